@@ -1,10 +1,17 @@
-/* Lists of system calls, by libseccomp. They are what pdftotext, pdftohtml, pdftoppm and
- * tesseract call on Debian 12 and 13 (strace), with what glibc falls back from answered ENOSYS.
+/* The sandbox of a file, called a cage, in two parts.
  *
- * A tool's list is loaded before its execve, so that must be in it. It is allowed with one
- * address alone for its path, FILTER_PATH. execve gives a process new memory, and nothing may
- * be mapped there again: mmap with a low address, MAP_FIXED at 0 and MAP_GROWSDOWN are not in
- * the list, nor is a mremap that names an address. So it is the first execve and the last. */
+ * The first part has the lists of allowed system calls, made with libseccomp. They contain the
+ * calls that pdftotext, pdftohtml, pdftoppm and tesseract make on Debian 12 and 13 (seen with
+ * strace), and those that glibc uses after an ENOSYS.
+ *
+ * A tool's list is loaded before its execve, so it must allow that call. It is allowed with one
+ * address only for its path, FILTER_PATH. execve gives a process new memory, and nothing can be
+ * mapped at that address again: the list does not allow mmap with a low address, MAP_FIXED at 0
+ * or MAP_GROWSDOWN, nor mremap with an address. So the first execve is also the last one.
+ *
+ * The second part sets up the cage: namespaces(7), pivot_root(2), mount_setattr(2). The child
+ * does this itself. It is process 1 of its PID namespace, so killing it kills all processes of
+ * the cage. */
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
 #include <errno.h>
@@ -34,6 +41,7 @@
 #define CALL(name) SCMP_SYS(name)
 
 /* clang-format off */
+/* Calls for both lists. */
 static const int of_all[] = {
 	CALL(read), CALL(readv), CALL(pread64), CALL(write), CALL(writev), CALL(lseek), CALL(close),
 	CALL(access), CALL(faccessat), CALL(faccessat2), CALL(stat), CALL(lstat),
@@ -48,13 +56,14 @@ static const int of_all[] = {
 	CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(tgkill),
 	CALL(restart_syscall), CALL(exit), CALL(exit_group),
 };
+/* Calls for process 1 of a cage only. */
 static const int of_job[] = {
 	CALL(pipe2), CALL(dup2), CALL(dup3), CALL(poll), CALL(ppoll), CALL(wait4), CALL(kill),
 	CALL(prctl), CALL(seccomp), CALL(setrlimit), CALL(prlimit64), CALL(mmap), CALL(mprotect), CALL(mremap),
 	CALL(execve), CALL(close_range),
 };
-/* Harmless, and asked by libraries that can do without (fontconfig's cache, threads' start):
- * refused, not punished. */
+/* Harmless calls that libraries make but do not need (fontconfig's cache, start of threads).
+ * They return an error instead of ending the process. */
 static const struct { int call, error; } refused[] = {
 	{ CALL(clone3), ENOSYS }, { CALL(open), ENOSYS }, { CALL(link), EPERM }, { CALL(unlink), EPERM }, { CALL(rename), EPERM },
 	{ CALL(mkdir), EPERM }, { CALL(chmod), EPERM }, { CALL(linkat), EPERM }, { CALL(unlinkat), EPERM },
@@ -71,7 +80,7 @@ enum {
 	TO_WRITE = O_WRONLY | O_RDWR | O_CREAT,
 };
 
-/* Allowed, or an error, where arguments are such. */
+/* A call with conditions on its arguments. All must be true. */
 struct rule {
 	int call, error; /* 0: allowed */
 	unsigned n;
@@ -88,7 +97,7 @@ struct rule {
 #define HIGH       ARG(0, GE, LOWEST_MAP, 0)
 #define NO_GROWING ALL_ZERO(3, MAP_GROWSDOWN)
 
-/* Files are opened to be read; what asks whether it has a terminal has none. */
+/* Files may be opened for reading only. A program that asks for its terminal gets ENOTTY. */
 static const struct rule rules_of_all[] = {
 	{ CALL(openat), 0,     1, { ALL_ZERO(2, TO_WRITE) } },
 	{ CALL(openat), EROFS, 1, { ARG(2, MASKED_EQ, O_WRONLY, O_WRONLY) } },
@@ -99,7 +108,8 @@ static const struct rule rules_of_all[] = {
 static const struct rule rules_of_job[] = {
 	{ CALL(clone), 0, 1, { ALL_ZERO(0, NEW_NAMESPACE) } },
 };
-/* Memory that is written or run, never both; nothing at a low address; limits are asked for. */
+/* Memory is writable or executable, never both, and never at a low address. Limits can be read,
+ * not set. */
 static const struct rule rules_of_tool[] = {
 	{ CALL(mmap),      0,     3, { DATA, ANYWHERE, NOT_PLACED } },
 	{ CALL(mmap),      0,     3, { CODE, ANYWHERE, NOT_PLACED } },
@@ -150,10 +160,10 @@ fill_filter(scmp_filter_ctx s, enum filter which)
 	return err ? err : add_rules(s, rules_of_job, COUNT_OF(rules_of_job));
 }
 
-/* As the kernel takes them, made once. */
+/* The lists in the form of the kernel, made once at the start. */
 static struct sock_fprog programs[2];
 
-/* libseccomp writes a program to a file alone. */
+/* libseccomp writes a program to a file only, so a memfd is used. */
 static int
 export_program(scmp_filter_ctx s, struct sock_fprog *to)
 {
@@ -207,22 +217,20 @@ filter_place_path(const char *path)
 	return 0;
 }
 
-/* The cage: what a tool that reads a hostile file sees of the machine. namespaces(7),
- * pivot_root(2), mount_setattr(2). All of it is set up by the child itself, which is process 1
- * of its PID namespace: who kills it kills all. */
+/* ---- the cage ---- */
 
 enum {
 	OUTSIDE = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
 		  CLONE_NEWUTS | CLONE_NEWCGROUP,
 	NOBODY = 65534,
-	CAPS_MOST = 63,
+	CAPS_MOST = 63, /* highest number of a capability */
 };
 
-/* Where the new root is laid out: a folder that every machine has; what is in it is not seen.
- */
+/* The place of the new root: a folder that every machine has. Its own content is hidden by
+ * the mount. */
 #define LAYOUT "/tmp"
 
-/* Says which step failed, and ends. */
+/* Reports the failed step to the server and ends. */
 static _Noreturn void
 cage_failed(int out, const char *step)
 {
@@ -245,7 +253,8 @@ write_proc(const char *file, const char *text)
 	return fd >= 0 && write(fd, text, n) == (ssize_t)n;
 }
 
-/* Inside it is nobody, whoever it is outside (user_namespaces(7)). */
+/* Maps the process to nobody inside the cage (user_namespaces(7)). Returns NULL, or the file
+ * that could not be written. */
 static const char *
 map_nobody(uid_t uid, gid_t gid)
 {
@@ -260,7 +269,7 @@ map_nobody(uid_t uid, gid_t gid)
 	return write_proc("/proc/self/gid_map", line) ? NULL : "/proc/self/gid_map";
 }
 
-/* A folder of the machine, as it is, to be read alone. */
+/* Mounts a folder of the machine read-only. */
 static bool
 bind_folder(const char *from, const char *to)
 {
@@ -271,7 +280,8 @@ bind_folder(const char *from, const char *to)
 	       syscall(SYS_mount_setattr, AT_FDCWD, to, AT_RECURSIVE, &attr, sizeof(attr)) == 0;
 }
 
-/* /lib and the like: links into /usr, or folders of their own on older machines. */
+/* Creates /lib and similar folders: links into /usr, or mounts on older machines where they are
+ * folders. */
 static bool
 bind_like_root(const char *name)
 {
@@ -286,6 +296,8 @@ bind_like_root(const char *name)
 	return symlink(link, to) == 0;
 }
 
+/* Builds the new root and makes it the root of the process. Returns NULL, or the failed
+ * step. */
 static const char *
 make_root(const struct cage *c)
 {
@@ -293,7 +305,8 @@ make_root(const struct cage *c)
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return "making mounts private";
-	/* opened before it is covered: it may be below LAYOUT */
+	/* opened before LAYOUT is covered by the mount, because the folder may be below
+	 * LAYOUT */
 	int tools = c->tools ? open(c->tools, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (c->tools && tools < 0)
 		return c->tools;
@@ -336,7 +349,7 @@ drop_capabilities(void)
 	return syscall(SYS_capset, &head, none) < 0 ? "dropping capabilities" : NULL;
 }
 
-/* Of process 1 and of what it starts; a tool has fewer still (extract/tool.c). */
+/* Sets the limits of process 1 and its children; a tool gets lower ones (extract/tool.c). */
 static const char *
 set_limits(void)
 {
@@ -354,7 +367,7 @@ set_limits(void)
 		{ RLIMIT_CPU, EXTRACT_OCR_CPU_S + 2 },
 	};
 
-	/* whoever waits for a decision comes first */
+	/* callers who wait for a decision have priority */
 	if (setpriority(PRIO_PROCESS, 0, 10) < 0)
 		return "priority";
 	for (size_t i = 0; i < COUNT_OF(limits); i++) {
@@ -365,13 +378,15 @@ set_limits(void)
 	return NULL;
 }
 
+/* Arranges the descriptors as cage_main() expects them, and closes all others. */
 static void
 only_these(int document, int out, int nothing)
 {
 	const int from[] = { document, nothing, nothing, out };
 	int high[COUNT_OF(from)];
 
-	/* above all of them first: none is where another goes */
+	/* first above all target numbers, so that no descriptor is overwritten before it is
+	 * used */
 	for (size_t i = 0; i < COUNT_OF(from); i++)
 		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 16);
 	for (size_t i = 0; i < COUNT_OF(from); i++)
@@ -381,6 +396,7 @@ only_these(int document, int out, int nothing)
 		_exit(2);
 }
 
+/* The child: sets up the cage and runs begin(). */
 static _Noreturn void
 caged(const struct cage *c, uid_t uid, gid_t gid, cage_main *begin, void *order)
 {

@@ -1,43 +1,46 @@
-/* The cage of a file: namespaces of its own, an empty root with /usr in it, no capability, no
- * network, limits, a list of system calls (extract/filter.h). */
+/* The cage of a file, which limits a tool that reads hostile files: its own namespaces, an
+ * empty root with /usr, no capabilities, no network, resource limits, and a list of system
+ * calls (seccomp(2)). A call that is not in the list ends the process. */
 #ifndef EXTRACT_CAGE_H
 #define EXTRACT_CAGE_H
 
 #include <sys/types.h>
 
 enum filter {
-	FILTER_JOB,  /* process 1 of a cage: starts tools, reads their pipes */
-	FILTER_TOOL, /* a tool: reads files, writes to open pipes; one execve */
+	FILTER_JOB,  /* process 1 of a cage: starts tools and reads their pipes */
+	FILTER_TOOL, /* a tool: reads files, writes to open pipes, one execve */
 };
 
-/* Where the path of the one execve lies: no process can put a path there after it
- * (extract/filter.c). */
+/* Address of the path for the one execve. No process can map memory there after it, see
+ * cage.c. */
 #define FILTER_PATH ((char *)0x10000)
 
-/* Makes both lists, at start: 0, or -1 with errno. */
+/* Makes both lists at the start of the program. Returns 0, or -1 with errno. */
 int filter_init(void);
-/* Loads it for the calling process and all it starts; NULL, or what failed, with errno. */
+/* Loads the list for the calling process and its children. Returns NULL, or the failed step
+ * with errno. */
 const char *filter_load(enum filter which);
-/* Maps FILTER_PATH and writes the path there; false: it cannot. */
+/* Maps FILTER_PATH and writes the path there. Returns 0, or -1. */
 int filter_place_path(const char *path);
 
-/* Where a cage's own process 1 begins, its order at hand: document on 0, nothing on 1 and 2,
- * the pipe to the server on CAGE_OUT. */
+/* The function that process 1 of a cage runs. Its descriptors are the document on 0, /dev/null
+ * on 1 and 2, and the pipe to the server on CAGE_OUT. */
 enum { CAGE_OUT = 3 };
 typedef void cage_main(void *order);
 
+/* How cages are made. Immutable. */
 struct cage {
-	const char *tools; /* a folder of tools in place of /usr/bin; NULL: none */
-	int nothing;	   /* /dev/null, read and written */
+	const char *tools; /* folder of tools that replaces /usr/bin; NULL: none */
+	int nothing;	   /* /dev/null, open for reading and writing */
 };
 
-/* Starts process 1 of a new cage, which runs main(order) and ends. `document`: its standard
- * input; `out`: what it writes to. Its pid, whose end is all its processes' end; or -1 with
- * errno: there are no user namespaces to be had. Where a later step fails it says FRAME_CAGE.
- */
+/* Starts process 1 of a new cage, which calls main(order) and ends. `document` is its standard
+ * input, and it writes frames to `out`. Returns its pid; when it ends, all processes of the
+ * cage have ended. Returns -1 with errno if user namespaces are not available. If a later step
+ * fails, the process writes FRAME_CAGE. */
 pid_t cage_start(const struct cage *c, int document, int out, cage_main *main, void *order);
 
-/* Where tools are inside. */
+/* folder of cage.tools inside the cage */
 #define CAGE_TOOLS "/tools"
 
 #endif

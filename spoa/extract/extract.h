@@ -1,5 +1,5 @@
-/* What tollgate-extract is made of: its caps, and how a caged job answers the server. What it
- * answers, and its words, are scan/media/extracted.h's. */
+/* Bounds of tollgate-extract, and the frames with which a caged job answers the server.
+ * scan/media/extracted.h has the words of the result. */
 #ifndef EXTRACT_EXTRACT_H
 #define EXTRACT_EXTRACT_H
 
@@ -12,44 +12,48 @@
 enum extract_error { EXTRACT_READ, EXTRACT_ERRORS(X) EXTRACT_ERRORS_N };
 enum extract_unread { EXTRACT_UNREAD(X) EXTRACT_UNREAD_N };
 #undef X
-extern const char *const extract_error_words[EXTRACT_ERRORS_N]; /* [EXTRACT_READ] is "read" */
+/* words by number; [EXTRACT_READ] is "read" */
+extern const char *const extract_error_words[EXTRACT_ERRORS_N];
 extern const char *const extract_unread_words[EXTRACT_UNREAD_N];
 
 enum {
 	EXTRACT_PAGES = 1000,	    /* pages of a file */
-	EXTRACT_OCR_PAGES = 10,	    /* of them read by OCR */
-	EXTRACT_LOOKED_AT = 100,    /* pages without text that are looked at: blank or not */
-	EXTRACT_OCR_JOBS = 2,	    /* files under OCR at once */
-	EXTRACT_JOBS_MOST = 8,	    /* others at once */
+	EXTRACT_OCR_PAGES = 10,	    /* pages of a file that OCR reads */
+	EXTRACT_LOOKED_AT = 100,    /* pages without text that are checked for being empty */
+	EXTRACT_OCR_JOBS = 2,	    /* files under OCR at the same time */
+	EXTRACT_JOBS_MOST = 8,	    /* other files at the same time */
 	EXTRACT_WAITING = 256,	    /* files that wait for their turn */
-	EXTRACT_DEADLINE_MS = 9000, /* of a file from its head on; the daemon waits 10 s */
-	EXTRACT_WAIT_MS = 7500, /* of it for its turn: later there is no time left to read it */
-	EXTRACT_TERM_MS = 2000, /* what runs at SIGTERM */
-	EXTRACT_HEAD_BYTES = 16 << 10, /* of a request */
-	EXTRACT_BODY_BYTES = 64 << 20, /* a file */
-	EXTRACT_TEXT_BYTES = 4 << 20,  /* all its texts */
-	EXTRACT_SLACK_BYTES = 128 << 10,
+	EXTRACT_DEADLINE_MS = 9000, /* of a file, from its head on; the daemon waits 10 s */
+	EXTRACT_WAIT_MS = 7500,	    /* for its turn; later, no time is left to read the file */
+	EXTRACT_TERM_MS = 2000,	    /* for running files after SIGTERM */
+	EXTRACT_HEAD_BYTES = 16 << 10,	   /* head of a request */
+	EXTRACT_BODY_BYTES = 64 << 20,	   /* a file */
+	EXTRACT_TEXT_BYTES = 4 << 20,	   /* all texts of a file */
+	EXTRACT_SLACK_BYTES = 128 << 10,   /* for frames and separators */
 	EXTRACT_ADDRESS_SPACE = 512 << 20, /* address space of a tool */
-	EXTRACT_CPU_S = 5,
-	EXTRACT_OCR_CPU_S = 10,
-	EXTRACT_PIXELS = 40000000, /* of a picture */
+	EXTRACT_CPU_S = 5,		   /* of a tool */
+	EXTRACT_OCR_CPU_S = 10,		   /* of tesseract */
+	EXTRACT_PIXELS = 40000000,	   /* of a picture */
 };
 
-/* What a job says over its pipe: frames, the last one an end. The server trusts none of it: a
- * caged parser of a hostile file may write here. */
+/* A job writes frames to its pipe; the last one is FRAME_END. The server trusts none of them,
+ * because a caged parser of a hostile file may write here. */
 enum frame_kind { FRAME_TEXT = 1, FRAME_UNREAD, FRAME_PAGES, FRAME_OCR, FRAME_END, FRAME_CAGE };
 
+/* Header of a frame. Text follows FRAME_TEXT and FRAME_CAGE. */
 struct frame {
 	uint32_t kind;
 	uint32_t page;
-	uint32_t n; /* TEXT, CAGE: bytes that follow; UNREAD, END: a word; PAGES: how many */
+	/* text frames: bytes that follow; reasons and the end: number of a word; otherwise a
+	 * number of pages */
+	uint32_t n;
 };
 
-/* What is asked of a job. */
+/* The order of a job. */
 struct extract_order {
 	bool picture; /* a picture, not a PDF */
 	bool ocr;
-	unsigned budget_ms; /* until it is killed */
+	unsigned budget_ms; /* time until the job is killed */
 };
 
 #endif

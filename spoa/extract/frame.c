@@ -1,5 +1,5 @@
-/* A job's frames, written and read. Who reads them trusts none: each length is checked, an
- * answer is made of whole frames that end with an end, or it is none. */
+/* Writes and reads the frames of a job. The reader trusts no frame: it checks each length, and
+ * a result consists of whole frames with FRAME_END as the last one. */
 #include "extract/frame.h"
 
 #include "base/json_put.h"
@@ -32,15 +32,16 @@ frame_error(enum extract_error error, struct buf *json)
 	json_put_form(json, "{'error':%s}", extract_error_words[error]);
 }
 
-/* What the frames before the end say. */
+/* The content of the frames before the end. */
 struct told {
 	unsigned pages;
 	bool ocr;
 	size_t text_bytes;
-	uint64_t document; /* bits of what is unread of page 0: said once */
+	uint64_t document; /* bits of enum extract_unread for page 0: each is reported once */
 };
 
-/* One frame off the front of *said, into the two lists. False: it is none. */
+/* Reads one frame from the front of the job's output and adds it to the two lists. Returns
+ * false if it is not a valid frame. */
 static bool
 frame_take(struct span *said, struct frame *f, struct told *t, struct buf *texts,
 	struct buf *unread)

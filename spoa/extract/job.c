@@ -1,8 +1,9 @@
-/* A file's reading. Of a PDF: our own scan first (extract/pdf.h), which says what pdftotext
- * does not; its text page by page, and again by pdftohtml, which shows what pdftotext passes
- * over (what /ActualText replaces, patterns, the 50,001st tiny letter); pages without text are
- * drawn small, for blank ones hold nothing; by order they are read by tesseract. A picture:
- * tesseract alone. */
+/* Reads one file, as process 1 of a cage. A PDF is read in five steps. Our own scan
+ * (extract/pdf.h) finds the parts that pdftotext does not report. pdftotext prints the text
+ * page by page. pdftohtml prints it again, with parts that pdftotext leaves out: text that
+ * /ActualText replaces, patterns, tiny letters after the 50,000th. Pages without text are drawn
+ * small, to find the empty ones. tesseract reads the others if OCR was ordered. A picture is
+ * read by tesseract only. */
 #include "extract/job.h"
 
 #include <signal.h>
@@ -21,9 +22,10 @@
 #include "extract/tool.h"
 
 enum {
-	DRAWN_BYTES = 64 << 20, /* pictures of pages, small ones */
-	HTML_BYTES = 32 << 20,	/* texts with a tag each */
-	MARGIN_MS = 700,	/* before the server's deadline: what is done is handed over */
+	DRAWN_BYTES = 64 << 20, /* pictures of pages, drawn small */
+	HTML_BYTES = 32 << 20,	/* texts, each with a tag */
+	/* before the server's deadline: the job then delivers what it has */
+	MARGIN_MS = 700,
 };
 
 const char *const job_tool_names[JOB_TOOLS] = { "pdftotext", "pdftohtml", "pdftoppm",
@@ -31,17 +33,17 @@ const char *const job_tool_names[JOB_TOOLS] = { "pdftotext", "pdftohtml", "pdfto
 static char paths[JOB_TOOLS][64];
 static const char *languages = "eng";
 
-/* owner: process 1 of the cage. */
+/* One reading. owner: process 1 of the cage. */
 struct job {
 	const struct extract_order *order;
 	uint64_t until_us;
-	struct buf out;			     /* frames */
-	struct span text[EXTRACT_PAGES + 1]; /* of pdftotext, by page */
+	struct buf out;			     /* frames for the server */
+	struct span text[EXTRACT_PAGES + 1]; /* from pdftotext, by page from 1 */
 	unsigned pages;
-	unsigned char empty[EXTRACT_PAGES + 1]; /* by page: EMPTY_… */
+	unsigned char empty[EXTRACT_PAGES + 1]; /* EMPTY_…, by page */
 };
 
-enum { EMPTY_NO, EMPTY_YES, EMPTY_DRAWN };
+enum { EMPTY_NO, EMPTY_YES, EMPTY_DRAWN }; /* DRAWN: has no text, but is not empty */
 
 void
 job_tools(const char *folder)
@@ -66,7 +68,7 @@ tool_of(const struct job *j, enum job_tool which, const char *const *argv, size_
 		.until_us = j->until_us };
 }
 
-/* The document, mapped: of 64 MB at most. */
+/* Maps the document, which has at most 64 MB. Returns an empty span on error. */
 static struct span
 map_document(void)
 {
@@ -78,7 +80,7 @@ map_document(void)
 	return p == MAP_FAILED ? span_of(NULL, 0) : span_of(p, (size_t)st.st_size);
 }
 
-/* In a child of its own: it parses what anybody wrote. */
+/* Runs in a child of its own, because it parses a hostile file. */
 static void
 scan_document(struct buf *out)
 {
@@ -96,7 +98,7 @@ scan_document(struct buf *out)
 			frame_put(out, FRAME_UNREAD, 0, why);
 }
 
-/* The scan's frames are handed on; an end among them ends the reading. */
+/* Runs the scan and passes its frames on. FRAME_END among them ends the reading. */
 static enum extract_error
 scan_pdf(struct job *j)
 {
@@ -118,12 +120,12 @@ scan_pdf(struct job *j)
 	return error;
 }
 
-/* Of -l one page more than may be. */
+/* for -l: one page more than allowed, to notice longer files */
 #define TEXT_RANGE "1001"
 _Static_assert(EXTRACT_PAGES == 1000, "TEXT_RANGE is one more");
 
-/* Errors, or more complaints than are kept. A form without fields, which Acrobat leaves, has
- * nothing that is not read. */
+/* Returns true if pdftotext reported errors, or more messages than are kept. The message on a
+ * form without fields, which Acrobat leaves, is ignored. */
 static bool
 has_errors(const struct buf *said)
 {
@@ -140,11 +142,11 @@ has_errors(const struct buf *said)
 	return false;
 }
 
-/* As its words lie on the page, or `raw` as they come in the file. */
+/* Runs pdftotext: in the layout of the page, or with `raw` in the order of the file. */
 static enum extract_error
 text_of_pdf(struct job *j, bool raw, struct buf *text)
 {
-	/* a window far wider than the page: text outside it is text */
+	/* a window far wider than the page, because text outside of the page is text too */
 	const char *argv[] = { "pdftotext", "-l", TEXT_RANGE, "-x", "-1000000000", "-y",
 		"-1000000000", "-W", "2000000000", "-H", "2000000000", "-enc", "UTF-8",
 		raw ? "-raw" : "-", "-", raw ? "-" : NULL, NULL };
@@ -167,7 +169,7 @@ has_no_text(struct span s)
 	return true;
 }
 
-/* Each page ends with a form feed. */
+/* Splits the text into pages, which end with a form feed. */
 static enum extract_error
 take_pages(struct job *j, struct span text)
 {
@@ -183,7 +185,8 @@ take_pages(struct job *j, struct span text)
 	return j->pages ? EXTRACT_READ : EXTRACT_DAMAGED;
 }
 
-/* The line breaks between words at *i, and past them; -1: there is nothing between. */
+/* Skips the space between words and moves *i behind it. Returns the number of line breaks in
+ * it, or -1 if there is no space. */
 static int
 gap_lines(struct span s, size_t *i)
 {
@@ -194,8 +197,8 @@ gap_lines(struct span s, size_t *i)
 	return lines;
 }
 
-/* Whether both have the same words; of b, whether one is nearer to the one before it than in a,
- * or farther. */
+/* Returns true if both texts have the same words. *nearer: some word of b is nearer to the word
+ * before it than in a; *farther: some word is farther. */
 static bool
 same_words(struct span a, struct span b, bool *nearer, bool *farther)
 {
@@ -213,9 +216,9 @@ same_words(struct span a, struct span b, bool *nearer, bool *farther)
 	}
 }
 
-/* The pages, and once more: neither order is enough alone. What is laid out breaks text at a
- * slant into letters, tears apart the boxes of a form, and drops a hyphen at a line's end; what
- * is not has columns in pieces. */
+/* Writes each page in both orders unless they are equal, because neither is enough alone. The
+ * layout order breaks slanted text into letters, tears form boxes apart and drops hyphens at
+ * line ends. The file's order cuts columns into pieces. */
 static enum extract_error
 put_pages(struct job *j, struct span text)
 {
@@ -237,7 +240,7 @@ put_pages(struct job *j, struct span text)
 	return text.n ? EXTRACT_DAMAGED : EXTRACT_READ;
 }
 
-/* Whether both are of the same letters, in any order. */
+/* Returns true if both texts have the same letters in any order. */
 static bool
 same_letters(struct span a, struct span b)
 {
@@ -253,7 +256,7 @@ same_letters(struct span a, struct span b)
 	return true;
 }
 
-/* What pdftohtml says of a page, where that is another text. */
+/* Runs pdftohtml, and writes a page's text if it differs from that of pdftotext. */
 static enum extract_error
 text_again(struct job *j)
 {
@@ -276,8 +279,10 @@ text_again(struct job *j)
 	return end.error;
 }
 
-/* One picture of pdftoppm -gray (PGM: "P5\nW H\n255\n" and bytes) off the front: 1 of one
- * even colour, 0 not, -1 none that is whole. */
+/* Takes one picture of pdftoppm -gray from the front (PGM: "P5\
+ * W H\
+ * 255\
+ * " and bytes). Returns 1 if it has one even color, 0 if not, and -1 if it is not whole. */
 static int
 take_drawn(struct span *s)
 {
@@ -296,8 +301,8 @@ take_drawn(struct span *s)
 	return memcmp(rest.p, rest.p + 1, n - 1) == 0;
 }
 
-/* Pages first..last have no text: those that are blank are put right. What cannot be drawn is
- * not blank. False: not all were drawn. */
+/* Draws pages first..last, which have no text, and marks the empty ones. A page that cannot be
+ * drawn does not count as empty. Returns false if some pages were not drawn. */
 static bool
 draw_pages(struct job *j, unsigned first, unsigned last)
 {
@@ -318,8 +323,8 @@ draw_pages(struct job *j, unsigned first, unsigned last)
 	return page > last;
 }
 
-/* Runs of pages without text. Form feeds in a text would make pages that are none: the last
- * one must be there to be drawn. */
+/* Checks runs of pages without text. Form feeds inside of a text would create pages that do not
+ * exist, so the last page must be drawable. */
 static enum extract_error
 look_at_empty(struct job *j)
 {
@@ -342,8 +347,8 @@ look_at_empty(struct job *j)
 	return EXTRACT_READ;
 }
 
-/* OCR reads a gap where letters are spaced: after the @ of an address, between the country and
- * the digits of an account. The blank at i is such a one. */
+/* Returns true for a space at i that OCR reads between spaced letters: after the @ of an
+ * address, or between the country and the digits of an account number. */
 static bool
 is_ocr_gap(struct span s, size_t i)
 {
@@ -364,6 +369,7 @@ join_ocr_gaps(struct span s, struct buf *out)
 			buf_putc(out, s.p[i]);
 }
 
+/* Draws a page and reads it by OCR. */
 static enum extract_error
 ocr_page(struct job *j, unsigned page)
 {

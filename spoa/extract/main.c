@@ -1,5 +1,6 @@
-/* tollgate-extract: text of PDFs and pictures for the gate. A program of its own: what
- * reads hostile files shares no memory with the daemon. */
+/* tollgate-extract reads the text of PDFs and pictures for the gate. It is a program of its
+ * own, so that code that reads hostile files shares no memory with the daemon. The main program
+ * reads the options, opens the socket, drops root and probes the cage. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -94,7 +95,7 @@ extract_options(int argc, char **argv, struct options *o)
 	return optind < argc ? wrong_option("argument", argv[optind], "none is accepted") : 0;
 }
 
-/* The socket that systemd opened (sd_listen_fds(3)), or -1. */
+/* Returns the socket that systemd opened (sd_listen_fds(3)), or -1. */
 static int
 from_systemd(void)
 {
@@ -122,8 +123,8 @@ open_listener(const struct options *o)
 	if (!o->listen) {
 		int fd = from_systemd();
 		if (fd < 0)
-			fputs("tollgate-extract: no --listen, and no unix socket of "
-			      "systemd's\n",
+			fputs("tollgate-extract: --listen is missing, and systemd passed no "
+			      "unix socket\n",
 				stderr);
 		return fd;
 	}
@@ -134,8 +135,9 @@ open_listener(const struct options *o)
 	return fd;
 }
 
-/* Root of the machine would be root to it outside a cage. Who is root of a user namespace that
- * has no nobody (EINVAL) is not. */
+/* Drops root, because root of the machine would be root outside of a cage. Root of a user
+ * namespace without a user nobody (EINVAL) is not root of the machine. Returns false on
+ * error. */
 static bool
 become_nobody(void)
 {
@@ -144,10 +146,11 @@ become_nobody(void)
 	bool none = setgroups(0, NULL) == 0 && setresgid(NOBODY_ID, NOBODY_ID, NOBODY_ID) == 0;
 	if (setresuid(NOBODY_ID, NOBODY_ID, NOBODY_ID) < 0)
 		return errno == EINVAL;
-	/* it writes its children's uid_map */
+	/* needed to write the uid_map of children */
 	return none && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
 }
 
+/* Probes the cage and the tools. Returns 0 or an exit code. */
 static int
 try_cage(const struct options *o, struct server_setup *setup)
 {

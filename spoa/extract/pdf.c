@@ -1,4 +1,7 @@
-/* Tokens and strings of PDF, ISO 32000-1 7.2, 7.3, 7.9.2. */
+/* Scans a PDF (ISO 32000-1) for text and things that pdftotext does not report. The parts are:
+ * tokens and strings (7.2, 7.3, 7.9.2), names that are looked for in all bytes, XMP metadata
+ * and the output of pdftohtml, letters that were placed one by one, and finally the scan of
+ * objects. */
 #define ZLIB_CONST
 #include <zlib.h>
 
@@ -11,14 +14,14 @@
 
 enum pdf_token_kind {
 	PDF_END,
-	PDF_NAME,   /* `name`, with #xx undone */
-	PDF_STRING, /* `raw` with its brackets */
+	PDF_NAME,   /* `name`, with #xx decoded */
+	PDF_STRING, /* `raw`, with its brackets */
 	PDF_NUMBER, /* `raw` */
 	PDF_WORD,   /* obj, stream, R */
-	PDF_MARK,   /* << >> [ ] { } and what is nothing: `raw` */
+	PDF_MARK,   /* << >> [ ] { } or an unexpected byte: `raw` */
 };
 
-/* A name that is longer is none that means anything. */
+/* longer names have no meaning for the scan */
 enum { PDF_NAME_BYTES = 40 };
 
 struct pdf_token {
@@ -27,7 +30,7 @@ struct pdf_token {
 	char name[PDF_NAME_BYTES + 1];
 };
 
-/* 7.2.2: white space has NUL in it. */
+/* White space (7.2.2), which includes NUL. */
 static bool
 is_pdf_space(char c)
 {
@@ -58,7 +61,7 @@ skip_space(struct span *s)
 	*s = span_cut(*s, i, s->n);
 }
 
-/* name = "/" { regular | "#" hex hex } */
+/* Decodes a name: name = "/" { regular | "#" hex hex }. Returns its length in `s`. */
 static size_t
 undo_name(struct span s, char out[PDF_NAME_BYTES + 1])
 {
@@ -78,8 +81,8 @@ undo_name(struct span s, char out[PDF_NAME_BYTES + 1])
 	return i;
 }
 
-/* string = "(" { byte | "\" byte | string } ")" | "<" { hex } ">"; to the end where it is
- * open. */
+/* Returns the length of a string: string = "(" { byte | "\" byte | string } ")" | "<" { hex }
+ * ">". A string that is not closed reaches to the end. */
 static size_t
 string_length(struct span s)
 {
@@ -100,7 +103,7 @@ string_length(struct span s)
 	return s.n;
 }
 
-/* The next one; white space and comments before it are dropped. */
+/* Cuts the next token from the front of *s, after white space and comments. */
 static void
 pdf_next(struct span *s, struct pdf_token *t)
 {
@@ -157,7 +160,8 @@ hex_bytes(struct span raw, struct buf *out)
 		buf_putc(out, (char)(high << 4));
 }
 
-/* After a backslash at s.p[i]: table 3 of 7.3.4.2. Returns how many bytes it was. */
+/* Appends the character that an escape stands for (7.3.4.2, table 3); s.p[i] follows the
+ * backslash. Returns the number of its bytes. */
 static size_t
 put_escape(struct span s, size_t i, struct buf *out)
 {
@@ -178,7 +182,7 @@ put_escape(struct span s, size_t i, struct buf *out)
 	return n ? n : 1;
 }
 
-/* Appends a PDF_STRING's bytes. */
+/* Appends the decoded bytes of a PDF_STRING. */
 static void
 pdf_string_bytes(struct span raw, struct buf *out)
 {
@@ -213,7 +217,7 @@ utf16_text(struct span s, bool little, struct buf *out)
 		put_code(out, utf16_next(&s, little));
 }
 
-/* PDFDocEncoding where it is not Latin 1 (annex D.2). */
+/* Returns the code point of a byte in PDFDocEncoding (annex D.2). */
 static uint32_t
 doc_encoding(unsigned char c)
 {
@@ -229,7 +233,7 @@ doc_encoding(unsigned char c)
 	return c >= 0x80 && c <= 0xA0 ? high[c - 0x80] : c;
 }
 
-/* Appends bytes of a text string (7.9.2.2) as UTF-8, without control characters. */
+/* Appends the bytes of a text string (7.9.2.2) as UTF-8, without control characters. */
 static void
 pdf_text(struct span s, struct buf *out)
 {
@@ -237,7 +241,7 @@ pdf_text(struct span s, struct buf *out)
 		utf16_text(span_cut(s, 2, s.n), false, out);
 	} else if (span_starts(s, SPAN_LIT("\xFF\xFE"))) {
 		utf16_text(span_cut(s, 2, s.n), true, out);
-	} else if (utf8_valid(s)) { /* many write it without its mark */
+	} else if (utf8_valid(s)) { /* many programs write UTF-8 without a mark */
 		if (span_starts(s, SPAN_LIT("\xEF\xBB\xBF")))
 			s = span_cut(s, 3, s.n);
 		for (size_t i = 0; i < s.n; i++)
@@ -249,17 +253,19 @@ pdf_text(struct span s, struct buf *out)
 	}
 }
 
-/* Names that say what pdftotext does not read. Looked for in each byte of the file: a reader
- * goes to objects by offsets, so they may lie within what looks like a stream, a string, a
- * comment. A name is long, or it counts with what follows it alone: compressed bytes are not to
- * look like it. */
+/* ---- names ----
+ *
+ * Names of things that pdftotext does not read. They are searched in every byte of the file: a
+ * reader finds objects by offsets, so a name may be inside of what looks like a stream, a
+ * string or a comment. A name is long, or it counts only with the token that follows, so that
+ * compressed bytes do not look like it. */
 
-/* What must follow. */
+/* The token that must follow a name. */
 enum follows {
 	ANYTHING,
 	OBJECT, /* << [ ( or a reference */
 	REFERENCE_OR_DICT,
-	FULL_ARRAY, /* [ and not at once ], or a reference */
+	FULL_ARRAY, /* [ with a reference in it, or a reference */
 	THE_VALUE,  /* the name `value`, or a reference */
 };
 
@@ -294,7 +300,7 @@ static const struct {
 };
 /* clang-format on */
 
-/* reference = number number "R" */
+/* Returns true for reference = number number "R". */
 static bool
 is_reference(struct pdf_token t, struct span rest)
 {
@@ -347,7 +353,7 @@ judge_name(const char *name, struct span rest, struct pdf_found *f)
 	}
 }
 
-/* Names anywhere in these bytes, be they in objects, streams, strings or comments. */
+/* Finds names anywhere in the bytes: in objects, streams, strings or comments. */
 static void
 pdf_names(struct span bytes, struct pdf_found *f)
 {
@@ -364,11 +370,14 @@ pdf_names(struct span bytes, struct pdf_found *f)
 	}
 }
 
-/* Text of an XMP packet (ISO 16684-1), without reading it as XML: what is between tags, and
- * values of attributes, for RDF may be written so. Addresses of schemas are no text. And of
- * what pdftohtml -xml prints: <page number="3">, in it <text>…</text> with <b>, <i> and <a>. */
+/* ---- XMP and pdftohtml ----
+ *
+ * Text of an XMP packet (ISO 16684-1), without an XML parser: text between tags, and values of
+ * attributes, because RDF may be written so. Addresses of schemas are not text. The same
+ * functions read the output of pdftohtml -xml: <page number="3"> with <text>…</text>, which may
+ * contain <b>, <i> and <a>. */
 
-/* What is between tags of XML, its entities undone. */
+/* Appends the text between tags of XML, with entities decoded. */
 static void
 pdf_entities(struct span s, struct buf *out)
 {
@@ -397,7 +406,7 @@ put_plain(struct span s, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-/* Attributes of a tag but those that declare. */
+/* Appends the attributes of a tag, except declarations. */
 static void
 put_attributes(struct span tag, struct buf *out)
 {
@@ -419,14 +428,14 @@ put_attributes(struct span tag, struct buf *out)
 	}
 }
 
-/* Text of an XMP packet: what is between tags, and values of attributes. */
+/* Appends the text of an XMP packet: text between tags, and values of attributes. */
 static void
 pdf_xmp(struct span xml, struct buf *out)
 {
 	SCOPED_BUF(b, 0);
 
 	if (xml.n > 1 && (xml.p[0] == 0 || xml.p[1] == 0 || (unsigned char)xml.p[0] >= 0xFE)) {
-		/* UTF-16: its own mark says how, or it is big-endian */
+		/* UTF-16: with a byte order mark, or else big-endian */
 		if ((unsigned char)xml.p[0] < 0xFE)
 			buf_put(&b, xml.p[0] ? "\xFF\xFE" : "\xFE\xFF", 2);
 		buf_span(&b, xml);
@@ -483,20 +492,23 @@ pdf_html_page(struct span *xml, unsigned *page, struct buf *out)
 	return inside;
 }
 
-/* Letters that were placed one by one: pdftotext puts a blank between those that are a little
- * apart, so that "DE 8 9 3 7 0" is many words. And letters that a font does not name. */
+/* ---- letters ----
+ *
+ * Letters that were placed one by one: pdftotext prints a space between letters that are a
+ * little apart, so that "DE 8 9 3 7 0" is many words. And letters that a font does not name. */
 
 enum {
-	SHORT_WORD = 3, /* bytes, as some letters are nearer to each other */
+	SHORT_WORD = 3, /* bytes, because some letters are nearer to each other */
 	ROW_WORDS = 9,
 	OTHERS_MOST = 36,  /* words after which a row has ended, so that each is looked at a few
 			      times */
-	ROW_BEGINS = 3,	   /* what is before the row may be short words, too */
+	ROW_BEGINS = 3,	   /* short words may stand before the row too */
 	UNNAMED_LEAST = 8, /* as few as a value has */
 };
 
-/* The end of the row of short words at the front, of which three in four are one byte and the
- * last one is, or that and a sign; 0: none is there. */
+/* Returns the end of a row of short words at the front, of which three in four have one byte,
+ * and the last one has one byte and perhaps a punctuation mark. Returns 0 if there is no such
+ * row. */
 static size_t
 letters_row(struct span line)
 {
@@ -555,54 +567,57 @@ pdf_letters_unnamed(struct span text)
 	return n >= UNNAMED_LEAST;
 }
 
-/* The scan of a PDF's objects: their strings, its object streams (ISO 32000-1 7.5.7), XMP.
+/* ---- objects ----
  *
- * Each place where an object may begin is gone to ("obj", "trailer"), as a reader might be sent
- * there by an offset, also within another one: bytes may be looked at more than once, so their
- * number is capped. Of streams only those are inflated that hold objects or XMP. */
+ * The scan of a PDF's objects: their strings, object streams (ISO 32000-1 7.5.7) and XMP.
+ *
+ * Every place where an object may begin is read ("obj", "trailer"), because an offset might
+ * send a reader there, even inside of another object. Bytes may thus be read more than once, so
+ * their number is bounded. Only streams with objects or XMP are decompressed. */
 
 enum {
-	HEAD_BYTES = 1024, /* "%PDF-" is in it */
-	TAIL_BYTES = 4096, /* "%%EOF" is in it */
+	HEAD_BYTES = 1024, /* "%PDF-" must be in these first bytes */
+	TAIL_BYTES = 4096, /* "%%EOF" must be in these last bytes */
 	INFLATED_BYTES = 64 << 20,
 	STEP_BYTES_PDF = 64 << 10,
-	TIMES_OVER = 8, /* bytes looked at for each of the file */
+	TIMES_OVER = 8, /* bytes read for each byte of the file */
 	NEST_MAX = 100,
 };
 
-/* owner: the scan. */
+/* State of one scan. Lives on the stack of pdf_scan(). */
 struct scan {
 	struct pdf_found *f;
 	struct span file;
-	size_t left; /* bytes that may still be looked at */
+	size_t left; /* bytes that may still be read */
 	size_t inflated;
-	struct buf bytes; /* a string's */
-	/* fonts whose letters no map of theirs names; collections of characters (9.7.3) whose
+	struct buf bytes; /* decoded bytes of a string */
+	/* fonts without a map for their letters; collections of characters (9.7.3) whose
 	 * letters readers know, and others */
 	bool unnamed, known, unknown;
 };
 
-/* What an object's dictionary says of its stream. */
+/* The part of an object's dictionary that describes its stream. */
 struct stream_dict {
 	bool objects, xmp;
-	bool flate, other; /* coded so */
-	size_t length;	   /* 0: not said here */
+	bool flate, other; /* encoded with Flate, or otherwise */
+	size_t length;	   /* 0: not stated in the dictionary */
 };
 
-/* What a dictionary says of a font: of several bytes a letter, and which letters they are. */
+/* The part of a dictionary that describes a font: letters of several bytes, and a map of its
+ * letters. */
 struct font_dict {
 	bool composite, own, unicode;
 };
 
-/* What a dictionary says of the pages below it (7.7.3.2). Of two values the one that hides
- * more. */
+/* The part of a dictionary that describes the pages below (7.7.3.2). If there are two values,
+ * the one that hides more counts. */
 struct pages_dict {
 	size_t kids, count;
 	bool counted;
 };
 
-/* What is open around a token. In a dictionary a value may be any token, also ">>" or a word:
- * so poppler reads it. */
+/* The containers that are open around a token. In a dictionary, a value may be any token, also
+ * ">>" or a word, because poppler reads it so. */
 struct nest {
 	unsigned depth;
 	bool value; /* a key was read */
@@ -613,7 +628,7 @@ struct nest {
 	} dict[NEST_MAX];
 };
 
-/* Strings under these names are no text. */
+/* Strings under these keys are not text. */
 static const char *const no_text_of[] = { "ID", "O", "U", "OE", "UE", "Perms", "Registry",
 	"Ordering", "Panose", "CharSet", "Indexed", "DeviceRGB", "DeviceGray", "DeviceCMYK",
 	"Lang" };
@@ -621,7 +636,7 @@ static const char *const no_text_of[] = { "ID", "O", "U", "OE", "UE", "Perms", "
 /* Adobe's collections, by their /Ordering. */
 static const char *const known_orderings[] = { "Japan1", "GB1", "CNS1", "Korea1", "KR" };
 
-/* date = "D:" digits with + - Z ' (7.9.4) */
+/* Returns true for date = "D:" digits with + - Z ' (7.9.4). */
 static bool
 is_pdf_date(struct span s)
 {
@@ -647,7 +662,7 @@ put_found_string(struct scan *s, const char *key, struct span raw)
 	buf_putc(&s->f->text, '\n');
 }
 
-/* names = name | "[" { name } "]", of /Filter; a reference is one that is not known. */
+/* Reads /Filter: names = name | "[" { name } "]". A reference counts as an unknown filter. */
 static void
 read_filter(struct span at, struct stream_dict *d)
 {
@@ -677,8 +692,8 @@ number_after(struct span at)
 	return t.kind == PDF_NUMBER && !span_u64(t.raw, &n) ? n : 0;
 }
 
-/* parameters = dictionary | null | "[" parameters "]", of /DecodeParms: those of another object
- * may predict. */
+/* Returns true for parameters = dictionary | null | "[" parameters "]" of /DecodeParms.
+ * Parameters in another object may contain a predictor. */
 static bool
 parameters_are_here(struct span at)
 {
@@ -691,7 +706,7 @@ parameters_are_here(struct span at)
 	       pdf_is(&t, PDF_MARK, "]");
 }
 
-/* A composite font (9.7.6) by its CIDs, or by a map of its own. */
+/* Returns true if a composite font (9.7.6) uses its CIDs or a map of its own. */
 static bool
 encodes_by_itself(struct span at)
 {
@@ -713,7 +728,7 @@ read_font_key(const char *name, struct span after, struct font_dict *d)
 		d->unicode = number_after(after) != 0;
 }
 
-/* SIZE_MAX: they are said elsewhere. */
+/* Returns the number of references in an array, or SIZE_MAX if the array is another object. */
 static size_t
 references_after(struct span at)
 {
@@ -730,7 +745,8 @@ references_after(struct span at)
 	return n;
 }
 
-/* A reader that goes by /Count shows none of the /Kids beyond it, another one does. */
+/* Reads /Kids and /Count. A reader that uses /Count shows no /Kids beyond that number, and
+ * another reader shows them. */
 static void
 read_pages_key(const char *name, struct span after, struct pages_dict *d)
 {
@@ -766,7 +782,7 @@ read_stream_key(const char *name, struct span after, struct stream_dict *d)
 		d->length = number_after(after);
 }
 
-/* From after "stream" on, past the end of its line; *ok: nothing else is there. */
+/* Returns the data after "stream" and its line end. *ok: nothing else follows on the line. */
 static struct span
 after_stream(struct span at, bool *ok)
 {
@@ -779,7 +795,7 @@ after_stream(struct span at, bool *ok)
 	return span_cut(at, n, at.n);
 }
 
-/* Its end by /Length where "endstream" is there, else by that word. */
+/* Returns the stream's data: by /Length if "endstream" follows there, else up to that word. */
 static struct span
 stream_data(struct span at, size_t length)
 {
@@ -810,8 +826,8 @@ read_ordering(struct scan *s, struct span after)
 		s->unknown = true;
 }
 
-/* A head of two bytes (RFC 1950 2.2), then deflate; what is after it, a checksum or none, no
- * reader of PDF minds. */
+/* Decompresses a stream: a head of two bytes (RFC 1950 2.2), then deflate. Bytes after it, such
+ * as a checksum, are ignored, as readers of PDF do. */
 static enum extract_error
 inflate_stream(struct scan *s, struct span in, struct buf *out)
 {
@@ -846,8 +862,8 @@ inflate_stream(struct scan *s, struct span in, struct buf *out)
 
 static void read_objects(struct scan *s, struct span in, bool many);
 
-/* A stream that holds objects or XMP. What is packed ends where it says, whatever is written
- * of its length: "endstream" may be among its bytes. */
+/* Reads a stream with objects or XMP. Compressed data end where they say, whatever /Length is,
+ * because "endstream" may occur among their bytes. */
 static void
 read_stream(struct scan *s, const struct stream_dict *d, struct span at)
 {
@@ -875,7 +891,7 @@ read_stream(struct scan *s, const struct stream_dict *d, struct span at)
 	}
 }
 
-/* The token's place in what is around it. */
+/* Updates the containers around the token. */
 static void
 nest_token(struct scan *s, struct nest *n, const struct pdf_token *t, struct span after)
 {
@@ -907,7 +923,7 @@ nest_token(struct scan *s, struct nest *n, const struct pdf_token *t, struct spa
 	}
 }
 
-/* A word that is no value ends an object. */
+/* Returns true for words that are values. Any other word ends an object. */
 static bool
 is_value_word(const struct pdf_token *t)
 {
@@ -915,12 +931,13 @@ is_value_word(const struct pdf_token *t)
 	       pdf_is(t, PDF_WORD, "false") || pdf_is(t, PDF_WORD, "null");
 }
 
-/* Tokens of one object, or of `many` to the end: strings are put, a stream is read. */
+/* Reads the tokens of one object, or with `many` to the end: appends strings, and reads a
+ * stream. */
 static void
 read_objects(struct scan *s, struct span in, bool many)
 {
 	struct stream_dict d = { 0 };
-	struct nest nest; /* places are made as they are opened: objects are many */
+	struct nest nest; /* not initialized as a whole, because there are many objects */
 	char key[PDF_NAME_BYTES + 1] = "";
 	struct span at = in;
 	struct pdf_token t;
@@ -953,7 +970,7 @@ read_objects(struct scan *s, struct span in, bool many)
 	} while (t.kind != PDF_END && !s->f->error && !buf_failed(&s->f->text));
 }
 
-/* Each place after this word. */
+/* Reads an object after each occurrence of the word. */
 static void
 read_each(struct scan *s, const char *word)
 {
@@ -997,7 +1014,7 @@ pdf_scan(struct span file, struct pdf_found *f)
 		read_each(&s, "obj");
 	if (!f->error)
 		read_each(&s, "trailer");
-	/* Which font has which collection is not followed: one unknown one is enough. */
+	/* The collection of each font is not followed: one unknown collection is enough. */
 	if (s.unnamed && (s.unknown || !s.known))
 		f->unread |= 1u << EXTRACT_FONTS;
 	if (!f->error && buf_failed(&f->text))

@@ -1,5 +1,6 @@
-/* Heads of pictures: kinds that leptonica reads, and how many points PNG (ISO 15948 11.2.2),
- * GIF, WebP and JPEG (T.81 B.2.2) say they have. What lies to us fails at the memory's cap. */
+/* Checks the head of a picture: its kind, one that leptonica reads, and its size as stated by
+ * PNG (ISO 15948 11.2.2), GIF, WebP and JPEG (T.81 B.2.2). A picture with a false size fails at
+ * the memory limit of its cage. */
 #include "extract/picture.h"
 
 static uint64_t
@@ -34,7 +35,7 @@ gif_points(struct span s)
 	return s.n < 10 ? 0 : little_endian(s.p + 6, 2) * little_endian(s.p + 8, 2);
 }
 
-/* Three kinds of first chunk (RFC 9649). */
+/* Three kinds of first chunks (RFC 9649). */
 static uint64_t
 webp_points(struct span s)
 {
@@ -49,7 +50,7 @@ webp_points(struct span s)
 	return (little_endian(s.p + 26, 2) & 0x3FFF) * (little_endian(s.p + 28, 2) & 0x3FFF);
 }
 
-/* Segments up to a frame's. */
+/* Reads the segments up to that of a frame. */
 static uint64_t
 jpeg_points(struct span s)
 {
@@ -59,7 +60,7 @@ jpeg_points(struct span s)
 		unsigned char marker = (unsigned char)s.p[at + 1];
 		if ((unsigned char)s.p[at] != 0xFF)
 			return 0;
-		if (marker == 0xFF) { /* fill */
+		if (marker == 0xFF) { /* fill bytes */
 			at++;
 			continue;
 		}

@@ -1,5 +1,5 @@
-/* What a tool must not do, done: by a child with a tool's list of system calls, in a cage as
- * each file has it. A cage that is less than that is none: the program ends. */
+/* Probes the cage at the start: a child with a tool's list of system calls, in a cage like that
+ * of a file, tries what a tool must not do. If any attempt succeeds, the program ends. */
 #include "extract/probe.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@
 #include "extract/cage.h"
 #include "extract/frame.h"
 
-/* Each returns 0 where it was refused, with an error; what kills does not return. */
+/* Each returns 0 if the attempt was refused with an error. An attempt that ends the process
+ * does not return. */
 static int
 try_socket(void)
 {
@@ -66,7 +67,7 @@ try_write(void)
 static const struct {
 	const char *name;
 	int (*attempt)(void);
-	bool kills; /* it must not return */
+	bool kills; /* the attempt must end the process */
 } attempts[] = {
 	{ "a socket ends it",             try_socket,    true },
 	{ "another process ends it",      try_fork,      true },
@@ -109,7 +110,8 @@ attempt_all(void *order)
 		_exit(2);
 }
 
-/* Runs it in a cage to its end; what it wrote. False: there is no cage, errno says why. */
+/* Runs begin(order) in a cage to its end and reads its output. Returns false with errno if
+ * there is no cage. */
 static bool
 in_cage(const struct cage *c, cage_main *begin, void *order, struct buf *said)
 {
@@ -160,11 +162,11 @@ probe_cage(const struct cage *c, struct buf *lines, struct buf *why)
 		const char *name = f.page < COUNT_OF(attempts) ? attempts[f.page].name : "";
 		buf_printf(lines, "%s - %s\n", f.n ? "ok" : "not ok", name);
 		if (!f.n && good)
-			buf_printf(why, "in the cage it does not hold that %s", name);
+			buf_printf(why, "the cage is not safe: it does not hold that %s", name);
 		good = good && f.n;
 	}
 	if (seen != COUNT_OF(attempts) && good)
-		buf_str(why, "what is tried in the cage did not come to its end");
+		buf_str(why, "the cage is not safe: its probe did not reach its end");
 	return good && seen == COUNT_OF(attempts);
 }
 

@@ -1,6 +1,7 @@
-/* One thread, poll(2). A body stays in its socket until a job's place is free: what waits costs
- * a head each. It is then spooled to a memfd, sealed, and that is a cage's standard input; the
- * cage answers with frames over a pipe, which become JSON. */
+/* The server: one thread with poll(2). A body stays in its socket until a job has a free place,
+ * so a waiting file costs only the memory of its head. The body is then written to a memfd and
+ * sealed. This is the standard input of a cage, which answers with frames over a pipe, and the
+ * frames become JSON. */
 #include "extract/server.h"
 
 #include <errno.h>
@@ -26,41 +27,46 @@ enum {
 	CONNS_MOST = EXTRACT_WAITING + 64,
 	READ_BYTES = 64 << 10,
 	FIELDS_MOST = 64,
-	IDLE_MS = 60000, /* a connection between files */
-	END_MS = 50,	 /* from a pipe's end to its process' */
+	IDLE_MS = 60000, /* a connection without a request */
+	END_MS = 50,	 /* from the end of a pipe to the end of its process */
 	SAID_BYTES = EXTRACT_TEXT_BYTES + (1 << 20),
 };
 
-/* HEAD -> WAIT -> BODY -> RUN -> REPLY -> HEAD
- *   \_______\______\_____________^    \-> DRAIN (what is left of a body that nobody wants) */
+/* The states of a connection:
+ *
+ *   HEAD -> WAIT -> BODY -> RUN -> REPLY -> HEAD
+ *     \\_______\\______\\_____________^    \\-> DRAIN (the rest of a refused body)
+ *
+ * WAIT: for a place. An error goes from any state to REPLY. */
 enum conn_state { CONN_HEAD, CONN_WAIT, CONN_BODY, CONN_RUN, CONN_REPLY, CONN_DRAIN };
 
-/* owner: the server. */
+/* One connection with its present file. owner: the server. */
 struct conn {
 	int fd;
 	enum conn_state state;
-	uint64_t until_us; /* of the state, or of the file */
-	struct buf in;	   /* a head, and what was read after it */
+	uint64_t until_us; /* end of the state, or deadline of the file */
+	struct buf in;	   /* a head, and bytes that were read after it */
 	struct buf out;
 
-	/* the file */
+	/* the present file */
 	struct extract_order order;
 	uint64_t seq, began_us;
-	uint64_t left; /* of the body, not read yet */
+	uint64_t left; /* bytes of the body that are not read yet */
 	bool expects_continue, close;
 	int spool; /* memfd, or -1 */
-	pid_t pid; /* the cage's first process, or 0 */
-	int pipe;  /* what it says, or -1 */
+	pid_t pid; /* first process of the cage, or 0 */
+	int pipe;  /* from the cage, or -1 */
 	struct buf said;
 };
 
+/* The server. There is one in the process. */
 static struct {
 	const struct server_setup *setup;
 	int listener, signals;
 	struct conn *conns[CONNS_MOST];
 	size_t n;
 	uint64_t seq;
-	unsigned running[2]; /* [ocr] */
+	unsigned running[2]; /* by extract_order.ocr */
 	uint64_t files, by_error[EXTRACT_ERRORS_N];
 	bool stopping;
 	uint64_t stop_us;
@@ -113,7 +119,7 @@ static void
 respond(struct conn *c, int status, struct span json)
 {
 	file_done(c);
-	/* a body that nobody reads would be the next head */
+	/* a body that was not read would be parsed as the next head */
 	c->close = c->close || c->left || sv.stopping;
 	http_put_status(&c->out, status);
 	buf_printf(&c->out, "Content-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n",
@@ -134,7 +140,7 @@ respond_error(struct conn *c, enum extract_error error)
 	respond(c, 200, buf_view(&b));
 }
 
-/* What is asked wrongly; nothing of the body is read. */
+/* Refuses a wrong request without reading its body. */
 static void
 respond_refusal(struct conn *c, int status, const char *why)
 {
@@ -183,7 +189,7 @@ tools_there(const struct extract_order *o)
 	       (!o->ocr || has[JOB_TESSERACT]);
 }
 
-/* The body is whole: it goes into a cage. */
+/* Starts a cage for a file whose body is complete. */
 static void
 run_file(struct conn *c)
 {
@@ -222,7 +228,7 @@ spool_bytes(struct conn *c, struct span s)
 	return true;
 }
 
-/* A place is free: the body is read from now on. */
+/* Gives the file a free place and begins to read its body. */
 static void
 claim_place(struct conn *c)
 {
@@ -244,7 +250,7 @@ claim_place(struct conn *c)
 		run_file(c);
 }
 
-/* Who waits longest goes first; OCR has places of its own. */
+/* The file that has waited longest is first. OCR has places of its own. */
 static void
 start_waiting(void)
 {
@@ -265,8 +271,8 @@ start_waiting(void)
 	}
 }
 
-/* What a cage died of that closed its pipe, where we did not kill it. One that closed it and
- * lives on was taken over. */
+/* Returns the error for a cage that closed its pipe although it was not killed. A cage that
+ * closed it and lives on was taken over by an attacker. */
 static enum extract_error
 end_of_cage(struct conn *c)
 {
@@ -340,11 +346,11 @@ take_file(struct conn *c, const struct http_message *m)
 	c->began_us = clock_mono_us();
 	c->seq = sv.seq++;
 	if (m->framing == HTTP_CHUNKED)
-		respond_refusal(c, 411, "Content-Length is wanted");
+		respond_refusal(c, 411, "Content-Length is required");
 	else if (m->head.has_query && !c->order.ocr)
 		respond_refusal(c, 400, "the query may be ocr=1");
 	else if (c->order.picture && !c->order.ocr)
-		respond_refusal(c, 400, "a picture is read with ?ocr=1 alone");
+		respond_refusal(c, 400, "a picture needs ?ocr=1");
 	else if (c->left > EXTRACT_BODY_BYTES)
 		respond_refusal(c, 413, "over 64 MB");
 	else if (!c->left)
@@ -386,7 +392,8 @@ take_request(struct conn *c)
 	buf_consume(&c->in, (size_t)n);
 }
 
-/* From the socket into the spool or the head. False: the peer is gone. */
+/* Reads from the socket into the spool or the head. Returns false if the connection must be
+ * closed. */
 static bool
 conn_receive(struct conn *c)
 {
@@ -418,7 +425,7 @@ conn_receive(struct conn *c)
 	return true;
 }
 
-/* False: it is over. */
+/* Returns false if the connection must be closed. */
 static bool
 conn_send(struct conn *c)
 {
@@ -431,7 +438,8 @@ conn_send(struct conn *c)
 		return true;
 	buf_free(&c->out);
 	if (c->close && c->left) {
-		/* closed at once, the answer would be lost to who still sends */
+		/* if the socket were closed at once, a client that still sends would lose the
+		 * response */
 		shutdown(c->fd, SHUT_WR);
 		c->left = 2ull * EXTRACT_BODY_BYTES;
 		conn_state(c, CONN_DRAIN, 2000);
@@ -523,7 +531,8 @@ take_signals(void)
 	}
 }
 
-/* What runs may end; the rest goes. */
+/* Closes connections while the server stops: running files may end, all others are closed.
+ * Returns true once none is left. */
 static bool
 stopped(void)
 {

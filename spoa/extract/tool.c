@@ -1,5 +1,5 @@
-/* Running tools inside a cage: fork, a pipe for each of their outputs, limits, the list of
- * system calls, one execve. */
+/* Runs tools inside of a cage: fork, a pipe for each output, limits, the list of system calls,
+ * and one execve. */
 #include "extract/tool.h"
 
 #include <errno.h>
@@ -14,15 +14,14 @@
 #include "extract/cage.h"
 
 enum {
-	STDERR_BYTES =
-		64 << 10, /* kept of what a tool complains; the rest is read and dropped */
+	STDERR_BYTES = 64 << 10, /* kept of a tool's messages; the rest is read and dropped */
 	STEP = 64 << 10,
 	NOT_FOUND = 127,
 };
 
 static const char *const environment[] = { "OMP_THREAD_LIMIT=1", "LC_ALL=C", NULL };
 
-/* A child that runs. */
+/* A running child. */
 struct running {
 	pid_t pid;
 	int out, err; /* -1: closed */
@@ -48,7 +47,7 @@ become_tool(const struct tool *t, int in, int out, int err)
 	struct buf b;
 	buf_init(&b, t->out_bytes + 1);
 	t->call(&b);
-	/* what is too much is seen by who reads it */
+	/* the reader notices a result that is too large */
 	for (size_t at = 0; at < b.n;) {
 		ssize_t n = write(1, b.p + b.start + at, b.n - at);
 		if (n < 0)
@@ -58,7 +57,8 @@ become_tool(const struct tool *t, int in, int out, int err)
 	_exit(0);
 }
 
-/* `out` >= 0: where it writes, in place of a pipe. False: no processes, no descriptors. */
+/* Starts a tool. `out` >= 0: its standard output; otherwise a pipe is made. Returns false if
+ * processes or descriptors are exhausted. */
 static bool
 tool_start(struct running *r, const struct tool *t, int in, int out)
 {
@@ -78,8 +78,8 @@ tool_start(struct running *r, const struct tool *t, int in, int out)
 	return r->pid > 0;
 }
 
-/* Reads a pipe that has something. False: it came to its end, or over what `b` takes; of what
- * is dropped the first bytes fill it. */
+/* Reads from a pipe. Returns false at its end or if `b` is full. With `drop`, further bytes are
+ * read and dropped. */
 static bool
 drain_pipe(int *fd, struct buf *b, bool drop)
 {
@@ -97,7 +97,7 @@ drain_pipe(int *fd, struct buf *b, bool drop)
 	return false;
 }
 
-/* Reads both pipes to their ends; EXTRACT_READ, or why it was given up. */
+/* Reads both pipes to their ends. Returns EXTRACT_READ, or why it stopped. */
 static enum extract_error
 collect(struct running *r, uint64_t until_us, struct tool_end *end)
 {
@@ -119,12 +119,12 @@ collect(struct running *r, uint64_t until_us, struct tool_end *end)
 }
 
 static bool
-says(const struct buf *b, const char *words)
+has_words(const struct buf *b, const char *words)
 {
 	return b->n && memmem(b->p + b->start, b->n, words, strlen(words));
 }
 
-/* What a status of wait(2) means; `said`: what the tool complained. */
+/* Returns the meaning of a status of wait(2). `said` are the tool's messages. */
 static enum extract_error
 how_ended(int status, const struct buf *said)
 {
@@ -134,7 +134,8 @@ how_ended(int status, const struct buf *said)
 		return EXTRACT_NO_TOOL;
 	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
 		return EXTRACT_TIMEOUT;
-	if (says(said, "bad_alloc") || says(said, "ut of memory") || says(said, "emory alloc"))
+	if (has_words(said, "bad_alloc") || has_words(said, "ut of memory") ||
+		has_words(said, "emory alloc"))
 		return EXTRACT_MEMORY;
 	return WIFEXITED(status) ? EXTRACT_DAMAGED : EXTRACT_KILLED;
 }
@@ -203,8 +204,8 @@ tool_pipe(const struct tool *from, const struct tool *to)
 			    tool_start(&second, to, between[0], -1);
 		close(between[0]);
 		close(between[1]);
-		/* what the first complains fits its pipe, or it waits until the second is done
-		 */
+		/* the messages of the first tool fit its pipe, or it waits until the second is
+		 * done */
 		if (both)
 			error = collect(&second, to->until_us, &end);
 	}

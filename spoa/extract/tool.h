@@ -1,5 +1,5 @@
 /* A program, or a function of ours, that reads a hostile file: a child of process 1 of a cage,
- * with a tool's limits and system calls (extract/filter.h). */
+ * with the limits and system calls of a tool (extract/cage.h). */
 #ifndef EXTRACT_TOOL_H
 #define EXTRACT_TOOL_H
 
@@ -7,28 +7,29 @@
 #include "extract/extract.h"
 
 struct tool {
-	const char *path;	 /* inside the cage; NULL: `call` */
+	const char *path;	 /* inside of the cage; NULL: `call` is run */
 	const char *const *argv; /* NULL at the end */
-	/* Writes what it found to the buffer; of a hostile file, as the tools are. */
+	/* appends its result to the buffer; runs under the same limits as a tool */
 	void (*call)(struct buf *out);
 	unsigned cpu_s;
-	size_t out_bytes;  /* more: it is ended, and that is EXTRACT_TOO_LARGE */
-	uint64_t until_us; /* by clock_mono_us() */
+	size_t out_bytes;  /* a tool with more output is ended, with EXTRACT_TOO_LARGE */
+	uint64_t until_us; /* monotonic, as clock_mono_us() */
 };
 
+/* The end of a tool. */
 struct tool_end {
-	enum extract_error error; /* of how it ended; EXTRACT_READ: with 0 */
+	enum extract_error error; /* EXTRACT_READ: exit code 0 */
 	struct buf out, err;
 };
 void tool_end_free(struct tool_end *end);
-/* Freed where its scope ends. */
+/* frees it at the end of its scope */
 #define SCOPED_TOOL_END(name, end_)                                                            \
 	__attribute__((cleanup(tool_end_free))) struct tool_end name = (end_)
 
-/* Runs it, the document on standard input from its beginning. */
+/* Runs a tool with the document as standard input, from its beginning. */
 struct tool_end tool_run(const struct tool *t);
-/* Runs `from` on the document, and `to` on what that writes. The end of `to`, or of `from`
- * where that failed. */
+/* Runs `from` on the document, and `to` on its output. Returns the end of `to`, or that of
+ * `from` if it failed. */
 struct tool_end tool_pipe(const struct tool *from, const struct tool *to);
 
 #endif

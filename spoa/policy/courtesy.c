@@ -1,5 +1,6 @@
-/* policies/courtesy.yaml: languages with their courtesies and the words of requests, and the
- * words about texts. A mistake is said with file, line and column. */
+/* Reads policies/courtesy.yaml (prose: ok courtesy): languages with their polite phrases and
+ * the words with which requests begin, and the words after which every other word counts.
+ * Errors are reported with file, line and column. */
 #include "policy/courtesy.h"
 
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include "base/search.h"
 #include "policy/config/read.h"
 
+/* State of one load. Lives on the stack of courtesy_load(). `phrases` counts the phrases of all
+ * languages. */
 struct courtesy_reading {
 	struct arena *a;
 	struct diag *d;
@@ -63,7 +66,8 @@ courtesy_listed(const struct courtesy_list *l, struct span lower)
 	return i < l->n && span_eq(l->v[i], lower);
 }
 
-/* Since none begins with one that is open, the last that is not after it is the only one. */
+/* No entry begins with an entry that is open. So the last entry that is not greater than the
+ * word is the only one that can match. */
 const struct courtesy_word *
 courtesy_word_find(const struct courtesy_words *of, struct span lower)
 {
@@ -80,7 +84,7 @@ courtesy_word_find(const struct courtesy_words *of, struct span lower)
 
 /* ---- reading ---- */
 
-/* Words, with a blank or an apostrophe between them where `most` is over 1. */
+/* Returns true for at most `most` words, separated by a space or an apostrophe. */
 static bool
 are_words(struct span s, size_t most)
 {
@@ -100,7 +104,7 @@ are_words(struct span s, size_t most)
 	return false;
 }
 
-/* A text of the list in small letters; empty: it is none, which is said. */
+/* Returns a text of the list in lower case, or an empty span after an error. */
 static struct span
 read_courtesy_text(
 	struct courtesy_reading *r, const struct yaml_node *n, struct span s, size_t most)
@@ -122,6 +126,7 @@ courtesy_by_bytes(const void *x, const void *y)
 	return span_order(*a, *b);
 }
 
+/* Reads a list of phrases with at most `most` words each, sorted by bytes. */
 static void
 read_phrases(struct courtesy_reading *r, const struct yaml_node *n, size_t most,
 	struct courtesy_list *l)
@@ -146,6 +151,7 @@ read_phrases(struct courtesy_reading *r, const struct yaml_node *n, size_t most,
 	qsort(l->v, l->n, sizeof(*l->v), courtesy_by_bytes);
 }
 
+/* Reads one language. */
 static void
 read_language(struct courtesy_reading *r, const struct yaml_node *n)
 {
@@ -171,7 +177,9 @@ read_language(struct courtesy_reading *r, const struct yaml_node *n)
 		for (const struct courtesy_language *o = r->languages; o < l; o++)
 			if (c->s.n <= COURTESY_BYTES &&
 				courtesy_listed(&o->asks, courtesy_lower(c->s, lower)))
-				diag_at(r->d, c, "%s: is a word of another language, too",
+				diag_at(r->d, c,
+					"%s: is already a word of another language: remove "
+					"one of the two",
 					c->s.p);
 	r->nlanguages++;
 }
@@ -185,6 +193,7 @@ courtesy_word_order(const void *x, const void *y)
 	return order ? order : (int)b->open - (int)a->open;
 }
 
+/* Adds phrases of one word to the list of words. */
 static void
 add_courtesies(struct courtesy_reading *r, const struct courtesy_list *l)
 {
@@ -216,12 +225,12 @@ read_courtesy_words(struct courtesy_reading *r, const struct yaml_node *n)
 	}
 }
 
-/* In their order. */
+/* Sorts the words, removes those that an open word already matches, and sets out->first. */
 static void
 take_words(struct courtesy_reading *r, struct courtesy_words *out)
 {
 	if (r->nwords) {
-		/* What an open one matches already goes. */
+		/* a word that an open word before matches is not kept */
 		size_t kept = 0;
 
 		qsort(r->words, r->nwords, sizeof(*r->words), courtesy_word_order);

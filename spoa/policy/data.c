@@ -1,5 +1,5 @@
-/* `data:` of a policy. A file is read and checked with the policy, and is part of the
- * snapshot: every request that began with it sees the same rows. */
+/* Reads `data` of a policy. A file is read and checked with the policy and belongs to its
+ * snapshot, so every request sees the same rows from its beginning to its end. */
 #include "base/ascii.h"
 #include "base/codec/json_text.h"
 #include "policy/data.h"
@@ -18,6 +18,7 @@
 static int json_value(
 	json_t *v, unsigned depth, bool caseless, struct arena *a, struct cel_value *out);
 
+/* Converts an object. After an error, conversion continues, so that the value is complete. */
 static int
 map_of(json_t *o, unsigned depth, bool caseless, struct arena *a, struct cel_value *out)
 {
@@ -88,7 +89,7 @@ data_json_of_others(json_t *v, unsigned depth, struct arena *a, struct cel_value
 	return json_value(v, depth, true, a, out);
 }
 
-/* yaml.c bounds depth and number of nodes. */
+/* Converts a YAML node. yaml.c bounds depth and number of nodes. */
 static struct cel_value
 of_yaml(const struct yaml_node *n, struct arena *a)
 {
@@ -138,8 +139,9 @@ data_row(const struct data_source *s, struct span key)
 
 /* ---- one source ---- */
 
+/* key: identity.person: the field whose value selects the row. */
 static void
-row_key(struct builder *b, const struct yaml_node *n, struct data_source *s)
+data_row_key(struct builder *b, const struct yaml_node *n, struct data_source *s)
 {
 	const char *name;
 	struct nearest near;
@@ -158,8 +160,8 @@ row_key(struct builder *b, const struct yaml_node *n, struct data_source *s)
 		}
 	}
 	diag_at(b->d, n,
-		"key: a string known before the body is expected, such as identity.person, "
-		"found %s%s",
+		"key: a string that is known before the body, such as identity.person, is "
+		"expected, found %s%s",
 		name, nearest_hint(&near));
 }
 
@@ -174,7 +176,7 @@ from_file(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	s->kind = DATA_FILE;
 	s->place = file;
 	if ((root = yaml_get(n, "key")))
-		row_key(b, root, s);
+		data_row_key(b, root, s);
 	root = yaml_load_file(b->a, file, b->d);
 	if (!root || !read_map(b->d, root, s->name, NULL, NULL))
 		return;
@@ -196,7 +198,7 @@ from_redis(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	if (c->s.n > 512)
 		diag_at(b->d, c, "redis: a key of at most 512 bytes is expected");
 	if (b->cfg && !b->cfg->redis_url)
-		diag_at(b->d, c, "redis: %s configures no redis.url", b->cfg->file);
+		diag_at(b->d, c, "redis: %s has no redis.url", b->cfg->file);
 }
 
 static void
@@ -216,8 +218,9 @@ from_url(struct builder *b, const struct yaml_node *n, struct data_source *s)
 		s->authorization = build_bearer(b, c);
 }
 
-/* ---- all of them ---- */
+/* ---- all sources ---- */
 
+/* Reads one source. */
 static void
 read_data_source(struct builder *b, const struct yaml_node *n, struct data_source *s)
 {
@@ -229,8 +232,8 @@ read_data_source(struct builder *b, const struct yaml_node *n, struct data_sourc
 	if (!name.n || name.n > 64 || is_digit(name.p[0]) ||
 		span_past(name, 0, is_word) != name.n)
 		diag_at(b->d, n->key,
-			"%s: a name of 1 to 64 letters, digits and _ is expected, no digit "
-			"first",
+			"%s: a name of 1 to 64 letters, digits and _, without a digit at its "
+			"beginning, is expected",
 			n->key->s.p);
 	if (file + redis + url != 1)
 		diag_at(b->d, n, "%s: one of file, redis, url is expected", n->key->s.p);

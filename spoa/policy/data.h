@@ -1,5 +1,5 @@
-/* Data from outside that conditions read as data.NAME: files of the policy, which are read
- * with it; hashes in Redis and documents behind URLs, which the gate brings. */
+/* Data that conditions read as data.NAME. Files are read with the policy. Hashes in Redis and
+ * documents behind URLs are fetched by the gate for each request. */
 #ifndef POLICY_DATA_H
 #define POLICY_DATA_H
 
@@ -7,13 +7,14 @@
 
 #include "policy/policy.h"
 
-/* JSON as a condition reads it: objects are maps, numbers without fraction ints. ERR_LIMIT:
- * nested in more than `depth` levels, and what is deeper is null. In the arena, which the
- * caller checks. */
+/* Converts JSON to a CEL value in the arena: objects become maps, numbers without fraction
+ * become ints. Returns 0, ERR_NOMEM, or ERR_LIMIT if the value is nested deeper than `depth`;
+ * deeper values become null. */
 int data_json(json_t *v, unsigned depth, struct arena *a, struct cel_value *out);
-/* The same of what others read too, perhaps without the case of keys: its maps are `caseless`. */
+/* The same for JSON that other programs read too, perhaps ignoring the case of keys: its maps
+ * are `caseless`. */
 int data_json_of_others(json_t *v, unsigned depth, struct arena *a, struct cel_value *out);
-/* A file's row for that key; NULL: it has none. */
+/* Returns the row of a file for the key, or NULL. */
 const struct cel_value *data_row(const struct data_source *s, struct span key);
 
 #endif

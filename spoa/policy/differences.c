@@ -1,8 +1,9 @@
-/* Comparing two policy trees section by section. */
+/* Compares two policy trees section by section. */
 #include "policy/differences.h"
 
 #include <stdio.h>
 
+/* State of one comparison. `failed`: memory is exhausted. */
 struct comparing {
 	struct arena *a;
 	struct difference *v;
@@ -10,6 +11,8 @@ struct comparing {
 	bool failed;
 };
 
+/* Returns true if both nodes have the same meaning: layout, quoting and the order of keys do
+ * not count. */
 static bool
 same_node(const struct yaml_node *x, const struct yaml_node *y)
 {
@@ -42,7 +45,8 @@ add_difference(struct comparing *c, const struct yaml_node *section, const char 
 	c->v[c->n++] = (struct difference){ section->key->s.p, name, kind };
 }
 
-/* The name of an entry of a section; an entry without one is named by its place, "#2". */
+/* Returns the name of an entry of a section. An entry without a name is named by its place,
+ * "#2". */
 static const char *
 entry_name(struct comparing *c, const struct yaml_node *section, const struct yaml_node *entry)
 {
@@ -60,8 +64,9 @@ entry_name(struct comparing *c, const struct yaml_node *section, const struct ya
 	return arena_printf(c->a, "#%zu", place).p;
 }
 
-/* Looks from *cursor on, round to the beginning, and moves the cursor behind the entry that it
- * finds: two lists in nearly the same order are compared in one pass. */
+/* Returns the entry with this name, or NULL. The search begins at *cursor and continues at the
+ * beginning, and the cursor is moved behind the entry. Two lists in nearly the same order are
+ * thus compared in one pass. */
 static const struct yaml_node *
 entry_named(struct comparing *c, const struct yaml_node *section, const char *name,
 	const struct yaml_node **cursor)
@@ -80,6 +85,7 @@ entry_named(struct comparing *c, const struct yaml_node *section, const char *na
 	return NULL;
 }
 
+/* Compares the entries of a section that both policies have. */
 static void
 compare_entries(
 	struct comparing *c, const struct yaml_node *before, const struct yaml_node *after)

@@ -1,5 +1,5 @@
-/* The differences between two policies, by section and name. They show whether the file on disk is what
- * is in force, and what a new text would change. */
+/* Differences between two policies by section and name. They show if the file on disk differs
+ * from the policy in force, and what a new text would change. */
 #ifndef POLICY_DIFFERENCES_H
 #define POLICY_DIFFERENCES_H
 
@@ -18,14 +18,15 @@ struct differences {
 	size_t n;
 };
 
-/* Compares two trees of policy_tree(); NULL is an empty policy. Two nodes are equal if the
- * policy's version (policy/version.c) cannot tell them apart: comments, layout, quoting and the
- * order of keys do not count. Entries of lists are matched by their `name`, or by their place if
- * they have none; if only the order of the entries differs, one difference without a name is
- * reported. False: out of memory. */
+/* Compares two trees of policy_tree(); NULL is an empty policy. Two nodes are equal if they
+ * give the same policy version: comments, layout, quoting and the order of keys do not count.
+ * Entries of lists are matched by their `name`, or by their place if they have none. If only
+ * the order of the entries differs, one difference without a name is reported. Returns false if
+ * memory is exhausted. */
 bool policy_differences(struct arena *a, const struct yaml_node *before,
 	const struct yaml_node *after, struct differences *out);
-/* "rules no-secrets, pii (new); limits team (removed)". Nothing if there is no difference. */
+/* Appends text such as "rules no-secrets, pii (new); limits team (removed)", or nothing if the
+ * policies are equal. */
 void policy_differences_print(const struct differences *d, struct buf *out);
 
 #endif

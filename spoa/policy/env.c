@@ -1,4 +1,4 @@
-/* The names a condition may read, from the table in policy/policy.h. */
+/* The fields that conditions may read, from the table in policy/policy.h. */
 #include "policy/policy.h"
 
 static const struct cel_var vars[] = {

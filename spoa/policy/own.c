@@ -1,6 +1,6 @@
-/* Classes with detectors of their own, read before the rules are loaded: their words,
- * patterns and files compile into the rule set that the rest of the policy then speaks
- * of. What is wrong in them is reported here and once. */
+/* Reads classes with their own detectors before the detection rules are loaded. Their words,
+ * patterns and files are compiled into the rules that the rest of the policy then uses.
+ * policy_open() loads the rules and the policy together. */
 #include "base/ascii.h"
 #include "base/scoped.h"
 #include "policy/own.h"
@@ -12,8 +12,9 @@
 #include "policy/section.h"
 #include "scan/detect/custom/custom.h"
 
-enum { SHINGLES_LEAST = 64 };
+enum { SHINGLES_LEAST = 64 }; /* highest value of `shingles` */
 
+/* State of one load. Lives on its stack. */
 struct reading {
 	struct arena *a;
 	struct diag *d;
@@ -27,7 +28,7 @@ class_is_score(const struct yaml_node *n)
 	       n->count == 1 + (yaml_get(n, "roles") != NULL);
 }
 
-/* The class's name in capitals, other characters as '_'. */
+/* Returns the class's name in upper case, with '_' for other characters. */
 static const char *
 entity_of(struct reading *r, const struct yaml_node *n)
 {
@@ -38,16 +39,18 @@ entity_of(struct reading *r, const struct yaml_node *n)
 	return name;
 }
 
+/* Returns the node of a list of strings, or NULL if it is missing or wrong. */
 static const struct yaml_node *
-texts(struct reading *r, const struct yaml_node *n, const char *key)
+own_texts(struct reading *r, const struct yaml_node *n, const char *key)
 {
 	const struct yaml_node *c = yaml_get(n, key);
 
 	return c && read_texts(r->a, r->d, c, key, NULL, NULL) ? c : NULL;
 }
 
+/* Returns the path of a file that the policy depends on, or NULL. */
 static const char *
-path(struct reading *r, const struct yaml_node *c)
+own_path(struct reading *r, const struct yaml_node *c)
 {
 	const char *out = NULL;
 
@@ -56,6 +59,7 @@ path(struct reading *r, const struct yaml_node *c)
 	return out;
 }
 
+/* Sets the entity: `entity` of the class, or its name. */
 static void
 entity_name(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 {
@@ -67,7 +71,8 @@ entity_name(struct reading *r, const struct yaml_node *n, struct detect_own *own
 	if (own->entity && detect_entity_is_name(span_str(own->entity)))
 		return;
 	diag_at(r->d, own->at,
-		"%s: a name in capitals, digits and _, up to 63, is expected as its entity's%s",
+		"%s: at most 63 upper case letters, digits and _ are expected as the name of "
+		"its entity%s",
 		c ? "entity" : n->key->s.p, c ? "" : "; give one with `entity:`");
 	own->entity = NULL;
 }
@@ -85,7 +90,8 @@ own_numbers(struct reading *r, const struct yaml_node *n, struct detect_own *own
 		if (read_uint(r->d, c, 1, SHINGLES_LEAST, &shingles) &&
 			!yaml_get(n, "fingerprints"))
 			diag_at(r->d, c->key,
-				"shingles: counts those of fingerprints, and there are none");
+				"shingles: is for fingerprints, and the class has none: "
+				"remove it");
 	}
 	own->shingles = (unsigned)shingles;
 }
@@ -108,11 +114,11 @@ class_own_entity(struct arena *a, const struct yaml_node *n)
 	return c ? c->s.p : entity_of(&r, n);
 }
 
-/* A class given as a mapping; false where it has no detectors of its own. */
+/* Reads a class that is a mapping. Returns false if it has no detectors of its own. */
 static bool
-own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
+read_own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 {
-	/* What a class has without detectors of its own. */
+	/* keys of a class without its own detectors */
 	static const char *const of_any[] = { "entity", "entities", "classes", "without",
 		"roles", NULL };
 	unsigned errors = r->d->errors;
@@ -131,24 +137,25 @@ own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 			c = c->next)
 			if (!read_listed(of_any, c->key->s))
 				diag_at(r->d, c->key,
-					"%s: belongs to words, patterns, dictionary or "
-					"fingerprints, and there are none",
+					"%s: needs words, patterns, dictionary or "
+					"fingerprints, and the class has none",
 					c->key->s.p);
 		return false;
 	}
 	entity_name(r, n, own);
 	own_numbers(r, n, own);
-	own->words = texts(r, n, "words");
-	own->patterns = texts(r, n, "patterns");
-	own->context = texts(r, n, "context");
-	own->against = texts(r, n, "against");
+	own->words = own_texts(r, n, "words");
+	own->patterns = own_texts(r, n, "patterns");
+	own->context = own_texts(r, n, "context");
+	own->against = own_texts(r, n, "against");
 	own->dictionary_at = yaml_get(n, "dictionary");
-	own->dictionary = path(r, own->dictionary_at);
+	own->dictionary = own_path(r, own->dictionary_at);
 	own->fingerprints_at = yaml_get(n, "fingerprints");
-	own->fingerprints = path(r, own->fingerprints_at);
+	own->fingerprints = own_path(r, own->fingerprints_at);
 	if (own->patterns && own->patterns->count > OWN_PATTERNS) {
 		diag_at(r->d, own->patterns,
-			"patterns: more than %d; a dictionary takes more words", OWN_PATTERNS);
+			"patterns: more than %d: use a dictionary for more words",
+			OWN_PATTERNS);
 		own->patterns = NULL;
 	}
 	return own->entity != NULL;
@@ -174,15 +181,16 @@ policy_own(struct arena *a, const struct yaml_node *root, const char *file, stru
 	if (!extra || !v || !classes || classes->kind != YAML_MAPPING)
 		return extra;
 	for (const struct yaml_node *c = classes->child; c && n < OWN_CLASSES; c = c->next)
-		if (c->kind == YAML_MAPPING && !class_is_score(c) && own_class(&r, c, &v[n]))
+		if (c->kind == YAML_MAPPING && !class_is_score(c) &&
+			read_own_class(&r, c, &v[n]))
 			n++;
 	qsort(v, n, sizeof(*v), by_entity);
 	*extra = (struct detect_extra){ v, n };
 	return extra;
 }
 
-/* Where something is wrong in own detectors: rules in which their names are known, so that
- * the mistakes of the rest can be told from them. */
+/* Returns rules that know only the names of the entities. They are used after an error in own
+ * detectors, so that the rest of the policy is still checked. */
 static struct detect_rules *
 names_only(struct arena *a, const struct detect_extra *extra, const char *detectors)
 {
@@ -223,7 +231,7 @@ policy_open(struct arena *a, const char *file, const struct config *cfg, const c
 	buf_span(&d->text, buf_view(&errors));
 	if (!*rules && d->errors == before)
 		diag_file(d, file, "out of memory");
-	/* Its own mistakes do not hide the rest of the policy's. */
+	/* errors of own detectors do not hide errors of the rest */
 	unsigned own = d->errors;
 	struct detect_rules *shipped = *rules ? *rules : names_only(a, extra, detectors);
 	if (shipped)

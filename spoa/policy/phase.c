@@ -1,16 +1,18 @@
-/* Rules on answers and on calls: what they may do, what they need to know when, and which
- * routes they may reach. A route whose answers a rule may read is inspected, whether it says so
- * or not. */
+/* Rules on responses and on calls: the effects they may have, and the routes they may reach. If
+ * a rule may read the responses of a route, these are inspected in any case. Conditions are
+ * evaluated with the fields that are known for all requests of a route; if the result is
+ * unknown, the rule may reach the route. */
 #include <stdio.h>
 
 #include "policy/build.h"
 
-/* What comes too late for an answer, and all but the first for a call. */
+/* Effects that come too late for a response, and all but the first for a call. */
 static const char *const of_requests[] = { "permit", "route", "max_output_tokens", "require",
 	"set_headers", NULL };
 
 /* ---- one rule ---- */
 
+/* Argument of cel_names(): some name is a class with an injection score. */
 struct scored {
 	const struct policy *p;
 	bool any;
@@ -26,7 +28,7 @@ name_scored(void *arg, struct span name)
 			s->p->classes[k].injection > 0 && span_is(name, s->p->classes[k].name);
 }
 
-/* Whether the condition may depend on the score, by itself or by a class that has one. */
+/* Returns true if the condition may depend on the injection score, directly or by a class. */
 static bool
 reads_score(const struct policy *p, const struct rule *r)
 {
@@ -42,7 +44,7 @@ reads_score(const struct policy *p, const struct rule *r)
 	return s.any;
 }
 
-/* The first field that a stream knows only when a block has ended, NULL: none. */
+/* Returns the first field that a stream has only at the end of a block, or NULL. */
 static const char *
 late_field(const struct rule *r)
 {
@@ -55,6 +57,7 @@ late_field(const struct rule *r)
 	return r->reads_score ? policy_env.vars[V_RESPONSE_INJECTION].path : NULL;
 }
 
+/* Reports effects that the rule's phase cannot have. */
 static void
 not_of_requests(struct builder *b, const struct yaml_node *n, size_t from, const char *says)
 {
@@ -85,19 +88,19 @@ build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 	r->reads_late = late != NULL;
 	if (late && (c = yaml_get(n, "redact")))
 		diag_at(b->d, c->key,
-			"redact: the rule reads %s, which a stream knows only when a block has "
-			"ended and its text has gone: deny or tag is expected",
+			"redact: the rule reads %s, which a stream has only at the end of a "
+			"block, after its text was sent: use deny or tag",
 			late);
 }
 
-/* ---- which routes ---- */
+/* ---- reachable routes ---- */
 
-/* What is known of every request of the route. */
+/* A route and one of its targets, whose fields are known for every request. */
 struct reach {
 	const struct route *route;
 	const struct target *target;
-	bool mcp;     /* calls are MCP's, else a model's answer's */
-	bool offered; /* or what a request offers: a server may be named there */
+	bool mcp;     /* calls are MCP calls, otherwise calls in responses of a model */
+	bool offered; /* tools that a request offers: their server may be named there */
 };
 
 static bool
@@ -106,6 +109,7 @@ is_mcp(const struct route *r)
 	return r->dialect && span_is(span_str("mcp"), dialect_name(r->dialect));
 }
 
+/* Returns true if the field has the same value for every request of the route. */
 static bool
 reach_known(void *ctx, size_t slot)
 {
@@ -150,6 +154,8 @@ reach_value(void *ctx, size_t slot, bool *present)
 	return cel_string(span_str(s));
 }
 
+/* Returns true if the condition may be true for a request of the route to any of its
+ * targets. */
 static bool
 may_reach(struct arena *a, const struct cel_program *when, const struct route *route,
 	bool offered)
@@ -169,8 +175,9 @@ policy_may_reach(struct arena *a, const struct cel_program *when, const struct r
 	return may_reach(a, when, route, false);
 }
 
+/* Adds the parts of responses that a rule uses. */
 static void
-use(struct builder *b, const struct rule *r, struct answer_uses *u)
+add_uses(struct builder *b, const struct rule *r, struct answer_uses *u)
 {
 	u->any = true;
 	entities_join(&u->entities, &r->redact);
@@ -183,8 +190,8 @@ use(struct builder *b, const struct rule *r, struct answer_uses *u)
 	u->media |= r->when && cel_reads(r->when, V_RESPONSE_MEDIA);
 }
 
-/* Limits that read a call count those of the route's answers. Where `response: ignore` says
- * otherwise they do not. */
+/* Returns true if limits count the calls in the route's responses. With `response: ignore`,
+ * they do not. */
 static bool
 counts_calls(struct builder *b, const struct route *route)
 {
@@ -199,15 +206,16 @@ counts_calls(struct builder *b, const struct route *route)
 	return false;
 }
 
+/* Determines which rules may reach the route, and inspects its responses if any does. */
 static void
-one_route(struct builder *b, struct route *route)
+build_route_uses(struct builder *b, struct route *route)
 {
 	const struct rule *first = NULL;
-	/* A family that knows no model's answers has no calls. */
+	/* a dialect without models has no calls in responses */
 	bool mcp = is_mcp(route),
 	     calls = !route->dialect || mcp || dialect_has_model(route->dialect);
 
-	/* those of phase: tool come after those of phase: response */
+	/* rules with phase: tool follow those with phase: response */
 	for (size_t i = 0; i < b->p->nanswer_rules + b->p->ntool_rules; i++) {
 		const struct rule *r = &b->p->answer_rules[i];
 		if (r->phase == PHASE_TOOL && !calls)
@@ -221,7 +229,7 @@ one_route(struct builder *b, struct route *route)
 		if (!policy_may_reach(b->a, r->when, route))
 			continue;
 		first = first ? first : r;
-		use(b, r, &route->uses);
+		add_uses(b, r, &route->uses);
 	}
 	if (counts_calls(b, route)) {
 		route->uses.any = route->uses.calls = route->uses.tool_calls = true;
@@ -232,8 +240,8 @@ one_route(struct builder *b, struct route *route)
 		return;
 	if (route->response_ignore)
 		diag_at(b->d, route->response_ignore,
-			"response: ignore: rule %s, at %s:%u:%u, reads the answers of this "
-			"route: inspect is expected",
+			"response: ignore: rule %s, at %s:%u:%u, reads the responses of this "
+			"route: use response: [inspect]",
 			first->name, first->at->file, first->at->line, first->at->column);
 	route->response |= RESP_INSPECT;
 	if (route->uses.all || route->find_all)
@@ -250,8 +258,8 @@ build_answers(struct builder *b)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->nroutes; i++)
-		one_route(b, &b->routes[i]);
-	/* The request's fields that they read are kept for them. */
+		build_route_uses(b, &b->routes[i]);
+	/* keep the request's fields that these rules read */
 	for (size_t slot = 0; slots && slot < p->env->n; slot++) {
 		bool reads = false;
 		for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)

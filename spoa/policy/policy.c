@@ -1,9 +1,12 @@
-/* A policy's version: SHA-256 over what it means. Keys of mappings are sorted,
- * sequences keep their order, scalars count by their text, so that comments,
- * layout, quoting, anchors and the order of keys change nothing. The detectors'
- * version is part of it, the price list, a cache's courtesies, and the injection model's where
- * it is used: the same words may find other things. A length is
- * before every piece, so that no two trees share a serialisation. */
+/* Compiles a policy: reads the top-level keys and calls the sections in the order that they
+ * need (classes before the rules that name them, providers before routes). All errors are
+ * reported; after any error, no policy is returned. The version is SHA-256 over the meaning of
+ * the policy. Mappings are sorted by key, sequences keep their order, and scalars count by
+ * their text, so comments, layout, quoting, anchors and the order of keys do not matter. The
+ * version also covers the detectors, the price list, the polite phrases of a cache, and the
+ * injection model if it is used, because with other detectors the same text has another
+ * meaning. The length precedes every piece, so that two trees never have the same
+ * serialization. */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +16,9 @@
 #include "policy/config/include.h"
 #include "policy/policy.h"
 
+/* Hashes one piece: its kind, its length and its bytes. */
 static bool
-piece(EVP_MD_CTX *h, char kind, struct span s)
+hash_piece(EVP_MD_CTX *h, char kind, struct span s)
 {
 	char head[32];
 	int n = snprintf(head, sizeof(head), "%c%zu:", kind, s.n);
@@ -32,63 +36,65 @@ version_by_key(const void *x, const void *y)
 	return strcmp(a->key->s.p, b->key->s.p); /* yaml.c refuses NUL */
 }
 
+/* Hashes a tree of nodes. */
 static bool
-tree(EVP_MD_CTX *h, const struct yaml_node *n)
+hash_tree(EVP_MD_CTX *h, const struct yaml_node *n)
 {
 	static const struct span none = { NULL, 0 };
 	bool map = n->kind == YAML_MAPPING;
 	size_t count = 0;
 
 	if (n->kind == YAML_SCALAR && yaml_is_null(n))
-		return piece(h, 'n', none);
-	/* A block scalar ends with a newline, the same text in quotes does not. */
+		return hash_piece(h, 'n', none);
+	/* a block scalar ends with a newline, and the same text in quotes does not */
 	if (n->kind == YAML_SCALAR)
-		return piece(h, 's', span_trim(n->s, " \t\r\n"));
+		return hash_piece(h, 's', span_trim(n->s, " \t\r\n"));
 	const struct yaml_node **c = calloc(n->count + 1, sizeof(const struct yaml_node *));
-	bool ok = c != NULL && piece(h, map ? '{' : '[', none);
+	bool ok = c != NULL && hash_piece(h, map ? '{' : '[', none);
 	for (const struct yaml_node *x = n->child; ok && x; x = x->next)
 		c[count++] = x;
 	if (ok && map)
 		qsort(c, count, sizeof(*c), version_by_key);
 	for (size_t i = 0; ok && i < count; i++)
-		ok = (!map || piece(h, 'k', c[i]->key->s)) && tree(h, c[i]);
+		ok = (!map || hash_piece(h, 'k', c[i]->key->s)) && hash_tree(h, c[i]);
 	free(c);
-	return ok && piece(h, map ? '}' : ']', none);
+	return ok && hash_piece(h, map ? '}' : ']', none);
 }
 
-/* What prompts of a route with `near` are compared without. */
+/* Hashes the polite phrases that routes with `near` or `semantic` use. */
 static bool
-courtesies(const struct builder *b, EVP_MD_CTX *h)
+hash_phrases(const struct builder *b, EVP_MD_CTX *h)
 {
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < b->p->nroutes; i++) {
 		const struct route_cache *c = &b->routes[i].cache;
 		if (c->near || c->semantic)
-			ok = piece(h, 'c', span_str(b->routes[i].name));
+			ok = hash_piece(h, 'c', span_str(b->routes[i].name));
 		if (ok && c->near)
-			ok = tree(h, c->near->tree);
+			ok = hash_tree(h, c->near->tree);
 		if (ok && c->semantic)
-			ok = tree(h, c->semantic->words->tree);
+			ok = hash_tree(h, c->semantic->words->tree);
 	}
 	return ok;
 }
 
-/* SHA-256 over the canonical form of the tree and the detectors' version. */
+/* Sets p->version and p->label. Returns false if memory is exhausted. */
 static bool
 build_version(struct builder *b, const struct yaml_node *root)
 {
 	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 	EVP_MD_CTX *h = EVP_MD_CTX_new();
-	bool ok = h && EVP_DigestInit_ex(h, EVP_sha256(), NULL) == 1 &&
-		  piece(h, 'v', SPAN_LIT("tollgate-policy-1")) && tree(h, root) &&
-		  piece(h, 'd', span_str(detect_version(b->rules))) &&
-		  (!b->prices_root ||
-			  (piece(h, 'p', SPAN_LIT("prices")) && tree(h, b->prices_root))) &&
-		  courtesies(b, h) &&
-		  (!b->p->scores || piece(h, 'i', span_str(inject_version(b->p->inject)))) &&
-		  EVP_DigestFinal_ex(h, md, &len) == 1 && len == 32;
+	bool ok =
+		h && EVP_DigestInit_ex(h, EVP_sha256(), NULL) == 1 &&
+		hash_piece(h, 'v', SPAN_LIT("tollgate-policy-1")) && hash_tree(h, root) &&
+		hash_piece(h, 'd', span_str(detect_version(b->rules))) &&
+		(!b->prices_root || (hash_piece(h, 'p', SPAN_LIT("prices")) &&
+					    hash_tree(h, b->prices_root))) &&
+		hash_phrases(b, h) &&
+		(!b->p->scores || hash_piece(h, 'i', span_str(inject_version(b->p->inject)))) &&
+		EVP_DigestFinal_ex(h, md, &len) == 1 && len == 32;
 
 	EVP_MD_CTX_free(h);
 	for (size_t i = 0; ok && i < len; i++)
@@ -101,11 +107,7 @@ build_version(struct builder *b, const struct yaml_node *root)
 	return ok;
 }
 
-/* The policy file as a whole: top-level keys, and the order in which the sections
- * are compiled (classes before the rules that name them, providers before the
- * routes). Every mistake is reported; with one, nothing is returned. */
-
-/* ---- shared by the sections ---- */
+/* ---- functions for all sections ---- */
 
 bool
 build_section(struct builder *b, const struct yaml_node *n, enum section_name which, void *out)
@@ -187,7 +189,7 @@ build_own_name(struct builder *b, const struct yaml_node *n, size_t max, const c
 		} other;
 		memcpy(&other, (const char *)taken + i * stride, sizeof(other));
 		if (other.name && !strcmp(other.name, *out)) {
-			diag_at(b->d, c, "name: %s is taken already, at %s:%u:%u", *out,
+			diag_at(b->d, c, "name: %s is already used, at %s:%u:%u", *out,
 				other.at->file, other.at->line, other.at->column);
 			return false;
 		}
@@ -205,12 +207,12 @@ build_backend(struct builder *b, const struct yaml_node *n, const char **out)
 	if (!b->cfg || nearest_find(&near, b->cfg->backends, b->cfg->nbackends,
 			       sizeof(char *)) < b->cfg->nbackends)
 		return true;
-	diag_at(b->d, n, "backend: %s is not among the backends that %s lists%s", *out,
-		b->cfg->file, nearest_hint(&near));
+	diag_at(b->d, n, "backend: %s is not one of the backends in %s%s", *out, b->cfg->file,
+		nearest_hint(&near));
 	return false;
 }
 
-/* on_failure.classifier: an outcome, or one for each class that may have been found. */
+/* on_failure.classifier: an outcome, or a mapping of classes to outcomes. */
 static void
 classifier_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out)
 {
@@ -259,16 +261,17 @@ build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure
 		classifier_failure(b, classifier, out);
 }
 
-/* ---- the whole ---- */
+/* ---- whole policy ---- */
 
 static void
-head(struct builder *b, const struct yaml_node *root)
+build_head(struct builder *b, const struct yaml_node *root)
 {
 	const struct yaml_node *c;
 	int64_t version;
 
 	if (!(c = yaml_get(root, "tollgate")))
-		diag_at(b->d, root, "tollgate: the language's version is missing: tollgate: 1");
+		diag_at(b->d, root,
+			"tollgate: the version of the language is missing: add tollgate: 1");
 	else if (!yaml_int(c, &version) || version != 1)
 		diag_at(b->d, c, "tollgate: 1 is expected, found %s", yaml_found(c));
 	if ((c = read_needed(b->d, root, root, NULL, "name")))
@@ -279,7 +282,7 @@ const struct policy *
 policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	const struct config *cfg, struct detect_rules *rules, struct diag *d)
 {
-	/* What the whole of it shows, where each part is good. */
+	/* checks of the whole policy, made only if all sections are correct */
 	static void (*const of_all[])(
 		struct builder *) = { build_names, build_used, build_answers, build_aliases };
 	unsigned errors = d->errors;
@@ -298,8 +301,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	if (!build_section(&b, root, SECTION_POLICY, p))
 		return NULL;
 	if ((c = yaml_get(root, "include")))
-		diag_at(d, c->key, "include: only a file can include");
-	head(&b, root);
+		diag_at(d, c->key, "include: is only possible in a file");
+	build_head(&b, root);
 	build_observe(&b, yaml_get(root, "observe"));
 	build_identity(&b, yaml_get(root, "identity"));
 	build_data(&b, yaml_get(root, "data"));
@@ -318,7 +321,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	if ((c = yaml_get(root, "routes")))
 		build_routes(&b, c);
 	else
-		diag_at(d, root, "routes: is missing: every request would be refused");
+		diag_at(d, root,
+			"routes is missing, so every request would be refused: add a route");
 	build_models(&b, yaml_get(root, "models"));
 	build_operations(&b, yaml_get(root, "operations"));
 	build_rules(&b, yaml_get(root, "rules"));

@@ -1,6 +1,6 @@
-/* The policy: YAML, checked and compiled to an immutable form. Decides nothing
- * by itself: policy/verdict/decide.h evaluates it. One allocation lifetime: the arena
- * given to policy_load. */
+/* The policy in its compiled, immutable form. It is made from YAML by policy_load() and
+ * evaluated in policy/verdict/. Everything below lives in the arena given to policy_load(), and
+ * any thread may read it. Member names follow the keys of the file (tollgate-policy(5)). */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
@@ -15,39 +15,43 @@
 #include "scan/recognizer/recognizer.h"
 #include "scan/text/style.h"
 
-enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT }; /* on_failure; REDACT only for classifier */
+/* outcomes of on_failure; REDACT only for classifier */
+enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT };
 
-/* What becomes of reasoning under a provider's signature in which something would be replaced.
- */
+/* Handling of reasoning under a provider's signature in which a value would be replaced. */
 enum signed_reasoning { SIGNED_DROP, SIGNED_DENY, SIGNED_LEAVE };
 
-/* What on_failure.classifier says where one of the policy's classes was found. */
+/* An outcome of on_failure.classifier for requests in which a class was found. */
 struct class_outcome {
-	size_t class;
+	size_t class; /* index of policy.classes */
 	enum outcome outcome;
 };
 
+/* on_failure: decisions on requests for which a part cannot answer. */
 struct on_failure {
-	/* `classifier`: where none of by_class was found; else the strictest of those */
+	/* `classifier` applies if no class of by_class was found; otherwise the strictest of
+	 * those */
 	enum outcome classifier, quota, audit, unreadable;
 	const struct class_outcome *by_class;
 	size_t nby_class;
-	uint64_t quota_share, quota_peers; /* of `quota`, {local: 10%}: as a limit's; 0: none */
+	/* quota: {local: 10%}: like share and peers of a limit; 0: not set */
+	uint64_t quota_share, quota_peers;
 	enum signed_reasoning signed_reasoning;
 };
 
-/* A cutover: who calls these hosts without a key of ours passes, to this backend alone, with
- * what it came with (policy/identity/observe.h). */
+/* `observe`: callers of these hosts who show no key of ours are passed to one backend, with the
+ * credentials that they sent (policy/identity/observe.h). */
 enum { OBSERVE_DAYS_MAX = 90 };
 struct observe {
-	const char **hosts; /* as a route's */
+	const char **hosts; /* like hosts of a route */
 	size_t nhosts;
-	const char *backend; /* HAProxy's; NULL: nothing is observed */
-	int64_t until_ns;    /* wall; from then on requests are decided as any */
+	const char *backend; /* HAProxy backend; NULL: nothing is observed */
+	int64_t until_ns;    /* wall clock; requests after it are decided as usual */
 	const struct yaml_node *at;
 };
 
 #define CLASSES_MAX 64
+/* A set of entities, one bit for each number of detect_entity_find(). */
 struct entity_set {
 	uint64_t bit[DETECT_ENTITIES_MAX / 64];
 };
@@ -80,48 +84,53 @@ entities_join(struct entity_set *to, const struct entity_set *from)
 struct policy_class {
 	const char *name;
 	struct entity_set entities;
-	double injection; /* it is in prompt.classes from this score on; 0: never for a score */
-	uint16_t roles; /* bit by enum seg_role: only what is found in their texts; 0: in any */
+	double injection; /* least injection score of the class; 0: the class has no score */
+	/* bit by enum seg_role: findings count only in segments of these roles; 0: in all */
+	uint16_t roles;
 };
 
 enum identity_kind { ID_JWT, ID_SIGNED, ID_CERTIFICATE, ID_API_KEY, ID_NONE };
 
-/* jwt: paths into the claims, "act.sub"; client_certificate: fields (base/codec/cert.h).
- * NULL: not mapped. */
+/* jwt: paths of claims, as "act.sub"; client_certificate: fields (base/codec/cert.h). NULL: not
+ * mapped. */
 struct claim_map {
 	const char *person, *agent, *roles, *department, *clearance, *team, *tier;
 };
 
+/* One entry of `identity`. Members without a note are NULL or 0 for kinds that do not have
+ * them. */
 struct identity_entry {
 	enum identity_kind kind;
 	const struct yaml_node *at; /* for errors */
-	const char *header;	    /* lower case; default authorization; NULL: none; of
-				       signed_headers the signature's */
-	const char *query;	    /* jwt: a parameter's name, in place of the header */
-	const char *issuer;	    /* jwt */
+	/* lower case; default authorization; NULL: none. For signed_headers: the header of the
+	 * signature */
+	const char *header;
+	const char *query;  /* jwt: name of a URL parameter, instead of the header */
+	const char *issuer; /* jwt */
 	const char **audiences;
 	size_t naudiences;
-	const char *jwks_file;	       /* jwt, or */
-	const char *jwks_url;	       /* or */
-	const char *secret;	       /* for secret_load: HS256 to 512 */
-	const char *ca_file;	       /* jwks_url: NULL: the system's */
-	uint64_t refresh_us, stale_us; /* jwks_url */
-	unsigned algorithms;	       /* bit per enum jws_alg */
-	uint64_t max_age_s;	       /* 0: none */
-	uint64_t leeway_s;	       /* default 60 */
+	const char *jwks_file; /* jwt: keys, from exactly one of these three */
+	const char *jwks_url;  /* https URL */
+	const char *secret;    /* reference for secret_load(), for HS256 to HS512 */
+	const char *ca_file;   /* for jwks_url; NULL: the system's */
+	/* for jwks_url: keys are fetched again; keys are used if that fails */
+	uint64_t refresh_us, stale_us;
+	unsigned algorithms; /* bit per enum jws_alg */
+	uint64_t max_age_s;  /* since the token was issued; 0: no bound */
+	uint64_t leeway_s;   /* for the token's times; default 60 */
 	struct claim_map claims;
-	const char *keys_file;	  /* api_key, signed_headers */
+	const char *keys_file;	  /* api_key and signed_headers */
 	bool subject_owner;	  /* api_key: the person is the key's owner */
-	const char *prefix;	  /* signed_headers: lower case */
-	uint64_t max_skew_s;	  /* signed_headers: default 60 */
-	const char *trust_domain; /* client_certificate: of its SPIFFE id; NULL: any */
-	const char *person;	  /* none: the name recorded */
-	const char *realm;	  /* its persons are REALM/NAME; NULL: as it names them */
-	const char **recorded;	  /* names of attributes that records keep */
-	size_t nrecorded;	  /* 0: all, or none with audit.persons: pseudonym */
+	const char *prefix;	  /* signed_headers: beginning of header names, lower case */
+	uint64_t max_skew_s;	  /* signed_headers: age of the signature; default 60 */
+	const char *trust_domain; /* client_certificate: domain of its SPIFFE id; NULL: any */
+	const char *person;	  /* none: the recorded name */
+	const char *realm;	  /* persons are named REALM/NAME; NULL: NAME */
+	const char **recorded;	  /* attributes that records contain */
+	size_t nrecorded;	  /* 0: all attributes, or none with audit.persons: pseudonym */
 };
 
-/* What is done with an answer; 0: ignore. A response rule that may reach the route adds
+/* How a response is handled, bits; 0: ignored. A response rule that may reach the route adds
  * RESP_INSPECT. */
 enum route_response {
 	RESP_METER = 1,
@@ -130,7 +139,8 @@ enum route_response {
 	RESP_RESTORE = 8,
 	RESP_RESTORE_URLS = 16, /* with RESP_RESTORE: in URLs too */
 };
-/* What is kept of a text: a keyed hash; nothing; sealed, as it went; sealed, as it came. */
+/* How a segment is recorded: as a keyed hash, not at all, sealed after redaction, or sealed as
+ * received. */
 enum record_text { KEPT_HASH, KEPT_OFF, KEPT_REDACTED, KEPT_FULL };
 static inline bool
 record_text_sealed(enum record_text how)
@@ -138,137 +148,147 @@ record_text_sealed(enum record_text how)
 	return how == KEPT_REDACTED || how == KEPT_FULL;
 }
 
-/* When a target that fails is left alone. */
+/* When a failing target is left alone. */
 struct breaker {
-	bool on;	   /* off where a route has one target and its provider says nothing */
-	unsigned failures; /* in a row; default 5 */
-	uint64_t open_us;  /* the first time; doubled each time after; default 5 s */
+	bool on;	   /* default: off if a route has one target */
+	unsigned failures; /* consecutive failures that open the breaker; default 5 */
+	uint64_t open_us;  /* first pause, doubled after each further failure; default 5 s */
 };
 
-/* Which of a route's targets a request is tried with first. */
+/* Which target of a route is tried first. */
 struct choose {
 	enum choose_by { CHOOSE_ORDER, CHOOSE_WEIGHT, CHOOSE_LATENCY, CHOOSE_PRICE } by;
 	enum choose_sticky { STICKY_NONE, STICKY_CONVERSATION, STICKY_IDENTITY } sticky;
 };
 
-/* Why an attempt ended: design section 10. */
+/* Why an attempt ended (design.md, section 10). */
 enum attempt_cause {
 	CAUSE_DONE,
-	CAUSE_NEVER_SENT,     /* no byte of it reached the provider */
-	CAUSE_THROTTLED,      /* 429, 529, 503, a dialect's overload error */
-	CAUSE_REFUSED_US,     /* our key, our credit, no such model there, too long for it */
-	CAUSE_PERHAPS_BILLED, /* cut, 408, 409, 425, 500, 502, 504: nobody knows what it cost */
-	CAUSE_FINAL,	      /* the caller's own 4xx */
-	CAUSE_ABORTED,	      /* the caller went away */
-	CAUSE_RULED,	      /* HAProxy answered by itself, and asked nobody */
+	CAUSE_NEVER_SENT, /* no byte reached the provider */
+	CAUSE_THROTTLED,  /* 429, 529, 503, a dialect's overload error */
+	/* our key, our credit, an unknown model, or a request too long for the model */
+	CAUSE_REFUSED_US,
+	/* connection lost, 408, 409, 425, 500, 502 or 504: the provider may bill it */
+	CAUSE_PERHAPS_BILLED,
+	CAUSE_FINAL,   /* a 4xx that the caller caused */
+	CAUSE_ABORTED, /* the caller closed the connection */
+	CAUSE_RULED,   /* HAProxy answered without asking a provider */
 	CAUSES
 };
-extern const char
-	*const attempt_causes[CAUSES]; /* "done", "never_sent", … as policy and records say */
+extern const char *const attempt_causes[CAUSES]; /* names in policies and records */
 
-/* What is tried again, and how long one attempt may take. */
+/* Which attempts are repeated, and how long one attempt may take. */
 struct retry {
-	unsigned attempts; /* at most; 1: none is repeated */
+	unsigned attempts; /* at most, the first included; 1: no repetition */
 	unsigned on;	   /* bit by enum attempt_cause */
-	/* since the request's last byte went; 0: no bound of its own. `whole` of requests that
-	 * ask for a whole answer, the others of streams */
+	/* since the last byte of the request was sent; 0: no bound. `whole` is for responses
+	 * that are not streamed, the others are for streams */
 	uint64_t first_byte_us, first_content_us, idle_us, whole_us;
-	uint64_t overall_us; /* all attempts, until the first content event */
+	uint64_t overall_us; /* all attempts together, until the first content event */
 };
 enum { RETRY_ATTEMPTS_MAX = 8, RETRY_ATTEMPTS_DEFAULT = 3 };
 
-/* A candidate of a route. */
+/* A provider, with a model, to which a route may send its requests. */
 struct target {
-	const char *name; /* the provider's; "" for a route without targets */
+	const char *name; /* name of the provider; "" for a route without targets */
 	const char *region;
-	/* as records name it: of a route's own `backend` the provider that has it, or the
-	 * backend; "" where HAProxy's own routing decides */
+	/* names in records: of the provider, or for a route's `backend` of the provider with
+	 * that backend, else the backend; "" if HAProxy's own routing decides */
 	const char *known, *known_region;
 	bool external;
-	bool relay; /* never direct */
-	bool threads; /* its provider keeps threads of messages, as Anthropic does */
-	/* The forms that it speaks, bit by enum form, FORM_NONE: what has none; 0: whatever is
-	 * asked. The first of them that is translated; FORM_NONE: none is. */
+	bool relay;   /* always through the relay */
+	bool threads; /* the provider keeps message threads, as Anthropic does */
+	/* forms that the provider accepts, bit by enum form (FORM_NONE: requests without a
+	 * form); 0: any. `translated` is the first form that requests can be translated into,
+	 * or FORM_NONE */
 	unsigned forms;
 	enum form translated;
-	const struct dialect *dialect; /* of its provider; NULL: it has none */
+	const struct dialect *dialect; /* dialect of the provider; NULL: none */
 	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
-	const char *model;   /* sent in place of the request's; NULL: none of its own */
-	unsigned weight;     /* of a draw; 1 where nothing is said */
-	unsigned priority; /* its group: 1 first; a later one only where those before have none
-			      left */
-	unsigned concurrent; /* requests under way at its provider, of this daemon; 0: any
-				number */
+	const char *model;   /* model that replaces the request's; NULL: none */
+	unsigned weight;     /* share in a draw; default 1 */
+	/* group, 1 first: a later group is used if no target of the groups before is
+	 * available */
+	unsigned priority;
+	/* most requests in flight at the provider from this daemon; 0: no bound */
+	unsigned concurrent;
 	struct breaker breaker;
 	const struct provider_credential
-		*credential;		 /* that the relay adds; NULL: HAProxy has it */
-	const struct price_list *prices; /* NULL: none fits: see policy_price() */
+		/* that the relay adds; NULL: HAProxy has the credential */
+		*credential;
+	const struct price_list *prices; /* NULL: no list fits, see policy_price() */
 	const struct yaml_node *at;
 };
 
-/* What the response rules that may reach a route can use of its answers. */
+/* Parts of responses that response and tool rules of a route can use. Only this
+ * is searched for. */
 struct answer_uses {
-	struct entity_set entities; /* by themselves or by a class: what text is held for */
-	bool all;		    /* a condition may depend on any entity */
-	bool injection;		    /* the score, by itself or by a class */
-	bool tool_calls;	    /* names and arguments */
+	/* entities that conditions or effects name, directly or by a class: text is held back
+	 * for these */
+	struct entity_set entities;
+	bool all;	 /* a condition may depend on any entity */
+	bool injection;	 /* the injection score, directly or by a class */
+	bool tool_calls; /* names and arguments of tool calls */
 	bool media;
-	bool calls;	/* a rule with phase: tool may reach a call in them, */
-	bool arguments; /* and reads or redacts what it is called with */
-	bool offered;	/* or what a request offers, with the servers that the provider asks */
-	bool uris;	/* and reads where a server or a resource is, not in shadow */
-	bool any;	/* such a rule there is */
-	char searched[17]; /* policy_entities_hash() of them, or "all", as records say it */
+	bool calls;	/* a rule with phase: tool may reach a call in responses */
+	bool arguments; /* such a rule reads or redacts arguments */
+	bool offered;	/* such a rule may reach tools or servers that a request offers */
+	/* such a rule, not in shadow mode, reads the URI of a server or resource */
+	bool uris;
+	bool any;	   /* at least one such rule exists */
+	char searched[17]; /* policy_entities_hash() of `entities`, or "all"; for records */
 };
 
-/* route.reserve: what limits hold for an answer, and what is sent so that it holds. */
+/* route.reserve: how many tokens limits reserve for a response, and which cap is sent so that
+ * they suffice. */
 enum reserve {
-	RESERVE_CAP, /* the request's cap; where it states none, output_default is sent as one
-		      */
-	RESERVE_LEARNED, /* what its answers take, sent as the cap */
-	RESERVE_ESTIMATE /* output_default, which is not sent: an answer may be longer */
+	RESERVE_CAP, /* the request's cap; without one, output_default is reserved and sent */
+	RESERVE_LEARNED, /* the usual size of the route's responses, sent as the cap */
+	RESERVE_ESTIMATE /* output_default, not sent: a response may be longer */
 };
 
-/* What a route is for, as the policy says it: recorded, and nothing else. NULL: not said. */
+/* route.about: purpose of the route. Only recorded. NULL: not set. */
 struct about {
 	const char *use_case, *risk, *operation, *reviewer;
 };
 
-/* Where callers of an MCP route log in: its protected resource metadata (RFC 9728). */
+/* route.login: where callers of an MCP route log in, as protected resource metadata (RFC
+ * 9728). */
 struct login {
-	const char *resource;	/* the URL that clients dial */
-	struct span host, path; /* of it, without port */
-	const char *metadata;	/* where the document is */
-	const char *document;	/* one line of JSON */
-	const char *scope;	/* of a 401: what a first login asks for; "": nothing is said */
+	const char *resource;	/* the URL that clients use */
+	struct span host, path; /* of the resource, without port */
+	const char *metadata;	/* URL of the document */
+	const char *document;	/* JSON on one line */
+	const char *scope;	/* scope of a first login, sent with a 401; "": none */
 };
 
-/* A tool that a name of `operations` stands for. */
+/* A tool of `operations`. */
 struct operation_tool {
 	const char *operation;
-	struct span server; /* the provider's name; "": in models' answers */
-	struct span tool;   /* "*": every other one of that server */
+	struct span server; /* name of the provider; "": a tool in responses of models */
+	struct span tool;   /* "*": all other tools of the server */
 	const struct yaml_node *at;
 };
 
-/* route.cache: whose answers a caller may get again, and for how long. */
+/* route.cache: the callers who share stored responses, and how long responses are stored. */
 enum cache_per { CACHE_IDENTITY, CACHE_TEAM, CACHE_ORG };
 #define NEAR_SIMILARITY_LEAST	  0.9
 #define SEMANTIC_SIMILARITY_LEAST 0.8
 struct route_cache {
-	uint64_t ttl_us; /* 0: none is kept */
+	uint64_t ttl_us; /* 0: nothing is stored */
 	enum cache_per per;
-	double temperature; /* of requests whose answers are kept, at most */
-	bool tools;	    /* answers that call tools, too */
-	/* Header fields that belong to the key, and that do not; "x-*": all that begin so */
+	double temperature; /* highest temperature of requests whose responses are stored */
+	bool tools;	    /* responses with tool calls are stored too */
+	/* names of header fields that are part of the cache key, and that are ignored; "x-*"
+	 * means all names that begin with "x-" */
 	const char **keyed, **ignored;
 	size_t nkeyed, nignored;
-	/* Answers to a request that is near, too: NULL: none. How alike their prompts must be,
-	 * NEAR_SIMILARITY_LEAST to 1. */
+	/* near: nearly equal prompts share a response; NULL: no. `similarity` is the least
+	 * similarity, NEAR_SIMILARITY_LEAST to 1 */
 	const struct courtesy *near;
 	double similarity;
-	/* And to one that means the same, by vectors of embeddings: NULL: none. `at` is asked
-	 * for them, at->model among its models. */
+	/* semantic: prompts with a similar meaning share a response; NULL: no. `at` is the
+	 * target of requests for embeddings, with the model in at->model */
 	const struct cache_semantic {
 		struct target at;
 		double similarity; /* SEMANTIC_SIMILARITY_LEAST to 1 */
@@ -277,159 +297,173 @@ struct route_cache {
 };
 
 enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200, DROPS_MAX = 32 };
+/* One route. Owner: the policy; immutable after policy_compile(). */
 struct route {
 	const char *name;
 	const struct yaml_node *at;
 	const char **methods; /* empty: any */
 	size_t nmethods;
-	const char **hosts; /* lower case, without port; "*.x" suffixes; empty: any */
+	const char **hosts; /* lower case, without port; "*.x" matches subdomains; empty: any */
 	size_t nhosts;
-	const char **paths; /* whole, in normal form */
+	const char **paths; /* whole paths in normal form */
 	size_t npaths;
-	const char **prefixes; /* end at a segment: "/api" matches /api and /api/x, not /apix */
+	const char **prefixes; /* whole segments: "/api" matches /api and /api/x, not /apix */
 	size_t nprefixes;
-	const struct dialect *api; /* all paths of it, below the prefixes where there are some;
-				      NULL: by path alone */
+	/* all paths of this dialect, below the prefixes if there are any; NULL: only `paths`
+	 * and `prefixes` */
+	const struct dialect *api;
 	const struct dialect
-		*dialect; /* the route's or its target's; NULL: dialect_for_path() */
+		*dialect;	      /* of the route or its target; NULL: dialect_for_path() */
 	const struct target *targets; /* in order; at least one */
 	size_t ntargets;
-	bool translates; /* a target of it, or of its aliases, may need another form */
+	bool translates; /* some target, or one of an alias, may need another form */
 	const char *
-		*drop; /* translate.drop: members that may go where one has no place for them */
+		/* translate.drop: members that may be dropped if the target's form has no place
+		 * for them */
+		*drop;
 	size_t ndrop;
 	struct route_cache cache;
 	struct choose choose;
 	struct retry retry;
-	bool direct; /* via: one attempt, so that none takes the relay for another's sake */
-	/* As it is for the names of `models` of which it lists a provider: the same but for
-	 * targets, choose and retry.attempts. Of those themselves: whose they are, and the
-	 * name. */
+	/* via: direct: one attempt, so that requests need no relay for a second one */
+	bool direct;
+	/* the route as it is for each name of `models` of which it lists a provider: equal
+	 * except for targets, choose and retry.attempts. In such a copy, `of` is the original
+	 * route and `alias` the name */
 	const struct route *aliases;
 	size_t naliases;
-	const struct route *of; /* NULL: of none, it is a route of the policy */
+	const struct route *of; /* NULL: a route of the policy, not a copy */
 	const char *alias;
-	unsigned response; /* enum route_response bits */
-	/* The limit for which its requests take the relay: their end must be known. NULL: none
-	 */
+	unsigned response; /* bits of enum route_response */
+	/* the limit that needs to know the end of requests, so that they use the relay; NULL:
+	 * none */
 	const struct limit *told_of_end;
-	const struct yaml_node *response_ignore; /* where it says so; NULL: it does not */
-	const char **keeping; /* restore.tools: they keep what they are called with */
+	/* position of `response: ignore`; NULL: not set */
+	const struct yaml_node *response_ignore;
+	const char **keeping; /* restore.tools: tools that only store their arguments */
 	size_t nkeeping;
 	struct answer_uses uses;
 	enum record_text record_prompt, record_answer,
-		record_tools; /* arguments and results of calls */
+		record_tools; /* arguments and results of tool calls */
 	struct about about;
-	const struct login *login; /* NULL: nobody is told */
-	bool find_all;		   /* record.find: all: searched for more than is used */
-	bool receipt;		   /* x-tollgate-receipt */
+	const struct login *login; /* NULL: no login */
+	bool find_all;		   /* record.find: all: search for more than the policy uses */
+	bool receipt;		   /* send x-tollgate-receipt */
 	struct on_failure on_failure;
-	bool show_cost; /* x-tollgate-cost */
-	uint64_t websocket; /* handshakes pass, and so many bytes are a message; 0: none does */
-	bool beside;	    /* realtime.webrtc: sessions beside the gate may be opened */
+	bool show_cost;	    /* send x-tollgate-cost */
+	uint64_t websocket; /* most bytes of a WebSocket message; 0: handshakes are refused */
+	/* realtime.webrtc: permit: sessions outside the gateway may be opened */
+	bool beside;
 	enum reserve reserve;
-	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
+	uint64_t deadline_us; /* deadline: longest exchange; default 15 min */
 };
 
-/* What a rule does to the evaluation; a permit may redact and change too. A verdict is
- * one of the first three. */
+/* Effect of a rule on the evaluation. A permit may also redact and change. A verdict is one of
+ * the first three. */
 enum rule_effect { RULE_DENY, RULE_PERMIT, RULE_REDACT, RULE_CHANGE };
 
 struct header {
 	const char *name, *value;
 };
 
-/* `require: [ocr]`: pictures and scanned pages are read, before texts are searched. */
+/* Bit of rule_change.require for `require: [ocr]`: pictures and scanned pages are read before
+ * segments are searched. */
 #define REQUIRE_OCR (UINT64_C(1) << 63)
 _Static_assert(CAP_RECOGNIZERS < 63, "recognizers' bits are apart from it");
 
-/* The effects that neither end the evaluation nor replace what was found. */
+/* The effects that neither end the evaluation nor replace findings. */
 struct rule_change {
 	const char **targets;	    /* route.targets: PROVIDER or PROVIDER/MODEL */
-	size_t ntargets;	    /* 0: all may stay */
+	size_t ntargets;	    /* 0: all targets may stay */
 	const char *model;	    /* route.model; NULL: none */
 	uint64_t max_output_tokens; /* 0: none */
 	const char **tags;
 	size_t ntags;
-	uint64_t require; /* bit by index of policy.externals, and REQUIRE_OCR */
+	uint64_t require;	      /* bit by index of policy.externals, and REQUIRE_OCR */
 	const struct header *headers; /* names in lower case */
 	size_t nheaders;
 };
 
 enum rule_phase { PHASE_REQUEST, PHASE_RESPONSE, PHASE_TOOL };
 
+/* One rule. */
 struct rule {
 	const char *name;
 	const struct yaml_node *at;
 	enum rule_phase phase;
 	const struct cel_program *when; /* NULL: always */
 	const char *when_text;
-	bool reads_body; /* `when` needs prompt.*, model.* or a request parameter */
+	bool reads_body; /* `when` reads prompt.*, model.* or a request parameter */
 	bool reads_target;
-	bool reads_score;  /* response.injection, by itself or by a class that has a score */
+	bool reads_score;  /* response.injection, directly or by a class with a score */
 	bool reads_finish; /* response.finish_reason */
-	/* or response.bytes, tokens, injection: in a stream known at a block's end only */
+	/* reads a field that a stream knows only at the end of a block: response.bytes, tokens,
+	 * finish_reason or injection */
 	bool reads_late;
-	bool reads_method; /* mcp.method: asked about what is no call too
-			      (policy/verdict/tool.h) */
-	bool reads_state;  /* tool.state */
+	/* reads mcp.method, so messages that are no calls are evaluated too
+	 * (policy/verdict/tool.h) */
+	bool reads_method;
+	bool reads_state; /* reads tool.state */
 	enum rule_effect effect;
 	bool redacts;
-	bool strips; /* redact.media: files in which it would redact, or that nobody reads, go */
+	/* redact.media: files with findings, or that cannot be read, are removed */
+	bool strips;
 	const struct rule_change *change; /* NULL: none */
-	int status;			  /* deny; default 403 */
+	int status;			  /* of a denial; default 403 */
 	const char *reason;
-	const char *scope;	  /* deny: the token lacks it; NULL: it is about no scope */
-	bool as_error;		  /* deny of a call: a JSON-RPC error, not a result */
-	bool hides;		  /* and it is taken out of lists */
-	struct entity_set redact; /* classes and entities resolved */
+	/* of a denial: scope that the token lacks; NULL: the denial is not about a scope */
+	const char *scope;
+	bool as_error;		  /* denial of a call: as a JSON-RPC error, not as a result */
+	bool hides;		  /* a denied tool is also removed from lists */
+	struct entity_set redact; /* entities to replace; classes are resolved */
 	enum redact_style with;
-	bool skip_on_error; /* on_error: skip; default deny */
+	bool skip_on_error; /* on_error: skip; default: deny */
 	bool shadow;
 };
 
-/* An external recognizer (detectors.external). */
+/* A recognizer of detectors.external. */
 struct external {
-	const char *name; /* rec.name */
+	const char *name; /* equal to rec.name */
 	const struct yaml_node *at;
 	struct recognizer rec;
 	const char *url, *ca_file;
-	const char **fields; /* header lines to send */
+	const char **fields; /* header lines of each request */
 	size_t nfields;
-	uint64_t timeout_us;  /* for one request, however many calls that takes */
-	uint64_t concurrency; /* calls at once, a worker */
-	uint64_t max_bytes;   /* of text in one call; a longer text is not asked about */
+	uint64_t timeout_us;  /* for all calls of one request together */
+	uint64_t concurrency; /* concurrent calls of each worker */
+	uint64_t max_bytes;   /* of segments in one call; a longer segment is not sent */
 	const struct cel_program *when; /* NULL: always */
 	bool reads_target;
-	unsigned roles;	  /* bit by enum seg_role: which texts are asked about */
-	bool own_outcome; /* `outcome` wins over on_failure.classifier */
+	unsigned roles;	  /* bit by enum seg_role: segments that are sent */
+	bool own_outcome; /* `outcome` replaces on_failure.classifier */
 	enum outcome outcome;
-	uint64_t cache_entries, cache_ttl_us; /* 0: nothing is remembered */
+	uint64_t cache_entries, cache_ttl_us; /* 0: results are not kept */
 	uint64_t breaker_failures, breaker_open_us;
-	struct entity_set entities; /* what it may report */
+	struct entity_set entities; /* entities that it may report */
 };
 
-/* `data`: what conditions read as data.NAME. */
+/* One source of `data`, which conditions read as data.NAME. */
 enum data_kind { DATA_FILE, DATA_REDIS, DATA_URL };
 struct data_source {
 	const char *name;
 	const struct yaml_node *at;
 	enum data_kind kind;
-	const char *place; /* file, Redis key, URL */
-	/* file: a mapping, sorted by its keys; with `key` the value is the row that it has for
-	 * the value of that slot */
+	const char *place; /* path, Redis key or URL */
+	/* a file's mapping, sorted by its keys. With `key`, data.NAME is the row for the value
+	 * of that slot, such as identity.person */
 	struct cel_value whole;
 	bool has_key;
 	size_t key;
-	const char *authorization, *ca_file; /* URL: header line; NULL */
+	/* for a URL: header line with the token, and authorities; NULL: none */
+	const char *authorization, *ca_file;
 	uint64_t ttl_us, timeout_us;
-	bool skip; /* on_failure: the value is missing; else a 503 */
-	bool read; /* by a condition */
+	bool skip; /* on_failure: skip: the value is missing; otherwise the request gets 503 */
+	bool read; /* a condition reads it */
 };
 
 enum { PER_MAX = 4 };
 
-/* What a limit counts. LIMIT_MESSAGE bounds one request and counts nothing. */
+/* The unit of a limit. LIMIT_MESSAGE bounds each single request and keeps no count. */
 enum limit_of {
 	LIMIT_REQUESTS,
 	LIMIT_TOKENS, /* input and output */
@@ -437,64 +471,65 @@ enum limit_of {
 	LIMIT_OUTPUT_TOKENS,
 	LIMIT_MESSAGE, /* tokens of one request */
 	LIMIT_USD,
-	LIMIT_CONCURRENT, /* requests at once */
+	LIMIT_CONCURRENT, /* requests in flight */
 };
-/* The keys that say what a limit counts; of a policy's limit exactly one is given. */
+/* The keys that state what a limit counts. Each limit has exactly one. */
 enum { LIMIT_COUNTED = 8 };
 extern const struct limit_counted {
 	const char *key;
 	enum limit_of of;
-	bool window;	 /* it counts over time */
-	const char *per; /* NULL, or whom it is counted for besides `per` */
+	bool window;	 /* the limit has a window */
+	const char *per; /* NULL, or a dimension in addition to `per` */
 } limit_counted[LIMIT_COUNTED];
 enum limit_calendar { CALENDAR_HOUR, CALENDAR_DAY, CALENDAR_WEEK, CALENDAR_MONTH };
 enum limit_orphan { ORPHAN_CHARGE, ORPHAN_DROP };
-/* While Redis does not answer; AWAY_ROUTE: as on_failure.quota of the route says. */
+/* Decision while Redis does not answer; AWAY_ROUTE: on_failure.quota of the route. */
 enum limit_away { AWAY_ROUTE, AWAY_DENY, AWAY_ALLOW, AWAY_SHARE };
 
-/* What becomes of a request that a limit has no room for, instead of a refusal. */
+/* Changes to requests past `soft` or past the limit. */
 struct limit_change {
-	const char *model;	    /* NULL: as it is */
-	uint64_t max_output_tokens; /* 0: as it is */
+	const char *model;	    /* NULL: unchanged */
+	uint64_t max_output_tokens; /* 0: unchanged */
 	const char **tags;
 	size_t ntags;
-	/* With a model: how far the limit itself goes for it, in its unit; 0: as far as other
-	 * limits let it. */
+	/* with a model: amount up to which the limit itself applies to that model, in its unit;
+	 * 0: only other limits apply */
 	uint64_t up_to;
 };
 
+/* One limit. */
 struct limit {
 	const char *name; /* at most 32 letters, digits, . _ -: part of Redis keys */
 	const struct yaml_node *at;
 	const struct cel_program *when; /* NULL: always */
-	/* What is counted apart: each value, of a list each member. */
+	/* dimensions: each combination of values has a counter; of a list, each member */
 	const struct cel_program *per[PER_MAX];
-	size_t nper; /* 0: one count for all */
+	size_t nper; /* 0: one counter for all */
 	enum limit_of of;
-	uint64_t amount; /* at most: requests, tokens, nano-dollars */
-	/* in any run of so many seconds; 0: of a calendar, or not over time */
+	uint64_t amount; /* most requests, tokens or nano-dollars */
+	/* length of the sliding window; 0: a calendar's window, or none */
 	uint64_t window_s;
 	bool by_calendar;
 	enum limit_calendar calendar;
-	const struct cel_zone *zone; /* of the calendar; NULL: UTC */
-	/* and in any shorter run; 0: no bound */
+	const struct cel_zone *zone; /* for the calendar; NULL: UTC */
+	/* bound for a shorter window; 0: none */
 	struct {
 		uint64_t amount, window_s;
 	} burst;
-	uint64_t soft; /* callers are warned from this count on; 0: never */
+	uint64_t soft; /* amount from which callers are warned; 0: never */
 	const struct limit_change *at_soft, *at_limit; /* NULL: none */
 	enum limit_orphan orphan;
 	enum limit_away away;
-	uint64_t share;	 /* AWAY_SHARE: hundredths of a per cent of the limit, */
-	uint64_t peers;	 /* of so many daemons together; 0: as tollgate.yaml says */
-	bool reads_body; /* `per`, `when` or what it counts needs the body */
-	bool reads_late; /* `per` or `when` reads a target, or data that is not in a file */
-	bool reads_tool; /* it counts calls: policy_facts.call */
-	bool of_person;	 /* `per` reads the person, or the conversation, whose name comes of him
-			  */
+	uint64_t share;	 /* AWAY_SHARE: share of the limit in hundredths of a percent */
+	uint64_t peers;	 /* number of daemons that divide the share; 0: redis.daemons */
+	bool reads_body; /* `per`, `when` or the counted amount needs the body */
+	bool reads_late; /* `per` or `when` reads a target, or data that are not in a file */
+	bool reads_tool; /* the limit counts calls: policy_facts.call */
+	/* `per` reads the person, or the conversation, which is derived from the person */
+	bool of_person;
 };
 
-/* Where request.conversation comes from: the first that gives one. */
+/* Sources of request.conversation. The first one with a value is used. */
 enum conversation_kind { CONVERSATION_HEADER, CONVERSATION_DIALECT, CONVERSATION_HASH };
 enum { CONVERSATION_MAX = 8 };
 struct conversation_source {
@@ -502,15 +537,15 @@ struct conversation_source {
 	const char *header; /* lower case */
 };
 
-/* What callers say of a request that becomes a tag of it: request.tags. */
+/* A field of requests that becomes a tag: request.tags. */
 enum { TAG_SOURCES_MAX = 8, TAG_VALUE_MAX = 64, TAG_NAME_MAX = 64 };
 struct tag_source {
-	const char *metadata; /* a member of the body's metadata; NULL: its user */
+	const char *metadata; /* a member of the body's metadata; NULL: the body's user */
 };
 
-/* A row of output_default: of models that match. */
+/* A row of output_default. */
 struct output_default {
-	const char *model; /* pattern: * is any text */
+	const char *model; /* a pattern: * is any text */
 	uint64_t tokens;
 };
 
@@ -520,7 +555,8 @@ struct policy {
 	const char *label; /* name@first 12 digits of version */
 	bool shadow;
 	bool default_permit;
-	bool probe_provider; /* `probe`: probes go to the provider, not only to its guard */
+	/* probe: provider: probes reach the provider, not only its guard */
+	bool probe_provider;
 	struct observe observe;
 	struct on_failure on_failure;
 	const struct identity_entry *identities;
@@ -529,106 +565,108 @@ struct policy {
 	size_t nclasses;
 	const struct route *routes;
 	size_t nroutes;
-	const struct rule
-		*rules; /* of phase: request; in one array with the two that come next */
+	const struct rule *rules; /* with phase: request; in one array with the next two */
 	size_t nrules, nall_rules;
-	const struct rule *answer_rules; /* of phase: response: policy/verdict/answer.h */
+	const struct rule *answer_rules; /* with phase: response: policy/verdict/answer.h */
 	size_t nanswer_rules;
-	const struct rule *tool_rules; /* of phase: tool: policy/verdict/tool.h */
+	const struct rule *tool_rules; /* with phase: tool: policy/verdict/tool.h */
 	size_t ntool_rules;
-	const uint16_t *answer_slots; /* fields of the request that both read */
+	/* request fields that response and tool rules read, so that they are kept */
+	const uint16_t *answer_slots;
 	size_t nanswer_slots;
-	bool rules_read_target; /* one of them: it is evaluated for each candidate */
-	bool changes;		/* one of them has effects of struct rule_change */
-	size_t nheader_rules;	/* so many set headers */
-	bool requires;		/* one of them requires a recognizer */
-	bool ocr;		/* or that pictures are read */
+	/* some request rule reads the target: rules are evaluated for each candidate */
+	bool rules_read_target;
+	bool changes;	      /* some rule has effects of struct rule_change */
+	size_t nheader_rules; /* number of rules that set headers */
+	bool requires;	      /* some rule requires a recognizer */
+	bool ocr;	      /* some rule requires OCR */
 	const struct limit *limits;
 	size_t nlimits;
 	const struct operation_tool *operations;
 	size_t noperations;
-	const struct prices *prices;	       /* NULL: no file */
-	const struct price_row *unknown_price; /* NULL: deny */
+	const struct prices *prices; /* NULL: no price file */
+	/* NULL: limits in dollars refuse unknown models */
+	const struct price_row *unknown_price;
 	bool show_cost;
 	struct conversation_source conversation[CONVERSATION_MAX];
 	size_t nconversation;
 	struct tag_source tags[TAG_SOURCES_MAX];
 	size_t ntags;
-	bool logs_in;		 /* a route has `login` */
-	bool reads_conversation; /* a condition or a limit does */
-	bool reads_tokens;	 /* likewise, prompt.tokens */
-	bool reads_results;	 /* likewise, prompt.tool_results */
-	bool reads_target_state; /* likewise, target.price, target.latency or target.errors */
-	bool counts_tokens;	 /* a limit counts tokens, or what depends on them */
+	bool logs_in;		 /* some route has `login` */
+	bool reads_conversation; /* some condition, limit or target reads it */
+	bool reads_tokens;	 /* the same for prompt.tokens */
+	bool reads_results;	 /* the same for prompt.tool_results */
+	/* the same for target.price, target.latency or target.errors */
+	bool reads_target_state;
+	bool counts_tokens; /* some limit counts tokens or dollars */
 	struct data_source *data;
 	size_t ndata;
-	const struct cel_env *env; /* policy_env and after it a slot for each of `data` */
+	const struct cel_env *env; /* policy_env, followed by one slot for each data source */
 	const struct external *externals;
 	size_t nexternals;
-	uint64_t output_default; /* tokens, of models that no row of output_defaults matches */
+	uint64_t output_default; /* tokens for models that match no row of output_defaults */
 	struct output_default *output_defaults;
 	size_t noutput_defaults;
 	uint64_t tool_calls_default;
-	bool hashes; /* a rule redacts with: hash */
+	bool hashes; /* some rule redacts with: hash */
 	const struct inject *inject;
-	uint64_t inject_off;	/* bits: patterns that do not count */
-	uint16_t inject_roles;	/* bit by enum seg_role: texts that are scored; 0: all that can
-				   be */
-	bool scores;		/* a rule, limit or class reads the injection score */
-	struct entity_set used; /* what conditions and effects name: policy/used.c */
-	bool uses_all;		/* a condition may depend on any entity */
-	bool skip_samples;	/* detectors.samples: ignore */
-	bool labeled_names;	/* detectors.names: labeled */
+	uint64_t inject_off; /* bit by pattern: patterns that are turned off */
+	/* bit by enum seg_role: segments that are scored; 0: all that can be */
+	uint16_t inject_roles;
+	bool scores;		 /* a rule, limit or class reads the injection score */
+	struct entity_set used;	 /* entities that conditions and effects name: policy/used.c */
+	bool uses_all;		 /* some condition may depend on any entity */
+	bool skip_samples;	 /* detectors.samples: ignore */
+	bool labeled_names;	 /* detectors.names: labeled */
 	bool plain_placeholders; /* placeholder.form: plain */
-	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
-	/* lower case: every header that an identity entry names and that is outside the
-	 * fixed list (base/codec/credentials.h) */
+	/* one for each entity, from detectors.thresholds or the rule files */
+	float *thresholds;
+	/* headers of identity entries that are not in the fixed list of
+	 * base/codec/credentials.h, in lower case */
 	const char **credential_headers;
 	size_t ncredential_headers;
-	const char **credential_prefixes; /* of signed headers, likewise */
+	const char **credential_prefixes; /* prefixes of signed headers, in lower case */
 	size_t ncredential_prefixes;
-	/* parameters of the query that an identity entry names; NULL after the last */
+	/* URL parameters of identity entries; NULL after the last */
 	const char **credential_parameters;
-	bool unusual_credential; /* one of them is outside the list the HAProxy files delete:
-				    all routes via=relay */
+	/* credential_headers is not empty: HAProxy's files do not delete these headers, so all
+	 * requests use the relay */
+	bool unusual_credential;
 };
 
-/* What the policy calls a call of that tool: its own row before the server's "*". NULL:
- * nothing. */
+/* Returns the name that `operations` gives to a call of the tool: the tool's own row takes
+ * precedence over "*" of the server. NULL: none. */
 const char *policy_operation(const struct policy *p, struct span server, struct span tool);
 
-/* How its requests are scanned; the thresholds are the policy's. */
+/* Returns how requests are searched. The thresholds are borrowed from the policy. */
 struct detect_options policy_detect_options(const struct policy *p);
 
 struct detect_rules;
-/* Adds the entities that a condition names, by themselves or by a class. False: it may
- * depend on any. `when` NULL: there is none. */
+/* Adds the entities that a condition names, directly or by a class. Returns false if the
+ * condition may depend on any entity. `when` may be NULL. */
 bool policy_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
-/* The same of a limit: its condition and what it counts apart. */
-bool policy_limit_names_used(const struct policy *p, const struct detect_rules *r,
-	const struct limit *l, struct entity_set *out);
-/* The same of what it reads of the answer. */
+/* The same for entities in the response. */
 bool policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
-/* One after the other all conditions of a policy: of rules, of limits and of recognizers; what
- * a limit counts apart is one, too. Begins with a zeroed *c; false: there are no more. */
+/* Iterates over all conditions of a policy: of rules, limits (with the expressions of `per`)
+ * and recognizers. Begin with a zeroed *c. Returns false after the last one. */
 struct policy_condition {
-	const char *what, *name; /* "rule", its name */
+	const char *what, *name; /* "rule", "limit" or "external", and its name */
 	const struct yaml_node *at;
 	const struct cel_program *when; /* NULL: always */
 	size_t next, per;
 };
 bool policy_condition_next(const struct policy *p, struct policy_condition *c);
-/* 16 hexadecimal digits of the hash of their names. */
+/* Writes 16 hexadecimal digits of a hash over the names of the set. */
 void policy_entities_hash(
 	const struct detect_rules *r, const struct entity_set *set, char out[17]);
-/* The class that a finding of the entity names: its rule file's where the policy leaves it
- * in that, else the first of the policy's that it is in; NULL: it is in none. */
+/* Returns the class that a finding of the entity reports: the class of its rule file if the
+ * policy leaves it there, else the first class of the policy that contains it. NULL: none. */
 const char *policy_class_of(
 	const struct policy *p, const struct detect_rules *r, size_t entity);
 
-/* The environment of conditions; the index of a row is the slot. */
+/* The fields that conditions may read. The index of a row is the slot. */
 /* clang-format off */
 #define POLICY_ENV(X) \
 	X(V_IDENTITY_METHOD,     "identity.method",     CEL_STRING, CEL_DYN) \
@@ -667,7 +705,7 @@ const char *policy_class_of(
 	POLICY_RESPONSE(X) \
 	POLICY_TOOL(X) \
 	POLICY_PARAMETERS(X)
-/* Of the answer: rules of phase: response only. A tool call is {"name": string,
+/* Fields of the response: for rules with phase: response. A tool call is {"name": string,
  * "arguments": dyn}. */
 #define POLICY_RESPONSE(X) \
 	X(V_RESPONSE_CLASSES,    "response.classes",    CEL_LIST,   CEL_STRING) \
@@ -682,7 +720,7 @@ const char *policy_class_of(
 	X(V_RESPONSE_EVASION,    "response.evasion",    CEL_BOOL,   CEL_DYN) \
 	X(V_RESPONSE_TOOL_CALLS, "response.tool_calls", CEL_LIST,   CEL_MAP) \
 	X(V_RESPONSE_STREAMED,   "response.streamed",   CEL_BOOL,   CEL_DYN)
-/* Of a call: rules of phase: tool, and limits that count requests. */
+/* Fields of a call: for rules with phase: tool and limits that count requests. */
 #define POLICY_TOOL(X) \
 	X(V_TOOL_NAME,           "tool.name",           CEL_STRING, CEL_DYN) \
 	X(V_TOOL_SERVER,         "tool.server",         CEL_STRING, CEL_DYN) \
@@ -691,11 +729,10 @@ const char *policy_class_of(
 	X(V_TOOL_DESCRIPTION,    "tool.description",    CEL_STRING, CEL_DYN) \
 	X(V_RESOURCE_URI,        "resource.uri",        CEL_STRING, CEL_DYN) \
 	X(V_MCP_METHOD,          "mcp.method",          CEL_STRING, CEL_DYN)
-/* The dialects' scalar parameters, top-level members of the body: the union of
- * OpenAI chat and Anthropic messages. A closed list, so that a misspelt one is an
- * error of `check` and not a rule that never matches. Absent or not scalar:
- * has() is false and reading it fails the condition (on_error). Numbers are
- * doubles, as CEL reads JSON: 0 and 0.0 are the same input. */
+/* Scalar parameters of the dialects, top-level members of the body: the union of OpenAI chat
+ * and Anthropic messages. The list is closed, so that `check` finds a misspelled name. If a
+ * parameter is absent or not a scalar, has() is false, and reading it fails the condition
+ * (on_error). Numbers are doubles, as CEL reads JSON: 0 and 0.0 are equal. */
 #define POLICY_PARAMETERS(X) \
 	X(V_REQ_TEMPERATURE,     "request.temperature", CEL_DYN, CEL_DYN) \
 	X(V_REQ_TOP_P,           "request.top_p",       CEL_DYN, CEL_DYN) \
@@ -729,51 +766,54 @@ enum policy_slot {
 #undef X
 		V_COUNT
 };
-/* With the slots of `data`. */
+/* number of slots, with those of `data` */
 #define V_ALL (V_COUNT + CAP_DATA)
 extern const struct cel_env policy_env;
-/* True where the slot's value is known only once the body is read. */
+/* Returns true if the slot's value is known only after the body was read. */
 bool policy_slot_reads_body(size_t slot);
-/* True where it is a field of the answer. */
+/* Returns true for fields of the response. */
 bool policy_slot_reads_answer(size_t slot);
-/* True where it is a field of a call. */
+/* Returns true for fields of a call. */
 bool policy_slot_reads_tool(size_t slot);
-/* The name after "request." of a parameter's slot; NULL for other slots. */
+/* Returns the name of a parameter after "request.", or NULL for other slots. */
 const char *policy_slot_parameter(size_t slot);
 
-/* Loads, checks, compiles; every mistake goes to *d. `cfg` may be NULL (decide,
- * body): then backends are not compared and demo_issuer is an error. NULL on any
- * mistake: never half-loaded. Entities that only external recognizers report are
- * added to the rules. */
+/* Loads and compiles a policy. Returns NULL after any error, with all errors in *d. `cfg` may
+ * be NULL: then backends are not compared, and demo_issuer is an error. Entities that only
+ * external recognizers report are added to `rules`. Main thread. */
 const struct policy *policy_load(struct arena *a, const char *file, const struct config *cfg,
 	struct detect_rules *rules, struct diag *d);
-/* The same of a tree that was read already; `file` is where relative paths begin. */
+/* The same for a tree that was read before. Relative paths are relative to the folder of
+ * `file`. */
 const struct policy *policy_compile(struct arena *a, const struct yaml_node *root,
 	const char *file, const struct config *cfg, struct detect_rules *rules, struct diag *d);
-/* What an answer of the model may take where the request states no cap. */
+/* Returns the tokens reserved for a response to a request without a cap. */
 uint64_t policy_output_default(const struct policy *p, struct span model);
-/* The least that it is for any model. */
+/* Returns the smallest such number for any model. */
 uint64_t policy_output_least(const struct policy *p);
-/* Whether one of the patterns of `hosts` matches: `host` without port, lower case. */
-/* The login whose document (RFC 9728) that path of that host is, and its route; NULL: of none.
- */
+/* Returns the login whose metadata document (RFC 9728) has this host and path, and sets *of to
+ * its route. NULL: none. */
 const struct login *policy_login(
 	const struct policy *p, struct span host, struct span path, const struct route **of);
-/* A route to an MCP server that has this path, and another host. NULL: there is none. */
+/* Returns a route to an MCP server that has this path and another host. NULL: none. */
 const struct route *policy_route_elsewhere(
 	const struct policy *p, struct span method, struct span host, struct span path);
+/* Returns true if one of the `n` patterns matches `host`, which has no port and is in lower
+ * case. */
 bool policy_host_in(struct span host, const char *const *hosts, size_t n);
-/* Whether the route takes requests of that path, whatever their method and host. */
+/* Returns true if the route has the path, whatever the host. `method` matters only for paths of
+ * a dialect (`api`). */
 bool policy_route_has_path(const struct route *r, struct span method, struct span path);
-/* Whether the condition (NULL: always) may be true of a request of the route. */
+/* Returns true if the condition may be true for a request of the route. `when` NULL: always
+ * true. */
 bool policy_may_reach(
 	struct arena *a, const struct cel_program *when, const struct route *route);
-/* Whether it is called so: PROVIDER, or PROVIDER/MODEL. */
+/* Returns true if the target has this name: PROVIDER or PROVIDER/MODEL. */
 bool policy_target_is(const struct target *t, const char *name);
-/* The route as it is for a request that names this model: policy_route()'s, or what it is for
- * an alias. */
+/* Returns the route as it is for a request that names this model: its copy for an alias, or the
+ * route itself. */
 const struct route *policy_route_as(const struct route *r, struct span model);
-/* The first route that matches, or NULL. `host` without port, lower case. */
+/* Returns the first route that matches, or NULL. `host` has no port and is in lower case. */
 const struct route *policy_route(
 	const struct policy *p, struct span method, struct span host, struct span path);
 

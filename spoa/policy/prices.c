@@ -1,6 +1,7 @@
-/* Price lists: the file, and `prices` and `unknown_price` of a policy. Two rows that may both
- * count for a name, of which neither is the more specific one, are a mistake here, so that
- * base/price/price.c need not choose. */
+/* Price lists: the file, and `prices` and `unknown_price` of a policy. Two rows that may match
+ * the same name must differ in specificity or day; otherwise an error is reported here, so that
+ * base/price/price.c never has to choose. Prices are read into picodollars (1e-12 US dollars)
+ * for one token or one unit. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "base/err.h"
 #include "policy/build.h"
 
+/* State of one load. Lives on its stack. */
 struct reader {
 	struct arena *a;
 	struct diag *d;
@@ -19,7 +21,7 @@ struct reader {
 
 /* ---- values ---- */
 
-/* 2026-12-31: the beginning of that day in UTC. */
+/* Reads a day such as 2026-12-31. *at_s is its first second in UTC. */
 static void
 read_day(struct diag *d, const struct yaml_node *n, const char *what, char out[11],
 	int64_t *at_s)
@@ -35,7 +37,8 @@ read_day(struct diag *d, const struct yaml_node *n, const char *what, char out[1
 	*at_s = ns / 1000000000;
 }
 
-/* US dollars, for a million tokens or for one of what is counted by the piece. */
+/* Reads a price in US dollars, for a million tokens or for one unit of what is counted
+ * singly. */
 static void
 read_price(
 	struct diag *d, const struct yaml_node *n, enum price_kind k, struct price_rates *out)
@@ -49,13 +52,13 @@ read_price(
 		out->has |= 1u << k;
 	else if (err == ERR_RANGE)
 		diag_at(d, n,
-			"%s: at most %d US dollars and %u digits after the point are accepted, "
-			"found %s",
+			"%s: at most %d US dollars with at most %u digits after the point are "
+			"expected, found %s",
 			price_names[k], PRICE_USD_MAX, scale, n->s.p);
 	else
 		diag_at(d, n,
-			"%s: US dollars %s, such as 2.50, are expected, without sign and "
-			"exponent, found %s",
+			"%s: US dollars %s, such as 2.50, without sign and exponent, are "
+			"expected, found %s",
 			price_names[k],
 			each	? "for one"
 			: hours ? "for a million tokens and an hour"
@@ -73,7 +76,7 @@ read_rates(struct diag *d, const struct yaml_node *n, struct price_rates *out)
 	}
 }
 
-/* "50%", "12.5%": hundredths of a per cent. */
+/* Reads a share into hundredths of a percent: "12.5%" becomes 1250. */
 static void
 read_share(struct diag *d, const struct yaml_node *n, const char *name, uint32_t *out)
 {
@@ -87,12 +90,12 @@ read_share(struct diag *d, const struct yaml_node *n, const char *name, uint32_t
 		*out = (uint32_t)v;
 	else
 		diag_at(d, n,
-			"%s: the share of its prices that this costs, such as 50%%, is "
-			"expected, at most 1000%%, found %s",
+			"%s: a share of the prices such as 50%%, at most 1000%%, is expected, "
+			"found %s",
 			name, yaml_found(n));
 }
 
-/* Of what is counted by the piece, what shares multiply too. */
+/* shared: units other than tokens that shares also multiply. */
 static void
 read_shared(struct diag *d, const struct yaml_node *n, struct price_row *row)
 {
@@ -107,16 +110,17 @@ read_shared(struct diag *d, const struct yaml_node *n, struct price_row *row)
 			row->shared |= 1u << k;
 		else
 			diag_at(d, c,
-				"shared: what is counted by the piece is expected (image, "
-				"search, maps, session, file_search, tool_image, second, "
-				"character, cache_storage, request), found %s",
+				"shared: a unit other than tokens is expected (image, search, "
+				"maps, session, file_search, tool_image, second, character, "
+				"cache_storage, request), found %s",
 				yaml_found(c));
 	}
 }
 
 /* ---- rows ---- */
 
-/* A tier says all prices of tokens that the row says: none of the lower tier goes on. */
+/* Reads a tier, a set of prices for long prompts. It must state each price of tokens that its
+ * row has, because no price of a lower tier applies to it. */
 static void
 read_tier(struct diag *d, const struct yaml_node *n, struct price_row *row)
 {
@@ -128,17 +132,17 @@ read_tier(struct diag *d, const struct yaml_node *n, struct price_row *row)
 		return;
 	if (!over == !from)
 		diag_at(d, n,
-			"over or from is expected: the tokens of a prompt above which, or from "
-			"which on, it counts");
+			"over or from is expected: the number of prompt tokens above which, "
+			"or from which on, the tier applies");
 	if (from && !over) {
 		t->over = t->from - 1;
 		over = from;
 	}
 	if (!over || t->over < 1)
-		; /* said */
+		; /* reported */
 	else if (row->ntiers && t->over <= row->tier[row->ntiers - 1].over)
-		diag_at(d, over, "%s: the tiers' sizes must grow, found %s", over->key->s.p,
-			over->s.p);
+		diag_at(d, over, "%s: each tier must be larger than the one before, found %s",
+			over->key->s.p, over->s.p);
 	read_rates(d, n, &t->rates);
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
 		if (t->rates.has >> k & 1 || !(row->rates.has >> k & 1))
@@ -147,14 +151,17 @@ read_tier(struct diag *d, const struct yaml_node *n, struct price_row *row)
 			t->rates.has |= 1u << k;
 			t->rates.pico[k] = row->rates.pico[k];
 		} else if (!yaml_get(n, price_names[k])) {
-			diag_at(d, n, "%s is missing: the row has a price for it",
+			diag_at(d, n,
+				"%s is missing: the row has this price, so the tier needs it "
+				"too",
 				price_names[k]);
 		}
 	}
 	row->ntiers++;
 }
 
-/* Prices by what was asked: at least one condition, and one price or the share. */
+/* where: prices by parameters of the request. An item needs at least one condition, and a price
+ * or a share. */
 static void
 read_where(struct reader *r, const struct yaml_node *n, struct price_row *row)
 {
@@ -184,29 +191,30 @@ read_where(struct reader *r, const struct yaml_node *n, struct price_row *row)
 		if (!any)
 			diag_at(r->d, c,
 				"where: one of size, quality, search_context, region is "
-				"expected");
+				"missing");
 		else if (!w->rates.has && !share)
 			diag_at(r->d, c,
-				"where: a share, or a price of what is counted by the piece, "
-				"is expected");
+				"where: share, or a price of a unit other than tokens, is "
+				"missing");
 	}
 }
 
-/* All of a row but its model. */
+/* Reads all keys of a row except `model`. */
 static void
 read_row(struct reader *r, const struct yaml_node *n, struct price_row *row)
 {
-	/* 0 too: what is left out is not free of charge. */
+	/* 0 must be written: a missing price does not mean that nothing is charged */
 	static const enum price_kind needed[] = { PRICE_INPUT, PRICE_OUTPUT };
 	struct diag *d = r->d;
 	const struct yaml_node *c;
 
 	row->at = n;
 	read_rates(d, n, &row->rates);
-	row->rates.has |= 1u << PRICE_REQUESTS; /* nobody charges for them unless it says so */
+	/* requests cost nothing unless the row has a price for them */
+	row->rates.has |= 1u << PRICE_REQUESTS;
 	for (size_t i = 0; i < COUNT_OF(needed); i++)
 		if (!(row->rates.has >> needed[i] & 1) && !yaml_get(n, price_names[needed[i]]))
-			diag_at(d, n, "%s is missing; 0 where nothing is charged",
+			diag_at(d, n, "%s is missing: write 0 if nothing is charged",
 				price_names[needed[i]]);
 	if ((c = yaml_get(n, "from")))
 		read_day(d, c, "from", row->from, &row->from_s);
@@ -240,7 +248,7 @@ pattern_ok(struct diag *d, const struct yaml_node *n, const char *what)
 	return false;
 }
 
-/* A row for each pattern that the text of a model means. */
+/* Adds one row for each pattern that the names of models expand to. */
 static void
 add_rows(struct reader *r, const struct yaml_node *n, struct price_row *rows, size_t *count)
 {
@@ -263,6 +271,7 @@ add_rows(struct reader *r, const struct yaml_node *n, struct price_row *rows, si
 	}
 }
 
+/* Reports two patterns of which neither is more specific. */
 static void
 check_pair(struct diag *d, const char *what, const char *a, const struct yaml_node *at_a,
 	const char *b, const struct yaml_node *at_b)
@@ -270,20 +279,21 @@ check_pair(struct diag *d, const char *what, const char *a, const struct yaml_no
 	if (!price_ambiguous(a, b))
 		return;
 	if (!strcmp(a, b))
-		diag_at(d, at_b, "%s: %s is there already, at %s:%u:%u", what, b, at_a->file,
+		diag_at(d, at_b, "%s: %s already occurs, at %s:%u:%u", what, b, at_a->file,
 			at_a->line, at_a->column);
 	else
 		diag_at(d, at_b,
-			"%s: %s and %s at %s:%u:%u may mean the same name, and neither is the "
-			"more specific one",
+			"%s: %s and %s at %s:%u:%u may match the same name, and neither is "
+			"more specific: change one of them",
 			what, b, a, at_a->file, at_a->line, at_a->column);
 }
 
+/* Reads the rows of one provider. */
 static void
 read_provider(struct reader *r, const struct yaml_node *n, struct price_list *l)
 {
 	struct price_row *rows;
-	size_t most = 0; /* rows that the entries make */
+	size_t most = 0; /* number of rows that the entries expand to */
 
 	l->name = n->key->s.p;
 	l->at = n->key;
@@ -308,12 +318,12 @@ read_provider(struct reader *r, const struct yaml_node *n, struct price_list *l)
 		for (size_t k = i + 1; k < l->nrows; k++) {
 			const struct price_row *a = &rows[i], *b = &rows[k];
 			if (a->from_s != b->from_s && !strcmp(a->model, b->model))
-				continue; /* the newer one counts from its day on */
+				continue; /* the newer row applies from its day on */
 			check_pair(r->d, "model", a->model, a->at, b->model, b->at);
 		}
 }
 
-/* An element of that size for each member of a mapping; NULL where it is none, or too large. */
+/* Returns room for one element for each key of a mapping, or NULL after an error. */
 static void *
 room_for(struct reader *r, const struct yaml_node *n, const char *what, size_t size)
 {
@@ -344,7 +354,7 @@ read_price_lists(struct reader *r, const struct yaml_node *n, struct prices *p)
 				lists[k].at);
 }
 
-/* By what each use of a tool is priced. */
+/* tools: {PATTERN: UNIT}: the unit in which each use of a tool is priced. */
 static void
 read_tools(struct reader *r, const struct yaml_node *n, struct prices *p)
 {
@@ -363,8 +373,8 @@ read_tools(struct reader *r, const struct yaml_node *n, struct prices *p)
 			continue;
 		if (k == PRICE_SECONDS)
 			diag_at(r->d, c,
-				"%s: one of image, search, maps, session, file_search, "
-				"tool_image is expected, found %s",
+				"%s: image, search, maps, session, file_search or tool_image "
+				"is expected, found %s",
 				c->key->s.p, yaml_found(c));
 		INVARIANT(p->ntools < n->count);
 		v[p->ntools++] = (struct price_tool){ c->key->s.p, k };
@@ -386,7 +396,7 @@ prices_read(struct arena *a, const struct yaml_node *tree, const char *file, str
 		return NULL;
 	p->file = arena_strdup(a, file);
 	if (!(c = yaml_get(tree, "prices")))
-		diag_at(d, tree, "prices: the format's version is missing: prices: 1");
+		diag_at(d, tree, "prices: the version of the format is missing: add prices: 1");
 	else if (!yaml_int(c, &version) || version != 1)
 		diag_at(d, c, "prices: 1 is expected, found %s", yaml_found(c));
 	if ((c = yaml_get(tree, "as_of")))
@@ -408,7 +418,7 @@ prices_load(struct arena *a, const char *file, struct diag *d, const struct yaml
 	return tree ? prices_read(a, tree, file, d) : NULL;
 }
 
-/* ---- in a policy ---- */
+/* ---- prices of a policy ---- */
 
 void
 build_prices(struct builder *b, const struct yaml_node *root)
@@ -420,14 +430,15 @@ build_prices(struct builder *b, const struct yaml_node *root)
 
 	b->priced = n || (unknown && unknown->kind == YAML_MAPPING);
 	if ((c = yaml_get(root, "show_cost")) && b->p->show_cost && !b->priced)
-		diag_at(b->d, c->key, "show_cost: the policy has no prices");
+		diag_at(b->d, c->key,
+			"show_cost: the policy has no prices: add prices or unknown_price");
 	if (n && build_path(b, n, &file)) {
 		if (access(file, F_OK) == 0)
 			b->p->prices = prices_load(b->a, file, b->d, &b->prices_root);
 		else
 			diag_at(b->d, n,
-				"prices: %s: %s: a copy of the shipped policies/prices.yaml, "
-				"with what you pay, is expected there",
+				"prices: %s: %s: put a copy of the shipped "
+				"policies/prices.yaml there, with the prices that you pay",
 				file, strerror(errno));
 	}
 	if (!unknown || (unknown->kind == YAML_SCALAR && span_is(unknown->s, "deny")))
@@ -456,7 +467,7 @@ build_prices_named(struct builder *b, const struct yaml_node *n)
 	if (p)
 		nearest_find(&near, p->lists, p->nlists, sizeof(*p->lists));
 	if (!b->priced)
-		diag_at(b->d, n, "prices: the policy names no file of prices");
+		diag_at(b->d, n, "prices: the policy has no price file: add prices: FILE");
 	else if (p && !prices_list(p, n->s, (struct span){ NULL, 0 }))
 		diag_at(b->d, n, "prices: %s has no provider %s%s", p->file, n->s.p,
 			nearest_hint(&near));
@@ -496,7 +507,7 @@ policy_cost(const struct policy *p, const struct target *t, struct span model,
 	out->unknown = !out->row;
 	if (out->row) {
 		struct price_row row = price_where(out->row, asked, false);
-		price_cost(&row, &used, &out->cost); /* too much is the most there is */
+		price_cost(&row, &used, &out->cost); /* a sum that is too large is saturated */
 	}
 	return out->row != NULL;
 }

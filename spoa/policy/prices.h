@@ -1,4 +1,4 @@
-/* A price list in YAML (tollgate-prices(5)): read, checked, and asked for a request. */
+/* A price list in YAML (tollgate-prices(5)): reading, checking, and the cost of a request. */
 #ifndef POLICY_PRICES_H
 #define POLICY_PRICES_H
 
@@ -6,20 +6,20 @@
 #include "base/price/price.h"
 #include "policy/policy.h"
 
-/* NULL with every mistake in *d. In the arena. */
+/* Reads a list into the arena. Returns NULL with errors in *d. */
 const struct prices *prices_read(
 	struct arena *a, const struct yaml_node *tree, const char *file, struct diag *d);
-/* The same of a file; *root, which may be NULL, gets its tree. */
+/* The same for a file. `root` may be NULL; otherwise *root is set to the file's tree. */
 const struct prices *prices_load(
 	struct arena *a, const char *file, struct diag *d, const struct yaml_node **root);
 
-/* What a model of this target costs at a time: its row of the list, else the policy's
- * unknown_price. NULL: nobody knows, and a limit in dollars refuses it. */
+/* Returns the price of a model at a target and time: its row of the list, else the policy's
+ * unknown_price. NULL: unknown, so limits in dollars refuse the request. */
 const struct price_row *policy_price(
 	const struct policy *p, const struct target *t, struct span model, int64_t at_wall_ns);
 
-/* What an answer's usage costs there, asked so. False: the usage is not known, or the policy
- * prices nothing; with out->unknown set: the model has no price. */
+/* Computes the cost of a response's usage. Returns false if the usage is unknown, the policy
+ * has no prices, or the model has no price (out->unknown is true). */
 struct priced {
 	const struct price_row *row;
 	struct price_cost cost;

@@ -1,5 +1,5 @@
-/* Writes the schemas: of a policy from its sections (policy/section.h), of tollgate.yaml from
- * its options. Lengths, patterns of names and what only the whole policy shows are left to
+/* Writes the JSON Schemas of policies (from policy/section.h) and of tollgate.yaml (from its
+ * options). The schemas leave lengths, patterns of names, and checks of the whole policy to
  * `tollgate check`. */
 #include "policy/schema.h"
 
@@ -11,7 +11,7 @@
 #include "policy/section.h"
 
 /* clang-format off */
-/* What is no mapping with a list of keys. */
+/* definitions that are not mappings with a list of keys */
 static const struct { const char *name, *json; } others[] = {
 	{ "texts", EITHER(TEXT, LIST(TEXT)) },
 	{ "data", "\"anyOf\":[{" REF("data_file") "},{" REF("data_redis") "},{" REF("data_url") "}]" },
@@ -24,7 +24,7 @@ static const struct { const char *name, *json; } others[] = {
 
 enum { NOTHERS = COUNT_OF(others) };
 
-/* The mapping that a value is, or the list of such. */
+/* Writes the schema of a mapping, or of a list of such mappings. */
 static void
 put_inner(struct buf *out, const struct section *s, bool list)
 {
@@ -53,7 +53,7 @@ put_property(struct buf *out, const char *key, const struct field *f, bool first
 			json_put_str(out, NULL, f->words[i]);
 		json_put_close(out, ']');
 	} else if (f->schema[0]) {
-		/* Next to $ref draft-07 ignores what else there is. */
+		/* draft-07 ignores other keywords next to $ref */
 		bool ref = !strncmp(f->schema, "\"$ref\"", 6);
 		buf_printf(out, ref ? ",\"allOf\":[{%s}]" : ",%s", f->schema);
 	}
@@ -61,7 +61,7 @@ put_property(struct buf *out, const char *key, const struct field *f, bool first
 }
 
 static void
-head(struct buf *out, const char *title)
+put_schema_head(struct buf *out, const char *title)
 {
 	buf_printf(out,
 		"{\n  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n"
@@ -88,8 +88,8 @@ put_sections(struct buf *out, size_t from, size_t to)
 bool
 schema_policy(struct buf *out)
 {
-	head(out, "tollgate: a policy, or a file that one includes");
-	/* An entry of `identity`: one kind, and what it is given. */
+	put_schema_head(out, "tollgate: a policy, or a file that one includes");
+	/* an entry of `identity` has one kind as its key */
 	buf_str(out, "  \"$ref\": \"#/$defs/policy\",\n  \"$defs\": {\n    \"identity\": {"
 		     "\"type\":\"object\",\"minProperties\":1,\"maxProperties\":1,"
 		     "\"additionalProperties\":false,\"properties\":{");
@@ -107,7 +107,7 @@ schema_policy(struct buf *out)
 bool
 schema_prices(struct buf *out)
 {
-	head(out, "tollgate: a price list");
+	put_schema_head(out, "tollgate: a price list");
 	buf_printf(out, "  \"$ref\": \"#/$defs/prices\",\n  \"$defs\": {\n    \"texts\": {%s}",
 		others[0].json);
 	put_sections(out, SECTION_PRICES, SECTION_COUNT);
@@ -122,7 +122,7 @@ schema_config(struct buf *out)
 	size_t len = 0;
 	bool first = true;
 
-	head(out, "tollgate.yaml");
+	put_schema_head(out, "tollgate.yaml");
 	buf_printf(out,
 		"  \"$defs\": {\"texts\": {%s}},\n  \"type\": \"object\",\n"
 		"  \"additionalProperties\": false,\n  \"properties\": {",

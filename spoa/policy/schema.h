@@ -1,11 +1,11 @@
-/* JSON Schemas for editors, from the tables that the parsers read by. */
+/* JSON Schemas (draft-07) for editors, from the tables that the parsers use. */
 #ifndef POLICY_SCHEMA_H
 #define POLICY_SCHEMA_H
 
 #include "base/buf.h"
 
-/* Of a policy, of a price list, and of tollgate.yaml: JSON Schema, draft-07, which editors'
- * YAML servers know. False: no memory. */
+/* Append the schema of a policy, of a price list, and of tollgate.yaml. Return false if memory
+ * is exhausted. */
 bool schema_policy(struct buf *out);
 bool schema_prices(struct buf *out);
 bool schema_config(struct buf *out);

@@ -1,4 +1,4 @@
-/* The mappings of a policy's file, as rows (policy/config/fields.h). */
+/* The mappings of a policy's file as table rows (policy/config/fields.h). */
 #ifndef POLICY_SECTION_H
 #define POLICY_SECTION_H
 
@@ -58,7 +58,7 @@ enum section_name {
 	SECTION_DATA_REDIS,
 	SECTION_DATA_URL,
 	SECTION_UNKNOWN_PRICE,
-	SECTION_PRICES, /* from here on those of a price list */
+	SECTION_PRICES, /* a price list's from here on */
 	SECTION_PRICE,
 	SECTION_PRICE_TIER,
 	SECTION_PRICE_WHERE,
@@ -71,9 +71,9 @@ extern const char *const identity_words[],
 							      *const phase_words[],
 								      *const calendar_words[];
 
-/* The row of a key; NULL: the section has none. */
+/* Returns the row of a key, or NULL if the section has no such key. */
 const struct field *section_field(enum section_name which, struct span key);
-/* fields_read() of one of them. */
+/* Calls fields_read() for the section. */
 bool section_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	enum section_name which, void *out);
 

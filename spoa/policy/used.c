@@ -1,10 +1,12 @@
-/* Which entities a policy can use: those that a condition, a recognizer's condition or an
- * effect names, by themselves or by a class. Others are found in vain. */
+/* Determines the entities that a policy can use: all that a condition, a recognizer's
+ * condition or an effect names, directly or by a class. The gateway searches only for these,
+ * unless a condition may depend on any entity. */
 #include <stdio.h>
 
 #include "base/sha256.h"
 #include "policy/build.h"
 
+/* Argument of cel_names(). */
 struct naming {
 	const struct policy *p;
 	const struct detect_rules *r;
@@ -31,7 +33,8 @@ name_class(void *arg, struct span name)
 			entities_join(n->out, &n->p->classes[k].entities);
 }
 
-/* By the slots that hold entities, classes and whether a value was in disguise. */
+/* Adds the entities that a condition names in the given slots. Returns false if it may depend on
+ * any entity. */
 static bool
 names_used(struct naming *n, const struct cel_program *when, enum policy_slot entities,
 	enum policy_slot classes, enum policy_slot evasion)
@@ -48,17 +51,6 @@ policy_names_used(const struct policy *p, const struct detect_rules *r,
 	struct naming n = { p, r, out };
 
 	return names_used(&n, when, V_PROMPT_ENTITIES, V_PROMPT_CLASSES, V_PROMPT_EVASION);
-}
-
-bool
-policy_limit_names_used(const struct policy *p, const struct detect_rules *r,
-	const struct limit *l, struct entity_set *out)
-{
-	bool named = policy_names_used(p, r, l->when, out);
-
-	for (size_t i = 0; i < l->nper; i++)
-		named &= policy_names_used(p, r, l->per[i], out);
-	return named;
 }
 
 bool
@@ -117,14 +109,15 @@ policy_entities_hash(const struct detect_rules *r, const struct entity_set *set,
 		snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 
-/* "NAME" in prompt.classes: a misspelt NAME is valid CEL and never matches. */
+/* A condition, and the field in which names are checked. A misspelled "NAME" in prompt.classes is
+ * valid CEL and never matches. */
 struct named {
 	const struct builder *b;
 	const struct policy_condition *of;
 	enum policy_slot field;
 };
 
-/* Reports a class or an entity that nothing can find. */
+/* Reports a class or entity that does not exist. */
 static void
 known_name(void *arg, struct span name)
 {
@@ -155,7 +148,7 @@ build_names(struct builder *b)
 		}
 }
 
-/* Classes that decide what becomes of a request of which somebody is silent. */
+/* Adds the classes that on_failure.classifier names. */
 static void
 use_on_failure(struct policy *p, const struct on_failure *of)
 {
@@ -169,10 +162,10 @@ build_used(struct builder *b)
 	struct policy *p = b->p;
 	bool all = false;
 
-	/* What is read of the request; of the answer: build_answers(). */
+	/* entities in requests; build_answers() determines those in responses */
 	for (struct policy_condition c = { 0 }; policy_condition_next(p, &c);)
 		all |= !policy_names_used(p, b->rules, c.when, &p->used);
-	/* arguments are the request's */
+	/* arguments of calls are part of requests */
 	for (size_t i = 0; i < p->nall_rules; i++)
 		if (p->rules[i].phase != PHASE_RESPONSE)
 			entities_join(&p->used, &p->rules[i].redact);

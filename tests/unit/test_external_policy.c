@@ -36,7 +36,7 @@ static const struct row {
 		":7:65: shape: one of presidio, json, openai_moderation is expected, found "
 		"presido" },
 	{ "a name given twice", E U "entities: [PERSON]}\n    - {" U "entities: [PERSON]}\n",
-		":8:14: name: ner is taken already" },
+		":8:14: name: ner is already used, at t.yaml:7:7" },
 	{ "an entity in lower case", E U "entities: [Person]}\n",
 		":7:49: Person: the name of an entity is at most 63 upper case letters, digits "
 		"and _" },

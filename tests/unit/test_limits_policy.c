@@ -88,7 +88,8 @@ static const struct policy_mistake rows[] = {
 		":7:43: soft: write a share with a percent sign, as in 80%, found 0.8" },
 	{ "a list of prices that is not there",
 		H "prices: nowhere.yaml\nlimits:\n  - {name: a, usd: 5, window: 1m}\n",
-		":5:9: prices: nowhere.yaml: No such file or directory: a copy of" },
+		":5:9: prices: nowhere.yaml: No such file or directory: put a copy of the "
+		"shipped" },
 	{ "a number with a comma in it",
 		H "limits:\n  - {name: a, tokens: 200,000, window: 1m}\n",
 		":6:27: 000: unknown key (a number has no comma in it: 200000, 1.25); "

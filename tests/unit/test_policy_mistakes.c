@@ -16,7 +16,7 @@ static const struct policy_mistake rows[] = {
 	/* the head */
 	{ "a list at the top", "- a\n", ":1:1: policy: a mapping is expected, found a list" },
 	{ "no language version", "name: t\nroutes: [{name: a, match: {path: /}}]\n",
-		":1:1: tollgate: the language's version is missing" },
+		":1:1: tollgate: the version of the language is missing: add tollgate: 1" },
 	{ "another language version",
 		"tollgate: 2\nname: t\nroutes: [{name: a, match: {path: /}}]\n",
 		":1:11: tollgate: 1 is expected, found 2" },
@@ -187,8 +187,8 @@ static const struct policy_mistake rows[] = {
 		":6:63: algorithms: ES256 needs jwks, not secret" },
 	{ "a secret that stands in the policy",
 		H "identity:\n  - jwt: {issuer: a, audience: j, secret: hunter2hunter2}\n",
-		":6:43: secret: a secret is file:PATH or ${NAME} of the environment, never "
-		"itself" },
+		":6:43: secret: file:PATH or ${NAME} of the environment is expected: a secret "
+		"must not be" },
 	{ "a secret and a key set",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, secret: 'file:s'}\n",
 		":6:44: secret: the issuer already has jwks: remove one of the two" },
@@ -288,14 +288,15 @@ static const struct policy_mistake rows[] = {
 		":5:26: without: a list is expected, found a mapping" },
 	{ "context without anything to find",
 		H "classes: {x: {entities: [US_SSN], context: [a]}}\n",
-		":5:35: context: belongs to words, patterns, dictionary or fingerprints" },
+		":5:35: context: needs words, patterns, dictionary or fingerprints, and the "
+		"class has none" },
 	{ "words in a mapping", H "classes: {x: {words: {a: b}}}\n",
 		":5:22: words: a list is expected, found a mapping" },
 	{ "no words", H "classes: {x: {words: []}}\n", ":5:22: words: the list is empty" },
 	{ "a word that is a list", H "classes: {x: {words: [[a]]}}\n",
 		":5:23: words: a string is expected, found a list" },
 	{ "a word twice", H "classes: {x: {words: [falcon, falcon]}}\n",
-		":5:31: words: falcon is given twice" },
+		":5:31: words: falcon is listed twice" },
 	{ "a word of one letter", H "classes: {x: {words: [falcon, y]}}\n",
 		":5:31: words: y: two characters are the least" },
 	{ "a word of dashes", H "classes: {x: {words: ['--']}}\n",
@@ -342,7 +343,7 @@ static const struct policy_mistake rows[] = {
 	{ "fingerprints that are not there", H "classes: {x: {fingerprints: /nonexistent/t}}\n",
 		":5:29: fingerprints: /nonexistent/t: No such file or directory" },
 	{ "shingles of no list", H "classes: {x: {words: [ab], shingles: 3}}\n",
-		":5:28: shingles: counts those of fingerprints, and there are none" },
+		":5:28: shingles: is for fingerprints, and the class has none: remove it" },
 	{ "too many shingles", H "classes: {x: {words: [ab], shingles: 65}}\n",
 		":5:38: shingles: a whole number from 1 to 64" },
 	{ "a threshold of a class over one", H "classes: {x: {words: [ab], threshold: 2}}\n",
@@ -353,9 +354,11 @@ static const struct policy_mistake rows[] = {
 		":5:11: us_ssn: US_SSN is an entity already: name the class's own with "
 		"`entity:`" },
 	{ "a class whose name makes no entity", H "classes: {1x: {words: [ab]}}\n",
-		":5:11: 1x: a name in capitals, digits and _" },
+		":5:11: 1x: at most 63 upper case letters, digits and _ are expected as the "
+		"name of its" },
 	{ "an entity in small letters", H "classes: {x: {words: [ab], entity: falcon}}\n",
-		":5:36: entity: a name in capitals" },
+		":5:36: entity: at most 63 upper case letters, digits and _ are expected as "
+		"the name of its" },
 	{ "two classes that make one entity",
 		H "classes: {a.b: {words: [ab]}, a-b: {words: [cd]}}\n",
 		":5:31: a-b: A_B is an entity already" },
@@ -363,7 +366,7 @@ static const struct policy_mistake rows[] = {
 		H "classes: {x: {words: [ab], entities: [EMAIL_ADRESS]}}\n",
 		":5:39: EMAIL_ADRESS: no such entity, did you mean EMAIL_ADDRESS?" },
 	{ "an entity twice", H "classes: {pii: [US_SSN, US_SSN]}\n",
-		":5:25: pii: US_SSN is given twice" },
+		":5:25: pii: US_SSN is listed twice" },
 	{ "a threshold over one", H "detectors: {thresholds: {US_SSN: 1.5}}\n",
 		":5:34: US_SSN: a score from 0.0 to 1.0 is expected, found 1.5" },
 	{ "a threshold in words", H "detectors: {thresholds: {US_SSN: high}}\n",
@@ -375,14 +378,15 @@ static const struct policy_mistake rows[] = {
 	{ "samples of no kind", H "detectors: {samples: skip}\n",
 		":5:22: samples: one of find, ignore" },
 	/* providers and routes */
-	{ "no routes", "tollgate: 1\nname: t\n", ":1:1: routes: is missing" },
+	{ "no routes", "tollgate: 1\nname: t\n",
+		":1:1: routes is missing, so every request would be refused: add a route" },
 	{ "an empty list of routes", "tollgate: 1\nname: t\nroutes: []\n",
 		":3:9: routes: the list is empty" },
 	{ "a provider without backend", H "providers: {p: {dialect: openai}}\n",
 		":5:13: p: backend is missing" },
 	{ "a backend HAProxy does not have", H "providers: {p: {backend: opnai}}\n",
-		":5:26: backend: opnai is not among the backends that tollgate.yaml lists, did "
-		"you mean openai?" },
+		":5:26: backend: opnai is not one of the backends in tollgate.yaml, did you "
+		"mean openai?" },
 	{ "a dialect that is none", H "providers: {p: {backend: openai, dialect: grpc}}\n",
 		":5:43: dialect: one of " },
 	{ "external in words", H "providers: {p: {backend: openai, external: yes}}\n",
@@ -391,7 +395,7 @@ static const struct policy_mistake rows[] = {
 		":5:39: via: one of direct, relay is expected, found relayed" },
 	{ "a route without name", H "  - match: {path: /x}\n", ":5:5: name is missing" },
 	{ "a route's name twice", H "  - {name: chat, match: {path: /x}}\n",
-		":5:12: name: chat is taken already" },
+		":5:12: name: chat is already used, at t.yaml:4:5" },
 	{ "a route without match", H "  - {name: x}\n", ":5:5: match is missing" },
 	{ "a match without path", H "  - {name: x, match: {methods: [GET]}}\n",
 		":5:15: match: path, path_prefix or api is missing" },
@@ -450,7 +454,7 @@ static const struct policy_mistake rows[] = {
 		":5:29: host: " },
 	{ "a route's backend that is unknown",
 		H "  - {name: x, match: {path: /a}, backend: nowhere}\n",
-		":5:43: backend: nowhere is not among" },
+		":5:43: backend: nowhere is not one of the backends in tollgate.yaml" },
 	{ "a target that is no provider",
 		H "  - {name: x, match: {path: /a}, targets: [opena]}\nproviders: {openai: "
 		  "{backend: openai}}\n",
@@ -530,7 +534,7 @@ static const struct policy_mistake rows[] = {
 	{ "a tool twice",
 		H "  - {name: x, match: {path: /a}, response: [restore], restore: {tools: [A, "
 		  "A]}}\n",
-		":5:76: tools: A is given twice" },
+		":5:76: tools: A is listed twice" },
 	{ "a response that is none", H "  - {name: x, match: {path: /a}, response: [metre]}\n",
 		":5:45: response: ignore, or a list of meter, inspect, "
 		"restore, restore_urls, record" },
@@ -551,7 +555,7 @@ static const struct policy_mistake rows[] = {
 	{ "a rule without name", H "rules:\n  - permit: true\n", ":6:5: name is missing" },
 	{ "a rule's name twice",
 		H "rules:\n  - {name: a, permit: true}\n  - {name: a, permit: true}\n",
-		":7:12: name: a is taken already" },
+		":7:12: name: a is already used, at t.yaml:6:5" },
 	{ "a rule without effect", H "rules:\n  - name: a\n    when: 'true'\n",
 		":6:5: the rule has no effect" },
 	{ "a rule with two effects", H "rules:\n  - {name: a, deny: true, permit: true}\n",
@@ -583,7 +587,7 @@ static const struct policy_mistake rows[] = {
 	{ "a route to a target twice",
 		H "  - {name: x, match: {path: /a}, targets: [p]}\nproviders: {p: {backend: "
 		  "local}}\nrules:\n  - {name: a, route: {targets: [p, p]}}\n",
-		":8:36: targets: p is given twice\n" },
+		":8:36: targets: p is listed twice" },
 	{ "a model that is a list", H "rules:\n  - {name: a, route: {model: [m]}}\n",
 		":6:30: model: a string is expected, found a list\n" },
 	{ "a model beside the route", H "rules:\n  - {name: a, model: m, permit: true}\n",
@@ -655,9 +659,8 @@ static const struct policy_mistake rows[] = {
 	{ "a redaction by what comes after the text",
 		H "rules:\n  - {name: a, phase: response, when: 'response.bytes > 9', redact: "
 		  "{classes: pii}}\n",
-		":6:60: redact: the rule reads response.bytes, which a stream knows only when "
-		"a "
-		"block has ended and its text has gone: deny or tag is expected" },
+		":6:60: redact: the rule reads response.bytes, which a stream has only at the "
+		"end of a block," },
 	{ "a redaction by a class that has a score",
 		H "classes: {steer: {score: 0.5}, mine: [US_SSN]}\n"
 		  "rules:\n  - {name: a, phase: response, when: '\"steer\" in "
@@ -674,12 +677,12 @@ static const struct policy_mistake rows[] = {
 	{ "a name that two phases have",
 		H "rules:\n  - {name: a, deny: true}\n  - {name: a, phase: response, deny: "
 		  "true}\n",
-		":7:12: name: a is taken already, at t.yaml:6:5" },
+		":7:12: name: a is already used, at t.yaml:6:5" },
 	{ "an answer that is ignored and ruled",
 		H "  - {name: x, match: {path: /a}, response: ignore}\nrules:\n  - {name: a, "
 		  "phase: response, deny: true}\n",
-		":5:44: response: ignore: rule a, at t.yaml:7:5, reads the answers of this "
-		"route: inspect is expected" },
+		":5:44: response: ignore: rule a, at t.yaml:7:5, reads the responses of this "
+		"route: use" },
 	{ "a status no rule may use", H "rules:\n  - {name: a, deny: {status: 402}}\n",
 		":6:30: status: one of 400, 401, 403, 404, 413, 415, 429, 451, 503 is "
 		"expected, found 402" },

@@ -520,7 +520,7 @@ static const struct {
 	{ "a call in a rule on requests",
 		H "rules:\n  - {name: a, when: 'tool.name == \"x\"', deny: true}\n",
 		":6:21: when: tool.name is a field of a call: only rules with phase: tool and "
-		"limits that count requests read it\n" },
+		"limits that count requests can read it\n" },
 	{ "a call in a rule on answers",
 		H "rules:\n  - {name: a, phase: response, when: 'mcp.method == \"x\"', deny: "
 		  "true}\n",

@@ -1,6 +1,6 @@
-/* The tree of an expression. The parser builds it, the checker resolves names
- * and overloads in place, the evaluator walks it. Everything lives in the arena
- * given to cel_compile and is immutable afterwards. */
+/* The tree of an expression. The parser builds it, the checker resolves names and overloads in
+ * place, and the evaluator walks it. The tree lives in the arena given to cel_compile() and is
+ * immutable after that. */
 #ifndef POLICY_CEL_AST_H
 #define POLICY_CEL_AST_H
 
@@ -8,7 +8,7 @@
 #include "policy/cel/cel.h"
 
 enum cel_op { /* in groups that ranges name */
-	/* built by the parser */
+	/* built by the parser; the order matters, because ranges of operations are compared */
 	OP_CONST,
 	OP_IDENT,  /* name */
 	OP_SELECT, /* kid[0].name; F_TEST: has() */
@@ -38,24 +38,24 @@ enum cel_op { /* in groups that ranges name */
 	OP_EXISTS,	   /* kid[1]: predicate */
 	OP_EXISTS_ONE,	   /* kid[1]: predicate */
 	OP_FILTER,	   /* kid[1]: predicate */
-	OP_TRANSFORM_LIST, /* kid[1]: value; kid[2], where given: predicate */
+	OP_TRANSFORM_LIST, /* kid[1]: value; kid[2], if present: predicate */
 	OP_TRANSFORM_MAP,  /* the same */
 	OP_BIND,	   /* kid[0]: value of the variable; kid[1]: body */
-	/* put in by the checker */
+	/* made by the checker */
 	OP_SLOT,    /* slot of the environment */
 	OP_PRESENT, /* has() of a slot */
 	OP_LOCAL,   /* variable of a macro */
-	OP_NAME,    /* without an environment: a dotted name, asked for at run time */
+	OP_NAME,    /* without an environment: a dotted name that is looked up at run time */
 };
 
 enum {
 	F_TEST = 1,   /* OP_SELECT is has() */
 	F_MEMBER = 2, /* OP_CALL has a receiver */
 	F_ROOT = 4,   /* OP_IDENT with a leading dot: never a macro's variable */
-	F_QUOTED = 8, /* OP_SELECT of a name in backticks: no part of a dotted name */
+	F_QUOTED = 8, /* OP_SELECT of a name in backticks: not part of a dotted name */
 };
 
-/* A type as far as the checker follows it: one level of elements. */
+/* A type as far as the checker knows it: one level of elements. */
 struct cel_styp {
 	uint8_t t;    /* enum cel_type; CEL_DYN: known at run time only */
 	uint8_t elem; /* of CEL_LIST: elements; of CEL_MAP: values */
@@ -63,6 +63,7 @@ struct cel_styp {
 
 struct cel_fn;
 
+/* One node. Lives in the arena, immutable after cel_compile(). */
 struct cel_node {
 	uint8_t op; /* enum cel_op */
 	uint8_t flags;
@@ -70,43 +71,47 @@ struct cel_node {
 	uint8_t local; /* OP_LOCAL; macros: number of the first variable */
 	uint32_t at;   /* byte offset in the source */
 	uint32_t nkids;
-	uint16_t depth; /* of the tree below, this node included */
+	uint16_t depth; /* of the tree below, with this node */
 	struct cel_styp type;
 	union {
 		struct cel_value value; /* OP_CONST */
 		struct span name;   /* OP_IDENT, OP_SELECT, OP_NAME, OP_CALL until checked */
 		struct span var[2]; /* macros: names of the variables */
-		uint32_t slot;	    /* OP_SLOT, OP_PRESENT: number in the program's own list */
-		struct {	    /* OP_CALL once checked */
+		/* OP_SLOT, OP_PRESENT: index in the program's own list of slots */
+		uint32_t slot;
+		struct { /* OP_CALL after the check */
 			struct span name;
 			const struct cel_fn *const *fn; /* candidates; none: unknown function */
 			uint32_t nfn;
-			const void *aux; /* what its prepare() made of a constant argument */
+			const void *aux; /* result of prepare() for a constant argument */
 		} call;
 	};
 	struct cel_node *kid[];
 };
 
+/* A slot of the environment that a program may read. */
 struct cel_slot_decl {
 	uint32_t slot; /* in the environment */
 	uint8_t type;  /* as declared there */
 };
 
+/* A compiled program. Immutable, shared by all threads. */
 struct cel_program {
 	const struct cel_node *root;
 	enum cel_type want;
-	const struct cel_slot_decl *slots; /* what it may read of the environment */
+	const struct cel_slot_decl *slots; /* slots of the environment that it may read */
 	uint32_t nslots;
 };
 
-/* Fills *err with line and column of the byte offset `at`; returns false. */
+/* Fills *err with the line and column of byte offset `at` and a message. Returns false. */
 __attribute__((format(printf, 4, 5))) bool cel_error_at(
 	struct cel_error *err, struct span src, size_t at, const char *fmt, ...);
 
-/* Parses all of src and expands macros. NULL with *err filled. */
+/* Parses all of `src` and expands macros. Returns NULL with *err filled. */
 struct cel_node *cel_parse(struct arena *a, struct span src, struct cel_error *err);
 
-/* Resolves names, chooses overloads, finds the type of every node. */
+/* State of the checker, which resolves names, chooses overloads, and finds the type of every
+ * node. Lives on the stack of cel_compile(). */
 struct cel_check {
 	struct arena *a;
 	const struct cel_env *env; /* NULL: names and types are left to run time */
@@ -114,10 +119,10 @@ struct cel_check {
 	struct cel_error *err;
 	struct cel_slot_decl slots[CAP_CEL_SLOTS]; /* as in cel_program */
 	uint32_t nslots;
-	struct span scope[CAP_CEL_VARS]; /* variables of the macros around */
+	struct span scope[CAP_CEL_VARS]; /* variables of the enclosing macros */
 	struct cel_styp scope_type[CAP_CEL_VARS];
 	uint32_t nscope;
-	int64_t fold_steps; /* left for folding */
+	int64_t fold_steps; /* steps that folding may still take */
 	size_t fold_bytes;
 };
 bool cel_check(struct cel_check *k, struct cel_node *n);

@@ -1,6 +1,6 @@
-/* The Common Expression Language: compile once at load, evaluate per request.
- * A program is immutable and shared; evaluation allocates from the caller's
- * arena only. */
+/* The Common Expression Language (CEL): an expression is compiled once, when the policy is
+ * loaded, and evaluated for each request. A program is immutable and shared. Evaluation
+ * allocates only from the caller's arena. */
 #ifndef POLICY_CEL_CEL_H
 #define POLICY_CEL_CEL_H
 
@@ -23,16 +23,17 @@ enum cel_type {
 	CEL_TYPE,
 	CEL_IP,
 	CEL_CIDR,
-	CEL_DYN,   /* in declarations: any */
+	CEL_DYN,   /* in declarations: any type */
 	CEL_ERROR, /* in values: s is the message */
 };
 
+/* A value. Strings, lists and maps are borrowed. */
 struct cel_value {
 	enum cel_type type;
 	uint8_t family; /* IP, CIDR: 4 or 6 */
 	uint8_t prefix; /* CIDR: length */
-	/* MAP: others read its keys without their case. Where another key differs from the one
-	 * that is read by case alone, reading it is an error, as is comparing such a map */
+	/* MAP: other programs read its keys ignoring case. If another key differs from the
+	 * requested one in case only, reading it is an error, and so is comparing such a map */
 	bool caseless;
 	union {
 		bool b;
@@ -45,7 +46,7 @@ struct cel_value {
 			size_t n;
 		} list;
 		struct {
-			int64_t s;  /* seconds since 1970, or of the duration */
+			int64_t s;  /* seconds since 1970, or of a duration */
 			int32_t ns; /* 0 to 999,999,999; of a negative duration 0 to
 				       -999,999,999 */
 		} t;
@@ -53,12 +54,12 @@ struct cel_value {
 	};
 };
 
-/* A readable path of the environment: one row a leaf, e.g. { "identity.person",
- * CEL_STRING }. `now` and `data` are rows too. The index of the row is the slot. */
+/* A path of the environment that a program may read, such as { "identity.person", CEL_STRING }.
+ * `now` and `data` are rows too. The index of the row is the slot. */
 struct cel_var {
 	const char *path;
 	enum cel_type type;
-	enum cel_type elem; /* of a list, or of a map's values */
+	enum cel_type elem; /* of a list's elements, or of a map's values */
 };
 
 struct cel_env {
@@ -66,6 +67,7 @@ struct cel_env {
 	size_t n;
 };
 
+/* A mistake in an expression. */
 struct cel_error {
 	unsigned line, column; /* 1-based, within the expression */
 	char message[240];
@@ -73,54 +75,58 @@ struct cel_error {
 
 struct cel_program;
 
-/* Parses and checks `src` against `env` (NULL: names are not checked, values
- * come from cel_activation.lookup_name, mistakes in types are left to run time).
- * The program lives in the arena and keeps nothing of `src`. NULL
- * with *err filled. `want` is the type the result must have (CEL_DYN: any). */
+/* Parses and checks `src` against `env`. If `env` is NULL, names are not checked, values come
+ * from cel_activation.lookup_name, and type errors are left to run time. The program lives in
+ * the arena and does not borrow from `src`. `want` is the type of the result (CEL_DYN: any).
+ * Returns NULL with *err filled. */
 const struct cel_program *cel_compile(struct arena *a, const struct cel_env *env,
 	struct span src, enum cel_type want, struct cel_error *err);
-/* The type of its value as far as it is known (CEL_DYN: any), of a list that of its members. */
+/* Returns the type of the program's value, as far as it is known (CEL_DYN: any), and for a list
+ * that of its elements. */
 void cel_result(const struct cel_program *p, enum cel_type *type, enum cel_type *elem);
-/* True where the program may read that slot. */
+/* Returns true if the program may read the slot. */
 bool cel_reads(const struct cel_program *p, size_t slot);
-/* Calls name() for each NAME of a `"NAME" in slot`. False where it may read the slot in
- * another way too: which names matter to it is then not known. */
+/* Calls name() for each NAME in `"NAME" in slot`. Returns false if the program may also read
+ * the slot in another way, so that it may depend on other names. */
 bool cel_names(const struct cel_program *p, size_t slot,
 	void (*name)(void *arg, struct span name), void *arg);
 
-/* Calls literal() for each text that the slot is compared with: ==, != and `slot in [...]`. */
+/* Calls literal() for each string that the slot is compared with: ==, != and `slot in
+ * [...]`. */
 void cel_compared(const struct cel_program *p, size_t slot,
 	void (*literal)(void *arg, struct span text), void *arg);
 
-/* Whether it compares a number that double() makes of a text, and no comparison of that number
- * has it come to `wants` where the text is "NaN". */
+/* Returns true if the program compares a number that double() makes of a string, and no
+ * comparison of that number gives `wants` if the string is "NaN". */
 bool cel_lets_nan(const struct cel_program *p, bool wants);
 
+/* The source of values for one evaluation. */
 struct cel_activation {
 	void *ctx;
-	/* The value of a slot; asked at most once a slot an evaluation. Never
-	 * fails: a missing value is "", [], 0, 0.0, or an empty map (dyn: CEL_ERROR
-	 * with a message). `present` tells has(). */
+	/* Returns the value of a slot. Called at most once for each slot and evaluation. Never
+	 * fails: a missing value is "", [], 0, 0.0 or an empty map (dyn: CEL_ERROR with a
+	 * message). *present is the result of has(). */
 	struct cel_value (*lookup)(void *ctx, size_t slot, bool *present);
-	/* Without an env: a name such as "a" or "a.b.c"; false: unknown. */
+	/* Without an environment: looks up a name such as "a" or "a.b.c". Returns false if it
+	 * is unknown. */
 	bool (*lookup_name)(void *ctx, struct span name, struct cel_value *out);
 	uint64_t max_steps; /* 0: the default budget */
 };
 
-/* 0 and *out (never CEL_ERROR), or negative with *out a CEL_ERROR that says why:
- * ERR_LIMIT (steps or memory; CAP_CEL_*), ERR_NOMEM (the arena), ERR_RANGE (every
- * error of the expression itself). Messages name types and the expression's own
- * words, never a value. Any thread; what *out points at lives in `a`, in the
- * program or in what lookup() gave. */
+/* Evaluates a program. Returns 0 with *out (never CEL_ERROR), or a negative error with *out a
+ * CEL_ERROR whose string is the reason: ERR_LIMIT (steps or memory; CAP_CEL_*), ERR_NOMEM (the
+ * arena), or ERR_RANGE (every error of the expression itself). Messages name types and words of
+ * the expression, never a value. Any thread. *out borrows from `a`, the program, and the values
+ * of lookup(). */
 int cel_eval(const struct cel_program *p, const struct cel_activation *act, struct arena *a,
 	struct cel_value *out);
 
-/* What the condition comes to where only the slots of which known() is true have a value:
- * 1 or 0 whatever the others hold, -1: it depends on them, or fails. */
+/* Evaluates a condition for which only the slots with known() true have a value. Returns 1 or 0
+ * if this is the result whatever the other slots hold, or -1 if it depends on them or fails. */
 int cel_partial(const struct cel_program *p, const struct cel_activation *act,
 	bool (*known)(void *ctx, size_t slot), struct arena *a);
 
-/* The value as JSON text. */
+/* Appends the value as JSON. */
 void cel_json(const struct cel_value *v, struct buf *out);
 
 static inline struct cel_value

@@ -1,11 +1,14 @@
-/* What a name means: a variable of a macro, a field of the environment, a type,
- * or (without an environment) something to ask for at run time. The longest
- * dotted name wins. Language definition, "Name Resolution". */
+/* The checker: finds the meaning of every name, the overloads that a call may take, and the
+ * type of every node, as far as they are known before run time. With an environment, a mistake
+ * is an error here; without one, it is left to run time. A name is a variable of a macro, a
+ * field of the environment, a type, or (without an environment) looked up at run time. The
+ * longest dotted name is used. Language definition, "Name Resolution", "Gradual Type
+ * Checking". */
 #include "policy/cel/ast.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/value.h"
 
-/* The number of a macro's variable in scope, -1: none of that name. */
+/* Returns the number of a macro's variable in scope, or -1. */
 static int
 cel_local(const struct cel_check *k, struct span name)
 {
@@ -15,7 +18,7 @@ cel_local(const struct cel_check *k, struct span name)
 	return -1;
 }
 
-/* "a.b.c" where n is a.b.c and a no variable of a macro; else p is NULL. */
+/* Returns "a.b.c" if `n` is a.b.c and `a` is not a variable of a macro. Otherwise p is NULL. */
 static struct span
 cel_dotted(const struct cel_check *k, const struct cel_node *n)
 {
@@ -40,7 +43,7 @@ cel_dotted(const struct cel_check *k, const struct cel_node *n)
 	}
 }
 
-/* The row of that path; -1: none. */
+/* Returns the row of the path, or -1. */
 static int
 env_find(const struct cel_env *env, struct span path)
 {
@@ -50,7 +53,7 @@ env_find(const struct cel_env *env, struct span path)
 	return -1;
 }
 
-/* A mistake, with the nearest name that there is. Always false. */
+/* Reports an unknown name, with the name that is spelled most like it. Returns false. */
 static bool
 unknown_name(struct cel_check *k, size_t at, struct span path)
 {
@@ -84,7 +87,7 @@ unknown_name(struct cel_check *k, size_t at, struct span path)
 		path.p, best);
 }
 
-/* The program's own number of an environment's slot. */
+/* Gives the node the program's own index for a slot of the environment. */
 static bool
 use_slot(struct cel_check *k, struct cel_node *n, int slot, bool present)
 {
@@ -107,8 +110,8 @@ use_slot(struct cel_check *k, struct cel_node *n, int slot, bool present)
 	return true;
 }
 
-/* Turns the part of n that the longest known prefix of `path` names into what
- * it means. `blame` is the name for errors. False: *err filled. */
+/* Gives the part of `n` that the longest known prefix of `path` names its meaning. `blame` is
+ * the name for errors. Returns false with *err filled. */
 static bool
 cel_resolve(struct cel_check *k, struct cel_node *n, struct span path, struct span blame)
 {
@@ -116,7 +119,7 @@ cel_resolve(struct cel_check *k, struct cel_node *n, struct span path, struct sp
 
 	while (first->op == OP_SELECT)
 		first = first->kid[0];
-	uint32_t at = first->at; /* errors point at a name's first letter */
+	uint32_t at = first->at; /* errors point to the first letter of a name */
 	if (!k->env) {
 		n->op = OP_NAME;
 		n->nkids = 0;
@@ -143,8 +146,8 @@ cel_resolve(struct cel_check *k, struct cel_node *n, struct span path, struct sp
 	return true;
 }
 
-/* The same for has(n): becomes OP_PRESENT where it asks for a field of the
- * environment itself. */
+/* The same for has(n), which becomes OP_PRESENT if it asks for a field of the environment
+ * itself. */
 static bool
 cel_resolve_has(struct cel_check *k, struct cel_node *n)
 {
@@ -160,10 +163,7 @@ cel_resolve_has(struct cel_check *k, struct cel_node *n)
 	return cel_resolve(k, n->kid[0], operand, path);
 }
 
-/* The checker: finds what every name means, which overloads a call may take and
- * the type of every node, as far as it is known before run time. With an
- * environment a mistake is an error here; without one it is left to run time.
- * Language definition, "Gradual Type Checking". */
+/* --- types --- */
 
 #define TYPE_OF(n) ((enum cel_type)(n)->type.t)
 
@@ -369,7 +369,7 @@ check_cond(struct cel_check *k, struct cel_node *n)
 	       mistake(k, n->kid[0], "the condition of '?'", "bool");
 }
 
-/* The type of elements first, first + step, ... of a list or map literal. */
+/* Returns the common type of the elements first, first + step, ... of a list or map literal. */
 static enum cel_type
 common_type(const struct cel_node *n, uint32_t first, uint32_t step)
 {
@@ -434,7 +434,7 @@ no_overload(struct cel_check *k, const struct cel_node *n, struct span name)
 		asks_list ? "; VALUE in LIST asks a list" : "");
 }
 
-/* math.abs(x): a function's name with its namespace, not a method of `math`. */
+/* Returns a function's name with its namespace, such as math.abs in math.abs(x). */
 static struct span
 qualify(struct cel_check *k, struct cel_node *n)
 {
@@ -488,7 +488,7 @@ check_call(struct cel_check *k, struct cel_node *n)
 	return true;
 }
 
-/* Sets the type of a macro's result once its parts are known. */
+/* Sets the type of a macro's result, after its parts were checked. */
 static bool
 macro_type(struct cel_check *k, struct cel_node *n)
 {
@@ -526,8 +526,8 @@ check_macro(struct cel_check *k, struct cel_node *n)
 		!mistake(k, range, "a macro", "a list or a map"))
 		return false;
 	n->local = (uint8_t)outer;
-	/* Of a list its elements, with two variables after their numbers; of a map the keys,
-	 * with two variables before the values. */
+	/* variables of a list: elements, or with two variables index and element; of a map:
+	 * keys, or with two variables key and value */
 	struct cel_styp var[2] = { { CEL_DYN, CEL_DYN }, { CEL_DYN, CEL_DYN } };
 	if (n->op == OP_BIND)
 		var[0] = range->type;

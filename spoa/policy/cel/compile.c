@@ -1,12 +1,12 @@
-/* From text to program and from program to value: the two entry points, and
- * constant folding between them, so that literals, timestamp("...") and lists
- * of constants cost nothing at run time. */
+/* From text to program, and from program to value: the two entry points. Between them,
+ * constants are folded, so that literals, timestamp("...") and lists of constants cost nothing
+ * at run time. */
 #include "base/err.h"
 #include "policy/cel/eval.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/value.h"
 
-/* What folding may cost a whole expression; the rest is left to run time. */
+/* steps that folding may take for a whole expression; the rest is left to run time */
 #define FOLD_STEPS 100000
 #define FOLD_BYTES (1u << 20)
 #define FEW_SLOTS  16
@@ -24,7 +24,7 @@ foldable(const struct cel_node *n)
 	return true;
 }
 
-/* Prepares a constant last argument: a pattern is compiled, a zone is loaded. */
+/* Prepares a constant last argument: compiles a pattern, or loads a time zone. */
 static bool
 prepare_node(struct cel_check *k, struct cel_node *n)
 {
@@ -47,7 +47,7 @@ prepare_node(struct cel_check *k, struct cel_node *n)
 	return true;
 }
 
-/* The value of a node over constants takes its place. */
+/* Replaces a node over constants by its value. */
 static bool
 fold_node(struct cel_check *k, struct cel_node *n)
 {
@@ -75,7 +75,7 @@ fold_node(struct cel_check *k, struct cel_node *n)
 	return true;
 }
 
-/* Turns what depends on constants only into constants. */
+/* Folds everything that depends on constants only. */
 static bool
 cel_fold(struct cel_check *k, struct cel_node *n)
 {
@@ -110,7 +110,7 @@ cel_compile(struct arena *a, const struct cel_env *env, struct span src, enum ce
 	struct cel_program *p = arena_new(a, struct cel_program);
 
 	*err = (struct cel_error){ .line = 1, .column = 1 };
-	/* Names and literals in the program outlive the caller's text. */
+	/* names and literals in the program must live longer than the caller's text */
 	k.src = arena_dup(a, src);
 	struct cel_node *root = k.src.p ? cel_parse(a, k.src, err) : NULL;
 	if (root && cel_check(&k, root) && result_fits(&k, root, want) && cel_fold(&k, root)) {
@@ -141,7 +141,7 @@ cel_reads(const struct cel_program *p, size_t slot)
 	return false;
 }
 
-/* Of a program with cel_names(). */
+/* Argument of the walks of cel_names() and cel_compared(). */
 struct names {
 	const struct cel_program *p;
 	size_t slot;
@@ -195,7 +195,7 @@ compared_in(const struct names *s, const struct cel_node *n)
 
 	for (uint32_t i = 0; i < n->nkids; i++) {
 		bool slot = n->kid[i]->op == OP_SLOT && is_slot(s, n->kid[i]);
-		/* A constant, or a list of some. */
+		/* a constant, or a list of constants */
 		const struct cel_node *with =
 			slot && (equal || (n->op == OP_IN && i == 0)) ? n->kid[1 - i] : NULL;
 		if (with && with->op == OP_CONST)

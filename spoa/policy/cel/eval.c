@@ -1,6 +1,8 @@
-/* Arithmetic. Integers never wrap: an overflow is an error. Timestamps stay
- * within the years 1 to 9999, durations within 64 bits of nanoseconds. Language
- * definition, "Numeric Values", "Overflow", "Timestamps and Durations". */
+/* The evaluator: walks the checked tree. The work is bounded by a budget of steps and one of
+ * memory, and the depth by the parser. Comparisons, logic and look-ups allocate nothing.
+ * Integers never wrap: an overflow is an error. Timestamps stay within the years 1 to 9999, and
+ * durations within 64 bits of nanoseconds. Language definition, "Evaluation", "Numeric Values",
+ * "Overflow", "Timestamps and Durations", "Macros". */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 #include "policy/cel/time.h"
 #include "policy/cel/value.h"
 
-/* Both kinds of integers, in 128 bits. */
+/* Both kinds of integers, computed in 128 bits. */
 static void
 integer_arith(enum cel_op op, const struct cel_value *a, const struct cel_value *b,
 	struct cel_value *out)
@@ -37,7 +39,7 @@ integer_arith(enum cel_op op, const struct cel_value *a, const struct cel_value 
 		*out = sign ? cel_int((int64_t)r) : cel_uint((uint64_t)r);
 }
 
-/* IEEE 754: dividing by zero gives an infinity or NaN, as it should. */
+/* IEEE 754: a division by zero gives an infinity or NaN. */
 __attribute__((no_sanitize("float-divide-by-zero"))) static bool
 double_arith(enum cel_op op, double a, double b, struct cel_value *out)
 {
@@ -86,7 +88,7 @@ cel_append(struct cel_ctx *c, const struct cel_value *a, const struct cel_value 
 	*out = cel_list(v, n);
 }
 
-/* Sums and differences of timestamps and durations; false: not for these types. */
+/* Sums and differences of timestamps and durations. Returns false for other types. */
 static bool
 time_arith(enum cel_op op, const struct cel_value *a, const struct cel_value *b,
 	struct cel_value *out)
@@ -108,7 +110,7 @@ time_arith(enum cel_op op, const struct cel_value *a, const struct cel_value *b,
 	return true;
 }
 
-/* arith.c: + - * / % and the sign, operands no errors. */
+/* Computes + - * / %. The operands are not errors. */
 static void
 cel_arith(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
 	const struct cel_value *b, struct cel_value *out)
@@ -156,18 +158,18 @@ cel_negate(struct cel_ctx *c, const struct cel_value *a, struct cel_value *out)
 		*out = cel_int(-v.i);
 }
 
-/* Macros at run time: the variable is bound to each element (or key) in turn.
- * all() and exists() absorb errors as && and || do; the others do not. Language
- * definition, "Macros". */
+/* --- macros --- */
 
+/* A macro in progress: the variable is bound to each element (or key) in turn. all() and
+ * exists() absorb errors as && and || do; the other macros do not. */
 struct loop {
 	struct cel_ctx *c;
 	const struct cel_node *n;
 	struct cel_value range;
-	size_t at; /* elements bound so far */
+	size_t at; /* number of elements bound so far */
 };
 
-/* Binds the variables to the next element; false at the end. */
+/* Binds the variables to the next element. Returns false at the end. */
 static bool
 next_element(struct loop *l, struct cel_value *out)
 {
@@ -193,7 +195,7 @@ next_element(struct loop *l, struct cel_value *out)
 	return true;
 }
 
-/* The predicate's answer in *out; false: it is an error. */
+/* Evaluates the predicate into *out. Returns false if it is an error. */
 static bool
 loop_holds(struct loop *l, const struct cel_node *predicate, struct cel_value *out)
 {
@@ -207,7 +209,7 @@ loop_holds(struct loop *l, const struct cel_node *predicate, struct cel_value *o
 	return true;
 }
 
-/* all (stop == false) and exists (stop == true) */
+/* all() with stop == false, and exists() with stop == true. */
 static void
 quantify(struct loop *l, bool stop, struct cel_value *out)
 {
@@ -242,8 +244,8 @@ exists_one(struct loop *l, struct cel_value *out)
 		*out = cel_bool(count == 1);
 }
 
-/* filter, map, transformList and transformMap: of each element for which the condition, where
- * there is one, holds, the element itself, or what kid[1] makes of it. */
+/* filter, map, transformList and transformMap. For each element for which the condition (if
+ * any) is true, the result contains the element itself or the value of kid[1]. */
 static void
 transform(struct loop *l, struct cel_value *out)
 {
@@ -267,7 +269,7 @@ transform(struct loop *l, struct cel_value *out)
 			cel_eval_node(l->c, made, out);
 		if (cel_is_error(out))
 			return;
-		INVARIANT(count < l->range.list.n); /* at most one of each element */
+		INVARIANT(count < l->range.list.n); /* at most one for each element */
 		if (to_map)
 			v[count * width] = first;
 		v[count * width + width - 1] = *out;
@@ -280,7 +282,7 @@ transform(struct loop *l, struct cel_value *out)
 		out->type = CEL_MAP;
 }
 
-/* loop.c: macros */
+/* Evaluates a macro. */
 static void
 cel_loop(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 {
@@ -306,10 +308,6 @@ cel_loop(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 	default: transform(&l, out); break;
 	}
 }
-
-/* The evaluator: walks the checked tree. Bounded by a step budget and a memory
- * budget; depth is bounded by the parser. Nothing is allocated for comparisons,
- * logic and lookups. Language definition, "Evaluation". */
 
 /* --- budgets and errors --- */
 
@@ -429,7 +427,7 @@ slot(struct cel_ctx *c, uint32_t i)
 	return s;
 }
 
-/* The field `name` of *out, in place. */
+/* Replaces *out by its field `name`. */
 static void
 select_field(struct cel_ctx *c, struct span name, struct cel_value *out)
 {
@@ -447,7 +445,7 @@ select_field(struct cel_ctx *c, struct span name, struct cel_value *out)
 		cel_raise(c, out, "no such key: %.*s", SPAN_ARG(name));
 }
 
-/* Without an environment: the longest known prefix, then fields. */
+/* Without an environment: looks up the longest known prefix, then selects fields. */
 static void
 lookup_name(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 {
@@ -493,7 +491,7 @@ test_field(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 		found_in(cel_map_find(&map, &key, &c->steps), out);
 }
 
-/* The value as an index: -1 where it is none. */
+/* Returns the value as an index, or -1 if it is not one. */
 static int64_t
 cel_index_of(const struct cel_value *v)
 {
@@ -588,8 +586,8 @@ collection(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 
 /* --- operators --- */
 
-/* && (absorbing == false) and || (true): the absorbing value wins over errors,
- * wherever it is. */
+/* && (absorbing == false) and || (absorbing == true): the absorbing value takes precedence over
+ * errors on either side. */
 static void
 logic(struct cel_ctx *c, const struct cel_node *n, bool absorbing, struct cel_value *out)
 {
@@ -637,8 +635,8 @@ cel_compare(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
 	*out = cel_bool(yes);
 }
 
-/* The value of an operand where it lies, without a copy where it has a place
- * already: most are constants and fields. */
+/* Returns the value of an operand, without a copy if it already has a place: most operands are
+ * constants and fields. */
 static const struct cel_value *
 operand(struct cel_ctx *c, const struct cel_node *n, struct cel_value *scratch)
 {
@@ -675,8 +673,8 @@ binary(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 
 /* --- calls --- */
 
-/* Evaluates the arguments, then finds the overload that takes their types: where the checker
- * left more than one, they are only known now. */
+/* Evaluates the arguments, then finds the overload for their types. If the checker left several
+ * overloads, the types are known only now. */
 static void
 call(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 {
@@ -701,7 +699,8 @@ call(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 		}
 		types[i] = (uint8_t)args[i].type;
 		if ((args[i].type == CEL_STRING || args[i].type == CEL_BYTES) && !args[i].s.p)
-			args[i].s.p = ""; /* functions do arithmetic on it */
+			/* functions compute with this pointer, so it must not be NULL */
+			args[i].s.p = "";
 	}
 	for (uint32_t i = 0; i < n->call.nfn; i++)
 		if (cel_fn_fits(n->call.fn[i], types, n->nkids)) {
@@ -761,7 +760,7 @@ cel_eval_node(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out
 			cel_raise_types(c, out, "'?'", out, NULL);
 		break;
 	case OP_ALL ... OP_BIND: cel_loop(c, n, out); break;
-	case OP_IDENT: /* the checker has resolved them all */
+	case OP_IDENT: /* the checker has resolved all names */
 		INVARIANT(n->op != OP_IDENT);
 		break;
 	default: binary(c, n, out);

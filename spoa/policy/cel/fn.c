@@ -1,5 +1,5 @@
-/* The registry of functions: finds overloads by name over the families' tables.
- * Only the compiler comes here; programs hold pointers to rows. */
+/* The registry of functions: finds overloads by name in the tables of all families. Only the
+ * compiler uses it; programs hold pointers to rows. */
 #include "policy/cel/fn.h"
 
 static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert, cel_fns_time,
@@ -9,7 +9,7 @@ static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert, ce
 enum cel_type
 cel_fn_type(char letter)
 {
-	static const char letters[] = "nbiudsylmtDTIC"; /* as enum cel_type */
+	static const char letters[] = "nbiudsylmtDTIC"; /* in the order of enum cel_type */
 	const char *at = strchr(letters, letter);
 
 	return at && letter ? (enum cel_type)(at - letters) : CEL_DYN;

@@ -1,30 +1,32 @@
-/* Functions: a row each in a table of overloads, one file a family. */
+/* Functions of CEL: one row for each overload, in a table for each family, one file for each
+ * family. */
 #ifndef POLICY_CEL_FN_H
 #define POLICY_CEL_FN_H
 
 #include "base/attr.h"
 #include "policy/cel/eval.h"
 
-/* What a function is called with: its arguments, how many, and where its value goes. */
+/* The parameters of a function: the evaluation, the arguments and their number, and the place
+ * of the result. */
 #define CEL_ARGS                                                                               \
 	struct cel_ctx *c UNUSED, const struct cel_value *v UNUSED, size_t n UNUSED,           \
 		struct cel_value *out
 
 /* clang-format off */
-/* A function that cannot fail: its value, made of its arguments v. */
+/* A function that cannot fail: its value is computed from its arguments v. */
 #define CEL_VALUE(function, value) \
 	static void function(CEL_ARGS) \
 	{ \
 		*out = (value); \
 	}
-/* One that first takes `cost` steps off the budget. */
+/* A function that first charges `cost` steps. */
 #define CEL_CHARGED(function, cost, value) \
 	static void function(CEL_ARGS) \
 	{ \
 		if (cel_charge(c, cost, out)) \
 			*out = (value); \
 	}
-/* One that fails with `message` where its arguments are `wrong`. */
+/* A function that fails with `message` if `wrong` is true for its arguments. */
 #define CEL_CHECKED(function, wrong, message, value) \
 	static void function(CEL_ARGS) \
 	{ \
@@ -33,7 +35,7 @@
 		else \
 			*out = (value); \
 	}
-/* One that makes its value of a text, with a parser that gives 0 where it could. */
+/* A function that parses a string with a parser that returns 0 on success. */
 #define CEL_PARSED(function, parse, message) \
 	static void function(CEL_ARGS) \
 	{ \
@@ -42,34 +44,36 @@
 	}
 /* clang-format on */
 
-/* Types in `args` and `result`, a letter each: b bool, i int, u uint, d double,
- * s string, y bytes, l list, m map, t timestamp, D duration, T type, n null,
- * I address, C network, * any. */
+/* Types in `args` and `result`, one letter each: b bool, i int, u uint, d double, s string, y
+ * bytes, l list, m map, t timestamp, D duration, T type, n null, I address, C network, *
+ * any. */
 struct cel_fn {
 	const char *name; /* "size", or with its namespace "math.abs" */
 	bool member;	  /* args[0] is the receiver: x.size() */
-	const char *args; /* a '+' at the end: the last one any number of times */
+	const char *args; /* a '+' at the end: the last argument may be repeated */
 	char result;
 	void (*call)(CEL_ARGS);
-	/* Where the last argument is constant: what call() finds in c->aux, made
-	 * once; NULL with *why (static text): the argument is wrong. */
+	/* For a constant last argument: makes the value that call() finds in c->aux, once, when
+	 * the expression is compiled. Returns NULL with *why (static text) if the argument is
+	 * wrong. */
 	const void *(*prepare)(struct arena *a, const struct cel_value *last, const char **why);
 };
 
-/* Tables end with a row without a name. */
+/* a row without a name ends each table */
 extern const struct cel_fn cel_fns_core[], cel_fns_convert[], cel_fns_time[], cel_fns_string[],
 	cel_fns_math[], cel_fns_net[], cel_fns_ours[];
 
-/* Gives its argument: dyn(), and conversions of what is of the type already. */
+/* Returns its argument: dyn(), and conversions to the type that the value already has. */
 void cel_same(CEL_ARGS);
-/* The next overload of that name and style after `after` (NULL: the first). */
+/* Returns the next overload with that name and style after `after` (NULL: the first), or
+ * NULL. */
 const struct cel_fn *cel_fn_next(const struct cel_fn *after, struct span name, bool member);
-/* Whether arguments of these types fit; CEL_DYN fits everything. */
+/* Returns true if arguments of these types fit. CEL_DYN fits everything. */
 bool cel_fn_fits(const struct cel_fn *fn, const uint8_t *types, size_t n);
 enum cel_type cel_fn_type(char letter);
-/* The known name nearest to `name`, for "did you mean"; NULL: none is near. */
+/* Returns the known name that is spelled most like `name`, for "did you mean", or NULL. */
 const char *cel_fn_nearest(struct span name);
-/* Edits that turn a into b, at most `cap`. */
+/* Returns the number of edits that turn a into b, at most `cap`. */
 size_t cel_distance(struct span a, struct span b, size_t cap);
 
 #endif

@@ -1,5 +1,5 @@
-/* A value as JSON text: bytes in base64, timestamps and durations as their text,
- * NaN and infinities as strings, keys of maps always as strings. */
+/* Writes a value as JSON: bytes in base64, timestamps and durations as their text, NaN and
+ * infinities as strings, keys of maps always as strings. */
 #include <math.h>
 
 #include "base/codec/base64.h"
@@ -8,7 +8,7 @@
 
 #define JSON_DEPTH 600
 
-/* Numbers, null and booleans as they are, the rest in quotes. */
+/* Writes numbers, null and booleans as they are, other scalars in quotes. */
 static void
 write_scalar(struct buf *out, const struct cel_value *v)
 {
@@ -27,7 +27,7 @@ write_scalar(struct buf *out, const struct cel_value *v)
 
 static void write_value(struct buf *out, const struct cel_value *v, unsigned depth);
 
-/* A list's elements, or a map's pairs. */
+/* Writes the elements of a list, or the pairs of a map. */
 static void
 write_items(struct buf *out, const struct cel_value *v, unsigned depth)
 {

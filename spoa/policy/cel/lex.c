@@ -1,7 +1,8 @@
-/* Escapes in string and bytes literals. Separate from the lexer because the two
- * kinds differ: in a string \x and octal escapes name code points, in bytes they
- * name bytes, and \u belongs to strings only. Language definition, "String and
- * Bytes Values". */
+/* Lexer of the Common Expression Language: one token for each call, with literals decoded into
+ * the arena. It is separate from the parser so that every position in an error has one source.
+ * The first half decodes escapes: in a string, \\x and octal escapes name code points; in
+ * bytes, they name bytes, and \\u is for strings only. Language definition, "Syntax" and
+ * "String and Bytes Values". */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "policy/cel/ast.h"
 #include "policy/cel/lex.h"
 
-/* Exactly `count` digits in `base` at p; false where they are not there. */
+/* Reads exactly `count` digits in `base` at p. Returns false if there are fewer. */
 static bool
 read_digits(const char *p, const char *end, int count, int base, uint32_t *out)
 {
@@ -29,8 +30,8 @@ read_digits(const char *p, const char *end, int count, int base, uint32_t *out)
 	return true;
 }
 
-/* The escape at p (after the backslash): how many characters it takes, and its
- * value; *wide: a code point even in bytes (\u, \U). 0: no escape. */
+/* Reads the escape at p, after the backslash, into *v. Returns the number of its characters, or
+ * 0 if there is no escape. *wide: the value is a code point even in bytes (\\u, \\U). */
 static int
 read_escape(const char *p, const char *end, uint32_t *v, bool *wide)
 {
@@ -56,14 +57,14 @@ read_escape(const char *p, const char *end, uint32_t *v, bool *wide)
 	return 0;
 }
 
-/* The body of a string or bytes literal, between its quotes, decoded. `at` is
- * the body's offset in the source. */
+/* Decodes the body of a string or bytes literal, between its quotes. `at` is the body's offset
+ * in the source. */
 static bool
 cel_unescape(struct cel_lexer *lx, struct span body, size_t at, bool bytes, struct span *out)
 {
 	const char *p = body.p, *end = body.p + body.n;
-	char *q = arena_alloc(
-		lx->a, body.n + 1); /* an escape is never shorter than what it means */
+	char *q =
+		arena_alloc(lx->a, body.n + 1); /* an escape is never shorter than its value */
 
 	if (!q)
 		return cel_error_at(lx->err, lx->src, at, "out of memory");
@@ -96,10 +97,7 @@ cel_unescape(struct cel_lexer *lx, struct span body, size_t at, bool bytes, stru
 	return true;
 }
 
-/* Lexer of the Common Expression Language: one token a call, literals decoded
- * into the arena. Separate from the parser so that every position in an error
- * comes from one place. Language definition, "Syntax" and "String and Bytes
- * Values". */
+/* --- tokens --- */
 
 bool
 cel_error_at(struct cel_error *err, struct span src, size_t at, const char *fmt, ...)
@@ -123,7 +121,7 @@ cel_reserved(struct span name)
 	return SPAN_IN(name, words);
 }
 
-/* The byte at offset `at`, -1 beyond the end. */
+/* Returns the byte at offset `at`, or -1 beyond the end. */
 static int
 peek_char(const struct cel_lexer *lx, size_t at)
 {
@@ -152,8 +150,8 @@ skip_space(struct cel_lexer *lx)
 	}
 }
 
-/* A string or bytes literal whose prefix (r, b, both or none) has been read:
- * lx->at is at its first quote. */
+/* Reads a string or bytes literal, whose prefix (r, b, both or none) has been read: lx->at is
+ * at its first quote. */
 static bool
 lex_string(struct cel_lexer *lx, bool raw, bool bytes, struct cel_token *t)
 {
@@ -253,7 +251,7 @@ lex_number(struct cel_lexer *lx, struct cel_token *t)
 	return true;
 }
 
-/* IDENT, or the prefix of a string: [rR] [bB] in either order. */
+/* Reads an identifier, or the prefix of a string: [rR] [bB] in either order. */
 static bool
 lex_word(struct cel_lexer *lx, struct cel_token *t)
 {

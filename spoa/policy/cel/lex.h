@@ -6,8 +6,8 @@
 
 enum cel_tok {
 	TOK_END,
-	TOK_IDENT,  /* text: the name; keywords too */
-	TOK_QUOTED, /* text: what is between backticks */
+	TOK_IDENT,  /* text: the name; also keywords */
+	TOK_QUOTED, /* text: the part between backticks */
 	TOK_INT,    /* value.u: magnitude, up to 2^63 */
 	TOK_UINT,
 	TOK_DOUBLE,
@@ -33,10 +33,10 @@ struct cel_lexer {
 	struct cel_error *err;
 };
 
-/* The next token; TOK_END at the end, again and again. False: *err filled. */
+/* Reads the next token; at the end always TOK_END. Returns false with *err filled. */
 bool cel_lex(struct cel_lexer *lx, struct cel_token *t);
 
-/* Words that are no identifiers (but may be fields and methods). */
+/* Returns true for words that cannot be identifiers, but may be fields and methods. */
 bool cel_reserved(struct span name);
 
 #endif

@@ -1,23 +1,23 @@
-/* Conditions that a NaN passes. double("NaN") is a number of which every comparison but != is
- * false (IEEE 754), so `double(x) > 100.0` is not true of what is no amount at all. Language
- * definition, "Numeric Values". */
+/* Finds conditions that a NaN passes. double("NaN") is a number for which every comparison
+ * except != is false (IEEE 754). So `double(x) > 100.0` is false for a text that is not an
+ * amount. Language definition, "Numeric Values". */
 #include "policy/cel/ast.h"
 #include "policy/cel/value.h"
 
 enum { CONVERSIONS_MAX = 32 };
 
 struct nan_walk {
-	bool wants; /* what the condition should come to where one is NaN */
-	/* of double() of a text, what one comparison of it comes to: as wanted? */
+	bool wants; /* the result that the condition should have if the number is NaN */
+	/* for double() of each text: did one comparison of it give the wanted result? */
 	struct {
 		const struct cel_node *of;
 		bool held;
 	} seen[CONVERSIONS_MAX];
 	size_t n;
-	const struct cel_node *local[CAP_CEL_VARS]; /* what macros' variables hold of it */
+	const struct cel_node *local[CAP_CEL_VARS]; /* values of macros' variables */
 };
 
-/* What the text is that it converts, which may be "NaN"; NULL: nothing is. */
+/* Returns the text that a conversion in `n` reads, which may be "NaN", or NULL. */
 static const struct cel_node *
 conversion_in(const struct nan_walk *w, const struct cel_node *n)
 {
@@ -35,8 +35,8 @@ conversion_in(const struct nan_walk *w, const struct cel_node *n)
 	return found;
 }
 
-/* `comes`: what it comes to where one is NaN; `under`: 1, or -1 under a negation, 0: nobody
- * knows. */
+/* Notes a comparison. `comes`: its result if the number is NaN. `under`: 1, or -1 below a
+ * negation, or 0 if unknown. */
 static void
 compared_to(struct nan_walk *w, const struct cel_node *of, bool comes, int under)
 {

@@ -1,5 +1,5 @@
-/* Text forms of IP addresses and networks. Parsing and writing are libc's,
- * but for IPv6 addresses that it writes with dots. RFC 4291, 5952. */
+/* Text forms of IP addresses and networks. libc parses and writes them, except for IPv6
+ * addresses that it writes with dots. RFC 4291, 5952. */
 #include "policy/cel/net.h"
 
 #include <arpa/inet.h>
@@ -43,7 +43,7 @@ cel_cidr_parse(struct span s, struct cel_value *out)
 
 	if (slash == s.n || cel_ip_parse(span_cut(s, 0, slash), &v))
 		return ERR_SYNTAX;
-	/* An address written as IPv6 but meaning IPv4 has no prefix of its own. */
+	/* an address that is written as IPv6 but means IPv4 has no prefix of its own */
 	bool v6 = memchr(s.p, ':', slash) != NULL;
 	if (v6 != (v.family == 6) || digits.n == 0 || digits.n > 3 ||
 		(digits.n > 1 && digits.p[0] == '0') || span_u64(digits, &prefix) ||
@@ -65,7 +65,7 @@ size_t
 cel_net_write(const struct cel_value *v, char out[CEL_NET_TEXT])
 {
 	inet_ntop(v->family == 4 ? AF_INET : AF_INET6, v->ip, out, CEL_NET_TEXT);
-	/* RFC 5952. What ends in an IPv4 address for libc has no dots here. */
+	/* RFC 5952: an address that libc writes with a dotted end has no dots here */
 	if (v->family != 4 && strchr(out, '.'))
 		sprintf(out, group(v, 5) ? "::ffff:%x:%x" : "::%x:%x", group(v, 6),
 			group(v, 7));

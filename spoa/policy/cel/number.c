@@ -1,5 +1,5 @@
-/* Doubles to text and back, so that text is the shortest that means the same
- * double. Relies on the C locale's decimal point: the program sets no other. */
+/* Converts doubles to text and back. The text is the shortest that gives the same double. Needs
+ * the decimal point of the C locale: the program sets no other locale. */
 #include "policy/cel/number.h"
 
 #include <math.h>

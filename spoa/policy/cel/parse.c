@@ -1,6 +1,9 @@
-/* Macros: calls that are no calls, because an argument names a variable or a
- * field. Expanded while parsing. Language definition, "Macros"; two-variable
- * forms and cel.bind as in cel-spec's extensions. */
+/* Parser of the Common Expression Language: recursive descent with precedence climbing, so that
+ * a level of parentheses needs few stack frames. Language definition, "Grammar". Messages
+ * (protocol buffers) are not implemented. Depth and size are bounded: base/caps.h. The first
+ * half expands macros while parsing. A macro looks like a call, but an argument of it names a
+ * variable or a field. Language definition, "Macros"; two-variable forms and cel.bind as in
+ * cel-spec's extensions. */
 #include "base/caps.h"
 #include "base/codec/utf8.h"
 #include "policy/cel/ast.h"
@@ -8,8 +11,8 @@
 
 struct macro {
 	const char *name;
-	uint8_t vars; /* arguments that name a variable */
-	uint8_t args; /* with them */
+	uint8_t vars; /* number of arguments that name a variable */
+	uint8_t args; /* number of arguments with these */
 	enum cel_op op;
 };
 
@@ -33,7 +36,7 @@ static const struct macro macros[] = {
 };
 /* clang-format on */
 
-/* A node over n kids. NULL: arena full. */
+/* Makes a node over n kids. Returns NULL if the arena is full. */
 static struct cel_node *
 cel_node_new(struct arena *a, enum cel_op op, size_t at, struct cel_node *const *kids, size_t n)
 {
@@ -61,7 +64,7 @@ struct expansion {
 	struct cel_error *err;
 };
 
-/* The variable that argument n names. */
+/* Reads the variable that argument n names. Returns false with *err filled. */
 static bool
 variable(const struct expansion *x, const struct cel_node *n, struct span *out)
 {
@@ -114,8 +117,8 @@ expand_bind(const struct expansion *x, size_t at, struct cel_node **args, struct
 	return 1;
 }
 
-/* x.all(v, condition) and the like become one node: target, transformation, condition. 1: *out;
- * -1: a mistake, reported. */
+/* Expands x.all(v, condition) and similar macros to one node with target, transformation and
+ * condition. Returns 1 with *out, or -1 after it reported a mistake. */
 static int
 expand_loop(const struct expansion *x, const struct macro *m, size_t at,
 	struct cel_node *target, struct cel_node **args, struct cel_node **out)
@@ -123,8 +126,8 @@ expand_loop(const struct expansion *x, const struct macro *m, size_t at,
 	struct cel_node *kids[3] = { target };
 	size_t n = 1;
 
-	/* The transformation is last; a condition before it comes after it
-	 * in the node. */
+	/* the transformation is the last argument; a condition before it comes after it in the
+	 * node */
 	if (m->args == m->vars + 2) {
 		kids[n++] = args[m->vars + 1];
 		kids[n++] = args[m->vars];
@@ -146,8 +149,8 @@ expand_loop(const struct expansion *x, const struct macro *m, size_t at,
 	return 1;
 }
 
-/* Expands the macro `name` over args (member: target given). 1: *out is the
- * expansion; 0: not a macro; -1: wrong use, *err filled. */
+/* Expands the macro `name` over its arguments (member: with a target). Returns 1 with *out, 0
+ * if it is not a macro, or -1 with *err filled. */
 static int
 cel_macro(struct arena *a, struct span src, struct span name, size_t at,
 	struct cel_node *target, struct cel_node **args, size_t nargs, struct cel_node **out,
@@ -166,18 +169,15 @@ cel_macro(struct arena *a, struct span src, struct span name, size_t at,
 	return 0;
 }
 
-/* Parser of the Common Expression Language: recursive descent with precedence
- * climbing, so that a level of parentheses costs few stack frames. Language
- * definition, "Grammar". Messages (protocol buffers) are not part of this
- * implementation. Depth and size are capped: base/caps.h. */
+/* --- parser --- */
 
 struct parser {
 	struct arena *a;
 	struct span src;
 	struct cel_error *err;
 	struct cel_lexer lx;
-	struct cel_token t; /* the token to look at */
-	unsigned level;	    /* of nested expressions */
+	struct cel_token t; /* the next token */
+	unsigned level;	    /* depth of nested expressions */
 	unsigned nodes;
 };
 
@@ -246,7 +246,7 @@ vec_push(struct parser *p, struct vec *v, struct cel_node *n)
 	return true;
 }
 
-/* The same, with the caps. */
+/* Makes a node, within the bounds on depth and size. */
 static struct cel_node *
 node(struct parser *p, enum cel_op op, size_t at, struct cel_node *const *kids, size_t n)
 {
@@ -274,7 +274,7 @@ constant(struct parser *p, size_t at, struct cel_value v)
 
 /* --- literals, lists, maps --- */
 
-/* An integer literal's magnitude with its sign. */
+/* Makes a constant of an integer literal's magnitude and sign. */
 static struct cel_node *
 integer(struct parser *p, size_t at, uint64_t magnitude, bool negative)
 {
@@ -298,8 +298,8 @@ literal(struct parser *p, bool negative)
 	return constant(p, t.at, t.value);
 }
 
-/* exprs = [ expr { "," expr } [ "," ] ], up to the closing bracket, which is read; in a map
- * each is expr ":" expr. */
+/* exprs = [ expr { "," expr } [ "," ] ], up to the closing bracket, which is read too. In a map
+ * each item is expr ":" expr. */
 static bool
 parse_list(struct parser *p, int close, const char *what, struct vec *v)
 {
@@ -320,7 +320,7 @@ parse_list(struct parser *p, int close, const char *what, struct vec *v)
 
 /* --- calls and members --- */
 
-/* The argument list of `name`, whose opening parenthesis has been read. */
+/* Parses the arguments of `name`, whose opening parenthesis has been read. */
 static struct cel_node *
 parse_call(struct parser *p, struct span name, size_t at, struct cel_node *target)
 {
@@ -467,14 +467,16 @@ parse_unary(struct parser *p)
 	struct cel_node *n;
 	if (sign == '-' && (p->t.tok == TOK_INT || p->t.tok == TOK_DOUBLE)) {
 		n = literal(
-			p, true); /* the minus is part of the literal: -2^63 has no other way */
+			/* the minus is part of the literal: -2^63 cannot be written
+			 * otherwise */
+			p, true);
 		count--;
 	} else {
 		n = parse_primary(p);
 	}
 	n = parse_members(p, n);
-	/* Twice the operator is not nothing (it wants a bool, a number), but no
-	 * more than twice. */
+	/* two operators still require a bool or a number, but more than two have no further
+	 * effect */
 	for (unsigned i = count > 2 ? 2 - count % 2 : count; n && i > 0; i--)
 		n = node(p, sign == '!' ? OP_NOT : OP_NEG, at, &n, 1);
 	return n;
@@ -527,7 +529,7 @@ parse_binary(struct parser *p, int level)
 	while (left && (b = binary_here(p)) && b->level >= level) {
 		size_t at = p->t.at;
 		struct vec v = { 0 };
-		/* A chain of && or || is one node however long it is. */
+		/* a chain of && or || is one node, however long it is */
 		bool chain = b->op == OP_AND || b->op == OP_OR;
 		if (!vec_push(p, &v, left))
 			return NULL;

@@ -1,6 +1,6 @@
-/* A condition of which only some fields are known yet: what it comes to whatever the
- * others hold. && and || are commutative in CEL and take errors of the other side, so
- * one side that is known may be enough. Language definition, "Logical Operators". */
+/* Evaluates a condition of which only some fields are known: the result if it is the same for
+ * all values of the others. && and || are commutative in CEL and absorb errors of the other
+ * side, so one known side may be enough. Language definition, "Logical Operators". */
 #include "policy/cel/eval.h"
 
 struct partial {

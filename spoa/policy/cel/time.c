@@ -1,6 +1,6 @@
-/* Timestamps and durations: text forms, calendar and sums. A timestamp lies in
- * the years 1 to 9999 (RFC 3339 has four digits); a duration fits 64 bits of
- * nanoseconds, about 292 years. Language definition, "Timestamps and Durations". */
+/* Timestamps and durations: text forms, calendar and sums. A timestamp is in the years 1 to
+ * 9999 (RFC 3339 has four digits). A duration fits 64 bits of nanoseconds, about 292 years.
+ * Language definition, "Timestamps and Durations". */
 #include "policy/cel/time.h"
 
 #include <stdio.h>
@@ -47,7 +47,7 @@ cel_civil(int64_t s, struct cel_civil *out)
 
 /* --- text --- */
 
-/* Exactly n digits at *s, cut off; -1: not there. */
+/* Cuts exactly n digits from *s. Returns their value, or -1. */
 static int
 time_digits(struct span *s, size_t n)
 {
@@ -64,7 +64,8 @@ time_digits(struct span *s, size_t n)
 	return v;
 }
 
-/* "." and 1 to 9 digits as nanoseconds, more digits dropped; -1: none. */
+/* Cuts "." and digits from *s. Returns nanoseconds (digits after the ninth are dropped), or
+ * -1. */
 static int64_t
 fraction(struct span *s)
 {
@@ -79,7 +80,7 @@ fraction(struct span *s)
 	return n ? ns : -1;
 }
 
-/* "Z", "+hh:mm" or "-hh:mm" in seconds. */
+/* Reads "Z", "+hh:mm" or "-hh:mm" into seconds. */
 static bool
 read_offset(struct span *s, int *out)
 {
@@ -124,7 +125,7 @@ cel_timestamp_parse(struct span s, struct cel_value *out)
 	return 0;
 }
 
-/* The unit at *s in nanoseconds, cut off; 0: none. */
+/* Cuts a unit from *s. Returns its nanoseconds, or 0. */
 static int64_t
 read_unit(struct span *s)
 {

@@ -1,6 +1,6 @@
-/* Equality, order and lookup over values. Recursive over nested values, never
- * deeper than VALUE_DEPTH. Language definition, "Equality" and "Ordering":
- * numbers of different types are compared by value. */
+/* Equality, order and look-up of values. The functions recurse over nested values, at most
+ * VALUE_DEPTH levels. Numbers of different types are compared by value. Language definition,
+ * "Equality" and "Ordering". */
 #include "policy/cel/value.h"
 
 #include <math.h>
@@ -52,8 +52,8 @@ cel_type_named(struct span name)
 	return i < NTYPES ? (enum cel_type)i : CEL_ERROR;
 }
 
-/* An integer against a double is compared as a double, which rounds above 2^53:
- * the conformance suite wants 2^63 - 1 not to be less than 2.0^63. */
+/* An integer and a double are compared as doubles, which round above 2^53: the conformance
+ * suite requires that 2^63 - 1 is not less than 2.0^63. */
 static int
 double_order(double a, double b)
 {
@@ -98,7 +98,7 @@ cel_order(const struct cel_value *a, const struct cel_value *b)
 		return CEL_NO_ORDER;
 	switch (a->type) {
 	case CEL_BOOL: return a->b - b->b;
-	case CEL_STRING: /* UTF-8 sorts as its code points do */
+	case CEL_STRING: /* bytes of UTF-8 sort like code points */
 	case CEL_BYTES: return span_order(a->s, b->s);
 	case CEL_TIMESTAMP:
 	case CEL_DURATION:
@@ -112,7 +112,8 @@ cel_order(const struct cel_value *a, const struct cel_value *b)
 static bool equal_to(
 	const struct cel_value *a, const struct cel_value *b, int64_t *steps, unsigned depth);
 
-/* Go's encoding/json, among others, takes the last of those that match. */
+/* Returns true if another key matches when case is ignored. Go's encoding/json, for example,
+ * uses the last matching key. */
 static bool
 has_other_case(const struct cel_value *map, const struct cel_value *key)
 {
@@ -164,8 +165,8 @@ equal_maps(const struct cel_value *a, const struct cel_value *b, int64_t *steps,
 	return true;
 }
 
-/* As CEL compares: numbers by value whatever their types, maps in any order. Takes what it
- * costs from *steps; below 0 the answer means nothing. */
+/* Compares as CEL does: numbers by value whatever their types, maps in any order. Charges the
+ * work to *steps; if it falls below 0, the result means nothing. */
 static bool
 equal_to(const struct cel_value *a, const struct cel_value *b, int64_t *steps, unsigned depth)
 {

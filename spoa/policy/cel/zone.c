@@ -1,7 +1,6 @@
-/* Time zones: the IANA database's compiled files (RFC 8536) under
- * /usr/share/zoneinfo, read into the arena; for times after a file's last
- * transition its footer, a POSIX TZ string, is applied. Separate from libc's
- * localtime, whose zone is the process's own. */
+/* Time zones: compiled files of the IANA database (RFC 8536) under /usr/share/zoneinfo, read
+ * into the arena. For times after a file's last transition, its footer, a POSIX TZ string, is
+ * used. libc's localtime is not used, because its zone belongs to the whole process. */
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/file_set.h"
@@ -11,7 +10,7 @@
 
 #define ZONE_BYTES (64 << 10)
 
-struct rule { /* of a POSIX TZ string: when a change happens */
+struct rule { /* of a POSIX TZ string: the time of a change */
 	enum { JULIAN, DAY_OF_YEAR, MONTH_WEEK_DAY } kind;
 	int day, month, week;
 	int32_t time_s;
@@ -20,9 +19,9 @@ struct rule { /* of a POSIX TZ string: when a change happens */
 struct cel_zone {
 	size_t n;
 	const int64_t *at;     /* n transitions, ascending */
-	const int32_t *offset; /* after each */
-	int32_t first;	       /* before the first */
-	bool posix, has_dst;   /* the footer */
+	const int32_t *offset; /* seconds east of UTC after each */
+	int32_t first;	       /* seconds east of UTC before the first */
+	bool posix, has_dst;   /* the footer is present, and has daylight saving time */
 	int32_t standard, dst;
 	struct rule start, end; /* of daylight saving time */
 };
@@ -118,7 +117,7 @@ read_footer(struct cel_zone *z, struct span text)
 	z->posix = !r.bad && !r.rest.n;
 }
 
-/* When the rule falls in that year, in seconds since 1970 of local time. */
+/* Returns the time of the change in that year, in seconds since 1970 of local time. */
 static int64_t
 rule_time(const struct rule *rule, int64_t year)
 {
@@ -126,7 +125,7 @@ rule_time(const struct rule *rule, int64_t year)
 	bool leap = clock_days(year + 1, 1, 1) - day == 366;
 
 	switch (rule->kind) {
-	case JULIAN: /* 1-365, February 29 never counted */
+	case JULIAN: /* 1-365; February 29 is never counted */
 		day += rule->day - 1 + (leap && rule->day >= 60);
 		break;
 	case DAY_OF_YEAR: day += rule->day; break;
@@ -174,7 +173,8 @@ struct tzif {
 	size_t size; /* of the data block */
 };
 
-/* The header at p; false: not one, or its block does not fit n bytes. */
+/* Reads the header at p. Returns false if it is not a header, or its block does not fit into n
+ * bytes. */
 static bool
 read_header(const unsigned char *p, size_t n, size_t time_size, struct tzif *h)
 {
@@ -258,7 +258,8 @@ fixed_offset(struct span name, int32_t *out)
 	return !r.bad && !r.rest.n && h < 24 && m < 60;
 }
 
-/* Letters, digits, _ + - and single slashes within: nothing that climbs out. */
+/* Returns true for letters, digits, _ + - and single slashes inside, so that no path leaves the
+ * folder. */
 static bool
 is_zone_name(struct span name)
 {
@@ -273,7 +274,7 @@ is_zone_name(struct span name)
 	return true;
 }
 
-/* Names that newer Debians keep in tzdata-legacy. */
+/* Returns the present name for names that newer Debians keep in tzdata-legacy only. */
 static const char *
 current_name(struct span name)
 {

@@ -1,5 +1,5 @@
-/* admin.tls: {listen, certificate, key, clients}, admin.users: {NAME or UID: ROLE or [ROLES]}.
- */
+/* Reads admin.tls ({listen, certificate, key, clients}) and admin.users ({NAME or UID: ROLE or
+ * [ROLES]}) of tollgate.yaml. */
 #include "policy/config/admin.h"
 
 #include <stdio.h>
@@ -65,6 +65,7 @@ admin_tls_read(
 			diag_at(d, n, "admin.tls.%s: is missing", needed[i]);
 }
 
+/* Returns the roles of a word or a list, or 0 after it reported an error. */
 static unsigned
 roles_of(struct diag *d, const struct yaml_node *n)
 {
@@ -83,7 +84,7 @@ roles_of(struct diag *d, const struct yaml_node *n)
 		}
 	if (!roles)
 		diag_at(d, n,
-			"admin.users: %s: viewer, operator, auditor or a list of them is "
+			"admin.users: %s: viewer, operator, auditor or a list of these is "
 			"expected",
 			n->key && n->key->s.p ? n->key->s.p : "?");
 	return roles;
@@ -95,8 +96,8 @@ admin_users_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 {
 	if (n->kind != YAML_MAPPING) {
 		diag_at(d, n,
-			"admin.users: NAME or UID with its roles are expected, such as "
-			"{alice: operator}");
+			"admin.users: a mapping of user names or uids to roles is expected, "
+			"such as {alice: operator}");
 		return;
 	}
 	struct admin_user *list = read_array(a, d, n, CAP_ADMIN_USERS, sizeof(*list));

@@ -1,4 +1,5 @@
-/* anchors: [{KIND: PLACE, every: …}] */
+/* Reads `anchors` of tollgate.yaml: a list of {KIND: PLACE, every: …}. Each row is checked: one
+ * place, the files that its kind needs, and no files that its kind cannot have. */
 #include "policy/config/anchors.h"
 
 #include <sys/un.h>
@@ -9,14 +10,14 @@
 #include "policy/config/read.h"
 #include "policy/config/rows.h"
 
-#define EVERY_US  (60 * SECOND_US)
-#define PLACE_MAX 511 /* bytes */
+#define EVERY_US  (60 * SECOND_US) /* default of `every` */
+#define PLACE_MAX 511		   /* bytes */
 
 const char *const anchor_words[ANCHOR_KINDS + 1] = { "file", "syslog", "url", "tsa", "witness",
 	NULL };
 
-/* "tls://HOST:PORT", "tcp://HOST:PORT", "unix:/PATH" (datagrams). NULL where it will do, else
- * what is wrong with it. */
+/* Checks tls://HOST:PORT, tcp://HOST:PORT or unix:/PATH (a socket of datagrams). Returns NULL,
+ * or the reason why `text` is none of these. */
 static const char *
 syslog_check(const char *text)
 {
@@ -53,7 +54,7 @@ const struct section anchor_section = { "anchors", .fields = {
 }, .size = sizeof(struct anchor_place) };
 /* clang-format on */
 
-/* Files, and for which kinds. */
+/* Files of a row, the kinds that may have them, and the kinds that need them. */
 static const struct {
 	const char *name;
 	unsigned kinds, needed;
@@ -63,6 +64,7 @@ static const struct {
 	{ "tls_ca", ~(1u << ANCHOR_FILE), 0 },
 };
 
+/* Reads one row. */
 static void
 read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct anchor_place *p)
 {
@@ -75,7 +77,9 @@ read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct an
 	for (unsigned i = 0; i < ANCHOR_KINDS; i++) {
 		const struct yaml_node *v = yaml_get(n, anchor_words[i]);
 		if (v && place)
-			diag_at(d, v->key, "anchors: %s: an entry has one place",
+			diag_at(d, v->key,
+				"anchors: %s: the entry already has a place: write a second "
+				"entry",
 				anchor_words[i]);
 		else if (v)
 			p->kind = (enum anchor_kind)i;
@@ -88,8 +92,8 @@ read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct an
 	for (size_t i = 0; i < COUNT_OF(files); i++) {
 		const struct yaml_node *v = yaml_get(n, files[i].name);
 		if (v && !(files[i].kinds >> p->kind & 1))
-			diag_at(d, v->key, "anchors: %s: has no meaning for %s", files[i].name,
-				anchor_words[p->kind]);
+			diag_at(d, v->key, "anchors: %s: is not for %s: remove it",
+				files[i].name, anchor_words[p->kind]);
 		else if (!v && files[i].needed >> p->kind & 1)
 			diag_at(d, n, "anchors: %s: %s is missing", anchor_words[p->kind],
 				files[i].name);
@@ -97,7 +101,8 @@ read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct an
 	if (p->kind == ANCHOR_SYSLOG && p->place && p->tls_ca &&
 		strncmp(p->place, "tls:", 4) != 0)
 		diag_at(d, place,
-			"anchors: syslog: tls_ca is given, and it is without TLS (tls://)");
+			"anchors: syslog: tls_ca needs TLS: use tls://HOST:PORT, or remove "
+			"tls_ca");
 }
 
 void
@@ -112,6 +117,6 @@ anchors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 		read_place(a, d, c, p);
 		for (struct anchor_place *o = *out; p->place && o < p; o++)
 			if (o->kind == p->kind && str_same(o->place, p->place))
-				diag_at(d, c, "anchors: %s is given twice", p->place);
+				diag_at(d, c, "anchors: %s is listed twice", p->place);
 	}
 }

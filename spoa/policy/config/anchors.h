@@ -1,10 +1,12 @@
-/* `anchors` and `witness.logs` of tollgate.yaml: where checkpoints are taken to, and whose
- * checkpoints this daemon cosigns. Files are named here and read elsewhere (anchors/). */
+/* `anchors` and `witness.logs` of tollgate.yaml: the places to which checkpoints are sent, and
+ * the logs whose checkpoints this daemon cosigns. Files are only named here; record/ reads
+ * them. */
 #ifndef POLICY_CONFIG_ANCHORS_H
 #define POLICY_CONFIG_ANCHORS_H
 
 #include "policy/config/fields.h"
 
+/* The order of anchor_words. */
 enum anchor_kind {
 	ANCHOR_FILE,
 	ANCHOR_SYSLOG,
@@ -15,24 +17,28 @@ enum anchor_kind {
 };
 extern const char *const anchor_words[ANCHOR_KINDS + 1]; /* "file", …, NULL */
 
-/* Texts are NULL where they are not given. */
+/* One row of `anchors`. Optional strings are NULL if they are not set. All strings live in the
+ * configuration's arena. */
 struct anchor_place {
 	enum anchor_kind kind;
 	const struct yaml_node *at; /* for errors */
-	const char *place;	    /* a file, or an address as written */
-	const char *ca;		    /* tsa: whose certificates its tokens may have */
-	const char *tls_ca;	    /* PEM; NULL: the system's */
-	const char *key;	    /* witness: its public key */
-	uint64_t every_us;
+	const char *place;	    /* path of a file, or an address as written */
+	const char *ca;		    /* tsa: authorities of the time stamps' certificates */
+	/* authorities of the server's certificate, PEM; NULL: the system's */
+	const char *tls_ca;
+	const char *key;   /* witness: file of its public key */
+	uint64_t every_us; /* between two checkpoints; default 60 s */
 };
 
+/* One row of witness.logs. */
 struct witness_log {
 	const struct yaml_node *at;
-	const char *origin, *key; /* file of public keys */
+	const char *origin, *key; /* name of the log; file of its public keys */
 };
 
 extern const struct section anchor_section;
-/* Every mistake goes to *d; *count of them are in the arena. */
+/* Reads the list into an array in the arena and sets *count. Errors are added to *d. *out is
+ * NULL if `n` is not a list. */
 void anchors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct anchor_place **out, size_t *count);
 

@@ -1,4 +1,5 @@
-/* credentials: {PROVIDER: {KIND: {…}}}. */
+/* Reads `credentials` of tollgate.yaml, {PROVIDER: {KIND: {…}}}: credentials that the relay
+ * adds to requests, because HAProxy cannot compute them or does not hold them. */
 #include "policy/config/credentials.h"
 
 #include "base/ascii.h"
@@ -7,11 +8,11 @@
 #include "policy/config/read.h"
 #include "policy/config/rows.h"
 
-enum { TEXT_MAX = 1024 };
+enum { TEXT_MAX = 1024 }; /* bytes of one string */
 
-/* ---- what a text may be: NULL, or what is wrong with it ---- */
+/* ---- checks of strings: each returns NULL, or the reason why a string is wrong ---- */
 
-/* It goes into a header, and between the slashes of what is signed. */
+/* The string becomes part of a header and of the signed scope, where '/' separates. */
 static const char *
 scope_name(const char *s)
 {
@@ -24,7 +25,7 @@ host_name(const char *s)
 {
 	return span_is_alnum(span_str(s), ".-:")
 		       ? NULL
-		       : "a host's name is expected, as its backend sends it";
+		       : "a host name is expected, as the backend sends it";
 }
 
 static const char *
@@ -35,7 +36,7 @@ printable_value(const char *s)
 	return *s ? "printable ASCII is expected" : NULL;
 }
 
-/* A secret goes there: in clear only within this machine. */
+/* A secret is sent to this URL, so plain http is accepted within this machine only. */
 static const char *
 token_url(const char *s)
 {
@@ -43,8 +44,8 @@ token_url(const char *s)
 
 	if (why || !url_leaves_in_clear(s))
 		return why;
-	return "https, unix:/SOCKET:/PATH or an http listener of this machine is expected: a "
-	       "secret goes there";
+	return "https, unix:/SOCKET:/PATH or an http listener of this machine is expected, "
+	       "because a secret is sent there";
 }
 
 static const char *
@@ -59,10 +60,10 @@ header_set(const char *s)
 	return read_listed(credential_set, span_str(s))
 		       ? NULL
 		       : "one of authorization, api-key, x-api-key, x-goog-api-key and "
-			 "x-amz-security-token is expected: HAProxy lets no other pass";
+			 "x-amz-security-token is expected: HAProxy deletes all other headers";
 }
 
-/* ---- the table ---- */
+/* ---- kinds ---- */
 
 /* clang-format off */
 #define A_NAME(member)   A_TEXT_TO(provider_credential, member, TEXT_MAX), NULL
@@ -87,7 +88,7 @@ static const struct section kinds[BY_KINDS] = {
 		{ "authority", A_NAME(url), token_url, .needed = true },
 		{ "ca_file",   A_SECRET(ca_file) },
 		{ "scope",     A_NAME(scope), printable_value, "https://cognitiveservices.azure.com/.default" } } },
-	/* its keys are the provider's own */
+	/* BY_FILE has its keys next to the names of the other kinds */
 	[BY_FILE] = { "credentials", .bare = true, .fields = {
 		{ "sigv4", OTHER(""), NULL }, { "vertex", OTHER(""), NULL }, { "entra", OTHER(""), NULL },
 		{ "header", A_NAME(header), header_set, .needed = true },
@@ -96,9 +97,10 @@ static const struct section kinds[BY_KINDS] = {
 };
 /* clang-format on */
 
-/* What the texts of a kind say together. */
+/* Completes strings that are derived from others: the host of sigv4, and the token URL of
+ * entra. Returns false if memory is exhausted. */
 static bool
-complete(struct arena *a, struct provider_credential *c)
+derive_credential(struct arena *a, struct provider_credential *c)
 {
 	if (c->kind == BY_SIGV4 && !c->host && c->region)
 		c->host =
@@ -112,6 +114,7 @@ complete(struct arena *a, struct provider_credential *c)
 	return !arena_failed(a);
 }
 
+/* Reads the credential of one provider. */
 static void
 read_one(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct provider_credential *c)
@@ -123,7 +126,8 @@ read_one(struct arena *a, struct diag *d, const struct yaml_node *n,
 		const struct yaml_node *v = yaml_get(n, kinds[i].name);
 		if (v && (inner || n->count > 1))
 			diag_at(d, v->key,
-				"credentials: %s stands alone: a provider has one credential",
+				"credentials: %s must be the only key: a provider has one "
+				"credential",
 				kinds[i].name);
 		if (v && !inner) {
 			c->kind = (enum provider_credential_kind)i;
@@ -132,7 +136,7 @@ read_one(struct arena *a, struct diag *d, const struct yaml_node *n,
 	}
 	if (!inner || fields_known(d, n, &kinds[BY_FILE]))
 		fields_read(a, d, inner ? inner : n, &kinds[c->kind], c);
-	if (!complete(a, c))
+	if (!derive_credential(a, c))
 		diag_at(d, n, "out of memory");
 }
 
@@ -158,7 +162,7 @@ credentials_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	}
 }
 
-/* ---- comparing, copying ---- */
+/* ---- compare and copy ---- */
 
 bool
 credential_same(const struct provider_credential *x, const struct provider_credential *y)

@@ -1,36 +1,40 @@
-/* `credentials` of tollgate.yaml: who we are to a provider, where HAProxy cannot say it. Files
- * are named here and read elsewhere (auth/). */
+/* `credentials` of tollgate.yaml: credentials that the relay adds for a provider, if HAProxy
+ * cannot. Files are only named here; auth/ reads them. */
 #ifndef POLICY_CONFIG_CREDENTIALS_H
 #define POLICY_CONFIG_CREDENTIALS_H
 
 #include "base/codec/yaml.h"
 
+/* BY_FILE must be the last kind. */
 enum provider_credential_kind { BY_SIGV4, BY_VERTEX, BY_ENTRA, BY_FILE, BY_KINDS };
 
 enum { CREDENTIALS_MAX = 256 };
 
-/* Texts are NULL where they are not given and have no default. */
+/* One credential. Strings are NULL if they are not set and have no default. They live in the
+ * configuration's arena. */
 struct provider_credential {
-	const char *provider; /* of the policy */
+	const char *provider; /* name of the provider in the policy */
 	enum provider_credential_kind kind;
-	size_t index;		    /* in the list */
+	size_t index;		    /* place in the list, from 0 */
 	const struct yaml_node *at; /* the provider's name; for errors */
-	const char *file; /* AWS' credentials file, service account, client secret, key */
+	/* file with the secret: AWS credentials, service account, client secret, or key */
+	const char *file;
 	const char *region, *service, *host, *profile; /* sigv4 */
-	const char *url, *ca_file, *scope;	       /* of the endpoint of tokens */
-	const char *token_uri; /* vertex: whom the assertion is for; NULL: as the file says.
-				  entra: the tenant */
-	const char *client_id; /* entra */
-	const char *header, *prefix; /* of a key file */
+	/* of the token endpoint; ca_file NULL: the system's */
+	const char *url, *ca_file, *scope;
+	/* vertex: audience of the assertion; NULL: the one in the file. entra: the tenant */
+	const char *token_uri;
+	const char *client_id;	     /* entra */
+	const char *header, *prefix; /* for a key file; prefix is written before the key */
 };
 
-/* Every mistake goes to *d; *count of them are in the arena. */
+/* Reads the mapping into an array in the arena and sets *count. Errors are added to *d. */
 void credentials_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct provider_credential **out, size_t *count);
 
-/* Whether both say the same, whatever their place in a list. */
+/* Returns true if both credentials are equal except for their place in the list. */
 bool credential_same(const struct provider_credential *x, const struct provider_credential *y);
-/* A copy that lives in the arena, without a place for errors; NULL: out of memory. */
+/* Returns a copy in the arena, without a position for errors. NULL: out of memory. */
 struct provider_credential *credential_copy(
 	struct arena *a, const struct provider_credential *c);
 

@@ -1,4 +1,5 @@
-/* Reading the rows of a mapping into a struct, and comparing two such structs. */
+/* Reads the rows of a section into a struct, and compares two such structs. Each row (struct
+ * field) has the offset of its member in `place`. */
 #include "policy/config/fields.h"
 
 #include <inttypes.h>
@@ -6,6 +7,7 @@
 #include "base/ascii.h"
 #include "policy/config/read.h"
 
+/* Reads a string or path. An error names the section `within` if that is not empty. */
 static void
 field_text(struct arena *a, struct diag *d, const struct yaml_node *n, const struct field *f,
 	const char *within, const char **out)
@@ -116,7 +118,7 @@ fields_list(struct arena *a, struct diag *d, const struct yaml_node *n, const st
 		for (size_t i = 0; i < *count && one->name; i++) {
 			other = (void *)(all + i * s->size);
 			if (str_same(other->name, one->name))
-				diag_at(d, c, "%s: %s %s is given twice", s->name,
+				diag_at(d, c, "%s: %s %s is listed twice", s->name,
 					s->fields[0].key, one->name);
 		}
 		++*count;

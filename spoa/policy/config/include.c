@@ -1,7 +1,7 @@
-/* Several files as one policy. Files are read depth first, what is included before the
- * file that includes it, and laid over each other by the table of top-level keys. Each file
- * is read once: one that is named again, by itself or by another, is a mistake, so that
- * neither a cycle nor a fan of includes can grow. */
+/* Joins several files to one policy. Files are read depth first: an included file before the
+ * file that includes it. The top-level keys of each file are merged into one tree as the table
+ * `merges` states. Each file is read once. Including a file twice is an error, so neither a
+ * cycle nor a fan of includes can grow. */
 #include "policy/config/include.h"
 
 #include <errno.h>
@@ -13,14 +13,16 @@
 #include "base/file_set.h"
 #include "policy/config/read.h"
 
-enum { KEYS_MAX = 4096 };
+enum { KEYS_MAX = 4096 }; /* of one mapping */
 
-/* How a key's values from two files become one. */
+/* How the values of a key in two files become one value. */
 enum merge {
-	MERGE_ONCE, /* given in one file only */
-	MERGE_SAME, /* in any file, the same everywhere */
-	MERGE_LIST, /* one after the other */
-	MERGE_MAP   /* its keys each once; of `detectors` what is below them likewise */
+	MERGE_ONCE, /* only one file may have the key */
+	MERGE_SAME, /* several files may have it with the same value */
+	MERGE_LIST, /* the lists are joined */
+	/* the mappings are joined, and each key may occur once; in `detectors`, the mappings
+	 * one level below too */
+	MERGE_MAP
 };
 
 static const struct {
@@ -40,24 +42,28 @@ static const struct {
 	{ "limits", MERGE_LIST },
 };
 
+/* A file that was read. */
 struct file {
 	dev_t dev;
 	ino_t ino;
 	const char *path;
 	const struct yaml_node
-		*by; /* the entry of `include` that named it; NULL: the policy's own */
+		*by; /* entry of `include` that names the file; NULL: the policy itself */
 };
 
+/* State of one policy_tree() call. Lives in the arena. */
 struct including {
 	struct arena *a;
 	struct diag *d;
-	struct yaml_node *root; /* all that was read so far */
+	struct yaml_node *root; /* tree of all files that were read so far */
 	struct file files[CAP_INCLUDES];
-	size_t nfiles, nodes;
+	size_t nfiles, nodes; /* nodes: in all files, at most CAP_YAML_NODES */
 };
 
-/* ---- laying over ---- */
+/* ---- merging ---- */
 
+/* Returns a copy of a node with the same children and without siblings. NULL: out of memory,
+ * reported. */
 static struct yaml_node *
 copy_included(struct including *in, const struct yaml_node *n)
 {
@@ -72,6 +78,7 @@ copy_included(struct including *in, const struct yaml_node *n)
 	return c;
 }
 
+/* Returns the place where the next child is to be linked. */
 static struct yaml_node **
 tail_of(struct yaml_node *n)
 {
@@ -95,10 +102,11 @@ append_node(struct yaml_node *to, struct yaml_node **tail, struct yaml_node *n)
 static bool append_copies(struct including *in, struct yaml_node *to,
 	const struct yaml_node *from, unsigned depth);
 
-/* A container of our own, whose children may be added to: those of the file's tree may be
- * shared by aliases. `depth`: so many levels of containers below it are ours too. */
+/* Returns a copy of a container whose children may be added to. The file's own tree cannot be
+ * changed, because YAML aliases may share it. `depth` is the number of levels of containers
+ * below that are copied too. */
 static struct yaml_node *
-own(struct including *in, const struct yaml_node *n, unsigned depth)
+copy_container(struct including *in, const struct yaml_node *n, unsigned depth)
 {
 	struct yaml_node *c = copy_included(in, n);
 
@@ -116,8 +124,8 @@ append_copies(struct including *in, struct yaml_node *to, const struct yaml_node
 	struct yaml_node **tail = tail_of(to);
 
 	for (const struct yaml_node *c = from->child; c; c = c->next) {
-		struct yaml_node *last = append_node(
-			to, tail, depth ? own(in, c, depth - 1) : copy_included(in, c));
+		struct yaml_node *last = append_node(to, tail,
+			depth ? copy_container(in, c, depth - 1) : copy_included(in, c));
 		if (!last)
 			return false;
 		tail = &last->next;
@@ -126,15 +134,15 @@ append_copies(struct including *in, struct yaml_node *to, const struct yaml_node
 }
 
 static void
-twice(struct including *in, const struct yaml_node *first, const struct yaml_node *again)
+report_twice(struct including *in, const struct yaml_node *first, const struct yaml_node *again)
 {
-	diag_at(in->d, again->key, "%s: is given twice, first at %s:%u:%u", again->key->s.p,
+	diag_at(in->d, again->key, "%s: occurs twice, first at %s:%u:%u", again->key->s.p,
 		first->key->file, first->key->line, first->key->column);
 }
 
-/* Keys are looked up one by one. */
+/* Returns false for a mapping with too many keys. Keys are looked up one by one. */
 static bool
-few(struct including *in, const struct yaml_node *n)
+has_few_keys(struct including *in, const struct yaml_node *n)
 {
 	if (n->count <= KEYS_MAX)
 		return true;
@@ -142,9 +150,9 @@ few(struct including *in, const struct yaml_node *n)
 	return false;
 }
 
-/* Lays one child of a mapping over that mapping, which is ours. */
+/* Merges child `n` of a mapping into mapping `to`, which must be a copy. */
 static void
-lay(struct including *in, struct yaml_node *to, const struct yaml_node *n, enum merge how,
+merge_key(struct including *in, struct yaml_node *to, const struct yaml_node *n, enum merge how,
 	unsigned depth)
 {
 	struct yaml_node *old = yaml_get(to, n->key->s.p);
@@ -152,30 +160,32 @@ lay(struct including *in, struct yaml_node *to, const struct yaml_node *n, enum 
 
 	if (!old) {
 		append_node(to, tail_of(to),
-			how >= MERGE_LIST ? own(in, n, depth) : copy_included(in, n));
+			how >= MERGE_LIST ? copy_container(in, n, depth)
+					  : copy_included(in, n));
 	} else if (how == MERGE_SAME && same && n->kind == YAML_SCALAR &&
 		   span_eq(old->s, n->s)) {
 		return;
 	} else if (how == MERGE_LIST && same && n->kind == YAML_SEQUENCE) {
 		append_copies(in, old, n, 0);
 	} else if (how == MERGE_MAP && same && n->kind == YAML_MAPPING) {
-		/* classes: {pii: […]} is one class; detectors: {thresholds: {…}} are many. */
-		for (const struct yaml_node *c = n->child; c && few(in, n) && few(in, old);
-			c = c->next)
-			lay(in, old, c,
+		/* depth 0 (classes: {pii: […]}): each key is a value; depth 1 (detectors:
+		 * {thresholds: {…}}): each key is a mapping to join */
+		for (const struct yaml_node *c = n->child;
+			c && has_few_keys(in, n) && has_few_keys(in, old); c = c->next)
+			merge_key(in, old, c,
 				depth == 0		   ? MERGE_ONCE
 				: c->kind == YAML_SEQUENCE ? MERGE_LIST
 							   : MERGE_MAP,
 				0);
 	} else {
-		twice(in, old, n);
+		report_twice(in, old, n);
 	}
 }
 
 static void
-lay_file(struct including *in, const struct yaml_node *file)
+merge_file(struct including *in, const struct yaml_node *file)
 {
-	if (!few(in, file))
+	if (!has_few_keys(in, file))
 		return;
 	if (!in->root && (in->root = copy_included(in, file))) {
 		in->root->child = NULL;
@@ -188,12 +198,13 @@ lay_file(struct including *in, const struct yaml_node *file)
 		for (size_t i = 0; i < COUNT_OF(merges); i++)
 			if (span_is(c->key->s, merges[i].key))
 				how = merges[i].how;
-		lay(in, in->root, c, how, span_is(c->key->s, "detectors"));
+		merge_key(in, in->root, c, how, span_is(c->key->s, "detectors"));
 	}
 }
 
-/* ---- reading ---- */
+/* ---- reading files ---- */
 
+/* Returns the number of nodes of a tree. */
 static size_t
 nodes_of(const struct yaml_node *n)
 {
@@ -204,8 +215,10 @@ nodes_of(const struct yaml_node *n)
 	return sum;
 }
 
+/* Reports an error at the entry of `include`, or at the file if the policy itself is meant. */
 __attribute__((format(printf, 4, 5))) static void
-refuse(struct including *in, const struct yaml_node *by, const char *path, const char *fmt, ...)
+refuse_file(struct including *in, const struct yaml_node *by, const char *path, const char *fmt,
+	...)
 {
 	char text[768];
 	va_list ap;
@@ -219,33 +232,34 @@ refuse(struct including *in, const struct yaml_node *by, const char *path, const
 		diag_file(in->d, path, "%s", text);
 }
 
-/* Notes the file; false where it may not be read. */
+/* Adds the file to the list. Returns false after an error: the file cannot be opened, was
+ * included already, or is one too many. */
 static bool
 enter_file(struct including *in, const char *path, const struct yaml_node *by)
 {
 	struct stat st;
 
 	if (file_set_stat(path, &st) < 0) {
-		refuse(in, by, path, by ? "cannot be opened: %s" : "cannot open: %s",
+		refuse_file(in, by, path, by ? "cannot be opened: %s" : "cannot be opened: %s",
 			strerror(errno));
 		return false;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		refuse(in, by, path, "is no file");
+		refuse_file(in, by, path, "is not a regular file");
 		return false;
 	}
 	for (const struct file *f = in->files; f < in->files + in->nfiles; f++) {
 		if (f->dev != st.st_dev || f->ino != st.st_ino)
 			continue;
 		if (f->by)
-			refuse(in, by, path, "is included already, at %s:%u:%u", f->by->file,
-				f->by->line, f->by->column);
+			refuse_file(in, by, path, "is already included, at %s:%u:%u",
+				f->by->file, f->by->line, f->by->column);
 		else
-			refuse(in, by, path, "is part of this policy already");
+			refuse_file(in, by, path, "is already part of this policy");
 		return false;
 	}
 	if (in->nfiles == CAP_INCLUDES) {
-		refuse(in, by, path, "is one file too many: a policy has at most %d",
+		refuse_file(in, by, path, "is one file too many: a policy has at most %d files",
 			CAP_INCLUDES);
 		return false;
 	}
@@ -285,14 +299,15 @@ read_included_file(
 		return;
 	in->nodes += nodes_of(n);
 	if (in->nodes > CAP_YAML_NODES) {
-		refuse(in, by, path, "is too much: more than %d nodes in all files",
+		refuse_file(in, by, path,
+			"makes the policy too large: at most %d nodes in all files",
 			CAP_YAML_NODES);
 		return;
 	}
 	if (!read_map(in->d, n, "policy", NULL, NULL))
 		return;
 	read_includes(in, yaml_get(n, "include"), depth);
-	lay_file(in, n);
+	merge_file(in, n);
 }
 
 /* ---- folders ---- */
@@ -308,7 +323,7 @@ read_folder(struct including *in, const char *dir)
 		return;
 	}
 	if (n == 0)
-		diag_file(in->d, dir, "holds no policy: no file *.yaml");
+		diag_file(in->d, dir, "contains no policy: no file *.yaml");
 	for (int i = 0; i < n; i++) {
 		struct span path = arena_printf(in->a, "%s/%s", dir, names[i]);
 		if (path.p)

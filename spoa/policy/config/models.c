@@ -1,5 +1,6 @@
-/* policies/models.yaml: families of tokenizers, which models are of which, and how much each
- * reads and writes. */
+/* Reads policies/models.yaml: families of tokenizers (how tokens are counted), the models of
+ * each family, and the sizes of each model's window and output. tokens_load() also opens the
+ * files of ranks that exact counts need. */
 #include "policy/config/models.h"
 
 #include <math.h>
@@ -10,7 +11,12 @@
 #include "base/scoped.h"
 #include "policy/config/read.h"
 
-enum { FAMILIES_MAX = 64, MODELS_MAX = 1024, TOKENS_MAX = 1000000, SIZE_MAX_TOKENS = 1000000000 };
+enum {
+	FAMILIES_MAX = 64,
+	MODELS_MAX = 1024,
+	TOKENS_MAX = 1000000,
+	SIZE_MAX_TOKENS = 1000000000
+};
 
 /* clang-format off */
 static const struct {
@@ -30,9 +36,10 @@ static const char *const family_keys[] = {
 	NULL };
 /* clang-format on */
 static const char *const top_keys[] = { "families", "models", "unknown", NULL };
-static const char *const model_keys[] = { "model", "family", "window", "output", "effort", "sampling",
-	"custom_tools", NULL };
+static const char *const model_keys[] = { "model", "family", "window", "output", "effort",
+	"sampling", "custom_tools", NULL };
 
+/* State of one models_load() call. Lives on its stack; families are in the arena. */
 struct reader {
 	struct arena *a;
 	struct diag *d;
@@ -40,6 +47,7 @@ struct reader {
 	size_t nfamilies;
 };
 
+/* Returns a family that was read before, or NULL after it reported an error. */
 static const struct token_family *
 find_token_family(const struct reader *r, const struct yaml_node *n, const char *what)
 {
@@ -49,11 +57,12 @@ find_token_family(const struct reader *r, const struct yaml_node *n, const char 
 
 	if (i < r->nfamilies)
 		return &r->families[i];
-	diag_at(r->d, n, "%s: no family above is called %s%s", what, yaml_found(n),
+	diag_at(r->d, n, "%s: there is no family %s above%s", what, yaml_found(n),
 		nearest_hint(&near));
 	return NULL;
 }
 
+/* Reads a factor into thousandths: 1.25 becomes 1250. */
 static bool
 read_factor(struct reader *r, const struct yaml_node *n, const char *what, uint32_t *out)
 {
@@ -68,6 +77,7 @@ read_factor(struct reader *r, const struct yaml_node *n, const char *what, uint3
 	return true;
 }
 
+/* latin: [1.1, 1.4]: the average and the highest factor for characters of a script. */
 static void
 read_factors(struct reader *r, const struct yaml_node *n, size_t script, struct token_family *f)
 {
@@ -75,7 +85,7 @@ read_factors(struct reader *r, const struct yaml_node *n, size_t script, struct 
 	uint32_t mean, most;
 
 	if (n->kind != YAML_SEQUENCE || n->count != 2) {
-		diag_at(r->d, n, "%s: [on average, at most] is expected, found %s", what,
+		diag_at(r->d, n, "%s: [average, highest] is expected, found %s", what,
 			yaml_found(n));
 		return;
 	}
@@ -83,11 +93,12 @@ read_factors(struct reader *r, const struct yaml_node *n, size_t script, struct 
 		!read_factor(r, n->child->next, what, &most))
 		return;
 	if (most < mean)
-		diag_at(r->d, n, "%s: at most is less than on average", what);
+		diag_at(r->d, n, "%s: the highest factor is less than the average", what);
 	f->factor[script].mean = mean;
 	f->factor[script].most = most;
 }
 
+/* Reads a family. `like: NAME` copies another family first. */
 static void
 read_family(struct reader *r, const struct yaml_node *n)
 {
@@ -118,7 +129,8 @@ read_family(struct reader *r, const struct yaml_node *n)
 			factors = true;
 		}
 	if (f->exact && factors)
-		diag_at(r->d, n, "%s: exact has no factors", f->name);
+		diag_at(r->d, n, "%s: an exact family has no factors: remove one of the two",
+			f->name);
 	if (!f->encoding)
 		diag_at(r->d, n, "%s: encoding is missing", f->name);
 	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
@@ -134,6 +146,7 @@ read_family(struct reader *r, const struct yaml_node *n)
 	r->nfamilies++;
 }
 
+/* Returns a size in tokens, or 0 if it is not set. */
 static uint64_t
 read_most(struct reader *r, const struct yaml_node *row, const char *what)
 {
@@ -149,7 +162,7 @@ read_most(struct reader *r, const struct yaml_node *row, const char *what)
 	return 0;
 }
 
-/* none, a list of levels, or {budget: [least, most]}. */
+/* effort: none, a list of levels, or {budget: [least, most]} in tokens. */
 static struct model_effort
 read_model_effort(struct reader *r, const struct yaml_node *n)
 {
@@ -165,11 +178,13 @@ read_model_effort(struct reader *r, const struct yaml_node *n)
 		e.takes = EFFORT_LEVELS;
 		for (const struct yaml_node *c = n->child; c; c = c->next) {
 			unsigned i = 0;
-			while (efforts[i] && !(c->kind == YAML_SCALAR && span_is(c->s, efforts[i])))
+			while (efforts[i] &&
+				!(c->kind == YAML_SCALAR && span_is(c->s, efforts[i])))
 				i++;
 			if (!efforts[i])
 				diag_at(r->d, c,
-					"effort: none, minimal, low, medium, high, xhigh or max is "
+					"effort: none, minimal, low, medium, high, xhigh or "
+					"max is "
 					"expected, found %s",
 					yaml_found(c));
 			e.levels |= efforts[i] ? 1u << i : 0;
@@ -178,12 +193,13 @@ read_model_effort(struct reader *r, const struct yaml_node *n)
 		   budget->count == 2 && yaml_int(budget->child, &least) &&
 		   yaml_int(budget->child->next, &most) && least >= 0 && most >= least &&
 		   most > 0 && most <= TOKENS_MAX) {
-		e = (struct model_effort){ .takes = EFFORT_BUDGET,
-			.least = (uint64_t)least,
-			.most = (uint64_t)most };
+		e = (struct model_effort){
+			.takes = EFFORT_BUDGET, .least = (uint64_t)least, .most = (uint64_t)most
+		};
 	} else {
 		diag_at(r->d, n,
-			"effort: none, a list of levels, or {budget: [least, most]} in tokens is "
+			"effort: none, a list of levels, or {budget: [least, most]} in tokens "
+			"is "
 			"expected, found %s",
 			yaml_found(n));
 	}
@@ -192,7 +208,8 @@ read_model_effort(struct reader *r, const struct yaml_node *n)
 
 /* Returns true if the row has the key, whose only value is this word. */
 static bool
-read_model_word(struct reader *r, const struct yaml_node *row, const char *key, const char *word)
+read_model_word(
+	struct reader *r, const struct yaml_node *row, const char *key, const char *word)
 {
 	const struct yaml_node *n = yaml_get(row, key);
 
@@ -201,7 +218,7 @@ read_model_word(struct reader *r, const struct yaml_node *row, const char *key, 
 	return n;
 }
 
-/* Of two that may mean the same name one must be the more specific, as of prices. */
+/* If two patterns may match the same name, one must be more specific, as in price lists. */
 static void
 check_size(struct reader *r, const struct token_models *m, const struct model_size *s)
 {
@@ -212,13 +229,13 @@ check_size(struct reader *r, const struct token_models *m, const struct model_si
 			    (o->effort.takes && s->effort.takes)) &&
 			price_ambiguous(o->model, s->model))
 			diag_at(r->d, s->at,
-				"model: %s and %s at %s:%u:%u may mean the same name, and "
-				"neither is the more specific one",
+				"model: %s and %s at %s:%u:%u may match the same name, and "
+				"neither is more specific: change one of them",
 				s->model, o->model, at->file, at->line, at->column);
 	}
 }
 
-/* A row for each pattern that the text means. */
+/* Adds one row for each pattern that the text expands to. */
 static void
 add_model(struct reader *r, const struct yaml_node *n, const struct token_family *f,
 	struct model_size size, struct token_models *out)
@@ -239,14 +256,15 @@ add_model(struct reader *r, const struct yaml_node *n, const struct token_family
 		size.model = patterns[i];
 		if (f)
 			models[out->nmodels++] = (struct token_model){ size.model, f };
-		if (!size.window && !size.output && !size.effort.takes && !size.fixed_sampling &&
-			!size.custom_tools)
+		if (!size.window && !size.output && !size.effort.takes &&
+			!size.fixed_sampling && !size.custom_tools)
 			continue;
 		check_size(r, out, &size);
 		sizes[out->nsizes++] = size;
 	}
 }
 
+/* Reads `models`. */
 static void
 read_models(struct reader *r, const struct yaml_node *n, struct token_models *out)
 {
@@ -270,9 +288,11 @@ read_models(struct reader *r, const struct yaml_node *n, struct token_models *ou
 		if (!names)
 			diag_at(r->d, c, "models: model is missing");
 		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output") &&
-			 !yaml_get(c, "effort") && !yaml_get(c, "sampling") && !yaml_get(c, "custom_tools"))
+			 !yaml_get(c, "effort") && !yaml_get(c, "sampling") &&
+			 !yaml_get(c, "custom_tools"))
 			diag_at(r->d, c,
-				"models: family is missing, or window, output, effort, sampling or custom_tools");
+				"models: family, window, output, effort, sampling or "
+				"custom_tools is missing");
 		const struct token_family *f =
 			family ? find_token_family(r, family, "family") : NULL;
 		for (const struct yaml_node *m = names ? yaml_first(names) : NULL;
@@ -281,7 +301,8 @@ read_models(struct reader *r, const struct yaml_node *n, struct token_models *ou
 	}
 }
 
-/* A token is a byte at least, before factors. */
+/* Sets bounds below which no request can exceed a window or an output cap: a token has at least
+ * one byte, before factors. Most requests need not be counted. */
 static void
 find_least(struct token_models *m)
 {
@@ -336,7 +357,8 @@ models_load(struct arena *a, const char *file, struct diag *d)
 		m->unknown = find_token_family(&r, c, "unknown");
 	else
 		diag_at(d, tree,
-			"unknown is missing: the family of models that no pattern matches");
+			"unknown is missing: name the family of models that no pattern "
+			"matches");
 	find_least(m);
 	return d->errors == errors ? m : NULL;
 }

@@ -1,10 +1,10 @@
-/* The table of tollgate.yaml's options: feeds parsing, defaults, the manual and the schema. */
+/* The table of tollgate.yaml's options. Parsing, defaults, the manual and the schema use it. */
 #ifndef POLICY_CONFIG_OPTIONS_H
 #define POLICY_CONFIG_OPTIONS_H
 
 #include "policy/config/fields.h"
 
-/* Kinds besides those of enum field_kind. */
+/* Kinds of values that only tollgate.yaml has, in addition to enum field_kind. */
 enum option_kind {
 	OPTION_NODE = FIELD_KINDS,
 	OPTION_NAMES,
@@ -14,7 +14,7 @@ enum option_kind {
 	OPTION_TCP,
 	OPTION_CREDENTIALS,
 	OPTION_ANCHORS,
-	OPTION_LIST, /* of the mappings of `of`: fields_list() */
+	OPTION_LIST, /* a list of mappings of section `of`, read by fields_list() */
 	OPTION_OTLP,
 	OPTION_ADMIN_TLS,
 	OPTION_ADMIN_USERS,

@@ -1,6 +1,6 @@
-/* Values of configuration trees with errors that name what is accepted. Shared by
- * tollgate.yaml and the policy, so that both speak of durations, sizes and
- * unknown keys in the same words. */
+/* Reads values of tollgate.yaml and policies, and reports errors that name the accepted values.
+ * Both files use these functions, so durations, sizes and unknown keys are reported in the same
+ * words. */
 #include "policy/config/read.h"
 
 #include <inttypes.h>
@@ -15,9 +15,10 @@
 
 enum { NAME_MAX_CHARS = 64, KEY_SHOWN = 24, CAP_LIST = 16384 };
 
-/* Damerau-Levenshtein with adjacent swaps, ASCII case ignored. */
+/* Returns the number of edits between two words (Damerau-Levenshtein: insert, delete, replace,
+ * swap neighbors). ASCII case is ignored. UINT32_MAX if a word is over NAME_MAX_CHARS. */
 static unsigned
-distance(struct span x, const char *y)
+edit_distance(struct span x, const char *y)
 {
 	unsigned rows[3][NAME_MAX_CHARS + 1];
 	size_t ny = strlen(y);
@@ -54,7 +55,7 @@ nearest_to(struct span word)
 void
 nearest_try(struct nearest *n, const char *name)
 {
-	unsigned d = distance(n->word, name);
+	unsigned d = edit_distance(n->word, name);
 
 	if (d < n->distance) {
 		n->distance = d;
@@ -86,7 +87,7 @@ nearest_find(struct nearest *n, const void *elements, size_t count, size_t strid
 const char *
 nearest_hint(struct nearest *n)
 {
-	/* One slip in three letters, at least one: "pi" → pii, "emial" → email. */
+	/* one edit for three letters, at least one: "pi" is near pii, "emial" is near email */
 	size_t allowed = n->word.n / 3 ? n->word.n / 3 : 1;
 
 	n->hint[0] = 0;
@@ -114,7 +115,7 @@ read_listed(const char *const *names, struct span word)
 
 enum { NAMES_TEXT = 4096 };
 
-/* With commas between; "" where there are too many. */
+/* Joins the names with commas. Returns "" if there are too many. */
 static const char *
 join_names(char out[NAMES_TEXT], const char *const *names)
 {
@@ -134,10 +135,11 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 
 	for (const char *const *name = accepted; *name; name++)
 		nearest_try(&near, *name);
-	/* Enough to find it by: what is no policy may hold a secret. */
+	/* show only the beginning of the key: a file that is not a policy may contain a
+	 * secret */
 	struct span shown = span_cut(key->s, 0, utf8_begin(key->s, KEY_SHOWN));
 	bool cut = key->s.n > KEY_SHOWN;
-	/* What {tokens: 200,000} makes of a number. */
+	/* YAML reads {tokens: 200,000} as two keys */
 	bool number = shown.n && span_past(shown, 0, is_digit) == shown.n;
 	diag_at(d, key, "%.*s%s: unknown key%s%s; accepted: %s", SPAN_ARG(shown),
 		cut ? "..." : "", nearest_hint(&near),
@@ -150,7 +152,7 @@ read_map(struct diag *d, const struct yaml_node *n, const char *what,
 	const char *const *accepted, const char *const *later)
 {
 	if (n->kind != YAML_MAPPING) {
-		/* One word where keys belong (`at_limit: MODEL`): it says which. */
+		/* a word in the place of a mapping (`at_limit: MODEL`): list the keys */
 		char names[NAMES_TEXT] = "";
 		const char *list =
 			n->kind == YAML_SCALAR && accepted ? join_names(names, accepted) : "";
@@ -260,11 +262,13 @@ read_uint(struct diag *d, const struct yaml_node *n, uint64_t min, uint64_t max,
 	return false;
 }
 
+/* A unit of durations or sizes. */
 struct unit {
 	const char *name;
 	uint64_t factor;
 };
 
+/* Reads digits and a unit. `bare`: a number without a unit is accepted. */
 static int
 with_unit(struct span s, const struct unit *units, size_t nunits, bool bare, uint64_t *out)
 {
@@ -327,7 +331,7 @@ format_unit(uint64_t v, const struct unit *units, size_t n, const char *bare, ch
 	snprintf(out, 32, "%" PRIu64 "%s", v, bare);
 }
 
-/* The other way, for messages: the largest unit that divides. */
+/* Formats a value for messages, in the largest unit that divides it. */
 static void
 duration_format(uint64_t us, char out[32])
 {
@@ -340,7 +344,7 @@ size_format(uint64_t bytes, char out[32])
 	format_unit(bytes, size_units, NSIZE, "", out);
 }
 
-/* A value with a unit from min to max; `form` says how it is written. */
+/* Reads a value with a unit, from `min` to `max`. `form` describes the accepted form. */
 static bool
 read_unit(struct diag *d, const struct yaml_node *n, const char *form,
 	int (*parse)(struct span s, uint64_t *v), void (*format)(uint64_t v, char out[32]),
@@ -415,7 +419,7 @@ read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const cha
 		if (!read_text(d, c, name, &texts[taken])) {
 			ok = false;
 		} else if (span_find(c->s, texts, taken) < taken) {
-			diag_at(d, c, "%s: %s is given twice", name, c->s.p);
+			diag_at(d, c, "%s: %s is listed twice", name, c->s.p);
 			ok = false;
 		} else {
 			taken++;

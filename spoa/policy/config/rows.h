@@ -1,11 +1,11 @@
-/* How rows of config/fields.h are written. For the files that have some: the names are short.
- */
+/* Macros for rows of config/fields.h. The names are short, so include this file only where rows
+ * are defined. */
 #ifndef POLICY_CONFIG_ROWS_H
 #define POLICY_CONFIG_ROWS_H
 
 #include "policy/config/fields.h"
 
-/* JSON Schema of values. */
+/* JSON Schema of values */
 /* clang-format off */
 #define TEXT     "\"type\":[\"string\",\"number\"]"
 #define BOOL     "\"type\":\"boolean\""
@@ -22,9 +22,9 @@
 #define ONE(x)   "\"enum\":[" x "]"
 #define EITHER(x, y) "\"anyOf\":[{" x "},{" y "}]"
 
-/* A value that the section's own code reads, and what the schema says of it. */
+/* a value that the section's own code reads, with its JSON Schema */
 #define OTHER(json)                        json, .max = 0
-/* A value that goes to a member of a struct. */
+/* a value that is read into a member of a struct */
 #define AT(type, member)                   offsetof(struct type, member)
 #define A_TEXT(type, member)               TEXT, FIELD_TEXT, .place = AT(type, member), .max = 0
 #define A_PATH(type, member)               TEXT, FIELD_PATH, .place = AT(type, member), .max = 0

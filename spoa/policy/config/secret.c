@@ -1,4 +1,5 @@
-/* Reading secrets from a file or the environment. */
+/* Reads secrets from a file or the environment. A configuration names the place of a secret and
+ * never contains the secret itself. */
 #include "policy/config/secret.h"
 
 #include <errno.h>
@@ -11,9 +12,10 @@
 #include "base/scoped.h"
 #include "base/why.h"
 
-enum { SECRET_MAX = 64 << 10 };
+enum { SECRET_MAX = 64 << 10 }; /* bytes of a file */
 #define FILE_PREFIX "file:"
 
+/* Returns true for ${NAME}. */
 static bool
 is_variable(struct span s)
 {
@@ -38,7 +40,9 @@ read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const ch
 		*out = path ? arena_printf(a, FILE_PREFIX "%s", path).p : NULL;
 		return *out != NULL;
 	}
-	diag_at(d, n, "%.*s: a secret is file:PATH or ${NAME} of the environment, never itself",
+	diag_at(d, n,
+		"%.*s: file:PATH or ${NAME} of the environment is expected: a secret must not "
+		"be written in this file",
 		SPAN_ARG(read_name(n, "secret")));
 	return false;
 }

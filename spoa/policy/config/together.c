@@ -1,5 +1,5 @@
-/* What options say together: those that need each other, that exclude each other, defaults that
- * follow from others; and redis: as its clients take it. */
+/* Checks options against each other (options that need or exclude others), sets defaults that
+ * depend on other options, and fills the options of Redis clients. */
 #include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -10,9 +10,9 @@
 #include "base/redis/redis_tls.h"
 #include "policy/config/load.h"
 
-#define SIX_MONTHS_US (183ull * 86400 * 1000000)
+#define SIX_MONTHS_US (183ull * 86400 * 1000000) /* AI Act, Article 19 */
 
-/* Where each goes in struct redis_options. */
+/* An option of redis.* and its place in struct redis_options. */
 #define TO(option, field, to)                                                                  \
 	{                                                                                      \
 		option, offsetof(struct config, field), offsetof(struct redis_options, to),    \
@@ -76,8 +76,9 @@ config_cache_redis(const struct config *cfg, struct redis_options *out)
 	return err;
 }
 
+/* Reports a key that is missing in a section that exists (`section` NULL: the top level). */
 static void
-require(struct config_reader *r, const char *section, const char *key)
+require_key(struct config_reader *r, const char *section, const char *key)
 {
 	const struct yaml_node *root = r->cfg->root,
 			       *s = section ? yaml_get(root, section) : root;
@@ -87,15 +88,16 @@ require(struct config_reader *r, const char *section, const char *key)
 			section ? "." : "", key);
 }
 
-/* Told at the option. */
+/* Reports `why` at option `name` if `is` is true. */
 static void
-refuse(struct config_reader *r, bool is, const char *name, const char *why)
+refuse_option(struct config_reader *r, bool is, const char *name, const char *why)
 {
 	if (is)
 		diag_at(r->d, config_at(r->cfg, name), "%s: %s", name, why);
 }
 
-/* Where a limit that is too low is said; the whole file where it has its default. */
+/* Reports a bound below limits.body, at the option or, for a default, at the top of the
+ * file. */
 static void
 check_holds_body(struct config_reader *r, const char *name, uint64_t bytes)
 {
@@ -103,7 +105,8 @@ check_holds_body(struct config_reader *r, const char *name, uint64_t bytes)
 
 	if (bytes < r->cfg->body_bytes)
 		diag_at(r->d, n ? n : r->cfg->root,
-			"%s: is below limits.body: one request could never be held", name);
+			"%s: must not be below limits.body: such a request could never be held",
+			name);
 }
 
 static bool
@@ -114,7 +117,7 @@ same_place(const struct address *x, const struct address *y)
 	return x->port == y->port && x->host && y->host && !strcmp(x->host, y->host);
 }
 
-/* Next to the journal, which holds nothing but segments. */
+/* Returns the path of a file next to the journal's folder, which contains segments only. */
 static const char *
 beside_journal(struct config_reader *r, const char *suffix)
 {
@@ -131,23 +134,24 @@ check_anchors(struct config_reader *r)
 	struct config *cfg = r->cfg;
 	const struct yaml_node *witness = yaml_get(cfg->root, "witness");
 
-	require(r, "witness", "listen");
-	require(r, "witness", "logs");
-	require(r, "witness", "key");
-	refuse(r, cfg->nanchors && !cfg->journal, "anchors",
-		"needs the section audit, whose checkpoints are taken out");
+	require_key(r, "witness", "listen");
+	require_key(r, "witness", "logs");
+	require_key(r, "witness", "key");
+	refuse_option(r, cfg->nanchors && !cfg->journal, "anchors",
+		"needs the section audit: anchors are copies of its checkpoints");
 	if (witness && !cfg->witness_name)
 		cfg->witness_name = arena_printf(r->a, "tollgate/%s/witness", cfg->node).p;
 	if (witness && !cfg->witness_state && cfg->journal)
 		cfg->witness_state = beside_journal(r, ".witness");
-	refuse(r, witness && !cfg->witness_state, "witness",
-		"needs state, or audit.journal next to which it is");
-	refuse(r,
+	refuse_option(r, witness && !cfg->witness_state, "witness",
+		"needs state, or audit.journal for the default path");
+	refuse_option(r,
 		cfg->witness_name && (strpbrk(cfg->witness_name, " +\t\n") ||
 					     strlen(cfg->witness_name) > 255),
-		"witness.name", "up to 255 bytes without blanks and + are expected");
-	refuse(r, witness && cfg->witness_key && str_same(cfg->witness_key, cfg->audit_key),
-		"witness.key", "is audit.key: a witness has a key of its own");
+		"witness.name", "a name of up to 255 bytes without spaces and + is expected");
+	refuse_option(r,
+		witness && cfg->witness_key && str_same(cfg->witness_key, cfg->audit_key),
+		"witness.key", "is the same as audit.key: a witness needs a key of its own");
 }
 
 static void
@@ -157,18 +161,19 @@ check_state(struct config_reader *r)
 
 	if (cfg->state_key && !cfg->state_file && cfg->journal)
 		cfg->state_file = beside_journal(r, ".live");
-	refuse(r, cfg->state_key && !cfg->state_file, "state_key",
-		"needs state_file, or audit.journal next to which it is");
-	refuse(r, cfg->state_file && !cfg->state_key, "state_file", "needs state_key");
+	refuse_option(r, cfg->state_key && !cfg->state_file, "state_key",
+		"needs state_file, or audit.journal for the default path");
+	refuse_option(r, cfg->state_file && !cfg->state_key, "state_file", "needs state_key");
 	if (cfg->state_file)
 		cfg->pins_file = arena_printf(r->a, "%s.pins", cfg->state_file).p;
 	else if (cfg->journal)
 		cfg->pins_file = beside_journal(r, ".pins");
-	refuse(r, cfg->state_required && !cfg->state_key, "state_required", "needs state_key");
-	refuse(r, cfg->cache_redis && !cfg->state_key, "cache.redis",
-		"needs state_key, which the key of what is kept there follows from: another "
-		"daemon, and this one after a restart, could not open it");
-	refuse(r, cfg->cache_password_file && !cfg->cache_redis, "cache.password_file",
+	refuse_option(
+		r, cfg->state_required && !cfg->state_key, "state_required", "needs state_key");
+	refuse_option(r, cfg->cache_redis && !cfg->state_key, "cache.redis",
+		"needs state_key, from which the key of stored responses is derived: without "
+		"it, no other daemon and no restarted daemon could read them");
+	refuse_option(r, cfg->cache_password_file && !cfg->cache_redis, "cache.password_file",
 		"needs cache.redis");
 }
 
@@ -177,44 +182,47 @@ check_seal(struct config_reader *r)
 {
 	struct config *cfg = r->cfg;
 
-	require(r, "seal", "auditors");
-	refuse(r, cfg->nauditors && !cfg->journal, "seal.auditors",
-		"needs the section audit, beside whose journal texts are kept");
-	refuse(r, cfg->audit_persons == PERSONS_PSEUDONYM && !cfg->nauditors, "audit.persons",
-		"pseudonym: needs the section seal, whose shares it is made from");
+	require_key(r, "seal", "auditors");
+	refuse_option(r, cfg->nauditors && !cfg->journal, "seal.auditors",
+		"needs the section audit: sealed texts are stored next to its journal");
+	refuse_option(r, cfg->audit_persons == PERSONS_PSEUDONYM && !cfg->nauditors,
+		"audit.persons",
+		"pseudonym: needs the section seal, from whose shares pseudonyms are derived");
 	if (cfg->nauditors && cfg->journal && !cfg->seal_shares)
 		cfg->seal_shares = beside_journal(r, ".shares");
 }
 
-/* What the options of redis: say together. */
+/* Checks redis.* against redis.url. */
 static void
 check_redis(struct config_reader *r)
 {
-	static const char plain[] = "redis.url is without TLS (rediss://)";
+	static const char plain[] = "needs TLS: use rediss:// in redis.url";
 	const struct config *cfg = r->cfg;
 	struct redis_url url;
 
 	if (!cfg->redis_url || redis_url_parse(cfg->redis_url, &url))
 		return;
 	bool sentinel = url.kind == REDIS_SENTINEL;
-	refuse(r, url.tls && !redis_tls_built, "redis.url", REDIS_TLS_MISSING);
-	refuse(r, cfg->redis_user && url.user[0], "redis.user", "redis.url names a user too");
-	refuse(r, cfg->redis_password_file && url.password[0], "redis.password_file",
-		"redis.url holds a password too");
-	refuse(r, cfg->redis_sentinel_user && !sentinel, "redis.sentinel_user",
-		"redis.url names no Sentinels");
-	refuse(r, cfg->redis_sentinel_password_file && !sentinel,
-		"redis.sentinel_password_file", "redis.url names no Sentinels");
-	refuse(r, cfg->redis_sentinel_user && !cfg->redis_sentinel_password_file,
-		"redis.sentinel_user", "redis.sentinel_password_file is missing");
-	refuse(r, cfg->redis_ca && !url.tls, "redis.ca", plain);
-	refuse(r, cfg->redis_cert && !url.tls, "redis.cert", plain);
-	refuse(r, cfg->redis_key && !url.tls, "redis.key", plain);
-	refuse(r, cfg->redis_server_name && !url.tls, "redis.server_name", plain);
-	refuse(r, cfg->redis_cert && !cfg->redis_key, "redis.cert", "redis.key is missing");
-	refuse(r, cfg->redis_key && !cfg->redis_cert, "redis.key", "redis.cert is missing");
-	/* Redis refuses blanks and line ends. */
-	refuse(r,
+	refuse_option(r, url.tls && !redis_tls_built, "redis.url", REDIS_TLS_MISSING);
+	refuse_option(r, cfg->redis_user && url.user[0], "redis.user",
+		"redis.url already contains a user: remove one of the two");
+	refuse_option(r, cfg->redis_password_file && url.password[0], "redis.password_file",
+		"redis.url already contains a password: remove one of the two");
+	refuse_option(r, cfg->redis_sentinel_user && !sentinel, "redis.sentinel_user",
+		"is for Sentinels, and redis.url is not redis+sentinel://");
+	refuse_option(r, cfg->redis_sentinel_password_file && !sentinel,
+		"redis.sentinel_password_file",
+		"is for Sentinels, and redis.url is not redis+sentinel://");
+	refuse_option(r, cfg->redis_sentinel_user && !cfg->redis_sentinel_password_file,
+		"redis.sentinel_user", "needs redis.sentinel_password_file");
+	refuse_option(r, cfg->redis_ca && !url.tls, "redis.ca", plain);
+	refuse_option(r, cfg->redis_cert && !url.tls, "redis.cert", plain);
+	refuse_option(r, cfg->redis_key && !url.tls, "redis.key", plain);
+	refuse_option(r, cfg->redis_server_name && !url.tls, "redis.server_name", plain);
+	refuse_option(r, cfg->redis_cert && !cfg->redis_key, "redis.cert", "needs redis.key");
+	refuse_option(r, cfg->redis_key && !cfg->redis_cert, "redis.key", "needs redis.cert");
+	/* Redis refuses a client name with spaces or line ends. */
+	refuse_option(r,
 		cfg->redis_client_name &&
 			!config_name_ok(span_str(cfg->redis_client_name), 128),
 		"redis.client_name",
@@ -229,8 +237,8 @@ check_redis(struct config_reader *r)
 	sodium_memzero(&url, sizeof(url));
 }
 
-/* Whether the options of its archive fit is said by record/archive/archive.h, which config/ may
- * not include: `check` and the start ask it. */
+/* Archive options are checked by record/archive/archive.h, which config/ cannot include.
+ * `check` and the start of the daemon call that check. */
 static void
 check_retention(struct config_reader *r)
 {
@@ -249,8 +257,8 @@ check_retention(struct config_reader *r)
 	if (cfg->retention_age_us && cfg->retention_age_us < SIX_MONTHS_US &&
 		!cfg->below_six_months)
 		diag_at(d, yaml_get(s, "age"),
-			"retention.age: is below six months (183d); where the law lets you: "
-			"below_six_months: true");
+			"retention.age: is below six months (183d): set below_six_months: "
+			"true if the law permits it");
 	for (size_t i = 0; !cfg->retention_archive && i < COUNT_OF(of_archive); i++)
 		if (yaml_get(s, of_archive[i]))
 			diag_at(d, yaml_get(s, of_archive[i]),
@@ -262,19 +270,23 @@ check_admin(struct config_reader *r)
 {
 	const struct config *cfg = r->cfg;
 
-	refuse(r, cfg->has_admin_tls && !cfg->admin_tokens && !cfg->admin_tls_section.clients,
-		"admin.tls", "needs admin.tokens, or clients: who could ask there?");
+	refuse_option(r,
+		cfg->has_admin_tls && !cfg->admin_tokens && !cfg->admin_tls_section.clients,
+		"admin.tls",
+		"needs admin.tokens or admin.tls.clients: without them, nobody can log in");
 	if (cfg->admin_tls_section.clients && !cfg->nadmin_users)
 		diag_at(r->d, config_at(cfg, "admin.tls"),
-			"admin.tls.clients: needs admin.users: which role has a certificate?");
-	refuse(r, cfg->admin_console && !cfg->has_admin_tls && !cfg->has_admin, "admin.console",
-		"needs admin.listen or admin.tls");
-	refuse(r, cfg->admin_console && !cfg->admin_tokens, "admin.console",
-		"needs admin.tokens: tollgate admin-token new NAME --roles viewer");
-	refuse(r, cfg->console_open && !cfg->admin_console, "console.open",
+			"admin.tls.clients: needs admin.users, which gives roles to "
+			"certificates");
+	refuse_option(r, cfg->admin_console && !cfg->has_admin_tls && !cfg->has_admin,
+		"admin.console", "needs admin.listen or admin.tls");
+	refuse_option(r, cfg->admin_console && !cfg->admin_tokens, "admin.console",
+		"needs admin.tokens: make the file with tollgate admin-token new NAME --roles "
+		"viewer");
+	refuse_option(r, cfg->console_open && !cfg->admin_console, "console.open",
 		"needs admin.console");
-	refuse(r, cfg->console_open && cfg->admin_console && !cfg->nauditors, "console.open",
-		"needs the section seal, whose texts it opens");
+	refuse_option(r, cfg->console_open && cfg->admin_console && !cfg->nauditors,
+		"console.open", "needs the section seal: the console opens sealed texts");
 }
 
 static void
@@ -287,13 +299,13 @@ check_listeners(struct config_reader *r)
 		for (size_t j = 0; j < i; j++)
 			if (same_place(&cfg->agent[i], &cfg->agent[j]))
 				diag_at(r->d, config_at(cfg, "agent.listen"),
-					"agent.listen: %s is given twice", cfg->agent[i].text);
-	refuse(r,
+					"agent.listen: %s is listed twice", cfg->agent[i].text);
+	refuse_option(r,
 		relay->path && cfg->relay_egress.path && same_place(relay, &cfg->relay_egress),
-		"relay.egress", "is relay.listen itself; HAProxy's inner bind is expected");
+		"relay.egress", "is the same as relay.listen: name HAProxy's inner bind");
 	for (size_t i = 0; i < cfg->nagent && relay->path; i++)
-		refuse(r, same_place(&cfg->agent[i], relay), "relay.listen",
-			"is agent.listen too");
+		refuse_option(r, same_place(&cfg->agent[i], relay), "relay.listen",
+			"is the same as agent.listen");
 }
 
 void
@@ -301,15 +313,15 @@ config_check(struct config_reader *r)
 {
 	struct config *cfg = r->cfg;
 
-	require(r, NULL, "policy");
-	require(r, NULL, "agent");
-	require(r, "agent", "listen");
-	require(r, "relay", "listen");
-	require(r, "relay", "egress");
-	require(r, "audit", "journal");
-	require(r, "audit", "key");
-	require(r, "redis", "url");
-	require(r, "notify", "url");
+	require_key(r, NULL, "policy");
+	require_key(r, NULL, "agent");
+	require_key(r, "agent", "listen");
+	require_key(r, "relay", "listen");
+	require_key(r, "relay", "egress");
+	require_key(r, "audit", "journal");
+	require_key(r, "audit", "key");
+	require_key(r, "redis", "url");
+	require_key(r, "notify", "url");
 	if (cfg->notify_url && !cfg->notify_events)
 		cfg->notify_events = ~(~0u << NOTICE_TEST);
 	check_state(r);
@@ -319,17 +331,17 @@ config_check(struct config_reader *r)
 	check_anchors(r);
 	check_admin(r);
 	cfg->relay = yaml_get(cfg->root, "relay") != NULL;
-	refuse(r, cfg->ncredentials && !cfg->relay, "credentials",
-		"needs the section relay: HAProxy alone adds none of them");
+	refuse_option(r, cfg->ncredentials && !cfg->relay, "credentials",
+		"needs the section relay, which adds credentials to requests");
 	if (!cfg->redis_url) {
-		refuse(r, config_at(cfg, "audit.stream") && cfg->audit_stream, "audit.stream",
-			"needs redis.url");
+		refuse_option(r, config_at(cfg, "audit.stream") && cfg->audit_stream,
+			"audit.stream", "needs redis.url");
 		cfg->audit_stream = false;
 	}
 	if (cfg->audit_origin && !note_name_valid(span_str(cfg->audit_origin)))
 		diag_at(r->d, config_at(cfg, "audit.origin"),
-			"audit.origin: '%s': not a name of 1 to %d bytes without blanks and "
-			"plus signs",
+			"audit.origin: '%s': a name of 1 to %d bytes without spaces and plus "
+			"signs is expected",
 			cfg->audit_origin, NOTE_NAME_MAX);
 	check_listeners(r);
 	if (!config_at(cfg, "limits.held_per_identity")) {

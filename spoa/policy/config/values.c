@@ -1,4 +1,6 @@
-/* telemetry: {otlp: {url, headers_file, ratio, metrics_every, ca, gzip}} */
+/* Reads the kinds of values that only tollgate.yaml has: addresses, names, lists and
+ * telemetry.otlp ({url, headers_file, ratio, metrics_every, ca, gzip}). Also compares options
+ * of two configurations, for reloads. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 #include "policy/config/read.h"
 #include "policy/config/rows.h"
 
-enum { URL_MAX = 2048 };
+enum { URL_MAX = 2048 }; /* bytes */
 
 static const char *
 collector_wrong(const char *text)
@@ -22,7 +24,7 @@ collector_wrong(const char *text)
 	const char *why = http_url_check(text);
 
 	return why			? why
-	       : strchr(text, '?')	? "a query: /v1/traces is added to what is given"
+	       : strchr(text, '?')	? "contains a query: /v1/traces is appended to the URL"
 	       : strlen(text) > URL_MAX ? "too long"
 					: NULL;
 }
@@ -38,7 +40,7 @@ const struct section otlp_section = { "telemetry.otlp", "[\"url\"]", .fields = {
 } };
 /* clang-format on */
 
-/* Every mistake goes to *d. */
+/* Reads telemetry.otlp. Errors are added to *d. */
 static void
 otlp_config_read(
 	struct arena *a, struct diag *d, const struct yaml_node *n, struct otlp_config *out)
@@ -49,7 +51,7 @@ otlp_config_read(
 	if (!fields_read(a, d, n, &otlp_section, out))
 		return;
 	if (ratio) {
-		/* "0", "0.05", "1": a share. */
+		/* "0", "0.05" or "1" */
 		char *end = NULL;
 		double v = -1;
 
@@ -68,17 +70,18 @@ otlp_config_read(
 		out->url = arena_dup(a, url).p;
 	if (out->headers_file && out->url && url_leaves_in_clear(out->url))
 		diag_at(d, yaml_get(n, "headers_file"),
-			"telemetry.otlp: headers_file: a secret goes by https:// or unix:, or "
-			"to this machine");
+			"telemetry.otlp: headers_file: contains a secret: use an https:// or "
+			"unix: URL, or a collector on this machine");
 }
 
-/* The kinds of config_options' values: how one is read from the file, and whether two are the
- * same. */
+/* ---- options ---- */
 
 /* ---- addresses ---- */
 
 enum address_kind { ADDR_UNIX = 1, ADDR_TCP = 2 };
 
+/* unix@/path. Returns 0, ERR_SYNTAX, ERR_NOMEM, or ERR_LIMIT if the path is too long for a
+ * socket. */
 static int
 address_unix(struct config_reader *r, const char *path, struct address *out)
 {
@@ -92,7 +95,8 @@ address_unix(struct config_reader *r, const char *path, struct address *out)
 	return strlen(out->path) < sizeof(un.sun_path) ? 0 : ERR_LIMIT;
 }
 
-/* ADDRESS:PORT; names other than localhost would need a resolver at start. */
+/* ADDRESS:PORT. The only accepted name is localhost, because other names would need a resolver
+ * at start. */
 static int
 address_tcp(struct config_reader *r, struct span s, struct address *out)
 {
@@ -118,6 +122,7 @@ address_tcp(struct config_reader *r, struct span s, struct address *out)
 	return 0;
 }
 
+/* Reads an address of one of `kinds`. */
 static bool
 read_address(struct config_reader *r, const struct yaml_node *n, const char *name,
 	unsigned kinds, struct address *out)
@@ -205,7 +210,8 @@ read_names(struct config_reader *r, const struct yaml_node *n, const char *what,
 				what, c->s.p);
 }
 
-/* The last kind, a test, is everybody's. */
+/* notify.events. The last kind of notices, a test, cannot be chosen, because it is always
+ * sent. */
 static void
 read_events(struct config_reader *r, const struct yaml_node *n, unsigned *out)
 {
@@ -257,7 +263,7 @@ config_option_read(struct config_reader *r, const struct field *o, const struct 
 	}
 }
 
-/* ---- comparing two ---- */
+/* ---- comparing two configurations ---- */
 
 bool
 config_option_same(const struct field *o, const struct config *x, const struct config *y)

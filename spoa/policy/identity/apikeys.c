@@ -1,4 +1,4 @@
-/* The file of API keys. */
+/* The file of API keys: reading, looking up, and making keys. The format is in apikeys.h. */
 #include "policy/identity/apikeys.h"
 
 #include <sodium.h>
@@ -27,6 +27,7 @@ const struct apikey_text apikey_texts[] = { TEXT(id), TEXT(person), TEXT(owner),
 const struct apikey_list apikey_lists[] = { LIST(roles), LIST(scopes), LIST(models),
 	LIST(limits) };
 
+/* Reads a time, if there is one. Returns false after an error. */
 static bool
 read_time(struct diag *d, const struct yaml_node *n, int64_t *out)
 {
@@ -47,6 +48,7 @@ read_optional(struct diag *d, const struct yaml_node *n, const char *what, const
 		read_text(d, n, what, out);
 }
 
+/* Checks the key's own limits. key_limits() reads them again when the key is used. */
 static void
 read_limits(struct diag *d, const struct yaml_node *n)
 {
@@ -98,7 +100,8 @@ read_api_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 	read_time(d, yaml_get(n, "revoked"), &key->revoked_ns);
 	for (size_t i = 0; i < k->n; i++)
 		if (!strcmp(k->keys[i].id, key->id))
-			diag_at(d, n, "the id %s is given twice", key->id);
+			diag_at(d, n, "the id %s occurs twice: each key needs its own id",
+				key->id);
 	k->n++;
 }
 
@@ -201,7 +204,7 @@ apikey_live(const struct apikey *k, int64_t now)
 	return !k->revoked_ns && (!k->expires_ns || now < k->expires_ns);
 }
 
-/* Lower-case base 32 without look-alikes. */
+/* lower-case base 32 without letters that look alike */
 static const char base32_alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 static bool

@@ -1,26 +1,27 @@
-/* One identity_verify(), as the files that look at a kind of credential each see it. For
- * identity/ alone. */
+/* One call of identity_verify(), as the files for each kind of credential see it. For identity/
+ * only. */
 #ifndef POLICY_IDENTITY_ATTEMPT_H
 #define POLICY_IDENTITY_ATTEMPT_H
 
 #include "policy/identity/idcache.h"
 #include "policy/identity/identity.h"
 
+/* The keys of all entries. Immutable, shared by all workers of a snapshot. */
 struct identity_keys {
 	size_t n;
 	struct entry_keys {
 		struct jwks *jwks;
-		struct keyset *keyset; /* instead, at a URL */
+		struct keyset *keyset; /* instead of jwks, if the keys are at a URL */
 		struct apikeys *apikeys;
 		struct hmac_keys *hmac;
-	} * entry; /* as in policy->identities */
+	} * entry; /* one for each of policy->identities */
 };
 
-/* One identity_verify(). */
+/* Arguments of identity_verify(). Lives on its stack. */
 struct attempt {
 	const struct policy *p;
 	const struct identity_keys *k;
-	struct identity_cache *cache; /* may be NULL */
+	struct identity_cache *cache; /* NULL: nothing is cached */
 	struct credentials *c;
 	int64_t now_ns, now_s;
 	struct arena *a;
@@ -29,7 +30,7 @@ struct attempt {
 	bool *hit;
 };
 
-/* Whether two entries look in the same place. */
+/* Returns true if two entries look for credentials in the same place. */
 static inline bool
 same_place(const struct identity_entry *a, const struct identity_entry *b)
 {
@@ -38,8 +39,8 @@ same_place(const struct identity_entry *a, const struct identity_entry *b)
 	return a->header && b->header && !strcmp(a->header, b->header);
 }
 
-/* token.c: a token in that place, and whether it is bound to the certificate of its holder. 0,
- * ERR_AUTH with *t->why, IDENTITY_MISSED, IDENTITY_KEYLESS or ERR_NOMEM. */
+/* token.c: verifies a token from that place and, if it is bound to a certificate, its holder.
+ * Returns 0, ERR_AUTH with *t->why, IDENTITY_MISSED, IDENTITY_KEYLESS or ERR_NOMEM. */
 int verify_token(
 	const struct attempt *t, const struct identity_entry *place, struct span token);
 

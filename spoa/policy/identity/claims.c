@@ -1,5 +1,5 @@
-/* Claims to identity. A claim of the wrong type is refused, never coerced: a
- * clearance that is a string must not read as 0. */
+/* From claims or certificates to an identity. A claim of the wrong type is refused and never
+ * converted: a clearance that is a string must not be read as 0. */
 #include "policy/identity/claims.h"
 
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include "policy/cel/value.h"
 #include "policy/data.h"
 
-enum { DEPTH_MAX = 8 };
+enum { DEPTH_MAX = 8 }; /* levels of attributes, and of actors */
 
 #define TEXT(member)                                                                           \
 	{                                                                                      \
@@ -19,7 +19,8 @@ enum { DEPTH_MAX = 8 };
 const struct identity_text identity_texts[] = { TEXT(person), TEXT(agent), TEXT(department),
 	TEXT(team), TEXT(tier) };
 
-/* "act.sub": a member of that very name wins, then the path. NULL: absent, or no path. */
+/* Returns the claim at a path such as "act.sub". A member with that very name takes precedence
+ * over the path. Returns NULL if the claim is absent or `path` is NULL. */
 static json_t *
 claim(json_t *claims, const char *path)
 {
@@ -63,9 +64,9 @@ read_roles(json_t *claims, const char *path, struct arena *a, struct identity *o
 	return 0;
 }
 
-/* ---- free attributes ---- */
+/* ---- attributes ---- */
 
-/* The registered claims of RFC 7519 4.1 are no attributes. */
+/* All claims are attributes, except the registered ones of RFC 7519 4.1. */
 static void
 read_attributes(json_t *claims, struct arena *a, struct identity *out)
 {
@@ -76,7 +77,7 @@ read_attributes(json_t *claims, struct arena *a, struct identity *out)
 	for (size_t i = 0; rest && i < COUNT_OF(registered); i++)
 		json_object_del(rest, registered[i]);
 	if (rest) {
-		struct cel_value m; /* what is nested too deeply is null */
+		struct cel_value m; /* values nested too deeply are null */
 		data_json(rest, DEPTH_MAX + 1, a, &m);
 		out->attributes = m.list.v;
 		out->nattributes = m.list.n;
@@ -84,8 +85,8 @@ read_attributes(json_t *claims, struct arena *a, struct identity *out)
 	json_decref(rest);
 }
 
-/* RFC 8693 4.1: who acts for the subject, and for whom that one acts, and so on: each
- * an object that names a subject. */
+/* Checks the chain of actors (RFC 8693 4.1): `act` names who acts for the subject, its own
+ * `act` who acts for that actor, and so on. Each must be an object with a subject. */
 static bool
 actors_fit(json_t *claims)
 {
@@ -101,7 +102,8 @@ actors_fit(json_t *claims)
 	return true;
 }
 
-/* RFC 8705 3.1. A token that is bound in another way too is not ours to accept. */
+/* Reads the binding to a certificate (RFC 8705 3.1). A token that is bound in any other way is
+ * refused. */
 static int
 read_binding(json_t *claims, struct arena *a, struct identity *out)
 {
@@ -168,14 +170,16 @@ claims_in_realm(const struct policy *p, const struct identity_entry *e, struct a
 			return ERR_NOMEM;
 		memcpy(full, e->realm, n);
 		full[n] = '/';
-		memcpy(full + n + 1, out->person.p, out->person.n); /* zero bytes, too */
+		/* the name may contain zero bytes */
+		memcpy(full + n + 1, out->person.p, out->person.n);
 		out->person = span_of(full, n + 1 + out->person.n);
 		return 0;
 	}
 	for (size_t i = 0; i < p->nidentities; i++) {
 		struct span rest = out->person;
 		const char *realm = p->identities[i].realm;
-		if (realm && span_chr(rest, '/') < rest.n && span_is(span_next(&rest, '/'), realm))
+		if (realm && span_chr(rest, '/') < rest.n &&
+			span_is(span_next(&rest, '/'), realm))
 			return auth_refused(why, "the person's name begins with the realm of "
 						 "another identity entry");
 	}
@@ -196,7 +200,8 @@ values_of(const struct cert *c, const char *field, struct arena *a)
 	return cel_list(v, n);
 }
 
-/* attributes["san.dns"] and so on: lists, since each may be there more than once. */
+/* Sets attributes such as attributes["san.dns"]. Each is a list, because a field may occur
+ * several times. */
 static void
 cert_attributes(const struct cert *c, struct arena *a, struct identity *out)
 {
@@ -241,7 +246,7 @@ claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
-/* ---- copying ---- */
+/* ---- copy ---- */
 
 int
 identity_copy(const struct identity *from, struct arena *a, struct identity *to)

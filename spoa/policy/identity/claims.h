@@ -1,4 +1,4 @@
-/* From verified claims to an identity: paths, types, free attributes. */
+/* From verified claims or certificates to an identity: paths, types and attributes. */
 #ifndef POLICY_IDENTITY_CLAIMS_H
 #define POLICY_IDENTITY_CLAIMS_H
 
@@ -8,12 +8,12 @@
 #include "base/err.h"
 #include "policy/identity/identity.h"
 
-/* The members of an identity that are a text each: what claims, headers and records call them,
- * and where they are. */
+/* The string members of an identity: their names in claims, headers and records, and their
+ * places. */
 enum { IDENTITY_TEXTS = 5 };
 extern const struct identity_text {
-	const char *name, *wrong; /* why a claim is refused that is none */
-	size_t place, mapped;	  /* in struct identity, in struct claim_map */
+	const char *name, *wrong; /* `wrong`: why a claim that is not a string is refused */
+	size_t place, mapped;	  /* offsets in struct identity and in struct claim_map */
 } identity_texts[IDENTITY_TEXTS];
 
 static inline struct span *
@@ -22,7 +22,7 @@ identity_text(struct identity *id, size_t i)
 	return (struct span *)(void *)((char *)id + identity_texts[i].place);
 }
 
-/* The path or field that is meant; NULL: none. */
+/* Returns the path or field for the member, or NULL if none is mapped. */
 static inline const char *
 claim_mapped(const struct claim_map *map, size_t i)
 {
@@ -30,7 +30,7 @@ claim_mapped(const struct claim_map *map, size_t i)
 						    identity_texts[i].mapped);
 }
 
-/* ERR_AUTH, and why. */
+/* Sets *why and returns ERR_AUTH. */
 static inline int
 auth_refused(const char **why, const char *phrase)
 {
@@ -38,15 +38,16 @@ auth_refused(const char **why, const char *phrase)
 	return ERR_AUTH;
 }
 
-/* 0; ERR_AUTH: a mapped claim has the wrong type or the person is missing, *why a
- * fixed phrase; ERR_NOMEM. Everything lives in the arena. */
+/* Reads the claims by the map. Returns 0; ERR_AUTH with a fixed phrase in *why if a mapped
+ * claim has the wrong type or the person is missing; or ERR_NOMEM. *out lives in the arena. */
 int claims_read(const struct claim_map *map, json_t *claims, struct arena *a,
 	struct identity *out, const char **why);
-/* Makes `out`'s person one of the entry's realm, in the arena, and notes what records keep. 0;
- * ERR_AUTH: an entry without a realm names a person of a declared one; ERR_NOMEM. */
+/* Puts the person into the entry's realm, in the arena, and sets the attributes that records
+ * keep. Returns 0; ERR_AUTH if an entry without a realm names a person of a declared realm; or
+ * ERR_NOMEM. */
 int claims_in_realm(const struct policy *p, const struct identity_entry *e, struct arena *a,
 	struct identity *out, const char **why);
-/* What the certificate says, by the same map: fields for paths. */
+/* The same for a certificate: the map has its fields instead of paths. */
 int claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena *a,
 	struct identity *out, const char **why);
 

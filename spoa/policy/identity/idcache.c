@@ -1,4 +1,5 @@
-/* A fixed open-addressed table, eight ways a set, evicted by a clock hand. */
+/* A table of fixed size with eight entries in each set (open addressing). A clock hand in each
+ * set evicts entries that were not used since it last passed. */
 #include "policy/identity/idcache.h"
 
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 enum { WAYS = 8 };
 
+/* Owner: one worker. */
 struct identity_cache {
 	size_t sets;
 	unsigned *hand;
@@ -92,7 +94,7 @@ idcache_put(struct identity_cache *c, const unsigned char key[32],
 			at = candidate;
 		candidate->referenced = false;
 	}
-	INVARIANT(at >= set && at < set + WAYS); /* idcache_find() looks nowhere else */
+	INVARIANT(at >= set && at < set + WAYS); /* idcache_find() searches only this set */
 	drop_cached(at);
 	arena_init(&at->arena, 64 << 10, true);
 	at->used = true;

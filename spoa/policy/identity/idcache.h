@@ -1,6 +1,5 @@
-/* Verified tokens of one worker and one snapshot, by SHA-256 of the whole token
- * and the entry that verified it. Times are checked on every hit; failures are
- * never here. */
+/* Verified tokens of one worker and one snapshot. The key is the SHA-256 of the whole token or
+ * certificate. Times are checked at every use. Failures are never cached. */
 #ifndef POLICY_IDENTITY_IDCACHE_H
 #define POLICY_IDENTITY_IDCACHE_H
 
@@ -10,20 +9,21 @@ struct token_times { /* wall seconds; 0: absent */
 	int64_t exp, nbf, iat;
 };
 
+/* One entry. Its identity lives in `arena`. */
 struct cached {
 	unsigned char key[32];
 	const struct identity_entry *entry;
 	struct identity identity;
 	struct token_times times;
-	unsigned generation; /* of the issuer's keys at a URL; 0 without one */
+	unsigned generation; /* generation of the issuer's keys at a URL; 0: no URL */
 	struct arena arena;
 	bool used;
-	bool referenced; /* since the hand last passed: clock eviction */
+	bool referenced; /* used since the clock hand last passed */
 };
 
-/* NULL: not there. */
+/* Returns NULL if there is no such entry. The result is valid until the next idcache_put(). */
 struct cached *idcache_find(struct identity_cache *c, const unsigned char key[32]);
-/* Keeps a copy; silently not, where memory is short. */
+/* Keeps a copy of the identity. If memory is exhausted, nothing is kept. */
 void idcache_put(struct identity_cache *c, const unsigned char key[32],
 	const struct identity_entry *e, const struct identity *id, const struct token_times *t,
 	unsigned generation);

@@ -1,4 +1,8 @@
-/* Client certificates, which HAProxy verified. */
+/* Verifies the credential of a request (RFC 7515, 7519, 8725). The entries of the policy are
+ * tried in order, and the first credential that is present decides. A credential is recognized
+ * by its shape: an API key of ours, or a token of three or five parts. Anything else in these
+ * headers is not a credential of ours. Certificates were verified by HAProxy; tokens are in
+ * token.c, signed headers in signed.c. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -30,7 +34,7 @@ cert_times(const struct token_times *t, int64_t now_s)
 	return now_s < t->nbf ? "the client certificate is not valid yet" : NULL;
 }
 
-/* certificate.c: likewise, of the client's. */
+/* ---- client certificates ---- */
 static int
 verify_certificate(const struct attempt *t, const struct identity_entry *e)
 {
@@ -74,14 +78,9 @@ verify_certificate(const struct attempt *t, const struct identity_entry *e)
 	return err;
 }
 
-/* Verifying credentials (RFC 7515, 7519, 8725; design rule 6). The entries of the
- * policy are tried in order; the first credential that is present decides. What
- * is present goes by shape: an API key of ours, or a token of three or five
- * parts. Anything else in those headers is no credential of ours. */
-
-enum { NOT_HERE = SIGNED_NOT_HERE }; /* no such credential: the next entry */
-
 /* ---- keys ---- */
+
+enum { NOT_HERE = SIGNED_NOT_HERE }; /* no such credential: try the next entry */
 
 bool
 identity_has_model(const struct identity *id, struct span model)
@@ -92,6 +91,7 @@ identity_has_model(const struct identity *id, struct span model)
 	return false;
 }
 
+/* Loads the keys of one entry. Errors are added to *d. */
 static void
 load_entry(const struct identity_entry *e, bool no_file_no_key, struct keysets *sets,
 	struct entry_keys *k, struct diag *d)
@@ -168,10 +168,11 @@ identity_keys_have(const struct identity_keys *k, struct span id)
 	return false;
 }
 
-/* ---- the credential in a header, or in a parameter of the query ---- */
+/* ---- credentials in headers and URL parameters ---- */
 
 int
-identity_presented(const struct http_head *h, const char *header, struct span *out, bool *foreign)
+identity_presented(
+	const struct http_head *h, const char *header, struct span *out, bool *foreign)
 {
 	struct span v, rest;
 	size_t scheme = 0;
@@ -192,7 +193,7 @@ identity_presented(const struct http_head *h, const char *header, struct span *o
 	} else {
 		*foreign = true;
 		*out = rest.n ? rest : v;
-		/* RFC 9110 11.4: with parameters it is no token68. */
+		/* RFC 9110 11.4: a credential with parameters is not a token68 */
 		for (size_t i = 0; i < out->n; i++)
 			if (is_one_of(out->p[i], " \t,\""))
 				*out = (struct span){ NULL, 0 };
@@ -200,7 +201,8 @@ identity_presented(const struct http_head *h, const char *header, struct span *o
 	return 0;
 }
 
-/* The value of that parameter, escapes undone. 0 or ERR_AUTH (given twice). */
+/* Finds the parameter's value, with escapes decoded. Returns 0, or ERR_AUTH if it occurs
+ * twice. */
 static int
 presented_in_query(
 	const struct http_head *h, const char *name, struct arena *a, struct span *out)
@@ -224,7 +226,8 @@ presented_in_query(
 
 /* ---- API keys ---- */
 
-/* owner and scopes, for conditions and the record */
+/* Sets owner and scopes as attributes, for conditions and records. Returns false if memory is
+ * exhausted. */
 static bool
 key_attributes(const struct apikey *k, struct arena *a, struct identity *out)
 {
@@ -249,7 +252,7 @@ key_attributes(const struct apikey *k, struct arena *a, struct identity *out)
 	return true;
 }
 
-/* Views of the key's texts. */
+/* Fills the identity with views of the key's strings. Returns 0 or ERR_NOMEM. */
 static int
 from_key(const struct identity_entry *e, const struct apikey *k, struct arena *a,
 	struct identity *out)
@@ -286,8 +289,8 @@ apikey_refused(const struct apikey *k, int64_t now_ns, const char **why)
 {
 	if (apikey_live(k, now_ns))
 		return 0;
-	return auth_refused(why, k->revoked_ns ? "the API key is revoked"
-						    : "the API key has expired");
+	return auth_refused(
+		why, k->revoked_ns ? "the API key is revoked" : "the API key has expired");
 }
 
 static int
@@ -312,7 +315,7 @@ identity_of_key(const struct policy *p, const struct identity_keys *k,
 	for (size_t i = 0; i < p->nidentities; i++) {
 		if (p->identities[i].kind != ID_API_KEY)
 			continue;
-		/* Of a file's key that was revoked at run time no more is known there. */
+		/* for a file's key that was revoked at run time, `live` contains only the id */
 		const struct apikey *key = found && found->person[0]
 						   ? found
 						   : apikeys_by_id(k->entry[i].apikeys, id);
@@ -324,6 +327,7 @@ identity_of_key(const struct policy *p, const struct identity_keys *k,
 	return ERR_NOTFOUND;
 }
 
+/* Looks the key up as it is now, in the keys made at run time and in the files. */
 static int
 apikey_again(const struct policy *p, const struct identity_keys *k, const struct apikeys *live,
 	struct span id, int64_t now_ns, const char **why)
@@ -347,7 +351,8 @@ identity_again(const struct policy *p, const struct identity_keys *k,
 		int err = apikey_again(p, k, live, was->key_id, now_wall_ns, why);
 		if (!err)
 			err = identity_of_key(p, k, live, was->key_id, a, out);
-		out->person = was->person; /* the owner, where the entry said so */
+		/* an entry with subject: owner had put the owner here */
+		out->person = was->person;
 		return err;
 	}
 	if (was->expires_s && now_wall_ns / 1000000000 >= was->expires_s)
@@ -368,8 +373,8 @@ has_kind(const struct policy *p, const struct identity_entry *place, enum identi
 	return false;
 }
 
-/* A key that was made at run time, or one of a file that was revoked then. NOT_HERE: neither
- * has the text. */
+/* Verifies a key that was made at run time, or refuses a file's key that was revoked at run
+ * time. Returns NOT_HERE for any other text. */
 static int
 verify_live(const struct attempt *t, const struct identity_entry *e, struct span text)
 {
@@ -384,13 +389,13 @@ verify_live(const struct attempt *t, const struct identity_entry *e, struct span
 		return auth_refused(t->why, "the API key is revoked");
 	if (!apikey_is(k, text))
 		return NOT_HERE;
-	/* The next change of them may come while the request lives. */
+	/* copied, because the keys may change while the request lives */
 	int err = apikey_copy(k, t->a, &copy);
 	return err ? err : verify_apikey(t, e, &copy);
 }
 
-/* A key is tried by all entries that read the place where it is: keys made at run time first,
- * then each entry's file. */
+/* Tries all entries that read this place: first the keys made at run time, then the file of
+ * each entry. */
 static int
 verify_key(const struct attempt *t, const struct identity_entry *place, struct span text)
 {
@@ -422,8 +427,8 @@ identity_nobody(const struct policy *p, struct identity *out)
 		}
 }
 
-/* A browser's WebSocket has no header of its own: its key is one of the subprotocols, or in the
- * query. 0 or ERR_AUTH (in two places). */
+/* A browser cannot set headers of a WebSocket, so its key is in a subprotocol or in the URL.
+ * Returns 0, or ERR_AUTH if there are two. */
 static int
 presented_in_handshake(const struct http_head *h, struct arena *a, struct span *out)
 {
@@ -445,7 +450,8 @@ presented_in_handshake(const struct http_head *h, struct arena *a, struct span *
 	return 0;
 }
 
-/* The place of an entry: NOT_HERE where it holds no credential of ours. */
+/* Verifies the credential in the place of an entry. Returns NOT_HERE if the place has no
+ * credential of ours. */
 static int
 verify_place(const struct attempt *t, const struct identity_entry *place)
 {

@@ -1,4 +1,4 @@
-/* WHAT=AMOUNT/WINDOW. */
+/* The limits of an API key, written as WHAT=AMOUNT/WINDOW. */
 #include "policy/identity/keylimits.h"
 
 #include "base/err.h"
@@ -8,7 +8,7 @@
 
 enum { USD_SCALE = 9 }; /* nano-dollars */
 
-/* A name has no other part of a Redis key than limits of the policy have. */
+/* the name takes the place of a policy's limit name in Redis keys */
 static const char *const names[KEY_LIMITS_MAX] = { "key-limit-1", "key-limit-2", "key-limit-3",
 	"key-limit-4", "key-limit-5", "key-limit-6", "key-limit-7", "key-limit-8" };
 
@@ -30,12 +30,14 @@ key_limit_read(struct span text, struct limit *out)
 	out->reads_body = out->of != LIMIT_REQUESTS && out->of != LIMIT_CONCURRENT;
 	if (out->of == LIMIT_USD) {
 		if (price_parse(amount, USD_SCALE, &out->amount) < 0 || !out->amount)
-			return "US dollars such as 500 or 0.25 are expected after =";
+			return "US dollars such as 500 or 0.25 are expected after '='";
 	} else if (span_u64(amount, &out->amount) < 0 || !out->amount ||
 		   out->amount > 1ull << 40)
-		return "a whole number from 1 on is expected after =";
+		return "a whole number of at least 1 is expected after '='";
 	if (!limit_counted[i].window)
-		return text.p ? "requests at once, and tokens of one request, have no window"
+		return text.p ? "a limit on concurrent requests, or on tokens of one request, "
+				"has no "
+				"window"
 			      : NULL;
 	size_t calendar = span_find(text, calendar_words, CALENDAR_MONTH + 1);
 	if (calendar <= CALENDAR_MONTH) {
@@ -46,7 +48,7 @@ key_limit_read(struct span text, struct limit *out)
 	if (duration_parse(text, &us) < 0 || us < SECOND_US || us % SECOND_US ||
 		us > 31ull * 86400 * SECOND_US)
 		return "a window from 1s to 31d, such as 1m, or hour, day, week or month, is "
-		       "expected after /";
+		       "expected after '/'";
 	out->window_s = us / SECOND_US;
 	return NULL;
 }

@@ -1,6 +1,7 @@
-/* The window: buckets of eight words; a word is 40 bits of the nonce's hash over 24 bits
- * of the second until which it counts. A worker takes a word by compare-and-swap and
- * looks again: of two that came at once with one nonce at most one finds itself alone. */
+/* The window of nonces: buckets of eight words. A word has 40 bits of the nonce's hash and 24
+ * bits of the second until which it counts. A worker stores a word by compare-and-swap and then
+ * counts again: if two workers stored the same nonce at once, at most one of them counts a
+ * single word. */
 #include "policy/identity/nonce.h"
 
 #include <stdatomic.h>
@@ -13,8 +14,9 @@
 enum { BUCKET = 8, UNTIL_BITS = 24 };
 #define UNTIL_MASK ((UINT64_C(1) << UNTIL_BITS) - 1)
 
+/* Shared by all workers without a lock. */
 struct nonce_window {
-	size_t buckets; /* a power of two */
+	size_t buckets;	     /* a power of two */
 	uint64_t started_us; /* monotonic */
 	_Atomic uint64_t v[];
 };
@@ -47,7 +49,8 @@ nonce_window_started(const struct nonce_window *w)
 	return ((int64_t)w->started_us + wall_offset_us()) / 1000000;
 }
 
-/* The 24 bits turn around after 194 days: what lies more than half of that ahead is past. */
+/* Returns true if a word still counts. The 24 bits wrap around after 194 days, so a time more
+ * than half of that ahead is past. */
 static bool
 live(uint64_t word, uint64_t now)
 {
@@ -56,7 +59,7 @@ live(uint64_t word, uint64_t now)
 	return word && ahead > 0 && ahead < UNTIL_MASK / 2;
 }
 
-/* How many live words of the bucket hold that hash. */
+/* Returns the number of live words in the bucket that have the same hash. */
 static unsigned
 count_nonce(_Atomic uint64_t *bucket, uint64_t word, uint64_t now)
 {
@@ -82,7 +85,7 @@ nonce_take(struct nonce_window *w, struct span nonce, int64_t now_s, int64_t unt
 	memcpy(&hash, h + sizeof(hash), sizeof(hash));
 	uint64_t word = (hash << UNTIL_BITS | ((uint64_t)until_s & UNTIL_MASK));
 
-	word += !word; /* 0 is a free place */
+	word += !word; /* 0 marks a free word */
 	if (count_nonce(bucket, word, now))
 		return ERR_DUPLICATE;
 	for (int i = 0; i < BUCKET; i++) {

@@ -1,5 +1,5 @@
-/* Nonces seen within the time that a signature holds: one window for the process, taken
- * from by all workers without a lock. Of a nonce 64 bits of a hash are kept. */
+/* Nonces seen during the time in which a signature is valid: one window for the process, used
+ * by all workers without a lock. 64 bits of each nonce's hash are kept. */
 #ifndef POLICY_IDENTITY_NONCE_H
 #define POLICY_IDENTITY_NONCE_H
 
@@ -7,16 +7,17 @@
 
 struct nonce_window;
 
-/* started_us: when the process began, monotonic. NULL: out of memory. */
+/* Makes a window for `entries` nonces. `started_us` is the monotonic start time of the process.
+ * Returns NULL if memory is exhausted. */
 struct nonce_window *nonce_window_new(size_t entries, uint64_t started_us);
 void nonce_window_free(struct nonce_window **w);
-/* When the process began, in wall seconds of the clock that is believed now: a previous process may
- * have seen what was signed before. A clock that was ahead at the start and is corrected moves
- * this time with it. */
+/* Returns the start time of the process in wall seconds of the present clock. Signatures from
+ * before that time may have been seen by the previous process. If the clock was ahead at the
+ * start and is corrected, the result moves with it. */
 int64_t nonce_window_started(const struct nonce_window *w);
 
-/* Any thread. 0: never seen, and now remembered until `until_s` (wall seconds);
- * ERR_DUPLICATE: seen; ERR_LIMIT: the window is full here. */
+/* Any thread. Returns 0 if the nonce was not seen before; it is now remembered until `until_s`
+ * (wall seconds). Returns ERR_DUPLICATE if it was seen, or ERR_LIMIT if its bucket is full. */
 int nonce_take(struct nonce_window *w, struct span nonce, int64_t now_s, int64_t until_s);
 
 #endif

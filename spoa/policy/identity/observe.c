@@ -1,6 +1,6 @@
-/* Whether a request is one that `observe` is about. What is "ours" goes by shape alone, so that
- * a key that was revoked or mistyped is a 401 as anywhere, and never goes to the provider of
- * somebody else. */
+/* Finds out if a request of an observed host shows a credential of ours. Only the shape counts:
+ * a key that was revoked or mistyped gets 401 as anywhere else, and is never sent to a
+ * provider. */
 #include "policy/identity/observe.h"
 
 #include "base/ascii.h"
@@ -20,8 +20,8 @@ observe_host(const struct policy *p, struct span host, int64_t now_wall_ns)
 	       policy_host_in(host, p->observe.hosts, p->observe.nhosts);
 }
 
-/* What base64 in either alphabet spells, whatever else is between its digits; with `chunks`
- * what begins anew after each padding. p NULL: out of memory. */
+/* Decodes base64 of either alphabet and skips all other characters. With `chunks`, decoding
+ * starts again after each padding. Returns a span with p NULL if memory is exhausted. */
 static struct span
 decode_any(struct span code, bool chunks, struct arena *a)
 {
@@ -52,8 +52,8 @@ is_code(char c)
 	return value64(c) >= 0 || c == '=';
 }
 
-/* A token's claims: of an entry's issuer, as they themselves say. Nothing of it is trusted. A
- * token of another issuer is the provider's to judge. */
+/* Returns true if a token's claims name the issuer of an entry. The claims are not verified.
+ * Tokens of other issuers are left to the provider. */
 static bool
 names_our_issuer(const struct policy *p, struct span claims, struct arena *a)
 {
@@ -69,8 +69,9 @@ names_our_issuer(const struct policy *p, struct span claims, struct arena *a)
 	return ours;
 }
 
-/* Between whatever signs it stands, and glued to them: in a cookie, quoted, in a list. What is
- * between two dots is looked at: header and signature may have anything next to them. */
+/* Returns true if a token of ours occurs anywhere in `s`: in a cookie, in quotes or in a list.
+ * The part between two dots is examined, because header and signature may have any character
+ * next to them. */
 static bool
 holds_token(const struct policy *p, struct span s, struct arena *a)
 {
@@ -87,7 +88,7 @@ holds_token(const struct policy *p, struct span s, struct arena *a)
 	return false;
 }
 
-/* An API key in hexadecimal of any case. */
+/* Returns true if `s` contains an API key in hexadecimal. */
 static bool
 holds_hex_key(struct span s, struct arena *a)
 {
@@ -117,8 +118,8 @@ holds_plainly(const struct policy *p, struct span s, struct arena *a)
 	return apikey_next(&rest, &key) || holds_token(p, s, a) || holds_hex_key(s, a);
 }
 
-/* As user or password of RFC 7617, however its base64 is written: clients and servers differ in
- * alphabets, padding, blanks and lists. */
+/* Returns true if the user or password of Basic authentication (RFC 7617) contains a credential
+ * of ours. Clients write its base64 with different alphabets, padding, spaces and lists. */
 static bool
 basic_holds_ours(const struct policy *p, struct span v, struct arena *a)
 {
@@ -142,7 +143,8 @@ basic_holds_ours(const struct policy *p, struct span v, struct arena *a)
 	return false;
 }
 
-/* An API key or a token in it, its escapes undone three times too. */
+/* Returns true if `s` contains an API key or a token, also after its percent escapes were
+ * decoded up to three times. */
 static bool
 holds_ours(const struct policy *p, struct span s, struct arena *a)
 {
@@ -157,8 +159,8 @@ holds_ours(const struct policy *p, struct span s, struct arena *a)
 	}
 }
 
-/* It begins as a key of ours, with or without a scheme before it: where credentials are, that
- * is meant to be one. */
+/* Returns true if `v` begins like a key of ours, with or without a scheme. In a place for
+ * credentials, this is meant to be a key. */
 static bool
 begins_as_ours(struct span v)
 {
@@ -171,7 +173,7 @@ begins_as_ours(struct span v)
 	return credential_shape(v) == SHAPE_API_KEY || credential_shape(rest) == SHAPE_API_KEY;
 }
 
-/* Whether an entry looks there: a header field, or a parameter of the query. */
+/* Returns true if an entry looks for credentials in this header field or URL parameter. */
 static bool
 is_place(const struct policy *p, struct span name, bool query)
 {
@@ -229,7 +231,7 @@ observe_shows_ours(const struct policy *p, const struct credentials *c, struct a
 	return holds_ours(p, c->head->path, a) || query_shows(p, c->head->query, a);
 }
 
-/* ---- for people ---- */
+/* ---- state for people ---- */
 
 enum observe_state
 observe_state(const struct policy *p, int64_t now_wall_ns, int64_t *days)
@@ -256,15 +258,15 @@ observe_says(const struct policy *p, int64_t now_wall_ns, struct buf *out)
 		return;
 	clock_second(o->until_ns, when);
 	if (state == OBSERVE_OVER) {
-		buf_printf(out, "ended at %s: requests are decided as any", when);
+		buf_printf(out, "ended at %s: requests are decided as usual", when);
 		return;
 	}
 	for (size_t i = 0; i < o->nhosts; i++)
 		buf_printf(out, "%s%s", i ? ", " : "", o->hosts[i]);
 	buf_printf(out,
-		": who has no key of ours goes to %s, nothing refused, until %s (%lld day%s "
-		"left)",
+		": callers without a key of ours are passed to %s, and nothing is refused, "
+		"until %s (%lld day%s left)",
 		o->backend, when, (long long)days, days == 1 ? "" : "s");
 	if (state == OBSERVE_NEAR)
-		buf_str(out, "; from then on it is decided as any");
+		buf_str(out, "; after that, these requests are decided as usual");
 }

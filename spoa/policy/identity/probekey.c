@@ -1,4 +1,4 @@
-/* Keys of probes. A key is read by making it again: its ID says for which minute and kind. */
+/* Keys of probes. A key is checked by making it again: its ID states the minute and kind. */
 #include "policy/identity/probekey.h"
 
 #include <sodium.h>
@@ -14,15 +14,15 @@ minute_of(int64_t wall_ns)
 	return wall_ns / 1000000000 / 60;
 }
 
-/* "tg_ID_" of the kind and the minute: the part of a key that anybody can make. */
+/* Writes "tg_ID_" for a kind and minute: the part of a key that is not secret. */
 static struct span
 probe_key_head(enum probe_kind kind, int64_t minute, char out[PROBE_KEY_BYTES])
 {
 	unsigned char id[4];
 	char digits[6];
 
-	uint32_t bits = (uint32_t)(kind == PROBE_RELAY) << 31 |
-			((uint32_t)minute & 0xffffffu) << 7;
+	uint32_t bits = (uint32_t)(kind == PROBE_RELAY) << 31 | ((uint32_t)minute & 0xffffffu)
+									<< 7;
 	for (size_t i = 0; i < sizeof(id); i++)
 		id[i] = (unsigned char)(bits >> (24 - 8 * i));
 	apikey_base32(digits, id, sizeof(id), 5);
@@ -64,8 +64,9 @@ probe_key_read(const unsigned char secret[SHA256_BYTES], struct span text, int64
 
 	if (!span_starts(text, span_str(begins)))
 		return PROBE_NONE;
-	/* A minute ahead, because the clocks of two machines differ. The MAC reads the whole body,
-	 * so it is only made for the one minute and kind that the ID says. */
+	/* One minute ahead is accepted, because the clocks of two machines differ. The MAC
+	 * covers the whole body, so it is made only for the minute and kind that the ID
+	 * states. */
 	for (int64_t minute = now - PROBE_MINUTES; minute <= now + 1; minute++)
 		for (enum probe_kind kind = PROBE_DIRECT; kind <= PROBE_RELAY; kind++) {
 			if (!span_starts(text, probe_key_head(kind, minute, want)))

@@ -1,4 +1,4 @@
-/* Signed headers; what is signed is told in signed.h. */
+/* Verifies signed headers. signed.h has the text that is signed. */
 #include "policy/identity/signed.h"
 
 #include <openssl/evp.h>
@@ -16,6 +16,7 @@
 
 enum { FIELDS_MAX = 32, VALUE_MAX = 4096, KEYS_MAX = 64, SECRET_MIN = 32, MAC_BYTES = 32 };
 
+/* The keys of one file. Secrets are erased by buf_free(). */
 struct hmac_keys {
 	struct arena arena;
 	struct hmac_key {
@@ -45,7 +46,8 @@ read_hmac_key(struct hmac_keys *k, const struct yaml_node *n, struct diag *d)
 		return;
 	for (size_t i = 0; i < k->n; i++)
 		if (!strcmp(k->v[i].id, key->id))
-			diag_at(d, id, "the id %s is given twice", key->id);
+			diag_at(d, id, "the id %s occurs twice: each key needs its own id",
+				key->id);
 	buf_init(&key->secret, 0);
 	SCOPED_BUF(why, 4096);
 	k->n++;
@@ -105,13 +107,14 @@ hmac_key_of(const struct hmac_keys *k, struct span id)
 	return NULL;
 }
 
-/* ---- the headers ---- */
+/* ---- headers ---- */
 
 struct signed_field {
 	struct span name; /* lower case, with the prefix */
 	struct span value;
 };
 
+/* State of one signed_verify() call. Lives on its stack. */
 struct reader {
 	const struct identity_entry *e;
 	struct arena *a;
@@ -129,7 +132,8 @@ signed_by_name(const void *a, const void *b)
 	return span_order(x->name, y->name);
 }
 
-/* 0 with *why, or the number of headers found, the signature among them. */
+/* Collects the headers of the entry, sorted by name. Returns their number with the signature.
+ * r->why is set if they cannot be verified. */
 static size_t
 collect_signed(struct reader *r, const struct http_head *h)
 {
@@ -166,7 +170,7 @@ collect_signed(struct reader *r, const struct http_head *h)
 	return found;
 }
 
-/* The value of <prefix>name, empty where absent. */
+/* Returns the value of header <prefix>NAME, or an empty span. */
 static struct span
 signed_value(const struct reader *r, const char *name)
 {
@@ -178,8 +182,9 @@ signed_value(const struct reader *r, const char *name)
 	return (struct span){ NULL, 0 };
 }
 
-/* ---- the signature ---- */
+/* ---- signature ---- */
 
+/* Decodes a MAC in hexadecimal or base64. */
 static bool
 decode_mac(struct span text, unsigned char mac[MAC_BYTES])
 {
@@ -196,6 +201,7 @@ decode_mac(struct span text, unsigned char mac[MAC_BYTES])
 	       n == MAC_BYTES;
 }
 
+/* Returns true if the signature is correct. The comparison takes constant time. */
 static bool
 signature_fits(const struct reader *r, const struct hmac_key *key, const struct http_head *h)
 {
@@ -210,7 +216,8 @@ signature_fits(const struct reader *r, const struct hmac_key *key, const struct 
 	for (size_t i = 0; i < r->n; i++) {
 		buf_span(&text, r->v[i].name);
 		buf_putc(&text, ':');
-		buf_span(&text, r->v[i].value); /* printf would end at a zero byte */
+		/* not with printf, which would stop at a zero byte */
+		buf_span(&text, r->v[i].value);
 		buf_putc(&text, '\n');
 	}
 	struct span secret = buf_view(&key->secret), s = buf_view(&text);
@@ -220,7 +227,7 @@ signature_fits(const struct reader *r, const struct hmac_key *key, const struct 
 	       sodium_memcmp(mac, given, MAC_BYTES) == 0;
 }
 
-/* ---- what they say ---- */
+/* ---- identity ---- */
 
 static bool
 whole_number(struct span s, int64_t *out)
@@ -256,7 +263,7 @@ read_attributes(struct reader *r, struct identity *out)
 	out->attributes = pairs;
 }
 
-/* The times, the nonce, the person. NULL, or why not. */
+/* Checks times, nonce and person. Returns NULL, or why the headers are refused. */
 static const char *
 check_claims(struct reader *r, const struct hmac_key *key, const struct credentials *c,
 	int64_t now_s, struct identity *out)
@@ -278,7 +285,7 @@ check_claims(struct reader *r, const struct hmac_key *key, const struct credenti
 		return NULL;
 	if (when < nonce_window_started(c->nonces))
 		return "signed before this process began: sign again";
-	/* The same nonce under two keys is two nonces. */
+	/* the same nonce with two keys counts as two nonces */
 	struct span once = arena_printf(r->a, "%s:%.*s", key->id, SPAN_ARG(nonce));
 	switch (once.p ? nonce_take(c->nonces, once, now_s, when + skew + 1) : ERR_NOMEM) {
 	case 0: return NULL;

@@ -1,4 +1,4 @@
-/* Tokens (RFC 7519, 8725), and those bound to a certificate (RFC 8705). */
+/* Verifies tokens (RFC 7519, 8725), also tokens that are bound to a certificate (RFC 8705). */
 #include <sodium.h>
 
 #include "base/codec/json_text.h"
@@ -9,6 +9,7 @@
 #include "policy/identity/attempt.h"
 #include "policy/identity/claims.h"
 
+/* Returns NULL, or why the token's times refuse it. */
 static const char *
 check_times(const struct identity_entry *e, const struct token_times *t, int64_t now_s)
 {
@@ -25,7 +26,7 @@ check_times(const struct identity_entry *e, const struct token_times *t, int64_t
 	return NULL;
 }
 
-/* From then on check_times() says no. */
+/* Returns the first second at which check_times() refuses the token. */
 static int64_t
 token_over(const struct identity_entry *e, const struct token_times *t)
 {
@@ -34,7 +35,8 @@ token_over(const struct identity_entry *e, const struct token_times *t)
 	return (e->max_age_s && by_age < t->exp ? by_age : t->exp) + (int64_t)e->leeway_s;
 }
 
-/* NumericDate (RFC 7519 2): a number, seconds, a fraction allowed. */
+/* Reads a NumericDate (RFC 7519 2): seconds, perhaps with a fraction. 0: absent. Returns false
+ * for any other value. */
 static bool
 numeric_date(json_t *claims, const char *name, int64_t *out)
 {
@@ -50,7 +52,8 @@ numeric_date(json_t *claims, const char *name, int64_t *out)
 	return true;
 }
 
-/* RFC 7519 4.1.3: a string or a list of strings. */
+/* Returns true if `aud`, a string or a list of strings (RFC 7519 4.1.3), names an audience of
+ * the entry. */
 static bool
 audience_fits(const struct identity_entry *e, json_t *aud)
 {
@@ -67,7 +70,7 @@ audience_fits(const struct identity_entry *e, json_t *aud)
 	return fits;
 }
 
-/* RFC 8725 3.11: a token of another kind is not ours. */
+/* Returns true for the types of access tokens (RFC 8725 3.11). */
 static bool
 type_fits(json_t *typ)
 {
@@ -79,6 +82,7 @@ type_fits(json_t *typ)
 	       span_ieq(t, SPAN_LIT("application/at+jwt"));
 }
 
+/* Checks the JOSE header. Keys inside of the token are refused. */
 static int
 check_header(const struct identity_entry *e, json_t *h, enum jws_alg *alg, const char **why)
 {
@@ -114,8 +118,8 @@ check_claims(const struct identity_entry *e, json_t *c, struct token_times *t, i
 	return *why ? ERR_AUTH : 0;
 }
 
-/* The entry of that place whose issuer the token names, and its audience where
- * several have that issuer: lookup only, nothing of the token is trusted yet. */
+/* Returns the index of the entry of that place that has the token's issuer, preferably one with
+ * its audience, or nidentities. This is only a look-up: nothing of the token is trusted yet. */
 static size_t
 entry_for(const struct policy *p, const struct identity_entry *place, json_t *claims)
 {
@@ -134,8 +138,8 @@ entry_for(const struct policy *p, const struct identity_entry *place, json_t *cl
 	return first;
 }
 
-/* Of the issuer's keys, where they are at a URL; before verifying, so that a change in
- * between is a change. */
+/* Returns the generation of the issuer's keys at a URL. It is read before verifying, so that a
+ * change in between is noticed. */
 static unsigned
 generation_of(const struct attempt *t, const struct identity_entry *e)
 {
@@ -144,6 +148,7 @@ generation_of(const struct attempt *t, const struct identity_entry *e)
 	return set ? keyset_generation(set) : 0;
 }
 
+/* Verifies a parsed token. Sets *entry and *generation for the cache. */
 static int
 verify_parsed(const struct attempt *t, const struct identity_entry *place, const struct jws *j,
 	struct token_times *times, const struct identity_entry **entry, unsigned *generation)
@@ -187,6 +192,7 @@ verify_parsed(const struct attempt *t, const struct identity_entry *place, const
 	return err ? err : claims_in_realm(t->p, e, t->a, t->out, t->why);
 }
 
+/* Verifies a token without its binding, with the cache. */
 static int
 verify_alone(const struct attempt *t, const struct identity_entry *place, struct span token)
 {
@@ -197,8 +203,8 @@ verify_alone(const struct attempt *t, const struct identity_entry *place, struct
 
 	sha256(token, key);
 	struct cached *c = t->cache ? idcache_find(t->cache, key) : NULL;
-	/* The same token in another entry's place is not the same credential, and what an
-	 * issuer has taken out of its set verifies no more. */
+	/* In the place of another entry, the same token is another credential. After a change
+	 * of the issuer's keys, the cached result is not used. */
 	if (c && same_place(c->entry, place) && c->generation == generation_of(t, c->entry)) {
 		*t->hit = true;
 		*t->why = check_times(c->entry, &c->times, t->now_s);
@@ -224,7 +230,7 @@ verify_token(const struct attempt *t, const struct identity_entry *place, struct
 
 	if (err || !t->out->bound)
 		return err;
-	/* Bound to a certificate it is its holder's only over that connection. */
+	/* a bound token is valid only over a connection with its certificate */
 	*t->why = "the token is bound to another client certificate";
 	if (!c->certificate.n || c->certificate_refused)
 		return ERR_AUTH;

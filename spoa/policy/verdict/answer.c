@@ -1,5 +1,5 @@
-/* The verdict on an answer. As for requests two outcomes are followed in one pass, what is
- * enforced and what would be without shadow. */
+/* The verdict on a response. As for requests, two outcomes are followed in one pass: the
+ * enforced one, and the one without shadow mode. */
 #include "policy/verdict/answer.h"
 
 #include "base/err.h"
@@ -10,7 +10,7 @@
 
 const char *const answer_when_names[] = { "whole", "new", "block", "end" };
 
-/* ---- what is kept of the request ---- */
+/* ---- kept facts of the request ---- */
 
 int
 tools_told_copy(const struct tools_told *from, struct arena *a, struct tools_told *to)
@@ -52,7 +52,7 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 	for (size_t i = 0; v && i < p->nanswer_slots; i++) {
 		size_t slot = p->answer_slots[i];
 		struct cel_value got = facts_lookup(v, slot, &out->kept[i].present);
-		/* A file of the policy stays as long as the policy does. */
+		/* a file's value lives as long as the policy */
 		out->kept[i].value =
 			slot >= V_COUNT && p->data[slot - V_COUNT].kind == DATA_FILE
 				? got
@@ -63,6 +63,7 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 
 /* ---- the rules ---- */
 
+/* State of policy_answer(). Lives in its arena. */
 struct judging {
 	const struct policy *p;
 	const struct answer_request *asked;
@@ -72,14 +73,15 @@ struct judging {
 	struct tracks k;
 };
 
+/* Returns the effect of a track. A response that no rule denies is permitted. */
 static enum rule_effect
-conclude(const struct track *t, const struct rule **rule)
+conclude_answer(const struct track *t, const struct rule **rule)
 {
 	*rule = t->over ? t->ended : t->first_redact;
 	return t->over ? RULE_DENY : entities_any(&t->redact.of) ? RULE_REDACT : RULE_PERMIT;
 }
 
-/* ---- its calls ---- */
+/* ---- calls in the response ---- */
 
 static int
 one_call(struct judging *j, size_t i, struct arena *a, struct answer_verdict *v)
@@ -98,10 +100,10 @@ one_call(struct judging *j, size_t i, struct arena *a, struct answer_verdict *v)
 	return 0;
 }
 
-/* By the rules of phase: tool: one that is denied denies the answer. In a stream a call's
- * arguments are there once its block has ended. */
+/* Evaluates the calls by the rules with phase: tool. A denied call denies the response. In a
+ * stream, a call's arguments are complete when its block has ended. */
 static int
-calls(struct judging *j, struct arena *a, struct answer_verdict *v)
+judge_calls(struct judging *j, struct arena *a, struct answer_verdict *v)
 {
 	int err = 0;
 
@@ -144,10 +146,10 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 			tracks_rule(&j->k, p, asked->verified, r,
 				facts_test(&j->view, r->when, &t->error), &f->entities, t);
 	}
-	int err = calls(j, a, out);
+	int err = judge_calls(j, a, out);
 	const struct track *t = &j->k.enforced;
-	out->ruled.effect = conclude(t, &out->ruled.rule);
-	out->ruled.shadow_effect = conclude(&j->k.full, &out->ruled.shadow_rule);
+	out->ruled.effect = conclude_answer(t, &out->ruled.rule);
+	out->ruled.shadow_effect = conclude_answer(&j->k.full, &out->ruled.shadow_rule);
 	tracks_fill(t, &j->k.full, &out->ruled);
 	out->classes_hit = j->view.answer_classes;
 	if (out->ruled.effect == RULE_DENY) {

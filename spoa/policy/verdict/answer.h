@@ -1,16 +1,16 @@
-/* What the policy in force says about an answer: its rules of `phase: response`, top to
- * bottom, on what the answer holds so far and on the request as it was decided. Touches
- * nothing else and may be asked again and again: same facts, same verdict.
+/* The verdict on a response: rules with `phase: response` are evaluated from top to bottom on
+ * what the response contains so far and on the request as it was decided. The functions change
+ * nothing else and may be called again: the same facts give the same verdict.
  *
- * A whole answer is asked about once (ANSWER_WHOLE). A stream is asked about whenever an
- * entity or class is new, before its text goes (ANSWER_NEW), at the end of each block
- * (ANSWER_BLOCK) and at its own end (ANSWER_END). A rule that reads totals, the injection
- * score (by itself or by a class) or the finish reason is not asked at ANSWER_NEW; one that
- * reads the finish reason not before there is one, or the end. What such a rule would have
- * replaced has gone by then: policies do not load where it redacts.
+ * A whole response is evaluated once (ANSWER_WHOLE). A stream is evaluated whenever an entity
+ * or class is new, before its text is sent (ANSWER_NEW), at the end of each block
+ * (ANSWER_BLOCK), and at its own end (ANSWER_END). A rule that reads totals or the injection
+ * score (directly or by a class) is not evaluated at ANSWER_NEW. A rule that reads the finish
+ * reason is evaluated only once there is one, or at the end. By then its text has been sent, so
+ * a policy does not load if such a rule redacts.
  *
- * Which routes' answers are read for it, and what is searched for in them, is compiled into
- * the route: RESP_INSPECT, struct answer_uses. */
+ * The route states if its responses are read, and what is searched for: RESP_INSPECT and struct
+ * answer_uses. */
 #ifndef POLICY_VERDICT_ANSWER_H
 #define POLICY_VERDICT_ANSWER_H
 
@@ -19,73 +19,83 @@
 enum answer_when { ANSWER_WHOLE, ANSWER_NEW, ANSWER_BLOCK, ANSWER_END };
 extern const char *const answer_when_names[]; /* "whole", "new", "block", "end" */
 
-/* A call whose arguments are there to their end. */
+/* A call in a response, with complete arguments. */
 struct tool_verdict;
 
 struct answer_tool {
 	struct span name;
-	struct span arguments; /* as the model wrote them: JSON, or text that is none */
-	bool lost; /* the arguments are longer than what is kept: reading them fails */
-	const uint32_t *slot; /* whose call it is, ANSWER_SLOTS numbers; NULL: not said */
-	bool let_go;	      /* its rules were asked as it ended: they are not again */
+	struct span arguments; /* as the model wrote them: JSON, or text that is not JSON */
+	/* the arguments exceed the bound on what is kept, so reading them fails (prose: ok
+	 * what) */
+	bool lost;
+	const uint32_t *slot; /* ANSWER_SLOTS numbers that name the call; NULL: not set */
+	/* its rules were evaluated as it ended, and are not evaluated again */
+	bool let_go;
 };
 
-/* What is known of an answer. Borrowed for the call. */
+/* The known facts about a response. Borrowed for the time of a call. */
 struct answer_facts {
 	const struct detect_rules *rules; /* names of the entities */
-	struct entity_set entities;	  /* found, over their thresholds */
-	const uint16_t *roles; /* as struct policy_facts: assistant, tool_call; NULL: any */
-	double injection;      /* the highest score so far */
-	int64_t bytes, tokens; /* of the answer so far; tokens as counted or stated */
-	struct span finish_reason, model; /* "": not known */
+	struct entity_set entities;	  /* found, with scores over their thresholds */
+	/* roles of the segments with each entity, as in struct policy_facts: assistant,
+	 * tool_call; NULL: any */
+	const uint16_t *roles;
+	double injection; /* the highest score so far */
+	/* of the response so far; tokens as counted or stated by the provider */
+	int64_t bytes, tokens;
+	struct span finish_reason, model; /* "": unknown */
 	int status;			  /* the provider's */
 	bool streamed;
-	bool evasion;		  /* as struct policy_facts */
-	const struct span *media; /* kinds of opaque parts */
+	bool evasion;		  /* as in struct policy_facts */
+	const struct span *media; /* kinds of parts that are not text */
 	size_t nmedia;
 	const struct answer_tool *tools;
 	size_t ntools;
-	bool asks_all; /* of them, those that were let go too */
+	bool asks_all; /* evaluate calls again that were released */
 };
 
-/* What the response rules read of the request. Lives in the arena it was made in and in
- * the policy. */
+/* The request's facts that response and tool rules read. Lives in the arena it was made in, and
+ * borrows from the policy. */
 struct answer_request {
 	const struct route *route;
-	bool verified;	     /* its caller's identity: what shadow may lift */
-	bool keeps_turn;     /* the provider is to keep the answer: no call can be taken out */
-	struct answer_kept { /* as policy.answer_slots */
+	/* the caller's identity: shadow mode applies to verified callers only */
+	bool verified;
+	/* the provider keeps the response, so no call can be removed from it */
+	bool keeps_turn;
+	struct answer_kept { /* one for each of policy.answer_slots */
 		struct cel_value value;
 		bool present;
 	} * kept;
-	struct tools_told told; /* where a rule with phase: tool reads tool.description */
+	/* descriptions of tools, if a rule with phase: tool reads tool.description */
+	struct tools_told told;
 };
 
-/* 0 or ERR_NOMEM. */
+/* Returns 0 or ERR_NOMEM. */
 int tools_told_copy(const struct tools_told *from, struct arena *a, struct tools_told *to);
 
+/* The result of policy_answer(). */
 struct answer_verdict {
 	struct rule_outcome ruled;
-	/* Of what was found: of the latest verdict they hold for findings of the same entities
-	 * that come after it. */
+	/* Of the findings so far. The latest verdict also applies to later findings of the same
+	 * entities. */
 	struct redactions redact;
 	struct entity_set classes_hit; /* bit i: policy class i is in response.classes */
-	/* By place in the facts' tools, what rules with phase: tool said of each: NULL where it
-	 * was not asked about. `of_tools` NULL: no call was */
+	/* for each of the facts' tools, the verdict of rules with phase: tool; NULL: not
+	 * evaluated. of_tools is NULL if no call was evaluated */
 	const struct tool_verdict **of_tools;
 };
 
-/* Copies what the response rules read of these facts, of a request that is let go: `target`
- * is where it goes, `body` names the model that was asked for. 0, or ERR_NOMEM. */
+/* Copies the facts of a permitted request that response rules read. `target` is where the
+ * request is sent, and `body` names the model that was asked for. Returns 0 or ERR_NOMEM. */
 int policy_answer_request(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct answer_request *out);
 
-/* Deny ends the evaluation, redact and tag add up, and what no rule denies passes, whatever
- * the policy's default is. A rule that fails at run time counts as its on_error. Shadow lifts
- * as in policy_decide(). Where the route has `uses.calls` each call is asked about too
- * (policy/verdict/tool.h), but not at ANSWER_NEW: a call that is denied denies the answer, by
- * that rule; what such a rule redacts is not looked for. `trace` and `tags` live in the arena.
- * 0, or ERR_NOMEM. */
+/* Evaluates the response rules. `deny` ends the evaluation; redact and tag add up. A response
+ * that no rule denies is passed, whatever the policy's default is. A rule that fails counts as
+ * its on_error. Shadow mode works as in policy_decide(). If the route has `uses.calls`, each
+ * call is evaluated too (policy/verdict/tool.h), except at ANSWER_NEW. A denied call denies the
+ * response. Redactions of tool rules are not searched for here. `trace` and `tags` live in the
+ * arena. Returns 0 or ERR_NOMEM. */
 int policy_answer(const struct policy *p, const struct answer_request *asked,
 	const struct answer_facts *f, enum answer_when when, struct arena *a,
 	struct answer_verdict *out);

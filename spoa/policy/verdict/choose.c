@@ -1,5 +1,5 @@
-/* From the rules' fates to a target: which candidates are left, in which order, and
- * what the rules change about the request that goes there. */
+/* From the results of the rules to a target: which candidates are left, in which order, and how
+ * the rules change the request. */
 #include "base/err.h"
 #include "policy/verdict/pass.h"
 
@@ -7,12 +7,12 @@ const char *const target_outs[TARGET_OUTS] = { "", "tried", "ejected", "busy", "
 	"output", "pinned", "keyless", "limit", "form" };
 
 static const struct evaluation *
-evaluation(const struct pass *ps, size_t at)
+evaluation_at(const struct pass *ps, size_t at)
 {
 	return &ps->e[ps->each ? at : 0];
 }
 
-/* The i-th rule's change, where it matched and counts for this track. */
+/* Returns the change by rule `i` if it matched and counts for this track, or NULL. */
 static const struct rule_change *
 change_of_rule(const struct pass *ps, const struct evaluation *e, size_t i, bool full)
 {
@@ -23,8 +23,8 @@ change_of_rule(const struct pass *ps, const struct evaluation *e, size_t i, bool
 	return full || !pass_unchanged(ps, r) ? r->change : NULL;
 }
 
-/* Rules after the one that ended the track do not count; of the enforced one they
- * were not reached. */
+/* Returns the number of rules that count: those up to the rule that ended the track. On the
+ * enforced track, later rules were not reached. */
 static size_t
 rules_until(const struct pass *ps, const struct evaluation *e, bool full)
 {
@@ -33,10 +33,11 @@ rules_until(const struct pass *ps, const struct evaluation *e, bool full)
 	return end ? (size_t)(end - ps->p->rules) + 1 : ps->p->nrules;
 }
 
-enum { PLACES = 256 }; /* of a struct policy_rank */
+enum { PLACES = 256 }; /* values of policy_rank.place */
 
+/* Returns true if the rule's targets contain this one, and sets *place to its index. */
 static bool
-names(const struct rule_change *x, const struct target *t, size_t *place)
+names_target(const struct rule_change *x, const struct target *t, size_t *place)
 {
 	for (*place = 0; *place < x->ntargets; ++*place)
 		if (policy_target_is(t, x->targets[*place]))
@@ -44,12 +45,13 @@ names(const struct rule_change *x, const struct target *t, size_t *place)
 	return false;
 }
 
-/* The rule whose targets leave this one out, or NULL and its place: where the route goes by
- * order the first rule's, else the one that it has before the rules are asked. */
+/* Returns the rule whose targets leave this target out, or NULL. *place is the place by the
+ * first rule with targets if the route chooses by order, else the place before rules were
+ * evaluated. */
 static const struct rule *
 routed_away(const struct pass *ps, size_t at, bool full, size_t *place)
 {
-	const struct evaluation *e = evaluation(ps, at);
+	const struct evaluation *e = evaluation_at(ps, at);
 	size_t n = ps->p->changes ? rules_until(ps, e, full) : 0;
 	bool placed = ps->f->route && ps->f->route->choose.by != CHOOSE_ORDER;
 
@@ -59,7 +61,7 @@ routed_away(const struct pass *ps, size_t at, bool full, size_t *place)
 		size_t k;
 		if (!x || x->ntargets == 0)
 			continue;
-		if (!names(x, &ps->targets[at], &k))
+		if (!names_target(x, &ps->targets[at], &k))
 			return &ps->p->rules[i];
 		if (!placed)
 			*place += k * PLACES;
@@ -68,10 +70,11 @@ routed_away(const struct pass *ps, size_t at, bool full, size_t *place)
 	return NULL;
 }
 
+/* Collects the changes by the rules for the target at `at`. */
 static void
-changes(const struct pass *ps, size_t at, bool full, struct policy_changes *c)
+collect_changes(const struct pass *ps, size_t at, bool full, struct policy_changes *c)
 {
-	const struct evaluation *e = evaluation(ps, at);
+	const struct evaluation *e = evaluation_at(ps, at);
 	size_t n = ps->p->changes ? rules_until(ps, e, full) : 0;
 
 	c->target = &ps->targets[at];
@@ -111,7 +114,7 @@ pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidate
 
 	*out = (struct choice){ 0 };
 	for (size_t i = 0; i < ps->ntargets; i++) {
-		const struct evaluation *e = evaluation(ps, i);
+		const struct evaluation *e = evaluation_at(ps, i);
 		struct policy_candidate *c = &candidates[i];
 		size_t place;
 		*c = (struct policy_candidate){
@@ -145,7 +148,7 @@ pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidate
 		out->at = any ? out->at : denied;
 		INVARIANT(out->at < ps->ntargets);
 		out->effect = pass_conclude(
-			ps, pass_track(evaluation(ps, out->at), full), &out->rule);
+			ps, pass_track(evaluation_at(ps, out->at), full), &out->rule);
 	}
 	if (any)
 		candidates[out->at].fate = CANDIDATE_CHOSEN;
@@ -153,7 +156,7 @@ pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidate
 		arena_array(ps->view.a, ps->p->nheader_rules, sizeof(*out->changes.rules));
 	if (!out->changes.rules)
 		return ERR_NOMEM;
-	changes(ps, out->at, full, &out->changes);
+	collect_changes(ps, out->at, full, &out->changes);
 	return 0;
 }
 
@@ -161,7 +164,7 @@ bool
 pass_waits(const struct pass *ps, const struct policy_candidate *candidates)
 {
 	for (size_t i = 0; i < ps->ntargets; i++) {
-		const struct evaluation *e = evaluation(ps, i);
+		const struct evaluation *e = evaluation_at(ps, i);
 		bool out = candidates[i].fate == CANDIDATE_ROUTED ||
 			   (candidates[i].fate == CANDIDATE_DENIED && e->k.enforced.over);
 		if (out ? e->waiting_end : e->waiting_any)

@@ -1,10 +1,12 @@
-/* Cutting elements out of JSON's lists and objects; for tool_filter.c and tool_offered.c. */
+/* Cutting elements out of JSON lists and objects. For tool_filter.c and tool_offered.c. */
 #ifndef POLICY_VERDICT_CUTS_H
 #define POLICY_VERDICT_CUTS_H
 
 #include "base/codec/json.h"
 #include "policy/verdict/tool_filter.h"
 
+/* A document from which elements are cut. Lives on the caller's stack; cuts live in the
+ * arena. */
 struct cutting {
 	const struct tool_filter *f;
 	struct json *j;
@@ -13,18 +15,21 @@ struct cutting {
 	struct tool_cuts *out;
 };
 
-/* [start, end) becomes `with`. 0, or ERR_NOMEM. */
+/* Replaces bytes [start, end) by `with`. Returns 0 or ERR_NOMEM. */
 int cut(struct cutting *c, size_t start, size_t end, struct span with);
 
-/* Opens the document and reads the brace of its object. 0, ERR_NOMEM, or why it is none. */
+/* Opens the document and reads the brace of its object. Returns 0, ERR_NOMEM, or the error of a
+ * document that is not an object. */
 int cut_open(struct cutting *c, struct json_event *ev);
 
-/* Elements that go are cut in runs, with one comma for each: up to the next that stays, or from
- * the end of the last that did. */
+/* Adjacent elements to remove are cut as one run, each with one comma: up to the next element
+ * that stays, or from the end of the last one that stays. */
 struct run {
-	size_t from, to; /* of the run under way; from 0: there is none */
-	size_t kept_end; /* 0: none stayed */
+	size_t from, to; /* of the present run; from 0: no run */
+	size_t kept_end; /* end of the last element that stays; 0: none */
 };
+/* Adds an element that is removed (`goes`) or stays. run_end() cuts the last run. Both return 0
+ * or ERR_NOMEM. */
 int run_add(struct cutting *c, struct run *run, size_t start, size_t end, bool goes);
 int run_end(struct cutting *c, const struct run *run);
 
@@ -33,12 +38,12 @@ cut_member(struct cutting *c, struct json_member *m, struct json_event *ev, int 
 {
 	return json_member(c->j, c->a, c->in, m, ev, err);
 }
-/* To the end of the value whose first token was read; *ev is its last. */
+/* Reads to the end of a value whose first token was read. *ev becomes its last token. */
 int cut_pass(struct cutting *c, struct json_event *ev);
-/* The same; of a text *to is what it says. */
+/* The same; if the value is a string, *to is its text. */
 int cut_text(struct cutting *c, struct json_event *ev, struct span *to);
-/* Where the value begins of which this is the first token, and where the one ends of which it
- * is the last, with quotes. */
+/* Return the start of a value by its first token, and the end by its last token, including
+ * quotes. */
 static inline size_t
 cut_start(const struct json_event *ev)
 {

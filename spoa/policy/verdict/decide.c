@@ -1,13 +1,13 @@
-/* The verdict on one request: rules top to bottom. Two outcomes are followed in
- * one pass, what is enforced and what would be without shadow, so that a shadow
- * period shows what enforcing will do. Same facts, same verdict. */
+/* The verdict on one request. Rules are evaluated from top to bottom, and two outcomes are
+ * followed in one pass: the enforced one, and the one without shadow mode, so that a shadow
+ * period shows the effect of enforcing. */
 #include "policy/verdict/decide.h"
 
 #include "base/err.h"
 #include "policy/verdict/pass.h"
 
-/* What a rule that does not read the target said with the one before: 2 it was not
- * asked. */
+/* Returns the result of a rule that does not read the target, if it was evaluated for an
+ * earlier target. Returns 2 if it was not. */
 static int
 known_rule(const struct pass *ps, size_t at, size_t i, struct span *error)
 {
@@ -26,6 +26,7 @@ known_rule(const struct pass *ps, size_t at, size_t i, struct span *error)
 	return 2;
 }
 
+/* Evaluates one rule for the target at `at`. */
 static void
 decide_rule(struct pass *ps, size_t at, size_t i)
 {
@@ -45,12 +46,12 @@ decide_rule(struct pass *ps, size_t at, size_t i)
 	if (hit == 2)
 		hit = facts_test(&ps->view, r->when, &t->error);
 	e->waiting_any |= hit > 0 && r->redacts && !ps->f->whole;
-	/* what it changes follows from its fate: choose.c */
+	/* choose.c collects its changes by the rule's fate */
 	tracks_rule(&e->k, ps->p, ps->verified, r, hit, ps->f->entities, t);
 }
 
 static int
-evaluate(struct pass *ps, size_t at)
+evaluate_target(struct pass *ps, size_t at)
 {
 	struct evaluation *e = &ps->e[at];
 
@@ -90,6 +91,7 @@ same_changes(const struct policy_changes *x, const struct policy_changes *y)
 	       x->nrules == y->nrules;
 }
 
+/* Fills the verdict from the tracks. */
 static int
 fill_pass(struct pass *ps)
 {
@@ -162,7 +164,7 @@ policy_decide(const struct policy *p, const struct policy_facts *f, struct arena
 	facts_init(&ps->view, p, f, a);
 	ps->view.target = ps->targets;
 	for (size_t i = 0; i < n && err == 0; i++)
-		err = evaluate(ps, i);
+		err = evaluate_target(ps, i);
 	if (err == 0)
 		err = fill_pass(ps);
 	for (size_t i = 0; i < p->ndata; i++)
@@ -170,7 +172,6 @@ policy_decide(const struct policy *p, const struct policy_facts *f, struct arena
 	return arena_failed(a) ? ERR_NOMEM : err;
 }
 
-/* A condition that reads the target asks where it is true of any. */
 struct cel_value
 policy_data(const struct policy *p, const struct policy_facts *f, size_t i, struct arena *a)
 {
@@ -183,6 +184,7 @@ policy_data(const struct policy *p, const struct policy_facts *f, size_t i, stru
 	return facts_lookup(v, V_COUNT + i, &present);
 }
 
+/* A condition that reads the target is tried with each of them. */
 bool
 policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
 	struct arena *a)

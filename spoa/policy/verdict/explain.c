@@ -1,5 +1,5 @@
-/* The verdict in words and as JSON. Values are looked up again from the facts,
- * which gives what the conditions read: same facts, same values. */
+/* Explains a verdict in words and as JSON. Values are looked up again from the facts: the same
+ * facts give the values that the conditions read. */
 #include "policy/verdict/explain.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "base/scoped.h"
 #include "policy/verdict/facts.h"
 
-enum { SAID_BYTES = 160 }; /* of one value in a sentence */
+enum { SAID_BYTES = 160 }; /* most bytes of one value in a sentence */
 
 const char *const explain_outcomes[] = { "not reached", "not matched", "matched", "error",
 	"waits" };
@@ -23,11 +23,12 @@ rule_effect_name(enum rule_effect e)
 	return effects[e];
 }
 
+/* State of one explanation. Lives in the arena. */
 struct telling {
 	struct facts_view view;
-	bool answer;  /* it is about one, or about a call; else about a request */
-	bool changed; /* the call's description is not the one approved */
-	bool odd_uri; /* its URI has several spellings */
+	bool answer;  /* about a response or a call; otherwise about a request */
+	bool changed; /* the call's description is not the approved one */
+	bool odd_uri; /* the call's URI has several spellings */
 	const char *it;
 	const struct entity_set *found; /* may be NULL */
 	const struct detect_rules *names;
@@ -48,7 +49,7 @@ parsed(const struct buf *b)
 	return v ? v : json_null();
 }
 
-/* What is no UTF-8 is replaced. */
+/* Returns a JSON string. Bytes that are not UTF-8 are replaced. */
 static json_t *
 text(struct span s)
 {
@@ -109,7 +110,7 @@ say_values(struct telling *t, const struct rule *r)
 		}
 }
 
-/* What the rule read; null where a parameter was not given. */
+/* Returns the value that the rule read, or null if a parameter was not given. */
 static json_t *
 value_json(struct telling *t, size_t slot)
 {
@@ -145,7 +146,7 @@ add_values(struct telling *t, const struct rule *r, json_t *o)
 
 /* ---- sentences ---- */
 
-/* What a redaction finds to do in these facts. */
+/* Appends the entities that a redaction finds in these facts. */
 static void
 say_redaction(struct telling *t, const struct rule *r)
 {
@@ -173,7 +174,7 @@ say_names(struct telling *t, const char *what, const char *const *v, size_t n)
 		buf_printf(&t->says, "%s%s", i ? ", " : what, v[i]);
 }
 
-/* After what was said since `from`. */
+/* Appends ", and " if text was added since `from`. */
 static void
 say_and(struct telling *t, size_t from)
 {
@@ -311,7 +312,7 @@ say_rule(struct telling *t, const struct rule_trace *x)
 	}
 }
 
-/* Why the outcome is what it is. */
+/* Appends the reason for the outcome. */
 static void
 say_outcome(struct telling *t)
 {
@@ -330,8 +331,9 @@ say_outcome(struct telling *t)
 	else if (v->effect == RULE_DENY && v->rule && v->rule->effect != RULE_DENY)
 		buf_printf(&t->says, "%s and others leave no target", name);
 	else if (t->changed)
-		buf_str(&t->says, "what describes it is not what was approved, and no permit "
-				  "that reads tool.state ended the evaluation");
+		buf_str(&t->says,
+			"the tool's description is not the approved one, and no permit that "
+			"reads tool.state ended the evaluation");
 	else if (t->odd_uri)
 		buf_str(&t->says, tool_odd_uri);
 	else if (!v->rule && t->answer)
@@ -353,7 +355,7 @@ say_outcome(struct telling *t)
 				       : "default");
 }
 
-/* ---- the whole ---- */
+/* ---- whole explanation ---- */
 
 static json_t *
 explain_rule(struct telling *t, const struct rule_trace *x)

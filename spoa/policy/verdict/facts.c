@@ -1,5 +1,6 @@
-/* Facts of an answer and of a call as CEL values, next to those of the request that were kept.
- */
+/* Facts as CEL values: of the request, of a response, and of a call. A field without a value is
+ * "", [] or 0, and has() is false. Only a parameter that is absent or not a scalar is an error.
+ * Each value is made when a condition first reads it. */
 #include <stdlib.h>
 
 #include "base/caps.h"
@@ -10,7 +11,8 @@
 #include "scan/dialect/dialect.h"
 #include "scan/text/body.h"
 
-/* A member was found, where the class has roles in a text of one of them. */
+/* Returns true if a member of the class was found; for a class with roles, in a segment of one
+ * of them. */
 static bool
 class_member_found(
 	const struct policy_class *k, const struct entity_set *found, const uint16_t *roles)
@@ -34,8 +36,8 @@ class_found(const struct policy_class *k, const struct entity_set *found, const 
 	       (k->injection > 0 && injection >= k->injection);
 }
 
-/* Adds the classes of which something is among what was found (NULL: nothing), in a text of
- * their roles, or that the injection score reaches. */
+/* Adds the classes with a finding (`found` NULL: none) in a segment of their roles, or whose
+ * score the injection score reaches. */
 static void
 facts_find_classes(const struct policy *p, const struct entity_set *found,
 	const uint16_t *roles, double injection, struct entity_set *hit)
@@ -50,9 +52,7 @@ policy_unclassified(const struct policy *p, const struct on_failure *of,
 	const struct entity_set *found, const uint16_t *roles, double injection,
 	const struct policy_class **by)
 {
-	static const unsigned strict[] = {
-		[OUT_PERMIT] = 0, [OUT_REDACT] = 1, [OUT_DENY] = 2
-	};
+	static const unsigned strict[] = { [OUT_PERMIT] = 0, [OUT_REDACT] = 1, [OUT_DENY] = 2 };
 	enum outcome most = of->classifier;
 
 	*by = NULL;
@@ -117,7 +117,7 @@ facts_entities(
 	return cel_list(list, n);
 }
 
-/* Lists of texts, of names. */
+/* Returns a list of strings. */
 static struct cel_value
 facts_texts(struct facts_view *v, const struct span *text, size_t n)
 {
@@ -128,9 +128,10 @@ facts_texts(struct facts_view *v, const struct span *text, size_t n)
 	return cel_list(list, list ? n : 0);
 }
 
+/* Begins a view of a response or call: request fields have the values that were kept. */
 static void
-kept(struct facts_view *v, const struct policy *p, const struct answer_request *asked,
-	struct arena *a)
+begin_with_kept(struct facts_view *v, const struct policy *p,
+	const struct answer_request *asked, struct arena *a)
 {
 	static const struct policy_facts nothing;
 
@@ -148,7 +149,7 @@ void
 facts_answer(struct facts_view *v, const struct policy *p, const struct answer_request *asked,
 	const struct answer_facts *f, struct arena *a)
 {
-	kept(v, p, asked, a);
+	begin_with_kept(v, p, asked, a);
 	v->answer = f;
 	facts_find_classes(p, &f->entities, f->roles, f->injection, &v->answer_classes);
 }
@@ -157,7 +158,7 @@ void
 facts_tool(struct facts_view *v, const struct policy *p, const struct answer_request *asked,
 	const struct tool_call *c, struct arena *a)
 {
-	kept(v, p, asked, a);
+	begin_with_kept(v, p, asked, a);
 	v->call = c;
 }
 
@@ -168,7 +169,8 @@ facts_call(struct facts_view *v, const struct tool_call *c)
 	v->call = c;
 }
 
-/* Of more values than that nobody makes a call; each takes a hundred bytes where it is read. */
+/* Returns true for arguments with more values than any real call has. Each value takes a
+ * hundred bytes when it is read. */
 static bool
 has_too_many(struct span text)
 {
@@ -186,8 +188,9 @@ has_too_many(struct span text)
 	return n > CAP_ARGUMENT_VALUES;
 }
 
-/* What is no JSON, or JSON that others may read otherwise (equal keys, too deep), is the
- * text: what reads a member of it fails, which is the rule's on_error. */
+/* Returns the arguments as a map. Text that is not JSON, or JSON that servers may read
+ * differently (equal keys, nested too deeply), is returned as a string. A condition that reads
+ * a member of it then fails, and the rule's on_error applies. */
 static struct cel_value
 facts_arguments(struct facts_view *v, struct span text)
 {
@@ -225,7 +228,7 @@ tool_calls(struct facts_view *v)
 	return cel_list(list, list && pairs ? n : 0);
 }
 
-/* The value of a field of the answer. */
+/* Returns the value of a field of the response. */
 static struct cel_value
 facts_of_answer(struct facts_view *v, enum policy_slot slot)
 {
@@ -250,7 +253,7 @@ facts_of_answer(struct facts_view *v, enum policy_slot slot)
 	}
 }
 
-/* The value of a field of the call. */
+/* Returns the value of a field of the call. */
 static struct cel_value
 facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
 {
@@ -279,12 +282,9 @@ facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
 	return facts_arguments(v, c->arguments);
 }
 
-/* Facts as CEL values. A declared field without a value is "", [], 0 and has()
- * is false; only a parameter that is absent or not scalar is an error. */
-
-/* Kinds, each once. */
+/* Returns the kinds of references, each once. */
 static struct cel_value
-references(struct facts_view *v)
+reference_kinds(struct facts_view *v)
 {
 	size_t n = v->f->body ? v->f->body->nrefs : 0;
 	struct cel_value *list = arena_array(v->a, n, sizeof(*list));
@@ -294,7 +294,7 @@ references(struct facts_view *v)
 	return cel_list(list, list ? n : 0);
 }
 
-/* Of tools whose results the body brings, each once. */
+/* Returns the names of the tools whose results the body contains, each once. */
 static struct cel_value
 tool_results(struct facts_view *v)
 {
@@ -325,7 +325,7 @@ tool_results(struct facts_view *v)
 /* ---- parameters ---- */
 
 static struct cel_value
-parameter(struct facts_view *v, size_t slot, bool *present)
+parameter_value(struct facts_view *v, size_t slot, bool *present)
 {
 	struct span name = span_str(policy_slot_parameter(slot));
 	const struct body *b = v->f->body;
@@ -348,7 +348,7 @@ parameter(struct facts_view *v, size_t slot, bool *present)
 	return cel_double(literal.p ? strtod(literal.p, NULL) : 0.0);
 }
 
-/* ---- every slot ---- */
+/* ---- all slots ---- */
 
 static struct cel_value
 identity_value(const struct identity *id, enum policy_slot slot)
@@ -373,7 +373,7 @@ identity_value(const struct identity *id, enum policy_slot slot)
 }
 
 static struct cel_value
-timestamp(int64_t ns)
+timestamp_value(int64_t ns)
 {
 	struct cel_value v = { .type = CEL_TIMESTAMP };
 
@@ -386,7 +386,8 @@ timestamp(int64_t ns)
 	return v;
 }
 
-/* A source without a value is an empty map: has(data.x) is false, data.x.y fails. */
+/* Returns the value of a data source. A source without a value is an empty map: has(data.x) is
+ * false, and data.x.y fails. */
 static struct cel_value
 data_value(struct facts_view *v, size_t i)
 {
@@ -425,7 +426,7 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	if (slot >= V_COUNT)
 		return data_value(v, slot - V_COUNT);
 	if (policy_slot_parameter(slot))
-		return parameter(v, slot, present);
+		return parameter_value(v, slot, present);
 	if (policy_slot_reads_answer(slot))
 		return facts_of_answer(v, slot);
 	if (policy_slot_reads_tool(slot))
@@ -434,7 +435,7 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_CLASSES: return facts_classes(v, &v->classes_hit);
 	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);
 	case V_PROMPT_MEDIA: return facts_texts(v, f->media, f->nmedia);
-	case V_PROMPT_REFERENCES: return references(v);
+	case V_PROMPT_REFERENCES: return reference_kinds(v);
 	case V_PROMPT_TOOL_RESULTS: return tool_results(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);
 	case V_PROMPT_BYTES: return cel_int(f->bytes);
@@ -450,18 +451,19 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_TARGET_NAME: return cel_string(span_str(v->target ? v->target->name : NULL));
 	case V_TARGET_REGION: return cel_string(span_str(v->target ? v->target->region : NULL));
 	case V_TARGET_EXTERNAL: return cel_bool(!v->target || v->target->external);
-	case V_TARGET_MODEL: /* that is sent there: its own, else the request's */
+	/* the model that the target receives: its own, else the request's */
+	case V_TARGET_MODEL:
 		return cel_string(
 			v->target && v->target->model ? span_str(v->target->model) : model);
 	case V_TARGET_PRICE:
 	case V_TARGET_LATENCY:
 	case V_TARGET_ERRORS: return target_number(v, slot);
-	default: return timestamp(f->now_wall_ns);
+	default: return timestamp_value(f->now_wall_ns);
 	}
 }
 
 static bool
-says_something(const struct cel_value *v)
+has_content(const struct cel_value *v)
 {
 	switch (v->type) {
 	case CEL_STRING: return v->s.n > 0;
@@ -482,8 +484,8 @@ facts_lookup(void *ctx, size_t slot, bool *present)
 	if (!v->known[slot]) {
 		bool given = true;
 		v->value[slot] = fact_value(v, (enum policy_slot)slot, &given);
-		v->present[slot] = given && (policy_slot_parameter(slot) ||
-						    says_something(&v->value[slot]));
+		v->present[slot] =
+			given && (policy_slot_parameter(slot) || has_content(&v->value[slot]));
 		v->known[slot] = true;
 	}
 	*present = v->present[slot];

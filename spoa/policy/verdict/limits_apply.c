@@ -1,11 +1,11 @@
-/* Which limits apply to a request, and the values that each counts apart. */
+/* Chooses the limits that apply to a request, and computes the values of their dimensions. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/err.h"
 #include "policy/verdict/facts.h"
 
-/* The values of one dimension: one, or of a list each once. */
+/* The values of one dimension: one, or each member of a list once. */
 struct dimension {
 	struct span *v;
 	size_t n;
@@ -19,7 +19,7 @@ value_text(struct arena *a, const struct cel_value *v)
 	case CEL_BOOL: return v->b ? SPAN_LIT("true") : SPAN_LIT("false");
 	case CEL_INT: return arena_printf(a, "%" PRId64, v->i);
 	case CEL_UINT: return arena_printf(a, "%" PRIu64, v->u);
-	/* A number of JSON, by which a claim or a parameter says 3 as well as 3.0. */
+	/* JSON numbers: a claim or parameter may be written as 3 or as 3.0 */
 	case CEL_DOUBLE: return arena_printf(a, "%.17g", v->d);
 	default: return (struct span){ NULL, 0 };
 	}
@@ -34,9 +34,10 @@ in_dimension(const struct dimension *d, struct span text)
 	return false;
 }
 
-/* An expression that fails counts under the empty value, as one that is not given does. */
+/* Evaluates a dimension. An expression that fails counts as the empty value, like a value that
+ * is not given. */
 static int
-evaluate(struct facts_view *v, const struct cel_program *prog, struct dimension *d)
+evaluate_dimension(struct facts_view *v, const struct cel_program *prog, struct dimension *d)
 {
 	struct cel_activation act = { .ctx = v, .lookup = facts_lookup };
 	struct cel_value got = { .type = CEL_NULL };
@@ -59,9 +60,9 @@ evaluate(struct facts_view *v, const struct cel_program *prog, struct dimension 
 	return 0;
 }
 
-/* Each with its length before it: "3:abc". */
+/* Joins the values, each with its length before it: "3:abc". */
 static struct span
-joined(struct arena *a, const struct dimension *d, const size_t *at, size_t n)
+join_values(struct arena *a, const struct dimension *d, const size_t *at, size_t n)
 {
 	size_t total = 0, used = 0;
 
@@ -84,23 +85,25 @@ struct hits {
 	size_t n;
 };
 
-/* Every combination of the dimensions' values; none where one is an empty list. */
+/* Adds a hit for every combination of the dimensions' values; none if a dimension is an empty
+ * list. */
 static int
-apply(struct facts_view *v, const struct limit *l, struct hits *h)
+apply_limit(struct facts_view *v, const struct limit *l, struct hits *h)
 {
 	struct dimension d[PER_MAX] = { 0 };
 	size_t at[PER_MAX] = { 0 }, i = 0;
 	int err = 0;
 
 	for (i = 0; i < l->nper && err == 0; i++) {
-		err = evaluate(v, l->per[i], &d[i]);
+		err = evaluate_dimension(v, l->per[i], &d[i]);
 		if (err == 0 && d[i].n == 0)
 			return 0;
 	}
 	while (err == 0) {
 		if (h->n == LIMIT_HITS_MAX)
 			return ERR_LIMIT;
-		h->v[h->n++] = (struct policy_limit_hit){ l, joined(v->a, d, at, l->nper), l };
+		h->v[h->n++] =
+			(struct policy_limit_hit){ l, join_values(v->a, d, at, l->nper), l };
 		err = arena_failed(v->a) ? ERR_NOMEM : 0;
 		for (i = l->nper; i > 0 && ++at[i - 1] == d[i - 1].n; i--)
 			at[i - 1] = 0;
@@ -130,7 +133,7 @@ policy_limits(const struct policy *p, const struct policy_facts *f, struct arena
 			continue;
 		if ((!f->whole && l->reads_body) || facts_test(v, l->when, &error) == 0)
 			continue;
-		err = apply(v, l, &h);
+		err = apply_limit(v, l, &h);
 	}
 	*hits = h.v;
 	*n = h.n;

@@ -1,10 +1,10 @@
-/* One decision in the making, for decide.c, choose.c, answer.c and tool.c only. */
+/* One decision in progress. For decide.c, choose.c, answer.c, tool.c and tracks.c only. */
 #ifndef POLICY_VERDICT_PASS_H
 #define POLICY_VERDICT_PASS_H
 
 #include "policy/verdict/facts.h"
 
-/* One outcome. */
+/* One outcome in progress. */
 struct track {
 	const struct rule *ended; /* deny or permit */
 	bool over;
@@ -15,51 +15,53 @@ struct track {
 	bool strips;
 };
 
-/* The first rule that ends it, and the first style for each entity, count. `found` may be
- * NULL. */
+/* The first rule that ends the evaluation, and the first style for each entity, count. `found`
+ * may be NULL. */
 void track_end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed);
 void track_redact(struct track *t, const struct rule *r, const struct entity_set *found);
 
-/* What is enforced, and what would be if nothing were shadowed. */
+/* Two outcomes of one evaluation: the enforced one, and the one without shadow mode. */
 struct tracks {
 	struct track enforced, full;
 };
 
-/* Whether a match of this rule is recorded only: its denial or redaction. Of a permit: what it
- * redacts. */
+/* Returns true if a match of this rule is only recorded, as in shadow mode: its denial or
+ * redaction, also the redaction of a permit. */
 bool rule_lifted(const struct policy *p, bool verified, const struct rule *r);
-/* The same of what a rule ends the evaluation with. */
+/* The same for the effect with which the rule ends the evaluation. */
 bool rule_end_lifted(const struct policy *p, bool verified, const struct rule *r);
-/* What a rule came to, into its trace and both tracks: `hit` as of facts_test(). A failure
- * denies, unless the rule skips. */
+/* Adds the result of a rule to its trace and to both tracks. `hit` is that of facts_test(). A
+ * failure denies, unless the rule has on_error: skip. */
 void tracks_rule(struct tracks *k, const struct policy *p, bool verified, const struct rule *r,
 	int hit, const struct entity_set *found, struct rule_trace *t);
-/* With both effects and rules in *o: the rest of it. */
+/* Fills the rest of *o, after both effects and rules were set. */
 void tracks_fill(
 	const struct track *enforced, const struct track *full, struct rule_outcome *o);
-/* Room for the fates of n rules, and for all tags of the first `tagging`. */
+/* Makes room for the results of n rules and for all tags of the first `tagging` rules. Returns
+ * 0 or ERR_NOMEM. */
 int outcome_begin(struct rule_outcome *o, const struct rule *rules, size_t n, size_t tagging,
 	struct arena *a);
-/* Adds the tags of the rules that matched; none twice. */
+/* Adds the tags of the rules that matched, without duplicates. */
 void outcome_tag(struct rule_outcome *o, const struct rule_trace *trace, size_t nrules);
 
-/* The rules with one target; where none reads it, with all of them. */
+/* The rules evaluated with one target, or with all targets if no rule reads the target. */
 struct evaluation {
 	struct tracks k;
 	bool waiting_end; /* a waiting rule may end the enforced outcome */
-	bool waiting_any; /* a rule waits, or one redacts what is not read yet */
+	bool waiting_any; /* a rule waits, or a rule redacts in a body that is not read yet */
 	struct rule_trace *trace;
 };
 
+/* State of policy_decide(). Lives in its arena. */
 struct pass {
 	const struct policy *p;
 	const struct policy_facts *f;
 	struct facts_view view;
 	const struct target *targets;
 	size_t ntargets;
-	struct evaluation *e; /* one, or one a target */
+	struct evaluation *e; /* one, or one for each target */
 	bool each;
-	bool verified; /* the caller's identity: what shadow may lift */
+	bool verified; /* the caller's identity: shadow mode applies to verified callers only */
 	struct policy_verdict *out;
 };
 
@@ -69,31 +71,32 @@ pass_track(const struct evaluation *e, bool full)
 	return full ? &e->k.full : &e->k.enforced;
 }
 
-/* What a rule that only changes does is recorded only. */
+/* Returns true if the changes by this rule are only recorded. */
 static inline bool
 pass_unchanged(const struct pass *ps, const struct rule *r)
 {
 	return r->shadow || ps->p->shadow;
 }
 
-/* The effect of a track and the rule that gave it. */
+/* Returns the effect of a track and sets *rule to its rule. */
 enum rule_effect pass_conclude(
 	const struct pass *ps, const struct track *t, const struct rule **rule);
 
-/* choose.c: what came out, by enforced or full tracks. */
+/* choose.c: the result for the enforced or the full tracks. */
 struct choice {
-	size_t at;		 /* of the targets: chosen, or the denial's */
-	enum rule_effect effect; /* deny: none is left */
+	size_t at;		 /* index of the chosen target, or of the denied one */
+	enum rule_effect effect; /* deny: no target is left */
 	const struct rule *rule;
-	bool routed;  /* none is left, and no rule denied one */
-	bool none_in; /* the rules leave some, the ranks none of them */
+	bool routed;  /* no target is left, and no rule denied one */
+	bool none_in; /* the rules leave targets, but none is available */
 	struct policy_changes changes;
 };
+/* Chooses a target. Returns 0 or ERR_NOMEM. */
 int pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidates,
 	struct choice *out);
-/* Whether the body may still change what becomes of the targets. */
+/* Returns true if the body may still change the choice. */
 bool pass_waits(const struct pass *ps, const struct policy_candidate *candidates);
-/* Tags, and what may be required. */
+/* Collects tags, and the recognizers that may be required. Returns 0 or ERR_NOMEM. */
 int pass_collect(const struct pass *ps);
 
 #endif

@@ -1,5 +1,5 @@
-/* The verdict on a call. As for requests two outcomes are followed in one pass, what is
- * enforced and what would be without shadow; of a list's entry only the first. */
+/* The verdict on a call. As for requests, two outcomes are followed in one pass: the enforced
+ * one, and the one without shadow mode. For an entry of a list, only the first is. */
 #include "policy/verdict/tool.h"
 
 #include "base/err.h"
@@ -9,6 +9,7 @@ const char *const tool_states[] = { "", "new", "approved", "changed", "unlisted"
 const char tool_odd_uri[] =
 	"the URI is not in its normal form: a server may read another in it than a rule does";
 
+/* State of policy_tool(). Lives in its arena. */
 struct judging {
 	const struct policy *p;
 	const struct answer_request *asked;
@@ -25,14 +26,16 @@ call_fits_rule(const struct rule *r, const struct tool_call *c)
 
 /* ---- a call ---- */
 
-/* No rule has a say in it but a permit that knows of pins. */
+/* Returns true if the tool's description changed and neither a denial nor a permit that reads
+ * tool.state decided the call. */
 static bool
-changed(const struct tool_call *c, const struct rule *permit, bool denied)
+description_changed(const struct tool_call *c, const struct rule *permit, bool denied)
 {
 	return c->state == TOOL_CHANGED && !denied && !(permit && permit->reads_state);
 }
 
-/* What a rule has said of the text is not said of what a server makes of it. */
+/* Returns true if the URI has several spellings and a rule reads URIs: the server may read
+ * another URI than the rule did. */
 static bool
 odd_uri(const struct policy *p, const struct answer_request *asked, const struct tool_call *c)
 {
@@ -41,12 +44,12 @@ odd_uri(const struct policy *p, const struct answer_request *asked, const struct
 }
 
 static enum rule_effect
-conclude(const struct judging *j, const struct track *t, const struct rule **rule, bool *pin,
-	bool *uri)
+conclude_call(const struct judging *j, const struct track *t, const struct rule **rule,
+	bool *pin, bool *uri)
 {
 	bool denied = t->over && t->effect == RULE_DENY;
 
-	*pin = changed(j->c, t->over ? t->ended : NULL, denied);
+	*pin = description_changed(j->c, t->over ? t->ended : NULL, denied);
 	*uri = !denied && !*pin && odd_uri(j->p, j->asked, j->c);
 	*rule = *pin || *uri ? NULL : t->over ? t->ended : t->first_redact;
 	return denied || *pin || *uri	     ? RULE_DENY
@@ -60,8 +63,8 @@ fill_tool_verdict(struct judging *j, struct tool_verdict *v)
 	const struct track *t = &j->k.enforced, *full = &j->k.full;
 	bool pin, uri;
 
-	v->ruled.effect = conclude(j, t, &v->ruled.rule, &v->changed, &v->odd_uri);
-	v->ruled.shadow_effect = conclude(j, full, &v->ruled.shadow_rule, &pin, &uri);
+	v->ruled.effect = conclude_call(j, t, &v->ruled.rule, &v->changed, &v->odd_uri);
+	v->ruled.shadow_effect = conclude_call(j, full, &v->ruled.shadow_rule, &pin, &uri);
 	tracks_fill(t, full, &v->ruled);
 	v->permitted = v->ruled.effect != RULE_DENY && t->over;
 	if (v->ruled.effect == RULE_DENY) {
@@ -97,7 +100,7 @@ policy_tool(const struct policy *p, const struct answer_request *asked,
 		const struct rule *r = &p->tool_rules[i];
 		struct rule_trace *t = &out->ruled.trace[i];
 		int hit = call_fits_rule(r, c) ? facts_test(&j->view, r->when, &t->error) : 0;
-		/* it redacts whatever is found in arguments and results */
+		/* redacts all findings in arguments and results */
 		tracks_rule(&j->k, p, asked->verified, r, hit, &r->redact, t);
 	}
 	fill_tool_verdict(j, out);
@@ -140,7 +143,7 @@ policy_called(const struct policy *p, const struct answer_request *asked,
 	return policy_tool(p, asked, &c, a, out);
 }
 
-/* ---- calls that are not known ---- */
+/* ---- unknown calls ---- */
 
 static bool
 known_of_all(void *ctx, size_t slot)
@@ -179,7 +182,7 @@ policy_tool_unknown(const struct policy *p, const struct answer_request *asked,
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
-/* ---- an entry of a list ---- */
+/* ---- entries of lists ---- */
 
 struct tool_list {
 	const struct policy *p;
@@ -200,7 +203,8 @@ tool_list_new(const struct policy *p, const struct answer_request *asked, struct
 	return l;
 }
 
-/* What the call will be made with: the request that offers a chat's tools is there already. */
+/* Returns true for fields that are known before the call is made. For tools that a chat request
+ * offers, the request itself is known. */
 static bool
 is_known_slot(void *ctx, size_t slot)
 {
@@ -214,8 +218,8 @@ is_known_slot(void *ctx, size_t slot)
 	       !policy_slot_reads_body(slot);
 }
 
-/* It names the server and, in a way that nobody can check, its tools. One that names tools
- * alone may mean those of others. */
+/* Returns true if the rule names the server and, in a way that cannot be checked, its tools. A
+ * rule that names tools alone may mean those of other servers. */
 static bool
 denies_some(const struct rule *r, const struct tool_call *c)
 {
@@ -224,17 +228,18 @@ denies_some(const struct rule *r, const struct tool_call *c)
 	       (cel_reads(r->when, V_TOOL_SERVER) || cel_reads(r->when, V_RESOURCE_URI));
 }
 
-/* No call comes by which it would deny: all that it reads is known here. */
+/* Returns true for a rule that fails although everything that it reads is known. There is no
+ * later call that it could deny. */
 static bool
-fails(const struct rule *r, const struct tool_call *c)
+fails_for_good(const struct rule *r, const struct tool_call *c)
 {
 	return c->as == TOOL_HOSTED && !c->any && !r->skip_on_error &&
 	       !cel_reads(r->when, V_TOOL_ARGUMENTS);
 }
 
 struct entry {
-	bool may, may_state;	   /* a permit before it may match */
-	const struct rule *permit; /* that ended it */
+	bool may, may_state;	   /* a permit that may match comes before */
+	const struct rule *permit; /* that ended the evaluation */
 	const struct rule *denial;
 };
 
@@ -258,7 +263,7 @@ judge_entry(struct tool_list *l, const struct tool_call *c, struct entry *e)
 		} else if (r->effect == RULE_PERMIT && hit > 0) {
 			e->permit = r;
 		} else if (hit > 0 || (hit < 0 && r->effect == RULE_DENY &&
-					      (denies_some(r, c) || fails(r, c)))) {
+					      (denies_some(r, c) || fails_for_good(r, c)))) {
 			e->denial = r;
 		}
 	}
@@ -272,7 +277,7 @@ tool_list_hides(struct tool_list *l, const struct tool_call *c, const struct rul
 	judge_entry(l, c, &e);
 	*rule = e.denial && e.denial->hides && !e.may ? e.denial : NULL;
 	return arena_failed(l->view.a) || *rule || odd_uri(l->p, l->asked, c) ||
-	       (changed(c, e.permit, false) && !e.may_state);
+	       (description_changed(c, e.permit, false) && !e.may_state);
 }
 
 enum tool_hosted

@@ -1,4 +1,4 @@
-/* Cuts of lists. Whether an entry is shown is tool.c's.
+/* Cuts hidden entries out of MCP lists. tool.c judges the entries.
  * https://modelcontextprotocol.io/specification, "Tools", "Resources", "Prompts", "Caching". */
 #include "policy/verdict/tool_filter.h"
 
@@ -10,7 +10,7 @@
 /* clang-format off */
 static const struct list {
 	const char *member, *method;
-	const char *named_by; /* NULL: by `name` */
+	const char *named_by; /* member with the name; NULL: `name` */
 	bool (*is_normal)(struct span uri);
 } lists[] = {
 	{ "tools",             "tools/call",     NULL, NULL },
@@ -20,9 +20,10 @@ static const struct list {
 };
 /* clang-format on */
 
+/* State of tool_filter_list(). Lives on its stack. */
 struct reading {
 	struct cutting c;
-	bool scoped, timed; /* the result says cacheScope, ttlMs */
+	bool scoped, timed; /* the result has cacheScope, ttlMs */
 };
 
 /* ---- cuts ---- */
@@ -93,7 +94,7 @@ cut_text(struct cutting *c, struct json_event *ev, struct span *to)
 	return to->p ? 0 : ERR_NOMEM;
 }
 
-/* Asks what is to become of it, and counts it. */
+/* Returns true if the entry is hidden, and counts it. */
 static bool
 cut_hides(struct cutting *c, const struct tool_call *call)
 {
@@ -107,7 +108,7 @@ cut_hides(struct cutting *c, const struct tool_call *call)
 
 /* ---- entries ---- */
 
-/* An object whose brace was read, to its end. */
+/* Reads an object, whose brace was read, to its end. */
 static int
 read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct json_event *ev)
 {
@@ -117,7 +118,8 @@ read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct 
 	int err = 0;
 
 	while (cut_member(r, &m, ev, &err)) {
-		/* Some clients take a key in other letters, too: then it has no name. */
+		/* some clients ignore the case of keys: such an entry counts as one without a
+		 * name */
 		odd |= span_ieq(m.key, by) && !span_eq(m.key, by);
 		struct span *to = span_eq(m.key, by) ? l->named_by ? &c->uri : &c->name
 				  : span_is(m.key, "description") ? &c->description
@@ -146,8 +148,7 @@ one_entry(struct cutting *r, const struct list *l, struct run *run, struct json_
 		return err;
 	size_t end = cut_end(ev);
 	if (r->f->state && c.name.n)
-		c.state = r->f->state(
-			r->f->arg, c.method, c.name, span_cut(r->in, start, end));
+		c.state = r->f->state(r->f->arg, c.method, c.name, span_cut(r->in, start, end));
 	return run_add(r, run, start, end, cut_hides(r, &c));
 }
 
@@ -168,7 +169,8 @@ read_list(struct cutting *r, const struct list *l)
 
 /* ---- a result ---- */
 
-/* What a server says of itself, to be read by a model: an empty text is none. */
+/* Reads a server's instructions, which a model will read. If they are hidden, they become an
+ * empty string. */
 static int
 read_instructions(struct reading *r)
 {
@@ -188,8 +190,8 @@ read_instructions(struct reading *r)
 	if (!call.description.p)
 		return ERR_NOMEM;
 	size_t start = cut_start(&ev), end = cut_end(&ev);
-	call.state = c->f->state(
-		c->f->arg, call.method, call.name, span_cut(c->in, start, end));
+	call.state =
+		c->f->state(c->f->arg, call.method, call.name, span_cut(c->in, start, end));
 	if (!tool_list_hides(c->f->judge, &call, &by))
 		return 0;
 	c->out->hidden++;
@@ -233,7 +235,8 @@ read_result(struct reading *r, struct json_event *ev)
 		err = json_error(r->c.j, NULL, NULL);
 	if (err || !r->timed || r->scoped || !list)
 		return err;
-	/* how long it may be kept, and not by whom: it stands before all other cuts */
+	/* ttlMs without cacheScope: cacheScope is inserted, before all other edits of the
+	 * result */
 	if ((err = cut(&r->c, open, open, SPAN_LIT("\"cacheScope\":\"private\","))))
 		return err;
 	struct splice last = r->c.out->v[r->c.out->n - 1];

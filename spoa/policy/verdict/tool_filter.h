@@ -1,57 +1,58 @@
-/* Lists without what their reader may not use: pages of MCP's lists and the tools that a chat
- * request offers, as edits of their bytes. All that stays is byte for byte what the server
- * said, cursors too: a page may be empty and go on. */
+/* Lists without entries that the reader may not use: pages of MCP lists, and tools that a chat
+ * request offers. The result is a list of edits. All other bytes stay as the server sent them,
+ * also cursors: a page may be empty and have a next page. */
 #ifndef POLICY_VERDICT_TOOL_FILTER_H
 #define POLICY_VERDICT_TOOL_FILTER_H
 
 #include "policy/verdict/tool.h"
 #include "scan/text/body.h"
 
+/* How entries are judged. Borrowed for the time of a call. */
 struct tool_filter {
 	struct tool_list *judge;
-	struct span server; /* the provider's name */
-	/* The pin of an entry: of tools/call a tool's name, of prompts/get a prompt's, and its
-	 * object as it was written; of initialize no name, and the string of instructions.
-	 * NULL: there are no pins. */
+	struct span server; /* name of the provider */
+	/* Returns the state of an entry's pin: for tools/call by the tool's name, for
+	 * prompts/get by the prompt's, with the object as written; for initialize without a
+	 * name, with the string of instructions. NULL: there are no pins. */
 	enum tool_state (*state)(
 		void *arg, struct span method, struct span name, struct span entry);
 	void *arg;
 };
 
-/* In order, without overlap, for splice_apply(). In the arena. */
+/* The edits, in order and without overlap, for splice_apply(). In the arena. */
 struct tool_cuts {
 	struct splice *v;
 	size_t n, room;
-	size_t hidden, shown; /* entries */
-	/* of the message of a list: an answer (result or error), to the request whose id is as
-	 * it is written; empty: it says none */
+	size_t hidden, shown; /* numbers of entries */
+	/* of a JSON-RPC message: it is a response (result or error) to the request with this
+	 * id, as written; empty: no id */
 	bool answers;
 	struct span id;
-	/* of a chat request */
-	const struct rule *by;	    /* the first that hides something; NULL: none */
-	bool refuses;		    /* it offers what may be neither run nor taken out */
-	const struct rule *refused; /* that says so; NULL: a server's URI is odd */
-	bool odd_uri;		    /* one of them is */
-	struct tools_told told;	    /* of those whose calls come to the caller */
+	/* of a chat request: */
+	const struct rule *by; /* first rule that hides something; NULL: none */
+	bool refuses;	       /* offers a tool that is denied and cannot be removed */
+	/* rule that denies it; NULL: a server's URI has several spellings */
+	const struct rule *refused;
+	bool odd_uri; /* some URI has several spellings */
+	/* descriptions of tools whose calls are sent to the caller */
+	struct tools_told told;
 };
 
-/* Of one JSON-RPC message, a body or the data of an event, whichever of the lists its result
- * has: tools, resources, resourceTemplates, prompts; and of initialize and server/discover the
- * instructions, which are an empty text where they are hidden. Each entry is judged as the call that
- * would use it: tools/call, resources/read, prompts/get; a template by its text. One that says
- * no name is cut. What may be cached is for this caller (`cacheScope` becomes private). 0,
- * ERR_NOMEM, ERR_LIMIT, or ERR_SYNTAX and the like: it is no strict JSON, or a list is none; it
- * must not go on then. */
+/* Filters one JSON-RPC message, a body or the data of an event. Its result may have the lists
+ * tools, resources, resourceTemplates and prompts, and for initialize and server/discover the
+ * instructions, which become an empty string if they are hidden. Each entry is judged as the
+ * call that would use it: tools/call, resources/read, prompts/get; a template by its text. An
+ * entry without a name is removed. A result that may be cached is only for this caller
+ * (`cacheScope` becomes private). Returns 0, ERR_NOMEM, ERR_LIMIT, or an error such as
+ * ERR_SYNTAX if the message is not strict JSON or a list is not a list. The caller must not
+ * forward the message after an error. */
 int tool_filter_list(
 	const struct tool_filter *f, struct span json, struct arena *a, struct tool_cuts *out);
 
-/* Of a chat request, from its opening brace on; what is after its closing one is not read. Each
- * tool that it offers is judged by its name. One that the provider runs itself is judged here for
- * good (tool_list_hosted()): by its type (web_search), its member (Gemini's googleSearch), or as
- * `mcp` of the server that it names, and by each name that the request allows of that server;
- * resource.uri is where the server is. What is left is sound: a list of which nothing is left goes
- * with what says something of its tools, and so does a choice of a tool that is gone. `server` and
- * `state` are not read. As above. */
+/* Filters a chat request, from its opening brace on; bytes after its closing brace are not
+ * read. Each offered tool is judged by its name. A tool that the provider runs itself is judged here for good (tool_list_hosted()): by its type (web_search) or by its member (Gemini's googleSearch). A tool of an MCP server is judged as `mcp` of the server that it names, and by each name that the request allows of that server; resource.uri is the address of the server. The result is a valid
+ * request: an empty list is removed together with members about its tools, and so is a choice
+ * of a tool that was removed. `server` and `state` of *f are not used. Returns as above. */
 int tool_filter_offered(const struct tool_filter *f, struct span request, struct arena *a,
 	struct tool_cuts *out);
 

@@ -1,9 +1,13 @@
-/* One tool of those that a chat request offers, in every dialect's shape: what it may be
- * called, who runs it, and what of it goes. Separate from tool_offered.c, which has the
- * request. https://platform.openai.com/docs/api-reference/responses/create (tools),
+/* Removes hidden tools from a chat request, in the shape of every dialect. The result is a
+ * request that its provider accepts. The first half of the file judges one tool: its names, and
+ * who runs it. The second half walks through the request: first its tools, then the members
+ * that name removed tools.
+ * https://platform.openai.com/docs/api-reference/chat/create (tools, functions, tool_choice),
+ * …/responses/create (tools), https://docs.anthropic.com/en/api/messages (tools, mcp_servers),
  * https://docs.anthropic.com/en/docs/agents-and-tools/mcp-connector,
- * https://ai.google.dev/api/caching#Tool, AWS Bedrock Converse (Tool),
- * https://docs.mistral.ai/agents/connectors, https://docs.cohere.com/v1/reference/chat. */
+ * https://ai.google.dev/api/caching#Tool, AWS Bedrock Converse (toolConfig,
+ * additionalModelRequestFields), https://docs.mistral.ai/agents/connectors,
+ * https://docs.cohere.com/v1/reference/chat. */
 #include <stdlib.h>
 
 #include "policy/verdict/cuts.h"
@@ -15,31 +19,34 @@
 
 enum offered_kind {
 	OFFERED_TOOLS,
-	OFFERED_SERVERS, /* of MCP, by their names */
-	OFFERED_PLUGINS, /* what the provider has, by its id */
+	OFFERED_SERVERS, /* MCP servers, by their names */
+	OFFERED_PLUGINS, /* tools of the provider, by id */
 };
 
 enum { OFFERED_LISTS = 5 };
 
+/* A list of names in the arena. */
 struct names {
 	struct span *v;
 	size_t n, room;
 };
 
+/* The state of one request while it is read. Lives on the stack of tool_filter_offered(). */
 struct offered {
 	struct cutting c;
-	struct names hidden;   /* tools; of a server its label */
-	struct names toolsets; /* servers of which a tool says what is used */
-	struct names servers;  /* that are gone, with all that names them */
-	struct tool *spare;    /* reused for the next tool of a list */
-	bool linked;	       /* a list of servers was read */
-	/* of which nothing is left: at the top, in a configuration, in further fields */
+	struct names hidden; /* removed tools; for a server, its label */
+	/* servers with an entry that states which of their tools are used */
+	struct names toolsets;
+	struct names servers; /* removed servers, with everything that names them */
+	struct tool *spare;   /* reused for the next tool of a list */
+	bool linked;	      /* a list of servers was read */
+	/* lists without a remaining tool, by level: top, configuration, further fields */
 	bool gone[3][OFFERED_LISTS];
 };
 
 /* clang-format off */
-/* Members of a tool: what holds its name, lists of further ones, of servers; the server, where it
- * is; what else has a name of its own. */
+/* Members of a tool: members that contain its name, lists of further tools and of servers, and
+ * the server's name and address. */
 static const char *const wraps[] = { "function", "custom", "toolSpec", "tool_spec" };
 static const char *const systems[] = { "systemTool", "system_tool" };
 static const char *const nested[] = { "functionDeclarations", "function_declarations", "tools" };
@@ -47,9 +54,9 @@ static const char *const nested_servers[] = { "mcpServers", "mcp_servers" };
 static const char *const labels[] = { "server_label", "mcp_server_name" };
 static const char *const places[] = { "server_url", "url", "connector_id" };
 static const char *const transports[] = { "streamableHttpTransport", "streamable_http_transport" };
-/* It only says where a prompt may be cached. */
+/* marks where a prompt may be cached; not a tool */
 static const char *const fillers[] = { "cachePoint", "cache_point", "cache_control" };
-/* Types whose calls come to the caller, by name; Anthropic's have a date after them. */
+/* types whose calls are sent to the caller, by name; Anthropic's have a date after them */
 static const char *const callers[] = { "function", "custom", "namespace" };
 static const char *const dated[] = { "bash_", "text_editor_", "computer_2", "memory_" };
 static const char *const server_types[] = { "mcp", "mcp_server", "mcp_toolset", "connector" };
@@ -57,33 +64,34 @@ static const char *const server_types[] = { "mcp", "mcp_server", "mcp_toolset", 
 
 enum { MEMBERS_MAX = 32 };
 
+/* One tool while it is read. Large, so it is reused. */
 struct tool {
-	struct tool *spare; /* the next that is free */
+	struct tool *spare; /* next free one */
 	struct span name, inner, description, server, uri, type, id;
-	bool system;  /* `inner` is what the provider runs */
+	bool system;  /* `inner` names a tool that the provider runs */
 	bool odd_uri; /* `uri` has several spellings */
-	/* by which Gemini names what it runs itself: all of them in order */
+	/* all members in order: Gemini names tools that it runs by members */
 	struct tool_member {
 		struct span key;
 		size_t start, end;
 		enum { MEMBER_OTHER, MEMBER_TOOL, MEMBER_LIST, MEMBER_GONE, MEMBER_FILLER } is;
 	} member[MEMBERS_MAX];
 	size_t nmembers;
-	/* names of a server's tools that the provider may call, in lists of them */
+	/* names of a server's tools that the provider may call */
 	struct listed {
 		struct span name;
 		size_t start, end;
 		unsigned list;
 		enum listed_as {
 			LISTED_ALLOWED,
-			LISTED_CONFIG, /* allowed where all others are off */
-			LISTED_UNASKED /* called without asking */
+			LISTED_CONFIG, /* allowed if all others are off */
+			LISTED_UNASKED /* called without approval */
 		} as;
 	} * listed;
 	size_t nlisted, room;
 	unsigned nlists;
-	bool allows; /* none but those */
-	bool off;    /* none but those that have a configuration */
+	bool allows; /* only the listed tools are allowed */
+	bool off;    /* only tools with a configuration are on */
 };
 
 static int read_tool(struct offered *o, struct tool *t, bool inner, struct json_event *ev);
@@ -94,7 +102,6 @@ static int read_tool(struct offered *o, struct tool *t, bool inner, struct json_
 static int offered_list(
 	struct offered *o, enum offered_kind kind, bool *gone, struct json_event *ev);
 
-/* In the arena. 0 or ERR_NOMEM. */
 static int
 names_add(struct offered *o, struct names *to, struct span name)
 {
@@ -119,7 +126,7 @@ list_name(struct offered *o, struct tool *t, const struct listed *name)
 		       : ERR_NOMEM;
 }
 
-/* The texts of all lists in a value. */
+/* Collects the strings of all lists in a value. */
 static int
 read_names(struct offered *o, struct tool *t, enum listed_as as, struct json_event *ev)
 {
@@ -146,7 +153,8 @@ read_names(struct offered *o, struct tool *t, enum listed_as as, struct json_eve
 	return err ? err : json_error(o->c.j, NULL, NULL);
 }
 
-/* Anthropic's: an object of tools by their names; what all of them are unless it says so. */
+/* Reads Anthropic's `configs`, an object of tools by name, or `default_config`, which applies
+ * to all tools without one. */
 static int
 read_configs(struct offered *o, struct tool *t, bool each, struct json_event *ev)
 {
@@ -164,7 +172,8 @@ read_configs(struct offered *o, struct tool *t, bool each, struct json_event *ev
 	return err;
 }
 
-/* Two members that say different things of the same are read by nobody here. */
+/* Reads a string member. Two members with different values for the same thing are an error,
+ * because readers differ. */
 static int
 one_text(struct offered *o, struct json_event *ev, struct span *to)
 {
@@ -174,7 +183,7 @@ one_text(struct offered *o, struct json_event *ev, struct span *to)
 	return !err && was.n && !span_eq(was, *to) ? ERR_SYNTAX : err;
 }
 
-/* A connector's id is no URL. */
+/* Reads the address of a server. A connector's id is not a URL. */
 static int
 read_place(struct offered *o, struct tool *t, struct span key, struct json_event *ev)
 {
@@ -185,8 +194,8 @@ read_place(struct offered *o, struct tool *t, struct span key, struct json_event
 	return err;
 }
 
-/* OpenAI's require_approval: those that are never asked about, by name. Else the old spelling
- * of what is allowed; and where a server of Gemini's is. */
+/* Reads OpenAI's require_approval (names of tools that need no approval), or the old form of
+ * allowed tools, or the address of a Gemini server. */
 static int
 read_within(struct offered *o, struct tool *t, bool approval, struct json_event *ev)
 {
@@ -204,7 +213,7 @@ read_within(struct offered *o, struct tool *t, bool approval, struct json_event 
 	return err;
 }
 
-/* ---- its members ---- */
+/* ---- members of a tool ---- */
 
 static struct span *
 tool_text(struct tool *t, struct span key, bool inner)
@@ -222,7 +231,7 @@ tool_text(struct tool *t, struct span key, bool inner)
 				      : NULL;
 }
 
-/* With its key read, to the end of its value. */
+/* Reads a member, whose key was read, to the end of its value. */
 static int
 tool_member(struct offered *o, struct tool *t, struct tool_member *m, bool inner,
 	struct json_event *ev)
@@ -279,12 +288,13 @@ read_tool(struct offered *o, struct tool *t, bool inner, struct json_event *ev)
 	return err ? err : json_error(o->c.j, NULL, NULL);
 }
 
-/* ---- what becomes of it ---- */
+/* ---- judging a tool ---- */
 
-/* By all that it may be called: what one reader takes for its name another does not. */
+/* The judgement on all names of a tool. All are asked, because readers differ in which one they
+ * use. (prose: ok asked) */
 struct asked {
 	bool hidden, refused;
-	size_t names; /* of a server's tools, that go */
+	size_t names; /* number of a server's tools that are removed */
 	const struct rule *refuses;
 };
 
@@ -299,7 +309,7 @@ ask_offered(struct offered *o, const struct tool_call *c, struct asked *to)
 
 	o->c.out->odd_uri |= c->odd_uri;
 	if (c->as == TOOL_HOSTED && uri_lacks_slash(c->uri)) {
-		/* so do many servers' addresses: it is asked about with the slash, too */
+		/* many servers accept the address with a slash too, so both are judged */
 		struct tool_call whole = *c;
 		whole.uri = arena_printf(o->c.a, "%.*s/", SPAN_ARG(c->uri));
 		ask_offered(o, &whole, to);
@@ -347,7 +357,8 @@ of_server(const struct tool *t, struct span name)
 	return c;
 }
 
-/* What the provider runs, as the request itself says it. *hidden: it goes. */
+/* Judges a tool that the provider runs because of a member of the request. *hidden: the member
+ * is removed. */
 static int
 offered_switch(struct offered *o, struct span name, bool *hidden)
 {
@@ -361,7 +372,7 @@ offered_switch(struct offered *o, struct span name, bool *hidden)
 	return 0;
 }
 
-/* web_search_20250305 is web_search. */
+/* Returns true if `type` is `name` with a date: web_search_20250305 is web_search. */
 static bool
 is_dated(struct span type, struct span name)
 {
@@ -373,9 +384,10 @@ is_dated(struct span type, struct span name)
 	return true;
 }
 
-/* web_search of web_search_2025_08_26; empty: no date is in it. */
+/* Returns the type without its date: web_search for web_search_2025_08_26. Empty if it has no
+ * date. */
 static struct span
-undated(struct span type)
+without_date(struct span type)
 {
 	size_t n = type.n, digits = 0;
 
@@ -384,7 +396,7 @@ undated(struct span type)
 	return digits == 8 ? span_cut(type, 0, n) : (struct span){ NULL, 0 };
 }
 
-/* Whose calls come to the caller, by their name. */
+/* Returns true for tools whose calls are sent to the caller. */
 static bool
 is_callers(const struct tool *t)
 {
@@ -392,8 +404,8 @@ is_callers(const struct tool *t)
 	       (t->name.n && SPAN_AMONG(t->type, dated, span_starts));
 }
 
-/* Names that the provider may call: those that are hidden go. An empty list may mean all there
- * are: then the server goes. */
+/* Judges names that the provider may call, and cuts hidden ones. An empty list may mean all
+ * tools, so the server is removed instead. */
 static int
 ask_listed(struct offered *o, struct tool *t, struct asked *is)
 {
@@ -421,7 +433,7 @@ ask_listed(struct offered *o, struct tool *t, struct asked *is)
 	return err;
 }
 
-/* One of MCP, which the provider asks. */
+/* Judges an MCP server that the provider calls. */
 static int
 ask_server(struct offered *o, struct tool *t, enum offered_kind kind, struct asked *is)
 {
@@ -436,13 +448,15 @@ ask_server(struct offered *o, struct tool *t, enum offered_kind kind, struct ask
 	int err = ask_listed(o, t, is);
 	if (span_is(t->type, "mcp_toolset") && !err)
 		err = names_add(o, &o->toolsets, t->server);
-	/* who uses it is gone with it, and it with its user */
+	/* an entry that uses a removed server is removed, and so is a server whose entry is
+	 * removed */
 	if (is->hidden && (kind == OFFERED_SERVERS || span_is(t->type, "mcp_toolset")) && !err)
 		err = names_add(o, &o->servers, t->server);
 	return is->hidden && !err ? names_add(o, &o->hidden, t->server) : err;
 }
 
-/* googleSearch for google_search; empty: it is written so. In the arena. */
+/* Converts google_search to googleSearch, in the arena. *to is empty if `key` has no underscore
+ * before a letter. */
 static int
 in_camel_case(struct offered *o, struct span key, struct span *to)
 {
@@ -460,7 +474,7 @@ in_camel_case(struct offered *o, struct span key, struct span *to)
 	return p ? 0 : ERR_NOMEM;
 }
 
-/* What it runs by a member, however that is written. */
+/* Judges a tool that is named by a member, in both spellings. */
 static int
 ask_member(struct offered *o, const struct tool *t, struct span key, struct asked *is)
 {
@@ -474,8 +488,8 @@ ask_member(struct offered *o, const struct tool *t, struct span key, struct aske
 	return err;
 }
 
-/* Gemini's: lists of functions, and what it runs itself by its member. *filler: it is no tool.
- */
+/* Judges a Gemini tool: lists of functions, and members for tools that the provider runs.
+ * *filler: it contains no tool. */
 static int
 by_members(struct offered *o, struct tool *t, bool *gone, bool *filler)
 {
@@ -505,7 +519,7 @@ by_members(struct offered *o, struct tool *t, bool *gone, bool *filler)
 	return err ? err : run_end(&o->c, &run);
 }
 
-/* By its names: of which it has at least one. */
+/* Judges a tool by its names, of which it has at least one. */
 static int
 by_names(struct offered *o, struct tool *t, enum offered_kind kind, struct asked *is)
 {
@@ -514,17 +528,17 @@ by_names(struct offered *o, struct tool *t, enum offered_kind kind, struct asked
 	enum tool_as as = callers_own ? TOOL_OFFERED : TOOL_HOSTED;
 	bool typed = !server && !callers_own && !is_dated(t->type, t->name);
 	const struct span all[] = {
-		/* a server's own is its label */
+		/* a server's own name is its label */
 		server && t->name.p == t->server.p ? (struct span){ NULL, 0 } : t->name,
 		t->inner,
 		typed ? t->type : (struct span){ NULL, 0 },
-		typed ? undated(t->type) : (struct span){ NULL, 0 },
+		typed ? without_date(t->type) : (struct span){ NULL, 0 },
 	};
 	bool any = false;
 	int err = server ? ask_server(o, t, kind, is) : 0;
 
 	for (size_t i = 0; i < COUNT_OF(all) && !err; i++) {
-		/* of a tool without a name that is whatever it says */
+		/* a tool without a name is judged by its type */
 		struct tool_call c = call_of(t, as, all[i]);
 		if (!all[i].n)
 			continue;
@@ -544,7 +558,7 @@ by_names(struct offered *o, struct tool *t, enum offered_kind kind, struct asked
 	return err;
 }
 
-/* For the rules on its calls. */
+/* Keeps the description for rules on the tool's calls. */
 static int
 tell_offered_tool(struct offered *o, const struct tool *t)
 {
@@ -593,7 +607,8 @@ judge_tool(struct offered *o, struct tool *t, enum offered_kind kind, bool *gone
 	return err;
 }
 
-/* What is large is used again: a list may hold a tool in every third byte. */
+/* Judges one tool. The struct is large and therefore reused: a list may contain a tool in every
+ * third byte. */
 static int
 one_tool(struct offered *o, enum offered_kind kind, bool *gone, bool *filler,
 	struct json_event *ev)
@@ -610,8 +625,8 @@ one_tool(struct offered *o, enum offered_kind kind, bool *gone, bool *filler,
 	return err;
 }
 
-/* A list whose bracket was just read, or one tool in its place. *gone becomes true: something
- * went, and no tool is left in it. */
+/* Judges a list, whose bracket was read, or one tool in its place. *gone becomes true if
+ * something was removed and no tool is left. */
 static int
 offered_list(struct offered *o, enum offered_kind kind, bool *gone, struct json_event *ev)
 {
@@ -638,15 +653,10 @@ offered_list(struct offered *o, enum offered_kind kind, bool *gone, struct json_
 	return err ? err : run_end(&o->c, &run);
 }
 
-/* A chat request without the tools that rules hide, in every dialect's shape: what is left is a
- * request that its provider takes.
- * https://platform.openai.com/docs/api-reference/chat/create (tools, functions, tool_choice),
- * …/responses/create (tools), https://docs.anthropic.com/en/api/messages (tools, mcp_servers),
- * https://ai.google.dev/api/caching#Tool, AWS Bedrock Converse (toolConfig,
- * additionalModelRequestFields). */
+/* ---- the request ---- */
 
 /* clang-format off */
-/* Members of a request that hold tools; what else says something of them. */
+/* Members of a request that contain tools. */
 static const struct {
 	const char *member;
 	enum offered_kind kind;
@@ -657,7 +667,7 @@ static const struct {
 	{ "plugins",     OFFERED_PLUGINS }, /* OpenRouter's */
 	{ "connectors",  OFFERED_PLUGINS }, /* Cohere's */
 };
-/* What the provider runs where it is said, by no list; and what rules know it by. */
+/* Members that turn on a tool of the provider, and the name by which rules know the tool. */
 static const struct {
 	const char *member, *name;
 } switches[] = {
@@ -669,18 +679,20 @@ static const char *const choices[] = { "tool_choice", "toolChoice", "function_ca
 static const char *const configs[] = { "toolConfig", "tool_config" };
 static const char *const further[] = { "additionalModelRequestFields", "session",
 	"completion_args", "generation_config", "extra_body" };
-static const char *const items[] = { "input", "items" }; /* of Responses: some bring tools */
+/* of Responses: some items contain tools */
+static const char *const items[] = { "input", "items" };
 static const char *const of_tools[] = { "parallel_tool_calls", "max_tool_calls" };
 /* clang-format on */
 
+/* The place of a member in the request. */
 enum level { AT_TOP, IN_CONFIG, IN_FURTHER };
 
 struct reading {
 	struct offered o;
-	bool switched[COUNT_OF(switches)]; /* it goes */
+	bool switched[COUNT_OF(switches)]; /* the member is removed */
 };
 
-/* Where it is among them; their number: nowhere. */
+/* Returns the index of the member in `lists`, or their number. */
 static size_t
 list_at(struct span key)
 {
@@ -707,7 +719,7 @@ offered_level_of(struct span key)
 	return SPAN_IN(key, configs) ? IN_CONFIG : SPAN_IN(key, further) ? IN_FURTHER : AT_TOP;
 }
 
-/* Items of a conversation, with their bracket read: the tools that some bring later. */
+/* Reads items of a conversation, whose bracket was read. Some contain tools. */
 static int
 read_items(struct reading *r, struct json_event *ev)
 {
@@ -732,7 +744,7 @@ read_items(struct reading *r, struct json_event *ev)
 	return err ? err : json_error(c->j, NULL, NULL);
 }
 
-/* ---- first its tools; of an object that holds them, those ---- */
+/* ---- first pass: tools ---- */
 
 static int
 read_offered_lists(struct reading *r, enum level level, struct json_event *ev)
@@ -760,9 +772,10 @@ read_offered_lists(struct reading *r, enum level level, struct json_event *ev)
 	return err;
 }
 
-/* ---- then what says something of tools that are gone ---- */
+/* ---- second pass: members that name removed tools ---- */
 
-/* To the end of a value: hidden names go out of its lists; *gone: it says nothing else. */
+/* Reads to the end of a value and cuts hidden names out of its lists. *gone: the value contains
+ * nothing else. */
 static int
 without_hidden(struct reading *r, bool *gone, struct json_event *ev)
 {
@@ -797,7 +810,8 @@ without_hidden(struct reading *r, bool *gone, struct json_event *ev)
 
 static int read_rest(struct reading *r, enum level level, struct json_event *ev);
 
-/* Whether a member of the request goes; *ev is its value's first token, then its last. */
+/* Determines if a member of the request is removed (*gone). *ev is the first token of its
+ * value, then its last. */
 static int
 member_goes(
 	struct reading *r, struct span key, enum level level, bool *gone, struct json_event *ev)
@@ -843,7 +857,7 @@ read_rest(struct reading *r, enum level level, struct json_event *ev)
 	return err ? err : run_end(c, &run);
 }
 
-/* The outer one first. */
+/* Sorts edits by position, an outer one before those that it contains. */
 static int
 by_place(const void *a, const void *b)
 {
@@ -863,8 +877,9 @@ tool_filter_offered(const struct tool_filter *f, struct span request, struct are
 	size_t n = 0, end = 0;
 	int err = 0;
 
-	/* A list of servers may come before the tools that say what is used of them, and after
-	 * them: first is read who uses which, then which are gone, then what is cut. */
+	/* A list of servers may come before or after the tools that use them. The first pass
+	 * reads which tool uses which server, the second which servers are removed, the third
+	 * cuts. */
 	for (unsigned pass = 0; pass == 0 || (r.o.linked && pass < 3 && !err); pass++) {
 		*out = (struct tool_cuts){ 0 };
 		memset(r.o.gone, 0, sizeof(r.o.gone));

@@ -1,6 +1,6 @@
-/* What rules come to, for requests, answers and calls alike: two outcomes in one pass, what is
- * enforced and what would be without shadow, so that a shadow period shows what enforcing will
- * do. */
+/* The result of rules, for requests, responses and calls: two outcomes in one pass, the
+ * enforced one and the one without shadow mode, so that a shadow period shows the effect of
+ * enforcing. */
 #include "base/err.h"
 #include "policy/verdict/pass.h"
 
@@ -47,6 +47,7 @@ track_redact(struct track *t, const struct rule *r, const struct entity_set *fou
 		t->first_redact = r;
 }
 
+/* Adds the effects of a rule that matched to both tracks. */
 static void
 rule_matched(struct tracks *k, const struct policy *p, bool verified, const struct rule *r,
 	const struct entity_set *found)
@@ -72,7 +73,7 @@ tracks_rule(struct tracks *k, const struct policy *p, bool verified, const struc
 		rule_matched(k, p, verified, r, found);
 	if (hit >= 0 || r->skip_on_error)
 		return;
-	/* It did not match, so shadow does not lift it. */
+	/* a failed rule did not match, so shadow mode does not lift it */
 	track_end(&k->full, r, RULE_DENY, true);
 	track_end(&k->enforced, r, RULE_DENY, true);
 }

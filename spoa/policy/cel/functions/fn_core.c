@@ -1,6 +1,7 @@
-/* Conversions between types. Nothing is rounded or cut silently but a double's
- * fraction; what does not fit is an error. Language definition, "Standard
- * Definitions", type conversions. */
+/* The functions of the language definition: size, contains and matches, type conversions, and
+ * the math extension (cel-spec, extensions/math). Conversions round nothing silently except a
+ * double's fraction; a value that does not fit is an error. Language definition, "Standard
+ * Definitions". */
 #include <math.h>
 
 #include "base/codec/utf8.h"
@@ -14,7 +15,7 @@
 /* --- to int --- */
 
 CEL_CHECKED(int_uint, v->u > INT64_MAX, "int(): out of range", cel_int((int64_t)v->u))
-/* Both ends are excluded: at 2^63 a double cannot tell what was meant. */
+/* both ends are excluded: near 2^63 a double is not exact enough to convert */
 CEL_CHECKED(int_double, !(v->d > -0x1p63 && v->d < 0x1p63), "int(): out of range",
 	cel_int((int64_t)v->d))
 
@@ -161,10 +162,10 @@ const struct cel_fn cel_fns_convert[] = {
 };
 /* clang-format on */
 
-/* The math extension (cel-spec, extensions/math). */
+/* --- math --- */
 
-/* The first of the greatest (sign 1) or least (sign -1) of the arguments, or of
- * the elements of the only one where that is a list. */
+/* Returns the first of the greatest (sign 1) or least (sign -1) of the arguments, or of the
+ * elements of a single list. */
 static void
 extreme(CEL_ARGS, int sign)
 {
@@ -220,7 +221,7 @@ CEL_VALUE(is_finite,   cel_bool(isfinite(v->d) != 0))
 
 CEL_CHECKED(abs_int, v->i == INT64_MIN, "int overflow", cel_int(v->i < 0 ? -v->i : v->i))
 
-/* --- bits: the same for int and uint, whose bits are v->u either way --- */
+/* --- bits: equal for int and uint, whose bits are in v->u --- */
 
 static struct cel_value
 bits(const struct cel_value *v, uint64_t u)
@@ -235,7 +236,7 @@ CEL_VALUE(bit_not, bits(v, ~v->u))
 
 CEL_CHECKED(shift_left, v[1].i < 0, "math.bitShiftLeft(): a negative number of bits",
 	bits(v, v[1].i > 63 ? 0 : v->u << v[1].i))
-/* Zeros come in at the left, for int too. */
+/* zeros are shifted in at the left, for int too */
 CEL_CHECKED(shift_right, v[1].i < 0, "math.bitShiftRight(): a negative number of bits",
 	bits(v, v[1].i > 63 ? 0 : v->u >> v[1].i))
 
@@ -275,7 +276,7 @@ const struct cel_fn cel_fns_math[] = {
 };
 /* clang-format on */
 
-/* The functions of the language definition on strings and collections. */
+/* --- strings and collections --- */
 
 CEL_CHARGED(size_string, v->s.n / 64, cel_int((int64_t)utf8_count(v->s)))
 CEL_VALUE(size_bytes, cel_int((int64_t)v->s.n))
@@ -314,7 +315,7 @@ matches(CEL_ARGS)
 
 	if (!cel_charge(c, v[0].s.n / 256, out))
 		return;
-	if (!re) { /* the pattern is known only now */
+	if (!re) { /* the pattern is not constant */
 		size_t size = v[1].s.n;
 		if (!cel_charge(c, 100 + size, out) || !cel_spend(c, 4096 + size * 64, out))
 			return;

@@ -1,5 +1,5 @@
-/* The network extension: IP addresses and networks (cel-spec,
- * extensions/network; the library of Kubernetes). */
+/* The network extension: IP addresses and networks (cel-spec, extensions/network; a library of
+ * Kubernetes). */
 #include "policy/cel/fn.h"
 #include "policy/cel/net.h"
 #include "policy/cel/value.h"
@@ -7,7 +7,7 @@
 CEL_PARSED(ip_string, cel_ip_parse, "ip(): not an IP address")
 CEL_PARSED(cidr_string, cel_cidr_parse, "cidr(): not a network such as 10.0.0.0/8")
 
-/* Whether the text is an address, or a network. */
+/* Returns true if the text is an address, or a network, as `parse` reads it. */
 static bool
 reads(int (*parse)(struct span s, struct cel_value *out), struct span s)
 {

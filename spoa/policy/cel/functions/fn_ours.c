@@ -1,4 +1,5 @@
-/* Versions: Semantic Versioning 2.0.0, and ranges. */
+/* Our own functions: shell patterns (glob) and versions (semver). The first half has Semantic
+ * Versioning 2.0.0 (semver.org) and ranges as package managers write them. */
 #include "base/span.h"
 #include "base/ascii.h"
 #include "base/codec/utf8.h"
@@ -6,14 +7,15 @@
 #include "policy/cel/fn.h"
 #include "policy/cel/functions/glob.h"
 
+/* A version. */
 struct semver {
 	uint64_t part[3]; /* major, minor, patch */
-	struct span pre;  /* "rc.1"; empty: a release */
+	struct span pre;  /* pre-release, such as "rc.1"; empty: a release */
 };
 
 enum { MAJOR, MINOR, PATCH, PARTS };
 
-/* numeric identifier: no leading zero, 64 bits */
+/* Reads a numeric identifier: 64 bits, no leading zero. */
 static bool
 numeric_identifier(struct span *s, uint64_t *out)
 {
@@ -25,8 +27,8 @@ numeric_identifier(struct span *s, uint64_t *out)
 	return true;
 }
 
-/* Dot-separated identifiers up to '+' or the end; those of a pre-release have no leading
- * zeros where they are numbers. */
+/* Reads dot-separated identifiers up to '+' or the end. Numbers of a pre-release have no
+ * leading zeros. */
 static bool
 identifiers(struct span *s, bool pre, struct span *out)
 {
@@ -47,7 +49,7 @@ identifiers(struct span *s, bool pre, struct span *out)
 	return true;
 }
 
-/* What comes after the numbers. */
+/* Reads the part after the numbers. */
 static bool
 suffix(struct span *s, struct semver *v)
 {
@@ -58,7 +60,7 @@ suffix(struct span *s, struct semver *v)
 	return (!span_take(s, '+') || identifiers(s, false, &build)) && s->n == 0;
 }
 
-/* The whole of s, strictly (sections 2 to 10); what follows '+' is read and ignored. */
+/* Parses all of `s` strictly (sections 2 to 10). Build metadata after '+' are ignored. */
 static bool
 semver_parse(struct span s, struct semver *v)
 {
@@ -69,7 +71,8 @@ semver_parse(struct span s, struct semver *v)
 	return suffix(&s, v);
 }
 
-/* 11.4: numbers by value and below words, words by ASCII, more fields above fewer */
+/* Compares pre-releases (11.4): numbers by value and below words, words by ASCII, more fields
+ * above fewer. */
 static int
 compare_pre(struct span a, struct span b)
 {
@@ -88,7 +91,7 @@ compare_pre(struct span a, struct span b)
 	}
 }
 
-/* Section 11: -1, 0, 1. */
+/* Compares two versions (section 11). Returns -1, 0 or 1. */
 static int
 semver_compare(const struct semver *a, const struct semver *b)
 {
@@ -103,7 +106,7 @@ semver_compare(const struct semver *a, const struct semver *b)
 static const char *const operators[] = { "<=", ">=", "!=", "<", ">", "=", "^", "~", "" };
 enum op { LE, GE, NE, LT, GT, EQ, CARET, TILDE, NONE };
 
-/* 1, 1.2, 1.x, *: the number of parts given, or -1. */
+/* Reads 1, 1.2, 1.x or *. Returns the number of parts, or -1. */
 static int
 partial(struct span s, struct semver *v)
 {
@@ -128,7 +131,8 @@ partial(struct span s, struct semver *v)
 	return s.n ? -1 : n;
 }
 
-/* The first version after all that share v's first `n` parts; false: there is none. */
+/* Sets *out to the first version above all that have the same first `n` parts as v. Returns
+ * false if there is none. */
 static bool
 after(const struct semver *v, int n, struct semver *out)
 {
@@ -138,7 +142,7 @@ after(const struct semver *v, int n, struct semver *out)
 	if (n == 0 || out->part[n - 1] == UINT64_MAX)
 		return false;
 	out->part[n - 1]++;
-	out->pre = SPAN_LIT("0"); /* below every release and pre-release of it */
+	out->pre = SPAN_LIT("0"); /* below every release, and every pre-release of it */
 	return true;
 }
 
@@ -166,7 +170,7 @@ semver_holds(const struct semver *v, enum op op, const struct semver *w, int n)
 	case GT: return over;
 	case LE: return !over;
 	case NE: return n == PARTS ? order != 0 : over || order < 0;
-	case CARET: /* the leftmost part that is not 0 stays */
+	case CARET: /* the leftmost part that is not 0 must be equal */
 		while (first < n - 1 && w->part[first] == 0)
 			first++;
 		return between(v, w, n ? first + 1 : 0);
@@ -206,11 +210,12 @@ version_in_set(const struct semver *v, struct span set)
 	return any ? all && named : ERR_SYNTAX;
 }
 
-/* 1, 0, or ERR_SYNTAX of the range:
+/* Returns 1 if the version is in the range, 0 if not, or ERR_SYNTAX for a wrong range:
  * range = set { "||" set }     set = term { " " term }
  * term  = [ "<" | "<=" | ">" | ">=" | "=" | "!=" | "^" | "~" ] partial
- * A partial (1, 1.2, 1.x, *) without operator or with "=" covers all it leaves open. A
- * pre-release is in a set only where one of the set's terms names its major.minor.patch. */
+ * A partial version (1, 1.2, 1.x, *) without operator or with "=" covers all versions that
+ * begin so. A pre-release is in a set only if one of the set's terms has the same
+ * major.minor.patch. */
 static int
 semver_in(const struct semver *v, struct span range)
 {
@@ -230,12 +235,11 @@ semver_in(const struct semver *v, struct span range)
 	return found;
 }
 
-/* Functions of our own: shell patterns and versions. */
-
 /* ---- glob ---- */
 
-/* set = "[" [ "!" | "^" ] item { item } "]"   item = char [ "-" char ]
- * UTF-8 sorts as code points do. *end: after the set; 0: there is no "]". */
+/* Returns true if the character `one` is in the set at `at`: set = "[" [ "!" | "^" ] item {
+ * item } "]", item = char [ "-" char ]. UTF-8 bytes sort like code points. *end: offset after
+ * the set, or 0 without "]". */
 static bool
 glob_set_has(struct span p, size_t at, struct span one, size_t *end)
 {
@@ -259,8 +263,8 @@ glob_set_has(struct span p, size_t at, struct span one, size_t *end)
 	return found != (negated > 0);
 }
 
-/* pattern = { "*" | "?" | set | "\" char | char }; '*' crosses '/'. The last '*' alone is
- * gone back to, so it takes text times pattern at most. */
+/* pattern = { "*" | "?" | set | "\\" char | char }; '*' matches '/' too. Matching backtracks
+ * only to the last '*', so it takes at most text times pattern steps. */
 bool
 cel_glob(struct span p, struct span s)
 {
@@ -281,7 +285,8 @@ cel_glob(struct span p, struct span s)
 			if (p.p[i] == '?') {
 				fits = true;
 				end = i + 1;
-			} else if (p.p[i] == '[' && (fits = glob_set_has(p, i, one, &end), end)) {
+			} else if (p.p[i] == '[' &&
+				   (fits = glob_set_has(p, i, one, &end), end)) {
 			} else {
 				size_t k = i + (p.p[i] == '\\' && i + 1 < p.n);
 				end = k + utf8_step(p, k);

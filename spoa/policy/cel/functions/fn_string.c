@@ -1,5 +1,6 @@
-/* string.format (cel-spec, extensions/strings): %s %d %f %e %b %o %x %X %%, with
- * a precision for %f and %e. The text grows in the evaluation's memory. */
+/* The strings extension (cel-spec, extensions/strings) and base64. Positions count code points.
+ * The first half is string.format: %s %d %f %e %b %o %x %X %%, with a precision for %f and %e.
+ * Its result grows in the evaluation's memory. */
 #include <math.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -15,9 +16,10 @@
 #define PRECISION_MAX 100
 #define DEPTH_MAX     300
 
+/* The result of format() while it grows. */
 struct text {
 	struct cel_ctx *c;
-	struct cel_value *out; /* becomes an error where something fails */
+	struct cel_value *out; /* set to an error if something fails */
 	char *p;
 	size_t n, size;
 	bool failed;
@@ -77,7 +79,7 @@ format_by_text(const void *a, const void *b)
 	return cel_order(&vx, &vy);
 }
 
-/* Maps in the order of their keys' text. */
+/* Appends a map, sorted by its keys' text. */
 static void
 put_map(struct text *t, const struct cel_value *v, unsigned depth)
 {
@@ -147,7 +149,7 @@ put_radix(struct text *t, const struct cel_value *v, unsigned shift, bool upper)
 {
 	char text[65], *p = text + sizeof(text);
 	bool negative = v->type == CEL_INT && v->i < 0;
-	uint64_t u = negative ? 0 - v->u : v->u; /* the bits are there for an int too */
+	uint64_t u = negative ? 0 - v->u : v->u; /* the bits of an int are in u too */
 
 	if (v->type != CEL_INT && v->type != CEL_UINT) {
 		fail_format(t, "format(): an integer is due");
@@ -226,7 +228,7 @@ put_clause(struct text *t, char verb, int precision, const struct cel_value *v)
 	}
 }
 
-/* v[0] the format, v[1] the list of arguments: a row of the function table. */
+/* "...".format([...]): v[0] is the format, v[1] the list of arguments. */
 static void
 cel_format(CEL_ARGS)
 {
@@ -264,10 +266,9 @@ cel_format(CEL_ARGS)
 		*out = cel_string(span_of(t.p ? t.p : "", t.n));
 }
 
-/* The strings extension (cel-spec, extensions/strings) and base64. Positions
- * count code points. */
+/* --- strings --- */
 
-/* The byte offset of code point i; false: beyond the end, or negative. */
+/* Finds the byte offset of code point i. Returns false if i is negative or beyond the end. */
 static bool
 offset_of(struct span s, int64_t i, size_t *out)
 {
@@ -299,8 +300,8 @@ out_of_range(struct cel_value *out)
 	cel_raise_lit(out, "position out of range");
 }
 
-/* The next place of `part` in s from `at` on; an empty one is found at every
- * character's beginning and at the end. False: none. */
+/* Finds the next place of `part` in s from `at` on. An empty part is found at the beginning of
+ * every character and at the end. Returns false if there is none. */
 static bool
 find_next(struct span s, struct span part, size_t at, size_t *found)
 {
@@ -388,7 +389,7 @@ substring(CEL_ARGS)
 
 /* --- changes --- */
 
-/* A copy of s for changing; NULL: *out is an error. */
+/* Returns a copy of s that may be changed, or NULL with *out an error. */
 static char *
 copy_cel_text(struct cel_ctx *c, struct span s, struct cel_value *out)
 {
@@ -439,7 +440,7 @@ reverse(CEL_ARGS)
 		*out = cel_string(span_of(p, s.n));
 }
 
-/* Where to look on after a part found at `at`. */
+/* Returns the offset at which the search continues after a part found at `at`. */
 static size_t
 after(struct span s, struct span part, size_t at)
 {
@@ -548,7 +549,7 @@ fn_join(CEL_ARGS)
 	*out = cel_string(span_of(p, total));
 }
 
-/* Unicode's White_Space at s.p; its length, 0: something else. */
+/* Returns the length of a white space character of Unicode at s.p, or 0. */
 static size_t
 white_space(struct span s)
 {
@@ -630,10 +631,10 @@ base64_encode(CEL_ARGS)
 		return;
 	sodium_bin2base64(
 		p, room, (const unsigned char *)s.p, s.n, sodium_base64_VARIANT_ORIGINAL);
-	*out = cel_string(span_of(p, room - 1)); /* without its NUL */
+	*out = cel_string(span_of(p, room - 1)); /* without the NUL */
 }
 
-/* Padding may be missing; anything else that is not base64 is an error. */
+/* Padding may be missing. Any other deviation from base64 is an error. */
 static void
 base64_decode(CEL_ARGS)
 {

@@ -1,6 +1,6 @@
-/* Accessors of timestamps and durations. A timestamp's take an optional time
- * zone, "Europe/Berlin" or "+02:00"; a constant one is loaded when the
- * expression is compiled. Language definition, "Timestamps and Durations". */
+/* Accessors of timestamps and durations. Those of a timestamp take an optional time zone,
+ * "Europe/Berlin" or "+02:00". A constant zone is loaded when the expression is compiled.
+ * Language definition, "Timestamps and Durations". */
 #include "policy/cel/fn.h"
 #include "policy/cel/time.h"
 #include "policy/cel/value.h"
@@ -11,7 +11,7 @@ zone_prepare(struct arena *a, const struct cel_value *name, const char **why)
 	return cel_zone_load(a, name->s, why);
 }
 
-/* v[0] in the calendar of the zone v[1], UTC where there is none. */
+/* Converts v[0] to the calendar of zone v[1], or of UTC without one. */
 static bool
 local_time(CEL_ARGS, struct cel_civil *civil)
 {

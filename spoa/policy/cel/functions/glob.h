@@ -1,10 +1,10 @@
-/* Shell patterns: what the function glob() reads. */
+/* Shell patterns, as the function glob() reads them. */
 #ifndef POLICY_CEL_FUNCTIONS_GLOB_H
 #define POLICY_CEL_FUNCTIONS_GLOB_H
 
 #include "base/span.h"
 
-/* Whether s is as the pattern p says: *, ?, [set], \. */
+/* Returns true if s matches pattern p: *, ?, [set], \\. */
 bool cel_glob(struct span p, struct span s);
 
 #endif

@@ -1,9 +1,16 @@
-/* Whether a pattern can make a backtracking matcher do much more work than its text is
- * long: the Glushkov automaton of the pattern, and in it the two structures that cause it
- * (A. Weber, H. Seidl, "On the degree of ambiguity of finite automata", 1991): two ways
- * round one cycle on the same text (exponential), and two cycles one after the other that
- * the same text drives (polynomial). Only patterns that compile come here; what they mean
- * is widened (sets of bytes, no look at anchors), never narrowed. */
+/* matches(): regular expressions, in two parts.
+ *
+ * The first part judges if some text can make a backtracking matcher do far more work than the
+ * text is long. It builds the Glushkov automaton of the pattern and searches it for the two
+ * structures that cause this (A. Weber, H. Seidl, "On the degree of ambiguity of finite
+ * automata", 1991): two ways round one cycle on the same text (exponential), and two cycles in
+ * sequence that the same text drives (polynomial). Only patterns that compile are judged. Their
+ * meaning is widened (sets of bytes, anchors ignored), never narrowed.
+ *
+ * The second part runs PCRE2 with limits on backtracking and memory. The search is part of the
+ * pattern (.*? before it), so one limit, in proportion to the text, counts all work: no pattern
+ * and no text take longer. PCRE2 allocates from an arena or, while matching, from scratch
+ * memory of the thread, so nothing has to be freed. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdalign.h>
@@ -18,7 +25,7 @@
 #include "policy/cel/functions/regex.h"
 
 enum { POSITIONS = 512, TRIPLES_MAX = 40, LOOP_LEAST = 10, DEPTH = 60 };
-enum { WORK_MAX = 20000000 }; /* of judging one pattern: some 50 ms */
+enum { WORK_MAX = 20000000 }; /* steps for judging one pattern: about 50 ms */
 
 struct places {
 	uint64_t v[(POSITIONS + 63) / 64];
@@ -26,12 +33,13 @@ struct places {
 
 struct risk {
 	uint64_t cls[POSITIONS][4];
-	uint8_t edge[POSITIONS][POSITIONS]; /* ways from one to the next, 2: several */
+	/* number of ways from one position to the next; 2: several */
+	uint8_t edge[POSITIONS][POSITIONS];
 	size_t n, work;
 	bool loops, too_large;
 };
 
-/* What a part of the pattern begins and ends with. */
+/* The positions at which a part of the pattern begins and ends. */
 struct part {
 	struct places first, last;
 	bool nullable;
@@ -98,8 +106,8 @@ follow(struct risk *r, struct part a, struct part b)
 
 static struct part part_of(struct risk *r, const struct regex_node *n, unsigned depth);
 
-/* `free_end`: a repetition at the very end of the pattern never has to be taken back;
- * `free_start`: nor one of anything at its very beginning. */
+/* `free_end`: a repetition at the very end of the pattern never backtracks. `free_start`:
+ * neither does a repetition of any character at its very beginning. */
 static struct part
 repeated(struct risk *r, const struct regex_node *n, unsigned depth, bool free_end,
 	bool free_start)
@@ -108,7 +116,7 @@ repeated(struct risk *r, const struct regex_node *n, unsigned depth, bool free_e
 
 	if (n->max >= LOOP_LEAST && !free_end && !free_start) {
 		connect(r, &x.last, &x.first);
-		/* (a?){50}: which of the rounds are empty ones? */
+		/* in (a?){50}, it is open which rounds are empty */
 		if (x.nullable && n->max != REGEX_FOREVER)
 			connect(r, &x.last, &x.first);
 		r->loops = true;
@@ -117,7 +125,7 @@ repeated(struct risk *r, const struct regex_node *n, unsigned depth, bool free_e
 	return free_start ? (struct part){ .nullable = true } : x;
 }
 
-/* `last`: of the pattern's own alternatives, whose depth is 1. */
+/* `last`: the sequence is one of the pattern's own alternatives, whose depth is 1. */
 static struct part
 sequence(struct risk *r, const struct regex_node *n, unsigned depth, bool last)
 {
@@ -140,7 +148,7 @@ alternatives(struct risk *r, const struct regex_node *n, unsigned depth)
 	struct part all = { .nullable = false };
 
 	if (depth > DEPTH) {
-		r->too_large = r->loops = true; /* what is deeper is not looked at */
+		r->too_large = r->loops = true; /* deeper parts are not judged */
 		return all;
 	}
 	if (n->kind == REGEX_CAT)
@@ -165,11 +173,12 @@ part_of(struct risk *r, const struct regex_node *n, unsigned depth)
 	}
 }
 
-/* ---- what it can do ---- */
+/* ---- judging ---- */
 
 #define TOO_LARGE "too long to be judged with a repetition in it: say it in several patterns"
 
-/* Pairs (a,b) that one text reaches from (p,p); those in `seen` and further. */
+/* Finds pairs (a, b) that one text reaches from (p, p). `apart` marks those that are reached in
+ * two ways. */
 static bool
 two_ways_round(struct risk *r, size_t p, uint8_t *seen, uint32_t *queue)
 {
@@ -203,7 +212,7 @@ two_ways_round(struct risk *r, size_t p, uint8_t *seen, uint32_t *queue)
 	return false;
 }
 
-/* The same text leads p to p, p to q and q to q. */
+/* Returns true if the same text leads from p to p, from p to q, and from q to q. */
 static bool
 cycle_after(const struct risk *r, size_t p, size_t q, uint8_t *seen, uint32_t *queue)
 {
@@ -235,7 +244,7 @@ cycle_after(const struct risk *r, size_t p, size_t q, uint8_t *seen, uint32_t *q
 	return false;
 }
 
-/* Which places lie on a cycle: what each reaches (S. Warshall, 1962), in rows of bits. */
+/* Finds the positions on cycles, by the positions that each one reaches (S. Warshall, 1962), in rows of bits. */
 static void
 find_cycles(const struct risk *r, struct places *reach, struct places *cyclic)
 {
@@ -299,15 +308,11 @@ cel_regex_risk(struct span pattern)
 	return why;
 }
 
-/* matches(): PCRE2 with limits on backtracking and memory. The search is part of the
- * pattern (.*? before it), so that one limit, in proportion to the text, counts all the
- * work: no pattern and no text take longer. Everything PCRE2
- * allocates comes from an arena, or, while matching, from scratch memory of the
- * thread, so that nothing has to be freed. */
+/* ---- matching ---- */
 
-#define STEPS_LEAST  100000 /* of PCRE2: some 10 ms; */
+#define STEPS_LEAST  100000 /* least number of PCRE2's steps: about 10 ms */
 #define STEPS_A_BYTE 16
-#define STEPS_MOST   64000000 /* about a second */
+#define STEPS_MOST   64000000 /* most: about a second */
 #define HEAP_KIB     512
 #define PATTERN_MAX  4096
 #define SCRATCH_SIZE (48u << 10)
@@ -317,7 +322,7 @@ struct cel_regex {
 };
 
 struct scratch {
-	struct arena *a; /* once the buffer is full */
+	struct arena *a; /* used once the buffer is full */
 	size_t used, spilled;
 	alignas(max_align_t) char p[SCRATCH_SIZE];
 };
