@@ -1,8 +1,8 @@
 /* tollgate policy apply checks a policy, shows what it changes, installs its files and puts it
  * in force. tollgate policy back does the same with the text of an earlier version.
  *
- * The steps: lock the policy's folder; check the new policy; print differences, test
- * results and a replay of recent decisions; ask for confirmation; write the files; order a
+ * The steps: lock the policy's folder; check the new policy; print the differences and the
+ * other daemons; run the policy's tests; replay recent decisions; ask for confirmation; write the files; order a
  * reload; wait until every worker uses the new version. If the daemon refuses the policy,
  * the old files are restored. Then the other daemons of the group are ordered. */
 #include <errno.h>

@@ -17,6 +17,8 @@
 #include "record/audit/record_terms.h"
 #include "policy/config/config.h"
 
+/* The decision that is explained, its completion, and what is needed to evaluate the rules
+ * again. NULL: the records have none. */
 struct wanted {
 	const char *id;
 	json_t *record, *completion;
