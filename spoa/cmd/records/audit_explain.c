@@ -436,7 +436,7 @@ print_file_list(struct buf *out, const char *label, json_t *words)
 }
 
 /* Prints a line for each file, such as "file: pdf, 3 pages, read: text; unread: forms;
- * found: IBAN_CODE 2; taken out". */
+ * found: IBAN_CODE 2; taken out". prose: ok unread */
 static void
 print_file_lines(struct buf *out, json_t *files)
 {
