@@ -26,6 +26,8 @@ enum { EVAL_DEPTH = 200 };
 
 static const char no_memory[] = "out of memory";
 
+/* The conversion of one value: nesting depth so far, at most EVAL_DEPTH, and the first
+ * error; NULL: none. */
 struct reader {
 	struct arena *a;
 	unsigned depth;

@@ -25,6 +25,7 @@ struct probe {
 	const unsigned char *secret;
 };
 
+/* Initialize and free the buffers of `p`. */
 void probe_init(struct probe *p);
 void probe_free(struct probe *p);
 /* Sends all requests. Returns 0 if all were sent; p->nwrong of them were then not answered

@@ -185,7 +185,7 @@ is "each article has its sections" "$(awk '{ print $1, NF - 1 }' "$D/articles" |
 audit report --article 13
 is "another article" "$? $(cat "$D/err")" "2 tollgate: audit report: --article 13: give 12, 14, 19 or 26"
 audit report
-is "as text: every section has its title" "$(grep -cE '^(Records|Decisions|By what|How requests|What was read|What was kept|Gaps|Degraded|Policies|Changes|Signing|Verification|Checkpoints|Who read|How far|The clock)' "$D/out")" 16
+is "as text: every section has its title" "$(grep -cE '^(Records|Decisions|Requests by|Outcomes|Inspected|Sealed texts|Gaps|Periods of|Policies|Changes|Signing|Verification|Checkpoints|Reads of|Retention|The clock)' "$D/out")" 16
 # ---- docs/compliance.md: each field that it names is in a real record ----
 "$B/tollgate" reload -c "$D/tollgate.yaml" >/dev/null
 req POST /v1/chat/completions -H "$auth" -H "$json" -H 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' \

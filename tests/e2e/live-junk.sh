@@ -45,7 +45,7 @@ check "not ready where Redis refuses" wait_for says '^keys and limits: down: .*N
 like "it is not ready" "$(ready | tail -1)" '^not ready$'
 id=$(key new --person p | cut -d_ -f2)
 key revoke "$id"
-like "a revocation says that no other knows it" "$(cat "$D/key.err")" 'key: not in Redis yet: .*NOPERM.*: other daemons do not know it'
+like "a revocation says that no other knows it" "$(cat "$D/key.err")" 'key: not in Redis yet: .*NOPERM.*: other daemons do not know the change'
 redis ACL SETUSER tollgate +hscan +hset >/dev/null
 check "it gets through later" wait_for revoked_at_b "$id"
 check "ready again" wait_for says '^ready$' ready

@@ -76,7 +76,7 @@ like "a limit that nobody knows" "$? $(cat "$D/key.err")" '^1 tollgate: limit: p
 limit set per-person --for colour=red --to 4
 like "a member that nobody has" "$? $(cat "$D/key.err")" '^2 tollgate: limit: colour: expected one of person, agent, department, team, tier, key, model and route'
 limit set per-person --for person --to 4
-like "no value" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --for person: person=NAME, team=NAME'
+like "no value" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --for person: give person=NAME, team=NAME'
 limit set per-person --for person=x --to many
 like "no number" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: send a whole number'
 limit set per-person --for person=x --to 4 --until 2020-01-01
@@ -177,7 +177,7 @@ like "no such key" "$? $(cat "$D/key.err")" '^1 tollgate: quota: nosuchid: no su
 quota --person x --route nowhere
 like "no such route" "$? $(cat "$D/key.err")" '^1 tollgate: quota: nowhere: the policy has no such route'
 quota --identity '[1]'
-like "no identity" "$? $(cat "$D/key.err")" '^2 tollgate: quota: --identity: a JSON object'
+like "no identity" "$? $(cat "$D/key.err")" '^2 tollgate: quota: --identity: give a JSON object'
 quota --identity '{"roles":"x"}'
 like "no list of roles" "$? $(cat "$D/key.err")" '^2 tollgate: quota: identity: texts, a list of roles'
 

@@ -167,7 +167,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	for command in status check 'audit list' 'key list' 'prices check'; do
 		# shellcheck disable=SC2086
 		setpriv --reuid=65534 --regid=65534 --clear-groups "/tmp/tgoperator.$$" $command -c "$D/closed/tollgate.yaml" >"$D/out" 2>"$D/err"
-		like "one that may not be read: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/closed/tollgate.yaml: Permission denied: sudo"
+		like "one that may not be read: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/closed/tollgate.yaml: Permission denied: run this as root"
 	done
 	rm -f "/tmp/tgoperator.$$"
 else
@@ -193,7 +193,7 @@ wait_for test -S "$D/mute.sock"
 sed "s#left.sock#mute.sock#" "$D/left.yaml" >"$D/mute.yaml"
 for command in status top; do
 	"$B/tollgate" $command -c "$D/mute.yaml" >"$D/out" 2>"$D/err"
-	like "one whose daemon stands still: $command" "$? $(cat "$D/err")" "^2 tollgate: $command: $D/mute.sock: nobody answers: .*stands still"
+	like "one whose daemon stands still: $command" "$? $(cat "$D/err")" "^2 tollgate: $command: $D/mute.sock: no response: the daemon hangs"
 done
 kill $mute
 

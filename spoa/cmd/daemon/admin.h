@@ -24,7 +24,7 @@ struct admin_call {
  * prints it. */
 long admin_ask(const struct admin_call *c, struct buf *out, struct buf *why);
 /* Posts the JSON object `in` (NULL: sends a GET). Retries for a while if the daemon reports
- * that this user sends too many requests, as a script that makes many keys does. *said gets
+ * that this user sends too many requests, as a script that makes many keys does. *response gets
  * the response, owned by the caller, or NULL if it is not JSON. Returns the status as
  * admin_ask() does. */
 long admin_ask_json(

@@ -19,6 +19,8 @@
 #include "operator/admin/tokens.h"
 #include "policy/config/config.h"
 
+/* The file of admin tokens. `lock` is the descriptor of its lock, -1 if the file is only
+ * read. Owned by cmd_admin_token(), which frees `tokens`. */
 struct token_file {
 	char name[4096];
 	int lock;

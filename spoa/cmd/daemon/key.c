@@ -23,6 +23,7 @@
 #include "base/scoped.h"
 #include "cmd/alone.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
 #include "policy/identity/apikeys.h"
 #include "policy/identity/identity.h"
@@ -155,6 +156,13 @@ key_file_save(const char *file, const struct apikeys *keys, struct apikey *extra
 }
 
 /* ---- keys of the running daemon: key --live ---- */
+
+/* The options of `tollgate key --live`. All pointers are borrowed from argv. */
+struct key_live {
+	struct admin_cmd c;
+	const struct apikey *key; /* texts of the key; NULL: not given; "": remove the value */
+	const char *lists[APIKEY_LISTS], *ttl, *until, *clearance, *overlap;
+};
 
 /* Adds a text parameter; "" becomes null, which removes the value. */
 static void

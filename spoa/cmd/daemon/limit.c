@@ -9,6 +9,8 @@
 
 enum { FOR_MAX = 8 };
 
+/* The options of the command, borrowed from argv; NULL: not given. `pairs` are the values
+ * of --for. */
 struct limit_args {
 	struct admin_cmd c;
 	const char *pairs[FOR_MAX], *to, *until;

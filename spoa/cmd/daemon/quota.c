@@ -11,6 +11,7 @@ enum { TEXTS = 5 };
 
 static const char *const texts[TEXTS] = { "person", "agent", "department", "team", "tier" };
 
+/* The options of the command, borrowed from argv; NULL: not given. */
 struct quota_args {
 	struct admin_cmd c;
 	const char *text[TEXTS], *roles, *key, *identity, *route, *model;

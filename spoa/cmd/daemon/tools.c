@@ -9,6 +9,7 @@
 #include "gate/toolpins/tool_pins.h"
 #include "policy/config/read.h"
 
+/* The options of the command, borrowed from argv; NULL and false: not given. */
 struct tools_args {
 	struct admin_cmd c;
 	const char *kind, *server, *state;

@@ -29,12 +29,14 @@ enum {
 	COLUMNS = 80 /* width and height are used if the terminal reports none */
 };
 
+/* One decision of a worker, as shown in a line. */
 struct row {
 	size_t worker, age; /* 0: the latest decision of that worker */
 	const char *at;
 	json_t *o; /* borrowed from the response */
 };
 
+/* One response of the daemon. Owns `doc` and `row`, which has n entries. */
 struct answer {
 	json_t *doc;
 	size_t workers, n;

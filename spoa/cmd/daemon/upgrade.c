@@ -43,6 +43,7 @@ run_program(const char *const argv[])
 	return pid && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+/* The program that starts the other instance; pid 0: it has ended. */
 struct starting {
 	pid_t pid;
 	bool ends; /* the program is systemctl, which exits with 0 while the daemon runs */

@@ -129,6 +129,7 @@ int export_signer_there(struct export *e);
 #define EXPORT_POSITION_MAX (64u << 10)
 #define EXPORT_NODES_MAX    256
 
+/* How far a continued export is: for each node, the last exported record. */
 struct export_position {
 	char format[16];
 	size_t n;

@@ -106,6 +106,7 @@ export_position_write(const struct export_position *p, struct buf *out)
 unsigned export_tries = 25;
 uint64_t export_save_bytes = 1u << 20;
 
+/* The state of a continued export. Owned by export_follow(). */
 struct follow {
 	struct export *e;
 	struct query_feeds feeds;

@@ -139,8 +139,8 @@ begin_csv(struct buf *out)
 	buf_str(out, ",details,hash\r\n");
 }
 
-/* The fields of a request have columns of their own. The other members of other records are
- * joined in the last column but one. */
+/* The fields of a request have columns of their own. For other records, everything after the
+ * type is one JSON text in the column before the hash. */
 static void
 put_csv(struct buf *out, const struct export_record *r)
 {
@@ -197,8 +197,8 @@ static const struct {
 	{ "target", RF_TARGET }, { "model", RF_MODEL }, { "rule", RF_RULE },
 	{ "policy", RF_POLICY } };
 
-/* Writes a PARAM-VALUE (RFC 5424, 6.3.3): quotes, backslashes and brackets are escaped, and
- * newlines are removed. */
+/* Writes a PARAM-VALUE (RFC 5424, 6.3.3): quotes, backslashes and closing brackets
+ * are escaped. Control characters become '?', so that the message stays one line. */
 static void
 put_param(struct buf *out, const char *name, struct span s)
 {

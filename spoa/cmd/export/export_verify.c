@@ -15,6 +15,7 @@
 #include "record/archive/files.h"
 #include "record/proof/note.h"
 
+/* The verification of one manifest and its file. */
 struct look {
 	struct audit_args *a;
 	json_t *object;

@@ -14,6 +14,8 @@
 
 enum { PATH_BYTES = 4096 };
 
+/* The temporary folder with the resulting files, and the command that lets HAProxy check
+ * them. */
 struct stage {
 	char dir[64];
 	struct buf command;

@@ -29,6 +29,7 @@ static const struct {
 	{ TRAIN_CALIBRATION, TRAIN_HARMLESS, 0.08, 0.02 },
 };
 
+/* The state of the program: the texts, the model, and the first near-copies. */
 struct training {
 	struct train_set set;
 	struct inject_model model;
@@ -111,8 +112,8 @@ choose_thresholds(const struct train_set *s, double *suspect, double *block)
 	}
 }
 
-/* Texts of tool results and documents need a higher score: half the distance from `suspect`
- * to `block` is added, because such texts are not written by the user. */
+/* Sets the thresholds for each origin of a text. For texts that the user did not write (tool
+ * results, documents), half the distance from `suspect` to `block` is added to both. */
 static void
 calibrate(struct inject_model *m, double suspect, double block)
 {

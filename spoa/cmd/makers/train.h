@@ -105,6 +105,7 @@ enum train_kind { TRAIN_ATTACK, TRAIN_INSIDE, TRAIN_ORDINARY, TRAIN_HARD, TRAIN_
 /* Texts that are fitted and scored out of fold, and texts that are not fitted. */
 enum train_part { TRAIN_FOLDED, TRAIN_CALIBRATION, TRAIN_TESTS };
 
+/* The scores of some texts. */
 struct margins {
 	double *v; /* ascending; the caller frees the array */
 	size_t n;

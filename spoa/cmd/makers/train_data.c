@@ -186,11 +186,13 @@ train_read(struct train_set *s, const char *path, enum train_use use, struct buf
 enum { GRAM = 5, RARE_BITS = 20, SLOT_BITS = 20 };
 static const double limit = 0.6;
 
+/* The grams of one text. */
 struct grams {
 	uint32_t *v; /* distinct grams, rarest first */
 	size_t n;
 };
 
+/* An entry of the index: a rare gram of a document. */
 struct entry {
 	uint32_t gram, doc, next; /* next: the index plus one of the next entry in the same
 				   * slot; 0: none */
@@ -288,6 +290,8 @@ rare_part(size_t n)
 	return n - (size_t)(limit * (double)n) + (n > 0);
 }
 
+/* The search for near-copies. The index has a slot for each hash of a gram; `seen` marks
+ * documents that were compared with the current one. */
 struct search {
 	struct train_set *set;
 	struct grams *g;

@@ -10,12 +10,15 @@
 #include "base/mem.h"
 #include "cmd/makers/train.h"
 
+/* A window, or a range of blocks, that the model is fitted on, with its label and weight. */
 struct example {
 	uint32_t block, nblocks, doc;
 	bool attack;
 	double weight;
 };
 
+/* The state of AdaGrad: the weights w and the bias, with their sums of squared gradients g
+ * and bias_g, and the examples. */
 struct fit {
 	const struct train_set *set;
 	unsigned without;

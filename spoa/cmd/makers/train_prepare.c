@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cmd/makers/train.h"
 
+/* The walk over one text that adds its features to the set. */
 struct collect {
 	struct inject_walk walk; /* must be the first member, because take() gets its address */
 	struct train_set *set;
@@ -52,6 +53,7 @@ train_features(struct train_set *s)
 
 /* ---- folds ---- */
 
+/* A group of texts that must be in one fold: n documents from index `first` on. */
 struct group {
 	const char *name;
 	bool attack;

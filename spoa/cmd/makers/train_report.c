@@ -83,6 +83,8 @@ train_auroc(const struct margins *good, const struct margins *bad)
 
 enum by_what { BY_FAMILY, BY_LANG, BY_SOURCE };
 
+/* A row of a table: the number of texts, and how many exceed the thresholds; index 1 is for
+ * attacks. */
 struct row {
 	const char *name;
 	size_t attacks, harmless, suspect[2], block[2];

@@ -11,6 +11,7 @@
 
 /* ---- input ---- */
 
+/* The response of the input. Borrows from the JSON and from the request's arena. */
 struct given {
 	struct guard_head head;
 	struct http_field fields[CAP_HEADERS];
@@ -87,6 +88,7 @@ read_given(struct request *r, json_t *in, struct given *out)
 
 /* ---- result ---- */
 
+/* The result of the guard: the report, and the response that the caller would get. */
 struct answered {
 	enum guard_result result;
 	const struct guard_report *report;

@@ -1,10 +1,11 @@
 /* tollgate policy apply checks a policy, shows what it changes, installs its files and puts it
  * in force. tollgate policy back does the same with the text of an earlier version.
  *
- * The steps: lock the policy's folder; check the new policy; print differences, test
- * results and a replay of recent decisions; ask for confirmation; write the files; order a
- * reload; wait until every worker uses the new version. If the daemon refuses the policy,
- * the old files are restored. Then the other daemons of the group are ordered. */
+ * The command first locks the policy's folder and checks the new policy. Then it prints the
+ * differences and the other daemons, runs the policy's tests, replays recent decisions, and
+ * asks for confirmation. Finally it writes the files, orders a reload, and waits until every
+ * worker uses the new version. If the daemon refuses the policy, the old files are restored.
+ * At the end, the other daemons of the group are ordered. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

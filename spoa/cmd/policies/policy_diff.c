@@ -87,6 +87,7 @@ decide_outcome(struct snapshot *snap, json_t *in, const char **why, char **sente
 	return o;
 }
 
+/* The state of the command: both policies and the counts. Owned by policy_diff(). */
 struct comparison {
 	struct snapshot *a, *b;
 	struct tally tally;

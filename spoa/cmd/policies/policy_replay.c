@@ -21,6 +21,7 @@
 
 enum { AWAITED_MAX = 65536 }; /* decisions that are kept while their completion has not been read */
 
+/* The state of the command. Owned by policy_replay(). */
 struct replay {
 	struct policy_alone policy;
 	struct tally tally, attempts, answers;

@@ -20,6 +20,7 @@ struct tally {
 	json_t *cannot; /* an object: number of decisions that could not be compared, by reason */
 };
 
+/* Begin and end a count; at most `examples_max` examples are kept. */
 void tally_init(struct tally *t, size_t examples_max);
 void tally_free(struct tally *t);
 /* Compares two outcomes: objects with any of decision, status, rule, route, target, model,

@@ -22,6 +22,8 @@ struct tested {
 	size_t cases;
 };
 
+/* The state of the command: n tests were run, of which `failed` failed. Owned by
+ * policy_test(). */
 struct run {
 	struct arena a;
 	const char *policy; /* --policy, which replaces the policies that the test files name */

@@ -74,6 +74,7 @@ struct audit_column {
 	int width;
 	bool may_lack; /* a missing value is omitted instead */
 };
+/* Prints a record as one line with n columns. */
 void audit_print_columns(const json_t *r, const struct audit_column *c, size_t n);
 /* Prints the object as one line in ASCII, and releases it. */
 void audit_print_json(json_t *o);
@@ -94,6 +95,7 @@ struct audit_texts_wanted {
 	const char *since, *until;
 	struct span trims; /* the journal's trim records, one a line */
 };
+/* Number of files: restored, already on this machine, and refused. */
 struct audit_texts_done {
 	size_t restored, here, refused;
 };

@@ -114,6 +114,7 @@ say_ordered(const json_t *answer)
 
 /* ---- a name that no record has ---- */
 
+/* The search for a record that names the person. */
 struct name_search {
 	struct span name;
 	bool found;

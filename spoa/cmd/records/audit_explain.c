@@ -17,6 +17,8 @@
 #include "record/audit/record_terms.h"
 #include "policy/config/config.h"
 
+/* The decision that is explained, its completion, and what is needed to evaluate the rules
+ * again. NULL: the records have none. */
 struct wanted {
 	const char *id;
 	json_t *record, *completion;
@@ -434,7 +436,7 @@ print_file_list(struct buf *out, const char *label, json_t *words)
 }
 
 /* Prints a line for each file, such as "file: pdf, 3 pages, read: text; unread: forms;
- * found: IBAN_CODE 2; taken out". */
+ * found: IBAN_CODE 2; taken out". prose: ok unread */
 static void
 print_file_lines(struct buf *out, json_t *files)
 {

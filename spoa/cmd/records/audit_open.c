@@ -20,6 +20,7 @@
 
 enum { RECORDS_MAX = 64 /* records with one id */ };
 
+/* A record with texts. Owns `object`. */
 struct opened_record {
 	json_t *object;
 	uint64_t seq;
@@ -27,6 +28,7 @@ struct opened_record {
 	bool verified;
 };
 
+/* The state of the command. Owned by audit_open(). */
 struct audit_opening {
 	struct audit_args a;
 	struct opening_args args;

@@ -31,6 +31,7 @@
  * this pause in microseconds. */
 enum { LOOKS_MAX = 10, LOOK_US = 300000 };
 
+/* The search for the parts of one proof. Owned by the function that makes the proof. */
 struct prove {
 	const struct audit_wanted *w;
 	const char *type; /* the type of the record; NULL: any */

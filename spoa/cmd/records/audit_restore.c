@@ -35,6 +35,8 @@
 #define SAID_MAX  200	      /* the largest number of segments that the record of the
 			       * restoration names */
 
+/* The state of the command. Owned by audit_restore(). `name` are the n selected segments;
+ * `known` is sorted by node and record number. */
 struct restore {
 	struct audit_args a;
 	struct archive_options archive;

@@ -80,6 +80,7 @@ audit_is_wanted(const struct audit_wanted *w, struct span line, struct chain_lin
 	return w->seq ? l->seq == w->seq : span_eq(chain_member(line, "id"), id);
 }
 
+/* The search for the record that is shown. */
 struct show {
 	const struct audit_wanted *w;
 	size_t found;

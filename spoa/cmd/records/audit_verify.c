@@ -459,6 +459,7 @@ verify_stream(struct audit_args *a, redisContext *c, const char *key, struct pri
 
 /* ---- a file, which may contain several chains ---- */
 
+/* The verification of a file: a verifier for each of its chains, at most CHAINS_MAX. */
 struct chains {
 	struct audit_args *a;
 	struct verifier *v[CHAINS_MAX];

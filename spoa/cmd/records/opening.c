@@ -30,6 +30,7 @@ static const struct {
 	[SEAL_RESPONSE] = { "answer", "kept" },
 	[SEAL_TOOLS] = { NULL, "tools_kept" } };
 
+/* A cached seal. `s0` is its secret, valid if `opened`. */
 struct seal_place {
 	char node[CHAIN_NODE_MAX + 1], id[SEAL_ID_LEN + 1];
 	json_t *record; /* NULL: no seal record is here */
@@ -41,12 +42,15 @@ struct seal_place {
 	uint64_t step;
 };
 
+/* A cached share, or the reason why there is none (`is`). */
 struct share_place {
 	char node[CHAIN_NODE_MAX + 1];
 	struct share b; /* number 0: no share is here */
 	enum opening_is is;
 };
 
+/* See opening.h. Owns the private key, the shares and both caches, and erases them at the
+ * end. */
 struct opening {
 	const struct query *q;
 	const struct opening_args *args;
@@ -175,6 +179,7 @@ opening_saw(struct opening *o, const json_t *record)
 	p->record = json_deep_copy(record);
 }
 
+/* The search for the record of a seal in the journal. */
 struct seal_search {
 	struct opening *o;
 	struct span id;

@@ -127,6 +127,7 @@ query_open_piece(const struct query_piece *p, struct index_segment *s, struct bu
 	return err;
 }
 
+/* The offsets of the lines that the index found, in order. */
 struct found {
 	uint64_t *offset;
 	size_t n, room;

@@ -132,6 +132,7 @@ bool query_last_time(const struct query_piece *p, char out[CLOCK_RFC3339_LEN]);
 /* Notes that the times of a node's segments go back by more than QUERY_BACK_NS: the clock
  * was set, or it was wrong when a daemon started. */
 #define QUERY_BACK_NS (5ll * 1000000000)
+/* The jumps of one node's clock, as query_note_back() found them. */
 struct query_back {
 	size_t n;			     /* how often the times go back */
 	char from[CLOCK_RFC3339_LEN], to[CLOCK_RFC3339_LEN]; /* the first such change */

@@ -23,6 +23,7 @@ reply_span(const redisReply *r)
 		       : (struct span){ NULL, 0 };
 }
 
+/* The id of a stream entry: the boot and the sequence number of its record. */
 struct stream_id {
 	uint64_t boot, seq;
 };

@@ -8,6 +8,8 @@
 #include "cmd/alone.h"
 #include "policy/verdict/explain.h"
 
+/* A decision that was read back. It borrows from the record and from the arena given to
+ * recorded_read(). */
 struct recorded {
 	int64_t attempt; /* the number of a later attempt, which has a record of its own, from
 			  * 2; else 0 */
@@ -49,6 +51,8 @@ int recorded_decide(const struct recorded *r, const struct policy_alone *p, stru
 
 /* ---- responses ---- */
 
+/* A completion that was read back, with the values of its request that rules on responses
+ * read. Borrows as struct recorded does. */
 struct recorded_answer {
 	bool judged; /* rules were evaluated, and the completion has the values that they read */
 	bool same_version;

@@ -15,6 +15,7 @@
 #include "record/archive/archive.h"
 #include "record/archive/kept_texts.h"
 
+/* The state of the command: the n files that were selected. */
 struct texts_restore {
 	const struct audit_texts_wanted *w;
 	int tofd;

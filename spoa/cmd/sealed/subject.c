@@ -31,6 +31,7 @@ static const struct {
 } files[FILES] = { [DECISIONS] = { "decisions.jsonl", { .name = "subject" } },
 	[PAGE] = { "index.html", { .name = "subject-page" } } };
 
+/* The state of the command. Owned by audit_subject(). */
 struct subject {
 	struct audit_args a;
 	struct subject_chains *chains;

@@ -12,6 +12,7 @@
 #include "cmd/sealed/subject.h"
 #include "record/journal/verify.h"
 
+/* The chain of one node. */
 struct subject_chain {
 	char node[CHAIN_NODE_MAX + 1];
 	struct verifier *verifier; /* verifies the records after the last gap */
@@ -19,6 +20,7 @@ struct subject_chain {
 				    * last one that is signed */
 };
 
+/* All chains of the records; `at` is the index of the chain of the last record. */
 struct subject_chains {
 	const struct keyring *ring;
 	struct subject_chain *chain;

@@ -9,6 +9,7 @@
 #include "cmd/records/opening.h"
 #include "record/journal/chain.h"
 
+/* The state of the verification, with the counts that are printed at its end. */
 struct texts_check {
 	struct audit_args *a;
 	bool failed, trims_alone;

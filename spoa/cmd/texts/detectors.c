@@ -220,6 +220,7 @@ enum {
 	TIME_TRIES = 5,
 };
 
+/* The options of all verbs; NULL, 0 and false: not given. */
 struct args {
 	const char *policy, *dir;
 	bool json, markdown;
@@ -367,6 +368,7 @@ test_examples(const struct scan_rules *given, const struct args *a)
 
 /* ---- time ---- */
 
+/* The time of one rule. */
 struct timing {
 	const char *name;
 	double us; /* µs for each KB */

@@ -15,6 +15,7 @@
 #include "scan/detect/stream/stream.h"
 #include "scan/text/style.h"
 
+/* The options of the command. */
 struct how {
 	enum redact_style style;
 	unsigned char key[KEYFILE_BYTES];
@@ -138,6 +139,7 @@ put_redacted(struct scan *s, const struct scan_text *t)
 
 /* ---- a stream ---- */
 
+/* The state of --stream. */
 struct streaming {
 	const struct how *how;
 	const struct detect_rules *rules;

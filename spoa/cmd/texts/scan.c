@@ -79,6 +79,7 @@ scan_rules_classes(const struct scan_rules *r, size_t entity,
 
 enum { CAP_INPUT_BYTES = 256 << 20 };
 
+/* The scan of one input. */
 struct session {
 	struct scan s;
 	struct detect_scratch *scratch;

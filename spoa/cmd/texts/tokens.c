@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "policy/config/models.h"
 
+/* The vocabulary and the options of the command. */
 struct counting {
 	const struct ranks *ranks;
 	struct token_meter meter; /* of --model; without it, the family is NULL */
