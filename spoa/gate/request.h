@@ -120,7 +120,7 @@ struct request {
 	struct snapshot *snap; /* holds a reference: the policy never changes under a request */
 	struct arena arena;    /* freed with the request; request_let_go() replaces it */
 	char id[DECISION_ID_LEN + 1]; /* the decision's id, which the caller sees */
-	int64_t now_wall_ns;	      /* wall_now_ns() when the request began */
+	int64_t now_wall_ns;	      /* the believed wall time at its begin: base/wall.h */
 	uint64_t begun_us;	      /* monotonic */
 	struct exchange *x;	      /* NULL: the request does not use the relay */
 
