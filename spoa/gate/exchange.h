@@ -91,8 +91,9 @@ struct exchange {
 		TAILQ_ENTRY(exchange) of_all; /* gate.together */
 		/* the requests of this daemon that wait for this one */
 		struct cache_flight flight;
-		uint64_t follows, since_us, until_us,
-			next_us; /* id of the leader; monotonic times */
+		uint64_t follows; /* id of the leader in this daemon */
+		/* monotonic: begin and end of the wait (0: none), next look or renewal */
+		uint64_t since_us, until_us, next_us;
 		int64_t claim;	 /* content of its key in Redis */
 		unsigned rounds; /* requests waited for so far */
 		/* the leaders failed: continues if the caller's retry budget allows */

@@ -60,7 +60,7 @@ struct gate_shared {
 	struct tool_pins *tool_pins; /* tool descriptions of MCP servers; NULL: none */
 	/* threads for long bodies; NULL: workers search them in turns */
 	struct pool *helpers;
-	/* gate_hurry(): monotonic end of helpers' work; 0: no end */
+	/* monotonic end of helpers' work: gate_helpers_hurry(); 0: none */
 	_Atomic uint64_t work_until_us;
 	/* records carry notes for telemetry: record/audit/note.h */
 	bool tells;

@@ -136,13 +136,13 @@ is_credential(const struct policy *p, struct span name)
 
 /* Returns true if the field's name or value holds the verified credential or a tg_ key. */
 static bool
-field_holds_credential(struct request *r, struct span name, struct span value)
+field_holds_credential(const struct request *r, struct span name, struct span value)
 {
 	return request_credential_in(r, name) || request_credential_escaped_in(r, value);
 }
 
 bool
-head_must_change(struct request *r)
+head_must_change(const struct request *r)
 {
 	for (size_t i = 0; i < r->in.head.nfields; i++) {
 		const struct http_field *f = &r->in.head.fields[i];
@@ -164,7 +164,7 @@ asks_unencoded(const struct request *r)
 }
 
 bool
-request_sends(struct request *r, struct span name, struct span value)
+request_sends(const struct request *r, struct span name, struct span value)
 {
 	if (name.n == 0 || is_in_names(name, hop_by_hop) || in_connection(&r->in.head, name))
 		return false;

@@ -98,7 +98,7 @@ holds_bytes(const struct holds *h, size_t bytes)
 }
 
 /* Returns true if three quarters of the daemon's limit are taken and this slot has a quarter of
- * its own: the rest is for identities that hold less. */
+ * its own: the rest is for identities that hold less. A slot's only request is exempt. */
 static bool
 holds_much(const struct holds *h, size_t slot, size_t own, size_t n)
 {

@@ -155,7 +155,7 @@ table_came(void *arg, int err, const struct span *pairs, size_t n)
 /* ---- before the rewrite ---- */
 
 static size_t
-collect_kept_names(struct request *r, struct kept_name out[OWNED_MAX])
+collect_kept_names(const struct request *r, struct kept_name out[OWNED_MAX])
 {
 	if (!request_is_mcp(r))
 		return dialect_kept_names(&r->found.endpoint,
@@ -341,7 +341,7 @@ write_kept(void *arg, struct span placeholder, struct span entity, struct span v
 /* Writes a table. If entries had to be left out, the second byte marks the table, so that later
  * values get tags. */
 static bool
-write_table(struct request *r, struct kept_writing *w)
+write_table(const struct request *r, struct kept_writing *w)
 {
 	const struct placeholders *p = r->out.placeholders;
 	bool tagged = r->found.kept.state == KEPT_TAGGED || r->found.kept.state == KEPT_LOST;

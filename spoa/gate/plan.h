@@ -62,7 +62,7 @@ struct exchange_plan {
 	/* the gateway's own response: nothing is sent upstream; empty: none */
 	struct span document;
 	bool replays; /* gate_replay() has the response: nothing is sent upstream */
-	/* how a denial of the answer begins; NULL: not in JSON-RPC */
+	/* how a denial of the response begins; NULL: not JSON-RPC */
 	const struct mcp_refusal *mcp;
 	bool listens; /* MCP's subscriptions/listen: the response stays open */
 	/* A WebSocket: the response is a 101, followed by messages of at most this many bytes;

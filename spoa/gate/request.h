@@ -67,6 +67,14 @@ enum request_wait {
 	WAIT_AUDIT
 };
 
+/* How far the decision's record is. */
+enum record_life {
+	RECORD_NONE, /* not written; perhaps on its way: run.record */
+	RECORD_DURABLE,
+	RECORD_LEFT,	    /* being written without the request: request_record_leave() */
+	RECORD_LEFT_UNDONE, /* the same, with a completion that the request was abandoned */
+};
+
 /* The decision's record on its way to disk. It has its own allocation, because it may outlive
  * the request. */
 struct record {
@@ -112,7 +120,7 @@ struct request {
 	struct snapshot *snap; /* holds a reference: the policy never changes under a request */
 	struct arena arena;    /* freed with the request; request_let_go() replaces it */
 	char id[DECISION_ID_LEN + 1]; /* the decision's id, which the caller sees */
-	int64_t now_wall_ns;	      /* Redis' clock if known: when the request began */
+	int64_t now_wall_ns;	      /* the believed wall time at its begin: base/wall.h */
 	uint64_t begun_us;	      /* monotonic */
 	struct exchange *x;	      /* NULL: the request does not use the relay */
 
@@ -207,15 +215,12 @@ struct request {
 		struct audit_entry completion;
 		/* the error for which the response's text could not be kept; 0: none */
 		int unkept;
-		bool recorded; /* the decision's record is durable */
-		/* the record is being written without the request: request_record_leave() */
-		bool left;
-		bool undone; /* the completion is written with it: record.undone */
+		enum record_life on_record;
 		enum decision_kind recorded_kind; /* the decision that the record states */
 		uint64_t erasures; /* live_erasures_came() when the holder was last looked up */
 		bool erased;	   /* the holder was erased after the request began */
-		size_t held_bytes,
-			held_slot; /* counted in gate/hold.h; slot HOLD_SLOTS: no caller yet */
+		/* counted in gate/hold.h; slot HOLD_SLOTS: no caller yet */
+		size_t held_bytes, held_slot;
 		size_t held_work;  /* part of held_bytes: arena, decoded and rewritten body */
 		/* `decide`: the answer given on the command line for recognizer `name`, or for
 		 * its i-th segment */
@@ -255,7 +260,7 @@ request_dim(const struct request *r, size_t k)
 static inline bool
 request_on_record(const struct request *r)
 {
-	return r->run.recorded || r->run.left;
+	return r->run.on_record != RECORD_NONE;
 }
 /* Fills in the facts that conditions read, as far as they are known now. Borrows from the
  * request. */
@@ -424,13 +429,13 @@ int exchange_head(struct request *r, struct arena *a, struct http_head *out);
 /* Returns true if a header field that is not on HAProxy's list holds the verified credential or
  * a tg_ key, or names another method or path. HAProxy's rules do not remove such fields, so the
  * relay must send the head. */
-bool head_must_change(struct request *r);
+bool head_must_change(const struct request *r);
 /* Returns path and query as the provider receives them: redacted, and without parameters that
  * carry credentials. A view of the head or in the arena; empty if memory ran out. */
 struct span request_target_sent(struct request *r);
 /* Returns true if the field of the caller's head is sent to the provider. Call after the target
  * is chosen. */
-bool request_sends(struct request *r, struct span name, struct span value);
+bool request_sends(const struct request *r, struct span name, struct span value);
 /* Iterates over the headers that rules set: begin with *rule = *at = 0. The first of each name
  * counts. Returns NULL at the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
@@ -464,7 +469,7 @@ request_asked_model(const struct request *r)
 /* ---- cached.c ---- */
 /* The step *cache*. Returns STEP_WAIT while Redis is asked. */
 enum step_result step_cache(struct request *r);
-/* Looks for a response under found.cache.look_key. Returns true if the result is known at once;
+/* Looks for a response under found.cache.key. Returns true if the result is known at once;
  * else looked() runs later, never inside the call, and not if the exchange ended meanwhile. On
  * a hit found.cache.state is CACHED_HIT and out.replay holds the response. looked NULL: the
  * waiting step continues. */

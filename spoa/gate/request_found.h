@@ -102,7 +102,7 @@ struct request_found {
 	struct found_tokens {
 		int64_t mean, most; /* expected, and upper bound */
 		uint64_t key;	    /* names the learned correction */
-		bool estimated;	    /* not counted with the model's own vocabulary */
+		bool estimated;	    /* not exact: another vocabulary, tools or media */
 		/* by_bytes: not counted; at most `bound` tokens (one a byte) are reserved.
 		 * bound 0: the bound was accepted, or replaced by a count */
 		bool by_bytes;
@@ -267,8 +267,8 @@ struct request_found {
 		/* called instead of the step after a lookup in Redis; NULL: the step continues
 		 */
 		void (*looked)(struct request *r);
-		/* route.cache.near: near_key names the set of similar prompts. out.prompt has
-		 * the prompt */
+		/* route.cache.near: near_key is the key of a pointer to a similar prompt's
+		 * response. out.prompt has the prompt */
 		bool has_near;
 		unsigned char near_key[CACHE_KEY_BYTES];
 		/* route.cache.semantic: meaning_key names the set of prompts that may have the
@@ -324,8 +324,8 @@ struct request_found {
 		const struct limit *limit; /* NULL: none was applied */
 		const struct limit_change *change;
 		bool soft;
-		uint64_t
-			amount; /* the limit's amount, if the request was let past it; else 0 */
+		/* the limit's amount, if the request was let past it; else 0 */
+		uint64_t amount;
 	} fell;
 };
 

@@ -46,7 +46,7 @@ vault_fill(struct vault *v, const struct placeholders *p)
 }
 
 int
-request_vault(struct request *r, struct vault **out)
+request_vault(const struct request *r, struct vault **out)
 {
 	if (!(r->found.route->response & RESP_RESTORE) ||
 		(!r->out.redactor && !r->out.placeholders))
@@ -167,9 +167,9 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 }
 
 int
-request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
-	const struct vault *vault, const struct translate_plan *translate,
-	struct guard_plan *out)
+request_guard_plan(const struct request *r, struct span path,
+	const struct answer_request *asked, const struct vault *vault,
+	const struct translate_plan *translate, struct guard_plan *out)
 {
 	const struct route *route = r->found.route;
 	bool other = translate->from != FORM_NONE;

@@ -139,7 +139,7 @@ void attempts_ended(struct exchange *x);
 void attempts_free(struct exchange *x);
 /* Replaces *out by the values to restore in the response; NULL: none. Returns 0 or ERR_NOMEM.
  */
-int request_vault(struct request *r, struct vault **out);
+int request_vault(const struct request *r, struct vault **out);
 /* Returns an empty vault for responses of the route. NULL: out of memory. */
 struct vault *route_vault(const struct route *route);
 /* Adds to the vault the placeholders that it does not have yet. Returns 0 or ERR_NOMEM. */
@@ -150,8 +150,8 @@ void request_translate_plan(
 	const struct request *r, struct arena *own, struct translate_plan *out);
 /* Fills in how the response is read, except for the exchange's own data. `path` is the path
  * that was sent. *out borrows its arguments. Returns 0 or ERR_NOMEM. */
-int request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
-	const struct vault *vault, const struct translate_plan *translate,
-	struct guard_plan *out);
+int request_guard_plan(const struct request *r, struct span path,
+	const struct answer_request *asked, const struct vault *vault,
+	const struct translate_plan *translate, struct guard_plan *out);
 
 #endif

@@ -261,7 +261,7 @@ abandon_exchange(struct exchange *x)
 	request_release(r);
 	if (r->run.record) /* request_late() writes the completion if a decision was recorded */
 		request_withdraw(r, res.why);
-	else if (!r->run.undone)
+	else if (r->run.on_record != RECORD_LEFT_UNDONE)
 		request_complete(r, &res, "abandoned");
 	gate_request_end(r);
 }
@@ -736,7 +736,8 @@ exchange_finish(struct request *r)
 		r->run.withdrawn && request_on_record(r) && r->run.recorded_kind != D_DENY;
 	if (withdrawn && !x->result.why)
 		x->result.why = r->run.withdrawn;
-	if (r->run.undone || (r->in.message == MESSAGE_ALONE && !withdrawn) ||
+	if (r->run.on_record == RECORD_LEFT_UNDONE ||
+		(r->in.message == MESSAGE_ALONE && !withdrawn) ||
 		(r->out.decision.kind == D_DENY && x->result.end == END_DENIED && !withdrawn)) {
 		/* its record states everything; done() must not run inside gate_finish() */
 		r->run.pending++;

@@ -558,8 +558,9 @@ request_late(struct request *r)
 	/* The record of a permit is durable, but the request is not forwarded. A request at the
 	 * relay is completed at its end. */
 	struct exchange_result res = { .end = END_NEVER_SENT, .why = r->run.withdrawn };
-	if (r->run.withdrawn && r->run.recorded && r->run.recorded_kind != D_DENY &&
-		!r->run.resumed && r->run.completion.fields.n == 0)
+	if (r->run.withdrawn && r->run.on_record == RECORD_DURABLE &&
+		r->run.recorded_kind != D_DENY && !r->run.resumed &&
+		r->run.completion.fields.n == 0)
 		request_complete(r, &res, "abandoned");
 	if (r->run.life == LIFE_ENDED)
 		gate_request_end(r);
@@ -674,7 +675,7 @@ give_request_up(struct request *r)
 
 /* Returns the oldest request that waits for room and may have it; NULL: none. */
 static struct request *
-has_room(struct gate *g)
+has_room(const struct gate *g)
 {
 	struct request *r;
 

@@ -50,8 +50,8 @@ struct session {
 		struct span message;
 		bool binary, waits;
 	} held;
-	/* a response was in progress that no limit admitted: the next turn's reservation pays
-	 * for it */
+	/* a response was in progress that no limit admitted: the handshake's reservation
+	 * pays for it */
 	bool unpaid;
 	bool finishing; /* the handshake's exchange ends when all of `said` is over */
 	struct exchange_result result;

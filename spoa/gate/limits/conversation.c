@@ -113,7 +113,7 @@ request_caller(const struct request *r)
 }
 
 uint64_t
-request_sticky(struct request *r, enum choose_sticky by)
+request_sticky(const struct request *r, enum choose_sticky by)
 {
 	const struct identity *id = &r->found.identity;
 	const unsigned char *key = conversation_key(r);

@@ -23,7 +23,7 @@ enum {
 	 * concurrent ones fit, too */
 	ROOM_PARTS = 100,
 };
-/* the amount of a limit past which at_limit lets a request without a bound of its own */
+/* the bound of a request that at_limit moved to another model, if its rule states none */
 #define UNBOUNDED (INT64_MAX / 4)
 
 /* Writes the key of a counter: "tollgate:q:{LIMIT:HASH}". The hash hides the values in Redis

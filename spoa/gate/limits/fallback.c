@@ -1,5 +1,5 @@
 /* Alternatives before a limit refuses a request: another model or a shorter response (at_limit,
- * at_soft), or another target. Both happen at most once for each limit and target. The steps
+ * at_soft), or another target. Both happen at most once for each target. The steps
  * then run again from the rewrite or the policy. */
 #include "base/caps.h"
 #include "base/clock.h"

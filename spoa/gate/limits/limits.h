@@ -45,7 +45,7 @@ void request_conversation(struct request *r);
 /* Returns the number that keeps a choice of target stable: a hash of the conversation (as the
  * policy's sources, the dialect or its first segments name it) or of the caller; 0: choose at
  * random. Daemons that share redact.key_file return the same number. */
-uint64_t request_sticky(struct request *r, enum choose_sticky by);
+uint64_t request_sticky(const struct request *r, enum choose_sticky by);
 /* Returns a number that names the caller to targets; never 0. */
 uint32_t request_caller(const struct request *r);
 
@@ -227,8 +227,8 @@ struct change;
  * corrections of counters to `out` and returns their number. Send them after the completion was
  * handed to the audit thread. */
 size_t exchange_settle(struct request *r, struct change *out);
-/* tool_calls.c: */
-/* An attempt's response begins: forgets calls that an earlier attempt let through. */
+/* tool_calls.c: the calls in a response.
+ * An attempt's response begins: forgets calls that an earlier attempt let through. */
 void limits_answer_begins(struct request *r);
 /* `arg` is found.calls. Returns NULL and takes one of the rest if the call may be made, or why
  * it may not. On any thread, one at a time. */
@@ -237,6 +237,7 @@ const char *limits_may_call(void *arg, struct span name);
 void limits_called(struct request *r, struct span name);
 /* Sends the counts at the end of the response. */
 void limits_count_calls(struct request *r);
+/* Frees found.calls. */
 void limits_free_calls(struct request *r);
 /* settle.c: the amount that the attempt used of limits in tokens and dollars, by x->used_by.
  * The charge is appended to *said as text. Counters of requests stay. Returns the number of

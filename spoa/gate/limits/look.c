@@ -96,7 +96,7 @@ read_identity(struct look *l, struct identity *id)
 /* Finds the API key with that id, made at run time or in a file. Returns false if that ended
  * the question. */
 static bool
-find_looked_key(struct gate *g, struct look *l, struct identity *id)
+find_looked_key(const struct gate *g, struct look *l, struct identity *id)
 {
 	struct live *live = g->shared->live;
 	const struct live_view *v = live ? live_enter(live, g->worker) : NULL;

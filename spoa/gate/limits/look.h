@@ -1,4 +1,4 @@
-/* Reads the state of limits for a caller who is not asking: for `tollgate quota get`. */
+/* Reads the state of limits without a request, for `tollgate quota get`. */
 #ifndef GATE_LIMITS_LOOK_H
 #define GATE_LIMITS_LOOK_H
 
@@ -8,7 +8,7 @@ enum { LOOK_ROWS_MAX = 512 };
 
 /* One limit that applies. */
 struct look_row {
-	const char *route; /* the first it applies to */
+	const char *route; /* the first route to which it applies */
 	enum limit_of of;
 	/* policy_amount: in the policy; 0: the limit is the API key's own */
 	uint64_t amount, policy_amount;

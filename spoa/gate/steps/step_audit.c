@@ -133,10 +133,10 @@ decision_recorded(struct audit_entry *e, int err)
 	if (!r)
 		return;
 	r->run.record = NULL;
-	r->run.recorded = err == 0;
+	if (r->run.on_record < RECORD_LEFT)
+		r->run.on_record = err ? RECORD_NONE : RECORD_DURABLE;
 	/* the ACK was sent before the record was durable */
 	if (r->run.life == LIFE_ANSWERED && r->x && !r->run.resumed) {
-		/* The ACK went without it. */
 		if (err)
 			metric_inc(r->gate->metrics, M_AUDIT_FAILED);
 		INVARIANT(r->run.pending > 0);
@@ -211,11 +211,10 @@ request_record_leave(struct request *r, const char *undone)
 		rec->undone.note = request_end_note(r, &res, "abandoned");
 		rec->gate = r->gate;
 		rec->gate->alive++; /* gate_alive() counts it, so a stop waits */
-		r->run.undone = true;
 	}
 	rec->r = NULL;
 	r->run.record = NULL;
-	r->run.left = true;
+	r->run.on_record = undone ? RECORD_LEFT_UNDONE : RECORD_LEFT;
 	r->run.pending--;
 	r->run.wait = WAIT_NONE;
 }

@@ -271,12 +271,11 @@ step_over(struct request *r)
 			return STEP_DECIDED;
 		}
 		bool full = q->result == QUOTA_ADMITTED && !q->dim[0].n && none_left(q);
-		request_release(r); /* if there is room, the quota step counts it */
+		request_release(r); /* if there is room, the quota step counts the request */
 		if (full) {
 			take_of_each(q, 1);
 			return send_reservation(r, q);
 		}
-		/* if there is room, the quota step counts the request */
 	}
 	if (q->ndims) /* an empty one may be shared by all requests, and must not be written */
 		q->ndims = 0;

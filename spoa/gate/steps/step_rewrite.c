@@ -17,7 +17,7 @@
 
 /* Returns the signed block that contains the segment; NULL: none. */
 static struct signed_block *
-block_of(struct request *r, const struct segment *s)
+block_of(const struct request *r, const struct segment *s)
 {
 	size_t low = 0, high = r->in.body.nreasoning;
 
@@ -583,7 +583,7 @@ key_holds_room(const struct identity *id)
 
 /* Returns true if the request that is sent differs from the one that HAProxy has. */
 static bool
-sends_other(struct request *r)
+sends_other(const struct request *r)
 {
 	return r->out.swap_body || r->out.new_target.n ||
 	       r->in.body_state == BODY_STATE_PARTIAL || r->snap->policy->unusual_credential ||
@@ -600,7 +600,7 @@ waits_for_answer(const struct request *r)
 }
 
 static bool
-must_relay(struct request *r)
+must_relay(const struct request *r)
 {
 	if (r->in.message == MESSAGE_ALONE)
 		return false; /* a message of a session is not sent by itself */

@@ -1,4 +1,6 @@
-/* The steps as a table. */
+/* The table of the steps, from the list in steps.h: one row for each name, and the indexes at
+ * which steps resume. Apart from gate.c, because `tollgate decide` runs the steps without an
+ * engine. */
 #include "gate/steps/steps.h"
 
 /* clang-format off */
