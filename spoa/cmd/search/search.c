@@ -201,7 +201,7 @@ static const struct audit_column columns[] = { { RF_DECIDED_AT, 0, false },
 	{ RF_RULE, 0, false }, { RF_CLASSES, 0, false }, { RF_OUTCOME, 0, false },
 	{ RF_ID, 0, false } };
 
-/* Of another type: what it says after its stamps. */
+/* Records of another type: the fields after the stamps. */
 static void
 print_other(const json_t *o, const struct search_hit *h)
 {

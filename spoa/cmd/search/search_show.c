@@ -1,4 +1,4 @@
-/* What a search shows: a line a hit, its object as JSON, or counts. */
+/* The output of a search: a line for each hit, its object as JSON, or counts. */
 #include <string.h>
 
 #include "cmd/search/search.h"
@@ -6,7 +6,7 @@
 json_t *
 search_object(const struct search_hit *h)
 {
-	/* Of the completion: what was used in the end. */
+	/* from the completion: the final usage */
 	static const char *const ends[] = { "target", "backend", "model", "status" };
 	json_t *o = NULL;
 

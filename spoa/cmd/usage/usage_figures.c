@@ -1,6 +1,6 @@
-/* Figures of tollgate usage that are no sums: means, 95th percentiles and maxima of prompts and of
- * times, and growth against the period before. A figure is a row of a table, which every form of
- * the output reads. */
+/* Figures of tollgate usage that are not sums: means, 95th percentiles and maxima of prompts
+ * and times, and growth since the period before. Each figure is a row of a table, which every
+ * form of the output reads. */
 #include <math.h>
 #include <stdio.h>
 
@@ -8,8 +8,8 @@
 
 enum figure_kind { FIG_COUNT, FIG_MEAN, FIG_P95, FIG_MAX, FIG_ID, FIG_GROWTH, FIG_MEAN_GROWTH };
 
-/* The name in JSON and CSV; the head in lines, NULL: in no line; how it is made; of which
- * enum usage_spread, or of growth which enum usage_sum. */
+/* Columns: the name in JSON and CSV; the head in text, NULL: not in text; the kind of the
+ * figure; its enum usage_spread, or for growth its enum usage_sum. */
 /* clang-format off */
 static const struct {
 	const char *name, *head;
@@ -67,14 +67,15 @@ mean_of(const struct distribution *d)
 	return d->n ? (double)d->sum / (double)d->n : NAN;
 }
 
-/* In percent; NAN: there was nothing to grow. */
+/* Returns the growth in percent, or NAN if the earlier value is 0. */
 static double
 growth_of(double now, double was)
 {
 	return was > 0 ? 100 * (now - was) / was : NAN;
 }
 
-/* A figure that is a number, NAN: there is none. Times are in ms, and kept in µs. */
+/* Returns a figure as a number, or NAN if there is none. Times are kept in µs and shown in ms.
+ */
 static double
 number_of_figure(size_t i, const struct usage_sums *u, const struct usage_sums *before)
 {

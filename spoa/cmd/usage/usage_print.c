@@ -12,15 +12,15 @@ struct shown {
 	const struct usage_page *p;
 };
 
-/* What had no room is shown on the first page. */
+/* Groups without room are one row, which is on the first page. */
 static bool
 with_other(const struct shown *s)
 {
 	return s->t->full && !s->p->after && !s->p->match;
 }
 
-/* The group's sums of the period before; NULL: it has none. Those that had no room are other ones
- * there. */
+/* Returns the group's sums of the period before, or NULL. The row of groups without room has
+ * none, because these groups were others. */
 static const struct usage_sums *
 sums_before(const struct shown *s, const struct usage_group *g)
 {
@@ -81,7 +81,7 @@ cached_percent(const uint64_t sum[SUMS], const char *none, char out[PERCENT_MAX]
 	return out;
 }
 
-/* What it cost is not all known. */
+/* Returns true if a part of the cost is not known. */
 static bool
 is_more(const uint64_t sum[SUMS])
 {
@@ -251,7 +251,8 @@ print_text(const struct shown *s, struct buf *out)
 
 /* ---- CSV ---- */
 
-/* What a spreadsheet would take for a formula becomes text: names come from callers. */
+/* A value that a spreadsheet would evaluate as a formula becomes text: names come from callers.
+ */
 static void
 put_cell(struct buf *out, struct span s)
 {
@@ -310,8 +311,7 @@ print_csv(const struct shown *s, struct buf *out)
 /* ---- JSON ---- */
 
 static void
-put_json_sums(
-	struct buf *out, const struct usage_sums *u, const struct usage_sums *before)
+put_json_sums(struct buf *out, const struct usage_sums *u, const struct usage_sums *before)
 {
 	char percent[PERCENT_MAX], text[USAGE_FIGURE_MAX];
 
@@ -341,7 +341,8 @@ print_json(const struct shown *s, const char *since, const char *until, struct b
 		json_put_open(out, "before", '{');
 		json_put_str(out, "since", s->before->since);
 		json_put_str(out, "until", s->before->until);
-		json_put_opt(out, "first_record", s->before->first[0] ? s->before->first : NULL);
+		json_put_opt(
+			out, "first_record", s->before->first[0] ? s->before->first : NULL);
 		json_put_close(out, '}');
 	} else {
 		json_put_null(out, "before");
@@ -369,8 +370,7 @@ print_json(const struct shown *s, const char *since, const char *until, struct b
 	}
 	buf_str(out, "\n]");
 	json_put_open(out, "total", '{');
-	put_json_sums(
-		out, &t->total, s->before->since[0] ? &s->before->table.total : NULL);
+	put_json_sums(out, &t->total, s->before->since[0] ? &s->before->table.total : NULL);
 	json_put_close(out, '}');
 	json_put_uint(out, "groups", p->groups);
 	SCOPED_BUF(after, 0);
