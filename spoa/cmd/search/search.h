@@ -134,11 +134,4 @@ int search_run(const struct search *q, struct search_sources *all);
 bool search_place_read(struct span text, struct search_place *out);
 void search_place_write(const struct search_place *p, struct buf *out);
 
-/* ---- what is shown ---- */
-
-/* The hit as one object: the decision's members; of the completion those that the decision has
- * not, and target, backend, model and status as they were in the end; completion_seq and
- * completed_at. */
-json_t *search_object(const struct search_hit *h);
-
 #endif

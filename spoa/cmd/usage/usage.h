@@ -53,22 +53,7 @@ struct usage_before {
  * unless that is NULL. Returns 0, or an exit code after a message. */
 int usage_read(struct usage_table *t, struct usage_before *before, const struct query *asked);
 
-/* ---- figures: means, percentiles, maxima, growth ---- */
-
-enum { USAGE_FIGURES = 17, USAGE_FIGURE_MAX = 64 };
-const char *usage_figure_name(size_t i); /* in JSON and CSV */
-const char *usage_figure_head(size_t i); /* in lines */
-bool usage_figure_is_text(size_t i);	 /* an id; the others are numbers */
-bool usage_figure_is_growth(size_t i);
-/* Returns true if text output has a column for the figure, because a record has a value for it.
- * `before`: the output compares with an earlier period. */
-bool usage_figure_shown(size_t i, const struct usage_sums *total, bool before);
-/* Returns the figure as text, in `out` or in `u`, or NULL if there is none. `before` has the
- * group's sums of the period before; NULL: it has none. */
-const char *usage_figure(size_t i, const struct usage_sums *u, const struct usage_sums *before,
-	char out[USAGE_FIGURE_MAX]);
-
-/* ---- what is shown ---- */
+/* ---- output ---- */
 
 enum usage_form { FORM_TEXT, FORM_CSV, FORM_JSON };
 /* Writes the page in a form. `since` and `until` NULL: no bound. Returns false without memory.
