@@ -94,7 +94,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&why, 4096);
 	struct sums *s = sums_open(dir, &segment, &why);
 	INVARIANT(s || why.n);
-	for (size_t i = 0; s && i < sums_blocks(s); i++)
+	for (size_t i = 0; s && i < sums_blocks(s) + (sums_whole(s) > 0); i++)
 		for (enum usage_dim d = 0; d < BY_DIMS; d++) {
 			struct usage_table t = { .by = { d }, .nby = 1 };
 			struct sums_block b;

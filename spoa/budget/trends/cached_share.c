@@ -23,8 +23,9 @@ static const enum series_value part_series[PARTS] = { SERIES_USAGES, SERIES_INPU
 /*  well ──(fell, for SURE_MIN << times)──→ fallen ──(back or near, for SURE_MIN; or nothing to
  *   ↑                                         │       be known for a day)
  *   └─────────────────────────────────────────┘
- * What falls again within a day must have fallen for twice as long: a batch each hour is told
- * of a few times, not each hour. */
+ *
+ * If the share falls again within a day, the fall must last twice as long as before. A batch
+ * job that runs each hour is therefore reported a few times, and not each hour. */
 struct watched_route {
 	char name[SERIES_LABEL_BYTES];
 	uint64_t sum[PARTS], counted[PARTS]; /* of the workers, now and at the last look */
@@ -37,7 +38,7 @@ struct watched_route {
 	struct cached_share is;
 };
 
-/* owner: who looks; the lock is for who asks */
+/* owner: the thread that looks; the lock is for threads that ask */
 struct cached_shares {
 	pthread_mutex_t lock;
 	uint64_t due_us; /* 0: nobody looked yet */

@@ -50,7 +50,7 @@ typedef uint64_t buckets[HISTOGRAMS][HISTOGRAM_BUCKETS + 1];
 
 struct rates {
 	pthread_mutex_t lock;
-	size_t n[RATES_BY]; /* names that there are; the first of a kind is "other" */
+	size_t n[RATES_BY]; /* names of each kind; the first is "other" */
 	char name[ROWS][SERIES_LABEL_BYTES];
 	uint32_t slot[ROWS][RATES_SLOTS]
 		     [VALUES]; /* by row: a row without a name takes no memory */
@@ -65,7 +65,7 @@ struct rates {
 
 /* ---- names ---- */
 
-/* The row of a name, made where there is room; else "other". */
+/* Returns the row of a name, which is made if there is room, or that of "other". */
 static size_t
 find_row(struct rates *r, enum rates_by by, const char *name)
 {
@@ -167,7 +167,8 @@ add_providers(struct rates *r, const struct provider_tally *t)
 	}
 }
 
-/* Since the start, in r->now. Sums of nanousd and µs are divided when they are told. */
+/* Sums up all counts since the start in r->now. Nanodollars and µs are divided when they are
+ * written. */
 static void
 sum_up(struct rates *r, const struct rates_source *from)
 {
@@ -184,7 +185,7 @@ sum_up(struct rates *r, const struct rates_source *from)
 	r->now[0][CACHE_HITS] = from->cache_hits;
 }
 
-/* What row k grew by in value v. */
+/* Returns the growth of value v in row k. */
 static uint64_t
 grown(const counts now, const counts before, size_t k, unsigned v)
 {
@@ -193,7 +194,7 @@ grown(const counts now, const counts before, size_t k, unsigned v)
 	return v == MICROUSD || v == WAIT_MS ? n / 1000 : n;
 }
 
-/* The sample k steps ago; of what was before the first, zeros. */
+/* Returns a quantile of the last `steps` samples; samples before the first one are zeros. */
 static uint64_t
 quantile_since(struct rates *r, uint64_t steps, size_t of, unsigned permille)
 {
@@ -273,7 +274,7 @@ by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Of a row; how many it is of. */
+/* Writes quantiles of a row. Returns the number of decisions that they are from. */
 static size_t
 sampled_quantiles(const struct sampled *s, enum rates_by by, size_t row,
 	const unsigned *permille, uint32_t *out, size_t nout)
@@ -398,7 +399,7 @@ rates_minute(struct rates *r, rates_row_fn *fn, void *arg)
 		}
 }
 
-/* ---- telling ---- */
+/* ---- JSON ---- */
 
 static void
 put_rates_name(struct rates *r, enum rates_by by, size_t row, struct buf *out)
@@ -407,7 +408,7 @@ put_rates_name(struct rates *r, enum rates_by by, size_t row, struct buf *out)
 		span_str(by ? r->name[row] : ""));
 }
 
-/* Whether anything is told of the row in the newest `slots`. */
+/* Returns true if the row has a value other than 0 in the newest `slots`. */
 static bool
 has_any(struct rates *r, size_t row, uint64_t slots, unsigned value)
 {

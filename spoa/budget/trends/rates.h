@@ -1,7 +1,7 @@
-/* The last hour of what was decided, in steps of ten seconds: in all, and by route, target, model, team
- * and rule. Fixed memory: names beyond the room of their kind are "other". What it knows it reads
- * of the workers' tables (budget/tally/tally.h): they do nothing for it. One thread samples, any asks:
- * a lock of its own. */
+/* Decisions of the last hour in steps of ten seconds: in total, and by route, target, model,
+ * team and rule. Fixed memory: if a kind has no room, a further name is "other". Samples are
+ * taken from the workers' tables (budget/tally/tally.h), so that workers do nothing for them.
+ * One thread samples, any thread asks, under a lock of its own. */
 #ifndef BUDGET_TRENDS_RATES_H
 #define BUDGET_TRENDS_RATES_H
 
@@ -30,7 +30,8 @@ enum rates_by {
 };
 extern const char *const rates_by_names[RATES_BY]; /* "total", "route", … */
 
-/* The values of a step: counts, which are differences of growing counters, and quantiles of the step. */
+/* The values of a step: counts, which are differences of growing counters, and quantiles of the
+ * step. */
 /* clang-format off */
 #define RATES_COUNTED(X) \
   X(PERMIT, "permit") X(REDACT, "redact") X(DENY, "deny") \
@@ -53,8 +54,8 @@ enum rates_value {
 };
 extern const char *const rates_value_names[RATES_VALUES]; /* "permit", … */
 
-/* The source of a sample: the tables of n workers, and the number of responses that the cache returned since the
- * start. */
+/* The source of a sample: the tables of n workers, and the number of responses that the cache
+ * returned since the start. */
 struct rates_source {
 	const struct tallies *const *t;
 	size_t n;
@@ -64,19 +65,19 @@ struct rates_source {
 struct rates;
 struct rates *rates_new(void); /* NULL: out of memory */
 void rates_free(struct rates **r);
-/* Each RATES_STEP_S. */
+/* Takes a sample. Call it every RATES_STEP_S seconds. */
 void rates_sample(
 	struct rates *r, const struct rates_source *from, int64_t wall_ns, uint64_t us);
-/* Calls fn() for each row that has a value other than 0 in the last minute: what was counted in it, and
- * its quantiles. The name borrows from r and is "" of RATES_ALL. */
+/* Calls fn() for each row that has a value other than 0 in the last minute, with the counts and
+ * the quantiles of that minute. The name borrows from r; it is "" for RATES_ALL. */
 typedef void rates_row_fn(
 	void *arg, enum rates_by by, const char *name, const uint64_t v[RATES_VALUES]);
 void rates_minute(struct rates *r, rates_row_fn *fn, void *arg);
-/* {"step_s":10,"until":TIME,"series":[{"by","name","permit":[…], …}]}: of that kind (RATES_BY:
- * of all), the newest last. */
+/* Writes {"step_s":10,"until":TIME,"series":[{"by","name","permit":[…], …}]} of a kind
+ * (RATES_BY: all kinds), the newest step last. */
 void rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *out);
-/* {"over_s":N,"rates":[{"by","name","requests_per_s",…}]}: since ten seconds or a little more
- * ago; quantiles of the last minute. */
+/* Writes {"over_s":N,"rates":[{"by","name","requests_per_s",…}]}: rates of the last ten to
+ * twenty seconds, and quantiles of the last minute. */
 void rates_now(struct rates *r, const struct rates_source *from, int64_t wall_ns, uint64_t us,
 	struct buf *out);
 

@@ -90,7 +90,7 @@ slots_has(const struct slots *s, int64_t at)
 	return i < s->n && s->slot[i].at == at;
 }
 
-/* Puts the values behind those that are there. Without memory, the slot stays as it is. */
+/* Appends values to those of the slot. Without memory, the slot stays as it is. */
 static void
 append_packed(struct slot *slot, struct span packed)
 {

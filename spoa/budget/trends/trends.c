@@ -392,7 +392,7 @@ append_trend_lines(struct trends *t, struct span text)
 		close(fd);
 }
 
-/* Writes the file anew, with what is in memory. */
+/* Replaces the file by the trends in memory. */
 static void
 write_anew(struct trends *t)
 {
@@ -465,7 +465,7 @@ read_trends(struct trends *t)
 	mem_give_back(); /* minutes that were folded left gaps */
 }
 
-/* ---- a life ---- */
+/* ---- opening and closing ---- */
 
 struct trends *
 trends_open(const char *path)

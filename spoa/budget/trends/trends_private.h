@@ -110,7 +110,7 @@ struct trends {
 	struct slots minutes, hours;
 	struct row_name name[TRENDS_ROWS]; /* [0]: total; [by]: the kind's other names */
 	bool full[TRENDS_BY]; /* a name found no room: at the next minute, names leave */
-	bool anew;	      /* the file is to be written anew */
+	bool anew;	      /* the file is to be replaced */
 	size_t lines;	      /* of the file; 0: there is none */
 	bool unwritten;	      /* this was logged */
 	bool shared;	      /* trends_since() was called */

@@ -1,4 +1,5 @@
-/* tollgate audit search: its options, and what it prints. */
+/* tollgate audit search: reads the options, and prints a line for each hit, its object as JSON,
+ * or counts. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +14,42 @@
 #include "cmd/records/opening.h"
 #include "cmd/search/search.h"
 #include "policy/cel/cel.h"
+
+/* Returns a hit as one object: the members of the decision, those of the completion that the
+ * decision does not have, and the completion's target, backend, model and status. completed_at
+ * and completion_seq are the time and the number of the completion. */
+static json_t *
+search_object(const struct search_hit *h)
+{
+	/* from the completion: the final usage */
+	static const char *const ends[] = { "target", "backend", "model", "status" };
+	json_t *o = NULL;
+
+	for (size_t i = 0; i < h->n; i++) {
+		json_t *r = json_loadb(h->line[i].p, h->line[i].n, JSON_ALLOW_NUL, NULL), *v;
+		const char *name;
+		bool completion = !strcmp(json_text_in(r, "type"), "completion");
+		if (!r)
+			continue;
+		if (!o) {
+			o = r;
+			continue;
+		}
+		json_object_foreach(r, name, v)
+		{
+			bool end = completion && span_find(span_str(name), ends,
+							 COUNT_OF(ends)) < COUNT_OF(ends);
+			if ((completion && !json_object_get(o, name)) || end)
+				json_object_set(o, name, v);
+		}
+		if (completion) {
+			json_object_set(o, "completed_at", json_object_get(r, "time"));
+			json_object_set(o, "completion_seq", json_object_get(r, "seq"));
+		}
+		json_decref(r);
+	}
+	return o ? o : json_object();
+}
 
 enum { LIMIT = 100, COUNTS_MAX = 1000000 };
 
@@ -201,7 +238,7 @@ static const struct audit_column columns[] = { { RF_DECIDED_AT, 0, false },
 	{ RF_RULE, 0, false }, { RF_CLASSES, 0, false }, { RF_OUTCOME, 0, false },
 	{ RF_ID, 0, false } };
 
-/* Of another type: what it says after its stamps. */
+/* Records of another type: the fields after the stamps. */
 static void
 print_other(const json_t *o, const struct search_hit *h)
 {

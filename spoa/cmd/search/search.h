@@ -15,7 +15,8 @@
 
 /* ---- what is searched for ---- */
 
-/* Values of a term, any of which it may have. "x*": what begins so; "-": it has none. */
+/* The values of a term; a record has to have one of them. "x*" is a prefix, and "-" stands for
+ * no value. */
 struct search_want {
 	const char *value[SEARCH_VALUES];
 	size_t n;
@@ -45,8 +46,8 @@ struct search {
 	/* A hit that has all that is wanted; false: enough. */
 	bool (*hit)(void *arg, const struct search_hit *h);
 	void *arg;
-	/* The search begins anew from the first hit: an index had lied. NULL: it goes on after
-	 * the last one. */
+	/* The search begins again from the first hit, because an index was wrong. NULL: the
+	 * search continues after the last hit. */
 	void (*anew)(void *arg);
 };
 
@@ -58,9 +59,10 @@ struct search_given {
 int search_read_wants(struct query *q, struct search *s, const struct search_given *given);
 /* Their rows of options, after the command's own. */
 void search_options(struct cmd_option *to, struct search_given *given);
-/* Where persons are wanted by name, their pseudonyms in these journals too: by a file of
- * shares, NULL: the daemon, where records are to have some. After query_begin(): what is noted
- * is the pseudonym. 0, or an exit code after a message. */
+/* Adds the pseudonyms of persons that are searched by name: from a file of shares or, if the
+ * file is NULL, from the daemon, if its records have pseudonyms. Call it after query_begin(),
+ * so that the record of the search has the pseudonym. Returns 0, or an exit code after a
+ * message. */
 int search_add_pseudonyms(struct query *q, struct search *s, const char *shares,
 	const char *const *journals, size_t n);
 /* Whether the records, taken together, have all terms that are wanted. */
@@ -87,7 +89,7 @@ struct search_source {
 	struct query_piece p;	/* journal NULL: has no index file, and no node */
 	bool lied;		/* its index file is not used */
 	bool empty;		/* nothing in it, or it is gone */
-	int64_t from_ns, to_ns; /* about when, until ix says it */
+	int64_t from_ns, to_ns; /* times of its records: estimated, until `ix` has them */
 	/* Hits that may have all that is wanted, by time, and the next of them. */
 	struct search_candidate {
 		int64_t time_ns;
@@ -105,8 +107,8 @@ struct search_sources {
 	size_t made;
 };
 
-/* The segments of a journal's folder; a file; what else the query names. 0, or an exit code
- * after a message. */
+/* Adds the sources that the query names: the segments of a journal's folder, a file, or
+ * streams. Returns 0, or an exit code after a message. */
 int search_add_journal(struct search_sources *all, const char *dir);
 int search_add_file(struct search_sources *all, const char *file);
 int search_add_streams(struct search_sources *all);
@@ -116,8 +118,8 @@ void search_bounds(struct search_sources *all);
 int64_t search_began(const struct search_source *s);
 /* Its index, read or made. False: after a message; or it is empty. */
 bool search_open(struct search_sources *all, struct search_source *s);
-/* Makes each closed segment's index again and compares: EXIT_DONE, EXIT_NO where one said
- * something else, EXIT_CANNOT. */
+/* Makes the index of each closed segment again and compares it with the existing one. Returns
+ * EXIT_DONE, EXIT_NO if an index differs, or EXIT_CANNOT. */
 int search_check(const struct search_sources *all);
 void search_sources_free(struct search_sources *all);
 /* After the search: which boots had a hash key that was not tried, on stderr. */
@@ -131,12 +133,5 @@ int search_run(const struct search *q, struct search_sources *all);
 /* The words of a cursor, and back; false: it is none. */
 bool search_place_read(struct span text, struct search_place *out);
 void search_place_write(const struct search_place *p, struct buf *out);
-
-/* ---- what is shown ---- */
-
-/* The hit as one object: the decision's members; of the completion those that the decision has
- * not, and target, backend, model and status as they were in the end; completion_seq and
- * completed_at. */
-json_t *search_object(const struct search_hit *h);
 
 #endif

@@ -21,7 +21,7 @@
 struct run {
 	const struct search *q;
 	struct search_sources *all;
-	struct search_place after; /* the last hit that went out, or where to begin */
+	struct search_place after; /* the last hit that was returned, or the begin */
 	/* Hits of one time. */
 	struct search_hit *same;
 	size_t nsame, room;
@@ -135,7 +135,7 @@ within(const struct run *r, int64_t ns)
 		       (q->oldest ? ns >= r->after.time_ns : ns <= r->after.time_ns));
 }
 
-/* What its index said was not so: it is made again, and the search begins once more. */
+/* An index does not match its segment: the index is made again, and the search starts again. */
 static void
 lied(struct run *r, struct search_source *s)
 {
@@ -158,7 +158,7 @@ wants_alone(const struct search *q)
 	return q->want[RT_TYPE].n || q->alone;
 }
 
-/* The disk has all hits under way at once: one after the other each waits for it. */
+/* Announces the next hits to the kernel, so that the disk reads them at the same time. */
 static void
 read_ahead(const struct search_source *s)
 {
@@ -225,7 +225,7 @@ struct reading {
 	bool decision, end, request; /* its type was among them */
 };
 
-/* 1; 0: no record of this hit is there; ERR_IO. */
+/* Reads a record of the hit. Returns 1, 0 if the line is no record of the hit, or ERR_IO. */
 static int
 read_record(struct reading *g, const struct search_source *s, uint64_t offset)
 {
@@ -262,8 +262,8 @@ read_record(struct reading *g, const struct search_source *s, uint64_t offset)
 	return 1;
 }
 
-/* What that segment has of the hit: attempts and its end, or (`first`) whether it has its
- * decision. False: the search cannot go on as it is. */
+/* Reads the attempts and the completion of the hit from another segment or, with `first`, sets
+ * *found if the segment has its decision. Returns false if the search fails or starts again. */
 static bool
 join_source(struct run *r, struct reading *g, struct search_source *s, bool first, bool *found)
 {
@@ -286,7 +286,7 @@ join_source(struct run *r, struct reading *g, struct search_source *s, bool firs
 			if (got < 0)
 				r->failed = cmd_fail(SEARCH_WHAT, "%s: %s", s->path,
 						    strerror(errno)) != 0;
-			/* Another id with this hash: nobody's lie. */
+			/* A record with another id of the same hash is left out. */
 		}
 	}
 	if (index_bad(s->ix))
@@ -294,7 +294,7 @@ join_source(struct run *r, struct reading *g, struct search_source *s, bool firs
 	return !r->failed && !r->anew;
 }
 
-/* The time that an id says; 0: it is not one of ours (a ULID). */
+/* Returns the time in an id, or 0 if the id is no ULID. */
 static int64_t
 id_time_ns(struct span id)
 {
@@ -312,8 +312,9 @@ id_time_ns(struct span id)
 	return ms < INT64_MAX / 1000000 ? ms * 1000000 : 0;
 }
 
-/* Segments of the node after this one, that may have the end: soon after, and the first one
- * after a restart, which says what became of what the daemon had let go. */
+/* Reads later segments of the node that may have the completion: those soon after the decision,
+ * and the first one after a restart, which records requests that the earlier process had sent.
+ */
 static bool
 join_later(struct run *r, struct reading *g, size_t of)
 {
@@ -343,7 +344,7 @@ has_decision(struct run *r, struct reading *g, size_t of, bool *found)
 	for (size_t i = of; i-- > 0 && !*found;) {
 		if (strcmp(all[i].p.segment.node, all[of].p.segment.node) != 0)
 			break;
-		/* An id says when it was; the segments just before are looked into anyway. */
+		/* The id has its time. The two segments before are searched in any case. */
 		int64_t from = ns ? search_began(&all[i]) : INT64_MIN;
 		if (of - i > 2 && from != INT64_MIN && ns < from - slack)
 			continue;
@@ -382,7 +383,7 @@ read_hit(struct run *r, size_t of, const struct search_candidate *c, struct sear
 		h->line[i] = span_cut(buf_view(&h->text), g.from[i], g.from[i] + g.n[i]);
 	if (agrees && (elsewhere || search_fits(r->q, h->line, h->n)))
 		return !elsewhere;
-	/* The index said so of what it has. */
+	/* The index is sure about terms that it has. */
 	bool sure = !agrees || (ih.flags && !(ih.flags & INDEX_OPEN));
 	for (enum record_term t = 0; t < RT_SEARCHED && agrees; t++)
 		sure &= !r->q->want[t].n || is_indexed(&r->q->want[t]);
@@ -457,7 +458,7 @@ next_source(struct run *r)
 	}
 }
 
-/* All hits of one time go out together, in the order of their nodes and numbers. */
+/* Returns all hits of one time together, in the order of their nodes and numbers. */
 static bool
 let_out(struct run *r)
 {

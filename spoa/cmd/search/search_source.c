@@ -1,5 +1,5 @@
-/* Where a search reads: segments of one or more folders, files, streams, each with an index
- * that is read, or made where there is none. */
+/* The sources of a search: segments of one or more folders, files and streams. The index of a
+ * source is read, or made if there is none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "cmd/search/search.h"
 #include "record/audit/sums.h"
 
-#define SLACK_NS (3600ll * 1000000000) /* clocks are set: what is near is looked into */
+#define SLACK_NS (3600ll * 1000000000) /* a clock may have been set by so much */
 
 /* Both names are the arena's, or NULL where it is out of memory. */
 static struct search_source *
@@ -43,20 +43,21 @@ search_began(const struct search_source *s)
 		       : INT64_MIN;
 }
 
-/* The latest time of its last records; INT64_MAX: nothing says so. */
+/* Returns the latest time of the last records, or INT64_MAX if it is not known. */
 static int64_t
 search_ended(const struct search_source *s)
 {
 	char when[CLOCK_RFC3339_LEN];
 	int64_t ns;
 
-	return query_last_time(&s->p, when) && !clock_parse(when, strlen(when), &ns) ? ns
-										    : INT64_MAX;
+	return query_last_time(&s->p, when) && !clock_parse(when, strlen(when), &ns)
+		       ? ns
+		       : INT64_MAX;
 }
 
 /* About when the records of a segment are: from its first one to its last one, or to the first
- * one of the next segment. No order of first times is assumed, because a clock that was wrong and
- * was corrected leaves segments that began earlier than the ones before them. */
+ * one of the next segment. No order of first times is assumed, because a clock that was wrong
+ * and was corrected leaves segments that began earlier than the ones before them. */
 static void
 bound_source(struct search_source *s, int64_t began_ns, bool last, int64_t next_ns)
 {
@@ -110,7 +111,7 @@ struct adding {
 	const char *journal;
 };
 
-/* What is written to comes in the parts that have indexes: each is searched as a segment. */
+/* Adds the parts of the open segment that have indexes; each is searched as a segment. */
 static int
 add_piece(void *arg, const struct query_piece *p, struct buf *why)
 {
@@ -294,7 +295,7 @@ search_check(const struct search_sources *all)
 		made += err == ERR_NOTFOUND;
 		lied += err == ERR_AUTH;
 		if (err == ERR_AUTH)
-			printf("bad index of %s: it was not what its segment says; made "
+			printf("bad index of %s: it did not match its segment, and was made "
 			       "again\n",
 				s->path);
 		else if (err && err != ERR_NOTFOUND)

@@ -1,6 +1,7 @@
-/* The keyed hashes of a text that is searched for, one by each key that is there. The daemon
- * makes them, and records who asked; where it is away whoever may read the keys' files makes
- * them himself, which nobody records. Boots whose key is not there are named. */
+/* The keyed hashes of a text that is searched for, one for each existing key. The daemon makes
+ * the hashes, and records the request. If the daemon does not run, a user who may read the
+ * files of the keys makes the hashes, without a record. Boots whose key is missing are printed.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,7 +75,7 @@ by_files(struct query *from, struct search *q, struct span text, struct search_t
 	return code;
 }
 
-/* Of who has a share, records have hashes of his own: that is whose text it may be. */
+/* Records of a person who has a share have hashes with a key of that person. */
 static int
 by_daemon_for(struct query *from, struct search *q, struct span text, const char *person,
 	struct search_texts *t)
@@ -173,7 +174,7 @@ search_texts(struct query *from, struct search *q, struct search_texts *t)
 
 /* ---- what was not searched ---- */
 
-enum { BOOT_BYTES = 16384 }; /* of a boot record: its hash key is said before that */
+enum { BOOT_BYTES = 16384 }; /* of a boot record: the id of its hash key is within them */
 
 /* The hash key of the boot that begins with this segment; "": it does not say. */
 static void
@@ -255,7 +256,7 @@ search_texts_untried(
 			boot = s;
 			here = false;
 		}
-		/* Said once a boot, with the first of its segments that was asked for. */
+		/* Printed once for each boot, with the first of its segments. */
 		if (!asked || (same && here))
 			continue;
 		here = true;

@@ -18,7 +18,7 @@ struct check {
 	size_t models, missing;
 };
 
-/* What is counted by the piece has no other price to fall back on. */
+/* Units that are counted by the piece have no other price as a fallback. */
 static const struct {
 	enum usage_sum sum;
 	enum price_kind kind;
@@ -45,11 +45,12 @@ usage_price_text(struct span raw, struct arena *a)
 	return s;
 }
 
-/* Returns the list of the provider by any route of the policy, or the one that a provider of that
- * name would have. A record from before the policy had providers names none: the list of its
- * route's target that has a price for the model. NULL: there is none. */
+/* Returns the list of the provider by any route of the policy, or the one that a provider of
+ * that name would have. A record of a policy without providers names none: the list of its
+ * route's target that has a price for the model is returned. Returns NULL if there is none. */
 static const struct price_list *
-price_list_of(const struct policy *p, struct span route, struct span provider, struct span model)
+price_list_of(
+	const struct policy *p, struct span route, struct span provider, struct span model)
 {
 	const struct price_list *found = NULL;
 
@@ -95,13 +96,13 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 		    model = usage_price_text(span_next(&key, '\0'), a);
 	char what[96];
 
-	/* what rules refused is no model of ours */
-	if (!model.n || (g->of.sum[SUM_REQUESTS] == g->of.sum[SUM_REFUSED] && !g->of.sum[SUM_NO_PRICE]))
+	/* A model that rules refused is not listed. */
+	if (!model.n ||
+		(g->of.sum[SUM_REQUESTS] == g->of.sum[SUM_REFUSED] && !g->of.sum[SUM_NO_PRICE]))
 		return;
 	c->models++;
 	const struct price_row *row =
-		price_find(
-		price_list_of(p, route, provider, model), model, clock_wall_ns());
+		price_find(price_list_of(p, route, provider, model), model, clock_wall_ns());
 	if (!row) {
 		say_price(c, route, provider, model, g,
 			p->unknown_price ? "no price of its own, unknown_price counts"
@@ -112,7 +113,8 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 		if (!g->of.sum[pieces[i].sum] || row->rates.has >> pieces[i].kind & 1)
 			continue;
 		snprintf(what, sizeof(what), "%s: no price, but %llu were used",
-			price_names[pieces[i].kind], (unsigned long long)g->of.sum[pieces[i].sum]);
+			price_names[pieces[i].kind],
+			(unsigned long long)g->of.sum[pieces[i].sum]);
 		say_price(c, route, provider, model, g, what);
 	}
 }

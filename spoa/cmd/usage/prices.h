@@ -1,4 +1,4 @@
-/* tollgate prices: what its verbs share. */
+/* Functions that the verbs of tollgate prices share. */
 #ifndef CMD_USAGE_PRICES_H
 #define CMD_USAGE_PRICES_H
 

@@ -56,7 +56,7 @@ static const struct kind litellm_kinds[] = { { "input", "input_cost_per_token", 
 	{ "character", "input_cost_per_character", 1 },
 	{ "request", "input_cost_per_request", 1 } };
 
-/* What their providers are called, and the dialect whose list is meant. */
+/* The list's names of providers, and the dialect of each. */
 static const struct {
 	const char *theirs, *ours;
 } providers[] = { { "openai", "openai" }, { "anthropic", "anthropic" }, { "google", "gemini" },
@@ -76,7 +76,7 @@ struct import {
 	const struct prices *prices; /* of `own` */
 	struct made *rows;
 	size_t nrows, kept, skipped, lists;
-	json_t *seen; /* "PROVIDER MODEL": of which model of the list it is */
+	json_t *seen; /* "PROVIDER MODEL": the number of the list's model that has the name */
 	struct arena a;
 };
 
@@ -120,7 +120,7 @@ is_each(const char *name)
 	return false;
 }
 
-/* The name with its version, or a part of one, taken off where starts_with says one. */
+/* Removes the version, or a part of it, from the end of a starts_with name. */
 static struct span
 stem_of(struct span s)
 {
@@ -160,8 +160,8 @@ add_name(struct import *m, struct names *names, const char *provider, struct spa
 	names->v[names->n++] = s;
 }
 
-/* equals and starts_with, alone or in an `or`; what else a name must be the list's own id says.
- */
+/* Adds the names of equals and starts_with, alone or in an `or`. Other conditions are left to
+ * the list's own id. */
 static void
 add_match(struct import *m, struct names *names, const char *provider, const json_t *match,
 	size_t model)
@@ -179,7 +179,7 @@ add_match(struct import *m, struct names *names, const char *provider, const jso
 		add_name(m, names, provider, stem_of(span_str(begins)), model);
 }
 
-/* The person's own row counts; where the list has another price both are named. */
+/* The row of the file's owner applies. If the list has another price, both are printed. */
 static void
 say_own(const struct price_row *own, const char *provider, struct span name,
 	const struct kind *kinds, size_t nkinds, const json_t *prices)
@@ -332,7 +332,7 @@ import_genai_prices(struct import *m, const char *provider, const struct names *
 	buf_str(b, "}" MARK "\n");
 }
 
-/* Those of a model that count today: of several the last one that has begun. */
+/* Returns the prices of a model that apply today: the last of several that has begun. */
 static const json_t *
 genai_today(const json_t *prices)
 {
@@ -479,7 +479,7 @@ list_of_line(struct span line)
 	return span_trim(span_cut(line, 2, span_chr(line, ':')), "\"' ");
 }
 
-/* Apart: what is the person's, and what an import made. */
+/* Separates the rows of the file's owner from those of an import. */
 static void
 read_price_lines(struct import *m, struct span text)
 {

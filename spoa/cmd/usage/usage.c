@@ -1,5 +1,5 @@
-/* tollgate usage --by person,team,… --since T: what was used and what it cost, from the journal
- * or the Redis Streams. */
+/* tollgate usage --by person,team,… --since T: sums up usage and cost from the journal or from
+ * Redis Streams. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
-/* Groups of tollgate usage in an order, and a page of them. A cursor names the last group of a
- * page by what it is ordered by, and its values: the next page is what comes after that in the
- * sums as they are then, whether the group is still there or not. */
+/* Orders the groups of tollgate usage, and finds a page of them. A cursor has the numbers by
+ * which the last group of a page is ordered, and the group's values. The next page begins after
+ * this place in the sums of that time, even if the group no longer exists. */
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -10,7 +10,8 @@
 
 enum { BY_MOST = 3, PAGE_MAX = 1000 };
 
-/* What a group is ordered by, the largest first; then by its values. Beyond the sums: */
+/* A group is ordered by up to three numbers, the largest first, then by its values. Numbers
+ * that are not sums: */
 enum { V_TOKENS = SUMS, V_LAST, V_PROMPT, V_NONE };
 static const struct {
 	const char *name;
@@ -39,8 +40,8 @@ page_place(const struct usage_group *g, enum usage_order order)
 
 	for (size_t i = 0; i < BY_MOST; i++) {
 		int by = orders[order].by[i];
-		p.v[i] = by == V_TOKENS ? g->of.sum[SUM_INPUT] + g->of.sum[SUM_OUTPUT]
-			 : by == V_LAST ? (uint64_t)g->of.last_ns
+		p.v[i] = by == V_TOKENS	  ? g->of.sum[SUM_INPUT] + g->of.sum[SUM_OUTPUT]
+			 : by == V_LAST	  ? (uint64_t)g->of.last_ns
 			 : by == V_PROMPT ? g->of.spread[SPREAD_PROMPT].max
 			 : by == V_NONE	  ? 0
 					  : g->of.sum[by];
@@ -137,7 +138,7 @@ rows_in_order(const void *x, const void *y, void *order)
 		*(const struct usage_group *const *)y, order);
 }
 
-/* A page is short: each group that is before its last one is put in its place. */
+/* Inserts a group into the page, if it comes before the last one. */
 static void
 insert_group(struct usage_page *p, const struct usage_group *g)
 {

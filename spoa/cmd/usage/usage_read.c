@@ -1,5 +1,5 @@
-/* Where tollgate usage gets its sums: of blocks that are whole in the window from the files
- * next to segments (record/audit/sums.h), of the others from their lines. */
+/* Reads the sums of tollgate usage: from the files beside segments (record/audit/sums.h) for
+ * segments and blocks within the window, and from lines for the others. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,9 +12,9 @@ struct summing {
 	struct usage_table *now;
 	struct usage_before *before; /* NULL: the query has no period before its own */
 	const struct query *q;
-	const char *since; /* where the query's own period begins; "": no bound */
+	const char *since; /* the begin of the query's own period; "": no bound */
 	uint64_t records;
-	bool lied; /* a file of sums did: what was summed up is not to be used */
+	bool lied; /* a file of sums is wrong: the tables are not to be used */
 };
 
 static void
@@ -41,7 +41,7 @@ sum_usage_line(void *arg, struct span line)
 		note_first(r->before, time);
 }
 
-/* The table that the records of a block belong to; NULL: a bound cuts the block. */
+/* Returns the table for the records of a block, or NULL if a bound cuts the block. */
 static struct usage_table *
 table_of_block(const struct summing *r, const struct sums_block *b)
 {
@@ -118,7 +118,7 @@ sum_piece(void *arg, const struct query_piece *p, struct buf *why)
 	return err;
 }
 
-/* Makes the query's period longer by the one directly before it. False: there is none. */
+/* Extends the query's period by the one directly before it. Returns false if there is none. */
 static bool
 read_before(struct query *q)
 {
@@ -158,7 +158,8 @@ usage_read(struct usage_table *t, struct usage_before *before, const struct quer
 	q.arg = &r;
 	q.line = sum_usage_line;
 	q.piece = q.no_index ? NULL : sum_piece;
-	/* Of lines alone all are read: where a clock was set back, times are in no order. */
+	/* Without files, every line is read: if a clock was set back, times are not in order.
+	 */
 	q.slack_ns = q.no_index ? INT64_MAX : 0;
 	int code = query_run(&q);
 	if (!code && r.lied) {

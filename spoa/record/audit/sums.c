@@ -1,11 +1,11 @@
 /* Makes and reads the files of sums that stand beside the indexes of segments (sums.h has their
  * purpose).
  *
- * The file has a header, a table of blocks, and the rows of all sections. The last block of a
- * file with several blocks is the whole: its rows add up those of the others, so that a reader
- * whose window holds the segment reads one row for each group and not one for each block. All
- * rows of a section are sorted by key. The whole is therefore a merge of sorted rows, which
- * needs memory for one row of each block. */
+ * The file has a header, a table of blocks, and the rows of all sections. In a file with
+ * several blocks, the last block is the whole, whose rows add up those of the others. If a
+ * window holds the segment, a reader reads the whole: one row for each group, not one for each
+ * block. All rows of a section are sorted by key. The whole is therefore a merge of sorted
+ * rows, which needs memory for one row of each block. */
 #include "record/audit/sums.h"
 
 #include <fcntl.h>
@@ -157,12 +157,11 @@ put_distribution(struct buf *b, const struct distribution *d)
 	}
 }
 
-/* Writes a row:
- * - the length of the part of the key that equals the previous row's, and the other part;
- * - a mask of the sums that are not 0 and of the distributions that are not empty;
- * - these sums and distributions;
- * - the id of the request with the largest prompt, if there is one;
- * - the time in ns between the group's last record and the block's last record. */
+/* Writes a row: the length of the part of the key that equals the previous row's, and the other
+ * part. A mask of the sums that are not 0 and of the distributions that are not empty follows,
+ * then these sums and distributions, and the id of the request with the largest prompt, if any.
+ * The last number is the time in ns between the group's last record and the block's last
+ * record. */
 static void
 put_sum_row(struct buf *b, struct span key, struct span before, const struct usage_sums *u,
 	int64_t last_ns)
@@ -625,7 +624,8 @@ image_of_sums(struct summing *s, const struct index_segment *seg, int err, struc
 	return err;
 }
 
-/* The same but for the time of the segment's file, and what comes of it. */
+/* Returns true if the file on disk equals the new one, except for the time of the segment's
+ * file and the checksum. */
 static bool
 is_same_sum(const struct sums *had, const char *path, struct span made)
 {
@@ -707,7 +707,7 @@ within(const struct sums_header *h, const struct block *b, uint64_t segment_byte
 	return ok;
 }
 
-/* NULL, or what is wrong with it. */
+/* Reads the header and the blocks. Returns NULL, or a text with the defect. */
 static const char *
 read_head(struct sums *s, const struct index_segment *seg)
 {

@@ -1,5 +1,6 @@
-/* The sums of tollgate usage. A journal has gigabytes: each line is gone through once, without
- * building what it says, and a group's key is what the record says, as it says it. */
+/* Sums up records for tollgate usage. A journal has gigabytes, so that each line is read in one
+ * pass, without a tree of its values. The key of a group is the raw text of the record's
+ * values. */
 #include "record/audit/usage.h"
 
 #include <stdlib.h>
@@ -242,7 +243,8 @@ usage_number_of(struct span s)
 	return span_u64(s, &v) == 0 ? v : 0;
 }
 
-/* Times are of providers' answers with text. The text of a whole one begins when it ends. */
+/* Times are counted for responses of providers that have text. The text of a response that is
+ * not streamed begins at its end. */
 static void
 spread_completion(const struct span *m, struct distribution spread[SPREADS])
 {
@@ -326,14 +328,14 @@ usage_count_attempts(struct usage_table *t)
 		t->group[i].of.sum[SUM_REQUESTS] += t->group[i].of.sum[SUM_FURTHER];
 }
 
-/* What a record is summed by. */
+/* The values of a record by which it is summed up. */
 struct place {
 	const struct span *m; /* by enum record_place */
 	struct span value[BY_DIMS];
 	bool decision;
 };
 
-/* The next value of a list, where it begins so. */
+/* Reads the next value of a list if it begins with that character. */
 static bool
 next_usage_item(struct line_rd *r, char begins, struct span *out)
 {
@@ -345,7 +347,8 @@ next_usage_item(struct line_rd *r, char begins, struct span *out)
 	return r->p < r->end;
 }
 
-/* With each tag of a list, but those that are in `but`; how many these are. */
+/* Adds the record to the group of each tag of a list that is not in `but`. Returns their
+ * number. */
 static size_t
 add_tags(struct usage_table *t, struct span tags, struct span but, struct place *p,
 	const struct usage_sums *sums)
@@ -363,7 +366,7 @@ add_tags(struct usage_table *t, struct span tags, struct span but, struct place 
 	return n;
 }
 
-/* "ONE/TWO" of two JSON strings, either of which may be empty. */
+/* Returns "ONE/TWO" of two JSON strings, either of which may be empty. */
 static struct span
 both_names(struct buf *b, struct span one, struct span two)
 {
@@ -376,8 +379,8 @@ both_names(struct buf *b, struct span one, struct span two)
 	return buf_view(b);
 }
 
-/* With each of its calls: a request is one, and so is each that an answer makes, which has the
- * tokens and the cost of that answer as each of several tags has. */
+/* Adds the record to the group of each of its tool calls. A call of a response counts as a
+ * request, and has the tokens and the cost of the response, as each of several tags has. */
 static size_t
 add_calls(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 {
@@ -402,7 +405,7 @@ add_calls(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 	return n;
 }
 
-/* To the totals, and to each group that it is of. */
+/* Adds the record to the total, and to each of its groups. */
 static void
 add_all(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 {
@@ -421,8 +424,8 @@ add_all(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 		usage_merge(t, p->value, sums);
 }
 
-/* Attempts before the last one: what each is charged is its own target's. Nobody says what they
- * used, so that it is an estimate. */
+/* Adds the charges of attempts before the last one to their own targets. Their usage is not
+ * reported, so that the charge is an estimate. */
 static void
 add_attempts(struct usage_table *t, const struct place *p, int64_t time_ns)
 {

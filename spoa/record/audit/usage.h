@@ -1,5 +1,5 @@
-/* What was used and what it cost, summed over records by who, what and where: tollgate usage.
- */
+/* Sums up the usage and cost of records in groups, by person, team, model and other names, for
+ * tollgate usage. */
 #ifndef RECORD_AUDIT_USAGE_H
 #define RECORD_AUDIT_USAGE_H
 
@@ -8,8 +8,9 @@
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
 
-/* BY_TARGET: PROVIDER/MODEL, each attempt of a request by its own. BY_TOOL: SERVER/TOOL, each
- * call by its own. */
+/* The names of groups. BY_TARGET: PROVIDER/MODEL, where each attempt of a request counts for
+ * its own target. BY_TOOL: SERVER/TOOL, where each call counts for its own tool. BY_KEY: the id
+ * of the API key, or of the issuer's key. */
 enum usage_dim {
 	BY_PERSON,
 	BY_TEAM,
@@ -25,7 +26,7 @@ enum usage_dim {
 };
 extern const char *const usage_dim_names[BY_DIMS];
 
-/* What is summed: that place of a completion; RP_COUNT: something else. */
+/* The sums: name, and the place in a completion; RP_COUNT: from other fields. */
 /* clang-format off */
 #define USAGE_SUMS(X) \
   X(SUM_REQUESTS,    "requests",               RP_COUNT) \
@@ -114,20 +115,22 @@ struct usage_table {
 /* Groups in one table, after which further ones are "other". */
 #define CAP_USAGE_GROUPS 500000u
 
-/* Of a table by target, provider or model: a request counts wherever it was asked, as what it
- * cost does. To the total it is one. Once, after the last record. */
+/* In a table by target, provider or model, a request counts for each target that was asked, as
+ * its cost does; in the total it counts once. Call it once, after the last record. */
 void usage_count_attempts(struct usage_table *t);
 /* 0 or ERR_NOMEM. */
 int usage_table_init(struct usage_table *t);
 void usage_table_free(struct usage_table *t);
-/* As after usage_table_init: what it groups by stays. 0 or ERR_NOMEM. */
+/* Empties the table, which keeps its names. Returns 0 or ERR_NOMEM. */
 int usage_table_clear(struct usage_table *t);
-/* Adds a record's line, of which nothing is kept; `day`: the first ten bytes of its time. */
+/* Adds the line of a record, without keeping a view of it. `day`: the first ten bytes of its
+ * time. */
 void usage_add(struct usage_table *t, struct span line, struct span day);
-/* The same to each of n tables, by its record_places(), and when it was written. */
+/* Adds a record to each of n tables, by its record_places() and its time. */
 void usage_add_each(struct usage_table *t, size_t n, const struct span *place, struct span day,
 	int64_t time_ns);
-/* Adds what was summed up: a value for each that the table groups by, raw. Not to the total. */
+/* Adds sums to a group, but not to the total. `value` has a raw value for each name of the
+ * table. */
 void usage_merge(
 	struct usage_table *t, const struct span value[BY_DIMS], const struct usage_sums *add);
 /* Adds to the total alone. */
@@ -136,14 +139,14 @@ void usage_merge_total(struct usage_table *t, const struct usage_sums *add);
  * `to` is then only to be freed. */
 bool usage_sums_add(struct usage_sums *to, const struct usage_sums *add);
 void usage_sums_free(struct usage_sums *s);
-/* Sets the id if it has only letters and digits, and fits; else none is set. */
+/* Sets the id if it has only letters and digits, and fits; otherwise removes it. */
 void usage_set_largest(struct usage_sums *s, struct span id);
 /* The group with the key, or NULL. */
 const struct usage_group *usage_find(const struct usage_table *t, struct span key);
 
-/* The members of an object that are wanted, raw, in one pass; empty where they are not there.
- * Names end with NULL. The line is one of ours: what is no JSON gives nothing or something, and
- * is never read past. */
+/* Reads members of an object in one pass. `names` ends with NULL; `out` has the raw value of
+ * each, or an empty span. The line is a record; the function never reads beyond it, even if the
+ * line is not JSON. */
 void usage_members(struct span object, const char *const *names, struct span *out);
 
 #endif
