@@ -69,6 +69,7 @@ key_name(const struct candidate *c)
 		if (in_list(&qualifies, span_cut(c->text, word, from - 1)))
 			from = word;
 	}
+	effort_add(32 + to - from);
 	return span_cut(c->text, from, to);
 }
 
@@ -112,8 +113,9 @@ key_kind_of(struct span name)
 	if (span_ieq(name, SPAN_LIT("Sec-WebSocket-Key"))) /* a nonce: RFC 6455 4.1 */
 		return KEY_NO;
 
-	effort_add(32 + 4 * name.n);
+	effort_add(64 + 4 * name.n);
 	for (struct span w; (w = last_word(&name)).n; last = false) {
+		effort_add(40);
 		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
 			return KEY_NO;
 		if (in_list(&passwords, w) || ends_in_list(&password_ends, w))
@@ -599,7 +601,7 @@ next_drawn(struct drawn_place *d, struct span text, size_t from, size_t to)
 		struct span part = span_cut(run, 0, span_chr(run, '/'));
 		bool base64 = part.n == run.n || is_of_base64(run);
 		bool whole = base64 && is_drawn_token(text, at, run);
-		effort_add(1 + run.n);
+		effort_add(4 + 2 * run.n);
 		if (whole || (part.n < run.n && is_drawn_token(text, at, part))) {
 			struct span s = whole ? run : part;
 			d->start = s.p;
@@ -693,10 +695,22 @@ is_blob_char(char c)
 static bool
 may_be_near(struct span name)
 {
-	enum { BARE = 3 }; /* key, pwd */
+	enum { BARE = 3, LONGEST = 64 }; /* key, pwd; a longer name is a list */
 
-	return name.n && (name.n > BARE || is_high(name.p[0])) && key_kind_of(name) >= KEY_SECRET &&
+	return name.n && name.n <= LONGEST && (name.n > BARE || is_high(name.p[0])) && key_kind_of(name) >= KEY_SECRET &&
 	       !is_drawn_by_chance(name, mix_of(name), entropy(name));
+}
+
+/* Returns the same from the memo: apikeykeykey holds three names that are one. */
+static bool
+name_is_near(struct value_memo *m, struct span name)
+{
+	if (m->name.p != name.p || m->name.n != name.n) {
+		m->name.p = name.p;
+		m->name.n = name.n;
+		m->name.near = may_be_near(name);
+	}
+	return m->name.near;
 }
 
 /* A value that was surely drawn by chance belongs to the name of a secret before it, whatever the
@@ -708,7 +722,7 @@ check_chance(struct candidate *c)
 	struct span text = c->text, name = key_name(c);
 	size_t from = (size_t)(name.p - text.p) + name.n;
 
-	if (!may_be_near(name) || from >= c->end)
+	if (from >= c->end || !name_is_near(&c->memo->values, name))
 		return CHECK_NO;
 	struct span s = next_drawn(&c->memo->values.drawn, text, from, c->end);
 	if (s.n == 0)
