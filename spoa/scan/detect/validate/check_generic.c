@@ -663,15 +663,21 @@ has_other_name(struct span between)
 }
 
 /* Returns true if a value is a digest: behind words, that many hexadecimal digits are a secret only in
- * quotes or after a sign. */
+ * quotes, after a sign, or directly behind a name that promises more than "token". */
 static bool
-is_bare_digest(struct span between, struct span s)
+is_bare_digest(struct span text, struct span name, struct span s)
 {
 	enum { MD5 = 32, SHA1 = 40, SHA256 = 64 };
+	size_t from = (size_t)(name.p - text.p), start = (size_t)(s.p - text.p);
+	struct span between = span_cut(text, from + name.n, start), word = word_in_front(text, from);
 	size_t sign = span_back_set(between, between.n, 0, " ");
 
-	return sign > 0 && !is_one_of(between.p[sign - 1], "=:\"'`>|<([{") &&
-	       (s.n == MD5 || s.n == SHA1 || s.n == SHA256) && span_all(s, is_hex);
+	if ((s.n != MD5 && s.n != SHA1 && s.n != SHA256) || !span_all(s, is_hex) || sign == 0 ||
+		is_one_of(between.p[sign - 1], "=:\"'`>|<([{"))
+		return false;
+	size_t first = word.n ? (size_t)(word.p - text.p) : from;
+	return span_some(between, is_alpha) || span_chr(between, '/') < between.n ||
+	       !key_says_more(span_cut(text, first, from + name.n));
 }
 
 /* Returns true if a file's ending follows: main.3f786850e387550fdab8.js. */
@@ -735,7 +741,7 @@ check_chance(struct candidate *c)
 	if (is_too_far(between) || has_other_name(between) || is_of_a_harmless_word(between) ||
 		in_list(&not_the_secret, last_word(&words)))
 		return CHECK_NO;
-	if (is_bare_digest(between, s) || is_in_file_name(text, end) || is_id_in_prose(text, name, s))
+	if (is_bare_digest(text, name, s) || is_in_file_name(text, end) || is_id_in_prose(text, name, s))
 		return CHECK_NO;
 	c->start = span_back(text, start, from, is_blob_char);
 	c->start = span_past_set(span_cut(text, 0, start), c->start, "=/.-+_");
