@@ -39,9 +39,9 @@
 #define CAP_MENTIONS           1000000      /* such mentions in a request: 503 */
 #define CAP_DECODE_DEPTH       4            /* encodings inside encodings (base64, hex, …): the classifier's declared outcome */
 #define CAP_DECODE_RATIO       4            /* bytes decoded in a scan per byte of its text: the classifier's declared outcome */
-#define CAP_WORK_RATIO         512          /* units of work (effort.h) a byte of a text that is searched, */
+#define CAP_WORK_RATIO         128          /* units of work (effort.h) a byte of a text that is searched, */
 #define CAP_WORK_FIRST         (1u << 10)   /* of its first bytes, */
-#define CAP_WORK_FURTHER       84           /* and a further one, */
+#define CAP_WORK_FURTHER       80           /* and a further one, */
 #define CAP_WORK_STREAM        3000         /* a byte of one that comes in pieces, */
 #define CAP_WORK_TEXT          (32u << 10)  /* and those of each text: the classifier's declared outcome, as a denial 413 */
 #define CAP_TOKEN_BYTES        8192         /* a JWT: 401 */

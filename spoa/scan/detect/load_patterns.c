@@ -252,7 +252,9 @@ compile(struct loader *l, const struct yaml_node *at, struct pattern *p)
 		return;
 	}
 	first_bytes(p);
-	p->stream_work = (uint16_t)(p->work + strlen(p->regex) / STREAM_WORK_PART);
+	size_t length = strlen(p->regex);
+	p->stream_work = (uint16_t)(p->work + length / STREAM_WORK_PART);
+	p->work = (uint16_t)(p->work + length / TEXT_WORK_PART);
 	int named = pcre2_substring_number_from_name(p->code, (PCRE2_SPTR) "value");
 	p->group = named > 0 ? (uint32_t)named : 0;
 	/* Without a JIT (not built in, or no executable memory) matching is slower, not other.

@@ -245,7 +245,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 	*out = (struct findings){ 0 };
 	if (n == 0)
 		return 0;
-	effort_add(16 * n);
+	effort_add(24 * n);
 	p.v = arena_array(a, p.room > n ? p.room : n, sizeof(*p.v));
 	if (!p.v)
 		return ERR_NOMEM;

@@ -16,7 +16,7 @@
 #include "scan/detect/validate/check.h"
 
 /* Units of work of what is done in other places (base/effort.h). */
-enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 128 };
+enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 64 };
 
 enum {
 	BACK_EACH = 8,	  /* starts tried one by one, where the way back is that short */
@@ -501,7 +501,7 @@ walk_word(struct sweep *w, const struct block *b, size_t i)
 	if (n == 0 || n > w->f->word_back_max)
 		return &none;
 	if (!w->word || w->word_at != i - n) {
-		effort_add(n);
+		effort_add(8 + 2 * n);
 		w->word = automaton_walk(
 			&w->f->automata[AUTOMATON_WORD], w->text, i - n, 0, w->more);
 		w->word_at = i - n;

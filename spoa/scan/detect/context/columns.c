@@ -138,7 +138,7 @@ count_fields(struct span line, char cut)
 	unsigned n = 0;
 
 	sql_copy(&line, &cut);
-	effort_add(line.n / 4);
+	effort_add(line.n / 8);
 	for (size_t i = first_field(line, cut); i <= line.n && n <= COLUMN_FIELDS; n++)
 		i = next_field(line, field_end(line, i, cut), cut);
 	return n;
@@ -152,7 +152,7 @@ parts_of(struct span line)
 	unsigned tabs = 0, any = 0;
 	size_t i = 0;
 
-	effort_add(line.n / 4);
+	effort_add(line.n / 8);
 
 	for (; i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'); i++)
 		tabs += line.p[i] == '\t';
@@ -252,7 +252,7 @@ are_names(struct span line, char cut)
 	unsigned names = 0;
 
 	sql_copy(&line, &cut);
-	effort_add(line.n / 2);
+	effort_add(line.n / 4);
 	for (size_t i = first_field(line, cut); i <= line.n;) {
 		size_t end = field_end(line, i, cut);
 		struct span s = without_quotes(span_cut(line, i, end));
@@ -273,7 +273,7 @@ line_start(struct span t, size_t at)
 	size_t from = at > COLUMN_LINE ? at - COLUMN_LINE : 0;
 	const char *p = at > from ? memrchr(t.p + from, '\n', at - from) : NULL;
 
-	effort_add((p ? at - (size_t)(p - t.p) : at - from) / 8);
+	effort_add((p ? at - (size_t)(p - t.p) : at - from) / 4);
 	return p ? (size_t)(p - t.p) + 1 : from;
 }
 

@@ -305,7 +305,7 @@ run_of(struct span t, size_t at, enum blob_kind kind)
 
 	while (i < t.n && digits_in[(unsigned char)t.p[i]] & alphabets[kind])
 		i++;
-	effort_add(i - at);
+	effort_add(1 + (i - at) / 4);
 	return i;
 }
 
@@ -438,7 +438,7 @@ wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
 	bool spaced;
 
 	while (line >= LINE_MIN) {
-		effort_add(8);
+		effort_add(40);
 		size_t from = next_line(t, end, &spaced);
 		size_t to = from ? run_of(t, from, kind) : 0;
 		if (!from || to == from || to - from > line ||

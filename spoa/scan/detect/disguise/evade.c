@@ -154,7 +154,7 @@ whole_begin(struct evade *e, struct level *l, struct span text, size_t from)
 	memset(w->bits, 0, w->any ? sizeof(w->bits) : 0);
 	w->any = false;
 	w->from = from > EVADE_OVERLAP ? from - EVADE_OVERLAP : 0;
-	effort_add((e->s->n - e->first) / 4);
+	effort_add(128 + e->s->n - e->first);
 	for (size_t i = e->first; i < e->s->n; i++)
 		if (!(e->s->v[i].flags & FINDING_EVASION) && e->s->v[i].end + open <= text.n)
 			whole_add(e, l, &e->s->v[i]);
@@ -249,7 +249,7 @@ look_at_chunk(struct chunk *c, struct span text, size_t from)
 	size_t blocks = (to - from + BLOCK - 1) / BLOCK;
 	size_t n = to - from + BLOCK < text.n - from ? to - from + BLOCK : text.n - from;
 	c->look[blocks] = (struct look){ 0 };
-	effort_add(n / 4);
+	effort_add(n / 2);
 	look_over(text.p + from, n, c->look);
 }
 

@@ -8,7 +8,7 @@
 #include "base/bits.h"
 #include "base/effort.h"
 
-enum { WORK_GUESS = 16 }; /* units of a place that is looked at */
+enum { WORK_GUESS = 10 }; /* units of a place that is looked at */
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512 };
 
 /* clang-format off */
@@ -166,7 +166,7 @@ spelled_row(struct heuristic *l, size_t i)
 		if (!k)
 			break;
 	}
-	effort_add(last - first);
+	effort_add(5 * (last - first));
 	if (letters == 1 && is_alpha(byte_at(l, first))) { /* "a 4 7 1 6": a word before it */
 		first = next_single(l, first, gap);
 		letters = 0;

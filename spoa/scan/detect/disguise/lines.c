@@ -297,7 +297,7 @@ token_end(struct heuristic *l, size_t i)
 	bool word = true; /* of a language */
 	for (from = left; from > least && heuristic_token(l->t.p[from - 1]); from--)
 		word &= is_lower(l->t.p[from - 1]) || l->t.p[from - 1] == '.';
-	effort_add(left - from);
+	effort_add(16 + 2 * (left - from));
 	if (left - from < 3 || (word && from != l->piece && byte_at(l, i + 1) != '@'))
 		return;
 	size_t to = span_past_set(span_cut(l->t, 0, i + 16), i + 1, begins_line);

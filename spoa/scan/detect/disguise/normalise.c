@@ -288,7 +288,7 @@ edit_bracket(struct normaliser *p)
 {
 	size_t from, at = p->at;
 
-	effort_add(16);
+	effort_add(28);
 	struct terminal s = terminal_bracket(p->t, at, p->ed->last == at, &from);
 
 	p->at = s.end && from >= p->ed->last ? from : at + 1;
@@ -301,7 +301,7 @@ edit_character(struct normaliser *p)
 {
 	bool valid;
 
-	effort_add(8);
+	effort_add(16);
 	if (foreign_word(p))
 		return;
 	size_t n, at = p->at;
@@ -362,7 +362,7 @@ edit_escape(struct normaliser *p)
 {
 	struct unescaped u = unescape(p->t, p->at);
 
-	effort_add(u.end ? 8 + u.end - p->at : 16);
+	effort_add(u.end ? 4 + (u.end - p->at) / 2 : 6);
 	if (u.end) {
 		p->ed->escapes++;
 		struct terminal s = terminal_spelled(p->t, p->at, &u);

@@ -44,7 +44,7 @@ view_copy(struct editor *ed, size_t to)
 		ed->err = ERR_LIMIT;
 		return;
 	}
-	effort_add(n);
+	effort_add(n / 4);
 	/* most edits are close together */
 	while (n && (ed->dropped || n < 8)) {
 		view_put(ed, ed->src.p[ed->copied], view_place(ed, ed->copied));
@@ -213,7 +213,7 @@ view_back(const struct view *v, size_t *start, size_t *end)
 	uint32_t made = 0, dropped = 0;
 	size_t s = *start, e = *end;
 
-	effort_add(e - s);
+	effort_add(64 + e - s);
 	for (size_t i = s; i < e; i++) {
 		made |= v->map[i];
 		dropped |= i > s ? v->map[i] : 0;

@@ -121,7 +121,7 @@ second_pass(struct names_sweep *w)
 		if (!end) {
 			word_read(w, i, &word);
 			find_known(w, &word);
-			effort_add(8);
+			effort_add(64);
 			end = word.end;
 		}
 		i = end;

@@ -14,10 +14,11 @@ enum {
 	LITERAL_BITS = 13,   /* of its hash */
 	CONTEXT_LISTS = 256, /* lists of context words, as bits; all but the last: */
 	CONTEXT_NONE = CONTEXT_LISTS - 1,
-	WORK_MATCH = 40, /* units of work of a pattern's try (base/effort.h); a policy's own
+	WORK_MATCH = 44, /* units of work of a pattern's try (base/effort.h); a policy's own
 			    also a quarter of what it may match */
-	/* In a stream, a try also counts this part of the expression's bytes. Held text is tried
-	 * again and again, and long expressions (a name, words after it, a value) take up to 2 us. */
+	/* A try also counts this part of the expression's bytes: long expressions (a name, words
+	 * after it, a value) take 0.6 to 2 us. The held text of a stream is tried again and again. */
+	TEXT_WORK_PART = 32,
 	STREAM_WORK_PART = 8,
 };
 

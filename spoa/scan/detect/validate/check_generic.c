@@ -69,6 +69,7 @@ key_name(const struct candidate *c)
 		if (in_list(&qualifies, span_cut(c->text, word, from - 1)))
 			from = word;
 	}
+	effort_add(32 + to - from);
 	return span_cut(c->text, from, to);
 }
 
@@ -112,8 +113,9 @@ key_kind_of(struct span name)
 	if (span_ieq(name, SPAN_LIT("Sec-WebSocket-Key"))) /* a nonce: RFC 6455 4.1 */
 		return KEY_NO;
 
-	effort_add(32 + 4 * name.n);
+	effort_add(64 + 4 * name.n);
 	for (struct span w; (w = last_word(&name)).n; last = false) {
+		effort_add(40);
 		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
 			return KEY_NO;
 		if (in_list(&passwords, w) || ends_in_list(&password_ends, w))
@@ -599,7 +601,7 @@ next_drawn(struct drawn_place *d, struct span text, size_t from, size_t to)
 		struct span part = span_cut(run, 0, span_chr(run, '/'));
 		bool base64 = part.n == run.n || is_of_base64(run);
 		bool whole = base64 && is_drawn_token(text, at, run);
-		effort_add(1 + run.n);
+		effort_add(4 + 2 * run.n);
 		if (whole || (part.n < run.n && is_drawn_token(text, at, part))) {
 			struct span s = whole ? run : part;
 			d->start = s.p;
@@ -661,15 +663,21 @@ has_other_name(struct span between)
 }
 
 /* Returns true if a value is a digest: behind words, that many hexadecimal digits are a secret only in
- * quotes or after a sign. */
+ * quotes, after a sign, or directly behind a name that promises more than "token". */
 static bool
-is_bare_digest(struct span between, struct span s)
+is_bare_digest(struct span text, struct span name, struct span s)
 {
 	enum { MD5 = 32, SHA1 = 40, SHA256 = 64 };
+	size_t from = (size_t)(name.p - text.p), start = (size_t)(s.p - text.p);
+	struct span between = span_cut(text, from + name.n, start), word = word_in_front(text, from);
 	size_t sign = span_back_set(between, between.n, 0, " ");
 
-	return sign > 0 && !is_one_of(between.p[sign - 1], "=:\"'`>|<([{") &&
-	       (s.n == MD5 || s.n == SHA1 || s.n == SHA256) && span_all(s, is_hex);
+	if ((s.n != MD5 && s.n != SHA1 && s.n != SHA256) || !span_all(s, is_hex) || sign == 0 ||
+		is_one_of(between.p[sign - 1], "=:\"'`>|<([{"))
+		return false;
+	size_t first = word.n ? (size_t)(word.p - text.p) : from;
+	return span_some(between, is_alpha) || span_chr(between, '/') < between.n ||
+	       !key_says_more(span_cut(text, first, from + name.n));
 }
 
 /* Returns true if a file's ending follows: main.3f786850e387550fdab8.js. */
@@ -693,10 +701,22 @@ is_blob_char(char c)
 static bool
 may_be_near(struct span name)
 {
-	enum { BARE = 3 }; /* key, pwd */
+	enum { BARE = 3, LONGEST = 64 }; /* key, pwd; a longer name is a list */
 
-	return name.n && (name.n > BARE || is_high(name.p[0])) && key_kind_of(name) >= KEY_SECRET &&
+	return name.n && name.n <= LONGEST && (name.n > BARE || is_high(name.p[0])) && key_kind_of(name) >= KEY_SECRET &&
 	       !is_drawn_by_chance(name, mix_of(name), entropy(name));
+}
+
+/* Returns the same from the memo: apikeykeykey holds three names that are one. */
+static bool
+name_is_near(struct value_memo *m, struct span name)
+{
+	if (m->name.p != name.p || m->name.n != name.n) {
+		m->name.p = name.p;
+		m->name.n = name.n;
+		m->name.near = may_be_near(name);
+	}
+	return m->name.near;
 }
 
 /* A value that was surely drawn by chance belongs to the name of a secret before it, whatever the
@@ -708,7 +728,7 @@ check_chance(struct candidate *c)
 	struct span text = c->text, name = key_name(c);
 	size_t from = (size_t)(name.p - text.p) + name.n;
 
-	if (!may_be_near(name) || from >= c->end)
+	if (from >= c->end || !name_is_near(&c->memo->values, name))
 		return CHECK_NO;
 	struct span s = next_drawn(&c->memo->values.drawn, text, from, c->end);
 	if (s.n == 0)
@@ -721,7 +741,7 @@ check_chance(struct candidate *c)
 	if (is_too_far(between) || has_other_name(between) || is_of_a_harmless_word(between) ||
 		in_list(&not_the_secret, last_word(&words)))
 		return CHECK_NO;
-	if (is_bare_digest(between, s) || is_in_file_name(text, end) || is_id_in_prose(text, name, s))
+	if (is_bare_digest(text, name, s) || is_in_file_name(text, end) || is_id_in_prose(text, name, s))
 		return CHECK_NO;
 	c->start = span_back(text, start, from, is_blob_char);
 	c->start = span_past_set(span_cut(text, 0, start), c->start, "=/.-+_");

@@ -91,7 +91,7 @@ static const char iban_lengths[] =
 size_t
 iban_length(char a, char b)
 {
-	effort_add(4);
+	effort_add(40);
 	for (const char *p = iban_lengths; *p; p += 4)
 		if (p[0] == to_upper(a) && p[1] == to_upper(b))
 			return (size_t)(p[2] - '0') * 10 + (size_t)(p[3] - '0');

@@ -62,7 +62,7 @@ is_stand_in(struct span s)
 
 	while (capitals < s.n && (is_upper(s.p[capitals]) || s.p[capitals] == '_'))
 		capitals++;
-	effort_add(capitals);
+	effort_add(32 + capitals);
 	return (s.n && capitals == s.n && value_names_secret(s)) ||
 	       (s.n > 6 && span_ieq(span_cut(s, 0, 4), SPAN_LIT("your")));
 }

@@ -226,7 +226,7 @@ value_read(struct candidate *c)
 	struct value v = { 0 };
 	size_t close = c->whole ? 0 : closing_quote(c), end = c->start;
 
-	effort_add(96); /* the key, read backwards */
+	effort_add(48); /* the key, read backwards */
 	read_separator(c, &v);
 	if (c->whole && blank_in(c->text, c->start, c->text.n) == c->text.n) {
 		/* a field of its own: all of it is the value */

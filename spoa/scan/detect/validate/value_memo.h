@@ -45,6 +45,11 @@ struct value_memo {
 	struct value_place placeholder, sequence;
 	struct drawn_place drawn;
 	struct {
+		const char *p; /* borrowed; NULL: none was judged yet */
+		size_t n;
+		bool near; /* check_chance() looks for a value after this name */
+	} name;
+	struct {
 		size_t from, to; /* no value without quotes ends in [from, to) */
 		bool lone;	 /* as ends_bare() was asked */
 	} bare;
