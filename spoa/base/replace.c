@@ -181,9 +181,8 @@ replace_place(int dirfd, const char *name, int fd, struct buf *why)
 		replace_drop(dirfd, name);
 	if (!err && sync_open_folder(folder) < 0)
 		err = replace_failed(name,
-			"is replaced, but its folder cannot be synced, and a power cut may "
-			"bring "
-			"the one before back: ",
+			"is replaced, but its folder cannot be synced, so a power cut may "
+			"restore the previous file: ",
 			why);
 	return err;
 }

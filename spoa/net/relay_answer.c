@@ -113,10 +113,10 @@ end_by_haproxy(const struct edge *c, enum exchange_end end, const char **why)
 		return END_RULED;
 	case SAID_INSTEAD:
 		*why = "HAProxy answered by a rule of its own, in place of the provider's "
-		       "answer";
+		       "response";
 		return END_ANSWER_RULED;
 	case SAID_NEVER_SENT:
-		*why = "the provider could not be reached, as HAProxy says";
+		*why = "HAProxy reports that the provider could not be reached";
 		return END_NEVER_SENT;
 	default: return end;
 	}
@@ -218,9 +218,9 @@ static const struct failure failures[] = {
 	[FAIL_BODY_CHANGED]    = { 503, "body_changed",         END_CLIENT_ABORT,   M_RELAY_ERRORS, "not the body that was decided" },
 	[FAIL_BODY_SLOW]       = { 408, "request_timeout",      END_CLIENT_ABORT,   M_RELAY_ERRORS, "the body did not arrive in time" },
 	[FAIL_BODY_UNEXPECTED] = { 400, "unexpected_body",      END_CLIENT_ABORT,   UNCOUNTED,      "a body where none was decided" },
-	[FAIL_BODY_LARGE]      = { 413, "request_too_large",    END_CLIENT_ABORT,   UNCOUNTED,      "the body is over the cap" },
+	[FAIL_BODY_LARGE]      = { 413, "request_too_large",    END_CLIENT_ABORT,   UNCOUNTED,      "the body is over the limit" },
 	[FAIL_RECORD]          = { 503, "audit_unavailable",    END_NEVER_SENT,     UNCOUNTED,      WHY_NOT_RECORDED },
-	[FAIL_HELD]            = { 503, "overloaded",           END_NEVER_SENT,     M_HELD_REFUSED, "the cap on held bytes is reached" },
+	[FAIL_HELD]            = { 503, "overloaded",           END_NEVER_SENT,     M_HELD_REFUSED, "the limit on held bytes is reached" },
 	[FAIL_MEMORY]          = { 503, "overloaded",           END_CLIENT_ABORT,   UNCOUNTED,      "out of memory" },
 	[FAIL_CLIENT_SLOW]     = { 503, "overloaded",           END_CLIENT_ABORT,   M_RELAY_ERRORS, "the client does not take the response" },
 	[FAIL_NOT_REACHED]     = { 503, "provider_unavailable", END_NEVER_SENT,     UNCOUNTED,      "the provider could not be reached" },

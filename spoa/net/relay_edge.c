@@ -314,7 +314,7 @@ edge_end(struct edge *c, const char *why)
 void
 edge_gone(struct edge *c)
 {
-	edge_end(c, "the client went away");
+	edge_end(c, "the client closed the connection");
 }
 
 /* The response is written: the next request, or the end. */

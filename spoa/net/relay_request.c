@@ -29,7 +29,7 @@ edge_claimed(struct gate_claim *claim, int err, struct exchange *x)
 	}
 	if (c->fd < 0) {
 		if (err == 0)
-			answer_finish(c, END_NEVER_SENT, "the client went away");
+			answer_finish(c, END_NEVER_SENT, "the client closed the connection");
 		else
 			edge_close(c);
 		return;

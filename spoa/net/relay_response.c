@@ -662,7 +662,7 @@ response_progress(struct upstream *u)
 		return;
 	}
 	if (!u->request.began) {
-		answer_fail(u->edge, FAIL_ANSWER, "an answer before the request");
+		answer_fail(u->edge, FAIL_ANSWER, "a response arrived before the request was sent");
 		return;
 	}
 	if (u->answer.head_done || read_response_head(u))

@@ -433,7 +433,7 @@ socket_timeout(struct edge *c)
 void
 socket_eof(struct edge *c)
 {
-	socket_close(c, WS_INTERNAL, END_PROVIDER_ABORT, "the provider went away");
+	socket_close(c, WS_INTERNAL, END_PROVIDER_ABORT, "the provider closed the connection");
 }
 
 void

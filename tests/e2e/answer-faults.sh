@@ -171,7 +171,7 @@ large() { # CONTROL
 	cost=$((before - $(left) - probe))
 }
 large "$(jq -cn --arg b "$mail" '{body:$b,times:1}')"
-is "an answer before the request is sent is one" "$status $(jq -r '.choices[0].message.content' "$D/.said")" '200 to <EMAIL_ADDRESS>'
+is "a response arrived before the request was sent is sent is one" "$status $(jq -r '.choices[0].message.content' "$D/.said")" '200 to <EMAIL_ADDRESS>'
 is "settled at what it says" "$record $cost" '["complete",200,4] 7'
 busy='{"error":{"message":"too large for jane.doe@example.org","type":"invalid_request_error"}}'
 large "$(raw "HTTP/1.1 413 Content Too Large${crlf}content-type: application/json${crlf}connection: close${crlf}content-length: ${#busy}$crlf$crlf$busy")"

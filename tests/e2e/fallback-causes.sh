@@ -101,7 +101,7 @@ release
 row ahead
 fault 1 '{"at_head":true,"status":429}'
 ask ",\"user\":\"$(printf '%300000s' x)\""
-is "an answer before the request is read" "$status $from $(said)" "200 b b 2"
+is "a response arrived before the request was sent is read" "$status $from $(said)" "200 b b 2"
 is "and the next one has all of it" "$(sent_to 2 '.body' | jq -r . | jq -r '.user|length')" 300000
 
 # ---- where a route says so ----

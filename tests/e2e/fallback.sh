@@ -80,7 +80,7 @@ T
 fresh
 one '{"status":429,"at_head":true}'
 req POST /v1/chat/completions -H "$auth" -H "$json" --data-binary "@$big"
-is "an answer before the request is read: the second one answers" "$status $(asked_two)" "200 1"
+is "a response arrived before the request was sent is read: the second one answers" "$status $(asked_two)" "200 1"
 
 # A long answer is read by a helper; the connection that it came on is kept for others.
 head -c 400000 /dev/zero | tr '\0' 'y' >"$D/filler"

@@ -153,7 +153,7 @@ a_mistake_is_refused_with_its_place(void **state)
 		{ "too many arguments", "size(identity.roles, 1) > 0", "1:1: size(list, int): no such form of it" },
 		{ "a macro over a string", "identity.person.all(c, true)", "1:1: a macro needs a list or a map, found string" },
 		{ "a macro's condition that is no bool", "identity.roles.all(r, r)", "1:23: a macro's condition needs bool, found string" },
-		{ "a macro without its variable", "identity.roles.all(1, true)", "1:20: a variable's name is due here, as in list.all(x, x > 0)" },
+		{ "a macro without its variable", "identity.roles.all(1, true)", "1:20: give a variable's name here, as in list.all(x, x > 0)" },
 		{ "a variable outside its macro", "[1].all(x, x > 0) && x > 0", "1:22: x: no such field" },
 		{ "a wrong pattern", "identity.person.matches(\"(\")", "1:25: matches(): not a valid regular expression" },
 		{ "a pattern that can take exponential time", "identity.person.matches(\"(a+)+$x\")", "1:25: matches(): a repetition inside a repetition, or alternatives that begin alike: a text can make it take exponential time" },

@@ -92,7 +92,7 @@ guard_hides(const struct guard *g, struct span s)
 		return "frames of AWS under a type that is none of theirs";
 	if (!g->packed_type && (span_starts(s, SPAN_LIT("\x1f\x8b\x08")) ||
 				       span_starts(s, SPAN_LIT("\x28\xb5\x2f\xfd"))))
-		return "compressed, and no header says so";
+		return "compressed, but no header states it";
 	return is_wide(g, s) ? "text in UTF-16 or UTF-32" : NULL;
 }
 

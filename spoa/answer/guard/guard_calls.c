@@ -203,7 +203,7 @@ ended(struct guard *g, int r)
 		[CALLS_NO_JSON] = "an event next to a call is no JSON",
 		[CALLS_AGAIN] = "a call goes on after its end",
 		[CALLS_OVER] = "more calls, or longer ones, than are held",
-		[CALLS_UNSOUND] = "what the answer says of a call does not agree",
+		[CALLS_UNSOUND] = "the response describes a call in two ways that differ",
 	};
 
 	if (g->failed || !r)

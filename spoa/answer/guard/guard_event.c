@@ -101,7 +101,7 @@ guard_channel_say(struct channel *c, struct buf *out)
 	if (!c->out.n)
 		return g->failed;
 	if (!carrier.n || buf_failed(&c->carrier))
-		return guard_fail(g, GUARD_BROKEN, "an event is too long to be said again");
+		return guard_fail(g, GUARD_BROKEN, "an event is too long to be written again");
 	SCOPED_BUF(b, 0);
 	buf_span(&b, span_cut(carrier, 0, c->carrier_at));
 	buf_json(&b, buf_view(&c->out));
@@ -185,7 +185,7 @@ guard_turn_channels(struct guard *g, const struct answer_document *d, struct buf
 	return g->failed;
 }
 
-/* Channels that end with this event and of which it says nothing: what they hold goes first.
+/* Channels that end with this event and of which it has no content: what they hold goes first.
  * Nor does it join an empty text there, which clients may not read. */
 enum guard_result
 guard_end_channels(struct guard *g, const struct answer_document *d, struct buf *out)

@@ -466,7 +466,7 @@ guard_filter_list(struct guard *g)
 		return err == ERR_NOMEM || !err
 			       ? guard_no_memory(g)
 			       : guard_fail(g, GUARD_BROKEN,
-					 "the models that it says are no strict JSON");
+					 "its list of models is not strict JSON");
 	}
 	buf_free(&g->body);
 	g->body = out;

@@ -134,7 +134,7 @@ translator_stop_word(const struct translator *t)
 	return answer_stop_word(t->plan.to, stop);
 }
 
-const char translator_again[] = "the provider's answer goes on after its end";
+const char translator_again[] = "the provider's response continues after its end";
 
 int
 translator_fail(struct translator *t, int err, const char *why)
@@ -181,7 +181,7 @@ begin_answer(struct translator *t, const struct said_all *all)
 		t->writer->begin(t);
 	return buf_failed(&t->id) || buf_failed(&t->model) || buf_failed(&t->head)
 		       ? translator_fail(
-				 t, ERR_LIMIT, "the provider's answer has too long a name")
+				 t, ERR_LIMIT, "a name in the provider's response is too long")
 		       : answer_choose(t, 0);
 }
 
@@ -194,7 +194,7 @@ count_usage(struct translator *t, struct span type, struct span json)
 
 	if (err)
 		return translator_fail(
-			t, err, "the usage of the provider's answer is malformed");
+			t, err, "the usage in the provider's response is malformed");
 	if (t->in.streamed)
 		usage_event(d.usage, type, &t->in.usage);
 	else
@@ -257,7 +257,7 @@ translate_document(struct translator *t, struct span type, struct span json)
 	if (err)
 		return translator_fail(t, err, why);
 	if (all.is_error && !t->in.streamed)
-		return translator_fail(t, ERR_SYNTAX, "the provider's answer is an error");
+		return translator_fail(t, ERR_SYNTAX, "the provider's response is an error");
 	if (all.is_error)
 		return say_said_error(t, type, json);
 	t->losses |= all.losses;
@@ -374,7 +374,7 @@ translator_feed(struct translator *t, struct span bytes, struct buf *out, const 
 		buf_span(&t->in.body, bytes);
 		if (buf_failed(&t->in.body))
 			err = translator_fail(
-				t, ERR_LIMIT, "the provider's answer is too long");
+				t, ERR_LIMIT, "the provider's response is too long");
 	}
 	*why = t->why;
 	return err;

@@ -9,7 +9,7 @@
 #include "base/codec/utf8.h"
 #include "base/err.h"
 
-static const char too_much[] = "the provider's answer has too many calls, or too long ones";
+static const char too_much[] = "the provider's response has too many calls, or a call is too long";
 
 static bool
 is_one_object(struct translator *t, struct span s)
@@ -63,7 +63,7 @@ answer_choose(struct translator *t, uint32_t choice)
 {
 	if (choice >= t->nchoices)
 		return translator_fail(t, ERR_SYNTAX,
-			"the provider's answer has more choices than were asked for");
+			"the provider's response has more choices than were requested");
 	t->choice = &t->choices[choice];
 	if (!t->choice->begun && t->streamed && t->writer->choice)
 		t->writer->choice(t);
@@ -277,7 +277,7 @@ write_blocks(struct translator *t, bool all)
 	for (size_t i = 0; i < SAID_KINDS && !r; i++)
 		if (buf_failed(&t->choice->parts[i]))
 			return translator_fail(
-				t, ERR_LIMIT, "the provider's answer is too long");
+				t, ERR_LIMIT, "the provider's response is too long");
 	if (buf_failed(t->out) || arena_failed(&t->work))
 		return translator_fail(t, ERR_NOMEM, NULL);
 	return r;
@@ -309,7 +309,7 @@ add_block(struct translator *t, const struct said *s)
 	if (numbered && s->number < t->choice->last_number) {
 		free(b);
 		(void)translator_fail(t, ERR_SYNTAX,
-			"the provider's answer says its parts in another order than they have");
+			"the numbers of the parts of the provider's response are out of order");
 		return NULL;
 	}
 	t->choice->last_number = s->number;
@@ -347,13 +347,13 @@ begin_call_block(struct translator *t, const struct said *s)
 	while (as && !span_eq(as->sent, s->name))
 		as = as->next;
 	if (!s->name.n)
-		why = "the provider's answer has a part of a call that has no name, or is over";
+		why = "the provider's response has a part of a call without a name, or of a call that ended";
 	else if (counted && s->number != t->choice->calls)
-		why = "the provider's answer has a call with a number that is not the next one";
+		why = "the provider's response has a call whose number is not the next one";
 	else if (t->choice->calls == CAP_CALLS)
 		why = too_much;
 	else if (s->custom && !(as && as->custom))
-		why = "the provider's answer has a call of a custom tool that the caller does not have";
+		why = "the provider's response calls a custom tool that the caller did not send";
 	if (why) {
 		(void)translator_fail(t, why == too_much ? ERR_LIMIT : ERR_SYNTAX, why);
 		return NULL;
@@ -405,7 +405,7 @@ call_block_of(struct translator *t, const struct said *s)
 	if (other || named || (s->text.n && s->custom != b->custom) ||
 		(!s->numbered && !s->name.n && t->choice->calls > 1)) {
 		(void)translator_fail(t, ERR_SYNTAX,
-			"the provider's answer has a call that becomes another one");
+			"a call in the provider's response changes its name or id");
 		return NULL;
 	}
 	return b;
@@ -420,7 +420,7 @@ text_block_of(struct translator *t, const struct said *s)
 
 	if (!b && t->plan.format->blocks && find_block(t, &call)) {
 		(void)translator_fail(
-			t, ERR_SYNTAX, "the provider's answer has a call that has a text");
+			t, ERR_SYNTAX, "a call in the provider's response has a text");
 		return NULL;
 	}
 	return b ? b : add_block(t, s);
@@ -480,7 +480,7 @@ answer_order_stop(struct translator *t, const struct said *s)
 		return t->err;
 	if (!stop)
 		return translator_fail(t, ERR_SYNTAX,
-			"the provider's answer ended for a reason that the caller's API has no "
+			"the provider's response ended for a reason that the caller's API has no "
 			"word for");
 	/* one may be said in each event, and the last one is meant */
 	if (t->plan.format->repeats) {
@@ -491,9 +491,9 @@ answer_order_stop(struct translator *t, const struct said *s)
 		stop = STOP_CALLS; /* some say so */
 	if (stop == STOP_CALLS && !t->choice->calls)
 		return translator_fail(
-			t, ERR_SYNTAX, "the provider's answer ended for calls, and has none");
+			t, ERR_SYNTAX, "the provider's response ended for calls, but has no call");
 	if (t->choice->stop && t->choice->stop != stop)
-		return translator_fail(t, ERR_SYNTAX, "the provider's answer ends twice");
+		return translator_fail(t, ERR_SYNTAX, "the provider's response ends twice");
 	t->choice->stop = stop;
 	return write_blocks(t, true);
 }
@@ -507,11 +507,11 @@ finish_choice(struct translator *t)
 	for (size_t i = 0; i < ORDER_WORDS && !r; i++)
 		if (c->partly[i] & ~c->met[i])
 			r = translator_fail(t, ERR_SYNTAX,
-				"the provider's answer has a text of which only a part is "
-				"said");
+				"the provider's response has a text of which only a part was "
+				"sent");
 	if (!r && !c->stop)
 		(void)translator_fail(
-			t, ERR_TRUNCATED, "the provider's answer ends without a reason");
+			t, ERR_TRUNCATED, "the provider's response ends without a reason");
 	if (c->stop == STOP_END && c->calls)
 		c->stop = STOP_CALLS;
 }
@@ -524,7 +524,7 @@ answer_order_last(struct translator *t)
 	answer_each_choice(t, finish_choice);
 	if (!t->err && !t->choices->begun)
 		return translator_fail(
-			t, ERR_TRUNCATED, "the provider's answer ends without a reason");
+			t, ERR_TRUNCATED, "the provider's response ends without a reason");
 	if (t->err)
 		return t->err;
 	t->choice = t->choices;

@@ -32,7 +32,7 @@ struct said_place {
 static const char *const answer_ids[] = { "id", "message.id", "response.id", "responseId" };
 static const char *const call_ids[] = { "id", "call_id", "tool_use_id", "toolUseId" };
 
-static const char no_place[] = "the provider's answer has a part that has no place in the "
+static const char no_place[] = "the provider's response has a part that has no place in the "
 			       "caller's API";
 
 static const struct answer_row *
@@ -118,7 +118,7 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 	if (!r->whole && calls_dialect_of(r->f)->begins_empty && span_is(s.text, "{}"))
 		s.text = SPAN_LIT("");
 	if (at->unsound)
-		r->why = "a call in the provider's answer has a number that is none";
+		r->why = "a call in the provider's response has a malformed number";
 	if ((custom && (p.name[0] || p.arguments[0])) || tree_member(n, "partialArgs"))
 		r->why = no_place;
 	note_said(r, at, s);
@@ -371,8 +371,8 @@ answer_said(enum form form, const struct answer_format *f, bool whole, struct sp
 	if (err == ERR_NOMEM)
 		return err;
 	if (err || r.t.root->tok != JSON_OBJECT) {
-		*why = whole ? "the provider's answer is no JSON object"
-			     : "an event of the provider's stream is no JSON object";
+		*why = whole ? "the provider's response is not a JSON object"
+			     : "an event of the provider's stream is not a JSON object";
 		return ERR_SYNTAX;
 	}
 	const struct node *type = f->type ? tree_member(r.t.root, f->type) : NULL;

@@ -205,10 +205,10 @@ answer_vectors(struct translator *t, struct span json)
 		return translator_fail(t, ERR_NOMEM, NULL);
 	if (err || json_next(v.j, &ev) != JSON_END)
 		return translator_fail(
-			t, ERR_SYNTAX, "the provider's answer is no list of vectors");
+			t, ERR_SYNTAX, "the provider's response is not a list of vectors");
 	if (v.n != t->plan.vectors)
 		return translator_fail(t, ERR_SYNTAX,
-			"the provider's answer has not as many vectors as were asked for");
+			"the provider's response has another number of vectors than was requested");
 	json_put_form(t->out,
 		"{'object':'list','data':[%j],'model':%t,'usage':{'prompt_tokens':%u,"
 		"'total_tokens':%u}}",

@@ -407,7 +407,7 @@ write_generate(struct question *q)
 	json_put_open(b, "contents", '[');
 	for (; t && !q->err; t = t->next) {
 		if (t->next || t->role == TURN_USER ||
-			!question_refuse(q, t->at, "an answer that is begun has no place"))
+			!question_refuse(q, t->at, "a response that is already begun has no place in the provider's API"))
 			put_generate_parts(
 				q, t->role == TURN_ASSISTANT ? "model" : "user", t, current);
 		current |= t == said;

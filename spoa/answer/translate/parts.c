@@ -141,7 +141,7 @@ check_part_data(struct question *q, struct part *p, const struct part_row *row,
 		part_goes(p);
 	else if (row->has[HAS_TEXT] && !has[HAS_TEXT] &&
 		 (p->kind == PART_TEXT || p->kind == PART_REFUSAL))
-		question_odd(q, of, "it says nothing");
+		question_odd(q, of, "it has no content");
 }
 
 struct part *

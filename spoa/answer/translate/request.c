@@ -343,7 +343,7 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 		.space = node_text(q->space),
 		.description = node_text(m[TOOL_DESCRIPTION]).n ? m[TOOL_DESCRIPTION] : NULL,
 		.schema = m[TOOL_SCHEMA],
-		/* it says nothing where it is false: responses, too, is told so */
+		/* it has no content where it is false: responses, too, is told so */
 		.strict = node_true(m[TOOL_STRICT]) ? m[TOOL_STRICT] : NULL };
 	*q->tools_end = q->tools_last = t;
 	q->tools_end = &t->next;

@@ -196,5 +196,5 @@ question_order(struct question *q, const struct request_form *to)
 		before = t;
 	}
 	if (!q->err && !q->turns)
-		question_odd(q, q->tree.root, "it has no turn that says anything");
+		question_odd(q, q->tree.root, "it has no turn with content");
 }

@@ -370,7 +370,7 @@ syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
 	}
 	if (span_starts(span_trim(line_at(text, m.line), " "), SPAN_LIT("\t")))
 		refuse(l, &m,
-			"a tab stands where the line is indented: YAML takes blanks only");
+			"the line is indented with a tab: use spaces, because YAML permits no tabs there");
 	else if (p->error == YAML_PARSER_ERROR && quotes_end(text, &m))
 		refuse(l, &m,
 			"a value that begins with a quote ends with it: put the whole value "

@@ -161,7 +161,7 @@ on_keyset_answer(void *arg, const struct http_answer *a)
 	else if (a->status == 200)
 		take_set(k, a);
 	else
-		keyset_refused(k, "an answer that is not 200", (struct span){ NULL, 0 });
+		keyset_refused(k, "a response whose status is not 200", (struct span){ NULL, 0 });
 	attempt_ended(k);
 }
 

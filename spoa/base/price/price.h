@@ -28,7 +28,7 @@
   X(PRICE_MAPS,       "maps",              PRICE_EACH,      PRICE_SEARCHES,  "answers that maps are the ground of") \
   X(PRICE_SESSIONS,   "session",           PRICE_EACH,      PRICE_SESSIONS,  "sessions of tools that the provider runs") \
   X(PRICE_FILES,      "file_search",       PRICE_EACH,      PRICE_SEARCHES,  "searches of files that the provider keeps") \
-  X(PRICE_DRAWN,      "tool_image",        PRICE_EACH,      PRICE_IMAGES,    "images that a tool of the provider's makes in an answer") \
+  X(PRICE_DRAWN,      "tool_image",        PRICE_EACH,      PRICE_IMAGES,    "images that a tool of the provider makes in a response") \
   X(PRICE_SECONDS,    "second",            PRICE_EACH,      PRICE_SECONDS,   "seconds of sound that were written down") \
   X(PRICE_CHARACTERS, "character",         PRICE_EACH,      PRICE_CHARACTERS, "characters that were spoken") \
   X(PRICE_STORED,     "cache_storage",     PRICE_HOURS,     PRICE_STORED,    "tokens that a cache keeps, by the hour") \
@@ -91,7 +91,7 @@ enum { PRICE_TIERS_MAX = 4, PRICE_WHERE_MAX = 32 };
 
 /* What a request says, or is known of where it goes, that prices depend on. */
 enum price_ask { ASKED_SIZE, ASKED_QUALITY, ASKED_CONTEXT, ASKED_REGION, PRICE_ASKS };
-/* "": it says nothing; "auto": the provider chooses, or its requests differ. */
+/* "": it has no content; "auto": the provider chooses, or its requests differ. */
 struct price_asked {
 	struct span v[PRICE_ASKS];
 };

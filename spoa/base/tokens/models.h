@@ -28,7 +28,7 @@ enum text_script text_script(struct span text);
   X(image,      "image",      "each image") \
   X(audio_kb,   "audio_kb",   "1,024 bytes of sound, as they are in the request") \
   X(file_kb,    "file_kb",    "1,024 bytes of a file, as they are in the request") \
-  X(reasoning,  "reasoning",  "more for the answer, where the request says no cap")
+  X(reasoning,  "reasoning",  "added for the response if the request has no limit")
 /* clang-format on */
 
 struct token_family {

@@ -70,7 +70,7 @@ variable(const struct expansion *x, const struct cel_node *n, struct span *out)
 {
 	if (n->op != OP_IDENT || (n->flags & F_ROOT))
 		return cel_error_at(x->err, x->src, n->at,
-			"a variable's name is due here, as in list.all(x, x > 0)");
+			"give a variable's name here, as in list.all(x, x > 0)");
 	*out = n->name;
 	return true;
 }
@@ -214,12 +214,12 @@ unexpected(struct parser *p, const char *wanted)
 {
 	if (p->t.tok == TOK_END)
 		cel_error_at(
-			p->err, p->src, p->t.at, "the expression ends where %s is due", wanted);
+			p->err, p->src, p->t.at, "the expression ends where %s is expected", wanted);
 	else if (span_is(p->t.text, "and") || span_is(p->t.text, "or"))
 		cel_error_at(p->err, p->src, p->t.at, "'%.*s' is no operator; '%s' is",
 			SPAN_ARG(p->t.text), p->t.text.p[0] == 'a' ? "&&" : "||");
 	else
-		cel_error_at(p->err, p->src, p->t.at, "unexpected '%.*s', %s is due",
+		cel_error_at(p->err, p->src, p->t.at, "unexpected '%.*s': %s is expected",
 			p->t.text.n > 40 ? 40 : (int)p->t.text.n, p->t.text.p, wanted);
 	return NULL;
 }

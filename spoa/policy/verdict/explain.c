@@ -209,7 +209,7 @@ say_change(struct telling *t, const struct rule *r)
 		if (x->require & REQUIRE_OCR)
 			buf_str(&t->says, n++ ? "" : "that pictures are read");
 		if (x->require & ~REQUIRE_OCR)
-			buf_str(&t->says, n ? ", an answer of " : "an answer of ");
+			buf_str(&t->says, n ? ", a response of " : "a response of ");
 		n = 0;
 		for (size_t i = 0; i < t->view.p->nexternals; i++)
 			if (x->require >> i & 1)

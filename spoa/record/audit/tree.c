@@ -329,7 +329,7 @@ read_tree_lines(struct tree *t, uint64_t from, uint64_t to, bool put, bool oldes
 	if (err && t->why.n == 0)
 		buf_printf(&t->why, "%s: record %llu: %s", t->dir,
 			(unsigned long long)(b.first + b.n + 1),
-			err == ERR_NOTFOUND ? "is not there" : "does not link");
+			err == ERR_NOTFOUND ? "is missing" : "does not match the hash of the record before it");
 	follow_close(&t->follow);
 	return err;
 }

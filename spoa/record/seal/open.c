@@ -110,7 +110,7 @@ read_kept(const json_t *o, struct kept *k, struct buf *why)
 		json_integer_value(bytes) < 0 ||
 		!sha256_read(json_span(o, "sha256"), k->sha256))
 		return why_err(
-			why, ERR_SYNTAX, "what the record says of the text is malformed");
+			why, ERR_SYNTAX, "the record's description of the text is malformed");
 	return 0;
 }
 
@@ -150,11 +150,10 @@ read_parts(const json_t *o, const char *journal, const char *node, struct kept *
 		return err;
 	sha256(buf_view(out), hash);
 	if (memcmp(hash, k->sha256, sizeof(hash)) != 0)
-		return why_err(why, ERR_AUTH, "the ciphertext is not what the record says");
+		return why_err(why, ERR_AUTH, "the ciphertext differs from the record's hash");
 	if (out->n - k->n * HPKE_TAG_BYTES != k->bytes)
 		return why_err(why, ERR_AUTH,
-			"the ciphertext is longer or shorter than the "
-			"record says");
+			"the ciphertext's length differs from the record's");
 	return 0;
 }
 

@@ -696,7 +696,7 @@ load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *
 		return why_err(why, ERR_NOMEM, "%s: %s", s->file, err_str(ERR_NOMEM));
 	if (*lost)
 		buf_printf(lost_why,
-			has ? "%llu of %llu shares that were given are lost: %s was not there"
+			has ? "%llu of %llu shares that were given are lost: %s did not exist"
 			    : "%llu of %llu shares that were given are not in %s: an older "
 			      "one, or "
 			      "lines were taken out",

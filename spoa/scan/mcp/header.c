@@ -210,7 +210,7 @@ check_version(const struct http_head *h, struct mcp_message *m, struct mcp_error
 		return refuse_header(why, MCP_CODE_HEADER, "MCP-Protocol-Version is missing");
 	if (stateless && m->kind == MCP_REQUEST && !m->version.p)
 		return refuse_header(why, MCP_CODE_PARAMS,
-			"MCP-Protocol-Version says a revision, and params._meta none");
+			"MCP-Protocol-Version names a revision, but params._meta does not");
 	m->era = stateless ? MCP_STATELESS : MCP_SESSIONS;
 	return 0;
 }

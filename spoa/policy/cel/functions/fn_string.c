@@ -152,7 +152,7 @@ put_radix(struct text *t, const struct cel_value *v, unsigned shift, bool upper)
 	uint64_t u = negative ? 0 - v->u : v->u; /* the bits of an int are in u too */
 
 	if (v->type != CEL_INT && v->type != CEL_UINT) {
-		fail_format(t, "format(): an integer is due");
+		fail_format(t, "format(): give an integer");
 		return;
 	}
 	do {
@@ -188,7 +188,7 @@ put_double(struct text *t, const struct cel_value *v, int precision, bool expone
 	double d = cel_as_double(v);
 
 	if (!cel_is_number(v->type)) {
-		fail_format(t, "format(): a number is due");
+		fail_format(t, "format(): give a number");
 		return;
 	}
 	if (!isfinite(d)) {

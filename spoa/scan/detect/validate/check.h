@@ -53,7 +53,7 @@ void check_names(struct buf *out);
 /* clang-format off */
 /* X(name, function, what it proves: `tollgate detectors list --markdown`) */
 #define CHECK_TABLE_SECRETS(X) \
-	X("vendor",     check_vendor,     "its key says secret") \
+	X("vendor",     check_vendor,     "its key names a secret") \
 	X("k8s",        check_k8s,        "the data of a Kubernetes Secret") \
 	X("ppk",        check_ppk,        "grammar to its MAC") \
 	X("crc62",      check_crc62,      "CRC-32 in base 62") /* GitHub, npm */ \
