@@ -1,5 +1,5 @@
-# HAProxy with the shipped files: not root, hence no chroot. In place of your own HAProxy in
-# containers; the bolt-on for yours is in haproxy/bolt-on.cfg.
+# HAProxy with the shipped files. It is not root, so it has no chroot. If you already run HAProxy,
+# use haproxy/bolt-on.cfg instead.
 ARG DEBIAN=debian:bookworm-slim
 FROM ${DEBIAN}
 RUN groupadd -r -g 990 haproxy && groupadd -r -g 991 tollgate \
@@ -8,7 +8,7 @@ RUN groupadd -r -g 990 haproxy && groupadd -r -g 991 tollgate \
 	&& rm -rf /var/lib/apt/lists/* && mkdir -p /etc/haproxy/tollgate
 COPY haproxy/haproxy.cfg /etc/haproxy/haproxy.cfg
 COPY haproxy/tollgate.cfg haproxy/spoe.cfg haproxy/503.http haproxy/origins.lst /etc/haproxy/tollgate/
-# One provider, by its address in PROVIDER; yours are in haproxy.cfg as it is shipped.
+# One provider, whose address is in PROVIDER. The shipped haproxy.cfg has examples for others.
 COPY docker/edge.sed docker/health.cfg /etc/haproxy/
 COPY docker/haproxy-start docker/haproxy-health /usr/bin/
 RUN sed -i -f /etc/haproxy/edge.sed /etc/haproxy/haproxy.cfg
@@ -22,12 +22,12 @@ LABEL org.opencontainers.image.title="tollgate-haproxy" \
 	org.opencontainers.image.licenses="Apache-2.0" \
 	org.opencontainers.image.documentation="README.md" \
 	org.opencontainers.image.base.name="${DEBIAN}"
-# as docs/haproxy.service.conf says
+# the same settings as in docs/haproxy.service.conf
 ENV MALLOC_MMAP_THRESHOLD_=4194304 MALLOC_TRIM_THRESHOLD_=67108864 MALLOC_TOP_PAD_=4194304
 USER haproxy
 EXPOSE 8080 8405
-# SIGUSR1 lets requests end
+# SIGUSR1: HAProxy finishes its requests and exits
 STOPSIGNAL SIGUSR1
-# It serves, and the daemon answers it
+# HAProxy serves, and the daemon responds to it
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["haproxy-health"]
 ENTRYPOINT ["haproxy-start", "-f", "/etc/haproxy/haproxy.cfg", "-f", "/etc/haproxy/tollgate/tollgate.cfg", "-f", "/etc/haproxy/health.cfg"]
