@@ -266,6 +266,27 @@ more_work_than_the_length_allows_is_an_error(void **state)
 	arena_reset(&f->arena);
 }
 
+/* In these texts one call searches all bytes for lines of base64 or for names of secrets. */
+static void
+a_search_ends_where_its_account_does(void **state)
+{
+	static const char *const units[] = { "cacaccapappckeycap,", "\"cKey,cap\ncapp", "K.kEy",
+		"#:ccapKey3ecap35Z|", "key:[p5a\"" };
+	enum { TEXT = 16 << 10, OVER = 20 }; /* a twentieth more */
+	struct detect_fix *f = *state;
+
+	for (size_t i = 0; i < COUNT_OF(units); i++) {
+		struct findings v;
+		size_t n = strlen(units[i]);
+		for (size_t at = 0; at < TEXT; at++)
+			room[at] = units[i][at % n];
+		detect_scan(f->rules, f->scratch, span_of(room, TEXT), NULL, &f->arena, &v);
+		arena_reset(&f->arena);
+		if (effort.done > detect_work(TEXT) / OVER * (OVER + 1))
+			fail_msg("%s: %lu units a byte", units[i], (unsigned long)effort.done / TEXT);
+	}
+}
+
 /* What is held and what comes then is unread: the policy says what becomes of it. */
 static void
 a_stream_over_its_account_goes_on_unread(void **state)
@@ -325,6 +346,7 @@ main(void)
 		cmocka_unit_test(lists_in_a_stream_stay_below),
 		cmocka_unit_test(a_value_is_read_once_for_all_keys_before_it),
 		cmocka_unit_test(more_work_than_the_length_allows_is_an_error),
+		cmocka_unit_test(a_search_ends_where_its_account_does),
 		cmocka_unit_test(a_stream_over_its_account_goes_on_unread),
 		cmocka_unit_test(work_that_nobody_waits_for_ends),
 	};

@@ -487,7 +487,7 @@ reads_later(struct span text, struct blob *b, size_t to)
 	struct blob part = *b;
 	unsigned char in = alphabets[b->kind];
 
-	for (size_t last = b->start; part.start < to; last = part.start) {
+	for (size_t last = b->start; part.start < to && !effort_over(); last = part.start) {
 		for (size_t n = 0; n < STRIDE && part.start < b->end; part.start++)
 			n += (digits_in[(unsigned char)text.p[part.start]] & in) != 0;
 		if (!find_text(text, &part))

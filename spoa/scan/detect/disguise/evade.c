@@ -713,7 +713,10 @@ try_blob(struct evade *e, struct span text, const struct view *v, size_t at, str
 		s->blobs = blob_run(text, at);
 		return 0;
 	}
-	return blob_find(text, at, &b, s->lines, &s->blobs) ? found_blob(e, text, v, &b) : 0;
+	bool found = blob_find(text, at, &b, s->lines, &s->blobs);
+	if (effort_over()) /* blob_find() may have ended early */
+		return effort_err();
+	return found ? found_blob(e, text, v, &b) : 0;
 }
 
 static int
