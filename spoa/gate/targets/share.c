@@ -171,7 +171,7 @@ obey_fact(const struct target_sharing *w, struct target_state *s, enum target_fa
 		if ((was & 1) != f->value)
 			log_target_fact(s, f, f->value ? "ejected" : "admitted");
 		if (!f->value)
-			target_notice(s, TOLD_HAND, true, "");
+			target_notice(s, NOTICED_HAND, true, "");
 		*seen = at << 1 | f->value;
 		return;
 	}
@@ -202,7 +202,7 @@ obey_fact(const struct target_sharing *w, struct target_state *s, enum target_fa
 	if (on[kind] && (!was || !word || kind == FACT_OPEN))
 		log_target_fact(s, f, word ? on[kind] : off[kind]);
 	if (on[kind] && !word)
-		target_notice(s, kind == FACT_OPEN ? TOLD_OPEN : TOLD_KEY, true, "");
+		target_notice(s, kind == FACT_OPEN ? NOTICED_OPEN : NOTICED_KEY, true, "");
 }
 
 static bool
