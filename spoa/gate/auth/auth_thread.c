@@ -201,7 +201,9 @@ take_answer(struct auth *a, const struct http_answer *got)
 			token_refused(a, code, got->status);
 		}
 	} else {
-		auth_failed(a, "the token endpoint's response is neither 200 nor an OAuth error", got->status);
+		auth_failed(a,
+			"the token endpoint's response is neither 200 nor an OAuth error",
+			got->status);
 	}
 }
 
@@ -249,8 +251,9 @@ fetch_token(struct auth *a)
 	if (!a->call) {
 		buf_putc(&why, '\0');
 		auth_failed(a,
-			err && why.n > 1 ? buf_view(&why).p
-					 : "the daemon could not start a request to the token endpoint",
+			err && why.n > 1
+				? buf_view(&why).p
+				: "the daemon could not start a request to the token endpoint",
 			0);
 		atomic_store(&a->tried, true);
 	}

@@ -79,7 +79,8 @@ repair_live_key(void *arg, const char *key, char why[TURNS_WHY])
 	pthread_mutex_unlock(&s->turns.lock);
 	if (!said)
 		live_junk(s->live, 1, span_str(key),
-			"another program overwrote this key: the daemons write it again; check which program "
+			"another program overwrote this key: the daemons write it again; check "
+			"which program "
 			"writes to Redis");
 	return true;
 }
@@ -401,8 +402,8 @@ live_turn(struct live_sync *s, uint64_t changes)
 	bool ok = read_entries(s, &f);
 	if (ok)
 		live_merge(s->live, f.items, f.n, &older);
-	ok = ok && (!f.over || make_room(s, &f)) && mark_node(s) && write_missing_entries(s, &f, &version) &&
-	     live_erased_note(s->live, &s->turns);
+	ok = ok && (!f.over || make_room(s, &f)) && mark_node(s) &&
+	     write_missing_entries(s, &f, &version) && live_erased_note(s->live, &s->turns);
 	if (ok) {
 		s->version = version;
 		s->read_us = now;

@@ -1,5 +1,6 @@
-/* Converts the words of the table to facts and back, and merges facts. A target's word that differs from
- * the one seen in the last turn was changed here and becomes a fact with a new stamp. */
+/* Converts the words of the table to facts and back, and merges facts. A target's word that
+ * differs from the one seen in the last turn was changed here and becomes a fact with a new
+ * stamp. */
 #include "gate/targets/share.h"
 
 #include <inttypes.h>
