@@ -21,7 +21,8 @@ enum {
 	EVAL_US = 60000000,  /* time until EVAL is tried again after Redis forbade it */
 };
 
-/* INCRBY KEYS[1] ARGV[1], if KEYS[2], the id, does not exist. The id is stored for ARGV[2] seconds. */
+/* INCRBY KEYS[1] ARGV[1], if KEYS[2], the id, does not exist. The id is stored for ARGV[2]
+ * seconds. */
 static const char add_once[] = "if redis.call('SET',KEYS[2],'','NX','EX',ARGV[2])then "
 			       "return redis.call('INCRBY',KEYS[1],ARGV[1])end";
 

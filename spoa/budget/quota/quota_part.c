@@ -598,7 +598,8 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 				      *life = replies + (err ? 0 : n - 1);
 	/* the first reply of the current item */
 	const struct redis_reply_ints *own = replies + part_before(t);
-	struct replies add = { .next = own, .former = replies + t->longs }, read = { .next = time + 1 };
+	struct replies add = { .next = own, .former = replies + t->longs },
+		       read = { .next = time + 1 };
 	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 3,
 	     lives = good && (uint64_t)life->list[0] == t->epoch;
 	int64_t at_ms = 0, revision = 0;

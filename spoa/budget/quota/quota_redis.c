@@ -1,5 +1,5 @@
-/* Reservations on Redis: the content and the time of each pipeline. quota_part.c writes the pipelines and reads
- * the replies.
+/* Reservations on Redis: the content and the time of each pipeline. quota_part.c writes the
+ * pipelines and reads the replies.
  *
  * All reservations of a turn of the loop are sent in one pipeline at its end, after all
  * corrections. The pipeline counts, then reads Redis' clock, then the counters that are not

@@ -74,5 +74,6 @@ quota_read(struct span s, struct quota_dim *d)
 	d->at.end_s = 0;
 	d->at.slice = d->at.until;
 	d->at.until = 0;
-	return v[5] <= QUOTA_SLICES && v[7] > 0 && v[7] <= WINDOW_MAX_S && v[6] <= TIME_MAX_S * 1000 / v[7];
+	return v[5] <= QUOTA_SLICES && v[7] > 0 && v[7] <= WINDOW_MAX_S &&
+	       v[6] <= TIME_MAX_S * 1000 / v[7];
 }

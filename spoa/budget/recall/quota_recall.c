@@ -158,7 +158,8 @@ read_segment(struct quota_recall *out, const struct quota_recall_into *into, int
  * journal's end from there on is within the limit. A segment in between may have an earlier
  * time if the clock was behind. */
 static size_t
-oldest_segment(struct quota_recall *out, const char *dir, const struct journal_list *l, int64_t since_s)
+oldest_segment(struct quota_recall *out, const char *dir, const struct journal_list *l,
+	int64_t since_s)
 {
 	uint64_t bytes = 0;
 	size_t first = l->n;
@@ -238,7 +239,10 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 		SCOPED_FD(fd, journal_segment_open(dir, &l.seg[i]));
 		err = fd < 0 ? ERR_IO : read_segment(out, into, fd, l.seg[i].name, offset);
 		if (err < 0)
-			buf_printf(why, "%s/%s: cannot be read: check the disk and the file's permissions", dir, l.seg[i].name);
+			buf_printf(why,
+				"%s/%s: cannot be read: check the disk and the file's "
+				"permissions",
+				dir, l.seg[i].name);
 	}
 	journal_list_free(&l);
 	if (err < 0)

@@ -242,7 +242,8 @@ startpoints_start(const struct config *cfg, struct audit *audit, struct startpoi
 	s->follow.node = cfg->node;
 	if (follow_from(&s->follow, s->of.at.segment, s->of.at.offset) ||
 		service_start(&s->service, &o)) {
-		buf_str(why, "the thread for start checkpoints could not be started: the system is out of threads or memory");
+		buf_str(why, "the thread for start checkpoints could not be started: the "
+			     "system is out of threads or memory");
 		startpoints_free(&s);
 	}
 	return s;

@@ -24,7 +24,8 @@ extern uint64_t startpoints_bytes; /* bytes of lines after which a checkpoint is
 struct startpoints_from {
 	struct quota_fold *fold; /* NULL: there is none */
 	struct startpoint at;
-	/* the place from which the start verified records, without text; offset 0: it verified everything */
+	/* the place from which the start verified records, without text; offset 0: it verified
+	 * everything */
 	struct startpoint used;
 	/* the state was read from the journal alone, so a checkpoint is written at once */
 	bool whole;

@@ -104,7 +104,6 @@ cell_part(const struct cell_value *v, size_t i)
 	return span_of(v->text + at, v->n[i]);
 }
 
-
 /* Differences from a provider's clock below SKEW_S are ignored. After a token was dropped,
  * the next one may be dropped DROP_AGAIN_US later. */
 enum { SKEW_S = 300, DROP_AGAIN_US = 30000000 };

@@ -47,8 +47,8 @@ struct auths {
 	bool running;
 	struct watch *watch;
 	struct metrics *metrics, own;
-	void *told_arg; /* set before `told` */
-	void (*_Atomic told)(void *arg, const char *provider);
+	void *on_new_value_arg; /* set before `on_new_value` */
+	void (*_Atomic on_new_value)(void *arg, const char *provider);
 };
 
 /* ---- values ---- */
@@ -81,18 +81,18 @@ take_material(struct auth *a, const struct material *m)
 static void
 report_new_value(const struct auth *a)
 {
-	void (*told)(void *arg, const char *provider) =
-		atomic_load_explicit(&a->all->told, memory_order_acquire);
+	void (*on_new_value)(void *arg, const char *provider) =
+		atomic_load_explicit(&a->all->on_new_value, memory_order_acquire);
 
-	if (told)
-		told(a->all->told_arg, a->c->provider);
+	if (on_new_value)
+		on_new_value(a->all->on_new_value_arg, a->c->provider);
 }
 
 void
-auths_tell(struct auths *s, void (*told)(void *arg, const char *provider), void *arg)
+auths_tell(struct auths *s, void (*on_new_value)(void *arg, const char *provider), void *arg)
 {
-	s->told_arg = arg;
-	atomic_store_explicit(&s->told, told, memory_order_release);
+	s->on_new_value_arg = arg;
+	atomic_store_explicit(&s->on_new_value, on_new_value, memory_order_release);
 }
 
 /* ---- fetching ---- */
@@ -201,7 +201,9 @@ take_answer(struct auth *a, const struct http_answer *got)
 			token_refused(a, code, got->status);
 		}
 	} else {
-		auth_failed(a, "the token endpoint's response is neither 200 nor an OAuth error", got->status);
+		auth_failed(a,
+			"the token endpoint's response is neither 200 nor an OAuth error",
+			got->status);
 	}
 }
 
@@ -249,8 +251,9 @@ fetch_token(struct auth *a)
 	if (!a->call) {
 		buf_putc(&why, '\0');
 		auth_failed(a,
-			err && why.n > 1 ? buf_view(&why).p
-					 : "the daemon could not start a request to the token endpoint",
+			err && why.n > 1
+				? buf_view(&why).p
+				: "the daemon could not start a request to the token endpoint",
 			0);
 		atomic_store(&a->tried, true);
 	}

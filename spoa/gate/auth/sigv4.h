@@ -47,7 +47,8 @@ struct sigv4_headers {
 	struct span authorization, date, content_sha256;
 	struct span token; /* n is 0 without a session token */
 };
-/* Signs a request that is sent to `host`. Returns 0, or ERR_AMBIGUOUS if the head has two content types, ERR_NOMEM or ERR_LIMIT. */
+/* Signs a request that is sent to `host`. Returns 0, or ERR_AMBIGUOUS if the head has two
+ * content types, ERR_NOMEM or ERR_LIMIT. */
 int sigv4_headers(struct arena *a, const struct sigv4_keys *keys,
 	const struct sigv4_scope *scope, const struct http_head *head, struct span host,
 	const unsigned char body[SHA256_BYTES], struct sigv4_headers *out);

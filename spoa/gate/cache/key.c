@@ -409,7 +409,8 @@ key_member(struct keying *k, const struct member *m, const struct cache_member *
 		return;
 	case MEMBER_NEEDED:
 		if (!only)
-			k->why = "the provider stores the response, because the request lacks `store: false`";
+			k->why = "the provider stores the response, because the request lacks "
+				 "`store: false`";
 		return;
 	case MEMBER_TOOLS:
 		if (!callers_run_all(m->value))
@@ -439,7 +440,8 @@ key_members(struct keying *k, struct span object, const struct cache_member *row
 		for (size_t i = 0; i < n && row->kind == MEMBER_NEEDED; i++)
 			there |= span_is(v[i].name, row->name);
 		if (row->kind == MEMBER_NEEDED && !there)
-			k->why = "the provider stores the response, because the request lacks `store: false`";
+			k->why = "the provider stores the response, because the request lacks "
+				 "`store: false`";
 	}
 	for (size_t i = 0; i < n && !k->why; i++) {
 		const struct cache_member *row = rows;

@@ -16,7 +16,7 @@ enum { MEANING_TEXT_MOST = 512 }; /* bytes; a longer prompt is compared with no 
  * those that end sentences. Only the words that ask are left to the vector, not the words
  * that are asked about: a list of words that change a meaning would always be incomplete.
  *
- * Example: of "Explain what 4 eggs cost in Bonn?", "4", "eggs" and "Bonn" are firm.
+ * Example: in "Explain what 4 eggs cost in Bonn?", the words 4, eggs, cost and Bonn are firm.
  *
  * Returns NULL, or a constant phrase that explains why the prompt is compared with no other;
  * `out` is then useless. Reasons are a long prompt, quotes, code or several lines, a script

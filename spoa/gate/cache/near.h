@@ -23,8 +23,8 @@ enum { NEAR_TEXT_MOST = 16 << 10 }; /* bytes; a longer text is similar to no oth
  *    rest    = sentence ( "," / "." / "?" ) " " phrase [ "." / "!" ]
  *
  * After ",", the sentence may contain no other comma. Spaces and the full stop are ignored
- * only in a plain sentence. Example: "Hello, please list all primes below 20." gives "list
- * all primes below 20". */
+ * only in a plain sentence. Example: "Hello, please list  all primes." gives "list
+ * all primes". */
 const char *near_text(const struct courtesy *c, struct span text, struct buf *out);
 /* Sets *plain to whether the text consists of letters, digits, spaces and the common signs of
  * one line. Returns NULL, or a constant phrase that explains why the text cannot be compared.

@@ -224,7 +224,8 @@ find_prompt(struct near_reading *r)
 			 span_starts(m.key, SPAN_LIT("function")))
 			take_tools(r, &ev);
 		else if (value_speaks(r, &ev) && !span_starts(m.key, SPAN_LIT("model")))
-			near_off(r, "the system prompt is about a text, so polite phrases may be content");
+			near_off(r, "the system prompt is about a text, so polite phrases may "
+				    "be content");
 	}
 	if (err || json_next(r->j, &ev) != JSON_END)
 		r->why = "the body cannot be compared";

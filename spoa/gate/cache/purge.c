@@ -116,7 +116,8 @@ purge_round(redisContext *c, char cursor[REDIS_CURSOR], const struct cache_purge
 	const redisReply *keys = redis_scan_list(r, cursor);
 	if (!keys) {
 		buf_clear(why);
-		return why_err(why, ERR_IO, "SCAN: %s", r->str ? r->str : "Redis returned another type of reply");
+		return why_err(why, ERR_IO, "SCAN: %s",
+			r->str ? r->str : "Redis returned another type of reply");
 	}
 	redisReply *some[AT_ONCE];
 	size_t n = 0;
@@ -145,7 +146,9 @@ cache_redis_purge(redisContext *c, const struct cache_purge *p, const atomic_boo
 	} while (!err && strcmp(cursor, "0") != 0);
 	if (err == ERR_BAD_STATE || err == ERR_TIMEOUT) {
 		buf_clear(why);
-		buf_str(why, err == ERR_TIMEOUT ? "the purge did not finish in time: purge again" : "the daemon is stopping: purge again after its start");
+		buf_str(why, err == ERR_TIMEOUT
+				     ? "the purge did not finish in time: purge again"
+				     : "the daemon is stopping: purge again after its start");
 	}
 	return err;
 }

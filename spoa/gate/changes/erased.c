@@ -296,8 +296,9 @@ read_hash(struct pages *p, const char *key, json_t *out)
 		const redisReply *list = r ? redis_scan_list(r, cursor) : NULL;
 		if (!list) {
 			buf_str(p->why, !r ? redis_sync_error(p->c)
-					: r->type == REDIS_REPLY_ERROR ? r->str
-								       : "HSCAN did not return a list");
+					: r->type == REDIS_REPLY_ERROR
+						? r->str
+						: "HSCAN did not return a list");
 			return false;
 		}
 		if (!take_page(p, list, out))

@@ -22,7 +22,8 @@
 #include "record/journal/journal.h"
 #include "record/seal/shares.h"
 
-static const char no_seal[] = "a file of shares exists, but no `seal` is configured to open it: configure `seal`, or "
+static const char no_seal[] =
+	"a file of shares exists, but no `seal` is configured to open it: configure `seal`, or "
 	"remove the file";
 
 struct erased_holder {

@@ -259,13 +259,16 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	int64_t is = found ? l->v[at]->serial : 0;
 
 	if (is != serial || (found && !live_entry_beats(*e, l->v[at]))) {
-		buf_str(why, "another change of this entry came first: read the entry again and repeat your change");
+		buf_str(why, "another change of this entry came first: read the entry again "
+			     "and repeat your change");
 		return ERR_BAD_STATE;
 	}
 	if (!found && live_is_full(l, *e)) {
 		metric_inc(l->metrics, M_LIVE_FULL);
 		if ((*e)->kind == LIVE_ERASE)
-			buf_printf(why, "the daemon has %zu erasures, the most it can keep: no more can be ordered",
+			buf_printf(why,
+				"the daemon has %zu erasures, the most it can keep: no more "
+				"can be ordered",
 				l->nerasures);
 		else
 			buf_printf(why,
@@ -280,7 +283,9 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	buf_putc(&line, '\n');
 	bool kept = store_keep(&l->store, &line, 1);
 	if (!kept)
-		buf_printf(why, "%s cannot be written: check the disk and the file's permissions", l->store.name);
+		buf_printf(why,
+			"%s cannot be written: check the disk and the file's permissions",
+			l->store.name);
 	if (!kept && !(*e)->ended)
 		return ERR_IO;
 	(*e)->put = atomic_load(&l->changes) + 1;

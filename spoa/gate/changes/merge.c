@@ -68,8 +68,9 @@ log_older_entry(struct live *l, const struct live_entry *e, int64_t ours, size_t
 		LI("ours", ours));
 }
 
-/* Logs that a change that was made here is replaced by one of another daemon that did not know it:
- * both were made at about the same time, and the daemon whose clock is ahead has the higher serial. */
+/* Logs that a change that was made here is replaced by one of another daemon that did not know
+ * it: both were made at about the same time, and the daemon whose clock is ahead has the higher
+ * serial. */
 static void
 log_crossed_change(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
 {

@@ -79,7 +79,8 @@ repair_live_key(void *arg, const char *key, char why[TURNS_WHY])
 	pthread_mutex_unlock(&s->turns.lock);
 	if (!said)
 		live_junk(s->live, 1, span_str(key),
-			"another program overwrote this key: the daemons write it again; check which program "
+			"another program overwrote this key: the daemons write it again; check "
+			"which program "
 			"writes to Redis");
 	return true;
 }
@@ -246,21 +247,21 @@ make_room(struct live_sync *s, const struct found *f)
 
 /* ---- writing to Redis ---- */
 
-struct told {
+struct live_writes {
 	struct turns *turns;
 	size_t n;
 	bool failed;
 };
 
 static void
-append_live_command(struct told *t, int argc, const char **argv, const size_t *lens)
+append_live_command(struct live_writes *t, int argc, const char **argv, const size_t *lens)
 {
 	t->n++;
 	t->failed |= !turns_append(t->turns, argc, argv, lens);
 }
 
 static void
-append_change(struct told *t, int argc, const char **argv, const size_t *lens)
+append_change(struct live_writes *t, int argc, const char **argv, const size_t *lens)
 {
 	const char *multi[] = { "MULTI" };
 
@@ -281,7 +282,7 @@ append_entry(void *arg, struct live_item item)
 /* Removes entries that no daemon needs to know any more. A daemon that still has one writes
  * it again until it purges the entry, too. */
 static void
-remove_stale(struct live_sync *s, const struct found *f, struct told *t)
+remove_stale(struct live_sync *s, const struct found *f, struct live_writes *t)
 {
 	uint64_t now = clock_mono_us();
 
@@ -303,7 +304,7 @@ static bool
 write_missing_entries(struct live_sync *s, const struct found *f, long long *version)
 {
 	const char *incr[] = { "INCR", LIVE_VERSION_KEY }, *exec[] = { "EXEC" };
-	struct told t = { .turns = &s->turns };
+	struct live_writes t = { .turns = &s->turns };
 
 	if (f)
 		live_missing(s->live, f->items, f->n, append_entry, &t);
@@ -391,18 +392,18 @@ live_turn(struct live_sync *s, uint64_t changes)
 		return false;
 	/* Redis has not changed since it was read: write only what is new here. */
 	if (version == s->version && now - s->read_us < FULL_US) {
-		bool told = changes == s->turns.known ||
+		bool written = changes == s->turns.known ||
 			    (write_missing_entries(s, NULL, &s->version) &&
 				    live_erased_note(s->live, &s->turns));
-		s->version = told ? s->version : -1;
-		return told;
+		s->version = written ? s->version : -1;
+		return written;
 	}
 	arena_init(&f.arena, BYTES_MAX, false);
 	bool ok = read_entries(s, &f);
 	if (ok)
 		live_merge(s->live, f.items, f.n, &older);
-	ok = ok && (!f.over || make_room(s, &f)) && mark_node(s) && write_missing_entries(s, &f, &version) &&
-	     live_erased_note(s->live, &s->turns);
+	ok = ok && (!f.over || make_room(s, &f)) && mark_node(s) &&
+	     write_missing_entries(s, &f, &version) && live_erased_note(s->live, &s->turns);
 	if (ok) {
 		s->version = version;
 		s->read_us = now;

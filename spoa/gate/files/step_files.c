@@ -331,8 +331,8 @@ tell_kind(struct request *r, const char *kind)
 		       : ERR_NOMEM;
 }
 
-/* Removes the files that were read completely from the list of uninspected media. The request is unreadable if
- * anything is left. */
+/* Removes the files that were read completely from the list of uninspected media. The request
+ * is unreadable if anything is left. */
 static int
 settle_unread(struct request *r)
 {
@@ -400,7 +400,8 @@ files_read(struct request *r, int err)
 	request_drop_files(r);
 	if (err == ERR_LIMIT)
 		return request_deny(r, 413, "request_too_complex", "",
-			SPAN_LIT("the files in the request contain too many texts: send fewer or smaller files"));
+			SPAN_LIT("the files in the request contain too many texts: send fewer "
+				 "or smaller files"));
 	return err ? request_overload(r) : request_hold_work(r);
 }
 

@@ -143,9 +143,9 @@ request_unread_files(struct request *r)
 		if (r->in.files[i].why)
 			f = &r->in.files[i];
 	if (r->in.body.format == BODY_FORM && (!f || f->why == file_no_reader))
-		return SPAN_LIT(
-			"the gateway cannot inspect a file in a form of this type: send it as a part of "
-			"multipart/form-data");
+		return SPAN_LIT("the gateway cannot inspect a file in a form of this type: "
+				"send it as a part of "
+				"multipart/form-data");
 	if (!f || f->why == file_no_reader || f->why == file_not_asked)
 		return SPAN_LIT(
 			"the request contains parts that the gateway cannot inspect (images, "
@@ -153,10 +153,12 @@ request_unread_files(struct request *r)
 	const char *kind = f->kind;
 	if (f->why_page)
 		return arena_printf(&r->arena,
-			"the request contains a file that the gateway cannot inspect (%s: %s on page %u): "
+			"the request contains a file that the gateway cannot inspect (%s: %s "
+			"on page %u): "
 			"send its content as text",
 			kind, f->why, f->why_page);
-	return arena_printf(&r->arena, "the request contains a file that the gateway cannot inspect (%s: %s): "
+	return arena_printf(&r->arena,
+		"the request contains a file that the gateway cannot inspect (%s: %s): "
 		"send its content as text",
 		kind[0] ? kind : "file", f->why);
 }

@@ -117,7 +117,8 @@ on_hash(void *arg, int err, const struct span *pairs, size_t n)
 	if (!v || !list) {
 		data_value_unref(&v);
 		end_fetch(it, NULL,
-			err == ERR_SYNTAX ? "the key is not a hash" : err_str(err ? err : ERR_NOMEM));
+			err == ERR_SYNTAX ? "the key is not a hash"
+					  : err_str(err ? err : ERR_NOMEM));
 		return;
 	}
 	for (size_t i = 0; i < 2 * n; i++)
@@ -133,7 +134,9 @@ on_data_answer(void *arg, const struct http_answer *a)
 {
 	struct item *it = TAGGED(item, arg);
 	struct data_value *v = NULL;
-	const char *why = a->err ? a->why : a->status != 200 ? "the response has a status other than 200" : NULL;
+	const char *why = a->err	     ? a->why
+			  : a->status != 200 ? "the response has a status other than 200"
+					     : NULL;
 	json_t *doc = NULL;
 
 	if (!why && !(doc = json_loadb(a->body.p ? a->body.p : "", a->body.n,

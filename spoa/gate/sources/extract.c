@@ -202,7 +202,8 @@ note_tools(struct extract_health *h, struct span answer)
 
 	h->why[0] = '\0';
 	if (!json_is_object(has))
-		snprintf(h->why, sizeof(h->why), "tollgate-extract does not list its tools: update it");
+		snprintf(h->why, sizeof(h->why),
+			"tollgate-extract does not list its tools: update it");
 	for (size_t i = 0; json_is_object(has) && i < COUNT_OF(tools); i++)
 		if (!json_is_true(json_object_get(has, tools[i])))
 			n += (size_t)snprintf(h->why + n, sizeof(h->why) - n, "%s%s",

@@ -254,7 +254,8 @@ kept_read_entry(struct kept_chunk *c, struct kept_entry *e)
 
 	if (s.n < ENTRY_BYTES)
 		return false;
-	size_t name = read_big_endian(span_cut(s, 0, 2)), entity = read_big_endian(span_cut(s, 2, 4)),
+	size_t name = read_big_endian(span_cut(s, 0, 2)),
+	       entity = read_big_endian(span_cut(s, 2, 4)),
 	       value = read_big_endian(span_cut(s, 4, 8));
 	bool nobodys = entity == NOBODYS;
 	if (nobodys)

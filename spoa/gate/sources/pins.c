@@ -65,8 +65,8 @@ pin_set_of(struct pin_table *t, const struct pin_key *k)
 static uint64_t
 sum_of(const struct pin_key *k, uint64_t target, uint64_t until_s)
 {
-	return key_half(k, 0) ^ key_half(k, 8) * 0x165667B19E3779F9u ^ target * 0x9E3779B97F4A7C15u ^
-	       until_s * 0xC2B2AE3D27D4EB4Fu;
+	return key_half(k, 0) ^ key_half(k, 8) * 0x165667B19E3779F9u ^
+	       target * 0x9E3779B97F4A7C15u ^ until_s * 0xC2B2AE3D27D4EB4Fu;
 }
 
 static uint64_t

@@ -78,7 +78,8 @@ store_open(struct store *s, struct buf *why)
 	else if (keyfile_wide(s->name, st.st_mode, "state", why))
 		err = ERR_AUTH;
 	else if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
-		buf_printf(why, "%s: another daemon uses this file: give each daemon its own", s->name);
+		buf_printf(why, "%s: another daemon uses this file: give each daemon its own",
+			s->name);
 	else if (replace_sync_folder(AT_FDCWD, s->name, why))
 		; /* only after this is a new file present after a power failure */
 	else if ((err = buf_fd(&text, s->fd)))
@@ -167,8 +168,10 @@ keep_lines(struct store *s, const struct buf *lines, size_t n, bool whole)
 	atomic_store(&s->kept, ok);
 	if (!ok && was)
 		log_event(LOG_ERROR, s->kind->failed, LS("file", s->name),
-			LS("why", open ? "the file cannot be written: check the disk; the daemon tries again with the next change"
-				       : "the file cannot be opened: check its owner and mode; the daemon tries again with the next change"));
+			LS("why", open ? "the file cannot be written: check the disk; the "
+					 "daemon tries again with the next change"
+				       : "the file cannot be opened: check its owner and mode; "
+					 "the daemon tries again with the next change"));
 	return ok;
 }
 

@@ -86,8 +86,8 @@ struct target_state {
 	_Atomic unsigned why;		/* the last failure: HTTP status << 8 | cause */
 	/* wall clock when it became unhealthy, and when it was ejected; for display, valid
 	 * only while it is so */
-	/* bits of enum target_told: notices that were sent and have not been withdrawn */
-	_Atomic unsigned told;
+	/* bits of enum target_noticed: notices that were sent and have not been withdrawn */
+	_Atomic unsigned noticed;
 	_Atomic int64_t ill_ns, ejected_ns;
 	/* in a provider's entry: the sums of all its models */
 	_Atomic int64_t all_under_way, queued;
@@ -115,10 +115,10 @@ struct target_table {
 };
 
 /* Reasons of notices. A notice changes nothing else. */
-enum target_told { TOLD_OPEN, TOLD_KEY, TOLD_HAND };
+enum target_noticed { NOTICED_OPEN, NOTICED_KEY, NOTICED_HAND };
 /* Sends a notice (base/notice.h) that the target is out, or that the reason is over. Each is
  * sent once. */
-void target_notice(struct target_state *s, enum target_told told, bool over, const char *why);
+void target_notice(struct target_state *s, enum target_noticed kind, bool over, const char *why);
 /* Sets whether the target is ejected by hand. at_us: when the operator asked for it. If `was`
  * is given and the current value is another one, the value stays and the result is false. */
 bool target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was,

@@ -54,8 +54,9 @@ struct next {
 	uint64_t retry_after_us; /* from now; 0: not known */
 	const char *why;	 /* NEXT_END: the reason, for the record's no_further */
 };
-/* The first applicable reason ends the attempts, in this order: the cause is final; `retry.on` does not
- * list it; the attempts are used up; the deadline has passed; no budget is left; no target is left. */
+/* The first applicable reason ends the attempts, in this order: the cause is final; `retry.on`
+ * does not list it; the attempts are used up; the deadline has passed; no budget is left; no
+ * target is left. */
 struct next targets_next(const struct next_plan *p);
 
 /* Returns the wait that a response asks for, in µs, from Retry-After, retry-after-ms or

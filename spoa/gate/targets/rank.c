@@ -149,8 +149,8 @@ targets_rank(const struct rank_ask *ask, const struct rank_target *t, size_t n,
 				    : rank_number(ask->random, i);
 		unsigned weight = t[i].target->weight;
 		k[i] = (struct key){ .at = i, .priority = t[i].target->priority };
-		out[i].out =
-			look_at_rank(ask, &t[i], &k[i], unit_interval(rank_number(x, 1)), &out[i].state);
+		out[i].out = look_at_rank(
+			ask, &t[i], &k[i], unit_interval(rank_number(x, 1)), &out[i].state);
 		k[i].in = out[i].out ? NOT_IN : LEFT;
 		costs[i] = rank_cost(ask, &t[i]);
 		k[i].cost = two || !by_draw ? 0 : costs[i];

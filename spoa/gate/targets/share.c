@@ -1,5 +1,6 @@
-/* Converts the words of the table to facts and back, and merges facts. A target's word that differs from
- * the one seen in the last turn was changed here and becomes a fact with a new stamp. */
+/* Converts the words of the table to facts and back, and merges facts. A target's word that
+ * differs from the one seen in the last turn was changed here and becomes a fact with a new
+ * stamp. */
 #include "gate/targets/share.h"
 
 #include <inttypes.h>
@@ -171,7 +172,7 @@ obey_fact(const struct target_sharing *w, struct target_state *s, enum target_fa
 		if ((was & 1) != f->value)
 			log_target_fact(s, f, f->value ? "ejected" : "admitted");
 		if (!f->value)
-			target_notice(s, TOLD_HAND, true, "");
+			target_notice(s, NOTICED_HAND, true, "");
 		*seen = at << 1 | f->value;
 		return;
 	}
@@ -202,7 +203,7 @@ obey_fact(const struct target_sharing *w, struct target_state *s, enum target_fa
 	if (on[kind] && (!was || !word || kind == FACT_OPEN))
 		log_target_fact(s, f, word ? on[kind] : off[kind]);
 	if (on[kind] && !word)
-		target_notice(s, kind == FACT_OPEN ? TOLD_OPEN : TOLD_KEY, true, "");
+		target_notice(s, kind == FACT_OPEN ? NOTICED_OPEN : NOTICED_KEY, true, "");
 }
 
 static bool

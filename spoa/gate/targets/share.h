@@ -36,7 +36,8 @@ struct target_facts {
 int target_facts_read(struct span text, uint64_t redis_us, struct target_facts *out);
 void target_facts_write(const struct target_facts *f, struct buf *out);
 
-/* The facts that this daemon knows about one target; zeros at first. owner: the thread tg-targets. */
+/* The facts that this daemon knows about one target; zeros at first. owner: the thread
+ * tg-targets. */
 struct target_known {
 	struct target_facts facts;
 	uint64_t seen[FACTS]; /* the target's words in the table when they were last read */

@@ -113,7 +113,8 @@ put_gauge(struct buf *out, const struct target_table *t, const char *name, const
 static uint64_t
 may_be_asked(const struct target_state *s, uint64_t now_us)
 {
-	return !is_target_keyless(s) && target_condition(s, true, now_us, NULL, NULL) <= TARGET_PROBE_DUE;
+	return !is_target_keyless(s) &&
+	       target_condition(s, true, now_us, NULL, NULL) <= TARGET_PROBE_DUE;
 }
 
 static uint64_t

@@ -147,19 +147,19 @@ target_falls_ill(struct target_state *s, uint64_t now_us)
 }
 
 void
-target_notice(struct target_state *s, enum target_told told, bool over, const char *why)
+target_notice(struct target_state *s, enum target_noticed kind, bool over, const char *why)
 {
-	static const char *const what[][2] = { [TOLD_OPEN] = { "target_open", "target_closed" },
-		[TOLD_KEY] = { "target_out", "target_back" },
-		[TOLD_HAND] = { "target_ejected", "target_admitted" } };
-	unsigned was = over ? atomic_fetch_and(&s->told, ~(1u << told))
-			    : atomic_fetch_or(&s->told, 1u << told);
+	static const char *const what[][2] = { [NOTICED_OPEN] = { "target_open", "target_closed" },
+		[NOTICED_KEY] = { "target_out", "target_back" },
+		[NOTICED_HAND] = { "target_ejected", "target_admitted" } };
+	unsigned was = over ? atomic_fetch_and(&s->noticed, ~(1u << kind))
+			    : atomic_fetch_or(&s->noticed, 1u << kind);
 
-	if ((was >> told & 1) != over || !notice_wanted(NOTICE_BREAKER))
+	if ((was >> kind & 1) != over || !notice_wanted(NOTICE_BREAKER))
 		return;
 	const struct notice_of of = { .kind = NOTICE_BREAKER,
 		.over = over,
-		.what = what[told][over],
+		.what = what[kind][over],
 		.name = span_str(s->name),
 		.since_ns = over ? atomic_load(&s->ill_ns) : 0 };
 	const struct log_field numbers[] = { LS("why", why),
@@ -192,7 +192,7 @@ open_breaker(struct target_state *s, const struct target_attempt *a, uint64_t bi
 			by_share ? "half of its responses fail" : "failures in a row"),
 		LS("last", attempt_causes[atomic_load(&s->why) & 0xff]),
 		LS("callers", bits & OPEN_FOR_ONE ? "one" : "all"), LI("for_ms", us / 1000));
-	target_notice(s, TOLD_OPEN, false,
+	target_notice(s, NOTICED_OPEN, false,
 		by_share ? "half of its responses fail" : "failures in a row");
 }
 
@@ -235,14 +235,14 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 		atomic_store(&s->failures, 0);
 	if (probe && atomic_exchange(&s->key_probe, 0)) {
 		log_event(LOG_WARN, "target.back", LS("target", s->name));
-		target_notice(s, TOLD_KEY, true, "");
+		target_notice(s, NOTICED_KEY, true, "");
 	} else if (open && is_over(s, probe, a->caller, open, now_us) &&
 		   atomic_compare_exchange_strong(&s->open, &open, 0)) {
 		atomic_store(&s->closed_us, now_us);
 		if (!(open & OPEN_FOR_ONE))
 			callers_forget(&s->callers);
 		log_event(LOG_WARN, "target.closed", LS("target", s->name));
-		target_notice(s, TOLD_OPEN, true, "");
+		target_notice(s, NOTICED_OPEN, true, "");
 	}
 	probe_given_back(s, a);
 	if (!open && atomic_load_explicit(&s->opens, memory_order_relaxed) &&
@@ -325,7 +325,7 @@ out_by_key(struct target_state *s, int status, uint64_t now_us)
 	if (!atomic_exchange(&s->key_probe, now_us + TARGET_KEY_PROBE_US))
 		log_event(LOG_ERROR, "target.out", LS("target", s->name), LI("status", status),
 			LS("why", why));
-	target_notice(s, TOLD_KEY, false, why);
+	target_notice(s, NOTICED_KEY, false, why);
 }
 
 void
@@ -339,8 +339,8 @@ target_clear(struct target_state *s)
 	atomic_store(&s->throttled_until, 0);
 	atomic_store(&s->early_us, 0);
 	atomic_store(&s->key_probe, 0);
-	target_notice(s, TOLD_OPEN, true, "");
-	target_notice(s, TOLD_KEY, true, "");
+	target_notice(s, NOTICED_OPEN, true, "");
+	target_notice(s, NOTICED_KEY, true, "");
 	callers_forget(&s->callers);
 	for (size_t i = 0; i < TARGET_WINDOW_S; i++)
 		atomic_store(&s->tries.second[i], 0);
@@ -515,9 +515,9 @@ target_first_content(
 }
 
 /* Conclusions about the target from the end of an attempt. */
-enum told { NOTHING, WELL, FAILED, THROTTLED, KEY };
+enum conclusion { NOTHING, WELL, FAILED, THROTTLED, KEY };
 
-static enum told
+static enum conclusion
 conclusion_of(const struct target_end *e)
 {
 	switch (e->cause) {
@@ -534,7 +534,7 @@ void
 target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_us)
 {
 	struct target_state *s = a->of;
-	enum told t = a->quiet ? NOTHING : conclusion_of(e);
+	enum conclusion t = a->quiet ? NOTHING : conclusion_of(e);
 	struct callers_blame b = { .half = true };
 
 	if (!s)

@@ -178,7 +178,7 @@ target_eject(struct target_table *t, struct span name)
 	if (s->shared)
 		return false;
 	target_by_hand(t, s, NULL, true, clock_mono_us());
-	target_notice(s, TOLD_HAND, false, "ejected by hand");
+	target_notice(s, NOTICED_HAND, false, "ejected by hand");
 	return true;
 }
 
@@ -187,7 +187,7 @@ admit_target(struct target_table *t, struct target_state *s)
 {
 	target_by_hand(t, s, NULL, false, clock_mono_us());
 	target_clear(s);
-	target_notice(s, TOLD_HAND, true, "");
+	target_notice(s, NOTICED_HAND, true, "");
 }
 
 /* Called if an operator admitted a target or the configuration was read again: any model may

@@ -514,7 +514,9 @@ pins_well(struct tool_pins_sync *s, struct buf *why)
 	bool kept = atomic_load(&s->store.kept);
 
 	if (!kept)
-		buf_printf(why, "%s cannot be written: check the disk and the file's permissions", s->name);
+		buf_printf(why,
+			"%s cannot be written: check the disk and the file's permissions",
+			s->name);
 	return kept && turns_up(&s->turns, why);
 }
 

@@ -280,7 +280,8 @@ notice_pin(const struct tool_pins *p, const struct pin *pin, bool over)
 		LSP("name", name) };
 	notice_send(&of, numbers, 3,
 		over ? "%s %s has its approved text again"
-		     : "%s %s has another text than at first: compare with tollgate tools diff, then approve "
+		     : "%s %s has another text than at first: compare with tollgate tools "
+		       "diff, then approve "
 		       "or remove the tool",
 		kind, whole);
 }

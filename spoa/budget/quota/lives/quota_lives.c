@@ -18,7 +18,8 @@
 #include "budget/quota/quota_lives.h"
 
 static void leave_life(struct life *l);
-static struct redis_pipe *lives_begin(struct quota *qt, const struct life *l, size_t commands, redis_cb *cb);
+static struct redis_pipe *lives_begin(
+	struct quota *qt, const struct life *l, size_t commands, redis_cb *cb);
 static struct life *lives_find(const struct quota_lives *l, uint64_t epoch);
 
 enum { PLACE_BITS = 10, PROCESS_BITS = 22, NODE_SHIFT = PLACE_BITS + PROCESS_BITS };
@@ -539,7 +540,8 @@ life_enter(struct life *l, enum life_state next)
 	l->state = next;
 }
 
-/* Leaves an epoch whose counts are not known: sets another epoch, in which all counters begin at 0. */
+/* Leaves an epoch whose counts are not known: sets another epoch, in which all counters begin
+ * at 0. */
 static void
 leave_life(struct life *l)
 {
@@ -773,7 +775,8 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		return;
 	}
 	l->came = replies[3].i;
-	note_members_seen(a->quota->lives, deciding_members(l->came, retired_of(&replies[5])), clock_mono_us());
+	note_members_seen(a->quota->lives, deciding_members(l->came, retired_of(&replies[5])),
+		clock_mono_us());
 	/* read after this worker's arrival, so that no admission is missed */
 	l->begun = replies[4].list[0] != 0;
 }
@@ -816,7 +819,8 @@ look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 {
 	int64_t known = all->lasting > all->first ? all->lasting : all->first;
 
-	if (!lives_unknown(&all->crowded_us, deciding_members(all->members, all->handed), known, now_us))
+	if (!lives_unknown(&all->crowded_us, deciding_members(all->members, all->handed), known,
+		    now_us))
 		return;
 	all->lasting = deciding_members(all->members, all->handed);
 	all->crowded_us = 0;

@@ -71,5 +71,4 @@ size_t names_nodes(const struct names *is);
  * process of the same node has added the usage that the journal has for the whole node. */
 bool names_back(const struct names *missed, const struct names *is);
 
-
 #endif
