@@ -1,4 +1,4 @@
-/* The bytes of a hand-over, on blocking sockets with bounds. */
+/* Sends and receives the messages of a hand-over, on blocking sockets with time limits. */
 #include "operator/handover/handover_wire.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/stops.h"
 
+/* The head as it is on the socket. */
 struct head {
 	uint32_t magic, kind, n, value, nengine, greeted;
 };
@@ -46,7 +47,7 @@ handover_bound(int socket, unsigned ms)
 static int
 wire_error(void)
 {
-	return errno == EAGAIN || errno == EWOULDBLOCK	? ERR_TIMEOUT
+	return errno == EAGAIN || errno == EWOULDBLOCK ? ERR_TIMEOUT
 	       : errno == EPIPE || errno == ECONNRESET ? ERR_CLOSED
 						       : ERR_IO;
 }
@@ -117,7 +118,7 @@ receive_all(int socket, char *p, size_t n)
 	return 0;
 }
 
-/* The descriptor that came with the head; -1: none. */
+/* Returns the descriptor that was passed with the head, or -1. */
 static int
 received_fd(struct msghdr *msg)
 {
