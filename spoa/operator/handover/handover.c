@@ -247,6 +247,9 @@ finish_handing_over(struct handover *h)
 	h->ops->gone(h->arg);
 }
 
+/* The older instance's last step: freezes the workers, waits until no decision is in flight,
+ * passes each connection of HAProxy and then GO. If a step fails before the new instance has
+ * confirmed, the workers continue and the handover is called off. */
 static void
 pass_connections(struct handover *h)
 {
@@ -353,6 +356,8 @@ serve_expect(struct handover *h, int fd)
 	return true;
 }
 
+/* Handles a new instance's JOIN: refuses it with a reason, or passes each listening socket and
+ * then SOCKETS. Returns false if the connection may be closed. */
 static bool
 serve_join(struct handover *h, int fd, bool unannounced, struct span node)
 {
@@ -488,6 +493,9 @@ refused_by_older(int err, const struct buf *bytes, struct buf *why)
 	return ERR_BAD_STATE;
 }
 
+/* The new instance's first step: connects to the instance that decides and takes its listening
+ * sockets. A refusal because of an equal node name is no error here: the start continues, and
+ * the journal's lock refuses it with a better message. */
 int
 handover_join(struct handover *h, bool take, struct buf *why)
 {
@@ -688,6 +696,9 @@ decides_now(const struct config *cfg, const char *instance)
 	       !span_is(buf_view(&bytes), instance);
 }
 
+/* Waits for the message DECIDES on `fd`. If the connection closes, the older instance may have
+ * ended after it passed everything, so the function then asks the instance that decides whether
+ * it is `instance`. */
 int
 handover_outcome(const struct config *cfg, int fd, const char *instance, int most_s,
 	bool (*over)(void *arg), void *arg, struct buf *why)

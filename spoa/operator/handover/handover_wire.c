@@ -66,6 +66,8 @@ send_all(int socket, struct span s)
 	return 0;
 }
 
+/* Sends the head with the descriptor in one sendmsg(), because a descriptor belongs to the
+ * bytes that it is sent with. The rest of the head and the bytes may need several calls. */
 int
 handover_send(int socket, const struct handover_msg *m, struct span first, struct span rest)
 {
@@ -131,6 +133,9 @@ received_fd(struct msghdr *msg)
 	return fd;
 }
 
+/* Receives one message. The first recvmsg() gets the descriptor; after an error the descriptor
+ * is closed. The connection's end between two messages is ERR_CLOSED, within a message
+ * ERR_TRUNCATED. */
 int
 handover_receive(int socket, struct handover_msg *m, struct buf *bytes)
 {

@@ -248,6 +248,8 @@ add_field(struct buf *b, const char *name, const char *value)
 	return !buf_failed(b);
 }
 
+/* Sends the message in c->body to the webhook. A message that is sent again keeps its id, but
+ * gets a new timestamp and signature. */
 static void
 post_message(struct channel *c)
 {

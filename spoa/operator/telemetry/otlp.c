@@ -188,6 +188,8 @@ struct otlp {
 
 /* ---- queueing ---- */
 
+/* Called by the audit thread for each written record: copies a sampled record into the queue.
+ * If the queue is full, the record's spans are dropped and counted. */
 void
 otlp_told(void *arg, const struct audit_entry *e)
 {

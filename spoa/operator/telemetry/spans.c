@@ -314,6 +314,8 @@ struct attempt_said {
 	uint64_t from_us, to_us;
 };
 
+/* Writes the span of one attempt at a target. The response's facts belong to the last attempt.
+ */
 static void
 put_attempt(struct span_out *o, const json_t *record, const struct attempt_said *a)
 {

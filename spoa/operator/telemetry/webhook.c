@@ -137,6 +137,8 @@ sign_with(
 	return 0;
 }
 
+/* Signs with each secret of the file (one a line, at most WEBHOOK_SECRETS), so a receiver can
+ * change to a new secret without a gap. */
 int
 webhook_sign(const char *secret_file, const char *id, int64_t seconds, struct span body,
 	char out[WEBHOOK_SIGNATURES], struct buf *why)
