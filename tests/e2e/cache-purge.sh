@@ -114,7 +114,7 @@ purges() { # WHERE
 	cache purge --route two --person ben
 	is "$1: both must be so" "$(got)" "0 1 purged"
 	cache purge --route twoo
-	is "$1: a route that is none is said" "$(got)" "0 0 purgedtollgate: cache: the policy in force has no route twoo, did you mean two?"
+	is "$1: a route that is none is said" "$(got)" "0 0 purgedtollgate: cache: the policy in force has no route twoo, did you mean two?; entries of an earlier policy were purged, if any"
 	cache purge --all --json
 	is "$1: all" "$? $(jq -c '[.id, .purged, .failed, has("record")]' "$D/out")" '0 ["all",6,0,true]'
 	check "$1: none is left" kept 0

@@ -172,7 +172,7 @@ stanza=$(piece 'frontend. Of' "$joint")$'\n' routes=$(piece 'same frontend' "$jo
 "$B/tollgate" check --haproxy-only --haproxy "$D/ended.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 is "a redirect that answers the second pass is an error" "$?" 1
 line=$(grep -n 'redirect scheme https code 301' "$D/ended.cfg" | cut -d: -f1)
-like "with what happens, the line, and what to write" "$(tr "\n" " " <"$D/check.err")" "ended.cfg:$line:1: inner-answered: each relayed request is answered 301 by line $line: .*https-in has not met this rule.*redirect scheme https code 301 unless acme or \{ so_name tollgate-inner \}"
+like "with what happens, the line, and what to write" "$(tr "\n" " " <"$D/check.err")" "ended.cfg:$line:1: inner-answered: every relayed request is answered 301 by line $line: .*https-in have not met this rule.*redirect scheme https code 301 unless acme or \{ so_name tollgate-inner \}"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/ended.cfg"
 auth="authorization: Bearer $(token)"
 is "and it is real" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat")" 301

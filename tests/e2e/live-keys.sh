@@ -77,8 +77,8 @@ is "nor reads them without the token" "$(curl -s -o /dev/null -w '%{http_code}' 
 admin=$(sed -n 's/.*unix@\(.*admin.sock\).*/\1/p' "$D/tollgate.yaml")
 post() { curl -s -w ' %{http_code}' --unix-socket "$admin" "http://x/$1" -d "$2" | tr -d '\n'; }
 is "no object is no call" "$(post keys/new '[]')" '{"error":"the body must be a JSON object"} 400'
-is "nor is an odd member" "$(post keys/new '{"person":"x","sha256":"y"}')" '{"error":"sha256: a key has no such member"} 400'
-is "nor one that is too long" "$(post keys/new "{\"person\":\"$(head -c 70000 /dev/zero | tr '\0' x)\"}")" '{"error":"longer than 64 KB"} 413'
+is "nor is an odd member" "$(post keys/new '{"person":"x","sha256":"y"}')" '{"error":"sha256: a key has no such member: correct the name"} 400'
+is "nor one that is too long" "$(post keys/new "{\"person\":\"$(head -c 70000 /dev/zero | tr '\0' x)\"}")" '{"error":"the body is longer than 64 KB: send less"} 413'
 like "what changes something answers with the record that it left" "$(post keys/new '{"person":"recorded","reason":"ticket 8"}')" '"record":"a/[1-9][0-9]*"'
 like "which can be shown" "$("$build/tollgate" audit show --seq "$(post keys/new '{"person":"recorded","reason":"ticket 8"}' | sed 's/.*"record":"\([^"]*\)".*/\1/')" -c "$D/tollgate.yaml" | tr -d '\n ')" '"change":"new".*"reason":"ticket8"'
 like "nor a value of another kind" "$(post keys/new '{"person":["x"]}')" '^\{"error":"person: expected text without control characters"\} 400'

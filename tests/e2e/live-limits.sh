@@ -205,7 +205,7 @@ ask "$rich"
 is "with more she has" "$status" 200
 like "the list says dollars" "$(limit list)" ' team-month +team=spend +5\.0 '
 limit set team-month --for team=spend --to 5x
-like "no dollars" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: US dollars such as 500 or 0.25 are expected'
+like "no dollars" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: send US dollars such as 500 or 0.25'
 
 # ---- recorded ----
 "$build/tollgate" audit export --journal "$D/journal" | grep '"type":"change"' >"$D/changes"

@@ -185,7 +185,7 @@ is "a block between marks goes, a former value comes back" "$code $(grep -c 'tol
 sed 's/^    tune.bufsize 262144.*/    tune.bufsize 65536 # tollgate: was 16384/' "$D/whole.cfg" >"$cfg"
 undo --write
 is "a value that was changed since stays" "$code $(grep -c '^    tune.bufsize 65536$' "$cfg")" "0 1"
-like "and is named" "$(cat "$D/out")" 'haproxy.cfg:[0-9]*: .tune.bufsize 65536. stays: .*before init it was .16384.'
+like "and is named" "$(cat "$D/out")" 'haproxy.cfg:[0-9]*: .tune.bufsize 65536. stays, .*before init it was .16384.'
 for mark in 'begin stanza' 'end stanza' 'begin guard' 'end global'; do
 	awk -v m="# tollgate: $mark" '!(index($0, m) && !n++)' "$D/whole.cfg" >"$cfg"
 	cp "$cfg" "$D/laid.cfg"

@@ -108,7 +108,7 @@ else
 fi
 "$build/tollgate" serve -c "$D/tollgate.yaml" --instance "$([ "$(node_of)" = a ] && echo b || echo a)" >"$D/unasked.log" 2>&1 9>&- && code=0 || code=$?
 is "an instance that no command announced is exit 3" "$code" 3
-like "with the reason" "$(cat "$D/unasked.log")" 'another process decides here: tollgate upgrade'
+like "with the reason" "$(cat "$D/unasked.log")" 'another process decides here: use tollgate upgrade'
 is_now=$(node_of)
 "$build/tollgate" serve -c "$D/tollgate.yaml" --take --instance "$([ "$is_now" = a ] && echo b || echo a)" >>"$D/tollgate.log" 2>&1 </dev/null 9>&- &
 note_pid $! tollgate

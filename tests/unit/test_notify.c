@@ -318,7 +318,7 @@ a_secret_that_cannot_be_used_is_refused_at_the_start(void **state UNUSED)
 		{ "too short", "whsec_MfKQ9r8G\n", 0600, "24 to 64" },
 		{ "no base64", "whsec_????????????????????????????????\n", 0600, "base64" },
 		{ "empty", "\n", 0600, "no secret" },
-		{ "five of them", W W W W W, 0600, "line 5: more than 4" },
+		{ "five of them", W W W W W, 0600, "line 5: the file has more than 4" },
 		{ "others may read it", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0644, "" },
 		{ "not there", NULL, 0, "" },
 	};

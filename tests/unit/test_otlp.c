@@ -34,10 +34,10 @@ answers(void **state)
 		{ "taken", 0, 200, "{}", "", OTLP_TAKEN, 0, 0, "" },
 		{ "taken, with nothing said", 0, 200, " \n", "", OTLP_TAKEN, 0, 0, "" },
 		{ "taken in part, the count a text", 0, 200, "{\"partialSuccess\":{\"rejectedSpans\":\"3\",\"errorMessage\":\"too\\u0007 many\\u00e9\"}}", "", OTLP_TAKEN, 3, 0, "too? many??" },
-		{ "taken in part, a number, no message", 0, 200, "{\"partial_success\":{\"rejected_data_points\":7}}", "", OTLP_TAKEN, 7, 0, "some were rejected" },
+		{ "taken in part, a number, no message", 0, 200, "{\"partial_success\":{\"rejected_data_points\":7}}", "", OTLP_TAKEN, 7, 0, "the collector rejected some of them" },
 		{ "a warning alone", 0, 200, "{\"partialSuccess\":{\"errorMessage\":\"hm\"}}", "", OTLP_TAKEN, 0, 0, "hm" },
 		{ "less than none", 0, 200, "{\"partialSuccess\":{\"rejectedSpans\":-1}}", "", OTLP_TAKEN, 0, 0, "" },
-		{ "a page", 0, 200, "<html>", "", OTLP_UNREAD, 0, 0, "status 2xx, and no JSON object as OTLP has it" },
+		{ "a page", 0, 200, "<html>", "", OTLP_UNREAD, 0, 0, "status 2xx, but the body is not a JSON object of OTLP" },
 		{ "a list", 0, 200, "[]", "", OTLP_UNREAD, 0, 0, NULL },
 		{ "too long", ERR_LIMIT, 0, "", "", OTLP_UNREAD, 0, 0, "the response is too long" },
 		{ "no HTTP", ERR_SYNTAX, 0, "", "", OTLP_UNREAD, 0, 0, NULL },
@@ -50,7 +50,7 @@ answers(void **state)
 		{ "a gateway's timeout", 0, 504, "", "", OTLP_AGAIN, 0, 0, NULL },
 		{ "an error that stays", 0, 500, "", "5", OTLP_NEVER, 0, 0, "status 500" },
 		{ "wrong", 0, 400, "", "", OTLP_NEVER, 0, 0, NULL },
-		{ "elsewhere", 0, 307, "", "", OTLP_NEVER, 0, 0, "status 307, a redirect: not followed" },
+		{ "elsewhere", 0, 307, "", "", OTLP_NEVER, 0, 0, "status 307, a redirect, which is not followed" },
 	};
 	/* clang-format on */
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -439,19 +439,19 @@ fields(void **state)
 	static const struct { const char *text; mode_t mode; int n; const char *why; } rows[] = {
 		{ "# a comment\n\nAuthorization: Bearer x\r\nx-a:b", 0600, 2, NULL },
 		{ "Authorization: Bearer x\n", 0644, -1, "644" },
-		{ "Authorization Bearer x\n", 0600, -1, ":1: \"Name: value\"" },
-		{ "a: b\nhost: x\n", 0600, -1, ":2: this field is ours" },
+		{ "Authorization Bearer x\n", 0600, -1, ":1: write \"Name: value\"" },
+		{ "a: b\nhost: x\n", 0600, -1, ":2: the daemon sets this field itself" },
 		{ "a:\n", 0600, -1, ":1: " },
 		{ "a: b\033\n", 0600, -1, ":1: " },
 		{ "\n", 0600, -1, "no header field" },
 		{ A B A B A B A B A B A B A B A B, 0600, 16, NULL },
-		{ A B A B A B A B A B A B A B A B A, 0600, -1, ":17: more than 16" },
-		{ "Content-Length: 1\n", 0600, -1, ":1: this field is ours" },
-		{ "content-type: x\n", 0600, -1, ":1: this field is ours" },
-		{ "content-encoding: x\n", 0600, -1, ":1: this field is ours" },
-		{ "transfer-Encoding: chunked\n", 0600, -1, ":1: this field is ours" },
-		{ "connection: close\n", 0600, -1, ":1: this field is ours" },
-		{ "EXPECT: 100-continue\n", 0600, -1, ":1: this field is ours" },
+		{ A B A B A B A B A B A B A B A B A, 0600, -1, ":17: the file has more than 16" },
+		{ "Content-Length: 1\n", 0600, -1, ":1: the daemon sets this field itself" },
+		{ "content-type: x\n", 0600, -1, ":1: the daemon sets this field itself" },
+		{ "content-encoding: x\n", 0600, -1, ":1: the daemon sets this field itself" },
+		{ "transfer-Encoding: chunked\n", 0600, -1, ":1: the daemon sets this field itself" },
+		{ "connection: close\n", 0600, -1, ":1: the daemon sets this field itself" },
+		{ "EXPECT: 100-continue\n", 0600, -1, ":1: the daemon sets this field itself" },
 	};
 	/* clang-format on */
 	char file[] = "/tmp/tollgate-headers-XXXXXX";

@@ -340,6 +340,10 @@ upload_new(const struct side *s, struct MHD_Connection *c, const char *url, cons
 	return u;
 }
 
+/* libmicrohttpd's callback. It calls this function once with the head, once for each part of
+ * the body, once after the body, and again when a suspended connection resumes. `con` holds the
+ * request's struct upload across these calls. The caller is checked after the body, whose
+ * size and time are limited. */
 static enum MHD_Result
 handle_request(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	const char *version UNUSED, const char *bytes, size_t *upload_size, void **con)
@@ -468,6 +472,9 @@ serve_side(struct side *s, struct buf *why)
 	return 0;
 }
 
+/* Stops in an order that libmicrohttpd needs: no connection may be suspended while
+ * MHD_stop_daemon() runs, so children and viewers end first. Objects that requests
+ * use are freed after the servers have stopped. */
 static void
 admin_stop(void *front)
 {
@@ -513,6 +520,8 @@ admin_decisions(struct admin *a)
 	return a->decisions;
 }
 
+/* Creates what the endpoints need and then opens the listening sockets, so that the first
+ * request finds everything in place. After an error admin_stop() releases what exists. */
 static void *
 admin_start(const struct config *cfg, struct server *server, struct buf *why)
 {

@@ -237,6 +237,8 @@ purge_servers(struct caches *all, struct cache_servers *to, const struct cache_p
 	return err;
 }
 
+/* Purges this process's entries first and then those of each Redis server. If a server fails,
+ * the answer states how many entries were purged before; a purge can be repeated. */
 static void
 do_purge(struct cache_job *j, struct cache_servers *to)
 {

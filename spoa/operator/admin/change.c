@@ -447,6 +447,10 @@ refuse_unrecorded(struct change *c, int err)
 			what, err_str(err));
 }
 
+/* Records a change and applies it. Typically the record comes first: a change that cannot be
+ * recorded is refused. A change that ends something (a key is revoked, for example) is applied
+ * even without a record, and even if it could not be kept on disk; the answer then has
+ * "recorded": false or "kept": false. */
 bool
 change_put(struct change *c, json_t *before, json_t *after)
 {
@@ -518,6 +522,9 @@ record_and_do(struct change *c, const struct change_row *row, json_t *before, js
 		say_changed(c, after);
 }
 
+/* Runs one endpoint that changes something: `row->make` checks the parameters and yields the
+ * state before and after. A row with `what` changes something outside the live state: the
+ * change is recorded and then done. Other rows change an entry of the live state. */
 unsigned
 change_call(const struct change_row *row, struct server *s, const struct admin_peer *peer,
 	json_t *in, struct buf *out)

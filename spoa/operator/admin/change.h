@@ -101,8 +101,8 @@ bool change_sign(struct change *c, json_t *entry);
 bool change_put(struct change *c, json_t *before, json_t *after);
 
 /* Records a change that was made elsewhere, without waiting. `peer` is NULL if a changed file
- * caused it. The record is written once the disk accepts it. Takes ownership of before and
- * after, which may be NULL. */
+ * caused it. The record is written once the disk accepts it. Takes ownership of both
+ * objects, which may be NULL. */
 void change_told(struct server *s, const struct admin_peer *peer, const char *what,
 	const char *verb, const char *id, json_t *before, json_t *after);
 /* Records a sum of readings; see allowances_record_fn. */

@@ -8,9 +8,7 @@
  * (memfd) of bounded size and has only the descriptors 0, 1 and 2.
  *
  *   child_ask() ─► waits ─► runs ─► over: done() is called ─► child_release()
- *                    └──────────────────▲ the client left, the daemon stops, or the wait was
- * too long
- */
+ *                    └────────────────▲ the client left, the daemon stops, too late */
 #ifndef OPERATOR_ADMIN_CHILD_H
 #define OPERATOR_ADMIN_CHILD_H
 

@@ -370,6 +370,10 @@ next_event_of(struct viewer *v)
 	return NULL;
 }
 
+/* Decides what happens to one viewer after the ring has changed or time has passed. The viewer
+ * gets its place in the ring. It is ended if the ring has overtaken it, or if its client has
+ * read nothing for `still_us`. It gets a comment after `comment_us` of silence. It is woken if
+ * there is something to send. */
 static void
 look_at_viewer(struct viewer *v, bool caught_up, uint64_t now_us)
 {
@@ -653,6 +657,10 @@ set_after(struct viewer *v, struct span after, struct buf *why)
 	return false;
 }
 
+/* Opens a viewer and puts it into the list. The thread that reads the journal starts with the
+ * first viewer. A viewer without a position begins at the journal's end, minus the `last`
+ * events that the caller wants to see. The limits for all viewers and for one caller are
+ * checked under the lock, so two calls at once cannot exceed them. */
 struct viewer *
 decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	const struct viewer_calls *calls, void *arg, int *status, struct buf *why)
@@ -742,6 +750,11 @@ decisions_close(struct viewer **vp)
 	return shown;
 }
 
+/* Copies the next bytes for the client to `out`: first the viewer's own text (the
+ * greeting, comments and ids), then events from the ring. An event that does not fit is split,
+ * and `sent` counts its bytes so far. Until it is complete, nothing else may be sent, because
+ * it would end up inside the event. Without bytes the connection sleeps until look_at_viewer()
+ * wakes it. */
 ssize_t
 decisions_take(struct viewer *v, char *out, size_t max)
 {
@@ -897,6 +910,8 @@ event_text(const json_t *in, const char *name)
 	return json_span(json_object_get(in, name));
 }
 
+/* GET /decisions/live. The response begins only after a record that this caller reads decisions
+ * has been written. While the journal accepts no records, no one can watch. */
 enum MHD_Result
 admin_decisions_live(struct asking *q)
 {

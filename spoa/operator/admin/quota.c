@@ -129,6 +129,8 @@ take_text(struct look *l, const json_t *in, const char *name, struct span *out)
 	return !v || json_is_string(v);
 }
 
+/* Sends the question to worker 0 and waits at most ANSWER_US. The worker may answer later than
+ * that, so both hold the question and the last holder frees it. */
 unsigned
 admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {

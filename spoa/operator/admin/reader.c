@@ -315,6 +315,12 @@ step_member_of(const struct asked *a, size_t step)
 	return a->row->step[step].member;
 }
 
+/* Puts the response together: the children's outputs stay where they are (in files), and
+ * `piece` holds the JSON text before each output and a final text after the last one.
+ * send_some() sends the pieces in order. For example, two steps with members "records" and
+ * "gaps" become
+ * {"records":OUTPUT,"gaps":OUTPUT}. If a soft step fails, its member is null and NAME_why has
+ * the reason. */
 static enum MHD_Result
 answer_reader(struct asked *a)
 {

@@ -182,6 +182,8 @@ set_approved(json_t *after, const json_t *pin, const char *hash, bool only)
 	json_object_del(after, "state");
 }
 
+/* Approves the text of a pinned tool that `hash` names, in addition to the approved ones or,
+ * with `only`, in their place. `none` withdraws all approvals. */
 static bool
 change_tools(struct change *c, json_t **before, json_t **after)
 {

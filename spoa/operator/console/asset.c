@@ -1,5 +1,5 @@
-/* The console's files by name: a walk over thirty rows. Their ETag is of their bytes, made when
- * it is asked for: a hash of 60 KB at most. */
+/* Finds the console's files by name, in a table of about thirty rows. The ETag is computed at
+ * each request, from at most 60 KB. */
 #include "operator/console/asset.h"
 
 #include <stdio.h>
@@ -16,7 +16,8 @@ static const struct { const char *end, *type; } types[] = {
 };
 /* clang-format on */
 
-/* "views/now.js" of "spoa/operator/console/views/now.js", "uplot.js" of "build/charts/uplot.js". */
+/* Returns the name under which a file is served: "views/now.js" for
+ * "spoa/operator/console/views/now.js", "uplot.js" for "build/charts/uplot.js". */
 static const char *
 served_as(const char *name)
 {

@@ -1,6 +1,5 @@
-/* The console's files, compiled in: what GET /console/… answers with. Where the library of
- * charts was not to be had at the build, uplot.js is a stand-in, and the page shows numbers in
- * tables. */
+/* The console's files, compiled in, for GET /console/…. If the chart library was not available
+ * at build time, uplot.js is a placeholder, and the page shows numbers in tables. */
 #ifndef OPERATOR_CONSOLE_ASSET_H
 #define OPERATOR_CONSOLE_ASSET_H
 
@@ -9,8 +8,10 @@
 
 #include "base/span.h"
 
+/* A compiled-in file. */
 struct console_file {
-	const char *name; /* "spoa/operator/console/views/now.js" */
+	/* path in the source tree, for example "spoa/operator/console/views/now.js" */
+	const char *name;
 	const char *text;
 	size_t n;
 };
@@ -19,20 +20,20 @@ extern const size_t console_files_count;
 
 enum { CONSOLE_ETAG_BYTES = 2 + 32 + 1 };
 
+/* A file as it is served. */
 struct console_asset {
-	struct span text; /* lives as long as the program */
+	struct span text; /* valid as long as the program runs */
 	const char *type; /* Content-Type */
-	/* Quoted, of the bytes: an answer may be kept, and is asked for anew each time
-	 * (Cache-Control: no-cache), so that a new program's page is never mixed with an old
-	 * one's. */
+	/* A quoted hash of the bytes. Browsers revalidate each file at each use (Cache-Control:
+	 * no-cache), so files of two versions are never mixed. */
 	char etag[CONSOLE_ETAG_BYTES];
 };
 
-/* path: what follows "/console/"; empty is index.html. False: no such file. Any thread. */
+/* Finds a file by the path after "/console/"; empty: index.html. Returns false if there is no
+ * such file. Any thread. */
 bool console_asset(const char *path, struct console_asset *out);
 
-/* Everything that the page may load, run and be framed by: the answer's
- * Content-Security-Policy. */
+/* The Content-Security-Policy of all responses: the sources that the page may load and run, and that no page may frame it. */
 #define CONSOLE_CSP                                                                            \
 	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "        \
 	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -73,6 +73,8 @@ call_predicate(const struct condition *c, struct span name, const struct span *a
 	return UNKNOWN; /* feature(), enabled(), openssl_version_atleast() and others */
 }
 
+/* Reads one term of an .if condition: !TERM, (CONDITION), a number, or PREDICATE(ARGUMENTS).
+ * Returns TRUE, FALSE or UNKNOWN. */
 static int
 read_term(struct condition *c)
 {

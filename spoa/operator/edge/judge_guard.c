@@ -92,6 +92,7 @@ unguarded_by_wish(const struct haproxy_section *s)
 	return memmem(s->head->source.p, s->head->source.n, mark, sizeof(mark) - 1) != NULL;
 }
 
+/* Reports a backend with a credential whose guard is missing or is never evaluated. */
 static void
 judge_backend(struct judge *j, const struct haproxy_section *s)
 {
@@ -157,7 +158,8 @@ rule_credential_in_front(struct judge *j)
 
 /* ---- ways around the gate ---- */
 
-/* Typically a redirect to TLS. Challenges of ACME may be excepted, because they reach no
+/* Finds the line with which a frontend answers every request, typically a redirect to TLS.
+ * NULL if no line does. Challenges of ACME may be excepted, because they reach no
  * provider. If an `allow` precedes the rule, other http-request rules are not evaluated for
  * what it allows, but `redirect` lines are. */
 const struct haproxy_line *

@@ -306,6 +306,8 @@ count_words(const struct haproxy_line *l, const char *word)
 	return n;
 }
 
+/* Checks the bind on which the relay returns requests. These requests were inspected and skip
+ * the gate, so only the relay may be able to connect: one Unix socket, mode 660 or 600. */
 void
 rule_inner_bind(struct judge *j)
 {

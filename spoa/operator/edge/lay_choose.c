@@ -172,6 +172,8 @@ hosts_of(const struct haproxy_section *s, struct span *host, size_t n, size_t mo
 	return n;
 }
 
+/* Takes the hosts from --host. Without it, the only host that the frontends name is taken; with
+ * several or none, `choices` gets the question. */
 static void
 choose_host(struct lay *l, const struct lay_wish *wish)
 {
@@ -278,6 +280,9 @@ ask_backend(struct lay *l, const struct haproxy *h)
 			"key and server (docs/haproxy.md has an example)\n");
 }
 
+/* Takes the backends from --backend. Without it, each backend with a credential is taken if its
+ * servers' addresses reveal the dialect (api.openai.com, for example); otherwise `choices` gets
+ * the question. */
 static void
 choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *wish)
 {

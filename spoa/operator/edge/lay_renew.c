@@ -245,6 +245,9 @@ renew_hosts(struct renewal *r, const struct haproxy_line *l)
 				.text = buf_view(&text) });
 }
 
+/* Compares the section's tollgate lines with the lines that this version ships: replaces a line
+ * that differs, adds a missing line, and drops an earlier version's line that no current line
+ * continues. */
 void
 lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
 {

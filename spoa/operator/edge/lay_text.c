@@ -113,6 +113,9 @@ hunk_end(struct hunk *h, long shift, struct buf *out)
 	h->old_lines = h->new_lines = 0;
 }
 
+/* Writes the edits of one file as a unified diff. The loop goes through the file's lines from 0
+ * (before the first line). A hunk begins CONTEXT lines before an edit and ends CONTEXT lines
+ * after it; `shift` is by how many lines the new file is longer so far. */
 void
 lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span text,
 	struct buf *out)
@@ -265,6 +268,8 @@ put_route(struct span route, const struct lay_backend *b, struct buf *out)
 	}
 }
 
+/* Writes the policy's routes: the shipped routes that lead to a chosen backend, and a route for
+ * each backend that they do not reach. */
 static void
 put_routes(const struct lay *l, struct span text, struct buf *out)
 {

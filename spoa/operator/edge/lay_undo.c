@@ -177,6 +177,9 @@ undo_mark_name(const struct undo_line *l, const char *mark)
 	return span_next(&name, ',');
 }
 
+/* Pairs each begin mark with the end mark of the same name and drops what is between. A mark
+ * without its counterpart is reported and left, because a guess could delete lines of the user.
+ * */
 static void
 drop_blocks(struct undo *u)
 {
@@ -290,6 +293,9 @@ drop_own_global(struct undo *u)
 
 /* ---- remaining lines that need dropped ones ---- */
 
+/* Returns what of tollgate a line needs: a file, a backend, the engine, an ACL in its
+ * condition, or NULL. Inside braces the words are an anonymous ACL's, so `tollgate` is not an
+ * ACL's name there. */
 static const char *
 names_ours(const struct haproxy_section *s, const struct haproxy_line *l)
 {

@@ -157,6 +157,9 @@ compares_whole(const struct haproxy_line *l)
 	return !how.n || span_is(how, "str");
 }
 
+/* Reads the `acl tollgate` lines. For example, `acl tollgate hdr(host) -i ai.example.com` adds
+ * ai.example.com. An ACL that tests something else sets *all; one that compares only a part of
+ * the host sets *unknown. */
 size_t
 reach_hosts(const struct haproxy_section *s, struct arena *a, const char *out[], size_t most,
 	bool *all, bool *unknown)

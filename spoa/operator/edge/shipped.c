@@ -53,6 +53,8 @@ shipped_later(struct span line)
 	return shipped_holds(line, "var(txn.tollgate.set_") ? LATER_CREDENTIAL : LATER_NONE;
 }
 
+/* Writes a shipped line as earlier versions had it, so that a user's old line is recognized.
+ * For example, `if tollgate-gated` becomes `if tollgate !tollgate-inner`. */
 void
 shipped_older(struct span line, struct buf *out)
 {

@@ -1,4 +1,5 @@
-/* Comparing the policy's files on disk with the recorded load of the policy in force. */
+/* Compares the policy's files on disk with the recorded files of the policy in force. A watch
+ * on the files causes each comparison. */
 #include "operator/edited/edited.h"
 
 #include <string.h>
@@ -21,7 +22,8 @@ put_difference(struct buf *out, const char *part, const char *text)
 	buf_printf(out, "%s%s%s", out->n ? "; " : "", part, text);
 }
 
-/* Appends what differs in the policy `named`, and adds the names of its files to *files. */
+/* Appends the differences in the policy at `named`, and adds the names of its files to *files.
+ */
 static void
 compare_trees(const struct edited *e, const char *named, struct buf *files, struct buf *out)
 {
@@ -54,8 +56,9 @@ same_on_disk(const struct set_file *f)
 	return buf_regular_file(&text, f->name) && span_eq(buf_view(&text), f->text);
 }
 
-/* Files that are no part of a policy's tree (dictionaries, prices, detection rules,
- * tollgate.yaml) are named; of a policy, its entries. */
+/* Compares all files. Differences in a policy are reported by entry. Files that are not part of
+ * a policy's tree (dictionaries, prices, detection rules, tollgate.yaml) are reported by name.
+ */
 static void
 compare_files(const struct edited *e, struct buf *out)
 {

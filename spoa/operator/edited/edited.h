@@ -1,6 +1,6 @@
-/* Whether the files of the policy differ from what is in force, and in which rules. With
- * `policy_watch: false` an edited file changes nothing until somebody orders a reload; `tollgate
- * status`, the console and the metric tollgate_policy_differs show that the edit waits. */
+/* Compares the policy's files on disk with the policy in force. With `policy_watch: false`, an
+ * edited file changes nothing until somebody orders a reload. Until then, `tollgate status`,
+ * the console and the metric tollgate_policy_differs show the difference by rules. */
 #ifndef OPERATOR_RELOAD_EDITED_H
 #define OPERATOR_RELOAD_EDITED_H
 
@@ -13,29 +13,33 @@
 struct config;
 struct watch;
 
-/* owner: main, except what `lock` guards */
+/* owner: main, except for members that `lock` guards */
 struct edited {
 	struct tag tag;
 	struct watch *watch;
-	const struct file_set *in_force; /* borrowed; NULL: nothing is compared */
-	struct arena names;		 /* holds the two that follow */
-	const char *policy, *shadow;	 /* as the configuration names them; NULL: no shadow policy */
-	pthread_mutex_t lock;		 /* of what follows */
-	int64_t since_ns;		 /* wall ns at which it was noticed; 0: no difference */
-	struct buf what;		 /* "rules no-secrets, pii" */
+	/* the files of the policy in force, borrowed; NULL: nothing is compared */
+	const struct file_set *in_force;
+	struct arena names; /* holds `policy` and `shadow` */
+	/* paths as in the configuration; NULL: no shadow policy */
+	const char *policy, *shadow;
+	pthread_mutex_t lock; /* guards `since_ns` and `what` */
+	/* wall time at which the difference was noticed; 0: no difference */
+	int64_t since_ns;
+	struct buf what; /* for example "rules no-secrets, pii" */
 };
 
-/* 0 or ERR_NOMEM. */
+/* Returns 0 or ERR_NOMEM. */
 int edited_init(struct edited *e, struct ev_loop *loop);
+/* Ends the comparison and frees everything. */
 void edited_free(struct edited *e);
-/* From now on `files` (each with a NUL after it) are compared with `in_force`, which was read at
- * `read_ns` (wall time), until the next call. The set is borrowed, `cfg` is not. */
+/* Compares `files` (each followed by a NUL) with `in_force`, which was read at `read_ns` (wall
+ * time), from now until the next call. The set is borrowed, `cfg` is not. */
 void edited_compare(struct edited *e, struct span files, const struct file_set *in_force,
 	const struct config *cfg, int64_t read_ns);
-/* Nothing is compared any more. */
+/* Compares nothing any more. */
 void edited_nothing(struct edited *e);
-/* Returns since when the files differ, in wall ns, with what differs appended to *what (may be
- * NULL); 0: they do not. Any thread. */
+/* Returns the wall time in ns since which the files differ, and appends the difference to *what
+ * (may be NULL). Returns 0 if they are equal. Any thread. */
 int64_t edited_since(struct edited *e, struct buf *what);
 
 #endif

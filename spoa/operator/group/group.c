@@ -165,6 +165,9 @@ share_lines(struct group *g, const char *key, bool whole, struct span text, uint
 	return true;
 }
 
+/* Sends this daemon's new trend lines to Redis. If a write failed before, or Redis has another
+ * length than expected, the whole text is sent again with a new generation, and readers start
+ * over. */
 static bool
 share_own(struct group *g)
 {

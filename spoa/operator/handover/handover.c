@@ -1,5 +1,5 @@
-/* The hand-over's states on both sides; handover.h draws them. Waits are bounded and block the
- * main thread, which serves no request. */
+/* The states of a hand-over on both sides, which handover.h shows. All waits are bounded. They
+ * block the main thread, which serves no requests. */
 #include "operator/handover/handover.h"
 
 #include <errno.h>
@@ -21,16 +21,18 @@
 #include "operator/handover/handover_wire.h"
 
 enum {
-	STEP_MS = 2000,	     /* one message */
-	TAKE_MS = 10000,     /* from TAKE to the first connection: requests in flight end first */
-	FREEZE_SLACK_US = 300000, /* beyond agent.deadline, until all ACKs are sent */
+	STEP_MS = 2000, /* for one message */
+	/* from TAKE to the first connection, because decisions in flight end first */
+	TAKE_MS = 10000,
+	FREEZE_SLACK_US = 300000, /* in addition to agent.deadline, until all ACKs are sent */
 	SHARED_MAX = CONFIG_LISTENERS_MAX + 4,
 	CONNECTIONS_MAX = 1 << 16,
 };
 
 /* ---- addresses ---- */
 
-/* AGENT.sock.hand beside the first unix socket of the agents; false: there is none. */
+/* Stores the address AGENT.sock.hand, beside the first Unix socket of the agents. Returns false
+ * if there is no such socket. */
 static bool
 hand_address(const struct config *cfg, struct address *out, char text[256])
 {
@@ -42,7 +44,7 @@ hand_address(const struct config *cfg, struct address *out, char text[256])
 	return false;
 }
 
-/* The sockets of which only the instance that decides accepts. */
+/* Collects the sockets on which only the instance that decides accepts. */
 static size_t
 shared_addresses(const struct config *cfg, struct address out[SHARED_MAX], char text[256])
 {
@@ -72,7 +74,7 @@ give_shared(const struct config *cfg, bool given)
 }
 
 static int
-dial(const struct config *cfg)
+dial_deciding_instance(const struct config *cfg)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct address at;
@@ -96,14 +98,14 @@ dial(const struct config *cfg)
 static int
 send_plain(int fd, enum handover_kind kind, struct span bytes)
 {
-	return handover_send(fd, &(struct handover_msg){ .kind = kind, .fd = -1 }, bytes,
-		span_of(NULL, 0));
+	return handover_send(
+		fd, &(struct handover_msg){ .kind = kind, .fd = -1 }, bytes, span_of(NULL, 0));
 }
 
 /* ---- the instance that decides ---- */
 
-/* Stops the program if no hand-over goes from its state to `next`: two instances would decide,
- * or none. */
+/* Changes the state. Stops the program if the change is not allowed, because then both
+ * instances would decide, or none. */
 static void
 handover_enter(struct handover *h, enum handover_state next)
 {
@@ -128,7 +130,8 @@ hang_up(struct handover *h, ev_io *w)
 	w->fd = -1;
 }
 
-/* Both who wait get the outcome; this instance decides on. */
+/* Ends the hand-over: the command and the other instance get the reason, and this instance
+ * keeps deciding. */
 static void
 call_off(struct handover *h, struct span why)
 {
@@ -145,7 +148,7 @@ call_off(struct handover *h, struct span why)
 	handover_enter(h, HANDOVER_ALONE);
 }
 
-/* NULL: a hand-over may begin. */
+/* Returns why a hand-over may not begin, or NULL. */
 static const char *
 may_not_begin(const struct handover *h)
 {
@@ -154,17 +157,19 @@ may_not_begin(const struct handover *h)
 	if (atomic_load(h->draining))
 		return "the daemon is stopping: wait until it has ended, then start it";
 	if (h->state != HANDOVER_ALONE)
-		return "an upgrade is in progress";
+		return "an upgrade is in progress: wait until it has ended";
 	if (!cfg->redis_url)
-		return "no redis.url: limits, nonces and concurrent requests are counted in the "
-		       "running process and would begin again at 0: configure Redis, or restart";
+		return "redis.url is not set, so limits, nonces and concurrent requests are "
+		       "counted in the running process and would start again at 0: configure "
+		       "Redis, or restart instead";
 	if (cfg->witness_listen.path)
-		return "witness.listen: this daemon cosigns checkpoints, and its state has one "
-		       "writer: restart it";
+		return "witness.listen is set: this daemon cosigns checkpoints, and only one "
+		       "process may write that state: restart instead";
 	return NULL;
 }
 
-/* Every worker's flag is set within the time. */
+/* Waits until every worker's flag (a member at this offset) has the wanted value. Returns false
+ * after most_us. */
 static bool
 all_workers(const struct handover *h, size_t flag, bool want, uint64_t most_us)
 {
@@ -203,8 +208,8 @@ send_connection(void *arg, const struct agent_parcel *p)
 	return handover_send(h->instance.fd, &m, p->engine, p->in);
 }
 
-/* Returns true if the new instance sent DECIDES, else false with *why. After SHUT_RD it can send nothing
- * more, so that both sides agree; this side can still send REFUSED. */
+/* Returns true if the new instance has sent DECIDES, otherwise false with *why. After SHUT_RD,
+ * it can send nothing more, so both sides agree; this side can still send REFUSED. */
 static bool
 was_decided(int fd, struct buf *why)
 {
@@ -221,12 +226,12 @@ was_decided(int fd, struct buf *why)
 	if (!err && m.kind == HAND_REFUSED)
 		buf_span(why, buf_view(&bytes));
 	else
-		buf_str(why, "the new instance ended while it took over");
+		buf_str(why, "the new instance ended while it took over: see its log");
 	return false;
 }
 
 static void
-go_away(struct handover *h)
+finish_handing_over(struct handover *h)
 {
 	handover_enter(h, HANDOVER_GONE);
 	order_all(h, WORKER_HANDED);
@@ -242,6 +247,9 @@ go_away(struct handover *h)
 	h->ops->gone(h->arg);
 }
 
+/* The older instance's last step: freezes the workers, waits until no decision is in flight,
+ * passes each connection of HAProxy and then GO. If a step fails before the new instance has
+ * confirmed, the workers continue and the handover is called off. */
 static void
 pass_connections(struct handover *h)
 {
@@ -257,15 +265,15 @@ pass_connections(struct handover *h)
 	for (unsigned i = 0; i < h->nworkers && !why.n; i++)
 		if (agent_parcels(h->workers[i].agent, send_connection, h))
 			buf_str(&why, "a connection could not be passed to the new instance");
-	/* If GO cannot be sent, the end that was closed is read next. */
+	/* If GO cannot be sent, the closed connection is noticed next. */
 	if (!why.n) {
 		send_plain(h->instance.fd, HAND_GO, span_of(NULL, 0));
 		went = was_decided(h->instance.fd, &why);
 	}
 	if (went) {
-		log_event(LOG_INFO, "upgrade.passed",
-			LI("took_us", clock_mono_us() - began_us));
-		go_away(h);
+		log_event(
+			LOG_INFO, "upgrade.passed", LI("took_us", clock_mono_us() - began_us));
+		finish_handing_over(h);
 		return;
 	}
 	order_all(h, WORKER_THAW);
@@ -273,7 +281,8 @@ pass_connections(struct handover *h)
 	call_off(h, buf_view(&why));
 }
 
-/* The new instance began to read its files before this instance ended its last reload. */
+/* Returns true if this instance ended a reload after the new instance began to read its files.
+ */
 static bool
 reloaded_since(const struct handover *h, struct span loaded)
 {
@@ -293,14 +302,15 @@ on_instance(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 	SCOPED_BUF(why, 8192);
 
 	if (handover_receive(w->fd, &m, &bytes))
-		buf_str(&why, "the new instance ended before it was ready");
+		buf_str(&why, "the new instance ended before it was ready: see its log");
 	else if (m.fd >= 0)
 		close(m.fd);
 	if (!why.n && m.kind == HAND_TAKE) {
 		if (!reloaded_since(h, buf_view(&bytes)))
 			pass_connections(h);
 		else if (send_plain(w->fd, HAND_AGAIN, span_of(NULL, 0)))
-			call_off(h, SPAN_LIT("the new instance ended before it was ready"));
+			call_off(h, SPAN_LIT("the new instance ended before it was ready: see "
+					     "its log"));
 		return;
 	}
 	if (!why.n)
@@ -308,14 +318,14 @@ on_instance(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 	call_off(h, buf_view(&why));
 }
 
-/* The command sends nothing after EXPECT: it was interrupted. */
+/* The command sends nothing after EXPECT, so it has ended. */
 static void
 on_command(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 {
 	struct handover *h = TAGGED(handover, w->data);
 
 	hang_up(h, w);
-	call_off(h, SPAN_LIT("the command ended"));
+	call_off(h, SPAN_LIT("the command was interrupted"));
 }
 
 static void
@@ -346,6 +356,8 @@ serve_expect(struct handover *h, int fd)
 	return true;
 }
 
+/* Handles a new instance's JOIN: refuses it with a reason, or passes each listening socket and
+ * then SOCKETS. Returns false if the connection may be closed. */
 static bool
 serve_join(struct handover *h, int fd, bool unannounced, struct span node)
 {
@@ -355,10 +367,11 @@ serve_join(struct handover *h, int fd, bool unannounced, struct span node)
 	char text[256];
 
 	if (!why && h->state != HANDOVER_EXPECTS && !unannounced)
-		why = "another process decides here: tollgate upgrade starts the other instance";
+		why = "another process decides here: use tollgate upgrade to start the other "
+		      "instance";
 	const bool own = span_eq(node, span_str(cfg->node));
 	if (own)
-		why = "another process of this node decides here";
+		why = "another process of this node decides here: stop it first";
 	if (why) {
 		handover_send(fd,
 			&(struct handover_msg){ .kind = HAND_REFUSED, .value = own, .fd = -1 },
@@ -400,7 +413,8 @@ on_hand(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 	bool kept = false;
 	if (err == ERR_UNSUPPORTED)
 		send_plain(fd, HAND_REFUSED,
-			SPAN_LIT("this version hands over in another format: restart"));
+			SPAN_LIT("this version uses another format for the hand-over: restart "
+				 "instead"));
 	else if (!err && m.kind == HAND_EXPECT)
 		kept = serve_expect(h, fd);
 	else if (!err && m.kind == HAND_OTHER)
@@ -473,11 +487,15 @@ static int
 refused_by_older(int err, const struct buf *bytes, struct buf *why)
 {
 	if (err)
-		return why_err(why, ERR_BAD_STATE, "the instance that decides: %s", err_str(err));
+		return why_err(
+			why, ERR_BAD_STATE, "the instance that decides: %s", err_str(err));
 	buf_span(why, buf_view(bytes));
 	return ERR_BAD_STATE;
 }
 
+/* The new instance's first step: connects to the instance that decides and takes its listening
+ * sockets. A refusal because of an equal node name is no error here: the start continues, and
+ * the journal's lock refuses it with a better message. */
 int
 handover_join(struct handover *h, bool take, struct buf *why)
 {
@@ -486,9 +504,9 @@ handover_join(struct handover *h, bool take, struct buf *why)
 	struct handover_msg m = { .fd = -1 };
 	SCOPED_BUF(bytes, HANDOVER_BYTES);
 
-	h->older = dial(cfg);
+	h->older = dial_deciding_instance(cfg);
 	if (h->older < 0)
-		return 0; /* nobody decides */
+		return 0; /* no instance decides */
 	int err = handover_send(h->older, &join, span_str(cfg->node), span_of(NULL, 0));
 	while (!err && !(err = handover_receive(h->older, &m, &bytes)) &&
 		m.kind == HAND_SOCKET) {
@@ -498,14 +516,15 @@ handover_join(struct handover *h, bool take, struct buf *why)
 	}
 	if (!err && m.kind == HAND_SOCKETS)
 		return 0;
-	/* The lock of the journal refuses a second process of one node, and names it. */
+	/* The lock of the journal will refuse a second process of the same node, and names it.
+	 */
 	bool own = !err && m.kind == HAND_REFUSED && m.value == 1;
 	if (!own)
 		err = refused_by_older(err, &bytes, why);
 	close(h->older);
 	h->older = -1;
 	if (!own)
-		give_shared(cfg, true); /* the files are the other's */
+		give_shared(cfg, true); /* the socket files belong to the other instance */
 	return own ? 0 : err;
 }
 
@@ -515,10 +534,11 @@ handover_joined(const struct handover *h)
 	return h->older >= 0;
 }
 
+/* The connections that were received. */
 struct taken {
 	struct agent_parcel *all;
 	size_t n, room;
-	bool go; /* all have arrived */
+	bool go; /* GO has arrived, so all connections have */
 };
 
 static int
@@ -526,9 +546,8 @@ keep_parcel(struct taken *t, const struct handover_msg *m, const struct buf *byt
 {
 	if (t->n == t->room) {
 		size_t room = t->room ? 2 * t->room : 64;
-		void *p = room <= CONNECTIONS_MAX
-				  ? realloc(t->all, room * sizeof(*t->all))
-				  : NULL;
+		void *p = room <= CONNECTIONS_MAX ? realloc(t->all, room * sizeof(*t->all))
+						  : NULL;
 		if (!p)
 			return ERR_NOMEM;
 		t->all = p;
@@ -546,8 +565,9 @@ keep_parcel(struct taken *t, const struct handover_msg *m, const struct buf *byt
 	return 0;
 }
 
-/* Sends TAKE, and again after each AGAIN; *m is then the older instance's first message that is not
- * AGAIN. 0, ERR_CLOSED if the older process has ended, or another negative error with *why. */
+/* Sends TAKE, and sends it again after each AGAIN. *m is then the first other message of the
+ * older instance. Returns 0, ERR_CLOSED if the older process has ended, or another negative
+ * error with *why. */
 static int
 ask_to_take(struct handover *h, struct handover_msg *m, struct buf *bytes, struct buf *why)
 {
@@ -555,8 +575,8 @@ ask_to_take(struct handover *h, struct handover_msg *m, struct buf *bytes, struc
 		const uint64_t loaded_us = h->loaded_us;
 		int err = send_plain(h->older, HAND_TAKE,
 			span_of((const char *)&loaded_us, sizeof(loaded_us)));
-		/* The older instance sends REFUSED before it closes its end, so that even after
-		 * ERR_CLOSED there may be a message. */
+		/* The older instance sends REFUSED before it closes the connection, so a
+		 * message may be waiting even after ERR_CLOSED. */
 		if (!err || err == ERR_CLOSED)
 			err = handover_receive(h->older, m, bytes);
 		if (err && err != ERR_CLOSED)
@@ -569,7 +589,8 @@ ask_to_take(struct handover *h, struct handover_msg *m, struct buf *bytes, struc
 	}
 }
 
-/* Receives connections until GO. 0: this instance is to decide, with DECIDES if t->go. */
+/* Receives connections until GO. Returns 0 if this instance shall decide; it must send DECIDES
+ * if t->go is set. */
 static int
 receive_connections(struct handover *h, struct taken *t, struct buf *why)
 {
@@ -585,14 +606,15 @@ receive_connections(struct handover *h, struct taken *t, struct buf *why)
 		if (!err)
 			err = handover_receive(h->older, &m, &bytes);
 	}
-	/* After connections a REFUSED may not fit into the socket, so that a close proves nothing. */
+	/* After connections, a REFUSED may not fit into the socket, so a closed connection does
+	 * not prove that the older process has ended. */
 	if (err || m.kind != HAND_GO)
 		return refused_by_older(err, &bytes, why);
 	t->go = true;
 	return 0;
 }
 
-/* 0: this instance decides. */
+/* Returns 0 if this instance decides. */
 static int
 send_decides(struct handover *h, struct buf *why)
 {
@@ -642,11 +664,11 @@ handover_expect(const struct config *cfg, int *fd, char other[2], struct buf *wh
 	struct handover_msg m;
 	SCOPED_BUF(bytes, HANDOVER_BYTES);
 
-	*fd = dial(cfg);
+	*fd = dial_deciding_instance(cfg);
 	if (*fd < 0)
 		return why_err(why, ERR_NOTFOUND,
-			"no daemon that can hand over answers beside agent.listen (%s): versions "
-			"up to 0.2 need one restart",
+			"no daemon that can hand over answers beside agent.listen (%s): start "
+			"the daemon; versions up to 0.2 need one restart",
 			strerror(errno));
 	int err = send_plain(*fd, HAND_EXPECT, span_of(NULL, 0));
 	if (!err)
@@ -660,19 +682,23 @@ handover_expect(const struct config *cfg, int *fd, char other[2], struct buf *wh
 	return refused_by_older(err, &bytes, why);
 }
 
-/* The older instance was killed: the new one decides as soon as it is ready, and then answers. */
+/* Returns true if the instance decides. If the older one was killed, the new one decides as
+ * soon as it is ready, and then answers this question. */
 static bool
 decides_now(const struct config *cfg, const char *instance)
 {
 	struct handover_msg m = { .fd = -1 };
 	SCOPED_BUF(bytes, HANDOVER_BYTES);
-	SCOPED_FD(fd, dial(cfg));
+	SCOPED_FD(fd, dial_deciding_instance(cfg));
 
 	return fd >= 0 && send_plain(fd, HAND_OTHER, span_of(NULL, 0)) == 0 &&
 	       handover_receive(fd, &m, &bytes) == 0 && m.kind == HAND_OTHER &&
 	       !span_is(buf_view(&bytes), instance);
 }
 
+/* Waits for the message DECIDES on `fd`. If the connection closes, the older instance may have
+ * ended after it passed everything, so the function then asks the instance that decides whether
+ * it is `instance`. */
 int
 handover_outcome(const struct config *cfg, int fd, const char *instance, int most_s,
 	bool (*over)(void *arg), void *arg, struct buf *why)
@@ -694,8 +720,12 @@ handover_outcome(const struct config *cfg, int fd, const char *instance, int mos
 		if (killed && decides_now(cfg, instance))
 			return 0;
 		if (over && over(arg))
-			return why_err(
-				why, ERR_CLOSED, "the new instance ended before it was ready");
+			return why_err(why, ERR_CLOSED,
+				"the new instance ended before it was ready: "
+				"see its log");
 	}
-	return why_err(why, ERR_TIMEOUT, "the new instance was not ready within %d s", most_s);
+	return why_err(why, ERR_TIMEOUT,
+		"the new instance was not ready within %d s: see its "
+		"log",
+		most_s);
 }

@@ -1,4 +1,4 @@
-/* The bytes of a hand-over, on blocking sockets with bounds. */
+/* Sends and receives the messages of a hand-over, on blocking sockets with time limits. */
 #include "operator/handover/handover_wire.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/stops.h"
 
+/* The head as it is on the socket. */
 struct head {
 	uint32_t magic, kind, n, value, nengine, greeted;
 };
@@ -46,7 +47,7 @@ handover_bound(int socket, unsigned ms)
 static int
 wire_error(void)
 {
-	return errno == EAGAIN || errno == EWOULDBLOCK	? ERR_TIMEOUT
+	return errno == EAGAIN || errno == EWOULDBLOCK ? ERR_TIMEOUT
 	       : errno == EPIPE || errno == ECONNRESET ? ERR_CLOSED
 						       : ERR_IO;
 }
@@ -65,6 +66,8 @@ send_all(int socket, struct span s)
 	return 0;
 }
 
+/* Sends the head with the descriptor in one sendmsg(), because a descriptor belongs to the
+ * bytes that it is sent with. The rest of the head and the bytes may need several calls. */
 int
 handover_send(int socket, const struct handover_msg *m, struct span first, struct span rest)
 {
@@ -117,7 +120,7 @@ receive_all(int socket, char *p, size_t n)
 	return 0;
 }
 
-/* The descriptor that came with the head; -1: none. */
+/* Returns the descriptor that was passed with the head, or -1. */
 static int
 received_fd(struct msghdr *msg)
 {
@@ -130,6 +133,9 @@ received_fd(struct msghdr *msg)
 	return fd;
 }
 
+/* Receives one message. The first recvmsg() gets the descriptor; after an error the descriptor
+ * is closed. The connection's end between two messages is ERR_CLOSED, within a message
+ * ERR_TRUNCATED. */
 int
 handover_receive(int socket, struct handover_msg *m, struct buf *bytes)
 {

@@ -40,8 +40,7 @@ redis_away(struct server *s, struct buf *why)
 		struct worker *w = &s->workers[i];
 		int refusal = atomic_load_explicit(&w->refusal, memory_order_relaxed);
 		if (refusal)
-			buf_printf(
-				why, "refuses writes: %s", redis_refusal_texts[refusal]);
+			buf_printf(why, "refuses writes: %s", redis_refusal_texts[refusal]);
 		else if (!atomic_load_explicit(&w->redis_ok, memory_order_relaxed))
 			buf_str(why, "does not answer");
 		if (why->n)
@@ -111,9 +110,8 @@ shares_away(struct server *s, struct buf *why)
 			"shares may be in use that the journal has recorded as erased: %.*s",
 			SPAN_ARG(buf_view(&s->sealing->unerased_why)));
 	else if (s->sealing->lost)
-		buf_printf(why,
-			"%" PRIu64 " shares of texts are lost: %.*s",
-			s->sealing->lost, SPAN_ARG(buf_view(&s->sealing->lost_why)));
+		buf_printf(why, "%" PRIu64 " shares of texts are lost: %.*s", s->sealing->lost,
+			SPAN_ARG(buf_view(&s->sealing->lost_why)));
 	return why->n > 0;
 }
 
@@ -368,6 +366,12 @@ send_degraded_notice(
 
 /* ---- states ---- */
 
+/* Moves one part's state on by a look. A failure that was counted since the last look makes the
+ * part DEGRADED_AWAY at once. A state that the look sees (`away`) must last until the next
+ * look; until then the part is DEGRADED_DOUBT. The part is DEGRADED_CALM once a look finds no
+ * trouble, and the degraded time is over after CALM_US, or after CALM_MOST_US if the part
+ * failed often. Notices and records are sent apart, because the journal may refuse a record for
+ * a while. */
 static void
 step_degraded(struct server *s, const char *name, const char *recognizer, const struct part *p,
 	struct degraded_time *t, bool away, struct span why)
@@ -428,6 +432,7 @@ step_degraded(struct server *s, const char *name, const char *recognizer, const 
 	}
 }
 
+/* A recognizer is degraded while its circuit breaker is open on any worker. */
 static void
 look_at_recognizers(struct degraded *d)
 {

@@ -137,6 +137,9 @@ keep_state(struct quota_recall *found, bool durable, const struct startpoint *us
 	found->at = (struct startpoint){ .offset = 0 };
 }
 
+/* Reads what limits had counted before the last stop, from the start checkpoint and the journal
+ * after it. If the checkpoint is refused, the whole journal is read. Decisions whose completion
+ * is missing stay in *out until recall_settle() settles them; without any, *out is NULL. */
 int
 recall_read(struct recall **out, struct startpoints_from *from, const struct config *cfg,
 	struct audit *audit, struct quota_table *table, struct quota_ledger *ledger,

@@ -248,6 +248,9 @@ reload_keep_look(struct server *s)
 
 /* ---- a reload ---- */
 
+/* Puts a new snapshot into force. The record of its policy is queued before any worker has the
+ * snapshot, so the records of its decisions follow it. The old snapshot is freed with its last
+ * reference. */
 static void
 publish_snapshot(struct reloading *r, struct snapshot *snap, const struct announcement *a)
 {
@@ -368,6 +371,10 @@ notify_reload(const struct server *s, const char *state)
 		server_notify(state);
 }
 
+/* Runs one reload: loads a snapshot, checks it, and publishes it only if every step succeeded.
+ * Otherwise the old snapshot stays in force. *set receives the files that were read. If `set`
+ * is NULL, only certificates and the like are read again, and the policy's files are those in
+ * force. systemd is notified before and after. */
 static void
 reload(struct reloading *r, const char *by, const char *why, struct file_set *set)
 {
@@ -428,8 +435,7 @@ refuse_after_hand_over(struct reloading *r, const char *by)
 {
 	SCOPED_DIAG(d);
 
-	diag_file(&d, r->s->config_file,
-		"the other instance decides: repeat the order");
+	diag_file(&d, r->s->config_file, "the other instance decides: repeat the order");
 	log_mistakes(&d);
 	note_reload(r, by, &d, true, true);
 	SCOPED_LOCK(&r->lock);
@@ -483,6 +489,9 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 	pthread_cond_broadcast(&r->ended);
 }
 
+/* Orders a reload for another thread and waits for its outcome, at most WAIT_S. One order is in
+ * progress at a time; other callers wait for it first. After a timeout the outcome is unknown,
+ * because the reload may still happen. */
 bool
 reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out)
 {

@@ -163,6 +163,8 @@ add_minute(struct server *s, const struct rates_source *from)
 		trends_minute(s->sampling.trends, s->sampling.rates, from, wall_now_ns());
 }
 
+/* Runs about once a second: ends a temporary log level, compares rules' counts, samples rates
+ * every RATES_STEP_S and closes a minute of the trends every MINUTE_LOOKS. */
 void
 sampling_look(struct server *s)
 {

@@ -303,6 +303,8 @@ harden(void)
 	}
 }
 
+/* Opens the agent's sockets, the relay's socket and one relay socket for each worker that has
+ * its own. A socket that an older instance passed is used again. */
 static int
 open_sockets(struct starting *x, struct buf *why)
 {
@@ -604,6 +606,8 @@ find_redis(
 	return f;
 }
 
+/* Creates the workers, restores the usage of limits from the journal, and only then starts the
+ * threads, because a worker must not decide before its limits are known. */
 static int
 start_workers(struct starting *x, struct buf *why)
 {

@@ -68,6 +68,9 @@ witness_completed(void *cls UNUSED, struct MHD_Connection *c UNUSED, void **con,
 	*con = NULL;
 }
 
+/* libmicrohttpd's callback. It calls this function once with the head, once for each part of
+ * the body and once after the body. `con` holds the request's struct upload across these calls.
+ */
 static enum MHD_Result
 handle_witness(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	const char *version UNUSED, const char *bytes, size_t *size, void **con)

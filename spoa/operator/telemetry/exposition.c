@@ -1,9 +1,10 @@
-/* Lines of our own /metrics. A label's value may hold any byte but a bare quote or newline. */
+/* Splits our own /metrics into lines and labels. A label's value may contain any byte except an
+ * unescaped quote or newline. */
 #include "operator/telemetry/exposition.h"
 
 #include <string.h>
 
-/* Where the labels end: the first } that is in no value. */
+/* Returns the position of the first } that is not inside a quoted value. */
 static size_t
 labels_end(struct span s)
 {
@@ -37,7 +38,7 @@ read_sample(struct exposition *e, struct span line)
 	line = span_trim(line, " ");
 	e->value = span_next(&line, ' ');
 	e->exemplar = span_starts(line, SPAN_LIT("# {")) ? span_cut(line, 2, line.n)
-							  : span_cut(line, 0, 0);
+							 : span_cut(line, 0, 0);
 	return LINE_SAMPLE;
 }
 

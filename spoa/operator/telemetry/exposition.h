@@ -1,6 +1,6 @@
-/* Reads our own /metrics (Prometheus text 0.0.4, with exemplars after buckets as OpenMetrics has
- * them): it is the one list of all metrics there are, and the other forms are made of it. What
- * other programs wrote is never read with this. */
+/* Reads our own /metrics (Prometheus text 0.0.4, with exemplars after buckets as in
+ * OpenMetrics). /metrics is the one list of all metrics, and the other formats are made from
+ * it. This reader is not for text of other programs. */
 #ifndef OPERATOR_TELEMETRY_EXPOSITION_H
 #define OPERATOR_TELEMETRY_EXPOSITION_H
 
@@ -10,23 +10,27 @@
 
 enum exposition_line { LINE_SAMPLE, LINE_TYPE, LINE_HELP, LINE_END };
 
-/* Views of the text. A metric's HELP and TYPE come before its samples, in this order. */
+/* The position in the text, and the current line. All spans are views of the text. A metric's
+ * HELP and TYPE precede its samples, in this order. */
 struct exposition {
-	struct span rest; /* set it to the text */
-	struct span name; /* of the line, with tollgate_ */
-	struct span text; /* of TYPE and HELP: what follows the name */
-	/* of a sample */
-	struct span labels; /* what is between { and }, or empty */
+	struct span rest; /* the text that is left; set it to the whole text at the start */
+	struct span name; /* name in the line, with tollgate_ */
+	struct span text; /* rest of a TYPE or HELP line after the name */
+	/* of a sample: */
+	struct span labels; /* the text between { and }; empty: none */
 	struct span value;
-	struct span exemplar; /* from its {, or empty */
+	struct span exemplar; /* the exemplar from its "{" on; empty: none */
 };
 
+/* Reads the next line and returns its kind; LINE_END after the last. */
 enum exposition_line exposition_next(struct exposition *e);
-/* Takes name="value" off the labels; the value as it is written, with escapes. */
+/* Takes the first name="value" off the labels. The value keeps its escapes. Returns false if
+ * none is left. */
 bool exposition_label(struct span *labels, struct span *name, struct span *value);
-/* The family's name: a counter's is without _total. */
+/* Returns the name of a metric's family: that of a counter lacks _total. */
 struct span exposition_family(struct span name, struct span type);
-/* By the family's last word: seconds, bytes, ratio; empty: it has no unit. */
+/* Returns the unit, which is the family's last word: seconds, bytes or ratio. Empty: the family
+ * has no unit. */
 struct span exposition_unit(struct span family);
 
 #endif

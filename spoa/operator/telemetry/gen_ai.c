@@ -1,6 +1,8 @@
-/* Histograms with the bounds that the conventions advise. A series is made at its first
- * completion and stays; beyond CAP_TELEMETRY_SERIES all count in one whose model is "other". A
- * chunk's time is known as a stream's mean: it counts as many times as there were chunks. */
+/* Counts the GenAI metrics with the bucket bounds that the conventions recommend.
+ *
+ * A series is created at its first completion and stays. Beyond CAP_TELEMETRY_SERIES, all are
+ * counted in one series with the model "other". The time between chunks is known only as the
+ * mean of a stream, so the mean counts as many times as there were chunks. */
 #include "operator/telemetry/gen_ai.h"
 
 #include <inttypes.h>
@@ -19,7 +21,7 @@ enum measure { DURATION, FIRST_CHUNK, PER_CHUNK, INPUT, OUTPUT, MEASURES };
 
 struct bounds {
 	enum telemetry_name name;
-	const char *unit, *help, *type; /* gen_ai.token.type */
+	const char *unit, *help, *type; /* value of gen_ai.token.type; NULL: none */
 	size_t n;
 	double most[BOUNDS_MOST];
 };
@@ -43,10 +45,12 @@ static const struct bounds bounds[MEASURES] = {
 };
 /* clang-format on */
 
+/* Counts of one combination of provider, operation, model and error. */
 struct series {
 	struct key {
 		const char *provider, *operation;
-		char model[NOTE_MODEL], error[ERROR_BYTES]; /* error: "" where there was none */
+		/* error: "" if the completion succeeded */
+		char model[NOTE_MODEL], error[ERROR_BYTES];
 	} key;
 	struct {
 		uint64_t bucket[BOUNDS_MOST + 1], count;
@@ -57,7 +61,8 @@ struct series {
 struct gen_ai {
 	pthread_mutex_t lock;
 	size_t n;
-	struct series series[CAP_TELEMETRY_SERIES + 1]; /* the last: all beyond */
+	/* the last one counts everything beyond the cap */
+	struct series series[CAP_TELEMETRY_SERIES + 1];
 };
 
 struct gen_ai *
@@ -175,8 +180,8 @@ put_point(struct buf *out, const struct series *s, enum measure m, int64_t start
 	buf_str(out, "]}");
 }
 
-/* Series that differ in how they ended are one point but of the duration: error.type is no
- * attribute of the others. */
+/* Returns true if the series differ only in the error. Only the duration has the attribute
+ * error.type, so for the other measures these series are one point. */
 static bool
 same_but_error(const struct series *a, const struct series *b)
 {
@@ -184,10 +189,10 @@ same_but_error(const struct series *a, const struct series *b)
 	       !strcmp(a->key.model, b->key.model);
 }
 
-/* The sum of those that are one point with the i-th; false: an earlier one was written with it.
- */
+/* Sums up the series that form one point with series i. Returns false if an earlier one of them
+ * was written already. */
 static bool
-joined(const struct series *all, size_t n, size_t i, enum measure m, struct series *out)
+sum_of_point(const struct series *all, size_t n, size_t i, enum measure m, struct series *out)
 {
 	*out = all[i];
 	for (size_t k = 0; m != DURATION && k < n; k++) {
@@ -203,7 +208,7 @@ joined(const struct series *all, size_t n, size_t i, enum measure m, struct seri
 	return true;
 }
 
-/* Who counts waits for a copy, not for what is written of it. */
+/* Copies the series under the lock, so that counting does not wait for the output. */
 static struct series *
 copy_series(struct gen_ai *g, size_t *n)
 {
@@ -227,7 +232,7 @@ gen_ai_write(
 
 	for (size_t at = 0; all && at < MEASURES * n; at++) {
 		enum measure m = (enum measure)(at / n);
-		if (!all[at % n].of[m].count || !joined(all, n, at % n, m, &s))
+		if (!all[at % n].of[m].count || !sum_of_point(all, n, at % n, m, &s))
 			continue;
 		if (open != bounds[m].name && open != NAMES_COUNT)
 			json_put_form(out, "]}}");

@@ -1,5 +1,6 @@
-/* The GenAI conventions' client metrics, counted from completions' notes: histograms by provider,
- * operation, model and how it ended. Any thread. */
+/* The client metrics of OpenTelemetry's GenAI conventions: histograms by provider, operation,
+ * model and error, counted from the notes of completions. Any thread; a lock guards the counts.
+ */
 #ifndef OPERATOR_TELEMETRY_GEN_AI_H
 #define OPERATOR_TELEMETRY_GEN_AI_H
 
@@ -8,12 +9,14 @@
 
 struct gen_ai;
 
-/* NULL: out of memory. */
+/* Returns NULL if memory is exhausted. */
 struct gen_ai *gen_ai_new(void);
 void gen_ai_free(struct gen_ai **g);
-/* A completion. What is no model's operation, or was never sent, does not count. */
+/* Counts a completion. Operations without a model, and requests that were never sent, do not
+ * count. */
 void gen_ai_add(struct gen_ai *g, const struct audit_note *n);
-/* Its metrics as objects of OTLP's JSON, a comma before each; adds how many points there are. */
+/* Appends the metrics as objects of OTLP's JSON, each preceded by a comma, and adds their
+ * number of points to *points. Times are wall times in ns. */
 void gen_ai_write(
 	struct gen_ai *g, struct buf *out, int64_t start_ns, int64_t now_ns, size_t *points);
 

@@ -1,4 +1,4 @@
-/* A file of header fields. */
+/* Reads the file of header fields. Memory that holds them is erased before it is freed. */
 #include "operator/telemetry/headers.h"
 
 #include <sodium.h>
@@ -15,12 +15,12 @@ is_value(struct span s)
 	return s.n > 0 && span_past(s, 0, is_in_line) == s.n;
 }
 
-/* What is sent with every batch says its own. */
+/* Returns true for fields that every batch sets itself. */
 static bool
 is_ours(struct span name)
 {
-	static const char *const ours[] = { "content-type", "content-length", "content-encoding",
-		"transfer-encoding", "host", "connection", "expect" };
+	static const char *const ours[] = { "content-type", "content-length",
+		"content-encoding", "transfer-encoding", "host", "connection", "expect" };
 
 	for (size_t i = 0; i < COUNT_OF(ours); i++)
 		if (span_ieq(name, span_str(ours[i])))
@@ -29,14 +29,14 @@ is_ours(struct span name)
 }
 
 static void
-wipe(struct buf *b)
+erase_buf(struct buf *b)
 {
 	if (b->p)
 		sodium_memzero(b->p, b->n + b->start);
 	buf_free(b);
 }
 
-/* Lines end with NUL in h->text. */
+/* Splits the text into lines, each terminated with a NUL in place. */
 static int
 read_header_lines(struct headers *h, const char *file, struct buf *why)
 {
@@ -52,10 +52,10 @@ read_header_lines(struct headers *h, const char *file, struct buf *why)
 		struct span name = span_next(&value, ':');
 		value = span_trim(value, " \t");
 		const char *wrong =
-			h->n == HEADERS_MOST ? "more than 16 fields"
+			h->n == HEADERS_MOST ? "the file has more than 16 fields: delete some"
 			: !name.n || span_past(name, 0, is_tchar) < name.n || !is_value(value)
-				? "\"Name: value\" is expected"
-			: is_ours(name) ? "this field is ours to set"
+				? "write \"Name: value\""
+			: is_ours(name) ? "the daemon sets this field itself: delete the line"
 					: NULL;
 		if (wrong) {
 			buf_printf(why, "%s:%u: %s", file, line, wrong);
@@ -66,7 +66,7 @@ read_header_lines(struct headers *h, const char *file, struct buf *why)
 	}
 	if (h->n)
 		return 0;
-	buf_printf(why, "%s: no header field", file);
+	buf_printf(why, "%s: the file has no header field", file);
 	return ERR_SYNTAX;
 }
 
@@ -84,9 +84,9 @@ headers_open(struct headers *h, const char *file, struct buf *why)
 		h->inode = st.st_ino;
 	}
 	int err = keyfile_text(file, "header fields for the collector", &h->text, why);
-	buf_putc(&h->text, '\0'); /* room for the last line's end */
+	buf_putc(&h->text, '\0'); /* room for the NUL of the last line */
 	if (!err && buf_failed(&h->text)) {
-		buf_printf(why, "%s: longer than %d bytes", file, HEADERS_BYTES);
+		buf_printf(why, "%s: the file is larger than %d bytes", file, HEADERS_BYTES);
 		err = ERR_LIMIT;
 	}
 	h->text.n -= h->text.n > 0;
@@ -94,7 +94,7 @@ headers_open(struct headers *h, const char *file, struct buf *why)
 		err = read_header_lines(h, file, why);
 	h->file = file;
 	if (err)
-		wipe(&h->text);
+		erase_buf(&h->text);
 	return err;
 }
 
@@ -122,6 +122,6 @@ headers_again(struct headers *h)
 void
 headers_close(struct headers *h)
 {
-	wipe(&h->text);
+	erase_buf(&h->text);
 	memset(h, 0, sizeof(*h));
 }

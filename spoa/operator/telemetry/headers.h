@@ -1,6 +1,6 @@
-/* Header fields with credentials for a collector: a file of "Name: value" lines that nobody but its
- * owner may read. It is read again where it changed; what cannot be used then leaves the last ones in
- * force. Never logged. */
+/* Header fields with credentials for a collector, from a file of "Name: value" lines that only
+ * its owner may read. The file is read again if it has changed; if the new one is invalid, the
+ * previous fields stay in use. The fields are never logged. On one thread at a time. */
 #ifndef OPERATOR_TELEMETRY_HEADERS_H
 #define OPERATOR_TELEMETRY_HEADERS_H
 
@@ -10,18 +10,22 @@
 
 enum { HEADERS_MOST = 16, HEADERS_BYTES = 16 << 10 };
 
+/* The fields of a file; `line` and `n` are empty if no file is configured. */
 struct headers {
 	const char *file; /* NULL: none */
 	struct timespec changed;
 	ino_t inode;
 	size_t n;
-	const char *line[HEADERS_MOST]; /* in text */
+	const char *line[HEADERS_MOST]; /* each borrows from `text` */
 	struct buf text;
 };
 
-/* 0, or negative with the file, line and what is wrong in *why. */
+/* Reads the file; NULL: none. Returns 0, or a negative error with file, line and reason in
+ * *why. */
 int headers_open(struct headers *h, const char *file, struct buf *why);
+/* Reads the file again if it has changed. */
 void headers_again(struct headers *h);
+/* Erases the fields from memory. */
 void headers_close(struct headers *h);
 
 #endif

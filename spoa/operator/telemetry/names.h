@@ -1,10 +1,11 @@
-/* What spans and metrics are called, in one table: OpenTelemetry's names where it has one, ours
- * with tollgate. before them. docs/telemetry.md lists each (test_spans holds it). */
+/* The names of spans, attributes and metrics in one table: OpenTelemetry's names where the
+ * conventions have one, otherwise ours with the prefix "tollgate.". docs/telemetry.md lists
+ * each name, which test_spans checks. */
 #ifndef OPERATOR_TELEMETRY_NAMES_H
 #define OPERATOR_TELEMETRY_NAMES_H
 
-/* The GenAI conventions that the names are of: open-telemetry/semantic-conventions-genai, whose
- * releases are still to come; the core conventions it builds on are 1.42.0. */
+/* The names follow the GenAI conventions (open-telemetry/semantic-conventions-genai), which
+ * have no release yet and build on version 1.42.0 of the core conventions. */
 #define NAMES_SCHEMA "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 
 /* clang-format off */
@@ -59,9 +60,11 @@ enum telemetry_name {
 };
 extern const char *const telemetry_names[NAMES_COUNT];
 
-/* gen_ai.provider.name by the format that a target speaks; NULL: no model's. */
+/* Returns the value of gen_ai.provider.name for the format of a target, or NULL if the format
+ * is not that of a model. */
 const char *names_provider(const char *format);
-/* gen_ai.operation.name by the endpoint of that format; NULL: no model runs there. */
+/* Returns the value of gen_ai.operation.name for an endpoint of that format, or NULL if no
+ * model runs there. */
 const char *names_operation(const char *format, const char *endpoint);
 
 #endif

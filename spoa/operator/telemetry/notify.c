@@ -1,5 +1,5 @@
-/* Whose turn it is to be sent, again and again while the webhook is away, and what is shown of
- * it. */
+/* Sends the messages of each kind in turn, retries while the webhook is unavailable, and
+ * reports the state. */
 #include "operator/telemetry/notify.h"
 
 #include <inttypes.h>
@@ -35,33 +35,37 @@ struct notify_times notify_times = {
 
 static const char *const state_words[] = { "idle", "waits", "sends", "retries" };
 
+/* One kind of notice. */
 struct channel {
 	struct tag tag;
 	struct notify *all;
 	enum notice_kind kind;
 	/* owner: outbound */
-	struct notice *next; /* the newest that was not sent; NULL: none */
+	struct notice *next; /* the newest unsent notice; NULL: none */
+	/* notices since the last message that have none of their own */
 	struct webhook_also also;
-	uint64_t free_us; /* the next may go from then on */
+	uint64_t free_us; /* monotonic; earliest time of the next message */
 	ev_timer timer;
 	struct http_call *call;
 	struct buf body;
-	char id[ID_LEN], line[NOTICE_TEXT]; /* of what is sent */
+	char id[ID_LEN], line[NOTICE_TEXT]; /* id and line of the message that is being sent */
+	/* monotonic time of the first attempt; the current delay */
 	uint64_t first_us, wait_us;
-	/* guarded by notify.lock; the state is written by outbound alone */
+	/* guarded by notify.lock; only the outbound thread writes `state` */
 	enum channel_state { IDLE, WAITS, SENDS, RETRIES } state;
 	uint64_t sent, failed, suppressed;
 	int64_t sent_ns;
-	char why[WHY]; /* of the last attempt; "": it was taken */
+	char why[WHY]; /* why the last attempt failed; "": it succeeded */
 };
 
-/* A budget that was spent: its end is known, and nobody else tells it. */
+/* A spent budget whose end is known. The notice of its end is sent by a timer. */
 struct end {
-	int64_t at_ns; /* 0: free */
+	int64_t at_ns; /* wall time; 0: the entry is free */
 	int64_t since_ns;
 	char name[NOTICE_NAME];
 };
 
+/* The webhook. owner: outbound, except where the lock is named */
 struct notify {
 	struct tag tag;
 	const struct config *cfg;
@@ -71,16 +75,17 @@ struct notify {
 	ev_async wake;
 	ev_timer ends_timer;
 	struct end ends[ENDS];
-	enum { WELL, AWAY, FAILED } said; /* in the log; until one is taken */
+	/* the last logged state; WELL again once a message is accepted */
+	enum { WELL, AWAY, FAILED } said;
 	pthread_mutex_t lock;
 	char host[128];
 	struct channel channel[NOTICE_KINDS];
 };
 
-/* ---- what is shown ---- */
+/* ---- state ---- */
 
-/* Moves the channel on. Stops the program if no channel goes from its state to `next`. The lock
- * is held. */
+/* Changes the state. Stops the program if the picture in notify.h does not have this change.
+ * The caller holds the lock. */
 static void
 channel_enter(struct channel *c, enum channel_state next)
 {
@@ -138,8 +143,8 @@ notify_status(struct notify *n, struct buf *out)
 
 /* ---- one message ---- */
 
-static void plan(struct channel *c);
-static void post(struct channel *c);
+static void plan_message(struct channel *c);
+static void post_message(struct channel *c);
 
 static void
 say_failing(struct channel *c, const char *why, bool for_good)
@@ -153,7 +158,7 @@ say_failing(struct channel *c, const char *why, bool for_good)
 	n->said = for_good ? FAILED : n->said == FAILED ? FAILED : AWAY;
 }
 
-/* It is sent, or given up; then the next one's turn comes. */
+/* Ends a message, sent or dropped, and plans the next one. */
 static void
 sending_over(struct channel *c, bool sent, const char *why)
 {
@@ -170,13 +175,13 @@ sending_over(struct channel *c, bool sent, const char *why)
 	pthread_mutex_unlock(&n->lock);
 	if (!sent) {
 		say_failing(c, why, true);
-		webhook_also(&c->also, c->line); /* the next one tells of it */
+		webhook_also(&c->also, c->line); /* the next message includes this line */
 	} else if (n->said) {
 		n->said = WELL;
 		log_event(LOG_INFO, "notify.back", LS("to", n->host));
 	}
 	if (c->next)
-		plan(c);
+		plan_message(c);
 }
 
 static void
@@ -214,7 +219,7 @@ on_notify_answer(void *arg, const struct http_answer *a)
 	char why[WHY];
 
 	c->call = NULL;
-	if (a->err == ERR_CLOSED) /* the daemon stops: notify_free() counts it */
+	if (a->err == ERR_CLOSED) /* the daemon stops; notify_free() counts the message */
 		return;
 	if (!a->err && a->status >= 200 && a->status < 300) {
 		sending_over(c, true, "");
@@ -224,9 +229,10 @@ on_notify_answer(void *arg, const struct http_answer *a)
 		snprintf(why, sizeof(why), "%s", a->why);
 	else
 		snprintf(why, sizeof(why), "the webhook returned status %d%s", a->status,
-			a->status >= 300 && a->status < 400 ? ", and no redirect is followed"
+			a->status >= 300 && a->status < 400 ? ", a redirect, which is not "
+							      "followed"
 							    : "");
-	/* What came and was too long came. */
+	/* A response that is too long was still a response. */
 	if (a->err ? a->err != ERR_LIMIT
 		   : a->status >= 500 || a->status == 408 || a->status == 429)
 		notify_again(c, why, a->err ? 0 : retry_after_us(a));
@@ -242,8 +248,10 @@ add_field(struct buf *b, const char *name, const char *value)
 	return !buf_failed(b);
 }
 
+/* Sends the message in c->body to the webhook. A message that is sent again keeps its id, but
+ * gets a new timestamp and signature. */
 static void
-post(struct channel *c)
+post_message(struct channel *c)
 {
 	const struct config *cfg = c->all->cfg;
 	int64_t seconds = wall_now_ns() / 1000000000;
@@ -286,7 +294,7 @@ post(struct channel *c)
 }
 
 static void
-line_of(const struct notice *m, char out[NOTICE_TEXT])
+notice_line(const struct notice *m, char out[NOTICE_TEXT])
 {
 	snprintf(out, NOTICE_TEXT, "%s%.*s", m->over ? "over: " : "", NOTICE_TEXT - 8, m->text);
 }
@@ -305,7 +313,7 @@ begin_sending(struct channel *c)
 	random_bytes(random, sizeof(random));
 	snprintf(c->id, sizeof(c->id), "msg_");
 	sodium_bin2hex(c->id + 4, sizeof(c->id) - 4, random, sizeof(random));
-	line_of(m, c->line);
+	notice_line(m, c->line);
 	buf_clear(&c->body);
 	webhook_body(&c->body, m, &c->also, c->all->cfg->node);
 	memset(&c->also, 0, sizeof(c->also));
@@ -313,7 +321,7 @@ begin_sending(struct channel *c)
 	if (buf_failed(&c->body))
 		sending_over(c, false, "out of memory");
 	else
-		post(c);
+		post_message(c);
 }
 
 static void
@@ -322,14 +330,14 @@ on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	struct channel *c = TAGGED(channel, w->data);
 
 	if (c->state == RETRIES)
-		post(c);
+		post_message(c);
 	else if (c->next)
 		begin_sending(c);
 }
 
-/* A test is somebody who waits. */
+/* A test is sent without delay, because somebody waits for it. */
 static void
-plan(struct channel *c)
+plan_message(struct channel *c)
 {
 	uint64_t now = clock_mono_us();
 
@@ -356,7 +364,7 @@ ends_again(struct notify *n)
 		ev_timer_stop(loop, &n->ends_timer);
 }
 
-/* The last end of each name counts. */
+/* Remembers a budget's end; for each name, the latest end counts. */
 static void
 remember_end(struct notify *n, const struct notice *m)
 {
@@ -399,7 +407,7 @@ on_end(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	ends_again(n);
 }
 
-/* ---- in and out ---- */
+/* ---- input and creation ---- */
 
 static void
 on_notice(struct mail *mail, void *consumer)
@@ -413,7 +421,7 @@ on_notice(struct mail *mail, void *consumer)
 		remember_end(n, m);
 	if (c->next) {
 		char line[NOTICE_TEXT];
-		line_of(c->next, line);
+		notice_line(c->next, line);
 		webhook_also(&c->also, line);
 		metric_inc(c->all->metrics, M_NOTIFY_SUPPRESSED);
 		pthread_mutex_lock(&c->all->lock);
@@ -423,7 +431,7 @@ on_notice(struct mail *mail, void *consumer)
 	}
 	c->next = m;
 	if (c->state == IDLE)
-		plan(c);
+		plan_message(c);
 }
 
 static void
@@ -458,7 +466,8 @@ notify_test(const char *by)
 	notice_send(&of, numbers, 1, "this is a test of the webhook; nothing is wrong");
 }
 
-/* Who is told: HOST[:PORT] or unix:/SOCKET; the rest of the URL may be a secret. */
+/* Stores the receiver for status and log: HOST[:PORT] or unix:/SOCKET. The rest of the URL may
+ * be a secret. */
 static void
 set_host(struct notify *n)
 {
@@ -477,7 +486,7 @@ struct notify *
 notify_new(const struct config *cfg, struct http_thread *o, struct metrics *m, struct buf *why)
 {
 	unsigned kinds = 1u << NOTICE_TEST | cfg->notify_events;
-	char signature[WEBHOOK_SIGNATURES]; /* none is sent: whether the secret can be used */
+	char signature[WEBHOOK_SIGNATURES]; /* not sent; this checks that the secret is valid */
 	struct notify *n;
 
 	if (cfg->notify_secret_file &&
@@ -522,7 +531,8 @@ notify_free(struct notify **np)
 	if (!n)
 		return;
 	notice_take(NULL, 0, NULL);
-	mailbox_drain(&n->mail, n); /* into the channels, whose timers nobody runs */
+	/* moves the notices to the channels, whose timers no longer run */
+	mailbox_drain(&n->mail, n);
 	for (unsigned k = 0; k < NOTICE_KINDS; k++) {
 		struct channel *c = &n->channel[k];
 		lost += c->next ? 1 : 0;

@@ -1,12 +1,13 @@
-/* Webhooks for people without a Prometheus: notices (base/notice.h) as signed POSTs, on the
- * outbound thread. Of a kind one a minute at most goes out; what comes meanwhile is counted into
- * the next one, with its lines. Signed as Standard Webhooks are (webhook-id, webhook-timestamp,
- * webhook-signature).
+/* Webhooks for people: sends notices (base/notice.h) as signed POSTs, on the outbound thread.
+ * At most one message a minute is sent for each kind. Notices that arrive meanwhile are counted
+ * in the next message, with their lines. Messages are signed as in Standard Webhooks
+ * (webhook-id, webhook-timestamp, webhook-signature).
  *
- *   IDLE ──(a notice)──→ WAITS (for its minute) ──→ SENDS ──(2xx, or refused)──→ IDLE or WAITS
+ * The states of a kind:
+ *
+ *   IDLE ──(a notice)──→ WAITS (for its minute) ──→ SENDS ──(2xx, refused)──→ IDLE, WAITS
  *                                                   ↑   │
- *                                                   └ RETRIES (away, 5xx, 408, 429)
- */
+ *                                                   └ RETRIES (no response, 5xx, 408, 429) */
 #ifndef OPERATOR_TELEMETRY_NOTIFY_H
 #define OPERATOR_TELEMETRY_NOTIFY_H
 
@@ -17,27 +18,30 @@
 
 struct notify;
 
-/* Tests set them smaller before notify_new(). */
+/* Times in µs. Tests set smaller ones before notify_new(). */
 struct notify_times {
-	uint64_t apart_us;	    /* of two of a kind */
-	uint64_t retry_us, most_us; /* doubled with each failure, to this */
-	uint64_t give_up_us;	    /* after the first attempt */
-	uint64_t deadline_us;	    /* of an attempt */
+	uint64_t apart_us; /* least time between two messages of a kind */
+	/* first delay of a retry, and the largest; the delay doubles */
+	uint64_t retry_us, most_us;
+	uint64_t give_up_us;  /* a message is dropped so long after its first attempt */
+	uint64_t deadline_us; /* for one attempt */
 };
 extern struct notify_times notify_times;
 
-/* On an outbound that does not run yet. Config and metrics outlive it. NULL with a message in
- * *why: out of memory, or a secret_file that cannot be used. */
+/* Creates the webhook on an outbound thread that does not run yet. Config and metrics must
+ * outlive it. Returns NULL with a message in *why if memory is exhausted or secret_file is
+ * invalid. */
 struct notify *notify_new(
 	const struct config *cfg, struct http_thread *o, struct metrics *m, struct buf *why);
-/* After http_thread_stop(), once no thread sends notices. What was not sent is counted as failed.
- * Takes NULL. */
+/* Frees the webhook. Call this after http_thread_stop(), when no thread sends notices any more.
+ * Unsent messages count as failed. Accepts NULL. */
 void notify_free(struct notify **n);
 
-/* Any thread. {"to": HOST, "signed": …, "events": […], "kinds": […]}: never the URL, which may be
- * a secret. NULL: none is configured. */
+/* Writes {"to": HOST, "signed": …, "kinds": […]}. The URL is not included, because it may be a
+ * secret. `n` may be NULL. Any thread. */
 void notify_status(struct notify *n, struct buf *out);
-/* Sends one of kind test at once; whether one is under way. */
+/* notify_test() sends a notice of kind test at once; notify_testing() returns true while one is
+ * in progress. Any thread. */
 void notify_test(const char *by);
 bool notify_testing(struct notify *n);
 

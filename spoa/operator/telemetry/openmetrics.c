@@ -1,6 +1,6 @@
-/* OpenMetrics 1.0 differs from text 0.0.4 in this: a counter's family is named without _total,
- * units are said, help has no bare quotes, bounds are canonical numbers, exemplars may follow,
- * and # EOF ends it. */
+/* Converts Prometheus text 0.0.4 to OpenMetrics 1.0. The differences: a counter's family is
+ * named without _total, units have a line, quotes in HELP are escaped, bucket bounds are
+ * canonical numbers, exemplars may follow samples, and # EOF ends the text. */
 #include "operator/telemetry/openmetrics.h"
 
 #include <stdio.h>
@@ -10,11 +10,12 @@
 #include "base/ascii.h"
 #include "operator/telemetry/exposition.h"
 
-/* ---- who wants it ---- */
+/* ---- the Accept field ---- */
 
 enum { NAMED_NOT = -1, Q_MOST = 1000 };
 
-/* qvalue = "0" [ "." *3DIGIT ] / "1" [ "." *3"0" ], in thousandths; what is none is 0. */
+/* Parses qvalue = "0" [ "." *3DIGIT ] / "1" [ "." *3"0" ] as thousandths; anything else is 0.
+ */
 static int
 read_q(struct span s)
 {
@@ -31,9 +32,10 @@ read_q(struct span s)
 	return q < Q_MOST ? q : Q_MOST;
 }
 
-/* A media range and its parameters: its quality where it is `type` in one of two versions. */
+/* Returns the quality of a media range, in thousandths, if it is `type` without a version or
+ * with this one; otherwise NAMED_NOT. */
 static int
-quality(struct span range, const char *type, const char *version)
+media_quality(struct span range, const char *type, const char *version)
 {
 	struct span name = span_trim(span_next(&range, ';'), " \t");
 	int q = Q_MOST;
@@ -63,19 +65,20 @@ openmetrics_wanted(const char *accept)
 
 	while (all.n) {
 		struct span range = span_next(&all, ',');
-		int q = quality(range, "application/openmetrics-text", "1.0.0");
+		int q = media_quality(range, "application/openmetrics-text", "1.0.0");
 		ours = q > ours ? q : ours;
 		for (size_t i = 0; i < COUNT_OF(text); i++) {
-			q = quality(range, text[i].type, text[i].version);
+			q = media_quality(range, text[i].type, text[i].version);
 			theirs = q > theirs ? q : theirs;
 		}
 	}
 	return ours > 0 && ours >= theirs;
 }
 
-/* ---- what is written ---- */
+/* ---- the output ---- */
 
-/* A bound as all exposers write it: as few digits as say it, and always a float. */
+/* Writes a bucket bound in the canonical form: as few digits as identify it, and always a
+ * float. */
 static void
 put_bound(struct buf *out, struct span s)
 {

@@ -1,4 +1,4 @@
-/* OpenMetrics 1.0, for who asks for it with Accept. */
+/* OpenMetrics 1.0, for clients that request it with Accept. */
 #ifndef OPERATOR_TELEMETRY_OPENMETRICS_H
 #define OPERATOR_TELEMETRY_OPENMETRICS_H
 
@@ -8,10 +8,11 @@
 
 #define OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-/* Whether an Accept field (RFC 9110 12.5.1; NULL: none) wants it: it names the type, without a
- * version or with 1.0.0, and no less than the text format. */
+/* Returns true if an Accept field (RFC 9110 12.5.1; NULL: none) prefers OpenMetrics: the field
+ * names its type, without a version or with 1.0.0, at least with the quality of the text
+ * format. */
 bool openmetrics_wanted(const char *accept);
-/* Our /metrics with exemplars as OpenMetrics, appended. */
+/* Appends our /metrics, which must have exemplars, as OpenMetrics. */
 void openmetrics_write(struct buf *out, struct span text);
 
 #endif

@@ -1,4 +1,10 @@
-/* A collector's answer. */
+/* Sends metrics and traces to a collector.
+ *
+ * There are two signals, traces and metrics. Each has one batch at a time, which is being sent
+ * or waits to be sent again. Metrics are cumulative, so a waiting batch of metrics is replaced
+ * by the next one; spans wait in the queue meanwhile.
+ *
+ * ---- responses of a collector ---- */
 #include <inttypes.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -35,7 +41,8 @@ say_otlp_text(struct otlp_answer *a, struct span text)
 	a->said[n] = '\0';
 }
 
-/* A count in a text or a number: 64-bit integers come as either. */
+/* Reads a count, which may be a number or a string, because OTLP writes 64-bit integers as
+ * strings. */
 static uint64_t
 otlp_count(const json_t *v)
 {
@@ -46,7 +53,7 @@ otlp_count(const json_t *v)
 	return json_is_string(v) && span_u64(json_span(v), &n) == 0 ? n : 0;
 }
 
-/* ExportTraceServiceResponse, ExportMetricsServiceResponse. */
+/* Reads an ExportTraceServiceResponse or ExportMetricsServiceResponse. */
 static void
 read_taken(struct otlp_answer *a, struct span body)
 {
@@ -55,11 +62,12 @@ read_taken(struct otlp_answer *a, struct span body)
 
 	body = span_trim(body, " \t\r\n");
 	if (!body.n)
-		return; /* an empty message, as some send it */
+		return; /* some collectors send an empty body */
 	json_auto_t *root = json_loadb(body.p, body.n, 0, NULL);
 	if (!json_is_object(root)) {
 		a->end = OTLP_UNREAD;
-		say_otlp_text(a, SPAN_LIT("status 2xx, and no JSON object as OTLP has it"));
+		say_otlp_text(a, SPAN_LIT("status 2xx, but the body is not a JSON object of "
+					  "OTLP"));
 		return;
 	}
 	const json_t *part = json_object_get(root, "partialSuccess");
@@ -72,7 +80,7 @@ read_taken(struct otlp_answer *a, struct span body)
 		message = json_object_get(part, "error_message");
 	say_otlp_text(a, json_span(message));
 	if (a->rejected && !a->said[0])
-		say_otlp_text(a, SPAN_LIT("some were rejected"));
+		say_otlp_text(a, SPAN_LIT("the collector rejected some of them"));
 }
 
 void
@@ -86,7 +94,7 @@ otlp_answer(struct otlp_answer *a, int err, const char *why, int status, struct 
 	if (err == ERR_LIMIT || err == ERR_SYNTAX) {
 		a->end = OTLP_UNREAD;
 		say_otlp_text(a, span_str(err == ERR_LIMIT ? "the response is too long"
-							   : "the reply is not HTTP"));
+							   : "the response is not HTTP"));
 	} else if (err) {
 		a->end = OTLP_AGAIN;
 		say_otlp_text(a, span_str(why ? why : err_str(err)));
@@ -95,14 +103,14 @@ otlp_answer(struct otlp_answer *a, int err, const char *why, int status, struct 
 	} else {
 		a->end = worth_again ? OTLP_AGAIN : OTLP_NEVER;
 		snprintf(a->said, sizeof(a->said), "status %d%s", status,
-			status >= 300 && status < 400 ? ", a redirect: not followed" : "");
+			status >= 300 && status < 400 ? ", a redirect, which is not followed"
+						      : "");
 		if (a->end == OTLP_AGAIN && span_u64(span_trim(retry_after, " \t"), &s) == 0)
 			a->after_us = (s < AFTER_MOST_S ? s : AFTER_MOST_S) * 1000000;
 	}
 }
 
-/* The two signals to a collector: a batch of each is under way at a time, or waits to go again.
- */
+/* ---- batches ---- */
 
 #define FLUSH_S	       1. /* spans wait so long for others */
 #define BATCH_RECORDS  512
@@ -110,18 +118,22 @@ otlp_answer(struct otlp_answer *a, int err, const char *why, int status, struct 
 #define DEADLINE_US    10000000
 #define AGAIN_FIRST_US 1000000
 #define AGAIN_MOST_US  30000000
-#define GIVE_UP_US     300000000 /* a batch is as old */
-#define LINE_US	       60000000	 /* a log line a signal */
+#define GIVE_UP_US     300000000 /* a batch is dropped at this age */
+#define LINE_US	       60000000	 /* least time between two log lines of a signal */
 
 enum { SPANS, POINTS, SIGNALS };
 static const char *const signal_names[SIGNALS] = { "traces", "metrics" };
 
-/* By what became of it: rows of METRIC_TABLE, in this order. */
+/* The fate of an item: rows of METRIC_TABLE, in this order. */
 enum end { SENT, FULL, REFUSED, REJECTED, UNREAD, AWAY };
 
-/*   IDLE ──► UNDER_WAY ──(taken, never)──► IDLE
- *                │  ▲
- *             (again)└──(the timer)── WAITS */
+/* The states of a signal:
+ *
+ *    IDLE ──► UNDER_WAY ──(accepted, or never)──► IDLE
+ *                 │  ▲
+ *              (later)└──(the timer)── WAITS
+ *
+ * owner: outbound */
 struct signal {
 	struct tag tag;
 	struct otlp *all;
@@ -129,15 +141,18 @@ struct signal {
 	enum { IDLE, UNDER_WAY, WAITS } life;
 	char *url;
 	struct buf body;
+	/* spans or points in the batch */
 	size_t items;
 	struct http_call *call;
 	ev_timer again;
+	/* monotonic: when the batch was made; the current delay; when the last line was logged
+	 */
 	uint64_t made_us, wait_us, line_us;
-	uint64_t held_us; /* the collector asked for quiet until then */
+	uint64_t held_us; /* monotonic; the collector wants no request until then */
 	bool failing;
 };
 
-/* A record of a sampled request. */
+/* A copy of a sampled request's record, in the queue. */
 struct told {
 	struct told *next;
 	struct audit_note note;
@@ -147,6 +162,7 @@ struct told {
 	char fields[];
 };
 
+/* The exchange with one collector. owner: outbound, except where stated */
 struct otlp {
 	struct tag tag;
 	const struct otlp_config *cfg;
@@ -162,16 +178,18 @@ struct otlp {
 	struct headers headers;
 	ev_timer flush, scrape;
 	struct mail stop;
-	bool stopping, last_scrape; /* of the thread */
-	_Atomic bool gone;	    /* all that there was to send at the stop */
+	bool stopping, last_scrape; /* owner: outbound */
+	_Atomic bool gone;	    /* everything that was left at the stop was sent */
 
-	pthread_mutex_t lock; /* of the queue: held for a list's link */
+	pthread_mutex_t lock; /* guards the queue; held only to link or unlink a record */
 	struct told *first, **last;
 	size_t records, bytes;
 };
 
-/* ---- what is told ---- */
+/* ---- queueing ---- */
 
+/* Called by the audit thread for each written record: copies a sampled record into the queue.
+ * If the queue is full, the record's spans are dropped and counted. */
 void
 otlp_told(void *arg, const struct audit_entry *e)
 {
@@ -235,7 +253,7 @@ count_signal(struct signal *s, enum end end, size_t n)
 		(s->kind == SPANS ? M_TELEMETRY_SPANS_SENT : M_TELEMETRY_POINTS_SENT) + end, n);
 }
 
-/* Told once, and again when it is well; never more often than once a minute. */
+/* Logs the first failure and the recovery, at most once a minute. */
 static void
 note_state(struct signal *s, bool failing, const char *why)
 {
@@ -254,7 +272,7 @@ note_state(struct signal *s, bool failing, const char *why)
 
 static void next_batch(struct otlp *t);
 
-/* Stops the program if no signal goes from its state to `next`. */
+/* Changes the state. Stops the program if the change is not in the picture above. */
 static void
 signal_enter(struct signal *s, unsigned next)
 {
@@ -269,7 +287,7 @@ signal_enter(struct signal *s, unsigned next)
 }
 
 static void
-idle(struct signal *s)
+signal_idle(struct signal *s)
 {
 	signal_enter(s, IDLE);
 	s->items = 0;
@@ -287,7 +305,7 @@ wait_again(struct signal *s, const struct otlp_answer *a)
 
 	if (t->stopping || clock_mono_us() > s->made_us + GIVE_UP_US) {
 		count_signal(s, AWAY, s->items);
-		idle(s);
+		signal_idle(s);
 		return;
 	}
 	s->wait_us = wait_doubled(s->wait_us, AGAIN_FIRST_US, AGAIN_MOST_US);
@@ -308,7 +326,7 @@ on_otlp_answer(void *arg, const struct http_answer *h)
 	struct otlp_answer a;
 
 	s->call = NULL;
-	if (h->err == ERR_CLOSED) { /* the daemon stops, and waits no longer */
+	if (h->err == ERR_CLOSED) { /* the daemon stops and does not wait any longer */
 		count_signal(s, AWAY, s->items);
 		s->items = 0;
 		signal_enter(s, IDLE);
@@ -328,11 +346,11 @@ on_otlp_answer(void *arg, const struct http_answer *h)
 	case OTLP_UNREAD: count_signal(s, UNREAD, s->items); break;
 	case OTLP_AGAIN: wait_again(s, &a); return;
 	}
-	idle(s);
+	signal_idle(s);
 }
 
 static void
-send_it(struct signal *s)
+send_batch(struct signal *s)
 {
 	struct otlp *t = s->all;
 	const char *fields[2 + HEADERS_MOST] = { "Content-Type: application/json" };
@@ -360,22 +378,22 @@ send_it(struct signal *s)
 static void
 on_again(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	send_it(TAGGED(signal, w->data));
+	send_batch(TAGGED(signal, w->data));
 }
 
-/* The body is made: it goes. */
+/* Sends the batch, which is complete in s->body. */
 static void
 begin_signal(struct signal *s, size_t items)
 {
 	s->made_us = clock_mono_us();
 	s->items = items;
 	if (buf_failed(&s->body) || (s->all->cfg->gzip && gzip_buf(&s->body) < 0)) {
-		note_state(s, true, "too long, or out of memory");
+		note_state(s, true, "the batch is too large, or memory is exhausted");
 		count_signal(s, FULL, items);
-		idle(s);
+		signal_idle(s);
 		return;
 	}
-	send_it(s);
+	send_batch(s);
 }
 
 /* ---- the two signals ---- */
@@ -405,8 +423,8 @@ send_spans(struct otlp *t)
 		buf_clear(&s->body);
 }
 
-/* They are cumulative: what waits to go again is replaced, and nothing is lost; but not before
- * the collector wants to be asked again. */
+/* Sends the metrics. They are cumulative, so a batch that waits is replaced without loss, but
+ * not before the time that the collector asked for. */
 static void
 send_metrics(struct otlp *t)
 {
@@ -459,9 +477,9 @@ on_stop(struct mail *m, void *consumer UNUSED)
 
 	t->stopping = true;
 	for (int i = 0; i < SIGNALS; i++)
-		if (t->signal[i].life == WAITS) { /* one last time, now */
+		if (t->signal[i].life == WAITS) { /* one last attempt, now */
 			ev_timer_stop(t->out->loop, &t->signal[i].again);
-			send_it(&t->signal[i]);
+			send_batch(&t->signal[i]);
 		}
 	next_batch(t);
 }
@@ -487,7 +505,7 @@ otlp_files(const struct otlp_config *cfg, struct buf *why)
 
 	headers_close(&h);
 	if (!err && cfg->ca && access(cfg->ca, R_OK) < 0) {
-		buf_printf(why, "%s: cannot be read", cfg->ca);
+		buf_printf(why, "%s: the file cannot be read", cfg->ca);
 		err = ERR_IO;
 	}
 	return err;

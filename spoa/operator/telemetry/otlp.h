@@ -1,10 +1,11 @@
-/* Metrics and traces to a collector, by OTLP/HTTP JSON on the outbound thread. Workers do nothing for
- * it but a note (record/audit/note.h); the audit thread copies records of sampled requests into a queue,
- * capped in bytes and number. What is not sent is counted by its reason.
+/* Sends metrics and traces to a collector, by OTLP/HTTP with JSON, on the outbound thread.
+ * Workers only fill a note (record/audit/note.h). The audit thread copies the records of
+ * sampled requests into a queue, which is bounded in bytes and number. Data that is not sent is
+ * counted by the reason.
  *
- *   record ─► audit thread: sampled? ─► queue ─► batch ─► POST …/v1/traces ─► taken
- *                                                  ▲            └─► again: later, 5 minutes at most
- *   timer ─► /metrics ─► POST …/v1/metrics         └── the next one waits */
+ *   record ─► audit thread: sampled? ─► queue ─► batch ─► POST …/v1/traces ─► accepted
+ *                                                  ▲            └─► later: again, for 5 minutes
+ *   timer ─► /metrics ─► POST …/v1/metrics         └── the next batch waits */
 #ifndef OPERATOR_TELEMETRY_OTLP_H
 #define OPERATOR_TELEMETRY_OTLP_H
 
@@ -15,22 +16,24 @@
 
 struct otlp;
 
-/* Fills *out with /metrics, exemplars too; on the outbound thread. */
+/* Writes /metrics with exemplars to *out. Called on the outbound thread. */
 typedef void otlp_text_fn(void *arg, struct buf *out);
 
-/* On the loop of an outbound that does not run yet. NULL with a message in *why: a file that cannot
- * be used, or no memory. `cfg` outlives it. */
+/* Prepares the exchange on an outbound thread that does not run yet. `cfg` must outlive the
+ * result. Returns NULL with a message in *why if a file is invalid or memory is exhausted. */
 struct otlp *otlp_new(const struct config *cfg, struct http_thread *o, struct metrics *m,
 	otlp_text_fn *text, void *arg, struct buf *why);
-/* audit_tell()'s, arg the otlp. */
+/* For audit_tell(), with the struct otlp as its argument: queues a record's spans. On the audit
+ * thread. */
 audit_told_fn otlp_told;
-/* What is queued, and the last metrics, go now; returns once they are gone, at the latest after
- * `most_us`. Before http_thread_stop(). */
+/* Sends what is queued and the last metrics. Returns once they are sent, at the latest after
+ * `most_us`. Call this before http_thread_stop(). Any thread. */
 void otlp_flush(struct otlp *t, uint64_t most_us);
-/* After http_thread_stop(). */
+/* Frees everything. Call this after http_thread_stop(). */
 void otlp_free(struct otlp **t);
 
-/* The files that cfg names, as otlp_new() reads them. 0, or negative with *why. */
+/* Checks the files that cfg names, as otlp_new() reads them. Returns 0, or a negative error
+ * with *why. */
 int otlp_files(const struct otlp_config *cfg, struct buf *why);
 
 #endif

@@ -1,28 +1,32 @@
-/* What a collector's answer means (OTLP/HTTP 1.5): taken, again later, or never. What it says is
- * somebody else's: bounded and held for nothing but this. */
+/* The meaning of a collector's response (OTLP/HTTP 1.5). The text of a response is untrusted:
+ * it is cut, and used only in logs. Implemented in otlp.c. */
 #ifndef OPERATOR_TELEMETRY_OTLP_ANSWER_H
 #define OPERATOR_TELEMETRY_OTLP_ANSWER_H
 
 #include "base/span.h"
 
+/* The sender's next step. */
 enum otlp_end {
+	/* accepted */
 	OTLP_TAKEN,
-	OTLP_AGAIN,  /* 429, 502, 503, 504; nobody there; no answer in time */
-	OTLP_NEVER,  /* another status; redirects are not followed */
-	OTLP_UNREAD, /* 2xx, and no answer of OTLP: nobody knows what became of it; not sent again */
+	/* send again later: 429, 502, 503, 504, no connection, or no response in time */
+	OTLP_AGAIN,
+	OTLP_NEVER,  /* do not send again: any other status; redirects are not followed */
+	OTLP_UNREAD, /* 2xx without a valid body, so the result is unknown: do not send again */
 };
 
 enum { OTLP_SAID = 160 };
 
 struct otlp_answer {
 	enum otlp_end end;
-	uint64_t rejected;    /* of OTLP_TAKEN: spans or points that it did not take */
-	uint64_t after_us;    /* of OTLP_AGAIN: as Retry-After says; 0: it does not */
-	char said[OTLP_SAID]; /* why, for logs: printable; "" where all is well */
+	uint64_t rejected;    /* for OTLP_TAKEN: spans or points that the collector rejected */
+	uint64_t after_us;    /* for OTLP_AGAIN: the delay of Retry-After; 0: none */
+	char said[OTLP_SAID]; /* the reason for logs, in printable ASCII; "": success */
 };
 
-/* err, why: of the HTTP client. `retry_after`: the field, or empty. */
-void otlp_answer(struct otlp_answer *out, int err, const char *why, int status, struct span body,
-	struct span retry_after);
+/* Evaluates a response. `err` and `why` are those of the HTTP client; `retry_after` is the
+ * field, or empty. */
+void otlp_answer(struct otlp_answer *out, int err, const char *why, int status,
+	struct span body, struct span retry_after);
 
 #endif

@@ -1,4 +1,5 @@
-/* Parts of OTLP's JSON. */
+/* Writes the parts of OTLP's JSON, and maps our dialects and endpoints to names of the GenAI
+ * conventions. */
 #include "operator/telemetry/otlp_json.h"
 
 #include <inttypes.h>
@@ -107,7 +108,7 @@ gzip_buf(struct buf *b)
 	return ok ? 0 : ERR_NOMEM;
 }
 
-/* ---- names, and what our dialects are called there ---- */
+/* ---- names, and the conventions' words for our dialects ---- */
 
 const char *const telemetry_names[NAMES_COUNT] = {
 #define X(id, name) [NAME_##id] = name,
@@ -123,7 +124,7 @@ static const struct { const char *from, *to; } providers[] = {
 	{ "bedrock",   "aws.bedrock" },
 	{ "cohere",    "cohere" },
 	{ "mistral",   "mistral_ai" },
-	{ "ollama",    "ollama" },     /* no well-known value: our own word */
+	{ "ollama",    "ollama" },     /* no well-known value exists, so this is our own word */
 	{ "tgi",       "tgi" },
 };
 static const struct { const char *from, *to; } operations[] = {
@@ -156,5 +157,5 @@ names_operation(const char *format, const char *endpoint)
 	for (size_t i = 0; i < COUNT_OF(operations); i++)
 		if (str_same(endpoint, operations[i].from))
 			return operations[i].to;
-	return endpoint; /* a custom value, as the conventions allow */
+	return endpoint; /* a custom value, which the conventions allow */
 }

@@ -1,5 +1,5 @@
-/* The exposition's families, turned line by line: a histogram's point is whole at its _count.
- */
+/* Converts the families of /metrics line by line. A histogram's point is complete at its _count
+ * line. */
 #include "operator/telemetry/otlp_metrics.h"
 
 #include <inttypes.h>
@@ -11,13 +11,14 @@
 
 enum { BUCKETS_MOST = 64 };
 
+/* State of the conversion. */
 struct metrics_out {
 	struct buf *b;
 	int64_t start_ns, now_ns;
 	size_t points;
-	bool open; /* the metric under way has begun */
+	bool open; /* the current metric has been opened */
 	struct span help, family, type;
-	/* of the histogram's point under way */
+	/* the histogram point that is being collected */
 	struct {
 		struct span le, count, exemplar;
 	} bucket[BUCKETS_MOST];
@@ -35,14 +36,14 @@ sample_number(struct span s)
 }
 
 static uint64_t
-whole(struct span s)
+sample_count(struct span s)
 {
 	uint64_t v = 0;
 
 	return span_u64(s, &v) == 0 ? v : 0;
 }
 
-/* A value of a label without its escapes. */
+/* Appends a label as an attribute, without the escapes of its value. */
 static void
 put_label(struct metrics_out *m, struct span name, struct span value)
 {
@@ -75,7 +76,8 @@ open_point(struct metrics_out *m, struct span labels)
 	m->points++;
 }
 
-/* {trace_id="…",decision_id="…"} VALUE SECONDS.MILLISECONDS */
+/* Appends an exemplar, which reads {trace_id="…",decision_id="…"} VALUE SECONDS.MILLISECONDS.
+ */
 static void
 put_exemplar(struct metrics_out *m, struct span e)
 {
@@ -107,7 +109,7 @@ put_histogram(struct metrics_out *m, struct span labels, struct span count)
 	open_point(m, labels);
 	json_put_form(m->b, "'count':%w,'sum':%j,'bucketCounts':[", count, m->sum);
 	for (size_t i = 0; i < m->nbuckets; i++) {
-		uint64_t n = whole(m->bucket[i].count);
+		uint64_t n = sample_count(m->bucket[i].count);
 		json_put_printf(m->b, NULL, "\"%" PRIu64 "\"", n - before);
 		before = n;
 	}
@@ -153,7 +155,7 @@ end_metric(struct metrics_out *m)
 	m->open = false;
 }
 
-/* A metric begins with its first point: OTLP has none without. */
+/* Opens a metric at its first point, because OTLP does not allow metrics without points. */
 static void
 open_metric(struct metrics_out *m)
 {

@@ -1,5 +1,5 @@
-/* Spans of records. A record is our own line: what it lacks or has of another type is left out.
- */
+/* Makes spans of records. A record is our own line, so a member that is missing or has another
+ * type is left out. */
 #include "operator/telemetry/spans.h"
 
 #include <inttypes.h>
@@ -14,15 +14,15 @@
 #include "operator/telemetry/otlp_json.h"
 #include "record/audit/record_fields.h"
 
-/* enum SpanKind, enum StatusCode, SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE and …IS_REMOTE_MASK of
- * trace.proto */
+/* From trace.proto: enum SpanKind, enum StatusCode, SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE and
+ * …IS_REMOTE_MASK. */
 enum { KIND_INTERNAL = 1, KIND_SERVER = 2, KIND_CLIENT = 3 };
 enum { STATUS_ERROR = 2 };
 enum { FLAG_SAMPLED = 1, FLAG_HAS_REMOTE = 0x100, FLAG_REMOTE = 0x200 };
 
 #define RANDOM_BITS 56
 
-/* ---- whose trace ---- */
+/* ---- ids ---- */
 
 static void
 read_hex(const char *p, unsigned char *out, size_t n)
@@ -31,11 +31,11 @@ read_hex(const char *p, unsigned char *out, size_t n)
 		out[i] = (unsigned char)(hex_value(p[2 * i]) << 4 | hex_value(p[2 * i + 1]));
 }
 
-/* Crockford's base 32, 26 digits: the first has three bits. */
+/* Reads a ULID: 26 digits of Crockford's base 32, the first with three bits. */
 static void
 read_ulid(const char *id, unsigned char out[16])
 {
-	/* from '0' to 'Z'; I, L, O and U are none */
+	/* values from '0' to 'Z'; I, L, O and U are not digits */
 	static const unsigned char digit['Z' - '0' + 1] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0,
 		0, 0, 0, 0, 0, 10, 11, 12, 13, 14, 15, 16, 17, 0, 18, 19, 0, 20, 21, 0, 22, 23,
 		24, 25, 26, 0, 27, 28, 29, 30, 31 };
@@ -85,15 +85,16 @@ span_ids(const struct audit_note *n, uint64_t least, struct span_ids *out)
 	out->sampled = chance >= least;
 }
 
-/* ---- a span ---- */
+/* ---- one span ---- */
 
 #define NAME(id) telemetry_names[NAME_##id]
 
+/* State of writing a record's spans. */
 struct span_out {
 	struct buf *b;
 	const struct audit_note *note;
 	const struct span_ids *ids;
-	size_t n; /* spans so far */
+	size_t n; /* spans written so far */
 };
 
 static void
@@ -105,15 +106,15 @@ put_id(struct buf *b, const char *name, const unsigned char *id, size_t n)
 	buf_putc(b, '"');
 }
 
-/* The wall's clock of a moment, counted from that of the arrival. */
+/* Converts a monotonic time to wall time, relative to the request's arrival. */
 static int64_t
 wall_ns(const struct audit_note *n, uint64_t us)
 {
 	return n->begun_ns + (us > n->begun_us ? (int64_t)(us - n->begun_us) * 1000 : 0);
 }
 
-/* Begun; its attributes follow. `id` NULL: made of the decision's id and what it is the i-th
- * of. */
+/* Begins a span up to its attributes. `what` NULL: the decision's span. Otherwise the id is
+ * made of the decision's id, `what` and `i`. */
 static void
 open_span(struct span_out *o, const unsigned char *parent, const char *what, size_t i,
 	const char *name, struct span of, int kind, uint64_t from_us, uint64_t to_us)
@@ -151,8 +152,7 @@ open_span(struct span_out *o, const unsigned char *parent, const char *what, siz
 	otlp_time(o->b, "startTimeUnixNano", wall_ns(n, from_us));
 	otlp_time(o->b, "endTimeUnixNano", wall_ns(n, to_us > from_us ? to_us : from_us));
 	json_put_open(o->b, "attributes", '[');
-	otlp_text(
-		o->b, NAME(ID), span_str(n->id)); /* every span says which decision it is of */
+	otlp_text(o->b, NAME(ID), span_str(n->id)); /* so that every span names its decision */
 }
 
 static void
@@ -182,7 +182,7 @@ operation_of(const struct audit_note *n)
 	return names_operation(n->format, n->endpoint);
 }
 
-/* A model that is known as a name; empty: none, or none that is. */
+/* Returns the model's name if it is a known model, otherwise an empty span. */
 static struct span
 model_of(const struct audit_note *n)
 {
@@ -202,10 +202,10 @@ put_gen_ai(struct span_out *o)
 		otlp_text(o->b, NAME(GEN_AI_MODEL), model_of(n));
 }
 
-/* ---- calls ---- */
+/* ---- calls of tools ---- */
 
-/* One is there whatever became of it. What a model's answer calls its caller runs, later: its
- * span has no length. */
+/* Writes the calls of tools in a record. The caller runs the calls of a model's response later,
+ * so these spans have no duration. */
 static void
 put_calls(struct span_out *o, const json_t *record, uint64_t end_us)
 {
@@ -296,15 +296,16 @@ put_decision(struct span_out *o, const json_t *record, uint64_t seq, uint64_t to
 		otlp_text(o->b, NAME(ERROR_TYPE), code.n ? code : span_str(text));
 	}
 	put_stages(o, told_us);
-	/* Of a server's span an error is what the server did wrong. */
+	/* by the conventions, a server's span is an error only if the server failed */
 	close_span(o, status >= 500);
-	/* What is relayed has its calls in the completion too, with what came of them. */
+	/* Relayed requests have their calls in the completion, with results. */
 	if (record_is(record, RF_DECISION, "deny") || record_is(record, RF_VIA, "direct"))
 		put_calls(o, record, told_us);
 }
 
-/* ---- the attempts ---- */
+/* ---- attempts ---- */
 
+/* One attempt, from the record and the note. */
 struct attempt_said {
 	size_t i;
 	struct span target, cause;
@@ -313,6 +314,8 @@ struct attempt_said {
 	uint64_t from_us, to_us;
 };
 
+/* Writes the span of one attempt at a target. The response's facts belong to the last attempt.
+ */
 static void
 put_attempt(struct span_out *o, const json_t *record, const struct attempt_said *a)
 {

@@ -1,6 +1,6 @@
-/* Standard Webhooks 1.0 (standard-webhooks.com): the signature is HMAC-SHA256 over
- * ID.SECONDS.BODY. Members of the body that chats show are called as Slack's, Teams' and
- * Mattermost's incoming webhooks have them: `text`. */
+/* Standard Webhooks 1.0 (standard-webhooks.com): the signature is an HMAC-SHA256 over
+ * ID.SECONDS.BODY. The body has the member `text`, which the incoming webhooks of Slack, Teams
+ * and Mattermost show. */
 #include "operator/telemetry/webhook.h"
 
 #include <inttypes.h>
@@ -31,8 +31,8 @@ webhook_also(struct webhook_also *a, const char *line)
 
 /* ---- the body ---- */
 
-/* Letters of Latin scripts stay; all else that is no plain ASCII could be read as another text
- * (bidi), and signs of mark-up, mentions and links as ours. */
+/* Letters of Latin scripts stay. Other characters outside ASCII could make the text look
+ * different (bidi), and signs of markup, mentions and links could pass as ours. */
 void
 webhook_plain(char *text)
 {
@@ -137,6 +137,8 @@ sign_with(
 	return 0;
 }
 
+/* Signs with each secret of the file (one a line, at most WEBHOOK_SECRETS), so a receiver can
+ * change to a new secret without a gap. */
 int
 webhook_sign(const char *secret_file, const char *id, int64_t seconds, struct span body,
 	char out[WEBHOOK_SIGNATURES], struct buf *why)
@@ -155,12 +157,16 @@ webhook_sign(const char *secret_file, const char *id, int64_t seconds, struct sp
 					    : ERR_LIMIT;
 		if (err)
 			buf_printf(why, "%s: line %zu: %s", secret_file, n,
-				err == ERR_LIMIT ? "more than 4 secrets"
-						 : "whsec_ and base64 of 24 to 64 bytes are "
-						   "expected");
+				err == ERR_LIMIT ? "the file has more than 4 secrets: delete "
+						   "some"
+						 : "write whsec_ and the base64 of 24 to 64 "
+						   "bytes");
 	}
 	if (!err && !n) {
-		buf_printf(why, "%s: it holds no secret", secret_file);
+		buf_printf(why,
+			"%s: the file has no secret: write whsec_ and the base64 of "
+			"24 to 64 bytes",
+			secret_file);
 		err = ERR_SYNTAX;
 	}
 	if (!err)
