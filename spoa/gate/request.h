@@ -384,7 +384,8 @@ struct span request_holder(const struct request *r);
 bool request_erased(struct request *r);
 /* Returns whether path or query hold a finding. Once PATH_FOUND, always PATH_FOUND. */
 enum path_state request_path_state(struct request *r);
-/* Returns the path as records and logs may hold it, or "<unread>" or "<redacted>". */
+/* Returns the path as records and logs may hold it, or "<unread>" or "<redacted>".
+ * prose: ok unread */
 struct span request_path_shown(struct request *r);
 /* Returns the caller's traceparent; empty if there is none, several, or no valid one. Valid
  * until the request ends. */

@@ -28,7 +28,7 @@ ask m 1900
 is "a message of 2,000 tokens passes" "$status" 200
 ask m 2000
 is "a longer one never can: 403" "$status $(code)" "403 limit_unreachable"
-like "the limit is named" "$body" 'the limit message is 2000 a request'
+like "the limit is named" "$body" 'the limit message is 2000 for each request'
 is "no SDK repeats it" "$(header x-should-retry)" false
 ask m 5 "$(seq -s ' ' 1000 2500)"
 is "nor one whose text is long" "$status $(code)" "403 limit_unreachable"

@@ -179,7 +179,7 @@ like "no such route" "$? $(cat "$D/key.err")" '^1 tollgate: quota: nowhere: the 
 quota --identity '[1]'
 like "no identity" "$? $(cat "$D/key.err")" '^2 tollgate: quota: --identity: give a JSON object'
 quota --identity '{"roles":"x"}'
-like "no list of roles" "$? $(cat "$D/key.err")" '^2 tollgate: quota: identity: texts, a list of roles'
+like "no list of roles" "$? $(cat "$D/key.err")" '^2 tollgate: quota: identity: expected strings, a list of roles'
 
 # ---- dollars ----
 rich=$(key new --person erin --team spend --limits 'usd=0.02/month,tokens=5000/day')

@@ -142,7 +142,7 @@ the_default_and_what_is_refused_without_rules_say_so(void **state)
 		"hot was not reached: the request was decided before the rules");
 	assert_string_equal(text(json_object_get(o, "explain"), "refused"),
 		"before the rules: 404 no_route, no route of the policy matches this method, "
-		"host and path");
+		"host and path; check the URL");
 	json_decref(o);
 	o = explained(REQUEST("\"headers\":{\"content-type\":\"application/json\"},\"body\":"
 			      "\"{\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":"

@@ -240,7 +240,7 @@ void limits_count_calls(struct request *r);
 /* Frees found.calls. */
 void limits_free_calls(struct request *r);
 /* settle.c: the amount that the attempt used of limits in tokens and dollars, by x->used_by.
- * The charge is appended to *said as text. Counters of requests stay. Returns the number of
+ * Appends the charge as text to the buffer. Counters of requests stay. Returns the number of
  * corrections, as above. */
 size_t exchange_settle_attempt(struct request *r, struct buf *said, struct change *out);
 /* settle.c: sets tokens and dollars of the attempt by x->used_by. */
