@@ -148,7 +148,7 @@ operations_are_of_tools_that_there_are(void **state)
 				  "mean pays?" },
 		{ "{p: [gpt/x]}", "gpt: no provider with dialect: mcp has this name" },
 		{ "{p: [pays/x], q: [pays/x]}",
-			"operations: pays/x is in p already, in line 5" },
+			"operations: pays/x is already listed for p, in line 5" },
 		{ "{p: [pays]}", "operations: SERVER/TOOL, SERVER/* or, in models' answers, "
 				 "/TOOL is expected" },
 		{ "{p: [\"\"]}", "a string is expected" },

@@ -101,8 +101,8 @@ mistakes_are_found_at_load(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *data, *rule, *want; } rows[] = {
-	{ "d: {file: people.yaml, key: identity.persn}", "true", "p.yaml:5:36: key: a string known before the body is expected, such as identity.person, found identity.persn, did you mean identity.person?" },
-	{ "d: {file: people.yaml, key: model.name}", "true", "p.yaml:5:36: key: a string known before the body is expected, such as identity.person, found model.name" },
+	{ "d: {file: people.yaml, key: identity.persn}", "true", "p.yaml:5:36: key: a string that is known before the body, such as identity.person, is expected, found identity.persn, did you mean identity.person?" },
+	{ "d: {file: people.yaml, key: model.name}", "true", "p.yaml:5:36: key: a string that is known before the body, such as identity.person, is expected, found model.name" },
 	{ "d: {file: absent.yaml}", "true", "absent.yaml:1:1: cannot open: No such file or directory" },
 	{ "d: {file: list.yaml}", "true", "list.yaml:1:1: d: a mapping is expected, found a list" },
 	{ "d: {file: twice.yaml}", "true", "twice.yaml:2:1: a: given twice (first in line 1)" },
