@@ -83,7 +83,7 @@ static const struct { const char *name, *text, *want; } mistakes[] = {
 	{ "syslog without a port", AUDIT "anchors: [{syslog: 'tcp://x'}]\n", "HOST:PORT is expected" },
 	{ "syslog with port 0", AUDIT "anchors: [{syslog: 'tcp://x:0'}]\n", "HOST:PORT is expected" },
 	{ "syslog of a scheme", AUDIT "anchors: [{syslog: 'udp://x:514'}]\n", "tls://HOST:PORT, tcp://HOST:PORT or unix:/PATH is expected" },
-	{ "authorities without TLS", AUDIT "anchors: [{syslog: 'tcp://x:514', tls_ca: y}]\n", "it is without TLS" },
+	{ "authorities without TLS", AUDIT "anchors: [{syslog: 'tcp://x:514', tls_ca: y}]\n", "tls_ca needs TLS: use tls://HOST:PORT" },
 	{ "a place twice", AUDIT "anchors: [{file: x}, {file: x, every: 5s}]\n", "is listed twice" },
 	{ "more than sixteen", AUDIT "anchors: [{file: 1},{file: 2},{file: 3},{file: 4},{file: 5},{file: 6},{file: 7},{file: 8},"
 		"{file: 9},{file: 10},{file: 11},{file: 12},{file: 13},{file: 14},{file: 15},{file: 16},{file: 17}]\n", "anchors: more than 16" },
@@ -91,11 +91,11 @@ static const struct { const char *name, *text, *want; } mistakes[] = {
 	{ "a witness without logs", AUDIT "witness: {listen: unix@/w, key: k}\n", "witness.logs: is missing" },
 	{ "a witness without key", AUDIT "witness: {listen: unix@/w, logs: []}\n", "witness.key: is missing" },
 	{ "a witness on TCP", AUDIT "witness: {listen: '127.0.0.1:1', logs: [], key: k}\n", "witness.listen: unix@/path is expected" },
-	{ "a witness with the record's key", AUDIT "witness: {listen: unix@/w, logs: [], key: audit.key}\n", "witness.key: is audit.key" },
+	{ "a witness with the record's key", AUDIT "witness: {listen: unix@/w, logs: [], key: audit.key}\n", "witness.key: is the same as audit.key" },
 	{ "a log without origin", AUDIT "witness: {listen: unix@/w, key: k, logs: [{key: x}]}\n", "witness.logs: origin is missing" },
 	{ "a log without key", AUDIT "witness: {listen: unix@/w, key: k, logs: [{origin: x}]}\n", "witness.logs: key is missing" },
-	{ "an origin twice", AUDIT "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}, {origin: x, key: b}]}\n", "origin x is given twice" },
-	{ "a name with a blank", AUDIT "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}], name: 'a b'}\n", "witness.name: up to 255 bytes" },
+	{ "an origin twice", AUDIT "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}, {origin: x, key: b}]}\n", "origin x is listed twice" },
+	{ "a name with a blank", AUDIT "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}], name: 'a b'}\n", "witness.name: a name of up to 255 bytes" },
 	{ "no place for the state", BASE "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}]}\n", "witness: needs state, or audit.journal" },
 };
 /* clang-format on */

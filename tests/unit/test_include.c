@@ -194,7 +194,7 @@ cycles_and_bombs_are_refused(void **state)
 	}
 	put("p.yaml", text);
 	snprintf(want, sizeof(want),
-		"include: %s is one file too many: a policy has at most 64", path("m63.yaml"));
+		"include: %s is one file too many: a policy has at most 64 files", path("m63.yaml"));
 	refused("p.yaml", "p.yaml:69:3", want);
 
 	/* Each file within the bounds, both together not. */

@@ -291,7 +291,8 @@ it_says_what_it_does_and_when_it_ends(void **state)
 		const char *says;
 	} rows[] = {
 		{ 10 * DAY, OBSERVE_ON,
-			"a.b, *.c: callers without a key of ours are passed to local, and nothing is refused, until "
+			"a.b, *.c: callers without a key of ours are passed to local, and "
+			"nothing is refused, until "
 			"2020-01-01T00:00:00Z (10 days left)" },
 		{ 7 * DAY, OBSERVE_ON, "(7 days left)" },
 		{ 7 * DAY - 1, OBSERVE_NEAR,
@@ -345,11 +346,12 @@ check_notes_it(void **state)
 	assert_non_null(load(&f, "a.b", "openai", in_days(DAY + 60 * SEC)));
 	policy_notes(f.p, &fix_config, detect_fix()->rules, keep_note, &b);
 	buf_putc(&b, 0);
-	assert_non_null(strstr(buf_view(&b).p,
-		"t.yaml:12:1: observe: a.b: callers without a key of ours are passed to openai, and nothing is refused, until "));
-	assert_non_null(strstr(buf_view(&b).p, "(1 day left); after that"));
 	assert_non_null(strstr(
-		buf_view(&b).p, "observe: backend openai is also used by route chat: "));
+		buf_view(&b).p, "t.yaml:12:1: observe: a.b: callers without a key of ours are "
+				"passed to openai, and nothing is refused, until "));
+	assert_non_null(strstr(buf_view(&b).p, "(1 day left); after that"));
+	assert_non_null(
+		strstr(buf_view(&b).p, "observe: backend openai is also used by route chat: "));
 	fix_done(&f);
 	buf_free(&b);
 }

@@ -109,7 +109,7 @@ mistakes_are_found_at_load(void **state)
 	{ "d: {}", "true", "p.yaml:5:11: d: one of file, redis, url is expected" },
 	{ "d: {file: people.yaml, ttl: 5s}", "true", "p.yaml:5:31: ttl: unknown key; accepted: file, key" },
 	{ "d: {redis: k, url: 'http://x/'}", "true", "p.yaml:5:11: d: one of file, redis, url is expected" },
-	{ "d: {redis: k}", "true", "p.yaml:5:19: redis: tollgate.yaml configures no redis.url" },
+	{ "d: {redis: k}", "true", "p.yaml:5:19: redis: tollgate.yaml has no redis.url" },
 	{ "d: {url: 'ftp://x/'}", "true", "p.yaml:5:17: url: " },
 	{ "d: {url: 'http://x/', on_failure: permit}", "true", "p.yaml:5:42: on_failure: one of deny, skip is expected, found permit" },
 	{ "d: {url: 'http://x/', ttl: 0s}", "true", "p.yaml:5:35: ttl: a duration" },

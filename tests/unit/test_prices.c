@@ -34,7 +34,7 @@ read_list_of(const char *text)
 static const struct {
 	const char *name, *in, *at, *says;
 } mistakes[] = {
-	{ "no version", "providers: {}\n", "1:1", "prices: the format's version is missing" },
+	{ "no version", "providers: {}\n", "1:1", "prices: the version of the format is missing" },
 	{ "another version", "prices: 2\nproviders: {}\n", "1:9", "1 is expected, found 2" },
 	{ "no providers", "prices: 1\n", "1:1", "providers is missing" },
 	{ "an unknown key", HEAD "    - {model: a, input: 1, output: 2, cachd: 3}\n", "4:39",
@@ -59,7 +59,7 @@ static const struct {
 		HEAD "    - {model: a, input: 0.1234567, output: 2}\n", "4:25",
 		"at most 1000000 US dollars with at most 6 digits after the point" },
 	{ "a price for one", HEAD "    - {model: a, input: 0, output: 0, search: 1 USD}\n",
-		"4:47", "search: US dollars for one, such as 2.50, are expected" },
+		"4:47", "search: US dollars for one, such as 2.50, without sign and exponent, are" },
 	{ "a day that there is not",
 		HEAD "    - {model: a, from: 2026-02-31, input: 1, output: "
 		     "2}\n",

@@ -528,8 +528,8 @@ static const struct {
 	{ "the answer in a rule on calls",
 		H "rules:\n  - {name: a, phase: tool, when: 'response.bytes > 1', deny: "
 		  "true}\n",
-		":6:34: when: response.bytes is known once the answer is there: only rules "
-		"with phase: response read it" },
+		":6:34: when: response.bytes is known once the response has arrived: only "
+		"rules with phase: response can read it" },
 	{ "a denied call with a status",
 		H "rules:\n  - {name: a, phase: tool, deny: {status: 403}}\n",
 		":6:35: status: a denied call has no HTTP status: write as: result, which the agent "
