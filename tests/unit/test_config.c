@@ -293,7 +293,7 @@ mistakes_name_their_position(void **state)
 			":3:27: limits.held: must not be below limits.body" },
 		{ "held per identity below body",
 			BASE "limits: {body: 200m, held_per_identity: 100m}\n",
-			":3:41: limits.held_per_identity: is below" },
+			":3:41: limits.held_per_identity: must not be below" },
 		{ "a word that is no level", BASE "log: {level: loud}\n",
 			":3:14: level: one of error, warn, info, debug is expected, found "
 			"loud" },
