@@ -64,7 +64,7 @@ check "in much" test "$(tail -1 "$D/agree")" -ge 140
 # and the test notices: FILE, what is changed, what is said
 while IFS='|' read -r file change says; do
 	rm -rf "$D/tree" && mkdir "$D/tree" && cp -r "$root/docker" "$root/haproxy" "$root/Makefile" "$D/tree/"
-	mkdir -p "$D/tree/spoa/extract" && cp "$root/spoa/extract/filter.c" "$D/tree/spoa/extract/" && cp -r "$root/policies" "$D/tree/"
+	mkdir -p "$D/tree/spoa/extract" && cp "$root/spoa/extract/cage.c" "$D/tree/spoa/extract/" && cp -r "$root/policies" "$D/tree/"
 	sed -i "$change" "$D/tree/$file"
 	if cmp -s "$D/tree/$file" "$root/$file"; then not_ok "$file: $change changes something"; continue; fi
 	like "$file: $change" "$("$root/tests/docker/agree" "$D/tree" 2>&1)" "$says"

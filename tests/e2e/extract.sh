@@ -60,7 +60,7 @@ is "and a mode that lets others in" "$? $(head -1 "$D/out")" "2 tollgate-extract
 "$bin" --listen "unix@$sock" --languages ../eng >"$D/out" 2>&1
 is "and a language that is a path" "$? $(head -1 "$D/out")" "2 tollgate-extract: --languages ../eng: as eng+deu is accepted"
 "$bin" >"$D/out" 2>&1
-is "and no socket at all" "$? $(head -1 "$D/out")" "2 tollgate-extract: no --listen, and no unix socket of systemd's"
+is "and no socket at all" "$? $(head -1 "$D/out")" "2 tollgate-extract: --listen is missing, and systemd passed no unix socket"
 unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$0" --check' "$bin" >"$D/out" 2>&1
 like "without namespaces it ends, and says what to do" "$? $(tail -1 "$D/out")" '^1 tollgate-extract: no namespaces: .*max_user_namespaces.*RestrictNamespaces'
 

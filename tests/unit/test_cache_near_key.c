@@ -282,7 +282,7 @@ a_mistake_in_courtesies_is_said_with_its_place(void **state)
 		{ "words: [a]\nlanguages:\n  en: {asks: [b], first: [a;b]}\n",
 			":3:27: a;b: words of letters" },
 		{ "words: [a]\nlanguages:\n  en: {asks: [b]}\n  de: {asks: [c, B]}\n",
-			":4:18: B: is a word of another language" },
+			":4:18: B: is already a word of another language" },
 		{ "words: [a]\nlanguages: {en: {ask: [b]}}\n", ":2:18: ask: unknown key" },
 	};
 

@@ -148,8 +148,8 @@ operations_are_of_tools_that_there_are(void **state)
 				  "mean pays?" },
 		{ "{p: [gpt/x]}", "gpt: no provider with dialect: mcp has this name" },
 		{ "{p: [pays/x], q: [pays/x]}",
-			"operations: pays/x is in p already, in line 5" },
-		{ "{p: [pays]}", "operations: SERVER/TOOL, SERVER/* or, in models' answers, "
+			"operations: pays/x is already listed for p, in line 5" },
+		{ "{p: [pays]}", "operations: SERVER/TOOL, SERVER/* or, for tools in responses of models, "
 				 "/TOOL is expected" },
 		{ "{p: [\"\"]}", "a string is expected" },
 		{ "{p: ['pays/a b']}", "operations: SERVER/TOOL" },

@@ -91,7 +91,7 @@ what_cannot_be_read_is_exit_2(void **state)
 	unlink(path("p.yaml"));
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	assert_non_null(
-		strstr(cmd_err, "p.yaml:1:1: cannot open: No such file or directory\n"));
+		strstr(cmd_err, "p.yaml:1:1: cannot be opened: No such file or directory\n"));
 }
 
 static void

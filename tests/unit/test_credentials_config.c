@@ -89,7 +89,7 @@ mistakes_name_their_position(void **state)
 		{ "no file", BASE "  k: {header: api-key}\n", ":5:3: file: is missing" },
 		{ "two kinds for one provider",
 			BASE "  b: {sigv4: {region: r, file: f}, header: api-key}\n",
-			":5:7: credentials: sigv4 stands alone" },
+			":5:7: credentials: sigv4 must be the only key" },
 		{ "a region that is none", BASE "  b: {sigv4: {region: 'a b', file: f}}\n",
 			":5:23: region: letters, digits" },
 		{ "a header that HAProxy deletes", BASE "  k: {header: cookie, file: f}\n",

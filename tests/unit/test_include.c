@@ -111,7 +111,7 @@ a_folder_is_its_files_in_the_order_of_names(void **state)
 	assert_int_equal(p->nrules, 1);
 	fix_done(&f);
 	unlink(path("d/policy.yaml"));
-	refused("e", "e:1:1", "holds no policy: no file *.yaml");
+	refused("e", "e:1:1", "contains no policy: no file *.yaml");
 }
 
 static void
@@ -129,13 +129,13 @@ mistakes_name_the_file_they_stand_in(void **state)
 
 	char want[256];
 	put("inc.yaml", "\nrules:\n  - {name: own, deny: true}\n");
-	snprintf(want, sizeof(want), "name: own is taken already, at %s", path("inc.yaml:3:5"));
+	snprintf(want, sizeof(want), "name: own is already used, at %s", path("inc.yaml:3:5"));
 	refused("p.yaml", "p.yaml:7:16", want);
 	put("inc.yaml", "name: u\n");
-	snprintf(want, sizeof(want), "name: is given twice, first at %s", path("inc.yaml:1:1"));
+	snprintf(want, sizeof(want), "name: occurs twice, first at %s", path("inc.yaml:1:1"));
 	refused("p.yaml", "p.yaml:2:1", want);
 	put("inc.yaml", "classes:\n  pii: [PERSON]\n");
-	snprintf(want, sizeof(want), "pii: is given twice, first at %s", path("inc.yaml:2:3"));
+	snprintf(want, sizeof(want), "pii: occurs twice, first at %s", path("inc.yaml:2:3"));
 	refused("p.yaml", "p.yaml:8:11", want);
 	put("inc.yaml", "- 1\n");
 	refused("p.yaml", "inc.yaml:1:1", "policy: a mapping is expected, found a list");
@@ -143,7 +143,7 @@ mistakes_name_the_file_they_stand_in(void **state)
 	refused("p.yaml", "inc.yaml:1:12", "the anchor &a contains itself");
 	put("inc.yaml", "rules: 7\n");
 	snprintf(
-		want, sizeof(want), "rules: is given twice, first at %s", path("inc.yaml:1:1"));
+		want, sizeof(want), "rules: occurs twice, first at %s", path("inc.yaml:1:1"));
 	refused("p.yaml", "p.yaml:7:1", want);
 }
 
@@ -155,7 +155,7 @@ cycles_and_bombs_are_refused(void **state)
 
 	(void)state;
 	put("p.yaml", "tollgate: 1\nname: t\ninclude: p.yaml\n" ROUTES);
-	snprintf(want, sizeof(want), "include: %s is part of this policy already",
+	snprintf(want, sizeof(want), "include: %s is already part of this policy",
 		path("p.yaml"));
 	refused("p.yaml", "p.yaml:3:10", want);
 	put("p.yaml", "tollgate: 1\nname: t\ninclude: [a.yaml, b.yaml]\n" ROUTES);
@@ -164,7 +164,7 @@ cycles_and_bombs_are_refused(void **state)
 	struct policy_fix f;
 	assert_null(load(&f, "p.yaml"));
 	assert_int_equal(f.d.errors, 2); /* b names a, which was begun; p names b again */
-	snprintf(want, sizeof(want), "%s: include: %s is included already, at %s\n",
+	snprintf(want, sizeof(want), "%s: include: %s is already included, at %s\n",
 		path("b.yaml:1:10"), path("./sub/../a.yaml"), path("p.yaml:3:11"));
 	assert_non_null(strstr(buf_view(&f.d.text).p, want));
 	fix_done(&f);
@@ -174,7 +174,7 @@ cycles_and_bombs_are_refused(void **state)
 		path("nowhere.yaml"));
 	refused("p.yaml", "p.yaml:3:10", want);
 	put("p.yaml", "tollgate: 1\nname: t\ninclude: sub\n" ROUTES);
-	snprintf(want, sizeof(want), "include: %s is no file", path("sub"));
+	snprintf(want, sizeof(want), "include: %s is not a regular file", path("sub"));
 	refused("p.yaml", "p.yaml:3:10", want);
 
 	for (unsigned i = 0; i < CAP_INCLUDE_DEPTH + 1; i++) {
@@ -194,7 +194,7 @@ cycles_and_bombs_are_refused(void **state)
 	}
 	put("p.yaml", text);
 	snprintf(want, sizeof(want),
-		"include: %s is one file too many: a policy has at most 64", path("m63.yaml"));
+		"include: %s is one file too many: a policy has at most 64 files", path("m63.yaml"));
 	refused("p.yaml", "p.yaml:69:3", want);
 
 	/* Each file within the bounds, both together not. */
@@ -209,7 +209,7 @@ cycles_and_bombs_are_refused(void **state)
 	free(big);
 	put("p.yaml", "tollgate: 1\nname: t\ninclude: [a.yaml, b.yaml]\n" ROUTES);
 	snprintf(want, sizeof(want),
-		"include: %s is too much: more than 500000 nodes in all files", path("b.yaml"));
+		"include: %s makes the policy too large: at most 500000 nodes in all files", path("b.yaml"));
 	refused("p.yaml", "p.yaml:3:19", want);
 }
 
@@ -228,7 +228,7 @@ names_of_models_join_and_are_given_once(void **state)
 	fix_done(&f);
 	put("one.yaml", "models: {big: {targets: {provider: p, model: m1}}}\n");
 	char want[256];
-	snprintf(want, sizeof(want), "big: is given twice, first at %s:1:10", path("one.yaml"));
+	snprintf(want, sizeof(want), "big: occurs twice, first at %s:1:10", path("one.yaml"));
 	refused("own.yaml", "own.yaml:6:10", want);
 }
 

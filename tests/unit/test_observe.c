@@ -61,7 +61,7 @@ static const struct { const char *name, *in, *want; } mistakes[] = {
 	{ "a host with a port", "observe: {hosts: 'a.b:80', backend: local, until: 2020-01-01}\n",
 		":5:18: hosts: a host name without port, or *.example.com, is expected, found a.b:80" },
 	{ "a backend that is not listed", "observe: {hosts: a.b, backend: locl, until: 2020-01-01}\n",
-		":5:32: backend: locl is not among the backends that tollgate.yaml lists, did you mean local?" },
+		":5:32: backend: locl is not one of the backends in tollgate.yaml, did you mean local?" },
 	{ "an end that is no date", "observe: {hosts: a.b, backend: local, until: soon}\n",
 		":5:46: until: a date such as 2026-12-31 (its first moment, UTC) or a time such as" },
 	{ "a day that is none", "observe: {hosts: a.b, backend: local, until: 2026-02-30}\n", ":5:46: until: a date" },
@@ -291,16 +291,16 @@ it_says_what_it_does_and_when_it_ends(void **state)
 		const char *says;
 	} rows[] = {
 		{ 10 * DAY, OBSERVE_ON,
-			"a.b, *.c: who has no key of ours goes to local, nothing refused, "
-			"until "
+			"a.b, *.c: callers without a key of ours are passed to local, and "
+			"nothing is refused, until "
 			"2020-01-01T00:00:00Z (10 days left)" },
 		{ 7 * DAY, OBSERVE_ON, "(7 days left)" },
 		{ 7 * DAY - 1, OBSERVE_NEAR,
-			"(6 days left); from then on it is decided as any" },
+			"(6 days left); after that, these requests are decided as usual" },
 		{ 36 * 3600 * SEC, OBSERVE_NEAR, "(1 day left)" },
 		{ 1, OBSERVE_NEAR, "(0 days left)" },
 		{ 0, OBSERVE_OVER,
-			"ended at 2020-01-01T00:00:00Z: requests are decided as any" },
+			"ended at 2020-01-01T00:00:00Z: requests are decided as usual" },
 		{ -DAY, OBSERVE_OVER, "ended at 2020" },
 	};
 	struct policy_fix f;
@@ -346,12 +346,12 @@ check_notes_it(void **state)
 	assert_non_null(load(&f, "a.b", "openai", in_days(DAY + 60 * SEC)));
 	policy_notes(f.p, &fix_config, detect_fix()->rules, keep_note, &b);
 	buf_putc(&b, 0);
-	assert_non_null(strstr(buf_view(&b).p,
-		"t.yaml:12:1: observe: a.b: who has no key of ours goes to openai, nothing "
-		"refused, until "));
-	assert_non_null(strstr(buf_view(&b).p, "(1 day left); from then on"));
 	assert_non_null(strstr(
-		buf_view(&b).p, "observe: backend openai is also used by route chat: "));
+		buf_view(&b).p, "t.yaml:12:1: observe: a.b: callers without a key of ours are "
+				"passed to openai, and nothing is refused, until "));
+	assert_non_null(strstr(buf_view(&b).p, "(1 day left); after that"));
+	assert_non_null(
+		strstr(buf_view(&b).p, "observe: backend openai is also used by route chat: "));
 	fix_done(&f);
 	buf_free(&b);
 }

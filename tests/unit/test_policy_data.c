@@ -101,15 +101,15 @@ mistakes_are_found_at_load(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *data, *rule, *want; } rows[] = {
-	{ "d: {file: people.yaml, key: identity.persn}", "true", "p.yaml:5:36: key: a string known before the body is expected, such as identity.person, found identity.persn, did you mean identity.person?" },
-	{ "d: {file: people.yaml, key: model.name}", "true", "p.yaml:5:36: key: a string known before the body is expected, such as identity.person, found model.name" },
+	{ "d: {file: people.yaml, key: identity.persn}", "true", "p.yaml:5:36: key: a string that is known before the body, such as identity.person, is expected, found identity.persn, did you mean identity.person?" },
+	{ "d: {file: people.yaml, key: model.name}", "true", "p.yaml:5:36: key: a string that is known before the body, such as identity.person, is expected, found model.name" },
 	{ "d: {file: absent.yaml}", "true", "absent.yaml:1:1: cannot open: No such file or directory" },
 	{ "d: {file: list.yaml}", "true", "list.yaml:1:1: d: a mapping is expected, found a list" },
 	{ "d: {file: twice.yaml}", "true", "twice.yaml:2:1: a: given twice (first in line 1)" },
 	{ "d: {}", "true", "p.yaml:5:11: d: one of file, redis, url is expected" },
 	{ "d: {file: people.yaml, ttl: 5s}", "true", "p.yaml:5:31: ttl: unknown key; accepted: file, key" },
 	{ "d: {redis: k, url: 'http://x/'}", "true", "p.yaml:5:11: d: one of file, redis, url is expected" },
-	{ "d: {redis: k}", "true", "p.yaml:5:19: redis: tollgate.yaml configures no redis.url" },
+	{ "d: {redis: k}", "true", "p.yaml:5:19: redis: tollgate.yaml has no redis.url" },
 	{ "d: {url: 'ftp://x/'}", "true", "p.yaml:5:17: url: " },
 	{ "d: {url: 'http://x/', on_failure: permit}", "true", "p.yaml:5:42: on_failure: one of deny, skip is expected, found permit" },
 	{ "d: {url: 'http://x/', ttl: 0s}", "true", "p.yaml:5:35: ttl: a duration" },

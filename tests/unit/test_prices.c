@@ -34,32 +34,32 @@ read_list_of(const char *text)
 static const struct {
 	const char *name, *in, *at, *says;
 } mistakes[] = {
-	{ "no version", "providers: {}\n", "1:1", "prices: the format's version is missing" },
+	{ "no version", "providers: {}\n", "1:1", "prices: the version of the format is missing" },
 	{ "another version", "prices: 2\nproviders: {}\n", "1:9", "1 is expected, found 2" },
 	{ "no providers", "prices: 1\n", "1:1", "providers is missing" },
 	{ "an unknown key", HEAD "    - {model: a, input: 1, output: 2, cachd: 3}\n", "4:39",
 		"cachd: unknown key, did you mean cached?" },
 	{ "a tool priced as tokens", "prices: 1\ntools: {web: input}\nproviders: {}\n", "2:14",
-		"web: one of image, search, maps, session, file_search, tool_image is "
+		"web: image, search, maps, session, file_search or tool_image is "
 		"expected, found "
 		"input" },
 	{ "a tool priced twice", "prices: 1\ntools: {web: search, web: image}\nproviders: {}\n",
 		"2:22", "web: given twice" },
 	{ "no model", HEAD "    - {input: 1, output: 2}\n", "4:7", "model is missing" },
 	{ "no output: it is not free of charge", HEAD "    - {model: a, input: 1}\n", "4:7",
-		"output is missing; 0 where nothing is charged" },
+		"output is missing: write 0 if nothing is charged" },
 	{ "an exponent", HEAD "    - {model: a, input: 1e3, output: 2}\n", "4:25",
-		"US dollars for a million tokens, such as 2.50, are expected, without sign and "
-		"exponent, found 1e3" },
+		"US dollars for a million tokens, such as 2.50, without sign and exponent, are "
+		"expected, found 1e3" },
 	{ "a price as text", HEAD "    - {model: a, input: '1', output: 2}\n", "4:25",
 		"US dollars for a million tokens" },
 	{ "below nothing", HEAD "    - {model: a, input: 1, output: -2}\n", "4:36",
 		"US dollars for a million tokens" },
 	{ "more digits than can be kept",
 		HEAD "    - {model: a, input: 0.1234567, output: 2}\n", "4:25",
-		"at most 1000000 US dollars and 6 digits after the point are accepted" },
+		"at most 1000000 US dollars with at most 6 digits after the point" },
 	{ "a price for one", HEAD "    - {model: a, input: 0, output: 0, search: 1 USD}\n",
-		"4:47", "search: US dollars for one, such as 2.50, are expected" },
+		"4:47", "search: US dollars for one, such as 2.50, without sign and exponent, are" },
 	{ "a day that there is not",
 		HEAD "    - {model: a, from: 2026-02-31, input: 1, output: "
 		     "2}\n",
@@ -68,17 +68,17 @@ static const struct {
 		HEAD "    - {model: a, from: '2026-02-01T00:00:00Z', input: 1, output: 2}\n",
 		"4:24", "from: a day such as" },
 	{ "a share without its sign", HEAD "    - {model: a, input: 1, output: 2, batch: 50}\n",
-		"4:46", "batch: the share of its prices that this costs, such as 50%" },
+		"4:46", "batch: a share of the prices such as 50%" },
 	{ "tiers that do not grow",
 		HEAD
 		"    - {model: a, input: 1, output: 2, tiers: [{over: 9, input: 1, output: 1}, "
 		"{over: 9, input: 1, output: 1}]}\n",
-		"4:86", "over: the tiers' sizes must grow, found 9" },
+		"4:86", "over: each tier must be larger than the one before, found 9" },
 	{ "a tier that leaves out a price of its row",
 		HEAD "    - {model: a, input: 1, cached: 0.1, output: 2, tiers: [{over: 9, "
 		     "input: 1, "
 		     "output: 1}]}\n",
-		"4:60", "cached is missing: the row has a price for it" },
+		"4:60", "cached is missing: the row has this price, so the tier needs it too" },
 	{ "a tier of no size",
 		HEAD "    - {model: a, input: 1, output: 2, tiers: [{input: 1, output: 1}]}\n",
 		"4:47", "over or from is expected" },
@@ -89,10 +89,10 @@ static const struct {
 		"4:47", "over or from is expected" },
 	{ "a price where nothing is said",
 		HEAD "    - {model: a, input: 1, output: 2, where: [{image: 1}]}\n", "4:47",
-		"where: one of size, quality, search_context, region is expected" },
+		"where: one of size, quality, search_context, region is missing" },
 	{ "a condition without a price",
 		HEAD "    - {model: a, input: 1, output: 2, where: [{size: big}]}\n", "4:47",
-		"where: a share, or a price of what is counted by the piece, is expected" },
+		"where: share, or a price of a unit other than tokens, is missing" },
 	{ "a price of tokens by size",
 		HEAD "    - {model: a, input: 1, output: 2, where: [{size: big, input: 1}]}\n",
 		"4:59", "input: unknown key" },
@@ -102,11 +102,11 @@ static const struct {
 	{ "the same model twice",
 		HEAD "    - {model: [a, b], input: 1, output: 2}\n"
 		     "    - {model: b, input: 1, output: 2}\n",
-		"5:15", "model: b is there already, at" },
+		"5:15", "model: b already occurs, at" },
 	{ "the same model twice from the same day",
 		HEAD "    - {model: b, from: 2026-01-01, input: 1, output: 2}\n"
 		     "    - {model: b, from: 2026-01-01, input: 1, output: 2}\n",
-		"5:15", "model: b is there already, at" },
+		"5:15", "model: b already occurs, at" },
 	{ "two patterns of which neither is the more specific one",
 		HEAD "    - {model: gpt-4*, input: 1, output: 2}\n"
 		     "    - {model: '*-mini', input: 1, output: 2}\n",
@@ -379,7 +379,7 @@ mistakes_of_a_policy(void **state)
 		{ POLICY("prices: nowhere.yaml\n", ""), "nowhere.yaml" },
 		{ POLICY("prices: prices.yaml\n", ", prices: cheep"),
 			"has no provider cheep, did you mean cheap?" },
-		{ POLICY("", ", prices: cheap"), "prices: the policy names no file of prices" },
+		{ POLICY("", ", prices: cheap"), "prices: the policy has no price file: add prices: FILE" },
 		{ POLICY("unknown_price: free\n", ""),
 			"unknown_price: deny, or prices such as {input: 10, output: 50}, is "
 			"expected, found free" },

@@ -69,42 +69,48 @@ mistakes_in_the_table_are_named(void **state)
 		const char *text, *says;
 	} rows[] = {
 		{ "models: []\n", ":1:1: families is missing" },
-		{ "families: {a: {encoding: x}}\n", ":1:1: unknown is missing: the family of "
-						    "models that no pattern matches" },
+		{ "families: {a: {encoding: x}}\n", ":1:1: unknown is missing: name the family "
+						    "of models that no pattern matches" },
 		{ "families: {a: {encodin: x}}\nunknown: a\n", ":1:16: " },
 		{ "families: {a: {message: 3}}\nunknown: a\n", "a: encoding is missing" },
 		{ "families: {a: {encoding: x, message: many}}\nunknown: a\n",
 			"message: tokens from -100 to 1000000 are expected, found many" },
 		{ "families: {a: {encoding: x, latin: 2}}\nunknown: a\n",
-			"latin: [on average, at most] is expected, found 2" },
+			"latin: [average, highest] is expected, found 2" },
 		{ "families: {a: {encoding: x, latin: [2, 1]}}\nunknown: a\n",
-			"latin: at most is less than on average" },
+			"latin: the highest factor is less than the average" },
 		{ "families: {a: {encoding: x, latin: [0, 1]}}\nunknown: a\n",
 			"latin: a factor from 0.1 to 20 is expected, found 0" },
 		{ "families: {a: {encoding: x, exact: true, latin: [1, 1]}}\nunknown: a\n",
-			"a: exact has no factors" },
+			"a: an exact family has no factors: remove one of the two" },
 		{ "families: {alpha: {encoding: x}}\nunknown: alpa\n",
-			":2:10: unknown: no family above is called alpa, did you mean alpha?" },
+			":2:10: unknown: there is no family alpa above, did you mean alpha?" },
 		{ "families: {a: {encoding: x, like: b}, b: {encoding: x}}\nunknown: a\n",
-			"like: no family above is called b" },
+			"like: there is no family b above" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m}]\nunknown: a\n",
-			"models: family is missing, or window, output, effort, sampling or custom_tools" },
+			"models: family, window, output, effort, sampling or custom_tools is "
+			"missing" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: [low, loud]}]\n"
 		  "unknown: a\n",
 			":2:35: effort: none, minimal, low, medium, high, xhigh or max is "
 			"expected, found loud" },
-		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: {budget: [9, 1]}}]\n"
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: {budget: [9, "
+		  "1]}}]\n"
 		  "unknown: a\n",
-			"effort: none, a list of levels, or {budget: [least, most]} in tokens is "
+			"effort: none, a list of levels, or {budget: [least, most]} in tokens "
+			"is "
 			"expected, found a mapping" },
-		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: []}]\nunknown: a\n",
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: []}]\nunknown: "
+		  "a\n",
 			"effort: none, a list of levels" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: none}, {model: m, "
 		  "effort: [low]}]\nunknown: a\n",
 			"model: m and m at " },
-		{ "families: {a: {encoding: x}}\nmodels: [{model: m, sampling: 1}]\nunknown: a\n",
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, sampling: 1}]\nunknown: "
+		  "a\n",
 			"sampling: none is expected, found 1" },
-		{ "families: {a: {encoding: x}}\nmodels: [{model: m, custom_tools: false}]\nunknown: a\n",
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, custom_tools: "
+		  "false}]\nunknown: a\n",
 			"custom_tools: true is expected, found false" },
 		{ "families: {a: {encoding: x}}\nmodels: [{window: 5}]\nunknown: a\n",
 			":2:10: models: model is missing" },
@@ -113,13 +119,16 @@ mistakes_in_the_table_are_named(void **state)
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, output: lots}]\n"
 		  "unknown: a\n",
 			":2:29: output: tokens from 1 to 1000000000 are expected, found lots" },
-		{ "families: {a: {encoding: x}}\nmodels: [{model: 'a*', window: 5}, {model: '*b', "
+		{ "families: {a: {encoding: x}}\nmodels: [{model: 'a*', window: 5}, {model: "
+		  "'*b', "
 		  "window: 6}]\nunknown: a\n",
 			"model: *b and a* at " },
-		{ "families: {a: {encoding: x}}\nmodels: [{model: m, window: 5}, {model: m, window: "
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, window: 5}, {model: m, "
+		  "window: "
 		  "6}]\nunknown: a\n",
 			":2:41: model: m and m at " },
-		{ "families: {a: {encoding: x}}\nmodels: [{model: 'x{a', window: 5}]\nunknown: a\n",
+		{ "families: {a: {encoding: x}}\nmodels: [{model: 'x{a', window: 5}]\nunknown: "
+		  "a\n",
 			"model: a group such as {us.,eu.} is expected, found x{a" },
 	};
 

@@ -528,29 +528,29 @@ static const struct {
 	{ "the answer in a rule on calls",
 		H "rules:\n  - {name: a, phase: tool, when: 'response.bytes > 1', deny: "
 		  "true}\n",
-		":6:34: when: response.bytes is known once the answer is there: only rules "
-		"with phase: response read it" },
+		":6:34: when: response.bytes is known once the response has arrived: only "
+		"rules with phase: response can read it" },
 	{ "a denied call with a status",
 		H "rules:\n  - {name: a, phase: tool, deny: {status: 403}}\n",
-		":6:35: status: a denied call has no HTTP status: as: result, which the agent "
-		"reads and goes on, or as: error, a JSON-RPC error, is expected" },
+		":6:35: status: a denied call has no HTTP status: write as: result, which the agent "
+		"reads before it continues, or as: error, a JSON-RPC error" },
 	{ "a denied call as something else",
 		H "rules:\n  - {name: a, phase: tool, deny: {as: text}}\n",
 		":6:39: as: one of result, error is expected, found text" },
 	{ "a request that is hidden", H "rules:\n  - {name: a, deny: {hide: true}}\n",
-		":6:22: hide: only a rule with phase: tool has it" },
+		":6:22: hide: is for rules with phase: tool only" },
 	{ "an answer that is denied as an error",
 		H "rules:\n  - {name: a, phase: response, deny: {as: error}}\n",
-		":6:39: as: only a rule with phase: tool has it" },
+		":6:39: as: is for rules with phase: tool only" },
 	{ "a call that is routed",
 		H "rules:\n  - {name: a, phase: tool, max_output_tokens: 3}\n",
 		":6:28: max_output_tokens: a rule with phase: tool may permit, deny, redact "
 		"and tag" },
 	{ "a rule on calls without effect", H "rules:\n  - {name: a, phase: tool}\n",
-		":6:5: the rule has no effect: one of deny, permit, redact, tag is expected" },
+		":6:5: the rule has no effect: deny, permit, redact or tag is expected" },
 	{ "a limit of tokens that counts calls",
 		H "limits:\n  - {name: a, per: tool.name, tokens: 5, window: 60s}\n",
-		":6:5: the limit reads a field of a call, and calls are counted by requests" },
+		":6:5: a limit that reads a field of a call counts calls: only `requests` can count them" },
 };
 
 static void

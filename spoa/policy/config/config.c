@@ -156,7 +156,7 @@ const struct field config_options[] = {
 { "audit.stream_maxlen", WITHIN(OPT_U64, audit_stream_maxlen, "1000000", 0, 1ull << 40), "most entries that the stream keeps; 0: no bound" },
 { "audit.stream_bytes", WITHIN(OPT_SIZE, audit_stream_bytes, "256m", 0, 1ull << 40), "most memory of Redis that the stream takes; 0: no bound" },
 { "audit.stream_consumed", UNLESS(OPT_BOOL, audit_stream_consumed, "false"), "remove entries that every consumer group of the stream has read and acknowledged" },
-{ "audit.persons", WORD(audit_persons, "how records name persons: plain, or pseudonym, a word that cannot be derived again after the person is erased", person_words), "how records name persons: plain, or pseudonym: by a word that nobody can make any more when the person is erased" },
+{ "audit.persons", WORD(audit_persons, "plain", person_words), "how records name persons: plain, or pseudonym, a word that cannot be derived again after the person is erased" },
 { "seal.auditors", EACH(OPTION_LIST, auditors, nauditors, auditor_section), "auditors who can open the texts that routes record: a list of name and public_key (X25519, the base64 line of openssl pkey -pubout); each auditor alone can open them" },
 { "seal.shares", ALONE(OPT_PATH, seal_shares), "file of the persons' shares, mode 600: when a share is erased, no text of that person can be opened; default: audit.journal with .shares after it" },
 { "seal.require_reason", UNLESS(OPT_BOOL, seal_require_reason, "false"), "a person's share is handed out only with a reason, which is recorded" },
