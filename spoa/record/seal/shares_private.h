@@ -35,6 +35,7 @@
 #define SHARES_FILE_FIRST "tollgate-shares-v1"
 #define SHARES_HEAD_FIRST "tollgate-texts-head-v1"
 
+/* A share. The holder follows. */
 struct share_entry {
 	struct share_entry *next; /* in its bucket */
 	uint64_t hash, number;
@@ -51,16 +52,16 @@ struct erased_share {
 	int64_t said; /* serial of the erasure whose record will name it; 0: none yet */
 };
 
+/* Numbers that were given and are in no file, both inclusive. */
 struct lost_shares {
 	uint64_t from, to;
 };
 
+/* The erasures of one name (gate/changes) that were carried out. */
 struct erasure {
 	char name[ERASURE_NAME_MAX + 1];
-	int64_t serial,
-		/* serials of the last one carried out, and the last one forgotten by caches;
-		 * 0: none */
-		forgotten;
+	int64_t serial;	   /* of the last one carried out; 0: none */
+	int64_t forgotten; /* of the last one that caches have forgotten; 0: none */
 };
 
 /* Bytes of the file that must be overwritten. */
