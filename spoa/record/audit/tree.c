@@ -240,7 +240,7 @@ tree_range_find(const char *dir, const char *node, const struct chain *at,
 /* ---- tg-tree ----
  *
  * The thread that keeps the hash files next to the journal. The audit thread gives it leaves;
- * what it was not given, or what is wrong in the files, it reads from the journal's lines. If
+ * it reads missing leaves, and those that are wrong in the files, from the journal's lines. If
  * that fails, it logs and counts the failure and tries again; no other thread waits for it. */
 
 /* leaves written at once; leaves of a tile (C2SP tlog-tiles) */
@@ -570,7 +570,7 @@ tree_turn(void *arg)
 /* ---- the audit thread's side ----
  *
  * One hash for each record, one note a second. It takes no lock that another thread may hold:
- * what cannot be handed over now is handed over with the next commit. */
+ * data that cannot be handed over now follows with the next commit. */
 
 #define STOP_US 2000000
 #define NICE	10

@@ -19,7 +19,9 @@
  * Everything after the number of an erased share is overwritten with x. A power cut may
  * interrupt that; the next start finishes it. The overwritten line stays: the file only
  * grows. */
-/* clang-format on */
+/* clang-format on
+ *
+ * prose: ok long */
 #ifndef RECORD_SEAL_SHARES_PRIVATE_H
 #define RECORD_SEAL_SHARES_PRIVATE_H
 
