@@ -65,8 +65,8 @@ alter "$D/copy/$name.texts/$texts" 70000; damaged "a bit of it flipped" 'not wha
 alter "$D/copy/$name.texts/$texts" 128; damaged "the frame's head" 'there is no text'
 alter "$D/copy/$name.texts/$texts" 3; damaged "the file's head" 'its head is not' '1 0'
 truncate -s 100000 "$D/copy/$name.texts/$texts"; damaged "cut" 'ends' '1 0'
-truncate -s 60 "$D/copy/$name.texts/$texts"; damaged "cut in its head" 'ends in its head' '1 0'
-truncate -s 0 "$D/copy/$name.texts/$texts"; damaged "empty" 'ends in its head' '1 0'
+truncate -s 60 "$D/copy/$name.texts/$texts"; damaged "cut in its head" 'the file ends within its head' '1 0'
+truncate -s 0 "$D/copy/$name.texts/$texts"; damaged "empty" 'the file ends within its head' '1 0'
 rm "$D/copy/$name.texts/$texts"; damaged "missing" 'is not here' '1 0'
 rm "$D/copy/$name.texts/$texts"; ln -s "$JOURNAL.texts/$texts" "$D/copy/$name.texts/$texts"; damaged "a link" 'symbolic' '1 0'
 auditor_key eve
@@ -91,7 +91,7 @@ wrong "wide open" "$D/wide.key" '^2 0 .*0644'
 auditor_key pass s3cret
 (umask 077; echo wrong >"$D/word")
 wrong "a wrong passphrase" "$D/pass.key" '^2 0 .*passphrase does not' --passphrase-file "$D/word"
-wrong "no passphrase" "$D/pass.key" '^2 0 .*wants a passphrase'
+wrong "no passphrase" "$D/pass.key" '^2 0 .*the key is encrypted, and no passphrase is given'
 
 # ---- the archive alone: the machine was lost ----
 find "$JOURNAL.texts" -name '*.texts' -exec touch -d '1 hour ago' {} +

@@ -167,7 +167,7 @@ reload() { "$build/tollgate" reload -c "$D/tollgate.yaml" >"$D/reload" 2>&1; }
 before=$id
 seal_lines 'seal: {auditors: [{name: ben, public_key: "no key at all"}]}'
 reload
-like "a key that is none is refused" "$? $(cat "$D/reload" "$D/tollgate.log" | grep -c 'no X25519 public key')" '^[1-9][0-9]* [1-9]|^0 [1-9]'
+like "a key that is none is refused" "$? $(cat "$D/reload" "$D/tollgate.log" | grep -c 'the value is not an X25519 public key')" '^[1-9][0-9]* [1-9]|^0 [1-9]'
 post alice "by the old one"
 check "and the old one stays" opens ann "$id" prompt
 seal_lines "seal: {auditors: [$(auditor_entry ben)]}"

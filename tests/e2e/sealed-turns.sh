@@ -132,7 +132,7 @@ reload
 like "two of one name are refused" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*name ben is given twice'
 over "seal: {auditors: [$(auditor_entry ben), $(auditor_entry ben | sed 's/name: ben/name: eve/')]}"
 reload
-like "and two of one key" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*auditor eve: the public key is that of ben, too'
+like "and two of one key" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*auditor eve: the public key is also that of auditor ben'
 over 'seal: {auditors: []}'
 reload
 like "so is nobody, while routes keep texts" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*tollgate.yaml names none'

@@ -348,7 +348,7 @@ a_journal_that_does_not_verify_is_not_appended_to(void **state)
 		{ "an empty line",                t_junk,     "junk" },
 		{ "a changed signature",          t_sig,      "record 9: " },
 		{ "the segment before is cut",    t_old_end,  "does not end with a commit" },
-		{ "the segment before is gone",   t_old_gone, "record 5: missing" },
+		{ "the segment before is gone",   t_old_gone, "record 5 is missing" },
 		{ "the newest segment is gone",   t_new_gone, "ends at record 8, but " },
 		{ "all but an empty one is gone", t_begun_alone, "the segment has no commit, and the segment before it is missing" },
 		{ "a segment renamed",            t_name,     "missing" },

@@ -96,11 +96,11 @@ a_key_with_a_passphrase_opens_too(void **state)
 		r.dir, r.dir, sr.key, r.dir);
 	snprintf(options, sizeof(options), "--key %s/locked", r.dir);
 	wants("none is given", open_with("req-1", options), 2,
-		"it wants a passphrase, and none is given");
+		"the key is encrypted, and no passphrase is given");
 	nothing_is_shown("none is given");
 	snprintf(options, sizeof(options), "--key %s/locked --passphrase-file %s/wrong", r.dir,
 		r.dir);
-	wants("a wrong one", open_with("req-1", options), 2, "does not open it");
+	wants("a wrong one", open_with("req-1", options), 2, "does not decrypt the key");
 	snprintf(options, sizeof(options), "--key %s/locked --passphrase-file %s/pass", r.dir,
 		r.dir);
 	wants("it", open_with("req-1", options), 0, PROMPT);

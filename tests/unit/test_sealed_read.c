@@ -121,13 +121,13 @@ a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
 		const char *how, *bad, *why;
 	} rows[] = {
 		{ "printf XXXX | dd of=$F bs=1 seek=150 conv=notrunc status=none", "id-1",
-			"the ciphertext differs from the record's hash" },
+			"the hash of the ciphertext differs from the record" },
 		{ "dd if=$F of=$F bs=1 skip=176 seek=128 count=46 conv=notrunc status=none",
-			"id-1", "the ciphertext differs from the record's hash" },
-		{ "truncate -s 200 $F", "id-2", "ends in the text" },
+			"id-1", "the hash of the ciphertext differs from the record" },
+		{ "truncate -s 200 $F", "id-2", "the file ends within the text" },
 		{ "printf XXXX | dd of=$F bs=1 seek=128 conv=notrunc status=none", "id-1",
 			"no text" },
-		{ "rm $F", "id-1", "missing: the file does not exist" },
+		{ "rm $F", "id-1", "missing: it is not here" },
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		char bad[128];

@@ -144,10 +144,10 @@ another_nodes_file_is_refused(void **state)
 	(void)state;
 	two_shares();
 	assert_null(try_open("gw-2"));
-	assert_true(said(&why, "it is of node gw-1, not of gw-2"));
+	assert_true(said(&why, "the file belongs to node gw-1, not to node gw-2"));
 	unlink(path("head"));
 	assert_null(try_open("gw-2"));
-	assert_true(said(&why, "shares: line 1: it is of node gw-1, not of gw-2"));
+	assert_true(said(&why, "shares: line 1: the file belongs to node gw-1, not to node gw-2"));
 }
 
 /* Each byte of each line; a last line without its end alone is no damage. */
@@ -240,7 +240,7 @@ what_a_missing_file_had_is_lost_and_numbers_go_on(void **state)
 	struct shares *s = opened();
 	assert_int_equal(lost, 2);
 	assert_true(said(&lost_why, "2 of 2 shares that were given"));
-	assert_true(said(&lost_why, "was not there"));
+	assert_true(said(&lost_why, "was missing"));
 	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_LOST);
 	assert_int_equal(shares_count(s).lost, 2);
 	b = of(s, "ann");

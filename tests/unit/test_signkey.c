@@ -230,7 +230,7 @@ a_passphrase_opens_it(void **state)
 	const struct { const char *name, *key, *pass; bool must; int want; const char *says; } rows[] = {
 		{ "the right one",              "p1", pass,  true,  0,             "" },
 		{ "by openssl, the right one",  "p2", pass,  true,  0,             "" },
-		{ "a wrong one",                "p1", other, true,  ERR_SYNTAX,    "does not open it" },
+		{ "a wrong one",                "p1", other, true,  ERR_SYNTAX,    "does not decrypt the key" },
 		{ "none",                       "p1", NULL,  true,  ERR_SYNTAX,    "no passphrase is given: set audit.key_passphrase_file" },
 		{ "one that is not needed",     "p3", pass,  true,  ERR_BAD_STATE, "is not encrypted" },
 		{ "one that need not be needed", "p3", pass, false, 0,             "" },

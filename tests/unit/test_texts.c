@@ -305,7 +305,7 @@ a_file_of_another_place_or_node_is_not_read(void **state)
 	assert_int_equal(system(command), 0);
 	assert_int_equal(read_at(a, &part, &last), ERR_SYNTAX);
 	assert_int_equal(read_at(b, &part, &last), ERR_SYNTAX);
-	refused("its head is not");
+	refused("the head of the file does not match");
 	/* Brought back, it is read; what is in the folder comes first. */
 	snprintf(command, sizeof(command),
 		"cd %s && mkdir journal.restored.texts && mv %s journal.restored.texts/gw-1-"
@@ -339,14 +339,14 @@ a_strangers_file_is_refused(void **state)
 		char name[128];
 		snprintf(name, sizeof(name), "journal.texts/%s", names[i]);
 		put(name, "");
-		refused("nothing else belongs there");
+		refused("move it to another folder");
 		unlink(path(name));
 	}
 	texts_head("gw-2", TEXTS_SEGMENT_BYTES, head);
 	put_span(FILE_1, span_of(head, sizeof(head)));
-	refused("its head is not");
+	refused("the head of the file does not match");
 	put_span(FILE_1, span_of(head, 24)); /* of gw-1 it would be a torn one */
-	refused("its head is not");
+	refused("the head of the file does not match");
 }
 
 /* A kill, or a power cut, in the middle of a file's begin. */

@@ -29,9 +29,8 @@
 #define STATE_HEAD "tollgate witness 1\n"
 /* bytes of the file */
 #define STATE_MAX (1u << 20)
-#define WARN_US                                                                                \
-	60000000 /* µs between two warnings for one log: anyone can send an old checkpoint    \
-		    again */
+/* µs between two warnings for one log: anyone can send an old checkpoint again */
+#define WARN_US	  60000000
 #define TEXT_TYPE "text/plain; charset=utf-8"
 #define SIZE_TYPE "text/x.tlog.size"
 

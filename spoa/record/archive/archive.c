@@ -37,8 +37,8 @@
 /* One request. owner: the calling thread. */
 struct s3_call {
 	CURL *curl;
-	/* `why`: the caller's; `answer`: the beginning of an error's XML */
 	struct curl_slist *headers;
+	/* `why`: the caller's; `answer`: the beginning of an error's XML */
 	struct buf *why, answer;
 	/* may be NULL; set: cancel the request */
 	const atomic_bool *stop;

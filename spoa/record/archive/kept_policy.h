@@ -17,8 +17,8 @@
 #include "base/file_set.h"
 #include "base/sha256.h"
 
-#define KEPT_POLICY_FOLDER ".policies"	 /* suffix of the files */
-#define KEPT_POLICY_SUFFIX ".policy.zst" /* of the files */
+#define KEPT_POLICY_FOLDER ".policies"	 /* suffix of the journal's path */
+#define KEPT_POLICY_SUFFIX ".policy.zst" /* suffix of the files */
 #define KEPT_POLICY_NAME   112		 /* bytes of a name, with its NUL */
 #define KEPT_POLICY_HEX	   (2 * SHA256_BYTES + 1)
 

@@ -222,8 +222,8 @@ look_at_room(struct mirror *m)
 	snprintf(m->short_of, sizeof(m->short_of), "%.*s", SPAN_ARG(buf_view(&text)));
 }
 
-/* Redis is full: trims the oldest entries on a new connection, because the old one has unread
- * replies to the batch. Returns false if no entries may be trimmed. */
+/* Redis is full: trims the oldest entries on a new connection, because replies to the batch
+ * wait on the old one. Returns false if no entries may be trimmed. */
 static bool
 make_room(struct mirror *m)
 {

@@ -12,7 +12,7 @@
 #include "base/codec/json_text.h"
 
 /* The columns of a row: id; the objects that contain the field ("a." an object, "a[]." each
- * object of an array, "a.*." each member of an object); name; type; which records have it;
+ * object of an array, "a.*." each member of an object). Then name; type; which records have it;
  * the step that sets it, or chain (the audit thread), gate, relay, guard; the field of
  * conditions that is restored from it, or V_COUNT; how commands call it, or NULL. */
 /* clang-format off */

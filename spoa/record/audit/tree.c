@@ -1,6 +1,9 @@
-/* Where the tree goes on after a start: the last range that a record holds, and the hashes of
- * the lines after it. They are believed as far as they link, line by line, to the chain's head,
- * which is signed. Separate from the thread, which reads without a bound on bytes. */
+/* The Merkle tree as the daemon keeps it: see tree.h. This file has three parts: the range at
+ * a start, the thread tg-tree with the hash files, and the audit thread's side.
+ *
+ * The range at a start is the last range in a record plus the hashes of the lines after it.
+ * It is trusted because these lines link, one after the other, to the head of the chain,
+ * which is signed. */
 #include "record/audit/tree.h"
 
 #include <pthread.h>
@@ -20,60 +23,66 @@
 #include "record/proof/range.h"
 #include "record/proof/tiles.h"
 
-/* A leaf on its way to tg-tree, and which one it is: what found no room is read from the
- * journal. */
+/* A leaf on its way to tg-tree. `index` is needed because leaves that find no room in the
+ * ring are read from the journal instead. */
 struct tree_leaf {
 	uint64_t index;
 	struct merkle_hash hash;
 };
 
 struct tree {
-	/* from the start on */
+	/* Set at the start: */
 	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], origin[NOTE_NAME_MAX + 1];
 	struct metrics *metrics;
-	uint64_t base_n;	  /* leaves of the chain as the start found it, */
-	struct merkle_range base; /* and their range, where base_known */
+	uint64_t base_n;	  /* leaves of the chain at the start */
+	struct merkle_range base; /* their range, if base_known */
 	bool base_known;
 
 	/* owner: audit */
 	bool known;
-	struct merkle_range range; /* of every durable record, where known */
+	struct merkle_range range; /* of every durable record, if `known` */
 	uint64_t seq;		   /* durable records */
-	uint64_t uncovered_us; /* when the oldest record was made that asks for a checkpoint; 0:
-				  none */
-	uint64_t last_us;      /* when the last checkpoint was */
-	bool hurry;	       /* one is due at once */
+	/* monotonic µs: the oldest record without a checkpoint; 0: none */
+	uint64_t uncovered_us;
+	uint64_t last_us; /* monotonic µs: the last checkpoint */
+	bool hurry;	  /* make a checkpoint with the next commit */
 	struct {
 		struct merkle_hash record[CHAIN_COMMIT_RECORDS + 8];
 		size_t n;
-		uint64_t since_us; /* of a record that asks for a checkpoint; 0: none does */
+		/* monotonic µs: the first record that asks for a checkpoint; 0: none */
+		uint64_t since_us;
 		bool checkpoint;
-	} commit;	 /* the one being made */
-	struct buf made; /* its checkpoint's note */
-	bool note_waits; /* made is durable and not handed out: somebody reads the last one */
+	} commit;	 /* the commit that is being made */
+	struct buf made; /* the note of its checkpoint */
+	/* `made` is durable but not handed out yet, because a reader holds the lock */
+	bool note_waits;
 	uint64_t made_size;
-	uint64_t first_kept; /* of what `ring` keeps while the range is not known */
+	/* the first leaf that `ring` has while the range is not known */
+	uint64_t first_kept;
 
-	/* audit writes at `head`, tg-tree reads at `tail`; while the range is not known audit
-	 * alone has it, and keeps there the last leaves by their index. */
-	struct tree_leaf *ring; /* CAP_TREE_LEAVES */
+	/* A ring of CAP_TREE_LEAVES: the audit thread writes at `head`, tg-tree reads at
+	 * `tail`. While the range is not known, only the audit thread uses the ring, and
+	 * keeps the last leaves at their index. */
+	struct tree_leaf *ring; /* CAP_TREE_LEAVES leaves */
 	_Atomic uint64_t head, tail;
-	atomic_bool ready; /* known, for all */
+	atomic_bool ready; /* the range is known; for all threads */
 
-	pthread_mutex_t lock; /* held for copying alone; audit only tries it */
+	/* held only while copying; the audit thread only tries to take it */
+	pthread_mutex_t lock;
 	struct follow_end end;
-	bool end_waits; /* owner: audit: `end` is not handed over yet */
+	bool end_waits; /* owner: audit; end_new is not copied to `end` yet */
 	struct follow_end end_new;
-	struct merkle_range built; /* for audit, where have_built */
+	struct merkle_range built; /* made by tg-tree for the audit thread, if have_built */
 	bool have_built;
 	struct buf note;
 	uint64_t note_size;
 
-	/* any thread */
+	/* Any thread: */
 	_Atomic uint64_t note_us, checkpoint_size, files, records;
 	atomic_bool stuck;
-	_Atomic uint64_t stop_us; /* tg-tree ends, by then at the latest; 0: not yet */
-	struct service service;	  /* tg-tree */
+	/* monotonic µs by which tg-tree must have ended; 0: it need not end */
+	_Atomic uint64_t stop_us;
+	struct service service; /* the thread tg-tree */
 
 	/* owner: tg-tree */
 	bool opened;
@@ -82,15 +91,15 @@ struct tree {
 	struct follow follow;
 	struct buf why;
 	bool failing;
-	uint64_t again_us; /* then: tried again after so long */
-	uint64_t next_us;  /* monotonic µs: when the next pass is; while passes fail, no wake
-			      hurries it */
+	uint64_t again_us; /* while failing: µs until the next try */
+	/* monotonic µs of the next pass; while passes fail, waking does not hasten it */
+	uint64_t next_us;
 };
 
-uint64_t tree_look_bytes = 160u << 20; /* two segments of the default size, and a bit */
+uint64_t tree_look_bytes = 160u << 20; /* two segments of the default size, and some more */
 
-/* Where the hashing begins: in this segment of the list, at this offset, with record `seq`, of
- * which the range is known; 0: with the first. */
+/* The place where hashing begins: segment (an index into the list), offset, record `seq`, and
+ * the range before that record. seq 0: the first record. */
 struct base {
 	size_t segment;
 	uint64_t offset, seq;
@@ -117,7 +126,7 @@ close_lines(struct lines *l)
 	lines_close(l);
 }
 
-/* The last range in a segment, from an offset on. */
+/* Finds the last range in a segment, from an offset on. */
 static bool
 last_range(const char *dir, const struct journal_segment *s, uint64_t offset, uint64_t upto,
 	struct base *out)
@@ -143,8 +152,8 @@ last_range(const char *dir, const struct journal_segment *s, uint64_t offset, ui
 	return found;
 }
 
-/* `from` (may be NULL) has the offset of a record with a range: what is before that is read
- * only if no range is found there. */
+/* Finds the last range in the newest segments. `from` (may be NULL) has the offset of a
+ * record with a range; earlier lines are read only if no range is found there. */
 static bool
 find_base(const char *dir, const struct journal_list *list, const struct startpoint *from,
 	uint64_t upto, struct base *out)
@@ -169,7 +178,7 @@ find_base(const char *dir, const struct journal_list *list, const struct startpo
 	return false;
 }
 
-/* Adds the records of one segment from an offset on; *last is the hash of the last. */
+/* Adds the records of one segment from an offset on. *last becomes the hash of the last one. */
 static bool
 add_segment(const char *dir, const struct journal_segment *s, uint64_t offset,
 	const struct base *b, uint64_t upto, struct merkle_range *r,
@@ -187,7 +196,8 @@ add_segment(const char *dir, const struct journal_segment *s, uint64_t offset,
 		ok = chain_parse(line, &is) == 0;
 		if (!ok || is.commit)
 			continue;
-		/* What is before the base is its own word, which its hash vouches for. */
+		/* The first record is not checked against its predecessor: its own hash
+		 * covers what it states. */
 		ok = is.seq == r->n + 1 &&
 		     (is.seq == b->seq || memcmp(is.prev, last, CHAIN_HASH_BYTES) == 0);
 		sha256(line, last);
@@ -198,6 +208,9 @@ add_segment(const char *dir, const struct journal_segment *s, uint64_t offset,
 	return ok;
 }
 
+/* Computes the range of all records up to `at`, as described at the beginning of this file.
+ * Returns false if the newest segments have no range, or if the lines do not link to the
+ * head. `from` (may be NULL) shortens the search. */
 static bool
 tree_range_find(const char *dir, const char *node, const struct chain *at,
 	const struct startpoint *from, struct merkle_range *out)
@@ -224,17 +237,21 @@ tree_range_find(const char *dir, const char *node, const struct chain *at,
 	return ok && out->n == at->seq && memcmp(last, at->head, CHAIN_HASH_BYTES) == 0;
 }
 
-/* tg-tree: the thread that keeps the hash files next to the journal. It is given leaves by the
- * audit thread, and reads what it was not given, or what is wrong in the files, from the
- * journal's lines. Where it cannot it says so, counts it and tries again: nothing waits for it.
- */
+/* ---- tg-tree ----
+ *
+ * The thread that keeps the hash files next to the journal. The audit thread gives it leaves;
+ * it reads missing leaves, and those that are wrong in the files, from the journal's lines. If
+ * that fails, it logs and counts the failure and tries again; no other thread waits for it. */
 
+/* leaves written at once; leaves of a tile (C2SP tlog-tiles) */
 #define BATCH	     1024
 #define TILE	     256
-#define AGAIN_US     10000000  /* after a failure, */
-#define AGAIN_MAX_US 640000000 /* and after many: all is looked through each time */
-#define IDLE_US	     1000000
-#define BUILD_US     100000 /* while a range is made that the audit thread waits for */
+#define AGAIN_US     10000000  /* µs until the next try after a failure, */
+#define AGAIN_MAX_US 640000000 /* doubled up to this, because each try checks all files */
+/* µs between two passes */
+#define IDLE_US 1000000
+/* µs between two passes while the audit thread waits for the range */
+#define BUILD_US 100000
 
 static bool
 ending(const struct tree *t)
@@ -242,16 +259,17 @@ ending(const struct tree *t)
 	return atomic_load_explicit(&t->stop_us, memory_order_relaxed) != 0;
 }
 
-/* What is not done by now is done after the next start. */
+/* Returns true if the time for ending is over. The next start continues the work. */
 static bool
 stopping(const struct tree *t)
 {
 	return ending(t) && clock_mono_us() >= atomic_load(&t->stop_us);
 }
 
-/* ---- leaves out of lines ---- */
+/* ---- leaves from lines ---- */
 
-/* Leaves on their way into the files: appended, or put over what is there. */
+/* Leaves on their way to the files. `put`: they replace leaves in the files instead of being
+ * appended. */
 struct leaves {
 	struct merkle_hash leaf[BATCH];
 	size_t n;
@@ -275,7 +293,8 @@ flush(struct tree *t, struct leaves *b)
 	return err;
 }
 
-/* The line after record `from`, or the oldest that there is where `oldest` allows for it. */
+/* Moves to the line after record `from`, or to the oldest available line if `oldest` permits
+ * that. */
 static int
 place_tree(struct tree *t, uint64_t from, bool oldest)
 {
@@ -291,8 +310,8 @@ place_tree(struct tree *t, uint64_t from, bool oldest)
 	return err;
 }
 
-/* Reads records from+1..to. ERR_NOTFOUND: they are not all there; ERR_AUTH: they do not
- * link. */
+/* Reads the records from+1..to into the files. Returns ERR_NOTFOUND if some are missing,
+ * ERR_AUTH if they do not link. */
 static int
 read_tree_lines(struct tree *t, uint64_t from, uint64_t to, bool put, bool oldest)
 {
@@ -329,7 +348,8 @@ read_tree_lines(struct tree *t, uint64_t from, uint64_t to, bool put, bool oldes
 	if (err && t->why.n == 0)
 		buf_printf(&t->why, "%s: record %llu: %s", t->dir,
 			(unsigned long long)(b.first + b.n + 1),
-			err == ERR_NOTFOUND ? "is missing" : "does not match the hash of the record before it");
+			err == ERR_NOTFOUND ? "is missing"
+					    : "does not follow the record before it");
 	follow_close(&t->follow);
 	return err;
 }
@@ -351,7 +371,7 @@ count_error(struct tree *t, const char *event, uint64_t leaf)
 	buf_clear(&t->why);
 }
 
-/* Makes the hashes of these leaves again, and all that is above them. */
+/* Computes the hashes of these leaves again, and those above them. */
 static int
 mend(struct tree *t, uint64_t from, uint64_t to, bool oldest)
 {
@@ -361,7 +381,7 @@ mend(struct tree *t, uint64_t from, uint64_t to, bool oldest)
 	return err;
 }
 
-/* Tiles whose leaves are not those that the level above was made of. */
+/* Corrects tiles whose leaves do not match the level above. */
 static int
 mend_tiles(struct tree *t)
 {
@@ -384,7 +404,7 @@ is_base(const struct tree *t)
 		       merkle_range_hashes(t->base_n) * MERKLE_BYTES) == 0;
 }
 
-/* The files are those of the range that the chain had at the start. */
+/* Checks that the files have the range that the chain had at the start, and corrects them. */
 static int
 check_files(struct tree *t)
 {
@@ -393,13 +413,15 @@ check_files(struct tree *t)
 	err = err ? err : catch_up(t, t->base_n);
 	if (err || stopping(t) || is_base(t))
 		return err;
-	/* What a level above does not vouch for, then all of it: of another node, say. */
+	/* First correct the leaves that no upper level covers, then all: the files may be
+	 * another node's. */
 	for (int all = 0; !err && all < 2 && !is_base(t) && !stopping(t); all++) {
 		mend(t, all ? 0 : t->base_n / TILE * TILE, t->base_n, all);
 		err = tiles_mend(&t->tiles, &t->why);
 	}
 	if (!err && !is_base(t) && !stopping(t)) {
-		buf_str(&t->why, "the hash files are not this journal's, and its lines are not all there");
+		buf_str(&t->why, "the hash files are not this journal's, and its lines are not "
+				 "all there");
 		count_error(t, "audit.tree_wrong", 0);
 	}
 	return err;
@@ -439,11 +461,12 @@ open_files(struct tree *t)
 	atomic_store(&t->files, t->tiles.n);
 	if (t->base_known)
 		return check_files(t);
-	/* No record says what is right: the lines do, as long as they are there. */
+	/* No record states the right range, but the lines determine it while all are
+	 * available. */
 	return all ? 0 : mend_tiles(t);
 }
 
-/* ---- from then on ---- */
+/* ---- passes ---- */
 
 static int
 take_ring(struct tree *t)
@@ -462,7 +485,7 @@ take_ring(struct tree *t)
 			err = err ? err : catch_up(t, l->index);
 			b.first = t->tiles.n;
 			if (!err && b.first < l->index)
-				break; /* ending */
+				break; /* the thread ends */
 			continue;
 		}
 		if (l->index == next)
@@ -544,9 +567,10 @@ tree_turn(void *arg)
 	return t->next_us;
 }
 
-/* The audit thread's side of the tree: a hash a record, a note a second. It takes no lock that
- * another thread may hold: what cannot be handed over now is handed over with the next commit.
- */
+/* ---- the audit thread's side ----
+ *
+ * One hash for each record, one note a second. It takes no lock that another thread may hold:
+ * data that cannot be handed over now follows with the next commit. */
 
 #define STOP_US 2000000
 #define NICE	10
@@ -611,7 +635,7 @@ tree_boot(const struct tree *t, struct buf *out)
 int
 tree_start(struct tree *t)
 {
-	/* tg-tree gives way to the threads that answer requests. */
+	/* tg-tree has a lower priority than the threads that serve requests. */
 	const struct service_options o = {
 		.name = "tg-tree", .turn = tree_turn, .last = tree_pass, .arg = t, .nice = NICE
 	};
@@ -638,13 +662,14 @@ tree_hurry(struct tree *t)
 	t->hurry = true;
 }
 
-/* The note is signed here, by the thread that has the key. */
+/* The note is signed by this thread, which has the key. */
 bool
 tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 {
 	struct merkle_hash root;
 
-	INVARIANT(t->commit.n == 0); /* the last one ended by tree_commit() or tree_failed() */
+	/* the previous commit ended with tree_commit() or tree_failed() */
+	INVARIANT(t->commit.n == 0);
 	t->commit.since_us = 0;
 	t->commit.checkpoint = false;
 	if (!keys || clock_mono_us() < tree_due_us(t))
@@ -683,12 +708,12 @@ void
 tree_failed(struct tree *t)
 {
 	if (t->commit.checkpoint)
-		t->note_waits = false; /* its text was written over */
+		t->note_waits = false; /* the note's text was overwritten */
 	t->commit.n = 0;
 	t->commit.checkpoint = false;
 }
 
-/* ---- to and from tg-tree ---- */
+/* ---- handing over ---- */
 
 static uint64_t
 ring_used(struct tree *t)
@@ -701,8 +726,8 @@ ring_used(struct tree *t)
 	return head - tail;
 }
 
-/* While the range is not known the last leaves are kept by their index; afterwards they go to
- * tg-tree, as long as there is room. */
+/* Keeps a leaf. While the range is not known, the last leaves are kept at their index.
+ * Afterwards they go to tg-tree, as long as the ring has room. */
 static void
 pass_on(struct tree *t, uint64_t index, const struct merkle_hash *leaf)
 {
@@ -716,7 +741,7 @@ pass_on(struct tree *t, uint64_t index, const struct merkle_hash *leaf)
 		atomic_store_explicit(&t->head, head + 1, memory_order_release);
 }
 
-/* Takes the range that tg-tree has made, if the leaves since then are all kept. */
+/* Takes the range that tg-tree has made, if all later leaves were kept. */
 static void
 take_built(struct tree *t)
 {
@@ -800,7 +825,7 @@ tree_look(struct tree *t)
 		hand_over(t);
 }
 
-/* ---- others ---- */
+/* ---- other threads ---- */
 
 bool
 tree_note(struct tree *t, struct buf *out, uint64_t *size)

@@ -18,7 +18,9 @@
  * for each signer, and by "record SEQ" if a record of the journal contains the statement.
  * Empty lines and lines that begin with # are ignored. In a record, the members are
  * `statement` and `signatures`. A statement is trusted for its signatures alone, so any
- * source may supply it. These functions, except keyring_file(), use no file and no clock. */
+ * source may supply it. These functions, except keyring_file(), use no file and no clock.
+ *
+ * prose: ok long */
 #ifndef RECORD_JOURNAL_KEYRING_H
 #define RECORD_JOURNAL_KEYRING_H
 

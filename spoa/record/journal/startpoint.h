@@ -23,7 +23,9 @@
  * The file is used only if its hash and signature verify, and if the segment still has that
  * record and that commit before that offset. Otherwise the whole journal is read, as if the
  * file did not exist. An older file is usable like a newer one; only more of the journal
- * follows it. */
+ * follows it.
+ *
+ * prose: ok long */
 #ifndef RECORD_JOURNAL_STARTPOINT_H
 #define RECORD_JOURNAL_STARTPOINT_H
 

@@ -9,7 +9,9 @@
  *
  * A line `extra BASE64` before the index (C2SP tlog-proof) is ignored, because no signature
  * covers it. Other people may have written the file, so every mistake is an error that names
- * the line. These functions use no file and no clock. */
+ * the line. These functions use no file and no clock.
+ *
+ * prose: ok long */
 #ifndef RECORD_PROOF_BUNDLE_H
 #define RECORD_PROOF_BUNDLE_H
 

@@ -33,8 +33,8 @@ struct note_signature {
 
 /* A parsed checkpoint. Borrows from the note. */
 struct checkpoint {
-	struct span origin; /* views into the note */ /* first line */
-	uint64_t size;				      /* leaves */
+	struct span origin; /* the first line */
+	uint64_t size;	    /* leaves */
 	struct merkle_hash root;
 	/* the signed text: the three lines with their newlines, and extension lines */
 	struct span text;

@@ -1,8 +1,9 @@
-/* Auditors' keys: RFC 7748, as RFC 8410 writes them. The public ones are read by hand: a
- * SubjectPublicKeyInfo of X25519 is twelve fixed bytes and the key. */
+/* Auditors' keys (RFC 7748, in the encoding of RFC 8410): see auditor.h. Public keys are
+ * parsed by hand, because a SubjectPublicKeyInfo of X25519 is twelve fixed bytes and the
+ * key. */
 #include "record/seal/auditor.h"
 
-/* openssl/err.h has a type of this name, which base/err.h uses for a value. */
+/* openssl/err.h has a type of this name; base/err.h uses the name for a value. */
 #define ERR_BAD_STATE openssl_err_state
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -28,7 +29,8 @@ static const unsigned char spki[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 
 static void
 name_auditor_key(const unsigned char key[HPKE_KEY_BYTES], char id[AUDITOR_ID_LEN + 1])
 {
-	static const char label[] = "tollgate-auditor-key-v1"; /* with its zero */
+	/* the hash includes its NUL */
+	static const char label[] = "tollgate-auditor-key-v1";
 	unsigned char hash[SHA256_BYTES];
 	struct sha256 h;
 
@@ -39,7 +41,7 @@ name_auditor_key(const unsigned char key[HPKE_KEY_BYTES], char id[AUDITOR_ID_LEN
 	sodium_bin2hex(id, AUDITOR_ID_LEN + 1, hash, AUDITOR_ID_LEN / 2);
 }
 
-/* The base64 of a PEM or of a line, without blanks. */
+/* Appends the base64 of a PEM or of a single line, without white space. */
 static int
 base64_of_key(struct span text, struct buf *out)
 {
@@ -66,7 +68,7 @@ auditor_read(struct span name, struct span public_key, struct auditor *out, stru
 	*out = (struct auditor){ .name = "" };
 	if (name.n == 0 || name.n > AUDITOR_NAME_MAX || !span_is_alnum(name, "._-"))
 		return why_err(why, ERR_SYNTAX,
-			"an auditor's name is 1 to %d letters, digits, . _ -",
+			"the name of an auditor must be 1 to %d letters, digits, . _ or -",
 			AUDITOR_NAME_MAX);
 	SCOPED_BUF(text, 256);
 	int err = base64_of_key(public_key, &text);
@@ -77,13 +79,13 @@ auditor_read(struct span name, struct span public_key, struct auditor *out, stru
 		memcpy(out->key, der, HPKE_KEY_BYTES);
 	else
 		return why_err(why, ERR_SYNTAX,
-			"auditor %.*s: no X25519 public key in PEM or base64: openssl pkey -in "
-			"auditor.key -pubout prints it",
+			"auditor %.*s: the value is not an X25519 public key in PEM or base64: "
+			"print the key with openssl pkey -in auditor.key -pubout",
 			SPAN_ARG(name));
 	if (crypto_scalarmult(shared, one, out->key))
 		return why_err(why, ERR_SYNTAX,
-			"auditor %.*s: the public key is a point of small order, which anybody "
-			"could open",
+			"auditor %.*s: the public key is a point of small order, so anyone "
+			"could open the texts: make another key",
 			SPAN_ARG(name));
 	memcpy(out->name, name.p, name.n);
 	name_auditor_key(out->key, out->id);
@@ -126,9 +128,9 @@ auditor_private(const char *file, const char *passphrase, unsigned char key[HPKE
 		bio ? PEM_read_bio_PrivateKey(bio, NULL, auditor_passphrase, &pass) : NULL;
 	if (!pkey && pass.asked)
 		err = why_err(why, ERR_AUTH,
-			passphrase ? "%s: the passphrase does not open it"
-				   : "%s: it wants a passphrase, and none is given: "
-				     "--passphrase-file FILE",
+			passphrase ? "%s: the passphrase does not decrypt the key"
+				   : "%s: the key is encrypted, and no passphrase is given: "
+				     "use --passphrase-file FILE",
 			file);
 	else if (!pkey || EVP_PKEY_get_base_id(pkey) != EVP_PKEY_X25519 ||
 		 EVP_PKEY_get_raw_private_key(pkey, key, &n) != 1 || n != HPKE_KEY_BYTES ||

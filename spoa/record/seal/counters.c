@@ -1,4 +1,4 @@
-/* Names of counters, hidden in records and found again. */
+/* Hides the names of counters in records and restores them: see counters.h. */
 #include "record/seal/counters.h"
 
 #include <openssl/evp.h>
@@ -10,7 +10,7 @@
 
 enum {
 	HASH_BYTES = 12,
-	TAIL = 2 * HASH_BYTES + 1, /* and the } */
+	TAIL = 2 * HASH_BYTES + 1, /* the hash and the closing brace */
 	BLOCK_BYTES = 16,
 	BLOCK_DIGITS = 24,
 };
@@ -32,7 +32,7 @@ counter_is_hidden(const char *name)
 	return strstr(name, ":~") != NULL;
 }
 
-/* False: out of memory. */
+/* Encrypts (`hide`) or decrypts one block. Returns false if memory is exhausted. */
 static bool
 cipher_block(const struct counter_key *k, bool hide, const unsigned char in[BLOCK_BYTES],
 	unsigned char out[BLOCK_BYTES])
@@ -48,7 +48,7 @@ cipher_block(const struct counter_key *k, bool hide, const unsigned char in[BLOC
 	return good;
 }
 
-/* From `at` on, and how a counter's name ends. */
+/* Writes the end of a counter's name and the closing brace at `at`. */
 static bool
 end_counter(char *name, size_t size, size_t at, const char *end)
 {

@@ -1,6 +1,6 @@
-/* HPKE of one message in base mode, RFC 9180: section 4 (labels, DHKEM), 5.1 (key
- * schedule), 5.2 (AEAD). OpenSSL has it from 3.2 on only. The curve is libsodium's, which
- * refuses points of small order by itself (section 7.1.4). */
+/* HPKE in base mode for one message: RFC 9180 section 4 (labels, DHKEM), 5.1 (key schedule),
+ * 5.2 (AEAD). Written here because OpenSSL has HPKE only from version 3.2 on. The curve is
+ * libsodium's, which rejects points of small order (section 7.1.4). */
 #include "record/seal/hpke.h"
 
 #include <openssl/evp.h>
@@ -10,16 +10,17 @@
 #include "base/sha256.h"
 #include "record/seal/private.h"
 
-#define KEM_SUITE  SPAN_LIT("KEM\x00\x20")		    /* X25519, HKDF-SHA256 */
-#define HPKE_SUITE SPAN_LIT("HPKE\x00\x20\x00\x01\x00\x02") /* …, HKDF-SHA256, AES-256-GCM */
+#define KEM_SUITE SPAN_LIT("KEM\x00\x20") /* X25519, HKDF-SHA256 */
+/* X25519, HKDF-SHA256, AES-256-GCM */
+#define HPKE_SUITE SPAN_LIT("HPKE\x00\x20\x00\x01\x00\x02")
 
-/* ---- AES-256-GCM without AAD or with one, for this file and those that seal texts ---- */
+/* ---- AES-256-GCM, also for the files that seal texts ---- */
 
 bool
 gcm_seal(EVP_CIPHER_CTX *c, const unsigned char key[32], const unsigned char nonce[12],
 	struct span aad, const struct span *in, size_t n, unsigned char *out)
 {
-	/* One that has its cipher does not look it up again. */
+	/* A context that already has a cipher need not look it up again. */
 	const EVP_CIPHER *cipher = EVP_CIPHER_CTX_get0_cipher(c) ? NULL : EVP_aes_256_gcm();
 	int got;
 	bool good = EVP_EncryptInit_ex(c, cipher, NULL, key, nonce) == 1 &&
@@ -66,7 +67,8 @@ static void
 labeled_extract(const unsigned char salt[SHA256_BYTES], struct span suite, const char *label,
 	struct span ikm, unsigned char out[SHA256_BYTES])
 {
-	static const unsigned char none[SHA256_BYTES]; /* an empty key is zeros to HMAC */
+	/* HMAC treats an empty key as zeros */
+	static const unsigned char none[SHA256_BYTES];
 	struct sha256 h;
 
 	salt = salt ? salt : none;
@@ -78,7 +80,7 @@ labeled_extract(const unsigned char salt[SHA256_BYTES], struct span suite, const
 	hmac_end(&h, salt, out);
 }
 
-/* Of at most one block of the hash. */
+/* HKDF-Expand with a label, for at most one block of the hash. */
 static void
 labeled_expand(const unsigned char prk[SHA256_BYTES], struct span suite, const char *label,
 	struct span info, unsigned char *out, size_t n)
@@ -103,7 +105,8 @@ struct message_key {
 	unsigned char key[32], nonce[12];
 };
 
-/* Of the two sides' Diffie-Hellman value: the KEM's shared secret, then the key schedule. */
+/* Derives key and nonce from the Diffie-Hellman value of both sides: the shared secret of the
+ * KEM, then the key schedule. */
 static void
 schedule(const unsigned char dh[HPKE_KEY_BYTES], const unsigned char enc[HPKE_KEY_BYTES],
 	const unsigned char to[HPKE_KEY_BYTES], struct span info, struct message_key *out)

@@ -1,5 +1,5 @@
-/* Opening what was sealed, and checking it without a key: from records and files alone, without
- * the daemon. */
+/* Opens sealed texts, and checks them without a key: see seal.h. Only records and files are
+ * needed, not the daemon. */
 
 #include "base/caps.h"
 #include "base/codec/base64.h"
@@ -66,7 +66,7 @@ seal_open_share(const json_t *record, const char *node, const unsigned char key[
 
 	if (!span_is(json_span(record, "type"), "seal") || seal.n != SEAL_ID_LEN ||
 		!json_is_array(to))
-		return why_err(why, ERR_SYNTAX, "not a record of a seal");
+		return why_err(why, ERR_SYNTAX, "the record is not a seal record");
 	for (i = 0; i < json_array_size(to); i++)
 		if (span_is(json_span(one = json_array_get(to, i), "key"), id))
 			break;
@@ -83,14 +83,16 @@ seal_open_share(const json_t *record, const char *node, const unsigned char key[
 	int err = buf_failed(&aad) ? ERR_NOMEM
 				   : hpke_open(key, enc, SEAL_INFO, buf_view(&aad),
 					     span_of(sealed, m), out);
-	return err ? why_err(why, err, "seal %.*s: its share does not open with the key %s",
+	return err ? why_err(why, err,
+			     "seal %.*s: its share cannot be opened with the key %s: the "
+			     "record was changed, or the key is another one",
 			     SPAN_ARG(seal), id)
 		   : 0;
 }
 
 /* ---- texts ---- */
 
-/* What a member `kept` says. */
+/* The contents of a member `kept`. */
 struct kept {
 	const json_t *at;
 	size_t n;
@@ -114,7 +116,7 @@ read_kept(const json_t *o, struct kept *k, struct buf *why)
 	return 0;
 }
 
-/* The parts of it appended, each of which is where it should be. */
+/* Appends part i of the text to *out, and checks that it is the right part. */
 static int
 read_kept_part(const struct kept *k, size_t i, const char *journal, const char *node,
 	struct buf *out, struct buf *why)
@@ -129,12 +131,13 @@ read_kept_part(const struct kept *k, size_t i, const char *journal, const char *
 	int err = texts_read(journal, node, (uint64_t)position, &part, &last, out, why);
 	if (!err && (part != i || last != (i + 1 == k->n)))
 		return why_err(why, ERR_AUTH,
-			"at position %lld is part %u of a text%s, not part %zu of %zu",
+			"position %lld has part %u of a text%s, not part %zu of %zu: the "
+			"record or the file was changed",
 			(long long)position, part, last ? ", its last" : "", i, k->n);
 	return err;
 }
 
-/* All of them, compared with the hash; end[i] is where part i ends. */
+/* Reads all parts and compares their hash. end[i] is where part i ends in *out. */
 static int
 read_parts(const json_t *o, const char *journal, const char *node, struct kept *k,
 	struct buf *out, size_t end[SEAL_PARTS_MAX], struct buf *why)
@@ -150,10 +153,12 @@ read_parts(const json_t *o, const char *journal, const char *node, struct kept *
 		return err;
 	sha256(buf_view(out), hash);
 	if (memcmp(hash, k->sha256, sizeof(hash)) != 0)
-		return why_err(why, ERR_AUTH, "the ciphertext differs from the record's hash");
-	if (out->n - k->n * HPKE_TAG_BYTES != k->bytes)
 		return why_err(why, ERR_AUTH,
-			"the ciphertext's length differs from the record's");
+			"the hash of the ciphertext differs from the record: the file or the "
+			"record was changed");
+	if (out->n - k->n * HPKE_TAG_BYTES != k->bytes)
+		return why_err(
+			why, ERR_AUTH, "the length of the ciphertext differs from the record");
 	return 0;
 }
 
@@ -185,7 +190,7 @@ seal_open_text(const json_t *kept, const char *journal, const char *node,
 		part_nonce((unsigned)i, i + 1 == k.n, nonce);
 		err = gcm_open(key, nonce, span_of(NULL, 0), part, to);
 		if (err)
-			why_err(why, err, "part %zu does not open with this key", i);
+			why_err(why, err, "part %zu cannot be opened with this key", i);
 		to += part.n - HPKE_TAG_BYTES;
 	}
 	if (!err)

@@ -1,5 +1,5 @@
-/* What the files of this room share: one pass of the cipher, a seal that is made ahead, what a
- * frame's head says. */
+/* Shared by the files of this folder: AES-256-GCM, seals that are made ahead, and the heads
+ * of files and frames of texts. */
 #ifndef RECORD_SEAL_PRIVATE_H
 #define RECORD_SEAL_PRIVATE_H
 
@@ -9,15 +9,15 @@
 
 /* ---- AES-256-GCM ---- */
 
-/* `in`, n pieces one after the other, to `out`, the tag after it; a piece may lie where it
- * goes. False: out of memory. */
+/* Encrypts the n pieces `in`, one after the other, to `out`, followed by the tag. A piece may
+ * already be at its place in `out`. Returns false if memory is exhausted. */
 bool gcm_seal(EVP_CIPHER_CTX *c, const unsigned char key[32], const unsigned char nonce[12],
 	struct span aad, const struct span *in, size_t n, unsigned char *out);
-/* 0; ERR_AUTH, and nothing of it is in `out`; ERR_SYNTAX: shorter than a tag; ERR_NOMEM. */
+/* Returns 0; ERR_AUTH, and `out` is erased; ERR_SYNTAX (shorter than a tag); or ERR_NOMEM. */
 int gcm_open(const unsigned char key[32], const unsigned char nonce[12], struct span aad,
 	struct span sealed, unsigned char *out);
 
-/* The nonce of a text's part. */
+/* The nonce of a part of a text. */
 static inline void
 part_nonce(unsigned part, bool last, unsigned char out[12])
 {
@@ -29,27 +29,29 @@ part_nonce(unsigned part, bool last, unsigned char out[12])
 
 /* ---- seals made ahead ---- */
 
+/* A share A that is sealed to the auditors. */
 struct made_seal {
 	char id[SEAL_ID_LEN + 1];
 	unsigned char a[SHARE_BYTES];
-	struct buf to;	  /* the list `to` of its record */
-	uint64_t changes; /* seals_changes() of the auditors that it is for */
+	struct buf to;	  /* the array `to` of its record */
+	uint64_t changes; /* seals_changes() of the auditors that it is sealed to */
 };
 
 #define SEAL_INFO SPAN_LIT("tollgate-seal-v1")
-/* node ‖ 0x00 ‖ the seal's id. */
+/* Appends the AAD of a seal: node ‖ 0x00 ‖ the seal's id. */
 void seal_aad(const char *node, struct span id, struct buf *out);
-/* One that was made ahead, or one made now. 0, ERR_NOMEM, ERR_SYNTAX. */
+/* Takes a seal that was made ahead, or makes one. Returns 0, ERR_NOMEM or ERR_SYNTAX. */
 int seals_take(struct seals *s, struct made_seal *out);
 void made_seal_wipe(struct made_seal *m);
-/* How often there were other auditors. Any thread. */
+/* Returns how often the auditors were changed. Any thread. */
 uint64_t seals_changes(const struct seals *s);
 
 /* ---- files of texts ---- */
 
-/* The head of a file: what it is, its node, its first position; a line, zeros after it. */
+/* Makes the head of a file of texts: a line with format, node and first position, then
+ * zeros. */
 void texts_head(const char *node, uint64_t position, char out[TEXTS_HEAD_BYTES]);
-/* The head of a frame whose ciphertext with its tag has n bytes. */
+/* Makes the head of a frame; n: bytes of the ciphertext with its tag. */
 void texts_frame_head(unsigned part, bool last, size_t n, unsigned char out[TEXTS_FRAME_BYTES]);
 
 #endif

@@ -1,6 +1,7 @@
-/* A worker's seals, and texts under way. Plaintext waits in the frame that it is encrypted in:
- * it is never there twice, and what was sealed is over it. Whether a part is the last goes into
- * its nonce, so one is encrypted once more comes, or nothing. */
+/* The seals of a worker, and texts in progress: see seal.h. Plaintext is collected in the
+ * frame in which it is then encrypted, so there is never a second copy, and the ciphertext
+ * overwrites it. The nonce of a part depends on whether it is the last, so a full part is
+ * encrypted only when more bytes or the end arrive. */
 #include <stdlib.h>
 
 #include "base/caps.h"
@@ -16,15 +17,15 @@ const char *const seal_kinds[] = { "prompt", "response", "tools", NULL };
 
 enum {
 	NONE = CAP_SEALS, /* no slot */
-	PART_FIRST = 512, /* bytes of plaintext that a part has room for at first, at least */
+	PART_FIRST = 512, /* bytes of plaintext for which a part first has room */
 };
 
-/* A seal in force. */
+/* A seal in use for one holder. */
 struct slot {
 	char *holder;
 	size_t n;
 	uint64_t hash;
-	unsigned bucket_next, newer, older; /* slots */
+	unsigned bucket_next, newer, older; /* indexes of slots */
 	char id[SEAL_ID_LEN + 1];
 	unsigned char state[SHARE_BYTES]; /* S_step */
 	uint64_t step, share, changes;
@@ -39,23 +40,24 @@ struct sealer { /* owner: worker */
 	unsigned worker;
 	EVP_CIPHER_CTX *cipher;
 	uint64_t seed, erasures;
-	unsigned n, newest, oldest; /* slots in use: the first n, and */
-	unsigned unused;	    /* those that were given up, by bucket_next */
-	unsigned *bucket;	    /* CAP_SEALS of them */
+	/* the slots 0..n-1 were used; newest, oldest: by last use */
+	unsigned n, newest, oldest;
+	unsigned unused;  /* first slot that was given up, linked by bucket_next */
+	unsigned *bucket; /* CAP_SEALS of them */
 	struct slot slot[CAP_SEALS];
 };
 
 struct sealing {
 	struct sealer *by;
-	unsigned char key[32]; /* K; wiped at the end */
+	unsigned char key[32]; /* K; erased at the end */
 	struct sealed said;
 	size_t at_room;
-	struct text_part *part; /* the one that is filled, NULL: none; */
-	size_t n, room;		/* its plaintext */
+	struct text_part *part; /* the part that is being filled; NULL: none */
+	size_t n, room;		/* bytes of its plaintext; bytes for which it has room */
 	struct sha256 hash;
 	int err;
 	bool ended, cut;
-	bool full; /* it takes nothing more */
+	bool full; /* it ignores further bytes */
 };
 
 /* ---- a worker's seals ---- */
@@ -118,7 +120,7 @@ link_newest(struct sealer *s, unsigned i)
 	s->newest = i;
 }
 
-/* The slot in its place of a bucket is unused then. */
+/* Erases the slot to which *place leads, and makes it free. */
 static void
 drop_slot(struct sealer *s, unsigned *place)
 {
@@ -150,7 +152,7 @@ sealer_forget(struct sealer *s, struct span holder)
 		drop_slot(s, place);
 }
 
-/* Of holders whose share was erased nothing stays. */
+/* Drops the seals of holders whose shares were erased. */
 static void
 drop_erased(struct sealer *s)
 {
@@ -183,7 +185,8 @@ sealer_free(struct sealer **s)
 	*s = NULL;
 }
 
-/* A text that began before midnight may come after one of the new day. */
+/* Returns true if the seal can be used. A text that began before midnight can arrive after
+ * one of the new day. */
 static bool
 in_force(const struct sealer *s, const struct slot *t, uint64_t share, int64_t day)
 {
@@ -191,7 +194,7 @@ in_force(const struct sealer *s, const struct slot *t, uint64_t share, int64_t d
 	       t->changes == seals_changes(s->seals) && t->step < CAP_SEAL_STEPS;
 }
 
-/* Another seal for that holder, who has none. */
+/* Begins a seal for a holder who has none. */
 static int
 begin_seal(struct sealer *s, struct span holder, uint64_t hash, uint64_t share, int64_t day,
 	struct buf *record)
@@ -232,7 +235,7 @@ begin_seal(struct sealer *s, struct span holder, uint64_t hash, uint64_t share, 
 	return ERR_NOMEM;
 }
 
-/* The slot of that holder whose seal is in force, the newest of all then. */
+/* Finds the holder's usable seal or begins one, and makes it the newest. */
 static int
 take_slot(struct sealer *s, struct span holder, uint64_t share, int64_t day, struct buf *record,
 	struct slot **out)
@@ -249,7 +252,7 @@ take_slot(struct sealer *s, struct span holder, uint64_t share, int64_t day, str
 	}
 	if (*slot_place(s, holder, hash) == NONE)
 		err = begin_seal(s, holder, hash, share, day, record);
-	/* Of no other holder: a text is never under the seal of somebody else. */
+	/* A text is never sealed under another holder's seal. */
 	INVARIANT(err || s->slot[s->newest].hash == hash);
 	*out = err ? NULL : &s->slot[s->newest];
 	return err;
@@ -276,10 +279,11 @@ seal_begin(struct sealer *s, struct span holder, uint64_t share, struct span id,
 		t->said.step = slot->step;
 		t->said.share = b.number;
 		memcpy(t->said.seal, slot->id, sizeof(t->said.seal));
-		/* K of the text, and the state after it. */
+		/* The key of this text, and the state after it. */
 		seal_text_key(slot->state, 0, &b, s->node, id, kind, t->key);
 		seal_ratchet(slot->state, 1);
-		INVARIANT(slot->step < CAP_SEAL_STEPS); /* a key is used for one text */
+		/* a key is used for one text only */
+		INVARIANT(slot->step < CAP_SEAL_STEPS);
 		slot->step++;
 		sha256_begin(&t->hash);
 	} else {
@@ -290,7 +294,7 @@ seal_begin(struct sealer *s, struct span holder, uint64_t share, struct span id,
 	return t;
 }
 
-/* Room for n bytes of plaintext in the part that is filled. */
+/* Makes room for n bytes of plaintext in the current part. */
 static bool
 part_room(struct sealing *t, size_t n)
 {
@@ -307,7 +311,7 @@ part_room(struct sealing *t, size_t n)
 	return true;
 }
 
-/* What was filled and `more` become a part of the list. */
+/* Encrypts the collected bytes and `more` as a part and appends it to the list. */
 static int
 finish_part(struct sealing *t, struct span more, bool last, struct text_part **parts)
 {
@@ -339,7 +343,7 @@ finish_part(struct sealing *t, struct span more, bool last, struct text_part **p
 	return 0;
 }
 
-/* A part that is full, with more after it. */
+/* Finishes a full part, after which more bytes follow. */
 static int
 finish_full(struct sealing *t, struct span *bytes, struct text_part **parts)
 {
@@ -384,7 +388,7 @@ seal_cut(struct sealing *t)
 	return !was;
 }
 
-/* The key is nowhere any more, also not in the cipher. */
+/* Erases the key, also in the cipher context. */
 static void
 wipe_text_key(struct sealing *t)
 {

@@ -1,5 +1,5 @@
-/* Shares A, sealed to the auditors ahead of time: two products on the curve for each auditor,
- * which no worker should wait for. */
+/* Shares A that are sealed to the auditors ahead of time, because sealing takes two
+ * multiplications on the curve for each auditor, for which no worker should wait. */
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
@@ -24,7 +24,7 @@ struct seals {
 	char node[65];
 	_Atomic uint64_t changes;
 
-	pthread_mutex_t lock; /* what follows */
+	pthread_mutex_t lock; /* guards the following */
 	struct auditors to;
 	struct made_seal made[CAP_SEALS_AHEAD];
 	size_t nmade;
@@ -71,7 +71,8 @@ make_seal(const char *node, const struct auditors *to, struct made_seal *m)
 	unsigned char id[SEAL_ID_LEN / 2];
 	int err = 0;
 
-	INVARIANT(to->n > 0 && to->n <= AUDITORS_MAX); /* nobody could open what has no auditor */
+	/* without an auditor nobody could open the texts */
+	INVARIANT(to->n > 0 && to->n <= AUDITORS_MAX);
 	*m = (struct made_seal){ .id = "" };
 	random_bytes(id, sizeof(id));
 	sodium_bin2hex(m->id, sizeof(m->id), id, sizeof(id));
@@ -96,7 +97,8 @@ wipe_made(struct seals *s)
 		made_seal_wipe(&s->made[--s->nmade]);
 }
 
-/* Makes one seal ahead. If there are enough, or a seal could not be made, the next turn waits until a seal is taken. */
+/* Makes one seal ahead. If there are enough, or a seal cannot be made, the next turn waits
+ * until a seal is taken. */
 static uint64_t
 seal_ahead(void *arg)
 {
@@ -112,7 +114,7 @@ seal_ahead(void *arg)
 		return SERVICE_WHEN_WOKEN;
 	m.changes = changes;
 	SCOPED_LOCK(&s->lock);
-	INVARIANT(s->nmade < CAP_SEALS_AHEAD); /* this thread alone makes them ahead */
+	INVARIANT(s->nmade < CAP_SEALS_AHEAD); /* only this thread makes seals ahead */
 	if (changes == atomic_load(&s->changes))
 		s->made[s->nmade++] = m;
 	else
@@ -177,9 +179,9 @@ seals_start(const char *node, const struct auditor *to, size_t n, struct buf *wh
 
 	if (!s || strlen(node) >= sizeof(s->node) || n == 0 || n > AUDITORS_MAX) {
 		why_err(why, ERR_LIMIT,
-			!s		   ? "out of memory"
-			: n == 0	   ? "there is no auditor to seal texts to"
-			: n > AUDITORS_MAX ? "too many auditors"
+			!s	 ? "out of memory"
+			: n == 0 ? "no auditor is configured: add one to seal.auditors"
+			: n > AUDITORS_MAX ? "there are too many auditors"
 					   : "the node's name is too long");
 		free(s);
 		return NULL;
@@ -189,7 +191,8 @@ seals_start(const char *node, const struct auditor *to, size_t n, struct buf *wh
 	s->to.n = n;
 	pthread_mutex_init(&s->lock, NULL);
 	if (service_start(&s->service, &o)) {
-		why_err(why, ERR_NOMEM, "no thread for seals can be made");
+		why_err(why, ERR_NOMEM,
+			"the thread that makes seals cannot start: out of memory or threads");
 		free(s);
 		return NULL;
 	}

@@ -1,5 +1,6 @@
-/* The table of shares: by holder (hashed) and by number. Workers look holders up under a lock
- * that they share; who holds io alone takes shares out. */
+/* The table of shares, by holder (hashed) and by number; the search for similar names;
+ * erasure: see shares.h. Workers look up holders under a read lock. Only a caller that holds
+ * `io` removes shares. */
 #include "record/seal/shares.h"
 
 #include <sodium.h>
@@ -22,7 +23,7 @@
 
 enum { BUCKETS_FIRST = 1024 };
 
-/* ---- what follows from a share ---- */
+/* ---- values derived from a share ---- */
 
 void
 share_pseudonym(const struct share *b, char out[PSEUDONYM_LEN + 1])
@@ -49,14 +50,15 @@ share_hash_key(const struct share *b, unsigned char out[SHA256_BYTES])
 
 /* ---- by number ---- */
 
-/* The first index in the list whose share's number is not below this one. */
+/* Returns the first index whose share's number is not below `number`. */
 static size_t
 share_index(const struct shares *s, uint64_t number)
 {
 	return SEARCH_FIRST(s->n, i, s->entry[i]->number < number);
 }
 
-/* Where that number is in the list of those that were erased, or would be. */
+/* Returns the index of the number in the list of erased shares, or where it would be
+ * inserted. */
 static size_t
 shares_erased_at(const struct shares *s, uint64_t number)
 {
@@ -86,7 +88,8 @@ shares_note_erased(struct shares *s, const struct erased_share *e)
 	size_t i = shares_erased_at(s, e->number);
 
 	if (i < s->nerased && s->erased[i].number == e->number) {
-		/* Head and file both say it: a record names it as soon as one knows of that. */
+		/* Both the head and the file can list it. The record exists as soon as one of
+		 * them states this. */
 		if (!e->pseudonym[0])
 			s->erased[i].pseudonym[0] = '\0';
 		return true;
@@ -105,7 +108,7 @@ shares_note_lost(struct shares *s, uint64_t from, uint64_t to)
 {
 	size_t i = 0;
 
-	/* With those that it meets it is one. */
+	/* Merge the new range with the ranges that it touches. */
 	while (i < s->nlost && s->lost[i].to + 1 < from)
 		i++;
 	size_t end = i;
@@ -158,6 +161,7 @@ share_place(const struct shares *s, struct span holder, uint64_t hash)
 	return p;
 }
 
+/* Doubles the number of buckets. */
 static bool
 more_buckets(struct shares *s)
 {
@@ -224,7 +228,7 @@ make_share(struct shares *s, struct span holder, struct share *out)
 				   ? ERR_FULL
 				   : shares_add(s, s->given + 1, out->key, holder, 0))) {
 		INVARIANT(s->entry[s->n - 1]->number ==
-			  s->given); /* a new number is above all others */
+			  s->given); /* a new number is higher than all others */
 		out->number = s->given;
 		atomic_store(&s->last, s->given);
 	}
@@ -319,9 +323,11 @@ shares_has_forgotten(struct shares *s, const char *erasure, int64_t serial)
 	return erasure_named(s, erasure).forgotten >= serial;
 }
 
-/* Finds holders whose names resemble a name that has no share: names in another case or Unicode
- * form, and names with typing errors. `audit erase` reports them, because shares are found by
- * the exact bytes of a name. */
+/* ---- similar names ----
+ *
+ * Finds holders whose names resemble a name that has no share: another case or Unicode form,
+ * or typing errors. `audit erase` reports them, because shares are found by the exact bytes
+ * of a name. */
 
 enum { FOLDED_MAX = 2 * SHARE_HOLDER_MAX };
 
@@ -345,7 +351,7 @@ fold_character(uint32_t cp, char *out)
 	return n;
 }
 
-/* Removes the differences of case and Unicode form. The result ends with a NUL. */
+/* Removes differences of case and Unicode form. The result ends with a NUL. */
 static struct span
 fold_name(struct span name, char out[FOLDED_MAX + 8])
 {
@@ -362,14 +368,15 @@ fold_name(struct span name, char out[FOLDED_MAX + 8])
 	return span_of(out, n);
 }
 
-/* The number of typing errors, one to three, up to which a name still resembles another. */
+/* Returns the number of typing errors up to which a name still resembles another. */
 static unsigned
 slips_allowed(size_t letters)
 {
 	return letters < 8 ? 1 : letters < 12 ? 2 : 3;
 }
 
-/* The number of typing errors between the names; UINT32_MAX: too many. */
+/* Returns the number of typing errors between the names, or UINT32_MAX if there are too
+ * many. */
 static unsigned
 slips_of(struct span word, struct span folded)
 {
@@ -413,11 +420,13 @@ shares_near(struct shares *s, struct span name, struct share_near *out, size_t m
 	return found;
 }
 
-/* Erases shares: each is taken out of memory first, so that nothing uses it any more, and then
- * overwritten in the file. Before that, a line appended to the file says which shares are being
- * erased, so that the next start finishes an erasure that a power cut interrupted. */
+/* ---- erasing ----
+ *
+ * A share is first removed from memory, so that nothing uses it, and then overwritten in the
+ * file. Before that, a line is appended to the file that names the shares being erased, so
+ * that the next start finishes an erasure that a power cut interrupted. */
 
-/* Takes the i-th share out of memory. The caller has made room in `erased` and `gone`. */
+/* Removes the i-th share from memory. The caller has made room in `erased` and `gone`. */
 static void
 take_share_out(struct shares *s, size_t i, int64_t now_ns)
 {
@@ -470,7 +479,7 @@ take_shares_out(struct shares *s, chosen_fn *is, void *arg, int64_t now_ns)
 			&s->erased, &s->erased_room, s->nerased + found, sizeof(*s->erased)) ||
 		!mem_room(&s->gone, &s->gone_room, s->ngone + found, sizeof(*s->gone)))
 		err = ERR_NOMEM;
-	/* Shares made since the first loop come after the n that `is` has seen. */
+	/* Shares that were made since the first loop follow the n that `is` has seen. */
 	for (size_t i = 0; !err && found && i < s->n; i++)
 		if (i < n && yes[i])
 			take_share_out(s, i, now_ns);
@@ -520,7 +529,7 @@ shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *
 	if (!err && atomic_load(&s->head_stale))
 		err = shares_write_head(s, NULL);
 	stop_at("shares-erased");
-	/* The record of this erasure lists their pseudonyms. */
+	/* The record of this erasure lists these pseudonyms. */
 	pthread_rwlock_wrlock(&s->lock);
 	for (size_t i = 0; !err && i < s->nerased; i++)
 		if (s->erased[i].pseudonym[0] && !s->erased[i].said) {
@@ -531,8 +540,8 @@ shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *
 	return err;
 }
 
-/* Notes in memory and in the file what was done for an erasure: it was recorded, or forgotten
- * by caches. */
+/* Notes in memory and in the file what was done for an erasure: its record is durable, or
+ * caches have forgotten the person. */
 static void
 note_done(struct shares *s, const char *erasure, int64_t serial, int64_t forgotten)
 {
@@ -552,14 +561,15 @@ note_done(struct shares *s, const char *erasure, int64_t serial, int64_t forgott
 	bool noted = shares_note_erasure(s, span_str(done.name), serial, forgotten);
 	share_erasure_line(&lines, &done);
 	pthread_rwlock_unlock(&s->lock);
-	/* An erasure that could not be noted for lack of memory is carried out again by the
-	 * next start. */
+	/* If memory is exhausted, the erasure is not noted, and the next start carries it out
+	 * again. */
 	if (noted) {
 		s->notes_due = shares_append(s, &lines) != 0;
 		atomic_store(s->notes_due ? &s->stale : &s->head_stale, true);
 	}
 	pthread_mutex_unlock(&s->io);
-	shares_sync(s); /* writes the head; if that fails, the next shares_sync() tries again */
+	/* writes the head; if that fails, the next shares_sync() tries again */
+	shares_sync(s);
 }
 
 void
@@ -610,7 +620,8 @@ shares_erase_again(struct shares *s, const char (*pseudonym)[PSEUDONYM_LEN + 1],
 	SCOPED_LOCK(&s->io);
 	size_t before = s->nerased;
 	int err = take_shares_out(s, is_chosen_pseudonym, &by, now_ns);
-	/* Their record is in the journal: that of the next erasure must not list them. */
+	/* The journal has the record of these erasures, so the record of the next erasure
+	 * must not list them. */
 	pthread_rwlock_wrlock(&s->lock);
 	for (size_t i = 0; !err && i < s->nerased; i++)
 		if (s->erased[i].pseudonym[0] && is_named(&by, s->erased[i].pseudonym)) {

@@ -1,4 +1,12 @@
-/* Lines of a file of shares, written and read. */
+/* The file of shares and JOURNAL.texts.head: their lines (the format is in shares_private.h),
+ * how they are written and opened, and the erasures that the journal records.
+ *
+ * The file of shares is never rewritten as a whole: a copy would remain in blocks that the
+ * file system has freed, and with it the shares that a later erasure overwrites. Therefore
+ * lines are appended, and an erased share is overwritten with x in place. Bytes after the
+ * last durable line, from an append that failed, are overwritten with x and synced before
+ * they are cut off. The head has no shares and is replaced as a whole. The file is durable
+ * before the head: a number that the head does not have yet was not used. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -34,9 +42,9 @@ line_check(struct span s, char out[CHECK_DIGITS + 1])
 	sodium_bin2hex(out, CHECK_DIGITS + 1, hash, CHECK_DIGITS / 2);
 }
 
-/* ---- written ---- */
+/* ---- writing lines ---- */
 
-/* What was appended since `from` becomes a line. */
+/* Ends the line that began at `from`: appends its check digits. */
 static void
 end_line(struct buf *b, size_t from)
 {
@@ -58,7 +66,7 @@ share_line(struct buf *b, const struct share_entry *e)
 	buf_putc(b, ' ');
 	base64_put(b, e->holder, e->n);
 	end_line(b, from);
-	/* An erasure overwrites so many bytes. */
+	/* an erasure overwrites this many bytes */
 	INVARIANT(buf_failed(b) || b->n - from == share_line_bytes(e));
 }
 
@@ -91,7 +99,7 @@ share_erased_line(struct buf *b, const struct erased_share *e)
 	end_line(b, from);
 }
 
-/* The lines of erased shares that no record names yet. */
+/* Appends the lines of erased shares that no record names yet. */
 static void
 shares_erasing(struct buf *b, const struct shares *s)
 {
@@ -125,7 +133,8 @@ share_first_line(struct buf *b, const struct shares *s, bool head)
 	end_line(b, from);
 }
 
-/* All lines after the first that are not shares; for the head, the last number given too. */
+/* Appends all lines after the first that are not shares; for the head also the last number
+ * given. */
 static void
 shares_notes(struct buf *b, const struct shares *s, bool head)
 {
@@ -146,14 +155,14 @@ shares_notes(struct buf *b, const struct shares *s, bool head)
 		buf_printf(b, "journal %llu", (unsigned long long)s->seen);
 		end_line(b, from);
 	}
-	if (head) { /* the last one: without it something is missing */
+	if (head) { /* the last line: without it the head is incomplete */
 		from = b->n;
 		buf_printf(b, "given %llu", (unsigned long long)s->written);
 		end_line(b, from);
 	}
 }
 
-/* ---- read ---- */
+/* ---- reading lines ---- */
 
 static int
 read_number(struct span word, uint64_t *out)
@@ -221,7 +230,8 @@ read_share_words(struct shares *s, uint64_t number, struct span rest, uint64_t a
 	return err == ERR_DUPLICATE ? ERR_SYNTAX : err;
 }
 
-/* False: its last word is not what it should be. */
+/* Checks and removes the check digits at the end of the line. Returns false if they are
+ * wrong. */
 static bool
 cut_check(struct span *line)
 {
@@ -241,11 +251,12 @@ read_first(const struct shares *s, struct span line, bool head, struct buf *why)
 	struct span word = span_next(&line, ' ');
 
 	if (!span_is(word, head ? SHARES_HEAD_FIRST : SHARES_FILE_FIRST))
-		return why_err(why, ERR_SYNTAX, "%s: line 1: not a file of %s",
+		return why_err(why, ERR_SYNTAX, "%s: line 1: this is not the file of %s",
 			head ? s->head : s->file,
-			head ? "how many shares were given" : "shares");
+			head ? "the number of shares given" : "shares");
 	if (!span_is(line, s->node))
-		return why_err(why, ERR_SYNTAX, "%s: line 1: it is of node %.*s, not of %s",
+		return why_err(why, ERR_SYNTAX,
+			"%s: line 1: the file belongs to node %.*s, not to node %s",
 			head ? s->head : s->file, SPAN_ARG(line), s->node);
 	return 0;
 }
@@ -261,7 +272,7 @@ read_seen(struct shares *s, struct span rest)
 	return 0;
 }
 
-/* What is no share. */
+/* Reads a line that is not a share. */
 static int
 read_note_line(struct shares *s, struct span line, bool head)
 {
@@ -279,15 +290,15 @@ read_note_line(struct shares *s, struct span line, bool head)
 		       : ERR_SYNTAX;
 }
 
-/* True if an erasure has overwritten all that is secret in the line of a share. */
+/* Returns true if an erasure has overwritten everything secret in the line of a share. */
 static bool
 is_crossed_out(struct span secret)
 {
 	return span_past_set(secret, 0, "x") == secret.n;
 }
 
-/* Reads the line of a share, after all lines that say what is erased. What is left of an erased
- * share, because a kill or a power cut interrupted the erasure, is noted in `gone`. */
+/* Reads the line of a share, after all lines that list erased shares. If an interrupted
+ * erasure left a part of an erased share, notes it in `gone`. */
 static int
 read_share_line(struct shares *s, struct span line, uint64_t at)
 {
@@ -303,7 +314,7 @@ read_share_line(struct shares *s, struct span line, uint64_t at)
 		if (!mem_room(&s->gone, &s->gone_room, s->ngone + 1, sizeof(*s->gone)))
 			return ERR_NOMEM;
 		s->gone[s->ngone++] = (struct share_bytes){ at + secret, line.n - secret };
-		s->notes_due = true; /* the head alone may know that it is erased */
+		s->notes_due = true; /* possibly only the head knows that it is erased */
 		return 0;
 	}
 	if (!cut_check(&line) || shares_is_lost(s, number))
@@ -330,15 +341,16 @@ parse_share_file_line(
 	return err;
 }
 
-/* Reads all lines of the file, or of the head. *good: how many bytes are whole lines. 0,
- * ERR_SYNTAX with *why, which names the line; ERR_NOMEM. */
+/* Reads all lines of the file, or of the head. *good is the number of bytes in complete
+ * lines. Returns 0, ERR_SYNTAX with *why, which names the line, or ERR_NOMEM. */
 static int
 shares_parse(struct shares *s, struct span text, bool head, size_t *good, struct buf *why)
 {
 	int err = 0;
 
 	*good = 0;
-	/* What is no share first: a share's line may be half overwritten. */
+	/* First the lines that are not shares, because the line of an erased share may be
+	 * half overwritten. */
 	for (int shares = 0; !err && shares < 2; shares++) {
 		struct span rest = text;
 		for (uint64_t n = 1; !err && span_chr(rest, '\n') < rest.n; n++) {
@@ -355,18 +367,10 @@ shares_parse(struct shares *s, struct span text, bool head, size_t *good, struct
 	return err;
 }
 
-/* The file of shares and JOURNAL.texts.head: how they are opened, appended to and overwritten.
- *
- * The file of shares is never written again as a whole: a copy of it would stay in blocks that
- * the file system has freed, and with it the shares that a later erasure overwrites. So lines
- * are appended, an erased share becomes x where it stands, and bytes behind the last durable
- * line (an append that failed) become x and are synced before they are cut off. The head holds
- * no share; it is replaced as a whole.
- *
- * The file is durable before the head: a number that the head does not know yet was not used.
- */
+/* ---- writing files ---- */
 
-/* Bytes of the file. New shares stop at the first, so that erasures always have room. */
+/* Bytes of the file. No shares are added beyond the first limit, so that erasures always have
+ * room. */
 #define SHARES_FILE_FULL ((uint64_t)CAP_SHARES * 1536)
 #define SHARES_FILE_MOST (2 * SHARES_FILE_FULL)
 
@@ -376,7 +380,7 @@ sync_shares_fd(int fd)
 	return journal_io.fdatasync(fd) < 0 ? journal_error(errno) : 0;
 }
 
-/* Writes x over n bytes at `at`. The caller syncs. */
+/* Overwrites n bytes at `at` with x. The caller syncs. */
 static int
 cross_out(const struct shares *s, uint64_t at, uint64_t n)
 {
@@ -384,7 +388,7 @@ cross_out(const struct shares *s, uint64_t at, uint64_t n)
 	int err = 0;
 
 	memset(x, 'x', sizeof(x));
-	/* What is crossed out is never beyond the file: that would make it longer. */
+	/* Never beyond the end of the file, which would extend it. */
 	INVARIANT(at >= s->end || n <= s->end - at);
 	for (uint64_t done = 0; !err && done < n; done += sizeof(x))
 		err = journal_pwrite(s->fd,
@@ -393,7 +397,7 @@ cross_out(const struct shares *s, uint64_t at, uint64_t n)
 	return err;
 }
 
-/* Removes what an append that failed, or a power cut, left behind the last durable line. */
+/* Removes what a failed append or a power cut left after the last durable line. */
 static int
 drop_tail(struct shares *s)
 {
@@ -490,8 +494,9 @@ shares_overwrite(struct shares *s)
 	return 0;
 }
 
-/* Sets where the lines of the i-th share and of those after it stand, from `at` on. Only a
- * holder of io takes shares out, and a new share comes after all others, so i stays valid. */
+/* Sets the positions of the lines of the i-th share and later ones, from `at` on. Only a
+ * caller that holds `io` removes shares, and a new share follows all others, so i stays
+ * valid. */
 static void
 place_shares(struct shares *s, size_t i, uint64_t last, uint64_t at)
 {
@@ -500,11 +505,11 @@ place_shares(struct shares *s, size_t i, uint64_t last, uint64_t at)
 		s->entry[i]->at = at;
 		at += share_line_bytes(s->entry[i]);
 	}
-	INVARIANT(at == s->end); /* else an erasure would overwrite the bytes of others */
+	INVARIANT(at == s->end); /* otherwise an erasure would overwrite other bytes */
 	pthread_rwlock_unlock(&s->lock);
 }
 
-/* Begins a file of shares that has none yet: its first line, and what the head knows. */
+/* Creates the file of shares: its first line, and what the head knows. */
 static int
 create_shares_file(struct shares *s, struct buf *why)
 {
@@ -542,7 +547,7 @@ shares_dirty(const struct shares *s)
 	       atomic_load(&s->head_stale);
 }
 
-/* Appends the shares that are not in the file yet. */
+/* Appends the shares that the file does not have yet. */
 static int
 append_shares(struct shares *s)
 {
@@ -577,7 +582,7 @@ shares_sync(struct shares *s)
 	if (!shares_dirty(s))
 		return 0;
 	SCOPED_LOCK(&s->io);
-	if (atomic_load(&s->stale)) /* an erasure or an append failed */
+	if (atomic_load(&s->stale)) /* an erasure or an append had failed */
 		err = shares_overwrite(s);
 	if (!err && atomic_load(&s->last) != atomic_load(&s->written))
 		err = append_shares(s);
@@ -589,8 +594,8 @@ shares_sync(struct shares *s)
 
 /* ---- open and close ---- */
 
-/* Notes as lost the numbers up to `given` that the file does not know. *lost: how many. False:
- * out of memory. */
+/* Notes the numbers up to `given` that the file does not know as lost. *lost is their number.
+ * Returns false if memory is exhausted. */
 static bool
 find_lost(struct shares *s, uint64_t given, uint64_t *lost)
 {
@@ -628,7 +633,7 @@ find_lost(struct shares *s, uint64_t given, uint64_t *lost)
 	return true;
 }
 
-/* Reads the whole file. ERR_NOTFOUND: there is none, and one may be begun. */
+/* Reads the whole file. ERR_NOTFOUND: it does not exist and may be created. */
 static int
 open_shares_file(struct shares *s, struct buf *text, struct buf *why)
 {
@@ -641,7 +646,7 @@ open_shares_file(struct shares *s, struct buf *text, struct buf *why)
 	if (s->fd < 0 || fstat(s->fd, &st) < 0)
 		return why_err(why, ERR_IO, "%s: %s", s->file, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return why_err(why, ERR_SYNTAX, "%s: not a regular file", s->file);
+		return why_err(why, ERR_SYNTAX, "%s: this is not a regular file", s->file);
 	if (keyfile_wide(s->file, st.st_mode, "a file of shares", why))
 		return ERR_AUTH;
 	int err = buf_fd(text, s->fd);
@@ -664,14 +669,15 @@ read_shares_head(struct shares *s, struct buf *why)
 			       : why_err(why, ERR_IO, "%s: %s", s->head, strerror(errno));
 	s->head_given = UINT64_MAX;
 	int err = shares_parse(s, buf_view(&text), true, &good, why);
-	/* The head is only ever replaced as a whole, so a cut line is damage. */
+	/* The head is only replaced as a whole, so an incomplete line is damage. */
 	if (!err && (good < text.n || s->head_given == UINT64_MAX))
-		err = why_err(why, ERR_SYNTAX, "%s: its last line is damaged", s->head);
+		err = why_err(why, ERR_SYNTAX,
+			"%s: the last line is damaged: restore the file from a backup",
+			s->head);
 	return err;
 }
 
-/* Reads both files, finishes erasures that a kill interrupted, and begins files that are
- * missing. */
+/* Reads both files, finishes interrupted erasures, and creates missing files. */
 static int
 load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *why)
 {
@@ -681,7 +687,8 @@ load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *
 	int err = read_shares_head(s, why), has = 0;
 	err = err ? err : (has = open_shares_file(s, &text, why)) == ERR_NOTFOUND ? 0 : has;
 	if (!err && !has) {
-		s->nerasures = 0; /* the file itself has those that were carried out in it */
+		/* the file itself lists the erasures that were carried out in it */
+		s->nerasures = 0;
 		err = shares_parse(s, buf_view(&text), false, &good, why);
 	}
 	if (err)
@@ -696,17 +703,16 @@ load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *
 		return why_err(why, ERR_NOMEM, "%s: %s", s->file, err_str(ERR_NOMEM));
 	if (*lost)
 		buf_printf(lost_why,
-			has ? "%llu of %llu shares that were given are lost: %s did not exist"
-			    : "%llu of %llu shares that were given are not in %s: an older "
-			      "one, or "
-			      "lines were taken out",
+			has ? "%llu of %llu shares that were given are lost: %s was missing"
+			    : "%llu of %llu shares that were given are not in %s: the file is "
+			      "an older copy, or lines were removed",
 			(unsigned long long)*lost, (unsigned long long)s->given, s->file);
 	atomic_store(&s->last, s->given);
 	atomic_store(&s->written, s->given);
 	s->end = good;
 	if (!s->head)
 		return 0;
-	s->has_tail = !has && good < text.n; /* a last line that was never completed */
+	s->has_tail = !has && good < text.n; /* an incomplete last line */
 	s->notes_due |= *lost > 0;
 	err = has ? create_shares_file(s, why) : shares_overwrite(s);
 	if (!err && (has || atomic_load(&s->head_stale) || s->head_given != s->given))
@@ -770,20 +776,23 @@ shares_close(struct shares **s)
 	*s = NULL;
 }
 
-/* Erasures that the journal has on record, for a file of shares that came back from a backup
- * with JOURNAL.texts.head and the live state: nothing else knows of them then. An `erase`
- * record names the pseudonyms of the shares, which follow from the shares themselves. A share
- * that the person got later has another pseudonym, and stays.
+/* ---- erasures in the journal ----
  *
- * The head says up to which record the file knows the journal, so a start reads only what is
- * newer: nothing after a stop, the open segment after a kill. */
+ * Applies the erasures that the journal records to a file of shares that was restored from a
+ * backup together with JOURNAL.texts.head and the live state. An `erase` record names the
+ * pseudonyms of the erased shares, which are derived from the shares. A share that the person
+ * got later has another pseudonym and stays.
+ *
+ * The head states up to which record the file knows the journal, so a start reads only newer
+ * records: none after a regular stop, the open segment after a kill. */
 
 struct erase_records {
 	char (*pseudonym)[PSEUDONYM_LEN + 1];
 	size_t n, room;
 };
 
-/* The record's pseudonyms: a list of strings without escapes. False: out of memory. */
+/* Notes the record's pseudonyms, an array of strings without escapes. Returns false if memory
+ * is exhausted. */
 static bool
 note_pseudonyms(struct erase_records *r, struct span list)
 {
@@ -799,7 +808,7 @@ note_pseudonyms(struct erase_records *r, struct span list)
 	return true;
 }
 
-/* Records after `seen`. */
+/* Reads the `erase` records after record `seen`. */
 static int
 read_erase_records(struct erase_records *r, uint64_t seen, int fd)
 {
@@ -811,7 +820,7 @@ read_erase_records(struct erase_records *r, uint64_t seen, int fd)
 
 	if (got < 0)
 		return got;
-	if (l.tableless) { /* its erasures are not known */
+	if (l.tableless) { /* its erasures cannot be read */
 		lines_close(&l);
 		return ERR_SYNTAX;
 	}
@@ -826,7 +835,7 @@ read_erase_records(struct erase_records *r, uint64_t seen, int fd)
 	return room ? got : ERR_NOMEM;
 }
 
-/* Erases the shares that a segment's records name, also if its end cannot be read. */
+/* Erases the shares that a segment's records name, even if its end cannot be read. */
 static int
 follow_segment(struct shares *s, struct erase_records *r, const char *journal,
 	const struct journal_segment *seg, size_t *erased, struct buf *why)
@@ -851,9 +860,9 @@ follow_segment(struct shares *s, struct erase_records *r, const char *journal,
 	return failed ? failed : err;
 }
 
-/* The head notes each segment that was followed, so that a start that is killed does not read
- * it again. A segment that cannot be read does not keep in force what the later ones name; but
- * the head stays before it. */
+/* The head notes each segment that was read, so that a start that is killed does not read it
+ * again. If a segment cannot be read, later segments are still applied, but the head stays
+ * before it. */
 static int
 follow_segments(struct shares *s, const char *journal, const struct journal_list *l,
 	size_t *erased, struct buf *why)
@@ -886,7 +895,7 @@ shares_follow(struct shares *s, const char *journal, const char *node, size_t *e
 	int err = 0;
 
 	*erased = 0;
-	if (s->n) { /* else there is nothing to erase */
+	if (s->n) { /* otherwise there is nothing to erase */
 		err = journal_list_all(journal, node, false, &l, why);
 		if (err >= 0) {
 			err = follow_segments(s, journal, &l, erased, why);

@@ -1,3 +1,4 @@
+/* Opens and closes all parts of sealing: see store.h. */
 #include "record/seal/store.h"
 
 #include <stdio.h>
@@ -26,22 +27,23 @@ seal_auditors(const struct config *cfg, struct auditor out[AUDITORS_MAX], size_t
 		for (size_t i = 0; i < *n && !err; i++)
 			if (!strcmp(out[i].id, out[*n].id))
 				err = why_err(why, ERR_SYNTAX,
-					"auditor %s: the public key is that of %s, too: one "
-					"key "
-					"lost is both lost",
+					"auditor %s: the public key is also that of auditor "
+					"%s: give each auditor a key of their own",
 					a->name, out[i].name);
 	}
 	return err;
 }
 
-/* The journal may be newer than a file of shares that was restored from a backup. */
+/* Applies erasures in the journal, which may be newer than a file of shares that was restored
+ * from a backup. */
 static void
 follow_journal(struct seal_store *s, const struct config *cfg)
 {
 	size_t erased;
 
 	if (shares_follow(s->shares, cfg->journal, cfg->node, &erased, &s->unerased_why))
-		log_event(LOG_ERROR, "shares.not_erased", LSP("why", buf_view(&s->unerased_why)));
+		log_event(
+			LOG_ERROR, "shares.not_erased", LSP("why", buf_view(&s->unerased_why)));
 	if (erased)
 		log_event(LOG_WARN, "shares.erased_again", LI("shares", erased),
 			LS("file", cfg->seal_shares));
@@ -81,7 +83,7 @@ seal_store_close(struct seal_store **sp)
 		return;
 	seals_stop(&s->seals);
 	if (s->shares)
-		shares_sync(s->shares); /* how far the audit thread came */
+		shares_sync(s->shares); /* notes how far the audit thread came */
 	shares_close(&s->shares);
 	texts_close(&s->texts);
 	buf_free(&s->lost_why);

@@ -1,6 +1,7 @@
-/* The log of ciphertexts, written. Positions are one number that workers move on by itself;
- * files are the audit thread's. A file's head is written whenever the file is opened: after a
- * sync that failed nobody knows what of it is on the disk. */
+/* The log of ciphertexts, written and read: see texts.h. The next position is one atomic
+ * number that workers advance; files belong to the audit thread. The head of a file is
+ * written whenever the file is opened, because after a failed sync it is not known what is on
+ * the disk. */
 #include "record/seal/texts.h"
 
 #include <dirent.h>
@@ -21,7 +22,8 @@
 #include "record/journal/journal.h"
 #include "record/seal/private.h"
 
-enum { OPEN_FILES = 4 }; /* parts may come in another order than that of their positions */
+/* several, because parts may arrive in another order than their positions */
+enum { OPEN_FILES = 4 };
 
 struct text_file {
 	uint64_t segment; /* position / TEXTS_SEGMENT_BYTES */
@@ -30,12 +32,13 @@ struct text_file {
 };
 
 struct texts {
-	_Atomic uint64_t next; /* the position after the last that was taken; a file's begin:
-				  its head is not counted yet */
+	/* the position after the last one that was taken; at the beginning of a file its head
+	 * is not counted yet */
+	_Atomic uint64_t next;
 	/* owner: audit */
 	char folder[JOURNAL_DIR_MAX + sizeof(TEXTS_SUFFIX)], node[65];
 	int dirfd;
-	bool named;			   /* a file was made: the folder is to be synced */
+	bool named; /* a file was created, so the folder must be synced */
 	struct text_file file[OPEN_FILES]; /* the newest first */
 };
 
@@ -54,7 +57,7 @@ texts_name(const char *node, uint64_t position, char out[TEXTS_NAME_MAX])
 		(unsigned long long)(position - position % TEXTS_SEGMENT_BYTES));
 }
 
-/* ---- open ---- */
+/* ---- opening ---- */
 
 bool
 texts_name_read(const char *name, const char *node, uint64_t *position)
@@ -69,8 +72,8 @@ texts_name_read(const char *name, const char *node, uint64_t *position)
 	return strcmp(name, again) == 0 && *position < UINT64_C(1) << 53;
 }
 
-/* The place after the newest file's end. A file whose head is not all there holds nothing that
- * was ever synced. */
+/* Sets the next position behind the end of the newest file. A file with an incomplete head
+ * has nothing that was ever synced. */
 static int
 go_on_after(struct texts *t, uint64_t newest, struct buf *why)
 {
@@ -88,11 +91,12 @@ go_on_after(struct texts *t, uint64_t newest, struct buf *why)
 		return why_err(why, ERR_IO, "%s/%s: %s", t->folder, name, strerror(errno));
 	if (memcmp(is, head, (size_t)got) != 0 && memcmp(is, zeros, (size_t)got) != 0)
 		return why_err(why, ERR_SYNTAX,
-			"%s/%s: its head is not that of a file of texts of node %s at this "
-			"position",
+			"%s/%s: the head of the file does not match node %s and this position: "
+			"restore the file, or move it away",
 			t->folder, name, t->node);
 	if ((uint64_t)st.st_size > TEXTS_SEGMENT_BYTES)
-		return why_err(why, ERR_SYNTAX, "%s/%s: longer than a file of texts can be",
+		return why_err(why, ERR_SYNTAX,
+			"%s/%s: the file is longer than a file of texts can be: move it away",
 			t->folder, name);
 	uint64_t end = ((uint64_t)st.st_size + TEXTS_FRAME_BYTES - 1) / TEXTS_FRAME_BYTES *
 		       TEXTS_FRAME_BYTES;
@@ -100,9 +104,10 @@ go_on_after(struct texts *t, uint64_t newest, struct buf *why)
 	return 0;
 }
 
-/* A folder without files. Where shares were given before, texts were here and are lost: what
- * comes now gets no position of theirs, so that they can come back from a backup or the
- * archive. A file a minute: fewer are ever filled. */
+/* The folder has no files. If JOURNAL.texts.head exists, there were texts that are lost. New
+ * texts then get positions that the lost ones cannot have had, so that these can be restored
+ * from a backup or the archive. The position is one file for each minute since 1970, which is
+ * more than can be filled. */
 static void
 go_on_after_lost(struct texts *t)
 {
@@ -131,8 +136,8 @@ scan_texts(struct texts *t, struct buf *why)
 			continue;
 		if (!S_ISREG(st.st_mode) || !texts_name_read(e->d_name, t->node, &position))
 			err = why_err(why, ERR_SYNTAX,
-				"%s/%s: not a file of texts of node %s, and nothing else "
-				"belongs there",
+				"%s/%s: this is not a file of texts of node %s: move it to "
+				"another folder",
 				t->folder, e->d_name, t->node);
 		else if (!any || position > newest)
 			newest = position;
@@ -161,7 +166,7 @@ texts_open(const char *journal, const char *node, struct buf *why)
 	if ((size_t)snprintf(t->folder, sizeof(t->folder), "%.*s" TEXTS_SUFFIX,
 		    SPAN_ARG(journal_folder(journal))) >= sizeof(t->folder) ||
 		(size_t)snprintf(t->node, sizeof(t->node), "%s", node) >= sizeof(t->node))
-		why_err(why, ERR_LIMIT, "%s: name too long", journal);
+		why_err(why, ERR_LIMIT, "%s: the path is too long", journal);
 	else if ((mkdir(t->folder, 0700) < 0 && errno != EEXIST) ||
 		 (t->dirfd = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		why_err(why, ERR_IO, "%s: %s", t->folder, strerror(errno));
@@ -216,7 +221,7 @@ texts_roll(struct texts *t)
 				   &t->next, &next, next - in + TEXTS_SEGMENT_BYTES));
 }
 
-/* ---- written and synced ---- */
+/* ---- writing ---- */
 
 static int
 sync_text_file(struct text_file *f)
@@ -230,14 +235,14 @@ sync_text_file(struct text_file *f)
 		f->dirty = false;
 		return 0;
 	}
-	/* What of it is on the disk nobody knows, or its name is gone: it is opened again. */
+	/* It is unknown what is on the disk, or the file was removed: open it again. */
 	int err = journal_error(errno ? errno : ENOENT);
 	close(f->fd);
 	*f = (struct text_file){ .fd = -1 };
 	return err;
 }
 
-/* To the front of the list; the last of it makes room. */
+/* Opens a file at the front of the list; the last file of the list is closed. */
 static int
 open_text_file(struct texts *t, uint64_t segment)
 {
@@ -274,7 +279,7 @@ texts_write(struct texts *t, const struct text_part *p)
 	size_t i = 0;
 	int err = 0;
 
-	/* Neither over the head of a file nor over its end, where the next one begins. */
+	/* Neither over the head of the file nor beyond its end. */
 	INVARIANT(p->position % TEXTS_SEGMENT_BYTES >= TEXTS_HEAD_BYTES &&
 		  p->position % TEXTS_SEGMENT_BYTES + p->n <= TEXTS_SEGMENT_BYTES);
 	while (i < OPEN_FILES && (t->file[i].fd < 0 || t->file[i].segment != segment))
@@ -308,9 +313,11 @@ texts_sync(struct texts *t)
 	return err;
 }
 
-/* Frames of texts: 4 bytes "TGt1"; the length of what follows, 4 bytes; the place among the
- * text's parts, 4 bytes; 1 for the last one, else 0; 3 bytes zero. Numbers are big-endian. What
- * follows is ciphertext and tag. */
+/* ---- reading ----
+ *
+ * The head of a frame: 4 bytes "TGt1"; 4 bytes length of what follows the head; 4 bytes
+ * number of the part in its text; 1 for the last part, else 0; 3 zero bytes. Numbers are
+ * big-endian. The ciphertext and its tag follow. */
 
 static const char frame_magic[4] = { 'T', 'G', 't', '1' };
 
@@ -348,7 +355,7 @@ texts_frame_read(
 	       (get_be32(head + 12) & ~(1u << 24)) == 0;
 }
 
-/* In the folder, or in that of what was restored. */
+/* Opens the file of a position in JOURNAL.texts, or in the folder of restored texts. */
 static int
 open_texts_of(const char *journal, const char *node, uint64_t position, char path[PATH_MAX])
 {
@@ -366,7 +373,7 @@ open_texts_of(const char *journal, const char *node, uint64_t position, char pat
 		else
 			fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	}
-	if (fd < 0 && errno == ENOENT) /* where it should be */
+	if (fd < 0 && errno == ENOENT) /* report the regular path */
 		snprintf(path, PATH_MAX, "%.*s" TEXTS_SUFFIX "/%s",
 			SPAN_ARG(journal_folder(journal)), name);
 	return fd;
@@ -383,12 +390,11 @@ check_texts_file(int fd, const char *path, const char *node, uint64_t position, 
 	int err = journal_pread(fd, is, sizeof(is), 0);
 	if (err)
 		return why_err(why, err, "%s: %s", path,
-			err == ERR_IO ? strerror(errno) : "ends in its head");
+			err == ERR_IO ? strerror(errno) : "the file ends within its head");
 	texts_head(node, position - position % TEXTS_SEGMENT_BYTES, head);
 	if (memcmp(is, head, sizeof(head)) != 0)
 		return why_err(why, ERR_SYNTAX,
-			"%s: its head is not that of a file of texts of node %s at this "
-			"position",
+			"%s: the head of the file does not match node %s and this position",
 			path, node);
 	return 0;
 }
@@ -403,14 +409,14 @@ read_frame(int fd, const char *path, uint64_t in, unsigned *part, bool *last, st
 
 	if (!err && (!texts_frame_read(head, part, last, &n) ||
 			    in + TEXTS_FRAME_BYTES + n > TEXTS_SEGMENT_BYTES))
-		return why_err(why, ERR_SYNTAX, "%s: there is no text at byte %llu", path,
+		return why_err(why, ERR_SYNTAX, "%s: no text begins at byte %llu", path,
 			(unsigned long long)in);
 	char *to = err ? NULL : buf_reserve(out, n);
 	if (!err && !to)
 		return why_err(why, ERR_NOMEM, "%s: %s", path, err_str(ERR_NOMEM));
 	err = err ? err : journal_pread(fd, to, n, in + TEXTS_FRAME_BYTES);
 	if (err == ERR_TRUNCATED)
-		return why_err(why, err, "%s: ends in the text at byte %llu", path,
+		return why_err(why, err, "%s: the file ends within the text at byte %llu", path,
 			(unsigned long long)in);
 	if (err)
 		return why_err(why, err, "%s: %s", path, strerror(errno));
@@ -427,11 +433,14 @@ texts_read(const char *journal, const char *node, uint64_t position, unsigned *p
 
 	SCOPED_FD(fd, open_texts_of(journal, node, position, path));
 	if (fd < 0)
-		return errno == ENOENT ? why_err(why, ERR_NOTFOUND, "%s: is not here", path)
-				       : why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
+		return errno == ENOENT
+			       ? why_err(why, ERR_NOTFOUND,
+					 "%s: the file is not here: it was trimmed or moved",
+					 path)
+			       : why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
 	int err = check_texts_file(fd, path, node, position, why);
 	if (!err && (in < TEXTS_HEAD_BYTES || in % TEXTS_FRAME_BYTES))
-		err = why_err(why, ERR_SYNTAX, "%s: no text can be at byte %llu", path,
+		err = why_err(why, ERR_SYNTAX, "%s: no text can begin at byte %llu", path,
 			(unsigned long long)in);
 	return err ? err : read_frame(fd, path, in, part, last, out, why);
 }
