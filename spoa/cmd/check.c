@@ -244,7 +244,8 @@ check_haproxy(struct check *c)
 		if (!err)
 			continue;
 		cmd_fail(c->haproxy[i], "cannot read: %s",
-			err == ERR_IO ? strerror(errno) : "too large, or too many files");
+			err == ERR_IO ? strerror(errno) : "the file is too large, or there "
+							  "are too many files");
 		c->cannot = true;
 	}
 	haproxy_resolve(h);
@@ -535,8 +536,8 @@ check_redis(struct check *c, const struct policy *p)
 	bool up = c->cfg->redis_url && dial_redis(c, config_redis, &counts);
 	if (c->cfg->redis_url && !up && refuses)
 		diag_at(&c->d, config_at(c->cfg, "redis.url"),
-			"redis.url: %.*s: every request with a limit would get 503 "
-			"(on_failure.quota: deny)",
+			"redis.url: %.*s: start Redis or correct the option; until then "
+			"every request with a limit gets 503 (on_failure.quota: deny)",
 			SPAN_ARG(buf_view(&c->why)));
 	else if (c->cfg->redis_url && !up)
 		note_redis(c, "redis.url", buf_view(&c->why));

@@ -27,6 +27,6 @@ cmd_serve(int argc, char **argv)
 	if (!file)
 		return cmd_no_config("serve", named, "");
 	if (sodium_init() < 0)
-		return cmd_fail("serve", "libsodium does not start");
+		return cmd_fail("serve", "libsodium cannot be initialized");
 	return server_run(file, take, &admin_front);
 }

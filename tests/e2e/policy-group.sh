@@ -65,7 +65,7 @@ unlike "and no other daemon" "$(cat "$D/out")" 'policy: node b'
 redis hset "$key" d "$(redis hget "$key" a | jq -c ".at = $((EPOCHSECONDS + 5))")" >/dev/null
 check "a daemon that gives the socket of another one is listed" wait_for says '"d",true' others -b
 tg -b policy apply --why 'with another daemon at the socket' --yes
-like "and not ordered by that socket" "$? $(tr '\n' ' ' <"$D/out-b")" '^2 .*node d: another daemon is at [^ ]* here'
+like "and not ordered by that socket" "$? $(tr '\n' ' ' <"$D/out-b")" '^2 .*node d: another daemon is at [^ ]* on this machine'
 for ((i = 0; i < 300; i++)); do echo "hset $key n$i x"; done | redis >/dev/null
 check "a hash with too many fields begins again" wait_for says '^\[\["b",true\]\]$' others ''
 redis del "$key" >/dev/null

@@ -190,7 +190,7 @@ a_redis_that_does_not_answer_is_said(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_err, "c.yaml:"));
 	assert_non_null(strstr(cmd_err, "redis.url: "));
-	assert_non_null(strstr(cmd_err, "would get 503"));
+	assert_non_null(strstr(cmd_err, "gets 503"));
 	put("p.yaml", POLICY "limits: [{name: l, requests: 5, window: 1m}]\n"
 			     "on_failure: {quota: permit}\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);

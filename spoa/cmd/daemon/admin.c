@@ -180,7 +180,9 @@ admin_socket(const char *what, const char *named, struct arena *a)
 	if (!cfg)
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
 	if (!cfg || !cfg->has_admin || !cfg->admin.path) {
-		cmd_fail(what, cfg ? "%s: has no admin.listen" : "%s: cannot be used", file);
+		cmd_fail(what, cfg ? "%s: has no admin.listen, which names the daemon's "
+				     "socket: add it" : "%s: cannot be used: tollgate "
+							"check lists its mistakes", file);
 		return NULL;
 	}
 	return cfg->admin.path;

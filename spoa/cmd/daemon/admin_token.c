@@ -216,7 +216,7 @@ cmd_admin_token(int argc, char **argv)
 	if (n != (is_list ? 1 : 2) || (!is_new && !is_list && strcmp(verb, "revoke") != 0))
 		return cmd_usage(argv[0]);
 	if (sodium_init() < 0)
-		return cmd_fail("admin-token", "libsodium does not start");
+		return cmd_fail("admin-token", "libsodium cannot be initialized");
 	if (find_file(config, tokens, f.name))
 		code = is_new	 ? token_new(&f, operands[1], roles, ttl, until)
 		       : is_list ? token_list(&f, as_json)

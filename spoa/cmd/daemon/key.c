@@ -564,7 +564,7 @@ in_file(struct key_args *args, struct policy_alone *policy, int n, char **operan
 	const char *verb = operands[0];
 
 	if (sodium_init() < 0)
-		return cmd_fail("key", "libsodium does not start");
+		return cmd_fail("key", "libsodium cannot be initialized");
 	int code = args->file ? EXIT_DONE : file_of_policy(args, args->o.c.config, policy);
 	if (code != EXIT_DONE)
 		return code;

@@ -124,9 +124,10 @@ find_daemon(const char *named)
 		snprintf(now.why, sizeof(now.why), "%s cannot be used: tollgate check "
 						   "lists its mistakes", file);
 	else if (!cfg->has_admin || !cfg->admin.path)
-		snprintf(now.why, sizeof(now.why), "%s has no admin.listen", file);
+		snprintf(now.why, sizeof(now.why), "%s has no admin.listen, which names "
+						   "the daemon's socket", file);
 	else if (strlen(cfg->admin.path) >= sizeof(now.at.sun_path))
-		snprintf(now.why, sizeof(now.why), "%s: name too long", cfg->admin.path);
+		snprintf(now.why, sizeof(now.why), "%s: the name of the socket is too long", cfg->admin.path);
 	else
 		snprintf(now.at.sun_path, sizeof(now.at.sun_path), "%s", cfg->admin.path);
 	now.at.sun_family = AF_UNIX;

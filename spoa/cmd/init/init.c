@@ -36,19 +36,19 @@ static const char state_key[] = "/etc/tollgate/state.key";
 static const char keys_file[] = "/etc/tollgate/keys.yaml";
 
 const char *
-rooted(struct init *in, const char *path)
+init_rooted(struct init *in, const char *path)
 {
 	return arena_printf(&in->a, "%s%s", in->root, path).p;
 }
 
 bool
-exists(struct init *in, const char *path)
+init_exists(struct init *in, const char *path)
 {
-	return access(rooted(in, path), F_OK) == 0;
+	return access(init_rooted(in, path), F_OK) == 0;
 }
 
 int
-failed(struct init *in, const char *path, const char *what)
+init_failed(struct init *in, const char *path, const char *what)
 {
 	cmd_fail("init", "%s: %s: %s", path, what, strerror(errno));
 	return in->code = EXIT_CANNOT;
@@ -102,10 +102,10 @@ plan_file(struct init *in, const struct made *m)
 	else
 		m->make(&in->lay, &want);
 	put_schema(in, &want);
-	if (!exists(in, m->path)) {
-		if (!in->write || write_file(in, m->path, buf_view(&want)) == 0)
+	if (!init_exists(in, m->path)) {
+		if (!in->write || init_write_file(in, m->path, buf_view(&want)) == 0)
 			say_made(in, m->path, "");
-	} else if (!buf_file(&have, rooted(in, m->path))) {
+	} else if (!buf_file(&have, init_rooted(in, m->path))) {
 		printf("left   %s: it cannot be read\n", m->path);
 	} else if (span_eq(buf_view(&have), buf_view(&want))) {
 		printf("left   %s: it is already the one of this version\n", m->path);
@@ -123,7 +123,7 @@ plan_audit_key(struct init *in)
 {
 	const char *pub = arena_printf(&in->a, "%s.pub", audit_key).p;
 
-	if (!exists(in, audit_key) && exists(in, pub)) {
+	if (!init_exists(in, audit_key) && init_exists(in, pub)) {
 		in->code = cmd_fail("init",
 			"%s exists but %s does not, and the public key still verifies "
 			"older records: put the private key back, or move the public key "
@@ -131,12 +131,12 @@ plan_audit_key(struct init *in)
 			pub, audit_key);
 		return;
 	}
-	if (exists(in, audit_key))
+	if (init_exists(in, audit_key))
 		printf("left   %s\n", audit_key);
 	else
 		say_made(in, audit_key, ": signs the records; audit.key.pub verifies them");
 	if (in->write)
-		make_audit_key(in, audit_key);
+		init_make_audit_key(in, audit_key);
 }
 
 static void
@@ -145,7 +145,7 @@ plan_first_key(struct init *in)
 	const char *names[] = { in->person, getenv("SUDO_USER"), getenv("USER"), "admin" };
 	size_t i = 0;
 
-	if (exists(in, keys_file)) {
+	if (init_exists(in, keys_file)) {
 		printf("left   %s\n", keys_file);
 		return;
 	}
@@ -153,7 +153,7 @@ plan_first_key(struct init *in)
 		i++;
 	char *argv[] = { arena_strdup(&in->a, "key"), arena_strdup(&in->a, "new"),
 		arena_strdup(&in->a, "--person"), arena_strdup(&in->a, names[i]),
-		arena_strdup(&in->a, "--keys"), arena_strdup(&in->a, rooted(in, keys_file)),
+		arena_strdup(&in->a, "--keys"), arena_strdup(&in->a, init_rooted(in, keys_file)),
 		NULL };
 	say_made(in, keys_file,
 		in->write ? ", and the first API key:" : ", and the first API key");
@@ -202,7 +202,7 @@ plan_extraopts(struct init *in)
 
 	SCOPED_BUF(text, INIT_TEXT_BYTES);
 	SCOPED_BUF(line, 8192);
-	buf_file(&text, rooted(in, EXTRAOPTS));
+	buf_file(&text, init_rooted(in, EXTRAOPTS));
 	struct extraopts e = extraopts_of(buf_view(&text));
 	if (e.at)
 		buf_printf(&line, "EXTRAOPTS=\"%.*s%s-f %s\"\n", SPAN_ARG(e.value),
@@ -220,10 +220,10 @@ plan_extraopts(struct init *in)
 }
 
 void
-result_of(struct init *in, const char *file, struct buf *out)
+init_result(struct init *in, const char *file, struct buf *out)
 {
 	SCOPED_BUF(text, INIT_TEXT_BYTES);
-	buf_file(&text, rooted(in, file));
+	buf_file(&text, init_rooted(in, file));
 	lay_apply(in->lay.edit, in->lay.nedit, file, buf_view(&text), out);
 	if (buf_failed(&text) || buf_failed(out))
 		in->code = cmd_fail("init", "%s: with the stanza the file is larger than "
@@ -244,7 +244,7 @@ each_edited(struct init *in, void (*each)(struct init *in, const char *file, str
 		if (k < i)
 			continue; /* this file was already reported */
 		SCOPED_BUF(text, INIT_TEXT_BYTES);
-		buf_file(&text, rooted(in, file));
+		buf_file(&text, init_rooted(in, file));
 		each(in, file, buf_view(&text));
 	}
 }
@@ -258,7 +258,7 @@ show_difference(struct init *in, const char *file, struct span text)
 }
 
 void
-show_differences(struct init *in)
+init_show_differences(struct init *in)
 {
 	each_edited(in, show_difference);
 }
@@ -277,20 +277,20 @@ init_restarts(const struct init *in)
 static void
 make_missing(struct init *in)
 {
-	if (in->write && !exists(in, "/etc/tollgate"))
-		make_own_folder(in, "/etc/tollgate");
+	if (in->write && !init_exists(in, "/etc/tollgate"))
+		init_make_own_folder(in, "/etc/tollgate");
 	for (size_t i = 0; i < COUNT_OF(made); i++)
 		if (in->code == EXIT_DONE)
 			plan_file(in, &made[i]);
 	if (in->code == EXIT_DONE)
 		plan_audit_key(in);
-	if (in->code == EXIT_DONE && exists(in, state_key)) {
+	if (in->code == EXIT_DONE && init_exists(in, state_key)) {
 		printf("left   %s\n", state_key);
 	} else if (in->code == EXIT_DONE) {
 		say_made(in, state_key,
 			": signs changes at run time; must be the same on every daemon");
 		if (in->write)
-			make_state_key(in, state_key);
+			init_make_state_key(in, state_key);
 	}
 	if (in->code == EXIT_DONE)
 		plan_first_key(in);
@@ -305,13 +305,13 @@ init_run(struct init *in)
 		"/etc/tollgate/default.yaml", audit_key, state_key, keys_file };
 
 	if (in->write)
-		each_edited(in, write_edited);
+		each_edited(in, init_write_edited);
 	if (in->code == EXIT_DONE)
 		make_missing(in);
-	edits_end(in);
+	init_edits_end(in);
 	if (in->code != EXIT_DONE)
 		return in->code;
-	note_unreadable(in, daemons, COUNT_OF(daemons));
+	init_note_unreadable(in, daemons, COUNT_OF(daemons));
 	if (!in->missing && in->lay.nedit == 0)
 		printf("Nothing to do.\n");
 	else if (!in->write)
@@ -360,10 +360,10 @@ list_files(struct init *in)
 	for (size_t i = 0; i < n && in->code == EXIT_DONE; i++) {
 		const char **files = &said[i];
 		struct stat st;
-		bool folder = stat(rooted(in, said[i]), &st) == 0 && S_ISDIR(st.st_mode);
-		int k = folder ? haproxy_folder(&in->a, rooted(in, said[i]), &files) : 1;
+		bool folder = stat(init_rooted(in, said[i]), &st) == 0 && S_ISDIR(st.st_mode);
+		int k = folder ? haproxy_folder(&in->a, init_rooted(in, said[i]), &files) : 1;
 		if (k < 0)
-			failed(in, said[i], "cannot read");
+			init_failed(in, said[i], "cannot read");
 		for (int f = 0; f < k; f++) {
 			const char *file = folder ? files[f] + root : said[i];
 			if (span_starts(span_str(file), SPAN_LIT(OURS)))
@@ -383,14 +383,14 @@ static int
 init_read(struct init *in)
 {
 	haproxy_ask_version(&in->h, in->haproxy_binary);
-	haproxy_environment(&in->h, rooted(in, EXTRAOPTS));
+	haproxy_environment(&in->h, init_rooted(in, EXTRAOPTS));
 	if (in->nfile == 0)
 		in->file[in->nfile++] = haproxy_config(&in->h);
 	list_files(in);
 	for (size_t i = 0; i < in->nfile; i++) {
 		SCOPED_BUF(text, INIT_TEXT_BYTES);
-		if (!buf_file(&text, rooted(in, in->file[i])))
-			failed(in, in->file[i], "cannot read");
+		if (!buf_file(&text, init_rooted(in, in->file[i])))
+			init_failed(in, in->file[i], "cannot read");
 		else if (haproxy_read_text(&in->h, in->file[i], buf_view(&text)) != 0)
 			in->code = cmd_fail("init", "%s: too large", in->file[i]);
 	}
@@ -404,8 +404,8 @@ static bool
 has_inner(struct init *in)
 {
 	SCOPED_BUF(text, INIT_TEXT_BYTES);
-	if (!exists(in, OURS "tollgate.cfg") ||
-		!buf_file(&text, rooted(in, OURS "tollgate.cfg")) ||
+	if (!init_exists(in, OURS "tollgate.cfg") ||
+		!buf_file(&text, init_rooted(in, OURS "tollgate.cfg")) ||
 		memmem(buf_view(&text).p, text.n, INNER_SWITCH, strlen(INNER_SWITCH)))
 		return true;
 	cmd_fail("init",
@@ -435,7 +435,7 @@ init_plan(struct init *in)
 		return cmd_fail("init", "out of memory");
 	if (in->lay.lays_switch && !has_inner(in))
 		return EXIT_CANNOT;
-	try_result(in);
+	init_try(in);
 	return in->code == EXIT_DONE ? init_run(in) : in->code;
 }
 
@@ -462,9 +462,9 @@ static bool
 text_before(struct init *in, const char *file, struct buf *out)
 {
 	for (unsigned i = INIT_KEPT_MAX; i-- > 1;) {
-		const char *kept = kept_as(in, file, INIT_BEFORE, i);
+		const char *kept = init_kept_name(in, file, INIT_BEFORE, i);
 		buf_clear(out);
-		if (exists(in, kept) && buf_file(out, rooted(in, kept)) &&
+		if (init_exists(in, kept) && buf_file(out, init_rooted(in, kept)) &&
 			is_from_before(buf_view(out)))
 			return true;
 	}
@@ -500,7 +500,7 @@ undo_extraopts(struct init *in)
 	SCOPED_BUF(before, INIT_TEXT_BYTES);
 	SCOPED_BUF(value, 8192);
 	SCOPED_BUF(line, 8192);
-	buf_file(&text, rooted(in, EXTRAOPTS));
+	buf_file(&text, init_rooted(in, EXTRAOPTS));
 	now = extraopts_of(buf_view(&text));
 	if (!now.at || !without_ours(now.value, &value))
 		return;
@@ -526,7 +526,7 @@ undo_plan(struct init *in, struct haproxy *before)
 
 	for (size_t i = 0; i < in->nfile; i++) {
 		SCOPED_BUF(text, INIT_TEXT_BYTES);
-		buf_file(&text, rooted(in, in->file[i]));
+		buf_file(&text, init_rooted(in, in->file[i]));
 		lay_undo(&in->lay, &asked, in->file[i], buf_view(&text));
 	}
 	undo_extraopts(in);
@@ -560,10 +560,10 @@ init_undo(struct init *in)
 	in->code = undo_plan(in, &before);
 	haproxy_free(&before);
 	if (in->code == EXIT_DONE && in->lay.nedit)
-		try_result(in);
+		init_try(in);
 	if (in->code == EXIT_DONE && in->write)
-		each_edited(in, write_edited);
-	edits_end(in);
+		each_edited(in, init_write_edited);
+	init_edits_end(in);
 	if (in->code != EXIT_DONE)
 		return in->code;
 	printf("%s%.*s", in->lay.notes.n ? "\n" : "", SPAN_ARG(buf_view(&in->lay.notes)));
@@ -591,16 +591,16 @@ probe_laid(struct init *in)
 
 	arena_init(&in->a, 0, false);
 	haproxy_init(&in->h);
-	haproxy_environment(&in->h, rooted(in, EXTRAOPTS));
+	haproxy_environment(&in->h, init_rooted(in, EXTRAOPTS));
 	if (in->nfile == 0)
 		in->file[in->nfile++] = haproxy_config(&in->h);
 	argv[n++] = arena_strdup(&in->a, "check");
 	argv[n++] = arena_strdup(&in->a, "--probe");
 	argv[n++] = arena_strdup(&in->a, "-c");
-	argv[n++] = arena_strdup(&in->a, rooted(in, "/etc/tollgate/tollgate.yaml"));
+	argv[n++] = arena_strdup(&in->a, init_rooted(in, "/etc/tollgate/tollgate.yaml"));
 	for (size_t i = 0; i < in->nfile; i++) {
 		argv[n++] = arena_strdup(&in->a, "--haproxy");
-		argv[n++] = arena_strdup(&in->a, rooted(in, in->file[i]));
+		argv[n++] = arena_strdup(&in->a, init_rooted(in, in->file[i]));
 	}
 	argv[n] = NULL;
 	int code = cmd_check(n, argv);

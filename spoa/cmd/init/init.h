@@ -46,39 +46,39 @@ struct init {
 };
 
 /* Returns the path below --root, in the arena. */
-const char *rooted(struct init *in, const char *path);
-bool exists(struct init *in, const char *path);
+const char *init_rooted(struct init *in, const char *path);
+bool init_exists(struct init *in, const char *path);
 /* Prints "path: what: why" with the reason from errno. Sets and returns the exit code. */
-int failed(struct init *in, const char *path, const char *what);
+int init_failed(struct init *in, const char *path, const char *what);
 /* Writes the new contents of one of the operator's files to `out`. */
-void result_of(struct init *in, const char *file, struct buf *out);
+void init_result(struct init *in, const char *file, struct buf *out);
 
 /* Returns the name of the i-th copy of a file, from 1. */
-const char *kept_as(struct init *in, const char *file, const char *suffix, unsigned i);
+const char *init_kept_name(struct init *in, const char *file, const char *suffix, unsigned i);
 /* Prints how the operator's files would change, as a unified diff. */
-void show_differences(struct init *in);
+void init_show_differences(struct init *in);
 
 /* Writing files (init_write.c). Creates a file, with its folders, as a whole or not at all.
  * Returns the exit code so far. */
-int write_file(struct init *in, const char *path, struct span text);
+int init_write_file(struct init *in, const char *path, struct span text);
 /* Keeps a copy of the old version and writes the new one under a temporary name until
- * edits_end(). */
-void write_edited(struct init *in, const char *file, struct span text);
+ * init_edits_end(). */
+void init_write_edited(struct init *in, const char *file, struct span text);
 /* Replaces all edited files at once; after an error, none is replaced. Without --write,
  * prints the differences instead. */
-void edits_end(struct init *in);
+void init_edits_end(struct init *in);
 /* Creates the pair of keys that signs records. It is owned by the daemon's user from the
  * beginning. */
-void make_audit_key(struct init *in, const char *path);
+void init_make_audit_key(struct init *in, const char *path);
 /* Creates a secret, unless the file exists. */
-void make_state_key(struct init *in, const char *path);
+void init_make_state_key(struct init *in, const char *path);
 /* Creates /etc/tollgate. Its group is the daemon's group, which may read the files in it. */
-void make_own_folder(struct init *in, const char *path);
+void init_make_own_folder(struct init *in, const char *path);
 /* Prints which of these files the daemon's user cannot read. */
-void note_unreadable(struct init *in, const char *const *paths, size_t n);
+void init_note_unreadable(struct init *in, const char *const *paths, size_t n);
 
 /* Trying the result (init_try.c): lets `haproxy -c` and the judges of `check` examine the
  * resulting files, and prints what they report. */
-void try_result(struct init *in);
+void init_try(struct init *in);
 
 #endif

@@ -45,9 +45,9 @@ put_staged(struct init *in, const struct stage *s, const char *name, struct span
 	stage_text(s, text, &out);
 	FILE *f = fopen(path, "we");
 	if (!f || fwrite(buf_view(&out).p, 1, out.n, f) != out.n)
-		failed(in, path, "cannot write");
+		init_failed(in, path, "cannot write");
 	if (f && fclose(f) != 0)
-		failed(in, path, "cannot write");
+		init_failed(in, path, "cannot write");
 }
 
 /* Maps a line of the result to the line of the operator's file from which it comes, or
@@ -109,7 +109,7 @@ judge_result(struct init *in, const struct stage *s)
 	for (size_t i = 0; i < in->nfile; i++) {
 		SCOPED_BUF(out, INIT_TEXT_BYTES);
 		SCOPED_BUF(staged, INIT_TEXT_BYTES);
-		result_of(in, in->file[i], &out);
+		init_result(in, in->file[i], &out);
 		stage_text(s, buf_view(&out), &staged);
 		haproxy_read_text(&h, in->file[i], buf_view(&staged));
 	}
@@ -120,7 +120,7 @@ judge_result(struct init *in, const struct stage *s)
 		haproxy_renumber(&h, in->file[i], origin_of, &in->lay);
 	judge(&h, NULL, NULL, &j);
 	if (j.nerrors)
-		show_differences(in);
+		init_show_differences(in);
 	if (j.nerrors || j.nadvice || in->lay.notes.n)
 		printf("\nPlease review the result (tollgate check --haproxy). Line "
 		       "numbers are those of your files as they are now:\n%.*s%.*s%.*s",
@@ -156,7 +156,7 @@ ask_haproxy(struct init *in, struct stage *s)
 	} else if (status != 0) {
 		SCOPED_BUF(shown, 128 << 10);
 		unstage_text(in, s, buf_view(&said), &shown);
-		show_differences(in);
+		init_show_differences(in);
 		fflush(stdout);
 		cmd_fail("init",
 			"haproxy -c refuses the result, and nothing was written. Line "
@@ -175,7 +175,7 @@ ask_haproxy(struct init *in, struct stage *s)
 }
 
 void
-try_result(struct init *in)
+init_try(struct init *in)
 {
 	struct stage s = { .dir = "/tmp/tollgate-init.XXXXXX" };
 	const char *binary = in->haproxy_binary ? in->haproxy_binary : "haproxy";
@@ -187,7 +187,7 @@ try_result(struct init *in)
 		return;
 	}
 	if (!mkdtemp(s.dir)) {
-		failed(in, s.dir, "cannot make");
+		init_failed(in, s.dir, "cannot make");
 		return;
 	}
 	buf_init(&s.command, 64 << 10);
@@ -203,7 +203,7 @@ try_result(struct init *in)
 	for (size_t i = 0; i < in->nfile; i++) {
 		SCOPED_BUF(out, INIT_TEXT_BYTES);
 		char name[32];
-		result_of(in, in->file[i], &out);
+		init_result(in, in->file[i], &out);
 		snprintf(name, sizeof(name), "%zu.cfg", i);
 		put_staged(in, &s, name, buf_view(&out));
 		buf_printf(&s.command, " -f %s/%s", s.dir, name);

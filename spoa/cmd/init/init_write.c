@@ -34,9 +34,9 @@ cannot_write(struct init *in, const struct buf *why)
 }
 
 int
-write_file(struct init *in, const char *path, struct span text)
+init_write_file(struct init *in, const char *path, struct span text)
 {
-	char *file = arena_strdup(&in->a, rooted(in, path));
+	char *file = arena_strdup(&in->a, init_rooted(in, path));
 
 	make_folders(file);
 	SCOPED_BUF(why, 8192);
@@ -55,7 +55,7 @@ holds_text(const char *file, struct span text)
 }
 
 const char *
-kept_as(struct init *in, const char *file, const char *suffix, unsigned i)
+init_kept_name(struct init *in, const char *file, const char *suffix, unsigned i)
 {
 	return i == 1 ? arena_printf(&in->a, "%s%s", file, suffix).p
 		      : arena_printf(&in->a, "%s%s.%u", file, suffix, i).p;
@@ -69,8 +69,8 @@ kept_name(struct init *in, const char *file, struct span text)
 	const char *suffix = in->undo ? INIT_WITH : INIT_BEFORE;
 
 	for (unsigned i = 1; i < INIT_KEPT_MAX; i++) {
-		const char *kept = kept_as(in, file, suffix, i);
-		if (!exists(in, kept) || holds_text(rooted(in, kept), text))
+		const char *kept = init_kept_name(in, file, suffix, i);
+		if (!init_exists(in, kept) || holds_text(init_rooted(in, kept), text))
 			return kept;
 	}
 	in->code = cmd_fail("init", "%s%s.*: too many copies exist: move some away", file, suffix);
@@ -82,7 +82,7 @@ kept_name(struct init *in, const char *file, struct span text)
 static void
 keep_file(struct init *in, const char *kept, const char *file, struct span text)
 {
-	char *name = arena_strdup(&in->a, rooted(in, kept));
+	char *name = arena_strdup(&in->a, init_rooted(in, kept));
 
 	SCOPED_BUF(why, 8192);
 	SCOPED_FD(fd, replace_begin(AT_FDCWD, name, 0600, &why));
@@ -94,10 +94,10 @@ keep_file(struct init *in, const char *kept, const char *file, struct span text)
 }
 
 void
-write_edited(struct init *in, const char *path, struct span text)
+init_write_edited(struct init *in, const char *path, struct span text)
 {
-	char *file = arena_strdup(&in->a, rooted(in, path)), behind[PATH_MAX];
-	bool there = exists(in, path);
+	char *file = arena_strdup(&in->a, init_rooted(in, path)), behind[PATH_MAX];
+	bool there = init_exists(in, path);
 	const char *kept = there ? kept_name(in, path, text) : NULL;
 
 	if (in->code != EXIT_DONE)
@@ -106,8 +106,8 @@ write_edited(struct init *in, const char *path, struct span text)
 	if (realpath(file, behind)) /* a link stays a link: the file that it names is replaced */
 		file = arena_strdup(&in->a, behind);
 	SCOPED_BUF(out, INIT_TEXT_BYTES);
-	result_of(in, path, &out);
-	if (in->code == EXIT_DONE && kept && !exists(in, kept))
+	init_result(in, path, &out);
+	if (in->code == EXIT_DONE && kept && !init_exists(in, kept))
 		keep_file(in, kept, file, text);
 	if (in->code == EXIT_DONE) {
 		SCOPED_BUF(why, 8192);
@@ -134,7 +134,7 @@ edits_take_place(struct init *in)
 }
 
 void
-edits_end(struct init *in)
+init_edits_end(struct init *in)
 {
 	if (in->code == EXIT_DONE && in->write)
 		edits_take_place(in);
@@ -144,7 +144,7 @@ edits_end(struct init *in)
 	}
 	in->nnew = 0;
 	if (in->code == EXIT_DONE && !in->write)
-		show_differences(in);
+		init_show_differences(in);
 }
 
 /* ---- the daemon's files ---- */
@@ -167,25 +167,25 @@ give_and_place(struct init *in, const char *path, const char *file)
 	SCOPED_BUF(why, 8192);
 	SCOPED_FD(fd, open(aside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 	if (fd < 0)
-		failed(in, path, "cannot write");
+		init_failed(in, path, "cannot write");
 	else if (sets_owners(in) && user && fchown(fd, user->pw_uid, user->pw_gid) != 0)
-		failed(in, path, "cannot change the owner");
+		init_failed(in, path, "cannot change the owner");
 	else if (replace_place(AT_FDCWD, file, fd, &why))
 		cannot_write(in, &why);
 }
 
 /* The public key is written last. If it is missing, the next run writes it. */
 void
-make_audit_key(struct init *in, const char *path)
+init_make_audit_key(struct init *in, const char *path)
 {
-	const char *key = rooted(in, path), *pub = arena_printf(&in->a, "%s.pub", key).p;
+	const char *key = init_rooted(in, path), *pub = arena_printf(&in->a, "%s.pub", key).p;
 	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, key).p;
 	const char *aside_pub = arena_printf(&in->a, "%s.pub", aside).p;
 	struct pubkey made;
 
 	SCOPED_BUF(why, 8192);
 	SCOPED_BUF(text, INIT_TEXT_BYTES);
-	if (!exists(in, path)) {
+	if (!init_exists(in, path)) {
 		unlink(aside);
 		unlink(aside_pub);
 		if (signkey_create(aside, &made, &why) != 0)
@@ -202,9 +202,9 @@ make_audit_key(struct init *in, const char *path)
 }
 
 void
-make_state_key(struct init *in, const char *path)
+init_make_state_key(struct init *in, const char *path)
 {
-	const char *key = rooted(in, path);
+	const char *key = init_rooted(in, path);
 	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, key).p;
 
 	SCOPED_BUF(why, 8192);
@@ -216,10 +216,10 @@ make_state_key(struct init *in, const char *path)
 }
 
 void
-make_own_folder(struct init *in, const char *path)
+init_make_own_folder(struct init *in, const char *path)
 {
 	const struct group *group = getgrnam("tollgate");
-	char *folder = arena_strdup(&in->a, rooted(in, path));
+	char *folder = arena_strdup(&in->a, init_rooted(in, path));
 	char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, folder).n
 			      ? arena_strdup(&in->a,
 					arena_printf(&in->a, "%s" REPLACE_SUFFIX, folder).p)
@@ -232,11 +232,11 @@ make_own_folder(struct init *in, const char *path)
 		(group && sets_owners(in) &&
 			(chown(aside, 0, group->gr_gid) != 0 || chmod(aside, 02750) != 0)) ||
 		rename(aside, folder) != 0 || replace_sync_folder(AT_FDCWD, folder, NULL))
-		failed(in, path, "cannot make");
+		init_failed(in, path, "cannot make");
 }
 
 void
-note_unreadable(struct init *in, const char *const *paths, size_t n)
+init_note_unreadable(struct init *in, const char *const *paths, size_t n)
 {
 	char fix[CMD_FIX_BYTES];
 

@@ -564,7 +564,7 @@ struct snapshot *
 decide_load(const char *what, const char *config, const char *policy)
 {
 	if (sodium_init() < 0) {
-		cmd_fail(what, "libsodium does not start");
+		cmd_fail(what, "libsodium cannot be initialized");
 		return NULL;
 	}
 	SCOPED_DIAG(d);

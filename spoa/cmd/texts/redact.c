@@ -264,7 +264,7 @@ cmd_redact(int argc, char **argv)
 	if (code)
 		return code;
 	if (sodium_init() < 0)
-		return cmd_fail("redact", "libsodium does not start");
+		return cmd_fail("redact", "libsodium cannot be initialized");
 	SCOPED_BUF(why, 4096);
 	if (how.key_file && keyfile_load(how.key_file, how.key, &why))
 		code = cmd_fail("redact", "%.*s", SPAN_ARG(buf_view(&why)));
