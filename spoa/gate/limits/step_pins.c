@@ -85,7 +85,7 @@ target_of(const struct route *route, uint64_t pin)
 }
 
 static void
-pins_came(struct pin_wait *w)
+decide_by_pins(struct pin_wait *w)
 {
 	struct request *r = TAGGED(pins_asked, w->arg)->r;
 
@@ -105,7 +105,7 @@ collect_pins(struct request *r)
 		return NULL;
 	TAG(pins_asked, p);
 	p->r = r;
-	p->wait.done = pins_came;
+	p->wait.done = decide_by_pins;
 	p->wait.arg = p;
 	for (size_t i = 0; i < n && p->wait.n < PINS_AT_ONCE; i++) {
 		p->nnames += !own[i].sealed;
