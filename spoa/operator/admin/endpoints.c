@@ -256,12 +256,12 @@ change_notify(struct change *c, json_t **before UNUSED, json_t **after)
 }
 
 static void
-notify_test(struct change *c UNUSED, const json_t *after)
+send_notify_test(struct change *c UNUSED, const json_t *after)
 {
 	notify_test(json_text_in(after, "by"));
 }
 
-static const struct change_row admin_notify_test = { "notify", 0, "test", change_notify, notify_test };
+static const struct change_row admin_notify_test = { "notify", 0, "test", change_notify, send_notify_test };
 
 /* ---- samples: GET /series, /trends, /policy/rules, /limits/near, /limits/fullest ----
  *
