@@ -130,7 +130,7 @@ void build_cache(struct builder *b, const struct yaml_node *n, struct route *r);
  * build_providers(). */
 void build_credentials(struct builder *b);
 void build_routes(struct builder *b, const struct yaml_node *n);
-/* targets.c: where a route's requests are sent, and retries. After the route's match. */
+/* targets.c: reads a route's targets and its retries. Called after the route's match. */
 void build_destination(struct builder *b, const struct yaml_node *n, struct route *r);
 /* build_models(): after the routes. build_aliases(): after all sections, adds to each route its
  * copies for the names. */

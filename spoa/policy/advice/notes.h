@@ -5,7 +5,7 @@
 
 #include "policy/policy.h"
 
-/* What the notes are about, and the function that receives each of them. Borrowed by all
+/* The subjects of the notes, and the function that receives each of them. Borrowed by all
  * functions below for the time of the call. */
 struct noting {
 	/* `at` is NULL if the note is about no place of a file; `text` is borrowed */

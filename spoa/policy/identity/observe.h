@@ -10,10 +10,10 @@ enum { OBSERVE_DAYS_NEAR = 7 }; /* days before the end */
 /* Returns true if the policy observes the host now. `host` has no port and is in lower case. */
 bool observe_host(const struct policy *p, struct span host, int64_t now_wall_ns);
 
-/* Returns true if the caller shows a credential of ours by its shape, valid or not. These count:
- * an API key in any header field, path or query; a text that begins like a key in a place for
- * credentials; a token of an entry's issuer anywhere; a header of an entry for signed headers; a
- * certificate if an entry is for certificates. */
+/* Returns true if the caller shows a credential of ours by its shape, valid or not. These
+ * credentials count: an API key in any header field, path or query, and a text that begins like a
+ * key in a place for credentials. A token of an entry's issuer counts anywhere. A header of an
+ * entry for signed headers counts, and a certificate if an entry is for certificates. */
 bool observe_shows_ours(const struct policy *p, const struct credentials *c, struct arena *a);
 
 enum observe_state { OBSERVE_NONE, OBSERVE_ON, OBSERVE_NEAR, OBSERVE_OVER };

@@ -8,7 +8,7 @@
 #define WARMEST		    2.0	 /* the highest temperature that providers accept */
 #define SEMANTIC_SIMILARITY 0.95 /* default; the least is SEMANTIC_SIMILARITY_LEAST */
 
-/* near: true, or {similarity: …, courtesy: FILE}. The file lists polite phrases that do not
+/* prose: ok courtesy. near: true, or {similarity: …, courtesy: FILE}. The file lists polite phrases that do not
  * change the meaning of a prompt. */
 static void
 build_near(struct builder *b, const struct yaml_node *n, struct route_cache *c)

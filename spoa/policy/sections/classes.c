@@ -1,7 +1,7 @@
 /* Reads classes of entities, their detection thresholds, the injection model and lists of
  * roles. A class in the policy replaces the members that the rule files give to this class.
  * Classes that the policy does not list keep their members. own.c reads the detectors that a
- * class brings with it. */
+ * class adds. */
 #include <stdlib.h>
 
 #include "base/scoped.h"

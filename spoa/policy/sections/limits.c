@@ -1,7 +1,7 @@
-/* Reads `limits` of a policy: the counted amount of each limit, its dimensions (`per`), its window, and its
- * further terms (a burst, a soft limit, changes to requests past the limit, and the
- * part that a daemon may use while Redis is unavailable). The limits that apply to a request are chosen in
- * verdict/limits_apply.c, and budget/quota/ counts. Amounts are kept in the limit's unit:
+/* Reads `limits` of a policy: the counted amount of each limit, its dimensions (`per`) and its
+ * window. Further terms are a burst, a soft limit, changes to requests past the limit, and the
+ * part that a daemon may use while Redis is unavailable. verdict/limits_apply.c chooses the
+ * limits that apply to a request, and budget/quota/ counts. Amounts are kept in the limit's unit:
  * requests, tokens, or nano-dollars (1e-9 US dollars). */
 #include "policy/build.h"
 #include "base/ascii.h"

@@ -204,7 +204,7 @@ build_redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 		diag_at(b->d, with, "with: hash needs redact.key_file in %s", b->cfg->file);
 }
 
-/* Reads all effects of a rule. Of several, the last one assigned to r->effect is the
+/* Reads all effects of a rule. If a rule has several, the last one assigned to r->effect is the
  * strongest. */
 static void
 build_effects(struct builder *b, const struct yaml_node *n, struct rule *r)

@@ -365,8 +365,8 @@ build_retry(struct builder *b, const struct yaml_node *n, struct route *r)
 	default_attempts(b, r);
 }
 
-/* Returns the provider that has this backend, or NULL if none has it or several have it. Of
- * several, the only one with the route's dialect is returned. */
+/* Returns the provider that has this backend, or NULL if none has it. If several have it,
+ * returns the only one with the route's dialect, or NULL. */
 static const struct provider *
 provider_with(const struct builder *b, const char *backend, const struct dialect *d)
 {

@@ -156,7 +156,7 @@ struct policy_candidate {
 
 /* Changes by rules to a permitted request. */
 struct policy_changes {
-	const struct target *target; /* where the request is sent */
+	const struct target *target; /* the target that receives the request */
 	/* of the first rule that names one, else of the target; NULL: unchanged */
 	const char *model;
 	const struct rule *model_rule; /* NULL: the target's model */
