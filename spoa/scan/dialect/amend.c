@@ -1,7 +1,7 @@
 /* Replaces the model and lowers or adds the output limit in a body. All other bytes stay as
  * they arrived: each change is a splice, a replacement of some bytes of the original body.
- * Example: with cap_tokens 100, {"max_tokens":500} becomes {"max_tokens":100}, and
- * {"messages":…} becomes {"max_tokens":100,"messages":…}. */
+ * Example: with cap_tokens 100, {"max_tokens":500} becomes {"max_tokens":100}, and a body of
+ * Anthropic's {"messages":…} becomes {"max_tokens":100,"messages":…}. */
 #include "base/codec/uri.h"
 #include "base/err.h"
 #include "base/scoped.h"

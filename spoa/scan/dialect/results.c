@@ -84,8 +84,8 @@ struct reading {
 	struct json *j;
 	struct span in;
 	struct arena *a;
-	struct links called, answered; /* of the current request */
-	struct span *names;	       /* of all requests */
+	struct links called, answered; /* calls and results of one request */
+	struct span *names;	       /* tools of all requests so far */
 	size_t nnames, room;
 	char path[PATH_MAX_BYTES];
 };

@@ -68,7 +68,7 @@ struct mcp_message {
 	bool plain_name;
 	/* JSON as written; empty: absent */
 	struct span params, arguments, input_responses, result;
-	struct span version; /* of params._meta, decoded; empty: absent */
+	struct span version; /* revision in params._meta, decoded; empty: absent */
 };
 
 /* Why a message was rejected, in the specification's terms. */

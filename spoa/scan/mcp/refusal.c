@@ -35,7 +35,7 @@ write_versions(const struct mcp_refusal *r, struct buf *out)
 void
 mcp_refuse(const struct mcp_refusal *r, struct buf *out)
 {
-	/* mcp_read() rejects such long ids, so only a rejected message can have one */
+	/* mcp_read() accepts no id that is nearly as long */
 	bool has_id = r->id.n && r->id.n <= CAP_ERROR_BYTES / 2;
 	SCOPED_BUF(more, 0);
 

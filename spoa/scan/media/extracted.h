@@ -15,7 +15,7 @@
 	X(DAMAGED,        "damaged")        /* its structure is inconsistent */ \
 	X(TOO_MANY_PAGES, "too_many_pages") /* over 1,000 */ \
 	X(TOO_LARGE,      "too_large")      /* a text, or decompressed data, exceeds its limit */ \
-	X(TIMEOUT,        "timeout")        /* of wall clock or processor */ \
+	X(TIMEOUT,        "timeout")        /* wall clock or processor time */ \
 	X(MEMORY,         "memory")         /* beyond 512 MB */ \
 	X(KILLED,         "killed")         /* crashed, or a forbidden system call */ \
 	X(NO_TOOL,        "no_tool")        /* pdftotext or tesseract is not installed */ \

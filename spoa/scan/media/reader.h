@@ -109,7 +109,7 @@ enum media_charset {
 	MEDIA_UTF16BE,
 	MEDIA_UTF16LE,
 };
-/* Records one or more texts, separated by NUL. Blank ones are skipped. prose: ok blank */
+/* Records one or more texts, separated by NUL. Texts of spaces only are skipped. */
 void media_text(struct media *m, struct span s, enum media_charset c);
 /* Records "name: text". A NUL in the text becomes a line break. */
 void media_named(struct media *m, struct span name, struct span s, enum media_charset c);

@@ -41,7 +41,7 @@ struct detect_extra {
 
 /* Reports the costs of own detectors: the measured time of patterns without a literal (µs per
  * KB of text), and the size of dictionaries and fingerprint lists. `note` is called once a
- * remark; `text` is valid during the call. Takes some milliseconds a pattern. */
+ * remark; `text` is valid during the call.  */
 void detect_own_costs(const struct detect_rules *r,
 	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg);
 

@@ -10,7 +10,7 @@
 
 struct text_word {
 	size_t start, end; /* byte offsets in the text; end exclusive */
-	uint64_t hash;	   /* of its letters in lower case */
+	uint64_t hash;	   /* hash of the word in lower case */
 };
 
 /* A position in a text. The caller owns the text and the cursor. */

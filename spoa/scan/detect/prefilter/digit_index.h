@@ -30,7 +30,7 @@ struct pattern_set {
 struct digit_index {
 	uint8_t class_of[256]; /* class of a byte, as in the automata */
 	uint8_t kind_of[256];  /* enum run_kind of a byte */
-	/* number of words of a set that hold patterns without need of context */
+	/* number of words of a set for patterns that need no context */
 	unsigned far;
 	struct pattern_set shared; /* bits that several patterns share */
 	struct pattern_set

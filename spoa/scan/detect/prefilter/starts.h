@@ -22,7 +22,8 @@ void starts_at_plain(const struct prefilter *f, const char *p, size_t room, stru
 
 /* Finds the first block at or after `at` that has the beginning of a word with a capital
  * (`small`: any letter) or a byte outside ASCII. Returns its offset, with these bytes in *bits;
- * text.n if there is none. No ASCII letter, digit or '_' is before such a word. Blocks are counted from `at`. */
+ * text.n if there is none. No ASCII letter, digit or '_' is before such a word. Blocks are
+ * counted from `at`. */
 size_t starts_next_word(struct span text, size_t at, bool small, uint64_t *bits);
 
 /* Bits beyond the end of the text have no meaning. */

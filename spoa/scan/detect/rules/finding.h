@@ -13,7 +13,7 @@ struct finding {
 };
 #define FINDING_VALIDATED 1u  /* confirmed by a checksum or a grammar */
 #define FINDING_SAMPLE	  2u  /* a published sample value */
-#define FINDING_OWN	  4u  /* of a policy's own class */
+#define FINDING_OWN	  4u  /* found by a policy's own class */
 #define FINDING_RUN	  8u  /* part of a document whose fingerprint is known */
 #define FINDING_EVASION	  16u /* obfuscated or encoded to avoid detection */
 /* The source of a finding, in the upper bits of flags. 0: the rules; n: the policy's n-th
