@@ -52,15 +52,15 @@ struct endpoint {
 	/* Bytes [model, model_end) of the path name the model. model_end 0: the path names
 	 * none. */
 	size_t model, model_end;
-	bool streams;		   /* the path requests a streamed response */
+	bool streams; /* the path requests a streamed response */
 	/* a GET of something that was created earlier, such as a stored response */
 	bool stored;
 	/* the provider runs a model, but no response reports its usage */
 	bool unseen;
-	bool free;		   /* providers do not charge for the request; no model runs */
+	bool free; /* providers do not charge for the request; no model runs */
 	/* the request creates or controls a session whose traffic does not pass the gateway */
 	bool beside;
-	bool bare_models;	   /* the family writes "models/x" in a body for the model x */
+	bool bare_models; /* the family writes "models/x" in a body for the model x */
 };
 /* Returns true if the endpoint generates images. The number of images is the body's number of
  * choices, and no parameter limits the tokens of one image. */
@@ -177,12 +177,12 @@ bool file_named(const struct file_name *f);
 int dialect_ask_usage(const struct body *b, struct splice *edit);
 /* The other changes to a body. */
 struct amendment {
-	struct span model;	 /* the model to send; empty: unchanged */
+	struct span model; /* the model to send; empty: unchanged */
 	/* highest output limit in tokens that a request may state; 0: unchanged */
 	uint64_t cap_tokens;
 	/* like cap_tokens, but a request that states no limit stays without one; 0: none */
 	uint64_t ceiling_tokens;
-	bool model_in_path;	 /* a body that names no model needs none */
+	bool model_in_path; /* a body that names no model needs none */
 	/* the limit in tokens for requests that state none; 0: cap_tokens, or none */
 	uint64_t missing_tokens;
 };

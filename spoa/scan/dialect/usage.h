@@ -60,9 +60,9 @@ struct usage_reader {
 	const struct dialect *d;
 	struct span json;
 	struct arena *a;
-	struct usage_counts *counts; /* in the arena */
+	struct usage_counts *counts;	 /* in the arena */
 	const struct usage_index *index; /* index of the family's rows */
-	bool failed;		     /* an allocation failed */
+	bool failed;			 /* an allocation failed */
 };
 
 /* One element of a counting list while it is read: its name and its number. */
@@ -89,9 +89,9 @@ struct usage_place {
 		USAGE_CHUNKS,
 		USAGE_CHUNK,
 	} part;
-	bool top;		    /* the document itself */
-	bool leads;		    /* some row continues below this member */
-	unsigned short at;	    /* length in bytes of the common path prefix */
+	bool top;	   /* the document itself */
+	bool leads;	   /* some row continues below this member */
+	unsigned short at; /* length in bytes of the common path prefix */
 	/* bit sets of rows: this value, its members, its elements */
 	uint64_t here, below, list;
 	struct usage_element *element;

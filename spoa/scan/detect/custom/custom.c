@@ -34,10 +34,10 @@ struct own_cost {
 
 /* The own words and lists of a rule set. Owner: the rule set. */
 struct custom {
-	struct dictionary *words;	  /* the terms of all classes; NULL: none */
+	struct dictionary *words; /* the terms of all classes; NULL: none */
 	/* the place of a dictionary in the policy, for the remark */
 	const struct yaml_node *words_at;
-	uint16_t owners[OWN_CLASSES];	  /* entities that have words */
+	uint16_t owners[OWN_CLASSES]; /* entities that have words */
 	size_t nowners;
 	struct own_list lists[OWN_FINGERPRINTS];
 	size_t nlists;

@@ -34,7 +34,7 @@ struct pattern {
 	pcre2_code *code;
 	uint16_t index, entity;
 	bool jit;
-	bool keyed;	    /* is also tried on `before` + "=" + text */
+	bool keyed; /* is also tried on `before` + "=" + text */
 	/* matches characters instead of bytes; only a policy's own pattern can */
 	bool utf;
 	/* is not tried without a context word nearby, if its score needs one */
@@ -47,14 +47,14 @@ struct pattern {
 	uint8_t context_bit;	      /* bit of its context list; CONTEXT_NONE: none */
 	bool has_then; /* if true, a byte of `then` and then a digit must follow the run */
 	uint64_t then[4];
-	uint16_t work;	       /* units of work of a try (base/effort.h) */
-	uint16_t stream_work;  /* the same in a text that continues */
-	uint16_t back_max;     /* bytes of a match before the start condition */
-	uint64_t back_set[4];  /* set of these bytes */
-	uint64_t first[4];     /* set of bytes with which a match can begin */
+	uint16_t work;	      /* units of work of a try (base/effort.h) */
+	uint16_t stream_work; /* the same in a text that continues */
+	uint16_t back_max;    /* bytes of a match before the start condition */
+	uint64_t back_set[4]; /* set of these bytes */
+	uint64_t first[4];    /* set of bytes with which a match can begin */
 	/* a digit is within this many bytes of the beginning; 0: unknown */
 	uint16_t digit_offset;
-	uint32_t group;	       /* capture group of the finding; 0: the whole match */
+	uint32_t group; /* capture group of the finding; 0: the whole match */
 	float score;
 	const struct check *check;
 };

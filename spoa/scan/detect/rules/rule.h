@@ -62,7 +62,7 @@ struct open_index {
 	 * bytes in lower case: bucket h is v[begins[h]] to v[begins[h + 1] - 1]. */
 	struct literal_begin *v;
 	uint16_t begins[OPEN_SLOTS + 1];
-	uint64_t alone[4];  /* bit set of the one-byte prefixes */
+	uint64_t alone[4]; /* bit set of the one-byte prefixes */
 	/* patterns that can begin before their literal, across a separator */
 	uint16_t *patterns;
 	size_t npatterns;
@@ -90,11 +90,11 @@ struct detect_rules {
 	struct open_index open;
 	/* maximum length in bytes of a finding of the policy's own classes */
 	size_t own_reach;
-	struct custom *custom; /* the policy's own words; NULL: none */
+	struct custom *custom;		 /* the policy's own words; NULL: none */
 	const struct names_table *names; /* NULL: no entity has a finder */
 	/* loaded from a file instead of the compiled-in table; NULL: not loaded */
 	struct names_table *names_own;
-	uint16_t finders[FINDERS];	 /* index of the finder's entity plus 1; 0: none */
+	uint16_t finders[FINDERS]; /* index of the finder's entity plus 1; 0: none */
 	/* the compiled patterns, words and names belong to another rule set */
 	bool borrows;
 	char version[65];

@@ -42,14 +42,14 @@ struct detect_scratch {
 		const char *of; /* the text that continues after its end; NULL: none */
 		/* matches that begin before this offset were reported earlier */
 		size_t least;
-		size_t from;	/* offset of the first match that more text could change */
+		size_t from; /* offset of the first match that more text could change */
 		/* Candidates that depend on text far before them: the beginnings of the match
 		 * and of the value. */
 		struct scan_lead {
 			size_t match, start;
 		} leads[16];
 		unsigned nleads;
-	} open;			/* for texts that arrive in pieces */
+	} open; /* for texts that arrive in pieces */
 	/* Parts of the current text in which digits and rare bytes are examined, ascending;
 	 * NULL: everywhere. Literals are examined everywhere, because a match can extend far
 	 * beyond its literal. */
@@ -57,8 +57,8 @@ struct detect_scratch {
 	size_t nparts;
 	/* names of the earlier parts; this text adds its own; NULL: not collected */
 	struct known_names *known;
-	struct evade *evade;	   /* owned by disguise/evade.c; NULL until used */
-	bool evasion;		   /* the text hides or reorders something */
+	struct evade *evade; /* owned by disguise/evade.c; NULL until used */
+	bool evasion;	     /* the text hides or reorders something */
 	struct {
 		char p[48];
 		size_t n;
