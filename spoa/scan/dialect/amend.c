@@ -1,18 +1,21 @@
-/* Another model, and a lower cap on the output, in a body that is otherwise left as
- * it came, byte for byte. */
+/* Replaces the model and lowers or adds the output limit in a body. All other bytes stay as
+ * they arrived: each change is a splice, a replacement of some bytes of the original body.
+ * Example: with cap_tokens 100, {"max_tokens":500} becomes {"max_tokens":100}, and a body of
+ * Anthropic's {"messages":…} becomes {"max_tokens":100,"messages":…}. */
 #include "base/codec/uri.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/dialect/family.h"
 
-/* What is written: over a cap that says more, and as one that is missing. */
+/* The limits to write, as numbers in decimal. */
 struct caps {
-	uint64_t most; /* 0: none is lowered */
-	bool bounds;   /* a bound of the policy's: it must be written */
+	uint64_t most; /* highest permitted limit in tokens; 0: none is lowered */
+	/* required by the policy: if the limit cannot be written, the request is refused */
+	bool bounds;
 	struct span lower, missing;
 };
 
-/* Of two that may be 0, none. */
+/* Returns the smaller of two limits; 0 stands for no limit. */
 static uint64_t
 least(uint64_t a, uint64_t b)
 {
@@ -31,7 +34,7 @@ dialect_amended_cap(const struct amendment *am, int64_t stated)
 	return (int64_t)least(am->missing_tokens, most);
 }
 
-/* It has texts that the family's messages have. */
+/* Returns true if the body has segments with the roles of conversations. */
 static bool
 looks_known(const struct body *b)
 {
@@ -60,8 +63,8 @@ dialect_lacks_cap(const struct body *b)
 	return false;
 }
 
-/* Every cap that says more, or nothing, says this; the first null of a request stands for
- * a cap that is missing. */
+/* Replaces each limit above `most` with `lower`. If a request states no limit, its first null
+ * limit becomes `missing`. Returns the number of edits. */
 static int
 lower_caps(const struct body *b, const struct caps *w, struct splice *edits)
 {
@@ -84,7 +87,7 @@ lower_caps(const struct body *b, const struct caps *w, struct splice *edits)
 	return n;
 }
 
-/* As JSON's text with its quotes, or as a form's value. */
+/* Encodes a text as a JSON string with quotes, or as the value of a form. */
 static struct span
 spelled(struct arena *a, struct span text, enum seg_form form)
 {
@@ -97,7 +100,9 @@ spelled(struct arena *a, struct span text, enum seg_form form)
 	return arena_kept(a, &out);
 }
 
-/* Where no cap is, and the object that holds caps is: in front of its first member. */
+/* Makes the edit for a request whose object of limits exists but has no limit (Gemini's
+ * generationConfig): inserts the limit before the object's first member, or replaces a null by
+ * an object. */
 static struct splice
 cap_in_holder(const struct table *t, const struct request_mark *q, struct span number,
 	struct arena *a)
@@ -115,7 +120,8 @@ cap_in_holder(const struct table *t, const struct request_mark *q, struct span n
 	return e;
 }
 
-/* The member that caps, with the object around it where there is one. */
+/* Returns the member that limits the output, inside its object if the table's name has a dot:
+ * "a.b" becomes "a":{"b":100}. */
 static struct span
 cap_member(const struct table *t, struct span number, struct arena *a)
 {
@@ -127,12 +133,13 @@ cap_member(const struct table *t, struct span number, struct arena *a)
 		SPAN_ARG(number));
 }
 
-/* What one request lacks. The number of edits, or as dialect_amend(). */
+/* Adds the members that one request lacks. Returns the number of edits, or an error of
+ * dialect_amend(). */
 static int
 add_missing(const struct table *t, const struct request_mark *q, struct span model,
 	const struct caps *w, struct arena *a, struct splice *edits)
 {
-	/* A default that cannot be written is none. */
+	/* A default limit that cannot be written is skipped; a policy's limit is not. */
 	bool capless = w->missing.n && t->cap && !q->capped && (*t->cap || w->bounds);
 	bool nameless = model.n && t->model && !q->named;
 	struct span cap = { NULL, 0 }, number = w->missing;
@@ -151,7 +158,8 @@ add_missing(const struct table *t, const struct request_mark *q, struct span mod
 		return ERR_NOMEM;
 	if (!capless && !nameless)
 		return n;
-	/* One edit: where nothing follows, no comma may. */
+	/* Both members in one edit, so that the comma after them depends on one condition:
+	 * whether the object is empty. */
 	struct span all = arena_printf(a, "%s%.*s%s%.*s%s", nameless ? "\"model\":" : "",
 		SPAN_ARG(nameless ? model : SPAN_LIT("")), nameless && capless ? "," : "",
 		SPAN_ARG(cap), q->empty ? "" : ",");

@@ -1,4 +1,5 @@
-/* Anthropic: messages, counting their tokens, batches of them.
+/* The family `anthropic`: messages, token counting, batches of messages, and the paths of
+ * agents, files and models. The rows of messages are in messages.h.
  * https://docs.anthropic.com/en/api/messages */
 #include "scan/dialect/family.h"
 #include "scan/dialect/messages.h"

@@ -1,5 +1,5 @@
-/* What a request says that prices depend on: the size and the quality of images, how much a web
- * search may read. Bodies of one kind say it in one place.
+/* Request parameters that prices depend on: the size and quality of images, and how much
+ * context a web search may read. The second part finds the region in a path or a model's name.
  * https://platform.openai.com/docs/api-reference/images/create,
  * https://platform.openai.com/docs/guides/tools-web-search (search_context_size),
  * https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api */
@@ -9,7 +9,7 @@
 
 enum { WORD_MAX_BYTES = 64 };
 
-/* By enum price_ask. tools.size is that of each tool. */
+/* The places of each enum price_ask. "tools.size" is the size in any element of `tools`. */
 /* clang-format off */
 static const struct json_place places[] = {
 	{ "size", ASKED_SIZE },
@@ -25,13 +25,15 @@ static const struct json_place places[] = {
 };
 /* clang-format on */
 
+/* The argument of note_asked(). */
 struct asking {
 	struct arena *a;
 	struct price_asked *out;
 };
 
-/* Two that differ, or no word: the provider's choice. Kept, as the body goes away before the
- * answer. */
+/* Records a value. If two values differ, or the value is longer than a word, "auto" (the
+ * provider's choice) is recorded. The value is copied, because the body is released before the
+ * response arrives. */
 static void
 note_asked(void *arg, int ask, struct span v)
 {
@@ -48,14 +50,15 @@ dialect_asked(const struct body *b, struct span raw, struct arena *a, struct pri
 {
 	struct asking r = { a, out };
 
-	for (size_t i = 0; i < b->nparams; i++) /* of a form too */
+	for (size_t i = 0; i < b->nparams; i++) /* also the fields of a form */
 		for (size_t k = 0; k < COUNT_OF(places); k++)
 			if (b->params[i].kind == PARAM_STRING &&
 				span_is(b->params[i].name, places[k].path))
 				note_asked(&r, places[k].what, b->params[i].text);
 	for (size_t i = 0; i < b->marks.nrequests; i++) {
 		size_t top = b->marks.request[i].top;
-		/* What is after a request is of others. */
+		/* Bytes after this request belong to the following requests; the reader stops
+		 * at its end. */
 		if (top && top <= raw.n)
 			json_strings(span_cut(raw, top - 1, raw.n), places, COUNT_OF(places),
 				false, a, note_asked, &r);
@@ -63,7 +66,8 @@ dialect_asked(const struct body *b, struct span raw, struct arena *a, struct pri
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
-/* Of Bedrock's inference profiles: anthropic.x is in the account's own region. */
+/* Returns the area of a Bedrock inference profile: "eu" of "eu.anthropic.claude". Empty for
+ * "anthropic.claude", which runs in the account's own region. */
 static struct span
 profile(struct span model)
 {

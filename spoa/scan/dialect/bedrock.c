@@ -1,5 +1,6 @@
-/* Amazon Bedrock: converse, whose blocks have one key that says what they are, and invoke,
- * whose body is the model's own. The model is in the path.
+/* The family `bedrock` (Amazon Bedrock). The model is in the path. A body of `converse`
+ * consists of blocks; a block's only key is its type: {"text":…}, {"image":…}. A body of
+ * `invoke` has the model's own format.
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html */
 #include "scan/dialect/family.h"
 #include "scan/dialect/messages.h"
@@ -26,7 +27,7 @@
 #define BLOCK(at) at "messages[*].content[*]"
 #define IN_RESULT(at) BLOCK(at) ".toolResult.content[*]"
 
-/* A request to converse, without its system prompt. */
+/* A request to converse, without system prompt and tools. */
 #define TALK(at) \
 	{ at "messages",                T_ARRAY|T_NULL, ROLE_OTHER, 0, 0 }, \
 	{ at "messages[*]",             T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE }, \
@@ -63,7 +64,8 @@ static const struct row converse_rows[] = {
 	TALK(""), SYSTEM(""),
 	{ "inferenceConfig",            T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
 	ROW_CAP("inferenceConfig.maxTokens"),
-	/* the model's own names: what is said twice, the largest counts */
+	/* The models' own names of the output limit. If several are stated, the largest
+	 * counts. */
 	ROW_CAP("additionalModelRequestFields.max_tokens"),
 	ROW_CAP("additionalModelRequestFields.maxTokens"),
 	ROW_CAP("additionalModelRequestFields.max_completion_tokens"),
@@ -81,7 +83,8 @@ static const struct row converse_rows[] = {
 static const struct row async_rows[] = { { "modelId", T_STRING, ROLE_OTHER, F_RESERVED, READ_MODEL }, { 0 } };
 static const struct row count_rows[] = { TALK("input.converse."), SYSTEM("input.converse."), { 0 } };
 
-/* Claude's body, Nova's with the same names, and what others call a prompt. */
+/* Claude's body, Nova's with the same names, and the members that other models use for
+ * prompts. */
 static const struct row invoke_rows[] = {
 	MESSAGES_ROWS(""),
 	MEDIA(BLOCK(""), ROLE_BY_MESSAGE),
@@ -157,7 +160,8 @@ static const struct table converse = { .json = true, CONVERSE };
 static const struct table other    = { .lenient = true, CONVERSE };
 static const struct table count    = { .json = true, .rows = count_rows, .keyed = keyed, .seals = count_seals, .refs = count_refs, .tree = TREE };
 static const struct table async    = { .json = true, .rows = async_rows, .tree = TREE };
-/* Of a cap that is missing nobody knows the name: the model is not known from the path. */
+/* A missing output limit cannot be added (cap ""), because the path does not show the model's
+ * format. */
 static const struct table invoke = {
 	.lenient = true, .rows = invoke_rows, .parts = types, .keyed = keyed, .seals = invoke_seals, .params = invoke_params,
 	.refs = invoke_refs, .cap = "", .tree = TREE
@@ -191,9 +195,9 @@ const struct dialect dialect_bedrock = {
 	.other = &other,
 	.types = TYPES_BEDROCK,
 	.usage = usage_bedrock,
-	/* AWS restJson1: the exception's name is in the header x-amzn-errortype and in
-	 * __type; no member may be called "code", which would be it. HAProxy and
-	 * dialect_error_type() read __type. */
+	/* AWS restJson1: SDKs read the exception's name from the header x-amzn-errortype or
+	 * from __type. A member "code" would replace it, so no member may have this name.
+	 * HAProxy and dialect_error_type() read __type. */
 	.error = "{'message':%m,'__type':'%t','reason':'%c','request_id':%i}",
 	.stream = STREAM_FRAMES,
 };

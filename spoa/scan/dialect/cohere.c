@@ -1,4 +1,5 @@
-/* Cohere's API v2: chat, embed, rerank. https://docs.cohere.com/reference/chat */
+/* The family `cohere`: chat, embed and rerank of API v2, and v1.
+ * https://docs.cohere.com/reference/chat */
 #include "scan/dialect/openai.h"
 
 /* clang-format off */
@@ -40,7 +41,7 @@ static const struct part_row parts[] = {
 static const struct ref_row chat_refs[] = { { "messages[*].content[*].image_url.url", "url" }, { 0 } };
 static const struct param_row params[] = { { "p", "top_p" }, { "k", "top_k" }, { 0 } };
 
-/* v1: what the caller says now, and the turns before. */
+/* v1: the caller's message, and the earlier turns in chat_history. */
 static const struct row v1_rows[] = {
 	MODEL,
 	ROW_STREAM("stream"),
@@ -135,7 +136,7 @@ const struct dialect dialect_cohere = {
 	.usage = usage_cohere,
 	.error = "{'message':%m,'id':%i}",
 	.stream_error = "{'type':'message-end','delta':{'finish_reason':'ERROR','error':%m}}",
-	/* v1's clients look at other members */
+	/* clients of v1 read other members than clients of v2; the line has both */
 	.line_error = "{'is_finished':true,'event_type':'stream-end','finish_reason':'ERROR',"
 		      "'type':'message-end','delta':{'finish_reason':'ERROR','error':%m}}",
 };

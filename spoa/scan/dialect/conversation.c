@@ -1,18 +1,20 @@
-/* The names by which a body says to which conversation it belongs: an id of the provider's or
- * the caller's own, or the key under which the provider caches its beginning. A response's id
- * is none: it changes with each turn. */
+/* The names by which a body identifies its conversation: an id of the provider or the caller,
+ * or the key under which the provider caches the prompt's prefix. A response's id does not
+ * count, because it changes with each turn. */
 #include "scan/dialect/family.h"
 
 /* clang-format off */
-/* In this order: the first that is given. */
+/* In order of priority: the first non-empty value of at most ID_MAX bytes counts. `holds`: a
+ * substring that the value must contain; NULL: none. */
 static const struct { const char *name; const char *holds; } names[] = {
-	{ "conversation",             NULL },      /* OpenAI responses: an id, or {id} */
+	/* OpenAI responses: an id, or an object with `id` */
+	{ "conversation",             NULL },
 	{ "conversation.id",          NULL },
 	{ "conversation_id",          NULL },      /* Cohere, Mistral */
 	{ "metadata.conversation_id", NULL },
 	{ "metadata.session_id",      NULL },
 	{ "metadata.thread_id",       NULL },
-	{ "metadata.user_id",         "session" }, /* Claude Code: user_…_session_… */
+	{ "metadata.user_id",         "session" }, /* Claude Code: "user_…_session_…" */
 	{ "session_id",               NULL },      /* OpenRouter */
 	{ "prompt_cache_key",         NULL },
 	{ "cachedContent",            NULL },      /* Gemini */

@@ -1,4 +1,7 @@
-/* The families, and what a method and path say in one of them. */
+/* The list of families, and the interpretation of a method and path in one of them. paths.c
+ * finds the row of a path; dialect_endpoint() turns its flags into a struct endpoint. The row
+ * indexes are built once, at the first lookup. The second half reads and replaces the model in
+ * a path. */
 #include "base/scoped.h"
 #include "scan/dialect/openai.h"
 
@@ -26,7 +29,7 @@ prepare_tables(void)
 			names + n, sizeof(names) - n, "%s%s", i ? ", " : "", all[i]->name);
 		endpoint_index_make(&endpoints[i], all[i]->endpoints);
 	}
-	INVARIANT(n < sizeof(names)); /* of our own families */
+	INVARIANT(n < sizeof(names)); /* the names are constants of this program */
 }
 
 static const struct endpoint_row *
@@ -81,7 +84,7 @@ dialect_table(const struct dialect *d)
 	return d->main ? d->main : &table_rest;
 }
 
-/* Endpoints that speak as another family's do: errors, usage and streams are theirs. */
+/* Endpoints whose errors, usage and streams are those of another family. */
 static const struct {
 	const struct table *table;
 	const struct dialect *dialect;
@@ -156,7 +159,8 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 
 /* ---- the model in a path ---- */
 
-/* No piece is empty or a dot segment, if the provider takes escaped slashes for slashes. */
+/* Returns true if no piece is empty or a dot segment. A provider that decodes %2F would
+ * otherwise normalize the path differently. */
 static bool
 is_plain_model(struct span model)
 {
@@ -214,7 +218,8 @@ is_same_model(const struct endpoint *e, struct span x, struct span y)
 	return span_eq(x, y) || (e->bare_models && span_eq(bare_model(x), bare_model(y)));
 }
 
-/* As paths have it: "projects/p/…/models/x" is x, and "…/tunedModels/x" is tunedModels/x. */
+/* Shortens a model's resource name to the form of paths: "projects/p/…/models/x" becomes "x",
+ * and "…/tunedModels/x" becomes "tunedModels/x". */
 static struct span
 short_name(struct span model)
 {
@@ -230,7 +235,8 @@ short_name(struct span model)
 	return model;
 }
 
-/* request.stream says so, too, where no member of the body does. */
+/* Adds the parameter `stream`, so that a rule's request.stream is true even if only the path
+ * requests a stream. */
 static int
 add_stream(struct arena *a, struct body *b)
 {
@@ -260,7 +266,7 @@ endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, str
 		b->marks.model[i].name = short_name(b->marks.model[i].name);
 	if (e->bare_models && b->model.p)
 		b->model = short_name(b->model);
-	/* of a job, an agent, a session: nothing else says which one it is */
+	/* jobs, agents and sessions name their model only in `others` */
 	if (!b->model.p && b->nothers && !e->table->cap)
 		b->model = b->others[0];
 	b->stream |= e->streams;
@@ -287,7 +293,7 @@ endpoint_amend(const struct endpoint *e, struct span path, struct span model, st
 	if (!e->model_end || !model.n)
 		return 0;
 	SCOPED_BUF(out, 3 * model.n);
-	/* The slash of tunedModels/x separates segments. */
+	/* In tunedModels/x the slash separates segments and must not be encoded. */
 	bool two = memchr(path.p + e->model, '/', e->model_end - e->model);
 	while (rest.p) {
 		struct span piece = two ? span_next(&rest, '/') : rest;

@@ -1,6 +1,10 @@
-/* Dialects: families of wire formats. A family's endpoints are rows by path; each says by
- * which table a request's body is read. What else differs between providers is the error
- * document, the usage counts, the stream's events. */
+/* Dialects: families of wire formats (OpenAI, Anthropic, Gemini, …). A family lists its
+ * endpoints as rows by method and path. Each row names the table by which a request's body is
+ * read. Families also differ in their error documents, in the places of usage counts, and in
+ * the events of streams.
+ *
+ * All functions are pure apart from allocation in the caller's arena, and may be called by any
+ * thread. The families are constants. */
 #ifndef SCAN_DIALECT_DIALECT_H
 #define SCAN_DIALECT_DIALECT_H
 
@@ -11,186 +15,217 @@
 struct dialect;
 struct table;
 
-/* "openai", "gemini", "rest", …; NULL where unknown. */
+/* Returns the family with this configured name ("openai", "gemini", "rest", …), or NULL if no
+ * family has the name. */
 const struct dialect *dialect_find(struct span name);
 const char *dialect_name(const struct dialect *d);
-/* All names, for messages: "openai, anthropic, …, rest". */
+/* Returns the names of all families for messages: "openai, anthropic, …, rest". The string is
+ * static. */
 const char *dialect_names(void);
-/* The family that speaks on this path where a route does not say: those paths that
- * tell it ("/v1/messages" → anthropic); `rest` by default. `refused`: its client is told that
- * no route leads there, and a guess is better than none. */
+/* Returns the family that a path identifies if the route does not configure one, for example
+ * anthropic for "/v1/messages". Returns `rest` if the path identifies none. `refused`: no route
+ * matches the request, and the caller needs a family only for the error document; weaker hints
+ * in the path count too. */
 const struct dialect *dialect_for_path(struct span path, bool refused);
-/* What the body says its conversation is called: an id or a cache key; empty: nothing, or it
- * holds many requests. */
+/* Returns the name that a body gives its conversation: an id or a cache key. Empty if the body
+ * names none, or holds several requests. A view of the body. */
 struct span dialect_conversation(const struct body *b);
-/* True where bodies of the family name a model. */
+/* Returns true if bodies of the family name a model. */
 bool dialect_has_model(const struct dialect *d);
-/* True of the dialect `mcp`: each body is a message of scan/mcp/message.h, and is refused as
- * one. */
+/* Returns true for the dialect `mcp`. Each of its bodies is a message that scan/mcp/message.h
+ * reads, and errors take the form of that protocol. */
 bool dialect_is_of_mcp(const struct dialect *d);
 
-/* What a request's method and path say in a family. */
+/* The meaning of a request's method and path in a family. dialect_endpoint() returns it by
+ * value; pointers in it are to constants. */
 struct endpoint {
-	/* As which it speaks: Ollama's /v1/chat/completions is openai. */
+	/* The family whose errors, usage and streams the endpoint has. For Ollama's
+	 * /v1/chat/completions this is openai. */
 	const struct dialect *dialect;
-	const struct dialect *family; /* whose rows were looked at */
-	/* "chat", "responses", "generate", "converse", …; NULL: no row knows the path, and
-	 * all strings of the body are text without a role, or as far as it looks like the
-	 * family's main format, with one */
+	const struct dialect *family; /* the family whose rows were searched */
+	/* The row's name: "chat", "responses", "generate", "converse", …. NULL if no row
+	 * matches the path. The body is then read by the family's lenient table if the family
+	 * has one: members that look like its main format have roles. Otherwise all strings are
+	 * text without a role. */
 	const char *name;
-	const struct table *table; /* how the body reads; never NULL */
-	size_t model, model_end;   /* the bytes of the path that name the model; 0: none */
-	bool streams;		   /* the path says that the answer is a stream */
-	bool stored;		   /* the answer was made before: a GET of it */
-	bool unseen;		   /* a model runs, and no answer says what it took */
-	bool free;		   /* providers take nothing for it; no model runs */
-	/* what it opens, or acts on, is a session that passes beside the gate */
+	const struct table *table; /* the table that reads the body; never NULL */
+	/* Bytes [model, model_end) of the path name the model. model_end 0: the path names
+	 * none. */
+	size_t model, model_end;
+	bool streams; /* the path requests a streamed response */
+	/* a GET of something that was created earlier, such as a stored response */
+	bool stored;
+	/* the provider runs a model, but no response reports its usage */
+	bool unseen;
+	bool free; /* providers do not charge for the request; no model runs */
+	/* the request creates or controls a session whose traffic does not pass the gateway */
 	bool beside;
-	bool bare_models;	   /* its family's: "models/x" in a body is x */
+	bool bare_models; /* the family writes "models/x" in a body for the model x */
 };
-/* It answers with images, as many as the body's choices; nothing caps the tokens of one. */
+/* Returns true if the endpoint generates images. The number of images is the body's number of
+ * choices, and no parameter limits the tokens of one image. */
 bool endpoint_draws(const struct endpoint *e);
-/* `path` raw, without query. What is before a row's path (a base URL's) does not matter. */
+/* Finds the row of a method and path. `path` is undecoded and without query. A prefix of the
+ * path before the row's own (a base URL's) is ignored. */
 struct endpoint dialect_endpoint(const struct dialect *d, struct span method, struct span path);
-/* That of a body whose path is not known: the family's main format. */
+/* Returns the table of the family's main format, for a body whose path is unknown. Never
+ * NULL. */
 const struct table *dialect_table(const struct dialect *d);
-/* True where the path after `prefix` is one of the family's, whole: what `match: {api}` of
- * a route stands for. An empty method is any. */
+/* Returns true if the part of `path` after `prefix` is one of the family's paths, with a base
+ * of the family before it. A route's `match: {api}` uses this function. An empty method matches
+ * any. */
 bool dialect_serves(
 	const struct dialect *d, struct span method, struct span path, struct span prefix);
 
-/* Merges what the path says into a body that was read, or was not there (*b zeroed): its
- * model, and whether it streams. 0, or ERR_SYNTAX with *why filled (400 ambiguous_model:
- * the body names another), ERR_NOMEM. */
+/* Merges the model and the stream flag of the path into a body. *b is all zero if the request
+ * has no body. Returns 0, ERR_NOMEM, or ERR_SYNTAX with *why filled if the body names another
+ * model than the path (400 ambiguous_model). */
 int endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, struct body *b,
 	struct body_refusal *why);
-/* Where an escape of the path may spell a separator: in the model's segment. 0, or
- * ERR_SYNTAX with *why filled (400 ambiguous_path: elsewhere, or the model is no normal
- * path when decoded). */
+/* Checks that the provider cannot split the path differently. Encoded slashes and colons are
+ * allowed only in the segment of the model. Returns 0, or ERR_SYNTAX with *why filled (400
+ * ambiguous_path) if one occurs elsewhere, or if the decoded model has an empty or a dot
+ * segment. */
 int endpoint_check_path(const struct endpoint *e, struct span path, struct body_refusal *why);
 
-/* One line of JSON in the caller's dialect; the decision's id is in it.
- * OpenAI {"error":{"message","type","param","code"}}, Anthropic {"type":"error",
- * "error":{"type","message"},"request_id"}. `type` and `code` follow from the
- * status unless code is given. `message` never holds prompt text. */
+/* Appends an error document in the caller's dialect to `out`: one line of JSON that includes
+ * the decision's id. OpenAI: {"error":{"message","type","param","code"}}. Anthropic:
+ * {"type":"error","error":{"type","message"},"request_id"}. `type` and `code` follow from the
+ * status, unless `code` is given. `message` must not contain text of the prompt. */
 void dialect_error(const struct dialect *d, int status, const char *code, struct span message,
 	struct span id, struct buf *out);
-/* How a family says that a prompt is longer than its model reads: clients make theirs shorter
- * on these words. `endpoint`: its name, or NULL. In the arena, or fixed. */
+/* Returns the message by which a family reports that a prompt of `tokens` exceeds the model's
+ * window of `window` tokens. Clients look for this wording and then shorten the conversation.
+ * `endpoint`: the endpoint's name, or NULL. The result is in the arena, or static. */
 struct span dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
 	uint64_t window, struct arena *a);
-/* What the header x-amzn-errortype of an answer with such a document says; empty: there is none
- * in this dialect. A view of it. */
+/* Returns the value of the header x-amzn-errortype for a response with this error document.
+ * Empty if the dialect has no such header. A view of `document`. */
 struct span dialect_error_type(const struct dialect *d, struct span document);
-/* The document that ends a stream already begun with an error. `endpoint`: its name, NULL where
- * it is not known. The type of its event (SSE's event:, Amazon's :exception-type), "" for none.
- */
+/* Appends the error document that ends a stream after it has begun. `endpoint`: the endpoint's
+ * name, or NULL if unknown. Returns the type of the event (SSE's `event:`, Amazon's
+ * :exception-type), or "" if the event has none. */
 const char *dialect_stream_error_data(const struct dialect *d, const char *endpoint,
 	const char *code, struct span message, struct span id, struct buf *out);
-/* The same where the stream has no events with types: lines, an array, AWS' frames. */
+/* Like dialect_stream_error_data(), for streams whose events have no type: JSON lines, a JSON
+ * array, AWS frames. */
 void dialect_line_error(const struct dialect *d, const char *code, struct span message,
 	struct span id, struct buf *out);
-/* The same as an event of the dialect's streams, ready to write. */
+/* Appends the same error as a complete event of the dialect's streams, framing included. */
 void dialect_stream_error(const struct dialect *d, const char *endpoint, const char *code,
 	struct span message, struct span id, struct buf *out);
 
-/* The ids of the JSON-RPC requests in a body (MCP), as they are written there, a line each, in
- * *out: none where it is no JSON-RPC (no member `jsonrpc`), or too long to look. 0 or
- * ERR_NOMEM. */
+/* Collects the ids of the JSON-RPC requests in a body (MCP), one a line, as the body spells
+ * them. *out is empty if the body is not JSON-RPC (no member `jsonrpc`) or is too long to
+ * search. *out is kept in `keep`. Returns 0 or ERR_NOMEM. */
 int dialect_rpc_ids(struct span body, struct arena *keep, struct span *out);
-/* What ends a stream for each of them: without an answer of its id a client waits on. */
+/* Appends an error event for each of these ids. Without a response to its id, a client would
+ * wait for ever. */
 void dialect_rpc_error(struct span ids, const char *code, struct span message, struct span id,
 	struct buf *out);
 
-/* Of an id, none of which is as a rule a secret; all 0: there is none. */
+/* A hash of a provider's id. Ids can be secrets, so the gateway stores only hashes. All bytes
+ * 0: no id. */
 struct file_name {
 	unsigned char hash[16];
 };
 
 struct usage {
-	bool known; /* input and output were given, and every count is a plain integer */
-	int64_t input_tokens, output_tokens; /* totals, cached and reasoning tokens included */
+	/* input and output were both reported, and every count is a plain integer */
+	bool known;
+	/* totals in tokens, including cached and reasoning tokens */
+	int64_t input_tokens, output_tokens;
 	int64_t cached_tokens;
-	bool input_seen, output_seen, spoilt; /* of a stream, over its events */
-	/* what it says apart, as it says it: parts of each other, which usage_split() undoes */
+	/* state while the events of a stream are merged */
+	bool input_seen, output_seen, spoilt;
+	/* The counts by kind as the provider reports them. Some include others; usage_split()
+	 * separates them. */
 	struct price_usage details;
-	struct file_name made; /* of what an answer that is whole calls itself; also where
-				  nothing is known */
+	/* The hash of the id that a whole response gives itself. Set even if the usage is
+	 * unknown. */
+	struct file_name made;
 };
 
-/* The same with each token in one kind only, for price_cost(); nothing where it is not known.
- * Where parts are more than the whole, what costs most stays. */
+/* Returns the usage with each token counted in one kind only, for price_cost(). All 0 if the
+ * usage is unknown. If the parts exceed the total, the most expensive parts are kept. */
 struct price_usage usage_split(const struct usage *u);
 
-/* reasons.c: whether the model may make tokens that are charged and are in no answer, asked
- * like this (`b` NULL: not known how). What is not known may. */
+/* Returns true if the model may generate tokens that are charged but do not appear in the
+ * response, for a request with these parameters. `b` NULL: the parameters are unknown. Unknown
+ * models return true. (reasons.c) */
 bool dialect_may_reason(const struct dialect *d, struct span model, const struct body *b);
-/* The answer may only say that the request is taken on: a batch, the file of one, a response in
- * the background. What is made of it is fetched later, and not counted again. */
+/* Returns true if the response may only confirm that the provider accepted the request: a
+ * batch, the file of one, a response in the background. The client fetches the results later;
+ * they are not counted again. */
 bool dialect_takes_on(const struct endpoint *e, const struct body *b);
 
-/* The requests of its body are served as a batch, at its price. */
+/* Returns true if the provider serves the requests of the body as a batch, at the batch
+ * price. */
 bool dialect_batches(const struct endpoint *e);
-/* It is the file of a batch, kept until a job names it. */
+/* Returns true if the body uploads the file of a batch, which the provider keeps until a job
+ * names it. */
 bool dialect_batch_file(const struct endpoint *e, const struct body *b);
-/* The files that a batch's job names and takes its requests from: how many, at most `max` of
- * them in *out. */
+/* Finds the files whose requests a batch job runs. Stores at most `max` of their hashes in *out
+ * and returns how many the job names. */
 size_t dialect_job_files(
 	const struct endpoint *e, const struct body *b, struct file_name *out, size_t max);
 struct file_name file_name_of(struct span id);
 bool file_named(const struct file_name *f);
 
-/* The edit that makes a streaming provider report usage, where this dialect
- * needs one and the caller did not ask; 1 = *edit filled, 0 = none needed. */
+/* Makes the edit by which a streaming provider reports usage, if the dialect needs one and the
+ * caller did not ask. Returns 1 if *edit was filled, 0 if none is needed. */
 int dialect_ask_usage(const struct body *b, struct splice *edit);
-/* What else is changed in a body. */
+/* The other changes to a body. */
 struct amendment {
-	struct span model;	 /* to be sent; empty: as it is */
-	uint64_t cap_tokens;	 /* the most that any output cap may say; 0: as it is */
-	uint64_t ceiling_tokens; /* likewise, but where none is stated none is written; 0 */
-	bool model_in_path;	 /* a body that names none needs none */
-	/* the cap of requests that state none; 0: cap_tokens, or none */
+	struct span model; /* the model to send; empty: unchanged */
+	/* highest output limit in tokens that a request may state; 0: unchanged */
+	uint64_t cap_tokens;
+	/* like cap_tokens, but a request that states no limit stays without one; 0: none */
+	uint64_t ceiling_tokens;
+	bool model_in_path; /* a body that names no model needs none */
+	/* the limit in tokens for requests that state none; 0: cap_tokens, or none */
 	uint64_t missing_tokens;
 };
-/* Of a request whose largest cap is `stated` (-1: it states none) that which is sent; -1: none.
- */
+/* Returns the output limit that is sent for a request whose largest stated limit is `stated`
+ * tokens (-1: none stated). -1: none is sent. */
 int64_t dialect_amended_cap(const struct amendment *am, int64_t stated);
-/* Whether a request of the body states no cap, and one can be written into it; a body on a path
- * that nobody knows must look as the family's do. */
+/* Returns true if a request of the body states no output limit and the gateway can add one. A
+ * body with an unknown path must look like the family's own. */
 bool dialect_lacks_cap(const struct body *b);
-/* The most edits of dialect_amend. */
+/* Returns the maximum number of edits of dialect_amend(). */
 size_t dialect_amend_max(const struct body *b);
-/* The edits that make it so; what a request of the body lacks is put in front of its first
- * member. None where the body is no JSON, or its format knows neither. The count,
- * ERR_NOMEM, or ERR_UNSUPPORTED: a cap is missing, and nobody knows what it is called. */
+/* Makes the edits that apply `am`. Members that a request lacks are inserted before its first
+ * member. Returns the number of edits (0 if the body is not JSON or its format has neither
+ * model nor limit), ERR_NOMEM, or ERR_UNSUPPORTED if a required limit is missing and its
+ * member's name is unknown. `edits` has room for dialect_amend_max() edits. */
 int dialect_amend(const struct body *b, const struct amendment *am, struct arena *a,
 	struct splice *edits);
-/* The edit that puts another model into the path; 1 = *edit filled, 0 = none needed,
- * ERR_NOMEM. */
+/* Makes the edit that replaces the model in the path. Returns 1 if *edit was filled, 0 if none
+ * is needed, ERR_NOMEM. */
 int endpoint_amend(const struct endpoint *e, struct span path, struct span model,
 	struct arena *a, struct splice *edit);
 
-/* Adds how often tools that the provider runs, and that are paid by the use (kinds of
- * PRICE_EACH), may be used by the requests of a body; `otherwise`: each one that says no
- * number; `tools`: which they are, n 0: web searches and code interpreters. 0, ERR_NOMEM, or
- * the JSON reader's error. */
+/* Adds to *out how often the requests of a body may use tools that the provider runs and
+ * charges by use (kinds of PRICE_EACH). `otherwise`: the number for a tool without a stated
+ * maximum. `tools`: the tools that are charged; n 0: web searches and code interpreters.
+ * Returns 0, ERR_NOMEM, or the JSON reader's error. */
 int dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools,
 	size_t n, uint64_t otherwise, struct arena *a, struct price_usage *out);
-/* What a body says that prices depend on; its requests may differ. In the arena. 0 or
- * ERR_NOMEM. */
+/* Collects the parameters of a body that prices depend on. If its requests differ, the value is
+ * "auto". *out is in the arena. Returns 0 or ERR_NOMEM. */
 int dialect_asked(
 	const struct body *b, struct span raw, struct arena *a, struct price_asked *out);
-/* The names of the tools whose results the requests of a body bring, each once, sorted; ""
- * where neither the result names its tool nor a call of the same request has its id. Views of
- * raw and of the arena. 0, ERR_NOMEM, ERR_LIMIT (more than CAP_TOOL_RESULTS), ERR_TRUNCATED
- * (raw is not all of it), or the JSON reader's error. */
+/* Collects the names of the tools whose results the body contains, each once, sorted. A result
+ * has the name "" if neither the result nor a call with its id in the same request names the
+ * tool. The names are views of `raw` and of the arena. Returns 0, ERR_NOMEM, ERR_LIMIT (more
+ * than CAP_TOOL_RESULTS), ERR_TRUNCATED (`raw` is incomplete), or the JSON reader's error. */
 int dialect_results(
 	const struct body *b, struct span raw, struct arena *a, struct span **names, size_t *n);
-/* The region that a path (Vertex' location) or a model (an ARN's, or a profile's us., eu.)
- * names; empty: none. A view. */
+/* Returns the region that a path (Vertex' location) or a model (an ARN, or a profile's us.,
+ * eu.) names; empty if neither names one. A view. */
 struct span dialect_region(struct span path, struct span model);
-/* A message that clients of MCP servers send, in JSON-RPC: it asks for tools and for what they
- * do, and runs no model. */
+/* Returns true if the JSON is a JSON-RPC message that clients send to MCP servers. Such a
+ * message asks for tools or calls them, and runs no model. */
 bool dialect_is_mcp(struct span json, struct arena *a);
 
 #endif

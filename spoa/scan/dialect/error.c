@@ -1,15 +1,17 @@
-/* Error documents in the caller's dialect, and the event that ends a stream. One line,
- * capped, never with prompt text: what cannot be written as it is, is left out. */
+/* Writes error documents in the caller's dialect, and the event that ends a stream. A document
+ * is one line of bounded length and never contains prompt text. Values that cannot be encoded
+ * are left out. */
 #include "base/codec/error_form.h"
 #include "base/codec/eventstream.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/dialect/family.h"
 
-/* The code, and the types that OpenAI (https://platform.openai.com/docs/guides/error-codes),
- * Anthropic (https://docs.anthropic.com/en/api/errors), Google (google.rpc.Code), Bedrock
- * (names of exceptions) and TGI give with a status: SDKs go by the status or, Bedrock's, by the
- * type; people and logs by the type. */
+/* The error code of each status, and the types that the families give with the status. SDKs
+ * decide by the status, Bedrock's by the type; people and logs use the type. Columns: OpenAI
+ * (https://platform.openai.com/docs/guides/error-codes), Anthropic
+ * (https://docs.anthropic.com/en/api/errors), Google (google.rpc.Code), Bedrock (exceptions),
+ * TGI. */
 /* clang-format off */
 static const struct status_row {
 	int status;
@@ -26,13 +28,14 @@ static const struct status_row {
 	{ 451, "legal_restriction",    { "permission_error",      "permission_error",      "PERMISSION_DENIED",  "AccessDeniedException",       "validation" } },
 	{ 501, "not_implemented",      { "invalid_request_error", "invalid_request_error", "UNIMPLEMENTED",      "ValidationException",         "validation" } },
 	{ 500, "service_unavailable",  { "server_error",          "api_error",             "INTERNAL",           "InternalServerException",     "generation" } },
-	{ 503, "service_unavailable",  { "server_error",          "overloaded_error",      "UNAVAILABLE",        "ServiceUnavailableException", "overloaded" } }, /* others from 500 on, too */
+	/* also any other status from 500 on */
+	{ 503, "service_unavailable",  { "server_error",          "overloaded_error",      "UNAVAILABLE",        "ServiceUnavailableException", "overloaded" } },
 };
 
-/* What ends a stream is a decision on its content, or a failure. */
+/* Codes of errors that end a stream: a decision on content, or a failure. */
 static const struct {
 	const char *code, *type;
-	int status; /* for dialects whose type goes by it */
+	int status; /* for dialects whose type depends on the status */
 } stream_codes[] = {
 	{ "content_policy_violation", "content_filter", 403 },
 	{ "permission_denied",        "content_filter", 403 },
@@ -44,7 +47,8 @@ static const struct {
 };
 /* clang-format on */
 
-/* The row of a status; of another one that of 400 or 503. */
+/* Returns the row of a status. An unknown status has the row of 400 below 500, else the row of
+ * 503. */
 static const struct status_row *
 row_of(int status)
 {
@@ -56,7 +60,7 @@ row_of(int status)
 	return status < 500 ? statuses : last;
 }
 
-/* By a form of the family's. */
+/* Writes a document by one of the family's forms. */
 static void
 write_form(const struct dialect *d, const char *form, int status, const char *type,
 	const char *code, struct span message, struct span id, struct buf *out)
@@ -66,7 +70,7 @@ write_form(const struct dialect *d, const char *form, int status, const char *ty
 		     : status < 500    ? MCP_CODE_DENIED
 				       : MCP_CODE_INTERNAL;
 
-	/* "top_k: it has no place …" */
+	/* param is the part before the colon: "top_k" of "top_k: not supported …" */
 	size_t member = code && !strcmp(code, "translation_unsupported") ? span_chr(message, ':')
 									  : message.n;
 	error_write(form,
@@ -79,11 +83,11 @@ write_form(const struct dialect *d, const char *form, int status, const char *ty
 		out);
 }
 
-/* Errors of Anthropic's message threads. Its SDKs go by error.details.error_code: they send the
- * conversation without a thread, or all of it in a new one. That an unknown name in
- * `unsupported` means the first is said by
- * https://github.com/anthropics/anthropic-sdk-python types/thread_unsupported_request_error_details.py
- */
+/* Errors of Anthropic's message threads. Its SDKs read error.details.error_code: they then
+ * repeat the request without a thread, or send the whole conversation in a new thread. The
+ * value "thread" in `unsupported` causes the first:
+ * https://github.com/anthropics/anthropic-sdk-python
+ * types/thread_unsupported_request_error_details.py */
 #define THREAD_ERROR(more)                                                                     \
 	"{'type':'error','error':{'type':'%t','message':%m,'code':'%c','details':{"            \
 	"'error_code':'%c'" more "}},'request_id':%i}"
@@ -94,7 +98,7 @@ static const struct {
 	{ "thread_not_found", THREAD_ERROR("") },
 };
 
-/* Of every dialect that a body of messages comes in. */
+/* Writes a thread's error if `code` is one. The form is the same in every dialect. */
 static bool
 write_thread_error(int status, const char *code, struct span message, struct span id,
 	struct buf *out)
@@ -140,7 +144,8 @@ dialect_error_type(const struct dialect *d, struct span document)
 	return span_cut(rest, 0, span_chr(rest, '"'));
 }
 
-/* "#": the tokens, "@": the window, "^": how much more. Sources as in refusal.c. */
+/* Messages about a prompt that is too long. "#": its tokens, "@": the window, "^": the excess.
+ * The last row is for all other families. Sources as in refusal.c. */
 static const struct {
 	const struct dialect *d;
 	const char *endpoint, *says;
@@ -189,12 +194,12 @@ dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
 	return arena_dup(a, buf_view(&out));
 }
 
-/* As OpenAI's responses say it, and "error", without which their SDK does not throw. */
+/* The error event of OpenAI's responses, with "error", without which the SDK does not throw. */
 static const char responses_error[] =
 	"{'type':'error','code':'%c','message':%m,'param':null,'sequence_number':0,"
 	"'error':{'type':'%t','code':'%c','param':null,'message':%m}}";
 
-/* An event of a realtime session. */
+/* The error event of a realtime session. */
 static const char realtime_error[] =
 	"{'type':'error','error':{'type':'%t','code':'%c','message':%m,'param':null,"
 	"'decision':%i}}";
@@ -228,7 +233,7 @@ dialect_stream_error_data(const struct dialect *d, const char *endpoint, const c
 	if (!type || d->types != TYPES_OPENAI)
 		type = row_of(status)->type[d->types];
 	if (d->types == TYPES_BEDROCK)
-		/* Bedrock's streams have exceptions of their own names, by the status. */
+		/* Bedrock's streams have exception names of their own, by status. */
 		event = status == 429	? "throttlingException"
 			: status >= 500 ? "serviceUnavailableException"
 					: "validationException";
@@ -242,7 +247,7 @@ dialect_stream_error_data(const struct dialect *d, const char *endpoint, const c
 	return event ? event : "";
 }
 
-/* :message-type exception, as the SDKs throw it. */
+/* Writes a frame with :message-type exception, which the SDKs throw. */
 static void
 write_exception(struct buf *out, const char *type, struct span data)
 {
@@ -252,7 +257,7 @@ write_exception(struct buf *out, const char *type, struct span data)
 	eventstream_header(&headers, ":content-type", SPAN_LIT("application/json"));
 	eventstream_header(&headers, ":message-type", SPAN_LIT("exception"));
 	int err = eventstream_write(out, buf_view(&headers), data);
-	/* both are short: error_write() */
+	/* both parts are short, see error_write() */
 	INVARIANT(err == 0 || buf_failed(out));
 	out->failed |= headers.failed;
 }

@@ -1,4 +1,5 @@
-/* What a family is made of. Private to dialect/. */
+/* The description of a family: its rows of paths, its tables of bodies, its forms of errors.
+ * Private to dialect/. A family is a constant in the file of its name. */
 #ifndef SCAN_DIALECT_FAMILY_H
 #define SCAN_DIALECT_FAMILY_H
 
@@ -7,19 +8,25 @@
 #include "scan/text/table.h"
 
 enum {
-	E_STREAMS = 1, /* the verb of the path makes the answer a stream */
-	E_STORED = 2,  /* the answer was made before */
-	E_ROOT = 8,    /* `api` means it without a base */
-	E_TWO = 4,     /* the model is the segment before, too: tunedModels/x */
-	E_UNSEEN = 16, /* it has a model run of which no answer says what it took */
-	E_FREE = 32,   /* providers take nothing for it */
-	E_BESIDE = 64, /* a session of it passes beside the gate: WebRTC, SIP, a secret for one */
+	E_STREAMS = 1, /* the verb in the path makes the response a stream */
+	E_STORED = 2,  /* the response was created by an earlier request */
+	E_ROOT = 8,    /* `api` matches the path only without a base */
+	E_TWO = 4,     /* the model includes the previous segment: tunedModels/x */
+	E_UNSEEN = 16, /* a model runs, but no response reports its usage */
+	E_FREE = 32,   /* providers do not charge for the request */
+	/* its session bypasses the gateway: WebRTC, SIP, or a client secret for one */
+	E_BESIDE = 64,
 };
 
-/* path = segment { segment } [ "/{more}" ]; segment = "/" ( literal | "{model}" [ literal ] |
- * "{id}" ). {id} is any one segment; {more}, any number of segments at the end, needs one of
- * the family's bases in front. The longest row that matches is taken, of equal ones the first.
- * A row with {more} is taken only if no other row with a base in front matches. */
+/* One endpoint. The grammar of `path`:
+ *
+ *   path    = segment { segment } [ "/{more}" ]
+ *   segment = "/" ( literal | "{model}" [ literal ] | "{id}" )
+ *
+ * {id} matches any one segment. {more} matches any number of segments at the end, and requires
+ * one of the family's bases in front. The row with the most segments that matches is used;
+ * among equally long rows, the first. A row with {more} is used only if no other row matches
+ * with a base in front. */
 struct endpoint_row {
 	const char *method; /* NULL: any */
 	const char *path;
@@ -28,7 +35,7 @@ struct endpoint_row {
 	unsigned flags;
 };
 
-/* The column of error.c that names the types of errors. */
+/* The column of error.c that has the names of error types. */
 enum error_types {
 	TYPES_OPENAI,
 	TYPES_ANTHROPIC,
@@ -38,54 +45,64 @@ enum error_types {
 	TYPES
 };
 
-/* How answers stream: events of SSE, lines, frames of Amazon's. */
+/* The framing of streamed responses: SSE events, JSON lines, or Amazon's frames. */
 enum stream_kind { STREAM_SSE, STREAM_LINES, STREAM_FRAMES };
 
 struct dialect {
 	const char *name;
-	const struct endpoint_row *endpoints; /* path NULL last */
-	const char *const *tells; /* paths that no other family has, as rows'; NULL last */
-	const char *const *hints; /* those that any API may have: for errors only */
-	const char *const *bases; /* what is before a row's path, as rows'; NULL last */
-	const struct table *main, *other; /* of paths that no row knows; NULL: table_rest */
-	const struct usage_row *usage;	  /* of a whole response; path NULL last */
+	const struct endpoint_row *endpoints; /* the last row has path NULL */
+	/* paths, as in rows, that only this family has; ends with NULL */
+	const char *const *tells;
+	/* paths that other APIs may have too; used for error documents only; ends with NULL */
+	const char *const *hints;
+	const char *const *bases; /* prefixes before a row's path, as in rows; ends with NULL */
+	/* `main` reads bodies of the family's main format. `other` reads bodies on paths that
+	 * no row matches. NULL: table_rest. */
+	const struct table *main, *other;
+	/* the counts of a whole response; the last row has path NULL */
+	const struct usage_row *usage;
 	bool bare_models;		  /* "models/x" in a body is the x of a path */
 	enum error_types types;
-	/* Forms of base/codec/error_form.h: a document; what ends a stream, and one of lines,
-	 * where that is no such document (NULL: it is). */
+	/* Forms of base/codec/error_form.h: a whole document, the document that ends a stream,
+	 * and the one for streams of lines. The last two are NULL if they equal `error`. */
 	const char *error, *stream_error, *line_error;
 	enum stream_kind stream;
 	const char
-		*stream_event; /* of an error in it; NULL: none. No normal end comes after it */
+		/* event type of an error in a stream, after which no normal end follows; NULL:
+		 * none */
+		*stream_event;
 };
 
-/* Rows by their last segment that is no placeholder, and how many are after it; those with {more}
- * are a list. In their order; as row + 1, 0: the end. */
+/* An index of a family's rows, so that a lookup compares a few rows instead of all. A row's
+ * bucket depends on its last literal segment and on the number of placeholders after that
+ * segment. Rows with {more} are in a list of their own (`open`). Entries are row number + 1, in
+ * the order of the rows; 0 ends a list. dialect.c owns one index a family. */
 enum { ENDPOINT_BUCKETS = 128, ENDPOINT_BEHIND = 2, ENDPOINTS_MOST = 192 };
 struct endpoint_index {
 	const struct endpoint_row *rows;
 	uint16_t first[ENDPOINT_BUCKETS], open, next[ENDPOINTS_MOST];
 };
-/* Into one that is all zero; `rows` NULL: none. */
+/* Fills an index that is all zero. `rows` NULL: a family without rows. */
 void endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows);
-/* paths.c: the row of a path; NULL: none. `whole`: with a base of the family before it. */
+/* Returns the row of a path, or NULL. `whole`: one of the family's bases must precede the row.
+ * *model is the part of the path that names the model. (paths.c) */
 const struct endpoint_row *endpoint_row_find(const struct dialect *d,
 	const struct endpoint_index *x, struct span method, struct span path, bool whole,
 	struct span *model);
-/* The bases of a family that has none. */
+/* The `bases` of a family whose paths have no prefix. */
 extern const char *const no_base[];
-/* Whether the path ends as one of them. */
+/* Returns true if the path ends with one of these paths. */
 bool endpoint_is_among(const char *const *paths, struct span path);
 
 extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, dialect_bedrock,
 	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_mcp, dialect_rest;
 
-/* Tables that more than one family reads by. */
+/* Tables that several families use. */
 extern const struct table table_rest, table_any, table_mcp, table_chat, table_messages,
 	table_messages_no_model, table_kept, gemini_interactions;
-extern const char error_openai[]; /* a form */
+extern const char error_openai[]; /* the form of OpenAI's error document */
 
-/* Members below the top that say which conversation it is: conversation.c. */
+/* Nested members that name the conversation: see conversation.c. */
 #define CONVERSATION_PARAMS                                                                    \
 	{ "metadata.conversation_id", "metadata.conversation_id" },                            \
 		{ "metadata.session_id", "metadata.session_id" },                              \
@@ -93,8 +110,8 @@ extern const char error_openai[]; /* a form */
 		"metadata.thread_id", "metadata.thread_id"                                     \
 	}
 
-/* Rows of what a provider keeps, made before where it is read; and of what has it run a model
- * that nobody meters. */
+/* Rows for things that a provider keeps. A GET returns what an earlier request created
+ * (E_STORED). RUNS is for requests that run a model without any report of usage. */
 #define KEPT_AT(path, name, flags)                                                             \
 	{ "GET", path "/{more}", name, &table_kept, E_STORED | (flags) },                      \
 	{                                                                                      \
@@ -106,10 +123,10 @@ extern const char error_openai[]; /* a form */
 		"POST", path, name, &table_kept, E_UNSEEN                                      \
 	}
 
-/* Where clients send back what an OpenAI-like provider sealed. */
+/* Places where clients return content that an OpenAI-like provider sealed. */
 /* clang-format off */
-/* Items of POST /responses, and what gateways to models that reason put into messages of
- * this shape. */
+/* Items of POST /responses, and members that gateways to reasoning models add to chat
+ * messages. */
 #define SEALS_OPENAI \
 	{ "input[*].encrypted_content",                    NULL, 0, NULL }, \
 	{ "input[*].content[*].encrypted_content",                    NULL, 0, NULL }, \
@@ -121,7 +138,7 @@ extern const char error_openai[]; /* a form */
 	{ "messages[*].tool_calls[*].extra_content.google.thought_signature", NULL, 0, NULL }
 /* clang-format on */
 
-/* A const table's memory for its tree. */
+/* The memory in which a constant table keeps its lazily built tree. */
 #define TREE (&(struct tree){ NULL })
 
 #endif

@@ -1,4 +1,5 @@
-/* Forms by the names of endpoints: a row of a family says which form its path has. */
+/* Forms, by the names of endpoints: the row of a path in a family names the form. Example:
+ * "POST /v1/messages" is the endpoint "messages" of anthropic and thus FORM_MESSAGES. */
 #include "scan/dialect/form.h"
 
 #include "base/codec/uri.h"
@@ -6,9 +7,9 @@
 
 /* clang-format off */
 static const struct form_row {
-	const char *name; /* of its endpoints, too */
+	const char *name; /* also the name of its endpoints */
 	const struct dialect *dialect;
-	/* where it goes: %s is the model; [1]: of a stream */
+	/* Path and query of requests; %s is the model. [1]: for streams; "": no streams. */
 	const char *path[2];
 } forms[FORMS] = {
 	[FORM_CHAT]      = { "chat",      &dialect_openai,    { "/v1/chat/completions", "/v1/chat/completions" } },
@@ -39,7 +40,7 @@ form_named(struct span name)
 	return FORM_NONE;
 }
 
-/* Names are a family's own: Cohere's chat is no form of these. */
+/* A name counts only within its family: Cohere's "chat" is another format than FORM_CHAT. */
 enum form
 form_of_endpoint(const struct endpoint *e)
 {
@@ -80,7 +81,7 @@ forms_into(enum form to)
 enum form
 form_of_embeddings(const struct dialect *d, struct span model)
 {
-	/* as Bedrock's names begin after a region, or in an ARN */
+	/* a substring of the model, because Bedrock's names begin with a region or an ARN */
 	static const struct {
 		const struct dialect *dialect;
 		const char *model;

@@ -1,6 +1,7 @@
-/* Forms: what the bodies of requests and answers are made of, of conversations and of embeddings. A
- * dialect has one of its own or several (OpenAI's has two of conversations), and one form is spoken
- * by several families: what Ollama, Mistral and vLLM answer on /v1/chat/completions is chat. */
+/* Forms: the structure of request and response bodies, for conversations and for embeddings. A
+ * dialect can have several forms: OpenAI has two for conversations. Several families can share
+ * one form: Ollama, Mistral and vLLM use FORM_CHAT on /v1/chat/completions. translate/ converts
+ * a request from one form to another. Any thread. */
 #ifndef SCAN_DIALECT_FORM_H
 #define SCAN_DIALECT_FORM_H
 
@@ -14,31 +15,34 @@ enum form {
 	FORM_GENERATE,	/* Gemini's generateContent, Vertex' too */
 	FORM_CONVERSE,	/* Bedrock's converse */
 	FORMS_OF_TALK,
-	FORM_EMBEDDINGS = FORMS_OF_TALK, /* OpenAI's; those below are only translated into: */
+	/* OpenAI's; the following forms are only targets of translation */
+	FORM_EMBEDDINGS = FORMS_OF_TALK,
 	FORM_EMBED_GEMINI,		 /* batchEmbedContents */
 	FORM_EMBED_COHERE,		 /* v2/embed */
 	FORM_EMBED_INVOKED,		 /* Cohere's models at Bedrock */
-	FORM_EMBED_TITAN,		 /* Amazon's there: one text a request */
+	FORM_EMBED_TITAN,		 /* Amazon's models at Bedrock: one input a request */
 	FORMS
 };
 
-/* "chat"; of FORM_NONE: NULL. */
+/* Returns the form's name, such as "chat"; NULL for FORM_NONE. */
 const char *form_name(enum form f);
-/* FORM_NONE: there is none of that name. */
+/* Returns the form with this name, or FORM_NONE. */
 enum form form_named(struct span name);
-/* Of the requests to this endpoint; FORM_NONE: of none. */
+/* Returns the form of requests to this endpoint, or FORM_NONE. */
 enum form form_of_endpoint(const struct endpoint *e);
-/* The forms in which a family's providers are asked, unless they say (`speaks`): bit by enum form. */
+/* Returns the forms that a family's providers accept unless `speaks` is configured. A bit mask
+ * by enum form. */
 unsigned forms_of_dialect(const struct dialect *d);
-/* Those from which translate/ makes this one, likewise. */
+/* Returns the forms that translate/ can convert to `to`, as a bit mask by enum form. */
 unsigned forms_into(enum form to);
-/* In which this model of the family's is asked for embeddings; FORM_NONE: in none that is known. */
+/* Returns the form in which this model of the family accepts embedding requests, or FORM_NONE
+ * if unknown. */
 enum form form_of_embeddings(const struct dialect *d, struct span model);
-/* Whose rows, errors and usage are a form's, where a request of another form goes in it. */
+/* Returns the family whose rows, errors and usage apply if a request is translated to form
+ * `f`. */
 const struct dialect *form_dialect(enum form f);
-/* Appends the path, without query, and the query after a '?' where there is one, to which a
- * request in this form goes; the model is in some forms' path.
- * Nothing of what is before it (a base URL's) is the form's. */
+/* Appends the path of requests in this form, and a '?' with the query if the form has one. Some
+ * forms have the model in the path. The prefix of a base URL is not included. */
 void form_target(enum form f, struct span model, bool stream, struct buf *out);
 
 #endif

@@ -1,13 +1,13 @@
-/* Google: the Gemini API and Vertex. The model and the verb are in the path, proto JSON
- * takes camelCase and snake_case, and a list's one element in its place.
- * https://ai.google.dev/api/generate-content */
+/* The family `gemini`: the Gemini API and Vertex AI. The model and the verb are in the path.
+ * Google's JSON mapping accepts camelCase and snake_case names, and a single object in place of
+ * a list (F_ONE). https://ai.google.dev/api/generate-content */
 #include "base/attr.h"
 #include "scan/dialect/family.h"
 
 /* clang-format off */
 #define LIST T_ARRAY|T_OBJECT|T_NULL
 
-/* What a part holds, whoever wrote it. */
+/* Inline and linked files of a part. */
 #define DATA(at, role) \
 	{ at ".inlineData",                 T_OBJECT|T_NULL, role, F_DEEP, 0 }, \
 	{ at ".inlineData.mimeType",        T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_SOURCE_TYPE }, \
@@ -43,7 +43,7 @@
 	ROW_DATA(at "[*].parts[*].toolCall", ROLE_TOOL_CALL), \
 	ROW_DATA(at "[*].parts[*].toolResponse", ROLE_TOOL_RESULT)
 
-/* A request to generate; `at` ends without a dot, "" for the document. */
+/* A request to generate. `at` has no trailing dot; "" is the document itself. */
 #define GENERATE(at) \
 	ROW_MODEL(at ".model"), \
 	CONTENTS(at ".contents"), \
@@ -76,10 +76,10 @@ static const struct row batch_rows[] = {
 	GENERATE(IN_BATCH),
 	{ 0 },
 };
-/* A line of a batch's file, {"key","request"}: which job takes it, and whether one does, nobody
- * knows yet. */
+/* A line of a batch file: {"key","request"}. At the upload it is unknown which job will run the
+ * file, if any. */
 static const struct row line_rows[] = { GENERATE("request"), { 0 } };
-/* Messages of a session. */
+/* Messages of a live session. */
 #define TOLD "toolResponse.functionResponses"
 static const struct row live_rows[] = {
 	GENERATE("setup"),
@@ -105,10 +105,10 @@ static const struct row embed_rows[] = {
 	ROW_TEXT("requests[*].title", ROLE_DOCUMENT),
 	{ 0 },
 };
-/* Embeddings and images of Vertex, and whatever else a model takes. */
+/* Vertex: embeddings, images, and any other model's instances. */
 static const struct row predict_rows[] = { { "instances", LIST|T_STRING, ROLE_USER, F_DATA|F_ONE, 0 }, { 0 } };
 
-/* By their keys: a part has one of them. */
+/* Types of parts by key; a part has one of these keys. */
 static const struct part_row keyed[] = {
 	{ PART_TYPES("text", "functionCall", "functionResponse", "executableCode",
 		"codeExecutionResult", "toolCall", "toolResponse", "thoughtSignature"), NULL, false },
@@ -193,7 +193,7 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/models/{model}:streamRawPredict", "raw",    NULL, E_STREAMS },
 	{ "POST", "/openai/chat/completions",            "chat", &table_chat, 0 },
 	{ "POST", "/endpoints/openapi/chat/completions", "chat", &table_chat, 0 },
-	/* Others have such paths below /v1, too. */
+	/* Other families have these paths below /v1, so only /v1beta at the root counts. */
 	{ "GET",  "/v1beta/models",                   "models", NULL, E_ROOT },
 	{ "GET",  "/v1beta/models/{model}",           "models", NULL, E_ROOT },
 	{ "GET",  "/v1beta/tunedModels",              "models", NULL, E_ROOT },
@@ -219,10 +219,10 @@ static const struct endpoint_row endpoints[] = {
 	LIVE("ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained"),
 	LIVE("cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent"),
 	LIVE("cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"),
-	/* what is said with one is said elsewhere */
+	/* a token for a session that does not pass the gateway */
 	{ "POST", "/auth_tokens", "live", &table_kept, E_UNSEEN | E_BESIDE },
 	{ "POST", "/authTokens",  "live", &table_kept, E_UNSEEN | E_BESIDE },
-	/* each document is embedded */
+	/* each uploaded document is embedded */
 	RUNS("/fileSearchStores/{id}", "file_search_stores"),
 	{ "POST", "/upload/v1beta/fileSearchStores/{id}", "file_search_stores", &table_kept, E_ROOT | E_UNSEEN },
 	KEPT("/tuningJobs", "tuning"),
@@ -230,7 +230,8 @@ static const struct endpoint_row endpoints[] = {
 	KEPT("/operations", "operations"),
 	KEPT("/fileSearchStores", "file_search_stores"),
 	KEPT_AT("/upload/v1beta/fileSearchStores", "file_search_stores", E_ROOT),
-	KEPT_AT("/v1beta/agents", "agents", E_ROOT), /* others have it below /v1 */
+	/* other families have this path below /v1 */
+	KEPT_AT("/v1beta/agents", "agents", E_ROOT),
 	{ "GET",  "/models/{id}/operations/{id}",      "operations", NULL, E_STORED },
 	{ "GET",  "/tunedModels/{id}/operations/{id}", "operations", NULL, E_STORED },
 	{ 0 },
@@ -261,7 +262,7 @@ const struct dialect dialect_gemini = {
 	.bare_models = true,
 	.types = TYPES_GOOGLE,
 	.usage = usage_gemini,
-	/* google.rpc.Status, as REST shows it. */
+	/* google.rpc.Status in its REST form. */
 	.error = "{'error':{'code':%n,'message':%m,'status':'%t','details':[{"
 		 "'@type':'type.googleapis.com/google.rpc.ErrorInfo','reason':'%c',"
 		 "'metadata':{'decision':%i}}]}}",

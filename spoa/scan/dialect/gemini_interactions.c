@@ -1,5 +1,6 @@
-/* Gemini's interactions: turns that Google keeps, and agents that it runs. Snake_case only, and
- * the items say who wrote them by their type. https://ai.google.dev/api/interactions-api */
+/* Gemini's interactions: turns that Google keeps, and agents that Google runs. Names are
+ * snake_case only, and an item's type implies its role.
+ * https://ai.google.dev/api/interactions-api */
 #include "scan/dialect/family.h"
 
 /* clang-format off */
@@ -66,7 +67,7 @@ static const struct ref_row refs[] = {
 	{ 0 },
 };
 
-/* An agent has its own model: none is put in. */
+/* No `.model`: an agent has its own model, so the gateway inserts none. */
 const struct table gemini_interactions = {
 	.json = true, .rows = rows, .parts = parts, .seals = seals, .params = params, .refs = refs, .speaker = ROLE_USER,
 	.cap = "generation_config.max_output_tokens", .tree = TREE

@@ -1,10 +1,11 @@
-/* What providers keep, and run out of sight: assistants and their threads, stores of files and
- * vectors, jobs that train, grade or draw. One lenient table for all families: every string is
- * read, with a role where the names that these APIs share tell one, and the models that a body
- * names are its models. Nothing is ever put into such a body.
- * https://platform.openai.com/docs/api-reference/assistants, /vector-stores, /fine-tuning,
- * /evals, /videos; https://docs.anthropic.com/en/api/skills; https://docs.mistral.ai/api (beta)
- */
+/* The table for objects that providers keep and process in the background: assistants and their
+ * threads, vector and file stores, jobs that train, grade or generate videos. One lenient table
+ * serves all families. Every string is read; its role follows from member names that these APIs
+ * share. The models that a body names are its models. The gateway adds nothing to such a body.
+ *
+ *   https://platform.openai.com/docs/api-reference/assistants, /vector-stores, /fine-tuning,
+ *   /evals, /videos; https://docs.anthropic.com/en/api/skills;
+ *   https://docs.mistral.ai/api (beta) */
 #include "scan/dialect/family.h"
 
 /* clang-format off */
@@ -57,7 +58,7 @@ static const struct row rows[] = {
 	ROW_DATA("tool_outputs", ROLE_TOOL_RESULT),
 	ROW_DEEP("prompt", ROLE_USER),
 	ROW_DEEP("query", ROLE_USER),
-	ROW_DEEP("content", ROLE_USER), /* of a message of its own */
+	ROW_DEEP("content", ROLE_USER), /* a body that is one message */
 	{ "input_reference.image_url", T_STRING, ROLE_USER, F_OPAQUE, READ_IMAGE },
 	MESSAGES("messages"),
 	MESSAGES("additional_messages"),

@@ -1,6 +1,11 @@
-/* OpenAI's events have a type, Gemini's are called by their one member.
- * https://platform.openai.com/docs/api-reference/realtime-client-events
- * https://ai.google.dev/api/live */
+/* Classifies the events of realtime sessions. OpenAI's events have a `type`. Gemini's events
+ * are named by their members: {"serverContent":{…}}. Each table row states what an event of
+ * this name does (flags) and whether it can contain text. An event that should contain no text
+ * is checked byte for byte by holds_no_text(); if it has any other member or string, the event
+ * is LIVE_TEXT and is inspected.
+ *
+ *   https://platform.openai.com/docs/api-reference/realtime-client-events
+ *   https://ai.google.dev/api/live */
 #include "scan/dialect/live.h"
 
 #include "base/among.h"
@@ -10,7 +15,8 @@
 
 enum { WORD_MAX = 64, NUMBER_MAX = 8, KEYS_MAX = 12 };
 
-/* OVER: it ends, and its usage comes later; CONTENT: its members say the rest */
+/* Flags of events, as the members of struct live_event. OVER: the response ends, its usage
+ * follows. CONTENT: the event's own members determine the rest. */
 enum {
 	ASKS = 1,
 	BEGINS = 2,
@@ -23,11 +29,11 @@ enum {
 };
 
 struct live_row {
-	const char *name; /* of the event */
+	const char *name; /* the event's type (OpenAI) or member (Gemini) */
 	enum live_is is;
 	unsigned flags;
-	const char *keys[KEYS_MAX]; /* LIVE_SIGNAL, LIVE_MEDIA: all that it may have, at any
-				       depth */
+	/* LIVE_SIGNAL, LIVE_MEDIA: all permitted keys, at any depth */
+	const char *keys[KEYS_MAX];
 };
 
 /* clang-format off */
@@ -54,7 +60,7 @@ static const struct live_row openai_provider[] = {
 	{ "response.incomplete",         LIVE_TEXT,  ENDS, { NULL } },
 	{ "response.failed",             LIVE_TEXT,  ENDS, { NULL } },
 	{ "error",                       LIVE_TEXT,  ERROR, { NULL } },
-	/* what was said, written down: perhaps in pieces first, then all of it */
+	/* transcripts of audio: perhaps in pieces first, then complete */
 	{ "conversation.item.input_audio_transcription.delta",     LIVE_TEXT, BEGINS|ASIDE, { NULL } },
 	{ "conversation.item.input_audio_transcription.segment",   LIVE_TEXT, BEGINS|ASIDE, { NULL } },
 	{ "conversation.item.input_audio_transcription.completed", LIVE_TEXT, BEGINS|ENDS|ASIDE, { NULL } },
@@ -77,25 +83,25 @@ static const struct live_row gemini_client[] = {
 	{ "tool_response",  LIVE_TEXT, ASKS, { NULL } },
 	{ 0 },
 };
-/* Of clientContent: without it more comes before an answer is made. */
+/* Members of clientContent. Without turnComplete, more content follows before a response. */
 static const struct live_row gemini_said[] = {
 	{ "turnComplete",  LIVE_TEXT, ASKS, { NULL } },
 	{ "turn_complete", LIVE_TEXT, ASKS, { NULL } },
 	{ 0 },
 };
-/* An event may have several members: each says what it is. */
+/* An event can have several members; their flags are combined. */
 static const struct live_row gemini_provider[] = {
 	{ "serverContent",  LIVE_TEXT, CONTENT, { NULL } },
 	{ "server_content", LIVE_TEXT, CONTENT, { NULL } },
 	{ "toolCall",       LIVE_TEXT, BEGINS, { NULL } },
 	{ "tool_call",      LIVE_TEXT, BEGINS, { NULL } },
-	{ "usageMetadata",  LIVE_TEXT, USAGE, { NULL } }, /* so far: with any event */
+	{ "usageMetadata",  LIVE_TEXT, USAGE, { NULL } }, /* so far; any event can have it */
 	{ "usage_metadata", LIVE_TEXT, USAGE, { NULL } },
 	{ "setupComplete", LIVE_SIGNAL, 0, { "setupComplete", "sessionId" } },
 	{ 0 },
 };
-/* Of serverContent: any other member is a part of an answer. After an interruption, too, comes
- * turnComplete. */
+/* Members of serverContent. Any other member is part of a response. turnComplete follows an
+ * interruption too. */
 static const struct live_row gemini_content[] = {
 	{ "turnComplete",         LIVE_TEXT, ENDS, { NULL } },
 	{ "turn_complete",        LIVE_TEXT, ENDS, { NULL } },
@@ -109,14 +115,15 @@ static const struct live_row gemini_content[] = {
 	{ 0 },
 };
 
-/* Where handles are, in both spellings. */
+/* Paths of session handles, each name in both spellings. */
 enum { HANDLE_DEEP = 3 };
 static const char *const handle_client[HANDLE_DEEP][2] = { { "setup", "setup" },
 	{ "sessionResumption", "session_resumption" }, { "handle", "handle" } };
 static const char *const handle_provider[HANDLE_DEEP][2] = {
 	{ "sessionResumptionUpdate", "session_resumption_update" }, { "newHandle", "new_handle" } };
 
-/* Members that hold base64, its type, ids, and lists. No other one has a text, or a list. */
+/* Members that hold base64, its media type, ids, and lists. No other member may have a string
+ * or a list. */
 static const char *const media[] = { "audio", "delta", "data" }, *const types[] = { "mimeType", "mime_type" },
 	*const ids[] = { "type", "event_id", "item_id", "response_id", "previous_item_id", "sessionId" },
 	*const chunks[] = { "mediaChunks", "media_chunks" };
@@ -160,8 +167,8 @@ live_row_has(const struct live_row *row, struct span key)
 	return false;
 }
 
-/* type = ( "audio" | "image" | "video" ) "/" name { ";" parameter }; RFC 6839: "+xml" is text
- */
+/* Returns true for a media type without text: type = ( "audio" | "image" | "video" ) "/" name {
+ * ";" parameter }. "+xml" (RFC 6839) is text: '+' is not allowed. */
 static bool
 is_media_type(struct span type)
 {
@@ -176,7 +183,8 @@ is_media_type(struct span type)
 	return type.n <= WORD_MAX && rest.n && SPAN_IN(span_cut(type, 0, slash), kinds);
 }
 
-/* What a string is in an event that holds no text, by its key. */
+/* Returns true if a string with this key contains no text. Sets *is_media for base64, *is_type
+ * for a media type. */
 static bool
 is_no_text(struct span key, struct span text, bool *is_media, bool *is_type)
 {
@@ -188,13 +196,14 @@ is_no_text(struct span key, struct span text, bool *is_media, bool *is_type)
 		*is_type = true;
 		return is_media_type(text);
 	}
-	/* A long one that has no letter may be a number of somebody: of a card, a telephone. */
+	/* A long id without a letter may be a personal number: a credit card, a telephone. */
 	return SPAN_IN(key, ids) && text.n <= WORD_MAX && span_is_alnum(text, "_-.:") &&
 	       (text.n <= NUMBER_MAX || span_some(text, is_alpha));
 }
 
-/* All that is in it are keys of the row, ids, numbers, and base64 where media are: in families
- * that say of what type those are, of such a type. */
+/* Returns true if the message contains only keys of the row, ids, numbers, and base64 where
+ * media are expected. `typed_media`: each object with base64 must also have a media type.
+ * *bytes counts the base64. */
 static bool
 holds_no_text(const struct live_row *row, bool typed_media, struct span message,
 	struct arena *a, uint64_t *bytes)
@@ -230,7 +239,7 @@ holds_no_text(const struct live_row *row, bool typed_media, struct span message,
 	return j != NULL;
 }
 
-/* The id of the object that was just begun; it is read to its end. */
+/* Reads the `id` of an object whose brace has been read, up to its end. */
 static int
 response_id(struct json *j, struct span message, struct arena *a, struct span *id)
 {
@@ -246,7 +255,7 @@ response_id(struct json *j, struct span message, struct arena *a, struct span *i
 	return err;
 }
 
-/* The row that an event's type names; NULL: none. */
+/* Returns the row that the event's type names, or NULL. *id: the id of the response or item. */
 static const struct live_row *
 typed(const struct live_row *rows, struct span message, struct arena *a, struct span *id)
 {
@@ -278,8 +287,7 @@ typed(const struct live_row *rows, struct span message, struct arena *a, struct 
 	return err ? NULL : row;
 }
 
-/* Of the members of the object under way; `only`: the row of the one that there is, else NULL.
- */
+/* Combines the flags of an object's members. *only: the row of the only member, or NULL. */
 static unsigned
 named(struct json *j, const struct live_row *rows, struct span message, struct arena *a,
 	const struct live_row **only)
@@ -330,7 +338,7 @@ live_read(bool gemini, const struct live_row *rows, struct span message, struct 
 	e.ends = flags & (ENDS | OVER);
 	e.usage = flags & USAGE;
 	e.error = flags & ERROR;
-	/* what was used came, or comes later */
+	/* the usage has not arrived yet; it may follow */
 	e.more = gemini && e.ends && !((flags & ENDS) && e.usage);
 	if (row && row->is != LIVE_TEXT &&
 		holds_no_text(row, gemini, message, a, &e.media_bytes))
@@ -361,7 +369,7 @@ handle_found(struct live_handle *h, struct span message, struct arena *a,
 	if (ev->tok == JSON_STRING)
 		text = json_text(a, message, ev);
 	if (ev->tok == JSON_NULL || (ev->tok == JSON_STRING && text.n == 0 && text.p))
-		return; /* as if it were not there */
+		return; /* treated like a missing member */
 	h->odd |= ev->tok != JSON_STRING || h->text.n || !text.p;
 	h->text = text;
 	h->start = ev->start;
@@ -375,7 +383,7 @@ live_handle(const struct endpoint *e, bool of_client, struct span message, struc
 	struct json *j = is_gemini(e) ? json_open(a, message) : NULL;
 	struct live_handle h = { .odd = false };
 	struct json_event ev;
-	size_t inside = 0; /* of the path; what is not on it is skipped */
+	size_t inside = 0; /* depth in the path; members beside the path are skipped */
 
 	if (!j || json_next(j, &ev) != JSON_OBJECT)
 		return h;

@@ -1,50 +1,57 @@
-/* Messages of realtime sessions, by the table of their family's events: what one is for, before
- * it is read as a request or as an answer. */
+/* Messages of realtime sessions. The tables of live.c determine the purpose of an event before
+ * it is read as a request or as a response. Any thread. */
 #ifndef SCAN_DIALECT_LIVE_H
 #define SCAN_DIALECT_LIVE_H
 
 #include "scan/dialect/dialect.h"
 
 enum live_is {
-	LIVE_TEXT,   /* it may hold text: it is read whole. So is what no row knows */
-	LIVE_SIGNAL, /* only words of the protocol, ids and numbers */
-	LIVE_MEDIA,  /* likewise, and audio or pictures in base64 */
+	LIVE_TEXT,   /* may contain text, so the message is read whole; also unknown events */
+	LIVE_SIGNAL, /* contains only protocol words, ids and numbers */
+	LIVE_MEDIA,  /* like LIVE_SIGNAL, with audio or images in base64 */
 };
 
+/* The purpose of one message. Returned by value. */
 struct live_event {
 	enum live_is is;
-	bool asks;   /* of a client's: an answer is made */
-	bool begins; /* of a provider's: an answer is under way */
-	bool ends;   /* likewise: with this event it is over */
-	bool aside;  /* what is written of one item: no part of any other answer */
-	bool error;  /* of a provider's: it does not do what a client asked for; `aside`:
-			what it was for took nothing */
-	bool more;   /* `ends`, but for its usage, which may come later */
-	bool usage;  /* of an answer so far: ends one that had ended but for it */
-	uint64_t media_bytes; /* LIVE_MEDIA: of base64 */
-	struct span response; /* of a provider's: the id of the answer that it is a part of,
-				 `aside`: of the item, of the arena; n 0: it says none */
+	bool asks;   /* client: requests a response */
+	bool begins; /* provider: a response is in progress */
+	bool ends;   /* provider: the response ends with this event */
+	bool aside;  /* the event transcribes one item and belongs to no response */
+	/* Provider: the client's request failed. With `aside`: the failed transcription used
+	 * nothing. */
+	bool error;
+	bool more; /* with `ends`: only the usage is missing, which may follow */
+	/* reports the usage of the response so far; completes a response that ended with
+	 * `more` */
+	bool usage;
+	uint64_t media_bytes; /* LIVE_MEDIA: length of the base64 in bytes */
+	/* Provider: the id of the response that the event belongs to; with `aside`, the id of
+	 * the item. In the arena. n 0: the event names none. */
+	struct span response;
 };
 
-/* Whether the endpoint is one that WebSockets have. */
+/* Returns true if WebSockets can use the endpoint. */
 bool live_endpoint(const struct endpoint *e);
-/* Whether events of its provider say of which answer they are, where that begins and ends. */
+/* Returns true if the provider's events carry the id of their response when it begins and
+ * ends. */
 bool live_has_ids(const struct endpoint *e);
-/* A whole message. What is no JSON, or has a member twice, is LIVE_TEXT. `a` is for what
- * reading it takes. */
+/* Classify a whole message. A message that is not JSON or repeats a member is LIVE_TEXT. The
+ * arena is used while reading. */
 struct live_event live_client(const struct endpoint *e, struct span message, struct arena *a);
 struct live_event live_provider(const struct endpoint *e, struct span message, struct arena *a);
-/* A provider's message holds what is written of audio: it is heard, whatever becomes of the
- * text. Of what is no JSON it is not known: false. */
+/* Returns true if a provider's message contains a transcript of its audio. The client plays
+ * such audio whatever happens to the text. False if the message is not JSON. */
 bool live_is_heard(struct span message);
 
-/* What a session may be resumed by. */
+/* The handle by which a client can resume a session. */
 struct live_handle {
-	struct span text;  /* as it is meant, perhaps of the arena; n 0: there is none */
-	size_t start, end; /* where it is in the message, between its quotes */
-	bool odd;	   /* there are two, or one that is no text: whatever is taken for it */
+	struct span text;  /* decoded, perhaps in the arena; n 0: the message has none */
+	size_t start, end; /* bytes of the message between the quotes */
+	bool odd;	   /* ambiguous: two handles, or a handle that is not a string */
 };
-/* Of a client's setup, or what a provider gives for later. No message of JSON has none. */
+/* Returns the handle in a client's setup, or the handle that a provider offers for later. A
+ * message that is not JSON has none. */
 struct live_handle live_handle(
 	const struct endpoint *e, bool of_client, struct span message, struct arena *a);
 

@@ -1,6 +1,7 @@
-/* The Model Context Protocol over streamable HTTP, both eras: one message of JSON-RPC a body,
- * on any path. What makes it a message is read in mcp/; here is where its texts are.
- * https://modelcontextprotocol.io/specification/2025-11-25/schema and …/2026-07-28/schema */
+/* The dialect `mcp`: the Model Context Protocol over streamable HTTP, in both eras, on any
+ * path. A body is one JSON-RPC message. scan/mcp/ validates the message; this table lists the
+ * places of its texts. https://modelcontextprotocol.io/specification/2025-11-25/schema and
+ * …/2026-07-28/schema */
 #include "scan/dialect/family.h"
 
 /* clang-format off */
@@ -11,7 +12,7 @@ static const struct row rows[] = {
 	{ "params",                T_OBJECT,          ROLE_OTHER, F_NONE, 0 },
 	{ "params._meta.progressToken", T_ANY,        ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.protocolVersion", T_ANY,            ROLE_OTHER, F_RESERVED, 0 },
-	/* tools/call, prompts/get; resources/read, subscribe */
+	/* tools/call, prompts/get, resources/read, resources/subscribe */
 	{ "params.name",           T_ANY,             ROLE_TOOL_CALL, F_RESERVED, 0 },
 	{ "params.uri",            T_ANY,             ROLE_TOOL_CALL, F_RESERVED, 0 },
 	ROW_DATA("params.arguments", ROLE_TOOL_CALL),
@@ -22,17 +23,17 @@ static const struct row rows[] = {
 	{ "params.ref.uri",        T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	ROW_DATA("params.argument", ROLE_USER),
 	ROW_DATA("params.context", ROLE_USER),
-	/* What the server asked for: a sampled message, a person's form, the roots. */
+	/* Responses to the server's requests: a sampled message, a filled form, the roots. */
 	ROW_DATA("params.inputResponses", ROLE_USER),
 	ROW_DATA("result", ROLE_USER),
 	ROW_DATA("error", ROLE_USER),
-	/* notifications/cancelled, notifications/progress */
+	/* notifications/cancelled, notifications/progress; prose: ok cancelled */
 	{ "params.requestId",      T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.progressToken",  T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.taskId",         T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ 0 },
 };
-/* The server's own, sent back as they came. */
+/* Values of the server that the client returns unchanged. */
 static const struct seal_row seals[] = {
 	{ "params.cursor",         NULL, 0, NULL },
 	{ "params.requestState",   NULL, 0, NULL },
@@ -48,8 +49,8 @@ const struct dialect dialect_mcp = {
 	.name = "mcp",
 	.main = &table_mcp,
 	.other = &table_mcp,
-	/* A client that waits for an answer is told with its id: scan/mcp/refusal.h. Here is
-	 * what has none. */
+	/* The error for a message without an id. If the client waits for a response,
+	 * scan/mcp/refusal.h writes an error with its id. */
 	.error = "{'jsonrpc':'2.0','id':null,'error':{'code':%n,'message':%m,"
 		 "'data':{'code':'%c'}}}",
 	.stream_event = "message",

@@ -1,6 +1,6 @@
-/* The request of Anthropic's Messages API, which comes alone, in batches and inside other
- * providers' bodies: https://docs.anthropic.com/en/api/messages. Content blocks nest: a
- * tool's result and a document hold blocks of their own. */
+/* Rows for the request of Anthropic's Messages API: https://docs.anthropic.com/en/api/messages.
+ * The request occurs alone, in batches and inside other providers' bodies, so each row takes a
+ * prefix `at`. Content blocks nest: tool results and documents contain blocks of their own. */
 #ifndef SCAN_DIALECT_MESSAGES_H
 #define SCAN_DIALECT_MESSAGES_H
 
@@ -8,7 +8,7 @@
 #define AT_M(at) at "messages[*]"
 #define AT_B(at) AT_M(at) ".content[*]"
 #define AT_R(at) AT_B(at) ".content[*]"        /* blocks of a tool's result or a search result */
-#define AT_N(at) AT_R(at) ".source.content[*]" /* blocks of a document in one */
+#define AT_N(at) AT_R(at) ".source.content[*]" /* blocks of a document inside a tool result */
 #define AT_D(at) AT_B(at) ".source.content[*]" /* blocks of a document */
 
 #define MESSAGES_ROWS(at) \

@@ -1,15 +1,15 @@
-/* Mistral: OpenAI's chat with parts and members of its own, completions in the middle,
- * agents, conversations, OCR. https://docs.mistral.ai/api/ */
+/* The family `mistral`: OpenAI's chat with parts and members of its own, fill-in-the-middle
+ * completions, agents, conversations, OCR. https://docs.mistral.ai/api/ */
 #include "base/attr.h"
 #include "scan/dialect/openai.h"
 
 /* clang-format off */
-/* An agent is a model with instructions: it is decided for by its id. */
+/* An agent is a model with instructions. Rules match its id as a model. */
 #define MODEL \
 	ROW_MODEL("model"), \
 	{ "agent_id",                 T_STRING|T_NULL, ROLE_OTHER, F_NAMES, 0 }
 
-/* A chunk of content, of whomever. */
+/* A chunk of content, in a message of any role. */
 #define CHUNK(at, role) \
 	{ at,                         T_OBJECT|T_STRING, role, F_DEEP, READ_PART }, \
 	ROW_WORD(at ".type", ROLE_OTHER), \
@@ -80,7 +80,7 @@ static const struct row ocr_rows[] = {
 	CHUNK("document", ROLE_DOCUMENT),
 	{ 0 },
 };
-/* Embeddings and moderations: a text, texts, or conversations. */
+/* Embeddings and moderations: a string, strings, or conversations. */
 static const struct row input_rows[] = {
 	MODEL,
 	ROW_DEEP("input", ROLE_USER),
@@ -127,7 +127,7 @@ static const struct table chat  = { .json = true, CHAT, NAMED };
 static const struct table agent = { .json = true, CHAT, .tree = TREE };
 static const struct table other = { .lenient = true, CHAT, NAMED };
 static const struct table fim   = { .json = true, .rows = fim_rows, .params = chat_params, .cap = "max_tokens", NAMED };
-/* An agent has its own model: none is put in. */
+/* No `.model`: an agent has its own model, so the gateway inserts none. */
 static const struct table conversation = {
 	.json = true, .rows = conversation_rows, .parts = parts, .refs = conversation_refs, .params = conversation_params,
 	.speaker = ROLE_USER, .cap = "completion_args.max_tokens", .tree = TREE
@@ -136,7 +136,7 @@ static const struct table ocr   = { .json = true, .rows = ocr_rows, .parts = par
 static const struct table input = { .json = true, .rows = input_rows, .speaker = ROLE_USER, NAMED };
 static const struct table job   = { .json = true, .rows = job_rows, .refs = job_refs, .tree = TREE };
 
-/* A line of a batch's file, {"custom_id","body"}; the job says where it goes. */
+/* A line of a batch file: {"custom_id","body"}. The job determines the endpoint later. */
 static const struct row line_rows[] = { { "body", T_OBJECT, ROLE_OTHER, 0, READ_REQUEST }, { 0 } };
 static const struct table line = { .json = true, .batch = true, .rows = line_rows, .parts = parts, .speaker = ROLE_USER, .inner = &chat, .tree = TREE };
 /* clang-format on */
@@ -181,7 +181,7 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/v1/audio/speech",          "speech",      &table_input, 0 },
 	RUNS("/v1/fine_tuning/jobs", "fine_tuning"),
 	RUNS("/v1/fine_tuning/jobs/{id}/start", "fine_tuning"),
-	RUNS("/v1/libraries/{id}/documents", "libraries"), /* each is read by a model */
+	RUNS("/v1/libraries/{id}/documents", "libraries"), /* a model reads each document */
 	RUNS("/v1/libraries/{id}/documents/{id}/reprocess", "libraries"),
 	KEPT("/v1/agents", "agents"),
 	KEPT("/v1/libraries", "libraries"),

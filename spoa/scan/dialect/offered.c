@@ -1,12 +1,14 @@
-/* Tools that the provider itself runs and that are paid by the use: how often a request lets
- * them be used. https://platform.openai.com/docs/api-reference/responses/create (tools,
- * max_tool_calls), https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool
- * (max_uses), https://ai.google.dev/api/caching#Tool */
+/* Counts how often a request permits the use of tools that the provider runs and charges by
+ * use. The result bounds the reservation. The second part recognizes MCP messages.
+ *
+ * https://platform.openai.com/docs/api-reference/responses/create (tools, max_tool_calls),
+ * https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool (max_uses),
+ * https://ai.google.dev/api/caching#Tool */
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "scan/dialect/family.h"
 
-/* Where the price list has no `tools`. */
+/* The charged tools if the price list has no `tools`. */
 /* clang-format off */
 static const struct price_tool usual[] = {
 	{ "web_search*", PRICE_SEARCHES }, /* _preview, _20250305, _options, … */
@@ -21,20 +23,21 @@ static const struct price_tool usual[] = {
 
 enum { USES_MAX = 1000000 };
 
+/* The tools of one request. */
 struct offers {
 	struct json *j;
 	struct span in;
 	struct arena *a;
 	const struct price_tool *tools;
 	size_t ntools;
-	uint64_t uses[PRICE_KINDS]; /* of tools that say how many */
-	uint64_t open[PRICE_KINDS]; /* so many tools do not */
+	uint64_t uses[PRICE_KINDS]; /* stated maximum uses, summed by kind */
+	uint64_t open[PRICE_KINDS]; /* number of tools without a stated maximum */
 	bool capped;
-	uint64_t cap; /* of all of them together */
+	uint64_t cap; /* max_tool_calls: the maximum of all tools together */
 };
 
-/* Of the tool's type, or Gemini's member, or the request's; the most specific pattern counts.
- */
+/* Returns true if a name is that of a charged tool, and sets *kind. The name is a tool's type,
+ * Gemini's member, or a member of the request. The most specific pattern counts. */
 static bool
 kind_of(const struct offers *o, struct span name, enum price_kind *kind)
 {
@@ -57,11 +60,12 @@ offered_number(const struct offers *o, const struct json_event *ev, uint64_t *n)
 	return true;
 }
 
-/* With its opening brace just read: to the closing one. `kind`: what is known of it before. */
+/* Reads a tool from behind its opening brace to its end. `kind`: the kind that the member's
+ * name implies; PRICE_KINDS: none. */
 static int
 read_tool(struct offers *o, enum price_kind kind)
 {
-	static const char *const names[] = { "type", "id" }; /* id: of OpenRouter's plugins */
+	static const char *const names[] = { "type", "id" }; /* id: OpenRouter's plugins */
 	static const char *const bounds[] = { "max_uses", "max_search_results" }; /* xAI */
 	struct json_event ev;
 	struct json_member m;
@@ -103,7 +107,7 @@ read_tools(struct offers *o)
 	return err;
 }
 
-/* Of one request, from its opening brace on; what is after its closing one is not read. */
+/* Reads one request from its opening brace to its end. */
 static int
 read_request(struct offers *o)
 {
@@ -141,8 +145,8 @@ dialect_offered(const struct body *b, struct span raw, const struct price_tool *
 	enum price_kind kind;
 	bool any = false;
 
-	/* A text, or a name, that is such a tool's: nearly no body has one, and is read again.
-	 */
+	/* Only a body with a short string that names such a tool is parsed again; almost no
+	 * body has one. */
 	for (size_t i = 0; i < b->nsegments && !any; i++)
 		any = b->segments[i].text.n < 64 && kind_of(&none, b->segments[i].text, &kind);
 	for (size_t i = 0; any && i < b->marks.nrequests; i++) {

@@ -1,5 +1,5 @@
-/* Ollama's own API: streams unless told otherwise, caps in `options`.
- * https://github.com/ollama/ollama/blob/main/docs/api.md */
+/* The family `ollama`: Ollama's own API. Responses stream unless `stream` is false; the output
+ * limit is in `options`. https://github.com/ollama/ollama/blob/main/docs/api.md */
 #include "scan/dialect/openai.h"
 
 /* clang-format off */
@@ -35,12 +35,13 @@ static const struct row generate_rows[] = {
 	ROW_TEXT("template", ROLE_SYSTEM),
 	{ "images",                T_ARRAY|T_NULL,     ROLE_USER, 0, 0 },
 	{ "images[*]",             T_STRING,           ROLE_USER, F_OPAQUE, READ_IMAGE },
-	/* Token ids of an earlier conversation. */
+	/* The token ids of an earlier conversation. */
 	{ "context",               T_ARRAY|T_NULL,     ROLE_OTHER, 0, 0 },
 	{ "context[*]",            T_ANY,              ROLE_OTHER, F_DEEP, READ_TOKENS },
 	{ 0 },
 };
-/* Making, copying, fetching, showing a model: what it is made of or called, wherever. */
+/* Requests that create, copy, download or show models; every member that names a model
+ * counts. */
 static const struct row other_rows[] = {
 	OPTIONS, CHAT,
 	ROW_NAMES("name"),

@@ -1,9 +1,11 @@
-/* The dialect of OpenAI's POST /v1/chat/completions, which vLLM, llama.cpp and
- * most others speak too: https://platform.openai.com/docs/api-reference/chat,
- * with the members that those servers add (reasoning_content). */
+/* The family `openai`: POST /v1/chat/completions, including members that compatible servers add
+ * (vLLM, llama.cpp: reasoning_content), and the rows of all OpenAI's paths. The tables of the
+ * other endpoints are in openai_endpoints.c.
+ * https://platform.openai.com/docs/api-reference/chat */
 #include "scan/dialect/openai.h"
 
-/* A cap of 0 is one that OpenAI and vLLM refuse, and that is none to Ollama. */
+/* Chat completions. OpenAI and vLLM refuse an output limit of 0; for Ollama 0 is no limit
+ * (F_ZERO). */
 /* clang-format off */
 static const struct row rows[] = {
 	{ "model",                          T_STRING,                ROLE_OTHER, F_RESERVED, READ_MODEL },
@@ -50,8 +52,9 @@ static const struct row rows[] = {
 	ROW_DATA("metadata", ROLE_OTHER),
 	{ "response_format",                T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "prediction",                     T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DATA, 0 },
-	/* of vLLM, llama.cpp and others */
-	{ "models",                         T_ANY,                   ROLE_OTHER, F_RESERVED, 0 }, /* to fall back on */
+	/* members of vLLM, llama.cpp and others */
+	/* fallback models */
+	{ "models",                         T_ANY,                   ROLE_OTHER, F_RESERVED, 0 },
 	{ "models[*]",                      T_STRING,                ROLE_OTHER, F_RESERVED, READ_MODEL },
 	MODEL_ELSEWHERE,
 	ROW_DATA("documents", ROLE_DOCUMENT),
@@ -137,7 +140,8 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", DEPLOYED "/audio/translations",   "transcriptions", &table_form, 0 },
 	{ "GET",  "/models",                        "models",        NULL, 0 },
 	{ "GET",  "/models/{model}",                "models",        NULL, 0 },
-	{ "DELETE", "/models/{model}",              "models",        NULL, 0 }, /* a tuned one. POST: Gemini's calls */
+	/* a tuned model. A POST is Gemini's */
+	{ "DELETE", "/models/{model}",              "models",        NULL, 0 },
 	{ NULL,   "/files",                         "files",         &table_files, 0 },
 	{ NULL,   "/files/{id}",                    "files",         NULL, 0 },
 	{ "GET",  "/files/{id}/content",            "file",          NULL, E_STORED },
@@ -152,8 +156,8 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/batches/{id}/cancel",           "batches",       NULL, 0 },
 	{ "GET",  "/realtime",                      "realtime",      &table_realtime, 0 },
 	{ "GET",  "/responses",                     "responses",     &table_responses, 0 },
-	/* sessions over WebRTC and SIP, and secrets for them; whatever else is below, too. Azure
-	 * has two of its own */
+	/* Sessions over WebRTC and SIP, client secrets for them, and all further paths below
+	 * /realtime. The last two before /realtime/{more} are Azure's. */
 	{ "POST", "/realtime",                      "realtime",      &table_session, BESIDE },
 	{ "POST", "/realtime/client_secrets",       "realtime",      &table_session, BESIDE },
 	{ "POST", "/realtime/sessions",             "realtime",      &table_session, BESIDE },
@@ -168,7 +172,8 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/realtimertc",                   "realtime",      &table_session, BESIDE },
 	{ "POST", "/realtimeapi/sessions",          "realtime",      &table_session, BESIDE },
 	{ NULL,   "/realtime/{more}",               "realtime",      &table_session, E_BESIDE },
-	/* what runs a model, and what is only kept */
+	/* First the requests that run a model without reported usage, then all other paths of
+	 * kept things. */
 	RUNS("/threads/runs", "runs"),
 	RUNS("/threads/{id}/runs", "runs"),
 	RUNS("/threads/{id}/runs/{id}/submit_tool_outputs", "runs"),
@@ -191,7 +196,7 @@ static const struct endpoint_row endpoints[] = {
 	KEPT("/evals", "evals"),
 	KEPT("/videos", "videos"),
 	{ NULL,   "/audio/voices/{more}",           "voices",        &table_kept, 0 },
-	/* vLLM and llama.cpp */
+	/* endpoints of vLLM and llama.cpp */
 	{ "POST", "/v1/messages",                   "messages",      &table_messages, 0 },
 	{ "POST", "/completion",                    "completion",    &table_completion, 0 },
 	{ "POST", "/infill",                        "completion",    &table_completion, 0 },

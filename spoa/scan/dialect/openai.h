@@ -1,4 +1,4 @@
-/* OpenAI's tables, which other families' servers read by as well. */
+/* OpenAI's tables. Other families with OpenAI-compatible endpoints use them too. */
 #ifndef SCAN_DIALECT_OPENAI_H
 #define SCAN_DIALECT_OPENAI_H
 
@@ -7,21 +7,22 @@
 /* table_chat is in family.h. */
 extern const struct part_row chat_parts[];
 extern const struct table table_chat_other, table_responses, table_responses_count, table_items,
-	table_completions, table_completion, /* llama.cpp's own */
+	table_completions, table_completion, /* llama.cpp's own /completion */
 	table_input,			     /* embeddings, moderations, speech, scores */
-	table_form,			     /* images and audio, by form */
-	table_batch_job, table_session,	     /* realtime: what a token is made for */
-	table_realtime,			     /* and what is said in it */
-	table_files,			     /* uploads, whose JSON lines are requests */
-	table_pieces;			     /* the same in several bodies */
+	table_form,			     /* images and audio as multipart forms */
+	/* realtime: creation of sessions and client secrets */
+	table_batch_job, table_session, table_realtime, /* realtime: messages of a session */
+	table_files,  /* uploaded files whose JSON lines are requests */
+	table_pieces; /* numbered parts of one upload */
 
 /* clang-format off */
-/* What names a model next to `model`: of engines and deployments, and OpenRouter's presets. */
+/* Members other than `model` that name a model: engines, deployments, and OpenRouter's
+ * presets. */
 #define MODEL_ELSEWHERE \
 	ROW_NAMES("engine"), \
 	ROW_NAMES("preset")
 
-/* Rows of paths below /v1 that most servers have. */
+/* Rows of the paths below /v1 that most compatible servers have. */
 #define OPENAI_ENDPOINTS(base) \
 	{ "POST", base "/chat/completions", "chat",        &table_chat, 0 }, \
 	{ "POST", base "/completions",      "completions", &table_completions, 0 }, \

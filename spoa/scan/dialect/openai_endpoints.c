@@ -1,6 +1,6 @@
-/* OpenAI's other endpoints, and what servers that speak like it add: responses, completions,
- * embeddings, moderations, images, speech; vLLM's and llama.cpp's own.
- * https://platform.openai.com/docs/api-reference */
+/* Tables of OpenAI's other endpoints: responses, completions, embeddings, moderations, images,
+ * speech, realtime, uploads; and of vLLM's and llama.cpp's own. The rows of paths are in
+ * openai.c. https://platform.openai.com/docs/api-reference */
 #include "scan/dialect/openai.h"
 
 /* clang-format off */
@@ -12,7 +12,7 @@
 	{ "stream_options",               T_OBJECT|T_NULL, ROLE_OTHER, F_RESERVED, READ_OPTIONS }, \
 	{ "stream_options.include_usage", T_BOOL|T_NULL,   ROLE_OTHER, F_RESERVED, READ_INCLUDE_USAGE }
 
-/* Text, texts, or ids of tokens. */
+/* A string, an array of strings, or arrays of token ids. */
 #define INPUTS(name, role, element) \
 	ROW_DEEP(name, role), \
 	{ name "[*]",    T_ANY, role, F_DEEP, element }, \
@@ -21,7 +21,7 @@
 
 /* ---- responses ---- */
 
-/* Tools: what describes a caller's own is no more than that. */
+/* Tools. The schemas of a caller's own functions are tool definitions and nothing else. */
 #define TOOLS(at, types, role) \
 	{ at,                             types, role, F_DEEP, 0 }, \
 	ROW_DEEP(at "[*].parameters", role), \
@@ -34,7 +34,7 @@
 	ROW_DEEP(at "[*].tools[*].parameters", role), \
 	ROW_DEEP(at "[*].tools[*].input_schema", role)
 
-/* Items of a conversation; what an item's type says of its role counts where it has none. */
+/* An item of a conversation. If the item has no role, its type implies one. */
 #define ITEM(at) \
 	{ at,                       T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_DEEP, READ_MESSAGE }, \
 	{ at ".type",                  T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ITEM_TYPE }, \
@@ -105,7 +105,7 @@ static const struct part_row responses_parts[] = {
 	{ PART_TYPES("input_file"), "file", false },
 	{ 0 },
 };
-/* What a shell said. */
+/* The output of a shell tool. */
 static const struct part_row responses_keyed[] = {
 	{ PART_TYPES("stdout", "stderr", "outcome"), NULL, false },
 	{ 0 },
@@ -170,7 +170,7 @@ static const struct param_row native_params[] = { { "n_predict", "max_tokens" },
 const struct table table_completions = { .json = true, .asks_usage = true, .rows = completions_rows, .model = "model", .cap = "max_tokens", .tree = TREE };
 const struct table table_completion = { .json = true, .rows = completions_rows, .params = native_params, .cap = "n_predict", .tree = TREE };
 
-/* ---- what makes no text ---- */
+/* ---- endpoints that generate no text ---- */
 
 static const struct row input_rows[] = {
 	MODEL, STREAM,
@@ -193,7 +193,7 @@ static const struct row input_rows[] = {
 };
 static const struct ref_row input_refs[] = { { "input[*].image_url.url", "url" }, { 0 } };
 
-/* Forms with files, or JSON. */
+/* Multipart forms with files, or JSON. */
 static const struct row form_rows[] = {
 	MODEL, STREAM,
 	{ "n",                            T_NUMBER|T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
@@ -217,7 +217,7 @@ const struct table table_input     = { .json = true, .rows = input_rows, .refs =
 const struct table table_form      = { .lenient = true, .rows = form_rows, .refs = form_refs, .model = "model", .tree = TREE };
 const struct table table_batch_job = { .json = true, .rows = batch_rows, .refs = batch_refs, .tree = TREE };
 
-/* ---- sessions that go on elsewhere ---- */
+/* ---- sessions that do not pass the gateway ---- */
 
 static const struct row session_rows[] = {
 	MODEL,
@@ -232,7 +232,7 @@ static const struct row session_rows[] = {
 };
 const struct table table_session = { .lenient = true, .rows = session_rows, .tree = TREE };
 
-/* ---- events of a realtime session, a message each ---- */
+/* ---- events of a realtime session, one a message ---- */
 
 #define SAID(at) \
 	{ at ".content[*].audio",         T_STRING|T_NULL, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
@@ -267,9 +267,9 @@ const struct table table_realtime = {
 	.refs = realtime_refs, .speaker = ROLE_USER, .cap = "", .tree = TREE
 };
 
-/* ---- files of JSON lines ---- */
+/* ---- uploaded files of JSON lines ---- */
 
-/* A request of a batch: {"custom_id","method","url","body"}. */
+/* A line is a request of a batch: {"custom_id","method","url","body"}. */
 static const struct row line_rows[] = { { "body", T_OBJECT, ROLE_OTHER, 0, READ_REQUEST }, { 0 } };
 static const struct row no_rows[] = { { "purpose", T_STRING, ROLE_OTHER, F_RESERVED, 0 }, { 0 } };
 
@@ -281,7 +281,8 @@ static const struct table line_completions = LINE(&table_completions, NULL, NULL
 static const struct table line_input       = LINE(&table_input, NULL, NULL, ROLE_OTHER);
 /* clang-format on */
 
-/* Examples to train a model by look like chats. */
+/* Returns the table of a line by its `url`. A line without `url` is an example of fine-tuning,
+ * which resembles a chat. */
 static const struct table *
 line_table(struct span url)
 {

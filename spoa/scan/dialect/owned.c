@@ -1,6 +1,6 @@
-/* What belongs to one provider, in requests and in answers. In requests by the names of
- * members, which these APIs share; a member that only looks like one costs a look-up that finds
- * nothing. */
+/* Finds references to things that belong to one provider, in requests and in responses. In
+ * requests the names of members identify them; these APIs share the names. A member that only
+ * looks like a reference costs a lookup without a result. */
 #include "scan/dialect/owned.h"
 
 #include "base/among.h"
@@ -16,12 +16,13 @@ static const char *const names[] = {
 	"assistant_id", "thread_id", "agent_id",
 	"continue", "previous_message_id", /* Anthropic's threads */
 };
-/* Objects whose `id` is one. */
+/* Objects whose member `id` is a reference. */
 static const char *const holders[] = { "conversation", "container" };
 
 enum { THING = MADE_THING, TURN = MADE_TURN, ITEM = MADE_ITEM, SEAL = MADE_SEAL };
 static const struct json_place places[] = {
-	{ "id",                                                         TURN }, /* a response, a message; also a file, a thread, … */
+	/* a response or a message; also a file, a thread, … */
+	{ "id",                                                         TURN },
 	{ "name",                                                       THING }, /* Gemini's files, caches, batches */
 	{ "file.name",                                                  THING },
 	{ "file.uri",                                                   THING },
@@ -34,7 +35,8 @@ static const struct json_place places[] = {
 	{ "message.container.id",                                       THING },
 	{ "response.id",                                                TURN },
 	{ "response.conversation.id",                                   THING },
-	{ "output.id",                                                  ITEM }, /* a later request refers to it by item_reference */
+	/* later requests refer to it by item_reference */
+	{ "output.id",                                                  ITEM },
 	{ "item.id",                                                    ITEM },
 	{ "response.output.id",                                         ITEM },
 	{ "interaction.id",                                             TURN },
@@ -77,7 +79,8 @@ owned_key_of(const struct body *b, const struct segment *s)
 	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
 }
 
-/* In what the model calls a tool with, and what that says, they are anybody's. */
+/* Returns true if the segment is a reference. Names inside the arguments and results of tools
+ * do not count, because any tool may use these names. */
 static bool
 names_one(const struct body *b, const struct segment *s)
 {
@@ -89,7 +92,7 @@ names_one(const struct body *b, const struct segment *s)
 	       (holder && span_is(key->text, "id") && SPAN_IN(holder->text, holders));
 }
 
-/* A segment of a path that is a name, and no word of an API: v1, files, chat. */
+/* Returns true if a segment of a path is an id, not a word of an API (v1, files, chat). */
 static bool
 may_name(const struct endpoint *e, const struct segment *s)
 {
@@ -124,17 +127,17 @@ dialect_owned(const struct endpoint *e, const struct body *b, const struct segme
 	return n;
 }
 
-/* ---- what goes on ---- */
+/* ---- things that providers keep ---- */
 
 /* clang-format off */
-/* Endpoints, by name, that make or change what is kept apart from a response. */
+/* Endpoints, by name, that create or change kept objects other than a response. */
 static const char *const object_endpoints[] = {
 	"conversations", "files", "batches", "batch", "cached", "runs", "threads", "assistants",
 	"vector_stores", "file_search_stores", "containers", "skills", "fine_tuning", "evals", "videos",
 };
-/* Those that only read or end it. */
+/* Endpoints that only read or delete kept objects. */
 static const char *const stored_endpoints[] = { "stored", "stored_response", "stored_chat", "stored_chats", "file" };
-/* Words of their paths that look like names. */
+/* Words of these paths that look like ids. */
 static const char *const path_words[] = {
 	"vector_stores", "fine_tuning", "submit_tool_outputs", "file_batches", "input_items", "input_tokens",
 	"file_search_stores", "generate-content",
@@ -177,7 +180,7 @@ dialect_keeps(const struct endpoint *e, const struct body *b)
 		return KEEPS_OBJECT;
 	if (!b || !e->name)
 		return KEEPS_NOTHING;
-	/* kept unless the request says that it is not */
+	/* kept unless the request states `store: false` */
 	if (!strcmp(e->name, "responses") || !strcmp(e->name, "interactions"))
 		return says_literal(b, "store", "false") &&
 					!body_has_member(b, "context_management")
@@ -189,7 +192,8 @@ dialect_keeps(const struct endpoint *e, const struct body *b)
 	return KEEPS_NOTHING;
 }
 
-/* A summary that takes the place of turns, and what stands for an item. */
+/* Returns true if some `type` in the body begins with this word: "compaction" (a summary that
+ * replaces turns) or "item_reference". */
 static bool
 body_says_type(const struct body *b, const char *type)
 {
@@ -202,7 +206,8 @@ body_says_type(const struct body *b, const char *type)
 	return false;
 }
 
-/* `thread.previous_message_id`; that of `diagnostics` names what the request holds. */
+/* Returns true for `thread.previous_message_id`. The member of the same name in `diagnostics`
+ * refers to a message of the request itself. */
 static bool
 names_thread_turn(const struct body *b, const struct segment *s)
 {
@@ -275,7 +280,8 @@ struct making {
 	size_t *n;
 };
 
-/* Text in these places is no name; and each event of some streams says the same again. */
+/* Adds a created thing. Strings with spaces in these places are not ids. Duplicates are
+ * skipped, because each event of some streams repeats the ids. */
 static void
 note_owned(void *arg, int what, struct span text)
 {
@@ -289,7 +295,7 @@ note_owned(void *arg, int what, struct span text)
 			return;
 	if (*m->n < OWNED_MAX)
 		m->v[(*m->n)++] = f;
-	else /* the last ones are what the next turn brings */
+	else /* the list is full: the last ones are those that the next turn refers to */
 		memmove(m->v, m->v + 1, (OWNED_MAX - 1) * sizeof(*m->v)),
 			m->v[OWNED_MAX - 1] = f;
 }

@@ -1,6 +1,7 @@
-/* What belongs to one provider, its key and mostly its model: a response or a conversation that
- * it keeps, a file that was uploaded to it, reasoning that it signed or sealed. A request that
- * brings one goes where it was made. Any thread. */
+/* References to things that belong to one provider, one API key and usually one model: a
+ * response or a conversation that the provider keeps, an uploaded file, reasoning that the
+ * provider signed or sealed. A request that contains a reference must be sent to the target
+ * that created the thing. Any thread. */
 #ifndef SCAN_DIALECT_OWNED_H
 #define SCAN_DIALECT_OWNED_H
 
@@ -8,31 +9,38 @@
 
 enum { OWNED_MAX = 32 };
 
+/* One reference of a request. Callers hold at most OWNED_MAX. */
 struct owned {
-	struct file_name id; /* of its name, or of the seal */
-	bool sealed;	     /* it is in the request itself: without it the request could go */
+	struct file_name id; /* hash of the id, or of the sealed bytes */
+	/* the sealed content is in the request; without it any target could serve the
+	 * request */
+	bool sealed;
 };
 
-/* What the request names or holds: names first, the last ones of the body before others, then
- * the last seals. `target`: segments of the path, for what is fetched by it. How many. */
+/* Collects the references of a request and returns their number. Ids come first, the body's
+ * last ones before others, then the last seals. `target`: segments of the path, for things that
+ * are fetched by path. */
 size_t dialect_owned(const struct endpoint *e, const struct body *b,
 	const struct segment *target, size_t ntarget, struct owned out[OWNED_MAX]);
 
-/* What a provider keeps of a request, so that a later one may go on with it. */
+/* The state that a provider keeps after a request, for later requests to continue with. */
 enum dialect_keeping {
 	KEEPS_NOTHING,
-	KEEPS_TURN,   /* its response, whose name a later request says; it does not change */
-	KEEPS_OBJECT, /* what it adds to or makes: a conversation, a thread, a file, a cache, … */
+	KEEPS_TURN,   /* its response, which later requests can name; immutable */
+	/* an object that the request creates or adds to: a conversation, a thread, a file, a
+	 * cache, … */
+	KEEPS_OBJECT,
 };
 enum dialect_keeping dialect_keeps(const struct endpoint *e, const struct body *b);
 
 /* A kept thing that a request names. */
 struct kept_name {
 	struct file_name id;
-	bool turn;  /* what KEEPS_TURN is about, or a summary that a provider sealed */
-	bool grows; /* what the request says is added to it: a conversation, a thread */
+	bool turn;  /* a stored response (KEEPS_TURN), or a summary that the provider sealed */
+	bool grows; /* the request's content is added to it: a conversation, a thread */
 };
-/* The kept things whose texts the model may see besides the request's own. How many. */
+/* Collects the kept things whose texts the model may see in addition to the request's own.
+ * Returns their number. */
 size_t dialect_kept_names(const struct endpoint *e, const struct body *b,
 	const struct segment *target, size_t ntarget, struct kept_name out[OWNED_MAX]);
 
@@ -40,18 +48,25 @@ size_t dialect_kept_names(const struct endpoint *e, const struct body *b,
 struct made_thing {
 	struct file_name id;
 	enum made_what {
-		MADE_THING, /* a conversation, a file, a container, …: it can be asked for again */
-		MADE_TURN,  /* the response itself: it can be, if the provider keeps it */
-		MADE_ITEM,  /* an item of the response: only with what holds it */
-		MADE_SEAL,  /* sealed or signed: it comes back inside a later request */
+		/* a conversation, a file, a container, …: later requests can fetch it */
+		MADE_THING,
+		/* the response itself: later requests can fetch it if the provider keeps it */
+		MADE_TURN,
+		/* an item of the response: available only as part of its response or
+		 * conversation */
+		MADE_ITEM,
+		/* sealed or signed content, which the client sends back in a later request */
+		MADE_SEAL,
 	} what;
 };
-/* Adds to v[*n] what a response, or an event of its stream, makes. The arena is for reading. */
+/* Adds to v[*n] the things that a response, or an event of its stream, creates. The arena is
+ * used while reading. */
 void dialect_makes(struct span document, struct arena *a, struct made_thing v[OWNED_MAX], size_t *n);
-/* Whether a later request can ask for the response to this one by its id: the provider keeps
- * it, or the request fetched or changed what is kept. */
+/* Returns true if later requests can refer to the response of this request by id: the provider
+ * keeps the response, or the request fetched or changed a kept object. */
 bool dialect_turn_is_kept(const struct endpoint *e, const struct body *b);
-/* Whether such an event may make something: most only bring text. */
+/* Returns true if the event may create something. Most events only carry text, so callers can
+ * skip them without parsing. */
 bool dialect_may_make(struct span event);
 
 #endif

@@ -1,5 +1,5 @@
-/* Paths against the rows of a family. Apart from dialect.c: what a row says is read there,
- * which row it is, here. */
+/* Finds the row of a path. Rows are compared from the last segment backwards, because clients'
+ * base URLs add unknown segments in front. dialect.c interprets the row that is found. */
 #include "base/among.h"
 #include "base/err.h"
 #include "scan/dialect/family.h"
@@ -8,7 +8,8 @@
 
 const char *const no_base[] = { "", NULL };
 
-/* Cuts the last segment off *path, without its slash; false: there is none. */
+/* Removes the last segment from *path and returns it without its slash. False if none is
+ * left. */
 static bool
 last_segment(struct span *path, struct span *segment)
 {
@@ -21,7 +22,8 @@ last_segment(struct span *path, struct span *segment)
 	return true;
 }
 
-/* One segment of a path against one of a row. *model: where it names one. */
+/* Compares one segment of a path with one of a row. Sets *model if the row's segment is
+ * {model}. Example: "gpt-4:generate" matches "{model}:generate" with the model "gpt-4". */
 static bool
 segment_matches(struct span segment, struct span pattern, struct span *model)
 {
@@ -38,8 +40,8 @@ segment_matches(struct span segment, struct span pattern, struct span *model)
 	return true;
 }
 
-/* How many segments a row has that the path ends with; 0: it does not. *base: what is
- * before them. */
+/* Returns the number of segments of the row if the path ends with them, or 0. *base: the part
+ * of the path before them. */
 static unsigned
 path_matches(struct span path, struct span pattern, struct span *base, struct span *model)
 {
@@ -77,8 +79,9 @@ takes(const struct endpoint_row *r, struct span method)
 	return !r->method || !method.n || span_is(method, r->method);
 }
 
-/* A base of the family, the row, and whatever comes after it. No base counts only where the
- * family has no other: /threads/v1/chat/completions has one of somebody's own. */
+/* Returns true if the path is a base of the family, the row, and any further segments. An empty
+ * base counts only if the family has no other base: in /threads/v1/chat/completions, "threads"
+ * may be another server's prefix. */
 static bool
 opens(const struct dialect *d, const struct endpoint_row *r, struct span path)
 {
@@ -110,7 +113,7 @@ endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows)
 	x->rows = rows;
 	while (rows && rows[n].path)
 		n++;
-	INVARIANT(n <= ENDPOINTS_MOST); /* and below: rows of our own tables */
+	INVARIANT(n <= ENDPOINTS_MOST); /* like all checks here: our own tables are at fault */
 	while (n--) {
 		struct span rest = span_str(rows[n].path), segment;
 		size_t behind = 0;
@@ -134,7 +137,7 @@ endpoint_row_find(const struct dialect *d, const struct endpoint_index *x, struc
 {
 	const struct endpoint_row *best = NULL, *r;
 	struct span rest = path, segment;
-	bool based = false; /* best: a base of the family is before it */
+	bool based = false; /* the best row has a base of the family in front */
 	unsigned most = 0;
 
 	for (size_t behind = 0; behind < ENDPOINT_BEHIND && last_segment(&rest, &segment);

@@ -1,13 +1,14 @@
-/* Whether a model may reason where nobody sees it: tokens that are charged and stand in no
- * answer. Of most models that are not named here nothing is known, and so they may. */
+/* Determines whether a model may generate reasoning tokens that are charged but do not appear
+ * in the response. If so, the gateway cannot count them itself. Unknown models may reason. The
+ * second half recognizes requests whose response arrives later (background, batches). */
 #include "base/among.h"
 #include "base/sha256.h"
 #include "scan/dialect/family.h"
 
-/* Names begin so, after a region's and a vendor's ("us.", "anthropic."). "": any of the
- * dialect. OpenAI's o series and GPT-5 reason behind the answer; Claude since version 4 tells a
- * summary, where it was asked to think; Gemini since 2.5 likewise. Servers of open models say
- * all that was made. */
+/* Prefixes of models that reason only on request, after the prefixes of region and vendor
+ * ("us.", "anthropic."). "": all models of the dialect. Reasons: OpenAI's o series and GPT-5
+ * reason without showing it. Claude since version 4 and Gemini since 2.5 return a summary if
+ * thinking was requested. Servers of open models return every generated token. */
 /* clang-format off */
 static const struct {
 	const char *dialect, *prefixes[14];
@@ -26,7 +27,8 @@ static const struct {
 };
 /* clang-format on */
 
-/* Members of requests that ask for it, wherever they stand, and words of names that tell it. */
+/* Members of requests that ask for reasoning, at any depth, and parts of model names that
+ * indicate it. */
 static const char *const asks[] = { "thinking", "thinkingConfig", "thinking_config",
 	"reasoning", "reasoning_effort", "reasoningConfig", "reasoning_config",
 	"reasoningContent" };
@@ -42,7 +44,8 @@ has_key(const struct body *b, const char *const *names, size_t n)
 	return false;
 }
 
-/* After the last dot that a letter follows: "us.anthropic.claude-3-5", not "gemini-1.5". */
+/* Removes prefixes that end with a dot before a letter: "us.anthropic.claude-3-5" becomes
+ * "claude-3-5"; "gemini-1.5" stays. */
 static struct span
 bare_reason_model(struct span model)
 {
@@ -77,8 +80,8 @@ dialect_takes_on(const struct endpoint *e, const struct body *b)
 
 /* ---- batches whose requests are in a file ----
  *
- * Uploaded first, with an answer that names it, and run by a job that names it (OpenAI, "Batch
- * API"; Mistral, "Batch inference"). */
+ * The file is uploaded first, and the response names it. A job then refers to the file by this
+ * id (OpenAI "Batch API"; Mistral "Batch inference"). */
 
 struct file_name
 file_name_of(struct span id)
@@ -121,7 +124,8 @@ dialect_job_files(
 {
 	static const char *const files[][2] = {
 		[false] = { "input_file_id", "input_files" },
-		[true] = { "fileName", "file_name" }, /* Gemini's has requests, or the file */
+		/* Gemini's jobs contain the requests, or name the file */
+		[true] = { "fileName", "file_name" },
 	};
 	size_t n = 0;
 

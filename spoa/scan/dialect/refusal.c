@@ -1,7 +1,11 @@
-/* Error documents of providers, read: the opposite of error.c. Sources: the error pages named
- * there; https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html;
+/* Classifies error documents of providers; error.c writes such documents. An error has a
+ * status, words (codes and types) and a sentence. The status gives a first reason; words and
+ * sentences raise it to a more specific one.
+ *
+ * Sources: the error pages named in error.c; the source texts of vLLM, llama.cpp, Ollama, TGI;
+ * https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html;
  * https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/api-errors;
- * https://docs.cohere.com/reference/errors; the texts of vLLM, llama.cpp, Ollama, TGI. */
+ * https://docs.cohere.com/reference/errors. */
 #include "scan/dialect/refusal.h"
 
 #include "base/ascii.h"
@@ -29,7 +33,7 @@ static const struct {
 	{ 529, REFUSAL_OVERLOADED },
 };
 
-/* Where words and sentences are. Arrays are passed through. */
+/* The members that have words and sentences. Arrays count as their elements. */
 enum { WORD, SENTENCE };
 static const struct json_place places[] = {
 	{ "__type", WORD }, /* Bedrock */ { "type", WORD }, /* vLLM, Mistral */ { "code", WORD },
@@ -43,7 +47,7 @@ static const struct json_place places[] = {
 	{ "response.error.message", SENTENCE }, { "delta.error", SENTENCE }, /* Cohere's stream */
 };
 
-/* Of any case, by what they say. */
+/* Words by reason; compared without case. */
 #define WORDS_MOST 12
 static const char *const words[REFUSALS][WORDS_MOST + 1] = {
 	[REFUSAL_CONTEXT] = { "context_length_exceeded", "exceed_context_size_error", /* llama.cpp */
@@ -75,8 +79,9 @@ static const char *const words[REFUSALS][WORDS_MOST + 1] = {
 		"validation", /* TGI */ "content_filter", "invalid_prompt", },
 };
 
-/* How a sentence reads in small letters; * is any text. Where no word says it. Those that take a
- * target out begin with what they say: a message may quote what the caller sent. */
+/* Sentences in lower case, for errors without a known word; * matches any text. Sentences that
+ * take a target out of service are anchored at the beginning, because an error can quote the
+ * caller's request. */
 static const struct {
 	const char *text;
 	enum refusal kind;
@@ -141,7 +146,7 @@ raise_to(enum refusal *kind, enum refusal to)
 		*kind = to;
 }
 
-/* Amazon's are "prefix#Name" or "Name:url". */
+/* Compares a word with the table. Amazon's words have the form "prefix#Name" or "Name:url". */
 static void
 hear_word(struct span word, enum refusal *kind)
 {
@@ -156,7 +161,8 @@ hear_word(struct span word, enum refusal *kind)
 				raise_to(kind, k);
 }
 
-/* An error of Anthropic's that says nothing but "model: x" is one only with its status. */
+/* Compares a sentence with the table. Anthropic's sentence "model: x" counts only with status
+ * 404. */
 static void
 hear_text(struct span text, int status, enum refusal *kind)
 {
@@ -171,6 +177,7 @@ hear_text(struct span text, int status, enum refusal *kind)
 			raise_to(kind, sentences[i].kind);
 }
 
+/* The argument of hear(): the response's status, and the highest reason so far. */
 struct hearing {
 	int status;
 	enum refusal kind;
@@ -203,7 +210,7 @@ dialect_refusal(int status, struct span type, struct span document, struct arena
 	struct hearing h = { .status = status, .kind = kind };
 
 	hear_word(type, &kind);
-	/* What is no document says nothing. */
+	/* A document that is not JSON is ignored. */
 	if (document.n <= DOCUMENT_MAX &&
 		json_strings(document, places, COUNT_OF(places), true, a, hear, &h))
 		raise_to(&kind, h.kind);

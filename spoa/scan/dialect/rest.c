@@ -1,10 +1,10 @@
-/* Any other JSON, form or text: no roles, nothing that must be so, errors in the shape
- * that most clients know. */
+/* The family `rest`: any other JSON, form or plain text. The strings have no roles, no member
+ * is required, and errors have OpenAI's form, which most clients know. */
 #include "scan/dialect/family.h"
 
 /* clang-format off */
-/* Where clients of APIs that have no table of their own yet send back what the provider
- * sealed: Gemini, Anthropic's blocks on other paths and in batches, Bedrock. */
+/* Places where clients return content that a provider sealed, for APIs without a table of their
+ * own: Gemini, Anthropic's blocks on other paths and in batches, Bedrock. */
 #define GEMINI(at) \
 	{ at "contents[*].parts[*].thoughtSignature",      NULL, 0, NULL }, \
 	{ at "contents[*].parts[*].thought_signature",     NULL, 0, NULL }
@@ -28,7 +28,8 @@ static const struct seal_row rest_seals[] = {
 /* clang-format on */
 
 const struct table table_rest = { .no_models = true, .seals = rest_seals, .tree = TREE };
-/* Of a family's paths that have no table: what names a model there is one. */
+/* For a family's paths without a table. Unlike in table_rest, members that name a model
+ * count. */
 const struct table table_any = { .seals = rest_seals, .tree = TREE };
 
 const struct dialect dialect_rest = {

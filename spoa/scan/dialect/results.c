@@ -1,6 +1,14 @@
-/* Which tools gave the results that a request brings: a result names its call by an id, and the
- * call, in an earlier turn of the same request, names its tool; a few dialects name the tool in
- * the result. Read apart from the body's texts, where a rule asks.
+/* Finds the tools whose results a request contains. A result names its call by an id. The call,
+ * in an earlier turn of the same request, names the tool. A few dialects name the tool in the
+ * result itself. The request is parsed again for this, only if a rule of the policy uses the
+ * names.
+ *
+ * Steps for each request: read_result_value() walks the objects at `places` and sorts them into
+ * calls and results; name_results() joins both lists by id.
+ *
+ * Example: {"role":"tool","tool_call_id":"c1"} is a result. It has the name "search" if an
+ * earlier message has {"id":"c1","function":{"name":"search"}}.
+ *
  * https://platform.openai.com/docs/api-reference/chat/create (tool_call_id), …/responses/create
  * (call_id), https://docs.anthropic.com/en/api/messages (tool_use_id),
  * https://ai.google.dev/api/caching#FunctionResponse, AWS Bedrock Converse (toolUseId),
@@ -17,13 +25,14 @@
 
 enum { PATH_MAX_BYTES = 96 };
 
-/* Objects that are calls or results; arrays are passed through. */
+/* Paths of objects that are calls or results; arrays count as their elements. BY_TYPE: the
+ * object's `type` or `role` decides. */
 /* clang-format off */
 static const struct place {
 	const char *path;
 	enum { BY_TYPE, CALL, RESULT } is;
 } places[] = {
-	{ "messages", BY_TYPE }, /* chat: role tool */ { "messages.tool_calls", CALL },
+	{ "messages", BY_TYPE }, /* chat: role "tool" */ { "messages.tool_calls", CALL },
 	{ "messages.content", BY_TYPE }, /* Anthropic */
 	{ "messages.content.toolUse", CALL }, /* Bedrock */ { "messages.content.toolResult", RESULT },
 	{ "input", BY_TYPE }, /* Responses, Gemini's interactions */ { "input.content", BY_TYPE },
@@ -41,10 +50,11 @@ static const struct place {
 	{ "tool_results", RESULT }, /* Cohere's v1 */ { "chat_history.tool_results", RESULT },
 	{ "tool_outputs", RESULT }, /* OpenAI's assistants */
 };
-/* What an object says of itself. */
+/* Members by which an object describes itself. */
 static const char *const refs[] = { "call_id", "tool_call_id", "tool_use_id", "toolUseId" };
 static const char *const names[] = { "name", "tool_name", "toolType", "tool_type" };
-static const char *const holders[] = { "function", "custom", "call" }; /* of the name */
+/* objects that contain the name */
+static const char *const holders[] = { "function", "custom", "call" };
 static const char *const outputs[] = { "output", "outputs", "result", "results", "logs",
 	"error" };
 static const char *const results[] = { "_result", "_output", "function.result",
@@ -54,11 +64,13 @@ static const char *const own_calls[] = { "function_call", "custom_tool_call", "f
 static const char *const roles[] = { "tool", "function" };
 /* clang-format on */
 
+/* The members of one object that matter; empty: the object does not have the member. */
 struct said {
 	struct span type, role, id, ref, name;
-	bool output; /* of what the provider ran: call and result are one item */
+	bool output; /* a tool that the provider ran: call and result are one item */
 };
 
+/* The id of a call and the name of its tool. */
 struct link {
 	struct span id, name;
 };
@@ -67,12 +79,13 @@ struct links {
 	size_t n, room;
 };
 
+/* One run of dialect_results(). All memory is in the arena. */
 struct reading {
 	struct json *j;
 	struct span in;
 	struct arena *a;
-	struct links called, answered; /* of one request */
-	struct span *names;	       /* of all */
+	struct links called, answered; /* calls and results of one request */
+	struct span *names;	       /* tools of all requests so far */
 	size_t nnames, room;
 	char path[PATH_MAX_BYTES];
 };
@@ -109,7 +122,7 @@ name_add(struct reading *r, struct span name)
 	return ARENA_PUSH(r->a, r->names, r->nnames, r->room, 16, name) ? 0 : ERR_NOMEM;
 }
 
-/* What an object is, once it was read. */
+/* Adds an object to the calls or to the results, after its members were read. */
 static int
 settle_result(struct reading *r, const struct place *at, const struct said *s)
 {
@@ -138,7 +151,7 @@ keep_result(struct reading *r, struct span *to, const struct json_event *ev)
 	return to->p ? 0 : ERR_NOMEM;
 }
 
-/* With its brace read, to its end: {"name": …}. */
+/* Reads an object that contains a name ({"name": …}), from behind its brace to its end. */
 static int
 read_holder(struct reading *r, struct said *s)
 {
@@ -154,7 +167,7 @@ read_holder(struct reading *r, struct said *s)
 	return err;
 }
 
-/* The member of what an object says of itself; NULL: none. */
+/* Returns the member of `s` for this key, or NULL. */
 static struct span *
 result_member(struct said *s, struct span key)
 {
@@ -166,8 +179,8 @@ result_member(struct said *s, struct span key)
 				      : NULL;
 }
 
-/* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
- * where no place leads on. */
+/* Reads a value whose first token has been read; path[0..n) leads to the value. The recursion
+ * ends at objects whose path is not a prefix of any place. */
 static int
 read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev)
 {
@@ -196,7 +209,7 @@ read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_ev
 		if (at && tok == JSON_OBJECT && at->is != BY_TYPE && SPAN_IN(key, holders)) {
 			err = read_holder(r, &s);
 		} else if (at && tok == JSON_STRING) {
-			/* an empty one says nothing: of two names the other counts */
+			/* an empty name does not replace another one */
 			struct span *member = result_member(&s, key);
 			if (member && in.start < in.end)
 				err = keep_result(r, member, &in);
@@ -212,14 +225,14 @@ read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_ev
 	return err || !at ? err : settle_result(r, at, &s);
 }
 
-/* Of a text, or of what begins with one: a link with its id. */
+/* Compares by the first member: a span, or a link by its id. */
 static int
 by_first_text(const void *a, const void *b)
 {
 	return span_order(*(const struct span *)a, *(const struct span *)b);
 }
 
-/* Both in the order of their ids: each id is looked for once, however many have it. */
+/* Joins calls and results. Both lists are sorted by id, so that each id is looked up once. */
 static int
 name_results(struct reading *r)
 {
@@ -259,7 +272,7 @@ dialect_results(
 		size_t top = b->marks.request[i].top;
 		struct json_event ev;
 		if (!top || top > raw.n)
-			return ERR_TRUNCATED; /* the bytes are gone */
+			return ERR_TRUNCATED; /* the request's bytes are no longer kept */
 		r.in = span_cut(raw, top - 1, raw.n);
 		if (!(r.j = json_open(a, r.in)))
 			return ERR_NOMEM;
@@ -267,7 +280,7 @@ dialect_results(
 		if (!err)
 			err = name_results(&r);
 	}
-	/* Some results are in places that this does not know. */
+	/* Results in unknown places count as results without a name. */
 	for (size_t i = 0; i < b->nsegments && !err && !r.nnames; i++)
 		if (b->segments[i].role == ROLE_TOOL_RESULT)
 			err = name_add(&r, SPAN_LIT(""));

@@ -1,4 +1,6 @@
-/* JSON-RPC 2.0 as MCP speaks it: which requests are in a body. */
+/* JSON-RPC 2.0 as MCP uses it: finds the ids of the requests in a body, which may be one
+ * message or an array of messages. Longer bodies than BODY_MAX bytes are not searched, and ids
+ * beyond IDS_MAX bytes in total are left out. */
 #include "base/buf.h"
 #include "base/codec/json.h"
 #include "base/err.h"
@@ -7,11 +9,12 @@
 
 enum {
 	BODY_MAX = 4 << 20,
-	ID_MAX = 256, /* bytes of an id, as it is written */
+	ID_MAX = 256, /* bytes of an id as written, quotes included */
 	IDS_MAX = 4096,
 };
 
-/* The members of one message, whose brace was read. False: it is no JSON. */
+/* Reads the members of a message whose brace has been read. *id: the id as written; empty if
+ * there is none, or no member `jsonrpc`. Returns false if the message is not JSON. */
 static bool
 read_message(struct json *j, struct arena *a, struct span in, struct span *id)
 {

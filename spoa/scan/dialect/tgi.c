@@ -1,5 +1,6 @@
-/* Hugging Face's Text Generation Inference: /generate, /generate_stream and / by `stream`;
- * OpenAI's under /v1. https://huggingface.github.io/text-generation-inference/ */
+/* The family `tgi`: Hugging Face's Text Generation Inference. /generate, /generate_stream, and
+ * / with `stream`; OpenAI's paths under /v1.
+ * https://huggingface.github.io/text-generation-inference/ */
 #include "scan/dialect/openai.h"
 
 /* clang-format off */
@@ -28,7 +29,7 @@ static const struct param_row params[] = {
 };
 /* clang-format on */
 
-/* The server has one model: no body names it, but an adapter. */
+/* The server has one model. Bodies name no model, only an adapter. */
 #define GENERATE                                                                               \
 	.rows = generate_rows, .params = params, .cap = "parameters.max_new_tokens",           \
 	.tree = TREE

@@ -1,7 +1,14 @@
-/* Token counts in answers: what the rows of a family say of the values that the reader of a
- * document comes by. Members that are unknown are passed over, null is absent. One count that
- * is no plain integer, or is there twice, spoils all of them: what is left of a usage is less
- * than what was used, and the reservation stays. */
+/* Reads token counts from responses. The reader of a document reports the place of each value;
+ * this file compares the place with the rows of the family (usage_rows.c) and keeps the counts.
+ * Unknown members are skipped, and null counts as absent.
+ *
+ * If one count is not a plain integer, or occurs twice, the whole usage is unknown: the
+ * remaining counts would be too low. The reservation is then charged instead.
+ *
+ * How it works: a family has at most 48 rows, so a set of rows is a bit mask. usage_begin()
+ * starts with all rows. usage_member() keeps the rows whose path continues with the member's
+ * key, until a path ends and the value counts. Example: below "usage" all rows of "usage.*"
+ * remain, below "usage.prompt_tokens" one. */
 #include "scan/dialect/usage.h"
 
 #include "base/among.h"
@@ -10,18 +17,20 @@
 #include "base/err.h"
 #include "scan/dialect/family.h"
 
-/* More is a provider's mistake, which would end a budget for good: as if it said nothing. Sums
- * of a few stay far from overflow. */
+/* Highest count that is believed. A larger one is a provider's mistake that could exhaust a
+ * budget, so the usage becomes unknown. Sums of a few counts stay far below overflow. */
 #define TOKENS_MAX (INT64_C(1) << 32)
 
-/* A cache that was changed so soon was made just now. */
+/* A cache that was changed within this time of its creation (in ns) was created by this
+ * request. */
 #define MADE_NS (INT64_C(60) * 1000000000)
 
-/* Rows are bits: those of a family below SAID, then said_rows. */
+/* Bits of a row mask: the family's rows are below bit 48, said_rows follow. */
 enum { SAID = 48 };
 #define OF_FAMILY ((UINT64_C(1) << SAID) - 1)
 
-/* What answers say in words of what they cost: of the rate the last word counts. */
+/* Words in responses that affect the price: service tier, speed, region, and the times of a
+ * cache. If the tier is stated more than once, the last one counts. */
 enum said { SAID_SERVICE, SAID_SPEED, SAID_REGION, SAID_MADE, SAID_CHANGED, SAID_UNTIL };
 static const struct {
 	const char *path;
@@ -40,19 +49,21 @@ static const struct {
 	{ "expireTime", SAID_UNTIL },
 };
 
+/* The counts of one document, in the reader's arena. Created when the first value counts. */
 struct usage_counts {
 	const struct usage_row *rows;
-	uint64_t read; /* rows that a value was read for */
+	uint64_t read; /* mask of the rows that have a value */
 	int64_t of_row[SAID];
 	enum price_service service;
 	bool fast, us_only;
 	bool spoilt;
 	struct span id;
-	int64_t began_ns, until_ns; /* of a cache: when it was made or changed, and its end */
+	/* a cache: last change and expiry, ns since 1970; 0: unknown */
+	int64_t began_ns, until_ns;
 	int64_t made_ns;
 };
 
-/* NULL: no memory. */
+/* Returns the counts, creating them first if needed; NULL: no memory. */
 static struct usage_counts *
 counts_of(struct usage_reader *r)
 {
@@ -62,7 +73,7 @@ counts_of(struct usage_reader *r)
 	return r->counts;
 }
 
-/* ---- where a value is ---- */
+/* ---- the place of a value ---- */
 
 static const char *
 path_of(const struct usage_reader *r, unsigned row)
@@ -70,7 +81,8 @@ path_of(const struct usage_reader *r, unsigned row)
 	return row < SAID ? r->d->usage[row].path : said_rows[row - SAID].path;
 }
 
-/* Of each family's rows and said_rows: all, and those by the first letters of their paths. */
+/* One index a family: the mask of all rows (the family's and said_rows), and of the rows by the
+ * low five bits of the path's first letter. */
 enum { LETTER = 31 };
 struct usage_index {
 	const struct usage_row *rows;
@@ -93,7 +105,7 @@ fill_indexes(void)
 	for (size_t i = 0; i < COUNT_OF(indexes); i++) {
 		struct usage_index *x = &indexes[i];
 		for (unsigned n = 0; x->rows[n].path; n++) {
-			INVARIANT(n < SAID); /* rows of our own tables */
+			INVARIANT(n < SAID); /* our own tables are at fault */
 			index_row(x, n, x->rows[n].path);
 		}
 		for (unsigned n = 0; n < COUNT_OF(said_rows); n++)
@@ -111,12 +123,12 @@ usage_begin(struct usage_reader *r, const struct dialect *d, struct span json, s
 		return (struct usage_place){ 0 };
 	while (i < COUNT_OF(indexes) && indexes[i].rows != d->usage)
 		i++;
-	INVARIANT(i < COUNT_OF(indexes)); /* a family's rows are among ours */
+	INVARIANT(i < COUNT_OF(indexes)); /* every family's rows are listed in `indexes` */
 	r->index = &indexes[i];
 	return (struct usage_place){ .part = USAGE_ROWS, .top = true, .below = r->index->all };
 }
 
-/* Of an element of a list, or of an object in it that is known to count. */
+/* Returns the place of a member of a list's element, or of a nested object that can count. */
 static struct usage_place
 element_member(struct usage_place at, struct span key)
 {
@@ -162,8 +174,9 @@ begins(const char *path, struct span key)
 struct usage_place
 usage_member(const struct usage_reader *r, struct usage_place at, struct span key)
 {
-	/* Some events carry the whole answer, or what is new of it, under a name: Anthropic's
-	 * message_start, Cohere's message-end, the last one of responses. */
+	/* Members that contain the whole response or the changed part of it: Anthropic's
+	 * message_start, Cohere's message-end, the last event of OpenAI's responses. The rows
+	 * start again below them. */
 	static const char *const holders[] = { "message", "delta", "response", "interaction" };
 	struct usage_place in = { .part = USAGE_ROWS,
 		.at = (unsigned short)(at.at + key.n + 1) };
@@ -212,9 +225,9 @@ usage_element(const struct usage_place *at, struct usage_element *e)
 	return in;
 }
 
-/* ---- what is there ---- */
+/* ---- the value there ---- */
 
-/* Of a number, or one in a text: whole seconds, a part of one counts as one. */
+/* Parses seconds from a number or a string, rounded up: "1.2" is 2. */
 static bool
 seconds(struct span text, uint64_t *v)
 {
@@ -309,7 +322,7 @@ usage_value(struct usage_reader *r, const struct usage_place *at, const struct j
 	}
 }
 
-/* What elements of one name say adds up. */
+/* Adds the number of an element to the rows of its name. */
 static void
 count_element(struct usage_reader *r, const struct usage_place *at, struct span name,
 	uint64_t n, bool spoilt)
@@ -338,15 +351,15 @@ usage_element_end(
 	if (e->mapped)
 		count_element(r, at, SPAN_LIT("maps"), 1, false);
 	if (e->tok == JSON_NULL)
-		n = e->count.n ? 0 : 1; /* null is none */
+		n = e->count.n ? 0 : 1; /* a count of null is 0 */
 	count_element(r, at, e->name, n, e->tok != JSON_NULL && !counted);
 }
 
-/* ---- what it comes to ---- */
+/* ---- totals ---- */
 
 struct totals {
 	bool seen[USAGE_FIELDS];
-	int64_t v[USAGE_FIELDS]; /* by usage_row.field */
+	int64_t v[USAGE_FIELDS]; /* indexed by usage_row.field */
 	uint64_t kept_s;
 };
 
@@ -364,14 +377,14 @@ add_up(const struct usage_counts *c)
 		v[u->field] += c->of_row[i];
 		t.seen[u->field] = true;
 	}
-	/* Bedrock's totals say whether what was cached is a part of the input */
+	/* Bedrock's total shows whether the input includes the cached tokens */
 	if (!t.seen[USAGE_TOTAL] || v[USAGE_TOTAL] != v[USAGE_INPUT] + v[USAGE_OUTPUT])
 		v[USAGE_INPUT] += v[USAGE_APART];
-	/* xAI's total shows that what was thought is apart from the output */
+	/* xAI's total shows that the output excludes reasoning tokens */
 	if (t.seen[USAGE_TOTAL] && t.seen[USAGE_OUTPUT] && v[USAGE_REASONING] > 0 &&
 		v[USAGE_TOTAL] == v[USAGE_INPUT] + v[USAGE_OUTPUT] + v[USAGE_REASONING])
 		v[USAGE_OUTPUT] += v[USAGE_REASONING];
-	/* where only the total says what the output was (embeddings have none) */
+	/* only the total reveals the output; embeddings have none */
 	if (!t.seen[USAGE_OUTPUT] && t.seen[USAGE_INPUT] && t.seen[USAGE_TOTAL] &&
 		v[USAGE_TOTAL] >= v[USAGE_INPUT]) {
 		v[USAGE_OUTPUT] = v[USAGE_TOTAL] - v[USAGE_INPUT];
@@ -380,8 +393,8 @@ add_up(const struct usage_counts *c)
 	return t;
 }
 
-/* What is counted by the piece: images only where there are no tokens, and then, as for
- * searches, there are none. */
+/* Converts counts by piece. Images count only if no tokens were reported. If only pieces were
+ * reported, input and output are known to be 0. */
 static void
 count_pieces(const struct usage_counts *c, struct totals *t)
 {
@@ -393,7 +406,8 @@ count_pieces(const struct usage_counts *c, struct totals *t)
 		t->seen[USAGE_SECONDS] = true;
 	}
 	pieces |= t->seen[USAGE_SECONDS];
-	/* a cache that is kept: its tokens are written once, and kept from then on */
+	/* A stored cache: its tokens are written once, and then kept for the time until it
+	 * expires. */
 	if (!tokens && t->seen[USAGE_KEPT] && c->until_ns > c->began_ns && c->began_ns > 0) {
 		if (c->began_ns - c->made_ns < MADE_NS)
 			v[USAGE_INPUT] = v[USAGE_WRITE] = v[USAGE_KEPT];
@@ -408,7 +422,7 @@ count_pieces(const struct usage_counts *c, struct totals *t)
 		t->seen[USAGE_INPUT] = t->seen[USAGE_OUTPUT] = true;
 }
 
-/* By kind the field that says it. */
+/* The usage field of each price kind; 0: none. */
 static const enum usage_field field_of[PRICE_KINDS] = {
 	[PRICE_CACHED] = USAGE_CACHED,
 	[PRICE_WRITE] = USAGE_WRITE,
@@ -427,7 +441,7 @@ static const enum usage_field field_of[PRICE_KINDS] = {
 	[PRICE_SECONDS] = USAGE_SECONDS,
 };
 
-/* The details' part; counts of a stream are totals so far. */
+/* Raises the details to these counts, because the counts of a stream are totals so far. */
 static void
 raise_details(struct usage *u, const struct usage_counts *c, const struct totals *t)
 {
@@ -479,8 +493,8 @@ usage_event(const struct usage_counts *c, struct span event, struct usage *u)
 	raise_details(u, c, &t);
 	u->spoilt |= c->spoilt;
 	u->input_seen |= t.seen[USAGE_INPUT];
-	/* What message_start says of the output is where it begins: a stream cut
-	 * after it has unknown usage. */
+	/* The output in message_start is only a start value. If the stream is cut after it, the
+	 * usage is unknown. */
 	bool counts = t.seen[USAGE_OUTPUT] && !span_is(event, "message_start");
 	u->output_seen |= counts;
 	u->known = u->input_seen && u->output_seen && !u->spoilt;

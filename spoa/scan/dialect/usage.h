@@ -1,5 +1,7 @@
-/* What an answer counts of itself: its reader says of each value where it is, and goes down the
- * rows of the family with it (scan/dialect/usage_rows.c). owner: whoever reads the document. */
+/* Usage counts of a response. The reader of a JSON document tracks its place in the family's
+ * rows (usage_rows.c) with usage_begin(), usage_member() and usage_element(), and reports each
+ * value with usage_value(). Thus usage is read in the same pass as the texts. Owner: the reader
+ * of the document; one thread. */
 #ifndef SCAN_DIALECT_USAGE_H
 #define SCAN_DIALECT_USAGE_H
 
@@ -7,19 +9,20 @@
 #include "base/codec/json.h"
 #include "scan/dialect/dialect.h"
 
-/* path = member { "." member } [ "[]." element ]. An array's element is named by its
- * "modality", "ttl" or "type", "image" where it has none but is one, and "webSearchQueries"
- * where it is grounded. It counts its "tokenCount" or "inputTokens", or the queries; one that
- * has neither is one. Elements of one name add up. */
+/* One place of a count. path = member { "." member } [ "[]." element ]. The name of an array's
+ * element is its "modality", "ttl" or "type". An element without these is "image" if it is an
+ * image, and "webSearchQueries" if it is grounded by a search. An element counts its
+ * "tokenCount" or "inputTokens", or its queries; an element without a count counts 1. Elements
+ * with the same name are summed. Example: "usageMetadata.promptTokensDetails[].AUDIO". */
 struct usage_row {
 	const char *path;
-	/* rows of one field add up */
+	/* Several rows of one field are summed. */
 	enum usage_field {
 		USAGE_INPUT,
 		USAGE_OUTPUT,
 		/* parts of the input */
 		USAGE_CACHED,
-		USAGE_WRITE, /* what is kept for an hour too */
+		USAGE_WRITE, /* all cache writes, including those kept for an hour */
 		USAGE_WRITE_1H,
 		USAGE_AUDIO_IN,
 		USAGE_IMAGE_IN,
@@ -27,53 +30,56 @@ struct usage_row {
 		USAGE_REASONING,
 		USAGE_AUDIO_OUT,
 		USAGE_IMAGE_OUT,
-		/* by the piece */
+		/* counted by piece */
 		USAGE_IMAGES,
 		USAGE_SEARCHES,
 		USAGE_MAPS,
 		USAGE_SESSIONS,
 		USAGE_FILES,
 		USAGE_DRAWN,
-		USAGE_SECONDS, /* a fraction is one more */
-		USAGE_LENGTH,  /* likewise, where nothing else is counted */
-		USAGE_KEPT,    /* tokens of a cache that was made */
-		USAGE_APART,   /* input too, unless a total shows that it is in the input */
+		USAGE_SECONDS, /* rounded up to whole seconds */
+		USAGE_LENGTH,  /* also seconds, used only if nothing else is counted */
+		USAGE_KEPT,    /* tokens of a created cache */
+		/* input in addition, unless a total shows that the input includes it */
+		USAGE_APART,
 		USAGE_TOTAL,
 		USAGE_FIELDS
 	} field;
-	bool instead; /* counts where no row of its field before it does */
+	bool instead; /* used only if no earlier row of its field has a count */
 };
-/* usage_rows.c; path NULL last */
+/* usage_rows.c; the last row has path NULL */
 extern const struct usage_row usage_openai[], usage_anthropic[], usage_gemini[],
 	usage_bedrock[], usage_cohere[], usage_ollama[], usage_tgi[];
 
-struct usage_counts; /* of a document; NULL: none */
+/* The counts of one document, in the arena; NULL: no member counted yet. */
+struct usage_counts;
 struct usage_index;
 
+/* The state of one read. Zeroed by usage_begin(); owned by the document's reader. */
 struct usage_reader {
 	const struct dialect *d;
 	struct span json;
 	struct arena *a;
-	struct usage_counts *counts; /* in the arena */
-	const struct usage_index *index; /* of the family's rows */
-	bool failed;		     /* it had no memory */
+	struct usage_counts *counts;	 /* in the arena */
+	const struct usage_index *index; /* index of the family's rows */
+	bool failed;			 /* an allocation failed */
 };
 
-/* An element of a list that counts: its name, and how many it is. */
+/* One element of a counting list while it is read: its name and its number. */
 struct usage_element {
 	struct span name, count;
-	enum json_tok tok; /* of the count; JSON_NULL: it has none, and is one itself */
-	uint64_t queries;  /* Gemini's grounding, in a candidate: what was searched for */
+	enum json_tok tok; /* token of the count; JSON_NULL: no count, the element counts 1 */
+	uint64_t queries;  /* Gemini: number of search queries in a candidate's grounding */
 	bool searched, mapped;
 };
 
-/* Where a value is. All zero: nothing there counts, nor below. */
+/* The reader's place in the rows. All zero: neither this value nor anything below counts. */
 struct usage_place {
 	enum usage_part {
 		USAGE_NOTHING,
 		USAGE_ROWS,
-		USAGE_ID, /* of the document */
-		/* below an element */
+		USAGE_ID, /* the document's id */
+		/* inside an element of a list */
 		USAGE_ELEMENT,
 		USAGE_NAME,
 		USAGE_IMAGE,
@@ -83,38 +89,41 @@ struct usage_place {
 		USAGE_CHUNKS,
 		USAGE_CHUNK,
 	} part;
-	bool top;		    /* the document */
-	bool leads;		    /* rows of the family are below */
-	unsigned short at;	    /* so many bytes of the rows' paths lead here */
-	uint64_t here, below, list; /* rows of this value, of members, of elements */
+	bool top;	   /* the document itself */
+	bool leads;	   /* some row continues below this member */
+	unsigned short at; /* length in bytes of the common path prefix */
+	/* bit sets of rows: this value, its members, its elements */
+	uint64_t here, below, list;
 	struct usage_element *element;
 };
 
-/* Of the object that is the document; nothing in it counts where `d` is NULL. */
+/* Begins a document; returns the place of its top object. If `d` is NULL, nothing counts. */
 struct usage_place usage_begin(
 	struct usage_reader *r, const struct dialect *d, struct span json, struct arena *a);
-/* Of an object's member. */
+/* Returns the place of an object's member. */
 struct usage_place usage_member(
 	const struct usage_reader *r, struct usage_place at, struct span key);
-/* Of the next element of the array that is there; `e` is its own, while it is read. */
+/* Returns the place of the next element of the array at `at`. `e` is storage for the element
+ * while it is read. */
 struct usage_place usage_element(const struct usage_place *at, struct usage_element *e);
-/* The value there, by its first token. */
+/* Reports the first token of the value at a place. */
 void usage_value(
 	struct usage_reader *r, const struct usage_place *at, const struct json_event *ev);
-/* An element that is an object was read; `at`: of its array. */
+/* Reports that an element (an object) is complete. `at`: the place of its array. */
 void usage_element_end(
 	struct usage_reader *r, const struct usage_place *at, const struct usage_element *e);
 
-/* Of a whole response. */
+/* Fills *u from the counts of a whole response. */
 void usage_whole(const struct usage_counts *c, struct usage *u);
-/* Of one event; merges into *u (Anthropic splits it over message_start and message_delta; the
- * values are cumulative). True: it counts the output so far. */
+/* Merges the counts of one stream event into *u. Values are cumulative: Anthropic reports input
+ * in message_start and output in message_delta. Returns true if the event reports the output so
+ * far. */
 bool usage_event(const struct usage_counts *c, struct span event, struct usage *u);
-/* A key was there twice: it may have been a count. */
+/* Marks the usage as unreliable because a key that may be a count occurred twice. */
 void usage_spoil(const struct dialect *d, struct usage *u);
-/* True where a member of that name may be a count of usage_event(), or hold one: usage,
- * usageMetadata, eval_count and the like. An event without one, or with null for it, has none.
- */
+/* Returns true if a member with this name may be or contain a count for usage_event(): usage,
+ * usageMetadata, eval_count and similar. An event without such a member, or with null for it,
+ * has no usage. */
 bool usage_key_counts(struct span key);
 
 #endif

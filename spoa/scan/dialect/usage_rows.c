@@ -1,11 +1,11 @@
-/* Where each family's answers count tokens. Rows of one field add up. Parts of the input and of
- * the output have fields of their own, which are taken out of them once (usage_split()), so
- * that nothing is counted twice. */
+/* The places of token counts in each family's responses. Rows of one field are summed, except
+ * rows with `instead`. Parts of the input and the output have fields of their own;
+ * usage_split() subtracts them from the totals, so that each token is charged once. */
 #include "scan/dialect/family.h"
 
 /* clang-format off */
-/* Chat completions and those that answer so; responses, images and transcriptions; Groq;
- * llama.cpp's own. https://platform.openai.com/docs/api-reference */
+/* OpenAI's chat completions and compatible servers; responses, images and transcriptions; Groq;
+ * llama.cpp's own endpoint. https://platform.openai.com/docs/api-reference */
 const struct usage_row usage_openai[] = {
 	{ "usage.prompt_tokens",                       USAGE_INPUT,  false },
 	{ "usage.input_tokens",                        USAGE_INPUT,  true },
@@ -51,7 +51,8 @@ const struct usage_row usage_openai[] = {
 	{ 0 },
 };
 
-/* What was cached is apart from the input. https://docs.anthropic.com/en/api/messages */
+/* Anthropic's input_tokens exclude cached tokens, so the cache counts are added to the input.
+ * https://docs.anthropic.com/en/api/messages */
 #define ANTHROPIC(instead) \
 	{ "usage.input_tokens",                        USAGE_INPUT,  instead }, \
 	{ "usage.cache_creation_input_tokens",         USAGE_INPUT,  false }, \
@@ -64,7 +65,7 @@ const struct usage_row usage_openai[] = {
 	{ "usage.output_tokens",                       USAGE_OUTPUT, instead }
 const struct usage_row usage_anthropic[] = { ANTHROPIC(false), { 0 } };
 
-/* What was thought is apart from the candidates; what was cached is a part of the prompt.
+/* Candidates exclude thought tokens, so both are summed. The prompt includes cached tokens.
  * https://ai.google.dev/api/generate-content#UsageMetadata */
 const struct usage_row usage_gemini[] = {
 	{ "usageMetadata.promptTokenCount",            USAGE_INPUT,  false },
@@ -77,13 +78,13 @@ const struct usage_row usage_gemini[] = {
 	{ "usageMetadata.totalTokenCount",             USAGE_TOTAL,  false },
 	{ "usageMetadata.cachedContentTokenCount",     USAGE_CACHED, false },
 	{ "usageMetadata.thoughtsTokenCount",          USAGE_REASONING, false },
-	/* embeddings: nothing is made */
+	/* embeddings: the total equals the input */
 	{ "usageMetadata.promptTokenCount",            USAGE_TOTAL,  true },
 	{ "predictions[].token_count",                 USAGE_INPUT,  true }, /* Vertex */
 	{ "predictions[].token_count",                 USAGE_TOTAL,  true },
 	{ "predictions[].image",                       USAGE_IMAGES, false },
 	{ "usageMetadata.totalTokenCount",             USAGE_KEPT,   false },
-	/* interactions, where what was thought is apart, too */
+	/* interactions: the output excludes thought tokens here too */
 	{ "usage.total_input_tokens",                  USAGE_INPUT,  false },
 	{ "usage.total_tool_use_tokens",               USAGE_INPUT,  false },
 	{ "usage.total_output_tokens",                 USAGE_OUTPUT, false },
@@ -97,7 +98,8 @@ const struct usage_row usage_gemini[] = {
 	{ "usage.grounding_tool_count[].google_search", USAGE_SEARCHES, false },
 	{ "usage.grounding_tool_count[].google_maps",  USAGE_MAPS, false },
 	{ "candidates[].maps",                         USAGE_MAPS, false },
-	{ "candidates[].webSearchQueries",             USAGE_SEARCHES, false }, /* of 2.5 and older a request is charged once, not each query */
+	/* models up to 2.5 are charged by request, not by query */
+	{ "candidates[].webSearchQueries",             USAGE_SEARCHES, false },
 	{ "usageMetadata.promptTokensDetails[].AUDIO",   USAGE_AUDIO_IN, false },
 	{ "usageMetadata.promptTokensDetails[].IMAGE",   USAGE_IMAGE_IN, false },
 	{ "usageMetadata.candidatesTokensDetails[].AUDIO", USAGE_AUDIO_OUT, false },
@@ -105,8 +107,8 @@ const struct usage_row usage_gemini[] = {
 	{ 0 },
 };
 
-/* Converse, and invoke of Claude, Nova, Llama, Titan and what answers as OpenAI's do. Others say it
- * in the head, of streams in the last event.
+/* Converse, and invoke of Claude, Nova, Llama, Titan and models with OpenAI's format. Other
+ * models report usage in response headers, or in the last event of a stream.
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html */
 const struct usage_row usage_bedrock[] = {
 	{ "usage.inputTokens",                         USAGE_INPUT,  false },
@@ -131,8 +133,8 @@ const struct usage_row usage_bedrock[] = {
 	{ 0 },
 };
 
-/* The tokens, or, where those are not said (embed), the units that are billed: then there is
- * nothing but input. https://docs.cohere.com/reference/chat */
+/* Tokens, or billed units if no tokens are reported (embed): then the total equals the input.
+ * https://docs.cohere.com/reference/chat */
 const struct usage_row usage_cohere[] = {
 	{ "usage.tokens.input_tokens",                 USAGE_INPUT,  false },
 	{ "meta.tokens.input_tokens",                  USAGE_INPUT,  true },
@@ -146,7 +148,7 @@ const struct usage_row usage_cohere[] = {
 	{ 0 },
 };
 
-/* embed has nothing but input.
+/* For embed the total equals the input.
  * https://github.com/ollama/ollama/blob/main/docs/api.md */
 const struct usage_row usage_ollama[] = {
 	{ "prompt_eval_count",                         USAGE_INPUT,  false },

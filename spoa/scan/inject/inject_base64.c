@@ -1,9 +1,9 @@
-/* Base64 in texts that are scored (RFC 4648 sections 4 and 5): where a run ends, what it
- * decodes to, and whether that is text; see inject_walk.h. */
+/* Base64 in scored texts (RFC 4648 sections 4 and 5): finds the end of a run, decodes it, and
+ * checks whether the result is text; see inject_walk.h. */
 #include "base/codec/utf8.h"
 #include "scan/inject/inject_walk.h"
 
-enum { BASE64_LINE = 40 }; /* a run of so many may go on after a line end */
+enum { BASE64_LINE = 40 }; /* a line of at least this length can continue after a line end */
 
 size_t
 inject_base64_run(const char *p, size_t n)

@@ -1,7 +1,9 @@
-/* Words to features, features to blocks; see inject_walk.h. */
+/* Converts words to hashed features, and collects features into blocks; see inject_walk.h. Each
+ * word adds one feature for each of its characters (the n-gram that ends there) and four for
+ * the word with its predecessors. */
 #include "scan/inject/inject_walk.h"
 
-/* Of one word, at most, and what is written after. */
+/* upper bound of the features that one word writes, surplus ones included */
 enum { FEATURES_WORD = 2 * INJECT_WORD + 16 };
 
 #define ALPHA	     UINT32_C(0x9E3779B1)
@@ -46,7 +48,7 @@ make_room(struct inject_walk *w, unsigned units)
 	w->units += units;
 }
 
-/* A word, or a character of a script that does not separate them, for whoever watches. */
+/* Reports a word, or a character of a script without spaces, to seen() if it is watched. */
 static inline void
 see_word(struct inject_walk *w, uint32_t hash)
 {
@@ -67,14 +69,16 @@ gram_hash(const uint32_t *v, unsigned n)
 	return h;
 }
 
-/* The eight characters that end where character k of `x` does, after those of `before`. */
+/* Returns the eight characters that end with character k of x, preceded by those of
+ * `before`. */
 static inline uint64_t
 eight_ending(uint64_t before, uint64_t x, unsigned k)
 {
 	return (uint64_t)(((unsigned __int128)x << 64 | before) >> (8 * k + 8));
 }
 
-/* The last characters after a word that ends with the first n of x, and a space. */
+/* Returns the last characters after a word that ends with the first n of x, followed by a
+ * space. */
 static inline uint64_t
 and_space(uint64_t before, uint64_t x, size_t n)
 {
@@ -110,9 +114,9 @@ inject_syllables(struct inject_walk *w)
 		add_feature(w, gram_hash(v + i - 2, 3));
 }
 
-/* The eight features that end at the characters of `x`, of as many in a row as `mask` leaves of
- * eight. Eight whatever the word's length: what is too much is written over, and a loop whose
- * end is foreseen costs less than one that stops in time. */
+/* Writes the eight features of the n-grams that end at the characters of x; `mask` keeps the
+ * last four or five characters. Always eight: surplus ones are overwritten later, and a loop of
+ * constant length is faster than one that stops early. */
 static inline void
 in_a_row(uint16_t *f, uint64_t before, uint64_t x, uint64_t mask)
 {

@@ -1,12 +1,13 @@
-/* Characters as the injection model sees them: Unicode 15's letters by ranges, folded as
- * UTS #39 would compare them, as far as the scripts of attack texts need it. */
+/* Folds characters for the injection model: letters of Unicode 15 by ranges, folded as in UTS
+ * #39 for the scripts of attack texts. Changing a fold changes the features, so a model must be
+ * trained again. */
 #include "base/ascii.h"
 #include "base/codec/letters.h"
 #include "scan/inject/inject_walk.h"
 
 /* clang-format off */
-/* Look-alikes of ASCII in rows: `n` of them from `from` on, beginning with 'a' or '0', again
- * and again. */
+/* Ranges of letters and digits that resemble ASCII: the characters from `from` to `to` stand
+ * for `n` characters that begin with `first`, repeated. */
 static const struct dress {
 	uint32_t from, to;
 	char first;
@@ -62,7 +63,8 @@ fold_ascii(uint32_t *cp)
 static bool
 fold_latin(uint32_t *cp)
 {
-	/* ƀ Ɓ Ɖ Ɗ Ǝ Ə Ɠ Ƙ ƙ Ƴ ƴ ǝ Ǥ ǥ Ǿ ǿ ẟ Ỻ ỻ: letters of their own to the model */
+	/* ƀ Ɓ Ɖ Ɗ Ǝ Ə Ɠ Ƙ ƙ Ƴ ƴ ǝ Ǥ ǥ Ǿ ǿ ẟ Ỻ ỻ: the model was trained with these as letters of
+	 * their own */
 	static const uint16_t own[] = { 0x180, 0x181, 0x189, 0x18A, 0x18E, 0x18F, 0x193, 0x198,
 		0x199, 0x1B3, 0x1B4, 0x1DD, 0x1E4, 0x1E5, 0x1FE, 0x1FF, 0x1E9F, 0x1EFA,
 		0x1EFB };
@@ -81,7 +83,7 @@ fold_latin(uint32_t *cp)
 static uint32_t
 fold_lower(uint32_t cp)
 {
-	switch (cp) { /* letters of their own to the model */
+	switch (cp) { /* the model was trained with these as letters of their own */
 	case 0x0390:
 	case 0x03AA:
 	case 0x03AB:

@@ -1,4 +1,5 @@
-/* The injection model from its file or the program, patterns and mentions from the program. */
+/* Loads the injection model from its file or from the program, and the patterns and mentions
+ * from the program. */
 #include "base/scoped.h"
 #include "scan/inject/inject_model.h"
 
@@ -79,9 +80,9 @@ inject_model_read(struct inject_model *m, struct span bytes)
 	return good;
 }
 
-/* ---- life ---- */
+/* ---- loading ---- */
 
-/* Model, patterns and mentions, put into the program by the assembler. */
+/* Model, patterns and mentions, included in the program by the assembler. */
 extern const char inject_builtin[], inject_builtin_end[], inject_words[], inject_words_end[],
 	inject_around[], inject_around_end[];
 __asm__(".section .rodata\n"

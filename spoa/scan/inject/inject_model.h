@@ -1,4 +1,4 @@
-/* The model as it is stored and as it is scored; for inject_score.c, the trainer and tests. */
+/* The model in memory and in its file; for inject_score.c, the trainer and tests. */
 #ifndef SCAN_INJECT_INJECT_MODEL_H
 #define SCAN_INJECT_INJECT_MODEL_H
 
@@ -6,30 +6,33 @@
 #include "scan/inject/inject.h"
 #include "scan/inject/inject_pattern.h"
 
+/* The weights and calibration of a model. */
 struct inject_model {
 	int8_t weight[INJECT_BUCKETS];
-	double bias, scale; /* see inject_margin */
-	double suspect[INJECT_ORIGINS]; /* margins that score 0.5 */
-	double block[INJECT_ORIGINS];	/* and 0.9 */
+	double bias, scale; /* see inject_margin() */
+	double suspect[INJECT_ORIGINS]; /* margin that scores 0.5 */
+	double block[INJECT_ORIGINS];	/* margin that scores 0.9 */
 	char version[65];
 };
 
+/* A loaded model with its patterns. Owner: the arena of inject_load(). */
 struct inject {
 	struct inject_model model;
 	struct inject_patterns patterns, mentions;
-	uint64_t watch[INJECT_WATCH / 64]; /* of both */
+	uint64_t watch[INJECT_WATCH / 64]; /* bits of both pattern sets' words */
 	char version[65];
 };
 
-enum { INJECT_SOFT = 60 }; /* features: short texts weigh less */
+enum { INJECT_SOFT = 60 }; /* added to the number of features, so that short texts weigh less */
 
-/* The margin of a window whose n features weigh `sum`:
- * bias + scale * sum / sqrt(n + INJECT_SOFT). */
+/* Returns the margin of a window with n features of total weight `sum`: bias + scale * sum /
+ * sqrt(n + INJECT_SOFT). */
 double inject_margin(const struct inject_model *m, int64_t sum, size_t n);
-/* The margin of a text: its worst window's, less what the worst of so many windows scores
- * higher by chance. The thresholds are margins of texts. */
+/* Returns the margin of a text: its worst window's margin, less the amount by which the worst
+ * of so many windows is higher by chance. The thresholds refer to margins of texts. */
 double inject_text_margin(double worst, size_t windows);
-/* The file's bytes, and back: false where they are not such a file. */
+/* Write and read a model's file. inject_model_read() returns false if the bytes are not a valid
+ * file. */
 void inject_model_write(const struct inject_model *m, struct buf *out);
 bool inject_model_read(struct inject_model *m, struct span bytes);
 

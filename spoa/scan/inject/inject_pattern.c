@@ -1,4 +1,6 @@
-/* Patterns of words: reading them, and following them through a text. */
+/* Reads patterns of words from YAML, and follows them through a text. Following needs no list
+ * of candidates: each step remembers the last word that matched it, and a later step matches if
+ * at most `gap` words are between both. */
 #include "scan/inject/inject_pattern.h"
 
 #include <stdlib.h>
@@ -8,6 +10,7 @@
 static const char *const keys[] = { "id", "about", "words", "gap", "suspect", "weak", "command",
 	"alone", "address", "report", "unquoted", "match", "no_match" };
 
+/* The state of reading one file. */
 struct reader {
 	struct inject_patterns *p;
 	struct arena *a;
@@ -15,10 +18,10 @@ struct reader {
 	size_t room, least;
 };
 
-/* ---- one word ---- */
+/* ---- the hash of one word ---- */
 
 struct hashing {
-	struct inject_walk walk; /* first: seen() is given its address */
+	struct inject_walk walk; /* must be first: seen() receives its address */
 	uint32_t hash;
 };
 
@@ -100,7 +103,7 @@ read_examples(struct reader *r, const struct yaml_node *n, const char *what)
 				yaml_type_name(c));
 }
 
-/* Sets the bit of the pattern under way in *bits. */
+/* Sets the bit of the current pattern in *bits if the key is true. */
 static void
 read_flag(struct reader *r, const struct yaml_node *n, const char *key, uint64_t *bits)
 {
@@ -120,7 +123,7 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 	const struct yaml_node *c;
 	int64_t gap = 0;
 
-	p->match = p->no_match = n; /* where a missing one is reported */
+	p->match = p->no_match = n; /* place of the error if the examples are missing */
 	if (n->kind != YAML_MAPPING) {
 		diag_at(r->d, n, "a pattern is expected, found %s", yaml_type_name(n));
 		return;
@@ -203,7 +206,7 @@ inject_patterns_load(struct inject_patterns *p, struct arena *a, const char *nam
 	return d->errors == 0;
 }
 
-/* ---- following ---- */
+/* ---- following patterns ---- */
 
 static void
 advance(const struct inject_patterns *p, struct pattern_state *s, const struct pattern_word *w,

@@ -1,7 +1,7 @@
-/* Patterns over words: data in policies/detectors/injection/patterns.yaml. They look at the
- * words that the walk hands on, so that what hides a word from a reader of bytes does not
- * hide it from them, and they cost next to nothing where none of their words is there.
- * Mentions are the same over what is around a quotation (mentions.yaml). */
+/* Patterns over words, from policies/detectors/injection/patterns.yaml. A pattern sees the
+ * normalized words of the walk, so hiding a word from byte-wise readers does not hide it here.
+ * A text without any of their words costs almost nothing. Mentions are the same kind of
+ * patterns for the text around a quotation (mentions.yaml). */
 #ifndef SCAN_INJECT_INJECT_PATTERN_H
 #define SCAN_INJECT_INJECT_PATTERN_H
 
@@ -10,44 +10,52 @@
 
 enum { PATTERNS_MAX = 64, PATTERN_STEPS = 6, PATTERN_GAP_MAX = 16 };
 
+/* A pattern: step 0 matches one of a list of words, step 1 one of the next list, at most `gap`
+ * other words later, and so on. */
 struct inject_pattern {
 	const char *id;
 	unsigned steps, gap;
-	const struct yaml_node *match, *no_match; /* examples; NULL: none */
+	const struct yaml_node *match, *no_match; /* examples in the YAML; NULL: none */
 };
 
+/* A word of a step. Different patterns and steps can share a hash. */
 struct pattern_word {
 	uint32_t hash;
 	uint8_t pattern, step;
 };
 
+/* A set of patterns. The masks have one bit a pattern. */
 struct inject_patterns {
 	struct inject_pattern v[PATTERNS_MAX];
 	size_t n;
-	struct pattern_word *word; /* by hash, then pattern, then the last step first */
+	struct pattern_word *word; /* sorted by hash, then pattern, then descending step */
 	size_t nwords;
-	uint16_t first[257]; /* by the hash's upper byte: the first of `word` */
+	/* index in `word` of the first entry, by the upper byte of the hash */
+	uint16_t first[257];
 	uint64_t watch[INJECT_WATCH / 64];
-	uint64_t suspects;  /* of patterns, those that make a text suspect whatever the model
-			       says, */
-	uint64_t weak;	    /* and those that make a doubtful one suspect, no more */
-	uint64_t commands;  /* of mentions, those that say that what is quoted is to be done, */
-	uint64_t alone;	    /* those that count in a sentence of few words only, */
-	uint64_t addresses; /* those that tell the assistant what to be, */
-	uint64_t reports;   /* those whose sentence counts as a quotation, */
-	uint64_t unquoted;  /* and those that need no quotation marks */
+	/* patterns: raise the score even if the model is sure that the text is harmless */
+	uint64_t suspects;
+	/* patterns: raise a doubtful text to INJECT_SUSPECT, not to INJECT_BLOCK */
+	uint64_t weak;
+	uint64_t commands;  /* mentions: ask to act on the quotation */
+	uint64_t alone;	    /* mentions: count only in a sentence of a few words */
+	uint64_t addresses; /* mentions: tell the assistant what to be */
+	uint64_t reports;   /* mentions: the sentence counts as a quotation */
+	uint64_t unquoted;  /* mentions: need no quotation marks */
 };
 
-/* What of each pattern was seen so far; zero at the beginning of a text. */
+/* The progress of each pattern; all zero at the beginning of a text. */
 struct pattern_state {
-	uint32_t at[PATTERNS_MAX][PATTERN_STEPS]; /* number of the word and one */
-	uint64_t found;				  /* bit: pattern */
+	/* number of the word that matched the step, plus 1; 0: none */
+	uint32_t at[PATTERNS_MAX][PATTERN_STEPS];
+	uint64_t found; /* bits of complete patterns */
 };
 
-/* `least`: words that one has at least. False with *d filled. */
+/* Reads a file of patterns. `least`: the minimum number of steps. Returns false on errors,
+ * which are in *d. */
 bool inject_patterns_load(struct inject_patterns *p, struct arena *a, const char *name,
 	struct span text, size_t least, struct diag *d);
-/* The word number `index` has this hash, which `watch` knows. */
+/* Reports word number `index`, whose hash has a bit in `watch`. */
 void inject_pattern_word(const struct inject_patterns *p, struct pattern_state *s,
 	uint32_t hash, uint32_t index);
 

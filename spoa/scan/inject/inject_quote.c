@@ -1,4 +1,6 @@
-/* Quotations, by the marks that open and close them; see inject_quote.h. */
+/* Finds quotations by their opening and closing marks; see inject_quote.h. For each mark, the
+ * last closing mark found is remembered, so that no part of the text is searched twice for the
+ * same mark. */
 #include "scan/inject/inject_quote.h"
 
 #include <string.h>
@@ -6,12 +8,14 @@
 #include "base/ascii.h"
 
 enum {
-	NO_LETTER = 1, /* neither opens after a letter nor closes before one: "don't" */
+	NO_LETTER = 1, /* does not open after a letter or close before one: "don't" */
 	NO_DIGIT = 2,  /* does not open after an ASCII letter or digit: 5" */
-	LINE = 4,      /* opens at the beginning of a line only; the text's end closes, too */
+	/* opens only at the beginning of a line; the end of the text closes it too */
+	LINE = 4,
 };
 
-/* Of several that open, the first row's; of rows that open alike, the one that closes first. */
+/* If several marks open at one place, the first row's counts. Of rows with the same opening
+ * mark, the one that closes first counts. */
 static const struct mark {
 	const char *open, *close;
 	unsigned flags;
@@ -49,8 +53,8 @@ static const bool may_open[256] = {
 	[0xe3] = true,
 };
 
-/* ‘ to ‟, ‹ and ›, of all the characters that begin with the same byte: that is invisible ones,
- * dashes and signs of mathematics, which a text may be full of. */
+/* Returns true for ‘ to ‟, ‹ and ›. Invisible characters, dashes and mathematical signs begin
+ * with the same byte, and a text may be full of them. */
 static inline bool
 general_mark(const char *p, size_t n)
 {
@@ -59,7 +63,8 @@ general_mark(const char *p, size_t n)
 	return (last & 0xf8) == 0x98 || last == 0xb9 || last == 0xba;
 }
 
-/* Asked of every mark at every byte that may open one: nearly all differ within three bytes. */
+/* Compares byte by byte: this is called for every mark at each possible place, and almost all
+ * marks differ within three bytes. */
 static inline bool
 mark_is_at(const char *mark, const char *p, size_t n)
 {
@@ -86,7 +91,8 @@ mark_opens(const struct mark *m, struct span t, size_t at)
 	return !(m->flags & NO_DIGIT) || !is_alnum((char)before);
 }
 
-/* The first at or after `from`; the text's length where there is none. */
+/* Returns the offset of the first closing mark at or after `from`; the text's length if there
+ * is none. */
 static size_t
 closing_mark(const struct mark *m, struct span t, size_t from)
 {
@@ -105,7 +111,7 @@ closing_mark(const struct mark *m, struct span t, size_t from)
 	return t.n;
 }
 
-/* Where the quotation that opens at `at` ends, its mark included; 0: none opens. */
+/* Returns the end of the quotation that opens at `at`, closing mark included; 0: none opens. */
 static size_t
 quotation_at(struct inject_quotes *q, size_t at)
 {

@@ -3,12 +3,13 @@
  *
  * A unit is a word, or a character that takes three or more bytes of UTF-8: most of these
  * belong to scripts that do not separate words. A unit is repeated if it is part of a sequence
- * that occurred before: SHORT_WORDS or SHORT_CHARACTERS among the last NEAR units, or LONG units
- * among the last ones that are remembered. A short sequence counts only near by, so that an attack
- * stays if an attacker spreads its pieces over a long text first.
+ * that occurred before: SHORT_WORDS or SHORT_CHARACTERS among the last NEAR units, or LONG
+ * units among the REMEMBERED ones. A short sequence counts only near its earlier occurrence.
+ * Otherwise an attacker could hide an attack by writing its pieces somewhere before in a long
+ * text.
  *
- * A hash only says where an equal sequence may be: the units themselves are compared, whole,
- * since an attacker can compute hashes. */
+ * A hash only finds candidates. The units themselves are then compared completely, because an
+ * attacker can compute colliding hashes. */
 #include "base/ascii.h"
 #include "base/utf8.h"
 #include "scan/inject/inject_walk.h"
@@ -23,10 +24,10 @@ enum {
 
 #define STEP UINT64_C(0x9E3779B97F4A7C15)
 
-/* A sequence of units that occurred. */
+/* A sequence of units that occurred earlier. */
 struct sequence {
 	uint64_t hash; /* 0: none */
-	size_t start;  /* of its first unit, in bytes */
+	size_t start;  /* byte offset of its first unit */
 };
 
 struct repeats {
@@ -37,15 +38,17 @@ struct repeats {
 		size_t start; /* in bytes */
 		uint64_t hash;
 		bool repeated;
-	} unit[LONG]; /* the last ones, which are not walked yet */
-	uint64_t sum;	/* hash of the last LONG units: a sum of their hashes times powers */
-	uint64_t power; /* of STEP: of the unit that leaves this sum */
-	struct sequence near[NEAR];	    /* the short sequence that ends with each of the last units */
-	struct sequence before[REMEMBERED]; /* long ones, at the place that their hash gives */
+	} unit[LONG]; /* the last units, which have not been walked yet */
+	/* hash of the last LONG units: the sum of their hashes times powers of STEP */
+	uint64_t sum;
+	uint64_t power; /* STEP^LONG, the factor of the unit that leaves the sum */
+	/* the short sequences that end with each of the last units */
+	struct sequence near[NEAR];
+	struct sequence before[REMEMBERED]; /* long sequences, indexed by their hash */
 	size_t from, to;		    /* bytes to be walked next */
 };
 
-/* Returns the length of the unit at p; 0: a separator is there. */
+/* Returns the length of the unit at p, or 0 if p is at a separator. */
 static size_t
 unit_length(const char *p, size_t n, bool *character)
 {
@@ -71,7 +74,8 @@ unit_hash(struct span unit)
 	return (h ^ h >> 32) | 1;
 }
 
-/* Returns the first unit at or after *at, and moves *at behind it; empty: there is none. */
+/* Returns the first unit at or after *at, and moves *at behind the unit. Empty: no unit is
+ * left. */
 static struct span
 next_unit(struct span text, size_t *at, bool *character)
 {
@@ -120,7 +124,7 @@ mark_repeated(struct repeats *r, size_t len)
 		r->unit[i % LONG].repeated = true;
 }
 
-/* The last unit may end sequences that occurred before. */
+/* Marks the units of sequences that end with the last unit and occurred earlier. */
 static void
 look_back(struct repeats *r, bool character)
 {
@@ -174,7 +178,7 @@ inject_walk_once(struct inject_walk *w, struct span text)
 			walk_unit(&r, place, r.unit[(r.n + 1) % LONG].start);
 		uint64_t hash = unit_hash(unit);
 		r.sum = r.sum * STEP + hash - r.unit[place].hash * r.power;
-		/* What stands before the first word is walked with it. */
+		/* separators before the first word are walked with the word */
 		r.unit[place].start = r.n ? at - unit.n : 0;
 		r.unit[place].hash = hash;
 		r.unit[place].repeated = false;

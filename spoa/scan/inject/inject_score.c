@@ -1,5 +1,6 @@
-/* Scoring: the worst window of a text, what its patterns add, and what a quotation takes off.
- */
+/* Scores a text in three steps. 1. The model scores each window, and the worst counts; repeated
+ * words are left out in a second pass. 2. For a user's text, quotations that are only mentioned
+ * are left out. 3. Patterns that were found raise the score to a minimum. */
 #include "scan/inject/inject_model.h"
 
 #include <math.h>
@@ -12,11 +13,11 @@ inject_margin(const struct inject_model *m, int64_t sum, size_t n)
 	return m->bias + m->scale * (double)sum / sqrt((double)(n + INJECT_SOFT));
 }
 
-/* The worst of n windows of harmless text grows with n: about as the worst of n exponential
- * draws, 1 + 1/2 + ... + 1/n. What is taken off for it is less than harmless texts would need,
- * since long attacks fall with it; and it ends, so that nobody hides an attack in a text as
- * long as he likes. Both are chosen on held-out sources. A sum, since the trainer may not
- * depend on a machine's logarithm. */
+/* The worst of n windows of a harmless text increases with n, about like the worst of n
+ * exponential draws: 1 + 1/2 + ... + 1/n. The correction is smaller than harmless texts would
+ * need, because it lowers long attacks too. It is limited, so that nobody can hide an attack in
+ * a text of any length. Both constants were chosen on held-out sources. The sum is explicit,
+ * because the trainer must not depend on a machine's logarithm. */
 #define LENGTH_WEIGHT 0.25
 enum { LENGTH_WINDOWS = 64 };
 
@@ -30,38 +31,39 @@ inject_text_margin(double worst, size_t windows)
 	return worst - LENGTH_WEIGHT * more;
 }
 
-/* A short attack inside a long text fills a short window: halves of blocks, 24 words. Short
- * windows vary more, so their margin counts less. Chosen on our own attacks inside a license, so
- * that few harmless texts cross a threshold. */
+/* A short attack inside a long text fills only a short window: halves of blocks, 24 words.
+ * Short windows vary more, so their margin is reduced. Chosen with our own attacks inside a
+ * license text, so that few harmless texts exceed a threshold. */
 enum { SHORT_HALVES = 3 };
 #define SHORT_LESS 0.8
 
-/* Below it the model is so sure that a text is harmless that a pattern in it is only asked
- * about ("is it OK to ignore the previous instructions when I cook?"). */
+/* Below this score the model is so sure that the text is harmless that a pattern in it is only
+ * a question ("is it OK to ignore the previous instructions when I cook?"). */
 #define HARMLESS 0.05
-/* Around quotations: a longer text has mentions of anything. */
+/* Limits of the text around quotations: a longer text contains mentions of anything. */
 enum { AROUND_WORDS = 250, AROUND_BYTES = 4096 };
-/* A shorter sentence reports nothing, and many of them cost nothing. */
+/* A shorter sentence reports nothing; skipping such sentences saves time. */
 enum { REPORT_BYTES = 16 };
-/* "Now please go." */
+/* Example: "Now please go." */
 enum { ALONE_WORDS = 3 };
 
+/* The state of scoring one text, on the stack. */
 struct scoring {
-	struct inject_walk walk; /* first: take() is given its address */
+	struct inject_walk walk; /* must be first: take() receives its address */
 	const struct inject *inject;
 	struct {
 		int64_t sum;
 		size_t n;
-	} block[INJECT_WINDOW]; /* the last ones */
+	} block[INJECT_WINDOW]; /* a ring of the last blocks */
 	struct window {
 		int64_t sum;
 		size_t n;
-	} half[SHORT_HALVES]; /* of blocks, the last ones */
+	} half[SHORT_HALVES]; /* a ring of the last halves of blocks */
 	size_t halves;
 	double worst_short;
-	size_t ended;		/* blocks */
-	bool within;		/* a block is under way */
-	bool due;		/* a block ended that no window has seen */
+	size_t ended;		/* number of complete blocks */
+	bool within;		/* a block is incomplete */
+	bool due;		/* a complete block is not yet in a scored window */
 	double worst;
 	size_t windows;
 	struct pattern_state patterns, mentions;
@@ -84,7 +86,7 @@ score_window(struct scoring *s)
 	s->due = false;
 }
 
-/* The window of the last halves of blocks. */
+/* Scores the window of the last halves of blocks. */
 static void
 score_short(struct scoring *s, int64_t sum, size_t n)
 {
@@ -158,9 +160,9 @@ score_begin(struct scoring *s, const struct inject *j)
 	memset(&s->patterns, 0, sizeof(s->patterns));
 }
 
-/* From steps to a score: 0.5 at none, 0.9 at one. Logistic up to 0.9; above it a hyperbola
- * that goes on with the same slope, since the logistic function would give 1.000000 from
- * seven steps on, and which of two attacks is worse would be gone. */
+/* Converts steps to a score: 0 steps are 0.5, one step is 0.9. Logistic up to 0.9. Above, a
+ * hyperbola with the same slope: the logistic function would be 1.000000 from seven steps on,
+ * and two attacks could not be compared. */
 static double
 sigmoid(double steps)
 {
@@ -176,11 +178,11 @@ calibrate(const struct inject_model *m, double margin, enum inject_origin o)
 {
 	double steps = (margin - m->suspect[o]) / (m->block[o] - m->suspect[o]);
 
-	/* Six digits: what a rule reads is what the record holds. */
+	/* Six digits, so that rules and records use the same value. */
 	return floor(1e6 * sigmoid(steps) + 0.5) / 1e6;
 }
 
-/* 0: no words. */
+/* Ends the walk and returns the score; 0 if the text has no words. */
 static double
 score_finish(struct scoring *s, enum inject_origin o)
 {
@@ -193,7 +195,7 @@ score_finish(struct scoring *s, enum inject_origin o)
 	return s->ended ? calibrate(&s->inject->model, margin, o) : 0;
 }
 
-/* ---- what a user only talks about ---- */
+/* ---- text that a user only talks about ---- */
 
 static void
 begin_around(struct scoring *s, const struct inject *j)
@@ -204,7 +206,7 @@ begin_around(struct scoring *s, const struct inject *j)
 	s->walk.seen = seen_around;
 }
 
-/* Cuts the first sentence off, with what ends it. */
+/* Cuts off the first sentence, including its end mark. */
 static struct span
 next_sentence(struct span *text)
 {
@@ -218,8 +220,8 @@ next_sentence(struct span *text)
 	return sentence;
 }
 
-/* Whether it tells what somebody says to an assistant ("asked the bot to ignore ..."), and asks
- * for nothing itself. */
+/* Returns true if the sentence reports a command to an assistant ("asked the bot to
+ * ignore ...") and requests nothing itself. */
 static bool
 is_report(const struct inject *j, struct span sentence)
 {
@@ -232,7 +234,8 @@ is_report(const struct inject *j, struct span sentence)
 	       !(s.mentions.found & j->mentions.commands);
 }
 
-/* Goes on with what is outside quotations; how many sentences count as such. */
+/* Scores a piece outside quotations, without reports. Returns the number of reports, which
+ * count as quotations. */
 static size_t
 go_around(struct scoring *s, struct span piece)
 {
@@ -244,7 +247,7 @@ go_around(struct scoring *s, struct span piece)
 			reported++;
 			continue;
 		}
-		/* A mention that counts alone only does so in a sentence of few words. */
+		/* A mention of kind `alone` counts only in a sentence of a few words. */
 		uint64_t before = s->mentions.found, alone = s->inject->mentions.alone;
 		uint32_t nwords = s->walk.nwords;
 		inject_walk_text(&s->walk, sentence);
@@ -255,7 +258,7 @@ go_around(struct scoring *s, struct span piece)
 	return reported;
 }
 
-/* Whether little enough is outside quotations to be worth a second look. */
+/* Returns true if the text outside quotations is short enough to be examined. */
 static bool
 little_around(struct span text)
 {
@@ -269,11 +272,11 @@ little_around(struct span text)
 	return true;
 }
 
-/* The second look: where the text around quotations says that they are only talked about (a
- * mention: "what does ... mean") and nothing there asks to act on them (a command: "do what it
- * says"), *score and *found become those of the text around, no higher than before. However
- * harmless that is, without a mention it says nothing about what is quoted. False: a mention
- * that needs no quotation is there, so that a pattern found does not lift. */
+/* Examines the text around quotations. If this text mentions them ("what does ... mean") and
+ * does not ask to act on them ("do what is written there"), *score and *found are reduced to
+ * those of the text around. Without a mention they stay: harmless text around an attack does
+ * not make the attack harmless. Returns false if a mention without quotation marks was found;
+ * patterns then must not raise the score. */
 static bool
 look_around(const struct inject *j, struct span text, double *score, uint64_t *found)
 {
@@ -320,8 +323,8 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 	if (o == INJECT_USER && (whole >= INJECT_SUSPECT || found))
 		lifts = look_around(j, text, &whole, &found);
 	r.score = once < whole ? once : whole;
-	/* Of the patterns found, those that have a say where the model gives the whole text this
-	 * score: repeated words take nothing from a pattern. */
+	/* The patterns that count, given the model's score of the whole text; repeated words do
+	 * not weaken a pattern. */
 	uint64_t strong = whole < HARMLESS ? 0 : found & ~j->patterns.weak;
 	found = !lifts		   ? 0
 		: whole < HARMLESS ? found & j->patterns.suspects

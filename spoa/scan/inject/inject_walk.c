@@ -1,5 +1,6 @@
-/* Text to words; see inject_walk.h. One pass, eight bytes at a time where they are letters
- * and digits of ASCII. */
+/* Splits a text into normalized words; see inject_walk.h. One pass; ASCII letters and digits
+ * are processed eight bytes at a time. Words that need no normalization take the short path
+ * short_word(). */
 #include "scan/inject/inject_walk.h"
 
 #include "base/ascii.h"
@@ -7,7 +8,7 @@
 
 enum {
 	BASE64_PIECE = 3072, /* bytes decoded at once */
-	BASE64_PROBE = 192,  /* bytes that must read as text */
+	BASE64_PROBE = 192,  /* bytes that must be text before a run is decoded */
 };
 
 #define ONES  UINT64_C(0x0101010101010101)
@@ -15,8 +16,8 @@ enum {
 
 /* ---- words ---- */
 
-/* Single letters in a row are a word that was spread out: a wider gap than the first
- * ends it. */
+/* Joins single letters in a row, which are a word written with spaces: "i g n o r e". A gap
+ * wider than the first gap ends the word. */
 static void
 join_singles(struct inject_walk *w)
 {
@@ -39,7 +40,8 @@ join_singles(struct inject_walk *w)
 	inject_word(w, inject_eight(v), v, n, SCRIPT_LATIN);
 }
 
-/* 1gn0re is ignore; 24 is a number whatever it is. */
+/* Replaces digits inside a word by letters: 1gn0re becomes ignore. If most characters are
+ * digits, each run of digits becomes one 0. */
 static void
 fold_leet(struct inject_walk *w)
 {
@@ -48,7 +50,7 @@ fold_leet(struct inject_walk *w)
 
 	for (size_t i = 0; i < w->word_n; i++)
 		n += is_digit((char)w->word[i]);
-	if (2 * n > w->word_n) { /* runs of digits become one 0 */
+	if (2 * n > w->word_n) { /* mostly digits */
 		for (size_t i = 0; i < w->word_n; i++) {
 			unsigned char c = w->word[i];
 			c = c >= '0' && c <= '9' ? '0' : c;
@@ -73,7 +75,7 @@ walk_single(struct inject_walk *w)
 	w->single[w->nsingle++].gap = (unsigned char)w->gap;
 }
 
-/* Of other than letters of ASCII. */
+/* Normalizes a word that has more than ASCII letters. */
 static void
 fold_word(struct inject_walk *w)
 {
@@ -118,7 +120,7 @@ walk_separator(struct inject_walk *w)
 	w->gap += w->gap < 255;
 }
 
-/* A character beyond ASCII. */
+/* Processes a character outside ASCII. */
 static void
 walk_character(struct inject_walk *w, uint32_t cp)
 {
@@ -144,7 +146,7 @@ walk_character(struct inject_walk *w, uint32_t cp)
 	w->scripts |= s;
 }
 
-/* Decodes a run of base64 that reads as text in place; false: it is none. */
+/* Walks a decoded run of base64 in place of the run. Returns false if it is not text. */
 static bool
 walk_blob(struct inject_walk *w, const char *p, size_t n)
 {
@@ -175,14 +177,14 @@ walk_blob(struct inject_walk *w, const char *p, size_t n)
 
 /* ---- text ---- */
 
-/* High bits of the bytes from `low` to `high`, of bytes without them. */
+/* Sets the high bit of each byte from `low` to `high`. The bytes of x must be below 0x80. */
 static inline uint64_t
 walk_within(uint64_t x, unsigned low, unsigned high)
 {
 	return (x + (0x80 - low) * ONES) & ~(x + (0x7f - high) * ONES);
 }
 
-/* The last bytes of a text, zeros after them. */
+/* Loads the last bytes of a text, followed by zeros. */
 static __attribute__((noinline)) uint64_t
 last_bytes(const char *p, size_t n)
 {
@@ -192,9 +194,9 @@ last_bytes(const char *p, size_t n)
 	return inject_eight(end);
 }
 
-/* Letters and digits of ASCII, nearly all there is, at the beginning of eight bytes. */
+/* The ASCII letters and digits at the beginning of eight bytes. */
 struct plain {
-	uint64_t lowered; /* the bytes, letters in lower case */
+	uint64_t lowered; /* the eight bytes, letters in lower case */
 	size_t len;
 	unsigned scripts;
 };
@@ -215,7 +217,7 @@ plain_letters(uint64_t x)
 	};
 }
 
-/* Adds so many of them to the word under way. */
+/* Appends these characters to the current word. Returns how many were used. */
 static size_t
 go_on_walking(struct inject_walk *w, struct plain c)
 {
@@ -231,7 +233,8 @@ go_on_walking(struct inject_walk *w, struct plain c)
 	return c.len;
 }
 
-/* Most words: all of one, n bytes from p with what comes after, and a separator. */
+/* Processes a complete ASCII word of up to seven bytes that a separator follows, which most
+ * words are. Returns false if the word needs the long path. */
 static inline bool
 short_word(struct inject_walk *w, struct plain c, const char *p, size_t n)
 {
@@ -262,7 +265,7 @@ inject_walk_begin(struct inject_walk *w, void (*take)(struct inject_walk *w, boo
 	w->watch = NULL;
 }
 
-/* Characters beyond ASCII: how many bytes. */
+/* Processes characters outside ASCII. Returns the number of bytes. */
 static size_t
 beyond_ascii(struct inject_walk *w, const char *p, size_t n)
 {
@@ -278,7 +281,8 @@ beyond_ascii(struct inject_walk *w, const char *p, size_t n)
 	return i;
 }
 
-/* Punctuation and blanks: how many bytes. What may begin base64 is looked at as such. */
+/* Processes punctuation and spaces. Returns the number of bytes. Stops before a character that
+ * can begin base64. */
 static size_t
 walk_separators(struct inject_walk *w, const char *p, size_t n)
 {
@@ -297,7 +301,7 @@ void
 inject_walk_text(struct inject_walk *w, struct span text)
 {
 	const char *p = text.p;
-	size_t n = text.n, looked = 0; /* after a run that was no base64 */
+	size_t n = text.n, looked = 0; /* end of the last run that was not base64 */
 
 	for (size_t i = 0, len; i < n; i += len) {
 		if ((unsigned char)p[i] >= 0x80) {

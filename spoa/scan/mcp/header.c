@@ -1,5 +1,9 @@
-/* Header equality. The arguments are read without the tools' schemas, which say what argument a
- * field is of: by its name where an argument has it, else any will do. */
+/* Compares the headers of an MCP request with its message. The gateway does not know the tools'
+ * schemas, which assign Mcp-Param fields to arguments. A field therefore must equal the
+ * argument of its name, or, if no argument has this name, any argument.
+ *
+ * Example: with arguments {"region":"eu","n":5}, "Mcp-Param-Region: eu" and "Mcp-Param-Count:
+ * 5" are accepted, "Mcp-Param-Region: us" is refused. */
 #include "scan/mcp/header.h"
 
 #include <sodium.h>
@@ -11,7 +15,8 @@
 #include "base/err.h"
 #include "base/scoped.h"
 
-enum { PARAMS_BYTES = 64 << 20 }; /* of arguments, read once for each field */
+/* bytes of arguments parsed in one request, since each field parses them again */
+enum { PARAMS_BYTES = 64 << 20 };
 
 static const struct span begins = { "=?base64?", 9 }, ends = { "?=", 2 };
 static const struct span param_prefix = { "mcp-param-", 10 };
@@ -23,8 +28,8 @@ refuse_header(struct mcp_error *why, enum mcp_code code, const char *what)
 	return ERR_SYNTAX;
 }
 
-/* "=?base64?…?=" where it is written so; else as it is. False: it is no base64, or no memory.
- */
+/* Decodes "=?base64?…?="; any other value is returned as written. Returns false if the base64
+ * is invalid or memory is exhausted. */
 static bool
 mcp_header_text(struct span value, struct arena *a, struct span *out)
 {
@@ -42,7 +47,7 @@ mcp_header_text(struct span value, struct arena *a, struct span *out)
 	return true;
 }
 
-/* Visible ASCII and blanks inside it, and nothing that looks like base64's form. */
+/* Returns true for visible ASCII with inner spaces that does not begin like the base64 form. */
 static bool
 is_plain_header(struct span text)
 {
@@ -52,7 +57,7 @@ is_plain_header(struct span text)
 	return span_trim(text, " ").n == text.n && !span_starts(text, begins);
 }
 
-/* As a field may hold it. Empty: no memory. */
+/* Encodes a text as the value of a field. Empty: no memory. */
 static struct span
 mcp_header_value(struct span text, struct arena *a)
 {
@@ -84,7 +89,8 @@ scalar_text(struct arena *a, struct span in, const struct json_event *ev)
 	return ev->tok == JSON_STRING ? json_text(a, in, ev) : span_cut(in, ev->start, ev->end);
 }
 
-/* Numbers may be written otherwise: 5.0 is 5. Seldom enough for a library. */
+/* Compares a value of the arguments with a field's value. Numbers may be written differently:
+ * 5.0 equals 5. */
 static bool
 same_value(struct span text, struct span wanted, enum json_tok tok)
 {
@@ -102,8 +108,8 @@ same_value(struct span text, struct span wanted, enum json_tok tok)
 
 enum { NOWHERE = -1 };
 
-/* Which scalar of the arguments, counted from 0, has that text: of a member with that name, if
- * there is one, only that. NOWHERE: none. */
+/* Returns the index (from 0) of the scalar in the arguments that has the wanted text, or
+ * NOWHERE. If an argument with the field's name exists, only this argument can match. */
 static int
 scalar_with(struct span arguments, struct span name, struct span wanted, struct arena *a)
 {
@@ -169,7 +175,7 @@ mcp_param_sent(
 
 /* ---- equality ---- */
 
-/* 1: it is there, in *out; 0: not; or refused. */
+/* Returns 1 with the decoded value in *out, 0 if the field is absent, or an error. */
 static int
 header_text(const struct http_head *h, const char *name, struct arena *a, struct span *out,
 	struct mcp_error *why)
@@ -197,7 +203,7 @@ check_version(const struct http_head *h, struct mcp_message *m, struct mcp_error
 	if (n > 0 && m->version.p && !span_eq(said, m->version))
 		return refuse_header(why, MCP_CODE_HEADER,
 			"MCP-Protocol-Version is another than the body's");
-	/* what the server speaks is for it to say: the method asks for nothing else */
+	/* server/discover asks the server for its revisions, so any revision may be sent */
 	bool asks = span_is(m->method, "server/discover");
 	if (!asks && ((n > 0 && !mcp_version_known(said)) ||
 			     (m->version.p && !mcp_version_known(m->version)))) {
@@ -215,7 +221,7 @@ check_version(const struct http_head *h, struct mcp_message *m, struct mcp_error
 	return 0;
 }
 
-/* What is read for one field is gone before the next. */
+/* Checks one Mcp-Param field. The arena is released before the next field. */
 static int
 check_param(const struct http_field *f, const struct mcp_message *m, struct mcp_error *why)
 {

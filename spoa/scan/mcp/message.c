@@ -1,6 +1,10 @@
-/* Reads one message: https://modelcontextprotocol.io/specification, "Base protocol", and
- * https://www.jsonrpc.org/specification 4 and 5. Every member is looked at, what is not read
- * here too: the reader under it refuses keys given twice at any depth. */
+/* Reads one MCP message: https://modelcontextprotocol.io/specification, "Base protocol", and
+ * https://www.jsonrpc.org/specification 4 and 5.
+ *
+ * Steps: read_message() walks the top members, read_param() those of params. settle_message()
+ * then decides from the members found whether the message is a request, a notification or a
+ * response, and finds the method's row and its name. Every value is parsed to its end, even if
+ * unused, so that the JSON reader can reject duplicate keys at any depth. */
 #include "scan/mcp/message.h"
 
 #include "base/ascii.h"
@@ -8,11 +12,11 @@
 #include "base/err.h"
 
 enum {
-	ID_MAX = 256,	 /* bytes of an id, as it is written */
-	DIGITS_MAX = 15, /* of one that is a number: any reader's doubles hold it */
+	ID_MAX = 256,	 /* bytes of an id as written, quotes included */
+	DIGITS_MAX = 15, /* digits of a numeric id; a double holds 15 exactly */
 	NAME_MAX_BYTES = 128,
 	URI_MAX_BYTES = 8192,
-	URIS_MAX = 256, /* of one message */
+	URIS_MAX = 256, /* in one message */
 };
 
 /* ---- methods and revisions ---- */
@@ -22,8 +26,8 @@ static const struct method {
 	const char *name;
 	enum mcp_about about;
 	bool lists;
-	const char *named_by; /* the member of params that names what it is about */
-	bool sessions;	      /* no method of revision 2026-07-28 */
+	const char *named_by; /* the member of params that names the subject; NULL: none */
+	bool sessions;	      /* not a method of revision 2026-07-28 */
 } methods[] = {
 	{ "initialize",                MCP_ABOUT_NOTHING,   false, NULL, true },
 	{ "ping",                      MCP_ABOUT_NOTHING,   false, NULL, true },
@@ -71,17 +75,19 @@ mcp_version_stateless(struct span version)
 	return version.n == 10 && span_order(version, SPAN_LIT("2026-07-28")) >= 0;
 }
 
-/* ---- the members ---- */
+/* ---- members ---- */
 
+/* The state of one mcp_read(). The spans point into the body or the arena. */
 struct reader {
 	struct json *j;
 	struct arena *a;
 	struct span in;
 	struct mcp_message *out;
 	struct mcp_error *why;
-	struct span uri, name; /* of params, as text */
-	struct span ref;       /* as it is written; empty: there is no object */
-	struct span filter;    /* likewise, of subscriptions */
+	/* params.name and params.uri, decoded; NULL: absent or not a string */
+	struct span uri, name;
+	struct span ref;    /* params.ref as written; empty: absent or not an object */
+	struct span filter; /* params.notifications, likewise */
 	bool has_result, has_error, has_id, null_id, has_version, is_rpc;
 };
 
@@ -92,7 +98,7 @@ refuse_mcp(struct reader *r, enum mcp_code code, size_t at, const char *why)
 	return ERR_SYNTAX;
 }
 
-/* What the reader of JSON says. */
+/* Converts the JSON reader's error. */
 static int
 broken(struct reader *r)
 {
@@ -109,7 +115,8 @@ broken(struct reader *r)
 	return refuse_mcp(r, MCP_CODE_PARSE, at, "the message is no JSON");
 }
 
-/* The value after a key, with all that is in it: its bytes in *out. */
+/* Reads the value after a key, including nested values. *ev: its first token; *out: its
+ * bytes. */
 static int
 value(struct reader *r, struct json_event *ev, struct span *out)
 {
@@ -161,7 +168,8 @@ object_value(struct reader *r, const char *what, struct span *out)
 	return err;
 }
 
-/* An id of JSON-RPC is a string or a number; MCP has integers only, and no null. */
+/* Reads an id: a string or an integer. JSON-RPC also allows fractions and null, MCP does
+ * not. */
 static int
 read_id(struct reader *r)
 {
@@ -188,8 +196,9 @@ read_id(struct reader *r)
 	return 0;
 }
 
-/* Members until the object's end, which is *ev. In other letters than one of `names`, which end
- * with NULL, another reader may take a member for that. */
+/* Reads members up to the object's end, which becomes *ev. `names` ends with NULL. A key that
+ * differs only by case from one of `names` is rejected, because a reader that ignores case
+ * would take the key for the name. */
 static int
 read_mcp_members(struct reader *r, const char *const *names,
 	int (*member)(struct reader *r, struct span key), struct json_event *ev)
@@ -207,7 +216,7 @@ read_mcp_members(struct reader *r, const char *const *names,
 	return ev->tok == JSON_OBJECT_END ? 0 : broken(r);
 }
 
-/* The value after a key: an object of such members, its bytes in *out. */
+/* Reads the value after a key, which must be an object, member by member. *out: its bytes. */
 static int
 read_mcp_object(struct reader *r, const char *what, const char *const *names,
 	int (*member)(struct reader *r, struct span key), struct span *out)
@@ -298,7 +307,7 @@ read_member(struct reader *r, struct span key)
 	return err;
 }
 
-/* ---- what it is ---- */
+/* ---- kind and subject of the message ---- */
 
 static int
 settle_response(struct reader *r)
@@ -327,7 +336,7 @@ read_ref_member(struct reader *in, struct span key)
 		       : value(in, &ev, &raw);
 }
 
-/* What was found to be an object of params is read again. */
+/* Reads an object of params a second time, member by member. */
 static int
 reread_object(struct reader *in, struct span object, const char *const *names,
 	int (*member)(struct reader *r, struct span key))
@@ -340,7 +349,7 @@ reread_object(struct reader *in, struct span object, const char *const *names,
 	return read_mcp_members(in, names, member, &ev);
 }
 
-/* A completion is about the prompt, or the template of resources, that params.ref names. */
+/* Reads params.ref of a completion, which names a prompt or a resource template. */
 static int
 settle_ref(struct reader *r)
 {
@@ -390,8 +399,8 @@ read_filter_member(struct reader *in, struct span key)
 		       : refuse_mcp(in, MCP_CODE_PARAMS, 0, "a resource's URI is no string");
 }
 
-/* Revision 2026-07-28 has one stream for all that a client is told of: each resource is named
- * in its request. */
+/* Reads the subscriptions of subscriptions/listen. In revision 2026-07-28, this one request
+ * names all resources whose changes the client wants to receive. */
 static int
 settle_filter(struct reader *r)
 {
@@ -421,7 +430,7 @@ settle_name(struct reader *r, const struct method *m)
 	if (name.n > URI_MAX_BYTES)
 		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "the name is too long");
 	out->name = name;
-	/* Letters as they are, no folding: what looks alike is another name. */
+	/* Names are compared byte by byte: a name that only looks the same is another name. */
 	out->plain_name = by_uri || (name.n <= NAME_MAX_BYTES && span_is_alnum(name, "_./-"));
 	return 0;
 }

@@ -1,35 +1,37 @@
 /* One message of the Model Context Protocol over streamable HTTP: JSON-RPC 2.0, one object a
- * body. Span in, struct out: the one reader for who decides on a message and who sends it on,
- * so that both read the same method, name and arguments. Revisions 2025-03-26 to 2025-11-25
- * (sessions) and 2026-07-28 (none; each request says its revision in params._meta). */
+ * body. mcp_read() is the only reader: the code that decides about a message and the code that
+ * forwards it use the same struct, so both see the same method, name and arguments. Supported
+ * are the revisions with sessions (up to 2025-11-25) and 2026-07-28 without, where each request
+ * states its revision in params._meta. Pure; any thread. */
 #ifndef SCAN_MCP_MESSAGE_H
 #define SCAN_MCP_MESSAGE_H
 
 #include "base/arena.h"
 #include "base/span.h"
 
-/* JSON-RPC 2.0 5.1; MCP's own; -32000 to -32019 are an implementation's. */
+/* Error codes: JSON-RPC 2.0 5.1, and MCP's own. -32000 to -32019 are free for
+ * implementations. */
 enum mcp_code {
 	MCP_CODE_PARSE = -32700,
 	MCP_CODE_REQUEST = -32600,
 	MCP_CODE_METHOD = -32601,
 	MCP_CODE_PARAMS = -32602,
 	MCP_CODE_INTERNAL = -32603,
-	MCP_CODE_DENIED = -32010, /* ours: a rule says no */
-	MCP_CODE_HEADER =
-		-32020, /* a header is missing, or says something else than the body */
-	MCP_CODE_VERSION = -32022, /* a revision that nobody here speaks */
+	MCP_CODE_DENIED = -32010,  /* tollgate's own: a rule denied the message */
+	MCP_CODE_HEADER = -32020,  /* a header is missing, or differs from the body */
+	MCP_CODE_VERSION = -32022, /* a revision that tollgate does not support */
 };
 
 enum mcp_kind {
 	MCP_REQUEST,
 	MCP_NOTIFICATION,
-	MCP_RESPONSE, /* to a request of the server's */
+	MCP_RESPONSE, /* the client's response to a request of the server */
 };
 
+/* Revisions with sessions, and revisions without (from 2026-07-28). */
 enum mcp_era { MCP_SESSIONS, MCP_STATELESS };
 
-/* What the methods of clients are about. */
+/* The subject of a client's method. */
 enum mcp_about {
 	MCP_ABOUT_UNKNOWN, /* no revision has this method */
 	MCP_ABOUT_NOTHING, /* initialize, ping, … */
@@ -41,46 +43,57 @@ enum mcp_about {
 	MCP_ABOUT_PROMPT,
 };
 
+/* A message that mcp_read() has accepted, or the readable part of a rejected one. Spans point
+ * into the body or into the arena. */
 struct mcp_message {
 	enum mcp_kind kind;
 	enum mcp_era era;
 	enum mcp_about about;
-	bool lists;	    /* its answer is a list of tools, resources, templates or prompts */
-	bool begins;	    /* initialize */
-	struct span id;	    /* as it is written, a string with its quotes; empty: none */
+	/* the response is a list of tools, resources, templates or prompts */
+	bool lists;
+	bool begins;	    /* the method is initialize */
+	struct span id;	    /* as written, a string with its quotes; empty: none */
 	struct span method; /* decoded; empty in a response */
-	/* decoded: params.name of a tool or prompt, params.uri of a resource; empty: the method
-	 * has none */
+	/* Decoded: params.name of a tool or prompt, params.uri of a resource. Empty: the method
+	 * names nothing. */
 	struct span name;
-	bool refers; /* its name is that of params.ref, and no call of it */
+	/* the name is from params.ref (completion/complete), so nothing is called */
+	bool refers;
 	const struct span
-		*uris; /* of resources that it subscribes to, several at once; decoded */
+		/* decoded URIs of resources that subscriptions/listen subscribes to; NULL:
+		 * none */
+		*uris;
 	size_t nuris;
-	bool plain_name; /* a tool's or prompt's is [A-Za-z0-9_./-]{1,128} */
-	/* JSON as it is written; empty: not there */
+	/* a tool's or prompt's name matches [A-Za-z0-9_./-]{1,128}; true for URIs */
+	bool plain_name;
+	/* JSON as written; empty: absent */
 	struct span params, arguments, input_responses, result;
-	struct span version; /* params._meta's, decoded; empty: none */
+	struct span version; /* revision in params._meta, decoded; empty: absent */
 };
 
-/* What the specification says of a message that is none. */
+/* Why a message was rejected, in the specification's terms. */
 struct mcp_error {
-	int status; /* of HTTP */
+	int status; /* HTTP status */
 	enum mcp_code code;
-	const char *why; /* a fixed phrase */
+	const char *why; /* a constant string */
+	/* offset in the body; 0: unknown */
 	size_t at;
 };
 
-/* Reads a body. What is returned in *out points into it, or into the arena. 0, ERR_NOMEM, or
- * ERR_SYNTAX with *why filled; *out holds its id then, where that could be read. Refused are:
- * what is no strict JSON, keys given twice at any depth, keys that differ from those read here
- * only by case (-32600), arrays, ids that are no string or integer, requests without one,
- * params that are no object, a name that is no string. */
+/* Reads a body. Returns 0, ERR_NOMEM, or ERR_SYNTAX with *why filled. *out then has the id, if
+ * it could be read. Spans in *out point into the body or into the arena.
+ *
+ * The reader rejects text that is not strict JSON, keys that occur twice at any depth, and keys
+ * that differ only by case from a key of MCP. It also rejects arrays of messages, ids that are
+ * neither string nor integer, requests without an id, params that are not an object, and names
+ * that are not a string. A less strict reader behind the gateway could understand such a
+ * message differently. */
 int mcp_read(struct span body, struct arena *a, struct mcp_message *out, struct mcp_error *why);
 
-/* JSON-RPC's name of it, and whether a revision is one that is spoken here. */
+/* Return true if tollgate supports the revision, and if the revision has no sessions. */
 bool mcp_version_known(struct span version);
 bool mcp_version_stateless(struct span version);
-/* As a JSON list, for -32022. */
+/* The supported revisions as a JSON list, for MCP_CODE_VERSION (-32022). */
 extern const char mcp_versions[];
 
 #endif

@@ -1,5 +1,6 @@
-/* Walks a result as it was and as it goes beside the schema of its tool. Only what differs is
- * looked at: the rest is the server's own, and its own mistake. */
+/* Walks the result before and after the replacement in parallel with the tool's schema. Only
+ * values that differ are checked: an unchanged value that violates the schema is the server's
+ * own mistake. */
 #include "scan/mcp/output.h"
 
 #include <jansson.h>
@@ -9,14 +10,16 @@
 #include "base/codec/utf8.h"
 
 enum {
-	DEPTH = 64,	 /* of schemas: deeper, the form is not known */
-	STEPS = 2000000, /* values looked at: a schema of branches that refer to themselves ends
-			  */
+	DEPTH = 64, /* nested schemas; deeper values count as valid */
+	/* compared values; beyond, the result counts as invalid. Recursive schemas can branch
+	 * without end */
+	STEPS = 2000000,
 	NAME = 128,
 };
 
+/* The state of one check. */
 struct walk {
-	const json_t *root; /* of the schema, for "#/…" */
+	const json_t *root; /* the whole schema, for references "#/…" */
 	unsigned depth;
 	size_t steps;
 };
@@ -70,7 +73,7 @@ text_fits(const json_t *schema, const json_t *now)
 	const json_t *least = json_object_get(schema, "minLength"),
 		     *most = json_object_get(schema, "maxLength"),
 		     *only = json_object_get(schema, "const");
-	/* In characters, as JSON Schema counts. */
+	/* JSON Schema counts characters, not bytes. */
 	json_int_t n = (json_int_t)utf8_count(
 		span_of(json_string_value(now), json_string_length(now)));
 
@@ -81,7 +84,7 @@ text_fits(const json_t *schema, const json_t *now)
 	       (!json_is_integer(most) || n <= json_integer_value(most));
 }
 
-/* ---- what holds them ---- */
+/* ---- objects and arrays ---- */
 
 static bool
 members_fit(struct walk *w, const json_t *schema, const json_t *was, const json_t *now)
@@ -98,7 +101,7 @@ members_fit(struct walk *w, const json_t *schema, const json_t *was, const json_
 		const json_t *before = json_object_get(was, key),
 			     *of = json_object_get(named, key);
 		if (closed && !of && !before)
-			return false; /* a key that was replaced */
+			return false; /* a key that was replaced and is not allowed */
 		if (!output_fits(w, of ? of : others, before, v))
 			return false;
 	}
@@ -129,7 +132,7 @@ items_fit(struct walk *w, const json_t *schema, const json_t *was, const json_t 
 
 /* ---- schemas ---- */
 
-/* What json_equal() says, counted. */
+/* json_equal() that counts its steps. */
 static bool
 is_same_value(struct walk *w, const json_t *a, const json_t *b)
 {
@@ -157,7 +160,7 @@ is_same_value(struct walk *w, const json_t *a, const json_t *b)
 	return json_array_size(a) == json_array_size(b);
 }
 
-/* "#/a/b", without escapes in it; NULL: it is none that is known. */
+/* Returns the schema of a reference "#/a/b" without escapes; NULL: unknown or unsupported. */
 static const json_t *
 referred(const struct walk *w, const char *at)
 {
@@ -227,7 +230,7 @@ content_of(const json_t *message)
 {
 	const json_t *result = json_object_get(message, "result");
 
-	/* no form is promised of what says that it failed */
+	/* a failed call needs no structured content */
 	return json_is_true(json_object_get(result, "isError"))
 		       ? NULL
 		       : json_object_get(result, "structuredContent");

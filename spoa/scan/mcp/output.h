@@ -1,16 +1,17 @@
-/* Results of tools and the form that their tool promises (outputSchema): clients refuse what
- * does not fit, and some end the agent's run. JSON Schema 2020-12, as far as a text that was
- * replaced may break it. */
+/* Checks a tool's result against the tool's outputSchema (JSON Schema 2020-12) after the
+ * gateway has replaced texts in the result. Clients reject results that violate the schema, and
+ * some then end the agent's run. Only violations that a replaced text can cause are checked. */
 #ifndef SCAN_MCP_OUTPUT_H
 #define SCAN_MCP_OUTPUT_H
 
 #include "base/span.h"
 
-/* `was` and `now` are messages with a result, the same but for texts that were replaced; `tool`
- * is what the server said of the tool. False: a text in structuredContent is not what the
- * schema says there any more (type, enum, const, format, pattern, lengths, a key it does not
- * have). Forms that nobody here reads are taken to be kept, but for a pattern that is not any
- * text. True where there is no schema, no such content, or no JSON. */
+/* Returns false if a replaced text in structuredContent violates the schema: type, enum, const,
+ * format, pattern, lengths, or a key that the schema does not allow. `was` and `now`: the
+ * message with the result before and after the replacement. `tool`: the server's description of
+ * the tool. Any `format`, and any `pattern` except those that match every text, counts as
+ * violated, because neither is evaluated. Keywords that are not implemented count as satisfied.
+ * Returns true if there is no schema, no structuredContent, or no JSON. Any thread. */
 bool mcp_output_fits(struct span tool, struct span was, struct span now);
 
 #endif

@@ -1,5 +1,5 @@
-/* JSON-RPC 2.0 5.1; CallToolResult. A result of revision 2026-07-28 says that it is complete:
- * clients refuse one that does not. */
+/* Writes refusals: errors by JSON-RPC 2.0 5.1, and results by MCP's CallToolResult. In revision
+ * 2026-07-28 a result needs `resultType: complete`, otherwise clients reject it. */
 #include "scan/mcp/refusal.h"
 
 #include "base/caps.h"
@@ -22,7 +22,7 @@ mcp_denied(const struct mcp_message *m, struct mcp_refusal *out, int *status)
 	}
 }
 
-/* UnsupportedProtocolVersionError of revision 2026-07-28. */
+/* The data of UnsupportedProtocolVersionError (revision 2026-07-28). */
 static void
 write_versions(const struct mcp_refusal *r, struct buf *out)
 {
@@ -35,7 +35,7 @@ write_versions(const struct mcp_refusal *r, struct buf *out)
 void
 mcp_refuse(const struct mcp_refusal *r, struct buf *out)
 {
-	/* who reads ids takes none as long */
+	/* mcp_read() accepts no id that is nearly as long */
 	bool has_id = r->id.n && r->id.n <= CAP_ERROR_BYTES / 2;
 	SCOPED_BUF(more, 0);
 

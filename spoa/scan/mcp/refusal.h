@@ -1,37 +1,43 @@
-/* What a client of MCP is told instead of an answer: an error of JSON-RPC, or a result of a
- * tool that says so (isError), which an agent reads and goes on. */
+/* The message that an MCP client receives instead of a response: a JSON-RPC error, or a tool's
+ * result with isError, which an agent can read before it continues. Any thread. */
 #ifndef SCAN_MCP_REFUSAL_H
 #define SCAN_MCP_REFUSAL_H
 
 #include "base/buf.h"
 #include "scan/mcp/message.h"
 
+/* One refusal. The spans belong to the caller. */
 struct mcp_refusal {
-	struct span id; /* of the request, as it is written; empty: null */
-	bool result;	/* an isError result of a tool */
+	struct span id; /* the request's id as written; empty: null */
+	bool result;	/* true: a tool's result with isError; false: an error */
 	enum mcp_era era;
-	enum mcp_code code; /* of an error */
-	const char *reason; /* our code: "content_policy_violation"; NULL: none is said */
-	struct span requested; /* the revision, of MCP_CODE_VERSION */
+	enum mcp_code code; /* code of an error */
+	/* tollgate's code, such as "content_policy_violation"; NULL: left out */
+	const char *reason;
+	struct span requested; /* MCP_CODE_VERSION: the requested revision */
 	struct span message,
-		decision; /* never text of the request; the decision's id may be empty */
+		/* `message` must not contain text of the request; `decision` is the decision's
+		 * id, or empty */
+		decision;
 };
 
-/* What a denied message is answered with: a request for a tool with a result, another request
- * with an error -32010. A notification and a response have no answer: *status is that of HTTP.
- */
+/* Fills *out with the refusal of a denied message: a tool call gets a result, any other request
+ * the error -32010. An unknown method gets -32601. Notifications and responses get no message,
+ * only the HTTP status in *status. */
 void mcp_denied(const struct mcp_message *m, struct mcp_refusal *out, int *status);
 
-/* One line of JSON, at most CAP_ERROR_BYTES: the message is cut until it fits. */
+/* Appends one line of JSON of at most CAP_ERROR_BYTES. `message` is truncated until the line
+ * fits. */
 void mcp_refuse(const struct mcp_refusal *r, struct buf *out);
-/* The same as an event of a stream. */
+/* Appends the same line as an SSE event. */
 void mcp_refuse_event(const struct mcp_refusal *r, struct buf *out);
 
-/* Whether a code of ours says that data or a rule decided so: the answer is denied. Others say
- * that it could not be had. */
+/* Returns true if this code of tollgate means that a rule or a finding denied the response. For
+ * other codes the response was not available. */
 bool mcp_is_denial(const char *code);
-/* In place of the answer to a request whose denial begins as `of`. `message` and `id` as the
- * dialects' error documents have them; as an event, where it is in a stream. */
+/* Appends the refusal of a response. `of`: the refusal as mcp_denied() filled it for the
+ * request. `message` and `id` (the decision's) as in dialect_error(). `event`: the response is
+ * a stream. */
 void mcp_answer_refused(const struct mcp_refusal *of, const char *code, struct span message,
 	struct span id, bool event, struct buf *out);
 

@@ -1,5 +1,11 @@
-/* session = the server's id "." 32 hexadecimal digits: the first half of HMAC-SHA-256 of the
- * id, under a key that is HMAC-SHA-256 of whose it is. */
+/* The format of session ids:
+ *
+ *   session = server's id "." tag
+ *   tag     = the first 16 bytes, in hexadecimal, of HMAC-SHA-256 of the server's id
+ *   key     = HMAC-SHA-256 of the identity, under the daemon's key
+ *
+ * The parts of the identity are length-prefixed, so that different parts never have equal
+ * input. */
 #include "scan/mcp/session.h"
 
 #include <sodium.h>

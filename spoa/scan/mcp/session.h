@@ -1,7 +1,7 @@
-/* Session ids, of MCP and of what a realtime session is resumed by. A server's id alone would
- * let whoever has it speak for another person: the id that a client gets is the server's and
- * what binds it to whom it was given, so that it is valid for nobody else, and on every daemon
- * that has the key, after a restart too. Nothing is kept. */
+/* Session ids of MCP, and handles by which realtime sessions are resumed. With a server's own
+ * id, anyone who has the id could act as another person. A client therefore receives the
+ * server's id and a tag that binds the id to the client's identity. The tag is valid on every
+ * daemon that has the key, also after a restart. The daemon stores nothing. Any thread. */
 #ifndef SCAN_MCP_SESSION_H
 #define SCAN_MCP_SESSION_H
 
@@ -9,20 +9,21 @@
 #include "base/sha256.h"
 #include "base/span.h"
 
+/* The identity that a session is bound to. Each may be empty. */
 struct mcp_session_of {
 	struct span person, agent, route, server;
 };
-/* What binds the sessions of one of them. */
+/* Derives the key of one identity's sessions from the daemon's key. */
 void mcp_session_key(const unsigned char key[SHA256_BYTES], const struct mcp_session_of *of,
 	unsigned char out[SHA256_BYTES]);
 
-/* The client's id for a server's, in the arena. Empty: it is not of visible ASCII (the
- * specification's), too long, or there is no memory. */
+/* Returns the client's id for a server's id, in the arena. Empty: the id has characters other
+ * than visible ASCII (which the specification requires), is longer than 1,024 bytes, or no
+ * memory. */
 struct span mcp_session_bind(
 	const unsigned char of[SHA256_BYTES], struct span id, struct arena *a);
-/* The server's id in a client's, a view of it. False: it was given to somebody else, or by
- * nobody.
- */
+/* Finds the server's id in a client's id. *id is a view of `given`. Returns false if the id was
+ * issued to another identity, or not by this gateway. */
 bool mcp_session_check(
 	const unsigned char of[SHA256_BYTES], struct span given, struct span *id);
 

@@ -1,16 +1,18 @@
-/* ISO base media files (ISO 14496-12) and QuickTime: MP4, M4A, HEIC, AVIF. Of their boxes:
- * user data (QuickTime's texts, 3GPP TS 26.244 8), iTunes' list, XMP, and pictures' sizes. */
+/* Reads ISO base media files (ISO 14496-12) and QuickTime: MP4, M4A, HEIC, AVIF. Such a file is
+ * a tree of boxes. These boxes are read: user data (QuickTime's texts, 3GPP TS 26.244 8),
+ * iTunes' list, XMP, and image sizes. */
 #include "scan/media/reader.h"
 
 enum {
 	BOX_DEPTH = 10,
-	FULL_BOX = 4, /* a version and flags */
+	FULL_BOX = 4, /* bytes of version and flags */
 	DATA_UTF8 = 1,
 	DATA_UTF16 = 2,
 };
 
 #define XMP_UUID SPAN_LIT("\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac")
 
+/* One box; `parent` is the type of the box around it. */
 struct box {
 	struct span type, data, parent;
 	unsigned depth;
@@ -18,7 +20,7 @@ struct box {
 
 static void boxes_walk(struct media *m, struct span s, struct span parent, unsigned depth);
 
-/* iTunes: a kind of value, a country, the value. */
+/* Reads iTunes' box `data`: type of value, country, value. */
 static void
 data_box(struct media *m, struct media_rd r)
 {
@@ -34,7 +36,8 @@ data_box(struct media *m, struct media_rd r)
 		media_text(m, value, MEDIA_UTF16BE);
 }
 
-/* QuickTime: length, language, text, perhaps several times; iTunes: a box `data`. */
+/* Reads a QuickTime text: length, language, text, perhaps several times. iTunes puts a box
+ * `data` here instead. */
 static void
 quicktime_box(struct media *m, const struct box *b)
 {
@@ -74,15 +77,15 @@ box_read(struct media *m, const struct box *b)
 		xmp_read(m, b->data);
 	} else if (span_is(b->type, "uuid") && span_starts(b->data, XMP_UUID)) {
 		xmp_read(m, span_cut(b->data, XMP_UUID.n, b->data.n));
-	} else if (span_is(b->type, "ispe")) { /* a picture's size (ISO 23008-12 6.5.3) */
+	} else if (span_is(b->type, "ispe")) { /* image size (ISO 23008-12 6.5.3) */
 		struct media_rd size = media_rd(full);
 		uint64_t width = media_u32(&size);
 		media_points(m, width, media_u32(&size));
-	} else if (span_is(b->type, "meta")) { /* QuickTime's has no version */
+	} else if (span_is(b->type, "meta")) { /* in QuickTime, meta has no version */
 		bool bare = span_is(span_cut(b->data, 4, 8), "hdlr");
 		boxes_walk(m, bare ? b->data : full, b->type, b->depth + 1);
 	} else if (span_is(b->parent, "udta") && SPAN_IN(b->type, assets)) {
-		/* 3GPP: a language, text in UTF-8, or UTF-16 with a mark */
+		/* 3GPP: a language, then UTF-8, or UTF-16 with a mark */
 		struct span s = span_cut(full, 2, full.n);
 		bool wide = span_starts(s, SPAN_LIT("\xfe\xff")) ||
 			    span_starts(s, SPAN_LIT("\xff\xfe"));
@@ -94,7 +97,8 @@ box_read(struct media *m, const struct box *b)
 	}
 }
 
-/* size type [long size] data; a size of 0 goes to the end. */
+/* Reads a list of boxes: size type [64-bit size] data. A size of 0 extends to the end of the
+ * file. */
 static void
 boxes_walk(struct media *m, struct span s, struct span parent, unsigned depth)
 {
@@ -114,7 +118,7 @@ boxes_walk(struct media *m, struct span s, struct span parent, unsigned depth)
 		else if (!size && !depth)
 			size = s.n - start;
 		else if (!size)
-			break; /* QuickTime ends a list so */
+			break; /* QuickTime ends a list with a size of 0 */
 		if (size < r.at - start || size > s.n - start) {
 			media_flaw(m, depth ? FILE_DAMAGED : FILE_TRUNCATED);
 			return;

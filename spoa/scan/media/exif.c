@@ -1,5 +1,6 @@
-/* TIFF 6.0's directories of tags, as EXIF (CIPA DC-008) has them, too: all that is ASCII, the
- * texts in other clothes (comments, Windows' UTF-16, XMP, IPTC), and a place as numbers. */
+/* Reads directories of TIFF 6.0 tags, which EXIF (CIPA DC-008) uses too. Texts are: all ASCII
+ * tags; comments with an encoding name; Windows' UTF-16 tags; XMP and IPTC blocks; and the GPS
+ * position as "48.858370, 2.294481". Loops of directories end at CAP_MEDIA_PARTS. */
 #include <stdio.h>
 
 #include "scan/media/reader.h"
@@ -29,22 +30,23 @@ enum {
 struct tiff {
 	struct media *m;
 	struct media_rd all;
-	bool whole; /* a file, whose directories describe pictures */
+	bool whole; /* a TIFF file, whose directories describe images */
 };
 
+/* One tag of a directory; `data` is a view of the file. */
 struct tag {
 	unsigned id, type;
 	uint64_t count;
 	struct span data;
 };
 
-/* North and east. */
+/* A position: latitude, then longitude, in degrees; negative for south and west. */
 struct gps {
 	double angle[2];
 	bool have[2], negative[2];
 };
 
-/* Of a value's types. */
+/* Bytes of a value by type. */
 static const unsigned char tag_sizes[] = { 0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4 };
 
 static struct media_rd
@@ -56,7 +58,8 @@ tag_values(const struct tiff *t, const struct tag *tag)
 	return r;
 }
 
-/* 12 bytes; false: the value is not in the file. */
+/* Reads a tag of 12 bytes. A value of up to 4 bytes is inside the tag, a longer one at an
+ * offset. Returns false if the value is beyond the end of the file. */
 static bool
 tag_read(struct media_rd *r, struct tag *tag)
 {
@@ -78,7 +81,7 @@ tag_read(struct media_rd *r, struct tag *tag)
 	return !at.err;
 }
 
-/* EXIF 4.6.6: eight bytes name the code. */
+/* Reads a comment: eight bytes name the encoding (EXIF 4.6.6). */
 static void
 comment_read(struct tiff *t, struct span s)
 {
@@ -90,7 +93,7 @@ comment_read(struct tiff *t, struct span s)
 		media_text(t->m, text, MEDIA_UTF8);
 }
 
-/* Degrees, minutes and seconds as rationals; false: no angle. */
+/* Reads degrees, minutes and seconds as rationals. Returns false if the angle is invalid. */
 static bool
 gps_angle(const struct tiff *t, const struct tag *tag, double *out)
 {
@@ -108,7 +111,7 @@ gps_angle(const struct tiff *t, const struct tag *tag, double *out)
 	return !r.err && *out <= 180;
 }
 
-/* N, S, E or W before each angle. */
+/* Collects the angles and their references (N, S, E, W), which precede them. */
 static void
 gps_read(struct gps *g, const struct tiff *t, const struct tag *tag)
 {
@@ -120,7 +123,7 @@ gps_read(struct gps *g, const struct tiff *t, const struct tag *tag)
 		g->negative[axis] = tag->data.p[0] == 'S' || tag->data.p[0] == 'W';
 }
 
-/* "48.858370, 2.294481" */
+/* Records the position as a text. */
 static void
 gps_write(struct media *m, const struct gps *g)
 {
@@ -163,7 +166,7 @@ tag_is_text(const struct tag *tag)
 
 static void ifd_chain(struct tiff *t, size_t at, unsigned depth);
 
-/* Directories that a tag leads to. */
+/* Reads the directories that a tag refers to. */
 static void
 ifd_below(struct tiff *t, const struct tag *tag, unsigned depth)
 {
@@ -190,7 +193,8 @@ tag_found(struct tiff *t, const struct tag *tag, uint32_t size[2], unsigned dept
 		tag_text(t, tag);
 }
 
-/* One directory, of which `next` says where another is; false: not to be read. */
+/* Reads one directory. `places`: the GPS directory. *next: offset of the following directory,
+ * 0: none. Returns false if the directory cannot be read. */
 static bool
 ifd_read(struct tiff *t, size_t at, unsigned depth, bool places, size_t *next)
 {

@@ -1,16 +1,19 @@
-/* What tollgate-extract answers (spoa/extract/extract.h): one JSON object. It is a helper's
- * that read somebody's file: what is not as it must be is no answer. */
+/* Parses the result of tollgate-extract (spoa/extract/extract.h), which is one JSON object. The
+ * helper has processed an untrusted file, so its output is not trusted: any unexpected member
+ * makes the whole result invalid. */
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "base/push.h"
 #include "scan/media/extracted.h"
 
-/* What it says is one of its words, or it is no answer. */
+/* The words that are allowed; any other word makes the result invalid. */
 #define WORD(name, word) word,
 static const char *const errors[] = { EXTRACT_ERRORS(WORD) };
 static const char *const unread_words[] = { EXTRACT_UNREAD(WORD) };
 #undef WORD
 
+/* The state of one extracted_read() call. `ev` is the last token read, `room` the capacity of
+ * out->texts. */
 struct answer_reader {
 	struct span in;
 	struct arena *a;

@@ -1,52 +1,59 @@
-/* What tollgate-extract (spoa/extract) answers about a file, JSON. Of one that was read:
- *   {"pages":3,"texts":[{"page":1,"text":"…"}],"read":"text"|"ocr","unread":[{"page":2,"why":"no_text"}]}
- * Page 0 is the document. Of one that was not: {"error":"damaged"}. */
+/* The result of tollgate-extract (spoa/extract) for one file, as JSON. A file that was read:
+ *   {"pages":3,"texts":[{"page":1,"text":"…"}],"read":"text"|"ocr",
+ *    "unread":[{"page":2,"why":"no_text"}]}
+ * Page 0 stands for the document. A file that was not read: {"error":"damaged"}. Any thread.
+ * prose: ok unread */
 #ifndef SCAN_MEDIA_EXTRACTED_H
 #define SCAN_MEDIA_EXTRACTED_H
 
 #include "base/arena.h"
 
 /* clang-format off */
-/* Why nothing of a file was read: "error". */
+/* Values of "error": why the file could not be read at all. */
 #define EXTRACT_ERRORS(X) \
-	X(ENCRYPTED,      "encrypted")      /* it has a key, be that an empty one */ \
-	X(DAMAGED,        "damaged")        /* what it says of itself is not so */ \
+	X(ENCRYPTED,      "encrypted")      /* protected by a password, even an empty one */ \
+	X(DAMAGED,        "damaged")        /* its structure is inconsistent */ \
 	X(TOO_MANY_PAGES, "too_many_pages") /* over 1,000 */ \
-	X(TOO_LARGE,      "too_large")      /* a text, or what is inflated, is over its cap */ \
-	X(TIMEOUT,        "timeout")        /* wall or processor time */ \
-	X(MEMORY,         "memory")         /* over 512 MB */ \
-	X(KILLED,         "killed")         /* it crashed, or did what the cage forbids */ \
+	X(TOO_LARGE,      "too_large")      /* a text, or decompressed data, exceeds its limit */ \
+	X(TIMEOUT,        "timeout")        /* wall clock or processor time */ \
+	X(MEMORY,         "memory")         /* beyond 512 MB */ \
+	X(KILLED,         "killed")         /* crashed, or a forbidden system call */ \
 	X(NO_TOOL,        "no_tool")        /* pdftotext or tesseract is not installed */ \
-	X(BUSY,           "busy")           /* too many wait, or it waited too long */ \
-	X(UNSUPPORTED,    "unsupported")    /* of a kind that is not read */
+	X(BUSY,           "busy")           /* the queue is full, or the file waited too long */ \
+	X(UNSUPPORTED,    "unsupported")    /* a kind of file that is not supported */
 
-/* What of a file that was read is in none of its texts: "unread". */
+/* Values of the list of pages that were not read completely (prose: ok unread): parts of a file
+ * that are in none of its texts. */
 #define EXTRACT_UNREAD(X) \
-	X(NO_TEXT,     "no_text")     /* a page that shows something and has no text */ \
-	X(ANNOTATIONS, "annotations") /* notes, stamps, highlights, media: all but links */ \
-	X(FORMS,       "forms")       /* fields, XFA */ \
-	X(ATTACHMENTS, "attachments") /* files in the file */ \
-	X(LAYERS,      "layers")      /* optional content: a viewer may show what was not read */ \
-	X(FONTS,       "fonts")       /* letters of a font that does not say which they are */ \
-	X(METADATA,    "metadata")    /* XMP in a coding that is not read */ \
-	X(ERRORS,      "errors")      /* the tool went on after errors: text may be missing */
+	X(NO_TEXT,     "no_text")     /* a page with graphics and without text */ \
+	X(ANNOTATIONS, "annotations") /* notes, stamps, highlights, media; not links */ \
+	X(FORMS,       "forms")       /* form fields, XFA */ \
+	X(ATTACHMENTS, "attachments") /* files embedded in the file */ \
+	X(LAYERS,      "layers")      /* optional content, which a viewer may show */ \
+	X(FONTS,       "fonts")       /* a font without a mapping to characters */ \
+	X(METADATA,    "metadata")    /* XMP in an unsupported encoding */ \
+	X(ERRORS,      "errors")      /* the tool continued after errors; text may be missing */
 /* clang-format on */
-/* A text of a file, and its page; 0: of none. */
+/* One text of a file. page 0: the text belongs to no page. */
 struct extracted_text {
 	unsigned page;
 	struct span text;
 };
 
+/* A result. extracted_read() fills it; the texts live as long as the answer and the arena. */
 struct extracted {
 	unsigned pages;
-	bool ocr; /* pictures were read */
+	bool ocr; /* the texts come from text recognition (OCR) */
+	/* page of `why`; 0: the document */
 	struct extracted_text *texts;
 	size_t ntexts;
-	const char *why; /* the first thing that nobody read, a fixed word; NULL: nothing */
+	/* the first part that could not be inspected, a constant word; NULL: everything was */
+	const char *why;
 	unsigned why_page;
 };
 
-/* Texts are views of the answer or in the arena. 0; ERR_SYNTAX: it is no answer, ERR_NOMEM. */
+/* Parses a result. The texts are views of `answer`, or in the arena. Returns 0, ERR_NOMEM, or
+ * ERR_SYNTAX if `answer` is not a valid result. */
 int extracted_read(struct span answer, struct arena *a, struct extracted *out);
 
 #endif

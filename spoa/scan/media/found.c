@@ -1,5 +1,6 @@
-/* What readers of metadata find: texts of several charsets as UTF-8, flaws and sizes, within
- * the caps of base/caps.h. */
+/* Collects the results of metadata readers: texts of several encodings as UTF-8, flaws and
+ * image sizes. Each function enforces a limit of base/caps.h; beyond the limit the file has the
+ * flaw FILE_BOMB. */
 #include "base/caps.h"
 #include "base/codec/inflate.h"
 #include "base/codec/utf8.h"
@@ -10,7 +11,7 @@
 #include "scan/media/reader.h"
 
 enum {
-	PADDING_MAX = 16, /* bytes after a file's end, besides blanks and NULs */
+	PADDING_MAX = 16, /* bytes allowed after a file's end, in addition to spaces and NULs */
 	LOOK_MAX = 4 * CAP_MEDIA_TEXT_BYTES,
 };
 
@@ -78,7 +79,7 @@ media_after(struct media *m, size_t end)
 {
 	struct span rest = span_cut(m->bytes, end, m->bytes.n);
 
-	while (rest.n && strchr("\r\n ", rest.p[0])) /* and NUL */
+	while (rest.n && strchr("\r\n ", rest.p[0])) /* strchr() also finds the NUL */
 		rest = span_cut(rest, 1, rest.n);
 	if (rest.n <= PADDING_MAX)
 		return;
@@ -106,8 +107,9 @@ text_push(struct media *m, struct span s)
 		m->nomem = true;
 }
 
-/* Little end first. Without a mark many write it the other way than it is to be: half of the
- * characters and more have a NUL where ASCII has one then. */
+/* Returns true if UTF-16 is little-endian. Many programs write the wrong byte order without a
+ * mark. Therefore, if at least half of the characters have a NUL where ASCII has it in the
+ * other order, the other order is used. */
 static bool
 utf16_is_little(struct span s, enum media_charset c)
 {
@@ -130,12 +132,13 @@ put_utf16(struct buf *b, struct span s, enum media_charset c)
 
 	while (s.n >= 2) {
 		uint32_t cp = utf16_next(&s, little);
-		if (cp != 0xfeff) /* a mark, before each of several texts */
+		/* a byte order mark, which may precede each of several texts */
+		if (cp != 0xfeff)
 			buf_utf8(b, cp);
 	}
 }
 
-/* As UTF-8, a view of what is UTF-8 already. `b` holds it else. */
+/* Converts to UTF-8. The result is a view of s if s is UTF-8 already, else of b. */
 static struct span
 text_utf8(struct span s, enum media_charset c, struct buf *b)
 {

@@ -1,5 +1,6 @@
-/* GIF89a (https://www.w3.org/Graphics/GIF/spec-gif89a.txt): blocks, of which comments, plain
- * text and applications' hold texts; and BMP's one header. */
+/* Reads GIF89a (https://www.w3.org/Graphics/GIF/spec-gif89a.txt), a list of blocks. Comments,
+ * plain text and application blocks contain texts. BMP, which only has a header, is read here
+ * too. */
 #include "base/codec/utf8.h"
 #include "scan/media/reader.h"
 
@@ -11,7 +12,8 @@ enum {
 	PLAIN_TEXT = 0x01,
 	COMMENT = 0xfe,
 	APPLICATION = 0xff,
-	XMP_TRAILER = 257, /* bytes that lead back to the walk over sub-blocks */
+	/* bytes at the end of XMP that lead a GIF decoder back to the sub-blocks */
+	XMP_TRAILER = 257,
 };
 
 static void
@@ -21,8 +23,8 @@ gif_table(struct media_rd *r, unsigned flags)
 		media_take(r, 3u << ((flags & 7) + 1));
 }
 
-/* Sub-blocks joined in the arena; NULL: none wanted. All of the run with its counts is
- * returned. */
+/* Reads a run of sub-blocks and returns all its bytes, length bytes included. *joined: the data
+ * without length bytes, in the arena; NULL: not wanted. */
 static struct span
 gif_blocks(struct media *m, struct media_rd *r, struct span *joined)
 {
@@ -44,7 +46,7 @@ gif_blocks(struct media *m, struct media_rd *r, struct span *joined)
 	return span_of(r->s.p + start, r->at - start);
 }
 
-/* Settings of programs are no text. */
+/* Returns true if application data is a text. Binary settings of programs are not. */
 static bool
 is_gif_text(struct span s)
 {

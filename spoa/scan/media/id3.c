@@ -1,4 +1,6 @@
-/* ID3v2.2, 2.3 and 2.4 (https://id3.org), ID3v1 and APEv2 of MP3 files. */
+/* Reads the tags of MP3 files: ID3v2.2, 2.3 and 2.4 (https://id3.org) at the beginning, ID3v1
+ * and APEv2 at the end. An ID3v2 tag is a list of frames; a frame's name determines its
+ * form. */
 #include "base/ascii.h"
 #include "scan/media/reader.h"
 
@@ -9,10 +11,10 @@ enum {
 	ID3_FOOTER = 0x10,
 	ID3V1 = 128,
 	APE_FOOT = 32,
-	ID3_DEPTH = 1, /* frames inside a chapter */
+	ID3_DEPTH = 1, /* nesting of frames inside chapters */
 };
 
-/* What a frame holds before or instead of its text, in order. */
+/* The fields of a frame before its text, in order. */
 enum id3_form {
 	ID3_SKIPPED,
 	ID3_TEXT,	/* encoding, texts */
@@ -21,16 +23,17 @@ enum id3_form {
 	ID3_LANGUAGE_1, /* encoding, language, text */
 	ID3_LINK,	/* Latin-1 */
 	ID3_NAMED_LINK, /* encoding, name, Latin-1 */
-	ID3_TIMED,	/* encoding, language, two bytes, name, then texts with times */
+	ID3_TIMED,	/* encoding, language, two bytes, name, then texts with time stamps */
 	ID3_PICTURE,	/* encoding, type, a byte, name */
 	ID3_OBJECT,	/* encoding, type, file name, name */
-	ID3_PRIVATE,	/* owner, bytes: XMP's are read */
+	ID3_PRIVATE,	/* owner, bytes; only XMP is read */
 	ID3_RATING,	/* an e-mail address */
 	ID3_CHAPTER,
 	ID3_CONTENTS,
 };
 
-/* The first row that begins so; the older name has three letters. */
+/* Frames by name; the first row that is a prefix counts. `older`: the three-letter name of
+ * ID3v2.2; "": none. */
 static const struct {
 	const char *id, *older;
 	enum id3_form form;
@@ -55,7 +58,7 @@ static const struct {
 struct id3 {
 	struct media *m;
 	unsigned version;
-	bool unsync; /* all frames of version 4 */
+	bool unsync; /* all frames are unsynchronized (version 4) */
 };
 
 static size_t
@@ -65,7 +68,7 @@ synchsafe(size_t n)
 	       (n >> 24 & 0x7f) << 21;
 }
 
-/* 0xff 0x00 stands for 0xff. */
+/* Undoes unsynchronization: 0xff 0x00 stands for 0xff. */
 static struct span
 resynchronise(struct media *m, struct span s)
 {
@@ -93,7 +96,7 @@ id3_charset(struct media *m, unsigned encoding)
 	return MEDIA_UTF8;
 }
 
-/* Up to its end, a NUL of one or two bytes. */
+/* Takes a string up to its NUL, which has one byte or two. */
 static struct span
 id3_string(struct media_rd *r, enum media_charset c)
 {
@@ -191,7 +194,8 @@ id3_form_of(struct span id)
 	return ID3_SKIPPED;
 }
 
-/* What flags say of a frame: encrypted, compressed, with a group, with a length before it. */
+/* Undoes the transformations that a frame's flags state: encryption (a flaw), grouping, a
+ * length field, unsynchronization, compression. Returns false if the frame cannot be read. */
 static bool
 id3_unwrap(struct id3 *t, unsigned flags, struct span *data)
 {
@@ -214,7 +218,7 @@ id3_unwrap(struct id3 *t, unsigned flags, struct span *data)
 	return !r.err && (!packed || media_inflate(t->m, *data, data));
 }
 
-/* A frame's name, padding or the end. */
+/* Returns true if a frame, padding or the end is at this offset. */
 static bool
 id3_frame_at(struct span s, size_t at)
 {
@@ -223,11 +227,12 @@ id3_frame_at(struct span s, size_t at)
 	return id.n < 4 || !id.p[0] || (is_upper(id.p[0]) && span_is_alnum(id, ""));
 }
 
-/* Version 4 has seven bits a byte; iTunes once wrote eight. */
+/* Returns a frame's size. Version 4 uses seven bits of each byte, but old versions of iTunes
+ * used eight: the size after which a frame begins is correct. */
 static size_t
 id3_frame_size(const struct id3 *t, const struct media_rd *r, size_t n)
 {
-	size_t safe = synchsafe(n), after = r->at + 2; /* flags */
+	size_t safe = synchsafe(n), after = r->at + 2; /* the flags' two bytes */
 
 	if (t->version != 4 || safe == n)
 		return n;
@@ -293,7 +298,7 @@ id3_read(struct media *m, struct span s)
 	return r.at;
 }
 
-/* APEv2 before `end`: items whose flags say text, and a footer. */
+/* Reads the APEv2 tag that ends at `end`: items with a text flag, then a footer. */
 static void
 ape_read(struct media *m, size_t end)
 {

@@ -1,5 +1,6 @@
-/* Photoshop's image resources (Adobe Photoshop File Formats, "Image Resource Blocks"), and in
- * them IPTC-NAA records (IIM 4.2 1.6), whose record 2 is texts. */
+/* Reads Photoshop's image resources (Adobe Photoshop File Formats, "Image Resource Blocks"),
+ * the IPTC-NAA records (IIM 4.2 1.6) inside them, and Photoshop's own files. Record 2 of IPTC
+ * contains the texts. */
 #include "scan/media/reader.h"
 
 enum {
@@ -9,7 +10,7 @@ enum {
 	EXIF_RESOURCE = 0x0422,
 	XMP_RESOURCE = 0x0424,
 	IPTC_TAG = 0x1c,
-	PSD_HEAD = 14, /* bytes before a file's height */
+	PSD_HEAD = 14, /* bytes before the image's height in a PSD file */
 };
 
 void
@@ -17,7 +18,7 @@ iptc_read(struct media *m, struct span iim)
 {
 	struct media_rd r = media_rd(iim);
 
-	/* Zeros pad it to an even length, or to a word in TIFF. */
+	/* Zeros pad the records to an even length, or to a word in TIFF. */
 	while (media_left(&r) && r.s.p[r.at]) {
 		unsigned tag = media_u8(&r), record = media_u8(&r), dataset = media_u8(&r);
 		size_t n = media_u16(&r);
@@ -30,13 +31,13 @@ iptc_read(struct media *m, struct span iim)
 		}
 		if (!media_part(m))
 			return;
-		/* other datasets are no texts: binary numbers and a preview */
+		/* other datasets are binary: numbers and a preview */
 		if ((record == 2 && dataset != 0 && dataset < 200) || record == 3)
 			media_text(m, s, MEDIA_UTF8);
 	}
 }
 
-/* "8BIM" id name (counted, padded to even) length data (padded to even). */
+/* Reads resources: "8BIM" id name (counted, padded to even) length data (padded to even). */
 void
 photoshop_read(struct media *m, struct span resources)
 {
@@ -70,7 +71,7 @@ photoshop_read(struct media *m, struct span resources)
 	}
 }
 
-/* A file of Photoshop's own begins with sizes, a palette and resources. */
+/* Reads the beginning of a PSD file: image size, palette, resources. */
 void
 psd_read(struct media *m)
 {

@@ -1,5 +1,5 @@
-/* JPEG (ITU-T T.81 annex B): segments, of which APP1 (EXIF, XMP), APP13 (Photoshop, IPTC) and
- * COM hold texts. A thumbnail inside EXIF is not looked at. */
+/* Reads JPEG (ITU-T T.81 annex B), a list of segments. APP1 (EXIF, XMP), APP13 (Photoshop,
+ * IPTC) and COM contain texts. Thumbnails inside EXIF are not inspected. */
 #include "scan/media/reader.h"
 
 enum {
@@ -26,14 +26,15 @@ enum {
 #define EXIF_HEAD      SPAN_LIT("Exif\0")
 #define PHOTOSHOP_HEAD SPAN_LIT("Photoshop 3.0\0")
 
-/* What several segments hold together. */
+/* Data that several segments of one image contain together. */
 struct jpeg {
 	struct media *m;
 	struct media_pieces
-		resources; /* of Photoshop, who cuts what is longer than a segment */
-	struct span xmp;   /* extended: its room in the arena, */
-	size_t xmp_have;   /* and what of it came */
-	bool more;	   /* other pictures may come after this one (CIPA DC-007) */
+		resources; /* Photoshop's, which are split if longer than a segment */
+	struct span xmp;   /* extended XMP, assembled in the arena; p NULL: none yet */
+	size_t xmp_have;   /* bytes of it that have been copied */
+	bool more;	   /* further images may follow (multi-picture format, CIPA DC-007) */
+	/* a frame header was found */
 	bool framed;
 };
 
@@ -48,7 +49,8 @@ jpeg_app1(struct media *m, struct span data)
 		exif_read(m, data, false);
 }
 
-/* GUID, the whole length, this piece's offset, the piece (XMP part 3, 1.1.3.1). */
+/* Copies one piece of extended XMP: GUID, total length, offset of the piece, the piece (XMP
+ * part 3, 1.1.3.1). */
 static void
 jpeg_extended(struct jpeg *j, struct span data)
 {
@@ -106,7 +108,7 @@ jpeg_segment(struct jpeg *j, unsigned marker, struct span data)
 		jpeg_frame(j, data);
 }
 
-/* After entropy-coded data or what is no marker, as decoders skip it: at a marker's 0xff. */
+/* Skips to the next marker, as decoders do, after entropy-coded data or garbage. */
 static void
 jpeg_skip(struct media_rd *r, bool coded)
 {
@@ -124,7 +126,7 @@ jpeg_skip(struct media_rd *r, bool coded)
 	r->err = true;
 }
 
-/* One picture from r's place on, after which r is. */
+/* Reads one image at r, and leaves r behind the image. */
 static void
 jpeg_picture(struct jpeg *j, struct media_rd *r)
 {
@@ -153,7 +155,7 @@ jpeg_picture(struct jpeg *j, struct media_rd *r)
 		media_flaw(j->m, FILE_DAMAGED);
 }
 
-/* Whether another of several pictures begins after padding, which is passed. */
+/* Returns true if another image begins after padding, and skips the padding. */
 static bool
 jpeg_again(struct media_rd *r)
 {

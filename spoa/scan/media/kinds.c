@@ -1,6 +1,6 @@
-/* Kinds of files: the table of their first bytes
- * (https://en.wikipedia.org/wiki/List_of_file_signatures), their names, and the types that
- * they go by. */
+/* Kinds of files: the table of magic numbers
+ * (https://en.wikipedia.org/wiki/List_of_file_signatures), the names of kinds, and the media
+ * types by which files are declared. */
 #include "scan/media/kinds.h"
 
 #include "base/ascii.h"
@@ -15,11 +15,12 @@ const struct file_kind file_kinds[FILE_KINDS] = { FILE_KIND_TABLE(KIND_ROW) };
 const char *const file_flaws[FILE_FLAWS] = { FILE_FLAW_TABLE(FLAW_ROW) };
 #undef FLAW_ROW
 
-/* Of any file; of a whole one only, as noise begins so too often; and strong: nothing else has
- * these bytes, wherever they are. */
+/* The places at which a magic number may be used. MAGIC_ANY: at the start of any bytes.
+ * MAGIC_WHOLE: only at the start of a complete file, because random data begins like this too
+ * often. MAGIC_STRONG: anywhere, because nothing else has these bytes. */
 enum magic_use { MAGIC_ANY, MAGIC_WHOLE, MAGIC_STRONG };
 
-/* The first row that fits decides. */
+/* The first row that matches decides. */
 static const struct {
 	size_t at;
 	struct span bytes;
@@ -81,7 +82,7 @@ static const struct {
 	{ 0, SPAN_LIT("wOF"), FILE_WOFF, MAGIC_ANY },
 	{ 0, SPAN_LIT("\0asm"), FILE_WASM, MAGIC_ANY },
 	{ 0, SPAN_LIT("BM"), FILE_BMP, MAGIC_WHOLE },
-	{ 4, SPAN_LIT("moov"), FILE_MP4, MAGIC_WHOLE }, /* QuickTime's, before ftyp */
+	{ 4, SPAN_LIT("moov"), FILE_MP4, MAGIC_WHOLE }, /* QuickTime without ftyp */
 	{ 4, SPAN_LIT("mdat"), FILE_MP4, MAGIC_WHOLE },
 	{ 4, SPAN_LIT("wide"), FILE_MP4, MAGIC_WHOLE },
 };
@@ -108,7 +109,8 @@ byte_at(struct span s, size_t at)
 	return at < s.n ? (unsigned char)s.p[at] : 0;
 }
 
-/* A frame of MPEG audio (ISO 11172-3 2.4.1.3) has a bit rate and a sampling rate. */
+/* Returns true if the header of an MPEG audio frame (ISO 11172-3 2.4.1.3) has a valid bit rate
+ * and sampling rate. */
 static bool
 is_mpeg_frame(struct span b)
 {
@@ -116,7 +118,7 @@ is_mpeg_frame(struct span b)
 	       (byte_at(b, 2) >> 2 & 3) != 3;
 }
 
-/* What few first bytes say, by what must come after them. */
+/* Returns true if the bytes after a short magic number confirm the kind. */
 static bool
 kind_holds(enum file_magic k, struct span b)
 {
@@ -128,7 +130,7 @@ kind_holds(enum file_magic k, struct span b)
 	case FILE_AIFF: return span_starts(b, SPAN_LIT("FORM"));
 	case FILE_GIF:
 		return (byte_at(b, 4) == '7' || byte_at(b, 4) == '9') && byte_at(b, 5) == 'a';
-	case FILE_ICO: /* pictures, and the first one's reserved byte */
+	case FILE_ICO: /* the number of images, and the first one's reserved byte */
 		return b.n >= 22 && byte_at(b, 4) + byte_at(b, 5) && !byte_at(b, 9);
 	case FILE_BMP: /* the second header's size */
 		return b.n >= 26 && !byte_at(b, 15) && !byte_at(b, 16) && !byte_at(b, 17) &&
@@ -136,7 +138,7 @@ kind_holds(enum file_magic k, struct span b)
 	case FILE_MP3:
 		return span_starts(b, SPAN_LIT("ID3")) ? byte_at(b, 3) < 16 && b.n >= ID3_HEAD
 						       : is_mpeg_frame(b);
-	case FILE_HEIC: /* a small box, or the box of an old QuickTime file */
+	case FILE_HEIC: /* the ftyp box is small; other rows are boxes of old QuickTime files */
 	case FILE_AVIF:
 	case FILE_M4A:
 	case FILE_MP4:
@@ -156,8 +158,8 @@ kind_at(struct span bytes)
 	return FILE_OTHER;
 }
 
-/* What is written in ASCII, after a mark of UTF-8, blanks and NULs, as programs leave before
- * it: fewer bytes than an object of PDF or a table of them needs, so that all readers see one
+/* Returns the kind of a PDF or RTF after a UTF-8 mark, and up to 16 spaces or NULs, which some
+ * programs write. The limit is too short for a PDF object, so all readers see the same
  * document. */
 static enum file_magic
 kind_after_blanks(struct span b)
@@ -165,7 +167,7 @@ kind_after_blanks(struct span b)
 	if (span_starts(b, SPAN_LIT("\xef\xbb\xbf")))
 		b = span_cut(b, 3, b.n);
 	for (size_t i = 0; i < BLANKS_BEFORE && b.n && strchr("\r\n\t ", b.p[0]); i++)
-		b = span_cut(b, 1, b.n); /* and NUL */
+		b = span_cut(b, 1, b.n); /* strchr() also finds the NUL */
 	return span_starts(b, SPAN_LIT("%PDF-"))    ? FILE_PDF
 	       : span_starts(b, SPAN_LIT("{\\rtf")) ? FILE_RTF
 						    : FILE_OTHER;
@@ -180,7 +182,7 @@ file_kind_of(struct span b)
 		return kind_after_blanks(b);
 	if (k != FILE_MP3 || !span_starts(b, SPAN_LIT("ID3")))
 		return k;
-	/* The tag's size is four bytes of seven bits (id3v2.4.0-structure 3.1). */
+	/* The tag's size is four bytes of seven bits each (id3v2.4.0-structure 3.1). */
 	size_t size =
 		byte_at(b, 6) << 21 | byte_at(b, 7) << 14 | byte_at(b, 8) << 7 | byte_at(b, 9);
 	enum file_magic after = kind_at(span_cut(b, ID3_HEAD + size, b.n));
@@ -209,7 +211,7 @@ file_kinds_inside(struct span head)
 	return found;
 }
 
-/* ---- what types say ---- */
+/* ---- declared types ---- */
 
 #define IS_MP4	  (FILE_IS(FILE_MP4) | FILE_IS(FILE_M4A))
 #define IS_HEIC	  (FILE_IS(FILE_HEIC) | FILE_IS(FILE_AVIF))
@@ -217,8 +219,8 @@ file_kinds_inside(struct span head)
 #define IS_WORD	  (IS_OFFICE | FILE_IS(FILE_RTF))
 #define IS_TEXT	  FILE_IS(FILE_OTHER)
 
-/* Types without "x-", "vnd." and parameters; a type's second word alone is a format's name.
- * One that ends in * is a beginning. */
+/* Types without "x-", "vnd." and parameters. If the declared type has no slash, it is compared
+ * with the part after the slash: "png" fits "image/png". A row that ends in * is a prefix. */
 static const struct {
 	const char *type;
 	uint64_t kinds;
@@ -317,7 +319,7 @@ declared_is(struct span declared, struct span row)
 	return span_eq(declared, row);
 }
 
-/* In lower case, without parameters, blanks and the marks of types that are not registered. */
+/* Returns the type in lower case, without parameters, spaces, "x-" and "vnd.". */
 static struct span
 declared_plain(struct span declared, char room[DECLARED_MAX])
 {
@@ -346,7 +348,7 @@ file_kind_fits(enum file_magic k, struct span declared)
 	for (size_t i = 0; i < COUNT_OF(declared_types); i++)
 		if (declared_is(type, span_str(declared_types[i].type)))
 			return declared_types[i].kinds & FILE_IS(k);
-	/* Others say at least whether it is a picture. */
+	/* Unknown types: only the general kind must agree. Audio and video share containers. */
 	struct span rest = type, media = span_next(&rest, '/'),
 		    its = span_str(file_kinds[k].media);
 	bool sounds = span_is(media, "audio") || span_is(media, "video");

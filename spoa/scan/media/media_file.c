@@ -1,4 +1,5 @@
-/* Reads a file whole: its kind, whether another one is in it, and its metadata by its kind. */
+/* Reads a whole file in three steps: its kind, whether a second file is inside, and its
+ * metadata by the reader of its kind. */
 #include "scan/media/media_file.h"
 
 #include "base/ascii.h"
@@ -7,11 +8,13 @@
 #include "scan/media/reader.h"
 
 enum {
-	HEAD_BYTES = 1024, /* where another file's magic number makes it two, */
-	PDF_BYTES = 4096,  /* and a PDF's, for which readers look further */
+	HEAD_BYTES = 1024, /* bytes in which a second magic number is searched */
+	/* bytes in which a PDF is searched, because PDF readers search further */
+	PDF_BYTES = 4096,
 };
 
-/* Kinds that hold other files by nature: a directory of them is no second kind. */
+/* Kinds that contain other files by design: a zip directory inside them is not a second
+ * kind. */
 #define ARCHIVES                                                                               \
 	(FILE_IS(FILE_ZIP) | FILE_IS(FILE_OLE) | FILE_IS(FILE_GZIP) | FILE_IS(FILE_ZLIB) |     \
 		FILE_IS(FILE_BZIP2) | FILE_IS(FILE_XZ) | FILE_IS(FILE_ZSTD) |                  \
@@ -20,7 +23,8 @@ enum {
 	(FILE_IS(FILE_PNG) | FILE_IS(FILE_GIF) | FILE_IS(FILE_WEBP) | FILE_IS(FILE_HEIC) |     \
 		FILE_IS(FILE_AVIF))
 
-/* Where a PDF ("%PDF-1.7") begins in the first bytes, but for the first of all; 0: nowhere. */
+/* Returns the offset of a PDF header ("%PDF-1.7") in the first bytes; 0: none, or only at
+ * offset 0. */
 static size_t
 pdf_inside(struct span head)
 {
@@ -46,7 +50,8 @@ file_is_coded(struct span bytes, bool whole)
 	       (!whole || memmem(bytes.p, bytes.n, " obj", 4));
 }
 
-/* What a kind holds as part of itself: covers of sounds, sizes of icons, Ogg's FLAC. */
+/* Returns the kinds that a kind may contain as its own parts: covers in sounds, images in
+ * icons, FLAC in Ogg. */
 static uint64_t
 kinds_at_home(enum file_magic k)
 {
@@ -59,7 +64,7 @@ kinds_at_home(enum file_magic k)
 	return own | PICTURES;
 }
 
-/* Another file after the file's own beginning. */
+/* Returns true if another file begins after the file's own beginning. */
 static bool
 second_kind(const struct media *m)
 {
@@ -73,7 +78,7 @@ second_kind(const struct media *m)
 	       zip_end(m->bytes) != SIZE_MAX;
 }
 
-/* Locked Office documents are OLE files with a stream of this name, in UTF-16. */
+/* Reads an OLE file. Encrypted Office documents have a stream with this name, in UTF-16. */
 static void
 ole_read(struct media *m)
 {
@@ -119,14 +124,15 @@ file_read(struct span bytes, struct span declared, struct arena *a, struct file_
 
 	*out = (struct file_facts){ .kind = file_kind_of(bytes) };
 	bool further = out->kind == FILE_OTHER;
-	/* Readers of PDF pass over what comes before it, those of zips as well. */
+	/* readers of PDF and zip accept other bytes in front */
 	if (further)
 		out->kind = file_is_coded(bytes, true)	 ? FILE_PDF
 			    : zip_end(bytes) != SIZE_MAX ? FILE_ZIP
 							 : FILE_OTHER;
 	if (!file_kind_fits(out->kind, declared))
 		media_flaw(&m, FILE_NOT_AS_DECLARED);
-	/* Readers of PDF differ in where offsets count from: each may see another document. */
+	/* PDF readers count offsets from different places, so they may see different
+	 * documents */
 	if (further ? out->kind != FILE_OTHER : second_kind(&m))
 		media_flaw(&m, FILE_TWO_KINDS);
 	if (readers[out->kind])

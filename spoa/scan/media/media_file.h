@@ -1,5 +1,6 @@
-/* A file inside a request, by its bytes: what it is by its magic number, whether it is what it
- * says it is, and the texts of its metadata. Pure functions over bytes, without I/O; any
+/* A file inside a request, already decoded to bytes. The magic number determines its kind. The
+ * functions here also report whether the kind differs from the declared type, flaws that hide
+ * content from inspection, and the texts of metadata. Pure functions, without I/O; any
  * thread. */
 #ifndef SCAN_MEDIA_MEDIA_FILE_H
 #define SCAN_MEDIA_MEDIA_FILE_H
@@ -7,8 +8,9 @@
 #include "base/arena.h"
 
 /* clang-format off */
+/* Kinds: constant, name for records, general kind. */
 #define FILE_KIND_TABLE(X) \
-	X(FILE_OTHER,   "other",   "file") /* no magic number that is known */ \
+	X(FILE_OTHER,   "other",   "file") /* no known magic number */ \
 	X(FILE_PDF,     "pdf",     "file") \
 	X(FILE_RTF,     "rtf",     "file") \
 	X(FILE_PS,      "ps",      "file") \
@@ -22,8 +24,8 @@
 	X(FILE_PSD,     "psd",     "image") \
 	X(FILE_HEIC,    "heic",    "image") \
 	X(FILE_AVIF,    "avif",    "image") \
-	X(FILE_ZIP,     "zip",     "file") /* Office's newer documents, too */ \
-	X(FILE_OLE,     "ole",     "file") /* Office's older ones, and locked newer ones */ \
+	X(FILE_ZIP,     "zip",     "file") /* newer Office documents too */ \
+	X(FILE_OLE,     "ole",     "file") /* older Office documents, and encrypted newer ones */ \
 	X(FILE_GZIP,    "gzip",    "file") \
 	X(FILE_ZLIB,    "zlib",    "file") \
 	X(FILE_BZIP2,   "bzip2",   "file") \
@@ -42,21 +44,22 @@
 	X(FILE_FLAC,    "flac",    "audio") \
 	X(FILE_M4A,     "m4a",     "audio") \
 	X(FILE_AIFF,    "aiff",    "audio") \
-	X(FILE_MP4,     "mp4",     "video") /* QuickTime and 3GP, too */ \
+	X(FILE_MP4,     "mp4",     "video") /* QuickTime and 3GP too */ \
 	X(FILE_AVI,     "avi",     "video") \
-	X(FILE_WEBM,    "webm",    "video") /* and other Matroska */
+	X(FILE_WEBM,    "webm",    "video") /* also other Matroska files */
 
+/* Flaws: constant and name for records. The first flaw found is kept. */
 #define FILE_FLAW_TABLE(X) \
 	X(FILE_SOUND,           "sound") \
-	X(FILE_TWO_KINDS,       "two_kinds")       /* another file's magic number is in it */ \
-	X(FILE_NOT_AS_DECLARED, "not_as_declared") /* the bytes are not of the declared type */ \
-	X(FILE_TRAILING,        "trailing")        /* bytes after its end that are no known file */ \
+	X(FILE_TWO_KINDS,       "two_kinds")       /* another file's magic number is in the file */ \
+	X(FILE_NOT_AS_DECLARED, "not_as_declared") /* the kind differs from the declared type */ \
+	X(FILE_TRAILING,        "trailing")        /* unknown bytes after the end of the file */ \
 	X(FILE_TRUNCATED,       "truncated") \
-	X(FILE_TOO_MANY_POINTS, "too_many_points") /* CAP_MEDIA_POINTS */ \
-	X(FILE_ANIMATED,        "animated")        /* pictures after the first one, which alone is read */ \
-	X(FILE_BOMB,            "bomb")            /* CAP_MEDIA_TEXTS, CAP_MEDIA_TEXT_BYTES, CAP_MEDIA_PARTS */ \
+	X(FILE_TOO_MANY_POINTS, "too_many_points") /* more pixels than CAP_MEDIA_POINTS */ \
+	X(FILE_ANIMATED,        "animated")        /* only the first image can be inspected */ \
+	X(FILE_BOMB,            "bomb")            /* exceeds a CAP_MEDIA_* of texts or parts */ \
 	X(FILE_ENCRYPTED,       "encrypted") \
-	X(FILE_DAMAGED,         "damaged")         /* its structure or metadata cannot be read */
+	X(FILE_DAMAGED,         "damaged")         /* invalid structure or metadata */
 /* clang-format on */
 
 #define FILE_MEMBER(name, ...) name,
@@ -68,41 +71,44 @@ extern const struct file_kind {
 	const char *name;  /* "pdf", "png", …, for records */
 	const char *media; /* "image", "audio", "video" or "file" */
 } file_kinds[];
-/* "two_kinds", …, for records. */
+/* Names of flaws for records, by enum file_flaw: "two_kinds", … */
 extern const char *const file_flaws[];
 
-/* By first bytes alone; a tag before them (ID3) is passed over, and a few blanks before PDF and
- * RTF. */
+/* Returns the kind by the first bytes. An ID3 tag in front is skipped, and a few spaces before
+ * PDF and RTF. */
 enum file_magic file_kind_of(struct span bytes);
-/* Of a kind that may be all ASCII and is no text for that: what it shows is written otherwise.
- * A PDF may begin in the first kilobyte; `whole`: the bytes are all there is, so that it has
- * an object, too, and is not one that a text speaks of. */
+/* Returns true for PDF, RTF and PostScript: files that can be all ASCII but whose visible text
+ * is encoded. A PDF may begin within the first kilobyte. `whole`: `bytes` is the complete file;
+ * such a PDF must also contain an object, so that a text that only mentions "%PDF-1.7" does not
+ * count. */
 bool file_is_coded(struct span bytes, bool whole);
-/* The general kind of bytes that begin a run of text's digits: by magic numbers of `least`
- * bytes or more, without those that only a whole file tells. NULL: none. */
+/* Returns the general kind ("image", …) of the decoded beginning of a base64 or hexadecimal run
+ * in a text. Only magic numbers of at least `least` bytes count, and none that needs the whole
+ * file. NULL: none. */
 const char *file_magic_media(struct span bytes, size_t least);
 
+/* The result of file_read(). */
 struct file_facts {
 	enum file_magic kind;
-	enum file_flaw flaw;	/* the first thing that makes it unreadable, whoever reads it */
-	uint32_t width, height; /* of pictures whose header says it; else 0 */
-	struct span *texts;	/* UTF-8, in the arena or views of the bytes */
+	enum file_flaw flaw;	/* the first flaw that prevents inspection; FILE_SOUND: none */
+	uint32_t width, height; /* pixels, if an image's header has them; else 0 */
+	struct span *texts;	/* UTF-8; views of the bytes or in the arena */
 	size_t ntexts;
 };
 
-/* Reads a whole file. `declared`: a media type (parameters allowed), a dialect's bare word for
- * a format ("png", "mp3"), or empty; one that is not known fits anything of its general kind.
- * `texts` are what metadata say, as far as they were read where there is a flaw; strings that
- * have a name begin with it ("Comment: …"). *out is set in any case. 0 or ERR_NOMEM. */
+/* Reads a whole file. `declared`: a media type (parameters allowed), a dialect's word for a
+ * format ("png", "mp3"), or empty. An unknown type fits every file of its general kind. `texts`
+ * are the texts of metadata; if there is a flaw, those found before it. A text with a name
+ * begins with the name ("Comment: …"). *out is always set. Returns 0 or ERR_NOMEM. */
 int file_read(struct span bytes, struct span declared, struct arena *a, struct file_facts *out);
 
-/* The text that bytes of no known kind are, as UTF-8: UTF-8; UTF-16 with its mark; or, of few
- * bytes that are not ASCII, Windows-1252. *text is a view of the bytes or in the arena; empty
- * bytes are a text. *is: false where they are none. 0 or ERR_NOMEM. */
+/* Decodes a file without a magic number as text: UTF-8, UTF-16 with a byte order mark, or
+ * Windows-1252 if few bytes are non-ASCII. *text is UTF-8, a view of `bytes` or in the arena.
+ * Empty bytes are a text. *is: false if the bytes are not a text. Returns 0 or ERR_NOMEM. */
 int file_text(struct span bytes, struct arena *a, struct span *text, bool *is);
-/* A text that is markup (SVG, HTML) as it is shown where tags like <b> and <tspan> are within
- * words: without those, other tags a line's end. *out is empty where there are none. 0 or
- * ERR_NOMEM. */
+/* Renders markup (SVG, HTML) whose words are split by inline tags: tags like <b> and <tspan>
+ * are removed, every other tag becomes a line break. "pass<b>word</b>" becomes "password". *out
+ * is empty if no tag splits a word. Returns 0 or ERR_NOMEM. */
 int file_text_shown(struct span text, struct arena *a, struct span *out);
 
 #endif

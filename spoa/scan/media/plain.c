@@ -1,15 +1,16 @@
-/* Texts without a format: UTF-8, and what Excel and Notepad write else, UTF-16 (RFC 2781) with
- * its mark and Windows-1252 (https://encoding.spec.whatwg.org/windows-1252.html). A model's
- * provider decodes all of them. */
+/* Decodes texts without a file format: UTF-8, and the encodings that Excel and Notepad also
+ * write: UTF-16 (RFC 2781) with a byte order mark, and Windows-1252
+ * (https://encoding.spec.whatwg.org/windows-1252.html). Providers decode all of them for the
+ * model. The second part renders markup. */
 #include "base/ascii.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/media/media_file.h"
 
-enum { OTHERS_PER_ASCII = 3 }; /* letters of other alphabets are more than one in four */
+enum { OTHERS_PER_ASCII = 3 }; /* at most one character in four may be non-ASCII */
 
-/* Of 0x80 to 0x9f; 0: there is none. */
+/* Returns the code point of a byte, 0 if Windows-1252 does not define the byte. */
 static uint32_t
 windows_1252(unsigned char c)
 {
@@ -36,7 +37,7 @@ decode_1252(struct span s, struct buf *b)
 	return others * OTHERS_PER_ASCII <= s.n - others;
 }
 
-/* After its mark. */
+/* Decodes UTF-16 after the mark. */
 static bool
 decode_16(struct span s, bool little, struct buf *b)
 {
@@ -67,9 +68,8 @@ file_text(struct span bytes, struct arena *a, struct span *text, bool *is)
 	return buf_failed(&b) || !text->p ? ERR_NOMEM : 0;
 }
 
-/* Bytes of the tag at the front of s, with its brackets, where a ">" is in s and not before the
- * tag; 0: it is none. *within: words go on past
- * it. */
+/* Returns the length of the tag at the beginning of s, brackets included; 0: no tag. The caller
+ * checks that s contains a ">". *within: the tag can be inside a word. */
 static size_t
 markup_tag(struct span s, bool *within)
 {

@@ -1,5 +1,6 @@
-/* PNG (ISO 15948, https://www.w3.org/TR/png-3/): chunks, of which tEXt, zTXt, iTXt and eXIf
- * hold texts. Checksums are not looked at: decoders differ in which of them they mind. */
+/* Reads PNG (ISO 15948, https://www.w3.org/TR/png-3/), a list of chunks. tEXt, zTXt, iTXt and
+ * eXIf contain texts. Checksums are not verified: decoders differ in which of them they
+ * verify. */
 #include "base/ascii.h"
 #include "scan/media/reader.h"
 
@@ -7,7 +8,8 @@
 
 enum { PNG_SIGNATURE = 8, PNG_LENGTH_MAX = 0x7fffffff };
 
-/* Hexadecimal, as ImageMagick writes other metadata into texts: "\nexif\n  1234\n4578…". */
+/* Reads a raw profile: ImageMagick writes other metadata in hexadecimal into texts, "\nexif\n
+ * 1234\n4578…". */
 static void
 png_profile(struct media *m, struct span name, struct span text)
 {
@@ -38,7 +40,7 @@ png_profile(struct media *m, struct span name, struct span text)
 		jpeg_app1(m, data);
 }
 
-/* keyword NUL [method] text */
+/* Reads a text chunk: keyword NUL [method] text. */
 static void
 png_text(struct media *m, struct span data, bool packed)
 {
@@ -56,7 +58,7 @@ png_text(struct media *m, struct span data, bool packed)
 		media_named(m, keyword, text, MEDIA_UTF8);
 }
 
-/* keyword NUL flag method language NUL translated NUL text */
+/* Reads an iTXt chunk: keyword NUL flag method language NUL translated-keyword NUL text. */
 static void
 png_international(struct media *m, struct span data)
 {

@@ -1,4 +1,4 @@
-/* Private to scan/media/: what the readers of formats share. */
+/* Functions that the readers of file formats share. Private to scan/media/. */
 #ifndef SCAN_MEDIA_READER_H
 #define SCAN_MEDIA_READER_H
 
@@ -6,21 +6,25 @@
 #include "base/err.h"
 #include "scan/media/media_file.h"
 
-/* A file under way. owner: the caller of file_read(). */
+/* One file while it is read. Owner: file_read(); one thread. The counters enforce the limits of
+ * base/caps.h, so that a small file cannot cause much work. */
 struct media {
 	struct span bytes;
 	struct arena *a;
 	struct file_facts *out;
-	size_t room;	   /* of out->texts */
-	size_t text_bytes; /* of CAP_MEDIA_TEXT_BYTES */
-	size_t inflated;   /* likewise */
-	size_t looked_at;  /* bytes of texts before they are UTF-8: places may share them */
-	size_t parts;	   /* of CAP_MEDIA_PARTS */
+	size_t room;	   /* capacity of out->texts */
+	size_t text_bytes; /* bytes of texts found; limit CAP_MEDIA_TEXT_BYTES */
+	size_t inflated;   /* bytes decompressed; the same limit */
+	/* bytes examined as text before decoding; several places of a file may share bytes */
+	size_t looked_at;
+	size_t parts; /* tags, chunks and boxes; limit CAP_MEDIA_PARTS */
 	bool nomem;
 };
 
-/* ---- a cursor that remembers that something was beyond the end ---- */
+/* ---- a cursor that stays within its bytes and records an error beyond them ---- */
 
+/* `at` is the offset in `s`. `little`: numbers are little-endian. `err`: a read went beyond the
+ * end. */
 struct media_rd {
 	struct span s;
 	size_t at;
@@ -40,7 +44,7 @@ media_left(const struct media_rd *r)
 	return r->s.n - r->at;
 }
 
-/* Bytes, fewer at the end, which is an error then. */
+/* Takes n bytes. At the end it takes fewer, and sets `err`. */
 static inline struct span
 media_take(struct media_rd *r, uint64_t n)
 {
@@ -53,7 +57,7 @@ media_take(struct media_rd *r, uint64_t n)
 	return span_cut(r->s, r->at - n, r->at);
 }
 
-/* n <= 8 bytes; 0 after an error. */
+/* Takes a number of n <= 8 bytes; 0 after an error. */
 static inline uint64_t
 media_number(struct media_rd *r, size_t n)
 {
@@ -83,60 +87,65 @@ media_u32(struct media_rd *r)
 	return (uint32_t)media_number(r, 4);
 }
 
-/* ---- what is found ---- */
+/* ---- results ---- */
 
-/* The first one stays. */
+/* Records a flaw. The first flaw is kept. */
 void media_flaw(struct media *m, enum file_flaw flaw);
-/* One more tag, chunk or box; false: too many, and said. */
+/* Counts one tag, chunk or box. Returns false and records FILE_BOMB beyond the limit. */
 bool media_part(struct media *m);
-/* n more bytes to be looked at as text; false: too many, and said. */
+/* Counts n bytes to be examined as text. Returns false and records FILE_BOMB beyond the
+ * limit. */
 bool media_look(struct media *m, size_t n);
-/* The larger picture stays. */
+/* Records the size of an image. The largest is kept. */
 void media_points(struct media *m, uint64_t width, uint64_t height);
-/* What comes after the end of the file: nothing, a little padding, or a flaw. */
+/* Checks the bytes after the end of the file. A little padding is allowed; anything else is a
+ * flaw. */
 void media_after(struct media *m, size_t end);
 
 enum media_charset {
-	MEDIA_UTF8, /* what is none is Latin-1 */
+	MEDIA_UTF8, /* invalid UTF-8 is read as Latin-1 */
 	MEDIA_LATIN1,
-	MEDIA_UTF16, /* by its first character, else big end first */
+	MEDIA_UTF16, /* by byte order mark, else big-endian */
 	MEDIA_UTF16BE,
 	MEDIA_UTF16LE,
 };
-/* Texts, each of which ends at a NUL; what is blank is none. */
+/* Records one or more texts, separated by NUL. Texts of spaces only are skipped. */
 void media_text(struct media *m, struct span s, enum media_charset c);
-/* The same of one with a name, "name: text"; a NUL in it is a line's end. */
+/* Records "name: text". A NUL in the text becomes a line break. */
 void media_named(struct media *m, struct span name, struct span s, enum media_charset c);
-/* A copy of the text, of which b has some, that stays; empty over b's cap or without memory,
- * and that is said. */
+/* Copies s to the arena. `b` is the buffer in which s was decoded. Returns an empty span and
+ * records the failure if b exceeded its limit or memory is exhausted. */
 struct span media_kept(struct media *m, const struct buf *b, struct span s);
-/* What a zlib stream holds, in the arena; false: it has none, and the flaw says why. */
+/* Decompresses a zlib stream to the arena. Returns false and records a flaw if the stream is
+ * invalid or too large. */
 bool media_inflate(struct media *m, struct span s, struct span *out);
 
-/* Pieces that belong together, in the arena. */
+/* Parts of one datum that a file splits, concatenated in the arena. */
 struct media_pieces {
 	char *p;
 	size_t n, room;
 };
 void media_append(struct media *m, struct media_pieces *to, struct span s);
 
-/* ---- metadata inside several formats ---- */
+/* ---- metadata that several formats contain ---- */
 
-/* An XMP packet: its XML as one text, with what references spell. */
+/* Reads an XMP packet: its XML as one text, with character references decoded. */
 void xmp_read(struct media *m, struct span xml);
-/* A TIFF file's tags, also those of EXIF. `whole`: of a file, not inside one. */
+/* Reads the tags of a TIFF structure, which EXIF uses too. `whole`: a TIFF file; its
+ * directories describe images. */
 void exif_read(struct media *m, struct span tiff, bool whole);
-/* The same with what JPEG's segments have before it, or XMP with that. */
+/* Reads a JPEG APP1 segment: EXIF or XMP, each with its header. EXIF may lack the header. */
 void jpeg_app1(struct media *m, struct span data);
-/* Photoshop's resources, and IPTC's texts in them or bare. */
+/* Read Photoshop's resources, and IPTC texts inside resources or alone. */
 void photoshop_read(struct media *m, struct span resources);
 void iptc_read(struct media *m, struct span iim);
-/* The comments of Vorbis, Opus and FLAC. */
+/* Reads the comments of Vorbis, Opus and FLAC. */
 void vorbis_read(struct media *m, struct span comments);
-/* An ID3v2 tag at the beginning; how many bytes it has, 0: none is there. */
+/* Reads an ID3v2 tag at the beginning of s. Returns the tag's length in bytes, 0 if there is
+ * none. */
 size_t id3_read(struct media *m, struct span s);
 
-/* ---- files ---- */
+/* ---- readers of whole files ---- */
 
 void png_read(struct media *m);
 void jpeg_read(struct media *m);
@@ -150,7 +159,7 @@ void ogg_read(struct media *m);
 void boxes_read(struct media *m);
 void zip_read(struct media *m);
 
-/* Where a zip's directory ends, or would: the offset of its record; SIZE_MAX: nowhere. */
+/* Returns the offset of the record that ends a zip's directory; SIZE_MAX: none. */
 size_t zip_end(struct span bytes);
 
 #endif

@@ -1,11 +1,12 @@
-/* RIFF (Microsoft's and IBM's Multimedia Programming Interface, 1991): WAV, AVI and WebP as
- * chunks, of which LIST INFO, EXIF, XMP and an ID3 tag hold texts. */
+/* Reads RIFF (Microsoft's and IBM's Multimedia Programming Interface, 1991): WAV, AVI and WebP,
+ * and with big-endian numbers AIFF. A file is a list of chunks. LIST INFO, EXIF, XMP and ID3
+ * chunks contain texts. */
 #include "scan/media/reader.h"
 
 enum { RIFF_DEPTH = 4, VP8L_SIGNATURE = 0x2f, POINTS_MASK = 0x3fff, PIPED = 0x7fffff00 };
 
-/* RFC 6386 9.1: a key frame's tag, start code and two sizes of 14 bits. RFC 9649 3.4 and 2.7:
- * sizes are less by one. */
+/* Reads an image's size. VP8: after a frame tag and a start code, two sizes of 14 bits (RFC
+ * 6386 9.1). VP8L and VP8X store the size minus one (RFC 9649 3.4, 2.7). */
 static void
 webp_size(struct media *m, struct span type, struct media_rd r)
 {
@@ -36,7 +37,8 @@ webp_size(struct media *m, struct span type, struct media_rd r)
 static void
 riff_chunk(struct media *m, struct span type, struct span list, struct media_rd r)
 {
-	static const char *const texts[] = { "NAME", "AUTH", "(c) ", "ANNO" }; /* of AIFF */
+	/* AIFF's text chunks */
+	static const char *const texts[] = { "NAME", "AUTH", "(c) ", "ANNO" };
 	static const char *const pictures[] = { "VP8 ", "VP8L", "VP8X" };
 
 	if (span_is(list, "INFO") || (!r.little && SPAN_IN(type, texts)))
@@ -53,7 +55,7 @@ riff_chunk(struct media *m, struct span type, struct span list, struct media_rd 
 		media_flaw(m, FILE_ANIMATED);
 }
 
-/* Chunks of the file or of a list. */
+/* Reads the chunks of the file (depth 0) or of a list. */
 static void
 riff_chunks(struct media *m, struct span s, struct span list, bool little, unsigned depth)
 {
@@ -63,7 +65,7 @@ riff_chunks(struct media *m, struct span s, struct span list, bool little, unsig
 	while (media_left(&r) >= 8 && media_part(m)) {
 		struct span type = media_take(&r, 4);
 		size_t n = media_u32(&r);
-		/* sound that was written to a pipe: nobody came back to say how long it is */
+		/* Sound written to a pipe: the program could not return to write the length. */
 		if (!depth && n > media_left(&r) && span_is(type, "data") && n >= PIPED)
 			n = media_left(&r);
 		struct media_rd data = media_rd(media_take(&r, n));
@@ -86,7 +88,7 @@ riff_chunks(struct media *m, struct span s, struct span list, bool little, unsig
 	}
 }
 
-/* RIFF or, with the high byte first, RIFX and AIFF's FORM: its size and kind, and chunks. */
+/* Reads RIFF, or the big-endian RIFX and FORM (AIFF): a size, a kind, and chunks. */
 void
 riff_read(struct media *m)
 {

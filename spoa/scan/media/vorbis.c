@@ -1,5 +1,5 @@
-/* Vorbis comments (https://xiph.org/vorbis/doc/v-comment.html), as FLAC (RFC 9639 8) and the
- * second packets of Ogg's streams (RFC 3533) hold them. */
+/* Reads Vorbis comments (https://xiph.org/vorbis/doc/v-comment.html). FLAC (RFC 9639 8) has
+ * them in a block; the streams of Ogg (RFC 3533) have them in their second packet. */
 #include "scan/media/reader.h"
 
 enum {
@@ -18,7 +18,7 @@ vorbis_read(struct media *m, struct span comments)
 	media_text(m, media_take(&r, media_u32(&r)), MEDIA_UTF8);
 	for (size_t n = media_u32(&r); n && !r.err && media_part(m); n--) {
 		struct span s = media_take(&r, media_u32(&r));
-		/* Pictures in base64 are no texts. */
+		/* pictures in base64 are not texts */
 		if (!r.err && !span_istarts(s, SPAN_LIT("METADATA_BLOCK_PICTURE=")) &&
 			!span_istarts(s, SPAN_LIT("COVERART=")))
 			media_text(m, s, MEDIA_UTF8);
@@ -27,7 +27,7 @@ vorbis_read(struct media *m, struct span comments)
 		media_flaw(m, FILE_DAMAGED);
 }
 
-/* type, media type, description, and more. */
+/* Reads the description of a picture: type, media type, description, further fields. */
 static void
 flac_picture(struct media *m, struct span data)
 {
@@ -66,13 +66,14 @@ flac_read(struct media *m)
 
 /* ---- Ogg ---- */
 
+/* One logical stream of an Ogg file; at most OGG_STREAMS. */
 struct ogg_stream {
 	uint32_t serial;
-	unsigned packets;	    /* that are whole */
-	struct media_pieces second; /* as far as it came */
+	unsigned packets;	    /* number of complete packets */
+	struct media_pieces second; /* the part of the second packet read so far */
 };
 
-/* The packet after the codec's name. */
+/* Reads the second packet, which begins with the codec's name. */
 static void
 ogg_comment(struct media *m, struct span packet)
 {
@@ -87,7 +88,7 @@ ogg_comment(struct media *m, struct span packet)
 		vorbis_read(m, span_cut(packet, 4, packet.n));
 }
 
-/* Runs of segments of 255 bytes and a shorter one are packets. */
+/* Reads a page. A packet is a run of segments of 255 bytes and one shorter segment. */
 static void
 ogg_page(struct media *m, struct ogg_stream *o, struct span lacing, struct media_rd *r)
 {

@@ -1,5 +1,5 @@
-/* XMP (ISO 16684-1): a packet of RDF in XML, taken as one text, in which character references
- * and the predefined entities (XML 1.0 4.1, 4.6) are undone. */
+/* Reads XMP (ISO 16684-1): RDF in XML, taken as one text. Character references and predefined
+ * entities (XML 1.0 4.1, 4.6) are decoded, so that detectors see the characters themselves. */
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/utf8.h"
@@ -7,7 +7,7 @@
 #include "scan/media/reader.h"
 #include "scan/media/xml.h"
 
-/* "#64" or "#x40". False: neither. */
+/* Parses "#64" or "#x40" (an '@'). Returns false for anything else. */
 static bool
 xml_number(struct span s, uint32_t *cp)
 {
@@ -67,7 +67,7 @@ xml_undo(struct span xml, struct buf *out)
 	}
 }
 
-/* UTF-16 and UTF-32 are told by a mark or by the NULs around '<' (XML 1.0 F.1). */
+/* Returns the encoding. A mark, or the NUL beside '<', identifies UTF-16 (XML 1.0 F.1). */
 static enum media_charset
 xml_charset(struct span s)
 {

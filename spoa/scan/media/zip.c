@@ -1,10 +1,12 @@
-/* Zip files (APPNOTE.TXT): the record that their directory ends with, by which readers find
- * them whatever comes before. What is in them is read elsewhere. */
+/* Reads zip files (APPNOTE.TXT): finds the record that ends the directory, wherever the archive
+ * begins, and reads the names, comments and encryption flags of the directory's entries. The
+ * contents are read elsewhere. */
 #include "scan/media/reader.h"
 
 enum { ZIP_END = 22, ZIP_COMMENT_MAX = 0xffff, ZIP_ENTRY = 46, ZIP_LOCKED = 1 };
 
-/* APPNOTE 4.3.16: its directory must be before it. */
+/* Returns true if an end record with a directory before it is at this offset (APPNOTE
+ * 4.3.16). */
 static bool
 zip_end_at(struct span bytes, size_t at, size_t *directory, size_t *entries)
 {
@@ -15,7 +17,8 @@ zip_end_at(struct span bytes, size_t at, size_t *directory, size_t *entries)
 	*entries = media_u16(&r);
 	size_t size = media_u32(&r), offset = media_u32(&r), comment = media_u16(&r);
 	bool large =
-		offset == UINT32_MAX || size == UINT32_MAX; /* zip64: sizes are elsewhere */
+		/* zip64: another record has the sizes */
+		offset == UINT32_MAX || size == UINT32_MAX;
 	if (r.err || comment > media_left(&r) || (!large && (size > at || offset > at - size)))
 		return false;
 	*directory = large ? SIZE_MAX : at - size;

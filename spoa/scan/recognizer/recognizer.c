@@ -1,5 +1,5 @@
-/* Requests and answers of external recognizers. Presidio counts code points, as
- * Python's strings do; here everything is bytes. */
+/* Writes requests to external recognizers and reads their responses. Presidio counts code
+ * points, as Python's strings do; to_bytes() converts all positions to bytes. */
 #include "scan/recognizer/recognizer.h"
 
 #include <jansson.h>
@@ -12,7 +12,7 @@
 #include "base/push.h"
 #include "base/scoped.h"
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static void
 put_texts(const char *name, const struct span *texts, size_t n, bool list, struct buf *out)
@@ -46,7 +46,8 @@ recognizer_ask(const struct recognizer *r, const struct span *texts, size_t n, s
 	switch (r->shape) {
 	case SHAPE_PRESIDIO: ask_presidio(r, texts, n, out); break;
 	case SHAPE_JSON: {
-		/* apart: what is wrong before it gets no comma that would mend it */
+		/* written separately, so that the JSON writer adds no comma after the
+		 * configured bytes */
 		SCOPED_BUF(said, 0);
 		put_texts(NULL, texts, n, r->batch, &said);
 		buf_span(out, r->before);
@@ -64,7 +65,7 @@ recognizer_ask(const struct recognizer *r, const struct span *texts, size_t n, s
 	}
 }
 
-/* ---- pointers ---- */
+/* ---- JSON pointers ---- */
 
 bool
 recognizer_pointer(const char *s)
@@ -77,7 +78,7 @@ recognizer_pointer(const char *s)
 	return strlen(s) <= 256;
 }
 
-/* One token of a pointer, unescaped (RFC 6901 section 4). */
+/* Decodes one token of a pointer (RFC 6901 section 4). Returns its length. */
 static size_t
 pointer_unescape(struct span token, char out[257])
 {
@@ -114,9 +115,9 @@ follow_pointer(json_t *v, const char *pointer)
 	return v;
 }
 
-/* ---- reading ---- */
+/* ---- responses ---- */
 
-/* One text's findings while its part of the answer is read. */
+/* The findings of one text while its part of the response is read. */
 struct reading {
 	const struct recognizer *r;
 	struct arena *a;
@@ -171,7 +172,7 @@ by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Code points to bytes, all offsets in one walk over the text. */
+/* Converts the findings' code points to bytes, in one walk over the text. */
 static int
 to_bytes(struct reading *g)
 {
@@ -212,7 +213,7 @@ by_entity(const void *a, const void *b)
 	return x->end < y->end ? -1 : x->end > y->end;
 }
 
-/* Findings of one entity that overlap are one. */
+/* Merges overlapping findings of one entity. */
 static void
 unite_findings(struct reading *g)
 {
@@ -237,7 +238,7 @@ unite_findings(struct reading *g)
 	g->n = kept + 1;
 }
 
-/* [{"entity_type","start","end","score"},…] */
+/* Reads Presidio's findings: [{"entity_type","start","end","score"},…]. */
 static int
 read_spans(struct reading *g, const json_t *list)
 {
@@ -260,7 +261,8 @@ read_spans(struct reading *g, const json_t *list)
 			return refuse_answer(
 				g, ERR_RANGE, "a finding that ends before it begins");
 		const struct recognizer_label *l = label_of(g->r, type);
-		/* What was not asked for must still be true of the text. */
+		/* Findings of other entities are ignored, but their positions must still be
+		 * valid. */
 		if ((size_t)to > g->text.n)
 			return refuse_answer(g, ERR_RANGE, "a finding ends behind its text");
 		if (l && score >= g->r->score_threshold)
@@ -300,7 +302,7 @@ read_labels(struct reading *g, json_t *result)
 	return err;
 }
 
-/* {"flagged","categories":{…},"category_scores":{…}} */
+/* Reads a moderation result: {"flagged","categories":{…},"category_scores":{…}}. */
 static int
 read_categories(struct reading *g, const json_t *o)
 {
@@ -320,7 +322,7 @@ read_categories(struct reading *g, const json_t *o)
 			     *of = json_object_get(scores, l->theirs);
 		double score = 1.0;
 		if (!said && !of)
-			continue; /* a model that does not know the category */
+			continue; /* the model does not have this category */
 		if ((said && !json_is_boolean(said) && !json_is_null(said)) ||
 			(of && !json_is_null(of) && !score_of(of, &score)))
 			return refuse_answer(

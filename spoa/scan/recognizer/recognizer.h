@@ -1,61 +1,65 @@
-/* What an external recognizer is asked and what it answers: three shapes of HTTP
- * bodies. No I/O here. An answer is somebody else's: one that does not say exactly
- * what was asked for is an error, never half believed. */
+/* The requests to external recognizers and their responses, in three formats of HTTP bodies. No
+ * I/O; any thread. A response is untrusted: if any part deviates from the format, the whole
+ * response is an error. */
 #ifndef SCAN_RECOGNIZER_RECOGNIZER_H
 #define SCAN_RECOGNIZER_RECOGNIZER_H
 
 #include "scan/detect/detect.h"
 
 enum recognizer_shape {
-	SHAPE_PRESIDIO,	  /* Presidio analyzer's POST /analyze: spans in code points */
-	SHAPE_JSON,	  /* any classifier that answers with labels, of a whole text */
+	SHAPE_PRESIDIO,	  /* Presidio analyzer's POST /analyze: positions in code points */
+	SHAPE_JSON,	  /* any classifier that returns labels for a whole text */
 	SHAPE_MODERATION, /* OpenAI's POST /v1/moderations: categories of a whole text */
 };
 
-/* A name of theirs and the entity that it is here. */
+/* A label of the recognizer and tollgate's entity for it. */
 struct recognizer_label {
 	const char *theirs;
 	uint16_t entity;
 };
 
+/* A configured recognizer. The policy owns it and all that it points to. */
 struct recognizer {
 	const char *name;
-	unsigned source; /* 1 to FINDING_SOURCES */
+	unsigned source; /* 1 to FINDING_SOURCES, for findings' flags */
 	enum recognizer_shape shape;
-	bool batch;	      /* takes several texts a call */
-	const char *language; /* presidio */
-	const char *model;    /* moderation; NULL: none sent */
-	/* Findings below it do not count. Moderation: negative goes by their own verdict. */
+	bool batch;	      /* accepts several texts in one call */
+	const char *language; /* presidio only */
+	const char *model;    /* moderation only; NULL: not sent */
+	/* Findings with a lower score are ignored. Moderation: a negative threshold uses the
+	 * recognizer's own verdict. */
 	double score_threshold;
-	const struct recognizer_label *labels; /* none of theirs twice */
+	const struct recognizer_label *labels; /* each of theirs occurs once */
 	size_t nlabels;
-	int flagged; /* moderation: the entity of `flagged`; -1: none */
-	/* json: the request around the text or, with `batch`, the list of texts */
+	int flagged; /* moderation: the entity for `flagged`; -1: none */
+	/* json: the request's bytes before and after the text (with `batch`: the list of
+	 * texts) */
 	struct span before, after;
-	/* JSON pointers (RFC 6901): with `batch` to the list of results; in a result to the
-	 * labels, one object or a list; in one of those to its name and score (NULL: 1.0) */
+	/* JSON pointers (RFC 6901). `results`: the list of results, with `batch`. In a result,
+	 * `items`: one label object or a list of them. In a label object, `label`: its name,
+	 * and `score`: its score; NULL: always 1.0. */
 	const char *results, *items, *label, *score;
 };
 
-/* Whether its findings are of whole texts. */
+/* Returns true if its findings cover whole texts instead of parts. */
 static inline bool
 recognizer_whole(const struct recognizer *r)
 {
 	return r->shape != SHAPE_PRESIDIO;
 }
 
-/* The body that asks for n texts (1 without `batch`), which are UTF-8. */
+/* Appends the request's body for n texts (1 without `batch`), which are UTF-8. */
 void recognizer_ask(
 	const struct recognizer *r, const struct span *texts, size_t n, struct buf *out);
 
-/* Reads the answer about the same texts into out[0..n): findings in bytes, with their
- * source in the flags, sorted by entity and start; those of one entity that overlap
- * are one. They live in the arena. 0; ERR_SYNTAX, ERR_RANGE, ERR_LIMIT with *why, a
- * fixed phrase; ERR_NOMEM. */
+/* Reads the response for the same texts into out[0..n). Findings have byte offsets and the
+ * source in their flags, and are sorted by entity and start; overlapping findings of one entity
+ * are merged. They are in the arena. Returns 0, ERR_NOMEM, or ERR_SYNTAX, ERR_RANGE, ERR_LIMIT
+ * with a constant text in *why. On error, out has no findings. */
 int recognizer_read(const struct recognizer *r, struct span answer, const struct span *texts,
 	size_t n, struct arena *a, struct findings *out, const char **why);
 
-/* Whether s is a JSON pointer. */
+/* Returns true if s is a JSON pointer of at most 256 bytes. */
 bool recognizer_pointer(const char *s);
 
 #endif

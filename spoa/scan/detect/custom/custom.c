@@ -1,6 +1,7 @@
-/* A policy's own detectors become part of a rule set. Patterns become those of a rule, so
- * that the engine knows them as it knows all others; words, dictionaries and fingerprints
- * are one pass over the words of a text, custom_scan, and none where a policy has none. */
+/* Makes a policy's own detectors a part of a rule set. Own patterns become patterns of the rule
+ * set, so the engine treats them like all others. Words, dictionaries and fingerprints are
+ * found by custom_scan(), one pass over the words of a text. The pass is skipped if no class
+ * with words or fingerprints is enabled. */
 #include "scan/detect/custom/custom_stage.h"
 
 #include <sodium.h>
@@ -15,6 +16,7 @@
 #include "scan/detect/custom/fingerprint.h"
 #include "scan/detect/custom/sample_text.h"
 
+/* A list of fingerprints and its class. */
 struct own_list {
 	struct fingerprints *prints;
 	const struct yaml_node *at;
@@ -22,17 +24,20 @@ struct own_list {
 	unsigned least;
 };
 
+/* A pattern whose cost detect_own_costs() measures. */
 struct own_cost {
 	const struct yaml_node *at;
-	const char *regex; /* one that is searched for everywhere */
+	const char *regex; /* a pattern that is searched for at every place */
 	unsigned index;
 	bool utf;
 };
 
+/* The own words and lists of a rule set. Owner: the rule set. */
 struct custom {
-	struct dictionary *words;	  /* of all classes; NULL: none */
-	const struct yaml_node *words_at; /* a dictionary, for the remark */
-	uint16_t owners[OWN_CLASSES];	  /* entities that have words */
+	struct dictionary *words; /* the terms of all classes; NULL: none */
+	/* the place of a dictionary in the policy, for the remark */
+	const struct yaml_node *words_at;
+	uint16_t owners[OWN_CLASSES]; /* entities that have words */
 	size_t nowners;
 	struct own_list lists[OWN_FINGERPRINTS];
 	size_t nlists;
@@ -65,7 +70,7 @@ custom_of(struct detect_rules *r)
 
 /* ---- patterns ---- */
 
-/* The place of a node, for remarks after the policy's nodes are gone. */
+/* Copies the position of a node, for remarks after the policy's nodes are freed. */
 static struct yaml_node *
 yaml_place(struct arena *a, const struct yaml_node *at)
 {
@@ -87,7 +92,7 @@ compile_own(struct span regex, bool utf, int *err, PCRE2_SIZE *where)
 	return pcre2_compile((PCRE2_SPTR)regex.p, regex.n, flags, err, where, NULL);
 }
 
-/* PCRE2's own opinion of the pattern as it was written, with its place. */
+/* Compiles the pattern as written, to report PCRE2's own error with its position. */
 static bool
 pattern_compiles(const struct yaml_node *n, unsigned index, bool utf, struct diag *d)
 {
@@ -105,12 +110,12 @@ pattern_compiles(const struct yaml_node *n, unsigned index, bool utf, struct dia
 	return false;
 }
 
-/* Returns true if most of an ordinary text matches, or matches come so close that each text is
- * over the cap of findings: `.`, \w, \S+, [aeiou]. */
+/* Returns true if most of an ordinary text matches, or if matches are so dense that every text
+ * exceeds the limit of findings: `.`, \w, \S+, [aeiou]. */
 static bool
 matches_most_text(struct span regex, bool utf)
 {
-	enum { BYTES = 4096, APART = 8 }; /* bytes of a text for each match, at least */
+	enum { BYTES = 4096, APART = 8 }; /* minimum bytes of text for each match */
 	size_t n = 0, covered = 0, at = 0;
 	PCRE2_SIZE where;
 	int err;
@@ -222,7 +227,8 @@ custom_attach(
 	r->entities[entity].threshold = own->threshold;
 	r->entities[entity].context.boost = OWN_BOOST;
 	if (own->words || own->dictionary) {
-		c->owners[c->nowners++] = entity; /* OWN_CLASSES at most */
+		/* at most OWN_CLASSES, which the policy ensures */
+		c->owners[c->nowners++] = entity;
 		add_words(c, own, entity, d);
 	}
 	if (own->dictionary)
@@ -231,7 +237,7 @@ custom_attach(
 		add_fingerprints(r, own, entity, d);
 }
 
-/* The version of the whole: that of the rules, and what the files hold. */
+/* Extends the rule set's version by the contents of the files. */
 static void
 add_version(struct detect_rules *r)
 {
@@ -254,7 +260,7 @@ add_version(struct detect_rules *r)
 	sodium_bin2hex(r->version, sizeof(r->version), digest, sizeof(digest));
 }
 
-/* How much text it takes to find a term, or enough shingles. */
+/* Extends own_reach to the text that a term, or enough shingles, can take. */
 static void
 note_reach(struct detect_rules *r)
 {
@@ -283,10 +289,11 @@ custom_finish(struct detect_rules *r)
 	return 0;
 }
 
-/* ---- the pass ---- */
+/* ---- the scan ---- */
 
-enum { WORK_TERM = 128 }; /* units of what is around a term */
+enum { WORK_TERM = 128 }; /* units of work for the context of a term (base/effort.h) */
 
+/* The arguments of one scan. */
 struct pass {
 	const struct detect_rules *r;
 	struct detect_scratch *s;
@@ -322,7 +329,7 @@ keep_run(struct pass *p, const struct own_list *l, const struct shingle_run *run
 	return scratch_keep(p->s, f);
 }
 
-/* The words of a text, `WORDS_AT_ONCE` together, each with the one after it. */
+/* The state of one pass over the words of a text. */
 struct reading {
 	struct pass p;
 	struct shingler shingler;
@@ -330,6 +337,7 @@ struct reading {
 	bool terms, prints;
 };
 
+/* Searches one word for terms and fingerprints. `second`: the word after it, or NULL. */
 static int
 read_word(struct reading *r, const struct text_word *w, const struct text_word *second,
 	struct hash_bits first)
@@ -350,7 +358,7 @@ read_word(struct reading *r, const struct text_word *w, const struct text_word *
 	return err;
 }
 
-/* Whether a class with words, or with fingerprints, is switched on. */
+/* Determines whether classes with words, or with fingerprints, are enabled. */
 static void
 what_is_on(struct reading *r)
 {
@@ -388,7 +396,8 @@ custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 		first = dictionary_first(c->words);
 	for (size_t k = 0; k < c->nlists; k++)
 		d.runs[k].shingles = 0;
-	/* The last of each batch waits for the one after it. */
+	/* The last word of each batch is processed with the next batch, when the word after it
+	 * is known. */
 	while (!err && (n = words_next(&at, v + kept, WORDS_AT_ONCE)) > 0) {
 		n += kept;
 		effort_add(v[n - 1].end - v[0].start + 4 * n);
@@ -435,11 +444,11 @@ custom_open(const struct detect_rules *r, const struct detect_options *opt, stru
 	return open > at ? open : at;
 }
 
-/* ---- what it costs ---- */
+/* ---- costs ---- */
 
 enum { COST_BYTES = 64 << 10, COST_TRIES = 5 };
 
-/* Of a search for the pattern through the text, in µs per KB; the best of some. */
+/* Returns the time of a search through the text, in µs per KB; the best of COST_TRIES. */
 static double
 search_cost(const struct own_cost *c, struct span text)
 {

@@ -1,6 +1,6 @@
-/* Detectors of a policy's own: words, patterns, a dictionary, fingerprints of documents.
- * The policy reads its classes into these; they compile into one rule set with the rule
- * files (detect_load_with), and what they find is a finding like any other. */
+/* A policy's own detectors: words, patterns, a dictionary, fingerprints of documents. The
+ * policy fills struct detect_own for each class. detect_load_with() compiles the classes and
+ * the rule files into one rule set, and scans report findings of both alike. */
 #ifndef SCAN_DETECT_CUSTOM_CUSTOM_H
 #define SCAN_DETECT_CUSTOM_CUSTOM_H
 
@@ -9,35 +9,39 @@
 
 enum {
 	OWN_CLASSES = 64,
-	OWN_PATTERNS = 256,   /* of a class */
+	OWN_PATTERNS = 256,   /* in a class */
 	OWN_FINGERPRINTS = 8, /* lists in a policy */
-	OWN_SHINGLES = 3,     /* different ones that make a finding, by default */
+	OWN_SHINGLES = 3,     /* default number of different shingles for a finding */
 };
-/* Scores: what was found, and next to a context word. A run of fingerprints scores the
- * share of its words that is known. */
+/* Score of a match (0..1), and the increase near a context word. A run of fingerprints scores
+ * the fraction of its words that are in known shingles. */
 #define OWN_SCORE 0.6f
 #define OWN_BOOST 0.35f
 
-/* Nodes and strings are borrowed while detect_load_with runs. */
+/* One class. The policy owns nodes and strings; they are borrowed while detect_load_with()
+ * runs. */
 struct detect_own {
-	const struct yaml_node *at; /* where the class is, for messages */
+	const struct yaml_node *at; /* the class's place in the policy, for messages */
 	const char *class, *entity;
 	float threshold;
-	bool exact_case; /* of words and dictionary */
+	bool exact_case; /* compare words and dictionary terms with their case */
 	const struct yaml_node *words, *patterns, *context,
-		*against;		       /* a text or a list; NULL */
-	const char *dictionary, *fingerprints; /* files; NULL */
+		*against;		       /* a text or a list; NULL: none */
+	const char *dictionary, *fingerprints; /* file names; NULL: none */
 	const struct yaml_node *dictionary_at, *fingerprints_at;
 	unsigned shingles;
 };
 
+/* All classes of a policy. */
 struct detect_extra {
-	const struct detect_own *v; /* by name, so that their order in the file is no matter */
+	/* sorted by name, so that their order in the policy does not matter */
+	const struct detect_own *v;
 	size_t n;
 };
 
-/* Remarks on what own detectors cost, measured now: patterns without a literal in µs per
- * KB, dictionaries and lists in terms and memory. */
+/* Reports the costs of own detectors: the measured time of patterns without a literal (µs per
+ * KB of text), and the size of dictionaries and fingerprint lists. `note` is called once a
+ * remark; `text` is valid during the call.  */
 void detect_own_costs(const struct detect_rules *r,
 	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg);
 

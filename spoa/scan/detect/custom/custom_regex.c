@@ -1,5 +1,7 @@
-/* What follows from a pattern's tree: how wide a match is, in how many ways it can be
- * tried at one place, and which bytes are where it begins. */
+/* Draws conclusions from a pattern's syntax tree: the width of a match, the number of ways in
+ * which a backtracking matcher can try the pattern at one place, and the literals or digits
+ * with which a match begins. The prefilter uses the beginning, so that PCRE2 runs at a few
+ * places only. */
 #include "scan/detect/custom/custom_regex.h"
 
 #include <math.h>
@@ -26,8 +28,9 @@ is_digits(const uint64_t set[4])
 	return !memcmp(digits, set, sizeof(digits));
 }
 
-/* ---- conclusions ---- */
+/* ---- width and ways ---- */
 
+/* Bytes of the shortest and of the longest match; doubles, because products can be huge. */
 struct width {
 	double min, max;
 };
@@ -60,13 +63,13 @@ width_of(const struct regex_node *n)
 	}
 }
 
-/* What may come next: the bytes, and whether an assertion or the outside may. */
+/* The bytes that can come next at some place of a pattern. */
 struct follow {
 	uint64_t set[4];
-	bool fails; /* an assertion may refuse there: as if any byte could follow */
+	bool fails; /* an assertion can refuse there, so any byte counts as possible */
 };
 
-/* Adds what n can begin with; true where n may be empty. */
+/* Adds the bytes with which n can begin. Returns true if n can be empty. */
 static bool
 first_of(const struct regex_node *n, struct follow *f)
 {
@@ -95,7 +98,8 @@ meets(const struct follow *a, const struct follow *b)
 
 static double ways(const struct regex_node *n, const struct follow *after);
 
-/* With what comes after it in its sequence. */
+/* Returns the ways of a sequence: the product over its items, each with the bytes that can
+ * follow the item. */
 static double
 ways_in_sequence(const struct regex_node *n, const struct follow *after)
 {
@@ -114,6 +118,8 @@ ways_in_sequence(const struct regex_node *n, const struct follow *after)
 	return product;
 }
 
+/* Returns the ways of alternatives: the maximum if they begin with different bytes, else the
+ * sum. */
 static double
 ways_of_alternatives(const struct regex_node *n, const struct follow *after)
 {
@@ -135,9 +141,10 @@ ways_of_alternatives(const struct regex_node *n, const struct follow *after)
 	return apart ? most : sum;
 }
 
-/* An upper bound of the ways in which a backtracking matcher can go through n at one
- * place of a text. A repetition whose next turn cannot be confused with what follows has
- * one way. */
+/* Returns an upper bound of the ways in which a backtracking matcher can go through n at one
+ * place. A repetition has one way if its next iteration and the following item begin with
+ * different bytes. Example: [^;]+; has one way, \w+\w has as many as the maximum of the
+ * repetition. */
 static double
 ways(const struct regex_node *n, const struct follow *after)
 {
@@ -162,7 +169,7 @@ ways(const struct regex_node *n, const struct follow *after)
 	return choices * pow(ways(n->child, &again), n->max);
 }
 
-/* ---- where a match begins ---- */
+/* ---- the beginning of a match ---- */
 
 enum { ITEMS = 256 };
 
@@ -179,7 +186,7 @@ flatten(const struct regex_node *n, const struct regex_node **items, size_t at)
 	return at;
 }
 
-/* The characters from items[i] on that are known; all of one kind of case. */
+/* Returns the literal that begins with items[i]; all its letters have the same case rule. */
 static struct span
 literal_at(struct arena *a, const struct regex_node *const *items, size_t n, size_t i,
 	bool *caseless)
@@ -193,7 +200,7 @@ literal_at(struct arena *a, const struct regex_node *const *items, size_t n, siz
 	for (; i < n && items[i]->kind == REGEX_SET && items[i]->nexact; i++) {
 		bool capital = items[i]->nexact == 1 && is_alpha(items[i]->exact[0]);
 		if (folds && capital && !items[i]->letter)
-			break; /* (?i:falcon)X */
+			break; /* as in (?i:falcon)X */
 		if (bytes + items[i]->nexact > sizeof(text))
 			break;
 		memcpy(text + bytes, items[i]->exact, items[i]->nexact);
@@ -254,7 +261,7 @@ find_literal(
 		back += (size_t)w.max;
 		struct follow first = { { 0 }, false };
 		first_of(items[i], &first);
-		/* Of several bytes only the first are known. */
+		/* only the first byte of a wider item is known */
 		if (w.max > 1)
 			set_add_range(first.set, 0, 255);
 		set_join(set, first.set);
@@ -274,7 +281,7 @@ refuses_digits(const struct regex_node *n)
 	return x->kind == REGEX_SET && !x->nexact && is_digits(x->set);
 }
 
-/* \b\d{4}-… and (?<!\d)\d{4}(?!\d): a match begins where a run of digits does. */
+/* Sets START_DIGITS if a match begins at a run of digits: \b\d{4}-… or (?<!\d)\d{4}(?!\d). */
 static void
 find_digits(const struct regex_node *const *items, size_t n, struct regex_facts *f)
 {
@@ -304,7 +311,7 @@ needs_utf(struct span s)
 		if ((unsigned char)s.p[i] >= 0x80 || span_starts(rest, SPAN_LIT("\\p")) ||
 			span_starts(rest, SPAN_LIT("\\P")))
 			return true;
-		/* \x{100} */
+		/* for example \x{100} */
 		size_t close = span_chr(rest, '}');
 		if (span_starts(rest, SPAN_LIT("\\x{")) && close < rest.n && close > 5)
 			return true;

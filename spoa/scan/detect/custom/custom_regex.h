@@ -1,5 +1,6 @@
-/* What can be known of a policy's own pattern before it runs: where it can begin, how
- * far it can look, and in how many ways it can be tried. Not included outside detect/. */
+/* Analyzes a policy's own pattern before its first use: the places at which a match can begin,
+ * the longest match, and the number of ways in which PCRE2 can try the pattern at one place. A
+ * pattern that could take too long is refused. Private to detect/. */
 #ifndef SCAN_DETECT_CUSTOM_CUSTOM_REGEX_H
 #define SCAN_DETECT_CUSTOM_CUSTOM_REGEX_H
 
@@ -7,30 +8,33 @@
 #include "scan/detect/prefilter/pattern.h"
 
 enum {
-	REGEX_BYTES = 1000,  /* of a pattern's text */
-	REGEX_WIDTH = 4096,  /* bytes that a match may have */
-	REGEX_WAYS = 1000,   /* to try it at one place */
-	REGEX_LITERALS = 16, /* alternatives that a match begins with */
-	REGEX_BACK = 8,	     /* bytes before such a literal */
-	REGEX_RUN = 30,	     /* digits */
+	REGEX_BYTES = 1000,  /* length of a pattern */
+	REGEX_WIDTH = 4096,  /* bytes of the longest match */
+	REGEX_WAYS = 1000,   /* ways to try the pattern at one place */
+	REGEX_LITERALS = 16, /* alternative literals at the beginning of a match */
+	REGEX_BACK = 8,	     /* bytes of a match before such a literal */
+	REGEX_RUN = 30,	     /* digits of a run */
 };
 
+/* The result of regex_study(). Pointers are to the arena. */
 struct regex_facts {
-	const char *regex; /* the pattern with open repetitions bounded */
-	bool utf;	   /* it speaks of characters outside ASCII */
+	const char *regex; /* the pattern, with open-ended repetitions bounded; NULL: refused */
+	bool utf;	   /* the pattern contains characters outside ASCII */
 	size_t width;	   /* bytes of the longest match */
 	enum start_kind start;
-	struct span literals[REGEX_LITERALS]; /* one of them is `back` bytes after the
-						 beginning of every match */
+	/* one of these is `back` bytes after the beginning of every match */
+	struct span literals[REGEX_LITERALS];
 	size_t nliterals;
-	bool caseless; /* any case of their letters */
+	bool caseless; /* the literals match in any case */
 	uint16_t back;
-	uint64_t back_set[4]; /* bytes that may be there */
-	unsigned digits[2];   /* a match begins where a run of so many digits does */
+	/* the bytes that can occur between the beginning and the literal */
+	uint64_t back_set[4];
+	/* START_DIGITS: a match begins at a run of digits[0] to digits[1] digits */
+	unsigned digits[2];
 };
 
-/* Reads a pattern that PCRE2 accepts. False where it is refused: why in `why`, at byte
- * *at of it. What the facts point to lives in the arena. */
+/* Analyzes a pattern that PCRE2 accepts. Returns false if the pattern is refused, with the
+ * reason in `why` and its offset in *at. */
 bool regex_study(
 	struct arena *a, struct span regex, struct regex_facts *out, char why[200], size_t *at);
 

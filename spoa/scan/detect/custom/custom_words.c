@@ -1,5 +1,6 @@
-/* Words and their hashes. ASCII goes by bitmaps of 64 bytes; only words with other
- * letters are decoded. */
+/* Splits a text into words and hashes them. Blocks of 64 bytes are classified into bit masks of
+ * ASCII letters and digits, so ASCII words are found without decoding. Only words with other
+ * characters are decoded. */
 #include "scan/detect/custom/custom_words.h"
 
 #include <endian.h>
@@ -10,9 +11,9 @@
 #include "base/codec/letters.h"
 #include "base/codec/utf8.h"
 
-enum { WORD_BYTES = 256 }; /* longer words count by their beginning */
+enum { WORD_BYTES = 256 }; /* only this many bytes of a longer word count */
 
-/* ---- hashing ---- */
+/* ---- hashes ---- */
 
 static uint64_t
 hash_mix(uint64_t a, uint64_t b)
@@ -23,7 +24,7 @@ hash_mix(uint64_t a, uint64_t b)
 	return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
-/* Up to eight bytes; the others are zero. */
+/* Loads up to eight bytes; missing ones are zero. */
 static uint64_t
 load_bytes(const char *p, size_t n)
 {
@@ -33,8 +34,8 @@ load_bytes(const char *p, size_t n)
 	return le64toh(v);
 }
 
-/* Of n bytes, each OR-ed with `fold`: 0x20 makes ASCII letters small and leaves
- * digits alone. `room` bytes may be read. */
+/* Hashes n bytes, each OR-ed with `fold`: 0x20 converts ASCII letters to lower case and leaves
+ * digits unchanged. `room` bytes can be read. */
 static inline uint64_t
 hash_bytes(const char *p, size_t n, size_t room, uint64_t fold)
 {
@@ -93,7 +94,7 @@ letter_of(uint32_t cp)
 	return letters_block(cp)->word;
 }
 
-/* The character at `at`; its bytes in *n, 1 where it is none. */
+/* Decodes the character at `at`. *n: its length, 1 if the bytes are invalid. */
 static uint32_t
 word_character(struct span t, size_t at, size_t *n)
 {
@@ -106,15 +107,15 @@ word_character(struct span t, size_t at, size_t *n)
 	*n = utf8_sequence(t.p + at, left < 4 ? left : 4);
 	if (*n == 0) {
 		*n = 1;
-		return 0x80; /* as a control character: no letter */
+		return 0x80; /* like a control character: not a letter */
 	}
 	return utf8_value(t.p + at, *n);
 }
 
 /* ---- words ---- */
 
-/* A word with other letters than ASCII, or a character that is one. False: what
- * is at `at` is no letter; *next is after it. */
+/* Reads a word with characters outside ASCII, or a character that is a word by itself. Returns
+ * false if the character at `at` is not a letter. *next is behind the bytes read. */
 static bool
 wide_word(struct span t, size_t at, struct text_word *w, size_t *next)
 {
@@ -153,7 +154,7 @@ fill_sets(void)
 	block_sets_fill(&sets, (bool (*const[])(char)){ is_alnum, is_high, NULL });
 }
 
-/* Bitmaps of the block that begins at `from`. */
+/* Classifies the block that begins at `from`. */
 static void
 look_at_block(struct word_cursor *c, size_t from)
 {
@@ -165,7 +166,7 @@ look_at_block(struct word_cursor *c, size_t from)
 	c->high = bits[HIGH];
 }
 
-/* Where the run of ASCII letters and digits that holds `at` ends. */
+/* Returns the end of the run of ASCII letters and digits that contains `at`. */
 static inline size_t
 run_end(struct word_cursor *c, size_t at)
 {
@@ -221,7 +222,7 @@ word_next(struct word_cursor *c, struct text_word *w)
 size_t
 words_next(struct word_cursor *c, struct text_word *v, size_t room)
 {
-	struct word_cursor own = *c; /* in registers */
+	struct word_cursor own = *c; /* a copy that the compiler keeps in registers */
 	size_t n = 0;
 
 	while (n < room && one_word(&own, &v[n]))
@@ -249,7 +250,7 @@ word_glue(struct span between, uint64_t *glue)
 			blank = true;
 			continue;
 		}
-		if (cp == 0x2018 || cp == 0x2019) { /* O'Brien, however it is typed */
+		if (cp == 0x2018 || cp == 0x2019) { /* O'Brien, with any apostrophe */
 			marks[n++] = '\'';
 			continue;
 		}

@@ -1,23 +1,25 @@
-/* Text as words, for what looks at whole words whatever their case: dictionaries
- * and fingerprints. A word is a run of letters and digits; blanks, dashes and '_'
- * separate, other punctuation comes between words too. Scripts that are written
- * without blanks (Han, kana, Hangul, Thai and its neighbours) are read a character
- * a word, so that a term is found inside a sentence. Not included outside detect/. */
+/* Reads a text as words, for dictionaries and fingerprints, which compare whole words without
+ * case. A word is a run of letters and digits. Spaces, dashes and '_' separate words; other
+ * punctuation can stand between words and is compared. Scripts without spaces (Han, kana,
+ * Hangul, Thai and its neighbors) are read as one word a character, so that terms inside a
+ * sentence are found. Private to detect/. */
 #ifndef SCAN_DETECT_CUSTOM_CUSTOM_WORDS_H
 #define SCAN_DETECT_CUSTOM_CUSTOM_WORDS_H
 
 #include "base/span.h"
 
 struct text_word {
-	size_t start, end; /* bytes of the text */
-	uint64_t hash;	   /* of its letters, case folded */
+	size_t start, end; /* byte offsets in the text; end exclusive */
+	uint64_t hash;	   /* hash of the word in lower case */
 };
 
+/* A position in a text. The caller owns the text and the cursor. */
 struct word_cursor {
 	struct span text;
 	size_t at;
-	size_t block;	      /* the block of 64 bytes that is known, and one; 0: none */
-	uint64_t words, high; /* its ASCII letters and digits; its bytes over 0x7F */
+	size_t block; /* number of the classified block of 64 bytes, plus 1; 0: none */
+	/* bit masks of this block: ASCII letters and digits; bytes above 0x7F */
+	uint64_t words, high;
 };
 
 static inline struct word_cursor
@@ -25,30 +27,33 @@ words_over(struct span text)
 {
 	return (struct word_cursor){ .text = text };
 }
-/* The next word; false after the last. Linear in the text, whatever it is. */
+/* Reads the next word. Returns false after the last. Time is linear in the text. */
 bool word_next(struct word_cursor *c, struct text_word *w);
-/* The next ones, up to `room`; their number, 0 after the last. */
+/* Reads up to `room` words. Returns their number, 0 after the last. */
 size_t words_next(struct word_cursor *c, struct text_word *v, size_t room);
 
-/* The word as it stands, case kept. */
+/* Returns the hash of the word as written, case included. */
 uint64_t word_exact(struct span text, const struct text_word *w);
 
-/* What comes between two words, as a number: GLUE_NONE nothing, GLUE_BLANK any run
- * of separators, else the punctuation's hash. False: longer than GLUE_BYTES. */
+/* Converts the bytes between two words to a number: GLUE_NONE for nothing, GLUE_BLANK for
+ * separators, else a hash of the punctuation. Returns false if there are more than GLUE_BYTES
+ * bytes. */
 enum { GLUE_NONE = 1, GLUE_BLANK = 2, GLUE_BYTES = 64 };
 bool word_glue(struct span between, uint64_t *glue);
 
-/* Hash of a phrase and what follows: its next piece of glue and word. */
+/* Returns the hash of a phrase extended by glue and a word. */
 uint64_t word_chain(uint64_t phrase, uint64_t glue, uint64_t word);
 
-/* Early reject of hashes: the upper bits of each, in a bitmap that fits a processor's cache. */
+/* A bitmap of hashes for early rejection, indexed by their upper bits. Small enough for a
+ * processor's cache. False positives are possible, false negatives are not. */
 struct hash_bits {
 	uint64_t *v;
 	unsigned shift;
 };
-/* For so many hashes; v is malloc's, NULL: out of memory. `most`: logarithm of its size. */
+/* Allocates a bitmap for this number of hashes, of at most 2^most bits. `v` is from calloc();
+ * NULL: out of memory. */
 struct hash_bits hash_bits_for(size_t hashes, unsigned most);
-/* In bytes. */
+/* Returns the bitmap's size in bytes. */
 size_t hash_bits_size(struct hash_bits b);
 static inline void
 hash_bits_add(struct hash_bits b, uint64_t hash)

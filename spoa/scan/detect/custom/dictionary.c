@@ -1,8 +1,10 @@
-/* The terms' words are a trie whose nodes are 64-bit hashes of "the phrase so far", in
- * one open table. A word of the text costs one bit, in a bitmap that fits the second
- * cache; one that begins a term two more, of another bitmap: whether it is a term, and
- * whether it begins one with the word after it. Only then is the table looked at.
- * 100,000 terms of two words take about 6 MB. */
+/* A trie of words in one open-addressing hash table. A node is a 64-bit hash of "the phrase so
+ * far". Example: "north sea" has a node for "north" and one for the chain of "north", a space
+ * and "sea".
+ *
+ * The search rejects early with two bitmaps. `first` has the first words of terms. `phrase` has
+ * the one-word terms and the first two words of longer terms. The table is searched only if
+ * both match. 100,000 terms of two words take about 6 MB. */
 #include "scan/detect/custom/dictionary.h"
 
 #include <errno.h>
@@ -18,36 +20,38 @@
 enum { FIRST_SLOTS = 1024, BITS_MAX = 22 };
 
 struct node {
-	uint64_t hash; /* 0: free */
-	uint32_t term; /* of dictionary.terms, and one; 0: no term ends here */
-	uint8_t depth; /* words up to here */
-	bool more;     /* terms go on with another word */
+	uint64_t hash; /* 0: a free slot */
+	uint32_t term; /* index in dictionary.terms plus 1; 0: no term ends here */
+	uint8_t depth; /* number of words up to here */
+	bool more;     /* some term continues with another word */
 };
 
+/* A term; terms of the same words form a list. */
 struct term {
-	uint32_t next; /* of the same words, and one */
-	uint32_t edge; /* of dictionary.edges, and one; 0: words only */
+	uint32_t next; /* index of the next term of the same words, plus 1; 0: none */
+	uint32_t edge; /* index in dictionary.edges plus 1; 0: only the words must match */
 	uint16_t owner;
 };
 
-/* What else must be as in the term. */
+/* Further conditions of a term: its case and its punctuation. */
 struct edge {
 	uint64_t exact;	       /* hash of the words with their case; 0: any case */
-	uint8_t before, after; /* bytes of punctuation */
-	uint32_t at;	       /* those bytes in dictionary.marks */
+	uint8_t before, after; /* bytes of punctuation before and after the words */
+	uint32_t at;	       /* offset of these bytes in dictionary.marks */
 };
 
+/* A dictionary. Owner: the rule set's struct custom; at most DICTIONARY_TERMS terms. */
 struct dictionary {
 	struct node *nodes;
 	size_t nnodes, slots;
 	struct term *terms;
 	size_t nterms, terms_room;
-	size_t longest; /* of them, in bytes */
+	size_t longest; /* length of the longest term in bytes */
 	struct edge *edges;
 	size_t nedges, edges_room;
 	struct buf marks;
-	/* Once it is finished: the terms' first words; those that are terms, and the first two.
-	 */
+	/* After dictionary_finish(): bitmaps of the first words, and of one-word terms and
+	 * first pairs of words. */
 	struct hash_bits first, phrase;
 	unsigned char digest[32];
 	const char *why;
@@ -114,7 +118,7 @@ grow_nodes(struct dictionary *d)
 	return true;
 }
 
-/* The node of that hash, made where there is none; NULL: out of memory. */
+/* Returns the node with this hash, creating it if needed; NULL: out of memory. */
 static struct node *
 node_get(struct dictionary *d, uint64_t hash)
 {
@@ -132,23 +136,24 @@ node_get(struct dictionary *d, uint64_t hash)
 	return n;
 }
 
-/* ---- adding ---- */
+/* ---- adding terms ---- */
 
-/* A zero would be a free slot. */
+/* A hash of 0 would mark a free slot. */
 static uint64_t
 not_zero(uint64_t hash)
 {
 	return hash ? hash : 1;
 }
 
+/* The words of a term. */
 struct parsed {
 	struct text_word first, last;
-	uint64_t path[TERM_WORDS]; /* the phrase after each word */
+	uint64_t path[TERM_WORDS]; /* hash of the phrase after each word */
 	uint64_t exact;
 	size_t n;
 };
 
-/* The words of a term, and what is between them. */
+/* Splits a term into words. Returns 0, ERR_SYNTAX or ERR_LIMIT, with the reason in d->why. */
 static int
 parse_term(struct dictionary *d, struct span term, struct parsed *p)
 {
@@ -205,7 +210,8 @@ add_edge(struct dictionary *d, uint64_t exact, struct span before, struct span a
 	return 0;
 }
 
-/* Adds SHA-256(owner, phrase, edges) to the digest, as a number: order is no matter. */
+/* Adds SHA-256(owner, phrase, edges) to the digest as a number, so the order of terms does not
+ * matter. */
 static void
 add_digest(struct dictionary *d, uint64_t phrase, uint64_t exact, uint16_t owner,
 	struct span before, struct span after)
@@ -367,7 +373,7 @@ dictionary_digest(const struct dictionary *d)
 	return d->digest;
 }
 
-/* ---- looking ---- */
+/* ---- search ---- */
 
 struct hash_bits
 dictionary_first(const struct dictionary *d)
@@ -406,7 +412,7 @@ edge_matches(const struct dictionary *d, const struct edge *e, struct span text,
 	return true;
 }
 
-/* The terms that end at the node of `phrase`, for the text from w on up to `end`. */
+/* Reports the terms that end at node n, for the text from `start` to `end`. */
 static int
 terms_at(const struct dictionary *d, const struct node *n, struct span text, size_t start,
 	size_t end, int (*found)(void *arg, const struct dictionary_hit *hit), void *arg)
@@ -473,7 +479,7 @@ dictionary_goes_on(const struct dictionary *d, struct span text, const struct te
 		if (!word_next(&c, &next))
 			return ahead.n <= GLUE_BYTES;
 		if (end + next.end == text.n)
-			return true; /* it may be a longer word */
+			return true; /* the text's end may cut off a longer word */
 		if (!word_glue(span_cut(ahead, 0, next.start), &glue))
 			return false;
 		phrase = not_zero(word_chain(phrase, glue, next.hash));

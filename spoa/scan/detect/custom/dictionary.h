@@ -1,6 +1,6 @@
-/* Words and phrases to find, few or a hundred thousand: whole words, case folded, any
- * run of blanks, dashes and '_' alike. One table for all classes of a policy. Not
- * included outside detect/. */
+/* Finds words and phrases, from a few to 500,000: whole words, without case; any run of spaces,
+ * dashes and '_' is equal. One table serves all classes of a policy. Adding is for one thread;
+ * after dictionary_finish() any thread can search. Private to detect/. */
 #ifndef SCAN_DETECT_CUSTOM_DICTIONARY_H
 #define SCAN_DETECT_CUSTOM_DICTIONARY_H
 
@@ -9,52 +9,55 @@
 
 enum {
 	DICTIONARY_TERMS = 500000,  /* in all lists of a policy; more are refused */
-	DICTIONARY_FILE = 32 << 20, /* bytes of a list */
-	TERM_BYTES = 255,	    /* of a term */
-	TERM_WORDS = 64,	    /* a scan looks no further ahead than this */
-	TERM_SAME = 64,		    /* terms of the same words: C, C++, C# */
-	DICTIONARY_MISTAKES = 20,   /* reported of one file */
+	DICTIONARY_FILE = 32 << 20, /* bytes of a list's file */
+	TERM_BYTES = 255,	    /* length of a term in bytes */
+	TERM_WORDS = 64,	    /* words of a term */
+	/* terms that differ only by case and punctuation: C, C++, C# */
+	TERM_SAME = 64,
+	DICTIONARY_MISTAKES = 20, /* errors reported for one file */
 };
 
 struct dictionary;
 
-/* NULL: out of memory. */
+/* Returns an empty dictionary, or NULL if memory is exhausted. */
 struct dictionary *dictionary_new(void);
 void dictionary_free(struct dictionary **d);
 
-/* A term of `owner`. 0; 1 it was there already; ERR_SYNTAX: no letter or digit is in it,
- * or it is one byte long; ERR_LIMIT: too long, or too many; ERR_NOMEM. */
+/* Adds a term of the entity `owner`. Returns 0, or 1 if the term is known. Errors: ERR_SYNTAX
+ * if the term has no letter or digit, or only one byte; ERR_LIMIT if it is too long or there
+ * are too many; ERR_NOMEM. */
 int dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exact_case);
-/* What ERR_SYNTAX and ERR_LIMIT of dictionary_add mean. */
+/* Returns a description of the last error of dictionary_add(). */
 const char *dictionary_why(const struct dictionary *d, int err);
-/* The terms of a file, one a line; what follows '#' at the beginning of a line is a
- * comment. Mistakes go to *diag, at their line, or at `at` where there is no file. */
+/* Adds the terms of a file, one a line. Lines that begin with '#' are comments. Errors are
+ * added to *diag at their line, or at `at` if the file cannot be read. */
 void dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *at,
 	uint16_t owner, bool exact_case, struct diag *diag);
-/* Once, after the last term: the table as it is scanned. 0 or ERR_NOMEM. */
+/* Builds the tables that searches use; call once after the last term. Returns 0 or
+ * ERR_NOMEM. */
 int dictionary_finish(struct dictionary *d);
 
 size_t dictionary_longest(const struct dictionary *d);
 size_t dictionary_terms(const struct dictionary *d);
 size_t dictionary_bytes(const struct dictionary *d);
-/* A sum over all terms that does not depend on their order: 32 bytes. */
+/* Returns 32 bytes that depend on all terms, but not on their order. */
 const unsigned char *dictionary_digest(const struct dictionary *d);
 
-/* Early reject of a first word. */
+/* Returns the bitmap of the terms' first words, for early rejection. */
 struct hash_bits dictionary_first(const struct dictionary *d);
 
+/* One occurrence of a term: its entity and byte offsets, end exclusive. */
 struct dictionary_hit {
 	uint16_t owner;
 	size_t start, end;
 };
-/* The terms that begin with the word w of the text; `second` is the word after it, NULL
- * where it is the last. found(arg, hit) for each, until it returns other than 0, which is
- * then the result. */
+/* Calls found(arg, hit) for each term that begins with word w of the text. `second` is the word
+ * after w; NULL: w is the last. Stops at the first result other than 0 and returns the
+ * result. */
 int dictionary_look(const struct dictionary *d, struct span text, const struct text_word *w,
 	const struct text_word *second,
 	int (*found)(void *arg, const struct dictionary_hit *hit), void *arg);
-/* Whether a term may begin with the word w that the text's end, where the text goes on, cuts
- * off. */
+/* Returns true if a term may begin with word w that the end of the text cuts off. */
 bool dictionary_goes_on(
 	const struct dictionary *d, struct span text, const struct text_word *w);
 

@@ -1,4 +1,6 @@
-/* Shingles, their lists, and the runs they form in a text. */
+/* Makes shingles of documents, reads lists of shingles, and finds runs of known shingles in a
+ * text. The shingle is a rolling hash: a new word is added and the oldest subtracted, so a text
+ * takes constant time a word. */
 #include "scan/detect/custom/fingerprint.h"
 
 #include <errno.h>
@@ -13,14 +15,15 @@
 
 enum { ONE_LINE = 17, BITS_MAX = 24 };
 
+/* A list of shingles. Immutable after loading. */
 struct fingerprints {
-	uint64_t *slots; /* open addressing; 0: free */
+	uint64_t *slots; /* open addressing; 0: a free slot */
 	size_t nslots, n;
-	struct hash_bits bits; /* the early reject */
+	struct hash_bits bits; /* for early rejection */
 	uint64_t sum[2];
 };
 
-/* BASE to the power SHINGLE_WORDS, modulo 2^64. */
+/* Returns BASE^SHINGLE_WORDS modulo 2^64, the factor of the word that leaves the window. */
 static uint64_t
 leaving_factor(void)
 {
@@ -58,7 +61,7 @@ shingle_next(struct shingler *s, const struct text_word *w, uint64_t *shingle)
 	s->n++;
 	if (s->n < SHINGLE_WORDS)
 		return false;
-	/* The sum's low bits depend on the words' low bits only. */
+	/* Mix the bits: the low bits of the sum depend only on the low bits of the words. */
 	uint64_t h = (s->rolling ^ s->rolling >> 32) * BASE;
 	h ^= h >> 29;
 	*shingle = h ? h : 1;
@@ -80,7 +83,7 @@ fingerprint_make(struct span text, struct buf *out)
 		window[n++ % SHINGLE_WINDOW] = shingle_is_varied(&s) ? h : UINT64_MAX;
 		if (n < SHINGLE_WINDOW)
 			continue;
-		/* The least of the last ones, the latest of equal ones. */
+		/* the smallest of the window; of equal ones, the latest */
 		size_t least = n - 1;
 		for (size_t i = n - 1; i-- > n - SHINGLE_WINDOW;)
 			if (window[i % SHINGLE_WINDOW] < window[least % SHINGLE_WINDOW])
@@ -250,7 +253,8 @@ fingerprints_look(const struct fingerprints *f, const struct shingler *s, uint64
 	}
 	if (run->shingles == 0) {
 		run->first = first;
-		run->start = s->start[s->n % SHINGLE_WORDS]; /* the oldest of the ring */
+		/* the oldest of the last eight words */
+		run->start = s->start[s->n % SHINGLE_WORDS];
 		run->covered = 0;
 		run->last = first;
 	}

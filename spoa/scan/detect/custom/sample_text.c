@@ -1,4 +1,5 @@
-/* Pieces with holes: # becomes a digit, @ a word of the list. */
+/* Generates the sample text from pieces with placeholders: # becomes a digit, @ a word of the
+ * list. A fixed seed makes every run equal. */
 #include "scan/detect/custom/sample_text.h"
 
 static const char *const words[] = { "schedule", "renewal", "harbour", "invoice", "kitchen",

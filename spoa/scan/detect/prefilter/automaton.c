@@ -1,7 +1,10 @@
-/* Patterns to an automaton: trees to a Thompson automaton with one accepting node a pattern,
- * that to a deterministic one, breadth first. An accepting node, once reached, stays; a walk
- * ends where nothing but such nodes is left, or where AUTOMATON_STATES_MAX stopped the
- * expansion: there whatever is still possible counts as accepted. */
+/* Builds an automaton in three steps. 1. Trees become nodes of a Thompson automaton, with one
+ * accepting node a pattern. 2. Sets of nodes become states of a deterministic automaton,
+ * breadth first. 3. States become compact tables.
+ *
+ * An accepting node stays in all later states. A walk ends in a state with only accepting
+ * nodes, or in a state that was not expanded because of AUTOMATON_STATES_MAX; all patterns that
+ * are still possible there count as accepted. */
 #include "scan/detect/prefilter/automaton.h"
 
 #include <stdlib.h>
@@ -13,23 +16,28 @@
 
 enum {
 	NODES_MAX = 24000,
-	COPIES_MAX = 24, /* of a repeated piece; what goes beyond becomes a loop */
+	COPIES_MAX = 24, /* copies of a repeated piece; more repetitions become a loop */
 	SLOTS = 1 << 15,
 	NONE = 0,
 };
 
+/* A node of the Thompson automaton. */
 struct node {
-	uint32_t classes; /* that lead to a; 0: an accepting node or a fork */
-	uint16_t a, b;	  /* b: the other branch of a fork */
+	/* mask of classes that lead to node a; 0: an accepting node or a fork */
+	uint32_t classes;
+	uint16_t a, b;	  /* b: the other branch of a fork; 0: none */
 	uint16_t pattern; /* index of the input */
 	bool accept;
-	uint32_t reach_from; /* what it leads to, forks resolved; in builder.reach */
+	/* nodes reachable without a byte: reach_n entries of builder.reach from reach_from
+	 * on */
+	uint32_t reach_from;
 	uint16_t reach_n;
 	bool reached;
 };
 
+/* A state of the deterministic automaton: a set of nodes. */
 struct state {
-	uint32_t from; /* its nodes, ascending, in builder.members */
+	uint32_t from; /* its nodes, ascending: n entries of builder.members */
 	uint32_t n, hash;
 	bool ends;
 };
@@ -39,31 +47,33 @@ struct list {
 	size_t n, room;
 };
 
+/* The state of one automaton_build() call. At most NODES_MAX nodes and AUTOMATON_STATES_MAX
+ * states. */
 struct builder {
-	struct arena *a;  /* the automaton's */
-	struct arena tmp; /* trees, nodes, states */
+	struct arena *a;  /* memory of the result */
+	struct arena tmp; /* memory of trees, nodes and states; freed at the end */
 	const struct automaton_input *in;
 	size_t nin;
 	struct automaton *out;
 	uint64_t class_sets[AUTOMATON_CLASSES][4];
 	struct node *nodes;
 	size_t nnodes;
-	uint16_t *start; /* of each input */
+	uint16_t *start; /* by input: the node at which the pattern begins */
 	struct automaton_edges *edges;
-	uint32_t *back; /* classes of the input's back_set */
+	uint32_t *back; /* by input: classes of its back_set */
 	struct list reach, members;
 	struct state *states;
 	uint32_t nstates;
-	uint16_t *slots; /* state and one, by hash */
-	uint32_t *mark;	 /* a node: the round in which it was added */
+	uint16_t *slots; /* hash table of states: index plus 1; 0: free */
+	uint32_t *mark;	 /* by node: the round in which it was added */
 	uint32_t round;
-	bool *accepted; /* an input, in this round */
+	bool *accepted; /* by input: accepted in this round */
 	bool overflow;
 };
 
 /* ---- classes of bytes ---- */
 
-/* Classes are coarse on purpose: one that a set cuts in two counts as wholly inside. */
+/* Classes are coarse by design: a class that a set covers partly counts as covered. */
 static void
 make_classes(struct builder *b)
 {
@@ -93,7 +103,7 @@ classes_of(const struct builder *b, const uint64_t set[4])
 	return mask;
 }
 
-/* Whether every byte of the class is in the set. */
+/* Returns true if the set covers the whole class. */
 static bool
 class_within(const struct builder *b, unsigned class, const uint64_t set[4])
 {
@@ -161,7 +171,7 @@ emit_repeat(struct builder *b, const struct regex_node *n, uint16_t next, uint16
 	return at;
 }
 
-/* The node where n begins, with `next` after it. */
+/* Makes the nodes of n, followed by the node `next`. Returns the first node. */
 static uint16_t
 emit_node(struct builder *b, const struct regex_node *n, uint16_t next, uint16_t pattern)
 {
@@ -183,11 +193,11 @@ emit_node(struct builder *b, const struct regex_node *n, uint16_t next, uint16_t
 						 .pattern = pattern });
 		return at;
 	case REGEX_REPEAT: return emit_repeat(b, n, next, pattern);
-	default: return next; /* a look-around, an edge: nothing */
+	default: return next; /* look-arounds and edges need no node */
 	}
 }
 
-/* ---- what follows a match ---- */
+/* ---- conditions after a match ---- */
 
 static uint16_t
 emit_either(struct builder *b, uint16_t one, uint16_t other, uint16_t pattern)
@@ -197,8 +207,8 @@ emit_either(struct builder *b, uint16_t one, uint16_t other, uint16_t pattern)
 		       : one | other;
 }
 
-/* After the first byte of t's row: nodes that refuse the rest of it. `then`: what the second
- * byte may be. */
+/* Makes nodes that refuse the rest of t's row, after its first byte. `then`: the set that the
+ * second byte must be in. */
 static uint16_t
 emit_no_row(struct builder *b, const struct automaton_tail *t, const uint64_t then[4],
 	uint16_t accept, uint16_t pattern)
@@ -225,7 +235,7 @@ emit_no_row(struct builder *b, const struct automaton_tail *t, const uint64_t th
 	return next;
 }
 
-/* The nodes between a match's last byte and its accepting node. */
+/* Makes the nodes between the last byte of a match and its accepting node. */
 static uint16_t
 emit_tail(struct builder *b, const struct automaton_tail *t, uint16_t accept, uint16_t pattern)
 {
@@ -320,7 +330,7 @@ resolve_forks(struct builder *b, uint16_t at)
 	}
 }
 
-/* What `at` leads to with its forks resolved; remembered. */
+/* Returns the nodes reachable from `at` without a byte; cached. */
 static const uint16_t *
 reach_of(struct builder *b, uint16_t at, uint16_t *n)
 {
@@ -344,7 +354,7 @@ by_number(const void *x, const void *y)
 	return (int)*(const uint16_t *)x - (int)*(const uint16_t *)y;
 }
 
-/* The state of these nodes, new or known. Their list is at the end of b->members. */
+/* Returns the state of these nodes, new or known. The nodes are at the end of b->members. */
 static uint16_t
 state_of(struct builder *b, size_t from)
 {
@@ -353,7 +363,7 @@ state_of(struct builder *b, size_t from)
 	uint32_t hash = FNV32_BASIS;
 	bool ends = true;
 
-	/* A pattern that was accepted needs no more of its nodes. */
+	/* An accepted pattern needs none of its other nodes. */
 	for (size_t i = 0; i < n; i++)
 		if (b->nodes[v[i]].accept)
 			b->accepted[b->nodes[v[i]].pattern] = true;
@@ -394,7 +404,7 @@ add_members(struct builder *b, uint16_t at, uint32_t round)
 {
 	uint16_t n;
 
-	/* reach_of may move the list it returns into, and uses rounds of its own. */
+	/* reach_of() can move the list that it returns, and uses its own rounds. */
 	reach_of(b, at, &n);
 	for (uint16_t i = 0; i < n; i++) {
 		uint16_t m = b->reach.v[b->nodes[at].reach_from + i];
@@ -426,7 +436,8 @@ follow_class(struct builder *b, uint16_t state, unsigned class)
 	return state_of(b, from);
 }
 
-/* The state's row. Neighbouring classes that its nodes do not tell apart share it. */
+/* Fills the state's row. Neighboring classes that its nodes do not distinguish share a
+ * state. */
 static void
 expand_state(struct builder *b, uint16_t state, uint16_t row[AUTOMATON_CLASSES])
 {
@@ -440,8 +451,8 @@ expand_state(struct builder *b, uint16_t state, uint16_t row[AUTOMATON_CLASSES])
 		row[c] = apart >> c & 1 ? follow_class(b, state, c) : row[c - 1];
 }
 
-/* Nodes that a match may have reached when the walk begins inside it, up to back_max
- * bytes of back_set after its start, the last of them of this class. */
+/* Adds the nodes that a match can have reached if the walk begins inside the match: after up to
+ * back_max bytes of back_set, the last of which has this class. */
 static void
 add_after(struct builder *b, const struct automaton_input *in, uint16_t start, unsigned class,
 	uint32_t round)
@@ -524,7 +535,8 @@ patterns_of(struct builder *b, const struct state *s, struct list *l, struct aut
 	return 0;
 }
 
-/* States that go on first, then those that end; `row` is filled for `expanded`. */
+/* Numbers the states: first those that continue, then those that end a walk. `rows` is filled
+ * for the first `expanded` states. */
 static int
 number_states(struct builder *b, uint16_t (*rows)[AUTOMATON_CLASSES], uint32_t expanded)
 {
@@ -555,7 +567,7 @@ number_states(struct builder *b, uint16_t (*rows)[AUTOMATON_CLASSES], uint32_t e
 	for (int d = 0; d < 2; d++)
 		for (unsigned c = 0; c < AUTOMATON_CLASSES; c++)
 			o->initial[d][c] = number[o->initial[d][c]];
-	/* Where runs of 0, 1, 2… digits lead. */
+	/* The states after runs of 0, 1, 2, … digits. */
 	for (int d = 0; d < 2; d++)
 		for (unsigned c = 0; c < AUTOMATON_CLASSES; c++) {
 			uint16_t s = o->initial[d][c];
@@ -584,7 +596,7 @@ build_states(struct builder *b)
 	for (int d = 0; d < 2; d++)
 		for (unsigned c = 0; c < AUTOMATON_CLASSES; c++)
 			b->out->initial[d][c] = initial_state(b, d, c);
-	/* Room for a whole row, or the walk ends there. */
+	/* A state is expanded only if a whole row of new states fits. */
 	for (; done < b->nstates && b->nstates + AUTOMATON_CLASSES < AUTOMATON_STATES_MAX;
 		done++)
 		if (!b->states[done].ends)
@@ -613,13 +625,13 @@ automaton_build(
 	b.back = arena_array(&b.tmp, n + 1, sizeof(uint32_t));
 	if (arena_failed(&b.tmp))
 		goto out;
-	b.nnodes = 1; /* none has the number 0 */
+	b.nnodes = 1; /* node 0 means none */
 	make_classes(&b);
 	for (size_t i = 0; i < n; i++)
 		add_pattern(&b, (uint16_t)i);
-	/* Where there are too many nodes, the last patterns are in every list. */
+	/* If there are too many nodes, the last patterns are in every list. */
 	b.overflow = false;
-	/* Resolves the forks after every node at once, since that takes rounds of its own. */
+	/* Resolve all forks in advance, because resolving uses its own rounds. */
 	uint16_t many;
 	for (size_t i = 1; i < b.nnodes && !b.overflow; i++)
 		if (b.nodes[i].classes)

@@ -1,8 +1,8 @@
-/* A deterministic automaton over many patterns. Its walk from a start says, at a table
- * look-up a byte, which patterns are worth PCRE2's time there. It accepts everything that
- * they match, and little else: what a regular language cannot say (look-arounds in the
- * middle, back references, atomic groups) is widened, never narrowed, so that a pattern
- * that would match is always among those named. Not included outside detect/. */
+/* A deterministic automaton over many patterns. A walk from some place of a text, with one
+ * table lookup a byte, names the patterns that PCRE2 should try there. The automaton accepts
+ * everything that the patterns match, and little else. Constructs that a regular language
+ * cannot express (look-arounds in the middle, back references, atomic groups) are widened,
+ * never narrowed, so a pattern that would match is always named. Private to detect/. */
 #ifndef SCAN_DETECT_PREFILTER_AUTOMATON_H
 #define SCAN_DETECT_PREFILTER_AUTOMATON_H
 
@@ -10,20 +10,23 @@
 #include "base/regex/regex.h"
 #include "base/span.h"
 
-/* ---- automaton_edges.c: what is around a match ---- */
+/* ---- automaton_edges.c: the bytes around a match ---- */
 
-/* What comes before a match, as far as an automaton knows it. */
+/* The condition on the bytes before a match, as far as an automaton can check it. Sets of bytes
+ * are masks of 256 bits. */
 struct automaton_edges {
-	uint64_t not_before[4];	  /* no such byte before it */
-	uint64_t before[4];	  /* if `needs_before`: such a byte before it */
-	uint64_t not_before_2[4]; /* none of these before it, with a digit before that */
+	uint64_t not_before[4]; /* no byte of this set is directly before the match */
+	/* if `needs_before`: a byte of this set is directly before the match */
+	uint64_t before[4];
+	uint64_t not_before_2[4]; /* no byte of this set is before the match after a digit */
 	bool needs_before;
 };
 
 enum { AUTOMATON_PAIRS = 3, AUTOMATON_ROW = 8 };
 
-/* What must follow a match: a byte of `allowed` or the end; not one of first[k] and then
- * one of second[k]; and not one byte each of all of row. The sets are the tree's. */
+/* The condition on the bytes after a match. The next byte is in `allowed`, or the text ends and
+ * `end` is true. The next two bytes are not in first[k] and second[k]. The next nrow bytes are
+ * not in row[0], row[1], … in this order. The sets belong to the tree. */
 struct automaton_tail {
 	uint64_t allowed[4];
 	bool end;
@@ -32,55 +35,63 @@ struct automaton_tail {
 	const uint64_t *row[AUTOMATON_ROW];
 };
 
+/* Read the conditions from a pattern's tree. */
 void automaton_edges_of(const struct regex_node *tree, struct automaton_edges *out);
 void automaton_tail_of(const struct regex_node *tree, struct automaton_tail *out);
 
-/* ---- automaton.c: trees to an automaton ---- */
+/* ---- automaton.c: from trees to an automaton ---- */
 
+/* One pattern to put into an automaton. */
 struct automaton_input {
 	uint16_t pattern;
 	const char *regex;
 	bool utf;
 	const uint64_t
-		*back_set; /* bytes that may lie between the match's start and the walk's */
+		/* at most back_max bytes of this set can be between the match's beginning and
+		 * the walk's */
+		*back_set;
 	unsigned back_max;
 };
 
 enum {
-	AUTOMATON_CLASSES = 32, /* of bytes, the last two: end of text, beginning */
+	AUTOMATON_CLASSES = 32, /* classes of bytes; the last two: end of text, beginning */
 	AUTOMATON_END = 30,
 	AUTOMATON_BEGIN = 31,
 	AUTOMATON_STATES_MAX = 4096,
-	AUTOMATON_RUNS = 32,	 /* of digits, stepped over at once below this length */
-	AUTOMATON_WALK_MAX = 48, /* bytes; patterns still possible there are named */
+	AUTOMATON_RUNS = 32,	 /* a run of fewer digits is skipped with one lookup */
+	AUTOMATON_WALK_MAX = 48, /* bytes; patterns that are still possible then are named */
 };
 
+/* A list of patterns: patterns[from] to patterns[from + n - 1] of the automaton. */
 struct automaton_list {
 	uint32_t from;
 	uint16_t n;
 };
 
-/* Immutable. States below `live` have a row of `next`; the others end the walk. Each
- * has its list of patterns. */
+/* An automaton. Immutable. A state below `live` has a row in `next`; any other state ends the
+ * walk. Every state has a list of patterns. Owner: the arena of automaton_build(). */
 struct automaton {
 	uint8_t class_of[256];
 	uint16_t (*next)[AUTOMATON_CLASSES];
 	uint16_t live, states;
 	uint16_t initial[2]
-			[AUTOMATON_CLASSES]; /* by: a digit two bytes before; the byte before */
-	uint16_t after[2][AUTOMATON_CLASSES][AUTOMATON_RUNS]; /* and a run of so many digits */
-	struct automaton_list *lists;			      /* of states from `live` on */
-	uint16_t *patterns; /* what the lists hold, ascending */
-	size_t nlisted;	    /* all of them */
+			/* first state, by: whether a digit is two bytes before; class of the
+			 * byte before */
+			[AUTOMATON_CLASSES];
+	/* state after a run of this many digits, by the same */
+	uint16_t after[2][AUTOMATON_CLASSES][AUTOMATON_RUNS];
+	struct automaton_list *lists; /* one for each state */
+	uint16_t *patterns;	      /* the contents of the lists; each list is ascending */
+	size_t nlisted;		      /* length of `patterns` */
 };
 
-/* An automaton over the inputs; patterns that are not understood are in every
- * list. 0 or ERR_NOMEM. */
+/* Builds an automaton of the inputs. A pattern that the regex reader does not understand is in
+ * every list. Returns 0 or ERR_NOMEM. */
 int automaton_build(
 	struct arena *a, const struct automaton_input *in, size_t n, struct automaton *out);
 
-/* The patterns that may match around `at`, where a run of `digits` digits begins; 0:
- * not known. `more`: the text may go on, so that its end excludes none. */
+/* Returns the patterns that may match around `at`, where a run of `digits` digits begins; 0:
+ * the length is unknown. `more`: the text may continue, so its end excludes no pattern. */
 static inline const struct automaton_list *
 automaton_walk(const struct automaton *o, struct span t, size_t at, size_t digits, bool more)
 {

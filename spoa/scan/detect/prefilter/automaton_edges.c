@@ -1,10 +1,11 @@
-/* What a pattern's look-arounds say of the bytes before and after a match, as far as an
- * automaton knows it: single bytes, two, and one longer row. */
+/* Reads the look-arounds at both ends of a pattern: single bytes, pairs of bytes, and one
+ * longer row. Example: (?<![\d.])\d{4}(?!\d) gives not_before = digits and '.', and `allowed`
+ * without digits. Other look-arounds are ignored, which only widens the automaton. */
 #include "scan/detect/prefilter/automaton.h"
 
 #include "base/bits.h"
 
-/* The set that n is, if it is one byte wide. */
+/* Returns the set of n if n is one byte wide, else NULL. */
 static const uint64_t *
 as_set(const struct regex_node *n)
 {
@@ -13,8 +14,8 @@ as_set(const struct regex_node *n)
 	return n && n->kind == REGEX_SET ? n->set : NULL;
 }
 
-/* Whether n is two bytes; the first may be one of several alternatives, of which only
- * those a byte wide are seen, one by one: *nth goes on. */
+/* Returns true if n is two bytes wide. The first byte may be a choice of alternatives. Each
+ * call returns the next alternative that is one byte wide; *nth counts them. */
 static bool
 as_pair(const struct regex_node *n, int *nth, const uint64_t **first, const uint64_t **second)
 {
@@ -84,7 +85,7 @@ automaton_edges_of(const struct regex_node *tree, struct automaton_edges *e)
 			read_behind(n, e);
 }
 
-/* Bytes of n, which has three and more of them, each of one set. */
+/* Reads a row of at least three bytes, each of one set. Returns its length, or 0. */
 static size_t
 as_row(const struct regex_node *n, const uint64_t *row[AUTOMATON_ROW])
 {

@@ -1,5 +1,6 @@
-/* The index of digit runs: built once from the patterns' start conditions, what their
- * look-behinds say, and the automata; asked at every run of a text. */
+/* Builds the index of digit runs once, from the patterns' start conditions, their look-behinds,
+ * and the automata. Each source clears the bits of patterns that it excludes. The scan queries
+ * the index at each run of a text with digit_index_look(). */
 #include <stdlib.h>
 
 #include "base/ascii.h"
@@ -15,7 +16,8 @@ set_bit(struct pattern_set *s, unsigned bit)
 	s->v[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
 
-/* Patterns that need no context word first; each kind begins a word of its own. */
+/* Assigns bits to the patterns: first those that need no context word. Each kind begins at a
+ * word of its own, so that a lookup without context reads fewer words. */
 static void
 number_bits(struct prefilter *f, const struct pattern *v, size_t n)
 {
@@ -41,9 +43,10 @@ number_bits(struct prefilter *f, const struct pattern *v, size_t n)
 	}
 }
 
-/* ---- what the patterns say ---- */
+/* ---- conditions of the patterns ---- */
 
-/* Whether a match that begins at the run, not before it, may have this before it. */
+/* Returns true if a match that begins at the run can have this byte before the run. `digit`: a
+ * digit is before the byte. */
 static bool
 may_stand_before(const struct pattern *p, unsigned byte, bool digit)
 {
@@ -54,12 +57,12 @@ may_stand_before(const struct pattern *p, unsigned byte, bool digit)
 	       !(digit && set_has(p->edges.not_before_2, (char)byte));
 }
 
-/* Whether a match that begins before the run may have this byte in the second place
- * before it. */
+/* Returns true if a match that begins before the run can have this byte two places before the
+ * run. */
 static bool
 may_stand_second(const struct pattern *p, unsigned byte)
 {
-	bool one = false; /* it may begin with the byte between */
+	bool one = false; /* a match can begin with the byte between */
 
 	for (unsigned c = 0; c < 256; c++)
 		one |= set_has(p->first, (char)c) && set_has(p->back_set, (char)c);
@@ -88,7 +91,8 @@ index_edges(struct digit_index *x, const struct pattern *p, unsigned bit)
 			set_bit(&x->before_2[c], bit);
 }
 
-/* The rule's own `then` and `alone`. */
+/* Returns true if the rule's `then` and `alone` allow this byte after the run. `digit`: a digit
+ * follows the byte. */
 static bool
 may_follow(const struct pattern *p, unsigned run, unsigned char next, bool digit)
 {
@@ -117,16 +121,18 @@ index_after(struct digit_index *x, const struct pattern *p, unsigned bit)
 	}
 }
 
-/* ---- what the automata say ---- */
+/* ---- conditions of the automata ---- */
 
-/* An automaton while its part of the index is made. */
+/* The state of adding one automaton to the index. Arrays have one entry a state. */
 struct walker {
-	uint32_t kinds[RUN_KINDS]; /* classes */
+	uint32_t kinds[RUN_KINDS]; /* masks of classes */
 	const struct prefilter *f;
 	const struct automaton *o;
-	struct pattern_set *of_state, *ended; /* patterns still possible; where known: */
+	/* patterns still possible in a state, and after a run that ends in the state; computed
+	 * on demand */
+	struct pattern_set *of_state, *ended;
 	bool *known, *has_ended;
-	bool *seen; /* by state */
+	bool *seen; /* states already processed in a walk */
 };
 
 static const struct pattern_set *
@@ -148,7 +154,7 @@ state_step(const struct automaton *o, uint16_t state, unsigned class)
 	return state < o->live ? o->next[state][class] : state;
 }
 
-/* Those still possible where a run of digits ends in the state. */
+/* Returns the patterns still possible if a run of digits ends in this state. */
 static const struct pattern_set *
 ended_of(struct walker *w, uint16_t state)
 {
@@ -164,7 +170,8 @@ ended_of(struct walker *w, uint16_t state)
 	return s;
 }
 
-/* What runs of 1, 2… digits leave after a state that a run and one byte more led to. */
+/* Adds the patterns still possible after second runs of 1, 2, … digits, from a state after a
+ * run and one byte. */
 static void
 walk_second(struct walker *w, uint16_t state, struct pattern_set second[DIGIT_RUN_MAX + 1])
 {
@@ -174,11 +181,11 @@ walk_second(struct walker *w, uint16_t state, struct pattern_set second[DIGIT_RU
 		state = state_step(w->o, state, digit);
 		pattern_set_join(&second[n], ended_of(w, state));
 	}
-	/* Longer ones: whatever the digits so far leave. */
+	/* longer runs: every pattern that is still possible */
 	pattern_set_join(&second[DIGIT_RUN_MAX], pattern_set_of(w, state));
 }
 
-/* Joins what the state leaves, by the kind of byte that follows. */
+/* Adds the patterns still possible after the state, by the kind of the next byte. */
 static void
 walk_kinds(struct walker *w, uint16_t state, struct pattern_set after[RUN_KINDS])
 {
@@ -189,7 +196,8 @@ walk_kinds(struct walker *w, uint16_t state, struct pattern_set after[RUN_KINDS]
 					state_step(w->o, state, (unsigned)__builtin_ctz(c))));
 }
 
-/* Adds to `after` what runs of n digits and a byte of the class leave. */
+/* Adds to `after` the patterns still possible after runs of n digits and a byte of the
+ * class. */
 static void
 walk_first(struct walker *w, unsigned class, unsigned n, struct pattern_set after[RUN_KINDS])
 {
@@ -209,7 +217,8 @@ walk_first(struct walker *w, unsigned class, unsigned n, struct pattern_set afte
 	}
 }
 
-/* Adds to `second` what comes after them. */
+/* Adds to `second` the patterns still possible after all short runs, a byte of the class and a
+ * second run. */
 static void
 walk_on(struct walker *w, unsigned class, struct pattern_set second[DIGIT_RUN_MAX + 1])
 {
@@ -225,7 +234,7 @@ walk_on(struct walker *w, unsigned class, struct pattern_set second[DIGIT_RUN_MA
 	}
 }
 
-/* Walks the automaton over all short runs and notes which of its patterns are left. */
+/* Walks the automaton over all short runs, and records the patterns that remain. */
 static void
 walk_runs(struct walker *w, struct digit_index *to)
 {
@@ -240,7 +249,8 @@ walk_runs(struct walker *w, struct digit_index *to)
 				&to->third[k], pattern_set_of(w, state_step(w->o, s, k)));
 }
 
-/* Cuts a part of the index: of the automaton's patterns only what it said is kept. */
+/* Keeps those bits of the automaton's patterns (`all`) that the automaton allows. Bits of other
+ * patterns stay. */
 static void
 narrow_sets(struct pattern_set *v, const struct pattern_set *said, size_t n,
 	const struct pattern_set *all)
@@ -255,7 +265,8 @@ narrow_sets(struct pattern_set *v, const struct pattern_set *said, size_t n,
 		(const struct pattern_set *)(said)->part,                                      \
 		sizeof((to)->part) / sizeof(struct pattern_set), all)
 
-/* Takes from the index what the automaton excludes. */
+/* Removes from the index the patterns that the automaton excludes. `said` is working memory.
+ * Returns 0 or ERR_NOMEM. prose: ok said */
 static int
 index_automaton(struct prefilter *f, const struct automaton *o, struct digit_index *said)
 {
@@ -316,7 +327,7 @@ digit_index_build(struct prefilter *f, struct arena *a, const struct pattern *v,
 		memset(x->second, 0xFF, sizeof(x->second));
 		memset(x->third, 0xFF, sizeof(x->third));
 		memcpy(x->class_of, f->automata[0].class_of,
-			sizeof(x->class_of)); /* as in all */
+			sizeof(x->class_of)); /* all automata have the same classes */
 		number_bits(f, v, n);
 	}
 	for (unsigned c = 0; c < 256; c++)
@@ -341,7 +352,7 @@ digit_index_build(struct prefilter *f, struct arena *a, const struct pattern *v,
 				set_bit(&f->word_patterns, bit);
 			f->automata_of[bit] |= (uint8_t)(1u << k);
 		}
-		if (k != AUTOMATON_WORD) /* whose walk begins before the run */
+		if (k != AUTOMATON_WORD) /* its walk begins before the run */
 			err = index_automaton(f, o, said);
 	}
 	FIRST_WORDS(x, before);

@@ -1,6 +1,9 @@
-/* Runs of digits: which patterns may begin at one, told from what is nearest to it
- * by a few look-ups, before any automaton is walked. Never fewer than match there.
- * Not included outside detect/. */
+/* An index of digit runs. A few lookups by the bytes around a run find the patterns that may
+ * begin there, before any automaton is walked. The result always contains every pattern that
+ * matches. Private to detect/.
+ *
+ * Example: in "tel 0170 5551234" the run "0170" is looked up by its length 4, by the space
+ * before, and by the space and the digit after. */
 #ifndef SCAN_DETECT_PREFILTER_DIGIT_INDEX_H
 #define SCAN_DETECT_PREFILTER_DIGIT_INDEX_H
 
@@ -8,48 +11,55 @@
 #include "scan/detect/prefilter/automaton.h"
 
 enum {
-	DIGIT_RUN_MAX = 31, /* runs this long or longer share a bit */
+	DIGIT_RUN_MAX = 31, /* runs of this length or longer share an entry */
 	PATTERN_SET_WORDS = 4,
 	PATTERN_SET_BITS = 64 * PATTERN_SET_WORDS,
-	RUN_EDGE = 256, /* no byte before the run */
+	RUN_EDGE = 256, /* index for "no byte": the text begins */
 };
 
-/* What kind a byte two places after a run is. */
+/* The kind of a byte two places after a run. */
 enum run_kind { RUN_OTHER, RUN_DIGIT, RUN_LETTER, RUN_HIGH, RUN_KINDS };
 
-/* Patterns, as bits; where there are more, the last bit of their kind is shared. */
+/* A set of patterns that begin at digits, one bit a pattern. If there are too many patterns,
+ * the surplus ones of a kind share the last bit of this kind. */
 struct pattern_set {
 	uint64_t v[PATTERN_SET_WORDS];
 };
 
+/* The index. Owner: the prefilter; immutable. */
 struct digit_index {
-	uint8_t class_of[256];	   /* a byte's, as in the automata */
-	uint8_t kind_of[256];	   /* enum run_kind */
-	unsigned far;		   /* words of patterns that need no context */
-	struct pattern_set shared; /* bits of more than one pattern */
+	uint8_t class_of[256]; /* class of a byte, as in the automata */
+	uint8_t kind_of[256];  /* enum run_kind of a byte */
+	/* number of words of a set for patterns that need no context */
+	unsigned far;
+	struct pattern_set shared; /* bits that several patterns share */
 	struct pattern_set
-		before[2][RUN_EDGE + 1]; /* by a digit two bytes before; the byte before */
-	struct pattern_set before_2[RUN_EDGE + 1]; /* by the byte before that */
-	struct pattern_set first_digit[10];	   /* by the run's first digit */
-	/* By its length, the class of the byte after, what follows that; */
+		/* by: whether a digit is two bytes before the run; the byte before */
+		before[2][RUN_EDGE + 1];
+	struct pattern_set before_2[RUN_EDGE + 1]; /* by the byte two places before the run */
+	struct pattern_set first_digit[10];	   /* by the first digit of the run */
+	/* by: the run's length; the class of the next byte; the kind of the byte after */
 	struct pattern_set after[DIGIT_RUN_MAX + 1][AUTOMATON_CLASSES][RUN_KINDS];
-	/* if a digit does, by that class and the length of the second run, */
+	/* if the byte after is a digit, by: the class between; the length of the second run */
 	struct pattern_set second[AUTOMATON_CLASSES][DIGIT_RUN_MAX + 1];
-	struct pattern_set third[AUTOMATON_CLASSES]; /* and by the class after that */
-	struct pattern_set always;		     /* those that need no context */
-	/* The same without context, a word each: nearly always the answer. */
+	/* and by the class of the byte after the second run */
+	struct pattern_set third[AUTOMATON_CLASSES];
+	struct pattern_set always; /* the patterns that need no context */
+	/* The first word of the same sets. If no context word is near, this word usually shows
+	 * that no pattern is possible. */
 	struct digit_index_alone {
 		uint64_t before[2][RUN_EDGE + 1], before_2[RUN_EDGE + 1], first_digit[10];
 		uint64_t after[DIGIT_RUN_MAX + 1][AUTOMATON_CLASSES][RUN_KINDS];
 	} alone;
 	struct pattern_set
-		*by_context; /* by context_bit: those that need this entity's words */
+		*by_context; /* by context_bit: the patterns that need words of this list */
 };
 
 struct prefilter;
 struct pattern;
 
-/* After the automata of f were built, from the same patterns. 0 or ERR_NOMEM. */
+/* Builds the index; call after the automata of f were built from the same patterns. Returns 0
+ * or ERR_NOMEM. */
 int digit_index_build(struct prefilter *f, struct arena *a, const struct pattern *v, size_t n);
 
 static inline bool
@@ -78,7 +88,7 @@ pattern_set_within(const struct pattern_set *s, const struct pattern_set *other)
 	return any == 0;
 }
 
-/* Leaves what is in both; false: nothing. */
+/* Removes the bits that are not in `with`. Returns false if none is left. */
 static inline bool
 pattern_set_keep(struct pattern_set *s, const struct pattern_set *with)
 {
@@ -89,7 +99,7 @@ pattern_set_keep(struct pattern_set *s, const struct pattern_set *with)
 	return any != 0;
 }
 
-/* Leaves what is not in the other; false: nothing. */
+/* Removes the bits of `other`. Returns false if none is left. */
 static inline bool
 pattern_set_drop(struct pattern_set *s, const struct pattern_set *other)
 {
@@ -107,8 +117,9 @@ pattern_set_join(struct pattern_set *to, const struct pattern_set *from)
 		to->v[k] |= from->v[k];
 }
 
-/* Those in `of` that the n digits at `at` may begin; n: all there are. `alone`: of those
- * that need context, none is in it. False: none. */
+/* Sets *out to the patterns of `of` that may begin at the run of n digits at `at`; n is the
+ * run's full length. `alone`: `of` contains no pattern that needs context. Returns false if
+ * there is none. */
 static inline bool
 digit_index_look(const struct digit_index *x, struct span text, size_t at, size_t n,
 	const struct pattern_set *of, bool alone, struct pattern_set *out)

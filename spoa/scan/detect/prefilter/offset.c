@@ -1,8 +1,8 @@
-/* How far after the beginning of a match its first digit may come. Apart from the automata,
- * whose trees it measures. */
+/* Computes the distance of the first digit from the beginning of a match, from the pattern's
+ * tree. Example: "ab?\d" has its first digit within 3 bytes. */
 #include "scan/detect/prefilter/offset.h"
 
-/* At most. */
+/* Returns the maximum width of n in bytes, at most OFFSET_MAX. */
 static size_t
 width_of(const struct regex_node *n)
 {
@@ -22,8 +22,8 @@ width_of(const struct regex_node *n)
 	return w;
 }
 
-/* Bytes up to the first digit that every match of n, or what it looks ahead at, has; 0:
- * there is none. */
+/* Returns the maximum number of bytes up to the first digit that every match of n, or its
+ * look-ahead, has; 0: some match has none. */
 static size_t
 digit_in(const struct regex_node *n)
 {

@@ -1,4 +1,4 @@
-/* A pattern of a rule, and the literals that it may begin with. Not included outside
+/* A pattern of a rule, and the literals with which its matches can begin. Private to
  * detect/. */
 #ifndef SCAN_DETECT_PREFILTER_PATTERN_H
 #define SCAN_DETECT_PREFILTER_PATTERN_H
@@ -10,66 +10,77 @@
 #include "scan/detect/validate/check.h"
 
 enum {
-	LITERAL_MIN = 3,     /* bytes; the prefilter hashes the first three and a fourth */
-	LITERAL_BITS = 13,   /* of its hash */
-	CONTEXT_LISTS = 256, /* lists of context words, as bits; all but the last: */
+	/* minimum bytes of a literal; the prefilter hashes three bytes and checks a fourth */
+	LITERAL_MIN = 3,
+	LITERAL_BITS = 13,   /* bits of the hash */
+	CONTEXT_LISTS = 256, /* lists of context words, one bit each; the last bit means none */
 	CONTEXT_NONE = CONTEXT_LISTS - 1,
-	WORK_MATCH = 44, /* units of work of a pattern's try (base/effort.h); a policy's own
-			    also a quarter of what it may match */
-	/* A try also counts this part of the expression's bytes: long expressions (a name, words
-	 * after it, a value) take 0.6 to 2 us. The held text of a stream is tried again and again. */
+	/* Units of work of one try of a pattern (base/effort.h). A policy's own pattern costs
+	 * also a quarter of its longest match. */
+	WORK_MATCH = 44,
+	/* A try also costs this fraction (1/n) of the expression's length: long expressions
+	 * take 0.6 to 2 µs. The second value is for streams, whose held text is tried
+	 * repeatedly. */
 	TEXT_WORK_PART = 32,
 	STREAM_WORK_PART = 8,
 };
 
-/* Where a pattern is tried: only there, anchored. */
+/* The places at which a pattern is tried, anchored there. */
 enum start_kind { START_ANYWHERE, START_LITERAL, START_DIGITS, START_BYTE };
 
+/* A compiled pattern. Owner: the rule set; at most DETECT_PATTERNS_MAX. */
 struct pattern {
 	const char *name, *regex;
 	pcre2_code *code;
 	uint16_t index, entity;
 	bool jit;
-	bool keyed;	    /* also tried on `before` + "=" + text */
-	bool utf;	    /* matches characters, not bytes: a policy's own may */
-	bool needs_context; /* not tried without a context word near, if the score needs it */
+	bool keyed; /* is also tried on `before` + "=" + text */
+	/* matches characters instead of bytes; only a policy's own pattern can */
+	bool utf;
+	/* is not tried without a context word nearby, if its score needs one */
+	bool needs_context;
 	enum start_kind kind;
-	uint32_t runs;	/* START_DIGITS: bit n: a run of n digits may begin a match */
-	uint32_t alone; /* bit n: also where no letter or digit follows the run */
-	bool clear;	/* no letter, digit or '_' is before a match */
-	struct automaton_edges edges; /* what the regex says of the bytes before */
-	uint8_t context_bit;	      /* in a list_set; CONTEXT_NONE */
-	bool has_then; /* otherwise a byte of `then` follows the run, and a digit it */
+	uint32_t runs;	/* START_DIGITS, bit n: a run of n digits can begin a match */
+	uint32_t alone; /* bit n: also if no letter or digit follows the run */
+	bool clear;	/* no letter, digit or '_' is directly before a match */
+	struct automaton_edges edges; /* the regex's condition on the bytes before a match */
+	uint8_t context_bit;	      /* bit of its context list; CONTEXT_NONE: none */
+	bool has_then; /* if true, a byte of `then` and then a digit must follow the run */
 	uint64_t then[4];
-	uint16_t work;	       /* units of a try (base/effort.h), */
-	uint16_t stream_work;  /* and in a text that goes on */
-	uint16_t back_max;     /* bytes the match may begin before the start */
-	uint64_t back_set[4];  /* which bytes those are */
-	uint64_t first[4];     /* bytes a match can begin with */
-	uint16_t digit_offset; /* a digit is among so many bytes from its start; 0: not known */
-	uint32_t group;	       /* the capture group that is the finding; 0: all */
+	uint16_t work;	      /* units of work of a try (base/effort.h) */
+	uint16_t stream_work; /* the same in a text that continues */
+	uint16_t back_max;    /* bytes of a match before the start condition */
+	uint64_t back_set[4]; /* set of these bytes */
+	uint64_t first[4];    /* set of bytes with which a match can begin */
+	/* a digit is within this many bytes of the beginning; 0: unknown */
+	uint16_t digit_offset;
+	uint32_t group; /* capture group of the finding; 0: the whole match */
 	float score;
 	const struct check *check;
 };
 
+/* A literal with which matches of a pattern can begin. */
 struct literal {
-	struct span text; /* lower case where caseless */
+	struct span text; /* in lower case if caseless */
 	bool caseless;
-	bool name; /* no letter is before it, but for homePhone */
+	/* no letter is before it, except a lower-case one before a capital, as in homePhone */
+	bool name;
 	uint16_t pattern;
-	struct literal *next; /* in the same hash slot */
+	struct literal *next; /* next literal of the same hash slot; NULL: the last */
 };
 
 #define LITERAL_FACTOR UINT32_C(0x9E3779B1)
 
-/* Slot of the first three of four bytes, the first lowest, letters without case. */
+/* Returns the hash slot of the first three of four bytes, without case. The first byte is the
+ * lowest. */
 static inline uint32_t
 literal_hash(uint32_t four)
 {
 	return ((four | 0x202020u) << 8) * LITERAL_FACTOR >> (32 - LITERAL_BITS);
 }
 
-/* The bit of a fourth byte, the 31st for the first of them: letters without case. */
+/* Returns the bit of the fourth byte in a slot's mask, without case. A byte whose low five bits
+ * are 0 has bit 31. */
 static inline uint32_t
 literal_fourth(uint32_t c)
 {

@@ -1,4 +1,6 @@
-/* From patterns to the prefilter of a rule set. */
+/* Builds the prefilter of a rule set from its patterns, in this order: byte sets, the facts in
+ * the patterns' trees, literals, automata of digit patterns, the digit index (which needs the
+ * automata), automata of byte patterns. */
 #include "scan/detect/prefilter/prefilter.h"
 
 #include <stdlib.h>
@@ -9,7 +11,8 @@
 #include "base/scoped.h"
 #include "scan/detect/prefilter/offset.h"
 
-/* Whether p begins where a word of letters and digits does, with a letter. */
+/* Returns true if matches of p begin with a letter at the beginning of a word of letters and
+ * digits. */
 static bool
 begins_a_word(const struct pattern *p)
 {
@@ -25,7 +28,8 @@ begins_a_word(const struct pattern *p)
 	return true;
 }
 
-/* The automaton of each entity that has many patterns at digits; 0: another's. */
+/* Assigns automata to the entities with at least MANY patterns at digits. of[e]: the automaton;
+ * 0: the entity shares one. */
 static void
 number_many(const struct pattern *v, size_t n, uint8_t *of, size_t entities)
 {
@@ -41,8 +45,8 @@ number_many(const struct pattern *v, size_t n, uint8_t *of, size_t entities)
 	}
 }
 
-/* Patterns that walk alike share an automaton; those that do not would multiply its
- * states. */
+/* Returns the automaton of a pattern, or -1. Patterns with similar beginnings share an
+ * automaton; different ones would multiply its states. */
 static int
 automaton_of(const struct pattern *p, const uint8_t *many)
 {
@@ -117,8 +121,7 @@ build_byte_automata(struct prefilter *f, struct arena *a, const struct pattern *
 	return err;
 }
 
-/* Whether a literal is looked for only where no letter comes before it, or as in
- * homePhone. */
+/* Returns true if the literal only counts where no letter is before it, or as in homePhone. */
 static bool
 begins_words(const struct pattern *p, const struct literal *l)
 {
@@ -159,8 +162,8 @@ index_literals(struct prefilter *f, struct arena *a, const struct pattern *v)
 	}
 }
 
-/* What the regex says of the bytes before a match, and of a digit in it; where it is not
- * understood, nothing. */
+/* Reads the conditions on the bytes before a match, and the place of a digit, from the regex.
+ * If the regex is not understood, nothing is assumed. */
 static void
 read_tree(struct pattern *p)
 {
@@ -182,7 +185,7 @@ int
 prefilter_build(
 	struct prefilter *f, struct arena *a, struct pattern *v, size_t n, size_t entities)
 {
-	/* What the classifier looks for. */
+	/* the sets of the block classifier */
 	block_sets_fill(
 		&f->bytes, (bool (*const[])(char)){ is_digit, is_upper, is_lower, NULL });
 	for (unsigned c = 0; c < 256; c++)

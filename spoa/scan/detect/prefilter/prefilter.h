@@ -1,6 +1,6 @@
-/* Where in a text which patterns are worth a try: by the literals, the runs of digits and
- * the bytes that they may begin with, and by automata that hold what they match. Built
- * once from the patterns of a rule set, then immutable. Not included outside detect/. */
+/* Determines which patterns are worth trying at which places of a text: by the literals, digit
+ * runs and bytes with which matches can begin, and by automata of the patterns. Built once for
+ * a rule set, then immutable; any thread. Private to detect/. */
 #ifndef SCAN_DETECT_PREFILTER_PREFILTER_H
 #define SCAN_DETECT_PREFILTER_PREFILTER_H
 
@@ -8,18 +8,22 @@
 #include "scan/detect/prefilter/digit_index.h"
 #include "scan/detect/prefilter/pattern.h"
 
-/* Early reject of a literal. */
+/* A literal's first bytes, for early rejection. */
 struct literal_head {
-	uint64_t head, mask; /* of the first eight bytes, without case, as read from memory */
+	/* the first eight bytes without case, as loaded from memory, and the mask of the bytes
+	 * that count */
+	uint64_t head, mask;
 	const struct literal *literal;
-	bool begins; /* only where a word begins, for its own sake or its pattern's */
-	bool whole;  /* what the head and `begins` say is all there is */
+	/* counts only at the beginning of a word, because of the literal or its pattern */
+	bool begins;
+	bool whole; /* a match of `head` and `begins` is a match of the literal */
 };
 
-/* Patterns whose starts are alike share an automaton: digits alone, with letters after them,
- * with any bytes before them; words of letters and digits, walked from their first letter;
- * those of an entity that has many, the last such automaton for the rest of them. Those of a
- * byte have one of its own. */
+/* Automata of patterns that begin at digits. Patterns with similar beginnings share one: digits
+ * alone; digits followed by letters; any bytes before the digits; words of letters and digits,
+ * walked from their first letter. An entity with many patterns has an automaton of its own; the
+ * last automaton serves all further such entities. Patterns that begin at a byte have other
+ * automata (byte_automata). */
 enum {
 	AUTOMATON_DIGITS,
 	AUTOMATON_LETTERS,
@@ -29,33 +33,41 @@ enum {
 	AUTOMATA = AUTOMATON_MANY + 3
 };
 
+/* Indexes of the sets in prefilter.bytes. */
 enum { BYTES_DIGIT, BYTES_UPPER, BYTES_LOWER, BYTES_PATTERN };
 
+/* All tables. Owner: the rule set, in its arena. */
 struct prefilter {
-	/* literals; the loader fills these two */
-	uint32_t fourth[1u << LITERAL_BITS]; /* by hash: bits of fourth bytes; 0: no literal */
-	struct literal **literals;	     /* 1 << LITERAL_BITS slots, by hash */
-	struct literal_head *heads; /* those of slot h: from slots[h] to slots[h + 1] */
+	/* Literals. The loader fills `fourth` and `literals`. */
+	/* by hash: mask of the fourth bytes; 0: no literal has the hash */
+	uint32_t fourth[1u << LITERAL_BITS];
+	struct literal **literals; /* 1 << LITERAL_BITS lists, by hash */
+	/* the literals of slot h: heads[slots[h]] to heads[slots[h + 1] - 1] */
+	struct literal_head *heads;
 	uint16_t *slots;
 	uint64_t inner[(1u << LITERAL_BITS) /
-		       64]; /* slots with literals that begin inside words */
-	/* bytes; the loader fills these two */
+		       /* bit set of the slots with literals that can begin inside a word */
+		       64];
+	/* Bytes. The loader fills the first two. */
 	uint16_t *byte_patterns[256];
 	size_t nbyte_patterns[256];
 	struct automaton *byte_automata[256];
-	struct block_sets bytes; /* the sets BYTES_… */
-	/* runs of digits */
+	struct block_sets bytes; /* the sets BYTES_*, for the block classifier */
+	/* digit runs */
 	struct automaton automata[AUTOMATA];
-	uint8_t automata_of[PATTERN_SET_BITS]; /* as bits, by a pattern's pattern_bit */
-	struct pattern_set word_patterns;      /* the patterns in AUTOMATON_WORD, by that */
+	/* by pattern_bit: a bit for each automaton that contains the pattern */
+	uint8_t automata_of[PATTERN_SET_BITS];
+	/* by pattern_bit: the patterns in AUTOMATON_WORD */
+	struct pattern_set word_patterns;
 	struct digit_index digits;
-	uint16_t *pattern_bit; /* of each pattern that begins at digits */
-	size_t word_back_max;  /* of the patterns in AUTOMATON_WORD */
+	/* bit of a pattern that begins at digits, by the pattern's index */
+	uint16_t *pattern_bit;
+	size_t word_back_max; /* highest back_max of the patterns in AUTOMATON_WORD */
 };
 
-/* The patterns of a rule set, whose `index` is their place in v, of `entities` entities.
- * Reads what their regular expressions say of themselves (edges, lead, digit) and builds
- * the rest of *f from it. Memory is the arena's. 0 or ERR_NOMEM. */
+/* Builds *f for the patterns of a rule set, whose `index` is their place in v. `entities`:
+ * number of entities. Also sets what the patterns' regular expressions imply: edges and
+ * digit_offset. Memory is in the arena. Returns 0 or ERR_NOMEM. */
 int prefilter_build(
 	struct prefilter *f, struct arena *a, struct pattern *v, size_t n, size_t entities);
 

@@ -1,6 +1,6 @@
-/* Where literals, bytes and words begin. Literals: with AVX2 eight places at a time, a gathered
- * look-up each, chosen when the program runs; else four places a round, without a branch. Both
- * give the same bits. */
+/* Finds the places at which literals, bytes and words begin. Literals: with AVX2, eight places
+ * at a time with one gather; otherwise four places at a time without branches. The choice is
+ * made at run time, and both give the same bits. */
 #include "scan/detect/prefilter/starts.h"
 
 #include <endian.h>
@@ -12,7 +12,7 @@
 #include <immintrin.h>
 #endif
 
-enum { AFTER = 8 }; /* bytes read after a block */
+enum { AFTER = 8 }; /* bytes that are read after a block */
 
 /* ---- patterns ---- */
 
@@ -60,7 +60,7 @@ literals_avx2(const struct prefilter *f, const char *p)
 				_mm256_slli_epi32(_mm256_or_si256(four, fold), 8), factor),
 			32 - LITERAL_BITS);
 		__m256i found = _mm256_i32gather_epi32((const int *)f->fourth, slot, 4);
-		/* The bit of the fourth byte to the place of the sign. */
+		/* Shifts the bit of the fourth byte to the sign, which movemask collects. */
 		__m256i by = _mm256_and_si256(_mm256_srli_epi32(four, 24), last);
 		int hit = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(found, by)));
 		bits |= (uint64_t)(unsigned)hit << i;
@@ -74,7 +74,7 @@ bits_at(const struct prefilter *f, const char *p, size_t room, bool vectors, str
 {
 	uint64_t bits[BLOCK_SETS], literal;
 
-	bits[BYTES_PATTERN] = 0; /* where there is none */
+	bits[BYTES_PATTERN] = 0; /* the classifier may not set it */
 #ifdef __x86_64__
 	literal = vectors ? literals_avx2(f, p) : literals_plain(f, p);
 #else
@@ -93,7 +93,7 @@ bits_at(const struct prefilter *f, const char *p, size_t room, bool vectors, str
 	};
 }
 
-/* The last bytes of a text. */
+/* Classifies the last bytes of a text, in a copy that is padded with zeros. */
 static void
 last_bits(
 	const struct prefilter *f, const char *p, size_t room, bool vectors, struct starts *out)
@@ -131,14 +131,14 @@ is_lead(char c)
 	return (unsigned char)c >= 0xC0;
 }
 
-/* Of a letter of two bytes, from U+00C0 on. */
+/* The first byte of a two-byte letter, from U+00C0 on. */
 static bool
 is_letter_lead(char c)
 {
 	return (unsigned char)c >= 0xC3 && (unsigned char)c <= 0xDF;
 }
 
-/* From U+0580 on. */
+/* The first byte of a character from U+0580 on. */
 static bool
 is_late_lead(char c)
 {

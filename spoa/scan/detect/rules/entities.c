@@ -1,9 +1,11 @@
-/* What others may ask of the entities of a rule set. */
+/* Describes the entities of a rule set to other layers: by index, by name, and how their values
+ * spread over a request. */
 #include "base/ascii.h"
 #include "base/err.h"
 #include "scan/detect/rules/rule.h"
 
-/* A value without words needs so many digits: shorter numbers are years, amounts and postal codes. */
+/* A value without words needs this many digits to be distinct. Shorter numbers are years,
+ * amounts and postal codes. */
 enum { DISTINCT_DIGITS = 6 };
 
 size_t
@@ -47,8 +49,9 @@ detect_entity_spreads(const struct detect_rules *r, size_t entity)
 	return r->entities[entity].spreads == SPREADS_ALL;
 }
 
-/* A value of two words or more, of letters and digits, or of many digits: hardly anything else
- * is written alike in one request. What - or _ joins is one word: release-please, json_schema. */
+/* Returns true if a value hardly occurs by chance twice in a request: two or more words;
+ * letters together with digits; or many digits. Words joined by - or _ count as one:
+ * release-please, json_schema. */
 static bool
 is_distinct(struct span value)
 {

@@ -1,4 +1,5 @@
-/* The entities of a rule set, by their index. */
+/* The entities of a rule set, by index. The index is below detect_entity_count() and does not
+ * change. Reading is safe in any thread. */
 #ifndef SCAN_DETECT_RULES_ENTITIES_H
 #define SCAN_DETECT_RULES_ENTITIES_H
 
@@ -9,38 +10,42 @@
 
 struct detect_rules;
 
-/* Which values of an entity are looked for in all of the request. */
+/* Which values of an entity are searched for in the whole request after one was found. */
 enum spreads {
 	SPREADS_NONE,
-	SPREADS_DISTINCT, /* those that are no ordinary word or number */
+	SPREADS_DISTINCT, /* values that are no ordinary word or number */
 	SPREADS_ALL,
 };
 
+/* The number of entities; then name, class ("secret", …; "" if none) and threshold (0..1) of
+ * one entity. Strings live as long as the rules. */
 size_t detect_entity_count(const struct detect_rules *r);
 const char *detect_entity_name(const struct detect_rules *r, size_t entity);
 const char *detect_entity_class(const struct detect_rules *r, size_t entity);
 float detect_entity_threshold(const struct detect_rules *r, size_t entity);
-/* Values of this entity are equal whatever separators they are written with (cards,
- * phones, IBANs): see scan/text/placeholder.h. */
+/* Returns true if values of the entity are equal whatever separators they have (cards, phones,
+ * IBANs): see scan/text/placeholder.h. */
 bool detect_entity_folds(const struct detect_rules *r, size_t entity);
-/* Returns true if every value of this entity that was found once is replaced wherever it occurs: secrets
- * and identifiers, but not names, dates, ages and places. */
+/* Returns true if every value of this entity that was found once is replaced wherever it
+ * occurs: secrets and identifiers, but not names, dates, ages and places. */
 bool detect_entity_spreads(const struct detect_rules *r, size_t entity);
-/* Returns how this value of the entity spreads. SPREADS_DISTINCT: the value spreads because it is no ordinary
- * word or number, such as a name of two words. Secrets are the same byte by byte, others in any case, those
- * that fold however they are separated. */
+/* Returns how this value of the entity spreads. SPREADS_DISTINCT: the value spreads because it
+ * is no ordinary word or number, such as a name of two words. *how: how occurrences are
+ * compared. Secrets are compared byte by byte, values with separators without separators, all
+ * others without case. */
 enum spreads detect_value_spreads(const struct detect_rules *r, size_t entity,
 	struct span value, enum mention_how *how);
-/* Whether it is as an entity is named: UPPER_CASE, digits and _, up to 63 bytes. */
+/* Returns true if the name is valid for an entity: upper-case letters, digits and _, beginning
+ * with a letter, up to 63 bytes. */
 bool detect_entity_is_name(struct span name);
-/* Index by name, or -1. */
+/* Returns the index of the entity with this name, or -1. */
 int detect_entity_find(const struct detect_rules *r, struct span name);
-/* An entity that only others report (external recognizers): its index, the old one
- * where it is known already, or -1 (no such name: UPPER_CASE, up to 63 bytes; or too
- * many). Before the rules are shared between threads. */
+/* Adds an entity that only external recognizers report. Returns its index (the existing one if
+ * the name is known), or -1 if the name is invalid, there are too many entities, or memory is
+ * exhausted. Call this before the rules are shared between threads. */
 int detect_entity_add(struct detect_rules *r, const char *name, const char *class);
-/* Whether patterns of the rules find it, and nothing else does (word lists, finders): then
- * what has its shape is all that could be it. */
+/* Returns true if only patterns find the entity: no word list, no finder, not a policy's own
+ * class. Any value must then have the shape of a pattern. */
 bool detect_entity_by_pattern(const struct detect_rules *r, size_t entity);
 
 #endif

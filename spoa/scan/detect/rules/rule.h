@@ -1,6 +1,6 @@
-/* The inside of a rule set: what load.c builds from YAML and scan.c runs. Not
- * included outside detect/. Everything lives in the rule set's arena and is
- * immutable once loaded. */
+/* The inside of a rule set: load.c builds it from YAML, scan.c runs it. Private to detect/.
+ * Everything is in the rule set's arena and immutable after loading, so all threads share
+ * it. */
 #ifndef SCAN_DETECT_RULES_RULE_H
 #define SCAN_DETECT_RULES_RULE_H
 
@@ -12,7 +12,7 @@
 
 enum { DETECT_PATTERNS_MAX = 4096, OPEN_SLOTS = 1024 };
 
-/* Parts of the program that know an entity by its words (names/). */
+/* Finders of names/, which recognize an entity by its words. */
 enum finder {
 	FIND_PERSON,
 	FIND_PLACE,
@@ -23,44 +23,53 @@ enum finder {
 	FINDERS
 };
 
+/* A test case of an entity in the YAML. */
 struct example {
 	const struct yaml_node *at;
-	struct span text, find, before; /* find.p == NULL: nothing of this entity */
+	struct span text, find, before; /* find.p NULL: the text must not contain the entity */
 };
 
+/* An entity. Owner: the rule set; at most DETECT_ENTITIES_MAX. */
 struct entity_rule {
 	const char *name, *class;
 	const char *source;
-	bool own; /* a policy's: wins over others, and leaves what it does not cover */
+	/* a policy's own class: wins overlaps, and keeps the rest of a finding that it only
+	 * partly covers */
+	bool own;
 	float threshold;
-	bool yields;	 /* to a value after its own name */
+	bool yields;	 /* gives way to a value that follows the entity's own name */
 	bool separators; /* 1111-2222 and 11112222 are one value */
-	enum spreads spreads; /* a value found once is looked for in all of the request */
+	/* which values, once found, are searched for in the whole request */
+	enum spreads spreads;
 	struct context_rule context;
-	const struct span *samples; /* folded: upper-case letters and digits */
+	/* published sample values, folded to upper-case letters and digits */
+	const struct span *samples;
 	size_t nsamples;
 	const struct example *examples;
 	size_t nexamples;
 };
 
-/* The beginning of a literal: n bytes. */
+/* The first n bytes of a literal. */
 struct literal_begin {
 	const struct literal *literal;
 	uint16_t n;
 };
 
-/* What a text's end may cut off before anything shows it (open.c). */
+/* Patterns and literals that the end of a text can cut before anything identifies them
+ * (open.c). */
 struct open_index {
-	/* Beginnings of literals with a separator inside, by a hash of their last two bytes in
-	 * small: those of h from begins[h] to begins[h + 1]. */
+	/* Prefixes of literals that contain a separator, in buckets by a hash of their last two
+	 * bytes in lower case: bucket h is v[begins[h]] to v[begins[h + 1] - 1]. */
 	struct literal_begin *v;
 	uint16_t begins[OPEN_SLOTS + 1];
-	uint64_t alone[4];  /* those of one byte */
-	uint16_t *patterns; /* that begin before it, across one */
+	uint64_t alone[4]; /* bit set of the one-byte prefixes */
+	/* patterns that can begin before their literal, across a separator */
+	uint16_t *patterns;
 	size_t npatterns;
-	bool digits; /* patterns begin at digits */
+	bool digits; /* some pattern begins at a digit */
 };
 
+/* A rule set. Owner: the policy generation that loaded it. */
 struct detect_rules {
 	struct arena arena;
 	struct entity_rule *entities;
@@ -68,20 +77,26 @@ struct detect_rules {
 	struct pattern *patterns;
 	size_t npatterns;
 	struct prefilter prefilter;
-	uint16_t *anywhere; /* patterns that no start condition finds */
+	/* indexes of patterns that need no start condition and run at every place */
+	uint16_t *anywhere;
 	size_t nanywhere;
 	bool any_keyed;
-	/* The bits of an entity's lists; CONTEXT_NONE: not in the index */
+	/* Bit numbers of an entity's context lists in context_index; CONTEXT_NONE: not in the
+	 * index. */
 	uint8_t context_bit[DETECT_ENTITIES_MAX], against_bit[DETECT_ENTITIES_MAX];
-	float context_best[DETECT_ENTITIES_MAX]; /* the best of patterns that need context */
+	/* the highest score of patterns that need context */
+	float context_best[DETECT_ENTITIES_MAX];
 	struct context_index context_index;
 	struct open_index open;
-	size_t own_reach;      /* bytes that a find of the policy's own classes may have */
-	struct custom *custom; /* a policy's own words; NULL: none */
+	/* maximum length in bytes of a finding of the policy's own classes */
+	size_t own_reach;
+	struct custom *custom;		 /* the policy's own words; NULL: none */
 	const struct names_table *names; /* NULL: no entity has a finder */
-	struct names_table *names_own;	 /* where it is not the compiled-in one */
-	uint16_t finders[FINDERS];	 /* the entity, and one; 0: none */
-	bool borrows;			 /* patterns' code, words and names are another's */
+	/* loaded from a file instead of the compiled-in table; NULL: not loaded */
+	struct names_table *names_own;
+	uint16_t finders[FINDERS]; /* index of the finder's entity plus 1; 0: none */
+	/* the compiled patterns, words and names belong to another rule set */
+	bool borrows;
 	char version[65];
 };
 

@@ -1,4 +1,4 @@
-/* The candidates of a scan. */
+/* Collects the candidates of a scan, at most CANDIDATES_MAX. */
 #include "scan/detect/rules/scratch.h"
 
 #include "base/caps.h"

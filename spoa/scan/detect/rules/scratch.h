@@ -1,7 +1,7 @@
-/* What the stages of a scan share: the rule set's immutable parts come in, candidates
- * go into the scratch. Not included outside detect/. A stage is a function of rules,
- * scratch, text and options that appends candidates (scratch_keep), in bytes of the
- * text it was given; pipeline.c runs the stages and resolves overlaps. */
+/* The memory of a scan, which its stages share. The rule set is immutable; stages append
+ * candidates to the scratch. A stage is a function of rules, scratch, text and options that
+ * calls scratch_keep() with byte offsets in the text. pipeline.c runs the stages and resolves
+ * overlaps. Private to detect/. */
 #ifndef SCAN_DETECT_RULES_SCRATCH_H
 #define SCAN_DETECT_RULES_SCRATCH_H
 
@@ -9,68 +9,77 @@
 #include "scan/detect/rules/rule.h"
 
 enum {
-	KEYED_TEXT = 1024, /* bytes of the text tried after its key */
+	KEYED_TEXT = 1024, /* bytes of the text that are tried together with the key */
 	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
 	KNOWN_NAMES = 64,
 };
 
 struct view_part;
 
-/* Hashes of people's names, to find them again. */
+/* Hashes of people's names that were found, so that later mentions are found too. */
 struct known_names {
 	uint64_t v[KNOWN_NAMES];
-	uint32_t at[KNOWN_NAMES]; /* in the text in which it was found */
+	uint32_t at[KNOWN_NAMES]; /* offset in the text where the name was found */
 	size_t n;
 };
 
-/* owner: worker */
+/* Owner: one worker thread; reused for all its scans. */
 struct detect_scratch {
 	const struct detect_rules *rules;
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack;
 	pcre2_match_data *data;
-	size_t *free_from; /* a pattern: where its last match ended, and */
-	size_t free_base;  /* what belongs to a text before is at most this */
+	/* by pattern: free_base plus the offset where its last match ended */
+	size_t *free_from;
+	/* marks of earlier texts are at most this value, so they need not be cleared */
+	size_t free_base;
 	struct finding *v; /* candidates */
 	size_t n, room;
-	char *keyed;		      /* before + "=" + text */
-	struct columns columns;	      /* of the text that is swept */
-	struct context_state near_by; /* of the same */
+	char *keyed;		      /* buffer for `before` + "=" + text */
+	struct columns columns;	      /* columns of the current text */
+	struct context_state near_by; /* context of the current text */
 	struct scan_open {
-		const char *of; /* the text that goes on after its end; NULL: none does */
-		size_t least;	/* what begins before was asked before */
-		size_t from;	/* where the first match begins that more of it could make */
-		/* Candidates that are found again only with what is far before them: where the
-		 * match and where the value begins. */
+		const char *of; /* the text that continues after its end; NULL: none */
+		/* matches that begin before this offset were reported earlier */
+		size_t least;
+		size_t from; /* offset of the first match that more text could change */
+		/* Candidates that depend on text far before them: the beginnings of the match
+		 * and of the value. */
 		struct scan_lead {
 			size_t match, start;
 		} leads[16];
 		unsigned nleads;
-	} open;			/* for who scans a text that comes in pieces */
-	/* Where digits and bytes of the text that is swept are looked at, ascending; none: all
-	 * of it. Literals are looked at everywhere: what they begin may end far on. */
+	} open; /* for texts that arrive in pieces */
+	/* Parts of the current text in which digits and rare bytes are examined, ascending;
+	 * NULL: everywhere. Literals are examined everywhere, because a match can extend far
+	 * beyond its literal. */
 	const struct view_part *parts;
 	size_t nparts;
-	struct known_names *known; /* of the parts before, and more of this one; NULL */
-	struct evade *evade;	   /* disguise/evade.c's own; NULL until it is needed */
-	bool evasion;		   /* the text hides something */
+	/* names of the earlier parts; this text adds its own; NULL: not collected */
+	struct known_names *known;
+	struct evade *evade; /* owned by disguise/evade.c; NULL until used */
+	bool evasion;	     /* the text hides or reorders something */
 	struct {
 		char p[48];
 		size_t n;
-	} clean[4]; /* detect_is_clean() */
+	} clean[4]; /* recent values without findings, a cache of detect_is_clean() */
 	unsigned next_clean;
-	bool overworked;	    /* the last scan ended over its account (base/effort.h) */
-	bool first_only, found_one; /* one candidate is enough: scratch_keep() ends the scan */
+	/* the last scan ended because its effort exceeded the limit (base/effort.h) */
+	bool overworked;
+	/* first_only: one candidate is enough, and scratch_keep() then ends the scan.
+	 * found_one: there is a candidate. */
+	bool first_only, found_one;
 };
 
-/* The options' threshold of an entity, or its own. */
+/* Returns the threshold of an entity: the options' if set, else its own. */
 static inline float
 scan_threshold(const struct detect_rules *r, const struct detect_options *opt, size_t entity)
 {
 	return opt && opt->thresholds ? opt->thresholds[entity] : r->entities[entity].threshold;
 }
 
-/* 0, ERR_LIMIT (too many candidates), ERR_NOMEM, ERR_FULL (one is enough). */
+/* Appends a candidate. Returns 0, ERR_LIMIT (too many), ERR_NOMEM, or ERR_FULL if one is enough
+ * (first_only). */
 int scratch_keep(struct detect_scratch *s, struct finding f);
 
 #endif
