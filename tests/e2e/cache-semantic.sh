@@ -157,7 +157,7 @@ is "a Redis that is away" "$status $(cache)" "200 miss"
 "$build/tollgate" check -c "$D/tollgate.yaml" --policy "$D/policy.yaml" >"$D/check" 2>&1
 sed '/^cache:/,/^[a-z]/{/^cache:/d;/^  /d}' "$D/tollgate.yaml" >"$D/none.yaml"
 "$build/tollgate" check -c "$D/none.yaml" >"$D/check" 2>&1
-is "without cache.redis it says what is needed" "$? $(grep -c 'semantic: needs a Redis that has vector sets' "$D/check")" "1 1"
+is "without cache.redis it says what is needed" "$? $(grep -c 'semantic: needs a Redis with vector sets' "$D/check")" "1 1"
 while IFS='|' read -r what change says; do
 	sed "$change" "$D/policy.yaml" >"$D/wrong.yaml"
 	cp "$D/prices.yaml" "$D/" 2>/dev/null
@@ -166,8 +166,8 @@ while IFS='|' read -r what change says; do
 done <<'T'
 a provider that there is not|s,vectors/words,vector/words,|no provider vector
 no model|s,vectors/words,vectors,|PROVIDER/MODEL is expected
-one that is external|s,^  chat: {,&external: false\, ,|rules judge the target alone
-another dialect|s,vectors: {backend: local. dialect: openai,vectors: {backend: local\, dialect: cohere,;s,vectors: {backend: local\, dialect: openai,vectors: {backend: local\, dialect: cohere,|of no dialect openai
+one that is external|s,^  chat: {,&external: false\, ,|rules evaluate the target alone
+another dialect|s,vectors: {backend: local. dialect: openai,vectors: {backend: local\, dialect: cohere,;s,vectors: {backend: local\, dialect: openai,vectors: {backend: local\, dialect: cohere,|does not have dialect: openai
 T
 old=$((port + 1))
 if [ "$redis_server" != redis-server ]; then

@@ -56,7 +56,7 @@ clock a 864000
 again
 is "after a start with the clock ahead it is the other day's window" "$(admitted 3)" 0
 clock a 0
-is_told() { status_of | grep -q '^clock: this machine.s was set 864000 s back'; }
+is_told() { status_of | grep -q '^clock: this machine.s clock was set 864000 s back'; }
 check "a correction while it runs is followed" wait_for is_told
 is "and the limit of this day holds still" "$(admitted 3)" 0
 one
@@ -67,7 +67,7 @@ k=$(key new --person dora --ttl 1h)
 is "a key that ends in an hour" "$(admin_key "$k")" 200
 again
 clock a 864000
-is_doubted() { status_of | grep -q '^clock: this machine.s clock was set 864000 s ahead, and nothing confirms it'; }
+is_doubted() { status_of | grep -q '^clock: this machine.s clock was set 864000 s ahead, and nothing confirms the new time'; }
 check "a clock that is set ahead is told" wait_for is_doubted
 is "no other window begins" "$(admitted 3)" 0
 sleep 22 # two purges
@@ -77,7 +77,7 @@ check "and it is over" wait_for is_over
 is "a key that has an end is still there" "$(admin_key "$k")" 200
 unlike "nothing was removed" "$(cat "$D/tollgate.log")" 'event=live.purged'
 clock a -172800
-is_behind() { status_of | grep -q '^clock: this machine.s clock was set 172800 s back, and nothing confirms it'; }
+is_behind() { status_of | grep -q '^clock: this machine.s clock was set 172800 s back, and nothing confirms the new time'; }
 check "a clock that is set back is told" wait_for is_behind
 is "no earlier window begins" "$(admitted 3)" 0
 is "and the key is still good" "$(admin_key "$k")" 200

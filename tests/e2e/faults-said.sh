@@ -92,7 +92,7 @@ cp "$D/held.yaml" "$D/mine.new" && mv "$D/mine.new" "$D/mine.yaml"
 over "a reload is refused" reload
 
 touch "$JOURNAL/notes.txt"
-cells "a foreign file in the journal's folder" folder 'no segment'
+cells "a foreign file in the journal's folder" folder 'not a segment'
 rm "$JOURNAL/notes.txt"
 over "a foreign file in the journal's folder" folder
 

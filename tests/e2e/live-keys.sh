@@ -68,7 +68,7 @@ key change "$dated" --until 2099-12-05T18:00:00+01:00 >/dev/null
 synced
 like "on another" "$(key_b list)" "^$dated +dated .* 2099-12-05T17:00:00Z +live$"
 key new --person $'a\tb' >/dev/null
-like "so is an odd name" "$? $(cat "$D/key.err")" '^2 tollgate: key: person: a text without control characters'
+like "so is an odd name" "$? $(cat "$D/key.err")" '^2 tollgate: key: person: expected text without control characters'
 
 is "on TCP nobody changes anything" "$(curl -s -w ' %{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" -d '{"person":"x"}' "$ADMIN/keys/new")" \
 	'{"error":"this endpoint is only on the Unix socket (admin.listen)"}

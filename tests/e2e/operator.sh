@@ -132,7 +132,7 @@ for name in notes.txt "$(basename "$(find "$JOURNAL" -name '*.jsonl' | sort | ta
 	is "check says of $name" "$? $(grep -c "tollgate.yaml:[0-9]*:[0-9]*: audit.journal: .*/$name: not a segment of node a: the daemon does not start" "$D/err")" "1 1"
 	tg audit verify
 	like "verify too" "$(cat "$D/err")" "^tollgate: audit verify: .*/$name: not a segment of node a: the daemon does not start with it here; move it away\$"
-	check "and status" wait_for says '^audit: a file in the journal.s folder is no segment' tg_status
+	check "and status" wait_for says '^audit: a file in the journal.s folder is not a segment' tg_status
 	is "and the log" "$(grep -c "event=audit.stranger .*/$name: not a segment" "$D/tollgate.log") $(fetch GET "$ADMIN/metrics" | sed -n 's/^tollgate_audit_strangers //p')" "1 1"
 	rm "$JOURNAL/$name"
 	check "until it is gone" wait_for says '^0$' strangers

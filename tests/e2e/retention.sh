@@ -65,7 +65,7 @@ retention "{size: 64k, below_six_months: true, every: 100ms, archive: $D/archive
 asks 40
 settled
 check "an archive that is away is said" wait_for says '^retention: the archive does not accept segments' status
-check "what is due is held" wait_for says '^retention: not trimmed: .*: it is not archived' status
+check "what is due is held" wait_for says '^retention: not trimmed: .*: waits until it is archived' status
 is "nothing is trimmed that is not archived" "$(metric retention_trimmed_total) $(records trim | wc -l)" "0 0"
 ask
 is "and requests go on" "$status" 200

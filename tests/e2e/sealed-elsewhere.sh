@@ -61,9 +61,9 @@ damaged() { # NAME REGEX: what is said, and nothing is opened
 	is "$1: another text" "$? $(grep -c 'first of bob' "$D/text")" "${3:-0 1}"
 	cp --remove-destination "$JOURNAL.texts/$texts" "$D/copy/$name.texts/"
 }
-alter "$D/copy/$name.texts/$texts" 70000; damaged "a bit of it flipped" 'not what the record says'
-alter "$D/copy/$name.texts/$texts" 128; damaged "the frame's head" 'there is no text'
-alter "$D/copy/$name.texts/$texts" 3; damaged "the file's head" 'its head is not' '1 0'
+alter "$D/copy/$name.texts/$texts" 70000; damaged "a bit of it flipped" 'the hash of the ciphertext differs from the record'
+alter "$D/copy/$name.texts/$texts" 128; damaged "the frame's head" 'no text begins at byte'
+alter "$D/copy/$name.texts/$texts" 3; damaged "the file's head" 'the head of the file does not match' '1 0'
 truncate -s 100000 "$D/copy/$name.texts/$texts"; damaged "cut" 'ends' '1 0'
 truncate -s 60 "$D/copy/$name.texts/$texts"; damaged "cut in its head" 'the file ends within its head' '1 0'
 truncate -s 0 "$D/copy/$name.texts/$texts"; damaged "empty" 'the file ends within its head' '1 0'

@@ -56,7 +56,7 @@ check "of half of them nothing opens after an erasure" erased_all 0
 check "the others do" opens_all 1
 check "nor of them, then" erased_all 1
 audit erase --person '' --why x
-like "an empty name" "$? $(cat "$D/err")" '^2 .*person: a text of 1 to'
+like "an empty name" "$? $(cat "$D/err")" '^2 .*person: send a string of 1 to'
 audit erase --person $'\xff\xfe' --why x
 like "no UTF-8" "$? $(cat "$D/err")" '^2 .*not UTF-8'
 check "all verifies" audit verify --texts

@@ -75,7 +75,7 @@ id=$(sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/pi' "$D/head.1")
 opened() { opens ann response "$id" >"$D/text"; }
 check "a text that was cut opens" wait_for opened
 is "and is the beginning" "$(cmp "$D/text" "$D/answer" 2>&1 | grep -c 'EOF on .*text')" 1
-like "which is said" "$(cat "$D/opens.err")" 'its beginning'
+like "which is said" "$(cat "$D/opens.err")" 'only the beginning'
 like "all of it verifies" "$("$B/tollgate" audit verify --texts -c "$D/tollgate.yaml" | tail -1)" '^ok source=texts texts=16 .* cut=8 .*bad=0'
 id=$(req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d '{"model":"echo","messages":[{"role":"user","content":"after"}]}'; header x-tollgate-id)
 settled

@@ -129,13 +129,13 @@ check "not what was before" opens_not eve "$bobs" prompt
 like "which says why" "$(cat "$D/err")" 'not sealed to this key'
 over "seal: {auditors: [$(auditor_entry ben), $(auditor_entry eve | sed 's/name: eve/name: ben/')]}"
 reload
-like "two of one name are refused" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*name ben is given twice'
+like "two of one name are refused" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*name ben is listed twice'
 over "seal: {auditors: [$(auditor_entry ben), $(auditor_entry ben | sed 's/name: ben/name: eve/')]}"
 reload
 like "and two of one key" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*auditor eve: the public key is also that of auditor ben'
 over 'seal: {auditors: []}'
 reload
-like "so is nobody, while routes keep texts" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*tollgate.yaml names none'
+like "so is nobody, while routes keep texts" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*tollgate.yaml has none'
 post bob "still"
 check "those of before stay" opens eve "$id" prompt
 over "$(seal_to ann)"

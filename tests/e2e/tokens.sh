@@ -33,7 +33,7 @@ is "1 MB of one letter is bounded" "$("$tollgate" tokens <"$D/a" 2>"$D/err"), $(
 
 is "by a model's name" "$(printf 'Hello, World' | "$tollgate" tokens --model gpt-4 --ids)" '{"tokens":3,"ids":[9906,11,4435]}'
 is "a model without a tokenizer is estimated" "$(printf '{"text":"Hello, World"}' | "$tollgate" tokens --model claude-3-5-haiku --jsonl)" '{"tokens":4,"estimated":true}'
-like "and has no ids" "$(printf x | "$tollgate" tokens --model claude-3-5-haiku --ids 2>&1)" "the tokenizer of claude-3-5-haiku is not known"
+like "and has no ids" "$(printf x | "$tollgate" tokens --model claude-3-5-haiku --ids 2>&1)" "the tokenizer of claude-3-5-haiku is unknown"
 
 mkdir "$D/damaged"
 for f in "$build"/ranks/*.ranks; do cp "$f" "$D/damaged/"; done
@@ -71,8 +71,8 @@ is "one list" "$(ids /v1/completions '{"model":"gpt-4o","prompt":'"$(ids_of o200
 	'redact  {"model":"gpt-4o","prompt":"<EMAIL_ADDRESS_1>"}'
 is "and where another vocabulary would read them" "$(ids /v1/embeddings '{"model":"text-embedding-3-large","input":'"$hi"'}')" \
 	'permit  {"model":"gpt-4o","input":"say \"hi\""}'
-like "another model's are not read, and the caller is told" "$(ids /v1/completions '{"model":"llama-3","prompt":[1,2]}')" "deny .*ids of tokens .*send the text"
-like "nor bytes that are no UTF-8" "$(ids /v1/embeddings '{"model":"text-embedding-3-small","input":[[128]]}')" "deny .*ids of tokens"
+like "another model's are not read, and the caller is told" "$(ids /v1/completions '{"model":"llama-3","prompt":[1,2]}')" "deny .*token ids .*send text"
+like "nor bytes that are no UTF-8" "$(ids /v1/embeddings '{"model":"text-embedding-3-small","input":[[128]]}')" "deny .*token ids"
 
 # ---- in the gateway ----
 cat >"$D/policy.yaml" <<'Y'

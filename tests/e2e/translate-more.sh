@@ -52,8 +52,8 @@ while IFS='|' read -r name host model input members want; do
 done <<'T'
 several texts for Titan|bedrock.test|amazon.titan-embed-text-v2:0|["a","b"]||input: th
 a member that is new|cohere.test|m|"a"|,"novel":1|novel: it
-a model of Bedrock's that embeds nothing|bedrock.test|anthropic.claude|"a"||what is a
-a target without embeddings|anthropic.test|m|"a"||what is a
+a model of Bedrock's that embeds nothing|bedrock.test|anthropic.claude|"a"||this endp
+a target without embeddings|anthropic.test|m|"a"||this endp
 T
 req POST /v1/chat/completions -H "$auth" -H "$json" -H "host: cohere.test" -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'
 is "a chat is none of Cohere's vectors" "$status $(says .error.code) $(seen)" '400 "translation_unsupported" 0'

@@ -6,9 +6,9 @@ upgrade_stack "$here/policy.yaml" --no-redis
 first=$(pid_of tollgate)
 upgrade && code=0 || code=$?
 is "an upgrade without Redis is exit 1" "$code" 1
-like "with the reason" "$said" 'tollgate: upgrade: no redis.url: .*configure Redis, or restart'
+like "with the reason" "$said" 'tollgate: upgrade: redis.url is not set.*configure Redis, or restart'
 check "the daemon runs" kill -0 "$first"
 check "and decides" served
 "$build/tollgate" serve -c "$D/tollgate.yaml" --take --instance b >"$D/take.log" 2>&1 9>&- && code=0 || code=$?
 is "an instance that wants to take over is exit 3" "$code" 3
-like "with the reason, too" "$(cat "$D/take.log")" 'no redis.url'
+like "with the reason, too" "$(cat "$D/take.log")" 'redis.url is not set'

@@ -23,4 +23,4 @@ is "which has the completion of each session" "$(all_settled && echo all)" all
 stack_up --policy "$D/sockets.yaml" --no-redis
 upgrade && code=0 || code=$?
 is "without Redis an upgrade is exit 1" "$code" 1
-like "with the reason" "$said" 'no redis.url'
+like "with the reason" "$said" 'redis.url is not set'
