@@ -1,8 +1,9 @@
-/* Calls of Anthropic's Messages API: content blocks of type tool_use, which begin, grow and stop.
+/* Calls of Anthropic's Messages API: content blocks of type tool_use, which begin, grow and
+ * stop.
  *
- * A removed call is replaced by a block of text with the same index. With a gap instead, the SDK
- * would run the next call with empty input. Tools that the provider runs itself are not calls here.
- * Bedrock's invoke with an Anthropic model uses this dialect too. Source:
+ * A removed call is replaced by a block of text with the same index. With a gap instead, the
+ * SDK would run the next call with empty input. Tools that the provider runs itself are not
+ * calls here. Bedrock's invoke with an Anthropic model uses this dialect too. Source:
  * https://docs.anthropic.com/en/api/messages-streaming */
 #include "answer/calls/calls_private.h"
 
@@ -14,8 +15,8 @@ anthropic_index_of(const struct calls *c)
 
 /* ---- reading ---- */
 
-/* A block begins. The SDKs number blocks in the order in which they begin, but look a block up by
- * the event's index. Both numbers must be the same. */
+/* A block begins. The SDKs number blocks in the order in which they begin, but look a block up
+ * by the event's index. Both numbers must be the same. */
 static void
 read_start(struct calls *c, struct node *call, const struct held_call *before)
 {

@@ -1,7 +1,7 @@
 /* Calls of Bedrock's Converse: content blocks with a toolUse, which begin, grow and stop.
  *
- * A removed call is replaced by text with the same number, without a start event, since blocks of
- * text have none here. Tools that the provider runs itself are not calls. Source:
+ * A removed call is replaced by text with the same number, without a start event, since blocks
+ * of text have none here. Tools that the provider runs itself are not calls. Source:
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
 #include "answer/calls/calls_private.h"
 
@@ -28,7 +28,8 @@ bedrock_read(struct calls *c)
 	if ((begins && !is_event(c, "contentBlockStart")) ||
 		(goes_on && !is_event(c, "contentBlockDelta")) || (begins && (goes_on || h)))
 		calls_fail(c, CALLS_UNSOUND);
-	/* clients add a delta to the block that began last, even if the provider runs that tool */
+	/* clients add a delta to the block that began last, even if the provider runs that
+	 * tool */
 	if (tree_member(calls_member(c, "start"), "toolUse"))
 		of->blocks = index + 1;
 	if (!begins && goes_on && of->blocks && of->blocks != index + 1)

@@ -1,16 +1,17 @@
 /* Holds calls until they are decided, for every dialect.
  *
- * Each frame of a stream becomes an event in a queue. The dialect's `read` adds its pieces to calls
- * (calls_at(), calls_note()). When a call is complete, settle_calls() lets the user judge it.
- * drain() then sends the events from the head of the queue up to the first one with an undecided
- * call. An event that no call concerns is sent as it came. Others go through the dialect's `say`.
+ * Each frame of a stream becomes an event in a queue. The dialect's `read` adds its pieces to
+ * calls (calls_at(), calls_note()). When a call is complete, settle_calls() lets the user judge
+ * it. drain() then sends the events from the head of the queue up to the first one with an
+ * undecided call. An event that no call concerns is sent as it came. Others go through the
+ * dialect's `say`.
  *
  * Example (chat completions): two events carry pieces of call 0, and the third one finishes the
- * choice. The first two wait. The third completes the call, the user denies it, and nothing is left
- * of the first two events except the reason.
+ * choice. The first two wait. The third completes the call, the user denies it, and nothing is
+ * left of the first two events except the reason.
  *
- * Memory is bounded by CAP_CALLS_HELD, CAP_CALLS and CAP_CALL_ARGUMENTS; beyond them the response
- * ends. */
+ * Memory is bounded by CAP_CALLS_HELD, CAP_CALLS and CAP_CALL_ARGUMENTS; beyond them the
+ * response ends. */
 #include "answer/calls/calls_private.h"
 
 #include <stdlib.h>
@@ -182,8 +183,8 @@ calls_at(struct calls *c, uint32_t choice, uint32_t index)
 	return h || c->err ? h : call_new(c, choice, index);
 }
 
-/* Returns true if the arguments are one JSON object with nothing after it. A client that joins such
- * arguments with those of another call gets invalid JSON. */
+/* Returns true if the arguments are one JSON object with nothing after it. A client that joins
+ * such arguments with those of another call gets invalid JSON. */
 static bool
 is_whole_call(const struct held_call *h)
 {
@@ -213,8 +214,8 @@ calls_by_id(struct calls *c, struct held_call *h, struct span id, struct span na
 	return h;
 }
 
-/* Returns true if these complete arguments, repeated after the call was settled, are the ones that
- * were judged. */
+/* Returns true if these complete arguments, repeated after the call was settled, are the ones
+ * that were judged. */
 static bool
 were_judged(const struct held_call *h, struct span arguments)
 {
@@ -224,8 +225,8 @@ were_judged(const struct held_call *h, struct span arguments)
 	return h->lost || h->of->user.names_only || !memcmp(hash, h->judged, sizeof(hash));
 }
 
-/* Returns true if the pieces, joined, equal the arguments. A surrogate pair may be split over two
- * pieces. */
+/* Returns true if the pieces, joined, equal the arguments. A surrogate pair may be split over
+ * two pieces. */
 static bool
 are_joined(struct calls *c, struct span pieces, struct span arguments)
 {
@@ -238,8 +239,8 @@ are_joined(struct calls *c, struct span pieces, struct span arguments)
 	return same;
 }
 
-/* Adds a piece of a name. Some providers repeat the whole name in each piece; the repetition is not
- * a piece. */
+/* Adds a piece of a name. Some providers repeat the whole name in each piece; the repetition is
+ * not a piece. */
 static int
 note_name(struct held_call *h, struct span name)
 {
@@ -288,8 +289,8 @@ note_arguments(struct held_call *h, struct span arguments)
 	return buf_failed(&h->arguments) ? ERR_NOMEM : 0;
 }
 
-/* Returns true if a complete statement of the call equals what is known of it; otherwise a client
- * might see two different calls. Sets *arguments to the part that is new. */
+/* Returns true if a complete statement of the call equals what is known of it; otherwise a
+ * client might see two different calls. Sets *arguments to the part that is new. */
 static bool
 agrees(struct held_call *h, struct span name, struct span *arguments, enum answer_says how)
 {
@@ -413,8 +414,8 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 	return r ? r : buf_failed(&h->text) ? ERR_NOMEM : 0;
 }
 
-/* Counts the removed calls before this one. Calls are sent in order: if a call is removed after a
- * later one was sent, its index stays a hole, which crashes clients. */
+/* Counts the removed calls before this one. Calls are sent in order: if a call is removed after
+ * a later one was sent, its index stays a hole, which crashes clients. */
 static void
 count_less(struct calls *c, struct held_call *h)
 {
@@ -492,7 +493,8 @@ calls_event(struct calls *c, const struct frame *f)
 	return e;
 }
 
-/* If the arena ran out of memory, nodes may be missing, so nothing that was read is reliable. */
+/* If the arena ran out of memory, nodes may be missing, so nothing that was read is
+ * reliable. */
 static void
 over_room(struct calls *c)
 {
@@ -526,7 +528,8 @@ pass_made(struct calls *c)
 	return r;
 }
 
-/* Sends *data, which is freed, in a frame like `as`. If `as` is NULL, in a frame of this type. */
+/* Sends *data, which is freed, in a frame like `as`. If `as` is NULL, in a frame of this
+ * type. */
 static void
 pass_json(struct calls *c, const struct frame *as, const char *type, struct buf *data)
 {

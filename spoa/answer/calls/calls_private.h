@@ -1,10 +1,10 @@
 /* The parts of `struct calls`, for the files of calls/.
  *
- * A dialect is two functions. `read` notes which calls an event has pieces of, and which of them
- * have ended. `say` walks the same event again, once all its calls are decided, and changes the
- * event accordingly. Only `read` determines where pieces are: `say` looks each one up with
- * calls_of(). A piece that `say` should have changed and did not look up ends the response
- * (say_tree() in calls.c). A response that is not a stream is one event. */
+ * A dialect is two functions. `read` notes which calls an event has pieces of, and which of
+ * them have ended. `say` walks the same event again, once all its calls are decided, and
+ * changes the event accordingly. Only `read` determines where pieces are: `say` looks each one
+ * up with calls_of(). A piece that `say` should have changed and did not look up ends the
+ * response (say_tree() in calls.c). A response that is not a stream is one event. */
 #ifndef ANSWER_CALLS_CALLS_PRIVATE_H
 #define ANSWER_CALLS_CALLS_PRIVATE_H
 
@@ -23,15 +23,15 @@ enum {
 };
 
 /* One call. States: its pieces arrive, then it is `over` (complete), then it is `settled`
- * (decided). If the user judges by names alone, the call may be settled before it is over. Owned by
- * `struct calls`; at most CAP_CALLS. */
+ * (decided). If the user judges by names alone, the call may be settled before it is over.
+ * Owned by `struct calls`; at most CAP_CALLS. */
 struct held_call {
 	TAILQ_ENTRY(held_call) all;
 	struct calls *of;
 	uint32_t choice, index; /* as the provider numbers them */
 	/* unique in its choice, since some providers send one index for all calls */
 	uint32_t place;
-	bool again;		/* another call already had its index */
+	bool again; /* another call already had its index */
 	struct buf id;
 	struct call_end {
 		struct json_scan scan; /* over its arguments */
@@ -52,17 +52,19 @@ struct held_call {
 	size_t name_ends[CALL_NAMES], nnames;
 	size_t repeats; /* pieces that repeated the whole name */
 	bool lost;
-	/* For folded.c: the last event, which the next ones may resemble; the event that stands for
-	 * several others, or NULL; the number of such events that wait; and whether the rest of
-	 * edited arguments has been written. */
+	/* For folded.c: the last event, which the next ones may resemble; the event that stands
+	 * for several others, or NULL; the number of such events that wait; and whether the
+	 * rest of edited arguments has been written. */
 	struct held_event *like, *fold;
 	size_t folds;
 	bool rest_said;
 	size_t entry;			    /* the user's number, if the call is denied */
 	unsigned char judged[SHA256_BYTES]; /* hash of the arguments that were judged */
 	bool is_signed;			    /* the provider signed it */
-	struct held_call *with;		    /* passed on only if this call is; NULL: independent */
-	struct buf text;		    /* the user's text: the reason or the new arguments */
+	/* passed on only if this call is; NULL: independent */
+	struct held_call *with;
+	/* the user's text: the reason or the new arguments */
+	struct buf text;
 };
 
 /* A place in an event that belongs to a call. */
@@ -80,9 +82,9 @@ struct held_event {
 	struct call_piece *pieces; /* in the order of reading */
 	size_t npieces, room;
 	uint64_t number; /* the event's own sequence number plus 1; 0: none */
-	/* Offsets in frame.data of the last string with arguments, and the number of such strings.
-	 * If `folded` is set, the event stands for several ones, and the string's content is the
-	 * bytes from `from` to `to` of the call's arguments (folded.c). */
+	/* Offsets in frame.data of the last string with arguments, and the number of such
+	 * strings. If `folded` is set, the event stands for several ones, and the string's
+	 * content is the bytes from `from` to `to` of the call's arguments (folded.c). */
 	size_t text, text_end, texts;
 	bool plain; /* compared before: no other string of the event may be text */
 	bool folded;
@@ -129,19 +131,22 @@ struct calls {
 /* How one provider's protocol writes calls. All are static tables. */
 struct calls_dialect {
 	void (*read)(struct calls *c);
-	/* Changes the event. Returns true if nothing of it is to be sent. Additional events that
-	 * precede it are sent with calls_say(). */
+	/* Changes the event. Returns true if nothing of it is to be sent. Additional events
+	 * that precede it are sent with calls_say(). */
 	bool (*say)(struct calls *c);
 	/* How a removed call is replaced: a form of JSON for its block (json_put_form()), or a
-	 * function that adds the reason to the message. `in_place` NULL: the function is used. */
+	 * function that adds the reason to the message. `in_place` NULL: the function is
+	 * used. */
 	const char *in_place;
 	void (*put_reason)(struct calls *c, struct node *message, struct held_call *h);
-	bool blocks;	   /* in a whole response each call is, or is in, an element of one list */
-	bool keeps;	   /* the provider keeps the turn unless the response states otherwise */
-	bool joins_names;  /* some clients join the names of all pieces */
-	bool renumbers;	   /* calls after a removed one get a lower number */
-	bool by_id;	   /* several calls may share one index: calls_by_id() */
-	bool texts;	   /* arguments that a row reads as text must be strings */
+	/* in a whole response each call is, or is in, an element of one list */
+	bool blocks;
+	/* the provider keeps the turn unless the response states otherwise */
+	bool keeps;
+	bool joins_names; /* some clients join the names of all pieces */
+	bool renumbers;	  /* calls after a removed one get a lower number */
+	bool by_id;	  /* several calls may share one index: calls_by_id() */
+	bool texts;	  /* arguments that a row reads as text must be strings */
 	/* a stream's call begins with `{}`, which is not part of its arguments */
 	bool begins_empty;
 	const char *finish[2]; /* finish reasons for calls */
@@ -165,9 +170,9 @@ enum { CALL_OLDER = UINT32_MAX }; /* the index of chat's older function_call */
  * calls_at() failed. */
 struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index);
 struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t index);
-/* Returns the call that a piece with this id and name belongs to: `h`, or a new call with the same
- * index. A new call begins if the id differs, a name is present, and the arguments of `h` are a
- * whole object. NULL: as calls_at(). */
+/* Returns the call that a piece with this id and name belongs to: `h`, or a new call with the
+ * same index. A new call begins if the id differs, a name is present, and the arguments of `h`
+ * are a whole object. NULL: as calls_at(). */
 struct held_call *calls_by_id(
 	struct calls *c, struct held_call *h, struct span id, struct span name);
 /* Returns the number in `n`, or `otherwise` if the node is missing or null. Anything that is no
@@ -179,8 +184,8 @@ uint32_t calls_number(const struct calls *c, const struct node *n, uint64_t othe
 struct span calls_text(struct calls *c, const struct node *n);
 /* Likewise, but an object is returned as it is written. */
 struct span calls_arguments(struct calls *c, const struct node *n);
-/* Adds a piece of name and arguments to the call; either may be empty. `how` states whether they
- * are a piece or the whole. */
+/* Adds a piece of name and arguments to the call; either may be empty. `how` states whether
+ * they are a piece or the whole. */
 void calls_note(
 	struct held_call *h, struct span name, struct span arguments, enum answer_says how);
 /* Notes in `e` that `text` follows the arguments that arrived before. */
@@ -203,21 +208,22 @@ struct held_call *calls_of(struct calls *c, const struct node *n);
 struct call_choice *calls_choice(struct calls *c, uint32_t number);
 /* Sends an event of ours before the current one. `form` is a form of json_put_form(). */
 void calls_say(struct calls *c, const char *type, const char *form, ...);
-/* Returns the part of edited arguments that is written in the place of the call's first piece. */
+/* Returns the part of edited arguments that is written in the place of the call's first
+ * piece. */
 struct span calls_first(const struct held_call *h);
 
 /* ---- parts.c: where parts of a call are, by the rows of the format ---- */
 
-/* The places of name and arguments in a call's object. Index 0: a tool with a schema; 1: a tool that
- * takes free text. NULL: the object does not have it. */
+/* The places of name and arguments in a call's object. Index 0: a tool with a schema; 1: a tool
+ * that takes free text. NULL: the object does not have it. */
 struct call_parts {
 	const struct answer_call_kind *kind; /* NULL: the place alone makes it a call */
 	struct node *name[2], *arguments[2];
 };
 struct call_parts calls_parts(struct node *of);
-/* Returns the first call within `within`, or the next one after `n`; NULL: none. A call in a place
- * that belongs to the other kind of response (whole or streamed) makes the tree odd and is
- * skipped. */
+/* Returns the first call within `within`, or the next one after `n`; NULL: none. A call in a
+ * place that belongs to the other kind of response (whole or streamed) makes the tree odd and
+ * is skipped. */
 struct node *calls_next(const struct calls *c, struct node *within, const struct node *n);
 #define CALLS_EACH(n, c, within)                                                               \
 	for (struct node *n = calls_next(c, within, NULL); n; n = calls_next(c, within, n))
@@ -225,8 +231,8 @@ struct node *calls_next(const struct calls *c, struct node *within, const struct
 struct node *calls_element(struct node *n);
 /* Returns how many elements of its list precede the node. */
 uint32_t calls_place(const struct node *n);
-/* Reads name, arguments and type from `of` into the call. `piece` is the node to look up later. h
- * NULL: does nothing. */
+/* Reads name, arguments and type from `of` into the call. `piece` is the node to look up later.
+ * h NULL: does nothing. */
 void calls_read(
 	struct calls *c, struct held_call *h, struct node *of, const struct node *piece);
 /* Reads all calls of a whole response in which calls are elements of one list. */
@@ -246,8 +252,8 @@ void calls_say_end(struct calls *c, struct node *within, uint32_t choice);
 
 /* Appends a copy of the frame to the queue and returns it. NULL: out of memory. */
 struct held_event *calls_event(struct calls *c, const struct frame *f);
-/* Lets the dialect change the event, and sends it in a frame like `as`. If `as` is NULL and nothing
- * changed, sends the original frame. */
+/* Lets the dialect change the event, and sends it in a frame like `as`. If `as` is NULL and
+ * nothing changed, sends the original frame. */
 void calls_say_event(struct calls *c, struct held_event *e, const struct frame *as);
 
 /* ---- folded.c ---- */

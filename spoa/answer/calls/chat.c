@@ -1,13 +1,13 @@
-/* Calls of chat completions: elements of tool_calls, which a stream sends in pieces by index, and
- * the older function_call.
+/* Calls of chat completions: elements of tool_calls, which a stream sends in pieces by index,
+ * and the older function_call.
  *
- * If a call is removed, later calls get a lower index, since a hole crashes openai-node. The reason
- * becomes text of the choice. Source:
+ * If a call is removed, later calls get a lower index, since a hole crashes openai-node. The
+ * reason becomes text of the choice. Source:
  * https://platform.openai.com/docs/api-reference/chat-streaming */
 #include "answer/calls/calls_private.h"
 
-/* Returns the number of a choice or a call. In a whole response the place in the list counts, since
- * two elements with one index are two calls. */
+/* Returns the number of a choice or a call. In a whole response the place in the list counts,
+ * since two elements with one index are two calls. */
 static uint32_t
 chat_number_of(const struct calls *c, const struct node *n)
 {
@@ -18,8 +18,8 @@ chat_number_of(const struct calls *c, const struct node *n)
 
 /* ---- reading ---- */
 
-/* Returns true if a piece has no index and no name although the choice has several calls, so that
- * clients could add it to any of them. */
+/* Returns true if a piece has no index and no name although the choice has several calls, so
+ * that clients could add it to any of them. */
 static bool
 is_anybodys(const struct calls *c, struct node *n, uint32_t choice)
 {

@@ -1,8 +1,8 @@
 /* Calls of Cohere's Chat API (v2): elements of tool_calls, which a stream sends as items that
  * start, grow and end.
  *
- * If a call is removed, later calls get a lower index. The reason becomes text of the response, in
- * a block after the existing ones. Source: https://docs.cohere.com/reference/chat-stream */
+ * If a call is removed, later calls get a lower index. The reason becomes text of the response,
+ * in a block after the existing ones. Source: https://docs.cohere.com/reference/chat-stream */
 #include "answer/calls/calls_private.h"
 
 static struct node *
@@ -23,8 +23,8 @@ cohere_read(struct calls *c)
 
 	if (calls_is(c, "type", "content-start") && of->blocks <= index)
 		of->blocks = index + 1;
-	/* some clients read tool_calls whatever the event's type; a message begins with an empty
-	 * list */
+	/* some clients read tool_calls whatever the event's type; a message begins with an
+	 * empty list */
 	bool odd = call && call->first && ((!begins && !goes_on) || call->tok == JSON_ARRAY);
 	if (odd || (begins && h) || (goes_on && !h))
 		calls_fail(c, CALLS_UNSOUND);

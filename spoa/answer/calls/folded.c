@@ -1,12 +1,13 @@
 /* Joins the events of a long call.
  *
- * A call of 4 MB in pieces of four characters would make 200 MB of events. Once CAP_CALLS_EVENTS
- * bytes wait, an event is not kept if it only adds arguments to one call and is like the previous
- * one. Its text is in the call's buffer already. One event (`fold`) stands for all of them, and
- * when the call is decided, it is written in events of FOLD_BYTES like the original.
+ * A call of 4 MB in pieces of four characters would make 200 MB of events. Once
+ * CAP_CALLS_EVENTS bytes wait, an event is not kept if it only adds arguments to one call and
+ * is like the previous one. Its text is in the call's buffer already. One event (`fold`) stands
+ * for all of them, and when the call is decided, it is written in events of FOLD_BYTES like the
+ * original.
  *
- * Example: `{"delta":"ab","n":7}` and `{"delta":"cd","n":8}` are alike if `n` is in `varies`, so
- * the second one is folded. */
+ * Example: `{"delta":"ab","n":7}` and `{"delta":"cd","n":8}` are alike if `n` is in `varies`,
+ * so the second one is folded. */
 #include "answer/calls/calls_private.h"
 
 #include <stdlib.h>
@@ -15,8 +16,8 @@
 #include "base/codec/utf8.h"
 #include "base/err.h"
 
-/* Members that may differ between events. Their values carry nothing that a later event does not
- * repeat. */
+/* Members that may differ between events. Their values carry nothing that a later event does
+ * not repeat. */
 static const char *const varies[] = { "sequence_number", "obfuscation", "p", "usage",
 	"usageMetadata", "event_id", "created", "created_at", "createTime" };
 /* Members that may hold a string. A string anywhere else may be text. */
@@ -25,8 +26,8 @@ static const char *const words[] = { "id", "object", "model", "modelVersion", "r
 	"item_id", "call_id", "tool_call_id", "jsonPath", "json_path", "response_id",
 	"conversation_id" };
 
-/* Returns true if both nodes are equal, except for `text` and the members in `varies`, and no other
- * string in them may be text. */
+/* Returns true if both nodes are equal, except for `text` and the members in `varies`, and no
+ * other string in them may be text. */
 static bool
 are_alike(const struct tree *t, const struct node *n, const struct tree *u,
 	const struct node *o, const struct node *text)

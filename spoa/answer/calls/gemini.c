@@ -1,14 +1,14 @@
 /* Calls of Gemini's generateContent: parts with a functionCall.
  *
- * A call is whole in its part. On Vertex it may also arrive in pieces, which are values with paths.
- * A removed call is replaced by a part of text. The provider signs only the first of several calls
- * and does not accept the others without it, so if the signed call is denied, the unsigned ones are
- * too. Sources: https://ai.google.dev/gemini-api/docs/thought-signatures
+ * A call is whole in its part. On Vertex it may also arrive in pieces, which are values with
+ * paths. A removed call is replaced by a part of text. The provider signs only the first of
+ * several calls and does not accept the others without it, so if the signed call is denied, the
+ * unsigned ones are too. Sources: https://ai.google.dev/gemini-api/docs/thought-signatures
  * https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling */
 #include "answer/calls/calls_private.h"
 
-/* Returns the member in either spelling, since readers of protocol buffers accept both. If both are
- * present, readers differ in which one counts, and the tree is odd. */
+/* Returns the member in either spelling, since readers of protocol buffers accept both. If both
+ * are present, readers differ in which one counts, and the tree is odd. */
 static struct node *
 either(const struct node *of, const char *camel, const char *snake)
 {

@@ -1,9 +1,9 @@
 /* Finds calls, with their names, arguments and finish reasons, by the rows of their format.
  *
- * The rules and guard/ use the same rows, so both read the same places. calls_parts() finds name
- * and arguments in an object; calls_next() finds the objects. calls_read() adds them to the call,
- * and the functions after it write a decided call. A dialect's file determines which events may
- * follow each other. calls.c holds the calls. */
+ * The rules and guard/ use the same rows, so both read the same places. calls_parts() finds
+ * name and arguments in an object; calls_next() finds the objects. calls_read() adds them to
+ * the call, and the functions after it write a decided call. A dialect's file determines which
+ * events may follow each other. calls.c holds the calls. */
 #include "answer/calls/calls_private.h"
 
 /* ---- finding ---- */
@@ -171,8 +171,8 @@ calls_said_at(struct calls *c, const struct node *n)
 	c->now->texts++;
 }
 
-/* Sets the call's kind; a call must not change from one kind to another. Returns the name that the
- * kind determines, or "" if a member holds the name. */
+/* Sets the call's kind; a call must not change from one kind to another. Returns the name that
+ * the kind determines, or "" if a member holds the name. */
 static struct span
 read_call_kind(struct calls *c, struct held_call *h, const struct node *of,
 	const struct answer_call_kind *kind)

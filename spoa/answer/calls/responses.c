@@ -1,11 +1,12 @@
 /* Calls of OpenAI's Responses API: items that a client acts on.
  *
- * A stream carries an item up to five times, and all of them must agree: when the item begins, in
- * pieces, when its arguments are complete, when the item is done, and in the final response. A
- * removed call is replaced by a message with the same index, so that reasoning before it still has
- * an item after it. If the provider keeps the turn (`store` is not false), it has the call too and
- * expects its output in the next request. Then nothing is removed, and a denied call denies the
- * response. Source: https://platform.openai.com/docs/api-reference/responses-streaming */
+ * A stream carries an item up to five times, and all of them must agree: when the item begins,
+ * in pieces, when its arguments are complete, when the item is done, and in the final response.
+ * A removed call is replaced by a message with the same index, so that reasoning before it
+ * still has an item after it. If the provider keeps the turn (`store` is not false), it has the
+ * call too and expects its output in the next request. Then nothing is removed, and a denied
+ * call denies the response. Source:
+ * https://platform.openai.com/docs/api-reference/responses-streaming */
 #include "answer/calls/calls_private.h"
 
 static uint32_t

@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "base/json_put.h"
 
-/* Returns true if the key has a capital or a non-ASCII byte. Only such a key can equal a row's key
- * except for case. */
+/* Returns true if the key has a capital or a non-ASCII byte. Only such a key can equal a row's
+ * key except for case. */
 static bool
 is_cased(struct span key)
 {
@@ -22,8 +22,8 @@ is_cased(struct span key)
 	return false;
 }
 
-/* Returns true if the key equals `word` as Go's encoding/json compares keys: without case, and with
- * the long s (U+017F) and the Kelvin sign (U+212A) equal to s and k. */
+/* Returns true if the key equals `word` as Go's encoding/json compares keys: without case, and
+ * with the long s (U+017F) and the Kelvin sign (U+212A) equal to s and k. */
 static bool
 folds_to(struct span key, struct span word)
 {
@@ -67,8 +67,8 @@ is_odd_key(const struct answer_node *of, const struct node *n)
 	return false;
 }
 
-/* Returns true if rows lead from here to a call, and the node is an object where they have an array
- * or the reverse. */
+/* Returns true if rows lead from here to a call, and the node is an object where they have an
+ * array or the reverse. */
 static bool
 is_odd_shape(const struct node *n)
 {
