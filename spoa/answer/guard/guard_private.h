@@ -112,8 +112,8 @@ struct known {
 	struct known *same; /* the next value whose first bytes have the same hash */
 };
 
-/* One response. owner: worker, except for `stopped`. Members are grouped by the file that writes
- * them. */
+/* One response. owner: worker, except for `stopped`. Members are grouped by the file that
+ * writes them. */
 struct guard {
 	struct guard_plan plan;
 	int status;
@@ -132,7 +132,8 @@ struct guard {
 	struct {
 		bool unsure_way;   /* the first bytes may be text */
 		bool settled;	   /* it is known whether each line is a message */
-		size_t first_line; /* the end of the first line; 0: unknown, or the line is empty */
+		size_t first_line; /* the end of the first line; 0: unknown, or the line is
+				      empty */
 		bool opaque_type;  /* the media type is not one of text */
 		bool packed_type;  /* the media type is one of compressed files */
 		bool json_type;	   /* the media type is one of JSON */
@@ -175,7 +176,7 @@ struct guard {
 		struct calls *held; /* NULL: no call can be taken out */
 		struct buf *held_out;
 		struct arena asking;  /* the memory of the call that is judged */
-		struct buf call_text; /* what replaces that call */
+		struct buf call_text; /* the text that replaces that call */
 		struct answer_tool
 			denied_call; /* the call that ends the response; or no name */
 	};
@@ -209,7 +210,7 @@ struct guard {
 	struct {
 		struct named_call { /* in g->life */
 			uint32_t slot[ANSWER_SLOTS];
-			size_t keeping; /* index in plan.keeping; beyond: none of them */
+			size_t keeping; /* index in plan.keeping; beyond: no such tool */
 			bool over;
 		} * calls;
 		size_t ncalls, calls_room;
