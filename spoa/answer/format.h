@@ -46,8 +46,8 @@ enum answer_kind {
 	/* reasoning that the provider signs: it must be sent back unchanged or not at all */
 	KIND_SIGNED,
 	KIND_REFUSAL,
-	KIND_ARGUMENTS, /* of a tool call, as JSON text */
-	KIND_INPUT,	/* of a tool call that takes free text */
+	KIND_ARGUMENTS, /* a tool call's arguments, as JSON text */
+	KIND_INPUT,	/* arguments that are free text */
 	KIND_OTHER,	/* no channel: complete in its event */
 };
 

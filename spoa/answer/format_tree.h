@@ -17,7 +17,7 @@ struct answer_node {
 	bool joined;		       /* an array whose elements form one text: [+] */
 	bool counts;		       /* usage_key_counts() of the key */
 	const struct answer_node *members, *next;
-	const struct answer_node *element; /* of an array; NULL: none */
+	const struct answer_node *element; /* an array's elements; NULL: none */
 };
 
 /* Returns the root of the format's tree, built at the first call. Any thread. The tree is never

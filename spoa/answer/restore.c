@@ -36,7 +36,7 @@ struct restorer {
 		/* that string, the string in it, and so on */
 		struct json_layer layers[JSON_LAYERS];
 	} in;
-	/* of arguments: text has arrived; the text is not JSON but one string */
+	/* arguments: text has arrived; the text is not JSON but one string */
 	bool begun, text;
 	bool ended, had_url; /* a string ended with this unit; the string had a URL or a host */
 	/* a string of arguments that waits, from its first placeholder on */

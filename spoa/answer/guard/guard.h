@@ -58,7 +58,7 @@ struct guard_plan {
 	/* The caller's name of the model, which replaces the name in the response and needs no
 	 * escapes. NULL: the provider's name stays. */
 	const char *alias;
-	bool usage_first; /* of a whole JSON response: its head waits for the usage */
+	bool usage_first; /* the head of a whole JSON response waits for usage */
 	/* Rules that inspect names for records. NULL: names are not inspected. */
 	const struct detect_rules *rules;
 	struct detect_scratch *scratch;
@@ -208,7 +208,7 @@ struct guard_report {
 	bool provider_error; /* the response is an error */
 	bool content;	     /* has text, reasoning or a call */
 	bool refused;	     /* has a refusal, in formats with a member for it */
-	bool ended;	     /* of a stream: the end of its dialect arrived */
+	bool ended;	     /* the stream's end, by its dialect, arrived */
 	/* The document of the error, or the data of a stream's first error, cut to
 	 * GUARD_ERROR_MAX; and the error's type in the framing. */
 	struct span error, error_type;

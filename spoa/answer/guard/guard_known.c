@@ -4,7 +4,7 @@
 #include "base/ascii.h"
 #include "base/fnv.h"
 
-enum { KNOWN_BYTES = 64 << 10 }; /* of all values and replacements */
+enum { KNOWN_BYTES = 64 << 10 }; /* limit of all values and replacements */
 enum { HEAD_BYTES = 16 };
 
 static struct known **
