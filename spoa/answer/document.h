@@ -38,6 +38,7 @@ struct answer_call {
 	size_t object; /* number of the object that contains the name */
 };
 
+/* A range of bytes of the document. */
 struct answer_range {
 	size_t start, end;
 };
@@ -72,6 +73,7 @@ extern const char *const answer_media_names[MEDIAS];
 /* Returns the medium of a media type such as image/png. */
 enum answer_media answer_media_of(struct span type);
 
+/* The result of answer_read(). All lists are in the caller's arena. */
 struct answer_document {
 	struct span type; /* type of the event; empty: none */
 	struct answer_text *texts;

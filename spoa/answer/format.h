@@ -40,6 +40,7 @@ enum answer_read {
 	READ_CALL,
 };
 
+/* Kinds of text. Texts of different kinds are never joined. */
 enum answer_kind {
 	KIND_TEXT,
 	KIND_REASONING,

@@ -308,8 +308,8 @@ static const struct {
 	{ "rest", "/responses/*", &answer_openai_responses },
 };
 
-/* Returns true if the path ends with `row`. If `row` ends with "/*", returns true if the path
- * contains the part before the star, so that a stored response matches too. */
+/* Returns true if the path ends with `row`. A row that ends with a slash and a star matches if
+ * the path contains the part before the star, so that a stored response matches too. */
 static bool
 path_is(struct span path, struct span row)
 {

@@ -6,6 +6,7 @@
 
 #include "answer/frames.h"
 
+/* The state of the output so far. Needs no memory of its own. */
 struct frame_writer {
 	enum frames_kind kind;
 	/* frame_write() puts data into {"bytes":"base64"}, as Bedrock's invoke does */

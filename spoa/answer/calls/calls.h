@@ -16,6 +16,7 @@
 struct calls_dialect;
 const struct calls_dialect *calls_dialect_of(const struct answer_format *f);
 
+/* A call to decide about. Its views are valid during judge() only. */
 struct call {
 	/* All names under which a client may know the call, the joined one first. If a name
 	 * arrives in pieces, some clients join the pieces and others take one of them, so each
@@ -38,6 +39,7 @@ struct call {
 	bool goes_with_denied;
 };
 
+/* The user's decision about a call. */
 struct call_answer {
 	enum call_verdict {
 		CALL_GOES,
@@ -48,6 +50,7 @@ struct call_answer {
 	size_t entry;	  /* the user's number of a denied call, which is passed to more() */
 };
 
+/* The functions of the user, which is guard/. `arg` is passed to each. */
 struct calls_user {
 	/* Decides about one call. Returns 0, or an error that ends the response: calls_frame(),
 	 * calls_finish(), calls_stop() or calls_whole() then returns it. */
@@ -76,6 +79,7 @@ void calls_free(struct calls **c);
 /* Returns the number of bytes that wait for the end of a call: events and arguments. */
 size_t calls_held(const struct calls *c);
 
+/* Reasons to end the response, besides ERR_NOMEM and errors of the user. */
 enum calls_end {
 	/* an event is not valid JSON while a call is held or after one was removed */
 	CALLS_NO_JSON = 1,

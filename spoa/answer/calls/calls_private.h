@@ -103,6 +103,7 @@ struct call_choice {
 
 enum { CALL_CHOICES = 128 };
 
+/* One response: its calls, and the queue of events that wait for them. */
 struct calls {
 	const struct calls_dialect *d;
 	const struct answer_format *format;

@@ -26,6 +26,7 @@ struct node {
 	bool changed;			/* it, or a node in it, is replaced, added or removed */
 };
 
+/* A document. Nodes refer to it, so it must not move. */
 struct tree {
 	struct arena *a;
 	struct span raw;

@@ -118,6 +118,7 @@ struct guard_head {
 	struct span service; /* Gemini's name of the service tier; "": none */
 };
 
+/* Results of the guard. After any result but GUARD_PASS nothing more is sent. */
 enum guard_result {
 	GUARD_PASS = 0,
 	GUARD_DENIED,  /* a rule denied it: guard_report() has the verdict */

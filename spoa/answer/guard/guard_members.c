@@ -21,8 +21,9 @@ enum {
 	FOLLOWED_MAX = 32, /* members that are followed at once */
 	PIECE_MAX = 1024,  /* a longer text is followed at both ends only */
 	PIECE_END = 512,   /* size of each end */
+	/* events without the member after which it has ended; the second if it is words */
 	GAP = 3,
-	GAP_OF_WORDS = 1, /* events without the member after which it has ended */
+	GAP_OF_WORDS = 1,
 	ID_BYTES = 8,	  /* letters and digits of this length are an id */
 	AGAIN_BYTES = 16, /* equal texts of this length, or of letters alone, are repetitions */
 };

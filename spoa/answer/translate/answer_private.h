@@ -63,6 +63,7 @@ int answer_said_error(struct span json, struct arena *a, struct said_all *out);
 
 /* ---- finish reasons: answer_stops.c ---- */
 
+/* Reasons why a response ended, in any form. */
 enum answer_stop {
 	STOP_NONE,
 	STOP_END,
@@ -168,8 +169,7 @@ struct answer_choice {
 /* States:
  *
  *    NEW → BEGUN → ENDED     the end of the provider's response was read and written
- *    └──────┴──→ FAILED      the input cannot be translated, or the provider's error was
- * written */
+ *    └──────┴──→ FAILED      the input cannot be translated, or an error was written */
 enum translator_state { TRANSLATOR_NEW, TRANSLATOR_BEGUN, TRANSLATOR_ENDED, TRANSLATOR_FAILED };
 
 /* One response. Freed with translator_drop(). */

@@ -171,11 +171,13 @@ enum part_has {
 	HAS_AND,  /* another such member */
 	PART_HAS
 };
+/* A row of a table of parts: which members have the contents of a part. */
 struct part_row {
 	const char *is;
 	enum part_kind kind; /* PART_NONE: end of the table */
 	unsigned char has[PART_HAS]; /* indexes of members */
 };
+/* The tables of a form's parts. `typed`: a part has a type. */
 struct part_set {
 	const struct member *members; /* index 0: the type, or members that any part may have */
 	const struct part_row *rows;
