@@ -84,7 +84,7 @@ struct answer_call_kind {
 struct answer_row {
 	const char *path;
 	enum answer_read read;
-	enum answer_kind kind; /* READ_TEXT, READ_COPY */
+	enum answer_kind kind; /* for READ_TEXT and READ_COPY */
 	/* READ_INDEX, READ_END, READ_FLAG, READ_PATH: the slot that the value sets. READ_TEXT,
 	 * READ_COPY: rows with the same number other than 0 share a channel, since clients join
 	 * their texts. Each other row is a channel of its own. */

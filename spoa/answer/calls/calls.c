@@ -697,7 +697,7 @@ read_event(struct calls *c, struct held_event *e, bool *folded)
 	if (r)
 		return;
 	read_tree(c, &t);
-	/* The provider reported an error, so calls that were not complete will never be. */
+	/* The provider reported an error, so incomplete calls will never be completed. */
 	const struct node *error = calls_member(c, "error");
 	if (!c->err && (e->frame.exception || calls_is(c, "type", "error") ||
 			       (error && error->tok != JSON_NULL))) {

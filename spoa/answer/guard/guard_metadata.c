@@ -1,4 +1,4 @@
-/* Inspects the parts of a response besides its texts: names are scanned and findings replaced.
+/* Inspects the parts of a response besides its texts, and replaces findings in them.
  *
  * In a frame these are all bytes except the payload: comments, ids and other fields of an SSE
  * event (WHATWG HTML 9.2.6), and the headers of an AWS event stream's message. In the head

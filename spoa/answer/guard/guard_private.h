@@ -67,8 +67,8 @@ struct channel {
 	bool cut;      /* signed text with a finding: the rest of it is not sent */
 	struct halved halved;
 	/* A member may repeat all of its text in each event. Then each event is read from the
-	 * beginning of the text, and `out` is all that may be sent. This is the previous text.
-	 */
+	 * beginning of the text, and `out` is all that may be sent. `n` and
+	 * `hash` are the size and hash of the previous text. */
 	struct {
 		bool is, pieces;
 		size_t n;
@@ -346,8 +346,7 @@ enum guard_result guard_unread_run(struct guard *g, size_t bytes);
 bool guard_found(struct guard *g, size_t entity, enum answer_kind kind);
 /* Asks the rules about all that was found. */
 enum guard_result guard_judge(struct guard *g, enum answer_when when);
-/* Denies the response, as by the rule that would replace something that cannot be replaced.
- * */
+/* Denies the response, as by the rule that would replace something that cannot be replaced. */
 enum guard_result guard_deny(struct guard *g, const char *why);
 /* Decides about a finding in signed reasoning, which cannot be edited. Returns true if the
  * reasoning is cut off there. Otherwise the policy keeps the reasoning, or the response
@@ -439,8 +438,7 @@ void guard_note_tool(struct guard *g, struct span name);
 /* Adds the verdict of rules with `phase: tool` on a call to the verdict on the response. */
 void guard_sum_call(struct guard *g, const struct tool_verdict *v, enum call_verdict is);
 
-/* guard_calls.c: makes g->held, if rules read the calls of such responses. 0, or ERR_NOMEM.
- * */
+/* guard_calls.c: makes g->held, if rules read the calls of such responses. 0, or ERR_NOMEM. */
 int guard_calls_new(struct guard *g);
 void guard_calls_free(struct guard *g);
 /* Sends the frame by guard_queue_pass() as soon as no undecided call waits. */
