@@ -1,6 +1,12 @@
-/* Reads a document by the rows of its format. What an event is and which number its
- * objects have may come after their texts: strings are noted with the rows of their path
- * and settled at the end. */
+/* Reads a document by the rows of its format.
+ *
+ * The parse notes each string, each long number, and each container that a row marks, with the
+ * row's node and the numbers of the arrays around it. The event's type and the objects' numbers
+ * may come after their texts, so the notes are interpreted when the document ends:
+ * settle_type(), settle_numbers(), then settle_note() for each note.
+ *
+ * Example: in `{"delta":{"content":"a"},"index":1}` the text "a" is noted first. The member
+ * `index` comes later and sets slot 0 of all notes in its object to 1. */
 #include "answer/document.h"
 
 #include "answer/format_tree.h"
@@ -14,21 +20,24 @@
 #include "scan/text/body.h"
 
 enum { WORD_BYTES = 256 };
-enum { ROWS_FROM = 64 }; /* numbers of members: below it those that rows name */
+/* values of the last slot from here on number rows; lower ones are `slot` values of rows */
+enum { ROWS_FROM = 64 };
 
-/* A string, or the object or array that a row marks, before the event's type is known. */
+/* A value before its meaning is known: a string, a key, a number, or a container that a row
+ * marks. */
 struct note {
-	const struct answer_node *node; /* of its path; NULL: no row names it */
+	const struct answer_node *node; /* the path's node; NULL: no row names the path */
 	enum json_tok tok;
 	bool deep, key, worded, halves;
 	uint64_t path;
-	unsigned arrays; /* around it, that count */
+	unsigned arrays; /* number of arrays around it that count */
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end;
-	size_t object; /* that it is a member of, by place in reader.objects */
+	size_t object; /* index in reader.objects of the object around it */
 	struct span text;
 };
 
+/* State of one call of answer_read(). All memory is the arena's. */
 struct reader {
 	const struct answer_format *f;
 	struct span in;
@@ -36,28 +45,28 @@ struct reader {
 	struct json *j;
 	struct note *notes;
 	size_t nnotes, room;
-	struct answer_range *objects; /* [0] is around the document */
+	struct answer_range *objects; /* [0] stands for the document itself */
 	size_t nobjects, objects_room;
-	size_t end; /* of the value that was read last */
+	size_t end; /* end of the last value that was read */
 	struct usage_reader usage;
 	struct answer_document *out;
 };
 
-/* Where a value stands. */
+/* The place of a value in the document. */
 struct place {
-	const struct answer_node *node; /* NULL: no row's path leads here */
+	const struct answer_node *node; /* NULL: no row leads here */
 	unsigned arrays;
 	uint32_t slot[ANSWER_SLOTS];
 	size_t object;
 	struct usage_place usage;
-	uint64_t path; /* of keys that no row has, with the row's node that they begin at */
-	bool worded;   /* by its key */
-	bool deep;     /* below a READ_INPUT */
-	bool skip;     /* below what is no text */
+	/* hash of the keys that no row names, which begins with the node above them */
+	uint64_t path;
+	bool worded; /* its key suggests a word, id or time */
+	bool deep;   /* below a READ_INPUT */
+	bool skip;   /* below a value that is not text */
 };
 
-/* Keys under which formats that no table knows have words, ids and times, and what such keys
- * end with. */
+/* Keys, and endings of keys, under which unknown formats have words, ids and times. */
 static const char *const word_keys[] = { "id", "type", "object", "role", "status", "state",
 	"model", "kind", "event", "action", "op", "created", "updated", "date", "time",
 	"timestamp", "provider", "region", "service", "language", "lang", "locale", "currency",
@@ -120,7 +129,8 @@ note_text(struct reader *r, const struct place *at, const struct answer_node *no
 	return v->text.p || !v->text.n ? 0 : ERR_NOMEM;
 }
 
-/* Of what is before a point: scores and times have long tails that say nothing. */
+/* Returns true if the part before the point is long. Scores and times have long fractions,
+ * which contain no findings. */
 static bool
 long_integer(struct span literal)
 {
@@ -131,8 +141,8 @@ long_integer(struct span literal)
 	return number_is_long(span_cut(literal, 0, n));
 }
 
-/* A member of the document, by whose end it has been read: what hiding its usage takes. The one
- * before it ended at `last`; 0: it is the first. */
+/* Notes what hiding the usage would remove. The member has been read up to its end. `last` is
+ * the end of the member before it; 0: it is the first one. */
 static void
 note_hidden(struct reader *r, struct span key, const struct json_event *k,
 	const struct json_event *value, size_t last)
@@ -140,7 +150,8 @@ note_hidden(struct reader *r, struct span key, const struct json_event *k,
 	struct answer_hidden *h = &r->out->hidden;
 
 	if (h->first && h->at.end == last)
-		h->at.end = k->start - 1; /* the first member goes with the comma after it */
+		/* the first member is removed with the comma after it */
+		h->at.end = k->start - 1;
 	if (span_is(key, "choices")) {
 		struct span all = span_cut(r->in, value->start, r->end);
 		h->no_choices = value->tok == JSON_ARRAY &&
@@ -159,7 +170,7 @@ read_object(struct reader *r, const struct place *at, size_t start)
 {
 	struct json_event ev, value;
 	struct place in = *at;
-	size_t last = 0; /* where the member before ended */
+	size_t last = 0; /* end of the previous member */
 	if (r->f) {
 		in.object = r->nobjects;
 		struct answer_range all = { .start = start };
@@ -173,7 +184,7 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		in.node = answer_member(at->node, key);
 		in.path = in.node ? 0 : path_step(at, key);
 		in.worded = !in.node && is_word_key(key);
-		/* Keys that no format names are whoever's words. */
+		/* A key that no format names may be anyone's words. */
 		int err = at->deep || !in.node ? note_text(r, &in, NULL, &ev) : 0;
 		if (err)
 			return err;
@@ -208,7 +219,8 @@ read_array(struct reader *r, const struct place *at)
 		if (tok == JSON_ARRAY_END || tok == JSON_ERROR)
 			return 0;
 		in.node = at->node ? at->node->element : NULL;
-		/* Where no format counts them, the outermost array's elements do. */
+		/* If no format counts arrays, the place in the outermost array is part of the
+		 * path. */
 		in.path = path_step(at,
 			at->arrays || counted_arrays ? SPAN_LIT("[") : span_of(&i, sizeof(i)));
 		if (slot < counted_arrays && slot < ANSWER_SLOTS &&
@@ -223,7 +235,8 @@ read_array(struct reader *r, const struct place *at)
 	}
 }
 
-/* What a container is by its row: the texts in it are not looked at one by one. */
+/* Acts on an object or array by its row. *ev becomes the last token if the container is
+ * skipped. */
 static int
 enter_value(struct reader *r, struct place *at, const struct answer_node *node,
 	struct json_event *ev)
@@ -254,8 +267,8 @@ enter_value(struct reader *r, struct place *at, const struct answer_node *node,
 	}
 }
 
-/* With *ev its first token: the value up to its end. Errors of the parser are asked for at the
- * end. */
+/* Reads a value whose first token is *first, up to its end. answer_read() asks for the parser's
+ * errors at the end. */
 static int
 read_document_value(struct reader *r, struct place at, const struct json_event *first)
 {
@@ -293,16 +306,17 @@ read_document_value(struct reader *r, struct place at, const struct json_event *
 	}
 }
 
-/* ---- what the notes are, once the event is known ---- */
+/* ---- interpretation of the notes ---- */
 
-/* Notes are in the order of the bytes: the first one that begins there or after. */
+/* Returns the index of the first note that begins at `start` or later. Notes are in the order
+ * of the bytes. */
 static size_t
 first_note(const struct reader *r, size_t start)
 {
 	return SEARCH_FIRST(r->nnotes, i, r->notes[i].start < start);
 }
 
-/* A number counts for all that is in the object that it is a member of. */
+/* Sets the slot of all notes in the object that contains the note. */
 static void
 set_slot(struct reader *r, const struct note *n, unsigned slot, uint32_t number)
 {
@@ -319,8 +333,8 @@ set_slot(struct reader *r, const struct note *n, unsigned slot, uint32_t number)
 		r->notes[i].slot[slot] = number;
 }
 
-/* Numbers of inner objects count against those of outer ones: they come later in the path,
- * and so does their slot. */
+/* Applies all numbers. An inner object's number comes later in the path and has a later
+ * slot. */
 static void
 settle_numbers(struct reader *r)
 {
@@ -359,8 +373,8 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 	if (n->deep)
 		t->kind = KIND_ARGUMENTS;
 	memcpy(t->slot, n->slot, sizeof(t->slot));
-	/* The rows that say one text: two members of one event may say the same, each for
-	 * itself. */
+	/* The last slot distinguishes rows, since two members of one event may each carry the
+	 * same text. */
 	if (row)
 		t->slot[ANSWER_NUMBERS] +=
 			row->slot ? row->slot : ROWS_FROM + (uint32_t)(row - r->f->rows);
@@ -384,7 +398,7 @@ add_unnamed(struct reader *r, const struct note *n)
 	return 0;
 }
 
-/* What is there besides what is said. */
+/* Adds a text that is not spoken text. */
 static int
 add_aside(struct reader *r, const struct note *n)
 {
@@ -402,7 +416,7 @@ answer_is_word(struct span s)
 	       (span_some(s, is_alpha) || !number_is_long(s));
 }
 
-/* Base64 in one of its alphabets, or a data URI of it. */
+/* Returns true if the string is base64 in one of its alphabets, or a data URI of base64. */
 static bool
 is_base64(struct span s)
 {
@@ -432,7 +446,7 @@ note_skipped(struct answer_document *d, const struct note *n)
 			(struct answer_skipped){ { n->start, n->end }, !word };
 }
 
-/* To a list of the document; with the note's numbers, where it has some. */
+/* Append to a list of the document. ADD_NUMBERED also copies the numbers of the note `n`. */
 #define ADD(list, ...)                                                                         \
 	(ARENA_PUSH(r->a, r->out->list, r->out->n##list, r->out->list##_room, 4, __VA_ARGS__)  \
 			? 0                                                                    \
@@ -443,7 +457,7 @@ note_skipped(struct answer_document *d, const struct note *n)
 					   sizeof(n->slot)),                                   \
 					  0))
 
-/* Said of a choice, or of all of the answer. */
+/* Notes that the choice of the note ends, or the whole response if the note is in no choice. */
 static void
 end_choice(struct answer_document *d, const struct note *n)
 {
@@ -465,7 +479,7 @@ answer_media_of(struct span type)
 	return span_istarts(type, SPAN_LIT("application/pdf")) ? MEDIA_FILE : MEDIA_UNKNOWN;
 }
 
-/* By its row, else by the `type` member of the same object. */
+/* Notes the medium by the row, or else by the READ_MEDIA member of the same object. */
 static void
 add_media(struct reader *r, const struct note *n, const struct answer_row *row)
 {
@@ -482,7 +496,7 @@ add_media(struct reader *r, const struct note *n, const struct answer_row *row)
 	r->out->media |= 1u << m;
 }
 
-/* No member of its object says that it goes on. */
+/* Returns true if no READ_MORE in the note's object is true. */
 static bool
 is_last(const struct reader *r, const struct note *n)
 {
@@ -497,9 +511,9 @@ is_last(const struct reader *r, const struct note *n)
 	return true;
 }
 
-/* ---- what the row of a note makes of it: 0, or ERR_NOMEM ---- */
+/* ---- meaning of a note by its row; these functions return 0 or ERR_NOMEM ---- */
 
-/* Another value than a string where a text belongs. A long number may hold a finding. */
+/* A value other than a string in the place of a text. A long number may be a finding. */
 static int
 settle_no_text(struct reader *r, const struct note *n)
 {
@@ -588,7 +602,7 @@ settle_word(struct reader *r, const struct note *n, const struct answer_row *row
 	return add_word(r, n);
 }
 
-/* The provider failed: all of the answer ends here. */
+/* The provider failed, so the whole response ends. */
 static void
 end_with_error(struct answer_document *d)
 {
@@ -700,7 +714,8 @@ settle_note(struct reader *r, const struct note *n)
 	return settle_row[row->read] ? settle_row[row->read](r, n, row) : 0;
 }
 
-/* The type that the framing named, or the member that says it. */
+/* Sets the event's type: the type from the framing, or the member that states one. Then notes
+ * whether events of this type end channels. */
 static void
 settle_type(struct reader *r, struct span event)
 {
@@ -764,7 +779,7 @@ answer_read(const struct answer_format *f, const struct dialect *counts, struct 
 	settle_numbers(&r);
 	for (size_t i = 0; i < r.nnotes && !err; i++)
 		err = settle_note(&r, &r.notes[i]);
-	/* An event that ends what has its numbers, or all where it has none. */
+	/* An event that ends channels but has no number ends all of them. */
 	bool numbered = false;
 	for (size_t i = 0; i < ANSWER_SLOTS; i++)
 		numbered |= out->ends.numbered[i];

@@ -1,74 +1,81 @@
-/* One JSON document of an answer, a whole response or an event's payload, as texts of
- * channels. Strict JSON; what is found is in the order of the bytes. */
+/* Reads one JSON document of a response, which is a whole response or an event's payload, as
+ * texts of channels. The parser is strict. Results are in the order of the bytes, and live in
+ * the caller's arena. */
 #ifndef ANSWER_DOCUMENT_H
 #define ANSWER_DOCUMENT_H
 
 #include "answer/format.h"
 #include "scan/dialect/usage.h"
 
+/* A text of the document. Offsets are bytes of the document. */
 struct answer_text {
 	enum answer_kind kind;
 	bool copy;
-	bool number; /* a literal, not a string: becomes one where it is replaced */
-	bool key;    /* of an object within a tool's arguments */
-	bool deep;   /* in a tool's arguments as a value */
-	bool piece;  /* of a value of a call's arguments, told apart by its path */
-	bool last;   /* such a value ends with it */
-	bool so_far; /* in a stream it may be all of the text so far */
-	bool halves; /* has a half of a surrogate pair (base/codec/utf8.h) */
-	bool aside;  /* no part of what is said: a name, a key, what no word of a format is */
-	/* A string that no row names: the same `path` is the same member of another event,
-	 * wherever it is in its arrays. `worded`: by its key, formats have words, ids and times
-	 * there. */
+	bool number; /* a literal, not a string; replaced by a string */
+	bool key;    /* a key of an object in a tool's arguments */
+	bool deep;   /* below a tool's arguments that are a JSON value */
+	bool piece;  /* a piece of a value in a call's arguments, distinguished by its path */
+	bool last;   /* that value ends here */
+	bool so_far; /* in a stream the text may repeat all text so far */
+	bool halves; /* contains an unpaired half of a surrogate pair (base/codec/utf8.h) */
+	/* not spoken text: a name, a key, or a value that is no word of the format */
+	bool aside;
+	/* A string that no row names. An equal `path` means the same member in another event,
+	 * whatever its places in arrays. `worded`: its key suggests a word, id or time. */
 	bool unnamed, worded;
-	bool strict; /* by a format that names what is shown: it may be a call's */
+	/* the format names all text that is shown, so this string may be part of a call */
+	bool strict;
 	uint64_t path;
 	uint32_t slot[ANSWER_SLOTS];
-	size_t start, end; /* raw bytes: between the quotes */
+	size_t start, end; /* between the quotes */
 	struct span text;  /* decoded */
 };
 
+/* The name of a called tool. */
 struct answer_call {
 	struct span name;
 	uint32_t slot[ANSWER_SLOTS];
-	size_t object; /* of the document, that says it */
+	size_t object; /* number of the object that contains the name */
 };
 
+/* A range of bytes of the document. */
 struct answer_range {
 	size_t start, end;
 };
 
-/* The arguments of a call that are a value of JSON: all of it, as it came. */
+/* The arguments of a call that are a JSON value, exactly as they came. */
 struct answer_input {
 	uint32_t slot[ANSWER_SLOTS];
-	size_t object; /* as a call's */
+	size_t object; /* number of the object, as in struct answer_call */
 	struct span json;
 };
 
-/* A string that the provider sealed: between its quotes. */
+/* A string that the provider sealed, between its quotes. */
 struct answer_seal {
 	uint32_t slot[ANSWER_SLOTS];
 	struct answer_range at;
 };
 
-/* A word or a number where the format has its words, ids and times: nothing is made of it, nor
- * of another such in its place. In raw bytes, a word's between its quotes. */
+/* A word or number in a place in which the format has words, ids and times. Nothing is derived
+ * from it, nor from another word or number in its place (event_template.h). `at` is between the
+ * quotes of a word. */
 enum { ANSWER_SKIPPED = 8 };
 struct answer_skipped {
 	struct answer_range at;
 	bool number;
 };
 
-/* Places where it names the model that answered, the first of them. */
+/* places of the model's name that are kept */
 enum { ANSWER_MODELS = 4 };
 
 enum answer_media { MEDIA_IMAGE, MEDIA_AUDIO, MEDIA_VIDEO, MEDIA_FILE, MEDIA_UNKNOWN, MEDIAS };
 extern const char *const answer_media_names[MEDIAS];
-/* Of a media type: image/png. */
+/* Returns the medium of a media type such as image/png. */
 enum answer_media answer_media_of(struct span type);
 
+/* The result of answer_read(). All lists are in the caller's arena. */
 struct answer_document {
-	struct span type; /* the event's; empty: it has none */
+	struct span type; /* type of the event; empty: none */
 	struct answer_text *texts;
 	size_t ntexts, texts_room;
 	struct answer_call *calls;
@@ -79,46 +86,50 @@ struct answer_document {
 	size_t nwithheld, withheld_room;
 	struct answer_seal *seals;
 	size_t nseals, seals_room;
-	struct answer_skipped skipped[ANSWER_SKIPPED]; /* the first of them */
+	struct answer_skipped skipped[ANSWER_SKIPPED]; /* the first ones; more are not kept */
 	size_t nskipped;
-	struct span finish; /* empty: not said */
+	struct span finish; /* empty: none */
 	struct span model;
-	struct answer_range models[ANSWER_MODELS]; /* between the quotes */
+	struct answer_range models[ANSWER_MODELS]; /* between the quotes; the first ones */
 	size_t nmodels;
 	bool error;
-	bool odd_call; /* a call's name is a list or an object, which some clients take for a text */
-	bool marked; /* it says more than its texts */
+	/* the name of a call is a list or object, which some clients convert to a string */
+	bool odd_call;
+	bool marked; /* has content besides its texts */
 	const struct usage_counts *usage;
 	bool counts; /* a member that is not null may count tokens (usage_key_counts()) */
-	/* What a stream says where it is asked for its usage (dialect_ask_usage()): a null in
-	 * each event, and an event of its own without choices. What else says usage would say
-	 * it unasked. */
+	/* Members that a stream adds if the gateway requests its usage (dialect_ask_usage()): a
+	 * null in each event, and an event of its own without choices. Any other usage would be
+	 * sent without such a request. */
 	struct answer_hidden {
-		struct answer_range at; /* of the member, with one comma; empty: it has none */
-		bool first;		/* of the document's */
-		bool counts;		/* it says counts */
+		struct answer_range at; /* the member, with one comma; empty: none */
+		bool first;		/* the first member of the document */
+		bool counts;		/* the member is an object with counts */
 		bool no_choices;
 	} hidden;
-	/* Channels that go on no more after it. */
+	/* Channels that end with this event. */
 	struct answer_ends {
 		bool any, all;
-		uint64_t choices;	     /* bit by slot[0], below 64 */
-		bool numbered[ANSWER_SLOTS]; /* otherwise: those with the event's own numbers */
+		/* bit N: the choice with slot[0] equal to N, below 64 */
+		uint64_t choices;
+		bool numbered[ANSWER_SLOTS]; /* otherwise: channels with these numbers */
 		uint32_t slot[ANSWER_SLOTS];
 	} ends;
 	size_t opaque_bytes, sealed_bytes;
-	unsigned media; /* bit by enum answer_media */
+	unsigned media; /* bit N: enum answer_media N */
 };
 
-/* `f`: NULL: its usage alone. `counts`: whose rows count that; NULL: nobody's. `event`: the type that the framing
- * gave, empty where it gave none. Views of `json` and the arena. 0; ERR_NOMEM; the parser's
- * error, with *why. A document that is no object or array has one text or none. */
+/* Reads `json` into *out. `f` NULL: reads only the usage. `counts` is the dialect whose rows
+ * count usage; NULL: none is counted. `event` is the type that the framing states, or empty.
+ * Results borrow from `json`, `event` and the arena. A document that is neither object nor
+ * array has one text or none. Returns 0, ERR_NOMEM, or the parser's error with the reason in
+ * *why. */
 int answer_read(const struct answer_format *f, const struct dialect *counts, struct span event,
 	struct span json, struct arena *a, struct answer_document *out, const char **why);
-/* What formats have for words, ids and times: letters and digits without blanks, and not digits
- * alone. */
+/* Returns true if the string looks like a word, id or time of a format: at most 256 letters,
+ * digits and a few signs, without spaces, and not a long number. */
 bool answer_is_word(struct span s);
-/* Whether a channel of these numbers ends with the event. */
+/* Returns true if the event ends a channel with these numbers. */
 bool answer_ends(const struct answer_document *d, const uint32_t slot[ANSWER_SLOTS]);
 
 #endif

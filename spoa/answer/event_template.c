@@ -1,13 +1,20 @@
-/* What answer_read() makes of an event depends on where its tokens are, on its keys, and on all
- * values but some: a string that is text is passed on and decides nothing, and of words and
- * numbers where a format has those nothing is made. So an event that is equal between such gaps
- * is what the last one was, with other texts in them and all after them moved. */
+/* Reuses the result of answer_read() for events that differ from the previous one only in gaps.
+ *
+ * The result depends on the places of the tokens, on the keys, and on most values. It does not
+ * depend on a string that is text, and nothing is derived from skipped words and numbers. So if
+ * all bytes between such gaps are equal to those of the kept event, the result is equal too,
+ * with other texts and with shifted offsets. keep_event() stores an event, is_another()
+ * compares the next one, and shift_document() moves the result.
+ *
+ * Example: the kept event is `{"id":"x","n":1,"text":"a"}` with gaps at x, 1 and a. For
+ * `{"id":"x","n":2,"text":"hello"}` only the string "hello" is decoded. */
 #include "answer/event_template.h"
 
 #include "base/ascii.h"
 #include "base/codec/json.h"
 #include "base/err.h"
 
+/* digits of a number in a gap; a longer one is parsed, since it may be a finding */
 enum { NUMBER_DIGITS = 15 };
 
 void
@@ -25,16 +32,18 @@ event_template_free(struct event_template *t)
 
 /* ---- views of one event as views of another ---- */
 
+/* The content of a gap. */
 struct filling {
 	struct span s;
-	bool plain; /* of a text: it is what it spells */
+	bool plain; /* a text without escapes: its bytes are its value */
 };
 
+/* How to move views of event `from` to event `to`. */
 struct shift {
-	struct span from, to;		/* the two */
-	struct span type_from, type_to; /* what the framing says is their type */
-	const struct gap *gaps;		/* of `from` */
-	const struct filling *now;	/* what is in them in `to` */
+	struct span from, to;		/* data of both events */
+	struct span type_from, type_to; /* types of both events from the framing */
+	const struct gap *gaps;		/* gaps of `from` */
+	const struct filling *now;	/* their contents in `to` */
 	size_t ngaps;
 };
 
@@ -44,7 +53,7 @@ is_within(struct span s, struct span all)
 	return s.p >= all.p && s.p + s.n <= all.p + all.n;
 }
 
-/* Of an offset that is in no gap. */
+/* Returns the offset in `to` of an offset in `from` that is in no gap. */
 static size_t
 shifted(const struct shift *s, size_t offset)
 {
@@ -55,7 +64,7 @@ shifted(const struct shift *s, size_t offset)
 	return to;
 }
 
-/* False: it is a view of neither. */
+/* Moves a view. Returns false if it is a view of neither data nor type. */
 static bool
 shift_span(const struct shift *s, struct span *v)
 {
@@ -70,8 +79,8 @@ shift_span(const struct shift *s, struct span *v)
 	return true;
 }
 
-/* The string with these bytes between its quotes, by the reader that reads all of them. False:
- * they are not one string, or there is no memory. */
+/* Decodes the string whose bytes are between quotes, with the parser that reads whole events.
+ * Returns false if the bytes are not one string, or memory is out. */
 static bool
 read_string(const struct filling *f, struct arena *a, struct answer_text *t)
 {
@@ -94,7 +103,8 @@ read_string(const struct filling *f, struct arena *a, struct answer_text *t)
 	return t->text.p && json_next(j, &ev) == JSON_END;
 }
 
-/* False: a view is of neither event, or a text is none. */
+/* Moves all views and offsets. Returns false if a view belongs to neither event, or a text is
+ * not a string. */
 static bool
 shift_document(const struct shift *s, struct arena *a, struct answer_document *d)
 {
@@ -107,7 +117,7 @@ shift_document(const struct shift *s, struct arena *a, struct answer_document *d
 	for (size_t i = 0; i < d->nmodels; i++) {
 		struct answer_range *at = &d->models[i];
 		if (ok && i + 1 == d->nmodels && d->nmodels < ANSWER_MODELS) {
-			/* what `model` views, which is no gap */
+			/* the view of `model`, which is not a gap */
 			at->start = (size_t)(d->model.p - s->to.p);
 			at->end = at->start + d->model.n;
 			continue;
@@ -133,9 +143,9 @@ shift_document(const struct shift *s, struct arena *a, struct answer_document *d
 	return ok;
 }
 
-/* ---- the last event ---- */
+/* ---- the event that is kept ---- */
 
-/* Of texts and what is skipped, each in its order. */
+/* Lists the gaps in the order of the bytes: texts, and skipped words and numbers. */
 static void
 find_gaps(struct event_template *t, const struct answer_document *d)
 {
@@ -149,10 +159,11 @@ find_gaps(struct event_template *t, const struct answer_document *d)
 			t->gaps[t->ngaps++] =
 				(struct gap){ d->skipped[s].number ? GAP_NUMBER : GAP_WORD,
 					d->skipped[s].at, 0 };
-		/* A string of which nothing but itself is made: not one that is a text for what
-		 * is in it, or that says what the event is. */
+		/* Only a string from which nothing else is derived: not a number, key or
+		 * argument, not a word that looks wrong, and not the event's type. */
 		const struct answer_text *x = i < d->ntexts ? &d->texts[i] : NULL;
-		if (x && !x->number && !x->key && !x->deep && !x->aside && d->type.p != x->text.p)
+		if (x && !x->number && !x->key && !x->deep && !x->aside &&
+			d->type.p != x->text.p)
 			t->gaps[t->ngaps++] = (struct gap){ GAP_TEXT, { x->start, x->end }, i };
 	}
 }
@@ -178,7 +189,8 @@ keep_event(struct event_template *t, struct span event, struct span json,
 		memcpy(t->texts, d->texts, d->ntexts * sizeof(*d->texts));
 	for (size_t i = 0; i < t->ngaps; i++)
 		if (t->gaps[i].kind == GAP_TEXT)
-			t->texts[t->gaps[i].text].text = span_of(NULL, 0); /* is read anew */
+			/* decoded again for each event */
+			t->texts[t->gaps[i].text].text = span_of(NULL, 0);
 	struct shift s = {
 		.from = json, .to = t->json, .type_from = event, .type_to = t->type
 	};
@@ -186,7 +198,7 @@ keep_event(struct event_template *t, struct span event, struct span json,
 		buf_clear(&t->event);
 }
 
-/* ---- the next one ---- */
+/* ---- the next event ---- */
 
 static size_t
 string_bytes(struct span s, bool *plain)
@@ -199,7 +211,8 @@ string_bytes(struct span s, bool *plain)
 	return i < s.n ? i : s.n;
 }
 
-/* What is in the gap, from the first byte of it on. False: not what may be. */
+/* Reads the content of a gap, which begins with the first byte of `from`. Returns false if the
+ * content is not permitted there. */
 static bool
 fills(enum gap_kind kind, struct span from, struct span was, struct filling *now)
 {
@@ -214,20 +227,22 @@ fills(enum gap_kind kind, struct span from, struct span was, struct filling *now
 	}
 }
 
-/* Where the bytes of `json` from `at` on are those of the kept event from `was` to `until`. */
+/* Returns true if `json` continues at `at` with the bytes of the kept event from `was` to
+ * `until`. */
 static bool
 goes_on(const struct event_template *t, struct span json, size_t at, size_t was, size_t until)
 {
 	return json.n - at >= until - was && !memcmp(json.p + at, t->json.p + was, until - was);
 }
 
-/* Whether it is the event that is kept, but for what is in the gaps. Words and numbers mostly
- * are what they were: all of them up to the next text are compared at once. */
+/* Returns true if the event equals the kept one outside of the gaps, and sets the gaps'
+ * contents. Words and numbers mostly stay the same, so everything up to the next text is
+ * compared at once first. */
 static bool
 is_another(const struct event_template *t, struct span event, struct span json,
 	struct filling now[TEMPLATE_GAPS])
 {
-	size_t was = 0, at = 0; /* so far they are equal */
+	size_t was = 0, at = 0; /* all bytes before these offsets match */
 
 	if (!t->event.n || json.n > CAP_EVENT_TEMPLATE || !span_eq(event, t->type))
 		return false;
@@ -257,7 +272,7 @@ is_another(const struct event_template *t, struct span event, struct span json,
 	return at == json.n;
 }
 
-/* False: it is read as any other. */
+/* Builds the result from the kept one. Returns false if the event has to be parsed. */
 static bool
 read_another(const struct event_template *t, struct span event, struct span json,
 	const struct filling *now, struct arena *a, struct answer_document *out)

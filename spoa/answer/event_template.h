@@ -1,7 +1,7 @@
-/* Reading the events of a stream. Mostly one is the event before it with another text, and
- * another number, time or padding where formats have those: the same bytes before, between and
- * after them. Then it says the same of everything else, and nothing else need be read. owner:
- * worker, one a stream. */
+/* Reads the events of a stream faster. Most events differ from the previous one only in a text,
+ * a number, a time or padding. If all bytes outside these variable parts (gaps) are equal, the
+ * previous result is reused with shifted offsets, and the event is not parsed. owner: worker,
+ * one per stream. */
 #ifndef ANSWER_EVENT_TEMPLATE_H
 #define ANSWER_EVENT_TEMPLATE_H
 
@@ -10,28 +10,29 @@
 #include "base/caps.h"
 
 enum {
-	TEMPLATE_TEXTS = 4, /* of an event that is kept */
+	TEMPLATE_TEXTS = 4, /* texts of an event that can be kept */
 	TEMPLATE_GAPS = TEMPLATE_TEXTS + ANSWER_SKIPPED,
 };
 
+/* The last event that was parsed. At most CAP_EVENT_TEMPLATE bytes are kept. */
 struct event_template {
-	struct buf event; /* its type and the last one that was parsed; empty: none is kept */
-	struct span type, json;	  /* both, as views of it */
-	struct answer_document d; /* of it, and views of it */
+	struct buf event;	  /* its type and its data; empty: no event is kept */
+	struct span type, json;	  /* views of `event` */
+	struct answer_document d; /* the result of its parse, with views of `event` */
 	struct answer_text texts[TEMPLATE_TEXTS];
-	/* The values that may differ, in their order. */
+	/* The values that may differ, in the order of the bytes. */
 	struct gap {
 		enum gap_kind { GAP_TEXT, GAP_WORD, GAP_NUMBER } kind;
 		struct answer_range at;
-		size_t text; /* GAP_TEXT: which of them */
+		size_t text; /* GAP_TEXT: index in `texts` */
 	} gaps[TEMPLATE_GAPS];
 	size_t ngaps;
 };
 
 void event_template_init(struct event_template *t);
 void event_template_free(struct event_template *t);
-/* As answer_read(), but for `skipped`, to the last bit. Of one stream: `f` and `counts` are the
- * same every time. */
+/* Reads an event with exactly the result of answer_read(), except for `skipped`. `f` and
+ * `counts` must be the same in all calls with the same template. */
 int event_template_read(struct event_template *t, const struct answer_format *f,
 	const struct dialect *counts, struct span event, struct span json, struct arena *a,
 	struct answer_document *out, const char **why);

@@ -1,129 +1,149 @@
-/* Formats of answers: tables that say what the strings of a response, or of one event
- * of a stream, are. A row names a path ("choices[*].delta.content") and what stands
- * there; a string that no row names is read like any other text. */
+/* Formats of responses: tables that describe the strings of a response, or of one event of a
+ * stream.
+ *
+ * A row names a path ("choices[*].delta.content") and how the value there is read. A string
+ * that no row names is inspected like any other text. format_*.c have the tables, document.c
+ * and calls/ read by them. All tables are static and may be used by any thread. */
 #ifndef ANSWER_FORMAT_H
 #define ANSWER_FORMAT_H
 
 #include "base/span.h"
 
+/* How the value of a row is read. `text` here is what a channel carries. */
 enum answer_read {
-	READ_TEXT = 1, /* of a channel: in a stream the next piece of it */
-	READ_COPY,     /* text of a channel again, as a whole */
-	READ_INPUT,    /* a tool's arguments as a value: every string below is text */
-	READ_INDEX,    /* number of the choice, item or call that its object is, for `slot` */
-	READ_END,      /* the same, of a block that this event ends */
-	READ_PATH,     /* a string that tells texts apart as a number does, for `slot` */
-	READ_MORE, /* true: the text next to it goes on; else it ends, where its row is `piece`
-		    */
-	READ_FLAG, /* true: the text next to it is another channel, by `slot` */
-	READ_TOOL, /* the name of a tool that is called */
-	READ_FINISH,   /* why a choice ended; null while it has not */
-	READ_MODEL,    /* the model that answered */
-	READ_MARK,     /* what an event is there for besides its text: a role, the usage */
-	READ_WORD,     /* the format's own words, ids and times: no text where they look so */
-	READ_SEALED,   /* what only the provider can read, in base64 */
-	READ_OPAQUE,   /* images, audio, vectors, likewise */
-	READ_MEDIA,    /* the media type of what is opaque */
-	READ_WITHHELD, /* the text once more, cut to tokens: null where answers are read */
-	READ_ERROR,    /* where it is, the provider failed */
-	READ_OBJECT,   /* a READ_WORD; where it says "error", the provider failed */
-	READ_CALL,     /* an object that is a call, or a part of one: rows below it say its name
-			* and arguments. For calls/ alone: it may have rows of its own, too */
+	READ_TEXT = 1, /* text of a channel; in a stream, its next piece */
+	READ_COPY,     /* text of a channel repeated as a whole */
+	READ_INPUT,    /* a tool's arguments as a JSON value: every string below it is text */
+	/* the number of the choice, item or call that its object belongs to, for `slot` */
+	READ_INDEX,
+	READ_END,  /* likewise, but this event ends the block with that number */
+	READ_PATH, /* a string that distinguishes texts as a number does, for `slot` */
+	/* true: the text beside it continues; else the text ends, if its row is `piece` */
+	READ_MORE,
+	READ_FLAG,   /* true: the text beside it is another channel, by `slot` */
+	READ_TOOL,   /* the name of a called tool */
+	READ_FINISH, /* the reason why a choice ended; null before */
+	READ_MODEL,  /* the model that responded */
+	READ_MARK,   /* content of an event besides text, such as a role or the usage */
+	/* a word, id or time of the format; a value that does not look like one is text */
+	READ_WORD,
+	READ_SEALED, /* base64 that only the provider can read */
+	READ_OPAQUE, /* images, audio or vectors in base64 */
+	READ_MEDIA,  /* the media type of a READ_OPAQUE value */
+	/* the text repeated as tokens (log probabilities): replaced by null in inspected
+	 * responses */
+	READ_WITHHELD,
+	READ_ERROR,  /* if present, the provider failed */
+	READ_OBJECT, /* a READ_WORD; if the value is "error", the provider failed */
+	/* An object that is a call, or a part of one. Rows below it have its name and
+	 * arguments. Used by calls/ alone; the same path may have other rows too. */
+	READ_CALL,
 };
 
+/* Kinds of text. Texts of different kinds are never joined. */
 enum answer_kind {
 	KIND_TEXT,
 	KIND_REASONING,
-	KIND_SIGNED, /* reasoning that the provider signs: sent back as it came, or not at all
-		      */
+	/* reasoning that the provider signs: it must be sent back unchanged or not at all */
+	KIND_SIGNED,
 	KIND_REFUSAL,
-	KIND_ARGUMENTS, /* of a tool call, as JSON text */
-	KIND_INPUT,	/* the same, of a tool that takes any text */
-	KIND_OTHER,	/* no channel: whole in its event */
+	KIND_ARGUMENTS, /* a tool call's arguments, as JSON text */
+	KIND_INPUT,	/* arguments that are free text */
+	KIND_OTHER,	/* no channel: complete in its event */
 };
 
-/* As records say it: "text", "arguments", … */
+/* Returns the kind's name in records: "text", "arguments", …. */
 const char *answer_kind_name(enum answer_kind kind);
 
-/* Numbers that tell channels apart: choice, item or call; last the member that says the text.
- */
+/* Numbers that distinguish channels: choice, item or call. The last one distinguishes the
+ * member that has the text. */
 #define ANSWER_SLOTS   3
-#define ANSWER_NUMBERS (ANSWER_SLOTS - 1) /* those of the document */
+#define ANSWER_NUMBERS (ANSWER_SLOTS - 1) /* the numbers that a document has */
 
-/* An object that is a call where its type says so. One whose arguments no member has is all of
- * them itself; its name is its type's beginning, unless it is given here. */
+/* An object whose `type` member makes it a call. If no member has the arguments, the whole
+ * object is the arguments. In that case, unless `name` is set, the name is the type without its
+ * ending "_call". Tables end with an entry of zeros. */
 struct answer_call_kind {
-	const char *type;	  /* its member `type`; "*x": one that ends so; NULL: any */
-	const char *of;		  /* NULL, or of which type the call is that it says more of */
-	const char *name, *also;  /* as rules know it; NULL: its member `name` says it */
-	const char *arguments[2]; /* one of these members has them */
+	const char *type; /* value of `type`; "*x": one that ends with x; NULL: any */
+	/* the call's type, if this object adds to a call; NULL: `type` */
+	const char *of;
+	const char *name, *also;  /* names for rules; NULL: the member `name` has it */
+	const char *arguments[2]; /* members that may hold the arguments, of which one does */
 	enum answer_says {
-		SAYS_MORE,  /* a piece of them */
-		SAYS_AGAIN, /* all of them, which rules may have read by now */
-		SAYS_ALL,   /* all of them, which are what its pieces said */
-		SAYS_LAST,  /* the last that says them counts */
-		SAYS_NONE,  /* it is none: the provider has run it */
+		SAYS_MORE,  /* a piece of the arguments */
+		SAYS_AGAIN, /* the complete arguments, which rules may have read already */
+		SAYS_ALL,   /* the complete arguments, equal to the pieces joined */
+		SAYS_LAST,  /* the complete arguments; the last statement counts */
+		SAYS_NONE,  /* not a call: the provider has run it */
 	} says;
-	bool any_text; /* of a tool that takes any text */
-	bool runs;     /* none where its member `execution` says "server" */
+	bool any_text; /* the tool takes free text */
+	bool runs;     /* not a call if its member `execution` is "server" */
 };
 
+/* One row of a table. */
 struct answer_row {
 	const char *path;
 	enum answer_read read;
-	enum answer_kind kind; /* READ_TEXT, READ_COPY */
-	/* READ_INDEX, READ_END, READ_FLAG. READ_TEXT, READ_COPY: each row's text is a channel
-	 * of its own, but for rows of one number: clients join what those say. */
+	enum answer_kind kind; /* for READ_TEXT and READ_COPY */
+	/* READ_INDEX, READ_END, READ_FLAG, READ_PATH: the slot that the value sets. READ_TEXT,
+	 * READ_COPY: rows with the same number other than 0 share a channel, since clients join
+	 * their texts. Each other row is a channel of its own. */
 	unsigned slot;
-	const char *media; /* READ_OPAQUE: "image", "audio"; NULL: as the READ_MEDIA next to it
-			      says */
-	const char *type;  /* READ_CALL: it is one if its member `type` says so, "!x": unless it
-			      says x; NULL: whatever it says */
-	const struct answer_call_kind *kinds; /* READ_CALL: of several, instead; all zero last:
-			      `type` is the one that goes into another form */
+	/* READ_OPAQUE: "image" or "audio"; NULL: as the READ_MEDIA beside it states */
+	const char *media;
+	/* READ_CALL: the object is a call if its `type` has this value; "!x": if it has another
+	 * one; NULL: always */
+	const char *type;
+	/* READ_CALL: several kinds, ended by zeros; `type` then names the one that translate/
+	 * converts */
+	const struct answer_call_kind *kinds;
 	enum answer_part {
 		IN_ANY,
 		IN_WHOLE,
 		IN_EVENT
-	} part;		   /* READ_CALL: of answers; where
-another one has it clients differ, and `event` is as exact */
-	const char *event; /* in events of this type only, "*x": with x in it; NULL: in any.
-			      Rows of one path stand together, those with an event first */
-	bool piece;	   /* READ_TEXT: its channel ends with it, but for a READ_MORE */
-	bool ends;	   /* true, or a string: with this event its choice has ended */
+	} part; /* READ_CALL: kinds of response that have it */
+	/* Only in events of this type; "*x": types that contain x; NULL: all events. Rows of
+	 * one path stand together, those with an event first. */
+	const char *event;
+	bool piece; /* READ_TEXT: the channel ends with it, unless a READ_MORE is true */
+	bool ends;  /* a value of true, or a string, ends the choice */
 };
 
+/* A format. Static; only `tree` is written, once. */
 struct answer_format {
 	const char *name;
-	const struct answer_row *rows; /* path NULL last */
-	const char *type;	       /* the member that says what an event is; NULL: none */
-	/* Events after which a channel goes on no more: where they have numbers, those with
-	 * the same. NULL last; NULL: none but those with a READ_FINISH, READ_ERROR or `ends` */
+	const struct answer_row *rows; /* ended by a row with path NULL */
+	const char *type;	       /* the member that has the event's type; NULL: none */
+	/* Types of events that end a channel. If the event has numbers, only channels with the
+	 * same numbers end. Ended by NULL. NULL: only a READ_FINISH, a READ_ERROR or a row with
+	 * `ends` ends channels. */
 	const char *const *ends;
-	/* Types that match one of `ends` and are no end; NULL last. NULL: none */
+	/* Types that match `ends` and nevertheless end nothing. Ended by NULL; NULL: none. */
 	const char *const *no_ends;
-	/* What a whole stream has at its end, or it was cut: an event of one of these types
-	 * (NULL last), where its events have types; NULL: an end of each of its choices. */
+	/* Types of the last event of a complete stream, ended by NULL. A stream without one was
+	 * cut. NULL: a complete stream has an end of each choice. */
 	const char *const *last;
-	bool endless; /* it has nothing there: a cut cannot be seen */
-	bool lines;   /* its streams may be lines of JSON */
-	bool repeats; /* a finish may be said in each event, and text after it */
-	/* Where a stream's events may say all that came so far: rows whose paths begin so.
-	 * NULL: nowhere */
+	bool endless; /* a complete stream has no mark at its end, so a cut is not visible */
+	bool lines;   /* its streams may be NDJSON */
+	bool repeats; /* each event may have a finish reason, and text may follow it */
+	/* Beginning of paths whose texts may repeat all of a stream's text so far. NULL:
+	 * none. */
 	const char *so_far;
-	unsigned counted;	  /* so many arrays of a path count places into slots, but those
-				     written [+] */
-	bool blocks;		  /* clients join the texts of a whole answer's blocks */
-	struct answer_tree *tree; /* answer_tree()'s own */
+	/* number of arrays in a path whose places become slots, not counting those written
+	 * [+] */
+	unsigned counted;
+	bool blocks;		  /* clients join the texts of a whole response's blocks */
+	struct answer_tree *tree; /* written by answer_tree() alone */
 };
 
 struct answer_node;
+/* Memory for a format's tree, which is built at its first use. */
 struct answer_tree {
 	const struct answer_node *_Atomic root;
 };
 
-/* What a request to this path is answered with, in the dialect of that name; the format
- * of any JSON where no table knows it. */
+/* Returns the format of responses to requests with this path in the named dialect. Never NULL:
+ * if no table has the path, returns the format of any JSON. */
 const struct answer_format *answer_format_find(struct span dialect, struct span path);
 
 extern const struct answer_format answer_realtime, answer_live;

@@ -1,9 +1,10 @@
-/* Answers of Anthropic's messages: content blocks, each a channel, that begin, grow and
- * stop; and of Bedrock's invoke, which answers so too. https://docs.anthropic.com/en/api/messages-streaming */
+/* Responses of Anthropic's Messages API: content blocks, each a channel, that begin, grow and
+ * stop. Bedrock's invoke has them too. Source:
+ * https://docs.anthropic.com/en/api/messages-streaming */
 #include "answer/rows.h"
 
 /* clang-format off */
-/* `text`: where clients join a block's beginning and what it grows by. */
+/* `text` is the slot of texts that clients join: a block's beginning and its deltas. */
 #define BLOCK(at, text, part) \
 	CALL(at,                     part, "tool_use"), \
 	ROW(at ".type",              READ_WORD), \
@@ -52,14 +53,14 @@
 
 static const struct answer_row rows[] = {
 	MESSAGES,
-	ROW("completion",            READ_TEXT), /* of /v1/complete */
+	ROW("completion",            READ_TEXT), /* /v1/complete */
 	{ 0 },
 };
 static const char *const ends[] = { "content_block_stop", "message_stop", "error", NULL };
 static const char *const last[] = { "message_stop", "error", NULL };
 
-/* Bedrock's invoke answers in its model's own format: Claude, Nova, Llama, Titan, Mistral,
- * Cohere, and those that speak like OpenAI's. Their members do not meet. */
+/* Responses of Bedrock's invoke are in the model's own format: Claude, Nova, Llama, Titan,
+ * Mistral, Cohere, and models that use OpenAI's. Their paths do not collide. */
 #define CHOICE(at) \
 	ROW(at ".role",              READ_MARK), \
 	ROW(at ".content",           READ_TEXT), \
@@ -90,7 +91,7 @@ static const struct answer_row invoke_rows[] = {
 	ROW("choices[*].logprobs",   READ_WITHHELD),
 	CHOICE("choices[*].message"),
 	CHOICE("choices[*].delta"),
-	CONVERSE_BLOCK("output.message.content[*]"), /* Nova's */
+	CONVERSE_BLOCK("output.message.content[*]"), /* Nova */
 	ROW("stopReason",            READ_FINISH),
 	ROW("messageStart.role",     READ_MARK),
 	ROW("contentBlockStart.start.toolUse.toolUseId", READ_WORD),

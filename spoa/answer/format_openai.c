@@ -1,15 +1,15 @@
-/* Answers of OpenAI's endpoints and of those that speak like it: chat completions,
- * completions, embeddings, images, transcriptions (one table: their paths do not meet), and
- * responses, whose stream says every text again when it is done.
+/* Responses of OpenAI's endpoints and of compatible servers. One table has chat completions,
+ * completions, embeddings, images and transcriptions, since their paths do not collide.
+ * Responses have a table of their own; their streams repeat every text when it is done. Source:
  * https://platform.openai.com/docs/api-reference */
 #include "answer/rows.h"
 
 /* clang-format off */
-/* What a message and its pieces in a stream have alike. */
+/* Rows that a message and its pieces in a stream share. */
 #define MESSAGE(at, text, part) \
 	ROW(at ".role",                        READ_MARK), \
 	JOINED(at ".content",                  READ_TEXT, KIND_TEXT, text), \
-	JOINED(at ".content[+].text",          READ_TEXT, KIND_TEXT, text), /* clients join parts */ \
+	JOINED(at ".content[+].text",          READ_TEXT, KIND_TEXT, text), /* parts are joined */ \
 	ROW(at ".content[+].type",             READ_WORD), \
 	OF(at ".content[+].thinking[*].text", READ_TEXT, KIND_REASONING), \
 	ROW(at ".content[+].thinking[*].type", READ_WORD), \
@@ -55,8 +55,8 @@ static const struct answer_row rows[] = {
 	ROW("choices[*].stop_reason",          READ_WORD),
 	MESSAGE("choices[*].message", 1, WHOLE),
 	MESSAGE("choices[*].delta", 2, EVENT),
-	/* assistants: a run that waits for outputs, by itself, in a list and in an event; and
-	 * its steps, which grow before that */
+	/* assistants: a run that waits for outputs (alone, in a list and in an event), and its
+	 * steps, which grow before that */
 	ENDS("required_action.type",           READ_WORD),
 	FUNCTION("required_action.submit_tool_outputs.tool_calls[*]", READ_WORD),
 	FUNCTION("data[*].required_action.submit_tool_outputs.tool_calls[*]", READ_WORD),
@@ -69,13 +69,14 @@ static const struct answer_row rows[] = {
 	MEDIA("data[*].b64_json",              "image"),
 	OF("data[*].revised_prompt",          READ_TEXT, KIND_OTHER),
 	MEDIA("b64_json",                      "image"),
-	/* transcriptions: all of it at the end; of some servers a segment an event */
+	/* transcriptions: the complete text at the end; some servers send one segment per
+	 * event */
 	ROW("type",                            READ_WORD),
 	IN("transcript.text.done", "text",     READ_COPY, KIND_TEXT),
 	ROW("text",                            READ_TEXT),
 	ROW("delta",                           READ_TEXT),
 	ROW("logprobs",                        READ_WITHHELD),
-	/* llama.cpp's own /completion and /infill */
+	/* llama.cpp's /completion and /infill */
 	ROW("content",                         READ_TEXT),
 	ROW("stop_type",                       READ_FINISH),
 	ROW("completion_probabilities",        READ_WITHHELD),
@@ -85,15 +86,15 @@ static const char *const ends[] = { "transcript.text.done", "image_generation.co
 	"image_edit.completed", NULL };
 static const char *const transcript_last[] = { "transcript.text.done", "error", NULL };
 
-/* Perplexity's say all so far. */
+/* Perplexity's events repeat all text so far. */
 const struct answer_format answer_openai = {
 	.name = "openai", .rows = rows, .type = "type", .ends = ends, .so_far = "choices[*].message.", .counted = 2, .tree = FORMAT_TREE };
 
-/* `last`: servers that say segments without a type have none. */
+/* `last`: servers that send segments without a type have no last event. */
 const struct answer_format answer_transcripts = {
 	.name = "transcripts", .rows = rows, .type = "type", .ends = ends, .last = transcript_last, .counted = 2, .tree = FORMAT_TREE };
 
-/* ---- Mistral's transcriptions: what a delta adds has the name of what all of it has ---- */
+/* ---- Mistral's transcriptions: the delta and the complete text have the same member ---- */
 
 static const struct answer_row transcription_rows[] = {
 	ROW("type",                            READ_WORD),
@@ -158,10 +159,10 @@ const struct answer_format answer_conversations = {
 	.name = "conversations", .rows = conversation_rows, .type = "type", .ends = conversation_ends,
 	.counted = 2, .blocks = true, .tree = FORMAT_TREE };
 
-/* ---- responses ---- */
+/* ---- Responses API ---- */
 
-/* Items that a client acts on. The first two are said in pieces, the others are whole in their
- * item: what it says when it is done is what counts. docs/tools.md lists them. */
+/* Items that a client acts on. The first two arrive in pieces. The others are complete in their
+ * item, and the item that is done counts. docs/tools.md lists them. */
 static const struct answer_call_kind response_kinds[] = {
 	{ "function_call", .arguments = { "arguments" }, .says = SAYS_ALL },
 	{ "custom_tool_call", .arguments = { "input" }, .says = SAYS_ALL, .any_text = true },
@@ -181,7 +182,7 @@ static const struct answer_call_kind response_kinds[] = {
 	{ "*_call", .says = SAYS_LAST },
 	{ 0 },
 };
-/* Events that say arguments of one. */
+/* Events that carry arguments of an item. */
 static const struct answer_call_kind response_pieces[] = {
 	{ "response.function_call_arguments.delta", "function_call", .arguments = { "delta" } },
 	{ "response.function_call_arguments.done", "function_call",
@@ -192,7 +193,7 @@ static const struct answer_call_kind response_pieces[] = {
 		.says = SAYS_ALL, .any_text = true },
 	{ 0 },
 };
-/* Of an item, wherever it stands. */
+/* Rows of an item, in every place. */
 #define ITEM(at) \
 	CALLS(at,                       ANY, "function_call", response_kinds), \
 	ROW(at ".type",                 READ_WORD), \
@@ -212,7 +213,7 @@ static const struct answer_call_kind response_pieces[] = {
 	ROW(at ".content[+].logprobs",  READ_WITHHELD), \
 	ROW(at ".summary[*].type",      READ_WORD), \
 	OF(at ".summary[*].text",      READ_COPY, KIND_REASONING)
-/* Of a response, by itself or in the events that hold it. */
+/* Rows of a response, which is the document or a member of an event. */
 #define RESPONSE(at) \
 	ROW(at "id",                    READ_WORD), \
 	ROW(at "object",                READ_WORD), \
@@ -227,7 +228,8 @@ static const struct answer_call_kind response_pieces[] = {
 
 static const struct answer_row response_rows[] = {
 	CALLS("", EVENT, NULL, response_pieces),
-	ROW("type", READ_OBJECT), /* an event "error" has its code and message beside it */
+	/* an event "error" has its code and message beside the type */
+	ROW("type", READ_OBJECT),
 	ROW("sequence_number", READ_WORD),
 	ROW("event_id", READ_WORD),
 	ROW("obfuscation", READ_WORD),
@@ -244,7 +246,8 @@ static const struct answer_row response_rows[] = {
 	IN("response.custom_tool_call_input.delta", "delta", READ_TEXT, KIND_INPUT),
 	IN("response.mcp_call_arguments.delta", "delta", READ_TEXT, KIND_ARGUMENTS),
 	IN("response.code_interpreter_call_code.delta", "delta", READ_TEXT, KIND_INPUT),
-	IN("*_call", "delta", READ_TEXT, KIND_INPUT), /* of any call: a shell's, a patch's */
+	/* any call, such as a shell's or a patch's */
+	IN("*_call", "delta", READ_TEXT, KIND_INPUT),
 	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.audio.delta"),
 	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.output_audio.delta"),
 	IN("response.audio.transcript.delta", "delta", READ_TEXT, KIND_TEXT),
@@ -269,7 +272,8 @@ static const struct answer_row response_rows[] = {
 	ROW("response.status", READ_FINISH),
 	{ 0 },
 };
-/* Deltas of an item are over when it is done. If its audio is, its transcript may go on. */
+/* An item's deltas end when the item is done. If only its audio is done, its transcript may
+ * continue. */
 static const char *const response_no_ends[] = { "response.output_audio.done", "response.audio.done", NULL };
 static const char *const response_ends[] = { "*.done", "response.completed",
 	"response.incomplete", "response.failed", "*_transcription.completed", "*_transcription.failed", "error", NULL };
@@ -280,7 +284,8 @@ const struct answer_format answer_openai_responses = {
 	.name = "openai_responses", .rows = response_rows, .type = "type", .ends = response_ends, .no_ends = response_no_ends, .last = response_last,
 	.counted = 2, .blocks = true, .tree = FORMAT_TREE };
 
-/* ---- realtime: the same events under names of its own, which a session has many of ---- */
+/* ---- Realtime API: the same events, partly under other names; a session has many responses
+ * ---- */
 
 static const char *const realtime_last[] = { "response.done", "response.completed",
 	"response.incomplete", "response.failed", "response.cancelled", "error", NULL };

@@ -1,14 +1,18 @@
-/* Answers of Gemini and Vertex, Bedrock's converse, Cohere v2, Ollama, TGI and llama.cpp, and
- * of anything else. Each is short: a stream's events are answers in small. */
+/* Formats of Gemini and Vertex, Bedrock's Converse, Cohere, Ollama, TGI and llama.cpp, MCP, and
+ * any other JSON, and the table that selects a format by dialect and path
+ * (answer_format_find()). An event of these streams is a small response, so whole and streamed
+ * responses share rows. */
 #include "answer/rows.h"
 
 /* clang-format off */
-/* https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse: parts of an event
- * go on where those of the last one ended; thoughts are told by a member next to them. */
+/* Source: https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse. An event's
+ * parts continue those of the previous event. The member `thought` beside a text marks
+ * reasoning. */
 static const struct answer_call_kind gemini_snake[] = {
 	{ .arguments = { "args" } }, { 0 } };
 static const struct answer_call_kind gemini_code[] = {
-	{ .name = "code_execution", .also = "codeExecution" }, { 0 } }; /* that the model wrote to be run */
+	/* code that the model wrote to be run */
+	{ .name = "code_execution", .also = "codeExecution" }, { 0 } };
 #define GEMINI \
 	ROW("responseId",                              READ_WORD), \
 	ROW("modelVersion",                            READ_MODEL), \
@@ -32,8 +36,8 @@ static const struct answer_call_kind gemini_code[] = {
 	ROW("candidates[*].content.parts[*].functionCall.id", READ_WORD), \
 	ROW("candidates[*].content.parts[*].functionCall.name", READ_TOOL), \
 	ROW("candidates[*].content.parts[*].functionCall.args", READ_INPUT), \
-	/* https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling: \
-	 * arguments in pieces, each a value of its path */ \
+	/* Arguments in pieces, each the value of a path. Source: \
+	 * https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling */ \
 	SLOT("candidates[*].content.parts[*].functionCall.partialArgs[*].jsonPath", READ_PATH, ANSWER_NUMBERS), \
 	ROW("candidates[*].content.parts[*].functionCall.partialArgs[*].stringValue", READ_TEXT, .kind = KIND_INPUT, .piece = true), \
 	ROW("candidates[*].content.parts[*].functionCall.partialArgs[*].willContinue", READ_MORE), \
@@ -47,8 +51,8 @@ const struct answer_format answer_gemini = {
 	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
-/* https://ai.google.dev/api/live: messages of a session, which has many turns. Readers of
- * protocol buffers take either spelling of each name. */
+/* Source: https://ai.google.dev/api/live. Messages of a session, which has many turns. Readers
+ * of protocol buffers accept both spellings of a name. */
 #define LIVE_PART(at) \
 	ROW(at ".text",                                READ_TEXT), \
 	SLOT(at ".thought",                            READ_FLAG, 1), \
@@ -107,14 +111,15 @@ const struct answer_call_kind answer_kept_lists[] = {
 	{ 0 },
 };
 
-/* https://ai.google.dev/api/interactions-api: its other members are none of these rows', and
- * read as any text. */
+/* Source: https://ai.google.dev/api/interactions-api. Members without a row are read as any
+ * text. */
 static const struct answer_row interaction_rows[] = { KEPT_CALLS, GEMINI, { 0 } };
 const struct answer_format answer_interactions = {
 	.name = "gemini", .rows = interaction_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
-/* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
+/* Source:
+ * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
 #define BLOCK(at) \
 	CONVERSE_BLOCK(at), \
 	ROW(at ".reasoningContent.redactedContent",     READ_SEALED), \
@@ -150,7 +155,7 @@ const struct answer_format answer_bedrock = {
 	.name = "bedrock", .rows = bedrock_rows, .ends = bedrock_ends, .counted = 1, .blocks = true, .tree = FORMAT_TREE,
 };
 
-/* https://docs.cohere.com/reference/chat-stream */
+/* Source: https://docs.cohere.com/reference/chat-stream */
 static const struct answer_row cohere_rows[] = {
 	ROW("id",                                       READ_WORD),
 	ROW("type",                                     READ_WORD),
@@ -178,7 +183,8 @@ const struct answer_format answer_cohere = {
 	.name = "cohere", .rows = cohere_rows, .type = "type", .ends = cohere_ends, .lines = true, .counted = 1, .blocks = true, .tree = FORMAT_TREE,
 };
 
-/* https://github.com/ollama/ollama/blob/main/docs/api.md: a line is an answer in small. */
+/* Source: https://github.com/ollama/ollama/blob/main/docs/api.md. Each line is a small
+ * response. */
 static const struct answer_row ollama_rows[] = {
 	ROW("model",                                    READ_MODEL),
 	ROW("created_at",                               READ_WORD),
@@ -202,8 +208,8 @@ const struct answer_format answer_ollama = {
 	.name = "ollama", .rows = ollama_rows, .lines = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
-/* https://huggingface.github.io/text-generation-inference: the last event says all of the text
- * again. llama.cpp's /completion gives the prompt back, too. */
+/* Source: https://huggingface.github.io/text-generation-inference. The last event repeats the
+ * whole text. llama.cpp's /completion also returns the prompt. */
 static const struct answer_row tgi_rows[] = {
 	ROW("token.text",                               READ_TEXT),
 	ROW("top_tokens",                               READ_WITHHELD),
@@ -225,8 +231,8 @@ const struct answer_format answer_tgi = {
 	.name = "tgi", .rows = tgi_rows, .counted = 1, .tree = FORMAT_TREE,
 };
 
-/* Answers of MCP's servers, and their own requests: whole in each event, so that all is text as
- * it is but for what is named here. */
+/* Responses of MCP servers, and their requests. Each event is complete, so every string without
+ * a row is a text of its own. */
 #define CONTENT(at) \
 	ROW(at ".type",                                 READ_WORD), \
 	ROW(at ".data",                                 READ_OPAQUE), \
@@ -256,20 +262,21 @@ static const struct answer_row mcp_rows[] = {
 	CONTENT("params.messages[*].content"),
 	{ 0 },
 };
-/* Each event is a message, and no text goes on after it: nothing waits for the next one. */
+/* Each event is a message that ends all texts, so no text waits for the next event. */
 static const char *const mcp_ends[] = { "2.0", NULL };
 const struct answer_format answer_mcp = {
 	.name = "mcp", .rows = mcp_rows, .type = "jsonrpc", .ends = mcp_ends, .endless = true, .tree = FORMAT_TREE,
 };
 
-/* Whatever is said is text, and none of it grows. */
+/* Any other JSON: every string is text, and no text continues in the next event. */
 static const struct answer_row any_rows[] = { { 0 } };
 const struct answer_format answer_any = { .name = "any", .rows = any_rows, .endless = true, .tree = FORMAT_TREE };
 /* clang-format on */
 
-/* ---- which one ---- */
+/* ---- selection of a format ---- */
 
-/* In order: the first whose path ends so. "" is any path; see path_is(). */
+/* In order: the first entry of the dialect whose path matches is used. "" matches every path;
+ * see path_is(). */
 static const struct {
 	const char *dialect, *path;
 	const struct answer_format *format;
@@ -301,7 +308,8 @@ static const struct {
 	{ "rest", "/responses/*", &answer_openai_responses },
 };
 
-/* A star at the end is anything below, as a stored answer is. */
+/* Returns true if the path ends with `row`. A row that ends with a slash and a star matches if
+ * the path contains the part before the star, so that a stored response matches too. */
 static bool
 path_is(struct span path, struct span row)
 {

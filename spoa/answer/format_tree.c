@@ -1,6 +1,8 @@
-/* Turns the rows of a format ("choices[*].delta.content") into a tree: one step a key. Built
- * when it is first asked for, and never freed. scan/text/table.c does the same for requests,
- * whose rows say other things. */
+/* Builds the tree of a format's rows ("choices[*].delta.content"), one node per key or array.
+ *
+ * A tree is built at its first use and never freed. Readers take the root from an atomic
+ * pointer; one mutex serializes builders. scan/text/table.c does the same for requests, whose
+ * rows differ. */
 #include "answer/format_tree.h"
 
 #include <pthread.h>
@@ -12,12 +14,13 @@
 
 static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
 
+/* A tree that is being built, in one block of memory. */
 struct maker {
-	struct answer_node *v; /* all of the tree; v[0] is its root */
+	struct answer_node *v; /* all nodes; v[0] is the root */
 	size_t n;
 };
 
-/* Nodes that a path may need. */
+/* Returns an upper bound on the nodes that a path needs. */
 static size_t
 steps_of(const char *path)
 {
@@ -28,7 +31,7 @@ steps_of(const char *path)
 	return n;
 }
 
-/* The tree is not const while it is made. */
+/* Casts const away. A tree is not const while it is built. */
 static struct answer_node *
 made_answer_node(const struct answer_node *n)
 {
@@ -43,7 +46,7 @@ format_member(struct maker *m, struct answer_node *n, struct span key)
 	if (c)
 		return made_answer_node(c);
 	struct answer_node *new = &m->v[m->n++];
-	/* In the order of the rows: those first that are met most. */
+	/* In the order of the rows, which have the most frequent members first. */
 	const struct answer_node **end = &n->members;
 	while (*end)
 		end = (const struct answer_node **)&made_answer_node(*end)->next;
@@ -61,8 +64,11 @@ element(struct maker *m, struct answer_node *n)
 	return made_answer_node(n->element);
 }
 
-/* path = step { "." step }; step = key [ "[*]" | "[+]" ]; "+": what is in the elements is one
- * text, the places tell nothing apart */
+/* Returns the node of a path, and adds missing nodes. Grammar:
+ *
+ *   path = step { "." step }; step = key [ "[*]" | "[+]" ]
+ *
+ * With "+" the elements form one text, and their places distinguish nothing. */
 static struct answer_node *
 node_of(struct maker *m, const char *path)
 {
@@ -81,7 +87,7 @@ node_of(struct maker *m, const char *path)
 	return n;
 }
 
-/* Whether a call, its name or its arguments are there, or below. */
+/* Sets `calls` of all nodes: true if a call, its name or its arguments are there or below. */
 static bool
 mark_calls(struct answer_node *n)
 {
@@ -116,7 +122,7 @@ build(const struct answer_format *f)
 		}
 		if (!n->rows)
 			n->rows = r;
-		/* of our own tables: rows of one path are next to each other */
+		/* in our tables, rows of one path are adjacent */
 		INVARIANT(n->rows + n->nrows == r);
 		n->nrows++;
 	}
@@ -165,7 +171,8 @@ answer_type_is(struct span type, const char *row)
 uint32_t
 answer_number(struct span literal)
 {
-	double v = strtod(literal.p, NULL); /* a byte that is no part of it comes after it */
+	/* the literal is followed by a byte of the document that ends it */
+	double v = strtod(literal.p, NULL);
 
 	return v >= 0 && v < UINT32_MAX && v == (uint32_t)v ? (uint32_t)v : UINT32_MAX;
 }

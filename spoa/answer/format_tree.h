@@ -1,4 +1,4 @@
-/* The rows of a format as a tree that its reader descends with the document. */
+/* The rows of a format as a tree, which a reader descends along with the document. */
 #ifndef ANSWER_FORMAT_TREE_H
 #define ANSWER_FORMAT_TREE_H
 
@@ -6,27 +6,29 @@
 
 #include "answer/format.h"
 
+/* A step of a path: a key of an object, or the elements of an array. */
 struct answer_node {
 	struct span key;
-	const struct answer_row
-		*rows; /* of this path, the first; NULL: only a step on the way */
+	const struct answer_row *rows; /* the first row with this path; NULL: an inner node */
 	size_t nrows;
-	const struct answer_row *call; /* its READ_CALL, which is none of them */
-	bool calls;		       /* it is a part of a call, or one is in it */
-	bool is_type;		       /* format.type's */
-	bool joined;		       /* an array whose elements are one text: [+] */
-	bool counts;		       /* usage_key_counts() */
+	const struct answer_row *call; /* the path's READ_CALL row, which is not among `rows` */
+	bool calls;		       /* a call, or a part of one, is here or below */
+	bool is_type;		       /* the path of format.type */
+	bool joined;		       /* an array whose elements form one text: [+] */
+	bool counts;		       /* usage_key_counts() of the key */
 	const struct answer_node *members, *next;
-	const struct answer_node *element; /* of an array */
+	const struct answer_node *element; /* an array's elements; NULL: none */
 };
 
-/* Any thread; lives as long as the program. NULL: out of memory. */
+/* Returns the root of the format's tree, built at the first call. Any thread. The tree is never
+ * freed. NULL: out of memory. */
 const struct answer_node *answer_tree(const struct answer_format *f);
-/* The member of that name; NULL: no row's path leads there. n may be NULL. */
+/* Returns the member with this key, or NULL if no row's path leads there. n may be NULL. */
 const struct answer_node *answer_member(const struct answer_node *n, struct span key);
-/* Whether events of this type are those that a row means: "*x": a type that has x in it. */
+/* Returns true if an event's type matches a row's `event`. "*x" matches types that contain
+ * x. */
 bool answer_type_is(struct span type, const char *row);
-/* The row of a value in an event of this type; NULL: none. n may be NULL. */
+/* Returns the row of a value in an event of this type, or NULL. n may be NULL. */
 static inline const struct answer_row *
 answer_row_of(const struct answer_node *n, struct span type)
 {
@@ -35,8 +37,8 @@ answer_row_of(const struct answer_node *n, struct span type)
 			return &n->rows[i];
 	return NULL;
 }
-/* The literal of a member of an object: 0, 0.0 and 0e1 are one number, of however many digits;
- * UINT32_MAX: it is none of a choice, item or call. */
+/* Returns the value of a JSON number that identifies a choice, item or call. 0, 0.0 and 0e1 are
+ * equal. UINT32_MAX: not such a number. */
 uint32_t answer_number(struct span literal);
 
 #endif

@@ -1,5 +1,6 @@
-/* Writes frames. Of an array the reader gives an element the blanks and the comma before it
- * (frames_array.h): the first one that goes has no comma, every other one has. */
+/* Writes frames. The reader counts the spaces and the comma before an array's element as part
+ * of the element (frames_array.h). The first element that is sent has no comma, and every later
+ * one has a comma. separate() ensures this. */
 #include "answer/frame_write.h"
 
 #include "answer/frames_array.h"
@@ -16,7 +17,7 @@ frame_writer_init(struct frame_writer *w, enum frames_kind kind)
 
 /* ---- arrays ---- */
 
-/* What is before an element: `lead` as the reader saw it. */
+/* Writes what precedes an element. `lead` is that part as the reader saw it. */
 static void
 separate(struct frame_writer *w, struct span lead, struct buf *out)
 {
@@ -51,7 +52,7 @@ pass_of_array(struct frame_writer *w, const struct frame *f, struct buf *out)
 		rest = span_cut(f->raw, lead.n, f->raw.n);
 	} else if (!f->over && span_ends(f->raw, SPAN_LIT("["))) {
 		if (w->begun)
-			return; /* ours has gone */
+			return; /* we sent a bracket already */
 		w->begun = true;
 	} else if (!f->over && span_ends(f->raw, SPAN_LIT("]"))) {
 		w->closed = true;
@@ -59,7 +60,7 @@ pass_of_array(struct frame_writer *w, const struct frame *f, struct buf *out)
 	buf_span(out, rest);
 }
 
-/* ---- frames as they came ---- */
+/* ---- unchanged frames ---- */
 
 void
 frame_pass(struct frame_writer *w, const struct frame *f, struct buf *out)
@@ -128,7 +129,7 @@ frame_rewrite(struct frame_writer *w, const struct frame *f, struct span data, s
 	return r == 0 && buf_failed(out) ? ERR_NOMEM : r;
 }
 
-/* ---- our own ---- */
+/* ---- frames of ours ---- */
 
 static void
 write_event(struct span type, struct span data, struct buf *out)

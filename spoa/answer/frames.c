@@ -1,6 +1,9 @@
-/* Cuts a stream into frames. Event streams of servers are base/codec/sse.c's; of the three
- * others the end of a frame is found here, and their bytes are kept until it has come. A frame
- * that lies whole in the input is a view of it. */
+/* Cuts a stream into frames. base/codec/sse.c reads server-sent events. For the other three
+ * framings frame_end() finds the end of a frame, and take_frame() keeps the bytes until the end
+ * has arrived. A frame that is complete in the input is a view of the input, without a copy.
+ *
+ * A frame over the limit is returned in pieces. The CRC of an event stream is checked over all
+ * pieces. */
 #include "answer/frames.h"
 
 #include "answer/frames_array.h"
@@ -10,7 +13,7 @@
 #include "base/err.h"
 #include "base/scoped.h"
 
-enum { KEPT_BYTES = 16 << 10 }; /* of a block's room, from frame to frame */
+enum { KEPT_BYTES = 16 << 10 }; /* room of a block that is kept between frames */
 
 void
 frames_init(struct frames *f, enum frames_kind kind, size_t cap_bytes)
@@ -28,7 +31,7 @@ frames_free(struct frames *f)
 	buf_free(&f->block);
 }
 
-/* ---- what a frame says ---- */
+/* ---- meaning of a frame ---- */
 
 static int
 read_message(struct frame *out)
@@ -46,7 +49,7 @@ read_message(struct frame *out)
 	return FRAME_WHOLE;
 }
 
-/* With out->raw a whole frame. */
+/* Sets the meaning of out->raw, a complete frame. Returns FRAME_WHOLE or an error. */
 static int
 interpret(const struct frames *f, struct frame *out)
 {
@@ -66,10 +69,10 @@ interpret(const struct frames *f, struct frame *out)
 	return FRAME_WHOLE;
 }
 
-/* ---- where a frame ends ---- */
+/* ---- end of a frame ---- */
 
-/* The length of the message under way, as soon as its prelude is there. FRAME_MORE: it is not;
- * FRAME_WHOLE: it is known. */
+/* Reads the length of the current message from its prelude. Returns FRAME_MORE if the prelude
+ * is incomplete, FRAME_WHOLE if the length is known, or an error. */
 static int
 message_length(struct frames *f, struct span *in)
 {
@@ -91,7 +94,8 @@ message_length(struct frames *f, struct span *in)
 	return eventstream_prelude(prelude, &f->message.total) ? ERR_SYNTAX : FRAME_WHOLE;
 }
 
-/* How many bytes of `in` belong to the frame under way; *ends: it ends with them. */
+/* Returns how many bytes of `in` belong to the current frame. Sets *ends if the frame ends with
+ * them. */
 static size_t
 frame_end(struct frames *f, struct span in, bool *ends, int *err)
 {
@@ -112,7 +116,8 @@ frame_end(struct frames *f, struct span in, bool *ends, int *err)
 	}
 }
 
-/* A piece of a frame over the cap goes out. Its CRC is that of all pieces. */
+/* Adds a piece of a frame over the limit to the CRC, and compares the CRC after the last piece.
+ * The last four bytes of a message are its CRC. Returns 0 or ERR_SYNTAX. */
 static int
 check_piece(struct frames *f, const struct frame *out)
 {
@@ -140,7 +145,7 @@ piece(struct frames *f, struct frame *out, bool ends)
 		size_t n = frames_array_element(out->raw).n;
 		bool bracket = f->array.at == ARRAY_BEGUN || f->array.at == ARRAY_CLOSED;
 		if (bracket || out->raw.n - n > f->cap_bytes)
-			return ERR_SYNTAX; /* blanks without end */
+			return ERR_SYNTAX; /* too many spaces */
 	}
 	out->over = true;
 	out->over_begins = !f->over;
@@ -149,7 +154,7 @@ piece(struct frames *f, struct frame *out, bool ends)
 	return check_piece(f, out) ? ERR_SYNTAX : FRAME_OVER;
 }
 
-/* The bytes up to the frame's end, or all there are. */
+/* Takes the bytes up to the frame's end, or all of them. */
 static int
 take_frame(struct frames *f, struct span *in, struct frame *out)
 {
@@ -259,7 +264,7 @@ frames_end(struct frames *f, struct frame *out)
 
 /* ---- Bedrock's invoke streams ---- */
 
-/* The string that is the member `bytes` of an object; ERR_NOTFOUND. */
+/* Finds the string member `bytes` of an object. Returns 0, ERR_NOTFOUND or ERR_NOMEM. */
 static int
 find_bytes(struct arena *a, struct span in, struct json_event *found)
 {

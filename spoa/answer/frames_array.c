@@ -1,12 +1,13 @@
-/* RFC 8259 section 5 as far as it takes to tell elements apart: strings, containers, commas.
- * What is inside an element is for a JSON reader; but containers must match here too, so that
- * both see the same elements. */
+/* Reads as much of RFC 8259 section 5 as is needed to separate elements: strings, containers
+ * and commas. A JSON reader checks the inside of an element. Brackets must match here too, so
+ * that both readers find the same elements. */
 #include "answer/frames_array.h"
 
 #include "base/ascii.h"
 #include "base/err.h"
 
-/* Notes the kind of the bracket that was just opened. Returns false if it is too deep. */
+/* Notes the kind of the bracket that was just opened. Returns false if the nesting is too
+ * deep. */
 static bool
 note_kind(struct frames *f, bool object)
 {
@@ -22,7 +23,7 @@ note_kind(struct frames *f, bool object)
 	return true;
 }
 
-/* Returns true if the bracket that was just closed has its kind. */
+/* Returns true if the bracket that was just closed has the kind of its opening bracket. */
 static bool
 closes_kind(const struct frames *f, bool object)
 {
@@ -32,7 +33,7 @@ closes_kind(const struct frames *f, bool object)
 	return (f->array.objects[at / 64] >> at % 64 & 1) == object;
 }
 
-/* A byte of an object, array or string. */
+/* Reads a byte of an object, array or string. Returns 0 or ERR_SYNTAX. */
 static int
 element(struct frames *f, char c)
 {
@@ -49,7 +50,7 @@ element(struct frames *f, char c)
 	return fine ? 0 : ERR_SYNTAX;
 }
 
-/* A byte between elements that is no blank. */
+/* Reads a byte between elements that is not a space. Returns 0 or ERR_SYNTAX. */
 static int
 between(struct frames *f, char c)
 {
@@ -80,7 +81,7 @@ frames_array_end(struct frames *f, struct span in, bool *ends, int *err)
 	*err = 0;
 	*ends = f->array.at == ARRAY_CLOSED;
 	if (*ends) {
-		/* Blanks after it need not wait for what follows. */
+		/* Spaces after the array are a frame at once, without waiting for more. */
 		i = span_past(span_cut(in, 0, f->cap_bytes), 0, is_space);
 		*err = i == 0 ? ERR_SYNTAX : 0;
 		return i;
@@ -89,7 +90,7 @@ frames_array_end(struct frames *f, struct span in, bool *ends, int *err)
 		char c = in.p[i];
 		if (f->array.at == ARRAY_SCALAR) {
 			if (is_space(c) || c == ',' || c == ']') {
-				f->array.at = ARRAY_AFTER; /* c is of the next frame */
+				f->array.at = ARRAY_AFTER; /* c belongs to the next frame */
 				*ends = true;
 				return i;
 			}

@@ -1,14 +1,15 @@
-/* Where the elements of a JSON array end, whatever is in them. For frames.c alone. */
+/* Finds the ends of a JSON array's elements. For frames.c alone. */
 #ifndef ANSWER_FRAMES_ARRAY_H
 #define ANSWER_FRAMES_ARRAY_H
 
 #include "answer/frames.h"
 
-/* How many bytes of `in` belong to the frame under way; *ends: it ends with them. A frame is
- * the opening bracket, an element with the blanks and the comma before it, the closing bracket,
- * or blanks after that. ERR_SYNTAX in *err: there is no way to go on. */
+/* Returns how many bytes of `in` belong to the current frame, and sets *ends if the frame ends
+ * with them. A frame is the opening bracket; or an element with the spaces and the comma before
+ * it; or the closing bracket; or spaces after that. Sets *err to ERR_SYNTAX if the array is
+ * invalid, else to 0. */
 size_t frames_array_end(struct frames *f, struct span in, bool *ends, int *err);
-/* An element's frame without the blanks and the comma before it. */
+/* Returns an element's frame without the spaces and the comma before it. */
 struct span frames_array_element(struct span raw);
 
 #endif

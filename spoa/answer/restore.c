@@ -1,42 +1,52 @@
-/* What is held is read again with what comes next: at most RESTORE_HELD_MOST bytes, so the work
- * is linear in the text. A string of arguments that waits for its end is not read again: it is
- * there twice, as it came and with its values. Separate from scan/text/spelling.c, which knows what
- * a placeholder looks like and nothing of pieces. */
+/* Replaces placeholders in text that arrives in pieces.
+ *
+ * advance() walks the text and asks spelling_at() at each byte that may begin a placeholder. An
+ * undecided rest of at most RESTORE_HELD_MOST bytes is kept in `held` and read again with the
+ * next piece, so the work is linear in the text. A string of arguments that waits for its end
+ * is not read again: `waits` has it both as it came and with its values. url_place.c determines
+ * whether the text is in a URL, and the layers determine how a value is escaped.
+ * scan/text/spelling.c knows the spellings of placeholders, and nothing of pieces.
+ *
+ * Example: with <CITY_1> = Bern, the pieces "in <CI" and "TY_1>!" become "in " and "Bern!". */
 #include "answer/restore.h"
 
 #include "base/ascii.h"
 #include "base/err.h"
 #include "base/mem.h"
 
-/* JSON in a string of JSON in a string and so on: deeper is text. Each layer may double the escapes of a value. */
+/* JSON strings inside JSON strings; deeper ones are plain text. Each level may double the
+ * escapes of a value. */
 enum { JSON_LAYERS = 4 };
 
-/* A string, which may be JSON. */
+/* State of a string that may contain JSON. */
 struct json_layer {
-	unsigned seen; /* how many characters other than blanks came; counted up to 2 */
-	bool maybe, json;    /* it begins as JSON does */
-	bool string, escape; /* in a string of that; after a backslash there */
+	unsigned seen;	     /* characters other than spaces, counted up to 2 */
+	bool maybe, json;    /* the first character fits JSON; the first two do */
+	bool string, escape; /* inside a string of that JSON; after a backslash there */
 };
 
 struct restorer {
 	const struct vault *vault;
 	unsigned level;
-	bool value; /* the text is one string, decoded */
+	bool value; /* the text is one decoded string */
 	size_t count, held_n, left;
 	struct url_place url;
-	struct { /* of JSON, which string the text is in */
+	struct { /* level > 0: the string that the text is in */
 		bool string;
-		struct json_layer layers[JSON_LAYERS]; /* that string, the one in it, … */
+		/* that string, the string in it, and so on */
+		struct json_layer layers[JSON_LAYERS];
 	} in;
-	bool begun, text; /* of arguments: something has come; it is no JSON, but one string */
-	bool ended, had_url; /* a string, with this unit; a URL or a host was in it */
-	struct {	     /* a string of them, from its first placeholder on */
+	/* arguments: text has arrived; the text is not JSON but one string */
+	bool begun, text;
+	bool ended, had_url; /* a string ended with this unit; the string had a URL or a host */
+	/* a string of arguments that waits, from its first placeholder on */
+	struct {
 		size_t most;
-		bool on, stays; /* it waits; nothing is put back into it */
+		bool on, stays; /* it waits; its placeholders stay */
 		struct buf as_is, restored;
 		size_t count;
 	} waits;
-	struct { /* what may be a placeholder that nobody was given: "<" and its name so far */
+	struct { /* a possible unknown placeholder: "<" and its name so far */
 		bool on;
 		size_t n, count;
 		char name[SPELLING_NAME_MOST];
@@ -112,7 +122,7 @@ restorer_unknown(const struct restorer *r)
 	return r->unknown.count;
 }
 
-/* Counts what passes and is spelled as we spell placeholders, however it was cut. */
+/* Counts unknown placeholders in the text that is sent, in our own spelling, across pieces. */
 static void
 count_unknown(struct restorer *r, struct span text)
 {
@@ -139,8 +149,8 @@ count_unknown(struct restorer *r, struct span text)
 	}
 }
 
-/* The first two characters of a string, blanks aside, say whether it is JSON: {" or {} or an
- * array of strings, objects or arrays. "[see above] he said" is not. */
+/* Reads the first two characters of a string, without spaces. The string is JSON if they are {"
+ * or {} or begin an array of strings, objects or arrays. "[see above]" is not JSON. */
 static void
 note_beginning(struct json_layer *l, int c)
 {
@@ -152,7 +162,7 @@ note_beginning(struct json_layer *l, int c)
 		l->json = l->maybe && (c == '"' || c == '{' || c == '[');
 }
 
-/* A character of the outermost string, decoded once for each layer that it is in. */
+/* Reads a character of the outermost string. Each layer decodes it once for the next one. */
 static void
 note_layers(struct restorer *r, int c)
 {
@@ -177,7 +187,7 @@ note_layers(struct restorer *r, int c)
 	}
 }
 
-/* In so many strings of JSON, each in the one before it. */
+/* Returns how many strings of JSON are around the place, each inside the previous one. */
 static unsigned
 layers_deep(const struct restorer *r)
 {
@@ -188,8 +198,8 @@ layers_deep(const struct restorer *r)
 	return n;
 }
 
-/* Arguments that do not begin as JSON does are one string: servers pass on what a model wrote.
- */
+/* Determines whether the arguments are JSON. Servers pass on what a model wrote, so arguments
+ * that do not begin as JSON are treated as one string. */
 static void
 begin_arguments(struct restorer *r, int c)
 {
@@ -199,8 +209,8 @@ begin_arguments(struct restorer *r, int c)
 	r->text = c != '{' && c != '[' && c != '"';
 }
 
-/* A unit of the text: the character it spells, and whether it was escaped. What is between
- * strings is looked at as one. */
+/* Notes a unit of the text: the character that it stands for, and whether it was escaped. The
+ * text between two strings is treated as a string. */
 static void
 note_unit(struct restorer *r, int c, bool escaped)
 {
@@ -229,7 +239,8 @@ pass_text(struct restorer *r, struct span text, struct buf *out)
 		buf_span(&r->waits.restored, text);
 }
 
-/* It need not wait any more: with its values, or as it came. */
+/* Ends the wait of a string and appends it: with its values, or as it came if `stays` or if it
+ * is too long. */
 static void
 wait_no_more(struct restorer *r, bool stays, struct buf *out)
 {
@@ -244,7 +255,8 @@ wait_no_more(struct restorer *r, bool stays, struct buf *out)
 	r->waits.count = 0;
 }
 
-/* `in` goes to the end of a unit of it, and from *from on has not gone. */
+/* Ends the wait if the string ended, has a URL, or is too long. `in` ends with a unit of the
+ * string; its bytes from *from on have not been passed on. */
 static void
 look_at_string(struct restorer *r, struct span in, size_t *from, struct buf *out)
 {
@@ -265,7 +277,7 @@ put_back(struct restorer *r, const struct spelling *s, struct span spelling, str
 {
 	struct buf *to = r->waits.on ? &r->waits.restored : out;
 	unsigned deep = layers_deep(r);
-	/* JSON's escapes of a placeholder there are those of the string that it is in */
+	/* JSON escapes of the placeholder belong to the string around it */
 	enum spelling_escape escape =
 		deep && s->escape == ESCAPE_JSON ? ESCAPE_NONE : s->escape;
 
@@ -279,7 +291,8 @@ put_back(struct restorer *r, const struct spelling *s, struct span spelling, str
 		note_beginning(&r->in.layers[deep], 'x');
 }
 
-/* How long the byte or escape at the beginning of `in` is; 0: more is needed. */
+/* Notes the byte or escape at the beginning of `in` and returns its length, or 0 if more text
+ * is needed. */
 static size_t
 step_restore(struct restorer *r, struct span in, bool final)
 {
@@ -306,7 +319,7 @@ step_restore(struct restorer *r, struct span in, bool final)
 	return n;
 }
 
-/* In a URL it stays as the model wrote it. */
+/* Leaves a placeholder as the model wrote it, because it is in a URL. */
 static void
 leave(struct restorer *r, struct span spelling)
 {
@@ -326,12 +339,13 @@ stays(const struct restorer *r)
 						(r->url.mode == URL_CALL && r->url.found));
 }
 
-/* On to the next byte that may begin a placeholder, or says which string the text is in. */
+/* Returns the offset of the next byte that may begin a placeholder or a string, from `at` on.
+ * Bytes in between are noted for the URL. */
 static size_t
 past_plain(struct restorer *r, struct span in, size_t at)
 {
-	bool all = r->value ||
-		   (r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN));
+	bool all =
+		r->value || (r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN));
 
 	for (; !all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
 		(r->level == 0 || in.p[at] != '"');
@@ -341,7 +355,7 @@ past_plain(struct restorer *r, struct span in, size_t at)
 	return at;
 }
 
-/* Passes on what can be decided; how many bytes of `in` that are. */
+/* Passes on the text that can be decided, and returns its length. */
 static size_t
 advance(struct restorer *r, struct span in, bool final, struct buf *out)
 {
@@ -366,7 +380,8 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 		}
 		if (found > 0) {
 			pass_text(r, span_cut(in, from, at), out);
-			/* all of a string of a call's is looked at before */
+			/* a string of a call is read to its end before values are put into
+			 * it */
 			r->waits.on |= r->url.mode == URL_CALL && !vault_urls(r->vault);
 			put_back(r, &s, span_cut(rest, 0, s.raw), out);
 			from = at += s.raw;
@@ -398,7 +413,7 @@ restorer_feed(struct restorer *r, struct span text, struct buf *out)
 			size_t n = advance(r, text, false, out);
 			INVARIANT(n <= text.n);
 			r->held_n = text.n - n;
-			/* no spelling is as long */
+			/* no spelling is that long */
 			if (r->held_n > sizeof(r->held)) {
 				r->held_n = 0;
 				return ERR_LIMIT;

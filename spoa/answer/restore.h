@@ -1,6 +1,6 @@
-/* Placeholders put back into text that comes in pieces: what goes out depends on the text
- * alone, not on where it was cut. Text is held only while it may be the beginning of one of the
- * vault's placeholders, however spelled (scan/text/spelling.h). owner: worker. */
+/* Replaces placeholders with their values in text that arrives in pieces. The output depends on
+ * the text alone, not on its pieces. Text is held back only while it may be the beginning of
+ * one of the vault's placeholders, in any spelling (scan/text/spelling.h). owner: worker. */
 #ifndef ANSWER_RESTORE_H
 #define ANSWER_RESTORE_H
 
@@ -9,48 +9,54 @@
 #include "base/buf.h"
 
 enum {
-	/* bytes a restorer holds at most, but for strings of arguments */
+	/* bytes that a restorer holds back at most, not counting strings of arguments */
 	RESTORE_HELD_MOST = SPELLING_MOST + 64,
 };
 
-/* What the text is, and so how a value is written into it. */
+/* The kind of text, which determines how a value is written. */
 enum restore_form {
 	RESTORE_TEXT,
-	/* JSON (the arguments of a tool call), or the inside of a string of it. A string that
-	 * is itself JSON is seen: values in a string of that are escaped once more, and so on. */
+	/* JSON, such as a tool call's arguments, or the inside of one of its strings. A string
+	 * that is JSON itself is recognized, and values in its strings are escaped once more,
+	 * up to four levels. */
 	RESTORE_JSON,
-	RESTORE_JSON2, /* that in a string of JSON, as it is spelled there */
-	/* A string of a tool call's arguments, decoded. JSON in it is seen as in RESTORE_JSON. */
+	RESTORE_JSON2, /* JSON inside a JSON string, as it is spelled there */
+	/* One string of a tool call's arguments, decoded. JSON in it is recognized as in
+	 * RESTORE_JSON. */
 	RESTORE_VALUE,
 };
 
-/* One for each channel (choice, block, tool call) of an answer. */
+/* State of one channel (choice, block, tool call) of a response. */
 struct restorer;
 
-/* The vault must live as long as it. NULL: out of memory. */
+/* Returns a new restorer, or NULL if memory is out. The vault must outlive it. */
 struct restorer *restorer_new(const struct vault *v, enum restore_form form);
+/* Frees `*r`, which may be NULL, and sets it to NULL. */
 void restorer_free(struct restorer **r);
-/* The text is what a tool is called with, by itself or as strings of JSON: into a string that
- * holds a URL or a host nothing is put back, before it or after it. So a string is held from
- * its first placeholder to its end, `most` bytes of it: in a longer one they stay. `kept`: the
- * tool keeps what it gets, and only into the URL itself nothing is put back. */
+/* States that the text is a tool's arguments, or a string of them. If a string contains a URL
+ * or a host, no value is put into that string, before or after the URL. Therefore a string is
+ * held back from its first placeholder to its end, up to `most` bytes; in a longer one the
+ * placeholders stay. `kept`: the tool only stores its input, so just the URL itself gets no
+ * values. */
 void restorer_arguments(struct restorer *r, bool kept, size_t most);
-/* The text goes on from another one, which ended in such a place (url_place.h): clients join
- * them. Not for JSON. */
+/* States that the text continues another one, which ended at `from` (url_place.h), because
+ * clients join both. Ignored for JSON. */
 void restorer_goes_on(struct restorer *r, const struct url_place *from);
-/* Where what was fed ends, but for what is held. */
+/* Returns the place after the text that was fed, without the part that is held back.
+ * Borrowed. */
 const struct url_place *restorer_place(const struct restorer *r);
-/* Appends what of the text may go, placeholders replaced. 0, ERR_NOMEM, ERR_LIMIT: it cannot be
- * decided within what is held. */
+/* Appends the text that is decided, with values instead of placeholders. Returns 0, ERR_NOMEM,
+ * or ERR_LIMIT if RESTORE_HELD_MOST bytes do not suffice to decide. */
 int restorer_feed(struct restorer *r, struct span text, struct buf *out);
-/* The channel ends: appends what is held. 0, ERR_NOMEM. */
+/* Ends the channel and appends the text that was held back. Returns 0 or ERR_NOMEM. */
 int restorer_end(struct restorer *r, struct buf *out);
-/* Bytes held now, and placeholders put back so far. */
+/* Return the number of bytes held back now, and of placeholders replaced so far. */
 size_t restorer_held(const struct restorer *r);
 size_t restorer_count(const struct restorer *r);
-/* Placeholders that stay, because nobody here was given them (vault_count_unknown()). */
+/* Returns the number of placeholders that stay because the vault does not have them
+ * (vault_count_unknown()). */
 size_t restorer_unknown(const struct restorer *r);
-/* Placeholders that stay, because they are in URLs (url_place.h). */
+/* Returns the number of placeholders that stay because they are in URLs (url_place.h). */
 size_t restorer_left(const struct restorer *r);
 
 #endif

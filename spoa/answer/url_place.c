@@ -1,13 +1,20 @@
-/* Character by character, since answers come in pieces. Separate from restore.c, which knows
- * what a placeholder is. */
+/* Finds URLs in text, byte by byte, since responses arrive in pieces.
+ *
+ * url_place_step() first joins full-width characters (URL_CALL), then step_spelled() decodes
+ * references such as &#47;, and step_url() advances the state machine of url_place.h. In state
+ * OUT, step_out() looks for the beginning of a URL: a text of `begins`, a share, a host name
+ * with a port or path, or an address. Uses no memory beyond struct url_place.
+ *
+ * Example: in "see [x](https://a.org/b) now" the state is FRESH after "](", IN from the "h" on,
+ * and OUT after ")". */
 #include "answer/url_place.h"
 
 #include "base/ascii.h"
 
-/* What a URL comes after, by its last character: a scheme is a part of it. */
+/* Texts that a URL follows, compared at their last byte. A scheme is part of the URL. */
 static const struct {
 	const char *text;
-	bool scheme, html; /* html: only where there are tags; code has such names too */
+	bool scheme, html; /* html: only after a tag, since code has such names too */
 } begins[] = {
 	{ "http:", true, false },
 	{ "https:", true, false },
@@ -18,7 +25,7 @@ static const struct {
 	{ "data:", true, false },
 	{ "script:", true, false }, /* javascript: */
 	{ "//", true, false },
-	{ "www.", true, false }, /* a link to who shows it */
+	{ "www.", true, false }, /* a client that shows the text makes it a link */
 	{ "dev/tcp/", true, false },
 	{ "dev/udp/", true, false },
 	{ "@import", false, false },
@@ -38,7 +45,7 @@ static const struct {
 	{ "debase=", false, true }, /* codebase */
 	{ "cite=", false, true },
 };
-/* What HTML calls the signs of a URL (WHATWG HTML 13.5). */
+/* Names of a URL's signs in HTML (WHATWG HTML 13.5). */
 static const struct {
 	const char *name;
 	char c;
@@ -52,11 +59,11 @@ static const struct {
 	{ "rsqb", ']' },
 	{ "equals", '=' },
 };
-/* Nothing is fetched from these. */
+/* Schemes from which nothing is fetched. */
 static const char *const harmless[] = { "mailto:", "tel:" };
 enum { HARMLESS_MOST = sizeof("mailto:") - 1 };
-/* Of a call a name alone is a host's where it ends so: file names and members of code end
- * otherwise. */
+/* In a call, a name alone is a host if it ends with one of these. File names and members in
+ * code have other endings. */
 static const char *const domains[] = { ".com", ".net", ".org", ".info", ".biz", ".edu", ".gov",
 	".mil", ".arpa", ".app", ".club", ".cloud", ".dev", ".fun", ".link", ".live", ".online",
 	".page", ".pro", ".shop", ".site", ".space", ".store", ".tech", ".top", ".website",
@@ -94,9 +101,12 @@ begin_url(struct url_place *p, bool whole)
 	p->host.slashes = 0;
 }
 
-/* share = slash slash host ( slash | "?" | ":" | "@" ), one of the slashes a backslash:
- * Windows' name of a share, and a URL for browsers. Escapes in strings look so too:
- * \\nHello\\n. */
+/* Returns true if the byte completes a share:
+ *
+ *   share = slash slash host ( slash | "?" | ":" | "@" )
+ *
+ * One of the slashes is a backslash. Windows reads a share there, and browsers read a URL.
+ * Escapes in strings look similar and are excluded: \\nHello\\n. */
 static bool
 is_share(struct url_place *p, char c)
 {
@@ -119,8 +129,8 @@ is_share(struct url_place *p, char c)
 	return false;
 }
 
-/* Whether a host's name may begin with the next character: after what is no part of a path, of
- * an address or of another word. A tool takes user@host and tcp:host, too. */
+/* Returns true if a host name may begin after the byte `last`, which must not belong to a path,
+ * an address or another word. In a call, user@host and tcp:host count too. */
 static bool
 may_begin_name(const struct url_place *p, char last)
 {
@@ -129,8 +139,9 @@ may_begin_name(const struct url_place *p, char last)
 	return !last || (!strchr(parts, last) && !is_alnum(last) && !(last & 0x80));
 }
 
-/* A top-level domain is letters, two at least, or its name in ASCII (RFC 3696 2, RFC 5890
- * 2.3.2.1); or it is an address of four numbers. All of it may end with the root's dot. */
+/* Returns true if the labels end as a host name does. A top-level domain is at least two
+ * letters, or its xn-- form (RFC 3696 2, RFC 5890 2.3.2.1). Four numbers are an address. The
+ * root's dot may follow. */
 static bool
 names_host(const struct url_place *p)
 {
@@ -141,7 +152,7 @@ names_host(const struct url_place *p)
 	return p->name.dots && (p->name.letters >= 2 || p->name.puny);
 }
 
-/* One more character of the name. */
+/* Adds a byte to the name. */
 static void
 name_step(struct url_place *p, char c, bool letter)
 {
@@ -163,7 +174,8 @@ name_step(struct url_place *p, char c, bool letter)
 		p->name.hex &= is_hex(c);
 }
 
-/* An address as one number, of nine digits or ten, or 0x and seven or eight. */
+/* Returns true if the name is an address written as one number: nine or ten digits, or 0x and
+ * seven or eight hex digits. */
 static bool
 is_number(const struct url_place *p)
 {
@@ -171,8 +183,8 @@ is_number(const struct url_place *p)
 	       (p->name.label == 9 || p->name.label == 10);
 }
 
-/* Hexadecimal digits and colons, two of them next to each other or seven: an address of IPv6.
- */
+/* Returns true if the byte ends an IPv6 address: hex digits and colons, with two adjacent
+ * colons or seven in all. */
 static bool
 is_ipv6(struct url_place *p, char c)
 {
@@ -190,8 +202,8 @@ is_ipv6(struct url_place *p, char c)
 	return is;
 }
 
-/* Four numbers, or a name in a domain of the table: a host without anything after it. An
- * address of mail is none. */
+/* Returns true if the name is a host without anything after it: four numbers, or a name in one
+ * of `domains`. A mail address is not a host. */
 static bool
 is_host_alone(const struct url_place *p)
 {
@@ -205,14 +217,15 @@ is_host_alone(const struct url_place *p)
 	return false;
 }
 
-/* A letter, a digit or a hyphen of a host's name; of a call's arguments also an underscore. */
+/* Returns true for a letter, digit or hyphen of a host name; in a call also for an
+ * underscore. */
 static bool
 is_name_part(const struct url_place *p, char c)
 {
 	return is_alnum(c) || (c & 0x80) || c == '-' || (p->mode == URL_CALL && c == '_');
 }
 
-/* Starts a name if the byte may begin one where it stands. */
+/* Begins a name if the byte may begin one at this place. Returns false if not. */
 static bool
 begin_name(struct url_place *p, char c)
 {
@@ -226,8 +239,8 @@ begin_name(struct url_place *p, char c)
 	return true;
 }
 
-/* Returns true if a port or a path may follow the labels that were read: the labels of a host. In a call,
- * several labels are enough, or one label that is not a number. */
+/* Returns true if the labels so far are those of a host, so that a port or a path may follow.
+ * In a call, several labels are enough, or one label that is not a number. */
 static bool
 may_have_port(const struct url_place *p)
 {
@@ -235,7 +248,8 @@ may_have_port(const struct url_place *p)
 	       (p->mode == URL_CALL && (p->name.dots || (p->name.words && p->name.label > 1)));
 }
 
-/* Returns true if the byte `c`, after a name or after the colon of its port, makes the name a URL. */
+/* Returns true if the byte `c`, after a name or after the colon of its port, makes the name a
+ * URL. */
 static bool
 makes_url(const struct url_place *p, char c)
 {
@@ -249,10 +263,13 @@ makes_url(const struct url_place *p, char c)
 	       (host && call && (is_name_part(p, c) || c == '~'));
 }
 
-/* name = label 1*( "." label ) [ ":" digits ] ( "/" | "?" | "#" ), a word of its own that ends
- * as a host's name does: example.org/, but no path's a.txt/ and no address's @a.org/. Of a call
- * also one label ":" digit, name ":" path, user "@" label, and as is_host_alone() and
- * is_number() say. */
+/* Returns true if the byte completes a URL without a scheme:
+ *
+ *   name = label 1*( "." label ) [ ":" digits ] ( "/" | "?" | "#" )
+ *
+ * The name is a word of its own and ends as a host name does: example.org/, but not a.txt/ in a
+ * path or @a.org/ in an address. In a call also: label ":" digit, name ":" path, user "@"
+ * label, and names for which is_host_alone() or is_number() is true. */
 static bool
 is_named_url(struct url_place *p, char c)
 {
@@ -301,7 +318,8 @@ step_out(struct url_place *p, char c)
 		p->before = c;
 }
 
-/* Before its first character: a quote or a bracket says what ends it. */
+/* Reads a byte before a destination's first character. A quote or a bracket determines the
+ * end. */
 static void
 step_fresh(struct url_place *p, char c)
 {
@@ -324,8 +342,9 @@ is_harmless(const struct url_place *p)
 	return false;
 }
 
-/* It and nothing else: to a blank, a quote or a bracket that it did not open. In quotes to its
- * own, and an attribute's holds blanks. */
+/* Returns true if the byte ends the URL itself (URL_KEPT): a space, a quote, or a bracket that
+ * the URL did not open. In quotes only the closing quote ends it, and an attribute's value may
+ * contain spaces. */
 static bool
 ends_itself(struct url_place *p, char c)
 {
@@ -340,8 +359,9 @@ ends_itself(struct url_place *p, char c)
 	return strchr(")]}", c) && p->brackets-- == 0;
 }
 
-/* In quotes a URL may hold blanks. In a sentence it ends at an empty line at the latest; an
- * attribute goes on, and what a program adds to a string up to the end of its line. */
+/* Returns true if the byte ends the URL. In quotes a URL may contain spaces. It ends at an
+ * empty line at the latest, except in an attribute. A string that code appends lasts to the end
+ * of its line. */
 static bool
 step_in(struct url_place *p, char c)
 {
@@ -355,7 +375,7 @@ step_in(struct url_place *p, char c)
 	return p->close ? c == p->close || (line && !p->value) : blank || c == '<' || c == '>';
 }
 
-/* After a URL in quotes: "…" + x, "…" % x, "…".format(x). */
+/* Reads a byte after a quoted URL: "…" + x, "…" % x and "…".format(x) extend the URL. */
 static void
 step_join(struct url_place *p, char c)
 {
@@ -400,8 +420,8 @@ step_url(struct url_place *p, char now)
 	case URL_IN:
 		ends = step_in(p, now);
 		none = now == ':' && is_harmless(p);
-		/* A scheme alone ("Profile: ") is none; a destination is one once it can be
-		 * no mailto:. */
+		/* A scheme alone ("Profile: ") is not a URL. A destination counts once it is
+		 * too long for "mailto:". */
 		if (p->whole)
 			p->found |= !ends;
 		else
@@ -420,9 +440,12 @@ step_url(struct url_place *p, char now)
 
 /* ---- characters in other spellings ---- */
 
-/* reference = "&#" digits [ ";" ] | "&#x" hexdigits [ ";" ] | "&" name ";"
- *           | "\u" 4 hexdigits | "\x" 2 hexdigits
- * True where c is a part of one; *done: it is at its end, before c or with it. */
+/* Reads a byte of a character reference:
+ *
+ *   reference = "&#" digits [ ";" ] | "&#x" hexdigits [ ";" ] | "&" name ";"
+ *             | "\u" 4 hexdigits | "\x" 2 hexdigits
+ *
+ * Returns true if c is part of one. Sets *done if the reference ends before c or with c. */
 static bool
 spell(struct url_place *p, char c, bool *done)
 {
@@ -470,7 +493,7 @@ spell(struct url_place *p, char c, bool *done)
 	}
 }
 
-/* The character that the reference means; 0: none that is looked for. */
+/* Returns the character that the reference stands for, or 0 if it is of no interest. */
 static char
 spelled(const struct url_place *p)
 {
@@ -484,7 +507,7 @@ spelled(const struct url_place *p)
 	return 0;
 }
 
-/* A reference that is whole counts as the character that it spells. */
+/* Advances by a byte. A complete reference counts as the character that it stands for. */
 static void
 step_spelled(struct url_place *p, char c)
 {
@@ -504,7 +527,7 @@ step_spelled(struct url_place *p, char c)
 	}
 	if (done || !part)
 		p->ref.at = REF_NONE;
-	/* The last digit of \u002f and the ; of &#47; are used up. */
+	/* The last digit of \u002f and the ; of &#47; are consumed. */
 	if (stands && (part || c == ';'))
 		return;
 	if (was && !part && (c == '&' || c == '\\')) {
@@ -514,7 +537,8 @@ step_spelled(struct url_place *p, char c)
 	step_url(p, c);
 }
 
-/* A letter or sign of full width, or another dot, as hosts are read (UTS #46); 0: none. */
+/* Returns the ASCII form of a full-width character or of another dot, as host names are read
+ * (UTS #46). 0: none. */
 static char
 narrow(uint32_t c)
 {

@@ -1,58 +1,65 @@
-/* Whether a text is part of a URL: an image or a link that shows itself fetches what its URL
- * says, from a host that who wrote the URL has chosen. Meant for models' answers, which may be
- * anything: it reads Markdown's destinations, attributes of HTML, url() of CSS, and whatever
- * begins as a scheme or with two slashes, and rather takes too much for a URL than too little.
- */
+/* Determines whether a text is part of a URL. An image or link in a shown text fetches its URL,
+ * from a host that the author of the URL chose, so a value in a URL may leak. The text is a
+ * model's and may be anything. The parser recognizes destinations in Markdown, attributes of
+ * HTML, url() of CSS, and all text that begins with a scheme or two slashes. In doubt it takes
+ * text for a URL. */
 #ifndef ANSWER_URL_PLACE_H
 #define ANSWER_URL_PLACE_H
 
 #include "base/span.h"
 
-/*    OUT ──(a scheme, //, www.)──────→ IN ──(a blank, what closes it, mailto:)──→ OUT
- *     └──( ](  ]:  src=  url( )→ FRESH ─┘ └──(its quote)→ JOIN ──( + % .f )→ IN
- *                                                          └──(else)→ OUT  */
+/* The place after the bytes read so far. States:
+ *
+ *      OUT ──(a scheme, //, www.)──────→ IN ──(a space, the closing sign, mailto:)──→ OUT
+ *      └──( ](  ]:  src=  url( )→ FRESH ─┘ └──(its quote)→ JOIN ──( + % .f )→ IN
+ *                                                           └──(else)→ OUT
+ *
+ * FRESH is before the first character of a destination. JOIN is after a quoted URL, to which
+ * code may append a string. A struct of zeros is the beginning of a text. */
 struct url_place {
 	enum { URL_OUT, URL_FRESH, URL_IN, URL_JOIN } at;
-	/* Whose text it is: somebody's who shows it; a tool's, which may send what it gets to
-	 * any host that it finds in it: `found` is asked for; or a tool's that keeps it as it
-	 * is, a URL and what is around it. */
+	/* The reader of the text. URL_SHOWN: a program that shows it. URL_CALL: a tool, which
+	 * may send its input to any host named in it, so `found` counts. URL_KEPT: a tool that
+	 * stores the input, both URLs and the text around them. */
 	enum { URL_SHOWN, URL_CALL, URL_KEPT } mode;
-	bool found;	   /* a URL, with something in it, or a host has come */
-	bool whole;	   /* it began with a scheme or a host */
-	unsigned brackets; /* that a URL opened; URL_KEPT */
-	char close;	/* what ends it; 0: a blank or a bracket */
-	char before;	/* the word under way */
-	unsigned bytes; /* of it */
-	bool html;	/* a tag has begun somewhere: what follows is read as a browser does */
-	bool based;    /* one that says what all destinations are below: none is the caller's */
-	bool value;    /* an attribute's: in quotes it ends with them alone */
-	bool joined;   /* to a string that is one: up to the end of the line */
-	uint64_t tail; /* the last eight characters, small letters */
-	uint64_t word; /* the same without blanks: a browser skips them before an = */
-	struct {       /* a host's name without a scheme, so far */
+	bool found;	   /* a host, or a URL that is not empty, has been read */
+	bool whole;	   /* the URL began with a scheme or a host */
+	unsigned brackets; /* brackets that the URL opened; URL_KEPT */
+	char close;	   /* the byte that ends the URL; 0: a space or a bracket */
+	char before;	   /* the last byte before the current word */
+	unsigned bytes;	   /* length of the current word */
+	bool html;	   /* a tag has begun, so the rest is read as a browser reads HTML */
+	/* <base> sets the start of all destinations: any of them may go to a foreign host */
+	bool based;
+	bool value;    /* an attribute's value: if quoted, only its quote ends it */
+	bool joined;   /* joined to a string that is a URL: lasts to the end of the line */
+	uint64_t tail; /* the last eight bytes, in lower case */
+	uint64_t word; /* likewise without spaces, since a browser skips those before an = */
+	struct {       /* state of a host name without a scheme */
 		enum { NAME_NONE, NAME_LABELS, NAME_PORT } at;
-		unsigned dots, label; /* bytes since the last one */
-		unsigned letters;     /* likewise, and nothing else */
-		bool puny;	      /* they begin with xn-- */
-		bool words;	      /* not all of it is digits and dots */
-		bool root;	      /* a host's without its last dot */
-		bool mailbox, user;   /* it comes after an @; and that after a user */
-		bool hex;	      /* it begins with 0x, and is digits */
-		uint64_t end;	      /* its last eight characters, but for the root's dot */
+		unsigned dots, label; /* dots, and bytes since the last one */
+		unsigned letters;     /* letters since the last dot, if nothing else came */
+		bool puny;	      /* the label begins with xn-- */
+		bool words;	      /* the name has more than digits and dots */
+		bool root;	      /* a host name that ends with the root's dot */
+		bool mailbox, user;   /* follows an @; follows a user and an @ */
+		bool hex;	      /* the label begins with 0x, and hex digits follow */
+		/* the last eight bytes of the name, without the root's dot */
+		uint64_t end;
 	} name;
-	struct { /* an address of IPv6, so far; URL_CALL */
+	struct { /* state of an IPv6 address; URL_CALL */
 		bool other, digits, pair;
 		unsigned colons;
 	} v6;
-	struct { /* bytes of what may be a character of full width; URL_CALL */
+	struct { /* bytes that may begin a full-width character; URL_CALL */
 		unsigned n;
 		unsigned char bytes[2];
 	} wide;
-	struct { /* \\host, so far */
+	struct { /* state of \\host */
 		unsigned slashes, n;
 		bool backslash, dotted, maybe_escape;
 	} host;
-	struct { /* a character that is spelled &#47; or \u002f, and what was before it */
+	struct { /* state of a character written as &#47; or \u002f, and the state before it */
 		enum {
 			REF_NONE,
 			REF_AMP,
@@ -70,15 +77,16 @@ struct url_place {
 	} ref;
 };
 
-/* On by a byte; below 0: by a character that is not ASCII, -1 any, else its code, negative. */
+/* Advances by a byte. A negative `c` is a character outside of ASCII: -1 for any, else its
+ * negated code point. */
 void url_place_step(struct url_place *p, int c);
-/* What comes next is a part of a URL that has begun. */
+/* Returns true if the next byte would be part of a URL that has begun. */
 static inline bool
 url_place_inside(const struct url_place *p)
 {
 	return p->at == URL_IN;
 }
-/* True where a URL or a host has come, if the text ends here. */
+/* Returns true if a URL or host was found, assuming that the text ends here. */
 bool url_place_found(const struct url_place *p);
 
 #endif

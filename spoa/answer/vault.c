@@ -1,5 +1,8 @@
-/* A tree of names, a letter a node: a text that comes in pieces is compared with all
- * placeholders at once, and is held only while one of them may go on. */
+/* The placeholders' names as a tree with one character per node. Text that arrives in pieces is
+ * compared with all placeholders at once, and is held back only while one of them may continue.
+ *
+ * Example: with <EMAIL_1> and <EMAIL_2> the tree is E-M-A-I-L-_, then the nodes 1 and 2 with a
+ * value each. Memory is bounded by CAP_VAULT_BYTES, which vault_add() checks. */
 #include "answer/vault.h"
 
 #include "base/ascii.h"
@@ -9,9 +12,10 @@
 #include "base/mem.h"
 #include "scan/detect/detect.h"
 
+/* A character of a name. Nodes refer to each other by index. */
 struct node {
-	uint32_t child, sibling; /* 0: none */
-	uint32_t value;		 /* in `values` + 1; 0: no name ends here */
+	uint32_t child, sibling; /* index; 0: none */
+	uint32_t value;		 /* index in `values` plus 1; 0: no name ends here */
 	char c;
 };
 
@@ -22,13 +26,13 @@ struct value {
 enum { ROOT = 1, FIRST_NODES = 64, FIRST_VALUES = 8 };
 
 struct vault {
-	struct node *nodes; /* the first one is nobody's */
+	struct node *nodes; /* nodes[0] is unused, nodes[ROOT] is the root */
 	size_t nnodes, nodes_room;
 	struct value *values;
 	size_t nvalues, values_room;
 	struct buf text;
 	bool urls;
-	const struct detect_rules *rules; /* vault_count_unknown() */
+	const struct detect_rules *rules; /* vault_count_unknown(); NULL: none */
 	bool alone;
 };
 
@@ -130,7 +134,7 @@ vault_value(const struct vault *v, uint32_t node)
 	return span_cut(buf_view(&v->text), value->at, value->at + value->n);
 }
 
-/* Twice the room for an array of mem_get's. */
+/* Doubles the room of an array from mem_get(). Returns false if memory is out. */
 static bool
 grow_vault(void *array, size_t *room, size_t first, size_t size)
 {
@@ -145,7 +149,7 @@ grow_vault(void *array, size_t *room, size_t first, size_t size)
 	return true;
 }
 
-/* 0: out of memory. */
+/* Adds a child and returns its index, or 0 if memory is out. */
 static uint32_t
 add_node(struct vault *v, uint32_t parent, char c)
 {
@@ -159,7 +163,7 @@ add_node(struct vault *v, uint32_t parent, char c)
 	return at;
 }
 
-/* "<" name ">", where name = A-Z *( A-Z / 0-9 / "_" ) "_" 1*DIGIT */
+/* Returns true for "<" name ">", with name = A-Z *( A-Z / 0-9 / "_" ) "_" 1*DIGIT. */
 static bool
 is_placeholder(struct span s)
 {
@@ -206,7 +210,8 @@ vault_add(struct vault *v, struct span placeholder, struct span value)
 	return 0;
 }
 
-/* Takes what `is` holds for off the end, and the underscore before it. */
+/* Removes from the end the `least` to `most` characters for which `is` is true, and the
+ * underscore before them. p NULL: the name does not end so. */
 static struct span
 without_end(struct span name, bool (*is)(char), size_t least, size_t most)
 {
@@ -219,7 +224,8 @@ without_end(struct span name, bool (*is)(char), size_t least, size_t most)
 		       : span_cut(name, 0, name.n - n - 1);
 }
 
-/* name = entity [ "_" tag ] "_" 1*DIGIT: scan/text/placeholder.h */
+/* The form of names is entity [ "_" tag ] "_" 1*DIGIT (scan/text/placeholder.h). The tag has
+ * eight characters. */
 bool
 vault_is_unknown(const struct vault *v, struct span name)
 {

@@ -1,5 +1,5 @@
-/* What the placeholders of one request stand for, for as long as its exchange lives; zeroed
- * when freed. Only placeholders that its redaction made are in it. owner: the exchange. */
+/* The values of one request's placeholders. Only placeholders that the request's redaction made
+ * are in the vault. Its memory is zeroed when it is freed. owner: the exchange. */
 #ifndef ANSWER_VAULT_H
 #define ANSWER_VAULT_H
 
@@ -8,28 +8,31 @@
 
 struct vault;
 
-/* NULL: out of memory. */
+/* Returns an empty vault, or NULL if memory is out. */
 struct vault *vault_new(void);
-/* Copies both. ERR_SYNTAX: no <NAME_1> in capitals, digits and underscores; ERR_DUPLICATE: it
- * is there already, and stays as it is; ERR_LIMIT: CAP_VAULT_BYTES; ERR_NOMEM. */
+/* Copies both strings into the vault. Returns 0, or: ERR_SYNTAX, the placeholder is not of the
+ * form <NAME_1> (capitals, digits, underscores); ERR_DUPLICATE, the vault has the placeholder,
+ * whose value stays; ERR_LIMIT, beyond CAP_VAULT_BYTES; ERR_NOMEM. */
 int vault_add(struct vault *v, struct span placeholder, struct span value);
+/* Zeroes and frees `*v`, which may be NULL, and sets it to NULL. */
 void vault_free(struct vault **v);
-/* Its values may be put into URLs. */
+/* Permits its values in URLs. */
 void vault_allow_urls(struct vault *v);
 bool vault_urls(const struct vault *v);
+/* Returns the number of placeholders; v NULL: 0. */
 size_t vault_count(const struct vault *v);
-/* Of what is shaped like a placeholder and is not in the vault, restorers count what an entity
- * of these rules is called; the rules must outlive the vault. `alone`: also if the vault is
- * empty, as it is where what an earlier turn was given is lost. */
+/* Lets restorers count unknown placeholders. Such a placeholder is not in the vault, and its
+ * name has an entity of these rules. The rules must outlive the vault. `alone`: also count if
+ * the vault is empty, as it is if the values of an earlier turn are lost. */
 struct detect_rules;
 void vault_count_unknown(struct vault *v, const struct detect_rules *rules, bool alone);
-/* Whether there is anything to put back or to count. */
+/* Returns true if there is a value to restore or a placeholder to count. v may be NULL. */
 bool vault_matters(const struct vault *v);
-/* `name` is between the brackets. */
+/* Returns true if the name, without its brackets, is that of an unknown placeholder. */
 bool vault_is_unknown(const struct vault *v, struct span name);
-/* For spelling_at(). */
+/* Returns the names for spelling_at(). They borrow from the vault. */
 struct spelling_names vault_names(const struct vault *v);
-/* The value at a node that spelling_at() ended on; lives as long as the vault. */
+/* Returns the value at the node where spelling_at() ended. Borrows from the vault. */
 struct span vault_value(const struct vault *v, uint32_t node);
 
 #endif

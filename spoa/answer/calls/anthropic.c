@@ -1,7 +1,9 @@
-/* Calls of Anthropic's messages: content blocks of type tool_use, which begin, grow and stop.
- * In the place of one is a block of text with the same index: after a gap the SDK runs the next
- * call with empty input. Tools that the provider runs itself are none of these. A model of
- * Bedrock's invoke that answers so is read so, too.
+/* Calls of Anthropic's Messages API: content blocks of type tool_use, which begin, grow and
+ * stop.
+ *
+ * A removed call is replaced by a block of text with the same index. With a gap instead, the
+ * SDK would run the next call with empty input. Tools that the provider runs itself are not
+ * calls here. Bedrock's invoke with an Anthropic model uses this dialect too. Source:
  * https://docs.anthropic.com/en/api/messages-streaming */
 #include "answer/calls/calls_private.h"
 
@@ -11,10 +13,10 @@ anthropic_index_of(const struct calls *c)
 	return calls_number(c, calls_member(c, "index"), UINT64_MAX);
 }
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
-/* The SDKs count blocks as they begin, and look one up by what an event says: both are the same
- * here. */
+/* A block begins. The SDKs number blocks in the order in which they begin, but look a block up
+ * by the event's index. Both numbers must be the same. */
 static void
 read_start(struct calls *c, struct node *call, const struct held_call *before)
 {
@@ -64,7 +66,7 @@ anthropic_read(struct calls *c)
 		calls_over(c, CALL_ALL);
 }
 
-/* ---- said ---- */
+/* ---- writing ---- */
 
 static bool
 anthropic_say(struct calls *c)

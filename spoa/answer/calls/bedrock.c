@@ -1,10 +1,12 @@
-/* Calls of Bedrock's Converse: content blocks with a toolUse, which begin, grow and stop. In
- * the place of one is text with the same number; blocks of text do not begin here. Tools that
- * the provider runs itself are none of these.
+/* Calls of Bedrock's Converse: content blocks with a toolUse, which begin, grow and stop.
+ *
+ * A removed call is replaced by text with the same number, without a start event, since blocks
+ * of text have none here. Tools that the provider runs itself are not calls. Source:
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
 #include "answer/calls/calls_private.h"
 
-/* Frames say what they are apart from what is in them; those around other frames do not. */
+/* Returns true if the frame's type is `type` or unknown. Frames that wrap other frames carry no
+ * type. */
 static bool
 is_event(const struct calls *c, const char *type)
 {
@@ -26,7 +28,8 @@ bedrock_read(struct calls *c)
 	if ((begins && !is_event(c, "contentBlockStart")) ||
 		(goes_on && !is_event(c, "contentBlockDelta")) || (begins && (goes_on || h)))
 		calls_fail(c, CALLS_UNSOUND);
-	/* clients add what comes to the one that began last, the provider's own among them */
+	/* clients add a delta to the block that began last, even if the provider runs that
+	 * tool */
 	if (tree_member(calls_member(c, "start"), "toolUse"))
 		of->blocks = index + 1;
 	if (!begins && goes_on && of->blocks && of->blocks != index + 1)

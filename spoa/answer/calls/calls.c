@@ -1,5 +1,17 @@
-/* Calls held until they are decided, whatever the dialect: which events wait, for what, and how
- * they go on. Apart from the dialects' files, which know where in an event a call is. */
+/* Holds calls until they are decided, for every dialect.
+ *
+ * Each frame of a stream becomes an event in a queue. The dialect's `read` adds its pieces to
+ * calls (calls_at(), calls_note()). When a call is complete, settle_calls() lets the user judge
+ * it. drain() then sends the events from the head of the queue up to the first one with an
+ * undecided call. An event that no call concerns is sent as it came. Others go through the
+ * dialect's `say`.
+ *
+ * Example (chat completions): two events carry pieces of call 0, and the third one finishes the
+ * choice. The first two wait. The third completes the call, the user denies it, and nothing is
+ * left of the first two events except the reason.
+ *
+ * Memory is bounded by CAP_CALLS_HELD, CAP_CALLS and CAP_CALL_ARGUMENTS; beyond them the
+ * response ends. */
 #include "answer/calls/calls_private.h"
 
 #include <stdlib.h>
@@ -171,7 +183,8 @@ calls_at(struct calls *c, uint32_t choice, uint32_t index)
 	return h || c->err ? h : call_new(c, choice, index);
 }
 
-/* One JSON object, and nothing after it. Clients that join it with another one have no JSON. */
+/* Returns true if the arguments are one JSON object with nothing after it. A client that joins
+ * such arguments with those of another call gets invalid JSON. */
 static bool
 is_whole_call(const struct held_call *h)
 {
@@ -185,7 +198,7 @@ calls_by_id(struct calls *c, struct held_call *h, struct span id, struct span na
 	bool other = h->id.n && id.n && !span_eq(id, buf_view(&h->id));
 
 	if (other && name.n && is_whole_call(h)) {
-		/* those after it have their numbers by now */
+		/* calls after this one have their numbers already */
 		TAILQ_FOREACH (o, &c->calls, all)
 			if (o->choice == h->choice && o->index > h->index)
 				calls_fail(c, CALLS_UNSOUND);
@@ -201,8 +214,8 @@ calls_by_id(struct calls *c, struct held_call *h, struct span id, struct span na
 	return h;
 }
 
-/* All of its arguments said again, after it was settled: whether they are those that rules
- * read. */
+/* Returns true if these complete arguments, repeated after the call was settled, are the ones
+ * that were judged. */
 static bool
 were_judged(const struct held_call *h, struct span arguments)
 {
@@ -212,7 +225,8 @@ were_judged(const struct held_call *h, struct span arguments)
 	return h->lost || h->of->user.names_only || !memcmp(hash, h->judged, sizeof(hash));
 }
 
-/* Likewise of pieces, in two of which a pair of surrogates may be. */
+/* Returns true if the pieces, joined, equal the arguments. A surrogate pair may be split over
+ * two pieces. */
 static bool
 are_joined(struct calls *c, struct span pieces, struct span arguments)
 {
@@ -225,7 +239,8 @@ are_joined(struct calls *c, struct span pieces, struct span arguments)
 	return same;
 }
 
-/* Some say the name in each piece: then it is no part of one. */
+/* Adds a piece of a name. Some providers repeat the whole name in each piece; the repetition is
+ * not a piece. */
 static int
 note_name(struct held_call *h, struct span name)
 {
@@ -274,7 +289,8 @@ note_arguments(struct held_call *h, struct span arguments)
 	return buf_failed(&h->arguments) ? ERR_NOMEM : 0;
 }
 
-/* What says all of it: the same as before, or it is two calls. *arguments: what is new. */
+/* Returns true if a complete statement of the call equals what is known of it; otherwise a
+ * client might see two different calls. Sets *arguments to the part that is new. */
 static bool
 agrees(struct held_call *h, struct span name, struct span *arguments, enum answer_says how)
 {
@@ -360,7 +376,7 @@ calls_choice(struct calls *c, uint32_t number)
 	return &c->choices[c->nchoices++];
 }
 
-/* ---- what becomes of them ---- */
+/* ---- decisions ---- */
 
 static int
 ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
@@ -379,7 +395,7 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 
 	for (size_t i = 0; c->d->joins_names && h->repeats && i <= h->repeats; i++)
 		buf_span(&repeated, all);
-	if (!buf_failed(&repeated)) /* no tool's name is longer */
+	if (!buf_failed(&repeated)) /* longer than any tool's name */
 		call.repeated = buf_view(&repeated);
 	for (size_t i = 0, from = 0; h->nnames > 1 && i < h->nnames; i++) {
 		INVARIANT(call.nnames <= CALL_NAMES && from <= h->name_ends[i]);
@@ -388,7 +404,7 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 	}
 	if (h->kind && h->kind->also)
 		names[call.nnames++] = span_str(h->kind->also);
-	/* pairs of surrogates may be in two pieces */
+	/* a surrogate pair may be split over two pieces */
 	utf8_join_halves(buf_view(&h->arguments), &whole);
 	call.arguments = buf_view(&whole);
 	sha256(call.arguments, h->judged);
@@ -398,8 +414,8 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 	return r ? r : buf_failed(&h->text) ? ERR_NOMEM : 0;
 }
 
-/* Those before it that were taken out. One that is taken out before one that went leaves a
- * hole, which crashes clients. */
+/* Counts the removed calls before this one. Calls are sent in order: if a call is removed after
+ * a later one was sent, its index stays a hole, which crashes clients. */
 static void
 count_less(struct calls *c, struct held_call *h)
 {
@@ -414,7 +430,7 @@ count_less(struct calls *c, struct held_call *h)
 	}
 }
 
-/* Those that are known, in their order. */
+/* Lets the user judge all calls that are known, in their order. */
 static void
 settle_calls(struct calls *c)
 {
@@ -423,11 +439,11 @@ settle_calls(struct calls *c)
 	TAILQ_FOREACH (h, &c->calls, all) {
 		struct call_answer got = { .is = CALL_GOES };
 		struct call_choice *of = calls_choice(c, h->choice);
-		/* it is over, or its name is, and rules read no more of it */
+		/* the call is complete, or only its name matters and the name is complete */
 		bool known = h->over || (c->user.names_only && h->begun && h->nnames);
 		if (h->settled || !known)
 			continue;
-		/* by some its name goes with the arguments of the one before */
+		/* some clients join its name with the previous call's arguments */
 		if (h->again && h->over && !is_whole_call(h))
 			calls_fail(c, CALLS_UNSOUND);
 		if (!c->err)
@@ -450,7 +466,7 @@ settle_calls(struct calls *c)
 
 /* ---- events ---- */
 
-/* A copy. NULL: out of memory. */
+/* Returns a copy of the frame outside of the queue. NULL: out of memory. */
 static struct held_event *
 event_new(const struct frame *f)
 {
@@ -477,7 +493,8 @@ calls_event(struct calls *c, const struct frame *f)
 	return e;
 }
 
-/* What was read without memory is not what was said. */
+/* If the arena ran out of memory, nodes may be missing, so nothing that was read is
+ * reliable. */
 static void
 over_room(struct calls *c)
 {
@@ -485,7 +502,7 @@ over_room(struct calls *c)
 		calls_fail(c, ERR_NOMEM);
 }
 
-/* A frame of ours, in c->made, as a reader would have it. */
+/* Sends the frame in c->made, parsed as a reader would parse it. */
 static int
 pass_made(struct calls *c)
 {
@@ -511,7 +528,8 @@ pass_made(struct calls *c)
 	return r;
 }
 
-/* What is in *data, which is freed, in a frame like this; NULL: in one of this type. */
+/* Sends *data, which is freed, in a frame like `as`. If `as` is NULL, in a frame of this
+ * type. */
 static void
 pass_json(struct calls *c, const struct frame *as, const char *type, struct buf *data)
 {
@@ -561,7 +579,7 @@ calls_of(struct calls *c, const struct node *n)
 	return NULL;
 }
 
-/* The tree of the event, which is read or said. 0, or the parser's error. */
+/* Parses the event into *t and makes it the current one. Returns 0 or the parser's error. */
 static int
 open_tree(struct calls *c, struct held_event *e, struct tree *t)
 {
@@ -573,7 +591,7 @@ open_tree(struct calls *c, struct held_event *e, struct tree *t)
 	return r;
 }
 
-/* What clients do not all read alike is judged by nobody. */
+/* Lets the dialect read the event. Anything that clients read differently ends the response. */
 static void
 read_tree(struct calls *c, const struct tree *t)
 {
@@ -586,7 +604,7 @@ read_tree(struct calls *c, const struct tree *t)
 	over_room(c);
 }
 
-/* What the event is now. True: nothing of it goes. */
+/* Lets the dialect change the event. Returns true if nothing of it is to be sent. */
 static bool
 say_tree(struct calls *c)
 {
@@ -598,7 +616,7 @@ say_tree(struct calls *c)
 	bool drop = !blocks && c->d->say(c);
 	if (c->d->blocks)
 		calls_say_end(c, c->root, 0);
-	/* a piece that would have been changed and was not found again does not go */
+	/* a piece that should have been changed was not looked up */
 	for (size_t i = 0; i < e->npieces; i++)
 		if (!e->pieces[i].is_said && e->pieces[i].of->is != CALL_GOES)
 			calls_fail(c, CALLS_UNSOUND);
@@ -650,7 +668,7 @@ may_go(const struct held_event *e)
 	return true;
 }
 
-/* What is decided, up to the first event that is not. */
+/* Sends all events up to the first one with an undecided call. Returns 0 or the error. */
 static int
 drain(struct calls *c)
 {
@@ -673,20 +691,20 @@ read_event(struct calls *c, struct held_event *e, bool *folded)
 	struct tree t;
 	int r = open_tree(c, e, &t);
 
-	/* others say what it is */
+	/* with nothing held or removed, guard/ reports invalid JSON itself */
 	if (r && (r == ERR_NOMEM || c->held || c->touched))
 		calls_fail(c, r == ERR_NOMEM ? r : CALLS_NO_JSON);
 	if (r)
 		return;
 	read_tree(c, &t);
-	/* The provider failed: what was under way never was. */
+	/* The provider reported an error, so incomplete calls will never be completed. */
 	const struct node *error = calls_member(c, "error");
 	if (!c->err && (e->frame.exception || calls_is(c, "type", "error") ||
 			       (error && error->tok != JSON_NULL))) {
 		drop_events(c);
 		c->failed = true;
 	}
-	/* clients differ in which of the two they go by */
+	/* some clients use the error, others the calls */
 	if (c->failed && e->npieces)
 		calls_fail(c, CALLS_UNSOUND);
 	*folded = !c->err && calls_fold(c, e);

@@ -1,8 +1,10 @@
-/* The parts of `struct calls`, for the files of calls/. A dialect is two functions: `read`
- * notes which calls an event has pieces of, and which of them are over; `say` walks the same
- * event again, later, and changes it by what became of them. Only `read` says what is a piece:
- * `say` asks it (calls_of()), and what it does not ask about does not go where it would have
- * been changed. A whole answer is one event. */
+/* The parts of `struct calls`, for the files of calls/.
+ *
+ * A dialect is two functions. `read` notes which calls an event has pieces of, and which of
+ * them have ended. `say` walks the same event again, once all its calls are decided, and
+ * changes the event accordingly. Only `read` determines where pieces are: `say` looks each one
+ * up with calls_of(). A piece that `say` should have changed and did not look up ends the
+ * response (say_tree() in calls.c). A response that is not a stream is one event. */
 #ifndef ANSWER_CALLS_CALLS_PRIVATE_H
 #define ANSWER_CALLS_CALLS_PRIVATE_H
 
@@ -15,84 +17,93 @@
 #include "base/sha256.h"
 
 enum {
-	CALL_NAMES = 4,	       /* pieces of a name, */
-	CALL_NAME = 256,       /* and bytes of all */
-	FOLD_BYTES = 16 << 10, /* of a long call's arguments in an event of ours */
+	CALL_NAMES = 4,	       /* pieces of a name */
+	CALL_NAME = 256,       /* bytes of a whole name */
+	FOLD_BYTES = 16 << 10, /* arguments of a long call in one event that we write */
 };
 
-/* Its pieces come, then it is over, then it is settled. */
+/* One call. States: its pieces arrive, then it is `over` (complete), then it is `settled`
+ * (decided). If the user judges by names alone, the call may be settled before it is over.
+ * Owned by `struct calls`; at most CAP_CALLS. */
 struct held_call {
 	TAILQ_ENTRY(held_call) all;
 	struct calls *of;
-	uint32_t choice, index; /* as the provider numbers it, */
-	uint32_t place;		/* and no other one: some say one index of all */
-	bool again;		/* it came under the index of another one */
+	uint32_t choice, index; /* as the provider numbers them */
+	/* unique in its choice, since some providers send one index for all calls */
+	uint32_t place;
+	bool again; /* another call already had its index */
 	struct buf id;
 	struct call_end {
-		struct json_scan scan; /* of its arguments */
-		bool closed;	       /* their outermost bracket was closed */
-		bool odd;	       /* they are more than one object, or something else */
+		struct json_scan scan; /* over its arguments */
+		bool closed;	       /* the outermost bracket is closed */
+		bool odd;	       /* the arguments are not one JSON object */
 	} end;
 	bool any_text;
-	bool begun_with; /* arguments: none come after them */
-	/* NULL: its place alone says that it is one */
+	bool begun_with; /* its first event had arguments, so none may follow */
+	/* NULL: the place alone makes it a call */
 	const struct answer_call_kind *kind;
 	bool over, settled;
-	bool begun;   /* its arguments have */
-	bool may_end; /* with what was said last, where nothing more comes */
+	bool begun;   /* its arguments have begun */
+	bool may_end; /* if the stream ends here, the call is complete */
 	enum call_verdict is;
-	bool said;     /* what takes its place, or its arguments' has been */
-	uint32_t less; /* calls before it in its choice that were taken out */
+	bool said;     /* the text in its place, or its new arguments, have been written */
+	uint32_t less; /* removed calls before it in its choice */
 	struct buf name, arguments;
 	size_t name_ends[CALL_NAMES], nnames;
-	size_t repeats; /* pieces that said all of the name again */
+	size_t repeats; /* pieces that repeated the whole name */
 	bool lost;
-	/* folded.c: the last event that its next ones may be like, the one that says them, how
-	 * many of those wait, and whether new arguments have been said in one */
+	/* For folded.c: the last event, which the next ones may resemble; the event that stands
+	 * for several others, or NULL; the number of such events that wait; and whether the
+	 * rest of edited arguments has been written. */
 	struct held_event *like, *fold;
 	size_t folds;
 	bool rest_said;
-	size_t entry;			    /* of a denied one: the user's */
-	unsigned char judged[SHA256_BYTES]; /* its arguments, once it is settled */
-	bool is_signed;			    /* by the provider */
-	struct held_call *with;		    /* NULL, or goes only where this one does */
-	struct buf text;		    /* what the user said: reason or arguments */
+	size_t entry;			    /* the user's number, if the call is denied */
+	unsigned char judged[SHA256_BYTES]; /* hash of the arguments that were judged */
+	bool is_signed;			    /* the provider signed it */
+	/* passed on only if this call is; NULL: independent */
+	struct held_call *with;
+	/* the user's text: the reason or the new arguments */
+	struct buf text;
 };
 
-/* Where an event says something of a call. */
+/* A place in an event that belongs to a call. */
 struct call_piece {
 	struct held_call *of;
-	size_t at;    /* where its node begins */
-	bool is_said; /* it has been asked about */
+	size_t at;    /* offset of its node in the event's data */
+	bool is_said; /* `say` has looked it up */
 };
 
-/* An event that waits, or goes. */
+/* An event that waits for its calls, with its bytes behind it. Owned by the queue of `struct
+ * calls`. */
 struct held_event {
 	STAILQ_ENTRY(held_event) all;
 	struct frame frame;	   /* views of `bytes` */
-	struct call_piece *pieces; /* in the order in which they are read */
+	struct call_piece *pieces; /* in the order of reading */
 	size_t npieces, room;
-	uint64_t number; /* that it says of itself, and one; 0: none */
-	/* Where the last string is that says arguments, in frame.data, and how many do; in the
-	 * place of several events it says these bytes of the call's (folded.c) */
+	uint64_t number; /* the event's own sequence number plus 1; 0: none */
+	/* Offsets in frame.data of the last string with arguments, and the number of such
+	 * strings. If `folded` is set, the event stands for several ones, and the string's
+	 * content is the bytes from `from` to `to` of the call's arguments (folded.c). */
 	size_t text, text_end, texts;
-	bool plain; /* this is known, and nothing else in it may be text */
+	bool plain; /* compared before: no other string of the event may be text */
 	bool folded;
 	size_t from, to;
 	size_t bytes_n;
 	char bytes[];
 };
 
-/* Of a choice, or of an answer that has none: 0. */
+/* State of one choice. A response without choices has choice 0. */
 struct call_choice {
 	uint32_t number;
 	unsigned kept, denied; /* calls that are settled */
-	bool said;	       /* text, ours or the model's */
-	unsigned blocks;       /* of text, or of all, where they have numbers */
+	bool said;	       /* the choice has text, ours or the model's */
+	unsigned blocks;       /* content blocks so far, or the number after the last one */
 };
 
 enum { CALL_CHOICES = 128 };
 
+/* One response: its calls, and the queue of events that wait for them. */
 struct calls {
 	const struct calls_dialect *d;
 	const struct answer_format *format;
@@ -106,34 +117,41 @@ struct calls {
 	struct call_choice choices[CALL_CHOICES];
 	size_t nchoices;
 	bool kept;	      /* the provider keeps the turn */
-	uint64_t number;      /* of the last event that went, and one */
-	bool touched;	      /* something was taken out: each event is looked at from now on */
-	bool failed;	      /* an error was said: no call comes after it */
-	int err;	      /* the first one: nothing is read or said after it */
-	struct arena work;    /* of the event that is read or said, */
-	const struct tree *t; /* and what it says, */
+	uint64_t number;      /* sequence number of the last event sent, plus 1; 0: none */
+	bool touched;	      /* a call was removed or renumbered: parse each event again */
+	bool failed;	      /* the provider reported an error; no call may follow */
+	int err;	      /* the first error; nothing is read or written after it */
+	struct arena work;    /* memory for the event that is read or written */
+	const struct tree *t; /* the event's tree */
 	struct node *root;
-	struct buf made;	/* a frame that is written anew */
-	struct held_event *now; /* and itself */
-	size_t piece;		/* of the event that is said: which is next */
+	struct buf made;	/* a frame that we write */
+	struct held_event *now; /* the event that is read or written */
+	size_t piece;		/* index in now->pieces where the next lookup begins */
 };
 
+/* How one provider's protocol writes calls. All are static tables. */
 struct calls_dialect {
 	void (*read)(struct calls *c);
-	/* True: nothing of it goes. Own events go before it by calls_say(). */
+	/* Changes the event. Returns true if nothing of it is to be sent. Additional events
+	 * that precede it are sent with calls_say(). */
 	bool (*say)(struct calls *c);
-	/* In the place of a call: of its block, as a form; or into the message that has it. */
+	/* How a removed call is replaced: a form of JSON for its block (json_put_form()), or a
+	 * function that adds the reason to the message. `in_place` NULL: the function is
+	 * used. */
 	const char *in_place;
 	void (*put_reason)(struct calls *c, struct node *message, struct held_call *h);
-	bool blocks;	   /* a whole answer's calls are, or are in, elements of one list */
-	bool keeps;	   /* it does, where nothing says that it does not */
-	bool joins_names;  /* some of its clients join the names that pieces say */
-	bool renumbers;	   /* calls after one that is taken out have one less */
-	bool by_id;	   /* one index may be that of several calls: calls_by_id() */
-	bool texts;	   /* arguments that its rows have as a text are nothing else */
-	bool begins_empty; /* a stream's call, with an object that is no part of what comes */
-	const char *finish[2]; /* what it ended for, */
-	const char *none;      /* and what for where no call is left */
+	/* in a whole response each call is, or is in, an element of one list */
+	bool blocks;
+	/* the provider keeps the turn unless the response states otherwise */
+	bool keeps;
+	bool joins_names; /* some clients join the names of all pieces */
+	bool renumbers;	  /* calls after a removed one get a lower number */
+	bool by_id;	  /* several calls may share one index: calls_by_id() */
+	bool texts;	  /* arguments that a row reads as text must be strings */
+	/* a stream's call begins with `{}`, which is not part of its arguments */
+	bool begins_empty;
+	const char *finish[2]; /* finish reasons for calls */
+	const char *none;      /* the finish reason if no call is left */
 };
 
 extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_gemini,
@@ -141,99 +159,112 @@ extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, 
 
 /* ---- while an event is read ---- */
 
-/* A member of enum calls_end, or ERR_NOMEM: the answer ends. The first one stays. */
+/* Records an error, which ends the response. The first error stays. `err` is a member of enum
+ * calls_end, ERR_NOMEM, or 0 for nothing. */
 void calls_fail(struct calls *c, int err);
-/* A member of the event, and whether it is this word. */
+/* Returns the member of the event named `key`, or NULL. calls_is() compares its text with
+ * `word`. */
 struct node *calls_member(const struct calls *c, const char *key);
 bool calls_is(const struct calls *c, const char *key, const char *word);
-enum { CALL_OLDER = UINT32_MAX }; /* the index of chat's function_call */
-/* The call of these numbers, made where it is new; NULL: it has failed. */
+enum { CALL_OLDER = UINT32_MAX }; /* the index of chat's older function_call */
+/* Returns the call with these numbers; calls_at() creates it. NULL: calls_find() found none, or
+ * calls_at() failed. */
 struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index);
 struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t index);
-/* The event that is read has this id and this name for it: another id with a name, after
- * arguments that are whole, is another call of the same index. NULL: as calls_at(). */
+/* Returns the call that a piece with this id and name belongs to: `h`, or a new call with the
+ * same index. A new call begins if the id differs, a name is present, and the arguments of `h`
+ * are a whole object. NULL: as calls_at(). */
 struct held_call *calls_by_id(
 	struct calls *c, struct held_call *h, struct span id, struct span name);
-/* What it says is its number; `otherwise`: it says none. What is no number, and one over
- * NO_NUMBER, is none's. */
+/* Returns the number in `n`, or `otherwise` if the node is missing or null. Anything that is no
+ * number, and numbers above INT32_MAX, become NO_NUMBER. */
 enum { NO_NUMBER = UINT32_MAX - 1 };
 uint32_t calls_number(const struct calls *c, const struct node *n, uint64_t otherwise);
-/* A text, "" where there is none; something else fails: nobody could judge it. */
+/* Returns the string in `n`, or "" if the node is missing or null. Any other value ends the
+ * response, since nobody could judge it. */
 struct span calls_text(struct calls *c, const struct node *n);
-/* Likewise of arguments: an object, as it is written, or a text. */
+/* Likewise, but an object is returned as it is written. */
 struct span calls_arguments(struct calls *c, const struct node *n);
-/* What it says of its name and its arguments; either may be empty. */
+/* Adds a piece of name and arguments to the call; either may be empty. `how` states whether
+ * they are a piece or the whole. */
 void calls_note(
 	struct held_call *h, struct span name, struct span arguments, enum answer_says how);
-/* Notes that these arguments follow those that arrived before. */
+/* Notes in `e` that `text` follows the arguments that arrived before. */
 void calls_note_end(struct call_end *e, struct span text);
-/* The node says these arguments. */
+/* Notes that the string `n` of the event holds arguments. Other nodes are ignored. */
 void calls_said_at(struct calls *c, const struct node *n);
-/* The node of the event that is read is a piece of it. */
+/* Notes that the node is a piece of the call, so that its event waits for the call. */
 void calls_piece(struct calls *c, struct held_call *h, const struct node *n);
-/* And its end; h NULL: of none. */
+/* Notes that the event ends the call. h NULL: does nothing. */
 void calls_end(struct calls *c, struct held_call *h);
-/* All calls of the choice have come; of all: CALL_ALL. */
+/* Marks all calls of the choice as complete. CALL_ALL: those of every choice. */
 enum { CALL_ALL = UINT32_MAX };
 void calls_over(struct calls *c, uint32_t choice);
 
-/* ---- while it is said ---- */
+/* ---- while an event is written ---- */
 
-/* The call that the node is a piece of; NULL: it was read as none. */
+/* Returns the call that the node is a piece of, or NULL if it was not read as one. */
 struct held_call *calls_of(struct calls *c, const struct node *n);
+/* Returns the state of a choice, never NULL. Beyond CALL_CHOICES it fails with CALLS_OVER. */
 struct call_choice *calls_choice(struct calls *c, uint32_t number);
-/* Our own event goes before it, as json_put_form() writes it. */
+/* Sends an event of ours before the current one. `form` is a form of json_put_form(). */
 void calls_say(struct calls *c, const char *type, const char *form, ...);
-/* Of edited arguments what goes where the first piece has its place. */
+/* Returns the part of edited arguments that is written in the place of the call's first
+ * piece. */
 struct span calls_first(const struct held_call *h);
 
-/* ---- parts.c: where things are, by the rows of the format ---- */
+/* ---- parts.c: where parts of a call are, by the rows of the format ---- */
 
-/* Where an object says a call's name and arguments: of a tool that has a schema, and of one
- * that takes any text. NULL: it does not. */
+/* The places of name and arguments in a call's object. Index 0: a tool with a schema; 1: a tool
+ * that takes free text. NULL: the object does not have it. */
 struct call_parts {
-	const struct answer_call_kind *kind; /* NULL: its place alone says that it is one */
+	const struct answer_call_kind *kind; /* NULL: the place alone makes it a call */
 	struct node *name[2], *arguments[2];
 };
 struct call_parts calls_parts(struct node *of);
-/* The first call within it, or the one after `n`; NULL: there is none. One that is in a place
- * for the other kind of answer, whole or streamed, is odd. */
+/* Returns the first call within `within`, or the next one after `n`; NULL: none. A call in a
+ * place that belongs to the other kind of response (whole or streamed) makes the tree odd and
+ * is skipped. */
 struct node *calls_next(const struct calls *c, struct node *within, const struct node *n);
 #define CALLS_EACH(n, c, within)                                                               \
 	for (struct node *n = calls_next(c, within, NULL); n; n = calls_next(c, within, n))
-/* The element of a list that it is, or is in; else the event. */
+/* Returns the element of a list that `n` is, or is in. Outside of lists: the document. */
 struct node *calls_element(struct node *n);
-/* Of how many elements it comes after. */
+/* Returns how many elements of its list precede the node. */
 uint32_t calls_place(const struct node *n);
-/* What the node says of the call; `piece` is one of it. h NULL: it could not be made. */
+/* Reads name, arguments and type from `of` into the call. `piece` is the node to look up later.
+ * h NULL: does nothing. */
 void calls_read(
 	struct calls *c, struct held_call *h, struct node *of, const struct node *piece);
-/* A whole answer's: each is, or is in, an element of a list. */
+/* Reads all calls of a whole response in which calls are elements of one list. */
 void calls_read_whole(struct calls *c);
-/* The new arguments where the first piece has its place, and nothing in the others. */
+/* Writes the new arguments in the place of the first piece, and empty ones in the others. */
 void calls_put_arguments(struct held_call *h, struct node *of);
-/* The reason, as text of the message after what it says. Once a call. */
+/* Appends the reason to the message as text, once per call. */
 void calls_put_reason(struct calls *c, struct node *message, struct held_call *h);
-/* The new arguments, or what goes in its place. */
+/* Writes the new arguments, or what replaces a denied call. */
 void calls_say_element(struct calls *c, struct held_call *h, struct node *n);
-/* The same of all that the document has. */
+/* Does the same for all calls of the document. */
 void calls_say_whole(struct calls *c);
-/* What it says of the choice's end, that it was for calls, is true of what is left. */
+/* Changes a finish reason that means calls, if no call of the choice is left. */
 void calls_say_end(struct calls *c, struct node *within, uint32_t choice);
 
 /* ---- calls.c, for folded.c ---- */
 
-/* A copy, in the queue. NULL: out of memory. */
+/* Appends a copy of the frame to the queue and returns it. NULL: out of memory. */
 struct held_event *calls_event(struct calls *c, const struct frame *f);
-/* The event, by the dialect, in a frame like `as`, or where that is NULL as it came if nothing
- * of it changes. */
+/* Lets the dialect change the event, and sends it in a frame like `as`. If `as` is NULL and
+ * nothing changed, sends the original frame. */
 void calls_say_event(struct calls *c, struct held_event *e, const struct frame *as);
 
 /* ---- folded.c ---- */
 
-/* True: the event that is read is said by another one, and need not wait. */
+/* Returns true if another event will carry the arguments of the event that is read, so that the
+ * latter need not wait. */
 bool calls_fold(struct calls *c, const struct held_event *e);
+/* Notes that `e` waits, so that later events like it can be folded. */
 void calls_unfolded(struct held_event *e);
+/* Sends the arguments that `e` stands for, in events of FOLD_BYTES at most. */
 void calls_say_folded(struct calls *c, struct held_event *e);
 
 #endif

@@ -1,10 +1,13 @@
-/* Calls of chat completions: elements of tool_calls, which a stream says in pieces by their
- * index, and the older function_call. One that is taken out leaves its index to those after it:
- * a hole crashes openai-node. The reason is text of the choice.
+/* Calls of chat completions: elements of tool_calls, which a stream sends in pieces by index,
+ * and the older function_call.
+ *
+ * If a call is removed, later calls get a lower index, since a hole crashes openai-node. The
+ * reason becomes text of the choice. Source:
  * https://platform.openai.com/docs/api-reference/chat-streaming */
 #include "answer/calls/calls_private.h"
 
-/* Of a choice or a call. A whole answer says all of each: two with one number are two. */
+/* Returns the number of a choice or a call. In a whole response the place in the list counts,
+ * since two elements with one index are two calls. */
 static uint32_t
 chat_number_of(const struct calls *c, const struct node *n)
 {
@@ -13,9 +16,10 @@ chat_number_of(const struct calls *c, const struct node *n)
 	return c->whole ? place : calls_number(c, tree_member(n, "index"), place);
 }
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
-/* A piece without a number is of the only call there is: of several it is anybody's. */
+/* Returns true if a piece has no index and no name although the choice has several calls, so
+ * that clients could add it to any of them. */
 static bool
 is_anybodys(const struct calls *c, struct node *n, uint32_t choice)
 {
@@ -48,13 +52,13 @@ chat_read(struct calls *c)
 			uint32_t index = listed ? chat_number_of(c, n) : CALL_OLDER;
 			calls_read(c, calls_at(c, choice, index), n, n);
 		}
-		/* some say "" until then */
+		/* some providers send "" until the end */
 		if (tree_text(c->t, tree_member(of, "finish_reason")).n)
 			calls_over(c, choice);
 	}
 }
 
-/* ---- said ---- */
+/* ---- writing ---- */
 
 static void
 say_call(struct calls *c, struct node *call)
@@ -73,7 +77,7 @@ say_call(struct calls *c, struct node *call)
 	calls_say_element(c, h, call);
 }
 
-/* True: nothing is left of what it said. */
+/* Returns true if nothing of the choice is left to send. */
 static bool
 say_choice(struct calls *c, struct node *choice)
 {

@@ -1,7 +1,8 @@
-/* Calls of Cohere's chat (v2): elements of tool_calls, which a stream says as items that start,
- * grow and end. One that is taken out leaves its number to those after it; the reason is text
- * of the answer, in a block after those that it has.
- * https://docs.cohere.com/reference/chat-stream */
+/* Calls of Cohere's Chat API (v2): elements of tool_calls, which a stream sends as items that
+ * start, grow and end.
+ *
+ * If a call is removed, later calls get a lower index. The reason becomes text of the response,
+ * in a block after the existing ones. Source: https://docs.cohere.com/reference/chat-stream */
 #include "answer/calls/calls_private.h"
 
 static struct node *
@@ -22,8 +23,8 @@ cohere_read(struct calls *c)
 
 	if (calls_is(c, "type", "content-start") && of->blocks <= index)
 		of->blocks = index + 1;
-	/* some clients go by what is there, whatever its event is called; a message begins with
-	 * an empty list */
+	/* some clients read tool_calls whatever the event's type; a message begins with an
+	 * empty list */
 	bool odd = call && call->first && ((!begins && !goes_on) || call->tok == JSON_ARRAY);
 	if (odd || (begins && h) || (goes_on && !h))
 		calls_fail(c, CALLS_UNSOUND);
@@ -35,9 +36,9 @@ cohere_read(struct calls *c)
 		calls_over(c, CALL_ALL);
 }
 
-/* ---- said ---- */
+/* ---- writing ---- */
 
-/* A block of text more; its content may be missing or null. */
+/* Adds a block of text to a whole response. Its content may be missing or null. */
 static void
 put_cohere_reason(struct calls *c, struct node *message, struct held_call *h)
 {
@@ -59,7 +60,7 @@ put_cohere_reason(struct calls *c, struct node *message, struct held_call *h)
 			tree_add(c->t, content, "", text), "{'type':'text','text':%t}", text);
 }
 
-/* A block of its own. */
+/* Sends the reason as a block of its own: start, delta and end. */
 static void
 say_reason(struct calls *c, struct held_call *h)
 {
@@ -94,7 +95,7 @@ cohere_say(struct calls *c)
 		tree_put_form(calls_member(c, "index"), "%u", (uint64_t)h->index - h->less);
 	if (h->is != CALL_EDITED || !arguments)
 		return false;
-	/* all of the new ones in its first piece */
+	/* the first delta carries all of the new arguments */
 	if (!delta)
 		tree_put_form(arguments, "''");
 	else if (h->said)

@@ -1,7 +1,13 @@
-/* A long call: of 4 MB in pieces of four characters there would be 200 MB of events. From
- * CAP_CALLS_EVENTS on an event that says nothing but more of one call's arguments, like the one
- * before it, is let go of; its text is in the call's buffer, and goes in events of FOLD_BYTES
- * like that one. What makes two events alike is apart from calls.c, which knows their order. */
+/* Joins the events of a long call.
+ *
+ * A call of 4 MB in pieces of four characters would make 200 MB of events. Once
+ * CAP_CALLS_EVENTS bytes wait, an event is not kept if it only adds arguments to one call and
+ * is like the previous one. Its text is in the call's buffer already. One event (`fold`) stands
+ * for all of them, and when the call is decided, it is written in events of FOLD_BYTES like the
+ * original.
+ *
+ * Example: `{"delta":"ab","n":7}` and `{"delta":"cd","n":8}` are alike if `n` is in `varies`,
+ * so the second one is folded. */
 #include "answer/calls/calls_private.h"
 
 #include <stdlib.h>
@@ -10,16 +16,18 @@
 #include "base/codec/utf8.h"
 #include "base/err.h"
 
-/* Members that differ from event to event and say nothing that a later one does not. */
+/* Members that may differ between events. Their values carry nothing that a later event does
+ * not repeat. */
 static const char *const varies[] = { "sequence_number", "obfuscation", "p", "usage",
 	"usageMetadata", "event_id", "created", "created_at", "createTime" };
-/* Those that may hold a string: any other one may be text. */
+/* Members that may hold a string. A string anywhere else may be text. */
 static const char *const words[] = { "id", "object", "model", "modelVersion", "responseId",
 	"system_fingerprint", "service_tier", "provider", "type", "event_type", "role", "name",
 	"item_id", "call_id", "tool_call_id", "jsonPath", "json_path", "response_id",
 	"conversation_id" };
 
-/* Whether both say the same, but for this text of `n`, and nothing that may be text. */
+/* Returns true if both nodes are equal, except for `text` and the members in `varies`, and no
+ * other string in them may be text. */
 static bool
 are_alike(const struct tree *t, const struct node *n, const struct tree *u,
 	const struct node *o, const struct node *text)
@@ -39,7 +47,8 @@ are_alike(const struct tree *t, const struct node *n, const struct tree *u,
 	return !a && !b;
 }
 
-/* The event that is read is as `like` but for this text. */
+/* Returns true if the event that is read is like `like`, except for this text. If `like` was
+ * compared before (`plain`), equal bytes around the text suffice. */
 static bool
 is_like(struct calls *c, const struct node *text, struct held_event *like)
 {
@@ -57,7 +66,7 @@ is_like(struct calls *c, const struct node *text, struct held_event *like)
 	return is;
 }
 
-/* A pair of surrogates in two of them is one character. */
+/* Joins a surrogate pair whose halves arrived in two events into one character. */
 static void
 join_folded(struct held_call *h, size_t from, size_t at)
 {
@@ -82,7 +91,7 @@ calls_fold(struct calls *c, const struct held_event *e)
 {
 	struct held_call *h = e->npieces == 1 ? e->pieces[0].of : NULL;
 	struct span had = h ? buf_view(&h->arguments) : SPAN_LIT("");
-	/* the one string of the event that says arguments */
+	/* the only string of the event that holds arguments */
 	const struct node *text = e->texts == 1 ? c->root : NULL;
 
 	if (!h || h->settled || h->over || !h->like || c->held < CAP_CALLS_EVENTS ||
@@ -116,7 +125,7 @@ calls_fold(struct calls *c, const struct held_event *e)
 	return true;
 }
 
-/* A next one may be folded into what is like it. */
+/* The event waits. Later events may be folded into one like it. */
 void
 calls_unfolded(struct held_event *e)
 {
@@ -128,16 +137,17 @@ calls_unfolded(struct held_event *e)
 		e->pieces[0].of->like = e;
 }
 
-/* ---- said ---- */
+/* ---- writing ---- */
 
-/* As many bytes as go in one event: characters are whole. */
+/* Returns the number of bytes that one event may carry, without splitting a character. */
 static size_t
 piece_of(struct span text)
 {
 	return text.n > FOLD_BYTES ? utf8_before(text.p, FOLD_BYTES + 1) : text.n;
 }
 
-/* The inside of a string; halves of pairs that have no other one as they came. */
+/* Writes the inside of a JSON string. Unpaired halves of surrogate pairs become \u escapes
+ * again. */
 static void
 put_folded_text(struct span s, struct buf *out)
 {
@@ -192,13 +202,13 @@ calls_say_folded(struct calls *c, struct held_event *e)
 	INVARIANT(e->folded && e->npieces == 1 && h->settled && h->folds > 0);
 	struct span text = span_cut(buf_view(&h->arguments), e->from, e->to);
 
-	/* all that is left of the new ones, in the first place for it */
+	/* the rest of the new arguments; calls_first() went into the first piece */
 	if (is == CALL_EDITED) {
 		text = buf_view(&h->text);
 		text = h->rest_said ? SPAN_LIT("") : span_cut(text, calls_first(h).n, text.n);
 		h->rest_said = true;
 	}
-	c->touched = true; /* numbers of events */
+	c->touched = true; /* sequence numbers of later events change */
 	h->is = CALL_GOES;
 	while (!c->err && is != CALL_DENIED && text.n) {
 		size_t n = piece_of(text);

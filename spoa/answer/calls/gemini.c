@@ -1,11 +1,14 @@
-/* Calls of Gemini's generateContent: parts with a functionCall, each whole in its part, or on
- * Vertex in pieces that are values of paths. In the place of one is a part of text. The
- * provider signs the first of several only and takes no others without it: where that one is
- * denied, all are. https://ai.google.dev/gemini-api/docs/thought-signatures
+/* Calls of Gemini's generateContent: parts with a functionCall.
+ *
+ * A call is whole in its part. On Vertex it may also arrive in pieces, which are values with
+ * paths. A removed call is replaced by a part of text. The provider signs only the first of
+ * several calls and does not accept the others without it, so if the signed call is denied, the
+ * unsigned ones are too. Sources: https://ai.google.dev/gemini-api/docs/thought-signatures
  * https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling */
 #include "answer/calls/calls_private.h"
 
-/* Readers of protocol buffers take either spelling. Both: which of them counts is anybody's. */
+/* Returns the member in either spelling, since readers of protocol buffers accept both. If both
+ * are present, readers differ in which one counts, and the tree is odd. */
 static struct node *
 either(const struct node *of, const char *camel, const char *snake)
 {
@@ -16,9 +19,9 @@ either(const struct node *of, const char *camel, const char *snake)
 	return n ? n : other;
 }
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
-/* The last one of the choice. */
+/* Returns the last call of the choice, or NULL. */
 static struct held_call *
 last_of(const struct calls *c, uint32_t choice)
 {
@@ -40,7 +43,7 @@ read_part(struct calls *c, struct node *call, uint32_t choice)
 	bool code = p.arguments[0] == call, named = code || tree_text(c->t, p.name[0]).n;
 	struct held_call *h = last_of(c, choice);
 
-	/* arguments of no call are added by some to the last one */
+	/* some clients add arguments without a call to the previous call */
 	if (!named && (!h || h->over) &&
 		(partial || calls_arguments(c, p.arguments[0]).n > strlen("{}")))
 		calls_fail(c, CALLS_UNSOUND);
@@ -54,13 +57,13 @@ read_part(struct calls *c, struct node *call, uint32_t choice)
 		if (!h)
 			return;
 		h->is_signed = !code && tree_text(c->t, signature).n;
-		/* one with a signature of its own can go alone */
+		/* a call with a signature of its own can be sent alone */
 		h->with = !code && first && first->is_signed && !h->is_signed ? first : NULL;
 	}
 	h->lost |= partial != NULL;
 	h->begun |= h->lost;
 	calls_read(c, h, call, part);
-	/* values of paths: no JSON that could be read, but as long */
+	/* values with paths: not JSON that rules could read, but their length counts */
 	for (const struct node *v = partial; v; v = v->next) {
 		const struct node *text = either(v, "stringValue", "string_value");
 		calls_note(h, SPAN_LIT(""), tree_text(c->t, text), SAYS_MORE);
@@ -84,23 +87,23 @@ gemini_read(struct calls *c)
 			before = calls_element(n);
 			read_part(c, n, choice);
 		}
-		/* Vertex may say one in each event, also while a call goes on */
+		/* Vertex may send a finish reason in each event, even while a call continues */
 		struct held_call *last = last_of(c, choice);
 		if (last)
 			last->may_end = tree_text(c->t, finish).n > 0;
 	}
 }
 
-/* ---- said ---- */
+/* ---- writing ---- */
 
-/* True: nothing is left of what it said. */
+/* Returns true if nothing of the candidate is left to send. */
 static bool
 say_candidate(struct calls *c, struct node *candidate)
 {
 	struct node *parts = tree_member(tree_member(candidate, "content"), "parts");
 	const struct node *finish = either(candidate, "finishReason", "finish_reason");
 
-	/* one part in the place of all of its pieces */
+	/* one part replaces all pieces of a call */
 	CALLS_EACH (n, c, candidate) {
 		struct node *part = calls_element(n);
 		struct held_call *h = calls_of(c, part);
@@ -115,7 +118,7 @@ say_candidate(struct calls *c, struct node *candidate)
 	}
 	if (!parts || !parts->changed || !tree_is_empty(parts))
 		return false;
-	/* an end without parts is one that the SDK's chats do not keep */
+	/* the SDK's chats do not keep a final event without parts */
 	if (finish)
 		tree_put(parts, SPAN_LIT("[{\"text\":\"\"}]"));
 	return !finish;

@@ -1,11 +1,12 @@
-/* Calls of answers that the provider keeps with the turn, and asks for the output of in the
- * next request: Gemini's interactions and Mistral's conversations, and sessions of Gemini's
- * Live. None is taken out: one that is denied denies the answer. Their arguments may be
- * redacted. https://ai.google.dev/api/interactions-api (steps; content of older revisions),
- * https://docs.mistral.ai/api/endpoint/beta/conversations, https://ai.google.dev/api/live */
+/* Calls of responses that the provider keeps with the turn: Gemini's interactions, Mistral's
+ * conversations, and sessions of Gemini's Live. The provider expects their output in the next
+ * request, so no call is removed: a denied one denies the response. Their arguments may be
+ * redacted. Sources: https://ai.google.dev/api/interactions-api (steps; content of older
+ * revisions), https://docs.mistral.ai/api/endpoint/beta/conversations,
+ * https://ai.google.dev/api/live */
 #include "answer/calls/calls_private.h"
 
-enum { OF_LIST = 1 << 16 }; /* items of one list and of the next are not the same */
+enum { OF_LIST = 1 << 16 }; /* numbers items of `outputs` apart from those of other lists */
 
 static void
 kept_read(struct calls *c)
@@ -19,7 +20,7 @@ kept_read(struct calls *c)
 
 	CALLS_EACH (n, c, c->root) {
 		of = n->up && n->up->tok == JSON_ARRAY ? n->up : NULL;
-		/* what an item grows by is a call's by its type, or where there is one */
+		/* a delta belongs to a call by its type, or if its item is one */
 		if (!of && span_is(n->key, "delta") && !h && !calls_parts(n).kind->type)
 			continue;
 		uint32_t at =
@@ -29,7 +30,7 @@ kept_read(struct calls *c)
 	struct span is = tree_text(c->t, type ? type : calls_member(c, "type"));
 	if (h && span_ends(is, SPAN_LIT(".stop")))
 		h->over = true;
-	/* a call of a conversation has no end of its own; nor is it over with another item */
+	/* a conversation's call has no end of its own, and the next item does not end it */
 	if (SPAN_IN(is, ends))
 		calls_over(c, CALL_ALL);
 }
@@ -48,7 +49,7 @@ kept_say(struct calls *c)
 const struct calls_dialect calls_kept = { kept_read, kept_say, .keeps = true,
 	.begins_empty = true };
 
-/* Each is whole in its event, and one after another. */
+/* Live sends each call whole, in one event. */
 static void
 live_calls_read(struct calls *c)
 {

@@ -1,5 +1,5 @@
-/* Calls of Ollama's chat: elements of a line's tool_calls, each whole. The reason is text of
- * the same line's message. https://github.com/ollama/ollama/blob/main/docs/api.md */
+/* Calls of Ollama's chat: elements of tool_calls in a line, each whole. The reason becomes text
+ * of the same line's message. Source: https://github.com/ollama/ollama/blob/main/docs/api.md */
 #include "answer/calls/calls_private.h"
 
 static void

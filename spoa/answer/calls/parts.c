@@ -1,12 +1,15 @@
-/* Calls by the rows of their format: where an event has one, where it says its name and its
- * arguments, what it ended for. So what is read for the rules and what the guard reads is in
- * the same places. Apart from calls.c, which holds them, and from the dialects' files, which
- * say what may come after what. */
+/* Finds calls, with their names, arguments and finish reasons, by the rows of their format.
+ *
+ * The rules and guard/ use the same rows, so both read the same places. calls_parts() finds
+ * name and arguments in an object; calls_next() finds the objects. calls_read() adds them to
+ * the call, and the functions after it write a decided call. A dialect's file determines which
+ * events may follow each other. calls.c holds the calls. */
 #include "answer/calls/calls_private.h"
 
-/* ---- where they are ---- */
+/* ---- finding ---- */
 
-/* NULL: it is none of them. */
+/* Returns the kind of call that the object's type determines. NULL: it is not a call, or the
+ * provider runs it. */
 static const struct answer_call_kind *
 kind_of_call(const struct answer_call_kind *kinds, const struct node *n)
 {
@@ -121,7 +124,7 @@ calls_place(const struct node *n)
 	return place;
 }
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
 struct node *
 calls_member(const struct calls *c, const char *key)
@@ -168,7 +171,8 @@ calls_said_at(struct calls *c, const struct node *n)
 	c->now->texts++;
 }
 
-/* A call does not become one of another kind. The name that no member says, or "". */
+/* Sets the call's kind; a call must not change from one kind to another. Returns the name that
+ * the kind determines, or "" if a member holds the name. */
 static struct span
 read_call_kind(struct calls *c, struct held_call *h, const struct node *of,
 	const struct answer_call_kind *kind)
@@ -196,7 +200,7 @@ calls_read(struct calls *c, struct held_call *h, struct node *of, const struct n
 		return;
 	for (int i = 0; i < 2; i++) {
 		const struct node *n = p.arguments[i];
-		/* as text, where it may be nothing else */
+		/* a string is required where only a string is valid */
 		bool text = p.kind || (n && n->rows->rows->read == READ_TEXT);
 		name[i] = calls_text(c, p.name[i]);
 		if (p.kind && p.kind->says == SAYS_LAST && n && n->tok != JSON_STRING)
@@ -208,7 +212,7 @@ calls_read(struct calls *c, struct held_call *h, struct node *of, const struct n
 	struct span known = p.kind ? read_call_kind(c, h, of, p.kind) : SPAN_LIT("");
 	if (known.n)
 		name[p.kind->any_text] = known;
-	/* which of the two it is some say by its type, some by what is there */
+	/* some clients take the type, others the members that are present */
 	int is = name[1].n || said[1].n;
 	if (is && (name[0].n || said[0].n))
 		calls_fail(c, CALLS_UNSOUND);
@@ -233,7 +237,7 @@ calls_read_whole(struct calls *c)
 	}
 }
 
-/* ---- said ---- */
+/* ---- writing ---- */
 
 void
 calls_put_arguments(struct held_call *h, struct node *of)

@@ -1,9 +1,11 @@
-/* Calls of OpenAI's responses: items that a client acts on. A stream says
- * an item when it begins, in pieces, when its arguments are there, when it is done, and in the
- * response at the end: all of them agree. In the place of one is a message, at its index, so
- * that reasoning before it still has an item after it. Where the provider keeps the turn
- * (`store` is not false) it has the call, too, and asks for its output in the next request:
- * then nothing is taken out, the answer is denied.
+/* Calls of OpenAI's Responses API: items that a client acts on.
+ *
+ * A stream carries an item up to five times, and all of them must agree: when the item begins,
+ * in pieces, when its arguments are complete, when the item is done, and in the final response.
+ * A removed call is replaced by a message with the same index, so that reasoning before it
+ * still has an item after it. If the provider keeps the turn (`store` is not false), it has the
+ * call too and expects its output in the next request. Then nothing is removed, and a denied
+ * call denies the response. Source:
  * https://platform.openai.com/docs/api-reference/responses-streaming */
 #include "answer/calls/calls_private.h"
 
@@ -31,7 +33,7 @@ responses_read(struct calls *c)
 		calls_read(c, calls_at(c, 0, listed ? calls_place(n) : index), n, n);
 	}
 	struct held_call *h = c->whole ? NULL : calls_find(c, 0, index);
-	/* others are for display */
+	/* other events of the call's item are for display only */
 	if (h && !c->now->npieces && !item && calls_member(c, "output_index"))
 		calls_piece(c, h, c->root);
 	if (h && item && calls_is(c, "type", "response.output_item.done"))
@@ -42,9 +44,9 @@ responses_read(struct calls *c)
 		calls_over(c, CALL_ALL);
 }
 
-/* ---- said ---- */
+/* ---- writing ---- */
 
-/* Of the message in a call's place: the call's own with the other prefix. */
+/* Returns the id of the message in a call's place: the call's id with the prefix msg_. */
 static struct span
 message_id(const struct calls *c, const struct node *item)
 {
@@ -60,7 +62,7 @@ message_id(const struct calls *c, const struct node *item)
 #define PART	"{'type':'output_text','text':%t,'annotations':[]}"
 #define MESSAGE "{'id':%t,'type':'message','status':%s,'role':'assistant','content':["
 
-/* The message's text, before its item is done. */
+/* Sends the events of the message's text, before the event that its item is done. */
 static void
 say_text(struct calls *c, const struct node *item, const struct held_call *h)
 {
@@ -88,7 +90,7 @@ say_text(struct calls *c, const struct node *item, const struct held_call *h)
 	}
 }
 
-/* Events count on from the one that went before. */
+/* Numbers the event after the one sent before it. */
 static void
 say_number(struct calls *c)
 {
@@ -106,7 +108,7 @@ static bool
 responses_say(struct calls *c)
 {
 	bool done = calls_is(c, "type", "response.output_item.done"), drop = false;
-	bool own = false; /* the event is a piece itself */
+	bool own = false; /* the event itself is a piece */
 	struct held_call *h;
 
 	CALLS_EACH (n, c, c->root) {
@@ -120,14 +122,14 @@ responses_say(struct calls *c)
 		drop |= n == c->root;
 		if (done && !listed)
 			say_text(c, n, h);
-		/* an item, wherever it is: all of it, or as it begins */
+		/* an item in an event or a list: complete, or as it begins */
 		if (n != c->root && (done || listed))
 			tree_put_form(n, MESSAGE PART "]}", message_id(c, n), "completed",
 				buf_view(&h->text));
 		else if (n != c->root)
 			tree_put_form(n, MESSAGE "]}", message_id(c, n), "in_progress");
 	}
-	/* what is for display */
+	/* an event for display only */
 	if (!own && (h = calls_of(c, c->root)))
 		drop = h->is != CALL_GOES;
 	if (!drop)

@@ -1,5 +1,8 @@
-/* A tree of JSON over base/codec/json.h's tokens. Apart from calls.c since it knows nothing of
- * calls. */
+/* A tree of JSON over the tokens of base/codec/json.h.
+ *
+ * tree_read_as() keeps each value's offsets in the document. Changes set `with`, `gone` and
+ * `changed` up to the root, and tree_write() copies every node that is not changed from the
+ * original bytes. This file knows nothing of calls, except for the keys in matters(). */
 #include "answer/calls/tree.h"
 
 #include <string.h>
@@ -8,7 +11,8 @@
 #include "base/err.h"
 #include "base/json_put.h"
 
-/* Only such a key may be another one but for case. */
+/* Returns true if the key has a capital or a non-ASCII byte. Only such a key can equal a row's
+ * key except for case. */
 static bool
 is_cased(struct span key)
 {
@@ -18,7 +22,8 @@ is_cased(struct span key)
 	return false;
 }
 
-/* As Go's encoding/json folds: the long s and the sign of Kelvin, too. */
+/* Returns true if the key equals `word` as Go's encoding/json compares keys: without case, and
+ * with the long s (U+017F) and the Kelvin sign (U+212A) equal to s and k. */
 static bool
 folds_to(struct span key, struct span word)
 {
@@ -40,7 +45,8 @@ folds_to(struct span key, struct span word)
 	return !key.n && !word.n;
 }
 
-/* A call may be in it, or it is one's name or arguments: others differ at no cost. */
+/* Returns true if the node may contain a call or is a call's name or arguments. Other keys that
+ * differ by case do no harm. */
 static bool
 matters(const struct node *n)
 {
@@ -61,7 +67,8 @@ is_odd_key(const struct answer_node *of, const struct node *n)
 	return false;
 }
 
-/* Where the node's rows lead to a call, and it is not what they have there. */
+/* Returns true if rows lead from here to a call, and the node is an object where they have an
+ * array or the reverse. */
 static bool
 is_odd_shape(const struct node *n)
 {
@@ -230,7 +237,7 @@ tree_put(struct node *n, struct span json)
 	touch(n);
 }
 
-/* What was made in *b, which is freed. */
+/* Replaces the node with the content of *b, which is freed. */
 static void
 put_made(struct node *n, struct buf *b)
 {

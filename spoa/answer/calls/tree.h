@@ -1,5 +1,6 @@
-/* A small JSON document as a tree, to be written again with some of it changed: what is not
- * touched stays byte for byte. All of it lives in an arena. owner: worker. */
+/* A small JSON document as a tree, to be written again with parts of it changed. Bytes of parts
+ * that are not changed stay as they are. All memory is the arena's; the tree borrows from
+ * `raw`. owner: worker. */
 #ifndef ANSWER_CALLS_TREE_H
 #define ANSWER_CALLS_TREE_H
 
@@ -8,69 +9,76 @@
 #include "base/buf.h"
 #include "base/codec/json.h"
 
+/* A value, with its key if it is a member of an object. */
 struct node {
-	enum json_tok tok;   /* JSON_OBJECT, JSON_ARRAY, or a value */
-	size_t start, end;   /* in the document, with quotes and brackets */
-	struct span key;     /* of a member, decoded */
-	struct span written; /* the same with its quotes, as it came; p NULL: it is ours */
+	enum json_tok tok; /* JSON_OBJECT, JSON_ARRAY, or the token of a value */
+	size_t start, end; /* offsets in the document, quotes and brackets included */
+	struct span key;   /* decoded; p NULL: not a member */
+	/* the key as it came, with its quotes; p NULL: we added the member */
+	struct span written;
 	struct tree *of;
 	struct node *up, *first, *last, *next;
-	const struct answer_node *rows; /* of its format, that name it; NULL: none do */
-	struct span with;		/* takes its place; p NULL: nothing does */
+	const struct answer_node *rows; /* rows of the format with this path; NULL: none */
+	struct span with;		/* JSON that replaces it; p NULL: not replaced */
 	bool escaped;			/* a string with escapes */
-	bool cased;			/* its key has a capital, or is not all ASCII */
-	bool gone;			/* it is taken out */
-	bool changed;			/* something in it is */
+	bool cased;			/* its key has a capital or a non-ASCII byte */
+	bool gone;			/* removed */
+	bool changed;			/* it, or a node in it, is replaced, added or removed */
 };
 
+/* A document. Nodes refer to it, so it must not move. */
 struct tree {
 	struct arena *a;
 	struct span raw;
 	struct node *root;
-	bool odd; /* some readers, and not all, find what was asked for */
+	bool odd; /* readers may differ in what they find */
 };
 
-/* Views of `raw`. Halves of surrogate pairs pass. 0, ERR_NOMEM or the parser's error. */
+/* Parses `raw` into *t. Unpaired halves of surrogate pairs are accepted. Returns 0, ERR_NOMEM
+ * or the parser's error. */
 int tree_read(struct tree *t, struct arena *a, struct span raw);
-/* The same with the rows of its format. Where those lead to a call, a key that is one of theirs
- * but for case, a list where they have an object, or the other way round, is odd. */
+/* Likewise, and attaches the rows of the format. On the paths that lead to a call, these make
+ * the tree odd: a key that differs from a row's by case alone, and a list in place of an object
+ * or the reverse. */
 int tree_read_as(
 	struct tree *t, struct arena *a, struct span raw, const struct answer_format *f);
-/* All nodes below `within`, in the order of the bytes: the first one after it, and the next. */
+/* Returns the node after `n` in the order of the bytes, below `within`; NULL: none. `n` equal
+ * to `within` starts the walk. */
 struct node *tree_next(const struct node *n, const struct node *within);
-/* The member of an object; NULL: it has none, or is none. One that is it but for case, as Go's
- * encoding/json takes it, is none, and the tree is odd. */
+/* Returns the member named `key`, the last one if several have the name. NULL: none, or
+ * `object` is NULL or not an object. A key that differs by case alone, as Go's encoding/json
+ * accepts, is not returned; if it may matter for calls, it makes the tree odd. */
 struct node *tree_member(const struct node *object, const char *key);
-/* The first element of an array, or NULL. */
+/* Returns the first element of an array, or NULL. */
 struct node *tree_elements(const struct node *array);
-/* As it is written. */
+/* Returns the bytes of the node as they came; n NULL: "". */
 struct span tree_raw(const struct tree *t, const struct node *n);
-/* What a string spells; "": it is none. p NULL: out of memory. */
+/* Returns the decoded string, or "" if the node is not a string. p NULL: out of memory. */
 struct span tree_text(const struct tree *t, const struct node *n);
-/* Whether it is a string that spells this. */
+/* Returns true if the node is a string equal to `word`. */
 bool tree_is(const struct tree *t, const struct node *n, const char *word);
-/* The elements of what has to be a list, or NULL; an object, whose members some take for them,
- * is odd. */
+/* Returns the first element of a list, or NULL. An object in its place makes the tree odd,
+ * because some clients take its members for elements. */
 struct node *tree_list(const struct node *array);
-/* A number without sign and fraction; `otherwise`: it is none. */
+/* Returns an unsigned integer, or `otherwise` if the node is not one. */
 uint64_t tree_number(const struct tree *t, const struct node *n, uint64_t otherwise);
 
-/* ---- changes: out of memory the arena has failed ---- */
+/* ---- changes; if memory is out, the arena is marked as failed ---- */
 
-/* In its place goes JSON, which outlives the tree. */
+/* Replaces the node with JSON, which must outlive the tree. */
 void tree_put(struct node *n, struct span json);
-/* The same as json_put_form() writes it; n NULL: nowhere. */
+/* Replaces the node with JSON as json_put_form() writes it; n NULL: does nothing. */
 void tree_put_form(struct node *n, const char *form, ...);
-/* The string goes on with this. */
+/* Appends to a string. A node that is not a string is replaced by the text. */
 void tree_append_text(struct node *n, struct span text);
-/* One more member, or element of an array. NULL: out of memory. */
+/* Adds a member, or an element of an array. NULL: out of memory. */
 struct node *tree_add(
 	const struct tree *t, struct node *container, const char *key, struct span json);
-/* It is taken out of its array or object. */
+/* Removes the node from its array or object. */
 void tree_cut(struct node *n);
-/* Whether anything is left in it. */
+/* Returns true if nothing is left in it. */
 bool tree_is_empty(const struct node *container);
-/* The document as it is now. */
+/* Appends the node to *out, with all changes. */
 void tree_write(const struct tree *t, const struct node *n, struct buf *out);
 
 #endif

@@ -1,4 +1,13 @@
-/* Which way an answer goes: as a stream, kept whole, or past. */
+/* Chooses how a response passes, and feeds it.
+ *
+ * guard_new() chooses a way (enum guard_way) by the head: as a stream (guard_stream.c), kept
+ * whole (guard_whole.c), metered, or uninspected. The first bytes may change the choice:
+ * settle_way(), settle_lines() and is_other_stream(), with guard_bytes.c. feed_way() takes
+ * bytes, end_way() ends, and a translator, if any, converts what they release.
+ *
+ * Example: a chat completion with Content-Type text/event-stream takes WAY_STREAM. The same
+ * response as application/json takes WAY_KEEP if rules inspect it, and WAY_METER if they do
+ * not. */
 #include "answer/guard/guard_stream.h"
 
 #include <stdlib.h>
@@ -9,12 +18,12 @@
 #include "base/err.h"
 #include "scan/text/media.h"
 
-/* More is a provider's mistake, as in a body. */
+/* A larger count of tokens is taken for a provider's mistake. */
 #define HEAD_TOKENS_MAX (UINT64_C(1) << 32)
 
 enum { BEGINNING = 64 };
 
-/* ---- what it is ---- */
+/* ---- the way by the head ---- */
 
 static const struct {
 	const char *type;
@@ -37,16 +46,16 @@ stream_kind(const struct guard_plan *p, struct span type, enum frames_kind *kind
 		*kind = FRAMES_LINES;
 		return true;
 	}
-	/* Gemini's stream without alt=sse. */
+	/* Gemini's stream without alt=sse */
 	*kind = FRAMES_ARRAY;
 	return span_ieq(type, SPAN_LIT("application/json")) &&
 	       span_ends(p->path, SPAN_LIT(":streamGenerateContent"));
 }
 
-/* Types whose bytes say nothing to a reader of text; */
+/* Media types whose bytes are not text. */
 static const char *const opaque_types[] = { "audio/", "image/", "video/",
 	"application/octet-stream", "application/pdf", "application/zip" };
-/* and words in those of files that are compressed, and say so. */
+/* Words in media types of compressed files. */
 static const char *const packed_types[] = { "zip", "zstd", "x-tar", "compressed" };
 
 static void
@@ -73,7 +82,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 		memcpy(g->coding, coding.p, coding.n);
 	else if (encoded)
 		memcpy(g->coding, "?", 2);
-	/* a list is looked through whole, whatever its type is */
+	/* a list is filtered as a whole, whatever its type */
 	if (!g->plan.may_use && stream_kind(&g->plan, type, &kind) && h->status / 100 == 2) {
 		go_as_stream(g, kind, encoded);
 	} else if (guard_reads(g) || (translates && encoded) ||
@@ -99,7 +108,8 @@ choose_way(struct guard *g, const struct guard_head *h)
 	buf_init(&g->body, g->way == WAY_METER ? CAP_USAGE_BODY_BYTES : CAP_ANSWER_BYTES);
 }
 
-/* No other path's answers have such fields, and no more is believed of them than of a body. */
+/* Returns the tokens that a field of the head states, or -1. Only Bedrock's invoke has such
+ * fields. */
 static int64_t
 head_tokens(const struct guard *g, struct span v)
 {
@@ -133,7 +143,7 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	arena_init(&g->work, CAP_ANSWER_WORK, true);
 	arena_init(&g->life, CAP_ANSWER_WORK, true);
 	g->report.inspected = guard_inspects(g);
-	g->report.blind = head->bodyless; /* what it took is not seen */
+	g->report.blind = head->bodyless; /* its usage is not visible */
 	g->head_input = head_tokens(g, head->input_tokens);
 	g->head_output = head_tokens(g, head->output_tokens);
 	g->head_service = price_service_of(head->service);
@@ -264,8 +274,8 @@ guard_report(const struct guard *g)
 	return &g->report;
 }
 
-/* It answers with vectors, scores or labels; a text in it is the caller's own, said again. A
- * model of Bedrock's invoke is known by its name, which is in the path. */
+/* Returns true if the endpoint returns vectors, scores or labels. Text in such a response
+ * repeats the caller's. A model of Bedrock's invoke is recognized by its name in the path. */
 static bool
 writes_nothing(const struct guard *g)
 {
@@ -292,12 +302,12 @@ guard_usage(const struct guard *g)
 		u.input_tokens = g->head_input;
 		u.output_tokens = g->head_output > 0 ? g->head_output : 0;
 	}
-	/* of sound no more is said */
+	/* a response with sound has no other usage */
 	if (!u.known && !u.spoilt && g->plan.characters && g->status / 100 == 2) {
 		u.known = true;
 		u.details.n[PRICE_CHARACTERS] = g->plan.characters;
 	}
-	/* what is counted by the piece, or kept, has no tokens */
+	/* images, seconds, storage and characters have no tokens */
 	if (writes && a->output_bytes && !u.output_tokens && !u.details.n[PRICE_IMAGES] &&
 		!u.details.n[PRICE_SECONDS] && !u.details.n[PRICE_STORED] &&
 		!u.details.n[PRICE_CHARACTERS])
@@ -309,7 +319,7 @@ guard_usage(const struct guard *g)
 	return u;
 }
 
-/* ---- whose thread ---- */
+/* ---- threads ---- */
 
 bool
 guard_is_long(const struct guard *g, size_t n)
@@ -357,10 +367,10 @@ guard_held(const struct guard *g)
 					      translated + (g->held ? calls_held(g->held) : 0);
 }
 
-/* ---- in and out ---- */
+/* ---- input and output ---- */
 
-/* Over its cap: unread, by the policy's leave. Encoded it cannot pass: its head no longer says
- * so. */
+/* Handles a response over its limit: passes uninspected, if the policy permits. An encoded
+ * response cannot pass, because its head no longer states the encoding. */
 static enum guard_result
 guard_ended(struct guard *g, struct span bytes, struct buf *out)
 {
@@ -378,7 +388,7 @@ guard_ended(struct guard *g, struct span bytes, struct buf *out)
 	return g->failed;
 }
 
-/* Blanks at its end stay: more may come. */
+/* Removes leading spaces. Trailing ones stay, since more may follow. */
 static struct span
 after_blanks(struct span s)
 {
@@ -387,8 +397,9 @@ after_blanks(struct span s)
 	return text.n ? span_cut(s, (size_t)(text.p - s.p), s.n) : text;
 }
 
-/* A body whose type says that it is no text is that, unless it begins like JSON or like events:
- * clients read what they asked for. It is kept until enough of it is there to tell. */
+/* Decides about a body whose type is not text. If the body begins like JSON or events, it is
+ * read as such, because clients read the type that they requested. The body is kept until
+ * enough has arrived. */
 static void
 settle_way(struct guard *g, struct span bytes, struct buf *out)
 {
@@ -419,9 +430,9 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 	buf_free(&g->body);
 }
 
-/* Some servers of MCP say several messages in one answer, a line each, under the type of one.
- * Once a first line is a whole object and more comes, or will (`listens`), they are read as
- * they come: a subscription says its first message and then waits. */
+/* Decides whether a JSON body has one MCP message per line, as some servers send. If the first
+ * line is a whole object, and more has arrived or will (`listens`), the lines are read as a
+ * stream: the server of a subscription sends its first message and then waits. */
 static void
 settle_lines(struct guard *g, size_t n, struct buf *out)
 {
@@ -438,7 +449,7 @@ settle_lines(struct guard *g, size_t n, struct buf *out)
 	struct span line = span_trim(span_cut(all, 0, g->first_line), GUARD_BLANKS);
 	rest = span_trim(span_cut(all, g->first_line, all.n), GUARD_BLANKS);
 	if (line.n && !(span_starts(line, SPAN_LIT("{")) && span_ends(line, SPAN_LIT("}")))) {
-		g->settled = true; /* one message, written over lines */
+		g->settled = true; /* one message over several lines */
 		return;
 	}
 	if (!line.n)
@@ -460,7 +471,8 @@ settle_lines(struct guard *g, size_t n, struct buf *out)
 	buf_free(&said);
 }
 
-/* A document under the type of events: some clients read it as what it is, with its calls. */
+/* Returns true for a JSON document under the type of an event stream. Some clients read it as a
+ * document, with its calls. */
 static bool
 is_document(struct guard *g, struct span bytes)
 {
@@ -472,7 +484,8 @@ is_document(struct guard *g, struct span bytes)
 	       guard_begins_json(bytes);
 }
 
-/* Whether a stream of text is something else by its first bytes: it goes unread, or not. */
+/* Returns true if a stream's first bytes show that it is not text. Then it passes uninspected
+ * or ends. */
 static bool
 is_other_stream(struct guard *g, struct span bytes, struct buf *out)
 {
@@ -490,7 +503,7 @@ is_other_stream(struct guard *g, struct span bytes, struct buf *out)
 	return true;
 }
 
-/* What is let go of it, in the provider's form. */
+/* Takes bytes and appends what is released, in the provider's form. */
 static enum guard_result
 feed_way(struct guard *g, struct span bytes, struct buf *out)
 {
@@ -504,7 +517,7 @@ feed_way(struct guard *g, struct span bytes, struct buf *out)
 				guard_events(g, bytes, out);
 		} else {
 			buf_span(out, bytes);
-			/* only metered: they pass as they come, whatever can be read of them */
+			/* metered only: bytes pass as they came, readable or not */
 			if (g->report.blind)
 				break;
 			g->report.blind = guard_events(g, bytes, &g->body) != GUARD_PASS;
@@ -556,7 +569,7 @@ guard_note_made(struct guard *g, struct span json)
 		dialect_makes(json, &g->work, g->report.made, &g->report.nmade);
 }
 
-/* False: it is not read, or its usage alone. */
+/* Meters a whole body. Returns false if the body was not read, or only its usage was. */
 static bool
 meter_whole(struct guard *g, struct answer_document *d)
 {
@@ -569,7 +582,7 @@ meter_whole(struct guard *g, struct answer_document *d)
 		return false;
 	int err = answer_read(g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, d, &why);
 	g->report.blind |= err != 0;
-	if (err == ERR_NOMEM) { /* more texts than are read: what it used is */
+	if (err == ERR_NOMEM) { /* more texts than are read; the usage counts anyway */
 		arena_reset(&g->work);
 		err = answer_read(NULL, g->plan.dialect, SPAN_LIT(""), raw, &g->work, d, &why);
 	}
@@ -584,7 +597,8 @@ meter_whole(struct guard *g, struct answer_document *d)
 	return !g->report.blind;
 }
 
-/* Kept for its usage and its model's name: what cannot be read of it passes. */
+/* Handles a body kept for its usage and its model's name. If it cannot be read, it passes
+ * unchanged. */
 static void
 rename_whole(struct guard *g, struct answer_document *d, struct buf *out)
 {
@@ -598,7 +612,7 @@ rename_whole(struct guard *g, struct answer_document *d, struct buf *out)
 		guard_no_memory(g);
 }
 
-/* The same of the rest. */
+/* Ends the response and appends the rest, as feed_way() does. */
 static enum guard_result
 end_way(struct guard *g, struct buf *out)
 {
@@ -628,7 +642,7 @@ end_way(struct guard *g, struct buf *out)
 	return g->failed;
 }
 
-/* What was let go, as its caller's form has it. */
+/* Translates the released bytes to the caller's form. */
 static enum guard_result
 translate_let_go(struct guard *g, bool whole, struct buf *out)
 {
@@ -647,7 +661,7 @@ translate_let_go(struct guard *g, bool whole, struct buf *out)
 		why ? why : "the answer cannot be translated");
 }
 
-/* What was let go since `from` is copied, where the plan says so. */
+/* Copies the bytes released since `from`, if the plan states it. */
 static void
 copy_went(struct guard *g, const struct buf *out, size_t from)
 {
@@ -663,7 +677,7 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 
 	if (g->plan.taps)
 		buf_span(&g->tapped, bytes);
-	/* what is packed is copied once it is unpacked (guard_decode_whole()) */
+	/* an encoded body is copied when it is decoded (guard_decode_whole()) */
 	if (g->plan.copies == GUARD_COPIES_CAME && !(g->coding[0] && g->way == WAY_KEEP))
 		buf_span(&g->copied, bytes);
 	if (g->failed && !g->translator)

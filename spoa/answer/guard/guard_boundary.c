@@ -1,8 +1,14 @@
-/* Texts of a stream that clients join: a block that ends, and the next one of its kind. Each is
- * read by itself, as a block is (guard_channel.c); here what is over the end of one: where a
- * value may have begun at a block's end, a copy of its scan goes on into what comes next. The
- * events wait meanwhile, as they are, until the copy knows: the value is then replaced in the
- * first of the blocks and taken out of the others, as in a whole answer (guard_joined.c). */
+/* Finds values that cross the end of a block in a stream, because clients join blocks of one
+ * kind.
+ *
+ * guard_channel.c reads each block alone. If a value may have begun at a block's end,
+ * boundary_open() copies the channel's scan, and the copy continues into the following blocks.
+ * The events wait unchanged until the copy knows the result (QUEUE_BOUNDARY). The value is then
+ * replaced in its first block and removed from the others, as guard_joined.c does in a whole
+ * response.
+ *
+ * States of struct boundary: closed (scan NULL), between two blocks (`between`), and inside a
+ * block. Example: one block ends with "alice@" and the next one begins with "example.org". */
 
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
@@ -15,9 +21,9 @@ is_joined(const struct answer_text *t)
 	return text_grows(t) && !t->deep && t->text.n;
 }
 
-/* ---- what is found over an edge ---- */
+/* ---- values over an edge ---- */
 
-/* All are kept to the end: a stream may say any of them again. */
+/* Keeps a value until the end of the stream, which may repeat it. */
 static int
 add_crossing(struct guard *g, const struct stream_piece *p, size_t start)
 {
@@ -55,7 +61,7 @@ take_piece(void *arg, const struct stream_piece *p)
 	return add_crossing(g, p, start);
 }
 
-/* Nothing more is looked at: what waits goes. */
+/* Ends the scan, so that all waiting events may leave. */
 static enum guard_result
 boundary_end(struct guard *g, bool finish)
 {
@@ -70,9 +76,10 @@ boundary_end(struct guard *g, bool finish)
 	return guard_scanned(g, err);
 }
 
-/* ---- when it is open ---- */
+/* ---- opening and reading ---- */
 
-/* The channel that ends with the event and may go on in another; NULL: none does. */
+/* Returns a channel that ends with the event and whose text may continue in another one. NULL:
+ * none. */
 static struct channel *
 ends_in(struct guard *g, const struct answer_document *d)
 {
@@ -92,7 +99,7 @@ ends_in(struct guard *g, const struct answer_document *d)
 	return ended;
 }
 
-/* A block ends here. Ends that are known are none of a value that is not. */
+/* Notes that a block ends here, and forgets the ends before the decided part. */
 static enum guard_result
 add_edge(struct guard *g)
 {
@@ -133,7 +140,7 @@ boundary_open(struct guard *g, struct channel *c)
 	return add_edge(g);
 }
 
-/* Whether the event says that what is looked at does not go on. */
+/* Returns true if the event shows that the text does not continue. */
 static bool
 boundary_is_over(const struct guard *g, const struct answer_document *d)
 {
@@ -154,8 +161,8 @@ boundary_is_over(const struct guard *g, const struct answer_document *d)
 	return false;
 }
 
-/* Byte by byte, however the text comes: what is known at the one that decides is all that is.
- */
+/* Scans byte by byte, so that the result does not depend on the pieces, and stops once all is
+ * decided. */
 static enum guard_result
 boundary_feed(struct guard *g, struct span text)
 {
@@ -173,7 +180,7 @@ boundary_feed(struct guard *g, struct span text)
 	return g->failed;
 }
 
-/* What the event says of it. */
+/* Reads the event's texts of the kind. */
 static enum guard_result
 boundary_read(struct guard *g, const struct answer_document *d)
 {
@@ -190,7 +197,7 @@ boundary_read(struct guard *g, const struct answer_document *d)
 		if (guard_pair(g, &s->halved, &t) || boundary_feed(g, t.text) || !s->scan)
 			return g->failed;
 	}
-	/* the block ends with the event, if anything of it came */
+	/* the block ends with the event, if it had text */
 	if (s->between || !answer_ends(d, s->slot))
 		return g->failed;
 	bool half = s->halved.is;
@@ -202,7 +209,7 @@ boundary_read(struct guard *g, const struct answer_document *d)
 
 /* ---- events ---- */
 
-/* While a scan goes on, those of which it knows all. */
+/* While a scan is open, events whose text is decided may leave. */
 bool
 guard_boundary_may_go(const struct guard *g, const struct event *e)
 {
@@ -227,7 +234,7 @@ guard_boundary_take(struct guard *g, struct event *e, bool *waits)
 	e->text_end = s->fed;
 	if (!queue_is_full(&g->queues[QUEUE_BOUNDARY], e))
 		return g->failed;
-	/* What began in one block is under way in the next. */
+	/* a value that began in one block continues in the next one */
 	if (!s->between && guard_unread(g, s->fed - s->decided,
 				   "what is over a block's end is longer than events wait"))
 		return g->failed;
@@ -248,7 +255,7 @@ guard_boundary_free(struct guard *g)
 		split_drop(g->boundary.crossings[i].of);
 }
 
-/* ---- where it goes ---- */
+/* ---- replacement ---- */
 
 struct crossing *
 guard_boundary_at(struct guard *g, enum answer_kind kind, size_t start, size_t end)
@@ -264,10 +271,11 @@ guard_boundary_at(struct guard *g, enum answer_kind kind, size_t start, size_t e
 	return first;
 }
 
-/* ---- where it is said again ---- */
+/* ---- repetitions ---- */
 
-/* Its k'th part, where the text begins or, of the first one, ends with it, as a finding of the
- * text: one between two others is all of its text. */
+/* Sets *out to part k of the value, as a finding of the text. The first part must end the text,
+ * the last one must begin it, and a part between must be the whole text. Returns false if it
+ * does not. */
 static bool
 part_of(const struct crossing *x, struct span text, size_t k, struct finding *out)
 {
@@ -285,8 +293,8 @@ part_of(const struct crossing *x, struct span text, size_t k, struct finding *ou
 	return is;
 }
 
-/* Those parts of all values: the first ones, or the others. What says reasoning again may be a
- * row of text. */
+/* Adds such parts of all values: the first parts, or the later ones. The kind is not compared,
+ * since reasoning may be repeated in a row of text. */
 static void
 add_parts(struct guard *g, const struct answer_text *t, bool first, struct findings *all,
 	struct span *wholes)

@@ -1,5 +1,5 @@
-/* What an answer is by its first bytes, where its type says another thing or nothing: clients
- * read what they asked for. */
+/* Recognizes a response by its first bytes, if its type states something else or nothing.
+ * Clients read the type that they requested, so the guard must read the same. */
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"
 #include "base/codec/eventstream.h"
@@ -13,7 +13,6 @@ guard_begins_json(struct span body)
 	return s.n && (s.p[0] == '{' || s.p[0] == '[');
 }
 
-/* A field or a comment of an event stream. */
 bool
 guard_begins_events(struct span s)
 {
@@ -25,7 +24,6 @@ guard_begins_events(struct span s)
 	return false;
 }
 
-/* A caller that asked for a stream may read it as one, whatever its type says. */
 bool
 guard_looks_like_events(const struct guard *g, struct span body)
 {
@@ -36,8 +34,8 @@ guard_looks_like_events(const struct guard *g, struct span body)
 		       (memmem(s.p, s.n, "\ndata:", 6) || memmem(s.p, s.n, "\rdata:", 6)));
 }
 
-/* The first characters of a text of two or four bytes each, as ASCII: how many; 0: it is none.
- */
+/* Writes the first characters of UTF-16 or UTF-32 text to `out` as ASCII. Returns their number;
+ * 0: the bytes are not such text. */
 static size_t
 narrow(struct span s, char *out, size_t room)
 {

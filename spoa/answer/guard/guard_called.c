@@ -1,16 +1,19 @@
-/* The calls that an answer makes, an entry each, for its record: the name, size and keyed hash
- * of the arguments, what rules with phase: tool said. Apart from guard_judge.c, which keeps
- * what rules read and as long as they do: an entry stays to the end, and is made where nothing
- * is inspected, too. */
+/* Keeps an entry for each call of a response, for the record: name, size and keyed hash of the
+ * arguments, and the verdicts of rules with `phase: tool`.
+ *
+ * guard_judge.c keeps what rules read, only as long as they need it. An entry stays until the
+ * end, and is made even if nothing is inspected. At most GUARD_CALLS entries. */
 #include "answer/guard/guard_private.h"
 #include "base/err.h"
 #include "base/push.h"
 #include "policy/verdict/tool.h"
 
 enum { NAMED_MAX = 4 * GUARD_NAME_BYTES };
+/* The place of a call that was judged before it was read. */
 static const uint32_t nobodys[ANSWER_SLOTS] = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
 
-/* As the calls that rules read: the member that says more of one need not be the same. */
+/* Returns true if the place belongs to the call. The last number may differ, since name and
+ * arguments are in different members. */
 static bool
 is_of(const struct guard_called *c, const uint32_t slot[ANSWER_SLOTS])
 {
@@ -19,7 +22,8 @@ is_of(const struct guard_called *c, const uint32_t slot[ANSWER_SLOTS])
 	return (a == b || !a || !b) && !memcmp(c->slot, slot, ANSWER_NUMBERS * sizeof(*slot));
 }
 
-/* The newest: another call may come in the place of one that is over. */
+/* Returns the newest call in the place, since a new call may take the place of a complete one.
+ * NULL: none. */
 static struct guard_called *
 find_called(const struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 {
@@ -40,7 +44,8 @@ begin_call(const struct guard *g, struct guard_called *c, const uint32_t slot[AN
 		hmac_begin(&c->hash, g->plan.keep_key);
 }
 
-/* Those that were asked about before they are read go on in their order. */
+/* Adds an entry. Calls that were judged before they are read are taken in their order
+ * instead. */
 static struct guard_called *
 add_call(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 {
@@ -66,7 +71,7 @@ add_call(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 	return c;
 }
 
-/* A name may come in pieces: they are joined. */
+/* Adds a piece of the name. */
 static void
 add_name(struct guard *g, struct guard_called *c, struct span name)
 {
@@ -94,8 +99,8 @@ add_arguments(const struct guard *g, struct guard_called *c, struct span text)
 		sha256_add(&c->hash, text);
 }
 
-/* Of a document's values the one that is of its call i: in some formats all calls have one
- * place, and are told apart by their order. NULL: it has none. */
+/* Returns the value with the arguments of call i, or NULL. In some formats all calls have the
+ * same place and are distinguished by their order. */
 static const struct answer_input *
 input_of(const struct answer_document *d, size_t i)
 {
@@ -116,7 +121,7 @@ guard_called_note(struct guard *g, const struct answer_document *d)
 	for (size_t i = 0; i < d->ncalls; i++) {
 		const struct answer_input *in = input_of(d, i);
 		struct guard_called *c = find_called(g, d->calls[i].slot);
-		/* pieces of a name have no value next to them */
+		/* a piece of a name has no arguments beside it */
 		if (!c || c->whole || (in && c->named.n) || c->empty)
 			c = d->calls[i].name.n || in ? add_call(g, d->calls[i].slot) : NULL;
 		if (!c) {
@@ -125,8 +130,7 @@ guard_called_note(struct guard *g, const struct answer_document *d)
 		}
 		if (d->calls[i].name.n)
 			add_name(g, c, d->calls[i].name);
-		/* Anthropic's blocks begin with an empty one, and their arguments come after it
-		 */
+		/* Anthropic's blocks begin with an empty value, and their arguments follow */
 		c->empty = in && g->report.streamed && span_is(in->json, "{}");
 		c->whole = in && !c->empty;
 		if (in)
@@ -139,7 +143,7 @@ guard_called_more(struct guard *g, const struct answer_text *t)
 {
 	struct guard_called *c = find_called(g, t->slot);
 
-	/* What is said of one that is whole is in it. */
+	/* a complete call repeats nothing new */
 	if (t->deep || (c && (c->whole || (t->copy && c->bytes))))
 		return;
 	if (!c)
@@ -155,7 +159,7 @@ guard_called_more(struct guard *g, const struct answer_text *t)
 	add_arguments(g, c, t->text);
 }
 
-/* ---- what rules said ---- */
+/* ---- verdicts ---- */
 
 static void
 judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bool piece)
@@ -216,8 +220,8 @@ guard_called_went_on(struct guard *g, size_t entry, struct span arguments)
 		add_arguments(g, &g->called[entry], arguments);
 }
 
-/* The rules say the same of the same, and of a call that has only begun to come they were asked
- * when it had ended. */
+/* Returns true if a call with this name and these arguments was permitted when it ended. Equal
+ * calls get equal verdicts. */
 bool
 guard_called_was(const struct guard *g, struct span name, const struct kept_text *arguments)
 {
@@ -243,7 +247,7 @@ guard_called_was(const struct guard *g, struct span name, const struct kept_text
 	return false;
 }
 
-/* A piece of a name is of the call that has it. */
+/* The verdict on a piece of a name belongs to the call that has the piece. */
 void
 guard_called_judged(
 	struct guard *g, const struct answer_facts *f, const struct tool_verdict *const *v)

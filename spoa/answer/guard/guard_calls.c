@@ -1,8 +1,9 @@
-/* The calls of a model's answer, by the rules of phase: tool: each as it ends, before the
- * answer is read. One that is denied is taken out (calls/), with the reason in its place; where
- * the rule says `as: error`, or what is left would not be sound, the answer is denied. Calls of
- * dialects that calls/ does not know are judged in their place, by guard_judge(), and so is
- * what is left. */
+/* Judges each call when it ends, by the rules with `phase: tool`, before the response is read.
+ *
+ * calls/ holds the calls and asks judge_held_call(). A denied call is removed, with the reason
+ * in its place. If the rule states `as: error`, or the rest would not be a valid response, the
+ * whole response is denied. guard_judge() judges calls of dialects that calls/ does not know,
+ * in their place. */
 #include "answer/guard/guard_stream.h"
 #include "base/ascii.h"
 #include "base/caps.h"
@@ -14,12 +15,12 @@ enum { NAME_SHOWN = 128 };
 
 /* ---- the reason ---- */
 
-/* The text instead of it, for the agent to read. */
+/* Writes the text in the call's place, for the agent to read. */
 static void
 put_tool_reason(struct span name, const char *reason, struct buf *out)
 {
 	buf_str(out, "The call of ");
-	/* a name that says nothing but itself */
+	/* a plain name, which carries no other text */
 	if (name.n && name.n <= NAME_SHOWN && span_is_alnum(name, "_-./:"))
 		buf_printf(out, "the tool %.*s", SPAN_ARG(name));
 	else
@@ -31,7 +32,7 @@ put_tool_reason(struct span name, const char *reason, struct buf *out)
 
 /* ---- the rules ---- */
 
-/* All that the names came to: the first denial, and each redaction. */
+/* Asks the rules about each name of the call. *out is the first denial, with all redactions. */
 static int
 ask_tool_rules(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict *out)
 {
@@ -55,8 +56,8 @@ ask_tool_rules(struct guard *g, const struct call *c, struct arena *a, struct to
 	return 0;
 }
 
-/* A name that was said over and over is another one for clients that join it. Where nobody has
- * such a tool it is denied as any name that nobody has, which says nothing. */
+/* Asks about the repeated name, which is the call's name for clients that join pieces. It is
+ * denied only if a rule names it: a rule that denies any unknown name does not count. */
 static int
 ask_repeated(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict *out)
 {
@@ -77,7 +78,8 @@ ask_repeated(struct guard *g, const struct call *c, struct arena *a, struct tool
 	return 0;
 }
 
-/* What is found in its arguments and named by the rules is replaced there. */
+/* Replaces the findings in the arguments that the rules name. *edited: something was
+ * replaced. */
 static int
 edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct buf *out,
 	bool *edited)
@@ -98,8 +100,8 @@ edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct
 	return (int)g->failed;
 }
 
-/* The answer ends by this call: said by those who say it of any answer. `limit`: NULL, or why.
- */
+/* Denies the whole response because of this call. `limit`: the limit's reason; NULL: a rule
+ * denied it. */
 static int
 deny_turn(struct guard *g, const struct call *c, const char *limit)
 {
@@ -112,7 +114,7 @@ deny_turn(struct guard *g, const struct call *c, const char *limit)
 		g->denied_call.name = c->names[i];
 		guard_judge(g, ANSWER_BLOCK);
 	}
-	if (limit && !g->failed) { /* no rule says so */
+	if (limit && !g->failed) { /* no rule is involved */
 		r->verdict.ruled.effect = r->sum.ruled.effect = RULE_DENY;
 		r->verdict.ruled.rule = r->sum.ruled.rule = NULL;
 		r->verdict.ruled.status = 403;
@@ -133,7 +135,7 @@ judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 	int r = 0;
 
 	if (!c->names[0].n)
-		return 0; /* nobody can make it */
+		return 0; /* a call without a name cannot be made */
 	arena_reset(&g->asking);
 	buf_clear(&g->call_text);
 	v = arena_new(&g->asking, struct tool_verdict);
@@ -174,7 +176,7 @@ judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 	return r ? r : (int)g->failed;
 }
 
-/* For the record. */
+/* Receives further arguments of a denied call, for the record. */
 static int
 more(void *arg, size_t entry, struct span arguments)
 {
@@ -241,7 +243,7 @@ guard_calls_pass(struct guard *g, struct frame *f, struct buf *out)
 	g->held_out = out;
 	if (ended(g, calls_frame(g->held, f)) || !calls_held(g->held))
 		return g->failed;
-	/* of what is held something was said */
+	/* content that is held counts as received */
 	g->report.content = true;
 	if (!g->report.first_text_us)
 		g->report.first_text_us = clock_mono_us();
@@ -280,7 +282,7 @@ guard_calls_whole(struct guard *g)
 	buf_init(&out, 0);
 	int r = calls_whole(g->held, raw, &out, &changed);
 	if (r < 0 && r != ERR_NOMEM)
-		r = 0; /* others say what it is, and judge it */
+		r = 0; /* guard_whole() reports invalid JSON */
 	if (!r && changed) {
 		buf_free(&g->body);
 		g->body = out;

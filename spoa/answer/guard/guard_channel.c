@@ -1,5 +1,13 @@
-/* A channel: the text of a choice, a block or a call, piece by piece. It is scanned as it
- * comes, replaced, put back, and goes out as far as nothing in it is under way. */
+/* A channel scans, replaces and restores the text of a choice, a block or a call, piece by
+ * piece.
+ *
+ * The text passes detect_stream, which calls take_piece() for each decided piece. take_text()
+ * and take_finding() ask the rules and replace. channel_put() restores placeholders and appends
+ * to `out`, which guard_event.c puts into events. Text waits only while a value or a
+ * placeholder may continue.
+ *
+ * Example: the pieces "mail al" and "ice@example.org now" come out as "mail " and "<EMAIL_1>
+ * now". */
 #include <stdlib.h>
 
 #include "answer/guard/guard_stream.h"
@@ -44,7 +52,7 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	return c;
 }
 
-/* What looks at its text: at first, and again after it was at an end. */
+/* Makes the scan and the restorer: at first, and again after an end. */
 static enum guard_result
 channel_begin(struct channel *c)
 {
@@ -82,7 +90,7 @@ channel_free(struct channel *c)
 void
 guard_channel_over(struct channel *c)
 {
-	/* A call may begin with no arguments in an event that ends what was before it. */
+	/* A call may begin without arguments in an event that ends the text before it. */
 	c->run->over |= c->seen > 0;
 	channel_free(c);
 }
@@ -94,14 +102,14 @@ guard_channels_free(struct guard *g)
 		channel_free(LIST_FIRST(&g->channels));
 }
 
-/* Whether it is scanned as what its escapes spell. */
+/* Returns true if escapes are decoded before the scan. */
 static bool
 is_spelled(const struct channel *c)
 {
 	return c->of.kind == KIND_ARGUMENTS;
 }
 
-/* Bytes of what is scanned: where they begin, and how many of them have not gone. */
+/* Returns how many scanned bytes are held back and were not sent, and where they begin. */
 static size_t
 scan_held(const struct channel *c, size_t *from)
 {
@@ -124,7 +132,7 @@ guard_channel_held(const struct channel *c)
 	       (c->halved.is ? sizeof(c->halved.half) : 0);
 }
 
-/* After the rules: placeholders are put back. */
+/* Takes text after the rules and restores its placeholders. */
 static int
 channel_put(struct channel *c, struct span text)
 {
@@ -140,7 +148,7 @@ channel_put(struct channel *c, struct span text)
 	return buf_failed(&c->out) ? ERR_NOMEM : 0;
 }
 
-/* What replaces a finding; in arguments it may need quotes. */
+/* Writes a replacement; in arguments it may need quotes. */
 static int
 channel_replace(struct channel *c, struct span with)
 {
@@ -151,7 +159,7 @@ channel_replace(struct channel *c, struct span with)
 	return buf_failed(&b) ? ERR_NOMEM : channel_put(c, buf_view(&b));
 }
 
-/* `text`: the finding as it was written. */
+/* Takes a finding. `text` is the finding as it was written. */
 static int
 take_finding(struct channel *c, const struct stream_piece *p, struct span text)
 {
@@ -183,8 +191,8 @@ take_text(struct channel *c, const struct stream_piece *p, struct span text)
 	return channel_put(c, text);
 }
 
-/* A finding of the block that begins in a value over its end: noted, and what of it is there
- * goes with that. */
+/* Takes a finding of one block that begins inside a value over the block's end. The finding is
+ * noted, and the part inside the value disappears with the value. */
 static int
 take_within(struct channel *c, const struct stream_piece *p, const struct crossing *x)
 {
@@ -201,7 +209,7 @@ take_within(struct channel *c, const struct stream_piece *p, const struct crossi
 	return c->replaced ? 0 : channel_put(c, span_cut(p->text, in, p->text.n));
 }
 
-/* The piece, but for what is a part of values over a block's end. */
+/* Takes a piece without the parts of values over a block's end. */
 static int
 take_joined(struct channel *c, const struct stream_piece *p)
 {
@@ -214,7 +222,7 @@ take_joined(struct channel *c, const struct stream_piece *p)
 	while (!err && at < end && (x = guard_boundary_at(g, c->of.kind, at, end))) {
 		struct stream_piece part = *p;
 		if (finding && x->start > at)
-			break; /* it began before, and what is left of the other goes */
+			break; /* it began before; the rest of the value disappears */
 		part.text = span_cut(
 			p->text, at - from, x->start > at ? x->start - from : at - from);
 		if (part.text.n)
@@ -239,8 +247,8 @@ take_joined(struct channel *c, const struct stream_piece *p)
 	return take_text(c, &last, last.text);
 }
 
-/* A piece of which something has gone: text that is left goes, and a value is replaced in what
- * is left of it. */
+/* Takes a piece of which some bytes were sent already: text is sent from there on, and a value
+ * is replaced in its rest. */
 static int
 take_rest(struct channel *c, const struct stream_piece *p)
 {
@@ -282,8 +290,8 @@ take_piece(void *arg, const struct stream_piece *p)
 	return err;
 }
 
-/* For figures only: nothing goes sooner or later for it. Where nothing is held, no clock is
- * asked. */
+/* Measures how long text is held, for the report only. Without held text the clock is not
+ * read. */
 static void
 note_held(struct channel *c)
 {
@@ -300,7 +308,7 @@ note_held(struct channel *c)
 		r->held_max_bytes = held;
 }
 
-/* The next of its text, or the end of it. */
+/* Scans the next piece of text, or ends the scan. */
 static int
 channel_scan(struct channel *c, struct span text, bool final)
 {
@@ -349,7 +357,7 @@ channel_run(struct channel *c, struct span text)
 void
 guard_mend_halves(struct answer_text *t)
 {
-	char *p = (char *)(uintptr_t)t->text.p; /* escaped: a copy of the reader's */
+	char *p = (char *)(uintptr_t)t->text.p; /* escaped, so it is the reader's copy */
 
 	for (size_t i = 0; t->halves && i < t->text.n; i++)
 		if (utf8_half_at(t->text, i))
@@ -375,7 +383,7 @@ guard_pair(struct guard *g, struct halved *h, struct answer_text *t)
 	return g->failed;
 }
 
-/* All that waits to be put back is in `out`. */
+/* Moves all text that waits for restoration to `out`. */
 static int
 restore_end(struct channel *c)
 {
@@ -406,7 +414,7 @@ guard_channel_finish(struct channel *c)
 	return guard_scanned(c->g, err);
 }
 
-/* Once: what goes on from what went so stays until it is known. */
+/* Works once: text that continues a value which was sent this way waits until it is decided. */
 enum guard_result
 guard_channel_let_go(struct channel *c)
 {
@@ -455,8 +463,8 @@ guard_channel_so_far(struct channel *c, struct answer_text *t)
 	c->so_far.hash = span_hash(all);
 }
 
-/* Arguments are at their end with their last bracket: a call that comes whole in one event goes
- * on in one, since some take each event for a call. */
+/* Arguments end with their last bracket. Then the channel ends, so that a call which arrives
+ * complete in one event is sent in one event; some clients take each event for a call. */
 enum guard_result
 guard_channel_feed(struct channel *c, struct span text)
 {

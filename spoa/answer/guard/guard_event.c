@@ -1,14 +1,18 @@
-/* One event of a stream: what becomes of its texts, and how it goes on; and events like it, in
- * which goes what was held. Apart from guard_stream.c, which knows their order. */
+/* Edits one event of a stream, and writes events like it for text that was held back.
+ *
+ * guard_run_texts() passes each text through its channel and collects edits.
+ * guard_pass_edited() sends the event. keep_carriers() keeps, per channel, an event without
+ * text, in which guard_channel_say() later sends the rest. guard_stream.c determines the order
+ * of these steps. */
 #include "answer/calls/tree.h"
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
 
 enum { SAID_ONCE = 16 };
 
-/* ---- events of our own ---- */
+/* ---- events of ours ---- */
 
-/* In place of the edits that touch it. */
+/* Adds an edit and removes the edits that overlap with it. Returns the number of edits. */
 static size_t
 put_over(const struct answer_range *at, struct span with, struct splice *v, size_t n)
 {
@@ -21,7 +25,7 @@ put_over(const struct answer_range *at, struct span with, struct splice *v, size
 	return kept;
 }
 
-/* Usage that only we asked for goes no further; edits in it need not be made. */
+/* Adds the edit that removes usage which only we requested. */
 static size_t
 hide_usage(const struct guard *g, const struct answer_document *d, struct splice *v, size_t n)
 {
@@ -38,9 +42,8 @@ guard_rename(const struct guard *g, const struct answer_document *d, struct spli
 	return n;
 }
 
-/* The event without the texts of channels, which have been said, and without what was replaced:
- * the edits that make it, the same for each of its channels. Those of the event are in the
- * order of its texts. */
+/* Writes the edits that remove all channels' texts, which have been sent, and all that was
+ * replaced. The event's edits are in the order of its texts. Returns the number of edits. */
 static size_t
 silence(struct guard *g, const struct answer_document *d, const struct edited *e,
 	struct splice *v)
@@ -63,8 +66,8 @@ silence(struct guard *g, const struct answer_document *d, const struct edited *e
 	return !d->hidden.counts || d->hidden.no_choices ? hide_usage(g, d, v, n) : n;
 }
 
-/* What an event of Gemini's says next to a text that is said again, and is said once: media and
- * code of other parts, what is said of its candidate, its turn or its session. */
+/* Sets members of Gemini's events to null that must be sent only once: media and code in other
+ * parts, and facts about the candidate, the turn or the session. */
 static size_t
 say_once(struct guard *g, struct span event, struct splice *v, size_t n)
 {
@@ -91,7 +94,6 @@ say_once(struct guard *g, struct span event, struct splice *v, size_t n)
 	return n;
 }
 
-/* An event like the last one of the channel, with what has become of what was held. */
 enum guard_result
 guard_channel_say(struct channel *c, struct buf *out)
 {
@@ -129,7 +131,7 @@ is_said(const struct channel *c, const struct answer_document *d)
 	return false;
 }
 
-/* A call of that choice; or of any. */
+/* Returns true if the document has a call of the choice, or any call. */
 static bool
 has_call(const struct answer_document *d, uint32_t choice, bool any)
 {
@@ -142,12 +144,12 @@ has_call(const struct answer_document *d, uint32_t choice, bool any)
 	return false;
 }
 
-/* A text of the same choice that was not said when this one was, and is now: one of another
- * kind, or with another number, or a call. */
+/* Returns true if another text of the same choice begins here: one of another kind, with
+ * another number, or a call. */
 static bool
 another_begins(struct guard *g, const struct channel *c, const struct answer_document *d)
 {
-	/* blocks come one after the other, and some have no end of their own */
+	/* blocks follow each other, and some have no end of their own */
 	bool one_turn = g->format->blocks;
 
 	if (has_call(d, c->of.slot[0], one_turn))
@@ -166,8 +168,8 @@ another_begins(struct guard *g, const struct channel *c, const struct answer_doc
 	return false;
 }
 
-/* Where reasoning has no end of its own, or text before a call: what is held of it goes before
- * what begins now. */
+/* Reasoning, and text before a call, may have no end of their own. Their rest is sent before
+ * the text that begins now. */
 enum guard_result
 guard_turn_channels(struct guard *g, const struct answer_document *d, struct buf *out)
 {
@@ -185,8 +187,8 @@ guard_turn_channels(struct guard *g, const struct answer_document *d, struct buf
 	return g->failed;
 }
 
-/* Channels that end with this event and of which it has no content: what they hold goes first.
- * Nor does it join an empty text there, which clients may not read. */
+/* The channels' rest is sent before the event. The rest is not added to an empty text of the
+ * event, which clients may not read. */
 enum guard_result
 guard_end_channels(struct guard *g, const struct answer_document *d, struct buf *out)
 {
@@ -210,8 +212,8 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 
 /* ---- one event ---- */
 
-/* It is the last of its channel in an event with a call: nothing of it is held beyond that,
- * since who says the event again makes the call again. */
+/* Returns true if this is the channel's last text in an event with a call. Then nothing of it
+ * is held back, since an event like this one would repeat the call. */
 static bool
 goes_with_call(
 	const struct channel *c, const struct answer_document *d, const struct answer_text *t)
@@ -224,13 +226,13 @@ goes_with_call(
 	return true;
 }
 
-/* What becomes of one of its texts. */
+/* Edits one text of the event. *now is the text to send. */
 static enum guard_result
 run_text(struct guard *g, struct event *e, const struct answer_text *t, struct span *now)
 {
 	bool grows = text_grows(t);
 	struct channel *c = grows ? guard_channel_of(g, t) : NULL;
-	struct answer_text said = *t, all = *t; /* what is new of it; all of it */
+	struct answer_text said = *t, all = *t; /* the new part, and all of the text */
 
 	*now = t->text;
 	if (c)
@@ -262,8 +264,8 @@ run_text(struct guard *g, struct event *e, const struct answer_text *t, struct s
 	return g->failed;
 }
 
-/* Of each channel that this event leaves waiting: the event for what it holds, which is in
- * the last of its texts that can be said in another. */
+/* Keeps, for each channel that holds text back, an event to send the text in. The text's place
+ * is the last one that a later event can have. */
 static enum guard_result
 keep_carriers(struct guard *g, const struct event *ev, struct edited *e)
 {
@@ -336,7 +338,6 @@ guard_run_texts(struct guard *g, struct event *ev, struct edited *e)
 	return g->failed;
 }
 
-/* Its channels that ended in it are over. */
 void
 guard_drop_ended(struct guard *g, const struct answer_document *d)
 {
@@ -357,7 +358,7 @@ guard_pass_edited(struct guard *g, const struct frame *f, const struct answer_do
 	struct splice few[1 + ANSWER_MODELS], *v = e->n ? e->splices : few;
 	size_t n = e->n;
 
-	/* an event of its own goes no further; counts next to a text were not asked for */
+	/* an event with usage alone is not sent; counts beside text were not requested by us */
 	if (g->plan.hide_usage && d->hidden.counts && d->hidden.no_choices)
 		return g->failed;
 	n = guard_rename(g, d, v, n);

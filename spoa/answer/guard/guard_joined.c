@@ -1,20 +1,24 @@
-/* Texts of a whole answer that its clients join: parts, and blocks of one kind. What is spread
- * over several of them is found where they meet; what is in one of them is found in it,
- * whatever is next to it. */
+/* Finds values in the texts of a whole response that clients join: parts, and blocks of one
+ * kind.
+ *
+ * scan_joined() scans the joined text, cuts its findings at the texts' borders, and merges them
+ * with the findings of each text alone. So both a value over a border and a value inside one
+ * text are found. Example: "alice@" and "example.org" in two parts give one finding in each, of
+ * one value. */
 #include <stdlib.h>
 
 #include "answer/guard/guard_private.h"
 
 #include "base/err.h"
 
-/* ---- which ones are joined ---- */
+/* ---- which texts are joined ---- */
 
-/* 0: a client joins them. */
+/* Compares two texts. Returns 0 if a client joins them. */
 static int
 apart(const struct guard *g, const struct answer_text *a, const struct answer_text *b)
 {
-	/* In formats whose answers are blocks only a call's arguments are told apart by their
-	 * place. */
+	/* If a format has blocks only, texts are joined whatever their block; a call's
+	 * arguments are not. */
 	unsigned from = g->format->blocks && !kind_is_call(a->kind) ? ANSWER_SLOTS - 1 : 0;
 
 	if (a->kind != b->kind || a->copy != b->copy)
@@ -37,9 +41,9 @@ joined_by_text(const void *x, const void *y, void *arg)
 	return order ? order : i < j ? -1 : i > j;
 }
 
-/* ---- what is found in them ---- */
+/* ---- findings ---- */
 
-/* Findings of one text; `whole` says of each what struct guard's `wholes` does. */
+/* Findings of one text. `whole` has for each one the entry of guard.wholes. */
 struct part {
 	struct findings f;
 	struct span *whole;
@@ -60,8 +64,8 @@ part_add(struct part *p, struct finding f, struct span whole)
 	p->whole[p->f.n++] = whole;
 }
 
-/* Those of the joined text that are between two of its places, cut there. *first: the first one
- * that is not over before. */
+/* Cuts the joined text's findings at the borders of one text. *first: the first finding that
+ * ends after `from`. Returns false if memory is out. */
 static bool
 cut_findings(struct guard *g, const struct findings *all, struct span text, size_t from,
 	size_t to, size_t *first, struct part *out)
@@ -88,7 +92,7 @@ cut_findings(struct guard *g, const struct findings *all, struct span text, size
 	return true;
 }
 
-/* Both in their order; those of the text alone that are nothing new are left out. */
+/* Merges both lists in their order, without findings of the text alone that add nothing. */
 static bool
 merge(struct guard *g, enum answer_kind kind, const struct part *cut,
 	const struct findings *alone, struct part *out)
@@ -115,7 +119,7 @@ merge(struct guard *g, enum answer_kind kind, const struct part *cut,
 	return true;
 }
 
-/* Texts at[n], which a client joins. */
+/* Scans n texts that a client joins, whose indexes are in `at`. */
 static enum guard_result
 scan_joined(struct guard *g, const struct answer_document *d, const size_t *at, size_t n,
 	struct findings *v, const struct span **wholes)

@@ -1,5 +1,9 @@
-/* What the rules know of an answer, and what they say of it; what is kept for them and for the
- * record of its calls, its finish and its model. Separate from guard_text.c, which edits. */
+/* The facts that rules read about a response, and their verdicts. Also keeps the calls and
+ * texts that rules read, and the finish reason and the model for the record. guard_text.c
+ * edits.
+ *
+ * guard_found() notes each finding. guard_judge() collects the facts and asks the policy; the
+ * verdict stays valid until the next one. Verdicts add up in report.sum. */
 #include <stdlib.h>
 
 #include "answer/guard/guard_private.h"
@@ -8,9 +12,9 @@
 
 enum {
 	KEPT_MAX = 64,			 /* calls and texts kept for rules */
-	TOOLS_OF_KEPT = NAME_PIECES + 1, /* of each, at most */
-	KEPT_BYTES = 64 << 10,		 /* of each */
-	OVERLAP_BYTES = 4 << 10,	 /* of one window in the next */
+	TOOLS_OF_KEPT = NAME_PIECES + 1, /* names of one kept call at most */
+	KEPT_BYTES = 64 << 10,		 /* bytes kept of each */
+	OVERLAP_BYTES = 4 << 10,	 /* bytes that two windows share */
 	BYTES_A_TOKEN = 3,
 };
 
@@ -44,8 +48,9 @@ guard_found(struct guard *g, size_t entity, enum answer_kind kind)
 	return is_new;
 }
 
-/* Those that are over: of half a call nothing can be said. A name in pieces is joined by some
- * clients, and others take the first or the last: it is one call of each. */
+/* Collects the complete calls; nothing can be decided about half a call. If a name arrived in
+ * pieces, each piece is a call too, since clients may join the pieces or take one of them.
+ * Returns their number. */
 static size_t
 kept_calls(struct guard *g, struct answer_tool *tools)
 {
@@ -70,7 +75,7 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 			tools[n++] = t;
 		}
 	}
-	for (size_t i = 0; i < n / 2; i++) { /* the newest is first in the list */
+	for (size_t i = 0; i < n / 2; i++) { /* the list has the newest first */
 		struct answer_tool last = tools[n - 1 - i];
 		tools[n - 1 - i] = tools[i];
 		tools[i] = last;
@@ -102,7 +107,7 @@ score(struct guard *g)
 		}
 }
 
-/* In the arena of the verdict, and as long. NULL: out of memory. */
+/* Returns the facts, in the memory of the verdict. NULL: out of memory. */
 static const struct answer_facts *
 facts(struct guard *g)
 {
@@ -143,7 +148,7 @@ facts(struct guard *g)
 	return f;
 }
 
-/* `effect`: what became of the answer. */
+/* Adds an outcome to a sum. `effect` is what happened to the response. */
 static void
 sum_outcome(struct guard *g, struct guard_sum *s, const struct rule_outcome *o,
 	enum rule_effect effect)
@@ -184,7 +189,7 @@ sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 		s->redact = arena_new(&g->life, struct redactions);
 	if (redacts && !s->redact) {
 		guard_no_memory(g);
-	} else if (redacts) { /* the last style of an entity counts */
+	} else if (redacts) { /* the latest style of an entity counts */
 		struct redactions all = v->redact;
 		redactions_add(&all, s->redact, NULL);
 		*s->redact = all;
@@ -212,11 +217,11 @@ guard_judge(struct guard *g, enum answer_when when)
 	guard_message_judged(g, &r->verdict);
 	sum_up(g, &r->sum, &r->verdict);
 	guard_called_judged(g, r->facts, r->verdict.of_tools);
-	/* the other policy on the same: where it fails, nothing is known of it */
+	/* the second policy; if it fails, its verdict is unknown */
 	struct answer_verdict *other =
 		g->plan.shadow ? arena_new(&g->judged, struct answer_verdict) : NULL;
 	struct answer_facts all = *r->facts;
-	all.asks_all = true; /* it was asked about no call yet */
+	all.asks_all = true; /* this policy was asked about no call before */
 	if (other && !policy_answer(g->plan.shadow, g->plan.shadow_asked, &all, when,
 			     &g->judged, other))
 		sum_up(g, &r->shadow, other);
@@ -237,9 +242,10 @@ guard_deny(struct guard *g, const char *why)
 	return guard_fail(g, GUARD_DENIED, why);
 }
 
-/* ---- what is kept for the rules ---- */
+/* ---- content kept for the rules ---- */
 
-/* A call's name is that of all its arguments, whichever members say them. */
+/* Returns true if text of this kind and place belongs to *k. Name and arguments of a call may
+ * be in different members, so the last number may differ. */
 static bool
 is_kept_as(const struct kept_text *k, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
 {
@@ -250,7 +256,7 @@ is_kept_as(const struct kept_text *k, enum answer_kind kind, const uint32_t slot
 	       !memcmp(k->slot, slot, ANSWER_NUMBERS * sizeof(*slot));
 }
 
-/* The name of the same call that another member says. */
+/* Copies the name of the same call from another member. */
 static void
 keep_other_name(const struct guard *g, struct kept_text *k)
 {
@@ -294,7 +300,8 @@ kept_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS
 	return k;
 }
 
-/* What is scored goes through a window: when it is full it is scored, and its end stays. */
+/* Keeps text for the injection score in a window. A full window is scored, and its end
+ * stays. */
 static void
 keep_scored(struct guard *g, struct kept_text *k, struct span text)
 {
@@ -337,7 +344,7 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 	bool call = kind_is_call(t->kind);
 	struct kept_text *k;
 
-	/* values of paths are no JSON: reading the arguments of their call fails */
+	/* values with paths are not JSON: reading the arguments of their call fails */
 	if (t->piece && guard_inspects(g)) {
 		LIST_FOREACH (k, &g->kept, all)
 			if (k->kind == KIND_ARGUMENTS && !k->whole && k->slot[0] == t->slot[0])
@@ -352,10 +359,11 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 	else if (k)
 		keep_arguments(k, text);
 	else if (!k && !call)
-		score_text(g, text); /* more texts than are kept: each piece for itself */
+		score_text(g, text); /* more texts than are kept: each piece is scored alone */
 }
 
-/* Words of the provider in records: printable, no more than fit, and no values. */
+/* Copies a word of the provider for records: printable, cut to `size`, and redacted if it has a
+ * finding. */
 void
 guard_word(struct guard *g, char *to, size_t size, struct span word)
 {
@@ -385,7 +393,7 @@ guard_note_tool(struct guard *g, struct span name)
 	}
 }
 
-/* False: there is no room. */
+/* Adds a piece of the name. Returns false if there is no room. */
 static bool
 keep_name(struct kept_text *k, struct span name)
 {
@@ -413,20 +421,20 @@ keep_call(struct guard *g, const struct answer_call *c)
 	LIST_FOREACH (k, &g->kept, all)
 		if (kept && is_kept_as(k, KIND_ARGUMENTS, c->slot))
 			kept = keep_name(k, c->name);
-	/* A call that its rules cannot see. */
+	/* a call that its rules cannot see */
 	if (!kept && g->plan.reads_calls && c->name.n)
 		guard_unread(g, c->name.n, "more tool calls, or longer names, than rules read");
 	guard_note_tool(g, c->name);
 }
 
-/* Arguments that are a value, and so come whole: another call may have the same place in the
- * next event. */
+/* Keeps arguments that are a value and so complete. The next event may have another call in the
+ * place. */
 static void
 guard_keep_input(struct guard *g, const struct answer_input *in)
 {
 	struct kept_text *k = guard_inspects(g) ? kept_of(g, KIND_ARGUMENTS, in->slot) : NULL;
 
-	/* Anthropic's blocks begin with an empty one, and their arguments come after it. */
+	/* Anthropic's blocks begin with an empty value, and their arguments follow */
 	if (g->report.streamed && span_is(in->json, "{}"))
 		return;
 	if (!k)
@@ -435,8 +443,8 @@ guard_keep_input(struct guard *g, const struct answer_input *in)
 	k->whole = true;
 }
 
-/* Each with the arguments that its object says: Gemini's calls have no numbers, and are told
- * apart by that only. */
+/* Keeps each call with the arguments of its object. Gemini's calls have no numbers and are
+ * distinguished in this way only. */
 static void
 keep_calls(struct guard *g, const struct answer_document *d)
 {
@@ -453,7 +461,7 @@ keep_calls(struct guard *g, const struct answer_document *d)
 	}
 	for (; done < d->ninputs; done++)
 		guard_keep_input(g, &d->inputs[done]);
-	/* of one document, those that have one place stay one */
+	/* calls of one document with the same place stay one call */
 	for (size_t i = 0; i < d->ninputs; i++)
 		if (!g->report.streamed || !span_is(d->inputs[i].json, "{}"))
 			guard_restore_over(g, KIND_ARGUMENTS, d->inputs[i].slot);
@@ -489,7 +497,7 @@ guard_note(struct guard *g, const struct answer_document *d)
 	r->content |= made && !d->error;
 	for (size_t i = 0; i < d->ntexts; i++)
 		r->refused |= d->texts[i].kind == KIND_REFUSAL && d->texts[i].text.n;
-	/* what was made is charged, whatever is next to it */
+	/* generated content is charged, even beside an error */
 	r->provider_error |= d->error && (r->streamed || !made);
 	r->opaque_bytes += d->opaque_bytes;
 	r->sealed_bytes += d->sealed_bytes;

@@ -1,10 +1,10 @@
-/* Values that were replaced: where a stream, or a message of MCP, says one again, in a text
- * that is read by itself, it is replaced again. */
+/* Remembers replaced values. If a stream or an MCP message repeats a value in a text that is
+ * read alone, the value is replaced again. */
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"
 #include "base/fnv.h"
 
-enum { KNOWN_BYTES = 64 << 10 }; /* of all of them */
+enum { KNOWN_BYTES = 64 << 10 }; /* limit of all values and replacements */
 enum { HEAD_BYTES = 16 };
 
 static struct known **
@@ -60,7 +60,8 @@ put_known_text(struct buf *out, struct json_scan *at, bool json, struct span tex
 	buf_span(out, text);
 }
 
-/* Of as many bytes as the shortest has: thousands of values may begin alike. */
+/* Builds the hash lists. The hash covers as many bytes as the shortest value has, since
+ * thousands of values may begin alike. Returns false if memory is out. */
 static bool
 index_known(struct guard *g)
 {
@@ -79,7 +80,7 @@ index_known(struct guard *g)
 	return true;
 }
 
-/* In a message of MCP a name is not the beginning of a longer word. */
+/* In an MCP message, a name inside a longer word does not count. */
 static bool
 is_apart(const struct guard *g, struct span text, size_t at, const struct known *k)
 {
@@ -90,8 +91,8 @@ is_apart(const struct guard *g, struct span text, size_t at, const struct known 
 		       (end < text.n && is_alnum(text.p[end]) && is_alnum(text.p[end - 1])));
 }
 
-/* Values that were replaced before, in a text that the stream says again: the first one, and of
- * those there the longest. */
+/* Returns the offset of the first known value from `from` on, and the longest value there;
+ * text.n: none. */
 static size_t
 known_at(const struct guard *g, struct span text, size_t from, const struct known **which)
 {

@@ -1,7 +1,9 @@
-/* A list of models, as its provider gives it, holds only those that the caller may use: the
- * others are taken out of it, aliases are put at its end, and all else stays byte for byte.
- * Providers' lists differ: under `data`, `models` or no name, of objects, texts or members,
- * grouped, in lines or events. What an element is called by its own members is decided for. */
+/* Filters a list of models, so that the caller sees only models that they may use. Others are
+ * removed, aliases are added at the end, and all other bytes stay.
+ *
+ * Providers' lists differ: under `data`, under `models` or without a name; of objects, strings
+ * or members; grouped, in lines or in events. An element is judged by the name that its own
+ * members state. */
 #include <stdlib.h>
 
 #include "answer/guard/guard_private.h"
@@ -13,24 +15,24 @@
 struct list {
 	struct guard *g;
 	struct span raw;
-	size_t base; /* of `raw`, in the answer */
+	size_t base; /* offset of `raw` in the response */
 	struct json *j;
 	struct splice *v;
 	size_t n, room;
 	struct span first, last; /* names that stay */
-	bool added;		 /* aliases */
+	bool added;		 /* aliases were added */
 	struct cursor {
-		size_t start, end; /* 0: there is none, or it says what may be used */
+		size_t start, end; /* 0: no cursor, or its model may be used */
 	} cursor[2];
 };
 
-/* What of an element names its model: the first of these that it has. */
+/* Members that name an element's model, in the order of preference. */
 static const char *const names[] = { "id", "model", "modelId", "model_id", "slug", "name" };
-/* Members that hold lists of models, and texts that are names. */
+/* Members that contain lists of models, or strings that are model names. */
 static const char *const lists[] = { "data", "models", "items", "results", "aliases" };
 static const char *const cursors[] = { "first_id", "last_id" };
 
-/* Gemini's lists say models/x of what a path calls x. */
+/* Removes the prefix of Gemini's lists, whose models/x is x in paths. */
 static struct span
 bare_listed_name(struct span name)
 {
@@ -62,8 +64,8 @@ listed_by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* An alias as an element of a list, by the dialect; $ is its name. And what is around a list.
- */
+/* An alias as an element of a list, per dialect, and the text around a list. $ stands for the
+ * name. */
 static const struct dialect_list {
 	const char *dialect, *element, *begin, *end;
 } dialect_lists[] = {
@@ -116,7 +118,7 @@ guard_list_models(const struct dialect *d, struct span elements, struct buf *out
 	buf_str(out, list_of_dialect(d)->end);
 }
 
-/* Those that the caller may use, at the end of a list of `texts` or objects. */
+/* Appends the aliases that the caller may use to a list of `texts` or of objects. */
 static int
 add_aliases(struct list *l, size_t end, bool any, bool texts)
 {
@@ -139,11 +141,11 @@ add_aliases(struct list *l, size_t end, bool any, bool texts)
 	return all.n ? cut(l, end, end, all) : 0;
 }
 
-/* Neighbours that are hidden go together, with the comma before them or, of the first ones,
- * after. */
+/* Collects adjacent hidden elements, which are removed together, with the comma before them or,
+ * at the beginning, after them. */
 struct hiding {
 	bool kept, hiding;
-	size_t kept_end, from, to; /* of the last that stays; of what goes */
+	size_t kept_end, from, to; /* end of the last element that stays; range to remove */
 };
 
 static int
@@ -172,7 +174,7 @@ hiding_add(struct list *l, struct hiding *r, size_t start, size_t end, bool hidd
 	return err;
 }
 
-/* To the end of what *ev began, which it is then. */
+/* Skips the value that *ev begins; *ev becomes its last token. */
 static int
 skip(struct list *l, struct json_event *ev)
 {
@@ -190,9 +192,9 @@ skip(struct list *l, struct json_event *ev)
 
 static int read_array(struct list *l, struct json_event *ev, bool listed, bool first);
 
-/* An object after its brace, to the other one. Of an element its own name is what it is decided
- * by; of the `members` of one that has none, their keys. What is no element only holds lists.
- * ev->end is the object's. */
+/* Reads an object after its opening brace, up to the closing one. An element is judged by its
+ * own name. A member of OBJECT_MEMBERS without a name is judged by its key. OBJECT_HOLDER only
+ * contains lists. At the end ev->end is the object's end. */
 enum object { OBJECT_HOLDER, OBJECT_ELEMENT, OBJECT_MEMBERS };
 
 static int
@@ -276,8 +278,8 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 	return 0;
 }
 
-/* After its bracket, to the other one. `listed`: texts in it name models; `first`: aliases may
- * be put there. */
+/* Reads an array after its opening bracket, up to the closing one. `listed`: strings in it name
+ * models. `first`: aliases may be added. */
 static int
 read_array(struct list *l, struct json_event *ev, bool listed, bool first)
 {
@@ -315,7 +317,7 @@ read_array(struct list *l, struct json_event *ev, bool listed, bool first)
 						    : add_aliases(l, ev->start, r.kept, texts);
 }
 
-/* A page begins and ends with names that the caller asks the next one by. */
+/* Corrects first_id and last_id, from which the caller requests the next page. */
 static int
 mend_cursors(struct list *l)
 {
@@ -335,7 +337,8 @@ mend_cursors(struct list *l)
 	return err;
 }
 
-/* `line`: it may be one model, which is *hidden then. */
+/* Reads a document. `line`: it may be a single model, and *hidden is set if the model is
+ * hidden. */
 static int
 read_document(struct list *l, struct span raw, size_t base, bool line, bool *hidden)
 {
@@ -367,7 +370,7 @@ read_document(struct list *l, struct span raw, size_t base, bool line, bool *hid
 	return err || *hidden ? err : mend_cursors(l);
 }
 
-/* JSON lines, or events with a document a line; nothing else is in them. */
+/* Reads JSON lines, or events with one document per line. */
 static int
 read_listed_lines(struct list *l, struct span all)
 {
@@ -406,7 +409,8 @@ filter(struct list *l, struct span all, struct buf *out)
 	return err ? err : splice_apply(all, l->v, l->n, out);
 }
 
-/* One model's card, asked for by an alias: what it is called by, at its top, is the alias. */
+/* Renames a single model's description that was requested by an alias: the names at its top
+ * level become the alias. */
 static int
 call_card(struct list *l, struct span all, struct buf *out)
 {
@@ -444,7 +448,7 @@ call_card(struct list *l, struct span all, struct buf *out)
 			err = cut(l, said[n].start + prefix, said[n].end,
 				span_str(l->g->plan.alias));
 	}
-	/* cuts are in the order of names, not of the text */
+	/* edits are in the order of `names`, not of the text */
 	if (l->n > 1)
 		qsort(l->v, l->n, sizeof(*l->v), listed_by_start);
 	return err ? err : splice_apply(all, l->v, l->n, out);

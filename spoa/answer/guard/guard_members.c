@@ -1,13 +1,15 @@
-/* Members of events that no row of a format names: a provider's new delta.thoughts, or all
- * of a format that no table has. Each is read in its event, and with the same member of the
- * events before and after: a value may be spread over them. What may be the beginning of one
- * is not moved to another event, as text of known members is (guard_stream.c): these members
- * may be anything, and clients expect them where they are. The event waits, and those after
- * it, until more of the member has come, or none does.
+/* Follows members of events that no row of a format names, such as a provider's new
+ * delta.thoughts, or every member of an unknown format.
  *
- * Not read together are: what stays as it is from event to event; words, ids and times, by
- * their keys and looks; digits of one shape in each event, which count something. The first
- * time that a member comes it may be the beginning of anything, and waits for one event. */
+ * A value may be spread over the same member of several events, so each member is read in its
+ * event and together with the events before and after. Text that may be the beginning of a
+ * value is not moved to another event, as a channel's text is, because clients expect the
+ * member in its place. Instead the event and those after it wait (QUEUE_MEMBERS) until more of
+ * the member arrives or its end is clear.
+ *
+ * Three kinds are not followed: values that stay equal; words, ids and times, by key and looks;
+ * and digits of one shape in each event, which count something. The first value of a member may
+ * be the beginning of anything, and waits for one event. */
 #include <stdlib.h>
 
 #include "answer/guard/guard_stream.h"
@@ -16,23 +18,25 @@
 #include "scan/detect/stream/stream.h"
 
 enum {
-	FOLLOWED_MAX = 32, /* members that may go on */
-	PIECE_MAX = 1024,  /* of a longer one the ends: */
-	PIECE_END = 512,   /* so much of each */
+	FOLLOWED_MAX = 32, /* members that are followed at once */
+	PIECE_MAX = 1024,  /* a longer text is followed at both ends only */
+	PIECE_END = 512,   /* size of each end */
+	/* events without the member after which it has ended; the second if it is words */
 	GAP = 3,
-	GAP_OF_WORDS = 1, /* events without the member, and it is at its end */
-	ID_BYTES = 8,	  /* letters and digits together: an id */
-	AGAIN_BYTES = 16, /* so long, or letters alone, it is said again */
+	GAP_OF_WORDS = 1,
+	ID_BYTES = 8,	  /* letters and digits of this length are an id */
+	AGAIN_BYTES = 16, /* equal texts of this length, or of letters alone, are repetitions */
 };
 
-/* What was fed of a text: n bytes from `at`, in its stream from `start`. */
+/* A part of a text that was scanned: n bytes from `at`, which begin at `start` in the member's
+ * stream. */
 struct piece {
 	STAILQ_ENTRY(piece) all;
 	struct event *in;
 	size_t text, at, start, n;
 };
 
-/* ---- what it looks like ---- */
+/* ---- looks ---- */
 
 static bool
 is_edge(char c)
@@ -40,7 +44,7 @@ is_edge(char c)
 	return c == '-' || c == '_' || c == '.' || c == ':';
 }
 
-/* Digits, and what separates them: 12:30:45, 2026-11-21 10:00:00. */
+/* Returns true for digits with separators: 12:30:45, 2026-11-21 10:00:00. */
 static bool
 is_time(struct span s)
 {
@@ -54,7 +58,7 @@ is_time(struct span s)
 	return colons >= 2;
 }
 
-/* Something that words, ids and times of formats do not have. */
+/* Returns true if the string has a sign that words, ids and times do not have. */
 static bool
 looks_like_text(struct span s)
 {
@@ -81,7 +85,8 @@ mix(uint64_t h, uint64_t with)
 	return (h ^ with) * 0x9e3779b97f4a7c15u + (h >> 29);
 }
 
-/* Where its digits are, and what is between them; 0: it has letters. */
+/* Returns a hash of the places of digits and the bytes between them; 0: the string has
+ * letters. */
 static uint64_t
 shape_of(struct span s)
 {
@@ -104,9 +109,9 @@ is_letters(struct span s)
 	return s.n >= 4;
 }
 
-/* ---- what was found, and where ---- */
+/* ---- findings and their places ---- */
 
-/* What is handed out is decided; a finding is marked in each piece that it is in. */
+/* Takes a decided piece. A finding is marked in each text that has a part of it. */
 static int
 take_piece(void *arg, const struct stream_piece *p)
 {
@@ -140,9 +145,10 @@ take_piece(void *arg, const struct stream_piece *p)
 	return 0;
 }
 
-/* ---- a member, over events ---- */
+/* ---- a member over events ---- */
 
-/* What came once need not come again: its event goes, and what goes on of it is found. */
+/* Releases the events of a member that occurred once and may not return. If it continues, its
+ * rest is a finding. */
 static void
 let_member_go(struct member *w)
 {
@@ -166,7 +172,7 @@ member_unfollow(struct member *w)
 	w->g->members.nfollowed--;
 }
 
-/* Nothing more comes: what waited for it is decided. */
+/* Ends a member, so that all its pieces are decided. */
 static enum guard_result
 member_end(struct member *w)
 {
@@ -180,7 +186,7 @@ member_end(struct member *w)
 	return guard_scanned(g, err);
 }
 
-/* NULL: there are too many. */
+/* Returns the member of a text. NULL: there are too many. */
 static struct member *
 text_member_of(struct guard *g, const struct answer_text *t)
 {
@@ -199,7 +205,7 @@ text_member_of(struct guard *g, const struct answer_text *t)
 	return r->member;
 }
 
-/* What the member is in this event, all of it: in arrays there may be several. */
+/* Notes the member's value in this event. In arrays there may be several texts. */
 static void
 member_note(struct member *w, const struct answer_text *t)
 {
@@ -223,7 +229,7 @@ member_note(struct member *w, const struct answer_text *t)
 	w->digits &= shape_of(t->text) != 0;
 }
 
-/* Whether what it is in this event goes on from what it was. */
+/* Returns true if the value in this event may continue the previous one. */
 static bool
 member_goes_on(const struct member *w)
 {
@@ -266,7 +272,8 @@ member_feed(struct member *w, struct event *in, size_t text, struct span all, si
 	return guard_scanned(g, err);
 }
 
-/* A long one is read in its event, as any is: its ends alone may be a part of others. */
+/* Scans a text. Of a long one only the ends may be parts of other values; its event reads the
+ * whole. */
 static enum guard_result
 member_take(struct member *w, struct event *in, size_t text, struct span s)
 {
@@ -285,9 +292,8 @@ has_room(const struct guard *g, const struct member *w)
 	return w->scan || g->members.nfollowed < FOLLOWED_MAX;
 }
 
-/* Of the texts of an event those that no row names, into what they go on from. What looks like
- * a word or an id is taken where it is the first that its member says, and there is room for it
- * next to what is text. */
+/* Adds the event's unnamed texts to their members. A first value that looks like a word or an
+ * id is followed only if there is room beside the texts. */
 static enum guard_result
 take_texts(struct guard *g, struct event *in)
 {
@@ -319,7 +325,7 @@ take_texts(struct guard *g, struct event *in)
 		else if (v[i].text.n && (!w || goes_on))
 			apart += v[i].text.n;
 	}
-	/* more of them than are followed */
+	/* more members than are followed */
 	g->report.apart_bytes += apart;
 	if (apart && !g->report.unread_why)
 		g->report.unread_why =
@@ -334,7 +340,7 @@ take_texts(struct guard *g, struct event *in)
 	return g->failed;
 }
 
-/* Members of which this event, or too many of the last ones, say that they are at their end. */
+/* Ends members that end with this event, or were missing in too many events. */
 static enum guard_result
 end_some(struct guard *g, const struct answer_document *d)
 {
@@ -361,7 +367,7 @@ guard_members_may_go(const struct guard *g, const struct event *e)
 	return !e->open;
 }
 
-/* A frame without data waits for those before it. */
+/* A frame without data waits for the events before it. */
 enum guard_result
 guard_members_take(struct guard *g, struct event *e, bool *waits)
 {
@@ -372,7 +378,8 @@ guard_members_take(struct guard *g, struct event *e, bool *waits)
 	if (e->frame.has_data) {
 		g->members.event++;
 		if (take_texts(g, e) || end_some(g, event_says(e))) {
-			guard_members_free(g); /* pieces that are not decided are in it */
+			/* the event's undecided pieces would refer to it */
+			guard_members_free(g);
 			return g->failed;
 		}
 	}

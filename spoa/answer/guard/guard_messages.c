@@ -1,5 +1,5 @@
-/* Messages of MCP that come back from a server. Which of them is a list says its result, and
- * not the request: a stream answers several. */
+/* Messages of an MCP server. A message's result shows whether it is a list; the request does
+ * not, since a stream has responses to several requests. */
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
 #include "scan/mcp/output.h"
@@ -16,7 +16,7 @@ guard_message_unread(struct guard *g)
 		       : g->failed;
 }
 
-/* ---- what rules of phase: tool replace ---- */
+/* ---- replacements by rules with `phase: tool` ---- */
 
 static void
 add_redacts(const struct guard *g, const struct tool_redacts *t, struct answer_verdict *v)
@@ -59,7 +59,7 @@ guard_message_fits(
 
 /* ---- lists ---- */
 
-/* *n entries are cut out of it, or none: *out is in g->work, or `raw`. */
+/* Removes hidden entries. *out is in g->work, or is `raw` if nothing was removed. */
 static enum guard_result
 filter(struct guard *g, struct span raw, struct span *out)
 {
@@ -79,8 +79,8 @@ filter(struct guard *g, struct span raw, struct span *out)
 						  "the server's message is no strict JSON, or "
 						  "a list in it is none");
 	g->report.tools_hidden += cuts.hidden;
-	/* From an answer to another request on, the whole answer is that of any: its rules are
-	 * not known here. */
+	/* After a response to another request, the whole response counts as any request's,
+	 * because the rules of that request are not known here. */
 	bool own = m->id.n && (!cuts.answers || span_eq(cuts.id, m->id));
 	if (!g->others_answered && m->others && !own) {
 		g->others_answered = true;
@@ -97,7 +97,7 @@ guard_message_whole(struct guard *g)
 
 	if (!g->plan.messages.is || !raw.n)
 		return g->failed;
-	/* in words a server says why it does not answer, or that there is nothing to say */
+	/* a server may explain in plain text why it does not respond */
 	if (!guard_begins_json(raw) && !guard_looks_like_events(g, raw))
 		return g->status / 100 != 2 || g->status == 202 || !g->plan.messages.awaited
 			       ? g->failed
@@ -114,7 +114,7 @@ guard_message_whole(struct guard *g)
 	return buf_failed(&g->body) ? guard_no_memory(g) : g->failed;
 }
 
-/* Events without a type are read as `message`. */
+/* Events without a type count as `message`. */
 bool
 guard_message_is_none(const struct guard *g, const struct frame *f)
 {
@@ -122,8 +122,8 @@ guard_message_is_none(const struct guard *g, const struct frame *f)
 	       !guard_begins_json(f->data);
 }
 
-/* What is in another line than one of data is an event for readers that drop a byte order mark
- * more, or end lines elsewhere: no line but those has a brace. */
+/* A client that ignores a byte order mark, or ends lines differently, might read another line
+ * as an event. Therefore a line other than data that has a brace is emptied. */
 static enum guard_result
 plain_line(struct guard *g, struct span line, struct span *now)
 {

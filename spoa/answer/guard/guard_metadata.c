@@ -1,9 +1,8 @@
-/* What an answer says besides its texts. It is scanned as names and keys are, and replaced
- * where it is found. In a frame, this is everything except the payload: comments, ids, other
- * fields of an event of SSE (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams.
- * In the head of an answer, it is each field that no table knows; these are scanned before the
- * head is sent.
- */
+/* Inspects the parts of a response besides its texts, and replaces findings in them.
+ *
+ * In a frame these are all bytes except the payload: comments, ids and other fields of an SSE
+ * event (WHATWG HTML 9.2.6), and the headers of an AWS event stream's message. In the head
+ * these are the fields that no table below has. The head is inspected before it is sent. */
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"
 #include "base/codec/eventstream.h"
@@ -29,8 +28,8 @@ edit(struct guard *g, struct span text, struct span *now)
 
 /* ---- SSE ---- */
 
-/* The payload is read as what it is; a type is one of the format's words, an id the provider's,
- * and milliseconds are digits. */
+/* Returns true if the line needs no scan: data is read elsewhere, a type or an id is a word,
+ * and a retry is digits. */
 static bool
 is_read(struct span line)
 {
@@ -70,9 +69,9 @@ guard_edit_lines(struct guard *g, struct frame *f,
 	return n ? guard_spliced(g, f->raw, v, n, &f->raw) : g->failed;
 }
 
-/* ---- AWS' headers ---- */
+/* ---- AWS headers ---- */
 
-/* Appends a header as it goes; *any: not as it came. */
+/* Appends a header. *any is set if the header changed. */
 static enum guard_result
 header(struct guard *g, const struct eventstream_field *h, struct buf *out, bool *any)
 {
@@ -143,8 +142,8 @@ guard_metadata(struct guard *g, struct frame *f)
 
 /* ---- the head ---- */
 
-/* Fields whose words are HTTP's, or numbers, hashes and ids of what is on the way: RFC 9110,
- * the W3C's, proxies', providers'. docs/answers.md names all of them. */
+/* Fields that pass, because their values are HTTP's words, or numbers, hashes and ids: RFC
+ * 9110, W3C, proxies, providers. docs/answers.md lists them. */
 static const char *const known[] = { "accept-ranges", "age", "allow", "alt-svc",
 	"cache-control", "connection", "content-digest", "content-encoding", "content-language",
 	"content-length", "content-md5", "content-range", "content-security-policy",
@@ -157,11 +156,11 @@ static const char *const known[] = { "accept-ranges", "age", "allow", "alt-svc",
 	"tracestate", "transfer-encoding", "upgrade", "vary", "x-cloud-trace-context",
 	"x-content-type-options", "x-frame-options", "x-request-id", "x-robots-tag",
 	"x-runtime", "x-trace-id", "x-xss-protection" };
-/* Of these, values without blanks and @: words, numbers, ids. */
+/* Beginnings of fields that pass if their value has no space and no @. */
 static const char *const families[] = { "access-control-", "anthropic-ratelimit-", "cf-",
 	"sec-websocket-", "x-amz-", "x-amzn-", "x-envoy-", "x-goog-", "x-ms-", "x-ratelimit-",
 	"x-tollgate-", "x-vercel-" };
-/* But for what people say of what they store. */
+/* Except for metadata that people attach to stored objects. */
 static const char *const metadata[] = { "x-amz-meta-", "x-goog-meta-", "x-ms-meta-" };
 
 const char *

@@ -39,12 +39,12 @@ struct run {
 	struct run *same; /* the next run with the same hash */
 	enum answer_kind kind;
 	uint32_t slot[ANSWER_SLOTS];
-	uint64_t path; /* of a member that no row names; else 0 */
+	uint64_t path; /* path of a member that no row names; else 0 */
 	bool over;     /* its channel has ended: the channel does not see later text */
 	struct channel *channel;
 	struct member *member;	       /* guard_members.c */
 	struct transcript *transcript; /* guard_transcript.c */
-	struct url_place *place;       /* of a member: where in a URL it is; NULL: unknown */
+	struct url_place *place;       /* a member's place in a URL; NULL: unknown */
 	bool placed;
 };
 
@@ -57,8 +57,8 @@ struct channel {
 	struct detect_stream *scan;
 	struct restorer *restore;
 	struct buf out;		      /* text that may be sent */
-	struct json_scan came, place; /* of arguments: in the text received, and in `out` */
-	struct spelled spelled;	      /* of arguments that are scanned: their escapes */
+	struct json_scan came, place; /* arguments: in the text received, and in `out` */
+	struct spelled spelled;	      /* escapes of arguments that are scanned */
 	bool replaced;		      /* the finding in progress is replaced */
 	/* in all texts of the kind: the offset of the first byte, and the bytes received */
 	size_t from, fed;
@@ -67,8 +67,8 @@ struct channel {
 	bool cut;      /* signed text with a finding: the rest of it is not sent */
 	struct halved halved;
 	/* A member may repeat all of its text in each event. Then each event is read from the
-	 * beginning of the text, and `out` is all that may be sent. This is the previous text.
-	 */
+	 * beginning of the text, and `out` is all that may be sent. `n` and
+	 * `hash` are the size and hash of the previous text. */
 	struct {
 		bool is, pieces;
 		size_t n;
@@ -97,8 +97,8 @@ struct kept_text {
 	bool parts;  /* arrived as values of paths, which are not kept here */
 	bool over;   /* its choice or block has ended, and nothing was added since */
 	struct buf name, text;
-	struct sha256 hash; /* of all of the text, also beyond the limit */
-	size_t bytes;	    /* of all of the text */
+	struct sha256 hash; /* hash of all text, also beyond the limit */
+	size_t bytes;	    /* size of all text */
 	/* The ends of the name's pieces. A stream may add to the name of one call. */
 	size_t name_ends[NAME_PIECES], nnames;
 };
@@ -112,8 +112,8 @@ struct known {
 	struct known *same; /* the next value whose first bytes have the same hash */
 };
 
-/* One response. owner: worker, except for `stopped`. Members are grouped by the file that writes
- * them. */
+/* One response. owner: worker, except for `stopped`. Members are grouped by the file that
+ * writes them. */
 struct guard {
 	struct guard_plan plan;
 	int status;
@@ -132,7 +132,8 @@ struct guard {
 	struct {
 		bool unsure_way;   /* the first bytes may be text */
 		bool settled;	   /* it is known whether each line is a message */
-		size_t first_line; /* the end of the first line; 0: unknown, or the line is empty */
+		size_t first_line; /* the end of the first line; 0: unknown, or the line is
+				      empty */
 		bool opaque_type;  /* the media type is not one of text */
 		bool packed_type;  /* the media type is one of compressed files */
 		bool json_type;	   /* the media type is one of JSON */
@@ -141,7 +142,7 @@ struct guard {
 		unsigned char begins[2]; /* the first bytes of a stream */
 		size_t begun;		 /* how many of those have arrived */
 		bool begun_text;	 /* bytes other than spaces have arrived */
-		char coding[16];	 /* of the body: gzip, … */
+		char coding[16];	 /* encoding of the body: gzip, … */
 		enum price_service head_service;
 		int64_t head_input, head_output; /* tokens that the head states; -1: none */
 	};
@@ -155,7 +156,7 @@ struct guard {
 		struct buf body;	       /* WAY_KEEP, WAY_METER */
 		bool body_over;
 		struct frames frames;
-		struct event_template *template; /* of a stream, in g->life */
+		struct event_template *template; /* a stream's, in g->life */
 		struct frame_writer writer;
 		struct buf unwrapped; /* the event inside of a frame that wraps another one */
 		struct buf error;     /* the first error that the provider reported */
@@ -165,7 +166,7 @@ struct guard {
 	/* guard_judge.c: the facts for the rules */
 	struct {
 		struct entity_set entities; /* found so far */
-		uint16_t *roles;	    /* of each entity, in g->life; NULL: none found */
+		uint16_t *roles;	    /* a bit set per entity, in g->life; NULL: none */
 		bool evasion;
 		unsigned media; /* a bit for each enum answer_media */
 	};
@@ -175,7 +176,7 @@ struct guard {
 		struct calls *held; /* NULL: no call can be taken out */
 		struct buf *held_out;
 		struct arena asking;  /* the memory of the call that is judged */
-		struct buf call_text; /* what replaces that call */
+		struct buf call_text; /* the text that replaces that call */
 		struct answer_tool
 			denied_call; /* the call that ends the response; or no name */
 	};
@@ -209,7 +210,7 @@ struct guard {
 	struct {
 		struct named_call { /* in g->life */
 			uint32_t slot[ANSWER_SLOTS];
-			size_t keeping; /* index in plan.keeping; beyond: none of them */
+			size_t keeping; /* index in plan.keeping; beyond: no such tool */
 			bool over;
 		} * calls;
 		size_t ncalls, calls_room;
@@ -224,8 +225,8 @@ struct guard {
 	/* guard_queue.c: events that wait */
 	struct event_queue {
 		STAILQ_HEAD(, event) events;
-		size_t bytes;	   /* of their frames */
-		size_t held_bytes; /* of their frames and of all that was read of them */
+		size_t bytes;	   /* size of their frames */
+		size_t held_bytes; /* likewise, with all that was read of them */
 	} queues[QUEUES];
 	struct event *spare; /* the memory of an event that is done */
 	/* Whether the stream is complete; `begun` and `done` have a bit for each choice. */
@@ -239,7 +240,7 @@ struct guard {
 	struct boundary {		     /* guard_boundary.c */
 		size_t total[KIND_OTHER];    /* bytes received of each kind's texts */
 		struct detect_stream *scan;  /* NULL: nothing is scanned */
-		enum answer_kind kind;	     /* of the text that is scanned */
+		enum answer_kind kind;	     /* kind of the text that is scanned */
 		uint32_t slot[ANSWER_SLOTS]; /* the block that the text is in */
 		bool between;		     /* the text is between two blocks */
 		struct halved halved;
@@ -262,7 +263,7 @@ struct guard {
 		STAILQ_HEAD(, transcript) transcripts;
 		size_t ntranscripts, transcript_bytes;
 		bool transcript_cut;
-		/* of a whole response: each text and a NUL, to count the tokens */
+		/* a whole response's texts, each with a NUL, to count the tokens */
 		struct buf heard;
 		struct guard_called *called; /* in g->life */
 		size_t called_room;
@@ -271,7 +272,7 @@ struct guard {
 	/* guard_known.c */
 	struct {
 		SLIST_HEAD(, known) known;
-		size_t known_bytes;   /* of all values */
+		size_t known_bytes;   /* size of all values */
 		size_t known_least;   /* bytes of the shortest value */
 		struct known **heads; /* by the hash of the first bytes, in g->life */
 		size_t head_bytes;    /* bytes that are hashed; 0: the lists must be made */
@@ -345,8 +346,7 @@ enum guard_result guard_unread_run(struct guard *g, size_t bytes);
 bool guard_found(struct guard *g, size_t entity, enum answer_kind kind);
 /* Asks the rules about all that was found. */
 enum guard_result guard_judge(struct guard *g, enum answer_when when);
-/* Denies the response, as by the rule that would replace something that cannot be replaced.
- * */
+/* Denies the response, as by the rule that would replace something that cannot be replaced. */
 enum guard_result guard_deny(struct guard *g, const char *why);
 /* Decides about a finding in signed reasoning, which cannot be edited. Returns true if the
  * reasoning is cut off there. Otherwise the policy keeps the reasoning, or the response
@@ -438,8 +438,7 @@ void guard_note_tool(struct guard *g, struct span name);
 /* Adds the verdict of rules with `phase: tool` on a call to the verdict on the response. */
 void guard_sum_call(struct guard *g, const struct tool_verdict *v, enum call_verdict is);
 
-/* guard_calls.c: makes g->held, if rules read the calls of such responses. 0, or ERR_NOMEM.
- * */
+/* guard_calls.c: makes g->held, if rules read the calls of such responses. 0, or ERR_NOMEM. */
 int guard_calls_new(struct guard *g);
 void guard_calls_free(struct guard *g);
 /* Sends the frame by guard_queue_pass() as soon as no undecided call waits. */

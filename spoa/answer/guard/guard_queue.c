@@ -1,7 +1,12 @@
-/* Events on their way to the caller, in their order. Three things may keep one until more has
- * come: a member that no row names and that may go on (guard_members.c), a value over a block's
- * end (guard_boundary.c), a finish that may be none (below). Each has a queue; an event
- * that leaves one goes to the next, and those after it wait as long. */
+/* Passes events to the caller in their order. Three stages may keep an event until more has
+ * arrived:
+ *
+ *   QUEUE_MEMBERS   a member without a row may continue (guard_members.c)
+ *   QUEUE_BOUNDARY  a value may cross the end of a block (guard_boundary.c)
+ *   QUEUE_FINISH    a finish reason may not be the last one (below)
+ *
+ * Each stage has a queue. An event that leaves one enters the next, and later events wait
+ * behind it. A queue is bounded by QUEUE_MOST and QUEUE_HELD_MOST. */
 #include <stdlib.h>
 
 #include "answer/guard/guard_stream.h"
@@ -11,15 +16,15 @@
 static const struct stage {
 	enum guard_result (*take)(struct guard *g, struct event *e, bool *waits);
 	bool (*may_go)(const struct guard *g, const struct event *e);
-	enum guard_result (*end)(struct guard *g); /* NULL: all go then */
+	enum guard_result (*end)(struct guard *g); /* NULL: at the end all events leave */
 } stages[QUEUES] = {
 	[QUEUE_MEMBERS] = { guard_members_take, guard_members_may_go, guard_members_end },
 	[QUEUE_BOUNDARY] = { guard_boundary_take, guard_boundary_may_go, guard_boundary_end },
 	[QUEUE_FINISH] = { guard_end_take, guard_end_may_go, NULL },
 };
 
-/* One that is done with serves the next. What may wait is read from a copy, in g->work, which
- * is the event's own then. NULL: out of memory. */
+/* Returns an event, reusing the last one. If it may wait, it is read from a copy in g->work,
+ * which then becomes the event's own memory. NULL: out of memory. */
 static struct event *
 event_new(struct guard *g, const struct frame *f)
 {
@@ -28,7 +33,7 @@ event_new(struct guard *g, const struct frame *f)
 	g->spare = NULL;
 	if (!e)
 		return NULL;
-	INVARIANT(!e->marks && !e->nmarks); /* event_free() dropped those of the last event */
+	INVARIANT(!e->marks && !e->nmarks); /* event_free() dropped the last event's marks */
 	e->frame = *f;
 	e->waits = false;
 	e->open = e->next = 0;
@@ -57,7 +62,7 @@ event_free(struct guard *g, struct event *e)
 static enum guard_result pass_event(
 	struct guard *g, struct event *e, size_t from, struct buf *out);
 
-/* What may go of a queue; of the last one, or at the end, all. */
+/* Passes on the events that may leave a queue; `all`: every event. */
 static enum guard_result
 drain(struct guard *g, size_t queue, bool all, struct buf *out)
 {
@@ -76,7 +81,7 @@ drain(struct guard *g, size_t queue, bool all, struct buf *out)
 	return g->failed;
 }
 
-/* From this stage on: it waits in one, or it goes. */
+/* Passes an event through the stages from `from` on: it waits in one, or is sent. */
 static enum guard_result
 pass_event(struct guard *g, struct event *e, size_t from, struct buf *out)
 {
@@ -111,7 +116,7 @@ guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out)
 		guard_no_memory(g);
 	if (e && (g->failed || guard_event_read(g, e, out)))
 		event_free(g, e);
-	/* no text of a message of MCP goes on in the next one: none waits for it */
+	/* each MCP message is complete, so none waits for the next one */
 	return e && !g->failed ? pass_event(g, e, g->plan.messages.is ? QUEUES : 0, out)
 			       : g->failed;
 }
@@ -148,7 +153,7 @@ guard_queue_free(struct guard *g)
 	free(g->spare);
 }
 
-/* ---- the end of a stream: whether what its dialect has there came ---- */
+/* ---- whether the stream is complete ---- */
 
 static uint64_t
 bit_of(uint32_t choice)
@@ -200,10 +205,10 @@ guard_end_is_cut(const struct guard *g)
 	return f->last || !g->end.done || (g->end.begun & ~g->end.done);
 }
 
-/* ---- a finish that may be none ---- */
+/* ---- finish reasons that may repeat ---- */
 
-/* Vertex says a finish reason in each event: whether one is the end is known by what comes
- * after it, so its event waits for that. */
+/* Vertex sends a finish reason in each event. Only the next event shows whether one was the
+ * last, so the event waits for it. */
 
 bool
 guard_end_may_go(const struct guard *g, const struct event *e)

@@ -1,11 +1,12 @@
-/* Placeholders put back, and into which tools' arguments: those that the route names keep what
- * they get, any other may send it to a host that it finds there. */
+/* Restores placeholders, and decides for which tools' arguments. Tools that the route names as
+ * keeping their input get values beside URLs; any other tool may send its input to a host in
+ * it. */
 #include "answer/guard/guard_private.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/push.h"
 
-/* ---- calls by their names ---- */
+/* ---- calls by name ---- */
 
 static struct named_call *
 call_at(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
@@ -16,7 +17,8 @@ call_at(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 	return NULL;
 }
 
-/* A name in pieces is one of each piece for some clients, and of all for others. */
+/* A name in pieces may be the joined name or one of the pieces, depending on the client. If
+ * they differ in `keeping`, the call counts as not keeping. */
 void
 guard_restore_call(struct guard *g, const struct answer_call *c)
 {
@@ -30,7 +32,7 @@ guard_restore_call(struct guard *g, const struct answer_call *c)
 		n = ARENA_PUSH(&g->life, g->calls, g->ncalls, g->calls_room, 16,
 			(struct named_call){ .over = true });
 	if (!n)
-		return; /* it is none of them */
+		return; /* not a keeping tool */
 	while (i < g->plan.nkeeping && !span_is(c->name, g->plan.keeping[i]))
 		i++;
 	if (is_new)
@@ -49,12 +51,11 @@ guard_restore_over(struct guard *g, enum answer_kind kind, const uint32_t slot[A
 		n->over = true;
 }
 
-/* ---- where in a URL texts end ---- */
+/* ---- where texts end in a URL ---- */
 
-/* For those that clients join to them: blocks, parts, and members that no row names in the
- * events of a stream. Nothing is put back in a URL, whichever of them it began in. What a
- * stream says when it is done is no part of what grew. `note`: a member's is made, where it is
- * new. */
+/* Returns the place in a URL at which the preceding text ended, for texts that clients join:
+ * blocks, parts, and members without a row in a stream's events. Texts repeated at the end have
+ * places of their own. `note`: a new member gets a place. NULL: none. */
 static struct url_place *
 url_place_of(struct guard *g, const struct answer_text *t, bool note)
 {
@@ -96,17 +97,17 @@ struct restorer *
 guard_restorer(struct guard *g, const struct answer_text *t)
 {
 	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
-	struct restorer *r = restorer_new(g->plan.vault,
-		json			 ? RESTORE_JSON
-		: kind_is_call(t->kind) ? RESTORE_VALUE
-					 : RESTORE_TEXT);
+	struct restorer *r =
+		restorer_new(g->plan.vault, json		    ? RESTORE_JSON
+					    : kind_is_call(t->kind) ? RESTORE_VALUE
+								    : RESTORE_TEXT);
 	const struct named_call *n = kind_is_call(t->kind) ? call_at(g, t->slot) : NULL;
 
 	if (!r) {
 		guard_no_memory(g);
 		return NULL;
 	}
-	/* What a stream says again is as it was said. */
+	/* repeated text is restored as it was the first time */
 	if (kind_is_call(t->kind) || t->strict)
 		restorer_arguments(r, n && n->keeping < g->plan.nkeeping,
 			g->report.streamed && !t->deep ? CAP_STREAM_HELD : SIZE_MAX);

@@ -1,4 +1,5 @@
-/* The table of runs. One whose text is over stays, so that more text of it is noticed. */
+/* The table of runs, at most CAP_ANSWER_RUNS. A run whose text has ended stays, so that later
+ * text in it is noticed. */
 #include "answer/guard/guard_stream.h"
 
 #include "base/err.h"
@@ -27,8 +28,8 @@ guard_run_find(const struct guard *g, enum answer_kind kind, uint64_t path,
 	return r;
 }
 
-/* The one that was met first and of which nothing is under way makes room: *unread, where it
- * would not be known that it is over. NULL: there is none. */
+/* Removes the oldest run without work in progress and returns it, or NULL. Sets
+ * *unread (prose: ok unread) if the run had ended, since that fact is forgotten with it. */
 static struct run *
 forget_one(struct guard *g, bool *unread)
 {

@@ -1,11 +1,11 @@
-/* What was found in members that no row names, replaced where the event goes: a value over
- * several events in the first of them, and taken out of the others. */
+/* Replaces values that are spread over the unnamed members of several events: in the first
+ * event by the replacement, in the others by nothing. guard_members.c marks the parts. */
 #include <stdlib.h>
 
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
 
-/* ---- events, and what was found in them ---- */
+/* ---- events and their marks ---- */
 
 void
 split_drop(struct split *s)
@@ -64,7 +64,7 @@ event_unmark(struct event *e)
 	e->nmarks = e->room = 0;
 }
 
-/* ---- what goes ---- */
+/* ---- editing ---- */
 
 enum guard_result
 guard_split_decide(struct guard *g, struct split *s)
@@ -83,7 +83,7 @@ guard_split_decide(struct guard *g, struct split *s)
 	return with.p && !buf_failed(&s->with) ? g->failed : guard_no_memory(g);
 }
 
-/* The text from `from` to `to`, with the findings that are within. */
+/* Appends the text from `from` to `to`, with the findings inside replaced. */
 static void
 put_between(struct guard *g, const struct answer_text *t, const struct findings *found,
 	size_t from, size_t to, struct buf *out)
@@ -108,7 +108,7 @@ put_between(struct guard *g, const struct answer_text *t, const struct findings 
 		buf_span(out, now);
 }
 
-/* A part of a value, with all that the text alone shows of it. */
+/* Extends a mark over the findings of the text alone that it touches, but not before `from`. */
 static void
 widen(struct mark *m, const struct findings *found, size_t from)
 {
@@ -132,7 +132,7 @@ is_marked(const struct event *e, size_t text, const struct finding *f)
 	return false;
 }
 
-/* The findings of the text alone; those that are no part of a mark are noted. */
+/* Scans the text alone, and notes findings that no mark covers. */
 static enum guard_result
 scan_alone(struct guard *g, const struct event *e, const struct answer_text *t, size_t text,
 	struct findings *found)

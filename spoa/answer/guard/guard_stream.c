@@ -1,13 +1,17 @@
-/* Streams: events are read one by one, their texts run through their channels
- * (guard_channel.c), and what comes out of those is put into the events that go on. An event
- * whose text is held whole is left out: its text joins the next one of its channel, or one like
- * it before the channel ends. */
+/* Reads streams. Each frame passes one_frame(): metadata is inspected, a wrapped event is
+ * unwrapped, calls are decided (guard_calls.c), and events wait in guard_queue.c.
+ * guard_event_read() parses an event, and guard_event_say() runs its texts through their
+ * channels and sends it.
+ *
+ * An event whose text is held back completely is not sent. Its text is added to the channel's
+ * next event, or to an event like it before the channel ends. */
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
 
 static const char no_json[] = "an event of the stream is no JSON";
 
-/* Not JSON: a line of text, where any is possible; else the provider's mistake. */
+/* Handles data that is not JSON: a line of text, if the format is unknown; else the provider's
+ * mistake. */
 static enum guard_result
 plain_event(struct guard *g, struct event *e, struct buf *out)
 {
@@ -25,8 +29,8 @@ plain_event(struct guard *g, struct event *e, struct buf *out)
 	return g->failed;
 }
 
-/* A signature comes after all that it signs: what is held of that goes first, or, where it was
- * cut off, neither does. */
+/* A signature follows the text that it signs, so the text that is held back is sent first.
+ * *drop: the text was cut off, so the signature is not sent. */
 static enum guard_result
 end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bool *drop)
 {
@@ -57,7 +61,7 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 	if (!f->has_data)
 		return g->failed;
 	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
-	/* a stream may say nothing for hours: not before its first event */
+	/* a stream may be silent for hours, so its template is made at the first event */
 	if (!g->template) {
 		g->template = arena_new(&g->life, struct event_template);
 		if (!g->template)
@@ -66,8 +70,7 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 	}
 	e->err = event_template_read(
 		g->template, g->format, g->plan.dialect, e->type, f->data, &g->work, d, &why);
-	/* a number or a word by itself: of a stream of plain text a piece that looks like JSON
-	 */
+	/* a number or word alone may be a piece of plain text that looks like JSON */
 	struct span said = span_trim(f->data, " \t\r\n");
 	if (!e->err && g->format == &answer_any && said.n && !memchr("{[\"", said.p[0], 3))
 		e->err = ERR_SYNTAX;
@@ -79,7 +82,7 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 		*d->texts = (struct answer_text){
 			.kind = KIND_OTHER, .copy = true, .unnamed = true, .text = f->data
 		};
-		/* What is no event ends the stream; what came before it goes. */
+		/* data that is no event ends the stream, after the events that wait */
 		if (g->format == &answer_any || !guard_reads(g) || guard_message_is_none(g, f))
 			return g->failed;
 		guard_heard(g, d->texts);
@@ -87,7 +90,7 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 					       : guard_fail(g, GUARD_BROKEN, no_json);
 	}
 	guard_unsign(g, d);
-	if (f->exception) /* as an error in a document: nothing comes after it, and what is held goes first */
+	if (f->exception) /* like an error in a document: it ends all channels */
 		d->error = d->marked = d->ends.any = d->ends.all = true;
 	if (g->end.repeats && !d->error)
 		d->ends = (struct answer_ends){ 0 };
@@ -123,7 +126,7 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	guard_note(g, d);
 	if (g->failed)
 		return g->failed;
-	/* the first events name what the stream is */
+	/* the first events name the stream's response */
 	if (g->plan.notes_made && (g->report.events < 4 || dialect_may_make(f->data)))
 		guard_note_made(g, f->data);
 	if (d->error)
@@ -139,7 +142,7 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	if (guard_turn_channels(g, d, out) || (d->ends.any && guard_end_channels(g, d, out)) ||
 		end_signed(g, d, out, &drop) || guard_run_texts(g, ev, &e))
 		return g->failed;
-	/* its own text is heard by now, too */
+	/* its own text has been counted by now */
 	if (counts)
 		g->report.counted_bytes = g->report.output_bytes;
 	if (d->ends.any) {
@@ -152,7 +155,7 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	return guard_pass_edited(g, f, d, &e, out);
 }
 
-/* Bedrock's invoke has the model's own events in its frames, and those have their types. */
+/* Unwraps a frame of Bedrock's invoke. The inner event has a type of its own. */
 static enum guard_result
 unwrap(struct guard *g, struct frame *f)
 {
@@ -172,7 +175,8 @@ unwrap(struct guard *g, struct frame *f)
 static enum guard_result
 one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 {
-	/* `data:` alone is no event (WHATWG HTML 9.2.6): some send it to keep a way open. */
+	/* `data:` alone is no event (WHATWG HTML 9.2.6); some providers send it to keep a
+	 * connection open. */
 	if (r != FRAME_OVER && g->frames.kind == FRAMES_SSE && !f->data.n)
 		f->has_data = false;
 	if (r != FRAME_OVER && (guard_metadata(g, f) || unwrap(g, f) ||
@@ -187,7 +191,7 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 	} else if (f->has_data ? span_is(span_trim(f->data, " \t\r\n"), "[DONE]")
 			       : g->frames.kind == FRAMES_ARRAY &&
 					 span_ends(f->raw, SPAN_LIT("]"))) {
-		/* the end that some dialects write, or an array's: after it nothing can go */
+		/* the end of some dialects, or of an array: nothing can follow */
 		g->report.events += f->has_data;
 		g->end.last = true;
 		if (!guard_calls_end(g, out) && !guard_queue_end(g, out) &&
@@ -249,8 +253,8 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		return;
 	}
 	if (g->way != WAY_STREAM || g->frames.kind == FRAMES_SSE) {
-		/* An event that was cut short ends here; after a whole one an empty line means
-		 * nothing (WHATWG HTML 9.2.6). */
+		/* Ends an event that was cut. After a complete one an empty line has no meaning
+		 * (WHATWG HTML 9.2.6). */
 		buf_str(out, half ? "\n\n" : "\n");
 		SCOPED_BUF(event, 0);
 		if (g->plan.mcp)

@@ -1,72 +1,75 @@
-/* The events of a stream, and values that are over several of its texts: for the files of
- * guard/ that read streams. */
+/* Events of a stream, and values that are spread over several texts. For the files of guard/
+ * that read streams. */
 #ifndef ANSWER_GUARD_GUARD_STREAM_H
 #define ANSWER_GUARD_GUARD_STREAM_H
 
 #include "answer/guard/guard_private.h"
 
-/* A value over several texts, or found by what is around it: replaced in the first of them and
- * taken out of the others. */
+/* A value spread over several texts, or found by its surroundings. The value is replaced in the
+ * first text and removed from the others. States: SPLIT_NEW, then guard_split_decide() sets one
+ * of the others. */
 struct split {
-	unsigned refs; /* of marks, and of who reads it */
+	unsigned refs; /* references: marks and the reader */
 	size_t entity, n;
 	enum answer_kind kind;
 	enum { SPLIT_NEW, SPLIT_STAYS, SPLIT_REPLACED } is;
 	struct buf value, with;
 };
 
-/* A part of one in an event's text, by the text's place among the unnamed. */
+/* A part of such a value in an event's text. `text` is the text's index among the unnamed
+ * ones. */
 struct mark {
 	size_t text, start, end;
 	struct split *of;
 	bool first;
 };
 
-/* One over the ends of blocks, or found by what is before one. */
+/* A value over the ends of blocks, or found by text before a block. */
 struct crossing {
 	struct split *of;
-	size_t start, end;   /* in bytes of all texts of its kind */
-	size_t *cuts, ncuts; /* bytes of the value before each block's end; in g->life */
+	size_t start, end;   /* offsets in all texts of its kind */
+	size_t *cuts, ncuts; /* offsets in the value at which blocks end; in g->life */
 };
 
-/* An event, or a frame that is none. It is read once: where it waits, what was read stays. */
+/* An event, or a frame without data. The event is read once; if it waits, the result stays. */
 struct event {
 	STAILQ_ENTRY(event) all;
 	struct frame frame;
-	struct span type;	  /* as the framing says it, of the event in it */
-	int err;		  /* of reading it: */
-	struct answer_document d; /* else one text, all of it; of a frame none */
+	struct span type;	  /* type in the framing; of a wrapped event its own */
+	int err;		  /* error of the parse; 0: none */
+	struct answer_document d; /* after an error: one text with all data */
 	bool waits;
-	struct arena work; /* where it waits, of what all that are views of; else g->work */
-	size_t bytes;	   /* of the frame */
-	size_t open;	   /* pieces of its members that are not decided, */
-	size_t next;	   /* which of them is edited next */
-	size_t text_end; /* guard_boundary.c: of the texts of its kind up to and with its own */
+	/* memory of the views, if the event waits; else they are in g->work */
+	struct arena work;
+	size_t bytes;	 /* size of the frame */
+	size_t open;	 /* pieces of its members that are undecided */
+	size_t next;	 /* index of the next one to edit */
+	size_t text_end; /* guard_boundary.c: offset after its text in all texts of the kind */
 	struct mark *marks;
 	size_t nmarks, room;
 };
 
-/* What it says; NULL: it is no JSON, or no event. */
+/* Returns the document of the event; NULL: no JSON, or no event. */
 static inline const struct answer_document *
 event_says(const struct event *e)
 {
 	return e->frame.has_data && !e->err ? &e->d : NULL;
 }
 
-/* A member that no row names, over the events of a stream. */
+/* A member that no row names, followed over the events of a stream. */
 struct member {
-	LIST_ENTRY(member) followed; /* those with a scan */
+	LIST_ENTRY(member) followed; /* members with a scan */
 	struct guard *g;
 	const struct run *run;
-	uint64_t event;	      /* the last one that had it */
-	size_t seen;	      /* events that had it */
-	uint64_t last, value; /* hashes of all that it was in one */
+	uint64_t event;	      /* number of the last event that had it */
+	size_t seen;	      /* number of events that had it */
+	uint64_t last, value; /* hashes of its previous and present values in one event */
 	uint64_t shape, last_shape;
-	bool text;     /* it once looked like text */
-	bool words;    /* in this event: words and ids, by key or looks */
-	bool letters;  /* nothing else, and more than one */
-	bool digits;   /* and no letters */
-	bool lettered; /* in an event before */
+	bool text;     /* has looked like text at least once */
+	bool words;    /* in this event: only words and ids, by key or by looks */
+	bool letters;  /* only letters, four or more */
+	bool digits;   /* no letters */
+	bool lettered; /* an earlier event had letters */
 	size_t bytes;
 	struct detect_stream *scan;
 	size_t fed;
@@ -74,7 +77,7 @@ struct member {
 	STAILQ_HEAD(, piece) pieces;
 };
 
-/* Of events that wait in one: bytes of their frames, and of what was read of them. */
+/* Limits of a queue: bytes of the frames, and bytes of the frames with all that was read. */
 enum { QUEUE_MOST = 64 << 10, QUEUE_HELD_MOST = 2 << 20 };
 
 static inline bool
@@ -83,18 +86,20 @@ queue_is_full(const struct event_queue *q, const struct event *e)
 	return q->bytes + e->bytes > QUEUE_MOST || q->held_bytes > QUEUE_HELD_MOST;
 }
 
-/* guard_queue.c: an event or a frame, through all that may keep it, to the caller. */
+/* guard_queue.c: passes an event or frame through all stages, and sends it if nothing holds it
+ * back. */
 enum guard_result guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out);
-/* Nothing more comes, or nothing that may be read: all that waits goes. */
+/* Sends all that waits, because no more input follows or none may be read. */
 enum guard_result guard_queue_end(struct guard *g, struct buf *out);
 size_t guard_queue_held(const struct guard *g);
 void guard_queue_free(struct guard *g);
-/* guard_stream.c: what is in the event, or frame, into *e; it goes. What may not be read ends
- * the stream, and what waits goes before. */
+/* guard_stream.c: reads the frame's content into *e, and sends an event. Content that may not
+ * be read ends the stream, after the events that wait. */
 enum guard_result guard_event_read(struct guard *g, struct event *e, struct buf *out);
 enum guard_result guard_event_say(struct guard *g, struct event *e, struct buf *out);
 
-/* What keeps events in a queue of its own: whether this one waits there, and may go. */
+/* The stages that keep events in a queue of their own. *_take() sets *waits if the event waits
+ * there; *_may_go() returns true if a waiting event may leave; *_end() decides everything. */
 bool guard_members_may_go(const struct guard *g, const struct event *e);
 enum guard_result guard_members_take(struct guard *g, struct event *e, bool *waits);
 enum guard_result guard_members_end(struct guard *g);
@@ -104,61 +109,63 @@ enum guard_result guard_boundary_end(struct guard *g);
 bool guard_end_may_go(const struct guard *g, const struct event *e);
 enum guard_result guard_end_take(struct guard *g, struct event *e, bool *waits);
 
-/* guard_queue.c: what an event says of the stream's end. */
+/* guard_queue.c: notes what an event states about the stream's end. */
 void guard_end_note(struct guard *g, const struct answer_document *d);
-/* No table says what it has at its end, nor what of it is content: a file of lines, a service that
- * is no model. */
+/* Returns true if no table describes the end or the content: a file of lines, a service that is
+ * no model. */
 bool guard_end_is_unknown(const struct guard *g);
-/* Its dialect has something at the end of a stream, and it did not come. */
+/* Returns true if the dialect has an end of streams, and the end has not arrived. */
 bool guard_end_is_cut(const struct guard *g);
 
-/* guard_messages.c: an event that is a message of its own goes on so. */
+/* guard_messages.c: edits and sends an event that is a message of its own. */
 enum guard_result guard_message_say(struct guard *g, struct event *e, struct buf *out);
 
-/* guard_event.c. What becomes of an event. */
+/* guard_event.c: the edits of an event. */
 struct edited {
 	struct splice *splices;
 	size_t n;
-	bool said, silent; /* it had text; none of it goes now */
-	bool once;	   /* and something that is said here alone */
+	bool said, silent; /* the event had text; no text of it is sent now */
+	bool once;	   /* the event has content that only this event may carry */
 };
-/* What becomes of its texts. */
+/* Runs the event's texts through their channels and collects the edits. */
 enum guard_result guard_run_texts(struct guard *g, struct event *ev, struct edited *e);
-/* It goes on so. */
+/* Sends the event with its edits. */
 enum guard_result guard_pass_edited(struct guard *g, const struct frame *f,
 	const struct answer_document *d, const struct edited *e, struct buf *out);
-/* An event like the last one of the channel, with what has become of what was held. */
+/* Sends held-back text in an event like the channel's last one. */
 enum guard_result guard_channel_say(struct channel *c, struct buf *out);
-/* Channels that end with this event and of which it says nothing: what they hold goes first.
- * NULL: all of them. */
+/* Ends channels that end with this event without text in it, and first sends what they hold
+ * back. NULL: all channels. */
 enum guard_result guard_end_channels(
 	struct guard *g, const struct answer_document *d, struct buf *out);
-/* Where another text begins in a choice, what is held of the one before it goes first. */
+/* If another text begins in a choice, first sends what is held back of the previous one. */
 enum guard_result guard_turn_channels(
 	struct guard *g, const struct answer_document *d, struct buf *out);
-/* Its channels that ended in it are over. */
+/* Frees the channels that ended in this event. */
 void guard_drop_ended(struct guard *g, const struct answer_document *d);
 
-/* guard_split.c. Counted; NULL: out of memory. */
+/* guard_split.c: creates a counted value. NULL: out of memory. split_drop() releases a
+ * reference. */
 struct split *split_new(size_t entity, enum answer_kind kind, struct span value);
 void split_drop(struct split *s);
-/* Notes it, asks the rules where it is new, and says what it is replaced with, if it is: once.
- */
+/* Notes the value, asks the rules if it is new, and sets its replacement. Later calls do
+ * nothing. */
 enum guard_result guard_split_decide(struct guard *g, struct split *s);
-/* A part of it in this event: bytes of the text'th unnamed text. 0, ERR_NOMEM. */
+/* Marks a part of a value: bytes of the unnamed text with this index. Returns 0 or
+ * ERR_NOMEM. */
 int event_mark(struct event *e, size_t text, size_t start, size_t end, struct split *of);
 void event_unmark(struct event *e);
-/* As guard_edit_alone(), of a text that no row names; each is asked about once, in their
+/* Does what guard_edit_alone() does, for a text that no row names. Each must be passed once, in
  * order. */
 enum guard_result guard_members_edit(
 	struct guard *g, struct event *e, const struct answer_text *t, struct span *out);
 void guard_members_free(struct guard *g);
 
-/* guard_boundary.c: the first value over an edge that is, or is partly, in these bytes of all
- * texts of a kind. */
+/* guard_boundary.c: returns the first value over a block's end that touches these bytes of all
+ * texts of the kind. NULL: none. */
 struct crossing *guard_boundary_at(
 	struct guard *g, enum answer_kind kind, size_t start, size_t end);
-/* What a stream says again at its end, text by text: their parts are findings there. */
+/* Adds the parts of such values as findings, in texts that the stream repeats at its end. */
 enum guard_result guard_boundary_again(
 	struct guard *g, const struct answer_text *t, struct findings *found);
 void guard_boundary_free(struct guard *g);

@@ -1,5 +1,8 @@
-/* Texts as wholes: scanned, judged, replaced, put back. Shared by whole answers and by what a
- * stream says in one piece. */
+/* Handles complete texts: scans, judges, replaces, restores. Used for whole responses and for
+ * texts of a stream that are complete in one event.
+ *
+ * guard_look() finds, guard_scan() also notes the findings, guard_edit() replaces and restores.
+ * The texts are decoded; guard_splice() and guard_edit_whole() write them back into JSON. */
 #include "answer/guard/guard_stream.h"
 #include "base/ascii.h"
 #include "base/err.h"
@@ -81,7 +84,8 @@ guard_over(struct guard *g)
 				   : g->failed;
 }
 
-/* Neither what the request held nor what was found so far keeps it back. */
+/* Returns true if the policy permits uninspected content, by the request's content and by what
+ * was found in the response so far. */
 static bool
 may_go_unread(const struct guard *g)
 {
@@ -107,17 +111,17 @@ guard_unread(struct guard *g, size_t bytes, const char *why)
 	return g->failed;
 }
 
-/* A call's arguments are the text of a JSON document. What its escapes spell is scanned, since
- * that is what the tool gets: a name after \n, or one with \u00e9 in it, and no value that
- * begins with the n of an escape. What goes is as it was written (RFC 8259 7). */
+/* Returns true if escapes in the text must be decoded for the scan. A call's arguments are the
+ * text of a JSON document, and the tool gets the decoded strings: a name may follow \n or
+ * contain \u00e9. The text that is sent keeps its escapes (RFC 8259 7). */
 static bool
 is_spelled(const struct answer_text *t)
 {
 	return t->kind == KIND_ARGUMENTS && !t->deep && memchr(t->text.p, '\\', t->text.n);
 }
 
-/* What a part of a call's arguments spells, in g->work; of any other text itself. p NULL: out
- * of memory. */
+/* Returns the decoded form of a part of arguments, in g->work; other text is returned as it is.
+ * p NULL: out of memory. */
 static struct span
 guard_spelled(struct guard *g, const struct answer_text *t, struct span text)
 {
@@ -136,7 +140,7 @@ guard_spelled(struct guard *g, const struct answer_text *t, struct span text)
 	return guard_take(g, &said, &all) ? span_of(NULL, 0) : all;
 }
 
-/* Findings in that, as places of the text. */
+/* Converts offsets of findings in the decoded text to offsets in the text. */
 static void
 guard_unspell(const struct answer_text *t, struct findings *found)
 {
@@ -156,7 +160,7 @@ guard_unspell(const struct answer_text *t, struct findings *found)
 	}
 }
 
-/* A stream says its names and keys in each event. */
+/* Returns true if the name or key was scanned before. A stream repeats them in each event. */
 static bool
 was_clean(const struct guard *g, struct span text)
 {
@@ -248,7 +252,7 @@ guard_replacement(
 	return true;
 }
 
-/* What takes the place of found->v[i] of a text: as guard_replacement(). */
+/* Sets *with to the replacement of found->v[i]. Returns as guard_replacement(). */
 static bool
 replacement_of(struct guard *g, const struct answer_text *t, const struct findings *found,
 	size_t i, struct span *with)
@@ -276,7 +280,7 @@ guard_put_json(struct buf *out, const struct json_scan *at, bool json, struct sp
 		buf_span(out, with);
 }
 
-/* As a whole or not at all; nothing is put back into it. */
+/* Signed text is kept or dropped as a whole, and nothing is restored in it. */
 static enum guard_result
 edit_signed(struct guard *g, const struct answer_text *t, const struct findings *found,
 	struct span *out)
@@ -291,7 +295,7 @@ edit_signed(struct guard *g, const struct answer_text *t, const struct findings 
 	return g->failed;
 }
 
-/* Findings and known values replaced: *out is in g->work, or the text itself. */
+/* Replaces findings and known values. *out is in g->work, or is the text itself. */
 static enum guard_result
 replace(struct guard *g, const struct answer_text *t, const struct findings *found,
 	struct span *out)
@@ -354,7 +358,7 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 						    : g->failed;
 }
 
-/* A long text with few findings is not written anew. */
+/* Writes one edit per finding, so a long text with few findings is not written again. */
 static enum guard_result
 splice_findings(struct guard *g, const struct answer_text *t, const struct findings *found,
 	struct span raw, struct splice *out, size_t *n)
@@ -391,7 +395,7 @@ guard_edit_whole(struct guard *g, const struct answer_text *t, const struct find
 
 	*n = 0;
 	*gone = false;
-	/* nothing but the findings changes, and each of them is written like any string */
+	/* only the findings change, and each is written as any string */
 	if (!t->number && t->kind != KIND_SIGNED && (t->kind != KIND_ARGUMENTS || t->deep) &&
 		!g->plan.vault && SLIST_EMPTY(&g->known) && g->plan.keeps != GUARD_KEEPS_TEXT)
 		return found->n ? splice_findings(g, t, found, raw, out, n) : g->failed;
@@ -431,7 +435,7 @@ guard_splice(struct guard *g, const struct answer_text *t, struct span with, str
 {
 	struct buf b;
 
-	/* who reads a result has a schema for it */
+	/* clients validate a result against a schema */
 	if (t->number && g->plan.messages.is) {
 		guard_deny(g, "a number in the result would have to be replaced");
 		return false;

@@ -1,17 +1,19 @@
-/* What a completion keeps of an answer's texts: of each run of text (a choice, a block, a call)
- * a keyed hash of what the provider sent, so that the same text has the same hash however it
- * came, and where the route says so the text after redaction and before placeholders are put
- * back. */
+/* Keeps the response's texts for the completion record. Each run of text (a choice, a block, a
+ * call) has a keyed hash of the provider's text, which does not depend on its pieces. If the
+ * route states it, the text is kept too, after redaction and before placeholders are
+ * restored. */
 #include <stdlib.h>
 
 #include "answer/guard/guard_private.h"
 #include "base/sha256.h"
 
 enum {
-	TRANSCRIPTS_MAX = 64,	     /* runs; of more nothing is kept, and the record says so */
-	TRANSCRIPT_BYTES = 1 << 20, /* of all texts together, likewise */
+	/* runs; further ones are not kept, and the record states that */
+	TRANSCRIPTS_MAX = 64,
+	TRANSCRIPT_BYTES = 1 << 20, /* all texts together; the rest is not kept */
 };
 
+/* The kept data of one run. */
 struct transcript {
 	STAILQ_ENTRY(transcript) all;
 	const struct run *run;
@@ -20,14 +22,14 @@ struct transcript {
 	struct buf text;
 };
 
-/* Of its event alone: in a stream a piece, but no part of what comes before and after. */
+/* Returns true if the text is complete in its event and not a part of a longer text. */
 static bool
 stands_alone(const struct answer_text *t)
 {
 	return t->copy || t->deep || t->kind == KIND_OTHER;
 }
 
-/* What a stream says again when it is done. */
+/* Returns true if a stream repeats the text when it is done. */
 static bool
 is_again(const struct guard *g, const struct answer_text *t)
 {

@@ -1,5 +1,7 @@
-/* Whole answers: JSON by the words of its format, lines of it, text, or none of these. All
- * texts are scanned before the rules are asked, once. */
+/* Handles responses that are not streams: JSON of the format, JSON lines, text, or other bytes.
+ *
+ * guard_whole() recognizes which. guard_document() scans all texts, asks the rules once, and
+ * then writes all edits. Lists of models, MCP lists and tool calls are handled before. */
 #include <stdlib.h>
 
 #include "answer/guard/guard_private.h"
@@ -15,7 +17,8 @@ by_slot(const void *a, const void *b)
 	return memcmp(a, b, sizeof(((struct answer_seal *)NULL)->slot));
 }
 
-/* Texts under a signature are gone, by their `slots`: so is that. */
+/* Writes the edits that remove the signatures of removed texts, whose numbers are in `slots`.
+ * Returns their number. */
 static size_t
 drop_seals(const struct answer_document *d, uint32_t (*slots)[ANSWER_SLOTS], size_t n,
 	struct splice *out)
@@ -31,8 +34,8 @@ drop_seals(const struct answer_document *d, uint32_t (*slots)[ANSWER_SLOTS], siz
 	return dropped;
 }
 
-/* A result of MCP says its values twice, as text and as data, and what is next to one of them
- * may be what tells it: all that will be replaced is known before any text of it is edited. */
+/* An MCP result has its values twice, as text and as data, and the text around one of them may
+ * reveal the value. So all values to replace are known before any text is edited. */
 static void
 know_all(struct guard *g, const struct answer_document *d, const struct findings *found)
 {
@@ -122,7 +125,7 @@ not_read(struct guard *g, int err)
 				: guard_fail(g, GUARD_BROKEN, "the answer is no strict JSON");
 }
 
-/* A document a line, each an answer of its own: what a batch came to, as a file. */
+/* Reads one document per line, each a response, such as the results of a batch. */
 static enum guard_result
 whole_lines(struct guard *g, struct span raw, struct buf *out)
 {
@@ -183,7 +186,7 @@ guard_decode_whole(struct guard *g)
 	int err = inflate_all(span_str(g->coding), buf_view(&g->body), INFLATE_RATIO, &plain);
 	if (g->plan.copies == GUARD_COPIES_CAME)
 		buf_span(&g->copied, buf_view(err ? &g->body : &plain));
-	/* that it is an error is known anyway, and said in the caller's words */
+	/* a translated error needs no body */
 	bool says_error = g->translator && g->status >= 400;
 	if (err)
 		buf_clear(&plain);
@@ -204,7 +207,7 @@ guard_whole(struct guard *g, struct buf *out)
 	struct span raw = buf_view(&g->body);
 	if (!raw.n)
 		return guard_judge(g, ANSWER_WHOLE);
-	/* JSON has no byte order mark, and goes on without one (RFC 8259 8.1). */
+	/* JSON has no byte order mark, so it is not sent (RFC 8259 8.1) */
 	if (guard_begins_json(raw))
 		raw = guard_past_mark(raw);
 	if (guard_begins_json(raw) || (g->json_type && span_starts(raw, SPAN_LIT("\""))))

@@ -1,6 +1,6 @@
-/* An answer in another form, as its bytes come: frames are cut, each document is read
- * (answer_read.c), put in order (answer_order.c) and written. The provider's own error is the
- * caller's, in his form; it ends a stream, and nothing is said after it. */
+/* Translates a response while its bytes arrive: frames are cut, each document is read
+ * (answer_read.c), put in order (answer_order.c) and written. The provider's own error is
+ * written in the caller's form; it ends a stream, and nothing follows. */
 #include <stdlib.h>
 
 #include "answer/document.h"
@@ -10,7 +10,7 @@
 #include "base/scoped.h"
 #include "scan/dialect/refusal.h"
 
-enum { NAME_BYTES = 1024 }; /* of an id or a model: each event says it */
+enum { NAME_BYTES = 1024 }; /* limit of an id or a model, which each event repeats */
 
 static const struct answer_writer *const writers[FORMS] = {
 	[FORM_CHAT] = &answer_write_chat,
@@ -164,7 +164,7 @@ say_nothing(struct translator *t)
 
 /* ---- one document ---- */
 
-/* Its id and its model, as far as they are known, go before all else. */
+/* Writes the beginning, with id and model as far as they are known. */
 static int
 begin_answer(struct translator *t, const struct said_all *all)
 {
@@ -199,7 +199,7 @@ count_usage(struct translator *t, struct span type, struct span json)
 		usage_event(d.usage, type, &t->in.usage);
 	else
 		usage_whole(d.usage, &t->in.usage);
-	/* parts are no more than the whole */
+	/* the parts must not exceed the whole */
 	struct usage *u = &t->in.usage;
 	if (u->known && u->cached_tokens > u->input_tokens)
 		u->cached_tokens = u->input_tokens;
@@ -208,7 +208,7 @@ count_usage(struct translator *t, struct span type, struct span json)
 	return 0;
 }
 
-/* The provider failed after it had begun. */
+/* Writes the provider's error after the response began. */
 static int
 say_said_error(struct translator *t, struct span type, struct span json)
 {
@@ -217,12 +217,12 @@ say_said_error(struct translator *t, struct span type, struct span json)
 	if (answer_said_error(json, &t->work, &e))
 		return translator_fail(t, ERR_NOMEM, NULL);
 	if (!e.code && dialect_refusal(0, type, json, &t->work) == REFUSAL_RATE)
-		e.code = "rate_limit_exceeded"; /* what it is called goes by that */
+		e.code = "rate_limit_exceeded"; /* its name depends on the code */
 	translator_say_error(t, e.code, e.message, t->plan.id, t->out);
 	return 0;
 }
 
-/* Most events are the one before them with another text, and are read by that. */
+/* Reads an event that is like the last one except for its text, which most events are. */
 static bool
 is_like_the_last(struct translator *t, struct span type, struct span json, struct said *s)
 {
@@ -298,13 +298,14 @@ translate_frame(struct translator *t, int r, const struct frame *f)
 		say_nothing(t);
 	else if (f->has_data && data.n && !(sse && span_is(data, "[DONE]")))
 		err = translate_document(t, f->type, f->data);
-	else if (f->has_data && data.n && !t->plan.format->last) /* else it is another form's */
+	/* otherwise [DONE] belongs to another form */
+	else if (f->has_data && data.n && !t->plan.format->last)
 		err = answer_order_last(t);
 	arena_reset(&t->work);
 	return err;
 }
 
-/* All that were asked for; but for a prompt that is refused one word may do. */
+/* Returns true if all requested choices ended. A refused prompt has one reason for all. */
 static bool
 all_choices_ended(const struct translator *t)
 {
@@ -316,7 +317,7 @@ all_choices_ended(const struct translator *t)
 	return true;
 }
 
-/* `bytes` NULL: its end. */
+/* Reads frames; `bytes` NULL: ends the stream. */
 static int
 translate_frames(struct translator *t, struct span *bytes)
 {
@@ -331,14 +332,14 @@ translate_frames(struct translator *t, struct span *bytes)
 			t, r, "the framing of the provider's stream is malformed");
 	if (bytes || translator_is_over(t) || t->state == TRANSLATOR_ENDED)
 		return t->err;
-	/* where nothing must come after the reason, it is the end */
+	/* without a last event, the finish reason is the end */
 	if (t->plan.format->last || !all_choices_ended(t))
 		return translator_fail(
 			t, ERR_TRUNCATED, "the provider's stream ends before its end");
 	return answer_order_last(t);
 }
 
-/* ---- all ---- */
+/* ---- the whole response ---- */
 
 static int
 translate_whole(struct translator *t)

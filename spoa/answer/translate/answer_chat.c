@@ -1,5 +1,5 @@
-/* Answers as OpenAI's chat completions: one message, or a stream of chunks. Blocks of text are
- * one text; calls have numbers of their own.
+/* Writes responses as OpenAI's Chat Completions: one message, or a stream of chunks. Blocks of
+ * text are joined; calls have numbers of their own. Sources:
  * https://platform.openai.com/docs/api-reference/chat/object,
  * https://platform.openai.com/docs/api-reference/chat-streaming */
 #include "answer/translate/answer_private.h"
@@ -113,15 +113,15 @@ chat_end(struct translator *t)
 	buf_str(t->out, "data: [DONE]\n\n");
 }
 
-/* ---- whole ---- */
+/* ---- whole responses ---- */
 
 static void
 chat_whole_block(struct translator *t, const struct answer_block *b)
 {
 	struct buf *parts = t->choice->parts;
 
-	/* Its place is before the rest: what was reasoned in between would stand in another
-	 * order, and nothing of it is said. */
+	/* Reasoning precedes the rest. Reasoning between other blocks would change its place,
+	 * so it is left out. */
 	if (b->is == SAID_REASONING && t->plan.from != FORM_CHAT &&
 		(parts[SAID_TEXT].n || parts[SAID_REFUSAL].n || parts[SAID_CALL].n)) {
 		buf_clear(&parts[SAID_REASONING]);

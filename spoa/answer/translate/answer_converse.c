@@ -1,4 +1,5 @@
-/* Answers as Bedrock's converse: blocks in their order, whole or as frames of Amazon's.
+/* Writes responses as Bedrock's Converse: blocks in their order, whole or as AWS frames.
+ * Source:
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
 #include "answer/frame_write.h"
 #include "answer/translate/answer_private.h"
@@ -21,7 +22,7 @@ say_converse(struct translator *t, const char *type)
 	buf_clear(made);
 }
 
-/* What say_converse() ends. */
+/* Begins an event, which say_converse() ends. */
 static struct buf *
 open_converse(struct translator *t, bool block)
 {
@@ -80,7 +81,7 @@ converse_end(struct translator *t)
 	say_converse(t, "metadata");
 }
 
-/* ---- whole ---- */
+/* ---- whole responses ---- */
 
 static void
 converse_whole_block(struct translator *t, const struct answer_block *block)

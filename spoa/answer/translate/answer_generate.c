@@ -1,10 +1,11 @@
-/* Answers as Gemini's: of a stream each event is an answer in small, whose parts go on where
- * those of the last one ended; a call goes whole.
+/* Writes responses as Gemini's. Each event of a stream is a small response whose parts continue
+ * those of the previous event; a call is written complete. Source:
  * https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse */
 #include "answer/translate/answer_private.h"
 #include "base/json_put.h"
 
-/* Breaks between values, of which there are none in strings, would end a line of the event. */
+/* Removes line breaks between values, which would end a line of the event. Strings have
+ * none. */
 static void
 put_on_one_line(struct span json, struct buf *out)
 {
@@ -35,7 +36,7 @@ put_candidate_part(const struct answer_block *b, struct span text, struct buf *o
 	json_put_close(out, '}');
 }
 
-/* Into t->head, with the parts that it has; at its end, why. */
+/* Writes a candidate with its parts to t->head; at its end also the finish reason. */
 static void
 put_candidate(struct translator *t)
 {
@@ -48,7 +49,7 @@ put_candidate(struct translator *t)
 	json_put_form(&t->head, "'index':%u}", (uint64_t)t->choice->index);
 }
 
-/* An answer, or an event, which is one in small. */
+/* Writes a response, or an event, which is a small response. */
 static void
 put_candidate_list(struct translator *t)
 {
@@ -93,7 +94,7 @@ const struct answer_writer answer_write_generate = {
 	.media_type = "text/event-stream",
 	.message_id = "",
 	.call_id = "call_",
-	/* what was reasoned is no part of what Google calls candidates' tokens */
+	/* Google's candidates' tokens do not include reasoning */
 	.usage = "'usageMetadata':{'promptTokenCount':%i,'candidatesTokenCount':%O"
 		 "[,'cachedContentTokenCount':%c][,'thoughtsTokenCount':%r],'totalTokenCount':%"
 		 "t}",

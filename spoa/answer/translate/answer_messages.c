@@ -1,10 +1,11 @@
-/* Answers as Anthropic's messages: blocks in their order, whole or as a stream in which each
- * begins, grows and stops before the next one. What was reasoned has no signature: the caller
- * cannot send it back. https://docs.anthropic.com/en/api/messages-streaming */
+/* Writes responses as Anthropic's Messages API: blocks in their order, whole or as a stream in
+ * which each block begins, grows and stops before the next one. Reasoning has no signature, so
+ * the caller cannot send it back. Source:
+ * https://docs.anthropic.com/en/api/messages-streaming */
 #include "answer/translate/answer_private.h"
 #include "base/json_put.h"
 
-/* A block by its kind: its type and members, and what it grows by. */
+/* Blocks by their kind: type and members, and the delta. */
 static const struct {
 	const char *type, *member, *more, *delta, *grows;
 } blocks[SAID_KINDS] = {
@@ -28,7 +29,7 @@ put_message(const struct translator *t, struct span content, const char *stop,
 	json_put_close(b, '}');
 }
 
-/* `text`: of a call its input, as JSON. */
+/* `text` is a call's input as JSON. */
 static void
 put_messages_block(
 	const char *name, const struct answer_block *block, struct span text, struct buf *b)
@@ -123,7 +124,7 @@ messages_end(struct translator *t)
 	close_event(t);
 }
 
-/* ---- whole ---- */
+/* ---- whole responses ---- */
 
 static void
 messages_whole_block(struct translator *t, const struct answer_block *b)

@@ -1,7 +1,13 @@
-/* One order of what an answer says, that any form can write: a block after the other, calls
- * counted anew, each with an id, a name and one JSON object. A form whose calls come in pieces
- * by their numbers may mix them: what cannot be written yet waits for the end of the block that
- * is open. What cannot be right is an error: no call goes whole that was half, or two. */
+/* Puts a response into one order that every form can express: one block after the other, calls
+ * numbered again, each with an id, a name and one JSON object.
+ *
+ * A format may mix calls that arrive in pieces. answer_order() adds each piece to its block,
+ * and write_blocks() writes the first block; the others wait until it ends. An inconsistent
+ * response is an error: an incomplete call or a mixture of two is never written as a complete
+ * one.
+ *
+ * Example: pieces of calls 0, 1, 0 arrive. Call 0 is written at once, and call 1 when call 0 is
+ * complete. */
 #include <stdlib.h>
 
 #include "answer/translate/answer_private.h"
@@ -26,8 +32,8 @@ is_one_object(struct translator *t, struct span s)
 	return tok == JSON_OBJECT_END && json_next(j, &ev) == JSON_END;
 }
 
-/* All of its pieces have come: an empty text is no arguments. Each byte is looked at once, and
- * all of it read once, when its last bracket came. */
+/* Returns true if all pieces have arrived. Empty text is no arguments. Each byte is scanned
+ * once, and the text is parsed once, after its last bracket. */
 static bool
 is_whole_block(struct translator *t, struct answer_block *b)
 {
@@ -43,7 +49,7 @@ is_whole_block(struct translator *t, struct answer_block *b)
 	return b->end.closed && !b->end.odd;
 }
 
-/* ---- what was said ---- */
+/* ---- pieces ---- */
 
 static size_t
 said_item(const struct said *s)
@@ -90,8 +96,8 @@ answer_order_event(struct translator *t, const struct said_all *all)
 	t->choices->unnumbered |= all->unnumbered;
 }
 
-/* What a copy says was said before this event. Where items have no numbers it is, once anything
- * was. */
+/* Returns true if an earlier event carried the item that a copy repeats. If items have no
+ * numbers, any earlier item counts. */
 static bool
 is_said_before(const struct translator *t, const struct said *s)
 {
@@ -132,9 +138,9 @@ answer_order_free(struct translator *t)
 	free(t->choices);
 }
 
-/* ---- out ---- */
+/* ---- output ---- */
 
-/* Of a stream: what came of it by now. */
+/* Writes the text of a stream's block that has arrived. */
 static void
 write_block_text(struct translator *t, struct answer_block *b)
 {
@@ -155,14 +161,14 @@ write_block_text(struct translator *t, struct answer_block *b)
 	}
 }
 
-/* A call of a tool that the caller did not offer. */
+/* Returns true for a call of a tool that the caller did not offer. */
 static bool
 is_unoffered(const struct answer_block *b)
 {
 	return b->as && !b->as->name.n;
 }
 
-/* A call of which nothing is written before all of it is known. */
+/* Returns true for a call that is written only when it is complete. */
 static bool
 waits_whole(const struct translator *t, const struct answer_block *b)
 {
@@ -170,7 +176,8 @@ waits_whole(const struct translator *t, const struct answer_block *b)
 	       (t->writer->whole_calls || is_unoffered(b) || is_custom_call(b));
 }
 
-/* The call of a custom tool is the text in its arguments. If a model gave others, they are the text. */
+/* A custom tool's call is the text in its arguments. If the arguments have no such text, they
+ * are the text. */
 static void
 take_input(struct translator *t, struct answer_block *b)
 {
@@ -187,8 +194,8 @@ take_input(struct translator *t, struct answer_block *b)
 	buf_span(&b->text, text);
 }
 
-/* The arguments of a call are no JSON object, or not all of one. The text of a custom tool's call does not
- * show that: it may be half if the response was cut in it. */
+/* Returns true if the arguments are not one complete JSON object. A custom tool's text does not
+ * show that; it may be incomplete if the response was cut in it. */
 static bool
 is_half_call(struct translator *t, struct answer_block *b)
 {
@@ -212,7 +219,8 @@ close_block(struct translator *t, struct answer_block *b)
 		buf_str(&b->text, "{}");
 	t->held += b->text.n - before;
 	bool half = is_half_call(t, b);
-	/* with the length that the answer was cut at it may be half, or if the provider says so */
+	/* a response that was cut, or a malformed call that the provider reports, may be
+	 * incomplete */
 	if (half && t->choice->stop != STOP_LENGTH && t->choice->stop != STOP_WINDOW &&
 		t->choice->stop != STOP_MALFORMED)
 		return translator_fail(t, ERR_SYNTAX,
@@ -240,8 +248,8 @@ close_block(struct translator *t, struct answer_block *b)
 	return 0;
 }
 
-/* A half call is one, or an error, by what the answer ends for. Nothing is added to one that is
- * over: it is looked at once. */
+/* An incomplete call is permitted or an error, depending on the finish reason. An ended block
+ * does not change, so the check runs once. */
 static bool
 waits_for_stop(struct translator *t, struct answer_block *b)
 {
@@ -255,7 +263,7 @@ waits_for_stop(struct translator *t, struct answer_block *b)
 	return b->half_call;
 }
 
-/* What may go. `all`: nothing more comes. */
+/* Writes the blocks that may be written. `all`: no more input follows. */
 static int
 write_blocks(struct translator *t, bool all)
 {
@@ -283,7 +291,7 @@ write_blocks(struct translator *t, bool all)
 	return r;
 }
 
-/* ---- in ---- */
+/* ---- input ---- */
 
 static struct answer_block *
 find_block(struct translator *t, const struct said *s)
@@ -324,7 +332,7 @@ add_block(struct translator *t, const struct said *s)
 	buf_init(&b->name, CALL_NAME);
 	buf_init(&b->text, s->is == SAID_CALL ? CAP_CALL_ARGUMENTS : 0);
 	buf_init(&b->half, 0);
-	/* What the guard read apart is not joined either. */
+	/* texts that the guard did not join are not joined here either */
 	if (t->writer->joins && s->is != SAID_CALL && t->choice->kinds >> s->is & 1 &&
 		t->choice->last != s->is)
 		buf_str(&b->text, "\n\n");
@@ -336,7 +344,7 @@ add_block(struct translator *t, const struct said *s)
 	return b;
 }
 
-/* A call begins with its name; of those that are counted, in their order. */
+/* Begins a call, which must have a name. Numbered calls must come in their order. */
 static struct answer_block *
 begin_call_block(struct translator *t, const struct said *s)
 {
@@ -366,8 +374,8 @@ begin_call_block(struct translator *t, const struct said *s)
 	b->as = as;
 	b->custom = s->custom;
 	buf_span(&b->name, as ? as->name : s->name);
-	/* Two of one id are none of it; one that not every provider takes would come back to
-	 * another one as it is. */
+	/* Calls need different ids. An id that not every provider accepts is replaced, since
+	 * the caller may send it to another provider. */
 	uint64_t id = s->id.n ? span_hash(s->id) : 0;
 	bool own = !translate_id_is_plain(s->id);
 	for (uint32_t i = 0; i < b->place; i++)
@@ -381,8 +389,8 @@ begin_call_block(struct translator *t, const struct said *s)
 	return b;
 }
 
-/* The call that the piece is of. Another id with a name, after arguments that are whole, is
- * another call of the same number: some count none. */
+/* Returns the call of a piece. Another id with a name, after complete arguments, begins another
+ * call with the same number, since some providers do not number calls. */
 static struct answer_block *
 call_block_of(struct translator *t, const struct said *s)
 {
@@ -411,7 +419,7 @@ call_block_of(struct translator *t, const struct said *s)
 	return b;
 }
 
-/* The run that the text goes on, or a new one: a block that is a call has none. */
+/* Returns the run that the text continues, or a new one. A block that is a call has no text. */
 static struct answer_block *
 text_block_of(struct translator *t, const struct said *s)
 {
@@ -482,13 +490,13 @@ answer_order_stop(struct translator *t, const struct said *s)
 		return translator_fail(t, ERR_SYNTAX,
 			"the provider's response ended for a reason that the caller's API has no "
 			"word for");
-	/* one may be said in each event, and the last one is meant */
+	/* the reason may be in each event, and the last one counts */
 	if (t->plan.format->repeats) {
 		t->choice->stop = stop;
 		return 0;
 	}
 	if (stop == STOP_END && t->choice->calls)
-		stop = STOP_CALLS; /* some say so */
+		stop = STOP_CALLS; /* some providers send such a reason with calls */
 	if (stop == STOP_CALLS && !t->choice->calls)
 		return translator_fail(
 			t, ERR_SYNTAX, "the provider's response ended for calls, but has no call");

@@ -1,7 +1,7 @@
-/* An answer in another form has three parts: its reader says what came, by the rows of the
- * provider's format (answer_read.c); one order is made of that (answer_order.c); a writer for
- * each form writes it (answer_chat.c, answer_messages.c). A form more is a writer, and rows in
- * answer_stops.c. Private to translate/. */
+/* The parts of a translator, private to translate/. answer_read.c interprets the input by the
+ * rows of the provider's format. answer_order.c puts the pieces into one order. A writer per
+ * form writes that order (answer_chat.c, answer_messages.c, …). A new form needs a writer, and
+ * rows in answer_stops.c. */
 #ifndef ANSWER_TRANSLATE_ANSWER_PRIVATE_H
 #define ANSWER_TRANSLATE_ANSWER_PRIVATE_H
 
@@ -11,110 +11,117 @@
 #include "answer/event_template.h"
 #include "answer/translate/answer.h"
 
-/* ---- what came: answer_read.c ---- */
+/* ---- input: answer_read.c ---- */
 
 enum said_kind { SAID_TEXT, SAID_REASONING, SAID_REFUSAL, SAID_CALL, SAID_KINDS, SAID_STOP };
 
+/* A piece of the response. In the arena of its event. */
 struct said {
 	enum said_kind is;
-	unsigned char rank; /* among those of an event whose members have no order */
-	uint32_t choice; /* of the answer, by the provider's number */
-	uint32_t number; /* the provider's, of a call, or of a block where its format has those
-			  */
-	bool numbered;	 /* it says so; else it is a place in a list */
-	bool each;	 /* it is a call by itself, of a format that counts none */
-	bool custom;	 /* a call of a custom tool: its text is no JSON, but what the tool takes */
-	/* A stream says all of it again: of use where nothing else has said it; or a part of
-	 * it, which something else is to say. */
+	unsigned char rank; /* order within an event whose members have no order */
+	uint32_t choice; /* the provider's number of the choice */
+	/* the provider's number of a call, or of a block if the format has such numbers */
+	uint32_t number;
+	bool numbered;	 /* the number was stated; else it is a place in a list */
+	bool each;	 /* a complete call, in a format that does not number calls */
+	/* a call of a custom tool: its text is not JSON, but the tool's input */
+	bool custom;
+	/* SAID_AGAIN: the stream repeats the whole, which is used if it was not sent before.
+	 * SAID_PARTLY: a part of a text that another event must carry. */
 	enum said_copy { SAID_ONCE, SAID_AGAIN, SAID_PARTLY } copy;
-	struct span id, name; /* of a call, where this piece says them */
-	struct span text;     /* a call's is its arguments, as JSON; SAID_STOP: the reason */
+	struct span id, name; /* a call's, if this piece has them */
+	struct span text;     /* a call's arguments as JSON; SAID_STOP: the reason */
 };
 
-/* One event of a stream, or a whole answer. */
+/* One event of a stream, or a whole response. */
 struct said_all {
 	struct span type;
-	struct span id, model; /* empty: it does not say */
-	struct said *v;	       /* by rank, else in the order of the bytes */
-	size_t n, room, stops; /* so many of them are SAID_STOP */
+	struct span id, model; /* empty: not stated */
+	struct said *v;	       /* by rank, then in the order of the bytes */
+	size_t n, room, stops; /* stops: how many are SAID_STOP */
 	bool is_error;
-	bool counts;	 /* it may say usage */
-	bool unnumbered; /* an item of responses, without its number */
-	bool ends;	 /* the block of this number */
+	bool counts;	 /* may report usage */
+	bool unnumbered; /* an item of the Responses API without its number */
+	bool ends;	 /* the block with the number `ended` ends */
 	uint32_t ended;
-	bool last; /* nothing comes after it */
-	unsigned losses; /* members that no other form has: bits, by enum translate_loss */
+	bool last; /* the last event of the response */
+	unsigned losses; /* members that no other form has: bit N is enum translate_loss N */
 	struct span message;
-	const char *code; /* of an error; NULL: it has none that we may write */
+	const char *code; /* an error's code; NULL: none that may be written */
 };
 
-/* All of it lives in the arena. 0, ERR_NOMEM, or ERR_SYNTAX with *why. */
+/* Reads an event or a whole response. Results are in the arena. Returns 0, ERR_NOMEM, or
+ * ERR_SYNTAX with the reason in *why. */
 int answer_said(enum form form, const struct answer_format *f, bool whole, struct span event,
 	struct span json, struct arena *a, struct said_all *out, const char **why);
-/* Whether the event of a stream says one piece of text, or of arguments, and nothing else: *s.
- * What is asked of one is where it is said alone. */
+/* Returns true if the event carries one piece of text or of arguments and nothing else, and
+ * sets *s. */
 bool answer_said_plain(
 	const struct answer_format *f, const struct answer_document *d, struct said *s);
-/* The message and the code of an error document, or event, of any family's. */
+/* Reads the message and the code of an error document or event, in any provider's form. */
 int answer_said_error(struct span json, struct arena *a, struct said_all *out);
 
-/* ---- why it ended: answer_stops.c ---- */
+/* ---- finish reasons: answer_stops.c ---- */
 
+/* Reasons why a response ended, in any form. */
 enum answer_stop {
 	STOP_NONE,
 	STOP_END,
 	STOP_SEQUENCE,
 	STOP_CALLS,
 	STOP_LENGTH,
-	STOP_WINDOW, /* of what the model reads, too */
+	STOP_WINDOW, /* the limit covers what the model reads, too */
 	STOP_REFUSAL,
-	STOP_MALFORMED, /* the model wrote a call that is none */
-	STOP_ODD,     /* for a reason that only its provider has */
-	STOP_NOT_YET, /* a word that says that it goes on */
+	STOP_MALFORMED, /* the model wrote an invalid call */
+	STOP_ODD,     /* a reason that only one provider has */
+	STOP_NOT_YET, /* a word that means that the response continues */
 };
-/* STOP_NONE: the form has no such word, or it is one that no other form has. */
+/* answer_stop_of() returns STOP_NONE if the form does not have the word, or no other form has
+ * the reason. answer_stop_word() returns the form's word. */
 enum answer_stop answer_stop_of(enum form f, struct span word);
 const char *answer_stop_word(enum form f, enum answer_stop stop);
 
-/* ---- what is written ---- */
+/* ---- output ---- */
 
-/* A run of one kind, or a call. */
+/* A run of text of one kind, or a call. Owned by its choice; at most CAP_CALLS wait. */
 struct answer_block {
 	TAILQ_ENTRY(answer_block) all;
 	enum said_kind is;
-	uint32_t number;     /* the provider's */
-	unsigned place;	     /* ours, of a call among calls */
+	uint32_t number;     /* the provider's number */
+	unsigned place;	     /* our number of a call among the calls */
 	struct buf id, name; /* a call's */
-	const struct tool_alias *as; /* of the call's tool; NULL: it has the name that the caller gave */
-	struct buf text;     /* of a call all of it; else what has not gone */
-	struct buf half;     /* of a pair of surrogates, without the other one */
+	const struct tool_alias *as; /* alias of the call's tool; NULL: the caller's name */
+	struct buf text;     /* a call's whole text; else text that was not written yet */
+	struct buf half;     /* an unpaired half of a surrogate pair */
 	size_t gone;	     /* bytes of a call's text that were written */
-	size_t looked;	     /* bytes of it that `end` knows */
+	size_t looked;	     /* bytes of a call's text that `end` covers */
 	struct call_end end;
 	bool open, over;
-	bool custom; /* as of what was said */
-	bool seen, half_call; /* once it was over */
-	bool half_written;    /* the response was cut in this call, and it is written so */
+	bool custom; /* a custom tool's call, as in a piece */
+	bool seen, half_call; /* results of one check after the end */
+	/* the response was cut in this call, which is written incomplete */
+	bool half_written;
 };
 
-/* A call of a custom tool, whose caller takes a text. */
+/* Returns true for a call of a custom tool, whose caller takes a text. */
 static inline bool
 is_custom_call(const struct answer_block *b)
 {
 	return b->as && b->as->custom;
 }
 
-/* A form's, all into t->out. Of a stream one block is open at a time, and its text comes in
- * pieces; of a whole answer each block comes once, with all of its text. */
+/* Functions that write a form into t->out. In a stream one block is open at a time, and its
+ * text comes in pieces. In a whole response each block comes once, with all of its text. */
 struct answer_writer {
-	const char *media_type;		  /* of a stream */
-	const char *message_id, *call_id; /* what ids begin with, where none came */
-	/* How it writes usage, as json_put_form(); [] where that is not 0. Totals: %i input, %o
-	 * output, %t both, %c cached, %w written to the cache, %r reasoned. Each token once: %I
-	 * input, %C cached, %W written; %O output that was not reasoned. */
+	const char *media_type;		  /* media type of a stream */
+	const char *message_id, *call_id; /* beginnings of ids, if the provider sent none */
+	/* Form of usage for json_put_form(); a part in [] is written if it is not 0. Totals: %i
+	 * input, %o output, %t both, %c cached, %w written to the cache, %r reasoning. With
+	 * each token counted once: %I input, %C cached, %W written to the cache, %O output
+	 * without reasoning. */
 	const char *usage;
-	void (*begin)(struct translator *t);  /* NULL, here and below: says nothing */
-	void (*choice)(struct translator *t); /* one begins */
+	void (*begin)(struct translator *t);  /* NULL, here and below: writes nothing */
+	void (*choice)(struct translator *t); /* a choice begins */
 	void (*open)(struct translator *t, const struct answer_block *b);
 	void (*text)(struct translator *t, const struct answer_block *b, struct span text);
 	void (*close)(struct translator *t, const struct answer_block *b);
@@ -122,98 +129,104 @@ struct answer_writer {
 	void (*whole_block)(struct translator *t, const struct answer_block *b);
 	void (*whole)(struct translator *t);
 	bool joins;	  /* clients join the texts of its blocks */
-	bool refusals;	  /* it has a place for them; else that is why it ended */
-	bool text_arguments; /* arguments are a text, which may be half a call's */
-	bool whole_calls; /* a call goes whole, as one text, or not at all, also in a stream */
+	/* the form has a place for refusals; else a refusal is a finish reason */
+	bool refusals;
+	bool text_arguments; /* arguments are a text, which may be incomplete */
+	bool whole_calls; /* a call is written complete, as one text, also in a stream */
 };
 extern const struct answer_writer answer_write_chat, answer_write_responses,
 	answer_write_messages, answer_write_generate, answer_write_converse;
 
-enum { TRANSLATOR_MISSES = 8 }; /* so many in a row: nothing more is read so */
+/* misses in a row after which the template is no longer tried */
+enum { TRANSLATOR_MISSES = 8 };
 
 enum { ORDER_ITEMS = 1024, ORDER_WORDS = 2 * ORDER_ITEMS / 64 };
 
-/* One of several answers to the same request; most forms have one. */
+/* One of the choices of a response; most forms have one. */
 struct answer_choice {
 	unsigned index;
 	bool begun;
 	/* answer_order.c */
 	TAILQ_HEAD(answer_blocks, answer_block)
-	blocks; /* the first one is open, the others wait */
+	blocks; /* the first block is open, the others wait */
 	size_t nblocks;
-	uint32_t calls; /* that have begun */
-	uint32_t hidden; /* of them, of tools that the caller did not offer */
-	uint32_t last_number; /* of a block that has begun, where blocks have numbers */
-	/* Items that were said, by number and whether they are calls; before the event that is
-	 * read; and those that were said in part by a copy. */
+	uint32_t calls; /* calls that have begun */
+	uint32_t hidden; /* calls of tools that the caller did not offer */
+	uint32_t last_number; /* number of the last block that began, if blocks have numbers */
+	/* Bit sets of items, by number and by whether they are calls: met so far, met before
+	 * the current event, and partly sent by a copy. */
 	uint64_t met[ORDER_WORDS], before[ORDER_WORDS], partly[ORDER_WORDS];
-	bool unnumbered;	 /* items have no numbers here */
-	unsigned kinds;		 /* of blocks, that were begun: bits */
-	enum said_kind last;	 /* of them */
-	uint64_t ids[CAP_CALLS]; /* of calls, hashed */
+	bool unnumbered;	 /* items have no numbers */
+	unsigned kinds;		 /* bit N: a block of this kind has begun */
+	enum said_kind last;	 /* kind of the last block */
+	uint64_t ids[CAP_CALLS]; /* hashes of the calls' ids */
 	enum answer_stop stop;
-	/* of writers */
-	struct buf parts[SAID_KINDS]; /* of a whole answer */
+	/* memory of the writers */
+	struct buf parts[SAID_KINDS]; /* text per kind, of a whole response */
 	bool refused;		      /* a text of SAID_REFUSAL was written */
 };
 
-/*  NEW → BEGUN → ENDED     what the provider has at its end has come, and went
- *   └──────┴──→ FAILED     it cannot be translated, or the provider's error was said */
+/* States:
+ *
+ *    NEW → BEGUN → ENDED     the end of the provider's response was read and written
+ *    └──────┴──→ FAILED      the input cannot be translated, or an error was written */
 enum translator_state { TRANSLATOR_NEW, TRANSLATOR_BEGUN, TRANSLATOR_ENDED, TRANSLATOR_FAILED };
 
+/* One response. Freed with translator_drop(). */
 struct translator {
 	struct translate_plan plan;
 	const struct answer_writer *writer;
 	bool streamed;
 	int status;
 	enum translator_state state;
-	int err; /* what feeding it comes to from now on */
+	int err; /* result of all later calls; 0: none */
 	const char *why;
-	struct arena work; /* of the document that is read */
-	struct {	   /* what is read of it */
+	struct arena work; /* memory for the current document */
+	struct {	   /* the input */
 		bool streamed;
 		struct frames frames;
-		struct event_template like; /* the last event that said a text alone */
-		unsigned misses; /* events since then that were read by it, and were none */
-		struct buf body; /* of a whole answer */
+		struct event_template like; /* the last event that had a text alone */
+		unsigned misses; /* later events that did not match it */
+		struct buf body; /* the bytes of a whole response */
 		struct usage usage;
 	} in;
-	struct answer_choice *choices, *choice; /* as many as may come; that of what is read */
-	size_t nchoices, held;			/* bytes that wait in their blocks */
-	/* of writers */
+	struct answer_choice *choices, *choice; /* all choices, and the current one */
+	size_t nchoices, held;			/* bytes that wait in blocks */
+	/* memory of the writers */
 	struct buf *out;
 	struct buf id, model;
-	bool ends; /* it is the end of all that is written */
-	struct buf head; /* with which each event begins */
-	unsigned blocks; /* that were written */
-	uint64_t events; /* likewise, of a form that counts them */
+	bool ends; /* the end of the output is being written */
+	struct buf head; /* beginning of each event */
+	unsigned blocks; /* blocks that were written */
+	uint64_t events; /* events that were written, in a form that counts them */
 	bool error_said;
-	unsigned losses; /* bits, by enum translate_loss */
+	unsigned losses; /* bit N: enum translate_loss N */
 };
 
-extern const char translator_again[]; /* why: something comes after its end */
-/* By the writer's `usage`. */
+extern const char translator_again[]; /* the reason if input follows the end */
+/* Appends usage in the form of the writer's `usage`. */
 void translator_put_usage(const struct translator *t, const struct usage *u, struct buf *b);
-/* Why it ended, in the caller's word. */
+/* Returns the finish reason in the caller's form. */
 const char *translator_stop_word(const struct translator *t);
-/* It cannot be translated. The error. */
+/* Notes that the input cannot be translated. Returns `err`. */
 int translator_fail(struct translator *t, int err, const char *why);
-/* What follows is of this one. */
+/* Makes a choice the current one. Returns 0 or the error. */
 int answer_choose(struct translator *t, uint32_t choice);
-/* Those that have begun, each as t->choice, until one fails. */
+/* Calls the function for each choice that has begun, as t->choice, until one fails. */
 void answer_each_choice(struct translator *t, void (*each)(struct translator *t));
-/* An event follows: what came before it is known. */
+/* Notes that an event follows: all earlier pieces are known. */
 void answer_order_event(struct translator *t, const struct said_all *all);
-/* 0, or translator_fail(). */
+/* Takes a piece. Returns 0, or translator_fail(). */
 int answer_order(struct translator *t, const struct said *s);
-/* The provider says that the block of this number is over. */
+/* Notes that the block with this number ended. */
 int answer_order_ended(struct translator *t, uint32_t number);
+/* Takes a finish reason. */
 int answer_order_stop(struct translator *t, const struct said *s);
-/* All has come: what is left is written, and the end. */
+/* Ends the response: writes the rest and the end. */
 int answer_order_last(struct translator *t);
 void answer_order_free(struct translator *t);
 
-/* embeddings.c: of an answer that is whole. 0, or translator_fail(). */
+/* embeddings.c: translates a whole response. Returns 0, or translator_fail(). */
 int answer_vectors(struct translator *t, struct span json);
 
 #endif

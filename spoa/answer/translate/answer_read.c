@@ -1,7 +1,7 @@
-/* What an event, or a whole answer, says, by the rows of its format, as document.c reads them
- * for the guard and calls/ for its rules: in the order of the bytes, with numbers of choices,
- * blocks and calls. What no other form could say is an error; a member that no row names, and
- * what only the provider can read, says nothing. */
+/* Interprets an event or a whole response by the rows of its format, as document.c and calls/
+ * do: in the order of the bytes, with the numbers of choices, blocks and calls. Content that no
+ * other form can express is an error. A member that no row names, or that only the provider can
+ * read, is left out. */
 #include "answer/translate/answer_private.h"
 #include "base/ascii.h"
 #include "base/err.h"
@@ -17,18 +17,19 @@ struct said_reader {
 	struct arena *a;
 	struct tree t;
 	struct said_all *out;
-	const char *reasoning; /* the row that says it here: some say it in two */
+	/* the row that has the reasoning here; some providers send it twice */
+	const char *reasoning;
 	const char *why;
 };
 
 struct said_place {
 	uint32_t slot[ANSWER_SLOTS];
-	unsigned arrays;	/* around it, that count */
-	bool numbered, unsound; /* by a number, or by what is none */
-	bool aside; /* a member next to it says that it is another channel: what was thought */
+	unsigned arrays;	/* arrays around it that count */
+	bool numbered, unsound; /* has a number; has an invalid one */
+	bool aside; /* a member beside it marks another channel: reasoning */
 };
 
-/* Where a format has the id of an answer, and of a call. */
+/* Places of a response's id, and of a call's. */
 static const char *const answer_ids[] = { "id", "message.id", "response.id", "responseId" };
 static const char *const call_ids[] = { "id", "call_id", "tool_use_id", "toolUseId" };
 
@@ -63,14 +64,14 @@ note_said(struct said_reader *r, const struct said_place *at, struct said s)
 
 static const char item_done[] = "response.output_item.done";
 
-/* An event of the input of a custom tool's call. */
+/* Returns true for an event with input of a custom tool's call. */
 static bool
 is_custom_event(const struct said_reader *r)
 {
 	return span_starts(r->out->type, SPAN_LIT("response.custom_tool_call_input."));
 }
 
-/* A stream says it once more: all of an item, or some of it. */
+/* Returns whether a stream repeats the text: all of an item, or a part. */
 static enum said_copy
 said_again(const struct said_reader *r, bool arguments)
 {
@@ -124,12 +125,13 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 	note_said(r, at, s);
 }
 
-/* A block that is none of the caller's calls: what is there to be read is a text, or sealed;
- * else it is a tool that the provider ran, or what came of it. */
+/* Returns true if a block that is not a call of the caller has a text or a sealed value.
+ * Otherwise the block is a tool that the provider ran, or its result. */
 static bool
 says_text(const struct said_reader *r, const struct node *block)
 {
-	static const char *const items[] = { "message", "reasoning" }; /* of responses */
+	/* items of the Responses API */
+	static const char *const items[] = { "message", "reasoning" };
 
 	if (SPAN_IN(tree_text(&r->t, tree_member(block, "type")), items))
 		return true;
@@ -141,7 +143,7 @@ says_text(const struct said_reader *r, const struct node *block)
 	return false;
 }
 
-/* *call: an object that is a call. */
+/* Sets *call if the object is a call. */
 static void
 see_call(struct said_reader *r, const struct node *n, bool *call)
 {
@@ -149,7 +151,7 @@ see_call(struct said_reader *r, const struct node *n, bool *call)
 	bool unless = row && row->type && *row->type == '!';
 
 	*call = false;
-	/* an event that is a piece of one is read as text */
+	/* an event that is a piece of a call is read as text */
 	if (!row || n->tok != JSON_OBJECT || !n->up)
 		return;
 	*call = !row->type ||
@@ -161,7 +163,7 @@ see_call(struct said_reader *r, const struct node *n, bool *call)
 
 /* ---- values ---- */
 
-/* False: it is none that is translated. */
+/* Returns false for kinds that are not translated. */
 static bool
 said_kind_of(enum answer_kind kind, enum said_kind *is)
 {
@@ -180,9 +182,9 @@ note_said_text(struct said_reader *r, const struct node *n, const struct answer_
 	const struct said_place *at)
 {
 	struct span so_far = span_str(r->f->so_far);
-	/* Members of a chat's message have no order of their own, and servers write what was
-	 * reasoned last: it goes before the text, and that before the calls. Parts of a text
-	 * are in their order. */
+	/* Members of a chat message have no order, and servers write reasoning last. Reasoning
+	 * comes before the text, and the text before the calls. Parts of a text keep their
+	 * order. */
 	struct said s = { .rank = r->form == FORM_CHAT && !strstr(row->path, ".reasoning"),
 		.numbered = true,
 		.text = tree_text(&r->t, n) };
@@ -210,7 +212,7 @@ note_said_text(struct said_reader *r, const struct node *n, const struct answer_
 	note_said(r, at, s);
 }
 
-/* False: nothing below it is read. */
+/* Returns false if nothing below the value is read. */
 static bool
 note_said_value(struct said_reader *r, const struct node *n, const struct answer_row *row,
 	const struct said_place *at)
@@ -222,7 +224,7 @@ note_said_value(struct said_reader *r, const struct node *n, const struct answer
 	case READ_COPY: note_said_text(r, n, row, at); return true;
 	case READ_FINISH:
 		text = tree_text(&r->t, n);
-		/* of a prompt, whatever the reason is */
+		/* the prompt was blocked, whatever the reason */
 		if (text.n && span_ends(span_str(row->path), SPAN_LIT("blockReason")))
 			text = SPAN_LIT("SAFETY");
 		if (text.n && answer_stop_of(r->form, text) != STOP_NOT_YET)
@@ -249,7 +251,7 @@ note_said_value(struct said_reader *r, const struct node *n, const struct answer
 	}
 }
 
-/* Numbers count for all that is in the object that they are members of. */
+/* Takes numbers, which count for everything in the object that has them. */
 static void
 take_numbers(const struct said_reader *r, const struct node *object, struct said_place *at)
 {
@@ -269,8 +271,8 @@ take_numbers(const struct said_reader *r, const struct node *object, struct said
 	}
 }
 
-/* A part, block or item that has said nothing, with a member that no row names: what that holds
- * would be lost. Sources are no part of what is said. */
+/* Returns true if a part, block or item yielded nothing and has a member that no row names,
+ * which would be lost. Sources do not count. */
 static bool
 is_lost(const struct said_reader *r, const struct node *n)
 {
@@ -286,7 +288,7 @@ is_lost(const struct said_reader *r, const struct node *n)
 	return false;
 }
 
-/* Members that say where a text comes from: no other form has a place for them. */
+/* Notes members that state the source of a text, which no other form has. */
 static void
 note_sources(struct said_reader *r, const struct node *n)
 {
@@ -335,7 +337,7 @@ read_said_value(struct said_reader *r, struct node *n, struct said_place at)
 		r->why = no_place;
 }
 
-/* What its type says: it ends a block, or all. */
+/* Acts on the event's type, which may end a block or the response. */
 static void
 read_said_type(struct said_reader *r)
 {
@@ -347,7 +349,7 @@ read_said_type(struct said_reader *r)
 		out->last |= answer_type_is(out->type, *e);
 	for (const char *const *e = r->f->ends; e && *e && !out->last; e++)
 		out->ends |= answer_type_is(out->type, *e);
-	/* parts of an item are done before it is */
+	/* parts of an item are done before the item */
 	out->ends &= !answer_type_is(out->type, "*.done") || span_is(out->type, item_done);
 	out->unnumbered = r->form == FORM_RESPONSES && !out->last &&
 			  !tree_member(r->t.root, "output_index") &&
@@ -409,7 +411,8 @@ answer_said_plain(
 
 /* ---- errors ---- */
 
-/* In "error", next to it, or, as Gemini's in an array has it, in its first element. */
+/* The error is in "error", beside it, or in the first element of an array, as Gemini sends
+ * it. */
 int
 answer_said_error(struct span json, struct arena *a, struct said_all *out)
 {
@@ -433,7 +436,7 @@ answer_said_error(struct span json, struct arena *a, struct said_all *out)
 		said = tree_text(&t, tree_member(of, messages[i]));
 	if (said.n)
 		out->message = said;
-	/* it is written as it is */
+	/* written unchanged */
 	if (code.n && code.n <= CODE_BYTES && span_is_alnum(code, "_-"))
 		out->code = arena_printf(a, "%.*s", SPAN_ARG(code)).p;
 	else if (number && tree_number(&t, number, 0) == 429)

@@ -1,19 +1,19 @@
-/* Answers as OpenAI's responses: items, whole or as a stream that says each as it begins, as it
- * grows and once more when it is done, and all of them at the end.
+/* Writes responses as OpenAI's Responses API: items, whole or as a stream that sends each item
+ * when it begins, in pieces and when it is done, and all items at the end. Source:
  * https://platform.openai.com/docs/api-reference/responses-streaming */
 #include "answer/translate/answer_private.h"
 #include "base/clock.h"
 #include "base/json_put.h"
 
-/* Of a whole answer, or of what of a stream is done: the items, as elements of a list; of a
- * stream the text of the one that is open. */
+/* ITEMS: the items that are done, as elements of a list. SO_FAR: text of a stream's open
+ * item. */
 #define ITEMS(t)  (&(t)->choice->parts[0])
 #define SO_FAR(t) (&(t)->choice->parts[1])
 
 /* clang-format off */
-/* An item by the kind of what it says: its type, what its id begins with; of its one part the
- * list that it is in, its type and member, what its own events and its list's are called, and
- * their number. Reasoning is a summary, which is what clients show. */
+/* Items by kind: type and id prefix; the list of its one part, the part's type and member; the
+ * names of the part's and the list's events, and their number. Reasoning is a summary, which
+ * clients show. */
 static const struct {
 	const char *type, *id, *list, *part, *member, *event, *parts, *index;
 } items[SAID_KINDS + 1] = {
@@ -54,7 +54,7 @@ put_item_part(const char *name, const struct answer_block *b, struct span text, 
 	json_put_close(out, '}');
 }
 
-/* `done`: with its text; else as it begins. */
+/* `done`: with its text; else as the item begins. */
 static void
 put_item(const struct translator *t, const char *name, const struct answer_block *b, bool done,
 	struct span text, struct buf *out)
@@ -82,7 +82,7 @@ put_item(const struct translator *t, const char *name, const struct answer_block
 	json_put_form(out, "]}");
 }
 
-/* Of a stream that has begun "in_progress". */
+/* Returns the status; "in_progress" for a stream that has begun. */
 static const char *
 response_status(const struct translator *t)
 {
@@ -157,7 +157,7 @@ responses_begin(struct translator *t)
 	say_response(t, "in_progress");
 }
 
-/* An event of the item's part, up to what it says. */
+/* Begins an event of the item's part. */
 static void
 open_part_event(
 	struct translator *t, const struct answer_block *b, const char *of, const char *type)

@@ -1,5 +1,5 @@
-/* Why an answer ended, in each form's words. The first row of a reason is what is written;
- * others are read as well. */
+/* Finish reasons in each form's words. The first row of a reason is written; all rows are
+ * read. */
 #include "answer/translate/answer_private.h"
 
 /* clang-format off */
@@ -9,8 +9,8 @@ static const struct {
 	enum answer_stop is;
 } stops[] = {
 	{ FORM_CHAT,      "stop",              STOP_END },
-	{ FORM_CHAT,      "eos",               STOP_END }, /* Together's */
-	{ FORM_CHAT,      "eos_token",         STOP_END }, /* TGI's */
+	{ FORM_CHAT,      "eos",               STOP_END }, /* Together */
+	{ FORM_CHAT,      "eos_token",         STOP_END }, /* TGI */
 	{ FORM_CHAT,      "length",            STOP_LENGTH },
 	{ FORM_CHAT,      "model_length",      STOP_LENGTH }, /* Mistral */
 	{ FORM_CHAT,      "tool_calls",        STOP_CALLS },
@@ -21,7 +21,7 @@ static const struct {
 	{ FORM_RESPONSES, "content_filter",    STOP_REFUSAL },
 	{ FORM_RESPONSES, "queued",            STOP_NOT_YET },
 	{ FORM_RESPONSES, "in_progress",       STOP_NOT_YET },
-	{ FORM_RESPONSES, "incomplete",        STOP_NOT_YET }, /* there is a reason next to it */
+	{ FORM_RESPONSES, "incomplete",        STOP_NOT_YET }, /* the reason is beside it */
 	{ FORM_MESSAGES,  "end_turn",          STOP_END },
 	{ FORM_MESSAGES,  "stop_sequence",     STOP_SEQUENCE },
 	{ FORM_MESSAGES,  "tool_use",          STOP_CALLS },
@@ -30,7 +30,8 @@ static const struct {
 	{ FORM_MESSAGES,  "refusal",           STOP_REFUSAL },
 	{ FORM_GENERATE,  "STOP",              STOP_END },
 	{ FORM_GENERATE,  "MAX_TOKENS",        STOP_LENGTH },
-	{ FORM_GENERATE,  "CONTINUATION",      STOP_LENGTH }, /* of one request of several */
+	/* one of several continued requests */
+	{ FORM_GENERATE,  "CONTINUATION",      STOP_LENGTH },
 	{ FORM_GENERATE,  "SAFETY",            STOP_REFUSAL },
 	{ FORM_GENERATE,  "RECITATION",        STOP_REFUSAL },
 	{ FORM_GENERATE,  "BLOCKLIST",         STOP_REFUSAL },
@@ -60,7 +61,8 @@ static const struct {
 };
 /* clang-format on */
 
-/* What a form says that has no word for it. Each has one for an end, a length and a refusal. */
+/* The reason that is written if the form has no word for one. Each form has an end, a length
+ * and a refusal. */
 static const enum answer_stop coarser[] = {
 	[STOP_SEQUENCE] = STOP_END, [STOP_CALLS] = STOP_END, [STOP_WINDOW] = STOP_LENGTH,
 	[STOP_MALFORMED] = STOP_END, [STOP_ODD] = STOP_END

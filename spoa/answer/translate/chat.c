@@ -1,4 +1,4 @@
-/* OpenAI's chat completions: read and written.
+/* OpenAI's Chat Completions, and Mistral's: tables, reader and writer of requests. Source:
  * https://platform.openai.com/docs/api-reference/chat/create */
 #include "answer/translate/request_private.h"
 #include "base/json_put.h"
@@ -37,7 +37,8 @@ static const struct member chat_members[] = {
 	{ 0 },
 };
 
-/* https://docs.mistral.ai/api/#operation/chatCompletion: it takes no member that it has not. */
+/* Source: https://docs.mistral.ai/api/#operation/chatCompletion. Mistral refuses unknown
+ * members. */
 static const struct member mistral_settings[] = {
 	{ "max_tokens",        IS_NUMBER, SET_CAP },
 	{ "temperature",       IS_NUMBER, SET_TEMPERATURE },
@@ -131,7 +132,8 @@ static const struct part_form part_forms[] = {
 	{ PART_TEXT,  FROM_ANY,   "{'type':'text','text':%t}" },
 	{ PART_IMAGE, FROM_ANY,   "{'type':'image_url','image_url':{'url':%u%D}}" },
 	{ PART_AUDIO, FROM_DATA,  "{'type':'input_audio','input_audio':{'data':%d,'format':%F}}" },
-	{ PART_FILE,  FROM_PLAIN, "{'type':'text','text':%d}" }, /* a document that is text is one */
+	/* a text document becomes a text */
+	{ PART_FILE,  FROM_PLAIN, "{'type':'text','text':%d}" },
 	{ PART_FILE,  FROM_DATA,  "{'type':'file','file':{'filename':%f,'file_data':%u}}" },
 	{ 0 },
 };
@@ -141,7 +143,7 @@ static const struct part_form custom_forms[] = {
 	{ PART_CALL, FROM_ANY, "{'id':%i,'type':'custom','custom':{'name':%n,'input':%t}}" }, { 0 } };
 /* clang-format on */
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
 static void
 read_chat_message(struct question *q, const struct node *of)
@@ -237,10 +239,11 @@ read_chat(struct question *q)
 	read_openai_choice(q, named_members);
 }
 
-/* ---- write ---- */
+/* ---- writing ---- */
 
-/* The content of a turn: a string where it is one text; of a result its texts alone, since
- * nothing else has a place in it, of an assistant what he said. */
+/* The parts that become a turn's content, which is a string if it is one text. CONTENT_TEXTS: a
+ * result's texts, since nothing else has a place in it. CONTENT_SAID: the texts of an
+ * assistant. */
 enum content { CONTENT_ALL, CONTENT_TEXTS, CONTENT_SAID };
 
 static bool
@@ -272,7 +275,7 @@ put_chat_content(struct question *q, const struct part *parts, enum content whic
 	json_put_close(q->out, ']');
 }
 
-/* Each result is a message; what in them is no text is said after them, with the rest. */
+/* Each result is a message. Parts of results that are not text follow in a user message. */
 static void
 put_chat_user(struct question *q, const struct turn *t)
 {
@@ -355,7 +358,7 @@ put_schema(struct question *q)
 	put_node(q->out, "schema", q->set[DOC_SCHEMA]);
 	if (q->set[DOC_SCHEMA_STRICT])
 		put_node(q->out, "strict", q->set[DOC_SCHEMA_STRICT]);
-	else if (q->form->form == FORM_MESSAGES && /* where each is */
+	else if (q->form->form == FORM_MESSAGES && /* Anthropic enforces each */
 		 question_enforced(q, q->set[DOC_SCHEMA], q->set[DOC_SCHEMA]))
 		json_put_bool(q->out, "strict", true);
 }
@@ -421,7 +424,8 @@ write_chat(struct question *q)
 		json_put_str(q->out, "reasoning_effort", openai_effort(q));
 	if (q->to->stream)
 		json_put_bool(q->out, "stream", true);
-	if (q->to->stream && q->into != &mistral_request_form) /* that says its usage anyway */
+	/* Mistral reports usage anyway */
+	if (q->to->stream && q->into != &mistral_request_form)
 		json_put_form(q->out, "'stream_options':{'include_usage':true}");
 }
 

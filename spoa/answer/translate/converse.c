@@ -1,4 +1,4 @@
-/* Bedrock's converse: read and written.
+/* Bedrock's Converse: tables, reader and writer of requests. Source:
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html */
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
@@ -15,11 +15,14 @@ static const struct member converse_members[] = {
 	{ "system",                        IS_ARRAY,  DOC_SYSTEM },
 	{ "toolConfig.tools",              IS_ARRAY,  DOC_TOOLS },
 	{ "toolConfig.toolChoice",         IS_OBJECT, DOC_CHOICE },
-	{ "additionalModelRequestFields.thinking.type",          IS_TEXT,   DOC_THINKING }, /* Claude's */
+	/* Claude */
+	{ "additionalModelRequestFields.thinking.type",          IS_TEXT,   DOC_THINKING },
 	{ "additionalModelRequestFields.thinking.budget_tokens", IS_NUMBER, DOC_BUDGET },
-	{ "additionalModelRequestFields.reasoningConfig.type",   IS_TEXT,   DOC_THINKING }, /* Nova's */
+	/* Nova */
+	{ "additionalModelRequestFields.reasoningConfig.type",   IS_TEXT,   DOC_THINKING },
 	{ "additionalModelRequestFields.reasoningConfig.maxReasoningEffort", IS_TEXT, DOC_EFFORT },
-	{ "additionalModelRequestFields.output_config.effort",   IS_TEXT,   DOC_EFFORT }, /* Claude's */
+	/* Claude */
+	{ "additionalModelRequestFields.output_config.effort",   IS_TEXT,   DOC_EFFORT },
 	{ "outputConfig.effort",           IS_TEXT,   DOC_EFFORT },
 	{ "outputConfig.textFormat",       IS_OBJECT, DOC_FORMAT },
 	{ "outputConfig.textFormat.type",  IS_TEXT,   DOC_FORMAT_TYPE },
@@ -31,7 +34,7 @@ static const struct member converse_members[] = {
 static const struct member turn_members[] = { { "role", IS_TEXT, TURN_ROLE }, { "content", IS_ARRAY, TURN_CONTENT }, { 0 } };
 static const char *const converse_roles[] = { "system", "user", "assistant", NULL };
 
-/* A block has one of those that are in none. */
+/* A block has exactly one of the members at its top level. */
 enum { B_NONE, B_TEXT, B_IMAGE, B_DOCUMENT, B_CALL, B_RESULT, B_FORMAT, B_NAME, B_BYTES, B_PLAIN,
 	B_ID, B_INPUT, B_CONTENT, B_STATUS, B_REASONING, B_CACHE, B_JSON };
 static const struct member block_members[] = {
@@ -65,7 +68,7 @@ static const struct part_row block_rows[] = {
 	{ "toolUse",          PART_CALL,      { [HAS_IN] = B_CALL, [HAS_ID] = B_ID, [HAS_NAME] = B_NAME, [HAS_JSON] = B_INPUT } },
 	{ "toolResult",       PART_RESULT,    { [HAS_IN] = B_RESULT, [HAS_ID] = B_ID, [HAS_CONTENT] = B_CONTENT, [HAS_MORE] = B_STATUS } },
 	{ "reasoningContent", PART_REASONING, { [HAS_MORE] = B_REASONING } },
-	{ "cachePoint",       PART_TEXT,      { [HAS_MORE] = B_CACHE } }, /* says nothing */
+	{ "cachePoint",       PART_TEXT,      { [HAS_MORE] = B_CACHE } }, /* an empty text */
 	{ "json",             PART_TEXT,      { [HAS_MORE] = B_JSON } },
 	{ 0 },
 };
@@ -100,7 +103,7 @@ static const struct { const char *format, *media; } medias[] = {
 };
 /* clang-format on */
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
 static void
 read_converse_block(struct question *q, struct part *p, struct node **m)
@@ -108,7 +111,7 @@ read_converse_block(struct question *q, struct part *p, struct node **m)
 	size_t i = 0;
 
 	p->failed = p->kind == PART_RESULT && question_word(q, m[B_STATUS], statuses) == 1;
-	if (m[B_CACHE]) /* a text that says nothing, whose mark the part before it gets */
+	if (m[B_CACHE]) /* an empty text, whose mark the previous part gets */
 		p->cache = m[B_CACHE];
 	if (m[B_JSON])
 		p->text = escaped_json(q, tree_raw(&q->tree, m[B_JSON]));
@@ -154,12 +157,12 @@ read_converse(struct question *q)
 		if (m[i])
 			q->choice.is = (enum choice)i;
 	q->set[DOC_CHOICE_NAME] = m[CHOICE_NAMED];
-	if (*schema) /* a text that is JSON */
+	if (*schema) /* a string with JSON */
 		*schema = question_json(
 			q, *schema, node_text(*schema), "the schema is no object");
 }
 
-/* ---- write ---- */
+/* ---- writing ---- */
 
 static void
 put_converse_media(struct question *q, const struct part *p)
@@ -182,7 +185,7 @@ put_converse_media(struct question *q, const struct part *p)
 	json_put_open(b, p->kind == PART_IMAGE ? "image" : "document", '{');
 	json_put_str(b, "format", p->plain ? "txt" : medias[i].format);
 	if (p->kind == PART_FILE) {
-		/* letters, digits, blanks, - and brackets, and each is another one */
+		/* letters, digits, spaces, - and brackets; names must differ */
 		json_put_form(b, "'name':'");
 		for (size_t k = 0; k < p->text.n && k < 100; k++)
 			buf_putc(b, is_alnum(p->text.p[k]) ? p->text.p[k] : '-');
@@ -271,7 +274,7 @@ put_converse_tools(struct question *q)
 		put_tool_spec(b, t);
 		put_cache_point(q, t->cache);
 	}
-	if (!q->tools) { /* a history with calls has to have some */
+	if (!q->tools) { /* a history with calls requires a tool */
 		static const struct tool_alias hidden = { .sent = SPAN_LIT("no_tool") };
 		put_tool_spec(b, &no_tool);
 		q->to->aliases = &hidden;

@@ -1,9 +1,7 @@
-/* Embeddings: a request of OpenAI's in the form of those who have one of their own, and their
- * vectors as OpenAI's client reads them.
- * https://platform.openai.com/docs/api-reference/embeddings,
+/* Embeddings: translates OpenAI's requests to other forms, and vectors to OpenAI's form.
+ * Sources: https://platform.openai.com/docs/api-reference/embeddings,
  * https://ai.google.dev/api/embeddings, https://docs.cohere.com/reference/embed,
- * https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html
- */
+ * https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html */
 #include <endian.h>
 #include <stdlib.h>
 
@@ -49,7 +47,7 @@ read_embeddings(struct question *q)
 		question_odd(q, inputs, "it is empty");
 }
 
-/* One text, or each of them. */
+/* Returns the input after `n`, or the first one; there may be a single text. NULL: none. */
 static const struct node *
 next_input(const struct question *q, const struct node *n)
 {
@@ -108,9 +106,9 @@ const struct request_form embed_titan_request_form = {
 	.form = FORM_EMBED_TITAN, .members = embeddings_members, .write = write_embed_titan, .model_in_path = true };
 /* clang-format on */
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
-/* Where the lists of numbers are: members, below each other, through any list. */
+/* Paths of the lists of numbers: members below each other, through any list. */
 static const char *const vectors_at[FORMS] = {
 	[FORM_EMBED_GEMINI] = "embeddings.values",
 	[FORM_EMBED_COHERE] = "embeddings.float",
@@ -127,8 +125,8 @@ struct vectors {
 	struct buf *out;
 };
 
-/* After the bracket and the first number in *ev, to the other bracket. A number is a float of
- * 32 bits there, the lowest byte first. */
+/* Writes a vector. *ev is the first number or the closing bracket. In base64 a number is a
+ * 32-bit float with the lowest byte first. */
 static int
 put_vector(struct vectors *v, size_t start, struct json_event *ev)
 {
@@ -136,7 +134,7 @@ put_vector(struct vectors *v, size_t start, struct json_event *ev)
 
 	json_put_form(v->out, "{'object':'embedding','index':%u", (uint64_t)v->n++);
 	for (; ev->tok == JSON_NUMBER; json_next(v->j, ev)) {
-		/* the bracket or a comma ends it */
+		/* a bracket or a comma ends the number */
 		float f = v->base64 ? strtof(v->raw.p + ev->start, NULL) : 0;
 		uint32_t bits;
 		memcpy(&bits, &f, sizeof(bits));
@@ -157,7 +155,7 @@ put_vector(struct vectors *v, size_t start, struct json_event *ev)
 	return buf_failed(&floats) ? ERR_NOMEM : 0;
 }
 
-/* *ev: the first token of a value; `at`: the members that lead on from there. */
+/* Finds vectors in the value that begins with *ev. `at` is the rest of the path. */
 static int
 find_vectors(struct vectors *v, const char *at, struct json_event *ev)
 {
@@ -177,7 +175,7 @@ find_vectors(struct vectors *v, const char *at, struct json_event *ev)
 	if (ev->tok != JSON_ARRAY)
 		return json_skip(v->j, ev) == JSON_ERROR ? ERR_SYNTAX : 0;
 	if (json_next(v->j, ev) == JSON_NUMBER)
-		/* older models of Cohere's have no types */
+		/* older models of Cohere have no types */
 		return put_vector(v, start, ev);
 	for (; !err && ev->tok != JSON_ARRAY_END; json_next(v->j, ev))
 		err = ev->tok == JSON_ERROR ? ERR_SYNTAX : find_vectors(v, at, ev);

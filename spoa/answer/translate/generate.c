@@ -1,4 +1,4 @@
-/* Gemini's generateContent, Vertex' too: read and written.
+/* Gemini's generateContent, also on Vertex: tables, reader and writer of requests. Source:
  * https://ai.google.dev/api/generate-content */
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
@@ -31,7 +31,7 @@ static const struct member generate_members[] = {
 	{ "toolConfig.functionCallingConfig.allowedFunctionNames", IS_ARRAY, DOC_CHOICE_NAME },
 	{ 0 },
 };
-/* From EFFORT_MINIMAL on; both are taken. */
+/* From EFFORT_MINIMAL on; both spellings are accepted. */
 static const char *const levels[] = { "MINIMAL", "LOW", "MEDIUM", "HIGH", "minimal", "low", "medium", "high", NULL };
 enum { C_ROLE, C_PARTS };
 static const struct member content_members[] = { { "role", IS_TEXT, C_ROLE }, { "parts", IS_ARRAY, C_PARTS }, { 0 } };
@@ -99,9 +99,9 @@ static const struct part_form unsigned_call[] = {
 };
 /* clang-format on */
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
-/* "max_output_tokens" → "maxOutputTokens". */
+/* Converts "max_output_tokens" to "maxOutputTokens". */
 static struct span
 camel_of(struct question *q, struct span key)
 {
@@ -116,7 +116,7 @@ camel_of(struct question *q, struct span key)
 	return span_of(camel.p, n);
 }
 
-/* One element in place of a list: it is in one. */
+/* Puts an element that stands in place of a list into a list. */
 static void
 put_in_list(struct question *q, struct node *n)
 {
@@ -134,8 +134,8 @@ put_in_list(struct question *q, struct node *n)
 	n->first = n->last = only;
 }
 
-/* Proto JSON has two spellings of a member and, of a list of one, two forms. What a caller or
- * the model made (arguments, schemas, labels) is no proto's. */
+/* Normalizes proto JSON, which has two spellings of a member, and permits a list of one without
+ * brackets. Content of the caller or the model (arguments, schemas, labels) stays. */
 static void
 read_proto(struct question *q, struct node *object)
 {
@@ -155,7 +155,8 @@ read_proto(struct question *q, struct node *object)
 	}
 }
 
-/* {"output": text} is that text, as SDKs write it; another object is its JSON. */
+/* Reads a result: {"output": text} is that text, as SDKs write it; another object is its
+ * JSON. */
 static void
 read_response(struct question *q, struct part *p, const struct node *response)
 {
@@ -184,7 +185,7 @@ read_generate_part(struct question *q, struct part *p, struct node **m)
 	if (p->kind == PART_TEXT && node_true(m[P_THOUGHT]))
 		p->kind = PART_REASONING;
 	if (p->kind == PART_CALL && !p->id.n)
-		/* with a blank, as no name has it: no caller's id is like it */
+		/* contains a space, so no id of a caller is equal */
 		p->id = arena_printf(q->a, "%.*s %zu", SPAN_ARG(p->name), q->unnamed++);
 	if (p->kind == PART_RESULT)
 		read_response(q, p, m[P_RESPONSE]);
@@ -224,8 +225,8 @@ read_generate_content(struct question *q, const struct node *of)
 			question_odd(q, m[C_ROLE], "a turn of this role has results alone");
 }
 
-/* Types of Google's own schemas are in capitals, null is a member of its own, and counts are
- * texts; those of JSON Schema are not: a tree of its own. */
+/* Converts Google's schemas to JSON Schema, in a tree of their own: types are in capitals, null
+ * is a member, and counts are strings. */
 static struct node *
 as_json_schema(struct question *q, struct node *schema)
 {
@@ -291,9 +292,9 @@ read_generate(struct question *q)
 		q->any_json = set[DOC_MEDIA_TYPE];
 }
 
-/* ---- write ---- */
+/* ---- writing ---- */
 
-/* Its texts are one, by lines; what in it is no text is a part after it. */
+/* Joins the result's texts by line breaks. Its other contents become parts after it. */
 static void
 put_generate_result(struct question *q, const struct part *r)
 {
@@ -336,7 +337,7 @@ put_generate_parts(struct question *q, const char *role, const struct turn *t, b
 	json_put_form(q->out, "]}");
 }
 
-/* The last turn in which the user says something, and not his tools alone. */
+/* Returns the last turn with the user's own content, not only results of tools. */
 static const struct turn *
 last_said(const struct question *q)
 {

@@ -1,4 +1,5 @@
-/* Anthropic's messages: read and written. https://docs.anthropic.com/en/api/messages */
+/* Anthropic's Messages API: tables, reader and writer of requests. Source:
+ * https://docs.anthropic.com/en/api/messages */
 #include "answer/translate/request_private.h"
 #include "base/json_put.h"
 
@@ -79,7 +80,7 @@ static const char *const choice_words[] = { "", "auto", "any", "none", "tool", N
 static const struct member turn_members[] = { { "role", IS_TEXT, TURN_ROLE }, { "content", IS_TEXTS, TURN_CONTENT }, { 0 } };
 static const char *const turn_roles[] = { "system", "user", "assistant", NULL };
 
-/* Each is open: a title may come after it, and whether it is cached. */
+/* Each form lacks its closing bracket, since a title and a cache mark may follow. */
 static const struct part_form block_forms[] = {
 	{ PART_TEXT,    FROM_ANY,   "{'type':'text','text':%t" },
 	{ PART_REFUSAL, FROM_ANY,   "{'type':'text','text':%t" },
@@ -93,7 +94,7 @@ static const struct part_form block_forms[] = {
 };
 /* clang-format on */
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
 static const struct node *
 cached_at(const struct node *of)
@@ -139,7 +140,7 @@ read_messages(struct question *q)
 	read_thinking(q);
 }
 
-/* ---- write ---- */
+/* ---- writing ---- */
 
 static void put_blocks(struct question *q, const char *name, const struct part *parts);
 
@@ -172,7 +173,7 @@ put_block(struct question *q, const struct part *p)
 	json_put_close(b, '}');
 }
 
-/* One text by itself is a string. */
+/* A single text is written as a string. */
 static void
 put_blocks(struct question *q, const char *name, const struct part *parts)
 {

@@ -32,7 +32,7 @@ standard_base64(struct question *q, struct span data)
 	return own;
 }
 
-/* The data of a member. If it is no base64, it stays as it is written, and the target refuses
+/* Returns the data of a member. Invalid base64 stays as it is written, and the target refuses
  * it. */
 static struct span
 node_base64(struct question *q, const struct node *n)
@@ -42,7 +42,7 @@ node_base64(struct question *q, const struct node *n)
 	return text.n && span_is_alnum(text, "+/=-_") ? standard_base64(q, text) : written;
 }
 
-/* data:image/png;base64,… as media and data; another URI is where an image is. */
+/* Reads data:image/png;base64,… as media type and data. Another URI is an image's address. */
 static void
 read_part_uri(struct question *q, struct part *p, const struct node *uri)
 {
@@ -50,7 +50,7 @@ read_part_uri(struct question *q, struct part *p, const struct node *uri)
 	struct span head = span_next(&rest, ',');
 
 	if (span_istarts(s, SPAN_LIT("data:"))) {
-		/* it is written as it is */
+		/* the rest is written unchanged */
 		if (!span_ends(head, SPAN_LIT(";base64")) || !span_is_alnum(rest, "+/=-_"))
 			question_odd(q, uri, "it is no data: URI in base64");
 		p->media = span_next(&head, ';');
@@ -62,7 +62,7 @@ read_part_uri(struct question *q, struct part *p, const struct node *uri)
 	}
 }
 
-/* An object, or as a text what is one. */
+/* Reads arguments: an object, or a string with one. */
 static void
 read_arguments(struct question *q, struct part *call, const struct node *n)
 {
@@ -73,8 +73,8 @@ read_arguments(struct question *q, struct part *call, const struct node *n)
 	if (!call->json.n) {
 		call->json = SPAN_LIT("{}");
 	} else if (n->tok != JSON_OBJECT && (err || t.root->tok != JSON_OBJECT)) {
-		/* a model may write so, and the turns after it have to be sent: as one text,
-		 * which all read alike */
+		/* a model may write such arguments, and later turns have to send them, so they
+		 * become one string */
 		call->json = arena_printf(
 			q->a, "{\"arguments\":\"%.*s\"}", SPAN_ARG(node_written(n)));
 		question_left_out(q, n);
@@ -127,7 +127,8 @@ read_part_members(struct part *p, struct node *const *has)
 		p->url = node_written(has[HAS_URL]);
 }
 
-/* A part that lacks what its type is for. `in`: where its data would be. */
+/* Checks that a part has the contents of its type. `in`: the member that should have the
+ * data. */
 static void
 check_part_data(struct question *q, struct part *p, const struct part_row *row,
 	struct node *const *has, const struct node *of, const struct node *in)

@@ -1,6 +1,6 @@
-/* From one form into another: what is read by tables, what has no place, and the members that
- * are one value everywhere. Turns are in turns.c, what a form has for itself in its own file.
- */
+/* Translates a request: reads it by tables, checks members without an equivalent, and writes
+ * the members that are one value in every form. translate_request() runs the steps. turns.c
+ * orders the turns, and each form's file has what is special in it. */
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -32,9 +32,9 @@ static const struct request_form *const request_forms[FORMS] = {
 	[FORM_EMBED_TITAN] = &embed_titan_request_form,
 };
 
-/* ---- where it is, and whether that matters ---- */
+/* ---- paths, and members that may be left out ---- */
 
-/* "messages[2].content", or "messages[*].content". */
+/* Writes the node's path: "messages[2].content", or with `any` "messages[*].content". */
 static void
 put_path(struct buf *b, const struct node *n, bool any)
 {
@@ -56,7 +56,8 @@ put_path(struct buf *b, const struct node *n, bool any)
 	buf_span(b, n->key);
 }
 
-/* `listed`: a path, with = and a value, without its quotes, where only that is meant. */
+/* Returns true if `listed` matches the node. An entry is a path, or a path = value without
+ * quotes, which matches that value only. */
 static bool
 is_listed_member(const struct node *n, struct span path, struct span listed)
 {
@@ -91,8 +92,7 @@ question_dropped(struct question *q, const char *path)
 		to->dropped[i - 1] = "and more";
 }
 
-/* True for a member that harmless_members.txt or the route's drop list has. The record names
- * those of the route, and those with ! in the file. */
+/* The record names members of the route's list, and those marked with ! in the file. */
 bool
 question_may_go(struct question *q, const struct node *n)
 {
@@ -129,9 +129,9 @@ question_left_out(struct question *q, const struct node *n)
 		question_dropped(q, kept.p);
 }
 
-/* Members of the document that the route lets go are not read at all, whether they have a place
- * or not. What is in a list (turns, tools) may be needed by the rest of its element: there only
- * what has no place goes. */
+/* Removes the document's members on the route's drop list, before they are read. Members in a
+ * list (turns, tools) stay, since the rest of the element may need them; they are dropped only
+ * if they have no equivalent. */
 static void
 drop_members(struct question *q, struct node *object)
 {
@@ -205,7 +205,7 @@ is_member_a(const struct node *n, enum member_is is)
 	return true;
 }
 
-/* Of the rows of what is in `path`, which end where it does: that of the member of this key. */
+/* Returns the row of the member `key` among the rows below `path`, which are adjacent. */
 static const struct member *
 member_row(const struct member *row, struct span path, struct span key)
 {
@@ -244,7 +244,7 @@ read_members_in(struct question *q, const struct node *object, const struct memb
 				*to = n;
 			row++;
 		}
-		/* what is in it */
+		/* members of the object */
 		if (row->name && !strncmp(row->name, name, depth) && row->name[depth] == '.')
 			read_members_in(q, n, row, span_of(row->name, depth + 1), m);
 	}
@@ -343,13 +343,13 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 		.space = node_text(q->space),
 		.description = node_text(m[TOOL_DESCRIPTION]).n ? m[TOOL_DESCRIPTION] : NULL,
 		.schema = m[TOOL_SCHEMA],
-		/* it has no content where it is false: responses, too, is told so */
+		/* false has no effect, also in the Responses API */
 		.strict = node_true(m[TOOL_STRICT]) ? m[TOOL_STRICT] : NULL };
 	*q->tools_end = q->tools_last = t;
 	q->tools_end = &t->next;
 }
 
-/* The schema of a function that takes a custom tool's input: one text. */
+/* Returns the schema of a function that takes a custom tool's input, one string. */
 static struct span
 custom_schema(struct question *q, struct span grammar)
 {
@@ -562,7 +562,7 @@ put_tool(struct buf *b, const struct tool_offer *t, const char *schema)
 	put_node(b, "strict", t->strict);
 }
 
-/* Whether it is more than the form has: a number, or the texts of a list. */
+/* Returns true if a number, or the number of strings in a list, is above the form's limit. */
 static bool
 is_above(const struct node *n, double most)
 {
@@ -615,7 +615,7 @@ question_put_settings(struct question *q)
 			if (e->tok != JSON_STRING)
 				question_odd(q, e, "it is no text");
 		if (s == SET_VERBOSITY && q->into->form == FORM_RESPONSES)
-			continue; /* beside the schema, in `text` */
+			continue; /* written beside the schema, in `text` */
 		if (!row->name || is_above(n, q->into->most[s])) {
 			question_refuse(q, n,
 				row->name ? "it is more than the form of the target has"
@@ -639,14 +639,14 @@ question_put_settings(struct question *q)
 	}
 }
 
-/* Letters, digits, _ and -, as all but Mistral take it. */
+/* Returns true for letters, digits, _ and -, which all targets except Mistral accept. */
 bool
 translate_id_is_plain(struct span id)
 {
 	return id.n && id.n <= 64 && span_is_alnum(id, "_-");
 }
 
-/* One that is not is another one, the same each time. */
+/* Another id is replaced by a stable one. */
 struct span
 question_id(struct question *q, struct span id)
 {
@@ -660,12 +660,12 @@ question_id(struct question *q, struct span id)
 	return arena_printf(q->a, "call_%016llx", (unsigned long long)span_hash(id));
 }
 
-/* ---- all of it ---- */
+/* ---- the whole request ---- */
 
-/* The name of a tool at the target, by its name and namespace alone, so that it is the same in
- * each turn. "functions" is what OpenAI's models call the place of tools that are in no
- * namespace. One that is too long ends with its hash, and one that begins with a digit or -
- * gets a _ where the target needs it. */
+/* Returns the tool's name at the target, which depends on name and namespace alone, so that it
+ * is the same in each turn. "functions" is OpenAI's word for tools without a namespace. A name
+ * that is too long ends with its hash, and a name that begins with a digit or - gets a _ if the
+ * target requires it. */
 static struct span
 name_sent(struct question *q, struct span space, struct span name)
 {
@@ -682,7 +682,7 @@ name_sent(struct question *q, struct span space, struct span name)
 		(unsigned long long)span_hash(name));
 }
 
-/* Marks of what is to be cached, where the target has none. */
+/* Refuses or notes cache marks, if the target has none. */
 static void
 check_cached(struct question *q)
 {
@@ -716,7 +716,7 @@ name_tools(struct question *q)
 		size_t n = 0;
 		for (const struct tool_offer *t = q->tools; t; t = t->next)
 			n += span_eq(t->name, as->sent);
-		if (n > 1) /* a call of one would be returned as a call of the other */
+		if (n > 1) /* a call of one tool would be returned as a call of the other */
 			question_fail(q, ERR_UNSUPPORTED, q->set[DOC_TOOLS],
 				"two of its tools would have the same name at the target");
 	}
@@ -755,7 +755,7 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 			check_name(q, p->name, p->at, to);
 		} else if (p->kind == PART_RESULT && p->name.n) {
 			p->name = name_sent(
-				q, p->space, p->name); /* is compared with its call's */
+				q, p->space, p->name); /* compared with its call's name */
 		}
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
@@ -769,12 +769,12 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 			to->form != FORM_CHAT && to->form != FORM_RESPONSES)
 			question_dropped(q, "*.detail");
 		if (span_is(p->media, "image/jpg"))
-			p->media = SPAN_LIT("image/jpeg"); /* as all take it */
+			p->media = SPAN_LIT("image/jpeg"); /* accepted by all targets */
 		check_turn_parts(q, p->parts, to);
 	}
 }
 
-/* A word, unless it thinks not at all; or a budget: up to so many tokens. */
+/* Reads the effort: a word, whether the model reasons, or a budget of tokens. */
 static void
 read_effort(struct question *q)
 {
@@ -792,7 +792,8 @@ read_effort(struct question *q)
 		return;
 	if (word) {
 		q->effort_is = question_word(q, word, efforts);
-	} else if (budget && *tree_raw(budget->of, budget).p != '-') { /* -1: as it likes */
+	/* -1: the model decides */
+	} else if (budget && *tree_raw(budget->of, budget).p != '-') {
 		uint64_t tokens = tree_number(budget->of, budget, UINT64_MAX);
 		while (tokens > budgets[i].tokens)
 			i++;
@@ -833,7 +834,7 @@ excludes_thinking(const struct question *q)
 	       number_of(q->set[SET_TOP_P], 1) < 0.95;
 }
 
-/* Leaves out what the model refuses of temperature, top_p and top_k. A value of 1, the default,
+/* Leaves out temperature, top_p and top_k if the model refuses them. A value of 1, the default,
  * is not noted. */
 static void
 settle_sampling(struct question *q)
@@ -848,7 +849,7 @@ settle_sampling(struct question *q)
 	}
 }
 
-/* The nearest level that the model has: the next lower one, else the next higher one. */
+/* Returns the nearest level of the model: the next lower one, or else the next higher one. */
 static int
 nearest_effort(unsigned levels, int effort)
 {
@@ -881,7 +882,8 @@ budget_of(const struct question *q)
 								: budget;
 }
 
-/* As the model takes it. What the caller said and the model does not do is noted. */
+/* Converts the effort to one that the model accepts. A stated effort that the model lacks is
+ * noted. */
 static void
 settle_effort(struct question *q)
 {
@@ -892,8 +894,7 @@ settle_effort(struct question *q)
 
 	if (e->takes == EFFORT_IS_OFF)
 		q->shows_thinking = false;
-	/* Claude thinks only if it is asked to, and without a level there is nothing to write
-	 */
+	/* Claude reasons only on request, and without a level there is nothing to write */
 	if (said == EFFORT_UNSAID && q->shows_thinking && q->set[DOC_THINKING] &&
 		(into == FORM_CONVERSE || into == FORM_MESSAGES))
 		question_left_out(q, q->set[DOC_THINKING]);
@@ -907,7 +908,7 @@ settle_effort(struct question *q)
 		to = EFFORT_UNSAID;
 	else if (numbers && (said > EFFORT_NONE || (e->least && into == FORM_GENERATE)))
 		to = (q->budget = budget_of(q)) ? EFFORT_LOW : EFFORT_UNSAID;
-	/* Anthropic's models take an effort without `thinking`, too */
+	/* Anthropic's models accept an effort without `thinking` */
 	bool less = into == FORM_MESSAGES && to > EFFORT_NONE && excludes_thinking(q);
 	if (less || (said == EFFORT_NONE) != (to == EFFORT_NONE) || to == EFFORT_UNSAID)
 		question_left_out(q, q->effort_at);
@@ -915,7 +916,7 @@ settle_effort(struct question *q)
 	q->without_thinking = less;
 }
 
-/* The schema is one where its type says so. */
+/* The schema counts only if the format's type is that of a schema. */
 static void
 read_format(struct question *q)
 {
@@ -979,7 +980,7 @@ form_into(const struct translate_ask *ask)
 	return ask->to == FORM_CHAT && mistral ? &mistral_request_form : request_forms[ask->to];
 }
 
-/* 0, or why the body cannot be read. */
+/* Returns 0, or the error if the body cannot be read. */
 static int
 read_question(struct question *q)
 {

@@ -1,7 +1,8 @@
-/* A request in another form: read by the rows of the form that it has, written by those of the
- * form that its target speaks. What has no place there is refused by its path, unless a list
- * says that it does not matter, or the route that it may go.
- * https://platform.openai.com/docs/api-reference/chat, https://docs.anthropic.com/en/api/messages */
+/* Translates a request to another form: the request is read by the tables of its form, and
+ * written by those of the target's form. A member without an equivalent is refused by its path,
+ * unless harmless_members.txt or the route's drop list has the member. Sources:
+ * https://platform.openai.com/docs/api-reference/chat,
+ * https://docs.anthropic.com/en/api/messages */
 #ifndef ANSWER_TRANSLATE_REQUEST_H
 #define ANSWER_TRANSLATE_REQUEST_H
 
@@ -10,57 +11,66 @@
 #include "base/tokens/models.h"
 #include "scan/dialect/form.h"
 
-/* A tool whose calls have another name or kind at the caller than at the target. It lives in the
- * request's arena, and holds no view of the body. */
+/* A tool whose calls have another name or kind for the caller than for the target. In the
+ * request's arena, without views of the body. */
 struct tool_alias {
 	struct span sent;	 /* its name at the target */
-	struct span name, space; /* at the caller, with its namespace; no name: it did not offer the tool,
-				    and gets no call */
+	/* Its name for the caller, and the namespace. No name: the caller did not offer the
+	 * tool, and receives no call of it. */
+	struct span name, space;
 	bool custom; /* the caller takes a text, which is the member "input" of the arguments */
 	const struct tool_alias *next;
 };
 
-enum { TRANSLATE_DROPS = 32 }; /* members that a route lets go, noted of one request */
+enum { TRANSLATE_DROPS = 32 }; /* members dropped for the route that are noted per request */
 
+/* A request to translate. Everything is borrowed. */
 struct translate_ask {
 	enum form from, to;
-	const struct dialect *dialect; /* of the target's provider; NULL: its form's own */
-	struct span body;  /* one JSON object, that was read by its table */
-	struct span model; /* to be sent */
-	bool stream;	   /* asked for by the path, where the form has no member for it */
-	/* The cap of a request that states none, for forms that need one; 0: it is refused. */
+	const struct dialect *dialect; /* the target provider's; NULL: the form's own */
+	struct span body;  /* one JSON object, which was checked by its table */
+	struct span model; /* the model to send */
+	bool stream;	   /* the path requests a stream, if the form has no member for it */
+	/* The token limit of a request without one, for forms that require it. 0: such a
+	 * request is refused. */
 	uint64_t cap_tokens;
-	/* NULL, or 32 bytes, the key of the hash that stands for a user's id which is too long */
+	/* 32 bytes, the key of the hash that replaces a user id which is too long; NULL:
+	 * none */
 	const unsigned char *user_key;
-	struct model_effort effort; /* that the model takes */
-	bool fixed_sampling;	    /* the model refuses a temperature, top_p and top_k */
-	bool custom_tools;	    /* the model takes OpenAI's custom tools, whose calls are a text */
-	const char *const *drop; /* paths that the route lets go: "top_k", "stream_options.x" */
+	struct model_effort effort; /* effort that the model accepts */
+	bool fixed_sampling;	    /* the model refuses temperature, top_p and top_k */
+	/* the model accepts OpenAI's custom tools, whose calls are a text */
+	bool custom_tools;
+	/* paths on the route's drop list: "top_k", "stream_options.x" */
+	const char *const *drop;
 	size_t ndrop;
 };
 
+/* Results of a translation. */
 struct translated_request {
 	bool stream;
-	bool wants_usage; /* its caller's stream is to say the usage */
-	const char *dropped[TRANSLATE_DROPS]; /* of ask.drop, those that it had; or in the arena */
+	bool wants_usage; /* the caller requested usage in the stream */
+	/* paths that were dropped: of ask.drop, or in the arena */
+	const char *dropped[TRANSLATE_DROPS];
 	size_t ndropped;
-	uint64_t choices; /* so many answers are asked for; 0: one */
-	const struct tool_alias *aliases; /* of the tools that it offers; NULL: none */
-	size_t vectors; /* of embeddings: as many come back, */
-	bool base64;	/* so written */
-	/* ERR_UNSUPPORTED: the path of what has no place ("messages[2].content[0].image_url.url"),
-	 * and why, a fixed phrase. In the arena. */
+	uint64_t choices; /* number of choices requested; 0: one */
+	const struct tool_alias *aliases; /* aliases of the offered tools; NULL: none */
+	size_t vectors; /* embeddings: number of vectors that are expected */
+	bool base64;	/* embeddings: the vectors are written in base64 */
+	/* ERR_UNSUPPORTED: the path without an equivalent
+	 * ("messages[2].content[0].image_url.url"), in the arena, and the reason, a fixed
+	 * phrase. */
 	struct span refused;
 	const char *why;
 };
 
-/* Appends the document to *out. 0; ERR_UNSUPPORTED with *made filled; ERR_SYNTAX: it is no request
- * of its form (refused and why are filled too); ERR_NOMEM. Views of the body live in the arena
- * as long as it. Any thread. */
+/* Appends the translated document to *out. Returns 0; ERR_UNSUPPORTED, with `refused` and `why`
+ * set; ERR_SYNTAX if the body is not a request of its form, with both set; or ERR_NOMEM. The
+ * arena keeps views of the body. Any thread. */
 int translate_request(const struct translate_ask *ask, struct arena *a, struct buf *out,
 	struct translated_request *made);
 
-/* Whether it is an id of a call that every form takes. */
+/* Returns true if every form accepts this id of a call. */
 bool translate_id_is_plain(struct span id);
 
 #endif

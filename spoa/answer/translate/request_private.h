@@ -1,6 +1,6 @@
-/* The neutral form of a request, between a reader and a writer of two forms. Texts are as they
- * are written in the body, escapes and all: what is only moved is not decoded. Private to
- * translate/. */
+/* The neutral form of a request, between the reader of one form and the writer of another.
+ * Strings are kept as they are written in the body, with escapes; only strings that are
+ * compared or changed are decoded. All memory is the request's arena. Private to translate/. */
 #ifndef ANSWER_TRANSLATE_REQUEST_PRIVATE_H
 #define ANSWER_TRANSLATE_REQUEST_PRIVATE_H
 
@@ -19,26 +19,29 @@ enum part_kind {
 	PART_RESULT,
 };
 
+/* A part of a turn: a text, data, a call or a result. */
 struct part {
 	enum part_kind kind;
-	const struct node *at; /* says where it is, where it is refused */
+	const struct node *at; /* its place in the body, for error messages */
 	struct part *next;
-	struct span text;  /* written: of a text; of a file its name; of an image how closely it is
-			      looked at */
-	struct span media; /* of image, file, audio: decoded; */
-	struct span data;  /* its base64, or its plain text, written; p NULL: */
-	struct span url;   /* where it is, written */
-	bool plain;	   /* data is no base64 */
-	struct span id, name; /* of a call; of a result its call's, or one of them: decoded */
-	struct span space;    /* the namespace of a call's tool, decoded */
-	struct span json;     /* of a call the arguments, an object */
-	bool custom; /* a call of a custom tool, written as one: its input is `text`; or its result */
-	const struct node *cache; /* the prompt up to here is to be cached; NULL: it need not */
-	bool failed;	      /* a result */
-	bool answered;	      /* a call: its result has been met */
-	struct part *parts;   /* of a result */
+	struct span text;  /* As written: a text, a file's name, or an image's detail. */
+	struct span media; /* media type of an image, file or audio, decoded */
+	struct span data;  /* its base64 or plain text, as written; p NULL: none */
+	struct span url;   /* its URL, as written */
+	bool plain;	   /* data is plain text */
+	/* id and name of a call, decoded. A result has its call's, or one of them. */
+	struct span id, name;
+	struct span space;    /* namespace of a call's tool, decoded */
+	struct span json;     /* arguments of a call, an object */
+	bool custom; /* a custom tool's call, whose input is `text`, or its result */
+	/* the prompt up to this part is to be cached; NULL: not requested */
+	const struct node *cache;
+	bool failed;	      /* a result: the tool failed */
+	bool answered;	      /* a call: its result was found */
+	struct part *parts;   /* the contents of a result */
 };
 
+/* A turn of the conversation. */
 struct turn {
 	enum turn_role { TURN_SYSTEM, TURN_USER, TURN_ASSISTANT } role;
 	const struct node *at;
@@ -46,51 +49,55 @@ struct turn {
 	struct turn *next;
 };
 
+/* A tool that the caller offers. */
 struct tool_offer {
 	const struct node *at;
-	struct span name, space;	     /* decoded; the namespace that it is in, or empty */
-	struct node *description, *schema, *strict; /* NULL: not said */
-	const struct node *cache; /* as of a part */
-	bool custom; /* its call is a text; unless q->customs, it is offered as a function with the member "input" */
-	const struct node *syntax, *grammar; /* of that text; NULL: any */
+	struct span name, space;	     /* decoded; `space`: its namespace, or empty */
+	struct node *description, *schema, *strict; /* NULL: not stated */
+	const struct node *cache; /* as in struct part */
+	/* Its call is a text. Unless q->customs is set, the tool is offered as a function with
+	 * the member "input". */
+	bool custom;
+	const struct node *syntax, *grammar; /* grammar of that text; NULL: any text */
 	struct tool_offer *next;
 };
 
 /* clang-format off */
-/* What a document has, by its form's table of members. */
+/* The members of a document, to which each form's table maps its own. */
 enum setting {
-	/* One value in every form that has it: written by the table. */
+	/* Single values, which are written by the table. */
 	SET_CAP,
 	SET_TEMPERATURE,
 	SET_TOP_P,
 	SET_TOP_K,
-	SET_STOP, /* a text or a list of them */
+	SET_STOP, /* a string or a list of strings */
 	SET_SEED,
 	SET_FREQUENCY,
 	SET_PRESENCE,
 	SET_USER,
-	SET_CHOICES, /* answers of which the caller takes one */
+	SET_CHOICES, /* number of choices */
 	SET_VERBOSITY,
-	SET_SAFE_PROMPT, /* Mistral's own */
+	SET_SAFE_PROMPT, /* Mistral's */
 	SET_PROMPT_MODE,
 	SET_DIMENSIONS,
 	SETTINGS,
-	/* What each form writes in its way. */
+	/* Members that each form writes in its own way. */
 	DOC_MODEL = SETTINGS,
-	DOC_SYSTEM, /* a text, or a list of parts */
+	DOC_SYSTEM, /* a string or a list of parts */
 	DOC_TURNS,
 	DOC_TOOLS,
-	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, DOC_CHOICE_SPACE, /* of a tool */
-	DOC_ONE_CALL, DOC_PARALLEL, /* it may not call several tools at once; or it may */
+	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, DOC_CHOICE_SPACE, /* the tool to call */
+	DOC_ONE_CALL, DOC_PARALLEL, /* several concurrent calls are forbidden; or allowed */
 	DOC_STREAM, DOC_USAGE,
-	DOC_FORMAT, DOC_FORMAT_TYPE, DOC_MEDIA_TYPE, /* of what it answers */
+	DOC_FORMAT, DOC_FORMAT_TYPE, DOC_MEDIA_TYPE, /* format of the response */
 	DOC_SCHEMA, DOC_SCHEMA_NAME, DOC_SCHEMA_DESCRIPTION, DOC_SCHEMA_STRICT,
-	DOC_OWN_SCHEMA, /* which is no JSON Schema */
-	/* Of its reasoning: a word, what that comes to in tokens, or whether it does at all. */
+	DOC_OWN_SCHEMA, /* a schema that is not JSON Schema */
+	/* Reasoning: a word for the effort, a number of tokens, or whether the model
+	 * reasons. */
 	DOC_EFFORT, DOC_BUDGET, DOC_THINKING, DOC_SUMMARY,
-	DOC_CACHE, /* up to the end, as of a part */
-	DOC_OTHER, /* is read for itself, or is of no matter */
-	DOC_INPUTS, DOC_ENCODING, /* to embed: it is no conversation */
+	DOC_CACHE, /* cache all up to the end, as in struct part */
+	DOC_OTHER, /* read by the form itself, or without meaning */
+	DOC_INPUTS, DOC_ENCODING, /* embeddings, which are no conversation */
 	DOC_MEMBERS
 };
 /* clang-format on */
@@ -99,15 +106,17 @@ enum choice { CHOICE_UNSAID, CHOICE_AUTO, CHOICE_ANY, CHOICE_NONE, CHOICE_TOOL }
 
 struct request_form;
 
+/* The state of one translation. On the stack of translate_request(). */
 struct question {
 	const struct translate_ask *ask;
 	struct translated_request *to;
-	const struct request_form *form, *into; /* that is read; written */
+	/* the form that is read; the form that is written */
+	const struct request_form *form, *into;
 	struct tree tree;
 	struct arena *a;
 	struct buf *out;
-	int err; /* the first */
-	size_t unnamed; /* calls that came without an id */
+	int err; /* the first error; 0: none */
+	size_t unnamed; /* calls without an id */
 
 	struct node *set[DOC_MEMBERS];
 	struct turn *turns, **turns_end;
@@ -117,96 +126,108 @@ struct question {
 		struct span name; /* decoded */
 		const struct node *at;
 	} choice;
-	const struct node *any_json; /* its answer is JSON, of no schema; NULL: it need not be */
-	const struct node *one_call; /* it may not call several tools at once */
-	const struct node *space; /* the namespace whose tools are read */
-	int effort_is; /* of its reasoning, by place in `efforts`; EFFORT_UNSAID */
+	/* the response must be JSON without a schema; NULL: need not */
+	const struct node *any_json;
+	const struct node *one_call; /* several concurrent calls are forbidden */
+	const struct node *space; /* namespace of the tools that are read */
+	int effort_is; /* effort, an index in `efforts`, or EFFORT_UNSAID */
 	const struct node *effort_at;
-	uint64_t budget; /* the tokens that this comes to, of a model that takes a number; 0: none */
-	bool without_thinking; /* an effort alone, at Anthropic's */
-	bool shows_thinking; /* the caller wants to see it */
-	bool customs; /* the target takes custom tools */
+	uint64_t budget; /* tokens for the effort, if the model takes a number; 0: none */
+	bool without_thinking; /* Anthropic: an effort without `thinking` */
+	bool shows_thinking; /* the caller wants to see the reasoning */
+	bool customs; /* the target accepts custom tools */
 };
 
 /* ---- tables ---- */
 
-/* A member of an object, or of what is in it: "function.name". What is below one member stands
- * together. */
+/* A row of a table: a member of an object, or of an object in it ("function.name"). Rows below
+ * one member are adjacent. */
 enum member_is { IS_ANY, IS_TEXT, IS_NUMBER, IS_BOOL, IS_OBJECT, IS_ARRAY, IS_TEXTS };
 struct member {
-	const char *name; /* NULL: the last */
-	enum member_is is; /* IS_TEXTS: a text or an array */
-	/* Its place in what is read. Of two with one place the first is read, and written. */
+	const char *name; /* NULL: end of the table */
+	enum member_is is; /* IS_TEXTS: a string or an array */
+	/* Index in the array that is filled. If two rows have the same index, the first one is
+	 * read and written. */
 	unsigned to;
 };
 
-/* A part of a turn: by what its type says, or by the one member that it has. */
+/* Contents of a part, which is recognized by its type or by its only member. */
 enum part_has {
-	HAS_IN, /* the member that it is in; refused there, if it has no AT. Places of 0: none */
+	/* The member that contains the others; errors are reported there if HAS_AT is missing.
+	 * Index 0: none. */
+	HAS_IN,
 	HAS_AT,
 	HAS_TEXT,
-	HAS_URI,  /* an address, or data: */
+	HAS_URI,  /* a URL or a data: URI */
 	HAS_DATA,
-	HAS_PLAIN, /* of a document that is a text */
+	HAS_PLAIN, /* the text of a document */
 	HAS_URL,
 	HAS_MEDIA,
 	HAS_ID,
 	HAS_NAME,
-	HAS_JSON, /* arguments: an object, or the text of one */
+	HAS_JSON, /* arguments: an object, or a string with one */
 	HAS_CONTENT,
-	HAS_MORE, /* what the form reads for itself: this, */
-	HAS_AND,  /* and that */
+	HAS_MORE, /* a member that the form reads itself */
+	HAS_AND,  /* another such member */
 	PART_HAS
 };
+/* A row of a table of parts: which members have the contents of a part. */
 struct part_row {
 	const char *is;
-	enum part_kind kind; /* PART_NONE: the last */
-	unsigned char has[PART_HAS]; /* places of members */
+	enum part_kind kind; /* PART_NONE: end of the table */
+	unsigned char has[PART_HAS]; /* indexes of members */
 };
+/* The tables of a form's parts. `typed`: a part has a type. */
 struct part_set {
-	const struct member *members; /* place 0: the type, or what any part may have */
+	const struct member *members; /* index 0: the type, or members that any part may have */
 	const struct part_row *rows;
 	bool typed;
 };
 
-/* The JSON that a form writes for a part, with letters for its contents: %t the text, %d the data, %m the
- * media type of the data, %u the URL or data: URI, %f the file's name; for a call %i the id, %n the name,
- * %j the arguments as an object, %a the arguments as a string; for an image %D the member `detail`, or
- * nothing, %E the member; for audio %F the format. */
+/* The JSON that a form writes for a part, with letters for its contents. %t is the text, %d the
+ * data, %m the data's media type, %u the URL or a data: URI, and %f the file's name. Of a call,
+ * %i is the id, %n the name, %j the arguments as an object, and %a the arguments as a string.
+ * Of an image, %D is the member `detail`, or nothing for "auto", and %E the member, with "auto"
+ * as its default. Of audio, %F is the format. */
 struct part_form {
-	enum part_kind kind; /* PART_NONE: the last */
+	enum part_kind kind; /* PART_NONE: end of the table */
 	enum part_source { FROM_ANY, FROM_DATA, FROM_PLAIN, FROM_URL } source;
 	const char *form;
 };
 
+/* A form of requests: its tables and functions. Static. */
 struct request_form {
 	enum form form;
-	const struct member *members; /* of the document, by enum setting */
-	double most[SETTINGS]; /* of a number, of the texts of a list, of SET_USER's bytes; 0: any */
+	const struct member *members; /* the document's rows, by enum setting */
+	/* upper limits of numbers, of the strings in a list, and of SET_USER's bytes; 0:
+	 * none */
+	double most[SETTINGS];
 	const char *const *choices, *const *roles; /* words, by their enums */
-	const struct member *turn; /* of question_role_turn() */
-	const struct member *tool; /* of question_typed_tool() */
+	const struct member *turn; /* for question_role_turn() */
+	const struct member *tool; /* for question_typed_tool() */
 	const char *tool_type;
-	bool tool_typed; /* must say its type */
+	bool tool_typed; /* the type is required */
 	struct part_set parts;
-	const struct member *const *more; /* further tables that it reads by; ends with NULL; NULL: none */
-	void (*proto)(struct question *q, struct node *root); /* one spelling; NULL: it has one */
-	/* What a part has for itself, by its places. */
+	const struct member *const *more; /* further tables, ended by NULL; NULL: none */
+	/* normalizes spellings; NULL: there is one spelling */
+	void (*proto)(struct question *q, struct node *root);
+	/* Reads what is special in a part. `m` has its members. */
 	void (*read_part)(struct question *q, struct part *p, struct node **m);
 	void (*read_turn)(struct question *q, const struct node *of);
 	void (*read_tool)(struct question *q, const struct node *of);
-	void (*read)(struct question *q); /* what no table says; NULL: nothing */
+	void (*read)(struct question *q); /* reads what no table covers; NULL: nothing */
 	void (*write)(struct question *q);
-	size_t name_max;	     /* of a tool: letters, digits, _ and - */
-	bool name_begins;	     /* with a letter or _ */
+	size_t name_max;	     /* limit of a tool's name: letters, digits, _ and - */
+	bool name_begins;	     /* the name begins with a letter or _ */
 	bool model_in_path;
-	bool text_format; /* of an answer, by name */
-	bool any_json;	  /* JSON of no schema, too */
-	bool customs;	  /* custom tools, if the model takes them */
-	const char *cached; /* the member that marks what is to be cached, in any place; NULL: it has none */
-	bool titles; /* text documents have one */
-	bool apart;  /* system texts stand before all turns, which change roles and begin with the
-		       user's */
+	bool text_format; /* the response's format has a name for text */
+	bool any_json;	  /* JSON without a schema is supported */
+	bool customs;	  /* custom tools are supported, if the model accepts them */
+	const char *cached; /* the member that marks cached parts, at any place; NULL: none */
+	bool titles; /* text documents have a title */
+	/* System texts precede all turns. Turns alternate between the roles and begin with the
+	 * user's. */
+	bool apart;
 };
 extern const struct request_form chat_request_form, mistral_request_form, responses_request_form,
 	messages_request_form, generate_request_form, converse_request_form,
@@ -215,111 +236,116 @@ extern const struct request_form chat_request_form, mistral_request_form, respon
 
 /* ---- for readers ---- */
 
-/* The members of an object by its table, into m[]; what it has besides is looked up in the
- * list of harmless ones, or refused. Null is what is not there. False: q->err. */
+/* Reads the members of an object by the table into m[]. Null counts as missing. A member that
+ * the table does not have must be on a list of harmless members, or is refused. Returns false
+ * if q->err is set. */
 bool question_members(struct question *q, const struct node *object, const struct member *table,
 	struct node **m);
-/* It is no request of its form. */
+/* Fails: the body is not a request of its form. */
 void question_odd(struct question *q, const struct node *at, const char *why);
-/* It has no place: refused, unless it says nothing or the route lets it go. True: so it goes, and
- * is not written. */
+/* Refuses a member without an equivalent, unless its value has no effect or the drop list has
+ * it. Returns true if the member is left out. */
 bool question_refuse(struct question *q, const struct node *at, const char *why);
-/* Returns true if harmless_members.txt or the route's drop list has the member. If the record names it, it
- * is noted. */
+/* Returns true if harmless_members.txt or the route's drop list has the member. If the record
+ * names it, notes it. */
 bool question_may_go(struct question *q, const struct node *n);
-extern const char question_nowhere[]; /* why, mostly */
-/* It is left out, and its path is noted. */
+extern const char question_nowhere[]; /* the usual reason */
+/* Notes the path of a member that is left out. */
 void question_left_out(struct question *q, const struct node *n);
-/* What goes anyway is noted. `path`: fixed, or the plan's. */
+/* Notes a dropped member. `path` is fixed, or the plan's. */
 void question_dropped(struct question *q, const char *path);
-/* Writes SET_USER under this name. An id that is longer than the form takes (most[SET_USER]) becomes
- * its hash under ask->user_key, which is the same as long as the key is. */
+/* Writes SET_USER under this name. An id that is longer than the form accepts (most[SET_USER])
+ * becomes its hash with ask->user_key, which is stable as long as the key is. */
 void question_put_user(struct question *q, const char *name);
-/* A table's words. -1: it is none of them. */
+/* Returns the index of the node's word, or -1 if no word matches. */
 int question_word(struct question *q, const struct node *n, const char *const *words);
 bool node_is(const struct node *n, const char *word);
 bool node_true(const struct node *n);
-/* The inside of a string, as it is written. */
+/* Returns the inside of a string as it is written. */
 struct span node_written(const struct node *n);
 struct span node_text(const struct node *n); /* decoded */
 struct turn *question_turn(struct question *q, enum turn_role role, const struct node *at);
 struct part *turn_part(struct question *q, struct turn *t, enum part_kind kind,
 	const struct node *at);
-/* The route lets it go: it is a text that says nothing, and turns.c takes it out. */
+/* Turns the part into an empty text, which turns.c removes, because the route drops it. */
 void part_goes(struct part *p);
-/* A part by the rows of a set. NULL: q->err, or it goes. */
+/* Reads a part by the rows of a set. NULL: q->err is set, or the part is left out. */
 struct part *question_part(struct question *q, struct turn *t, const struct node *of,
 	const struct part_set *set);
-/* A string, which is one text, or a list of parts of its form. `t` NULL: nothing. */
+/* Reads a turn's content: a string, or a list of parts in the form. `t` NULL: does nothing. */
 void turn_content(struct question *q, struct turn *t, const struct node *content);
-/* A turn of the role that it says, one of the form's. NULL: q->err. */
+/* Adds a turn with the role in `role`. NULL: q->err is set. */
 struct turn *question_role(
 	struct question *q, const struct node *role, const struct node *at);
-/* A turn that is a role and content, by the form's table: a read_turn. */
+/* Reads a turn of a role and a content by the form's table. For read_turn. */
 enum { TURN_TYPE, TURN_ROLE, TURN_CONTENT, TURN_MEMBERS };
 void question_role_turn(struct question *q, const struct node *of);
-/* A tool by its members, as each form's table has them; NULL: not said. */
+/* Adds a tool with these members; NULL members are not stated. */
 enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE, TOOL_GRAMMAR,
 	TOOL_MEMBERS };
 void question_tool(struct question *q, const struct node *at, struct node *const *m);
-/* One of OpenAI's custom tools, whose call is a text, in a grammar (TOOL_GRAMMAR) or any. */
+/* Adds one of OpenAI's custom tools, whose call is a text, in a grammar (TOOL_GRAMMAR) or
+ * any. */
 void question_custom_tool(struct question *q, const struct node *at, struct node *const *m);
-/* Stores the input of a custom tool's call in the part, as a text or as arguments. `input` NULL: the call is of another
- * tool, and nothing is stored. */
+/* Stores a custom tool's input in the part, as a text or as arguments. `input` NULL: does
+ * nothing. */
 void part_custom_input(struct question *q, struct part *p, const struct node *input);
-/* One whose type is the form's word, or, unless it must have one, not said: others are run by
- * the provider. A read_tool. */
+/* Adds a tool whose type is the form's word, or is missing if the form permits. The provider
+ * runs tools of other types. For read_tool. */
 void question_typed_tool(struct question *q, const struct node *of);
 
 enum {
-	REQUEST_MEMBERS = 24, /* of a table, at most */
-	TURN_CALLS = 1024,    /* of a turn */
+	REQUEST_MEMBERS = 24, /* members in a table at most */
+	TURN_CALLS = 1024,    /* calls in a turn at most */
 };
-enum { EFFORT_UNSAID = -1 }; /* else as in base/tokens/models.h */
-/* JSON as the inside of a string. */
+enum { EFFORT_UNSAID = -1 }; /* no effort stated; else as in base/tokens/models.h */
+/* Returns the JSON as the inside of a string. */
 struct span escaped_json(struct question *q, struct span json);
-/* JSON as a tree of its own; q->err. */
+/* Parses JSON into a tree of its own. NULL: q->err is set. */
 struct node *question_json(
 	struct question *q, const struct node *at, struct span json, const char *why);
 
 /* ---- for writers ---- */
 
-/* A string of what is written already. */
+/* Writes a string that is escaped already. */
 void put_written(struct buf *b, const char *name, struct span written);
 void put_node(struct buf *b, const char *name, const struct node *n);
 /* Writes the mark that the prompt up to here is cached, with the ttl of `cache`, as in
- * "'cache_control':{'type':'ephemeral'}". If `cache` is NULL, nothing is written. */
+ * "'cache_control':{'type':'ephemeral'}". `cache` NULL: writes nothing. */
 void put_cache(struct question *q, const char *name, const char *type, const struct node *cache);
-/* A part by a form's rows, or it is refused. */
+/* Writes a part by the rows, or refuses it. */
 void put_part(struct question *q, const struct part_form *rows, const struct part *p);
-/* schema.c: the schema as Anthropic takes it. `closed`: it is enforced, so each object in it excludes
- * further members unless it says otherwise. NULL: there is none, or q->err. */
+/* schema.c: returns the schema as Anthropic accepts it. `closed`: the schema is enforced, so
+ * each object in it excludes further members unless it states otherwise. NULL: no schema, or
+ * q->err is set. */
 struct node *question_schema(struct question *q, struct node *schema, bool closed);
-/* Returns true if OpenAI is asked to enforce the schema. OpenAI's own clients decide that themselves. For the others, the
- * schema must have no optional members, which OpenAI refuses; if it has, the member `at` is noted as left out. */
+/* Returns true if OpenAI is requested to enforce the schema. OpenAI's own clients decide that
+ * themselves. Schemas of other clients must have no optional members, which OpenAI refuses;
+ * otherwise the member `at` is noted as left out. */
 bool question_enforced(struct question *q, const struct node *schema, const struct node *at);
-/* Name, description, schema (under that name, NULL: not) and strict. */
+/* Writes name, description, schema (under that name; NULL: none) and strict. */
 void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
-/* What a result says, and first, in *failed, that its tool failed, where nothing else does. */
+/* Returns the parts of a result, preceded by *failed, a text that the tool failed, if no other
+ * member can state that. */
 const struct part *result_parts(const struct part *r, struct part *failed);
-bool part_is_text(const struct part *p); /* or a document that is one */
-/* A file whose bytes, in base64, are a text: *text is the file with that text as its data. False: the
- * bytes are no text, and *text is *p. */
+bool part_is_text(const struct part *p); /* or a document that is text */
+/* Sets *text to the file with its decoded text as data, if its bytes are text. Otherwise sets
+ * *text to *p and returns false. */
 bool part_file_text(struct question *q, const struct part *p, struct part *text);
-/* Of OpenAI's two forms: which tool is to be called (`one` shows a function by its name, `custom` a custom tool); the schema of
- * the answer, and the effort. */
+/* OpenAI's two forms: read and write the tool to call (`one` is the form for a function,
+ * `custom` for a custom tool), write the response's schema, and return the effort. */
 void read_openai_choice(struct question *q, const struct member *named);
 void put_openai_choice(struct question *q, const char *one, const char *custom);
 void put_schema(struct question *q);
-/* Reads the member `thinking` of Claude's models, which is in DOC_THINKING, at Anthropic and Bedrock. */
+/* Reads the member `thinking` of Claude's models (DOC_THINKING), at Anthropic and Bedrock. */
 void read_thinking(struct question *q);
 const char *openai_effort(const struct question *q);
-/* The settings that it has, by the table of the form that is written. */
+/* Writes the settings by the table of the target's form. */
 void question_put_settings(struct question *q);
-/* An id of a call as every form takes it. */
+/* Returns an id of a call in a form that every target accepts. */
 struct span question_id(struct question *q, struct span id);
-/* turns.c: neighbours of one role are one turn, results come first and after their calls, texts
- * of nothing but blanks go. */
+/* turns.c: joins adjacent turns of one role, puts results first and after their calls, and
+ * removes texts that are empty or only spaces. */
 void question_order(struct question *q, const struct request_form *to);
 
 #endif

@@ -1,4 +1,4 @@
-/* OpenAI's responses, where nothing is kept: read and written.
+/* OpenAI's Responses API without stored state: tables, reader and writer of requests. Source:
  * https://platform.openai.com/docs/api-reference/responses/create */
 #include "answer/translate/request_private.h"
 #include "base/json_put.h"
@@ -115,7 +115,8 @@ static const struct part_form content_forms[] = {
 	{ PART_TEXT,    FROM_ANY,   "{'type':'input_text','text':%t}" },
 	{ PART_REFUSAL, FROM_ANY,   "{'type':'refusal','refusal':%t}" },
 	{ PART_IMAGE,   FROM_ANY,   "{'type':'input_image','image_url':%u%E}" },
-	{ PART_FILE,    FROM_PLAIN, "{'type':'input_text','text':%d}" }, /* a document that is text is one */
+	/* a text document becomes a text */
+	{ PART_FILE,    FROM_PLAIN, "{'type':'input_text','text':%d}" },
 	{ PART_FILE,    FROM_URL,   "{'type':'input_file','file_url':%u}" },
 	{ PART_FILE,    FROM_DATA,  "{'type':'input_file','filename':%f,'file_data':%u}" },
 	{ 0 },
@@ -127,7 +128,7 @@ static const struct part_form custom_forms[] = {
 static const struct part_form said_text[] = { { PART_TEXT, FROM_ANY, "{'type':'output_text','text':%t}" }, { 0 } };
 /* clang-format on */
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
 static void read_responses_tool(struct question *q, const struct node *of);
 
@@ -182,7 +183,7 @@ read_input_item(struct question *q, const struct node *of)
 	bool result = node_is(type, "function_call_output") ||
 		      node_is(type, "custom_tool_call_output");
 	struct turn *t = question_turn(q, result ? TURN_USER : TURN_ASSISTANT, of);
-	if (t && node_is(type, "reasoning")) /* it is for who sealed it */
+	if (t && node_is(type, "reasoning")) /* only the provider that sealed it can read it */
 		turn_part(q, t, PART_REASONING, of);
 	else if (t)
 		question_part(q, t, of, &items);
@@ -206,7 +207,7 @@ read_responses(struct question *q)
 		question_refuse(q, n, question_nowhere);
 }
 
-/* ---- write ---- */
+/* ---- writing ---- */
 
 static void
 put_item_result(struct question *q, const struct part *r)
@@ -227,7 +228,7 @@ put_item_result(struct question *q, const struct part *r)
 	json_put_close(q->out, '}');
 }
 
-/* Results, what is said in one message, calls. */
+/* Writes a turn as items: results, one message with its texts, calls. */
 static void
 put_turn_items(struct question *q, const struct turn *t)
 {
@@ -272,9 +273,9 @@ put_responses_tool(struct question *q, const struct tool_offer *t)
 	}
 	json_put_form(b, "{'type':'function'");
 	put_tool(b, t, "parameters");
-	if (!t->schema) /* it has to have some */
+	if (!t->schema) /* parameters are required */
 		json_put_raw(b, "parameters", SPAN_LIT("{\"type\":\"object\",\"properties\":{}}"));
-	if (!t->strict) /* where nobody says so it is true */
+	if (!t->strict) /* the default is true */
 		json_put_bool(b, "strict", false);
 	json_put_close(b, '}');
 }

@@ -1,14 +1,16 @@
-/* JSON Schemas as Anthropic takes them (https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs):
- * words that only Google knows are refused, and an object whose schema is enforced has to exclude further
- * members. And whether OpenAI enforces one (https://platform.openai.com/docs/guides/structured-outputs), which
- * takes less. Separate from the forms, which know no schemas. */
+/* Adapts JSON Schemas. Anthropic
+ * (https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs): Google's own words
+ * are refused, and in an enforced schema each object excludes further members. OpenAI
+ * (https://platform.openai.com/docs/guides/structured-outputs) accepts less, so a schema is
+ * checked before OpenAI is requested to enforce it. */
 #include "answer/translate/request_private.h"
 
 enum { SCHEMA_DEPTH = 64 }; /* deeper ones stay as they are */
 
 /* Words of OpenAPI's and Google's schemas that JSON Schema does not have. */
 static const char *const googles[] = { "nullable", "propertyOrdering", "example" };
-/* Words whose members, or elements, are schemas; and words that are one, or a list of them. */
+/* Words whose members or elements are schemas, and words that are a schema or a list of
+ * schemas. */
 static const char *const maps[] = { "properties", "$defs", "definitions", "patternProperties" };
 static const char *const schemas[] = { "items", "prefixItems", "anyOf", "oneOf", "allOf", "not",
 	"additionalProperties" };
@@ -42,7 +44,7 @@ question_schema(struct question *q, struct node *schema, bool closed)
 {
 	if (!schema || (!closed && q->form->form != FORM_GENERATE))
 		return schema;
-	/* a tree of its own: another target may get the schema as it is */
+	/* in a tree of its own, since another target may get the original */
 	struct node *own = question_json(
 		q, schema, arena_dup(q->a, tree_raw(schema->of, schema)), question_nowhere);
 	if (own)
@@ -50,7 +52,7 @@ question_schema(struct question *q, struct node *schema, bool closed)
 	return own;
 }
 
-/* Words that OpenAI refuses in a schema that it is to enforce. */
+/* Words that OpenAI refuses in an enforced schema. */
 static const char *const unenforced[] = { "allOf", "oneOf", "not", "if", "then", "else", "dependentRequired",
 	"dependentSchemas", "patternProperties" };
 
@@ -67,7 +69,8 @@ lists_every_member(const struct node *required, const struct node *properties)
 	return true;
 }
 
-/* It is an object, and each object in it excludes further members, and requires those that it has. */
+/* Returns true if the schema is an object, and each object in it excludes further members and
+ * requires all of its own. */
 static bool
 is_enforced_by_openai(const struct node *schema, unsigned depth)
 {

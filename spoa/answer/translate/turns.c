@@ -1,9 +1,10 @@
-/* Turns as the form of the target wants them. A result comes after the call that it is of, or
- * nobody could say which one it answers: providers refuse it, or take it for text. */
+/* Orders turns as the target's form expects them. A result must follow its call, since
+ * providers refuse other results or take them for text. */
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
 
-/* Nothing but blanks, some of them as escapes: providers refuse such a text. */
+/* Returns true if the text is only spaces, possibly as escapes. Providers refuse such a
+ * text. */
 static bool
 is_blank_text(struct span written)
 {
@@ -16,7 +17,7 @@ is_blank_text(struct span written)
 	return true;
 }
 
-/* The title of a text document, where it is a text like others, is one before it. */
+/* Writes a text document's title as a text before it, if the form has no titles. */
 static void
 put_title_before(struct question *q, struct part **p)
 {
@@ -31,8 +32,8 @@ put_title_before(struct question *q, struct part **p)
 	*p = title;
 }
 
-/* Such texts go, and what another provider's model thought, which this one did not sign. Where
- * they end. */
+/* Removes such texts, and reasoning of another provider, which the target did not sign. Returns
+ * the end of the list. */
 static struct part **
 cut_parts(struct question *q, struct part **p)
 {
@@ -60,8 +61,8 @@ cut_parts(struct question *q, struct part **p)
 	return p;
 }
 
-/* The system text of *at, which is not the first turn: a route may let its role go, which is
- * its place among the turns. It is said before them all, then. */
+/* Moves a system text that is not the first turn before all turns, if the route drops its
+ * role. */
 static void
 lift_system(struct question *q, struct turn **at)
 {
@@ -79,7 +80,7 @@ lift_system(struct question *q, struct turn **at)
 	}
 }
 
-/* Turns without parts go; of those that follow each other, and are of one role, one is left. */
+/* Removes turns without parts, and joins adjacent turns of one role. */
 static void
 merge_turns(struct question *q, const struct request_form *to)
 {
@@ -108,7 +109,7 @@ merge_turns(struct question *q, const struct request_form *to)
 	}
 }
 
-/* Of the calls of a turn: the one of this id, looked for from `from` on. */
+/* Returns the turn's call with this id, searched from `from` on. */
 static struct part *
 call_of_id(struct part *first, struct part *from, struct span id)
 {
@@ -137,7 +138,7 @@ check_calls(struct question *q, struct turn *t)
 	}
 }
 
-/* Results of the calls of `of` come first, in their order. */
+/* Puts the results of the calls in `of` first, in the order of the calls. */
 static void
 match_results(struct question *q, struct turn *t, struct turn *of)
 {
@@ -151,7 +152,7 @@ match_results(struct question *q, struct turn *t, struct turn *of)
 			continue;
 		}
 		struct part *call = of ? of->first : NULL;
-		/* those without an id are of the calls of their name, in order */
+		/* results without an id belong to the calls with their name, in order */
 		if (call && (r->id.n || !r->name.n))
 			call = call_of_id(of->first, from, r->id);
 		else
