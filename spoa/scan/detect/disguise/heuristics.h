@@ -99,8 +99,8 @@ struct groups_ahead {
 struct groups_ahead groups_ahead(const struct heuristic *l, size_t i);
 /* Returns true if a letter is next to a digit in the groups that begin there. */
 bool groups_mixed(const struct groups_ahead *a);
-/* Returns true if the groups of digits that begin at i cannot form any value. Sets *end to where
- * search continues. */
+/* Returns true if the groups of digits that begin at i cannot form any value. Sets *end to
+ * where the search continues. */
 bool groups_reject(
 	const struct heuristic *l, size_t i, const struct groups_ahead *a, size_t *end);
 /* joints.c: heuristic_quote() examines a quote at i, which ends or begins a string.
