@@ -77,8 +77,8 @@ segment_roles(const struct segment *s)
 			  (s->unattributed ? 1u << ROLE_USER | 1u << ROLE_TOOL_RESULT : 0));
 }
 
-/* A part of a body, or a run in one of its texts, that is a file or file-like content. Lives in
- * the array of struct unread, in the request's arena. */
+/* A part of a body, or a run in one of its texts, that is a file or file-like content. Media are
+ * stored in the list of uninspected content, in the request's arena. */
 struct media {
 	struct span kind;  /* "image", "audio", "video", "file" or "unknown" */
 	size_t start, end; /* offsets in the raw bytes, end exclusive: the part from { to }, or

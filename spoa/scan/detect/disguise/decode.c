@@ -545,7 +545,7 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 	struct span head = span_cut(t, 0, end);
 
 	for (size_t i, to; (i = next_run(t, from, end, kind)) < end; from = to) {
-		/* next_run() also stops at a change of the letter case; the run itself may begin before. */
+		/* next_run() also stops at a change of case; the run may begin before. */
 		while (i > from && digits_in[(unsigned char)t.p[i - 1]] & alphabets[kind])
 			i--;
 		to = run_of(head, i, kind);

@@ -82,7 +82,7 @@ enum stream_kind {
 /* A piece of the stream, as it is returned. */
 struct stream_piece {
 	enum stream_kind kind;
-	bool more;		/* continues the finding or the unread run of the piece before */
+	bool more;		/* continues the finding or uninspected run of the piece before */
 	size_t start;		/* offset of its first byte in the stream */
 	struct span text;	/* valid until the call returns */
 	struct finding finding; /* PIECE_FINDING only; start and end are offsets in the stream */

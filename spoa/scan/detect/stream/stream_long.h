@@ -9,9 +9,9 @@ enum { STREAM_TOKEN_MIN = 16 }; /* bytes of a piece of a key that cannot be a wo
 
 /* The state of such a finding or run; part of the stream. */
 struct stream_long {
-	bool unread;	   /* a run of which nothing is known */
+	bool unread;	   /* an unknown run: nothing is known about it */
 	bool gaps;	   /* a finding that is written in pieces */
-	size_t width;	   /* of a run of which nothing is known: the length of its lines; 0: it has only one */
+	size_t width;	   /* of an unknown run: length of its lines; 0: only one */
 	size_t line;	   /* bytes since its last gap */
 	size_t gap, token; /* bytes of a gap that may end it, and of the token after the gap */
 	bool breaks;	   /* the gap contains a line break */
