@@ -262,8 +262,8 @@ read_undeclared(const struct table *t, struct span raw, char first, struct arena
 	return body_text(raw, a, out, why);
 }
 
-/* Returns true if the whole body is a file. Its content is inspected by an external service, if
- * one is configured. */
+/* Returns true if the whole body is a file. This reader does not inspect such a body; it is counted
+ * as an opaque part. */
 static bool
 is_file_body(struct span raw)
 {

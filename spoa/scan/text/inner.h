@@ -53,7 +53,7 @@ struct inner_cursor inner_at(const struct inner *in, size_t at);
 size_t inner_start(struct inner_cursor *c, size_t said);
 size_t inner_end(struct inner_cursor *c, size_t said);
 
-/* Where in its strings an edit is. */
+/* The position of an edit in the strings of a document. */
 struct inner_place {
 	struct inner_cursor c;
 	struct json_scan scan; /* state in the document at the cursor's level */

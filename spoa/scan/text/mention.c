@@ -7,8 +7,8 @@
  * table with a random factor, so that nobody can choose values that collide.
  *
  * Example: with the values "abcd1" and "bcde2", the text "abcde2" leads from the node of "abcd"
- * to the node of "bcd" at the byte e, and matches
- * "bcde2". matched_mention() then checks that the match begins and ends as a token does. */
+ * to the node of "bcd" at the byte e, and matches "bcde2".
+ * matched_mention() then checks that the match begins and ends as a token does. */
 #include "scan/text/mention.h"
 
 #include <stdlib.h>

@@ -501,7 +501,7 @@ reads_later(struct span text, struct blob *b, size_t to)
 			n += (digits_in[(unsigned char)text.p[part.start]] & in) != 0;
 		if (!find_text(text, &part))
 			continue;
-		/* As many digits further on as a group can begin late. */
+		/* Begin as many digits later as the group that was found. */
 		for (size_t late = part.from - part.start; late && last < b->end; last++)
 			late -= (digits_in[(unsigned char)text.p[last]] & in) != 0;
 		b->from = last;

@@ -151,8 +151,8 @@ bool run_ends(const struct names_sweep *w, size_t at, size_t most);
  * term begins. */
 uint32_t words_before(
 	struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
-/* Returns the flags of the word after `at`, which a space or a comma may separate, or 0. Only flags
- * of words in W_FOLLOWS are reliable. */
+/* Returns the flags of the word after `at`; a comma and a space may stand between. The result may be
+ * 0 for a word without a flag of W_FOLLOWS. */
 uint32_t word_after(const struct names_sweep *w, size_t at);
 /* Returns true if a sentence, a line or the text begins at `at`. */
 bool sentence_begins(struct span text, size_t at);

@@ -34,13 +34,13 @@ enum {
 	RIGHT = CONTEXT_BYTES + 16, /* bytes after a value's end until its score is final */
 	NAME_RIGHT = 32,	    /* the same for a name */
 	NAME_LIST = 12,		    /* bytes between names that count for one another */
-	FINDING_BACK = 256,	    /* bytes that the kept context is extended by, so that it
-				     * does not begin within a finding */
+	FINDING_BACK = 256,	    /* the kept context begins at most so many bytes earlier, if
+				     * it would otherwise begin within a finding */
 	RUN_REACH = 2048,	    /* bytes of a value of 1 KB in hexadecimal */
-	/* The next look waits for more bytes: this part of the bytes that are held, */
+	/* The next look waits for more bytes: the number of held bytes divided by AGAIN, or one byte
+	 * for each LOOK_UNITS units of work of the last look, whichever is more. */
 	AGAIN = 6,
-	LOOK_UNITS = 1000, /* or one byte for so many units of work of the last look, whichever
-			    * is more. */
+	LOOK_UNITS = 1000,
 	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,
 	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
 	MUCH_MAX = 256 << 10, /* bytes of a long delta that one scan handles */

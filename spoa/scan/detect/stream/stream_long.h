@@ -25,8 +25,7 @@ struct stream_long {
 enum stream_next { LONG_BELONGS, LONG_MAYBE, LONG_LAST, LONG_OVER };
 
 /* Begins a long finding or run. `begun`: the bytes of a finding so far. `line`: bytes of its
- * last line. `width`: the length of the lines of a run of
- * which nothing is known. */
+ * last line. `width`: length of the lines of an unknown run. */
 struct stream_long stream_long_begin(
 	bool finding, struct span begun, size_t line, size_t width);
 /* Decides about the next byte. */
