@@ -60,10 +60,10 @@ struct segment {
 	bool media : 1;	  /* the dialect has the data or the address of a file at this place */
 	bool unattributed : 1; /* the author is unknown: it may be the user or a tool */
 	bool candidate : 1;    /* used by body_read() only; afterwards, for token ids: the list
-			        * was edited */
+				* was edited */
 	uint32_t key;	       /* For a value: index of the segment that names it (its key, field
-			        * or parameter). For a key: index of the key that names its
-			        * object. SEGMENT_NO_KEY: none. */
+				* or parameter). For a key: index of the key that names its
+				* object. SEGMENT_NO_KEY: none. */
 	uint32_t start, end;   /* offsets in the raw bytes, end exclusive */
 	struct span text;      /* decoded text; a view of the raw bytes if nothing is escaped */
 };
@@ -97,7 +97,7 @@ struct unread {
 	size_t nmedia, room;
 	size_t bytes;  /* sum of their sizes; a dialect's part counts its raw bytes from { to } */
 	size_t sealed; /* number of texts that the provider sealed, so only the provider can read
-		        * them */
+			* them */
 	size_t sealed_bytes; /* sum of their sizes */
 };
 

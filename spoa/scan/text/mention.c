@@ -33,7 +33,7 @@ enum {
 	DISGUISED_MOST = 256, /* longer values would take too much room from others */
 	CROWDED_SYMBOLS =
 		CAP_MENTION_BYTES / 4, /* symbols of all values; beyond, addresses and names are
-				        * left to their detectors */
+					* left to their detectors */
 	ROOT = 0,
 };
 

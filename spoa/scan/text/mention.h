@@ -13,7 +13,7 @@
 /* When two spellings are the same value. */
 enum mention_how {
 	MENTION_EXACT, /* byte by byte, also in base64 or hexadecimal; for user:password also the
-		        * password alone */
+			* password alone */
 	/* The following two apply to values that contain a digit or '@'; other values are
 	 * compared exactly. */
 	MENTION_CASELESS, /* ASCII letters in any case */

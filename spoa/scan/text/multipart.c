@@ -39,9 +39,9 @@ struct part {
 	struct span type;
 	bool has_type, has_disposition, has_name, has_filename;
 	bool is_lines; /* the type or the file name means JSON lines */
-	/* indices of their segments; valid if has_name, has_filename */
 	bool counted;  /* a field states the length or the digest of the part, so it must not be
-		        * rewritten */
+			* rewritten */
+	/* indices of their segments; valid if has_name, has_filename */
 	uint32_t name, filename;
 };
 

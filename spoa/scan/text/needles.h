@@ -32,7 +32,7 @@ struct needles {
 	} v[NEEDLES_MAX];
 	size_t n;
 	size_t stride; /* among `stride` consecutive offsets of the text, one begins a piece of
-		        * any needle */
+			* any needle */
 	struct pieces pieces;
 };
 

@@ -16,7 +16,7 @@ enum redact_style {
 	STYLE_COUNT
 };
 extern const char *const style_names[STYLE_COUNT + 1]; /* as policies write them; NULL ends the
-						        * list */
+							* list */
 
 #define STYLE_KEY_BYTES 32
 

@@ -39,7 +39,7 @@ check_path(struct span path, bool separators, struct body_refusal *why)
 			return refuse_path(why, at, "a backslash");
 		} else if (!uri_unreserved(*p) &&
 			   !is_one_of(*p, "/!$&'()*+,;=:@")) { /* neither pchar (RFC 3986 3.3)
-							        * nor separator */
+								* nor separator */
 			return refuse_path(why, at, "a byte that must be percent-encoded");
 		}
 	}

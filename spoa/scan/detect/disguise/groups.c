@@ -214,7 +214,7 @@ cut_groups(const struct heuristic *l, struct groups *g)
 		n++;
 	if (g->n > 3 && groups_of_four(g, 4) && (g->n == 4 || group_len(g, 4) < 4))
 		n = 4; /* a card number, whatever separates it from its date or other groups of
-		        * four */
+			* four */
 	if (g->n > 2 && group_len(g, 0) == 3 && group_len(g, 1) == 3 && group_len(g, 2) == 4 &&
 		memchr(l->t.p + g->end[0], '\n', g->start[2] - g->end[0]))
 		n = 3; /* a telephone number: (212) 555-0143 */

@@ -15,7 +15,8 @@ struct heuristic {
 	size_t number_end; /* end of the words for digits that were examined last */
 	size_t group_end;  /* end of the groups of digits that were examined last */
 	/* The last line break at which a key was joined: the beginning of the next piece, the
-	 * number of characters that were missing before that piece, and the length of the piece before. */
+	 * number of characters that were missing before that piece, and the length of the piece
+	 * before. */
 	size_t piece, missing, width;
 	bool open; /* the key may be longer than its usual length */
 	/* Cache: there is no word that joins strings in [join_from, join_at); there may be one

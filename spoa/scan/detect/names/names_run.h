@@ -40,10 +40,9 @@ struct run {
 };
 
 /* Cache of the words before a place of the text, which all finders ask for. n 0: there are none. */
-/* the place */
 struct looked {
+	size_t at; /* the place */
 	/* a colon, an equals sign or a quote is between; a dot is between */
-	size_t at;
 	bool label, dot;
 	size_t n; /* terms of 1 to n words: the beginning and the flags of each */
 	size_t from[BACK_WORDS];
@@ -151,8 +150,8 @@ bool run_ends(const struct names_sweep *w, size_t at, size_t most);
  * term begins. */
 uint32_t words_before(
 	struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
-/* Returns the flags of the word after `at`; a comma and a space may stand between. The result may be
- * 0 for a word without a flag of W_FOLLOWS. */
+/* Returns the flags of the word after `at`; a comma and a space may stand between. The result may
+ * be 0 for a word without a flag of W_FOLLOWS. */
 uint32_t word_after(const struct names_sweep *w, size_t at);
 /* Returns true if a sentence, a line or the text begins at `at`. */
 bool sentence_begins(struct span text, size_t at);

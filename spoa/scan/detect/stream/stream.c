@@ -37,8 +37,8 @@ enum {
 	FINDING_BACK = 256,	    /* the kept context begins at most so many bytes earlier, if
 				     * it would otherwise begin within a finding */
 	RUN_REACH = 2048,	    /* bytes of a value of 1 KB in hexadecimal */
-	/* The next look waits for more bytes: the number of held bytes divided by AGAIN, or one byte
-	 * for each LOOK_UNITS units of work of the last look, whichever is more. */
+	/* The next look waits for more bytes: the number of held bytes divided by AGAIN, or one
+	 * byte for each LOOK_UNITS units of work of the last look, whichever is more. */
 	AGAIN = 6,
 	LOOK_UNITS = 1000,
 	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,

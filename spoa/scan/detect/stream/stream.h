@@ -76,7 +76,7 @@ enum stream_kind {
 	PIECE_TEXT,    /* no finding in it */
 	PIECE_FINDING, /* all of it is one finding */
 	PIECE_UNREAD,  /* too long to be examined: the caller applies the classifier's
-		        * `on_failure` */
+			* `on_failure` */
 };
 
 /* A piece of the stream, as it is returned. */
