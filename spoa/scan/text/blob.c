@@ -1,6 +1,10 @@
-/* Runs are found by a few digits in a row, measured with everything that may be
- * between digits, and decoded in pieces: noise shows in the first one, so that a picture
- * costs no more than its digits' classes; text is looked at to its end. */
+/* Finds runs of base64, base32 and hexadecimal digits in a text and decides whether they decode
+ * to text.
+ *
+ * A run is found by PLAIN digits in a row. From there it is measured together with everything
+ * that may be between digits: escapes, line breaks, quotes. To judge it, the run is decoded in
+ * pieces. Binary data shows in the first piece, so a picture costs little more than classifying
+ * its digits; text is examined to its end. */
 #include "scan/text/blob.h"
 
 #include "base/among.h"
@@ -11,20 +15,21 @@
 #include "scan/text/opaque.h"
 
 enum {
-	PLAIN = 24,	   /* digits in a row that begin a run, or their escapes */
-	LINE_MIN = 32,	   /* digits of a line that goes on in the next */
+	PLAIN = 24,	   /* digits in a row, or their escapes, that begin a run */
+	LINE_MIN = 32,	   /* digits of a line that continues in the next line */
 	GAP_MAX = 64,	   /* characters between two lines: indentation, quotes */
-	BLANK_DIGITS = 24, /* a blank in so many digits may be a + */
+	BLANK_DIGITS = 24, /* if the run has at least this many digits per space, a space may be
+			    * a + */
 	PERIOD_MAX = 256,
 	PERIOD_HEAD = 32,
 	WINDOW_MIN = 64,
 	PIECE = 16 << 10,
-	PIECE_OVERLAP = 6 << 10, /* a run of OPAQUE_INSIDE lies in one piece */
+	PIECE_OVERLAP = 6 << 10, /* any run of OPAQUE_INSIDE digits lies completely in one piece */
 };
 
 /* ---- characters ---- */
 
-/* %41, and %2541, which stands for it one decoding deeper. */
+/* Reads %41, and also %2541, which is %41 escaped once more. */
 static int
 percent_char(struct span t, size_t at, size_t *n)
 {
@@ -42,8 +47,8 @@ percent_char(struct span t, size_t at, size_t *n)
 	return c;
 }
 
-/* \/ and \n and \u002b, in a string of a string with more backslashes: twice as many and one
- * more a string. */
+/* Reads \/, \n and \u002b. In a string inside another string the number of backslashes doubles
+ * and one is added per level, so any number up to BACKSLASHES counts as one escape. */
 enum { BACKSLASHES = 31 };
 
 static int
@@ -85,11 +90,13 @@ blob_char(struct span t, size_t at, size_t *n)
 
 /* ---- runs ---- */
 
+/* Encodings of a run's digits, as IN_… bits. */
 struct classes {
-	unsigned all, any; /* bits of all its digits, of any of them */
+	unsigned all, any; /* encodings that all digits belong to; that at least one digit
+			    * belongs to */
 };
 
-/* The end of the digits at `at`. */
+/* Returns the end of the digits that begin at `at`, and adds them to *r and *k. */
 static size_t
 line_end(struct span t, size_t at, bool form, struct blob_run *r, struct classes *k)
 {
@@ -120,8 +127,9 @@ line_end(struct span t, size_t at, bool form, struct blob_run *r, struct classes
 	}
 }
 
-/* Where digits may go on after what is between two lines: breaks, indentation,
- * marks of quoting and comments, quotes and what joins strings. 0: they do not. */
+/* Returns where digits may continue after the characters between two lines: line breaks,
+ * indentation, quote and comment marks, quotes, and operators that join strings. Returns 0 if
+ * they do not continue. */
 static size_t
 gap_end(struct span t, size_t at)
 {
@@ -142,9 +150,9 @@ gap_end(struct span t, size_t at)
 	return i < t.n && quotes % 2 == 0 && (line || quotes || blank) ? i : 0;
 }
 
-/* The one encoding whose digits these are: a thousand digits of base64 have both cases,
- * those of hexadecimal and base32 one case and decimals. Sequences of amino acids, long
- * numbers and ruled lines are none. */
+/* Returns the only encoding that the digits can belong to, or 0. A thousand digits of base64
+ * contain both letter cases; hexadecimal and base32 have one letter case and decimal digits.
+ * Sequences of amino acids, long numbers and ruled lines match none of these. */
 static unsigned
 encoding_of(const struct classes *k)
 {
@@ -157,7 +165,8 @@ encoding_of(const struct classes *k)
 	return k->all & IN16 ? IN16 : k->all & IN32 ? IN32 : 0;
 }
 
-/* Hexadecimal lines of these many digits are digests one below the other. */
+/* Returns true for the line lengths of hexadecimal digests. Several such lines are a list of
+ * digests, not an encoded file. */
 static bool
 is_digest(size_t line)
 {
@@ -165,7 +174,8 @@ is_digest(size_t line)
 	       line == 128;
 }
 
-/* A last line is as long as what is left; a word of prose after a run goes on otherwise. */
+/* Returns true if an encoded text may end at `at`. The last line of a run may be shorter than
+ * the others; a word of prose after a run is followed by other characters. */
 static bool
 ends_line(struct span t, size_t at)
 {
@@ -215,14 +225,15 @@ blob_run_at(struct span t, size_t at, bool form)
 	return r;
 }
 
-/* A digit, or what begins an escape of one. */
+/* Returns true for a digit and for a character that begins the escape of a digit. */
 static bool
 may_be_digit(char c)
 {
 	return digits_in[(unsigned char)c] || c == '\\' || c == '%';
 }
 
-/* The first place from `at` on where PLAIN of them in a row begin; `end`: none. */
+/* Returns the first place from `at` on where PLAIN digits in a row begin, or `end` if there is
+ * none. Checks each window from its end, so that most windows need one look. */
 static size_t
 next_plain(struct span t, size_t at, size_t end)
 {
@@ -279,12 +290,14 @@ blob_repeats(struct span text, const struct blob_run *r)
 
 /* ---- decoding ---- */
 
+/* The state of decoding one run. */
 struct bits {
 	struct span text;
 	const struct blob_run *r;
 	bool form, quoted;
-	bool utf16; /* zeros are dropped */
+	bool utf16; /* drop zero bytes, so that UTF-16 of ASCII becomes ASCII */
 	size_t at;
+	/* bits read that do not fill a byte yet, and their number */
 	uint32_t bits;
 	unsigned nbits;
 };
@@ -323,7 +336,7 @@ decode_bytes(struct bits *d, char *out, size_t room)
 	return done;
 }
 
-/* Without its first `skip` digits. */
+/* Begins to decode a run after its first `skip` digits. */
 static struct bits
 decode_from(struct span text, const struct blob_run *r, bool form, unsigned skip)
 {
@@ -351,7 +364,7 @@ blob_is_text(struct span s)
 		unsigned char c = (unsigned char)s.p[i];
 		n = c < 0x80 ? 1 : utf8_sequence(s.p + i, s.n - i);
 		if (n == 0 && s.n - i < 4 && s.n == BLOB_WINDOW)
-			break; /* cut */
+			break; /* the window ends within a character */
 		bad += n == 0 || c == 0x7f || (c < 0x20 && (c < '\t' || c > '\r' || c == '\v'));
 		n += n == 0;
 	}

@@ -1,5 +1,5 @@
-/* Which format a body has and who reads it: design rules 1 and 2. The formats'
- * readers are body_json.c and, for forms and text, below. */
+/* Chooses the format of a body and reads forms and plain text. The rules are in body.h at
+ * body_read(). Other formats have their own readers: body_json.c, multipart.c and lines.c. */
 #include "scan/text/body.h"
 
 #include <stdio.h>
@@ -59,10 +59,11 @@ looks_like_form(struct span raw)
 {
 	struct uri_pair pair;
 
-	/* A file's last newline belongs to the last value. */
+	/* A line break at the end of a file belongs to the last value. */
 	raw.n = span_back_set(raw, raw.n, 0, "\r\n");
-	/* What is between names and values, and what URLs may hold raw, more than browsers
-	 * write: with anything else in it, a body that nobody declared a form is text. */
+	/* These are the characters between names and values, and those that URLs may contain
+	 * unescaped; browsers write fewer. If a body that was not declared as a form contains
+	 * other characters, it is read as text. */
 	if (!span_is_alnum(raw, "-._~&=%+*!$'(),:;/?@[]"))
 		return false;
 	while (uri_pair_next(&raw, &pair))
@@ -94,7 +95,7 @@ seglist_piece(struct seglist *l, enum seg_role role, enum seg_form form, uint32_
 	return 0;
 }
 
-/* The same for a form's name or value. */
+/* Adds a form's name or value, and counts its text as inspected. */
 static int
 add_form(struct seglist *l, struct span raw, struct span piece, enum seg_role role,
 	uint32_t key, struct body *out)
@@ -106,8 +107,9 @@ add_form(struct seglist *l, struct span raw, struct span piece, enum seg_role ro
 	return err;
 }
 
-/* The models that a field names: the one that a row reads, or whatever is named so. `why`:
- * where the body is said to be a form. 0, ERR_NOMEM, or ERR_SYNTAX with *why filled. */
+/* Records the models that a form field names: the field that a row reads, or any field whose
+ * name means a model. `why` is not NULL if the Content-Type declares a form. Returns 0,
+ * ERR_NOMEM, or ERR_SYNTAX with *why filled in. */
 static int
 form_models(struct merge *m, const struct segment *name, struct segment *value,
 	struct body_refusal *why)
@@ -143,7 +145,8 @@ form_models(struct merge *m, const struct segment *name, struct segment *value,
 	return model_key_path(name->text) ? model_add_other(m->out, value->text, m->a) : 0;
 }
 
-/* Some servers end a field at a semicolon, too. */
+/* Records models in fields that a semicolon separates, because some servers end a field there
+ * too. */
 static int
 cut_models(struct merge *m, struct uri_pair pair)
 {
@@ -244,7 +247,8 @@ read_undeclared(const struct table *t, struct span raw, char first, struct arena
 {
 	int err;
 
-	/* A scalar document begins with one of these; reading stops where it ends. */
+	/* A scalar JSON document begins with one of these characters. The JSON reader stops at
+	 * the first error, so this attempt is cheap. */
 	if (first && strchr("\"-0123456789tfn", first)) {
 		err = body_json(t, raw, a, out, why);
 		if (!err || err == ERR_NOMEM || err == ERR_LIMIT)
@@ -258,7 +262,8 @@ read_undeclared(const struct table *t, struct span raw, char first, struct arena
 	return body_text(raw, a, out, why);
 }
 
-/* A body that is a file: what is in it is asked of others. */
+/* Returns true if the whole body is a file. This reader does not inspect such a body; it is counted
+ * as an opaque part. */
 static bool
 is_file_body(struct span raw)
 {
@@ -339,7 +344,7 @@ body_read(const struct table *t, struct span content_type, struct span raw, stru
 	return err;
 }
 
-/* ---- what names a value ---- */
+/* ---- names of a value ---- */
 
 struct span
 segment_names(const struct segment *v, const struct segment *s, char room[SEGMENT_NAMES])

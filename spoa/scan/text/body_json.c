@@ -1,7 +1,12 @@
-/* A JSON body as segments. The walker descends the dialect's tree of rows along
- * the document; strings where there is no row are segments all the same, their
- * role ROLE_OTHER. What a message's "role" or a part's "type" decides is settled
- * when the object ends, since both may come after what they speak of. */
+/* Reads a JSON body as segments.
+ *
+ * The walk descends the tree of the dialect's rows together with the document. Strings without a
+ * row become segments with ROLE_OTHER. A message's "role" or a part's "type" may come after the
+ * members that depend on it, so both are applied when the object ends (pop()).
+ *
+ * States: frames[0] is around the document, frames[depth] is the innermost open object or list.
+ * json_next() drives the walk: a key sets the frame's current member, an opening bracket pushes
+ * a frame, a closing bracket pops it, and a scalar is read at once. */
 #include <stdio.h>
 
 #include "base/caps.h"
@@ -66,7 +71,7 @@ seglist_add(struct seglist *l)
 	return &l->v[l->n++];
 }
 
-/* ---- what the provider sealed ---- */
+/* ---- strings that the provider sealed ---- */
 
 static void
 note_seal(struct walk *w, const struct json_event *ev, struct span text)
@@ -84,7 +89,8 @@ note_seal(struct walk *w, const struct json_event *ev, struct span text)
 			(struct seal){ (uint32_t)(w->segs.n - 1), f->member->seal };
 }
 
-/* Only now is the type of the object known. */
+/* Marks the sealed strings of an object. This happens when the object ends, because only then is
+ * its type known. */
 static void
 settle_seals(struct walk *w, struct frame *f)
 {
@@ -98,7 +104,8 @@ settle_seals(struct walk *w, struct frame *f)
 	}
 }
 
-/* What its objects say of turns and of signed reasoning, outwards. */
+/* Ends an object for reasoning.c, which records turns and signed blocks. The facts are passed to
+ * the object around it. */
 static int
 settle_reasoning(struct walk *w, struct frame *f, size_t end)
 {
@@ -185,7 +192,8 @@ add_param(struct walk *w, struct span name, const struct json_event *ev, struct 
 		       : walk_no_memory(w);
 }
 
-/* The format has this parameter at another place: the member here means nothing to it. */
+/* Returns true if the format has a parameter of this name at another place. Then a member with
+ * the name at top level has no meaning to the provider. */
 static bool
 is_elsewhere(const struct table *t, struct span name)
 {
@@ -195,7 +203,7 @@ is_elsewhere(const struct table *t, struct span name)
 	return false;
 }
 
-/* What is inside a data URI is not elsewhere. */
+/* Counts a reference. A data URI is not counted, because its content is in the body. */
 static int
 add_ref(struct walk *w, const char *kind, struct span text)
 {
@@ -222,8 +230,9 @@ type_of(enum json_tok tok)
 	}
 }
 
-/* Among so many numbers with long fractions one is a measurement (scores, embeddings), not
- * somebody's number in disguise: what is after the points is no reading of any. */
+/* Returns the text of a number. If a body has WALK_FRACTIONS numbers with long fractions, they
+ * are measurements such as scores and embeddings, not obfuscated identifiers. Then the readings
+ * of the fractions are removed, from the earlier numbers too. */
 static struct span
 read_literal_number(struct walk *w, struct span literal)
 {
@@ -248,7 +257,8 @@ read_literal_number(struct walk *w, struct span literal)
 	return number_text(literal, false, w->a, &fraction);
 }
 
-/* What the member or element is called, as far as that says that it is a model. */
+/* Returns whether the key of the current member or element means that its value is a model's
+ * name. */
 static enum model_key
 named_model(const struct walk *w, const struct row *row)
 {
@@ -336,7 +346,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		    model_key_in(MODEL_OWN, called) ||
 		    (around->schema && model_key_in(MODEL_SCHEMA_KEYWORD, called));
 	enum model_key names = named_model(w, row);
-	/* each says what it is, by members of its own */
+	/* Each object in a list describes itself by its own members. */
 	if (object && (!around->object || names == KEY_MODEL))
 		names = names ? KEY_MODEL : KEY_ELSE;
 	struct reasoning_frame said =
@@ -378,7 +388,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 static int
 pop(struct walk *w, const struct json_event *ev)
 {
-	INVARIANT(w->depth > 0); /* the reader of JSON closes only what it opened */
+	INVARIANT(w->depth > 0); /* the JSON parser closes only what it opened */
 	struct frame *f = &w->frames[w->depth--];
 	int err = f->part ? walk_part_end(w, f, ev->end) : 0;
 
@@ -388,7 +398,7 @@ pop(struct walk *w, const struct json_event *ev)
 	settle_seals(w, f);
 	if (!err)
 		err = settle_reasoning(w, f, ev->end);
-	/* "models": {"x": {}} */
+	/* In "models": {"x": {}} the key x is the model. */
 	struct frame *holder = &w->frames[w->depth];
 	if (f->names && f->object && !f->told && holder->object && holder->names) {
 		f->told = true;
@@ -450,14 +460,14 @@ read_any(struct walk *w, const struct json_event *ev)
 	return push(w, node, row, ev, key);
 }
 
-/* Two make a string: a list of segments that is made large enough at once is
- * never copied, and wastes nothing of a request's arena. */
+/* Returns the number of quotes, two for each string. With it, the list of segments is allocated
+ * once with enough room: it is never copied, and no arena memory is wasted. */
 static size_t
 count_quotes(struct span raw)
 {
 	size_t n = 0, i = 0;
 
-	for (; raw.n - i >= 64; i += 64) { /* a shape that compilers vectorise */
+	for (; raw.n - i >= 64; i += 64) { /* a loop that compilers vectorize */
 		unsigned char some = 0;
 		for (size_t k = 0; k < 64; k++)
 			some = (unsigned char)(some + (raw.p[i + k] == '"'));

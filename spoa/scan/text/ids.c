@@ -1,5 +1,6 @@
-/* Lists of ids of tokens, which stand for a text: by the vocabulary of the request's model they
- * are that text again. It is scanned, and sent in place of the list where it is changed. */
+/* Decodes lists of token ids, which stand for a text. With the vocabulary of the request's
+ * model, the list becomes that text again. The text is scanned, and replaces the list if it is
+ * changed. */
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/utf8.h"
@@ -8,7 +9,8 @@
 #include "scan/text/body.h"
 #include "scan/text/opaque.h"
 
-/* The next id of a list's inside; RANK_NONE: it is none, or unknown. False: none is left. */
+/* Reads the next id of a list. *id is RANK_NONE if the element is no id or an unknown one.
+ * Returns false after the last element. */
 static bool
 next_id(struct span *rest, const struct ranks *ranks, uint32_t *id)
 {
@@ -21,7 +23,8 @@ next_id(struct span *rest, const struct ranks *ranks, uint32_t *id)
 	return true;
 }
 
-/* 1: *text is what the list spells; 0: nobody knows; ERR_NOMEM. */
+/* Returns 1 with *text set to the text that the list spells, 0 if the text cannot be determined
+ * or exceeds `most` bytes, or ERR_NOMEM. */
 static int
 ids_to_text(struct span list, const struct ranks *ranks, size_t most, struct arena *a,
 	struct span *text)
@@ -68,7 +71,7 @@ body_decode_ids(struct body *b, struct span raw, const struct ranks *ranks, stru
 		left -= text.n;
 		s->text = text;
 		b->inspected_bytes += text.n;
-		/* long numbers of the list are no texts of their own */
+		/* Long numbers in the list became segments too; they are no texts of their own. */
 		for (size_t k = i + 1; k < b->nsegments && b->segments[k].start < s->end; k++) {
 			b->inspected_bytes -= b->segments[k].text.n;
 			b->segments[k].text.n = 0;
@@ -77,7 +80,7 @@ body_decode_ids(struct body *b, struct span raw, const struct ranks *ranks, stru
 	}
 	if (err < 0 || !ranks || unread || !b->nids)
 		return err < 0 ? err : 0;
-	/* body_read() counted all of them last */
+	/* body_read() added one part for all lists, as the last one. */
 	b->unread.nmedia--;
 	b->unread.bytes -= b->ids_bytes;
 	b->ids_bytes = 0;

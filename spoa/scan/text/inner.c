@@ -1,6 +1,9 @@
-/* A walk over the strings of JSON text, and over those of JSON that is in them, each read at
- * its level. No parser: what is cut off, has a key twice or a comma too many is read by
- * somebody's tool all the same. */
+/* Walks over the strings of JSON text, and over the strings of JSON inside those, each at its
+ * level of escaping.
+ *
+ * This is not a parser. JSON that is cut off, has a duplicate key or a surplus comma is still
+ * accepted by some tools, so it must be scanned too. inner_open() records at which offsets the
+ * level changes; the cursor and the edits follow that record. */
 #include "scan/text/inner.h"
 
 #include "base/among.h"
@@ -11,7 +14,7 @@
 
 /* ---- the cursor ---- */
 
-/* The level where the cursor is. */
+/* Applies all level changes up to the cursor. */
 static void
 cursor_enter(struct inner_cursor *c)
 {
@@ -28,14 +31,14 @@ inner_at(const struct inner *in, size_t at)
 	return c;
 }
 
-/* Up to here it is read at one level. */
+/* Returns the end of the text that is read at the cursor's level. */
 static size_t
 level_end(const struct inner_cursor *c)
 {
 	return c->next < c->in->n ? c->in->v[c->next].at : c->in->text.n;
 }
 
-/* The unit there, in bytes of the text. */
+/* Reads the unit at the cursor into out[*n]. Returns its number of bytes in the text. */
 static size_t
 cursor_unit(struct inner_cursor *c, char out[SPELLED_MOST], size_t *n)
 {
@@ -43,7 +46,7 @@ cursor_unit(struct inner_cursor *c, char out[SPELLED_MOST], size_t *n)
 	return spelled_deep(span_cut(c->in->text, c->at, level_end(c)), c->level, out, n);
 }
 
-/* Over the bytes that spell themselves, up to `most`. */
+/* Returns the number of bytes at the cursor, at most `most`, that contain no escape. */
 static size_t
 cursor_plain(struct inner_cursor *c, size_t most)
 {
@@ -105,12 +108,13 @@ inner_end(struct inner_cursor *c, size_t said)
 	return c->said < said && at < c->in->text.n ? at + cursor_unit(c, unit, &n) : at;
 }
 
-/* ---- which strings are JSON ---- */
+/* ---- finding JSON in strings ---- */
 
-/* document = blanks ( "{" … "}" | "[" … "]" | '"' … '"' ) blanks, by its ends */
+/* A document is recognized by its ends only: document = spaces ( "{" … "}" | "[" … "]" | '"' …
+ * '"' ) spaces */
 struct ends {
-	char first, last; /* of what is no blank; 0: none */
-	size_t n;	  /* of those */
+	char first, last; /* first and last character that is no space; 0: none */
+	size_t n;	  /* number of such characters */
 };
 
 static void
@@ -137,12 +141,12 @@ add_change(struct inner *in, size_t at, unsigned level, struct arena *a)
 	struct inner_change change = { at, level };
 
 	INVARIANT(level <= INNER_LEVELS && at <= in->text.n);
-	INVARIANT(!in->n || in->v[in->n - 1].at <= at); /* a cursor walks over them once */
+	INVARIANT(!in->n || in->v[in->n - 1].at <= at); /* a cursor walks over the changes once */
 	return ARENA_PUSH(a, in->v, in->n, in->room, 8, change) ? 0 : ERR_NOMEM;
 }
 
-/* text[from, to), which is read at level - 1, is a document: its strings, which are read at
- * `level`, and the documents in those. */
+/* Records a document in text[from, to), which is read at level - 1. Its strings are read at
+ * `level`; documents inside them are recorded by recursion, at most INNER_LEVELS deep. */
 static int
 read_document(struct inner *in, size_t from, size_t to, unsigned level, struct arena *a)
 {
@@ -158,7 +162,8 @@ read_document(struct inner *in, size_t from, size_t to, unsigned level, struct a
 		switch (json_scan_byte(&scan, c[0])) {
 		case JSON_BYTE_TEXT: ends_add(&e, c[0]); break;
 		case JSON_BYTE_ESCAPED:
-			/* what the escape spells, for the ends of a text */
+			/* `c` is the letter of the escape; the ends need the character that the
+			 * escape spells */
 			ends_add(&e, is_one_of(c[0], "bfnrt") ? ' ' : c[0]);
 			break;
 		case JSON_BYTE_BEGINS:
@@ -197,7 +202,7 @@ inner_begin(const struct inner *in)
 	return (struct inner_place){ .c = inner_at(in, 0) };
 }
 
-/* A document begins in a string, or ends there. */
+/* Resets the JSON state if a document begins or ends at the cursor. */
 static void
 enter_document(struct inner_place *p)
 {
@@ -209,7 +214,7 @@ enter_document(struct inner_place *p)
 	p->scan = (struct json_scan){ .string = p->c.level < level };
 }
 
-/* The unit there as its document has it. */
+/* Passes over one unit, as its document has it. */
 static void
 place_step(struct inner_place *p)
 {
@@ -224,7 +229,8 @@ place_step(struct inner_place *p)
 
 enum { NUMBER_MOST = 512 }; /* bytes before and after an edit */
 
-/* Before the blanks that end at `at`, those of a document in a string too. */
+/* Returns the end of the text before the spaces that end at `at`. Escaped spaces of a document
+ * in a string count too. */
 static size_t
 before_blanks(struct span t, size_t at)
 {
@@ -241,7 +247,8 @@ before_blanks(struct span t, size_t at)
 	}
 }
 
-/* Makes [*from, *to) all of the number that it is in; false: it is in none. */
+/* Extends [*from, *to) to the whole number that contains it. Returns false if it is not in a
+ * number. */
 static bool
 whole_number(struct span t, size_t *from, size_t *to)
 {
@@ -265,7 +272,7 @@ inner_with(struct inner_place *p, size_t *from, size_t *to, struct span with, st
 	struct span text = p->c.in->text;
 	size_t at = *from;
 
-	if (at < p->done) { /* in a number that went as a whole */
+	if (at < p->done) { /* the edit begins in a number that was replaced as a whole */
 		*from = p->done;
 		*to = *to > p->done ? *to : p->done;
 		at = p->done;
@@ -277,7 +284,8 @@ inner_with(struct inner_place *p, size_t *from, size_t *to, struct span with, st
 	p->done = *to;
 	SCOPED_BUF(b, 0);
 	if (number) {
-		/* What is after it may be the next that is replaced. */
+		/* The rest of the number may be replaced by the next edit, so only the digits
+		 * before this edit are kept. */
 		buf_putc(&b, '"');
 		buf_span(&b, span_cut(text, *from, at));
 		buf_json(&b, with);

@@ -1,5 +1,5 @@
-/* JSON lines (https://jsonlines.org): many documents, one body. And what was read of a part of
- * a body, laid into the whole. */
+/* Reads JSON lines (https://jsonlines.org): one document per line. Also merges the parts of a
+ * body, which were read separately, into one body; multipart.c uses the same functions. */
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/err.h"
@@ -9,7 +9,7 @@
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 
-/* ---- a part of the whole ---- */
+/* ---- merging a part into the whole ---- */
 
 int
 ref_add(struct body *b, size_t *room, const struct body_ref *r, struct arena *a)
@@ -129,7 +129,7 @@ merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key)
 
 /* ---- lines ---- */
 
-/* The "url" of a line that is a request of a batch. */
+/* Returns the "url" of a line that is a request of a batch; empty if there is none. */
 static struct span
 url_of(struct span line, struct arena *a)
 {
@@ -149,7 +149,8 @@ url_of(struct span line, struct arena *a)
 	return url;
 }
 
-/* What is kept of a line: its memory goes. */
+/* Copies a text into the body's arena, unless it is a view of the raw line: the line's scratch
+ * memory is released after it was read. */
 static bool
 keep_text_line(struct span *text, struct span raw, struct arena *a)
 {

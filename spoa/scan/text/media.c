@@ -1,12 +1,12 @@
-/* Content-Type: type "/" subtype *( OWS ";" OWS name "=" ( token / quoted ) ).
- * Lenient in what does not matter, so that a value that somebody's server would
- * understand is not understood otherwise here. */
+/* Parses Content-Type: type "/" subtype *( OWS ";" OWS name "=" ( token / quoted ) ).
+ * The parser is lenient in unimportant details, so that it does not understand a value
+ * differently from the server that receives it. */
 #include "scan/text/media.h"
 
 #include "base/among.h"
 
-/* The bytes up to the next ; outside quotes; *bad: a comma outside them, or
- * quotes that stay open. */
+/* Returns the bytes up to the next ; outside quotes. *bad is set by a comma outside quotes, or
+ * by quotes that stay open. */
 static struct span
 next_piece(struct span *rest, bool *bad)
 {
@@ -99,7 +99,8 @@ media_boundary(struct span ct)
 		boundary = span_trim(value, " \t");
 		if (boundary.n > 2 && boundary.p[0] == '"' && boundary.p[boundary.n - 1] == '"')
 			boundary = span_cut(boundary, 1, boundary.n - 1);
-		/* bchars without the blank: DIGIT / ALPHA / "'" / "(" / ")" / "+" / … */
+		/* bchars of RFC 2046 without the space: DIGIT / ALPHA / "'" / "(" / ")" / "+" /
+		 * … */
 		if (!span_is_alnum(boundary, "'()+_,-./:=?"))
 			return (struct span){ NULL, 0 };
 	}

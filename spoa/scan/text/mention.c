@@ -1,7 +1,14 @@
-/* Three automata in step: bytes as they are, without case, and letters and digits
- * alone. Each is a trie of the values whose nodes know the longest suffix of their path
- * that is a path too; so no byte of the text is read twice. Edges are in one hash
- * table, whose factor is random: nobody can choose values that collide. */
+/* Finds further occurrences of known values with three automata that read a text in step: one
+ * reads bytes as they are, one ignores letter case, and one reads only letters and digits.
+ *
+ * Each automaton is a trie of the values (Aho-Corasick). A node knows the longest proper suffix
+ * of its path that is a path too. If the next byte does not continue a path, the search goes on
+ * at that suffix, so no byte of the text is read twice. The edges of a trie are in one hash
+ * table with a random factor, so that nobody can choose values that collide.
+ *
+ * Example: with the values "abcd1" and "bcde2", the text "abcde2" leads from the node of "abcd"
+ * to the node of "bcd" at the byte e, and matches "bcde2".
+ * matched_mention() then checks that the match begins and ends as a token does. */
 #include "scan/text/mention.h"
 
 #include <stdlib.h>
@@ -23,12 +30,14 @@ enum {
 	GAP_MOST = 3,
 	PASSWORD_LEAST = 6,
 	DISGUISED_LEAST = 8,
-	DISGUISED_MOST = 256, /* longer ones would take the room of others */
+	DISGUISED_MOST = 256, /* longer values would take too much room from others */
 	CROWDED_SYMBOLS =
-		CAP_MENTION_BYTES / 4, /* of all values, where addresses and names begin to be left out */
+		CAP_MENTION_BYTES / 4, /* symbols of all values; beyond, addresses and names are
+					* left to their detectors */
 	ROOT = 0,
 };
 
+/* A value in one spelling. `text` belongs to the caller or is in the set's arena. */
 struct value {
 	struct span text;
 	uint32_t tag, symbols;
@@ -36,40 +45,46 @@ struct value {
 	bool anywhere;
 };
 
+/* A node of a trie. Nodes are numbered; 0 is the root. */
 struct node {
-	uint32_t suffix;	 /* node of the longest suffix that is a path too */
-	uint32_t value;		 /* whose path ends here, and one; 0: none */
-	uint32_t shorter;	 /* nearest node along the suffixes with a value; ROOT: none */
-	uint32_t first, sibling; /* children, a list */
+	uint32_t suffix;	 /* node of the longest suffix of the path that is a path too */
+	uint32_t value;		 /* index + 1 of the value whose path ends here; 0: none */
+	uint32_t shorter;	 /* nearest node along the suffixes that has a value; ROOT: none */
+	uint32_t first, sibling; /* the children, as a linked list */
 	unsigned char symbol;
 };
 
+/* An edge of a trie, in an open hash table. */
 struct edge {
-	uint32_t key, child; /* child ROOT: a free slot */
+	uint32_t key, child; /* key: parent << 8 | symbol; child ROOT: a free slot */
 };
 
+/* One automaton. The set owns its arrays. */
 struct automaton {
-	size_t symbols; /* of its values: no more nodes than these and the root */
+	size_t symbols; /* symbols of its values: the trie has at most that many nodes and the
+			 * root */
 	struct node *nodes;
 	uint32_t nnodes;
 	struct edge *edges;
+	/* the hash table has 2^bits slots */
 	unsigned bits;
-	uint32_t *queue; /* nodes, the shallow ones first */
+	uint32_t *queue; /* nodes in breadth-first order */
+	/* nodes of the queue that were linked, and index of the last one in the queue */
 	uint32_t done, queued;
 	uint32_t root[256];
 };
 
 struct mention_set {
-	struct arena arena; /* other spellings of the values */
+	struct arena arena; /* spellings of the values other than the original */
 	struct buf scratch;
 	struct value *values;
 	size_t nvalues, values_size, symbols;
 	struct automaton automata[AUTOMATA];
-	uint64_t *seen; /* hashes of the values, an open table */
+	uint64_t *seen; /* hashes of the values, an open table; 0: a free slot */
 	size_t nseen, seen_size;
 	unsigned char key[crypto_shorthash_KEYBYTES];
 	uint32_t factor;
-	size_t inserted; /* values in the tries */
+	size_t inserted; /* values that are in the tries */
 	bool built;
 };
 
@@ -152,7 +167,7 @@ mention_set_bytes(const struct mention_set *s)
 
 /* ---- symbols ---- */
 
-/* What the automaton reads of a byte; -1: nothing. */
+/* Returns the symbol that the automaton reads for a byte, or -1 if it skips the byte. */
 static int
 symbol(int automaton, char c)
 {
@@ -163,7 +178,7 @@ symbol(int automaton, char c)
 
 /* ---- values ---- */
 
-/* Whether it is new. */
+/* Returns 1 if the symbols are new for the automaton, 0 if they were seen before, or ERR_NOMEM. */
 static int
 see(struct mention_set *s, int automaton, struct span symbols)
 {
@@ -231,7 +246,8 @@ add_value(struct mention_set *s, struct span text, enum mention_how how, uint32_
 	return 0;
 }
 
-/* As it is spelled inside a JSON string, or in a URL, where that differs. */
+/* Adds the value as spell() writes it, for example inside a JSON string or in a URL, if that
+ * spelling differs. */
 static int
 add_spelling(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag,
 	void (*spell)(struct buf *, struct span))
@@ -266,7 +282,8 @@ add_spellings(struct mention_set *s, struct span value, enum mention_how how, ui
 	return err ? err : add_spelling(s, value, how, tag, spell_url);
 }
 
-/* Of user:password, the password; empty where there is none, or it is only a word. */
+/* Returns the password of user:password. The span is empty if there is none, or if it is only a
+ * word. */
 static struct span
 password_of(struct span value)
 {
@@ -278,7 +295,7 @@ password_of(struct span value)
 								   : rest;
 }
 
-/* A secret in base64 or hexadecimal, alone or among other bytes. */
+/* Adds a secret in its base64 and hexadecimal spellings, which may be surrounded by other bytes. */
 static int
 add_disguises(struct mention_set *s, struct span value, uint32_t tag)
 {
@@ -304,7 +321,7 @@ mention_add(struct mention_set *s, struct span value, enum mention_how how, uint
 	bool address = how == MENTION_CASELESS && span_chr(value, '@') < value.n;
 	if (address && mention_set_crowded(s))
 		return 0;
-	/* A word in other capitals is another word. */
+	/* Without a digit or '@', the value in another letter case is another word. */
 	if (how != MENTION_ANYWHERE && !span_some(value, is_digit) &&
 		span_chr(value, '@') == value.n)
 		how = MENTION_EXACT;
@@ -333,7 +350,7 @@ automaton_open(struct automaton *a)
 	return a->nodes && a->edges && a->queue ? 0 : ERR_NOMEM;
 }
 
-/* The slot of that edge, or the free one where it would be. */
+/* Returns the slot of the edge, or the free slot where it would be inserted. */
 static struct edge *
 slot(const struct automaton *a, uint32_t factor, uint32_t key)
 {
@@ -364,7 +381,7 @@ insert_mention(struct mention_set *s, size_t number)
 			continue;
 		uint32_t child = child_of(a, s->factor, node, (unsigned char)c);
 		if (child == ROOT) {
-			INVARIANT(a->nnodes <= a->symbols); /* the root, and one a symbol */
+			INVARIANT(a->nnodes <= a->symbols); /* the root, and one node per symbol */
 			child = a->nnodes++;
 			a->nodes[child] = (struct node){ .symbol = (unsigned char)c,
 				.sibling = a->nodes[node].first };
@@ -391,7 +408,8 @@ step_automaton(const struct automaton *a, uint32_t factor, uint32_t node, unsign
 	return child;
 }
 
-/* The suffixes of one node's children; it is shallower than they are. */
+/* Sets the suffixes of one node's children. A suffix is nearer to the root than its node, so in
+ * breadth-first order it was linked before. */
 static void
 link_children(struct automaton *a, uint32_t factor)
 {
@@ -436,9 +454,9 @@ mention_build(struct mention_set *s, size_t steps)
 	return 0;
 }
 
-/* ---- a text ---- */
+/* ---- scanning a text ---- */
 
-/* An escape ends right before it: \n, \u0022 or %22. */
+/* Returns true if an escape ends right before `at`: \n, \u0022 or %22. */
 static bool
 after_escape(struct span t, size_t at)
 {
@@ -456,7 +474,8 @@ begins_token(struct span t, size_t at)
 	return at == 0 || !is_alnum(t.p[at]) || !is_alnum(t.p[at - 1]) || after_escape(t, at);
 }
 
-/* What ends inside or before the new one, and begins in it, is part of it. */
+/* Adds an occurrence. Occurrences that begin at or after its start are part of it and are
+ * removed. If an earlier one overlaps its start, only the rest is added. */
 static int
 report(struct mention_scan *s, size_t start, size_t end, uint32_t tag)
 {
@@ -475,7 +494,8 @@ report(struct mention_scan *s, size_t start, size_t end, uint32_t tag)
 	return 0;
 }
 
-/* The longest value that ends with the byte before `end`. */
+/* Reports the longest value that ends with the byte before `end` and begins and ends as a token
+ * does. */
 static int
 matched_mention(struct mention_scan *s, const struct automaton *a, int automaton, size_t end)
 {
@@ -510,7 +530,8 @@ feed(struct mention_scan *s, int automaton, int c, size_t at)
 	return matched_mention(s, a, automaton, at + 1);
 }
 
-/* A few separators between letters and digits count as nothing, other bytes part. */
+/* Feeds the folded automaton. A few separators between letters and digits are skipped; any other
+ * byte ends the search. */
 static int
 feed_folded(struct mention_scan *s, size_t at)
 {

@@ -1,7 +1,8 @@
-/* Further places of values that were found: a text is read once, whatever the number
- * of values (Aho and Corasick, "Efficient string matching", CACM 18.6). A place counts
- * where the value begins and ends as a token does: no letter or digit goes on across
- * its ends. A value also counts in the spelling it has inside JSON strings and URLs. */
+/* Finds further occurrences of values that detectors found elsewhere. A text is read once,
+ * whatever the number of values (Aho and Corasick, "Efficient string matching", CACM 18.6). An
+ * occurrence counts only if it begins and ends where a token does: no letter or digit continues
+ * across its ends. A value is also found in the spelling that it has inside JSON strings and
+ * URLs. */
 #ifndef SCAN_TEXT_MENTION_H
 #define SCAN_TEXT_MENTION_H
 
@@ -9,64 +10,70 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-/* When two spellings are one value. */
+/* When two spellings are the same value. */
 enum mention_how {
-	MENTION_EXACT, /* byte by byte, and in base64 or hexadecimal; of user:password the password alone too */
-	/* of values with a digit or '@': */
+	MENTION_EXACT, /* byte by byte, also in base64 or hexadecimal; for user:password also the
+			* password alone */
+	/* The following two apply to values that contain a digit or '@'; other values are
+	 * compared exactly. */
 	MENTION_CASELESS, /* ASCII letters in any case */
-	MENTION_FOLDED, /* only letters and digits count, in any case: 4111-1111 and 41111111 */
-	MENTION_ANYWHERE, /* byte by byte, inside tokens too; to be added before the others */
+	MENTION_FOLDED, /* only letters and digits count, in any case: 4111-1111 equals 41111111 */
+	MENTION_ANYWHERE, /* byte by byte, also inside tokens; add these values before the others */
 };
 enum {
-	MENTION_LEAST = 4, /* symbols: a shorter value is too common to follow */
-	MENTION_FOLDS = 64 /* symbols: a longer one is compared with its separators */
+	MENTION_LEAST = 4, /* symbols; a shorter value is too common to be searched for */
+	MENTION_FOLDS = 64 /* symbols; a longer value is compared with its separators */
 };
 
 struct mention {
 	size_t start, end; /* bytes of the text, end exclusive */
-	uint32_t tag;	   /* the value's */
+	uint32_t tag;	   /* the tag that the value was added with */
 };
 
-/* The values, and what finds them. owner: whoever holds it. */
+/* The values and the automata that find them. The caller of mention_set_new() owns the set. One
+ * thread fills it; after mention_build() returned 0, several threads may scan with it. */
 struct mention_set;
 
-/* NULL: no memory. */
+/* Returns NULL if memory is exhausted. */
 struct mention_set *mention_set_new(void);
-/* Zeroes it: it holds the values. */
+/* Frees the set and zeroes the values in it. Accepts a pointer to NULL. */
 void mention_set_free(struct mention_set **s);
 
-/* `value` must live until the set is built. Of equal values the first one's tag counts. An
- * e-mail address is found by its shape wherever it is, so of very many the last ones are
- * left to their detector: there is room for values that only their surroundings gave away.
- * 0, ERR_NOMEM, or ERR_LIMIT (over CAP_MENTION_BYTES). */
+/* Adds a value. `value` must stay valid until the set is built. If a value is added twice, the
+ * first tag counts. E-mail addresses are not added once the set is crowded: their detector finds
+ * them by shape everywhere, and the room is kept for values that were found only by their
+ * context. Returns 0, ERR_NOMEM, or ERR_LIMIT if CAP_MENTION_BYTES is exceeded. */
 int mention_add(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag);
 bool mention_set_empty(const struct mention_set *s);
-/* Whether a quarter of the room is taken: values that detectors find by themselves, such as
- * names, are then better left to them. */
+/* Returns true if more than a quarter of CAP_MENTION_BYTES is used. Then do not add values that
+ * detectors find by themselves, such as names. */
 bool mention_set_crowded(const struct mention_set *s);
-/* After the last value, until it is 0: about `steps` bytes of the values a call. 1: there is
- * more to do; ERR_NOMEM. */
+/* Builds the automata. Call after the last value was added, until the result is 0; each call
+ * handles about `steps` bytes of the values. Returns 0 when done, 1 if more work is left, or
+ * ERR_NOMEM. */
 int mention_build(struct mention_set *s, size_t steps);
-/* Bytes that it takes. */
+/* Returns the bytes of memory that the set uses. */
 size_t mention_set_bytes(const struct mention_set *s);
 
-/* One text's pass. `v` is what was found up to `at`, sorted, not overlapping. */
+/* The scan of one text. `v` holds the occurrences found before `at`, sorted and not overlapping. */
 struct mention_scan {
 	const struct mention_set *set;
 	struct span text;
 	size_t at;
 	struct mention *v;
 	size_t n, size;
-	/* its own */
+	/* private: the automata's states */
 	uint32_t node[MENTION_ANYWHERE];
-	size_t symbols, gap, skip;    /* of the folded text */
-	size_t places[MENTION_FOLDS]; /* of the last symbols in the text */
+	size_t symbols, gap, skip;    /* for the folded text: symbols read, separators in a row,
+				       * bytes of a separator left to skip */
+	size_t places[MENTION_FOLDS]; /* offsets of the last symbols in the text */
 };
 
-/* Keeps the memory of a pass before; zeroed at first. */
+/* Begins a scan. A zeroed struct is valid; the memory of an earlier scan is reused. Free it with
+ * mention_scan_free(). */
 void mention_begin(struct mention_scan *s, const struct mention_set *set, struct span text);
-/* Over the next `bytes`; at the end s->at is text.n. 0, ERR_NOMEM, or ERR_LIMIT (over
- * CAP_MENTIONS in this text). */
+/* Scans the next `bytes` bytes; at the end s->at is text.n. Returns 0, ERR_NOMEM, or ERR_LIMIT
+ * if the text has more than CAP_MENTIONS occurrences. */
 int mention_next(struct mention_scan *s, size_t bytes);
 void mention_scan_free(struct mention_scan *s);
 

@@ -1,5 +1,5 @@
-/* Names of members that name models, in one table. Only keys are looked at, from their ends:
- * nearly all differ in the last letter or two. */
+/* A table of member names that name models. Only keys are compared, from their ends, because
+ * nearly all keys differ from the table's names in the last letter or two. */
 #include "scan/text/model_names.h"
 
 #include "base/among.h"
@@ -7,11 +7,11 @@
 #include "base/err.h"
 
 /* clang-format off */
-/* How they end, in small letters without separators. */
+/* The endings, in lower case without separators. */
 #define ONE(end)  { SPAN_LIT(end), KEY_MODEL }
 #define MANY(end) { SPAN_LIT(end), KEY_MODELS }
-/* What each server calls it: OpenRouter, LiteLLM, Azure, Bedrock, Vertex; adapters are models
- * of vLLM, SGLang, TGI and LoRAX. */
+/* The names that servers use: OpenRouter, LiteLLM, Azure, Bedrock, Vertex. vLLM, SGLang, TGI and
+ * LoRAX treat adapters as models. */
 static const struct {
 	struct span end;
 	enum model_key is;
@@ -101,7 +101,8 @@ ends_as(struct span key, struct span end)
 	return true;
 }
 
-/* Ends by their last letter, as index + 1; 0: no more. */
+/* The endings chained by their last letter, as index + 1; 0 ends a chain. Letters of either case
+ * differ only above these five bits. */
 enum { LETTER = 31 };
 static uint8_t first[LETTER + 1], after[COUNT_OF(ends)];
 

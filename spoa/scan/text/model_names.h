@@ -1,5 +1,5 @@
-/* Which members name models, by what they are called: bodies name them at places that no row
- * of a table knows. */
+/* Decides by a member's name whether its value names a model. Bodies name models at places that
+ * no row of a table knows, and a caller could use them to reach a model that the policy forbids. */
 #ifndef SCAN_TEXT_MODEL_NAMES_H
 #define SCAN_TEXT_MODEL_NAMES_H
 
@@ -7,28 +7,30 @@
 
 enum model_key {
 	KEY_ELSE,
-	KEY_MODEL,  /* "model", "baseModel", "judge-model-id", "models": its strings are models
-		     */
-	KEY_MODELS, /* of many: an object's strings are, too, whatever they are called */
+	KEY_MODEL,  /* "model", "baseModel", "judge-model-id": its strings are model names */
+	KEY_MODELS, /* "models": names many. The strings in an object below it are model names
+		     * too, whatever their keys are called. */
 };
-/* Blind to case and to what separates words. */
+/* Returns what the key means. Case and separators between words do not matter. */
 enum model_key model_key(struct span key);
 enum model_list {
-	/* In an object that says what a model is, of something else: "type", "speed". */
+	/* Members of an object that describes a model, but are no model names: "type", "speed". */
 	MODEL_ASIDE,
-	/* "json_schema", "parameters", "tools[*].function": below it is a schema, of which only
-	 * what is in a keyword as "properties" and "default" is a caller's own. */
+	/* "json_schema", "parameters", "tools[*].function": a schema follows. In a schema, only
+	 * the values of keywords such as "properties" and "default" are the caller's own data. */
 	MODEL_SCHEMA,
 	MODEL_SCHEMA_KEYWORD,
-	/* Wherever it is, what it holds is a caller's own: "chat_template_kwargs". */
+	/* The value is always the caller's own data: "chat_template_kwargs". */
 	MODEL_OWN,
 };
+/* Returns true if the key ends with a name of the list. */
 bool model_key_in(enum model_list list, struct span key);
-/* A form's or a query's: any of the names in "session[model]", "models[]", "a.model". */
+/* Returns true if any name in a form's or query's key means a model: "session[model]",
+ * "models[]", "a.model". */
 bool model_key_path(struct span name);
 
-/* Adds one that is to be decided for, unless it is known already. More than CAP_MODELS are
- * not remembered, and counted as one more. 0 or ERR_NOMEM. */
+/* Adds a model that the policy must decide on, unless it is already in the list. If there are
+ * more than CAP_MODELS, only one more is stored. Returns 0 or ERR_NOMEM. */
 int model_add_other(struct body *b, struct span name, struct arena *a);
 
 #endif

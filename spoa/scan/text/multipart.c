@@ -1,7 +1,12 @@
-/* A multipart body (RFC 2046 5.1, RFC 7578): texts in it are read, files that are no text are
- * opaque parts. Only what every parser divides alike is taken: no text around the parts, the
- * boundary at line starts alone, fields on one line each, no encodings, no charset for all
- * parts (RFC 7578 4.6) but UTF-8. */
+/* Reads a multipart body (RFC 2046 5.1, RFC 7578). Texts in it are read; files that are no text
+ * are opaque parts.
+ *
+ * The reader accepts only bodies that every parser divides in the same way:
+ * - There is no text around the parts.
+ * - The boundary is only at the beginning of a line.
+ * - Each header field is on one line.
+ * - There are no content encodings, and no `_charset_` field (RFC 7578 4.6) other than UTF-8.
+ * All other bodies are refused with 400. */
 #include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
@@ -16,24 +21,27 @@
 
 enum { BOUNDARY_MAX = 70 };
 
+/* The state of reading one body, on the stack of body_multipart(). */
 struct reader {
-	struct span raw, delimiter; /* "--" boundary */
-	bool named;		    /* form-data: each part has a name */
+	struct span raw, delimiter; /* "--" and the boundary */
+	bool named;		    /* form-data: each part must have a name */
 	struct arena *a;
 	struct body *out;
 	struct body_refusal *why;
 	struct seglist segs;
 	struct merge merge;
-	uint64_t seen;	  /* fields that the table reads: bit by node */
-	bool unread_file; /* one of them is no JSON, or has lines that are no requests */
+	uint64_t seen;	  /* fields read so far that the table knows: a bit for each node */
+	bool unread_file; /* a file is no JSON, or has lines that are no requests */
 };
 
-/* What the head of a part says. */
+/* The header fields of a part. */
 struct part {
 	struct span type;
 	bool has_type, has_disposition, has_name, has_filename;
-	bool is_lines; /* it says so */
-	bool counted;  /* a field says how long it is or what its digest is */
+	bool is_lines; /* the type or the file name means JSON lines */
+	bool counted;  /* a field states the length or the digest of the part, so it must not be
+			* rewritten */
+	/* indices of their segments; valid if has_name, has_filename */
 	uint32_t name, filename;
 };
 
@@ -67,8 +75,8 @@ add_part_segment(struct reader *r, enum seg_role role, uint32_t key, struct span
 
 /* ---- fields of a part ---- */
 
-/* parameter = name "=" ( token / DQUOTE *qdtext DQUOTE ); a quote in quotes is read in two
- * ways. */
+/* Reads one parameter: name "=" ( token / DQUOTE *qdtext DQUOTE ). An escaped quote inside
+ * quotes is refused, because parsers read it in two ways. */
 static int
 read_parameter(struct reader *r, struct span *rest, struct span *name, struct span *value,
 	bool *in_quotes)
@@ -93,8 +101,8 @@ read_parameter(struct reader *r, struct span *rest, struct span *name, struct sp
 	return rest->n && rest->p[0] != ';' ? bad(r, rest->p, "what is after a value") : 0;
 }
 
-/* ext-value = "utf-8''" *( attr-char / %XX ) (RFC 8187 3.2.1) of the same text: .NET's clients
- * write each name in both ways. */
+/* Returns true if an ext-value (RFC 8187 3.2.1), "utf-8''" *( attr-char / %XX ), has the same
+ * text. .NET clients write each name in both ways. */
 static bool
 ext_value_is(struct span v, struct span text)
 {
@@ -108,7 +116,8 @@ ext_value_is(struct span v, struct span text)
 			return false;
 		int c = (unsigned char)v.p[at];
 		if (c == '%') {
-			c = uri_escape_at(v.p + at, v.p + v.n); /* -1: no byte is that */
+			c = uri_escape_at(v.p + at, v.p + v.n); /* -1: a broken escape, equal to
+								 * no byte */
 			at += 2;
 		}
 		if (c != (unsigned char)text.p[i])
@@ -138,7 +147,7 @@ read_disposition(struct reader *r, struct span value, struct part *p)
 			return err;
 		if (p->has_filename && !again && span_ieq(name, SPAN_LIT("filename*")) &&
 			ext_value_is(v, r->segs.v[p->filename].text)) {
-			/* one alone is not rewritten */
+			/* If one of the two were rewritten, they would differ. */
 			again = r->segs.v[p->filename].reserved = true;
 			continue;
 		}
@@ -158,7 +167,8 @@ read_disposition(struct reader *r, struct span value, struct part *p)
 			is_name ? SEGMENT_NO_KEY : p->name, v);
 		if (!s)
 			return ERR_NOMEM;
-		s->reserved = !is_name && !quoted; /* a placeholder is no token */
+		s->reserved = !is_name && !quoted; /* an unquoted value is a token, and a
+						    * placeholder is not */
 	}
 	return 0;
 }
@@ -190,7 +200,7 @@ read_field(struct reader *r, struct span line, struct part *p)
 	p->counted = p->counted || span_ieq(name, SPAN_LIT("content-length")) ||
 		     span_ieq(name, SPAN_LIT("content-md5")) ||
 		     span_ieq(name, SPAN_LIT("content-digest"));
-	/* Any other text: what is found in it is not replaced, but denied. */
+	/* A finding in any other field is denied, not replaced. */
 	struct segment *s =
 		value.n ? add_part_segment(r, ROLE_OTHER, SEGMENT_NO_KEY, value) : NULL;
 	if (value.n && !s)
@@ -202,7 +212,7 @@ read_field(struct reader *r, struct span line, struct part *p)
 
 /* ---- contents ---- */
 
-/* Of a table whose files have lines. */
+/* Returns true if the part is the file of a table whose files have lines. */
 static bool
 is_file(const struct reader *r, const struct part *p)
 {
@@ -212,7 +222,8 @@ is_file(const struct reader *r, const struct part *p)
 	       (p->has_filename || span_is(name, "file") || span_is(name, "data"));
 }
 
-/* A document in a part, read as one in a body is. 400 in *why where it is none. */
+/* Reads a JSON document or JSON lines in a part. Returns 0, or an error with *why filled in (400
+ * if the text is no JSON). */
 static int
 read_json(struct reader *r, struct span text, const struct part *p)
 {
@@ -224,7 +235,7 @@ read_json(struct reader *r, struct span text, const struct part *p)
 		       : body_json(t, text, r->a, &sub, r->why);
 
 	r->unread_file |= file && (err || sub.loose);
-	/* One document over many lines. */
+	/* The file may be one document over many lines. */
 	if (err && file && !p->is_lines) {
 		struct body_refusal as_lines = *r->why;
 		sub = (struct body){ 0 };
@@ -254,7 +265,7 @@ add_param(struct reader *r, struct span name, struct span text)
 	return merge_param(&r->merge, &v);
 }
 
-/* The field is a text whose name says what it is. */
+/* Reads a text field that a row of the table knows by its name. */
 static int
 read_known(struct reader *r, const struct node *n, struct segment *s, const struct part *p)
 {
@@ -290,7 +301,8 @@ read_known(struct reader *r, const struct node *n, struct segment *s, const stru
 	}
 }
 
-/* What the table says of the part's name; NULL: nothing. */
+/* Returns the table's node for the part's name, or NULL. Fills in *why if the name differs from
+ * a known one only by case. */
 static const struct node *
 known_part(struct reader *r, const struct part *p, struct body_refusal *why)
 {
@@ -307,7 +319,7 @@ known_part(struct reader *r, const struct part *p, struct body_refusal *why)
 	return n && n->row ? n : NULL;
 }
 
-/* A file of JSON lines, by its name. */
+/* Returns true if the file's name ends in .jsonl or .ndjson. */
 static bool
 names_lines(const struct reader *r, const struct part *p)
 {
@@ -318,7 +330,7 @@ names_lines(const struct reader *r, const struct part *p)
 		       (name.n > 7 && span_iends(name, SPAN_LIT(".ndjson"))));
 }
 
-/* Lines of a batch are requests: read, or refused. */
+/* Refuses a batch file that was not read line by line as requests. */
 static int
 check_batch(struct reader *r)
 {
@@ -345,7 +357,8 @@ is_json(struct span text, struct arena *a)
 	return tok == JSON_END;
 }
 
-/* What readers of lines may pass over in front of one. */
+/* Returns the text without the leading characters that readers of JSON lines may skip: a byte
+ * order mark and spaces. */
 static struct span
 skip_blanks(struct span s)
 {
@@ -358,8 +371,8 @@ skip_blanks(struct span s)
 	return s;
 }
 
-/* The last line of a piece of a file is the beginning of a document: what it asks for is
- * nowhere to be read whole. The piece may end within a character. */
+/* Returns true if a piece of a file ends with an incomplete line of JSON. The request on such a
+ * line could not be read whole in any piece. The piece may also end within a character. */
 static bool
 cuts_line(struct reader *r, struct span text)
 {
@@ -386,7 +399,7 @@ bad_piece(struct reader *r, struct span text)
 		"a piece of a file of JSON lines must hold whole lines");
 }
 
-/* It is called as models are, and no row says what it is. */
+/* Returns true if the part's name means a model. The caller checks that no row reads the part. */
 static bool
 names_model(const struct reader *r, const struct part *p)
 {
@@ -396,10 +409,10 @@ names_model(const struct reader *r, const struct part *p)
 
 /* The content of a part, before it is read. */
 struct content {
-	struct span text, inner; /* all of it; without the blanks around it */
+	struct span text, inner; /* the whole content; without the spaces around it */
 	enum media_kind media;
-	const struct node *field; /* what the table states of the part's name; NULL: nothing */
-	bool read;		  /* the table reads that field's value */
+	const struct node *field; /* the table's node for the part's name; NULL: none */
+	bool read;		  /* the table reads the value of the field */
 };
 
 static int
@@ -409,7 +422,8 @@ refuse_content(struct reader *r, const struct content *c, const char *code, cons
 		"the field \"%.*s\" %s", SPAN_ARG(c->field->key), what);
 }
 
-/* The field `_charset_` names the charset of all other fields (RFC 7578 4.6). */
+/* Returns true if the field `_charset_`, which names the charset of all other fields (RFC 7578
+ * 4.6), names one other than UTF-8. */
 static bool
 names_other_charset(const struct reader *r, const struct content *c, const struct part *p)
 {
@@ -478,7 +492,8 @@ read_text_content(struct reader *r, const struct content *c, const struct part *
 	if (!s)
 		return ERR_NOMEM;
 	s->reserved = p->counted;
-	/* Parsers differ in what a field with filename="" is: a file, or a value. */
+	/* Parsers disagree on a field with filename="": some take it as a file, others as a
+	 * value. */
 	if (c->field && (c->read || !p->has_filename) && read_known(r, c->field, s, p))
 		return ERR_SYNTAX;
 	if (!c->read && names_model(r, p) && model_add_other(r->out, c->text, r->a))
@@ -488,8 +503,8 @@ read_text_content(struct reader *r, const struct content *c, const struct part *
 	return (p->has_filename && !c->read) || !name.n ? 0 : add_param(r, name, c->text);
 }
 
-/* A part by its type: text, JSON or JSON lines are read, what is opaque is noted. 0 or an
- * error. */
+/* Reads a part by its type: text, JSON and JSON lines are read, anything opaque is noted.
+ * Returns 0 or an error. */
 static int
 read_content(struct reader *r, struct span text, struct part *p)
 {
@@ -506,7 +521,7 @@ read_content(struct reader *r, struct span text, struct part *p)
 		return err;
 	if (!utf8_text(text) || c.media == MEDIA_CHARSET || file_is_coded(text, true))
 		return note_opaque_content(r, &c, p);
-	/* Some parsers read "model" for a JSON string, and some the quotes, too. */
+	/* Some parsers would unquote "model" as a JSON string, others would keep the quotes. */
 	if (c.read && c.inner.n && c.inner.p[0] == '"')
 		return refuse_content(
 			r, &c, "invalid_type", "must be its text alone, without quotes");
@@ -520,12 +535,12 @@ read_content(struct reader *r, struct span text, struct part *p)
 	err = read_json_content(r, &c, p);
 	if (!err || json || r->why->status != 400)
 		return err;
-	/* A text that only begins like JSON. */
+	/* The text only begins like JSON. */
 	*r->why = (struct body_refusal){ 0 };
 	return read_text_content(r, &c, p);
 }
 
-/* part = *( field CRLF ) CRLF content */
+/* Reads one part: *( field CRLF ) CRLF content */
 static int
 read_multipart_part(struct reader *r, struct span part)
 {
@@ -549,7 +564,7 @@ read_multipart_part(struct reader *r, struct span part)
 	return read_content(r, part, &p);
 }
 
-/* The boundary, alone at the starts of lines. NULL: none is left. */
+/* Returns the next place of the boundary, or NULL. The caller checks that it begins a line. */
 static const char *
 next_delimiter(struct reader *r, const char *from)
 {
@@ -557,7 +572,7 @@ next_delimiter(struct reader *r, const char *from)
 		from, (size_t)(r->raw.p + r->raw.n - from), r->delimiter.p, r->delimiter.n);
 }
 
-/* body = delimiter CRLF part *( CRLF delimiter CRLF part ) CRLF delimiter "--" [ CRLF ] */
+/* Reads the body: delimiter CRLF part *( CRLF delimiter CRLF part ) CRLF delimiter "--" [ CRLF ] */
 static int
 read_parts(struct reader *r)
 {
@@ -570,7 +585,8 @@ read_parts(struct reader *r)
 		if (end - head < 2 || memcmp(head, "\r\n", 2) != 0)
 			return bad(r, head, "what is after a boundary");
 		head += 2;
-		/* An empty head's line end is the boundary's own, too. */
+		/* If a part has no header fields, its first line end is also the one before the
+		 * boundary. */
 		const char *next = next_delimiter(r, head);
 		if (!next || next - head < 2 || memcmp(next - 2, "\r\n", 2) != 0)
 			return bad(r, next ? next : end,

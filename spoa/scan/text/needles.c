@@ -1,12 +1,15 @@
-/* A filter of q-grams: a needle of m bytes has m - 3 pieces of four, and one of them starts at
- * a place in the text that m - 3 divides, wherever the needle is. Only its tail is ever
- * written: tokens that begin alike end differently, and what is before it is spelled where a
- * text has it. */
+/* Searches texts for a few values through a filter of q-grams. A needle of m bytes has m - 3
+ * pieces of four bytes. Wherever the needle is in the text, one of its pieces begins at an
+ * offset that m - 3 divides, so only these offsets are examined.
+ *
+ * Example: a needle of 8 bytes has 5 pieces; the search looks at the offsets 0, 5, 10, …
+ * Only the needle's tail is stored: tokens of the same kind begin alike and differ at their end.
+ * If the tail matches, the bytes before it are computed and compared. */
 #include "scan/text/needles.h"
 
 #include "base/err.h"
 
-/* Where the piece's two bits are. */
+/* The places of a piece's two bits in the filter. */
 struct place {
 	size_t a, b;
 };
@@ -76,7 +79,7 @@ needles_add(struct needles *ns, struct span value, size_t way)
 	ns->stride = ns->n++ == 0 || stride < ns->stride ? stride : ns->stride;
 }
 
-/* Its tail begins at `at`. */
+/* Returns true if the needle is in the text with its tail at `at`. */
 static bool
 is_at(const struct needle *v, struct span text, size_t at)
 {

@@ -1,6 +1,7 @@
-/* A few values, each looked for as it is and as digits spell it, in many texts: a filter of
- * their pieces of four bytes says of nearly every text that none is in it, by a look at four
- * bytes in twenty-nine or fewer. */
+/* Searches many texts for a few values, each as it is and as base64 or hexadecimal digits spell
+ * it. A filter of four-byte pieces proves for nearly every text that no value is in it. The
+ * search looks at four bytes in every 29 (the stride for needles of 32 bytes or more), or more
+ * often for shorter needles. */
 #ifndef SCAN_TEXT_NEEDLES_H
 #define SCAN_TEXT_NEEDLES_H
 
@@ -9,33 +10,38 @@
 
 enum { PIECE_BYTES = 4, NEEDLES_MAX = 1 + DISGUISES, NEEDLE_TAIL = 32, NEEDLE_BITS = 12 };
 
-/* Pieces of PIECE_BYTES bytes, two bits each, by hash. */
+/* A Bloom filter of pieces of PIECE_BYTES bytes. Each piece sets two bits, chosen by its hash. */
 struct pieces {
 	uint64_t bits[(1u << NEEDLE_BITS) / 64];
 };
 
-/* Those of the text, wherever they begin. */
+/* Adds all pieces of the text, at every offset. */
 void pieces_add(struct pieces *p, struct span text);
-/* Whether one of them begins in the text, perhaps. */
+/* Returns true if a piece of the filter may begin in the text. False positives are possible. */
 bool pieces_meet(const struct pieces *p, struct span text);
 
-/* All zero: none. Owner: whoever adds. */
+/* The needles. A zeroed struct is empty. The caller owns it and keeps the values alive; at most
+ * NEEDLES_MAX needles fit. */
 struct needles {
 	struct needle {
 		struct span value;
-		size_t way;		/* base/codec/digits.h; DISGUISES: as it is */
-		size_t n;		/* bytes of it, so spelled; */
-		char tail[NEEDLE_TAIL]; /* the last ones */
+		size_t way;		/* spelling, see base/codec/digits.h; DISGUISES: as the
+					 * value is */
+		size_t n;		/* bytes of the needle in this spelling */
+		char tail[NEEDLE_TAIL]; /* its last bytes, at most NEEDLE_TAIL */
 	} v[NEEDLES_MAX];
 	size_t n;
-	size_t stride; /* any `stride` starts of pieces in a row meet each */
+	size_t stride; /* among `stride` consecutive offsets of the text, one begins a piece of
+			* any needle */
 	struct pieces pieces;
 };
 
-/* `value` is borrowed; nothing where it has fewer than PIECE_BYTES bytes. */
+/* Adds a value in one spelling. `value` is borrowed. A needle of fewer than PIECE_BYTES bytes is
+ * ignored. */
 void needles_add(struct needles *ns, struct span value, size_t way);
-/* take() gets each place in the text that one of them is at, from left to right by their ends'
- * beginnings; not 0 ends it. 0, or what take() said. */
+/* Calls take() for each place of a needle in the text. Places are reported in the order of the
+ * needles' tails, from left to right. If take() returns non-zero, the search ends. Returns 0, or
+ * the value that take() returned. */
 typedef int needle_fn(void *arg, const struct needle *which, struct span at);
 int needles_each(const struct needles *ns, struct span text, needle_fn *take, void *arg);
 

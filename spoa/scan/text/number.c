@@ -1,26 +1,31 @@
-/* Readings of a number (RFC 8259 section 6): number = [ "-" ] int [ "." frac ] [ exp ]. A
- * double keeps about sixteen digits, so that a card's number survives as 0.N, N.5 or NeX,
- * and who reads it undoes that with one multiplication. */
+/* Determines the ways in which a number may be read as text (RFC 8259 section 6): number = [ "-"
+ * ] int [ "." frac ] [ exp ].
+ * A double keeps about sixteen digits, so a card number survives as 0.N, N.5 or NeX, and the
+ * receiver restores it with one multiplication. */
 #include "scan/text/walk.h"
 
 #include "base/ascii.h"
 
 enum {
 	LONG_DIGITS = 7,
-	FRACTION_DIGITS = 9, /* of fewer after a point there are too many */
+	FRACTION_DIGITS = 9, /* with fewer digits after a point, too many ordinary numbers would
+			      * match */
 	POWER_MOST = 1 << 16,
-	DIGITS_MOST = 40, /* longer readings are none of anything that is looked for */
+	DIGITS_MOST = 40, /* longer readings match nothing that is searched for */
 	READINGS = 8,
 };
 
+/* A literal divided into its parts. The spans are views of it. */
 struct number {
 	bool minus;
+	/* the digits before the point, and after it */
 	struct span whole, part;
 	bool plain;    /* neither point nor exponent */
-	bool moderate; /* the exponent is known */
+	bool moderate; /* the exponent is at most POWER_MOST and therefore known */
 	int64_t exponent;
 };
 
+/* The different readings found so far. */
 struct readings {
 	struct {
 		char v[DIGITS_MOST];
@@ -62,7 +67,7 @@ take_apart(struct span literal)
 	return x;
 }
 
-/* Digit i of the mantissa without its point; zeros after it. */
+/* Returns digit i of the mantissa without its point; zeros follow its end. */
 static char
 digit_at(const struct number *x, size_t i)
 {
@@ -72,8 +77,8 @@ digit_at(const struct number *x, size_t i)
 	return i < x->part.n ? x->part.p[i] : '0';
 }
 
-/* The mantissa's digits [from, to) without zeros in front, if there are as many as `least`
- * and not too many, and no reading is the same. */
+/* Adds the mantissa's digits [from, to) without leading zeros as a reading. Does nothing if
+ * there are fewer than `least` digits, more than DIGITS_MOST, or if the same reading exists. */
 static void
 add_reading(struct readings *r, const struct number *x, size_t from, size_t to, size_t least)
 {

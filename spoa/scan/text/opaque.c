@@ -1,6 +1,6 @@
-/* Finds what is opaque, says what kind it is, and counts it. Nothing is cut from the text:
- * the detectors look at it all the same, so that what is taken for noise by mistake is
- * still scanned as it is. */
+/* Finds opaque runs in a text, determines their kind and counts them. Nothing is removed from
+ * the text: detectors still scan it, so a text that is wrongly taken for binary data is at least
+ * scanned as it is written. */
 #include "scan/text/opaque.h"
 
 #include "base/codec/digits.h"
@@ -12,12 +12,13 @@
 enum {
 	URI_NAME = 4,
 	URI_HEAD = 256, /* characters of a media type with its parameters */
-	URI_PLAIN = 64, /* characters of data that only the label says to be no text */
-	EDGE_MAX = 64,	/* blanks and quotes around a whole string */
+	URI_PLAIN = 64, /* characters of data in a URI without base64 that only its media type
+			 * declares to be no text */
+	EDGE_MAX = 64,	/* spaces and quotes around a string that counts as whole */
 	MAGIC_BYTES = 16,
 	CODED_BYTES = 1024,
-	MAGIC_SURE = 3, /* bytes that noise does not begin with by chance */
-	MAGIC_HEX = 4,	/* nor one of many digests */
+	MAGIC_SURE = 3, /* bytes of a signature that random data does not begin with by chance */
+	MAGIC_HEX = 4,	/* bytes of a signature that none of many digests begins with by chance */
 };
 
 /* ---- kinds ---- */
@@ -57,7 +58,8 @@ opaque_kind(struct span type, struct span bytes)
 	return kind ? kind : kind_of_type(type);
 }
 
-/* text/plain, image/svg+xml, application/x-yaml; no type is text/plain (RFC 2397). */
+/* Returns true for text/plain, image/svg+xml, application/x-yaml and the like. A missing type
+ * means text/plain (RFC 2397). */
 static bool
 is_text_type(struct span type)
 {
@@ -77,15 +79,16 @@ is_text_type(struct span type)
 
 /* ---- data URIs ---- */
 
+/* The head of a data URI. */
 struct uri_head {
 	char room[URI_HEAD];
 	struct span type;
 	bool base64;
-	size_t end; /* where the data begin */
+	size_t end; /* offset at which the data begin */
 };
 
-/* dataurl = "data:" [ type "/" subtype ] *( ";" parameter ) [ ";base64" ] "," data
- * (RFC 2397), in any case, with blanks and escapes. */
+/* Parses dataurl = "data:" [ type "/" subtype ] *( ";" parameter ) [ ";base64" ] "," data (RFC
+ * 2397), in any letter case, with spaces and escapes. Returns false if the text is no such URI. */
 static bool
 read_head(struct span t, size_t at, struct uri_head *h)
 {
@@ -113,7 +116,7 @@ read_head(struct span t, size_t at, struct uri_head *h)
 	return h->base64 || span_chr(h->type, '/') < h->type.n;
 }
 
-/* What is not base64 ends where a URI does. */
+/* Returns the end of data that are not base64, which is the end of the URI. */
 static size_t
 plain_end(struct span t, size_t at)
 {
@@ -122,7 +125,7 @@ plain_end(struct span t, size_t at)
 	return at;
 }
 
-/* Percent-encoded bytes that are no text. */
+/* Returns true if the percent-encoded bytes are no text. */
 static bool
 is_plain_noise(struct span t, size_t at, size_t end)
 {
@@ -139,7 +142,8 @@ is_plain_noise(struct span t, size_t at, size_t end)
 	return !text && all >= OPAQUE_LEAST;
 }
 
-/* The URI at `at`: where its data end; *kind NULL where it is text. */
+/* Reads the data URI at `at` and returns the end of its data. *kind is NULL if the data are
+ * text. */
 static size_t
 read_uri(const struct opaque_reader *r, size_t at, const char **kind)
 {
@@ -170,7 +174,8 @@ read_uri(const struct opaque_reader *r, size_t at, const char **kind)
 	return run.end;
 }
 
-/* Where "data:" begins, or with the mark % "data%3A", from `at` on; t.n: nowhere. */
+/* Returns the next place from `at` on where "data:" begins, or with the mark % "data%3A"; t.n if
+ * there is none. */
 static size_t
 next_uri(struct span t, size_t at, char mark)
 {
@@ -200,7 +205,7 @@ opaque_open(struct opaque_reader *r, struct span text, bool form, unsigned depth
 	r->percent = next_uri(text, 0, '%');
 }
 
-/* Nothing but blanks and quotes. */
+/* Returns true if text[from, to) has only spaces and quotes, at most EDGE_MAX bytes. */
 static bool
 is_edge(struct span t, size_t from, size_t to)
 {
@@ -314,7 +319,7 @@ opaque_note(struct unread *u, struct arena *a, const char *kind, size_t bytes)
 		&(struct media){ .kind = span_str(kind), .segment = SEGMENT_NO_KEY }, bytes);
 }
 
-/* A run of a segment's text. The data are known where they are a data URI or all of it. */
+/* Adds one run of a segment's text. The data are known if they are a data URI or the whole text. */
 static int
 count_run(const struct segment *v, size_t i, const struct opaque *o, struct unread *u,
 	struct arena *a)

@@ -1,6 +1,6 @@
-/* What nobody can read in a text: data URIs that are no text, and long runs of base64,
- * base32 or hexadecimal that decode to none. It does not matter where the text is:
- * any dialect, a key, a form, a query. */
+/* Finds uninspectable content in a text: data URIs that hold no text, and long runs of base64,
+ * base32 or hexadecimal that do not decode to text. The text may come from any dialect, a key, a
+ * form or a query. */
 #ifndef SCAN_TEXT_OPAQUE_H
 #define SCAN_TEXT_OPAQUE_H
 
@@ -8,44 +8,51 @@
 
 enum {
 	OPAQUE_WHOLE = 1 << 10,	 /* digits of a run that is a whole string */
-	OPAQUE_INSIDE = 4 << 10, /* of one inside prose and code */
-	OPAQUE_FILE = 32,	 /* of a whole string that begins as a file does */
+	OPAQUE_INSIDE = 4 << 10, /* digits of a run inside prose or code */
+	OPAQUE_FILE = 32,	 /* digits of a whole string that begins with the signature of a
+				  * file */
 	OPAQUE_LEAST =
-		6, /* bytes of a data URI: fewer than any file's first ones tell nothing */
-	SEALED_LEAST = 64, /* digits of what a provider sealed */
+		6, /* bytes of a data URI; fewer bytes than the shortest file signature prove
+		    * nothing */
+	SEALED_LEAST = 64, /* digits of a text that a provider sealed */
 };
 
+/* One uninspectable run. `kind` is a constant. */
 struct opaque {
-	size_t start, end; /* in the text */
-	bool uri;	   /* a data URI */
+	size_t start, end; /* byte offsets in the text, end exclusive */
+	bool uri;	   /* the run is a data URI */
 	const char *kind;  /* "image", "audio", "video", "file" or "unknown" */
 };
 
-/* Opened over a text, gives its opaque runs in order; linear in the text. */
+/* Returns the opaque runs of a text in order. The time is linear in the length of the text. The
+ * reader borrows the text and needs no cleanup. */
 struct opaque_reader {
 	struct span text;
-	bool form; /* a blank may stand for + */
-	bool json; /* a document: its strings are whole ones */
+	bool form; /* the text is a form: a space may stand for + */
+	bool json; /* the text is a JSON document: its strings are whole strings */
+	/* number of encodings around the text */
 	unsigned depth;
+	/* the position, and the places of the next possible data URIs: "data:" and "data%3A" */
 	size_t at, colon, percent;
 };
 void opaque_open(struct opaque_reader *r, struct span text, bool form, unsigned depth);
 bool opaque_next(struct opaque_reader *r, struct opaque *out);
 
-/* The whole text is one run that decodes to no text, and is no file of a kind that has
- * a name: what a provider seals looks so. */
+/* Returns true if the whole text is one run that does not decode to text and has no known file
+ * signature. Providers' sealed texts look like that. */
 bool opaque_is_sealed(struct span text);
-/* The text is base64 that does not decode to text. */
+/* Returns true if the text is base64 that does not decode to text, or no base64 at all. */
 bool opaque_is_noise(struct span base64);
 
-/* The kind of a file, by its first bytes or else its media type. */
+/* Returns the kind of a file by its first bytes, or by its media type if they are unknown. */
 const char *opaque_kind(struct span type, struct span bytes);
-/* One more part, of so many bytes. 0, or ERR_NOMEM. */
+/* Adds a part of so many bytes. Returns 0 or ERR_NOMEM. */
 int opaque_add(struct unread *u, struct arena *a, const struct media *m, size_t bytes);
-/* The same of one of which no more is known than its kind. */
+/* Adds a part of which only the kind and size are known. Returns 0 or ERR_NOMEM. */
 int opaque_note(struct unread *u, struct arena *a, const char *kind, size_t bytes);
-/* Adds what the segments hold, except those of parts that were counted. `inspected`: bytes
- * of all segments, from which those that nobody read are taken. 0, or ERR_NOMEM. */
+/* Adds the uninspectable content of the segments, except in parts that were counted already.
+ * `inspected` is the sum of all segments' bytes; the uninspected bytes are subtracted from it.
+ * Returns 0 or ERR_NOMEM. */
 int opaque_count(const struct segment *v, size_t n, struct arena *a, struct unread *u,
 	size_t *inspected);
 

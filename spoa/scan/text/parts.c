@@ -1,15 +1,16 @@
-/* Parts of a body that nobody can read: images, audio, files. */
+/* Handles the parts of a JSON body that cannot be inspected: images, audio, files. A part
+ * becomes opaque or stays text when it ends, because its "type" may be its last member. */
 #include "base/among.h"
 #include "scan/text/opaque.h"
 #include "scan/text/walk.h"
 
 enum {
-	OPAQUE_MIN = 256,   /* shorter base64 is scanned as text whatever it belongs to */
-	DATA_URI_HEAD = 64, /* "data:image/png;base64," */
+	OPAQUE_MIN = 256,   /* shorter base64 is scanned as text, whatever part it belongs to */
+	DATA_URI_HEAD = 64, /* room for "data:image/png;base64," */
 };
 
-/* Where the base64 of a "data:image/png;base64,…" begins; 0: the whole is
- * base64, or it is no such URI (then is_base64 says no, for the colon). */
+/* Returns where the base64 of "data:image/png;base64,…" begins. Returns 0 if the text is no such
+ * URI; then the whole text may be base64. */
 static size_t
 data_uri_head(struct span s)
 {
@@ -21,8 +22,8 @@ data_uri_head(struct span s)
 	return comma + 1;
 }
 
-/* Who reads it as a URL skips blanks before it, and tabs and line breaks in it (WHATWG URL
- * 4.4). */
+/* URL parsers skip spaces and control characters before a URL, and tabs and line breaks inside
+ * it (WHATWG URL 4.4). */
 bool
 walk_is_data_uri(struct span text)
 {
@@ -49,7 +50,7 @@ walk_may_be_opaque(struct span text)
 	       opaque_is_noise(data);
 }
 
-/* The data of an opaque part ceases to be text; its head stays. */
+/* Removes the data of an opaque part from the segment's text; the head of a data URI stays. */
 static void
 cut_opaque(struct walk *w, struct segment *s)
 {
@@ -62,7 +63,6 @@ cut_opaque(struct walk *w, struct segment *s)
 	s->opaque = true;
 }
 
-/* The value just added. */
 int
 walk_image(struct walk *w)
 {
@@ -83,8 +83,8 @@ walk_image(struct walk *w)
 	return opaque_add(&w->out->unread, w->a, &m, m.end - m.start) ? walk_no_memory(w) : 0;
 }
 
-/* Another member of a part is as good as a file: with the part read, nobody would look at it.
- */
+/* Returns true if another member of a part also holds opaque data. If only the part's known data
+ * were inspected, that member would not be. */
 static bool
 hides_another(const struct segment *s)
 {
@@ -97,8 +97,8 @@ hides_another(const struct segment *s)
 	return opaque_next(&r, &o);
 }
 
-/* The file that a part holds: its data, where one of its members has them, and what it is
- * declared as. */
+/* Returns the file that a part holds: its declared type, and its data if exactly one member has
+ * them. */
 static struct media
 part_media(const struct walk *w, const struct frame *f, const char *kind, size_t end)
 {
@@ -161,7 +161,8 @@ walk_part_row(const struct part_row *rows, struct span name)
 	return NULL;
 }
 
-/* Of a part without a type: the key of one that cannot be read says more than another. */
+/* If several keys of a part without "type" have a row, a key whose parts cannot be inspected
+ * takes precedence. */
 void
 walk_part_key(const struct walk *w, struct frame *f, struct span key)
 {
@@ -171,7 +172,8 @@ walk_part_key(const struct walk *w, struct frame *f, struct span key)
 		f->keyed = p;
 }
 
-/* A part that only says where its image is has nothing to be read: it is a reference. */
+/* Returns true if the part only refers to its image or file. Such a part is counted as a
+ * reference. */
 static bool
 is_elsewhere(const struct walk *w, const struct frame *f)
 {

@@ -1,6 +1,6 @@
-/* Where segments are, told by walking the document once more: keeping a path
- * for each of a million segments would cost more than the few that are asked
- * for. */
+/* Determines the paths of segments by walking the document once more. Storing a path for each of
+ * up to a million segments would cost more than this walk for the few segments that are
+ * reported. */
 #include "base/scoped.h"
 #include "scan/text/body.h"
 
@@ -11,17 +11,20 @@
 
 enum { PATH_BYTES = 1024, KEY_BYTES = 64 };
 
+/* An open object or list. */
 struct level {
-	size_t n; /* length of the container's own path */
+	size_t n; /* length of the path of the object or list */
+	/* of a list: index of the next element */
 	uint32_t index;
 	bool object;
 };
 
+/* The state of the walk, in the arena. `path` holds the path of the current token. */
 struct path_reader {
 	struct arena *a;
 	const struct body *b;
 	struct span raw;
-	struct json *j; /* NULL: not JSON */
+	struct json *j; /* NULL: the body is not JSON */
 	struct json_event ev;
 	struct level levels[CAP_JSON_DEPTH + 1];
 	unsigned depth;
@@ -47,7 +50,7 @@ path_open(struct arena *a, const struct body *b, struct span raw)
 	return r;
 }
 
-/* A step that does not fit is left out, whole. */
+/* Appends a step to the path. A step that does not fit is left out as a whole. */
 static void
 append_path(struct path_reader *r, struct span s)
 {
@@ -84,14 +87,14 @@ value_path(struct path_reader *r)
 	char index[SPAN_DECIMAL + 2] = "[";
 
 	if (r->depth == 0 || l->object)
-		return; /* the key's, still there */
+		return; /* the path of the key is the path of its value */
 	r->n = l->n;
 	size_t n = 1 + span_decimal(index + 1, l->index++);
 	index[n++] = ']';
 	append_path(r, span_of(index, n));
 }
 
-/* Reads a token; false at the end. */
+/* Reads a token and updates the path. Returns false at the end. */
 static bool
 step_path(struct path_reader *r)
 {

@@ -1,7 +1,7 @@
-/* The map of placeholder numbers: open addressing over (entity, value),
- * hashed with a key of its own, so that a prompt cannot be built to collide.
- * Separate from splicing because redaction of text, of bodies and of the
- * command line share the numbering, not the escaping. */
+/* The map of placeholder numbers: an open hash table over (entity, value) and over placeholders.
+ * The hash has a random key, so that a prompt cannot be built to collide. Redaction of texts, of
+ * bodies and on the command line use the same numbering, but escape differently; therefore the
+ * numbering is separate from splicing. */
 #include "scan/text/placeholder.h"
 
 #include <pthread.h>
@@ -16,19 +16,22 @@
 #include "base/sha256.h"
 #include "scan/text/spelling.h"
 
-/* By its value: key is entity, NUL, value, and text the placeholder. By its placeholder: key is
- * that, and text is p NULL; or the same again, where it is taken: it is nobody's. */
+/* A slot of the table; key.p NULL: free. There are three kinds:
+ * - a value: `key` is entity, NUL, value; `text` is its placeholder.
+ * - a placeholder that stands for a value: `key` is the placeholder, text.p is NULL.
+ * - a reserved placeholder that stands for no value: `key` and `text` are both the placeholder. */
 struct slot {
 	struct span key;
 	struct span text;
 };
 
-/* A placeholder that was given away, in order. */
+/* A placeholder that was given, in a list in the order of giving. */
 struct given {
 	struct given *next;
 	struct span text, entity, value;
 };
 
+/* The last number that was given for an entity. */
 struct counter {
 	struct counter *next;
 	struct span entity;
@@ -39,28 +42,30 @@ struct placeholders {
 	struct arena *arena;
 	unsigned char hash_key[crypto_shorthash_KEYBYTES];
 	struct slot *slots;
-	size_t size, used; /* size is a power of two */
+	size_t size, used; /* size is a power of two; at most half of the slots are used */
 	struct counter *counters;
 	struct given *given, **given_end;
 	size_t ngiven;
-	size_t taken, floor; /* no number up to floor is given away */
+	size_t taken, floor; /* number of reserved placeholders; no number up to floor is given */
 	bool tags;
 	unsigned char tag_key[PLACEHOLDER_TAG_KEY];
-	struct shared_map *shared; /* placeholders_open(); NULL: of one request */
+	struct shared_map *shared; /* the map of placeholders_open() that this one belongs to;
+				    * NULL: a map of one request */
 };
 
-/* A map with memory of its own. */
+/* A map with its own memory, shared by threads. */
 struct shared_map {
-	struct arena arena, key; /* key: of what is looked for */
+	struct arena arena, key; /* key: memory for the key of the current lookup */
 	pthread_mutex_t mutex;
 	struct placeholders *map;
 };
 
 enum {
 	FIRST_SIZE = 64,
-	TAKEN_MAX = 10000, /* texts remembered one by one; beyond, `floor` rises */
-	DIGITS_MAX = 9,	   /* no request reaches a longer number */
-	TAG_CHARS = 8	   /* of 5 bits */
+	TAKEN_MAX = 10000, /* reserved placeholders that are stored one by one; beyond, `floor`
+			    * rises */
+	DIGITS_MAX = 9,	   /* digits of a number; no request reaches a longer one */
+	TAG_CHARS = 8	   /* each has 5 bits */
 };
 
 struct placeholders *
@@ -188,14 +193,15 @@ counter_of(struct placeholders *p, struct span entity)
 	return c;
 }
 
-/* It was given away, or the caller's own text holds it. */
+/* Returns true if the placeholder was given, or is in the caller's own text. */
 static bool
 is_known_text(const struct placeholders *p, struct span text)
 {
 	return placeholder_slot(p, p->slots, p->size, text)->key.p != NULL;
 }
 
-/* The next text of the entity that the caller's own text does not hold. */
+/* Returns the entity's next placeholder that is not in the caller's own text; p NULL if the
+ * arena failed. */
 static struct span
 next_text(struct placeholders *p, struct span entity)
 {
@@ -210,8 +216,8 @@ next_text(struct placeholders *p, struct span entity)
 	return text;
 }
 
-/* <ENTITY_TAG_1>; the last number tells values apart whose tags are equal. `key`: what they are
- * of. */
+/* Returns a placeholder <ENTITY_TAG_1>. Its number distinguishes values that have equal tags by
+ * chance. `key` is the value's key, from which the tag is computed. */
 static struct span
 tagged_text(struct placeholders *p, struct span entity, struct span key)
 {
@@ -242,15 +248,15 @@ add_placeholder(struct placeholders *p, struct span key, struct span text)
 	return true;
 }
 
-/* Any name may be taken: SPELLING_NAME_MOST bounds it. */
+/* Accepts any name; SPELLING_NAME_MOST limits its length. */
 static uint32_t
 any_name(const void *of UNUSED, uint32_t node, char c UNUSED)
 {
 	return node;
 }
 
-/* name = what is no digit alone, "_", at most DIGITS_MAX digits: no request reaches a longer
- * number. Emphasis after it reads as underscores. */
+/* Returns true if the name has the form of a placeholder: other characters, "_", and 1 to
+ * DIGITS_MAX digits. Underscores after the number are Markdown emphasis. */
 static bool
 has_number(const void *of UNUSED, uint32_t node UNUSED, struct span name)
 {
@@ -268,7 +274,8 @@ slot_is_taken(const struct slot *s)
 	return s->key.p && s->text.p == s->key.p;
 }
 
-/* `given`: one that was given away stays so. */
+/* Reserves one placeholder. `given`: if it was given for a value, it keeps that value. Returns
+ * false if memory is exhausted. */
 static bool
 take_one(struct placeholders *p, const struct spelling *s, bool given)
 {
@@ -320,7 +327,7 @@ take_all(struct placeholders *p, struct span text, bool given)
 			at++;
 		} else {
 			if (!take_one(p, &s, given))
-				return; /* the arena latched it */
+				return; /* the arena has recorded the failure */
 			at += s.raw;
 		}
 	}
@@ -352,7 +359,7 @@ placeholder_key(struct arena *a, struct span entity, struct span value, bool fol
 	if (!key)
 		return (struct span){ NULL, 0 };
 	memcpy(key, entity.p, entity.n);
-	/* Letters and digits only, letters in upper case; a value without any stays. */
+	/* Letters and digits only, letters in upper case. A value without any is used whole. */
 	for (size_t i = 0; fold && i < value.n; i++)
 		if (is_alnum(value.p[i]))
 			key[n + folded++] = to_upper(value.p[i]);
@@ -376,7 +383,8 @@ note_given(struct placeholders *p, struct span text, struct span entity, struct 
 	return true;
 }
 
-/* A map that is shared lives long: what is only looked for takes none of its memory. */
+/* Returns the key of a value. In a shared map, which lives long, the key is in memory that the
+ * next lookup reuses. */
 static struct span
 look_up_key(struct placeholders *p, struct span entity, struct span value, bool fold)
 {
@@ -403,9 +411,9 @@ get_placeholder(struct placeholders *p, struct span entity, struct span value, b
 	struct span text = p->tags || full ? tagged_text(p, entity, own) : next_text(p, entity);
 	if (full)
 		return text;
-	/* With `fold` the key holds less than the value. */
+	/* With `fold`, the key does not hold the whole value. */
 	value = fold ? arena_dup(p->arena, value) : span_cut(own, entity.n + 1, own.n);
-	/* Equal values are spelled as the first one was. */
+	/* The first spelling of a value is kept for all equal values. */
 	if (!text.p || !value.p || !add_placeholder(p, own, text) ||
 		!note_given(p, text, span_cut(own, 0, entity.n), value) ||
 		arena_failed(p->arena))
@@ -422,7 +430,8 @@ placeholder_get(struct placeholders *p, struct span entity, struct span value, b
 	return text;
 }
 
-/* Numbers of the entity go on after this one: "<" entity "_" 1*DIGIT ">". */
+/* Lets the entity's numbers continue after that of the placeholder: "<" entity "_" 1*DIGIT ">".
+ * Returns false if memory is exhausted. */
 static bool
 goes_on_after(struct placeholders *p, struct span text, struct span entity)
 {
@@ -431,13 +440,15 @@ goes_on_after(struct placeholders *p, struct span text, struct span entity)
 
 	if (text.n < entity.n + 4 || number.n > DIGITS_MAX || !span_all(number, is_digit) ||
 		span_u64(number, &n))
-		return true; /* it is tagged */
+		return true; /* the placeholder has a tag */
 	struct counter *c = counter_of(p, entity);
 	if (c && c->last < n)
 		c->last = (size_t)n;
 	return c != NULL;
 }
 
+/* Adds a placeholder of an earlier request; see placeholders_add(). If the placeholder already
+ * stands for another value, it stands for none from now on. */
 static bool
 add_known(struct placeholders *p, struct span text, struct span entity, struct span value)
 {

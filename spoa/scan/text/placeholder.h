@@ -1,72 +1,77 @@
-/* Numbered placeholders for redacted values: <EMAIL_ADDRESS_1>. Numbers count per entity from 1
- * in the order of first appearance; equal values get equal numbers, so that a model can still
- * tell them apart. A map is for one request, or for a conversation whose earlier placeholders
- * are added to it. Inside one map a placeholder stands for one value for as long as the map
- * lives. docs/placeholders.md */
+/* Numbered placeholders for redacted values: <EMAIL_ADDRESS_1>. Numbers are counted per entity
+ * from 1, in the order of first appearance. Equal values get equal numbers, so that a model can
+ * still tell values apart. A map serves one request, or a conversation whose earlier
+ * placeholders are added to it. Within a map a placeholder stands for one value as long as the
+ * map lives. See docs/placeholders.md. */
 #ifndef SCAN_TEXT_PLACEHOLDER_H
 #define SCAN_TEXT_PLACEHOLDER_H
 
 #include "base/arena.h"
 #include "base/span.h"
 
-struct placeholders; /* in the arena */
+struct placeholders; /* in the arena; one thread, except for placeholders_open() */
 
-/* An empty map for one request. NULL only if the arena failed. */
+/* Returns an empty map for one request, or NULL if the arena failed. */
 struct placeholders *placeholders_new(struct arena *a);
 
-/* An empty map with memory of its own, for a conversation that goes on while this process
- * lives, such as a WebSocket session. Any thread may use it, several at once. After
- * CAP_KEPT_VALUES values, further ones get tagged placeholders that it does not remember.
- * NULL: out of memory. */
+/* Returns an empty map with its own memory, for a conversation that lasts while this process
+ * lives, such as a WebSocket session. Several threads may use the map at the same time. After
+ * CAP_KEPT_VALUES values, new values get tagged placeholders that the map does not store.
+ * Returns NULL if memory is exhausted. */
 struct placeholders *placeholders_open(void);
-/* Zeroes the values and frees the map; accepts NULL. */
+/* Zeroes the values and frees the map. Accepts NULL. */
 void placeholders_close(struct placeholders **p);
 
 enum { PLACEHOLDER_TAG_KEY = 32 /* bytes */ };
-/* From now on new values get tagged placeholders, <EMAIL_ADDRESS_7GKQ2MPX_1>. The tag is 40
- * bits of a keyed hash of entity and value, so it cannot be mistaken for a number that somebody
- * else was given. Values that are in the map keep their placeholders. `key` is copied. */
+/* From now on new values get tagged placeholders, such as <EMAIL_ADDRESS_7GKQ2MPX_1>. The tag is
+ * 40 bits of a keyed hash of entity and value, so it is not mistaken for a number given in
+ * another map. Values that are already in the map keep their placeholders. `key` is copied. */
 void placeholders_tag(struct placeholders *p, const unsigned char key[PLACEHOLDER_TAG_KEY]);
 
-/* Adds a placeholder that was given away earlier in the conversation; value.p NULL: its number
- * is only not to be given again. One placeholder that is added with two values stands for
- * neither from then on. The placeholder must live as long as a map for one request. False: out
- * of memory. */
+/* Adds a placeholder that was given earlier in the conversation. If value.p is NULL, the
+ * placeholder is only reserved so that it is not given again. A placeholder that is added with
+ * two different values stands for neither from then on. In a map for one request, the
+ * placeholder is borrowed and must live as long as the map. Returns false if memory is
+ * exhausted. */
 bool placeholders_add(
 	struct placeholders *p, struct span placeholder, struct span entity, struct span value);
 
-/* The placeholder of `value` found as `entity`. With `fold` (entities written
- * with or without separators: cards, phones, IBANs) only letters and digits are
- * compared, letters without case; else the bytes. The text lives in the arena;
- * p == NULL if the arena failed. `entity` is copied. */
+/* Returns the placeholder of `value`, which was found as `entity`. With `fold`, only letters and
+ * digits are compared, without case. `fold` is for entities that are written with or without
+ * separators: cards, phone numbers, IBANs. Without it, the bytes are compared. The text is in
+ * the map's arena; p is NULL if the arena failed. `entity` is copied. */
 struct span placeholder_get(
 	struct placeholders *p, struct span entity, struct span value, bool fold);
 
-/* Numbers whose placeholder is in `text` already, however it is spelled (scan/text/spelling.h), are
- * not given away from now on: the reader could not tell them from ours. Past ten thousand
- * different ones, numbering goes on after the highest. */
+/* Reserves the placeholders that are already in `text`, in any spelling (scan/text/spelling.h):
+ * the reader could not distinguish them from the gateway's. After ten thousand different ones,
+ * numbering continues after the highest number. In a map of placeholders_open(), a placeholder
+ * that was given before keeps its value. */
 void placeholders_taken(struct placeholders *p, struct span text);
-/* The same for text in which the caller repeats what the model wrote, or of a conversation that
- * goes on: a placeholder that was given away before stays what it is. */
+/* The same for text in which the caller repeats what the model wrote: a placeholder that was
+ * given before keeps its value in every map. */
 void placeholders_repeated(struct placeholders *p, struct span text);
 
-/* Each placeholder that was given away, in order, with the value that it was first given for,
- * as that was spelled. What placeholders_taken() saw, before or since, is not among them. */
+/* Calls seen() for each placeholder that was given, in order, with the value that it was first
+ * given for, in the spelling of that value. Placeholders reserved by placeholders_taken(),
+ * before or after, are left out. */
 typedef void placeholder_seen(void *arg, struct span placeholder, struct span value);
 void placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg);
 
-/* Each placeholder that may not be given to another value, in order: those of
- * placeholders_each() with their entity, then those that are nobody's (entity and value: p
- * NULL). placeholders_add() takes them back. */
+/* Calls kept() for each placeholder that may not be given to another value: first those of
+ * placeholders_each(), in order and with their entity, then the reserved ones, with entity and
+ * value p NULL. placeholders_add() restores both kinds. */
 typedef void placeholder_kept(
 	void *arg, struct span placeholder, struct span entity, struct span value);
 void placeholders_all(const struct placeholders *p, placeholder_kept *kept, void *arg);
 /* Returns the number up to which no placeholder may be given, whatever its entity; 0: none. */
 size_t placeholders_floor(const struct placeholders *p);
+/* Raises that number to `floor`; a lower value has no effect. */
 void placeholders_raise(struct placeholders *p, size_t floor);
 
-/* What tells values apart: entity, NUL and value, with `fold` only its letters and digits,
- * letters in upper case, where it has any. p == NULL if the arena failed. */
+/* Returns the key that distinguishes values: entity, NUL and value. With `fold`, only the
+ * value's letters and digits are used, letters in upper case; a value without any is used whole.
+ * p is NULL if the arena failed. */
 struct span placeholder_key(struct arena *a, struct span entity, struct span value, bool fold);
 
 #endif

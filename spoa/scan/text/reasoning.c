@@ -1,7 +1,7 @@
-/* Turns of the model and the blocks that its provider signed; and those taken out of
- * their lists again (Anthropic: "thinking blocks must be passed back complete and
- * unmodified"; of earlier turns they may be left out, of a turn whose tool calls are
- * under way they may not). */
+/* Tracks the turns of the model and the blocks that its provider signed, and removes such blocks
+ * from their lists. Anthropic requires: "thinking blocks must be passed back complete and
+ * unmodified". Blocks of earlier turns may be left out; blocks of a turn with open tool calls
+ * may not. */
 #include "scan/text/reasoning.h"
 
 #include "base/among.h"
@@ -43,7 +43,8 @@ reasoning_string(struct reasoning_frame *f, struct span name, struct span text)
 	}
 }
 
-/* What is sent next goes on with it, or it was the last word. */
+/* Updates the turn at the end of a message: the model's message continues it, and a user's
+ * message that is no tool result ends it. */
 static void
 message_end(struct reasoning *r, const struct reasoning_frame *f)
 {
@@ -84,7 +85,7 @@ reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_f
 	return 0;
 }
 
-/* ---- taking blocks out ---- */
+/* ---- removing blocks ---- */
 
 size_t
 body_drop_reasoning(const struct body *b, struct span raw, struct splice *out)
@@ -96,12 +97,13 @@ body_drop_reasoning(const struct body *b, struct span raw, struct splice *out)
 		last = i;
 		if (!v[i].dropped)
 			continue;
-		/* Neighbours go together. */
+		/* Adjacent blocks are removed by one edit. */
 		size_t end = span_past(raw, v[i].end, is_space);
 		while (raw.p[end] == ',' && last + 1 < b->nreasoning && v[last + 1].dropped &&
 			span_past(raw, end + 1, is_space) == v[last + 1].start)
 			end = span_past(raw, v[++last].end, is_space);
-		size_t before = span_back(raw, v[i].start, 0, is_space) - 1; /* in a list */
+		/* the element before the block, or the list's bracket */
+		size_t before = span_back(raw, v[i].start, 0, is_space) - 1;
 		struct splice *s = &out[n++];
 		*s = (struct splice){ v[i].start, v[last].end, SPAN_LIT("") };
 		if (raw.p[end] == ',')

@@ -1,5 +1,6 @@
-/* Escapes undone one unit at a time, so that who asks knows which bytes spelled what. Apart
- * from base/codec/json.c, which refuses what is no JSON and wants all of it. */
+/* Resolves JSON escapes one unit at a time, so that the caller knows which raw bytes spelled
+ * which text. base/codec/json.c is separate: it refuses text that is not JSON and needs the
+ * whole document. */
 #include "scan/text/spelled.h"
 
 #include "base/ascii.h"
@@ -8,7 +9,7 @@
 
 enum { U_ESCAPE = 6 }; /* bytes of \u00e9 */
 
-/* The four digits of \u00e9 at `in`; -1: none. */
+/* Returns the code unit of \u00e9 at the beginning of `in`, or -1. */
 static int32_t
 code_unit(struct span in)
 {
@@ -21,7 +22,7 @@ is_half(int32_t unit, int32_t first)
 	return unit >= first && unit < first + 0x400;
 }
 
-/* May become code_unit(), if more comes. */
+/* Returns true if `in` may become a \u escape after more input. */
 static bool
 may_be_unit(struct span in)
 {
@@ -65,7 +66,9 @@ spelled_unit(struct span in, bool final, char out[SPELLED_MOST], size_t *n)
 	return U_ESCAPE;
 }
 
-/* What one level less spells, byte by byte, until that is a unit. */
+/* Reads units of the level below, byte by byte, until their bytes form a unit of this level.
+ * Example at level 2: the raw bytes \\n are the unit \n one level below, which spells a line
+ * feed. */
 size_t
 spelled_deep(struct span in, unsigned level, char out[SPELLED_MOST], size_t *n)
 {

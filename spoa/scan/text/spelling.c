@@ -1,5 +1,6 @@
-/* spelling = open *DECOR name *DECOR close, read unit by unit without going back. Apart from
- * placeholder.c, which numbers, and from who restores, which holds back what is cut. */
+/* Reads a placeholder in any accepted spelling: open *DECOR name *DECOR close, unit by unit.
+ * Redaction numbers placeholders in placeholder.c; restoration holds back text that may be the
+ * beginning of a spelling. Both use this reader. */
 #include "scan/text/spelling.h"
 
 #include "base/ascii.h"
@@ -9,6 +10,7 @@
 
 enum { DECOR_MOST = 4 };
 
+/* The spellings of the brackets, in lower case. */
 static const struct bracket {
 	const char *open, *close;
 	enum spelling_escape escape;
@@ -17,7 +19,7 @@ static const struct bracket {
 	{ "&lt;", "&gt;", ESCAPE_HTML }, { "&#60;", "&#62;", ESCAPE_HTML },
 	{ "&#x3c;", "&#x3e;", ESCAPE_HTML }, { "\\u003c", "\\u003e", ESCAPE_JSON },
 	{ "%3c", "%3e", ESCAPE_URI },
-	{ "\xef\xbc\x9c", "\xef\xbc\x9e", ESCAPE_NONE }, /* full width */
+	{ "\xef\xbc\x9c", "\xef\xbc\x9e", ESCAPE_NONE }, /* fullwidth forms */
 };
 #define MARKDOWN (&brackets[1])
 
@@ -27,7 +29,9 @@ const bool spelling_begins[256] = {
 
 /* ---- units ---- */
 
-/* After the backslash of n bytes in a text of `level` - 1. */
+/* Reads the rest of an escape after its backslash, which has n bytes in a text of `level` - 1.
+ * Sets *c to what the escape spells. Returns the bytes of the whole escape, n if it is no
+ * escape, or 0 if more input is needed. */
 static size_t
 escape_unit(struct span in, unsigned level, size_t n, int *c)
 {
@@ -44,7 +48,7 @@ escape_unit(struct span in, unsigned level, size_t n, int *c)
 			if (m == 0)
 				return 0;
 			if (digit < 0 || digit > 0x7f || !is_hex((char)digit))
-				return n; /* no escape: the backslash is itself */
+				return n; /* no escape: the backslash stands for itself */
 			unit = unit << 4 | hex_value((char)digit);
 		}
 		*c = unit < 0x80 ? unit : -unit;
@@ -72,14 +76,16 @@ spelling_unit(struct span in, unsigned level, int *c)
 
 /* ---- the reader ---- */
 
+/* The position in a possible spelling. */
 struct reader {
 	struct span in;
 	size_t at;
 	unsigned level;
-	bool more; /* it ran out of input */
+	bool more; /* the input ended before a decision */
 };
 
-/* The next character without taking it; -2: there is none, or it would be too long. */
+/* Returns the next character without consuming it; -2 if there is none or the spelling would
+ * exceed SPELLING_MOST. */
 static int
 peek_spelled(struct reader *r, size_t *raw)
 {
@@ -94,7 +100,7 @@ peek_spelled(struct reader *r, size_t *raw)
 	return -2;
 }
 
-/* Takes a word, letters in any case. */
+/* Consumes a word if it is next, in any letter case. */
 static bool
 take_spelled_word(struct reader *r, const char *word)
 {
@@ -127,7 +133,7 @@ take_bracket(struct reader *r, bool close)
 	return NULL;
 }
 
-/* Emphasis and blanks next to a bracket. */
+/* Consumes emphasis and spaces next to a bracket. */
 static void
 take_decor(struct reader *r)
 {
@@ -141,7 +147,8 @@ take_decor(struct reader *r)
 	}
 }
 
-/* name = letters, digits and, for an underscore, "_", "\_", "-" or a blank. */
+/* Consumes a name: letters, digits, and "_", "\_", "-" or a space as underscores. *markdown is
+ * set if an underscore was escaped. */
 static void
 take_name(struct reader *r, const struct spelling_names *names, struct spelling *out,
 	bool *markdown)
@@ -179,7 +186,8 @@ take_name(struct reader *r, const struct spelling_names *names, struct spelling 
 	}
 }
 
-/* 1, or 0 where none is here or reader.more says why. */
+/* Returns 1 if a spelling was read. Returns 0 if there is none, or if more input is needed
+ * (reader.more). */
 static int
 read_spelling(struct reader *r, const struct spelling_names *names, struct spelling *out)
 {
@@ -197,7 +205,7 @@ read_spelling(struct reader *r, const struct spelling_names *names, struct spell
 	take_decor(r);
 	if (r->more || !(close = take_bracket(r, true)))
 		return 0;
-	/* A path's backslash is no escape: C:\Users\<PERSON_1>\Documents. */
+	/* In a path such as C:\Users\<PERSON_1>\Documents the backslash is no escape. */
 	if (open == MARKDOWN && close != MARKDOWN && !markdown)
 		return 0;
 	if ((open->escape == ESCAPE_URI) != (close->escape == ESCAPE_URI))
@@ -219,7 +227,7 @@ spelling_at(struct span in, unsigned level, bool final, const struct spelling_na
 	return r.more && !final ? -1 : 0;
 }
 
-/* ---- values ---- */
+/* ---- values in place of a spelling ---- */
 
 static void
 html(struct buf *out, struct span value)

@@ -1,5 +1,8 @@
-/* From edits of decoded text to edits of raw bytes, and those applied: one pass
- * over a segment whatever the number of its findings. */
+/* Converts edits of decoded text into edits of raw bytes, and applies them. Each segment is
+ * walked once, whatever the number of its findings.
+ *
+ * Example: in the JSON string "a\u00e9b", the edit of the decoded bytes [1, 3) becomes an edit
+ * of the six raw bytes \u00e9. */
 #include <stdlib.h>
 
 #include "base/codec/json.h"
@@ -9,14 +12,14 @@
 #include "base/scoped.h"
 #include "scan/text/body.h"
 
-/* Walks raw and decoded bytes in step. */
+/* A position in raw and decoded bytes at the same time. */
 struct cursor {
 	enum seg_form form;
 	const char *p, *end;
 	size_t decoded;
 };
 
-/* Over the escape at the cursor. */
+/* Moves over the escape at the cursor. */
 static void
 step_escape(struct cursor *c)
 {
@@ -33,7 +36,7 @@ step_escape(struct cursor *c)
 	c->decoded += decoded;
 }
 
-/* On to the first unit that begins at or after decoded offset `want`. */
+/* Moves to the first unit that begins at or after the decoded offset `want`. */
 static void
 seek(struct cursor *c, size_t want)
 {
@@ -67,9 +70,9 @@ escaped(enum seg_form form, struct span text, struct arena *a)
 	return arena_kept(a, &out);
 }
 
-/* A number with placeholders in it is no number: all of it becomes a string. Where another
- * reading of it than the literal is edited, the first placeholder is all that is left. Ids of
- * tokens become their text. */
+/* Writes one edit for a whole number or list of token ids. A number with placeholders is no
+ * number, so it becomes a string. If the edited text is another reading of the number than its
+ * literal, only the first placeholder remains. A list of token ids becomes its text. */
 static int
 splice_value(const struct segment *s, struct span raw, const struct text_edit *edits, size_t n,
 	struct arena *a, struct splice *out)
@@ -171,6 +174,6 @@ splice_apply(struct span raw, struct splice *edits, size_t n, struct buf *out)
 		at = edits[i].end;
 	}
 	buf_span(out, span_cut(raw, at, raw.n));
-	INVARIANT(buf_failed(out) || out->n - had == size); /* no byte is lost or there twice */
+	INVARIANT(buf_failed(out) || out->n - had == size); /* no byte is lost or written twice */
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }

@@ -1,5 +1,5 @@
-/* The styles of redaction. Apart from placeholder.c, which numbers: the other
- * styles keep no state. */
+/* The styles of redaction. Placeholders are numbered by placeholder.c; all other styles have no
+ * state. */
 #include "scan/text/style.h"
 
 #include <sodium.h>
@@ -15,11 +15,11 @@ enum { KEPT = 4, LAST4_MIN = 8, HASH_HEX = 16 };
 
 struct redactor {
 	struct arena *arena;
-	struct placeholders *placeholders; /* NULL: they carry no number */
+	struct placeholders *placeholders; /* NULL: placeholders carry no number */
 	unsigned char key[STYLE_KEY_BYTES];
 	bool keyed;
-	bool by_spelling; /* redactor_by_spelling() */
-	bool plain_form;  /* redactor_plain_form() */
+	bool by_spelling; /* set by redactor_by_spelling() */
+	bool plain_form;  /* set by redactor_plain_form() */
 };
 
 struct redactor *
@@ -124,8 +124,8 @@ style_separator(struct span v, size_t i)
 	return 0;
 }
 
-/* Separators stay, so that it can still be read as what it is. p == NULL: not a
- * value whose end may be shown. */
+/* Masks all letters and digits but the last KEPT. Separators stay, so that the kind of value can
+ * still be recognized. p is NULL if the end of the value may not be shown. */
 static struct span
 last4(struct redactor *r, struct span entity, struct span v)
 {
@@ -153,7 +153,7 @@ last4(struct redactor *r, struct span entity, struct span v)
 	return span_of(to, to ? v.n : 0);
 }
 
-/* HMAC over entity, NUL, value: the same value under two names has two hashes. */
+/* Returns the HMAC of entity, NUL and value. The same value under two entities has two hashes. */
 static struct span
 hash(struct redactor *r, struct span entity, struct span v, bool fold)
 {
@@ -169,7 +169,7 @@ hash(struct redactor *r, struct span entity, struct span v, bool fold)
 		SPAN_ARG(entity), text);
 }
 
-/* <NAME>, without its brackets in the plain form. */
+/* Removes the brackets of <NAME> in the plain form. */
 static struct span
 in_form(const struct redactor *r, struct span with)
 {

@@ -1,5 +1,5 @@
-/* What takes the place of a finding: a policy's `with`. One redactor a request or
- * text: placeholders count on in it. */
+/* Produces the text that replaces a finding: the `with` of a policy. Use one redactor per
+ * request or text, because placeholder numbers are counted in it. One thread. */
 #ifndef SCAN_TEXT_STYLE_H
 #define SCAN_TEXT_STYLE_H
 
@@ -8,58 +8,59 @@
 #include "scan/text/placeholder.h"
 
 enum redact_style {
-	STYLE_PLACEHOLDER, /* <EMAIL_ADDRESS_1>: placeholder.h */
-	STYLE_MASK,	   /* a '*' for every character, separators too */
+	STYLE_PLACEHOLDER, /* <EMAIL_ADDRESS_1>, see placeholder.h */
+	STYLE_MASK,	   /* one '*' for every character, separators included */
 	STYLE_HASH,	   /* <EMAIL_ADDRESS:16 hex digits>: HMAC-SHA-256, cut to 64 bits */
-	STYLE_REMOVE,	   /* nothing */
+	STYLE_REMOVE,	   /* the empty text */
 	STYLE_LAST4,	   /* **** **** **** 1111 */
 	STYLE_COUNT
 };
-extern const char *const style_names[STYLE_COUNT + 1]; /* as policies write them; NULL ends */
+extern const char *const style_names[STYLE_COUNT + 1]; /* as policies write them; NULL ends the
+							* list */
 
 #define STYLE_KEY_BYTES 32
 
-/* Entities whose last four digits may stay. Others get a placeholder instead. */
+/* Returns true for entities whose last four digits may be shown. Others get a placeholder
+ * instead. */
 bool style_keeps_last4(struct span entity);
 
-/* Bytes of the separator at v.p[i] that people write numbers with: ASCII, the blanks
- * that do not break, the dashes. 0: it is none. */
+/* Returns the number of bytes of the separator at v.p[i], as people write them in numbers:
+ * ASCII, non-breaking spaces, dashes. Returns 0 if there is none. */
 size_t style_separator(struct span v, size_t i);
 
 struct redactor; /* in the arena */
 
-/* `key` is for STYLE_HASH and is copied; NULL: such findings get a placeholder.
- * NULL only if the arena failed. */
+/* Returns a redactor with placeholders of its own. `key` is for STYLE_HASH and is copied; NULL:
+ * such findings get a placeholder. Returns NULL only if the arena failed. */
 struct redactor *redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES]);
 
 /* The same with the placeholders of a conversation, which must live as long as the redactor. */
 struct redactor *redactor_new_in(
 	struct arena *a, const unsigned char key[STYLE_KEY_BYTES], struct placeholders *of);
 
-/* The same, but its placeholders carry no number: <EMAIL_ADDRESS>. It remembers nothing. */
+/* The same with placeholders without numbers: <EMAIL_ADDRESS>. The redactor stores no values. */
 struct redactor *redactor_new_plain(struct arena *a, const unsigned char key[STYLE_KEY_BYTES]);
 
-/* Gives each spelling of a value a placeholder of its own, for values that are restored: what
- * is put back then has the bytes that were replaced. Before the first redactor_get(). */
+/* Gives each spelling of a value its own placeholder, so that restoring writes exactly the bytes
+ * that were replaced. Call before the first redactor_get(). */
 void redactor_by_spelling(struct redactor *r);
 
-/* Writes placeholders and hashes of letters, digits and '_' alone: EMAIL_ADDRESS_1. They cannot
- * be told from other words of a text, so nothing can be put back in their place. */
+/* Writes placeholders and hashes only with letters, digits and '_': EMAIL_ADDRESS_1. They cannot
+ * be distinguished from other words of a text, so they cannot be restored. */
 void redactor_plain_form(struct redactor *r);
 
-/* As placeholders_taken() and placeholders_repeated(). */
+/* See placeholders_taken() and placeholders_repeated(). */
 void redactor_taken(struct redactor *r, struct span text);
 void redactor_repeated(struct redactor *r, struct span text);
 
-/* As placeholders_each(): what no placeholder replaced is not among them. */
+/* See placeholders_each(). Values that another style replaced are left out. */
 void redactor_each(const struct redactor *r, placeholder_seen *seen, void *arg);
 
-/* What replaces `value`, found as `entity`. `fold` as placeholder_get: equal
- * however they are separated. `named`: it is in a name or a path, where nothing
- * and dots alone would change the meaning of the rest: STYLE_REMOVE writes a
- * placeholder there. STYLE_LAST4 does so where the value is not eight digits or
- * more with separators, such as what was found inside an encoding. p == NULL if
- * the arena failed; an empty result has p != NULL. */
+/* Returns the text that replaces `value`, which was found as `entity`. `fold` as in
+ * placeholder_get(). `named`: the value is in a name or a path, where an empty text would change
+ * the meaning of the rest, so STYLE_REMOVE writes a placeholder. STYLE_LAST4 writes a
+ * placeholder if the value is not eight or more digits with separators, for example if it was
+ * found inside an encoding. p is NULL if the arena failed; an empty result has p != NULL. */
 struct span redactor_get(struct redactor *r, enum redact_style style, struct span entity,
 	struct span value, bool fold, bool named);
 

@@ -1,5 +1,5 @@
-/* Turns the rows of a table ("messages[*].content[*].text") into a tree that the JSON
- * walker descends with the document: one step a key. Built when it is first asked for,
+/* Converts the rows of a table ("messages[*].content[*].text") into a tree. The JSON walk
+ * descends the tree together with the document, one step per key. A tree is built at first use
  * and never freed. */
 #include "scan/text/table.h"
 
@@ -11,12 +11,13 @@
 #include "base/err.h"
 
 enum {
-	SIBLINGS_MAX = 64, /* frames remember in one word which they have seen */
+	SIBLINGS_MAX = 64, /* a frame records in one 64-bit word which members it has seen */
 	SNAKE_MAX = 64,
 };
 
 static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
 
+/* The state of building one tree. */
 struct maker {
 	bool snake, failed;
 };
@@ -32,7 +33,8 @@ new_node(struct maker *m, struct span key)
 	return n;
 }
 
-/* "maxTokens" → "max_tokens"; empty where both are the same. */
+/* Returns "max_tokens" for "maxTokens"; empty if both are the same or the table has no second
+ * spelling. */
 static struct span
 snake_of(struct maker *m, struct span key)
 {
@@ -54,7 +56,7 @@ snake_of(struct maker *m, struct span key)
 	return span_of(kept, kept ? n : 0);
 }
 
-/* The tree is not const while it is made. */
+/* Returns a node as mutable. The tree is constant only after it was built. */
 static struct node *
 made_row_node(const struct node *n)
 {
@@ -91,7 +93,7 @@ element(struct maker *m, struct node *n)
 	return made_row_node(n->element);
 }
 
-/* path = step { "." step }; step = key { "[*]" } */
+/* Returns the node of a path, creating the steps. path = step { "." step }; step = key { "[*]" } */
 static struct node *
 node_of(struct maker *m, struct node *root, const char *path)
 {
@@ -166,9 +168,9 @@ table_tree(const struct table *t)
 	return root;
 }
 
-/* Unicode simple case folding, as far as it meets ASCII letters: besides A-Z
- * the long s (U+017F) and the Kelvin sign (U+212A), which parsers that match
- * keys blind to case (Go's encoding/json) do fold. */
+/* Compares keys with Unicode's simple case folding, as far as it affects ASCII letters: A-Z, and
+ * also the long s (U+017F) and the Kelvin sign (U+212A). Case-insensitive parsers such as Go's
+ * encoding/json fold those too. */
 static bool
 folds_to(struct span key, struct span want)
 {

@@ -1,15 +1,18 @@
-/* By what a body is read: rows that give the strings of a wire format their roles and say
- * which members mean something. The tables are in dialect/, their readers here. */
+/* Tables that describe how a body is read: rows give the strings of a wire format their roles
+ * and list the members that have a meaning. The tables are in dialect/; the code that reads by
+ * them is in this folder. Tables are constant and live as long as the process; any thread may
+ * use them. */
 #ifndef SCAN_TEXT_TABLE_H
 #define SCAN_TEXT_TABLE_H
 
 #include "scan/text/body.h"
 
-/* What may be at a path; anything else is refused. */
+/* The JSON types that a row allows at its path. The body is refused if the value has another
+ * type. */
 enum {
 	T_STRING = 1,
-	T_NUMBER = 2, /* where read as a count: an integer of zero or more, without sign,
-			 fraction or exponent */
+	T_NUMBER = 2, /* if the row is read as a count: an integer of zero or more, without sign,
+		       * fraction or exponent */
 	T_BOOL = 4,
 	T_NULL = 8,
 	T_OBJECT = 16,
@@ -17,20 +20,22 @@ enum {
 	T_ANY = 63,
 };
 
+/* Flags of a row. */
 enum {
-	F_RESERVED = 1, /* read by routing or the dialect: a finding is denied, not rewritten */
-	F_DEEP = 2,	/* everything below has this role too, where no row says otherwise */
-	F_OPAQUE = 4,	/* long base64 here, in a part of an opaque type, is not text */
-	F_ONE = 8,	/* a list, or its one element in its place */
-	F_SIGNED = 16,	/* a count that may be negative: no limit */
-	F_ZERO = 32,	/* nor is a count of 0 */
-	F_ANYONE = 128, /* a text here, or below, is of nobody knows whom */
-	F_NAMES = 256,	/* its strings name models, whatever it is called */
-	F_NONE = 64,	/* nothing here or below names a model, unless a row reads one */
+	F_RESERVED = 1, /* routing or the dialect reads the value: a finding is denied, not
+			 * rewritten */
+	F_DEEP = 2,	/* everything below has this role too, unless another row gives a role */
+	F_OPAQUE = 4,	/* long base64 here, in a part of an opaque type, is not scanned as text */
+	F_ONE = 8,	/* a list, or a single element in its place */
+	F_SIGNED = 16,	/* the count may be negative, which means unlimited */
+	F_ZERO = 32,	/* a count of 0 means unlimited too */
+	F_ANYONE = 128, /* the author of the texts here and below is unknown */
+	F_NAMES = 256,	/* its strings name models, whatever the member is called */
+	F_NONE = 64,	/* nothing here or below names a model, unless a row reads it as one */
 };
-#define F_DATA (F_DEEP | F_NONE) /* a caller's own: arguments, results, metadata */
+#define F_DATA (F_DEEP | F_NONE) /* data of the caller's own: arguments, results, metadata */
 
-/* What the value is read for, besides its text. */
+/* The purpose that a value is read for, besides its text. */
 enum row_read {
 	READ_NOTHING,
 	READ_MODEL,
@@ -38,29 +43,29 @@ enum row_read {
 	READ_OPTIONS,
 	READ_INCLUDE_USAGE,
 	READ_CAP,
-	READ_CAP_HOLDER, /* the object that the cap is a member of */
+	READ_CAP_HOLDER, /* the object that holds the cap */
 	READ_CHOICES,
-	READ_REQUEST, /* an object that is a request of its own, of many in a body */
-	READ_MESSAGE, /* an object whose "role" gives ROLE_BY_MESSAGE below it its meaning */
+	READ_REQUEST, /* an object that is a request of its own, one of many in a body */
+	READ_MESSAGE, /* an object whose "role" decides what ROLE_BY_MESSAGE below it means */
 	READ_ROLE,
-	READ_PART, /* an object whose "type" or key says whether it can be read */
+	READ_PART, /* an object whose "type" or keys decide whether it can be inspected */
 	READ_SOURCE_TYPE,
-	READ_SOURCE_TEXT, /* what stands here makes the part readable */
-	READ_IMAGE,	  /* an image where long base64 is no text */
-	READ_ITEM_TYPE,	  /* "type" of an item of a conversation: says who wrote it */
-	READ_TOKENS,	  /* numbers here are a text that nobody reads */
-	READ_IDS,	  /* likewise, unless the model's vocabulary is known */
-	READ_PROMPT,	  /* likewise; else each is answered apart */
+	READ_SOURCE_TEXT, /* a value here means that the part can be inspected */
+	READ_IMAGE,	  /* an image, if the value is long base64 that is no text */
+	READ_ITEM_TYPE,	  /* the "type" of an item of a conversation, which shows who wrote it */
+	READ_TOKENS,	  /* numbers here are token ids that the gateway cannot inspect */
+	READ_IDS,	  /* the same, but inspected if the model's vocabulary is known */
+	READ_PROMPT,	  /* the same; elements that are no numbers each get their own response */
 	READ_TOOL,
-	READ_THREAD,	   /* what is asked of a thread */
-	READ_THREAD_AFTER, /* the message that it goes on from */
+	READ_THREAD,	   /* the operation on a thread: create or continue */
+	READ_THREAD_AFTER, /* the message that the thread continues from */
 };
 
-/* Is in segments until the message that holds them has ended. */
+/* A segment has this role until the message that holds it ends. */
 #define ROLE_BY_MESSAGE ROLE_COUNT
 
-/* One row: a path, "a.b" for members and "[*]" for elements, "*" for any member. Keys
- * that a row names are those the dialect reads. */
+/* One row. A path has "a.b" for members, "[*]" for elements and "*" for any member. The keys
+ * that a row names are those that the dialect reads. */
 struct row {
 	const char *path;
 	unsigned types;
@@ -70,8 +75,9 @@ struct row {
 };
 
 /* clang-format off */
-/* The rows that tables have many of: a caller's own data, whatever it is; anything, read to the
- * bottom; a text, or null; one that must be there; base64; what the dialect reads. */
+/* Shorthands for frequent rows. In order: the caller's own data, of any type; any data, read to the
+ * bottom; a text or null; a required text; base64; a word that the dialect reads; names of
+ * models; and the fields that most dialects have. */
 #define ROW_DATA(path, role)   { path, T_ANY, role, F_DATA, 0 }
 #define ROW_DEEP(path, role)   { path, T_ANY, role, F_DEEP, 0 }
 #define ROW_TEXT(path, role)   { path, T_STRING | T_NULL, role, 0, 0 }
@@ -87,25 +93,28 @@ struct row {
 #define ROW_TOOL(path)         { path, T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }
 /* clang-format on */
 
-/* A string that the provider sealed and clients send back: passes where it is no text. */
+/* A string that the provider sealed and clients send back. It is accepted uninspected if it is
+ * no text. */
 struct seal_row {
 	const char *path;
-	const char *of; /* the "type" of the object that holds it; NULL: any */
-	/* Where it signs a block of reasoning: how many objects out that is, 1 the one that
-	 * holds it; 0: it does not. */
+	const char *of; /* the "type" of the object that holds the string; NULL: any */
+	/* If the string signs a block of reasoning: how many objects further out the block is,
+	 * where 1 is the object that holds the string. 0: the string signs nothing. */
 	unsigned signs;
-	const char *alone; /* what is in a list that would be empty without; NULL: nothing */
+	const char *alone; /* JSON that replaces the block if its list would become empty;
+			    * NULL: nothing */
 };
-/* A list of content is never empty. */
+/* For providers that refuse an empty list of content. */
 #define ALONE_BLOCK "{\"type\":\"text\",\"text\":\"<REASONING>\"}"
 #define ALONE_TEXT  "{\"text\":\"<REASONING>\"}"
 
-/* Types of content parts: kind is NULL where its text is all there is. */
+/* Types of content parts. `kind` is NULL if the text of the part is its whole content. */
 struct part_row {
-	const char *const *types; /* or the keys that only such parts have; NULL last */
+	const char *const *types; /* values of "type", or keys that only such parts have; NULL
+				   * ends the list */
 	const char *kind;
-	bool by_source; /* opaque unless its source's type is "text" or "content"; where that
-			   is a media type it names the kind */
+	bool by_source; /* opaque unless the "type" of its source is "text" or "content"; if the
+			 * source's type is a media type, it decides the kind */
 };
 
 #define PART_TYPES(...)                                                                        \
@@ -119,107 +128,115 @@ struct param_row {
 	const char *path, *name;
 };
 
-/* A string by which a body refers to what is not in it. */
+/* A string by which a body refers to content elsewhere. */
 struct ref_row {
 	const char *path, *kind;
 };
 
-/* How a request body reads. */
+/* How a request body is read. */
 struct table {
-	bool json;	 /* it must be one JSON object */
-	bool lenient;	 /* a value of another type than its row's is as if there were no row:
-			    for paths that nobody knows */
-	bool no_models;	 /* no member is a model because of its name */
-	bool pieces;	 /* a file may come in several bodies: no line may be cut */
-	bool batch;	 /* its requests are inside (READ_REQUEST) */
-	bool snake;	 /* proto JSON: "max_tokens" is "maxTokens" */
-	bool streams;	 /* unless "stream" says no */
-	bool asks_usage; /* a stream reports usage only where asked (stream_options) */
-	enum seg_role speaker;	/* of a message without a role */
-	const char *model;	/* the member that names it, where a body has none; NULL: not
-				   in bodies */
-	const char *cap;	/* the path that caps the output, likewise, at most one dot; "":
-				   nobody knows its name */
-	const struct row *rows; /* path NULL last, as are all lists below */
-	const struct part_row *parts; /* by "type" */
-	const struct part_row *keyed; /* by the keys of a part without one */
+	bool json;	 /* the body must be one JSON object */
+	bool lenient;	 /* a value of another type than its row allows is read as if there were
+			  * no row; for paths that the gateway does not know */
+	bool no_models;	 /* no member names a model because of its key */
+	bool pieces;	 /* a file may arrive in several bodies: each body must hold whole lines */
+	bool batch;	 /* its requests are inside it (READ_REQUEST) */
+	bool snake;	 /* protobuf JSON: "max_tokens" and "maxTokens" are the same member */
+	bool streams;	 /* responses are streams unless "stream" is false */
+	bool asks_usage; /* a stream reports usage only if the request asks (stream_options) */
+	enum seg_role speaker;	/* role of a message without "role" */
+	const char *model;	/* the member to add if a body names no model; NULL: bodies of
+				 * this dialect name none */
+	const char *cap;	/* the path of the output cap to add, with at most one dot; NULL:
+				 * none; "": unknown */
+	const struct row *rows; /* rows; path NULL ends this list and all lists below */
+	const struct part_row *parts; /* parts by their "type" */
+	const struct part_row *keyed; /* parts without "type", by their keys */
 	const struct seal_row *seals;
 	const struct param_row *params;
 	const struct ref_row *refs;
-	/* JSON lines: by which table one is read, given its "url" ("" for none); NULL: table */
+	/* For JSON lines: returns the table for a line, given its "url" ("" if it has none).
+	 * NULL: this table. */
 	const struct table *(*line)(struct span url);
-	const char *text_type;	   /* "type" of a part that is a text; NULL: "text" */
-	const struct table *inner; /* of the requests of a batch; NULL: the rows' */
-	struct tree *tree;	   /* table_tree()'s own */
+	const char *text_type;	   /* "type" of a part that holds text; NULL: "text" */
+	const struct table *inner; /* table of the requests in a batch; NULL: this table's rows */
+	struct tree *tree;	   /* private to table_tree(): the rows as a tree */
 };
 
-/* The rows of a table as a tree. */
+/* The rows of a table as a tree. Built once per table and never freed. */
 struct node {
-	struct span key, snake; /* snake: its other spelling */
-	unsigned bit;		/* among its siblings */
-	const struct row *row;	/* NULL: only a step on the way */
+	struct span key, snake; /* the member's name, and its other spelling (snake case);
+				 * snake.p NULL: none */
+	unsigned bit;		/* number among its siblings, below 64 */
+	const struct row *row;	/* NULL: only a step on the way to other rows */
 	const struct seal_row *seal;
 	const char *param, *ref;
 	const struct node *members, *next;
-	const struct node *element, *any; /* any: of a member that no row names */
+	const struct node *element, *any; /* the element of a list; any: a member that no row
+					   * names */
 };
 struct tree {
 	const struct node *_Atomic root;
 };
-/* Any thread. NULL: no memory. */
+/* Returns the tree, building it at the first call. Any thread. NULL: memory is exhausted. */
 const struct node *table_tree(const struct table *t);
-/* The member of that name; NULL. Where a key differs from one by case only, *clash
- * is that one (RFC-minded and case-blind parsers would disagree on it). */
+/* Returns the member named `key`, or `any`, or NULL. If the key differs from a member's name
+ * only by case, the result is NULL and *clash is that member: strict and case-insensitive
+ * parsers would disagree on it. */
 const struct node *node_member(
 	const struct node *n, struct span key, const struct node **clash);
 
-/* Fills *why; returns ERR_SYNTAX. `what` never holds body text. */
+/* Fills in *why and returns ERR_SYNTAX. `what` must never contain text of the body. */
 __attribute__((format(printf, 5, 6))) int refuse(struct body_refusal *why, int status,
 	const char *code, size_t at, const char *what, ...);
 
-/* The same of a path that another server would read as another one. */
+/* The same for a path that another server would read as a different path. */
 int refuse_path(struct body_refusal *why, size_t at, const char *what);
 
-/* The same of what needs more room than there is: 413. Returns ERR_NOMEM. */
+/* The same if reading needs more memory than allowed: status 413. Returns ERR_NOMEM. */
 int refuse_room(struct body_refusal *why, const char *what);
 
-/* The readers of the formats. 0, or negative with *why filled. */
+/* Readers of the formats. Each returns 0, or a negative error with *why filled in. */
 int body_json(const struct table *t, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why);
-/* *out is empty but for what body_read() knows. */
+/* *out must be as body_begin() leaves it. */
 int body_multipart(const struct table *t, struct span content_type, struct span raw,
 	struct arena *a, struct body *out, struct body_refusal *why);
-/* JSON lines: documents with line feeds between, read by t->line. */
+/* JSON lines: documents separated by line feeds, each read by t->line. */
 int body_lines(const struct table *t, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why);
 
-/* A growing array of segments in an arena. */
-/* A body of which nothing is read. */
+/* Initializes *out as a body of which nothing was read yet. */
 void body_begin(struct body *out, const struct table *t, enum body_format format);
 
+/* A growing array of segments in an arena. Readers check CAP_SEGMENTS before they add to it. */
 struct seglist {
 	struct arena *a;
 	struct segment *v;
 	size_t n, room;
 };
-/* NULL: the arena failed. */
+/* Returns a new segment at the end, uninitialized, or NULL if the arena failed. */
 struct segment *seglist_add(struct seglist *l);
-/* The piece of a URL or form that begins at raw offset `start`, decoded. 0, ERR_SYNTAX (a
- * broken percent escape), ERR_ENCODING, ERR_NOMEM, ERR_LIMIT (CAP_SEGMENTS). */
+/* Adds a piece of a URL or form, decoded; the piece begins at raw offset `start`. Returns 0,
+ * ERR_SYNTAX (an incomplete percent escape), ERR_ENCODING, ERR_NOMEM, or ERR_LIMIT
+ * (CAP_SEGMENTS). */
 int seglist_piece(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key,
 	size_t start, struct span piece);
 
-/* Adds what was read of a part of the body, which begins at `base`: its segments, marks, unread
- * parts, references. Its keys that have none go below `key`. 0 or ERR_NOMEM, ERR_LIMIT. */
-/* Adds to those of b of its kind; *room as of ARENA_PUSH. 0 or ERR_NOMEM. */
+/* Adds a reference, or its count to the reference of the same kind. *room as for ARENA_PUSH.
+ * Returns 0 or ERR_NOMEM. */
 int ref_add(struct body *b, size_t *room, const struct body_ref *r, struct arena *a);
 
+/* The state of merging several documents into one body. The rooms belong to the arrays of `out`. */
 struct merge {
 	struct arena *a;
 	struct body *out;
 	struct seglist *segs;
 	size_t params_room, refs_room, models_room, caps_room, requests_room;
 };
+/* Adds a part of the body that was read as `sub` and begins at offset `base`: its segments,
+ * marks, opaque parts and references. Keys of `sub` that have no parent are placed below `key`.
+ * Returns 0, ERR_NOMEM or ERR_LIMIT. */
 int merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key);
 int merge_param(struct merge *m, const struct body_param *p);
 int merge_model(struct merge *m, const struct model_mark *mark);

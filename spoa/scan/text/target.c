@@ -1,5 +1,5 @@
-/* The request target's segments, and the refusal of spellings that another
- * server would read as another path (RFC 3986 section 6.2.2). */
+/* Reads the segments of a request target, and refuses spellings that another server would read
+ * as a different path (RFC 3986 section 6.2.2). */
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/uri.h"
@@ -38,8 +38,8 @@ check_path(struct span path, bool separators, struct body_refusal *why)
 		} else if (*p == '\\') {
 			return refuse_path(why, at, "a backslash");
 		} else if (!uri_unreserved(*p) &&
-			   !is_one_of(*p, "/!$&'()*+,;=:@")) { /* no pchar (RFC 3986 3.3), no
-								  separator */
+			   !is_one_of(*p, "/!$&'()*+,;=:@")) { /* neither pchar (RFC 3986 3.3)
+								* nor separator */
 			return refuse_path(why, at, "a byte that must be percent-encoded");
 		}
 	}
@@ -75,7 +75,8 @@ read_path(struct span path, struct seglist *l, struct body_refusal *why)
 		size_t at = (size_t)(one.p - path.p);
 		if (!one.n && slash)
 			return refuse_path(why, at, "an empty segment");
-		/* With a parameter ("..;x") too: some servers cut it off first. */
+		/* Segments with a parameter ("..;x") are refused too, because some servers
+		 * remove the parameter first. */
 		struct span name = span_cut(one, 0, span_chr(one, ';'));
 		if (span_is(name, ".") || span_is(name, ".."))
 			return refuse_path(why, at, "a dot segment");
@@ -85,7 +86,8 @@ read_path(struct span path, struct seglist *l, struct body_refusal *why)
 	return err;
 }
 
-/* Only where all of the value goes with the parameter: some servers end it at a ';'. */
+/* Returns true if the value is not read. A value with ';' is always read, because some servers
+ * end the parameter there and the rest would be another one. */
 static bool
 is_left_out(const char *const *names, const struct seglist *l, const struct uri_pair *pair)
 {

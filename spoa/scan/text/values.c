@@ -1,4 +1,5 @@
-/* What a dialect reads in a body, besides its texts: model, stream, caps, roles, tools. */
+/* Reads the values of a body that a dialect knows, besides texts: model, stream, caps, roles,
+ * tools. */
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
@@ -6,7 +7,8 @@
 #include "scan/text/opaque.h"
 #include "scan/text/walk.h"
 
-/* Digits only, as T_NUMBER says; a string of them where a row allows both. */
+/* Reads a count. Only digits are accepted (T_NUMBER); if the row allows strings, a string of
+ * digits is too. */
 static int
 read_count(struct walk *w, const struct row *row, const struct json_event *ev, int64_t least,
 	int64_t *out)
@@ -50,8 +52,8 @@ message_role(struct span role)
 	return ROLE_OTHER;
 }
 
-/* Of items that are no messages; an unknown one keeps the role that it has, and that may be
- * anybody's. */
+/* Sets the role of an item that is no message by the suffix of its type. An item of unknown type
+ * keeps its role, and its author is unknown. */
 static void
 item_role(struct walk *w, struct frame *f, struct span type)
 {
@@ -87,7 +89,7 @@ item_role(struct walk *w, struct frame *f, struct span type)
 	f->item = !SPAN_IN(type, messages) && !walk_part_row(w->t->parts, type);
 }
 
-/* Ids of tokens spell a text that no detector sees. */
+/* Counts token ids that no detector can read. */
 static int
 count_tokens(struct walk *w, const struct json_event *ev)
 {
@@ -100,7 +102,8 @@ count_tokens(struct walk *w, const struct json_event *ev)
 	return 0;
 }
 
-/* The first id makes the list a text, before what a long number is by itself. */
+/* Counts a token id. The first one adds a segment for the whole list; if the id is a long number
+ * and has a segment already, the list's segment is placed before it. */
 static int
 add_id(struct walk *w, const struct row *row, const struct json_event *ev)
 {
@@ -130,7 +133,6 @@ add_id(struct walk *w, const struct row *row, const struct json_event *ev)
 	return 0;
 }
 
-/* The request that the value belongs to. */
 struct request_mark *
 walk_request(struct walk *w)
 {
@@ -139,7 +141,6 @@ walk_request(struct walk *w)
 	return m->nrequests ? &m->request[m->nrequests - 1] : NULL;
 }
 
-/* The document, or what a row says of many in it. */
 bool
 walk_is_request(const struct walk *w, const struct frame *f)
 {
@@ -197,7 +198,7 @@ add_cap(struct walk *w, const struct row *row, const struct json_event *ev)
 	return 0;
 }
 
-/* Of two members (n, best_of) the larger. */
+/* Keeps the larger of two members (n, best_of). */
 static int
 add_choices(struct walk *w, const struct row *row, const struct json_event *ev)
 {
@@ -225,7 +226,7 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 	case READ_STREAM:
 		b->stream = ev->tok == JSON_TRUE || (ev->tok == JSON_NULL && w->t->streams);
 		return 0;
-	case READ_OPTIONS: /* null; an object is marked where it opens and closes */
+	case READ_OPTIONS: /* null; an object is recorded by push() and pop() */
 		m->options = ev->start;
 		m->options_end = ev->end;
 		m->options_null = true;

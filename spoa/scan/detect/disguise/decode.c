@@ -1,8 +1,12 @@
-/* Finding and decoding blobs. A run is tried at its beginning, in each of the four
- * positions a group can have there: a few dozen bytes tell text from a digest, a key or
- * an image, which decode to noise and are left. What does not begin as text is tried again
- * every few digits; what is decoded is judged piece by piece, and in a piece stretch by
- * stretch. */
+/* Finds and decodes blobs.
+ *
+ * A run is tried at its beginning, in each of the positions that a group of digits can have
+ * there. A few dozen decoded bytes distinguish text from a digest, a key or an image, which
+ * decode to noise. If the run does not begin as text, it is tried again every STRIDE digits.
+ * Decoded data are judged piece by piece, and within a piece stretch by stretch.
+ *
+ * Example: "xZ2hwXzEyMzQ1Njc4" is tried at offsets 0 to 3; at offset 1 it decodes to
+ * "ghp_12345678". */
 #include "scan/detect/disguise/decode.h"
 
 #include "base/among.h"
@@ -12,15 +16,15 @@
 #include "scan/text/blob.h"
 
 enum {
-	TRY_BYTES = 24, /* decoded to see whether it is text */
+	TRY_BYTES = 24, /* bytes decoded to decide whether they are text */
 	TRY_LEAST = 8,
-	STRIDE = 32,   /* digits from one place that is tried to the next: whole groups */
-	STRETCH = 9,   /* bytes of text between others that are none */
+	STRIDE = 32,   /* digits between two places that are tried; a multiple of all group sizes */
+	STRETCH = 9,   /* bytes of text between other bytes */
 	LINE_MIN = 16, /* characters of a line that may be wrapped */
 	CODES_MIN = 9,
 };
 
-/* Characters that whole bytes are made of: so many positions a group can have. */
+/* Characters per group of whole bytes, so also the number of positions that a group can have. */
 static const unsigned groups[] = {
 	[BLOB_BASE64] = 4, [BLOB_BASE32] = 8, [BLOB_BASE32HEX] = 8, [BLOB_HEX] = 2
 };
@@ -29,7 +33,7 @@ static const unsigned char alphabets[] = { [BLOB_BASE64] = IN64,
 	[BLOB_BASE32HEX] = IN32HEX,
 	[BLOB_HEX] = IN16 };
 
-/* Whether byte i of n is in no text. */
+/* Returns true if byte i of n cannot be part of text. */
 static inline bool
 is_bad(const char *p, size_t i, size_t n)
 {
@@ -75,7 +79,7 @@ decode_stretch(const char *p, size_t n, size_t *at, size_t *start, size_t *len)
 	return false;
 }
 
-/* What a few bytes begin with, a character cut at their end. */
+/* Returns true if the bytes begin a text. Its last character may be cut off. */
 static bool
 reads_on(const char *p, size_t n)
 {
@@ -116,7 +120,8 @@ decode_codes(struct decoding *d, char *out, uint32_t *where, size_t room)
 	return n;
 }
 
-/* The last character first. The whole blob is one place: all of it is redacted. */
+/* Decodes reversed text, the last character first. All bytes are mapped to the blob's start,
+ * because the blob is redacted as a whole. */
 static size_t
 decode_reversed(struct decoding *d, char *out, uint32_t *where, size_t room)
 {
@@ -134,8 +139,9 @@ decode_reversed(struct decoding *d, char *out, uint32_t *where, size_t room)
 	return n;
 }
 
-/* A group that a break cuts goes on in the next line, or a blob without its padding ends
- * there and another line begins: whichever reads as text, else it goes on. */
+/* Decides how a group continues after a line break. Either the group goes on in the next line,
+ * or an unpadded blob ends there and another one begins. The reading that gives text is used; if
+ * neither does, the group goes on. */
 static void
 settle_break(struct decoding *d)
 {
@@ -151,7 +157,7 @@ settle_break(struct decoding *d)
 		d->bits = d->nbits = 0;
 }
 
-/* Inlined for each alphabet: value is a constant there. */
+/* Inlined for each alphabet, where `value` is a constant. */
 static inline __attribute__((always_inline)) size_t
 decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*value)(char),
 	unsigned width)
@@ -163,7 +169,7 @@ decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*v
 		if (v < 0) {
 			if (d->nbits && !d->trying && is_one_of(d->text.p[d->at], "\n\r \\,"))
 				settle_break(d);
-			d->at += d->text.p[d->at] == '\\'; /* the n of a written \n */
+			d->at += d->text.p[d->at] == '\\'; /* also skip the n of a written \n */
 			continue;
 		}
 		if (d->nbits == 0)
@@ -174,7 +180,7 @@ decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*v
 			continue;
 		d->nbits -= 8;
 		size_t first = d->first;
-		d->first = d->at; /* shared, if bits are left */
+		d->first = d->at; /* the character is shared with the next byte if bits are left */
 		char c = (char)(d->bits >> d->nbits);
 		if (d->b.utf16 && !c)
 			continue;
@@ -201,7 +207,7 @@ decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
 	return n;
 }
 
-/* Three of four bytes are zero, and one of them, in its place, never. */
+/* Returns true if three of four bytes are zero and one position of four is never zero. */
 static bool
 is_utf32(const char *p, size_t n)
 {
@@ -215,7 +221,7 @@ is_utf32(const char *p, size_t n)
 	       (!zeros[0] || !zeros[1] || !zeros[2] || !zeros[3]);
 }
 
-/* The first six bytes of a blob of which no character is missing. */
+/* Decodes the first six bytes of a blob. Returns false if one of the characters is no digit. */
 static inline __attribute__((always_inline)) bool
 six_of(struct span text, const struct blob *b, unsigned char out[6], int (*value)(char),
 	unsigned width)
@@ -252,8 +258,9 @@ first_six(struct span text, const struct blob *b, unsigned char out[6])
 	return decode_some(&d, (char *)out, where, 6) == 6;
 }
 
-/* Noise shows soon: one of its first bytes is in no text. Zeros are UTF-16's, where at most
- * every other byte is one, or UTF-32's, of half of the first ones at least. */
+/* Returns true if the blob is noise: one of its first bytes cannot be part of text. Zero bytes
+ * may belong to UTF-16, where at most every other byte is zero, or to UTF-32, where at least
+ * half of the first bytes are. */
 static bool
 is_noise(struct span text, const struct blob *b)
 {
@@ -271,7 +278,8 @@ is_noise(struct span text, const struct blob *b)
 	return zeros[0] == zeros[1] && nzeros < 3 && bad;
 }
 
-/* b->kind and its bounds are set: finds the place where it reads as text. */
+/* Finds the group position at which the blob reads as text, and sets b->from. b->kind, start and
+ * end are set. */
 static bool
 find_text(struct span text, struct blob *b)
 {
@@ -309,8 +317,9 @@ run_of(struct span t, size_t at, enum blob_kind kind)
 	return i;
 }
 
-/* After what parts the pieces of a blob in a program or in JSON: \n and \r\n as they are
- * written, commas and their like, quotes and blanks around those. 0: no such thing. */
+/* Returns the offset after the characters that separate pieces of a blob in a program or in
+ * JSON: written \n and \r\n, commas and the like, and quotes and spaces around them. Returns 0
+ * if there are none. */
 static size_t
 next_piece(struct span t, size_t at)
 {
@@ -329,8 +338,8 @@ next_piece(struct span t, size_t at)
 	return joint ? i : 0;
 }
 
-/* Where the next line of a wrapped blob begins, after a break at `at`; 0: no break. A
- * single blank is one where *spaced. */
+/* Returns where the next line of a wrapped blob begins after the break at `at`, or 0 if there is
+ * no break. A single space counts as a break; then *spaced is set. */
 static size_t
 next_line(struct span t, size_t at, bool *spaced)
 {
@@ -353,7 +362,7 @@ next_line(struct span t, size_t at, bool *spaced)
 	return i;
 }
 
-/* Upper case 1, lower case 2. */
+/* Returns which letter cases occur: 1 for upper case, 2 for lower case. */
 static unsigned
 case_bits(struct span t, size_t from, size_t to)
 {
@@ -364,14 +373,14 @@ case_bits(struct span t, size_t from, size_t to)
 	return in;
 }
 
-/* Written in one case. */
+/* Base32 is written in one letter case. */
 static bool
 is_base32(enum blob_kind kind)
 {
 	return kind == BLOB_BASE32 || kind == BLOB_BASE32HEX;
 }
 
-/* The characters [from, to) read as text, from one of the positions that a group may have. */
+/* Returns true if the characters [from, to) decode to text in one of the group positions. */
 static bool
 line_is_text(struct span t, size_t from, size_t to, enum blob_kind kind)
 {
@@ -392,7 +401,7 @@ line_is_text(struct span t, size_t from, size_t to, enum blob_kind kind)
 	return false;
 }
 
-/* A number, or a word as people write it. */
+/* Returns true for a number, or for a word in a usual letter case. */
 static bool
 is_common_word(struct span t, size_t from, size_t to)
 {
@@ -402,9 +411,8 @@ is_common_word(struct span t, size_t from, size_t to)
 	       small >= to;
 }
 
-/* Whether the digits [from, to) are the last line of a blob, whose first line begins at
- * `before` and has that width, and not the word that the next line of something else begins
- * with. */
+/* Returns true if the digits [from, to) are the last line of a blob, not the first word of an
+ * unrelated line. The blob's first line begins at `before` and has the given width. */
 static bool
 is_last_line(
 	struct span t, size_t before, size_t width, size_t from, size_t to, enum blob_kind kind)
@@ -418,7 +426,8 @@ is_last_line(
 	bool ends = end >= t.n || is_one_of(t.p[end], "\r\n\"'`,;|\\)]}<");
 	if (end < t.n && (t.p[end] == ':' || t.p[end] == '=' || (i > to && is_alnum(t.p[i]))))
 		return false;
-	/* Writers wrap at a few widths, and write whole groups: otherwise a word is one. */
+	/* Encoders wrap at a few usual widths and write whole groups. Otherwise a short word is
+	 * just a word. */
 	bool usual =
 		(width == 60 || width == 64 || width == 76) && n > 3 && n % groups[kind] == 0;
 	if (n < WORD && i == to && !usual && is_common_word(t, from, to))
@@ -429,8 +438,8 @@ is_last_line(
 						    case_bits(t, from, to)) == 3));
 }
 
-/* End of the blob whose first line is [at, end): lines as long as the first, and a
- * last one that is shorter. The word that begins the line after it is no part of it. */
+/* Returns the end of the blob whose first line is [at, end): lines as long as the first, and a
+ * last one that may be shorter. A word that begins the next unrelated line is not included. */
 static size_t
 wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
 {
@@ -454,9 +463,9 @@ wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
 	return end;
 }
 
-/* The first place from `at` on where a run of BLOB_MIN characters of the alphabet may
- * begin, in base32 of one case; `end` where there is none. What rules out a place rules
- * out those before it. */
+/* Returns the first place from `at` on where a run of BLOB_MIN characters of the alphabet may
+ * begin (base32: in one letter case), or `end`. A window is checked from its end, because a
+ * character that rules out one place also rules out the places before it. */
 static size_t
 next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
 {
@@ -479,8 +488,8 @@ next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
 	return end;
 }
 
-/* Text after something else: a header, a picture, a line of another. It is read from the
- * place before, since it may begin between the two. */
+/* Looks for text that begins later in the blob, after a header, a picture or another line. The
+ * text may begin between two tried places, so it is read from the previous place on. */
 static bool
 reads_later(struct span text, struct blob *b, size_t to)
 {
@@ -492,7 +501,7 @@ reads_later(struct span text, struct blob *b, size_t to)
 			n += (digits_in[(unsigned char)text.p[part.start]] & in) != 0;
 		if (!find_text(text, &part))
 			continue;
-		/* As many digits further on as a group can begin late. */
+		/* Begin as many digits later as the group that was found. */
 		for (size_t late = part.from - part.start; late && last < b->end; last++)
 			late -= (digits_in[(unsigned char)text.p[last]] & in) != 0;
 		b->from = last;
@@ -502,8 +511,8 @@ reads_later(struct span text, struct blob *b, size_t to)
 	return false;
 }
 
-/* The lines from [at, end) on: what is known of them, or else in *one. Where lines go on far,
- * no others of another width do. */
+/* Returns what is known about the lines that begin with [at, end), or *one if nothing is. If
+ * some lines continue far, no lines of another width do. */
 static struct blob_lines *
 lines_from(struct span t, size_t at, size_t end, enum blob_kind kind, struct blob_lines *known,
 	struct blob_lines *one)
@@ -519,7 +528,7 @@ lines_from(struct span t, size_t at, size_t end, enum blob_kind kind, struct blo
 	return known;
 }
 
-/* As reads_later(), in a blob whose first line ends at `end`. */
+/* The same as reads_later(), for a blob whose first line ends at `end`. */
 static bool
 lines_read_later(struct span text, struct blob *b, size_t end, struct blob_lines *lines)
 {
@@ -536,7 +545,7 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 	struct span head = span_cut(t, 0, end);
 
 	for (size_t i, to; (i = next_run(t, from, end, kind)) < end; from = to) {
-		/* The cases change where the run goes on. */
+		/* next_run() also stops at a change of case; the run may begin before. */
 		while (i > from && digits_in[(unsigned char)t.p[i - 1]] & alphabets[kind])
 			i--;
 		to = run_of(head, i, kind);
@@ -594,7 +603,7 @@ blob_find(struct span text, size_t at, struct blob *b, struct blob_lines lines[B
 			found = true;
 		}
 	}
-	/* A path or a name may come before it. */
+	/* A path or a name may precede the blob. */
 	for (size_t i = at, tries = 0;
 		!found && i + BLOB_MIN < first && i - at < 96 && tries < 4; i++) {
 		if (is_alnum(text.p[i]))
@@ -608,7 +617,7 @@ blob_find(struct span text, size_t at, struct blob *b, struct blob_lines lines[B
 		found = lines_read_later(text, b, first, in);
 	}
 	for (int k = 0; k < 6 && b->end < text.n && text.p[b->end] == '='; k++)
-		b->end++; /* base32 has six */
+		b->end++; /* base32 has up to six */
 	if (b->end > *end)
 		*end = b->end;
 	return found;
@@ -616,7 +625,7 @@ blob_find(struct span text, size_t at, struct blob *b, struct blob_lines lines[B
 
 const unsigned code_bases[CODE_BASES] = { 16, 10, 8, 2 };
 
-/* The number at `at`: its end, 0 where there is none. */
+/* Returns the end of the number at `at`, or 0 if there is none. */
 static size_t
 code_end(struct span t, size_t at, unsigned base)
 {
@@ -633,7 +642,8 @@ code_end(struct span t, size_t at, unsigned base)
 	return i < t.n && is_alnum(t.p[i]) ? 0 : i;
 }
 
-/* After what separates two numbers, a call of chr() around each among it. */
+/* Returns the offset after the characters that separate two numbers, including a chr( call
+ * around each. */
 static size_t
 code_gap(struct span t, size_t at)
 {

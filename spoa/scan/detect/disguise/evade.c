@@ -1,8 +1,17 @@
-/* The stage. A text is looked at once, in chunks (look.h); only where something in a
- * chunk may be a disguise are there views: one of characters and escapes undone, again
- * as long as that uncovers more, then one of spelling and separators; and what blobs
- * decode to is a text of its own, one level deeper. Everything is bounded: a level's
- * views by its chunks, levels by CAP_DECODE_DEPTH, all decoding by CAP_DECODE_RATIO. */
+/* The stage that finds obfuscated values.
+ *
+ * A text is classified once, in chunks (look.h). Views are made only if a chunk may contain
+ * obfuscation:
+ * - plain_done(): a view with characters and escapes resolved. It is edited again as long as
+ *   that reveals more, at most EVADE_PASSES times, and finally by guesses.
+ * - once_done(): a view of the chunk with guesses about spelling and separators.
+ * - read_blob(): decoded blobs. Each is a text of its own, scanned one level deeper.
+ *
+ * If an edit drops something between two words, there are two readings: the words are joined, or
+ * they are separate. Both are scanned; candidates of the joined reading that are only several
+ * values side by side are dropped (drop_joined()).
+ * All work is bounded: the views by the size of a chunk, levels by CAP_DECODE_DEPTH, and
+ * decoding by CAP_DECODE_RATIO. */
 #include "scan/detect/disguise/evade.h"
 
 #include <stdlib.h>
@@ -17,43 +26,48 @@
 #include "scan/detect/disguise/terminal.h"
 
 enum {
-	PIECE = 6 << 10,	 /* decoded at a time */
-	PIECE_OVERLAP = 2 << 10, /* of which the next piece begins with */
-	WHOLE_BLOB = 4 << 10,	 /* characters: a longer one loses only what hides the value */
+	PIECE = 6 << 10,	 /* bytes that are decoded at a time */
+	PIECE_OVERLAP = 2 << 10, /* bytes at the end of a piece that the next piece begins with */
+	WHOLE_BLOB = 4 << 10,	 /* characters; in a longer blob only the characters that hold
+				  * the value are redacted */
 	VIEW_ROOM = EVADE_CHUNK + EVADE_OVERLAP + 2 * VIEW_TAIL,
 	VIEW_ROOM_DEEP = PIECE + 2 * VIEW_TAIL,
 	LEVELS = CAP_DECODE_DEPTH + 1,
 	CUT_BLOCKS = 64,
 };
 
+/* The buffers of one level of decoding. Allocated once per scratch (level 0) or per scan (deeper
+ * levels). */
 struct level {
 	struct view view[2];
 	char *piece;
-	bool decoded; /* something is in it */
+	bool decoded; /* `piece` holds decoded text that must be zeroed */
+	/* where[i]: offset in the blob's text of the byte piece[i] */
 	uint32_t *where;
 	struct chunk chunk, inner;
-	struct whole whole; /* of the chunk */
+	struct whole whole; /* complete values of the chunk */
 	struct view_part part[VIEW_PARTS];
-	struct view_part joint[2][VIEW_PARTS]; /* of the text, and of its view */
+	struct view_part joint[2][VIEW_PARTS]; /* joints of the text, and of its view */
 };
 
+/* The state of a scan, kept in the scratch between scans. */
 struct evade {
 	rules_fn *rules;
 	const struct detect_rules *r;
 	struct detect_scratch *s;
 	size_t budget; /* bytes that may still be decoded */
 	unsigned depth;
-	size_t escapes; /* undone in the last pass */
-	size_t first;	/* of the candidates those of this level's text begin here */
-	bool sequences; /* of a terminal are in the text */
+	size_t escapes; /* escapes resolved in the last pass */
+	size_t first;	/* index of the first candidate of this level's text */
+	bool sequences; /* the text contains terminal sequences */
 	const struct detect_options *opt;
 	struct level *levels[LEVELS];
 };
 
-/* What a region's callback needs. */
+/* The context of an editor's callback. */
 struct pass {
 	struct evade *e;
-	bool key; /* a region shows the beginning of a key */
+	bool key; /* a region contains the beginning of a PEM key */
 };
 
 static int scan_text(struct evade *e, struct span text, const struct detect_options *opt);
@@ -125,7 +139,8 @@ evade_level_of(struct evade *e)
 
 /* ---- values that are complete by themselves ---- */
 
-/* A scan for a stream asks for weaker candidates, too: they are not complete values. */
+/* Marks a candidate's bytes as a complete value. A scan of a stream also asks for weaker
+ * candidates; those are not complete values. */
 static void
 whole_add(const struct evade *e, struct level *l, const struct finding *f)
 {
@@ -141,9 +156,9 @@ whole_add(const struct evade *e, struct level *l, const struct finding *f)
 		w->bits[(i - w->from) / 64] |= UINT64_C(1) << ((i - w->from) % 64);
 }
 
-/* What the rules found in the text itself, for the chunk that begins at `from`. Values that
- * only a view shows are added by read_view(). At the end of a text that goes on nothing is
- * complete: more groups of digits may come. */
+/* Begins the record of complete values for the chunk at `from` with the findings in the text
+ * itself. Values that only a view shows are added by read_view(). If the text will continue, no
+ * value near its end is complete, because more groups of digits may follow. */
 static void
 whole_begin(struct evade *e, struct level *l, struct span text, size_t from)
 {
@@ -160,8 +175,8 @@ whole_begin(struct evade *e, struct level *l, struct span text, size_t from)
 			whole_add(e, l, &e->s->v[i]);
 }
 
-/* Whether a string among those that f joins is a value by itself, up to its quote or to the
- * backslash that continues its line: f covers more, and nothing was hidden. */
+/* Returns true if one of the strings that f joins is a complete value up to its quote, or up to
+ * the backslash that continues its line. Then f covers more, but nothing was hidden. */
 static bool
 holds_literal(const struct level *l, const struct finding *f)
 {
@@ -183,7 +198,7 @@ holds_literal(const struct level *l, const struct finding *f)
 static bool
 may_be_guess(const struct evade *e, const struct finding *f)
 {
-	/* What a guess may show unconfirmed. */
+	/* Entities that a guess may reveal without validation. */
 	static const char *const names[] = { "US_SSN", "PHONE_NUMBER", "EMAIL_ADDRESS",
 		"CRYPTO" };
 
@@ -201,7 +216,7 @@ is_named_finding(const struct evade *e, const struct view *v, const struct findi
 		       0.0f) > 0.0f;
 }
 
-/* Whether a candidate of the view holds; brings it back to the original's bytes. */
+/* Decides whether a candidate of the view holds, and converts it to bytes of the original. */
 static bool
 bring_back(struct evade *e, const struct view *v, struct finding *f, bool heuristic)
 {
@@ -215,10 +230,11 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool heuris
 		return false;
 	if (flags & EDIT_GUESS && !may_be_guess(e, f))
 		return false;
-	/* Where the text goes on, its name may come. */
+	/* If the text continues, the name may still follow. */
 	if (flags & EDIT_NAMED && !e->s->open.of && !is_named_finding(e, v, &seen))
 		return false;
-	/* What is only set off by an edit is not hidden by it. */
+	/* A finding without edits inside was only separated from other text by an edit, so it
+	 * was not hidden. */
 	if (flags)
 		f->flags |= FINDING_EVASION;
 	if (!(flags & EDIT_HIDE))
@@ -226,8 +242,8 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool heuris
 	return true;
 }
 
-/* How far a text was searched for blobs; of a view, where the next edit is and what no
- * blob goes across. */
+/* How far a text was searched for blobs. For a view, also where the next edit is and the next
+ * character that no blob contains. */
 struct searched {
 	size_t blobs, codes[CODE_BASES], reversed;
 	struct blob_lines lines[BLOB_WRAPPED];
@@ -245,7 +261,7 @@ look_at_chunk(struct chunk *c, struct span text, size_t from)
 	c->text = text;
 	c->from = from;
 	c->to = to;
-	/* And the block after: a row of codes or letters goes on there. */
+	/* A row of codes or letters may continue in the block after the chunk. */
 	size_t blocks = (to - from + BLOCK - 1) / BLOCK;
 	size_t n = to - from + BLOCK < text.n - from ? to - from + BLOCK : text.n - from;
 	c->look[blocks] = (struct look){ 0 };
@@ -260,7 +276,7 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 	struct detect_scratch *s = e->s;
 	size_t from = s->n, kept = s->n;
 
-	opt.table = NULL; /* of the text itself, not of a view */
+	opt.table = NULL; /* a table belongs to the text itself, not to a view */
 	if (!v->starts) {
 		opt.before = (struct span){ NULL, 0 };
 		opt.inside = false;
@@ -281,7 +297,7 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 	return err;
 }
 
-/* Blobs that only the view shows: wrapped by escapes, split by quotes. */
+/* Scans blobs that only the view shows: wrapped by escapes or split by quotes. */
 static int
 read_view_blobs(struct evade *e, const struct view *v)
 {
@@ -306,7 +322,7 @@ nothing_more(struct editor *ed UNUSED)
 	return 0;
 }
 
-/* A whole copy, of which what is around the edits; the rest was read before. */
+/* Scans a view that is a whole copy, but only around the edits. The rest was scanned before. */
 static int
 read_parts(struct evade *e, struct editor *ed, bool heuristic)
 {
@@ -328,7 +344,7 @@ read_parts(struct evade *e, struct editor *ed, bool heuristic)
 	return err;
 }
 
-/* Of guesses, or of joints read as boundaries. */
+/* Callback for views of guesses, and for views in which joints are boundaries. */
 static int
 once_done(struct editor *ed)
 {
@@ -338,10 +354,10 @@ once_done(struct editor *ed)
 	return err ? err : read_view_blobs(p->e, ed->out);
 }
 
-/* ---- both readings of what is dropped ---- */
+/* ---- two readings of dropped text ---- */
 
-/* Of the candidates s->v[from, to) drops those that are several of the values s->v[begin, end)
- * side by side. */
+/* Removes those of the candidates s->v[from, to) that consist of several values of s->v[begin,
+ * end) side by side. */
 static void
 drop_joined(struct evade *e, const struct editor *ed, size_t from, size_t to, size_t begin,
 	size_t end)
@@ -358,7 +374,7 @@ drop_joined(struct evade *e, const struct editor *ed, size_t from, size_t to, si
 
 enum reading { JOINED, APART, GUESSED };
 
-/* Copies all of v, edited, into the other view. */
+/* Copies all of v into the other view of the level, with edits. */
 static int
 edit_again(struct evade *e, const struct view *v, unsigned pass, enum reading as,
 	struct editor *ed)
@@ -386,8 +402,9 @@ edit_again(struct evade *e, const struct view *v, unsigned pass, enum reading as
 	return view_close(ed);
 }
 
-/* One more pass over v, into the other view, which is read; where dropping something joins
- * words, as a boundary, too. NULL: there was nothing to edit. */
+/* Makes one more pass over v, into the other view, and scans the result. If dropping something
+ * joins words, the reading with boundaries is scanned too. Returns the new view, or NULL if
+ * there was nothing to edit. */
 static struct view *
 scan_again(struct evade *e, struct view *v, unsigned pass, enum reading as, int *err)
 {
@@ -432,8 +449,8 @@ plain_done(struct editor *ed)
 	return err;
 }
 
-/* Reads the chunk again with joints as boundaries. The first reading's candidates are s->v from
- * `first` on. */
+/* Scans the chunk again with joints as boundaries. The candidates of the first reading are s->v
+ * from `first` on. */
 static int
 scan_apart(struct evade *e, struct editor *joined, struct pass *p, size_t first)
 {
@@ -454,7 +471,7 @@ scan_apart(struct evade *e, struct editor *joined, struct pass *p, size_t first)
 
 /* ---- blobs ---- */
 
-/* Candidates from s->v[from] on are in the piece: to the blob's bytes. */
+/* Converts the candidates s->v from `from` on from the decoded piece to the bytes of the blob. */
 static void
 from_piece(struct evade *e, const struct blob *b, const uint32_t *where, size_t from)
 {
@@ -470,7 +487,7 @@ from_piece(struct evade *e, const struct blob *b, const uint32_t *where, size_t 
 	}
 }
 
-/* Bytes [start, start + n) of the piece, which are text. */
+/* Scans the bytes [start, start + n) of the piece, which are text. */
 static int
 read_decoded(struct evade *e, const struct blob *b, const struct detect_options *opt,
 	size_t start, size_t n)
@@ -497,8 +514,8 @@ read_decoded(struct evade *e, const struct blob *b, const struct detect_options 
 	return err;
 }
 
-/* n bytes: all of them, or where others are among them that are no text the stretches
- * between those. */
+/* Scans n decoded bytes: all of them, or only the stretches of text if other bytes are among
+ * them. */
 static int
 read_piece(struct evade *e, const struct blob *b, const struct detect_options *opt, size_t n)
 {
@@ -522,7 +539,7 @@ read_blob(struct evade *e, struct span text, const struct blob *b)
 	size_t have = 0;
 	int err = 0;
 
-	/* What names the value may come before the blob. */
+	/* The name of the value may precede the blob. */
 	if (b->start > 0)
 		opt.before = span_cut(text,
 			b->start > CONTEXT_BYTES ? b->start - CONTEXT_BYTES : 0, b->start);
@@ -551,7 +568,8 @@ read_blob(struct evade *e, struct span text, const struct blob *b)
 	return err;
 }
 
-/* No blob that begins at `at` comes as far as an edit: the original showed it. */
+/* Returns true if no blob that begins at `at` reaches an edit. Then the original shows the blob
+ * as well. */
 static bool
 plain_to_see(const struct view *v, size_t at, struct searched *s)
 {
@@ -569,12 +587,13 @@ plain_to_see(const struct view *v, size_t at, struct searched *s)
 static bool
 all_ones(uint64_t x)
 {
-	/* a byte of ones: eight token characters, aligned */
+	/* detects a byte of ones: eight aligned characters of a token */
 	x = ~x;
 	return (x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080);
 }
 
-/* A run of BLOB_MIN characters, or of eight that may go on in another block. */
+/* Returns true if the block has a run of BLOB_MIN token characters, or of eight at its edge,
+ * which may continue in another block. */
 static bool
 long_run(uint64_t token)
 {
@@ -585,8 +604,8 @@ long_run(uint64_t token)
 	return x & x >> 7 || x & 1 || x >> 56;
 }
 
-/* Bit i: x, or the block after, has a bit three to ten bytes on, as in 52,53 and
- * Chr(52) & Chr(53). */
+/* Returns the bytes i for which x, or the block after, has a bit three to ten bytes later, as
+ * between the codes in 52,53 and Chr(52) & Chr(53). */
 static uint64_t
 after_gap(uint64_t x, uint64_t next)
 {
@@ -597,7 +616,8 @@ after_gap(uint64_t x, uint64_t next)
 	return on;
 }
 
-/* Where codes of characters may begin: a digit, of two to four characters. */
+/* Returns the bytes at which codes of characters may begin: a digit that begins a word of two to
+ * four characters. */
 static uint64_t
 code_bits(const struct look *l, bool before, uint64_t next)
 {
@@ -607,18 +627,18 @@ code_bits(const struct look *l, bool before, uint64_t next)
 	       (~look_on(in, next, 2) | ~look_on(in, next, 3) | ~look_on(in, next, 4));
 }
 
-/* Where a number of a character may begin: two or three of letters and digits, or 0x and
- * two of them. */
+/* Returns the bytes at which the number of a character may begin: a word of two or three letters
+ * and digits, or 0x and two more. */
 static uint64_t
 number_bits(const struct look *k)
 {
-	uint64_t open = UINT64_C(15) << 60; /* what goes on in the next block */
+	uint64_t open = UINT64_C(15) << 60; /* words that may continue in the next block */
 	uint64_t in = k->alnum, begins = in & ~(in << 1) & (in >> 1 | open);
 
 	return begins & (~(in >> 2) | ~(in >> 3) | (k->cross >> 1 & ~(in >> 4)) | open);
 }
 
-/* The bits of a block and of the next one, the first byte lowest. */
+/* The bits of a block and of the next one; the first byte is the lowest bit. */
 typedef unsigned __int128 two_blocks;
 
 static two_blocks
@@ -627,16 +647,16 @@ two_blocks_of(uint64_t here, uint64_t next)
 	return (two_blocks)next << 64 | here;
 }
 
-/* Moves each bit, at the first byte of a word, to the first byte of the next word: the addition
- * carries the bit across the bytes between them. */
+/* Moves each bit from the first byte of a word to the first byte of the next word. The carry of
+ * the addition crosses the bytes between them. */
 static two_blocks
 to_next_word(two_blocks bits, two_blocks words)
 {
 	return ((bits << 1) + ~words) & words;
 }
 
-/* Moves each bit to all places at which the number before it may begin. A number and its separator
- * take three to eight bytes. */
+/* Returns all places at which the number before each bit may begin. A number and its separator
+ * have three to eight bytes. */
 static two_blocks
 to_number_before(two_blocks bits)
 {
@@ -647,29 +667,31 @@ to_number_before(two_blocks bits)
 	return places;
 }
 
-enum { ROW_MIN = 8 }; /* numbers that decode.c reads as codes of characters */
+enum { ROW_MIN = 8 }; /* least numbers that decode.c reads as character codes */
 
-/* Returns true if ROW_MIN numbers follow one another in the two blocks without another word between
- * them. `before`: a word goes on from the byte before. */
+/* Returns true if ROW_MIN numbers follow one another in the two blocks without another word
+ * between them. `before`: a word continues from the previous byte. */
 static bool
 has_row_of_numbers(const struct look *here, const struct look *next, bool before)
 {
 	two_blocks alnum = two_blocks_of(here->alnum, next->alnum);
 	two_blocks words = alnum & ~(alnum << 1 | before);
 	two_blocks numbers = words & two_blocks_of(number_bits(here), number_bits(next));
-	two_blocks last = numbers; /* each ends a row of n numbers */
+	two_blocks last = numbers; /* each bit ends a row of n numbers */
 
 	for (unsigned n = 1; n < ROW_MIN && last; n++)
 		last = to_next_word(last, words) & numbers;
 	return last != 0;
 }
 
-/* Returns the bytes of the first block at which a row of ROW_MIN numbers may begin, by the distances
- * between the numbers. */
+/* Returns the bytes of the first block at which a row of ROW_MIN numbers may begin, judged by
+ * the distances between the numbers. Rows double in length: two rows of n numbers, one after the
+ * other, are a row of 2n. */
 static uint64_t
 rows_of_numbers(const struct look *here, const struct look *next)
 {
-	two_blocks rows = two_blocks_of(number_bits(here), number_bits(next)); /* of n numbers */
+	/* each bit begins a row of n numbers */
+	two_blocks rows = two_blocks_of(number_bits(here), number_bits(next));
 
 	for (unsigned n = 1; n < ROW_MIN; n *= 2) {
 		two_blocks follows = rows;
@@ -680,8 +702,8 @@ rows_of_numbers(const struct look *here, const struct look *next)
 	return (uint64_t)rows;
 }
 
-/* Returns the bytes of the first block at which codes of characters may begin, three in a row at
- * least. */
+/* Returns the bytes of the first block at which at least three character codes in a row may
+ * begin. */
 static uint64_t
 rows_of_codes(const struct look *here, const struct look *next, bool before)
 {
@@ -699,7 +721,8 @@ found_blob(struct evade *e, struct span text, const struct view *v, const struct
 {
 	size_t start = b->start, end = b->end;
 
-	/* Where no edit lies inside, the original shows it; a weak guess makes none. */
+	/* If no edit lies inside, the original shows the blob too. A weak guess does not count
+	 * as an edit. */
 	unsigned flags = v ? view_back(v, &start, &end) : 0;
 	return v && (flags == 0 || flags & EDIT_NAMED) ? 0 : read_blob(e, text, b);
 }
@@ -732,7 +755,8 @@ try_codes(
 	return err;
 }
 
-/* Binary: back to the first of the numbers. */
+/* Returns the beginning of the first binary number of the row, at most BACK characters before
+ * `at`. */
 static size_t
 bits_start(struct span t, size_t at, size_t floor)
 {
@@ -743,7 +767,8 @@ bits_start(struct span t, size_t at, size_t floor)
 	return span_past_set(t, span_back_set(t, at, floor, "01 "), " ");
 }
 
-/* The token's first byte at or before `at`, not before what was looked at. */
+/* Returns the first byte of the token around `at`, not before `floor`, which was examined
+ * already. */
 static size_t
 token_start(struct span t, size_t at, size_t floor)
 {
@@ -754,7 +779,7 @@ token_start(struct span t, size_t at, size_t floor)
 	return at;
 }
 
-/* Runs of eight characters of a token: base64, hexadecimal, binary. */
+/* Examines runs of eight aligned token characters: base64, hexadecimal, binary. */
 static int
 runs_of(struct evade *e, struct span t, const struct view *v, size_t base, uint64_t token,
 	struct searched *s)
@@ -776,7 +801,7 @@ runs_of(struct evade *e, struct span t, const struct view *v, size_t base, uint6
 	return err;
 }
 
-/* The text reversed by U+202E that begins at `at`, if one does. */
+/* Scans the text after U+202E at `at`, if there is one. Such text is displayed in reverse. */
 static int
 try_reversed(
 	struct evade *e, struct span t, const struct view *v, size_t at, struct searched *s)
@@ -790,7 +815,7 @@ try_reversed(
 	return found_blob(e, t, v, &b);
 }
 
-/* Reads the encoded values that begin in the chunk: tokens, reversed text, codes of characters. */
+/* Scans the encoded values that begin in the chunk: tokens, reversed text, character codes. */
 static int
 blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struct view *v)
 {
@@ -849,7 +874,7 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 		if (!err)
 			err = blobs_of(e, &l->chunk, &done, NULL);
 		size_t to = next = l->chunk.to;
-		/* A value may go on after the chunk. */
+		/* A value may continue after the chunk, so its end is examined again. */
 		size_t last = ed.last > lo.last ? ed.last : lo.last;
 		if (to < text.n && last + EVADE_SHORT > to)
 			next = to - (p.key ? EVADE_OVERLAP : EVADE_SHORT);
@@ -857,11 +882,11 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 	return err;
 }
 
-/* The bits of terminal_cut_bits() for the blocks that were asked for last. Many candidates begin and
+/* Caches terminal_cut_bits() of the blocks that were asked for last. Many candidates begin and
  * end in the same few blocks. */
 struct cut_blocks {
 	struct span text;
-	size_t block[CUT_BLOCKS]; /* number in the text, plus 1; 0: none */
+	size_t block[CUT_BLOCKS]; /* block number in the text + 1; 0: unused */
 	uint64_t bits[CUT_BLOCKS];
 };
 
@@ -877,8 +902,8 @@ is_cut(struct cut_blocks *c, size_t at)
 	return c->bits[k] >> at % BLOCK & 1;
 }
 
-/* Marks the candidates that begin or end inside a sequence, such as m…@… in ESC[31malice@…, and
- * those whose last character is not displayed. */
+/* Marks candidates that begin or end inside a sequence, such as m…@… in ESC[31malice@…, and
+ * candidates whose last character is not displayed. */
 static void
 mark_cut(struct detect_scratch *s, struct span text)
 {

@@ -1,4 +1,5 @@
-/* The short cuts of folding, and code points of what may be no UTF-8. */
+/* Fast paths for folding characters, and decoding of bytes that may be invalid UTF-8. A bitmap
+ * (letters_cells) shows which cells of 16 code points contain any character that is folded. */
 #include "scan/detect/disguise/fold.h"
 
 #include "base/codec/utf8.h"
@@ -8,7 +9,7 @@ is_nothing(uint32_t cp)
 {
 	if (cp < LETTERS_CELLS_END)
 		return !(letters_cells[cp / 1024] >> (cp / 16 % 64) & 1);
-	/* Han, Hangul: nothing in them. */
+	/* Han and Hangul contain no such characters. */
 	return cp < 0xA4D0 || (cp >= 0xAC00 && cp < 0xD7A4);
 }
 
@@ -42,7 +43,7 @@ fold_nothing(const char *p, size_t n)
 	}
 }
 
-/* Overlong: C0 and C1 lead bytes, E0 80-9F, F0 80-8F. */
+/* Overlong forms begin with C0 or C1, E0 80-9F, or F0 80-8F. */
 static size_t
 fold_overlong(const char *p, size_t n, uint32_t *cp)
 {

@@ -1,5 +1,5 @@
-/* What a character that is not plain ASCII may be written for, in bytes that may be no UTF-8.
- */
+/* Determines the plain characters that a non-ASCII character stands for, in bytes that may be
+ * invalid UTF-8. */
 #ifndef SCAN_DETECT_DISGUISE_FOLD_H
 #define SCAN_DETECT_DISGUISE_FOLD_H
 
@@ -9,16 +9,16 @@
 
 #include "base/codec/letters.h"
 
-/* letters_fold(), at once for most letters of the world. */
+/* Returns the same as letters_fold(), but at once for most letters of the world. */
 struct folded fold_char(uint32_t cp);
 
-/* The bytes of the characters from p on that are UTF-8, beyond ASCII, and written for
- * nothing else: most letters of the world. May be fewer than there are. */
+/* Returns how many bytes from p on are valid, non-ASCII UTF-8 that stands for no other
+ * character, as most letters of the world do. The number may be smaller than possible. */
 size_t fold_nothing(const char *p, size_t n);
 
-/* The code point at p (n > 0 bytes may be read) and its bytes. What is not UTF-8 is
- * one byte of its own: *valid false, and the byte's value. An overlong form gives the
- * character that it hides, *valid false. */
+/* Returns the code point at p (n > 0 bytes are readable) and sets *bytes to its length. A byte
+ * that is not UTF-8 is returned as its value, with *valid false. An overlong form returns the
+ * character that it encodes, with *valid false. */
 uint32_t fold_decode(const char *p, size_t n, size_t *bytes, bool *valid);
 
 #endif

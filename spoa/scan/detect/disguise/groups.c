@@ -1,8 +1,11 @@
-/* Digits in groups with unusual separators: 4716/3791/4202/1968, 308_63_0237, 4716 dash
- * 3791, a number that goes on in the next line. Groups go as far as their separators are
- * alike, or four fours do. They are read without separators where the digits add up (Luhn,
- * mod 97), with dashes where the groups are those of a social security or telephone number.
- * What may be columns or an array, where more such groups are near, needs its name. */
+/* Reads digits in groups with unusual separators: 4716/3791/4202/1968, 308_63_0237, 4716 dash
+ * 3791, or a number that continues in the next line.
+ *
+ * Groups are read as long as their separators are alike, or until four groups of four digits.
+ * The separators are removed if the digits have a valid checksum (Luhn, mod 97), and replaced by
+ * dashes if the groups have the lengths of a social security or telephone number. If the groups
+ * may be columns or an array, or if other such groups are near, the name of the value must be
+ * near too. */
 #include "base/among.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/heuristics.h"
@@ -10,16 +13,18 @@
 
 enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 48, DIGITS_MAX = 64 };
 
+/* The groups that were read, offsets in the text. */
 struct groups {
 	size_t start[GROUPS_MAX], end[GROUPS_MAX];
 	size_t n;
+	/* digits of all groups; for an IBAN digits and letters */
 	size_t digits;
-	char sep[GROUPS_MAX]; /* what comes after group i, one character for it */
-	bool odd;	      /* one that numbers are not written with */
-	bool column;	      /* one that tables and lists are written with */
+	char sep[GROUPS_MAX]; /* one character that stands for the separator after group i */
+	bool odd;	      /* a separator that numbers are not usually written with */
+	bool column;	      /* a separator of tables and lists */
 };
 
-/* Blanks, punctuation, and any one character beyond ASCII. */
+/* Spaces, punctuation, and any one character beyond ASCII. */
 /* clang-format off */
 static const bool gaps[256] = {
 	['\t'] = true, ['\n'] = true, ['\r'] = true, [' ' ... '#'] = true,
@@ -38,7 +43,7 @@ static const struct span sayings[] = { { "dash", 4 }, { "hyphen", 6 }, { "minus"
 	{ "space", 5 }, { "dot", 3 }, { "slash", 5 }, { "then", 4 }, { "tiret", 5 },
 	{ "guion", 5 }, { "strich", 6 } };
 
-/* The first two letters of each of them. */
+/* Compares the first two letters of the words above. */
 bool
 heuristic_says(const struct heuristic *l, size_t i)
 {
@@ -54,7 +59,8 @@ heuristic_says(const struct heuristic *l, size_t i)
 #undef LETTER
 }
 
-/* A sign that is said, with a blank on both sides, or an x: where it ends; i: none. */
+/* Returns the end of a separator in words with a space on both sides, or of an x. Returns i if
+ * there is none. */
 static size_t
 past_said_sign(const struct heuristic *l, size_t i)
 {
@@ -72,8 +78,9 @@ past_said_sign(const struct heuristic *l, size_t i)
 	return i;
 }
 
-/* The separator at i: where it ends, and the character that stands for it; 0: none. A line
- * that begins with a date or a time goes on with no number. */
+/* Returns the end of the separator at i and sets *sign to a character that stands for it.
+ * Returns 0 if there is none. If the next line begins with a date or a time, the number does not
+ * continue there. */
 static size_t
 gap_end(const struct heuristic *l, size_t i, char *sign, bool *line)
 {
@@ -102,11 +109,11 @@ gap_end(const struct heuristic *l, size_t i, char *sign, bool *line)
 		}
 		if (!is_gap(c))
 			break;
-		while ((byte_at(l, k + 1) & 0xC0) == 0x80) /* of one character */
+		while ((byte_at(l, k + 1) & 0xC0) == 0x80) /* continuation bytes of one character */
 			k++;
 		*line |= c == '\n';
 		if ((unsigned char)c > ' ' &&
-			!(c == '>' && *line)) { /* a quoted line's mark is none */
+			!(c == '>' && *line)) { /* the mark of a quoted line is no separator */
 			if (*sign && *sign != c)
 				marks++;
 			*sign = c;
@@ -134,15 +141,15 @@ group_len(const struct groups *g, size_t k)
 	return g->end[k] - g->start[k];
 }
 
-/* What comes after group k separates it as the first two are. */
+/* Returns true if the separator after group k is like the first one, or is a line break. */
 static bool
 separators_alike(const struct groups *g, size_t k)
 {
 	return g->sep[k] == g->sep[0] || g->sep[k] == '\n';
 }
 
-/* Reads groups until they have `most` characters. Of digits alone no more than one group of the next number, or a fifth one: cut() leaves
- * it. */
+/* Reads groups until they have `most` characters. Groups of digits may end with a group of the
+ * next number, or with a fifth group; cut_groups() removes it. */
 static void
 read_groups(const struct heuristic *l, size_t i, bool letters, size_t most, struct groups *g)
 {
@@ -169,7 +176,7 @@ read_groups(const struct heuristic *l, size_t i, bool letters, size_t most, stru
 	}
 }
 
-/* A separator that the rules read themselves. */
+/* Returns true if the rules themselves accept this separator. */
 static bool
 is_plain_gap(char sep, struct span gap)
 {
@@ -196,8 +203,8 @@ const bool groups_columns[256] = {
 };
 /* clang-format on */
 
-/* Up to where the separators are all alike; after that is another number, which the
- * last group may belong to. */
+/* Cuts the groups to those with like separators. The rest belongs to another number, and so may
+ * the last group. */
 static void
 cut_groups(const struct heuristic *l, struct groups *g)
 {
@@ -206,7 +213,8 @@ cut_groups(const struct heuristic *l, struct groups *g)
 	while (n < g->n && separators_alike(g, n - 1))
 		n++;
 	if (g->n > 3 && groups_of_four(g, 4) && (g->n == 4 || group_len(g, 4) < 4))
-		n = 4; /* a card, whatever separates it from its date and its fours */
+		n = 4; /* a card number, whatever separates it from its date or other groups of
+			* four */
 	if (g->n > 2 && group_len(g, 0) == 3 && group_len(g, 1) == 3 && group_len(g, 2) == 4 &&
 		memchr(l->t.p + g->end[0], '\n', g->start[2] - g->end[0]))
 		n = 3; /* a telephone number: (212) 555-0143 */
@@ -244,7 +252,8 @@ read_as(struct heuristic *l, const struct groups *g, size_t n, const char *with,
 		heuristic_edit(l, g->end[k], g->start[k + 1], with, flags);
 }
 
-/* As cards are printed and read out: groups of one length, but for the last, or 4-6-5. */
+/* Returns true if the groups have the lengths in which cards are printed and read aloud: equal
+ * lengths except for the last, or 4-6-5. */
 static bool
 printed_groups(const struct groups *g)
 {
@@ -258,7 +267,7 @@ printed_groups(const struct groups *g)
 	return first <= 4 && group_len(g, g->n - 1) <= first;
 }
 
-/* Other groups of that length are near: columns. */
+/* Returns true if other groups of that length are near, as in columns of a table. */
 static bool
 in_table(const struct heuristic *l, const struct groups *g)
 {
@@ -279,7 +288,7 @@ in_table(const struct heuristic *l, const struct groups *g)
 	return like[0] > 1 || like[1] > 1;
 }
 
-/* Shorter groups than a card's, which go on with what is no digit: an array. */
+/* Returns true if the groups are shorter than those of cards and are part of a list: an array. */
 static bool
 in_list(const struct heuristic *l, const struct groups *g)
 {
@@ -295,7 +304,8 @@ in_list(const struct heuristic *l, const struct groups *g)
 	       (from > 0 && strchr(",;|[{(=", l->t.p[from - 1]));
 }
 
-/* One line's end, after a word: no column of a table. */
+/* Returns true if the only separator is a line break in running text, so the groups are no
+ * column of a table. */
 static bool
 in_prose(const struct heuristic *l, const struct groups *g)
 {
@@ -307,7 +317,7 @@ in_prose(const struct heuristic *l, const struct groups *g)
 	       (l->t.p[i - 1] == ' ' && (is_alpha(l->t.p[i - 2]) || l->t.p[i - 2] == ':'));
 }
 
-/* One of the groups, or some of them, are a value by themselves. */
+/* Returns true if some of the groups are a complete value by themselves. */
 static bool
 groups_apart(const struct heuristic *l, const struct groups *g)
 {
@@ -328,11 +338,11 @@ edit_groups(struct heuristic *l, const struct groups *g)
 		groups_luhn(l, g, g->n)) {
 		bool printed = printed_groups(g);
 		if (!g->odd && printed && group_len(g, 0) == 4)
-			return; /* the rules see it */
+			return; /* the rules find it themselves */
 		bool sure = (g->odd && !g->column) || in_prose(l, g) ||
 			    (printed && !in_table(l, g) && !in_list(l, g));
 		if (!sure && strchr("\"'`", g->sep[0]))
-			return; /* strings that may be joined */
+			return; /* strings that may be joined; see joints.c */
 		read_as(l, g, g->n, "", sure ? 0 : EDIT_NAMED);
 		return;
 	}
@@ -351,7 +361,8 @@ edit_groups(struct heuristic *l, const struct groups *g)
 		read_as(l, g, g->n, "", EDIT_NAMED);
 }
 
-/* A line's end before group k, and what quoted lines and comments begin with. */
+/* Returns true if a line break precedes group k, with the marks that begin quoted lines and
+ * comments. */
 static bool
 line_between(const struct heuristic *l, const struct groups *g, size_t k)
 {
@@ -368,9 +379,9 @@ begins_iban(const struct heuristic *l, size_t i)
 	return iban_length(byte_at(l, i), byte_at(l, i + 1));
 }
 
-/* Groups of letters and digits that begin with a country and two digits: up to where
- * they add up as an IBAN (ISO 7064, mod 97-10). Where they do not, another may begin
- * among them. */
+/* Examines groups of letters and digits that begin with a country code and two digits, until
+ * they form a valid IBAN (ISO 7064, mod 97-10). If they do not, another IBAN may begin among
+ * them. */
 static bool
 edit_iban(struct heuristic *l, size_t i)
 {
@@ -379,7 +390,7 @@ edit_iban(struct heuristic *l, size_t i)
 	size_t n = 0, want = begins_iban(l, i);
 
 	if (want == 0 || heuristic_whole(l, i))
-		return false; /* a whole value: its letters add up by chance */
+		return false; /* a complete value; its letters are a valid IBAN by chance */
 	read_groups(l, i, true, want, &g);
 	if (g.n < 2)
 		return false;
@@ -394,10 +405,10 @@ edit_iban(struct heuristic *l, size_t i)
 		n += group_len(&g, k);
 		struct span iban = span_of(folded, n);
 		if (span_some(iban, is_upper) && span_some(iban, is_lower))
-			break; /* a token */
+			break; /* mixed letter case: a token */
 		if (k == 0 || n < want || !iban_valid(folded, n))
 			continue;
-		bool seen = true; /* by the rule itself */
+		bool seen = true; /* the rule itself finds it */
 		for (size_t j = 0; j < k; j++)
 			seen &= g.start[j + 1] - g.end[j] == 1 && strchr(" -", g.sep[j]);
 		if (!seen)

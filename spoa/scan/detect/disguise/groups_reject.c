@@ -1,24 +1,26 @@
-/* Early reject of rows of groups of digits of which nothing comes, by the bits of the look:
- * dates, times, amounts, lists of short numbers. What is not sure is read (groups.c), whose
- * rules are those that count. */
+/* Quickly rejects rows of groups of digits that cannot form a value, by the bits of the
+ * classifier: dates, times, amounts, lists of short numbers. If a row cannot be rejected for
+ * sure, groups.c reads it and decides. */
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "scan/detect/disguise/heuristics.h"
 
-enum { LEAST = 8 }; /* digits of a number that is looked for */
+enum { LEAST = 8 }; /* digits of the shortest number that is searched for */
 
-/* Bit i of `digit` is at p[i]. */
+/* A row of groups; bit i of `digit` describes p[i]. */
 struct row {
 	const char *p;
 	uint64_t digit;
-	bool plus; /* comes before it */
+	bool plus; /* a plus sign precedes it */
 };
 
-/* The first groups of it, as far as what separates them is alike. */
+/* The first groups of a row, as far as their separators are alike. */
 struct head {
-	unsigned n, last; /* where the last of them begins */
+	unsigned n, last; /* number of groups, and offset of the last one */
+	/* digits in these groups */
 	unsigned digits;
-	bool plain, column, all; /* of the row */
+	bool plain, column, all; /* usual separator; separator of tables; these are all groups of
+				  * the row */
 };
 
 struct groups_ahead
@@ -37,7 +39,7 @@ groups_ahead(const struct heuristic *l, size_t i)
 	};
 }
 
-/* More than twenty digits in a row. */
+/* Returns true if there are more than twenty digits in a row. */
 static bool
 has_long_run(uint64_t digit)
 {
@@ -48,7 +50,7 @@ has_long_run(uint64_t digit)
 	return digit & digit >> 5;
 }
 
-/* Without the last run of digits, which ends at n. */
+/* Returns the bits without the last run of digits, which ends at n. */
 static uint64_t
 all_but_last(uint64_t digit, unsigned n)
 {
@@ -57,7 +59,7 @@ all_but_last(uint64_t digit, unsigned n)
 	return other ? digit & bits_below(64 - (unsigned)__builtin_clzll(other)) : 0;
 }
 
-/* False: to be read. */
+/* Fills in *h. Returns false if the row must be read by groups.c. */
 static bool
 head_of(const struct row *r, uint64_t between, struct head *h)
 {
@@ -90,19 +92,20 @@ static bool
 is_nothing(const struct row *r, const struct head *h)
 {
 	const uint64_t fours = 0x7BDEF, phone = 0xF77;
-	/* 212-555-0143, and with a line's end in it, which is cut off after (groups.c). */
+	/* 212-555-0143, also with a line break in it; groups.c cuts off the rest. */
 	bool threes =
 		(h->n == 3 && (r->digit & 15) == 7) ||
 		((r->digit & bits_below(12)) == phone && (r->p[3] == '\n' || r->p[7] == '\n'));
 
 	if ((h->n > 4 || !h->all) && (r->digit & bits_below(20)) == fours)
-		return false; /* a card, and something else after it or in it */
+		return false; /* a card number with other text after it or inside */
 	if (h->digits >= 13 && h->digits <= 19 && r->p[0] >= '3' && r->p[0] <= '6')
 		return false;
 	return h->digits < LEAST || h->plain || (h->column && !r->plus && !threes);
 }
 
-/* Three digits that are alone: a row of single characters, which is another guess. */
+/* Returns true if at least three digits stand alone. Then it is a row of single characters,
+ * which another guess handles. */
 static bool
 has_singles(uint64_t digit)
 {
@@ -112,7 +115,8 @@ has_singles(uint64_t digit)
 	return alone & (alone - 1);
 }
 
-/* The numbers of a row in which no other guess begins. False: the first is to be read. */
+/* Rejects all numbers of a row in which no other guess begins. Returns false if the first number
+ * must be read. */
 static bool
 reject_all(const struct row *row, size_t i, size_t *end)
 {
@@ -151,11 +155,11 @@ bool
 groups_reject(const struct heuristic *l, size_t i, const struct groups_ahead *a, size_t *end)
 {
 	uint64_t other = ~(a->digit | a->gap);
-	unsigned n = other ? (unsigned)__builtin_ctzll(other) : 64; /* or more */
+	unsigned n = other ? (unsigned)__builtin_ctzll(other) : 64; /* 64 or more */
 
 	*end = i;
 	if (n <= LEAST && !(a->sign & bits_below(n)))
-		return true; /* one of them is no digit; none is '<' */
+		return true; /* one of these bytes is no digit, and none is '<' */
 	uint64_t digit = a->digit & bits_below(n);
 	if (has_long_run(digit))
 		return false;

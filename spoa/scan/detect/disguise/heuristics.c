@@ -1,14 +1,17 @@
-/* Heuristics, the editor of guesses: letters one by one, values cut by markup. Each guess is
- * narrow, and what the rules find by one needs a checksum, a secret's prefix or a name next to
- * it (EDIT_GUESS, EDIT_NAMED). Digits in groups, strings in pieces, lines' ends and words have
- * files of their own (heuristics.h). */
+/* Heuristics: an editor that makes guesses about unusual spelling. This file handles letters
+ * written one by one and values cut by markup; groups of digits, strings in pieces, line breaks
+ * and words have their own files (heuristics.h). Each guess is narrow, and a finding needs a
+ * checksum, a secret's prefix or a name near it (EDIT_GUESS, EDIT_NAMED).
+ *
+ * heuristics_edit() walks over the bits of the classifier and calls a guess only at bytes where
+ * it may apply. */
 #include "scan/detect/disguise/heuristics.h"
 
 #include "base/among.h"
 #include "base/bits.h"
 #include "base/effort.h"
 
-enum { WORK_GUESS = 10 }; /* units of a place that is looked at */
+enum { WORK_GUESS = 10 }; /* units of effort for each place examined */
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512 };
 
 /* clang-format off */
@@ -28,7 +31,7 @@ heuristic_edit(struct heuristic *l, size_t from, size_t to, const char *with, un
 bool
 heuristic_may_be_named(const struct heuristic *l, size_t from, size_t to)
 {
-	/* The name, and what a find may have on either side of the guess. */
+	/* The name, and the text that a finding may have on either side of the guess. */
 	enum { AROUND = CONTEXT_BYTES + 16 + 2 * BLOCK };
 	const struct chunk *c = l->c;
 	uint64_t letters = 0;
@@ -51,7 +54,7 @@ gap_at(const struct heuristic *l, size_t i, struct span gap)
 	       (gap.n == 1 || !memcmp(l->t.p + i, gap.p, gap.n));
 }
 
-/* A sign at i with nothing after it that it could belong to. */
+/* Returns true if the sign at i is followed by nothing that it could belong to. */
 static bool
 ends_sentence(const struct heuristic *l, size_t i)
 {
@@ -69,7 +72,7 @@ is_single(const struct heuristic *l, size_t i, struct span gap)
 	       (i == 0 || byte_at(l, i - 1) == last || !is_alnum(byte_at(l, i - 1)));
 }
 
-/* Offset of the next single after the one at i; 0: the row ends. */
+/* Returns the offset of the next single character after i, or 0 if the row ends. */
 static size_t
 next_single(const struct heuristic *l, size_t i, struct span gap)
 {
@@ -86,7 +89,7 @@ next_single(const struct heuristic *l, size_t i, struct span gap)
 	return k > i + 1 && is_single(l, k, gap) ? k : 0;
 }
 
-/* Asked at every single: a table, not is_one_of. */
+/* A table, because this is asked for every single character. */
 /* clang-format off */
 static const bool spells[256] = {
 	[' '] = 1, ['-'] = 1, ['.'] = 1, ['_'] = 1, [','] = 1, ['*'] = 1, ['|'] = 1, ['/'] = 1,
@@ -94,7 +97,8 @@ static const bool spells[256] = {
 };
 /* clang-format on */
 
-/* What comes after the single at i: one sign, or several as in "a", "b" and a - b. */
+/* Returns what separates the single character at i from the next: one sign, or several as in
+ * "a", "b" and a - b. Empty if nothing does. */
 static struct span
 gap_of(const struct heuristic *l, size_t i)
 {
@@ -112,7 +116,8 @@ gap_of(const struct heuristic *l, size_t i)
 	return one.n && spells[(unsigned char)one.p[0]] ? one : span_of("", 0);
 }
 
-/* Among brackets, commas or line ends: a row of a table. */
+/* Returns true if the characters stand between brackets, commas or line breaks, as a row of a
+ * table does. */
 static bool
 is_row(const struct heuristic *l, size_t from, size_t to)
 {
@@ -125,8 +130,8 @@ is_row(const struct heuristic *l, size_t from, size_t to)
 	return before && after && strchr("\n[(,{", before) && strchr("\r\n]),}", after);
 }
 
-/* Whether a token known by how it begins is spelled from k on. What comes before it, "I" or
- * a list's letter, is not part of it. */
+/* Returns true if a token with a known prefix is spelled out from k on. Characters before it,
+ * such as "I" or a list's letter, are no part of it. */
 static bool
 begins_token(const struct heuristic *l, size_t k, struct span gap)
 {
@@ -167,7 +172,8 @@ spelled_row(struct heuristic *l, size_t i)
 			break;
 	}
 	effort_add(5 * (last - first));
-	if (letters == 1 && is_alpha(byte_at(l, first))) { /* "a 4 7 1 6": a word before it */
+	if (letters == 1 && is_alpha(byte_at(l, first))) { /* "a 4 7 1 6": the first letter is a
+							    * word */
 		first = next_single(l, first, gap);
 		letters = 0;
 		n--;
@@ -197,7 +203,7 @@ spelled_row(struct heuristic *l, size_t i)
 
 /* ---- markup inside a word ---- */
 
-/* Inside a word, and around one. */
+/* Tags inside a word and around one. */
 static const char *const inline_tags[] = { "b", "i", "u", "s", "em", "strong", "span", "wbr",
 	"font", "code", "mark", "small", "sub", "sup", "tt", "kbd", "var", "br", "a", "del",
 	"ins", NULL };
@@ -220,7 +226,7 @@ tag_end(const struct heuristic *l, size_t i, const char *const *names)
 	return 0;
 }
 
-/* A comment, or the beginning of a CDATA section. */
+/* Returns the end of a comment or of the beginning of a CDATA section; 0 if there is none. */
 static size_t
 declaration_end(const struct heuristic *l, size_t i)
 {
@@ -263,8 +269,9 @@ heuristic_markup(const struct heuristic *l, size_t i)
 	return k;
 }
 
-/* A single mark inside a word separates cells and the fields of EDI (|, *, ~), unless two stars
- * are around a part of that word. `ID*` at a line's begin is a segment of X12. */
+/* Returns true if the mark at i is emphasis. A single mark inside a word usually separates cells
+ * or fields of EDI (|, *, ~), except for two stars around a part of a word. `ID*` at the
+ * beginning of a line is a segment of X12. */
 static bool
 is_emphasis(const struct heuristic *l, size_t i)
 {
@@ -299,8 +306,8 @@ markup(struct heuristic *l, size_t i)
 	bool before = is_alnum(byte_at(l, i - 1)), after = is_alnum(byte_at(l, to));
 	if (byte_at(l, i) == '*' && !before && !after && byte_at(l, i - 1) != '-' &&
 		byte_at(l, to) != '-')
-		return; /* of paths: src/ *.py */
-	/* Cells of a table; numbers in them are groups (groups.c). */
+		return; /* a path: src/ *.py */
+	/* These are cells of a table; groups.c handles numbers in them. */
 	if (byte_at(l, i) == '|' && (is_digit(byte_at(l, i - 1)) || !(before || after)))
 		return;
 	if ((to == i + 1 && !is_emphasis(l, i)) || heuristic_apart(l, i, to))
@@ -310,7 +317,7 @@ markup(struct heuristic *l, size_t i)
 
 /* ---- the walk ---- */
 
-/* Bit i: x has a bit two to five bytes on. */
+/* Returns the bytes i for which x has a bit two to five bytes later. */
 static uint64_t
 next_alone(uint64_t x, uint64_t next)
 {
@@ -318,7 +325,7 @@ next_alone(uint64_t x, uint64_t next)
 	       look_on(x, next, 5);
 }
 
-/* Letters and digits that are alone, with two more of them after. */
+/* Returns the letters and digits that stand alone and have two more such characters after them. */
 static uint64_t
 rows_of(const struct heuristic *l, const struct look *k, size_t base)
 {
@@ -332,8 +339,8 @@ rows_of(const struct heuristic *l, const struct look *k, size_t base)
 	return rows & next_alone(rows, next & next_alone(next, 0));
 }
 
-/* Whether the digits at bit k end an amount, 1234.56, that no other group follows and
- * that has fewer digits than a card; it begins at `from`. */
+/* Returns true if the digits at bit k end an amount such as 1234.56 that begins at `from`. No
+ * other group may follow, and the amount has fewer digits than a card. */
 static bool
 is_amount(
 	const struct heuristic *l, size_t base, const struct look *b, unsigned from, unsigned k)
@@ -347,15 +354,15 @@ is_amount(
 	return !(b->gap >> end & 1) || !((b->gap | b->digit) >> (end + 1) & 1);
 }
 
-/* Runs of digits after which, with what may separate groups in between, another run
- * is, of one block: bits of their beginnings. More than there are at the block's end
+/* Returns the runs of digits that another run follows in the same block, with only separators
+ * between them, as bits of their first digits. More bits are returned at the end of the block
  * and where markup may separate them. */
 static uint64_t
 first_groups(const struct heuristic *l, size_t base, const struct look *k, uint64_t starts,
 	bool before)
 {
 	uint64_t digit = k->digit, out = 0;
-	uint64_t gap = k->gap & ~digit & (digit << 1 | before); /* the gaps' first bytes */
+	uint64_t gap = k->gap & ~digit & (digit << 1 | before); /* first bytes of the gaps */
 	uint64_t after = (gap + k->gap) & ~k->gap, in = (gap + k->gap) ^ k->gap;
 
 	for (uint64_t x = in & k->gap & k->sign; x; x &= x - 1)
@@ -374,7 +381,8 @@ first_groups(const struct heuristic *l, size_t base, const struct look *k, uint6
 	return out;
 }
 
-/* A digit next to a letter, of one block; the last byte's neighbour is the next block's. */
+/* Returns the digits next to a letter and the letters next to a digit, in one block and the
+ * first byte of the next. */
 static uint64_t
 mixed_bits(const struct look *k, const struct look *next)
 {
@@ -384,8 +392,8 @@ mixed_bits(const struct look *k, const struct look *next)
 	       (k->digit & look_on(alpha, next->alnum & ~next->digit, 1));
 }
 
-/* Where groups of digits may begin: no letter before, or the country of an IBAN
- * (groups.c). What is at the block's edge may. */
+/* Returns the bytes at which groups of digits may begin: no letter precedes, or the country code
+ * of an IBAN (groups.c) does. Bytes at the edge of the block are included. */
 static uint64_t
 group_starts(const struct heuristic *l, size_t base, const struct look *k)
 {
@@ -397,14 +405,14 @@ group_starts(const struct heuristic *l, size_t base, const struct look *k)
 	uint64_t iban =
 		(alpha << 1 | 1) & (alpha << 2 | 3) & ~(k->alnum << 3) & (digit >> 1 | last);
 
-	/* Letters next to digits may stand for some (leet.c). */
+	/* Letters next to digits may stand for digits (leet.c). */
 	if (!(mixed_bits(k, &k[1]) | (mixed_bits(&k[1], &none) & near)))
 		starts = first_groups(l, base, k, starts, before) | (starts & iban);
-	uint64_t first = alpha & ~(k->alnum << 1); /* one letter, that stands for a digit */
+	uint64_t first = alpha & ~(k->alnum << 1); /* a single letter that may stand for a digit */
 	return starts & (~(alpha << 1) | iban | first << 1);
 }
 
-/* A digit's name in Cyrillic may begin there, of one block: four, six, two or nine. */
+/* Returns the bytes at which a digit's name in Cyrillic may begin: four, six, two or nine. */
 static uint64_t
 cyrillic(const struct heuristic *l, size_t base, const struct look *k)
 {
@@ -416,8 +424,7 @@ cyrillic(const struct heuristic *l, size_t base, const struct look *k)
 			: byte_at(l, i) == '\xD0' && byte_at(l, i + 1) == '\xB4');
 }
 
-/* A blank after a digit and before what begins as the name of a separator does, of one
- * block. */
+/* Returns the spaces after a digit and before what may be the name of a separator. */
 static uint64_t
 said_bits(const struct heuristic *l, size_t base, const struct look *k)
 {
@@ -428,8 +435,8 @@ said_bits(const struct heuristic *l, size_t base, const struct look *k)
 	return BITS_WHERE(blanks, base, i, heuristic_says(l, i));
 }
 
-/* Blanks before "at" as a word, and before what begins as other words for it do: arroba,
- * arobase, apenstaartje. */
+/* Returns true if the space at i precedes "at" as a word, or the beginning of another word for
+ * it: arroba, arobase, apenstaartje. */
 static bool
 begins_at_sign(const struct heuristic *l, size_t i)
 {
@@ -441,7 +448,7 @@ begins_at_sign(const struct heuristic *l, size_t i)
 			      : fourth == 'e';
 }
 
-/* The byte at i says which disguises may begin there. */
+/* Tries the guesses that may begin with the byte at i. */
 static void
 edit_from(struct heuristic *l, size_t i)
 {

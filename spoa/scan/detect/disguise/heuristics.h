@@ -1,37 +1,42 @@
-/* Heuristics: what the parts of the editor of guesses share. Not included elsewhere. */
+/* Declarations that the files of the heuristic editor share. Not included elsewhere. */
 #ifndef SCAN_DETECT_DISGUISE_HEURISTICS_H
 #define SCAN_DETECT_DISGUISE_HEURISTICS_H
 
 #include "scan/detect/disguise/evade.h"
 
+/* The state of one pass over a chunk, on the stack of heuristics_edit(). All offsets refer to
+ * `t`. */
 struct heuristic {
 	struct span t;
 	const struct chunk *c;
 	struct editor *ed;
-	size_t at;	   /* edited up to here */
-	size_t row_end;	   /* of the row of single characters last looked at */
-	size_t number_end; /* of the words of digits last looked at */
-	size_t group_end;  /* of the groups of digits last looked at */
-	/* The piece of a key that a line's end was joined with: where it begins, how much of
-	 * the key was missing before it, and how long the piece before it was. */
+	size_t at;	   /* the text before this offset was edited */
+	size_t row_end;	   /* end of the row of single characters that was examined last */
+	size_t number_end; /* end of the words for digits that were examined last */
+	size_t group_end;  /* end of the groups of digits that were examined last */
+	/* The last line break at which a key was joined: the beginning of the next piece, the
+	 * number of characters that were missing before that piece, and the length of the piece
+	 * before. */
 	size_t piece, missing, width;
-	bool open; /* there may be more of it */
-	/* No word that joins strings in between; one may be at join_at. */
+	bool open; /* the key may be longer than its usual length */
+	/* Cache: there is no word that joins strings in [join_from, join_at); there may be one
+	 * at join_at. */
 	size_t join_from, join_at;
-	/* The list of literals last looked at: where it ends, and whether a call joins them. */
+	/* Cache: the end of the list of literals that was examined last, and whether a call
+	 * joins its elements. */
 	size_t list_end;
 	bool list_joined;
 };
 
-/* 0 after the end. */
+/* Returns the byte at i, or 0 after the end. */
 static inline char
 byte_at(const struct heuristic *l, size_t i)
 {
 	return i < l->t.n ? l->t.p[i] : 0;
 }
 
-/* Whether the byte at i belongs to a value that is complete by itself: the rules find it
- * without a guess. */
+/* Returns true if the byte at i belongs to a value that is complete by itself: the rules find
+ * the value without a guess. */
 static inline bool
 heuristic_whole(const struct heuristic *l, size_t i)
 {
@@ -43,23 +48,23 @@ heuristic_whole(const struct heuristic *l, size_t i)
 	return whole_has(w, at);
 }
 
-/* Whether one of two pieces that merely stand next to each other is complete by itself: the one
- * that ends at `end`, or the one that begins at `next`. They are two values then. */
+/* Returns true if the piece that ends at `end` or the piece that begins at `next` is complete by
+ * itself. Pieces that only stand next to each other are then two values. */
 static inline bool
 heuristic_apart(const struct heuristic *l, size_t end, size_t next)
 {
 	return heuristic_whole(l, end - 1) || heuristic_whole(l, next);
 }
 
-/* Keys by how they begin, and how long a whole one is at least. */
+/* Keys by their prefix, with the usual length of a whole key. */
 struct heuristic_key {
-	const char *prefix; /* NULL: the last one */
+	const char *prefix; /* NULL ends the list */
 	size_t whole;
-	bool open; /* longer ones are as common */
+	bool open; /* longer keys are as common */
 };
 extern const struct heuristic_key heuristic_keys[];
 
-/* Characters of keys and addresses. */
+/* Characters that keys and addresses are written with. */
 extern const bool heuristic_tokens[256];
 
 static inline bool
@@ -68,57 +73,58 @@ heuristic_token(char c)
 	return heuristic_tokens[(unsigned char)c];
 }
 
-/* text[from, to) reads as `with`, if the guess is right. */
+/* Guesses that text[from, to) reads as `with`, and makes that edit. */
 void heuristic_edit(
 	struct heuristic *l, size_t from, size_t to, const char *with, unsigned flags);
-/* Whether a name may be near enough to [from, to) for a weak guess there. */
+/* Returns true if a name may be near enough to [from, to) for a weak guess there. */
 bool heuristic_may_be_named(const struct heuristic *l, size_t from, size_t to);
-/* After the inline markup that begins at i; i where there is none. */
+/* Returns the offset after the inline markup that begins at i, or i if there is none. */
 size_t heuristic_markup(const struct heuristic *l, size_t i);
-/* The same of the tags between two cells of a table or items of a list. */
+/* The same for the tags between two cells of a table or items of a list. */
 size_t heuristic_cell(const struct heuristic *l, size_t i);
 
-/* groups.c: a run of digits begins at i; what separates it from the next ones may be
- * something nobody writes there. */
+/* groups.c: examines the run of digits that begins at i. The following groups may be separated
+ * by characters that are unusual for numbers. */
 void heuristic_digits(struct heuristic *l, size_t i);
-/* Whether the two letters after the blank at i may begin the name of a separator: 4716 dash
- * 3791 */
+/* Returns true if the two letters after the space at i may begin the name of a separator: 4716
+ * dash 3791. */
 bool heuristic_says(const struct heuristic *l, size_t i);
-/* The same as heuristic_digits, for a separator that is said. */
+/* The same as heuristic_digits(), for a separator in words. */
 void heuristic_said(struct heuristic *l, size_t i);
-/* What comes between groups of digits in tables and lists. */
+/* Characters that separate groups of digits in tables and lists. */
 extern const bool groups_columns[256];
-/* groups_reject.c: the look at sixty-four bytes from i on. */
+/* groups_reject.c: classification of the 64 bytes from i on, one bit each. */
 struct groups_ahead {
 	uint64_t digit, alnum, gap, sign;
 };
 struct groups_ahead groups_ahead(const struct heuristic *l, size_t i);
-/* Whether a letter is next to a digit in the groups that begin there. */
+/* Returns true if a letter is next to a digit in the groups that begin there. */
 bool groups_mixed(const struct groups_ahead *a);
-/* Whether nothing comes of the groups of digits that begin at i; *end is where to look
- * on. */
+/* Returns true if the groups of digits that begin at i cannot form any value. Sets *end to
+ * where the search continues. */
 bool groups_reject(
 	const struct heuristic *l, size_t i, const struct groups_ahead *a, size_t *end);
-/* joints.c: a string ends at the quote at i, or another one begins; a bracket or an @ is at i.
- */
+/* joints.c: heuristic_quote() examines a quote at i, which ends or begins a string.
+ * heuristic_bracket() examines a bracket or an @ at i. */
 void heuristic_quote(struct heuristic *l, size_t i);
 void heuristic_bracket(struct heuristic *l, size_t i);
-/* lines.c: a line ends at i. */
+/* lines.c: examines the line break at i. */
 void heuristic_line(struct heuristic *l, size_t i);
-/* A date with its year, or a time, begins at i: in a log, so does a line. */
+/* Returns true if a date with its year, or a time, begins at i. Lines of logs begin so. */
 bool heuristic_stamp(const struct heuristic *l, size_t i);
-/* spelled.c: an address with its signs in words, of which the first may be at i. */
+/* spelled.c: examines an address with its signs in words; the first sign may be at i. */
 void heuristic_address(struct heuristic *l, size_t i);
-/* A domain that ends as most do begins at i. */
+/* Returns true if a domain with a common top-level domain begins at i. */
 bool heuristic_domain(const struct heuristic *l, size_t i);
 
-/* leet.c: letters that look like digits, in the number that begins at i, or the IBAN. */
+/* leet.c: examines letters that look like digits, in the number or IBAN that begins at i. */
 void heuristic_leet(struct heuristic *l, size_t i);
 void heuristic_leet_iban(struct heuristic *l, size_t i);
-/* numerals.c: a number in words, of which one may be around the u, v, x or z at
- * i: every row of them that is long enough has one, nearly. */
+/* numerals.c: examines a number in words. One of its words may be around the u, v, x or z at i,
+ * because nearly every long row of number words contains one of these letters. */
 void heuristic_number(struct heuristic *l, size_t i);
-/* Of these letters of the block at base those that may be in one, or come before a digit. */
+/* Returns those letters of `cross` in the block at `base` that may be in a number word, or that
+ * precede a digit. */
 uint64_t heuristic_numerals(const struct heuristic *l, size_t base, uint64_t cross);
 
 #endif

@@ -1,13 +1,13 @@
-/* Strings in pieces: "AK" + "IA", strings that stand next to each other, arrays that are
- * joined, the parts of templates. An operator or a call joins all its pieces. What only stands
- * next to another literal is joined if neither is a value that the rules find by itself. */
+/* Joins strings in pieces: "AK" + "IA", adjacent string literals, arrays that are joined, and
+ * parts of templates. If an operator or a call joins pieces, all are joined. Literals that only
+ * stand next to each other are joined only if neither is a value that the rules find by itself. */
 #include "base/among.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/heuristics.h"
 
 enum { JOIN_BACK = 64 };
 
-/* After the white space at i. */
+/* Returns the offset after the white space at i. */
 static size_t
 past_blanks(const struct heuristic *l, size_t i)
 {
@@ -18,7 +18,8 @@ past_blanks(const struct heuristic *l, size_t i)
 	return k;
 }
 
-/* A comma joins only where the pieces are said to be joined. */
+/* Returns true if a word at i means that pieces are joined. A comma joins only if such a word is
+ * near. */
 static bool
 said_at(const struct heuristic *l, size_t i, size_t to)
 {
@@ -34,7 +35,8 @@ said_at(const struct heuristic *l, size_t i, size_t to)
 	return false;
 }
 
-/* Looked for once: the places come in order, nearly. */
+/* Returns true if a joining word is near i. Places are asked for in nearly ascending order, so
+ * each byte is searched once. */
 static bool
 said_to_join(struct heuristic *l, size_t i)
 {
@@ -60,19 +62,20 @@ said_to_join(struct heuristic *l, size_t i)
 		if (said_at(l, l->join_at, to))
 			return true;
 		if (to - l->join_at < 8)
-			break; /* a word may go on after */
+			break; /* a word may continue after `to` */
 	}
 	return false;
 }
 
-/* What is between two literals. */
+/* The connection between two literals. */
 enum joint {
-	JOINT_BESIDE,	/* nothing, or what may as well separate two values */
-	JOINT_OPERATOR, /* one that joins */
-	JOINT_COMMA,	/* joins if a call says so */
+	JOINT_BESIDE,	/* nothing, or something that may also separate two values */
+	JOINT_OPERATOR, /* an operator that joins */
+	JOINT_COMMA,	/* joins if a call near it joins its arguments */
 };
 
-/* A backslash at a line's end, and a dot that ends no sentence, join. */
+/* Returns the kind of an operator at k. A backslash at a line's end joins, and so does a dot
+ * that ends no sentence. */
 static enum joint
 joint_at(const struct heuristic *l, size_t i, size_t k)
 {
@@ -83,14 +86,15 @@ joint_at(const struct heuristic *l, size_t i, size_t k)
 	return c == '.' && k == i && is_space(next) ? JOINT_BESIDE : JOINT_OPERATOR;
 }
 
-/* After an operator between strings, and the white space around it; 0: none. */
+/* Returns the offset after an operator between strings and the white space around it; 0 if there
+ * can be no joint. */
 static size_t
 string_joint(const struct heuristic *l, size_t i, enum joint *joint)
 {
 	static const char *const ops[] = { "+", "..", ".concat(", ".", "&", "<>", "++", "~",
 		"\\", "}${", "},${", ").append(", ").concat(", ")+(", ") + (", "||", "^", "<<",
 		"%", ").add(", ").write(", "," };
-	enum { JOINING = 15 }; /* of them */
+	enum { JOINING = 15 }; /* the first operators join */
 	size_t k = past_blanks(l, i);
 
 	*joint = JOINT_BESIDE;
@@ -108,13 +112,13 @@ string_joint(const struct heuristic *l, size_t i, enum joint *joint)
 		k = past_blanks(l, k + n);
 		if ((byte_at(l, k) == '`' || byte_at(l, k) == '\\') &&
 			byte_at(l, k + 1) == '\n')
-			k = past_blanks(l, k + 1); /* continued in the next line */
+			k = past_blanks(l, k + 1); /* the string continues in the next line */
 		return k;
 	}
 	return k;
 }
 
-/* Tokens, quotes, blanks and commas: what literals in a list are. */
+/* Characters of literals in a list: tokens, quotes, spaces and commas. */
 /* clang-format off */
 static const bool listed[256] = {
 	['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['_'] = 1, ['-'] = 1,
@@ -123,8 +127,8 @@ static const bool listed[256] = {
 };
 /* clang-format on */
 
-/* Whether the list of literals around i is all the arguments of a call that joins, or an array
- * that is joined without a separator. Asked for many places of a list, it looks once. */
+/* Returns true if the list of literals around i is all arguments of a joining call, or an array
+ * that is joined without a separator. The answer is kept for all places of the list. */
 static bool
 in_joining_call(struct heuristic *l, size_t i)
 {
@@ -148,7 +152,7 @@ in_joining_call(struct heuristic *l, size_t i)
 	return l->list_joined;
 }
 
-/* The literal before the quote at i is a long token, and no address. */
+/* Returns true if the literal before the quote at i is a long token and no address. */
 static bool
 is_long_literal(const struct heuristic *l, size_t i)
 {
@@ -160,14 +164,14 @@ is_long_literal(const struct heuristic *l, size_t i)
 	return true;
 }
 
-/* A blank next to a digit: a piece of a number. */
+/* Returns true if a space next to a digit is at i: part of a number in pieces. */
 static bool
 is_spaced(const struct heuristic *l, size_t i, size_t beside)
 {
 	return byte_at(l, i) == ' ' && is_digit(byte_at(l, beside));
 }
 
-/* Between the quote at i and its partner there is nothing but a token. */
+/* Returns true if only a token is between the quote at i and its partner. */
 static bool
 token_to_quote(const struct heuristic *l, size_t i, bool back)
 {
@@ -180,8 +184,8 @@ token_to_quote(const struct heuristic *l, size_t i, bool back)
 	return byte_at(l, k) == byte_at(l, i);
 }
 
-/* The literal that ends at the quote at i is the beginning of a mailbox: it ends with a dot,
- * and is no word of a sentence. */
+/* Returns true if the literal that ends at the quote at i is the beginning of a mailbox name: it
+ * ends with a dot and is not a word of a sentence. */
 static bool
 is_unfinished(const struct heuristic *l, size_t i)
 {
@@ -191,7 +195,7 @@ is_unfinished(const struct heuristic *l, size_t i)
 	       byte_at(l, from - 1) == byte_at(l, i);
 }
 
-/* What an operator of string_joint() begins with, and quotes. */
+/* First characters of the operators in string_joint(), and quotes. */
 /* clang-format off */
 static const bool joins[256] = {
 	['+'] = 1, ['.'] = 1, ['&'] = 1, ['|'] = 1, ['<'] = 1, ['~'] = 1, ['^'] = 1,
@@ -200,7 +204,7 @@ static const bool joins[256] = {
 };
 /* clang-format on */
 
-/* The quote at i ends a piece and another begins soon: from the one to the other. */
+/* Joins the piece that ends at the quote at i with the next one, if another quote follows soon. */
 static void
 piece_end(struct heuristic *l, size_t i)
 {
@@ -214,7 +218,7 @@ piece_end(struct heuristic *l, size_t i)
 	size_t k = string_joint(l, i + 1, &joint);
 	if (k && is_alpha(byte_at(l, k)) && is_quote(byte_at(l, k + 1))) /* f"", r'', L"" */
 		k++;
-	/* "a" "b" on one line may be two words of a shell. */
+	/* "a" "b" on one line may be two words of a shell command. */
 	if (k && byte_at(l, k) == byte_at(l, i) && past_blanks(l, i + 1) == k && k > i + 1 &&
 		!memchr(l->t.p + i, '\n', k - i) &&
 		!(token_to_quote(l, i, true) && token_to_quote(l, k, false)))
@@ -230,7 +234,7 @@ piece_end(struct heuristic *l, size_t i)
 	heuristic_edit(l, i, k + 1, "", 0);
 }
 
-/* ${"", an empty string in the middle of a word: AK""IA, AK${''}IA */
+/* Removes an empty string in the middle of a word: AK""IA, AK${''}IA */
 static void
 empty_piece(struct heuristic *l, size_t i)
 {
@@ -248,8 +252,8 @@ empty_piece(struct heuristic *l, size_t i)
 		heuristic_edit(l, i, k, "", 0);
 }
 
-/* The string of a token in braces, f"AK{'IA'}…", `AK${"IA"}…`, whose opening brace is at i:
- * where its last quote is; 0: none. */
+/* Returns the last quote of a string in braces that contains a token, as in f"AK{'IA'}…" or
+ * `AK${"IA"}…`. The opening brace is at i. Returns 0 if there is none. */
 static size_t
 braced_string(const struct heuristic *l, size_t i)
 {
@@ -262,7 +266,7 @@ braced_string(const struct heuristic *l, size_t i)
 		k++;
 	if (byte_at(l, k) != byte_at(l, i + 1) || byte_at(l, k + 1) != '}')
 		return 0;
-	/* []string{"a"}, of a program is none. */
+	/* The braces of []string{"a"}, in a program are no template. */
 	char after = byte_at(l, k + 2);
 	return heuristic_token(after) || is_quote(after) || after == '{' || after == '$' ? k
 											 : 0;
@@ -282,7 +286,7 @@ braced_begin(struct heuristic *l, size_t i)
 		heuristic_edit(l, before, last + 2, "", 0);
 }
 
-/* The quote at i is the last one of such a string: what is after it may be another. */
+/* Removes the end of such a string at its last quote i; another one may follow. */
 static void
 braced_end(struct heuristic *l, size_t i)
 {
@@ -309,7 +313,8 @@ heuristic_bracket(struct heuristic *l, size_t i)
 		braced_begin(l, i);
 }
 
-/* f"", rb"", L"": no word goes on after the quote at i. */
+/* Returns true if the quote at i has a prefix (f"", rb"", L""), so no word continues after the
+ * quote. */
 static bool
 is_prefixed(const struct heuristic *l, size_t i)
 {
@@ -330,7 +335,7 @@ heuristic_quote(struct heuristic *l, size_t i)
 		piece_end(l, i);
 	if (l->at <= i && byte_at(l, i + 1) == '}')
 		braced_end(l, i);
-	/* A"B"C of a shell; an apostrophe is spelling. */
+	/* A"B"C is one word of a shell; an apostrophe is usual spelling. */
 	if (l->at <= i && i > 0 && byte_at(l, i) != '\'' && is_alnum(byte_at(l, i - 1)) &&
 		is_alnum(byte_at(l, i + 1)) && !is_prefixed(l, i) &&
 		!heuristic_apart(l, i, i + 1))

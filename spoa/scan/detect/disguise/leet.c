@@ -1,7 +1,9 @@
-/* Letters that stand for digits in a number: 4O12 for 4012. Only letters that look like
- * digits, in a token or in groups that are nothing else; and what it makes must add up as
- * a card or an IBAN, or have its name near: both, where the letters are not fewer than
- * the digits, or of those that hexadecimal numbers have as well. */
+/* Reads letters that stand for digits in a number: 4O12 for 4012.
+ *
+ * Only letters that look like digits count, in a token or in groups without other characters.
+ * The result must have a valid checksum of a card or IBAN, or its name must be near. Both are
+ * required if letters are not fewer than digits, or if hexadecimal numbers contain all of the
+ * letters too. */
 #include "base/ascii.h"
 #include "scan/detect/disguise/heuristics.h"
 #include "scan/detect/validate/check.h"
@@ -16,12 +18,16 @@ static const char likes[128] = {
 };
 /* clang-format on */
 
+/* A number that was read. */
 struct number {
-	char digit[NUMBER_MAX]; /* as they would read */
+	char digit[NUMBER_MAX]; /* the digits as they would read */
+	/* offset in the text of each digit */
 	size_t from[NUMBER_MAX];
+	/* digits, and how many of them are written as letters */
 	size_t n, letters;
-	bool wild;   /* one that is seldom taken for a digit */
-	size_t sure; /* letters that are, and that hexadecimal numbers do not have */
+	bool wild;   /* a letter that is rarely mistaken for a digit is among them */
+	size_t sure; /* letters that are often mistaken and that hexadecimal numbers do not
+		      * contain */
 };
 
 static char
@@ -47,8 +53,9 @@ leet_put(struct number *m, size_t i, char c, bool fold)
 	m->digit[m->n++] = fold ? digit_like(c) : to_upper(c);
 }
 
-/* Groups of digits and letters like them, with one blank, dash or dot in between. Letters
- * alone are a group only where they are as long as the first one. Most end too soon. */
+/* Reads groups of digits and look-alike letters, with one space, dash or dot between groups. A
+ * group of letters alone counts only if it is as long as the first group. Returns false for most
+ * text early. */
 static bool
 read_leet_number(const struct heuristic *l, size_t i, struct number *m)
 {
@@ -86,7 +93,7 @@ digit_near(const struct heuristic *l, size_t from, size_t to)
 	return from < to;
 }
 
-/* More of what could be groups next to it: a row of a table of hexadecimal numbers. */
+/* Returns true if more digits are near, as in a row of hexadecimal numbers. */
 static bool
 in_row(const struct heuristic *l, const struct number *m)
 {
@@ -121,7 +128,7 @@ heuristic_leet(struct heuristic *l, size_t i)
 		read_as(l, &m, EDIT_NAMED);
 }
 
-/* A run of letters is a bank's name where one of them looks like no digit. */
+/* A run of letters belongs to the bank's name if one of them looks like no digit. */
 void
 heuristic_leet_iban(struct heuristic *l, size_t i)
 {

@@ -1,6 +1,6 @@
-/* Values cut by a line's end: a key that goes on in the next line, and in the one after
- * it; a number; an address. And streamed text, of which each line of JSON holds a few
- * characters after the same key: {"delta":"47"}, {"delta":"16"}. */
+/* Joins values that a line break cuts: a key that continues in the next lines, a number, an
+ * address. Also joins streamed text in which each line of JSON holds a few characters after the
+ * same key: {"delta":"47"}, {"delta":"16"}. */
 #include "base/among.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/heuristics.h"
@@ -44,9 +44,9 @@ const struct heuristic_key heuristic_keys[] = {
 };
 /* clang-format on */
 
-/* ---- a token that goes on ---- */
+/* ---- a token that continues ---- */
 
-/* The key that ends a piece, and how much of it there is. */
+/* Returns the key that ends the piece, and sets *have to the number of its characters. */
 static const struct heuristic_key *
 key_in(struct span piece, size_t *have)
 {
@@ -58,7 +58,7 @@ key_in(struct span piece, size_t *have)
 	};
 	/* clang-format on */
 
-	/* Word by word. */
+	/* Try the beginning of each word. */
 	for (size_t i = 0; i < piece.n && i < 96; i++) {
 		struct span rest = span_cut(piece, i, piece.n);
 		*have = rest.n;
@@ -73,11 +73,11 @@ key_in(struct span piece, size_t *have)
 	return NULL;
 }
 
-/* What a line holds of a token from a place on. */
+/* The part of a line that may continue a token. */
 struct rest {
-	size_t n;    /* characters, PIECE_MAX for more; an `=` ends them */
-	bool random; /* no word: digits among letters, or capitals after small ones */
-	bool mixed;  /* the same, of capitals and small letters */
+	size_t n;    /* characters, at most PIECE_MAX; an `=` ends them */
+	bool random; /* no word: digits among letters, or capitals after small letters */
+	bool mixed;  /* the same, with both capitals and small letters */
 	bool named;  /* the name of another value: `name=`, `name:` */
 	bool alone;  /* nothing else is in the line */
 };
@@ -113,8 +113,9 @@ rest_at(const struct heuristic *l, size_t i)
 	return r;
 }
 
-/* Whether a token of n characters that the rules find goes on all the same: what comes next is
- * no word, and as much as is missing or a long line of its own. */
+/* Returns true if a token of n characters that the rules find still continues. The next text
+ * must be no word, and must either have as many characters as are missing or be a long line of
+ * its own. */
 static bool
 goes_on_for_sure(const struct rest *r, size_t n, size_t missing)
 {
@@ -125,8 +126,8 @@ goes_on_for_sure(const struct rest *r, size_t n, size_t missing)
 	return r->mixed && ((missing && r->n >= missing) || (r->alone && r->n >= LEAST));
 }
 
-/* A key of its own begins at `next`. What JSON begins with in base64 is no sign of it: in a JWT
- * it comes again. */
+/* Returns true if a key of its own begins at `next`. The base64 beginning of JSON is not
+ * counted, because it occurs again inside a JWT. */
 static bool
 key_begins(const struct heuristic *l, size_t next)
 {
@@ -159,14 +160,14 @@ evade_key_begun(struct span value)
 	       span_all(span_cut(value, strlen(key->prefix), value.n), is_digit_or_dash);
 }
 
-/* Whether a key goes on after the piece [from, to), in what begins at `next`. A value that is
- * complete by itself ends with its line, and the name of the next value is no part of it. */
+/* Returns true if a key continues after the piece [from, to) in the text at `next`. A value that
+ * is complete by itself ends with its line, and the name of the next value is no part of it. */
 static bool
 key_goes_on(struct heuristic *l, size_t from, size_t to, size_t next)
 {
 	enum { OPEN_LEAST = 40 };
 	size_t n = to - from, have = 0;
-	bool more = l->piece && from == l->piece; /* it began in a line before */
+	bool more = l->piece && from == l->piece; /* the key began in an earlier line */
 	const struct heuristic_key *key = more ? NULL : key_in(span_cut(l->t, from, to), &have);
 
 	if (!more && !key)
@@ -188,7 +189,7 @@ key_goes_on(struct heuristic *l, size_t from, size_t to, size_t next)
 	return l->missing || (key->open && have >= OPEN_LEAST && r.random);
 }
 
-/* An address without its domain, or with half of it. */
+/* Returns true if the piece is an address without its domain, or with half of it. */
 static bool
 half_address(struct span piece)
 {
@@ -201,7 +202,7 @@ half_address(struct span piece)
 	return dot == domain.n || dot + 1 == domain.n;
 }
 
-/* What could be the beginning of a date or a time. */
+/* Returns true for what may be the beginning of a date or a time. */
 static bool
 is_stamp(const struct heuristic *l, size_t i)
 {
@@ -214,7 +215,7 @@ is_stamp(const struct heuristic *l, size_t i)
 	       is_digit(byte_at(l, k + 2)) && !is_digit(byte_at(l, k + 3));
 }
 
-/* The number of two digits that are alone; 100: something else is. */
+/* Returns the value of two digits that stand alone; 100 if there is something else. */
 static unsigned
 two_digits(const struct heuristic *l, size_t i)
 {
@@ -261,8 +262,8 @@ number_goes_on(const struct heuristic *l, struct span piece, size_t to)
 	       !is_stamp(l, to);
 }
 
-/* Together they have the groups of a social security number: of such a piece any rule for
- * numbers after a name makes a value. */
+/* Returns true if both parts together have the groups of a social security number. Any rule for
+ * numbers after a name finds a value in such a piece, so this check comes first. */
 static bool
 is_ssn(const struct heuristic *l, struct span piece, size_t to)
 {
@@ -279,8 +280,8 @@ is_ssn(const struct heuristic *l, struct span piece, size_t to)
 
 static const char ends_line[] = "\r \t\\^`", begins_line[] = " \t>#*|`\r\n";
 
-/* A backslash directly before the line's end at i says that the token goes on where the next
- * line begins. */
+/* Returns true if a backslash directly precedes the line break at i, so that the token continues
+ * at the beginning of the next line. */
 static bool
 is_continued(const struct heuristic *l, size_t left, size_t i, size_t to)
 {
@@ -294,7 +295,7 @@ token_end(struct heuristic *l, size_t i)
 	size_t left = span_back_set(l->t, i, i > 4 ? i - 4 : 0, ends_line), from;
 
 	size_t least = left > 128 ? left - 128 : 0;
-	bool word = true; /* of a language */
+	bool word = true; /* the piece is a word of a language */
 	for (from = left; from > least && heuristic_token(l->t.p[from - 1]); from--)
 		word &= is_lower(l->t.p[from - 1]) || l->t.p[from - 1] == '.';
 	effort_add(16 + 2 * (left - from));
@@ -322,7 +323,8 @@ token_end(struct heuristic *l, size_t i)
 		return;
 	} else if (number_goes_on(l, piece, to) ||
 		   (byte_at(l, to) == '@' && to == i + 1 && is_alnum(byte_at(l, left - 1)) &&
-			   heuristic_domain(l, to + 1))) { /* a name ends */
+			   heuristic_domain(l, to + 1))) { /* a name ends the line and its domain
+							    * begins the next */
 		heuristic_edit(l, left, to, "", EDIT_NAMED);
 	}
 }
@@ -341,8 +343,8 @@ line_end(const struct heuristic *l, size_t i)
 	return end;
 }
 
-/* Where the next chunk may begin, after the line's end at i, empty lines and names of
- * events; i: nowhere. */
+/* Returns where the next chunk of a stream may begin after the line break at i, past empty lines
+ * and event names. Returns i if there is none. */
 static size_t
 next_chunk(const struct heuristic *l, size_t i)
 {
@@ -365,7 +367,7 @@ next_chunk(const struct heuristic *l, size_t i)
 	return i;
 }
 
-/* The string of JSON that begins after the quote at i - 1 is the text of a chunk. */
+/* Returns true if the JSON string that begins after the quote at i - 1 is the text of a chunk. */
 static bool
 is_text(struct span line, size_t i)
 {
@@ -396,8 +398,8 @@ string_end(struct span line, size_t i)
 	return i < line.n ? i : line.n;
 }
 
-/* Two lines that are alike, but for their numbers, up to the text of a chunk in each:
- * where those begin. */
+/* Compares two lines that differ only in numbers up to the text of a chunk. Returns true and the
+ * beginnings of both texts if they do. */
 static bool
 same_text(struct span a, struct span b, size_t *text_a, size_t *text_b)
 {
@@ -425,7 +427,8 @@ same_text(struct span a, struct span b, size_t *text_a, size_t *text_b)
 	return found;
 }
 
-/* The line that ends at i and the next chunk are alike up to a short text in each. */
+/* Joins the texts of the line that ends at i and of the next chunk, if the lines are alike
+ * except for a short text. */
 static bool
 chunk_end(struct heuristic *l, size_t i)
 {

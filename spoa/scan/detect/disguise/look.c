@@ -1,4 +1,5 @@
-/* The look at a block. */
+/* Classifies blocks of text. Each function below defines a class; the classes become lookup
+ * tables at program start. */
 #include "scan/detect/disguise/look.h"
 
 #include "base/ascii.h"

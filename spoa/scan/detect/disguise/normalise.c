@@ -1,5 +1,5 @@
-/* Normalises characters and escapes: what it undoes is certain, so that what the
- * rules find in its views counts as if it had been written plainly. */
+/* Normalizes characters and escapes. These edits are certain, so a finding of the rules in the
+ * view counts as if the text had been written plainly. */
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/codec/utf8.h"
@@ -11,19 +11,22 @@
 
 enum { TOKEN_BACK = 128 };
 
+/* A row of Unicode tag characters: hidden text, noise that breaks a word, or part of an emoji
+ * flag. */
 enum tags { TAGS_TEXT, TAGS_NOISE, TAGS_FLAG };
 
+/* The state of normalizing one chunk. */
 struct normaliser {
 	struct span t;
 	struct editor *ed;
 	bool *signal;
-	size_t at;	  /* handled up to here */
-	size_t token_end; /* of the token last judged */
+	size_t at;	  /* the text before this offset was handled */
+	size_t token_end; /* end of the token that was judged last */
 	bool token_mixed;
-	size_t tags_end; /* of the row of tags last judged */
+	size_t tags_end; /* end of the row of tags that was judged last */
 	enum tags tags;
-	bool string; /* of a terminal's sequence has begun */
-	/* The row of dropped things that ends at run_to, and whether a word is before it. */
+	bool string; /* the command string of a terminal sequence has begun */
+	/* The row of dropped characters that ends at run_to, and whether a word precedes it. */
 	size_t run_from, run_to;
 	bool run_word;
 };
@@ -60,7 +63,7 @@ in_token(char c)
 	return in[(unsigned char)c];
 }
 
-/* The token around `at` mixes ASCII letters or digits with another script's. */
+/* Returns true if the token around `at` mixes ASCII letters or digits with another script. */
 static bool
 mixed_scripts(struct normaliser *p, size_t at)
 {
@@ -91,7 +94,7 @@ is_foldable(const struct normaliser *p, size_t at)
 	return k == FOLD_ASCII || k == FOLD_DROP || k == FOLD_TAG;
 }
 
-/* What may end a value or a word, and what may begin one. */
+/* Characters that may end a value or a word; begins_value() has those that may begin one. */
 static bool
 in_value(char c)
 {
@@ -115,8 +118,8 @@ note_joint(struct editor *ed, size_t from, size_t to)
 		ed->joint[ed->joints++] = (struct view_part){ from, to };
 }
 
-/* Drops text[p->at, to), or writes `mark` for it. Only the last of a row of such things can
- * have a word after it. Notes where a word before and a word after are joined. */
+/* Drops text[p->at, to), or writes `mark` in its place. In a row of dropped things only the last
+ * can be followed by a word. Records places at which a word before and a word after are joined. */
 static void
 edit_drop(struct normaliser *p, size_t to, char mark, unsigned flags)
 {
@@ -143,8 +146,8 @@ edit_drop(struct normaliser *p, size_t to, char mark, unsigned flags)
 		view_edit(ed, at, to, &mark, mark != 0, flags);
 }
 
-/* Between two letters of a script that is not folded, a joiner is spelling: Persian,
- * Hindi, emoji. */
+/* Returns true if the joiner at `at` stands between two letters of a script that is not folded.
+ * There it is correct spelling: Persian, Hindi, emoji. */
 static bool
 is_spelling(const struct normaliser *p, size_t at, size_t to)
 {
@@ -159,7 +162,7 @@ edit_as(struct normaliser *p, size_t to, struct folded f, unsigned flags)
 	view_edit(p->ed, p->at, to, f.c, f.n, flags);
 }
 
-/* Latin-1 and Windows-1252 in what is not UTF-8. */
+/* Interprets a byte that is not UTF-8 as Latin-1 or Windows-1252. */
 static struct folded
 stray_byte(unsigned char c)
 {
@@ -170,8 +173,8 @@ stray_byte(unsigned char c)
 	return (struct folded){ FOLD_DROP, 0, "" };
 }
 
-/* What the row of tags that begins at p->at is. A flag of a region of a country is
- * written with at most six; three or fewer inside a word are there to break it. */
+/* Classifies the row of tags that begins at p->at. A flag of a country's region has at most six
+ * tags. Three or fewer tags inside a word only break the word. */
 static enum tags
 judge_tags(struct normaliser *p)
 {
@@ -192,7 +195,8 @@ judge_tags(struct normaliser *p)
 		       : TAGS_TEXT;
 }
 
-/* Text of its own, which nobody sees: it does not go on in the words next to it. */
+/* Edits a tag. Tags that are text are invisible text of their own, so spaces separate it from
+ * the words next to it. */
 static void
 edit_tag(struct normaliser *p, size_t to, struct folded f)
 {
@@ -229,7 +233,7 @@ dash_space_dot(struct normaliser *p, size_t to, struct folded f)
 		edit_as(p, to, f, EDIT_TYPO);
 }
 
-/* Greek, Cyrillic, Armenian and Hebrew in a token of their own: over all of it. */
+/* Skips a word in Greek, Cyrillic, Armenian or Hebrew if its token contains no ASCII. */
 static bool
 foreign_word(struct normaliser *p)
 {
@@ -258,7 +262,8 @@ edit_sequence(struct normaliser *p, struct terminal s)
 	p->at = s.end;
 }
 
-/* A control character, or one of U+0080 to U+009F, that ends at `to`. */
+/* Edits a control character, or one from U+0080 to U+009F, that ends at `to`. Returns false if
+ * it needs no edit here. */
 static bool
 edit_control(struct normaliser *p, uint32_t cp, size_t to)
 {
@@ -273,7 +278,7 @@ edit_control(struct normaliser *p, uint32_t cp, size_t to)
 		s.mark = TERMINAL_PARTED;
 	else if (!s.mark && !(p->ed->over && (cp == TERMINAL_STRING || cp == TERMINAL_PARTED)))
 		return false;
-	if (cp == TERMINAL_PARTED && p->string) { /* the next view needs it */
+	if (cp == TERMINAL_PARTED && p->string) { /* the next view needs the mark */
 		p->string = false;
 		p->at = to;
 	} else if (s.end) {
@@ -282,7 +287,7 @@ edit_control(struct normaliser *p, uint32_t cp, size_t to)
 	return s.end != 0;
 }
 
-/* A bracket that no escape is before which is known as one. */
+/* Edits a CSI bracket whose escape is missing or written in an unusual way. */
 static void
 edit_bracket(struct normaliser *p)
 {
@@ -308,14 +313,15 @@ edit_character(struct normaliser *p)
 	uint32_t cp = fold_decode(p->t.p + at, p->t.n - at, &n, &valid);
 	size_t to = at + n;
 
-	/* Dropping strays can make others of their neighbours, without end. */
+	/* Dropping invalid bytes can make others out of the bytes next to them, so this ends
+	 * after two passes. */
 	if (!valid && p->ed->pass > 1) {
 		p->at = to;
 		return;
 	}
 	if ((cp < 0x20 || (cp >= 0x80 && cp < 0xA0)) && edit_control(p, cp, to))
 		return;
-	if (cp < 0x80 && n > 1) { /* overlong */
+	if (cp < 0x80 && n > 1) { /* an overlong form */
 		edit_as(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
 	} else if (cp < 0x80) { /* a control character */
 		if (prev_is(p, at, is_alnum) || next_is(p, to, is_alnum) || p->ed->last == at)
@@ -332,7 +338,7 @@ edit_character(struct normaliser *p)
 		case FOLD_DROP:
 			if (is_spelling(p, at, to))
 				break;
-			/* A variation selector is a part of the character before it. */
+			/* A variation selector is part of the character before it. */
 			if (!valid)
 				edit_as(p, to, f, EDIT_HIDE);
 			else
@@ -374,7 +380,7 @@ edit_escape(struct normaliser *p)
 		p->at = u.end;
 		return;
 	}
-	/* A run of backslashes is looked at once. */
+	/* Skip a run of backslashes at once. */
 	char c = p->t.p[p->at];
 	do
 		p->at++;
@@ -384,7 +390,8 @@ edit_escape(struct normaliser *p)
 static bool
 plain_ends(char c)
 {
-	switch (c) { /* asked of each byte: a search of a set costs four times as much */
+	switch (c) { /* a switch, because this is asked for each byte: a set search costs four
+		      * times as much */
 	case '\\':
 	case '%':
 	case '&':
@@ -395,8 +402,9 @@ plain_ends(char c)
 	}
 }
 
-/* The marks that end what so many of _ begin, whose first byte is at `from`: at words' ends, on
- * one line, of text that is written plainly; t.n: none. */
+/* Returns the offset of the closing marks of emphasis that `marks` underscores open; its first
+ * byte is at `from`. The closing marks end a word on the same line, and the text between is
+ * written plainly. Returns t.n if there are none. */
 static size_t
 emphasis_end(struct span t, size_t from, size_t marks)
 {
@@ -409,7 +417,7 @@ emphasis_end(struct span t, size_t from, size_t marks)
 		size_t end = i + marks;
 		bool opens = c == '_' && t.p[i - 1] == ' ';
 		if (opens || c < ' ' || c > '~' || plain_ends(c))
-			break; /* others', or what is not written plainly */
+			break; /* other emphasis, or text that is not plain */
 		telling |= is_digit(c) || c == '@';
 		if (c != '_' || end > t.n || t.p[end - 1] != '_' ||
 			(end < t.n && is_word(t.p[end])))
@@ -421,7 +429,7 @@ emphasis_end(struct span t, size_t from, size_t marks)
 	return t.n;
 }
 
-/* _value_ or __value__ of Markdown. */
+/* Removes the marks of _value_ or __value__ in Markdown. */
 static void
 edit_emphasis(struct normaliser *p)
 {
@@ -444,11 +452,12 @@ edit_emphasis(struct normaliser *p)
 void
 normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
 {
-	/* No further, so that a text of nothing but one escape is not read by each chunk. */
+	/* Read no further, so that a text that is one long escape is not read by each chunk. */
 	enum { AHEAD = 64 << 10 };
 	struct span t = span_cut(c->text, 0, c->to + AHEAD);
 	struct normaliser p = { .t = t, .ed = ed, .signal = signal, .at = c->from };
-	bool before = c->from > 0 && in_token(t.p[c->from - 1]); /* a token goes on */
+	/* a token continues from the previous chunk */
+	bool before = c->from > 0 && in_token(t.p[c->from - 1]);
 
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += BLOCK, k++) {
 		const struct look *l = &c->look[k];

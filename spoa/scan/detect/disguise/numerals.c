@@ -1,6 +1,9 @@
-/* Numbers in words, a digit or two at a time: four five three nine, vier fünf drei neun,
- * forty-five thirty-nine, double four; digits may come between them. What they make
- * needs a checksum, or its name near where it is no length of a card. */
+/* Reads numbers in words, a digit or two at a time: four five three nine, vier fünf drei neun,
+ * forty-five thirty-nine, double four. Digits may stand between words. A result with the length
+ * of a card needs a valid checksum; with another length its name must be near.
+ *
+ * To find such words quickly, tables of the letters around u, v, x and z in all number words are
+ * built at program start (fill_windows()). */
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/effort.h"
@@ -18,9 +21,10 @@ enum {
 	WINDOW_BITS = 12
 };
 
+/* A number that was read. start[n] is the offset after the last word. */
 struct number {
 	size_t start[DIGITS_MAX + 1], end[DIGITS_MAX];
-	char with[DIGITS_MAX][5]; /* "": digits, as they stand */
+	char with[DIGITS_MAX][5]; /* the digits of a word; "": digits in the text, left unchanged */
 	size_t n, digits, words;
 };
 
@@ -30,7 +34,7 @@ numeral_folded(char c)
 	return (unsigned char)(c | 0x20);
 }
 
-/* The first numeral that begins with the byte, or one after it. */
+/* Returns the index of the first number word that begins with the byte, or of the next one. */
 static size_t
 first_with(char c)
 {
@@ -38,7 +42,7 @@ first_with(char c)
 		numerals_count, k, numeral_folded(numerals[k].word[0]) < numeral_folded(c));
 }
 
-/* The word that begins at i, if it is a number's. */
+/* Returns the number word that begins at i and sets *end, or returns NULL. */
 static const struct numeral *
 numeral_at(const struct heuristic *l, size_t i, size_t *end)
 {
@@ -69,7 +73,7 @@ numeral_gap(const struct heuristic *l, size_t i)
 	return span_past(span_cut(l->t, 0, i + GAP_MAX), i, numeral_between);
 }
 
-/* The beginning of what comes before i, a word or digits; i: something else. */
+/* Returns the beginning of the number word or digits before i, or i if something else precedes. */
 static size_t
 numeral_before(const struct heuristic *l, size_t i)
 {
@@ -96,7 +100,8 @@ evade_numeral(struct span word)
 	return word.n <= WORD_MAX && numeral_at(&l, 0, &end) && end == word.n;
 }
 
-/* twenty-one is 21; of double, what is repeated comes after. Where the next begins. */
+/* Reads a word: twenty-one gives 21; after double, the repeated digit follows. Returns where the
+ * next word begins, or i if there is none. */
 static size_t
 read_word(const struct heuristic *l, size_t i, char *with)
 {
@@ -144,19 +149,21 @@ read_numeral(const struct heuristic *l, size_t i, struct number *m)
 	}
 }
 
-/* A letter without case; 0: something else. */
+/* Returns the letter in lower case, or 0 for another character. */
 static unsigned
 letter_or_0(char c)
 {
 	return is_letter(c) ? (unsigned char)(c | 0x20) : 0;
 }
 
-/* The letters on either side of a u, v, x or z in any numeral, as bits by their lowest five:
- * of the one before, the one after. And the letters up to two on either side, as a hash. */
+/* prose: ok neighbours (a name in the code)
+ * neighbours: for each letter before a u, v, x or z in any number word, the letters that may
+ * follow it, as bits by their lowest five bits. windows: the set of up to two letters on either
+ * side, as hashes. */
 static uint32_t neighbours[32];
 static uint64_t windows[(1u << WINDOW_BITS) / 64];
 
-/* Of p[-2] to p[2]. */
+/* Returns the hash of p[-2] to p[2]. */
 static unsigned
 window_of(const char *p)
 {
@@ -184,7 +191,8 @@ fill_windows(void)
 	}
 }
 
-/* Of the u, v, x or z at i: nearly always not. Other letters may be. */
+/* Returns true if the u, v, x or z at i may be in a number word. Nearly all others are ruled
+ * out. */
 static bool
 may_be_numeral(const struct heuristic *l, size_t i)
 {
@@ -212,7 +220,7 @@ heuristic_number(struct heuristic *l, size_t i)
 
 	if (i < l->number_end || !may_be_numeral(l, i))
 		return;
-	effort_add(128); /* some words */
+	effort_add(128); /* the effort of reading some words */
 	while (from > l->at && i - from < WORD_MAX && is_letter(byte_at(l, from - 1)))
 		from--;
 	if (!numeral_at(l, from, &end))

@@ -1,4 +1,5 @@
-/* policies/detectors/numerals.txt, as it is compiled in: ordered by the bytes of the words. */
+/* Words for digits, compiled in from policies/detectors/numerals.txt and sorted by the bytes of
+ * the words. Constant. */
 #ifndef SCAN_DETECT_DISGUISE_NUMERALS_H
 #define SCAN_DETECT_DISGUISE_NUMERALS_H
 

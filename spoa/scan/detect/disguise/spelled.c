@@ -1,15 +1,17 @@
-/* Addresses with their signs in words or brackets: alice [at] example [dot] com,
- * alice(at)example.com, alice at example dot com. */
+/* Reads addresses with their signs in words or brackets: alice [at] example [dot] com,
+ * alice(at)example.com, alice at example dot com. Words such as "at" are frequent in prose, so
+ * trust() decides how much evidence each form needs. */
 #include "base/among.h"
 #include "scan/detect/disguise/heuristics.h"
 
 enum { LABEL_MAX = 63, LOCAL_MAX = 64, SIGNS_MAX = 12 };
 
+/* A sign of an address in the text, offsets include the spaces around it. */
 struct sign {
 	size_t from, to;
-	bool worded; /* not the sign itself */
-	bool spaced; /* the sign, with blanks next to it */
-	bool half;   /* with a blank on one side only */
+	bool worded; /* a word or in brackets instead of the sign itself */
+	bool spaced; /* the sign itself with spaces next to it */
+	bool half;   /* with a space on one side only */
 };
 
 static size_t
@@ -49,7 +51,8 @@ closing_bracket(char c)
 	return is_one_of(c, alike) ? c : 0;
 }
 
-/* A sign in brackets, a word between blanks, or the sign: with the blanks around. */
+/* Reads a sign at i: in brackets, as a word between spaces, or the sign itself, including the
+ * spaces around it. `bare` lists the words that need no brackets. */
 static bool
 sign_at(const struct heuristic *l, size_t i, const char *const *words, const char *const *bare,
 	char sign, struct sign *s)
@@ -85,7 +88,8 @@ sign_at(const struct heuristic *l, size_t i, const char *const *words, const cha
 	return s->to > to;
 }
 
-/* In brackets, and bare: what is a word of its own needs brackets. */
+/* Words for @ and for the dot. A word that has another meaning needs brackets; the bare lists
+ * have words that do not. */
 static const char *const at_words[] = { "at", "a", "arroba", "arobase", "\xC3\xA4t",
 	"chiocciola", "apenstaartje", "klammeraffe", "malpa", "ma\xC5\x82pa", "kukac",
 	"zavinac", "zavin\xC3\xA1\xC4\x8D", "\xD1\x81\xD0\xBE\xD0\xB1\xD0\xB0\xD0\xBA\xD0\xB0",
@@ -95,9 +99,9 @@ static const char *const dot_words[] = { "dot", "d", "punto", "punkt", "ponto", 
 	"period", "punt", "kropka", "pont", "nokta", "tecka", "te\xC4\x8Dka",
 	"\xD1\x82\xD0\xBE\xD1\x87\xD0\xBA\xD0\xB0", NULL };
 static const char *const bare_dot[] = { "dot", "punto", "punkt", "ponto", NULL };
-/* "at some point in": not after the English word. */
+/* Words for the dot after a foreign word for @; "at some point in" must not match. */
 static const char *const foreign_dot[] = { "point", "punto", "ponto", "punt", "dot", NULL };
-/* "look at the dot com" */
+/* Words that are no domain: "look at the dot com" */
 static const char *const no_domain[] = { "the", "this", "that", "a", "an", "our", "my", "your",
 	"its", "all", "every", "each", NULL };
 bool
@@ -110,7 +114,7 @@ evade_sign(struct span word)
 	       end == word.n;
 }
 
-/* What most addresses end with; a guess that ends otherwise needs more. */
+/* Frequent top-level domains. A guess with another one needs more evidence. */
 static const char *const common_ends[] = { "com", "org", "net", "edu", "gov", "io", "co",
 	"info", "biz", "me", "dev", "app", "ai", "de", "uk", "fr", "nl", "eu", "ch", "at", "it",
 	"es", "pl", "pt", "be", "se", "no", "dk", "fi", "ie", "cz", "hu", "ro", "gr", "tr",
@@ -122,17 +126,19 @@ static const char *const providers[] = { "gmail", "googlemail", "outlook", "hotm
 	"mail", "yandex", "qq", "163", "zoho", "fastmail", "tutanota", "posteo", "t-online",
 	"orange", "libero", "naver", NULL };
 
-/* What comes before "at gmail.com" and is nobody's name. */
+/* Words before "at gmail.com" that are no mailbox name. */
 static const char *const no_user[] = { "account", "accounts", "address", "are", "available",
 	"back", "check", "email", "found", "here", "hosted", "in", "inbox", "is", "it", "live",
 	"log", "login", "look", "looked", "looking", "looks", "mail", "mailbox", "me", "on",
 	"out", "people", "read", "sent", "sign", "stay", "that", "them", "there", "this", "up",
 	"us", "users", "was", "were", "work", "worked", "working", "works", "you", NULL };
 
+/* An address that was read. */
 struct address {
-	struct sign sign, dot, dots[SIGNS_MAX]; /* dot: a worded one in the local part */
+	struct sign sign, dot, dots[SIGNS_MAX]; /* dot: a dot in words in the local part; to is 0
+						 * if there is none */
 	size_t n;
-	size_t local, last, end; /* where the local part begins, and the last label */
+	size_t local, last, end; /* begin of the local part; begin and end of the last label */
 };
 
 static bool
@@ -160,7 +166,7 @@ read_domain(const struct heuristic *l, size_t i, const char *const *bare, struct
 	}
 }
 
-/* Back from the sign: the local part's beginning, and a worded dot in it. */
+/* Reads backwards from the sign: the beginning of the local part, and a dot in words in it. */
 static void
 read_local_part(const struct heuristic *l, size_t end, struct address *a)
 {
@@ -184,7 +190,7 @@ read_local_part(const struct heuristic *l, size_t end, struct address *a)
 	a->local = i;
 }
 
-/* Not a word: ada.lovelace, ada_1, ada99 */
+/* Returns true for a mailbox name that is no plain word: ada.lovelace, ada_1, ada99 */
 static bool
 is_mailbox(struct span s)
 {
@@ -197,7 +203,7 @@ is_mailbox(struct span s)
 	return letter && sign;
 }
 
-/* first.last or first.last82 */
+/* Returns true for first.last and first.last82 */
 static bool
 is_full_name(struct span s)
 {
@@ -228,7 +234,8 @@ is_written_so(const struct address *a)
 	return !a->sign.worded && !a->sign.spaced && !a->dot.to;
 }
 
-/* The sign at s is that of a sentence or a list, between two values: "a@b.com". "c@d.com" */
+/* Returns true if the sign belongs to a sentence or a list and stands between two complete
+ * values: "a@b.com". "c@d.com" */
 static bool
 sign_separates(const struct heuristic *l, const struct sign *s)
 {
@@ -236,8 +243,8 @@ sign_separates(const struct heuristic *l, const struct sign *s)
 	       (!s->worded || is_quote(byte_at(l, past_blanks(l, s->from))));
 }
 
-/* What a sign that separates comes before or after is no part of the address. False: nothing is
- * left of it. */
+/* Removes the parts of the address that a separating sign cuts off. Returns false if nothing is
+ * left. */
 static bool
 cut_address(const struct heuristic *l, struct address *a)
 {
@@ -256,7 +263,7 @@ cut_address(const struct heuristic *l, struct address *a)
 	return a->n > 0;
 }
 
-/* How far the guess may be trusted; -1: not at all. */
+/* Returns the flags for an edit, by how far the guess may be trusted; -1: not at all. */
 static int
 trust(const struct heuristic *l, const struct address *a, bool bare)
 {
@@ -274,7 +281,7 @@ trust(const struct heuristic *l, const struct address *a, bool bare)
 	}
 	if (bare && one_of(label, no_domain))
 		return -1;
-	if (!worded && spaced && a->sign.half) /* prose, around an address or not */
+	if (!worded && spaced && a->sign.half) /* prose, perhaps around an address */
 		return -1;
 	if ((bare || !a->sign.worded) && (worded || (a->sign.spaced && spaced && common)))
 		return common || loud ? 0 : EDIT_NAMED;
@@ -306,8 +313,8 @@ heuristic_domain(const struct heuristic *l, size_t i)
 	return last > i && one_of(span_cut(l->t, last, k), common_ends);
 }
 
-/* Whether what is at i, after " at", may be a domain: a label, and a dot after it
- * or what is written for one. */
+/* Returns true if the text at i, after " at", may be a domain: a label, followed by a dot or
+ * what is written for one. */
 static bool
 may_be_domain(const struct heuristic *l, size_t i)
 {

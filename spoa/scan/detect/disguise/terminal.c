@@ -1,5 +1,5 @@
-/* Terminal sequences. Each look is bounded: of one, by how long sequences are; of a string, by
- * the next one's mark. */
+/* Recognizes control sequences of terminals. The search for a sequence is bounded by the length
+ * of sequences, the search for a string's end by STRING_MAX and the next mark. */
 #include "scan/detect/disguise/terminal.h"
 
 #include "base/ascii.h"
@@ -11,9 +11,9 @@
 
 static const struct terminal no_sequence;
 
-/* The end of the hidden note of Jenkins whose first sequence has its parameters at `at` and
- * ends before `from`: CSI 8m, "ha:", base64. The sequence that shows text again follows it. 0:
- * none. */
+/* Returns the end of Jenkins' hidden note: CSI 8m, "ha:", base64. The parameters of its first
+ * sequence begin at `at`, and that sequence ends before `from`. The sequence that ends hiding
+ * follows the note. Returns 0 if there is no note. */
 static size_t
 note_end(struct span t, size_t at, size_t from)
 {
@@ -44,12 +44,12 @@ terminal_control(struct span t, size_t at)
 	if (i == most || t.p[i] < '@' || t.p[i] > '~')
 		return no_sequence;
 	size_t note = t.p[i] == 'm' ? note_end(t, at, i + 1) : 0;
-	/* Colours, erasing and modes move nothing. */
+	/* Colors, erasing and modes do not move the cursor. */
 	return (struct terminal){ .end = note ? note : i + 1,
 		.mark = is_one_of(t.p[i], "mKJhl") ? 0 : TERMINAL_PARTED };
 }
 
-/* ESC ( B: intermediates, one more. */
+/* Reads ESC ( B: intermediate bytes and one more. */
 static struct terminal
 terminal_selects(struct span t, size_t at)
 {
@@ -81,8 +81,8 @@ terminal_sequence(struct span t, size_t at)
 						  : 0 };
 }
 
-/* The end of a string: its backslash as often as the others are, unless the last of them
- * spells something of its own. */
+/* Returns the number of backslashes that end a string, at most `most`. The last one is not
+ * counted if it begins an escape of its own. */
 static size_t
 string_slashes(struct span t, size_t at, size_t most)
 {
@@ -92,7 +92,7 @@ string_slashes(struct span t, size_t at, size_t most)
 		n++;
 	if (n == 0)
 		return 0;
-	/* it goes on in a sequence, or begins another */
+	/* The last backslash begins or continues another sequence. */
 	struct unescaped last = unescape(t, at + n - 1);
 	bool more = last.n == 1 && is_one_of(last.c[0], "\x1b[](") && is_alnum(t.p[at + n]);
 	return more ? n - 1 : n;
@@ -126,7 +126,8 @@ terminal_spelled(struct span t, size_t at, const struct unescaped *u)
 		 : no_sequence;
 }
 
-/* As logs, editors and viewers show an escape. */
+/* Returns the length of an escape before `at` as logs, editors and viewers display it; 0 if
+ * there is none. */
 static size_t
 shown_before(struct span t, size_t at)
 {
@@ -164,15 +165,15 @@ terminal_bracket(struct span t, size_t at, bool again, size_t *from)
 static bool
 may_begin_sequence(char c)
 {
-	/* ESC, "[", CSI and what begins a spelled escape: \ & % ^ */
+	/* ESC, "[", CSI and the characters that begin a spelled escape: \ & % ^ */
 	static const uint64_t set[4] = { UINT64_C(0x0000006008000000),
 		UINT64_C(0x0000000058000000), UINT64_C(0x0000000008000000) };
 
 	return set_has(set, c);
 }
 
-/* Returns where the sequence ends whose first byte or bracket is at i, 0 if i has none. Sets *from
- * to the first byte of the sequence if it lies before i. */
+/* Returns the end of the sequence whose first byte or bracket is at i; 0 if there is none. Sets
+ * *from to the first byte of the sequence if that lies before i. */
 static size_t
 sequence_at(struct span t, size_t i, size_t *from)
 {

@@ -1,7 +1,10 @@
-/* Control sequences of terminals (ECMA-48), by what comes after their escape, however that is
- * written. What only looks goes; what moves leaves a mark in the first view, since it may part
- * words, and none in the next. So do the ends of a string of a command: a link's address is
- * text in the first view, and not there in the next. */
+/* Control sequences of terminals (ECMA-48), recognized by the characters after their escape,
+ * however the escape is written.
+ *
+ * A sequence that changes only the appearance is dropped. A sequence that moves the cursor may
+ * separate words, so it leaves a mark in the first view, which is dropped in the next view. The
+ * same holds for the ends of a command string: a link's address is text in the first view and
+ * absent in the next. */
 #ifndef SCAN_DETECT_DISGUISE_TERMINAL_H
 #define SCAN_DETECT_DISGUISE_TERMINAL_H
 
@@ -9,34 +12,38 @@
 
 #define TERMINAL_ESCAPE '\x1b'
 #define TERMINAL_BELL	'\a'
-/* Marks: a string begins; it ends, or something was moved. */
+/* Marks in a view: a command string begins; it ends, or the cursor was moved. */
 #define TERMINAL_STRING '\x1e'
 #define TERMINAL_PARTED '\x1f'
 
+/* The result of looking for a sequence. */
 struct terminal {
-	size_t end; /* of the sequence in the text; 0: none begins here */
-	char mark;  /* 0: none */
+	size_t end; /* end of the sequence in the text; 0: no sequence begins here */
+	char mark;  /* the mark to leave; 0: none */
 };
 
-/* After an escape that is one byte. A sequence that the text's end cuts off ends there. */
+/* Returns the sequence after an escape of one byte; `at` is after the escape. A sequence that
+ * the end of the text cuts off ends there. */
 struct terminal terminal_sequence(struct span t, size_t at);
-/* The same from `at` on, where an escape or CSI may be spelled as u says: those sequences that
- * nothing else begins like. */
+/* The same for an escape or CSI at `at` that is spelled as u describes. Only sequences that
+ * cannot be mistaken for other text are recognized. */
 struct terminal terminal_spelled(struct span t, size_t at, const struct unescaped *u);
-/* After CSI. */
+/* Returns the sequence after CSI. */
 struct terminal terminal_control(struct span t, size_t at);
-/* CSI's bracket is at `at`, and no escape that other notations know is before it: *from is
- * where it is spelled (ESC[, #033[), or `at` where it was lost on the way and a colour or
- * `again`, another sequence just before, says what this was. */
+/* Looks for CSI whose bracket is at `at`, without an escape that another notation recognizes.
+ * *from is set to where the escape is written (ESC[, #033[). If the escape was lost, *from is
+ * `at`, and the sequence counts only if it is a color or if `again`: another sequence directly
+ * precedes it. */
 struct terminal terminal_bracket(struct span t, size_t at, bool again, size_t *from);
-/* Returns the positions [base, base + 64) as bits: a sequence of the text begins before such a
- * position and ends after it. */
+/* Returns the positions [base, base + 64) as bits. A bit is set if a sequence of the text begins
+ * before the position and ends after it. */
 uint64_t terminal_cut_bits(struct span t, size_t base);
-/* Returns true if the last character before `at` (at > 0) is one that is not displayed. */
+/* Returns true if the last character before `at` (at > 0) is not displayed. */
 bool terminal_drops_before(struct span t, size_t at);
-/* The mark that U+0080 to U+009F stands for; 0: none. */
+/* Returns the mark for a code point from U+0080 to U+009F; 0: none. */
 char terminal_c1(uint32_t cp);
-/* Where the string ends whose mark is at `at`, with what ends it; 0: it does not soon. */
+/* Returns the end of the string whose mark is at `at`, including its terminator. Returns 0 if
+ * the string does not end soon. */
 size_t terminal_string(struct span t, size_t at);
 
 #endif

@@ -1,5 +1,5 @@
-/* Escapes, one at a time. Each branch is linear in the escape's own length, so that a
- * run of ten thousand "25" after one percent sign costs one walk. */
+/* Resolves one escape at a time. Each branch is linear in the length of the escape, so a run of
+ * ten thousand "25" after one percent sign costs one walk. */
 #include "scan/detect/disguise/unescape.h"
 
 #include "base/among.h"
@@ -14,7 +14,8 @@ hex_at(struct span t, size_t at)
 	return at < t.n ? hex_value(t.p[at]) : -1;
 }
 
-/* Up to `most` hexadecimal digits; how many, 0 where there are fewer than `least`. */
+/* Reads up to `most` hexadecimal digits into *v. Returns their number, or 0 if there are fewer
+ * than `least`. */
 static size_t
 hex_digits(struct span t, size_t at, size_t least, size_t most, uint32_t *v)
 {
@@ -57,7 +58,8 @@ goes_on(struct span t, size_t at)
 				   t.p[at] == '/' || t.p[at] == '\\');
 }
 
-/* \uD83D\uDE00: the second half, after as many backslashes. */
+/* Reads the second half of \uD83D\uDE00, which may have at most as many backslashes as the
+ * first. */
 static struct unescaped
 unescape_utf16(struct span t, size_t at, size_t slashes, uint32_t high)
 {
@@ -106,7 +108,7 @@ backslash_x(struct span t, size_t at)
 	return v < 0 ? no_escape : one_byte(at + 2, v);
 }
 
-/* Up to `most` octal digits, of which the number has `least`. */
+/* Reads `least` to `most` octal digits as one byte. */
 static struct unescaped
 octal_digits(struct span t, size_t at, size_t least, size_t most)
 {
@@ -127,8 +129,9 @@ has_octal(struct span t, size_t at)
 	return at < t.n && t.p[at] == '\\' && octal_digits(t, at + 1, 3, 3).end;
 }
 
-/* Three digits. Two digits of a terminal's escape, or beside an escape of three digits: a language
- * that writes the shortest form has two digits for digits and most signs. */
+/* Reads three octal digits. Two digits count only for a terminal's escape, or next to an escape
+ * of three digits: a language that writes the shortest form uses two digits for digits and most
+ * signs. */
 static struct unescaped
 unescape_octal(struct span t, size_t at)
 {
@@ -143,7 +146,7 @@ unescape_octal(struct span t, size_t at)
 	return beside ? u : no_escape;
 }
 
-/* A line that goes on in the next one, after its indentation. */
+/* Reads a line break after a backslash: the line continues after the next line's indentation. */
 static struct unescaped
 unescape_continued(struct span t, size_t at)
 {
@@ -158,7 +161,7 @@ unescape_continued(struct span t, size_t at)
 	return (struct unescaped){ .end = i };
 }
 
-/* Two digits after a backslash and nothing else, as in \41\4b or \64\71. */
+/* Returns true for a backslash and exactly two digits, as in \41\4b or \64\71. */
 static bool
 short_code(struct span t, size_t at)
 {
@@ -166,7 +169,7 @@ short_code(struct span t, size_t at)
 	       (at + 3 == t.n || !is_alnum(t.p[at + 3]));
 }
 
-/* The character of two octal digits at `at`; -1: another digit is there. */
+/* Returns the character of two octal digits at `at`; -1 if they are no octal digits. */
 static int
 short_octal(struct span t, size_t at)
 {
@@ -175,8 +178,8 @@ short_octal(struct span t, size_t at)
 	return u.end ? (unsigned char)u.c[0] : -1;
 }
 
-/* A row of at least three of them. They are octal if they spell a number: digits, with a separator for
- * each of them at most. Others are hexadecimal. */
+/* Reads an escape in a row of at least three such codes. The codes are octal if they spell a
+ * number: digits, with at most one separator for each. Other rows are hexadecimal. */
 static struct unescaped
 short_codes(struct span t, size_t at)
 {
@@ -199,8 +202,8 @@ short_codes(struct span t, size_t at)
 	return one_byte(at + WIDTH, octal ? short_octal(t, at + 1) : span_hex(t, at + 1, 2));
 }
 
-/* \41 \4b, \0041\004b or \000041\00004b of style sheets: hexadecimal digits, a blank or
- * zeros before them: several in a row, or the sign of an address. */
+/* Reads \41 \4b, \0041\004b or \000041\00004b of style sheets: hexadecimal digits, with zeros
+ * before or a space after them. Several must be in a row, or the code is a sign of an address. */
 static struct unescaped
 style_sheet(struct span t, size_t at, size_t i)
 {
@@ -213,7 +216,7 @@ style_sheet(struct span t, size_t at, size_t i)
 		(end == t.n || !is_alnum(t.p[end])) &&
 		((end < t.n && t.p[end] == '\\') || (at > n && t.p[at - n - 1] == '\\')))
 		return code_point(end, cp);
-	/* An address's sign alone, with a blank after it or at its full length. */
+	/* An address's sign alone, with a space after the code or with its full six digits. */
 	if ((cp == '@' || cp == '.') && at > 0 && is_alnum(t.p[at - 1])) {
 		size_t next = end < t.n && t.p[end] == ' ' ? end + 1 : end;
 		if ((n == 6 || next > end) && next < t.n && is_alnum(t.p[next]))
@@ -230,7 +233,7 @@ style_sheet(struct span t, size_t at, size_t i)
 	return before || after ? code_point(end + 1, cp) : no_escape;
 }
 
-/* Any run of backslashes and what it escapes. */
+/* Resolves a run of backslashes of any length and the character that it escapes. */
 static struct unescaped
 unescape_backslash(struct span t, size_t at)
 {
@@ -247,7 +250,7 @@ unescape_backslash(struct span t, size_t at)
 	case 'u': return backslash_u(t, i + 1, i - at);
 	case 'U': return hex_digits(t, i + 1, 8, 8, &cp) ? code_point(i + 9, cp) : u;
 	case 'x': return backslash_x(t, i + 1);
-	case 'e': /* before what begins a sequence; C:\etc is a path */
+	case 'e': /* before the beginning of a sequence; C:\etc is a path */
 	case 'E':
 		if (i + 1 < t.n && is_one_of(t.p[i + 1], "[]()=>78M\\P_^X"))
 			u = one_byte(i + 1, TERMINAL_ESCAPE);
@@ -263,11 +266,11 @@ unescape_backslash(struct span t, size_t at)
 		u = unescape_octal(t, i);
 	if (!u.end && hex_at(t, i) >= 0)
 		u = style_sheet(t, at, i);
-	if (!u.end && c == '0') /* of shells: \0101 */
+	if (!u.end && c == '0') /* an escape of shells: \0101 */
 		u = octal_digits(t, i, 4, 4);
 	if (u.end)
 		return u;
-	/* Markdown and JSON: the sign itself. */
+	/* Markdown and JSON escape the sign itself. */
 	bool near_token =
 		(at > 0 && is_alnum(t.p[at - 1])) || (i + 1 < t.n && is_alnum(t.p[i + 1]));
 	if (c > ' ' && c < 0x7F && !is_alnum(c) && near_token)
@@ -285,7 +288,7 @@ unescape_percent(struct span t, size_t at)
 	int v = span_hex(t, i, 2);
 	if (v >= 0)
 		return one_byte(i + 2, v);
-	/* %u0040, of JavaScript's escape() */
+	/* %u0040, from JavaScript's escape() */
 	uint32_t cp = 0;
 	if (i < t.n && (t.p[i] | 0x20) == 'u' && hex_digits(t, i + 1, 4, 4, &cp))
 		return code_point(i + 5, cp);
@@ -329,7 +332,7 @@ numeric_reference(struct span t, size_t at)
 	return cp >= 9 || cp == TERMINAL_BELL ? code_point(i, cp) : no_escape;
 }
 
-/* After '&'. */
+/* Resolves a reference; `at` is after the '&'. */
 static struct unescaped
 named_reference(struct span t, size_t at)
 {
@@ -348,7 +351,7 @@ named_reference(struct span t, size_t at)
 	return no_escape;
 }
 
-/* "amp;", "#38;" or "#x26;" at `at`; its length. */
+/* Returns the length of "amp;", "#38;" or "#x26;" at `at`; 0 if there is none. */
 static size_t
 unescape_reference(struct span t, size_t at)
 {
@@ -372,7 +375,7 @@ unescape_entity(struct span t, size_t at)
 	return u.end || i == at + 1 ? u : one_byte(i, '&');
 }
 
-/* "=XX" in capitals, as it is written in mail. */
+/* Returns true for "=XX" in upper case, as mail is written. */
 static bool
 pair_at(struct span t, size_t at)
 {
@@ -386,8 +389,8 @@ is_assigned_char(char c)
 	return is_alnum(c) || is_one_of(c, "_.-");
 }
 
-/* Returns true if the = before a line's end at `at` assigns nothing: a name is before the sign, alone in its
- * line, and the next line assigns a value, begins a section or is a comment. */
+/* Returns true if the = before the line break at `at` is an assignment of nothing: a name alone
+ * in its line precedes the sign, and the next line is an assignment, a section or a comment. */
 static bool
 assigns_nothing(struct span t, size_t at)
 {
@@ -404,21 +407,23 @@ assigns_nothing(struct span t, size_t at)
 	return sign > next && sign + 1 < t.n && t.p[sign] == '=' && t.p[sign + 1] > ' ';
 }
 
-/* A lone "=40" may be an assignment: there must be another one next to it, a letter in
- * one near it or a soft line break, or an address around it. */
+/* Returns true if "=40" is quoted-printable. Alone it may be an assignment, so there must be
+ * another one next to it, a soft line break or one with a letter near it, or an address around
+ * it. */
 static bool
 looks_quoted(struct span t, size_t at, size_t end, int v)
 {
 	enum { KEY_LEAST = 16 };
 	size_t from = at > 96 ? at - 96 : 0, to = end + 96 < t.n ? end + 96 : t.n;
 
-	/* A blank before a word, and the sign itself: they are in most lines of it. */
+	/* An encoded space before a word, and the encoded = itself, are in most lines of
+	 * quoted-printable. */
 	if (at > 0 && t.p[at - 1] > ' ' && end < t.n && t.p[end] > ' ' &&
 		(v == '=' || (v == ' ' && (is_alpha(t.p[end]) || !is_word(t.p[at - 1])))))
 		return true;
 	if (pair_at(t, end) || (at >= 3 && pair_at(t, at - 3)))
 		return true;
-	/* The sign in a key: ghp=5FMade1Up2 */
+	/* An underscore in a key: ghp=5FMade1Up2 */
 	size_t rest = end;
 	while (v == '_' && rest < to && is_alnum(t.p[rest]))
 		rest++;
@@ -445,8 +450,8 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 	return false;
 }
 
-/* Whether what follows "=3D" is the rest of another, =3D40, and no number or word of its own:
- * =3D4716, =3DDE89. */
+/* Returns true if the text after "=3D" completes another escape, as in =3D40, and is no number
+ * or word of its own, as in =3D4716 and =3DDE89. */
 static bool
 goes_into(struct span t, size_t at)
 {
@@ -462,10 +467,10 @@ is_base64(char c)
 	return value64(c) >= 0;
 }
 
-/* The = before a line's end at `at` is base64's padding and no soft line break: another one is
- * before it, or it makes the digits before it whole groups, in a line or lines that are long
- * enough for base64. Lines of quoted-printable have WIDEST characters at most, and about as
- * many where they are broken. */
+/* Returns true if the = before the line break at `at` is base64's padding and no soft line
+ * break. Either another = precedes it, or it completes the digits before it to whole groups, in
+ * lines long enough for base64. Lines of quoted-printable have at most WIDEST characters, and
+ * nearly as many if they are broken. */
 static bool
 is_padding(struct span t, size_t at)
 {

@@ -1,6 +1,6 @@
-/* Building views and finding the way back. A view never outgrows its source: what an
- * edit writes is no longer than what it replaces; of an edit that is not so the search is given
- * up. */
+/* Builds views and maps their bytes back to the original. The replacement of an edit is normally
+ * no longer than the text it replaces, so a view does not outgrow its source. If a view's room
+ * is exhausted, the search ends with ERR_LIMIT. */
 #include "scan/detect/disguise/view.h"
 
 #include "base/ascii.h"
@@ -63,7 +63,7 @@ view_copy(struct editor *ed, size_t to)
 	ed->copied = to;
 }
 
-/* Blanks, and what neither keys and tokens nor URLs (RFC 3986) are written with. */
+/* Spaces, and characters that occur neither in keys and tokens nor in URLs (RFC 3986). */
 /* clang-format off */
 static const bool ends_word[256] = {
 	[0 ... ' '] = 1, ['"'] = 1, ['<'] = 1, ['>'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1,
@@ -77,7 +77,7 @@ in_word(char c)
 	return !ends_word[(unsigned char)c];
 }
 
-/* Before a word that goes beyond the margin come its quote and its key. */
+/* If a word extends beyond the margin, its quote and its key precede it. */
 enum { BEFORE_WORD = 64, AFTER_WORD = 16 };
 
 size_t
@@ -123,7 +123,8 @@ open_region(struct editor *ed, size_t at)
 	ed->open = true;
 }
 
-/* After the last edit: the margin, or a key. */
+/* Returns the end of the region: the margin after the last edit, or more after the header of a
+ * key. */
 static size_t
 region_end(const struct editor *ed)
 {
@@ -135,8 +136,8 @@ region_end(const struct editor *ed)
 	return view_after(ed->src, ed->last, key ? VIEW_TAIL : VIEW_MARGIN);
 }
 
-/* Whether a view for the edit at `at` would begin after the end of the open one: long words
- * reach far, and what both would read is read once. */
+/* Returns true if a view for the edit at `at` would begin after the end of the open one. Long
+ * words extend far; text that both views would contain is read once. */
 static bool
 is_apart(const struct editor *ed, size_t at)
 {
@@ -161,7 +162,7 @@ view_close(struct editor *ed)
 	return ed->err;
 }
 
-/* The view's bytes from `from` on are an edit's. */
+/* Records the view's bytes from `from` on as part of an edit. */
 static void
 note_part(struct editor *ed, size_t from)
 {
@@ -219,7 +220,8 @@ view_back(const struct view *v, size_t *start, size_t *end)
 		dropped |= i > s ? v->map[i] : 0;
 	}
 	bool last_made = map_made(v->map[e - 1]) != 0;
-	/* Marks over the last character and what nobody sees after it are part of it. */
+	/* Marks above the last character and invisible characters after it are part of the
+	 * value. */
 	unsigned hidden = map_dropped(v->map[e]);
 	last_made |= hidden && !(hidden & (EDIT_GUESS | EDIT_APART));
 	*start = v->origin + (v->map[s] & MAP_OFFSET);
@@ -228,10 +230,10 @@ view_back(const struct view *v, size_t *start, size_t *end)
 	return map_made(made) | map_dropped(dropped);
 }
 
-/* ---- joints ---- */
+/* ---- joints between values ---- */
 
-/* Returns true if [from, to) is one word of letters: "ERROR", "Done", "here". A piece of a
- * token mixes capitals and small letters, or has digits. */
+/* Returns true if [from, to) is one word of letters: "ERROR", "Done", "here". A piece of a token
+ * mixes capitals and small letters, or has digits. */
 static bool
 is_colored_word(struct span t, size_t from, size_t to)
 {
@@ -248,7 +250,8 @@ is_colored_word(struct span t, size_t from, size_t to)
 	return lower == 0 || lower == to - from || (lower == to - from - 1 && t.p[from] < 'a');
 }
 
-/* A character above U+009F begins at `at`: zero-width, and no control character. */
+/* Returns true if a character above U+009F begins at `at`: a zero-width character, not a control
+ * character. */
 static bool
 is_unseen(struct span t, size_t at)
 {

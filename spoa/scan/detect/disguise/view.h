@@ -1,22 +1,25 @@
-/* A view: text as it would read without its disguise, with the way back from each of
- * its bytes to the bytes of the original. An editor walks a source and says what it
- * would read otherwise; text that is far from any edit is not copied, so that a
- * view is a region of its source, with some context on both sides. */
+/* A view is a text as it would read without obfuscation. Each of its bytes is mapped to a byte
+ * of the original. An editor walks a source and calls view_edit() for text that reads
+ * differently. Text far from any edit is not copied: a view is a region around edits, with
+ * context on both sides.
+ *
+ * Example: "4111&#45;1111" becomes the view "4111-1111"; the byte '-' is mapped to the offset of
+ * '&'. */
 #ifndef SCAN_DETECT_DISGUISE_VIEW_H
 #define SCAN_DETECT_DISGUISE_VIEW_H
 
 #include "scan/detect/rules/finding.h"
 
-/* A byte's place in the original, from `origin` on, and how it came about: the low
- * bits for bytes that stand for something else, the high ones for what was dropped
- * before the byte. */
+/* An entry of the map: the offset in the original, counted from `origin`, and flags. The lower
+ * flags apply if the byte replaces other text, the upper flags if text was dropped before the
+ * byte. */
 #define MAP_OFFSET 0x003FFFFFu
 enum {
-	EDIT_HIDE = 1,	 /* nobody writes so without meaning to */
-	EDIT_TYPO = 2,	 /* typography does */
-	EDIT_GUESS = 4,	 /* a guess: what is found needs more than its shape */
-	EDIT_NAMED = 8,	 /* a weak guess: its name must be near */
-	EDIT_APART = 16, /* what is dropped after a value is no part of it */
+	EDIT_HIDE = 1,	 /* nobody writes so by accident */
+	EDIT_TYPO = 2,	 /* typography, as word processors write it */
+	EDIT_GUESS = 4,	 /* a guess: a finding needs more evidence than its shape */
+	EDIT_NAMED = 8,	 /* a weak guess: the name of the value must be near */
+	EDIT_APART = 16, /* the dropped text is no part of a value before it */
 	EDIT_ALL = 31,
 };
 #define MAP_MADE(flags)	   ((uint32_t)(flags) << 22)
@@ -34,71 +37,77 @@ map_dropped(uint32_t map)
 	return map >> 27;
 }
 
+/* A view. `text` and `map` belong to the owner of the struct. */
 struct view {
 	char *text;
-	uint32_t *map;	      /* n + 1 */
-	size_t n, room, most; /* `most`: bytes it had at most, since it was zeroed */
-	size_t origin;	      /* in the original, of the offsets */
-	bool starts, ends;    /* it begins and ends where the original does */
+	uint32_t *map;	      /* n + 1 entries */
+	size_t n, room, most; /* bytes in use, allocated, and the most that were in use since the
+			       * text was zeroed */
+	size_t origin;	      /* offset in the original that the map's offsets are relative to */
+	bool starts, ends;    /* the view begins where the original begins; ends where it ends */
 };
 
+/* Bytes of context around an edit, of a long word, after a key's header; and parts per view. */
 enum { VIEW_MARGIN = 96, VIEW_WORD = 512, VIEW_TAIL = 1024, VIEW_PARTS = 96 };
 
+/* A range of bytes, end exclusive. */
 struct view_part {
 	size_t from, to;
 };
 
+/* An editor: the state of making views of one source. On the stack of its caller. */
 struct editor {
 	struct span src;
-	const struct view *over; /* src is this view's text; NULL: the original */
+	const struct view *over; /* the view whose text is `src`; NULL: src is the original */
 	struct view *out;
 	unsigned pass; /* how often src was edited before */
-	bool whole;    /* all of src is copied, edits or not */
-	/* called with each region made; ctx is its own */
+	bool whole;    /* copy all of src, with or without edits */
+	/* called for each finished region; ctx belongs to the caller */
 	int (*done)(struct editor *ed);
 	void *ctx;
-	size_t limit;	  /* no edit begins at or after it */
-	size_t copied;	  /* of src */
-	size_t last;	  /* end of the last edit */
-	size_t region;	  /* where the open region begins */
-	uint32_t dropped; /* bits for the next byte */
+	size_t limit;	  /* no edit begins at or after this offset */
+	size_t copied;	  /* bytes of src copied so far */
+	size_t last;	  /* end of the last edit in src */
+	size_t region;	  /* offset in src where the open region begins */
+	uint32_t dropped; /* flags for the next byte */
 	bool open;
-	/* Of a whole copy: the places edited, further apart than both their margins but for
-	 * the last one, in the view; room for VIEW_PARTS. */
+	/* For a whole copy: the edited ranges of the view, with room for VIEW_PARTS. All but the
+	 * last are farther apart than twice the margin. */
 	struct view_part *part;
 	size_t nparts;
-	size_t edits, escapes; /* of the edits, those of escapes */
-	bool sequences;	       /* of a terminal are among them */
-	/* Where something is dropped between two characters of words: what dropping it may
-	 * join. apart: it reads as a tab there. Room for VIEW_PARTS. */
+	size_t edits, escapes; /* edits, and how many of them resolved escapes */
+	bool sequences;	       /* something was dropped, such as terminal sequences */
+	/* Places where dropped text had a word character on both sides, so that dropping it may
+	 * join two values; offsets in the original, room for VIEW_PARTS. `apart`: such a place
+	 * becomes a tab instead. `joint` NULL: places are not recorded. */
 	bool apart;
 	struct view_part *joint;
 	size_t joints;
 	int err;
 };
 
-/* src[from, to) reads as `with`; edits come in order. */
+/* Replaces src[from, to) by `with`. Edits must be made in ascending order. */
 void view_edit(
 	struct editor *ed, size_t from, size_t to, const char *with, size_t n, unsigned flags);
-/* Ends the open region, if any. 0 or what `done` returned. */
+/* Ends the open region, if any, and calls `done`. Returns 0 or an error. */
 int view_close(struct editor *ed);
 
-/* The place of the source's byte `at` in the original. */
+/* Returns the place of the source's byte `at` in the original. */
 size_t view_origin(const struct editor *ed, size_t at);
 
-/* What is read around an edit: the margin before it and the beginning of the word there,
- * so many bytes after it and the rest of the word. */
+/* The range that is read around an edit: the margin before it and the beginning of the word
+ * there, `bytes` bytes after it and the rest of the word. */
 size_t view_before(struct span t, size_t at);
 size_t view_after(struct span t, size_t at, size_t bytes);
 
-/* [*start, *end) of the view in bytes of the original. Returns the EDIT_ flags inside,
- * 0 where the bytes are the original's own. */
+/* Converts [*start, *end) from the view to bytes of the original. Returns the EDIT_ flags
+ * inside, or 0 if all bytes are the original's own. */
 unsigned view_back(const struct view *v, size_t *start, size_t *end);
 
-/* Returns true if the candidate f, which goes across joints, is several values side by side, or
- * one value and words: t is the original, v[0..n) are the candidates of the reading in which
- * joints are boundaries, and each piece of f between joints is in one of those or a word. What
- * nobody sees (a zero-width character) parts no words. */
+/* Returns true if the candidate f, which crosses joints, consists of several values side by
+ * side, or of one value and words. t is the original. v[0..n) are the candidates of the reading
+ * in which joints are boundaries. Each piece of f between joints must lie in one of those, or be
+ * a word. A zero-width character is invisible, so it does not separate words. */
 bool view_side_by_side(const struct editor *ed, struct span t, const struct finding *f,
 	const struct finding *v, size_t n);
 

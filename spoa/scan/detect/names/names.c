@@ -1,15 +1,15 @@
-/* The stage that finds names: one pass over the capitals of a text. Text without them
- * costs eight bytes a step; a run of capitalised words is read once and shown to every
- * finder that is asked for. A person who was found for certain is found again wherever
- * a part of the name is. */
+/* The stage that finds names: one pass over the capitalized words of a text. Text without
+ * capitals costs little more than a look at each block of 64 bytes. A run of capitalized words
+ * is read once and passed to each finder that is asked for. If a person was found with
+ * certainty, a second pass finds parts of the name elsewhere. */
 
 #include "base/effort.h"
 #include "base/err.h"
 #include "scan/detect/names/names_run.h"
 
-enum { WORK_RUN = 128 }; /* units of a run of words */
+enum { WORK_RUN = 128 }; /* units of effort for a run of words */
 
-/* Never quite sure: a threshold of 1.0 switches an entity off. */
+/* The score of a name stays below 1, so that a threshold of 1.0 switches an entity off. */
 #define SURE_MAX 0.99f
 
 static const char *const finders[FINDERS] = { "person", "place", "nationality", "organisation",
@@ -41,10 +41,10 @@ names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float
 	w->err = scratch_keep(w->s, v);
 }
 
-/* ---- the pass ---- */
+/* ---- the pass over a text ---- */
 
-/* Ordinary words only: what comes before can make a street of them, nothing else can make a
- * name of them. */
+/* Returns true if the run has only ordinary words. A word before the run can make it a street;
+ * nothing else can make it a name. */
 static bool
 is_plain_run(const struct run *run)
 {
@@ -75,7 +75,7 @@ look_at_name(struct names_sweep *w, struct run *run)
 		find_street(w, run);
 }
 
-/* A name that begins with this word; the end of what was read. */
+/* Looks for a name that begins with the word at `at`. Returns the end of the text that was read. */
 static size_t
 look_from(struct names_sweep *w, size_t at, enum letter first)
 {
@@ -88,7 +88,7 @@ look_from(struct names_sweep *w, size_t at, enum letter first)
 		return end;
 	word_read(w, from, &run.w[0]);
 	if (first == LETTER_LOWER) {
-		const struct word *x = &run.w[0]; /* of "dr. weiss" the title */
+		const struct word *x = &run.w[0]; /* the title in "dr. weiss" */
 		if (x->flags & W_TITLE && x->dot && w->text.n - x->end > 2 &&
 			w->text.p[x->end + 1] == ' ')
 			return w->titled = x->end + 2;
@@ -103,7 +103,7 @@ look_from(struct names_sweep *w, size_t at, enum letter first)
 	return run.w[run.n - 1].end;
 }
 
-/* Where known people are named again: with a capital. */
+/* Finds known people again wherever a part of their names is capitalized. */
 static void
 second_pass(struct names_sweep *w)
 {
@@ -128,7 +128,7 @@ second_pass(struct names_sweep *w)
 	}
 }
 
-/* ---- what is asked for ---- */
+/* ---- the entities that are asked for ---- */
 
 static bool
 thresholds(struct names_sweep *w)
@@ -143,7 +143,7 @@ thresholds(struct names_sweep *w)
 	return any;
 }
 
-/* Whether the key before the text is one of people's names. */
+/* Returns true if the key before the text is a key for people's names. */
 static bool
 is_person_key(const struct names_sweep *w, struct span key)
 {
@@ -159,7 +159,7 @@ is_person_key(const struct names_sweep *w, struct span key)
 	struct names_sweep k = { .t = w->t, .text = span_of(text, key.n + 2) };
 	if (!words_before(&k, k.text.n, W_KEY | W_CUE, &label, &start))
 		return false;
-	/* "name" alone, or the end of a longer key by two words: not "file name" */
+	/* "name" alone, or two words at the end of a longer key; not "file name" */
 	return start == 0 || memchr(text + start, '_', key.n - start) ||
 	       memchr(text + start, ' ', key.n - start);
 }
@@ -199,7 +199,7 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	w.person_key = opt && is_person_key(&w, opt->before);
 	w.lower = !(opt && opt->part) && text_without_capitals(text);
 	w.rejects = words_rejectable(&w);
-	/* People of the parts of a text before this one. */
+	/* People found in earlier parts of the same text. */
 	if (s->known) {
 		*w.known = *s->known;
 		for (size_t i = 0; i < s->known->n; i++)

@@ -1,10 +1,11 @@
-/* Names of people, places, organisations and streets: found by word lists, titles,
- * cue words, suffixes and the company that capitalised words keep; a regular
- * expression finds none of them. Not included outside detect/.
+/* Finds names of people, places, organizations and streets by word lists, titles, cue words,
+ * suffixes and the capitalized words next to them; a regular expression finds none of these. Not
+ * included outside detect/.
  *
- * The lists are data (policies/detectors/names/ *.txt), compiled into the program or
- * read from the folder names/ of a directory of rules. A rule file says `finder:
- * person` to bind an entity to a finder. */
+ * The lists are data (policies/detectors/names/, one .txt file for each). They are compiled into
+ * the program, or read from the folder names/ of a directory of rules. A rule file binds an
+ * entity to a finder with `finder: person`.
+ * A table is constant once it is loaded, so any thread may use it. */
 #ifndef SCAN_DETECT_NAMES_NAMES_H
 #define SCAN_DETECT_NAMES_NAMES_H
 
@@ -12,7 +13,7 @@
 #include "scan/detect/rules/finding.h"
 #include "scan/detect/rules/rule.h"
 
-/* What a word or a phrase is: a bit for the list it is in. */
+/* Flags of a word or phrase: a bit for each list that contains it. */
 enum {
 	W_GIVEN = 1u << 0,
 	W_SURNAME = 1u << 1,
@@ -25,9 +26,9 @@ enum {
 	W_CUE = 1u << 8,
 	W_KEY = 1u << 9,
 	W_PARTICLE = 1u << 10,
-	W_BEFORE = 1u << 11, /* comes before a place */
+	W_BEFORE = 1u << 11, /* comes before a place: "in", "from" */
 	W_STREET = 1u << 12,
-	W_STREET_END = 1u << 13, /* the end of a word */
+	W_STREET_END = 1u << 13, /* an ending of a word: "straße" */
 	W_STREET_START = 1u << 14,
 	W_ORG = 1u << 15,
 	W_FACILITY = 1u << 16,
@@ -35,9 +36,9 @@ enum {
 	W_NEVER = 1u << 18,
 	W_EPONYM = 1u << 19,
 	W_AFTER = 1u << 20,	/* comes after a person's name */
-	W_HONORIFIC = 1u << 21, /* the same, without a blank */
+	W_HONORIFIC = 1u << 21, /* the same, without a space between */
 	W_LAST = 1u << 22,	/* the last word of a cue */
-	W_MORE = 1u << 23,	/* a longer term begins so */
+	W_MORE = 1u << 23,	/* a longer term begins with these words */
 	W_LABEL = 1u << 24,	/* announces a name without a colon: "Patient Maria Lopez" */
 	W_NAME = W_GIVEN | W_SURNAME,
 	W_PLACE = W_CITY | W_REGION | W_COUNTRY,
@@ -50,9 +51,9 @@ enum {
 /* ---- letters (names_letters.c) ---- */
 
 enum letter { LETTER_NONE, LETTER_LOWER, LETTER_UPPER, LETTER_OTHER, LETTER_HAN };
-/* The character at `at` < t.n: its kind, its length in *n (1 where the bytes are no
- * UTF-8), and in *folded one or two characters without case and accents (the second
- * in the upper half). */
+/* Returns the kind of the character at `at` < t.n. *n is its length (1 if the bytes are no
+ * UTF-8). *folded is one or two characters without case and accents; the second is in the upper
+ * half. */
 enum letter glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded);
 static inline enum letter
 glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded)
@@ -68,8 +69,8 @@ glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded)
 	return b & 0x20 ? LETTER_LOWER : LETTER_UPPER;
 }
 
-/* Characters of two bytes by their number: bits 0-15 and 16-23 what they are folded to,
- * from 24 on their kind. */
+/* The characters of two bytes by code point: bits 0-15 and 16-23 are the folded characters, the
+ * bits from 24 on the kind. Filled before main(). */
 extern uint32_t glyph_two[0x800];
 static inline bool
 two_bytes(struct span t, size_t at)
@@ -85,7 +86,7 @@ entry_of_two(struct span t, size_t at)
 			 ((unsigned char)t.p[at + 1] & 0x3fu)];
 }
 
-/* The same as glyph_at, at once for characters of two bytes and the scripts of India, */
+/* The same as glyph_at(), but fast for two-byte characters and for the scripts of India. */
 static inline enum letter
 glyph_at_alpha(struct span t, size_t at, unsigned *n, uint64_t *folded)
 {
@@ -104,7 +105,7 @@ glyph_at_alpha(struct span t, size_t at, unsigned *n, uint64_t *folded)
 	*folded = c;
 	return c >= 0x964 && c <= 0x96f ? LETTER_NONE : LETTER_OTHER; /* signs and digits */
 }
-/* and for most of Han, kana and Hangul. */
+/* The same as glyph_at(), but fast for most of Han, kana and Hangul. */
 static inline enum letter
 glyph_at_han(struct span t, size_t at, unsigned *n, uint64_t *folded)
 {
@@ -135,60 +136,65 @@ hash_step(uint64_t h, uint64_t folded)
 
 struct names_table;
 
-/* The flags of the term whose characters were hashed, blanks between words as one
- * ' '; 0: in no list. */
+/* Returns the flags of the term whose characters were hashed; 0 if no list contains it. Spaces
+ * between words are hashed as one ' '. */
 uint32_t names_flags(const struct names_table *t, uint64_t hash);
-/* The same without people's names, places and ordinary words (W_BIG): a small table,
- * which stays in a processor's cache. */
+/* The same without people's names, places and ordinary words (W_BIG). This table is small and
+ * stays in a processor's cache. */
 uint32_t names_flags_small(const struct names_table *t, uint64_t hash);
-/* Early reject of characters of Han, kana or Hangul: of one as a family name, as a given name
- * or as the beginning of what follows a name, and of two as the beginning of any term. */
+/* Early reject of characters of Han, kana or Hangul. Returns false if no term has the hash: one
+ * character as a family name, as a given name, or as the beginning of an honorific, or two
+ * characters as the beginning of any term. True may be wrong. */
 enum han_set { HAN_SURNAME, HAN_GIVEN, HAN_HONOUR, HAN_TWO, HAN_SETS };
 bool names_han(const struct names_table *t, enum han_set set, uint64_t hash);
-/* Bytes of the longest small word inside names, at least those of "and". */
+/* Returns the length in bytes of the longest small word inside names, at least that of "and". */
 size_t names_particle_max(const struct names_table *t);
-/* Small words that join others to a name, besides those of the list; in small letters. */
+/* Small words in small letters that join others to a name, in addition to those of the list. */
 enum { NAMES_SMALL = 8 };
 extern const char *const names_small[NAMES_SMALL];
-/* The hash of t, as terms are hashed: letters folded, dots and apostrophes left out. */
+/* Returns the hash of t as terms are hashed: letters folded, dots and apostrophes left out. */
 uint64_t names_hash(struct span t);
-/* Early reject of a word, by its last or first eight letters. Whether the last one of the text
- * may lead to a name: be a term of W_LEAD, or the end of one, or a W_PARTICLE; with a dot
- * after it, of W_LEAD_DOT. */
+/* Early reject of a word by its last eight letters. Returns false if the last word of the text
+ * cannot lead to a name: it is neither a term of W_LEAD or the end of one, nor a W_PARTICLE.
+ * With a dot after the word, W_LEAD_DOT applies instead. */
 bool names_lead_ends(const struct names_table *t, struct span text, bool dot);
-/* Whether the first word of the text may be a term of W_FOLLOWS, or a small word that joins
- * others to a name. */
+/* The same for the first word of the text, by its first eight letters: as a term of W_FOLLOWS,
+ * and as a small word that joins others to a name. */
 bool names_after_begins(const struct names_table *t, struct span text);
 bool names_particle_begins(const struct names_table *t, struct span text);
-/* What a character that is no letter adds to a hash: itself, or 0 for nothing; NUL, which no
- * term has, adds another. */
+/* Returns what a character that is no letter adds to a hash: the character itself, or 0 for
+ * nothing. NUL, which no term contains, adds a value of its own. */
 unsigned names_hashed_mark(char c);
-/* The longest ending of a street's name, or of a family name, that a word of the text has
- * after three other letters: how many bytes when folded, or 0. */
+/* Returns the length in bytes, when folded, of the longest ending of a street's name or family
+ * name that the word has after at least three other letters; 0 if it has none. */
 size_t names_street_end(const struct names_table *t, struct span word);
 size_t names_surname_end(const struct names_table *t, struct span word);
 
-/* The table of the compiled-in lists, never freed; any thread. NULL: no memory. */
+/* Returns the table of the compiled-in lists, or NULL if memory is exhausted. The table is never
+ * freed. Any thread. */
 const struct names_table *names_builtin(void);
-/* The lists of a folder; mistakes go to d. */
+/* Loads the lists of a folder. Mistakes in them are added to d. The caller owns the table and
+ * frees it with names_free(). Returns NULL if memory is exhausted. */
 struct names_table *names_load(const char *dir, struct arena *a, struct diag *d);
 void names_free(struct names_table **t);
-/* A table as bytes, for the program to hold (names_pack.c), and back: in the order of
- * this machine's memory, 8-byte aligned. An unpacked table is never freed and reads the
- * bytes where they are. */
+/* names_pack() writes a table as bytes that the program contains (cmd/makers/names_pack.c).
+ * names_unpack() makes a table that reads those bytes in place, so they must stay valid, and the
+ * table must not be freed. The bytes are in this machine's byte order and 8-byte aligned. */
 void names_pack(const struct names_table *t, struct buf *out);
 struct names_table *names_unpack(const uint64_t *packed);
-/* What the lists mean, 32 bytes. */
+/* Returns a SHA-256 digest of the lists' content, 32 bytes. */
 const unsigned char *names_digest(const struct names_table *t);
 
 /* ---- finders (names.c) ---- */
 
-/* The finder of a name, or -1; names for messages. */
+/* finder_find() returns the finder with that name, or -1. finder_names() returns all names, for
+ * messages. */
 int finder_find(struct span name);
 const char *finder_names(void);
 
 struct detect_scratch;
-/* The stage: 0 or negative. Costs nothing where no entity of a finder is asked for. */
+/* Finds the names in a text and adds them to the scratch's candidates. Returns 0 or a negative
+ * error. Costs almost nothing if no entity with a finder is asked for. */
 int names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
 

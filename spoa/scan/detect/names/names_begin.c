@@ -1,10 +1,10 @@
-/* Where a name may begin: the first letters of words, found sixty-four bytes at a time,
- * so that what lies between them costs next to nothing. */
+/* Finds where names may begin: the first letters of words, found 64 bytes at a time, so that the
+ * bytes between them cost almost nothing. */
 #include "base/ascii.h"
 #include "scan/detect/names/names_run.h"
 #include "scan/detect/prefilter/starts.h"
 
-enum { LOWER_MAX = 4096 }; /* bytes of a text that is read without capitals */
+enum { LOWER_MAX = 4096 }; /* bytes; a longer text is not read as one without capitals */
 
 /* ---- a text without capitals ---- */
 
@@ -23,7 +23,7 @@ fill_sets(void)
 	block_sets_fill(&sets, (bool (*const[])(char)){ is_alpha, is_upper, is_code, NULL });
 }
 
-/* Chats are written without capitals; a long text or one of code is not read so. */
+/* Chats are written without capitals. A long text or a text of code is not read in that way. */
 bool
 text_without_capitals(struct span t)
 {
@@ -44,7 +44,7 @@ text_without_capitals(struct span t)
 
 /* ---- words ---- */
 
-/* The first beginning at or after i; the text's end where there is none. */
+/* Returns the first possible beginning at or after i, or the text's end. */
 static size_t
 begin_ahead(struct names_sweep *w, size_t i)
 {
@@ -63,7 +63,7 @@ begin_ahead(struct names_sweep *w, size_t i)
 	return bits ? w->block + (size_t)__builtin_ctzll(bits) : n;
 }
 
-/* The end of the letters, digits and '_' from i on. */
+/* Returns the end of the letters, digits and '_' from i on. */
 static size_t
 past_word(struct span t, size_t i)
 {
@@ -92,8 +92,8 @@ past_glyph(struct span t, size_t i)
 	return i + n;
 }
 
-/* Han after ASCII is a part of that word if a letter which could have begun a name
- * is in it, from `from` on. */
+/* Returns true if Han at i continues an ASCII word, from `from` on, that contains a letter which
+ * could have begun a name. */
 static bool
 han_in_word(const struct names_sweep *w, size_t from, size_t i)
 {
@@ -103,7 +103,7 @@ han_in_word(const struct names_sweep *w, size_t from, size_t i)
 	return false;
 }
 
-/* The same as word_begins from a character beyond ASCII on. */
+/* The same as word_begins(), from a character beyond ASCII on. */
 static enum letter
 begins_beyond(struct names_sweep *w, size_t from, size_t *at)
 {
@@ -144,7 +144,7 @@ word_begins(struct names_sweep *w, size_t *at)
 	return t.p[i] & 0x20 ? LETTER_LOWER : LETTER_UPPER;
 }
 
-/* ---- before a word ---- */
+/* ---- words before a word ---- */
 
 size_t
 past_particles(const struct names_sweep *w, size_t at)
@@ -175,7 +175,7 @@ titled_from(struct names_sweep *w, size_t at)
 	bool label;
 	size_t start;
 
-	/* Most capitals begin a sentence or follow another. */
+	/* Most capitals begin a sentence or follow another capitalized word. */
 	if (at < 2 || p[-1] != ' ' || !is_lower(p[-2]) ||
 		!words_before(w, at, W_PARTICLE, &label, &start))
 		return at;

@@ -1,6 +1,6 @@
-/* The word lists that are compiled in: packed when the program is built
- * (cmd/makers/names_pack.c), read where they are. Separate because the packing program is
- * linked without them. */
+/* The compiled-in word lists. They are packed when the program is built
+ * (cmd/makers/names_pack.c) and read in place. This file is separate because the packing program
+ * is linked without the lists. */
 #include <pthread.h>
 
 #include "scan/detect/names/names.h"

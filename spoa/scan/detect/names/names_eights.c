@@ -1,5 +1,5 @@
-/* Sets of words by up to eight letters at an end of each, so that most words of a text
- * are known to be in no list without being read. */
+/* Sets of words by up to eight letters at one end of each. With them, most words of a text are
+ * known to be in no list without being read. Eight letters are compared as one 64-bit number. */
 #include "scan/detect/names/names_eights.h"
 
 #include <endian.h>
@@ -8,7 +8,7 @@
 
 #define ONES  UINT64_C(0x0101010101010101)
 #define HIGH  (ONES << 7)
-#define SMALL (ONES << 5) /* the bit of small letters */
+#define SMALL (ONES << 5) /* the bit that makes a letter small */
 
 static uint64_t
 eight_bytes(const char *p)
@@ -19,7 +19,8 @@ eight_bytes(const char *p)
 	return le64toh(v);
 }
 
-/* Of a text that is shorter: at the end, or at the beginning, with NUL for the rest. */
+/* Returns the bytes of a text shorter than eight, at the high or low end of the number; the rest
+ * is NUL. */
 static uint64_t
 few_bytes(struct span text, bool last)
 {
@@ -29,7 +30,7 @@ few_bytes(struct span text, bool last)
 	return eight_bytes(few);
 }
 
-/* The highest bit of the bytes that are letters, beyond ASCII or apostrophes. */
+/* Sets the highest bit of each byte that is a letter, beyond ASCII, or an apostrophe. */
 static uint64_t
 letters_in(uint64_t v)
 {
@@ -40,7 +41,8 @@ letters_in(uint64_t v)
 	       HIGH;
 }
 
-/* Beyond ASCII, and where an apostrophe may be left out, nothing is said. */
+/* Returns true if the letters contain a byte beyond ASCII or an apostrophe that may be left out.
+ * Then nothing is certain. */
 static bool
 unsaid(uint64_t letters)
 {
@@ -92,7 +94,7 @@ eights_end(const struct eights *s, struct span text)
 	if (n == 0)
 		return false;
 	v >>= 64 - 8 * n;
-	/* a capital after a small letter begins the word inside a longer one */
+	/* A capital after a small letter begins the word inside a longer one. */
 	uint64_t all = SMALL >> (64 - 8 * n), small = v & all;
 	bool mixed = small && (small | 0x20) != all;
 	return unsaid(v) || mixed || has_letters(s, v);

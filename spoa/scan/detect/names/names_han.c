@@ -1,18 +1,19 @@
-/* Names in Chinese, Japanese and Korean, which have neither capitals nor, in the first
- * two, blanks: a family name of the lists, then a given name, an honorific, or a cue
- * before it. */
+/* Finds names in Chinese, Japanese and Korean. These scripts have no capitals, and the first two
+ * have no spaces. A name is a family name of the lists that is followed by a given name or an
+ * honorific, or preceded by a cue. */
 #include "base/codec/utf8.h"
 #include "scan/detect/names/names_run.h"
 
 enum { GIVEN_CHARS = 3, CUE_CHARS = 6, HONOUR_CHARS = 4 };
 
+/* The first characters at a place. */
 struct chars {
-	size_t at[CUE_CHARS + 1];     /* where the nth character begins, and the end */
-	uint64_t hash[CUE_CHARS + 1]; /* of the first n */
+	size_t at[CUE_CHARS + 1];     /* offset of each character, and the end of the last */
+	uint64_t hash[CUE_CHARS + 1]; /* hash of the first n characters */
 	size_t n;
 };
 
-/* Up to `max` letters of the kind from `at` on. */
+/* Reads up to `max` characters of Han from `at` on. */
 static struct chars
 chars_ahead(struct span t, size_t at, size_t max)
 {
@@ -28,7 +29,7 @@ chars_ahead(struct span t, size_t at, size_t max)
 	return c;
 }
 
-/* Whether a cue of Han may end before `at`; one of other letters may. */
+/* Returns false if no cue can end before `at`. A cue in other letters is always possible. */
 static bool
 may_end_cue(const struct names_sweep *w, size_t at)
 {
@@ -42,7 +43,7 @@ may_end_cue(const struct names_sweep *w, size_t at)
 	return names_flags_small(w->t, hash_step(HASH_SEED, folded)) & W_LAST;
 }
 
-/* Back over a colon, a quote, an equals sign or a blank, full-width ones too. */
+/* Moves back over one colon, quote, equals sign or space, fullwidth forms included. */
 static size_t
 before_mark(struct span t, size_t i)
 {
@@ -54,7 +55,7 @@ before_mark(struct span t, size_t i)
 										       : i;
 }
 
-/* A cue that ends before `at`, by a colon or a blank or directly. */
+/* Returns true if a cue ends before `at`, directly or with up to three such marks between. */
 static bool
 cue_before(const struct names_sweep *w, size_t at)
 {
@@ -105,7 +106,7 @@ found(struct names_sweep *w, size_t start, size_t end, float score)
 	names_keep(w, FIND_PERSON, start, end, score);
 }
 
-/* The longest given name of the lists at `at`; at: none. */
+/* Returns the end of the longest given name of the lists at `at`, or `at`. */
 static size_t
 given_at(const struct names_sweep *w, size_t at)
 {
@@ -128,7 +129,8 @@ given_at(const struct names_sweep *w, size_t at)
 	return at;
 }
 
-/* A family name on [at, to): what follows decides. The end, or at. */
+/* Decides about the family name [at, to) by the text after it. Returns the end of the name, or
+ * `at` if there is none. */
 static size_t
 name_at(struct names_sweep *w, size_t at, size_t to, size_t chars)
 {
@@ -153,7 +155,8 @@ name_at(struct names_sweep *w, size_t at, size_t to, size_t chars)
 	}
 	if (!cue)
 		return at;
-	/* in no list, but a name is announced: up to two more characters, if no more follow */
+	/* The given name is in no list, but a name is announced. Take up to two more characters
+	 * if no more follow. */
 	struct chars rest = chars_ahead(t, to, GIVEN_CHARS);
 	if (rest.n >= 1 && rest.n < GIVEN_CHARS) {
 		found(w, at, rest.at[rest.n], 0.6f);
@@ -178,8 +181,9 @@ place_in(struct names_sweep *w, size_t at, const struct chars *c)
 	}
 }
 
-/* A name or a place that begins with the characters at `at`, of which the first has this
- * hash; of the first two the hash is `pair`, 0: no term begins with them. The end, or at. */
+/* Looks for a name or place that begins at `at`. `one` is the hash of its first character and
+ * `pair` that of its first two; pair 0: no term begins with these. Returns the end of the name,
+ * or `at`. */
 static size_t
 begins_at(struct names_sweep *w, size_t at, unsigned n, uint64_t one, uint64_t pair)
 {

@@ -1,6 +1,6 @@
-/* Letters for the word lists: what is one, whether it is a capital, and what it is
- * without case and accents (base/codec/letters.h), so that "Dávila" and "DAVILA" are one name.
- * Scripts other than Latin, Greek, Cyrillic and Armenian have no case. */
+/* Letters for the word lists: which characters are letters or capitals, and how they are without
+ * case and accents (base/codec/letters.h). "Dávila" and "DAVILA" are therefore one name. Only
+ * Latin, Greek, Cyrillic and Armenian have case. */
 #include "base/ascii.h"
 #include "base/codec/letters.h"
 #include "base/codec/utf8.h"
@@ -17,7 +17,7 @@ of_table(const char *entry, uint64_t *folded)
 	return is_upper(entry[0]) ? LETTER_UPPER : LETTER_LOWER;
 }
 
-/* Greek, U+0370 to U+03FF: without accents and the final sigma. */
+/* Greek, U+0370 to U+03FF: removes accents and the final sigma. */
 static enum letter
 greek(uint32_t c, uint64_t *folded)
 {
@@ -36,7 +36,7 @@ cyrillic(uint32_t c, uint64_t *folded)
 	if (c >= 0x482 && c <= 0x489)
 		return LETTER_NONE;
 	*folded = c >= 0x4c0 && c < 0x4d0 ? c | 1 : letters_lower(c);
-	if (*folded == 0x451) /* ё is often written е */
+	if (*folded == 0x451) /* ё is often written as е */
 		*folded = 0x435;
 	return upper ? LETTER_UPPER : LETTER_LOWER;
 }
@@ -49,14 +49,14 @@ is_han(uint32_t c)
 	       c == 0x3005 || (c >= 0x20000 && c <= 0x323af);
 }
 
-/* Below U+0800. */
+/* Code points below U+0800. */
 static enum letter
 of_two(uint32_t c, uint64_t *folded)
 {
 	if (c < 0x250)
 		return of_table(letters_latin(c), folded);
 	*folded = c;
-	if (c >= 0x300 && c < 0x370) { /* an accent of its own: left out */
+	if (c >= 0x300 && c < 0x370) { /* a combining accent: left out */
 		*folded = 0;
 		return LETTER_LOWER;
 	}
@@ -95,7 +95,7 @@ of_more(uint32_t c, uint64_t *folded)
 
 uint32_t glyph_two[0x800];
 
-/* Before main: a look-up for each letter of most texts beyond ASCII. */
+/* Runs before main(), so that most letters beyond ASCII need one table look-up. */
 __attribute__((constructor)) static void
 fill_two(void)
 {

@@ -1,8 +1,9 @@
-/* Organisations and facilities: a run of capitalised words that ends with "GmbH", "Ltd",
- * "Hospital", or begins with "Hospital", "Clínica". */
+/* Finds organizations and facilities: a run of capitalized words that ends with "GmbH", "Ltd" or
+ * "Hospital", or begins with "Hospital" or "Clínica". */
 #include "scan/detect/names/names_run.h"
 
-/* Where the name begins: after what begins a sentence, a title, a comma, a cue. */
+/* Returns the index of the word with which the name begins: after a comma or a possessive, and
+ * not with an ordinary word that only begins the sentence. */
 static size_t
 name_begins(const struct names_sweep *w, struct run *run, size_t end)
 {
@@ -20,7 +21,7 @@ name_begins(const struct names_sweep *w, struct run *run, size_t end)
 	return i;
 }
 
-/* Of [from, to): words that are capitalised, and such as no dictionary has. */
+/* Counts the capitalized words among [from, to), and those of them that are no ordinary words. */
 static void
 count_caps(const struct names_sweep *w, struct run *run, size_t from, size_t to, size_t *caps,
 	size_t *proper)
@@ -34,7 +35,8 @@ count_caps(const struct names_sweep *w, struct run *run, size_t from, size_t to,
 	}
 }
 
-/* "and Sons", "& Co" count with the name. */
+/* Returns the score of an organization whose words are [from, at) and whose suffix is the n
+ * words at `at`. "and Sons" and "& Co" are parts of a name too. */
 static float
 organisation_worth(
 	const struct names_sweep *w, struct run *run, size_t from, size_t at, size_t n)
@@ -42,7 +44,7 @@ organisation_worth(
 	const struct word *x = &run->w[at];
 	struct span s = span_of(w->text.p + x->start, x->end - x->start);
 	size_t caps, proper;
-	/* Legal forms, which are no words: "Ltd", "GmbH" */
+	/* Legal forms that are no words: "Ltd", "GmbH" */
 	bool legal = !(x->flags & (W_COMMON | W_NAME)) || s.n <= 4 || n > 1 ||
 		     span_chr(s, '.') < s.n;
 
@@ -75,7 +77,7 @@ facility_worth(const struct names_sweep *w, struct run *run, size_t from, size_t
 	return proper ? 0.75f : 0.6f;
 }
 
-/* A name of words from.. up to what ends it, `kind`. */
+/* Finds names that end with a term of `kind`. */
 static void
 by_suffix(struct names_sweep *w, struct run *run, uint32_t kind)
 {
@@ -86,7 +88,7 @@ by_suffix(struct names_sweep *w, struct run *run, uint32_t kind)
 				   : run_phrase(run, i, kind, &f);
 		if (!n || (run->w[i].first != LETTER_UPPER && n == 1))
 			continue;
-		/* "Smith, Inc": the comma belongs to the name */
+		/* In "Smith, Inc" the comma belongs to the name. */
 		bool comma = run->w[i - 1].comma;
 		size_t from = comma ? name_begins(w, run, i - 1) : name_begins(w, run, i);
 		if (comma) {
@@ -116,7 +118,8 @@ by_suffix(struct names_sweep *w, struct run *run, uint32_t kind)
 	}
 }
 
-/* "Hospital Clínico San Carlos", "Klinikum Rechts der Isar", "Hospice of the Valley". */
+/* Finds names such as "Hospital Clínico San Carlos", "Klinikum Rechts der Isar", "Hospice of the
+ * Valley". */
 static void
 by_prefix(struct names_sweep *w, struct run *run)
 {

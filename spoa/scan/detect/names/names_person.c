@@ -1,21 +1,25 @@
-/* People. What speaks for a name adds up: a title or a cue before it, a given name and a
- * family name of the lists in their order, initials, what people do after it ("said"),
- * a list of other names. What speaks against it: ordinary words, months, products,
- * "disease" after it. */
+/* Finds people. Evidence for a name adds to its score: a title or cue before it, a given name
+ * and a family name of the lists in this order, initials, verbs that follow people, or
+ * other names in a list. Evidence against it lowers the score or rules it out: ordinary words,
+ * months, products, "disease" after it.
+ *
+ * A run is examined word by word: try_name() determines the length of a possible name, counts
+ * its parts (struct makeup), collects the evidence around it (struct evidence), and adds up the
+ * score. */
 #include "base/among.h"
 #include "scan/detect/names/names_run.h"
 
 enum { NAME_WORDS = 6 };
 
-/* What a run of words is worth as a name, by its composition. */
+/* The composition of a possible name. */
 struct makeup {
 	size_t words; /* without initials and particles */
 	size_t initials;
-	size_t given, surname; /* of the lists, no ordinary words */
-	size_t weak;	       /* of the lists, and ordinary words */
+	size_t given, surname; /* in the lists, and no ordinary words */
+	size_t weak;	       /* in the lists, but also ordinary words */
 	size_t unknown;	       /* in no list */
 	bool given_first, surname_last, weak_first, weak_last;
-	size_t caps, tiny; /* in capitals only; those of three letters at most */
+	size_t caps, tiny; /* words in capitals only; those among them with at most three letters */
 };
 
 static bool
@@ -30,7 +34,7 @@ is_listed(const struct word *x)
 	return x->flags & W_NAME;
 }
 
-/* Whether x can be a part of a name at all. */
+/* Returns true if x can be part of a name. `evidence`: a title or cue announces the name. */
 static bool
 can_be_part(const struct names_sweep *w, const struct word *x, bool evidence)
 {
@@ -49,9 +53,9 @@ can_be_part(const struct names_sweep *w, const struct word *x, bool evidence)
 	return evidence || x->first == LETTER_UPPER || (w->lower && is_listed(x));
 }
 
-/* "El", "Ben", "Di" with a capital between a listed name and another word: Yusuf El Amrani. After a particle that is an
- * ordinary word, as "Den" is, the other word must be a listed name too, unless the particle is one of the usual ones.
- */
+/* Returns true if word k is a capitalized particle such as "El", "Ben" or "Di" between a listed
+ * name and another word: Yusuf El Amrani. If the particle is an ordinary word, as "Den" is, the
+ * other word must be a listed name too, unless the particle is one of the usual ones. */
 static bool
 is_capital_particle(const struct names_sweep *w, struct run *run, size_t k)
 {
@@ -66,7 +70,7 @@ is_capital_particle(const struct names_sweep *w, struct run *run, size_t k)
 	       !(x[1].flags & no_name) && (!ordinary || is_listed(x + 1));
 }
 
-/* Words i.. of the run that make one name. */
+/* Returns the number of words from i on that form one name. */
 static size_t
 name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidence)
 {
@@ -83,11 +87,11 @@ name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidenc
 				break;
 			continue;
 		}
-		/* whatever comes after "van der" is a part of the name */
+		/* any word after "van der" is a part of the name */
 		if (!small && !can_be_part(w, x, evidence) &&
 			!(n > 0 && !x->code && !x->hump && !word_stands_out(w, x - 1)))
 			break;
-		/* "Anna However": an ordinary word of the lists only as a family name */
+		/* "Anna However": an ordinary word continues a name only if it is a family name */
 		if (!small && n > 0 && x->flags & (W_COMMON | W_NEVER) &&
 			!(x->flags & W_SURNAME) && word_stands_out(w, x - 1))
 			break;
@@ -161,7 +165,7 @@ person_worth(const struct makeup *m)
 	return m->given + m->surname ? 0.4f : m->weak_first ? 0.3f : 0.15f;
 }
 
-/* "'s disease", " disease", " Score". */
+/* Returns true if the name is followed by "'s disease", " disease" or " Score". */
 static bool
 eponym_follows(const struct names_sweep *w, const struct word *last)
 {
@@ -188,7 +192,8 @@ remember_person(struct names_sweep *w, struct run *run, size_t i, size_t n)
 	}
 }
 
-/* Returns true if only a separator of a list (", ", " and ") stands between the last name and `start`. */
+/* Returns true if only a separator of a list (", ", " and ") stands between the last name and
+ * `start`. */
 static bool
 after_last_name(const struct names_sweep *w, size_t start)
 {
@@ -200,12 +205,13 @@ after_last_name(const struct names_sweep *w, size_t start)
 	       is_one_of(gap.p[0], " ,;") && SPAN_IN(gap, list_gaps);
 }
 
-/* A name on words [i, i + n) of the run, of this score: kept, with its neighbor in a
- * list of names. `again`: it is looked for elsewhere, where the score is high enough. */
+/* Keeps a name on words [i, i + n) of the run, and raises its score and that of the name before
+ * it if both are in a list of names. `again`: if the score is high enough, parts of the name are
+ * searched for elsewhere. */
 static void
 name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float score, bool again)
 {
-	enum { SURE = 58 }; /* per cent: enough to be looked for elsewhere */
+	enum { SURE = 58 }; /* percent; from this score on, the name is searched for elsewhere */
 	size_t start = run->w[i].start, end = run->w[i + n - 1].end;
 
 	if (n && run->w[i + n - 1].initial && run->w[i + n - 1].dot)
@@ -225,7 +231,7 @@ name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float sco
 	w->last_kept = score >= w->threshold[FIND_PERSON];
 }
 
-/* "Okonjo, Adaeze": a family name, a comma, a given name. */
+/* Returns true for "Okonjo, Adaeze": a family name, a comma, a given name. */
 static bool
 last_first(const struct names_sweep *w, struct run *run, size_t i)
 {
@@ -236,14 +242,15 @@ last_first(const struct names_sweep *w, struct run *run, size_t i)
 	       !is_ordinary(b) && !b->comma && !(a->flags & W_GIVEN && !(a->flags & W_SURNAME));
 }
 
+/* The evidence around a possible name; a score of 0 means none. */
 struct evidence {
 	float title, cue;
 	bool strong; /* the cue is a label or a phrase: "name:", "my name is" */
-	bool label;  /* "name:", "Patient" */
-	bool who;    /* the label names a person for certain: "Patient" */
+	bool label;  /* the cue is a label: "name:", "Patient" */
+	bool who;    /* the label certainly names a person: "Patient" */
 };
 
-/* Returns true if the cue at `at` reports speech, as in: she said: "In the end ..." */
+/* Returns true if the cue at `at` reports speech, as in: the doctor asked: "Which one ..." */
 static bool
 is_speech(const struct names_sweep *w, size_t at)
 {
@@ -253,7 +260,7 @@ is_speech(const struct names_sweep *w, size_t at)
 	       span_istarts(cue, SPAN_LIT("told")) || span_istarts(cue, SPAN_LIT("asked"));
 }
 
-/* Returns true if a label stands before the title at `at`, or is the word of the run before it, as in
+/* Returns true if a label precedes the title at `at`, or is the word of the run before it, as in
  * "Kundin: Frau Vogel". */
 static bool
 label_before_title(struct names_sweep *w, const struct word *before, size_t at)
@@ -265,7 +272,7 @@ label_before_title(struct names_sweep *w, const struct word *before, size_t at)
 	return f & W_LABEL || (f && label) || (before && before->flags & W_LABEL);
 }
 
-/* Titles inside the run and before it, cues before it. */
+/* Collects titles inside the run and before it, and cues before it. */
 static struct evidence
 evidence_at(struct names_sweep *w, struct run *run, size_t i)
 {
@@ -278,12 +285,13 @@ evidence_at(struct names_sweep *w, struct run *run, size_t i)
 		(prev->dot || prev->end - prev->start > 1))
 		e.title = 0.85f;
 	if (!is_listed(x) && !x->initial && is_ordinary(x) && word_stands_out(w, x))
-		return e; /* nothing else makes a name of it */
+		return e; /* other evidence cannot make it a name */
 	e.label = e.who = prev && prev->flags & W_LABEL && !prev->comma;
 	if (e.label || (prev && prev->flags & W_CUE &&
 			       (prev->flags & W_COMMON || !is_listed(prev))))
 		e.cue = 0.3f;
-	/* within a run the word before is in it, and no cue goes across a comma */
+	/* If a word precedes in the run, the cue ends with that word, and no cue extends across
+	 * a comma. */
 	uint32_t f = prev && (prev->comma || !(prev->flags & W_LAST))
 			     ? 0
 			     : words_before(w, x->start, W_TITLE | W_CUE | W_LABEL, &label, &at);
@@ -304,7 +312,7 @@ evidence_at(struct names_sweep *w, struct run *run, size_t i)
 	return e;
 }
 
-/* The name is a line of its own, as in an address or a signature. */
+/* Returns true if the name has a line of its own, as in an address or a signature. */
 static bool
 own_line(struct span t, size_t start, size_t end)
 {
@@ -312,7 +320,8 @@ own_line(struct span t, size_t start, size_t end)
 	return (start == 0 || t.p[start - 1] == '\n') && end < t.n && t.p[end] == '\n';
 }
 
-/* What speaks against words [i, i + n) of the run being a person whatever else does. */
+/* Returns true if words [i, i + n) of the run cannot be a person, whatever other evidence there
+ * is. */
 static bool
 no_person(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 	const struct makeup *m, const struct evidence *e)
@@ -328,13 +337,13 @@ no_person(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 		return true;
 	if (m->words != 1)
 		return false;
-	/* "Patient: Smith", "Name: Maria"; not "Name: Python" */
+	/* "Patient: Smith" and "Name: Maria" are people, "Name: Python" is not. */
 	bool named = (e->who && is_listed(x)) ||
 		     (e->label && x->flags & W_GIVEN && !(x->flags & W_COMMON));
 	return (x->flags & W_NEVER && !named) || (m->unknown && !m->initials && m->caps);
 }
 
-/* Places among the words: "Costa Rica", "Tulsa". */
+/* Returns how much the score is lowered because the words are a place: "Costa Rica", "Tulsa". */
 static float
 against_place(struct run *run, size_t i, size_t n, const struct makeup *m)
 {
@@ -374,7 +383,7 @@ score_of(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 		score += 0.2f;
 	if (m->words == 1 && m->given && last->end < w->text.n && w->text.p[last->end] == ':' &&
 		sentence_begins(w->text, x->start))
-		score += 0.1f; /* who speaks */
+		score += 0.1f; /* a speaker in a dialog */
 	if (w->lower && e->cue == 0)
 		score -= 0.1f;
 	if (m->caps && (m->words == 1 || m->caps < m->words) && e->cue == 0)
@@ -384,7 +393,7 @@ score_of(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 	return score;
 }
 
-/* A name that begins at word i: how many words it takes, 0: none there. */
+/* Examines a name that begins at word i. Returns the number of words it takes, or 0. */
 static size_t
 try_name(struct names_sweep *w, struct run *run, size_t i)
 {
@@ -394,7 +403,7 @@ try_name(struct names_sweep *w, struct run *run, size_t i)
 
 	if (x->flags & W_TITLE && i + 1 < run->n && !x->comma &&
 		(x->dot || !(x->flags & W_GIVEN) || x[1].flags & W_GIVEN))
-		return 0; /* the name begins after it */
+		return 0; /* the name begins after the title */
 	if (x->flags & W_CUE && !is_listed(x) && e.title == 0)
 		return 0; /* "Estimada Lucía" */
 	if (x->flags & W_LABEL && i + 1 < run->n && !x->comma && e.title == 0)
@@ -414,7 +423,8 @@ try_name(struct names_sweep *w, struct run *run, size_t i)
 	struct makeup m = makeup_of(w, run, i, n);
 	if (no_person(w, run, i, n, &m, &e))
 		return n;
-	/* One word in no list after "name:" may be a program's: there, and nowhere else. */
+	/* A single unlisted word after "name:" may belong to a program, so it is not searched
+	 * for elsewhere. */
 	name_found(w, run, i, n, score_of(w, run, i, n, &m, &e),
 		m.words > m.unknown || m.words > 1 || e.title > 0);
 	return n;
@@ -431,7 +441,8 @@ no_person_in(struct names_sweep *w, const struct run *run)
 		!(run->any & (W_LABEL | W_CUE | W_LAST)) &&
 		!words_before(w, first->start, W_TITLE | W_CUE | W_LABEL, &label, &start))
 		return true;
-	/* worth 0.25 at most, and no neighbour in a list adds to it below 0.28 */
+	/* The score is at most 0.25, and a neighbor in a list adds nothing to a score below
+	 * 0.28. */
 	return !(run->any & (W_NAME | W_TITLE | W_CUE | W_LABEL | W_LAST)) && !run->initials &&
 	       !w->person_key && w->threshold[FIND_PERSON] > 0.26f &&
 	       !own_line(w->text, first->start, last->end) &&
@@ -439,8 +450,8 @@ no_person_in(struct names_sweep *w, const struct run *run)
 		       w, first->start, W_TITLE | W_CUE | W_LABEL, &label, &start);
 }
 
-/* Whether small words at i begin a name, after a title: "Frau von der Leyen", or before the
- * run (titled_from). "Notre Dame de Paris" is none. */
+/* Returns true if the small words at i begin a name: after a title, as in "Frau von der Leyen",
+ * or before the run (titled_from()). "Notre Dame de Paris" is no such name. */
 static bool
 titled_particles(const struct names_sweep *w, const struct run *run, size_t i)
 {
@@ -467,7 +478,7 @@ find_person(struct names_sweep *w, struct run *run)
 	}
 }
 
-/* Returns where "El" begins, if that particle stands before a known "Amrani" at `at`, else `at`. */
+/* Returns where "El" begins if that particle precedes a known "Amrani" at `at`, or `at`. */
 static size_t
 capital_particle_before(struct names_sweep *w, size_t at)
 {
@@ -487,7 +498,7 @@ find_known(struct names_sweep *w, const struct word *word)
 		return;
 	for (size_t i = 0; i < w->known->n; i++)
 		if (w->known->v[i] == word->hash) {
-			/* not T.I.M. for Tim */
+			/* T.I.M. is not Tim */
 			if (!word->code && !eponym_follows(w, word) &&
 				!memchr(w->text.p + word->start, '.', word->end - word->start))
 				names_keep(w, FIND_PERSON, capital_particle_before(w, word->start),

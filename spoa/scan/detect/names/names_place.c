@@ -1,5 +1,5 @@
-/* Places and nationalities: terms of the lists, more certain after "in" or "from" and
- * before the name of a larger place. */
+/* Finds places and nationalities: terms of the lists. The score is higher after "in" or "from"
+ * and before the name of a larger place. */
 #include "base/among.h"
 #include "scan/detect/names/names_run.h"
 
@@ -19,7 +19,7 @@ is_state(struct span t, const struct word *x)
 	return false;
 }
 
-/* "10115 Berlin": a postcode comes before. */
+/* Returns true if a postcode precedes: "10115 Berlin". */
 static bool
 postcode_before(struct span t, size_t at)
 {
@@ -40,8 +40,9 @@ zip_after(struct span t, size_t at)
 	return i > at && span_past(span_cut(t, 0, i + 6), i, is_digit) == i + 5;
 }
 
+/* A place that was found at a word of the run. */
 struct place {
-	size_t n; /* words */
+	size_t n; /* words; 0: no place */
 	uint32_t flags;
 	float score;
 };
@@ -63,7 +64,8 @@ place_worth(uint32_t f, struct run *run, size_t i, size_t n)
 	return score;
 }
 
-/* What follows by a comma: a state, a region, a country. The words it takes. */
+/* Returns the number of words of a larger place at word i: a state, a region, a country; 0 if
+ * there is none. */
 static size_t
 larger_place(const struct names_sweep *w, struct run *run, size_t i, uint32_t *flags)
 {
@@ -74,8 +76,8 @@ larger_place(const struct names_sweep *w, struct run *run, size_t i, uint32_t *f
 	return run_phrase(run, i, W_REGION | W_COUNTRY, flags);
 }
 
-/* "to Brandon", "from Charlotte": a given name too, after a word that people also
- * follow; "in" is said of places. */
+/* Returns true for "to Brandon" and "from Charlotte": a given name after a word that people
+ * follow too. "in" is only used with places. */
 static bool
 said_of_people(const struct names_sweep *w, size_t from, const struct word *x)
 {
@@ -86,7 +88,7 @@ said_of_people(const struct names_sweep *w, size_t from, const struct word *x)
 	return cue.n < 2 || !(span_iends(cue, SPAN_LIT("in")) || memchr(cue.p, ' ', cue.n));
 }
 
-/* A line of its own, as in an address. */
+/* Returns true if the place has a line of its own, as in an address. */
 static bool
 own_line(struct span t, size_t start, size_t end)
 {
@@ -102,7 +104,8 @@ place_stands_out(struct span t, size_t start, size_t end)
 	return postcode_before(t, start) || zip_after(t, end) || own_line(t, start, end);
 }
 
-/* "lives in Punkaharju": after such words a place follows, in a list or not. */
+/* Returns true for "lives in Punkaharju": after such words a place follows, whether it is in a
+ * list or not. */
 static bool
 is_announced(struct names_sweep *w, const struct word *x, struct run *run)
 {
@@ -129,7 +132,7 @@ place_at(struct names_sweep *w, struct run *run, size_t i)
 		return (struct place){ 0 };
 	const struct word *first = &run->w[i], *last = &run->w[i + p.n - 1];
 	p.score = place_worth(p.flags, run, i, p.n);
-	/* a part of a longer name: "Boston Consulting", "John London" */
+	/* The term may be a part of a longer name: "Boston Consulting", "John London". */
 	bool longer = i + p.n < run->n && !last->comma &&
 		      (run->w[i + p.n].first == LETTER_UPPER ||
 			      !word_stands_out(w, &run->w[i + p.n]));

@@ -1,16 +1,17 @@
-/* Early reject of capitalised words, which most are: a word is alone, and nothing next to it
- * makes a name of it. In what is rejected the finders would find nothing; at all else they
- * look. */
+/* Early reject of capitalized words. Most capitalized words stand alone, and nothing next to
+ * them makes a name of them. This file rejects only words in which the finders would find
+ * nothing; all others are passed to the finders. */
 #include "base/ascii.h"
 #include "scan/detect/names/names_run.h"
 
 enum {
-	LONG = 24, /* bytes of a word that is looked at, */
-	ROOM = 32, /* and of what may be read of it and after it */
+	LONG = 24, /* bytes of the longest word that is judged */
+	ROOM = 32, /* bytes from the word's beginning on that must exist, because they may be
+		    * read */
 };
 
-/* What a word alone is worth at most, without a cue before it or a number next to it. */
-#define WORTH_PERSON 0.25f /* an ordinary one that is a name too */
+/* The highest score of a single word without a cue before it or a number next to it. */
+#define WORTH_PERSON 0.25f /* an ordinary word that is also a name */
 #define WORTH_PLACE  0.38f /* a region */
 #define WORTH_NATION 0.40f
 
@@ -23,7 +24,7 @@ words_rejectable(const struct names_sweep *w)
 	       w->threshold[FIND_NATION] > WORTH_NATION + 0.01f;
 }
 
-/* Whether no other word follows in a run; only letters are in [at, end). */
+/* Returns true if no other word follows in a run. [at, end) contains only letters. */
 static bool
 alone(const struct names_sweep *w, size_t at, size_t end)
 {
@@ -39,7 +40,7 @@ alone(const struct names_sweep *w, size_t at, size_t end)
 	}
 }
 
-/* Whether what the lists say of the word makes it nothing when alone. */
+/* Returns true if a word with these flags cannot be a name when it stands alone. */
 static bool
 is_little(const struct names_sweep *w, size_t at, size_t end, uint32_t flags)
 {
@@ -57,7 +58,8 @@ is_little(const struct names_sweep *w, size_t at, size_t end, uint32_t flags)
 	return flags & (W_COMMON | W_GIVEN) || !names_street_end(w->t, word);
 }
 
-/* The end of the letters of one word from `at` on, and their hash; 0: it is too long. */
+/* Returns the end of the letters of one word from `at` on, and sets *hash. Returns 0 if the word
+ * is too long. */
 static inline size_t
 letters_from(struct span t, size_t at, uint64_t *hash)
 {
@@ -83,7 +85,7 @@ letters_from(struct span t, size_t at, uint64_t *hash)
 	return i;
 }
 
-/* A word before it leads to a name, or to a street's. */
+/* Returns true if a word before it leads to a name or to a street. */
 static bool
 is_led(struct names_sweep *w, size_t at)
 {

@@ -1,5 +1,5 @@
-/* The inside of the stage that finds names: words and runs of words of a text, and what
- * the finders share. Not included outside names*.c. */
+/* Internals of the stage that finds names: the words and runs of words of a text, and functions
+ * that the finders share. Not included outside names*.c. */
 #ifndef SCAN_DETECT_NAMES_NAMES_RUN_H
 #define SCAN_DETECT_NAMES_NAMES_RUN_H
 
@@ -9,58 +9,70 @@
 enum { RUN_MAX = 12, BACK_WORDS = 4, BACKS = 4, SMALL_WORDS = 2, KNOWN_SLOTS = 8 };
 #define NO_BLOCK SIZE_MAX
 
+/* A word of the text. Offsets are in the text. */
 struct word {
 	size_t start, end; /* without a possessive 's */
+	/* hash and flags as in the lists (names.h); kind of the first letter */
 	uint64_t hash;
 	uint32_t flags;
 	enum letter first;
 	bool caps;    /* more than one letter, all of them capitals */
-	bool initial; /* one letter */
+	bool initial; /* a single capital letter */
 	bool possessive;
 	bool dot;   /* a dot follows */
-	bool comma; /* the next word of the run follows a comma */
-	bool code;  /* marks of code touch it */
+	bool comma; /* the next word of the run follows after a comma */
+	bool code;  /* characters of program code touch the word */
 	bool hump;  /* in no list, and written as programs write names: ItemType */
 };
 
-/* Words with a capital, one blank apart, and the small words between them. */
+/* A run: capitalized words with one space between them, and the small words between these. At most
+ * RUN_MAX words. */
 struct run {
 	struct word w[RUN_MAX];
 	size_t n;
-	uint32_t any, all; /* flags of a word or a term, of all words */
-	bool initials;	   /* there are */
-	/* flags of the terms of two words and more that begin at word i */
+	uint32_t any, all; /* `any`: flags that a word or term has; `all`: flags that every word
+			    * has */
+	bool initials;	   /* a word of the run is an initial */
+	/* Flags of the terms of two and more words that begin at word i: terms[i][0] is for two
+	 * words. */
 	uint32_t terms[RUN_MAX][RUN_MAX];
 	uint8_t nterms[RUN_MAX];
 };
 
-/* The words before a place of the text: read once for all finders. */
+/* Cache of the words before a place of the text, which all finders ask for. n 0: there are none. */
 struct looked {
-	size_t at;
+	size_t at; /* the place */
+	/* a colon, an equals sign or a quote is between; a dot is between */
 	bool label, dot;
-	size_t n; /* terms of 1 to n words */
+	size_t n; /* terms of 1 to n words: the beginning and the flags of each */
 	size_t from[BACK_WORDS];
 	uint32_t flags[BACK_WORDS];
 };
 
+/* The state of one pass over a text, on the stack of names_scan(). */
 struct names_sweep {
 	const struct detect_rules *r;
 	const struct names_table *t;
 	struct detect_scratch *s;
 	const struct detect_options *opt;
 	struct span text;
-	float threshold[FINDERS]; /* 1 and above: not asked for */
-	size_t block;		  /* of the text that `begins` is of */
-	uint64_t begins; /* bits: where the first letter of a word that matters may be */
-	struct looked back[BACKS];	  /* by the place's last bits */
-	bool person_key;		  /* the text is the value of a person's name */
+	float threshold[FINDERS]; /* threshold of each finder's entity; 1 and above: not asked
+				   * for */
+	size_t block;		  /* the block of the text that `begins` describes; NO_BLOCK:
+				   * none */
+	uint64_t begins; /* bits: the first letter of a word that matters may be here */
+	struct looked back[BACKS];	  /* by the last bits of the place */
+	bool person_key;		  /* the key before the text means that the text is a
+					   * person's name */
 	bool lower;			  /* the text is written without capitals */
-	bool rejects;			  /* word_rejected may be asked */
-	bool labeled;			  /* of people only names behind a label are found */
-	size_t titled;			  /* there, the word after a title; 0: none */
-	struct known_names *known;	  /* people so far, to find them again */
-	uint64_t known_bits[KNOWN_SLOTS]; /* of their hashes' last bits */
-	/* the last person, for "Anna, Ben and Carla" */
+	bool rejects;			  /* word_rejected() may be asked */
+	bool labeled;			  /* only people's names after a label are found */
+	size_t titled;			  /* in a text without capitals: offset of the word after
+					   * a title; 0: none */
+	struct known_names *known;	  /* people found so far, to find parts of their names
+					   * again */
+	uint64_t known_bits[KNOWN_SLOTS]; /* a filter of their hashes */
+	/* The last person found, for lists such as "Anna, Ben and Carla". */
 	size_t last_start, last_end;
 	float last_score;
 	bool last_kept;
@@ -81,36 +93,41 @@ known_maybe(const struct names_sweep *w, uint64_t hash)
 
 /* ---- names_begin.c ---- */
 
-/* Whether the text is one of a person who writes without capitals. */
+/* Returns true if the text is short and written without capitals, as in chats. */
 bool text_without_capitals(struct span text);
-/* The first letter at or after *at that begins a word with a capital (in a text without
- * capitals, any word) or that is Han: its kind, its place in *at; LETTER_NONE: no more.
- * Nothing before *at belongs to it. */
+/* Moves *at to the first letter, at or after *at, that begins a capitalized word or is Han, and
+ * returns its kind. In a text without capitals any word counts. Returns LETTER_NONE if there is
+ * no more. A word before *at must have ended there. */
 enum letter word_begins(struct names_sweep *w, size_t *at);
+/* Returns the offset after the character at i. */
 size_t past_glyph(struct span t, size_t i);
-/* Back over "de la" and its like before `at`. */
+/* Returns where small words such as "de la" before `at` begin, or `at`. */
 size_t past_particles(const struct names_sweep *w, size_t at);
-/* The same where a title is before them, "mevrouw van den Heuvel"; otherwise `at`. */
+/* The same, but only if a title precedes the small words: "mevrouw van den Heuvel". */
 size_t titled_from(struct names_sweep *w, size_t at);
 
 /* ---- names_reject.c ---- */
 
-/* Whether thresholds and text allow the early reject. */
+/* Returns true if thresholds and text allow the early reject. */
 bool words_rejectable(const struct names_sweep *w);
-/* The end of a capitalised word in which the finders find nothing; 0: they have to look. */
+/* Returns the end of a capitalized word in which the finders cannot find anything, or 0 if they
+ * have to look. */
 size_t word_rejected(struct names_sweep *w, size_t at);
-/* The end of a word that is no known person's name; 0: it has to be read. */
+/* Returns the end of a word that is no part of a known person's name, or 0 if the word must be
+ * read. */
 size_t word_unknown(const struct names_sweep *w, size_t at);
 
 /* ---- names_tokens.c ---- */
 
-/* The word that begins at `at`; false: no letter there. */
+/* Reads the word that begins at `at`. Returns false if that character is no letter. */
 bool word_read(const struct names_sweep *w, size_t at, struct word *out);
-/* Neither a letter nor what may join letters is at i. */
+/* Returns true if neither a letter nor a character that may join letters is at i. */
 bool word_ends(struct span t, size_t i);
-/* Whether a word of the text counts as a capitalised one. */
+/* Returns true if the word counts as capitalized. */
 bool word_stands_out(const struct names_sweep *w, const struct word *word);
-/* The longest term of the lists at word i of the run: how many words, flags in *flags. */
+/* Returns the number of words of the longest term with a flag of `want` at word i of the run, 0
+ * if none has. Sets *flags to the flags of the term. run_phrase() is the same, faster for
+ * single words. */
 size_t run_terms(const struct run *run, size_t i, uint32_t want, uint32_t *flags);
 static inline size_t
 run_phrase(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
@@ -118,43 +135,48 @@ run_phrase(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 	*flags = run->w[i].flags;
 	return *flags & W_MORE ? run_terms(run, i, want, flags) : (*flags & want) != 0;
 }
-/* The run of the word that was read as its first. */
+/* Reads the rest of the run whose first word was read already. */
 void run_read(const struct names_sweep *w, struct run *run);
-/* foo.Bar, Foo(), Foo::bar, a/Foo; the marks that suffice next to it */
+/* Returns true if characters of code touch the word: foo.Bar, Foo(), Foo::bar, a/Foo. The tables
+ * have the characters that are sufficient directly before or after a word. */
 extern const bool code_before[256], code_after[256];
 bool touches_code(struct span t, size_t start, size_t end);
-/* Early reject of what comes at `at` after a run: small words, as many as `most`, and then
- * none that belongs to it. Nothing that is more than small letters is judged. */
+/* Early reject of the text at `at` after a run. Returns true if at most `most` small words
+ * follow and then none that belongs to the run. Returns false for anything that is not plain
+ * small letters. */
 bool run_ends(const struct names_sweep *w, size_t at, size_t most);
-/* Flags of `want` that a term ending before `at` has; where there are,
- * in *label whether a colon, an equals sign or a quote comes between, in *start where the
+/* Returns those flags of `want` that a term ending before `at` has. If the result is not 0,
+ * *label is set if a colon, an equals sign or a quote stands between, and *start to where the
  * term begins. */
 uint32_t words_before(
 	struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
-/* The flags of the word after `at`, a blank or a comma away, if they have one of W_AFTER
- * and W_EPONYM. */
+/* Returns the flags of the word after `at`; a comma and a space may stand between. The result may
+ * be 0 for a word without a flag of W_FOLLOWS. */
 uint32_t word_after(const struct names_sweep *w, size_t at);
-/* Whether a sentence, a line or the text begins at `at`. */
+/* Returns true if a sentence, a line or the text begins at `at`. */
 bool sentence_begins(struct span text, size_t at);
 
 /* ---- names_person.c and its siblings ---- */
 
+/* Adds a candidate for the finder's entity if its score reaches the threshold. Errors are stored in
+ * w->err. */
 void names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float score);
-/* Early reject before find_person: words of no list, which nothing announces. */
+/* Early reject before find_person(): returns true if the words are in no list and nothing announces
+ * a person. */
 bool no_person_in(struct names_sweep *w, const struct run *run);
 void find_person(struct names_sweep *w, struct run *run);
 void find_known(struct names_sweep *w, const struct word *word);
-/* A postcode next to it, or a line of its own. */
+/* Returns true if a postcode is next to the place, or if the place has a line of its own. */
 bool place_stands_out(struct span t, size_t start, size_t end);
 void find_place(struct names_sweep *w, struct run *run);
 void find_organisation(struct names_sweep *w, struct run *run);
 void find_street(struct names_sweep *w, struct run *run);
-/* Whether a word that begins a street's name leads to `at`: "rue de …". */
+/* Returns true if a word that begins a street's name leads to `at`: "rue de …". */
 bool street_leads(struct names_sweep *w, size_t at);
-/* Only after such a word. */
+/* Finds only streets whose name begins with such a word. */
 void find_street_start(struct names_sweep *w, struct run *run);
-/* Names without capitals and blanks: Chinese, Japanese, Korean. The end of what was
- * looked at. */
+/* Finds names in scripts without capitals and spaces: Chinese, Japanese, Korean. Returns the end
+ * of the text that was examined. */
 size_t find_han(struct names_sweep *w, size_t at);
 
 #endif

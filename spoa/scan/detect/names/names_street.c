@@ -1,5 +1,5 @@
-/* Street addresses: "418 Sycamore Lane, Apt 4B", "Hauptstraße 5", "12 rue de Rivoli",
- * "Calle Mayor 3", "ul. Długa 7". A number next to the street makes it an address. */
+/* Finds street addresses: "418 Sycamore Lane, Apt 4B", "Hauptstraße 5", "12 rue de Rivoli",
+ * "Calle Mayor 3", "ul. Długa 7". A number next to a street's name makes it an address. */
 #include "base/among.h"
 #include "scan/detect/names/names_run.h"
 
@@ -14,8 +14,9 @@ is_year(struct span t, size_t at)
 	       (!memcmp(s.p, "19", 2) || !memcmp(s.p, "20", 2));
 }
 
-/* number = digits [letter] [ ("-" | "/") digits [letter] ]. The end, or at. No house has
- * the number 0, and "Copyright 2014-2025" none at all. */
+/* Returns the end of a house number at `at`, or `at` if there is none: number = digits [letter]
+ * [ ("-" | "/") digits [letter] ]. A house number does not begin with 0, and the years of
+ * "Copyright 2014-2025" are none. */
 static size_t
 number_ahead(struct span t, size_t at)
 {
@@ -38,14 +39,14 @@ number_ahead(struct span t, size_t at)
 	return i < t.n && is_digit(t.p[i]) ? at : i;
 }
 
-/* Whether one of n words comes before `at`; they end with a blank. */
+/* Returns true if one of the n words ends at `at`. The words include their final space. */
 static bool
 word_ends_at(struct span t, size_t at, const char *const *words, size_t n)
 {
 	return span_among(span_cut(t, 0, at), words, n, span_iends);
 }
 
-/* "in 2019": a year. */
+/* Returns true for "in 2019", where the number is a year. */
 static bool
 year_before(struct span t, size_t at)
 {
@@ -55,7 +56,7 @@ year_before(struct span t, size_t at)
 	       word_ends_at(t, at, words, COUNT_OF(words));
 }
 
-/* The number of a house that ends before `at` ("12, " "12 bis "): where it begins, or at. */
+/* Returns where the house number that ends before `at` begins ("12, ", "12 bis "), or `at`. */
 static size_t
 number_back(struct span t, size_t at)
 {
@@ -75,11 +76,11 @@ number_back(struct span t, size_t at)
 	if (digits == 0 || digits > 6 ||
 		(i > 0 && (is_alnum(t.p[i - 1]) || strchr("$.#:_", t.p[i - 1]))))
 		return at;
-	i += t.p[i] == '-'; /* a list's dash, or the line is one that a diff removes */
+	i += t.p[i] == '-'; /* a list's dash, or the mark of a removed line in a diff */
 	return !is_digit(t.p[i]) || (end - i == 4 && year_before(t, i)) ? at : i;
 }
 
-/* unit = [","] (Apt | Suite | Unit | Floor | "#" …) number. The end of it, or at. */
+/* Returns the end of a unit at `at`, or `at`: [","] (Apt | Suite | Unit | Floor | "#" …) number. */
 static size_t
 unit_ahead(struct span t, size_t at)
 {
@@ -105,7 +106,7 @@ unit_ahead(struct span t, size_t at)
 	return at;
 }
 
-/* Keeps an address, its unit with it. */
+/* Keeps an address together with its unit. */
 static void
 keep_address(struct names_sweep *w, size_t start, size_t end, float score)
 {
@@ -120,7 +121,7 @@ is_article(struct span t, size_t at)
 	       span_ieq(span_cut(t, at, at + 2), SPAN_LIT("a "));
 }
 
-/* "Chapter 5", "Table 3": the number counts something else. */
+/* Returns true for "Chapter 5" and "Table 3", where the number counts something else. */
 static bool
 is_counted(struct span t, size_t at)
 {
@@ -130,11 +131,11 @@ is_counted(struct span t, size_t at)
 	return word_ends_at(t, at, words, COUNT_OF(words));
 }
 
-/* The suffix that is a whole word: "Lane", "Ave". Short ones are much else too. */
+/* Finds streets whose suffix is a word: "Lane", "Ave". Short suffixes have many other meanings. */
 static void
 by_suffix(struct names_sweep *w, struct run *run)
 {
-	/* Of the suffixes that are a whole word, those that are little else. */
+	/* Suffixes with hardly any other meaning. */
 	static const char *const sure[] = { "Street", "Avenue", "Road", "Lane", "Boulevard",
 		"Drive", "Ave", "Blvd", "Rd", "Ln", "Parkway", "Pkwy", "Highway", "Hwy",
 		"Terrace", "Crescent" };
@@ -148,10 +149,9 @@ by_suffix(struct names_sweep *w, struct run *run)
 		if (!(x->flags & W_STREET))
 			continue;
 		bool certain = SPAN_IN(s, sure);
-		/* the number comes before the run, or the words between are numbers: "5th
-		 * Street" */
+		/* The number precedes the run, or the words between are numbers: "5th Street" */
 		size_t first = run->w[from].start, at = number_back(w->text, first);
-		if (i == from) { /* 40th Street: the name is no capitalised word */
+		if (i == from) { /* 40th Street: the name is no capitalized word */
 			size_t b = first;
 			while (b > 0 && first - b < 6 &&
 				(is_alnum(w->text.p[b - 1]) || w->text.p[b - 1] == ' '))
@@ -176,7 +176,8 @@ by_suffix(struct names_sweep *w, struct run *run)
 	}
 }
 
-/* The ending of a word: "Hauptstraße", "Keizersgracht"; or of a run: "Lange Straße". */
+/* Finds streets by the ending of a word, "Hauptstraße", "Keizersgracht", or of a run, "Lange
+ * Straße". */
 static void
 by_ending(struct names_sweep *w, struct run *run)
 {
@@ -209,7 +210,7 @@ by_ending(struct names_sweep *w, struct run *run)
 	}
 }
 
-/* The kind of street behind its name, and the number behind "No": "Bağdat Caddesi No: 118". */
+/* Finds streets whose kind follows the name, with a number after "No": "Bağdat Caddesi No: 118". */
 static void
 by_kind_behind(struct names_sweep *w, struct run *run)
 {
@@ -241,15 +242,15 @@ street_leads(struct names_sweep *w, size_t at)
 	return words_before(w, past_particles(w, at), W_STREET_START, &label, &from) != 0;
 }
 
-/* OAuth, iOS; not McDonald, which has a small letter before. */
+/* Returns true for OAuth and iOS, but not for McDonald, where the second letter is small. */
 static bool
 has_inner_capital(struct span s)
 {
 	return s.n > 2 && is_upper(s.p[1]) && is_lower(s.p[s.n - 1]);
 }
 
-/* "12 rue de Rivoli", "Via Roma, 12", "ul. Długa 7": a word that begins a street's name
- * before the run or as its first word. */
+/* Finds "12 rue de Rivoli", "Via Roma, 12", "ul. Długa 7": a word that begins a street's name
+ * precedes the run or is its first word. */
 void
 find_street_start(struct names_sweep *w, struct run *run)
 {
@@ -266,7 +267,7 @@ find_street_start(struct names_sweep *w, struct run *run)
 		k++;
 	const struct word *x = &run->w[k - 1];
 	size_t i = x->end;
-	/* "via TLS 2", "via OAuth 2", "via X.509", "OS X 10": programs' words */
+	/* In "via TLS 2", "via OAuth 2", "via X.509" and "OS X 10" the words belong to programs. */
 	bool small = from + 1 < t.n && !is_upper(t.p[from + 1]);
 	if ((x->caps && small) || has_inner_capital(span_cut(t, x->start, x->end)) ||
 		(x->initial && (!small || x->dot)))
@@ -281,7 +282,7 @@ find_street_start(struct names_sweep *w, struct run *run)
 		keep_address(w, front, x->end, 0.7f);
 }
 
-/* "92 Eusebio Dávila 57": a number on either side of words that are in no dictionary. */
+/* Finds "92 Eusebio Dávila 57": a number on either side of words that are in no dictionary. */
 static void
 by_numbers(struct names_sweep *w, struct run *run)
 {

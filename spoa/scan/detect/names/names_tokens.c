@@ -1,12 +1,12 @@
-/* Words and runs of words, as the finders of names see them. A run is what a name is
- * made of: capitalised words one blank apart, initials, and the small words between. */
+/* Reads words and runs of words for the finders of names. A name lies in a run: capitalized
+ * words with one space between them, initials, and the small words between. */
 #include "base/among.h"
 #include "base/codec/utf8.h"
 #include "scan/detect/names/names_run.h"
 
 enum { WORD_MAX = 64, BACK_GAP = 8 };
 
-/* The bytes of an apostrophe at i, or 0. */
+/* Returns the length of the apostrophe at i in bytes, or 0. */
 static unsigned
 apostrophe(struct span t, size_t i)
 {
@@ -26,7 +26,7 @@ letter_at(struct span t, size_t i)
 	return i < t.n && glyph_at(t, i, &n, &folded) != LETTER_NONE;
 }
 
-/* The 's after a name. */
+/* Returns true if the apostrophe at i is that of a possessive 's. */
 static bool
 possessive_at(struct span t, size_t i, unsigned n)
 {
@@ -34,7 +34,7 @@ possessive_at(struct span t, size_t i, unsigned n)
 	       !letter_at(t, i + n + 1);
 }
 
-/* What may be inside a word at i: how many bytes, 0: nothing. */
+/* Returns the length in bytes of a character at i that may be inside a word, or 0. */
 static unsigned
 word_joint(struct span t, size_t start, size_t i, size_t letters)
 {
@@ -44,15 +44,16 @@ word_joint(struct span t, size_t start, size_t i, size_t letters)
 		return letter_at(t, i + n) && !possessive_at(t, i, n) ? n : 0;
 	if (t.p[i] == '-' && letter_at(t, i + 1))
 		return 1;
-	/* S.p.A., e.V.: letters one by one */
+	/* S.p.A., e.V.: single letters with dots */
 	if (t.p[i] == '.' && letters == 1 && i == start + 1 && letter_at(t, i + 1) &&
 		!letter_at(t, i + 2))
 		return 1;
 	return 0;
 }
 
+/* The state of reading one word. */
 struct reading {
-	uint64_t hash, part; /* of the word, of what comes since a hyphen */
+	uint64_t hash, part; /* hash of the word, and of the part after the last hyphen */
 	uint32_t parts;	     /* flags of the parts so far */
 	size_t letters, upper, lower;
 	unsigned nparts;
@@ -68,7 +69,8 @@ end_part(const struct names_sweep *w, struct reading *r)
 	r->part = HASH_SEED;
 }
 
-/* The letters that a word begins with, without Han, and their end: most words are no more. */
+/* Reads the letters that a word begins with, Han excepted, and returns their end. Most words
+ * consist only of these. */
 static size_t
 read_plain(struct span t, size_t at, struct reading *r)
 {
@@ -128,7 +130,7 @@ read_letters(const struct names_sweep *w, size_t at, struct word *out, struct re
 				r->hash = hash_step(r->hash, '-');
 			} else if (t.p[i] == '.') {
 				r->letters--;
-				at = i + 1; /* the next letter begins anew */
+				at = i + 1; /* the next letter counts as the first again */
 			}
 			i += n;
 			continue;
@@ -166,7 +168,7 @@ touches_code(struct span t, size_t start, size_t end)
 
 	if (b == ' ' && c == ' ')
 		return false;
-	/* A line that a diff adds, and a word diff's {+new+}, mark any text. */
+	/* A line that a diff adds, and {+new+} of a word diff, may mark any text. */
 	if (b == '+' && (start == 1 || is_one_of(t.p[start - 2], "\n{")))
 		b = ' ';
 	if (c == '+' && d == '}')
@@ -181,7 +183,8 @@ touches_code(struct span t, size_t start, size_t end)
 	return (c == ':' && d == ':') || (c == '-' && d == '>') || (c == '/' && is_lower(d));
 }
 
-/* ItemType, ClickHouse; but McKee, MacDonald, DeLuca are names. */
+/* Returns true for ItemType and ClickHouse, but not for names such as McKee, MacDonald and
+ * DeLuca. */
 static bool
 has_hump(struct span word)
 {
@@ -227,7 +230,7 @@ word_read(const struct names_sweep *w, size_t at, struct word *out)
 	out->dot = out->end < t.n && t.p[out->end] == '.';
 	out->code = touches_code(t, out->start, out->end);
 	if (r.upper > 1 && !out->caps && r.lower && r.upper > 2 + r.nparts)
-		out->code = true; /* camelCase of many humps */
+		out->code = true; /* camelCase with many humps */
 	out->hump = r.upper > 1 && !out->caps && r.lower && !(out->flags & W_NAME) &&
 		    has_hump(span_cut(t, out->start, out->end));
 	return true;
@@ -251,7 +254,7 @@ is_small(struct span s)
 	return s.n < 4 && SPAN_IN(s, names_small);
 }
 
-/* The place of the next word of a run after `last`, 0: the run ends. */
+/* Returns where the next word of a run after `last` begins, or 0 if the run ends. */
 static size_t
 next_place(const struct names_sweep *w, struct word *last)
 {
@@ -285,8 +288,8 @@ read_next(const struct names_sweep *w, size_t at, struct word *out)
 	return word_read(w, at, out);
 }
 
-/* The end of the word in small letters of ASCII at `at`; `at` where there is none, or one
- * that is more than that. */
+/* Returns the end of the word in small ASCII letters at `at`, or `at` if there is none or the
+ * word has other characters. */
 static size_t
 small_word(struct span t, size_t at)
 {
@@ -339,7 +342,7 @@ run_ends(const struct names_sweep *w, size_t at, size_t most)
 	return false;
 }
 
-/* The terms of several words that begin at word i. */
+/* Looks up the terms of several words that begin at word i. */
 static void
 read_terms(const struct names_sweep *w, struct run *run, size_t i)
 {
@@ -366,7 +369,7 @@ read_terms(const struct names_sweep *w, struct run *run, size_t i)
 	run->nterms[i] = (uint8_t)(n - 1);
 }
 
-/* What its words and their terms have. */
+/* Collects the flags of the run's words and terms. */
 static void
 sum_up(const struct names_sweep *w, struct run *run)
 {
@@ -387,11 +390,10 @@ sum_up(const struct names_sweep *w, struct run *run)
 	run->any &= ~(uint32_t)W_MORE;
 }
 
-/* Reads on from the first word. */
 void
 run_read(const struct names_sweep *w, struct run *run)
 {
-	size_t solid = 1; /* words up to the last capitalised one */
+	size_t solid = 1; /* number of words up to the last capitalized one */
 
 	run->n = 1;
 	while (run->n < RUN_MAX) {
@@ -426,7 +428,7 @@ run_terms(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 	return best;
 }
 
-/* ---- what is around ---- */
+/* ---- words around a place ---- */
 
 /* clang-format off */
 static const bool gaps[256] = {
@@ -435,17 +437,18 @@ static const bool gaps[256] = {
 };
 /* clang-format on */
 
-/* The bytes of what may come between a cue and a name, of which the last is at i; 0. */
+/* Returns the length of the character that ends at i if it may stand between a cue and a name,
+ * or 0. */
 static inline unsigned
 gap_at(struct span t, size_t i)
 {
 	if (gaps[(unsigned char)t.p[i]])
 		return 1;
-	/* a full-width colon */
+	/* a fullwidth colon */
 	return t.p[i] == '\x9a' && i >= 2 && !memcmp(t.p + i - 2, "\xef\xbc\x9a", 3) ? 3 : 0;
 }
 
-/* The word that ends at `end`: where it begins. camelCase is two. */
+/* Returns where the word that ends at `end` begins. camelCase counts as two words. */
 static size_t
 word_start(struct span t, size_t end)
 {
@@ -468,7 +471,7 @@ word_start(struct span t, size_t end)
 	return i;
 }
 
-/* The hash of words k-1 to 0, of which the last is nearest. */
+/* Returns the hash of the words k-1 to 0; word 0 is the last one in the text. */
 static uint64_t
 hash_back(struct span t, const size_t *from, const size_t *to, size_t k)
 {
@@ -486,7 +489,7 @@ hash_back(struct span t, const size_t *from, const size_t *to, size_t k)
 	return h;
 }
 
-/* The words before `at`, at most `max`. */
+/* Reads the words before `at`, at most `max`, from the last to the first. Returns their number. */
 static size_t
 read_back(struct span t, size_t at, size_t *from, size_t *to, size_t max)
 {
@@ -511,8 +514,8 @@ read_back(struct span t, size_t at, size_t *from, size_t *to, size_t max)
 	return k;
 }
 
-/* Reads the words that end at `end` into the cache, for what comes after a gap. Apart, so that
- * the early reject before it needs no frame. */
+/* Reads the words that end at `end` into the cache. Separate from words_before(), so that the
+ * early reject there needs no stack frame. */
 __attribute__((noinline)) static void
 look_back(struct names_sweep *w, struct looked *l, size_t end)
 {

@@ -1,6 +1,7 @@
-/* The word lists as one hash table: a fingerprint and the flags of every term, and of
- * every beginning of a term of several words. Open addressing, no strings kept: 40 bits
- * of the hash and 300,000 terms make one word in four million a false hit. */
+/* The word lists as a hash table. It contains a fingerprint and the flags of each term, and of
+ * each beginning of a term of several words. The table uses open addressing and stores no
+ * strings: with 40 bits of hash and 300,000 terms, about one in four million words is found by
+ * mistake. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -19,24 +20,27 @@ enum {
 	ENDS_MAX = 128,
 	END_BYTES = 24,
 	HAN_BITS = 17,
-	TAIL_MAX = 15, /* letters of a word that endings are compared with, */
-	LOW_MAX = 128, /* those of its first ones */
+	TAIL_MAX = 15, /* last letters of a word that endings are compared with */
+	LOW_MAX = 128, /* letters of a word that are folded at most */
 };
 
+/* An open hash table with a power of two of slots. */
 struct slots {
-	uint64_t *v; /* fingerprint << FLAG_BITS | flags */
+	uint64_t *v; /* fingerprint << FLAG_BITS | flags; 0: free */
 	size_t mask, used;
 };
 
-/* Endings of words, folded, those of one last letter together. */
+/* Endings of words, folded. Endings with the same last letter are adjacent. */
 struct endings {
 	char v[ENDS_MAX][END_BYTES];
 	uint8_t len[ENDS_MAX];
 	size_t n;
-	uint8_t from[128], to[128]; /* by the last letter */
+	uint8_t from[128], to[128]; /* range of the endings by their last letter */
 };
 
+/* The table. names_load() allocates the slots; names_unpack() borrows them. */
 struct names_table {
+	/* all terms; the terms of the short lists */
 	struct slots big, small;
 	struct endings streets, surnames;
 	struct eights lead, lead_dot, follows, particle;
@@ -75,7 +79,7 @@ static const struct {
 	{ "title.txt", W_TITLE },
 };
 
-/* The list of a file's name, or -1. */
+/* Returns the index of the list with that file name, or -1. */
 static int
 word_list_of(const char *name)
 {
@@ -151,7 +155,7 @@ slots_grow(struct slots *t, size_t first)
 	wider.v = calloc(room, sizeof(uint64_t));
 	if (!wider.v)
 		return false;
-	/* The slot is chosen by bits that the fingerprint keeps. */
+	/* The slot is chosen by bits that the fingerprint contains. */
 	for (size_t i = 0; t->v && i <= t->mask; i++)
 		if (t->v[i])
 			*word_slot(&wider, t->v[i] >> FLAG_BITS) = t->v[i];
@@ -171,7 +175,7 @@ put_in(struct slots *s, uint64_t hash, uint32_t flags, size_t first)
 	return true;
 }
 
-/* All terms are in the big table, those of short lists in the small one too. */
+/* Adds a term to the big table, and also to the small one unless it is of a long list. */
 static bool
 slots_put(struct names_table *t, uint64_t hash, uint32_t flags, bool big)
 {
@@ -203,7 +207,7 @@ names_hash(struct span s)
 	return h;
 }
 
-/* Every beginning that ends at a blank, and the last word of a cue. */
+/* Adds each beginning of the term that ends at a space, and the last word of a cue. */
 static bool
 put_parts(struct names_table *t, struct span term, uint32_t flag)
 {
@@ -218,13 +222,13 @@ put_parts(struct names_table *t, struct span term, uint32_t flag)
 		}
 	if (!(flag & W_LEAD))
 		return true;
-	/* and of a cue in Han, its last character */
+	/* for a cue in Han, also its last character */
 	struct span end = span_cut(term, utf8_before(term.p, term.n), term.n);
 	return slots_put(t, names_hash(span_cut(term, last, term.n)), W_LAST, false) &&
 	       (end.n < 3 || slots_put(t, names_hash(end), W_LAST, false));
 }
 
-/* The first one and two characters of a term without blanks between words. */
+/* Adds the first one or two characters of a term in Han to the sets of the early reject. */
 static void
 put_han(struct names_table *t, struct span term, uint32_t flag)
 {
@@ -263,7 +267,7 @@ names_after_begins(const struct names_table *t, struct span text)
 bool
 names_particle_begins(const struct names_table *t, struct span text)
 {
-	/* "u.d": dots between single letters are left out. */
+	/* In "u.d" the dots between single letters are left out. */
 	return (text.n > 2 && text.p[1] == '.' && is_letter(text.p[2]) &&
 		       (text.n == 3 || !is_alpha(text.p[3]))) ||
 	       eights_begin(&t->particle, text);
@@ -284,7 +288,7 @@ put_eights(struct names_table *t, struct span term, uint32_t flag)
 		eights_put(&t->particle, term, false);
 }
 
-/* ---- endings ---- */
+/* ---- endings of words ---- */
 
 static bool
 put_end(struct endings *e, struct span term)
@@ -326,7 +330,7 @@ sort_endings(struct endings *e)
 	}
 }
 
-/* The last letters of a word, folded; '?' beyond ASCII. */
+/* Returns the last letters of a word, folded; '?' stands for a letter beyond ASCII. */
 static struct span
 fold_tail(struct span word, char room[TAIL_MAX])
 {
@@ -380,7 +384,7 @@ names_surname_end(const struct names_table *t, struct span word)
 	return longest_end(&t->surnames, word);
 }
 
-/* ---- reading ---- */
+/* ---- reading the lists ---- */
 
 static bool
 has_letter(struct span s)
@@ -407,7 +411,7 @@ put_term(struct names_table *t, struct span term, uint32_t flag)
 		t->particle_max = term.n;
 	if (flag & (W_BIG & ~(uint32_t)W_COMMON))
 		put_han(t, term, flag);
-	/* The first character of what follows a name. */
+	/* The first character of an honorific. */
 	if (flag == W_HONORIFIC) {
 		uint64_t folded;
 		unsigned n;
@@ -419,7 +423,7 @@ put_term(struct names_table *t, struct span term, uint32_t flag)
 	       (flag != W_STREET_END || put_end(&t->streets, term));
 }
 
-/* list = { "#" comment | term "\n" } */
+/* Reads one list: list = { "#" comment | term "\n" } */
 static void
 load_file(struct names_table *t, const char *path, struct arena *a, struct diag *d,
 	crypto_hash_sha256_state *h)
@@ -479,7 +483,7 @@ names_load(const char *dir, struct arena *a, struct diag *d)
 	return t;
 }
 
-/* ---- packed: the table as it is in memory, small slots, big slots ---- */
+/* ---- packed form: the struct, the small slots, the big slots ---- */
 
 static size_t
 slots_bytes(const struct slots *s)
@@ -506,7 +510,7 @@ names_unpack(const uint64_t *packed)
 	if (!t)
 		return NULL;
 	memcpy(t, packed, sizeof(*t));
-	/* Never written to: only a table under construction is. */
+	/* The slots are only written while a table is loaded. */
 	t->small.v = (uint64_t *)(uintptr_t)(packed + sizeof(*t) / sizeof(*packed));
 	t->big.v = t->small.v + t->small.mask + 1;
 	return t;

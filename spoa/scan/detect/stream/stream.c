@@ -1,8 +1,19 @@
-/* The carry-over form of the scanner. Where a word ends, what may go on is told from what
- * may not: by the shapes of words (stream_words.c), and where they say nothing certain by a
- * scan of what is held that looks for anything that may become a finding (scan/detect/open.h).
- * The rest is scanned as any text is, so that whatever stages a scan has, a stream has.
- * Apart from the pipeline, which knows one text. */
+/* The streaming form of the scanner.
+ *
+ * When a word ends, decide() determines which of the held text may continue and which is
+ * decided. The shapes of the words (stream_words.c) answer most cases. If they are not certain,
+ * the held text is scanned for anything that may become a finding (scan/detect/open.h). The
+ * decided text is then scanned like any other text, so a stream has all stages that a scan has.
+ *
+ * States of a stream:
+ * - normal: take_word() collects text in `buf`, decide() returns what is decided.
+ * - swallowing: a candidate is longer than CAP_STREAM_HELD. take_more() returns its continuation
+ *   until it ends (stream_resume()).
+ * - lost: a limit of work was reached. Everything that follows is returned as PIECE_UNREAD.
+ * - err: an error occurred; nothing more is returned.
+ *
+ * In `buf`, the bytes before `done` were returned and are kept as context; the bytes from `done`
+ * to `n` are held. */
 #include "scan/detect/stream/stream.h"
 
 #include <stdlib.h>
@@ -20,51 +31,55 @@
 #include "scan/detect/stream/stream_words.h"
 
 enum {
-	RIGHT = CONTEXT_BYTES + 16, /* a value's score is known so far after its end, */
-	NAME_RIGHT = 32,	    /* and a name's */
-	NAME_LIST = 12,		    /* between names that count for one another */
-	FINDING_BACK = 256,	    /* and not within a finding, if that is not longer */
-	RUN_REACH = 2048,	    /* a value of 1 KB in hexadecimal */
-	/* The next look waits for so many bytes: a part of the bytes that are held, */
+	RIGHT = CONTEXT_BYTES + 16, /* bytes after a value's end until its score is final */
+	NAME_RIGHT = 32,	    /* the same for a name */
+	NAME_LIST = 12,		    /* bytes between names that count for one another */
+	FINDING_BACK = 256,	    /* the kept context begins at most so many bytes earlier, if
+				     * it would otherwise begin within a finding */
+	RUN_REACH = 2048,	    /* bytes of a value of 1 KB in hexadecimal */
+	/* The next look waits for more bytes: the number of held bytes divided by AGAIN, or one
+	 * byte for each LOOK_UNITS units of work of the last look, whichever is more. */
 	AGAIN = 6,
-	LOOK_UNITS = 1000, /* and one for each 1,000 units of work of the last look. */
+	LOOK_UNITS = 1000,
 	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,
 	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
-	MUCH_MAX = 256 << 10, /* of what comes at once, a scan */
+	MUCH_MAX = 256 << 10, /* bytes of a long delta that one scan handles */
 };
 
+/* A stream. `low` follows the struct in the same allocation. */
 struct detect_stream {
 	const struct detect_rules *rules;
-	const struct detect_rules *asked; /* those of the entities that are asked for */
+	const struct detect_rules *asked; /* the rules of the entities that are asked for */
 	struct stream_asked words;
 	struct detect_options opt;
-	float *low; /* thresholds, of a value that context may make a finding */
+	float *low; /* thresholds for values that context may turn into findings */
 	char before[CONTEXT_BYTES];
 	struct known_names known;
-	struct column_table table; /* up to buf[0] */
+	struct column_table table; /* the table that the text before buf[0] is in */
 	int err;
-	uint64_t work;	/* units that it may still cost (base/effort.h) */
-	size_t base;	/* of buf[0] in the stream */
-	size_t n, done; /* bytes in buf; those handed out */
-	size_t curl;	/* where the last one handed out begins in the stream, and one */
+	uint64_t work;	/* units of work that the stream may still use (base/effort.h) */
+	size_t base;	/* offset of buf[0] in the stream */
+	size_t n, done; /* bytes in buf; bytes of them that were returned */
+	size_t curl;	/* offset + 1 in the stream of the last "curl" in returned text; 0: none */
 	bool evasion;
-	size_t look;  /* not before buf has so many */
-	size_t begun; /* in buf: where a pattern or a policy's term may have begun; n: nowhere
-		       */
-	/* what is too long, until it ends */
+	size_t look;  /* the next look waits until buf has so many bytes */
+	size_t begun; /* offset in buf at which a pattern or a policy's term may have begun; n:
+		       * none */
+	/* The candidate that is too long, until it ends. */
 	bool swallowing;
-	bool lost; /* the detectors gave up: what comes is unread */
+	bool lost; /* the scan reached its limit of work: all further text is uninspected */
 	struct finding swallowed;
 	struct stream_long run;
-	size_t pending; /* bytes of its gap and what follows, in `held` */
+	size_t pending; /* bytes in `held`: of a gap in the candidate, and of the token after the
+			 * gap */
 	char held[BREAK_MAX + STREAM_TOKEN_MIN];
-	char *buf; /* `own`, but for where much is looked at */
+	char *buf; /* `own`, except while a long delta is scanned */
 	char own[ROOM];
 };
 
 /* ---- beginning and end ---- */
 
-/* The finder of a name; FINDERS: another entity's. */
+/* Returns the finder of an entity, or FINDERS if the entity is no name. */
 static enum finder
 finder_of(const struct detect_rules *r, size_t e)
 {
@@ -81,9 +96,9 @@ is_entity_name(const struct detect_rules *r, size_t e)
 	return finder_of(r, e) < FINDERS;
 }
 
-/* What comes after a name adds so much to its score at most. */
+/* The most that text after a name adds to its score. */
 #define NAME_MORE 0.3f
-/* Of a value any score counts: context may add anything. */
+/* A value with any score counts, because context may add any amount. */
 #define VALUE_LOW -2.0f
 
 static void
@@ -177,7 +192,7 @@ detect_stream_evasion(const struct detect_stream *s)
 	return s->evasion;
 }
 
-/* ---- handing out ---- */
+/* ---- returning pieces ---- */
 
 struct out {
 	stream_take_fn *take;
@@ -197,7 +212,7 @@ hand_text(struct detect_stream *s, const struct out *o, size_t to)
 	return o->take(o->arg, &p);
 }
 
-/* [done, to), which f or, without one, nothing is known of. */
+/* Returns [done, to) as the finding f, or as PIECE_UNREAD if f is NULL. */
 static int
 hand_finding(struct detect_stream *s, const struct out *o, const struct finding *f, size_t to)
 {
@@ -217,7 +232,8 @@ hand_finding(struct detect_stream *s, const struct out *o, const struct finding 
 	return o->take(o->arg, &p);
 }
 
-/* Everything up to `limit`, of which a finding has all or nothing. */
+/* Returns everything up to `limit`. Each finding is either completely before it or completely
+ * after. */
 static int
 hand_out(struct detect_stream *s, const struct out *o, const struct findings *f, size_t limit)
 {
@@ -233,9 +249,9 @@ hand_out(struct detect_stream *s, const struct out *o, const struct findings *f,
 	return err ? err : hand_text(s, o, limit);
 }
 
-/* ---- what is open ---- */
+/* ---- open text ---- */
 
-/* Back to where the candidates begin that are open, or that reach into what is. */
+/* Moves `open` back to the beginning of the candidates that are open or extend into open text. */
 static size_t
 candidates_open(
 	const struct detect_stream *s, const struct detect_scratch *scratch, size_t open)
@@ -261,7 +277,7 @@ candidates_open(
 	return open;
 }
 
-/* Back to where the matches begin whose values are open. */
+/* Moves `open` back to the beginning of the matches whose values are open. */
 static size_t
 leads_open(const struct detect_scratch *scratch, size_t open)
 {
@@ -278,7 +294,8 @@ leads_open(const struct detect_scratch *scratch, size_t open)
 	return open;
 }
 
-/* Back to where an armour begins that has not ended, and the run or wrapped blob around. */
+/* Moves `open` back to the beginning of an unfinished armor, and of the run or wrapped blob
+ * around it. */
 static size_t
 runs_open(const struct detect_stream *s, size_t open)
 {
@@ -291,7 +308,7 @@ runs_open(const struct detect_stream *s, size_t open)
 	return armour < open ? armour : open;
 }
 
-/* Whether what is held is in a row of a table: any word may be a value there. */
+/* Returns true if the held text is in a row of a table. There any word may be a value. */
 static bool
 is_in_row(struct detect_stream *s, struct detect_scratch *scratch)
 {
@@ -302,8 +319,8 @@ is_in_row(struct detect_stream *s, struct detect_scratch *scratch)
 	return columns_row(&scratch->columns, s->n - 1);
 }
 
-/* What of the text begins at *open or after it may go on. *found: something before it may be
- * a finding. */
+/* Sets *open to the offset from which text may continue. Sets *found if a finding may lie before
+ * it. */
 static int
 look_for_open(
 	struct detect_stream *s, struct detect_scratch *scratch, size_t *open, bool *found)
@@ -336,13 +353,13 @@ look_for_open(
 	*open = candidates_open(s, scratch, from < *open ? from : *open);
 	*open = candidates_open(s, scratch, runs_open(s, *open));
 	*open = candidates_open(s, scratch, leads_open(scratch, *open));
-	/* Where no candidate is in what is decided no finding is. */
+	/* If there is no candidate in the decided text, there is no finding either. */
 	for (size_t i = 0; i < scratch->n && !*found; i++)
 		*found = scratch->v[i].start < *open && scratch->v[i].end > s->done;
 	return 0;
 }
 
-/* What is decided: of a finding all or nothing. */
+/* Returns the end of the decided text, moved back so that no finding is divided. */
 static size_t
 limit_of(const struct detect_stream *s, const struct findings *f, size_t limit)
 {
@@ -352,10 +369,10 @@ limit_of(const struct detect_stream *s, const struct findings *f, size_t limit)
 	return limit > s->done ? limit : s->done;
 }
 
-/* ---- what is kept ---- */
+/* ---- kept context ---- */
 
 enum { CURL = 4 };
-static struct block_sets curl_sets; /* a set for each letter */
+static struct block_sets curl_sets; /* one set for each letter */
 
 __attribute__((constructor)) static void
 fill_curl(void)
@@ -364,7 +381,7 @@ fill_curl(void)
 		block_sets_add(&curl_sets, k, (unsigned char)"curl"[k]);
 }
 
-/* Notes the last "curl" in what is handed out, from `was` on. */
+/* Records the last "curl" in the returned text from `was` on. */
 static void
 note_curl(struct detect_stream *s, size_t was)
 {
@@ -379,8 +396,8 @@ note_curl(struct detect_stream *s, size_t was)
 	}
 }
 
-/* Keeps what the next window needs to the left of it: context, and what may lead up to
- * a finding, "curl" to the password after its -u. */
+/* Keeps the bytes that the next window needs before it: context, and text that may lead up to a
+ * finding, such as from "curl" to the password after its -u. */
 static void
 move_on(struct detect_stream *s, const struct findings *f)
 {
@@ -416,7 +433,7 @@ begin_swallowing(struct detect_stream *s, const struct finding *f, size_t width)
 		span_cut(span_of(s->buf, s->n), f ? f->start : s->n, s->n), line, width);
 }
 
-/* The window is as large as it may be, and all of it is open. */
+/* Handles a window that is full and completely open. */
 static int
 too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 {
@@ -427,14 +444,14 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 		const struct finding *x = &f->v[i];
 		if (x->start > s->done || x->end <= s->done)
 			continue;
-		/* What follows it up to the window's end may be part of it. */
+		/* The text from the finding to the window's end may be part of it. */
 		if (x->end >= run.start || x->end + BREAK_MAX >= s->n)
 			begin_swallowing(s, x, 0);
 		return hand_finding(s, o, x, s->swallowing ? s->n : x->end);
 	}
 	if (run.start < s->n - WORDS_REACH) {
-		/* Of a run in which nothing is under way but what it may spell in base64: that
-		 * is read window by window, wherever a group begins. */
+		/* Nothing may be open in the run except a value that the run spells in base64.
+		 * Such a value is found in any window, wherever a group begins. */
 		size_t to = s->begun < s->n - RUN_REACH ? s->begun : s->n - RUN_REACH;
 		if (s->begun > s->done && stream_open_armour(t, s->done) > s->done)
 			return hand_out(s, o, f, limit_of(s, f, to));
@@ -444,7 +461,7 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 	return hand_out(s, o, f, stream_boundary(t, s->n - WORDS_REACH, s->done));
 }
 
-/* ---- what is decided ---- */
+/* ---- decided text ---- */
 
 static int
 scan_held(struct detect_stream *s, struct detect_scratch *scratch, struct arena *a, bool last,
@@ -459,7 +476,7 @@ scan_held(struct detect_stream *s, struct detect_scratch *scratch, struct arena 
 	return err;
 }
 
-/* People who were found where nothing is decided yet are not known. */
+/* Forgets people whose names were found in text that is not yet decided. */
 static void
 forget_after(struct known_names *k, size_t was, size_t limit)
 {
@@ -473,8 +490,8 @@ forget_after(struct known_names *k, size_t was, size_t limit)
 	k->n = kept;
 }
 
-/* Where at `at` or before it a text may be cut of which so much more is there that what is
- * under way at the cut is known. s->done: nowhere. */
+/* Returns an offset at or before `at` at which the text may be cut, if so much text follows that
+ * nothing open at the cut is unknown. Returns s->done if there is none. */
 static size_t
 cut_before(const struct detect_stream *s, size_t at)
 {
@@ -489,7 +506,7 @@ cut_before(const struct detect_stream *s, size_t at)
 	return at > s->done ? at : s->done;
 }
 
-/* Hands out what is decided. */
+/* Returns all decided text. */
 static int
 decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
 {
@@ -499,8 +516,8 @@ decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	uint64_t began = effort.done;
 	int err = last ? 0 : look_for_open(s, scratch, &open, &found);
 
-	/* Names in a row may each go on the one before: what has half a window after it is
-	 * decided, or all of it would be looked at for each of them. */
+	/* In a row of names each name may continue the one before, so all of them would be
+	 * examined again and again. If half a window follows, the text counts as decided. */
 	if (full && !last && open < s->done + CAP_STREAM_HELD / AGAIN) {
 		size_t cut = cut_before(s, s->done + CAP_STREAM_HELD / 2);
 		found |= cut > open;
@@ -529,9 +546,9 @@ decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	return err;
 }
 
-/* ---- what is too long ---- */
+/* ---- candidates that are too long ---- */
 
-/* More of it. Its end stays as the context of what follows. */
+/* Returns more of the candidate, and keeps its end as context for the text after it. */
 static int
 hand_more(struct detect_stream *s, const struct out *o, struct span v)
 {
@@ -560,7 +577,7 @@ hand_more(struct detect_stream *s, const struct out *o, struct span v)
 	return err;
 }
 
-/* It is over: what was pending is text like any other. */
+/* Ends the candidate. The pending bytes become ordinary text. */
 static void
 stream_resume(struct detect_stream *s)
 {
@@ -581,7 +598,7 @@ hand_pending(struct detect_stream *s, const struct out *o)
 	return hand_more(s, o, span_of(s->held, n));
 }
 
-/* Takes off *delta what belongs to it. */
+/* Removes the bytes that belong to the candidate from *delta. */
 static int
 take_more(struct detect_stream *s, const struct out *o, struct span *delta)
 {
@@ -614,11 +631,11 @@ take_more(struct detect_stream *s, const struct out *o, struct span *delta)
 	return err;
 }
 
-/* ---- much at once ---- */
+/* ---- long deltas ---- */
 
-/* Of a window with what is held and much that came after its first `came` bytes: hands out what
- * is decided, and of the rest nothing came; or, where all of it is under way, nothing is done.
- */
+/* Scans the held text and the new text after its first `came` bytes as one text. Returns the
+ * decided text through `o` and drops the rest of the new text from the buffer. If all of it is
+ * open, changes nothing. */
 static int
 look_at_much(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o,
 	size_t came)
@@ -643,8 +660,8 @@ look_at_much(struct detect_stream *s, struct detect_scratch *scratch, const stru
 	return err;
 }
 
-/* Much that comes at once is scanned as the whole that it is: word by word it takes ten times
- * as long. Takes off *delta what was handed out. */
+/* Scans a long delta as one text; word by word it would take ten times as long. Removes from
+ * *delta what was returned. */
 static int
 take_much(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o,
 	struct span *delta)
@@ -671,8 +688,8 @@ take_much(struct detect_stream *s, struct detect_scratch *scratch, const struct 
 
 /* ---- the stream ---- */
 
-/* Takes off *delta what comes up to the next place where something may be handed out; true:
- * there it is. `quiet`: nothing is before its last bytes. */
+/* Moves bytes from *delta to the buffer up to the next place where text may be returned. Returns
+ * true if that place is reached. `quiet`: no such place is in the delta before its last bytes. */
 static bool
 take_word(struct detect_stream *s, struct span *delta, bool quiet)
 {
@@ -682,8 +699,8 @@ take_word(struct detect_stream *s, struct span *delta, bool quiet)
 
 	while (i < delta->n && s->n < full && !ends) {
 		s->buf[s->n++] = delta->p[i++];
-		/* the first byte of a word, too: mostly it says that what is held before it is
-		 * nothing */
+		/* Also ask after the first byte of a word: it usually shows that the held text
+		 * before it is nothing. */
 		ends = s->n >= s->look && i >= from &&
 		       (stream_word_ends(span_of(s->buf, s->n)) ||
 			       (s->n > s->done + 1 && open_separates(s->buf[s->n - 2])));
@@ -692,7 +709,7 @@ take_word(struct detect_stream *s, struct span *delta, bool quiet)
 	return ends || s->n == full;
 }
 
-/* What is held, and all that comes after it, is unread. */
+/* Returns the held text as PIECE_UNREAD; all further text is returned so too. */
 static int
 give_stream_up(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o)
 {
@@ -714,7 +731,8 @@ detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, stru
 {
 	struct out o = { take, arg };
 	bool opened = effort_open(s->work += (uint64_t)CAP_WORK_STREAM * delta.n);
-	size_t much = delta.n, again = CAP_STREAM_HELD; /* at `much` left it is worth a try */
+	size_t much = delta.n, again = CAP_STREAM_HELD; /* `much`: the delta's length at which
+							 * take_much() is tried again */
 	bool quiet = delta.n >= STREAM_LONG;
 
 	while (delta.n && !s->err) {

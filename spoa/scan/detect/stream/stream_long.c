@@ -1,10 +1,14 @@
-/* Of what is longer than is held: where it ends. Apart from stream.c, which hands it out. */
+/* Decides where a finding or run ends that is longer than a stream holds.
+ *
+ * The states are those of struct stream_long. Inside a line every run byte belongs to it. A gap
+ * (a line break, quotes) makes the following bytes pending, until the next token shows whether
+ * it continues. After a -----END marker, the bytes up to the end of the marker belong to it. */
 #include "scan/detect/stream/stream_long.h"
 
 #include "base/ascii.h"
 #include "scan/detect/stream/stream_open.h"
 
-enum { MARKER_MAX = 64 }; /* -----END … PRIVATE KEY----- */
+enum { MARKER_MAX = 64 }; /* bytes of -----END … PRIVATE KEY----- */
 
 static bool
 joins_pieces(char c)
@@ -28,9 +32,9 @@ stream_long_ends(const struct stream_long *s)
 	return !s->unread && s->breaks && s->token;
 }
 
-/* A byte of the gap between pieces of it, or of the piece after. As the rule for
- * PEM reads a key that was cut off: a piece is as long as no word is, or the short
- * last line. A blob goes on in a line as wide as the ones before. */
+/* Decides about a byte of the gap between two pieces, or of the piece after the gap. As in the
+ * rule for truncated PEM keys, a piece of a finding is longer than any word, or is the short
+ * last line. A blob continues in a line as wide as the lines before. */
 static enum stream_next
 behind_gap(struct stream_long *s, char c)
 {

@@ -1,13 +1,12 @@
-/* Runs, wrapped blobs and armours: read off the bytes alone, apart from the windows that
- * ask. Whatever a stage of the scan would put together is one of them, or shorter than
- * what a window reads ahead. */
+/* Recognizes runs, wrapped blobs and armored blocks by their bytes alone. Everything that a
+ * stage of the scan joins is one of these, or is shorter than the text that a window reads
+ * ahead. */
 #include "scan/detect/stream/stream_open.h"
 
 #include "base/among.h"
 #include "base/bits.h"
 
-/* Bytes that tokens, blobs and their encodings are made of: letters, digits and
- * + / = _ . % ~ - \ & # ; : @ */
+/* The bytes: letters, digits and + / = _ . % ~ - \ & # ; : @ */
 bool
 stream_is_run(char c)
 {
@@ -29,7 +28,7 @@ run_end(struct span t, size_t at)
 	return span_past(t, at, stream_is_run);
 }
 
-/* Where the line break before `at` begins; `at`: there is none. */
+/* Returns where the line break before `at` begins, or `at` if there is none. */
 static size_t
 break_start(struct span t, size_t at)
 {
@@ -46,7 +45,6 @@ break_end(struct span t, size_t at)
 	return i > at && memchr(t.p + at, '\n', i - at) ? i : at;
 }
 
-/* The run around `at`: a token, or a blob in lines of one length but for the last. */
 struct token_run
 stream_run_around(struct span t, size_t at)
 {
@@ -72,8 +70,8 @@ stream_run_around(struct span t, size_t at)
 	return r;
 }
 
-/* Whether what follows an armour's first line is still its inside: lines without
- * blanks, or "Name: value". */
+/* Returns true if the text after an armor's first line is still inside the armor: lines without
+ * spaces, or "Name: value". */
 static bool
 inside_armour(struct span t)
 {
@@ -86,12 +84,15 @@ inside_armour(struct span t)
 	return true;
 }
 
+/* A kind of armor. */
 struct armour {
-	struct span begins, ends, close; /* of the first line; of all */
-	size_t least; /* bytes of it that are inside whatever they are: it may be in one line */
+	struct span begins, ends, close; /* the beginning and the end of the first line; the
+					  * beginning of the last line */
+	size_t least; /* bytes after the first line that count as inside whatever they are,
+		       * because the armor may be written in one line */
 };
 
-/* Whether the last line, whose beginning is before `rest`, is over. */
+/* Returns true if the last line, whose beginning is before `rest`, has ended. */
 static bool
 is_closed(struct span rest, const struct armour *k)
 {
@@ -104,8 +105,9 @@ is_closed(struct span rest, const struct armour *k)
 	return span_past(rest, i, stream_is_run) < rest.n;
 }
 
-/* The first of the last few beginnings after the last end whose inside goes on to the
- * end of the text; t.n: none. Few, so that a text of nothing else is no work. */
+/* Returns the first of the last few beginnings, after the last complete armor, whose inside
+ * continues to the end of the text; t.n if there is none. Only a few beginnings are kept, so
+ * that a text that consists of beginnings costs little. */
 static size_t
 open_of_kind(struct span t, size_t from, const struct armour *k)
 {
@@ -134,7 +136,7 @@ open_of_kind(struct span t, size_t from, const struct armour *k)
 	return t.n;
 }
 
-/* Whether there is what every armour begins with: "----" or "PuTTY-". */
+/* Returns true if the text contains what every armor begins with: "----" or "PuTTY-". */
 static bool
 has_dashes(struct span t, size_t from)
 {
@@ -148,7 +150,6 @@ has_dashes(struct span t, size_t from)
 	return false;
 }
 
-/* Where a key's armour begins that does not end in the text; t.n: none does. */
 size_t
 stream_open_armour(struct span t, size_t from)
 {
@@ -170,7 +171,6 @@ stream_open_armour(struct span t, size_t from)
 	return first;
 }
 
-/* Back after a blank, if one is near, else to the beginning of a character. */
 size_t
 stream_boundary(struct span t, size_t at, size_t least)
 {

@@ -1,6 +1,8 @@
-/* Words that hold back what begins with them. A row of words that nothing is known of
- * is open until so many ordinary words have followed its last one that no stage of a scan
- * would go across them. Linear in what is held. */
+/* Judges words by their shapes. A word of unknown meaning opens a row. The row stays open until
+ * so many ordinary words have followed its last such word that no stage of a scan would join
+ * anything across them (ends_after). The work is linear in the held text.
+ *
+ * Example: in "call 555 0123 now please", the numbers open a row, which "now please" ends. */
 #include "scan/detect/stream/stream_words.h"
 
 #include "base/ascii.h"
@@ -8,24 +10,24 @@
 #include "scan/detect/engine.h"
 
 enum {
-	LONG_WORD = 16, /* letters: may be a blob */
-	CODE_MAX = 4,	/* bytes: 0x41, Chr( */
+	LONG_WORD = 16, /* letters; a longer word may be a blob */
+	CODE_MAX = 4,	/* bytes of 0x41 or Chr( */
 };
 
-/* What a token is, by its letters. */
+/* The shape of a token, by its letters. */
 enum shape {
 	SHAPE_NONE,   /* no letter and no digit */
 	SHAPE_WORD,   /* small letters */
-	SHAPE_JOINT,  /* the same, and joins capitalised words: of, and, van */
-	SHAPE_BEGINS, /* a capitalised word that is in no list of names */
-	SHAPE_NAME,   /* another capitalised word */
-	SHAPE_OTHER,  /* of a script without capitals */
-	SHAPE_SPELL,  /* one letter, a numeral, a street's "rue": the like may follow */
-	SHAPE_SIGN,   /* at, dot: of an address */
+	SHAPE_JOINT,  /* small letters, and joins capitalized words: of, and, van */
+	SHAPE_BEGINS, /* a capitalized word that is in no list of names */
+	SHAPE_NAME,   /* another capitalized word */
+	SHAPE_OTHER,  /* a word of a script without capitals */
+	SHAPE_SPELL,  /* one letter, a numeral, or a word such as "rue"; similar words may follow */
+	SHAPE_SIGN,   /* "at" or "dot" in an address */
 	SHAPE_OPEN,   /* anything else: a number, a token */
 };
 
-/* How many ordinary words end a row that has one. */
+/* Number of ordinary words that end a row with such a shape. */
 static const uint8_t ends_after[] = {
 	[SHAPE_BEGINS] = 1,
 	[SHAPE_NAME] = 1,
@@ -35,8 +37,9 @@ static const uint8_t ends_after[] = {
 	[SHAPE_OPEN] = 2,
 };
 
-/* Whether a character of three bytes is at i, of a script that does not part words: Han, kana,
- * Hangul, Thai, Lao, Burmese, Khmer. Of the text's last byte only the first is known. */
+/* Returns true if a three-byte character at i belongs to a script that does not separate words:
+ * Han, kana, Hangul, Thai, Lao, Burmese, Khmer. At the text's last byte only the first byte of
+ * the character is known. */
 static bool
 is_wide(struct span t, size_t i)
 {
@@ -47,7 +50,7 @@ is_wide(struct span t, size_t i)
 	       (a == 0xE1 && ((b >= 0x80 && b <= 0x82) || b == 0x9E || b == 0x9F));
 }
 
-/* – — ’ “ ” • … and their like: no disguise. */
+/* Returns true for – — ’ “ ” • … and similar marks, which hide nothing. */
 static bool
 is_print_mark(struct span t, size_t i)
 {
@@ -57,7 +60,7 @@ is_print_mark(struct span t, size_t i)
 	       ((last >= 0x93 && last <= 0x9E) || last == 0xA2 || last == 0xA6);
 }
 
-/* -----BEGIN, KEY----- */
+/* Returns true for -----BEGIN and KEY----- */
 static bool
 is_armour(struct span t, size_t from, size_t to)
 {
@@ -65,8 +68,8 @@ is_armour(struct span t, size_t from, size_t to)
 	       (!memcmp(t.p + from, "--", 2) || !memcmp(t.p + to - 2, "--", 2));
 }
 
-/* Signs around a word, off both ends of [*from, *to). True: some that are not those of
- * sentences. */
+/* Removes the marks around a word from both ends of [*from, *to). Returns true if some of them
+ * are not marks of sentences. */
 static bool
 trim_marks(struct span t, size_t *from, size_t *to)
 {
@@ -99,12 +102,13 @@ trim_marks(struct span t, size_t *from, size_t *to)
 	return special;
 }
 
+/* The letters of a word, counted. */
 struct letters {
-	size_t n, upper, parts; /* letters, capitals, words that hyphens join */
+	size_t n, upper, parts; /* letters, capitals, parts that hyphens join */
 	size_t inner;		/* capitals that do not begin a part */
-	bool other;		/* of a script without capitals */
-	bool strange;		/* no letter, no hyphen, no apostrophe */
-	bool number;		/* no letter, and digits */
+	bool other;		/* letters of a script without capitals */
+	bool strange;		/* characters other than letters, hyphens and apostrophes */
+	bool number;		/* digits and no letter */
 };
 
 static struct letters
@@ -136,7 +140,7 @@ letters_of(struct span t, size_t from, size_t to)
 	return l;
 }
 
-/* two, twenty-one */
+/* Returns true for two and twenty-one. */
 static bool
 has_numeral(struct span word)
 {
@@ -146,7 +150,7 @@ has_numeral(struct span word)
 	return false;
 }
 
-/* Of letters. */
+/* Returns the shape of a word of letters. */
 static enum shape
 word_shape(struct span word, const struct letters *l, const struct stream_asked *asked)
 {
@@ -157,12 +161,12 @@ word_shape(struct span word, const struct letters *l, const struct stream_asked 
 	if (asked->addresses && evade_sign(word))
 		return SHAPE_SIGN;
 	if (l->inner && l->inner + l->parts < l->n && asked->values)
-		return SHAPE_OPEN; /* humps */
+		return SHAPE_OPEN; /* camelCase */
 	if (!asked->names)
 		return SHAPE_WORD;
 	if (l->other)
 		return SHAPE_OTHER;
-	/* Of a word in small letters: rue and calle belong to the name after them. */
+	/* A word in small letters: rue and calle belong to the name after them. */
 	if (!l->upper) {
 		uint32_t f = names_flags_small(asked->names, names_hash(word));
 		return f & W_STREET_START			      ? SHAPE_SPELL
@@ -170,7 +174,7 @@ word_shape(struct span word, const struct letters *l, const struct stream_asked 
 								      : SHAPE_WORD;
 	}
 	uint32_t f = names_flags(asked->names, names_hash(word));
-	/* an ordinary one begins no name of several words either */
+	/* An ordinary word begins no name of several words either. */
 	bool common = f & W_COMMON && !(f & ~(uint32_t)(W_COMMON | W_NEVER));
 	return common ? SHAPE_BEGINS : SHAPE_NAME;
 }
@@ -188,15 +192,15 @@ shape_of(struct span t, size_t from, size_t to, const struct stream_asked *asked
 	if (l.strange && l.number ? asked->numbers
 				  : (l.strange || l.n > LONG_WORD * l.parts) && asked->values)
 		return SHAPE_OPEN;
-	/* Whether the word up to `to`, of a token up to `end`, may be a piece of one:
-	 * alice(at), "alice." + "w@example.org". */
+	/* The word may be a piece of the token up to `end`: alice(at), "alice." +
+	 * "w@example.org". */
 	if (end < t.n && (is_one_of(t.p[end], "([{<|") || (end > to && t.p[end] == '"')) &&
 		asked->values)
 		return SHAPE_SPELL;
 	return word_shape(span_cut(t, from, to), &l, asked);
 }
 
-/* The end of the token at `at`; *over: it has ended. */
+/* Returns the end of the token at `at`. *over is set if the token has ended. */
 static size_t
 token_end(struct span t, size_t at, bool *over)
 {
@@ -212,7 +216,7 @@ token_end(struct span t, size_t at, bool *over)
 	return i;
 }
 
-/* Where the token around `at` begins, at `from` or after. */
+/* Returns where the token around `at` begins, not before `from`. */
 static size_t
 token_start(struct span t, size_t at, size_t from)
 {
@@ -228,12 +232,12 @@ stream_word_ends(struct span t)
 	return t.n && (open_separates(t.p[t.n - 1]) || (t.n >= 3 && is_wide(t, t.n - 3)));
 }
 
-/* A row of words that may be one thing. */
+/* A row of words that may form one value. */
 struct row {
-	bool open, named; /* `named`: more than numbers and tokens are in it */
-	bool codes;	  /* nothing in it is longer than the code of a character */
+	bool open, named; /* `named`: the row contains more than numbers and tokens */
+	bool codes;	  /* no word is longer than the code of a character */
 	size_t start;
-	unsigned need, after; /* ordinary words that end it, and those so far */
+	unsigned need, after; /* ordinary words that end the row, and how many have followed */
 };
 
 static void
