@@ -3,8 +3,8 @@
  * same for all users. Each user defines what is sent and how replies are used.
  *
  * The next turn begins every_us after the last one, or at once if a thread waits. While Redis is
- * away, the next turn begins again_us after the last one. The log has one event when Redis goes
- * away and one when it is back. */
+ * away, the next turn begins again_us after the last one. The log has one event when Redis is
+ * lost and one when it is back. */
 #ifndef BASE_REDIS_TURNS_H
 #define BASE_REDIS_TURNS_H
 
