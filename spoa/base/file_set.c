@@ -1,6 +1,6 @@
-/* Records the files of a load, and reads files from such a record instead of the disk. What a
- * thread records and reads from is thread-local, so that the functions that load need no
- * argument for it. */
+/* Records the files of a load, and reads files from such a record instead of the disk. The
+ * record and the source are thread-local, so that the functions that load need no argument for
+ * them. */
 #include "base/file_set.h"
 
 #include <dirent.h>

@@ -6,8 +6,8 @@
  *
  * While a limit is reached (calls in flight, unsent bytes, frames in memory), the connection is
  * not read, so that the load waits in HAProxy instead of our memory. After a DISCONNECT, our
- * side is shut down and input is discarded until HAProxy closes: closing a socket before all is read
- * would reset the connection, and the DISCONNECT could be lost. */
+ * side is shut down and input is discarded until HAProxy closes: closing a socket before all is
+ * read would reset the connection, and the DISCONNECT could be lost. */
 #include "net/agent_int.h"
 
 #include <errno.h>

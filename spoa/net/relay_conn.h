@@ -45,7 +45,7 @@ enum edge_state {
 /* A response that is inspected begins in one of two ways. One that is not inspected begins with
  * its head.
  *
- *   NONE ─┬──────────────────────────→ BEGUN
+ *    NONE ─┬──────────────────────────→ BEGUN
  *          └→ WITHHELD ─┬─(released)──→┘
  *                       └─(at its end)─→ WHOLE */
 enum response_life {

@@ -1,7 +1,7 @@
 /* Determines who made a response that arrived over the inner bind, and whether the provider can
  * have received the request. The shipped HAProxy files report this in two fields that no
- * provider can forge:
- *  
+ * provider can forge (prose: ok said):
+ *
  *   x-tollgate-said: provider            the response was made by a server
  *   x-tollgate-why: ST Tw Tc Tr rc b s e the response was made by HAProxy: its verdict, which
  *                                        `errorfile` does not change, and the times of its log

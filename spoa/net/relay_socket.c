@@ -349,8 +349,8 @@ sockets_flush(struct relay *r)
 	}
 }
 
-/* A message was decided. The next one is passed to the gate at once. Bytes that may be sent are written
- * at the end of the loop's turn, so that the messages of one turn leave in one write. */
+/* A message was decided. The next one is passed to the gate at once. Bytes that may be sent are
+ * written at the end of the loop's turn, so that the messages of one turn leave in one write. */
 static void
 message_back(void *arg, bool from_client, enum socket_goes goes)
 {

@@ -59,20 +59,20 @@ struct http_message {
 	const char *why; /* after an error: a fixed phrase, never input */
 };
 
-/* The progress of the search for the end of a head has advanced. {0} before the first call; kept between
- * calls while the input grows. */
+/* The progress of the search for the end of a head. {0} before the first call; kept between calls
+ * while the input grows. */
 struct http_scan {
 	size_t at;   /* bytes that were searched */
 	size_t line; /* offset of the last, unfinished line */
 };
 
 /* Parses one whole head at the front of `in`. Returns the number of its bytes, 0 if it is not
- * whole yet, or an error with m->why (prose: ok long): ERR_SYNTAX, for a 400 (malformed, folded lines, bare LF or
- * CR, control characters, another version, more than `max` fields); ERR_AMBIGUOUS, for a 400
- * (two lengths, length and chunked, another transfer coding); ERR_UNSUPPORTED, for a 501
- * (CONNECT, TRACE, any Upgrade except to WebSocket); ERR_LIMIT (more than CAP_HEAD_BYTES).
- * HTTP/1.0, which HAProxy passes on from its clients, is accepted without Transfer-Encoding and
- * sets `close`. */
+ * whole yet, or an error with m->why (prose: ok long): ERR_SYNTAX, for a 400 (malformed, folded
+ * lines, bare LF or CR, control characters, another version, more than `max` fields);
+ * ERR_AMBIGUOUS, for a 400 (two lengths, length and chunked, another transfer coding);
+ * ERR_UNSUPPORTED, for a 501 (CONNECT, TRACE, any Upgrade except to WebSocket); ERR_LIMIT (more
+ * than CAP_HEAD_BYTES). HTTP/1.0, which HAProxy passes on from its clients, is accepted without
+ * Transfer-Encoding and sets `close`. */
 ssize_t http_parse_request(struct span in, struct http_scan *scan, struct http_field *fields,
 	size_t max, struct http_message *m);
 /* As http_parse_request(), for a response. `to_head`: it responds to a HEAD request. */

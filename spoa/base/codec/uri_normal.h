@@ -9,10 +9,10 @@
 
 enum { URI_TEMPLATE_BYTES = 8192 };
 
-/* Returns true if the absolute URI is normal. Returns false also for URIs (prose: ok long) that all three read
- * alike, but file systems or name servers may not: empty segments in file:, a final dot in a
- * name, escaped slashes next to dots, and Punycode in host names of http: and similar schemes,
- * which is not checked here. */
+/* Returns true if the absolute URI is normal. Returns false also for URIs (prose: ok long) that
+ * all three read alike, but file systems or name servers may not: empty segments in file:, a
+ * final dot in a name, escaped slashes next to dots, and Punycode in host names of http: and
+ * similar schemes, which is not checked here. */
 bool uri_is_normal(struct span text);
 /* As uri_is_normal(), for a URI template (RFC 6570): an expression counts as letters. Returns
  * false for more than URI_TEMPLATE_BYTES. */

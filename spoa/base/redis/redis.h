@@ -35,8 +35,8 @@ bool redis_evicts(const struct redis *r);
  * reported it. */
 uint64_t redis_used_bytes(const struct redis *r);
 
-/* Returns why one of the servers refuses writes, which is checked once a second. *said is the
- * server's own error, valid until the next turn of the loop. */
+/* Returns why one of the servers refuses writes, which is checked once a second. The server's
+ * own error is in *said (prose: ok said), valid until the next turn of the loop. */
 enum redis_refusal redis_refuses(const struct redis *r, const char **said);
 /* Returns our wall clock minus the clock of the server that differs most, in µs; 0: unknown. */
 int64_t redis_skew_us(const struct redis *r);
@@ -152,9 +152,9 @@ void redis_ballast_trimmed(struct redis_ballast *b, uint64_t gone);
 uint64_t redis_ballast_left(uint64_t n, unsigned try);
 
 /* Sends HGETALL. The callback runs exactly once, on the loop, never inside this call. It gets
- * err 0 and n pairs of field and value (n may be 0), valid during the call; ERR_SYNTAX if the
- * key holds something else; ERR_LIMIT for more than `fields` fields or `bytes` bytes; or an
- * error of a pipeline. */
+ * err 0 and n pairs of field and value (n may be 0), valid during the call. Otherwise it gets
+ * ERR_SYNTAX if the key holds something else; ERR_LIMIT for more than `fields` fields or `bytes`
+ * bytes; or an error of a pipeline. */
 typedef void redis_hash_cb(void *arg, int err, const struct span *pairs, size_t n);
 void redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes,
 	redis_hash_cb *cb, void *arg);
