@@ -6,7 +6,7 @@
 #define BASE_CAPS_H
 
 /* clang-format off */
-#define CAP_FRAME_BYTES        (1u << 20)   /* bytes of an SPOP frame that we accept; replied to a larger value in HELLO */
+#define CAP_FRAME_BYTES        (1u << 20)   /* bytes of an SPOP frame; the reply to a larger value in HELLO has this one */
 #define CAP_SPOP_CONNS         4096         /* agent connections of a worker; further ones are closed at accept */
 #define CAP_SPOP_CALLS         1024         /* NOTIFYs in flight on a connection; it is not read until one gets its ACK */
 #define CAP_SPOP_UNSENT        (1u << 20)   /* bytes of ACKs that HAProxy has not accepted; the connection is not read until it does */
@@ -17,7 +17,7 @@
 #define CAP_SPOP_ARGS          1024         /* arguments in a NOTIFY: DISCONNECT 13 */
 #define CAP_SPOP_HELLO_BYTES   16384        /* bytes of a frame before the handshake: DISCONNECT 3 */
 #define CAP_SPOP_ENGINE_BYTES  128          /* bytes of an engine-id; it is cut */
-#define CAP_HEAD_BYTES         (256u << 10) /* bytes of an HTTP head at the relay: 503 if a response's, a closed connection if a request's */
+#define CAP_HEAD_BYTES         (256u << 10) /* bytes of an HTTP head at the relay: 503 for a response, 400 and a closed connection for a request */
 #define CAP_HEADERS            256          /* header fields in a head: 400 */
 #define CAP_CONNECTION_OPTIONS 64           /* names in Connection fields: 400 */
 #define CAP_TARGET_BYTES       (32u << 10)  /* path and query: 400 */

@@ -25,7 +25,7 @@
 #define AGENT_SWEEP_S	    0.5
 /* seconds: how long a connection must be idle before a draining agent closes it */
 #define AGENT_DRAIN_IDLE_S  0.05
-/* seconds: after this, a draining agent closes even busy connections */
+/* seconds: after this, a draining agent reads only what has already arrived */
 #define AGENT_DRAIN_S	    1.0
 #define AGENT_DRAIN_SWEEP_S 0.02
 

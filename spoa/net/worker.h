@@ -40,8 +40,8 @@ enum worker_order {
 	WORKER_ORDERS
 };
 
-/* If the daemon's clock differs by more than this from Redis' clock, worker 0 logs clock.off. In
- * µs. */
+/* µs; if the daemon's clock differs by more than this from Redis' clock, worker 0 logs
+ * clock.off. */
 #define CLOCK_OFF_US 5000000
 
 /* Owner: the worker's thread, except for the atomic members, which any thread may read. Main
