@@ -1,10 +1,10 @@
-/* A text against each of a list of texts, and its bytes against a class of them. */
+/* Compares a span with each string of a list, and its bytes with a class of bytes. */
 #ifndef BASE_AMONG_H
 #define BASE_AMONG_H
 
 #include "base/ascii.h"
 
-/* ---- relations of two texts, besides those of span.h ---- */
+/* ---- relations of two spans, besides those of span.h ---- */
 
 static inline bool
 span_iends(struct span s, struct span suffix)
@@ -15,7 +15,8 @@ span_iends(struct span s, struct span suffix)
 static inline bool
 span_holds(struct span s, struct span piece)
 {
-	/* memmem() compares single bytes, and memchr() compares 16 or more at once. */
+	/* The first and the last byte are looked for first, because memchr() compares 16 bytes
+	 * or more at once, and memmem() single bytes. */
 	const char *p = s.n ? memchr(s.p, piece.p[0], s.n) : NULL;
 
 	return p && memchr(s.p, piece.p[piece.n - 1], s.n) &&
@@ -33,7 +34,8 @@ span_iholds(struct span s, struct span piece)
 
 /* ---- lists ---- */
 
-/* Whether the relation is true of s and one of n texts. */
+/* Returns true if the relation holds for s and one of n strings. Example: SPAN_AMONG(s,
+ * prefixes, span_starts). */
 static inline bool
 span_among(
 	struct span s, const char *const *list, size_t n, bool (*is)(struct span, struct span))
@@ -68,7 +70,7 @@ span_some(struct span s, bool (*is)(char))
 	return false;
 }
 
-/* As span_past, of the bytes in a set. */
+/* As span_past(), for the bytes of a set. */
 static inline size_t
 span_past_set(struct span s, size_t at, const char *set)
 {
@@ -77,7 +79,7 @@ span_past_set(struct span s, size_t at, const char *set)
 	return at;
 }
 
-/* The place after the last c in s; 0 if s holds none. */
+/* Returns the offset after the last c in s, or 0 if s holds none. */
 static inline size_t
 span_behind(struct span s, char c)
 {
@@ -86,7 +88,8 @@ span_behind(struct span s, char c)
 	return p ? (size_t)(p - s.p) + 1 : 0;
 }
 
-/* The first byte of the run of a class that ends before `at`, `floor` at the least. */
+/* Returns the offset of the first byte of the run of `is` bytes that ends before `at`. The
+ * result is never below `floor`. */
 static inline size_t
 span_back(struct span s, size_t at, size_t floor, bool (*is)(char))
 {

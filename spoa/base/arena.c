@@ -1,5 +1,7 @@
-/* Chunked bump allocator. In sanitizer builds every piece is a chunk of its
- * own, so that AddressSanitizer sees an overrun between neighbours. */
+/* An allocator that hands out pieces of chunks one after the other. Each new chunk is about as
+ * large as all before it, from 4 KB to 1 MB. A piece that is larger than the next chunk gets a
+ * chunk of its own. In sanitizer builds every piece is a chunk of its own, so that
+ * AddressSanitizer sees an overrun into a neighbor. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -12,7 +14,7 @@
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t size; /* payload bytes, and how many of them were handed out */
+	size_t size; /* payload bytes; how many of them were handed out */
 	size_t used;
 	alignas(max_align_t) char data[];
 };
@@ -27,7 +29,7 @@ arena_init(struct arena *a, size_t cap_bytes, bool wipe)
 	*a = (struct arena){ .cap_bytes = cap_bytes, .wipe = wipe };
 }
 
-/* What the newest chunk's pieces have of it. */
+/* Notes how much of the newest chunk was handed out. */
 static void
 note_used(struct arena *a)
 {
@@ -52,8 +54,8 @@ arena_reset(struct arena *a)
 	arena_init(a, a->cap_bytes, a->wipe);
 }
 
-/* What the next chunk of small pieces should have: geometrically more, so that few of them
- * serve a large request. */
+/* Returns the size of the next chunk for small pieces. It grows geometrically, so that a large
+ * request needs few chunks. */
 static size_t
 chunk_size(const struct arena *a, size_t n)
 {
@@ -72,8 +74,8 @@ static void *
 new_chunk(struct arena *a, size_t n)
 {
 	size_t want = chunk_size(a, n), size = n < want ? want : n;
-	/* A piece that is larger than a chunk has one of its own: small ones go on in the
-	 * newest. */
+	/* A piece that is larger than a chunk gets one of its own. Small pieces continue in the
+	 * newest chunk. */
 	bool apart = a->chunks && n > want;
 
 	if (a->cap_bytes && (size > a->cap_bytes || a->used_bytes > a->cap_bytes - size))

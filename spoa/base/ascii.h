@@ -1,5 +1,6 @@
-/* Characters of ASCII by what they are, whatever the locale. A byte beyond ASCII is is_high and
- * nothing else. Comparisons, not a table: compilers make vectors of them. */
+/* Classes of ASCII characters, independent of the locale. For a byte beyond ASCII, is_high() and
+ * is_letter() hold. The functions are comparisons instead of a table, so that compilers can
+ * vectorize them. */
 #ifndef BASE_ASCII_H
 #define BASE_ASCII_H
 
@@ -47,7 +48,7 @@ is_lower_hex(char c)
 	return is_hex(c) && !is_upper(c);
 }
 
-/* \w of regular expressions. */
+/* The class \w of regular expressions. */
 static inline bool
 is_word(char c)
 {
@@ -60,7 +61,7 @@ is_high(char c)
 	return (unsigned char)c >= 0x80;
 }
 
-/* A letter of ASCII, or a byte of a character beyond it. */
+/* An ASCII letter, or a byte of a character beyond ASCII. */
 static inline bool
 is_letter(char c)
 {
@@ -73,7 +74,7 @@ is_letter_or_digit(char c)
 	return is_letter(c) || is_digit(c);
 }
 
-/* NUL is in no set. */
+/* Returns true if the string `set` holds c. NUL is in no set. */
 static inline bool
 is_one_of(char c, const char *set)
 {
@@ -86,35 +87,35 @@ is_space(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Neither a blank nor a control character. */
+/* Neither a space nor a control character of ASCII. */
 static inline bool
 is_visible(char c)
 {
 	return (unsigned char)c > ' ' && c != 0x7f;
 }
 
-/* No control character. */
+/* Not a control character of ASCII. */
 static inline bool
 is_in_line(char c)
 {
 	return is_visible(c) || c == ' ';
 }
 
-/* A visible character of ASCII. */
+/* A visible ASCII character. */
 static inline bool
 is_graph(char c)
 {
 	return is_visible(c) && !is_high(c);
 }
 
-/* What a field's value may hold (RFC 9110 5.5). */
+/* A character that a field value may hold (RFC 9110 5.5). */
 static inline bool
 is_field_char(char c)
 {
 	return is_in_line(c) || c == '\t';
 }
 
-/* tchar of RFC 9110 5.6.2 */
+/* A tchar (RFC 9110 5.6.2). */
 static inline bool
 is_tchar(char c)
 {
@@ -133,7 +134,7 @@ to_upper(char c)
 	return is_lower(c) ? (char)(c & ~0x20) : c;
 }
 
-/* 0 to 15, or -1. */
+/* Returns 0 to 15, or -1 if c is not a hexadecimal digit. */
 static inline int
 hex_value(char c)
 {
@@ -143,7 +144,7 @@ hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* In place. */
+/* Converts n bytes to lower case in place. */
 static inline void
 ascii_lower(char *p, size_t n)
 {
@@ -151,7 +152,7 @@ ascii_lower(char *p, size_t n)
 		p[i] = to_lower(p[i]);
 }
 
-/* Whether all of s is letters, digits and what else `signs` has. */
+/* Returns true if s consists of letters, digits and characters of `signs`. */
 static inline bool
 span_is_alnum(struct span s, const char *signs)
 {
@@ -161,7 +162,8 @@ span_is_alnum(struct span s, const char *signs)
 	return true;
 }
 
-/* The first byte from `at` on that is none of a class; s.n where all are. */
+/* Returns the offset of the first byte from `at` on that is not in the class, or s.n if there is
+ * none. */
 static inline size_t
 span_past(struct span s, size_t at, bool (*is)(char))
 {
@@ -170,15 +172,15 @@ span_past(struct span s, size_t at, bool (*is)(char))
 	return at;
 }
 
-/* What a number of JSON consists of. */
+/* A character that a JSON number may consist of. */
 static inline bool
 is_number_char(char c)
 {
 	return is_digit(c) || is_one_of(c, "+-.eE");
 }
 
-/* The number that `digits` hexadecimal digits at `at` spell, 7 at most; -1: they are not there.
- */
+/* Returns the value of `digits` hexadecimal digits at offset `at`, at most 7 of them. Returns -1
+ * if one of them is missing or is not a digit. */
 static inline int
 span_hex(struct span s, size_t at, size_t digits)
 {
@@ -193,7 +195,7 @@ span_hex(struct span s, size_t at, size_t digits)
 	return v;
 }
 
-/* One decimal digit or more, and nothing else. */
+/* Returns true if s is one decimal digit or more, and nothing else. */
 static inline bool
 span_is_digits(struct span s)
 {

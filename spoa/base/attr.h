@@ -1,8 +1,8 @@
-/* Attributes that gcc and clang know. */
+/* Attributes of gcc and clang. */
 #ifndef BASE_ATTR_H
 #define BASE_ATTR_H
 
-/* A parameter that a callback's type asks for and this one has no use for. */
+/* Marks a parameter that a callback's type requires and the function does not use. */
 #define UNUSED __attribute__((unused))
 
 #endif

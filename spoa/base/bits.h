@@ -1,4 +1,5 @@
-/* Sets as bits: of sixty-four places, the first lowest, and of bytes. */
+/* Sets as bits: 64 positions of a block in one word (the first position is the lowest bit), and
+ * sets of byte values in four words. */
 #ifndef BASE_BITS_H
 #define BASE_BITS_H
 
@@ -6,14 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The first n of them; all from 64 on. */
+/* Returns a word with the lowest n bits set; all of them for n >= 64. */
 static inline uint64_t
 bits_below(size_t n)
 {
 	return n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
 }
 
-/* Of the bits, a block's at `base`, those at whose place `at` an expression holds. */
+/* Keeps those bits of a 64-byte block (starting at `base`) for which the expression `holds` is
+ * true at position `at`. */
 #define BITS_WHERE(bits, base, at, holds)                                                      \
 	__extension__({                                                                        \
 		uint64_t out_ = 0;                                                             \
@@ -31,7 +33,7 @@ set_has(const uint64_t set[4], char c)
 	return set[(unsigned char)c >> 6] >> ((unsigned char)c & 63) & 1;
 }
 
-/* Whether no such byte is ASCII but a letter or a digit. */
+/* Returns true if every ASCII byte in the set is a letter or a digit. */
 static inline bool
 set_begins_alnum(const uint64_t first[4])
 {
@@ -45,7 +47,7 @@ set_add(uint64_t set[4], unsigned char c)
 	set[c >> 6] |= UINT64_C(1) << (c & 63);
 }
 
-/* Nothing where from > to. */
+/* Adds the bytes `from` to `to`; adds nothing if from > to. */
 static inline void
 set_add_range(uint64_t set[4], unsigned from, unsigned to)
 {

@@ -1,5 +1,11 @@
-/* Sets of bytes in blocks of sixty-four. With AVX2 a set is looked up by halves of a byte,
- * thirty-two bytes at once; without, all sets of a byte are one look-up. */
+/* Finds the members of sets in blocks of 64 bytes.
+ *
+ * With AVX2, a set is a table of 16 bytes: the lower half of a byte selects an entry, and the
+ * upper half selects a bit in it. One shuffle instruction looks up 32 bytes at once. Bytes
+ * beyond ASCII have a table of their own.
+ *
+ * Without AVX2, one look-up in `of` returns all sets of a byte. Eight bytes are collected in a
+ * word, from which one multiplication gathers a bit for each byte. */
 #include "base/bits.h"
 #include "base/block.h"
 
@@ -32,8 +38,8 @@ block_sets_fill(struct block_sets *s, bool (*const *classes)(char))
 				block_sets_add(s, k, (unsigned char)c);
 }
 
-/* The block at p of which n bytes may be read; in `last`, with zeros after it, where these
- * are fewer than a block. */
+/* Returns a pointer to a whole block: p itself, or `last` filled with the n bytes of p and
+ * zeros. */
 static inline const char *
 whole_block(const char *p, size_t n, char last[BLOCK])
 {
@@ -45,7 +51,8 @@ whole_block(const char *p, size_t n, char last[BLOCK])
 
 /* ---- without vectors ---- */
 
-/* The lowest bits of eight bytes, the lowest byte's first. */
+/* Gathers the lowest bit of each of eight bytes in one byte. The lowest byte's bit is the
+ * lowest. */
 static inline uint64_t
 bits_of(uint64_t eight)
 {
@@ -84,7 +91,7 @@ half_block(const char *p)
 	return _mm256_loadu_si256((const __m256i *)(const void *)p);
 }
 
-/* For each byte the bit of its upper half, but for the highest. */
+/* Returns, for each byte, the bit of its upper half without the highest bit. */
 AVX2 static inline __m256i
 upper_halves(__m256i v)
 {
@@ -108,7 +115,7 @@ members(const uint8_t half[16], __m256i a, __m256i b, __m256i bit_a, __m256i bit
 	__m256i in = _mm256_broadcastsi128_si256(
 		_mm_loadu_si128((const __m128i *)(const void *)half));
 
-	/* A byte whose highest bit is set looks up nothing. */
+	/* The shuffle returns 0 for a byte whose highest bit is set. */
 	a = _mm256_and_si256(_mm256_shuffle_epi8(in, a), bit_a);
 	b = _mm256_and_si256(_mm256_shuffle_epi8(in, b), bit_b);
 	return both(_mm256_cmpeq_epi8(a, bit_a), _mm256_cmpeq_epi8(b, bit_b));

@@ -1,5 +1,6 @@
-/* Which bytes of a block of sixty-four are in which sets, as bits: bit k is byte k. With AVX2,
- * chosen when the program runs, else eight bytes at a time; both give the same. */
+/* Finds which bytes of a 64-byte block belong to which of up to 16 sets. The result is one word
+ * for each set, in which bit k stands for byte k. AVX2 is used if the processor has it (checked
+ * at run time), otherwise eight bytes are handled at a time; the results are equal. */
 #ifndef BASE_BLOCK_H
 #define BASE_BLOCK_H
 
@@ -7,19 +8,20 @@
 
 enum { BLOCK = 64, BLOCK_SETS = 16 };
 
+/* Up to BLOCK_SETS sets of bytes. Immutable after it was filled. */
 struct block_sets {
 	unsigned n;
-	uint16_t of[256]; /* by byte, a bit for each set it is in */
-	/* The same for vectors: by the lower half of a byte, a bit for each upper half. */
+	uint16_t of[256]; /* for each byte, a bit for each set that holds the byte */
+	/* The same for vectors: for each lower half of a byte, a bit for each upper half. */
 	struct block_set {
 		uint8_t ascii[16], high[16];
 	} v[BLOCK_SETS];
-	uint16_t high, all_high; /* bits: sets with a byte beyond ASCII, with all of them */
+	uint16_t high, all_high; /* bits: sets with a byte beyond ASCII; sets with all of these */
 };
 
-/* A set for each class, up to NULL. */
+/* Fills one set for each class, up to a NULL. */
 void block_sets_fill(struct block_sets *s, bool (*const *classes)(char));
-/* A byte more in set k, which may be a new one. */
+/* Adds a byte to set k, which may be a new set. */
 void block_sets_add(struct block_sets *s, unsigned k, unsigned char byte);
 
 static inline bool
@@ -32,14 +34,15 @@ block_vectors(void)
 #endif
 }
 
-/* A whole block at p, with AVX2; bits has room for BLOCK_SETS. */
+/* Classifies a whole block at p with AVX2. `bits` has room for BLOCK_SETS words. */
 void block_classify_avx2(const struct block_sets *s, const char *p, uint64_t *bits);
-/* Without, and at a text's end: of the n bytes that there are. */
+/* Classifies n bytes, which may be fewer than a block: without AVX2, and with it if the
+ * processor has it. */
 void block_classify_plain(const struct block_sets *s, const char *p, size_t n, uint64_t *bits);
 void block_classify_rest(const struct block_sets *s, const char *p, size_t n, uint64_t *bits);
 
-/* bits[k]: those of the block at p that are in set k. n is its bytes, or what there are of it
- * and after it. Room is for BLOCK_SETS. */
+/* Sets bits[k] to the bytes of the block at p that are in set k. n is the number of readable
+ * bytes at p, which may be more or less than a block. `bits` has room for BLOCK_SETS words. */
 static inline void
 block_classify(const struct block_sets *s, const char *p, size_t n, uint64_t *bits)
 {

@@ -1,4 +1,5 @@
-/* Growable byte buffer. */
+/* A byte buffer that grows. Live bytes are p[start] to p[start + n - 1]. If the room at the end
+ * is too small, the live bytes first move to the front; then the allocation doubles. */
 #include "base/buf.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include "base/file_set.h"
 #include "base/scoped.h"
 
-enum { FILE_PIECE = 32768 }; /* of a file, read at once */
+enum { FILE_PIECE = 32768 }; /* bytes of one read of a file */
 
 void
 buf_init(struct buf *b, size_t cap_bytes)
@@ -79,7 +80,8 @@ buf_reserve(struct buf *b, size_t n)
 	}
 	if (b->size - b->n >= n && b->p)
 		return b->p + b->n;
-	/* The first room is what was asked for: who knows the whole size says so. */
+	/* The first allocation has the requested size, because a caller that knows the whole
+	 * size asks for it at once. */
 	size_t size = b->size ? b->size : n > 256 ? n : 256;
 	while (size - b->n < n)
 		size *= 2;
@@ -135,7 +137,7 @@ buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	va_list again;
 
 	va_copy(again, ap);
-	/* Mostly it fits what is there already. */
+	/* In most cases, the text fits the room that exists. */
 	size_t room = b->p && !b->failed ? b->size - b->start - b->n : 0;
 	char *to = room ? b->p + b->start + b->n : NULL;
 	int n = vsnprintf(to, room, fmt, ap);
@@ -177,7 +179,8 @@ buf_consume(struct buf *b, size_t n)
 	b->start = b->n ? b->start + n : 0;
 }
 
-/* Eight bytes; false: perhaps not, for a borrow may run into the next byte. */
+/* Returns true if none of these eight bytes needs escaping in JSON. Returns false also for some
+ * bytes that do not, because a borrow can run into the next byte. */
 static bool
 are_plain(const char *p)
 {
@@ -186,13 +189,13 @@ are_plain(const char *p)
 
 	memcpy(&w, p, 8);
 	uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
-	uint64_t hit = (w - ones * 0x20) & ~w; /* below a blank */
+	uint64_t hit = (w - ones * 0x20) & ~w; /* bytes below a space */
 	hit |= (quote - ones) & ~quote;
 	hit |= (slash - ones) & ~slash;
 	return !(hit & high);
 }
 
-/* The first byte from i on that is not plain; n where all are. */
+/* Returns the offset of the first byte from i on that needs escaping, or n. */
 static size_t
 past_plain(const char *p, size_t i, size_t n)
 {
@@ -231,7 +234,7 @@ buf_json_str(struct buf *b, struct span s)
 {
 	char *to = buf_reserve(b, s.n + 2);
 
-	/* Mostly nothing needs escaping. */
+	/* In most cases, nothing needs escaping. */
 	if (to && past_plain(s.p, 0, s.n) == s.n) {
 		if (s.n)
 			memcpy(to + 1, s.p, s.n);

@@ -1,5 +1,6 @@
-/* A growable byte buffer with a cap. Failure latches: after it, appends are
- * ignored and buf_failed() is true. Consumed bytes leave at the front. */
+/* A byte buffer that grows up to a limit. Bytes are appended at the end and consumed at the
+ * front. A failure latches: later appends are ignored, and buf_failed() returns true until
+ * buf_clear() or buf_free(). owner: the holder of the buffer; one thread at a time. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -8,27 +9,28 @@
 #include "base/span.h"
 
 struct buf {
-	char *p;      /* allocation */
-	size_t start; /* first live byte */
-	size_t n;     /* live bytes */
+	char *p;      /* the allocation; NULL: none */
+	size_t start; /* offset of the first live byte */
+	size_t n;     /* number of live bytes */
 	size_t size;  /* bytes allocated */
-	size_t cap;   /* live bytes never exceed it; 0: no cap */
-	bool failed;  /* out of memory or over the cap */
+	size_t cap;   /* limit of n; 0: none */
+	bool failed;  /* memory was exhausted, or the limit was reached */
 };
 
+/* Initializes an empty buffer. Allocates nothing. */
 void buf_init(struct buf *b, size_t cap_bytes);
-/* Frees the memory, in which nothing is left (base/mem.h); as after buf_init with the same
- * cap. */
+/* Zeroes and frees the memory (base/mem.h). The buffer is then empty, with the same limit. */
 void buf_free(struct buf *b);
-/* The same for one that is empty, of which bytes after the first `used` were never written
- * since its first buf_reserve. */
+/* As buf_free(), for an empty buffer of which only the first `used` bytes were ever written:
+ * only these are zeroed. */
 void buf_give_back(struct buf *b, size_t used);
-/* Empties without freeing; clears the latch. */
+/* Empties the buffer without freeing its memory, and clears the latch. */
 void buf_clear(struct buf *b);
-/* Room for n more bytes at the returned address, NULL (latched) if refused;
- * buf_commit(b, m) then makes m <= n of them live. */
+/* Returns the address of room for n more bytes, or NULL (latched). buf_commit(b, m) then makes
+ * the first m <= n of them live. */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n);
+/* These functions append bytes, a span, a string, or formatted text. */
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_putc(struct buf *b, char c);
 void buf_span(struct buf *b, struct span s);
@@ -36,26 +38,27 @@ void buf_str(struct buf *b, const char *s);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *fmt, ...);
 __attribute__((format(printf, 2, 0))) void buf_vprintf(
 	struct buf *b, const char *fmt, va_list ap);
-/* Appends what is in `from`, which is empty then: where `to` was, it takes over the memory. */
+/* Appends the bytes of `from` and empties `from`. If `to` is empty, it takes over the memory. */
 void buf_move(struct buf *to, struct buf *from);
-/* In decimal. */
+/* Appends v in decimal. */
 void buf_int(struct buf *b, int64_t v);
 /* Drops n live bytes at the front. */
 void buf_consume(struct buf *b, size_t n);
-/* Appends what can be read to the end: 0; ERR_IO, and errno says why; ERR_LIMIT (latched):
- * over the cap or out of memory. */
+/* Appends what can be read from fd until its end. Returns 0; ERR_IO, with errno; or ERR_LIMIT
+ * (latched) if the limit is reached or memory is exhausted. */
 int buf_fd(struct buf *b, int fd);
-/* Appends what is in the file; false: it cannot be read, and errno says why. */
+/* Appends the contents of a file. Returns false, with errno, if the file cannot be read. If the
+ * limit is reached, returns true with the failure latched. */
 bool buf_file(struct buf *b, const char *file);
-/* The same of a regular file alone, for who may not wait: a pipe that nobody writes, or a
- * device, is EINVAL. */
+/* As buf_file(), but only for a regular file, so that the call cannot block. A pipe or a device
+ * gives EINVAL. Never reads from a file set (file_set.h). */
 bool buf_regular_file(struct buf *b, const char *file);
-/* Appends s as the inside of a JSON string (RFC 8259 section 7): quotes,
- * backslash and control characters escaped, the rest as it is. */
+/* Appends s as the inside of a JSON string (RFC 8259 section 7). Escapes quotes, backslashes and
+ * control characters, and copies all other bytes. */
 void buf_json(struct buf *b, struct span s);
-/* The same with its quotes. */
+/* As buf_json(), with the quotes. */
 void buf_json_str(struct buf *b, struct span s);
-/* Lower-case hexadecimal. */
+/* Appends lower-case hexadecimal digits. */
 void buf_hex(struct buf *b, const void *p, size_t n);
 
 static inline struct span

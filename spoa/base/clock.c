@@ -1,4 +1,4 @@
-/* Clocks and their text form (RFC 3339 section 5.6). */
+/* Reads the clocks, and writes and parses their text form (RFC 3339 section 5.6). */
 #include "base/clock.h"
 
 #include <stdbool.h>
@@ -35,7 +35,7 @@ clock_wall_ns(void)
 	return read_ns(CLOCK_REALTIME);
 }
 
-/* v in front of `end`, over zeroes. */
+/* Writes v in front of `end`, over zeros. */
 static void
 put_digits(char *end, unsigned v)
 {
@@ -75,7 +75,7 @@ clock_second(int64_t wall_ns, char out[CLOCK_SECOND_LEN])
 	memcpy(out + CLOCK_SECOND_LEN - 2, "Z", 2);
 }
 
-/* Reads exactly `digits` decimal digits at *s. */
+/* Reads exactly `digits` decimal digits at *s and advances *s. */
 static bool
 take_digits(const char **s, const char *end, int digits, int *out)
 {
@@ -101,8 +101,8 @@ take_char(const char **s, const char *end, const char *accept)
 	return false;
 }
 
-/* date-time = date "T" time [ "." 1*9DIGIT ] ( "Z" / ("+" / "-") hh ":" mm ) */
-/* Days since 1970-01-01, in eras of 400 years that begin on March 1. */
+/* Counts in eras of 400 years that begin on March 1, so that a leap day is the last day of its
+ * year. */
 int64_t
 clock_days(int64_t year, int month, int day)
 {
@@ -115,6 +115,7 @@ clock_days(int64_t year, int month, int day)
 	       day_of_year - 719468;
 }
 
+/* date-time = date "T" time [ "." 1*9DIGIT ] ( "Z" / ("+" / "-") hh ":" mm ) */
 int
 clock_parse(const char *s, size_t n, int64_t *wall_ns)
 {

@@ -1,5 +1,6 @@
-/* Buckets of a distribution: as in HdrHistogram, the upper six bits of a number choose the
- * bucket within its power of two. */
+/* The buckets of a distribution. As in HdrHistogram, the upper six bits of a number select the
+ * bucket within its power of two. Example: 1000 is 0b1111101000; its upper six bits are
+ * 0b111110, and its bucket covers 992 to 1007. */
 #include "base/distribution.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ distribution_bucket_of(uint64_t v)
 	return shift * PER_POWER + (uint32_t)(v >> shift);
 }
 
-/* The number in the middle of a bucket. */
+/* Returns the number in the middle of a bucket. */
 static uint64_t
 middle_of_bucket(uint32_t at)
 {
@@ -34,7 +35,8 @@ distribution_of(uint64_t v)
 	return (struct distribution){ .n = 1, .sum = v, .max = v };
 }
 
-/* Groups are many and most have few numbers: room begins small. */
+/* Makes room for `more` buckets. Room begins small, because there are many distributions and
+ * most hold few numbers. */
 static bool
 room_for_buckets(struct distribution *d, size_t more)
 {
@@ -64,8 +66,8 @@ distribution_append(struct distribution *d, uint32_t at, uint32_t n)
 	return true;
 }
 
-/* Returns the first bucket from `i` on that is not below `at`: doubling steps, then halving
- * ones, because sorted buckets are looked for one after the other. */
+/* Returns the first bucket from `i` on that is not below `at`. Steps double until they pass it,
+ * then binary search finds it: buckets are looked for in sorted order, so the next one is near. */
 static size_t
 bucket_from(const struct distribution *d, size_t i, uint32_t at)
 {
@@ -80,8 +82,8 @@ bucket_from(const struct distribution *d, size_t i, uint32_t at)
 	return low + SEARCH_FIRST(high - low, k, d->bucket[low + k].at < at);
 }
 
-/* Adds n sorted buckets, below DISTRIBUTION_BUCKETS. Buckets that are missing are inserted from
- * the end on, so that each bucket moves once. */
+/* Adds n sorted buckets, below DISTRIBUTION_BUCKETS. Missing buckets are inserted from the end
+ * on, so that each bucket moves once. */
 static bool
 add_buckets(struct distribution *to, const struct distribution_bucket *add, size_t n)
 {
@@ -97,7 +99,7 @@ add_buckets(struct distribution *to, const struct distribution_bucket *add, size
 	if (!room_for_buckets(to, missing))
 		return false;
 	struct distribution_bucket *b = to->bucket;
-	size_t end = to->nbuckets = kept + missing; /* kept..end: room that is free */
+	size_t end = to->nbuckets = kept + missing; /* kept to end: free room */
 	while (n-- > 0) {
 		size_t at = place[n];
 		bool same = at < kept && b[at].at == add[n].at;

@@ -1,9 +1,10 @@
-/* Accounts of work. Apart from those who work, who see the count alone. */
+/* The accounts of work of each thread. Most code only adds units (effort_add). When they reach
+ * `ask`, effort_ask() checks the limit and asks whether anybody still waits. */
 #include "base/effort.h"
 
 #include "base/err.h"
 
-enum { ASK_EACH = 1 << 19 }; /* units: under a millisecond */
+enum { ASK_EACH = 1 << 19 }; /* units between two checks: less than a millisecond */
 
 _Thread_local struct effort effort = { .ask = UINT64_MAX };
 

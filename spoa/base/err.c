@@ -1,4 +1,4 @@
-/* Names of errors, and the end of the road for broken invariants. */
+/* The texts of errors, and the end of the process after a broken invariant. */
 #include "base/err.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* The one error enum. Functions return 0 or a positive count on success and
- * a negative member of this enum on failure; err_str() names it in logs. */
+/* The errors of all functions. A function returns 0 or a positive count on success, and a
+ * negative member of this enum on failure. err_str() returns the text for logs. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
@@ -29,19 +29,20 @@ enum err {
 #undef X
 };
 
-/* A short English phrase for a member of enum err; never NULL. */
+/* Returns a short English phrase for a member of enum err; never NULL. */
 const char *err_str(int err);
 
-/* For mistakes of our own only: aborts in every build. Input never makes it fail. */
+/* Checks a condition that only a bug of this program can break. Aborts in every build. No input
+ * may make the condition false. */
 #define INVARIANT(x) \
 	(__builtin_expect(!(x), 0) ? invariant_failed(#x, __FILE__, __LINE__) : (void)0)
 
-/* Writes expression, place and the thread's name to stderr, calls invariant_hook with the same
- * line, and aborts. Any thread; allocates nothing and takes no lock. */
+/* Writes the expression, the place and the thread's name to stderr, calls invariant_hook with
+ * the same line, and aborts. Any thread; allocates nothing and takes no lock. */
 _Noreturn void invariant_failed(const char *expr, const char *file, int line)
 	__attribute__((cold));
-/* Sends the line, without its end, to the log's other target. NULL: stderr is the only one. Set
- * before threads start; may neither wait nor allocate. */
+/* Sends the line, without a line end, to the log's second destination. NULL: the line is written
+ * to stderr only. Set before threads start. The function may neither wait nor allocate. */
 extern void (*invariant_hook)(const char *line);
 
 #endif

@@ -1,4 +1,6 @@
-/* Recording the files of a load, and reading them from a record in place of the disk. */
+/* Records the files of a load, and reads files from such a record instead of the disk. The
+ * record and the source are thread-local, so that the functions that load need no argument for
+ * them. */
 #include "base/file_set.h"
 
 #include <dirent.h>
@@ -8,7 +10,7 @@
 #include "base/mem.h"
 
 static _Thread_local struct {
-	enum set_file_kind kind;     /* of the files that are read next */
+	enum set_file_kind kind;     /* the kind of the files that are read next */
 	struct file_set *record;     /* NULL: nothing is recorded */
 	const struct file_set *from; /* NULL: the disk */
 	enum set_use use;
@@ -145,7 +147,8 @@ file_set_note_built_in(const char *name, struct span text)
 
 /* ---- folders ---- */
 
-/* The name of a file of the set directly in `dir`; n 0: the file is elsewhere. */
+/* Returns the name of a file of the set that is directly in `dir`. n is 0 if the file is
+ * elsewhere. */
 static struct span
 name_in(const struct set_file *f, struct span dir)
 {
@@ -235,7 +238,7 @@ lists_name(const struct listing *l, struct span name)
 	return false;
 }
 
-/* Adds the names of the set that are not in the list already. */
+/* Adds the names of the set that the list does not have. */
 static int
 list_set(struct listing *l, const struct file_set *set, const char *dir, struct span suffix)
 {

@@ -1,10 +1,11 @@
-/* A hash for tables in memory alone, eight bytes at a time. */
+/* A fast hash for tables in memory, which mixes eight bytes at a time. The result depends on the
+ * byte order, so never store it. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
 #include "base/span.h"
 
-/* On from h. */
+/* Mixes s into the hash h. */
 static inline uint64_t
 hash_words(uint64_t h, struct span s)
 {

@@ -1,4 +1,5 @@
-/* JSON written into a buffer. */
+/* Writes JSON into a buffer. No state is kept between calls: the last byte of the buffer decides
+ * whether a comma is needed. */
 #include "base/json_put.h"
 
 #include <inttypes.h>
@@ -6,8 +7,8 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 
-/* Where a value ends the text: a string, an object, an array, a number, or one of three words.
- */
+/* Returns true if the buffer ends with a value: a string, an object, an array, a number, or one
+ * of the three words. */
 static bool
 ends_with_value(const struct buf *b)
 {

@@ -1,5 +1,5 @@
-/* Key files for keyed hashes. Not those that sign (record/journal/signkey.c): here any text
- * will do, so that nodes can share it by copying a line. */
+/* Key files for keyed hashes. Unlike the keys that sign (record/journal/signkey.c), a key may be
+ * any text here, so that nodes can share it by copying a line. */
 #include "base/keyfile.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ int
 keyfile_text(const char *file, const char *secret, struct buf *text, struct buf *why)
 {
 	struct stat st;
-	/* A pipe that nobody writes to would hold up whoever opens it. */
+	/* O_NONBLOCK, because opening a pipe without a writer would block. */
 	SCOPED_FD(fd, open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -106,7 +106,7 @@ keyfile_new(const char *file, unsigned mode, struct span text, struct buf *why)
 	return err;
 }
 
-/* With the secret in hexadecimal. */
+/* Creates the file with the secret in hexadecimal. */
 static int
 create_hex(const char *file, const unsigned char secret[KEYFILE_BYTES], struct buf *why)
 {
@@ -135,7 +135,7 @@ keyfile_create(const char *file, struct buf *why)
 static void
 name_hashkey(struct hashkey *k)
 {
-	static const char label[] = "tollgate-hash-key-id-v1"; /* with its zero */
+	static const char label[] = "tollgate-hash-key-id-v1"; /* with its final NUL */
 	unsigned char text[sizeof(label) + KEYFILE_BYTES], hash[crypto_hash_sha256_BYTES];
 
 	memcpy(text, label, sizeof(label));

@@ -1,4 +1,6 @@
-/* logfmt and JSON log lines. */
+/* Composes log lines in logfmt and JSON. Example: log_event(LOG_INFO, "policy.loaded",
+ * LI("rules", 3)) writes time=2026-11-28T10:00:00.000000000Z level=info event=policy.loaded
+ * rules=3. */
 #include "base/log_private.h"
 
 #include <stdatomic.h>
@@ -38,8 +40,8 @@ log_on(enum log_level level)
 	return level <= log_level();
 }
 
-/* What a terminal obeys or shows in another order: C1 controls, line ends and bidi controls beyond
- * ASCII. Its number; 0: it is none of these. */
+/* Returns the code point of a character beyond ASCII that a terminal obeys or that reorders
+ * text: C1 controls, line ends and bidirectional controls. Returns 0 for any other character. */
 static unsigned
 control_of(const char *p, size_t len)
 {
@@ -63,7 +65,8 @@ is_plain_log(struct span s)
 	return s.n > 0;
 }
 
-/* As JSON has it, and no control goes out raw. What is no UTF-8 is replaced in JSON, which must be. */
+/* Writes a quoted string with JSON's escapes, also in logfmt. No control character is written
+ * raw. Bytes that are not UTF-8 are replaced in JSON, which must be UTF-8. */
 static void
 put_log_text(struct buf *b, struct span s)
 {

@@ -1,6 +1,6 @@
-/* Log lines on their way out: a bounded queue and a thread that alone writes. A reader
- * of stderr that stalls, a syslog that does not read, a full disk or a journal that restarts
- * then costs lines, which are counted, and never a worker's time. */
+/* The queue of log lines, and the thread that alone writes them. A reader of stderr that stalls,
+ * a syslog that does not read, a full disk or a journal that restarts costs lines, which are
+ * counted, and never a worker's time. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -20,28 +20,28 @@
 #include "base/mailbox.h"
 #include "base/pool.h"
 
-#define FULL_WAIT_MS 100 /* stderr is non-blocking and full: looked at again */
+#define FULL_WAIT_MS 100 /* ms: how long to wait if stderr is non-blocking and full */
 
 struct line {
 	struct mail mail;
-	size_t n, at, line; /* of text[]: all of it; the line itself */
+	size_t n, at, line; /* bytes of text[]; offset and length of the line itself */
 	char text[];
 };
 
-/* Producers: any thread. */
+/* Written by any thread. */
 static struct mailbox lines;
 static _Atomic size_t queued_bytes;
-static _Atomic uint64_t dropped, unsaid; /* unsaid: of them, not yet told of in the log */
+static _Atomic uint64_t dropped, unsaid; /* unsaid: lost lines that the log has not reported yet */
 static atomic_bool running, stopping, woken;
 static sem_t work, flushed;
 /* owner: the writer */
 static pthread_t writer;
 static bool cut;  /* the last line written lacks its end */
-static bool away; /* the socket takes none; said */
+static bool away; /* the socket accepts nothing, and the log has reported this */
 
 /* ---- the writer ---- */
 
-/* All of it, however long stderr takes. False: it cannot be written. */
+/* Writes all of s, however long stderr takes. Returns false if it cannot be written. */
 static bool
 write_whole(struct span s)
 {
@@ -60,21 +60,21 @@ write_whole(struct span s)
 	return true;
 }
 
-/* Begins on a line of its own, after a disk that was full had room for a part of one. */
+/* Writes a line. If a full disk cut the previous line, this one begins on a new line. */
 static bool
 write_line(struct span s)
 {
 	return (!cut || write_whole(SPAN_LIT("\n"))) && write_whole(s);
 }
 
-/* The line itself, without what the socket wants around it. */
+/* Writes the line itself, without the bytes that the socket requires around it. */
 static bool
 to_stderr(struct span all, size_t at, size_t n)
 {
 	return write_line(span_cut(all, at, at + n)) && write_whole(SPAN_LIT("\n"));
 }
 
-/* Said once, on stderr, until it is there again. */
+/* Reports on stderr that the socket does not accept lines, once until it accepts them again. */
 static void
 say_away(int err)
 {
@@ -91,7 +91,8 @@ say_away(int err)
 	away = true;
 }
 
-/* All of it to the socket, or the line itself to stderr. False: neither takes it. */
+/* Sends the message to the socket or, if this fails, writes the line itself to stderr. Returns
+ * false if both fail. */
 static bool
 get_out(struct span all, size_t at, size_t n)
 {
@@ -113,7 +114,7 @@ lost(uint64_t n)
 	atomic_fetch_add_explicit(&unsaid, n, memory_order_relaxed);
 }
 
-/* How many were lost before this moment, as soon as anything can be said again. */
+/* Reports how many lines were lost, as soon as lines can be written again. */
 static void
 say_lost(void)
 {
@@ -149,7 +150,8 @@ write_lines(void *arg UNUSED)
 	for (bool stop = false; !stop;) {
 		while (sem_wait(&work) < 0 && errno == EINTR)
 			;
-		/* Cleared before the drain: who sends after this wakes us again. */
+		/* `woken` is cleared before the drain, so that a thread that sends after this
+		 * wakes us again. */
 		atomic_exchange(&woken, false);
 		stop = atomic_load(&stopping);
 		mailbox_drain(&lines, NULL);
@@ -168,7 +170,8 @@ wake_log(void *arg UNUSED)
 		sem_post(&work);
 }
 
-/* What is not an error leaves a quarter of the room to errors. */
+/* Reserves n bytes of the queue. Lines that are not errors leave a quarter of it free for
+ * errors. */
 static bool
 room_for(enum log_level level, size_t n)
 {
@@ -247,7 +250,7 @@ log_stop(uint64_t wait_us)
 	do
 		err = sem_clockwait(&flushed, CLOCK_MONOTONIC, &until);
 	while (err < 0 && errno == EINTR);
-	if (err < 0) { /* nobody reads: the lines go with the process */
+	if (err < 0) { /* nobody reads: the lines are lost when the process ends */
 		pthread_detach(writer);
 		return;
 	}

@@ -1,7 +1,7 @@
-/* Where log lines go besides stderr: syslog as RFC 5424 has it, in a datagram to /dev/log;
- * journald by its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), in which each field of
- * a line is one of the journal's. Both sockets may come and go: each datagram names its
- * receiver. */
+/* Log destinations other than stderr: syslog with RFC 5424 datagrams to /dev/log, and journald
+ * with its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), in which each field of a line
+ * is a field of the journal. Both receivers may restart, so each datagram names its receiver
+ * instead of using a connection. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,8 +30,8 @@ static struct sockaddr_un receiver = { .sun_family = AF_UNIX };
 static char host[HOST_MAX + 1];
 static int fd = -1; /* owner: the writer */
 
-/* Sends the line of a failed invariant from any thread, on a socket of its own and without waiting.
- * The time is RFC 5424's NILVALUE: the receiver has a clock. */
+/* Sends the line of a failed invariant from any thread, on a socket of its own and without
+ * waiting. The time is RFC 5424's NILVALUE, because the receiver has a clock. */
 static void
 send_last_line(const char *line)
 {
@@ -74,8 +74,8 @@ log_to_socket(void)
 	return receiver.sun_path;
 }
 
-/* HEADER and STRUCTURED-DATA of RFC 5424 6: the time has at most six digits after its point,
- * MSGID 32 characters. */
+/* Writes HEADER and STRUCTURED-DATA (RFC 5424 6). The time has at most six digits after its
+ * point, MSGID at most 32 characters. */
 static void
 syslog_header(struct buf *b, enum log_level level, const char *event)
 {
@@ -86,7 +86,8 @@ syslog_header(struct buf *b, enum log_level level, const char *event)
 		when, host, (long)getpid(), MSGID_MAX, event);
 }
 
-/* A value with a line end is NAME, its length as 64 bits, least byte first, and itself. */
+/* Writes a field. A value with a line end is written as its name, its length in 64 bits with the
+ * least byte first, and its bytes. */
 static void
 journal_field(struct buf *b, const char *name, struct span s)
 {

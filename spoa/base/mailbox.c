@@ -1,6 +1,6 @@
-/* Vyukov's intrusive MPSC queue. A producer that was preempted between its swap
- * and its link hides what comes after it for that moment; the consumer is
- * woken again by that producer, so nothing is lost. */
+/* Vyukov's intrusive queue for many producers and one consumer. A producer that is preempted
+ * between its exchange of `head` and its link hides the later nodes for that moment. The same
+ * producer then wakes the consumer, so that nothing is lost. */
 #include "base/mailbox.h"
 
 void
@@ -13,6 +13,7 @@ mailbox_init(struct mailbox *mb, void (*wake)(void *), void *wake_arg)
 	mb->wake_arg = wake_arg;
 }
 
+/* Appends a node. Any thread. */
 static void
 push(struct mailbox *mb, struct mail *m)
 {
@@ -29,6 +30,8 @@ mailbox_send(struct mailbox *mb, struct mail *m)
 		mb->wake(mb->wake_arg);
 }
 
+/* Removes the oldest node. Returns NULL if there is none, or if its producer has not linked it
+ * yet. `dummy` is put back if the last node is taken, because the list must never be empty. */
 static struct mail *
 pop(struct mailbox *mb)
 {

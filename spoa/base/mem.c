@@ -1,9 +1,9 @@
-/* What is freed is gone. Prompts and credentials pass through buffers of libcurl, OpenSSL,
- * zlib, brotli, jansson, hiredis and libmicrohttpd too, of which few can be told to zero them:
- * so free and realloc of the whole program, libraries included, are the ones below. glibc's own
- * M_PERTURB does not do: what goes into a thread's cache of small blocks stays as it was.
- * Sanitizers have a heap of their own; with them, and without glibc, only blocks of mem.h are
- * zeroed. */
+/* Memory that is zeroed when it is freed. Prompts and credentials also pass through buffers of
+ * libcurl, OpenSSL, zlib, brotli, jansson, hiredis and libmicrohttpd, and few of these can be
+ * configured to zero them. Therefore the functions below replace free and realloc of the whole
+ * program, libraries included. glibc's M_PERTURB is not enough, because blocks that enter a
+ * thread's cache of small blocks stay unchanged. Sanitizers have a heap of their own; with them,
+ * and without glibc, only blocks of mem.h are zeroed. */
 #include "base/attr.h"
 #include "base/mem.h"
 
@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* From here on mapping costs less than zeroing. */
+/* From this size on, mapping costs less than zeroing. */
 #define MAPPED_BYTES   (512u << 10)
-#define FREE_TOP_BYTES (4 << 20) /* the heap's end, which the next request may want */
+#define FREE_TOP_BYTES (4 << 20) /* free bytes kept at the end of the heap for the next request */
 
 #if defined(__GLIBC__) && !defined(TG_SANITIZE)
 #define HEAP_ZEROES 1
@@ -25,12 +25,12 @@
 
 #if HEAP_ZEROES
 
-/* glibc's own, exported for who puts another in front of it. */
+/* glibc's own free, exported for programs that replace it. */
 extern void __libc_free(void *p);
 
-/* True for a large block for which malloc() called mmap(). Freeing it unmaps its pages, and the
- * kernel zeroes pages before it hands them out again; zeroing them here would touch pages that
- * were never used. Source: IS_MMAPPED in glibc's malloc/malloc.c. */
+/* Returns true for a large block for which malloc() called mmap(). Freeing it unmaps its pages,
+ * and the kernel zeroes pages before it hands them out again. Zeroing them here would touch
+ * pages that were never used. Source: IS_MMAPPED in glibc's malloc/malloc.c. */
 static bool
 is_mapped_block(const void *p)
 {
@@ -40,7 +40,7 @@ is_mapped_block(const void *p)
 void
 free(void *p)
 {
-	int saved = errno; /* callers rely on it */
+	int saved = errno; /* callers rely on an unchanged errno */
 
 	if (p && !is_mapped_block(p))
 		explicit_bzero(p, malloc_usable_size(p));
@@ -48,8 +48,8 @@ free(void *p)
 	errno = saved;
 }
 
-/* Not glibc's, which moves a block and leaves what was in it. One that shrinks to less than
- * half moves too. */
+/* Replaces glibc's realloc, which moves a block and leaves its contents behind. A block that
+ * shrinks to less than half of its size moves too. */
 void *
 realloc(void *p, size_t n)
 {
@@ -81,9 +81,8 @@ is_mapped(size_t n UNUSED)
 #endif
 }
 
-/* Blocks of some kilobytes that a thread put back, all zero, by their size in kilobytes:
- * each request takes the same few again. They stay with the thread, and it with the
- * program. */
+/* Blocks of 1 to 20 KB that a thread returned, all zero, by their size in KB. Each request needs
+ * the same few again. They stay with the thread until the program ends, up to KEPT_BYTES. */
 enum { KEPT_UNIT = 1024, KEPT_KINDS = 20, KEPT_BYTES = 2 << 20 };
 
 struct kept {
@@ -91,10 +90,10 @@ struct kept {
 };
 static _Thread_local struct {
 	struct kept *of[KEPT_KINDS + 1];
-	size_t bytes; /* in all of them */
+	size_t bytes; /* of all kept blocks */
 } kept;
 
-/* Its kind; 0: not one that is kept. */
+/* Returns the size of a block in KB, rounded up, or 0 if blocks of this size are not kept. */
 static size_t
 kept_kind(size_t n)
 {
@@ -115,13 +114,13 @@ heap_get(size_t n, bool zeroed)
 		k->next = NULL;
 		return k;
 	}
-	/* Zero to its end: it comes back longer than it was asked for. */
+	/* The whole block is zeroed, because it may be used again for a longer request. */
 	if (kind)
 		return calloc(kind, KEPT_UNIT);
 	return zeroed ? calloc(1, n) : malloc(n);
 }
 
-/* Its first `used` bytes may be other than zero. */
+/* Frees or keeps a block, of which the first `used` bytes may be other than zero. */
 static void
 heap_put(void *p, size_t size, size_t used)
 {
@@ -140,8 +139,8 @@ heap_put(void *p, size_t size, size_t used)
 	kept.bytes += kind * KEPT_UNIT;
 }
 
-/* All its pages at once: who asks for so much writes it, and a fault each costs more than they.
- */
+/* Maps n bytes and populates all pages at once: the caller will write them, and a page fault for
+ * each costs more. */
 static void *
 map(size_t n)
 {
@@ -201,7 +200,8 @@ mem_room(void *array, size_t *room, size_t n, size_t size)
 
 	if (n <= *room)
 		return true;
-	memcpy(&v, array, sizeof(v)); /* a pointer of any type */
+	/* copied as bytes, because the array's pointer may have any type */
+	memcpy(&v, array, sizeof(v));
 	v = realloc(v, more * size);
 	if (!v)
 		return false;

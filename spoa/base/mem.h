@@ -1,39 +1,41 @@
-/* Blocks that hold text or secrets: what was in one is gone once it was put back. Small
- * blocks come from the heap and are zeroed; those of some kilobytes stay with the thread that
- * put them back, for its next request; large ones are mapped, go back to the kernel
- * as they are, which costs no writing of megabytes, and grow by moving pages, not bytes. */
+/* Memory blocks for text and secrets: nothing of their contents remains after they are returned.
+ * Small blocks come from the heap and are zeroed. Blocks of 1 to 20 KB stay with the thread that
+ * returned them, for its next request. Blocks of 512 KB or more are mapped: they return to the
+ * kernel without being zeroed first, and grow by moving pages instead of bytes. */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* As deep as a thread that looks at text goes, and more: so much of its stack is zeroed
- * (sodium_stackzero) once it is back at the bottom. */
+/* More stack than a thread that looks at text ever uses. This much is zeroed (sodium_stackzero)
+ * when the thread has returned to the bottom of its stack. */
 #define MEM_STACK_BYTES (256u << 10)
 
-/* n bytes, aligned for any object; NULL: out of memory. */
+/* Returns n bytes, aligned for any object, or NULL if memory is exhausted. */
 void *mem_get(size_t n);
 void *mem_get_zeroed(size_t n);
-/* p (NULL: none) of `size` bytes becomes n > size bytes, perhaps elsewhere: then nothing is
- * left where it was. NULL: out of memory, and p is as it was. */
+/* Grows a block of `size` bytes (p NULL: none) to n > size bytes. The block may move; then its
+ * old place is zeroed. Returns NULL, with p unchanged, if memory is exhausted. */
 void *mem_grow(void *p, size_t size, size_t n);
-/* `size`: as it was asked for. p may be NULL. */
+/* Returns a block. `size` is the size that was requested. p may be NULL. */
 void mem_put(void *p, size_t size);
-/* The same for a block of mem_get_zeroed of which bytes after the first `used` were never
+/* As mem_put(), for a block of mem_get_zeroed() of which only the first `used` bytes were ever
  * written. */
 void mem_put_used(void *p, size_t size, size_t used);
 
-/* Room for n elements of `size` bytes in an array of malloc's that grows: `array` is the address
- * of its pointer, *room what it has room for. False: out of memory, and both are as they were. */
+/* Makes room for n elements of `size` bytes in a growing array from malloc(). `array` is the
+ * address of the array's pointer, *room the number of elements it has room for. Returns false,
+ * with both unchanged, if memory is exhausted. */
 bool mem_room(void *array, size_t *room, size_t n, size_t size);
 
-/* Before the first thread: what libraries and arrays that grow have of it in large blocks goes
- * back to the kernel when it is freed. glibc alone stops to map blocks of a size that was freed. */
+/* Call this before the first thread starts. Makes large blocks of libraries and growing arrays
+ * return to the kernel when they are freed; by default, glibc stops mapping blocks of a size
+ * that was freed once. */
 void mem_begin(void);
 
-/* Free pages of the heap go back to the kernel: a burst needed them, and glibc alone keeps
- * those that lie below one still in use. Threads that allocate meanwhile may wait for it. */
+/* Returns free pages of the heap to the kernel after a burst. By default, glibc keeps the pages
+ * below a block in use. Threads that allocate meanwhile may have to wait. */
 void mem_give_back(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Prometheus text exposition of the counter table. */
+/* Writes the counters in Prometheus' text format. */
 #include "base/metrics.h"
 
 #include <inttypes.h>

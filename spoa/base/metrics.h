@@ -1,5 +1,5 @@
-/* Counters: one row here is one metric in /metrics. Each thread counts into a
- * block of its own (relaxed atomics, one writer); the admin thread adds up. */
+/* The table of all counters: one row is one metric in /metrics. Each thread counts in a block of
+ * its own with relaxed atomics; the admin thread adds the blocks up. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
@@ -232,10 +232,10 @@ metric_inc(struct metrics *m, enum metric id)
 	metric_add(m, id, 1);
 }
 
-/* Prometheus text format 0.0.4 of the sum over `n` blocks, names prefixed with
- * tollgate_. Any thread. */
+/* Writes the sums over n blocks in the Prometheus text format 0.0.4, with the prefix tollgate_.
+ * Any thread. */
 void metrics_write(struct buf *out, struct metrics *const *blocks, size_t n);
-/* The lines before the values of a metric that is in no table. */
+/* Writes the HELP and TYPE lines of a metric that is not in the table. */
 void metrics_head(struct buf *out, const char *name, const char *type, const char *help);
 
 #endif

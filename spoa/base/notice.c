@@ -1,4 +1,5 @@
-/* Notices on their way to the thread that sends them: a bounded queue. */
+/* Notices on their way to the thread that delivers them: a bounded queue. `waiting` counts those
+ * that were sent and not taken. */
 #include "base/notice.h"
 
 #include <stdio.h>
@@ -15,7 +16,7 @@ const char *const notice_words[NOTICE_KINDS + 1] = { "budget", "breaker", "degra
 
 static struct mailbox *taker;
 static void (*taker_run)(struct mail *m, void *consumer);
-static _Atomic unsigned wanted; /* bits; set last, cleared first */
+static _Atomic unsigned wanted; /* bits; set last and cleared first */
 static _Atomic unsigned waiting;
 static _Atomic uint64_t dropped;
 
@@ -49,7 +50,7 @@ notice_dropped(void)
 	return atomic_load_explicit(&dropped, memory_order_relaxed);
 }
 
-/* Whole members, as many as fit. */
+/* Writes whole members, as many as fit. */
 static void
 put_numbers(struct notice *m, const struct log_field *f, size_t n)
 {

@@ -1,7 +1,7 @@
-/* What people want to be told without asking: a budget near its end, a target that is out, a part
- * that is away, a tool that changed; and that it is over. Any thread says it; a thread of its own
- * takes it away (operator/telemetry/notify.h). With nobody to take it, it costs one load. Names and numbers
- * only: never a prompt's text, never a credential. */
+/* Notices to people: a budget is near its end, a target is out, a part is away, a tool has
+ * changed; and that such a condition is over. Any thread sends one, and a separate thread
+ * delivers it (operator/telemetry/notify.h). If no thread takes notices, a call costs one load.
+ * A notice holds names and numbers only: never the text of a prompt, never a credential. */
 #ifndef BASE_NOTICE_H
 #define BASE_NOTICE_H
 
@@ -16,24 +16,27 @@ enum notice_kind {
 	NOTICE_TEST,
 	NOTICE_KINDS
 };
-extern const char *const notice_words[NOTICE_KINDS + 1]; /* NULL at the end */
+extern const char *const notice_words[NOTICE_KINDS + 1]; /* ends with NULL */
 
 enum { NOTICE_NAME = 200, NOTICE_TEXT = 320, NOTICE_NUMBERS = 1024 };
 
+/* One notice on its way. owner: the sender, then the mailbox; `run` frees it. */
 struct notice {
 	struct mail mail;
 	enum notice_kind kind;
-	bool over;	     /* of one that was told before */
-	const char *what;    /* static: "target_open" */
-	int64_t at_ns, since_ns, until_ns; /* until: it ends by itself then; 0: nobody knows */
-	char name[NOTICE_NAME];	       /* of what it is about, cut */
-	char text[NOTICE_TEXT];	       /* one line for people, cut */
-	char numbers[NOTICE_NUMBERS];  /* members of a JSON object; those that fit */
+	bool over;	     /* the condition of an earlier notice is over */
+	const char *what;    /* a static string, such as "target_open" */
+	/* wall time; until_ns: when the condition ends by itself; 0: unknown */
+	int64_t at_ns, since_ns, until_ns;
+	char name[NOTICE_NAME];	       /* the subject, cut to fit */
+	char text[NOTICE_TEXT];	       /* one line for people, cut to fit */
+	char numbers[NOTICE_NUMBERS];  /* members of a JSON object, as many as fit */
 };
 
-/* Whether anybody takes that kind. */
+/* Returns true if notices of that kind are taken. */
 bool notice_wanted(enum notice_kind kind);
-/* A copy of all is sent, or dropped and counted where too many wait. `since_ns`: 0: now. */
+/* Sends a copy of everything. If CAP_NOTICES are waiting, the notice is dropped and counted.
+ * `since_ns` 0: now. */
 struct notice_of {
 	enum notice_kind kind;
 	bool over;
@@ -44,12 +47,12 @@ struct notice_of {
 void notice_send(const struct notice_of *of, const struct log_field *numbers, size_t n,
 	const char *text, ...) __attribute__((format(printf, 4, 5)));
 
-/* From now on those of `kinds` (bits) are mail to `to`, whose `run` frees them after
- * notice_taken(); NULL: nobody takes any, once no other thread sends. */
+/* From now on, notices of `kinds` (bits) are mail to `to`. `run` calls notice_taken() and frees
+ * the notice. NULL: no notices are taken; call this only when no other thread sends. */
 void notice_take(
 	struct mailbox *to, unsigned kinds, void (*run)(struct mail *m, void *consumer));
 void notice_taken(void);
-/* Since the start. */
+/* Returns the number of notices dropped since the start. */
 uint64_t notice_dropped(void);
 
 #endif

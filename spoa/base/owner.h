@@ -1,14 +1,14 @@
-/* The thread that alone may use an object whose comment has "owner: …" (style.md). Whoever
- * uses the object checks that: INVARIANT(owner_is_here(&o->thread)). The first use takes it; a
- * program that hands the object on calls owner_leave(), after the former owner's last use and
- * before the next owner's first one. */
+/* Checks that only one thread uses an object whose comment has "owner: …" (style.md). Each use
+ * checks INVARIANT(owner_is_here(&o->thread)). The first use makes its thread the owner. To hand
+ * the object to another thread, call owner_leave() after the last use by the old owner and
+ * before the first use by the new one. */
 #ifndef BASE_OWNER_H
 #define BASE_OWNER_H
 
 #include <pthread.h>
 #include <stdbool.h>
 
-/* Zeroed at first. */
+/* Must be zeroed before the first use. */
 struct owner {
 	pthread_t thread;
 	bool taken;

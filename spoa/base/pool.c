@@ -1,5 +1,5 @@
-/* A queue under a lock and threads that wait for it. The lock is held for a few
- * instructions a piece of work, and work worth a thread takes milliseconds. */
+/* A queue under a lock, and threads that wait for it. The lock is held for a few instructions
+ * for each piece of work, while work that deserves a thread takes milliseconds. */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -15,9 +15,10 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 
-/* Below the loops, above nothing: a third of their weight. */
+/* The priority gives these threads about a third of the weight of a loop's thread. */
 enum { NICE = 5 };
 
+/* One thread of a pool. owner: the pool. */
 struct pool_thread {
 	pthread_t id;
 	unsigned number;
@@ -41,8 +42,8 @@ pool_next(struct pool *p)
 	SCOPED_LOCK(&p->lock);
 	while (!p->first && !atomic_load(&p->stopping))
 		pthread_cond_wait(&p->more, &p->lock);
-	/* What is queued at a stop runs too: it sees pool_stopping(), and whoever waits for
-	 * it hears of it. */
+	/* Queued work still runs during a stop: it sees pool_stopping(), and the thread that
+	 * waits for it gets its message. */
 	if (p->first) {
 		w = p->first;
 		p->first = w->next;
@@ -57,7 +58,8 @@ pool_thread_main(void *arg)
 {
 	struct pool_thread *t = arg;
 
-	/* Of this thread alone, as Linux has it; a refusal leaves all of them alike. */
+	/* On Linux, the priority applies to the calling thread alone. If the system refuses it,
+	 * all threads have the same priority. */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	for (struct work *w; (w = pool_next(t->pool));) {
 		w->run(w, t->number);

@@ -1,5 +1,5 @@
-/* This program as it was built. The commit is in a file that the build generates, so that only
- * this file is compiled again after a commit. The build id is the note NT_GNU_BUILD_ID of the
+/* The identity of this program. The commit is in a file that the build generates, so that only
+ * this file is compiled again after a commit. The build id is the note NT_GNU_BUILD_ID in the
  * program's own segments (elf(5), "Notes"). */
 #include "base/program.h"
 
@@ -21,7 +21,8 @@ padded(size_t n)
 	return (n + 3) & ~(size_t)3;
 }
 
-/* Notes are a header, a name and a description, each padded to 4 bytes. */
+/* Searches the notes for the build id. A note is a header, a name and a description, each padded
+ * to 4 bytes. */
 static void
 find_build_id(const unsigned char *p, size_t n, char out[PROGRAM_BUILD_ID])
 {
@@ -48,7 +49,7 @@ find_build_id(const unsigned char *p, size_t n, char out[PROGRAM_BUILD_ID])
 	}
 }
 
-/* The first object is the program itself. */
+/* Reads only the first object, which is the program itself. */
 static int
 first_object(struct dl_phdr_info *info, size_t size, void *out)
 {

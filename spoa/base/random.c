@@ -1,6 +1,6 @@
-/* A system call for each of the few bytes of an identifier costs more than the
- * bytes, so each thread fetches some ahead. What was given out is zeroed: no
- * later look into memory shows it. The daemon never forks. */
+/* Random bytes. A system call for the few bytes of an identifier costs more than the bytes, so
+ * each thread fetches 512 in advance. Bytes that were handed out are zeroed, so that they cannot
+ * be found in memory later. The daemon never forks. */
 #include "base/random.h"
 
 #include <sodium.h>

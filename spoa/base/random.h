@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* From the kernel's generator, fetched ahead for each thread. Any thread. */
+/* Writes n bytes from the kernel's generator. Each thread fetches some in advance. Any thread. */
 void random_bytes(void *out, size_t n);
 
 #endif

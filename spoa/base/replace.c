@@ -1,5 +1,5 @@
-/* Why each step: rename(2) alone may reach the disk before the bytes do, and neither is durable
- * before the folder is synced. */
+/* Replaces files durably. Each step is needed: without the sync, a rename may reach the disk
+ * before the bytes do, and without the sync of the folder, neither is durable. */
 #include "base/replace.h"
 
 #include <errno.h>
@@ -45,8 +45,9 @@ open_folder_of(int dirfd, const char *name)
 	return openat(dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Who may read the one before may read the new one, and nobody else. Of a file that its group
- * reads the group is enough. */
+/* Gives fd the owner, group and mode of `like`, so that the same users can read the new file,
+ * and no others. If the group may read the file and the owner cannot be set, setting the group
+ * is enough. */
 static int
 take_access(int fd, const struct stat *like, mode_t mode)
 {
@@ -73,7 +74,7 @@ access_of_before(int fd, int dirfd, const char *name, mode_t mode)
 	if (geteuid() != 0)
 		return fchmod(fd, mode);
 	SCOPED_FD(folder, open_folder_of(dirfd, name));
-	/* Root without the right to give it away keeps it. */
+	/* Root without the right to change the owner keeps the file. */
 	return folder < 0 || fstat(folder, &st) < 0 ? -1
 	       : take_access(fd, &st, mode) < 0	    ? fchmod(fd, mode)
 						    : 0;
@@ -130,7 +131,7 @@ replace_sync(int fd, const char *name, struct buf *why)
 	return replace_io.fsync(fd) < 0 ? replace_failed(name, "", why) : 0;
 }
 
-/* Some file systems know no sync of a folder, and say so. */
+/* Syncs a folder. Some file systems do not support this and return EINVAL. */
 static int
 sync_open_folder(int folder)
 {
@@ -147,7 +148,8 @@ replace_sync_folder(int dirfd, const char *name, struct buf *why)
 		       : 0;
 }
 
-/* What is aside is what was begun: another process may have begun the same since. */
+/* Checks that the file beside NAME is still the one that was begun here, because another process
+ * may have begun the same replacement since. */
 static int
 still_aside(int dirfd, const char *made, int fd, struct buf *why)
 {

@@ -1,11 +1,15 @@
-/* The one way to replace a file, or to put one where none was: written aside in the same folder
- * with the mode and owner of the one before, synced, renamed, the folder synced. At each
- * moment, a power cut's too, one whole file has the name; once replace_place() says 0 it is the
- * new one.
+/* The one way to replace a file, or to create one that must be complete. The new file is written
+ * beside the old one with the same mode and owner, synced and renamed, and the folder is synced.
+ * At each moment, even after a power cut, the name refers to one whole file. Once
+ * replace_place() has returned 0, this is the new one.
  *
- * Each takes a folder's descriptor and a name in it, or AT_FDCWD and a path; *why may be NULL,
- * errno is set in any case. A link is replaced, not followed. Any thread; who may meet himself
- * in another process holds a lock of his own, or is told ERR_BAD_STATE. */
+ * Each function takes a folder's descriptor and a name in it, or AT_FDCWD and a path. *why may
+ * be NULL; errno is set in any case. A symbolic link is replaced, not followed. Any thread. If
+ * two processes may replace the same file, they need a lock of their own; otherwise one gets
+ * ERR_BAD_STATE.
+ *
+ * The usual sequence is replace_begin(), replace_write(), replace_place(); replace_file() does
+ * all three. */
 #ifndef BASE_REPLACE_H
 #define BASE_REPLACE_H
 
@@ -14,30 +18,35 @@
 
 #include "base/buf.h"
 
-/* No name that a person would give a copy. One that a kill left is begun anew. */
+/* A suffix that no person would give to a copy. A file that a killed process left is
+ * overwritten. */
 #define REPLACE_SUFFIX ".tollgate-new"
 
-/* NAME.tollgate-new, empty, for reading and writing: a descriptor, or ERR_IO, ERR_FULL with
- * *why. Mode and owner are those of NAME; where it is not there, `mode`, and for root the
- * folder's owner: what root makes in a daemon's folder the daemon may read. */
+/* Creates NAME.tollgate-new, empty, for reading and writing. Returns its descriptor, or ERR_IO
+ * or ERR_FULL with *why. Mode and owner are those of NAME. If NAME does not exist, the mode is
+ * `mode` and, for root, the owner is the folder's owner, so that the daemon can read a file that
+ * root made in its folder. */
 int replace_begin(int dirfd, const char *name, mode_t mode, struct buf *why);
-/* Those of another file, before anything is written. 0, ERR_IO. */
+/* Gives the new file the mode and owner of another file, before anything is written. Returns 0,
+ * or ERR_IO or ERR_FULL. */
 int replace_as(int fd, const char *like, struct buf *why);
-/* 0, ERR_FULL, ERR_IO with *why, which names `name`. */
+/* Writes or syncs. Returns 0, or ERR_FULL or ERR_IO with *why, which names `name`. */
 int replace_write(int fd, const char *name, struct span s, struct buf *why);
 int replace_sync(int fd, const char *name, struct buf *why);
-/* What was begun gets its name, durable on return; fd stays open. After an error nothing is
- * left aside and NAME is as it was; but where the folder alone cannot be synced, which *why
- * says, NAME is the new one and may be the old one again after a power cut. */
+/* Gives the new file its name, durable on return. fd stays open. After an error, nothing is left
+ * beside NAME, and NAME is unchanged, with two exceptions. If only the folder cannot be synced,
+ * as *why states, NAME is the new file, but may be the old one again after a power cut.
+ * ERR_BAD_STATE means that another process is writing the same file, which stays. */
 int replace_place(int dirfd, const char *name, int fd, struct buf *why);
-/* What was begun is gone; fd is the caller's. Keeps errno. */
+/* Removes the new file. fd stays the caller's. Keeps errno. */
 void replace_drop(int dirfd, const char *name);
-/* All of it for a text. */
+/* Replaces a file by a text, in one call. */
 int replace_file(int dirfd, const char *name, mode_t mode, struct span text, struct buf *why);
-/* Names that were made or removed in the folder of NAME are durable. 0, ERR_IO. */
+/* Syncs the folder of NAME, so that names created or removed in it are durable. Returns 0 or
+ * ERR_IO. */
 int replace_sync_folder(int dirfd, const char *name, struct buf *why);
 
-/* The calls that can fail, so that tests can make them. */
+/* The system calls that can fail, as pointers, so that tests can make them fail. */
 struct replace_io {
 	ssize_t (*write)(int, const void *, size_t);
 	int (*fsync)(int);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* The cleanup of SCOPED_FD(). */
 void
 scoped_fd_close(const int *fd)
 {

@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* Of n rows, of which those come first that are `less`, an expression of the index k: the first
- * that is not; n where all are. */
+/* Searches n sorted rows, of which the first ones satisfy `less`, an expression of the index k.
+ * Evaluates to the index of the first row that does not, or n. Example: SEARCH_FIRST(n, i, v[i]
+ * < x) is the index of the first v[i] >= x. */
 #define SEARCH_FIRST(n, k, less)                                                               \
 	__extension__({                                                                        \
 		size_t from_ = 0, to_ = (n);                                                   \

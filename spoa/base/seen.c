@@ -1,5 +1,5 @@
-/* A table by hash, in which each pair has four places next to each other; where they are
- * taken, what comes later takes one of them. */
+/* A hash table in which each pair has four adjacent places. If all four are taken, a new pair
+ * replaces one of them. */
 #include "base/seen.h"
 
 #include <sodium.h>

@@ -1,5 +1,5 @@
-/* Pairs of short texts that were seen before, a bounded number of them: by hashes under a random
- * key, the texts are not kept. owner: whoever made it */
+/* Remembers pairs of short texts, at most SEEN_TEXTS of them. Only hashes with a random key are
+ * stored, not the texts. owner: its maker; one thread. */
 #ifndef BASE_SEEN_H
 #define BASE_SEEN_H
 
@@ -9,13 +9,14 @@ enum { SEEN_TEXTS = 128, SEEN_HASH = 16, SEEN_BYTES = 128 };
 
 struct seen {
 	unsigned char key[16];
-	unsigned char v[SEEN_TEXTS][SEEN_HASH]; /* by hash; zeros: none */
+	unsigned char v[SEEN_TEXTS][SEEN_HASH]; /* a table by hash; all zeros: unused */
 };
 
-/* NULL: out of memory. Freed by free(). */
+/* Returns NULL if memory is exhausted. The caller frees the result with free(). */
 struct seen *seen_new(void);
-/* Whether the pair, SEEN_BYTES together at most, was added, with that kind; *hash is what adds
- * it. It may have been forgotten. */
+/* Returns true if the pair was added with that kind. Both texts together have at most
+ * SEEN_BYTES. A pair that was added may have been forgotten. *hash is set to the argument for
+ * seen_add(). */
 bool seen_has(const struct seen *s, bool kind, struct span one, struct span other,
 	unsigned char hash[SEEN_HASH]);
 void seen_add(struct seen *s, const unsigned char hash[SEEN_HASH]);

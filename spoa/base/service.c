@@ -1,5 +1,5 @@
-/* A service waits on a semaphore: sem_clockwait() takes the monotonic clock, and sem_post() needs no lock, so that a
- * thread that must not wait can wake a service of low priority. */
+/* A service waits on a semaphore. sem_clockwait() uses the monotonic clock, and sem_post() needs
+ * no lock, so that a thread that must not wait can wake a service of low priority. */
 #include "base/service.h"
 
 #include <errno.h>
@@ -11,7 +11,8 @@
 #include "base/err.h"
 #include "base/pool.h"
 
-/* Linux applies both priorities to the calling thread alone. If the system refuses, the thread keeps its priority. */
+/* Linux applies both priorities to the calling thread alone. If the system refuses, the thread
+ * keeps its priority. */
 static void
 lower_priority(const struct service_options *o)
 {

@@ -1,7 +1,7 @@
-/* On OpenSSL's digest itself: hashing a request's body and token is most of the
- * hashing there is, libsodium's takes five times as long on processors that have
- * instructions for it, and EVP costs two allocations a digest. The functions are
- * deprecated in favour of EVP, not wrong. */
+/* SHA-256 with OpenSSL's digest functions. Most hashing is of request bodies and tokens, for
+ * which libsodium takes five times as long on processors with SHA instructions, and EVP costs
+ * two allocations for each digest. OpenSSL deprecates these functions in favor of EVP, but they
+ * are correct. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/sha256.h"
 
@@ -52,7 +52,8 @@ sha256_read(struct span hex, unsigned char out[SHA256_BYTES])
 	       n == SHA256_BYTES;
 }
 
-/* HMAC = H((K ^ opad) H((K ^ ipad) text)), K of no more than a block. */
+/* HMAC = H((K ^ opad) H((K ^ ipad) text)), for a K that is not longer than a block (RFC 2104
+ * 2). */
 static void
 add_padded(struct sha256 *h, const unsigned char key[SHA256_BYTES], unsigned char with)
 {

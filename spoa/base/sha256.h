@@ -1,5 +1,5 @@
-/* SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104), with the processor's own
- * instructions where it has them. Without memory of their own. */
+/* SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104), with the processor's own instructions if it
+ * has them. Nothing is allocated. */
 #ifndef BASE_SHA256_H
 #define BASE_SHA256_H
 
@@ -15,13 +15,14 @@ struct sha256 {
 
 void sha256_begin(struct sha256 *h);
 void sha256_add(struct sha256 *h, struct span s);
-/* Wipes *h. */
+/* Writes the hash and wipes *h. */
 void sha256_end(struct sha256 *h, unsigned char out[SHA256_BYTES]);
 
 void sha256(struct span s, unsigned char out[SHA256_BYTES]);
-/* From its 64 hexadecimal digits; false: they are none. */
+/* Parses 64 hexadecimal digits. Returns false if `hex` is anything else. */
 bool sha256_read(struct span hex, unsigned char out[SHA256_BYTES]);
-/* The text goes in between by sha256_add; hmac_end wipes *h. `out` may be the key. */
+/* Add the text with sha256_add() between hmac_begin() and hmac_end(), which wipes *h. `out` may
+ * be the key. */
 void hmac_begin(struct sha256 *h, const unsigned char key[SHA256_BYTES]);
 void hmac_end(struct sha256 *h, const unsigned char key[SHA256_BYTES],
 	unsigned char out[SHA256_BYTES]);

@@ -1,4 +1,5 @@
-/* Operations on borrowed byte runs. */
+/* Operations on spans, which are borrowed runs of bytes. No function allocates or keeps a
+ * pointer, except that results point into the argument. */
 #include "base/span.h"
 
 #include "base/ascii.h"
@@ -8,7 +9,8 @@
 uint64_t
 span_hash(struct span s)
 {
-	/* not FNV64_BASIS: the index files on disk hold hashes that begin with this number */
+	/* This is not FNV64_BASIS: the index files on disk hold hashes that begin with this
+	 * number. */
 	return fnv64_bytes(UINT64_C(1469598103934665603), s.p, s.n);
 }
 
@@ -27,7 +29,7 @@ span_find(struct span s, const char *const *list, size_t n)
 {
 	size_t i = 0;
 
-	/* Most others begin otherwise. */
+	/* The first bytes are compared first, because most strings differ there. */
 	while (i < n && ((s.n && *s.p != *list[i]) || !span_is(s, list[i])))
 		i++;
 	return i;

@@ -1,4 +1,5 @@
-/* A borrowed run of bytes: may hold NUL, never outlives its buffer, owns nothing. */
+/* A span is a borrowed run of bytes. It may hold NUL bytes, owns nothing, and must not be used
+ * after its buffer is freed. The functions below are pure and may be called from any thread. */
 #ifndef BASE_SPAN_H
 #define BASE_SPAN_H
 
@@ -14,7 +15,7 @@ struct span {
 	size_t n;
 };
 
-/* printf("%.*s", SPAN_ARG(s)); lengths over INT_MAX are cut. */
+/* The arguments for printf("%.*s", SPAN_ARG(s)). Lengths above INT_MAX are cut. */
 #define SPAN_ARG(s) ((s).n > 0x7fffffff ? 0x7fffffff : (int)(s).n), ((s).p ? (s).p : "")
 
 #define SPAN_LIT(lit) ((struct span){ "" lit, sizeof(lit) - 1 })
@@ -25,7 +26,7 @@ span_of(const void *p, size_t n)
 	return (struct span){ (const char *)p, n };
 }
 
-/* Over a NUL-terminated string; NULL gives the empty span. */
+/* Returns a span over a NUL-terminated string. NULL gives the empty span. */
 static inline struct span
 span_str(const char *s)
 {
@@ -44,46 +45,46 @@ span_is(struct span a, const char *lit)
 	return span_eq(a, span_str(lit));
 }
 
-/* Of two strings, each of which may be NULL. */
+/* Compares two strings, either of which may be NULL. */
 static inline bool
 str_same(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-/* FNV-1a: for tables whose keys no caller chooses at will. */
+/* Returns the FNV-1a hash, for tables whose keys no caller can choose. */
 uint64_t span_hash(struct span s);
-/* The bytes [from, to) of s; both are clamped to its length. */
+/* Returns the bytes [from, to) of s. Both offsets are clamped to its length. */
 struct span span_cut(struct span s, size_t from, size_t to);
-/* The index in a list of n texts of the one that is s; n: none is. */
+/* Returns the index of s in a list of n strings, or n if the list does not hold s. */
 size_t span_find(struct span s, const char *const *list, size_t n);
-/* Whether one of an array of texts is s. */
+/* Returns true if an array of strings holds s. */
 #define SPAN_IN(s, list)                                                                       \
 	(span_find(s, list, sizeof(list) / sizeof(*(list))) < sizeof(list) / sizeof(*(list)))
-/* ASCII case-insensitive comparison. */
+/* Compares ASCII letters without regard to case, and all other bytes exactly. */
 bool span_ieq(struct span a, struct span b);
 bool span_starts(struct span s, struct span prefix);
-/* The same, ASCII case-insensitive. */
+/* As span_starts(), without regard to the case of ASCII letters. */
 bool span_istarts(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);
-/* By bytes, what ends first before what goes on: -1, 0, 1. */
+/* Compares by bytes; a prefix sorts before the longer span. Returns -1, 0 or 1. */
 int span_order(struct span a, struct span b);
-/* Cuts c off the front of *s; false: it does not begin with it. */
+/* Removes c from the front of *s. Returns false if *s does not begin with c. */
 bool span_take(struct span *s, char c);
-/* Offset of the first c, or s.n where there is none. */
+/* Returns the offset of the first c, or s.n if s holds none. */
 size_t span_chr(struct span s, char c);
-/* Without leading and trailing bytes of `set`. */
+/* Returns s without the bytes of `set` at its two ends. */
 struct span span_trim(struct span s, const char *set);
-/* Copies at most size - 1 bytes (size > 0) of the text to `to`, with a NUL after them. */
+/* Copies at most size - 1 bytes (size > 0) to `to` and appends a NUL. */
 void span_copy(struct span s, char *to, size_t size);
-/* Cuts the text before the first c off *s and returns it; the separator is
- * dropped. Where there is no c, all of *s is returned and *s is left empty
- * with p == NULL. */
+/* Splits *s at the first c: returns the bytes before it, and *s becomes the bytes after it. If
+ * there is no c, returns all of *s, and *s becomes empty with p == NULL. Example: with *s "a,b",
+ * span_next(s, ',') returns "a" and leaves "b". */
 struct span span_next(struct span *s, char c);
-/* Decimal digits only, whole span, no sign, no overflow: 0 and *out, else
- * ERR_SYNTAX or ERR_RANGE. */
+/* Parses a span that consists of decimal digits only. Returns 0 and sets *out, or ERR_SYNTAX, or
+ * ERR_RANGE on overflow. */
 int span_u64(struct span s, uint64_t *out);
-/* v in decimal, without a NUL: how many bytes, at most SPAN_DECIMAL. */
+/* Writes v in decimal, without a NUL. Returns the number of bytes, at most SPAN_DECIMAL. */
 #define SPAN_DECIMAL 20
 size_t span_decimal(char out[SPAN_DECIMAL], int64_t v);
 

@@ -1,4 +1,4 @@
-/* Where tests end the process. */
+/* Ends the process at a named point (base/stops.h). */
 #include "base/stops.h"
 
 #include <signal.h>

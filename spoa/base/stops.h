@@ -1,9 +1,10 @@
-/* Named points at which a test ends the process: stop_at("checkpoint-written") is where a kill
- * would be worst. In the shipped program nothing is there but a test of a pointer that is NULL.
- * A unit test forks, sets stops_hook in the child (stops_kill: SIGKILL at stops_point, the
- * stops_after-th time) and looks at what the child left. build/stops/tollgate,
- * the same program with TG_STOPS, reads point and count from TG_STOP_AT=POINT[:N]
- * (tests/e2e/stops.sh). */
+/* Named points at which a test can end the process. stop_at("checkpoint-written") marks a moment
+ * at which a kill would be most harmful. In the shipped program, a point is only the test of a
+ * pointer that is NULL.
+ *
+ * A unit test forks, sets stops_hook in the child (stops_kill sends SIGKILL at stops_point, the
+ * stops_after-th time) and inspects what the child left. build/stops/tollgate, the same program
+ * built with TG_STOPS, reads point and count from TG_STOP_AT=POINT[:N] (tests/e2e/stops.sh). */
 #ifndef BASE_STOPS_H
 #define BASE_STOPS_H
 

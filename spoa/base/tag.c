@@ -1,11 +1,11 @@
-/* The message of a tag that does not match (base/tag.h). */
+/* The message for a tag that does not match (base/tag.h). */
 #include "base/tag.h"
 
 #include <stdio.h>
 
 #include "base/err.h"
 
-/* Begin and end of the section "tag_rows"; NULL in a program that has no TAG(). */
+/* Begin and end of the section "tag_rows"; NULL in a program without any TAG(). */
 extern const struct tag_row rows_begin[] __asm__("__start_tag_rows") __attribute__((weak));
 extern const struct tag_row rows_end[] __asm__("__stop_tag_rows") __attribute__((weak));
 

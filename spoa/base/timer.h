@@ -1,12 +1,13 @@
-/* One time that a loop waits for, and waits that double. */
+/* Timers of a loop, and delays that double after each failure. */
 #ifndef BASE_TIMER_H
 #define BASE_TIMER_H
 
 #include <ev.h>
 #include <stdint.h>
 
-/* Once, so long from now on, whatever it waited for before; a turn of the loop may be long:
- * from now, not from the turn's beginning. The loop's thread. */
+/* Starts the timer once, `us` from now, and forgets its earlier time. The delay counts from now,
+ * not from the beginning of the loop's turn, which may be long ago. Called on the loop's
+ * thread. */
 static inline void
 timer_after(struct ev_loop *loop, ev_timer *t, uint64_t us)
 {
@@ -16,7 +17,7 @@ timer_after(struct ev_loop *loop, ev_timer *t, uint64_t us)
 	ev_timer_start(loop, t);
 }
 
-/* How long to wait after one more failure: `was` the last time (0: there was none). */
+/* Returns the delay after one more failure. `was`: the previous delay; 0: there was none. */
 static inline uint64_t
 wait_doubled(uint64_t was, uint64_t first, uint64_t most)
 {

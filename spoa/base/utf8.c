@@ -1,5 +1,5 @@
-/* RFC 3629 section 4, the table of well-formed byte sequences: only the second
- * byte's range depends on the first. */
+/* Recognizes UTF-8 by the table of well-formed byte sequences (RFC 3629 section 4): only the
+ * range of the second byte depends on the first. */
 #include "base/utf8.h"
 
 size_t

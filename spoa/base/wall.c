@@ -1,4 +1,9 @@
-/* Which wall time is believed. */
+/* Decides which wall time is believed. Each source is an offset to the monotonic clock; two
+ * offsets agree if they differ by at most CLOCK_STEP_NS.
+ *
+ * Example: at a step of the wall clock by an hour, wall_now_ns() continues as before. If Redis'
+ * clock has the new time too, or the step lasts for 60 s without Redis contradicting it, the
+ * step is followed. */
 #include "base/wall.h"
 
 #include <pthread.h>
@@ -23,7 +28,7 @@ is_after_written(const struct wall *w, int64_t off_ns)
 	       off_ns >= w->written_ns - CLOCK_STEP_NS && off_ns <= w->written_ns + WALL_GAP_NS;
 }
 
-/* The offset that is believed now. `held`: the wall clock has been where it is for
+/* Returns the offset that is believed now. `held`: the wall clock has had its present offset for
  * WALL_HOLD_US. */
 static int64_t
 choose_offset(const struct wall *w, int64_t wall_ns, bool held)
@@ -58,7 +63,8 @@ wall_step(struct wall *w, int64_t wall_ns, uint64_t mono_us, int64_t written_ns,
 			.other_ns = redis_off_ns,
 			.written_ns = written_ns == WALL_UNKNOWN ? written_ns
 								 : written_ns - mono_ns };
-		/* How long the daemon was down is known from now on. */
+		/* From now on, the wall clock supports itself: the time for which the daemon was
+		 * down is known. */
 		if (is_after_written(w, off_ns) || written_ns == WALL_UNKNOWN) {
 			w->anchored = written_ns != WALL_UNKNOWN;
 			w->written_ns = off_ns;
@@ -73,7 +79,7 @@ wall_step(struct wall *w, int64_t wall_ns, uint64_t mono_us, int64_t written_ns,
 	}
 	int64_t was_ns = w->off_ns;
 	w->off_ns = choose_offset(w, off_ns, mono_us - w->seen_us >= WALL_HOLD_US);
-	/* The journal's time follows a clock that is slewed. */
+	/* The journal's time follows a clock that is adjusted slowly. */
 	if (w->anchored && is_near(w->off_ns, w->written_ns))
 		w->written_ns = w->off_ns;
 	bool step = !first && !is_near(was_ns, w->off_ns);
@@ -102,11 +108,11 @@ wall_step_least_ns(const struct wall *w, int64_t wall_ns, uint64_t mono_us)
 	return wall_ns < least_ns ? wall_ns : least_ns;
 }
 
-/* ---- the process' own ---- */
+/* ---- the clock of the process ---- */
 
 static pthread_mutex_t wall_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wall wall_own;
-static _Atomic int64_t wall_off_ns = WALL_UNKNOWN; /* of wall_own */
+static _Atomic int64_t wall_off_ns = WALL_UNKNOWN; /* offset of wall_own */
 
 void
 wall_start(int64_t written_ns)
@@ -129,7 +135,7 @@ wall_look(int64_t redis_off_ns, struct wall_state *out)
 	return step;
 }
 
-/* Each request asks: without the lock. */
+/* Each request calls this function, so it takes no lock. */
 int64_t
 wall_now_ns(void)
 {

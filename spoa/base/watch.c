@@ -1,6 +1,9 @@
-/* Looking at files: device, inode, size, mode, owner and time of modification as one number. inotify(7)
- * would need a watch of every folder above a file that is replaced, and sees nothing on
- * network file systems. */
+/* Watches files by polling. Device, inode, size, mode, owner and time of modification are hashed
+ * to one number. inotify(7) would need a watch for every folder above a file that is replaced,
+ * and does not see changes on network file systems.
+ *
+ * An entry has two numbers: the one that was last reported (accepted) and the one of the last
+ * check (seen). A change is reported when no file changed between two checks. */
 #include "base/watch.h"
 
 #include <dirent.h>
@@ -13,9 +16,11 @@
 #include "base/clock.h"
 #include "base/fnv.h"
 
+/* Seconds between two checks, and how many entries of a folder are looked at. */
 static const double LOOK_S = 0.5;
 enum { FOLDER_ENTRIES = 1000 };
 
+/* One watched path. The string belongs to the entry. */
 struct entry {
 	char *path;
 	uint64_t accepted, seen;
@@ -53,7 +58,7 @@ of_file(const struct stat *st)
 	return mix(h, (uint64_t)modified_ns(st));
 }
 
-/* A folder's *.yaml, in no order. */
+/* Hashes a folder's *.yaml, independent of their order. Returns 1 if the folder cannot be read. */
 static uint64_t
 of_folder(const char *path, int64_t *newest)
 {
@@ -81,7 +86,8 @@ of_folder(const char *path, int64_t *newest)
 	return sum;
 }
 
-/* 0 is never an answer: it stands for "changed". */
+/* Returns the number of a path, never 0, which stands for "changed". 1: the path cannot be
+ * read. */
 static uint64_t
 look_at_path(const char *path, int64_t *newest)
 {
@@ -176,7 +182,7 @@ add_watched(struct watch *w, struct span path, int64_t since_ns)
 	if (w->n == CAP_WATCHED || !(e->path = strndup(path.p, path.n)))
 		return false;
 	e->seen = look_at_path(e->path, &newest);
-	/* If the time lies ahead, the file was written before the clock was set back. */
+	/* A time in the future means that the file was written before the clock was set back. */
 	e->accepted = newest >= since_ns && newest <= clock_wall_ns() ? 0 : e->seen;
 	w->n++;
 	return true;

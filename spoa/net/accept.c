@@ -1,6 +1,11 @@
-/* Accepting. One counter a worker and kind, written by its owner, read by the others when
- * they accept: relaxed atomics, since a stale one costs a connection in the wrong place and
- * nothing else. */
+/* Accepts connections, and balances them among workers.
+ *
+ * Each worker and kind has a slot with its number of connections. Its owner writes the slot and
+ * the other workers read it when they accept. Relaxed atomics are enough: with a stale number,
+ * one connection is accepted by the wrong worker.
+ *
+ * Example: workers A and B have 3 and 1 connections. A sees a new connection first, finds that B
+ * has fewer, and pauses for 2 ms. If B has not accepted the connection by then, A accepts it. */
 #include "net/accept.h"
 
 #include <errno.h>
@@ -12,10 +17,12 @@
 #include "base/log.h"
 
 #define SLOTS	256
-#define CLOSED	UINT64_MAX /* never waited for; 0: the place was never used */
-#define DEFER_S 0.002	   /* another one's turn to accept */
-#define PAUSE_S 0.1	   /* no accept for so long after EMFILE and its like */
+/* the load of an acceptor that does not accept; 0: the slot was never used */
+#define CLOSED	UINT64_MAX
+#define DEFER_S 0.002	   /* seconds: pause, so that another worker accepts */
+#define PAUSE_S 0.1	   /* seconds: pause after EMFILE and similar errors */
 
+/* owner: the process. A slot is taken by acceptor_init() and returned by acceptor_free(). */
 static struct {
 	atomic_bool taken[SLOTS];
 	_Atomic uint64_t load[SLOTS]; /* connections + 1, or CLOSED */
@@ -29,7 +36,7 @@ publish_load(struct acceptor *a, uint64_t load)
 			&shares[a->kind].load[a->slot], load, memory_order_relaxed);
 }
 
-/* Whether another one that accepts has fewer. */
+/* Returns true if another acceptor that accepts has fewer connections. */
 static bool
 another_has_less(const struct acceptor *a)
 {
@@ -37,7 +44,7 @@ another_has_less(const struct acceptor *a)
 		uint64_t other =
 			atomic_load_explicit(&shares[a->kind].load[i], memory_order_relaxed);
 		if (other == 0)
-			break; /* places are taken from the front */
+			break; /* slots are used from the front */
 		if (i != a->slot && other < *a->conns + 1)
 			return true;
 	}
@@ -70,7 +77,7 @@ pause_for(struct acceptor *a, double s)
 	ev_timer_start(a->loop, &a->later);
 }
 
-/* One connection; false: there is none, or no room for one. */
+/* Accepts one connection. Returns false if there is none, or no room for one. */
 static bool
 accept_one(struct acceptor *a, int listener)
 {
@@ -99,7 +106,7 @@ on_later(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 	for (size_t i = 0; i < a->nlisteners; i++)
 		ev_io_start(loop, &a->listener[i]);
 	acceptor_changed(a);
-	/* The other had its chance. */
+	/* The other worker had its chance: accepts without comparing. */
 	for (size_t i = 0; i < a->nlisteners && !ev_is_active(w); i++)
 		accept_one(a, a->listener[i].fd);
 }
@@ -115,7 +122,7 @@ on_acceptable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 		accept_one(a, w->fd);
 }
 
-/* Nobody else could take it. */
+/* No other worker accepts on this socket. */
 static void
 on_own_acceptable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
@@ -141,7 +148,7 @@ acceptor_init(struct acceptor *a, struct ev_loop *loop, enum accept_kind kind,
 		if (atomic_compare_exchange_strong(&shares[kind].taken[i], &no, true))
 			a->slot = i;
 	}
-	publish_load(a, CLOSED); /* until it listens */
+	publish_load(a, CLOSED); /* until acceptor_listen() */
 }
 
 int

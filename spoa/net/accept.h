@@ -1,9 +1,9 @@
-/* Listening sockets, and how connections come out even among workers.
+/* Accepts connections so that they spread evenly among workers.
  *
- * All workers wait on the same listening sockets, and left to chance the one
- * that wakes first takes nearly all (measured: 67 of 74). HAProxy's connections
- * live long, so that worker would do nearly all the work. So a worker that has more
- * connections than another leaves the next one to that other for 2 ms. owner: worker. */
+ * All workers wait on the same listening sockets. Left to chance, the worker that wakes first
+ * takes nearly all connections (measured: 67 of 74). HAProxy's connections are long-lived, so
+ * this worker would do nearly all the work. Therefore a worker that has more connections than
+ * another pauses for 2 ms and leaves the next connection to the other worker. owner: worker. */
 #ifndef NET_ACCEPT_H
 #define NET_ACCEPT_H
 
@@ -14,39 +14,46 @@
 
 #define ACCEPT_LISTENERS 8
 
-/* What is counted together: the process's agents, and its relays. */
+/* Connections are balanced among the acceptors of one kind: the agents of the process, and its
+ * relays. */
 enum accept_kind { ACCEPT_AGENT, ACCEPT_RELAY };
 
+/* owner: the agent or relay that contains it. */
 struct acceptor {
 	struct tag tag;
 	struct ev_loop *loop;
 	enum accept_kind kind;
-	int slot; /* among those of its kind; -1: none, and nobody waits for it */
+	/* index in the table of loads of its kind; -1: the table is full, and other workers do
+	 * not wait for this one */
+	int slot;
 	ev_io listener[ACCEPT_LISTENERS];
 	size_t nlisteners;
-	ev_timer later; /* another worker's turn, or out of descriptors */
+	/* accepting is paused: it is another worker's turn, or descriptors are exhausted */
+	ev_timer later;
 	bool closed;
-	const size_t *conns; /* how many there are */
-	/* Takes over a connected socket; false: there was no room for it. */
+	const size_t *conns; /* number of the owner's connections */
+	/* Takes over a connected socket. Returns false if there was no room for it. */
 	bool (*take)(void *owner, int fd);
 	void *owner;
 };
 
+/* Initializes the acceptor and takes a slot in the table. `conns` must stay valid. */
 void acceptor_init(struct acceptor *a, struct ev_loop *loop, enum accept_kind kind,
 	const size_t *conns, bool (*take)(void *owner, int fd), void *owner);
-/* Watches a socket, which stays the caller's; `own`: no other worker does. ERR_FULL over
- * eight. */
+/* Accepts on a socket, which stays the caller's. `own`: no other worker accepts on it, so that
+ * accepting never pauses for another worker. Returns 0, or ERR_FULL for a ninth socket. */
 int acceptor_listen(struct acceptor *a, int fd, bool own);
-/* After *conns changed: the other workers look at it. */
+/* Publishes *conns to the other workers. Call this after each change. */
 void acceptor_changed(struct acceptor *a);
-/* Accepts no more. */
+/* Never accepts again. */
 void acceptor_close(struct acceptor *a);
 /* Accepts nothing until acceptor_resume(). */
 void acceptor_pause(struct acceptor *a);
 void acceptor_resume(struct acceptor *a);
-/* The sockets are another process' now: what waits in their backlog is, too. */
+/* Forgets the sockets, which another process has taken over together with the connections in
+ * their backlog. */
 void acceptor_forget(struct acceptor *a);
-/* Takes what waits in the backlog. */
+/* Accepts all connections in the backlog at once. */
 void acceptor_backlog(struct acceptor *a);
 void acceptor_free(struct acceptor *a);
 

@@ -1,5 +1,5 @@
-/* The SPOP agent of one worker: its connections' clocks, its end, its hand-over. A single timer watches over
- * all connections; it runs only while there are any. */
+/* The SPOP agent of one worker: the deadlines of its connections, draining, and the hand-over to
+ * another process. One timer watches all connections; it runs only while there are any. */
 #include "net/agent_int.h"
 
 #include <stdlib.h>
@@ -24,7 +24,8 @@ take_agent_fd(void *agent, int fd)
 	return conn_new(TAGGED(agent, agent), fd) == 0;
 }
 
-/* Deadlines of one connection. */
+/* Applies the deadlines of one connection, and closes the connection if the agent drains and the
+ * connection is idle. */
 static void
 sweep_conn(struct agent_conn *c)
 {
@@ -112,7 +113,7 @@ agent_new(struct ev_loop *loop, const struct agent_ops *ops, struct metrics *m)
 	ev_prepare_init(&ag->turn_ends, on_turn_ends);
 	ag->sweep.data = ag->turn_ends.data = ag;
 	ev_prepare_start(loop, &ag->turn_ends);
-	ev_unref(loop); /* it keeps no loop going */
+	ev_unref(loop); /* the watcher does not keep the loop running */
 	acceptor_init(&ag->acceptor, loop, ACCEPT_AGENT, &ag->nopen, take_agent_fd, ag);
 	return ag;
 }
@@ -131,7 +132,7 @@ agent_drain(struct agent *ag)
 	ag->draining = true;
 	ag->drain_at = ev_now(ag->loop);
 	acceptor_close(&ag->acceptor);
-	/* Whoever waits in the backlog has been promised an agent. */
+	/* HAProxy considers connections in the backlog as made, so they are served. */
 	acceptor_backlog(&ag->acceptor);
 	ag->sweep.repeat = AGENT_DRAIN_SWEEP_S;
 	ev_timer_again(ag->loop, &ag->sweep);
@@ -139,13 +140,14 @@ agent_drain(struct agent *ag)
 
 /* ---- the hand-over to another process ---- */
 
-/* Closing a connection loses the NOTIFYs that HAProxy has sent meanwhile. A frozen agent
- * therefore only stops reading: what HAProxy sends waits in the socket. Once each NOTIFY that was
- * read has its ACK, nothing but the descriptor, the negotiated frame size and the bytes of a
- * frame that has not arrived whole is left of a connection (SPOE.txt 3.2). Until the other
- * process decides, it reads from no connection, so that the agent may thaw and serve them itself.
- * Connections that are being closed are not passed: a still agent has none, so that no event of
- * its worker frees a connection while the main thread walks them. */
+/* Closing a connection loses the NOTIFYs that HAProxy has sent meanwhile. Therefore a frozen
+ * agent only stops reading, and what HAProxy sends waits in the socket. Once each NOTIFY that
+ * was read has its ACK, a connection consists of its descriptor, the negotiated frame size and
+ * the bytes of a frame that has not arrived whole (SPOE.txt 3.2). The other process reads from
+ * no connection until it has decided to serve, so that this agent can thaw and go on.
+ *
+ * Connections that are being closed are not passed on: they are freed here. Thus no event of the
+ * worker frees a connection while the main thread walks the list. */
 void
 agent_freeze(struct agent *ag)
 {

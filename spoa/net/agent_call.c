@@ -1,16 +1,18 @@
-/* A NOTIFY from its bytes to its ACK: the frame's memory, the table of what is
- * in flight, the answer.
+/* A NOTIFY from its bytes to its ACK: the frame's memory, the table of calls in flight, and the
+ * ACK.
  *
- * Each frame has memory of its own, so that a call may wait for Redis or the
- * journal while later frames come and go, and so that two requests never share
- * a buffer. Released memory is zeroed and kept by size for the next frame. ACKs
- * go out in any order: the key is (connection, stream, frame), SPOE.txt 3.2.7. */
+ * Each frame has memory of its own, so that a call may wait for Redis or the journal while later
+ * frames arrive and leave, and so that two requests never share a buffer. Released memory is
+ * zeroed and cached by size for the next frame. ACKs are sent in any order: a call is identified
+ * by connection, stream and frame (SPOE.txt 3.2.7). */
 #include "base/caps.h"
 #include "base/err.h"
 #include "net/agent_int.h"
 
 #include <stdlib.h>
 
+/* Returns the class of memory for that many bytes, and the size of its blocks. AGENT_CLASSES:
+ * too large to be cached. */
 static size_t
 class_of(size_t bytes, size_t *size)
 {
@@ -99,7 +101,8 @@ call_find(const struct agent_conn *c, uint64_t stream, uint64_t frame)
 	return call;
 }
 
-/* One bucket a call in flight, at least. */
+/* Grows the table so that it has at least one bucket for each call in flight. Returns false if
+ * memory is exhausted. */
 static bool
 grow_calls(struct agent *ag)
 {
@@ -124,7 +127,8 @@ grow_calls(struct agent *ag)
 	return true;
 }
 
-/* The agent's arrays hold what was just read; a call keeps its own copy. */
+/* Copies the messages and arguments from the agent's arrays, which hold the NOTIFY that was just
+ * parsed. */
 static bool
 keep_call_room(struct agent_call *call, size_t nmessages, size_t nargs)
 {
@@ -180,6 +184,7 @@ call_start(struct agent_call *call, const struct spop_frame *f)
 	return SPOP_OK;
 }
 
+/* Takes the call out of the table and of its connection. */
 static void
 end_agent_call(struct agent_call *call)
 {

@@ -1,12 +1,13 @@
 /* One SPOP connection: bytes in, frames, bytes out (SPOE.txt 3.2).
  *
- * One read takes whatever has arrived: small frames go through the agent's
- * scratch buffer, the rest of a long one straight into its own memory. An ACK is
- * one send; what the socket refuses is queued after it in order. A connection
- * is not read while a cap is reached (calls in flight, unsent bytes, frames in
- * memory), so HAProxy feels it instead of our memory. After a DISCONNECT our
- * side is shut down and input thrown away until HAProxy closes, because closing
- * on unread bytes would reset the connection under the DISCONNECT. */
+ * One read takes whatever has arrived. Small frames pass through the agent's scratch buffer; the
+ * rest of a long frame is read straight into its own memory. The ACKs of one turn leave in one
+ * write, and bytes that the socket does not accept are queued in order.
+ *
+ * While a limit is reached (calls in flight, unsent bytes, frames in memory), the connection is
+ * not read, so that the load waits in HAProxy instead of our memory. After a DISCONNECT, our
+ * side is shut down and input is discarded until HAProxy closes: closing a socket before all is
+ * read would reset the connection, and the DISCONNECT could be lost. */
 #include "net/agent_int.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
+/* reads of one connection in one turn of the loop, at most */
 #define READS_A_TURN 4
 
 bool
@@ -33,7 +35,7 @@ conn_talks(const struct agent_conn *c)
 
 #define TO(state) (1u << (CONN_##state))
 
-/* The states that may follow a state. */
+/* The states that may follow each state. */
 static const unsigned conn_next[] = {
 	[CONN_HELLO] = TO(OPEN) | TO(CLOSING) | TO(BROKEN),
 	[CONN_OPEN] = TO(CLOSING) | TO(BROKEN),
@@ -58,7 +60,7 @@ conn_break(struct agent_conn *c)
 	ev_feed_event(c->ag->loop, &c->rd, EV_READ);
 }
 
-/* After the last byte: SPOE.txt 3.2.9, the agent closes. */
+/* Shuts down our side after the last byte was sent (SPOE.txt 3.2.9: the agent closes). */
 static void
 shut(struct agent_conn *c)
 {
@@ -71,7 +73,8 @@ shut(struct agent_conn *c)
 	shutdown(c->fd, SHUT_WR);
 }
 
-/* Bytes the socket took, or ERR_CLOSED. What it did not take waits for its event. */
+/* Returns the number of bytes that the socket accepted, or ERR_CLOSED. The rest is sent when the
+ * socket is writable. */
 static ssize_t
 send_some(struct agent_conn *c, struct span bytes)
 {
@@ -89,14 +92,14 @@ send_some(struct agent_conn *c, struct span bytes)
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		return 0;
 	if (errno == ENOBUFS || errno == ENOMEM) {
-		/* The socket still polls writable: the sweep tries again. */
+		/* The socket still polls as writable, so the sweep tries again. */
 		ev_io_stop(c->ag->loop, &c->wr);
 		return 0;
 	}
 	return ERR_CLOSED;
 }
 
-/* ERR_CLOSED: the connection is of no more use. */
+/* Sends what is queued. Returns ERR_CLOSED if the connection is unusable. */
 static int
 send_out(struct agent_conn *c)
 {
@@ -120,11 +123,11 @@ int
 conn_flush(struct agent_conn *c)
 {
 	if (!c->out.n || ev_is_active(&c->wr))
-		return 0; /* what the socket is full for waits for its own event */
+		return 0; /* the socket is full: its own event sends the rest */
 	return send_out(c);
 }
 
-/* Frames of one turn of the loop leave in one write: HAProxy wakes once for them. */
+/* The frames of one turn of the loop leave in one write, so that HAProxy wakes once for them. */
 struct buf *
 conn_out(struct agent_conn *c)
 {
@@ -169,7 +172,7 @@ drop_input(struct agent_conn *c)
 	buf_free(&c->stash);
 }
 
-/* Few lines a second: the peer decides how often this happens. */
+/* Logs at most ten lines a second, because the peer determines how often this happens. */
 static void
 log_status(struct agent_conn *c, const char *event, uint32_t status, struct span text)
 {
@@ -202,14 +205,15 @@ conn_disconnect(struct agent_conn *c, enum spop_status status)
 		call_drop(LIST_FIRST(&c->calls));
 	drop_input(c);
 	spop_put_agent_disconnect(conn_out(c), status);
-	/* At once: the fewer frames cross it, the fewer are lost. */
+	/* The DISCONNECT is sent at once: the fewer frames cross it, the fewer are lost. */
 	if (conn_flush(c))
 		conn_break(c);
 	c->paused = c->last = false;
 	ev_io_start(ag->loop, &c->rd);
 }
 
-/* SPOE.txt 3.2.4: the answer, or why there is none. */
+/* Handles HELLO (SPOE.txt 3.2.4). Returns SPOP_OK if it was acknowledged, or the status for a
+ * DISCONNECT. */
 static enum spop_status
 hello(struct agent_conn *c, const struct agent_call *frame, struct span payload)
 {
@@ -222,7 +226,7 @@ hello(struct agent_conn *c, const struct agent_call *frame, struct span payload)
 	if (frame->n > h.max_frame)
 		return SPOP_E_TOO_BIG;
 	if (h.healthcheck && ag->draining) {
-		/* A check that fails now keeps new requests away. */
+		/* A health check that fails now keeps new requests away. */
 		conn_disconnect(c, SPOP_OK);
 		return SPOP_OK;
 	}
@@ -249,13 +253,14 @@ haproxy_disconnect(struct agent_conn *c, struct span payload)
 
 	if (err)
 		return err;
-	if (d.status != SPOP_OK && d.status != SPOP_E_TIMEOUT) /* 2: it was idle */
+	if (d.status != SPOP_OK && d.status != SPOP_E_TIMEOUT) /* 2: the connection was idle */
 		log_status(c, "spop.disconnect", d.status, d.message);
 	conn_disconnect(c, SPOP_OK);
 	return SPOP_OK;
 }
 
-/* What this frame may not be here and now: a row of SPOE.txt 3.5. */
+/* Checks whether this frame is permitted in this state. Returns SPOP_OK or a status of SPOE.txt
+ * 3.5. */
 static enum spop_status
 agent_refused(const struct agent_conn *c, const struct spop_frame *f)
 {
@@ -273,13 +278,14 @@ agent_refused(const struct agent_conn *c, const struct spop_frame *f)
 	}
 	if (!(f->flags & SPOP_FIN))
 		return SPOP_E_FRAGMENT;
-	/* 3.2.6: both are set on a NOTIFY; but HAProxy 2.6 counts its streams from 0. */
+	/* SPOE.txt 3.2.6: stream-id and frame-id are set in a NOTIFY. But HAProxy 2.6 counts its
+	 * streams from 0, so only the frame-id is checked. */
 	if (f->type == SPOP_NOTIFY)
 		return f->frame ? SPOP_OK : SPOP_E_INVALID;
 	return f->stream || f->frame ? SPOP_E_INVALID : SPOP_OK;
 }
 
-/* A whole frame. */
+/* Handles one whole frame. Takes over `call`. */
 static void
 frame_in(struct agent_conn *c, struct agent_call *call)
 {
@@ -293,7 +299,7 @@ frame_in(struct agent_conn *c, struct agent_call *call)
 	if (!err && f.type == SPOP_NOTIFY && !(f.flags & SPOP_ABORT)) {
 		err = call_start(call, &f);
 		if (!err)
-			return; /* it is in flight, or over already */
+			return; /* in flight, or already acknowledged */
 	} else if (!err && f.type == SPOP_NOTIFY) {
 		struct agent_call *cancelled = call_find(c, f.stream, f.frame);
 		if (cancelled)
@@ -308,6 +314,7 @@ frame_in(struct agent_conn *c, struct agent_call *call)
 		conn_disconnect(c, err);
 }
 
+/* Returns false if a limit is reached and no further frame may be read. */
 static bool
 may_begin_frame(struct agent_conn *c)
 {
@@ -318,7 +325,7 @@ may_begin_frame(struct agent_conn *c)
 	return c->ncalls < CAP_SPOP_CALLS && c->out.n < CAP_SPOP_UNSENT;
 }
 
-/* The four bytes of the length are there. */
+/* Begins a frame, whose four bytes of length have arrived. */
 static void
 begin_frame(struct agent_conn *c)
 {
@@ -348,7 +355,8 @@ end_frame(struct agent_conn *c)
 	frame_in(c, call);
 }
 
-/* Bytes from HAProxy, cut anywhere. */
+/* Takes bytes from HAProxy, which may be split anywhere. If a limit is reached, the rest is kept
+ * in `stash` and the connection is paused. */
 static void
 take_agent_bytes(struct agent_conn *c, struct span in)
 {
@@ -381,7 +389,7 @@ take_agent_bytes(struct agent_conn *c, struct span in)
 	}
 }
 
-/* One read; false: there is no more for now. */
+/* Reads once. Returns false if there is nothing more to read for now. */
 static bool
 read_some(struct agent_conn *c)
 {

@@ -1,5 +1,5 @@
-/* What agent.c (timers, the end), agent_conn.c (a connection's bytes) and
- * agent_call.c (frames in memory, ACKs) share. Not for anyone else. */
+/* The structures and functions that agent.c (timers, hand-over), agent_conn.c (a connection's
+ * bytes) and agent_call.c (frames in memory, ACKs) share. No other file includes this header. */
 #ifndef NET_AGENT_INT_H
 #define NET_AGENT_INT_H
 
@@ -10,70 +10,83 @@
 #include "net/accept.h"
 #include "net/agent.h"
 
-#define AGENT_READ_BYTES    65536u /* one read takes as many frames as fit this */
+#define AGENT_READ_BYTES    65536u /* one read takes as many frames as fit into this */
+/* the most bytes of one connection that a hand-over passes on */
 #define AGENT_PARCEL_BYTES (CAP_FRAME_BYTES + AGENT_READ_BYTES + 4)
-#define AGENT_CLASSES	    10	   /* cached frame memory: 4 KiB << class */
-#define AGENT_INLINE_ARGS   32	   /* a NOTIFY's arrays live next to its bytes up to these */
+/* classes of cached frame memory; a block of a class has 4 KiB << class */
+#define AGENT_CLASSES	    10
+/* arguments and messages of a NOTIFY up to these numbers are stored next to its bytes */
+#define AGENT_INLINE_ARGS   32
 #define AGENT_INLINE_MSGS   4
-#define AGENT_HELLO_S	    5.0	 /* an opened connection must say HELLO within */
-#define AGENT_STALL_S	    10.0 /* a begun frame goes on, unsent output moves, within */
-#define AGENT_LINGER_S	    2.0	 /* after DISCONNECT the peer closes within */
+#define AGENT_HELLO_S	    5.0	 /* seconds: after the connection opened, HELLO must arrive */
+#define AGENT_STALL_S	    10.0 /* seconds: a frame must progress, and so must unsent output */
+#define AGENT_LINGER_S	    2.0	 /* seconds: after DISCONNECT, HAProxy must close */
+/* seconds: between two looks at all connections */
 #define AGENT_SWEEP_S	    0.5
+/* seconds: how long a connection must be idle before a draining agent closes it */
 #define AGENT_DRAIN_IDLE_S  0.05
+/* seconds: after this, a draining agent reads only what has already arrived */
 #define AGENT_DRAIN_S	    1.0
 #define AGENT_DRAIN_SWEEP_S 0.02
 
+/* HELLO → OPEN → CLOSING → LINGER; every state may become BROKEN (agent_conn.c). A health check
+ * moves from HELLO to CLOSING at once. */
 enum conn_state {
-	CONN_HELLO, /* nothing but HELLO (or DISCONNECT) is allowed */
-	CONN_OPEN,
-	CONN_CLOSING, /* DISCONNECT is queued; input is thrown away */
-	CONN_LINGER,  /* all is sent, our side shut down; until the peer closes */
-	CONN_BROKEN,  /* to be destroyed from its own event */
+	CONN_HELLO, /* only HELLO or DISCONNECT may arrive */
+	CONN_OPEN, /* NOTIFY and DISCONNECT may arrive */
+	CONN_CLOSING, /* DISCONNECT is queued; input is discarded */
+	CONN_LINGER,  /* all is sent and our side is shut down; waits until HAProxy closes */
+	CONN_BROKEN,  /* is freed by its own event */
 };
 
-/* owner: worker. One frame: while it is read, and, as a NOTIFY, until its ACK. */
+/* One frame while it is read. A NOTIFY then stays in memory until its ACK. owner: its
+ * connection, or the agent's cache of free memory. */
 struct agent_call {
 	struct tag tag;
-	LIST_ENTRY(agent_call) of_conn; /* the connection's calls */
-	struct agent_call *chain;	/* bucket of the agent's table, or the cache's list */
+	LIST_ENTRY(agent_call) of_conn; /* linked in the connection's `calls` */
+	/* next in a bucket of the agent's table, or in the cache's list */
+	struct agent_call *chain;
 	struct agent_conn *conn;
-	void *data;
+	void *data; /* the gate's; NULL: none */
+	/* stream-id and frame-id, which identify the NOTIFY on its connection */
 	uint64_t stream, frame;
-	struct spop_message *messages;
-	struct spop_arg *args; /* inline_args, or one allocation with messages after it */
+	struct spop_message *messages; /* inline_messages, or behind `args` */
+	struct spop_arg *args; /* inline_args, or one allocation with the messages behind it */
 	size_t size;	       /* bytes allocated */
-	size_t have, n;	       /* bytes read, bytes of the frame */
+	size_t have, n;	       /* bytes read; bytes of the frame */
 	struct spop_message inline_messages[AGENT_INLINE_MSGS];
 	struct spop_arg inline_args[AGENT_INLINE_ARGS];
 	char bytes[];
 };
 
+/* One connection of HAProxy. owner: the agent, which holds at most CAP_SPOP_CONNS of them. */
 struct agent_conn {
 	struct tag tag;
-	LIST_ENTRY(agent_conn) all; /* the agent's connections */
+	LIST_ENTRY(agent_conn) all; /* linked in the agent's `conns` */
 	struct agent *ag;
 	ev_io rd, wr;
 	int fd;
 	enum conn_state state;
-	uint32_t max_frame;
-	unsigned char len[4]; /* the length prefix, nlen bytes of it */
+	uint32_t max_frame; /* bytes; CAP_SPOP_HELLO_BYTES until HELLO negotiates another size */
+	unsigned char len[4]; /* the first `nlen` bytes of a frame's length prefix */
 	unsigned nlen;
-	struct agent_call *in; /* the frame that is being read */
-	struct buf stash;      /* bytes read but not looked at: the connection is paused */
-	struct buf out;	       /* frames of this turn, and what the socket did not take */
-	LIST_ENTRY(agent_conn) of_turn; /* the agent's `gathered` */
+	struct agent_call *in; /* the frame that is being read; NULL: none */
+	struct buf stash;      /* bytes read but not parsed, because the connection is paused */
+	struct buf out;	       /* frames of this turn, and bytes that the socket did not take */
+	LIST_ENTRY(agent_conn) of_turn; /* linked in the agent's `gathered` */
 	bool gathered;
-	LIST_HEAD(, agent_call) calls;
+	LIST_HEAD(, agent_call) calls; /* NOTIFYs that wait for their ACK, at most CAP_SPOP_CALLS */
 	size_t ncalls;
-	double opened_at, shut_at;
-	double read_at, sent_at; /* ev_now of the last progress in each direction */
+	double opened_at, shut_at; /* seconds, as ev_now(); shut_at: when CLOSING began */
+	double read_at, sent_at; /* ev_now() of the last progress in each direction */
 	bool open;		 /* counted in the agent's nopen */
-	bool paused;		 /* not read: a cap is reached */
-	bool last;		 /* draining, and all that had arrived is read */
-	size_t nengine;
+	bool paused;		 /* not read, because a limit is reached */
+	bool last;		 /* draining, and all that had arrived was read */
+	size_t nengine; /* HAProxy's engine-id, nengine bytes of it */
 	char engine[CAP_SPOP_ENGINE_BYTES];
 };
 
+/* The agent of one worker. owner: worker. */
 struct agent {
 	struct tag tag;
 	struct ev_loop *loop;
@@ -81,65 +94,74 @@ struct agent {
 	struct metrics *m;
 	struct acceptor acceptor;
 	ev_timer sweep;
-	LIST_HEAD(, agent_conn) conns, gathered; /* all; those with frames of this turn */
+	/* all connections; the ones with frames of this turn */
+	LIST_HEAD(, agent_conn) conns, gathered;
 	ev_prepare turn_ends;
-	size_t nconns, nopen; /* all; those not yet lingering */
+	size_t nconns, nopen; /* all connections; connections that do not linger yet */
+	/* hash table of the calls in flight by (connection, stream, frame); NULL until the first
+	 * one */
 	struct agent_call **table;
 	size_t nbuckets, pending;
-	struct agent_call *cache[AGENT_CLASSES];
-	size_t cached_bytes, held_bytes;
-	bool starved; /* connections are paused for held_bytes */
+	struct agent_call *cache[AGENT_CLASSES]; /* lists of free frame memory, by class */
+	size_t cached_bytes, held_bytes; /* bytes in the cache; bytes of frames in memory */
+	bool starved; /* connections are paused because held_bytes reached CAP_SPOP_HELD */
 	bool draining;
 	bool frozen; /* not read: the connections are being handed over */
-	double drain_at;
-	double log_at; /* protocol errors logged since: nlogged */
+	double drain_at; /* ev_now() when draining began */
+	/* ev_now() when a second of logging began, in which nlogged protocol errors were
+	 * reported */
+	double log_at;
 	unsigned nlogged;
-	char *scratch; /* AGENT_READ_BYTES */
+	char *scratch; /* AGENT_READ_BYTES; zeroed after each read */
+	/* the messages and arguments of the NOTIFY that is being parsed */
 	struct spop_message messages[CAP_SPOP_MESSAGES];
 	struct spop_arg args[CAP_SPOP_ARGS];
 };
 
 /* agent_call.c */
-/* Memory for a frame of n bytes; NULL: none. */
+/* Allocates memory for a frame of n bytes. Returns NULL if memory is exhausted. */
 struct agent_call *call_new(struct agent_conn *c, size_t n);
-/* Zeroes the frame's bytes and gives the memory back. */
+/* Zeroes the frame's bytes and returns the memory to the cache. */
 void call_free(struct agent *ag, struct agent_call *call);
-/* Puts a read NOTIFY in flight: SPOP_E_INTERLACED where its key already is,
- * SPOP_E_RESOURCE; then the call is still the caller's. */
+/* Puts a NOTIFY in flight and passes it to the gate. On error the call still belongs to the
+ * caller: SPOP_E_INTERLACED if its stream and frame are in flight already, SPOP_E_RESOURCE, or
+ * an error of parsing. */
 enum spop_status call_start(struct agent_call *call, const struct spop_frame *f);
+/* Returns the call in flight with these ids, or NULL. */
 struct agent_call *call_find(const struct agent_conn *c, uint64_t stream, uint64_t frame);
-/* gone and free. */
+/* Ends the call, calls `gone` and frees the call. */
 void call_drop(struct agent_call *call);
 
 /* agent.c */
-/* Counts open connections, for agent_conns and for the other workers. */
+/* Adds `by` to the number of open connections, which agent_conns() and the other workers read. */
 void conns_changed(struct agent *ag, int by);
 
 /* agent_conn.c */
-/* Takes over a connected, non-blocking stream socket. On failure it is closed: ERR_FULL
- * over CAP_SPOP_CONNS, ERR_NOMEM. */
+/* Takes over a connected, non-blocking stream socket. Closes it on failure: ERR_FULL for more
+ * than CAP_SPOP_CONNS, or ERR_NOMEM. */
 int conn_new(struct agent *ag, int fd);
 void conn_free(struct agent_conn *c);
-/* Where to put a frame; it is sent when the loop's turn ends. The caller looks at
- * buf_failed(). */
+/* Returns the buffer to append a frame to. The frame is sent at the end of the loop's turn. The
+ * caller checks buf_failed(). */
 struct buf *conn_out(struct agent_conn *c);
-/* Sends what is there now; ERR_CLOSED: the connection is of no more use. */
+/* Sends what is queued. Returns ERR_CLOSED if the connection is unusable: the caller frees it. */
 int conn_flush(struct agent_conn *c);
-/* Sends what this turn put into any connection. May free connections. */
+/* Sends what was queued in any connection during this turn. May free connections. */
 void agent_flush(struct agent *ag);
-/* DISCONNECT with that status; what is in flight is dropped. Ends reading. */
+/* Sends DISCONNECT with this status, drops the calls in flight and discards further input. */
 void conn_disconnect(struct agent_conn *c, enum spop_status status);
-/* Moves the connection to another state. Any move but those of the table in agent_conn.c aborts. */
+/* Moves the connection to another state. A move that the table in agent_conn.c does not list
+ * aborts the process. */
 void conn_enter(struct agent_conn *c, enum conn_state to);
-/* Destroys it from its own event: callbacks higher up may still hold it. */
+/* Lets the connection's own event free it, because callers up the stack may still use it. */
 void conn_break(struct agent_conn *c);
 /* Reads again if the reason for the pause is gone. */
 void conn_resume(struct agent_conn *c);
-/* HELLO or NOTIFY may still arrive. */
+/* Returns true if HELLO or NOTIFY may still arrive. */
 bool conn_talks(const struct agent_conn *c);
-/* Nothing in flight, half read or unsent. */
+/* Returns true if nothing is in flight, half read or unsent. */
 bool conn_idle(const struct agent_conn *c);
-/* Reads until nothing more has arrived, then no more (draining). */
+/* While draining: reads all that has arrived, then stops reading. */
 void conn_read_last(struct agent_conn *c);
 
 #endif

@@ -1,4 +1,5 @@
-/* Opening listening sockets, unix and TCP. */
+/* Opens listening sockets, unix and TCP. A table of the sockets that were opened lets a new
+ * process take them over from its predecessor. */
 #include "net/listen.h"
 
 #include <errno.h>
@@ -40,7 +41,9 @@ answers(const struct sockaddr_un *sa)
 	return yes;
 }
 
-/* What would refuse a unix socket before it is made: its name, its folder, what stands there. */
+/* Returns true if a process accepts connections on this unix socket. */
+/* Checks what would prevent the creation of a unix socket: the length of its name, the
+ * permissions of its folder, a file in its place. */
 static int
 look_unix(const struct address *a, struct buf *why)
 {
@@ -66,8 +69,8 @@ look_unix(const struct address *a, struct buf *why)
 	return 0;
 }
 
-/* A socket that nobody answers is a dead daemon's and makes room; its mode is as narrow as
- * `mode` from its first moment on. */
+/* Creates a unix socket. A stale socket file, on which no process answers, is removed. The umask
+ * is set during bind(), so that the file is never accessible more widely than `mode`. */
 static int
 open_unix(const struct address *a, mode_t mode, const char *group, struct buf *why)
 {
@@ -117,9 +120,9 @@ open_unix(const struct address *a, mode_t mode, const char *group, struct buf *w
 	return fd;
 }
 
-/* A socket that has its address and does not listen yet. `taken` not NULL: only a try. If another
- * process listens there, or only the unit may bind its low port (AmbientCapabilities=), the
- * result is ERR_BAD_STATE and *taken is set. */
+/* Binds a TCP socket without listening. `taken` not NULL: this is only a check. If another
+ * process has the port, or only the systemd unit may bind it (AmbientCapabilities=), the result
+ * is ERR_BAD_STATE and *taken is set. */
 static int
 bind_tcp(const struct address *a, bool *taken, struct buf *why)
 {
@@ -171,12 +174,12 @@ open_tcp(const struct address *a, struct buf *why)
 	return fd;
 }
 
-/* Sockets of this process by address. owner: main. */
+/* The sockets of this process by address. owner: main; at most LISTEN_SOCKETS. */
 static struct {
 	char text[128];
 	int fd;
-	bool inherited; /* and not asked for yet */
-	bool given;
+	bool inherited; /* another process opened it, and listen_open() has not returned it yet */
+	bool given; /* another process has the socket too, so its file stays */
 } opened[LISTEN_SOCKETS];
 static size_t nopened;
 
@@ -196,7 +199,7 @@ note_opened(const char *text, int fd, bool inherited)
 	size_t i = find_listening(text);
 
 	if (i == LISTEN_SOCKETS || strlen(text) >= sizeof(opened[0].text))
-		return; /* no other process is ever given this one */
+		return; /* Without an entry, the socket cannot be handed to another process. */
 	nopened += i == nopened;
 	strcpy(opened[i].text, text);
 	opened[i].fd = fd;

@@ -1,5 +1,5 @@
-/* Listening sockets. A unix socket is created with mode 660 (admin: 600), never
- * wider, and takes the place of a stale one only after nobody answers there. */
+/* Opens listening sockets. A unix socket is created with mode 660 (admin: 600), never wider. A
+ * stale socket file is replaced only if no process answers on it. */
 #ifndef NET_LISTEN_H
 #define NET_LISTEN_H
 
@@ -8,25 +8,26 @@
 #include "base/buf.h"
 #include "policy/config/config.h"
 
-/* A non-blocking, close-on-exec listening socket, or negative with a message in
- * *why. `group` NULL: unchanged. */
+/* Returns a non-blocking, close-on-exec listening socket, or a negative error with a message in
+ * *why. `group` is the file's group; NULL: unchanged. */
 int listen_open(const struct address *a, mode_t mode, const char *group, struct buf *why);
-/* Whether listen_open() would be refused by the address, by its folder or by what stands there: 0,
- * or its error with its words. No file is made and nothing listens. A daemon that listens there
- * now is no error. */
+/* Checks whether listen_open() would fail because of the address, its folder, or a file that
+ * exists there. Returns 0, or the error with its message. Creates no file and does not listen. A
+ * daemon that listens there now is not an error. */
 int listen_try(const struct address *a, struct buf *why);
-/* Removes the file of a unix socket, unless another process was given the socket. */
+/* Removes the file of a unix socket, unless another process also has the socket. */
 void listen_unlink(const struct address *a);
 
-/* ---- sockets that two processes share, one after the other. owner: main ---- */
+/* ---- sockets that one process hands to another. owner: main ---- */
 
-/* listen_open() of this address returns `fd`, which another process opened and has too. ERR_FULL. */
+/* Makes listen_open() of this address return `fd`, which another process opened. Returns 0, or
+ * ERR_FULL after 128 sockets or for an address of 128 bytes or more. */
 int listen_inherit(const char *text, int fd);
 /* Closes each inherited socket that listen_open() has not returned, and removes its file. */
 void listen_close_unused(void);
-/* The socket that listen_open() returned for the address; -1: none. */
+/* Returns the socket that listen_open() returned for the address, or -1. */
 int listen_opened(const struct address *a);
-/* Whether another process has the socket too. */
+/* Notes whether another process has the socket too. */
 void listen_given(const struct address *a, bool given);
 
 #endif

@@ -1,6 +1,8 @@
-/* The relay of a worker: accepts HAProxy's connections, keeps them, buries the
- * dead ones at the end of a loop turn (so that no callback meets freed memory),
- * and notices that a paused connection was closed. */
+/* The life of a worker's relay: accepts HAProxy's connections, drains, aborts.
+ *
+ * Edges and upstreams that die during a turn of the loop are freed at its end, so that no
+ * callback meets freed memory. A connection that is not read is watched for its end by an epoll
+ * set of its own. */
 #include "net/relay.h"
 
 #include <stdlib.h>
@@ -41,10 +43,10 @@ on_prepare(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 	bury_dead(r);
 }
 
-/* Reading an edge is paused while the upstream is slower, and libev reports a
- * closed peer only to who reads. An epoll set of its own, itself watched by the
- * loop, reports just that (EPOLLRDHUP), so that an abort is passed on at once
- * although unread bytes are before it. */
+/* While the upstream is slower than the client, the edge is not read, and libev reports a closed
+ * peer only to a watcher that reads. A separate epoll set, which the loop watches, reports only
+ * the close (EPOLLRDHUP). The relay therefore passes an abort on at once, although bytes
+ * that were not read precede it. */
 static void
 on_edge_hup(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
@@ -54,7 +56,7 @@ on_edge_hup(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 	int n = epoll_wait(r->hup_fd, ev, 16, 0);
 	for (int i = 0; i < n; i++) {
 		struct edge *c = TAGGED(edge, ev[i].data.ptr);
-		/* Closed by an earlier one of this batch: buried only later. */
+		/* An earlier event of this batch closed the edge, which is freed later. */
 		if (c->state == EDGE_DEAD || c->fd < 0 || !c->hup_watched)
 			continue;
 		edge_gone(c);
@@ -178,7 +180,7 @@ relay_free(struct relay **rp)
 	if (!r)
 		return;
 	relay_abort(r);
-	/* What the gate still has is its own; it calls back no more. */
+	/* The gate owns what it still has of these edges, and calls back no more. */
 	for (struct edge *c; (c = LIST_FIRST(&r->edges));) {
 		if (c->up)
 			upstream_release(c->up, false);

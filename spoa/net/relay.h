@@ -1,6 +1,7 @@
-/* The HTTP/1.1 side of a worker: serves HAProxy's edge on a unix socket and
- * sends what the gate planned to HAProxy's inner bind. Everything runs on one
- * libev loop; nothing is shared between workers. owner: worker. */
+/* The HTTP/1.1 side of a worker. The relay accepts HAProxy's edge connections on a unix socket,
+ * asks the gate about each request by its ticket, and sends the request that the gate planned to
+ * HAProxy's inner bind. The response passes back the same way. Everything runs on the worker's
+ * loop, and relays share nothing with each other. owner: worker. */
 #ifndef NET_RELAY_H
 #define NET_RELAY_H
 
@@ -9,8 +10,8 @@
 #include "base/metrics.h"
 #include "gate/engine/gate.h"
 
-/* What the relay asks of the gate; see gate/engine/gate.h for each. A table, so that a
- * scenario can play the gate. */
+/* The calls that the relay makes to the gate; gate/engine/gate.h describes each. They are a
+ * table so that a test scenario can take the gate's place. */
 struct relay_gate_ops {
 	void (*claim)(struct gate *g, struct gate_claim *c);
 	void (*claim_gone)(struct gate_claim *c);
@@ -49,39 +50,40 @@ struct relay_gate_ops {
 extern const struct relay_gate_ops relay_gate_ops;
 
 struct relay_options {
-	const char *egress;   /* path of HAProxy's inner bind */
-	uint64_t min_rate;    /* bytes a second of a deferred body, on average; 0: any, */
-	uint64_t rate_after_us; /* from so long after its head on */
-	uint64_t read_us;     /* silence of the edge while a request is read */
-	uint64_t response_us; /* silence of the provider */
-	uint64_t idle_us;     /* idle connections, both sides */
-	uint64_t keep_alive_us; /* silence of a stream of MCP, then a comment goes; 0: none does
-				 */
-	unsigned pool;	      /* idle upstream connections kept */
+	const char *egress;   /* path of HAProxy's inner bind; relay_new() copies it */
+	/* least average rate of a deferred body, bytes a second; 0: no minimum */
+	uint64_t min_rate;
+	uint64_t rate_after_us; /* min_rate applies from this long after the head on */
+	uint64_t read_us;     /* longest silence of the edge while a request is read */
+	uint64_t response_us; /* longest silence of the provider */
+	uint64_t idle_us;     /* longest idle time of a connection, on both sides */
+	uint64_t keep_alive_us; /* a silent MCP stream gets a comment after this; 0: never */
+	unsigned pool;	      /* idle upstream connections kept at most */
 };
+/* The default of keep_alive_us: 15 s. */
 enum { RELAY_KEEP_ALIVE_US = 15000000 };
 
 struct relay;
-/* NULL: out of memory or descriptors, or an egress path that is too long. */
+/* Returns NULL if memory or descriptors are exhausted, or if the egress path is too long. */
 struct relay *relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops,
 	struct gate *gate, const struct relay_options *options, struct metrics *m);
-/* Watches a listening socket (non-blocking, stays the caller's). `own`: no other worker
- * does. 0 or ERR_FULL. */
+/* Accepts connections on a listening socket, which must be non-blocking and stays the caller's.
+ * `own`: no other worker accepts on the socket. Returns 0 or ERR_FULL. */
 int relay_listen(struct relay *r, int fd, bool own);
-/* Stops accepting; idle connections are closed, busy ones after their response.
- * To be called when no ticket is out any more. */
+/* Stops accepting. Idle connections are closed at once, busy ones after their response. Call
+ * this only when no ticket is outstanding. */
 void relay_drain(struct relay *r);
-/* The daemon drains: streams that have no end of their own end as HTTP says, so that their
- * clients ask another daemon. `sockets`: WebSockets end too, between two responses. To be called
- * again and again. */
+/* Called repeatedly while the daemon drains. Ends streams that have no end of their own with a
+ * proper HTTP end, so that their clients connect to another daemon. If `sockets` is set,
+ * WebSockets are closed too, between two responses. */
 void relay_end_streams(struct relay *r, bool sockets);
-/* Connections that still carry a request or wait for the gate. */
+/* Returns the number of connections that carry a request or wait for the gate. */
 size_t relay_active(const struct relay *r);
-/* Drains, and ends every exchange at once: clients are cut. Connections of which the
- * gate has the word stay active until it has answered. */
+/* Drains and ends every exchange at once; clients see a closed connection. Connections that wait
+ * for the gate stay active until the gate has answered. */
 void relay_abort(struct relay *r);
-/* Aborts what is left. The loop must not run any more: nobody is there for what the
- * gate has not answered. */
+/* Aborts everything and frees the relay. The loop must not run any more, because nothing would
+ * receive the gate's pending answers. */
 void relay_free(struct relay **r);
 
 #endif

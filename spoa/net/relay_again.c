@@ -1,6 +1,13 @@
-/* An attempt that another may follow: nothing of its answer is written before its first
- * content, and what fails before that is told to the gate, which has another plan, or none.
- * Apart from relay_response.c, which knows one answer. */
+/* Attempts that may be followed by another one.
+ *
+ * While the plan permits another attempt (plan->asks), no byte of the response is written before
+ * its first content. If the attempt fails before that, the gate is asked and returns another
+ * plan, or none. relay_response.c knows only one response.
+ *
+ * An attempt can fail in three ways (enum again_why). Without a response: the connection failed,
+ * or time is over. With an error document: up to 64 KB of it are collected for one second,
+ * because the gate decides by its content. With the status of a success: the stream, or a short
+ * JSON document, reports an error before any content. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/scoped.h"
@@ -8,12 +15,13 @@
 #include "net/relay_conn.h"
 #include "net/relay_said.h"
 
-#define DOCUMENT_MOST 65536u   /* bytes of an error that are waited for */
-#define DOCUMENT_US   1000000u /* and for so long */
-#define SUCCESS_MOST  16384    /* bytes of an error whose status says that it is none */
+#define DOCUMENT_MOST 65536u   /* most bytes of an error document that are collected */
+#define DOCUMENT_US   1000000u /* and for how long, in µs */
+#define SUCCESS_MOST  16384    /* most bytes of an error with the status of a success */
 
 /* ---- asking ---- */
 
+/* Drops the response of this attempt. */
 static void
 forget_answer(struct edge *c)
 {
@@ -24,7 +32,7 @@ forget_answer(struct edge *c)
 	c->result = (struct exchange_result){ 0 };
 }
 
-/* What the attempt answered, if anything, goes to the caller after all. */
+/* The attempt is final: the caller gets its response, or the error of its failure. */
 static void
 it_stays(struct edge *c, enum again what)
 {
@@ -32,8 +40,8 @@ it_stays(struct edge *c, enum again what)
 
 	c->attempt.stands = true;
 	edge_enter(c, EDGE_EXCHANGE);
-	/* The steps ran for another one meanwhile, and let its body go: no more of it is sent.
-	 */
+	/* Meanwhile, steps that ran for another target have released the body: no more of it can
+	 * be sent. */
 	if (u && !upstream_sent(u) && !c->plan->body.p)
 		u->request.failed = true;
 	if (what == AGAIN_UNAVAILABLE && c->attempt.why != AGAIN_FAILED) {
@@ -63,6 +71,7 @@ it_stays(struct edge *c, enum again what)
 	}
 }
 
+/* The gate's answer: another plan (AGAIN_GOES), or none. */
 static void
 told_next(void *arg, enum again what)
 {
@@ -87,6 +96,7 @@ told_next(void *arg, enum again what)
 	edge_update(c);
 }
 
+/* Asks the gate for another plan. The edge waits in EDGE_AGAIN. */
 static void
 relay_asks_again(struct edge *c, enum again_why why, struct attempt_end *e)
 {
@@ -117,7 +127,7 @@ again_holds(const struct edge *c)
 	return again_may(c) && c->plan->holds;
 }
 
-/* What another attempt would have needed goes. */
+/* Frees the request, which another attempt would have needed. */
 static void
 let_relay_go(struct edge *c, uint64_t sent_us)
 {
@@ -142,13 +152,13 @@ void
 again_sent(struct edge *c)
 {
 	if (c->state == EDGE_EXCHANGE && c->plan->asks && c->attempt.stands)
-		let_relay_go(c, 0); /* it took no time after the last byte */
+		let_relay_go(c, 0); /* no time has passed since the last byte */
 }
 
-/* ---- failures without an answer ---- */
+/* ---- failures without a response ---- */
 
-/* Right after the request: from 3.0 on HAProxy closes so where its connection to the provider
- * had waited, and broke as it was used. */
+/* Returns true if the connection closed right after the request was sent. From 3.0 on, HAProxy
+ * closes so if its own idle connection to the provider broke as it was used. */
 static bool
 broke_early(const struct upstream *u)
 {
@@ -189,8 +199,8 @@ again_failed(struct edge *c, enum failure_kind kind, const char *why, const stru
 
 /* ---- error documents ---- */
 
-/* The payload of what came after the head, as far as it came. 1: all of it, and *more:
- * something after it; 0: not yet; <0: its framing is none. */
+/* Appends the payload that has arrived after the head. Returns 1 if it is whole, and sets *more
+ * if bytes follow it; 0 if not yet; a negative value if the framing is malformed. */
 static int
 payload(const struct upstream *u, const struct http_message *m, size_t head, struct buf *out,
 	bool *more)
@@ -218,14 +228,15 @@ said_of(enum relay_said said)
 	case SAID_NEVER_SENT: return ATTEMPT_NEVER_SENT;
 	case SAID_INSTEAD:
 	case SAID_PERHAPS_BILLED: return ATTEMPT_CUT;
-	case SAID_BY_RULE: /* read_response_head() asks nobody else */
+	case SAID_BY_RULE: /* read_response_head() asks for no other attempt */
 	case SAID_NOTHING:
 	case SAID_BY_PROVIDER: break;
 	}
 	return ATTEMPT_ANSWERED;
 }
 
-/* HAProxy answers in the provider's place; an older edge does not say why. */
+/* HAProxy responded in the provider's place. An older HAProxy file does not report why: the
+ * request counts as cut off. */
 void
 again_unanswered(struct upstream *u, const struct http_message *m)
 {
@@ -251,7 +262,7 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 	int whole = payload(u, m, head, &doc, &more);
 	bool enough = whole || doc.n >= DOCUMENT_MOST || c->attempt.eof || c->attempt.late;
 	if (!enough)
-		return true; /* more of it is read */
+		return true; /* more of the document is read */
 	c->result.status = m->head.status;
 	c->result.end = END_COMPLETE;
 	c->attempt.poolable = whole > 0 && !more && upstream_sent(u) && !u->request.failed &&
@@ -269,7 +280,7 @@ again_gathers(const struct edge *c)
 	return c->attempt.head_us && !c->attempt.asked;
 }
 
-/* ---- what has the status of a success ---- */
+/* ---- errors with the status of a success ---- */
 
 bool
 again_keeps(struct edge *c, const struct http_message *m, const struct guard *g)
@@ -293,7 +304,7 @@ waits_for_whole(const struct edge *c)
 	return c->attempt.whole_us && again_holds(c);
 }
 
-/* After some of a short document was read. */
+/* Called after some of a short document was read. */
 static bool
 whole_event(struct upstream *u)
 {
@@ -331,7 +342,8 @@ again_event(struct upstream *u)
 	if (c->attempt.whole_us)
 		return whole_event(u);
 	const struct guard_report *r = g ? guard_report(g) : NULL;
-	/* who says why it made nothing has answered, as in an answer that is whole */
+	/* A model that states why it produced nothing has responded, just as in a response
+	 * without a stream. */
 	bool answered =
 		u->answer.body.done && r && r->ended && r->finish[0] && !r->provider_error;
 	if (!r || r->content || !r->streamed || answered || edge_unsent(c) > CAP_PREAMBLE ||
@@ -340,7 +352,7 @@ again_event(struct upstream *u)
 		return false;
 	}
 	if (!r->provider_error && !u->answer.body.done)
-		return true; /* nothing yet that a caller waits for */
+		return true; /* no content yet that a caller could use */
 	e.type = r->error_type;
 	e.document = r->error;
 	if (!r->provider_error) {
@@ -361,7 +373,8 @@ again_due(const struct edge *c)
 	const struct plan_waits *w = &c->plan->waits;
 	uint64_t at = UINT64_MAX, sent = u ? u->request.done_us : 0;
 	const struct guard *g = c->guard ? c->guard : c->attempt.watch;
-	/* nobody looks into the last attempt's answer where nobody reads it */
+	/* In the last attempt, nothing watches a response that is not inspected: any byte counts
+	 * as content. */
 	bool content = g ? guard_report(g)->content : c->result.response_bytes != 0;
 
 	if (again_gathers(c))

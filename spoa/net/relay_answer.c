@@ -1,9 +1,13 @@
-/* Answers of the relay's own, and the end of every exchange: the response's last
- * bytes wait here until the gate has its completion on record (design rule 9). */
+/* The relay's own responses, and the end of every exchange.
+ *
+ * The last bytes of a response wait here until the gate has recorded the completion. If it
+ * cannot be recorded, these bytes are never sent: no client receives a whole response that the
+ * journal does not have. */
 #include "base/err.h"
 #include "base/scoped.h"
 #include "net/relay_conn.h"
 
+/* A failure that increments no counter. */
 #define UNCOUNTED ((enum metric) - 1)
 
 static const struct dialect *
@@ -18,7 +22,7 @@ id_of_edge(const struct edge *c)
 	return c->plan ? c->plan->id : span_str("");
 }
 
-/* A whole response with this JSON body, in place of whatever was in out. */
+/* Writes a whole response with this JSON body, in place of any bytes in `out`. */
 static void
 compose(struct edge *c, int status, struct span fields, struct span body)
 {
@@ -79,7 +83,7 @@ finish_done(void *arg, int err)
 	struct edge *c = TAGGED(edge, arg);
 
 	INVARIANT(c->state == EDGE_FINISH && c->x && !c->up);
-	/* While the exchange still can say what was decided. */
+	/* This happens while the exchange still exists, because the error carries its fields. */
 	if (err && c->fd >= 0 && !c->answer.sent)
 		compose_error(
 			c, 503, "audit_unavailable", "the completion could not be recorded");
@@ -88,7 +92,8 @@ finish_done(void *arg, int err)
 	c->plan = NULL;
 	c->guard = NULL;
 	request_free_whole(c);
-	/* After a head that is sent, the last byte stays here. */
+	/* If the head was sent, the last byte stays here, and the client sees a response that is
+	 * cut off. */
 	if (c->fd < 0 || (err && c->answer.sent)) {
 		edge_close(c);
 		return;
@@ -103,7 +108,7 @@ finish_done(void *arg, int err)
 	edge_update(c);
 }
 
-/* Of an answer of HAProxy's own, however it ended, the record says that it was. */
+/* For a response that HAProxy itself made, the record states this, however the exchange ended. */
 static enum exchange_end
 end_by_haproxy(const struct edge *c, enum exchange_end end, const char **why)
 {
@@ -149,17 +154,17 @@ void
 answer_document(struct edge *c)
 {
 	c->result.status = 200;
-	if (!c->body.done) /* nobody reads it */
+	if (!c->body.done) /* nobody will read the body */
 		c->last_request = true;
 	compose(c, 200, c->relay->ops->response_fields(c->x), c->plan->document);
 	c->held = c->out.n;
 	answer_finish(c, END_COMPLETE, NULL);
 }
 
-/* A stream that cannot go on says so in its own words; nothing that looks like a normal end of
- * the dialect follows. One that is denied has all that its caller is to have and ends as HTTP
- * says, so that who reads it whole before he looks finds the error; what a provider broke off
- * is broken off here too. */
+/* Cuts off a response of which bytes were sent. A stream first gets an error event of its
+ * dialect, and nothing that looks like a normal end follows. A stream that is denied then ends
+ * as HTTP requires, so that a client that reads everything before parsing finds the error. A
+ * stream that the provider broke off is broken off here too. */
 static void
 cut_answer(struct edge *c, bool denied, const char *code, const char *why)
 {
@@ -196,7 +201,7 @@ fail_exchange(struct edge *c, enum exchange_end end, int status, const char *cod
 	const char *why, bool sent)
 {
 	INVARIANT(c->x && !c->reading.away);
-	/* of an answer that is there its status is what is counted */
+	/* a response that exists is counted by its status */
 	c->result.code = end == END_COMPLETE ? NULL : code;
 	if (c->up)
 		upstream_release(c->up, false);

@@ -1,6 +1,7 @@
-/* Inside the relay: one edge (a connection from HAProxy) carries one exchange at
- * a time, on one upstream (a connection to HAProxy's inner bind) that comes from
- * the pool and returns to it. owner: worker. */
+/* The structures and functions that the relay's files share. An edge is a connection from
+ * HAProxy and carries one exchange at a time. An upstream is a connection to HAProxy's inner
+ * bind: an exchange takes one from the pool, or opens one, and returns it afterwards. owner:
+ * worker. */
 #ifndef NET_RELAY_CONN_H
 #define NET_RELAY_CONN_H
 
@@ -14,8 +15,8 @@
 #include "net/relay.h"
 #include "net/relay_said.h"
 
-#define READ_MIN_BYTES 8192  /* a read */
-#define READ_MAX_BYTES 65536 /* one after a read that was filled */
+#define READ_MIN_BYTES 8192  /* bytes of one read */
+#define READ_MAX_BYTES 65536 /* bytes of a read that follows a full one */
 
 /*                                                ┌──────────┐
  *                                                ↓          │
@@ -23,39 +24,44 @@
  *                  └→ DEFER → VERDICT ─(permit)─┘   │
  *                               └─────(denial)──────┴──→ FINISH → FLUSH ─┬→ HEAD
  *                                    EXCHANGE → SOCKET ──↑               └→ LINGER → gone
- * In CLAIM, VERDICT, AGAIN and FINISH the gate has the word, in EXCHANGE sometimes a helper: an
- * edge that goes away then loses its descriptor at once and its memory after the answer. */
+ *
+ * In CLAIM, VERDICT, AGAIN and FINISH the edge waits for the gate, and in EXCHANGE sometimes for
+ * a helper. If the connection closes meanwhile, its descriptor is closed at once and its memory
+ * is freed after the answer. */
 enum edge_state {
 	EDGE_HEAD,     /* idle, or reading a request's head */
-	EDGE_CLAIM,    /* gate_claim is out */
-	EDGE_DEFER,    /* reading the whole body */
-	EDGE_VERDICT,  /* gate_body or gate_refuse is out */
+	EDGE_CLAIM,    /* waits for gate_claim */
+	EDGE_DEFER,    /* reads the whole body */
+	EDGE_VERDICT,  /* waits for gate_body or gate_refuse */
 	EDGE_EXCHANGE, /* request and response pass */
-	EDGE_SOCKET,   /* after a 101: messages pass, both ways (relay_socket.c) */
-	EDGE_AGAIN,    /* gate_again is out: the attempt failed, nothing was written */
-	EDGE_FINISH,   /* gate_finish is out; the response's last bytes wait */
+	EDGE_SOCKET,   /* after a 101: messages pass in both directions (relay_socket.c) */
+	EDGE_AGAIN,    /* the attempt failed before a byte was written; waits for gate_again */
+	EDGE_FINISH,   /* waits for gate_finish; the response's last bytes are held back */
 	EDGE_FLUSH,    /* the rest of the response is being written */
-	EDGE_LINGER,   /* all written; reads and drops until the peer closes */
-	EDGE_DEAD,     /* freed at the end of the loop turn */
+	EDGE_LINGER,   /* all is written; input is read and dropped until the peer closes */
+	EDGE_DEAD,     /* freed at the end of the loop's turn */
 };
 
-/*    NONE ─┬──────────────────────────→ BEGUN
- *          └→ WITHHELD ─┬─(let go)──────→┘
- *                       └─(its end)─→ WHOLE
- * of an answer that is read; one that is not begins with its head. */
+/* A response that is inspected begins in one of two ways. One that is not inspected begins with
+ * its head.
+ *
+ *    NONE ─┬──────────────────────────→ BEGUN
+ *          └→ WITHHELD ─┬─(released)──→┘
+ *                       └─(at its end)─→ WHOLE */
 enum response_life {
 	RESPONSE_NONE,
-	RESPONSE_WITHHELD, /* its head waits in `head`, its body in `spool`, until all may go */
-	RESPONSE_BEGUN,	   /* its head is in out or was written */
-	RESPONSE_WHOLE,	   /* likewise, and its body: it goes out in one write */
+	RESPONSE_WITHHELD, /* its head waits in `head` and its body in `spool` until all may pass */
+	RESPONSE_BEGUN,	   /* its head is in `out` or was written */
+	RESPONSE_WHOLE,	   /* head and body are in `out` and leave in one write */
 };
 
-#define SEND_MAX_BYTES (1u << 20) /* to a provider, a turn of the loop */
+#define SEND_MAX_BYTES (1u << 20) /* most bytes sent to a provider in one turn of the loop */
 
 struct upstream;
 struct socket;
 
-/* What may go wrong on the way, and is no decision: a row each in relay_answer.c. */
+/* The failures of an exchange that are not decisions of the policy. relay_answer.c has a row for
+ * each: status, code, how it is recorded. */
 enum failure_kind {
 	FAIL_BODY_MALFORMED,
 	FAIL_BODY_CHANGED,
@@ -80,147 +86,176 @@ enum failure_kind {
 	FAIL_SOCKET,
 };
 
-/* What is asked about when an attempt failed. */
+/* Why the gate is asked for another attempt. */
 enum again_why {
-	AGAIN_FAILED,	/* there is no answer, and no connection any more */
-	AGAIN_DOCUMENT, /* an answer that is an error, unread in upstream.in */
-	AGAIN_EVENT,	/* a stream that ended, or said its error, before any content */
+	AGAIN_FAILED,	/* there is no response, and the connection is closed */
+	AGAIN_DOCUMENT, /* an error response, still unparsed in upstream.in */
+	AGAIN_EVENT,	/* a stream that ended, or reported an error, before any content */
 };
 
+/* One connection from HAProxy. owner: the relay, which links it in `edges` and frees it at the
+ * end of the turn in which it died. At most CAP_RELAY_CONNS exist. */
 struct edge {
 	struct tag tag;
 	struct relay *relay;
 	LIST_ENTRY(edge) all; /* relay->edges, or dead_edges */
-	int fd;		      /* -1: gone, waits for the gate */
+	int fd;		      /* -1: closed; the edge waits for the gate */
 	enum edge_state state;
 	ev_io readable, writable;
 	ev_timer timer;
-	uint64_t timer_us;  /* when the timer fires, not after the true deadline */
-	uint64_t active_us; /* the edge's last byte, either way */
-	uint64_t defer_us;  /* EDGE_DEFER began */
-	bool hup_watched;   /* reading is paused: only its closing is watched */
-	bool filled;	    /* the last read took all there was room for */
+	uint64_t timer_us;  /* when the timer fires: at or before the true deadline; monotonic µs */
+	uint64_t active_us; /* the edge's last byte in either direction, monotonic µs */
+	uint64_t defer_us;  /* when EDGE_DEFER began, monotonic µs */
+	bool hup_watched;   /* reading is paused; only a close is watched for (relay.c) */
+	bool filled;	    /* the last read filled all the room that it had */
 
-	struct buf in; /* unread bytes of the request */
+	struct buf in; /* bytes of the request that were not parsed yet */
 	struct http_scan scan;
-	struct http_body body; /* the request's */
-	int64_t declared;
+	struct http_body body; /* the request's body, as it is read from the edge */
+	int64_t declared; /* the request's Content-Length; negative: none */
 	bool expects_continue;
-	bool websocket;	       /* it asks for one, */
-	char ws_key[25];       /* with this key (WS_KEY_BYTES) */
-	struct socket *socket; /* EDGE_SOCKET; NULL */
-	bool last_request;     /* close after this response */
-	bool old_peer;	       /* HTTP/1.0: the close ends what has no length */
+	bool websocket;	       /* the request asks for a WebSocket */
+	char ws_key[25];       /* its Sec-WebSocket-Key, a string (WS_KEY_BYTES) */
+	struct socket *socket; /* NULL except in EDGE_SOCKET, and until gate_finish answers */
+	bool last_request;     /* the connection closes after this response */
+	bool old_peer;	       /* HTTP/1.0: a body without a length ends with the connection */
 	char method[24];
 	char ticket[CAP_TICKET_BYTES];
 
 	struct gate_claim claim;
-	struct exchange *x;
-	const struct exchange_plan *plan; /* of x, and as long */
-	struct upstream *up;
+	struct exchange *x; /* NULL: no exchange */
+	const struct exchange_plan *plan; /* the gate's plan for `x`, with the same lifetime */
+	struct upstream *up; /* NULL: no upstream */
 	struct exchange_result result;
-	bool retried;	     /* once, as its kept connection was closed */
-	unsigned char moves; /* away from a HAProxy that is being replaced */
+	/* the request was sent a second time, because a pooled connection was closed */
+	bool retried;
+	/* how often the request left a HAProxy that is being replaced; at most MOVES_MAX */
+	unsigned char moves;
 
-	/* The attempt under way, where the plan says that another may follow: relay_again.c */
+	/* The current attempt. All of it is used only if the plan permits another attempt
+	 * (relay_again.c). */
 	struct edge_attempt {
 		struct guard
-			*watch; /* looks for the first content of an answer that nobody reads */
-		uint64_t head_us; /* an error's document is gathered since then; 0: none is */
-		const char *failed_why;
+			/* finds the first content of a response that is not inspected; NULL:
+			 * none */
+			*watch;
+		/* an error document is being collected since then, monotonic µs; 0: none is */
+		uint64_t head_us;
+		const char *failed_why; /* the record's text for `failed`; NULL: the row's */
 		enum again_why why;
 		enum failure_kind failed;
-		enum attempt_said said; /* how it ended; before, what HAProxy says of that */
+		/* how the attempt ended; before that, what HAProxy reported of it */
+		enum attempt_said said;
+		/* asked: the gate was asked for another attempt. stands: this attempt's response
+		 * is final. */
 		bool asked, stands;
-		uint64_t whole_us; /* it is whole, may be an error all the same, and began then;
-				      0: no */
-		bool streams;	   /* its answer comes in events, of whatever framing */
-		bool late, eof;	   /* no more of the document comes */
-		bool poolable;	   /* its connection is as new */
-		bool sent;	   /* a byte of it went */
-		bool broke_early;  /* HAProxy says so */
+		/* a short document with a success status, collected since then because it may be
+		 * an error; monotonic µs; 0: none is */
+		uint64_t whole_us;
+		bool streams;	   /* the response consists of events, in any framing */
+		/* no more of the error document is awaited: time is over, or the provider
+		 * closed */
+		bool late, eof;
+		bool poolable;	   /* the connection can return to the pool */
+		bool sent;	   /* a byte of the request was sent */
+		/* HAProxy reports that its connection to the provider broke at once */
+		bool broke_early;
 	} attempt;
 
 	struct {
-		char *p; /* EDGE_DEFER: the body, held until it was sent */
+		char *p; /* in EDGE_DEFER the body, held until it was sent; NULL: none */
 		size_t n, size;
 	} whole;
 
 	struct buf out;
-	size_t held;		/* bytes at the end of out that wait for gate_finish */
-	struct buf head, spool; /* without framing; what came out of the guard */
-	struct guard *guard;	/* of the answer, the exchange's; NULL: none, or it is over */
+	size_t held;		/* bytes at the end of `out` that wait for gate_finish */
+	/* a withheld response: its fields without framing, and the bytes that the guard
+	 * released */
+	struct buf head, spool;
+	/* inspects the response; owned by the exchange. NULL: not inspected, or over. */
+	struct guard *guard;
 	struct {
 		enum response_life life;
-		enum http_framing framing; /* as it goes out */
-		int64_t declared;	   /* its Content-Length; -1: none */
-		uint64_t sent;		   /* bytes of it written */
-		bool streams;		   /* it is an event stream */
-		bool events;		   /* its type says so: a comment may go between two */
-		bool heard;		   /* the gate knows that its body began */
-		bool said;		   /* a byte of its body came out of the guard */
+		enum http_framing framing; /* the framing towards the edge */
+		int64_t declared;	   /* the Content-Length towards the edge; -1: none */
+		uint64_t sent;		   /* bytes written of the response */
+		bool streams;		   /* the response is an event stream */
+		/* its type is text/event-stream: a comment may be inserted between two events */
+		bool events;
+		bool heard;		   /* the gate knows that the body began */
+		bool said;		   /* the guard has released a byte of the body */
 		char last;		   /* the last payload byte */
-		char tail[4];		   /* of what goes out: whether an event ends there */
-		uint64_t opens_us;	   /* a stream's head waits so long; 0: no longer */
-		enum guard_result refused;
-		bool terminator;       /* the last chunk is to be appended */
-		bool cut;	       /* closes when out is written: it is not whole */
-		enum relay_said whose; /* SAID_NOTHING: a provider's, for all that is known */
-		size_t held;	       /* bytes that the gate counts of a stream */
+		/* the last bytes sent, from which stream_due() sees whether an event ends there */
+		char tail[4];
+		/* a stream's head is held back until then, monotonic µs; 0: it is not */
+		uint64_t opens_us;
+		enum guard_result refused; /* why the guard refuses the response */
+		bool terminator;       /* the last chunk is still to be appended */
+		/* the response is incomplete: closes the connection once `out` is written */
+		bool cut;
+		/* the origin of the response; SAID_NOTHING: the provider, as far as is known */
+		enum relay_said whose;
+		size_t held;	       /* bytes of a stream that are held with the gate */
 	} answer;
-	/* What came is put through the guard; much of it by a helper (EDGE_EXCHANGE): until it
-	 * is back the guard, the upstream's bytes and `out` here are the helper's, nothing is
-	 * read of either side, and what ends the exchange waits for it. */
+	/* The response bytes that are being put through the guard. A helper thread does this if
+	 * they are long (in EDGE_EXCHANGE). Until the helper returns, the guard, the upstream's
+	 * bytes and `out` in this structure belong to the helper; neither side is read, and
+	 * whatever ends the exchange waits. */
 	struct {
-		bool away;
-		bool late;	   /* the exchange's time is over */
-		bool at_once;	   /* head and body came in one read */
-		const char *gone;  /* NULL; why nobody waits for it */
-		const char *wrong; /* where the framing is */
-		int err;
-		struct buf out;
+		bool away; /* a helper has them */
+		bool late;	   /* the exchange's deadline has passed meanwhile */
+		bool at_once;	   /* head and body arrived in one read */
+		/* why the exchange ends when the helper returns; NULL: it goes on */
+		const char *gone;
+		const char *wrong; /* the text for an error of the framing */
+		int err; /* 0, or the result of read_response_body() */
+		struct buf out; /* the bytes that the guard released */
 	} reading;
 };
 
+/* One connection to HAProxy's inner bind. owner: the edge that uses it, or the relay's pool,
+ * which holds at most options.pool of them. */
 struct upstream {
 	struct tag tag;
 	struct relay *relay;
 	LIST_ENTRY(upstream) idle; /* relay->pool, or dead_upstreams */
-	struct edge *edge;	   /* NULL: pooled */
-	int fd;
+	struct edge *edge;	   /* NULL: the upstream is in the pool */
+	int fd; /* -1: closed, or the upstream replays a stored response */
 	ev_io readable, writable;
-	ev_timer connecting; /* the listener's backlog was full: tries again */
-	uint64_t since_us;   /* began to be idle, or to connect */
-	uint64_t active_us;  /* its last byte, either way */
-	bool reused;
+	ev_timer connecting; /* the listener's backlog was full: connect is tried again */
+	uint64_t since_us;   /* when it became idle, or began to connect; monotonic µs */
+	uint64_t active_us;  /* its last byte in either direction, monotonic µs */
+	bool reused; /* the connection came from the pool */
 	bool connected;
-	char ws_key[25]; /* of the WebSocket that it was asked for */
+	char ws_key[25]; /* the Sec-WebSocket-Key that was sent on this connection */
 
-	struct buf out; /* head and copied body; what was sent stays for a retry */
-	struct buf in;
+	/* head and copied body; sent bytes stay for a retry, up to CAP_RELAY_AHEAD */
+	struct buf out;
+	struct buf in; /* bytes of the response that were not parsed yet */
 	struct {
-		size_t sent;	  /* of out */
-		struct span swap; /* sent after out: the gate's memory */
+		size_t sent;	  /* bytes of `out` that were sent */
+		struct span swap; /* a body in the gate's memory, sent after `out` */
 		size_t swap_sent;
-		bool began;	  /* a byte was sent */
-		uint64_t done_us; /* the last one was; 0: not yet */
-		bool whole;	  /* nothing will be appended to out */
-		bool dropped;	  /* out no longer begins with its first byte */
-		bool failed;	  /* the peer reads no more: only its answer matters */
+		bool began;	  /* a byte of the request was sent */
+		uint64_t done_us; /* when the last byte was sent, monotonic µs; 0: not yet */
+		bool whole;	  /* nothing will be appended to `out` */
+		bool dropped; /* `out` no longer begins with the request's first byte: no retry */
+		bool failed;	  /* the peer reads no more: only its response matters */
 	} request;
 	struct {
-		bool heard;	  /* a byte of it arrived */
-		bool filled;	  /* the last read took all there was room for */
-		bool to_head;	  /* of a HEAD request: it has no body */
-		bool eof;	  /* the provider closed in the middle of it */
-		bool head_done;	  /* its head was read, */
-		bool close;	  /* and it says that the connection ends with it */
-		unsigned interim; /* 1xx heads skipped */
+		bool heard;	  /* a byte of the response arrived */
+		bool filled;	  /* the last read filled all the room that it had */
+		bool to_head;	  /* it responds to HEAD: it has no body */
+		bool eof;	  /* the provider closed in the middle of the response */
+		bool head_done;	  /* the head was read */
+		bool close; /* the head announces that the connection closes after this response */
+		unsigned interim; /* interim (1xx) responses skipped, at most CAP_INTERIM */
 		struct http_scan scan;
 		struct http_body body;
 	} answer;
 };
 
+/* The relay of one worker. owner: worker. */
 struct relay {
 	struct tag tag;
 	struct ev_loop *loop;
@@ -235,177 +270,215 @@ struct relay {
 
 	LIST_HEAD(, edge) edges, dead_edges;
 	size_t nedges;
-	LIST_HEAD(, upstream) pool, dead_upstreams; /* newest first */
-	LIST_HEAD(, socket) gathered; /* with messages that were decided in this turn */
-	size_t npool;
+	/* `pool` begins with the upstream that was used last */
+	LIST_HEAD(, upstream) pool, dead_upstreams;
+	LIST_HEAD(, socket) gathered; /* WebSockets with messages that were decided in this turn */
+	size_t npool; /* upstreams in `pool` */
 	ev_timer pool_sweep;
-	ev_prepare bury;
+	ev_prepare bury; /* runs before the loop waits: writes WebSocket messages, frees the dead */
 
-	int hup_fd; /* an epoll set of paused edges */
+	int hup_fd; /* an epoll set of the edges that are not read */
 	ev_io hup;
 
-	struct http_field fields[CAP_HEADERS]; /* of the head being read */
+	struct http_field fields[CAP_HEADERS]; /* fields of the head that is being parsed */
 };
 
 /* relay_edge.c: the connection */
 void edge_new(struct relay *r, int fd);
-/* Closes and buries it. No exchange may be open. */
+/* Closes the edge and queues it for freeing. No exchange may be open. */
 void edge_close(struct edge *c);
-/* Nothing of it is read or written any more. What the gate holds of it stays held. */
+/* Drops all bytes and the state of the response, so that none of it is read or written. Bytes
+ * that the gate counts as held stay counted. */
 void edge_forget_answer(struct edge *c);
-/* Moves the edge along an arrow of the picture above enum edge_state. Any other move aborts. */
+/* Moves the edge along an arrow of the drawing above enum edge_state. Any other move aborts the
+ * process. */
 void edge_enter(struct edge *c, enum edge_state to);
-/* Arms what the state waits for: call at the end of every event. */
+/* Arms the events and the timer that the state waits for. Call this at the end of every event. */
 void edge_update(struct edge *c);
-/* Writes what may be written; moves on where all was. */
+/* Writes what may be written. If all was written, moves to the next state. */
 void edge_flush(struct edge *c);
-/* Ends the exchange, closes the upstream; `why` goes into the record. */
+/* Ends the exchange and closes the upstream. `why`, a static string, is recorded. */
 void edge_end(struct edge *c, const char *why);
-/* The peer is gone. */
+/* Ends the exchange because the client closed the connection. */
 void edge_gone(struct edge *c);
-/* Bytes that may be written now. */
+/* Returns the number of bytes that may be written now. */
 size_t edge_unsent(const struct edge *c);
-/* The provider waits until the edge has taken some of it; not while nothing of it may go. */
+/* Returns true if the provider must wait until the client has taken some bytes. Returns false
+ * while the response is held back for another attempt. */
 bool edge_full(const struct edge *c);
 
 /* relay_request.c: from the head to the upstream */
+/* Parses the bytes that arrived in `in`, as the state requires. */
 void request_progress(struct edge *c);
+/* Handles an expired deadline in EDGE_DEFER, EDGE_EXCHANGE or EDGE_SOCKET. */
 void request_timeout(struct edge *c);
-/* Room for direct reads of a deferred body of known length; n 0: none. */
+/* Returns room to read a deferred body of known length in place, and its size in *n. Returns
+ * NULL, with *n = 0, if the body is not read in place or was refused. */
 char *request_room(struct edge *c, size_t *n);
+/* Notes that `n` bytes were read into request_room(). */
 void request_took(struct edge *c, size_t n);
 void request_free_whole(struct edge *c);
-/* Moves body bytes to the upstream as far as it takes them. */
+/* Moves body bytes to the upstream, as many as it accepts. */
 void request_pump(struct edge *c);
+/* Returns true if body bytes must not be read because the upstream is behind or broken. */
 bool request_paused(const struct edge *c);
 
-/* relay_answer.c: responses of our own, and the end of every exchange */
-/* Refuses a request that has no exchange; the connection closes after it. */
+/* relay_answer.c: the gateway's own responses, and the end of every exchange */
+/* Refuses a request that has no exchange. The connection closes after the response. */
 void answer_error(struct edge *c, int status, const char *code, const char *message);
+/* One row of the table of failures. */
 struct failure {
 	int status;
 	const char *code;
-	enum exchange_end end; /* where its request was sent */
-	enum metric counted;
+	enum exchange_end end; /* how the exchange ended, if a byte of the request was sent */
+	enum metric counted; /* the counter; UNCOUNTED in relay_answer.c: none */
 	const char *why;
 };
-/* Its row; counts it. */
+/* Returns the row of `kind` and increments its counter. */
 const struct failure *failure_noted(struct edge *c, enum failure_kind kind);
-/* Answers with an error and ends the exchange; a response already begun is cut. `why` NULL: the
- * row's. Where another attempt may follow, it does. */
+/* Responds with an error and ends the exchange, unless the plan permits another attempt: then
+ * the gate is asked first. A response that has already begun is cut off. `why` NULL: the row's
+ * text. */
 void answer_fail(struct edge *c, enum failure_kind kind, const char *why);
-/* None may, or none did; `sent`: a byte of the request was. */
+/* As answer_fail(), but never asks for another attempt. `sent`: a byte of the request was sent. */
 void answer_fail_now(struct edge *c, enum failure_kind kind, const char *why, bool sent);
-/* The same for an answer that a rule denies. */
+/* As answer_fail_now(), for a response that a rule denies. `why` NULL: a default text. */
 void answer_forbid(struct edge *c, int status, const char *why);
+/* Responds with the gate's denial of a request and ends the exchange. */
 void answer_denial(struct edge *c, const struct exchange_denial *d);
-/* plan->document. */
+/* Responds with plan->document. */
 void answer_document(struct edge *c);
-/* Tells the gate how it ended; the held bytes follow when it agrees. */
+/* Reports to the gate how the exchange ended. The held bytes are sent when the gate has recorded
+ * it. `why` may be NULL. */
 void answer_finish(struct edge *c, enum exchange_end end, const char *why);
 
 /* relay_upstream.c */
-/* Begins to send plan->head, or gives again what plan->replays. */
+/* Begins to send plan->head, or replays the stored response if plan->replays is set. */
 void upstream_begin(struct edge *c);
 /* Sends what is queued. */
 void upstream_flush(struct upstream *u);
-/* Its HAProxy is being replaced and has not taken the request: sends it again on a new
- * connection, and closes all idle ones. False: it cannot be sent again, or MOVES_MAX found
- * only such (the new connection, too, may be one that it took before it stopped to listen). */
+/* HAProxy is being replaced and has not accepted the request: closes all idle connections and
+ * sends the request again on a new one. Returns false if the request cannot be sent again, or if
+ * MOVES_MAX connections led to the old process. A new connection may, too, if the process
+ * accepted it before it stopped listening. */
 #define MOVES_MAX 3
 bool upstream_moves(struct upstream *u);
-/* Bytes queued and not sent, without the swap. */
+/* Returns the number of bytes queued in `out` and not sent. The swapped body is not counted. */
 size_t upstream_unsent(const struct upstream *u);
-/* The whole request is written. */
+/* Returns true if the whole request was written. */
 bool upstream_sent(const struct upstream *u);
-/* All of it was: nothing of it is kept, and nothing is left to send. */
+/* Frees the bytes of the request, which were all sent. */
 void upstream_forget_sent(struct upstream *u);
+/* Reads again after upstream_rest(), or after the edge was full. */
 void upstream_resume(struct upstream *u);
-/* Neither reads nor writes until upstream_resume() and upstream_flush(). */
+/* Neither reads nor writes until upstream_resume() and upstream_flush() are called. */
 void upstream_rest(struct upstream *u);
+/* Closes the connection and queues the structure for freeing. It must belong to no edge. */
 void upstream_close(struct upstream *u);
-/* The exchange is over: back to the pool, or closed. */
+/* Separates the upstream from its edge: returns it to the pool if `reusable`, otherwise closes
+ * it. */
 void upstream_release(struct upstream *u, bool reusable);
 
+/* Returns an idle connection with nothing to read, or NULL. */
 struct upstream *pool_take(struct relay *r);
+/* Returns a connection to the pool, or closes it if the pool is full or the relay drains. */
 void pool_put(struct upstream *u);
+/* Closes a pooled connection. */
 void pool_drop(struct upstream *u);
+/* Timer: closes connections that were idle for options.idle_us. */
 void pool_sweep(struct ev_loop *loop, ev_timer *w, int events);
 
 /* relay_response.c */
-/* Nobody waits for what a helper reads, since `why`; or, NULL, its time is over. */
+/* Makes the helper stop early. `why` not NULL: the exchange ends for this reason when the helper
+ * returns. NULL: its deadline has passed. */
 void response_give_up(struct edge *c, const char *why);
-/* Bytes of u->in may have arrived. */
+/* Handles bytes in u->in. Called also when none have arrived. */
 void response_progress(struct upstream *u);
-/* The provider closed (err 0) or the connection failed. */
+/* Handles the end of the connection: the provider closed (err 0), or an error occurred. */
 void response_eof(struct upstream *u, int err);
-/* A head of an error: how long it asks to wait; of a 401 or 403 the gate is told, where the
- * credential was ours. Once an answer. */
+/* Notes how long an error response asks to wait. For a 401 or 403 to a credential of the
+ * gateway, informs the gate. Called once for each response. */
 void response_failed(struct edge *c, const struct http_head *h);
-/* What is kept of a stream is held as a body is. False: there is no room. */
+/* Adjusts the bytes of a stream that the gate counts as held, in steps. Returns false if the
+ * limit on held bytes is reached. */
 bool response_hold(struct edge *c);
-/* What was kept back of it goes. */
+/* Sends the bytes of the response that were held back. */
 void response_goes_on(struct upstream *u);
-/* The stream ends here, as HTTP says. */
+/* Ends a stream with a proper HTTP end. */
 void response_ends(struct edge *c);
 
 /* relay_stream.c: event streams of MCP, which may be silent for hours */
-/* It has no end of its own. */
+/* Returns true if the stream has no end of its own and may stay open. */
 bool stream_stays(const struct edge *c);
+/* Called with the head of each response. */
 void stream_begins(struct edge *c);
+/* Returns true while a stream's head waits for its first event. */
 bool stream_opens(const struct edge *c);
-/* These bytes of it go out. */
+/* Notes that these bytes of the stream are sent. */
 void stream_passes(struct edge *c, struct span bytes);
-/* When its head need not wait any more, or it has been silent for long: says so with a comment,
- * between two events. */
+/* Returns when stream_keep_alive() must be called, in monotonic µs: when a head need not wait
+ * any longer, or after long silence between two events. UINT64_MAX: never. */
 uint64_t stream_due(const struct edge *c);
+/* Sends the waiting head, or a comment. */
 void stream_keep_alive(struct edge *c);
 
 /* relay_socket.c: WebSockets, from the 101 on */
-/* What the head that asks for one has, but for the fields of the plan; the key is made here. */
+/* Writes the fields of a request that asks for a WebSocket, except for those of the plan.
+ * Generates the key. */
 void socket_put_head(struct upstream *u);
-/* The provider's 101 was read and is checked here: the caller has its own; messages pass. */
+/* Checks the provider's 101, sends the client a 101 of its own, and begins to pass messages.
+ * `head`: the length of the provider's head, in bytes. */
 void socket_open(struct upstream *u, const struct http_message *m, size_t head);
-/* Bytes of one side were read. */
+/* Handles bytes that one of the sides has sent. */
 void socket_progress(struct edge *c);
-/* Writes what may go of those in relay->gathered: where a turn of the loop ends. */
+/* Writes the messages of the sockets in relay->gathered. Called at the end of each turn of the
+ * loop. */
 void sockets_flush(struct relay *r);
-/* Neither side is read while it is far ahead, or a message of it is decided. */
+/* Return false while this side is far ahead of the other, or a message from it is being
+ * decided. */
 bool socket_reads_edge(const struct edge *c);
 bool socket_reads_upstream(const struct edge *c);
+/* Returns the next deadline in monotonic µs; UINT64_MAX: none. */
 uint64_t socket_due(const struct edge *c);
+/* Handles an expired deadline. */
 void socket_timeout(struct edge *c);
-/* The provider closed its connection. */
+/* The provider closed its connection: closes both sides. */
 void socket_eof(struct edge *c);
-/* Says goodbye to both sides, and ends it. */
+/* Sends a close frame to both sides and ends the exchange. */
 void socket_close(struct edge *c, unsigned code, enum exchange_end end, const char *why);
+/* Frees c->socket, if any. */
 void socket_free(struct edge *c);
-/* The daemon drains: one without an answer under way ends. */
+/* The daemon drains: closes the socket unless a response is in progress. */
 void socket_drain(struct edge *c);
 
-/* relay_again.c: an attempt that another may follow */
-/* An answer whose head came is kept back: a stream, or a short document that may be an error.
- */
+/* relay_again.c: an attempt that may be followed by another one */
+/* Returns true if a response whose head arrived is held back: a stream, or a short document that
+ * may be an error. `g` NULL: nothing inspects the response. */
 bool again_keeps(struct edge *c, const struct http_message *m, const struct guard *g);
-/* Its failure is still one that may be told. */
+/* Returns true if a failure of this attempt may still lead to another one. */
 bool again_may(const struct edge *c);
-/* Nothing of its answer may go. */
+/* Returns true if no byte of this attempt's response may be sent yet. */
 bool again_holds(const struct edge *c);
-/* The first content is there, or what is as good. */
+/* Makes this attempt final: its first content has arrived, or another attempt is pointless. */
 void again_stands(struct edge *c);
-/* All of the request was sent, maybe after that. */
+/* Called when the whole request was sent, which may be after again_stands(). */
 void again_sent(struct edge *c);
-/* True: the gate is asked, or more is read of what it will be asked about. */
+/* Returns true if the gate was asked for another attempt: the caller then does nothing more.
+ * Returns false if the failure is final. */
 bool again_failed(
 	struct edge *c, enum failure_kind kind, const char *why, const struct failure *f);
+/* Notes what HAProxy reports in a response that it made because the provider did not respond. */
 void again_unanswered(struct upstream *u, const struct http_message *m);
+/* Looks at an error response. Returns true if it is held back: more of it is awaited, or the
+ * gate was asked. `head`: the length of the head, in bytes. */
 bool again_head(struct upstream *u, const struct http_message *m, size_t head);
-/* After some of a stream was read: true where none of it goes yet. */
+/* Called after some of a stream was read. Returns true if none of it is sent yet. */
 bool again_event(struct upstream *u);
-/* An error's document is being gathered. */
+/* Returns true while an error document is being collected. */
 bool again_gathers(const struct edge *c);
-/* When the attempt has lasted too long; and it has: true where that is no failure. */
+/* Returns when the attempt has lasted too long, in monotonic µs; UINT64_MAX: never. */
 uint64_t again_due(const struct edge *c);
+/* Handles that deadline. Returns false if it is a failure of the attempt. */
 bool again_late(struct edge *c);
 
 #endif

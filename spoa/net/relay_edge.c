@@ -1,5 +1,8 @@
-/* A connection from HAProxy's edge: reading, writing, time, and its end. What
- * the bytes mean is in relay_request.c and relay_answer.c. */
+/* The connection from HAProxy's edge: its state, reading, writing, deadlines and end.
+ * relay_request.c and relay_answer.c interpret the bytes.
+ *
+ * Each event ends with edge_update(), which arms what the state waits for: reading or, if the
+ * edge must not be read, only its close, and one timer for the nearest deadline. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -11,14 +14,15 @@
 #include "base/err.h"
 #include "net/relay_conn.h"
 
-#define LINGER_US 1000000u /* after an early answer, the peer's unread bytes are dropped */
+/* after an early response: the time for the peer to close, in which its bytes are dropped */
+#define LINGER_US 1000000u
 #define NEVER	  UINT64_MAX
 
 /* ---- the state ---- */
 
 #define TO(state) (1u << (EDGE_##state))
 
-/* The states that may follow a state. relay_free() ends an edge in any state. */
+/* The states that may follow each state. relay_free() ends an edge in any state. */
 static const unsigned edge_next[] = {
 	[EDGE_HEAD] = TO(CLAIM) | TO(FLUSH) | TO(DEAD),
 	[EDGE_CLAIM] = TO(DEFER) | TO(VERDICT) | TO(EXCHANGE) | TO(FINISH) | TO(FLUSH) | TO(DEAD),
@@ -48,7 +52,7 @@ edge_enter(struct edge *c, enum edge_state to)
 	c->state = to;
 }
 
-/* ---- what is waited for ---- */
+/* ---- events and deadlines ---- */
 
 size_t
 edge_unsent(const struct edge *c)
@@ -83,7 +87,7 @@ wants_to_read(const struct edge *c)
 	case EDGE_EXCHANGE:
 		if (c->reading.away)
 			return false;
-		/* After the body nothing is expected but the close. */
+		/* After the body, only the close is expected. */
 		return c->body.done ? c->in.n == 0 : !request_paused(c);
 	case EDGE_VERDICT:
 	case EDGE_AGAIN:
@@ -100,7 +104,9 @@ earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* When the body's average falls below the least rate, unless more of it comes. */
+/* Returns when the body's average rate falls below min_rate, if no more bytes arrive. Example:
+ * with 1000 bytes a second, a body of which 30,000 bytes have arrived is too slow 30 s after its
+ * head. */
 static uint64_t
 too_slow(const struct edge *c)
 {
@@ -108,11 +114,12 @@ too_slow(const struct edge *c)
 
 	if (!o->min_rate)
 		return NEVER;
-	uint64_t enough_us = c->whole.n * UINT64_C(1000000) / o->min_rate; /* a body: < 2^40 */
+	/* no overflow: a body is < 2^40 bytes */
+	uint64_t enough_us = c->whole.n * UINT64_C(1000000) / o->min_rate;
 	return c->defer_us + (enough_us > o->rate_after_us ? enough_us : o->rate_after_us);
 }
 
-/* When this state has lasted too long. */
+/* Returns when the current state has lasted too long, in monotonic µs. */
 static uint64_t
 edge_due(const struct edge *c)
 {
@@ -131,7 +138,7 @@ edge_due(const struct edge *c)
 			return c->reading.late ? NEVER : t;
 		if (!c->body.done && !request_paused(c))
 			t = earlier(t, c->active_us + o->read_us);
-		/* While the edge takes nothing, the provider may not speak. */
+		/* While the edge takes no bytes, the provider cannot send. */
 		bool paused = edge_full(c);
 		if (u && !paused && c->plan->timed)
 			t = earlier(t, again_due(c));
@@ -152,8 +159,9 @@ edge_due(const struct edge *c)
 	return NEVER;
 }
 
-/* The timer fires at or before the true deadline and looks again: activity moves
- * the deadline without touching the timer. */
+/* Makes the timer fire at `at` or earlier. A timer that is set earlier stays: it checks the
+ * deadline again when it fires. Thus activity, which moves the deadline, does not touch the
+ * timer. */
 static void
 arm_timer(struct edge *c, uint64_t at)
 {
@@ -225,7 +233,7 @@ edge_forget_answer(struct edge *c)
 	c->reading.late = false;
 }
 
-/* What is left of an answer goes. */
+/* Drops the response and the state of the attempt. */
 static void
 drop_answer(struct edge *c)
 {
@@ -248,7 +256,7 @@ close_fd(struct edge *c)
 	}
 }
 
-/* Closes the descriptor and forgets all bytes but a body the gate may read. */
+/* Closes the descriptor and drops all bytes, except for a body that the gate may be reading. */
 static void
 shut_edge(struct edge *c)
 {
@@ -317,7 +325,7 @@ edge_gone(struct edge *c)
 	edge_end(c, "the client closed the connection");
 }
 
-/* The response is written: the next request, or the end. */
+/* The response is written: reads the next request or closes. */
 static void
 answer_written(struct edge *c)
 {
@@ -330,8 +338,8 @@ answer_written(struct edge *c)
 	buf_free(&c->in);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	if (!cut && unread) {
-		/* Closing over unread bytes would reset the connection, and the
-		 * answer might be lost (RFC 9112 section 9.6). */
+		/* Closing a socket before all is read would reset the connection, and the
+		 * response might be lost (RFC 9112 9.6). */
 		shutdown(c->fd, SHUT_WR);
 		edge_enter(c, EDGE_LINGER);
 		c->active_us = clock_mono_us();
@@ -406,7 +414,7 @@ on_edge_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 	INVARIANT(c->fd >= 0 && c->state != EDGE_DEAD);
 	INVARIANT(!c->reading.away);
 	if (c->state == EDGE_LINGER) {
-		/* Reads and drops: the answer is written, the peer still sends. */
+		/* The response is written, but the peer still sends: reads and drops. */
 		char drop[READ_MIN_BYTES];
 		ssize_t n = recv(c->fd, drop, sizeof(drop), 0);
 		explicit_bzero(drop, sizeof(drop));
@@ -416,7 +424,7 @@ on_edge_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 	}
 	enum edge_state before = c->state;
 	char *direct = request_room(c, &room), *to = direct;
-	if (c->state != before) { /* refused for want of room */
+	if (c->state != before) { /* the body was refused because there was no room for it */
 		edge_update(c);
 		return;
 	}

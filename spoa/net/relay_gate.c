@@ -1,5 +1,5 @@
-/* The relay's gate is the gate. Separate, so that a scenario that plays the gate
- * links without it. */
+/* The relay's table of calls, with the real gate. This is a file of its own so that a test
+ * scenario that plays the gate links without it. */
 #include "net/relay.h"
 
 const struct relay_gate_ops relay_gate_ops = {

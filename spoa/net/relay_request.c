@@ -1,6 +1,7 @@
-/* A request: of its head only ticket, framing and Expect are read; what goes
- * upstream is the gate's plan. The body is dropped, copied or held, as the plan
- * says (gate.h, enum exchange_body). */
+/* A request from its head to the upstream. The relay reads only the ticket, the framing, Expect
+ * and the WebSocket key of the head: the gate plans the head that is sent. As the plan requires
+ * (enum exchange_body in gate.h), the body is dropped, copied while it arrives, or held whole
+ * until the gate has decided on it. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -9,12 +10,13 @@
 #include "base/mem.h"
 #include "net/relay_conn.h"
 
-#define WHOLE_MIN_BYTES 16384
+#define WHOLE_MIN_BYTES 16384 /* first allocation for a held body */
 
 static void begin_body(struct edge *c);
 
 /* ---- the head ---- */
 
+/* The gate's answer to the ticket: `x` is the exchange, or NULL with an error. */
 static void
 edge_claimed(struct gate_claim *claim, int err, struct exchange *x)
 {
@@ -56,7 +58,7 @@ read_request_head(struct edge *c)
 	c->method[0] = '\0';
 	if (n < 0) {
 		metric_inc(r->metrics, M_RELAY_ERRORS);
-		/* Where it ends is not known: nothing after it is read. */
+		/* The end of the request is unknown, so nothing after it is read. */
 		http_body_init(&c->body, HTTP_UNTIL_CLOSE, 0);
 		bool unknown = n == ERR_UNSUPPORTED;
 		answer_error(c, unknown ? 501 : 400,
@@ -99,8 +101,9 @@ read_request_head(struct edge *c)
 	r->ops->claim(r->gate, &c->claim);
 }
 
-/* ---- bodies held whole ---- */
+/* ---- bodies that are held whole ---- */
 
+/* The gate's decision on a held body. `denial` NULL: permitted. */
 static void
 body_verdict(void *arg, const struct exchange_denial *denial)
 {
@@ -123,7 +126,8 @@ body_verdict(void *arg, const struct exchange_denial *denial)
 	edge_update(c);
 }
 
-/* Nothing was sent upstream yet: the gate words the refusal. */
+/* Refuses a request of which nothing was sent upstream. The gate writes the refusal in the
+ * route's dialect and records it. */
 static void
 refuse_request(struct edge *c, enum failure_kind kind)
 {
@@ -135,7 +139,9 @@ refuse_request(struct edge *c, enum failure_kind kind)
 	c->relay->ops->refuse(c->x, f->status, f->code, f->why, body_verdict, c);
 }
 
-/* Room for n more bytes, held with the gate before it is allocated. */
+/* Makes room for n more bytes of the body, which the gate counts before they are allocated.
+ * Returns false if the request was refused. The room doubles, up to the declared length and the
+ * limit of the plan. */
 static bool
 whole_room(struct edge *c, size_t n)
 {
@@ -206,7 +212,7 @@ hold_body(struct edge *c)
 	if (c->body.done)
 		whole_done(c);
 	else if (c->in.n == 0 && c->body.framing == HTTP_LENGTH)
-		buf_free(&c->in); /* the rest is read in place */
+		buf_free(&c->in); /* the rest is read in place, by request_room() */
 }
 
 char *
@@ -231,13 +237,13 @@ request_took(struct edge *c, size_t n)
 
 	INVARIANT(c->state == EDGE_DEFER && n <= c->whole.size - c->whole.n);
 	http_body_next(&c->body, span_of(c->whole.p + c->whole.n, n), &payload);
-	INVARIANT(payload.n == n); /* request_room() gave no more than is left of it */
+	INVARIANT(payload.n == n); /* request_room() returned no more room than the body needs */
 	c->whole.n += n;
 	if (c->body.done)
 		whole_done(c);
 }
 
-/* ---- bodies that pass ---- */
+/* ---- bodies that are copied ---- */
 
 bool
 request_paused(const struct edge *c)
@@ -284,8 +290,8 @@ request_pump(struct edge *c)
 			return;
 		}
 		if (copies) {
-			/* Heard before sent: the last bytes go only if all of them
-			 * are the body that was decided. */
+			/* The gate hashes each piece before it is sent. The last piece is sent
+			 * only if the whole body is the one that was decided. */
 			if (c->relay->ops->body_bytes(c->x, payload, c->body.done)) {
 				answer_fail(c, FAIL_BODY_CHANGED, NULL);
 				return;
@@ -300,21 +306,22 @@ request_pump(struct edge *c)
 
 /* ---- dispatch ---- */
 
-/* RFC 9110 10.1.1: the client waits for our word before it sends. */
+/* RFC 9110 10.1.1: the client waits for a 100 before it sends the body. */
 static void
 send_continue(struct edge *c)
 {
 	if (c->expects_continue && !c->body.done && c->in.n == 0) {
 		buf_str(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
 		edge_flush(c);
-		/* Twenty-five bytes into an empty socket: else it is broken. After
-		 * this, out holds nothing but the response. */
+		/* These 25 bytes fit an empty socket buffer, or else the connection is broken.
+		 * After this, `out` holds only the response. */
 		if (c->out.n)
 			edge_gone(c);
 	}
 }
 
-/* It goes nowhere: what is here of it is let go, so that the connection stays. */
+/* The body is not needed: drops the bytes that have arrived, so that the connection can be
+ * kept. */
 static void
 drop_request_body(struct edge *c)
 {
@@ -327,6 +334,7 @@ drop_request_body(struct edge *c)
 	}
 }
 
+/* Begins the exchange as the plan requires. */
 static void
 begin_body(struct edge *c)
 {

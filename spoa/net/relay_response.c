@@ -1,7 +1,11 @@
-/* The provider's answer, from its head to its last byte but one: framing is taken
- * off and put on again, x-tollgate-* and hop-by-hop fields stay behind, and
- * an answer that is read goes through its guard. The last byte waits for gate_finish
- * (relay_answer.c). */
+/* The provider's response, from its head to the last byte but one. The framing is removed and
+ * written again, x-tollgate-* and hop-by-hop fields are dropped, and the body of a response that
+ * is inspected passes through its guard (answer/guard/guard.h). The last byte waits for
+ * gate_finish (relay_answer.c).
+ *
+ * A response that is withheld collects in `head` and `spool` until the guard has seen all of it.
+ * A long piece of the body is inspected by a helper thread, and the exchange continues in
+ * read_back(). */
 #include "base/ascii.h"
 #include "base/err.h"
 #include "base/scoped.h"
@@ -9,13 +13,12 @@
 #include "gate/targets/next.h"
 #include "net/relay_conn.h"
 
-/* Room for the size of a chunk whose length is not known yet: hexadecimal with
- * leading zeros (RFC 9112 7.1 allows them), so that all of one read becomes one
- * chunk in place. */
+/* The size of a chunk whose length is not known yet. The digits are filled in later; leading
+ * zeros are permitted (RFC 9112 7.1). All bytes of one read thus become one chunk in place. */
 #define CHUNK_LINE   "00000000\r\n"
 #define CHUNK_LINE_N (sizeof(CHUNK_LINE) - 1)
 
-/* What the guard says no to: the caller hears it in its dialect. */
+/* Answers for a response that the guard refused, with the guard's reason. */
 static void
 answer_refused(struct edge *c)
 {
@@ -35,13 +38,13 @@ answer_refused(struct edge *c)
 
 /* ---- the head ---- */
 
-/* What no longer says the truth of a body that is edited. */
+/* Fields that would be wrong for a body that is edited. */
 static const char *const of_body[] = { "content-encoding", "content-md5", "digest",
 	"content-digest", "repr-digest", "etag", "accept-ranges", "content-range", NULL };
 static const char *const of_type[] = { "content-type", NULL };
 static const char *const challenges[] = { "www-authenticate", "proxy-authenticate", NULL };
 
-/* What has the name of a field of ours does not go on. */
+/* Renames the listed fields to x-tollgate-, which http_put_fields() omits. */
 static void
 drop_fields(const struct http_message *m, struct http_field *fields, const char *const *names)
 {
@@ -51,7 +54,7 @@ drop_fields(const struct http_message *m, struct http_field *fields, const char 
 				fields[i].name = SPAN_LIT("x-tollgate-");
 }
 
-/* Status and fields, without framing. */
+/* Writes status and fields, without framing. */
 static int
 put_fields(struct edge *c, const struct http_message *m, struct buf *out)
 {
@@ -65,7 +68,7 @@ put_fields(struct edge *c, const struct http_message *m, struct buf *out)
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }
 
-/* The rest of the head; `length` -1: as c->answer.framing says. */
+/* Writes the end of the head: framing, connection, empty line. `length` -1: no Content-Length. */
 static void
 put_framing(struct edge *c, int64_t length)
 {
@@ -80,7 +83,7 @@ put_framing(struct edge *c, int64_t length)
 	buf_str(out, "\r\n");
 }
 
-/* What it says is not seen. */
+/* Returns true if the body is compressed, so that its content is not visible. */
 static bool
 is_encoded(const struct http_head *h)
 {
@@ -89,9 +92,8 @@ is_encoded(const struct http_head *h)
 	return coding.n && !span_ieq(coding, SPAN_LIT("identity"));
 }
 
-/* The guard of this answer, where it is read. ERR_AUTH: c->answer.refused says why it goes no
- * further.
- */
+/* Asks the gate for the guard of this response, if the response is inspected. Returns 0 or an
+ * error; for ERR_AUTH, c->answer.refused has the reason why the response is refused. */
 static int
 guard_begin(struct edge *c, const struct http_message *m)
 {
@@ -117,7 +119,8 @@ guard_begin(struct edge *c, const struct http_message *m)
 	if (c->answer.refused)
 		return ERR_AUTH;
 	if (h.bodyless) {
-		/* It has said all that it will be asked; the exchange keeps it. */
+		/* The guard has all that it will get. The exchange owns it and reads its report
+		 * later. */
 		c->guard = NULL;
 		return 0;
 	}
@@ -134,7 +137,7 @@ guard_begin(struct edge *c, const struct http_message *m)
 static int
 put_response_head(struct edge *c, const struct upstream *u, const struct http_message *m)
 {
-	/* A length without a body is information (RFC 9110 8.6). */
+	/* A Content-Length without a body is information about the resource (RFC 9110 8.6). */
 	bool declares = c->answer.framing == HTTP_LENGTH ||
 			(c->answer.framing == HTTP_NO_BODY && m->declared >= 0 &&
 				(u->answer.to_head || m->head.status == 304));
@@ -157,7 +160,8 @@ response_failed(struct edge *c, const struct http_head *h)
 		c->relay->ops->refused(c->x, h);
 }
 
-/* The caller's ids of sessions are not the server's. One that cannot be made is not shown. */
+/* Replaces the MCP server's session ids with the ids that callers get. An id for which none can
+ * be made is dropped. */
 static void
 bind_sessions(struct edge *c, const struct http_message *m)
 {
@@ -172,7 +176,8 @@ bind_sessions(struct edge *c, const struct http_message *m)
 	}
 }
 
-/* A caller that reads what the server inside says of logging in would take its token there. */
+/* Returns true if the MCP server asks for a login. A caller that followed it would send its own
+ * credential to the internal server. */
 static bool
 asks_login(const struct edge *c, const struct http_head *h)
 {
@@ -181,8 +186,10 @@ asks_login(const struct edge *c, const struct http_head *h)
 		       (h->status == 403 && http_field_nth(h, "www-authenticate", 0)));
 }
 
-/* Clients follow and say there once more what they said here, as it was before it was judged.
- * Only what any reader takes for a place of this host is one. */
+/* Returns true if a redirect leads to another host. A client that follows a redirect sends its
+ * request there again, as it was before the gateway decided on it. A location counts as this
+ * host only if every reader would take it so: a backslash or an invisible byte makes it another
+ * host. */
 static bool
 leads_away(const struct edge *c, const struct http_head *h)
 {
@@ -207,7 +214,7 @@ static void
 begin_response(struct upstream *u, const struct http_message *m, enum relay_said whose)
 {
 	struct edge *c = u->edge;
-	bool ruled = whose == SAID_BY_RULE; /* nothing in it is a provider's */
+	bool ruled = whose == SAID_BY_RULE; /* no part of the response is a provider's */
 	int err = 0;
 
 	INVARIANT(c->state == EDGE_EXCHANGE && c->up == u && !u->answer.head_done);
@@ -253,7 +260,8 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 			again_stands(c);
 	}
 	if (upstream_sent(u) && !c->plan->asks) {
-		/* A stream may last minutes: the request need not. */
+		/* A stream may last minutes: frees the request's bytes, which are not needed any
+		 * more. */
 		upstream_forget_sent(u);
 		request_free_whole(c);
 	}
@@ -270,10 +278,11 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 		answer_fail(c, FAIL_ANSWER, "the response could not be written");
 }
 
-/* HAProxy's own 503s have a field that the shipped rules drop of a provider's answer. */
-#define LEAVING "x-tollgate-leaving" /* it was reloaded, and has not looked at the request */
+/* HAProxy's own 503s carry one of these fields, which the shipped rules remove from a provider's
+ * response. */
+#define LEAVING "x-tollgate-leaving" /* HAProxy was reloaded and has not looked at the request */
 #define UNANSWERED                                                                             \
-	"x-tollgate-unanswered" /* no provider was reached, or what came is no HTTP */
+	"x-tollgate-unanswered" /* no provider was reached, or its response was not HTTP */
 
 static bool
 is_haproxys(const struct http_message *m, const char *name)
@@ -281,7 +290,8 @@ is_haproxys(const struct http_message *m, const char *name)
 	return m->head.status == 503 && http_field_nth(&m->head, name, 0);
 }
 
-/* Reads one head: 1 done, 0 not whole yet or given up. */
+/* Reads heads up to the final one. Returns 1 if the response has begun, 0 if more is needed or
+ * the response was given up. */
 static int
 read_response_head(struct upstream *u)
 {
@@ -317,7 +327,7 @@ read_response_head(struct upstream *u)
 				NULL);
 			return 0;
 		}
-		/* a provider's answer has no such field */
+		/* The shipped rules remove this field from a provider's response. */
 		enum relay_said whose = http_field_nth(&m.head, WHY_FIELD, 0)
 						? relay_said_in(&m.head)
 						: SAID_NOTHING;
@@ -338,7 +348,7 @@ read_response_head(struct upstream *u)
 
 /* ---- the body ---- */
 
-/* Opens a chunk of unknown length; returns where. */
+/* Opens a chunk of unknown length. Returns where its data begin. */
 static size_t
 chunk_open(struct edge *c)
 {
@@ -347,6 +357,7 @@ chunk_open(struct edge *c)
 	return c->out.n;
 }
 
+/* Writes the chunk's size into its line. Without data, removes the line. */
 static void
 chunk_close(struct edge *c, size_t from)
 {
@@ -356,7 +367,7 @@ chunk_close(struct edge *c, size_t from)
 	if (c->answer.framing != HTTP_CHUNKED || buf_failed(&c->out))
 		return;
 	if (n == 0) {
-		/* A chunk of size 0 would be the last one. */
+		/* a chunk of size 0 would be the last one */
 		c->out.n -= CHUNK_LINE_N;
 		return;
 	}
@@ -367,6 +378,7 @@ chunk_close(struct edge *c, size_t from)
 	buf_str(&c->out, "\r\n");
 }
 
+/* Informs the gate, once, that the body has begun. */
 static void
 heard(struct edge *c)
 {
@@ -375,7 +387,8 @@ heard(struct edge *c)
 	c->answer.heard = true;
 }
 
-/* Only what it says of the stream is wanted. */
+/* Lets the watching guard see the bytes, to learn whether content has begun. Its output is
+ * dropped. */
 static int
 watch(struct edge *c, struct span payload)
 {
@@ -383,11 +396,12 @@ watch(struct edge *c, struct span payload)
 		return 0;
 	SCOPED_BUF(nowhere, 0);
 	if (guard_feed(c->attempt.watch, payload, &nowhere))
-		c->attempt.watch = NULL; /* nothing that can be read: it is as it is */
+		c->attempt.watch = NULL; /* unreadable: the response passes as it is */
 	return 0;
 }
 
-/* 0, an error of the framing, or ERR_AUTH: c->answer.refused says why not. */
+/* Puts payload through the guard into *to. Returns 0, an error of the framing, or ERR_AUTH:
+ * c->answer.refused has the reason. */
 static int
 put_payload(struct edge *c, struct span payload, struct buf *to)
 {
@@ -411,7 +425,8 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 	return c->answer.refused ? ERR_AUTH : 0;
 }
 
-/* All of it is known, or that it need not be: the head goes, with what came out since. */
+/* Releases a withheld response, because all of it is known (`whole`) or need not be: moves the
+ * head and the bytes that the guard released to `out`. */
 static void
 let_out(struct edge *c, bool whole)
 {
@@ -420,7 +435,7 @@ let_out(struct edge *c, bool whole)
 	if (whole) {
 		c->answer.framing = HTTP_LENGTH;
 	} else if (guard_edits(c->guard)) {
-		/* what was kept is a stream after all */
+		/* the withheld bytes turned out to be a stream */
 		c->answer.streams = true;
 		c->answer.framing = c->old_peer ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
 		c->answer.declared = -1;
@@ -438,8 +453,8 @@ let_out(struct edge *c, bool whole)
 	buf_free(&c->spool);
 }
 
-/* All of u->in goes through the guard into *to. 0, or an error as of put_payload(). Of the edge
- * only what is the answer's is touched: a helper may run it. */
+/* Puts all of u->in through the guard into *to. Returns as put_payload(). A helper may run this
+ * function, so it touches only the response's members of the edge. */
 static int
 read_response_body(struct upstream *u, struct buf *to)
 {
@@ -457,7 +472,8 @@ read_response_body(struct upstream *u, struct buf *to)
 	}
 	if (u->answer.body.done && c->guard && !err) {
 		c->answer.refused = guard_end(c->guard, to);
-		/* who reads a stream that stays asks again for an event that was cut */
+		/* The reader of a stream that stays open asks again for an event that was cut
+		 * off. */
 		if (c->answer.refused == GUARD_BROKEN && u->answer.eof)
 			c->answer.refused = GUARD_PASS;
 		err = c->answer.refused ? ERR_AUTH : 0;
@@ -465,7 +481,7 @@ read_response_body(struct upstream *u, struct buf *to)
 	return err ? err : buf_failed(to) ? ERR_NOMEM : 0;
 }
 
-/* In steps that most never reach. */
+/* Holds in steps of 4 KB, which most streams never reach. */
 bool
 response_hold(struct edge *c)
 {
@@ -499,7 +515,8 @@ complete_response(struct upstream *u, bool whole_at_once)
 	if (!c->body.done)
 		c->last_request = true;
 	c->answer.terminator = c->answer.framing == HTTP_CHUNKED;
-	/* What came whole goes out in one write; else its last byte waits. */
+	/* A response that arrived in one read leaves in one write. Of any other response, the
+	 * last byte waits for gate_finish. */
 	if ((whole_at_once && !c->answer.streams) || c->answer.life == RESPONSE_WHOLE)
 		c->held = c->out.n;
 	else if (c->answer.framing == HTTP_LENGTH || c->answer.framing == HTTP_UNTIL_CLOSE)
@@ -523,8 +540,8 @@ response_ends(struct edge *c)
 	edge_flush(c);
 }
 
-/* Its body has begun and nothing of it may go yet: so the head does not, and what is said of
- * the first event may still have its own status. */
+/* Returns true if the body has begun, but nothing of it may be sent yet. The head then waits
+ * too, so that a denial of the first event can still have its own status. */
 static bool
 head_waits(const struct edge *c)
 {
@@ -532,7 +549,8 @@ head_waits(const struct edge *c)
 	       !c->answer.sent && c->result.response_bytes;
 }
 
-/* What was read goes: everything that is in `to` from `from` on is one chunk. */
+/* Sends what was read: the bytes of `out` from `from` on become one chunk. `err`: the result of
+ * read_response_body(). */
 static void
 body_passes(struct upstream *u, size_t from, int err)
 {
@@ -572,7 +590,7 @@ response_goes_on(struct upstream *u)
 		edge_flush(c);
 }
 
-/* Where what came goes to; *from: where that begins. */
+/* Returns the buffer for the bytes of the body, and in *from where they begin. */
 static struct buf *
 body_goes_to(struct edge *c, size_t *from)
 {
@@ -582,6 +600,7 @@ body_goes_to(struct edge *c, size_t *from)
 	return withheld ? &c->spool : &c->out;
 }
 
+/* Runs on a helper thread. */
 static void
 read_aside(void *arg)
 {
@@ -590,7 +609,7 @@ read_aside(void *arg)
 	c->reading.err = read_response_body(c->up, &c->reading.out);
 }
 
-/* A helper has read it. */
+/* Runs on the worker after the helper. */
 static void
 read_back(void *arg)
 {
@@ -629,8 +648,8 @@ response_give_up(struct edge *c, const char *why)
 		c->reading.gone = why;
 }
 
-/* What is in u->in goes through the guard, and on; a helper does it where it is long. `wrong`:
- * said where the framing is. */
+/* Puts the bytes of u->in through the guard and passes them on. A helper does this if they are
+ * long. `wrong`: the text for an error of the framing. */
 static void
 pass_body(struct upstream *u, bool at_once, const char *wrong)
 {
@@ -641,7 +660,8 @@ pass_body(struct upstream *u, bool at_once, const char *wrong)
 	c->reading.at_once = at_once;
 	c->reading.wrong = wrong;
 	if (c->guard && guard_is_long(c->guard, u->in.n)) {
-		heard(c); /* the gate's counters are this worker's */
+		/* before the helper starts, because the gate's counters belong to this worker */
+		heard(c);
 		c->reading.away = c->relay->ops->aside(c->x, read_aside, read_back, c);
 	}
 	if (c->reading.away) {

@@ -1,7 +1,10 @@
-/* What HAProxy says of an answer, by its log's fields. That Tc is -1 is what proves that
- * nothing was sent: HAProxy writes a request to a server only once the connection is there, TLS
- * included. Whatever cannot be read counts as perhaps billed: a charge that is too high is seen
- * and settled, one that is missing is not. */
+/* Parses HAProxy's report on a response: the fields of its log line.
+ *
+ * The proof that nothing was sent is Tc = -1: HAProxy writes a request to a server only after
+ * the connection, TLS included, is established. A report that cannot be parsed counts as perhaps
+ * billed: a charge that is too high is noticed and corrected, a missing one is not.
+ *
+ * Example: "503 0 -1 -1 0 be srv " is SAID_NEVER_SENT; "200 0 4 90 0 be srv " is SAID_INSTEAD. */
 #include "net/relay_said.h"
 
 #include "base/ascii.h"
@@ -21,7 +24,7 @@ said_number(struct span s, int *v)
 	return true;
 }
 
-/* A name of HAProxy's, <NOSRV> where there is none. */
+/* Checks the name of a backend or server, which is <NOSRV> if there is none. */
 static bool
 name(struct span s)
 {

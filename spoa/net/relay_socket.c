@@ -1,7 +1,10 @@
-/* WebSockets: after a 101 messages pass between the edge and the upstream, each read whole and
- * decided by the gate before it goes. Frames are made anew: no extension, no fragment, no mask
- * of one side reaches the other. Pings end here, on both sides; a side that is silent is asked
- * whether it is there. owner: worker. */
+/* WebSockets. After a 101, messages pass between the edge and the upstream. Each message is read
+ * whole and decided by the gate before it is sent. Frames are written again, so that no
+ * extension, fragmentation or mask of one side reaches the other. The gateway answers pings
+ * itself, on both sides, and pings a side that has been silent for 20 s.
+ *
+ * A side is not read while one of its messages is being decided, while the other side is far
+ * behind, or while it is ahead of its pace. owner: worker. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -10,37 +13,42 @@
 #include "base/random.h"
 #include "net/relay_conn.h"
 
-#define PING_US	  20000000u /* silence of a side, then it is asked */
-#define GONE_US	  60000000u /* silence, then it is gone */
-#define HALF_US	  30000000u /* a message that is not whole */
-#define LOOK_US	  1000000u  /* between two questions whether the session is over */
-#define PACE_US	  10000000u /* in which CAP_SOCKET_CONTROLS, CAP_SOCKET_DECIDED come again */
+#define PING_US	  20000000u /* after this silence, the side is pinged */
+#define GONE_US	  60000000u /* after this silence, the side is gone */
+#define HALF_US	  30000000u /* longest time for the rest of a message to arrive */
+#define LOOK_US	  1000000u  /* between two checks whether the session is over */
+#define PACE_US	  10000000u /* the period of CAP_SOCKET_CONTROLS and CAP_SOCKET_DECIDED */
+/* bytes; the gate counts held bytes in these steps */
 #define HOLD_STEP 65536u
 
 enum socket_side { SIDE_CLIENT, SIDE_PROVIDER, SIDES };
 
+/* The WebSocket of one edge. owner: the edge, until gate_finish answers. */
 struct socket {
 	struct edge *of;
-	LIST_ENTRY(socket) of_turn; /* the relay's `gathered` */
+	LIST_ENTRY(socket) of_turn; /* linked in the relay's `gathered` */
 	bool gathered;
 	struct side {
 		struct ws_reader reader;
-		bool waits; /* a message of it is being decided */
+		bool waits; /* one of its messages is being decided */
 		uint64_t heard_us,
-			pinged_us; /* its last byte; it was asked whether it is there */
-		uint64_t half_us;  /* since when a message of it is half; 0: none is */
-		/* what came is paid for by then: so much later, at an even rate */
+			/* when its last byte arrived, when it was pinged; monotonic µs */
+			pinged_us;
+		uint64_t half_us; /* since when a message is incomplete; monotonic µs; 0: none is */
+		/* When the control frames, and the decided messages, that have arrived would
+		 * have arrived at an even rate; monotonic µs (pace_is_over). */
 		uint64_t controls_us, decided_us;
-		bool paused; /* it is ahead of that by PACE_US */
+		bool paused; /* ahead of that by more than PACE_US: not read */
 	} side[SIDES];
-	uint64_t look_us; /* monotonic: when the gate is asked next */
-	size_t held;	  /* bytes that the gate counts */
-	bool closing;
+	/* when the gate is asked next whether the session is over; monotonic µs */
+	uint64_t look_us;
+	size_t held;	  /* bytes that the gate counts as held */
+	bool closing; /* close frames were sent */
 };
 
 /* ---- writing ---- */
 
-/* A mask that nobody can foresee (RFC 6455 10.3). */
+/* Masks the frame with unpredictable bytes (RFC 6455 10.3). */
 static void
 put_masked(struct edge *c, enum ws_op op, struct span payload)
 {
@@ -72,7 +80,8 @@ socket_emit(void *arg, bool to_client, bool binary, struct span message)
 		c->result.response_bytes += message.n;
 }
 
-/* What is kept of both sides is held as bodies are. False: there is no room. */
+/* Adjusts the bytes of both sides that the gate counts as held. Returns false if the limit on
+ * held bytes is reached. */
 static bool
 socket_hold(struct edge *c)
 {
@@ -106,6 +115,8 @@ socket_free(struct edge *c)
 	c->socket = NULL;
 }
 
+/* Sends a close frame with `code` to the client and with `to_provider` to the provider, and ends
+ * the exchange. `why` is recorded and, unless the end is normal, sent to the client. */
 static void
 close_both(struct edge *c, unsigned code, unsigned to_provider, enum exchange_end end,
 	const char *why)
@@ -136,8 +147,8 @@ socket_close(struct edge *c, unsigned code, enum exchange_end end, const char *w
 	close_both(c, code, ours ? WS_NORMAL : code, end, why);
 }
 
-/* Its frames are none, or there is no memory. Of a provider's the client hears no code that
- * would be his fault. */
+/* One side sent malformed frames, or memory is exhausted. For malformed frames of the provider,
+ * the client gets no code that blames the client. */
 static void
 frames_wrong(struct edge *c, enum socket_side from, const struct ws_reader *r)
 {
@@ -162,7 +173,8 @@ socket_denied(struct edge *c)
 
 /* ---- reading ---- */
 
-/* One more: whether that is more than `most` at once, and as many again each PACE_US. */
+/* Counts one more event and returns true if its sender is too fast: more than `most` at once,
+ * and as many again in each PACE_US. */
 static bool
 pace_is_over(uint64_t *paid_us, unsigned most)
 {
@@ -172,7 +184,7 @@ pace_is_over(uint64_t *paid_us, unsigned most)
 	return *paid_us > now + PACE_US;
 }
 
-/* The other side hears the code; reasons are texts that nobody read. */
+/* The other side gets the code, but not the reason, which is uninspected text. */
 static void
 peer_closes(struct edge *c, enum socket_side from, enum ws_code code)
 {
@@ -182,7 +194,8 @@ peer_closes(struct edge *c, enum socket_side from, enum ws_code code)
 		c, code, END_COMPLETE, client ? "the client closed" : "the provider closed");
 }
 
-/* False: it ended, or waits. */
+/* Handles one message. Returns false if reading must stop: the socket has ended, or the gate is
+ * deciding. */
 static bool
 take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
 {
@@ -262,7 +275,7 @@ read_side(struct edge *c, enum socket_side from)
 	}
 	if (c->state != EDGE_SOCKET)
 		return;
-	/* as long as we do not read it, it cannot become whole */
+	/* A message cannot become whole while we do not read. */
 	if (!ws_is_half(&s->reader) || !side_reads(c, from))
 		s->half_us = 0;
 	else if (!s->half_us)
@@ -302,7 +315,8 @@ write_sides(struct edge *c)
 	upstream_resume(c->up);
 }
 
-/* Writing made room for messages that came already: no event tells of those. */
+/* Returns true if messages that have arrived can be read now, because writing made room. No
+ * event reports this. */
 static bool
 socket_reads_on(const struct edge *c)
 {
@@ -335,8 +349,8 @@ sockets_flush(struct relay *r)
 	}
 }
 
-/* A message was decided. The next one is asked about at once; what may go is written where the
- * turn of the loop ends, so that messages of one turn are one write. */
+/* A message was decided. The next one is passed to the gate at once. Bytes that may be sent are
+ * written at the end of the loop's turn, so that the messages of one turn leave in one write. */
 static void
 message_back(void *arg, bool from_client, enum socket_goes goes)
 {
@@ -365,7 +379,7 @@ side_due(const struct edge *c, enum socket_side of)
 	if (s->paused)
 		return s->decided_us - PACE_US;
 	if (!side_reads(c, of))
-		return UINT64_MAX; /* its silence is ours */
+		return UINT64_MAX; /* the silence is not this side's */
 	uint64_t silent = s->heard_us + (s->pinged_us > s->heard_us ? GONE_US : PING_US);
 	uint64_t half = s->half_us ? s->half_us + HALF_US : UINT64_MAX;
 	return half < silent ? half : silent;

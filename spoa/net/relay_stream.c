@@ -1,11 +1,15 @@
-/* Event streams of MCP may be silent for hours. HAProxy, the proxies after it and clients take
- * silence for a broken connection: a comment (WHATWG HTML 9.2.6) goes now and then, and only
- * where an event ends, so that no reader finds it inside one. */
+/* Keeps event streams of MCP alive, which may be silent for hours. HAProxy, other proxies and
+ * clients take silence for a broken connection. Therefore a comment (WHATWG HTML 9.2.6) is
+ * inserted now and then, but only where an event ends, so that no reader finds it inside an
+ * event.
+ *
+ * Example: after an event that ends with two line feeds and keep_alive_us of silence, the client
+ * gets ": keep-alive" and an empty line. */
 #include "base/clock.h"
 #include "net/relay_conn.h"
 
 #define COMMENT	 ": keep-alive\n\n"
-#define OPENS_US 200000 /* an `endpoint` event comes with the head, or right after it */
+#define OPENS_US 200000 /* µs; an `endpoint` event arrives with the head, or right after it */
 
 static bool
 is_stream(const struct edge *c)
@@ -54,7 +58,8 @@ is_line_end(char c)
 	return c == '\n' || c == '\r';
 }
 
-/* end = ( LF | CR | CR LF ) twice */
+/* The head waits up to OPENS_US for the first event, because the first event of the older MCP
+ * transport (`endpoint`) leads to a 502. */
 static bool
 ends_event(const char tail[4])
 {

@@ -1,6 +1,8 @@
-/* A connection to HAProxy's inner bind: opens it, sends the planned request,
- * reads the answer. What was sent stays in memory while it is small, for the one
- * case where it may be sent again. */
+/* A connection to HAProxy's inner bind: opens it, sends the planned request and reads the
+ * response. Idle connections are pooled.
+ *
+ * The bytes of a short request stay in memory after they are sent, because the request is sent
+ * again in one case: a pooled connection was closed before HAProxy read the request. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,7 +15,8 @@
 #include "base/err.h"
 #include "net/relay_conn.h"
 
-/* The listener's backlog is full: HAProxy is busy or reloading. */
+/* HAProxy is busy or reloading if its listener's backlog is full. connect() is then repeated
+ * every 5 ms for one second. */
 #define CONNECT_RETRY_S	 0.005
 #define CONNECT_LIMIT_US 1000000u
 
@@ -21,9 +24,12 @@ static void on_upstream_readable(struct ev_loop *loop, ev_io *w, int events);
 static void on_upstream_writable(struct ev_loop *loop, ev_io *w, int events);
 static void on_connecting(struct ev_loop *loop, ev_timer *w, int events);
 
-/* ---- idle ones, newest first: the oldest fall idle and are swept. One is watched, so that
- * what HAProxy closes leaves the pool at once; it is looked at once more when taken, for bytes
- * nobody asked for would be read as the next caller's answer. ---- */
+/* ---- the pool of idle connections ----
+ *
+ * The pool is used newest first, so that the oldest connections become idle and are closed. Each
+ * is watched, so that a connection that HAProxy closes leaves the pool at once. A connection is
+ * checked again when it is taken: bytes that arrived unasked would be read as the next caller's
+ * response. */
 
 static void
 unlink_pooled(struct upstream *u)
@@ -65,7 +71,7 @@ pool_take(struct relay *r)
 {
 	for (struct upstream *u; (u = LIST_FIRST(&r->pool));) {
 		char byte;
-		/* Open, and with nothing to read. */
+		/* The connection is open, and there is nothing to read. */
 		if (recv(u->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN) {
 			unlink_pooled(u);
 			return u;
@@ -122,7 +128,7 @@ upstream_release(struct upstream *u, bool reusable)
 	}
 	ev_io_stop(u->relay->loop, &u->writable);
 	ev_io_start(u->relay->loop, &u->readable);
-	/* As new, but for the connection. Two callers' bytes never share a buffer. */
+	/* Only the connection itself is reused. Two callers' bytes never share a buffer. */
 	buf_free(&u->in);
 	buf_free(&u->out);
 	memset(&u->request, 0, sizeof(u->request));
@@ -130,7 +136,7 @@ upstream_release(struct upstream *u, bool reusable)
 	pool_put(u);
 }
 
-/* 0 connected, 1 later, <0 failed. */
+/* Returns 0 if connected, 1 if it is tried again later, or a negative error. */
 static int
 upstream_connect(struct upstream *u)
 {
@@ -149,7 +155,7 @@ upstream_connect(struct upstream *u)
 	return 1;
 }
 
-/* Without a connection. */
+/* Allocates the structure, without a connection. */
 static struct upstream *
 upstream_make(struct relay *r)
 {
@@ -213,7 +219,7 @@ on_connecting(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 
 /* ---- sending ---- */
 
-/* Content-Length or chunked, and the empty line. */
+/* Writes the planned head, then Content-Length or chunked framing, and the empty line. */
 static int
 put_request_head(struct upstream *u, const struct edge *c)
 {
@@ -240,7 +246,7 @@ put_request_head(struct upstream *u, const struct edge *c)
 	return buf_failed(&u->out) ? ERR_NOMEM : 0;
 }
 
-/* plan->replays: as if it were just read of a provider. */
+/* Passes on a stored response (plan->replays) as if a provider had just sent it. */
 static void
 upstream_replay(struct edge *c)
 {
@@ -268,8 +274,9 @@ upstream_begin(struct edge *c)
 		upstream_replay(c);
 		return;
 	}
-	/* What cannot be sent again is not sent to a HAProxy that may be leaving. What another
-	 * attempt may follow is sent where HAProxy says why it failed (relay_said.h). */
+	/* A request that cannot be repeated is not sent on a pooled connection, whose HAProxy
+	 * may be exiting. A request that may have another attempt is not either, because HAProxy
+	 * reports why it failed only on a new connection (relay_said.h). */
 	struct upstream *u = c->plan->asks || c->plan->socket_bytes ||
 					     (c->declared > CAP_RELAY_AHEAD &&
 						     c->plan->body_mode == BODY_COPY)
@@ -294,19 +301,20 @@ upstream_begin(struct edge *c)
 	if (c->plan->body_mode == BODY_SWAP)
 		u->request.swap = c->plan->body;
 	u->request.whole = c->plan->body_mode != BODY_COPY || c->body.done;
-	/* A chunked body that was decided and is empty still needs its end. */
+	/* A chunked body that was decided and is empty still needs its last chunk. */
 	request_pump(c);
 	if (c->up == u)
 		upstream_flush(u);
 }
 
+/* Sends the request again, on a new connection. */
 static void
 retry_upstream(struct upstream *old)
 {
 	struct edge *c = old->edge;
 	struct upstream *u = upstream_new(c->relay);
 
-	/* All of the request can be sent again, and nothing of a response was written. */
+	/* The whole request is still in memory, and no byte of a response was written. */
 	INVARIANT(!old->request.dropped && !c->answer.sent);
 	c->retried = true;
 	if (!u) {
@@ -359,13 +367,14 @@ upstream_sent(const struct upstream *u)
 void
 upstream_forget_sent(struct upstream *u)
 {
-	buf_free(&u->out); /* what is left here would go out again */
+	buf_free(&u->out); /* bytes that stayed here would be sent again */
 	u->request.sent = u->request.swap_sent = 0;
 	u->request.swap = (struct span){ NULL, 0 };
 }
 
-/* Sends until all is sent (0), the socket is full or has had its share of this turn (1), or
- * is broken (<0): a peer that reads as fast as we write would have a whole body of us. */
+/* Sends queued bytes. Returns 0 if all is sent, 1 if the socket is full or took SEND_MAX_BYTES
+ * in this turn, or a negative error if the connection is broken. The limit keeps a peer that
+ * reads as fast as we write from occupying the whole turn. */
 static int
 send_queued(struct upstream *u)
 {
@@ -374,7 +383,7 @@ send_queued(struct upstream *u)
 		struct span out = span_cut(buf_view(&u->out), u->request.sent, u->out.n);
 		struct span swap =
 			span_cut(u->request.swap, u->request.swap_sent, u->request.swap.n);
-		/* sendmsg does not write through its pointers. */
+		/* sendmsg() does not write through its pointers */
 		struct iovec iov[2] = { { (void *)(uintptr_t)out.p, out.n },
 			{ (void *)(uintptr_t)swap.p, swap.n } };
 		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
@@ -415,7 +424,7 @@ upstream_flush(struct upstream *u)
 		c->state != EDGE_AGAIN) {
 		int full = send_queued(u);
 		if (full < 0) {
-			/* An early answer may still be waiting to be read. */
+			/* An early response may still be waiting to be read. */
 			u->request.failed = true;
 			ev_io_stop(u->relay->loop, &u->writable);
 			read_answer(u);
@@ -448,9 +457,9 @@ on_upstream_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 
 /* ---- receiving ---- */
 
-/* The peer closed a reused connection without having read all of what we sent,
- * which a reset or EPIPE proves (a close after reading gives a plain end): the
- * provider cannot have had the request, so it may go out again, once. */
+/* The connection is broken. If it came from the pool and HAProxy closed it without having read
+ * the whole request, the request is sent again, once: the provider cannot have received it. A
+ * reset or EPIPE proves this, because closing after everything was read leads to a plain end. */
 static void
 upstream_broken(struct upstream *u, int err)
 {
@@ -461,6 +470,7 @@ upstream_broken(struct upstream *u, int err)
 		response_eof(u, err);
 }
 
+/* Reads once and passes the bytes on. */
 static void
 read_answer(struct upstream *u)
 {
@@ -468,7 +478,7 @@ read_answer(struct upstream *u)
 
 	INVARIANT(c->up == u && !c->reading.away);
 	INVARIANT(c->state == EDGE_EXCHANGE || c->state == EDGE_SOCKET);
-	/* Until the edge has taken what it got, nothing more is read. */
+	/* Nothing more is read until the edge has taken what it was given. */
 	if (edge_full(c) || (c->state == EDGE_SOCKET && !socket_reads_upstream(c))) {
 		ev_io_stop(u->relay->loop, &u->readable);
 		return;
@@ -487,8 +497,8 @@ read_answer(struct upstream *u)
 		response_progress(u);
 		if (c->reading.away)
 			return;
-		/* Between two events of a stream nothing waits here: the next reader has
-		 * the room. */
+		/* Between two events of a stream, the buffer is empty: its memory serves the
+		 * next reader. */
 		if (u->in.p && u->in.n == 0 && !u->answer.filled)
 			buf_give_back(&u->in, fresh ? (size_t)n : u->in.size);
 	} else if (n == 0) {
@@ -496,7 +506,7 @@ read_answer(struct upstream *u)
 	} else if (errno != EAGAIN && errno != EINTR) {
 		upstream_broken(u, errno);
 	} else if (u->request.failed && !u->answer.heard) {
-		/* Broken for writing and silent: nothing will come. */
+		/* Writing failed and there is nothing to read: no response will arrive. */
 		upstream_broken(u, EPIPE);
 	}
 }
@@ -508,7 +518,7 @@ on_upstream_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 	struct edge *c = u->edge;
 
 	if (!c) {
-		/* Idle: closed, or it speaks unasked. */
+		/* An idle connection was closed, or carries bytes that were not asked for. */
 		pool_drop(u);
 		return;
 	}
@@ -531,6 +541,6 @@ upstream_resume(struct upstream *u)
 		u->edge->state == EDGE_AGAIN ||
 		(u->edge->state == EDGE_SOCKET && !socket_reads_upstream(u->edge)))
 		return;
-	u->active_us = clock_mono_us(); /* its silence was ours */
+	u->active_us = clock_mono_us(); /* the silence until now was not the provider's */
 	ev_io_start(u->relay->loop, &u->readable);
 }

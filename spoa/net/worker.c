@@ -1,4 +1,9 @@
-/* Workers: wiring of agent, gate and relay on one loop. */
+/* Connects agent, gate and relay on one loop.
+ *
+ * HAProxy's NOTIFYs pass from the agent to the gate, and verdicts return as ACKs. Other threads
+ * send mail, which wakes the loop and runs on it. A pulse publishes the worker's condition: ten
+ * times a second while the worker is busy, once a second while it is idle. While the daemon
+ * drains, the pulse also finds out whether everything has ended. */
 #include "net/worker.h"
 
 #include <errno.h>
@@ -15,18 +20,19 @@
 #include "base/pool.h"
 #include "budget/quota/quota.h"
 
-/* An answer that is kept is not waited for longer: the model is asked. */
+/* How long a stored response is waited for. After that, the request is sent to the model. */
 #define CACHE_LATE_US 50000
-/* WebSockets of an instance that handed over may stay open for so long. */
+/* How long WebSockets may stay open in a process that has handed over its connections. */
 #define HANDED_SOCKETS_US 600000000
-/* A turn of the loop that kept others waiting. */
+/* A turn of the loop from this length on counts as M_TURNS_LONG, because it delays other
+ * requests. */
 #define TURN_LONG_US 50000
-/* What is told to other threads is so old at most, of an idle worker no older than its last
- * turn. */
+/* The seconds between two pulses of a busy and of an idle worker. An idle worker also pulses at
+ * the end of each turn, so that the published values are never older than its last turn. */
 #define PULSE_S	     0.1
 #define PULSE_IDLE_S 1.0
 
-/* ---- the agent's calls go to the gate ---- */
+/* ---- calls from the agent to the gate ---- */
 
 static void
 on_verdict(void *arg, const struct spop_action *actions, size_t n)
@@ -34,7 +40,8 @@ on_verdict(void *arg, const struct spop_action *actions, size_t n)
 	struct agent_call *call = arg;
 
 	agent_call_set(call, NULL);
-	/* Over the room after all: an ACK without actions is a 503 at HAProxy. */
+	/* The actions exceed the room after all. HAProxy treats an ACK without actions as a
+	 * 503. */
 	if (agent_ack(call, actions, n) == ERR_LIMIT)
 		agent_ack(call, NULL, 0);
 }
@@ -76,8 +83,8 @@ on_its_thread(const struct worker *w)
 	return !this_thread || this_thread == w;
 }
 
-/* A worker's mail to itself needs no system call: it is looked at before the loop
- * waits again. */
+/* Wakes the loop for its mail. Mail from a worker to itself needs no system call, because the
+ * loop looks at fed events before it waits. */
 static void
 wake_worker(void *arg)
 {
@@ -98,6 +105,7 @@ on_worker_wake(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
 	mailbox_drain(&w->mail, w);
 }
 
+/* One snapshot on its way to a worker. It owns a reference to the snapshot. */
 struct snapshot_mail {
 	struct tag tag;
 	struct mail mail;
@@ -134,7 +142,7 @@ worker_snapshot(struct worker *w, struct snapshot *snap)
 	mailbox_send(&w->mail, &sm->mail);
 }
 
-/* The fields of a parcel, whose views follow in `bytes`. */
+/* A parcel on its way to a worker. The bytes of its two views follow in `bytes`. */
 struct adopt_mail {
 	struct tag tag;
 	struct mail mail;
@@ -210,11 +218,13 @@ begin_thaw(struct mail *m UNUSED, void *consumer)
 {
 	struct worker *w = TAGGED(worker, consumer);
 
-	INVARIANT(!atomic_load(&w->handed)); /* another process serves the connections */
+	INVARIANT(!atomic_load(&w->handed)); /* the other process already serves the connections */
 	agent_thaw(w->agent);
 	publish_flag(&w->still, false);
 }
 
+/* The other process serves the connections. This worker keeps only its exchanges, and WebSockets
+ * for a while. */
 static void
 forget_handed(struct mail *m UNUSED, void *consumer)
 {
@@ -291,10 +301,11 @@ worker_order(struct worker *w, enum worker_order o)
 	mailbox_send(&w->mail, &w->orders[o]);
 }
 
+/* Logs each change of Redis' refusal to accept writes, once. */
 static void
 say_refusal(struct worker *w, enum redis_refusal now, const char *said)
 {
-	/* One that was not asked yet takes nothing. */
+	/* A Redis that was not asked yet has refused nothing. */
 	if (now == w->said_refusal || (!now && !redis_ready(w->redis)))
 		return;
 	w->said_refusal = now;
@@ -305,7 +316,8 @@ say_refusal(struct worker *w, enum redis_refusal now, const char *said)
 		log_event(LOG_INFO, "redis.takes", LS("note", "Redis accepts writes again"));
 }
 
-/* What is wrong with a Redis that answers. */
+/* Publishes the faults of a Redis that responds: eviction, refused writes, a different clock.
+ * Worker 0 also logs their changes. */
 static void
 publish_redis(struct worker *w)
 {
@@ -332,7 +344,8 @@ publish_redis(struct worker *w)
 	w->said_skew = off;
 }
 
-/* Since the last pulse something was read, decided or sent. */
+/* Returns true if anything was read, decided or sent since the last pulse, or anything is in
+ * progress. */
 static bool
 worked(struct worker *w)
 {
@@ -345,7 +358,8 @@ worked(struct worker *w)
 	return moved || gate_alive(w->gate) || (w->relay && relay_active(w->relay));
 }
 
-/* Every NOTIFY that arrived gets its verdict and its relay pass. */
+/* Publishes the worker's condition. While draining, also determines whether the worker is quiet
+ * (every NOTIFY that arrived has its verdict) and idle (every exchange has ended). */
 static void
 pulse(struct worker *w)
 {
@@ -353,7 +367,8 @@ pulse(struct worker *w)
 	bool moved = worked(w);
 	double every_s = moved || w->draining ? PULSE_S : PULSE_IDLE_S;
 
-	/* What functions that returned had on the stack, keys and pieces of prompts. */
+	/* Zeroes the unused stack: functions that returned left keys and pieces of prompts
+	 * there. */
 	if (moved)
 		sodium_stackzero(MEM_STACK_BYTES);
 	if (w->pulse.repeat != every_s || every_s == PULSE_IDLE_S) {
@@ -400,7 +415,7 @@ on_turn_begins(struct ev_loop *loop UNUSED, ev_check *c, int revents UNUSED)
 	w->turn_began_us = clock_mono_us();
 }
 
-/* Who comes next has waited as long. */
+/* Notes how long the turn took, which is how long the next event has waited. */
 static void
 on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *p, int revents UNUSED)
 {
@@ -415,7 +430,8 @@ on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *p, int revents UNUSED)
 		atomic_store_explicit(&w->turn_longest_us, took_us, memory_order_relaxed);
 	if (took_us >= TURN_LONG_US)
 		metric_inc(&w->metrics, M_TURNS_LONG);
-	/* An idle one's few turns are pulses each: it is as if there were no other. */
+	/* An idle worker pulses at the end of each turn, so that readers see the same values as
+	 * from a busy one. */
 	if (w->pulse.repeat == PULSE_IDLE_S)
 		pulse(w);
 }
@@ -426,7 +442,7 @@ watch_turns(struct worker *w)
 	ev_check_init(&w->turn_begins, on_turn_begins);
 	ev_prepare_init(&w->turn_ends, on_turn_ends);
 	w->turn_begins.data = w->turn_ends.data = w;
-	/* First of all, and last. */
+	/* The check runs before all other watchers of a turn, the prepare after them. */
 	ev_set_priority(&w->turn_begins, EV_MAXPRI);
 	ev_set_priority(&w->turn_ends, EV_MINPRI);
 	ev_check_start(w->loop, &w->turn_begins);
@@ -435,7 +451,7 @@ watch_turns(struct worker *w)
 
 /* ---- life ---- */
 
-/* limits.min_rate is asked for from a body's tenth second on. */
+/* limits.min_rate applies from the tenth second of a body on. */
 #define RATE_AFTER_US 10000000u
 
 int
@@ -444,8 +460,8 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	struct redis_finder *finder, struct redis_finder *cache_finder)
 {
 	const struct agent_ops ops = { on_notify, on_gone, w };
-	/* Redis must have failed before the decision's own deadline, or there would be no
-	 * time left for the outcome that the policy declares. */
+	/* Redis must fail before the decision's own deadline. Otherwise no time would be left to
+	 * apply the outcome that the policy sets for a failed Redis. */
 	uint64_t most_us = cfg->agent_deadline_us / 4 * 3,
 		 redis_us = cfg->redis_deadline_us < most_us ? cfg->redis_deadline_us : most_us;
 

@@ -1,4 +1,5 @@
-/* Base64 by libsodium, which is strict: padding must be there, bits after the end must be 0. */
+/* Base64 by libsodium, which is strict: padding is required, and the bits after the last byte
+ * must be 0. */
 #include "base/codec/base64.h"
 
 #include <sodium.h>
@@ -9,7 +10,7 @@ void
 base64_put(struct buf *out, const void *p, size_t n)
 {
 	size_t room = sodium_base64_encoded_len(n, sodium_base64_VARIANT_ORIGINAL);
-	char *to = buf_reserve(out, room); /* with its NUL */
+	char *to = buf_reserve(out, room); /* includes the NUL that libsodium writes */
 
 	if (!to)
 		return;

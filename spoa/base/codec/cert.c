@@ -1,4 +1,5 @@
-/* Certificates on OpenSSL's X509. */
+/* Reads certificates with OpenSSL's X509 functions. All values are copied to the caller's arena
+ * as pairs of field and text, at most CERT_VALUES_MAX. */
 #include "base/codec/cert.h"
 
 #include <openssl/asn1.h>
@@ -58,6 +59,7 @@ cert_field_names(void)
 #undef X
 }
 
+/* The certificate that is being read. owner: cert_read(), for the duration of a call. */
 struct reader {
 	struct arena *a;
 	struct cert *out;
@@ -67,7 +69,7 @@ struct reader {
 static void
 add_cert_field(struct reader *r, const char *field, struct span text)
 {
-	/* A NUL or a line break in a name would read as another name elsewhere. */
+	/* A NUL or a line break in a name could make another program read another name. */
 	if (!utf8_line(text) || r->out->n == CERT_VALUES_MAX) {
 		r->err = ERR_SYNTAX;
 		return;
@@ -107,7 +109,7 @@ add_alternatives(struct reader *r, const X509 *x)
 							   : NULL;
 		if (!field)
 			continue;
-		const ASN1_IA5STRING *s = g->d.ia5; /* one type for all three */
+		const ASN1_IA5STRING *s = g->d.ia5; /* all three have this type */
 		struct span text =
 			span_of(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
 		add_cert_field(r, field, text);
@@ -115,7 +117,7 @@ add_alternatives(struct reader *r, const X509 *x)
 			spiffe++ == 0)
 			add_cert_field(r, "spiffe", text);
 	}
-	/* X509-SVID 2: exactly one URI. */
+	/* An X509-SVID has exactly one URI (X509-SVID 2). */
 	if (spiffe > 1)
 		r->err = ERR_SYNTAX;
 	GENERAL_NAMES_free(names);
@@ -164,7 +166,7 @@ cert_read(struct span der, struct arena *a, struct cert *out)
 	return arena_failed(a) ? ERR_NOMEM : r.err;
 }
 
-/* An encrypted block is not read, and nobody is asked. */
+/* Makes OpenSSL skip an encrypted block instead of asking for a password. */
 static int
 no_password(char *to UNUSED, int size UNUSED, int writes UNUSED, void *arg UNUSED)
 {

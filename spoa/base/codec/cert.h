@@ -1,5 +1,6 @@
-/* A client's X.509 certificate (RFC 5280) as HAProxy passes it: the DER bytes of what it
- * verified in the handshake. Reading only; trust is HAProxy's `verify`. */
+/* Reads a client's X.509 certificate (RFC 5280), which HAProxy passes as DER after it verified
+ * the certificate in the handshake. This code only reads; HAProxy's `verify` decides about
+ * trust. */
 #ifndef BASE_CODEC_CERT_H
 #define BASE_CODEC_CERT_H
 
@@ -8,8 +9,8 @@
 #include "base/span.h"
 
 /* clang-format off */
-/* Fields that hold one value or several: names of subject and issuer by attribute, names
- * of subjectAltName by kind; `spiffe` is the one URI of that scheme. */
+/* The fields that a rule can name. A field can have several values: names of subject and issuer
+ * by attribute, names of subjectAltName by kind. `spiffe` is the one URI of that scheme. */
 #define CERT_ATTRIBUTE_TABLE(X) \
   X("CN") X("O") X("OU") X("C") X("L") X("ST") X("UID") X("emailAddress") X("serialNumber")
 #define CERT_OTHER_TABLE(X) \
@@ -24,22 +25,23 @@ struct cert_value {
 struct cert {
 	struct cert_value *v;
 	size_t n;
-	unsigned char fingerprint[SHA256_BYTES]; /* of the DER: RFC 8705 3.1 x5t#S256 */
+	unsigned char fingerprint[SHA256_BYTES]; /* of the DER bytes: x5t#S256 (RFC 8705 3.1) */
 	int64_t not_before_s, not_after_s;	 /* wall seconds */
 };
 
-/* True for "subject.CN", "issuer.O", "san.uri", "spiffe", … */
+/* Returns true for "subject.CN", "issuer.O", "san.uri", "spiffe", … */
 bool cert_field_known(struct span name);
-/* The names, comma separated, for messages. */
+/* Returns the names, separated by commas, for messages. */
 const char *cert_field_names(void);
 
-/* 0; ERR_SYNTAX: no certificate, or one with names that no one could print or with two
- * URIs of scheme spiffe; ERR_NOMEM. */
+/* Returns 0; ERR_SYNTAX for bytes that are not a certificate, for a name that cannot be printed,
+ * or for two URIs of the scheme spiffe; or ERR_NOMEM. */
 int cert_read(struct span der, struct arena *a, struct cert *out);
-/* When the first of the certificates in a PEM text ends, keys and other blocks aside; false: it
- * has none. */
+/* Sets *end_s to the earliest end of the certificates in a PEM text. Keys and other blocks are
+ * ignored. Returns false if the text has no certificate. */
 bool cert_pem_end(struct span pem, int64_t *end_s);
-/* The only value of that field; empty where absent; *several where there are more. */
+/* Returns the only value of that field, or an empty span if the field is absent. *several is set
+ * if there are more values; the first one is returned. */
 struct span cert_one(const struct cert *c, const char *field, bool *several);
 
 #endif

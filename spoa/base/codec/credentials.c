@@ -1,14 +1,16 @@
-/* The one list of names that carry credentials, and how headers and query parsers
- * spell them; see the header for who obeys it. */
+/* The list of names that carry credentials, and the matching of header names and query
+ * parameters against the list. Headers are matched strictly, as HAProxy's expression does. Query
+ * parameters are matched loosely, because parsers of queries accept many spellings. Example:
+ * "api%5Fkey", "Api-Key" and "api_key[]" all match "api-key". */
 #include "base/codec/credentials.h"
 
 #include "base/among.h"
 #include "base/ascii.h"
 #include "base/codec/uri.h"
 
-/* Headers first: those of the vendors, of gateways in front of them (Azure, AWS, GCP,
- * Kong, Cloudflare), of proxies that sign people in, and what accounts are billed by.
- * Then the names that only a query gives this meaning. */
+/* The first rows are headers of the vendors, of gateways in front of them (Azure, AWS, GCP,
+ * Kong, Cloudflare), of proxies that log people in, and of billing accounts. The last rows are
+ * names that have this meaning only in a query. */
 /* clang-format off */
 #define N(name) name, sizeof(name) - 1
 const struct credential_name credential_names[] = {
@@ -83,7 +85,7 @@ const struct credential_name credential_names[] = {
 	{ N("amz-signature"),             CREDENTIAL_QUERY },
 	{ N("goog-signature"),            CREDENTIAL_QUERY },
 	{ N("^sig"),                      CREDENTIAL_QUERY },
-	/* what names another method: Google's $httpMethod, and headers in a query */
+	/* names that select another method: Google's $httpMethod, and headers in a query */
 	{ N("^http-method"),              CREDENTIAL_QUERY },
 	{ N("http-method-override"),      CREDENTIAL_QUERY },
 	{ NULL, 0, 0 },
@@ -96,8 +98,9 @@ is_dash(char c)
 	return c == '-' || c == '_';
 }
 
-/* From the end: `name` is the row's, or ends so, whatever dashes are between the letters
- * where that has one, and after them. `loose`: anywhere, and any sign for a dash. */
+/* Compares from the end. Returns true if `name` is the row's name or ends with it. Between
+ * letters, dashes match where the row has a dash, and any dashes match at the end. `loose`: any
+ * signs match anywhere. */
 static bool
 matches(struct span name, const struct credential_name *row, bool loose)
 {
@@ -125,7 +128,7 @@ is_credential_name(struct span name, const struct credential_name *c, unsigned w
 	bool loose = where == CREDENTIAL_QUERY;
 	char last = 0;
 
-	/* Most rows end otherwise. */
+	/* The last letter is compared first, because most rows differ there. */
 	for (size_t n = name.n; n && !last; n--)
 		if (loose ? is_alnum(name.p[n - 1]) || name.p[n - 1] <= 0
 			  : !is_dash(name.p[n - 1]))
@@ -179,9 +182,10 @@ credential_argument(struct span name)
 
 /* ---- queries ---- */
 
-enum { NAME_MAX_BYTES = 128 }; /* no name of the list is as long, escapes undone */
+enum { NAME_MAX_BYTES = 128 }; /* bytes; longer than any name of the list, with escapes decoded */
 
-/* The next byte with its escape undone, and that of the escape it may spell. */
+/* Returns the next byte with its escape decoded, also if the decoded byte begins another
+ * escape. */
 static char
 next_byte(struct span *s)
 {
@@ -206,7 +210,7 @@ in_query(struct span name)
 	return is_credential_name(name, credential_names, CREDENTIAL_QUERY);
 }
 
-/* "key", "key[]", "key[a]" and, where a NUL ends names, "key\0x". */
+/* Recognizes "key", "key[]", "key[a]" and, for parsers that end a name at a NUL, "key\0x". */
 static bool
 is_parameter(const char *name, size_t n)
 {
@@ -217,7 +221,8 @@ is_parameter(const char *name, size_t n)
 	       in_query(span_cut(s, 0, nul)) || (bracket && in_query(span_cut(s, 0, bracket)));
 }
 
-/* Parsers that decode before they split see a separator that was escaped, too. */
+/* Returns true if a pair carries a credential. Escaped separators count too, because some
+ * parsers decode before they split. */
 static bool
 is_pair(struct span pair)
 {
@@ -243,7 +248,7 @@ is_pair(struct span pair)
 	return !value && n <= sizeof(name) && is_parameter(name, n);
 }
 
-/* The piece before the next separator; *query is what is after it. */
+/* Returns the piece before the next separator and leaves the rest in *query. */
 static struct span
 piece_next(struct span *query)
 {
@@ -297,7 +302,7 @@ credential_of_provider(struct span value)
 	return SPAN_AMONG(value, provider_keys, span_istarts);
 }
 
-/* ---- where the caller came from ---- */
+/* ---- the caller's origin ---- */
 
 /* clang-format off */
 const char *const caller_fields[] = {

@@ -1,8 +1,7 @@
-/* The names of headers and query parameters that may carry a caller's credential or
- * account, and that no provider may see (design: the caller's credentials never reach a
- * provider). The shipped HAProxy files delete the headers on the direct path, the gate on
- * the relay path: a test compares them. A parameter sends its request through the relay,
- * which takes it out. */
+/* The names of headers and query parameters that may carry a caller's credential or account. No
+ * provider may see a caller's credential. The shipped HAProxy files delete these headers on the
+ * direct path, and the gate deletes them on the relay path; a test compares both. A request with
+ * such a parameter is sent through the relay, which removes the parameter. */
 #ifndef BASE_CODEC_CREDENTIALS_H
 #define BASE_CODEC_CREDENTIALS_H
 
@@ -10,58 +9,63 @@
 
 enum { CREDENTIAL_HEADER = 1, CREDENTIAL_QUERY = 2, CREDENTIAL_BOTH = 3 };
 
-/* What a name ends with, or with '^' before it a whole name; lower case. A '-' is none,
- * one or several of - and _: HAProxy's expression has [-_]* there. */
+/* One row: the end of a name or, with '^' before it, a whole name, in lower case. A '-' matches
+ * any number of - and _, including none; HAProxy's expression has [-_]* there. */
 struct credential_name {
 	const char *name;
-	size_t n; /* its length */
+	size_t n; /* length of the name */
 	unsigned where;
 };
 /* Ends with a name of NULL. */
 extern const struct credential_name credential_names[];
 
-/* The headers that carry a credential of ours to a provider, lower case; ends with NULL. The
- * relay sends each with CREDENTIAL_SET before its name: the shipped HAProxy files keep the value,
- * delete what a caller may have sent, and set the header. */
+/* The headers that carry a credential of the gateway to a provider, in lower case; ends with
+ * NULL. The relay sends each with CREDENTIAL_SET before its name. The shipped HAProxy files
+ * store the value, delete a header of that name that a caller may have sent, and set the
+ * header. */
 #define CREDENTIAL_SET "x-tollgate-set-"
 extern const char *const credential_set[];
 
-/* What HAProxy's expression begins with, so that it leaves alone what begins with "mcp-":
- * Mcp-Param-api-key is an argument of a tool, said in a header too. Without look-ahead, which
- * not every library of regular expressions has; in lower case, as HAProxy has names. */
+/* The beginning of HAProxy's expression, which excludes names that begin with "mcp-":
+ * Mcp-Param-api-key is an argument of a tool, repeated in a header. It is written without
+ * look-ahead, which some libraries of regular expressions lack, and in lower case, because
+ * HAProxy converts names to lower case. */
 #define CREDENTIAL_BEGINS "^([^m].*|m[^c].*|mc[^p].*|mcp[^-].*|m(cp?)?)?"
 
-/* The shipped HAProxy files delete the most common names with a short expression. The long expression, of all names, costs HAProxy
- * about 6,000 instructions for each header, so it runs only if the names of the other headers contain one of these words. Each
- * row of credential_names contains one. */
+/* The shipped HAProxy files delete the most common names with a short expression. The long
+ * expression of all names costs HAProxy about 6,000 instructions for each header. Therefore it
+ * runs only if the names of the other headers contain one of these words. Each row of
+ * credential_names contains one. */
 #define CREDENTIAL_COMMON "^(authorization|x-api-key|api-key|x-goog-api-key|cookie)$"
 #define CREDENTIAL_WORDS                                                                           \
 	"auth|key|token|secret|passw|cookie|credential|bearer|jwt|dpop|websocket|oidc|"            \
 	"client[-_]*(id|principal)|(openai|anthropic)[-_]*(org|proj|work)|user[-_]*project"
 
-/* Any case. */
+/* Returns true if a header of that name carries a credential. Any case. */
 bool credential_header(struct span name);
-/* One that would be, did it not begin with "mcp-": HAProxy leaves it, and the gate drops it
- * where it is no argument of MCP. Any case. */
+/* Returns true for a name that begins with "mcp-" and would otherwise carry a credential.
+ * HAProxy keeps such a header; the gate drops it unless it is an argument of MCP. Any case. */
 bool credential_argument(struct span name);
-/* Whether a server may take the header for another method, path or host than the request's own,
- * which are what is decided on: it is dropped. Any case. */
+/* Returns true if a server could take the header as another method, path or host than the one
+ * that was decided on. Such a header is dropped. Any case. */
 bool header_overrides(struct span name);
-/* Headers that say from where a caller came: addresses, proxies, the page that asked. A provider
- * outside (`external`) gets none of them: the shipped HAProxy files delete them on the direct path,
- * the gate on the relay path. Lower case; '*' at the end: what begins so. A '-' is - or _. Ends
- * with NULL. */
+/* Headers that reveal where a caller comes from: addresses, proxies, the page that made the
+ * request. A provider outside (`external`) gets none of them: the shipped HAProxy files delete
+ * them on the direct path, the gate on the relay path. Names are in lower case; '*' at the end
+ * matches any continuation; '-' matches - or _. Ends with NULL. */
 extern const char *const caller_fields[];
-/* True if the header is one of caller_fields. Any case. */
+/* Returns true if the header is one of caller_fields. Any case. */
 bool caller_field(struct span name);
-/* True where a header's value, "Bearer " or not, begins as a key of a model provider does
- * (policies/provider_keys.txt): none of ours. */
+/* Returns true if a header's value, with or without "Bearer ", begins as a key of a model
+ * provider does (policies/provider_keys.txt). Such a value is not a credential for this
+ * gateway. */
 bool credential_of_provider(struct span value);
-/* Whether a parameter of the raw query carries one, or names another method, in any spelling
- * that parsers take: escapes (of escapes too), any case, signs and blanks between and around
- * the letters, "name[]", & and ; as separators, escaped as well, without a value. */
+/* Returns true if a parameter of the raw query carries a credential or names another method.
+ * Recognizes every spelling that parsers accept: escapes, also nested ones, any case, signs and
+ * spaces between and around the letters, "name[]", & and ; as separators, also escaped, and
+ * parameters without a value. */
 bool credential_query(struct span query);
-/* The query without them, as much as query.n bytes. Returns its length. */
+/* Writes the query without these parameters, at most query.n bytes. Returns its length. */
 size_t credential_query_without(struct span query, char *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* Tables: the callers look at every byte of a text. */
+/* Tables of digits, because the callers look at every byte of a text; and the digits of an
+ * encoded value. */
 #include "base/codec/digits.h"
 
 /* clang-format off */
@@ -20,7 +21,8 @@ const unsigned char digits_in[256] = {
 };
 /* clang-format on */
 
-/* The bits of a value's first byte that its group of digits shares with what is before it. */
+/* Returns the number of bits of a value's first byte that belong to a digit with bits of the
+ * preceding bytes. */
 static size_t
 shared_bits(size_t way)
 {

@@ -1,14 +1,14 @@
-/* The digits of RFC 4648's encodings: base64 in both alphabets, base32 in both and
- * hexadecimal in either case. */
+/* The digits of RFC 4648's encodings: base64 in both alphabets, base32 in both alphabets, and
+ * hexadecimal in both cases. */
 #ifndef BASE_CODEC_DIGITS_H
 #define BASE_CODEC_DIGITS_H
 
 #include "base/ascii.h"
 
-/* 0 to 63, and 1 more: 0 is none. */
+/* The value of a base64 digit plus 1; 0: not a digit. */
 extern const unsigned char digits64[256];
 
-/* What a character is: the encodings that have it, and its class. */
+/* For each character, the encodings that use it, and its class. */
 enum {
 	IN64 = 1,
 	IN32 = 2,
@@ -20,16 +20,18 @@ enum {
 };
 extern const unsigned char digits_in[256];
 
-/* Ways to disguise a value inside a longer text: base64 with 0, 1 or 2 other bytes before it
- * in its group, and hexadecimal; without the digits that it shares with other bytes. */
+/* Ways to encode a value inside a longer text: base64 with 0, 1 or 2 other bytes before the
+ * value in its group of three (ways 0 to 2), and hexadecimal. Digits that also contain bits of
+ * other bytes are left out. */
 enum { DISGUISE_HEX = 3, DISGUISES };
-/* How many digits n bytes have, twice n at most, and n of a value's, from that one on. */
+/* The first function returns the number of digits for n bytes, at most 2 * n. The second writes
+ * n digits of a value, beginning with digit `from`. */
 size_t digits_disguised(size_t n, size_t way);
 void digits_disguise_part(struct span value, size_t way, size_t from, size_t n, char *out);
-/* Writes all of them; how many. */
+/* Writes all digits. Returns their number. */
 size_t digits_disguise(struct span value, size_t way, char *out);
 
-/* The digit's value, or -1. */
+/* Returns the digit's value, or -1. */
 static inline int
 value64(char c)
 {

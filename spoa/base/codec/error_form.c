@@ -1,4 +1,5 @@
-/* One line, capped: of the message nothing need be left. */
+/* Fills the form of an error document. If the line is too long, the message is cut, if necessary
+ * to nothing; then %x is left out. */
 #include "base/codec/error_form.h"
 
 #include "base/caps.h"
@@ -58,7 +59,7 @@ error_write(const char *form, struct error_words e, struct buf *out)
 		fill_form(form, &e, &doc);
 		if (doc.n <= CAP_ERROR_BYTES || !(message.n || e.more.n))
 			break;
-		if (!message.n) { /* what comes from outside is too long by itself */
+		if (!message.n) { /* the strings from outside are too long by themselves */
 			e.more = SPAN_LIT("");
 			message = all;
 			continue;
@@ -66,8 +67,8 @@ error_write(const char *form, struct error_words e, struct buf *out)
 		size_t over = doc.n - CAP_ERROR_BYTES;
 		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
 	}
-	/* type, code and id are our own words; who gives the request's id has half of it at
-	 * most */
+	/* type, code and id are words of this program; the request's id takes half of the line
+	 * at most */
 	INVARIANT(buf_failed(&doc) || doc.n <= CAP_ERROR_BYTES);
 	buf_span(out, buf_view(&doc));
 	out->failed |= doc.failed || text.failed;

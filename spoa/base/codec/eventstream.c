@@ -1,5 +1,5 @@
-/* The binary framing of AWS' streams ("Amazon Event Stream" of the Smithy specification).
- * Separate from who cuts a stream into messages: these functions see whole messages. */
+/* The binary framing of AWS' streams ("Amazon Event Stream" of the Smithy specification). These
+ * functions see whole messages; other code splits a stream into messages. */
 #include "base/codec/eventstream.h"
 
 #include <zlib.h>
@@ -53,8 +53,9 @@ eventstream_prelude(struct span prelude, size_t *total_bytes)
 	return 0;
 }
 
-/* value = type, bytes: 0 true, 1 false, 2 to 5 integers of 1, 2, 4, 8 bytes, 6 bytes and 7
- * string after two bytes of length, 8 timestamp, 9 UUID. Cuts it off *rest. */
+/* Removes a value from *rest: a byte with the type, then the data. Types: 0 true, 1 false, 2 to
+ * 5 integers of 1, 2, 4 and 8 bytes, 6 bytes and 7 string after a length of two bytes, 8
+ * timestamp, 9 UUID. */
 static int
 value(struct span *rest, int *type, struct span *text)
 {
@@ -101,7 +102,7 @@ header_named(struct eventstream_message *m, struct span name)
 
 enum { BYTES = 6, STRING = 7 };
 
-/* header = length of name, name, value; *type of the value. */
+/* Removes a header from *rest: length of the name, name, value. *type is the type of the value. */
 static int
 next_header(struct span *rest, struct eventstream_field *f, int *type)
 {

@@ -1,7 +1,6 @@
-/* HTTP/1.1 heads: looking fields up, dropping what belongs to one connection
- * only, and writing heads (RFC 9110 section 7.6.1, RFC 9112 sections 3 and 5).
- * Writing validates every byte again: a head may have come from elsewhere than
- * the parser (SPOP arguments), and one CR in it would be a second request. */
+/* HTTP/1.1 heads: finds fields, drops the fields of one connection, and writes heads (RFC 9110
+ * 7.6.1, RFC 9112 3 and 5). Writing validates every byte again, because a head may come from
+ * SPOP arguments instead of the parser, and one CR in it would begin a second request. */
 #include "base/codec/http.h"
 
 #include <stdio.h>
@@ -54,7 +53,7 @@ is_hop_name(struct span name)
 		SPAN_LIT("keep-alive"), SPAN_LIT("content-length"),
 		SPAN_LIT("proxy-connection"), SPAN_LIT("transfer-encoding") };
 
-	/* Lengths first: this runs for every field of every head. */
+	/* Lengths are compared first, because this function runs for every field of every head. */
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (name.n == names[i].n && span_ieq(name, names[i]))
 			return true;
@@ -70,7 +69,7 @@ http_lists(struct span list, struct span token)
 	return false;
 }
 
-/* Whether a Connection field names it. */
+/* Returns true if a Connection field names this field. */
 static bool
 is_named_hop(const struct http_head *h, struct span name)
 {

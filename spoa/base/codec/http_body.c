@@ -1,25 +1,28 @@
-/* The end of a body (RFC 9112 section 6): counted, chunked or at the close.
- * Stricter than llhttp's decoder, and separate from it because the relay takes
- * payload in place, run by run: a bare LF, a space after the size or a broken
- * trailer is an error, since the next hop may read it otherwise. */
+/* Finds the end of a body (RFC 9112 section 6): counted, chunked, or at the close. The decoder
+ * is stricter than llhttp's: a bare LF, a space after the size or a malformed trailer is an
+ * error, because the next hop may read it differently. It is separate from llhttp because the
+ * relay takes the payload in place, run by run. */
 #include <limits.h>
 
 #include "base/ascii.h"
 #include "base/codec/http.h"
 #include "base/err.h"
 
-#define SIZE_LINE_CAP 256  /* a size with its extensions: nobody sends them */
-#define TRAILERS_CAP  8192 /* all trailers of a body */
+#define SIZE_LINE_CAP 256  /* bytes of a size with its extensions, which are hardly ever used */
+#define TRAILERS_CAP  8192 /* bytes of all trailers of a body */
 
+/* The states of chunked framing. SIZE_FIRST → SIZE → (EXTENSION) → SIZE_LF → DATA → DATA_CR →
+ * DATA_LF → SIZE_FIRST …; after a chunk of size 0, SIZE_LF → TRAILER_FIRST, then one NAME,
+ * VALUE, LF for each trailer, and LAST_LF. */
 enum {
-	SIZE_FIRST, /* chunk-size: at least one digit */
+	SIZE_FIRST, /* a chunk's size: at least one digit */
 	SIZE,
 	EXTENSION,
 	SIZE_LF,
 	DATA,
 	DATA_CR,
 	DATA_LF,
-	TRAILER_FIRST, /* a trailer's name, or the CR of the last line */
+	TRAILER_FIRST, /* the first byte of a trailer's name, or the CR of the last line */
 	TRAILER_NAME,
 	TRAILER_VALUE,
 	TRAILER_LF,
@@ -42,9 +45,9 @@ http_body_eof(struct http_body *b)
 	return b->done ? 0 : ERR_TRUNCATED;
 }
 
-/* chunk = 1*HEXDIG [ chunk-ext ] CRLF data CRLF; the last one has size 0, then
- * *( name ":" value CRLF ) CRLF (RFC 9112 section 7.1). One byte outside data;
- * true where it may be there. */
+/* chunk = 1*HEXDIG [ chunk-ext ] CRLF data CRLF; the last chunk has size 0 and is followed by *(
+ * name ":" value CRLF ) CRLF (RFC 9112 7.1). Handles one byte outside data. Returns true if the
+ * byte is permitted. */
 static bool
 framing_byte(struct http_body *b, char c)
 {

@@ -1,9 +1,8 @@
-/* HTTP/1.1 heads on llhttp, strict (RFC 9112). A head is parsed once it is
- * whole, so that every field is a view of one contiguous buffer. What llhttp
- * lets pass in one of its versions (8.1 on Debian 12, 9 on Debian 13) and a next
- * hop might read otherwise is refused here in every version: bare LF and CR,
- * folded lines, spaces before the colon, control characters, several lengths,
- * any transfer coding but one "chunked". */
+/* HTTP/1.1 heads, parsed by llhttp in strict mode (RFC 9112). A head is parsed once it is whole,
+ * so that every field is a view of one contiguous buffer. Some versions of llhttp (8.1 on Debian
+ * 12, 9 on Debian 13) accept what a next hop could read differently. This code refuses it with
+ * every version: bare LF and CR, folded lines, spaces before the colon, control characters,
+ * several lengths, and any transfer coding except one "chunked". */
 #include <llhttp.h>
 #include <string.h>
 
@@ -33,7 +32,8 @@ refuse_message(struct http_message *m, int err, const char *why)
 	return err;
 }
 
-/* The end of the head: >0 its bytes, 0 not there yet, or an error in its lines. */
+/* Finds the end of the head. Returns its bytes, 0 if it has not arrived, or an error for a
+ * malformed line. */
 static ssize_t
 head_end(struct span in, struct http_scan *s, struct http_message *m)
 {
@@ -61,9 +61,9 @@ head_end(struct span in, struct http_scan *s, struct http_message *m)
 	return 0;
 }
 
-/* Eight bytes at a time: has the word a byte below 0x20, other than tab, or
- * 0x7f? Borrows may raise a false alarm, never miss: the
- * bytes are then looked at one by one. */
+/* Returns true if s has a byte below 0x20, other than tab, or 0x7f. Eight bytes are tested at a
+ * time. Borrows may raise a false alarm but never miss such a byte; after an alarm, the bytes
+ * are tested one by one. */
 static bool
 has_control(struct span s)
 {
@@ -165,7 +165,7 @@ reason_of(llhttp_errno_t err)
 	}
 }
 
-/* Runs llhttp over a whole head; the version is in *p afterwards. */
+/* Runs llhttp over a whole head. Afterwards, *p has the version. */
 static int
 run_llhttp(
 	llhttp_t *p, llhttp_type_t type, struct span head, size_t max, struct http_message *m)
@@ -177,8 +177,8 @@ run_llhttp(
 	llhttp_errno_t err = llhttp_execute(p, head.p, head.n);
 	p->data = NULL;
 	if (x.complete) {
-		/* HPE_PAUSED, or a complaint about the framing that follows,
-		 * which is judged here from the fields. */
+		/* HPE_PAUSED, or an error about the framing, which is decided here from the
+		 * fields. */
 		m->head.path = x.target;
 		for (size_t i = 0; i < m->head.nfields; i++)
 			m->head.fields[i].value = span_trim(m->head.fields[i].value, " \t");
@@ -192,7 +192,7 @@ run_llhttp(
 	return refuse_message(m, ERR_SYNTAX, reason_of(err));
 }
 
-/* The fields that decide about the message's end, each at most once. */
+/* The fields that determine the end of the message. Each may occur once. */
 struct framing_fields {
 	const struct http_field *length, *coding, *expect;
 	bool repeated;
@@ -207,7 +207,7 @@ read_once(const struct http_field *f, const struct http_field **slot, bool *repe
 	*slot = f;
 }
 
-/* Switches on the name's length first: most fields of a head are none of these. */
+/* Switches on the length of the name first, because most fields are none of these. */
 static struct framing_fields
 framing_fields(const struct http_head *h)
 {
@@ -244,7 +244,8 @@ framing_fields(const struct http_head *h)
 	return ff;
 }
 
-/* RFC 9112 6.1 to 6.3, without its tolerances. `none`: what no length means. */
+/* Determines the framing (RFC 9112 6.1 to 6.3) without the tolerances of the RFC. `none`: the
+ * framing of a message without a length. */
 static int
 read_framing(const struct framing_fields *ff, enum http_framing none, struct http_message *m)
 {
@@ -263,7 +264,7 @@ read_framing(const struct framing_fields *ff, enum http_framing none, struct htt
 		m->framing = HTTP_CHUNKED;
 	}
 	if (ff->length) {
-		/* Beyond 2^60 nothing is counted that could arrive. */
+		/* A body of 2^60 bytes or more could never arrive. */
 		if (span_u64(ff->length->value, &length) || length >> 60)
 			return refuse_message(m, ERR_AMBIGUOUS, "a malformed Content-Length");
 		m->framing = HTTP_LENGTH;
@@ -303,7 +304,7 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 	h->path = span_cut(target, 0, span_chr(target, '?'));
 	h->has_query = h->path.n < target.n;
 	h->query = span_cut(target, h->path.n + 1, target.n);
-	/* Exactly one space on either side (RFC 9112 section 3). */
+	/* There is exactly one space on either side (RFC 9112 section 3). */
 	if (target.p != in.p + h->method.n + 1 ||
 		!span_starts(
 			span_cut(in, h->method.n + 1 + target.n, in.n), SPAN_LIT(" HTTP/")))
@@ -313,7 +314,7 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 	if (span_is(h->method, "CONNECT") || span_is(h->method, "TRACE"))
 		return refuse_message(m, ERR_UNSUPPORTED, "CONNECT or TRACE");
 	struct framing_fields ff = framing_fields(h);
-	/* RFC 9112 6.1: a coding that its sender's version does not know. */
+	/* HTTP/1.0 does not define transfer codings (RFC 9112 6.1). */
 	if (p.http_minor == 0 && ff.coding)
 		return refuse_message(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
 	int err = read_framing(&ff, HTTP_NO_BODY, m);
@@ -352,8 +353,8 @@ http_parse_response(struct span in, struct http_scan *scan, struct http_field *f
 		return refuse_message(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
 	m->close = ff.close || p.http_minor == 0;
 	if (to_head || p.status_code < 200 || p.status_code == 204 || p.status_code == 304) {
-		/* A body announced where none may be: whatever follows is not a
-		 * response. */
+		/* The head announces a body where none is permitted: the bytes that follow are
+		 * not a response. */
 		if (!to_head && p.status_code != 304 && (ff.coding || (ff.length && m->length)))
 			m->close = true;
 		m->framing = HTTP_NO_BODY;

@@ -1,6 +1,6 @@
-/* Content codings on zlib and libbrotlidec: RFC 1952 (gzip), RFC 1950 and 1951
- * (deflate), RFC 7932 (br). What comes out is written straight into the caller's
- * buffer, and never a byte more than the caps allow is produced. */
+/* Content codings with zlib and libbrotlidec: RFC 1952 (gzip), RFC 1950 and 1951 (deflate), RFC
+ * 7932 (br). The output is written straight into the caller's buffer, and never more than one
+ * byte beyond the limits is produced. */
 #include "base/codec/inflate.h"
 
 #include <brotli/decode.h>
@@ -13,11 +13,11 @@
 
 enum { STEP_BYTES = 65536 };
 
-/* Where decoded bytes go. At the cap one spare byte takes the next, so that a
- * body of exactly the cap is told from a larger one. */
+/* Where decoded bytes are written. At the limit, one spare byte takes the next one, which
+ * distinguishes a body of exactly the limit from a larger one. */
 struct sink {
 	struct buf *out;
-	size_t left; /* bytes the caps still allow */
+	size_t left; /* bytes that the limits still permit */
 	char *at;
 	size_t room;
 	char spare;
@@ -34,7 +34,7 @@ sink_over(struct buf *out, size_t encoded, uint64_t max_ratio)
 	return (struct sink){ .out = out, .left = limit < ratio ? limit : ratio };
 }
 
-/* Makes room at s->at. 0 or ERR_NOMEM. */
+/* Makes room at s->at. Returns 0 or ERR_NOMEM. */
 static int
 sink_open(struct sink *s)
 {
@@ -48,7 +48,7 @@ sink_open(struct sink *s)
 	return s->at ? 0 : ERR_NOMEM;
 }
 
-/* `n` bytes of the room were written. 0 or ERR_LIMIT. */
+/* Notes that n bytes of the room were written. Returns 0 or ERR_LIMIT. */
 static int
 sink_close(struct sink *s, size_t n)
 {
@@ -60,7 +60,7 @@ sink_close(struct sink *s, size_t n)
 	return 0;
 }
 
-/* One zlib stream (a gzip member, a deflate body) off the front of *in. */
+/* Decodes one zlib stream (a gzip member, a deflate body) at the front of *in. */
 static int
 zlib_stream(z_stream *z, struct span *in, struct sink *s)
 {
@@ -89,8 +89,8 @@ zlib_stream(z_stream *z, struct span *in, struct sink *s)
 	}
 }
 
-/* RFC 1950 2.2: method 8, window up to 32 KB, no preset dictionary, check bits.
- * Old clients send RFC 1951 bare under the same name. */
+/* Returns true for a zlib header (RFC 1950 2.2): method 8, window up to 32 KB, no preset
+ * dictionary, correct check bits. Old clients send bare RFC 1951 under the same name. */
 static bool
 has_zlib_header(struct span in)
 {

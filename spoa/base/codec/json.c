@@ -1,9 +1,11 @@
-/* The tokenizer of base/codec/json.h: RFC 8259 sections 2 to 8, one pass, no
- * recursion. Strings are most of a chat body, so they are scanned sixteen bytes
- * at a time and validated as UTF-8 in the same pass. Keys of the objects that
- * are open lie on one stack; up to LINEAR_KEYS of an object are compared with
- * each other, more go through a hash set keyed with random bytes, so that no
- * sender can make the check quadratic. */
+/* The tokenizer of base/codec/json.h: RFC 8259 sections 2 to 8 in one pass, without recursion.
+ *
+ * Most of a chat body is strings, so these are scanned 16 bytes at a time and validated as UTF-8
+ * in the same pass. The keys of the open objects are on one stack. Up to LINEAR_KEYS keys of an
+ * object are compared with each other. More keys use a hash set with a random key, so that no
+ * sender can make the check quadratic.
+ *
+ * Example: for {"a":[1]} the tokens are OBJECT, KEY, ARRAY, NUMBER, ARRAY_END, OBJECT_END, END. */
 #include "base/codec/json.h"
 
 #include <pthread.h>
@@ -17,20 +19,21 @@
 #include "base/codec/utf8.h"
 #include "base/err.h"
 
+/* The kinds of token that may follow. */
 enum state {
 	AT_VALUE,	 /* a value must follow */
 	AT_FIRST_VALUE,	 /* a value or ] */
 	AT_FIRST_KEY,	 /* a key or } */
-	AT_MEMBER_VALUE, /* the value after "key": */
-	AT_COMMA,	 /* , or the container's end; at top level the end of input */
+	AT_MEMBER_VALUE, /* the value after a key and its colon */
+	AT_COMMA,	 /* a comma, or the container's end; at top level, the end of the input */
 	AT_END,
 	AT_ERROR,
 };
 
 enum { LINEAR_KEYS = 12, SET_MIN = 64 };
 
-/* Open addressing. The hash is next to the key's number, so that a probe
- * touches one cache line and growing needs no hashing. */
+/* A slot of the hash set, which uses open addressing. The hash is stored next to the key's
+ * number, so that a probe touches one cache line and growing needs no hashing. */
 struct slot {
 	uint32_t hash;
 	uint32_t key; /* number + 1; 0: free */
@@ -38,9 +41,9 @@ struct slot {
 
 struct frame {
 	bool object;
-	uint32_t first_key; /* in json.keys */
-	struct slot *set;   /* kept for the next object of this depth */
-	uint32_t set_size;  /* slots in use as the table, a power of two; 0: not built */
+	uint32_t first_key; /* index in json.keys */
+	struct slot *set;   /* kept for the next object at this depth */
+	uint32_t set_size;  /* slots in use, a power of two; 0: not built */
 	uint32_t set_room;  /* slots allocated */
 };
 
@@ -123,7 +126,7 @@ json_special(struct span in, size_t at)
 
 	while (in.n - at >= 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(in.p + at));
-		/* Signed: bytes of 0x80 and above are below 0x20 as well. */
+		/* Compared as signed bytes: bytes of 0x80 and above are below 0x20 too. */
 		__m128i hit = _mm_or_si128(_mm_cmplt_epi8(v, space),
 			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
 		unsigned mask = (unsigned)_mm_movemask_epi8(hit);
@@ -152,8 +155,8 @@ json_special(struct span in, size_t at)
 	return at;
 }
 
-/* Four hexadecimal digits at `at`: the code unit, or -1 (no digit), -2 (the
- * input ends first). */
+/* Returns the code unit of four hexadecimal digits at `at`, -1 if one of them is not a digit, or
+ * -2 if the input ends first. */
 static int
 hex4(struct span in, size_t at)
 {
@@ -162,9 +165,8 @@ hex4(struct span in, size_t at)
 	return unit < 0 && in.n < at + 4 && span_past(in, at, is_hex) == in.n ? -2 : unit;
 }
 
-/* escape = "\" ( one of "\/bfnrt / "u" 4HEXDIG ), the latter in pairs where it
- * spells a surrogate (RFC 8259 section 7). Returns the offset after it, 0 after
- * an error. */
+/* escape = "\" ( one of "\/bfnrt / "u" 4HEXDIG ); a surrogate needs two of the latter (RFC 8259
+ * section 7). Returns the offset after the escape, or 0 after an error. */
 static size_t
 escape(struct json *j, struct json_event *ev, size_t at)
 {
@@ -209,7 +211,7 @@ escape(struct json *j, struct json_event *ev, size_t at)
 	return 0;
 }
 
-/* With j->at after the opening quote: reads up to and with the closing one. */
+/* Reads a string up to its closing quote, inclusive. j->at is after the opening quote. */
 static bool
 string(struct json *j, struct json_event *ev)
 {
@@ -236,7 +238,7 @@ string(struct json *j, struct json_event *ev)
 			fail_json(j, ev, ERR_SYNTAX, "control character in a string", at);
 			return false;
 		} else {
-			/* Text that is not English comes in runs. */
+			/* characters beyond ASCII usually follow each other */
 			do {
 				size_t len = utf8_sequence(in.p + at, in.n - at);
 				if (!len) {
@@ -265,7 +267,7 @@ key_hash(struct span key)
 	return v;
 }
 
-/* Enters key number `i` of the stack; false where an equal one is there. */
+/* Adds key number `i` of the stack. Returns false if the set has an equal key. */
 static bool
 set_enter(struct json *j, struct frame *f, uint32_t i)
 {
@@ -278,7 +280,7 @@ set_enter(struct json *j, struct frame *f, uint32_t i)
 	return true;
 }
 
-/* An empty table of `size` slots. */
+/* Makes an empty table of `size` slots. */
 static bool
 set_room(struct json *j, struct frame *f, uint32_t size)
 {
@@ -294,7 +296,7 @@ set_room(struct json *j, struct frame *f, uint32_t size)
 	return true;
 }
 
-/* A table of `size` slots with the object's keys so far, all different. */
+/* Makes a table of `size` slots with the object's keys so far, which are all different. */
 static bool
 set_build(struct json *j, struct frame *f, uint32_t size)
 {
@@ -320,7 +322,7 @@ set_build(struct json *j, struct frame *f, uint32_t size)
 	return true;
 }
 
-/* 0, ERR_DUPLICATE or ERR_NOMEM. */
+/* Adds a key. Returns 0, ERR_DUPLICATE or ERR_NOMEM. */
 static int
 key_add(struct json *j, struct span key)
 {
@@ -461,7 +463,7 @@ value(struct json *j, struct json_event *ev)
 	}
 }
 
-/* member = string ":" value; the colon is read with the key. */
+/* member = string ":" value; the colon is read together with the key. */
 static enum json_tok
 key(struct json *j, struct json_event *ev)
 {
@@ -492,8 +494,8 @@ key(struct json *j, struct json_event *ev)
 	return JSON_KEY;
 }
 
-/* After a value: a comma and what follows it, the container's end, or the end
- * of the document. */
+/* Reads what follows a value: a comma and the next token, the container's end, or the end of the
+ * document. */
 static enum json_tok
 separator(struct json *j, struct json_event *ev)
 {

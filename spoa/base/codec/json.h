@@ -1,8 +1,8 @@
-/* Span-preserving JSON reader: a pull tokenizer over strict RFC 8259 in UTF-8,
- * no tree. Every token says where it is in the raw bytes, so that a caller
- * can splice. Refused, beyond the grammar: lone surrogates, BOM, invalid UTF-8,
- * trailing data, keys equal after unescaping, depth and node caps
- * (base/caps.h). */
+/* A JSON tokenizer that keeps positions: the caller pulls one token after the other of strict
+ * RFC 8259 in UTF-8; no tree is built. Every token has its offsets in the raw bytes, so that a
+ * caller can edit the text. Beyond the grammar, these are refused: lone surrogates, a BOM,
+ * invalid UTF-8, trailing data, keys that are equal after unescaping, and documents over the
+ * limits of depth and nodes (base/caps.h). */
 #ifndef BASE_CODEC_JSON_H
 #define BASE_CODEC_JSON_H
 
@@ -10,7 +10,7 @@
 #include "base/span.h"
 
 enum json_tok {
-	JSON_END, /* the document ended and was whole */
+	JSON_END, /* the document has ended and was whole */
 	JSON_ERROR,
 	JSON_OBJECT, /* { */
 	JSON_OBJECT_END,
@@ -26,57 +26,57 @@ enum json_tok {
 
 struct json_event {
 	enum json_tok tok;
-	size_t start, end; /* raw offsets, end exclusive; for keys and strings the bytes between
-			      the quotes */
-	bool escaped;	   /* the string or key holds a backslash escape */
-	bool halves;	   /* and one that spells half of a surrogate pair */
-	unsigned depth;	   /* containers open around this token; 0 at top level */
+	/* raw offsets, `end` exclusive; for keys and strings, the bytes between the quotes */
+	size_t start, end;
+	bool escaped;	   /* the string or key has a backslash escape */
+	bool halves;	   /* one of the escapes is half of a surrogate pair */
+	unsigned depth;	   /* containers that are open around this token; 0 at top level */
 };
 
 struct json; /* opaque, in the arena */
 
-/* Starts over `in`, which must outlive the reader. Memory (open containers,
- * key sets) comes from the arena. NULL only if the arena failed. */
+/* Begins to read `in`, which must outlive the reader. Memory for open containers and keys comes
+ * from the arena. Returns NULL only if the arena failed. */
 struct json *json_open(struct arena *a, struct span in);
-/* From here on lone surrogates pass, for text that is cut between the two of a pair: each is
- * three bytes then, as UTF-8 would have them. */
+/* Accepts lone surrogates from now on, for text that is cut between the halves of a pair. Each
+ * half decodes to three bytes, as UTF-8 would encode it. */
 void json_take_halves(struct json *j);
-/* The next token. After JSON_END or JSON_ERROR the same is returned for ever. */
+/* Reads the next token. After JSON_END or JSON_ERROR, each call returns the same. */
 enum json_tok json_next(struct json *j, struct json_event *ev);
-/* With *ev the token just read: after a key, reads the whole value after it;
- * after an opening token, everything up to its end token, inclusive; after
- * anything else nothing. The last token read, or JSON_ERROR. */
+/* Skips what belongs to *ev, the token just read. After a key, reads the whole value. After an
+ * opening token, reads up to the matching end token, inclusive. After any other token, reads
+ * nothing. Returns the last token read, or JSON_ERROR. */
 enum json_tok json_skip(struct json *j, const struct json_event *ev);
-/* After JSON_ERROR: a member of enum err, a fixed English phrase and the raw
- * offset. ERR_SYNTAX; ERR_TRUNCATED (the input ends inside the document);
- * ERR_ENCODING (BOM, invalid UTF-8, lone surrogate); ERR_DUPLICATE;
- * ERR_RANGE (nested deeper than CAP_JSON_DEPTH); ERR_LIMIT (more than
- * CAP_JSON_NODES keys and values); ERR_NOMEM. 0 before. */
+/* Returns the error after JSON_ERROR, a fixed English phrase in *why and the raw offset in *at;
+ * 0 before. ERR_SYNTAX; ERR_TRUNCATED (the input ends inside the document); ERR_ENCODING (BOM,
+ * invalid UTF-8, lone surrogate); ERR_DUPLICATE; ERR_RANGE (deeper than CAP_JSON_DEPTH);
+ * ERR_LIMIT (more than CAP_JSON_NODES keys and values); ERR_NOMEM. */
 int json_error(const struct json *j, const char **why, size_t *at);
 
-/* The decoded text of a key or string token: a view into `in` where nothing
- * was escaped, else a copy in the arena (p is NULL where that failed). */
+/* Returns the decoded text of a key or string: a view of `in` if nothing is escaped, otherwise a
+ * copy in the arena (p NULL: out of memory). */
 struct span json_text(struct arena *a, struct span in, const struct json_event *ev);
-/* The next member of the object under way. */
+/* A member of the object that is being read. */
 struct json_member {
-	struct span key; /* as of json_text() */
-	size_t start;	 /* of its quote */
+	struct span key; /* as json_text() returns it */
+	size_t start;	 /* raw offset of the key's opening quote */
 };
-/* True: *ev is the first token of its value. False: the object has ended, or *err, which is 0
- * before, is not: ERR_NOMEM, or json_error(). Nothing is read where it is already. */
+/* Reads the next member. Returns true with the first token of its value in *ev. Returns false at
+ * the end of the object, or with *err set to ERR_NOMEM or json_error(). *err is 0 before the
+ * first call; if it is not, nothing is read. */
 bool json_member(struct json *j, struct arena *a, struct span in, struct json_member *m,
 	struct json_event *ev, int *err);
-/* The first byte from `at` on that is a quote, a backslash, a control character or not ASCII;
- * in.n where there is none. */
+/* Returns the offset of the first byte from `at` on that is a quote, a backslash, a control
+ * character or not ASCII, or in.n. */
 size_t json_special(struct span in, size_t at);
-/* Maps an offset in the decoded text to the raw offset of the escape or byte
- * that produced it (raw = the bytes between the quotes, result relative to
- * raw.p). A cut inside a multi-byte escape moves to its start. */
+/* Returns the raw offset of the escape or byte that produced the byte at an offset of the
+ * decoded text. `raw` is the bytes between the quotes; the result is relative to raw.p. An
+ * offset inside a character's escape becomes the start of the escape. */
 size_t json_raw_offset(struct span raw, size_t decoded_offset);
 
-/* One step through the bytes between the quotes of a string that json_next
- * accepted: how many raw bytes the unit at p spells (an escape, a surrogate
- * pair of two, or one plain byte), and its decoded bytes in out. */
+/* One step through the bytes between the quotes of a string that json_next() accepted: the
+ * number of raw bytes of the unit at p (an escape, a surrogate pair of two, or one plain byte),
+ * and its decoded bytes. */
 struct json_unit {
 	size_t raw, decoded;
 	char out[4];

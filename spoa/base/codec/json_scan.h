@@ -1,6 +1,6 @@
 /* Strings and brackets of JSON text whose bytes arrive in pieces (RFC 8259 sections 2 and 7).
  * This scanner checks no grammar: a closing bracket closes whichever bracket is innermost, and
- * text that is nearly JSON can be scanned too. Use json.h if a whole document is there. */
+ * text that is nearly JSON can be scanned too. If a whole document is available, use json.h. */
 #ifndef BASE_CODEC_JSON_SCAN_H
 #define BASE_CODEC_JSON_SCAN_H
 
@@ -8,9 +8,9 @@
 
 #include "base/span.h"
 
-/* Where the next byte is. All members are 0 before the first byte. */
+/* The position of the next byte. All members are 0 before the first byte. */
 struct json_scan {
-	unsigned depth; /* open brackets; the count stays at UINT_MAX once it is there */
+	unsigned depth; /* open brackets; at UINT_MAX, the count stays */
 	bool string;	/* inside a string */
 	bool escape;	/* after a backslash in a string */
 };

@@ -1,4 +1,4 @@
-/* The strings of a document at known paths. */
+/* Reads the strings of a document at known paths. Values that are on no path are skipped. */
 #include "base/codec/json_strings.h"
 
 enum { PATH_MAX_BYTES = 128 };
@@ -25,8 +25,8 @@ leads_on(const struct reading *r, struct span path)
 	return false;
 }
 
-/* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
- * where no place leads on. */
+/* Reads a value whose first token is *ev. The first n bytes of r->path lead to it. The recursion
+ * ends where no path continues. */
 static void
 read_string_value(struct reading *r, size_t n, bool in_array, const struct json_event *ev)
 {

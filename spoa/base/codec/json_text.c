@@ -1,6 +1,6 @@
-/* Between the raw spelling of a JSON string and its text (RFC 8259 section 7):
- * decoding, and mapping offsets back. Works on strings that json_next has
- * accepted; on any other bytes it stays inside them and yields something. */
+/* Converts between the raw spelling of a JSON string and its text (RFC 8259 section 7): decodes,
+ * and maps offsets back. The functions are for strings that json_next() has accepted. With any
+ * other bytes they stay inside these bytes and return an arbitrary result. */
 #include "base/codec/json.h"
 
 #include "base/ascii.h"
@@ -57,7 +57,7 @@ json_text(struct arena *a, struct span in, const struct json_event *ev)
 
 	if (!ev->escaped)
 		return raw;
-	/* No escape is shorter than what it spells. */
+	/* An escape is never shorter than the character that it encodes. */
 	char *to = arena_alloc(a, raw.n);
 	if (!to)
 		return (struct span){ NULL, 0 };

@@ -1,4 +1,4 @@
-/* Texts of a jansson tree. */
+/* The values of a jansson tree. */
 #ifndef BASE_CODEC_JSON_TEXT_H
 #define BASE_CODEC_JSON_TEXT_H
 
@@ -6,14 +6,15 @@
 
 #include "base/span.h"
 
-/* A string's text, which lives as long as v; nothing of another value. */
+/* Returns a string's text, valid as long as v; the empty span for any other value. */
 static inline struct span
 json_span(const json_t *v)
 {
 	return span_of(json_string_value(v), json_string_length(v));
 }
 
-/* Of an object's member: its text, NULL where it has none; its whole number, or 0. */
+/* These return the text of an object's member, or NULL if it has none, and its whole number, or
+ * 0. */
 static inline const char *
 json_str_in(const json_t *o, const char *name)
 {
@@ -25,7 +26,7 @@ json_int_in(const json_t *o, const char *name)
 	return json_integer_value(json_object_get(o, name));
 }
 
-/* The text of an object's member; "" where it has none. As long as o. */
+/* Returns the text of an object's member, or "". Valid as long as o. */
 static inline const char *
 json_text_in(const json_t *o, const char *name)
 {

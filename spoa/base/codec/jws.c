@@ -1,4 +1,4 @@
-/* Taking compact JWS apart. */
+/* Splits compact JWS into header, payload and signature. */
 #include "base/codec/jws.h"
 
 #include "base/ascii.h"
@@ -20,7 +20,7 @@ b64url_decode(struct span in, struct arena *a, struct span *out)
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < in.n; i++) {
 		int v = value64(in.p[i]);
-		if (v < 0 || is_one_of(in.p[i], "+/")) /* the other alphabet's */
+		if (v < 0 || is_one_of(in.p[i], "+/")) /* digits of the other alphabet */
 			return ERR_SYNTAX;
 		bits = bits << 6 | (uint32_t)v;
 		have += 6;

@@ -1,7 +1,6 @@
-/* JWS compact serialisation (RFC 7515 7.1) taken apart: bytes only, no key, no
- * trust. Strict base64url (RFC 7515 2: no padding, no other characters, no
- * non-zero trailing bits); header and payload must be JSON objects without
- * duplicate keys. */
+/* Splits the compact serialization of a JWS (RFC 7515 7.1). Only bytes are handled: no key, no
+ * trust. base64url is strict (RFC 7515 2: no padding, no other characters, no non-zero trailing
+ * bits). Header and payload must be JSON objects without duplicate keys. */
 #ifndef BASE_CODEC_JWS_H
 #define BASE_CODEC_JWS_H
 
@@ -10,22 +9,23 @@
 #include "base/arena.h"
 #include "base/span.h"
 
-/* What a credential looks like, whatever it is worth: our API keys begin with
- * "tg_"; three or five parts with dots between, empty ones included, are a token. */
+/* The kind of a credential by its form alone. API keys of the gateway begin with "tg_". Three or
+ * five parts separated by dots, which may be empty, are a token. */
 enum credential_shape { SHAPE_NONE, SHAPE_API_KEY, SHAPE_TOKEN };
 enum credential_shape credential_shape(struct span value);
 
 struct jws {
 	struct span signed_text;  /* "header.payload", a view of the token */
 	struct span signature;	  /* decoded */
-	json_t *header, *payload; /* owned: jws_clear */
+	json_t *header, *payload; /* owned; jws_clear() frees them */
 };
 
-/* 0; ERR_LIMIT (over CAP_TOKEN_BYTES), ERR_SYNTAX, ERR_NOMEM. *why: a fixed phrase. */
+/* Returns 0, ERR_LIMIT (more than CAP_TOKEN_BYTES), ERR_SYNTAX or ERR_NOMEM. *why is a fixed
+ * phrase. */
 int jws_parse(struct span token, struct arena *a, struct jws *out, const char **why);
 void jws_clear(struct jws *j);
 
-/* Strict base64url into the arena: 0, ERR_SYNTAX, ERR_NOMEM. */
+/* Decodes strict base64url into the arena. Returns 0, ERR_SYNTAX or ERR_NOMEM. */
 int b64url_decode(struct span in, struct arena *a, struct span *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* The look-ups in the tables of letters.txt. */
+/* Looks characters up in the tables of letters.txt, by binary search. */
 #include "base/codec/letters.h"
 
 #include <stddef.h>
@@ -7,19 +7,19 @@
 #include "base/codec/utf8.h"
 #include "base/search.h"
 
-/* `count` characters from `first` on. */
+/* A row for `count` characters from `first` on. */
 struct fold_row {
 	uint32_t first;
 	uint16_t count;
 	uint8_t kind;
-	/* Of the first; the others' come after it, but for a class, which has one sign or none.
-	 * LETTERS_NUMBER and more: a number of two digits. */
+	/* The ASCII character of the first one; those of the others follow it, except in a class
+	 * that has one sign or none. From LETTERS_NUMBER on: a number of two digits. */
 	uint8_t c;
 };
 enum { LETTERS_NUMBER = 128 };
 
-/* Letters from..to, `step` apart, are written with another one that is `delta` from them: a
- * capital with its small letter, or each with the first that differs by case alone. */
+/* The letters from..to, `step` apart, map to a letter that is `delta` away: a capital to its
+ * small letter, or each letter to the first one that differs by case alone. */
 struct case_row {
 	uint32_t from, to;
 	uint8_t step;

@@ -1,5 +1,5 @@
-/* Line reader over pread: a follower may ask again when the file has grown, and
- * never sees past the offset that it is told is durable. */
+/* A line reader that uses pread(). A follower may ask again when the file has grown, and never
+ * sees bytes beyond the offset that it passes as durable. */
 #include "base/codec/lines.h"
 
 #include <errno.h>
@@ -10,13 +10,14 @@
 #include "base/codec/seekable.h"
 #include "base/err.h"
 
-/* Bytes of one read. Only a line that is longer touches the rest of the buffer: followers of a
- * journal live as long as the daemon. */
+/* Bytes of one read. Only longer lines touch the rest of the buffer, which matters because
+ * followers of a journal live as long as the daemon. */
 #define STEP_BYTES ((size_t)64 << 10)
 
+/* The compressed file of a reader. owner: the reader. Holds one decompressed frame. */
 struct lines_packed {
 	struct seekable frames;
-	size_t at; /* whose text is in `text`; frames.n: none */
+	size_t at; /* the frame whose text is in `text`; frames.n: none */
 	struct buf bytes, text;
 };
 
@@ -60,7 +61,7 @@ begins_packed(int fd)
 	return pread(fd, begin, 4, 0) == 4 && !memcmp(begin, magic, 4);
 }
 
-/* 0 and *out NULL: it is text. */
+/* Opens a compressed file. Returns 0 with *out NULL for plain text. */
 static int
 open_packed(int fd, uint64_t bytes, struct lines_packed **out)
 {
@@ -90,7 +91,7 @@ open_packed(int fd, uint64_t bytes, struct lines_packed **out)
 	return err == ERR_SYNTAX || err == ERR_LIMIT ? 0 : err;
 }
 
-/* As pread(2), of the text. */
+/* Reads the text as pread(2) does. */
 static ssize_t
 pread_packed(struct lines_packed *p, int fd, char *to, size_t n, uint64_t at)
 {
@@ -177,7 +178,7 @@ lines_text_bytes(const struct lines *l)
 	return fstat(l->fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
 }
 
-/* Reads more after buf[to): 1, 0 at the end or the limit, ERR_IO. */
+/* Reads more bytes after buf[to). Returns 1, 0 at the end or the limit, or an error. */
 static int
 fill_lines(struct lines *l, uint64_t limit)
 {
@@ -211,7 +212,8 @@ lines_next(struct lines *l, uint64_t limit, struct span *line)
 		struct span have = span_of(l->buf + l->from, l->to - l->from);
 		size_t at = seen + span_chr(span_cut(have, seen, have.n), '\n');
 		if (at < have.n && again && span_chr(span_cut(have, 0, at), '\0') < at) {
-			/* Read while it was written: some of it before, some after. */
+			/* The line was read while it was written, so that a part is old: it is
+			 * read again. */
 			again--;
 			l->to = l->from;
 			seen = 0;

@@ -3,7 +3,7 @@
 
 #include "base/codec/utf8.h"
 
-/* Unicode's White_Space. */
+/* Returns true for Unicode's White_Space and for control characters of ASCII. */
 static bool
 is_space(uint32_t c)
 {

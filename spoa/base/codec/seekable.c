@@ -1,6 +1,6 @@
-/* The table: a skippable frame (0x184D2A5E, size), an entry a frame (packed and plain size, 4
- * bytes each, little-endian; 4 more where the footer's flag says that there are checksums), and
- * the footer: number of frames, flags, 0x8F92EAB1. */
+/* The table of frames. It is a skippable frame (0x184D2A5E, size) with an entry for each frame
+ * (compressed and plain size, 4 bytes each, little-endian; 4 more if the footer's flag announces
+ * checksums) and the footer: number of frames, flags, 0x8F92EAB1. */
 #include "base/codec/seekable.h"
 
 #include <stdlib.h>

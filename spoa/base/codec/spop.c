@@ -1,9 +1,9 @@
-/* Reading SPOP 2.0 (SPOE.txt 3): varints, typed data, HELLO, NOTIFY, DISCONNECT.
+/* Reads SPOP 2.0 (SPOE.txt 3): varints, typed data, HELLO, NOTIFY, DISCONNECT. spop_write.c
+ * writes it.
  *
- * The peer is HAProxy, but nothing here relies on that: every length is
- * compared with what is left of the frame before it is used, and what the
- * specification leaves open is refused where two readings are possible.
- * Writing is in spop_write.c. */
+ * The peer is HAProxy, but nothing here relies on that: every length is compared with the rest
+ * of the frame before it is used. If the specification leaves two readings open, the frame is
+ * refused. */
 #include "base/codec/spop.h"
 
 const char *
@@ -63,9 +63,9 @@ spop_rd_byte(struct spop_rd *r)
 	return (uint8_t)*r->p++;
 }
 
-/* Below 240 the byte is the value; else its low bits and 7 more of each
- * further byte, where the continuation bit counts too: each value has exactly
- * one encoding, so only a sum beyond 64 bits can be overlong. */
+/* A first byte below 240 is the value. Otherwise the value is the first byte plus the next ones
+ * shifted by 4, 11, 18 … bits, in which the continuation bit counts too. Each value thus has
+ * exactly one encoding, and only a sum above 64 bits is malformed. Example: f0 00 is 240. */
 uint64_t
 spop_rd_varint(struct spop_rd *r)
 {
@@ -103,7 +103,7 @@ spop_rd_string(struct spop_rd *r)
 	return bytes(r, spop_rd_varint(r));
 }
 
-/* A negative INT32 comes sign-extended to 64 bits or as its 32 bits. */
+/* A negative INT32 is sent sign-extended to 64 bits, or as its 32 bits. */
 static int64_t
 int32_of(struct spop_rd *r, uint64_t v)
 {
@@ -114,7 +114,7 @@ int32_of(struct spop_rd *r, uint64_t v)
 	return i;
 }
 
-/* TYPED-DATA = <TYPE:4 bits><FLAGS:4 bits><DATA>; the type has the low bits. */
+/* TYPED-DATA = <TYPE:4 bits><FLAGS:4 bits><DATA>; the type is in the low bits. */
 struct spop_value
 spop_rd_value(struct spop_rd *r)
 {
@@ -161,8 +161,8 @@ spop_frame_read(struct span in, struct spop_frame *out)
 	return r.err;
 }
 
-/* Of "2.0, 1.5" each item is digits "." digits; a major version announced
- * means every lower minor of it too, so any 2.x will do (3.2.4). */
+/* Returns true if a list such as "2.0, 1.5" has a 2.x. A peer that announces a version supports
+ * every lower minor version of it too (SPOE.txt 3.2.4). */
 static bool
 speaks_version_2(struct span list)
 {

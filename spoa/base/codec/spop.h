@@ -1,12 +1,12 @@
-/* SPOP 2.0 frames: bytes to structures and back (SPOE.txt 3.1 to 3.5). No I/O.
- * Everything read is a view into the frame that was given. */
+/* Reads and writes SPOP 2.0 frames (SPOE.txt 3.1 to 3.5). No I/O. All results of reading are
+ * views into the frame. */
 #ifndef BASE_CODEC_SPOP_H
 #define BASE_CODEC_SPOP_H
 
 #include "base/buf.h"
 #include "base/span.h"
 
-/* SPOE.txt 3.1: typed data. */
+/* The types of typed data (SPOE.txt 3.1). */
 enum spop_type {
 	SPOP_NULL,
 	SPOP_BOOL,
@@ -39,10 +39,10 @@ struct spop_message {
 	size_t nargs;
 };
 
-/* The argument of that name (the first, if it occurs twice), NULL where absent. */
+/* Returns the argument of that name (the first, if it occurs twice), or NULL. */
 const struct spop_value *spop_arg(const struct spop_message *m, const char *name);
-/* The value of any of the four integer types; false for another type or a
- * value over INT64_MAX. HAProxy itself sends every integer as INT64. */
+/* Returns the value of any of the four integer types. Returns false for another type or a value
+ * above INT64_MAX. HAProxy sends every integer as INT64. */
 bool spop_value_int(const struct spop_value *v, int64_t *out);
 
 enum spop_scope {
@@ -59,7 +59,7 @@ struct spop_action { /* set-var */
 	struct spop_value value;
 };
 
-/* SPOE.txt 3.2.2. */
+/* The types of frames (SPOE.txt 3.2.2). */
 enum spop_frame_type {
 	SPOP_UNSET = 0, /* a further fragment: HAProxy before 3.1 */
 	SPOP_HAPROXY_HELLO = 1,
@@ -74,7 +74,7 @@ enum spop_frame_type {
 #define SPOP_ABORT 2u
 
 /* clang-format off */
-/* SPOE.txt 3.5: what a DISCONNECT carries. */
+/* The status codes of a DISCONNECT (SPOE.txt 3.5). */
 #define SPOP_STATUS_TABLE(X) \
 	X(SPOP_OK,              0,  "normal") \
 	X(SPOP_E_IO,            1,  "I/O error") \
@@ -99,11 +99,11 @@ enum spop_status {
 #undef X
 };
 
-/* The text of a status; never NULL. */
+/* Returns the text of a status; never NULL. */
 const char *spop_status_str(unsigned status);
 
-/* A cursor that remembers its first error; after one, every read gives zeroes
- * and empty spans. */
+/* A read position that remembers the first error. After an error, every read returns zeros and
+ * empty spans. */
 struct spop_rd {
 	const char *p, *end;
 	enum spop_status err;
@@ -118,13 +118,13 @@ spop_rd_over(struct span s)
 }
 
 uint8_t spop_rd_byte(struct spop_rd *r);
-/* SPOE.txt 3.1: at most 10 bytes; what does not fit 64 bits is an error. */
+/* At most 10 bytes (SPOE.txt 3.1). A value beyond 64 bits is an error. */
 uint64_t spop_rd_varint(struct spop_rd *r);
 struct span spop_rd_string(struct spop_rd *r);
 struct spop_value spop_rd_value(struct spop_rd *r);
 
-#define SPOP_MIN_FRAME	   7u	/* type, flags, two varints of a byte */
-#define SPOP_MIN_MAX_FRAME 256u /* the smallest max-frame-size a peer may ask for */
+#define SPOP_MIN_FRAME	   7u	/* type, flags, and two varints of one byte */
+#define SPOP_MIN_MAX_FRAME 256u /* the smallest max-frame-size that a peer may request */
 
 struct spop_frame {
 	unsigned type; /* enum spop_frame_type, or any other byte */
@@ -133,20 +133,18 @@ struct spop_frame {
 	struct span payload;
 };
 
-/* The frame after its length prefix. Checks the header only: the type may be
- * unknown. */
+/* Reads a frame without its length prefix. Only the header is checked: the type may be unknown. */
 enum spop_status spop_frame_read(struct span bytes, struct spop_frame *out);
 
 struct spop_hello {
-	uint32_t max_frame; /* as announced: SPOP_MIN_MAX_FRAME or more */
+	uint32_t max_frame; /* bytes, as announced: at least SPOP_MIN_MAX_FRAME */
 	bool pipelining;    /* among the peer's capabilities */
 	bool healthcheck;
-	struct span engine_id; /* empty where absent */
+	struct span engine_id; /* empty: absent */
 };
 
-/* HAPROXY-HELLO (SPOE.txt 3.2.4): its supported-versions must hold a 2.x. A
- * known key given twice or of another type is SPOP_E_INVALID; unknown keys are
- * skipped. */
+/* Reads HAPROXY-HELLO (SPOE.txt 3.2.4). Its supported-versions must contain a 2.x. A known key
+ * that occurs twice or has another type is SPOP_E_INVALID; unknown keys are skipped. */
 enum spop_status spop_hello_read(struct span payload, struct spop_hello *out);
 
 struct spop_disconnect {
@@ -154,29 +152,30 @@ struct spop_disconnect {
 	struct span message;
 };
 
-/* HAPROXY-DISCONNECT (SPOE.txt 3.2.8): both items are mandatory. */
+/* Reads HAPROXY-DISCONNECT (SPOE.txt 3.2.8). Both items are mandatory. */
 enum spop_status spop_disconnect_read(struct span payload, struct spop_disconnect *out);
 
-/* LIST-OF-MESSAGES of a NOTIFY. In: the capacity of both arrays; out: what is
- * used of them; each message's args point into `args`. More than the capacity
- * is SPOP_E_RESOURCE. */
+/* Reads the LIST-OF-MESSAGES of a NOTIFY. *nmessages and *nargs are the capacities of both
+ * arrays, and then the numbers used. Each message's args point into `args`. More than the
+ * capacity is SPOP_E_RESOURCE. */
 enum spop_status spop_messages_read(struct span payload, struct spop_message *messages,
 	size_t *nmessages, struct spop_arg *args, size_t *nargs);
 
-/* Writers append one frame with its length prefix; the buf latches. */
+/* These functions append a value. */
 void spop_put_varint(struct buf *b, uint64_t v);
 void spop_put_string(struct buf *b, struct span s);
 void spop_put_value(struct buf *b, const struct spop_value *v);
-/* Begins a frame; spop_end(b, at) with the returned position sets its length. */
+/* Begins a frame with its length prefix. spop_end(b, at), with the position that was returned,
+ * sets the length. */
 size_t spop_begin(
 	struct buf *b, unsigned type, uint32_t flags, uint64_t stream, uint64_t frame);
 void spop_end(struct buf *b, size_t at);
-/* AGENT-HELLO: version "2.0", capabilities "pipelining". */
+/* Appends AGENT-HELLO with version "2.0" and capabilities "pipelining". */
 void spop_put_agent_hello(struct buf *b, uint32_t max_frame);
 void spop_put_agent_disconnect(struct buf *b, enum spop_status status);
 void spop_put_ack(struct buf *b, uint64_t stream, uint64_t frame,
 	const struct spop_action *actions, size_t n);
-/* Bytes of an ACK without its length prefix and actions / of the actions. */
+/* Return the bytes of an ACK's head, without its length prefix, and of its actions. */
 size_t spop_ack_head_bytes(uint64_t stream, uint64_t frame);
 size_t spop_actions_bytes(const struct spop_action *actions, size_t n);
 

@@ -1,4 +1,4 @@
-/* Writing SPOP 2.0 (SPOE.txt 3): what an agent sends, and the pieces of it. */
+/* Writes SPOP 2.0 (SPOE.txt 3): the frames that an agent sends, and their parts. */
 #include "base/codec/spop.h"
 
 #include "base/err.h"
@@ -45,7 +45,8 @@ spop_put_string(struct buf *b, struct span s)
 	buf_span(b, s);
 }
 
-/* What the value's varint holds: the length of bytes, the number itself. */
+/* Returns the number that the value's varint holds: the number itself, or the length of the
+ * bytes. */
 static uint64_t
 spop_number_of(const struct spop_value *v)
 {
@@ -67,7 +68,7 @@ spop_put_value(struct buf *b, const struct spop_value *v)
 	case SPOP_BOOL: break;
 	case SPOP_IPV4:
 	case SPOP_IPV6:
-		/* spop.c reads no others, and nothing that we say is an address */
+		/* spop.c reads no other lengths, and the gateway sends no addresses */
 		INVARIANT(v->s.n == (v->type == SPOP_IPV4 ? 4 : 16));
 		buf_span(b, v->s);
 		break;

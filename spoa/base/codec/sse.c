@@ -1,8 +1,9 @@
-/* Incremental event-stream parser, WHATWG HTML 9.2.6: lines end with CR LF, LF
- * or CR; a blank line ends a block; a leading BOM is ignored. Finding the end of
- * a block needs no lookahead: a CR ends it at once, so that no event is ever
- * delayed by a byte, and its LF, if the cut fell between them, is a block of its
- * own without data. Meaning is read only from whole blocks. */
+/* An incremental parser for event streams (WHATWG HTML 9.2.6). Lines end with CR LF, LF or CR;
+ * an empty line ends a block; a leading BOM is ignored.
+ *
+ * The end of a block needs no lookahead: a CR ends it at once, so that no event is delayed by a
+ * byte. If the input was split between CR and LF, the LF is a block of its own without data.
+ * Only whole blocks are interpreted. */
 #include "base/codec/sse.h"
 
 #include "base/caps.h"
@@ -27,8 +28,9 @@ sse_free(struct sse *s)
 	buf_free(&s->data);
 }
 
-/* Bytes before the next line end, or some of them: a piece at a time, so that a stream
- * whose lines end with CR is not searched for LF to its end at each of them. */
+/* Returns the bytes before the next line end, or some of them. Only PIECE_BYTES are searched at
+ * a time: otherwise a stream whose lines end with CR would be searched for LF to its end at each
+ * line. */
 static size_t
 line_rest(struct span in)
 {
@@ -38,7 +40,7 @@ line_rest(struct span in)
 	return span_chr(piece, '\r');
 }
 
-/* Bytes of `in` up to the end of the current block; *ends where it was found. */
+/* Returns the bytes of `in` up to the end of the current block. *ends: the end was found. */
 static size_t
 block_end(struct sse *s, struct span in, bool *ends)
 {
@@ -95,7 +97,7 @@ sse_line(struct span in)
 	return n + piece;
 }
 
-/* Cuts a line with its terminator off *rest; *text is the line without it. */
+/* Removes a line with its terminator from *rest. *text is the line without the terminator. */
 static struct span
 next_line(struct span *rest, struct span *text)
 {
@@ -121,8 +123,8 @@ sse_field(struct span line, struct span *value)
 	return span_cut(line, 0, colon);
 }
 
-/* The event of its lines (WHATWG HTML 9.2.6): data of several lines is joined in s->data, of
- * one line it is a view of raw. */
+/* Makes an event of its lines. The data of several lines are joined in s->data; the data of one
+ * line are a view of raw. */
 static int
 interpret(struct sse *s, struct span raw, struct sse_event *ev)
 {
@@ -162,8 +164,8 @@ interpret(struct sse *s, struct span raw, struct sse_event *ev)
 	return SSE_EVENT;
 }
 
-/* What nearly all events are: one line of data and a blank one, both ended by LF, here at once.
- * Its bytes; 0: it is read as any. */
+/* Recognizes the usual form of an event: one line of data and an empty line, both ended by LF
+ * and received together. Returns its bytes, or 0 if the event must be parsed. */
 static size_t
 simple_event(const struct sse *s, struct span in, struct sse_event *ev)
 {
@@ -187,7 +189,7 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 {
 	bool ends;
 
-	/* a long event's room is not kept for a stream's short ones */
+	/* the memory of a long event is not kept for short ones */
 	if (s->done && s->block.size > KEPT_BYTES)
 		buf_free(&s->block);
 	else if (s->done)
@@ -211,7 +213,7 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 	n = block_end(s, *in, &ends);
 	struct span taken = span_cut(*in, 0, n);
 	*in = span_cut(*in, n, in->n);
-	/* The LF after a last CR does not count: it may come alone. */
+	/* The LF after the last CR does not count, because it may arrive alone. */
 	n -= ends && span_ends(taken, SPAN_LIT("\r\n"));
 	bool fits = !s->over && n <= s->cap_bytes && s->block.n <= s->cap_bytes - n;
 	if (fits && ends && s->block.n == 0)
@@ -253,7 +255,8 @@ sse_rewrite(const struct sse_event *ev, struct span data, struct buf *out)
 		struct span line = next_line(&rest, &text);
 		size_t lead = bom_bytes;
 		bom_bytes = 0;
-		/* The line between the two is gone: the blank one stays a line. */
+		/* The line between a CR and this LF was dropped. The added LF keeps the empty
+		 * line a line of its own. */
 		if (line.p[0] == '\n' && out->n > from &&
 			span_ends(buf_view(out), SPAN_LIT("\r")))
 			buf_putc(out, '\n');

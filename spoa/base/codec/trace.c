@@ -1,17 +1,16 @@
-/* The traceparent field (W3C Trace Context 3.2). */
+/* The header traceparent (W3C Trace Context 3.2). */
 #include "base/codec/trace.h"
 
 #include "base/among.h"
 
-/* n digits of lower-case hexadecimal, not all of them 0. */
+/* Returns true for lower-case hexadecimal digits that are not all 0. */
 static bool
 is_trace_id(struct span s)
 {
 	return span_all(s, is_lower_hex) && span_past_set(s, 0, "0") < s.n;
 }
 
-/* traceparent = version "-" trace-id "-" parent-id "-" flags; a version above 00 may have more.
- */
+/* traceparent = version "-" trace-id "-" parent-id "-" flags; a version above 00 may have more. */
 struct span
 trace_read(struct span v)
 {

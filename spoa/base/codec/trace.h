@@ -1,4 +1,4 @@
-/* The caller's trace: the field traceparent (W3C Trace Context 3.2). */
+/* The caller's trace: the header traceparent (W3C Trace Context 3.2). */
 #ifndef BASE_CODEC_TRACE_H
 #define BASE_CODEC_TRACE_H
 
@@ -8,11 +8,11 @@
 
 enum { TRACE_BYTES = 55, TRACE_ID_AT = 3, TRACE_PARENT_AT = 36 };
 
-/* The first TRACE_BYTES of a value that is valid, without blanks around: a later version may
- * say more after them. A view; empty: it is none. */
+/* Returns the first TRACE_BYTES of a valid value, as a view, without surrounding spaces. A later
+ * version may have more after them. Empty: the value is not valid. */
 struct span trace_read(struct span value);
-/* What trace_read() took: whether its sender keeps it (the flag sampled, 2.2.5.1), the lowest
- * bit of the last hex digit. */
+/* Returns true if the sender records the trace: the flag sampled (2.2.5.1), which is the lowest
+ * bit of the last hexadecimal digit. `value` is what trace_read() returned. */
 static inline bool
 trace_sampled(const char value[TRACE_BYTES])
 {

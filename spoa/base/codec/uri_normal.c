@@ -1,6 +1,7 @@
-/* Whether a URI has one spelling: RFC 3986 section 6.2.2 against https://url.spec.whatwg.org/
- * sections 3.5 (hosts) and 4.4 (the parser). It parses what is the same in both and refuses the
- * rest: separate from uri.c, which undoes and makes escapes. */
+/* Checks whether a URI has only one spelling, by RFC 3986 section 6.2.2 and
+ * https://url.spec.whatwg.org/ sections 3.5 (hosts) and 4.4 (the parser). The code accepts only
+ * what both treat alike. Examples: https://a.example/x is normal; HTTPS://a.example/x,
+ * https://a.example and https://a.example/%78 are not. */
 #include "base/codec/uri_normal.h"
 
 #include <arpa/inet.h>
@@ -9,7 +10,7 @@
 #include "base/ascii.h"
 #include "base/codec/uri.h"
 
-/* WHATWG's special schemes, with their default ports. */
+/* WHATWG's special schemes with their default ports; 0: none. */
 static const struct special {
 	const char *scheme;
 	unsigned port;
@@ -24,8 +25,8 @@ static const struct special {
 
 static const char sub_delims[] = "!$&'()*+,;=";
 
-/* Of the characters that one of RFC 3986's parts may have, and of escapes: capital digits, and
- * of nothing that needs none. */
+/* Returns true if s consists of unreserved characters, characters of `more`, and escapes with
+ * capital digits of bytes that need an escape. */
 static bool
 has_only(struct span s, const char *more)
 {
@@ -56,7 +57,8 @@ scheme_is_normal(struct span s)
 	return s.n > 0;
 }
 
-/* As it is printed again, without the dotted end that WHATWG does not print. */
+/* Returns true if the address is printed again in the same form. An IPv6 address with a dotted
+ * end is not normal, because WHATWG does not print that form. */
 static bool
 address_is_normal(int family, struct span s)
 {
@@ -72,7 +74,8 @@ address_is_normal(int family, struct span s)
 	       (family == AF_INET || !strchr(text, '.'));
 }
 
-/* A name of DNS: what WHATWG takes for a number is an address. */
+/* Returns true for a normal DNS name. A name whose last label WHATWG takes for a number must be
+ * an IPv4 address. */
 static bool
 domain_is_normal(struct span host)
 {
@@ -91,7 +94,7 @@ domain_is_normal(struct span host)
 	       address_is_normal(AF_INET, host);
 }
 
-/* reg-name, whose bytes nobody interprets. */
+/* Returns true for a normal reg-name, whose bytes have no further meaning. */
 static bool
 name_is_normal(struct span host)
 {
@@ -133,7 +136,7 @@ authority_is_normal(struct span s, const struct special *special)
 
 	if (at < s.n) {
 		struct span name = span_next(&user, ':');
-		/* A rule on https://host/ would not see https://user@host/. */
+		/* A rule for https://host/ would not match https://user@host/. */
 		if (special || !name.n || !has_only(name, "!$&'()*+,") || (user.p && !user.n) ||
 			!has_only(user, "!$&'()*+,"))
 			return false;
@@ -152,7 +155,8 @@ authority_is_normal(struct span s, const struct special *special)
 
 /* ---- paths ---- */
 
-/* Also those that an escaped slash or backslash ends. */
+/* Returns true if the path has a segment "." or "..", also one that ends at an escaped slash or
+ * backslash. */
 static bool
 has_dot_segment(struct span path)
 {

@@ -1,4 +1,4 @@
-/* Texts that should be UTF-8: how far they are, and where in them something is. */
+/* Validates UTF-8, finds positions in it, and converts UTF-16 and surrogates. */
 #include "base/codec/utf8.h"
 
 #include "base/ascii.h"

@@ -1,5 +1,4 @@
-/* UTF-8 as RFC 3629 defines it: no overlong forms, no surrogates, nothing over
- * U+10FFFF. */
+/* UTF-8 as RFC 3629 defines it: no overlong forms, no surrogates, nothing above U+10FFFF. */
 #ifndef BASE_CODEC_UTF8_H
 #define BASE_CODEC_UTF8_H
 
@@ -7,7 +6,7 @@
 
 struct buf;
 
-/* Bytes of the character at offset `at`; 1 where none that is valid begins. */
+/* Returns the bytes of the character at offset `at`, or 1 if no valid one begins there. */
 static inline size_t
 utf8_step(struct span s, size_t at)
 {
@@ -15,7 +14,7 @@ utf8_step(struct span s, size_t at)
 
 	return len ? len : 1;
 }
-/* Where the character begins that ends before `at` > 0. */
+/* Returns the offset of the character that ends before `at` > 0. */
 static inline size_t
 utf8_before(const char *p, size_t at)
 {
@@ -25,7 +24,7 @@ utf8_before(const char *p, size_t at)
 		i--;
 	return i;
 }
-/* The code point of the sequence of `len` bytes at p, which is valid. */
+/* Returns the code point of the valid sequence of `len` bytes at p. */
 static inline uint32_t
 utf8_value(const char *p, size_t len)
 {
@@ -37,8 +36,7 @@ utf8_value(const char *p, size_t len)
 		cp = cp << 6 | ((unsigned char)p[i] & 0x3Fu);
 	return cp;
 }
-/* Length of the longest valid prefix: s.n where all of s is UTF-8. */
-/* Back to where the character at that place begins. */
+/* Returns the offset at which the character around `at` begins. */
 static inline size_t
 utf8_begin(struct span s, size_t at)
 {
@@ -46,22 +44,23 @@ utf8_begin(struct span s, size_t at)
 		at--;
 	return at;
 }
+/* Returns the length of the longest valid prefix. */
 size_t utf8_prefix(struct span s);
 bool utf8_valid(struct span s);
-/* The same without control characters but those of lines and tabs. */
+/* Returns true if s is valid and has no control characters except tabs and line ends. */
 bool utf8_text(struct span s);
-/* One line that a listing, a record and a header can show: valid, not empty, without control
- * characters. */
+/* Returns true if s is one line for a listing, a record or a header: valid, not empty, without
+ * control characters. */
 bool utf8_line(struct span s);
-/* Characters of s, which is valid. */
+/* Returns the number of characters of s, which is valid. */
 size_t utf8_count(struct span s);
-/* Line and column, both from 1, the column in characters, of the byte at `at`. */
+/* Returns line and column, both from 1, of the byte at `at`. Columns count characters. */
 void utf8_position(struct span s, size_t at, unsigned *line, unsigned *column);
-/* Writes the code point (<= 0x10FFFF; a surrogate as UTF-8 would have it); returns 1-4. */
+/* Writes a code point <= 0x10FFFF; a surrogate as UTF-8 would encode it. Returns 1 to 4. */
 size_t utf8_encode(uint32_t cp, char out[4]);
-void buf_utf8(struct buf *b, uint32_t cp); /* the same, after what b has */
-/* A code point of UTF-16 off the front, of two bytes at least; U+FFFD for a half without the
- * other (RFC 2781 2.2). */
+void buf_utf8(struct buf *b, uint32_t cp); /* Appends a code point. */
+/* Removes a code point of UTF-16 from the front of *s, which has at least two bytes. Returns
+ * U+FFFD for a surrogate without its other half (RFC 2781 2.2). */
 uint32_t utf16_next(struct span *s, bool little);
 /* Halves of surrogate pairs, as utf8_encode() writes them: UTF8_HALF bytes each. */
 enum { UTF8_HALF = 3 };
@@ -71,8 +70,8 @@ utf8_half_at(struct span s, size_t at)
 	return s.n - at >= UTF8_HALF && (unsigned char)s.p[at] == 0xED &&
 	       ((unsigned char)s.p[at + 1] & 0xE0) == 0xA0;
 }
-/* Appends s with pairs joined and U+FFFD for a half without the other; but for a first half at
- * the end: that is returned, 0 where there is none. */
+/* Appends s with pairs joined, and U+FFFD for each half without the other. A first half at the
+ * end is not appended: returns its bytes, or 0 if there is none. */
 size_t utf8_join_halves(struct span s, struct buf *out);
 
 #endif

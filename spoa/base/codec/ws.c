@@ -1,6 +1,6 @@
-/* WebSocket frames: RFC 6455 sections 5, 7.4 and 8.1, without extensions. A message is handed
- * out whole, unmasked, its text checked as it comes: a text that is none ends before its last
- * frame came. */
+/* WebSocket frames: RFC 6455 sections 5, 7.4 and 8.1, without extensions. A message is returned
+ * whole and unmasked. Its text is checked as it arrives, so that a text that is not UTF-8 is
+ * refused before its last frame. */
 #include "base/codec/ws.h"
 
 #include <openssl/evp.h>
@@ -19,7 +19,7 @@ enum {
 	BITS_LENGTH = 0x7f,
 	LENGTH_16 = 126,
 	LENGTH_64 = 127,
-	OP_CONTROL = 8, /* this bit of an opcode */
+	OP_CONTROL = 8, /* the bit of an opcode that marks a control frame */
 };
 
 void
@@ -57,7 +57,7 @@ ws_code_sent(unsigned code)
 
 /* ---- a frame's head ---- */
 
-/* Bytes that the head has, by its first two. */
+/* Returns the number of bytes of the head, from its first two. */
 static size_t
 head_bytes(const unsigned char head[2])
 {
@@ -70,7 +70,7 @@ head_bytes(const unsigned char head[2])
 	       (head[1] & BIT_MASK ? 4u : 0u);
 }
 
-/* What its first two bytes say, before more is waited for. */
+/* Checks the first two bytes before the rest of the head is awaited. */
 static int
 check_start(struct ws_reader *r)
 {
@@ -97,7 +97,7 @@ check_start(struct ws_reader *r)
 	}
 }
 
-/* Lengths are written as short as they can be (RFC 6455 5.2). */
+/* Reads the length, which must be in its shortest form (RFC 6455 5.2). */
 static int
 read_length(struct ws_reader *r, const unsigned char **mask)
 {
@@ -146,7 +146,7 @@ ws_begin_frame(struct ws_reader *r)
 
 /* ---- payload ---- */
 
-/* Eight bytes at a time, the mask turned to where the run begins. */
+/* Unmasks eight bytes at a time, with the mask rotated to the position of the run. */
 static void
 unmask(const unsigned char mask[4], size_t at, const char *from, char *to, size_t n)
 {
@@ -166,7 +166,7 @@ unmask(const unsigned char mask[4], size_t at, const char *from, char *to, size_
 		to[i] = (char)(from[i] ^ turned[i % 8]);
 }
 
-/* The first bytes of a character: some ending makes it one. */
+/* Returns true if these bytes are the beginning of a character that is not complete. */
 static bool
 may_become_utf8(const char *p, size_t n)
 {
@@ -182,7 +182,7 @@ may_become_utf8(const char *p, size_t n)
 	return false;
 }
 
-/* What came of a text so far; at its end no character may be half. */
+/* Checks the text that has arrived. At its end, no character may be incomplete. */
 static int
 ws_check_text(struct ws_reader *r)
 {

@@ -1,8 +1,9 @@
-/* YAML text to a tree with positions, on libyaml's events: its own document
- * loader gives no positions for keys, expands aliases by reference and accepts
- * duplicate keys. Aliases share the anchored node's children; what they would
- * expand to is counted against CAP_YAML_NODES, so that a "billion laughs" file
- * is refused before any walk over it. YAML 1.2.2, core schema (10.3). */
+/* Builds a tree with positions from libyaml's events. libyaml's own document loader gives no
+ * positions for keys, expands aliases by reference, and accepts duplicate keys.
+ *
+ * Aliases share the children of the anchored node. The number of nodes after expansion is
+ * counted against CAP_YAML_NODES, so that a "billion laughs" file is refused before any code
+ * walks the tree. YAML 1.2.2, core schema (10.3). */
 #include "base/codec/yaml.h"
 
 #include <errno.h>
@@ -17,19 +18,21 @@
 
 enum { CAP_ANCHORS = 4096 };
 
+/* One anchor of a file. At most CAP_ANCHORS, in the arena. */
 struct anchor {
 	const char *name;
 	struct yaml_node *node;
 	size_t total;	 /* nodes of its subtree after expansion */
-	unsigned height; /* containers below and including it */
-	bool open;	 /* its end was not seen yet: an alias would recurse */
+	unsigned height; /* levels of containers, including the node */
+	bool open;	 /* its end has not been read: an alias would recurse */
 };
 
+/* One open container. */
 struct level {
 	struct yaml_node *node;
-	struct yaml_node **tail; /* where the next child goes */
-	struct yaml_node *key;	 /* mapping: key that waits for its value */
-	bool skip_value;	 /* the key was refused: its value goes nowhere */
+	struct yaml_node **tail; /* the link for the next child */
+	struct yaml_node *key;	 /* mapping: the key that waits for its value */
+	bool skip_value;	 /* the key was refused, so its value is dropped */
 	size_t total;
 	unsigned height; /* of the highest child */
 	size_t anchor;	 /* 1-based index into anchors, 0: none */
@@ -40,9 +43,9 @@ struct loader {
 	const char *file;
 	struct diag *d;
 	struct level stack[CAP_YAML_DEPTH + 1];
-	unsigned depth; /* open containers */
+	unsigned depth; /* number of open containers */
 	struct yaml_node *root;
-	size_t total; /* nodes so far, aliases expanded */
+	size_t total; /* nodes so far, with aliases expanded */
 	struct anchor *anchors;
 	size_t nanchors;
 	unsigned documents;
@@ -60,7 +63,7 @@ at_mark(const struct loader *l, const yaml_mark_t *m)
 #define refuse(l, m, ...)                                                                      \
 	diag_at((l)->d, (struct yaml_node[]){ at_mark((l), (m)) }, __VA_ARGS__)
 
-/* As refuse, and nothing more is read. */
+/* As refuse(), and stops reading. */
 #define STOP(l, m, ...) (refuse((l), (m), __VA_ARGS__), (void)((l)->stop = true))
 
 static struct yaml_node *
@@ -77,7 +80,7 @@ node_new(struct loader *l, enum yaml_kind kind, const yaml_mark_t *m)
 	return n;
 }
 
-/* Hangs a finished scalar, an alias or an opened container into its parent. */
+/* Links a finished scalar, an alias or an opened container into its parent. */
 static void
 attach(struct loader *l, struct yaml_node *n, const yaml_mark_t *m)
 {
@@ -109,7 +112,7 @@ attach(struct loader *l, struct yaml_node *n, const yaml_mark_t *m)
 	top->node->count++;
 }
 
-/* Counts n's expanded size into everything that is open. */
+/* Adds n's expanded size to all open containers. */
 static void
 count_yaml(struct loader *l, size_t total, unsigned height, const yaml_mark_t *m)
 {
@@ -152,7 +155,7 @@ on_alias(struct loader *l, const yaml_event_t *ev)
 	const char *name = (const char *)ev->data.alias.anchor;
 	const struct anchor *found = NULL;
 
-	/* A name may be anchored again; the newest before the alias counts. */
+	/* A name may be anchored again: the newest anchor before the alias counts. */
 	for (size_t i = l->nanchors; i > 0 && !found; i--)
 		if (!strcmp(l->anchors[i - 1].name, name))
 			found = &l->anchors[i - 1];
@@ -257,7 +260,8 @@ yaml_by_text(const void *x, const void *y)
 	return c;
 }
 
-/* Sorted, not compared pair by pair: a mapping may hold CAP_YAML_NODES keys. */
+/* The keys are sorted instead of compared in pairs, because a mapping may have CAP_YAML_NODES
+ * keys. */
 static void
 check_duplicates(struct loader *l, const struct yaml_node *map)
 {
@@ -294,7 +298,7 @@ on_close(struct loader *l)
 	}
 	if (l->depth) {
 		struct level *up = &l->stack[l->depth - 1];
-		up->total += top->total - 1; /* its own node was counted when it opened */
+		up->total += top->total - 1; /* the node itself was counted when it was opened */
 		if (top->height + 1 > up->height)
 			up->height = top->height + 1;
 	}
@@ -330,7 +334,7 @@ on_event(struct loader *l, const yaml_event_t *ev)
 	}
 }
 
-/* The line of text that `line` counts from 0. */
+/* Returns a line of the text; the first line is 0. */
 static struct span
 line_at(struct span text, size_t line)
 {
@@ -339,8 +343,8 @@ line_at(struct span text, size_t line)
 	return span_next(&text, '\n');
 }
 
-/* `when: "pii" in prompt.classes`: the quotes end before the value does. The mark is in
- * characters, so a line that is not ASCII may go without the hint. */
+/* Returns true if the quotes end before the value does, as in `when: "pii" in prompt.classes`.
+ * The mark counts characters, so that the hint may be missing for a line beyond ASCII. */
 static bool
 quotes_end(struct span text, const yaml_mark_t *m)
 {
@@ -354,7 +358,7 @@ quotes_end(struct span text, const yaml_mark_t *m)
 	return at && (line.p[at - 1] == '"' || line.p[at - 1] == '\'');
 }
 
-/* Reader errors carry a byte offset and no mark. */
+/* Adds libyaml's error. Errors of its reader have a byte offset and no mark. */
 static void
 syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
 {

@@ -1,6 +1,6 @@
-/* Scalars of a YAML tree as values, and the list of mistakes found in one.
- * Apart from yaml.c because libyaml is not needed here. YAML 1.2.2 section
- * 10.3.2 has the core schema's patterns. */
+/* The values of a tree's scalars, and the list of errors found in one. Separate from yaml.c
+ * because libyaml is not needed here. The patterns are those of the core schema (YAML 1.2.2
+ * 10.3.2). */
 #include "base/codec/yaml.h"
 
 #include <errno.h>
@@ -64,7 +64,7 @@ diag_at(struct diag *d, const struct yaml_node *n, const char *fmt, ...)
 	va_end(ap);
 	d->errors++;
 	buf_printf(&d->text, "%s:%u:%u: ", n->file ? n->file : "-", n->line, n->column);
-	/* One mistake is one line, whatever a quoted scalar brings along. */
+	/* One error is one line, whatever a quoted scalar contains. */
 	for (const char *p = text; *p; p++)
 		buf_putc(&d->text, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
 	buf_putc(&d->text, '\n');
@@ -73,13 +73,13 @@ diag_at(struct diag *d, const struct yaml_node *n, const char *fmt, ...)
 /* ---- order ---- */
 
 struct diag_entry {
-	struct span line; /* with its newline */
+	struct span line; /* includes its newline */
 	struct span file;
 	size_t file_rank, index;
 	uint64_t row, column;
 };
 
-/* Takes ":number" off the end of *s. */
+/* Removes ":number" from the end of *s. Returns the number. */
 static uint64_t
 cut_number(struct span *s)
 {
@@ -115,7 +115,7 @@ diag_sort(struct diag *d)
 		max += rest.p[i] == '\n';
 	struct diag_entry *v = calloc(max + 1, sizeof(*v));
 	if (!v)
-		return; /* unsorted is still true */
+		return; /* the unsorted list is still correct */
 	while (rest.n && n < max) {
 		struct diag_entry *e = &v[n];
 		size_t len = span_chr(rest, '\n') + 1;
@@ -137,7 +137,7 @@ diag_sort(struct diag *d)
 	SCOPED_BUF(sorted, DIAG_BYTES);
 	for (size_t i = 0; i < n; i++)
 		buf_span(&sorted, v[i].line);
-	buf_span(&sorted, rest); /* a last line without end */
+	buf_span(&sorted, rest); /* a last line without a line end */
 	if (!buf_failed(&sorted)) {
 		buf_clear(&d->text);
 		buf_move(&d->text, &sorted);
@@ -145,8 +145,8 @@ diag_sort(struct diag *d)
 	free(v);
 }
 
-/* The source column of the text's character `column`, or 0 where the writing
- * hides it: several lines, escapes of a double-quoted scalar, a block, an alias. */
+/* Returns the source column of character `column` of the text, or 0 if it cannot be determined:
+ * several lines, escapes in a double-quoted scalar, a block, an alias. */
 static unsigned
 source_column(const struct yaml_node *n, unsigned column)
 {
@@ -160,7 +160,7 @@ source_column(const struct yaml_node *n, unsigned column)
 	case YAML_SINGLE: break;
 	default: return 0;
 	}
-	/* 'it''s': every quote in the text is twice in the source. */
+	/* As in 'it''s': every quote of the text occurs twice in the source. */
 	for (size_t i = 0; i < n->s.n; i++) {
 		before += ((unsigned char)n->s.p[i] & 0xc0) != 0x80;
 		if (before >= column)
@@ -190,7 +190,7 @@ diag_within(struct diag *d, const struct yaml_node *n, unsigned line, unsigned c
 	}
 }
 
-/* Text that may mean a value. */
+/* Returns true for a scalar without quotes, which may be a number, bool or null. */
 static bool
 is_plain_scalar(const struct yaml_node *n)
 {
@@ -273,7 +273,7 @@ yaml_double(const struct yaml_node *n, double *out)
 	}
 	char *end;
 	double v = strtod(n->s.p, &end);
-	/* What strtod() takes beside numbers, 0x10 and "inf", is none. */
+	/* strtod() also accepts 0x10 and "inf", which are not YAML numbers. */
 	if (*end || span_past(n->s, 0, is_number_char) < n->s.n)
 		return false;
 	*out = v;

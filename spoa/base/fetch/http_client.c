@@ -1,7 +1,7 @@
-/* libcurl's multi interface over libev (curl_multi_socket_action). libcurl says
- * which sockets and which time it waits for; each call has a timer of its own,
- * so that its deadline holds whatever libcurl is busy with (a resolver, a
- * handshake). What was sent and received is zeroed: it may be prompt text. */
+/* libcurl's multi interface on libev (curl_multi_socket_action). libcurl reports the sockets and
+ * the time that it waits for. Each call also has its own timer, so that its deadline holds even
+ * while libcurl resolves a name or makes a handshake. Sent and received bytes are zeroed,
+ * because they may be prompt text. */
 #include "base/fetch/http_client.h"
 
 #include <curl/curl.h>
@@ -33,7 +33,7 @@ struct http_client {
 	LIST_HEAD(, http_socket) sockets;
 	LIST_HEAD(, http_call) calls;
 	size_t ncalls;
-	bool closed; /* no further call begins */
+	bool closed; /* no further call may begin */
 };
 
 struct http_call {
@@ -44,11 +44,11 @@ struct http_call {
 	http_cb *cb;
 	void *arg;
 	ev_timer deadline;
-	int err; /* known before it was sent; the timer tells */
+	int err; /* known before the call was sent; the timer reports it */
 	const char *why;
 	size_t head_bytes;
 	struct buf sent, got;
-	bool over; /* the answer was over its cap */
+	bool over; /* the response exceeded its limit */
 	LIST_ENTRY(http_call) all;
 };
 
@@ -177,7 +177,7 @@ answer_http_call(struct http_call *call, int err, const char *why)
 		a.handle = call->easy;
 	}
 	http_cb *cb = call->cb;
-	call->cb = NULL; /* http_call_cancel() within the callback is harmless */
+	call->cb = NULL; /* makes http_call_cancel() harmless within the callback */
 	ev_timer_stop(call->c->loop, &call->deadline);
 	if (cb)
 		cb(call->arg, &a);
@@ -262,7 +262,7 @@ take_body(char *p, size_t size, size_t n, void *arg)
 	return buf_failed(&call->got) ? 0 : size * n;
 }
 
-/* CURLOPT_HEADERFUNCTION: libcurl keeps the fields; here their size is bounded. */
+/* CURLOPT_HEADERFUNCTION: libcurl keeps the fields; this function limits their size. */
 static size_t
 take_head(char *p UNUSED, size_t size, size_t n, void *arg)
 {
@@ -276,7 +276,7 @@ take_head(char *p UNUSED, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-/* "unix:/SOCKET:/PATH" into the socket and a URL for libcurl. */
+/* Sets the URL. "unix:/SOCKET:/PATH" becomes the socket and a URL for libcurl. */
 static bool
 set_url(CURL *easy, const char *url)
 {
@@ -302,7 +302,7 @@ set_url(CURL *easy, const char *url)
 static bool
 set_fields(struct http_call *call, const struct http_call_options *o)
 {
-	/* No "Expect: 100-continue": it costs a round trip. */
+	/* "Expect: 100-continue" is suppressed, because it costs a round trip. */
 	static const char *const always[] = { "Expect:", "User-Agent: tollgate/" TG_VERSION };
 	size_t n = COUNT_OF(always);
 
@@ -337,7 +337,7 @@ set_up(struct http_call *call, const struct http_call_options *o)
 	/* clang-format off */
 	const struct { CURLoption option; long value; } longs[] = {
 		{ CURLOPT_NOSIGNAL, 1 },       /* threads */
-		{ CURLOPT_QUICK_EXIT, 1 },     /* never waits for a resolver's thread */
+		{ CURLOPT_QUICK_EXIT, 1 },     /* never wait for a resolver's thread */
 		{ CURLOPT_FOLLOWLOCATION, 0 },
 		{ CURLOPT_SSL_VERIFYPEER, 1 },
 		{ CURLOPT_SSL_VERIFYHOST, 2 },
@@ -345,7 +345,7 @@ set_up(struct http_call *call, const struct http_call_options *o)
 		{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
 		{ CURLOPT_TCP_KEEPALIVE, 1 },
 		{ CURLOPT_TCP_NODELAY, 1 },
-		/* Not a second clock, only so that libcurl's own defaults do not strike. */
+		/* Longer than the deadline, so that libcurl's own default never applies. */
 		{ CURLOPT_CONNECTTIMEOUT_MS, (long)(o->deadline_us / 1000 + 1000) },
 	};
 	const struct { CURLoption option; const char *value; } strings[] = {
@@ -361,7 +361,7 @@ set_up(struct http_call *call, const struct http_call_options *o)
 		ok = ok && curl_easy_setopt(e, longs[i].option, longs[i].value) == CURLE_OK;
 	for (size_t i = 0; i < COUNT_OF(strings); i++)
 		ok = ok && curl_easy_setopt(e, strings[i].option, strings[i].value) == CURLE_OK;
-	if (o->ca_file) /* and no directory of others next to it */
+	if (o->ca_file) /* without the system's directory of authorities */
 		ok = ok && curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file) == CURLE_OK &&
 		     curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK;
 	return ok && set_url(e, o->url) && set_fields(call, o) && set_body(call, o->body) &&

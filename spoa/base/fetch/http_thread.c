@@ -1,4 +1,5 @@
-/* The thread's life. */
+/* Starts, wakes and stops a thread with an HTTP client. Its loop runs until `woken` permits the
+ * end. */
 #include "base/fetch/http_thread.h"
 
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 
-enum { IDLE = 4 /* connections kept */ };
+enum { IDLE = 4 /* connections kept open */ };
 
 static void
 wake_http_thread(void *arg)

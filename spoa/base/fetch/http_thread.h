@@ -1,6 +1,6 @@
-/* A thread with a loop and an HTTP client, for what is fetched or told outside: whoever hangs,
- * lies or is away there holds up nobody else. What waits, and how long, are lists and timers
- * of whoever it works for. */
+/* A thread with a loop and an HTTP client, for data that are fetched from or sent to other
+ * services. A service that hangs, lies or is away delays nothing else. The lists of waiting
+ * calls and the timers belong to the user of the thread. */
 #ifndef BASE_FETCH_HTTP_THREAD_H
 #define BASE_FETCH_HTTP_THREAD_H
 
@@ -10,14 +10,15 @@
 #include "base/mailbox.h"
 #include "base/tag.h"
 
-/* For who begins it; of other threads only `mail`. */
+/* owner: the user that made it. Other threads use only `mail`. */
 struct http_thread {
 	struct tag tag;
-	struct ev_loop *loop; /* of the thread; of the caller's until http_thread_start() */
+	struct ev_loop *loop; /* the thread's; the caller's until http_thread_start() */
 	struct http_client *client;
 	struct mailbox mail; /* run() is called on the thread, with `arg` */
-	/* Run by the thread after its mail, and after http_thread_wake(). While the daemon
-	 * stops, false: not yet. NULL: then calls in flight are answered with ERR_CLOSED. */
+	/* Called by the thread after its mail, and after http_thread_wake(). While the daemon
+	 * stops, false means that the thread must not end yet. NULL: at the stop, calls in
+	 * flight get ERR_CLOSED. */
 	bool (*woken)(void *arg, bool stopping);
 	void *arg;
 	ev_async wake;
@@ -26,17 +27,17 @@ struct http_thread {
 	bool running;
 };
 
-/* It does not run yet: timers may be started on its loop. `arg` NULL: itself. NULL: out of
- * memory or descriptors. */
+/* Makes the thread without starting it, so that timers can be started on its loop. `arg` NULL:
+ * the thread itself. Returns NULL if memory or descriptors are exhausted. */
 struct http_thread *http_thread_new(bool (*woken)(void *arg, bool stopping), void *arg);
-/* 0 or ERR_NOMEM. */
+/* Starts the thread. Returns 0 or ERR_NOMEM. */
 int http_thread_start(struct http_thread *t, const char *name);
-/* Any thread. */
+/* Makes the thread call `woken`. Any thread. */
 void http_thread_wake(struct http_thread *t);
-/* Ends the thread: mail that comes later is never run. What was set on the loop may then be
- * taken off it, and calls be cancelled. Takes NULL. */
+/* Ends the thread. Mail that arrives later is never run. Afterwards, watchers may be removed
+ * from the loop, and calls canceled. `t` may be NULL. */
 void http_thread_stop(struct http_thread *t);
-/* Calls in flight end without their callback. */
+/* Frees the thread. Calls in flight end without their callbacks. */
 void http_thread_free(struct http_thread **t);
 
 #endif

@@ -1,4 +1,4 @@
-/* Key sets and signatures on OpenSSL's EVP. RFC 7518 (RSA, EC, HMAC), RFC 8037
+/* Key sets and signatures with OpenSSL's EVP functions: RFC 7518 (RSA, EC, HMAC) and RFC 8037
  * (Ed25519). */
 #include "base/fetch/jwks.h"
 
@@ -26,10 +26,10 @@
 enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 4096, EC_BYTES_MAX = 66, JWKS_BYTES_MAX = 4 << 20 };
 
 struct key {
-	char *kid;     /* "" where absent */
+	char *kid;     /* "": absent */
 	unsigned algs; /* bit per enum jws_alg */
 	EVP_PKEY *pkey;
-	unsigned char *secret; /* instead of pkey */
+	unsigned char *secret; /* instead of pkey; NULL: none */
 	size_t nsecret;
 };
 
@@ -61,7 +61,7 @@ jws_alg_name(enum jws_alg alg)
 	return alg < JWS_ALGS ? algs[alg].name : NULL;
 }
 
-/* NULL for EdDSA, which hashes by itself. */
+/* Returns the hash; NULL for EdDSA, which hashes by itself. */
 static const EVP_MD *
 digest(enum jws_alg alg)
 {
@@ -184,7 +184,7 @@ static const struct {
 	{ "OKP", okp_key },
 };
 
-/* What the key may be used for; 0: nothing here. */
+/* Returns the algorithms that the key may be used for; 0: none. */
 static unsigned
 algs_of(json_t *o)
 {
@@ -199,7 +199,7 @@ algs_of(json_t *o)
 	return set;
 }
 
-/* RFC 7517 4.3: where its operations are listed, verifying is one. */
+/* If a key lists its operations, verifying must be one of them (RFC 7517 4.3). */
 static bool
 may_verify(json_t *ops)
 {
@@ -216,8 +216,8 @@ may_verify(json_t *ops)
 	return false;
 }
 
-/* 1: added, 0: passed over, for what *passed says where it is the key's fault; negative:
- * *why says what is wrong. */
+/* Adds a key. Returns 1 if it was added; 0 if it was skipped, with *passed if the key itself is
+ * faulty; or a negative error with *why. */
 static int
 add_key(struct jwks *k, json_t *o, struct arena *a, const char **passed, const char **why)
 {
@@ -248,7 +248,7 @@ add_key(struct jwks *k, json_t *o, struct arena *a, const char **passed, const c
 	while (strcmp(json_text_in(o, "kty"), kinds[kind].kty))
 		kind++;
 	EVP_PKEY *pkey = kinds[kind].make(o, a, why);
-	if (!pkey) { /* RFC 7517 5: out of the supported ranges, so passed over */
+	if (!pkey) { /* outside the supported ranges, so skipped (RFC 7517 5) */
 		*passed = *why ? *why : "the key's numbers are not a valid key";
 		*why = NULL;
 		return 0;
@@ -277,7 +277,7 @@ jwks_load(struct span text, struct buf *why)
 	const char *bad = NULL, *passed = NULL;
 
 	SCOPED_ARENA(a, JWKS_BYTES_MAX, false);
-	if (!doc) /* where, and not what: who tries a policy may name a key here */
+	if (!doc) /* only the line: the author of a policy under test may name a secret file here */
 		buf_printf(why, "line %d: no JSON", err.line);
 	else if (!json_is_array(keys))
 		buf_str(why, "not a key set: a JSON object with a list `keys`");
@@ -378,18 +378,18 @@ find_jwk(const struct jwks *k, struct span kid, enum jws_alg alg)
 		return NULL;
 	for (size_t i = 0; i < k->n; i++) {
 		const struct key *key = &k->keys[i];
-		/* A declared secret is the issuer's only one, whatever kid says. */
+		/* A configured secret is the issuer's only one, whatever the kid is. */
 		if (!(key->algs >> alg & 1) ||
 			(kid.n && !key->secret && !span_is(kid, key->kid)))
 			continue;
 		if (found)
-			return NULL; /* without kid only a single key fits */
+			return NULL; /* without a kid, only a single key matches */
 		found = key;
 	}
 	return found;
 }
 
-/* RFC 7518 3.4: r and s, each as long as the field; OpenSSL wants DER. */
+/* Converts r and s, each as long as the field (RFC 7518 3.4), to the DER that OpenSSL expects. */
 static int
 ecdsa_der(const struct key *key, struct span raw, unsigned char **der)
 {
@@ -422,7 +422,7 @@ mac_fits(const struct key *key, enum jws_alg alg, struct span text, struct span 
 	       signature.n == n && sodium_memcmp(mac, signature.p, n) == 0;
 }
 
-/* RFC 7518 3.5: MGF1 with the same hash, a salt as long as the hash. */
+/* Sets MGF1 with the same hash, and a salt as long as the hash (RFC 7518 3.5). */
 static bool
 use_pss(EVP_PKEY_CTX *ctx, enum jws_alg alg)
 {

@@ -1,4 +1,5 @@
-/* Fetching and publishing key sets. */
+/* Fetches key sets and publishes them to the threads that verify. A new set is published with
+ * one atomic store; the replaced one stays in memory until SLOTS further ones were published. */
 #include "base/fetch/keyset.h"
 
 #include <pthread.h>
@@ -13,8 +14,8 @@
 #include "base/scoped.h"
 #include "base/timer.h"
 
-/* A set that was replaced is freed when so many others were: verifying takes a
- * millisecond, replacing happens at most every KEYSET_AGAIN_US. */
+/* A replaced set is freed after this many further replacements: verifying takes a millisecond,
+ * and a set is replaced at most every KEYSET_AGAIN_US. */
 enum { SLOTS = 8, ETAG_MAX = 256, ANSWER_MAX = 4 << 20 };
 enum { FETCH_US = 5000000, RETRY_US = 5000000, FRESH_MIN_US = 30000000 };
 
@@ -23,16 +24,16 @@ struct keyset {
 	struct keysets *all;
 	struct keyset *next;
 	struct keyset_options o;
-	unsigned refs; /* under all->lock */
+	unsigned refs; /* guarded by all->lock */
 
 	_Atomic(struct jwks *) now;
 	_Atomic unsigned generation;  /* of `now`, from 1 */
-	_Atomic uint64_t answered_us; /* monotonic, of the last good answer */
+	_Atomic uint64_t answered_us; /* monotonic, of the last valid response */
 	_Atomic uint64_t tried_us;    /* when the last attempt ended */
-	_Atomic bool busy;	      /* an attempt is under way */
+	_Atomic bool busy;	      /* an attempt is in progress */
 	_Atomic(struct keyset_waiter *) waiters;
 
-	/* owner: the thread */
+	/* Members of the thread. */
 	struct jwks *slots[SLOTS];
 	unsigned turn;
 	char etag[ETAG_MAX];
@@ -69,7 +70,7 @@ wake_waiters(struct keyset *k)
 	struct keyset_waiter *w = atomic_exchange(&k->waiters, NULL);
 
 	while (w) {
-		struct keyset_waiter *next = w->next; /* it is its owner's once sent */
+		struct keyset_waiter *next = w->next; /* after sending, it belongs to its owner */
 		mailbox_send(w->to, &w->mail);
 		w = next;
 	}
@@ -77,8 +78,8 @@ wake_waiters(struct keyset *k)
 
 /* ---- fetching ---- */
 
-/* Cache-Control: max-age=N (RFC 9111 5.2.2.1) may shorten the time, never below
- * FRESH_MIN_US. */
+/* Returns how long the set is fresh. Cache-Control: max-age=N (RFC 9111 5.2.2.1) may shorten the
+ * time, but not below FRESH_MIN_US. */
 static uint64_t
 fresh_for(const struct keyset *k, struct span control)
 {
@@ -222,7 +223,7 @@ keyset_destroy(struct keyset *k)
 	free(k);
 }
 
-/* Those that nobody names any more leave; new ones begin; who waits is served. */
+/* Frees sets without references, fetches new ones, and serves waiters. */
 static bool
 keysets_woken(void *arg, bool stopping UNUSED)
 {
@@ -390,7 +391,7 @@ keyset_wait(struct keyset *k, struct keyset_waiter *w)
 	w->next = atomic_load(&k->waiters);
 	while (!atomic_compare_exchange_weak(&k->waiters, &w->next, w))
 		;
-	/* The thread may have ended since: then nobody else looks at them. */
+	/* If the thread has ended meanwhile, nothing else would wake the waiters. */
 	if (atomic_load(&k->all->http->stopping))
 		wake_waiters(k);
 	else

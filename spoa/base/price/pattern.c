@@ -1,5 +1,5 @@
-/* Patterns of names, in which * is any text: whether one matches, is within another, overlaps
- * it (base/price/price.h). */
+/* Patterns of names, in which * matches any text: whether a pattern matches a name, is within
+ * another pattern, or overlaps it (base/price/price.h). */
 #include "base/ascii.h"
 #include "base/price/price.h"
 
@@ -7,7 +7,7 @@
 size_t
 price_variants(struct span text)
 {
-	size_t n = 1, here = 0; /* alternatives so far of the group that is open; 0: none is */
+	size_t n = 1, here = 0; /* alternatives so far in the open group; 0: no group is open */
 
 	for (size_t i = 0; i < text.n; i++) {
 		if (text.p[i] == '{' ? here : text.p[i] == '}' && !here)
@@ -26,7 +26,7 @@ price_variants(struct span text)
 	return here ? 0 : n;
 }
 
-/* The first group's choice is the last digit of i. */
+/* The choice in the first group is the lowest digit of i. */
 bool
 price_variant(struct span text, size_t i, char out[PRICE_PATTERN_MAX + 1])
 {
@@ -70,7 +70,7 @@ price_matches(const char *pattern, struct span name)
 		} else if (*pattern && *pattern == name.p[i]) {
 			pattern++;
 			i++;
-		} else if (star) { /* the last * takes a byte more */
+		} else if (star) { /* the last * takes one more byte */
 			pattern = star;
 			i = ++resume;
 		} else {
@@ -82,7 +82,8 @@ price_matches(const char *pattern, struct span name)
 	return *pattern == '\0';
 }
 
-/* A 0 is any digit, MM and DD are a month and a day, all else is itself. */
+/* In a shape, 0 is any digit, MM and DD are a month and a day, and all other characters are
+ * themselves. */
 static bool
 has_shape(struct span s, const char *shape)
 {
@@ -144,16 +145,17 @@ price_version(struct span name)
 	return 0;
 }
 
-/* Only a * of `wide` covers one of `narrow`, since no other byte of a pattern is a *. */
+/* Only a * of `wide` can match a * of `narrow`, because no other byte of a pattern is a *. */
 bool
 price_within(const char *narrow, const char *wide)
 {
 	return price_matches(wide, span_str(narrow));
 }
 
-/* Before the first * of either, and after the last one, the two say the same bytes: of thousands
- * of pairs most end here. Else, common[j]: what is left of a from i, and of b from j, have a name
- * in common; from the ends to the beginnings, a row of the table at a time. */
+/* Before the first * of either pattern, and after the last one, both must have the same bytes:
+ * most of thousands of pairs are decided here. For the others, common[j] is true if the rest of
+ * a from i and the rest of b from j match a common name. The table is filled from the ends to
+ * the beginnings, one row at a time. */
 bool
 price_overlap(const char *a, const char *b)
 {
@@ -161,7 +163,7 @@ price_overlap(const char *a, const char *b)
 	size_t na = strlen(a), nb = strlen(b);
 
 	if (na > PRICE_PATTERN_MAX || nb > PRICE_PATTERN_MAX)
-		return true; /* no reader lets it in */
+		return true; /* no reader accepts such a pattern */
 	for (size_t i = 0; a[i] != '*' && b[i] != '*'; i++)
 		if (a[i] != b[i] || !a[i])
 			return a[i] == b[i];
@@ -169,7 +171,7 @@ price_overlap(const char *a, const char *b)
 		if (a[i] != b[j])
 			return false;
 	for (size_t i = na + 1; i-- > 0;) {
-		bool diagonal = false; /* of the row before, at j + 1 */
+		bool diagonal = false; /* the value of the previous row at j + 1 */
 		for (size_t j = nb + 1; j-- > 0; diagonal = after) {
 			after = i < na && common[j];
 			bool right = j < nb && common[j + 1];

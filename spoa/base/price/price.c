@@ -1,11 +1,12 @@
-/* Sums of prices, and which row counts (base/price/price.h). */
+/* Sums of prices, and the choice of the row (base/price/price.h). */
 #include "base/price/price.h"
 
 #include <stdio.h>
 
 #include "base/err.h"
 
-/* 2^48 tokens x 10^12 pico-dollars of twelve kinds x two shares of 10^5: 2^125. */
+/* The largest sum is 2^48 tokens x 10^12 pico-dollars of twelve kinds x two shares of 10^5:
+ * 2^125. */
 __extension__ typedef unsigned __int128 wide;
 
 #define NANO_MAX    INT64_MAX
@@ -58,7 +59,7 @@ price_service_of(struct span word)
 	return PRICE_STANDARD;
 }
 
-/* ---- which row ---- */
+/* ---- choosing the row ---- */
 
 const struct price_list *
 prices_list(const struct prices *p, struct span provider, struct span otherwise)
@@ -72,8 +73,8 @@ prices_list(const struct prices *p, struct span provider, struct span otherwise)
 				    : prices_list(p, otherwise, (struct span){ NULL, 0 });
 }
 
-/* Of two rows that both match: patterns of a list never overlap but where one is within the
- * other (policy/prices.c). */
+/* Returns true if row a takes precedence over row b; both match. Patterns of a list overlap only
+ * if one is within the other (policy/prices.c). */
 static bool
 counts_before(const struct price_row *a, const struct price_row *b)
 {
@@ -81,7 +82,7 @@ counts_before(const struct price_row *a, const struct price_row *b)
 					  : a->from_s > b->from_s;
 }
 
-/* At most eight bytes, zeros after them. */
+/* Returns at most eight bytes, followed by zeros. */
 static uint64_t
 first_bytes(const char *p, size_t n)
 {
@@ -101,8 +102,8 @@ price_row_names(struct price_row *row, const char *model)
 	row->begins_mask = first_bytes("\xff\xff\xff\xff\xff\xff\xff\xff", n);
 }
 
-/* Of those valid that match. `version`: the name stands for one of its versions, of which a
- * pattern that ends in * was asked already. */
+/* Returns the best of the valid rows that match. `version`: the name is the base of one of its
+ * versions, for which patterns that end in * were already tried. */
 static const struct price_row *
 best_row(const struct price_list *l, struct span model, int64_t at_s, bool version)
 {
@@ -138,9 +139,9 @@ price_find(const struct price_list *l, struct span model, int64_t at_wall_ns)
 	return best;
 }
 
-/* ---- what was asked ---- */
+/* ---- what a request asked for ---- */
 
-/* Surely, perhaps (for `most` what was not said), or not. */
+/* The entry fits certainly, possibly (with `most`, if a property is not stated), or not. */
 enum fits { FITS_NOT, FITS_MAYBE, FITS };
 
 static enum fits
@@ -160,7 +161,7 @@ price_fits(const struct price_where *w, const struct price_asked *asked, bool mo
 	return sure;
 }
 
-/* What it says of a kind, into all tiers. */
+/* Sets the price of a kind in all tiers. */
 static void
 set_rate(struct price_row *row, enum price_kind k, uint64_t pico)
 {
@@ -172,8 +173,8 @@ set_rate(struct price_row *row, enum price_kind k, uint64_t pico)
 	}
 }
 
-/* Every share of the row, times this one, up to the next hundredth of a per cent; at most ten
- * times the price, so that no sum overflows. */
+/* Multiplies every share of the row by this one, rounded up to a hundredth of a percent, and at
+ * most ten times the price, so that no sum overflows. */
 static void
 multiply(struct price_row *row, uint64_t share)
 {
@@ -216,7 +217,7 @@ price_where(const struct price_row *row, const struct price_asked *asked, bool m
 
 /* ---- sums ---- */
 
-/* The price of one of a kind; false: there is none. */
+/* Sets the price of one of a kind. Returns false if there is none. */
 static bool
 rate_of(const struct price_rates *r, enum price_kind k, uint64_t *pico)
 {
@@ -243,7 +244,7 @@ us_share(const struct price_row *row, const struct price_usage *u)
 	return u->us_only && row->us_only ? row->us_only : SHARE_WHOLE;
 }
 
-/* Pico-dollars: of what shares multiply, and of what costs the same at any rate. */
+/* Pico-dollars: the part that shares apply to, and the part that costs the same in every tier. */
 struct sum {
 	wide shared, apart;
 };
@@ -259,7 +260,7 @@ sum_add(const struct price_row *row, struct sum *sum, enum price_kind k, wide pi
 		sum->apart += pico;
 }
 
-/* Up to the next nano-dollar. */
+/* Rounds up to a nano-dollar. */
 static int
 to_nano(const struct sum *sum, uint32_t share, uint32_t us, struct price_cost *out)
 {
@@ -270,7 +271,7 @@ to_nano(const struct sum *sum, uint32_t share, uint32_t us, struct price_cost *o
 	return nano > NANO_MAX ? ERR_RANGE : 0;
 }
 
-/* a <= 2^63, so that no sum of kinds overflows. */
+/* Limits n to 2^48, so that no sum of kinds overflows. */
 static uint64_t
 bounded(uint64_t n)
 {
@@ -286,7 +287,7 @@ price_cost(const struct price_row *row, const struct price_usage *used, struct p
 	*out = (struct price_cost){ 0 };
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
 		prompt += of_kind[k] == PRICE_PROMPT ? bounded(used->n[k]) : 0;
-	/* Those of the row for a prompt so long. */
+	/* The prices for a prompt of this length. */
 	const struct price_rates *rates = &row->rates;
 	for (size_t i = 0; i < row->ntiers && prompt > row->tier[i].over; i++)
 		rates = &row->tier[i].rates;
@@ -300,7 +301,8 @@ price_cost(const struct price_row *row, const struct price_usage *used, struct p
 	return to_nano(&sum, share_of(row, used->service), us_share(row, used), out);
 }
 
-/* So many tokens of the prompt or of the answer, each of the dearest kind that it may be. */
+/* Returns the cost of n tokens of the prompt or of the response, each of the most expensive kind
+ * that is possible. */
 static wide
 dearest(const struct price_rates *r, enum price_of of, uint64_t n, unsigned may,
 	unsigned *unpriced)
@@ -338,7 +340,8 @@ worst_with(const struct price_row *row, const struct price_rates *r,
 	return sum;
 }
 
-/* A service that was asked for may not be given, and is paid in full then. A batch is one. */
+/* Returns the highest share that may apply. A service tier that was requested may not be
+ * granted, and is then paid in full. A batch is always a batch. */
 static uint32_t
 dearest_share(const struct price_row *row, const struct price_usage *most)
 {
@@ -364,7 +367,7 @@ price_worst(const struct price_row *row, const struct price_usage *most, unsigne
 	us = us > SHARE_WHOLE ? us : SHARE_WHOLE;
 	struct sum sum = worst_with(row, &row->rates, most, may, &out->unpriced);
 	int err = to_nano(&sum, share, us, out);
-	/* A shorter prompt stays in a lower tier, which may be the dearer one. */
+	/* A shorter prompt stays in a lower tier, which may be more expensive. */
 	for (size_t i = 0; i < row->ntiers && most->n[PRICE_INPUT] > row->tier[i].over; i++) {
 		sum = worst_with(row, &row->tier[i].rates, most, may, &out->unpriced);
 		if (to_nano(&sum, share, us, &one))

@@ -1,15 +1,16 @@
-/* What usage costs: prices by list and model, and sums in integer nano-dollars. A price list
- * says US dollars per million tokens; inside a token costs whole pico-dollars, and a sum is
- * rounded up once, so that nothing is lost and no floating point is used. No I/O: the file is
- * read by policy/prices.h. Everything here is const after loading: any thread. */
+/* The cost of usage: prices by list and model, and sums in whole nano-dollars. A price list has
+ * US dollars per million tokens. Internally, a token costs whole pico-dollars, and a sum is
+ * rounded up once, so that nothing is lost without floating point. No I/O: policy/prices.h reads
+ * the file. Everything is constant after loading: any thread. */
 #ifndef BASE_PRICE_PRICE_H
 #define BASE_PRICE_PRICE_H
 
 #include "base/span.h"
 
-/* What is priced apart. Each token that was used is counted under one of them only. Where a
- * row has no price for a kind, that of `otherwise` counts; without one (itself), what was used
- * has no price.
+/* The kinds of usage with their own price. Each used token is counted under one kind only. If a
+ * row has no price for a kind, the price of `otherwise` applies; if that is the kind itself, the
+ * usage has no price.
+ *
  *   id               name in the file     of               otherwise */
 /* clang-format off */
 #define PRICE_TABLE(X) \
@@ -41,19 +42,20 @@ enum price_kind {
 #undef X
 		PRICE_KINDS
 };
-/* Prompt and answer: US dollars per million tokens. Each: US dollars for one. Hours: for a
- * million tokens and an hour; counted in tokens times seconds. */
+/* The unit of a price. Prompt and answer: US dollars per million tokens. Each: US dollars for
+ * one. Hours: US dollars for a million tokens and an hour; usage is counted in tokens times
+ * seconds. */
 enum price_of { PRICE_PROMPT, PRICE_ANSWER, PRICE_EACH, PRICE_HOURS };
 
 extern const char *const price_names[PRICE_KINDS];
 enum price_of price_of(enum price_kind k);
-/* It is none of the tokens of a prompt or an answer. */
+/* Returns true if the kind is not part of the tokens of a prompt or a response. */
 bool price_apart(enum price_kind k);
 
-/* At which rate the provider serves: a row may say what share of its prices of tokens each
- * costs, and of which of PRICE_EACH too. Where it has none for fast, that of priority counts:
- * OpenAI calls one rate both. Priority without one is no fast: Anthropic's is a standing order
- * at the standard price. */
+/* The provider's service tier. A row may state which share of its prices each tier costs;
+ * PRICE_EACH kinds can be included. If a row has no share for fast, that of priority applies,
+ * because OpenAI uses one rate for both. The reverse is not true: Anthropic's priority is a
+ * standing order at the standard price. */
 enum price_service {
 	PRICE_STANDARD,
 	PRICE_BATCH,
@@ -63,123 +65,125 @@ enum price_service {
 	PRICE_SERVICES
 };
 extern const char *const price_service_names[PRICE_SERVICES];
-/* Of a request's or an answer's `service_tier`, Google's SERVICE_TIER_… and Vertex' ON_DEMAND_…
- * too; PRICE_STANDARD for words that say no other. */
+/* Returns the tier for a `service_tier` in a request or response, also for Google's
+ * SERVICE_TIER_… and Vertex' ON_DEMAND_…; PRICE_STANDARD for any other word. */
 enum price_service price_service_of(struct span word);
 
-/* What was used, or may be at most. */
+/* The usage of a request, or its upper limits. */
 struct price_usage {
 	uint64_t n[PRICE_KINDS];
 	enum price_service service;
-	bool us_only; /* in the United States alone: a share of its own, besides */
-	bool batch;   /* price_worst(): its requests are those of a batch, whatever they ask for */
+	bool us_only; /* served in the United States only, which has an additional share */
+	bool batch;   /* for price_worst(): the requests belong to a batch, whatever they ask for */
 };
 
-/* Pico-dollars for one token, or for one of PRICE_EACH; `has`: bit by kind. */
+/* Pico-dollars for one token, or for one of PRICE_EACH. `has`: a bit for each kind. */
 struct price_rates {
 	uint64_t pico[PRICE_KINDS];
 	unsigned has;
 };
 
-/* Prices of prompts of more than `over` tokens: all of the request's, not only what is over. */
+/* The prices for prompts of more than `over` tokens. They apply to the whole request, not only
+ * to the tokens beyond. */
 struct price_tier {
-	uint64_t over, from; /* from: so much was written, over is one less */
+	/* from: the number as written in the file, if it was one more than `over` */
+	uint64_t over, from;
 	struct price_rates rates;
 };
 
 enum { PRICE_TIERS_MAX = 4, PRICE_WHERE_MAX = 32 };
 
-/* What a request says, or is known of where it goes, that prices depend on. */
+/* The properties of a request, or of the place where it is served, that prices depend on. */
 enum price_ask { ASKED_SIZE, ASKED_QUALITY, ASKED_CONTEXT, ASKED_REGION, PRICE_ASKS };
-/* "": it has no content; "auto": the provider chooses, or its requests differ. */
+/* "": absent; "auto": the provider chooses, or the requests differ. */
 struct price_asked {
 	struct span v[PRICE_ASKS];
 };
 
-/* Prices of what is counted by the piece, and a share of those of tokens, where all patterns
- * match. */
+/* Prices of pieces, and a share for the prices of tokens, which apply if all patterns match. */
 struct price_where {
-	const char *is[PRICE_ASKS]; /* NULL: any, or nothing */
+	const char *is[PRICE_ASKS]; /* NULL: any value, or none */
 	struct price_rates rates;
 	uint32_t share; /* 0: none */
 };
 
 struct price_row {
-	const char *model; /* pattern: * is any text */
-	/* price_row_names(): what its first bytes are, before a *; none where the mask is 0 */
+	const char *model; /* a pattern, in which * matches any text */
+	/* The first bytes of the pattern before a *, set by price_row_names(); a mask of 0:
+	 * none. */
 	uint64_t begins, begins_mask;
-	int64_t from_s;	   /* wall: valid from then on; 0: always was */
-	char from[11];	   /* the date, "" for always: records say it */
+	int64_t from_s;	   /* wall seconds; the row is valid from then on; 0: always */
+	char from[11];	   /* the date for records; "": always */
 	struct price_rates rates;
 	struct price_tier tier[PRICE_TIERS_MAX]; /* ascending */
 	size_t ntiers;
-	/* Hundredths of a per cent of the prices; 0: not said, so as PRICE_STANDARD */
+	/* Hundredths of a percent of the prices. 0: not given, as PRICE_STANDARD. */
 	uint32_t share[PRICE_SERVICES];
-	uint32_t us_only; /* 0: not said, so as anywhere */
-	const struct price_where *where; /* price_where() */
+	uint32_t us_only; /* hundredths of a percent; 0: not given, no additional share */
+	const struct price_where *where; /* for price_where() */
 	size_t nwhere;
-	unsigned shared;  /* bit by kind of PRICE_EACH: what shares multiply besides tokens */
-	const void *at;	  /* where it is written, for messages */
+	unsigned shared;  /* a bit for each PRICE_EACH kind that shares apply to */
+	const void *at;	  /* position in the file, for messages */
 };
 
-/* The rows of one provider. */
+/* The rows for one provider. */
 struct price_list {
-	const char *name; /* pattern */
+	const char *name; /* a pattern */
 	const struct price_row *rows;
 	size_t nrows;
 	const void *at;
 };
 
-/* A tool that the provider runs, and what each use of it is priced as. */
+/* A tool that the provider runs, and the kind that each use counts as. */
 struct price_tool {
-	const char *name; /* pattern: of its type, or of the member that asks for it */
+	const char *name; /* a pattern, for its type or for the member that asks for it */
 	enum price_kind kind;
 };
 
 struct prices {
 	const char *file;
 	const struct price_tool
-		*tools; /* the most specific counts; none: dialect_offered()'s own */
+		*tools; /* the most specific pattern applies; no match: dialect_offered() decides */
 	size_t ntools;
 	const struct price_list *lists;
 	size_t nlists;
 	char as_of[11];
-	bool where; /* a row has some */
+	bool where; /* a row has `where` entries */
 };
 
-/* Sets model and what is compared before it; the text is borrowed. */
+/* Sets the model's pattern and the bytes that are compared first. The text is borrowed. */
 void price_row_names(struct price_row *row, const char *model);
-/* The list for a provider: by its name; where no pattern matches that, by `otherwise` (its
- * dialect's). The most specific pattern counts. NULL: there is none. */
+/* Returns the list for a provider by its name or, if no pattern matches, by `otherwise` (the
+ * name of its dialect). The most specific pattern applies. NULL: there is no list. */
 const struct price_list *prices_list(
 	const struct prices *p, struct span provider, struct span otherwise);
-/* The row for a model at a time; of an ARN, and of
- * Google's models/x and projects/…/x, what is after its last slash is the model. Of those
- * valid the one with the most specific pattern, of those with the same pattern the newest. A
- * pattern that does not end in * also means its versions: names with price_version() after it.
- * NULL: the model has no price. `l` NULL: none. */
+/* Returns the row for a model at a time. In an ARN, and in Google's models/x and projects/…/x,
+ * the model is the part after the last slash. Of the valid rows, the most specific pattern
+ * applies; for equal patterns, the newest. A pattern that does not end in * also matches its
+ * versions: names followed by a price_version(). NULL: the model has no price. `l` may be NULL. */
 const struct price_row *price_find(
 	const struct price_list *l, struct span model, int64_t at_wall_ns);
 
-/* The row for what was asked: of its `where` the first one that fits says a price. `most`: of
- * all that may fit the dearest, as what was not said may be anything that the provider likes;
- * else what was not said fits none, and "auto" any. */
+/* Returns the row for what was asked: of its `where` entries, the first one that fits sets a
+ * price. `most`: the highest price of all that may fit, because the provider may choose anything
+ * that was not stated. Otherwise a property that was not stated fits no pattern, and "auto" fits
+ * any. */
 struct price_row price_where(
 	const struct price_row *row, const struct price_asked *asked, bool most);
 
 struct price_cost {
-	uint64_t nanousd;  /* rounded up; of what has a price */
-	unsigned unpriced; /* bit by kind: used, but the row has no price for it */
+	uint64_t nanousd;  /* rounded up; the sum of the kinds that have a price */
+	unsigned unpriced; /* a bit for each kind that was used but has no price */
 };
-/* 0, or ERR_RANGE: more than 2^63 - 1 nano-dollars (nanousd is that then). */
+/* Returns 0, or ERR_RANGE for more than 2^63 - 1 nano-dollars (nanousd is then this limit). */
 int price_cost(
 	const struct price_row *row, const struct price_usage *used, struct price_cost *out);
-/* The most that a request may cost, of which only bounds are known: at most
- * most->n[PRICE_INPUT] tokens of prompt and most->n[PRICE_OUTPUT] of answer, each at the
- * dearest kind it may turn out to be, in the dearest tier that such a prompt may reach; what
- * else is in `most` as it is, and one request. `may`: bit by kind, which kinds can occur
- * besides input, cached, output and reasoning: PRICE_MAY_ANY where the caller does not know.
- * Never less than price_cost() of any usage within the bounds. */
+/* Returns the most that a request may cost within limits: most->n[PRICE_INPUT] tokens of prompt
+ * and most->n[PRICE_OUTPUT] tokens of response, each at its most expensive kind, in the most
+ * expensive tier that the prompt may reach. Other kinds in `most` count as they are, plus one
+ * request. `may`: a bit for each kind that can occur besides input, cached, output and
+ * reasoning; PRICE_MAY_ANY if unknown. The result is never less than price_cost() of any usage
+ * within the limits. */
 #define PRICE_MAY_ANY (~0u)
 int price_worst(const struct price_row *row, const struct price_usage *most, unsigned may,
 	struct price_cost *out);
@@ -187,36 +191,37 @@ int price_worst(const struct price_row *row, const struct price_usage *most, uns
 /* ---- patterns ---- */
 
 enum { PRICE_PATTERN_MAX = 128 };
-/* How many patterns a text with {a,b} stands for; 0: a brace without its other one, or more
- * than 4096. */
+/* Returns the number of patterns that a text with {a,b} stands for; 0: unbalanced braces, or
+ * more than 4096. */
 size_t price_variants(struct span text);
-/* The i-th of them, with a NUL. False: longer than PRICE_PATTERN_MAX. */
+/* Writes the i-th of these patterns with a NUL. Returns false if it is longer than
+ * PRICE_PATTERN_MAX. */
 bool price_variant(struct span text, size_t i, char out[PRICE_PATTERN_MAX + 1]);
-/* Of an ARN, and of Google's models/x and projects/…/x, what is after the last slash; else the
- * name. */
+/* Returns the part after the last slash of an ARN and of Google's models/x and projects/…/x;
+ * otherwise the name. */
 struct span price_bare_name(struct span model);
-/* How many bytes at the end of a model's name say its version alone: -20260131, -2026-01-31,
- * @20260131, @2026-01-31, -0131, -001, -v1, -v1:0, -latest; 0: none. */
+/* Returns the number of bytes at the end of a model's name that are only its version: -20260131,
+ * -2026-01-31, @20260131, @2026-01-31, -0131, -001, -v1, -v1:0, -latest; 0: none. */
 size_t price_version(struct span name);
-/* Whether the name matches; * is any text, of no bytes too. */
+/* Returns true if the name matches. A * matches any text, also an empty one. */
 bool price_matches(const char *pattern, struct span name);
-/* Whether all names that `narrow` matches `wide` matches too. */
+/* Returns true if `wide` matches every name that `narrow` matches. */
 bool price_within(const char *narrow, const char *wide);
-/* Whether there is a name that both match. */
+/* Returns true if some name matches both patterns. */
 bool price_overlap(const char *a, const char *b);
-/* Of the patterns that match a name the most specific one counts: whether that is `pattern`,
- * where `best` (NULL: none) was it so far. */
+/* The most specific of the patterns that match a name applies. Returns true if `pattern` is more
+ * specific than `best`, the best so far (NULL: none). */
 bool price_better(const char *best, const char *pattern, struct span name);
-/* Two patterns for some name, of which it would be chance which counts. */
+/* Returns true if some name matches both patterns and neither is more specific. */
 bool price_ambiguous(const char *a, const char *b);
 
 /* ---- numbers ---- */
 
-/* Decimal text, as "0.075" or "15": *pico is US dollars x 10^scale. 0, ERR_SYNTAX, or ERR_RANGE
- * (more than PRICE_USD_MAX, or digits below the scale that are not 0). */
+/* Parses decimal text such as "0.075" or "15": *pico is US dollars x 10^scale. Returns 0,
+ * ERR_SYNTAX, or ERR_RANGE (more than PRICE_USD_MAX, or non-zero digits below the scale). */
 enum { PRICE_SCALE_TOKEN = 6, PRICE_SCALE_EACH = 12, PRICE_USD_MAX = 1000000 };
 int price_parse(struct span text, unsigned scale, uint64_t *pico);
-/* Nano-dollars as US dollars: "0.00123", without zeros at the end, at least "0.0". */
+/* Writes nano-dollars as US dollars: "0.00123", without zeros at the end, at least "0.0". */
 enum { PRICE_TEXT_MAX = 32 };
 void price_text(uint64_t nanousd, char out[PRICE_TEXT_MAX]);
 

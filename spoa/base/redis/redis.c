@@ -1,5 +1,6 @@
-/* Which server does what: one, the master that Sentinels name, or a cluster's nodes by
- * slot. What redis_finder finds out wakes the loop; the connections are redis_conn.c's. */
+/* Decides which server gets a command: the only one, the master that Sentinels name, or a
+ * cluster's node by slot. The finder (redis_find.c) wakes the loop when it has a new map;
+ * redis_conn.c makes the connections. */
 #include "base/redis/redis.h"
 
 #include <stdio.h>
@@ -50,7 +51,7 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	snprintf(r->text, sizeof(r->text), "%s:%u", p->host, p->port);
 	r->kept_us = clock_mono_us() + KEPT_MS * 1000;
 	redis_awaited(r);
-	/* A redirection names an address, or a name that the map will have. */
+	/* A redirection names an address, or a name that the map will contain. */
 	struct redis_place at = *p;
 	if (!at.address[0])
 		redis_place_address(&at);
@@ -70,7 +71,7 @@ redis_awaited(struct redis *r)
 		r->coming_us = clock_mono_us() + COMING_MS * 1000;
 }
 
-/* Gives the slot to a node; NULL: to none that is known. */
+/* Assigns the slot to a node; NULL: to none that is known. */
 static void
 give_slot(struct redis_front *f, unsigned slot, struct redis *node)
 {
@@ -111,18 +112,18 @@ node_free(struct redis_front *f, size_t i)
 	free(r);
 }
 
-/* The order in which a node's slot is chosen for the key of its epoch. It is scattered because
- * redis-cli moves slots in ascending order: the lowest slot of a node changes with each slot that it loses,
- * and the highest one with each slot that it gets. */
+/* The order in which a slot is chosen for the key of a node's epoch. The order is scattered
+ * because redis-cli moves slots in ascending order: the lowest slot of a node changes with each
+ * slot that it loses, and the highest one with each slot that it gets. */
 static uint32_t
 slot_rank(unsigned slot)
 {
 	return (uint32_t)slot * 2654435761u;
 }
 
-/* Chooses the slots of the two keys of the node's epoch among the slots that the node has, if any. The choice
- * depends only on the map, so that all daemons choose the same slots. The second one is the highest, which
- * redis-cli moves last: both seldom move between two looks at the map. */
+/* Chooses the slots for the two keys of the node's epoch among the node's slots, if any. The
+ * choice depends only on the map, so that all daemons choose the same slots. The second one is
+ * the highest, which redis-cli moves last: both seldom move between two looks at the map. */
 static void
 tag_node(struct redis *r)
 {
@@ -215,7 +216,7 @@ redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
 	redis_finder_again(f->finder);
 }
 
-/* ---- all of it ---- */
+/* ---- the client as a whole ---- */
 
 static void
 take_map(struct redis *r, uint64_t now)
@@ -230,7 +231,7 @@ take_map(struct redis *r, uint64_t now)
 		redis_conn_place(r, &f->map->place[0]);
 }
 
-/* Something has a deadline. */
+/* Returns true if anything has a deadline. */
 static bool
 waits(const struct redis *r)
 {
@@ -256,7 +257,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 		redis_conn_tick(r->f->node[i]);
 }
 
-/* Something was found, or told: that is looked at before what this turn writes. */
+/* Takes a new map before this turn's commands are written. */
 static void
 on_news(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
 {
@@ -271,7 +272,7 @@ on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 	struct redis_place place;
 	unsigned slot;
 
-	/* where others of this process were redirected */
+	/* redirections that other workers of this process met */
 	while (f->cluster && redis_finder_told(f->finder, &f->told, &slot, &place))
 		redis_slot_at(r, slot, redis_node_at(r, &place));
 	if (f->before_write)
@@ -364,7 +365,7 @@ redis_free(struct redis **rp)
 	ev_prepare_stop(r->loop, &f->flush);
 	redis_finder_deaf(f->finder, &f->ear);
 	ev_async_stop(r->loop, &f->ear.wake);
-	/* hiredis ends each command with a callback; whoever asked may be gone. */
+	/* hiredis ends each command with a callback, but its owner may be gone. */
 	redis_pipes_end(r);
 	redis_conn_end(r);
 	while (f->nodes)
@@ -405,9 +406,10 @@ redis_wake_all(struct redis *r)
 	redis_finder_wake(r->f->finder);
 }
 
-/* ---- how it is ---- */
+/* ---- the state ---- */
 
-/* Of a cluster, with `epoch`: each node that has slots, and each slot has a node. */
+/* Returns true if the server is up and, with `epoch`, its epoch is known. For a cluster: if
+ * every slot has such a node. */
 static bool
 all_up(const struct redis *r, bool epoch)
 {

@@ -1,7 +1,7 @@
-/* Commands to a cluster. Each goes to the node that holds its key, in order, and follows
- * redirections (Redis Cluster specification, "MOVED redirection", "ASK redirection"). An
- * MGET is asked of each slot that it has keys in, and key by key where a node says
- * TRYAGAIN while a slot moves. */
+/* Commands to a cluster. Each is sent to the node that holds its key, in order, and follows
+ * redirections (Redis Cluster specification, "MOVED redirection", "ASK redirection"). An MGET is
+ * divided by the slots of its keys. If a node replies TRYAGAIN while a slot moves, its keys are
+ * asked for one by one. */
 #include <stdlib.h>
 
 #include "base/attr.h"
@@ -12,26 +12,27 @@
 
 enum { HOPS_MAX = 5 };
 
-/* A command to a cluster, kept until it is answered: it may have to go elsewhere. */
+/* A command to a cluster. It is kept until it has its reply, because it may have to be sent to
+ * another node. owner: its pipeline. */
 struct redis_call {
 	struct tag tag;
 	struct redis_pipe *p;
 	LIST_ENTRY(redis_call) of_pipe;
 	struct redis *node;
 	size_t reply;
-	size_t from, part; /* elements of the reply's list; part 0: the whole */
+	size_t from, part; /* elements of the reply's list; part 0: the whole reply */
 	unsigned hops;
-	bool reads; /* changes nothing */
+	bool reads; /* the command changes nothing */
 	bool away, held;
-	bool asking; /* it was sent behind an ASKING */
-	unsigned round; /* of the pipeline, when it was sent after all writes */
+	bool asking; /* it was sent after an ASKING */
+	unsigned round; /* the pipeline's round when it was sent after all writes */
 	size_t n;
 	char command[];
 };
 
 static void on_call(redisAsyncContext *ac, void *reply, void *priv);
 
-/* The next argument of a formatted command: "$BYTES CRLF argument CRLF". */
+/* Removes the next argument of a formatted command: "$BYTES CRLF argument CRLF". */
 static struct span
 next_argument(struct span *s)
 {
@@ -53,7 +54,8 @@ reads(struct span command)
 	return span_find(next_argument(&command), names, COUNT_OF(names)) < COUNT_OF(names);
 }
 
-/* Returns the key of the command: the first argument, of an EVAL the third one. Valid as long as the call. */
+/* Returns the key of the command: the first argument; of an EVAL the third one. Valid as long as
+ * the call. */
 static struct span
 key_of_call(const struct redis_call *c)
 {
@@ -73,7 +75,7 @@ key_slot(const struct redis_call *c)
 	return redis_slot(key_of_call(c));
 }
 
-/* A node has said that the slot is there: the other workers of the daemon are informed. */
+/* Notes that a node has redirected the slot, and informs the other workers of the daemon. */
 static void
 slot_is_at(const struct redis_call *c, unsigned slot, struct redis *node,
 	const struct redis_place *place)
@@ -101,8 +103,9 @@ call_end(struct redis_call *c)
 	redis_pipe_settle(p);
 }
 
-/* Whoever counts first and then reads relies on it: what was read before a write went where
- * its slot is, by way of another node, is read again after it. */
+/* Returns true if this reply must be read again later. A caller that first writes and then reads
+ * relies on the order. If a write of the pipeline was redirected, reads that overtook it are
+ * repeated after it. */
 static bool
 hold(struct redis_call *c)
 {
@@ -112,7 +115,7 @@ hold(struct redis_call *c)
 	return c->held;
 }
 
-/* False: it did not go out, and its reply says so. */
+/* Sends the command. Returns false if it could not be sent; its reply then has the error. */
 static bool
 call_send(struct redis_call *c, struct redis *to)
 {
@@ -140,13 +143,14 @@ read_again(struct redis_pipe *p)
 		for (size_t i = 0; i < f->nodes; i++)
 			if (f->node[i] == c->node)
 				to = c->node;
-		/* The write that was waited for still counts: the pipeline stays. */
+		/* The write that was waited for still counts as pending, so the pipeline is not
+		 * freed. */
 		if (!call_send(c, to))
 			call_end(c);
 	}
 }
 
-/* Sends a command, of which `part` elements from `from` on are the reply's; 0: all of it. */
+/* Sends a command whose reply is `part` elements from `from` on; 0: the whole reply. */
 static void
 call_begin(struct redis_pipe *p, size_t reply, size_t from, size_t part, struct redis *to,
 	struct span command)
@@ -155,7 +159,7 @@ call_begin(struct redis_pipe *p, size_t reply, size_t from, size_t part, struct 
 
 	INVARIANT(reply < p->cap && from + part <= REDIS_LIST_MAX);
 	if (!c)
-		abort(); /* a hundred bytes: nothing sensible is left to do */
+		abort(); /* about a hundred bytes: the process cannot continue */
 	TAG(redis_call, c);
 	c->p = p;
 	c->reply = reply;
@@ -187,7 +191,8 @@ get_begin(struct redis_pipe *p, size_t reply, size_t from, size_t n, struct redi
 		redis_pipe_format(&p->r->f->command, (int)n + 1, argv, lens));
 }
 
-/* A list whose elements are asked in `parts`; until all have come it is late. */
+/* Expects a list whose elements arrive in `parts` replies. Until all have arrived, the reply is
+ * late. */
 static void
 expect_parts(struct redis_reply_ints *to, size_t n, size_t parts)
 {
@@ -196,7 +201,8 @@ expect_parts(struct redis_reply_ints *to, size_t n, size_t parts)
 	to->i = (int64_t)parts;
 }
 
-/* An MGET whose keys are in several slots is one of each run of keys in one slot. */
+/* Divides an MGET whose keys are in several slots: one MGET for each run of keys in the same
+ * slot. Returns false if there is only one slot. */
 static bool
 mget_begin(struct redis_pipe *p, size_t n, const char **keys, const size_t *lens)
 {
@@ -219,8 +225,8 @@ mget_begin(struct redis_pipe *p, size_t n, const char **keys, const size_t *lens
 	return true;
 }
 
-/* Some keys of an MGET are at the old node, some at the new one: they are asked one by one,
- * and each is answered as the whole would have been. */
+/* Some keys of an MGET are at the old node, some at the new one. Asks for them one by one; each
+ * gets the redirections that the whole would have got. */
 static bool
 ask_singly(struct redis_call *c)
 {
@@ -246,8 +252,8 @@ ask_singly(struct redis_call *c)
 	return true;
 }
 
-/* Handles the reply to the question whether the node owns the slot, which follows a write that an
- * ASK redirected. */
+/* Handles the reply to the question whether the node owns the slot, which follows a write that
+ * an ASK redirected. */
 static void
 on_owner(redisAsyncContext *ac UNUSED, void *priv_reply, void *priv)
 {
@@ -261,11 +267,12 @@ on_owner(redisAsyncContext *ac UNUSED, void *priv_reply, void *priv)
 	call_end(c);
 }
 
-/* A node from which a slot moves answers ASK also if the other node has the slot already and the first one
- * has not heard of it. Workers that know that count there in another epoch. So the other node is asked, after
- * the write, for the key once more, without ASKING: if that node answers, the slot is there, and the
- * reservation is tried again there. If it redirects, every count in the other epoch comes later, and reads this
- * one. Returns true if that is asked. */
+/* A node from which a slot moves replies ASK even if the other node already has the slot and the
+ * first one has not heard of it. Workers that know it count there in another epoch. Therefore,
+ * after the write, the other node is asked for the key once more, without ASKING. If that node
+ * replies, the slot has moved, and the reservation is tried again there. If it redirects, every
+ * count in the other epoch comes later and includes this one. Returns true if the question was
+ * sent. */
 static bool
 ask_owner(struct redis_call *c)
 {
@@ -285,7 +292,7 @@ on_asking(redisAsyncContext *ac UNUSED, void *reply UNUSED, void *priv UNUSED)
 {
 }
 
-/* Returns another node that takes commands; NULL: there is none. */
+/* Returns another node that accepts commands, or NULL. */
 static struct redis *
 another_node(const struct redis_front *f, const struct redis *not)
 {
@@ -295,9 +302,9 @@ another_node(const struct redis_front *f, const struct redis *not)
 	return NULL;
 }
 
-/* "MOVED SLOT HOST:PORT" and "ASK SLOT HOST:PORT": true where the command is on its way
- * again. A node that was emptied and reset knows no slot, and answers "CLUSTERDOWN Hash slot
- * not served": another node redirects. */
+/* Follows "MOVED SLOT HOST:PORT" and "ASK SLOT HOST:PORT". Returns true if the command was sent
+ * again. A node that was emptied and reset knows no slot and replies "CLUSTERDOWN Hash slot not
+ * served": any other node can redirect. */
 static bool
 follow(struct redis_call *c, struct span said)
 {
@@ -341,7 +348,7 @@ read_reply_part(
 {
 	bool list = reply->type == REDIS_REPLY_ARRAY;
 
-	INVARIANT(to->i > 0 && c->from + c->part <= to->n); /* this part is one of those expected */
+	INVARIANT(to->i > 0 && c->from + c->part <= to->n); /* this part was expected */
 	if ((list ? reply->elements : 1) != c->part)
 		to->err = ERR_SYNTAX;
 	for (size_t i = 0; i < c->part && to->err == ERR_TIMEOUT; i++) {
@@ -367,7 +374,7 @@ on_call(redisAsyncContext *ac, void *priv_reply, void *priv)
 	} else if (reply->type == REDIS_REPLY_ERROR) {
 		to->err = ERR_TIMEOUT;
 		if (follow(c, span_of(reply->str, reply->len)))
-			return; /* the pipeline may be gone */
+			return; /* the pipeline may be freed */
 		if (to->err == ERR_TIMEOUT)
 			redis_pipe_read(to, reply);
 		redis_pipe_role(ac->data, reply);
@@ -392,7 +399,7 @@ void
 redis_call_begin(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
 	const size_t *lens)
 {
-	p->replies[p->n].err = ERR_TIMEOUT; /* until it is answered */
+	p->replies[p->n].err = ERR_TIMEOUT; /* until the reply arrives */
 	bool mget = argc > 2 && argc <= 1 + REDIS_LIST_MAX && !strcmp(argv[0], "MGET");
 	if (!mget || !mget_begin(p, (size_t)argc - 1, argv + 1, lens + 1))
 		call_begin(p, p->n, 0, 0, node,

@@ -1,6 +1,6 @@
-/* One server's connection: hiredis' asynchronous API on libev, the handshake, and the
- * circuit breaker. While the circuit is open, one PING or one attempt to connect a second
- * probes; an answer closes it. */
+/* The connection to one server: hiredis' asynchronous API on libev, the handshake, the circuit
+ * breaker, and the server's epoch and clock. While the circuit is open, one PING or one attempt
+ * to connect each second probes the server; a reply closes the circuit. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +20,14 @@ enum {
 	RETRY_FIRST_MS = 20,
 	RETRY_MS = 1000,
 	EPOCH_RETRY_MS = 500,
-	EPOCH_S = 40 * 86400, /* lifetime of an epoch's keys; no counter lives for longer */
-	RENEW_MS = 3600000,   /* so often their lifetime begins anew */
-	WRITE_MS = 900, /* once a second, with a timer that is early */
+	EPOCH_S = 40 * 86400, /* lifetime of an epoch's keys in seconds; no counter lives longer */
+	RENEW_MS = 3600000,   /* how often their lifetime is renewed */
+	WRITE_MS = 900, /* once a second, with a timer that fires early */
 	SAY_MS = 2000
 };
 
-/* Once, and again where the reason is another one: refused, then a wrong password. */
+/* Logs that the server is down, once, and again if the reason changes: for example connection
+ * refused, then a wrong password. */
 static void
 say_down(struct redis *r, const char *why)
 {
@@ -51,7 +52,7 @@ say_up(struct redis *r)
 	r->said_down = false;
 }
 
-/* ---- its life and its clock ---- */
+/* ---- the epoch and the clock ---- */
 
 static void
 epoch_unknown(struct redis *r, const char *why)
@@ -66,32 +67,36 @@ epoch_unknown(struct redis *r, const char *why)
 
 /* ---- two keys for the epoch of a cluster's node ----
  *
- * The epoch shows that a node has lost nothing, so its key must be lost with the data: it is in a slot of
- * the node. If that slot moves to another node, the key moves too. The epoch must then go on, because
- * nothing is lost. So each node has the epoch under two keys, in different slots. The second one
- * (`spare`) is written once the first one has been read, and the first one is then read once more.
+ * The epoch shows that a node has lost nothing, so its key must be lost with the data: it is in
+ * a slot of the node. If that slot moves to another node, the key moves too. The epoch must then
+ * continue, because nothing is lost. So each node has the epoch under two keys, in different
+ * slots. The second one (`spare`) is written once the first one has been read, and the first one
+ * is then read once more.
  *
  * If another slot becomes the first one, a worker
  *
  *   1. reads the earlier keys from this node itself, without following a redirection,
- *   2. writes the epoch under the new key, if nothing is there (SET NX),
+ *   2. writes the epoch under the new key, if it does not exist (SET NX),
  *   3. reads the earlier keys once more, then the new key.
  *
- * If an earlier key has the epoch in both steps, this node lost nothing before the new key was written. A later
- * loss takes the new key too. Until then, nothing is reserved. If no earlier key has the epoch in step 1, the data
- * may be gone: the worker writes nothing, and asks for the epoch as after a connect. If the epoch is gone in step
- * 3, the worker replaces the value that it has just written. If the slots of the keys change again in the
- * meantime, the worker begins with step 1 again, for the newest key. Several workers may do this at the same
- * time: all of them write the same epoch, or adopt the one that is there. A worker that replaces a value makes
- * the others see another epoch with their next reservation, and all count again.
+ * If an earlier key has the epoch in both steps, this node lost nothing before the new key was
+ * written. A later loss takes the new key too. Until then, nothing is reserved. If no earlier
+ * key has the epoch in step 1, the data may be lost: the worker writes nothing, and asks for the
+ * epoch as after a connect. If the epoch is missing in step 3, the worker replaces the value
+ * that it has just written. If the slots of the keys change again in the meantime, the worker
+ * begins with step 1 again, for the newest key. Several workers may do this at the same time:
+ * all of them write the same epoch, or adopt the existing one. A worker that replaces a value
+ * makes the others see another epoch with their next reservation, and all count again.
  *
- * A worker that connects does the same, if the first key is missing and the second key has an epoch: the slot
- * of the first key has moved, and no other worker has written the new key yet. The second key is the earlier
- * key then. A node that lost its data has neither of them, and the worker draws an epoch.
+ * A worker that connects does the same if the first key is missing and the second key has an
+ * epoch: the slot of the first key has moved, and no other worker has written the new key yet.
+ * The second key is the earlier key then. A node that lost its data has neither of them, and the
+ * worker draws an epoch.
  *
- * What remains: if the data are lost in the round trip between step 1 and step 2, the key has the epoch until
- * the worker replaces it, and another worker may adopt it meanwhile. The same holds between the moment when
- * the first key has been read and the moment when the second key is written. */
+ * One gap remains: if the data are lost in the round trip between step 1 and step 2, the key has
+ * the epoch until the worker replaces it, and another worker may adopt it meanwhile. The same
+ * holds between the moment when the first key has been read and the moment when the second key
+ * is written. */
 
 static void ask_life(struct redis *r);
 
@@ -119,7 +124,7 @@ on_first_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		redis_life_ended(r, r->life.epoch);
 }
 
-/* If Redis refuses the second key, it is written a second later (renew_keys()). */
+/* If Redis refuses the second key, renew_keys() writes it a second later. */
 static void
 on_spare_written(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -129,7 +134,7 @@ on_spare_written(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		r->spare_written[0] = '\0';
 }
 
-/* The first key has just been read. */
+/* Writes the second key. The first key has just been read. */
 static void
 write_spare(struct redis *r)
 {
@@ -240,17 +245,17 @@ redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
 	redis_life_tag(&r->life, tag, spare_tag);
 	if (!r->ac || !r->connected)
 		return;
-	if (!tag[0]) { /* it has no slots, and counts nothing */
+	if (!tag[0]) { /* the node has no slots and counts nothing */
 		r->life.epoch = r->coming_us = 0;
 		r->retagged |= r->life_asked;
 		r->life_asked = false;
 		return;
 	}
-	if (r->life_asked) /* a look, or a question for the epoch, is under way */
+	if (r->life_asked) /* a look at the keys, or a question for the epoch, is in progress */
 		r->retagged |= first || !was.epoch;
 	else if (!was.epoch)
 		ask_life(r);
-	else if (!first) /* the earlier one stays: another worker may still read it */
+	else if (!first) /* the earlier second key stays: another worker may still read it */
 		redisAsyncCommand(
 			r->ac, on_key_before_spare, NULL, "GET %s", r->life.key);
 	else {
@@ -268,7 +273,7 @@ on_epoch_once(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	r->epoch_once = epoch_in(reply);
 }
 
-/* The last of the four: SET, TIME, and two GET. */
+/* Handles the last reply of claim_epoch(): SET, TIME and two GET. */
 static void
 on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -283,7 +288,8 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		return;
 	}
 	if (v <= 0) {
-		if (r->f->cluster) { /* the slot of the key may have moved: the map is asked for again */
+		/* the slot of the key may have moved: the map is asked for again */
+		if (r->f->cluster) {
 			redis_finder_again(r->f->finder);
 			redis_awaited(r);
 			if (redis_coming(r)) {
@@ -307,8 +313,8 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	write_spare(r);
 }
 
-/* A SET NX of the epoch: where that is there it changes nothing, and it is refused as any
- * write. */
+/* Handles the reply to a SET NX of the epoch. If the key exists, the command changes nothing,
+ * but it is refused like any write. */
 static void
 on_write(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -343,7 +349,8 @@ on_time(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	redis_life_time(r, r->time_asked_us, time);
 }
 
-/* Counters have a TTL: each policy but noeviction forgets what was used. */
+/* Notes the eviction policy and the memory in use. Counters have a TTL, so each policy except
+ * noeviction evicts them. */
 static void
 on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -362,7 +369,7 @@ on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	r->used_bytes = r->evicts ? 0 : redis_life_used(info);
 }
 
-/* Whether it takes writes, and its clock. */
+/* Checks whether the server accepts writes, and reads its clock. */
 static void
 ask_write(struct redis *r)
 {
@@ -376,7 +383,7 @@ ask_write(struct redis *r)
 		redisAsyncCommand(r->ac, on_memory, NULL, "INFO memory");
 }
 
-/* The lifetime of the keys begins anew, and the second key is written if that is missing. */
+/* Renews the lifetime of the keys, and writes the second key if it is missing. */
 static void
 renew_keys(struct redis *r, uint64_t now)
 {
@@ -390,8 +397,8 @@ renew_keys(struct redis *r, uint64_t now)
 		redisAsyncCommand(r->ac, NULL, NULL, "EXPIRE %s %u", r->life.spare, EPOCH_S);
 }
 
-/* Draws an epoch if there is none, and reads it twice: if a reply was altered on its way, each counter that is in
- * use would be added to Redis again, under the name of an epoch that does not exist. */
+/* Draws an epoch if there is none, and reads it twice: if a reply was altered on its way, each
+ * counter in use would be added to Redis again, under the name of an epoch that does not exist. */
 static void
 claim_epoch(struct redis *r)
 {
@@ -408,7 +415,7 @@ on_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	r->missing = reply && ((const redisReply *)reply)->type == REDIS_REPLY_NIL;
 }
 
-/* Goes on with the epoch of the second key if the first key is missing. */
+/* Continues with the epoch of the second key if the first key is missing. */
 static void
 on_spare(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -431,7 +438,7 @@ on_spare(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	begin_look(r);
 }
 
-/* A node without slots can hold no key. */
+/* Returns false for a node without slots, which can hold no key. */
 static bool
 may_have_epoch(const struct redis *r)
 {
@@ -463,7 +470,8 @@ on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		claim_epoch(r);
 }
 
-/* RUNID is asked for each time: at one address there may be another server. */
+/* Asks for the epoch. The run_id is asked for each time, because another server may have the
+ * same address now. */
 static void
 ask_life(struct redis *r)
 {
@@ -515,8 +523,8 @@ on_pong(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		say_up(r);
 }
 
-/* Ends a connection without AUTH, SELECT or the right role. Only the first refusal is the reason:
- * after a wrong password, Redis refuses what was sent behind it with NOAUTH. */
+/* Ends a connection without AUTH, SELECT or the right role. Only the first refusal is the
+ * reason: after a wrong password, Redis refuses the later commands with NOAUTH. */
 static void
 refuse_redis(struct redis *r, const char *why)
 {
@@ -536,7 +544,8 @@ on_setup(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		refuse_redis(TAGGED(redis, ac->data), rep->str);
 }
 
-/* One that Sentinels take for the master may have lost that role, or not have it yet. */
+/* Checks the role: a server that Sentinels name as the master may have lost that role, or not
+ * have it yet. */
 static void
 on_role(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -576,7 +585,7 @@ log_in(struct redis *r)
 static void
 set_up(struct redis *r)
 {
-	/* Not every user may; nothing depends on it. */
+	/* Not every user is permitted this command, and nothing depends on it. */
 	if (r->o->client_name[0])
 		redisAsyncCommand(r->ac, NULL, NULL, "CLIENT SETNAME %s", r->o->client_name);
 	if (r->o->url.db)
@@ -587,9 +596,9 @@ set_up(struct redis *r)
 
 /* ---- hiredis on libev ---- */
 
-/* Not hiredis' own adapter: it asks epoll for writability before each write and
- * takes it back after. Here all that a turn of the loop has queued is written at
- * its end at once; epoll is asked only where the socket is full. */
+/* hiredis' own adapter is not used, because it asks epoll for writability before each write and
+ * cancels this afterwards. Here, all commands that a turn of the loop has queued are written at
+ * its end at once; epoll is asked only if the socket is full. */
 void
 redis_conn_flush(struct redis *r)
 {
@@ -637,7 +646,7 @@ add_write(void *data)
 {
 	struct redis *r = TAGGED(redis, data);
 
-	/* A connection that is being made tells by being writable. */
+	/* A connection that is being made reports success by becoming writable. */
 	if (r->flushing || !r->ac || !(r->ac->c.flags & REDIS_CONNECTED))
 		ev_io_start(r->loop, &r->wr);
 	else
@@ -677,26 +686,26 @@ attach(struct redis *r, redisAsyncContext *ac)
 	r->ac = ac;
 }
 
-/* ---- its life ---- */
+/* ---- connecting ---- */
 
 static void
 lost(struct redis *r, const char *why)
 {
 	uint64_t now = clock_mono_us();
 
-	/* A connection that held for long is made anew at once, and soon: its server may
-	   only be starting again. */
+	/* A connection that lasted is made again at once and soon after, because its server may
+	 * only be restarting. */
 	if (r->connected && now >= r->connect_began_us + RETRY_MS * 1000) {
 		r->retry_ms = RETRY_FIRST_MS;
 		r->retry_at_us = 0;
 	}
-	if (r->ac) /* not again from on_disconnect(), after give_up() */
+	if (r->ac) /* false if on_disconnect() calls again after give_redis_up() */
 		r->refusal = r->wrong ? REDIS_REPLICA : REDIS_TAKES;
 	r->ac = NULL;
 	r->connected = r->probing = r->life_asked = r->wrong = r->write_asked = false;
 	r->life.epoch = r->coming_us = 0;
 	r->open = true;
-	if (!r->refused) /* refuse_redis() has logged why */
+	if (!r->refused) /* refuse_redis() has logged the reason */
 		say_down(r, why);
 	redis_finder_again(r->f->finder);
 }
@@ -751,7 +760,7 @@ probe(struct redis *r, uint64_t now)
 	r->probing = redisAsyncCommand(r->ac, on_pong, NULL, "PING") == REDIS_OK;
 }
 
-/* False: there is nothing to wait for. */
+/* Begins TLS if the URL requires it. Returns false if the connection has failed. */
 static bool
 begin_tls(struct redis *r)
 {
@@ -789,7 +798,7 @@ try_connect(struct redis *r, uint64_t now)
 	attach(r, ac);
 	r->open = true;
 	r->refused = false;
-	if (!begin_tls(r)) { /* where nobody listens it fails here, not in connecting */
+	if (!begin_tls(r)) { /* without a listener, TLS fails here and not in connecting */
 		r->ac = NULL;
 		redisAsyncFree(ac);
 		redis_finder_again(r->f->finder);
@@ -817,7 +826,8 @@ redis_conn_late(struct redis *r)
 void
 redis_conn_tick(struct redis *r)
 {
-	uint64_t now = clock_mono_us(); /* not before anything that was begun in this turn of the loop */
+	/* not earlier than anything that began in this turn of the loop */
+	uint64_t now = clock_mono_us();
 
 	if (r->life_asked && !r->open && now - r->life_asked_us > r->deadline_us)
 		redis_conn_late(r);
@@ -825,15 +835,15 @@ redis_conn_tick(struct redis *r)
 		if (r->placed && now >= r->retry_at_us)
 			try_connect(r, now);
 	} else if (r->wrong) {
-		/* At a plain address may be another server soon; until then it is asked once a
-		 * second, and said once. */
+		/* Another server may soon have this address. Until then the server is asked once
+		 * a second, and the event is logged once. */
 		r->demoted = !r->f->cluster && r->o->url.kind != REDIS_SENTINEL;
 		give_redis_up(r, "the server is no longer the master");
 	} else if (!r->connected && now - r->connect_began_us > CONNECT_MS * 1000) {
 		give_redis_up(r, "no connection within a second");
 	} else if (r->open && r->probing && now - r->probed_us > CONNECT_MS * 1000) {
-		/* A peer that vanished without a word would hold this connection until
-		 * TCP gives up, a quarter of an hour later. */
+		/* If the peer vanished without closing, this connection would stay until TCP
+		 * gives up, a quarter of an hour later. */
 		give_redis_up(r, "no reply within a second");
 	} else if (r->open) {
 		probe(r, now);
@@ -841,7 +851,8 @@ redis_conn_tick(struct redis *r)
 		   now - r->life_asked_us > EPOCH_RETRY_MS * 1000) {
 		ask_life(r);
 	} else if (r->life.epoch && !r->life_asked && !r->write_asked &&
-		   now >= r->write_at_us) { /* not while the epoch gets another key: it would draw one */
+		   /* not while the epoch gets another key: the command would draw an epoch */
+		   now >= r->write_at_us) {
 		ask_write(r);
 		renew_keys(r, now);
 	}
@@ -873,7 +884,7 @@ redis_conn_place(struct redis *r, const struct redis_place *p)
 void
 redis_conn_end(struct redis *r)
 {
-	r->said_down = r->ending = true; /* on_disconnect still runs: nothing to report */
+	r->said_down = r->ending = true; /* on_disconnect() still runs, but has nothing to report */
 	redis_conn_flush(r);
 	if (r->ac)
 		redisAsyncFree(r->ac);

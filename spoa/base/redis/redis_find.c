@@ -1,7 +1,7 @@
-/* Asking where Redis is. Of Sentinels all are asked, and the one with the highest
- * configuration epoch is believed: one that was cut off from the others keeps naming
- * the former master (Sentinel documentation, "Configuration epochs"). Of a cluster the
- * first node that is part of a working one (CLUSTER INFO, CLUSTER SLOTS). */
+/* Asks where Redis is. All Sentinels are asked, and the one with the highest configuration epoch
+ * is believed, because a Sentinel that is cut off from the others keeps naming the former master
+ * (Sentinel documentation, "Configuration epochs"). In a cluster, the first node that belongs to
+ * a working cluster is believed (CLUSTER INFO, CLUSTER SLOTS). */
 #include "base/redis/redis_find.h"
 
 #include <errno.h>
@@ -23,20 +23,22 @@
 #include "base/why.h"
 
 enum {
-	ASK_MS = 1000,	    /* each server */
-	SENTINEL_MS = 1000, /* how often what may have changed is asked without being told */
+	ASK_MS = 1000,	    /* for each server */
+	SENTINEL_MS = 1000, /* how often a map that can change is asked for without a report */
 	CLUSTER_MS = 1000,
-	RETRY_MS = 1000, /* nothing was found */
-	AGAIN_MS = 100,	 /* at most so often */
-	/* So long after a change of the map it is asked for every AGAIN_MS: if one slot moves, others
-	 * probably move too. */
+	RETRY_MS = 1000, /* after nothing was found */
+	AGAIN_MS = 100,	 /* between two questions, at least */
+	/* For this long after a change of the map, the map is asked for every AGAIN_MS: if one
+	 * slot moves, others probably move too. */
 	MOVING_MS = 2000,
-	TOLD_MAX = 64,	 /* slots that moved, of which those behind know nothing more */
+	/* reports of moved slots that are kept; users that are further behind miss the others */
+	TOLD_MAX = 64,
 };
 
 /* ---- names ---- */
 
-/* The first of the name's addresses that lets us in; where none does, the first. */
+/* Sets the first of the name's addresses that accepts a connection; if none does, the first
+ * one. */
 static int
 resolve(struct redis_place *p, uint64_t timeout_us, struct buf *why)
 {
@@ -85,7 +87,7 @@ server_place(const struct redis_server *s)
 
 /* ---- Sentinels ---- */
 
-/* One that was asked in vain: why, after why of those before it. `err` again. */
+/* Appends the reason of a failed question to the earlier ones. Returns `err`. */
 static int
 say_redis_error(int err, struct buf *said, struct buf *why)
 {
@@ -147,7 +149,8 @@ says_ok(redisContext *c)
 	return r && r->str && strstr(r->str, "cluster_state:ok");
 }
 
-/* With `any`, also of a node that says that the cluster does not work. */
+/* Asks a node for the map. `any`: also believes a node that reports that its cluster does not
+ * work. */
 static int
 ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redis_place *at,
 	bool any, uint64_t timeout_us, struct redis_map *out, struct buf *why)
@@ -170,7 +173,7 @@ ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redi
 	return say_redis_error(err, &said, why);
 }
 
-/* *out holds what was known before: any of its nodes may know what is. */
+/* Asks the nodes of a cluster. *out has the previous map, whose nodes may know the new one. */
 static int
 find_nodes(const struct redis_options *o, struct redis_tls *tls, uint64_t timeout_us,
 	struct redis_map *out, struct buf *why)
@@ -215,25 +218,26 @@ redis_find(const struct redis_options *o, struct redis_tls *tls, uint64_t timeou
 /* ---- the thread ---- */
 
 struct redis_finder {
-	struct redis_options o; /* never changes */
+	struct redis_options o; /* constant */
 	char text[REDIS_URL_TEXT_MAX];
-	_Atomic uint64_t version; /* of `map`; any thread reads it */
-	pthread_mutex_t lock;	  /* guards what follows */
+	_Atomic uint64_t version; /* changes with `map`; any thread reads it */
+	pthread_mutex_t lock;	  /* guards the members below */
 	pthread_cond_t changed;
 	struct redis_map map;
 	unsigned users;
 	LIST_HEAD(, redis_ear) ears;
 	bool thread, again;
 	bool redirected; /* redis_finder_tell() was called since the map was read */
-	uint64_t changed_us; /* when `map` changed last */
-	_Atomic uint64_t told; /* how often; any thread reads it */
+	uint64_t changed_us; /* when `map` last changed, monotonic µs */
+	_Atomic uint64_t told; /* number of reports; any thread reads it */
 	struct told {
 		unsigned slot;
 		struct redis_place place;
-	} tells[TOLD_MAX]; /* the last ones, a ring */
+	} tells[TOLD_MAX]; /* the last reports, a ring buffer */
 };
 
-/* The last one frees it: the thread ends where there is no user. */
+/* Drops a user or the thread. The last of them frees the finder; the thread ends when there is
+ * no user. */
 static void
 drop_finder(struct redis_finder *f, bool thread)
 {
@@ -266,7 +270,7 @@ same_map(const struct redis_options *o, const struct redis_map *a, const struct 
 	return o->url.kind != REDIS_CLUSTER || !memcmp(a->owner, b->owner, sizeof(a->owner));
 }
 
-/* With the lock. */
+/* Wakes all users. The caller holds the lock. */
 static void
 wake_ears(struct redis_finder *f)
 {
@@ -276,8 +280,9 @@ wake_ears(struct redis_finder *f)
 		ev_async_send(e->loop, &e->wake);
 }
 
-/* With `redirected`, the map is published even if it is the earlier one: the workers have followed a redirection
- * since, and the slot may have moved back before the map was read. */
+/* Publishes a map. With `redirected`, the map is published even if it is the earlier one: the
+ * workers have followed a redirection since, and the slot may have moved back before the map was
+ * read. */
 static void
 publish_map(struct redis_finder *f, const struct redis_map *found, bool redirected)
 {
@@ -304,8 +309,8 @@ add_ms(struct timespec *t, unsigned ms)
 	}
 }
 
-/* Waits until the map is to be read again. Returns false if the finder has no users any more. *redirected
- * becomes true if a user has followed a redirection since the map was read. */
+/* Waits until the map must be read again. Returns false if the finder has no users any more.
+ * *redirected becomes true if a user has followed a redirection since the map was read. */
 static bool
 wait_turn(struct redis_finder *f, bool found, bool *redirected)
 {
@@ -344,7 +349,7 @@ finder_run(void *arg)
 
 	SCOPED_BUF(why, 8192);
 	if (!found || !tls)
-		abort(); /* some kilobytes: nothing sensible is left to do */
+		abort(); /* some kilobytes: the process cannot continue */
 	do {
 		good = redis_find(&f->o, tls, ASK_MS * 1000, found, &why) == 0;
 		if (good)
@@ -361,7 +366,7 @@ finder_run(void *arg)
 	return NULL;
 }
 
-/* What needs no asking: a socket, an address. */
+/* Returns true if nothing must be asked, because the URL is a socket or an address. */
 static bool
 fixed(const struct redis_options *o, struct redis_place *at)
 {
@@ -480,7 +485,7 @@ redis_finder_told(
 	if (*seen == atomic_load_explicit(&f->told, memory_order_acquire))
 		return false;
 	SCOPED_LOCK(&f->lock);
-	if (f->told - *seen > TOLD_MAX) /* the map has the others soon */
+	if (f->told - *seen > TOLD_MAX) /* the next map will contain the others */
 		*seen = f->told - TOLD_MAX;
 	const struct told *t = &f->tells[*seen % TOLD_MAX];
 	*slot = t->slot;

@@ -1,6 +1,6 @@
-/* Where Redis is now: names, Sentinels and clusters are asked on a thread of its own, so
- * that no loop ever waits for a resolver or a server. One for all of a process' connections
- * of the same options. */
+/* Finds where Redis is now. Names, Sentinels and clusters are asked on a separate thread, so
+ * that no loop ever waits for a resolver or a server. All connections of a process with the same
+ * options share one finder. */
 #ifndef BASE_REDIS_REDIS_FIND_H
 #define BASE_REDIS_REDIS_FIND_H
 
@@ -11,37 +11,41 @@
 #include "base/redis/redis_options.h"
 #include "base/redis/redis_tls.h"
 
-/* Asks, and waits: each server for at most timeout_us. 0 with *out, or negative with *why. */
+/* Asks and waits, at most timeout_us for each server. Returns 0 with *out, or a negative error
+ * with *why. */
 int redis_find(const struct redis_options *o, struct redis_tls *tls, uint64_t timeout_us,
 	struct redis_map *out, struct buf *why);
 
 struct redis_finder;
-/* The options are copied. Asking begins at once; nothing is asked where the URL says it all (a
- * socket, an address). NULL: out of memory, or no thread. */
+/* Starts a finder with a copy of the options. The thread begins to ask at once; it is not needed
+ * if the URL is a socket or an address. Returns NULL if memory is exhausted or the thread cannot
+ * be started. */
 struct redis_finder *redis_finder_new(const struct redis_options *o);
-/* One more user; each ends with redis_finder_free(), which waits for nothing. */
+/* Adds a user. Each user ends with redis_finder_free(), which never waits. */
 struct redis_finder *redis_finder_share(struct redis_finder *f);
 void redis_finder_free(struct redis_finder **f);
 const struct redis_options *redis_finder_options(const struct redis_finder *f);
-/* What was found since *version, which is 0 at first: true, and *out is it. Any thread. */
+/* Returns true, with the map in *out, if something was found since *version, which is 0 at
+ * first. Any thread. */
 bool redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *out);
-/* A user's loop, woken where something else was found or told. Its owner is no longer told, nor
- * looked at, once redis_finder_deaf() returned. */
+/* A user's loop, which is woken when something new was found or reported. After
+ * redis_finder_deaf() has returned, the finder does not use the structure any more. */
 struct redis_ear {
 	struct ev_loop *loop;
-	ev_async wake; /* the owner's, started */
+	ev_async wake; /* belongs to the user, and is started */
 	LIST_ENTRY(redis_ear) of_finder;
 };
 void redis_finder_hear(struct redis_finder *f, struct redis_ear *e);
 void redis_finder_deaf(struct redis_finder *f, struct redis_ear *e);
-/* All of them, whatever there is to know. Any thread. */
+/* Wakes all users. Any thread. */
 void redis_finder_wake(struct redis_finder *f);
-/* What was found is wrong or no longer there: it is asked again soon. Any thread. */
+/* Reports that the map is wrong or a server is gone: the thread asks again soon. Any thread. */
 void redis_finder_again(struct redis_finder *f);
-/* A node said that this slot is elsewhere: all who share the finder know it at their next turn,
- * before what it finds. Any thread. */
+/* Reports that a node has redirected this slot. All users of the finder learn it at their next
+ * turn, before the finder's next map. Any thread. */
 void redis_finder_tell(struct redis_finder *f, unsigned slot, const struct redis_place *place);
-/* What was told since *seen, which is 0 at first, one by one; false: no more. Any thread. */
+/* Returns the next report since *seen, which is 0 at first; false: there are no more. Any
+ * thread. */
 bool redis_finder_told(
 	struct redis_finder *f, uint64_t *seen, unsigned *slot, struct redis_place *place);
 

@@ -1,4 +1,4 @@
-/* Epochs of a Redis' data, its clock against ours, and how much memory it may take. */
+/* The epoch of a Redis' data, its clock compared with ours, and the memory that it may use. */
 #include "base/redis/redis_life.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "base/redis/redis_options.h"
 #include "base/scoped.h"
 
-#define YEAR_2200_S INT64_C(7258118400) /* in ns, a time up to it fits in 63 bits */
+#define YEAR_2200_S INT64_C(7258118400) /* in ns, a time up to this fits in 63 bits */
 
 struct span
 redis_info_value(struct span info, const char *name)
@@ -105,7 +105,7 @@ redis_life_refusal(struct span error)
 		if (span_is(word, refusal_words[i]))
 			return (enum redis_refusal)i;
 	return span_is(word, "MOVED") || span_is(word, "ASK") || span_is(word, "TRYAGAIN")
-		       ? REDIS_TAKES /* elsewhere */
+		       ? REDIS_TAKES /* the key is on another node */
 		       : REDIS_REFUSES;
 }
 
@@ -130,9 +130,9 @@ redis_life_time_read(const int64_t time[2], int64_t *at_us)
 	return true;
 }
 
-/* Redis read its clock between the two moments, each known to a microsecond. What these
- * and the former replies allow together is the offset, unless that is nothing: a first
- * reply, a clock that was set, drift. */
+/* Redis read its clock between the two moments, each known to a microsecond. The offset is in
+ * the range that this reply and the earlier ones permit together. If there is no such range, it
+ * begins again with this reply: the first reply, a clock that was set, drift. */
 void
 redis_life_saw(struct redis_life *l, uint64_t sent_us, uint64_t got_us, int64_t at_us)
 {
@@ -180,7 +180,8 @@ one_line(const char *path, char *to, size_t size)
 	return got;
 }
 
-/* Of a process that is a Redis here, too: in a container INFO has another number for it. */
+/* Returns the memory limit of a process' cgroup, if the process is a Redis on this machine. In a
+ * container, INFO reports another process id. */
 static uint64_t
 cgroup_most(uint64_t pid)
 {

@@ -1,5 +1,6 @@
-/* Slots of keys: CRC-16/XMODEM of the key or its tag (Redis Cluster specification,
- * "Hash tags" and appendix A). */
+/* The slots of keys: CRC-16/XMODEM of the key or its tag (Redis Cluster specification, "Hash
+ * tags" and appendix A). Example: {user1000}.following and {user1000}.followers have the same
+ * slot. */
 #include "base/redis/redis_map.h"
 
 #include <arpa/inet.h>
@@ -34,7 +35,7 @@ redis_slot(struct span key)
 	return crc16(key) % REDIS_SLOTS;
 }
 
-/* Six digits are in every slot. */
+/* Numbers of up to six digits cover every slot. */
 void
 redis_slot_tag(unsigned slot, char out[REDIS_TAG_MAX])
 {

@@ -1,4 +1,5 @@
-/* The login of a Redis connection, its password from a file that may change. */
+/* The options and the login of a Redis connection. The password can be in a file, which is read
+ * at each connect. */
 #include "base/redis/redis_options.h"
 
 #include <sodium.h>
@@ -16,7 +17,7 @@ redis_options_url(struct redis_options *o, const char *url)
 	return redis_url_parse(url, &o->url);
 }
 
-/* The file's first line. */
+/* Reads the password, which is the file's first line. */
 static int
 read_password(const char *file, char out[REDIS_NAME_MAX], struct buf *why)
 {
@@ -46,7 +47,7 @@ redis_login(
 		err = read_password(file, out->password, why);
 	else if (!sentinel)
 		strcpy(out->password, o->url.password);
-	/* A user without a password is one that Redis lets in without: any will do. */
+	/* For a user without a password, Redis accepts any password. */
 	out->asked = out->user[0] || out->password[0];
 	return err;
 }

@@ -1,5 +1,5 @@
-/* How a Redis is reached and who we are there: redis.* of tollgate.yaml. The same for
- * counters, data sources, the mirror of records and the commands that read it. */
+/* How a Redis is reached and with which login: redis.* of tollgate.yaml. Counters, data sources,
+ * the mirror of records and the commands that read it use the same options. */
 #ifndef BASE_REDIS_REDIS_OPTIONS_H
 #define BASE_REDIS_REDIS_OPTIONS_H
 
@@ -11,28 +11,31 @@
 
 struct redis_options {
 	struct redis_url url;
-	/* Read at each connect, so that it can be changed while we run. "": the URL's. */
+	/* Read at each connect, so that the password can be changed at run time. "": the URL's
+	 * password. */
 	char password_file[REDIS_FILE_MAX];
 	char sentinel_user[REDIS_NAME_MAX];
-	char sentinel_password_file[REDIS_FILE_MAX]; /* "": Sentinels ask for none */
-	char client_name[REDIS_NAME_MAX];	     /* CLIENT SETNAME; "": none */
-	char tls_ca[REDIS_FILE_MAX];		     /* "": the system's */
+	char sentinel_password_file[REDIS_FILE_MAX]; /* "": Sentinels need no password */
+	char client_name[REDIS_NAME_MAX];	     /* for CLIENT SETNAME; "": none */
+	char tls_ca[REDIS_FILE_MAX];		     /* "": the system's authorities */
 	char tls_cert[REDIS_FILE_MAX], tls_key[REDIS_FILE_MAX];
-	bool may_evict; /* what it forgets is made anew: its memory is asked for once a second
-			 */
-	char tls_name[REDIS_NAME_MAX]; /* what certificates must name; "": the server's host */
+	/* evicted data can be made again: the memory in use is asked for once a second */
+	bool may_evict;
+	/* the name that certificates must have; "": the server's host */
+	char tls_name[REDIS_NAME_MAX];
 };
 
-/* Of a URL alone: 0, or ERR_SYNTAX. */
+/* Sets the options from a URL alone. Returns 0 or ERR_SYNTAX. */
 int redis_options_url(struct redis_options *o, const char *url);
 
+/* Secret: zero it after use. */
 struct redis_login {
 	char user[REDIS_NAME_MAX], password[REDIS_NAME_MAX];
-	bool asked; /* AUTH is sent */
+	bool asked; /* AUTH must be sent */
 };
 
-/* Who we are: to the server, or with `sentinel` to a Sentinel. 0, or negative with *why, which
- * names the file. Secret: zero it after use. */
+/* Reads the login for the server or, with `sentinel`, for a Sentinel. Returns 0, or a negative
+ * error with *why, which names the file. */
 int redis_login(
 	const struct redis_options *o, bool sentinel, struct redis_login *out, struct buf *why);
 

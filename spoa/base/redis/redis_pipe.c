@@ -1,6 +1,6 @@
-/* Pipelines with deadlines. One that is past its deadline is answered ERR_TIMEOUT and opens
- * the circuit of the servers that were silent; its memory stays until hiredis has given
- * every callback. Those of a cluster: redis_call.c. */
+/* Pipelines with deadlines. A pipeline past its deadline gets ERR_TIMEOUT and opens the circuit
+ * of the servers that were silent. Its memory stays until hiredis has called every callback.
+ * redis_call.c has the commands to a cluster. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -8,7 +8,7 @@
 #include "base/redis/redis_private.h"
 #include "base/redis/redis_replies.h"
 
-/* ---- telling ---- */
+/* ---- calling the callbacks ---- */
 
 static void
 unlist(struct redis_pipe *p)
@@ -27,7 +27,7 @@ pipe_free(struct redis_pipe *p)
 	free(p);
 }
 
-/* GET's reply as redis_value() says it. */
+/* Calls the callback of redis_value() with GET's reply. */
 static void
 answer_value(struct redis_pipe *p, const redisReply *reply)
 {
@@ -72,7 +72,7 @@ answer_hash(struct redis_pipe *p, int err)
 	free(v);
 }
 
-/* Why it cannot be relied on; of a cluster any node may have failed. */
+/* Returns why the replies cannot be used; 0: they can. In a cluster, any node may have failed. */
 static int
 failure(const struct redis_pipe *p)
 {
@@ -101,7 +101,7 @@ answer_pipe(struct redis_pipe *p, int err)
 		p->cb(p->arg, err, p->replies, err ? 0 : p->n);
 }
 
-/* One command of it is answered, or never will be. */
+/* One command has its reply, or will never have one. */
 void
 redis_pipe_settle(struct redis_pipe *p)
 {
@@ -147,7 +147,7 @@ redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
 	to->err = 0;
 }
 
-/* A master that became a replica: whatever is written here is lost. */
+/* A master that became a replica loses what is written to it. */
 void
 redis_pipe_role(struct redis *r, const redisReply *reply)
 {
@@ -175,8 +175,9 @@ on_reply(redisAsyncContext *ac, void *reply, void *priv)
 
 /* ---- pipelines ---- */
 
-/* The Redis serialisation protocol, as a client sends it: "*ARGC", then each
- * argument as "$BYTES" and itself. Lives until the next one. */
+/* Formats a command in the Redis serialization protocol: "*ARGC", then each argument as "$BYTES"
+ * and itself. Example: GET a is "*2\r\n$3\r\nGET\r\n$1\r\na\r\n". The result is valid until the
+ * next call. */
 struct span
 redis_pipe_format(struct buf *b, int argc, const char **argv, const size_t *lens)
 {
@@ -204,7 +205,7 @@ redis_begin(struct redis *r, size_t commands, redis_cb *cb, const void *arg, siz
 	struct redis_pipe *p = calloc(1, sizeof(*p) + commands * sizeof(p->replies[0]) + bytes);
 
 	if (!p)
-		abort(); /* some kilobytes: nothing sensible is left to do */
+		abort(); /* some kilobytes: the process cannot continue */
 	TAG(redis_pipe, p);
 	LIST_INIT(&p->calls);
 	p->r = r;
@@ -255,7 +256,7 @@ redis_pipes_failed(struct redis *r)
 		r->f->failed = p->next;
 		p->soon = false;
 		answer_pipe(p, p->err);
-		/* Commands that did go out still bring replies to it. */
+		/* Commands that were sent still get their replies. */
 		if (!p->waits)
 			pipe_free(p);
 	}
@@ -266,7 +267,7 @@ redis_send(struct redis_pipe *p)
 {
 	struct redis *r = p->r;
 
-	INVARIANT(!p->listed && !p->soon && !p->answered); /* sent once */
+	INVARIANT(!p->listed && !p->soon && !p->answered); /* a pipeline is sent once */
 	if (p->err || !p->waits) {
 		p->soon = true;
 		p->next = r->f->failed;
@@ -306,7 +307,7 @@ redis_pairs(struct redis *r, int argc, const char **argv, const size_t *lens, si
 
 	p->hash_cb = cb;
 	p->arg = arg;
-	p->single = !fields; /* redis_value() */
+	p->single = !fields; /* redis_value() was called */
 	p->fields = fields;
 	p->bytes = bytes;
 	redis_command(p, argc, argv, lens);
@@ -354,7 +355,8 @@ redis_pipes_end(struct redis *r)
 
 /* ---- a stream that gives way ---- */
 
-enum { BALLAST_LEAST = 16 }; /* its end says how far the stream is: it is never emptied */
+/* the stream's end records how far it is, so the stream is never emptied */
+enum { BALLAST_LEAST = 16 };
 
 void
 redis_ballast(struct redis *r, struct redis_ballast *b)

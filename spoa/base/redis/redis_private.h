@@ -1,6 +1,6 @@
-/* What the files of the asynchronous Redis client share: redis.c (which server does what),
- * redis_conn.c (one server's connection), redis_pipe.c (pipelines),
- * redis_call.c (commands to a cluster). */
+/* Shared by the files of the asynchronous client: redis.c (which server does what), redis_conn.c
+ * (the connection to one server), redis_pipe.c (pipelines) and redis_call.c (commands to a
+ * cluster). */
 #ifndef BASE_REDIS_REDIS_PRIVATE_H
 #define BASE_REDIS_REDIS_PRIVATE_H
 
@@ -16,37 +16,40 @@
 #include "base/redis/redis_tls.h"
 #include "base/tag.h"
 
-/* What one Redis has, or a whole cluster, whose nodes share it. */
+/* The state of one Redis or of a whole cluster, whose nodes share it. owner: the redis that
+ * redis_new_at() returned. */
 struct redis_front {
 	struct redis_finder *finder;
 	struct redis_ear ear;
-	uint64_t version; /* of what it found last */
-	uint64_t moved;	  /* slots that a node said are elsewhere, sooner than the finder */
-	uint64_t told;	  /* what the finder was told of them */
+	uint64_t version; /* of the map that was read last from the finder */
+	uint64_t moved;	  /* slots that a node redirected before the finder knew */
+	uint64_t told;	  /* reports of the finder that were read */
 	struct redis_map *map;
 	struct redis_tls *tls;
 	struct redis_ballast *ballast;
 	void (*before_write)(void *);
 	void *before_write_arg;
 	TAILQ_HEAD(, redis_pipe) sent; /* oldest first */
-	struct redis_pipe *failed;     /* to be told at the next turn */
+	struct redis_pipe *failed;     /* pipelines whose callbacks get an error at the next turn */
 	ev_timer tick, often,
-		soon; /* tick: redis_every(); often: while something has a deadline */
+		/* tick: redis_every(); often: while anything has a deadline; soon: for `failed` */
+		soon;
 	unsigned every_ms;
 	ev_prepare flush;
-	struct buf command; /* being formatted */
+	struct buf command; /* the command that is being formatted */
 	bool cluster;
-	struct redis *node[REDIS_NODES_MAX]; /* of a cluster; as many as REDIS_HOLDERS_MAX */
+	struct redis *node[REDIS_NODES_MAX]; /* the nodes of a cluster, at most REDIS_HOLDERS_MAX */
 	size_t nodes;
-	/* For each slot of a cluster: the epoch of the node that held the slot until it moved, and the time
-	 * (monotonic µs) until which counters of that epoch are read. */
+	/* For each slot of a cluster: the epoch of the node that held the slot until it moved,
+	 * and the time (monotonic µs) until which counters of that epoch are read. */
 	struct redis_former {
 		uint64_t epoch, until_us;
 	} *former;
-	struct redis *owner[]; /* of each slot of a cluster, or NULL */
+	struct redis *owner[]; /* the node of each slot of a cluster, or NULL */
 };
 
-/* One server and the connection to it; of a cluster its front, which has none, or a node. */
+/* One server and the connection to it. For a cluster: the whole, which has no connection, or one
+ * node. */
 struct redis {
 	struct tag tag;
 	struct redis_front *f;
@@ -54,44 +57,51 @@ struct redis {
 	struct ev_loop *loop;
 	uint64_t deadline_us;
 	struct metrics *metrics;
-	bool node;   /* one of a cluster's */
-	bool placed; /* it is known where: */
+	bool node;   /* a node of a cluster */
+	bool placed; /* the place is known: */
 	struct redis_place place;
-	uint64_t kept_us; /* a node that a redirection named: until then, listed or not */
-	/* A node that became known, or got its first slots: until then, what is for it waits for its connection
-	 * and its epoch. 0: they are known, or the connection failed. */
+	/* for a node that a redirection named: kept until then even if no map lists it;
+	 * monotonic µs */
+	uint64_t kept_us;
+	/* A node that became known, or got its first slots: commands for it wait until then for
+	 * its connection and its epoch; monotonic µs. 0: both are known, or the connection
+	 * failed. */
 	uint64_t coming_us;
 	char text[REDIS_URL_TEXT_MAX];
-	/* the connection */
+	/* The connection. */
 	redisAsyncContext *ac;
 	struct redis_reading reading;
-	bool connected; /* handshake done */
-	bool open;	/* the circuit: fail at once */
+	bool connected; /* the handshake is done */
+	bool open;	/* the circuit is open: commands fail at once */
 	bool probing;
-	bool refused; /* this connection's AUTH, SELECT or ROLE */
-	bool wrong;   /* it says that it is no master: the connection ends at the next tick */
-	bool demoted; /* its last word was that: up again when it takes a write */
+	bool refused; /* AUTH, SELECT or ROLE was refused on this connection */
+	/* the server has reported that it is not a master: the connection ends at the next tick */
+	bool wrong;
+	/* its last connection ended for this reason: up again when it accepts a write */
+	bool demoted;
 	bool said_down, ending;
-	uint64_t say_at_us; /* not before then another reason: */
+	uint64_t say_at_us; /* another reason is not logged before then; monotonic µs */
 	char said[96];
 	uint64_t connect_began_us, retry_at_us, probe_at_us, probed_us;
-	unsigned retry_ms; /* so long after the next attempt comes another; 0: RETRY_MS */
+	unsigned retry_ms; /* ms between this attempt to connect and the next; 0: RETRY_MS */
 	struct redis_life life;
-	uint64_t last_epoch; /* the last one that was known; 0: none was */
+	uint64_t last_epoch; /* the last epoch that was known; 0: none */
 	bool life_asked, said_epoch;
-	/* While the epoch of a cluster's node gets another key: its earlier keys, and whether one of them has
+	/* While the key of a node's epoch changes: the earlier keys, and whether one of them has
 	 * the epoch. */
 	char earlier[2][REDIS_LIFE_KEY_MAX];
-	char spare_written[REDIS_LIFE_KEY_MAX]; /* the second key that this worker wrote last; "": none */
+	/* the second key that this worker wrote last; "": none */
+	char spare_written[REDIS_LIFE_KEY_MAX];
 	bool witnessed;
-	long long epoch_once; /* as read first of two times */
-	bool retagged; /* the keys have changed while the epoch was looked for or asked for */
-	bool missing;  /* the first key, as read after a connect */
-	uint64_t renew_at_us; /* monotonic µs at which the keys' lifetime is renewed; 0: at once */
-	bool evicts;	     /* it forgets keys when its memory is full */
-	uint64_t used_bytes; /* of its memory; 0: not known, or it evicts */
+	long long epoch_once; /* the epoch of the first of two reads */
+	bool retagged; /* the keys have changed while the epoch was being determined */
+	bool missing;  /* the first key was missing after the connect */
+	/* when the lifetime of the keys is renewed, monotonic µs; 0: at once */
+	uint64_t renew_at_us;
+	bool evicts;	     /* the server evicts keys when its memory is full */
+	uint64_t used_bytes; /* memory in use, bytes; 0: unknown, or the server evicts */
 	uint64_t life_asked_us, time_asked_us;
-	/* what it said to the last write; REDIS_TAKES also where none was asked for */
+	/* The server's answer to the last test write. REDIS_TAKES also if there was none. */
 	enum redis_refusal refusal;
 	char refused_with[96];
 	bool write_asked;
@@ -100,27 +110,30 @@ struct redis {
 	bool unsent, flushing;
 };
 
+/* One pipeline. owner: the client; freed when every command has its reply and the callback has
+ * run. */
 struct redis_pipe {
 	struct tag tag;
 	struct redis *r;
 	redis_cb *cb, *late;
 	void *arg;
-	redis_hash_cb *hash_cb; /* instead of cb: the whole is one HGETALL, or a GET */
-	bool single;		/* a GET */
+	redis_hash_cb *hash_cb; /* instead of cb: the pipeline is one HGETALL or GET */
+	bool single;		/* it is a GET */
 	size_t fields, bytes;
-	const redisReply *hash; /* during on_reply() */
+	const redisReply *hash; /* valid during on_reply() */
 	TAILQ_ENTRY(redis_pipe) of_sent;
-	struct redis_pipe *next; /* failed */
+	struct redis_pipe *next; /* next in f->failed */
 	uint64_t deadline_us;
 	bool listed, answered;
-	bool timed_out; /* it was told so */
+	bool timed_out; /* the callback got ERR_TIMEOUT */
 	bool soon;	/* in f->failed, which frees it */
 	int err;
 	size_t n, cap, waits;
-	size_t writes_away;		   /* that were redirected and are not yet answered */
-	unsigned round;			   /* another one with each such write */
-	LIST_HEAD(, redis_call) calls;	   /* of a cluster, not yet answered */
-	struct redis_reply_ints replies[]; /* cap of them, then what arg points to */
+	size_t writes_away;		   /* writes that were redirected and have no reply yet */
+	unsigned round;			   /* changes with each such write */
+	LIST_HEAD(, redis_call) calls;	   /* in a cluster: the commands without a reply */
+	/* `cap` replies, followed by the bytes that arg points to */
+	struct redis_reply_ints replies[];
 };
 
 static inline bool
@@ -129,7 +142,8 @@ conn_up(const struct redis *r)
 	return r->connected && !r->open;
 }
 
-/* Commands can be sent to it: it is up, or its first connection is being made. */
+/* Returns true if commands can be sent: the server is up, or its first connection is being
+ * made. */
 static inline bool
 conn_takes(const struct redis *r)
 {
@@ -138,51 +152,56 @@ conn_takes(const struct redis *r)
 
 /* ---- redis_conn.c ---- */
 
+/* Connects, probes, and asks for what is missing. Called at each tick. */
 void redis_conn_tick(struct redis *r);
-/* It is not up, or was asked something of its own. */
+/* Returns true if the connection is not up, or a question of its own has no reply yet. */
 bool redis_conn_waits(const struct redis *r);
-/* Writes what this turn of the loop has queued. */
+/* Writes the commands that this turn of the loop has queued. */
 void redis_conn_flush(struct redis *r);
-/* It is elsewhere now, or nowhere: NULL. */
+/* Sets the place of the server. NULL: it has none any more. */
 void redis_conn_place(struct redis *r, const struct redis_place *p);
+/* Opens the circuit, because no reply arrived within the deadline. */
 void redis_conn_late(struct redis *r);
-/* Other slots are the ones of the keys of the node's epoch. */
+/* Sets the tags for the keys of the node's epoch, when it got other slots. */
 void redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag);
+/* Closes the connection for good. */
 void redis_conn_end(struct redis *r);
 
 /* ---- redis_pipe.c ---- */
 
-/* What is past its deadline is told so. */
+/* Calls the callbacks of pipelines past their deadline with ERR_TIMEOUT. */
 void redis_pipes_late(struct redis *r, uint64_t now_us);
-/* What failed before it was sent is told so. */
+/* Calls the callbacks of pipelines that failed before they were sent. */
 void redis_pipes_failed(struct redis *r);
-/* None of them is told any more. */
+/* Ends all pipelines without their callbacks. */
 void redis_pipes_end(struct redis *r);
 
-/* One command of it is answered, or never will be. */
+/* Notes that one command of the pipeline has its reply, or will never have one. */
 void redis_pipe_settle(struct redis_pipe *p);
+/* Converts a reply. */
 void redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply);
-/* A master that became a replica: whatever is written there is lost. */
+/* Notes if the reply reports that the master has become a replica, whose data would be lost. */
 void redis_pipe_role(struct redis *r, const redisReply *reply);
-/* The bytes of a command, until the next one. */
+/* Returns the bytes of a command, valid until the next call. */
 struct span redis_pipe_format(struct buf *b, int argc, const char **argv, const size_t *lens);
 
 /* ---- redis_call.c ---- */
 
-/* A command to a cluster; to this node, but an MGET to those that hold its keys. */
+/* Adds a command to a cluster, for this node; an MGET for the nodes that hold its keys. */
 void redis_call_begin(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
 	const size_t *lens);
-/* What is not answered opens the circuit of its node. */
+/* Opens the circuits of the nodes that have not replied. */
 void redis_calls_late(struct redis_pipe *p);
 
 /* ---- redis.c ---- */
 
-/* The node at this place, made where there is none; NULL: there are too many. */
+/* Returns the node at this place, and makes it if there is none. NULL: there are too many, or
+ * memory is exhausted. */
 struct redis *redis_node_at(struct redis *front, const struct redis_place *p);
-/* The epoch of this node of a cluster is not known because the map is not: what is for the node waits, for a
- * second at most. */
+/* Makes commands for this node of a cluster wait, for a second at most, because the map and thus
+ * its epoch are not known yet. */
 void redis_awaited(struct redis *r);
-/* A node said that the slot is there; NULL: there are too many. */
+/* Notes that a node has redirected the slot to `node`. NULL: ignored. */
 void redis_slot_at(struct redis *front, unsigned slot, struct redis *node);
 
 #endif

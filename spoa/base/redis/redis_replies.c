@@ -1,6 +1,6 @@
-/* Bounds of a reply; and reading where Redis is (Sentinel documentation, "SENTINEL MASTER";
- * Redis documentation, "CLUSTER SLOTS"). Without I/O: redis_find.c asks, and
- * whatever came is fed to this by tests/fuzz/fuzz_redis.c too. */
+/* Limits for replies, and reading where Redis is (Sentinel documentation, "SENTINEL MASTER";
+ * Redis documentation, "CLUSTER SLOTS"). No I/O: redis_find.c asks, and tests/fuzz/fuzz_redis.c
+ * passes arbitrary replies to these functions. */
 #include "base/redis/redis_replies.h"
 
 #include <pthread.h>
@@ -11,7 +11,7 @@
 
 /* ---- bounds ---- */
 
-/* A list's length is an int in hiredis 0.14 and a size_t in 1.x. */
+/* The length of a list is an int in hiredis 0.14 and a size_t in 1.x. */
 #if HIREDIS_MAJOR >= 1
 typedef size_t list_length;
 #else
@@ -22,7 +22,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static redisReplyObjectFunctions hiredis, bounded;
 static const char too_large[] =
 	"Redis sent a larger reply than any command of the daemon returns";
-/* One thread reads a blocking context until the reply is whole. */
+/* A blocking context is read by one thread until the reply is whole. */
 static _Thread_local struct redis_reading blocking;
 
 static struct redis_reading *
@@ -31,14 +31,16 @@ reading_of(void *privdata)
 	return privdata ? privdata : &blocking;
 }
 
-/* A server with too many clients sends an error without a command; hiredis then ends the connection. */
+/* Returns true if the reply belongs to a command. A server with too many clients sends an error
+ * without a command; hiredis then ends the connection. */
 static bool
 is_asked_for(const redisReadTask *t, const struct redis_reading *r)
 {
 	return !r->ac || r->ac->replies.head || t->type == REDIS_REPLY_ERROR;
 }
 
-/* Counts the elements and bytes of an object that begins. False: the connection must end. */
+/* Counts the elements and bytes of an object that begins. Returns false if the connection must
+ * end. */
 static bool
 allows(const redisReadTask *t, size_t elements, size_t bytes)
 {
@@ -139,7 +141,7 @@ redis_bound_holds(redisReader *r)
 
 /* ---- where Redis is ---- */
 
-/* The value of a field in a flat list of fields and values; NULL: none. */
+/* Returns the value of a field in a flat list of fields and values, or NULL. */
 static const char *
 reply_field(const redisReply *r, const char *name)
 {
@@ -190,7 +192,8 @@ add_place(struct redis_map *m, const struct redis_place *p, size_t *at)
 	return 0;
 }
 
-/* One of CLUSTER SLOTS: first slot, last slot, the master (host, port, …), its replicas. */
+/* Reads an element of CLUSTER SLOTS: first slot, last slot, the master (host, port, …), its
+ * replicas. */
 static int
 read_range(const redisReply *r, const char *asked, struct redis_map *out)
 {
@@ -206,7 +209,7 @@ read_range(const redisReply *r, const char *asked, struct redis_map *out)
 	long long from = r->element[0]->integer, to = r->element[1]->integer,
 		  port = r->element[2]->element[1]->integer;
 	const redisReply *host = r->element[2]->element[0];
-	/* NULL or empty: the one that was asked. */
+	/* NULL or empty means the host that was asked. */
 	const char *name =
 		host->type == REDIS_REPLY_STRING && host->len && strcmp(host->str, "?")
 			? host->str
@@ -241,7 +244,7 @@ error_holds(const redisReply *r, const char *text)
 	return r->type == REDIS_REPLY_ERROR && memmem(r->str, r->len, text, strlen(text));
 }
 
-/* If a command in a script fails, Redis 6.2 puts that error in the middle of the script's error. */
+/* If a command in a script fails, Redis 6.2 puts its error in the middle of the script's error. */
 bool
 redis_is_full(const redisReply *r)
 {

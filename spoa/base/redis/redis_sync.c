@@ -1,4 +1,4 @@
-/* Dialling Redis and saying who we are (AUTH, SELECT). hiredis 0.14 and 1.x. */
+/* Blocking connections to Redis: connects and logs in (AUTH, SELECT). For hiredis 0.14 and 1.x. */
 #include "base/redis/redis_sync.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ redis_reply(redisContext *c)
 	redisReply *r = NULL;
 	int written = 0;
 
-	/* redisGetReply() has no bound on the bytes of a string that has not arrived whole. */
+	/* redisGetReply() does not limit the bytes of a string that has not arrived whole. */
 	while (redisGetReplyFromReader(c, (void **)&r) == REDIS_OK && !r) {
 		while (!written)
 			if (redisBufferWrite(c, &written) != REDIS_OK)
@@ -61,7 +61,7 @@ redis_sync_error(const redisContext *c)
 	return c->errstr[0] ? c->errstr : "no answer";
 }
 
-/* `optional`: an error of Redis' is none of ours. */
+/* Checks the reply of a setup command and frees it. `optional`: an error of Redis is ignored. */
 static bool
 said_ok(redisContext *c, redisReply *r, const char *what, bool optional, struct buf *why)
 {
@@ -152,7 +152,8 @@ redis_scan_list(const redisReply *r, char cursor[REDIS_CURSOR])
 	return fits ? r->element[1] : NULL;
 }
 
-/* One that Sentinels take for the master may have lost that role, or not have it yet. */
+/* Checks the role: a server that Sentinels name as the master may have lost that role, or not
+ * have it yet. */
 static bool
 is_master(redisContext *c, struct buf *why)
 {
@@ -169,7 +170,7 @@ is_master(redisContext *c, struct buf *why)
 	return ok;
 }
 
-/* The server at this place of what was found. */
+/* Connects to one of the servers in the map. */
 static redisContext *
 dial_found(const struct redis_options *o, struct redis_tls *tls, const struct redis_map *map,
 	size_t at, uint64_t timeout_us, struct buf *why)

@@ -1,6 +1,5 @@
-/* A blocking Redis connection with deadlines, for threads and commands that have
- * no loop: who asks Sentinels and clusters where things are, the stream's follower,
- * `audit verify`. */
+/* Blocking Redis connections with deadlines, for threads and commands without a loop: the finder
+ * that asks Sentinels and clusters, the follower of the stream, `audit verify`. */
 #ifndef BASE_REDIS_REDIS_SYNC_H
 #define BASE_REDIS_REDIS_SYNC_H
 
@@ -11,45 +10,46 @@
 #include "base/redis/redis_options.h"
 #include "base/redis/redis_tls.h"
 
-/* To a Sentinel, to ask it; or to a server, to work with it. */
+/* Connect to a Sentinel to ask it, or to a server to work with it. */
 enum redis_dial { REDIS_DIAL_SENTINEL, REDIS_DIAL_SERVER };
 
-/* Connected (by `place`'s address, else its host, else the URL's socket), authenticated, named
- * and on its database; every later command fails after timeout_us too. NULL with *why, which
- * never holds a password. */
+/* Connects (to `place`'s address, otherwise its host, otherwise the URL's socket), logs in, sets
+ * the client name and selects the database. Every later command fails after timeout_us too.
+ * Returns NULL with *why, which never contains a password. */
 redisContext *redis_dial_at(const struct redis_options *o, struct redis_tls *tls,
 	const struct redis_place *place, enum redis_dial what, uint64_t timeout_us,
 	struct buf *why);
-/* The same, with the server that holds `key`: Sentinels or a cluster are asked which. */
+/* Connects to the server that holds `key`, after asking Sentinels or the cluster for it. */
 redisContext *redis_dial(
 	const struct redis_options *o, struct span key, uint64_t timeout_us, struct buf *why);
 
-/* A reply that is freed where its scope ends; NULL: none. */
+/* A reply that is freed when its scope ends; may be NULL. */
 static inline void
 redis_reply_free(redisReply **r)
 {
 	freeReplyObject(*r);
 }
 #define reply_auto_t __attribute__((cleanup(redis_reply_free))) redisReply
-/* The list in what SCAN or HSCAN answered, and *cursor where it goes on, "0" at the end. NULL,
- * and "0": it is no such answer. A Redis that lies never sends "0": a thread that reads a hash ends
- * after REDIS_SCAN_ROUNDS. With COUNT 500, these are 500,000 fields, or five million empty places. */
+/* Returns the list in a reply to SCAN or HSCAN and sets *cursor, which is "0" at the end.
+ * Returns NULL, with "0", for any other reply. A faulty Redis may never send "0": a thread that
+ * reads a hash stops after REDIS_SCAN_ROUNDS. With COUNT 500, these are 500,000 fields, or five
+ * million empty places. */
 enum { REDIS_CURSOR = 24, REDIS_SCAN_ROUNDS = 1000 };
 const redisReply *redis_scan_list(const redisReply *r, char cursor[REDIS_CURSOR]);
 
-/* Reads the next reply to the appended commands, within the bounds of redis_replies.h. NULL: it
- * failed; redis_sync_error() returns why. */
+/* Reads the next reply to the appended commands, within the limits of redis_replies.h. Returns
+ * NULL on failure; redis_sync_error() has the reason. */
 redisReply *redis_reply(redisContext *c);
 /* Sends one command and reads its reply. The format is that of hiredis (%s, %llu, %b). */
 redisReply *redis_ask(redisContext *c, const char *format, ...);
 redisReply *redis_ask_argv(
 	redisContext *c, int argc, const char **argv, const size_t *lens);
 
-/* What its last command failed of, in words of ours where the system has none of use. */
+/* Returns why the last command failed, in our words if the system's text would not help. */
 const char *redis_sync_error(const redisContext *c);
 
-/* The same with each server that holds keys: the nodes of a cluster, else one. How many, or
- * negative with *why. */
+/* Connects to each server that holds keys: the nodes of a cluster, otherwise one. Returns their
+ * number, or a negative error with *why. */
 int redis_dial_all(const struct redis_options *o, uint64_t timeout_us,
 	redisContext *out[REDIS_NODES_MAX], struct buf *why);
 

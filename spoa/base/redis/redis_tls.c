@@ -1,5 +1,5 @@
-/* TLS to Redis, by OpenSSL under hiredis_ssl. Not hiredis' own contexts: they check
- * who signed a certificate, not whose it is. */
+/* TLS to Redis, with OpenSSL under hiredis_ssl. hiredis' own contexts are not used, because they
+ * check who signed a certificate, but not its name. */
 #include "base/redis/redis_tls.h"
 
 #include <stdlib.h>
@@ -23,12 +23,12 @@ enum { FILES = 3 };
 
 struct redis_tls {
 	const struct redis_options *o; /* borrowed */
-	SSL_CTX *ctx;		       /* NULL: not yet read */
-	struct timespec read[FILES];   /* when they were changed last */
-	int verdict;		       /* of the last server's certificate */
+	SSL_CTX *ctx;		       /* NULL: the files were not read yet */
+	struct timespec read[FILES];   /* the files' times of modification */
+	int verdict;		       /* OpenSSL's result for the last server's certificate */
 };
 
-/* OpenSSL's word for what went wrong last. */
+/* Writes OpenSSL's last error. */
 static int
 redis_tls_refused(const char *what, struct buf *why)
 {
@@ -41,7 +41,7 @@ redis_tls_refused(const char *what, struct buf *why)
 	return ERR_IO;
 }
 
-/* False: the files are as they were read. */
+/* Returns true if a file has changed since it was read. */
 static bool
 changed(struct redis_tls *t)
 {
@@ -59,7 +59,7 @@ changed(struct redis_tls *t)
 	return any;
 }
 
-/* hiredis' asynchronous side does not say why a handshake failed. */
+/* Keeps the result, because hiredis' asynchronous API does not report why a handshake failed. */
 static int
 on_certificate(int ok, X509_STORE_CTX *chain)
 {
@@ -124,7 +124,7 @@ redis_tls_new(const struct redis_options *o)
 void
 redis_tls_free(struct redis_tls **tp)
 {
-	/* A connection that redis_dial() made keeps it. */
+	/* A connection of redis_dial() keeps the context. */
 	if (*tp && (*tp)->ctx)
 		SSL_CTX_set_app_data((*tp)->ctx, NULL);
 	if (*tp)
@@ -133,7 +133,8 @@ redis_tls_free(struct redis_tls **tp)
 	*tp = NULL;
 }
 
-/* RFC 6125: a name is compared with dNSNames, an address with iPAddresses. */
+/* Sets the expected name. A name is compared with dNSNames, an address with iPAddresses (RFC
+ * 6125). */
 static bool
 expect(SSL *ssl, const char *host)
 {

@@ -1,6 +1,5 @@
-/* Takes a Redis URL apart (the schemes "redis" and "rediss" of the IANA registry
- * without their query, the same for Sentinel and Cluster, and "unix:" followed by a
- * path). Separate because two clients use it. */
+/* Parses a Redis URL: the schemes "redis" and "rediss" of the IANA registry without their query,
+ * the same for Sentinel and Cluster, and "unix:" followed by a path. */
 #include "base/redis/redis_url.h"
 
 #include <stdio.h>
@@ -16,7 +15,7 @@
 
 _Static_assert(REDIS_URL_PATH_MAX == sizeof(((struct sockaddr_un *)0)->sun_path), "sun_path");
 
-/* Copies s, NUL-terminated; with `decode` undoes percent-encoding. */
+/* Copies s with a NUL. With `decode`, decodes percent-encoding. */
 static int
 copy_url_part(char *out, size_t size, struct span s, bool decode)
 {
@@ -96,7 +95,7 @@ parse_server(struct span s, struct redis_server *out)
 	return host.n ? copy_url_part(out->host, sizeof(out->host), host, false) : ERR_SYNTAX;
 }
 
-/* userinfo = [ user ] [ ":" password ]; not nothing at all */
+/* userinfo = [ user ] [ ":" password ], but not empty */
 static int
 parse_user(struct span s, struct redis_url *out)
 {
@@ -113,7 +112,7 @@ parse_user(struct span s, struct redis_url *out)
 static int
 parse_tcp(struct span s, struct redis_url *out)
 {
-	/* The last @ before the path: a password may hold one unescaped. */
+	/* The last @ before the path counts, because a password may have an unescaped @. */
 	size_t at = span_behind(span_cut(s, 0, span_chr(s, '/')), '@');
 
 	if (at && parse_user(span_cut(s, 0, at - 1), out))
@@ -132,7 +131,7 @@ parse_tcp(struct span s, struct redis_url *out)
 	} while (servers.p);
 	if (out->kind == REDIS_SENTINEL) {
 		struct span master = span_next(&s, '/');
-		/* What Sentinel itself accepts in "sentinel monitor". */
+		/* These are the names that Sentinel accepts in "sentinel monitor". */
 		if (!master.n || !span_is_alnum(master, ".-_") ||
 			copy_url_part(out->master, sizeof(out->master), master, false))
 			return ERR_SYNTAX;

@@ -1,4 +1,5 @@
-/* Turns with Redis: the service that takes them, the threads that wait for it, and its connection. */
+/* Turns with Redis: the service that takes them, the threads that wait for a turn, and the
+ * connection. */
 #include "base/redis/turns.h"
 
 #include <stdio.h>
@@ -117,7 +118,8 @@ turns_exec_error(const redisReply *r)
 
 /* ---- the service ---- */
 
-/* With the lock. If Redis is away, a thread that waits hurries only the kinds that allow it. */
+/* Begins the next turn soon. The caller holds the lock. While Redis is away, this works only for
+ * the kinds that permit it. */
 static void
 hurry_turn(struct turns *t)
 {
@@ -178,7 +180,8 @@ turns_init(struct turns *t, const struct turns_kind *kind, void *arg,
 int
 turns_start(struct turns *t, struct buf *why)
 {
-	/* A service gets no SIGPIPE either: a write to a Redis that has gone is an error, not the end of the daemon. */
+	/* A service gets no SIGPIPE either: a write to a Redis that has closed is an error, not
+	 * the end of the daemon. */
 	const struct service_options o = {
 		.name = t->kind->thread, .turn = turns_turn, .last = turns_last, .arg = t
 	};
@@ -204,7 +207,7 @@ turns_stop(struct turns *t, uint64_t most_us)
 	explicit_bzero(&t->options, sizeof(t->options));
 }
 
-/* ---- others ---- */
+/* ---- other threads ---- */
 
 void
 turns_first(struct turns *t, uint64_t most_us)

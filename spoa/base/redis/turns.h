@@ -1,10 +1,10 @@
-/* A service that takes turns with Redis: what changed here goes there, what changed there comes
- * here. The service, its connection, when the next turn is and what is told of Redis are the
- * same for all that do so; what is sent and what becomes of the replies is each one's own.
+/* A service that exchanges changes with Redis in turns: local changes are sent, and changes from
+ * other daemons are read. The thread, its connection, the schedule and the log events are the
+ * same for all users. Each user defines what is sent and how replies are used.
  *
- *   every_us after a turn, or at once where somebody waits, comes the next one; where Redis is
- *   away again_us after it. That it went, and that it is back, is logged once each.
- */
+ * The next turn begins every_us after the last one, or at once if a thread waits. While Redis is
+ * away, the next turn begins again_us after the last one. The log has one event when Redis is
+ * lost and one when it is back. */
 #ifndef BASE_REDIS_TURNS_H
 #define BASE_REDIS_TURNS_H
 
@@ -13,90 +13,102 @@
 #include "base/redis/redis_sync.h"
 #include "base/service.h"
 
+/* The result of a turn. */
 enum turn {
-	TURN_AWAY, /* Redis is, or what else a turn needs */
-	TURN_PART, /* what is waited for is not all there yet */
-	TURN_DONE, /* Redis has all that was put before the turn */
+	TURN_AWAY, /* Redis is away, or something else that the turn needs */
+	TURN_PART, /* not everything that is waited for is done */
+	TURN_DONE, /* Redis has everything that was put before the turn */
 };
 
 enum { TURNS_WHY = 260 };
 
-/* One row each. What may be NULL says so. */
+/* One user of turns: a constant row. Members may be NULL only if their comment permits it. */
 struct turns_kind {
-	const char *thread;	       /* its name */
-	const char *away;	       /* the log line; NULL: `lost` says it */
+	const char *thread;	       /* the thread's name */
+	const char *away; /* the event that is logged when Redis is lost; NULL: `lost` logs it */
 	uint64_t every_us, again_us;
-	bool hurries;		       /* turns_soon() counts where Redis is away, too */
-	uint64_t (*puts)(void *arg);   /* counts up with what has to go; or NULL */
-	enum turn (*turn)(void *arg, uint64_t puts); /* puts: as it was before */
-	void (*back)(void *arg);       /* says that Redis is there; or NULL */
-	void (*lost)(void *arg, const char *why); /* the connection is over; or NULL */
-	void (*last)(void *arg);       /* after the last turn; or NULL */
-	/* Corrects a key of another type, so that a command can be repeated. False with *why. NULL:
-	 * the key is removed, and the next turn begins it again. */
+	bool hurries;		       /* turns_soon() works also while Redis is away */
+	/* a counter that increases with each change to be sent; or NULL */
+	uint64_t (*puts)(void *arg);
+	/* one turn; puts: the counter before the turn */
+	enum turn (*turn)(void *arg, uint64_t puts);
+	void (*back)(void *arg);       /* called when Redis is back; or NULL */
+	void (*lost)(void *arg, const char *why); /* called when the connection is lost; or NULL */
+	void (*last)(void *arg);       /* called after the last turn; or NULL */
+	/* Corrects a key of another type, so that a command can be repeated. Returns false with
+	 * *why. NULL: the key is removed, and the next turn writes it again. */
 	bool (*repair)(void *arg, const char *key, char why[TURNS_WHY]);
 };
 
-/* Part of whatever takes them. */
+/* Part of its user's structure. */
 struct turns {
 	const struct turns_kind *kind;
 	void *arg;
 	struct redis_options options;
 	struct service service;
-	pthread_mutex_t lock; /* of what follows, and of what its owner says */
+	pthread_mutex_t lock; /* guards the members below, and members of the user that say so */
 	pthread_cond_t changed;
 	bool stopping, soon;
 	bool turning;	  /* a turn is in progress: `soon` is read at its end */
-	bool tried, up;	  /* of the last turn; written by the thread */
-	uint64_t known;	  /* of kind->puts(): Redis has so many; likewise */
-	uint64_t stop_us; /* `last` may take until then */
-	char why[200];	  /* it is not up */
-	/* owner: the thread */
+	bool tried, up;	  /* a turn was taken; the last one found Redis. Written by the thread */
+	/* Redis has the changes up to this value of kind->puts(). Written by the thread */
+	uint64_t known;
+	uint64_t stop_us; /* `last` must end by then, monotonic µs */
+	char why[200];	  /* why Redis is not up */
+	/* Members of the thread. */
 	redisContext *redis;
-	bool said;	  /* that it is away */
-	uint64_t next_us; /* a turn may set it: when the next one is; 0: as `kind` says */
+	bool said;	  /* it is logged that Redis is away */
+	/* when the next turn is, set by a turn; monotonic µs; 0: as `kind` states */
+	uint64_t next_us;
 };
 
-/* The options are copied; NULL: there is no Redis, and no turn dials. */
+/* Initializes the structure. The options are copied; NULL: there is no Redis, and no turn
+ * connects. */
 void turns_init(struct turns *t, const struct turns_kind *kind, void *arg,
 	const struct redis_options *redis);
-/* Redis may be away. 0, or ERR_NOMEM with *why. */
+/* Starts the thread. Redis may be away. Returns 0, or ERR_NOMEM with *why. */
 int turns_start(struct turns *t, struct buf *why);
-/* Ends the service, whose `last` gets so much time; what turns_init() made is gone. */
+/* Stops the thread, whose `last` gets `most_us`, and frees everything. */
 void turns_stop(struct turns *t, uint64_t most_us);
 
 /* ---- any thread ---- */
 
-/* Waits until the first turn is over, at most so long. */
+/* Waits until the first turn is over, at most `most_us`. */
 void turns_first(struct turns *t, uint64_t most_us);
-/* The next turn is at once. */
+/* Begins the next turn at once. */
 void turns_soon(struct turns *t);
-/* Waits until Redis has all that was put before the call, at most so long; false: it has not. */
+/* Waits until Redis has everything that was put before the call, at most `most_us`. Returns
+ * false if it has not. */
 bool turns_wait(struct turns *t, uint64_t most_us);
-/* The last turn found Redis; else *why not. */
+/* Returns true if the last turn found Redis; otherwise *why has the reason. */
 bool turns_up(struct turns *t, struct buf *why);
 
 /* ---- within a turn ---- */
 
-/* There is a connection to the server with that key. */
+/* Connects to the server with that key, if there is no connection. Returns false if Redis is
+ * away. */
 bool turns_dial(struct turns *t, struct span key);
-/* Redis is away: logged, shown, and the connection is over. */
+/* Notes that Redis is away: logs the event and closes the connection. */
 void turns_lost(struct turns *t, const char *why);
+/* Closes the connection. */
 void turns_hang_up(struct turns *t);
-/* The reply to a command, of which argv[1] is the key; or NULL with *why, and *wrong: the key
- * is of another type than ours. */
+/* Sends a command, of which argv[1] is the key. Returns the reply, or NULL with *why. *wrong is
+ * set if the key has another type. */
 redisReply *turns_try(struct turns *t, int argc, const char **argv, const size_t *lens,
 	char why[TURNS_WHY], bool *wrong);
-/* Returns the reply to a command, of which argv[1] is the key; or NULL, and Redis is away. A key of
- * another type, which somebody else wrote, is repaired or removed as the kind states. */
+/* Sends a command, of which argv[1] is the key. Returns the reply, or NULL after turns_lost(). A
+ * key of another type, which another program wrote, is repaired or removed as the kind states. */
 redisReply *turns_ask(struct turns *t, int argc, const char **argv, const size_t *lens);
+/* Appends a command, whose reply turns_replies() reads. */
 bool turns_append(struct turns *t, int argc, const char **argv, const size_t *lens);
-/* The last of so many replies to what was appended; or the first that is an error, since of
- * what EXEC says "EXECABORT" to only the command knows why. NULL: out of touch. */
+/* Reads n replies to appended commands and returns the last one, or the first error: if EXEC
+ * returns "EXECABORT", only the reply to the faulty command has the reason. NULL: the connection
+ * is lost. */
 redisReply *turns_replies(struct turns *t, size_t n);
-/* The first error in what EXEC says, which goes on after a command that fails; NULL: none. */
+/* Returns the first error in EXEC's reply, because EXEC continues after a command that fails;
+ * NULL: none. */
 const char *turns_exec_error(const redisReply *r);
-/* What is wrong with a reply, or with none. */
+/* Returns what is wrong with a reply, or why there is none. */
 const char *turns_why(const struct turns *t, const redisReply *r);
 
 #endif

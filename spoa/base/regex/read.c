@@ -1,5 +1,5 @@
-/* The half of the reader that knows structure: alternatives, sequences, repetitions, groups
- * and references to them. */
+/* The half of the reader that handles structure: alternatives, sequences, repetitions, groups
+ * and references to them. It is a recursive descent parser; set.c reads the characters. */
 #include <stdio.h>
 
 #include "base/ascii.h"
@@ -7,9 +7,9 @@
 #include "base/caps.h"
 #include "base/regex/reader.h"
 
-/* What tells the syntaxes apart, by regex_syntax. */
+/* The differences of the syntaxes, by regex_syntax. */
 static const struct {
-	unsigned depth; /* of brackets */
+	unsigned depth; /* of nested brackets */
 	const char *too_deep, *flags, *bad_group, *twice;
 } syntaxes[] = {
 	[REGEX_RULE] = { 63, REGEX_NOT_VALID, "ims-", REGEX_NOT_VALID, NULL },
@@ -69,7 +69,7 @@ anything(struct regex_reader *r)
 	return n;
 }
 
-/* \1 \g{name}: what the group of that name matches; where it is not known, anything. */
+/* \1 \g{name}: a copy of the group of that name; anything, if the group is not known. */
 static struct regex_node *
 reference(struct regex_reader *r)
 {
@@ -84,7 +84,7 @@ reference(struct regex_reader *r)
 		return regex_refuse(r, r->i, REGEX_NOT_VALID);
 	r->i = from + n + 1;
 	for (size_t i = 0; i < r->nnamed && !r->caseless && !r->looks; i++) {
-		/* References to groups with references multiply. */
+		/* References to groups with references multiply the nodes. */
 		if (!span_eq(r->named[i].n->name, name) ||
 			r->nodes + r->named[i].nodes > CAP_RULE_NODES)
 			continue;
@@ -100,7 +100,8 @@ reference(struct regex_reader *r)
 
 /* ---- groups ---- */
 
-/* (?i) (?-i) (?i: at r->i, after the question mark. True: the group is only flags. */
+/* Reads (?i) (?-i) (?i: at r->i, after the question mark. Returns true if the group consists
+ * only of flags. */
 static bool
 read_flags(struct regex_reader *r, size_t open)
 {
@@ -124,7 +125,8 @@ read_flags(struct regex_reader *r, size_t open)
 	return end == ')';
 }
 
-/* name = letter { letter | digit } up to `close`, "_" a letter too; r->i is at it. */
+/* name = letter { letter | digit } up to `close`, where "_" is a letter too; r->i is at the
+ * name. */
 static struct span
 read_name(struct regex_reader *r, size_t open, char close)
 {
@@ -132,7 +134,7 @@ read_name(struct regex_reader *r, size_t open, char close)
 	bool re2 = r->syntax == REGEX_RE2;
 	char first = name.n ? *name.p : 0;
 
-	/* (?<* is a look-around too: PCRE2's, which need not be atomic. */
+	/* (?<* is a look-around too: PCRE2's, which is not always atomic. */
 	if (!is_alpha(first) && first != '_' && (re2 || !is_high(first)))
 		regex_refuse(r, open,
 			re2 ? "lookaround is not part of the syntax (RE2)"
@@ -143,7 +145,8 @@ read_name(struct regex_reader *r, size_t open, char close)
 	return name;
 }
 
-/* "(" … ")"; *flags: it is only flags, which hold until the group around it ends. */
+/* "(" … ")". *flags: the group consists only of flags, which apply until the enclosing group
+ * ends. */
 static struct regex_node *
 group(struct regex_reader *r, bool *flags)
 {
@@ -181,7 +184,7 @@ group(struct regex_reader *r, bool *flags)
 		r->depth--;
 		return regex_node(r, REGEX_CAT);
 	}
-	r->looks += look; /* in there, more may be less: it may be negative */
+	r->looks += look; /* inside a negative look-around, accepting more means accepting less */
 	struct regex_node *n = alternatives(r);
 	r->looks -= look;
 	r->depth--;
@@ -218,7 +221,8 @@ read_repeat_number(const struct regex_reader *r, size_t *k, uint32_t *out)
 	return *k > from;
 }
 
-/* repetition = "*" | "+" | "?" | "{" n ["," [m]] "}" at r->i: its length; 0: there is none. */
+/* repetition = "*" | "+" | "?" | "{" n ["," [m]] "}" at r->i. Returns its length, or 0 if there
+ * is none. */
 static size_t
 repetition(struct regex_reader *r, uint32_t *min, uint32_t *max)
 {
@@ -244,7 +248,7 @@ repetition(struct regex_reader *r, uint32_t *min, uint32_t *max)
 	return k + 1;
 }
 
-/* A policy's own pattern repeats nothing for ever. */
+/* Limits an open repetition in a policy's own pattern. */
 static void
 bound(struct regex_reader *r, struct regex_node *n, size_t from)
 {
@@ -283,7 +287,7 @@ piece(struct regex_reader *r)
 			    : regex_escaped(r);
 		break;
 	case ')':
-		r->unmatched = true; /* what else is wrong is said first */
+		r->unmatched = true; /* other errors are reported first */
 	/* fall through */
 	default: n = regex_character(r);
 	}
@@ -303,7 +307,7 @@ piece(struct regex_reader *r)
 		r->i += x->possessive || regex_peek(r, 0) == '?';
 		n = x;
 		if (x->child->kind == REGEX_LOOK && r->syntax == REGEX_RULE)
-			n = regex_node(r, REGEX_CAT); /* an assertion, perhaps: nothing */
+			n = regex_node(r, REGEX_CAT); /* perhaps an assertion: matches nothing */
 	}
 	return n;
 }

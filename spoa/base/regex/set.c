@@ -1,5 +1,5 @@
-/* The half of the reader that knows characters: escapes, what is in brackets, and the
- * sets of bytes they come to. */
+/* The half of the reader that handles characters: escapes, brackets, and the sets of bytes that
+ * they stand for. */
 #include <stdio.h>
 
 #include "base/ascii.h"
@@ -7,7 +7,7 @@
 #include "base/codec/utf8.h"
 #include "base/regex/reader.h"
 
-enum { A_SET = -1, REFUSED = -2 }; /* instead of a character */
+enum { A_SET = -1, REFUSED = -2 }; /* returned instead of a character */
 
 static void
 add_all(uint64_t set[4])
@@ -37,7 +37,7 @@ add_either_case(const struct regex_reader *r, uint64_t set[4])
 	if (!r->caseless)
 		return;
 	set[1] |= any | any << 32;
-	if (any && r->unicode) /* K is also the Kelvin sign */
+	if (any && r->unicode) /* the Kelvin sign is also a K */
 		add_high(set);
 }
 
@@ -82,8 +82,8 @@ plain_character(struct regex_reader *r)
 
 /* ---- escapes ---- */
 
-/* \pL \p{Greek} \P{^Lu}; r->i is after the p. No more is known than that it is a character,
- * and to RE2 that one of L is a letter. */
+/* \pL \p{Greek} \P{^Lu}; r->i is after the p. The set is any character; in RE2, a class that
+ * begins with L is any letter. */
 static void
 add_property(struct regex_reader *r, uint64_t set[4])
 {
@@ -105,7 +105,8 @@ add_property(struct regex_reader *r, uint64_t set[4])
 	r->rough |= r->syntax == REGEX_OWN;
 }
 
-/* \d \w \s \h \p{…} and their opposites; r->i is after the letter c. False: none of these. */
+/* \d \w \s \h \p{…} and their opposites; r->i is after the letter c. Returns false for any other
+ * escape. */
 static bool
 add_class(struct regex_reader *r, char c, uint64_t set[4])
 {
@@ -159,7 +160,8 @@ hexadecimal(struct regex_reader *r)
 	size_t digits = r->i - from;
 	if (re2 && (digits < (braces ? 1 : 2) || (braces && regex_peek(r, 0) != '}')))
 		regex_refuse(r, from, "\\x needs hexadecimal digits");
-	/* Without a digit it would become another when a repetition after it is bounded. */
+	/* Without a digit, the escape would change its meaning when a repetition after it is
+	 * rewritten. */
 	if (r->syntax == REGEX_OWN && digits == 0)
 		regex_refuse(r, from, "a hexadecimal digit is expected behind \\x");
 	if (v > (r->utf ? 0x10FFFF : 0xFF))
@@ -187,7 +189,8 @@ octal(struct regex_reader *r)
 	return v;
 }
 
-/* What means something else to PCRE2, or nothing; r->i is after the letter c. */
+/* Rewrites an escape that means something else, or nothing, to PCRE2; r->i is after the letter
+ * c. */
 static void
 rewrite_escape(struct regex_reader *r, char c, bool inside)
 {
@@ -201,7 +204,7 @@ rewrite_escape(struct regex_reader *r, char c, bool inside)
 		regex_rewrite(r, r->i - 2, text);
 }
 
-/* The character that the escape at r->i means; A_SET: a set was added; REFUSED. */
+/* Returns the character of the escape at r->i; A_SET if a set was added; or REFUSED. */
 static int32_t
 escape(struct regex_reader *r, uint64_t set[4], bool inside)
 {
@@ -237,8 +240,8 @@ escape(struct regex_reader *r, uint64_t set[4], bool inside)
 	return is_alnum(c) ? REFUSED : c;
 }
 
-/* \Q…\E, each character escaped for PCRE2 where that is no escape; r->i is at it. Judged as
- * one character, any. */
+/* \Q…\E at r->i. Each character is escaped for PCRE2 if the escape has no other meaning. The
+ * tree has one set with any character for it. */
 static struct regex_node *
 quoted(struct regex_reader *r)
 {
@@ -318,7 +321,7 @@ regex_dot(struct regex_reader *r)
 
 /* ---- brackets ---- */
 
-/* "[:" ["^"] name ":]" at r->i; false: it is none. */
+/* "[:" ["^"] name ":]" at r->i. Returns false if it is not such a class. */
 static bool
 posix_class(struct regex_reader *r, uint64_t set[4])
 {
@@ -361,7 +364,7 @@ posix_class(struct regex_reader *r, uint64_t set[4])
 	return true;
 }
 
-/* One end of a range, or all of an item: a character, A_SET or REFUSED. */
+/* Reads one end of a range, or a whole item: a character, A_SET or REFUSED. */
 static int32_t
 item(struct regex_reader *r, uint64_t set[4], size_t open)
 {
@@ -408,7 +411,7 @@ add_item(struct regex_reader *r, uint64_t set[4], size_t open)
 		add_range(r, set, from, to);
 }
 
-/* "[" ["^"] { item } "]"; a bracket that closes is none where it is the first item. */
+/* "[" ["^"] { item } "]". A closing bracket that is the first item is a character. */
 struct regex_node *
 regex_bracket(struct regex_reader *r)
 {
@@ -427,7 +430,7 @@ regex_bracket(struct regex_reader *r)
 	add_either_case(r, n->set);
 	if (negated)
 		set_invert(n->set);
-	if (negated && r->utf) /* of what lies beyond ASCII something is always outside */
+	if (negated && r->utf) /* some characters beyond ASCII are always outside the set */
 		add_high(n->set);
 	if (negated && r->rough)
 		add_all(n->set);

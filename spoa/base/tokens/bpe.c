@@ -1,7 +1,9 @@
-/* Merging: of a piece of text the two neighbours whose concatenation has the lowest rank
- * become one, the leftmost first, until no concatenation is a token. Short pieces in an array,
- * whose minimum is looked for each time; long ones in a list with a heap, n log n whatever
- * they hold. */
+/* Merges a piece of text: the two neighbors whose concatenation has the lowest rank become one,
+ * the leftmost first, until no concatenation is a token. Short pieces use an array that is
+ * searched for its minimum each time. Long ones use a list with a heap, which costs n log n for
+ * any content.
+ *
+ * Example: with the tokens "ab" (rank 1) and "bc" (rank 2), "abc" becomes "ab" and "c". */
 #include "base/tokens/bpe.h"
 
 #include "base/err.h"
@@ -11,7 +13,7 @@
 enum { SHORT_PIECE = 100 }; /* bytes */
 
 struct out {
-	int (*each)(void *arg, uint32_t id); /* NULL: only counted */
+	int (*each)(void *arg, uint32_t id); /* NULL: tokens are only counted */
 	void *arg;
 	uint64_t tokens;
 };
@@ -28,12 +30,12 @@ emit(struct out *o, uint32_t id)
 enum { LANES = 8, NEVER = INT32_MAX };
 _Static_assert(RANKS_TOKENS_MAX <= 1u << 21 && SHORT_PIECE < 128, "a key holds both");
 
-/* key: the rank of a part and the one after it, times 128, and its number: the least key is the
- * lowest rank, of equal ones the leftmost. */
+/* key: the rank of a part joined with the next one, times 128, plus the part's number. The
+ * smallest key is the lowest rank, and the leftmost one of equal ranks. */
 struct parts {
 	const struct ranks *r;
 	const char *p;
-	size_t n; /* parts there were */
+	size_t n; /* initial number of parts */
 	uint32_t start[SHORT_PIECE + 1];
 	int32_t key[SHORT_PIECE + LANES];
 	uint8_t next[SHORT_PIECE], before[SHORT_PIECE];
@@ -108,8 +110,9 @@ merge_short(const struct ranks *r, const char *p, size_t bytes, struct out *o)
 
 struct part {
 	uint32_t start;
-	uint32_t next, before; /* parts; of the last the end, of the first itself */
-	uint32_t rank;	       /* with the part after it */
+	/* numbers of parts; after the last: the end; before the first: itself */
+	uint32_t next, before;
+	uint32_t rank;	       /* of this part joined with the next one */
 };
 
 struct heap {
@@ -143,7 +146,7 @@ heap_pop(struct heap *h)
 	return top;
 }
 
-/* v has a part more, at the end, that is never merged. */
+/* Computes the rank of a part again. v has one more part at the end, which is never merged. */
 static void
 rank_again(const struct ranks *r, const char *p, size_t n, struct part *v, uint32_t at,
 	struct heap *h)
@@ -156,7 +159,7 @@ rank_again(const struct ranks *r, const char *p, size_t n, struct part *v, uint3
 		heap_push(h, (uint64_t)v[at].rank << 32 | at);
 }
 
-/* At most n - 1 pushes at first and two a merge, of which there are at most n - 1. */
+/* There are at most n - 1 pushes at first and two for each of at most n - 1 merges. */
 static void
 merge_all(const struct ranks *r, const char *p, size_t n, struct part *v, struct heap *h)
 {
@@ -165,8 +168,8 @@ merge_all(const struct ranks *r, const char *p, size_t n, struct part *v, struct
 	while (h->n) {
 		uint64_t top = heap_pop(h);
 		uint32_t at = (uint32_t)top, rank = (uint32_t)(top >> 32);
-		/* A part that went into another has no rank; that of one that grew is another.
-		 */
+		/* Ignores stale entries: a part that was merged has no rank, and a part that
+		 * grew has another one. */
 		if (v[at].rank != rank)
 			continue;
 		uint32_t gone = v[at].next;
@@ -231,12 +234,12 @@ merge(const struct ranks *r, const struct ranks_word *w, struct out *o)
 
 /* ---- pieces ---- */
 
-/* How many tokens pieces of 3 to 16 bytes are that were met before in this text: most of a
- * text's words come again. */
-enum { MEMO_PIECES = 1024, MEMO_FROM = 2048 /* bytes of a text for which it is worth it */ };
+/* The numbers of tokens of pieces of 3 to 16 bytes that this text had before, because most words
+ * of a text are repeated. */
+enum { MEMO_PIECES = 1024, MEMO_FROM = 2048 /* bytes of a text from which the table pays off */ };
 struct memo {
-	uint64_t first, last; /* the bytes; of up to 8 all of them, and 0 */
-	uint32_t n;	      /* bytes; 0: nothing */
+	uint64_t first, last; /* the bytes: all of up to 8, and 0 */
+	uint32_t n;	      /* bytes; 0: unused */
 	uint32_t tokens;
 };
 
@@ -259,8 +262,8 @@ merge_again(const struct ranks *r, const struct ranks_word *w, struct memo *memo
 	return err;
 }
 
-/* The next piece is cut, and its memory on its way, before one is merged. `memo`: NULL, or
- * MEMO_PIECES that are zero. */
+/* Each piece is found, and its memory prefetched, before the previous one is merged. `memo`:
+ * NULL, or MEMO_PIECES zeroed entries. */
 static int
 each_piece(const struct ranks *r, struct span text, size_t most, struct memo *memo,
 	struct out *o, bool *bounded)
@@ -294,7 +297,7 @@ bpe_count(const struct ranks *r, struct span text, struct bpe_count *out)
 
 	*out = (struct bpe_count){ 0 };
 	if (text.n >= MEMO_FROM)
-		memo = mem_get_zeroed(MEMO_PIECES * sizeof(*memo)); /* NULL: without */
+		memo = mem_get_zeroed(MEMO_PIECES * sizeof(*memo)); /* NULL: no table is used */
 	int err = each_piece(r, text, BPE_PIECE_MAX, memo, &o, &out->bounded);
 	if (memo)
 		mem_put(memo, MEMO_PIECES * sizeof(*memo));

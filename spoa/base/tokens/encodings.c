@@ -1,4 +1,4 @@
-/* Finding and opening rank files. */
+/* Finds and opens the rank files. */
 #include "base/tokens/encodings.h"
 
 #include <dirent.h>
@@ -12,7 +12,7 @@
 
 #define SUFFIX ".ranks"
 
-/* In which order an installed and a built program look, from the folder that they are in. */
+/* The folders that an installed and a built program search, relative to the program's folder. */
 static const char *const places[] = { "ranks", "../share/tollgate/ranks" };
 
 static int
@@ -41,7 +41,8 @@ open_encoding(struct encodings *e, const char *dir, const char *name, struct buf
 	buf_printf(why, "%s/%s: %s\n", dir, name, what);
 }
 
-/* The number of files there, refused ones too; -1: it cannot be read. */
+/* Opens the files of a folder. Returns their number, refused ones included, or -1 if the folder
+ * cannot be read. */
 static int
 open_folder(struct encodings *e, const char *dir, struct buf *why)
 {

@@ -1,10 +1,10 @@
-/* Sums of tokens, and learning how far off they are. */
+/* Sums of tokens, and learning their error. */
 #include "base/tokens/estimate.h"
 
 #include "base/fnv.h"
 
-/* Bytes a token of o200k_base, in hundredths, where no file of ranks is there: on average, and
- * in one text of twenty at most so few. Measured on chunks of 3 KB. */
+/* Bytes for a token of o200k_base, in hundredths, used if no rank file exists: on average, and
+ * the fewest in 19 of 20 texts. Measured on chunks of 3 KB. */
 static const struct {
 	uint32_t mean, least;
 } bytes_a_token[TEXT_SCRIPTS] = {
@@ -60,7 +60,7 @@ token_sum_text(const struct token_meter *m, struct span text, struct token_sum *
 	sum->estimated |= n.bounded || !m->own;
 }
 
-/* What of a script costs most of a byte. A token is a byte at least. */
+/* Uses the script whose bytes cost most. The upper limit is one token for each byte. */
 void
 token_sum_estimate(const struct token_meter *m, size_t bytes, struct token_sum *sum)
 {
@@ -121,9 +121,9 @@ token_sum_tokens(uint64_t thousandths)
 
 /* ---- learning ---- */
 
-enum { PROBES = 8, SHARE_MIN = 400, SHARE_MAX = 4000, FINE = 64 /* of an average */ };
+enum { PROBES = 8, SHARE_MIN = 400, SHARE_MAX = 4000, FINE = 64 /* fractions of an average */ };
 
-/* Of the name, and the script; spread by a multiplication where a slot is chosen. */
+/* Hashes name and script. A multiplication spreads the keys when a slot is chosen. */
 uint64_t
 learned_key(struct span model, enum text_script script)
 {
@@ -132,7 +132,7 @@ learned_key(struct span model, enum text_script script)
 	return h ? h : 1;
 }
 
-/* NULL: not there, and with `make` no room. */
+/* Returns the slot; NULL if there is none and, with `make`, no room. */
 static struct learned_slot *
 learned_slot_of(const struct token_learned *l, uint64_t key, bool make)
 {
@@ -174,7 +174,7 @@ learned_apply(const struct token_learned *l, uint64_t key, int64_t *mean, int64_
 	if (!share || *mean <= 0)
 		return;
 	*mean = times(before, (share + FINE / 2) / FINE);
-	/* Few say where most are wrong, not where it is too much. */
+	/* A few reports show an estimate that is too low, but not one that is too high. */
 	int64_t high = times(before, atomic_load_explicit(&s->most, memory_order_relaxed));
 	if (high > *most ||
 		atomic_load_explicit(&s->seen, memory_order_relaxed) >= LEARNED_ENOUGH)
@@ -194,7 +194,8 @@ share_of(int64_t part, int64_t whole)
 void
 learned_add(struct token_learned *l, uint64_t key, int64_t mean, int64_t most, int64_t used)
 {
-	/* Of a short prompt what is off is mostly the overhead, which does not grow with it. */
+	/* In a short prompt, the error is mostly the overhead, which does not grow with the
+	 * prompt. */
 	struct learned_slot *s =
 		mean >= LEARNED_FROM && used > 0 ? learned_slot_of(l, key, true) : NULL;
 
@@ -206,10 +207,11 @@ learned_add(struct token_learned *l, uint64_t key, int64_t mean, int64_t most, i
 			     : share_of(most, mean);
 	int64_t average = seen ? (int64_t)atomic_load_explicit(&s->mean, memory_order_relaxed)
 			       : (int64_t)now * FINE;
-	/* an average that forgets: of the last sixteen, of fewer a plain one */
+	/* a moving average over the last 16 values; over fewer, a plain one */
 	int64_t weight = seen < 15 ? (int64_t)seen + 1 : 16;
 	average += ((int64_t)now * FINE - average) / weight;
-	/* 19 of 20 are below: it rises by 19 steps where one is above, and else falls by one */
+	/* 19 of 20 values are below: rises by 19 steps for a value above, otherwise falls by one
+	 * step */
 	uint32_t step = high / 400 + 1;
 	if (now > high)
 		high = high + 19 * step < now ? high + (now - high) / 4 + 19 * step

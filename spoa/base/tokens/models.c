@@ -1,4 +1,4 @@
-/* Which family a model is of, how much it reads and writes, and which kind a text is. */
+/* Finds the family and the limits of a model, and the script of a text. */
 #include "base/tokens/models.h"
 
 #include "base/among.h"
@@ -11,9 +11,9 @@ const char *const efforts[] = { "none", "minimal", "low", "medium", "high", "xhi
 
 enum { SAMPLE = 4096 };
 
-/* Letters without spaces between words, other letters beyond Latin ones, or signs. Lead bytes
- * tell: E3 to ED are Chinese, Japanese, Korean, C2 to CB Latin letters, punctuation and marks.
- */
+/* Chooses by letters of scripts without spaces between words, other letters beyond Latin, or
+ * signs. Lead bytes are enough: E3 to ED are Chinese, Japanese and Korean; C2 to CB are Latin
+ * letters, punctuation and marks. */
 enum text_script
 text_script(struct span text)
 {
@@ -48,8 +48,8 @@ token_family_of(const struct token_models *m, struct span model)
 	return m->unknown;
 }
 
-/* `version`: the name stands for one of its versions, of which a pattern that ends in * was
- * asked already. */
+/* Finds the rows of a name. `version`: the name is the base of one of its versions, for which
+ * patterns that end in * were already tried. */
 static void
 sizes_of(const struct token_models *m, struct span model, bool version,
 	const struct model_size **window, const struct model_size **output,

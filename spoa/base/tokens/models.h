@@ -1,16 +1,16 @@
-/* How requests to a model are counted: by which vocabulary, what a chat adds, and how far off
- * that is where the provider's tokenizer is not known; and how much a model reads and writes.
- * Read by policy/config/models.c from
- * policies/models.yaml, which is compiled in, or another file. Immutable: any thread. */
+/* How requests to a model are counted: the vocabulary, the overhead of a chat, the error of an
+ * estimate if the provider's tokenizer is not known, and the model's limits.
+ * policy/config/models.c reads the table from policies/models.yaml, which is compiled in, or
+ * from another file. Immutable: any thread. */
 #ifndef BASE_TOKENS_MODELS_H
 #define BASE_TOKENS_MODELS_H
 
 #include "base/span.h"
 
-/* What a text is to an estimate: how other tokenizers differ follows from it. */
+/* The script of a text. Other tokenizers differ from the known ones by script. */
 enum text_script { SCRIPT_PROSE, SCRIPT_SOURCE, SCRIPT_HAN, SCRIPT_ELSE, TEXT_SCRIPTS };
 extern const char *const text_script_names[TEXT_SCRIPTS]; /* latin, code, cjk, other */
-/* Of a sample of at most 4 KB. */
+/* Returns the script of a sample of at most 4 KB. */
 enum text_script text_script(struct span text);
 
 /* Tokens, or factors in thousandths. */
@@ -33,11 +33,11 @@ enum text_script text_script(struct span text);
 
 struct token_family {
 	const char *name;
-	const char *encoding;  /* of a file of ranks */
-	const char *otherwise; /* where that is not there; NULL: a bound by bytes */
-	bool exact;	       /* the provider's own: the factors are 1 */
+	const char *encoding;  /* the name of a rank file */
+	const char *otherwise; /* used if that file is missing; NULL: an upper limit by bytes */
+	bool exact;	       /* the provider's own encoding: the factors are 1 */
 	struct {
-		uint32_t mean, most; /* thousandths; most: for 19 texts of 20 */
+		uint32_t mean, most; /* thousandths; most: for 19 of 20 texts */
 	} factor[TEXT_SCRIPTS];
 #define X(field, key, help) int32_t field;
 	FAMILY_TABLE(X)
@@ -45,7 +45,7 @@ struct token_family {
 };
 
 struct token_model {
-	const char *pattern; /* * is any text */
+	const char *pattern; /* a pattern, in which * matches any text */
 	const struct token_family *family;
 };
 
@@ -60,30 +60,30 @@ enum {
 	EFFORT_MAX,
 	EFFORTS
 };
-extern const char *const efforts[]; /* NULL last */
+extern const char *const efforts[]; /* ends with NULL */
 
-/* Which reasoning effort a model accepts in a request. */
+/* The reasoning effort that a model accepts in a request. */
 struct model_effort {
 	enum effort_takes {
-		EFFORT_ANY,    /* no row says it */
+		EFFORT_ANY,    /* no row states it */
 		EFFORT_IS_OFF, /* the model does not reason, and refuses the member */
 		EFFORT_LEVELS,
 		EFFORT_BUDGET,
 	} takes;
 	unsigned levels;      /* EFFORT_LEVELS: bits, by EFFORT_NONE and so on */
-	uint64_t least, most; /* EFFORT_BUDGET: tokens; least 0: it may be told not to reason */
+	uint64_t least, most; /* EFFORT_BUDGET: tokens; least 0: reasoning can be switched off */
 };
 
-/* In tokens; 0: not said. */
+/* The limits of a model, in tokens; 0: not given. */
 struct model_size {
-	const char *model; /* pattern, as of a price (base/price/price.h) */
-	uint64_t window;   /* of prompt and answer together, or of the prompt where its provider
-			      says so */
-	uint64_t output;   /* the most that an answer may be asked to be */
+	const char *model; /* a pattern, as for prices (base/price/price.h) */
+	/* prompt and response together, or the prompt alone if the provider counts so */
+	uint64_t window;
+	uint64_t output;   /* the most tokens that a request may ask for in a response */
 	struct model_effort effort;
-	bool fixed_sampling; /* the model refuses a temperature, top_p and top_k of the caller */
-	bool custom_tools;   /* the model takes OpenAI's custom tools, whose calls are a text */
-	const void *at;	   /* where it is written, for messages */
+	bool fixed_sampling; /* the model refuses a caller's temperature, top_p and top_k */
+	bool custom_tools; /* the model supports OpenAI's custom tools, whose arguments are text */
+	const void *at;	   /* position in the file, for messages */
 };
 
 struct token_models {
@@ -94,19 +94,19 @@ struct token_models {
 	const struct token_family *unknown;
 	const struct model_size *sizes;
 	size_t nsizes;
-	/* What no model's window or output is below; UINT64_MAX: no row says any. And of the
-	 * bytes of a prompt: so many tokens fit every window, by any family's factors. */
+	/* The smallest window and output of any model; UINT64_MAX: no row gives one.
+	 * least_bytes: a prompt of so many bytes fits every window, by any family's factors. */
 	uint64_t least_window, least_output, least_bytes;
 };
 
-/* Never NULL. An empty name is unknown. */
+/* Returns the family of a model, never NULL. An empty name is unknown. */
 const struct token_family *token_family_of(const struct token_models *m, struct span model);
-/* Each number by the most specific pattern of a row that says it, found as a price is: of an ARN
- * what is after its last slash, and a model's versions by its name. A model without a row has
- * none. */
+/* Returns the limits of a model. Each number comes from the most specific pattern whose row has
+ * it, as for prices: an ARN counts by the part after its last slash, and a model's versions by
+ * its name. A model without a row has no limits. */
 struct model_size model_size_of(const struct token_models *m, struct span model);
 
-/* The file that is compiled in. */
+/* A file that is compiled in. */
 struct models_file {
 	const char *name, *text;
 	size_t n;

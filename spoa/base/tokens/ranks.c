@@ -1,4 +1,5 @@
-/* A file of ranks, mapped and checked before it is believed; and the look-up in it. */
+/* Maps a rank file, verifies it, and looks tokens up in it. A filter answers most look-ups of
+ * byte sequences that are not tokens without touching the table. */
 #include "base/tokens/ranks.h"
 
 #include <errno.h>
@@ -40,7 +41,8 @@ ranks_layout(const struct ranks_head *h, uint64_t at[PART_END + 1])
 	return true;
 }
 
-/* What the look-up relies on, beyond the checksum: that is no defence against who makes one. */
+/* Checks everything that a look-up relies on. The checksum is not enough, because anyone can
+ * compute one. */
 static const char *
 check_parts(const struct ranks *r)
 {
@@ -83,7 +85,7 @@ ranks_checksum(const struct ranks_head *h, const char *rest, unsigned char out[S
 	sha256_end(&sum, out);
 }
 
-/* NULL, or what is wrong with it. */
+/* Returns NULL, or what is wrong with the file. */
 static const char *
 read_ranks_file(struct ranks *r, const char *base, size_t size)
 {
@@ -147,7 +149,7 @@ ranks_open(const char *file, struct ranks **out, const char **why)
 		return ERR_SYNTAX;
 	}
 	*why = "";
-	/* What the check read is given back: what is counted with is read again, and is less. */
+	/* The pages that the check has read are released. Counting touches fewer of them. */
 	madvise(map, r->mapped, MADV_DONTNEED);
 	*out = r;
 	return 0;

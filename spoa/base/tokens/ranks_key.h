@@ -1,4 +1,5 @@
-/* How bytes are looked up in a table of ranks: the same when it is made and when it is read. */
+/* The key of a sequence of bytes in a table of ranks, both for making the table and for reading
+ * it. */
 #ifndef BASE_TOKENS_RANKS_KEY_H
 #define BASE_TOKENS_RANKS_KEY_H
 
@@ -31,8 +32,8 @@ fold_product(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-/* Of 1 to 8 bytes all of them, so that equal keys and lengths are equal bytes; of more a hash.
- */
+/* Returns all bytes if there are 1 to 8, so that equal keys and lengths mean equal bytes;
+ * otherwise a hash. */
 static inline uint64_t
 ranks_key(const char *p, size_t n)
 {

@@ -1,5 +1,5 @@
-/* Published lines ("base64 rank") to a file of ranks. Where it is made is where its input is
- * judged: a look-up may then rely on every byte being a token. */
+/* Makes a rank file from published lines ("base64 rank"). The input is checked here, so that a
+ * look-up may rely on every byte being a token. */
 #include "base/err.h"
 #include "base/sha256.h"
 #include "base/tokens/ranks.h"
@@ -9,13 +9,13 @@
 #include <stdlib.h>
 
 struct packing {
-	struct span *tokens; /* by rank; n 0: not given yet */
+	struct span *tokens; /* by rank; n 0: not read yet */
 	char *pool;	     /* decoded, in the order of the lines */
 	size_t pooled;
 	uint32_t count, longest;
 };
 
-/* Standard base64 with its padding; bytes, or 0: it is none. */
+/* Decodes standard base64 with padding. Returns the number of bytes, or 0 if it is malformed. */
 static size_t
 decode_rank(struct span s, char *out)
 {
@@ -106,7 +106,7 @@ insert_rank(struct ranks_slot *slots, uint64_t *filter, const struct ranks_head 
 	slots[i] = (struct ranks_slot){ key, rank, (uint32_t)t.n };
 }
 
-/* The parts into `base`, which is zeroed. */
+/* Writes the parts into `base`, which is zeroed. */
 static int
 fill_ranks(const struct packing *k, struct ranks_head *h, char *base, const uint64_t *at,
 	const char **why)

@@ -1,22 +1,26 @@
-/* Merging from characters instead of bytes, with the same result: a Chinese text has a third of
- * the parts then. A character c of two or three bytes may be one part from the beginning where
+/* Merging from characters instead of bytes, with the same result. A Chinese text then has a
+ * third of the parts. A character c of two or three bytes may be one part from the beginning
+ * under three conditions (prose: ok long):
  *
- *   - merging c alone gives the token c, by ranks of at most m(c),
- *   - every token that holds c and more has a rank above m(c): before any of them could come to
- *     be, c would have been merged anyway, since the lowest rank goes first,
- *   - no token crosses an edge of c at this place: none holds a part of c, and bytes beyond it,
- *     and none holds c and a part of the character next to it.
+ * - Merging c alone gives the token c, by ranks of at most m(c).
  *
- * The first two are a bit for each character. The third is asked of each two neighbours: a
- * filter holds the (end of a character, beginning of the next) inside tokens of which not both
- * are whole. What the filter wrongly says only costs time. */
+ * - Every token that contains c and more has a rank above m(c). Before any of them could be
+ * formed, c would have been merged anyway, because the lowest rank comes first.
+ *
+ * - No token crosses an edge of c at this place: no token contains a part of c and bytes beyond
+ * it, or c and a part of the next character.
+ *
+ * The first two are one bit for each character. The third is checked for each pair of neighbors:
+ * a filter holds each (end of a character, beginning of the next one) inside tokens in which not
+ * both characters are whole. A false hit in the filter costs time, but does not change the
+ * result. */
 #include "base/tokens/ranks.h"
 
 #include <stdlib.h>
 
 #include "base/codec/utf8.h"
 
-/* Bytes of the character that begins with c; 0: none does. */
+/* Returns the bytes of a character that begins with c; 0: no character does. */
 static inline size_t
 sequence_bytes(char c)
 {
@@ -25,7 +29,8 @@ sequence_bytes(char c)
 	return u < 0x80 ? 1 : u < 0xC2 ? 0 : u < 0xE0 ? 2 : u < 0xF0 ? 3 : u < 0xF5 ? 4 : 0;
 }
 
-/* What an end of n bytes before p, or a beginning of n bytes at p, adds to a bit's number. */
+/* The contribution of an end of n bytes before p, or of a beginning of n bytes at p, to the
+ * number of a bit. */
 static inline uint32_t
 end_part(const char *p, size_t n)
 {
@@ -58,7 +63,7 @@ bit_of(const uint64_t *v, uint32_t i)
 	return v[i / 64] >> (i % 64) & 1;
 }
 
-/* A token may cross the place p between a character of n bytes and one of m. */
+/* Returns true if a token may cross the place p between a character of n bytes and one of m. */
 static inline __attribute__((always_inline)) bool
 crossed_by(const uint64_t *cross, const char *p, size_t n, size_t m)
 {
@@ -86,18 +91,18 @@ size_t
 ranks_parts(const struct ranks *r, const char *p, size_t n, uint32_t *start)
 {
 	size_t parts = 0, len = 0;
-	bool clean = true; /* the edge before the character at i */
+	bool clean = true; /* no token crosses the edge before the character at i */
 
 	for (size_t i = 0; i < n; i += len) {
 		if ((unsigned char)p[i] < 0x80 &&
 			(i + 1 == n || (unsigned char)p[i + 1] < 0x80)) {
 			start[parts++] = (uint32_t)i;
 			len = 1;
-			clean = true; /* nothing is partial between two of ASCII */
+			clean = true; /* between two ASCII characters, neither can be partial */
 			continue;
 		}
 		len = utf8_sequence(p + i, n - i);
-		if (!len) { /* no UTF-8: bytes */
+		if (!len) { /* not UTF-8: merges from bytes */
 			for (parts = 0; parts < n; parts++)
 				start[parts] = (uint32_t)parts;
 			break;
@@ -116,9 +121,10 @@ ranks_parts(const struct ranks *r, const char *p, size_t n, uint32_t *start)
 	return parts;
 }
 
-/* ---- when the file is made ---- */
+/* ---- making the file ---- */
 
-/* The highest rank by which a character's bytes become its token; RANK_NONE: they do not. */
+/* Returns the highest rank by which a character's bytes become its token; RANK_NONE: they do
+ * not. */
 static uint32_t
 rank_within(const struct ranks *r, const char *p, size_t n)
 {
@@ -132,7 +138,7 @@ rank_within(const struct ranks *r, const char *p, size_t n)
 	return low > all ? low : all;
 }
 
-/* A token's characters, the first and the last perhaps in part. */
+/* Notes the characters of a token, of which the first and the last may be partial. */
 static void
 look_through(const struct ranks *r, uint32_t rank, const uint32_t *within, uint64_t *whole,
 	uint64_t *cross)

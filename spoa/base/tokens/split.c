@@ -1,4 +1,4 @@
-/* The patterns of the published byte-pair tokenizers, each alternative a few lines:
+/* The patterns of the published byte-pair tokenizers, each alternative in a few lines:
  *
  *   plain   (?i:'s|'t|'re|'ve|'m|'ll|'d) | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N}{1,3}
  *           | ?[^\s\p{L}\p{N}]+[\r\n]* | \s*[\r\n]+ | \s+(?!\S) | \s+
@@ -8,7 +8,8 @@
  *           L [\p{Ll}\p{Lm}\p{Lo}\p{M}], C the contractions above
  *   gpt2    '(?:[sdmt]|ll|ve|re) | ?\p{L}+ | ?\p{N}+ | ?[^\s\p{L}\p{N}]+ | \s+(?!\S) | \s+
  *
- * Their engines backtrack; where that matters it is said below. \s is White_Space. */
+ * Engines of regular expressions backtrack; comments below mark the places that depend on it. \s
+ * is White_Space. */
 #include "base/tokens/split.h"
 
 enum split_class { OTHER, SPACE, NEWLINE, UPPER, LOWER, CASELESS, MARK, NUMBER };
@@ -16,7 +17,7 @@ enum split_class { OTHER, SPACE, NEWLINE, UPPER, LOWER, CASELESS, MARK, NUMBER }
 #include "base/ascii.h"
 #include "base/tokens/classes.inc"
 
-/* From classes.txt's end on there are marks alone: the selectors of variants. */
+/* Above the end of classes.txt, the only marks are the variation selectors. */
 enum { VARIANTS = 0xE0100, VARIANTS_LAST = 0xE01EF };
 
 #define BIT(c)	 (1u << (c))
@@ -59,13 +60,14 @@ class_of(uint32_t cp)
 	return cp & 1 ? pair >> 4 : pair & 15;
 }
 
-/* A byte of the sequence after its first; where it is none, or the text ends, no sequence. */
+/* Reads a further byte of the sequence. If it is not one, or the text ends, the first byte is a
+ * character of its own. */
 #define NEXT(i)                                                                                \
 	if (at + (i) >= s.n || (p[i] & 0xC0) != 0x80)                                          \
 		return BIT(OTHER);                                                             \
 	cp = cp << 6 | (p[i] & 0x3Fu)
 
-/* The bit of the class of the character at `at` < s.n, and how long it is. */
+/* Returns the bit of the class of the character at `at` < s.n, and its length in *len. */
 static inline unsigned
 class_at(struct span s, size_t at, size_t *len)
 {
@@ -93,7 +95,7 @@ class_at(struct span s, size_t at, size_t *len)
 }
 #undef NEXT
 
-/* The end of the run of characters of `set` from `at`. */
+/* Returns the end of the run of characters of `set` from `at`. */
 static inline size_t
 run_of(struct span s, size_t at, unsigned set)
 {
@@ -108,7 +110,8 @@ run_of(struct span s, size_t at, unsigned set)
 	}
 }
 
-/* Bytes of the contraction at `at`; 0: none. Without case the long s (U+017F) is an s too. */
+/* Returns the bytes of the contraction at `at`; 0: none. Without regard to case, the long s
+ * (U+017F) counts as s. */
 static size_t
 contraction(struct span s, size_t at, bool anycase)
 {
@@ -139,7 +142,7 @@ split_numbers(struct span s, size_t at, unsigned most)
 	return at;
 }
 
-/* " ?[^\s\p{L}\p{N}]+" and the breaks after it; `at` where it does not match. */
+/* Matches " ?[^\s\p{L}\p{N}]+" and the line breaks after it. Returns `at` if it does not match. */
 static size_t
 signs(struct span s, size_t at, enum split_kind kind)
 {
@@ -154,8 +157,9 @@ signs(struct span s, size_t at, enum split_kind kind)
 	return end;
 }
 
-/* \s*[\r\n]+, \s+(?!\S), \s+: to the last line break of the run; else all of it at the end of
- * the text; else all but the last character, which goes with the word after it. */
+/* Matches \s*[\r\n]+, \s+(?!\S) and \s+. Returns the end of the last line break in the run; at
+ * the end of the text, the whole run; otherwise the run without its last character, which
+ * belongs to the next word. */
 static size_t
 spaces(struct span s, size_t at, enum split_kind kind)
 {
@@ -175,7 +179,7 @@ spaces(struct span s, size_t at, enum split_kind kind)
 	return i == s.n || last == at ? i : last;
 }
 
-/* P?U*L+C? and P?U+L*C?; 0: neither. */
+/* Matches P?U*L+C? and P?U+L*C?. Returns 0 if neither matches. */
 static size_t
 cased_word(struct span s, size_t at, unsigned first, size_t len, bool contractions)
 {
@@ -189,8 +193,8 @@ cased_word(struct span s, size_t at, unsigned first, size_t len, bool contractio
 			both = i + n;
 	}
 	end = run_of(s, i, LOWERS);
-	/* Nothing small after the capitals: they give back characters until one can be both,
-	 * a mark that was taken as what is before the word at last. */
+	/* No small letter follows the capitals. The pattern backtracks to a character that can
+	 * be both or, at last, to a mark that was taken as the preceding sign. */
 	if (end == i && both)
 		end = both;
 	else if (end == i && (first & BIT(MARK)))
