@@ -10,7 +10,7 @@ def licenses: [.licenses[]?.license | .id // .name] as $names
 	| if ($names | length) == 1 and (known | index($names[0])) then {licenseDeclared: $names[0]}
 	else {licenseDeclared: "NOASSERTION"} + if ($names | length) > 0 then {licenseComments: ("The package's copyright file names: " + ($names | join(", ")))} else {} end end;
 def relation($from; $type; $to): {spdxElementId: $from, relationshipType: $type, relatedSpdxElement: $to};
-# our own programs are described as files of their package
+# tollgate's own programs are described as files of their package
 def libraries: [.bom.components[]? | select(.purl | startswith("pkg:generic/tollgate") | not)];
 
 ($files[0].name | id("file")) as $source

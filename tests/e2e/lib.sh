@@ -1,6 +1,6 @@
-# What every end-to-end test in shell begins with:  . "$(dirname "$0")/lib.sh"
-# Prints a line a check: "ok - …", "not ok - …", "skip - …: why"; tests/e2e/run
-# counts them. $HAPROXY_BIN names the HAProxy, $B the build folder.
+# Functions for the end-to-end tests in shell. Each test begins with:  . "$(dirname "$0")/lib.sh"
+# A test prints one line for each check: "ok - …", "not ok - …" or "skip - …: why". tests/e2e/run
+# counts these lines. $HAPROXY_BIN is the HAProxy binary, $B the build folder.
 # shellcheck shell=bash disable=SC2034
 set -u
 export LC_ALL=C.UTF-8 # the same words everywhere, and UTF-8 where there is no other locale
@@ -9,7 +9,7 @@ root=$(cd "$here/../.." && pwd)
 build=${B:-$root/build}
 case $build in /*) ;; *) build=$root/$build ;; esac
 export B=$build
-PATH=$B/quick:$PATH # curl, for what is plain (tests/support/curl.c)
+PATH=$B/quick:$PATH # a small curl for plain requests (tests/support/curl.c)
 . "$root/tests/support/cheap.bash"
 D=$(mktemp -d /tmp/tge2e.XXXXXX)
 failed=0
@@ -31,62 +31,62 @@ not_ok() {
 	failed=1
 }
 skip() { echo "skip - $1: $2"; }
-# final CHECK…: no busy machine makes that check fail. A file that failed beside others is not run again
-# after it (tests/support/repeat.bash).
+# final CHECK…: a check that cannot fail because the machine is busy. If such a check fails, the file is not
+# repeated alone (tests/support/repeat.bash).
 final() {
 	local is_final=1
 	"$@"
 }
-# check NAME COMMAND…: the command succeeds; a chain that does not verify is final
+# check NAME COMMAND…: passes if the command succeeds. A failure of `verifies` is final.
 check() {
 	local name=$1
 	[ "$2" != verifies ] || local is_final=1
 	shift
 	if "$@"; then ok "$name"; else not_ok "$name" "$*"; fi
 }
-# is NAME GOT WANT
+# is NAME GOT WANT: passes if both strings are equal
 is() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got:  ${2:0:300}" "want: ${3:0:300}"; fi; }
-# like NAME TEXT REGEX / unlike
+# like NAME TEXT REGEX: passes if the text matches; unlike: passes if it does not
 like() { if matches "$2" "$3"; then ok "$1"; else not_ok "$1" "no match of $3 in:" "${2:0:400}"; fi; }
 unlike() { if matches "$2" "$3"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; else ok "$1"; fi; }
 
-# wait_for COMMAND…: until it succeeds, a minute at most. What takes time is waited for, never
-# slept for: how long it takes is the machine's affair.
+# wait_for COMMAND…: repeats the command until it succeeds, for at most a minute. Tests wait for a
+# condition and never sleep for a fixed time, because machines differ in speed.
 wait_for() {
 	local end=$((EPOCHSECONDS + 60)) tries=0
 	until "$@"; do
 		[ $EPOCHSECONDS -lt $end ] || return 1
-		# what is long in coming is asked for less often: a try is programs that start
+		# later tries are less frequent, because each try starts programs
 		if [ $((tries++)) -lt 20 ]; then nap 0.05; else nap 0.2; fi
 	done
 }
-# clear_of day|hour SECONDS: that many at least are left of it, by UTC. For limits of a calendar, which
-# begin anew.
+# clear_of day|hour SECONDS: waits until at least so many seconds of the UTC day or hour are left. Use it
+# for limits with a calendar window, which start again at its end.
 clear_of() {
 	local of=86400 left
 	[ "$1" = day ] || of=3600
 	left=$((of - EPOCHSECONDS % of))
 	[ $left -gt "$2" ] || sleep $((left + 1))
 }
-# says REGEX COMMAND…: what it prints matches; for wait_for
+# says REGEX COMMAND…: succeeds if the command's output matches; for wait_for
 says() { matches "$("${@:2}" 2>&1)" "$1"; }
-# gone PID: it has ended, though its parent may not have asked yet
+# gone PID: succeeds if the process has ended, even if its parent has not yet waited for it
 gone() {
 	local state since tasks
 	stat_of "$1" || return 0
 	[ "$state" = Z ] || return
-	# the last of its threads may still give its memory back, and its locks after that
+	# the last thread may still release memory, and then its locks
 	tasks=("/proc/$1/task"/*)
 	[ ${#tasks[@]} -le 1 ]
 }
 pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
-# note_pid PID NAME: `finish` ends it
+# note_pid PID NAME: registers a process that `finish` ends
 note_pid() {
 	local state since
 	stat_of "$1"
 	echo "$1 $since $2" >>"$D/.pids"
 }
-# killed NAME: the last one of that name, by SIGKILL; nobody takes it for a crash, and nobody is answered by it after that
+# killed NAME: kills the newest process of that name with SIGKILL and waits for its end. It does not count as a crash.
 killed() {
 	local pid
 	pid=$(pid_of "$1")
@@ -95,7 +95,7 @@ killed() {
 	wait_for gone "$pid"
 }
 
-# alter FILE OFFSET: that byte is another one, whatever it was
+# alter FILE OFFSET: flips one bit of the byte at this offset
 alter() {
 	local was
 	was=$(od -An -tu1 -j "$2" -N 1 "$1")
@@ -103,7 +103,7 @@ alter() {
 	printf "\\x$(printf %02x $((${was:-0} ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
-# npm_packages FOLDER NAMES: installed from its lock file into $build/FOLDER, by one file at a time; 1: skipped, and said so
+# npm_packages FOLDER NAMES: installs the packages of FOLDER's lock file into $build/FOLDER, under a lock. 1: skipped, and reported.
 npm_packages() {
 	mkdir -p "$build/$1"
 	if ! (
@@ -126,8 +126,8 @@ stack_up() {
 	. "$D/env"
 }
 token() { "$root/tests/support/token" --dir "$D" "$@"; }
-# free_ports N: the first of N that nobody listens on, below those that the kernel gives out; a
-# cluster's bus, at 10000 more, too
+# free_ports N: prints the first of N consecutive free ports, below the kernel's ephemeral ports. The ports
+# 10000 higher, which a Redis cluster uses for its bus, are free, too.
 free_ports() {
 	local p=$((12000 + $$ % 620 * 16)) i
 	while :; do
@@ -142,7 +142,7 @@ free_ports() {
 req() {
 	local method=$1 path=$2
 	shift 2
-	local into=$D/.$BASHPID # others may ask at the same time
+	local into=$D/.$BASHPID # other requests may run at the same time
 	: >"$into.head" >"$into.body"
 	status=$(curl -s -m "${TIMEOUT:-90}" -o "$into.body" -D "$into.head" -w '%{http_code}' -X "$method" \
 		--path-as-is "$@" "$EDGE$path")
@@ -160,7 +160,7 @@ req() {
 	while [[ $head = *$'\n' ]]; do head=${head%$'\n'}; done
 	while [[ $body = *$'\n' ]]; do body=${body%$'\n'}; done
 }
-header() { # its first value
+header() { # prints the first value of the header
 	local line
 	while IFS= read -r line; do
 		[[ $line != "$1:"* ]] || { line=${line#*:}; echo "${line#"${line%%[! ]*}"}"; break; }
@@ -168,20 +168,20 @@ header() { # its first value
 }
 seen() { fetch GET "$PROVIDER/_seen?last=${1:-1}"; }
 forget() { fetch DELETE "$PROVIDER/_seen" >/dev/null; }
-# What the provider has and has not answered yet; under_way N: soon so many. release: it answers.
+# at_provider N: the provider has N requests without a response. under_way N: waits for that. release: the provider responds.
 at_provider() { [ "$(seen 200 | grep -o '"ended":"pending"' | wc -l)" = "$1" ]; }
 under_way() { wait_for at_provider "$1"; }
 release() { fetch POST "$PROVIDER/_release" >/dev/null; }
 control() { fetch POST "$PROVIDER/_control" "$1" >/dev/null; }
 ready() { fetch GET "$ADMIN/readyz"; }
 is_ready() { ready >/dev/null; }
-# metric NAME [LABEL]: its value, summed over the daemon's threads
+# metric NAME [LABEL]: prints the value, summed over the daemon's threads
 metric() {
 	local name=tollgate_$1
 	[ -n "${2:-}" ] && name="$name{$2}"
 	fetch GET "${3:-$ADMIN}/metrics" | awk -v n="$name" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'
 }
-# Each request that the relay took has its completion in the journal; settled: soon.
+# all_settled: each request that took the relay has its completion in the journal. settled: waits for that.
 all_settled() {
 	cat "$JOURNAL"/* | tr -d '\0' | awk '
 		match($0, /"type":"(decision|completion)","id":"[^"]*"/) {
@@ -192,12 +192,12 @@ all_settled() {
 		END { for (id in begun) if (!(id in ended)) exit 1 }'
 }
 settled() { wait_for all_settled; }
-# completion JQ: of the last one, once all are there
+# completion JQ: waits for all completions and prints this part of the last one
 completion() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
-# verifies JOURNAL KEY
+# verifies JOURNAL KEY: succeeds if the journal verifies
 verifies() { "$build/tollgate" audit verify --journal "$1" --public-key "$2" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
-# HAProxy is told to reload, and has. Told again if it has not in five seconds: up to 3.0 its master
-# begins anew after each "Loading success", and loses a signal that comes just then.
+# Reloads HAProxy and waits for the reload. The signal is repeated after five seconds, because up to 3.0 the
+# master starts again after each "Loading success" and loses a signal that arrives at that moment.
 haproxy_loads() { grep -c 'Loading success' "$D/haproxy.log"; }
 haproxy_reload() {
 	local before told=0 again=0
@@ -211,17 +211,17 @@ haproxy_reload() {
 	}
 	wait_for loaded_again
 }
-# HAProxy waits for a decision no longer than it is shipped to: before the daemon goes for good
+# Restores the shipped timeout for decisions. Call it before a test stops the daemon for good.
 as_shipped() {
 	sed -i 's/^\( *timeout processing\) .*/\1 1s/' "$D/haproxy/spoe.cfg"
 	haproxy_reload
 }
-# the stack's daemon once more, after it ended
+# Starts the stack's daemon again after it has ended.
 daemon_start() {
 	setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
 	note_pid $! tollgate
 }
-# files_are_read WHAT: its tools are installed, and it has its cage here; 1: skipped, and said so
+# files_are_read WHAT: succeeds if the extraction tools are installed and the sandbox works. 1: skipped, and reported.
 files_are_read() {
 	local tool
 	for tool in pdftotext pdftoppm tesseract; do
@@ -231,13 +231,13 @@ files_are_read() {
 	skip "$1" "tollgate-extract has no cage here: $(tail -1 "$D/cage.log")"
 	return 1
 }
-# tollgate-extract at the socket that a configuration names with  extract: {listen: unix@$D/extract.sock}
+# Starts tollgate-extract. The daemon's configuration needs  extract: {listen: unix@$D/extract.sock}
 extract_start() {
 	setsid "$build/tollgate-extract" --listen "unix@$D/extract.sock" </dev/null >>"$D/extract.log" 2>&1 &
 	note_pid $! extract
 	wait_for test -S "$D/extract.sock"
 }
-# again_with YAML: the daemon ends, and begins anew with that laid over its configuration
+# again_with YAML: stops the daemon, merges YAML into its configuration, and starts the daemon again
 again_with() {
 	local pid
 	pid=$(pid_of tollgate)
@@ -248,20 +248,20 @@ again_with() {
 	daemon_start
 	wait_for is_ready
 }
-# Redis out of reach, with all that it has; and back. Nobody waits for it: its socket has another name.
+# Makes Redis unreachable, with its data kept, and reachable again. Its socket is renamed, so connections fail at once.
 redis_away() {
 	mv "${REDIS#unix:}" "${REDIS#unix:}.away"
 	redis-cli -s "${REDIS#unix:}.away" client kill type normal >/dev/null
 }
 redis_back() { mv "${REDIS#unix:}.away" "${REDIS#unix:}"; }
 redis() { redis-cli -s "${REDIS#unix:}" "$@"; }
-# Keys and limits at run time, by the first daemon or the second one.
+# Keys and limits at run time, of the first daemon and of the second one.
 key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
 key_b() { "$build/tollgate" key "$@" --live -c "$D/tollgate-b.yaml" 2>"$D/key.err"; }
 limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
 limit_b() { "$build/tollgate" limit "$@" -c "$D/tollgate-b.yaml" 2>"$D/key.err"; }
 models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
-# $D/policy.yaml, with keys of its own and a denial where CONDITION, which reads data in Redis.
+# incident_policy CONDITION: writes $D/policy.yaml with API keys and a denial under this condition, which reads data in Redis.
 incident_policy() {
 	sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \
 		-e 's/^identity:/&\n  - api_key: {header: x-api-key, keys: keys.yaml}/' \
@@ -269,15 +269,15 @@ incident_policy() {
 		"$here/policy.yaml" >"$D/policy.yaml"
 }
 with_key() { req GET /v1/models -H "x-api-key: $1"; }
-# key_is KEY CODE: soon
+# key_is KEY CODE: waits until a request with this key gets this status
 key_answers() { with_key "$1"; [ "$status" = "$2" ]; }
 key_is() { wait_for key_answers "$@"; }
-# Both daemons of a stack list the same keys and the same amounts of limits, as both have them in
-# force; synced: soon. What is listed is compared, not when: one may be over a moment earlier.
+# synced: waits until both daemons of a stack list the same keys and the same amounts of limits. Only the
+# lists are compared, because an entry may end a moment earlier on one daemon.
 listed() { { "$build/tollgate" key list --live --json -c "$1"; "$build/tollgate" limit list --json -c "$1"; } 2>/dev/null; }
 same_listed() { [ "$(listed "$D/tollgate.yaml")" = "$(listed "$D/tollgate-b.yaml")" ]; }
 synced() { wait_for same_listed; }
-# $kim, whose limit of 4 is used up, and $lee, revoked.
+# Makes two keys: $kim, whose limit of 4 is used up, and $lee, which is revoked.
 kim_and_lee() {
 	local one two three
 	kim=$(key new --person kim --team few) lee=$(key new --person lee --team few)
@@ -293,7 +293,7 @@ kim_and_lee() {
 	key revoke "$(cut -d_ -f2 <<<"$lee")" >/dev/null
 	check "one is revoked" key_is "$lee" 401
 }
-# A person's own configuration with the pieces of haproxy/bolt-on.cfg where they belong.
+# Prints an operator's HAProxy file with the parts of haproxy/bolt-on.cfg in their places.
 piece() { # the lines of haproxy/bolt-on.cfg under the marker that matches
 	awk -v want="$1" '/^#--- /{ on = index($0, want) > 0 } on && !/^#/' "${2:-$root/haproxy/bolt-on.cfg}"
 }
@@ -304,7 +304,7 @@ person_with_stanza() {
 		'#+ before') ;;
 		'#+ frontend')
 			piece 'your frontend'
-			# what is not the gate's is logged with its own path
+			# requests that bypass the gate are logged with their own path
 			echo '    http-request set-var(txn.tollgate.path) path if !tollgate-gated'
 			piece 'the same frontend' ;;
 		'#+ provider') piece 'each backend' ;;
@@ -312,10 +312,10 @@ person_with_stanza() {
 		esac
 	done <"$here/bolt-on/person.cfg"
 }
-# The pieces of an earlier bolt-on.cfg: 14 is that of 0.1.0, 26 that of 0.2.0, 32 today's.
+# Prints the parts of an earlier bolt-on.cfg: 14 is that of 0.1.0, 26 that of 0.2.0, 32 the current one.
 form() { awk -v n="$1" '$1 <= n && n <= $2 { sub(/^[0-9]+ [0-9]+ /, ""); print /^#/ ? $0 : "    " $0 }' "$root/tests/e2e/bolt-on/forms.lst"; }
-# The same with an earlier stanza, in whose frontend the relay's second pass comes in: a file of pieces, by
-# default those of 0.2. It stood above the rules that are for the provider only, and others left its pass out.
+# Prints the operator's HAProxy file with an earlier stanza, by default that of 0.2. In that stanza, the second
+# pass of the relay uses the same frontend, above the rules for the provider; other rules exclude this pass.
 person_with_older_stanza() {
 	local from=${1:-$root/spoa/operator/edge/joint.cfg}
 	while IFS= read -r line; do
@@ -331,7 +331,7 @@ person_with_older_stanza() {
 		esac
 	done <"$here/bolt-on/person.cfg"
 }
-# Debian's rsyslog, installed or unpacked: sets rsyslogd, modules, libraries. Nothing is started.
+# Finds Debian's rsyslog, installed or unpacked, and sets rsyslogd, modules and libraries. It starts nothing.
 rsyslog_found() {
 	local to=$build/rsyslog deb
 	rsyslogd=$(command -v rsyslogd) modules='' libraries=''
