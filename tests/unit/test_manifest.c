@@ -67,7 +67,7 @@ an_object_is_as_it_has_to_be(void **state)
 		{ "less than no records", "\"records\":5,\"types\"", "\"records\":-5,\"types\"", "records is missing" },
 		{ "more records than the chains have", "\"records\":5,\"types\"", "\"records\":6,\"types\"", "records is not the sum" },
 		{ "fewer", "\"records\":5,\"types\"", "\"records\":4,\"types\"", "chains: a chain has more records" },
-		{ "a chain that ends before its records do", "\"last\":5", "\"last\":4", "chains: more records" },
+		{ "a chain that ends before its records do", "\"last\":5", "\"last\":4", "chains: a chain has more records" },
 		{ "a chain of no records", "\"records\":5,\"head\"", "\"records\":0,\"head\"", "chains.records" },
 		{ "a record before the first", "\"first\":1", "\"first\":0", "chains.first" },
 		{ "a node that is a path", "\"gw-1\"", "\"gw/1\"", "chains.node" },

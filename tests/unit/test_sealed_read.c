@@ -127,7 +127,7 @@ a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
 		{ "truncate -s 200 $F", "id-2", "the file ends within the text" },
 		{ "printf XXXX | dd of=$F bs=1 seek=128 conv=notrunc status=none", "id-1",
 			"no text" },
-		{ "rm $F", "id-1", "missing: it is not here" },
+		{ "rm $F", "id-1", "missing: the file does not exist" },
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		char bad[128];

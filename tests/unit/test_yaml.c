@@ -127,8 +127,8 @@ mistakes_name_their_position(void **state)
 		{ "an empty key", "{\"\": 1}", "t.yaml:1:2: an empty key\n" },
 		{ "a NUL", "a: \"\\0\"\n", "t.yaml:1:4: a NUL character is not allowed\n" },
 		{ "a tab as indentation", "a:\n\tb: 1\n",
-			"t.yaml:2:1: a tab stands where the line is indented: YAML takes "
-			"blanks only\n" },
+			"t.yaml:2:1: the line is indented with a tab: use spaces, because YAML "
+			"permits no tabs there\n" },
 		{ "an open bracket", "a: [1\n",
 			"t.yaml:2:1: while parsing a flow sequence that begins at 1:4: did not "
 			"find expected ',' or ']'\n" },
