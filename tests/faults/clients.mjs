@@ -1,6 +1,5 @@
-// Clients that go away at every phase, send slowly, or send too much at once:
-// the provider's connection ends soon, everything held is given back, the record
-// says what happened.
+// Clients that disconnect in every phase, send slowly, or send too much at once. The provider's connection ends soon,
+// all held memory is released, and the record states the outcome.
 import { Stack, test, load, sleep, check, final, is, note, net, http, short, slow, until, peakKb, SECRET } from "./lib.mjs";
 
 const WORDS = "one two three four five six seven eight nine ten eleven twelve";

@@ -1,6 +1,6 @@
-// 64 requests at once against limits that admit exactly k: never more than k
-// reach the provider, with Redis, with two daemons on it, and in one process. Nor do
-// more where bodies are held back over windows and end at once.
+// 64 concurrent requests at limits that admit exactly k. At most k requests reach the provider: with Redis, with two
+// daemons on one Redis, and in one process. The same holds if bodies are held back over several windows and then end
+// at once.
 import { Stack, test, sleep, until, check, final, is, note, short, net } from "./lib.mjs";
 
 const LIMIT = 100000, REQUESTS = 11;

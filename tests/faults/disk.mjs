@@ -1,5 +1,5 @@
-// The journal's disk is full: audit_unavailable or permitted, as the policy says;
-// nothing that was denied reached the provider; room again is noticed by itself.
+// The journal's disk is full. Requests get audit_unavailable or are permitted, as the policy states, and no denied
+// request reaches the provider. When the disk has space again, the daemon continues without help.
 import { Stack, test, load, sleep, check, final, is, note, skip, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, execFileSync, short, slow, until, gone, alive } from "./lib.mjs";
 
 const run = (command, ...args) => execFileSync(command, args, { stdio: ["ignore", "pipe", "pipe"] }).toString();

@@ -1,5 +1,5 @@
-// The daemon ends (SIGTERM) under a mixed load with streams in flight that their provider holds:
-// what it accepted ends whole, it ends by itself, its chain is closed.
+// The daemon gets SIGTERM under a mixed load, with streams in flight that the provider delays. Each accepted request
+// ends normally, the daemon ends by itself, and its chain is closed.
 import { Stack, test, load, sleep, until, check, final, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, gone, short, slow } from "./lib.mjs";
 
 await test(async () => {

@@ -1,5 +1,5 @@
-// HAProxy reloads (SIGUSR2 to its master) under load: no request is lost, nothing
-// passes unread. $HAPROXY_BIN names the version.
+// HAProxy reloads (SIGUSR2 to its master) under load. No request is lost, and no request passes without inspection.
+// $HAPROXY_BIN is the HAProxy binary.
 import { Stack, test, load, until, check, final, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short } from "./lib.mjs";
 
 await test(async () => {

@@ -1,6 +1,6 @@
-// An invariant fails in the daemon under load: the tags of its quotas are overwritten in its memory
-// from outside. The daemon stops at once and logs why, HAProxy answers 503 until the daemon is
-// started again, no record is lost, and nothing is decided twice.
+// An invariant fails in the daemon under load: the test overwrites the tags of its quotas in its memory. The daemon
+// stops at once and logs the reason. HAProxy responds with 503 until the daemon is started again. No record is lost,
+// and no request is decided twice.
 import { Stack, test, load, sleep, until, check, is, note, skip, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, build, slow, alive } from "./lib.mjs";
 
 const TYPE_BYTES = 28; // of struct tag_row (spoa/base/tag.h): a number of 32 bits, then the type's name

@@ -1,5 +1,5 @@
-// The daemon killed (SIGKILL) under a mixed load, and started again: nothing
-// reaches the provider unread, nothing is answered that has no durable record.
+// The daemon is killed (SIGKILL) under a mixed load and started again. No request reaches the provider without
+// inspection, and each response has a durable record.
 import { Stack, test, load, sleep, until, check, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short, slow, alive } from "./lib.mjs";
 
 await test(async () => {

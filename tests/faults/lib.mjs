@@ -1,6 +1,6 @@
-// What every test of faults shares: a stack of its own, a mixed load whose every
-// answer is judged, and what the provider, the journal and the metrics say of it.
-// A test prints a line a check ("ok - ", "not ok - ", "skip - "); run counts them.
+// Functions for all tests of faults: a private stack, a mixed load that checks every response, and readers of the
+// provider's requests, the journal and the metrics. A test prints one line for each check ("ok - ", "not ok - ", "skip
+// - "), and tests/faults/run counts the lines.
 import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 import http from "node:http";

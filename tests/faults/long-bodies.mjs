@@ -1,7 +1,6 @@
-// The longest bodies that are let in, of every shape that makes something of them long,
-// while short requests pass on the same worker: those wait for none of it. What is
-// judged is the worker's own count of turns that were long, where the system says that it
-// had a processor all the while; what clients saw is printed.
+// The longest permitted bodies, of every shape that is expensive to process, while short requests use the same worker.
+// The short requests wait for none of them. The check uses the worker's own count of long turns during which the
+// system states that the worker had a processor. The clients' times are only printed.
 import { Stack, test, load, sleep, check, skip, note, outcomes, tally, examples, fs, path, short, slow, until, MAIL } from "./lib.mjs";
 import { execFile } from "node:child_process";
 import zlib from "node:zlib";

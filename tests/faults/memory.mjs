@@ -1,5 +1,5 @@
-// What is left of prompts and credentials in the memory of a daemon that answered: all that
-// it may write to is searched for words that stood in requests and answers of every kind.
+// Remains of prompts and credentials in the memory of a daemon that has responded. The test searches all writable
+// memory for words of requests and responses of every kind.
 import { Stack, test, check, final, skip, note, until, fs, net, path, execFileSync, spawn, build, root, SECRET, MAIL } from "./lib.mjs";
 import crypto from "node:crypto";
 import os from "node:os";

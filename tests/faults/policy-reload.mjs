@@ -1,5 +1,5 @@
-// The policy reloads (SIGHUP) under load: each decision is one version's, wholly;
-// a bad policy changes nothing and is reported with its place.
+// The policy reloads (SIGHUP) under load. Exactly one version makes each decision. A wrong policy changes nothing, and
+// the daemon reports it with its position.
 import { Stack, test, load, sleep, check, is, note, examples, outcomes, tally, policyText, fs, short, slow, until } from "./lib.mjs";
 
 await test(async () => {

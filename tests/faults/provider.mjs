@@ -1,6 +1,6 @@
-// A provider that fails in every way: what the client sees, and what the limits
-// have counted afterwards. Tokens: used where usage was told, the reservation where
-// an answer began without, none where a 4xx or 5xx came before any output.
+// A provider that fails in every way: the response that the client gets, and the tokens that limits have counted
+// afterwards. Limits count the usage if the provider reported it, the reservation if a response began without usage,
+// and nothing if a 4xx or 5xx came before any output.
 import { Stack, test, load, sleep, check, is, note, nothingUnread, examples, outcomes, tally, http, net, short, slow, rssKb, peakKb, until } from "./lib.mjs";
 
 const WORDS = "one two three four five six seven eight nine ten"; // 10 in, 10 out

@@ -1,5 +1,5 @@
-// External recognizers that hang, die, answer nonsense and come back, under load:
-// every request gets the policy's outcome in time, and no name passes unread.
+// External recognizers that hang, end, return garbage and recover, under load. Every request gets the policy's outcome
+// in time, and no name passes without inspection.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";

@@ -1,5 +1,5 @@
-// Redis stops, dies, comes back empty, answers slowly: the policy's declared
-// outcome, in time; then the circuit closes and the stream catches up.
+// Redis stops, dies, returns empty, and responds slowly. Requests get the policy's outcome in time. Afterwards the
+// circuit closes, and the stream receives the missing records.
 import { Stack, test, load, sleep, check, final, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short, slow, until } from "./lib.mjs";
 
 const IN_TIME = 2500; // ms: redis.deadline and agent.deadline are far below; a hang is far above

@@ -1,6 +1,5 @@
-// Twenty seconds of everything with sanitized programs: mixed load, clients that
-// vanish, reloads, Redis stopped, a provider that cuts, the drain at the end. No
-// sanitizer has anything to say.
+// Twenty seconds of all faults with sanitized programs: mixed load, clients that disconnect, reloads, a stopped Redis,
+// a provider that cuts responses, and the drain at the end. No sanitizer reports an error.
 import { Stack, test, load, sleep, check, final, is, note, outcomes, tally, examples, nothingUnread, net, fs, gone, policyText, until } from "./lib.mjs";
 
 await test(async () => {

@@ -1,6 +1,6 @@
-// What hangs, runs out or is missing at start: the daemon stopped for seconds, its
-// descriptors exhausted, HAProxy's worker or the provider killed, Redis missing at
-// start or out of memory, one very long body beside many short ones.
+// Stalls, exhausted resources, and parts that are missing at start: the daemon stopped for seconds, its descriptors
+// exhausted, HAProxy's worker or the provider killed, Redis missing at start or out of memory, and one very long body
+// next to many short ones.
 import { Stack, test, load, sleep, check, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, execFileSync, build, short, slow, until, alive, gone, MAIL } from "./lib.mjs";
 
 const fds = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;

@@ -1,6 +1,5 @@
-// The daemon is stopped by force (two signals) under a mixed load, at times with Redis
-// silent: it ends at once, each request that it let go of has its completion, and
-// nothing is touched after it was freed (with sanitized programs).
+// The daemon is stopped by force (two signals) under a mixed load, sometimes while Redis does not respond. The daemon
+// ends at once, each admitted request has its completion, and no freed memory is used (with sanitized programs).
 import { Stack, test, load, sleep, check, is, note, tally, gone } from "./lib.mjs";
 
 await test(async () => {

@@ -1,4 +1,4 @@
-// Two daemons behind one HAProxy; one is killed under load, then the other ends.
+// Two daemons behind one HAProxy. One is killed under load, then the other ends.
 import { Stack, test, load, sleep, until, check, final, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, gone, slow, path } from "./lib.mjs";
 
 await test(async () => {

@@ -1,5 +1,5 @@
-// Upgrades (tollgate upgrade) under a mixed load: no request is lost, cut or refused, nothing passes unread, and every
-// response has its record in one of both chains.
+// Upgrades (tollgate upgrade) under a mixed load. No request is lost, cut or refused, none passes without inspection,
+// and every response has its record in one of the two chains.
 import { Stack, test, load, until, check, final, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, gone, build, short, spawn, fs } from "./lib.mjs";
 
 await test(async () => {

@@ -1,5 +1,5 @@
-// The load of `make soak`: RATE requests a second of a fixed mix, realtime sessions next to them, an MCP server for the
-// tool calls. A line a minute to OUT: statuses of each kind, and the latency of chats.
+// The load of `make soak`: RATE requests a second of a fixed mix, realtime sessions, and an MCP server for the tool
+// calls. Each minute, it writes one line to OUT with the statuses of each kind and the latency of chats.
 import crypto from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
