@@ -1,10 +1,10 @@
-/* The agent's side of the gate: a NOTIFY in, answers of the quota store and of
- * the disk at will (in order, late, with errors, never), a verdict out. */
+/* The agent's side of the gate. The test sends a NOTIFY, lets the quota store and the disk
+ * answer in order, late, with errors or never, and compares the verdict. */
 #include "scenario/gate_stage.h"
 
 #include "scenario/gate_policy.h"
 
-/* ---- one request, everything answers ---- */
+/* ---- one request; the store and the disk answer at once ---- */
 
 /* clang-format off */
 static const struct {
@@ -147,7 +147,7 @@ static const struct {
 /* clang-format on */
 
 static void
-each_request_has_its_verdict_status_and_way(void **state)
+each_request_gets_its_verdict_status_and_path(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
@@ -175,7 +175,7 @@ each_request_has_its_verdict_status_and_way(void **state)
 				stage_field(0, "decision"), call_var(&c, "decision"));
 			assert_string_equal(stage_field(0, "policy"), call_var(&c, "policy"));
 		}
-		/* Its ticket is never used: it expires. */
+		/* The ticket is never claimed and expires. */
 		stage_pass(&s, 31000000);
 		if (!strcmp(call_var(&c, "via"), "relay"))
 			assert_string_equal(
@@ -191,7 +191,7 @@ each_request_has_its_verdict_status_and_way(void **state)
 	}
 }
 
-/* ---- answers late, wrong, never ---- */
+/* ---- late, failed and missing answers ---- */
 
 enum { Q_OK, Q_NEVER };
 enum { D_OK, D_ERROR, D_LATE, D_LATE_ERROR };
@@ -201,8 +201,8 @@ static const struct {
 	int quota, disk;
 	const char *decision, *status, *code;
 	size_t records;
-	const char *last_outcome; /* of the last record, "" for a decision */
-	int64_t charged;	  /* requests, in the end */
+	const char *last_outcome; /* outcome of the last record; "" for a decision */
+	int64_t charged;	  /* requests counted in the end */
 } faults[] = {
 	{ "both answer", POLICY, Q_OK, D_OK, "permit", "", "", 1, "", 1 },
 	{ "the disk refuses: 503, and the reservation is given back", POLICY, Q_OK, D_ERROR,
@@ -220,7 +220,7 @@ static const struct {
 };
 
 static void
-what_fails_has_the_outcome_the_policy_declares(void **state)
+failure_has_the_outcome_the_policy_declares(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -265,9 +265,9 @@ what_fails_has_the_outcome_the_policy_declares(void **state)
 	}
 }
 
-/* Two waits share one deadline: HAProxy's is for the whole of it. */
+/* The deadline covers both waits together, as HAProxy's timeout does. */
 static void
-two_waits_share_one_deadline(void **state)
+two_waits_share_one_deadline_of_the_agent(void **state)
 {
 	struct stage s;
 	struct call slow, other;
@@ -290,24 +290,24 @@ two_waits_share_one_deadline(void **state)
 	stage_down(&s);
 }
 
-/* HAProxy's connection goes away at every point of the way. */
+/* HAProxy's connection closes at each point of a request. */
 static void
-a_connection_may_go_away_at_every_point(void **state)
+connection_may_close_at_every_point(void **state)
 {
 	(void)state;
 	for (int point = 0; point < 4; point++) {
 		struct stage s;
 		struct call c;
 		stage_up(&s, POLICY);
-		disk_ready = false; /* it refused before: the ACK waits for it */
+		disk_ready = false; /* after a refused write, the ACK waits for the disk */
 		call_send(&s, 0, &(struct note){ .person = "alice", .body = EMAIL }, &c);
 		switch (point) {
 		case 0: /* while the quota store is asked */ break;
-		case 1: /* it has answered, and the gate has not heard it */
+		case 1: /* the quota store has answered, the gate has not received the answer */
 			mailbox_drain(&s.table_mail, NULL);
 			break;
 		case 2: /* while the disk is asked */ stage_quota(&s); break;
-		default: /* the disk has answered, and the gate has not heard it */
+		default: /* the disk has answered, the gate has not received the answer */
 			stage_quota(&s);
 			disk_answer_at(0, 0);
 		}
@@ -324,7 +324,7 @@ a_connection_may_go_away_at_every_point(void **state)
 }
 
 static void
-a_request_over_its_limit_is_refused_with_its_counts(void **state)
+request_over_its_limit_is_refused_with_its_counts(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -346,11 +346,11 @@ a_request_over_its_limit_is_refused_with_its_counts(void **state)
 	int wait = atoi(call_var(&c, "retry_after"));
 	if (wait < 60 || wait > 66)
 		fail_msg("Retry-After: %d", wait);
-	/* A refusal is not counted, and nobody else's. */
+	/* A refusal is not counted, and other callers are not affected. */
 	assert_int_equal(stage_charged(&s, "requests", "alice"), 5);
 	call_do(&s, &(struct note){ .person = "bob", .body = HELLO }, &c);
 	assert_string_equal(call_var(&c, "decision"), "permit");
-	/* One second before is too early, the time said is enough. */
+	/* One second before Retry-After is too early; at Retry-After the request succeeds. */
 	stage_pass(&s, (uint64_t)(wait - 1) * 1000000);
 	call_do(&s, &(struct note){ .person = "alice", .body = HELLO }, &c);
 	assert_string_equal(call_var(&c, "status"), "429");
@@ -360,9 +360,9 @@ a_request_over_its_limit_is_refused_with_its_counts(void **state)
 	stage_down(&s);
 }
 
-/* Not a lack of memory or of room: an operator has to configure the relay. */
+/* The reason is not a lack of memory: the operator has to configure the relay. */
 static void
-a_request_that_needs_the_relay_says_so_where_there_is_none(void **state)
+request_needing_a_missing_relay_is_refused_with_that_reason(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -382,9 +382,9 @@ a_request_that_needs_the_relay_says_so_where_there_is_none(void **state)
 	stage_down(&s);
 }
 
-/* Its counts are not read: what remains is unknown, and nothing is made up. */
+/* The counters are not read, so the remaining amount is unknown and none is returned. */
 static void
-what_can_never_pass_is_refused_without_a_count(void **state)
+request_above_the_whole_limit_is_refused_without_counts(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -408,7 +408,7 @@ what_can_never_pass_is_refused_without_a_count(void **state)
 /* ---- memory ---- */
 
 static void
-all_that_is_held_has_a_cap(void **state)
+held_bytes_of_all_callers_are_capped(void **state)
 {
 	struct stage s;
 	struct call c[3];
@@ -427,7 +427,7 @@ all_that_is_held_has_a_cap(void **state)
 }
 
 static void
-what_one_caller_holds_has_a_cap(void **state)
+held_bytes_of_one_caller_are_capped(void **state)
 {
 	struct stage s;
 	struct call c[4];
@@ -449,9 +449,9 @@ what_one_caller_holds_has_a_cap(void **state)
 	stage_down(&s);
 }
 
-/* What a small body unpacks to is held while it waits. */
+/* The decompressed size of a small body counts as held while it waits. */
 static void
-what_a_small_body_unpacks_to_is_held(void **state)
+decompressed_size_of_a_body_is_held(void **state)
 {
 	/* gzip of 200,000 spaces and {} */
 	static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
@@ -461,7 +461,7 @@ what_a_small_body_unpacks_to_is_held(void **state)
 	enum { PLAIN = 60000 };
 
 	(void)state;
-	/* One stored block: length, its complement, the bytes; CRC and size behind. */
+	/* One stored block: length, its complement and the bytes, followed by CRC and size. */
 	buf_init(&gz, 0);
 	buf_put(&gz, head, sizeof(head));
 	unsigned char block[5] = { 1, PLAIN & 0xff, PLAIN >> 8, (unsigned char)~(PLAIN & 0xff),
@@ -505,10 +505,10 @@ what_a_small_body_unpacks_to_is_held(void **state)
 /* ---- the ACK ---- */
 
 static void
-an_answer_without_room_never_lets_a_request_go(void **state)
+ack_without_room_never_permits_a_request(void **state)
 {
 	(void)state;
-	/* Whatever fits: never an answer that would let an unread request go. */
+	/* However little fits, the ACK never permits an uninspected request. */
 	for (size_t room = 0; room < 700; room += 7) {
 		struct stage s;
 		struct call c;
@@ -524,7 +524,7 @@ an_answer_without_room_never_lets_a_request_go(void **state)
 }
 
 static void
-an_unknown_message_is_answered_with_nothing(void **state)
+unknown_message_gets_an_empty_ack(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -539,7 +539,7 @@ an_unknown_message_is_answered_with_nothing(void **state)
 }
 
 static void
-headers_over_the_cap_are_refused(void **state)
+headers_over_the_limit_are_refused(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -568,9 +568,9 @@ headers_over_the_cap_are_refused(void **state)
 	}
 }
 
-/* Before any route is known, the path tells who is to understand the refusal. */
+/* Before a route is matched, the path determines the dialect of the error. */
 static void
-a_refusal_before_any_route_speaks_the_paths_dialect(void **state)
+refusal_before_a_route_uses_the_paths_dialect(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *path, *type; } rows[] = {
@@ -600,7 +600,7 @@ a_refusal_before_any_route_speaks_the_paths_dialect(void **state)
 /* ---- shadow ---- */
 
 static void
-a_shadow_policy_is_recorded_and_not_enforced(void **state)
+shadow_policy_is_recorded_and_not_enforced(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name; struct note n; const char *decision, *status, *would; } rows[] = {
@@ -636,9 +636,9 @@ a_shadow_policy_is_recorded_and_not_enforced(void **state)
 	}
 }
 
-/* A reload while requests wait: each keeps the policy it began with. */
+/* After a reload, each waiting request keeps the policy with which it began. */
 static void
-requests_that_wait_keep_the_policy_they_began_with(void **state)
+waiting_request_keeps_its_policy_after_reload(void **state)
 {
 	struct stage s;
 	struct call before, after;
@@ -671,22 +671,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_request_has_its_verdict_status_and_way),
-		cmocka_unit_test(what_fails_has_the_outcome_the_policy_declares),
-		cmocka_unit_test(two_waits_share_one_deadline),
-		cmocka_unit_test(a_connection_may_go_away_at_every_point),
-		cmocka_unit_test(a_request_over_its_limit_is_refused_with_its_counts),
-		cmocka_unit_test(what_can_never_pass_is_refused_without_a_count),
-		cmocka_unit_test(a_request_that_needs_the_relay_says_so_where_there_is_none),
-		cmocka_unit_test(all_that_is_held_has_a_cap),
-		cmocka_unit_test(what_one_caller_holds_has_a_cap),
-		cmocka_unit_test(what_a_small_body_unpacks_to_is_held),
-		cmocka_unit_test(an_answer_without_room_never_lets_a_request_go),
-		cmocka_unit_test(an_unknown_message_is_answered_with_nothing),
-		cmocka_unit_test(headers_over_the_cap_are_refused),
-		cmocka_unit_test(a_refusal_before_any_route_speaks_the_paths_dialect),
-		cmocka_unit_test(a_shadow_policy_is_recorded_and_not_enforced),
-		cmocka_unit_test(requests_that_wait_keep_the_policy_they_began_with),
+		cmocka_unit_test(each_request_gets_its_verdict_status_and_path),
+		cmocka_unit_test(failure_has_the_outcome_the_policy_declares),
+		cmocka_unit_test(two_waits_share_one_deadline_of_the_agent),
+		cmocka_unit_test(connection_may_close_at_every_point),
+		cmocka_unit_test(request_over_its_limit_is_refused_with_its_counts),
+		cmocka_unit_test(request_above_the_whole_limit_is_refused_without_counts),
+		cmocka_unit_test(request_needing_a_missing_relay_is_refused_with_that_reason),
+		cmocka_unit_test(held_bytes_of_all_callers_are_capped),
+		cmocka_unit_test(held_bytes_of_one_caller_are_capped),
+		cmocka_unit_test(decompressed_size_of_a_body_is_held),
+		cmocka_unit_test(ack_without_room_never_permits_a_request),
+		cmocka_unit_test(unknown_message_gets_an_empty_ack),
+		cmocka_unit_test(headers_over_the_limit_are_refused),
+		cmocka_unit_test(refusal_before_a_route_uses_the_paths_dialect),
+		cmocka_unit_test(shadow_policy_is_recorded_and_not_enforced),
+		cmocka_unit_test(waiting_request_keeps_its_policy_after_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

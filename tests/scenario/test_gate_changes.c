@@ -1,6 +1,5 @@
-/* What rules change, through the gate: where a request goes, which body and head
- * leave for it, what is counted and recorded; at once and with a body that comes
- * late. */
+/* What rules change, through the gate: the target, the body and head that are sent, and what is
+ * counted and recorded. Each case runs with a body in the NOTIFY and with a deferred body. */
 #include "scenario/gate_stage.h"
 
 #define ROUTES                                                                                 \
@@ -37,8 +36,8 @@
 static const struct {
 	const char *name, *rules, *body;
 	const char *decision, *via, *backend, *model;
-	const char *sent;      /* the body; NULL: as it came */
-	int64_t output;	       /* tokens reserved for the answer */
+	const char *sent;      /* the body; NULL: unchanged */
+	int64_t output;	       /* tokens reserved for the response */
 	const char *record[6]; /* path, value, … */
 } rows[] = {
 	{ "nothing changes", "rules: []\n", BODY("gpt", "\"max_tokens\":50,"),
@@ -129,7 +128,8 @@ static const struct {
 };
 /* clang-format on */
 
-/* The relay's bytes: freed by the caller once the exchange is over. */
+/* Returns a copy of the body as the relay read it. The caller frees it once the exchange is
+ * over. */
 static char *
 late(struct stage *s, struct pass *p, const char *body)
 {
@@ -213,7 +213,7 @@ one(size_t i, bool deferred)
 	for (size_t k = 0; k < 6 && rows[i].record[k]; k += 2)
 		record_says(0, rows[i].record[k], rows[i].record[k + 1], rows[i].name);
 	int64_t input = strtoll(stage_field(0, "prompt.reserved_input_tokens"), NULL, 10);
-	if (!input) /* it is the same number */
+	if (!input) /* the first run sets the number, the second must equal it */
 		input = strtoll(stage_field(0, "prompt.estimated_input_tokens"), NULL, 10);
 	int64_t tokens = denied ? 0 : input + rows[i].output;
 	if (!denied && input <= 8)
@@ -238,7 +238,7 @@ one(size_t i, bool deferred)
 }
 
 static void
-what_is_sent_counted_and_recorded(void **state)
+changes_are_sent_counted_and_recorded(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -248,7 +248,7 @@ what_is_sent_counted_and_recorded(void **state)
 }
 
 static void
-headers_go_upstream(void **state)
+headers_set_by_rules_are_sent(void **state)
 {
 	(void)state;
 	for (int deferred = 0; deferred < 2; deferred++) {
@@ -290,9 +290,9 @@ headers_go_upstream(void **state)
 	}
 }
 
-/* The head alone denies each target: nothing is deferred. */
+/* The head alone denies each target, so the body is not waited for. */
 static void
-a_denial_by_the_head_is_at_once(void **state)
+denial_by_the_head_is_immediate(void **state)
 {
 	static const struct note n = { .person = "alice",
 		.body = BODY("gpt", ""),
@@ -316,9 +316,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_sent_counted_and_recorded),
-		cmocka_unit_test(headers_go_upstream),
-		cmocka_unit_test(a_denial_by_the_head_is_at_once),
+		cmocka_unit_test(changes_are_sent_counted_and_recorded),
+		cmocka_unit_test(headers_set_by_rules_are_sent),
+		cmocka_unit_test(denial_by_the_head_is_immediate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Dialects through the gate: a model that stands in the path, one that is named twice,
- * streams that the path asks for, and errors in the caller's own shape. */
+/* Dialects through the gate: a model in the path, a model named twice, streams requested by the
+ * path, and errors in the dialect of the caller. */
 #include "scenario/gate_stage.h"
 
 #define POLICY                                                                                 \
@@ -39,7 +39,7 @@
 static const struct {
 	const char *name, *path, *body;
 	const char *decision, *model, *status;
-	const char *sent_path, *sent; /* NULL: as it came */
+	const char *sent_path, *sent; /* NULL: unchanged */
 	const char *person;	      /* NULL: alice */
 } rows[] = {
 	{ "the path's model is the model", "/v1beta/models/g:generateContent", GEMINI(""), "permit", "g", NULL, NULL, NULL, NULL },
@@ -144,7 +144,7 @@ one(size_t i, bool deferred)
 }
 
 static void
-what_a_dialect_says_in_the_path(void **state)
+model_and_stream_are_read_from_the_path(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -153,9 +153,9 @@ what_a_dialect_says_in_the_path(void **state)
 	}
 }
 
-/* What a body only refers to is recorded, and rules read it. */
+/* References to content elsewhere are recorded, and rules can read them. */
 static void
-references_are_recorded(void **state)
+references_in_a_body_are_recorded(void **state)
 {
 	static const char body[] = "{\"model\":\"m\",\"previous_response_id\":\"r\",\"input\":["
 				   "{\"role\":\"user\",\"content\":"
@@ -188,9 +188,10 @@ references_are_recorded(void **state)
 	stage_down(&s);
 }
 
-/* By the call's id, in the record where a rule reads them, and kept for rules on the answer. */
+/* A tool result gets its tool's name by the call's id: in the record, for rules, and kept for
+ * rules on the response. */
 static void
-results_name_their_tools(void **state)
+tool_results_get_their_tools_name(void **state)
 {
 	struct note n = { .person = rows[0].person ? rows[0].person : "alice",
 		.path = "/openai/v1/responses",
@@ -229,9 +230,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_a_dialect_says_in_the_path),
-		cmocka_unit_test(references_are_recorded),
-		cmocka_unit_test(results_name_their_tools),
+		cmocka_unit_test(model_and_stream_are_read_from_the_path),
+		cmocka_unit_test(references_in_a_body_are_recorded),
+		cmocka_unit_test(tool_results_get_their_tools_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* What fits a model, through the gate: prompts longer than its window are refused in the words
- * of their dialect, and more output than it writes is asked for no more. */
+/* Context windows through the gate. A prompt longer than the model's window is refused with the
+ * error of its dialect, and the requested output is lowered to what the model can write. */
 #include "policy/config/models.h"
 #include "scenario/gate_stage.h"
 
@@ -34,7 +34,7 @@
 	"  - {name: no, when: 'model.name == \"no\"', deny: true}\n"                           \
 	"default: permit\noutput_default: 100\n"                                               \
 	"limits:\n  - {name: tokens, per: [identity.person], tokens: 100000000, window: 1m}\n"
-/* Of no vocabulary that is here: pieces of text are counted. */
+/* No vocabulary is configured for these models: pieces of text are counted. */
 #define MODELS                                                                                 \
 	"families: {f: {encoding: none}}\n"                                                    \
 	"models:\n"                                                                            \
@@ -55,7 +55,7 @@ static const char
 static const struct {
 	const char *name, *path, *form, *model, *more;
 	int words;
-	const char *error; /* in the document; NULL: it passes */
+	const char *error; /* part of the error document; NULL: the request passes */
 } prompts[] = {
 	{ "what fills the window fits", CHAT, wide, "small", "", 100, NULL },
 	{ "OpenAI's chat", CHAT, wide, "small", "", 101,
@@ -87,7 +87,7 @@ static const struct {
 };
 
 static const struct {
-	const char *name, *path, *body, *sent; /* NULL: as it came */
+	const char *name, *path, *body, *sent; /* NULL: unchanged */
 	const char *says;		       /* target_cap of the record */
 } caps[] = {
 	{ "more than the model writes", CHAT, "{\"model\":\"small\",\"max_tokens\":51,\"messages\":[]}",
@@ -115,11 +115,11 @@ static const struct {
 };
 /* clang-format on */
 
-/* Of several targets those leave whose models read less. */
+/* With several targets, those whose window is too small are left out. */
 static const struct {
 	const char *name;
 	int words;
-	const char *more, *target, *record, *sent; /* target NULL: refused; sent: the cap */
+	const char *more, *target, *record, *sent; /* target NULL: refused; sent: the output limit */
 } choices[] = {
 	{ "the first fits", 10, "", "openai",
 		"{\"target\":\"openai\",\"model\":\"small\",\"fate\":\"chosen\"", NULL },
@@ -166,7 +166,7 @@ down(struct fit *f)
 }
 
 static void
-a_prompt_over_the_window_is_refused_in_the_dialects_words(void **state)
+prompt_over_the_window_gets_the_dialects_error(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(prompts); i++) {
@@ -213,7 +213,7 @@ a_prompt_over_the_window_is_refused_in_the_dialects_words(void **state)
 }
 
 static void
-more_output_than_a_model_writes_is_not_asked_for(void **state)
+requested_output_is_lowered_to_the_models_limit(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(caps); i++) {
@@ -245,7 +245,7 @@ more_output_than_a_model_writes_is_not_asked_for(void **state)
 }
 
 static void
-smaller_windows_leave_of_several_targets(void **state)
+targets_with_smaller_windows_are_left_out(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(choices); i++) {
@@ -295,9 +295,9 @@ on_again(void *arg, enum again what)
 	*(int *)arg = (int)what;
 }
 
-/* What the provider counts may be more than the least that we count. */
+/* The provider may count more tokens than the gateway's lower bound. */
 static void
-a_provider_that_finds_it_too_long_sends_it_to_a_larger_window(void **state)
+prompt_refused_as_too_long_goes_to_a_larger_window(void **state)
 {
 	static const struct {
 		const char *name, *path, *document;
@@ -353,10 +353,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_prompt_over_the_window_is_refused_in_the_dialects_words),
-		cmocka_unit_test(more_output_than_a_model_writes_is_not_asked_for),
-		cmocka_unit_test(smaller_windows_leave_of_several_targets),
-		cmocka_unit_test(a_provider_that_finds_it_too_long_sends_it_to_a_larger_window),
+		cmocka_unit_test(prompt_over_the_window_gets_the_dialects_error),
+		cmocka_unit_test(requested_output_is_lowered_to_the_models_limit),
+		cmocka_unit_test(targets_with_smaller_windows_are_left_out),
+		cmocka_unit_test(prompt_refused_as_too_long_goes_to_a_larger_window),
 	};
 
 	return cmocka_run_group_tests_name("gate_fit", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* Placeholders over the turns of a conversation, through the gate: what the provider is sent,
- * and what the caller gets back of a response that repeats placeholders. */
+ * and what the caller receives if a response repeats placeholders. */
 #include "scenario/kept_stage.h"
 
 struct talk {
@@ -7,7 +7,8 @@ struct talk {
 	struct turn_row turn[TURNS];
 };
 
-/* The last decision and completion of the journal; "" where they have no such field. */
+/* Returns a field of the last record of this type in the journal, or "" if it has no such
+ * field. */
 static const char *
 last_field(const char *type, const char *field)
 {
@@ -40,7 +41,7 @@ run_talk(struct stage *s, const struct talk *t)
 /* ---- spellings ---- */
 
 static void
-each_spelling_comes_back_as_it_was_written(void **state)
+each_spelling_is_restored_as_written(void **state)
 {
 	static const struct talk talks[] = {
 		{ "where values are restored, each spelling has its own number",
@@ -93,7 +94,7 @@ each_spelling_comes_back_as_it_was_written(void **state)
 	stage_down(&s);
 }
 
-/* ---- conversations that the provider keeps ---- */
+/* ---- conversations that the provider stores ---- */
 
 #define R	   "/v1/responses"
 #define ASK(text)  "{\"model\":\"m\",\"input\":\"" text "\"}"
@@ -117,7 +118,7 @@ each_spelling_comes_back_as_it_was_written(void **state)
 	"\"text\",\"text\":\"" text "\"}]}"
 
 static void
-a_placeholder_means_one_value_in_a_kept_conversation(void **state)
+placeholder_means_one_value_in_a_kept_conversation(void **state)
 {
 	static const struct talk talks[] = {
 		{ "turn two goes on where turn one ended",
@@ -246,7 +247,7 @@ a_placeholder_means_one_value_in_a_kept_conversation(void **state)
 	}
 }
 
-/* Reads one placeholder of an entity out of a text. */
+/* Copies the first placeholder of an e-mail address out of a text. */
 static const char *
 placeholder_in(const char *text, char out[80])
 {
@@ -276,15 +277,16 @@ put_into(char *out, const char *text, const char *with)
 	buf_free(&b);
 }
 
-/* What is added to, or has no name that a later turn says: tagged placeholders. %s in a second
- * turn's response is the placeholder that the first was given. */
+/* A thread or conversation that requests add to, or that a later turn cannot name, gets tagged
+ * placeholders. %s in a second turn's response is the placeholder that the first turn was
+ * given. */
 static void
-what_is_added_to_has_placeholders_that_collide_with_none(void **state)
+shared_conversation_has_placeholders_without_collisions(void **state)
 {
 	static const struct {
 		const char *name;
 		struct turn_row first, second;
-		bool known; /* the second turn's response has Jane back */
+		bool known; /* the second turn's response has Jane restored */
 	} rows[] = {
 		{ "a conversation",
 			{ NULL, R, IN("conv_1", "jane@example.com"), NULL, SAYS("resp_1", "%s"),
@@ -386,7 +388,7 @@ what_is_added_to_has_placeholders_that_collide_with_none(void **state)
 }
 
 static void
-what_is_not_known_is_counted_and_recorded(void **state)
+unknown_placeholder_is_counted_and_recorded(void **state)
 {
 	static const struct {
 		const char *name;
@@ -441,10 +443,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_placeholder_means_one_value_in_a_kept_conversation),
-		cmocka_unit_test(what_is_added_to_has_placeholders_that_collide_with_none),
-		cmocka_unit_test(what_is_not_known_is_counted_and_recorded),
-		cmocka_unit_test(each_spelling_comes_back_as_it_was_written),
+		cmocka_unit_test(placeholder_means_one_value_in_a_kept_conversation),
+		cmocka_unit_test(shared_conversation_has_placeholders_without_collisions),
+		cmocka_unit_test(unknown_placeholder_is_counted_and_recorded),
+		cmocka_unit_test(each_spelling_is_restored_as_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

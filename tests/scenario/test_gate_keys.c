@@ -1,5 +1,4 @@
-/* What an API key says of itself binds its caller: the routes and models it is for, and when it
- * ends. */
+/* An API key's own restrictions: the routes and models that it may use, and its expiry. */
 #include "scenario/gate_stage.h"
 
 #define POLICY                                                                                 \
@@ -43,7 +42,7 @@ status_of(struct stage *s, const struct note *n)
 }
 
 static void
-a_key_with_scopes_is_for_the_routes_they_name(void **state)
+scoped_key_is_limited_to_its_routes(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *person, *path, *status; } rows[] = {
@@ -100,7 +99,7 @@ static const struct {
 /* clang-format on */
 
 static void
-a_key_with_models_is_for_all_that_a_request_names(void **state)
+key_with_models_applies_to_each_model_of_a_request(void **state)
 {
 	struct stage s;
 
@@ -113,7 +112,7 @@ a_key_with_models_is_for_all_that_a_request_names(void **state)
 		const char *got = status_of(&s, &n);
 		if (strcmp(got, models[i].status))
 			fail_msg("%s: %s", models[i].name, got);
-		/* Who has no such key may ask for it. */
+		/* A caller whose key has no such list may use the model. */
 		n.person = "bob";
 		if (strcmp(models[i].status, "") && strcmp(status_of(&s, &n), ""))
 			fail_msg("%s: bob is refused", models[i].name);
@@ -121,9 +120,9 @@ a_key_with_models_is_for_all_that_a_request_names(void **state)
 	stage_down(&s);
 }
 
-/* A body that comes late is asked the same. */
+/* The models of a deferred body are checked too. */
 static void
-a_body_that_the_relay_brings_is_asked_for_its_models(void **state)
+models_of_a_deferred_body_are_checked(void **state)
 {
 	static const char body[] = BATCH("echo", "gpt-5", "9");
 	struct stage s;
@@ -151,9 +150,9 @@ a_body_that_the_relay_brings_is_asked_for_its_models(void **state)
 	stage_down(&s);
 }
 
-/* The clock of a daemon may be behind the time of a revocation. */
+/* The daemon's clock may be behind the time of the revocation. */
 static void
-a_revoked_key_is_refused_at_any_time(void **state)
+revoked_key_is_refused_at_any_time(void **state)
 {
 	struct stage s;
 
@@ -170,12 +169,12 @@ a_revoked_key_is_refused_at_any_time(void **state)
 }
 
 static void
-a_key_ends_with_the_second_that_it_says(void **state)
+key_expires_at_its_second(void **state)
 {
 	struct stage s;
 
 	(void)state;
-	fake_wall = 1790000000ll * 1000000000 - 1; /* 2026-09-21T14:13:20Z, nearly */
+	fake_wall = 1790000000ll * 1000000000 - 1; /* just before 2026-09-21T14:13:20Z */
 	says("expires: 2026-09-21T14:13:20Z",
 		"created: 2026-09-21T14:13:20Z, expires: 2026-09-21T14:13:20Z",
 		"expires: 2026-09-21T14:13:21Z");
@@ -193,11 +192,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_key_with_scopes_is_for_the_routes_they_name),
-		cmocka_unit_test(a_key_with_models_is_for_all_that_a_request_names),
-		cmocka_unit_test(a_body_that_the_relay_brings_is_asked_for_its_models),
-		cmocka_unit_test(a_revoked_key_is_refused_at_any_time),
-		cmocka_unit_test(a_key_ends_with_the_second_that_it_says),
+		cmocka_unit_test(scoped_key_is_limited_to_its_routes),
+		cmocka_unit_test(key_with_models_applies_to_each_model_of_a_request),
+		cmocka_unit_test(models_of_a_deferred_body_are_checked),
+		cmocka_unit_test(revoked_key_is_refused_at_any_time),
+		cmocka_unit_test(key_expires_at_its_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* How a client of MCP learns where to log in, and for what; and what web pages do not reach:
- * the document of RFC 9728, challenges of 401 and 403, Origin and Host. */
+/* How an MCP client learns where to log in and with which scope, and what web pages cannot
+ * reach: the document of RFC 9728, challenges of 401 and 403, Origin and Host. */
 #include "scenario/gate_stage.h"
 
 #define PROVIDERS                                                                              \
@@ -57,9 +57,9 @@
 	"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"" name \
 	"\",\"arguments\":{" arguments "}}}"
 
-/* The documents that the relay answers with; nothing of it goes upstream. */
+/* The relay returns these documents itself and sends nothing upstream. */
 static void
-the_document_says_what_was_dialled(void **state)
+metadata_document_names_the_requested_url(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -118,8 +118,7 @@ the_document_says_what_was_dialled(void **state)
 	}
 }
 
-/* What the caller is told by HTTP: variables of the ACK, or header lines of the relay's denial.
- */
+/* What the caller receives: variables of the ACK, or header lines of the relay's denial. */
 struct told {
 	char decision[16], status[8], challenge[1600], body[1024];
 };
@@ -173,7 +172,7 @@ ask(const char *policy, const struct note *n, struct told *t)
 #define META(path) "resource_metadata=\"https://gw.example" WELL_KNOWN path "\""
 
 static void
-a_challenge_says_where_to_log_in_and_for_what(void **state)
+challenge_names_the_metadata_and_scope(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -221,9 +220,9 @@ a_challenge_says_where_to_log_in_and_for_what(void **state)
 	}
 }
 
-/* Where no rule refuses who is nobody, the session that is not his does. */
+/* If no rule refuses an anonymous caller, the session of another caller does. */
 static void
-who_is_nobody_has_no_session_of_others(void **state)
+anonymous_caller_cannot_use_a_session_of_others(void **state)
 {
 	struct told t;
 
@@ -241,7 +240,7 @@ who_is_nobody_has_no_session_of_others(void **state)
 }
 
 static void
-pages_of_no_listed_origin_and_names_of_others_do_not_pass(void **state)
+unlisted_origin_and_wrong_host_are_refused(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -297,9 +296,10 @@ pages_of_no_listed_origin_and_names_of_others_do_not_pass(void **state)
 	}
 }
 
-/* Of one that is nobody's the address is all that he shows, as with a certificate. */
+/* A WebSocket of an anonymous caller is identified only by its address, as with a
+ * certificate. */
 static void
-pages_open_sockets_with_what_they_have(void **state)
+websocket_of_an_unlisted_origin_is_refused(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -348,11 +348,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_document_says_what_was_dialled),
-		cmocka_unit_test(a_challenge_says_where_to_log_in_and_for_what),
-		cmocka_unit_test(who_is_nobody_has_no_session_of_others),
-		cmocka_unit_test(pages_of_no_listed_origin_and_names_of_others_do_not_pass),
-		cmocka_unit_test(pages_open_sockets_with_what_they_have),
+		cmocka_unit_test(metadata_document_names_the_requested_url),
+		cmocka_unit_test(challenge_names_the_metadata_and_scope),
+		cmocka_unit_test(anonymous_caller_cannot_use_a_session_of_others),
+		cmocka_unit_test(unlisted_origin_and_wrong_host_are_refused),
+		cmocka_unit_test(websocket_of_an_unlisted_origin_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
