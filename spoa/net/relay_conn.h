@@ -283,8 +283,7 @@ struct relay {
 	struct http_field fields[CAP_HEADERS]; /* fields of the head that is being parsed */
 };
 
-/* relay_edge.c: the connection */
-void edge_new(struct relay *r, int fd);
+/* relay.c: the connection from the edge */
 /* Closes the edge and queues it for freeing. No exchange may be open. */
 void edge_close(struct edge *c);
 /* Drops all bytes and the state of the response, so that none of it is read or written. Bytes
@@ -373,16 +372,10 @@ void upstream_forget_sent(struct upstream *u);
 void upstream_resume(struct upstream *u);
 /* Neither reads nor writes until upstream_resume() and upstream_flush() are called. */
 void upstream_rest(struct upstream *u);
-/* Closes the connection and queues the structure for freeing. It must belong to no edge. */
-void upstream_close(struct upstream *u);
 /* Separates the upstream from its edge: returns it to the pool if `reusable`, otherwise closes
  * it. */
 void upstream_release(struct upstream *u, bool reusable);
 
-/* Returns an idle connection with nothing to read, or NULL. */
-struct upstream *pool_take(struct relay *r);
-/* Returns a connection to the pool, or closes it if the pool is full or the relay drains. */
-void pool_put(struct upstream *u);
 /* Closes a pooled connection. */
 void pool_drop(struct upstream *u);
 /* Timer: closes connections that were idle for options.idle_us. */
@@ -407,15 +400,11 @@ void response_goes_on(struct upstream *u);
 /* Ends a stream with a proper HTTP end. */
 void response_ends(struct edge *c);
 
-/* relay_stream.c: event streams of MCP, which may be silent for hours */
+/* relay_response.c: event streams of MCP, which may be silent for hours */
 /* Returns true if the stream has no end of its own and may stay open. */
 bool stream_stays(const struct edge *c);
-/* Called with the head of each response. */
-void stream_begins(struct edge *c);
 /* Returns true while a stream's head waits for its first event. */
 bool stream_opens(const struct edge *c);
-/* Notes that these bytes of the stream are sent. */
-void stream_passes(struct edge *c, struct span bytes);
 /* Returns when stream_keep_alive() must be called, in monotonic µs: when a head need not wait
  * any longer, or after long silence between two events. UINT64_MAX: never. */
 uint64_t stream_due(const struct edge *c);
