@@ -19,7 +19,7 @@
 
 #include "base/ascii.h"
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 
 /* The kinds of token that may follow. */

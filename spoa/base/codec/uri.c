@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 
 /* ---- encoding ---- */

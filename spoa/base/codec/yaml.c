@@ -16,7 +16,7 @@
 #include "base/among.h"
 #include "base/ascii.h"
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/file_set.h"
 #include "base/scoped.h"
 

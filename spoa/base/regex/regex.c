@@ -11,7 +11,7 @@
 #include "base/bits.h"
 #include "base/buf.h"
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 
 enum { REGEX_NAMED = 8 };
 

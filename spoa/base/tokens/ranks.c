@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "base/sha256.h"
