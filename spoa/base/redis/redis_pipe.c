@@ -279,8 +279,8 @@ slot_is_at(const struct redis_call *c, unsigned slot, struct redis *node,
 {
 	struct redis *front = c->p->r;
 
-	redis_slot_at(front, slot, node);
-	redis_finder_tell(front->f->finder, slot, place);
+	redis_note_moved_slot(front, slot, node);
+	redis_finder_report_moved(front->f->finder, slot, place);
 }
 
 static void read_again(struct redis_pipe *p);
@@ -532,7 +532,7 @@ follow(struct redis_call *c, struct span said)
 	if (moved)
 		slot_is_at(c, (unsigned)slot, to, &place);
 	if (ask || unserved)
-		redis_finder_again(front->f->finder);
+		redis_finder_refresh(front->f->finder);
 	c->asking = ask;
 	if (ask && to && conn_takes(to))
 		redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");
@@ -703,7 +703,7 @@ redis_send(struct redis_pipe *p)
 }
 
 void
-redis_tell(struct redis *r, int argc, const char **argv, const size_t *lens)
+redis_send_only(struct redis *r, int argc, const char **argv, const size_t *lens)
 {
 	struct redis_pipe *p = redis_begin(r, 1, NULL, NULL, 0);
 

@@ -19,7 +19,7 @@
  * redis_new_at() returned. */
 struct redis_front {
 	struct redis_finder *finder;
-	struct redis_ear ear;
+	struct redis_listener listener;
 	uint64_t version; /* of the map that was read last from the finder */
 	uint64_t moved;	  /* slots that a node redirected before the finder knew */
 	uint64_t told;	  /* reports of the finder that were read */
@@ -31,7 +31,7 @@ struct redis_front {
 	TAILQ_HEAD(, redis_pipe) sent; /* oldest first */
 	struct redis_pipe *failed;     /* pipelines whose callbacks get an error at the next turn */
 	ev_timer tick, often,
-		/* tick: redis_every(); often: while anything has a deadline; soon: for `failed` */
+		/* tick: redis_tick_every(); often: while anything has a deadline; soon: for `failed` */
 		soon;
 	unsigned every_ms;
 	ev_prepare flush;
@@ -187,8 +187,8 @@ void redis_pipe_role(struct redis *r, const redisReply *reply);
 struct redis *redis_node_at(struct redis *front, const struct redis_place *p);
 /* Makes commands for this node of a cluster wait, for a second at most, because the map and thus
  * its epoch are not known yet. */
-void redis_awaited(struct redis *r);
+void redis_hold_commands(struct redis *r);
 /* Notes that a node has redirected the slot to `node`. NULL: ignored. */
-void redis_slot_at(struct redis *front, unsigned slot, struct redis *node);
+void redis_note_moved_slot(struct redis *front, unsigned slot, struct redis *node);
 
 #endif
