@@ -225,7 +225,7 @@ struct redis_finder {
 	pthread_cond_t changed;
 	struct redis_map map;
 	unsigned users;
-	LIST_HEAD(, redis_listener) ears;
+	LIST_HEAD(, redis_listener) listeners;
 	bool thread, again;
 	bool redirected;     /* redis_finder_report_moved() was called since the map was read */
 	uint64_t changed_us; /* when `map` last changed, monotonic µs */
@@ -276,7 +276,7 @@ wake_listeners(struct redis_finder *f)
 {
 	struct redis_listener *e;
 
-	LIST_FOREACH (e, &f->ears, of_finder)
+	LIST_FOREACH (e, &f->listeners, of_finder)
 		ev_async_send(e->loop, &e->wake);
 }
 
@@ -388,7 +388,7 @@ redis_finder_new(const struct redis_options *o)
 	pthread_mutex_init(&f->lock, NULL);
 	cond_init(&f->changed);
 	f->users = 1;
-	LIST_INIT(&f->ears);
+	LIST_INIT(&f->listeners);
 	if (fixed(o, &f->map.place[0])) {
 		f->map.n = 1;
 		f->version = 1;
@@ -424,7 +424,7 @@ void
 redis_finder_subscribe(struct redis_finder *f, struct redis_listener *e)
 {
 	SCOPED_LOCK(&f->lock);
-	LIST_INSERT_HEAD(&f->ears, e, of_finder);
+	LIST_INSERT_HEAD(&f->listeners, e, of_finder);
 }
 
 void
