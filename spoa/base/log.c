@@ -1,4 +1,4 @@
-/* Log lines. Example: log_event(LOG_INFO, "policy.loaded", LI("rules", 3)) writes
+/* Log lines. Example: the event policy.loaded at LOG_INFO with the field LI("rules", 3) becomes
  * time=2026-11-28T10:00:00.000000000Z level=info event=policy.loaded rules=3.
  *
  * A line is composed by the thread that logs it, in logfmt or JSON, with the bytes that its
