@@ -73,7 +73,7 @@ edge_unsent(const struct edge *c)
 bool
 edge_full(const struct edge *c)
 {
-	return edge_unsent(c) >= CAP_RELAY_UNSENT && !again_holds(c);
+	return edge_unsent(c) >= CAP_RELAY_UNSENT && !retry_holds(c);
 }
 
 static void
@@ -150,7 +150,7 @@ edge_due(const struct edge *c)
 		/* While the edge takes no bytes, the provider cannot send. */
 		bool paused = edge_full(c);
 		if (u && !paused && c->plan->timed)
-			t = earlier(t, again_due(c));
+			t = earlier(t, retry_due(c));
 		if (stays && (edge_unsent(c) == 0 || stream_opens(c)))
 			return t;
 		return earlier(

@@ -87,10 +87,10 @@ enum failure_kind {
 };
 
 /* Why the gate is asked for another attempt. */
-enum again_why {
-	AGAIN_FAILED,	/* there is no response, and the connection is closed */
-	AGAIN_DOCUMENT, /* an error response, still unparsed in upstream.in */
-	AGAIN_EVENT,	/* a stream that ended, or reported an error, before any content */
+enum retry_why {
+	RETRY_FAILED,	/* there is no response, and the connection is closed */
+	RETRY_DOCUMENT, /* an error response, still unparsed in upstream.in */
+	RETRY_EVENT,	/* a stream that ended, or reported an error, before any content */
 };
 
 /* One connection from HAProxy. owner: the relay, which links it in `edges` and frees it at the
@@ -133,7 +133,7 @@ struct edge {
 	unsigned char moves;
 
 	/* The current attempt. All of it is used only if the plan permits another attempt
-	 * (relay_again.c). */
+	 * (relay_retry.c). */
 	struct edge_attempt {
 		struct guard
 			/* finds the first content of a response that is not inspected; NULL:
@@ -142,7 +142,7 @@ struct edge {
 		/* an error document is being collected since then, monotonic µs; 0: none is */
 		uint64_t head_us;
 		const char *failed_why; /* the record's text for `failed`; NULL: the row's */
-		enum again_why why;
+		enum retry_why why;
 		enum failure_kind failed;
 		/* how the attempt ended; before that, what HAProxy reported of it */
 		enum attempt_said said;
@@ -440,34 +440,34 @@ void socket_free(struct edge *c);
 /* The daemon drains: closes the socket unless a response is in progress. */
 void socket_drain(struct edge *c);
 
-/* relay_again.c: an attempt that may be followed by another one */
+/* relay_retry.c: an attempt that may be followed by another one */
 /* Returns true if a response whose head arrived is held back: a stream, or a short document that
  * may be an error. `g` NULL: nothing inspects the response. */
-bool again_keeps(struct edge *c, const struct http_message *m, const struct guard *g);
+bool retry_keeps(struct edge *c, const struct http_message *m, const struct guard *g);
 /* Returns true if a failure of this attempt may still lead to another one. */
-bool again_may(const struct edge *c);
+bool retry_may(const struct edge *c);
 /* Returns true if no byte of this attempt's response may be sent yet. */
-bool again_holds(const struct edge *c);
+bool retry_holds(const struct edge *c);
 /* Makes this attempt final: its first content has arrived, or another attempt is pointless. */
-void again_stands(struct edge *c);
-/* Called when the whole request was sent, which may be after again_stands(). */
-void again_sent(struct edge *c);
+void retry_stands(struct edge *c);
+/* Called when the whole request was sent, which may be after retry_stands(). */
+void retry_sent(struct edge *c);
 /* Returns true if the gate was asked for another attempt: the caller then does nothing more.
  * Returns false if the failure is final. */
-bool again_failed(
+bool retry_failed(
 	struct edge *c, enum failure_kind kind, const char *why, const struct failure *f);
 /* Notes what HAProxy reports in a response that it made because the provider did not respond. */
-void again_unanswered(struct upstream *u, const struct http_message *m);
+void retry_unanswered(struct upstream *u, const struct http_message *m);
 /* Looks at an error response. Returns true if it is held back: more of it is awaited, or the
  * gate was asked. `head`: the length of the head, in bytes. */
-bool again_head(struct upstream *u, const struct http_message *m, size_t head);
+bool retry_head(struct upstream *u, const struct http_message *m, size_t head);
 /* Called after some of a stream was read. Returns true if none of it is sent yet. */
-bool again_event(struct upstream *u);
+bool retry_event(struct upstream *u);
 /* Returns true while an error document is being collected. */
-bool again_gathers(const struct edge *c);
+bool retry_gathers(const struct edge *c);
 /* Returns when the attempt has lasted too long, in monotonic µs; UINT64_MAX: never. */
-uint64_t again_due(const struct edge *c);
+uint64_t retry_due(const struct edge *c);
 /* Handles that deadline. Returns false if it is a failure of the attempt. */
-bool again_late(struct edge *c);
+bool retry_late(struct edge *c);
 
 #endif

@@ -97,7 +97,7 @@ stream_due(const struct edge *c)
 	bool may = c->state == EDGE_EXCHANGE && c->relay->options.keep_alive_us &&
 		   is_stream(c) && c->answer.events && !c->reading.away &&
 		   edge_unsent(c) == 0 && !c->held && ends_event(c->answer.tail) &&
-		   !again_holds(c);
+		   !retry_holds(c);
 
 	if (c->state == EDGE_EXCHANGE && stream_opens(c))
 		return c->answer.opens_us;
@@ -217,7 +217,7 @@ guard_begin(struct edge *c, const struct http_message *m)
 	INVARIANT(c->answer.life == RESPONSE_NONE && !c->answer.sent);
 	c->guard = NULL;
 	if (!c->plan->reads_answer)
-		return again_may(c) && !h.bodyless
+		return retry_may(c) && !h.bodyless
 			       ? c->relay->ops->answer(c->x, &h, &c->attempt.watch)
 			       : 0;
 	int err = c->relay->ops->answer(c->x, &h, &c->guard);
@@ -364,8 +364,8 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 		const struct guard *g = c->guard ? c->guard : c->attempt.watch;
 		c->attempt.streams = c->answer.streams || (g && guard_report(g)->streamed);
 		if (err || ruled || is_encoded(&m->head) || stream_stays(c) ||
-			!again_keeps(c, m, g))
-			again_stands(c);
+			!retry_keeps(c, m, g))
+			retry_stands(c);
 	}
 	if (upstream_sent(u) && !c->plan->asks) {
 		/* A stream may last minutes: frees the request's bytes, which are not needed any
@@ -428,7 +428,7 @@ read_response_head(struct upstream *u)
 			return 0;
 		if (is_haproxys(&m, UNANSWERED)) {
 			c->result.status = m.head.status;
-			again_unanswered(u, &m);
+			retry_unanswered(u, &m);
 			answer_fail(c,
 				c->attempt.said == ATTEMPT_NEVER_SENT ? FAIL_NOT_REACHED
 								      : FAIL_NOT_ANSWERED,
@@ -439,7 +439,7 @@ read_response_head(struct upstream *u)
 		enum relay_said whose = http_field_nth(&m.head, WHY_FIELD, 0)
 						? relay_said_in(&m.head)
 						: SAID_NOTHING;
-		if (whose != SAID_BY_RULE && again_head(u, &m, (size_t)n)) {
+		if (whose != SAID_BY_RULE && retry_head(u, &m, (size_t)n)) {
 			u->answer.scan = (struct http_scan){ 0, 0 };
 			return 0;
 		}
@@ -594,7 +594,7 @@ bool
 response_hold(struct edge *c)
 {
 	enum { STEP = 4096 };
-	bool keeps = c->guard ? c->answer.streams : again_holds(c);
+	bool keeps = c->guard ? c->answer.streams : retry_holds(c);
 	size_t n =
 		(c->guard && keeps ? guard_held(c->guard) : 0) + (keeps ? edge_unsent(c) : 0);
 	size_t held = c->answer.held;
@@ -679,7 +679,7 @@ body_passes(struct upstream *u, size_t from, int err)
 	} else if (err) {
 		answer_fail(c, FAIL_ANSWER, c->reading.wrong);
 	} else {
-		if (!c->plan->asks || !again_event(u))
+		if (!c->plan->asks || !retry_event(u))
 			response_goes_on(u);
 		if (c->up == u && c->state == EDGE_EXCHANGE && !response_hold(c))
 			answer_fail(c, FAIL_ANSWER_HELD, NULL);
@@ -806,10 +806,10 @@ response_eof(struct upstream *u, int err)
 		socket_eof(c);
 		return;
 	}
-	if (again_gathers(c)) {
+	if (retry_gathers(c)) {
 		c->attempt.eof = true;
 		response_progress(u);
-		if (!again_gathers(c))
+		if (!retry_gathers(c))
 			return;
 	}
 	if (u->answer.head_done && stream_stays(c) && !u->answer.body.done) {

@@ -439,7 +439,7 @@ upstream_flush(struct upstream *u)
 		}
 		ev_io_stop(u->relay->loop, &u->writable);
 		if (u->request.whole)
-			again_sent(c);
+			retry_sent(c);
 		if (u->request.whole || c->in.n == 0 || c->state == EDGE_SOCKET)
 			return;
 		request_pump(c);
