@@ -17,7 +17,7 @@ struct answer_text {
 	bool piece;  /* a piece of a value in a call's arguments, distinguished by its path */
 	bool last;   /* that value ends here */
 	bool so_far; /* in a stream the text may repeat all text so far */
-	bool halves; /* contains an unpaired half of a surrogate pair (base/codec/utf8.h) */
+	bool halves; /* contains an unpaired half of a surrogate pair (base/utf8.h) */
 	/* not spoken text: a name, a key, or a value that is no word of the format */
 	bool aside;
 	/* A string that no row names. An equal `path` means the same member in another event,

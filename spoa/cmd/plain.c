@@ -5,7 +5,7 @@
 
 #include "base/scoped.h"
 #include "base/codec/letters.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 
 enum { INDENT_MAX = 40 };
 

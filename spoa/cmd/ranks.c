@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "base/replace.h"
-#include "base/tokens/encodings.h"
+#include "base/tokens/ranks.h"
 #include "cmd/cmd.h"
 
 static int

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/scoped.h"
 #include "extract/pdf.h"
 #include "scan/media/xml.h"

@@ -516,10 +516,10 @@ put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	if (!kept)
 		metric_inc(p->metrics, M_CACHE_UNKEPT);
 	if (somebody_erased(p->live, p->erasures))
-		redis_tell(p->redis, 2, (const char *[]){ "UNLINK", p->name },
+		redis_send_only(p->redis, 2, (const char *[]){ "UNLINK", p->name },
 			(size_t[]){ 6, sizeof(p->name) - 1 });
 	else if (kept && p->ttl_ms > UNSURE_MS)
-		redis_tell(p->redis, 3, (const char *[]){ "PEXPIRE", p->name, ttl },
+		redis_send_only(p->redis, 3, (const char *[]){ "PEXPIRE", p->name, ttl },
 			(size_t[]){ 7, sizeof(p->name) - 1,
 				span_decimal(ttl, (int64_t)p->ttl_ms) });
 }

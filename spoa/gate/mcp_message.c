@@ -5,7 +5,7 @@
 #include "gate/gate_private.h"
 
 #include "base/caps.h"
-#include "base/codec/uri_normal.h"
+#include "base/codec/uri.h"
 #include "base/err.h"
 #include "gate/toolpins/tool_pins.h"
 #include "scan/mcp/header.h"

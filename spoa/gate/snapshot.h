@@ -8,7 +8,7 @@
 
 #include "base/caps.h"
 #include "base/seen.h"
-#include "base/tokens/encodings.h"
+#include "base/tokens/ranks.h"
 #include "base/tokens/models.h"
 #include "policy/identity/identity.h"
 

@@ -1,5 +1,4 @@
-/* The structures and functions that agent.c (timers, hand-over), agent_conn.c (a connection's
- * bytes) and agent_call.c (frames in memory, ACKs) share. No other file includes this header. */
+/* The structures of agent.c. Only agent.c and its tests include this header. */
 #ifndef NET_AGENT_INT_H
 #define NET_AGENT_INT_H
 
@@ -29,7 +28,7 @@
 #define AGENT_DRAIN_S	    1.0
 #define AGENT_DRAIN_SWEEP_S 0.02
 
-/* HELLO → OPEN → CLOSING → LINGER; every state may become BROKEN (agent_conn.c). A health check
+/* HELLO → OPEN → CLOSING → LINGER; every state may become BROKEN (the table in agent.c). A health check
  * moves from HELLO to CLOSING at once. */
 enum conn_state {
 	CONN_HELLO, /* only HELLO or DISCONNECT may arrive */
@@ -118,50 +117,10 @@ struct agent {
 	struct spop_arg args[CAP_SPOP_ARGS];
 };
 
-/* agent_call.c */
-/* Allocates memory for a frame of n bytes. Returns NULL if memory is exhausted. */
-struct agent_call *call_new(struct agent_conn *c, size_t n);
-/* Zeroes the frame's bytes and returns the memory to the cache. */
-void call_free(struct agent *ag, struct agent_call *call);
-/* Puts a NOTIFY in flight and passes it to the gate. On error the call still belongs to the
- * caller: SPOP_E_INTERLACED if its stream and frame are in flight already, SPOP_E_RESOURCE, or
- * an error of parsing. */
-enum spop_status call_start(struct agent_call *call, const struct spop_frame *f);
-/* Returns the call in flight with these ids, or NULL. */
-struct agent_call *call_find(const struct agent_conn *c, uint64_t stream, uint64_t frame);
-/* Ends the call, calls `gone` and frees the call. */
-void call_drop(struct agent_call *call);
-
-/* agent.c */
-/* Adds `by` to the number of open connections, which agent_conns() and the other workers read. */
-void conns_changed(struct agent *ag, int by);
-
-/* agent_conn.c */
 /* Takes over a connected, non-blocking stream socket. Closes it on failure: ERR_FULL for more
  * than CAP_SPOP_CONNS, or ERR_NOMEM. */
-int conn_new(struct agent *ag, int fd);
-void conn_free(struct agent_conn *c);
-/* Returns the buffer to append a frame to. The frame is sent at the end of the loop's turn. The
- * caller checks buf_failed(). */
-struct buf *conn_out(struct agent_conn *c);
-/* Sends what is queued. Returns ERR_CLOSED if the connection is unusable: the caller frees it. */
-int conn_flush(struct agent_conn *c);
-/* Sends what was queued in any connection during this turn. May free connections. */
-void agent_flush(struct agent *ag);
-/* Sends DISCONNECT with this status, drops the calls in flight and discards further input. */
-void conn_disconnect(struct agent_conn *c, enum spop_status status);
-/* Moves the connection to another state. A move that the table in agent_conn.c does not list
- * aborts the process. */
-void conn_enter(struct agent_conn *c, enum conn_state to);
-/* Lets the connection's own event free it, because callers up the stack may still use it. */
-void conn_break(struct agent_conn *c);
-/* Reads again if the reason for the pause is gone. */
-void conn_resume(struct agent_conn *c);
-/* Returns true if HELLO or NOTIFY may still arrive. */
-bool conn_talks(const struct agent_conn *c);
+int agent_conn_new(struct agent *ag, int fd);
 /* Returns true if nothing is in flight, half read or unsent. */
-bool conn_idle(const struct agent_conn *c);
-/* While draining: reads all that has arrived, then stops reading. */
-void conn_read_last(struct agent_conn *c);
+bool agent_conn_idle(const struct agent_conn *c);
 
 #endif

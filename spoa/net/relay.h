@@ -46,8 +46,6 @@ struct relay_gate_ops {
 	bool (*socket_over)(struct exchange *x);
 	bool (*socket_rests)(const struct exchange *x);
 };
-/* The functions of gate/engine/gate.h. */
-extern const struct relay_gate_ops relay_gate_ops;
 
 struct relay_options {
 	const char *egress;   /* path of HAProxy's inner bind; relay_new() copies it */

@@ -271,7 +271,7 @@ answer_fail_now(struct edge *c, enum failure_kind kind, const char *why, bool se
 void
 answer_fail(struct edge *c, enum failure_kind kind, const char *why)
 {
-	if (!again_failed(c, kind, why, &failures[kind]))
+	if (!retry_failed(c, kind, why, &failures[kind]))
 		answer_fail_now(c, kind, why, was_sent(c));
 }
 

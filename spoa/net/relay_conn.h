@@ -87,10 +87,10 @@ enum failure_kind {
 };
 
 /* Why the gate is asked for another attempt. */
-enum again_why {
-	AGAIN_FAILED,	/* there is no response, and the connection is closed */
-	AGAIN_DOCUMENT, /* an error response, still unparsed in upstream.in */
-	AGAIN_EVENT,	/* a stream that ended, or reported an error, before any content */
+enum retry_why {
+	RETRY_FAILED,	/* there is no response, and the connection is closed */
+	RETRY_DOCUMENT, /* an error response, still unparsed in upstream.in */
+	RETRY_EVENT,	/* a stream that ended, or reported an error, before any content */
 };
 
 /* One connection from HAProxy. owner: the relay, which links it in `edges` and frees it at the
@@ -133,7 +133,7 @@ struct edge {
 	unsigned char moves;
 
 	/* The current attempt. All of it is used only if the plan permits another attempt
-	 * (relay_again.c). */
+	 * (relay_retry.c). */
 	struct edge_attempt {
 		struct guard
 			/* finds the first content of a response that is not inspected; NULL:
@@ -142,7 +142,7 @@ struct edge {
 		/* an error document is being collected since then, monotonic µs; 0: none is */
 		uint64_t head_us;
 		const char *failed_why; /* the record's text for `failed`; NULL: the row's */
-		enum again_why why;
+		enum retry_why why;
 		enum failure_kind failed;
 		/* how the attempt ended; before that, what HAProxy reported of it */
 		enum attempt_said said;
@@ -283,8 +283,7 @@ struct relay {
 	struct http_field fields[CAP_HEADERS]; /* fields of the head that is being parsed */
 };
 
-/* relay_edge.c: the connection */
-void edge_new(struct relay *r, int fd);
+/* relay.c: the connection from the edge */
 /* Closes the edge and queues it for freeing. No exchange may be open. */
 void edge_close(struct edge *c);
 /* Drops all bytes and the state of the response, so that none of it is read or written. Bytes
@@ -373,16 +372,10 @@ void upstream_forget_sent(struct upstream *u);
 void upstream_resume(struct upstream *u);
 /* Neither reads nor writes until upstream_resume() and upstream_flush() are called. */
 void upstream_rest(struct upstream *u);
-/* Closes the connection and queues the structure for freeing. It must belong to no edge. */
-void upstream_close(struct upstream *u);
 /* Separates the upstream from its edge: returns it to the pool if `reusable`, otherwise closes
  * it. */
 void upstream_release(struct upstream *u, bool reusable);
 
-/* Returns an idle connection with nothing to read, or NULL. */
-struct upstream *pool_take(struct relay *r);
-/* Returns a connection to the pool, or closes it if the pool is full or the relay drains. */
-void pool_put(struct upstream *u);
 /* Closes a pooled connection. */
 void pool_drop(struct upstream *u);
 /* Timer: closes connections that were idle for options.idle_us. */
@@ -407,15 +400,11 @@ void response_goes_on(struct upstream *u);
 /* Ends a stream with a proper HTTP end. */
 void response_ends(struct edge *c);
 
-/* relay_stream.c: event streams of MCP, which may be silent for hours */
+/* relay_response.c: event streams of MCP, which may be silent for hours */
 /* Returns true if the stream has no end of its own and may stay open. */
 bool stream_stays(const struct edge *c);
-/* Called with the head of each response. */
-void stream_begins(struct edge *c);
 /* Returns true while a stream's head waits for its first event. */
 bool stream_opens(const struct edge *c);
-/* Notes that these bytes of the stream are sent. */
-void stream_passes(struct edge *c, struct span bytes);
 /* Returns when stream_keep_alive() must be called, in monotonic µs: when a head need not wait
  * any longer, or after long silence between two events. UINT64_MAX: never. */
 uint64_t stream_due(const struct edge *c);
@@ -451,34 +440,34 @@ void socket_free(struct edge *c);
 /* The daemon drains: closes the socket unless a response is in progress. */
 void socket_drain(struct edge *c);
 
-/* relay_again.c: an attempt that may be followed by another one */
+/* relay_retry.c: an attempt that may be followed by another one */
 /* Returns true if a response whose head arrived is held back: a stream, or a short document that
  * may be an error. `g` NULL: nothing inspects the response. */
-bool again_keeps(struct edge *c, const struct http_message *m, const struct guard *g);
+bool retry_keeps(struct edge *c, const struct http_message *m, const struct guard *g);
 /* Returns true if a failure of this attempt may still lead to another one. */
-bool again_may(const struct edge *c);
+bool retry_may(const struct edge *c);
 /* Returns true if no byte of this attempt's response may be sent yet. */
-bool again_holds(const struct edge *c);
+bool retry_holds(const struct edge *c);
 /* Makes this attempt final: its first content has arrived, or another attempt is pointless. */
-void again_stands(struct edge *c);
-/* Called when the whole request was sent, which may be after again_stands(). */
-void again_sent(struct edge *c);
+void retry_stands(struct edge *c);
+/* Called when the whole request was sent, which may be after retry_stands(). */
+void retry_sent(struct edge *c);
 /* Returns true if the gate was asked for another attempt: the caller then does nothing more.
  * Returns false if the failure is final. */
-bool again_failed(
+bool retry_failed(
 	struct edge *c, enum failure_kind kind, const char *why, const struct failure *f);
 /* Notes what HAProxy reports in a response that it made because the provider did not respond. */
-void again_unanswered(struct upstream *u, const struct http_message *m);
+void retry_unanswered(struct upstream *u, const struct http_message *m);
 /* Looks at an error response. Returns true if it is held back: more of it is awaited, or the
  * gate was asked. `head`: the length of the head, in bytes. */
-bool again_head(struct upstream *u, const struct http_message *m, size_t head);
+bool retry_head(struct upstream *u, const struct http_message *m, size_t head);
 /* Called after some of a stream was read. Returns true if none of it is sent yet. */
-bool again_event(struct upstream *u);
+bool retry_event(struct upstream *u);
 /* Returns true while an error document is being collected. */
-bool again_gathers(const struct edge *c);
+bool retry_gathers(const struct edge *c);
 /* Returns when the attempt has lasted too long, in monotonic µs; UINT64_MAX: never. */
-uint64_t again_due(const struct edge *c);
+uint64_t retry_due(const struct edge *c);
 /* Handles that deadline. Returns false if it is a failure of the attempt. */
-bool again_late(struct edge *c);
+bool retry_late(struct edge *c);
 
 #endif

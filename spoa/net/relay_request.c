@@ -412,7 +412,7 @@ request_timeout(struct edge *c)
 
 	if (c->state == EDGE_DEFER)
 		refuse_request(c, FAIL_BODY_SLOW);
-	else if (again_late(c))
+	else if (retry_late(c))
 		return;
 	else if (silent && !request_paused(c))
 		answer_fail(c, FAIL_BODY_SLOW, NULL);

@@ -7,6 +7,7 @@
  * A long piece of the body is inspected by a helper thread, and the exchange continues in
  * read_back(). */
 #include "base/ascii.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "base/wall.h"
@@ -17,6 +18,113 @@
  * zeros are permitted (RFC 9112 7.1). All bytes of one read thus become one chunk in place. */
 #define CHUNK_LINE   "00000000\r\n"
 #define CHUNK_LINE_N (sizeof(CHUNK_LINE) - 1)
+
+/* ---- event streams of MCP ---- */
+
+/* Keeps event streams of MCP alive, which may be silent for hours. HAProxy, other proxies and
+ * clients take silence for a broken connection. Therefore a comment (WHATWG HTML 9.2.6) is
+ * inserted now and then, but only where an event ends, so that no reader finds it inside an
+ * event.
+ *
+ * Example: after an event that ends with two line feeds and keep_alive_us of silence, the client
+ * gets ": keep-alive" and an empty line. */
+
+#define COMMENT	 ": keep-alive\n\n"
+#define OPENS_US 200000 /* µs; an `endpoint` event arrives with the head, or right after it */
+
+static bool
+is_stream(const struct edge *c)
+{
+	return c->plan && c->plan->sessions && c->answer.streams &&
+	       c->answer.life == RESPONSE_BEGUN && c->result.status / 100 == 2 &&
+	       (c->answer.framing == HTTP_CHUNKED || c->answer.framing == HTTP_UNTIL_CLOSE);
+}
+
+bool
+stream_stays(const struct edge *c)
+{
+	return is_stream(c) && c->plan->stays;
+}
+
+/* Called with the head of each response. */
+static void
+stream_begins(struct edge *c)
+{
+	memset(c->answer.tail, '\n', sizeof(c->answer.tail));
+	if (stream_stays(c) && c->guard)
+		c->answer.opens_us = clock_mono_us() + OPENS_US;
+}
+
+/* Its head waits a moment for its first event: that of the older transport is a 502. */
+bool
+stream_opens(const struct edge *c)
+{
+	return c->answer.opens_us && stream_stays(c) && !c->answer.sent &&
+	       !c->result.response_bytes;
+}
+
+/* Notes that these bytes of the stream are sent. */
+static void
+stream_passes(struct edge *c, struct span bytes)
+{
+	enum { TAIL = sizeof(c->answer.tail) };
+	size_t n = bytes.n < TAIL ? bytes.n : TAIL;
+
+	memmove(c->answer.tail, c->answer.tail + n, TAIL - n);
+	if (n)
+		memcpy(c->answer.tail + TAIL - n, bytes.p + bytes.n - n, n);
+}
+
+static bool
+is_line_end(char c)
+{
+	return c == '\n' || c == '\r';
+}
+
+/* The head waits up to OPENS_US for the first event, because the first event of the older MCP
+ * transport (`endpoint`) leads to a 502. */
+static bool
+ends_event(const char tail[4])
+{
+	size_t last = tail[3] == '\n' && tail[2] == '\r' ? 2 : 1;
+
+	return is_line_end(tail[3]) && is_line_end(tail[3 - last]);
+}
+
+uint64_t
+stream_due(const struct edge *c)
+{
+	bool may = c->state == EDGE_EXCHANGE && c->relay->options.keep_alive_us &&
+		   is_stream(c) && c->answer.events && !c->reading.away &&
+		   edge_unsent(c) == 0 && !c->held && ends_event(c->answer.tail) &&
+		   !retry_holds(c);
+
+	if (c->state == EDGE_EXCHANGE && stream_opens(c))
+		return c->answer.opens_us;
+	return may ? c->active_us + c->relay->options.keep_alive_us : UINT64_MAX;
+}
+
+void
+stream_keep_alive(struct edge *c)
+{
+	char line[HTTP_CHUNK_MAX];
+	struct span text = SPAN_LIT(COMMENT);
+
+	if (stream_opens(c)) {
+		c->answer.opens_us = 0;
+		edge_flush(c);
+		return;
+	}
+	if (c->answer.framing == HTTP_CHUNKED)
+		buf_put(&c->out, line, http_chunk_line(line, text.n));
+	buf_span(&c->out, text);
+	if (c->answer.framing == HTTP_CHUNKED)
+		buf_str(&c->out, "\r\n");
+	stream_passes(c, text);
+	edge_flush(c);
+}
+
+/* ---- the head ---- */
 
 /* Answers for a response that the guard refused, with the guard's reason. */
 static void
@@ -109,7 +217,7 @@ guard_begin(struct edge *c, const struct http_message *m)
 	INVARIANT(c->answer.life == RESPONSE_NONE && !c->answer.sent);
 	c->guard = NULL;
 	if (!c->plan->reads_answer)
-		return again_may(c) && !h.bodyless
+		return retry_may(c) && !h.bodyless
 			       ? c->relay->ops->answer(c->x, &h, &c->attempt.watch)
 			       : 0;
 	int err = c->relay->ops->answer(c->x, &h, &c->guard);
@@ -256,8 +364,8 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 		const struct guard *g = c->guard ? c->guard : c->attempt.watch;
 		c->attempt.streams = c->answer.streams || (g && guard_report(g)->streamed);
 		if (err || ruled || is_encoded(&m->head) || stream_stays(c) ||
-			!again_keeps(c, m, g))
-			again_stands(c);
+			!retry_keeps(c, m, g))
+			retry_stands(c);
 	}
 	if (upstream_sent(u) && !c->plan->asks) {
 		/* A stream may last minutes: frees the request's bytes, which are not needed any
@@ -320,7 +428,7 @@ read_response_head(struct upstream *u)
 			return 0;
 		if (is_haproxys(&m, UNANSWERED)) {
 			c->result.status = m.head.status;
-			again_unanswered(u, &m);
+			retry_unanswered(u, &m);
 			answer_fail(c,
 				c->attempt.said == ATTEMPT_NEVER_SENT ? FAIL_NOT_REACHED
 								      : FAIL_NOT_ANSWERED,
@@ -331,7 +439,7 @@ read_response_head(struct upstream *u)
 		enum relay_said whose = http_field_nth(&m.head, WHY_FIELD, 0)
 						? relay_said_in(&m.head)
 						: SAID_NOTHING;
-		if (whose != SAID_BY_RULE && again_head(u, &m, (size_t)n)) {
+		if (whose != SAID_BY_RULE && retry_head(u, &m, (size_t)n)) {
 			u->answer.scan = (struct http_scan){ 0, 0 };
 			return 0;
 		}
@@ -486,7 +594,7 @@ bool
 response_hold(struct edge *c)
 {
 	enum { STEP = 4096 };
-	bool keeps = c->guard ? c->answer.streams : again_holds(c);
+	bool keeps = c->guard ? c->answer.streams : retry_holds(c);
 	size_t n =
 		(c->guard && keeps ? guard_held(c->guard) : 0) + (keeps ? edge_unsent(c) : 0);
 	size_t held = c->answer.held;
@@ -571,7 +679,7 @@ body_passes(struct upstream *u, size_t from, int err)
 	} else if (err) {
 		answer_fail(c, FAIL_ANSWER, c->reading.wrong);
 	} else {
-		if (!c->plan->asks || !again_event(u))
+		if (!c->plan->asks || !retry_event(u))
 			response_goes_on(u);
 		if (c->up == u && c->state == EDGE_EXCHANGE && !response_hold(c))
 			answer_fail(c, FAIL_ANSWER_HELD, NULL);
@@ -698,10 +806,10 @@ response_eof(struct upstream *u, int err)
 		socket_eof(c);
 		return;
 	}
-	if (again_gathers(c)) {
+	if (retry_gathers(c)) {
 		c->attempt.eof = true;
 		response_progress(u);
-		if (!again_gathers(c))
+		if (!retry_gathers(c))
 			return;
 	}
 	if (u->answer.head_done && stream_stays(c) && !u->answer.body.done) {

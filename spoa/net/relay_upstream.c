@@ -43,6 +43,25 @@ unlink_pooled(struct upstream *u)
 		ev_timer_stop(r->loop, &r->pool_sweep);
 }
 
+/* Closes the connection and queues the structure for freeing. It must belong to no edge. */
+static void
+upstream_close(struct upstream *u)
+{
+	struct relay *r = u->relay;
+
+	INVARIANT(!u->edge);
+	if (u->fd >= 0) {
+		ev_io_stop(r->loop, &u->readable);
+		ev_io_stop(r->loop, &u->writable);
+		close(u->fd);
+		u->fd = -1;
+	}
+	ev_timer_stop(r->loop, &u->connecting);
+	buf_free(&u->in);
+	buf_free(&u->out);
+	LIST_INSERT_HEAD(&r->dead_upstreams, u, idle);
+}
+
 void
 pool_drop(struct upstream *u)
 {
@@ -50,7 +69,8 @@ pool_drop(struct upstream *u)
 	upstream_close(u);
 }
 
-void
+/* Returns a connection to the pool, or closes it if the pool is full or the relay drains. */
+static void
 pool_put(struct upstream *u)
 {
 	struct relay *r = u->relay;
@@ -66,7 +86,8 @@ pool_put(struct upstream *u)
 		ev_timer_again(r->loop, &r->pool_sweep);
 }
 
-struct upstream *
+/* Returns an idle connection with nothing to read, or NULL. */
+static struct upstream *
 pool_take(struct relay *r)
 {
 	for (struct upstream *u; (u = LIST_FIRST(&r->pool));) {
@@ -95,24 +116,6 @@ pool_sweep(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 }
 
 /* ---- life ---- */
-
-void
-upstream_close(struct upstream *u)
-{
-	struct relay *r = u->relay;
-
-	INVARIANT(!u->edge);
-	if (u->fd >= 0) {
-		ev_io_stop(r->loop, &u->readable);
-		ev_io_stop(r->loop, &u->writable);
-		close(u->fd);
-		u->fd = -1;
-	}
-	ev_timer_stop(r->loop, &u->connecting);
-	buf_free(&u->in);
-	buf_free(&u->out);
-	LIST_INSERT_HEAD(&r->dead_upstreams, u, idle);
-}
 
 void
 upstream_release(struct upstream *u, bool reusable)
@@ -436,7 +439,7 @@ upstream_flush(struct upstream *u)
 		}
 		ev_io_stop(u->relay->loop, &u->writable);
 		if (u->request.whole)
-			again_sent(c);
+			retry_sent(c);
 		if (u->request.whole || c->in.n == 0 || c->state == EDGE_SOCKET)
 			return;
 		request_pump(c);

@@ -66,6 +66,37 @@ on_gone(void *ctx UNUSED, struct agent_call *call)
 		gate_forget(r);
 }
 
+/* ---- calls from the relay to the gate ---- */
+
+static const struct relay_gate_ops relay_gate_ops = {
+	.claim = gate_claim,
+	.claim_gone = gate_claim_gone,
+	.replay = gate_replay,
+	.plan = gate_plan,
+	.hold = gate_hold,
+	.unhold = gate_unhold,
+	.aside = gate_aside,
+	.body_bytes = gate_body_bytes,
+	.body = gate_body,
+	.refuse = gate_refuse,
+	.again = gate_again,
+	.stands = gate_stands,
+	.response_fields = gate_response_fields,
+	.cost_field = gate_cost_field,
+	.refused = gate_refused,
+	.session = gate_session,
+	.answer = gate_answer,
+	.sent = gate_sent,
+	.keep = gate_keep,
+	.heard = gate_heard,
+	.finish = gate_finish,
+	.socket_begin = gate_socket_begin,
+	.message = gate_message,
+	.socket_end = gate_socket_end,
+	.socket_over = gate_socket_over,
+	.socket_rests = gate_socket_rests,
+};
+
 /* ---- mail ---- */
 
 static void

@@ -338,7 +338,7 @@ serve(void *arg)
 	struct agent *ag = agent_new(loop, &ops, &m);
 	ev_timer check;
 
-	INVARIANT(conn_new(ag, s->fd) == 0);
+	INVARIANT(agent_conn_new(ag, s->fd) == 0);
 	ev_timer_init(&check, on_check, 0.05, 0.05);
 	check.data = s;
 	ev_timer_start(loop, &check);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "scan/dialect/dialect.h"
 #include "support/byte_ranks.h"

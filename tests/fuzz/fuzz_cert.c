@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #include "base/codec/cert.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,7 @@
  * says how much of the input comes before the text as its key. */
 #include <stdlib.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "scan/detect/engine.h"
 #include "support/detect_fix.h"

@@ -4,7 +4,7 @@
  * findings or with ERR_LIMIT, never with less. */
 #include <stdlib.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "scan/detect/detect.h"
 #include "scan/detect/disguise/decode.h"

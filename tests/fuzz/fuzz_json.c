@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/codec/json.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "scan/dialect/dialect.h"
 

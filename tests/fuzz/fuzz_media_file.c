@@ -1,6 +1,6 @@
 /* scan/media over any bytes. The first byte chooses the declared type. */
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/media/media_file.h"

@@ -1,5 +1,5 @@
 /* extract/pdf over any bytes, and the frames that a job might say. */
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "extract/frame.h"
 #include "extract/pdf.h"

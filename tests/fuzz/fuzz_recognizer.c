@@ -3,7 +3,7 @@
  * shape. */
 #include <stdint.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "scan/recognizer/recognizer.h"
 

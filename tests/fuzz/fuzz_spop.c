@@ -105,7 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	nparked = nseen = 0;
-	conn_new(ag, fds[1]);
+	agent_conn_new(ag, fds[1]);
 	struct peer p = { .fd = fds[0] };
 	buf_init(&p.in, 1u << 24);
 	buf_init(&hello, 0);

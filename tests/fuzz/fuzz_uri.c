@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#include "base/codec/uri_normal.h"
+#include "base/codec/uri.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

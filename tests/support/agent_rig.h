@@ -139,7 +139,7 @@ peer_over(int type)
 	assert_int_equal(socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, fds), 0);
 	p.fd = fds[0];
 	buf_init(&p.in, 0);
-	assert_int_equal(conn_new(ag, fds[1]), 0);
+	assert_int_equal(agent_conn_new(ag, fds[1]), 0);
 	return p;
 }
 

@@ -105,7 +105,7 @@ redis_rig_do(struct redis_rig *r, const char *fmt, ...)
 	return n;
 }
 
-/* By a URL alone (base/redis/redis_url.h); NULL also where it is not understood. */
+/* By a URL alone (base/redis/redis_options.h); NULL also where it is not understood. */
 static inline struct redis *
 redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m)
 {

@@ -113,7 +113,7 @@ a_connection_too_many_is_closed(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	ag->nconns = CAP_SPOP_CONNS;
-	assert_int_equal(conn_new(ag, fds[1]), ERR_FULL);
+	assert_int_equal(agent_conn_new(ag, fds[1]), ERR_FULL);
 	ag->nconns = real;
 	assert_int_equal(recv(fds[0], &byte, 1, 0), 0);
 	close(fds[0]);
@@ -201,7 +201,7 @@ draining_answers_all_that_was_received(void **state)
 	struct agent_conn *c;
 	int age = 0;
 	LIST_FOREACH (c, &ag->conns, all)
-		assert_int_equal(conn_idle(c), age++ == 3);
+		assert_int_equal(agent_conn_idle(c), age++ == 3);
 	ev_now_update(loop);
 	agent_drain(ag);
 	agent_drain(ag);

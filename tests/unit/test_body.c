@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "scan/dialect/dialect.h"
 #include "support/body_dump.h"
 #include "support/guard.h"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/redis/redis_tls.h"
-#include "base/redis/redis_url.h"
+#include "base/redis/redis_options.h"
 #include "base/scoped.h"
 #include "policy/config/config.h"
 #include "policy/config/options.h"

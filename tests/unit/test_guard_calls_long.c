@@ -11,7 +11,7 @@
 #include "answer/calls/tree.h"
 #include "answer/frame_write.h"
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "support/answer_fix.h"
 
 #define READS                                                                                  \

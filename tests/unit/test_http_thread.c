@@ -7,7 +7,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "base/fetch/http_thread.h"
+#include "base/fetch/http_client.h"
 #include "support/http_rig.h"
 
 static _Atomic unsigned ran, answers;

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "support/guard.h"
 

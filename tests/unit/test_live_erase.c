@@ -356,7 +356,7 @@ node_start(struct node *n, const char *name)
 	assert_int_equal(redis_options_url(&o, redis.url), 0);
 	n->sync = live_sync_start(n->live, &o, &why);
 	assert_non_null(n->sync);
-	turns_first(live_sync_turns(n->sync), 5000000);
+	redis_service_await_first(live_sync_service(n->sync), 5000000);
 	carry_out(n);
 	buf_free(&why);
 }
@@ -417,7 +417,7 @@ each_node_notes_what_it_has_done(void **state)
 	live_tag(a.live, SPAN_LIT("alice"), tag);
 	sodium_bin2hex(id, sizeof(id), tag, LIVE_ERASE_ID / 2);
 	int64_t first = put_erasure(a.live, "alice", 0);
-	assert_true(turns_wait(live_sync_turns(a.sync), 5000000));
+	assert_true(redis_service_wait(live_sync_service(a.sync), 5000000));
 	assert_true(comes_to_be_noted("gw-a", id, first));
 	assert_true(comes_to_be_noted("gw-b", id, first));
 	noted("gw-c", id, is);
@@ -434,7 +434,7 @@ each_node_notes_what_it_has_done(void **state)
 	c.carries_out = true;
 	carry_out(&c);
 	assert_true(comes_to_be_noted("gw-c", id, first));
-	/* One that is down gets it at its start, before turns_first() is over. */
+	/* One that is down gets it at its start, before redis_service_await_first() is over. */
 	node_stop(&b);
 	int64_t again = put_erasure(a.live, "alice", first);
 	assert_true(again > first);
@@ -605,7 +605,7 @@ a_daemon_whose_redis_has_entries_without_end_goes_on(void **state)
 	assert_int_equal(redis_options_url(&o, l.url), 0);
 	struct live_sync *s = live_sync_start(live, &o, &why);
 	assert_non_null(s);
-	turns_first(live_sync_turns(s), 5000000);
+	redis_service_await_first(live_sync_service(s), 5000000);
 	assert_true(l.pages > 1);
 	live_sync_stop(&s);
 	live_close(&live);

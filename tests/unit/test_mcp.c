@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "scan/mcp/header.h"
 #include "scan/mcp/refusal.h"

@@ -69,7 +69,7 @@ quiet(void)
 
 	for (int k = 0; k < WORKERS; k++)
 		any |= ev_is_active(&d.line[k].redis->f->often) ||
-		       ev_async_pending(&d.line[k].redis->f->ear.wake);
+		       ev_async_pending(&d.line[k].redis->f->listener.wake);
 	return !any;
 }
 
@@ -124,7 +124,7 @@ asked_of(int k)
 static bool
 is_woken(int k)
 {
-	return ev_async_pending(&d.line[k].redis->f->ear.wake);
+	return ev_async_pending(&d.line[k].redis->f->listener.wake);
 }
 
 static bool
@@ -248,7 +248,7 @@ where_redis_is_wakes_whoever_rests(void **state)
 	NEEDS_REDIS;
 	daemon_up();
 	int rests = (the_watcher() + 1) % WORKERS;
-	redis_finder_tell(d.finder, 0, &place);
+	redis_finder_report_moved(d.finder, 0, &place);
 	assert_true(is_woken(rests));
 	daemon_down();
 }

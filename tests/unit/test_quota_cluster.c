@@ -111,7 +111,7 @@ a_node_that_a_tick_finds_is_connected(void **state)
 	uint64_t version = 0;
 
 	(void)state;
-	while (!redis_finder_news(r->f->finder, &version, &m))
+	while (!redis_finder_new_map(r->f->finder, &version, &m))
 		usleep(1000);
 	ev_invoke(loop, &r->f->tick, EV_TIMER);
 	assert_int_equal(r->f->nodes, NODES);
@@ -132,7 +132,7 @@ a_slot_that_moved_back_at_once_is_found(void **state)
 	assert_true(becomes(r, true));
 	struct redis *at = redis_at(r, key), *other = redis_at(r, span_str(key_of(1, 1)));
 	assert_ptr_not_equal(at, other);
-	redis_finder_tell(r->f->finder, redis_slot(key), &other->place);
+	redis_finder_report_moved(r->f->finder, redis_slot(key), &other->place);
 	struct redis *const way[] = { other, at };
 	for (size_t i = 0; i < COUNT_OF(way); i++) {
 		for (uint64_t until = clock_mono_us() + 5000000;
@@ -535,7 +535,7 @@ a_limit_holds_while_two_nodes_disagree(void **state)
 				keys->element[i]->str);
 		freeReplyObject(keys);
 		server_do(&node[1], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
-		redis_slot_at(l[1].redis, slot, to);
+		redis_note_moved_slot(l[1].redis, slot, to);
 		struct ask a[2] = { { .q.ndims = 1, .q.dim[0] = d }, { .q.ndims = 1, .q.dim[0] = d } };
 		for (int i = 0; i < 2; i++)
 			ask(l[i].quota, &a[i]);

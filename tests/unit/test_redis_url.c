@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "base/redis/redis_url.h"
+#include "base/redis/redis_options.h"
 
 /* clang-format off */
 static const struct {

@@ -11,7 +11,7 @@
 
 #include "base/ascii.h"
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "scan/detect/custom/custom.h"
 #include "scan/detect/engine.h"

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/codec/letters.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "policy/advice/notes.h"
 #include "policy/verdict/tool.h"
 #include "support/answer_fix.h"

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "base/codec/uri_normal.h"
+#include "base/codec/uri.h"
 
 static const char *const everyday[] = {
 	"file:///home/me/notes.md",

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/json_put.h"
 

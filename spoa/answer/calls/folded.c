@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 
 /* Members that may differ between events. Their values carry nothing that a later event does

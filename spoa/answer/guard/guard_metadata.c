@@ -7,7 +7,7 @@
 #include "base/ascii.h"
 #include "base/codec/eventstream.h"
 #include "base/codec/http.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/push.h"
 

@@ -9,7 +9,7 @@
 #include "answer/event_template.h"
 #include "answer/frame_write.h"
 #include "answer/guard/guard.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/scoped.h"
 #include "scan/text/body.h"
 #include "scan/text/spelled.h"

@@ -6,7 +6,7 @@
 
 #include "answer/guard/guard_private.h"
 #include "base/codec/inflate.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 
 enum { INFLATE_RATIO = 100 };

@@ -12,7 +12,7 @@
 
 #include "answer/translate/answer_private.h"
 #include "answer/translate/request.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 
 static const char too_much[] = "the provider's response has too many calls, or a call is too long";

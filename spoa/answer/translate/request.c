@@ -7,7 +7,7 @@
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
 #include "base/codec/base64.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/scoped.h"

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "base/attr.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 
 enum { CERT_VALUES_MAX = 128, CERT_BYTES_MAX = 64 << 10 };

@@ -3,7 +3,7 @@
 #include "base/codec/error_form.h"
 
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 

@@ -82,7 +82,7 @@ ssize_t http_parse_response(struct span in, struct http_scan *scan, struct http_
 /* Removes a body's framing. Trailers are parsed and dropped. */
 struct http_body {
 	enum http_framing framing;
-	int state;	      /* chunked: the state of the grammar (http_body.c) */
+	int state;	      /* chunked: the state of the grammar (http.c) */
 	uint64_t left;	      /* payload bytes until the end of the chunk or of the body */
 	size_t line_bytes;    /* chunked: bytes of this size line */
 	size_t trailer_bytes; /* bytes of all trailers */

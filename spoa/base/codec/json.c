@@ -1,11 +1,14 @@
-/* The tokenizer of base/codec/json.h: RFC 8259 sections 2 to 8 in one pass, without recursion.
+/* Reads JSON (base/codec/json.h): RFC 8259 sections 2 to 8 in one pass, without recursion.
  *
  * Most of a chat body is strings, so these are scanned 16 bytes at a time and validated as UTF-8
  * in the same pass. The keys of the open objects are on one stack. Up to LINEAR_KEYS keys of an
  * object are compared with each other. More keys use a hash set with a random key, so that no
  * sender can make the check quadratic.
  *
- * Example: for {"a":[1]} the tokens are OBJECT, KEY, ARRAY, NUMBER, ARRAY_END, OBJECT_END, END. */
+ * Example: for {"a":[1]} the tokens are OBJECT, KEY, ARRAY, NUMBER, ARRAY_END, OBJECT_END, END.
+ *
+ * Below the tokenizer, strings are decoded, offsets in decoded text are mapped back to the raw
+ * bytes, and the strings at known paths of a document are read. */
 #include "base/codec/json.h"
 
 #include <pthread.h>
@@ -16,7 +19,7 @@
 
 #include "base/ascii.h"
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 
 /* The kinds of token that may follow. */
@@ -568,4 +571,200 @@ json_skip(struct json *j, const struct json_event *ev)
 			return JSON_ERROR;
 	while (e.depth != depth || (e.tok != JSON_OBJECT_END && e.tok != JSON_ARRAY_END));
 	return e.tok;
+}
+
+/* ---- the text of strings ---- */
+
+/* Converts between the raw spelling of a JSON string and its text (RFC 8259 section 7). The
+ * functions are for strings that json_next() has accepted. With any other bytes they stay inside
+ * these bytes and return an arbitrary result. */
+
+static uint32_t
+unit4(const char *p)
+{
+	uint32_t unit = 0;
+
+	for (int i = 0; i < 4; i++)
+		unit = unit << 4 | ((uint32_t)hex_value(p[i]) & 0xf);
+	return unit;
+}
+
+struct json_unit
+json_unit_at(const char *p, const char *end)
+{
+	struct json_unit u = { .raw = 1, .decoded = 1, .out = { *p } };
+
+	if (*p != '\\' || end - p < 2)
+		return u;
+	u.raw = 2;
+	switch (p[1]) {
+	case 'b': u.out[0] = '\b'; return u;
+	case 'f': u.out[0] = '\f'; return u;
+	case 'n': u.out[0] = '\n'; return u;
+	case 'r': u.out[0] = '\r'; return u;
+	case 't': u.out[0] = '\t'; return u;
+	case 'u': break;
+	default: u.out[0] = p[1]; return u;
+	}
+	if (end - p < 6) {
+		u.raw = (size_t)(end - p);
+		return u;
+	}
+	uint32_t cp = unit4(p + 2);
+	u.raw = 6;
+	bool high = cp >= 0xd800 && cp < 0xdc00 && end - p >= 12 && !memcmp(p + 6, "\\u", 2);
+	uint32_t low = high ? unit4(p + 8) : 0;
+	if (low >= 0xdc00 && low < 0xe000) {
+		cp = 0x10000 + ((cp & 0x3ff) << 10) + (low & 0x3ff);
+		u.raw = 12;
+	}
+	u.decoded = utf8_encode(cp, u.out);
+	return u;
+}
+
+struct span
+json_text(struct arena *a, struct span in, const struct json_event *ev)
+{
+	struct span raw = span_cut(in, ev->start, ev->end);
+
+	if (!ev->escaped)
+		return raw;
+	/* An escape is never shorter than the character that it encodes. */
+	char *to = arena_alloc(a, raw.n);
+	if (!to)
+		return (struct span){ NULL, 0 };
+	const char *p = raw.p, *end = raw.p + raw.n;
+	size_t n = 0;
+	while (p < end) {
+		const char *slash = memchr(p, '\\', (size_t)(end - p));
+		size_t plain = (size_t)((slash ? slash : end) - p);
+		memcpy(to + n, p, plain);
+		n += plain;
+		p += plain;
+		if (slash) {
+			struct json_unit u = json_unit_at(p, end);
+			memcpy(to + n, u.out, u.decoded);
+			n += u.decoded;
+			p += u.raw;
+		}
+	}
+	return span_of(to, n);
+}
+
+size_t
+json_raw_offset(struct span raw, size_t decoded_offset)
+{
+	size_t at = 0, left = decoded_offset;
+
+	while (at < raw.n) {
+		struct span rest = span_cut(raw, at, raw.n);
+		size_t plain = span_chr(span_cut(rest, 0, left), '\\');
+		at += plain;
+		left -= plain;
+		if (at == raw.n || raw.p[at] != '\\')
+			break; /* every byte up to the offset was plain */
+		struct json_unit u = json_unit_at(raw.p + at, raw.p + raw.n);
+		if (u.decoded > left)
+			break;
+		left -= u.decoded;
+		at += u.raw;
+	}
+	return at;
+}
+
+bool
+json_member(struct json *j, struct arena *a, struct span in, struct json_member *m,
+	struct json_event *ev, int *err)
+{
+	if (*err || json_next(j, ev) != JSON_KEY) {
+		*err = *err ? *err : json_error(j, NULL, NULL);
+		return false;
+	}
+	m->start = ev->start - 1;
+	m->key = json_text(a, in, ev);
+	*err = m->key.p ? 0 : ERR_NOMEM;
+	json_next(j, ev);
+	return *err == 0;
+}
+
+/* ---- strings at known paths; values on no path are skipped ---- */
+
+enum { PATH_MAX_BYTES = 128 };
+
+struct reading {
+	struct json *j;
+	struct span in;
+	struct arena *a;
+	const struct json_place *places;
+	size_t nplaces;
+	bool items;
+	void (*take)(void *arg, int what, struct span text);
+	void *arg;
+	char path[PATH_MAX_BYTES];
+};
+
+static bool
+leads_on(const struct reading *r, struct span path)
+{
+	for (size_t i = 0; i < r->nplaces; i++)
+		if (span_starts(span_str(r->places[i].path), path) &&
+			r->places[i].path[path.n] == '.')
+			return true;
+	return false;
+}
+
+/* Reads a value whose first token is *ev. The first n bytes of r->path lead to it. The recursion
+ * ends where no path continues. */
+static void
+read_string_value(struct reading *r, size_t n, bool in_array, const struct json_event *ev)
+{
+	struct span path = span_of(r->path, n);
+	struct json_event in;
+	enum json_tok tok;
+
+	if (ev->tok == JSON_STRING) {
+		for (size_t i = 0; i < r->nplaces; i++)
+			if (span_is(path, r->places[i].path) && (!in_array || r->items))
+				r->take(r->arg, r->places[i].what, json_text(r->a, r->in, ev));
+	} else if (ev->tok == JSON_ARRAY && !in_array) {
+		while ((tok = json_next(r->j, &in)) != JSON_ARRAY_END && tok != JSON_ERROR)
+			read_string_value(r, n, true, &in);
+	} else if (ev->tok == JSON_OBJECT && (!n || leads_on(r, path))) {
+		while (json_next(r->j, &in) == JSON_KEY) {
+			struct span key = json_text(r->a, r->in, &in);
+			size_t at = n + (n > 0), to = at + key.n;
+			json_next(r->j, &in);
+			if (!key.p || !key.n || to >= sizeof(r->path)) {
+				json_skip(r->j, &in);
+				continue;
+			}
+			if (n)
+				r->path[n] = '.';
+			memcpy(r->path + at, key.p, key.n);
+			read_string_value(r, to, false, &in);
+		}
+	} else {
+		json_skip(r->j, ev);
+	}
+}
+
+bool
+json_strings(struct span json, const struct json_place *places, size_t n, bool items,
+	struct arena *a, void (*take)(void *arg, int what, struct span text), void *arg)
+{
+	struct reading r = { .in = json,
+		.a = a,
+		.places = places,
+		.nplaces = n,
+		.items = items,
+		.take = take,
+		.arg = arg };
+	struct json_event ev;
+
+	if (!(r.j = json_open(a, json)))
+		return false;
+	json_next(r.j, &ev);
+	if (ev.tok == JSON_OBJECT || ev.tok == JSON_ARRAY)
+		read_string_value(&r, 0, false, &ev);
+	return json_next(r.j, &ev) == JSON_END;
 }

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/search.h"
 
 /* A row for `count` characters from `first` on. */

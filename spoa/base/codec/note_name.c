@@ -1,7 +1,7 @@
 /* Names of logs, of witnesses and of their keys. */
 #include "base/codec/note_name.h"
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 
 /* Returns true for Unicode's White_Space and for control characters of ASCII. */
 static bool

@@ -9,7 +9,7 @@
 #include "base/caps.h"
 #include "base/codec/base64.h"
 #include "base/err.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 
 enum {
 	BIT_FIN = 0x80,

@@ -50,7 +50,7 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	r->node = true;
 	snprintf(r->text, sizeof(r->text), "%s:%u", p->host, p->port);
 	r->kept_us = clock_mono_us() + KEPT_MS * 1000;
-	redis_awaited(r);
+	redis_hold_commands(r);
 	/* A redirection names an address, or a name that the map will contain. */
 	struct redis_place at = *p;
 	if (!at.address[0])
@@ -65,7 +65,7 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 }
 
 void
-redis_awaited(struct redis *r)
+redis_hold_commands(struct redis *r)
 {
 	if (!r->coming_us)
 		r->coming_us = clock_mono_us() + COMING_MS * 1000;
@@ -202,7 +202,7 @@ redis_deadline_us(const struct redis *r)
 }
 
 void
-redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
+redis_note_moved_slot(struct redis *front, unsigned slot, struct redis *node)
 {
 	struct redis_front *f = front->f;
 
@@ -211,9 +211,9 @@ redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
 	f->moved++;
 	give_slot(f, slot, node);
 	if (!node->life.epoch && conn_up(node))
-		redis_awaited(node);
+		redis_hold_commands(node);
 	/* if one slot moves, others probably move too */
-	redis_finder_again(f->finder);
+	redis_finder_refresh(f->finder);
 }
 
 /* ---- the client as a whole ---- */
@@ -223,7 +223,7 @@ take_map(struct redis *r, uint64_t now)
 {
 	struct redis_front *f = r->f;
 
-	if (!redis_finder_news(f->finder, &f->version, f->map))
+	if (!redis_finder_new_map(f->finder, &f->version, f->map))
 		return;
 	if (f->cluster)
 		take_cluster(r, f->map, now);
@@ -273,8 +273,8 @@ on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 	unsigned slot;
 
 	/* redirections that other workers of this process met */
-	while (f->cluster && redis_finder_told(f->finder, &f->told, &slot, &place))
-		redis_slot_at(r, slot, redis_node_at(r, &place));
+	while (f->cluster && redis_finder_next_moved(f->finder, &f->told, &slot, &place))
+		redis_note_moved_slot(r, slot, redis_node_at(r, &place));
 	if (f->before_write)
 		f->before_write(f->before_write_arg);
 	redis_conn_flush(r);
@@ -301,11 +301,11 @@ start(struct redis *r)
 	ev_timer_init(&f->often, on_tick, 0., TICK_MS / 1000.);
 	ev_timer_init(&f->soon, on_soon, 0., 0.);
 	ev_prepare_init(&f->flush, on_flush);
-	ev_async_init(&f->ear.wake, on_news);
-	f->tick.data = f->often.data = f->soon.data = f->flush.data = f->ear.wake.data = r;
-	f->ear.loop = r->loop;
-	ev_async_start(r->loop, &f->ear.wake);
-	redis_finder_hear(f->finder, &f->ear);
+	ev_async_init(&f->listener.wake, on_news);
+	f->tick.data = f->often.data = f->soon.data = f->flush.data = f->listener.wake.data = r;
+	f->listener.loop = r->loop;
+	ev_async_start(r->loop, &f->listener.wake);
+	redis_finder_subscribe(f->finder, &f->listener);
 	ev_timer_start(r->loop, &f->tick);
 	ev_prepare_start(r->loop, &f->flush);
 	take_map(r, clock_mono_us());
@@ -363,8 +363,8 @@ redis_free(struct redis **rp)
 	ev_timer_stop(r->loop, &f->often);
 	ev_timer_stop(r->loop, &f->soon);
 	ev_prepare_stop(r->loop, &f->flush);
-	redis_finder_deaf(f->finder, &f->ear);
-	ev_async_stop(r->loop, &f->ear.wake);
+	redis_finder_unsubscribe(f->finder, &f->listener);
+	ev_async_stop(r->loop, &f->listener.wake);
 	/* hiredis ends each command with a callback, but its owner may be gone. */
 	redis_pipes_end(r);
 	redis_conn_end(r);
@@ -389,7 +389,7 @@ redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg)
 }
 
 void
-redis_every(struct redis *r, unsigned ms)
+redis_tick_every(struct redis *r, unsigned ms)
 {
 	struct redis_front *f = r->f;
 
@@ -401,9 +401,9 @@ redis_every(struct redis *r, unsigned ms)
 }
 
 void
-redis_wake_all(struct redis *r)
+redis_wake_users(struct redis *r)
 {
-	redis_finder_wake(r->f->finder);
+	redis_finder_wake_users(r->f->finder);
 }
 
 /* ---- the state ---- */

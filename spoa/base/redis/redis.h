@@ -80,9 +80,9 @@ void redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg);
 
 /* Makes the loop take a turn at least every `ms` milliseconds. At most 1000, because some
  * questions are asked once a second. The default is 100. */
-void redis_every(struct redis *r, unsigned ms);
+void redis_tick_every(struct redis *r, unsigned ms);
 /* Makes the loops of all users of the same finder take a turn soon. */
-void redis_wake_all(struct redis *r);
+void redis_wake_users(struct redis *r);
 
 enum { REDIS_LIST_MAX = 24 };
 
@@ -127,7 +127,7 @@ void redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const 
 	const size_t *lens);
 void redis_send(struct redis_pipe *p);
 /* Sends one command whose reply is not needed. */
-void redis_tell(struct redis *r, int argc, const char **argv, const size_t *lens);
+void redis_send_only(struct redis *r, int argc, const char **argv, const size_t *lens);
 /* Call this before redis_send(). If the callback got ERR_TIMEOUT, `late` runs once after it,
  * with the same arg: with err 0 when everything has been replied to after all, or with an error
  * when no reply will arrive. In the latter case it may only free what arg holds, because the

@@ -290,8 +290,8 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	if (v <= 0) {
 		/* the slot of the key may have moved: the map is asked for again */
 		if (r->f->cluster) {
-			redis_finder_again(r->f->finder);
-			redis_awaited(r);
+			redis_finder_refresh(r->f->finder);
+			redis_hold_commands(r);
 			if (redis_coming(r)) {
 				r->life_asked = false;
 				return;
@@ -557,7 +557,7 @@ on_role(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	bool array = rep->type == REDIS_REPLY_ARRAY && rep->elements > 0 &&
 		     rep->element[0]->type == REDIS_REPLY_STRING;
 	if (!array || strcmp(rep->element[0]->str, "master") != 0) {
-		redis_finder_again(r->f->finder);
+		redis_finder_refresh(r->f->finder);
 		refuse_redis(r, array ? "the server is not the master"
 				: rep->type == REDIS_REPLY_ERROR ? rep->str
 								 : "no role");
@@ -707,7 +707,7 @@ lost(struct redis *r, const char *why)
 	r->open = true;
 	if (!r->refused) /* refuse_redis() has logged the reason */
 		say_down(r, why);
-	redis_finder_again(r->f->finder);
+	redis_finder_refresh(r->f->finder);
 }
 
 /* Returns why the connection ended: a reply that was refused, a certificate that was refused, or
@@ -791,7 +791,7 @@ try_connect(struct redis *r, uint64_t now)
 	if (ac->err) {
 		say_down(r, ac->errstr);
 		redisAsyncFree(ac);
-		redis_finder_again(r->f->finder);
+		redis_finder_refresh(r->f->finder);
 		return;
 	}
 	ac->data = r;
@@ -801,7 +801,7 @@ try_connect(struct redis *r, uint64_t now)
 	if (!begin_tls(r)) { /* without a listener, TLS fails here and not in connecting */
 		r->ac = NULL;
 		redisAsyncFree(ac);
-		redis_finder_again(r->f->finder);
+		redis_finder_refresh(r->f->finder);
 		return;
 	}
 	redisAsyncSetConnectCallback(ac, on_connect);

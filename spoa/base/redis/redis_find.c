@@ -225,9 +225,9 @@ struct redis_finder {
 	pthread_cond_t changed;
 	struct redis_map map;
 	unsigned users;
-	LIST_HEAD(, redis_ear) ears;
+	LIST_HEAD(, redis_listener) listeners;
 	bool thread, again;
-	bool redirected; /* redis_finder_tell() was called since the map was read */
+	bool redirected;     /* redis_finder_report_moved() was called since the map was read */
 	uint64_t changed_us; /* when `map` last changed, monotonic µs */
 	_Atomic uint64_t told; /* number of reports; any thread reads it */
 	struct told {
@@ -272,11 +272,11 @@ same_map(const struct redis_options *o, const struct redis_map *a, const struct 
 
 /* Wakes all users. The caller holds the lock. */
 static void
-wake_ears(struct redis_finder *f)
+wake_listeners(struct redis_finder *f)
 {
-	struct redis_ear *e;
+	struct redis_listener *e;
 
-	LIST_FOREACH (e, &f->ears, of_finder)
+	LIST_FOREACH (e, &f->listeners, of_finder)
 		ev_async_send(e->loop, &e->wake);
 }
 
@@ -295,7 +295,7 @@ publish_map(struct redis_finder *f, const struct redis_map *found, bool redirect
 		f->changed_us = clock_mono_us();
 	f->map = *found;
 	atomic_fetch_add(&f->version, 1);
-	wake_ears(f);
+	wake_listeners(f);
 }
 
 static void
@@ -388,7 +388,7 @@ redis_finder_new(const struct redis_options *o)
 	pthread_mutex_init(&f->lock, NULL);
 	cond_init(&f->changed);
 	f->users = 1;
-	LIST_INIT(&f->ears);
+	LIST_INIT(&f->listeners);
 	if (fixed(o, &f->map.place[0])) {
 		f->map.n = 1;
 		f->version = 1;
@@ -421,24 +421,24 @@ redis_finder_free(struct redis_finder **fp)
 }
 
 void
-redis_finder_hear(struct redis_finder *f, struct redis_ear *e)
+redis_finder_subscribe(struct redis_finder *f, struct redis_listener *e)
 {
 	SCOPED_LOCK(&f->lock);
-	LIST_INSERT_HEAD(&f->ears, e, of_finder);
+	LIST_INSERT_HEAD(&f->listeners, e, of_finder);
 }
 
 void
-redis_finder_deaf(struct redis_finder *f, struct redis_ear *e)
+redis_finder_unsubscribe(struct redis_finder *f, struct redis_listener *e)
 {
 	SCOPED_LOCK(&f->lock);
 	LIST_REMOVE(e, of_finder);
 }
 
 void
-redis_finder_wake(struct redis_finder *f)
+redis_finder_wake_users(struct redis_finder *f)
 {
 	SCOPED_LOCK(&f->lock);
-	wake_ears(f);
+	wake_listeners(f);
 }
 
 const struct redis_options *
@@ -448,7 +448,7 @@ redis_finder_options(const struct redis_finder *f)
 }
 
 bool
-redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *out)
+redis_finder_new_map(struct redis_finder *f, uint64_t *version, struct redis_map *out)
 {
 	if (*version == atomic_load_explicit(&f->version, memory_order_acquire))
 		return false;
@@ -459,7 +459,7 @@ redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *o
 }
 
 void
-redis_finder_again(struct redis_finder *f)
+redis_finder_refresh(struct redis_finder *f)
 {
 	SCOPED_LOCK(&f->lock);
 	f->again = true;
@@ -467,19 +467,20 @@ redis_finder_again(struct redis_finder *f)
 }
 
 void
-redis_finder_tell(struct redis_finder *f, unsigned slot, const struct redis_place *place)
+redis_finder_report_moved(
+	struct redis_finder *f, unsigned slot, const struct redis_place *place)
 {
 	pthread_mutex_lock(&f->lock);
 	f->tells[f->told % TOLD_MAX] = (struct told){ slot, *place };
 	atomic_fetch_add(&f->told, 1);
 	f->redirected = true;
-	wake_ears(f);
+	wake_listeners(f);
 	pthread_mutex_unlock(&f->lock);
-	redis_finder_again(f);
+	redis_finder_refresh(f);
 }
 
 bool
-redis_finder_told(
+redis_finder_next_moved(
 	struct redis_finder *f, uint64_t *seen, unsigned *slot, struct redis_place *place)
 {
 	if (*seen == atomic_load_explicit(&f->told, memory_order_acquire))

@@ -27,26 +27,27 @@ void redis_finder_free(struct redis_finder **f);
 const struct redis_options *redis_finder_options(const struct redis_finder *f);
 /* Returns true, with the map in *out, if something was found since *version, which is 0 at
  * first. Any thread. */
-bool redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *out);
+bool redis_finder_new_map(struct redis_finder *f, uint64_t *version, struct redis_map *out);
 /* A user's loop, which is woken when something new was found or reported. After
- * redis_finder_deaf() has returned, the finder does not use the structure any more. */
-struct redis_ear {
+ * redis_finder_unsubscribe() has returned, the finder does not use the structure any more. */
+struct redis_listener {
 	struct ev_loop *loop;
 	ev_async wake; /* belongs to the user, and is started */
-	LIST_ENTRY(redis_ear) of_finder;
+	LIST_ENTRY(redis_listener) of_finder;
 };
-void redis_finder_hear(struct redis_finder *f, struct redis_ear *e);
-void redis_finder_deaf(struct redis_finder *f, struct redis_ear *e);
+void redis_finder_subscribe(struct redis_finder *f, struct redis_listener *e);
+void redis_finder_unsubscribe(struct redis_finder *f, struct redis_listener *e);
 /* Wakes all users. Any thread. */
-void redis_finder_wake(struct redis_finder *f);
+void redis_finder_wake_users(struct redis_finder *f);
 /* Reports that the map is wrong or a server is gone: the thread asks again soon. Any thread. */
-void redis_finder_again(struct redis_finder *f);
+void redis_finder_refresh(struct redis_finder *f);
 /* Reports that a node has redirected this slot. All users of the finder learn it at their next
  * turn, before the finder's next map. Any thread. */
-void redis_finder_tell(struct redis_finder *f, unsigned slot, const struct redis_place *place);
+void redis_finder_report_moved(
+	struct redis_finder *f, unsigned slot, const struct redis_place *place);
 /* Returns the next report since *seen, which is 0 at first; false: there are no more. Any
  * thread. */
-bool redis_finder_told(
+bool redis_finder_next_moved(
 	struct redis_finder *f, uint64_t *seen, unsigned *slot, struct redis_place *place);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "base/redis/redis_url.h"
+#include "base/redis/redis_options.h"
 #include "base/span.h"
 
 enum { REDIS_SLOTS = 16384, REDIS_NODES_MAX = 64, REDIS_NOBODY = 255 };

@@ -1,6 +1,5 @@
 /* Shared by the files of the asynchronous client: redis.c (which server does what), redis_conn.c
- * (the connection to one server), redis_pipe.c (pipelines) and redis_call.c (commands to a
- * cluster). */
+ * (the connection to one server) and redis_pipe.c (pipelines, and commands to a cluster). */
 #ifndef BASE_REDIS_REDIS_PRIVATE_H
 #define BASE_REDIS_REDIS_PRIVATE_H
 
@@ -20,7 +19,7 @@
  * redis_new_at() returned. */
 struct redis_front {
 	struct redis_finder *finder;
-	struct redis_ear ear;
+	struct redis_listener listener;
 	uint64_t version; /* of the map that was read last from the finder */
 	uint64_t moved;	  /* slots that a node redirected before the finder knew */
 	uint64_t told;	  /* reports of the finder that were read */
@@ -32,7 +31,7 @@ struct redis_front {
 	TAILQ_HEAD(, redis_pipe) sent; /* oldest first */
 	struct redis_pipe *failed;     /* pipelines whose callbacks get an error at the next turn */
 	ev_timer tick, often,
-		/* tick: redis_every(); often: while anything has a deadline; soon: for `failed` */
+		/* tick: redis_tick_every(); often: while anything has a deadline; soon: for `failed` */
 		soon;
 	unsigned every_ms;
 	ev_prepare flush;
@@ -176,22 +175,10 @@ void redis_pipes_failed(struct redis *r);
 /* Ends all pipelines without their callbacks. */
 void redis_pipes_end(struct redis *r);
 
-/* Notes that one command of the pipeline has its reply, or will never have one. */
-void redis_pipe_settle(struct redis_pipe *p);
 /* Converts a reply. */
 void redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply);
 /* Notes if the reply reports that the master has become a replica, whose data would be lost. */
 void redis_pipe_role(struct redis *r, const redisReply *reply);
-/* Returns the bytes of a command, valid until the next call. */
-struct span redis_pipe_format(struct buf *b, int argc, const char **argv, const size_t *lens);
-
-/* ---- redis_call.c ---- */
-
-/* Adds a command to a cluster, for this node; an MGET for the nodes that hold its keys. */
-void redis_call_begin(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
-	const size_t *lens);
-/* Opens the circuits of the nodes that have not replied. */
-void redis_calls_late(struct redis_pipe *p);
 
 /* ---- redis.c ---- */
 
@@ -200,8 +187,8 @@ void redis_calls_late(struct redis_pipe *p);
 struct redis *redis_node_at(struct redis *front, const struct redis_place *p);
 /* Makes commands for this node of a cluster wait, for a second at most, because the map and thus
  * its epoch are not known yet. */
-void redis_awaited(struct redis *r);
+void redis_hold_commands(struct redis *r);
 /* Notes that a node has redirected the slot to `node`. NULL: ignored. */
-void redis_slot_at(struct redis *front, unsigned slot, struct redis *node);
+void redis_note_moved_slot(struct redis *front, unsigned slot, struct redis *node);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/tokens/estimate.h"
 
 #include "base/fnv.h"
+#include "base/tokens/bpe.h"
 
 /* Bytes for a token of o200k_base, in hundredths, used if no rank file exists: on average, and
  * the fewest in 19 of 20 texts. Measured on chunks of 3 KB. */

@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-#include "base/tokens/encodings.h"
+#include "base/tokens/ranks.h"
 #include "base/tokens/models.h"
 
 /* A sum of texts and overhead, in thousandths of tokens. */

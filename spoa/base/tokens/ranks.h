@@ -19,7 +19,7 @@
  * that tokens cross, the bytes of the tokens. */
 struct ranks_head {
 	char magic[8];	     /* "tgranks1" */
-	uint32_t byte_order; /* RANKS_BYTE_ORDER in the order of the machine */
+	uint32_t byte_order; /* 0x01020304 in the order of the machine */
 	uint32_t tokens;     /* ranks are 0 … tokens - 1 */
 	uint32_t slots, filter_log2;
 	uint32_t longest; /* bytes of the longest token */
@@ -37,6 +37,10 @@ struct ranks_slot {
 	uint32_t len; /* 0: the slot is free */
 };
 
+/* Bits of the tables `whole` and `cross`. */
+#define RANKS_WHOLE_BITS 65536u
+#define RANKS_CROSS_BITS 65536u
+
 struct ranks {
 	const struct ranks_head *head;
 	const struct split_pattern *pattern;
@@ -44,7 +48,7 @@ struct ranks {
 	const uint64_t *filter;
 	uint64_t filter_mask;
 	const uint32_t *pairs, *bytes, *offsets;
-	const uint64_t *whole, *cross; /* ranks_whole.c */
+	const uint64_t *whole, *cross; /* bit tables, read by ranks_parts() */
 	const char *pool;
 	size_t mapped;
 };
@@ -77,35 +81,32 @@ ranks_token(const struct ranks *r, uint32_t rank)
 int ranks_pack(struct span lines, const char *name, const struct split_pattern *pattern,
 	struct buf *out, size_t *line, const char **why);
 
-/* ---- ranks_whole.c: characters of several bytes from which merging may begin ---- */
-#define RANKS_WHOLE_BITS 65536u
-#define RANKS_CROSS_BITS 65536u
 /* Writes the starts of the parts from which a piece is merged to start[0 … result]; the last one
  * is n. There must be room for n + 1. Merging from these parts has the same result as merging
  * from bytes. */
 size_t ranks_parts(const struct ranks *r, const char *p, size_t n, uint32_t *start);
-/* Fills both bit tables from the other parts. Returns false if memory is exhausted. */
-bool ranks_find_whole(const struct ranks *r, uint64_t *whole, uint64_t *cross);
 
-/* ---- the format, for reading and writing ---- */
-#define RANKS_MAGIC	 "tgranks1"
-#define RANKS_BYTE_ORDER 0x01020304u
-#define RANKS_ALIGN	 64u
-enum ranks_part {
-	PART_SLOTS,
-	PART_FILTER,
-	PART_PAIRS,
-	PART_BYTES,
-	PART_OFFSETS,
-	PART_WHOLE,
-	PART_CROSS,
-	PART_POOL,
-	PART_END
+/* ---- the files of a folder ---- */
+
+enum { ENCODINGS_MAX = 32 };
+
+/* The rank files (NAME.ranks) of a folder: the encodings in which texts can be counted exactly.
+ * Immutable after opening. */
+struct encodings {
+	char *dir; /* NULL: no folder was found */
+	struct ranks *v[ENCODINGS_MAX];
+	size_t n;
+	size_t refused; /* files that are damaged or too many */
 };
-/* Sets where each part begins; PART_END: the size of the file. Returns false for impossible
- * numbers. */
-bool ranks_layout(const struct ranks_head *h, uint64_t at[PART_END + 1]);
 
-void ranks_checksum(const struct ranks_head *h, const char *rest, unsigned char out[32]);
+/* Opens every rank file of `dir`. If `dir` is NULL, opens those of the first of these folders
+ * that has one: ranks/ next to the program, share/tollgate/ranks next to its folder. A refused
+ * file adds a line "FILE: why" to *why, and the others are opened. Returns 0; ERR_NOTFOUND if
+ * there is no file, with the searched folders in *why; or ERR_NOMEM. *out is valid in each case
+ * except the last. */
+int encodings_open(const char *dir, struct encodings **out, struct buf *why);
+void encodings_close(struct encodings **e);
+/* Returns the encoding with that name in its file, or NULL. */
+const struct ranks *encodings_find(const struct encodings *e, struct span name);
 
 #endif

@@ -226,7 +226,8 @@ notes_drop(struct quota *qt, const char *name, uint64_t epoch, int64_t bucket)
 	char key[CELL_KEY_TEXT];
 	size_t kn = notes_key(key, name, epoch, bucket);
 
-	redis_tell(qt->redis, 2, (const char *[]){ "DEL", key }, (const size_t[]){ 3, kn });
+	redis_send_only(
+		qt->redis, 2, (const char *[]){ "DEL", key }, (const size_t[]){ 3, kn });
 }
 
 void

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/json_put.h"
 #include "budget/tally/names.h"
 

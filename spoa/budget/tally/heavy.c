@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/hash.h"
 
 /* The order of names: by cost, then by tokens and requests, which weigh as a billionth of a

@@ -2,7 +2,7 @@
 #include "budget/tally/recent.h"
 
 #include "base/clock.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/json_put.h"
 #include "budget/tally/names.h"

@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/replace.h"

@@ -17,7 +17,7 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/replace.h"
 #include "base/scoped.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/codec/json_text.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "cmd/export/export.h"
 
 /* ---- JSON lines ---- */

@@ -16,7 +16,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/codec/json_text.h"
-#include "base/codec/uri_normal.h"
+#include "base/codec/uri.h"
 #include "cmd/cmd.h"
 #include "cmd/eval.h"
 #include "cmd/given.h"

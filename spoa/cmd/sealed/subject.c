@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/codec/base64.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"

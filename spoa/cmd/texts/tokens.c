@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/tokens/bpe.h"
 #include "base/tokens/estimate.h"
 #include "cmd/cmd.h"
 #include "policy/config/models.h"

@@ -16,7 +16,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/fetch/http_thread.h"
+#include "base/fetch/http_client.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/timer.h"

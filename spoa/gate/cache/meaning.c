@@ -7,7 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/letters.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "gate/cache/near.h"
 

@@ -11,7 +11,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/letters.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/scoped.h"
 
 enum { SHINGLE = 3, LEAST_LETTERS = 3, RIGHT_QUOTE = 0x2019 };

@@ -212,7 +212,7 @@ is_noted(const redisReply *r, const char *value, bool now)
 }
 
 static bool
-note_fields(const struct erased_fields *f, struct turns *turns)
+note_fields(const struct erased_fields *f, struct redis_service *service)
 {
 	const char *get[2 + FIELDS_AT_ONCE] = { "HMGET", LIVE_ERASED_KEY },
 			    *set[2 + 2 * FIELDS_AT_ONCE] = { "HSET", LIVE_ERASED_KEY };
@@ -220,7 +220,7 @@ note_fields(const struct erased_fields *f, struct turns *turns)
 
 	for (size_t i = 0; i < f->n; i++)
 		get[2 + i] = f->field[i];
-	reply_auto_t *r = turns_ask(turns, 2 + (int)f->n, get, NULL);
+	reply_auto_t *r = redis_service_ask(service, 2 + (int)f->n, get, NULL);
 	if (!r)
 		return false;
 	for (size_t i = 0; i < f->n; i++) {
@@ -230,12 +230,12 @@ note_fields(const struct erased_fields *f, struct turns *turns)
 		set[nset++] = f->field[i];
 		set[nset++] = f->value[i];
 	}
-	reply_auto_t *done = nset == 2 ? NULL : turns_ask(turns, nset, set, NULL);
+	reply_auto_t *done = nset == 2 ? NULL : redis_service_ask(service, nset, set, NULL);
 	return nset == 2 || done;
 }
 
 bool
-live_erased_note(struct live *l, struct turns *turns)
+live_erased_note(struct live *l, struct redis_service *service)
 {
 	size_t from = 0;
 	bool up = true;
@@ -249,7 +249,7 @@ live_erased_note(struct live *l, struct turns *turns)
 	do {
 		if (f)
 			take_fields(l, f, &from);
-		up = f && (!f->n || note_fields(f, turns));
+		up = f && (!f->n || note_fields(f, service));
 	} while (up && f->n);
 	bool ok = up || !f; /* out of memory: the next turn tries again */
 	free(f);

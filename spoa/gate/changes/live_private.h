@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "base/redis/turns.h"
+#include "base/redis/redis_service.h"
 #include "gate/changes/gone.h"
 #include "gate/changes/live.h"
 #include "gate/store/store.h"
@@ -55,6 +55,6 @@ void live_drop_old(struct live *l);
 void live_erasure_came(struct live *l);
 /* Writes to Redis which erasures were carried out here, unless Redis has this already.
  * Returns false if Redis does not answer. */
-bool live_erased_note(struct live *l, struct turns *turns);
+bool live_erased_note(struct live *l, struct redis_service *service);
 
 #endif

@@ -34,11 +34,11 @@ enum {
 /* A limit for what another program can make us read. */
 #define BYTES_MAX ((size_t)FIELDS_MAX * 512)
 
-/* owner: the thread tg-live; members that others read are guarded by the turns' lock. */
+/* owner: the thread tg-live; members that others read are guarded by the service's lock. */
 struct live_sync {
 	struct live *live;
-	struct turns turns;
-	/* guarded by the turns' lock */
+	struct redis_service service;
+	/* guarded by the service's lock */
 	enum live_past past;
 	size_t believed;
 	uint64_t right_us;   /* monotonic, when a key was last repaired; 0: never */
@@ -59,7 +59,7 @@ struct live_sync {
  * and the daemons write their entries again. The version continues at a number that no daemon
  * has reached, so that all daemons read the entries. */
 static bool
-repair_live_key(void *arg, const char *key, char why[TURNS_WHY])
+repair_live_key(void *arg, const char *key, char why[REDIS_SERVICE_WHY])
 {
 	struct live_sync *s = arg;
 	char next[24];
@@ -68,15 +68,16 @@ repair_live_key(void *arg, const char *key, char why[TURNS_WHY])
 	uint64_t now = clock_mono_us();
 
 	snprintf(next, sizeof(next), "%" PRId64, clock_wall_ns() / 1000000);
-	reply_auto_t *r = turns_try(&s->turns, version ? 3 : 2, argv, NULL, why, &wrong);
+	reply_auto_t *r =
+		redis_service_try(&s->service, version ? 3 : 2, argv, NULL, why, &wrong);
 	if (!r)
 		return false;
 	s->version = -1;
-	pthread_mutex_lock(&s->turns.lock);
+	pthread_mutex_lock(&s->service.lock);
 	bool said = s->right_us && now - s->right_us < RIGHT_US;
 	s->right_us = now;
 	s->righted = key;
-	pthread_mutex_unlock(&s->turns.lock);
+	pthread_mutex_unlock(&s->service.lock);
 	if (!said)
 		live_junk(s->live, 1, span_str(key),
 			"another program overwrote this key: the daemons write it again; check "
@@ -91,8 +92,8 @@ static bool
 read_version(struct live_sync *s, long long *version)
 {
 	const char *argv[] = { "GET", LIVE_VERSION_KEY };
-	reply_auto_t *r = turns_ask(&s->turns, 2, argv, NULL);
-	char why[TURNS_WHY];
+	reply_auto_t *r = redis_service_ask(&s->service, 2, argv, NULL);
+	char why[REDIS_SERVICE_WHY];
 	uint64_t n = 0;
 
 	if (!r)
@@ -102,7 +103,7 @@ read_version(struct live_sync *s, long long *version)
 	*version = (long long)n;
 	if (ok || repair_live_key(s, LIVE_VERSION_KEY, why))
 		return true;
-	turns_lost(&s->turns, why);
+	redis_service_lost(&s->service, why);
 	return false;
 }
 
@@ -155,7 +156,7 @@ drop_flush(struct live_sync *s, struct drop *d)
 {
 	if (d->argc <= 2)
 		return true;
-	reply_auto_t *r = turns_ask(&s->turns, d->argc, d->argv, d->lens);
+	reply_auto_t *r = redis_service_ask(&s->service, d->argc, d->argv, d->lens);
 	d->argc = 2;
 	return r != NULL;
 }
@@ -203,7 +204,7 @@ read_entries(struct live_sync *s, struct found *f)
 
 	snprintf(count, sizeof(count), "%d", SCAN_COUNT);
 	do {
-		reply_auto_t *r = turns_ask(&s->turns, 5, argv, NULL);
+		reply_auto_t *r = redis_service_ask(&s->service, 5, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *list = redis_scan_list(r, cursor);
@@ -248,7 +249,7 @@ make_room(struct live_sync *s, const struct found *f)
 /* ---- writing to Redis ---- */
 
 struct live_writes {
-	struct turns *turns;
+	struct redis_service *service;
 	size_t n;
 	bool failed;
 };
@@ -257,7 +258,7 @@ static void
 append_live_command(struct live_writes *t, int argc, const char **argv, const size_t *lens)
 {
 	t->n++;
-	t->failed |= !turns_append(t->turns, argc, argv, lens);
+	t->failed |= !redis_service_append(t->service, argc, argv, lens);
 }
 
 static void
@@ -304,22 +305,22 @@ static bool
 write_missing_entries(struct live_sync *s, const struct found *f, long long *version)
 {
 	const char *incr[] = { "INCR", LIVE_VERSION_KEY }, *exec[] = { "EXEC" };
-	struct live_writes t = { .turns = &s->turns };
+	struct live_writes t = { .service = &s->service };
 
 	if (f)
 		live_missing(s->live, f->items, f->n, append_entry, &t);
 	else
-		live_put_since(s->live, s->turns.known, append_entry, &t);
+		live_put_since(s->live, s->service.known, append_entry, &t);
 	if (f)
 		remove_stale(s, f, &t);
 	if (t.n == 0)
 		return true;
 	append_live_command(&t, 2, incr, NULL);
 	append_live_command(&t, 1, exec, NULL);
-	reply_auto_t *r = t.failed ? NULL : turns_replies(&s->turns, t.n);
+	reply_auto_t *r = t.failed ? NULL : redis_service_replies(&s->service, t.n);
 	/* One of the keys was overwritten by another program. The repetition of the pass
 	 * repairs it. */
-	const char *refused = r ? turns_exec_error(r) : NULL;
+	const char *refused = r ? redis_service_exec_error(r) : NULL;
 	if (refused && !s->second) {
 		s->again = true;
 		return false;
@@ -328,7 +329,8 @@ write_missing_entries(struct live_sync *s, const struct found *f, long long *ver
 	t.failed = !r || refused || r->type != REDIS_REPLY_ARRAY || !r->elements ||
 		   r->element[r->elements - 1]->type != REDIS_REPLY_INTEGER;
 	if (t.failed) {
-		turns_lost(&s->turns, refused ? refused : turns_why(&s->turns, r));
+		redis_service_lost(
+			&s->service, refused ? refused : redis_service_why(&s->service, r));
 	} else {
 		long long now = r->element[r->elements - 1]->integer;
 		/* -1: another daemon wrote in between, so the next pass reads all */
@@ -353,7 +355,7 @@ log_missing_past(struct live_sync *s, bool known)
 				"is an older copy, revoked keys may be valid again; check them"
 			      : "state_file was missing: this new node accepts the entries of "
 				"Redis"));
-	SCOPED_LOCK(&s->turns.lock);
+	SCOPED_LOCK(&s->service.lock);
 	s->past = known ? LIVE_PAST_LOST : LIVE_PAST_NEW;
 	s->believed = n;
 }
@@ -366,7 +368,7 @@ mark_node(struct live_sync *s)
 	const char *set[] = { "HSETNX", LIVE_NODES_KEY, s->live->node, when };
 
 	clock_rfc3339(clock_wall_ns(), when);
-	reply_auto_t *r = turns_ask(&s->turns, 4, set, NULL);
+	reply_auto_t *r = redis_service_ask(&s->service, 4, set, NULL);
 	if (!r)
 		return false;
 	if (!s->marked)
@@ -386,15 +388,16 @@ live_turn(struct live_sync *s, uint64_t changes)
 	long long version;
 	size_t older;
 
-	if (!s->turns.redis)
+	if (!s->service.redis)
 		s->version = -1;
-	if (!turns_dial(&s->turns, SPAN_LIT(LIVE_VERSION_KEY)) || !read_version(s, &version))
+	if (!redis_service_dial(&s->service, SPAN_LIT(LIVE_VERSION_KEY)) ||
+		!read_version(s, &version))
 		return false;
 	/* Redis has not changed since it was read: write only what is new here. */
 	if (version == s->version && now - s->read_us < FULL_US) {
-		bool written = changes == s->turns.known ||
-			    (write_missing_entries(s, NULL, &s->version) &&
-				    live_erased_note(s->live, &s->turns));
+		bool written = changes == s->service.known ||
+			       (write_missing_entries(s, NULL, &s->version) &&
+				       live_erased_note(s->live, &s->service));
 		s->version = written ? s->version : -1;
 		return written;
 	}
@@ -403,7 +406,7 @@ live_turn(struct live_sync *s, uint64_t changes)
 	if (ok)
 		live_merge(s->live, f.items, f.n, &older);
 	ok = ok && (!f.over || make_room(s, &f)) && mark_node(s) &&
-	     write_missing_entries(s, &f, &version) && live_erased_note(s->live, &s->turns);
+	     write_missing_entries(s, &f, &version) && live_erased_note(s->live, &s->service);
 	if (ok) {
 		s->version = version;
 		s->read_us = now;
@@ -412,7 +415,7 @@ live_turn(struct live_sync *s, uint64_t changes)
 	return ok;
 }
 
-static enum turn
+static enum redis_turn
 live_pass(void *arg, uint64_t changes)
 {
 	struct live_sync *s = arg;
@@ -424,7 +427,7 @@ live_pass(void *arg, uint64_t changes)
 		s->second = true;
 		up = live_turn(s, changes);
 	}
-	return up ? TURN_DONE : TURN_AWAY;
+	return up ? REDIS_TURN_DONE : REDIS_TURN_AWAY;
 }
 
 static uint64_t
@@ -443,7 +446,7 @@ live_back(void *arg)
 	log_event(LOG_INFO, "live.up", LI("entries", live_count(s->live)));
 }
 
-static const struct turns_kind live_turns = { .thread = "tg-live",
+static const struct redis_service_kind live_service = { .thread = "tg-live",
 	.away = "live.away",
 	.every_us = POLL_US,
 	.again_us = AGAIN_US,
@@ -454,16 +457,16 @@ static const struct turns_kind live_turns = { .thread = "tg-live",
 
 /* ---- for other threads ---- */
 
-struct turns *
-live_sync_turns(struct live_sync *s)
+struct redis_service *
+live_sync_service(struct live_sync *s)
 {
-	return &s->turns;
+	return &s->service;
 }
 
 const char *
 live_sync_righted(struct live_sync *s)
 {
-	SCOPED_LOCK(&s->turns.lock);
+	SCOPED_LOCK(&s->service.lock);
 	bool late = s->right_us && clock_mono_us() - s->right_us < RIGHT_US;
 	return late ? s->righted : NULL;
 }
@@ -471,7 +474,7 @@ live_sync_righted(struct live_sync *s)
 enum live_past
 live_sync_past(struct live_sync *s, size_t *entries)
 {
-	SCOPED_LOCK(&s->turns.lock);
+	SCOPED_LOCK(&s->service.lock);
 	enum live_past past = s->past;
 	*entries = s->believed;
 	return past;
@@ -488,8 +491,8 @@ live_sync_start(struct live *l, const struct redis_options *redis, struct buf *w
 	}
 	s->live = l;
 	s->version = -1;
-	turns_init(&s->turns, &live_turns, s, redis);
-	if (turns_start(&s->turns, why))
+	redis_service_init(&s->service, &live_service, s, redis);
+	if (redis_service_start(&s->service, why))
 		live_sync_stop(&s);
 	return s;
 }
@@ -499,7 +502,7 @@ live_sync_stop(struct live_sync **sp)
 {
 	if (!*sp)
 		return;
-	turns_stop(&(*sp)->turns, 0);
+	redis_service_stop(&(*sp)->service, 0);
 	free(*sp);
 	*sp = NULL;
 }

@@ -7,7 +7,7 @@
 #ifndef GATE_CHANGES_SYNC_H
 #define GATE_CHANGES_SYNC_H
 
-#include "base/redis/turns.h"
+#include "base/redis/redis_service.h"
 #include "gate/changes/live.h"
 
 struct live_sync;
@@ -17,9 +17,9 @@ struct live_sync;
 struct live_sync *live_sync_start(
 	struct live *l, const struct redis_options *redis, struct buf *why);
 void live_sync_stop(struct live_sync **s);
-/* For turns_first(), which waits until this daemon knows what was revoked while it was down,
- * and for turns_wait() and turns_up(). Any thread. */
-struct turns *live_sync_turns(struct live_sync *s);
+/* For redis_service_await_first(), which waits until this daemon knows what was revoked while it
+ * was down, and for redis_service_wait() and redis_service_up(). Any thread. */
+struct redis_service *live_sync_service(struct live_sync *s);
 /* Returns the key of ours that another program overwrote and that was written again within
  * the last ten minutes, or NULL. */
 const char *live_sync_righted(struct live_sync *s);

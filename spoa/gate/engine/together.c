@@ -104,11 +104,11 @@ claim_read(void *arg, int err, const struct redis_reply_ints *replies, size_t n 
 	if (err || replies[1].err || replies[1].n != 1 || replies[1].list[0] != c->own)
 		return;
 	if (c->in_vain)
-		redis_tell(c->redis, 5,
+		redis_send_only(c->redis, 5,
 			(const char *[]){ "SET", c->name, NOBODY_WAITS, "PX", ALONE_MS },
 			(size_t[]){ 3, CLAIM_NAME - 1, 2, 2, strlen(ALONE_MS) });
 	else
-		redis_tell(c->redis, 2, (const char *[]){ "DEL", c->name },
+		redis_send_only(c->redis, 2, (const char *[]){ "DEL", c->name },
 			(size_t[]){ 3, CLAIM_NAME - 1 });
 }
 
@@ -397,7 +397,7 @@ renew_flight(struct exchange *x)
 	char name[CLAIM_NAME], ms[24];
 	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
 
-	redis_tell(x->r->gate->cache_redis, 3, (const char *[]){ "PEXPIRE", name, ms },
+	redis_send_only(x->r->gate->cache_redis, 3, (const char *[]){ "PEXPIRE", name, ms },
 		(size_t[]){ 7, n, digits });
 	x->together.next_us += RENEW_US;
 }

@@ -2,7 +2,7 @@
  * as "NAME:VALUE". The caller chooses the value, so a tag with a finding is dropped. */
 #include <stdio.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "gate/limits/limits.h"
 
 /* clang-format off */

@@ -178,6 +178,6 @@ pins_put(const struct pins *p, const struct pin_key *k, uint64_t target, int64_t
 		return;
 	size_t kn = redis_key(k, key), vn = span_decimal(value, (int64_t)target),
 	       tn = span_decimal(ttl, KEPT_S);
-	redis_tell(p->redis, 5, (const char *[]){ "SET", key, value, "EX", ttl },
+	redis_send_only(p->redis, 5, (const char *[]){ "SET", key, value, "EX", ttl },
 		(const size_t[]){ 3, kn, vn, 2, tn });
 }

@@ -2,7 +2,7 @@
  * verdict of the rules with the facts they read, so that the rules can be evaluated again.
  * Counts and names only, never values. */
 #include "answer/guard/guard.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "gate/exchange.h"
 #include "gate/steps/record.h"
 #include "policy/prices.h"

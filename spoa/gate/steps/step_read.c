@@ -4,7 +4,7 @@
 
 #include "base/caps.h"
 #include "base/codec/inflate.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/push.h"
 #include "gate/files/files.h"

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/redis/turns.h"
+#include "base/redis/redis_service.h"
 #include "base/scoped.h"
 #include "gate/targets/entry.h"
 #include "gate/targets/share.h"
@@ -29,7 +29,7 @@
 struct target_sync {
 	struct target_table *table;
 	const char *node;
-	struct turns turns;
+	struct redis_service service;
 	struct metrics *metrics;
 	/* used by the thread only */
 	int64_t offset_us; /* Redis' clock minus our monotonic clock */
@@ -50,11 +50,11 @@ struct target_sync {
 static redisReply *
 next_reply(struct target_sync *s)
 {
-	redisReply *r = redis_reply(s->turns.redis);
+	redisReply *r = redis_reply(s->service.redis);
 
 	if (r && (r->type != REDIS_REPLY_ERROR || !strncmp(r->str, "WRONGTYPE", 9)))
 		return r;
-	turns_lost(&s->turns, turns_why(&s->turns, r));
+	redis_service_lost(&s->service, redis_service_why(&s->service, r));
 	freeReplyObject(r);
 	return NULL;
 }
@@ -87,7 +87,7 @@ read_clock(struct target_sync *s, uint64_t sent_us)
 			second * 1000000 + us);
 	s->timed |= ok;
 	if (!ok)
-		turns_lost(&s->turns, "Redis did not return a valid time for TIME");
+		redis_service_lost(&s->service, "Redis did not return a valid time for TIME");
 	return ok;
 }
 
@@ -146,9 +146,9 @@ read_callers_of(struct target_sync *s, struct target_state *e, const struct targ
 static bool
 append_target_command(struct target_sync *s, int argc, const char **argv)
 {
-	if (turns_append(&s->turns, argc, argv, NULL))
+	if (redis_service_append(&s->service, argc, argv, NULL))
 		return true;
-	turns_lost(&s->turns, redis_sync_error(s->turns.redis));
+	redis_service_lost(&s->service, redis_sync_error(s->service.redis));
 	return false;
 }
 
@@ -231,7 +231,7 @@ ask_target_redis(struct target_sync *s, size_t n)
 
 	snprintf(last, sizeof(last), "%d", FACTS_TEXT_BYTES);
 	snprintf(last_caller, sizeof(last_caller), "%d", CALLERS_TEXT_BYTES);
-	if (!turns_dial(&s->turns, SPAN_LIT(TARGET_FACTS_KEY)) ||
+	if (!redis_service_dial(&s->service, SPAN_LIT(TARGET_FACTS_KEY)) ||
 		!append_target_command(s, 1, time))
 		return false;
 	for (size_t i = 1; i < n; i++) {
@@ -295,16 +295,16 @@ note_alone(struct target_sync *s, size_t n)
 	}
 }
 
-static enum turn
+static enum redis_turn
 target_turn(void *arg, uint64_t puts UNUSED)
 {
 	struct target_sync *s = arg;
 	size_t n = atomic_load_explicit(&s->table->n, memory_order_acquire);
 
 	if (targets_pass(s, n))
-		return TURN_DONE;
+		return REDIS_TURN_DONE;
 	note_alone(s, n);
-	return TURN_AWAY;
+	return REDIS_TURN_AWAY;
 }
 
 static void
@@ -323,16 +323,16 @@ target_last(void *arg)
 	size_t n = atomic_load_explicit(&s->table->n, memory_order_acquire);
 
 	s->n = 0;
-	for (size_t i = 1; s->turns.redis && i < n; i++) {
+	for (size_t i = 1; s->service.redis && i < n; i++) {
 		atomic_store(&s->table->entry[i].wanted_us, 0);
 		atomic_store(&s->table->entry[i].probe_until, 0);
 		ask_or_give_lease(s, i, clock_mono_us());
 	}
-	if (s->turns.redis)
+	if (s->service.redis)
 		settle_targets(s);
 }
 
-static const struct turns_kind target_turns = { .thread = "tg-targets",
+static const struct redis_service_kind target_service = { .thread = "tg-targets",
 	.away = "target.alone",
 	.every_us = TARGET_SHARE_US,
 	.again_us = TARGET_SHARE_US,
@@ -344,14 +344,14 @@ static const struct turns_kind target_turns = { .thread = "tg-targets",
 void
 target_sync_first(struct target_sync *s, uint64_t most_us)
 {
-	turns_first(&s->turns, most_us);
+	redis_service_await_first(&s->service, most_us);
 }
 
 void
 target_sync_soon(struct target_sync *s)
 {
 	if (s)
-		turns_soon(&s->turns);
+		redis_service_wake(&s->service);
 }
 
 struct target_sync *
@@ -369,8 +369,8 @@ target_sync_start(struct target_table *t, const char *node, const struct redis_o
 	s->node = node;
 	s->metrics = m;
 	s->offset_us = clock_wall_ns() / 1000 - (int64_t)clock_mono_us();
-	turns_init(&s->turns, &target_turns, s, redis);
-	if (turns_start(&s->turns, why))
+	redis_service_init(&s->service, &target_service, s, redis);
+	if (redis_service_start(&s->service, why))
 		target_sync_stop(&s);
 	return s;
 }
@@ -382,7 +382,7 @@ target_sync_stop(struct target_sync **sp)
 
 	if (!s)
 		return;
-	turns_stop(&s->turns, 0);
+	redis_service_stop(&s->service, 0);
 	buf_free(&s->text);
 	free(s);
 	*sp = NULL;

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/redis/turns.h"
+#include "base/redis/redis_service.h"
 #include "base/scoped.h"
 #include "gate/store/store.h"
 #include "gate/toolpins/private.h"
@@ -36,7 +36,7 @@ enum {
 /* owner: the thread tg-pins. */
 struct tool_pins_sync {
 	struct tool_pins *pins;
-	struct turns turns;
+	struct redis_service service;
 	bool shared; /* pins are shared through Redis */
 	char *name;  /* the file's name; NULL: no file */
 	unsigned char key[SHA256_BYTES];
@@ -160,7 +160,7 @@ static bool
 read_last(struct tool_pins_sync *s)
 {
 	const char *argv[] = { "XREVRANGE", TOOL_PINS_LOG_KEY, "+", "-", "COUNT", "1" };
-	reply_auto_t *r = turns_ask(&s->turns, 6, argv, NULL);
+	reply_auto_t *r = redis_service_ask(&s->service, 6, argv, NULL);
 
 	if (!r)
 		return false;
@@ -174,7 +174,7 @@ static bool
 count_fields(struct tool_pins_sync *s, uint64_t *n)
 {
 	const char *argv[] = { "HLEN", TOOL_PINS_ENTRIES_KEY };
-	reply_auto_t *r = turns_ask(&s->turns, 2, argv, NULL);
+	reply_auto_t *r = redis_service_ask(&s->service, 2, argv, NULL);
 
 	if (!r)
 		return false;
@@ -214,7 +214,7 @@ read_all(struct tool_pins_sync *s)
 	all_are_due(s);
 	snprintf(count, sizeof(count), "%d", READ);
 	do {
-		reply_auto_t *r = turns_ask(&s->turns, 5, argv, NULL);
+		reply_auto_t *r = redis_service_ask(&s->service, 5, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *list = redis_scan_list(r, cursor);
@@ -230,7 +230,7 @@ read_all(struct tool_pins_sync *s)
 static bool
 read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 {
-	reply_auto_t *r = n ? turns_ask(&s->turns, (int)n + 2, argv, lens) : NULL;
+	reply_auto_t *r = n ? redis_service_ask(&s->service, (int)n + 2, argv, lens) : NULL;
 
 	if (!r)
 		return !n;
@@ -279,7 +279,7 @@ read_log(struct tool_pins_sync *s)
 
 	snprintf(count, sizeof(count), "%d", READ);
 	for (;;) {
-		reply_auto_t *r = turns_ask(&s->turns, 6, argv, NULL);
+		reply_auto_t *r = redis_service_ask(&s->service, 6, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *stream = only_pair(r);
@@ -308,8 +308,8 @@ append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 	const size_t lens[] = { strlen(set[0]), strlen(set[1]), strlen(set[2]), v.n };
 	const char *add[] = { "XADD", TOOL_PINS_LOG_KEY, "MAXLEN", "~", LOG_MAX, "*", "f",
 		pin->field };
-	return !buf_failed(&line) && turns_append(&s->turns, 4, set, lens) &&
-	       turns_append(&s->turns, 8, add, NULL);
+	return !buf_failed(&line) && redis_service_append(&s->service, 4, set, lens) &&
+	       redis_service_append(&s->service, 8, add, NULL);
 }
 
 /* Reads the fields of fresh pins that another daemon wrote first. A field that no daemon
@@ -359,17 +359,18 @@ write_batch(struct tool_pins_sync *s)
 	for (size_t i = 0; i < s->n && ok; i++) {
 		if (!s->batch[i].redis)
 			continue;
-		ok = n++ || turns_append(&s->turns, 1, multi, NULL);
+		ok = n++ || redis_service_append(&s->service, 1, multi, NULL);
 		ok = ok && append_pin(s, s->batch[i].pin, s->batch[i].fresh);
 	}
 	if (!n)
 		return true;
-	ok = ok && turns_append(&s->turns, 1, exec, NULL);
-	reply_auto_t *r = ok ? turns_replies(&s->turns, 2 * n + 2) : NULL;
-	ok = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 * n && !turns_exec_error(r);
+	ok = ok && redis_service_append(&s->service, 1, exec, NULL);
+	reply_auto_t *r = ok ? redis_service_replies(&s->service, 2 * n + 2) : NULL;
+	ok = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 * n &&
+	     !redis_service_exec_error(r);
 	ok = ok && read_taken(s, r);
-	if (!ok && s->turns.redis)
-		turns_lost(&s->turns, turns_why(&s->turns, r));
+	if (!ok && s->service.redis)
+		redis_service_lost(&s->service, redis_service_why(&s->service, r));
 	return ok;
 }
 
@@ -437,8 +438,9 @@ read_redis(struct tool_pins_sync *s)
 {
 	uint64_t n;
 
-	s->full |= !s->turns.redis;
-	if (!turns_dial(&s->turns, SPAN_LIT(TOOL_PINS_ENTRIES_KEY)) || !count_fields(s, &n))
+	s->full |= !s->service.redis;
+	if (!redis_service_dial(&s->service, SPAN_LIT(TOOL_PINS_ENTRIES_KEY)) ||
+		!count_fields(s, &n))
 		return false;
 	bool lost = n < s->fields;
 	s->fields = n;
@@ -447,7 +449,7 @@ read_redis(struct tool_pins_sync *s)
 	return read_log(s);
 }
 
-static enum turn
+static enum redis_turn
 pins_turn(void *arg, uint64_t puts UNUSED)
 {
 	struct tool_pins_sync *s = arg;
@@ -461,8 +463,8 @@ pins_turn(void *arg, uint64_t puts UNUSED)
 	if (!up || !kept)
 		put_back(s, !kept, !up);
 	if (!kept)
-		s->turns.next_us = clock_mono_us() + AGAIN_US;
-	return !up ? TURN_AWAY : kept && done ? TURN_DONE : TURN_PART;
+		s->service.next_us = clock_mono_us() + AGAIN_US;
+	return !up ? REDIS_TURN_AWAY : kept && done ? REDIS_TURN_DONE : REDIS_TURN_PART;
 }
 
 static uint64_t
@@ -490,7 +492,7 @@ pins_last(void *arg)
 	pins_turn(arg, 0);
 }
 
-static const struct turns_kind pins_turns = { .thread = "tg-pins",
+static const struct redis_service_kind pins_service = { .thread = "tg-pins",
 	.away = "pin.away",
 	.every_us = POLL_US,
 	.again_us = AGAIN_US,
@@ -505,7 +507,7 @@ void
 tool_pins_sync_first(struct tool_pins_sync *s, uint64_t most_us)
 {
 	if (s)
-		turns_first(&s->turns, most_us);
+		redis_service_await_first(&s->service, most_us);
 }
 
 static bool
@@ -517,13 +519,13 @@ pins_well(struct tool_pins_sync *s, struct buf *why)
 		buf_printf(why,
 			"%s cannot be written: check the disk and the file's permissions",
 			s->name);
-	return kept && turns_up(&s->turns, why);
+	return kept && redis_service_up(&s->service, why);
 }
 
 bool
 tool_pins_sync_wait(struct tool_pins_sync *s, uint64_t most_us, struct buf *why)
 {
-	bool has = turns_wait(&s->turns, most_us);
+	bool has = redis_service_wait(&s->service, most_us);
 
 	if (!has)
 		pins_well(s, why);
@@ -533,9 +535,9 @@ tool_pins_sync_wait(struct tool_pins_sync *s, uint64_t most_us, struct buf *why)
 bool
 tool_pins_sync_up(struct tool_pins_sync *s, struct buf *why)
 {
-	pthread_mutex_lock(&s->turns.lock);
-	bool tried = s->turns.tried;
-	pthread_mutex_unlock(&s->turns.lock);
+	pthread_mutex_lock(&s->service.lock);
+	bool tried = s->service.tried;
+	pthread_mutex_unlock(&s->service.lock);
 	return !tried || pins_well(s, why);
 }
 
@@ -553,13 +555,13 @@ tool_pins_sync_start(struct tool_pins *p, const struct tool_pins_place *place, s
 	s->pins = p;
 	s->shared = place->redis != NULL;
 	memcpy(s->key, place->key, sizeof(s->key));
-	turns_init(&s->turns, &pins_turns, s, place->redis);
+	redis_service_init(&s->service, &pins_service, s, place->redis);
 	if (place->file && !(s->name = strdup(place->file)))
 		buf_str(why, err_str(ERR_NOMEM));
 	store_init(&s->store, &pin_lines, s, s->name);
 	if (why->n || (s->name && access(s->name, F_OK) == 0 && !store_open(&s->store, why)))
 		;
-	else if (turns_start(&s->turns, why) == 0)
+	else if (redis_service_start(&s->service, why) == 0)
 		return s;
 	tool_pins_sync_stop(&s);
 	return NULL;
@@ -572,7 +574,7 @@ tool_pins_sync_stop(struct tool_pins_sync **sp)
 
 	if (!s)
 		return;
-	turns_stop(&s->turns, 0);
+	redis_service_stop(&s->service, 0);
 	store_close(&s->store);
 	free(s->name);
 	explicit_bzero(s, sizeof(*s));

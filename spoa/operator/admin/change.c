@@ -494,9 +494,11 @@ static void
 say_written(struct change *c)
 {
 	SCOPED_BUF(why, 1024);
-	struct turns *turns = c->s->live_sync ? live_sync_turns(c->s->live_sync) : NULL;
-	bool told = turns && turns_up(turns, &why) && turns_wait(turns, REDIS_US);
-	if (turns && !told && (why.n || !turns_up(turns, &why)))
+	struct redis_service *service =
+		c->s->live_sync ? live_sync_service(c->s->live_sync) : NULL;
+	bool told = service && redis_service_up(service, &why) &&
+		    redis_service_wait(service, REDIS_US);
+	if (service && !told && (why.n || !redis_service_up(service, &why)))
 		json_object_set_new(
 			c->answer, "why", json_stringn(buf_view(&why).p, buf_view(&why).n));
 	json_object_set_new(c->answer, "redis",

@@ -17,7 +17,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/codec/json_text.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/scoped.h"

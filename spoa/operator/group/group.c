@@ -21,7 +21,7 @@
 #include "base/json_put.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "base/redis/turns.h"
+#include "base/redis/redis_service.h"
 #include "base/scoped.h"
 #include "budget/trends/trends.h"
 #include "operator/group/group.h"
@@ -41,7 +41,7 @@ struct group_trends {
 	/* generation and length of the own string; `sent` 0: not written yet */
 	uint64_t generation, sent;
 	/* the own string was written, and all others were read, at least once; guarded by the
-	 * lock of `turns` */
+	 * lock of `service` */
 	bool complete;
 	/* sum of the other daemons; NULL: there are none; guarded likewise */
 	struct trends *others;
@@ -53,7 +53,7 @@ struct group_trends {
 		/* generation of its string, and the number of bytes read */
 		uint64_t generation, read;
 		struct trends_reader *reader;
-	} node[GROUP_TRENDS_NODES]; /* [0] is this daemon; guarded by the lock of `turns` */
+	} node[GROUP_TRENDS_NODES]; /* [0] is this daemon; guarded by the lock of `service` */
 };
 
 /* The group. owner: its thread; the members above `others` do not change */
@@ -61,8 +61,8 @@ struct group {
 	const char *node;
 	void (*self)(void *arg, struct buf *out);
 	void *arg;
-	struct turns turns;
-	struct buf others;	     /* the other daemons as JSON; guarded by turns.lock */
+	struct redis_service service;
+	struct buf others;	     /* the other daemons as JSON; guarded by service.lock */
 	struct group_trends *trends; /* NULL: no trends are shared */
 };
 
@@ -115,7 +115,7 @@ group_trends_node(struct group *g, const char *daemon, bool live)
 
 	if (!t || !node.n || !chain_node_valid(node))
 		return;
-	SCOPED_LOCK(&g->turns.lock);
+	SCOPED_LOCK(&g->service.lock);
 	while (i < t->n && !span_is(node, t->node[i].node))
 		i++;
 	if (i == GROUP_TRENDS_NODES)
@@ -157,7 +157,8 @@ share_lines(struct group *g, const char *key, bool whole, struct span text, uint
 	const char *set[] = { "SET", key, text.p, "EX", LIFE_S },
 		   *append[] = { "APPEND", key, text.p };
 	const size_t lens[] = { whole ? 3 : 6, strlen(key), text.n, 2, sizeof(LIFE_S) - 1 };
-	reply_auto_t *r = turns_ask(&g->turns, whole ? 5 : 3, whole ? set : append, lens);
+	reply_auto_t *r =
+		redis_service_ask(&g->service, whole ? 5 : 3, whole ? set : append, lens);
 
 	if (!r)
 		return false;
@@ -217,7 +218,7 @@ read_lines_from(struct group *g, const char *node, uint64_t from, int64_t to)
 	snprintf(key, sizeof(key), KEY "%s", node);
 	snprintf(first, sizeof(first), "%" PRIu64, from);
 	snprintf(last, sizeof(last), "%" PRId64, to);
-	return turns_ask(&g->turns, 4, argv, NULL);
+	return redis_service_ask(&g->service, 4, argv, NULL);
 }
 
 /* Stores the generation of a node's string in *out; 0: there is no string. Returns false if
@@ -244,7 +245,7 @@ read_new_lines(struct group *g, struct group_node *n)
 	reply_auto_t *r = read_lines_from(g, n->node, from, (int64_t)from + LINES_MOST);
 	if (!r)
 		return false;
-	SCOPED_LOCK(&g->turns.lock);
+	SCOPED_LOCK(&g->service.lock);
 	if (!n->reader)
 		n->reader = trends_reader_new(g->trends->others);
 	if (n->reader && r->type == REDIS_REPLY_STRING && r->len) {
@@ -267,7 +268,7 @@ read_daemons(struct group *g)
 		anew |= t->node[i].read && now[i] != t->node[i].generation;
 	}
 	if (anew) {
-		SCOPED_LOCK(&g->turns.lock);
+		SCOPED_LOCK(&g->service.lock);
 		drop_together(t);
 		t->others = trends_open(NULL);
 	}
@@ -276,7 +277,7 @@ read_daemons(struct group *g)
 		if (!read_new_lines(g, &t->node[i]))
 			return false;
 	}
-	SCOPED_LOCK(&g->turns.lock);
+	SCOPED_LOCK(&g->service.lock);
 	t->complete |= t->sent > 0;
 	return true;
 }
@@ -289,7 +290,7 @@ group_trends_turn(struct group *g)
 	if (!t || t->turns++ % GROUP_TRENDS_EVERY)
 		return true;
 	{
-		SCOPED_LOCK(&g->turns.lock);
+		SCOPED_LOCK(&g->service.lock);
 		forget_nodes(t);
 		for (size_t i = 1; i < t->n; i++)
 			t->node[i].listed = false;
@@ -302,9 +303,9 @@ group_trends_json(
 	struct group *g, const struct trends_asked *asked, int64_t wall_ns, struct buf *out)
 {
 	SCOPED_BUF(why, 0);
-	if (!g || !g->trends || !turns_up(&g->turns, &why))
+	if (!g || !g->trends || !redis_service_up(&g->service, &why))
 		return false;
-	SCOPED_LOCK(&g->turns.lock);
+	SCOPED_LOCK(&g->service.lock);
 	const struct group_trends *t = g->trends;
 	if (!t->complete)
 		return false;
@@ -404,7 +405,7 @@ read_group_time(struct group *g, int64_t *now_s)
 {
 	const char *argv[] = { "TIME", "" };
 	uint64_t second = 0;
-	reply_auto_t *r = turns_ask(&g->turns, 1, argv, NULL);
+	reply_auto_t *r = redis_service_ask(&g->service, 1, argv, NULL);
 
 	if (!r)
 		return false;
@@ -413,7 +414,7 @@ read_group_time(struct group *g, int64_t *now_s)
 		  second < INT64_MAX;
 	*now_s = (int64_t)second;
 	if (!ok)
-		turns_lost(&g->turns, "Redis' reply to TIME is invalid");
+		redis_service_lost(&g->service, "Redis' reply to TIME is invalid");
 	return ok;
 }
 
@@ -423,7 +424,7 @@ remove_member(struct group *g, struct span node)
 {
 	const char *argv[] = { "HDEL", GROUP_KEY, node.p };
 	const size_t lens[] = { 4, sizeof(GROUP_KEY) - 1, node.n };
-	reply_auto_t *r = turns_ask(&g->turns, 3, argv, lens);
+	reply_auto_t *r = redis_service_ask(&g->service, 3, argv, lens);
 
 	return r != NULL;
 }
@@ -470,12 +471,12 @@ read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out)
 {
 	const char *count[] = { "HLEN", GROUP_KEY }, *all[] = { "HGETALL", GROUP_KEY },
 		   *del[] = { "DEL", GROUP_KEY };
-	reply_auto_t *n = turns_ask(&g->turns, 2, count, NULL);
+	reply_auto_t *n = redis_service_ask(&g->service, 2, count, NULL);
 
 	if (!n)
 		return false;
 	bool too_many = n->type != REDIS_REPLY_INTEGER || n->integer > MEMBERS_MAX;
-	reply_auto_t *r = turns_ask(&g->turns, 2, too_many ? del : all, NULL);
+	reply_auto_t *r = redis_service_ask(&g->service, 2, too_many ? del : all, NULL);
 	if (!r)
 		return false;
 	if (too_many || r->type != REDIS_REPLY_ARRAY) {
@@ -490,7 +491,7 @@ write_self(struct group *g, struct span self)
 {
 	const char *argv[] = { "HSET", GROUP_KEY, g->node, self.p };
 	const size_t lens[] = { 4, sizeof(GROUP_KEY) - 1, strlen(g->node), self.n };
-	reply_auto_t *r = turns_ask(&g->turns, 4, argv, lens);
+	reply_auto_t *r = redis_service_ask(&g->service, 4, argv, lens);
 
 	return r != NULL;
 }
@@ -503,7 +504,7 @@ share_self(struct group *g, const json_t *self, struct span text)
 	return self ? write_self(g, text) : remove_member(g, span_str(g->node));
 }
 
-static enum turn
+static enum redis_turn
 group_turn(void *arg, uint64_t puts UNUSED)
 {
 	struct group *g = arg;
@@ -511,8 +512,9 @@ group_turn(void *arg, uint64_t puts UNUSED)
 
 	SCOPED_BUF(self, MEMBER_BYTES);
 	SCOPED_BUF(others, 0);
-	if (!turns_dial(&g->turns, SPAN_LIT(GROUP_KEY)) || !read_group_time(g, &now_s))
-		return TURN_AWAY;
+	if (!redis_service_dial(&g->service, SPAN_LIT(GROUP_KEY)) ||
+		!read_group_time(g, &now_s))
+		return REDIS_TURN_AWAY;
 	g->self(g->arg, &self);
 	if (self.n) {
 		json_put_int(&self, "at", now_s);
@@ -521,13 +523,13 @@ group_turn(void *arg, uint64_t puts UNUSED)
 	json_auto_t *o = buf_failed(&self) ? NULL : json_loadb(self.p, self.n, 0, NULL);
 	if ((self.n && !o) || !share_self(g, o, buf_view(&self)) ||
 		!read_group(g, o, now_s, &others))
-		return TURN_AWAY;
+		return REDIS_TURN_AWAY;
 	if (!group_trends_turn(g))
-		return TURN_AWAY;
-	SCOPED_LOCK(&g->turns.lock);
+		return REDIS_TURN_AWAY;
+	SCOPED_LOCK(&g->service.lock);
 	buf_clear(&g->others);
 	buf_span(&g->others, buf_view(&others));
-	return TURN_DONE;
+	return REDIS_TURN_DONE;
 }
 
 /* Removes the own field at the end, so that others no longer list this daemon. */
@@ -536,11 +538,11 @@ group_last(void *arg)
 {
 	struct group *g = arg;
 
-	if (g->turns.redis)
+	if (g->service.redis)
 		remove_member(g, span_str(g->node));
 }
 
-static const struct turns_kind group_turns = { .thread = "tg-group",
+static const struct redis_service_kind group_service = { .thread = "tg-group",
 	.away = "group.away",
 	.every_us = 1000000,
 	.again_us = 1000000,
@@ -564,8 +566,8 @@ group_start(const char *node, const struct redis_options *redis,
 	g->arg = arg;
 	g->trends = trends;
 	buf_init(&g->others, 0);
-	turns_init(&g->turns, &group_turns, g, redis);
-	if (turns_start(&g->turns, why))
+	redis_service_init(&g->service, &group_service, g, redis);
+	if (redis_service_start(&g->service, why))
 		group_stop(&g);
 	return g;
 }
@@ -574,18 +576,18 @@ void
 group_self_changed(struct group *g)
 {
 	if (g)
-		turns_soon(&g->turns);
+		redis_service_wake(&g->service);
 }
 
 void
 group_put(struct group *g, struct buf *out)
 {
 	SCOPED_BUF(why, 0);
-	if (!g || !turns_up(&g->turns, &why)) {
+	if (!g || !redis_service_up(&g->service, &why)) {
 		buf_str(out, "null");
 		return;
 	}
-	SCOPED_LOCK(&g->turns.lock);
+	SCOPED_LOCK(&g->service.lock);
 	buf_span(out, buf_view(&g->others));
 }
 
@@ -596,7 +598,7 @@ group_stop(struct group **gp)
 
 	if (!g)
 		return;
-	turns_stop(&g->turns, 0);
+	redis_service_stop(&g->service, 0);
 	group_trends_free(g->trends);
 	buf_free(&g->others);
 	free(g);

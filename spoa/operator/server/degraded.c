@@ -94,7 +94,7 @@ live_away(struct server *s, struct buf *why)
 	if (s->live && !live_kept(s->live))
 		buf_str(why, "state_file cannot be written: check the disk");
 	else if (s->live_sync)
-		return !turns_up(live_sync_turns(s->live_sync), why);
+		return !redis_service_up(live_sync_service(s->live_sync), why);
 	return why->n > 0;
 }
 

@@ -439,7 +439,7 @@ start_live(struct starting *x, struct buf *why)
 		sodium_memzero(&redis, sizeof(redis));
 	}
 	if (s->live_sync)
-		turns_first(live_sync_turns(s->live_sync), LIVE_FIRST_US);
+		redis_service_await_first(live_sync_service(s->live_sync), LIVE_FIRST_US);
 	erasing_now(&s->erasing);
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
 }

@@ -140,7 +140,7 @@ sync_says(struct server *s, struct buf *out)
 			"itself\n",
 			SPAN_ARG(buf_view(&why)));
 	buf_clear(&why);
-	bool up = turns_up(live_sync_turns(s->live_sync), &why);
+	bool up = redis_service_up(live_sync_service(s->live_sync), &why);
 	if (!up)
 		buf_printf(out,
 			"keys and limits: down: %.*s: other daemons do not learn what is "

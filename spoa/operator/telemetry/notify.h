@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/metrics.h"
-#include "base/fetch/http_thread.h"
+#include "base/fetch/http_client.h"
 #include "policy/config/config.h"
 
 struct notify;

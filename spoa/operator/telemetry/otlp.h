@@ -10,7 +10,7 @@
 #define OPERATOR_TELEMETRY_OTLP_H
 
 #include "base/metrics.h"
-#include "base/fetch/http_thread.h"
+#include "base/fetch/http_client.h"
 #include "policy/config/config.h"
 #include "record/audit/audit.h"
 

@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/scoped.h"

@@ -4,7 +4,7 @@
  * every note is certain. */
 #include "base/ascii.h"
 #include "base/attr.h"
-#include "base/codec/uri_normal.h"
+#include "base/codec/uri.h"
 #include "policy/advice/notes.h"
 #include "policy/config/read.h"
 #include "policy/section.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "policy/cel/ast.h"
 #include "policy/cel/lex.h"
 

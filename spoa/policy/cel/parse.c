@@ -5,7 +5,7 @@
  * variable or a field. Language definition, "Macros"; two-variable forms and cel.bind as in
  * cel-spec's extensions. */
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "policy/cel/ast.h"
 #include "policy/cel/lex.h"
 

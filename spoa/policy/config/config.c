@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/file_set.h"
-#include "base/redis/redis_url.h"
+#include "base/redis/redis_options.h"
 #include "base/replace.h"
 #include "base/scoped.h"
 #include "base/why.h"

@@ -80,7 +80,7 @@ struct config {
 	/* group: owner group of the agent and relay sockets; NULL: unchanged */
 	const char *socket_group;
 
-	const char *redis_url; /* redis.url, see base/redis/redis_url.h; NULL: no Redis */
+	const char *redis_url; /* redis.url, see base/redis/redis_options.h; NULL: no Redis */
 	/* redis.*, for config_redis(); NULL: not set */
 	const char *redis_user, *redis_password_file, *redis_sentinel_user,
 		*redis_sentinel_password_file, *redis_client_name, *redis_ca, *redis_cert,

@@ -3,7 +3,7 @@
 #define POLICY_CONFIG_MODELS_H
 
 #include "base/codec/yaml.h"
-#include "base/tokens/encodings.h"
+#include "base/tokens/ranks.h"
 #include "base/tokens/models.h"
 #include "policy/config/config.h"
 

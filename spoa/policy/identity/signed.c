@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "policy/config/secret.h"

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/scoped.h"
 #include "policy/verdict/facts.h"
 

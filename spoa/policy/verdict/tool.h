@@ -33,7 +33,7 @@ struct tool_call {
 	struct span name;   /* of the tool or prompt */
 	struct span server; /* name of the provider; "" in a response */
 	struct span uri;    /* of the resource */
-	bool odd_uri;	    /* the URI has several spellings: base/codec/uri_normal.h */
+	bool odd_uri;	    /* the URI has several spellings: base/codec/uri.h */
 	struct span description;
 	struct span arguments; /* as written: JSON, or text that is not JSON */
 	/* the arguments exceed the bound on what is kept, so reading them fails (prose: ok

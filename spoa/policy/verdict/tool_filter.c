@@ -2,7 +2,7 @@
  * https://modelcontextprotocol.io/specification, "Tools", "Resources", "Prompts", "Caching". */
 #include "policy/verdict/tool_filter.h"
 
-#include "base/codec/uri_normal.h"
+#include "base/codec/uri.h"
 #include "base/err.h"
 #include "base/push.h"
 #include "policy/verdict/cuts.h"

@@ -13,7 +13,7 @@
 #include "policy/verdict/cuts.h"
 #include "base/among.h"
 #include "base/caps.h"
-#include "base/codec/uri_normal.h"
+#include "base/codec/uri.h"
 #include "base/err.h"
 #include "base/push.h"
 

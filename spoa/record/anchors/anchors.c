@@ -24,7 +24,7 @@
 #include "base/codec/base64.h"
 #include "base/codec/http.h"
 #include "base/err.h"
-#include "base/fetch/http_thread.h"
+#include "base/fetch/http_client.h"
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"

@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "base/redis/redis_life.h"
 #include "base/redis/redis_replies.h"
-#include "base/redis/turns.h"
+#include "base/redis/redis_service.h"
 #include "base/scoped.h"
 #include "record/journal/chain.h"
 #include "record/journal/follow.h"
@@ -62,8 +62,8 @@ struct feed {
 };
 
 struct mirror {
-	struct turns turns;
-	/* Under the lock of `turns`: */
+	struct redis_service service;
+	/* Under the lock of `service`: */
 	/* the durable end of the journal */
 	struct follow_end pub;
 	struct feed feed;
@@ -133,7 +133,7 @@ static void
 hang_up_mirror(struct mirror *m, enum mirror_state s, const char *why)
 {
 	enter_state(m, s, why);
-	turns_hang_up(&m->turns);
+	redis_service_hang_up(&m->service);
 	m->placed = m->measured = false;
 }
 
@@ -145,7 +145,7 @@ static uint64_t
 trim_stream(struct mirror *m, uint64_t left)
 {
 	redisReply *r = redis_ask(
-		m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key, (unsigned long long)left);
+		m->service.redis, "XTRIM %s MAXLEN ~ %llu", m->key, (unsigned long long)left);
 	uint64_t n = r && r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
 
 	freeReplyObject(r);
@@ -157,12 +157,12 @@ trim_stream(struct mirror *m, uint64_t left)
 static bool
 measure_stream(struct mirror *m)
 {
-	redisReply *n = redis_ask(m->turns.redis, "XLEN %s", m->key), *b = NULL;
+	redisReply *n = redis_ask(m->service.redis, "XLEN %s", m->key), *b = NULL;
 	bool ok = n && n->type == REDIS_REPLY_INTEGER;
 
 	if (ok) {
 		atomic_store(&m->ballast.entries, (uint64_t)n->integer);
-		b = redis_ask(m->turns.redis, "MEMORY USAGE %s SAMPLES 0", m->key);
+		b = redis_ask(m->service.redis, "MEMORY USAGE %s SAMPLES 0", m->key);
 		m->used = b && b->type == REDIS_REPLY_INTEGER ? (uint64_t)b->integer : 0;
 		m->measured = b != NULL;
 		ok = m->used > 0;
@@ -174,8 +174,8 @@ measure_stream(struct mirror *m)
 	}
 	freeReplyObject(n);
 	freeReplyObject(b);
-	if (m->turns.redis->err)
-		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, NULL));
+	if (m->service.redis->err)
+		hang_up_mirror(m, MIRROR_AWAY, redis_service_why(&m->service, NULL));
 	return ok;
 }
 
@@ -186,7 +186,7 @@ measure_stream(struct mirror *m)
 static void
 keep_to_bytes(struct mirror *m)
 {
-	while (m->turns.redis && (!m->measured || (m->bytes_max && m->used > m->bytes_max))) {
+	while (m->service.redis && (!m->measured || (m->bytes_max && m->used > m->bytes_max))) {
 		uint64_t n, any = 0, most = m->bytes_max - m->bytes_max / 16;
 		if (!measure_stream(m) || !m->bytes_max || m->used <= m->bytes_max)
 			return;
@@ -208,17 +208,17 @@ look_at_room(struct mirror *m)
 	uint64_t now = clock_mono_us();
 	struct redis_room room;
 
-	if (!m->turns.redis || (m->room_us && now < m->room_us + ROOM_US))
+	if (!m->service.redis || (m->room_us && now < m->room_us + ROOM_US))
 		return;
 	m->room_us = now;
-	redisReply *r = redis_ask(m->turns.redis, "INFO");
+	redisReply *r = redis_ask(m->service.redis, "INFO");
 	SCOPED_BUF(text, sizeof(m->short_of));
 	if (r && r->type == REDIS_REPLY_STRING) {
 		redis_room_read(span_of(r->str, (size_t)r->len), m->here, &room);
 		redis_room_short(&room, m->used, m->bytes_max, m->others, &text);
 	}
 	freeReplyObject(r);
-	SCOPED_LOCK(&m->turns.lock);
+	SCOPED_LOCK(&m->service.lock);
 	snprintf(m->short_of, sizeof(m->short_of), "%.*s", SPAN_ARG(buf_view(&text)));
 }
 
@@ -229,14 +229,14 @@ make_room(struct mirror *m)
 {
 	uint64_t had, left, n;
 
-	turns_hang_up(&m->turns);
-	if (!turns_dial(&m->turns, span_str(m->key)))
+	redis_service_hang_up(&m->service);
+	if (!redis_service_dial(&m->service, span_str(m->key)))
 		return false;
 	if (!atomic_load(&m->ballast.entries))
 		measure_stream(m);
 	had = atomic_load(&m->ballast.entries);
 	left = redis_ballast_left(had, 1);
-	n = m->turns.redis && left < had ? trim_stream(m, left) : 0;
+	n = m->service.redis && left < had ? trim_stream(m, left) : 0;
 	atomic_fetch_add(&m->ballast.given, n);
 	m->measured = false;
 	return n > 0;
@@ -289,14 +289,15 @@ last_entry(const redisReply *r, uint64_t *boot, uint64_t *seq, struct span *reco
 static redisReply *
 ask_last(struct mirror *m)
 {
-	redisAppendCommand(m->turns.redis, "WATCH %s", m->key);
-	redisAppendCommand(m->turns.redis, "XREVRANGE %s + - COUNT 1", m->key);
-	redisReply *watch = redis_reply(m->turns.redis),
-		   *r = watch ? redis_reply(m->turns.redis) : NULL;
+	redisAppendCommand(m->service.redis, "WATCH %s", m->key);
+	redisAppendCommand(m->service.redis, "XREVRANGE %s + - COUNT 1", m->key);
+	redisReply *watch = redis_reply(m->service.redis),
+		   *r = watch ? redis_reply(m->service.redis) : NULL;
 	bool ok = r && watch->type != REDIS_REPLY_ERROR && r->type == REDIS_REPLY_ARRAY;
 	if (!ok)
 		hang_up_mirror(m, MIRROR_AWAY,
-			turns_why(&m->turns, r && r->type == REDIS_REPLY_ERROR ? r : watch));
+			redis_service_why(
+				&m->service, r && r->type == REDIS_REPLY_ERROR ? r : watch));
 	freeReplyObject(watch);
 	if (ok)
 		return r;
@@ -390,7 +391,7 @@ static void
 begin_entry(struct mirror *m, struct batch *b, uint64_t boot, uint64_t seq)
 {
 	if (b->n++ == 0)
-		redisAppendCommand(m->turns.redis, "MULTI");
+		redisAppendCommand(m->service.redis, "MULTI");
 	b->boot = boot;
 	b->seq = seq;
 }
@@ -405,7 +406,7 @@ add_entry(struct mirror *m, struct batch *b, struct span record, struct span com
 	const char *argv[] = { "XADD", m->key, id, "r", record.p, "c", commit.p };
 	const size_t lens[] = { 4, strlen(m->key), (size_t)n, 1, record.n, 1, commit.n };
 
-	redisAppendCommandArgv(m->turns.redis, commit.n ? 7 : 5, argv, lens);
+	redisAppendCommandArgv(m->service.redis, commit.n ? 7 : 5, argv, lens);
 	b->bytes += record.n + commit.n + ENTRY_BYTES;
 }
 
@@ -429,7 +430,7 @@ leave_gap(struct mirror *m, struct batch *b)
 	log_event(LOG_WARN, "audit.stream_gap", LS("stream", m->key), LI("first", gap.first),
 		LI("last", gap.last), LS("segment", gap.segment), LS("how", gap.how));
 	begin_entry(m, b, gap.boot, gap.last);
-	redisAppendCommand(m->turns.redis,
+	redisAppendCommand(m->service.redis,
 		"XADD %s %" PRIu64 "-%" PRIu64 " g {\"first\":%" PRIu64 ",\"last\":%" PRIu64
 		",\"segment\":\"%s\",\"how\":\"%s\"}",
 		m->key, gap.boot, gap.last, gap.first, gap.last, gap.segment, gap.how);
@@ -467,7 +468,7 @@ static bool
 take_feed(struct mirror *m)
 {
 	buf_clear(&m->mine.bytes);
-	SCOPED_LOCK(&m->turns.lock);
+	SCOPED_LOCK(&m->service.lock);
 	bool fits = m->next && m->feed.first <= m->next && m->next < m->feed.next &&
 		    !m->held_is.seq;
 	if (fits) {
@@ -531,19 +532,19 @@ execute(struct mirror *m, const struct batch *b)
 
 	INVARIANT(b->n > 0); /* EXEC without MULTI is an error */
 	if (m->maxlen) {
-		redisAppendCommand(m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
+		redisAppendCommand(m->service.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
 			(unsigned long long)m->maxlen);
 		replies++;
 	}
-	redisAppendCommand(m->turns.redis, "EXEC");
-	redisReply *r = turns_replies(&m->turns, (size_t)replies);
+	redisAppendCommand(m->service.redis, "EXEC");
+	redisReply *r = redis_service_replies(&m->service, (size_t)replies);
 	/* The first error among the replies in the transaction. */
-	const char *why = r ? turns_exec_error(r) : NULL;
+	const char *why = r ? redis_service_exec_error(r) : NULL;
 	if (r && redis_is_full(r) && make_room(m)) {
 		m->placed = false; /* the whole batch was refused: send it again */
 		m->batch_most = BATCH_TIGHT;
 	} else if (!r || r->type == REDIS_REPLY_ERROR) {
-		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, r));
+		hang_up_mirror(m, MIRROR_AWAY, redis_service_why(&m->service, r));
 	} else if (r->type == REDIS_REPLY_NIL) {
 		m->placed = false; /* another program wrote to the stream: compare again */
 	} else if (why || r->type != REDIS_REPLY_ARRAY) {
@@ -606,7 +607,7 @@ group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
 		return true;
 	const char *argv[] = { "XPENDING", m->key, name->str };
 	const size_t lens[] = { 8, strlen(m->key), (size_t)name->len };
-	redisReply *r = redis_ask_argv(m->turns.redis, 3, argv, lens);
+	redisReply *r = redis_ask_argv(m->service.redis, 3, argv, lens);
 	/* Everything was acknowledged meanwhile: then the last received entry counts. */
 	bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements >= 2 &&
 		  (r->element[1]->type == REDIS_REPLY_NIL || read_id(r->element[1], out));
@@ -640,15 +641,15 @@ trim_consumed(struct mirror *m)
 	struct entry_id from = { 0, 0 };
 	uint64_t now = clock_mono_us();
 
-	if (!m->consumed || !m->turns.redis ||
+	if (!m->consumed || !m->service.redis ||
 		(m->consumed_us && now < m->consumed_us + CONSUMED_US))
 		return;
 	m->consumed_us = now;
-	redisReply *r = redis_ask(m->turns.redis, "UNWATCH");
+	redisReply *r = redis_ask(m->service.redis, "UNWATCH");
 	freeReplyObject(r);
-	redisReply *groups = r ? redis_ask(m->turns.redis, "XINFO GROUPS %s", m->key) : NULL;
+	redisReply *groups = r ? redis_ask(m->service.redis, "XINFO GROUPS %s", m->key) : NULL;
 	bool any = groups && slowest_group(m, groups, &from);
-	r = any ? redis_ask(m->turns.redis, "XTRIM %s MINID %llu-%llu", m->key,
+	r = any ? redis_ask(m->service.redis, "XTRIM %s MINID %llu-%llu", m->key,
 			  (unsigned long long)from.boot, (unsigned long long)from.seq)
 		: NULL;
 	if (r && r->type == REDIS_REPLY_ERROR && !m->consumed_said)
@@ -657,8 +658,8 @@ trim_consumed(struct mirror *m)
 	m->consumed_said = r && r->type == REDIS_REPLY_ERROR;
 	freeReplyObject(r);
 	freeReplyObject(groups);
-	if (m->turns.redis->err)
-		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, NULL));
+	if (m->service.redis->err)
+		hang_up_mirror(m, MIRROR_AWAY, redis_service_why(&m->service, NULL));
 }
 
 /* Sends one batch, or looks at an idle stream. Returns true if there may be more to send at
@@ -670,7 +671,7 @@ step_mirror(struct mirror *m, const struct follow_end *pub)
 	struct span record;
 	redisReply *r;
 
-	if (!turns_dial(&m->turns, span_str(m->key)) || !(r = ask_last(m)))
+	if (!redis_service_dial(&m->service, span_str(m->key)) || !(r = ask_last(m)))
 		return false;
 	last_entry(r, &boot, &seq, &record);
 	if (m->placed && (boot != m->boot || seq != m->seq))
@@ -694,8 +695,8 @@ step_mirror(struct mirror *m, const struct follow_end *pub)
 	if (b.n == 0) {
 		enter_state(m, MIRROR_FOLLOWING, "");
 		trim_consumed(m);
-		if (!m->measured && !m->consumed && m->turns.redis)
-			freeReplyObject(redis_ask(m->turns.redis, "UNWATCH"));
+		if (!m->measured && !m->consumed && m->service.redis)
+			freeReplyObject(redis_ask(m->service.redis, "UNWATCH"));
 		keep_to_bytes(m);
 		look_at_room(m);
 		return false;
@@ -719,34 +720,34 @@ held_off(const struct mirror *m)
 
 /* One turn of the thread. After a batch, records are gathered for GATHER_US: two round trips
  * and three wake-ups for each commit would cost more than the commit. */
-static enum turn
+static enum redis_turn
 mirror_turn(void *arg, uint64_t puts UNUSED)
 {
 	struct mirror *m = arg;
 	uint64_t was = m->seq;
 
 	say_gave_way(m);
-	pthread_mutex_lock(&m->turns.lock);
+	pthread_mutex_lock(&m->service.lock);
 	struct follow_end pub = m->pub;
 	bool idle = !pub.name[0] || (m->gathering && pub.seq == m->seq);
 	m->gathering = false;
-	pthread_mutex_unlock(&m->turns.lock);
+	pthread_mutex_unlock(&m->service.lock);
 	if (idle)
-		return TURN_DONE;
+		return REDIS_TURN_DONE;
 	if (step_mirror(m, &pub) && m->seq < pub.seq)
-		m->turns.next_us = clock_mono_us();
+		m->service.next_us = clock_mono_us();
 	if (held_off(m)) {
-		m->turns.next_us = m->next_us;
-		return TURN_AWAY;
+		m->service.next_us = m->next_us;
+		return REDIS_TURN_AWAY;
 	}
 	if (m->seq == was)
-		return TURN_DONE;
-	pthread_mutex_lock(&m->turns.lock);
+		return REDIS_TURN_DONE;
+	pthread_mutex_lock(&m->service.lock);
 	m->gathering = true;
-	m->turns.soon = m->pub.seq - m->seq >= BATCH_RECORDS;
-	pthread_mutex_unlock(&m->turns.lock);
-	m->turns.next_us = clock_mono_us() + GATHER_US;
-	return TURN_DONE;
+	m->service.soon = m->pub.seq - m->seq >= BATCH_RECORDS;
+	pthread_mutex_unlock(&m->service.lock);
+	m->service.next_us = clock_mono_us() + GATHER_US;
+	return REDIS_TURN_DONE;
 }
 
 /* Sends the rest at the end, while Redis responds and time is left. */
@@ -757,10 +758,10 @@ mirror_last(void *arg)
 	struct follow_end pub;
 
 	for (;;) {
-		pthread_mutex_lock(&m->turns.lock);
+		pthread_mutex_lock(&m->service.lock);
 		pub = m->pub;
-		pthread_mutex_unlock(&m->turns.lock);
-		if (pub.seq <= m->seq || held_off(m) || clock_mono_us() >= m->turns.stop_us)
+		pthread_mutex_unlock(&m->service.lock);
+		if (pub.seq <= m->seq || held_off(m) || clock_mono_us() >= m->service.stop_us)
 			return;
 		step_mirror(m, &pub);
 	}
@@ -774,7 +775,7 @@ mirror_lost(void *arg, const char *why)
 	enter_state(m, MIRROR_AWAY, why);
 }
 
-static const struct turns_kind mirror_turns = { .thread = "tg-mirror",
+static const struct redis_service_kind mirror_service = { .thread = "tg-mirror",
 	.every_us = IDLE_US,
 	.again_us = IDLE_US,
 	.turn = mirror_turn,
@@ -787,7 +788,7 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 {
 	uint64_t seq = end->seq;
 
-	SCOPED_LOCK(&m->turns.lock);
+	SCOPED_LOCK(&m->service.lock);
 	struct feed *f = &m->feed;
 	/* Each durable commit arrives once, in the order of the chain. */
 	INVARIANT(first > 0 && first <= seq && (!m->pub.seq || m->pub.seq + 1 == first));
@@ -806,8 +807,8 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 	m->pub.seq = seq;
 	m->published = seq;
 	if (!m->gathering || seq - m->copied >= BATCH_RECORDS) {
-		m->turns.soon = true;
-		pthread_cond_signal(&m->turns.changed);
+		m->service.soon = true;
+		pthread_cond_signal(&m->service.changed);
 	}
 }
 
@@ -836,7 +837,7 @@ mirror_says(struct mirror *m, struct buf *out)
 			" entries were trimmed early since the start, because Redis is full: "
 			"raise maxmemory or lower audit.stream_bytes\n",
 			atomic_load(&m->ballast.given));
-	SCOPED_LOCK(&m->turns.lock);
+	SCOPED_LOCK(&m->service.lock);
 	if (m->short_of[0])
 		buf_printf(out, "redis: %s\n", m->short_of);
 }
@@ -878,8 +879,8 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 	buf_init(&m->held, CHAIN_LINE_MAX);
 	buf_init(&m->feed.bytes, FEED_BYTES);
 	buf_init(&m->mine.bytes, FEED_BYTES);
-	turns_init(&m->turns, &mirror_turns, m, o->redis);
-	if (turns_start(&m->turns, why))
+	redis_service_init(&m->service, &mirror_service, m, o->redis);
+	if (redis_service_start(&m->service, why))
 		mirror_stop(&m, 0);
 	return m;
 }
@@ -891,7 +892,7 @@ mirror_stop(struct mirror **mp, uint64_t timeout_us)
 
 	if (!m)
 		return;
-	turns_stop(&m->turns, timeout_us);
+	redis_service_stop(&m->service, timeout_us);
 	follow_close(&m->follow);
 	buf_free(&m->held);
 	buf_free(&m->feed.bytes);

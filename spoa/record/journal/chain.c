@@ -10,7 +10,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/codec/base64.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/sha256.h"
 #include "record/journal/line.h"

@@ -7,7 +7,7 @@
 #include <sodium.h>
 
 #include "base/codec/base64.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 

@@ -9,7 +9,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/letters.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/json_put.h"

@@ -3,7 +3,7 @@
  * https://platform.openai.com/docs/api-reference/images/create,
  * https://platform.openai.com/docs/guides/tools-web-search (search_context_size),
  * https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api */
-#include "base/codec/json_strings.h"
+#include "base/codec/json.h"
 #include "base/err.h"
 #include "scan/dialect/family.h"
 

@@ -4,7 +4,7 @@
 #include "scan/dialect/owned.h"
 
 #include "base/among.h"
-#include "base/codec/json_strings.h"
+#include "base/codec/json.h"
 #include "scan/dialect/family.h"
 
 /* clang-format off */

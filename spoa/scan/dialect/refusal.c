@@ -9,7 +9,7 @@
 #include "scan/dialect/refusal.h"
 
 #include "base/ascii.h"
-#include "base/codec/json_strings.h"
+#include "base/codec/json.h"
 #include "base/price/price.h"
 
 enum { DOCUMENT_MAX = 64 << 10, TEXT_MAX_BYTES = 320 };

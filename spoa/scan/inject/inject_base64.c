@@ -1,6 +1,6 @@
 /* Base64 in scored texts (RFC 4648 sections 4 and 5): finds the end of a run, decodes it, and
  * checks whether the result is text; see inject_walk.h. */
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "scan/inject/inject_walk.h"
 
 enum { BASE64_LINE = 40 }; /* a line of at least this length can continue after a line end */

@@ -4,7 +4,7 @@
 #include "scan/inject/inject_walk.h"
 
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 
 enum {
 	BASE64_PIECE = 3072, /* bytes decoded at once */

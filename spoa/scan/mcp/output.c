@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 
 enum {
 	DEPTH = 64, /* nested schemas; deeper values count as valid */

@@ -4,7 +4,7 @@
 
 #include "base/caps.h"
 #include "base/codec/error_form.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
 

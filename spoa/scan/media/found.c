@@ -3,7 +3,7 @@
  * flaw FILE_BOMB. */
 #include "base/caps.h"
 #include "base/codec/inflate.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/push.h"
 #include "base/scoped.h"

@@ -1,7 +1,7 @@
 /* Reads GIF89a (https://www.w3.org/Graphics/GIF/spec-gif89a.txt), a list of blocks. Comments,
  * plain text and application blocks contain texts. BMP, which only has a header, is read here
  * too. */
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "scan/media/reader.h"
 
 enum {

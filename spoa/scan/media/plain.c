@@ -3,7 +3,7 @@
  * (https://encoding.spec.whatwg.org/windows-1252.html). Providers decode all of them for the
  * model. The second part renders markup. */
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/media/media_file.h"

@@ -2,7 +2,7 @@
  * entities (XML 1.0 4.1, 4.6) are decoded, so that detectors see the characters themselves. */
 #include "base/ascii.h"
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/scoped.h"
 #include "scan/media/reader.h"
 #include "scan/media/xml.h"

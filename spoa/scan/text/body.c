@@ -7,7 +7,7 @@
 #include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/uri.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "scan/media/media_file.h"
 #include "scan/text/media.h"

@@ -3,7 +3,7 @@
  * changed. */
 #include "base/ascii.h"
 #include "base/caps.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/tokens/ranks.h"
 #include "scan/text/body.h"

@@ -11,7 +11,7 @@
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/codec/uri.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "scan/media/media_file.h"
 #include "scan/text/media.h"

@@ -7,7 +7,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 
 enum { PATH_BYTES = 1024, KEY_BYTES = 64 };
 

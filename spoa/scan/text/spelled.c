@@ -4,7 +4,7 @@
 #include "scan/text/spelled.h"
 
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/scoped.h"
 
 enum { U_ESCAPE = 6 }; /* bytes of \u00e9 */

@@ -7,7 +7,7 @@
 
 #include "base/codec/json.h"
 #include "base/codec/uri.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/text/body.h"

@@ -5,7 +5,7 @@
 #include <sodium.h>
 
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/sha256.h"
 
 const char *const style_names[STYLE_COUNT + 1] = { "placeholder", "mask", "hash", "remove",

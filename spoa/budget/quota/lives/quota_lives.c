@@ -612,7 +612,7 @@ make_all_look(struct quota *qt)
 	if (!qt->lives->daemon)
 		return;
 	atomic_fetch_add(&qt->lives->daemon->doubts, 1);
-	redis_wake_all(qt->redis);
+	redis_wake_users(qt->redis);
 }
 
 void
@@ -1113,9 +1113,9 @@ lives_turn(struct quota *qt, uint64_t now_us)
 			l->beat_us = 0;
 		go_on_publishing(qt, node[i], l, now_us);
 	}
-	redis_every(qt->redis, qt->late || !lives_all_settled(qt) ? TURN_MS
-			       : keep_watching(all, now_us)	  ? WATCH_MS
-								  : REST_MS);
+	redis_tick_every(qt->redis, qt->late || !lives_all_settled(qt) ? TURN_MS
+				    : keep_watching(all, now_us)       ? WATCH_MS
+								       : REST_MS);
 }
 
 /* ---- shares while workers are missing ---- */

@@ -4,7 +4,7 @@
  * Definitions". */
 #include <math.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/functions/regex.h"

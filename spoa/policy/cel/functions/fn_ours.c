@@ -2,7 +2,7 @@
  * Versioning 2.0.0 (semver.org) and ranges as package managers write them. */
 #include "base/span.h"
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/functions/glob.h"

@@ -8,7 +8,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/digits.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/number.h"
 #include "policy/cel/value.h"

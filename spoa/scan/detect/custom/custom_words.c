@@ -9,7 +9,7 @@
 #include "base/ascii.h"
 #include "base/block.h"
 #include "base/codec/letters.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 
 enum { WORD_BYTES = 256 }; /* only this many bytes of a longer word count */
 

@@ -11,7 +11,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/file_set.h"
 #include "base/mem.h"

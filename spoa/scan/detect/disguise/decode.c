@@ -11,7 +11,7 @@
 
 #include "base/among.h"
 #include "base/codec/digits.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/effort.h"
 #include "scan/text/blob.h"
 

@@ -2,7 +2,7 @@
  * (letters_cells) shows which cells of 16 code points contain any character that is folded. */
 #include "scan/detect/disguise/fold.h"
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 
 static bool
 is_nothing(uint32_t cp)

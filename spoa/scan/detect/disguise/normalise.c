@@ -2,7 +2,7 @@
  * view counts as if the text had been written plainly. */
 #include "base/ascii.h"
 #include "base/bits.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/evade.h"
 #include "scan/detect/disguise/fold.h"

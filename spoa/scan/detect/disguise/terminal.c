@@ -5,7 +5,7 @@
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/block.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/fold.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/among.h"
 #include "base/codec/digits.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/terminal.h"
 

@@ -1,7 +1,7 @@
 /* Finds names in Chinese, Japanese and Korean. These scripts have no capitals, and the first two
  * have no spaces. A name is a family name of the lists that is followed by a given name or an
  * honorific, or preceded by a cue. */
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "scan/detect/names/names_run.h"
 
 enum { GIVEN_CHARS = 3, CUE_CHARS = 6, HONOUR_CHARS = 4 };

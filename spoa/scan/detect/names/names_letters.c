@@ -3,7 +3,7 @@
  * Latin, Greek, Cyrillic and Armenian have case. */
 #include "base/ascii.h"
 #include "base/codec/letters.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "scan/detect/names/names.h"
 
 static enum letter

@@ -1,7 +1,7 @@
 /* Reads words and runs of words for the finders of names. A name lies in a run: capitalized
  * words with one space between them, initials, and the small words between. */
 #include "base/among.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "scan/detect/names/names_run.h"
 
 enum { WORD_MAX = 64, BACK_GAP = 8 };

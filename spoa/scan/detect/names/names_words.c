@@ -9,7 +9,7 @@
 #include "base/among.h"
 #include "base/file_set.h"
 #include "base/scoped.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "scan/detect/names/names.h"
 #include "scan/detect/names/names_eights.h"
 

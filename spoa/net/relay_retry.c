@@ -4,7 +4,7 @@
  * its first content. If the attempt fails before that, the gate is asked and returns another
  * plan, or none. relay_response.c knows only one response.
  *
- * An attempt can fail in three ways (enum again_why). Without a response: the connection failed,
+ * An attempt can fail in three ways (enum retry_why). Without a response: the connection failed,
  * or time is over. With an error document: up to 64 KB of it are collected for one second,
  * because the gate decides by its content. With the status of a success: the stream, or a short
  * JSON document, reports an error before any content. */
@@ -44,7 +44,7 @@ it_stays(struct edge *c, enum again what)
 	 * be sent. */
 	if (u && !upstream_sent(u) && !c->plan->body.p)
 		u->request.failed = true;
-	if (what == AGAIN_UNAVAILABLE && c->attempt.why != AGAIN_FAILED) {
+	if (what == AGAIN_UNAVAILABLE && c->attempt.why != RETRY_FAILED) {
 		int status = c->result.status;
 		forget_answer(c);
 		c->result.status = status;
@@ -54,16 +54,16 @@ it_stays(struct edge *c, enum again what)
 		return;
 	}
 	switch (c->attempt.why) {
-	case AGAIN_FAILED:
+	case RETRY_FAILED:
 		answer_fail_now(c, c->attempt.failed, c->attempt.failed_why, c->attempt.sent);
 		break;
-	case AGAIN_DOCUMENT:
+	case RETRY_DOCUMENT:
 		u->answer.scan = (struct http_scan){ 0, 0 };
 		response_progress(u);
 		if (c->up == u && c->attempt.eof)
 			response_eof(u, 0);
 		break;
-	case AGAIN_EVENT: response_goes_on(u); break;
+	case RETRY_EVENT: response_goes_on(u); break;
 	}
 	if (c->up == u && u && c->state == EDGE_EXCHANGE) {
 		upstream_resume(u);
@@ -98,10 +98,10 @@ told_next(void *arg, enum again what)
 
 /* Asks the gate for another plan. The edge waits in EDGE_AGAIN. */
 static void
-relay_asks_again(struct edge *c, enum again_why why, struct attempt_end *e)
+relay_asks_again(struct edge *c, enum retry_why why, struct attempt_end *e)
 {
 	INVARIANT(!c->attempt.asked && !c->attempt.stands);
-	INVARIANT(why == AGAIN_FAILED ? !c->up : c->up != NULL);
+	INVARIANT(why == RETRY_FAILED ? !c->up : c->up != NULL);
 	c->attempt.why = why;
 	c->attempt.asked = true;
 	c->attempt.said = e->said;
@@ -115,16 +115,16 @@ relay_asks_again(struct edge *c, enum again_why why, struct attempt_end *e)
 }
 
 bool
-again_may(const struct edge *c)
+retry_may(const struct edge *c)
 {
 	return c->plan && c->plan->asks && !c->attempt.stands && !c->attempt.asked &&
 	       c->state == EDGE_EXCHANGE && !c->answer.sent;
 }
 
 bool
-again_holds(const struct edge *c)
+retry_holds(const struct edge *c)
 {
-	return again_may(c) && c->plan->holds;
+	return retry_may(c) && c->plan->holds;
 }
 
 /* Frees the request, which another attempt would have needed. */
@@ -138,7 +138,7 @@ let_relay_go(struct edge *c, uint64_t sent_us)
 }
 
 void
-again_stands(struct edge *c)
+retry_stands(struct edge *c)
 {
 	if (!c->plan->asks)
 		return;
@@ -149,7 +149,7 @@ again_stands(struct edge *c)
 }
 
 void
-again_sent(struct edge *c)
+retry_sent(struct edge *c)
 {
 	if (c->state == EDGE_EXCHANGE && c->plan->asks && c->attempt.stands)
 		let_relay_go(c, 0); /* no time has passed since the last byte */
@@ -166,11 +166,11 @@ broke_early(const struct upstream *u)
 }
 
 bool
-again_failed(struct edge *c, enum failure_kind kind, const char *why, const struct failure *f)
+retry_failed(struct edge *c, enum failure_kind kind, const char *why, const struct failure *f)
 {
 	struct attempt_end e = { .said = ATTEMPT_CUT };
 
-	if (!again_may(c))
+	if (!retry_may(c))
 		return false;
 	c->attempt.sent = c->up && c->up->request.began;
 	switch (kind) {
@@ -193,7 +193,7 @@ again_failed(struct edge *c, enum failure_kind kind, const char *why, const stru
 	c->result.why = why ? why : f->why;
 	if (c->up)
 		upstream_release(c->up, false);
-	relay_asks_again(c, AGAIN_FAILED, &e);
+	relay_asks_again(c, RETRY_FAILED, &e);
 	return true;
 }
 
@@ -238,7 +238,7 @@ said_of(enum relay_said said)
 /* HAProxy responded in the provider's place. An older HAProxy file does not report why: the
  * request counts as cut off. */
 void
-again_unanswered(struct upstream *u, const struct http_message *m)
+retry_unanswered(struct upstream *u, const struct http_message *m)
 {
 	struct edge_attempt *a = &u->edge->attempt;
 	enum relay_said said = relay_said_in(&m->head);
@@ -248,12 +248,12 @@ again_unanswered(struct upstream *u, const struct http_message *m)
 }
 
 bool
-again_head(struct upstream *u, const struct http_message *m, size_t head)
+retry_head(struct upstream *u, const struct http_message *m, size_t head)
 {
 	struct edge *c = u->edge;
 	struct attempt_end e = { .said = said_of(relay_said_in(&m->head)) };
 
-	if (!again_may(c) || m->head.status < 400)
+	if (!retry_may(c) || m->head.status < 400)
 		return false;
 	if (!c->attempt.head_us)
 		c->attempt.head_us = clock_mono_us();
@@ -270,12 +270,12 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 	response_failed(c, &m->head);
 	e.type = http_field_first(&m->head, "x-amzn-errortype");
 	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
-	relay_asks_again(c, AGAIN_DOCUMENT, &e);
+	relay_asks_again(c, RETRY_DOCUMENT, &e);
 	return true;
 }
 
 bool
-again_gathers(const struct edge *c)
+retry_gathers(const struct edge *c)
 {
 	return c->attempt.head_us && !c->attempt.asked;
 }
@@ -283,9 +283,9 @@ again_gathers(const struct edge *c)
 /* ---- errors with the status of a success ---- */
 
 bool
-again_keeps(struct edge *c, const struct http_message *m, const struct guard *g)
+retry_keeps(struct edge *c, const struct http_message *m, const struct guard *g)
 {
-	if (!again_holds(c) || !g)
+	if (!retry_holds(c) || !g)
 		return false;
 	if (guard_report(g)->streamed)
 		return true;
@@ -301,7 +301,7 @@ again_keeps(struct edge *c, const struct http_message *m, const struct guard *g)
 static bool
 waits_for_whole(const struct edge *c)
 {
-	return c->attempt.whole_us && again_holds(c);
+	return c->attempt.whole_us && retry_holds(c);
 }
 
 /* Called after some of a short document was read. */
@@ -320,24 +320,24 @@ whole_event(struct upstream *u)
 	const struct guard *g = c->guard ? c->guard : c->attempt.watch;
 	const struct guard_report *r = g ? guard_report(g) : NULL;
 	if (!done || !r || !r->provider_error || r->finish[0]) {
-		again_stands(c);
+		retry_stands(c);
 		return false;
 	}
 	e.type = r->error_type;
 	e.document = r->error;
 	c->result.end = END_COMPLETE;
-	relay_asks_again(c, AGAIN_EVENT, &e);
+	relay_asks_again(c, RETRY_EVENT, &e);
 	return true;
 }
 
 bool
-again_event(struct upstream *u)
+retry_event(struct upstream *u)
 {
 	struct edge *c = u->edge;
 	struct guard *g = c->guard ? c->guard : c->attempt.watch;
 	struct attempt_end e = { .said = ATTEMPT_ANSWERED };
 
-	if (!again_holds(c))
+	if (!retry_holds(c))
 		return false;
 	if (c->attempt.whole_us)
 		return whole_event(u);
@@ -348,7 +348,7 @@ again_event(struct upstream *u)
 		u->answer.body.done && r && r->ended && r->finish[0] && !r->provider_error;
 	if (!r || r->content || !r->streamed || answered || edge_unsent(c) > CAP_PREAMBLE ||
 		!response_hold(c)) {
-		again_stands(c);
+		retry_stands(c);
 		return false;
 	}
 	if (!r->provider_error && !u->answer.body.done)
@@ -360,14 +360,14 @@ again_event(struct upstream *u)
 		c->result.why = "the stream ended before any content";
 	}
 	c->result.end = END_COMPLETE;
-	relay_asks_again(c, AGAIN_EVENT, &e);
+	relay_asks_again(c, RETRY_EVENT, &e);
 	return true;
 }
 
 /* ---- time ---- */
 
 uint64_t
-again_due(const struct edge *c)
+retry_due(const struct edge *c)
 {
 	const struct upstream *u = c->up;
 	const struct plan_waits *w = &c->plan->waits;
@@ -377,11 +377,11 @@ again_due(const struct edge *c)
 	 * as content. */
 	bool content = g ? guard_report(g)->content : c->result.response_bytes != 0;
 
-	if (again_gathers(c))
+	if (retry_gathers(c))
 		return c->attempt.head_us + DOCUMENT_US;
 	if (waits_for_whole(c))
 		return c->attempt.whole_us + DOCUMENT_US;
-	if (c->plan->overall_us && (again_may(c) || (c->attempt.streams && !content)))
+	if (c->plan->overall_us && (retry_may(c) || (c->attempt.streams && !content)))
 		at = c->plan->overall_us;
 	if (sent && w->head_us && !u->answer.head_done && sent + w->head_us < at)
 		at = sent + w->head_us;
@@ -394,15 +394,15 @@ again_due(const struct edge *c)
 }
 
 bool
-again_late(struct edge *c)
+retry_late(struct edge *c)
 {
 	if (waits_for_whole(c) && c->up &&
 		clock_mono_us() >= c->attempt.whole_us + DOCUMENT_US) {
-		again_stands(c);
+		retry_stands(c);
 		response_goes_on(c->up);
 		return true;
 	}
-	if (!again_gathers(c) || !c->up)
+	if (!retry_gathers(c) || !c->up)
 		return false;
 	c->attempt.late = true;
 	response_progress(c->up);

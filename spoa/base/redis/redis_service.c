@@ -1,6 +1,6 @@
 /* Turns with Redis: the service that takes them, the threads that wait for a turn, and the
  * connection. */
-#include "base/redis/turns.h"
+#include "base/redis/redis_service.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 /* ---- the connection ---- */
 
 void
-turns_hang_up(struct turns *t)
+redis_service_hang_up(struct redis_service *t)
 {
 	if (t->redis)
 		redisFree(t->redis);
@@ -24,7 +24,7 @@ turns_hang_up(struct turns *t)
 }
 
 void
-turns_lost(struct turns *t, const char *why)
+redis_service_lost(struct redis_service *t, const char *why)
 {
 	if (t->kind->away && !t->said)
 		log_event(LOG_WARN, t->kind->away, LS("why", why));
@@ -34,11 +34,11 @@ turns_lost(struct turns *t, const char *why)
 	pthread_mutex_unlock(&t->lock);
 	if (t->kind->lost)
 		t->kind->lost(t->arg, why);
-	turns_hang_up(t);
+	redis_service_hang_up(t);
 }
 
 bool
-turns_dial(struct turns *t, struct span key)
+redis_service_dial(struct redis_service *t, struct span key)
 {
 	if (t->redis)
 		return true;
@@ -46,19 +46,19 @@ turns_dial(struct turns *t, struct span key)
 	t->redis = redis_dial(&t->options, key, COMMAND_US, &why);
 	buf_putc(&why, '\0');
 	if (!t->redis)
-		turns_lost(t, buf_view(&why).p);
+		redis_service_lost(t, buf_view(&why).p);
 	return t->redis != NULL;
 }
 
 const char *
-turns_why(const struct turns *t, const redisReply *r)
+redis_service_why(const struct redis_service *t, const redisReply *r)
 {
 	return r && r->type == REDIS_REPLY_ERROR ? r->str : redis_sync_error(t->redis);
 }
 
 redisReply *
-turns_try(struct turns *t, int argc, const char **argv, const size_t *lens, char why[TURNS_WHY],
-	bool *wrong)
+redis_service_try(struct redis_service *t, int argc, const char **argv, const size_t *lens,
+	char why[REDIS_SERVICE_WHY], bool *wrong)
 {
 	redisReply *r = redis_ask_argv(t->redis, argc, argv, lens);
 
@@ -66,35 +66,36 @@ turns_try(struct turns *t, int argc, const char **argv, const size_t *lens, char
 	if (r && r->type != REDIS_REPLY_ERROR)
 		return r;
 	*wrong = r && !strncmp(r->str, "WRONGTYPE", 9);
-	snprintf(why, TURNS_WHY, "%s%s%s", r ? argv[1] : "", r ? ": " : "", turns_why(t, r));
+	snprintf(why, REDIS_SERVICE_WHY, "%s%s%s", r ? argv[1] : "", r ? ": " : "",
+		redis_service_why(t, r));
 	freeReplyObject(r);
 	return NULL;
 }
 
 redisReply *
-turns_ask(struct turns *t, int argc, const char **argv, const size_t *lens)
+redis_service_ask(struct redis_service *t, int argc, const char **argv, const size_t *lens)
 {
-	char why[TURNS_WHY];
+	char why[REDIS_SERVICE_WHY];
 	bool wrong;
-	redisReply *r = turns_try(t, argc, argv, lens, why, &wrong);
+	redisReply *r = redis_service_try(t, argc, argv, lens, why, &wrong);
 
 	if (!r && wrong && !t->kind->repair)
 		freeReplyObject(redis_ask(t->redis, "DEL %s", argv[1]));
 	else if (!r && wrong && t->kind->repair(t->arg, argv[1], why))
-		r = turns_try(t, argc, argv, lens, why, &wrong);
+		r = redis_service_try(t, argc, argv, lens, why, &wrong);
 	if (!r)
-		turns_lost(t, why);
+		redis_service_lost(t, why);
 	return r;
 }
 
 bool
-turns_append(struct turns *t, int argc, const char **argv, const size_t *lens)
+redis_service_append(struct redis_service *t, int argc, const char **argv, const size_t *lens)
 {
 	return redisAppendCommandArgv(t->redis, argc, argv, lens) == REDIS_OK;
 }
 
 redisReply *
-turns_replies(struct turns *t, size_t n)
+redis_service_replies(struct redis_service *t, size_t n)
 {
 	redisReply *r = NULL;
 
@@ -108,7 +109,7 @@ turns_replies(struct turns *t, size_t n)
 }
 
 const char *
-turns_exec_error(const redisReply *r)
+redis_service_exec_error(const redisReply *r)
 {
 	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i < r->elements; i++)
 		if (r->element[i]->type == REDIS_REPLY_ERROR)
@@ -121,7 +122,7 @@ turns_exec_error(const redisReply *r)
 /* Begins the next turn soon. The caller holds the lock. While Redis is away, this works only for
  * the kinds that permit it. */
 static void
-hurry_turn(struct turns *t)
+hurry_turn(struct redis_service *t)
 {
 	t->soon = true;
 	if (!t->turning && (t->up || t->kind->hurries))
@@ -129,10 +130,10 @@ hurry_turn(struct turns *t)
 }
 
 static uint64_t
-turns_turn(void *arg)
+redis_service_turn(void *arg)
 {
-	struct turns *t = arg;
-	const struct turns_kind *k = t->kind;
+	struct redis_service *t = arg;
+	const struct redis_service_kind *k = t->kind;
 
 	pthread_mutex_lock(&t->lock);
 	t->soon = false;
@@ -140,8 +141,8 @@ turns_turn(void *arg)
 	pthread_mutex_unlock(&t->lock);
 	uint64_t puts = k->puts ? k->puts(t->arg) : 0;
 	t->next_us = 0;
-	enum turn end = k->turn(t->arg, puts);
-	bool up = end != TURN_AWAY;
+	enum redis_turn end = k->turn(t->arg, puts);
+	bool up = end != REDIS_TURN_AWAY;
 	if (up && !t->up && k->back)
 		k->back(t->arg);
 	t->said = t->said && !up;
@@ -149,7 +150,7 @@ turns_turn(void *arg)
 	t->up = up;
 	t->tried = true;
 	t->turning = false;
-	if (end == TURN_DONE)
+	if (end == REDIS_TURN_DONE)
 		t->known = puts;
 	pthread_cond_broadcast(&t->changed);
 	if (t->soon && (up || k->hurries))
@@ -158,19 +159,19 @@ turns_turn(void *arg)
 }
 
 static void
-turns_last(void *arg)
+redis_service_last(void *arg)
 {
-	struct turns *t = arg;
+	struct redis_service *t = arg;
 
 	if (t->kind->last)
 		t->kind->last(t->arg);
 }
 
 void
-turns_init(struct turns *t, const struct turns_kind *kind, void *arg,
+redis_service_init(struct redis_service *t, const struct redis_service_kind *kind, void *arg,
 	const struct redis_options *redis)
 {
-	*t = (struct turns){ .kind = kind, .arg = arg };
+	*t = (struct redis_service){ .kind = kind, .arg = arg };
 	if (redis)
 		t->options = *redis;
 	pthread_mutex_init(&t->lock, NULL);
@@ -178,13 +179,14 @@ turns_init(struct turns *t, const struct turns_kind *kind, void *arg,
 }
 
 int
-turns_start(struct turns *t, struct buf *why)
+redis_service_start(struct redis_service *t, struct buf *why)
 {
 	/* A service gets no SIGPIPE either: a write to a Redis that has closed is an error, not
 	 * the end of the daemon. */
-	const struct service_options o = {
-		.name = t->kind->thread, .turn = turns_turn, .last = turns_last, .arg = t
-	};
+	const struct service_options o = { .name = t->kind->thread,
+		.turn = redis_service_turn,
+		.last = redis_service_last,
+		.arg = t };
 	int err = service_start(&t->service, &o);
 
 	if (err)
@@ -193,7 +195,7 @@ turns_start(struct turns *t, struct buf *why)
 }
 
 void
-turns_stop(struct turns *t, uint64_t most_us)
+redis_service_stop(struct redis_service *t, uint64_t most_us)
 {
 	pthread_mutex_lock(&t->lock);
 	t->stopping = true;
@@ -201,7 +203,7 @@ turns_stop(struct turns *t, uint64_t most_us)
 	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 	service_stop(&t->service);
-	turns_hang_up(t);
+	redis_service_hang_up(t);
 	pthread_cond_destroy(&t->changed);
 	pthread_mutex_destroy(&t->lock);
 	explicit_bzero(&t->options, sizeof(t->options));
@@ -210,7 +212,7 @@ turns_stop(struct turns *t, uint64_t most_us)
 /* ---- other threads ---- */
 
 void
-turns_first(struct turns *t, uint64_t most_us)
+redis_service_await_first(struct redis_service *t, uint64_t most_us)
 {
 	struct timespec until = clock_timespec(clock_mono_us() + most_us);
 	int late = 0;
@@ -221,14 +223,14 @@ turns_first(struct turns *t, uint64_t most_us)
 }
 
 void
-turns_soon(struct turns *t)
+redis_service_wake(struct redis_service *t)
 {
 	SCOPED_LOCK(&t->lock);
 	hurry_turn(t);
 }
 
 bool
-turns_wait(struct turns *t, uint64_t most_us)
+redis_service_wait(struct redis_service *t, uint64_t most_us)
 {
 	struct timespec until = clock_timespec(clock_mono_us() + most_us);
 	uint64_t mine = t->kind->puts(t->arg);
@@ -243,7 +245,7 @@ turns_wait(struct turns *t, uint64_t most_us)
 }
 
 bool
-turns_up(struct turns *t, struct buf *why)
+redis_service_up(struct redis_service *t, struct buf *why)
 {
 	SCOPED_LOCK(&t->lock);
 	if (!t->up)
