@@ -7,7 +7,7 @@
 
 #include "answer/calls/calls.h"
 #include "answer/event_template.h"
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "answer/guard/guard.h"
 #include "base/codec/utf8.h"
 #include "base/scoped.h"

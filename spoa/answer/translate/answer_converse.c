@@ -1,7 +1,7 @@
 /* Writes responses as Bedrock's Converse: blocks in their order, whole or as AWS frames.
  * Source:
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "answer/translate/answer_private.h"
 #include "base/attr.h"
 #include "base/err.h"
