@@ -115,11 +115,6 @@ const struct price_list *build_price_list(
 void build_providers(struct builder *b, const struct yaml_node *n);
 /* PROVIDER/MODEL of embeddings, in OpenAI's form. */
 bool build_embeddings(struct builder *b, const struct yaml_node *n, struct target *t);
-/* forms.c: `speaks` of a provider */
-void build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v);
-/* Sets the forms of a target on a route whose dialect is known. Returns false if the target
- * needs another form and nothing can be translated into it. */
-bool build_forms(const struct provider *v, struct route *r, struct target *t);
 /* `translate` of a route */
 void build_translate(struct builder *b, const struct yaml_node *n, struct route *r);
 /* Checks that the credentials of tollgate.yaml belong to providers of the policy. After
