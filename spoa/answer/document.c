@@ -9,7 +9,7 @@
  * `index` comes later and sets slot 0 of all notes in its object to 1. */
 #include "answer/document.h"
 
-#include "answer/format_tree.h"
+#include "answer/format.h"
 #include "base/among.h"
 #include "base/attr.h"
 #include "base/codec/json.h"

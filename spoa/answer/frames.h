@@ -1,6 +1,10 @@
 /* A reader of framed responses. For every framing, the input may be cut anywhere, and the
  * frames are the same. A frame has its exact bytes beside its meaning, so an unchanged frame
- * can be sent byte for byte. frame_write.h writes frames. owner: worker. */
+ * can be sent byte for byte.
+ *
+ * A writer sends frames to the caller: unchanged, with another payload, or frames of ours. A
+ * frame can also be left out. The writer knows what was sent, so an array's commas are correct
+ * in every case, and a frame of ours never follows half a frame. owner: worker. */
 #ifndef ANSWER_FRAMES_H
 #define ANSWER_FRAMES_H
 
@@ -107,5 +111,36 @@ int frames_end(struct frames *f, struct frame *out);
  * a replacement again. Returns 0, ERR_NOTFOUND if the payload is no such object, ERR_SYNTAX if
  * the base64 is invalid, or ERR_NOMEM. After an error *f is unchanged. */
 int frame_unwrap(struct frame *f, struct buf *scratch);
+
+/* ---- writing ---- */
+
+/* The state of the output so far. Needs no memory of its own. */
+struct frame_writer {
+	enum frames_kind kind;
+	/* frame_write() puts data into {"bytes":"base64"}, as Bedrock's invoke does */
+	bool wrap;
+	bool begun;   /* array: [ was sent */
+	bool any;     /* array: an element was sent */
+	bool closed;  /* array: ] was sent */
+	bool unended; /* the end of the last frame is missing so far */
+};
+
+void frame_writer_init(struct frame_writer *w, enum frames_kind kind);
+
+/* Appends the frame unchanged. An array's element may lose or gain its comma. */
+void frame_pass(struct frame_writer *w, const struct frame *f, struct buf *out);
+/* Appends the frame with another payload. Other fields and headers stay; lengths and CRCs are
+ * new. After frame_unwrap(), `data` is the model's event. A frame without payload is appended
+ * unchanged. Returns 0, ERR_LIMIT if the frame becomes too long, ERR_SYNTAX, or ERR_NOMEM. */
+int frame_rewrite(
+	struct frame_writer *w, const struct frame *f, struct span data, struct buf *out);
+/* Appends a frame of ours. `type` is for SSE and event streams; "": SSE has no event line.
+ * `data` may contain line breaks in SSE only. Returns 0, ERR_BAD_STATE if nothing can follow
+ * because the last frame has no end or the array is closed, ERR_LIMIT, or ERR_NOMEM. */
+int frame_write(struct frame_writer *w, struct span type, struct span data, struct buf *out);
+/* Appends an error. In an event stream it is an exception of this type; otherwise as
+ * frame_write(). */
+int frame_write_error(
+	struct frame_writer *w, struct span type, struct span data, struct buf *out);
 
 #endif

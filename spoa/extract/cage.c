@@ -349,7 +349,7 @@ drop_capabilities(void)
 	return syscall(SYS_capset, &head, none) < 0 ? "dropping capabilities" : NULL;
 }
 
-/* Sets the limits of process 1 and its children; a tool gets lower ones (extract/tool.c). */
+/* Sets the limits of process 1 and its children; a tool gets lower ones (extract/job.c). */
 static const char *
 set_limits(void)
 {

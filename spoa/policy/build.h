@@ -104,8 +104,6 @@ bool build_host_ok(struct span host);
  * spaces between them, or NULL after an error. */
 void build_login(struct builder *b, const struct yaml_node *n, struct route *r);
 const char *build_scope(struct builder *b, const struct yaml_node *n);
-/* observe.c */
-void build_observe(struct builder *b, const struct yaml_node *n);
 void build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
 /* Before the routes, whose targets get their lists from build_price_list(). `v` NULL: a route
  * without targets. */
@@ -117,15 +115,8 @@ const struct price_list *build_price_list(
 void build_providers(struct builder *b, const struct yaml_node *n);
 /* PROVIDER/MODEL of embeddings, in OpenAI's form. */
 bool build_embeddings(struct builder *b, const struct yaml_node *n, struct target *t);
-/* forms.c: `speaks` of a provider */
-void build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v);
-/* Sets the forms of a target on a route whose dialect is known. Returns false if the target
- * needs another form and nothing can be translated into it. */
-bool build_forms(const struct provider *v, struct route *r, struct target *t);
 /* `translate` of a route */
 void build_translate(struct builder *b, const struct yaml_node *n, struct route *r);
-/* cache.c: `cache` of a route */
-void build_cache(struct builder *b, const struct yaml_node *n, struct route *r);
 /* Checks that the credentials of tollgate.yaml belong to providers of the policy. After
  * build_providers(). */
 void build_credentials(struct builder *b);
@@ -184,8 +175,5 @@ void build_tags(
 
 /* output_default.c */
 void build_output_default(struct builder *b, const struct yaml_node *n);
-/* conversation.c; n NULL: the default */
-void build_conversation(struct builder *b, const struct yaml_node *n);
-void build_tag_sources(struct builder *b, const struct yaml_node *n);
 
 #endif

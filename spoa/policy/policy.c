@@ -12,6 +12,8 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/clock.h"
+#include "base/wall.h"
 #include "policy/build.h"
 #include "policy/config/include.h"
 #include "policy/policy.h"
@@ -259,6 +261,184 @@ build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure
 		build_quota_failure(b, quota, out);
 	if (classifier)
 		classifier_failure(b, classifier, out);
+}
+
+/* ---- observe ---- */
+
+/* Reads `observe` of a policy: hosts whose callers without a key are passed to `backend` until
+ * a date, while a deployment moves to the gateway. */
+
+/* until: 2026-12-31: the end of the observation, at most OBSERVE_DAYS_MAX days ahead. */
+static void
+observe_until(struct builder *b, const struct yaml_node *n, struct observe *o)
+{
+	char latest[CLOCK_RFC3339_LEN];
+	int64_t most = wall_now_ns() + OBSERVE_DAYS_MAX * CLOCK_DAY_NS;
+
+	clock_rfc3339(most, latest);
+	if (n->kind != YAML_SCALAR || (clock_parse_day(n->s.p, n->s.n, &o->until_ns) < 0 &&
+					      clock_parse(n->s.p, n->s.n, &o->until_ns) < 0))
+		diag_at(b->d, n,
+			"until: a date such as 2026-12-31 (its first moment, UTC) or a time "
+			"such as 2026-12-31T18:00:00Z is expected, found %s",
+			yaml_found(n));
+	else if (o->until_ns > most)
+		diag_at(b->d, n,
+			"until: %s is more than %d days ahead: the last possible day is %.10s",
+			n->s.p, OBSERVE_DAYS_MAX, latest);
+}
+
+static void
+build_observe(struct builder *b, const struct yaml_node *n)
+{
+	static const char *const needed[] = { "hosts", "backend", "until" };
+	struct observe *o = &b->p->observe;
+	const struct yaml_node *c;
+
+	if (!n || !build_section(b, n, SECTION_OBSERVE, NULL))
+		return;
+	o->at = n->key;
+	for (size_t i = 0; i < COUNT_OF(needed); i++)
+		if (!yaml_get(n, needed[i]))
+			diag_at(b->d, n->key, "observe: %s is missing", needed[i]);
+	build_hosts(b, yaml_get(n, "hosts"), "hosts", &o->hosts, &o->nhosts);
+	if ((c = yaml_get(n, "backend")))
+		build_backend(b, c, &o->backend);
+	if ((c = yaml_get(n, "until")))
+		observe_until(b, c, o);
+}
+
+/* ---- conversation ---- */
+
+/* Reads `conversation` of a policy: the fields of a request that name its conversation, in the
+ * order in which they are tried, as in [{header: x-session}, dialect, hash]. */
+
+static void
+conversation_header(
+	struct builder *b, const struct yaml_node *n, struct conversation_source *out)
+{
+	char *name = NULL;
+
+	if (!build_section(b, n, SECTION_CONVERSATION, out))
+		return;
+	if (!out->header) {
+		diag_at(b->d, n, "conversation: header is missing");
+		return;
+	}
+	name = arena_strdup(b->a, out->header);
+	if (!name)
+		return;
+	struct span s = span_str(name);
+	ascii_lower(name, s.n);
+	if (s.n > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != s.n ||
+		span_starts(s, SPAN_LIT("x-tollgate-")))
+		diag_at(b->d, yaml_get(n, "header"),
+			"header: the name of a header that callers send is expected, found %s",
+			name);
+	out->header = name;
+}
+
+/* n NULL: the default. */
+static void
+build_conversation(struct builder *b, const struct yaml_node *n)
+{
+	struct policy *p = b->p;
+
+	if (!n) {
+		p->conversation[p->nconversation++].kind = CONVERSATION_DIALECT;
+		p->conversation[p->nconversation++].kind = CONVERSATION_HASH;
+		return;
+	}
+	if (!read_list(b->d, n, "conversation"))
+		return;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		size_t last = p->nconversation;
+		if (last == CONVERSATION_MAX) {
+			diag_at(b->d, c, "conversation: more than %d", CONVERSATION_MAX);
+			return;
+		}
+		if (last && p->conversation[last - 1].kind == CONVERSATION_HASH)
+			diag_at(b->d, c,
+				"conversation: hash always names a conversation: entries "
+				"after hash are never tried");
+		struct conversation_source *s = &p->conversation[p->nconversation++];
+		if (c->kind == YAML_MAPPING)
+			conversation_header(b, c, s);
+		else if (c->kind == YAML_SCALAR && span_is(c->s, "dialect"))
+			s->kind = CONVERSATION_DIALECT;
+		else if (c->kind == YAML_SCALAR && span_is(c->s, "hash"))
+			s->kind = CONVERSATION_HASH;
+		else
+			diag_at(b->d, c,
+				"conversation: dialect, hash or {header: NAME} is expected, "
+				"found %s",
+				yaml_found(c));
+	}
+	if (n->count == 0)
+		diag_at(b->d, n, "conversation: the list is empty");
+}
+
+/* ---- tags ---- */
+
+/* Reads `tags` of a policy: fields of a request that become tags of its record, as in [user,
+ * {metadata: project}]. */
+
+#define USER "user"
+
+/* A metadata name must be one that can be written before a colon, because a tag is
+ * NAME:VALUE. */
+static void
+tag_of_metadata(struct builder *b, const struct yaml_node *n, struct tag_source *out)
+{
+	static const char accepted[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789_-.";
+
+	if (!build_section(b, n, SECTION_TAG, out))
+		return;
+	if (!out->metadata) {
+		diag_at(b->d, n, "tags: metadata is missing");
+		return;
+	}
+	size_t len = strlen(out->metadata);
+	if (!len || len > TAG_NAME_MAX || strspn(out->metadata, accepted) != len)
+		diag_at(b->d, yaml_get(n, "metadata"),
+			"metadata: a name of at most %d letters, digits, _, - and . is "
+			"expected, found %.80s",
+			TAG_NAME_MAX, out->metadata);
+	else
+		out->metadata = arena_strdup(b->a, out->metadata);
+}
+
+static const char *
+tag_name(const struct tag_source *s)
+{
+	return s->metadata ? s->metadata : USER;
+}
+
+static void
+build_tag_sources(struct builder *b, const struct yaml_node *n)
+{
+	struct policy *p = b->p;
+
+	if (!n || !read_list(b->d, n, "tags"))
+		return;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		if (p->ntags == TAG_SOURCES_MAX) {
+			diag_at(b->d, c, "tags: more than %d", TAG_SOURCES_MAX);
+			return;
+		}
+		struct tag_source *s = &p->tags[p->ntags++];
+		if (c->kind == YAML_MAPPING)
+			tag_of_metadata(b, c, s);
+		else if (c->kind != YAML_SCALAR || !span_is(c->s, USER))
+			diag_at(b->d, c, "tags: user or {metadata: NAME} is expected, found %s",
+				yaml_found(c));
+		for (size_t i = 0; i + 1 < p->ntags; i++)
+			if (!strcmp(tag_name(&p->tags[i]), tag_name(s)))
+				diag_at(b->d, c, "tags: %s is listed twice", tag_name(s));
+	}
+	if (n->count == 0)
+		diag_at(b->d, n, "tags: the list is empty");
 }
 
 /* ---- whole policy ---- */

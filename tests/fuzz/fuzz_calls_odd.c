@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "answer/calls/tree.h"
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "answer/guard/guard.h"
 #include "base/err.h"
 #include "support/policy_fix.h"

@@ -4,7 +4,7 @@
  * more than CRCs is tried. */
 #include <stdlib.h>
 
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "base/arena.h"
 #include "base/codec/eventstream.h"
 #include "base/codec/json.h"

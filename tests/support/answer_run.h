@@ -4,7 +4,6 @@
 #define SUPPORT_ANSWER_RUN_H
 
 #include "answer/document.h"
-#include "answer/frame_write.h"
 #include "answer/frames.h"
 #include "support/answer_fix.h"
 

@@ -11,8 +11,7 @@
 
 #include "policy/cel/ast.h"
 #include "policy/cel/functions/regex.h"
-#include "policy/cel/net.h"
-#include "policy/cel/number.h"
+#include "policy/cel/value.h"
 #include "policy/cel/time.h"
 #include "support/guard.h"
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "base/codec/eventstream.h"
 #include "base/err.h"
 #include "support/frames_run.h"

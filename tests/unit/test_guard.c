@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "answer/document.h"
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "support/answer_blocks.h"
 #include "support/answer_fix.h"
 #include "support/answer_members.h"

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "answer/calls/tree.h"
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "base/caps.h"
 #include "base/utf8.h"
 #include "support/answer_fix.h"

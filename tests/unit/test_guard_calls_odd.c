@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "support/answer_fix.h"
 
 #define RULES                                                                                  \

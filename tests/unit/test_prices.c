@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "policy/advice/price_notes.h"
+#include "policy/advice/notes.h"
 #include "policy/prices.h"
 #include "support/policy_fix.h"
 #include "support/temp_dir.h"

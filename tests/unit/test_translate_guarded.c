@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "answer/vault.h"
 #include "support/answer_fix.h"
 #include "support/fake_clock.h"

@@ -70,7 +70,7 @@ struct calls_user {
 struct calls; /* opaque */
 
 /* Returns a new reader, or NULL if memory is out or `f` has no dialect. `kind` and `wrap`
- * describe the frames of the stream (frame_write.h). `*user` is copied. Free with
+ * describe the frames of the stream (frames.h). `*user` is copied. Free with
  * calls_free(). */
 struct calls *calls_new(const struct answer_format *f, enum frames_kind kind, bool wrap,
 	const struct calls_user *user);

@@ -12,14 +12,13 @@
 
 #include "answer/calls/calls.h"
 #include "answer/calls/tree.h"
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "base/scoped.h"
 #include "base/sha256.h"
 
 enum {
-	CALL_NAMES = 4,	       /* pieces of a name */
-	CALL_NAME = 256,       /* bytes of a whole name */
-	FOLD_BYTES = 16 << 10, /* arguments of a long call in one event that we write */
+	CALL_NAMES = 4,	 /* pieces of a name */
+	CALL_NAME = 256, /* bytes of a whole name */
 };
 
 /* One call. States: its pieces arrive, then it is `over` (complete), then it is `settled`
@@ -52,9 +51,9 @@ struct held_call {
 	size_t name_ends[CALL_NAMES], nnames;
 	size_t repeats; /* pieces that repeated the whole name */
 	bool lost;
-	/* For folded.c: the last event, which the next ones may resemble; the event that stands
-	 * for several others, or NULL; the number of such events that wait; and whether the
-	 * rest of edited arguments has been written. */
+	/* For joined events: the last event, which the next ones may resemble; the event that
+	 * stands for several others, or NULL; the number of such events that wait; and whether
+	 * the rest of edited arguments has been written. */
 	struct held_event *like, *fold;
 	size_t folds;
 	bool rest_said;
@@ -84,7 +83,7 @@ struct held_event {
 	uint64_t number; /* the event's own sequence number plus 1; 0: none */
 	/* Offsets in frame.data of the last string with arguments, and the number of such
 	 * strings. If `folded` is set, the event stands for several ones, and the string's
-	 * content is the bytes from `from` to `to` of the call's arguments (folded.c). */
+	 * content is the bytes from `from` to `to` of the call's arguments (calls_fold()). */
 	size_t text, text_end, texts;
 	bool plain; /* compared before: no other string of the event may be text */
 	bool folded;
@@ -154,9 +153,6 @@ struct calls_dialect {
 	const char *none;      /* the finish reason if no call is left */
 };
 
-extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_gemini,
-	calls_bedrock, calls_cohere, calls_ollama, calls_kept, calls_live;
-
 /* ---- while an event is read ---- */
 
 /* Records an error, which ends the response. The first error stays. `err` is a member of enum
@@ -166,7 +162,9 @@ void calls_fail(struct calls *c, int err);
  * `word`. */
 struct node *calls_member(const struct calls *c, const char *key);
 bool calls_is(const struct calls *c, const char *key, const char *word);
-enum { CALL_OLDER = UINT32_MAX }; /* the index of chat's older function_call */
+/* CALL_OLDER: the index of chat's older function_call. NO_NUMBER: a number that is none, or
+ * that is above INT32_MAX. */
+enum { CALL_OLDER = UINT32_MAX, NO_NUMBER = UINT32_MAX - 1 };
 /* Returns the call with these numbers; calls_at() creates it. NULL: calls_find() found none, or
  * calls_at() failed. */
 struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index);
@@ -176,23 +174,12 @@ struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t in
  * are a whole object. NULL: as calls_at(). */
 struct held_call *calls_by_id(
 	struct calls *c, struct held_call *h, struct span id, struct span name);
-/* Returns the number in `n`, or `otherwise` if the node is missing or null. Anything that is no
- * number, and numbers above INT32_MAX, become NO_NUMBER. */
-enum { NO_NUMBER = UINT32_MAX - 1 };
-uint32_t calls_number(const struct calls *c, const struct node *n, uint64_t otherwise);
-/* Returns the string in `n`, or "" if the node is missing or null. Any other value ends the
- * response, since nobody could judge it. */
-struct span calls_text(struct calls *c, const struct node *n);
-/* Likewise, but an object is returned as it is written. */
-struct span calls_arguments(struct calls *c, const struct node *n);
 /* Adds a piece of name and arguments to the call; either may be empty. `how` states whether
  * they are a piece or the whole. */
 void calls_note(
 	struct held_call *h, struct span name, struct span arguments, enum answer_says how);
 /* Notes in `e` that `text` follows the arguments that arrived before. */
 void calls_note_end(struct call_end *e, struct span text);
-/* Notes that the string `n` of the event holds arguments. Other nodes are ignored. */
-void calls_said_at(struct calls *c, const struct node *n);
 /* Notes that the node is a piece of the call, so that its event waits for the call. */
 void calls_piece(struct calls *c, struct held_call *h, const struct node *n);
 /* Notes that the event ends the call. h NULL: does nothing. */
@@ -213,7 +200,7 @@ void calls_say(struct calls *c, const char *type, const char *form, ...);
  * piece. */
 struct span calls_first(const struct held_call *h);
 
-/* ---- parts.c: where parts of a call are, by the rows of the format ---- */
+/* ---- dialects.c: where parts of a call are, by the rows of the format ---- */
 
 /* The places of name and arguments in a call's object. Index 0: a tool with a schema; 1: a tool
  * that takes free text. NULL: the object does not have it. */
@@ -222,49 +209,11 @@ struct call_parts {
 	struct node *name[2], *arguments[2];
 };
 struct call_parts calls_parts(struct node *of);
-/* Returns the first call within `within`, or the next one after `n`; NULL: none. A call in a
- * place that belongs to the other kind of response (whole or streamed) makes the tree odd and
- * is skipped. */
-struct node *calls_next(const struct calls *c, struct node *within, const struct node *n);
-#define CALLS_EACH(n, c, within)                                                               \
-	for (struct node *n = calls_next(c, within, NULL); n; n = calls_next(c, within, n))
-/* Returns the element of a list that `n` is, or is in. Outside of lists: the document. */
-struct node *calls_element(struct node *n);
-/* Returns how many elements of its list precede the node. */
-uint32_t calls_place(const struct node *n);
-/* Reads name, arguments and type from `of` into the call. `piece` is the node to look up later.
- * h NULL: does nothing. */
-void calls_read(
-	struct calls *c, struct held_call *h, struct node *of, const struct node *piece);
 /* Reads all calls of a whole response in which calls are elements of one list. */
 void calls_read_whole(struct calls *c);
-/* Writes the new arguments in the place of the first piece, and empty ones in the others. */
-void calls_put_arguments(struct held_call *h, struct node *of);
-/* Appends the reason to the message as text, once per call. */
-void calls_put_reason(struct calls *c, struct node *message, struct held_call *h);
-/* Writes the new arguments, or what replaces a denied call. */
-void calls_say_element(struct calls *c, struct held_call *h, struct node *n);
-/* Does the same for all calls of the document. */
+/* Writes the new arguments, or what replaces a denied call, for all calls of the document. */
 void calls_say_whole(struct calls *c);
 /* Changes a finish reason that means calls, if no call of the choice is left. */
 void calls_say_end(struct calls *c, struct node *within, uint32_t choice);
-
-/* ---- calls.c, for folded.c ---- */
-
-/* Appends a copy of the frame to the queue and returns it. NULL: out of memory. */
-struct held_event *calls_event(struct calls *c, const struct frame *f);
-/* Lets the dialect change the event, and sends it in a frame like `as`. If `as` is NULL and
- * nothing changed, sends the original frame. */
-void calls_say_event(struct calls *c, struct held_event *e, const struct frame *as);
-
-/* ---- folded.c ---- */
-
-/* Returns true if another event will carry the arguments of the event that is read, so that the
- * latter need not wait. */
-bool calls_fold(struct calls *c, const struct held_event *e);
-/* Notes that `e` waits, so that later events like it can be folded. */
-void calls_unfolded(struct held_event *e);
-/* Sends the arguments that `e` stands for, in events of FOLD_BYTES at most. */
-void calls_say_folded(struct calls *c, struct held_event *e);
 
 #endif

@@ -4,7 +4,7 @@
 #ifndef ANSWER_CALLS_TREE_H
 #define ANSWER_CALLS_TREE_H
 
-#include "answer/format_tree.h"
+#include "answer/format.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/codec/json.h"

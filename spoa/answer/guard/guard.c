@@ -1,18 +1,21 @@
 /* Chooses how a response passes, and feeds it.
  *
  * guard_new() chooses a way (enum guard_way) by the head: as a stream (guard_stream.c), kept
- * whole (guard_whole.c), metered, or uninspected. The first bytes may change the choice:
- * settle_way(), settle_lines() and is_other_stream(), with guard_bytes.c. feed_way() takes
- * bytes, end_way() ends, and a translator, if any, converts what they release.
+ * whole (guard_whole.c), metered, or uninspected. The first bytes may change the choice, if the
+ * type states something else or nothing: clients read the type that they requested, so the
+ * guard must read the same (guard_begins_json() and the functions after it, settle_way(),
+ * settle_lines() and is_other_stream()). feed_way() takes bytes, end_way() ends, and a
+ * translator, if any, converts what they release.
  *
  * Example: a chat completion with Content-Type text/event-stream takes WAY_STREAM. The same
  * response as application/json takes WAY_KEEP if rules inspect it, and WAY_METER if they do
  * not. */
-#include "answer/guard/guard_stream.h"
-
 #include <stdlib.h>
 
+#include "answer/guard/guard_private.h"
+#include "answer/guard/guard_stream.h"
 #include "base/ascii.h"
+#include "base/codec/eventstream.h"
 #include "base/codec/http.h"
 #include "base/codec/json.h"
 #include "base/err.h"
@@ -22,6 +25,113 @@
 #define HEAD_TOKENS_MAX (UINT64_C(1) << 32)
 
 enum { BEGINNING = 64 };
+
+/* ---- first bytes ---- */
+
+bool
+guard_begins_json(struct span body)
+{
+	struct span s = span_trim(body, GUARD_BLANKS);
+
+	return s.n && (s.p[0] == '{' || s.p[0] == '[');
+}
+
+bool
+guard_begins_events(struct span s)
+{
+	static const char *const fields[] = { "data:", "event:", "id:", "retry:", ":" };
+
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		if (span_starts(s, span_str(fields[i])))
+			return true;
+	return false;
+}
+
+bool
+guard_looks_like_events(const struct guard *g, struct span body)
+{
+	struct span s = span_trim(body, GUARD_BLANKS);
+
+	return span_starts(s, SPAN_LIT("data:")) || span_starts(s, SPAN_LIT("event:")) ||
+	       ((g->opaque_type || guard_begins_events(s)) &&
+		       (memmem(s.p, s.n, "\ndata:", 6) || memmem(s.p, s.n, "\rdata:", 6)));
+}
+
+/* Writes the first characters of UTF-16 or UTF-32 text to `out` as ASCII. Returns their number;
+ * 0: the bytes are not such text. */
+static size_t
+narrow(struct span s, char *out, size_t room)
+{
+	static const struct {
+		size_t width, at;
+	} forms[] = { { 4, 0 }, { 4, 3 }, { 2, 0 }, { 2, 1 } };
+
+	for (size_t f = 0; f < COUNT_OF(forms); f++) {
+		size_t n = 0;
+		for (size_t i = 0; i + forms[f].width <= s.n && n < room; i++, n++) {
+			struct span unit = span_cut(s, i, i + forms[f].width);
+			char c = unit.p[forms[f].at];
+			size_t zeros = 0;
+			for (size_t k = 0; k < unit.n; k++)
+				zeros += !unit.p[k];
+			if (zeros != unit.n - 1 || !(is_space(c) || (c >= ' ' && c <= '~')))
+				break;
+			out[n] = c;
+			i += forms[f].width - 1;
+		}
+		if (n >= 2)
+			return n;
+	}
+	return 0;
+}
+
+static bool
+is_wide(const struct guard *g, struct span s)
+{
+	static const struct span marks[] = { SPAN_LIT("\xff\xfe\0\0"), SPAN_LIT("\0\0\xfe\xff"),
+		SPAN_LIT("\xff\xfe"), SPAN_LIT("\xfe\xff") };
+	char begins[8];
+	bool marked = false;
+
+	for (size_t i = 0; i < COUNT_OF(marks) && !marked; i++)
+		if ((marked = span_starts(s, marks[i])))
+			s = span_cut(s, marks[i].n, s.n);
+	size_t n = narrow(s, begins, sizeof(begins));
+	if (!g->opaque_type)
+		return n || marked;
+	struct span text = span_of(begins, n);
+	return n && (guard_begins_json(text) || guard_begins_events(text));
+}
+
+const char *
+guard_hides(const struct guard *g, struct span s)
+{
+	size_t n;
+
+	if (s.n >= EVENTSTREAM_PRELUDE &&
+		!eventstream_prelude(span_cut(s, 0, EVENTSTREAM_PRELUDE), &n))
+		return "frames of AWS under a type that is none of theirs";
+	if (!g->packed_type && (span_starts(s, SPAN_LIT("\x1f\x8b\x08")) ||
+				       span_starts(s, SPAN_LIT("\x28\xb5\x2f\xfd"))))
+		return "compressed, but no header states it";
+	return is_wide(g, s) ? "text in UTF-16 or UTF-32" : NULL;
+}
+
+/* Returns true if a stream that begins with these bytes, and those before them, is not text:
+ * AWS frames, compressed data or UTF-16. */
+static bool
+guard_is_no_text(struct guard *g, struct span bytes)
+{
+	INVARIANT(g->begun <= COUNT_OF(g->begins));
+	for (size_t i = 0; i < bytes.n && g->begun < COUNT_OF(g->begins); i++) {
+		unsigned char c = (unsigned char)bytes.p[i], first = g->begins[0];
+		g->begins[g->begun++] = c;
+		if (c == 0 || c >= 0xfe || (g->begun == 1 && c == 0x1f) ||
+			(g->begun == 2 && first < 0x80 && (c & 0xc0) == 0x80))
+			return true;
+	}
+	return false;
+}
 
 /* ---- the way by the head ---- */
 

@@ -7,14 +7,13 @@
 
 #include "answer/calls/calls.h"
 #include "answer/event_template.h"
-#include "answer/frame_write.h"
+#include "answer/frames.h"
 #include "answer/guard/guard.h"
 #include "base/utf8.h"
 #include "base/scoped.h"
 #include "scan/text/body.h"
 #include "scan/text/spelled.h"
 
-enum { CLEAN_MAX = 64, CLEAN_BYTES = 64 };
 enum { QUEUE_MEMBERS, QUEUE_BOUNDARY, QUEUE_FINISH, QUEUES };
 
 /* How a response passes the guard. */
@@ -42,8 +41,8 @@ struct run {
 	uint64_t path; /* path of a member that no row names; else 0 */
 	bool over;     /* its channel has ended: the channel does not see later text */
 	struct channel *channel;
-	struct member *member;	       /* guard_members.c */
-	struct transcript *transcript; /* guard_transcript.c */
+	struct member *member;	       /* guard_split.c */
+	struct transcript *transcript; /* guard_record.c */
 	struct url_place *place;       /* a member's place in a URL; NULL: unknown */
 	bool placed;
 };
@@ -128,7 +127,7 @@ struct guard {
 	struct arena work;   /* the memory of one event, or of the whole response */
 	struct arena life;   /* the memory of names and known values */
 
-	/* guard.c, guard_bytes.c: the head and the first bytes, which decide the way */
+	/* guard.c: the head and the first bytes, which decide the way */
 	struct {
 		bool unsure_way;   /* the first bytes may be text */
 		bool settled;	   /* it is known whether each line is a message */
@@ -184,7 +183,7 @@ struct guard {
 	/* guard_channel.c */
 	LIST_HEAD(, channel) channels;
 	size_t nchannels;
-	struct {		       /* guard_run.c */
+	struct {		       /* guard_channel.c */
 		TAILQ_HEAD(, run) all; /* in the order of their first text */
 		struct run **heads;    /* by hash, in g->life; NULL: there are none */
 		size_t n;
@@ -201,7 +200,7 @@ struct guard {
 		size_t nclean, clean_room;
 	};
 
-	/* guard_restore.c: the place in a URL at which each text ends, for the texts that
+	/* guard_text.c: the place in a URL at which each text ends, for the texts that
 	 * continue it. NULL: nothing is restored. */
 	struct places {
 		struct url_place grown[KIND_OTHER], again[KIND_OTHER]; /* by kind */
@@ -216,13 +215,13 @@ struct guard {
 		size_t ncalls, calls_room;
 	};
 
-	struct {			      /* guard_members.c */
+	struct {			      /* guard_split.c */
 		LIST_HEAD(, member) followed; /* members that are scanned over events */
 		size_t nfollowed;
 		uint64_t event; /* number of the last event */
 	} members;
 
-	/* guard_queue.c: events that wait */
+	/* guard_stream.c: events that wait */
 	struct event_queue {
 		STAILQ_HEAD(, event) events;
 		size_t bytes;	   /* size of their frames */
@@ -237,7 +236,7 @@ struct guard {
 		bool repeats; /* a finish did not end its choice, and no other finish does */
 	} end;
 
-	struct boundary {		     /* guard_boundary.c */
+	struct boundary {		     /* guard_split.c */
 		size_t total[KIND_OTHER];    /* bytes received of each kind's texts */
 		struct detect_stream *scan;  /* NULL: nothing is scanned */
 		enum answer_kind kind;	     /* kind of the text that is scanned */
@@ -258,7 +257,7 @@ struct guard {
 	size_t nkept;
 	unsigned grown; /* a bit for each kind whose text arrived in pieces */
 
-	/* guard_transcript.c, guard_called.c: for the record */
+	/* guard_record.c: for the record */
 	struct {
 		STAILQ_HEAD(, transcript) transcripts;
 		size_t ntranscripts, transcript_bytes;
@@ -269,7 +268,7 @@ struct guard {
 		size_t called_room;
 	};
 
-	/* guard_known.c */
+	/* guard_text.c: known values */
 	struct {
 		SLIST_HEAD(, known) known;
 		size_t known_bytes;   /* size of all values */
@@ -398,11 +397,9 @@ void guard_put_json(struct buf *out, const struct json_scan *at, bool json, stru
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
 
-/* guard_called.c has an entry for each call. Notes the calls of a document, with arguments
+/* guard_record.c has an entry for each call. Notes the calls of a document, with arguments
  * that are values. */
 void guard_called_note(struct guard *g, const struct answer_document *d);
-/* Adds a piece of arguments that are text. */
-void guard_called_more(struct guard *g, const struct answer_text *t);
 /* Notes the verdicts of the rules, v[i] about tool i. The strongest one counts. */
 void guard_called_judged(
 	struct guard *g, const struct answer_facts *f, const struct tool_verdict *const *v);
@@ -452,7 +449,7 @@ enum guard_result guard_calls_cut(struct guard *g, enum guard_result how, const 
 /* Decides the calls of a response that is whole in g->body. */
 enum guard_result guard_calls_whole(struct guard *g);
 
-/* guard_run.c: finds a run by its numbers, and for a member by its path. NULL: there is
+/* guard_channel.c: finds a run by its numbers, and for a member by its path. NULL: there is
  * none. */
 struct run *guard_run_find(const struct guard *g, enum answer_kind kind, uint64_t path,
 	const uint32_t slot[ANSWER_SLOTS]);
@@ -461,7 +458,7 @@ struct run *guard_run_find(const struct guard *g, enum answer_kind kind, uint64_
 struct run *guard_run(struct guard *g, enum answer_kind kind, uint64_t path,
 	const uint32_t slot[ANSWER_SLOTS]);
 
-/* guard_restore.c: notes the name of a call. */
+/* guard_text.c: notes the name of a call. */
 void guard_restore_call(struct guard *g, const struct answer_call *c);
 /* Notes that the arguments of a call ended. Another call may use the same numbers. */
 void guard_restore_over(
@@ -470,26 +467,17 @@ void guard_restore_over(
 struct restorer *guard_restorer(struct guard *g, const struct answer_text *t);
 /* Takes the counts of a restorer that is at its end. */
 void guard_restored(struct guard *g, const struct answer_text *t, const struct restorer *r);
-/* Restores the placeholders of one text. *out is in g->work if something was restored. */
-enum guard_result guard_put_back(
-	struct guard *g, const struct answer_text *t, struct span text, struct span *out);
 
 /* An event begins: texts that it repeats count for this event only. */
 void guard_place_event(struct guard *g);
 /* Notes where in a URL a restored text, or a piece of it, ends. */
 void guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r);
 
-/* guard_known.c: remembers a replaced value, if the response is a stream. */
-void guard_known_add(struct guard *g, struct span value, struct span with);
-/* Appends a text and replaces known values in it. `json`: the text is JSON. */
-void guard_known_put(
-	struct guard *g, struct buf *out, struct json_scan *at, bool json, struct span text);
-
 /* guard_metadata.c: the i-th name of a header field that passes. A name with "-" at its end
  * is the beginning of the names of a family. NULL: there are no more. */
 const char *guard_field_passes(size_t i);
 
-/* guard_transcript.c: records a text that the provider sent. */
+/* guard_record.c: records a text that the provider sent. */
 void guard_heard(struct guard *g, const struct answer_text *t);
 /* Records the text that is sent, or a piece of it, before placeholders are restored. */
 void guard_transcribe(struct guard *g, const struct answer_text *t, struct span text);
@@ -525,12 +513,6 @@ enum guard_result guard_channel_let_go(struct channel *c);
 void guard_channel_over(struct channel *c);
 void guard_channels_free(struct guard *g);
 
-/* guard_joined.c: scans all texts of a whole response, each alone and joined with the texts
- * that clients join it to. v[i] are the findings of text i. wholes[i] is guard.wholes for
- * text i, or NULL. */
-enum guard_result guard_scan_all(struct guard *g, const struct answer_document *d,
-	struct findings *v, const struct span **wholes);
-
 /* guard_whole.c: decodes the kept body within the limits. If that fails, the response fails
  * with guard_coded. A translated error then only loses its body. */
 enum guard_result guard_decode_whole(struct guard *g);
@@ -544,7 +526,7 @@ guard_past_mark(struct span s)
 }
 #define GUARD_BLANKS " \t\r\n\xef\xbb\xbf" /* and a byte order mark */
 
-/* guard_bytes.c */
+/* guard.c: recognizes a body by its first bytes. */
 bool guard_begins_json(struct span body);
 bool guard_begins_events(struct span s); /* a field or a comment of an event stream */
 /* Returns true if a caller that asked for a stream may read the body as events, whatever
@@ -552,9 +534,6 @@ bool guard_begins_events(struct span s); /* a field or a comment of an event str
 bool guard_looks_like_events(const struct guard *g, struct span body);
 /* Returns why the guard cannot read the body as a client may read it, or NULL if it can. */
 const char *guard_hides(const struct guard *g, struct span begins);
-/* Returns true if a stream that begins with these bytes, and those before them, is not
- * text: AWS frames, compressed data or UTF-16. */
-bool guard_is_no_text(struct guard *g, struct span bytes);
 
 /* guard_stream.c */
 enum guard_result guard_events(struct guard *g, struct span bytes, struct buf *out);

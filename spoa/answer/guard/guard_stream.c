@@ -1,14 +1,464 @@
-/* Reads streams. Each frame passes one_frame(): metadata is inspected, a wrapped event is
- * unwrapped, calls are decided (guard_calls.c), and events wait in guard_queue.c.
- * guard_event_read() parses an event, and guard_event_say() runs its texts through their
- * channels and sends it.
+/* Reads a stream, edits its events and passes them to the caller in their order.
  *
- * An event whose text is held back completely is not sent. Its text is added to the channel's
- * next event, or to an event like it before the channel ends. */
+ * Each frame passes one_frame(): metadata is inspected, a wrapped event is unwrapped, calls are
+ * decided (guard_calls.c), and guard_queue_pass() parses the event once, with
+ * guard_event_read(). Three stages may then keep the event until more has arrived:
+ *
+ *   QUEUE_MEMBERS   a member without a row may continue (guard_split.c)
+ *   QUEUE_BOUNDARY  a value may cross the end of a block (guard_split.c)
+ *   QUEUE_FINISH    a finish reason may not be the last one (guard_end_take())
+ *
+ * Each stage has a queue. An event that leaves one enters the next, and later events wait
+ * behind it. A queue is bounded by QUEUE_MOST and QUEUE_HELD_MOST.
+ *
+ * guard_event_say() runs the texts of an event through their channels (guard_run_texts(),
+ * guard_channel.c) and sends it with the edits (guard_pass_edited()). An event whose text is
+ * held back completely is not sent. keep_carriers() keeps, per channel, an event without text.
+ * The text that is held back is added to the channel's next event, or guard_channel_say() sends
+ * it in the kept event before the channel ends. */
+#include <stdlib.h>
+
+#include "answer/calls/tree.h"
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
 
-static const char no_json[] = "an event of the stream is no JSON";
+enum { SAID_ONCE = 16 };
+
+/* The edits of an event. */
+struct edited {
+	struct splice *splices;
+	size_t n;
+	bool said, silent; /* the event had text; no text of it is sent now */
+	bool once;	   /* the event has content that only this event may carry */
+};
+
+/* ---- events of ours ---- */
+
+/* Adds an edit and removes the edits that overlap with it. Returns the number of edits. */
+static size_t
+put_over(const struct answer_range *at, struct span with, struct splice *v, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].end <= at->start || v[i].start >= at->end)
+			v[kept++] = v[i];
+	v[kept++] = (struct splice){ at->start, at->end, with };
+	return kept;
+}
+
+/* Adds the edit that removes usage which only we requested. */
+static size_t
+hide_usage(const struct guard *g, const struct answer_document *d, struct splice *v, size_t n)
+{
+	const struct answer_range *at = &d->hidden.at;
+
+	return g->plan.hide_usage && at->end > at->start ? put_over(at, SPAN_LIT(""), v, n) : n;
+}
+
+size_t
+guard_rename(const struct guard *g, const struct answer_document *d, struct splice *v, size_t n)
+{
+	for (size_t i = 0; g->plan.alias && i < d->nmodels; i++)
+		n = put_over(&d->models[i], span_str(g->plan.alias), v, n);
+	return n;
+}
+
+/* Writes the edits that remove all channels' texts, which have been sent, and all that was
+ * replaced. The event's edits are in the order of its texts. Returns the number of edits. */
+static size_t
+silence(struct guard *g, const struct answer_document *d, const struct edited *e,
+	struct splice *v)
+{
+	size_t n = 0, k = 0;
+
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		bool grows = text_grows(t);
+		const struct splice *edit =
+			k < e->n && e->splices[k].start == t->start ? &e->splices[k++] : NULL;
+		if (t->aside && edit)
+			v[n++] = *edit;
+		else if (grows || edit)
+			v[n++] = (struct splice){ t->start, t->end,
+				t->number ? SPAN_LIT("\"\"") : SPAN_LIT("") };
+	}
+	n += guard_inspects(g) ? guard_withhold(d, v + n) : 0;
+	n = guard_rename(g, d, v, n);
+	return !d->hidden.counts || d->hidden.no_choices ? hide_usage(g, d, v, n) : n;
+}
+
+/* Sets members of Gemini's events to null that must be sent only once: media and code in other
+ * parts, and facts about the candidate, the turn or the session. */
+static size_t
+say_once(struct guard *g, struct span event, struct splice *v, size_t n)
+{
+	static const char *const once[] = { "finishReason", "finishMessage", "citationMetadata",
+		"groundingMetadata", "urlContextMetadata", "safetyRatings", "logprobsResult",
+		"inlineData", "inline_data", "fileData", "file_data", "executableCode",
+		"executable_code", "codeExecutionResult", "code_execution_result",
+		"grounding_metadata", "url_context_metadata", "interrupted",
+		"generationComplete", "generation_complete", "sessionResumptionUpdate",
+		"session_resumption_update" };
+	size_t room = SAID_ONCE, past = 0;
+	struct tree t;
+
+	if (!g->format->repeats || tree_read(&t, &g->work, event))
+		return n;
+	for (const struct node *m = t.root; m && room; m = tree_next(m, t.root)) {
+		if (m->start < past || !m->key.p || !SPAN_IN(m->key, once))
+			continue;
+		struct answer_range at = { m->start, m->end };
+		n = put_over(&at, SPAN_LIT("null"), v, n);
+		past = m->end;
+		room--;
+	}
+	return n;
+}
+
+/* Sends held-back text in an event like the channel's last one. */
+static enum guard_result
+guard_channel_say(struct channel *c, struct buf *out)
+{
+	struct guard *g = c->g;
+	struct span carrier = buf_view(&c->carrier);
+
+	if (!c->out.n)
+		return g->failed;
+	if (!carrier.n || buf_failed(&c->carrier))
+		return guard_fail(g, GUARD_BROKEN, "an event is too long to be written again");
+	SCOPED_BUF(b, 0);
+	buf_span(&b, span_cut(carrier, 0, c->carrier_at));
+	buf_json(&b, buf_view(&c->out));
+	buf_span(&b, span_cut(carrier, c->carrier_at, carrier.n));
+	int err = buf_failed(&b) ? ERR_NOMEM
+				 : frame_write(&g->writer, buf_view(&c->carrier_type),
+					   buf_view(&b), out);
+	buf_clear(&c->out);
+	return err ? guard_no_memory(g) : g->failed;
+}
+
+static bool
+is_of(const struct channel *c, const struct answer_text *t)
+{
+	return !t->copy && t->text.n && t->kind == c->of.kind &&
+	       !memcmp(t->slot, c->of.slot, sizeof(t->slot));
+}
+
+static bool
+is_said(const struct channel *c, const struct answer_document *d)
+{
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (is_of(c, &d->texts[i]))
+			return true;
+	return false;
+}
+
+/* Returns true if the document has a call of the choice, or any call. */
+static bool
+has_call(const struct answer_document *d, uint32_t choice, bool any)
+{
+	for (size_t i = 0; i < d->ncalls; i++)
+		if (any || d->calls[i].slot[0] == choice)
+			return true;
+	for (size_t i = 0; i < d->ninputs; i++)
+		if (any || d->inputs[i].slot[0] == choice)
+			return true;
+	return false;
+}
+
+/* Returns true if another text of the same choice begins here: one of another kind, with
+ * another number, or a call. */
+static bool
+another_begins(struct guard *g, const struct channel *c, const struct answer_document *d)
+{
+	/* blocks follow each other, and some have no end of their own */
+	bool one_turn = g->format->blocks;
+
+	if (has_call(d, c->of.slot[0], one_turn))
+		return true;
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		if (!text_grows(t) || !t->text.n ||
+			!(one_turn || t->slot[0] == c->of.slot[0]) ||
+			(t->kind == c->of.kind && t->slot[0] == c->of.slot[0] &&
+				t->slot[1] == c->of.slot[1]))
+			continue;
+		const struct run *o = guard_run_find(g, t->kind, 0, t->slot);
+		if (!o || !o->channel || o->channel->last < c->last)
+			return true;
+	}
+	return false;
+}
+
+/* If another text begins in a choice, first sends what is held back of the previous one.
+ * Reasoning, and text before a call, may have no end of their own. Their rest is sent before
+ * the text that begins now. */
+static enum guard_result
+guard_turn_channels(struct guard *g, const struct answer_document *d, struct buf *out)
+{
+	struct channel *c;
+
+	LIST_FOREACH (c, &g->channels, all) {
+		bool shown = kind_is_shown(c->of.kind) ||
+			     (c->of.kind == KIND_SIGNED && g->format->blocks);
+		if (!shown || c->so_far.is || !guard_channel_held(c) || is_said(c, d) ||
+			!another_begins(g, c, d))
+			continue;
+		if (guard_channel_let_go(c) || guard_channel_say(c, out))
+			break;
+	}
+	return g->failed;
+}
+
+/* Ends channels that end with this event without text in it, and first sends what they hold
+ * back. NULL: all channels. The channels' rest is sent before the event. The rest is not added
+ * to an empty text of the event, which clients may not read. */
+static enum guard_result
+guard_end_channels(struct guard *g, const struct answer_document *d, struct buf *out)
+{
+	struct channel *c, *next;
+	bool ended = false;
+
+	if (!d)
+		guard_keep_ended(g, NULL);
+	for (c = LIST_FIRST(&g->channels); c && !g->failed; c = next) {
+		next = LIST_NEXT(c, all);
+		if (d && (!answer_ends(d, c->of.slot) || is_said(c, d)))
+			continue;
+		ended = true;
+		bool said = c->so_far.is && !guard_channel_held(c);
+		if (guard_channel_finish(c) || (!said && guard_channel_say(c, out)))
+			return g->failed;
+		guard_channel_over(c);
+	}
+	return ended ? guard_judge(g, ANSWER_BLOCK) : g->failed;
+}
+
+/* ---- one event ---- */
+
+/* Returns true if this is the channel's last text in an event with a call. Then nothing of it
+ * is held back, since an event like this one would repeat the call. */
+static bool
+goes_with_call(
+	const struct channel *c, const struct answer_document *d, const struct answer_text *t)
+{
+	if (!kind_is_shown(c->of.kind) || c->so_far.is || !has_call(d, t->slot[0], false))
+		return false;
+	while (++t < d->texts + d->ntexts)
+		if (is_of(c, t))
+			return false;
+	return true;
+}
+
+/* Edits one text of the event. *now is the text to send. */
+static enum guard_result
+run_text(struct guard *g, struct event *e, const struct answer_text *t, struct span *now)
+{
+	bool grows = text_grows(t);
+	struct channel *c = grows ? guard_channel_of(g, t) : NULL;
+	struct answer_text said = *t, all = *t; /* the new part, and all of the text */
+
+	*now = t->text;
+	if (c)
+		guard_channel_so_far(c, &said);
+	if (c && guard_pair(g, &c->halved, &all))
+		return g->failed;
+	if (!c || !c->so_far.is)
+		said = all;
+	guard_keep(g, &said, t->copy ? SPAN_LIT("") : said.text);
+	guard_heard(g, &said);
+	if (t->unnamed && guard_inspects(g))
+		return guard_members_edit(g, e, t, now);
+	if (!grows)
+		return guard_edit_alone(g, t, now);
+	if (c && all.text.n)
+		c->last = g->report.events;
+	if (!c || guard_channel_feed(c, all.text))
+		return g->failed;
+	if ((t->last || answer_ends(&e->d, t->slot)) && guard_channel_finish(c))
+		return g->failed;
+	if (goes_with_call(c, &e->d, t) &&
+		(guard_channel_let_go(c) || (guard_channel_held(c) && guard_channel_finish(c))))
+		return g->failed;
+	*now = c->out.n ? arena_dup(&g->work, buf_view(&c->out)) : SPAN_LIT("");
+	if (!now->p)
+		return guard_no_memory(g);
+	if (!c->so_far.is)
+		buf_clear(&c->out);
+	return g->failed;
+}
+
+/* Keeps, for each channel that holds text back, an event to send the text in. The text's place
+ * is the last one that a later event can have. */
+static enum guard_result
+keep_carriers(struct guard *g, const struct event *ev, struct edited *e)
+{
+	const struct answer_document *d = &ev->d;
+	struct splice *v = NULL;
+	struct channel *c;
+	size_t n = 0;
+
+	if (d->ends.any)
+		return g->failed;
+	LIST_FOREACH (c, &g->channels, all) {
+		size_t own = d->ntexts;
+		if (!guard_channel_held(c) || (d->marked && c->carrier.n && !c->carrier_marked))
+			continue;
+		while (own && (d->texts[own - 1].number || !is_of(c, &d->texts[own - 1])))
+			own--;
+		if (!own--)
+			continue;
+		if (!v) {
+			v = arena_array(&g->work,
+				d->ntexts + d->nwithheld + 1 + ANSWER_MODELS +
+					(g->format->repeats ? SAID_ONCE : 0),
+				sizeof(*v));
+			if (!v)
+				return guard_no_memory(g);
+			n = silence(g, d, e, v);
+			size_t all = say_once(g, ev->frame.data, v, n);
+			e->once = all > n;
+			n = all;
+		}
+		c->carrier_at = d->texts[own].start;
+		for (size_t i = 0; i < n; i++)
+			if (v[i].start < d->texts[own].start)
+				c->carrier_at += v[i].with.n - (v[i].end - v[i].start);
+		buf_clear(&c->carrier);
+		buf_clear(&c->carrier_type);
+		if (splice_apply(ev->frame.data, v, n, &c->carrier))
+			buf_clear(&c->carrier);
+		buf_span(&c->carrier_type, ev->frame.type);
+		c->carrier_marked = d->marked;
+	}
+	return g->failed;
+}
+
+/* Runs the event's texts through their channels and collects the edits. */
+static enum guard_result
+guard_run_texts(struct guard *g, struct event *ev, struct edited *e)
+{
+	const struct answer_document *d = &ev->d;
+
+	e->splices = arena_array(
+		&g->work, d->ntexts + d->nwithheld + 1 + ANSWER_MODELS, sizeof(*e->splices));
+	e->silent = true;
+	guard_place_event(g);
+	if (!e->splices)
+		return guard_no_memory(g);
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		struct span now;
+		if (guard_over(g) || run_text(g, ev, t, &now))
+			return g->failed;
+		e->said |= !t->aside && t->text.n > 0;
+		e->silent &= t->aside || !now.n;
+		if (!span_eq(now, t->text) && !guard_splice(g, t, now, &e->splices[e->n++]))
+			return guard_no_memory(g);
+	}
+	if (keep_carriers(g, ev, e))
+		return g->failed;
+	if (guard_inspects(g))
+		e->n += guard_withhold(d, e->splices + e->n);
+	return g->failed;
+}
+
+/* Frees the channels that ended in this event. */
+static void
+guard_drop_ended(struct guard *g, const struct answer_document *d)
+{
+	struct channel *c, *next;
+
+	for (c = LIST_FIRST(&g->channels); c; c = next) {
+		next = LIST_NEXT(c, all);
+		if (answer_ends(d, c->of.slot))
+			guard_channel_over(c);
+	}
+	guard_keep_ended(g, d);
+}
+
+/* Sends the event with its edits. */
+static enum guard_result
+guard_pass_edited(struct guard *g, const struct frame *f, const struct answer_document *d,
+	const struct edited *e, struct buf *out)
+{
+	struct splice few[1 + ANSWER_MODELS], *v = e->n ? e->splices : few;
+	size_t n = e->n;
+
+	/* an event with usage alone is not sent; counts beside text were not requested by us */
+	if (g->plan.hide_usage && d->hidden.counts && d->hidden.no_choices)
+		return g->failed;
+	n = guard_rename(g, d, v, n);
+	if (!d->hidden.counts)
+		n = hide_usage(g, d, v, n);
+	SCOPED_BUF(b, 0);
+	int err = n ? splice_apply(f->data, v, n, &b) : 0;
+	struct span now = n ? buf_view(&b) : f->data;
+	if (!err && span_eq(now, f->data))
+		frame_pass(&g->writer, f, out);
+	else if (!err)
+		err = frame_rewrite(&g->writer, f, now, out);
+	return err ? guard_no_memory(g) : g->failed;
+}
+
+/* ---- whether the stream is complete ---- */
+
+static uint64_t
+bit_of(uint32_t choice)
+{
+	return UINT64_C(1) << (choice < 63 ? choice : 63);
+}
+
+/* Notes what an event states about the stream's end. */
+static void
+guard_end_note(struct guard *g, const struct answer_document *d)
+{
+	if (g->format->last && !d->type.n)
+		return;
+	g->end.says |= g->format->last || d->model.n || d->ncalls || d->opaque_bytes;
+	for (size_t i = 0; i < d->ntexts; i++) {
+		g->end.says |= text_grows(&d->texts[i]);
+		if (text_grows(&d->texts[i]) && d->texts[i].text.n)
+			g->end.begun |= bit_of(d->texts[i].slot[0]);
+	}
+	for (size_t i = 0; i < d->ncalls; i++)
+		g->end.begun |= bit_of(d->calls[i].slot[0]);
+	g->end.done |= d->ends.all ? UINT64_MAX : d->ends.choices;
+	g->end.last |= d->error;
+	for (const char *const *type = g->format->last; type && *type; type++)
+		g->end.last |= span_is(d->type, *type);
+	g->report.ended = g->format->last ? g->end.last : g->end.done != 0;
+}
+
+/* Returns true if no table describes the end or the content: a file of lines, a service that is
+ * no model. */
+static bool
+guard_end_is_unknown(const struct guard *g)
+{
+	return g->format == &answer_any ||
+	       (g->frames.kind == FRAMES_LINES && !g->format->lines);
+}
+
+void
+guard_stands_alone(struct guard *g)
+{
+	g->stands_alone = true;
+}
+
+/* Returns true if the dialect has an end of streams, and the end has not arrived. */
+static bool
+guard_end_is_cut(const struct guard *g)
+{
+	const struct answer_format *f = g->format;
+
+	if (f->endless || g->stands_alone || !g->end.says || g->end.last ||
+		guard_end_is_unknown(g))
+		return false;
+	return f->last || !g->end.done || (g->end.begun & ~g->end.done);
+}
+
+/* ---- the texts of an event, and its end ---- */
 
 /* Handles data that is not JSON: a line of text, if the format is unknown; else the provider's
  * mistake. */
@@ -51,56 +501,7 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 	return g->failed;
 }
 
-enum guard_result
-guard_event_read(struct guard *g, struct event *e, struct buf *out)
-{
-	struct answer_document *d = &e->d;
-	const struct frame *f = &e->frame;
-	const char *why;
-
-	if (!f->has_data)
-		return g->failed;
-	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
-	/* a stream may be silent for hours, so its template is made at the first event */
-	if (!g->template) {
-		g->template = arena_new(&g->life, struct event_template);
-		if (!g->template)
-			return guard_no_memory(g);
-		event_template_init(g->template);
-	}
-	e->err = event_template_read(
-		g->template, g->format, g->plan.dialect, e->type, f->data, &g->work, d, &why);
-	/* a number or word alone may be a piece of plain text that looks like JSON */
-	struct span said = span_trim(f->data, " \t\r\n");
-	if (!e->err && g->format == &answer_any && said.n && !memchr("{[\"", said.p[0], 3))
-		e->err = ERR_SYNTAX;
-	if (e->err) {
-		*d = (struct answer_document){ .texts = arena_new(&g->work, struct answer_text),
-			.ntexts = 1 };
-		if (e->err == ERR_NOMEM || !d->texts)
-			return guard_no_memory(g);
-		*d->texts = (struct answer_text){
-			.kind = KIND_OTHER, .copy = true, .unnamed = true, .text = f->data
-		};
-		/* data that is no event ends the stream, after the events that wait */
-		if (g->format == &answer_any || !guard_reads(g) || guard_message_is_none(g, f))
-			return g->failed;
-		guard_heard(g, d->texts);
-		return guard_queue_end(g, out) ? g->failed
-					       : guard_fail(g, GUARD_BROKEN, no_json);
-	}
-	guard_unsign(g, d);
-	if (f->exception) /* like an error in a document: it ends all channels */
-		d->error = d->marked = d->ends.any = d->ends.all = true;
-	if (g->end.repeats && !d->error)
-		d->ends = (struct answer_ends){ 0 };
-	for (size_t i = 0; i < d->ntexts; i++)
-		if (!text_grows(&d->texts[i]))
-			guard_mend_halves(&d->texts[i]);
-	return g->failed;
-}
-
-enum guard_result
+static enum guard_result
 guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 {
 	struct answer_document *d = &ev->d;
@@ -154,6 +555,235 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 		return g->failed;
 	return guard_pass_edited(g, f, d, &e, out);
 }
+
+/* ---- finish reasons that may repeat ---- */
+
+/* Vertex sends a finish reason in each event. Only the next event shows whether one was the
+ * last, so the event waits for it. */
+
+static bool
+guard_end_may_go(const struct guard *g, const struct event *e)
+{
+	(void)e;
+	return g->end.repeats;
+}
+
+static enum guard_result
+guard_end_take(struct guard *g, struct event *e, bool *waits)
+{
+	const struct event_queue *q = &g->queues[QUEUE_FINISH];
+	const struct answer_document *d = event_says(e);
+	bool first = STAILQ_EMPTY(&q->events);
+
+	if (!g->format->repeats || g->end.repeats || !guard_reads(g) ||
+		(first && !(d && d->finish.n && !d->error)))
+		return g->failed;
+	*waits = true;
+	g->end.repeats = queue_is_full(q, e) || (!first && d && d->ncalls);
+	for (size_t i = 0; !first && d && i < d->ntexts; i++)
+		g->end.repeats |= text_grows(&d->texts[i]) && d->texts[i].text.n;
+	return g->failed;
+}
+
+/* ---- events that wait ---- */
+
+static const struct stage {
+	enum guard_result (*take)(struct guard *g, struct event *e, bool *waits);
+	bool (*may_go)(const struct guard *g, const struct event *e);
+	enum guard_result (*end)(struct guard *g); /* NULL: at the end all events leave */
+} stages[QUEUES] = {
+	[QUEUE_MEMBERS] = { guard_members_take, guard_members_may_go, guard_members_end },
+	[QUEUE_BOUNDARY] = { guard_boundary_take, guard_boundary_may_go, guard_boundary_end },
+	[QUEUE_FINISH] = { guard_end_take, guard_end_may_go, NULL },
+};
+
+/* Returns an event, reusing the last one. If it may wait, it is read from a copy in g->work,
+ * which then becomes the event's own memory. NULL: out of memory. */
+static struct event *
+event_new(struct guard *g, const struct frame *f)
+{
+	struct event *e = g->spare ? g->spare : calloc(1, sizeof(*e));
+
+	g->spare = NULL;
+	if (!e)
+		return NULL;
+	INVARIANT(!e->marks && !e->nmarks); /* event_free() dropped the last event's marks */
+	e->frame = *f;
+	e->waits = false;
+	e->open = e->next = 0;
+	e->bytes = f->raw.n;
+	if (!guard_reads(g))
+		return e;
+	e->bytes = frame_copy(&e->frame, NULL);
+	char *copy = arena_alloc(&g->work, e->bytes);
+	if (copy)
+		frame_copy(&e->frame, copy);
+	return e;
+}
+
+static void
+event_free(struct guard *g, struct event *e)
+{
+	event_unmark(e);
+	if (e->waits)
+		arena_reset(&e->work);
+	if (g->spare)
+		free(e);
+	else
+		g->spare = e;
+}
+
+static enum guard_result pass_event(
+	struct guard *g, struct event *e, size_t from, struct buf *out);
+
+/* Passes on the events that may leave a queue; `all`: every event. */
+static enum guard_result
+drain(struct guard *g, size_t queue, bool all, struct buf *out)
+{
+	struct event_queue *q = &g->queues[queue];
+	struct event *e;
+
+	while (!g->failed && (e = STAILQ_FIRST(&q->events)) &&
+		(all || stages[queue].may_go(g, e))) {
+		INVARIANT(e->waits && q->bytes >= e->bytes);
+		INVARIANT(q->held_bytes >= e->work.used_bytes);
+		STAILQ_REMOVE_HEAD(&q->events, all);
+		q->bytes -= e->bytes;
+		q->held_bytes -= e->work.used_bytes;
+		pass_event(g, e, queue + 1, out);
+	}
+	return g->failed;
+}
+
+/* Passes an event through the stages from `from` on: it waits in one, or is sent. */
+static enum guard_result
+pass_event(struct guard *g, struct event *e, size_t from, struct buf *out)
+{
+	bool waits = false;
+
+	INVARIANT(from <= QUEUES);
+	for (size_t i = from; i < QUEUES && !g->failed; i++) {
+		if (stages[i].take(g, e, &waits) || !waits)
+			continue;
+		if (!e->waits) {
+			e->work = g->work;
+			arena_init(&g->work, CAP_ANSWER_WORK, true);
+		}
+		e->waits = true;
+		STAILQ_INSERT_TAIL(&g->queues[i].events, e, all);
+		g->queues[i].bytes += e->bytes;
+		g->queues[i].held_bytes += e->work.used_bytes;
+		return drain(g, i, false, out);
+	}
+	if (!g->failed)
+		guard_event_say(g, e, out);
+	event_free(g, e);
+	return g->failed;
+}
+
+/* Sends all that waits, because no more input follows or none may be read. */
+static enum guard_result
+guard_queue_end(struct guard *g, struct buf *out)
+{
+	for (size_t i = 0; i < QUEUES && !g->failed; i++)
+		if (!stages[i].end || !stages[i].end(g))
+			drain(g, i, true, out);
+	return g->failed;
+}
+
+size_t
+guard_queue_held(const struct guard *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < QUEUES; i++)
+		n += g->queues[i].held_bytes;
+	return n;
+}
+
+void
+guard_queue_free(struct guard *g)
+{
+	struct event *e;
+
+	for (size_t i = 0; i < QUEUES; i++)
+		while ((e = STAILQ_FIRST(&g->queues[i].events))) {
+			STAILQ_REMOVE_HEAD(&g->queues[i].events, all);
+			event_free(g, e);
+		}
+	free(g->spare);
+}
+
+/* ---- reading ---- */
+
+static const char no_json[] = "an event of the stream is no JSON";
+
+/* Reads the content of the frame into *e. Content that may not be read ends the stream, after
+ * the events that wait. */
+static enum guard_result
+guard_event_read(struct guard *g, struct event *e, struct buf *out)
+{
+	struct answer_document *d = &e->d;
+	const struct frame *f = &e->frame;
+	const char *why;
+
+	if (!f->has_data)
+		return g->failed;
+	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
+	/* a stream may be silent for hours, so its template is made at the first event */
+	if (!g->template) {
+		g->template = arena_new(&g->life, struct event_template);
+		if (!g->template)
+			return guard_no_memory(g);
+		event_template_init(g->template);
+	}
+	e->err = event_template_read(
+		g->template, g->format, g->plan.dialect, e->type, f->data, &g->work, d, &why);
+	/* a number or word alone may be a piece of plain text that looks like JSON */
+	struct span said = span_trim(f->data, " \t\r\n");
+	if (!e->err && g->format == &answer_any && said.n && !memchr("{[\"", said.p[0], 3))
+		e->err = ERR_SYNTAX;
+	if (e->err) {
+		*d = (struct answer_document){ .texts = arena_new(&g->work, struct answer_text),
+			.ntexts = 1 };
+		if (e->err == ERR_NOMEM || !d->texts)
+			return guard_no_memory(g);
+		*d->texts = (struct answer_text){
+			.kind = KIND_OTHER, .copy = true, .unnamed = true, .text = f->data
+		};
+		/* data that is no event ends the stream, after the events that wait */
+		if (g->format == &answer_any || !guard_reads(g) || guard_message_is_none(g, f))
+			return g->failed;
+		guard_heard(g, d->texts);
+		return guard_queue_end(g, out) ? g->failed
+					       : guard_fail(g, GUARD_BROKEN, no_json);
+	}
+	guard_unsign(g, d);
+	if (f->exception) /* like an error in a document: it ends all channels */
+		d->error = d->marked = d->ends.any = d->ends.all = true;
+	if (g->end.repeats && !d->error)
+		d->ends = (struct answer_ends){ 0 };
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (!text_grows(&d->texts[i]))
+			guard_mend_halves(&d->texts[i]);
+	return g->failed;
+}
+
+enum guard_result
+guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out)
+{
+	struct event *e = event_new(g, f);
+
+	if (!e || arena_failed(&g->work))
+		guard_no_memory(g);
+	if (e && (g->failed || guard_event_read(g, e, out)))
+		event_free(g, e);
+	/* each MCP message is complete, so none waits for the next one */
+	return e && !g->failed ? pass_event(g, e, g->plan.messages.is ? QUEUES : 0, out)
+			       : g->failed;
+}
+
+/* ---- frames ---- */
 
 /* Unwraps a frame of Bedrock's invoke. The inner event has a type of its own. */
 static enum guard_result

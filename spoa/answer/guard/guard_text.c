@@ -1,13 +1,26 @@
-/* Handles complete texts: scans, judges, replaces, restores. Used for whole responses and for
- * texts of a stream that are complete in one event.
+/* Handles one text: scans, judges, replaces, restores. guard_look() finds, guard_scan() also
+ * notes the findings, guard_edit() replaces and restores. The texts are decoded; guard_splice()
+ * and guard_edit_whole() write them back into JSON. The texts of whole responses, and texts of
+ * a stream that are complete in one event, are handled here. guard_channel.c uses parts of this
+ * file for texts that arrive in pieces.
  *
- * guard_look() finds, guard_scan() also notes the findings, guard_edit() replaces and restores.
- * The texts are decoded; guard_splice() and guard_edit_whole() write them back into JSON. */
+ * Replaced values are remembered (struct known). If a stream or an MCP message repeats a value
+ * in a text that is read alone, the value is replaced again.
+ *
+ * Placeholders are restored with values of the vault. Tools that the route names as keeping
+ * their input get values beside URLs; any other tool may send its input to a host in it. */
 #include "answer/guard/guard_stream.h"
 #include "base/ascii.h"
+#include "base/caps.h"
 #include "base/err.h"
+#include "base/fnv.h"
 #include "base/push.h"
 #include "scan/text/style.h"
+
+/* limits of the names and keys that were scanned, and the bytes of each */
+enum { CLEAN_MAX = 64, CLEAN_BYTES = 64 };
+
+/* ---- results, and content that is not inspected ---- */
 
 enum guard_result
 guard_fail(struct guard *g, enum guard_result result, const char *why)
@@ -111,6 +124,284 @@ guard_unread(struct guard *g, size_t bytes, const char *why)
 	return g->failed;
 }
 
+/* ---- placeholders: calls by name ---- */
+
+static struct named_call *
+call_at(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
+{
+	for (size_t i = 0; i < g->ncalls; i++)
+		if (!memcmp(g->calls[i].slot, slot, ANSWER_NUMBERS * sizeof(*slot)))
+			return &g->calls[i];
+	return NULL;
+}
+
+/* A name in pieces may be the joined name or one of the pieces, depending on the client. If
+ * they differ in `keeping`, the call counts as not keeping. */
+void
+guard_restore_call(struct guard *g, const struct answer_call *c)
+{
+	struct named_call *n = g->plan.nkeeping ? call_at(g, c->slot) : NULL;
+	bool is_new = !n || n->over;
+	size_t i = 0;
+
+	if (!g->plan.nkeeping || !c->name.n)
+		return;
+	if (!n && g->ncalls < CAP_ANSWER_CHANNELS)
+		n = ARENA_PUSH(&g->life, g->calls, g->ncalls, g->calls_room, 16,
+			(struct named_call){ .over = true });
+	if (!n)
+		return; /* not a keeping tool */
+	while (i < g->plan.nkeeping && !span_is(c->name, g->plan.keeping[i]))
+		i++;
+	if (is_new)
+		*n = (struct named_call){ .keeping = i };
+	else if (n->keeping != i)
+		n->keeping = g->plan.nkeeping;
+	memcpy(n->slot, c->slot, sizeof(n->slot));
+}
+
+void
+guard_restore_over(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
+{
+	struct named_call *n = kind_is_call(kind) ? call_at(g, slot) : NULL;
+
+	if (n)
+		n->over = true;
+}
+
+/* ---- placeholders: where texts end in a URL ---- */
+
+/* Returns the place in a URL at which the preceding text ended, for texts that clients join:
+ * blocks, parts, and members without a row in a stream's events. Texts repeated at the end have
+ * places of their own. `note`: a new member gets a place. NULL: none. */
+static struct url_place *
+url_place_of(struct guard *g, const struct answer_text *t, bool note)
+{
+	if (t->unnamed && g->report.streamed) {
+		struct run *r = guard_run(g, t->kind, t->path, t->slot);
+		if (r && note && !r->place)
+			r->place = arena_new(&g->life, struct url_place);
+		if (r && note)
+			r->placed = r->place != NULL;
+		return r && r->placed ? r->place : NULL;
+	}
+	if (!kind_is_shown(t->kind))
+		return NULL;
+	return t->copy && g->report.streamed ? &g->places->again[t->kind]
+					     : &g->places->grown[t->kind];
+}
+
+void
+guard_place_event(struct guard *g)
+{
+	for (size_t kind = 0; g->places && kind < KIND_OTHER; kind++)
+		g->places->again[kind] =
+			(struct url_place){ .at = g->places->split >> kind & 1 ? URL_IN
+									       : URL_OUT };
+}
+
+void
+guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r)
+{
+	struct url_place *at = url_place_of(g, t, true);
+
+	if (at)
+		*at = *restorer_place(r);
+}
+
+/* ---- placeholders: restorers ---- */
+
+struct restorer *
+guard_restorer(struct guard *g, const struct answer_text *t)
+{
+	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
+	struct restorer *r =
+		restorer_new(g->plan.vault, json		    ? RESTORE_JSON
+					    : kind_is_call(t->kind) ? RESTORE_VALUE
+								    : RESTORE_TEXT);
+	const struct named_call *n = kind_is_call(t->kind) ? call_at(g, t->slot) : NULL;
+
+	if (!r) {
+		guard_no_memory(g);
+		return NULL;
+	}
+	/* repeated text is restored as it was the first time */
+	if (kind_is_call(t->kind) || t->strict)
+		restorer_arguments(r, n && n->keeping < g->plan.nkeeping,
+			g->report.streamed && !t->deep ? CAP_STREAM_HELD : SIZE_MAX);
+	const struct url_place *at = url_place_of(g, t, false);
+	if (at)
+		restorer_goes_on(r, at);
+	if (at && at->at != URL_OUT && !t->copy)
+		g->places->split |= 1u << t->kind;
+	return r;
+}
+
+void
+guard_restored(struct guard *g, const struct answer_text *t, const struct restorer *r)
+{
+	guard_place_note(g, t, r);
+	g->report.restorations += restorer_count(r);
+	g->report.left_in_urls += restorer_left(r);
+	g->report.unresolved += restorer_unknown(r);
+}
+
+/* Restores the placeholders of one text. *out is in g->work if something was restored. */
+static enum guard_result
+guard_put_back(struct guard *g, const struct answer_text *t, struct span text, struct span *out)
+{
+	struct restorer *r = guard_restorer(g, t);
+	struct buf b;
+
+	if (!r)
+		return g->failed;
+	buf_init(&b, 0);
+	int err = restorer_feed(r, text, &b);
+	if (!err)
+		err = restorer_end(r, &b);
+	if (!guard_scanned(g, err))
+		guard_restored(g, t, r);
+	if (restorer_count(r))
+		guard_take(g, &b, out);
+	else
+		buf_free(&b);
+	restorer_free(&r);
+	return g->failed;
+}
+
+/* ---- known values ---- */
+
+enum { KNOWN_BYTES = 64 << 10 }; /* limit of all values and replacements */
+enum { HEAD_BYTES = 16 };
+
+static struct known **
+known_head_of(const struct guard *g, const char *p)
+{
+	uint32_t h = fnv32_bytes(FNV32_BASIS, p, g->head_bytes);
+
+	return &g->heads[(h ^ h >> 15) % HEADS];
+}
+
+static void
+known_add_head(struct guard *g, struct known *k)
+{
+	struct known **head = known_head_of(g, k->value.p);
+
+	k->same = *head;
+	*head = k;
+}
+
+/* Remembers a replaced value, if the response is a stream. */
+static void
+guard_known_add(struct guard *g, struct span value, struct span with)
+{
+	struct known *k;
+
+	if (!(g->report.streamed || g->plan.messages.is) || value.n < 4 ||
+		g->known_bytes + value.n + with.n > KNOWN_BYTES)
+		return;
+	SLIST_FOREACH(k, &g->known, all)
+	if (span_eq(k->value, value))
+		return;
+	k = arena_new(&g->life, struct known);
+	if (!k)
+		return;
+	k->value = arena_dup(&g->life, value);
+	k->with = arena_dup(&g->life, with);
+	if (!k->value.p || !k->with.p)
+		return;
+	g->known_bytes += value.n + with.n;
+	if (!g->known_least || value.n < g->known_least)
+		g->known_least = value.n;
+	SLIST_INSERT_HEAD(&g->known, k, all);
+	if (value.n < g->head_bytes)
+		g->head_bytes = 0;
+	else if (g->head_bytes)
+		known_add_head(g, k);
+}
+
+static void
+put_known_text(struct buf *out, struct json_scan *at, bool json, struct span text)
+{
+	if (json)
+		json_scan_all(at, text);
+	buf_span(out, text);
+}
+
+/* Builds the hash lists. The hash covers as many bytes as the shortest value has, since
+ * thousands of values may begin alike. Returns false if memory is out. */
+static bool
+index_known(struct guard *g)
+{
+	struct known *k;
+
+	if (g->head_bytes)
+		return true;
+	if (!g->heads)
+		g->heads = arena_array(&g->life, HEADS, sizeof(g->heads[0]));
+	if (!g->heads)
+		return false;
+	memset(g->heads, 0, HEADS * sizeof(g->heads[0]));
+	g->head_bytes = g->known_least < HEAD_BYTES ? g->known_least : HEAD_BYTES;
+	SLIST_FOREACH(k, &g->known, all)
+	known_add_head(g, k);
+	return true;
+}
+
+/* In an MCP message, a name inside a longer word does not count. */
+static bool
+is_apart(const struct guard *g, struct span text, size_t at, const struct known *k)
+{
+	size_t end = at + k->value.n;
+
+	return !g->plan.messages.is ||
+	       !((at && is_alnum(text.p[at - 1]) && is_alnum(text.p[at])) ||
+		       (end < text.n && is_alnum(text.p[end]) && is_alnum(text.p[end - 1])));
+}
+
+/* Returns the offset of the first known value from `from` on, and the longest value there;
+ * text.n: none. */
+static size_t
+known_at(const struct guard *g, struct span text, size_t from, const struct known **which)
+{
+	*which = NULL;
+	for (size_t at = from; at + g->known_least <= text.n; at++) {
+		for (const struct known *k = *known_head_of(g, text.p + at); k; k = k->same)
+			if (k->value.n <= text.n - at &&
+				!memcmp(text.p + at, k->value.p, k->value.n) &&
+				is_apart(g, text, at, k) &&
+				(!*which || (*which)->value.n < k->value.n))
+				*which = k;
+		if (*which)
+			return at;
+	}
+	return text.n;
+}
+
+/* Appends a text and replaces known values in it. `json`: the text is JSON. */
+static void
+guard_known_put(
+	struct guard *g, struct buf *out, struct json_scan *at, bool json, struct span text)
+{
+	const struct known *k = NULL;
+	size_t from = 0, to;
+
+	if (!SLIST_EMPTY(&g->known) && !index_known(g)) {
+		guard_no_memory(g);
+		return;
+	}
+	while (!SLIST_EMPTY(&g->known) && text.n - from >= g->known_least &&
+		(to = known_at(g, text, from, &k)) < text.n) {
+		put_known_text(out, at, json, span_cut(text, from, to));
+		guard_put_json(out, at, json, k->with);
+		g->report.redactions++;
+		from = to + k->value.n;
+	}
+	put_known_text(out, at, json, span_cut(text, from, text.n));
+}
+
+/* ---- scanning ---- */
+
 /* Returns true if escapes in the text must be decoded for the scan. A call's arguments are the
  * text of a JSON document, and the tool gets the decoded strings: a name may follow \n or
  * contain \u00e9. The text that is sent keeps its escapes (RFC 8259 7). */
@@ -207,6 +498,8 @@ guard_scan(struct guard *g, const struct answer_text *t, struct findings *out, b
 		*is_new |= guard_found(g, out->v[i].entity, t->kind);
 	return g->failed;
 }
+
+/* ---- editing ---- */
 
 bool
 guard_cuts_signed(struct guard *g, size_t entity)

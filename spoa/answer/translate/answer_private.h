@@ -1,7 +1,7 @@
 /* The parts of a translator, private to translate/. answer_read.c interprets the input by the
- * rows of the provider's format. answer_order.c puts the pieces into one order. A writer per
- * form writes that order (answer_chat.c, answer_messages.c, …). A new form needs a writer, and
- * rows in answer_stops.c. */
+ * rows of the provider's format. answer.c puts the pieces into one order. A writer per form
+ * writes that order (answer_write.c). A new form needs a writer, and finish reasons in
+ * answer_read.c. */
 #ifndef ANSWER_TRANSLATE_ANSWER_PRIVATE_H
 #define ANSWER_TRANSLATE_ANSWER_PRIVATE_H
 
@@ -19,11 +19,11 @@ enum said_kind { SAID_TEXT, SAID_REASONING, SAID_REFUSAL, SAID_CALL, SAID_KINDS,
 struct said {
 	enum said_kind is;
 	unsigned char rank; /* order within an event whose members have no order */
-	uint32_t choice; /* the provider's number of the choice */
+	uint32_t choice;    /* the provider's number of the choice */
 	/* the provider's number of a call, or of a block if the format has such numbers */
 	uint32_t number;
-	bool numbered;	 /* the number was stated; else it is a place in a list */
-	bool each;	 /* a complete call, in a format that does not number calls */
+	bool numbered; /* the number was stated; else it is a place in a list */
+	bool each;     /* a complete call, in a format that does not number calls */
 	/* a call of a custom tool: its text is not JSON, but the tool's input */
 	bool custom;
 	/* SAID_AGAIN: the stream repeats the whole, which is used if it was not sent before.
@@ -44,7 +44,7 @@ struct said_all {
 	bool unnumbered; /* an item of the Responses API without its number */
 	bool ends;	 /* the block with the number `ended` ends */
 	uint32_t ended;
-	bool last; /* the last event of the response */
+	bool last;	 /* the last event of the response */
 	unsigned losses; /* members that no other form has: bit N is enum translate_loss N */
 	struct span message;
 	const char *code; /* an error's code; NULL: none that may be written */
@@ -61,7 +61,7 @@ bool answer_said_plain(
 /* Reads the message and the code of an error document or event, in any provider's form. */
 int answer_said_error(struct span json, struct arena *a, struct said_all *out);
 
-/* ---- finish reasons: answer_stops.c ---- */
+/* ---- finish reasons: answer_read.c ---- */
 
 /* Reasons why a response ended, in any form. */
 enum answer_stop {
@@ -73,8 +73,8 @@ enum answer_stop {
 	STOP_WINDOW, /* the limit covers what the model reads, too */
 	STOP_REFUSAL,
 	STOP_MALFORMED, /* the model wrote an invalid call */
-	STOP_ODD,     /* a reason that only one provider has */
-	STOP_NOT_YET, /* a word that means that the response continues */
+	STOP_ODD,	/* a reason that only one provider has */
+	STOP_NOT_YET,	/* a word that means that the response continues */
 };
 /* answer_stop_of() returns STOP_NONE if the form does not have the word, or no other form has
  * the reason. answer_stop_word() returns the form's word. */
@@ -87,17 +87,17 @@ const char *answer_stop_word(enum form f, enum answer_stop stop);
 struct answer_block {
 	TAILQ_ENTRY(answer_block) all;
 	enum said_kind is;
-	uint32_t number;     /* the provider's number */
-	unsigned place;	     /* our number of a call among the calls */
-	struct buf id, name; /* a call's */
+	uint32_t number;	     /* the provider's number */
+	unsigned place;		     /* our number of a call among the calls */
+	struct buf id, name;	     /* a call's */
 	const struct tool_alias *as; /* alias of the call's tool; NULL: the caller's name */
-	struct buf text;     /* a call's whole text; else text that was not written yet */
-	struct buf half;     /* an unpaired half of a surrogate pair */
-	size_t gone;	     /* bytes of a call's text that were written */
-	size_t looked;	     /* bytes of a call's text that `end` covers */
+	struct buf text; /* a call's whole text; else text that was not written yet */
+	struct buf half; /* an unpaired half of a surrogate pair */
+	size_t gone;	 /* bytes of a call's text that were written */
+	size_t looked;	 /* bytes of a call's text that `end` covers */
 	struct call_end end;
 	bool open, over;
-	bool custom; /* a custom tool's call, as in a piece */
+	bool custom;	      /* a custom tool's call, as in a piece */
 	bool seen, half_call; /* results of one check after the end */
 	/* the response was cut in this call, which is written incomplete */
 	bool half_written;
@@ -128,14 +128,14 @@ struct answer_writer {
 	void (*end)(struct translator *t);
 	void (*whole_block)(struct translator *t, const struct answer_block *b);
 	void (*whole)(struct translator *t);
-	bool joins;	  /* clients join the texts of its blocks */
+	bool joins; /* clients join the texts of its blocks */
 	/* the form has a place for refusals; else a refusal is a finish reason */
 	bool refusals;
 	bool text_arguments; /* arguments are a text, which may be incomplete */
-	bool whole_calls; /* a call is written complete, as one text, also in a stream */
+	bool whole_calls;    /* a call is written complete, as one text, also in a stream */
 };
-extern const struct answer_writer answer_write_chat, answer_write_responses,
-	answer_write_messages, answer_write_generate, answer_write_converse;
+/* answer_write.c: returns the writer of a form; NULL: the form has no conversations. */
+const struct answer_writer *answer_writer_of(enum form f);
 
 /* misses in a row after which the template is no longer tried */
 enum { TRANSLATOR_MISSES = 8 };
@@ -146,12 +146,12 @@ enum { ORDER_ITEMS = 1024, ORDER_WORDS = 2 * ORDER_ITEMS / 64 };
 struct answer_choice {
 	unsigned index;
 	bool begun;
-	/* answer_order.c */
+	/* answer.c */
 	TAILQ_HEAD(answer_blocks, answer_block)
 	blocks; /* the first block is open, the others wait */
 	size_t nblocks;
-	uint32_t calls; /* calls that have begun */
-	uint32_t hidden; /* calls of tools that the caller did not offer */
+	uint32_t calls;	      /* calls that have begun */
+	uint32_t hidden;      /* calls of tools that the caller did not offer */
 	uint32_t last_number; /* number of the last block that began, if blocks have numbers */
 	/* Bit sets of items, by number and by whether they are calls: met so far, met before
 	 * the current event, and partly sent by a copy. */
@@ -186,8 +186,8 @@ struct translator {
 		bool streamed;
 		struct frames frames;
 		struct event_template like; /* the last event that had a text alone */
-		unsigned misses; /* later events that did not match it */
-		struct buf body; /* the bytes of a whole response */
+		unsigned misses;	    /* later events that did not match it */
+		struct buf body;	    /* the bytes of a whole response */
 		struct usage usage;
 	} in;
 	struct answer_choice *choices, *choice; /* all choices, and the current one */
@@ -195,7 +195,7 @@ struct translator {
 	/* memory of the writers */
 	struct buf *out;
 	struct buf id, model;
-	bool ends; /* the end of the output is being written */
+	bool ends;	 /* the end of the output is being written */
 	struct buf head; /* beginning of each event */
 	unsigned blocks; /* blocks that were written */
 	uint64_t events; /* events that were written, in a form that counts them */
@@ -203,28 +203,14 @@ struct translator {
 	unsigned losses; /* bit N: enum translate_loss N */
 };
 
-extern const char translator_again[]; /* the reason if input follows the end */
 /* Appends usage in the form of the writer's `usage`. */
 void translator_put_usage(const struct translator *t, const struct usage *u, struct buf *b);
 /* Returns the finish reason in the caller's form. */
 const char *translator_stop_word(const struct translator *t);
-/* Notes that the input cannot be translated. Returns `err`. */
-int translator_fail(struct translator *t, int err, const char *why);
-/* Makes a choice the current one. Returns 0 or the error. */
-int answer_choose(struct translator *t, uint32_t choice);
 /* Calls the function for each choice that has begun, as t->choice, until one fails. */
 void answer_each_choice(struct translator *t, void (*each)(struct translator *t));
-/* Notes that an event follows: all earlier pieces are known. */
-void answer_order_event(struct translator *t, const struct said_all *all);
-/* Takes a piece. Returns 0, or translator_fail(). */
-int answer_order(struct translator *t, const struct said *s);
-/* Notes that the block with this number ended. */
-int answer_order_ended(struct translator *t, uint32_t number);
-/* Takes a finish reason. */
-int answer_order_stop(struct translator *t, const struct said *s);
-/* Ends the response: writes the rest and the end. */
-int answer_order_last(struct translator *t);
-void answer_order_free(struct translator *t);
+/* Notes that the input cannot be translated. Returns `err`. */
+int translator_fail(struct translator *t, int err, const char *why);
 
 /* embeddings.c: translates a whole response. Returns 0, or translator_fail(). */
 int answer_vectors(struct translator *t, struct span json);

@@ -31,14 +31,14 @@ struct part {
 	bool plain;	   /* data is plain text */
 	/* id and name of a call, decoded. A result has its call's, or one of them. */
 	struct span id, name;
-	struct span space;    /* namespace of a call's tool, decoded */
-	struct span json;     /* arguments of a call, an object */
-	bool custom; /* a custom tool's call, whose input is `text`, or its result */
+	struct span space; /* namespace of a call's tool, decoded */
+	struct span json;  /* arguments of a call, an object */
+	bool custom;	   /* a custom tool's call, whose input is `text`, or its result */
 	/* the prompt up to this part is to be cached; NULL: not requested */
 	const struct node *cache;
-	bool failed;	      /* a result: the tool failed */
-	bool answered;	      /* a call: its result was found */
-	struct part *parts;   /* the contents of a result */
+	bool failed;	    /* a result: the tool failed */
+	bool answered;	    /* a call: its result was found */
+	struct part *parts; /* the contents of a result */
 };
 
 /* A turn of the conversation. */
@@ -52,9 +52,9 @@ struct turn {
 /* A tool that the caller offers. */
 struct tool_offer {
 	const struct node *at;
-	struct span name, space;	     /* decoded; `space`: its namespace, or empty */
+	struct span name, space; /* decoded; `space`: its namespace, or empty */
 	struct node *description, *schema, *strict; /* NULL: not stated */
-	const struct node *cache; /* as in struct part */
+	const struct node *cache;		    /* as in struct part */
 	/* Its call is a text. Unless q->customs is set, the tool is offered as a function with
 	 * the member "input". */
 	bool custom;
@@ -115,7 +115,7 @@ struct question {
 	struct tree tree;
 	struct arena *a;
 	struct buf *out;
-	int err; /* the first error; 0: none */
+	int err;	/* the first error; 0: none */
 	size_t unnamed; /* calls without an id */
 
 	struct node *set[DOC_MEMBERS];
@@ -129,13 +129,13 @@ struct question {
 	/* the response must be JSON without a schema; NULL: need not */
 	const struct node *any_json;
 	const struct node *one_call; /* several concurrent calls are forbidden */
-	const struct node *space; /* namespace of the tools that are read */
-	int effort_is; /* effort, an index in `efforts`, or EFFORT_UNSAID */
+	const struct node *space;    /* namespace of the tools that are read */
+	int effort_is;		     /* effort, an index in `efforts`, or EFFORT_UNSAID */
 	const struct node *effort_at;
-	uint64_t budget; /* tokens for the effort, if the model takes a number; 0: none */
+	uint64_t budget;       /* tokens for the effort, if the model takes a number; 0: none */
 	bool without_thinking; /* Anthropic: an effort without `thinking` */
-	bool shows_thinking; /* the caller wants to see the reasoning */
-	bool customs; /* the target accepts custom tools */
+	bool shows_thinking;   /* the caller wants to see the reasoning */
+	bool customs;	       /* the target accepts custom tools */
 };
 
 /* ---- tables ---- */
@@ -144,7 +144,7 @@ struct question {
  * one member are adjacent. */
 enum member_is { IS_ANY, IS_TEXT, IS_NUMBER, IS_BOOL, IS_OBJECT, IS_ARRAY, IS_TEXTS };
 struct member {
-	const char *name; /* NULL: end of the table */
+	const char *name;  /* NULL: end of the table */
 	enum member_is is; /* IS_TEXTS: a string or an array */
 	/* Index in the array that is filled. If two rows have the same index, the first one is
 	 * read and written. */
@@ -158,7 +158,7 @@ enum part_has {
 	HAS_IN,
 	HAS_AT,
 	HAS_TEXT,
-	HAS_URI,  /* a URL or a data: URI */
+	HAS_URI, /* a URL or a data: URI */
 	HAS_DATA,
 	HAS_PLAIN, /* the text of a document */
 	HAS_URL,
@@ -174,7 +174,7 @@ enum part_has {
 /* A row of a table of parts: which members have the contents of a part. */
 struct part_row {
 	const char *is;
-	enum part_kind kind; /* PART_NONE: end of the table */
+	enum part_kind kind;	     /* PART_NONE: end of the table */
 	unsigned char has[PART_HAS]; /* indexes of members */
 };
 /* The tables of a form's parts. `typed`: a part has a type. */
@@ -203,8 +203,8 @@ struct request_form {
 	 * none */
 	double most[SETTINGS];
 	const char *const *choices, *const *roles; /* words, by their enums */
-	const struct member *turn; /* for question_role_turn() */
-	const struct member *tool; /* for question_typed_tool() */
+	const struct member *turn;		   /* for question_role_turn() */
+	const struct member *tool;		   /* for question_typed_tool() */
 	const char *tool_type;
 	bool tool_typed; /* the type is required */
 	struct part_set parts;
@@ -217,22 +217,22 @@ struct request_form {
 	void (*read_tool)(struct question *q, const struct node *of);
 	void (*read)(struct question *q); /* reads what no table covers; NULL: nothing */
 	void (*write)(struct question *q);
-	size_t name_max;	     /* limit of a tool's name: letters, digits, _ and - */
-	bool name_begins;	     /* the name begins with a letter or _ */
+	size_t name_max;  /* limit of a tool's name: letters, digits, _ and - */
+	bool name_begins; /* the name begins with a letter or _ */
 	bool model_in_path;
-	bool text_format; /* the response's format has a name for text */
-	bool any_json;	  /* JSON without a schema is supported */
-	bool customs;	  /* custom tools are supported, if the model accepts them */
+	bool text_format;   /* the response's format has a name for text */
+	bool any_json;	    /* JSON without a schema is supported */
+	bool customs;	    /* custom tools are supported, if the model accepts them */
 	const char *cached; /* the member that marks cached parts, at any place; NULL: none */
-	bool titles; /* text documents have a title */
+	bool titles;	    /* text documents have a title */
 	/* System texts precede all turns. Turns alternate between the roles and begin with the
 	 * user's. */
 	bool apart;
 };
-extern const struct request_form chat_request_form, mistral_request_form, responses_request_form,
-	messages_request_form, generate_request_form, converse_request_form,
-	embeddings_request_form, embed_gemini_request_form, embed_cohere_request_form,
-	embed_invoked_request_form, embed_titan_request_form;
+extern const struct request_form chat_request_form, mistral_request_form,
+	responses_request_form, messages_request_form, generate_request_form,
+	converse_request_form, embeddings_request_form, embed_gemini_request_form,
+	embed_cohere_request_form, embed_invoked_request_form, embed_titan_request_form;
 
 /* ---- for readers ---- */
 
@@ -265,24 +265,31 @@ bool node_true(const struct node *n);
 struct span node_written(const struct node *n);
 struct span node_text(const struct node *n); /* decoded */
 struct turn *question_turn(struct question *q, enum turn_role role, const struct node *at);
-struct part *turn_part(struct question *q, struct turn *t, enum part_kind kind,
-	const struct node *at);
-/* Turns the part into an empty text, which turns.c removes, because the route drops it. */
+struct part *turn_part(
+	struct question *q, struct turn *t, enum part_kind kind, const struct node *at);
+/* Turns the part into an empty text, which question_order() removes, because the route drops
+ * it. */
 void part_goes(struct part *p);
 /* Reads a part by the rows of a set. NULL: q->err is set, or the part is left out. */
-struct part *question_part(struct question *q, struct turn *t, const struct node *of,
-	const struct part_set *set);
+struct part *question_part(
+	struct question *q, struct turn *t, const struct node *of, const struct part_set *set);
 /* Reads a turn's content: a string, or a list of parts in the form. `t` NULL: does nothing. */
 void turn_content(struct question *q, struct turn *t, const struct node *content);
 /* Adds a turn with the role in `role`. NULL: q->err is set. */
-struct turn *question_role(
-	struct question *q, const struct node *role, const struct node *at);
+struct turn *question_role(struct question *q, const struct node *role, const struct node *at);
 /* Reads a turn of a role and a content by the form's table. For read_turn. */
 enum { TURN_TYPE, TURN_ROLE, TURN_CONTENT, TURN_MEMBERS };
 void question_role_turn(struct question *q, const struct node *of);
 /* Adds a tool with these members; NULL members are not stated. */
-enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE, TOOL_GRAMMAR,
-	TOOL_MEMBERS };
+enum {
+	TOOL_NAME,
+	TOOL_DESCRIPTION,
+	TOOL_SCHEMA,
+	TOOL_STRICT,
+	TOOL_TYPE,
+	TOOL_GRAMMAR,
+	TOOL_MEMBERS
+};
 void question_tool(struct question *q, const struct node *at, struct node *const *m);
 /* Adds one of OpenAI's custom tools, whose call is a text, in a grammar (TOOL_GRAMMAR) or
  * any. */
@@ -312,10 +319,11 @@ void put_written(struct buf *b, const char *name, struct span written);
 void put_node(struct buf *b, const char *name, const struct node *n);
 /* Writes the mark that the prompt up to here is cached, with the ttl of `cache`, as in
  * "'cache_control':{'type':'ephemeral'}". `cache` NULL: writes nothing. */
-void put_cache(struct question *q, const char *name, const char *type, const struct node *cache);
+void put_cache(
+	struct question *q, const char *name, const char *type, const struct node *cache);
 /* Writes a part by the rows, or refuses it. */
 void put_part(struct question *q, const struct part_form *rows, const struct part *p);
-/* schema.c: returns the schema as Anthropic accepts it. `closed`: the schema is enforced, so
+/* Returns the schema as Anthropic accepts it. `closed`: the schema is enforced, so
  * each object in it excludes further members unless it states otherwise. NULL: no schema, or
  * q->err is set. */
 struct node *question_schema(struct question *q, struct node *schema, bool closed);

@@ -30,8 +30,5 @@ struct limit_tally {
 void limit_tally_used(struct limit_tally *t, const char *name, uint64_t millionths);
 /* Counts a caller that reached a level. */
 void limit_tally_warned(struct limit_tally *t, const char *name, enum limit_level level);
-/* Writes Prometheus text of n workers: the highest share within the last one to two minutes,
- * and the sum of warnings. Any thread. */
-void limit_tally_write(struct buf *out, const struct limit_tally *const *t, size_t n);
 
 #endif

@@ -10,7 +10,7 @@
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
 #include "gate/steps/record.h"
-#include "policy/cel/net.h"
+#include "policy/cel/value.h"
 #include "policy/section.h"
 
 /* The findings of one entity. */

@@ -12,10 +12,10 @@
  *   global  in `global`, below its last line: tune.bufsize and tune.maxrewrite unless the
  *           operator has set them, and the switch of the second pass (INNER_SWITCH). If the
  *           files have no `global`, the block contains the line `global` itself.
- *   answers below the `defaults` of a frontend: named ones with the stanza's lines for responses,
- *           and unchanged ones for all sections below.
- *   stanza  in a frontend, below the operator's rules and above the first use_backend.
- *   guard   at the head of each backend that holds a key.
+ *   answers below the `defaults` of a frontend: named ones with the stanza's lines for
+ * responses, and unchanged ones for all sections below. stanza  in a frontend, below the
+ * operator's rules and above the first use_backend. guard   at the head of each backend that
+ * holds a key.
  *
  * For `answers`, two lines of the operator are changed, and each keeps its former text in a
  * comment (LAY_WAS): the frontend's line gets `from` with the new defaults, and an anonymous
@@ -104,10 +104,6 @@ void lay_free(struct lay *l);
 bool lay_guards(const struct lay *l, const struct haproxy_section *s);
 /* Returns true if the section is one of the chosen backends. */
 bool lay_is_chosen(const struct lay *l, const struct haproxy_section *s);
-/* Renews a stanza of an earlier version: each line becomes this version's line in its place,
- * and new lines are added next to similar ones. `s` is a frontend with the stanza, or the
- * relay's frontend of the complete example. */
-void lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s);
 /* Adds an edit and copies its text. If memory is exhausted, the edit is missing and the arena
  * has failed. */
 void lay_add(struct lay *l, struct lay_edit edit);

@@ -1,8 +1,7 @@
 /* The notes of `tollgate check` on a valid policy. A note names a consequence that the file
  * does not show: data may reach someone who was not meant, or a request always fails. No note
  * changes a decision. Each function below looks for one such consequence and writes one note
- * for each place. Notes on conditions that can never be true are in literals.c, those on prices
- * in price_notes.c. */
+ * for each place. */
 #include "policy/advice/notes.h"
 
 #include <inttypes.h>
@@ -11,13 +10,15 @@
 
 #include "base/among.h"
 #include "base/ascii.h"
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/codec/credentials.h"
+#include "base/codec/uri_normal.h"
 #include "base/scoped.h"
-#include "policy/advice/price_notes.h"
 #include "policy/config/read.h"
 #include "policy/identity/observe.h"
 #include "policy/prices.h"
+#include "policy/section.h"
 #include "scan/detect/custom/custom.h"
 #include "scan/dialect/dialect.h"
 
@@ -29,7 +30,8 @@ struct note_lines {
 	void *arg;
 };
 
-void
+/* Formats a note and passes it on. A text over 511 bytes is cut. */
+__attribute__((format(printf, 3, 4))) static void
 note_say(const struct noting *to, const struct yaml_node *at, const char *fmt, ...)
 {
 	char text[512];
@@ -597,7 +599,9 @@ note_external(const struct noting *r, const struct external *x)
 
 /* ---- limits ---- */
 
-bool
+/* Returns true if the limit may count a request of the route. The answer is true if the
+ * condition cannot be decided without a request. */
+static bool
 limit_may_reach(const struct limit *l, const struct route *route)
 {
 	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
@@ -605,7 +609,8 @@ limit_may_reach(const struct limit *l, const struct route *route)
 	return policy_may_reach(&a, l->when, route);
 }
 
-bool
+/* Returns true if requests of the route may have a body: only these cost tokens. */
+static bool
 route_takes_body(const struct route *t)
 {
 	for (size_t i = 0; i < t->nmethods; i++)
@@ -671,6 +676,330 @@ note_limits(const struct noting *r)
 			"the limits with when",
 			LIMITS_A_REQUEST);
 }
+
+/* ---- literals that can never be equal to their field ---- */
+
+/* `route.name == "chta"` is valid CEL and never matches. There is one row in `slots` for each
+ * field whose values the policy or the protocol limits. A field whose value a caller may choose
+ * freely has no row, so every note is certain. */
+
+/* The condition and the field whose literals are looked at. */
+struct literals {
+	const struct noting *to;
+	struct policy_condition of;
+	const struct slot *slot;
+};
+
+/* Returns true if a request can have this value. Offers the possible values to `near`, which
+ * finds the one that is spelled most like it. */
+typedef bool can_be(const struct policy *p, struct span value, struct nearest *near);
+
+static bool
+can_be_route(const struct policy *p, struct span value UNUSED, struct nearest *near)
+{
+	return nearest_find(near, p->routes, p->nroutes, sizeof(*p->routes)) < p->nroutes;
+}
+
+static bool
+is_target_or_region(const struct policy *p, bool region, struct nearest *near)
+{
+	for (size_t i = 0; i < p->nroutes; i++)
+		for (size_t k = 0; k < p->routes[i].ntargets; k++) {
+			const struct target *t = &p->routes[i].targets[k];
+			if (nearest_is(near, region ? t->region : t->name))
+				return true;
+		}
+	return false;
+}
+
+static bool
+can_be_target(const struct policy *p, struct span value UNUSED, struct nearest *near)
+{
+	return is_target_or_region(p, false, near);
+}
+
+static bool
+can_be_region(const struct policy *p, struct span value UNUSED, struct nearest *near)
+{
+	return is_target_or_region(p, true, near);
+}
+
+/* The caller chooses the model, so any name is possible if some route has a dialect with
+ * models. */
+static bool
+can_be_model(const struct policy *p, struct span value UNUSED, struct nearest *near UNUSED)
+{
+	for (size_t i = 0; i < p->nroutes; i++)
+		if (!p->routes[i].dialect || dialect_has_model(p->routes[i].dialect))
+			return true;
+	return false;
+}
+
+/* The gateway refuses methods that are not upper case, CONNECT and TRACE before any rule. */
+static bool
+can_be_method(const struct policy *p, struct span value, struct nearest *near)
+{
+	bool served = !span_is(value, "CONNECT") && !span_is(value, "TRACE");
+
+	for (size_t i = 0; i < value.n; i++)
+		served = served && (is_upper(value.p[i]) || is_one_of(value.p[i], "-_"));
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
+		if (r->nmethods == 0 && served)
+			return true;
+		for (size_t k = 0; k < r->nmethods; k++)
+			if (nearest_is(near, r->methods[k]))
+				return true;
+	}
+	return false;
+}
+
+static bool
+can_be_host(const struct policy *p, struct span value, struct nearest *near)
+{
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
+		if (r->nhosts == 0 || policy_host_in(value, r->hosts, r->nhosts))
+			return true;
+		for (size_t k = 0; k < r->nhosts; k++)
+			nearest_try(near, r->hosts[k]);
+	}
+	return false;
+}
+
+static bool
+can_be_path(const struct policy *p, struct span value, struct nearest *near)
+{
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
+		if (policy_route_has_path(r, SPAN_LIT(""), value))
+			return true;
+		for (size_t k = 0; k < r->npaths; k++)
+			nearest_try(near, r->paths[k]);
+	}
+	return false;
+}
+
+static bool
+can_be_identity_method(
+	const struct policy *p UNUSED, struct span value UNUSED, struct nearest *near)
+{
+	for (size_t i = 0; identity_words[i]; i++)
+		if (nearest_is(near, identity_words[i]))
+			return true;
+	return false;
+}
+
+static bool
+can_be_tool_state(const struct policy *p UNUSED, struct span value UNUSED, struct nearest *near)
+{
+	static const char *const states[] = { "new", "approved", "changed", "unlisted" };
+
+	return nearest_find(near, states, COUNT_OF(states), sizeof(*states)) < COUNT_OF(states);
+}
+
+/* The gateway refuses a URI that is not in its normal form. Connectors have ids without a
+ * colon. */
+static bool
+can_be_uri(const struct policy *p UNUSED, struct span value, struct nearest *near UNUSED)
+{
+	return uri_template_is_normal(value) || uri_lacks_slash(value) ||
+	       span_chr(value, ':') == value.n;
+}
+
+/* clang-format off */
+static const struct slot { size_t slot; const char *name; can_be *can; } slots[] = {
+	{ V_IDENTITY_METHOD, "identity.method", can_be_identity_method },
+	{ V_ROUTE_NAME,     "route.name",     can_be_route  },
+	{ V_TARGET_NAME,    "target.name",    can_be_target },
+	{ V_TARGET_REGION,  "target.region",  can_be_region },
+	{ V_MODEL_NAME,     "model.name",     can_be_model  },
+	{ V_REQUEST_METHOD, "request.method", can_be_method },
+	{ V_REQUEST_HOST,   "request.host",   can_be_host   },
+	{ V_REQUEST_PATH,   "request.path",   can_be_path   },
+	{ V_TOOL_SERVER,    "tool.server",    can_be_target },
+	{ V_TOOL_STATE,     "tool.state",     can_be_tool_state },
+	{ V_RESOURCE_URI,   "resource.uri",   can_be_uri    },
+};
+/* clang-format on */
+
+/* Writes the note. The literal "" is left out: it tests whether the field has a value. */
+static void
+note_literal(void *arg, struct span value)
+{
+	const struct literals *l = arg;
+	struct nearest near = nearest_to(value);
+
+	if (value.n && !l->slot->can(l->to->p, value, &near))
+		note_say(l->to, l->of.at, "%s %s: no %s can be \"%.*s\"%s", l->of.what,
+			l->of.name, l->slot->name, value.n > 100 ? 100 : (int)value.n, value.p,
+			nearest_hint(&near));
+}
+
+/* One note for each literal in a condition that no route, target or request of this policy can
+ * have. */
+static void
+policy_literals(const struct noting *to)
+{
+	struct literals l = { .to = to };
+
+	while (policy_condition_next(to->p, &l.of))
+		for (size_t i = 0; l.of.when && i < COUNT_OF(slots); i++) {
+			l.slot = &slots[i];
+			cel_compared(l.of.when, slots[i].slot, note_literal, &l);
+		}
+}
+
+/* ---- prices ---- */
+
+enum { OLD_DAYS = 90 }; /* since `as_of` of the list */
+
+/* Borrowed for one call of policy_price_notes(). */
+struct pricing {
+	const struct policy *p;
+	int64_t now_ns; /* wall clock */
+	const struct noting *to;
+};
+
+static const char *
+cost_without_price(const struct pricing *c)
+{
+	return c->p->unknown_price ? "it costs unknown_price"
+				   : "limits in dollars refuse it: add the price";
+}
+
+/* Returns true if the list of some target has a price for the model now. */
+static bool
+has_price(const struct pricing *c, const char *model)
+{
+	for (size_t i = 0; i < c->p->nroutes; i++)
+		for (size_t k = 0; k < c->p->routes[i].ntargets; k++)
+			if (price_find(c->p->routes[i].targets[k].prices, span_str(model),
+				    c->now_ns))
+				return true;
+	return false;
+}
+
+static void
+note_model_price(const struct pricing *c, const struct yaml_node *at, const char *what,
+	const char *name, const char *model)
+{
+	if (model && !has_price(c, model))
+		note_say(c->to, at, "%s %s: model %s has no price in %s: %s", what, name, model,
+			c->p->prices->file, cost_without_price(c));
+}
+
+/* Returns true if a route before `route` has the same target by an alias: one note is enough.
+ */
+static bool
+is_noted_before(const struct pricing *c, size_t route, const struct target *t)
+{
+	for (size_t i = 0; i < route; i++)
+		for (size_t a = 0; a < c->p->routes[i].naliases; a++)
+			for (size_t k = 0; k < c->p->routes[i].aliases[a].ntargets; k++)
+				if (c->p->routes[i].aliases[a].targets[k].at == t->at)
+					return true;
+	return false;
+}
+
+static void
+note_target_prices(const struct pricing *c, size_t route, const struct target *v, size_t n)
+{
+	for (const struct target *t = v; t < v + n; t++)
+		if (t->model && !price_find(t->prices, span_str(t->model), c->now_ns) &&
+			!is_noted_before(c, route, t))
+			note_say(c->to, t->at, "target %s: model %s has no price in %s: %s",
+				t->name, t->model, c->p->prices->file, cost_without_price(c));
+}
+
+static void
+note_all_targets(const struct pricing *c)
+{
+	for (size_t i = 0; i < c->p->nroutes; i++) {
+		const struct route *r = &c->p->routes[i];
+		const struct cache_semantic *s = r->cache.semantic;
+		note_target_prices(c, i, r->targets, r->ntargets);
+		/* Requests for embeddings are charged, but no limit refuses them. */
+		if (s && !price_find(s->at.prices, span_str(s->at.model), c->now_ns))
+			note_say(c->to, s->at.at,
+				"route %s: cache: embeddings model %s has no price in %s: %s",
+				r->name, s->at.model, c->p->prices->file,
+				c->p->unknown_price ? "it costs unknown_price"
+						    : "its cost is not counted");
+		for (size_t k = 0; k < r->naliases; k++)
+			note_target_prices(c, i, r->aliases[k].targets, r->aliases[k].ntargets);
+	}
+}
+
+/* Returns the first limit in dollars that may count requests of the route, or NULL. Messages to
+ * MCP servers and requests without a body cost nothing. */
+static const struct limit *
+limit_in_dollars(const struct policy *p, const struct route *r)
+{
+	if ((r->dialect && dialect_is_of_mcp(r->dialect)) || !route_takes_body(r))
+		return NULL;
+	for (const struct limit *l = p->limits; l < p->limits + p->nlimits; l++)
+		if (l->of == LIMIT_USD && limit_may_reach(l, r))
+			return l;
+	return NULL;
+}
+
+/* A provider that the list does not have, on a route with a limit in dollars. */
+static void
+note_unlisted(const struct pricing *c)
+{
+	for (size_t i = 0; !c->p->unknown_price && i < c->p->nroutes; i++) {
+		const struct route *r = &c->p->routes[i];
+		const struct limit *usd = limit_in_dollars(c->p, r);
+		for (size_t k = 0; usd && k < r->ntargets; k++)
+			if (!r->targets[k].prices)
+				note_say(c->to, r->at,
+					"route %s: %s%shas no price list: limit %s refuses "
+					"every "
+					"request: add the provider to the list, or set "
+					"unknown_price",
+					r->name, r->targets[k].name,
+					r->targets[k].name[0] ? " " : "", usd->name);
+	}
+}
+
+static void
+note_list_age(const struct pricing *c)
+{
+	const struct prices *list = c->p->prices;
+	int64_t at;
+
+	if (clock_parse_day(list->as_of, strlen(list->as_of), &at))
+		return;
+	int64_t days = (c->now_ns - at) / CLOCK_DAY_NS;
+	if (days > OLD_DAYS)
+		note_say(c->to, NULL,
+			"%s: the prices are as of %s, %lld days ago: compare them with the "
+			"providers' pages",
+			list->file, list->as_of, (long long)days);
+}
+
+void
+policy_price_notes(const struct policy *p, int64_t now_wall_ns, const struct noting *to)
+{
+	const struct pricing c = { p, now_wall_ns, to };
+
+	if (!p->prices)
+		return;
+	note_list_age(&c);
+	note_all_targets(&c);
+	for (size_t i = 0; i < p->nrules; i++)
+		if (p->rules[i].change)
+			note_model_price(&c, p->rules[i].at, "rule", p->rules[i].name,
+				p->rules[i].change->model);
+	for (size_t i = 0; i < p->nlimits; i++) {
+		const struct limit *l = &p->limits[i];
+		if (l->at_soft)
+			note_model_price(&c, l->at, "limit", l->name, l->at_soft->model);
+		if (l->at_limit)
+			note_model_price(&c, l->at, "limit", l->name, l->at_limit->model);
+	}
+	note_unlisted(&c);
+}
+
+/* ---- all notes ---- */
 
 void
 policy_notes(const struct policy *p, const struct config *cfg, const struct detect_rules *rules,

@@ -16,23 +16,13 @@ struct noting {
 	const struct detect_rules *rules;
 };
 
-/* Formats a note and passes it on. A text over 511 bytes is cut. */
-void note_say(const struct noting *to, const struct yaml_node *at, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /* Calls note() once for each note, with "file:line:column: " before the text if the note has a
  * place. `cfg` may be NULL. */
 void policy_notes(const struct policy *p, const struct config *cfg,
 	const struct detect_rules *rules, void (*note)(void *arg, const char *text), void *arg);
 
-/* Returns true if the limit may count a request of the route. The answer is true if the
- * condition cannot be decided without a request. */
-bool limit_may_reach(const struct limit *l, const struct route *route);
-/* Returns true if requests of the route may have a body: only these cost tokens. */
-bool route_takes_body(const struct route *t);
-
-/* literals.c: one note for each literal in a condition that no route, target or request of this
- * policy can have. */
-void policy_literals(const struct noting *to);
+/* Writes a note for each model and provider without a price, and one without a place if the
+ * list is old. `now_wall_ns` is the wall clock. */
+void policy_price_notes(const struct policy *p, int64_t now_wall_ns, const struct noting *to);
 
 #endif

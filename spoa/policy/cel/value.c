@@ -1,15 +1,157 @@
-/* Equality, order and look-up of values. The functions recurse over nested values, at most
+/* Values: equality, order, look-up and text. The functions recurse over nested values, at most
  * VALUE_DEPTH levels. Numbers of different types are compared by value. Language definition,
- * "Equality" and "Ordering". */
-#include "policy/cel/value.h"
-
+ * "Equality" and "Ordering".
+ *
+ * The text of a double is the shortest that gives the same double. It needs the decimal point
+ * of the C locale: the program sets no other locale. libc parses and writes IP addresses,
+ * except for IPv6 addresses that it writes with dots. RFC 4291, 5952. cel_json() writes bytes
+ * in base64, timestamps and durations as their text, NaN and infinities as strings, and keys of
+ * maps always as strings. */
+#include <arpa/inet.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/codec/base64.h"
 #include "base/codec/letters.h"
-#include "policy/cel/net.h"
-#include "policy/cel/number.h"
+#include "base/err.h"
 #include "policy/cel/time.h"
+#include "policy/cel/value.h"
+
+/* ---- doubles as text ---- */
+
+size_t
+cel_double_write(double d, char out[CEL_DOUBLE_TEXT])
+{
+	int n = 0;
+
+	if (isnan(d))
+		return (size_t)snprintf(out, CEL_DOUBLE_TEXT, "NaN");
+	if (isinf(d))
+		return (size_t)snprintf(out, CEL_DOUBLE_TEXT, "%sInfinity", d < 0 ? "-" : "");
+	if (d == floor(d) && fabs(d) < 1e17)
+		return (size_t)snprintf(out, CEL_DOUBLE_TEXT, "%.0f", d);
+	for (int digits = 1; digits <= 17; digits++) {
+		n = snprintf(out, CEL_DOUBLE_TEXT, "%.*g", digits, d);
+		if (strtod(out, NULL) == d)
+			break;
+	}
+	return (size_t)n;
+}
+
+bool
+cel_double_parse(struct span s, double *out)
+{
+	static const char digits[] = "0123456789.eE+-";
+	char text[512];
+	char *end;
+	struct span word = s;
+
+	if (s.n == 0 || s.n >= sizeof(text))
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = 0;
+	bool minus = s.p[0] == '-';
+	if (minus || s.p[0] == '+')
+		word = span_cut(s, 1, s.n);
+	if (span_ieq(word, SPAN_LIT("nan")) && word.n == s.n) {
+		*out = NAN;
+		return true;
+	}
+	if (span_ieq(word, SPAN_LIT("inf")) || span_ieq(word, SPAN_LIT("infinity"))) {
+		*out = minus ? -INFINITY : INFINITY;
+		return true;
+	}
+	for (size_t i = 0; i < s.n; i++)
+		if (!s.p[i] || !strchr(digits, s.p[i]))
+			return false;
+	*out = strtod(text, &end);
+	return end == text + s.n && !isinf(*out);
+}
+
+/* ---- IP addresses and networks as text ---- */
+
+int
+cel_ip_parse(struct span s, struct cel_value *out)
+{
+	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct cel_value v = { .type = CEL_IP, .family = 4 };
+	char text[INET6_ADDRSTRLEN];
+
+	if (s.n == 0 || s.n >= sizeof(text) || memchr(s.p, 0, s.n))
+		return ERR_SYNTAX;
+	memcpy(text, s.p, s.n);
+	text[s.n] = 0;
+	bool v6 = strchr(text, ':') != NULL;
+	if (v6 && strchr(text, '.'))
+		return ERR_SYNTAX;
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, text, v.ip) != 1)
+		return ERR_SYNTAX;
+	if (v6 && memcmp(v.ip, mapped, sizeof(mapped)) == 0) {
+		memmove(v.ip, v.ip + 12, 4);
+		memset(v.ip + 4, 0, 12);
+	} else if (v6) {
+		v.family = 6;
+	}
+	*out = v;
+	return 0;
+}
+
+int
+cel_cidr_parse(struct span s, struct cel_value *out)
+{
+	size_t slash = span_chr(s, '/');
+	struct span digits = span_cut(s, slash + 1, s.n);
+	struct cel_value v;
+	uint64_t prefix;
+
+	if (slash == s.n || cel_ip_parse(span_cut(s, 0, slash), &v))
+		return ERR_SYNTAX;
+	/* an address that is written as IPv6 but means IPv4 has no prefix of its own */
+	bool v6 = memchr(s.p, ':', slash) != NULL;
+	if (v6 != (v.family == 6) || digits.n == 0 || digits.n > 3 ||
+		(digits.n > 1 && digits.p[0] == '0') || span_u64(digits, &prefix) ||
+		prefix > (v.family == 4 ? 32 : 128))
+		return ERR_SYNTAX;
+	v.type = CEL_CIDR;
+	v.prefix = (uint8_t)prefix;
+	*out = v;
+	return 0;
+}
+
+static unsigned
+group(const struct cel_value *v, int i)
+{
+	return (unsigned)v->ip[2 * i] << 8 | v->ip[2 * i + 1];
+}
+
+size_t
+cel_net_write(const struct cel_value *v, char out[CEL_NET_TEXT])
+{
+	inet_ntop(v->family == 4 ? AF_INET : AF_INET6, v->ip, out, CEL_NET_TEXT);
+	/* RFC 5952: an address that libc writes with a dotted end has no dots here */
+	if (v->family != 4 && strchr(out, '.'))
+		sprintf(out, group(v, 5) ? "::ffff:%x:%x" : "::%x:%x", group(v, 6),
+			group(v, 7));
+	size_t n = strlen(out);
+	if (v->type == CEL_CIDR)
+		n += (size_t)sprintf(out + n, "/%u", v->prefix);
+	return n;
+}
+
+bool
+cel_cidr_contains(const struct cel_value *cidr, const struct cel_value *v)
+{
+	unsigned bits = cidr->prefix, whole = bits / 8;
+
+	if (cidr->family != v->family || (v->type == CEL_CIDR && v->prefix < bits))
+		return false;
+	if (memcmp(cidr->ip, v->ip, whole) != 0)
+		return false;
+	return bits % 8 == 0 || ((cidr->ip[whole] ^ v->ip[whole]) >> (8 - bits % 8)) == 0;
+}
+
+/* ---- values ---- */
 
 _Static_assert(
 	CEL_TEXT >= CEL_DOUBLE_TEXT && CEL_TEXT >= CEL_TIME_TEXT && CEL_TEXT >= CEL_NET_TEXT,
@@ -247,4 +389,79 @@ cel_write(const struct cel_value *v, char out[CEL_TEXT])
 	case CEL_CIDR: return cel_net_write(v, out);
 	default: return 0;
 	}
+}
+
+/* ---- values as JSON ---- */
+
+#define JSON_DEPTH 600
+
+/* Writes numbers, null and booleans as they are, other scalars in quotes. */
+static void
+write_scalar(struct buf *out, const struct cel_value *v)
+{
+	char text[CEL_TEXT];
+	size_t n = cel_write(v, text);
+	bool quoted = v->type > CEL_DOUBLE || (v->type == CEL_DOUBLE && !isfinite(v->d));
+
+	if (quoted)
+		buf_putc(out, '"');
+	buf_put(out, text, n);
+	if (v->type == CEL_DOUBLE && !quoted && !memchr(text, '.', n) && !memchr(text, 'e', n))
+		buf_str(out, ".0");
+	if (quoted)
+		buf_putc(out, '"');
+}
+
+static void write_value(struct buf *out, const struct cel_value *v, unsigned depth);
+
+/* Writes the elements of a list, or the pairs of a map. */
+static void
+write_items(struct buf *out, const struct cel_value *v, unsigned depth)
+{
+	bool map = v->type == CEL_MAP;
+
+	buf_putc(out, map ? '{' : '[');
+	for (size_t i = 0; i < v->list.n; i++) {
+		if (i)
+			buf_putc(out, ',');
+		if (map) {
+			const struct cel_value *key = &v->list.v[2 * i];
+			const char *quote = key->type == CEL_STRING ? "" : "\"";
+			buf_str(out, quote);
+			write_value(out, key, depth + 1);
+			buf_str(out, quote);
+			buf_putc(out, ':');
+		}
+		write_value(out, &v->list.v[map ? 2 * i + 1 : i], depth + 1);
+	}
+	buf_putc(out, map ? '}' : ']');
+}
+
+static void
+write_value(struct buf *out, const struct cel_value *v, unsigned depth)
+{
+	if (depth > JSON_DEPTH || out->failed) {
+		out->failed = true;
+		return;
+	}
+	switch (v->type) {
+	case CEL_STRING:
+	case CEL_TYPE:
+	case CEL_ERROR: buf_json_str(out, v->s); break;
+	case CEL_BYTES:
+		buf_putc(out, '"');
+		base64_put(out, v->s.p, v->s.n);
+		buf_putc(out, '"');
+		break;
+	case CEL_LIST:
+	case CEL_MAP: write_items(out, v, depth); break;
+	case CEL_DYN: buf_str(out, "null"); break;
+	default: write_scalar(out, v); break;
+	}
+}
+
+void
+cel_json(const struct cel_value *v, struct buf *out)
+{
+	write_value(out, v, 0);
 }

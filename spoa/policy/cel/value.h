@@ -44,4 +44,30 @@ size_t cel_write(const struct cel_value *v, char out[CEL_TEXT]);
 
 #define CEL_NS_PER_S 1000000000
 
+/* ---- doubles ---- */
+
+#define CEL_DOUBLE_TEXT 32
+
+/* Writes the shortest digits that read back as d: "NaN", "Infinity", "-Infinity", "1e+21";
+ * integral values without a point ("1"). Returns the length. */
+size_t cel_double_write(double d, char out[CEL_DOUBLE_TEXT]);
+/* Parses a decimal number, "NaN" or "Infinity" (also Inf), with an optional sign; the whole
+ * span. Returns false for any other text. */
+bool cel_double_parse(struct span s, double *out);
+
+/* ---- IP addresses and networks ---- */
+
+/* bytes of the longest text of cel_net_write(), with its NUL */
+#define CEL_NET_TEXT 48
+
+/* Parses "10.0.0.1" or "2001:db8::1". Zones and dotted IPv4 within IPv6 are errors;
+ * ::ffff:a00:1 is read as the IPv4 address it stands for. Returns 0 or ERR_SYNTAX. */
+int cel_ip_parse(struct span s, struct cel_value *out);
+/* Parses "10.0.0.0/8". Bits after the prefix are kept. Returns 0 or ERR_SYNTAX. */
+int cel_cidr_parse(struct span s, struct cel_value *out);
+/* Writes the canonical form (RFC 5952), for networks with the prefix. Returns the length. */
+size_t cel_net_write(const struct cel_value *v, char out[CEL_NET_TEXT]);
+/* Returns true if the address, or the whole network, is within `cidr`. */
+bool cel_cidr_contains(const struct cel_value *cidr, const struct cel_value *v);
+
 #endif

@@ -1,8 +1,8 @@
 /* Verifies the credential of a request (RFC 7515, 7519, 8725). The entries of the policy are
  * tried in order, and the first credential that is present decides. A credential is recognized
  * by its shape: an API key of ours, or a token of three or five parts. Anything else in these
- * headers is not a credential of ours. Certificates were verified by HAProxy; tokens are in
- * token.c, signed headers in signed.c. */
+ * headers is not a credential of ours. Certificates were verified by HAProxy. Tokens may be
+ * bound to a certificate (RFC 8705). Signed headers are in signed.c. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/cert.h"
+#include "base/codec/json_text.h"
 #include "base/codec/jws.h"
 #include "base/codec/uri.h"
 #include "base/codec/ws.h"
@@ -20,11 +21,44 @@
 #include "policy/cel/functions/glob.h"
 #include "policy/config/secret.h"
 #include "policy/identity/apikeys.h"
-#include "policy/identity/attempt.h"
 #include "policy/identity/claims.h"
+#include "policy/identity/idcache.h"
 #include "policy/identity/identity.h"
 #include "policy/identity/keylimits.h"
 #include "policy/identity/signed.h"
+
+/* The keys of all entries. Immutable, shared by all workers of a snapshot. */
+struct identity_keys {
+	size_t n;
+	struct entry_keys {
+		struct jwks *jwks;
+		struct keyset *keyset; /* instead of jwks, if the keys are at a URL */
+		struct apikeys *apikeys;
+		struct hmac_keys *hmac;
+	} * entry; /* one for each of policy->identities */
+};
+
+/* Arguments of identity_verify(). Lives on its stack. */
+struct attempt {
+	const struct policy *p;
+	const struct identity_keys *k;
+	struct identity_cache *cache; /* NULL: nothing is cached */
+	struct credentials *c;
+	int64_t now_ns, now_s;
+	struct arena *a;
+	struct identity *out;
+	const char **why;
+	bool *hit;
+};
+
+/* Returns true if two entries look for credentials in the same place. */
+static inline bool
+same_credential_place(const struct identity_entry *a, const struct identity_entry *b)
+{
+	if (a->query || b->query)
+		return a->query && b->query && !strcmp(a->query, b->query);
+	return a->header && b->header && !strcmp(a->header, b->header);
+}
 
 static const char *
 cert_times(const struct token_times *t, int64_t now_s)
@@ -32,6 +66,241 @@ cert_times(const struct token_times *t, int64_t now_s)
 	if (now_s >= t->exp)
 		return "the client certificate has expired";
 	return now_s < t->nbf ? "the client certificate is not valid yet" : NULL;
+}
+
+/* ---- tokens ---- */
+
+/* Returns NULL, or why the token's times refuse it. */
+static const char *
+check_times(const struct identity_entry *e, const struct token_times *t, int64_t now_s)
+{
+	int64_t leeway = (int64_t)e->leeway_s;
+
+	if (now_s >= t->exp + leeway)
+		return "the token has expired";
+	if (t->nbf && now_s < t->nbf - leeway)
+		return "the token is not valid yet";
+	if (t->iat && now_s < t->iat - leeway)
+		return "the token was issued in the future";
+	if (e->max_age_s && (!t->iat || now_s > t->iat + (int64_t)e->max_age_s + leeway))
+		return "the token is older than max_age";
+	return NULL;
+}
+
+/* Returns the first second at which check_times() refuses the token. */
+static int64_t
+token_over(const struct identity_entry *e, const struct token_times *t)
+{
+	int64_t by_age = t->iat + (int64_t)e->max_age_s + 1;
+
+	return (e->max_age_s && by_age < t->exp ? by_age : t->exp) + (int64_t)e->leeway_s;
+}
+
+/* Reads a NumericDate (RFC 7519 2): seconds, perhaps with a fraction. 0: absent. Returns false
+ * for any other value. */
+static bool
+numeric_date(json_t *claims, const char *name, int64_t *out)
+{
+	json_t *v = json_object_get(claims, name);
+
+	*out = 0;
+	if (!v)
+		return true;
+	double d = json_number_value(v);
+	if (!json_is_number(v) || !(d >= 0 && d < 1e12))
+		return false;
+	*out = (int64_t)d;
+	return true;
+}
+
+/* Returns true if `aud`, a string or a list of strings (RFC 7519 4.1.3), names an audience of
+ * the entry. */
+static bool
+audience_fits(const struct identity_entry *e, json_t *aud)
+{
+	size_t n = json_is_array(aud) ? json_array_size(aud) : 1;
+	bool fits = false;
+
+	for (size_t k = 0; k < n; k++) {
+		json_t *one = json_is_array(aud) ? json_array_get(aud, k) : aud;
+		if (!json_is_string(one))
+			return false;
+		for (size_t i = 0; i < e->naudiences; i++)
+			fits |= !strcmp(e->audiences[i], json_string_value(one));
+	}
+	return fits;
+}
+
+/* Returns true for the types of access tokens (RFC 8725 3.11). */
+static bool
+type_fits(json_t *typ)
+{
+	struct span t = json_span(typ);
+
+	if (!typ)
+		return true;
+	return span_ieq(t, SPAN_LIT("JWT")) || span_ieq(t, SPAN_LIT("at+jwt")) ||
+	       span_ieq(t, SPAN_LIT("application/at+jwt"));
+}
+
+/* Checks the JOSE header. Keys inside of the token are refused. */
+static int
+check_header(const struct identity_entry *e, json_t *h, enum jws_alg *alg, const char **why)
+{
+	static const char *const refused[] = { "crit", "jku", "x5u", "jwk", "x5c", "b64", "zip",
+		"enc" };
+
+	for (size_t i = 0; i < COUNT_OF(refused); i++)
+		if (json_object_get(h, refused[i]))
+			return auth_refused(why,
+				"the token's header names a key or an extension of its own");
+	*alg = jws_alg_find(json_span(json_object_get(h, "alg")));
+	if (*alg == JWS_ALGS || !(e->algorithms & 1u << *alg))
+		return auth_refused(
+			why, "the token's algorithm is not allowed for this issuer");
+	if (!type_fits(json_object_get(h, "typ")))
+		return auth_refused(why, "the token is not of a type that may be used here");
+	json_t *kid = json_object_get(h, "kid");
+	if (kid && !json_is_string(kid))
+		return auth_refused(why, "the token's kid is no string");
+	return 0;
+}
+
+static int
+check_claims(const struct identity_entry *e, json_t *c, struct token_times *t, int64_t now_s,
+	const char **why)
+{
+	if (!audience_fits(e, json_object_get(c, "aud")))
+		return auth_refused(why, "the token is for another audience");
+	if (!json_object_get(c, "exp") || !numeric_date(c, "exp", &t->exp) ||
+		!numeric_date(c, "nbf", &t->nbf) || !numeric_date(c, "iat", &t->iat))
+		return auth_refused(why, "the token's times are missing or no numbers");
+	*why = check_times(e, t, now_s);
+	return *why ? ERR_AUTH : 0;
+}
+
+/* Returns the index of the entry of that place that has the token's issuer, preferably one with
+ * its audience, or nidentities. This is only a look-up: nothing of the token is trusted yet. */
+static size_t
+entry_for(const struct policy *p, const struct identity_entry *place, json_t *claims)
+{
+	struct span iss = json_span(json_object_get(claims, "iss"));
+	size_t first = p->nidentities;
+
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const struct identity_entry *e = &p->identities[i];
+		if (e->kind != ID_JWT || !same_credential_place(e, place) ||
+			!span_is(iss, e->issuer))
+			continue;
+		if (audience_fits(e, json_object_get(claims, "aud")))
+			return i;
+		if (first == p->nidentities)
+			first = i;
+	}
+	return first;
+}
+
+/* Returns the generation of the issuer's keys at a URL. It is read before verifying, so that a
+ * change in between is noticed. */
+static unsigned
+generation_of(const struct attempt *t, const struct identity_entry *e)
+{
+	struct keyset *set = t->k->entry[e - t->p->identities].keyset;
+
+	return set ? keyset_generation(set) : 0;
+}
+
+/* Verifies a parsed token. Sets *entry and *generation for the cache. */
+static int
+verify_parsed(const struct attempt *t, const struct identity_entry *place, const struct jws *j,
+	struct token_times *times, const struct identity_entry **entry, unsigned *generation)
+{
+	enum jws_alg alg;
+	size_t i = entry_for(t->p, place, j->payload);
+
+	if (i == t->p->nidentities)
+		return auth_refused(t->why, "the token's issuer is unknown");
+	const struct identity_entry *e = *entry = &t->p->identities[i];
+	*generation = generation_of(t, e);
+	int err = check_header(e, j->header, &alg, t->why);
+	if (err)
+		return err;
+	struct span kid = json_span(json_object_get(j->header, "kid"));
+	struct keyset *set = t->k->entry[i].keyset;
+	if (t->k->entry[i].jwks)
+		err = jwks_verify(t->k->entry[i].jwks, kid, alg, j->signed_text, j->signature);
+	else
+		err = set ? keyset_verify(set, kid, alg, j->signed_text, j->signature)
+			  : ERR_NOTFOUND;
+	if (set && (err == ERR_NOTFOUND || err == ERR_CLOSED)) {
+		t->c->missed = set;
+		*t->why = err == ERR_CLOSED ? "the issuer's keys are not known"
+					    : "no key of the issuer fits the token";
+		return err == ERR_CLOSED ? IDENTITY_KEYLESS : IDENTITY_MISSED;
+	}
+	if (err)
+		return auth_refused(t->why, err == ERR_NOTFOUND
+						    ? "no key of the issuer fits the token"
+						    : "the token's signature is wrong");
+	err = check_claims(e, j->payload, times, t->now_s, t->why);
+	if (err)
+		return err;
+	*t->out = (struct identity){ .method = "jwt",
+		.verified = true,
+		.expires_s = token_over(e, times),
+		.issuer = span_str(e->issuer),
+		.key_id = arena_dup(t->a, kid) };
+	err = claims_read(&e->claims, j->payload, t->a, t->out, t->why);
+	return err ? err : claims_in_realm(t->p, e, t->a, t->out, t->why);
+}
+
+/* Verifies a token without its binding, with the cache. */
+static int
+verify_alone(const struct attempt *t, const struct identity_entry *place, struct span token)
+{
+	unsigned char key[SHA256_BYTES];
+	struct token_times times;
+	const struct identity_entry *entry = NULL;
+	struct jws j;
+
+	sha256(token, key);
+	struct cached *c = t->cache ? idcache_find(t->cache, key) : NULL;
+	/* In the place of another entry, the same token is another credential. After a change
+	 * of the issuer's keys, the cached result is not used. */
+	if (c && same_credential_place(c->entry, place) &&
+		c->generation == generation_of(t, c->entry)) {
+		*t->hit = true;
+		*t->why = check_times(c->entry, &c->times, t->now_s);
+		return *t->why ? ERR_AUTH : identity_copy(&c->identity, t->a, t->out);
+	}
+	int err = jws_parse(token, t->a, &j, t->why);
+	if (err)
+		return err == ERR_NOMEM ? err : ERR_AUTH;
+	unsigned generation = 0;
+	err = verify_parsed(t, place, &j, &times, &entry, &generation);
+	jws_clear(&j);
+	if (err == 0 && t->cache)
+		idcache_put(t->cache, key, entry, t->out, &times, generation);
+	return err;
+}
+
+/* Verifies a token from that place and, if it is bound to a certificate, its holder. Returns 0,
+ * ERR_AUTH with *t->why, IDENTITY_MISSED, IDENTITY_KEYLESS or ERR_NOMEM. */
+static int
+verify_token(const struct attempt *t, const struct identity_entry *place, struct span token)
+{
+	const struct credentials *c = t->c;
+	unsigned char thumbprint[SHA256_BYTES];
+	int err = verify_alone(t, place, token);
+
+	if (err || !t->out->bound)
+		return err;
+	/* a bound token is valid only over a connection with its certificate */
+	*t->why = "the token is bound to another client certificate";
+	if (!c->certificate.n || c->certificate_refused)
+		return ERR_AUTH;
+	sha256(c->certificate, thumbprint);
+	return sodium_memcmp(thumbprint, t->out->thumbprint, sizeof(thumbprint)) ? ERR_AUTH : 0;
 }
 
 /* ---- client certificates ---- */
@@ -368,7 +637,8 @@ static bool
 has_kind(const struct policy *p, const struct identity_entry *place, enum identity_kind kind)
 {
 	for (size_t i = 0; i < p->nidentities; i++)
-		if (p->identities[i].kind == kind && same_place(&p->identities[i], place))
+		if (p->identities[i].kind == kind &&
+			same_credential_place(&p->identities[i], place))
 			return true;
 	return false;
 }
@@ -403,7 +673,7 @@ verify_key(const struct attempt *t, const struct identity_entry *place, struct s
 
 	for (size_t i = 0; i < t->p->nidentities; i++) {
 		const struct identity_entry *e = &t->p->identities[i];
-		if (e->kind != ID_API_KEY || !same_place(e, place))
+		if (e->kind != ID_API_KEY || !same_credential_place(e, place))
 			continue;
 		int err = first ? verify_live(t, e, text) : NOT_HERE;
 		if (err != NOT_HERE)

@@ -1,9 +1,94 @@
 /* Reads `providers`, `models` and the targets of routes: where requests may go, which target is
  * tried first, what is tried again, and names of models that stand for targets of their own
- * (aliases). Prices and forms of each target are resolved here too. */
+ * (aliases). Prices and forms of each target are resolved here too.
+ *
+ * A form is one layout of requests, such as OpenAI's chat completions. `speaks` has the forms
+ * of requests that a provider accepts. build_forms() determines which requests of a route must
+ * be translated, and `translate` what they may lose. */
 #include <stdio.h>
 
 #include "policy/build.h"
+
+/* ---- forms ---- */
+
+/* Returns the first form of the set that requests can be translated into, or FORM_NONE. */
+static enum form
+first_translated(unsigned forms)
+{
+	for (enum form f = FORM_NONE + 1; f < FORMS; f++)
+		if (forms >> f & 1 && forms_into(f))
+			return f;
+	return FORM_NONE;
+}
+
+/* forms.c: `speaks` of a provider */
+static void
+build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v)
+{
+	const struct yaml_node *c = build_each(b, n, "speaks", NULL, NULL);
+
+	v->translated = first_translated(c ? 0 : forms_of_dialect(v->dialect));
+	for (; c; c = yaml_next(n, c)) {
+		struct nearest near = nearest_to(c->s);
+		enum form f = FORM_NONE + 1;
+		while (f <= FORM_EMBEDDINGS && !nearest_is(&near, form_name(f)))
+			f++;
+		if (f > FORM_EMBEDDINGS) {
+			diag_at(b->d, c,
+				"speaks: chat, responses, messages, generate, converse or "
+				"embeddings is expected, found %s%s",
+				c->s.p, nearest_hint(&near));
+			continue;
+		}
+		if (!v->translated)
+			v->translated = first_translated(1u << f);
+		v->forms |= 1u << f;
+	}
+}
+
+/* Sets the forms of a target on a route whose dialect is known. Returns false if the target
+ * needs another form and nothing can be translated into it. */
+static bool
+build_forms(const struct provider *v, struct route *r, struct target *t)
+{
+	unsigned callers = forms_of_dialect(r->dialect);
+	bool other = v->dialect && v->dialect != r->dialect;
+
+	t->forms = v->forms ? v->forms : other ? forms_of_dialect(v->dialect) : 0;
+	t->translated = v->translated;
+	t->dialect = v->dialect;
+	if (!other && v->forms)
+		t->forms |= 1u << FORM_NONE | 1u << FORM_EMBEDDINGS;
+	if (!other)
+		r->translates |= v->forms != 0;
+	else if (!(callers & t->forms) && !(callers & forms_into(t->translated)))
+		return false;
+	r->translates |= other;
+	return true;
+}
+
+void
+build_translate(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	const struct yaml_node *drop = yaml_get(n, "drop");
+
+	if (!build_section(b, n, SECTION_TRANSLATE, NULL))
+		return;
+	if (!drop)
+		diag_at(b->d, n->key,
+			"translate: drop is missing: list the members that may be dropped if "
+			"a target's form has no place for them");
+	else
+		build_each(b, drop, "drop", &r->drop, &r->ndrop);
+	if (r->ndrop > DROPS_MAX)
+		diag_at(b->d, drop, "drop: more than %d", DROPS_MAX);
+	if (!r->translates)
+		diag_at(b->d, n->key,
+			"translate: every target accepts the form of the route's callers, so "
+			"nothing is translated: remove it");
+}
+
+/* ---- targets ---- */
 
 const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", "refused_us",
 	"perhaps_billed", "final", "aborted", "ruled" };
@@ -78,8 +163,8 @@ providers_hint(const struct builder *b, struct nearest *near, char out[256])
 	if (*nearest_hint(near) || !b->nproviders)
 		return b->nproviders ? near->hint : ": the policy has no providers";
 	for (size_t i = 0; i < b->nproviders && i < SHOWN && n < 256; i++)
-		n += (size_t)snprintf(out + n, 256 - n, "%s%.24s",
-			i ? ", " : ": there are ", b->providers[i].name);
+		n += (size_t)snprintf(out + n, 256 - n, "%s%.24s", i ? ", " : ": there are ",
+			b->providers[i].name);
 	if (b->nproviders > SHOWN && n < 256)
 		snprintf(out + n, 256 - n, ", …");
 	return out;

@@ -8,7 +8,6 @@
 #include "base/err.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/functions/regex.h"
-#include "policy/cel/number.h"
 #include "policy/cel/time.h"
 #include "policy/cel/value.h"
 

@@ -1,7 +1,6 @@
 /* The network extension: IP addresses and networks (cel-spec, extensions/network; a library of
  * Kubernetes). */
 #include "policy/cel/fn.h"
-#include "policy/cel/net.h"
 #include "policy/cel/value.h"
 
 CEL_PARSED(ip_string, cel_ip_parse, "ip(): not an IP address")

@@ -10,7 +10,6 @@
 #include "base/codec/digits.h"
 #include "base/utf8.h"
 #include "policy/cel/fn.h"
-#include "policy/cel/number.h"
 #include "policy/cel/value.h"
 
 #define PRECISION_MAX 100

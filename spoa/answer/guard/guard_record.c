@@ -1,12 +1,23 @@
-/* Keeps an entry for each call of a response, for the record: name, size and keyed hash of the
- * arguments, and the verdicts of rules with `phase: tool`.
+/* Keeps the data of a response for the completion record: an entry for each call, and the
+ * texts.
  *
- * guard_judge.c keeps what rules read, only as long as they need it. An entry stays until the
- * end, and is made even if nothing is inspected. At most GUARD_CALLS entries. */
+ * The entry of a call has its name, the size and keyed hash of its arguments, and the verdicts
+ * of rules with `phase: tool`. guard_judge.c keeps what rules read, only as long as they need
+ * it. An entry stays until the end, and is made even if nothing is inspected. At most
+ * GUARD_CALLS entries.
+ *
+ * Each run of text (a choice, a block, a call) has a keyed hash of the provider's text, which
+ * does not depend on its pieces (struct transcript). If the route states it, the text is kept
+ * too, after redaction and before placeholders are restored. */
+#include <stdlib.h>
+
 #include "answer/guard/guard_private.h"
 #include "base/err.h"
 #include "base/push.h"
+#include "base/sha256.h"
 #include "policy/verdict/tool.h"
+
+/* ---- calls ---- */
 
 enum { NAMED_MAX = 4 * GUARD_NAME_BYTES };
 /* The place of a call that was judged before it was read. */
@@ -15,7 +26,7 @@ static const uint32_t nobodys[ANSWER_SLOTS] = { UINT32_MAX, UINT32_MAX, UINT32_M
 /* Returns true if the place belongs to the call. The last number may differ, since name and
  * arguments are in different members. */
 static bool
-is_of(const struct guard_called *c, const uint32_t slot[ANSWER_SLOTS])
+is_in_place_of(const struct guard_called *c, const uint32_t slot[ANSWER_SLOTS])
 {
 	uint32_t a = c->slot[ANSWER_NUMBERS], b = slot[ANSWER_NUMBERS];
 
@@ -28,7 +39,7 @@ static struct guard_called *
 find_called(const struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 {
 	for (size_t i = g->report.ncalled; i; i--)
-		if (is_of(&g->called[i - 1], slot))
+		if (is_in_place_of(&g->called[i - 1], slot))
 			return &g->called[i - 1];
 	return NULL;
 }
@@ -138,7 +149,8 @@ guard_called_note(struct guard *g, const struct answer_document *d)
 	}
 }
 
-void
+/* Adds a piece of arguments that are text. */
+static void
 guard_called_more(struct guard *g, const struct answer_text *t)
 {
 	struct guard_called *c = find_called(g, t->slot);
@@ -159,7 +171,7 @@ guard_called_more(struct guard *g, const struct answer_text *t)
 	add_arguments(g, c, t->text);
 }
 
-/* ---- verdicts ---- */
+/* ---- verdicts on calls ---- */
 
 static void
 judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bool piece)
@@ -259,7 +271,7 @@ guard_called_judged(
 		size_t k = 0, n = g->report.ncalled;
 		if (!v[i] || !t->slot)
 			continue;
-		while (k < n && (used[k] || !is_of(&g->called[k], t->slot) ||
+		while (k < n && (used[k] || !is_in_place_of(&g->called[k], t->slot) ||
 					!span_eq(g->called[k].named, t->name)))
 			k++;
 		if (k < n)
@@ -277,4 +289,162 @@ guard_called_hash(
 	struct sha256 hash = c->hash;
 
 	hmac_end(&hash, g->plan.keep_key, out);
+}
+
+/* ---- texts ---- */
+
+enum {
+	/* runs; further ones are not kept, and the record states that */
+	TRANSCRIPTS_MAX = 64,
+	TRANSCRIPT_BYTES = 1 << 20, /* all texts together; the rest is not kept */
+};
+
+/* The kept data of one run. */
+struct transcript {
+	STAILQ_ENTRY(transcript) all;
+	const struct run *run;
+	uint64_t bytes;
+	struct sha256 hash;
+	struct buf text;
+};
+
+/* Returns true if the text is complete in its event and not a part of a longer text. */
+static bool
+stands_alone(const struct answer_text *t)
+{
+	return t->copy || t->deep || t->kind == KIND_OTHER;
+}
+
+/* Returns true if a stream repeats the text when it is done. */
+static bool
+is_again(const struct guard *g, const struct answer_text *t)
+{
+	return g->report.streamed && t->copy && t->kind != KIND_OTHER &&
+	       g->grown >> t->kind & 1;
+}
+
+static struct transcript *
+transcript_of(struct guard *g, const struct answer_text *t)
+{
+	struct run *r = guard_run(g, t->kind, 0, t->slot);
+
+	if (r && r->transcript)
+		return r->transcript;
+	struct transcript *s =
+		r && g->ntranscripts < TRANSCRIPTS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	if (!s) {
+		g->transcript_cut = true;
+		return NULL;
+	}
+	g->ntranscripts++;
+	s->run = r;
+	r->transcript = s;
+	hmac_begin(&s->hash, g->plan.keep_key);
+	buf_init(&s->text, TRANSCRIPT_BYTES);
+	STAILQ_INSERT_TAIL(&g->transcripts, s, all);
+	return s;
+}
+
+void
+guard_count(struct guard *g, struct span text)
+{
+	struct guard_report *r = &g->report;
+
+	r->output_bytes += text.n;
+	if (r->streamed || !text.n)
+		return;
+	buf_span(&g->heard, text);
+	buf_putc(&g->heard, '\0');
+	r->heard = buf_failed(&g->heard) ? (struct span){ NULL, 0 } : buf_view(&g->heard);
+}
+
+void
+guard_heard(struct guard *g, const struct answer_text *t)
+{
+	if (!t->text.n || t->aside || is_again(g, t))
+		return;
+	if (!stands_alone(t))
+		g->grown |= 1u << t->kind;
+	guard_count(g, t->text);
+	if (kind_is_call(t->kind))
+		guard_called_more(g, t);
+	if (g->plan.keeps == GUARD_KEEPS_NOTHING)
+		return;
+	struct transcript *s = transcript_of(g, t);
+	if (!s)
+		return;
+	if (s->bytes && stands_alone(t))
+		sha256_add(&s->hash, SPAN_LIT("\n"));
+	sha256_add(&s->hash, t->text);
+	s->bytes += t->text.n;
+}
+
+void
+guard_transcribe(struct guard *g, const struct answer_text *t, struct span text)
+{
+	if (g->plan.keeps_raw)
+		text = t->text;
+	if (g->plan.keeps != GUARD_KEEPS_TEXT || !text.n || t->aside || is_again(g, t))
+		return;
+	struct transcript *s = transcript_of(g, t);
+	if (!s)
+		return;
+	size_t room = TRANSCRIPT_BYTES - g->transcript_bytes;
+	bool line = s->text.n && stands_alone(t) && room;
+	if (line)
+		buf_putc(&s->text, '\n');
+	room -= line;
+	struct span kept = span_cut(text, 0, text.n < room ? text.n : room);
+	buf_span(&s->text, kept);
+	g->transcript_bytes += kept.n + line;
+	g->transcript_cut |= kept.n < text.n || buf_failed(&s->text);
+}
+
+void
+guard_transcripts_free(struct guard *g)
+{
+	struct transcript *s;
+
+	while ((s = STAILQ_FIRST(&g->transcripts))) {
+		STAILQ_REMOVE_HEAD(&g->transcripts, all);
+		buf_free(&s->text);
+		free(s);
+	}
+}
+
+bool
+guard_transcript(const struct guard *g, size_t i, struct guard_transcript *out)
+{
+	const struct transcript *s;
+
+	STAILQ_FOREACH(s, &g->transcripts, all)
+	if (i-- == 0) {
+		struct sha256 hash = s->hash;
+		*out = (struct guard_transcript){ .kind = s->run->kind,
+			.choice = s->run->slot[0],
+			.part = s->run->slot[1],
+			.bytes = s->bytes,
+			.text = buf_view(&s->text) };
+		hmac_end(&hash, g->plan.keep_key, out->hmac);
+		return true;
+	}
+	return false;
+}
+
+struct span
+guard_called_text(const struct guard *g, const struct guard_called *c)
+{
+	const struct transcript *s;
+
+	STAILQ_FOREACH(s, &g->transcripts, all)
+	if (kind_is_call(s->run->kind) &&
+		!memcmp(s->run->slot, c->slot, ANSWER_NUMBERS * sizeof(*c->slot)))
+		return buf_view(&s->text);
+	return (struct span){ NULL, 0 };
+}
+
+bool
+guard_transcript_cut(const struct guard *g)
+{
+	return g->transcript_cut;
 }
