@@ -104,7 +104,7 @@ void check_names(struct buf *out);
 	CHECK_TABLE_NUMBERS(X)
 
 /* Numbers with check digits, dates or grammars; the specification is at each function in
- * check_id_*.c, check_finance.c and check_crypto.c. Most are rows of check_digits.c. */
+ * check_id.c and check_finance.c. Most are rows of check_digits.c. */
 #define CHECK_TABLE_NUMBERS(X) \
 	X("be_nrn", check_be_nrn, CHECK_DIGITS) X("fr_nir", check_fr_nir, CHECK_DIGITS) \
 	X("fr_spi", check_fr_spi, CHECK_DIGITS) X("de_tax", check_de_tax, CHECK_DIGITS) \
@@ -142,9 +142,6 @@ bool iban_valid(const char *v, size_t n);
 float entropy(struct span s);
 /* True where one byte is repeated as people do who hide a value: xxxxxxxxxx. */
 bool token_placeholder(struct span s);
-/* Base64 of either alphabet; the bytes written, up to the first character that is none or
- * `cap`. */
-size_t decode64(struct span s, unsigned char *to, size_t cap);
 /* True where the candidate is a group of a UUID. */
 bool inside_uuid(const struct candidate *c);
 /* The digits of [start, end) into to[cap]; the number of them, also beyond cap. */

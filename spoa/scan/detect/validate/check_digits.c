@@ -1,5 +1,5 @@
 /* Numbers whose whole rule is a row: how many digits, where a date or a range is inside,
- * and sums that check it. What has a rule of its own is a function in check_id_*.c. */
+ * and sums that check it. What has a rule of its own is a function in check_id.c. */
 #include "scan/detect/validate/check_digits.h"
 
 #include "base/ascii.h"

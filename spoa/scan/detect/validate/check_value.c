@@ -1,10 +1,166 @@
-/* Where a value after its key ends, and what is written there instead of one: a
- * reference, code, a placeholder. People's passwords hold any sign, so that the end is
- * read here and not by a pattern: a part of a password left over is a leak. */
+/* Reads the value after a key: where the value ends, and whether it is a secret at all or something
+ * that is written in place of one. A password may contain any sign, so code and not a pattern
+ * determines the end: a rest of a password would be a leak. The memo keeps counts and places that
+ * the values of one text share, so that a scan reads each byte once. */
 #include "scan/detect/validate/check_value.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "base/among.h"
+#include "base/ascii.h"
 #include "base/effort.h"
+#include "scan/detect/validate/check.h"
+#include "scan/detect/validate/value_memo.h"
+
+/* ---- the memo of a scan ---- */
+
+enum { COUNTED_MAX = 2048 }; /* bytes of a value; a longer one is counted without the memo */
+
+static uint64_t terms[COUNTED_MAX + 1]; /* n: n * log2(n), in units of 2^-32 */
+static float logs[COUNTED_MAX + 1];	/* n: log2(n) */
+
+__attribute__((constructor)) static void
+fill_terms(void)
+{
+	for (unsigned n = 1; n <= COUNTED_MAX; n++) {
+		terms[n] = (uint64_t)llround(n * log2(n) * 0x1p32);
+		logs[n] = log2f((float)n);
+	}
+}
+
+static size_t *
+mix_member(struct mix *m, char c)
+{
+	if (is_lower(c))
+		return &m->lower;
+	if (is_upper(c))
+		return &m->upper;
+	if (is_digit(c))
+		return &m->digit;
+	return is_high(c) ? &m->foreign : &m->other;
+}
+
+struct mix
+mix_of(struct span s)
+{
+	struct mix m = { 0 };
+
+	effort_add(s.n);
+	for (size_t i = 0; i < s.n; i++) {
+		m.lower += is_lower(s.p[i]);
+		m.upper += is_upper(s.p[i]);
+		m.digit += is_digit(s.p[i]);
+		m.foreign += is_high(s.p[i]);
+	}
+	m.other = s.n - m.foreign - m.lower - m.upper - m.digit;
+	return m;
+}
+
+static void
+count_byte(struct value_counts *k, char c)
+{
+	uint16_t *n = &k->of[(unsigned char)c];
+
+	k->sum += terms[*n + 1] - terms[*n];
+	++*n;
+	++*mix_member(&k->mix, c);
+}
+
+static void
+discount_byte(struct value_counts *k, char c)
+{
+	uint16_t *n = &k->of[(unsigned char)c];
+
+	k->sum -= terms[*n] - terms[*n - 1];
+	--*n;
+	--*mix_member(&k->mix, c);
+}
+
+static void
+counts_move(struct value_counts *k, struct span s)
+{
+	const char *end = s.p + s.n;
+
+	if (k->from == s.p && k->to == end)
+		return;
+	if (!k->from || s.p >= k->to || end <= k->from || s.p < k->from) {
+		*k = (struct value_counts){ .from = s.p, .to = s.p };
+		effort_add(32);
+	}
+	effort_add(2 * (size_t)(s.p - k->from) +
+		   2 * (size_t)(end > k->to ? end - k->to : k->to - end));
+	while (k->to > end)
+		discount_byte(k, *--k->to);
+	while (k->from < s.p)
+		discount_byte(k, *k->from++);
+	while (k->to < end)
+		count_byte(k, *k->to++);
+}
+
+struct mix
+value_counts(struct value_memo *m, struct span s)
+{
+	if (s.n == 0 || s.n > COUNTED_MAX)
+		return mix_of(s);
+	counts_move(&m->counts, s);
+	return m->counts.mix;
+}
+
+float
+value_entropy(struct value_memo *m, struct span s)
+{
+	if (s.n == 0 || s.n > COUNTED_MAX)
+		return entropy(s);
+	counts_move(&m->counts, s);
+	return logs[s.n] - (float)((double)m->counts.sum * 0x1p-32 / (double)s.n);
+}
+
+bool
+value_has_any(struct value_memo *m, struct span s, const char *set)
+{
+	bool counted = s.n && s.n <= COUNTED_MAX;
+
+	if (counted)
+		counts_move(&m->counts, s);
+	for (; *set; set++)
+		if (counted ? m->counts.of[(unsigned char)*set] > 0 : span_chr(s, *set) < s.n)
+			return true;
+	return false;
+}
+
+bool
+value_holds(struct value_place *memo, struct span text, struct span s, value_begins_fn *begins)
+{
+	const char *end = s.p + s.n, *text_end = text.p + text.n;
+	size_t n = 0;
+
+	if (!memo->from || s.p < memo->from || s.p > memo->to)
+		*memo = (struct value_place){ .from = s.p, .to = s.p };
+	const char *p = memo->to;
+	for (; !memo->start && p < end; p++) {
+		n = begins(span_of(p, (size_t)(text_end - p)));
+		if (!n)
+			continue;
+		memo->start = p;
+		memo->end = p + n;
+		break;
+	}
+	effort_add((size_t)(p - memo->to));
+	memo->to = p;
+	if (!memo->start || memo->start >= end)
+		return false;
+	if (memo->end <= end)
+		return true;
+	/* The first place reaches beyond s; a shorter one may begin after it. */
+	for (p = memo->start; p < end; p++) {
+		n = begins(span_of(p, (size_t)(end - p)));
+		effort_add(1);
+		if (n)
+			return true;
+	}
+	return false;
+}
 
 /* ---- small questions ---- */
 
@@ -354,6 +510,75 @@ value_is_assigned(const struct candidate *c, const struct value *v)
 	}
 }
 
+/* ---- names of programs ---- */
+
+/* Words of a name, in camelCase or snake_case, and what they hold. Without `name`, the counts end
+ * at the first byte that is in no name. */
+struct words_seen {
+	size_t words, letters, digits;
+	size_t capitals, inside; /* runs of digits with a letter at both ends */
+	bool name;		 /* nothing else */
+};
+
+static struct words_seen
+words_of(struct span s)
+{
+	struct words_seen w = { .name = s.n > 0 && !is_digit(s.p[0]) };
+
+	for (size_t i = 0; w.name && i < s.n; i++) {
+		w.name = is_word(s.p[i]);
+		w.digits += is_digit(s.p[i]);
+		if (!is_alpha(s.p[i]))
+			continue;
+		w.letters++;
+		w.capitals += is_upper(s.p[i]);
+		for (size_t k = i; k > 0 && is_digit(s.p[k - 1]); k--)
+			w.inside += k > 1 && is_alpha(s.p[k - 2]);
+		bool before = i > 0 && is_alpha(s.p[i - 1]);
+		/* fooBar, XMLFile */
+		w.words += !before ||
+			   (is_upper(s.p[i]) && (is_lower(s.p[i - 1]) ||
+							(i + 1 < s.n && is_lower(s.p[i + 1]))));
+	}
+	return w;
+}
+
+/* Digits among letters as chance puts them: base32 in capitals, and in mixed case more of
+ * them than Base64ToUtf8String has. */
+static bool
+is_thrown(struct span s, struct words_seen w)
+{
+	enum { LONG = 16 };
+
+	if (s.n < LONG || !w.inside)
+		return false;
+	if (w.capitals == w.letters && span_chr(s, '_') == s.n)
+		return true;
+	return w.capitals && (w.inside > 2 || (w.inside == 2 && w.letters < 4 * w.words));
+}
+
+static bool
+is_identifier(struct span s, size_t most_digits)
+{
+	struct words_seen w = words_of(s);
+
+	return w.name && w.digits <= most_digits && w.words && w.letters >= 3 * w.words &&
+	       !is_thrown(s, w);
+}
+
+/* A name as programs have: words in camelCase or snake_case, three digits at most. */
+static bool
+value_is_identifier(struct span s)
+{
+	return is_identifier(s, 3);
+}
+
+bool
+value_is_words(struct span s)
+{
+	return is_identifier(s, s.n / 4);
+}
+
 /* ---- references ---- */
 
 bool
@@ -431,72 +656,6 @@ value_is_template(struct span s)
 		return name.n > 0 && (digits == 0 || value_is_identifier(name));
 	}
 	return false;
-}
-
-/* Words of a name, in camelCase or snake_case, and what they hold. Without `name`, the counts end
- * at the first byte that is in no name. */
-struct words_seen {
-	size_t words, letters, digits;
-	size_t capitals, inside; /* runs of digits with a letter at both ends */
-	bool name;		 /* nothing else */
-};
-
-static struct words_seen
-words_of(struct span s)
-{
-	struct words_seen w = { .name = s.n > 0 && !is_digit(s.p[0]) };
-
-	for (size_t i = 0; w.name && i < s.n; i++) {
-		w.name = is_word(s.p[i]);
-		w.digits += is_digit(s.p[i]);
-		if (!is_alpha(s.p[i]))
-			continue;
-		w.letters++;
-		w.capitals += is_upper(s.p[i]);
-		for (size_t k = i; k > 0 && is_digit(s.p[k - 1]); k--)
-			w.inside += k > 1 && is_alpha(s.p[k - 2]);
-		bool before = i > 0 && is_alpha(s.p[i - 1]);
-		/* fooBar, XMLFile */
-		w.words += !before ||
-			   (is_upper(s.p[i]) && (is_lower(s.p[i - 1]) ||
-							(i + 1 < s.n && is_lower(s.p[i + 1]))));
-	}
-	return w;
-}
-
-/* Digits among letters as chance puts them: base32 in capitals, and in mixed case more of
- * them than Base64ToUtf8String has. */
-static bool
-is_thrown(struct span s, struct words_seen w)
-{
-	enum { LONG = 16 };
-
-	if (s.n < LONG || !w.inside)
-		return false;
-	if (w.capitals == w.letters && span_chr(s, '_') == s.n)
-		return true;
-	return w.capitals && (w.inside > 2 || (w.inside == 2 && w.letters < 4 * w.words));
-}
-
-static bool
-is_identifier(struct span s, size_t most_digits)
-{
-	struct words_seen w = words_of(s);
-
-	return w.name && w.digits <= most_digits && w.words && w.letters >= 3 * w.words &&
-	       !is_thrown(s, w);
-}
-
-bool
-value_is_identifier(struct span s)
-{
-	return is_identifier(s, 3);
-}
-
-bool
-value_is_words(struct span s)
-{
-	return is_identifier(s, s.n / 4);
 }
 
 /* Letters, and words of them joined by '-'. */
@@ -699,4 +858,170 @@ value_is_code(const struct candidate *c, const struct value *v)
 	for (size_t i = 1; i < s.n; i++)
 		hump |= is_lower(s.p[i - 1]) && is_upper(s.p[i]);
 	return hump && (next == ',' || next == ')' || next == ';');
+}
+
+/* ---- placeholders, default passwords and public values ---- */
+
+static const char *const placeholder_words[] = {
+#include "scan/detect/validate/placeholders.inc"
+};
+static uint32_t seconds[256]; /* by a word's first byte: what its second one is, as bits */
+static uint16_t by_first[COUNT_OF(placeholder_words)], firsts[256 + 1]; /* the words in that order, and where
+							      each byte's begin */
+
+static uint32_t
+second_bit(char c)
+{
+	return UINT32_C(1) << (to_lower(c) & 31);
+}
+
+__attribute__((constructor)) static void
+fill_seconds(void)
+{
+	uint16_t n = 0;
+
+	for (size_t first = 0; first < 256; first++) {
+		firsts[first] = n;
+		for (size_t k = 0; k < COUNT_OF(placeholder_words); k++)
+			if ((unsigned char)placeholder_words[k][0] == first) {
+				by_first[n++] = (uint16_t)k;
+				seconds[first] |= second_bit(placeholder_words[k][1]);
+			}
+	}
+	firsts[256] = n;
+}
+
+/* The length of the word of the list that begins the text. */
+static size_t
+placeholder_begins(struct span rest)
+{
+	unsigned char first = (unsigned char)to_lower(rest.p[0]);
+
+	if (rest.n < 2 || !(seconds[first] & second_bit(rest.p[1])))
+		return 0;
+	effort_add(4 * (size_t)(firsts[first + 1] - firsts[first]));
+	for (size_t k = firsts[first]; k < firsts[first + 1]; k++) {
+		const char *word = placeholder_words[by_first[k]];
+		size_t m = 1;
+		while (word[m] && m < rest.n && to_lower(rest.p[m]) == word[m])
+			m++;
+		if (!word[m])
+			return m;
+	}
+	return 0;
+}
+
+/* DB_PASSWORD, your-key-here */
+static bool
+is_stand_in(struct span s)
+{
+	size_t capitals = 0;
+
+	while (capitals < s.n && (is_upper(s.p[capitals]) || s.p[capitals] == '_'))
+		capitals++;
+	effort_add(32 + capitals);
+	return (s.n && capitals == s.n && value_names_secret(s)) ||
+	       (s.n > 6 && span_ieq(span_cut(s, 0, 4), SPAN_LIT("your")));
+}
+
+bool
+value_is_placeholder(struct span s)
+{
+	struct value_place none = { 0 };
+
+	return is_stand_in(s) || value_holds(&none, s, s, placeholder_begins);
+}
+
+bool
+candidate_is_placeholder(const struct candidate *c, struct span s)
+{
+	return is_stand_in(s) ||
+	       value_holds(&c->memo->values.placeholder, c->text, s, placeholder_begins);
+}
+
+/* p@ssw0rd: the letter that a sign or digit is drawn for. */
+static char
+letter_of(char c)
+{
+	switch (c) {
+	case '@':
+	case '4': return 'a';
+	case '0': return 'o';
+	case '3': return 'e';
+	case '1': return 'i';
+	case '$':
+	case '5': return 's';
+	default: return to_lower(c);
+	}
+}
+
+/* 1, 12, 123 …, 01 and the like: what is appended to please a rule. */
+static bool
+is_counted(struct span s)
+{
+	size_t from = span_past_set(s, 0, "_-@#.="), i = from;
+
+	while (i < s.n && is_digit(s.p[i])) {
+		if (i > from && s.p[i] != s.p[i - 1] + 1)
+			return false;
+		i++;
+	}
+	if (i > from && s.p[from] > '1')
+		return i == from + 1 && i == s.n;
+	return span_past_set(s, i, "!$#.*:=") == s.n;
+}
+
+bool
+value_is_stock(struct span s)
+{
+	static const char *const names[] = { "password", "passwd", "pass", "passphrase",
+		"passwort", "pwd", "secret", "token", "apikey", "api_key", "xxx", "yyy", "xyz",
+		"abc", "your_password", "mypassword", "mypass", "mypwd", "secretpassword",
+		"userpassword", "testpassword", "testpass", "newpassword", "oldpassword",
+		"newpass", "oldpass", "newuserpassword", "newpostgrespassword", "rootpassword",
+		"adminpassword", "adminpass", "wrongpassword", "wrongpass", "badpassword",
+		"somepassword", "thepassword", "strongpassword", "securepassword", "foo", "bar",
+		"foobar", "baz", "test", "testing", "user", "username", "changeme", "changeit",
+		"letmein", "example", "demo", "hunter2", "x-oauth-basic", "x-token-auth",
+		"qwerty", "opensesame", "open sesame", "string" };
+
+	static const char *const ends[] = { "password", "passwd", "pass", "pwd", "secret" };
+
+	for (size_t k = 0; k < COUNT_OF(names); k++) {
+		size_t n = strlen(names[k]), i = 0;
+		while (i < n && i < s.n && letter_of(s.p[i]) == names[k][i])
+			i++;
+		if (i == n && is_counted(span_cut(s, n, s.n)))
+			return true;
+	}
+	/* newRootPassword123 */
+	for (size_t i = 1; i < s.n && is_alpha(s.p[i - 1]); i++)
+		for (size_t k = 0; k < COUNT_OF(ends); k++) {
+			size_t to = i + strlen(ends[k]);
+			if (to <= s.n && span_ieq(span_cut(s, i, to), span_str(ends[k])) &&
+				is_counted(span_cut(s, to, s.n)))
+				return true;
+		}
+	return token_placeholder(s);
+}
+
+bool
+value_is_public_pem(struct span s)
+{
+	/* "-----BEGIN CERT", "-----BEGIN PUBLIC " */
+	return span_starts(s, SPAN_LIT("LS0tLS1CRUdJTiBDRVJU")) ||
+	       span_starts(s, SPAN_LIT("LS0tLS1CRUdJTiBQVUJMSUMg"));
+}
+
+bool
+value_is_uuid(struct span s)
+{
+	if (s.n != 36)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (dash ? s.p[i] != '-' : !is_hex(s.p[i]))
+			return false;
+	}
+	return true;
 }

@@ -37,19 +37,13 @@ bool value_is_placeholder(struct span s);
 bool candidate_is_placeholder(const struct candidate *c, struct span s);
 /* password, password123, Passw0rd!, changeme: what examples and defaults use. */
 bool value_is_stock(struct span s);
-/* A name as programs have: words in camelCase or snake_case, three digits at most. */
-bool value_is_identifier(struct span s);
-/* The same, with as many digits as a fourth of it: where a value is random or none. */
+/* A name as programs have, words in camelCase or snake_case, with as many digits as a fourth of it:
+ * where a value is random or none. */
 bool value_is_words(struct span s);
 /* A name, a chain of them (a.b.c), or a path of them. */
 bool value_is_name(struct span s);
-/* The evidence in bits that the value was drawn by chance from its own alphabet rather than
- * made of words: below 0 for names. Looks at its first 96 characters. */
-float value_chance(struct span s);
 bool value_is_uuid(struct span s);
 /* A certificate or a public key in PEM, base64 once more: nothing to hide. */
 bool value_is_public_pem(struct span s);
-/* user:password in base64 (RFC 7617), and the password a placeholder. */
-bool basic_is_nobody(struct span s);
 
 #endif
