@@ -222,7 +222,6 @@ NAMES_TXT := $(sort $(wildcard policies/detectors/names/*.txt))
 LIB_OBJ += $(B)/gen/names.o
 
 NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,scan/detect/names/names_words scan/detect/names/names_eights \
-	scan/detect/names/names_letters \
 	base/codec/letters base/codec/utf8 base/codec/yaml base/codec/yaml_value base/arena base/buf base/file_set base/err base/mem base/scoped base/span base/utf8)
 
 $(B)/gen/names_pack: spoa/cmd/makers/names_pack.c $(NAMES_PACK)
