@@ -85,8 +85,5 @@ float context_apply(const struct context_rule *c, int verdict, float score);
 bool context_touches(struct span t, size_t start, size_t end);
 /* Whether a word begins there. */
 bool context_word_begins(struct span t, size_t at);
-/* Whether the bytes at `at` spell the word and a word ends after them, but that a long one
- * need not end there: a window may cut it off. A space is any run of blanks, '_' and '-'. */
-bool context_word_may_match(struct span t, size_t at, struct span word);
 
 #endif
