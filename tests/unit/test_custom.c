@@ -12,11 +12,11 @@
 #include <wctype.h>
 
 #include "base/codec/letters.h"
+#include "scan/detect/custom/custom.h"
 #include "scan/detect/custom/custom_regex.h"
 #include "scan/detect/custom/custom_words.h"
 #include "scan/detect/custom/dictionary.h"
 #include "scan/detect/custom/fingerprint.h"
-#include "scan/detect/custom/sample_text.h"
 #include "support/guard.h"
 #include "support/policy_fix.h"
 
