@@ -52,7 +52,7 @@ int open_scan(const struct detect_rules *r, struct detect_scratch *s, struct spa
 bool open_is_quiet(const struct detect_rules *r, struct detect_scratch *s,
 	const struct detect_options *opt, struct span text, size_t at, size_t *open);
 
-/* ---- used.c ---- */
+/* ---- rules.c: for some of the entities ---- */
 
 struct detect_used {
 	uint64_t entities[DETECT_ENTITIES_MAX / 64];
@@ -69,14 +69,5 @@ void used_filter(const struct detect_used *u, struct findings *f);
 /* The stages alone: the candidates are in the scratch. opt->used is not looked at. */
 int scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
-
-/* ---- overlap.c ---- */
-
-/* Candidates to findings: sorted by start, overlaps removed: validated before
- * longer before higher score. A secret that loses keeps, as a finding of its own,
- * what the winner does not cover: nothing that was found is left readable. v has
- * n candidates and is reordered. 0, ERR_NOMEM, ERR_LIMIT. */
-int overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
-	struct findings *out);
 
 #endif
