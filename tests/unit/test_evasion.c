@@ -177,7 +177,7 @@ PART("decode.c", bool, blob_codes,
 	(t, at, base, b, seen), *seen = at + 1;
 	return false)
 
-/* evade.c, view.c and look.c are under all of them. */
+/* evade.c and view.c are under all of them. */
 static void
 each_file_has_rows_that_die_without_it(void **state)
 {
