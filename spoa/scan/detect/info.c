@@ -1,5 +1,5 @@
-/* Lists the contents of a rule set, and runs the rules' own examples as `tollgate check` and the tests
- * do. */
+/* Lists the contents of a rule set, and runs the rules' own examples as `tollgate check` and
+ * the tests do. */
 #include "scan/detect/info.h"
 
 #include "base/codec/yaml.h"
@@ -123,7 +123,7 @@ detect_self_test(const struct detect_rules *r, struct buf *errors)
 	if (!s)
 		return ERR_NOMEM;
 	SCOPED_ARENA(a, 0, false);
-	/* A policy's own may take what an example holds: they are off. */
+	/* A policy's own class may find the value of an example first, so own classes are off. */
 	for (size_t e = 0; e < r->nentities; e++)
 		thresholds[e] = r->entities[e].own ? 2.0f : r->entities[e].threshold;
 	for (size_t e = 0; e < r->nentities; e++)

@@ -1,7 +1,7 @@
-/* Loads rule files, and the classes of a policy, into a rule set. Every key is checked, every mistake
- * is reported with its place, and nothing is half-loaded. Patterns become rows of the rule set, with
- * the places at which each may begin and PCRE2's code. policies/detectors/README.md describes the
- * schema. */
+/* Loads rule files, and the classes of a policy, into a rule set. Every key is checked, every
+ * mistake is reported with its place, and nothing is half-loaded. Patterns become rows of the
+ * rule set, with the places at which each may begin and PCRE2's code.
+ * policies/detectors/README.md describes the schema. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,21 +24,21 @@ struct definition {
 
 struct loader {
 	struct arena *a;   /* the rule set's */
-	struct arena tree; /* YAML nodes, until all files are loaded */
-	const char *file;  /* that is loaded, in the rule set's arena */
+	struct arena tree; /* YAML nodes, freed when all files are loaded */
+	const char *file;  /* name of the file that is being loaded, in the rule set's arena */
 	struct diag *d;
 	struct detect_rules *r;
 	size_t nliterals;
-	bool full;			    /* of literals, and it was said */
-	uint16_t alike[1u << LITERAL_BITS]; /* literals of each hash */
+	bool full;			    /* too many literals were reported already */
+	uint16_t alike[1u << LITERAL_BITS]; /* number of literals, by hash */
 	struct definition defs[16];
 	size_t ndefs;
 };
 
 /* ---- reading nodes ---- */
 
-/* A node's value; what else it is is said, with its place. Texts are in the arena, and no NULL.
- */
+/* These functions return a node's value. If the node is of another kind, they report that with
+ * its place, and return an empty text, 0 or false. Texts are in the arena; never NULL. */
 static struct span
 rule_text(struct loader *l, const struct yaml_node *n, const char *what)
 {
@@ -47,7 +47,7 @@ rule_text(struct loader *l, const struct yaml_node *n, const char *what)
 		return SPAN_LIT("");
 	}
 	struct span s = arena_dup(l->a, n->s);
-	return s.p ? s : SPAN_LIT(""); /* no room: said once, at the end */
+	return s.p ? s : SPAN_LIT(""); /* no room: reported once, at the end */
 }
 
 static float
@@ -102,7 +102,7 @@ definitions_of(struct loader *l, const struct yaml_node *map)
 	}
 }
 
-/* %{name} becomes the definition. */
+/* Replaces each %{name} by its definition. */
 static char *
 expand_definitions(struct loader *l, const struct yaml_node *n)
 {
@@ -131,7 +131,7 @@ expand_definitions(struct loader *l, const struct yaml_node *n)
 	return arena_strdup(l->a, buf_failed(&b) ? "" : buf_view(&b).p);
 }
 
-/* set = { byte | byte "-" byte }; "high" is 0x80-0xFF. */
+/* set = { byte | byte "-" byte } [ "high" ]; "high" is 0x80-0xFF. */
 static void
 read_byte_set(struct loader *l, const struct yaml_node *n, uint64_t set[4])
 {
@@ -153,7 +153,8 @@ read_byte_set(struct loader *l, const struct yaml_node *n, uint64_t set[4])
 	}
 }
 
-/* s is in the arena, and changed. */
+/* Adds a literal to the prefilter. s is in the arena, and is changed to small letters if
+ * `caseless`. */
 static void
 add_literal(struct loader *l, const struct yaml_node *n, struct span s, bool caseless,
 	bool name, struct pattern *p)
@@ -206,7 +207,7 @@ add_runs(struct loader *l, const struct yaml_node *n, uint32_t *runs)
 		*runs |= 1u << from;
 }
 
-/* A pattern begins in one way: the index that finds it is one. */
+/* Sets how a pattern begins. There is only one way, because one index finds the pattern. */
 static void
 set_kind(struct loader *l, const struct yaml_node *n, struct pattern *p, enum start_kind kind)
 {
@@ -226,7 +227,7 @@ add_bytes(struct loader *l, struct span s, const struct pattern *p)
 		size_t *n = &l->r->prefilter.nbyte_patterns[b];
 		if (!*v)
 			*v = arena_array(l->a, DETECT_PATTERNS_MAX, sizeof(uint16_t));
-		/* Once, however often the text has the byte. */
+		/* Add the pattern once, even if the text contains the byte several times. */
 		if (*v && (*n == 0 || (*v)[*n - 1] != p->index))
 			(*v)[(*n)++] = p->index;
 	}
@@ -285,7 +286,8 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 
 #define UTF_FLAGS (PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF)
 
-/* What PCRE2 knows of a match's first byte: saves most attempts. */
+/* Sets p->first to the bytes with which a match can begin, as PCRE2 computes them. The set
+ * saves most attempts. */
 static void
 first_bytes(struct pattern *p)
 {
@@ -337,12 +339,12 @@ compile_pattern(struct loader *l, const struct yaml_node *at, struct pattern *p)
 	p->work = (uint16_t)(p->work + length / TEXT_WORK_PART);
 	int named = pcre2_substring_number_from_name(p->code, (PCRE2_SPTR) "value");
 	p->group = named > 0 ? (uint32_t)named : 0;
-	/* Without a JIT (not built in, or no executable memory) matching is slower, not other.
-	 */
+	/* Without a JIT (not built in, or no executable memory), matching is slower and finds the
+	 * same. */
 	p->jit = pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD) == 0;
 }
 
-/* NULL, and said: too many. */
+/* Returns a new pattern, or NULL after reporting that there are too many. */
 static struct pattern *
 new_pattern(struct loader *l, const struct yaml_node *at, uint16_t entity)
 {
@@ -360,7 +362,7 @@ new_pattern(struct loader *l, const struct yaml_node *at, uint16_t entity)
 	return p;
 }
 
-/* NULL, and said: there is none. */
+/* Returns the validator, or NULL after reporting that there is none with this name. */
 static const struct check *
 check_of(struct loader *l, const struct yaml_node *at)
 {
@@ -423,7 +425,7 @@ pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
 	l->r->any_keyed |= p->keyed;
 }
 
-/* `define`, `check` and `patterns` of a rule file. */
+/* Reads `define`, `check` and `patterns` of a rule file. */
 static void
 load_rule_patterns(struct loader *l, const struct yaml_node *root, uint16_t entity)
 {
@@ -442,7 +444,7 @@ load_rule_patterns(struct loader *l, const struct yaml_node *root, uint16_t enti
 		pattern_of(l, n, entity, check);
 }
 
-/* The pattern with that index of a policy's own class. */
+/* Reads the pattern with this index of a policy's own class. */
 static void
 load_class_pattern(struct loader *l, const struct yaml_node *at, unsigned index, uint16_t entity)
 {
@@ -468,7 +470,7 @@ load_class_pattern(struct loader *l, const struct yaml_node *at, unsigned index,
 
 /* ---- pieces of a rule ---- */
 
-/* Of a list, or of the one word that a policy may have instead. */
+/* Reads a list of words. A policy may have a single word instead of a list. */
 static struct words
 words_of(struct loader *l, const struct yaml_node *list, const char *what)
 {
@@ -587,7 +589,7 @@ examples_of(struct loader *l, const struct yaml_node *map, struct entity_rule *e
 
 /* ---- a file ---- */
 
-/* finder: a part of the program that knows the entity by its words (names.h). */
+/* Reads `finder`: the name of a function that finds the entity by word lists (names.h). */
 static void
 finder_of(struct loader *l, const struct yaml_node *n, uint16_t entity)
 {
@@ -602,7 +604,7 @@ finder_of(struct loader *l, const struct yaml_node *n, uint16_t entity)
 		l->r->finders[f] = (uint16_t)(entity + 1);
 }
 
-/* NULL, and said: too many. */
+/* Returns a new entity, or NULL after reporting that there are too many. */
 static struct entity_rule *
 new_entity(struct loader *l, const struct yaml_node *at)
 {
@@ -644,7 +646,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	if (!rule_is_kind(l, root, YAML_MAPPING, "a rule file"))
 		return;
 	if (arena_failed(l->a))
-		return; /* said once, at the end */
+		return; /* reported once, at the end */
 	for (size_t i = 0; i < COUNT_OF(required); i++)
 		if (!yaml_get(root, required[i]))
 			diag_at(l->d, root, "a rule needs `%s`", required[i]);
@@ -741,7 +743,8 @@ own_class(struct loader *l, const struct detect_own *own)
 	e->name = arena_strdup(l->a, own->entity);
 	e->class = arena_strdup(l->a, own->class);
 	e->source = "the policy";
-	/* Words are found wherever they are; what only patterns find is an identifier. */
+	/* Words are found at every place anyway. A value that only patterns find is an
+	 * identifier. */
 	if (own->words || own->dictionary || own->fingerprints)
 		e->spreads = SPREADS_NONE;
 	for (const struct yaml_node *c = list ? yaml_first(list) : NULL; c;
@@ -754,7 +757,8 @@ own_class(struct loader *l, const struct detect_own *own)
 	custom_attach(l->r, own, index, l->d);
 }
 
-/* After the rule files: an entity that they have is refused. */
+/* Loads a policy's classes after the rule files. A class with an entity of a rule file is
+ * refused. */
 static void
 load_own(struct loader *l, const struct detect_extra *extra)
 {
@@ -770,7 +774,8 @@ load_own(struct loader *l, const struct detect_extra *extra)
 	}
 }
 
-/* The word lists of the finders: those of DIR/names where there is such a folder. */
+/* Sets the word lists of the finders: those of the folder DIR/names if it exists, else the
+ * compiled-in lists. */
 static void
 load_names(struct loader *l, const char *dir)
 {

@@ -1,6 +1,6 @@
-/* A text that goes on: matches that its end cuts off, as PCRE2's partial matching tells
- * them (scan.c), and those whose start condition has not come. Apart from the scan, which
- * knows what is there. */
+/* Determines where, in a text that continues, the first match may begin that the end cuts off.
+ * scan.c finds matches that are incomplete (PCRE2's partial matching). This file adds the
+ * matches whose start condition is not in the text yet. */
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/err.h"
@@ -17,7 +17,7 @@ open_separates(char c)
 	return set_has(set, c);
 }
 
-/* ---- what the rules say of themselves ---- */
+/* ---- the index of beginnings ---- */
 
 static bool
 has_separator(const uint64_t set[4])
@@ -28,7 +28,8 @@ has_separator(const uint64_t set[4])
 	return false;
 }
 
-/* The bytes up to the first separator inside; 0: there is none. */
+/* Returns the number of bytes up to the first separator inside the literal, the separator
+ * included, or 0 if there is none. */
 static size_t
 literal_word_of(const struct literal *l)
 {
@@ -38,7 +39,7 @@ literal_word_of(const struct literal *l)
 	return 0;
 }
 
-/* Of the last two bytes before p. */
+/* Returns the slot of the last two bytes before p. */
 static unsigned
 opener_slot(const char *p)
 {
@@ -49,8 +50,9 @@ opener_slot(const char *p)
 
 typedef void each_begin(struct open_index *x, struct literal_begin b);
 
-/* Beginnings that hold a separator; what is shorter is a word that has not ended. A blank
- * alone before what names a value is none. */
+/* Calls `each` with the beginnings of literals that contain a separator. A shorter beginning is
+ * a word that has not ended. A single separator is recorded in `alone`, except for a space
+ * before the name of a value. */
 static void
 all_begins(struct detect_rules *r, each_begin *each)
 {
@@ -70,7 +72,8 @@ count_begin(struct open_index *x, struct literal_begin b)
 	x->begins[opener_slot(b.literal->text.p + b.n) + 1]++;
 }
 
-/* begins[h] is where the next of h goes; afterwards where those of h + 1 begin. */
+/* During the filling, begins[h] is the place of the next beginning of slot h; after it, the
+ * place at which slot h + 1 begins. */
 static void
 add_begin(struct open_index *x, struct literal_begin b)
 {
@@ -100,7 +103,7 @@ open_finish(struct detect_rules *r)
 	return 0;
 }
 
-/* ---- what has not come ---- */
+/* ---- incomplete beginnings ---- */
 
 static bool
 is_off(const struct detect_rules *r, const struct detect_options *opt, uint16_t pattern)
@@ -108,7 +111,7 @@ is_off(const struct detect_rules *r, const struct detect_options *opt, uint16_t 
 	return scan_threshold(r, opt, r->patterns[pattern].entity) > 1.0f;
 }
 
-/* Whether the text ends with the beginning of the literal. */
+/* Returns true if the text ends with the beginning of the literal. */
 static bool
 has_begun(const struct literal_begin *b, struct span t)
 {
@@ -121,8 +124,9 @@ has_begun(const struct literal_begin *b, struct span t)
 	       (b->literal->caseless ? span_ieq(end, begin) : span_eq(end, begin));
 }
 
-/* The first byte of a literal that the text's end cuts off, or of a pattern that begins
- * before the digits or the byte that show it; t.n: none. */
+/* Returns the offset of the first literal that the text's end cuts off, or of the first pattern
+ * that begins before the digits or the byte of its start condition. Returns t.n if there is
+ * none. */
 static size_t
 begun_before(const struct detect_rules *r, struct detect_scratch *s, struct span t,
 	const struct detect_options *opt)
@@ -156,7 +160,7 @@ int
 open_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t,
 	const struct detect_options *opt, size_t at, size_t *from)
 {
-	/* The blank that a literal begins with may have gone. */
+	/* The space with which a literal begins may have been returned already. */
 	s->open = (struct scan_open){ .of = t.p, .least = at ? at - 1 : 0, .from = t.n };
 	int err = scan_candidates(r, s, t, opt);
 	s->open.of = NULL;
@@ -174,7 +178,7 @@ open_is_quiet(const struct detect_rules *r, struct detect_scratch *s,
 
 	if (r->nanywhere)
 		return false;
-	/* What is shown in the word under way may begin before it. */
+	/* A match whose digits or byte are in the incomplete word may begin before the word. */
 	for (size_t from = at; from < t.n; from += BLOCK) {
 		starts_at(f, t.p + from, t.n - from, &v);
 		if (v.byte | (r->open.digits ? v.digit : 0))

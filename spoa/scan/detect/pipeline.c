@@ -1,9 +1,9 @@
 /* Scans a text: runs the stages in order, each of which adds candidates, and then resolves the
  * overlaps of the candidates. The memory of the stages is in the scratch.
  *
- * Candidates that touch form clusters. Inside a cluster the best is placed first, then each that
- * still finds its bytes free, on a bitmap of the cluster. The work is linear in bytes and n log n in
- * candidates, whatever the text. */
+ * Candidates that touch form clusters. Inside a cluster the best is placed first, then each
+ * that still finds its bytes free, on a bitmap of the cluster. The work is linear in bytes and
+ * n log n in candidates, whatever the text. */
 #include <stdlib.h>
 
 #include "base/caps.h"
@@ -16,12 +16,12 @@
 #include "scan/detect/rules/scratch.h"
 
 enum {
-	MATCH_LIMIT = 200000, /* of one attempt, in PCRE2's own units */
+	MATCH_LIMIT = 200000, /* for one attempt, in PCRE2's own units */
 	DEPTH_LIMIT = 2000,
 	HEAP_LIMIT_KB = 4096,
 	JIT_STACK_MIN = 32 << 10,
 	JIT_STACK_MAX = 1 << 20,
-	CANDIDATES_KEPT = 512, /* room that stays for the next text */
+	CANDIDATES_KEPT = 512, /* more room than this is freed after a scan */
 };
 
 /* ---- the memory of a scan ---- */
@@ -39,7 +39,8 @@ detect_scratch_new(const struct detect_rules *r)
 	s->data = pcre2_match_data_create(16, NULL);
 	s->free_from = calloc(r->npatterns + 1, sizeof(size_t));
 	s->keyed = malloc(KEYED_ROOM);
-	/* No stack: PCRE2 then uses 32 KB of the machine's own, and says so when it is full. */
+	/* Without a stack of ours, PCRE2 uses 32 KB of the thread's stack, and returns an error if
+	 * that is full. */
 	if (!s->context || !s->data || !s->free_from || !s->keyed) {
 		detect_scratch_free(&s);
 		return NULL;
@@ -97,7 +98,7 @@ scratch_keep(struct detect_scratch *s, struct finding f)
 
 /* ---- overlaps ---- */
 
-enum { KEEP_BYTES = 4 }; /* shorter remains of a secret say nothing */
+enum { KEEP_BYTES = 4 }; /* shorter remains of a secret are dropped */
 
 static int
 finding_by_start(const void *a, const void *b)
@@ -109,8 +110,8 @@ finding_by_start(const void *a, const void *b)
 	return x->end == y->end ? 0 : x->end < y->end ? -1 : 1;
 }
 
-/* A policy's own words before all others, a stretch of a known document after them:
- * what is in it counts too. */
+/* Returns the order of placing. A policy's own words are placed before all others. A passage of
+ * a known document is placed last, because the values in it count too. */
 static unsigned
 claim_rank(const struct finding *f)
 {
@@ -145,7 +146,7 @@ by_rank(const void *a, const void *b)
 
 typedef int finding_order(const void *a, const void *b);
 
-/* Where the run of findings in order that begins at `from` ends. */
+/* Returns the end of the sorted run of findings that begins at `from`. */
 static size_t
 run_end(const struct finding *v, size_t from, size_t n)
 {
@@ -156,7 +157,7 @@ run_end(const struct finding *v, size_t from, size_t n)
 	return to;
 }
 
-/* Merges v[0..mid) and v[mid..n), each in order. */
+/* Merges v[0..mid) and v[mid..n), each of which is sorted. */
 static void
 merge_runs(struct finding *v, size_t mid, size_t n, struct finding *spare)
 {
@@ -169,8 +170,8 @@ merge_runs(struct finding *v, size_t mid, size_t n, struct finding *spare)
 	memcpy(v + to, spare + a, (mid - a) * sizeof(*v));
 }
 
-/* Stages find in order, nearly: the runs that are in order are merged in pairs until there is
- * one. Equals stay as they are. spare has room for n. */
+/* Sorts v by start. Stages add candidates nearly in order, so sorted runs are merged in pairs
+ * until one is left. The sort is stable. spare has room for n. */
 static void
 sort_by_start(struct finding *v, size_t n, struct finding *spare)
 {
@@ -186,7 +187,8 @@ sort_by_start(struct finding *v, size_t n, struct finding *spare)
 	}
 }
 
-/* The candidates of a cluster: two or three, but of a text made to be slow. */
+/* Sorts the candidates of a cluster. A cluster has two or three, except in a text that was made
+ * to be slow. */
 static void
 sort_cluster(struct finding *v, size_t n, finding_order *by)
 {
@@ -207,14 +209,14 @@ sort_cluster(struct finding *v, size_t n, finding_order *by)
 
 struct placing {
 	const struct detect_rules *r;
-	uint64_t *taken; /* a bit a byte of the cluster */
-	size_t base;
-	bool own; /* a policy's own is among them: no loser is dropped whole */
+	uint64_t *taken; /* a bit for each byte of the cluster: covered by a finding */
+	size_t base;	 /* offset of the cluster in the text */
+	bool own; /* a candidate is of a policy's own class: each loser keeps its free bytes */
 	struct finding *v;
 	size_t n, room;
 };
 
-/* Offset of the first byte from `at` on, before `end`, whose bit is `want`. */
+/* Returns the offset of the first byte in [at, end) whose bit is `want`, or `end`. */
 static size_t
 find_bit(const struct placing *p, size_t at, size_t end, bool want)
 {
@@ -235,7 +237,7 @@ place_finding(struct placing *p, struct finding f)
 {
 	if (p->n == p->room)
 		return ERR_LIMIT;
-	INVARIANT(f.start >= p->base && p->n < p->room); /* a cluster begins with its first one */
+	INVARIANT(f.start >= p->base && p->n < p->room);
 	for (size_t i = f.start - p->base; i < f.end - p->base; i++)
 		p->taken[i / 64] |= UINT64_C(1) << (i % 64);
 	p->v[p->n++] = f;
@@ -268,15 +270,16 @@ place_free_parts(struct placing *p, struct finding f)
 	return 0;
 }
 
-/* Shapes that many numbers have (telephones, addresses) give way to a value after its own
- * name that covers them. v is in order of starts; the number that is left. */
+/* Drops candidates of entities whose shape many numbers have (telephones, addresses), if a
+ * value after its own name covers them. v is sorted by start. Returns the number of candidates
+ * that are left. */
 static size_t
 drop_unnamed(const struct detect_rules *r, struct finding *v, size_t n)
 {
 	size_t kept = 0, reach = 0;
 
 	for (size_t i = 0, next; i < n; i = next) {
-		/* those that begin at one place, the named ones first */
+		/* candidates that begin at one place: first look for a named one */
 		for (next = i; next < n && v[next].start == v[i].start; next++)
 			if (v[next].flags & FINDING_NAMED && v[next].end > reach)
 				reach = v[next].end;
@@ -288,7 +291,7 @@ drop_unnamed(const struct detect_rules *r, struct finding *v, size_t n)
 	return kept;
 }
 
-/* v[0..n) overlap in a chain and cover [start, end). */
+/* Resolves a cluster: v[0..n) overlap in a chain and cover [start, end). */
 static int
 resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, size_t end)
 {
@@ -316,16 +319,16 @@ resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, si
 	return err;
 }
 
-/* Candidates to findings: sorted by start, overlaps removed: validated before
- * longer before higher score. A secret that loses keeps, as a finding of its own,
- * what the winner does not cover: nothing that was found is left readable. v has
- * n candidates and is reordered. 0, ERR_NOMEM, ERR_LIMIT. */
+/* Makes findings of candidates, sorted by start and without overlaps. A validated candidate
+ * wins over a longer one, and a longer one over a higher score. If a secret loses, the bytes
+ * that the winner does not cover become a finding of their own, so that no part of a secret
+ * stays readable. v has n candidates and is reordered. Returns 0, ERR_NOMEM or ERR_LIMIT. */
 static int
 overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
 	struct findings *out)
 {
-	/* Each candidate can leave at most one part more than it is cut into by
-	 * others: never more than 2n in all. */
+	/* Each placed finding can cut a later candidate once more, so there are at most 2n parts in
+	 * all. */
 	struct placing p = { .r = r, .room = 2 * n < CAP_FINDINGS ? 2 * n : CAP_FINDINGS };
 	int err = 0;
 
@@ -342,7 +345,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 		for (next = i + 1; next < n && v[next].start < end; next++)
 			if (v[next].end > end)
 				end = v[next].end;
-		INVARIANT(next == n || v[next].start >= v[next - 1].start); /* in order of starts */
+		INVARIANT(next == n || v[next].start >= v[next - 1].start); /* sorted by start */
 		if (next > i + 1)
 			err = resolve_cluster(&p, v + i, next - i, v[i].start, end);
 		else if (p.n == p.room)
@@ -361,7 +364,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 
 /* ---- a scan ---- */
 
-/* All that could match: nothing gives way to anything. */
+/* Makes a finding of each candidate, overlaps included. */
 static int
 keep_all(const struct detect_scratch *s, struct arena *a, struct findings *out)
 {
@@ -393,8 +396,8 @@ scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct s
 	return err;
 }
 
-/* First for the entities that are asked for, up to the first of them; only where there is one,
- * for all that competes with it, too. */
+/* Scans for the entities that are asked for, up to the first candidate. If there is one, scans
+ * again for all entities, because others may compete with it. */
 static int
 find_used(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt)
@@ -465,8 +468,8 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	}
 	if (err)
 		return err;
-	/* What is found in their place is a sample too: the best of what overlaps has been
-	 * chosen. */
+	/* Samples are removed after overlaps were resolved, so that no weaker candidate takes the
+	 * place of a sample. */
 	if (opt && opt->skip_samples) {
 		size_t kept = 0;
 		for (size_t i = 0; i < out->n; i++)

@@ -13,7 +13,8 @@
 #include "scan/detect/engine.h"
 #include "scan/detect/names/names.h"
 
-/* A word of one byte, or with a blank in the second place, has no slot in the index. */
+/* Returns true if all words have a slot in the index. A word of one byte, or with a space as
+ * its second byte, has none. */
 static bool
 has_slots(const struct words *w)
 {
@@ -23,7 +24,8 @@ has_slots(const struct words *w)
 	return w->n > 0;
 }
 
-/* The bit of a list, whose words are indexed. */
+/* Indexes the words of a list. Returns the list's bit, or CONTEXT_NONE if the list is not
+ * indexed. */
 static uint8_t
 index_list(struct detect_rules *r, const struct words *w, uint8_t *next)
 {
@@ -33,7 +35,7 @@ index_list(struct detect_rules *r, const struct words *w, uint8_t *next)
 	return (*next)++;
 }
 
-/* Indexes the words of the patterns' entities: first of those of which a pattern needs one. */
+/* Indexes the words of the patterns' entities. Lists of which a pattern needs a word come first. */
 static void
 index_context(struct detect_rules *r)
 {
@@ -58,7 +60,7 @@ index_context(struct detect_rules *r)
 		}
 }
 
-/* The lists that the scan walks. */
+/* Builds the lists of patterns and the prefilter that the scan uses. */
 static int
 index_patterns(struct detect_rules *r)
 {
@@ -246,7 +248,8 @@ copy_bytes(struct detect_rules *to, const struct detect_rules *r, const uint16_t
 	}
 }
 
-/* The patterns of these entities; `number`: what each of r is called here, and one. */
+/* Copies the patterns of these entities. number[i] becomes the index, plus 1, of the copy of
+ * pattern i of r. */
 static void
 copy_patterns(struct detect_rules *to, const struct detect_rules *r, const uint64_t *entities,
 	uint16_t *number)
@@ -263,7 +266,8 @@ copy_patterns(struct detect_rules *to, const struct detect_rules *r, const uint6
 	}
 }
 
-/* The rules of these entities alone. Entities are numbered as in r, whose memory it uses. */
+/* Returns a rule set with the rules of these entities only. Entities have the same numbers as
+ * in r, whose memory the result uses. */
 static struct detect_rules *
 rules_of(const struct detect_rules *r, const uint64_t *entities)
 {
@@ -287,7 +291,7 @@ rules_of(const struct detect_rules *r, const uint64_t *entities)
 	copy_patterns(to, r, entities, number);
 	copy_literals(to, r, number);
 	copy_bytes(to, r, number);
-	to->custom = r->custom; /* thresholds say which of it */
+	to->custom = r->custom; /* the thresholds select the entities */
 	for (size_t f = 0; f < FINDERS; f++)
 		if (r->finders[f] && has_entity(entities, r->finders[f] - 1u)) {
 			to->finders[f] = r->finders[f];
@@ -312,7 +316,7 @@ detect_used_new(const struct detect_rules *r, const uint64_t *entities, const fl
 	memcpy(u->entities, entities, sizeof(u->entities));
 	for (size_t i = 0; i < r->npatterns; i++)
 		theirs += has_entity(entities, r->patterns[i].entity);
-	if (4 * theirs > 3 * r->npatterns) /* a search for them alone saves little */
+	if (4 * theirs > 3 * r->npatterns) /* a separate search would save little */
 		return u;
 	u->thresholds = calloc(r->nentities + 1, sizeof(*u->thresholds));
 	for (size_t e = 0; u->thresholds && e < r->nentities; e++) {

@@ -1,13 +1,12 @@
-/* Context scoring: a candidate near a word that names it ("ssn", "Karte") is
- * worth more, near one that names something else ("order") less. Words match
- * whole, in prose, snake_case and camelCase alike: "lic" is not in "public", but
- * "phone" is in homePhone and phone_number. Both sides are read, CONTEXT_BYTES
- * each, and the JSON key or field name that comes before the text. In a table the
- * header above a value comes first (columns.c).
+/* Context scoring: a candidate near a word that names it ("ssn", "Karte") gets a higher score,
+ * and a candidate near a word that names something else ("order") a lower score. Only whole
+ * words match, in prose, snake_case and camelCase: "lic" is not in "public", but "phone" is in
+ * homePhone and phone_number. CONTEXT_BYTES bytes are read on each side, and the JSON key or
+ * field name before the text. In a table, the header above a value is read first (columns.c).
  *
- * The context index answers of which lists of words one is near a place of a text, with one look-up
- * a word, once a block, so that a pattern that needs such a word is not tried where there is none.
- * It never sees fewer words than the scoring. */
+ * The context index determines which lists have a word near a place of a text. It looks up each
+ * word once and caches the result for each block of the text. A pattern that needs a context
+ * word is not tried at places without one. The index never finds fewer words than the scoring. */
 #include "scan/detect/context/context.h"
 
 #include <endian.h>
@@ -19,9 +18,9 @@
 #include "scan/detect/context/context_index.h"
 #include "scan/detect/prefilter/starts.h"
 
-/* Whether the byte before `at` belongs to a letter of an alphabet that is
- * written without case breaks: U+00C0 to U+1FFF by its UTF-8 lead byte. Han, kana
- * and punctuation are boundaries. */
+/* Returns true if the byte before `at` belongs to an ASCII letter or to a letter of U+00C0 to
+ * U+1FFF, which the first byte of its UTF-8 shows. Han, kana and punctuation are boundaries of
+ * words. */
 static bool
 letter_before(struct span t, size_t at)
 {
@@ -48,14 +47,14 @@ context_word_begins(struct span t, size_t at)
 {
 	unsigned char c = (unsigned char)t.p[at];
 
-	/* Hebrew and Arabic write particles before a word, further east nothing parts
-	 * words. */
+	/* Hebrew and Arabic write particles directly before a word. Scripts with higher code
+	 * points do not separate words. */
 	if (at == 0 || c > 0xD5 || !letter_before(t, at))
 		return true;
 	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* homePhone */
 }
 
-/* A word of n bytes that ends at `at`. Longer ones beyond ASCII may be inflected. */
+/* Returns true if a word of n bytes ends at `at`. A longer word beyond ASCII may be inflected. */
 static bool
 ends_word(struct span t, size_t at, size_t n)
 {
@@ -64,16 +63,16 @@ ends_word(struct span t, size_t at, size_t n)
 	if (at >= t.n || !letter_at(t, at))
 		return true;
 	if (is_high(t.p[at - 1])) {
-		/* Latin, Greek, Cyrillic and Armenian (U+00C0 to U+058F) have case. Others put
-		 * no break between words, or write what follows on to them. */
+		/* Latin, Greek, Cyrillic and Armenian (U+00C0 to U+058F) have case. Other scripts
+		 * do not separate words, or write particles directly after them. */
 		unsigned char lead = at > 1 ? (unsigned char)t.p[at - 2] : 0;
 		return n >= STEM || lead < 0xC3 || lead > 0xD6;
 	}
 	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* phoneNumber */
 }
 
-/* Bytes of t at `at` that spell the word, a space in it standing for any run of blanks, '_'
- * and '-'; 0: they do not. */
+/* Returns the number of bytes at `at` that spell the word, or 0 if they do not. A space in the
+ * word stands for any run of spaces, '_' and '-'. */
 static size_t
 word_at(struct span t, size_t at, struct span word)
 {
@@ -97,7 +96,8 @@ word_at(struct span t, size_t at, struct span word)
 	return i - at;
 }
 
-/* Whether they do, and a word ends after them. */
+/* Returns true if the bytes at `at` spell the word and a word ends after them. A plural 's' may
+ * follow. */
 static bool
 word_matches(struct span t, size_t at, struct span word)
 {
@@ -110,7 +110,7 @@ word_matches(struct span t, size_t at, struct span word)
 	return at + n < t.n && to_lower(t.p[at + n]) == 's' && ends_word(t, at + n + 1, n + 1);
 }
 
-/* The word of the list that begins at i, or NULL. */
+/* Returns the word of the list that begins at i, or NULL. */
 static inline const struct span *
 context_word_of(const struct words *w, struct span t, size_t i)
 {
@@ -128,8 +128,8 @@ context_word_of(const struct words *w, struct span t, size_t i)
 	return NULL;
 }
 
-/* Whether the bytes at `at` spell the word and a word ends after them, but that a long one
- * need not end there: a window may cut it off. A space is any run of blanks, '_' and '-'. */
+/* Returns true if the bytes at `at` spell the word and a word ends after them. A long word need
+ * not end there, because the window of the scoring may cut it off. */
 static bool
 context_word_may_match(struct span t, size_t at, struct span word)
 {
@@ -138,7 +138,8 @@ context_word_may_match(struct span t, size_t at, struct span word)
 	return word.n < LONG_WORD ? word_matches(t, at, word) : word_at(t, at, word) > 0;
 }
 
-/* The end of the window after a value: a word that begins in it is read to its end. */
+/* Returns the end of the window after a value. A word that begins in the window is read to its
+ * end. */
 static size_t
 window_end(struct span t, size_t end)
 {
@@ -156,8 +157,8 @@ context_touches(struct span t, size_t start, size_t end)
 	       (letter_before(t, end) && letter_at(t, end));
 }
 
-/* Distance from the window's near end to the nearest word of the list, SIZE_MAX
- * where there is none of so many bytes. `ahead`: the window follows the candidate. */
+/* Returns the distance from the candidate to the nearest word of the list in the window `t`, or
+ * SIZE_MAX if there is none within `bytes`. `ahead`: the window follows the candidate. */
 static size_t
 nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 {
@@ -184,8 +185,8 @@ nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 	return SIZE_MAX;
 }
 
-/* Whether the word at i is the label of what comes next: "DOB 03/14/1980", "date of birth: …".
- */
+/* Returns true if the word at i is the label of the text after it: "DOB 03/14/1980", "date of
+ * birth: …". */
 static bool
 names_the_next(struct span t, size_t i)
 {
@@ -203,7 +204,8 @@ names_the_next(struct span t, size_t i)
 	return i < t.n && t.p[i] == ':';
 }
 
-/* What names a value comes before it more often than after. */
+/* Returns the distance to the nearest word of the list. A word after the value counts as twice
+ * as far, because most names stand before their value. */
 static size_t
 distance(const struct words *w, struct span left, struct span right, struct span key)
 {
@@ -217,9 +219,8 @@ distance(const struct words *w, struct span left, struct span right, struct span
 	return b < a ? b : a;
 }
 
-/* The part of `left` since the last comma, sentence or line. A word that speaks
- * against a value must be in the same clause: in "SSN 308-63-0237, +44 20…"
- * the first names the first. */
+/* Returns the part of `left` since the last comma, sentence or line. A word against a value
+ * must be in the same clause: in "SSN 308-63-0237, +44 20…", "SSN" names only the first number. */
 static struct span
 same_clause(struct span left)
 {
@@ -232,8 +233,8 @@ same_clause(struct span left)
 	return left;
 }
 
-/* A line without the tags at its end, the one that the value is in included: markup
- * between a label and its value says nothing. */
+/* Returns a line without the tags at its end, including the tag that contains the value. Markup
+ * between a label and its value does not count. *tag is set if there was a tag. */
 static struct span
 without_tags(struct span line, bool *tag)
 {
@@ -255,8 +256,8 @@ without_tags(struct span line, bool *tag)
 	}
 }
 
-/* A form's own label on the value's line ("Batch: 12345678") names it: what is on
- * the lines around names other things. "No.:" alone says nothing. */
+/* Returns true if a form's label on the value's line names the value ("Batch: 12345678"). The
+ * lines around then name other values. "No.:" alone is no such label. */
 static bool
 has_label(struct span line)
 {
@@ -286,7 +287,8 @@ has_label(struct span line)
 	       !is_digit(word.p[word.n - 1]);
 }
 
-/* What is around a value, by whole words, and of a form or a table's row its own line. */
+/* Sets *left and *right to the text around a value, without parts of words at the edges. In a
+ * form or a table, only the value's own line is used. */
 static void
 window_of(struct span text, const struct column *col, size_t start, size_t end,
 	struct span *left, struct span *right)
@@ -294,7 +296,7 @@ window_of(struct span text, const struct column *col, size_t start, size_t end,
 	size_t from = start > CONTEXT_BYTES ? start - CONTEXT_BYTES : 0;
 	size_t to = window_end(text, end);
 
-	/* A word cut by the window's edge is no word. */
+	/* Skip a word that the window's edge cuts. */
 	while (from > 0 && from < start &&
 		((text.p[from] & 0xC0) == 0x80 ||
 			(letter_before(text, from) && letter_at(text, from))))
@@ -371,14 +373,14 @@ four_at(const char *p)
 	return le32toh(four) | 0x202020;
 }
 
-/* Of the first three bytes, without case. */
+/* Returns the hash of the first three bytes, without case. */
 static uint32_t
 hash_of_three(uint32_t letters)
 {
 	return (letters << 8) * 0x9E3779B1u >> (32 - CONTEXT_HASH_BITS);
 }
 
-/* Of the first two. */
+/* Returns the index of the first two bytes in the bit set `pairs`, without case. */
 static uint32_t
 pair_of(uint32_t letters)
 {
@@ -470,7 +472,7 @@ look_up(const struct context_index *x, struct span text, size_t i, uint32_t hash
 	}
 }
 
-/* Adds the lists of whose words one begins in [from, to), a block at most. */
+/* Adds the lists that have a word which begins in [from, to), at most a block. */
 static void
 look_at_block(const struct context_index *x, struct span text, size_t from, size_t to,
 	struct list_set *out)
@@ -503,7 +505,7 @@ look_at_context(const struct context_index *x, struct span text, struct list_set
 		look_at_block(x, text, i, text.n - i < BLOCK ? text.n : i + BLOCK, out);
 }
 
-/* The patterns that need a word of these lists, and those that need no context. */
+/* Returns the patterns that need a word of these lists, and the patterns that need no context. */
 static struct pattern_set
 patterns_of(const struct context_state *s, const struct list_set *set)
 {
@@ -528,7 +530,7 @@ fill_patterns(const struct context_state *s, struct context_view *v)
 	v->alone = any == 0;
 }
 
-/* The header's words, and whether there are any. */
+/* Reads the names of the header above into s->names, if these were not read before. */
 static void
 read_header(struct context_state *s)
 {
@@ -550,7 +552,7 @@ read_header(struct context_state *s)
 	}
 }
 
-/* `all`, and the lists whose words are in the header above i. */
+/* Returns `all`, joined with the lists that have a word in the header above i. */
 static const struct context_view *
 with_header(struct context_state *s, size_t i, const struct context_view *all)
 {
@@ -569,8 +571,8 @@ with_header(struct context_state *s, size_t i, const struct context_view *all)
 	return &names->all;
 }
 
-/* Adds a block to what was seen from the text's beginning on; after a block that was passed
- * over, no more. */
+/* Adds a block to the lists that were seen from the text's beginning on. Blocks after a skipped
+ * block are not added. */
 static void
 add_seen(struct context_state *s, size_t block, const struct list_set *set)
 {
@@ -587,7 +589,7 @@ add_seen(struct context_state *s, size_t block, const struct list_set *set)
 	s->seen.patterns = patterns_of(s, &s->seen.set);
 }
 
-/* What a header above may add to what is near the block. */
+/* Sets s->whole and s->more: whether a header above the block may add patterns, and which. */
 static void
 look_above(struct context_state *s, size_t block)
 {
@@ -669,7 +671,7 @@ context_begin(struct context_state *s, const struct context_index *x,
 	s->seen.blocks = 0;
 	s->seen.set = (struct list_set){ { 0 } };
 	s->seen.patterns = s->digits->always;
-	/* The words of a header that was before the text. */
+	/* the words of a header before the text */
 	const struct column_table *t = columns->table;
 	if (t && (t->head_n || columns->lead)) {
 		look_at_context(x, span_of(t->head, t->head_n), &s->seen.set);

@@ -9,7 +9,8 @@
 
 /* ---- CREDIT_CARD ---- */
 
-/* policies/detectors/card_issuers.txt: prefixes of up to six digits and the lengths issued. */
+/* From policies/detectors/card_issuers.txt: prefixes of up to six digits, and the lengths of
+ * the cards. */
 struct issuer {
 	unsigned low, high; /* of the first `digits` digits */
 	unsigned char digits, min, max;
@@ -34,8 +35,8 @@ is_issued(const char *digits, size_t n)
 	return false;
 }
 
-/* The pattern gives the longest run of groups; the card is the longest number
- * that ends at a group and checks ("4716 3791 4202 1968 123": the CVV stays out). */
+/* The pattern matches the longest run of groups. The card is the longest number that ends with
+ * a group and has a valid checksum. In "4716 3791 4202 1968 123", the CVV is excluded. */
 enum check_result
 check_card(struct candidate *c)
 {
@@ -147,7 +148,7 @@ check_base58(struct candidate *c)
 			sum_base58check(s, s.p[0] == 'r' ? ripple : SUM_BASE58, BASE58_BYTES));
 }
 
-/* The human-readable part ends at the last 1; mixed case is none. */
+/* The human-readable part ends at the last 1. Mixed case is invalid. */
 enum check_result
 check_bech32(struct candidate *c)
 {

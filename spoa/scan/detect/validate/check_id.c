@@ -359,7 +359,7 @@ check_vin(struct candidate *c)
 		letters += is_alpha(v[i]);
 		digits += is_digit(v[i]);
 	}
-	/* Below 30 or so letters and digits mix; the last four places are digits. */
+	/* The last four places are digits. */
 	return valid_if(letters >= 3 && digits >= 5 && span_is_digits(span_of(v + 13, 4)) &&
 			v[8] == "0123456789X"[sum_weighted(x, "8765432:098765432") % 11]);
 }
@@ -384,7 +384,7 @@ check_mx_curp(struct candidate *c)
 enum check_result
 check_mx_rfc(struct candidate *c)
 {
-	/* 0-9, A-N, &, O-Z, blank, Ñ count 0 to 38. */
+	/* 0-9, A-N, &, O-Z, space, Ñ count 0 to 38. */
 	static const char order[] = "0123456789ABCDEFGHIJKLMN&OPQRSTUVWXYZ ";
 	char v[13];
 	unsigned sum = 0;
@@ -455,8 +455,8 @@ check_tw_id(struct candidate *c)
 	return valid_if((sum + sum_weighted(v + 1, "876543211")) % 10 == 0);
 }
 
-/* Immigration Department of Hong Kong: 9 to 2 mod 11, one letter counts with a blank of
- * 36 before it. */
+/* Immigration Department of Hong Kong: 9 to 2 mod 11. A single letter has a space before it,
+ * which counts 36. */
 enum check_result
 check_hk_id(struct candidate *c)
 {
@@ -667,15 +667,14 @@ check_plate(struct candidate *c)
 	return n.letters && n.digits && n.chars >= 4 && n.chars <= 10 ? CHECK_SHAPE : CHECK_NO;
 }
 
-/* IEEE 802: neither nothing nor everyone. */
+/* IEEE 802: refuses an address with one repeated digit, such as the broadcast address. */
 enum check_result
 check_mac(struct candidate *c)
 {
 	return count_kinds(c).same ? CHECK_NO : CHECK_SHAPE;
 }
 
-/* A date of the calendar in any order, between 1900 and 2099 where the year has four
- * digits. */
+/* A date of the calendar in any order. A year with four digits is between 1850 and 2099. */
 enum check_result
 check_date(struct candidate *c)
 {

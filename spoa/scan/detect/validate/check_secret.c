@@ -13,8 +13,8 @@
 #include "scan/detect/validate/check_sum.h"
 #include "scan/detect/validate/check_value.h"
 
-/* Either alphabet of RFC 4648; the number of bytes written, stopping at the first
- * character that is none or when `to` is full. */
+/* Decodes base64 of either alphabet (RFC 4648) up to the first other character, or until `to`
+ * is full. Returns the number of bytes written. */
 static size_t
 decode64(struct span s, unsigned char *to, size_t cap)
 {
@@ -58,15 +58,15 @@ is_base64(char c)
 	return is_alnum(c) || is_one_of(c, "+/=");
 }
 
-/* What comes between the lines of a key, as pasted into code or JSON. */
+/* Returns true for characters between the lines of a key that was pasted into code or JSON. */
 static bool
 is_gap(char c)
 {
 	return is_one_of(c, " \t\r\n\"'`,;\\>|#*");
 }
 
-/* A piece of the body at i: base64 up to the next gap. An escaped line break
- * ("\n" in source text) ends it too. */
+/* Returns the offset after the gap at i. An escaped line break ("\n" in source text) is a gap
+ * too. */
 static size_t
 skip_gaps(struct span t, size_t i)
 {
@@ -81,7 +81,8 @@ skip_gaps(struct span t, size_t i)
 	return i;
 }
 
-/* "Proc-Type: 4,ENCRYPTED" (RFC 1421 4.6) or "Comment: x" (PuTTY, OpenPGP). */
+/* Returns the offset after a header line at i, or i if there is none: "Proc-Type: 4,ENCRYPTED"
+ * (RFC 1421 4.6) or "Comment: x" (PuTTY, OpenPGP). */
 static size_t
 skip_header_line(struct span t, size_t i)
 {
@@ -96,7 +97,7 @@ skip_header_line(struct span t, size_t i)
 	return end;
 }
 
-/* Where the base64 lines from i on end: a key that was cut off. */
+/* Returns the end of the base64 lines from i on, for a key without its END line. */
 static size_t
 body_end(struct span t, size_t i)
 {
@@ -105,8 +106,7 @@ body_end(struct span t, size_t i)
 	while (i < stop) {
 		size_t at = skip_gaps(t, i), to = span_past(t, at, is_base64);
 		bool line = at > i && memchr(t.p + i, '\n', at - i);
-		/* Words of prose are base64 too: a short piece is the key's last line or none.
-		 */
+		/* Words of prose are base64 too, so a short piece must be the key's last line. */
 		bool is_short = to - at < 16;
 		if (to == at || (is_short && !line && t.p[to - 1] != '='))
 			break;
@@ -119,7 +119,7 @@ body_end(struct span t, size_t i)
 	return end < stop ? end : stop;
 }
 
-/* End of the "-----END …-----" line that comes next after `from`, or SIZE_MAX. */
+/* Returns the end of the next "-----END …-----" line after `from`, or SIZE_MAX. */
 static size_t
 next_end_line(struct candidate *c, size_t from)
 {
@@ -140,7 +140,7 @@ next_end_line(struct candidate *c, size_t from)
 	return m->pem_end;
 }
 
-/* Whether a key may be there, and not "..." or "XXXX" instead, or "your key here". */
+/* Returns true if the body may be a key, and is not "...", "XXXX" or "your key here". */
 static bool
 has_body(struct span s)
 {
@@ -170,7 +170,7 @@ check_pem(struct candidate *c)
 	size_t at = skip_gaps(c->text, c->end), header, end = next_end_line(c, c->end);
 	size_t room = end != SIZE_MAX ? end : c->text.n;
 
-	/* Another key before that END: it is the other's. */
+	/* If another key begins before that END, the END belongs to the other key. */
 	if (end != SIZE_MAX && end - c->start <= PEM_MAX &&
 		!memmem(c->text.p + c->end, end - c->end, begin, sizeof(begin) - 1)) {
 		if (!has_body(span_cut(c->text, c->end, room)))
@@ -180,15 +180,15 @@ check_pem(struct candidate *c)
 	}
 	while ((header = skip_header_line(c->text, at)) > at)
 		at = skip_gaps(c->text, header);
-	/* The line alone, as in "look for BEGIN PRIVATE KEY", is no key. */
+	/* The first line alone, as in "look for BEGIN PRIVATE KEY", is no key. */
 	if (span_past(c->text, at, is_base64) - at < 16)
 		return CHECK_NO;
 	c->end = body_end(c->text, at);
 	return CHECK_VALID;
 }
 
-/* The PuTTY manual, appendix C: the file ends with its MAC. Without one, or with
- * another key's header before it, what is there is found by its other rule. */
+/* The PuTTY manual, appendix C: the file ends with its MAC. If the MAC is missing, or another
+ * key's header is before it, another pattern finds the key. */
 enum check_result
 check_ppk(struct candidate *c)
 {
@@ -214,8 +214,8 @@ check_ppk(struct candidate *c)
 
 /* ---- tokens with a prefix ---- */
 
-/* ghp_xxxxxxxxxxxx: few different bytes, a long run of one. Sequences such as
- * abc123 are no reason to look away: people's own keys look like that too. */
+/* ghp_xxxxxxxxxxxx: a long run of one byte. A sequence such as abc123 is no placeholder,
+ * because people's own keys look like that too. */
 bool
 token_placeholder(struct span s)
 {
@@ -262,7 +262,8 @@ check_userinfo(struct candidate *c)
 	return no_password(s) ? CHECK_NO : CHECK_SHAPE;
 }
 
-/* user:password in base64, the password a placeholder or the user's name again. */
+/* Returns true for user:password in base64 (RFC 7617) if the password is a placeholder or the
+ * user's name. */
 static bool
 basic_is_nobody(struct span s)
 {
@@ -276,14 +277,14 @@ basic_is_nobody(struct span s)
 	if (colon >= user.n || password.n == 0)
 		return false;
 	user.n = colon;
-	/* the standard's own stays found, as a sample */
+	/* The standard's own example is found, as a sample. */
 	bool nobody = span_ieq(user, password) ||
 		      (no_password(password) && !span_is(password, "open sesame"));
 	explicit_bzero(raw, sizeof(raw));
 	return nobody;
 }
 
-/* "Basic" is before the value. */
+/* Returns true if "Basic" is before the value. */
 static bool
 after_basic(const struct candidate *c)
 {
@@ -294,7 +295,8 @@ after_basic(const struct candidate *c)
 	return i >= 5 && span_ieq(span_cut(c->text, i - 5, i), SPAN_LIT("basic"));
 }
 
-/* AWS4-HMAC-SHA256 Credential=…: the name of a scheme, and what it takes after it. */
+/* Returns true if the value is the name of a scheme, with its parameters after it: AWS4-HMAC-SHA256
+ * Credential=… */
 static bool
 is_scheme(const struct candidate *c, struct span s)
 {
@@ -325,19 +327,20 @@ check_bearer(struct candidate *c)
 
 	if (is_scheme(c, s) || (after_basic(c) && basic_is_nobody(s)))
 		return CHECK_NO;
-	/* A sentence goes on after the word; a credential has digits or both cases inside. */
+	/* "bearer" in a sentence is followed by a word; a credential has digits or both cases. */
 	if (!(digit && (low || high)) && !(low && high && s.p[s.n - 1] == '='))
 		return CHECK_NO;
 	if (value_is_template(s) || value_is_placeholder(s) || value_is_name(s) ||
 		token_placeholder(s))
 		return CHECK_NO;
-	/* A session or a request, save where a credential is named as one. */
+	/* A UUID names a session or a request, unless the text before it names a credential. */
 	if (value_is_uuid(s) && !names_credential(span_cut(c->text, c->match, c->start)))
 		return CHECK_NO;
 	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
 }
 
-/* Whether "curl" comes before on the line, which a backslash at its end continues. */
+/* Returns true if "curl" is before the match on its line. A backslash at a line's end continues
+ * the line. */
 static bool
 after_curl(const struct candidate *c)
 {
@@ -368,7 +371,7 @@ check_curl(struct candidate *c)
 	struct span password = span_trim(span_cut(s, colon + 1, s.n), "\"'{}");
 	if (user.n && value_is_template(user))
 		return CHECK_NO;
-	/* "token:": all of it is the user. */
+	/* "token:": the credential is the user, without a password */
 	if (password.n == 0 && !(user.n >= 8 && span_some(user, is_digit)))
 		return CHECK_NO;
 	if (password.n && (password.n < 6 || no_password(password)))
@@ -376,7 +379,8 @@ check_curl(struct candidate *c)
 	return after_curl(c) ? CHECK_SHAPE : CHECK_NO;
 }
 
-/* The length of the end of a line at `at`, as a byte or as the escape of a string: 0 if there is none. */
+/* Returns the length of the line's end at `at`, which is a byte or a string's escape; 0: there
+ * is none. */
 static size_t
 entry_line_end_at(struct span t, size_t at)
 {
@@ -393,8 +397,8 @@ entry_line_end(struct span t, size_t at)
 	return at;
 }
 
-/* Moves *at past a block scalar (YAML 1.2, 8.1) whose header is there, of an entry that is indented by
- * `indent`, and returns its lines, from the first byte that is no space to the last. */
+/* Moves *at past a block scalar (YAML 1.2, 8.1) whose header is at *at, in an entry that is
+ * indented by `indent`. Returns its lines, without the space characters at both ends. */
 static struct span
 block_scalar(struct span t, size_t *at, size_t indent)
 {
@@ -414,15 +418,15 @@ block_scalar(struct span t, size_t *at, size_t indent)
 	return span_cut(t, from, to);
 }
 
-/* Spaces and the quote before an entry's name. */
+/* Returns true for a space or a quote before an entry's name. */
 static bool
 is_key_lead(char c)
 {
 	return c == ' ' || is_quote(c);
 }
 
-/* Moves *at past an entry of a Secret's data, `name: value` or "name": "value", and returns its
- * value without quotes. n == 0: none is left. */
+/* Moves *at past an entry of a Secret's data, `name: value` or "name": "value". Returns its
+ * value without quotes, which is empty if no entry is left. */
 static struct span
 next_entry(struct span t, size_t *at, struct span *name)
 {
@@ -447,7 +451,8 @@ next_entry(struct span t, size_t *at, struct span *name)
 		const char *comment = memmem(t.p + from, *at - from, " #", 2);
 		to = span_back(t, comment ? (size_t)(comment - t.p) : *at, from, is_space);
 		*at += entry_line_end_at(t, *at);
-		/* A plain scalar has no ": " (YAML 1.2, 7.3.3): a line that was joined to the next. */
+		/* A plain scalar contains no ": " (YAML 1.2, 7.3.3), so this line was joined to the
+		 * next. */
 		struct span plain = span_cut(t, from, to);
 		if (span_ends(plain, SPAN_LIT(":")) || span_holds(plain, SPAN_LIT(": ")))
 			to = from;
@@ -455,8 +460,8 @@ next_entry(struct span t, size_t *at, struct span *name)
 	return span_cut(t, from, to);
 }
 
-/* The data of a Kubernetes Secret: each value that is neither empty nor a template nor a
- * certificate, one after the other. */
+/* Finds the values in the data of a Kubernetes Secret, one after the other. Empty values,
+ * templates and certificates are skipped. */
 enum check_result
 check_k8s(struct candidate *c)
 {
@@ -464,7 +469,7 @@ check_k8s(struct candidate *c)
 
 	for (size_t at = c->start; (value = next_entry(text, &at, &name)).n || at < text.n;) {
 		bool one_line = entry_line_end(value, 0) == value.n;
-		/* tls.crt, ca.crt, tls.ca: a certificate's, which is public. */
+		/* tls.crt, ca.crt, tls.ca: certificates are public */
 		if (value.n < 4 || (one_line && no_password(value)) || span_ends(name, SPAN_LIT(".crt")) ||
 			span_ends(name, SPAN_LIT(".ca")) || value_is_public_pem(value))
 			continue;
@@ -478,7 +483,7 @@ check_k8s(struct candidate *c)
 
 /* ---- formats with a checksum or with content that decodes ---- */
 
-enum { UNPROVEN_PERCENT = 75 }; /* of its score that a failed checksum leaves */
+enum { UNPROVEN_PERCENT = 75 }; /* part of the score that remains if the checksum is wrong */
 
 static enum check_result
 proven_if(struct candidate *c, bool proven)
@@ -501,10 +506,10 @@ crc_of(struct span s)
 
 /* ---- CRC-32 in base 62, six digits: GitHub, npm ---- */
 
-/* github.blog, "Behind GitHub's new authentication token formats", 2021-04-05: the
- * last six characters are a CRC-32 of the rest. Of which rest is published for the
- * classic tokens (what follows the underscore) and not for github_pat_, whose rest
- * has an underscore of its own: each is tried. */
+/* github.blog, "Behind GitHub's new authentication token formats", 2021-04-05: the last six
+ * characters are a CRC-32 of an earlier part. For classic tokens that part is published: it
+ * begins after the underscore. For github_pat_ it is not published, and there are several
+ * underscores, so the part after each is tried. */
 enum check_result
 check_crc62(struct candidate *c)
 {
@@ -529,8 +534,8 @@ check_crc62(struct candidate *c)
 	return proven_if(c, proven);
 }
 
-/* Grafana, pkg/components/satokengen: glsa_SECRET_XXXXXXXX, where the last eight are
- * the CRC-32 of what comes before their underscore, lowest byte first. */
+/* Grafana, pkg/components/satokengen: glsa_SECRET_XXXXXXXX. The last eight digits are the
+ * CRC-32 of the text before their underscore, lowest byte first. */
 enum check_result
 check_grafana(struct candidate *c)
 {
@@ -562,7 +567,7 @@ check_bech32_key(struct candidate *c)
 		return CHECK_NO;
 	if (data > 1 && sum == 1)
 		return CHECK_VALID;
-	/* The prefix is too long to be there by chance. */
+	/* The prefix is too long to occur by chance. */
 	c->score = c->score * (float)UNPROVEN_PERCENT / 100;
 	return CHECK_SHAPE;
 }
@@ -621,7 +626,7 @@ check_pypi(struct candidate *c)
 
 	if (m.n < 8 || raw[m.at++] != 2)
 		return proven_if(c, false);
-	/* Sections of fields, each ended by a zero; an empty one ends them all. */
+	/* A zero ends each section of fields. An empty section is the last one. */
 	for (bool empty = false; !empty;) {
 		empty = true;
 		while ((type = macaroon_field(&m)) > 0)
@@ -634,8 +639,8 @@ check_pypi(struct candidate *c)
 	return proven_if(c, last && m.at == m.n && raw[1] == LOCATION);
 }
 
-/* A token that carries JSON in base64 (Sentry sntrys_, Grafana glc_, 1Password
- * ops_): what begins at "eyJ" is an object up to the text's end, "=" or "_". */
+/* A token that contains JSON in base64 (Sentry sntrys_, Grafana glc_, 1Password ops_). The part
+ * from "eyJ" to the end, "=" or "_" must decode to an object. */
 enum check_result
 check_json64(struct candidate *c)
 {

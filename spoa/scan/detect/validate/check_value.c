@@ -1,7 +1,8 @@
-/* Reads the value after a key: where the value ends, and whether it is a secret at all or something
- * that is written in place of one. A password may contain any sign, so code and not a pattern
- * determines the end: a rest of a password would be a leak. The memo keeps counts and places that
- * the values of one text share, so that a scan reads each byte once. */
+/* Reads the value after a key: determines its end, and whether it is a secret or something
+ * written in place of a secret. A password may contain any sign. Therefore code and not a
+ * pattern determines the end: a part of a password that is left over would be a leak. The memo
+ * keeps counts and places that the values of one text share, so that a scan reads each byte
+ * once. */
 #include "scan/detect/validate/check_value.h"
 
 #include <math.h>
@@ -162,7 +163,7 @@ value_holds(struct value_place *memo, struct span text, struct span s, value_beg
 	return false;
 }
 
-/* ---- small questions ---- */
+/* ---- the text around a value ---- */
 
 static bool
 is_blank_or_end(struct span t, size_t i)
@@ -170,7 +171,7 @@ is_blank_or_end(struct span t, size_t i)
 	return i >= t.n || is_space(t.p[i]);
 }
 
-/* Whether a key and its separator begin at i, as in "&user=", "; Encrypt=", ", port:". */
+/* Returns true if a key and its separator begin at i, as in "&user=", "; Encrypt=", ", port:". */
 static bool
 next_key_at(struct span t, size_t i)
 {
@@ -186,7 +187,7 @@ next_key_at(struct span t, size_t i)
 	return i > from && i < t.n && is_alpha(t.p[from]) && (t.p[i] == '=' || t.p[i] == ':');
 }
 
-/* A tag of HTML or the end of one of XML begins at i. */
+/* Returns true if a tag of HTML, or an end tag of XML, begins at i. */
 static bool
 tag_at(struct span t, size_t i)
 {
@@ -203,7 +204,7 @@ tag_at(struct span t, size_t i)
 	       SPAN_AMONG(span_cut(t, from, to), tags, span_ieq);
 }
 
-/* The first blank in [from, to), or `to`. */
+/* Returns the offset of the first space character in [from, to), or `to`. */
 static size_t
 blank_in(struct span t, size_t from, size_t to)
 {
@@ -223,7 +224,7 @@ entity_at(struct span t, size_t i)
 
 /* ---- the end ---- */
 
-/* After the opening quote at c->start - 1: its closing one, or 0. */
+/* Returns the offset of the closing quote for the opening quote at c->start - 1, or 0. */
 static size_t
 closing_quote(const struct candidate *c)
 {
@@ -249,8 +250,8 @@ closing_quote(const struct candidate *c)
 	return 0;
 }
 
-/* Whether the byte at i ends a value that no quote holds. `lone`: no list of keys, where a
- * semicolon would part it from the next. */
+/* Returns true if the byte at i ends a value without quotes. `lone`: the key is not in a list
+ * of keys, in which a semicolon separates the value from the next key. */
 static bool
 ends_bare(struct span t, size_t i, bool lone)
 {
@@ -279,7 +280,7 @@ ends_bare(struct span t, size_t i, bool lone)
 	}
 }
 
-/* The end of the value that begins at c->start without a quote; `stop` at most. */
+/* Returns the end of the value without quotes that begins at c->start, at most `stop`. */
 static size_t
 bare_end(const struct candidate *c, size_t stop, bool lone)
 {
@@ -297,7 +298,8 @@ bare_end(const struct candidate *c, size_t stop, bool lone)
 	return at < stop ? at : stop;
 }
 
-/* Punctuation of the sentence or the code around, and brackets that open before it. */
+/* Returns the end without punctuation of the sentence or code around, and without brackets that
+ * were opened before the value. */
 static size_t
 without_tail(struct span t, size_t start, size_t end)
 {
@@ -314,7 +316,7 @@ without_tail(struct span t, size_t start, size_t end)
 	return end;
 }
 
-/* Whether the key is the first on its line. */
+/* Returns true if the key is the first on its line. */
 static bool
 begins_line(const struct candidate *c)
 {
@@ -326,7 +328,7 @@ begins_line(const struct candidate *c)
 	return i == 0 || c->text.p[i - 1] == '\n';
 }
 
-/* Whether the key is a variable's, as in ${NAME:-default}. */
+/* Returns true if the key is the name of a variable, as in ${NAME:-default}. */
 static bool
 in_braces(const struct candidate *c)
 {
@@ -335,7 +337,8 @@ in_braces(const struct candidate *c)
 	return i > 1 && c->text.p[i - 1] == '{' && c->text.p[i - 2] == '$';
 }
 
-/* Signs that the pattern took for a part of the separator, as in PASSWORD==x, :*x. */
+/* Returns where the value begins. It includes signs that the pattern matched as a part of the
+ * separator, as in PASSWORD==x, :*x. */
 static size_t
 value_begins(const struct candidate *c)
 {
@@ -354,7 +357,7 @@ value_begins(const struct candidate *c)
 	return i < c->start && c->text.p[i] == '=' ? i + 1 : i;
 }
 
-/* ---- what parts key and value ---- */
+/* ---- the separator between key and value ---- */
 
 static void
 read_separator(const struct candidate *c, struct value *v)
@@ -364,7 +367,7 @@ read_separator(const struct candidate *c, struct value *v)
 
 	if (i > c->match && i < c->start && is_quote(t.p[i]) && is_one_of(t.p[i - 1], "bru@"))
 		i--; /* r"…" */
-	/* The header of a block scalar, and its lines below (YAML 1.2, 8.1.1). */
+	/* the header of a block scalar with its lines below (YAML 1.2, 8.1.1) */
 	size_t head = span_back_set(t, i, c->match + 1, " |>+-");
 	if (memchr(t.p + i, '\n', c->start - i) && t.p[head - 1] == ':')
 		i = head;
@@ -385,14 +388,14 @@ value_read(struct candidate *c)
 	effort_add(48); /* the key, read backwards */
 	read_separator(c, &v);
 	if (c->whole && blank_in(c->text, c->start, c->text.n) == c->text.n) {
-		/* a field of its own: all of it is the value */
+		/* a separate field: the whole text is the value */
 		c->start = value_begins(c);
 		c->end = c->text.n;
 		v.quoted = true;
 	} else if (close) {
 		c->end = close;
 		v.quoted = true;
-		/* Judged by its first word: sentences are in quotes too. */
+		/* Only the first word is judged, because sentences are in quotes too. */
 		v.s = span_cut(c->text, c->start, blank_in(c->text, c->start, close));
 		effort_add(2 * (close - c->start));
 		return v;
@@ -413,7 +416,7 @@ value_read(struct candidate *c)
 bool
 value_is_prose(const struct candidate *c)
 {
-	enum { LONG = 15 }; /* of so many letters check_generic asks whether they are random */
+	enum { LONG = 15 }; /* check_generic() tests whether so many letters are random */
 	struct span t = c->text;
 	size_t at = c->start, words = 0;
 
@@ -423,7 +426,7 @@ value_is_prose(const struct candidate *c)
 	if (at == c->start || at - c->start >= LONG)
 		return false;
 	at = span_past_set(t, at, ".,:;");
-	/* "secret: string = …": what comes next may say that it is a type. */
+	/* The next words must follow: in "secret: string = …" they show that the word is a type. */
 	while (at < t.n && is_blank_or_end(t, at)) {
 		at = span_past(t, at, is_space);
 		size_t end = blank_in(t, at, t.n);
@@ -436,8 +439,8 @@ value_is_prose(const struct candidate *c)
 	return false;
 }
 
-/* Whether the value at `at` is between tags: of its own key, so that the tag is closed
- * after it, or of others. */
+/* Returns true if tags separate key and value. The value is then between tags: an end tag is
+ * before it, or the tag before it is closed after it. */
 static bool
 tag_parts(const struct candidate *c)
 {
@@ -459,7 +462,7 @@ tag_parts(const struct candidate *c)
 	return false;
 }
 
-/* Whether the line of the candidate is a row of a table drawn with '|'. */
+/* Returns true if the line of the candidate is a row of a table that is drawn with '|'. */
 static bool
 is_table_row(const struct candidate *c)
 {
@@ -470,7 +473,7 @@ is_table_row(const struct candidate *c)
 	return c->text.p[i] == '|';
 }
 
-/* set("password", "…"): the key is a literal, and the first of a list. */
+/* Returns true if the key is a literal and the first of a list: set("password", "…"). */
 static bool
 is_first_literal(const struct candidate *c)
 {
@@ -512,12 +515,12 @@ value_is_assigned(const struct candidate *c, const struct value *v)
 
 /* ---- names of programs ---- */
 
-/* Words of a name, in camelCase or snake_case, and what they hold. Without `name`, the counts end
- * at the first byte that is in no name. */
+/* The words of a name in camelCase or snake_case, and their characters. If `name` is false, the
+ * counts end at the first byte that cannot be in a name. */
 struct words_seen {
 	size_t words, letters, digits;
-	size_t capitals, inside; /* runs of digits with a letter at both ends */
-	bool name;		 /* nothing else */
+	size_t capitals, inside; /* inside: runs of digits with a letter at both ends */
+	bool name;		 /* the text consists of the characters of names */
 };
 
 static struct words_seen
@@ -543,8 +546,8 @@ words_of(struct span s)
 	return w;
 }
 
-/* Digits among letters as chance puts them: base32 in capitals, and in mixed case more of
- * them than Base64ToUtf8String has. */
+/* Returns true if digits stand among letters at random: base32 in capitals, or in mixed case
+ * more digits than Base64ToUtf8String has. */
 static bool
 is_thrown(struct span s, struct words_seen w)
 {
@@ -566,7 +569,7 @@ is_identifier(struct span s, size_t most_digits)
 	       !is_thrown(s, w);
 }
 
-/* A name as programs have: words in camelCase or snake_case, three digits at most. */
+/* Returns true for a name of programs: words in camelCase or snake_case, at most three digits. */
 static bool
 value_is_identifier(struct span s)
 {
@@ -589,7 +592,7 @@ value_names_secret(struct span s)
 	return SPAN_AMONG(s, words, span_iholds);
 }
 
-/* A name inside the brackets of a template, blanks, filters and defaults included. */
+/* Returns true if s is more than the brackets `open` and `close`, with which it begins and ends. */
 static bool
 encloses(struct span s, const char *open, const char *close)
 {
@@ -619,7 +622,7 @@ value_is_template(struct span s)
 		return span_chr(s, '!') == s.n || s.p[0] == '!';
 	if (span_holds(s, SPAN_LIT("://")))
 		return is_alpha(s.p[0]);
-	/* cut at its first blank: ${{ secrets.NAME }} */
+	/* the text up to its first space: ${{ secrets.NAME }} */
 	if (s.n == 2 && s.p[0] == '%' && is_lower(s.p[1])) /* %s */
 		return true;
 	if (SPAN_AMONG(s, opens, span_starts))
@@ -638,7 +641,7 @@ value_is_template(struct span s)
 		return true;
 	if (encloses(s, "<", ">") || encloses(s, "[", "]") || encloses(s, "{", "}"))
 		return is_plain_name(span_cut(s, 1, s.n - 1));
-	if (s.p[0] == '<') /* <your token here>, up to the blank */
+	if (s.p[0] == '<') /* <your token here>, up to the first space */
 		return is_plain_name(span_cut(s, 1, s.n));
 	if (encloses(s, "%", "%"))
 		return is_plain_name(span_cut(s, 1, s.n - 1));
@@ -658,14 +661,14 @@ value_is_template(struct span s)
 	return false;
 }
 
-/* Letters, and words of them joined by '-'. */
+/* Returns true for a word of letters, or words that '-' or '_' joins. */
 static bool
 is_plain_word(struct span s)
 {
 	return s.n > 0 && s.n <= 24 && span_is_alnum(s, "-_") && !span_some(s, is_digit);
 }
 
-/* a.b.c, a->b, a::b: identifiers, and how many. */
+/* Returns the number of identifiers in a chain (a.b.c, a->b, a::b), or 0 if there is none. */
 static size_t
 chain_length(struct span s)
 {
@@ -722,7 +725,7 @@ value_is_name(struct span s)
 	return parts > 0 && (s.n == 0 || value_is_identifier(s) || is_plain_word(s));
 }
 
-/* The name that a call or an index begins with: its length, 0 without. */
+/* Returns the length of the name with which a call or an index begins, or 0 if there is none. */
 static size_t
 callee(struct span s)
 {
@@ -742,7 +745,7 @@ callee(struct span s)
 		       : 0;
 }
 
-/* Map<Key, Value>, cut where its first blank is. */
+/* Returns true for a generic type up to its first space: Map<Key, Value>. */
 static bool
 is_generic_type(struct span s)
 {
@@ -753,7 +756,7 @@ is_generic_type(struct span s)
 	       span_is_alnum(span_cut(s, open, s.n), "_<>,:.?&*()[]");
 }
 
-/* Letters of another alphabet, written as properties files have them. */
+/* Returns true for letters of another alphabet in the escapes of properties files. */
 static bool
 has_escaped_letters(struct span s)
 {
@@ -767,7 +770,7 @@ has_escaped_letters(struct span s)
 	return false;
 }
 
-/* Names, brackets around them and what calls them, and at most a few digits. */
+/* Returns true for an expression: names, brackets and operators, and at most three digits. */
 static bool
 is_expression(struct span s)
 {
@@ -782,7 +785,8 @@ is_expression(struct span s)
 	return closed > 0 && digits <= 3;
 }
 
-/* []string{"a", [Thing.new("a"), _("a"): names and brackets up to a literal's quote. */
+/* Returns true for names and brackets up to a literal's quote: []string{"a", [Thing.new("a"),
+ * _("a"). */
 static bool
 opens_literal(struct span s)
 {
@@ -798,7 +802,7 @@ opens_literal(struct span s)
 	return false;
 }
 
-/* 0x00010000 and what follows it: a number of at most 64 bits. */
+/* Returns true for a hexadecimal number of at most 64 bits, and its suffix: 0x00010000. */
 static bool
 is_hex_number(struct span s)
 {
@@ -816,7 +820,7 @@ value_is_code(const struct candidate *c, const struct value *v)
 
 	if (s.n == 0)
 		return true;
-	/* In quotes, and in PASSWORD=Blue.Horse9, two parts may well be a password. */
+	/* In quotes, and in PASSWORD=Blue.Horse9, two parts may be a password. */
 	size_t parts =
 		chain_length(s.p[0] == '*' && !v->quoted ? span_cut(s, 1, s.n) : s); /* *a.b */
 	bool digit = span_some(s, is_digit);
@@ -865,9 +869,9 @@ value_is_code(const struct candidate *c, const struct value *v)
 static const char *const placeholder_words[] = {
 #include "scan/detect/validate/placeholders.inc"
 };
-static uint32_t seconds[256]; /* by a word's first byte: what its second one is, as bits */
-static uint16_t by_first[COUNT_OF(placeholder_words)], firsts[256 + 1]; /* the words in that order, and where
-							      each byte's begin */
+static uint32_t seconds[256]; /* by a word's first byte: the possible second bytes, as bits */
+/* The words sorted by their first byte, and the place at which the words of each byte begin. */
+static uint16_t by_first[COUNT_OF(placeholder_words)], firsts[256 + 1];
 
 static uint32_t
 second_bit(char c)
@@ -891,7 +895,7 @@ fill_seconds(void)
 	firsts[256] = n;
 }
 
-/* The length of the word of the list that begins the text. */
+/* Returns the length of the word of the list with which the text begins, or 0. */
 static size_t
 placeholder_begins(struct span rest)
 {
@@ -911,7 +915,7 @@ placeholder_begins(struct span rest)
 	return 0;
 }
 
-/* DB_PASSWORD, your-key-here */
+/* Returns true for a name in place of a value: DB_PASSWORD, your-key-here. */
 static bool
 is_stand_in(struct span s)
 {
@@ -939,7 +943,7 @@ candidate_is_placeholder(const struct candidate *c, struct span s)
 	       value_holds(&c->memo->values.placeholder, c->text, s, placeholder_begins);
 }
 
-/* p@ssw0rd: the letter that a sign or digit is drawn for. */
+/* Returns the letter for which a sign or digit stands: p@ssw0rd. */
 static char
 letter_of(char c)
 {
@@ -955,7 +959,7 @@ letter_of(char c)
 	}
 }
 
-/* 1, 12, 123 …, 01 and the like: what is appended to please a rule. */
+/* Returns true for the usual endings that satisfy a password rule: 1, 12, 123, 01, ! */
 static bool
 is_counted(struct span s)
 {
