@@ -26,7 +26,7 @@ int rules_finish(struct detect_rules *r);
 int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
 /* Returns true if p may begin at `at`, and further text could complete the match. */
-bool rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+bool rules_may_continue(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct pattern *p, size_t at);
 
 /* ---- open.c ---- */

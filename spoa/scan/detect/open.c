@@ -147,7 +147,7 @@ begun_before(const struct detect_rules *r, struct detect_scratch *s, struct span
 		for (size_t at = t.n; at > 0 && t.n - at < p->back_max &&
 				      set_has(p->back_set, t.p[at - 1]);) {
 			at--;
-			if (at < from && rules_may_go_on(r, s, t, p, at))
+			if (at < from && rules_may_continue(r, s, t, p, at))
 				from = at;
 		}
 	}

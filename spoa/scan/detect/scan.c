@@ -756,7 +756,7 @@ sweep_names(void *arg, const struct span *name, unsigned n)
 }
 
 bool
-rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+rules_may_continue(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct pattern *p, size_t at)
 {
 	struct sweep w = { .r = r, .s = s, .text = text };

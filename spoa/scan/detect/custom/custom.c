@@ -247,7 +247,7 @@ add_words(struct custom *c, const struct detect_own *own, uint16_t entity, struc
 		n = yaml_next(from, n)) {
 		int err = dictionary_add(c->words, n->s, entity, own->exact_case);
 		if (err < 0)
-			diag_at(d, n, "words: %s: %s", n->s.p, dictionary_why(c->words, err));
+			diag_at(d, n, "words: %s: %s", n->s.p, dictionary_error_text(c->words, err));
 	}
 	if (own->dictionary)
 		dictionary_file(c->words, own->dictionary, own->dictionary_at, entity,
@@ -407,11 +407,11 @@ read_word(struct reading *r, const struct text_word *w, const struct text_word *
 	int err = 0;
 
 	if (r->terms && hash_bits_may(first, w->hash))
-		err = dictionary_look(c->words, r->p.text, w, second, keep_term, &r->p);
+		err = dictionary_search(c->words, r->p.text, w, second, keep_term, &r->p);
 	if (err || !r->prints || !shingle_next(&r->shingler, w, &shingle))
 		return err;
 	for (size_t k = 0; k < c->nlists && !err; k++)
-		if (fingerprints_look(c->lists[k].prints, &r->shingler, shingle, w->end,
+		if (fingerprints_search(c->lists[k].prints, &r->shingler, shingle, w->end,
 			    c->lists[k].least, &r->runs[k], &over))
 			err = keep_run(&r->p, &c->lists[k], &over);
 	return err;
@@ -497,7 +497,7 @@ custom_open(const struct detect_rules *r, const struct detect_options *opt, stru
 							: text.n;
 	while (d.terms && word_next(&words, &w) && w.start < open) {
 		*may |= hash_bits_may(first, w.hash);
-		if (w.end == text.n || dictionary_goes_on(c->words, text, &w))
+		if (w.end == text.n || dictionary_may_continue(c->words, text, &w))
 			open = w.start;
 	}
 	return open > at ? open : at;

@@ -672,7 +672,7 @@ plain_to_see(const struct view *v, size_t at, struct searched *s)
 		s->edit++;
 	if (s->barrier < at)
 		s->barrier = at;
-	while (s->barrier < s->edit && blob_goes_on(v->text[s->barrier]))
+	while (s->barrier < s->edit && blob_may_continue(v->text[s->barrier]))
 		s->barrier++;
 	return s->barrier < s->edit;
 }

@@ -250,7 +250,7 @@ static const struct span sayings[] = { { "dash", 4 }, { "hyphen", 6 }, { "minus"
 
 /* Compares the first two letters of the words above. */
 bool
-heuristic_says(const struct heuristic *l, size_t i)
+heuristic_may_name_separator(const struct heuristic *l, size_t i)
 {
 #define LETTER(c) (UINT32_C(1) << ((c)&31))
 	static const uint32_t seconds[32] = { ['d' & 31] = LETTER('a') | LETTER('o'),
@@ -272,7 +272,7 @@ past_said_sign(const struct heuristic *l, size_t i)
 	if ((byte_at(l, i) | 0x20) == 'x' && i > 1 && is_digit(l->t.p[i - 2]) &&
 		is_digit(byte_at(l, i + 1)))
 		return i + 1;
-	if (byte_at(l, i) != ' ' || !heuristic_says(l, i))
+	if (byte_at(l, i) != ' ' || !heuristic_may_name_separator(l, i))
 		return i;
 	for (size_t k = 0; k < COUNT_OF(sayings); k++) {
 		size_t end = i + 1 + sayings[k].n;
@@ -295,7 +295,7 @@ gap_end(const struct heuristic *l, size_t i, char *sign, bool *line)
 	if (is_gap(only) && (unsigned char)only < 0x80 && is_digit(byte_at(l, i + 1))) {
 		*line |= only == '\n';
 		*sign = only == '\r' ? ' ' : only;
-		return only == '\n' && heuristic_stamp(l, i + 1) ? 0 : i + 1;
+		return only == '\n' && heuristic_timestamp(l, i + 1) ? 0 : i + 1;
 	}
 	*sign = 'x';
 	if ((is_alpha(byte_at(l, i)) || is_alpha(byte_at(l, i + 1))) &&
@@ -325,7 +325,7 @@ gap_end(const struct heuristic *l, size_t i, char *sign, bool *line)
 		}
 		k++;
 	}
-	if (k == i || marks > 2 || (*line && heuristic_stamp(l, k)))
+	if (k == i || marks > 2 || (*line && heuristic_timestamp(l, k)))
 		return 0;
 	if (!*sign)
 		*sign = *line ? '\n' : k - i > 1 || byte_at(l, i) == '\t' ? '\t' : ' ';
@@ -656,7 +656,7 @@ heuristic_digits(struct heuristic *l, size_t i)
 }
 
 void
-heuristic_said(struct heuristic *l, size_t i)
+heuristic_named_separator(struct heuristic *l, size_t i)
 {
 	size_t from = i;
 

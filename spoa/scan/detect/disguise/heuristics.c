@@ -777,7 +777,7 @@ said_bits(const struct heuristic *l, size_t base, const struct look *k)
 	uint64_t blanks = (k->digit << 1 | before) & k->blank &
 			  ((k->alnum & ~k->digit) >> 1 | UINT64_C(1) << 63);
 
-	return BITS_WHERE(blanks, base, i, heuristic_says(l, i));
+	return BITS_WHERE(blanks, base, i, heuristic_may_name_separator(l, i));
 }
 
 /* Returns true if the space at i precedes "at" as a word, or the beginning of another word for
@@ -820,10 +820,10 @@ edit_from(struct heuristic *l, size_t i)
 	case '[':
 	case '{':
 	case '@': heuristic_bracket(l, i); break;
-	case ' ': heuristic_said(l, i); break;
+	case ' ': heuristic_named_separator(l, i); break;
 	case 'X':
 	case 'x':
-		heuristic_said(l, i);
+		heuristic_named_separator(l, i);
 		heuristic_number(l, i);
 		break;
 	case '\xD0':

@@ -332,7 +332,7 @@ static bool
 has_numeral(struct span word)
 {
 	while (word.n)
-		if (evade_numeral(span_next(&word, '-')))
+		if (evade_is_numeral_word(span_next(&word, '-')))
 			return true;
 	return false;
 }
@@ -345,7 +345,7 @@ word_shape(struct span word, const struct letters *l, const struct stream_asked 
 		return SHAPE_SPELL;
 	if (asked->numbers && has_numeral(word))
 		return SHAPE_SPELL;
-	if (asked->addresses && evade_sign(word))
+	if (asked->addresses && evade_is_sign_word(word))
 		return SHAPE_SIGN;
 	if (l->inner && l->inner + l->parts < l->n && asked->values)
 		return SHAPE_OPEN; /* camelCase */

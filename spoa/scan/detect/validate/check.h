@@ -140,9 +140,9 @@ size_t iban_length(char a, char b);
 bool iban_valid(const char *v, size_t n);
 
 /* Returns the Shannon entropy in bits per byte. */
-float entropy(struct span s);
+float shannon_entropy(struct span s);
 /* Returns true if one byte is repeated, as in a value that was made illegible: xxxxxxxxxx. */
-bool token_placeholder(struct span s);
+bool token_is_placeholder(struct span s);
 /* Returns true if the candidate is a group of a UUID. */
 bool inside_uuid(const struct candidate *c);
 /* Copies the digits of [start, end) to to[cap]. Returns their number, which may be more than

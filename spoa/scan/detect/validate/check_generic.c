@@ -229,7 +229,7 @@ random_letters(struct span s)
 		pairs += is_upper(s.p[i]) && is_upper(s.p[i + 1]);
 		singles += is_upper(s.p[i]) && is_lower(s.p[i + 1]) && is_upper(s.p[i + 2]);
 	}
-	return pairs * 10 >= s.n && singles * 12 >= s.n && entropy(s) >= 3.0f;
+	return pairs * 10 >= s.n && singles * 12 >= s.n && shannon_entropy(s) >= 3.0f;
 }
 
 /* Returns true if a part between dots is no name: long as a token, with letters and digits
@@ -670,7 +670,7 @@ is_drawn_token(struct span text, size_t at, struct span s)
 	bool quoted = at && is_quote(text.p[at - 1]);
 	bool digits = m.digit * 12 > s.n || (m.digit && s.n < 20) || m.other;
 	float least = (float)s.n / (digits ? 5 : quoted ? 4 : 2);
-	return m.lower + m.upper > 0 && is_drawn_by_chance(s, m, entropy(s)) &&
+	return m.lower + m.upper > 0 && is_drawn_by_chance(s, m, shannon_entropy(s)) &&
 	       value_chance(s) >= least && !looks_like_a_name(s) && !looks_like_a_path(s);
 }
 
@@ -797,7 +797,7 @@ may_be_near(struct span name)
 	enum { BARE = 3, LONGEST = 64 }; /* key, pwd; a longer name is a list */
 
 	return name.n && name.n <= LONGEST && (name.n > BARE || is_high(name.p[0])) && key_kind_of(name) >= KEY_SECRET &&
-	       !is_drawn_by_chance(name, mix_of(name), entropy(name));
+	       !is_drawn_by_chance(name, mix_of(name), shannon_entropy(name));
 }
 
 /* Returns the same from the memo: apikeykeykey holds three names that are one. */
@@ -916,10 +916,10 @@ check_vendor(struct candidate *c)
 	/* Names have no digits: searchConfluenceUsingCql. */
 	if (!span_some(s, is_digit))
 		return CHECK_NO;
-	if (token_placeholder(s) || is_sequence(c, s) || candidate_is_placeholder(c, s) ||
+	if (token_is_placeholder(s) || is_sequence(c, s) || candidate_is_placeholder(c, s) ||
 		looks_like_a_name(s))
 		return CHECK_NO;
-	return entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
+	return shannon_entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
 }
 
 /* Returns true for a value without digits, or of few classes, that is no word: random letters,

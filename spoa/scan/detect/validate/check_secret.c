@@ -156,7 +156,7 @@ has_body(struct span s)
 			n++;
 			continue;
 		}
-		if (n >= RUN && !token_placeholder(span_cut(s, i - n, i)))
+		if (n >= RUN && !token_is_placeholder(span_cut(s, i - n, i)))
 			return true;
 		n = 0;
 	}
@@ -217,7 +217,7 @@ check_ppk(struct candidate *c)
 /* ghp_xxxxxxxxxxxx: a long run of one byte. A sequence such as abc123 is no placeholder,
  * because people's own keys look like that too. */
 bool
-token_placeholder(struct span s)
+token_is_placeholder(struct span s)
 {
 	size_t run = 1, longest = 1;
 
@@ -234,7 +234,7 @@ check_token(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
 
-	return token_placeholder(s) || entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
+	return token_is_placeholder(s) || shannon_entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
 }
 
 /* ---- credentials in URLs, headers and command lines ---- */
@@ -265,7 +265,7 @@ check_userinfo(struct candidate *c)
 /* Returns true for user:password in base64 (RFC 7617) if the password is a placeholder or the
  * user's name. */
 static bool
-basic_is_nobody(struct span s)
+basic_is_placeholder(struct span s)
 {
 	unsigned char raw[512];
 	struct span user = span_of((const char *)raw, decode64(s, raw, sizeof(raw)));
@@ -325,18 +325,18 @@ check_bearer(struct candidate *c)
 	bool digit = span_some(s, is_digit), low = span_some(s, is_lower),
 	     high = span_some(s, is_upper);
 
-	if (is_scheme(c, s) || (after_basic(c) && basic_is_nobody(s)))
+	if (is_scheme(c, s) || (after_basic(c) && basic_is_placeholder(s)))
 		return CHECK_NO;
 	/* "bearer" in a sentence is followed by a word; a credential has digits or both cases. */
 	if (!(digit && (low || high)) && !(low && high && s.p[s.n - 1] == '='))
 		return CHECK_NO;
 	if (value_is_template(s) || value_is_placeholder(s) || value_is_name(s) ||
-		token_placeholder(s))
+		token_is_placeholder(s))
 		return CHECK_NO;
 	/* A UUID names a session or a request, unless the text before it names a credential. */
 	if (value_is_uuid(s) && !names_credential(span_cut(c->text, c->match, c->start)))
 		return CHECK_NO;
-	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
+	return shannon_entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
 }
 
 /* Returns true if "curl" is before the match on its line. A backslash at a line's end continues
@@ -492,7 +492,7 @@ proven_if(struct candidate *c, bool proven)
 
 	if (proven)
 		return CHECK_VALID;
-	if (token_placeholder(s) || entropy(s) < 2.5f)
+	if (token_is_placeholder(s) || shannon_entropy(s) < 2.5f)
 		return CHECK_NO;
 	c->score = c->score * (float)UNPROVEN_PERCENT / 100;
 	return CHECK_SHAPE;
@@ -682,7 +682,7 @@ check_aws_id(struct candidate *c)
 	struct span s = span_cut(c->text, c->start + 4, c->end);
 	uint64_t bits = 0;
 
-	if (token_placeholder(s) || entropy(s) < 2.0f)
+	if (token_is_placeholder(s) || shannon_entropy(s) < 2.0f)
 		return CHECK_NO;
 	if (s.p[0] == 'I' || s.p[0] == 'J') /* older: no account inside */
 		return CHECK_SHAPE;
@@ -712,7 +712,7 @@ check_basic(struct candidate *c)
 			return check_bearer(c);
 		colon |= raw[i] == ':';
 	}
-	if (basic_is_nobody(s))
+	if (basic_is_placeholder(s))
 		return CHECK_NO;
 	return colon && n >= 5 ? CHECK_VALID : check_bearer(c);
 }

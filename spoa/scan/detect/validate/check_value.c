@@ -112,7 +112,7 @@ float
 value_entropy(struct value_memo *m, struct span s)
 {
 	if (s.n == 0 || s.n > COUNTED_MAX)
-		return entropy(s);
+		return shannon_entropy(s);
 	counts_move(&m->counts, s);
 	return logs[s.n] - (float)((double)m->counts.sum * 0x1p-32 / (double)s.n);
 }
@@ -1006,7 +1006,7 @@ value_is_stock(struct span s)
 				is_counted(span_cut(s, to, s.n)))
 				return true;
 		}
-	return token_placeholder(s);
+	return token_is_placeholder(s);
 }
 
 bool

@@ -59,7 +59,7 @@ struct value_memo {
 struct mix mix_of(struct span s);
 /* Counts the bytes of s, part of the text that the memo belongs to. Returns their classes. */
 struct mix value_counts(struct value_memo *m, struct span s);
-/* Returns what entropy() returns of s. */
+/* Returns what shannon_entropy() returns of s. */
 float value_entropy(struct value_memo *m, struct span s);
 /* Returns true if s holds a byte of the set. */
 bool value_has_any(struct value_memo *m, struct span s, const char *set);
