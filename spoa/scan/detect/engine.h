@@ -25,11 +25,8 @@ int rules_finish(struct detect_rules *r);
 /* Tries every rule at the places where its start condition holds. Returns 0 or a negative error. */
 int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
-/* Returns true if p may begin at `at`, and further text could complete the match. */
-bool rules_may_continue(const struct detect_rules *r, struct detect_scratch *s, struct span text,
-	const struct pattern *p, size_t at);
 
-/* ---- open.c ---- */
+/* ---- scan.c: texts that continue ---- */
 
 /* Builds the index of beginnings. Call it after the prefilter was built. Returns 0 or ERR_NOMEM. */
 int open_finish(struct detect_rules *r);

@@ -2,7 +2,7 @@
  *
  * When a word ends, decide() determines which of the held text may continue and which is
  * decided. The shapes of the words (stream_tail.c) answer most cases. If they are not certain,
- * the held text is scanned for anything that may become a finding (scan/detect/open.c). The
+ * the held text is scanned for anything that may become a finding (open_scan()). The
  * decided text is then scanned like any other text, so a stream has all stages that a scan has.
  *
  * States of a stream:
