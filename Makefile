@@ -222,7 +222,6 @@ NAMES_TXT := $(sort $(wildcard policies/detectors/names/*.txt))
 LIB_OBJ += $(B)/gen/names.o
 
 NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,scan/detect/names/names_words scan/detect/names/names_eights \
-	scan/detect/names/names_letters \
 	base/codec/letters base/codec/yaml base/arena base/buf base/file_set base/err base/mem base/scoped base/span base/utf8)
 
 $(B)/gen/names_pack: spoa/cmd/makers/names_pack.c $(NAMES_PACK)
@@ -740,7 +739,7 @@ $(UNIT_BIN): private TEST_WRAP := detect_load detect_load_with detect_free injec
 # These tests do not wait out the seconds that the daemon waits.
 $(B)/tests/unit/test_mirror: private TEST_WRAP += sem_clockwait
 $(B)/tests/unit/test_watch: private TEST_WRAP += ev_timer_again
-$(B)/tests/unit/test_evasion: private TEST_WRAP += heuristics_edit heuristic_digits heuristic_said heuristic_line \
+$(B)/tests/unit/test_evasion: private TEST_WRAP += heuristics_edit heuristic_digits heuristic_named_separator heuristic_line \
 	heuristic_address heuristic_leet heuristic_leet_iban heuristic_number normalise_edit fold_char unescape \
 	terminal_sequence blob_find blob_codes
 

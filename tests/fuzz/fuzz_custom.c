@@ -105,7 +105,7 @@ is_found(const struct dictionary *d, struct span t, struct dictionary_hit want)
 	for (bool more = word_next(&c, &w); more; w = next) {
 		more = word_next(&c, &next);
 		if (hash_bits_may(dictionary_first(d), w.hash) &&
-			dictionary_look(d, t, &w, more ? &next : NULL, found, &want))
+			dictionary_search(d, t, &w, more ? &next : NULL, found, &want))
 			return true;
 	}
 	return false;

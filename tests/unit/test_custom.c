@@ -12,11 +12,11 @@
 #include <wctype.h>
 
 #include "base/codec/letters.h"
+#include "scan/detect/custom/custom.h"
 #include "scan/detect/custom/custom_regex.h"
 #include "scan/detect/custom/custom_words.h"
 #include "scan/detect/custom/dictionary.h"
 #include "scan/detect/custom/fingerprint.h"
-#include "scan/detect/custom/sample_text.h"
 #include "support/guard.h"
 #include "support/policy_fix.h"
 
@@ -334,7 +334,7 @@ count_hits(const struct dictionary *d, struct span text)
 	for (bool more = word_next(&c, &w); more; w = next) {
 		more = word_next(&c, &next);
 		if (hash_bits_may(dictionary_first(d), w.hash))
-			assert_int_equal(dictionary_look(d, text, &w, more ? &next : NULL,
+			assert_int_equal(dictionary_search(d, text, &w, more ? &next : NULL,
 						 count_hit, &n),
 				0);
 	}
@@ -397,10 +397,10 @@ almost_a_long_term_costs_a_bounded_look(void **state)
 	struct span far = span_of(near, text.n);
 	struct word_cursor c = words_over(far);
 	assert_true(word_next(&c, &w) && word_next(&c, &next));
-	assert_int_equal(dictionary_look(d, far, &w, &next, count_hit, &hits), 0);
+	assert_int_equal(dictionary_search(d, far, &w, &next, count_hit, &hits), 0);
 	assert_int_equal(hits, 0);
-	assert_true(dictionary_goes_on(d, span_cut(far, 0, 3 * 10 + 1), &w));
-	assert_false(dictionary_goes_on(d, far, &w));
+	assert_true(dictionary_may_continue(d, span_cut(far, 0, 3 * 10 + 1), &w));
+	assert_false(dictionary_may_continue(d, far, &w));
 	guard_free(near, AHEAD);
 	assert_int_equal(count_hits(d, buf_view(&text)), 0);
 	buf_free(&text);

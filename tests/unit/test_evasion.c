@@ -155,7 +155,7 @@ is_off(const char *file)
 PART("heuristics.c", void, heuristics_edit, (const struct chunk *c, struct editor *ed),
 	(c, ed), )
 PART("groups.c", void, heuristic_digits, (struct heuristic * l, size_t i), (l, i), )
-PART("groups.c", void, heuristic_said, (struct heuristic * l, size_t i), (l, i), )
+PART("groups.c", void, heuristic_named_separator, (struct heuristic * l, size_t i), (l, i), )
 PART("lines.c", void, heuristic_line, (struct heuristic * l, size_t i), (l, i), )
 PART("spelled.c", void, heuristic_address, (struct heuristic * l, size_t i), (l, i), )
 PART("leet.c", void, heuristic_leet, (struct heuristic * l, size_t i), (l, i), )
@@ -177,7 +177,7 @@ PART("decode.c", bool, blob_codes,
 	(t, at, base, b, seen), *seen = at + 1;
 	return false)
 
-/* evade.c, view.c and look.c are under all of them. */
+/* evade.c and view.c are under all of them. */
 static void
 each_file_has_rows_that_die_without_it(void **state)
 {

@@ -22,7 +22,7 @@
 #include "policy/cel/functions/regex.h"
 #include "scan/detect/custom/custom_regex.h"
 #include "scan/detect/engine.h"
-#include "scan/detect/prefilter/offset.h"
+#include "scan/detect/prefilter/prefilter.h"
 
 #define DATA "tests/data/regex.txt"
 

@@ -1,4 +1,4 @@
-/* What the parts of the engine share. Not included outside detect/ itself. */
+/* Internals of the engine: declarations that its files share. Not included outside detect/. */
 #ifndef SCAN_DETECT_ENGINE_H
 #define SCAN_DETECT_ENGINE_H
 
@@ -16,67 +16,59 @@ extern const size_t detect_builtin_count;
 
 /* ---- rules.c ---- */
 
-/* After the last pattern: builds what the scan walks, and the version. 0 or
- * ERR_NOMEM. */
+/* Builds the indexes for the scan, and the version. Call it after the last pattern was added.
+ * Returns 0 or ERR_NOMEM. */
 int rules_finish(struct detect_rules *r);
 
 /* ---- scan.c ---- */
 
-/* Every rule, where its start condition holds. 0 or negative. */
+/* Tries every rule at the places where its start condition holds. Returns 0 or a negative error. */
 int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
-/* Whether p may begin at `at`, and more of the text than there is may make a match of it. */
-bool rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
-	const struct pattern *p, size_t at);
 
-/* ---- open.c ---- */
+/* ---- scan.c: texts that continue ---- */
 
-/* After the prefilter. 0 or ERR_NOMEM. */
+/* Builds the index of beginnings. Call it after the prefilter was built. Returns 0 or ERR_NOMEM. */
 int open_finish(struct detect_rules *r);
 
-/* For stream/: what of a text that goes on may be the beginning of something. Tokens are what
- * separators part: after one, a word, a number or a key is over. */
+/* For stream/: determines which part of a text that continues may be the beginning of a match.
+ * Separators divide the text into tokens: a word, a number or a key has ended before a
+ * separator. */
 
-/* Blanks " ( ) , ; > [ ] { | } */
+/* Returns true for a separator: space characters and " ( ) , ; > [ ] { | } */
 bool open_separates(char c);
 
-/* Scans `text`, which goes on, for whatever may be or become a candidate of the rules `r`;
- * opt->used is not looked at. The candidates are left in the scratch. *from: where, at `at` or
- * after, the first match begins that the end cuts off; text.n: none is. 0 or negative. */
+/* Scans `text`, which continues, for everything that is or may become a candidate of the rules
+ * `r`. opt->used is ignored. The candidates are in the scratch. *from becomes the offset, at or
+ * after `at`, of the first match that the end cuts off; text.n: there is none. Returns 0 or a
+ * negative error. */
 int open_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt, size_t at, size_t *from);
 
-/* Early reject: whether no pattern begins at `at` or after, up to *open, which is moved back
- * to where one could with what comes. For plain words in small letters, of which no other
- * stage makes anything. */
+/* Early reject: returns true if no pattern begins in [at, *open). *open is moved back to the
+ * first place at which a pattern could begin with the text that follows. Only for plain words
+ * in small letters, in which no other stage finds anything. */
 bool open_is_quiet(const struct detect_rules *r, struct detect_scratch *s,
 	const struct detect_options *opt, struct span text, size_t at, size_t *open);
 
-/* ---- used.c ---- */
+/* ---- rules.c: for some of the entities ---- */
 
 struct detect_used {
 	uint64_t entities[DETECT_ENTITIES_MAX / 64];
 	struct detect_rules
-		*rules;	   /* theirs alone; NULL: they are most, and all are searched */
-	float *thresholds; /* one an entity; above 1.0 for all but them */
+		*rules;	   /* the rules of these entities; NULL: these are most rules, so all are
+			    * searched */
+	float *thresholds; /* by entity; above 1.0 for all other entities */
 };
 
-/* Findings of other entities leave. */
+/* Removes the findings of other entities. */
 void used_filter(const struct detect_used *u, struct findings *f);
 
 /* ---- pipeline.c ---- */
 
-/* The stages alone: the candidates are in the scratch. opt->used is not looked at. */
+/* Runs the stages without resolving overlaps: the candidates are in the scratch. opt->used is
+ * ignored. Returns 0 or a negative error. */
 int scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
-
-/* ---- overlap.c ---- */
-
-/* Candidates to findings: sorted by start, overlaps removed: validated before
- * longer before higher score. A secret that loses keeps, as a finding of its own,
- * what the winner does not cover: nothing that was found is left readable. v has
- * n candidates and is reordered. 0, ERR_NOMEM, ERR_LIMIT. */
-int overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
-	struct findings *out);
 
 #endif

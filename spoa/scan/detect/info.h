@@ -1,5 +1,5 @@
-/* What a rule set holds, for those who list, test and time it. Views live as long as the
- * rules. */
+/* The contents of a rule set, for commands that list, test and time it. Strings and spans are
+ * valid as long as the rules. */
 #ifndef SCAN_DETECT_INFO_H
 #define SCAN_DETECT_INFO_H
 
@@ -10,33 +10,35 @@ struct detect_info {
 	float threshold;
 	size_t patterns, examples;
 	size_t context, against; /* words */
-	float boost;		 /* what a word of context adds */
-	bool own;		 /* a policy's */
+	float boost;		 /* increase of the score by a context word */
+	bool own;		 /* from a policy's class */
 };
 void detect_info(const struct detect_rules *r, size_t entity, struct detect_info *out);
 
 struct detect_pattern_info {
 	const char *name, *regex;
-	const char *check; /* its validator's name, "" where it has none */
-	const char *proof; /* what that one looks at, likewise */
+	const char *check; /* name of its validator; "": it has none */
+	const char *proof; /* description of the validator's rule; "": it has none */
 	const char *start; /* literal, digits, byte, anywhere */
 	float score;
 };
-/* Pattern number `nth` of an entity; false after the last. */
+/* Sets *out to pattern number `nth` of an entity. Returns false after the last. */
 bool detect_pattern_info(const struct detect_rules *r, size_t entity, size_t nth,
 	struct detect_pattern_info *out);
-/* Each text that a pattern of an entity begins at. */
+/* Calls `each` with each literal at which a pattern of the entity begins. */
 void detect_literals(const struct detect_rules *r, size_t entity,
 	void (*each)(void *arg, struct span literal), void *arg);
-/* Word number `nth` of its context, or of what speaks against it; false after the last. */
+/* Sets *out to word number `nth` of an entity's context words, or of its words against. Returns
+ * false after the last. */
 bool detect_context_word(const struct detect_rules *r, size_t entity, bool against, size_t nth,
 	struct span *out);
 
 struct detect_example {
-	struct span text, find; /* find.p == NULL: nothing may be found in it */
+	struct span text, find; /* find.p NULL: nothing may be found in the text */
 	const char *file;
 	unsigned line, column;
 };
+/* Sets *out to example number `nth` of an entity. Returns false after the last. */
 bool detect_example(
 	const struct detect_rules *r, size_t entity, size_t nth, struct detect_example *out);
 

@@ -1,6 +1,7 @@
-/* Rule files to a rule set: every key is checked, every mistake is reported with
- * its place, nothing is half-loaded. The schema is described in
- * policies/detectors/README.md. */
+/* Loads rule files, and the classes of a policy, into a rule set. Every key is checked, every
+ * mistake is reported with its place, and nothing is half-loaded. Patterns become rows of the
+ * rule set, with the places at which each may begin and PCRE2's code.
+ * policies/detectors/README.md describes the schema. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -12,25 +13,45 @@
 #include "base/codec/yaml.h"
 #include "base/err.h"
 #include "base/file_set.h"
+#include "base/scoped.h"
 #include "scan/detect/custom/custom_stage.h"
-#include "scan/detect/load.h"
+#include "scan/detect/engine.h"
 #include "scan/detect/names/names.h"
+
+struct definition {
+	struct span name, text;
+};
+
+struct loader {
+	struct arena *a;   /* the rule set's */
+	struct arena tree; /* YAML nodes, freed when all files are loaded */
+	const char *file;  /* name of the file that is being loaded, in the rule set's arena */
+	struct diag *d;
+	struct detect_rules *r;
+	size_t nliterals;
+	bool full;			    /* too many literals were reported already */
+	uint16_t alike[1u << LITERAL_BITS]; /* number of literals, by hash */
+	struct definition defs[16];
+	size_t ndefs;
+};
 
 /* ---- reading nodes ---- */
 
-struct span
-load_text(struct loader *l, const struct yaml_node *n, const char *what)
+/* These functions return a node's value. If the node is of another kind, they report that with
+ * its place, and return an empty text, 0 or false. Texts are in the arena; never NULL. */
+static struct span
+rule_text(struct loader *l, const struct yaml_node *n, const char *what)
 {
 	if (n->kind != YAML_SCALAR || n->s.n == 0) {
 		diag_at(l->d, n, "%s must be a non-empty text", what);
 		return SPAN_LIT("");
 	}
 	struct span s = arena_dup(l->a, n->s);
-	return s.p ? s : SPAN_LIT(""); /* no room: said once, at the end */
+	return s.p ? s : SPAN_LIT(""); /* no room: reported once, at the end */
 }
 
-float
-load_number(struct loader *l, const struct yaml_node *n, const char *what)
+static float
+rule_number(struct loader *l, const struct yaml_node *n, const char *what)
 {
 	char *end = NULL;
 	float v = n->kind == YAML_SCALAR && n->s.n ? strtof(n->s.p, &end) : NAN;
@@ -42,8 +63,8 @@ load_number(struct loader *l, const struct yaml_node *n, const char *what)
 	return v;
 }
 
-bool
-load_bool(struct loader *l, const struct yaml_node *n, const char *what)
+static bool
+rule_bool(struct loader *l, const struct yaml_node *n, const char *what)
 {
 	bool yes = n->kind == YAML_SCALAR && span_is(n->s, "true");
 
@@ -52,8 +73,8 @@ load_bool(struct loader *l, const struct yaml_node *n, const char *what)
 	return yes;
 }
 
-bool
-load_is(struct loader *l, const struct yaml_node *n, enum yaml_kind kind, const char *what)
+static bool
+rule_is_kind(struct loader *l, const struct yaml_node *n, enum yaml_kind kind, const char *what)
 {
 	if (n->kind == kind)
 		return true;
@@ -64,9 +85,392 @@ load_is(struct loader *l, const struct yaml_node *n, enum yaml_kind kind, const 
 	return false;
 }
 
+/* ---- patterns ---- */
+
+static void
+definitions_of(struct loader *l, const struct yaml_node *map)
+{
+	if (!rule_is_kind(l, map, YAML_MAPPING, "define"))
+		return;
+	for (const struct yaml_node *c = map->child; c; c = c->next) {
+		if (l->ndefs == COUNT_OF(l->defs)) {
+			diag_at(l->d, c, "more than %zu definitions", l->ndefs);
+			return;
+		}
+		l->defs[l->ndefs++] =
+			(struct definition){ c->key->s, rule_text(l, c, "definition") };
+	}
+}
+
+/* Replaces each %{name} by its definition. */
+static char *
+expand_definitions(struct loader *l, const struct yaml_node *n)
+{
+	SCOPED_BUF(b, CAP_RULE_REGEX);
+
+	for (size_t i = 0; i < n->s.n; i++) {
+		struct span rest = span_cut(n->s, i, n->s.n);
+		size_t close = span_chr(rest, '}'), k = 0;
+		if (!span_starts(rest, SPAN_LIT("%{")) || close == rest.n) {
+			buf_putc(&b, n->s.p[i]);
+			continue;
+		}
+		struct span name = span_cut(rest, 2, close);
+		while (k < l->ndefs && !span_eq(l->defs[k].name, name))
+			k++;
+		if (k == l->ndefs)
+			diag_at(l->d, n, "%%{%.*s} is not defined", SPAN_ARG(name));
+		else
+			buf_span(&b, l->defs[k].text);
+		i += close;
+	}
+	if (buf_failed(&b))
+		diag_at(l->d, n, "the pattern is over %u bytes, definitions included",
+			CAP_RULE_REGEX);
+	buf_putc(&b, '\0');
+	return arena_strdup(l->a, buf_failed(&b) ? "" : buf_view(&b).p);
+}
+
+/* set = { byte | byte "-" byte } [ "high" ]; "high" is 0x80-0xFF. */
+static void
+read_byte_set(struct loader *l, const struct yaml_node *n, uint64_t set[4])
+{
+	struct span s = rule_text(l, n, "a set of bytes");
+
+	if (span_ends(s, SPAN_LIT("high"))) {
+		for (unsigned c = 0x80; c < 0x100; c++)
+			set_add(set, (unsigned char)c);
+		s.n -= 4;
+	}
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char from = (unsigned char)s.p[i], to = from;
+		if (i + 2 < s.n && s.p[i + 1] == '-') {
+			to = (unsigned char)s.p[i + 2];
+			i += 2;
+		}
+		for (unsigned c = from; c <= to; c++)
+			set_add(set, (unsigned char)c);
+	}
+}
+
+/* Adds a literal to the prefilter. s is in the arena, and is changed to small letters if
+ * `caseless`. */
+static void
+add_literal(struct loader *l, const struct yaml_node *n, struct span s, bool caseless,
+	bool name, struct pattern *p)
+{
+	struct literal *lit = arena_new(l->a, struct literal);
+
+	if (!lit || s.n == 0)
+		return;
+	if (s.n < LITERAL_MIN) {
+		diag_at(l->d, n, "a literal needs at least %d bytes; use `bytes`", LITERAL_MIN);
+		return;
+	}
+	if (caseless)
+		ascii_lower((char *)(uintptr_t)s.p, s.n);
+	uint32_t h = literal_hash(three_bytes(s.p));
+	if (l->nliterals == CAP_RULE_LITERALS || l->alike[h] == CAP_RULE_ALIKE) {
+		if (!l->full)
+			diag_at(l->d, n,
+				"at most %d literals are expected in all rules, and %d that "
+				"begin alike",
+				CAP_RULE_LITERALS, CAP_RULE_ALIKE);
+		l->full = true;
+		return;
+	}
+	l->nliterals++;
+	l->alike[h]++;
+	*lit = (struct literal){ .text = s,
+		.caseless = caseless,
+		.name = name,
+		.pattern = p->index,
+		.next = l->r->prefilter.literals[h] };
+	l->r->prefilter.literals[h] = lit;
+	l->r->prefilter.fourth[h] |=
+		s.n == LITERAL_MIN ? ~0u : literal_fourth((unsigned char)s.p[3]);
+}
+
+static void
+add_runs(struct loader *l, const struct yaml_node *n, uint32_t *runs)
+{
+	struct span rest = rule_text(l, n, "digits"), low = span_next(&rest, '-');
+	uint64_t from, to;
+
+	if (span_u64(low, &from) || (rest.p ? span_u64(rest, &to) : (to = from, 0)) ||
+		from < 1 || to > DIGIT_RUN_MAX || from > to) {
+		diag_at(l->d, n, "digits: lengths of the first run, 1 to %d, as 4 or 13-19",
+			DIGIT_RUN_MAX);
+		return;
+	}
+	for (; from <= to; from++)
+		*runs |= 1u << from;
+}
+
+/* Sets how a pattern begins. There is only one way, because one index finds the pattern. */
+static void
+set_kind(struct loader *l, const struct yaml_node *n, struct pattern *p, enum start_kind kind)
+{
+	if (p->kind != START_ANYWHERE && p->kind != kind)
+		diag_at(l->d, n,
+			"start has one of: literals, words and names; digits and alone; bytes");
+	else
+		p->kind = kind;
+}
+
+static void
+add_bytes(struct loader *l, struct span s, const struct pattern *p)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char b = (unsigned char)s.p[i];
+		uint16_t **v = &l->r->prefilter.byte_patterns[b];
+		size_t *n = &l->r->prefilter.nbyte_patterns[b];
+		if (!*v)
+			*v = arena_array(l->a, DETECT_PATTERNS_MAX, sizeof(uint16_t));
+		/* Add the pattern once, even if the text contains the byte several times. */
+		if (*v && (*n == 0 || (*v)[*n - 1] != p->index))
+			(*v)[(*n)++] = p->index;
+	}
+}
+
+/* start = anywhere | {literals|words|digits: list} | {bytes: text} */
+static void
+start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
+{
+	if (map->kind == YAML_SCALAR && span_is(map->s, "anywhere"))
+		return;
+	if (!rule_is_kind(l, map, YAML_MAPPING, "start"))
+		return;
+	for (const struct yaml_node *c = map->child; c; c = c->next) {
+		struct span k = c->key->s;
+		bool names = span_is(k, "names"), words = names || span_is(k, "words");
+		if (words || span_is(k, "literals") || span_is(k, "digits") ||
+			span_is(k, "alone")) {
+			if (!rule_is_kind(l, c, YAML_SEQUENCE, "start"))
+				continue;
+			bool digits = span_is(k, "digits"), alone = span_is(k, "alone");
+			set_kind(l, c, p, digits || alone ? START_DIGITS : START_LITERAL);
+			for (const struct yaml_node *n = c->child; n; n = n->next)
+				if (digits || alone)
+					add_runs(l, n, digits ? &p->runs : &p->alone);
+				else
+					add_literal(l, n,
+						rule_text(l, n, words ? "words" : "literals"),
+						words, names, p);
+		} else if (span_is(k, "bytes")) {
+			set_kind(l, c, p, START_BYTE);
+			add_bytes(l, rule_text(l, c, "bytes"), p);
+		} else if (span_is(k, "back")) {
+			read_byte_set(l, c, p->back_set);
+		} else if (span_is(k, "then")) {
+			read_byte_set(l, c, p->then);
+			p->has_then = true;
+		} else if (span_is(k, "clear")) {
+			p->clear = rule_bool(l, c, "clear");
+		} else if (span_is(k, "back_max")) {
+			uint64_t v;
+			if (c->kind != YAML_SCALAR || span_u64(c->s, &v) || v > 1024)
+				diag_at(l->d, c, "back_max must be a number up to 1024");
+			else
+				p->back_max = (uint16_t)v;
+		} else {
+			diag_at(l->d, c->key,
+				"unknown key: start has literals, words, names, digits, alone, "
+				"then, clear, bytes, back, back_max");
+		}
+	}
+	if (p->kind == START_ANYWHERE)
+		diag_at(l->d, map,
+			"start needs literals, words, digits or bytes; or is `anywhere`");
+}
+
+#define UTF_FLAGS (PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF)
+
+/* Sets p->first to the bytes with which a match can begin, as PCRE2 computes them. The set
+ * saves most attempts. */
+static void
+first_bytes(struct pattern *p)
+{
+	int err;
+	PCRE2_SIZE where;
+	uint32_t type = 0, unit = 0;
+	const uint8_t *bitmap = NULL;
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR)p->regex, PCRE2_ZERO_TERMINATED,
+		p->utf ? UTF_FLAGS : PCRE2_NEVER_UTF, &err, &where, NULL);
+
+	memset(p->first, 0xFF, sizeof(p->first));
+	if (!code)
+		return;
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTBITMAP, &bitmap);
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODETYPE, &type);
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODEUNIT, &unit);
+	if (bitmap || type == 1)
+		memset(p->first, 0, sizeof(p->first));
+	for (unsigned c = 0; c < 256; c++)
+		if (bitmap ? bitmap[c / 8] >> (c % 8) & 1
+			   : type == 1 && (c | 0x20) == (unit | 0x20))
+			set_add(p->first, (unsigned char)c); /* either case: it may be (?i) */
+	pcre2_code_free(code);
+}
+
+static void
+compile_pattern(struct loader *l, const struct yaml_node *at, struct pattern *p)
+{
+	uint32_t flags = (p->utf ? UTF_FLAGS : PCRE2_NEVER_UTF) | PCRE2_NO_START_OPTIMIZE |
+			 PCRE2_NEVER_BACKSLASH_C;
+	PCRE2_SIZE where;
+	int err;
+
+	if (p->kind != START_ANYWHERE)
+		flags |= PCRE2_ANCHORED;
+	else
+		flags &= ~PCRE2_NO_START_OPTIMIZE;
+	p->code = pcre2_compile(
+		(PCRE2_SPTR)p->regex, PCRE2_ZERO_TERMINATED, flags, &err, &where, NULL);
+	if (!p->code) {
+		char why[128];
+		pcre2_get_error_message(err, (PCRE2_UCHAR *)why, sizeof(why));
+		diag_at(l->d, at, "regex: %s at offset %zu", why, (size_t)where);
+		return;
+	}
+	first_bytes(p);
+	size_t length = strlen(p->regex);
+	p->stream_work = (uint16_t)(p->work + length / STREAM_WORK_PART);
+	p->work = (uint16_t)(p->work + length / TEXT_WORK_PART);
+	int named = pcre2_substring_number_from_name(p->code, (PCRE2_SPTR) "value");
+	p->group = named > 0 ? (uint32_t)named : 0;
+	/* Without a JIT (not built in, or no executable memory), matching is slower and finds the
+	 * same. */
+	p->jit = pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD) == 0;
+}
+
+/* Returns a new pattern, or NULL after reporting that there are too many. */
+static struct pattern *
+new_pattern(struct loader *l, const struct yaml_node *at, uint16_t entity)
+{
+	struct pattern *p = &l->r->patterns[l->r->npatterns];
+
+	if (l->r->npatterns == DETECT_PATTERNS_MAX) {
+		diag_at(l->d, at, "more than %d patterns", DETECT_PATTERNS_MAX);
+		return NULL;
+	}
+	*p = (struct pattern){ .index = (uint16_t)l->r->npatterns++,
+		.entity = entity,
+		.name = "",
+		.regex = "",
+		.work = WORK_MATCH };
+	return p;
+}
+
+/* Returns the validator, or NULL after reporting that there is none with this name. */
+static const struct check *
+check_of(struct loader *l, const struct yaml_node *at)
+{
+	const struct check *check = check_find(rule_text(l, at, "check"));
+	SCOPED_BUF(names, 0);
+
+	if (!check) {
+		check_names(&names);
+		diag_at(l->d, at, "unknown check; there are %.*s", (int)names.n, names.p);
+	}
+	return check;
+}
+
+static void
+pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
+	const struct check *check)
+{
+	const struct yaml_node *regex = NULL, *start = NULL;
+
+	if (!rule_is_kind(l, map, YAML_MAPPING, "a pattern"))
+		return;
+	struct pattern *p = new_pattern(l, map, entity);
+	if (!p)
+		return;
+	p->check = check;
+	for (const struct yaml_node *c = map->child; c; c = c->next) {
+		struct span k = c->key->s;
+		if (span_is(k, "name")) {
+			p->name = rule_text(l, c, "name").p;
+		} else if (span_is(k, "regex")) {
+			regex = c;
+			rule_text(l, c, "regex");
+		} else if (span_is(k, "score")) {
+			p->score = rule_number(l, c, "score");
+		} else if (span_is(k, "keyed")) {
+			p->keyed = rule_bool(l, c, "keyed");
+		} else if (span_is(k, "utf")) {
+			p->utf = rule_bool(l, c, "utf");
+		} else if (span_is(k, "near")) {
+			p->needs_context = rule_bool(l, c, "near");
+		} else if (span_is(k, "start")) {
+			start = c;
+		} else if (span_is(k, "check")) {
+			p->check = check_of(l, c);
+		} else {
+			diag_at(l->d, c->key,
+				"unknown key `%.*s`: a pattern has name, regex, score, "
+				"start, check, keyed, near, utf",
+				SPAN_ARG(k));
+		}
+	}
+	if (!regex || !start || p->score <= 0) {
+		diag_at(l->d, map, "a pattern needs regex, start and a score above 0");
+		return;
+	}
+	start_of(l, start, p);
+	p->regex = expand_definitions(l, regex);
+	if (p->regex)
+		compile_pattern(l, regex, p);
+	l->r->any_keyed |= p->keyed;
+}
+
+/* Reads `define`, `check` and `patterns` of a rule file. */
+static void
+load_rule_patterns(struct loader *l, const struct yaml_node *root, uint16_t entity)
+{
+	const struct yaml_node *list = yaml_get(root, "patterns"),
+			       *named = yaml_get(root, "check");
+	const struct check *check = NULL;
+
+	l->ndefs = 0;
+	if (yaml_get(root, "define"))
+		definitions_of(l, yaml_get(root, "define"));
+	if (named)
+		check = check_of(l, named);
+	if (!list || !rule_is_kind(l, list, YAML_SEQUENCE, "patterns"))
+		return;
+	for (const struct yaml_node *n = list->child; n; n = n->next)
+		pattern_of(l, n, entity, check);
+}
+
+/* Reads the pattern with this index of a policy's own class. */
+static void
+load_class_pattern(struct loader *l, const struct yaml_node *at, unsigned index, uint16_t entity)
+{
+	struct regex_facts f;
+	struct pattern *p;
+
+	if (!custom_pattern(l->r, at, index, &f, l->d) || !(p = new_pattern(l, at, entity)))
+		return;
+	p->name = arena_printf(l->a, "patterns[%u]", index).p;
+	p->regex = f.regex;
+	p->score = OWN_SCORE;
+	p->utf = f.utf;
+	p->work = (uint16_t)(WORK_MATCH + f.width / 4);
+	p->kind = f.start;
+	for (unsigned n = f.digits[0]; n && n <= f.digits[1]; n++)
+		p->runs |= 1u << n;
+	for (size_t i = 0; i < f.nliterals; i++)
+		add_literal(l, at, f.literals[i], f.caseless, false, p);
+	p->back_max = f.back;
+	memcpy(p->back_set, f.back_set, sizeof(p->back_set));
+	compile_pattern(l, at, p);
+}
+
 /* ---- pieces of a rule ---- */
 
-/* Of a list, or of the one word that a policy may have instead. */
+/* Reads a list of words. A policy may have a single word instead of a list. */
 static struct words
 words_of(struct loader *l, const struct yaml_node *list, const char *what)
 {
@@ -83,7 +487,7 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 	uint16_t last[32] = { 0 };
 	for (const struct yaml_node *n = yaml_first(list); v && links && n;
 		n = yaml_next(list, n)) {
-		struct span s = load_text(l, n, what);
+		struct span s = rule_text(l, n, what);
 		char *p = (char *)(uintptr_t)s.p; /* our own copy */
 		ascii_lower(p, s.n);
 		if (s.n == 0)
@@ -106,11 +510,11 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 static void
 samples_of(struct loader *l, const struct yaml_node *list, struct entity_rule *e)
 {
-	if (!load_is(l, list, YAML_SEQUENCE, "samples"))
+	if (!rule_is_kind(l, list, YAML_SEQUENCE, "samples"))
 		return;
 	struct span *v = arena_array(l->a, list->count, sizeof(*v));
 	for (const struct yaml_node *n = list->child; v && n; n = n->next) {
-		struct span s = load_text(l, n, "samples");
+		struct span s = rule_text(l, n, "samples");
 		char *p = (char *)(uintptr_t)s.p;
 		size_t m = 0;
 		for (size_t i = 0; i < s.n; i++)
@@ -135,16 +539,16 @@ add_examples(struct loader *l, const struct yaml_node *list, struct example *v, 
 		};
 		*x = (struct example){ .at = place };
 		if (n->kind == YAML_SCALAR) {
-			x->text = load_text(l, n, "example");
+			x->text = rule_text(l, n, "example");
 			x->find = match ? x->text : (struct span){ NULL, 0 };
 		} else if (n->kind == YAML_MAPPING) {
 			for (const struct yaml_node *c = n->child; c; c = c->next) {
 				if (span_is(c->key->s, "text"))
-					x->text = load_text(l, c, "example text");
+					x->text = rule_text(l, c, "example text");
 				else if (span_is(c->key->s, "find") && match)
-					x->find = load_text(l, c, "example find");
+					x->find = rule_text(l, c, "example find");
 				else if (span_is(c->key->s, "before"))
-					x->before = load_text(l, c, "example before");
+					x->before = rule_text(l, c, "example before");
 				else
 					diag_at(l->d, c->key,
 						"unknown key in an example: text, %sbefore",
@@ -164,14 +568,14 @@ add_examples(struct loader *l, const struct yaml_node *list, struct example *v, 
 static void
 examples_of(struct loader *l, const struct yaml_node *map, struct entity_rule *e)
 {
-	if (!load_is(l, map, YAML_MAPPING, "examples"))
+	if (!rule_is_kind(l, map, YAML_MAPPING, "examples"))
 		return;
 	const struct yaml_node *yes = yaml_get(map, "match"), *no = yaml_get(map, "none");
 	for (const struct yaml_node *c = map->child; c; c = c->next)
 		if (c != yes && c != no)
 			diag_at(l->d, c->key, "unknown key: examples have match and none");
 		else
-			load_is(l, c, YAML_SEQUENCE, "examples");
+			rule_is_kind(l, c, YAML_SEQUENCE, "examples");
 	struct example *v =
 		arena_array(l->a, (yes ? yes->count : 0) + (no ? no->count : 0), sizeof(*v));
 	if (!v)
@@ -185,11 +589,11 @@ examples_of(struct loader *l, const struct yaml_node *map, struct entity_rule *e
 
 /* ---- a file ---- */
 
-/* finder: a part of the program that knows the entity by its words (names.h). */
+/* Reads `finder`: the name of a function that finds the entity by word lists (names.h). */
 static void
 finder_of(struct loader *l, const struct yaml_node *n, uint16_t entity)
 {
-	int f = finder_find(load_text(l, n, "finder"));
+	int f = finder_find(rule_text(l, n, "finder"));
 
 	if (f < 0)
 		diag_at(l->d, n, "unknown finder; there are %s", finder_names());
@@ -200,7 +604,7 @@ finder_of(struct loader *l, const struct yaml_node *n, uint16_t entity)
 		l->r->finders[f] = (uint16_t)(entity + 1);
 }
 
-/* NULL, and said: too many. */
+/* Returns a new entity, or NULL after reporting that there are too many. */
 static struct entity_rule *
 new_entity(struct loader *l, const struct yaml_node *at)
 {
@@ -239,10 +643,10 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	static const char *const required[] = { "entity", "class", "source", "examples" };
 	struct detect_rules *r = l->r;
 
-	if (!load_is(l, root, YAML_MAPPING, "a rule file"))
+	if (!rule_is_kind(l, root, YAML_MAPPING, "a rule file"))
 		return;
 	if (arena_failed(l->a))
-		return; /* said once, at the end */
+		return; /* reported once, at the end */
 	for (size_t i = 0; i < COUNT_OF(required); i++)
 		if (!yaml_get(root, required[i]))
 			diag_at(l->d, root, "a rule needs `%s`", required[i]);
@@ -256,7 +660,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	for (const struct yaml_node *c = root->child; c; c = c->next) {
 		struct span k = c->key->s;
 		if (span_is(k, "entity")) {
-			struct span name = load_text(l, c, "entity");
+			struct span name = rule_text(l, c, "entity");
 			if (name.n && !detect_entity_is_name(name))
 				diag_at(l->d, c,
 					"an entity's name is UPPER_CASE, up to 63 bytes");
@@ -264,26 +668,26 @@ rule_of(struct loader *l, const struct yaml_node *root)
 				diag_at(l->d, c, "%.*s has a rule already", SPAN_ARG(name));
 			e->name = name.p;
 		} else if (span_is(k, "class")) {
-			e->class = load_text(l, c, "class").p;
+			e->class = rule_text(l, c, "class").p;
 		} else if (span_is(k, "source")) {
 			e->source = c->kind == YAML_SCALAR ? arena_strdup(l->a, c->s.p) : "";
 		} else if (span_is(k, "threshold")) {
-			e->threshold = load_number(l, c, "threshold");
+			e->threshold = rule_number(l, c, "threshold");
 		} else if (span_is(k, "boost")) {
-			e->context.boost = load_number(l, c, "boost");
+			e->context.boost = rule_number(l, c, "boost");
 		} else if (span_is(k, "penalty")) {
-			e->context.penalty = load_number(l, c, "penalty");
+			e->context.penalty = rule_number(l, c, "penalty");
 		} else if (span_is(k, "separators")) {
-			e->separators = load_bool(l, c, "separators");
+			e->separators = rule_bool(l, c, "separators");
 		} else if (span_is(k, "spreads")) {
 			e->spreads = load_spreads(l, c);
 		} else if (span_is(k, "yields")) {
-			e->yields = load_bool(l, c, "yields");
+			e->yields = rule_bool(l, c, "yields");
 		} else if (span_is(k, "context")) {
-			if (load_is(l, c, YAML_SEQUENCE, "context"))
+			if (rule_is_kind(l, c, YAML_SEQUENCE, "context"))
 				e->context.words = words_of(l, c, "context");
 		} else if (span_is(k, "against")) {
-			if (load_is(l, c, YAML_SEQUENCE, "against"))
+			if (rule_is_kind(l, c, YAML_SEQUENCE, "against"))
 				e->context.against = words_of(l, c, "against");
 		} else if (span_is(k, "samples")) {
 			samples_of(l, c, e);
@@ -296,7 +700,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 			diag_at(l->d, c->key, "unknown key `%.*s`", SPAN_ARG(k));
 		}
 	}
-	load_patterns(l, root, index);
+	load_rule_patterns(l, root, index);
 }
 
 /* ---- all files ---- */
@@ -339,12 +743,13 @@ own_class(struct loader *l, const struct detect_own *own)
 	e->name = arena_strdup(l->a, own->entity);
 	e->class = arena_strdup(l->a, own->class);
 	e->source = "the policy";
-	/* Words are found wherever they are; what only patterns find is an identifier. */
+	/* Words are found at every place anyway. A value that only patterns find is an
+	 * identifier. */
 	if (own->words || own->dictionary || own->fingerprints)
 		e->spreads = SPREADS_NONE;
 	for (const struct yaml_node *c = list ? yaml_first(list) : NULL; c;
 		c = yaml_next(list, c))
-		load_own_pattern(l, c, n++, index);
+		load_class_pattern(l, c, n++, index);
 	if (own->context)
 		e->context.words = words_of(l, own->context, "context");
 	if (own->against)
@@ -352,7 +757,8 @@ own_class(struct loader *l, const struct detect_own *own)
 	custom_attach(l->r, own, index, l->d);
 }
 
-/* After the rule files: an entity that they have is refused. */
+/* Loads a policy's classes after the rule files. A class with an entity of a rule file is
+ * refused. */
 static void
 load_own(struct loader *l, const struct detect_extra *extra)
 {
@@ -368,7 +774,8 @@ load_own(struct loader *l, const struct detect_extra *extra)
 	}
 }
 
-/* The word lists of the finders: those of DIR/names where there is such a folder. */
+/* Sets the word lists of the finders: those of the folder DIR/names if it exists, else the
+ * compiled-in lists. */
 static void
 load_names(struct loader *l, const char *dir)
 {

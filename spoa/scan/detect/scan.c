@@ -1,10 +1,14 @@
-/* The engine. One pass over the text finds the places where a pattern may begin:
- * the first bytes of a literal (hashed into a table), runs of digits, rare bytes such
- * as '@'. At digits and rare bytes an automaton says which patterns can match; those, and
- * those of a literal, are matched, anchored, by PCRE2's JIT under a match limit; then
- * validator, context, and the resolution of overlaps. Text without such places costs
- * the pass alone. Every pattern and validator looks a bounded distance ahead, so the
- * whole is linear. */
+/* The engine. One pass over the text finds the places where a pattern may begin: the first
+ * bytes of a literal (hashed into a table), runs of digits, and rare bytes such as '@'. At
+ * digits and rare bytes, an automaton determines which patterns can match. These patterns, and
+ * the patterns of a literal, are matched by PCRE2's JIT, anchored and under a match limit. Then
+ * validator and context determine the score, and overlaps are resolved. Text without such
+ * places costs only the pass. Every pattern and validator looks a bounded distance ahead, so
+ * the work is linear.
+ *
+ * If the text continues (a stream), the scan also finds matches that the text's end cuts off, by
+ * PCRE2's partial matching. open_scan() adds the matches whose start condition is not in the text
+ * yet. */
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/effort.h"
@@ -15,16 +19,16 @@
 #include "scan/detect/prefilter/starts.h"
 #include "scan/detect/validate/check.h"
 
-/* Units of work of what is done in other places (base/effort.h). */
+/* Units of work for functions that do not count their own work (base/effort.h). */
 enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 64 };
 
 enum {
-	BACK_EACH = 8,	  /* starts tried one by one, where the way back is that short */
-	OPEN_DIGITS = 36, /* bytes after a run of digits that the index of them reads */
-	OPEN_RIGHT = CONTEXT_BYTES + 16, /* bytes after a value that say what it is */
+	BACK_EACH = 8,	  /* if back_max is at most this, starts are tried one by one */
+	OPEN_DIGITS = 36, /* bytes after a run of digits that the digit index reads */
+	OPEN_RIGHT = CONTEXT_BYTES + 16, /* bytes after a value that may change its score or end */
 };
 
-/* What context said of an entity at a place; end 0: nothing yet. */
+/* A cached result of context_verdict() for an entity at a place; end 0: unused. */
 enum { VERDICTS = 8 };
 struct verdict {
 	size_t start, end;
@@ -34,33 +38,33 @@ struct verdict {
 
 struct sweep {
 	const struct detect_rules *r;
-	const struct prefilter *f; /* its own */
+	const struct prefilter *f; /* the prefilter of r */
 	struct detect_scratch *s;
 	const struct detect_options *opt;
 	struct span text;
-	bool keyed;   /* only keyed patterns, and offsets are shifted down */
-	bool names;   /* the text is a column's name: only whether a key is in it, */
-	bool key;     /* and it is */
-	bool more;    /* the text goes on after its end */
-	size_t shift; /* what comes before the caller's text, */
-	size_t base;  /* and where in it that begins */
-	enum { UNKNOWN, NO, YES } decides; /* see context_decides */
+	bool keyed;   /* `text` is a key, '=' and a value: only keyed patterns are tried */
+	bool names;   /* `text` is a column's name: only whether it is a key is determined */
+	bool key;     /* a key was found in that name */
+	bool more;    /* the text continues after its end */
+	size_t shift; /* of a keyed text: length of the key and '=' */
+	size_t base;  /* of a keyed text: offset of the value in the caller's text */
+	enum { UNKNOWN, NO, YES } decides; /* cache of context_decides() */
 	struct check_memo memo;
 	struct verdict verdicts[VERDICTS];
-	size_t bare_from, bare_to;	   /* where no digit is, as far as was looked */
-	size_t word_at;			   /* the word walked last, */
-	const struct automaton_list *word; /* and what may match in it */
+	size_t bare_from, bare_to;	   /* cache of digit_near(): no digit is in this range */
+	size_t word_at;			   /* offset of the word that was walked last */
+	const struct automaton_list *word; /* the patterns that may match in it; NULL: none yet */
 	int err;
 };
 
-/* A block of the text, as bits. */
+/* A block of the text: one bit for each byte. */
 struct block {
 	size_t from;
-	uint64_t literal, byte; /* as those of starts.c */
-	uint64_t runs;		/* digits begin */
-	uint64_t begins;	/* no letter before, or a small one before a capital */
+	uint64_t literal, byte; /* as in struct starts */
+	uint64_t runs;		/* a run of digits begins */
+	uint64_t begins;	/* no letter is before, or a small letter is before a capital */
 	uint64_t digit, alpha, lower, alnum;
-	uint64_t alnum_before; /* of the block before */
+	uint64_t alnum_before; /* `alnum` of the previous block */
 };
 
 /* ---- candidates ---- */
@@ -90,7 +94,7 @@ context_of(struct sweep *w, size_t i)
 	return known ? known : context_look(&w->s->near_by, w->text, i, !w->keyed);
 }
 
-/* The list, or an empty one where the index knows that none of its words is near. */
+/* Returns the list, or an empty list if none of its words is near, according to the index. */
 static const struct words *
 words_near(const struct context_view *near, const struct words *list, uint8_t bit)
 {
@@ -99,7 +103,8 @@ words_near(const struct context_view *near, const struct words *list, uint8_t bi
 	return near && bit != CONTEXT_NONE && !context_has(near, bit) ? &none : list;
 }
 
-/* What is around [start, end) says; patterns of an entity often find the same. */
+/* Returns the verdict of the context around [start, end). Results are cached, because several
+ * patterns of an entity often find the same value. */
 static int
 verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct span before)
 {
@@ -125,7 +130,7 @@ verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct sp
 	return v->says;
 }
 
-/* Whether the text goes on within n bytes from i. */
+/* Returns true if the text continues, and its end is less than n bytes after i. */
 static bool
 ends_within(const struct sweep *w, size_t i, size_t n)
 {
@@ -134,7 +139,7 @@ ends_within(const struct sweep *w, size_t i, size_t n)
 
 /* ---- matching ---- */
 
-/* >0 matched, 0 not; a limit latches. */
+/* Returns 1 if p matches at `at`, else 0. Errors and limits are stored in w->err. */
 static int
 match_at(struct sweep *w, const struct pattern *p, size_t at)
 {
@@ -149,7 +154,7 @@ match_at(struct sweep *w, const struct pattern *p, size_t at)
 		return 1;
 	if (rc != PCRE2_ERROR_NOMATCH) {
 		w->err = rc == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_LIMIT;
-		effort.over |= w->err == ERR_LIMIT; /* of one attempt */
+		effort.over |= w->err == ERR_LIMIT; /* the limit for one attempt */
 	}
 	return 0;
 }
@@ -169,7 +174,8 @@ candidate_of(struct sweep *w, const struct pattern *p)
 		.memo = &w->memo };
 }
 
-/* The text goes on, and so may a match of p, but its validator has seen what it needs. */
+/* For a text that continues: returns true if a match of p at `at` may continue too, but its
+ * validator already refuses every continuation. */
 static bool
 is_refused(struct sweep *w, const struct pattern *p, size_t at)
 {
@@ -180,8 +186,8 @@ is_refused(struct sweep *w, const struct pattern *p, size_t at)
 	return c.match == at && check_is_over(p->check, &c);
 }
 
-/* The text goes on: whether what comes could make a match of p of what begins here, or a
- * longer one. */
+/* For a text that continues: returns true if further text could complete a match of p at `at`,
+ * or make it longer. */
 static bool
 may_go_on(struct sweep *w, const struct pattern *p, size_t at)
 {
@@ -202,7 +208,8 @@ note_open(struct sweep *w, size_t start)
 		w->s->open.from = from;
 }
 
-/* The text goes on: the value is found again only with what leads up to it. */
+/* For a text that continues: records that the value is found again only if the text from the
+ * match's beginning on is kept. */
 static void
 note_lead(struct sweep *w, const struct candidate *m)
 {
@@ -227,8 +234,8 @@ ends_in_diff_mark(struct span text, size_t start, size_t end)
 	return (last == '-' && next == ']') || (last == '+' && next == '}');
 }
 
-/* A match of p on [m->start, m->end). True where it is a candidate, above its
- * threshold or not. */
+/* Examines a match of p on [m->start, m->end). Returns true if the validator accepts it,
+ * whether or not the score reaches the threshold. */
 static bool
 consider_finding(struct sweep *w, const struct pattern *p, struct candidate *m)
 {
@@ -239,7 +246,7 @@ consider_finding(struct sweep *w, const struct pattern *p, struct candidate *m)
 
 	effort_add(WORK_CHECK + (whole.end - whole.match) / 4);
 	if (all && checked == CHECK_NO) {
-		*m = whole; /* a validator cuts what it looks at */
+		*m = whole; /* undo the validator's changes */
 		checked = CHECK_SHAPE;
 	}
 	if (checked == CHECK_NO || m->end <= m->start)
@@ -252,7 +259,7 @@ consider_finding(struct sweep *w, const struct pattern *p, struct candidate *m)
 	m->end -= ends_in_diff_mark(w->text, m->start, m->end);
 	if (m->start < w->shift)
 		return false;
-	/* Where the validator went on after the match, it may go on further. */
+	/* If the validator read beyond the match, it may read further. */
 	if (ends_within(w, m->end, OPEN_RIGHT) && m->end > whole.end)
 		note_open(w, m->match < m->start ? m->match : m->start);
 	if (w->more && !w->keyed && m->start - m->match > CONTEXT_BYTES)
@@ -267,12 +274,12 @@ consider_finding(struct sweep *w, const struct pattern *p, struct candidate *m)
 		f.flags |= FINDING_NAMED;
 	if (is_sample(e, span_cut(w->text, f.start, f.end)))
 		f.flags |= FINDING_SAMPLE;
-	/* whole characters of UTF-8: at most three bytes more at each end */
+	/* extend to whole characters of UTF-8: at most three bytes at each end */
 	for (int i = 0; i < 3 && f.start > 0 && (w->text.p[f.start] & 0xC0) == 0x80; i++)
 		f.start--;
 	for (int i = 0; i < 3 && f.end < w->text.n && (w->text.p[f.end] & 0xC0) == 0x80; i++)
 		f.end++;
-	/* A text that begins inside a character does not reach into its key. */
+	/* If the text begins inside a character, the finding must not reach into the key. */
 	f.start = w->base + (f.start > w->shift ? f.start - w->shift : 0);
 	f.end = w->base + f.end - w->shift;
 	if (all || f.score >= scan_threshold(w->r, w->opt, p->entity))
@@ -280,7 +287,7 @@ consider_finding(struct sweep *w, const struct pattern *p, struct candidate *m)
 	return true;
 }
 
-/* The same, for each of the findings that the validator reads in the match. */
+/* The same, for each finding that the validator reads in the match. */
 static bool
 consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 {
@@ -298,7 +305,7 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 
 /* ---- where matches begin ---- */
 
-/* Most attempts fail at the byte before them. */
+/* Early reject of attempts: most fail because of the byte before. */
 static bool
 may_begin(const struct sweep *w, const struct pattern *p, size_t start)
 {
@@ -325,7 +332,7 @@ has_digit(const char *p)
 	return ~((low + (0x80 - 10) * ones) | x) & 0x80 * ones;
 }
 
-/* Whether one of n bytes from i on is a digit. */
+/* Returns true if one of n bytes from i on is a digit. */
 static bool
 digit_near(struct sweep *w, size_t i, size_t n)
 {
@@ -343,7 +350,7 @@ digit_near(struct sweep *w, size_t i, size_t n)
 	return at < to;
 }
 
-/* Tries p where its start condition holds at i. */
+/* Tries p, whose start condition holds at i. */
 static void
 try_at(struct sweep *w, const struct pattern *p, size_t i)
 {
@@ -366,8 +373,8 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 		!ends_within(w, i, p->digit_offset))
 		return;
 	effort_add(i - start);
-	/* The furthest start that can be one; with a short way back, each of them:
-	 * in "9(214" a look-behind refuses "(" but not "2". */
+	/* Try the first possible start. If back_max is small, try each start: in "9(214", a
+	 * look-behind refuses "(" but not "2". */
 	for (;; start++) {
 		bool possible = may_begin(w, p, start);
 		if (possible && w->more && (start >= w->s->open.least || w->keyed) &&
@@ -385,7 +392,7 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 		*mark = w->s->free_base + m.end;
 }
 
-/* The first place where p may begin and go on. */
+/* Records the first place at which p may begin and continue after the text's end. */
 static void
 search_open(struct sweep *w, const struct pattern *p)
 {
@@ -438,7 +445,7 @@ literal_matches(const struct literal *l, struct span t, size_t i)
 	return span_ieq(span_of(t.p + i, l->text.n), l->text);
 }
 
-/* Tries the literals that the four bytes at i may begin; names only where a word begins. */
+/* Tries the literals with which the text at i begins. `begins`: a word begins at i. */
 static void
 try_literals(struct sweep *w, size_t i, bool begins)
 {
@@ -461,8 +468,7 @@ try_literals(struct sweep *w, size_t i, bool begins)
 	}
 }
 
-/* Tries the patterns that an automaton left at i, of those in `only` where it is not
- * NULL. */
+/* Tries the patterns that an automaton returned for i. `only`: try no others; NULL: try all. */
 static void
 try_list(struct sweep *w, const struct automaton *o, const struct automaton_list *l, size_t i,
 	const struct pattern_set *only)
@@ -480,7 +486,7 @@ try_list(struct sweep *w, const struct automaton *o, const struct automaton_list
 	}
 }
 
-/* Letters and digits that come before bit k of the block, one after the other. */
+/* Returns the number of letters and digits directly before bit k of the block. */
 static size_t
 word_before(const struct block *b, unsigned k)
 {
@@ -491,7 +497,8 @@ word_before(const struct block *b, unsigned k)
 	return k + (~b->alnum_before ? (size_t)__builtin_clzll(~b->alnum_before) : 64);
 }
 
-/* What may match in the word around the digits at i; the same for every run in it. */
+/* Returns the patterns that may match in the word around the digits at i. The result is the
+ * same for every run of digits in the word. */
 static const struct automaton_list *
 walk_word(struct sweep *w, const struct block *b, size_t i)
 {
@@ -509,7 +516,8 @@ walk_word(struct sweep *w, const struct block *b, size_t i)
 	return w->word;
 }
 
-/* Whether a pattern that needs a context word needs one whatever the thresholds are. */
+/* Returns true if, with these thresholds, every pattern that needs a context word still needs
+ * one. */
 static bool
 context_decides(struct sweep *w)
 {
@@ -522,13 +530,14 @@ context_decides(struct sweep *w)
 	return w->decides == YES;
 }
 
-/* All patterns: where thresholds are so low that no context word is needed. */
+/* All patterns: used if thresholds are so low that no context word is needed. */
 static const struct context_view anything = {
 	.patterns = { { ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0) } },
 };
 
-/* The patterns that may match at the run of digits at i: by the bytes next to it, then by the
- * word around it, then by the context words near it. False: none. */
+/* Sets *set to the patterns that may match at the run of n digits at i: first by the bytes next
+ * to the run, then by the word around it, then by the context words near it. Returns false if
+ * there is none. */
 static bool
 possible_patterns(
 	struct sweep *w, const struct block *b, size_t i, size_t n, struct pattern_set *set)
@@ -544,12 +553,12 @@ possible_patterns(
 	if (pattern_sets_meet(set, words) && walk_word(w, b, i)->n == 0 &&
 		!pattern_set_drop(set, words))
 		return false;
-	/* Patterns that need no context pass whatever is near. */
+	/* If all patterns of the set need no context, the context need not be read. */
 	return near || pattern_set_within(set, &w->f->digits.always) ||
 	       context_cut(&w->s->near_by, w->text, i, !w->keyed, set);
 }
 
-/* The automata that these patterns are in, as bits. */
+/* Returns the automata that contain these patterns, as bits. */
 static unsigned
 automata_of(const struct prefilter *f, const struct pattern_set *set)
 {
@@ -561,7 +570,7 @@ automata_of(const struct prefilter *f, const struct pattern_set *set)
 	return all;
 }
 
-/* A run of digits begins at i. */
+/* Tries the patterns that may match at the run of digits that begins at i. */
 static void
 try_digits(struct sweep *w, const struct block *b, size_t i)
 {
@@ -570,7 +579,7 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 	struct pattern_set set = { { 0 } };
 
 	end = span_past(w->text, end, is_digit);
-	/* The index knows what follows; here that may come yet. */
+	/* The index reads the text after the run, which may not have arrived yet. */
 	bool open = ends_within(w, i, end - i + OPEN_DIGITS);
 	if (open)
 		memset(&set, 0xFF, sizeof(set));
@@ -587,7 +596,7 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 	}
 }
 
-/* The next block; b holds the one before. */
+/* Reads the block at `from` into b, which holds the previous block. */
 static void
 block_read(const struct sweep *w, struct block *b, size_t from)
 {
@@ -618,7 +627,8 @@ may_be_inner(const struct sweep *w, size_t i)
 	return w->f->inner[slot / 64] >> (slot % 64) & 1;
 }
 
-/* Most literals begin words: drops the places inside words where no literal may begin. */
+/* Returns the places at which literals may begin. Most literals begin words, so places inside
+ * words are dropped unless a literal can begin there. */
 static uint64_t
 without_inner(const struct sweep *w, const struct block *b)
 {
@@ -651,8 +661,8 @@ sweep_block(struct sweep *w, const struct block *b, uint64_t within)
 	}
 }
 
-/* The bits of the block that are in the parts to be looked at. *next: the first part that may
- * reach into a later block. */
+/* Returns the bits of the block that are in the parts to be examined. *next: the first part
+ * that may reach into a later block. */
 static uint64_t
 within_parts(const struct detect_scratch *s, size_t from, size_t *next)
 {
@@ -696,8 +706,8 @@ sweep_text(struct sweep *w, size_t to)
 	w->s->free_base += w->text.n + 1;
 }
 
-/* A text that is the value of a key is also read as `key=text`: that is how the
- * rules for key=value see it. `at`: where in the caller's text it is. */
+/* Scans a text that is the value of a key once more as `key=text`, so that rules for key=value
+ * find it. `at`: the offset of `text` in the caller's text. */
 static void
 sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
 {
@@ -731,7 +741,7 @@ sweep_cell(void *arg, struct span name, size_t start, size_t end)
 	return w->err == 0;
 }
 
-/* Which of the names of columns are keys of rules. */
+/* Returns which of the n columns' names are keys of rules, a bit for each. */
 static uint64_t
 sweep_names(void *arg, const struct span *name, unsigned n)
 {
@@ -749,8 +759,9 @@ sweep_names(void *arg, const struct span *name, unsigned n)
 	return keys;
 }
 
-bool
-rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+/* Returns true if p may begin at `at`, and further text could complete the match. */
+static bool
+rules_may_continue(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct pattern *p, size_t at)
 {
 	struct sweep w = { .r = r, .s = s, .text = text };
@@ -768,11 +779,195 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	sweep_text(&w, text.n);
 	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
 		search_everywhere(&w, &r->patterns[r->anywhere[k]]);
-	/* Once more what has its key elsewhere: the value of a key, the cells under headers
+	/* Scan again values whose key is elsewhere: the value of a key, and the cells under headers
 	 * that are keys. */
 	if (!w.err && opt && opt->before.n && text.n && !opt->inside && r->any_keyed)
 		sweep_keyed(&w, opt->before, text, 0);
 	if (!w.err)
 		columns_cells(&s->columns, sweep_cell, sweep_names, r, &w);
 	return w.err ? w.err : custom_scan(r, s, text, opt);
+}
+
+/* ---- texts that continue: the index of beginnings ---- */
+
+bool
+open_separates(char c)
+{
+	static const uint64_t set[4] = { UINT64_C(0x4800130500003e00),
+		UINT64_C(0x3800000028000000) };
+
+	return set_has(set, c);
+}
+
+static bool
+has_separator(const uint64_t set[4])
+{
+	for (unsigned c = 0; c < 0x80; c++)
+		if (open_separates((char)c) && set_has(set, (char)c))
+			return true;
+	return false;
+}
+
+/* Returns the number of bytes up to the first separator inside the literal, the separator
+ * included, or 0 if there is none. */
+static size_t
+literal_word_of(const struct literal *l)
+{
+	for (size_t i = 0; i + 1 < l->text.n; i++)
+		if (open_separates(l->text.p[i]))
+			return i + 1;
+	return 0;
+}
+
+/* Returns the slot of the last two bytes before p. */
+static unsigned
+opener_slot(const char *p)
+{
+	return ((unsigned)(unsigned char)to_lower(p[-1]) * 37 +
+		       (unsigned char)to_lower(p[-2])) %
+	       OPEN_SLOTS;
+}
+
+typedef void each_begin(struct open_index *x, struct literal_begin b);
+
+/* Calls `each` with the beginnings of literals that contain a separator. A shorter beginning is
+ * a word that has not ended. A single separator is recorded in `alone`, except for a space
+ * before the name of a value. */
+static void
+all_begins(struct detect_rules *r, each_begin *each)
+{
+	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
+		for (const struct literal *l = r->prefilter.literals[h]; l; l = l->next)
+			for (size_t n = literal_word_of(l); n && n < l->text.n; n++)
+				if (n > 1)
+					each(&r->open,
+						(struct literal_begin){ l, (uint16_t)n });
+				else if (l->text.p[0] != ' ' || !r->patterns[l->pattern].group)
+					set_add(r->open.alone, (unsigned char)l->text.p[0]);
+}
+
+static void
+count_begin(struct open_index *x, struct literal_begin b)
+{
+	x->begins[opener_slot(b.literal->text.p + b.n) + 1]++;
+}
+
+/* During the filling, begins[h] is the place of the next beginning of slot h; after it, the
+ * place at which slot h + 1 begins. */
+static void
+add_begin(struct open_index *x, struct literal_begin b)
+{
+	x->v[x->begins[opener_slot(b.literal->text.p + b.n)]++] = b;
+}
+
+int
+open_finish(struct detect_rules *r)
+{
+	struct open_index *x = &r->open;
+
+	all_begins(r, count_begin);
+	for (unsigned h = 0; h < OPEN_SLOTS; h++)
+		x->begins[h + 1] = (uint16_t)(x->begins[h + 1] + x->begins[h]);
+	x->v = arena_array(&r->arena, x->begins[OPEN_SLOTS] + 1u, sizeof(*x->v));
+	x->patterns = arena_array(&r->arena, r->npatterns + 1, sizeof(*x->patterns));
+	if (!x->v || !x->patterns)
+		return ERR_NOMEM;
+	all_begins(r, add_begin);
+	memmove(x->begins + 1, x->begins, OPEN_SLOTS * sizeof(*x->begins));
+	x->begins[0] = 0;
+	for (size_t i = 0; i < r->npatterns; i++)
+		x->digits |= r->patterns[i].kind == START_DIGITS;
+	for (size_t i = 0; i < r->npatterns; i++)
+		if (r->patterns[i].back_max && has_separator(r->patterns[i].back_set))
+			x->patterns[x->npatterns++] = (uint16_t)i;
+	return 0;
+}
+
+/* ---- texts that continue: incomplete beginnings ---- */
+
+static bool
+is_off(const struct detect_rules *r, const struct detect_options *opt, uint16_t pattern)
+{
+	return scan_threshold(r, opt, r->patterns[pattern].entity) > 1.0f;
+}
+
+/* Returns true if the text ends with the beginning of the literal. */
+static bool
+has_begun(const struct literal_begin *b, struct span t)
+{
+	struct span begin = span_of(b->literal->text.p, b->n);
+
+	if (b->n > t.n)
+		return false;
+	struct span end = span_of(t.p + t.n - b->n, b->n);
+	return to_lower(end.p[0]) == to_lower(begin.p[0]) &&
+	       (b->literal->caseless ? span_ieq(end, begin) : span_eq(end, begin));
+}
+
+/* Returns the offset of the first literal that the text's end cuts off, or of the first pattern
+ * that begins before the digits or the byte of its start condition. Returns t.n if there is
+ * none. */
+static size_t
+begun_before(const struct detect_rules *r, struct detect_scratch *s, struct span t,
+	const struct detect_options *opt)
+{
+	unsigned slot = t.n > 1 ? opener_slot(t.p + t.n) : 0;
+	size_t from = set_has(r->open.alone, t.p[t.n - 1]) ? t.n - 1 : t.n;
+
+	for (size_t i = r->open.begins[slot]; t.n > 1 && i < r->open.begins[slot + 1]; i++) {
+		const struct literal_begin *b = &r->open.v[i];
+		if (t.n - b->n < from && has_begun(b, t) &&
+			!is_off(r, opt, b->literal->pattern))
+			from = t.n - b->n;
+	}
+	for (size_t i = 0; i < r->open.npatterns; i++) {
+		const struct pattern *p = &r->patterns[r->open.patterns[i]];
+		if (is_off(r, opt, p->index))
+			continue;
+		for (size_t at = t.n; at > 0 && t.n - at < p->back_max &&
+				      set_has(p->back_set, t.p[at - 1]);) {
+			at--;
+			if (at < from && rules_may_continue(r, s, t, p, at))
+				from = at;
+		}
+	}
+	return from;
+}
+
+/* ---- texts that continue: the scan ---- */
+
+int
+open_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t,
+	const struct detect_options *opt, size_t at, size_t *from)
+{
+	/* The space with which a literal begins may have been returned already. */
+	s->open = (struct scan_open){ .of = t.p, .least = at ? at - 1 : 0, .from = t.n };
+	int err = scan_candidates(r, s, t, opt);
+	s->open.of = NULL;
+	size_t begun = err || t.n == 0 ? t.n : begun_before(r, s, t, opt);
+	*from = begun < s->open.from ? begun : s->open.from;
+	return err;
+}
+
+bool
+open_is_quiet(const struct detect_rules *r, struct detect_scratch *s,
+	const struct detect_options *opt, struct span t, size_t at, size_t *open)
+{
+	const struct prefilter *f = &r->prefilter;
+	struct starts v;
+
+	if (r->nanywhere)
+		return false;
+	/* A match whose digits or byte are in the incomplete word may begin before the word. */
+	for (size_t from = at; from < t.n; from += BLOCK) {
+		starts_at(f, t.p + from, t.n - from, &v);
+		if (v.byte | (r->open.digits ? v.digit : 0))
+			return false;
+		if (from < *open && v.literal & bits_below(*open - from))
+			return false;
+	}
+	size_t begun = begun_before(r, s, t, opt);
+	if (begun < *open)
+		*open = begun;
+	return true;
 }

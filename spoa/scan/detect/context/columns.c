@@ -1,15 +1,195 @@
-/* Tables in plain text: CSV (RFC 4180, also with ';'), tab-separated values, markdown
- * and what databases print, columns aligned with blanks. Found from a value upwards and
- * only for a value that may be something: text without candidates is not read. */
+/* Finds tables in plain text: CSV (RFC 4180, also with ';'), tab-separated values, Markdown, the
+ * output of databases, and columns aligned with spaces. A table is searched for from a value
+ * upwards, and only for a value that may be a candidate. Text without candidates is not read.
+ *
+ * SQL is read only as far as it determines the column of a value. These are the lists of names in
+ * COPY (PostgreSQL's dumps) and in INSERT, and the ends of literals. A quote in a string is doubled
+ * (ISO 9075-2, 5.3). */
+#include "scan/detect/context/columns.h"
+
 #include <string.h>
 
 #include "base/among.h"
 #include "base/effort.h"
-#include "scan/detect/context/columns.h"
-#include "scan/detect/context/sql.h"
 #include "scan/detect/prefilter/starts.h"
 
-static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': two and more */
+/* ---- SQL ---- */
+
+static bool
+is_sql_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Returns the offset of the first byte from `at` on that is neither a space character nor a
+ * line's end. */
+static size_t
+sql_past_blanks(struct span t, size_t at)
+{
+	return span_past(t, at, is_sql_blank);
+}
+
+/* Returns true for "COPY t (a, b) FROM stdin;" if *cut separates the fields of the rows below:
+ * a tab, or a comma for "WITH (FORMAT csv)" (PostgreSQL, COPY). *line and *cut become those of
+ * the list of names. */
+static bool
+sql_copy(struct span *line, char *cut)
+{
+	struct span all = span_cut(*line, sql_past_blanks(*line, 0), line->n);
+
+	if (!span_istarts(all, SPAN_LIT("COPY ")))
+		return false;
+	size_t open = span_chr(all, '('), close = span_chr(all, ')');
+	struct span end = span_cut(all, close, all.n);
+	if (open >= close || !span_istarts(end, SPAN_LIT(") FROM stdin")) ||
+		*cut != (span_iholds(end, SPAN_LIT("csv")) ? ',' : '\t'))
+		return false;
+	*line = span_cut(all, open + 1, close);
+	*cut = ',';
+	return true;
+}
+
+/* Returns true for the characters of a table's or column's name, with the quotes of all
+ * dialects. */
+static bool
+is_sql_name(char c)
+{
+	return is_word(c) || is_high(c) || is_one_of(c, ".\"`[]$#-");
+}
+
+/* Returns true for the characters between the list of names and VALUES: OVERRIDING SYSTEM VALUE
+ * (ISO 9075-2, 14.11), OUTPUT (SQL Server), and the joint of two strings of a program. */
+static bool
+is_before_values(char c)
+{
+	return is_word(c) || is_sql_blank(c) || is_one_of(c, ".\"'+\\");
+}
+
+/* Returns the offset after VALUES or VALUE, at which a tuple begins, in the text after the
+ * names. Returns 0 if there is none. */
+static size_t
+behind_values(struct span t, size_t at)
+{
+	enum { MOST = 80 };
+	const struct span word = SPAN_LIT("VALUE");
+	size_t to = t.n - at > MOST ? at + MOST : t.n;
+
+	for (size_t i = at; i < to && is_before_values(t.p[i]); i++) {
+		if (is_word(t.p[i - 1]) || !span_ieq(span_cut(t, i, i + word.n), word))
+			continue;
+		size_t end = i + word.n;
+		end += end < t.n && to_lower(t.p[end]) == 's';
+		end = sql_past_blanks(t, end);
+		if (end < t.n && t.p[end] == '(')
+			return end;
+	}
+	return 0;
+}
+
+/* Returns the offset after the table's name, or 0 if there is none. Spaces come
+ * before the name. */
+static size_t
+behind_table(struct span t, size_t at)
+{
+	enum { MOST = 160 };
+	size_t from = sql_past_blanks(t, at);
+	size_t to = span_past(span_cut(t, 0, from + MOST), from, is_sql_name);
+
+	return from > at && to > from ? sql_past_blanks(t, to) : 0;
+}
+
+/* Finds the next "INTO t (a, b) … VALUES (" at or after *at, which may be several lines long.
+ * *names becomes the list of names, separated by commas, and *values the offset of the first
+ * tuple. *at moves there. Returns false if there is none; *at then moves to the end of `t`. */
+static bool
+sql_insert(struct span t, size_t *at, struct span *names, size_t *values)
+{
+	enum { NAMES = 2048 };
+	const struct span into = SPAN_LIT("INTO");
+	size_t i = *at;
+
+	for (; i + into.n < t.n; i++) {
+		size_t open;
+		if (to_lower(t.p[i]) != 'i' || (i > 0 && is_word(t.p[i - 1])) ||
+			!span_ieq(span_cut(t, i, i + into.n), into) ||
+			!(open = behind_table(t, i + into.n)) || open >= t.n ||
+			t.p[open] != '(')
+			continue;
+		struct span list = span_cut(t, open + 1, open + 1 + NAMES);
+		size_t close = span_chr(list, ')');
+		*names = span_cut(list, 0, close);
+		effort_add(close / 4);
+		if (close == list.n || memchr(names->p, '\'', close) ||
+			memchr(names->p, '(', close))
+			continue;
+		if (!(*values = behind_values(t, open + close + 2)))
+			continue;
+		*at = *values;
+		return true;
+	}
+	*at = t.n;
+	return false;
+}
+
+/* Returns true if the quote at `at` ends its string. A backslash before the quote escapes it,
+ * as in MySQL, unless what follows the quote shows that the string has ended. */
+static bool
+is_closing_quote(struct span t, size_t at)
+{
+	size_t next = sql_past_blanks(t, at + 1);
+
+	return t.p[at - 1] != '\\' || next >= t.n || is_one_of(t.p[next], ",);");
+}
+
+/* Returns the offset after the string that begins at `at`; t.n if the string does not end
+ * before `to`. */
+static size_t
+sql_string_end(struct span t, size_t at, size_t to)
+{
+	for (at++; at < to; at++) {
+		if (t.p[at] != '\'')
+			continue;
+		if (at + 1 < to && t.p[at + 1] == '\'')
+			at++;
+		else if (is_closing_quote(t, at))
+			return at + 1;
+	}
+	return t.n;
+}
+
+/* Returns where the literal or expression that begins at `at` ends: at a comma, a closing
+ * parenthesis or the line's end. Returns t.n if it does not end within `most` bytes. */
+static size_t
+sql_literal_end(struct span t, size_t at, size_t most)
+{
+	size_t to = t.n - at > most ? at + most : t.n, depth = 0;
+
+	while (at < to) {
+		if (t.p[at] == '\'') {
+			at = sql_string_end(t, at, to);
+			continue;
+		}
+		if (depth == 0 && is_one_of(t.p[at], ",)\n"))
+			return at;
+		depth += t.p[at] == '(';
+		depth -= t.p[at] == ')';
+		at++;
+	}
+	return t.n;
+}
+
+/* Returns the offset of the quote of N'…', E'…' or _utf8'…', or `at`. */
+static size_t
+sql_string_begin(struct span t, size_t at)
+{
+	size_t i = span_past(span_cut(t, 0, at + 8), at, is_word);
+
+	return i < t.n && t.p[i] == '\'' ? i : at;
+}
+
+/* ---- lines and fields ---- */
+
+static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': at least two */
 static struct block_sets cut_sets;				    /* a set for each */
 
 __attribute__((constructor)) static void
@@ -19,7 +199,7 @@ fill_sets(void)
 		block_sets_add(&cut_sets, k, (unsigned char)cuts[k]);
 }
 
-/* In place of a line's offset: the header of the table that began before the text. */
+/* Stands for a line's offset: the header of the table that began before the text. */
 enum { CARRIED = -2 };
 
 void
@@ -55,8 +235,8 @@ without_blanks(struct span s)
 	return s;
 }
 
-/* Past the quoted field that begins at i; where the line ends before, nothing is
- * quoted. */
+/* Returns the offset after the quoted field that begins at i, or i if the closing quote is
+ * missing. */
 static size_t
 past_quotes(struct span line, size_t i)
 {
@@ -85,7 +265,7 @@ gap_after(struct span line, size_t i)
 	return line.n;
 }
 
-/* Where the field that begins at i ends: at a separator or the line's end. */
+/* Returns the offset at which the field that begins at i ends: at a separator or the line's end. */
 static size_t
 field_end(struct span line, size_t i, char cut)
 {
@@ -108,7 +288,8 @@ field_end(struct span line, size_t i, char cut)
 	return line.n;
 }
 
-/* The beginning of the field after the one that ends at i, or line.n + 1. */
+/* Returns the beginning of the field after the field that ends at i, or line.n + 1 if there is
+ * none. */
 static size_t
 next_field(struct span line, size_t i, char cut)
 {
@@ -120,7 +301,7 @@ next_field(struct span line, size_t i, char cut)
 	return i;
 }
 
-/* Blanks at a line's ends are no fields. */
+/* Returns the beginning of the first field. Spaces at the beginning of a line are not a field. */
 static size_t
 first_field(struct span line, char cut)
 {
@@ -131,7 +312,7 @@ first_field(struct span line, char cut)
 	return i;
 }
 
-/* COLUMN_FIELDS + 1: too many. */
+/* Returns the number of fields, or COLUMN_FIELDS + 1 if there are too many. */
 static unsigned
 count_fields(struct span line, char cut)
 {
@@ -158,7 +339,7 @@ parts_of(struct span line)
 		tabs += line.p[i] == '\t';
 	for (; i < line.n; i += BLOCK) {
 		block_classify(&cut_sets, line.p + i, line.n - i, at);
-		/* The second blank of each gap. */
+		/* the second space of each gap */
 		uint64_t blank = at[COLUMN_CUTS - 1];
 		at[COLUMN_CUTS - 1] =
 			blank & (blank << 1 | before >> 63) & ~(blank << 2 | before >> 62);
@@ -192,7 +373,8 @@ is_ruler(struct span line)
 
 /* ---- headers ---- */
 
-/* What a byte is in a header's field. */
+/* The meaning of a byte in a header's field: a mark before or after the name, or a sign that
+ * the field is no name. */
 enum { MARK_BEFORE = 1, MARK_AFTER = 2, NO_NAME = 4 };
 /* clang-format off */
 static const uint8_t marks[256] = {
@@ -212,7 +394,7 @@ mark_of(char c)
 	return marks[(unsigned char)c];
 }
 
-/* A field's text without the quotes, stars and hashes around it. */
+/* Returns a field's text without the quotes, stars and hashes around it. */
 static struct span
 without_quotes(struct span s)
 {
@@ -226,7 +408,8 @@ without_quotes(struct span s)
 
 enum { NAME_BLANKS = 4 };
 
-/* A name as headers have them: short, few words, hardly a digit, no sentence. */
+/* Returns true if the field reads like a column's name: short, few words, at most two digits, no
+ * sentence. */
 static bool
 is_column_name(struct span s)
 {
@@ -245,7 +428,7 @@ is_column_name(struct span s)
 	return digits <= 2 && blanks <= NAME_BLANKS;
 }
 
-/* Whether the line's fields are names; the first and the last may be empty. */
+/* Returns true if the line's fields are names. The first and the last field may be empty. */
 static bool
 are_names(struct span line, char cut)
 {
@@ -283,7 +466,7 @@ is_line_start(struct span t, size_t i)
 	return i == 0 || t.p[i - 1] == '\n';
 }
 
-/* Up to its '\n' or the text's end; SIZE_MAX: too long. */
+/* Returns the offset of the line's '\n' or the text's end, or SIZE_MAX if the line is too long. */
 static size_t
 line_end(struct span t, size_t at)
 {
@@ -304,8 +487,8 @@ line_of(struct span t, size_t from, size_t to)
 	return line;
 }
 
-/* The line [from, to) of the text; the first one from its beginning, which may be before the
- * text. Empty if that is longer than a row may be. */
+/* Returns the line [from, to) of the text. The first line is returned from its beginning, which
+ * may be before the text. Returns an empty span if the line is longer than a row may be. */
 static struct span
 column_line_at(struct columns *c, size_t from, size_t to)
 {
@@ -322,14 +505,14 @@ column_line_at(struct columns *c, size_t from, size_t to)
 	return line_of(span_of(c->joined, c->joined_n), 0, c->joined_n);
 }
 
-/* Bytes of the line at `from` that came before the text. */
+/* Returns the number of bytes of the line at `from` that are before the text. */
 static size_t
 column_lead(const struct columns *c, size_t from)
 {
 	return from == 0 ? c->lead : 0;
 }
 
-/* Whether a separator of the kind parts the line. */
+/* Returns true if a separator of the kind divides the line into fields. */
 static bool
 has_cut(struct span line, char cut)
 {
@@ -348,7 +531,8 @@ is_row(struct span line, char cut)
 	return has_cut(line, cut) || is_ruler(line);
 }
 
-/* The parts of the line at `from`, good until another line's are asked for. */
+/* Returns the separators of the line at `from`. The result is valid until the next call for another
+ * line. */
 static const struct column_parts *
 parts_at(struct columns *c, size_t from, struct span line)
 {
@@ -358,7 +542,7 @@ parts_at(struct columns *c, size_t from, struct span line)
 	return &c->parts;
 }
 
-/* Of the line at `from`. */
+/* Returns the number of fields of the line at `from`. */
 static unsigned
 fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
 {
@@ -367,8 +551,9 @@ fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
 	return p->plain && p->n[cut] ? p->n[cut] + 1 : count_fields(line, cuts[cut]);
 }
 
-/* Whether a line names columns again, as the header of a second table below the first does: it
- * reads like names, and its first one is among those of the header above. */
+/* Returns true if a line names columns again, as the header of a second table below the first
+ * does. Such a line reads like names, and its first name is among the names of the header
+ * above. */
 static bool
 names_columns_again(struct span line, struct span above, char cut)
 {
@@ -384,7 +569,7 @@ names_columns_again(struct span line, struct span above, char cut)
 	return again && are_names(line, cut);
 }
 
-/* The line of a header, as header_of() returns it. */
+/* Returns the line of a header. `header`: the result of header_of(). */
 static struct span
 header_line(struct columns *c, size_t header)
 {
@@ -392,8 +577,8 @@ header_line(struct columns *c, size_t header)
 					 : column_line_at(c, header, line_end(c->text, header));
 }
 
-/* Notes what the lines of [from, to) are: of each number of fields the first, and the headers.
- */
+/* Records the first line of each number of fields in [from, to), and whether the line is a
+ * header. */
 static void
 note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from, size_t to)
 {
@@ -423,15 +608,14 @@ note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from
 	}
 }
 
-/* Whether a table of this separator goes on in the text's first line. */
+/* Returns true if a table with this separator continues in the text's first line. */
 static bool
 is_carried(const struct columns *c, unsigned cut)
 {
 	return c->table && c->table->head_n && c->table->cut == cut && !c->inside;
 }
 
-/* Makes the run of the separator reach the line [line, end), upwards as far as it
- * goes. */
+/* Extends the run of the separator to the line [line, end), and upwards to its first line. */
 static struct column_run *
 run_to(struct columns *c, unsigned cut, size_t line, size_t end)
 {
@@ -460,8 +644,9 @@ run_to(struct columns *c, unsigned cut, size_t line, size_t end)
 	return run;
 }
 
-/* The line of the header for the line at `line`, which has n fields, or SIZE_MAX: the last one
- * that is not below it. `goes_on`: more fields may come. */
+/* Returns the offset of the header for the line at `line`, which has n fields, or SIZE_MAX. The
+ * header is the last line with as many fields that is not below `line`. `goes_on`: more fields
+ * may follow. */
 static size_t
 header_of(const struct column_run *run, size_t line, unsigned n, bool goes_on)
 {
@@ -475,16 +660,16 @@ header_of(const struct column_run *run, size_t line, unsigned n, bool goes_on)
 	return SIZE_MAX;
 }
 
-/* Whether the line that ends at `end` may go on in the next part of the text. */
+/* Returns true if the line that ends at `end` may continue in the next part of the text. */
 static bool
 column_line_goes_on(const struct columns *c, size_t end)
 {
 	return c->table && c->table->more && end == c->text.n;
 }
 
-/* ---- where a place is ---- */
+/* ---- the column of a place ---- */
 
-/* Looks at the line around `at`. */
+/* Determines whether the line around `at` is a row, and its header. */
 static void
 look_at_line(struct columns *c, size_t at)
 {
@@ -505,7 +690,7 @@ look_at_line(struct columns *c, size_t at)
 	struct column_parts p = *parts_at(c, c->line, line);
 	for (unsigned k = 0; k < COLUMN_CUTS && !c->row; k++) {
 		unsigned n = p.n[k] ? fields_of(c, c->line, line, k) : COLUMN_FIELDS + 1;
-		/* the first field of a row under way */
+		/* the first field of an incomplete row */
 		if (goes_on && !p.n[k] && is_carried(c, k))
 			n = 1;
 		if (n > COLUMN_FIELDS)
@@ -589,7 +774,8 @@ columns_at(struct columns *c, size_t at, struct column *out)
 
 /* ---- headers that are keys ---- */
 
-/* More words than a name has before anything parts them: no header, whatever follows. */
+/* Returns true if more words than a name has stand before the first separator. Such a line is
+ * no header, whatever follows. */
 static bool
 is_prose(struct span line)
 {
@@ -620,7 +806,7 @@ columns_judge_head(struct columns *c, size_t at)
 		struct span line = column_line_at(c, from, end);
 		if (end >= c->text.n || is_prose(line))
 			goto out;
-		/* A header's first separator is near. */
+		/* The first separator of a header is near its beginning. */
 		struct column_parts p = parts_of(span_cut(line, 0, COLUMN_NAME + 16));
 		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++) {
 			struct span list = line;
@@ -634,7 +820,7 @@ out:
 		c->head[c->heads++] = at;
 }
 
-/* The rows below a header: those fields whose bit is set. */
+/* Passes those cells of the rows below a header whose field's bit is set in `wanted`. */
 static bool
 take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, columns_take *take,
 	void *arg)
@@ -661,7 +847,7 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 			size_t stop = field_end(line, i, cut), lead = column_lead(c, from);
 			struct span cell = without_quotes(span_cut(line, i, stop));
 			size_t at = cell.n ? (size_t)(cell.p - line.p) : 0;
-			/* what began before the text was asked for then */
+			/* A cell that began before the text was passed with the earlier part. */
 			if (wanted >> k & 1 && cell.n && c->name[k].n && at >= lead &&
 				!take(arg, c->name[k], from + at - lead,
 					from + at - lead + cell.n))
@@ -673,7 +859,7 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 	return true;
 }
 
-/* The fields of a header's line in which a key was seen. */
+/* Returns the fields of a header's line that contain a key, a bit for each. */
 static uint64_t
 wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
 {
@@ -689,8 +875,8 @@ wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
 	return wanted;
 }
 
-/* A key of the rules is at `at`: notes whether it may be in the names of an INSERT, behind a
- * parenthesis or a comma. */
+/* Records whether the rules' key at `at` may be in the names of an INSERT, after a parenthesis or a
+ * comma. */
 void
 columns_judge_list(struct columns *c, size_t at)
 {
@@ -701,8 +887,8 @@ columns_judge_list(struct columns *c, size_t at)
 	c->lists = i > 0 && is_one_of(c->text.p[i - 1], "(,");
 }
 
-/* The rows of an INSERT, tuples = "(" literal { "," literal } ")" { "," tuple }: those fields
- * whose bit is set. */
+/* Passes those cells of an INSERT's rows whose field's bit is set in `wanted`. tuples = tuple { ","
+ * tuple }; tuple = "(" literal { "," literal } ")". */
 static bool
 take_tuples(struct columns *c, size_t at, uint64_t wanted, columns_take *take, void *arg)
 {
@@ -730,7 +916,8 @@ take_tuples(struct columns *c, size_t at, uint64_t wanted, columns_take *take, v
 	return true;
 }
 
-/* The rows of all INSERTs. A dump has the same names again and again. */
+/* Passes the cells of all INSERTs. A dump repeats the same names, so `keys` is not asked again for
+ * them. */
 static bool
 cells_of_lists(struct columns *c, columns_take *take, columns_keys *keys, void *arg)
 {
@@ -746,7 +933,7 @@ cells_of_lists(struct columns *c, columns_take *take, columns_keys *keys, void *
 		split_names(c, names, ',');
 		for (unsigned k = 0; k < c->names; k++)
 			c->name[k] = without_quotes(span_trim(c->name[k], " \t\r\n"));
-		c->split = 0; /* they are no header's line */
+		c->split = 0; /* name[] has no header's names */
 		if (!span_eq(names, last))
 			wanted = keys(arg, c->name, c->names);
 		last = names;
@@ -755,7 +942,7 @@ cells_of_lists(struct columns *c, columns_take *take, columns_keys *keys, void *
 	return more;
 }
 
-/* The rows of the table that began before the text. */
+/* Passes the cells of the table that began before the text. */
 static bool
 cells_of_table(
 	struct columns *c, columns_take *take, columns_keys *keys, const void *of, void *arg)
@@ -770,7 +957,8 @@ cells_of_table(
 	return !t->keys || take_rows(c, 0, t->fields, t->keys, take, arg);
 }
 
-/* The rows below the header [from, end), if it is one; *next moves past its heads. */
+/* Passes the cells below the line [from, end) if the line is a header. *next moves past the
+ * keys in the line. */
 static bool
 cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_take *take,
 	columns_keys *keys, void *arg)
@@ -786,7 +974,7 @@ cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_ta
 			continue;
 		split_header(c, from, k);
 		used = true;
-		/* keys of the part before the text are in no head */
+		/* head[] has no keys that stand before the text */
 		uint64_t wanted = column_lead(c, from) ? keys(arg, c->name, c->names)
 						       : wanted_fields(c, from, end, next);
 		more = !wanted || take_rows(c, end + 1, n, wanted, take, arg);
@@ -817,7 +1005,7 @@ columns_cells(
 
 /* ---- parts of a text ---- */
 
-/* The line in t->line has ended. */
+/* Updates the table after the line in t->line has ended. */
 static void
 line_passed(struct column_table *t)
 {

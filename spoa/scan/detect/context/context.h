@@ -1,4 +1,4 @@
-/* What the words around a value say of it. Not included outside detect/. */
+/* The words around a value, which raise or lower its score. Not included outside detect/. */
 #ifndef SCAN_DETECT_CONTEXT_CONTEXT_H
 #define SCAN_DETECT_CONTEXT_CONTEXT_H
 
@@ -10,8 +10,8 @@ enum { CONTEXT_BYTES = 64 }; /* read on either side of a candidate */
 
 /* ---- a list of words ---- */
 
-/* The first bytes of a word, up to a blank and eight at most: one comparison, without case,
- * rejects nearly all of a text. */
+/* The first bytes of a word, at most eight, up to a space. One comparison without case rejects
+ * nearly all of a text. */
 struct word_head {
 	uint64_t bytes, mask;
 };
@@ -29,7 +29,7 @@ word_head_of(struct span word)
 	return h;
 }
 
-/* What a word that begins at i < t.n is compared by. */
+/* Returns the bytes at i < t.n that are compared with the first bytes of words. */
 static inline uint64_t
 word_head_at(struct span t, size_t i)
 {
@@ -50,43 +50,42 @@ word_head_is(const struct word_head *h, uint64_t bytes)
 
 struct word_link {
 	struct word_head head;
-	uint16_t next; /* the next word whose first byte has these five bits, and one */
+	uint16_t next; /* index, plus 1, of the next word with the same low five bits of its
+			* first byte; 0: none */
 };
 
 struct words {
 	const struct word_link *links; /* of each word */
-	uint16_t from[32];	       /* the first of them by the five bits, and one */
-	const struct span *v; /* lower-case ASCII; a space is for any run of separators */
+	uint16_t from[32];	       /* by these five bits: index of the first word, plus 1 */
+	const struct span *v; /* lower-case ASCII; a space stands for any run of separators */
 	size_t n;
 	uint64_t first[4];   /* first bytes, both cases: the early reject */
-	uint32_t second[32]; /* second bytes' low five bits, by those of the first */
+	uint32_t second[32]; /* low five bits of second bytes, by the low five bits of the first */
 };
 
 /* ---- context.c ---- */
 
-/* An entity's words, and what one of them near by adds or takes. */
+/* An entity's words for and against, and how much a nearby word adds to or takes from the score. */
 struct context_rule {
 	struct words words, against;
 	float boost, penalty;
 };
 
-/* The score of a candidate after its context: words on both sides and in
- * `before`; the nearer of the two lists counts. */
+/* Returns the score of a candidate after its context was read: the words on both sides and in
+ * `before`. Only the list with the nearest word counts. */
 float context_score(const struct context_rule *c, struct span text, struct span before,
 	size_t start, size_t end, float score);
-/* The same in two parts: 1 where a word speaks for it, -1 against, else 0; `col`, where
- * the text is a table, says what is above. */
+/* The same in two parts. context_verdict() returns 1 if the nearest word is in `words`, -1 if
+ * it is in `against`, 0 if there is none. `col`: the column of the candidate; NULL: it is in no
+ * table. */
 int context_verdict(const struct words *words, const struct words *against, struct span text,
 	struct span before, const struct column *col, size_t start, size_t end);
 float context_apply(const struct context_rule *c, int verdict, float score);
 
-/* Whether a letter of the text touches one of the candidate: a word next to it is whole only
- * once that is cut away. */
+/* Returns true if a letter directly before or after the candidate continues a word of the
+ * candidate. The words in the window then differ from those of the text. */
 bool context_touches(struct span t, size_t start, size_t end);
-/* Whether a word begins there. */
+/* Returns true if a word begins at `at`. */
 bool context_word_begins(struct span t, size_t at);
-/* Whether the bytes at `at` spell the word and a word ends after them, but that a long one
- * need not end there: a window may cut it off. A space is any run of blanks, '_' and '-'. */
-bool context_word_may_match(struct span t, size_t at, struct span word);
 
 #endif

@@ -1,5 +1,5 @@
-/* Of which lists of context words, an entity's for and against, one is near a place of a text.
- * Not included outside detect/. */
+/* The context index: determines which lists of context words (an entity's words for and
+ * against) have a word near a place of a text. Not included outside detect/. */
 #ifndef SCAN_DETECT_CONTEXT_CONTEXT_INDEX_H
 #define SCAN_DETECT_CONTEXT_CONTEXT_INDEX_H
 
@@ -13,8 +13,8 @@ enum {
 	CONTEXT_AHEAD = 192,
 	CONTEXT_SLOTS = 4096,
 	CONTEXT_HASH_BITS = 15,
-	CONTEXT_BLOCK = 64, /* bytes; blocks are looked at once, */
-	CONTEXT_CACHED = 8, /* and this many remembered */
+	CONTEXT_BLOCK = 64, /* bytes that are examined together */
+	CONTEXT_CACHED = 8, /* blocks whose result is cached */
 };
 
 struct list_set {
@@ -28,77 +28,76 @@ struct context_term {
 	struct context_term *next; /* in the same slot */
 };
 
-/* Of a rule set; immutable. */
+/* The index of a rule set. Immutable. */
 struct context_index {
 	struct context_term *words[CONTEXT_SLOTS];	 /* by hash */
-	uint64_t hashes[(1u << CONTEXT_HASH_BITS) / 64]; /* those of three bytes in use */
-	uint64_t pairs[16]; /* words of two bytes, or with a blank after two: five bits of each
-			     */
-	bool plain;	    /* words begin with letters and digits, or beyond ASCII */
-	bool digits;	    /* some with a digit */
-	struct list_set needed; /* of them patterns need a word */
+	uint64_t hashes[(1u << CONTEXT_HASH_BITS) / 64]; /* bits: hashes of the words' first three
+							  * bytes */
+	uint64_t pairs[16]; /* bits: the low five bits of both bytes of words that have two bytes, or a
+			     * space after two */
+	bool plain;	    /* all words begin with a letter, a digit or a character beyond ASCII */
+	bool digits;	    /* some words begin with a digit */
+	struct list_set needed; /* lists of which a pattern needs a word */
 };
 
-/* Lists of which a word is near, and of the patterns at digits those that may be tried
- * then. */
+/* The lists that have a word near a place, and the patterns at digits that may be tried there. */
 struct context_view {
 	struct list_set set;
 	struct pattern_set patterns;
-	bool alone; /* only such as need none: the first word of `patterns` */
+	bool alone; /* only patterns that need no context: those of the first word of `patterns` */
 };
 
-/* What is known of the text that is looked at. owner: worker */
+/* The state of the index for the current text. owner: worker */
 struct context_state {
 	const struct context_index *index;
 	const struct digit_index *digits;
 	struct columns *columns; /* of the text */
 	struct {
-		size_t block; /* its number and one */
+		size_t block; /* number of the block, plus 1; 0: unused */
 		struct list_set set;
 	} cached[CONTEXT_CACHED];
-	struct list_set before;	 /* of the key */
-	struct context_view all; /* of all that is near the block `block` - 1 */
-	size_t block;
-	bool whole;		 /* what a header above may add is in it; if not, of the */
-	struct pattern_set more; /* patterns, what it may add */
+	struct list_set before;	 /* lists with a word in the key before the text */
+	struct context_view all; /* result for the block `block` - 1 */
+	size_t block;		 /* number of the block, plus 1; 0: none */
+	bool whole;		 /* a header above the block adds nothing to `all` */
+	struct pattern_set more; /* patterns that a header above may add, if not `whole` */
 	struct {
-		size_t blocks; /* the first ones, all looked at */
+		size_t blocks; /* number of blocks from the text's beginning on */
 		struct list_set set;
 		struct pattern_set patterns;
-	} seen; /* in them */
+	} seen; /* lists with a word in these blocks, and the patterns that they allow */
 	struct header_context {
-		size_t header; /* the line, and one */
+		size_t header; /* offset of the header's line, plus 1 */
 		unsigned cut;
-		bool any; /* one set is not empty */
-		struct context_view of[COLUMN_FIELDS];
-		struct context_view all; /* with what is near */
-	} names;			 /* of a table's header */
+		bool any; /* at least one set of of[] is not empty */
+		struct context_view of[COLUMN_FIELDS]; /* by column */
+		struct context_view all; /* the result for the block, joined with a column's */
+	} names;			 /* the words in a table's header */
 };
 
-/* An index without words, and the words of the list with this bit. What does not find
- * room in the arena latches it. */
+/* context_index_begin() makes an empty index. context_index_add() adds the words of the list
+ * with this bit. If the arena has no room, it remembers that, and the word is missing. */
 void context_index_begin(struct context_index *x);
 void context_index_add(
 	struct context_index *x, struct arena *a, const struct words *words, unsigned bit);
-/* A pattern needs a word of the list. */
+/* Records that a pattern needs a word of the list. */
 void context_index_need(struct context_index *x, unsigned bit);
 
-/* Before the first question about the text that `columns` is of. `before`: the key that it
- * is the value of. */
+/* Begins the text that `columns` describes. `before`: the key whose value the text is. */
 void context_begin(struct context_state *s, const struct context_index *x,
 	const struct digit_index *digits, struct columns *columns, struct span before);
 
-/* What may count for a match that begins in i's block; valid until the next question.
- * `table`: headers above count too. What they may say is in the text above, so that
- * tables are read only where there is something in it. */
+/* Returns the context that may count for a match that begins in the block of i. The result is
+ * valid until the next call. `table`: headers above count too. Tables are read only if the text
+ * above may add a list. */
 const struct context_view *context_look(
 	struct context_state *s, struct span text, size_t i, bool table);
 
-/* Leaves of the patterns those that may be tried there; false: none. */
+/* Removes from the set the patterns that may not be tried at i. Returns false if none is left. */
 bool context_cut(struct context_state *s, struct span text, size_t i, bool table,
 	struct pattern_set *set);
 
-/* What context_look returns, where that is known already; else NULL. */
+/* Returns the result of context_look() if it is known already, else NULL. */
 static inline const struct context_view *
 context_known(const struct context_state *s, size_t i, bool table)
 {

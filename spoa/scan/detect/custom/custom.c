@@ -14,7 +14,6 @@
 #include "base/scoped.h"
 #include "scan/detect/custom/dictionary.h"
 #include "scan/detect/custom/fingerprint.h"
-#include "scan/detect/custom/sample_text.h"
 
 /* A list of fingerprints and its class. */
 struct own_list {
@@ -188,7 +187,7 @@ add_words(struct custom *c, const struct detect_own *own, uint16_t entity, struc
 		n = yaml_next(from, n)) {
 		int err = dictionary_add(c->words, n->s, entity, own->exact_case);
 		if (err < 0)
-			diag_at(d, n, "words: %s: %s", n->s.p, dictionary_why(c->words, err));
+			diag_at(d, n, "words: %s: %s", n->s.p, dictionary_error_text(c->words, err));
 	}
 	if (own->dictionary)
 		dictionary_file(c->words, own->dictionary, own->dictionary_at, entity,
@@ -348,11 +347,11 @@ read_word(struct reading *r, const struct text_word *w, const struct text_word *
 	int err = 0;
 
 	if (r->terms && hash_bits_may(first, w->hash))
-		err = dictionary_look(c->words, r->p.text, w, second, keep_term, &r->p);
+		err = dictionary_search(c->words, r->p.text, w, second, keep_term, &r->p);
 	if (err || !r->prints || !shingle_next(&r->shingler, w, &shingle))
 		return err;
 	for (size_t k = 0; k < c->nlists && !err; k++)
-		if (fingerprints_look(c->lists[k].prints, &r->shingler, shingle, w->end,
+		if (fingerprints_search(c->lists[k].prints, &r->shingler, shingle, w->end,
 			    c->lists[k].least, &r->runs[k], &over))
 			err = keep_run(&r->p, &c->lists[k], &over);
 	return err;
@@ -438,7 +437,7 @@ custom_open(const struct detect_rules *r, const struct detect_options *opt, stru
 							: text.n;
 	while (d.terms && word_next(&words, &w) && w.start < open) {
 		*may |= hash_bits_may(first, w.hash);
-		if (w.end == text.n || dictionary_goes_on(c->words, text, &w))
+		if (w.end == text.n || dictionary_may_continue(c->words, text, &w))
 			open = w.start;
 	}
 	return open > at ? open : at;
@@ -507,4 +506,62 @@ detect_own_costs(const struct detect_rules *r,
 			(double)fingerprints_bytes(c->lists[i].prints) / 1e6);
 		note(arg, c->lists[i].at, line);
 	}
+}
+
+/* ---- the sample text for measurements ----
+ *
+ * Generates the sample text from pieces with placeholders: # becomes a digit, @ a word of the
+ * list. A fixed seed makes every run equal. */
+
+static const char *const sample_nouns[] = { "schedule", "renewal", "harbour", "invoice", "kitchen",
+	"quarter", "branch", "meeting", "winter", "delivery", "battery", "manual", "garden",
+	"contract", "engine", "library", "weather", "report", "station", "window" };
+
+static const char *const sample_pieces[] = {
+	"Hello team,\n\nthe @ of the @ is ready. Please read it before the @ on the ##th and "
+	"send your remarks to me or to the group. We keep room for @ and @; the rest waits "
+	"until the next @. Thanks to everybody who helped with the @ last week.\n\nBest "
+	"regards\n\n",
+	"When the @ was built, nobody thought that it would stand beside a @ one day. It is "
+	"warm in summer and cold in @, and the people who work there say that the light is the "
+	"best part of it. In 19## a @ was added; since then little has changed, save for the "
+	"@.\n\n",
+	"static int\nread_@(struct @ *s, size_t n)\n{\n\tfor (size_t i = 0; i < n; i++) "
+	"{\n\t\tif (s->v[i].flags & 0x#f)\n\t\t\tcontinue;\n\t\ts->count += s->v[i].@ << "
+	"#;\n\t}\n\treturn s->count > ### ? -1 : 0;\n}\n\n",
+	"20##-0#-1# 1#:0#:##.### INFO  @.worker[###]: @ finished in ##.# ms, ### rows, #### "
+	"bytes\n"
+	"20##-0#-1# 1#:0#:##.### WARN  @.pool[###]: retry # of 5 after timeout\n",
+	"{\"@\": {\"id\": ###, \"state\": \"@\", \"ratio\": 0.###, \"tags\": [\"@\", \"@\"], "
+	"\"open\": true}, \"next\": \"/v#/@?page=##\"}\n",
+	"| @ | units | price | change |\n|---|---|---|---|\n| @ | ### | ##.## | -#.# % |\n| @ "
+	"| #,### | ###.## | +#.# % |\n| @ | ## | #.## | 0.0 % |\n\n",
+	"Could you explain how a @ differs from a @? I tried ### of them, version #.##.#, and "
+	"the @ fails with error ### after about ## seconds. What I want in the end is a short "
+	"list of steps that a person without experience can follow.\n\n",
+	"Der @ wurde im Jahr 19## eröffnet und später erweitert. Heute arbeiten dort über ### "
+	"Menschen, die meisten davon im @. Für das nächste Jahr ist ein größerer Umbau "
+	"geplant.\n\n",
+};
+
+static uint32_t
+sample_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 16;
+}
+
+void
+sample_text(struct buf *out, size_t bytes)
+{
+	uint32_t seed = 20261120;
+
+	while (out->n < bytes && !buf_failed(out))
+		for (const char *p = sample_pieces[sample_random(&seed) % (COUNT_OF(sample_pieces))]; *p; p++)
+			if (*p == '#')
+				buf_putc(out, (char)('0' + sample_random(&seed) % 10));
+			else if (*p == '@')
+				buf_str(out, sample_nouns[sample_random(&seed) % (COUNT_OF(sample_nouns))]);
+			else
+				buf_putc(out, *p);
 }

@@ -45,4 +45,9 @@ struct detect_extra {
 void detect_own_costs(const struct detect_rules *r,
 	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg);
 
+/* Appends pieces of a sample text for measurements until `out` has at least `bytes` bytes. The text is
+ * equal in every run: e-mail, prose, code, logs, tables and JSON in the proportions of a company's
+ * prompts, with varying numbers and names. */
+void sample_text(struct buf *out, size_t bytes);
+
 #endif

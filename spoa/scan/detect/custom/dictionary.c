@@ -281,7 +281,7 @@ dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exac
 }
 
 const char *
-dictionary_why(const struct dictionary *d, int err)
+dictionary_error_text(const struct dictionary *d, int err)
 {
 	return err == ERR_NOMEM ? err_str(err) : d->why;
 }
@@ -319,7 +319,7 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 		int err = dictionary_add(d, term, owner, exact_case);
 		if (err < 0) {
 			diag_at(diag, &here, "%.*s%s: %s", SPAN_ARG(span_cut(term, 0, 60)),
-				term.n > 60 ? "…" : "", dictionary_why(d, err));
+				term.n > 60 ? "…" : "", dictionary_error_text(d, err));
 			mistakes++;
 			if (err == ERR_NOMEM || d->nterms == DICTIONARY_TERMS)
 				break;
@@ -429,7 +429,7 @@ terms_at(const struct dictionary *d, const struct node *n, struct span text, siz
 }
 
 int
-dictionary_look(const struct dictionary *d, struct span text, const struct text_word *w,
+dictionary_search(const struct dictionary *d, struct span text, const struct text_word *w,
 	const struct text_word *second,
 	int (*found)(void *arg, const struct dictionary_hit *hit), void *arg)
 {
@@ -462,7 +462,7 @@ dictionary_look(const struct dictionary *d, struct span text, const struct text_
 }
 
 bool
-dictionary_goes_on(const struct dictionary *d, struct span text, const struct text_word *w)
+dictionary_may_continue(const struct dictionary *d, struct span text, const struct text_word *w)
 {
 	uint64_t phrase = not_zero(w->hash), glue;
 	struct text_word next;

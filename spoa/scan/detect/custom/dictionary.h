@@ -28,7 +28,7 @@ void dictionary_free(struct dictionary **d);
  * are too many; ERR_NOMEM. */
 int dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exact_case);
 /* Returns a description of the last error of dictionary_add(). */
-const char *dictionary_why(const struct dictionary *d, int err);
+const char *dictionary_error_text(const struct dictionary *d, int err);
 /* Adds the terms of a file, one a line. Lines that begin with '#' are comments. Errors are
  * added to *diag at their line, or at `at` if the file cannot be read. */
 void dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *at,
@@ -54,11 +54,11 @@ struct dictionary_hit {
 /* Calls found(arg, hit) for each term that begins with word w of the text. `second` is the word
  * after w; NULL: w is the last. Stops at the first result other than 0 and returns the
  * result. */
-int dictionary_look(const struct dictionary *d, struct span text, const struct text_word *w,
+int dictionary_search(const struct dictionary *d, struct span text, const struct text_word *w,
 	const struct text_word *second,
 	int (*found)(void *arg, const struct dictionary_hit *hit), void *arg);
 /* Returns true if a term may begin with word w that the end of the text cuts off. */
-bool dictionary_goes_on(
+bool dictionary_may_continue(
 	const struct dictionary *d, struct span text, const struct text_word *w);
 
 #endif

@@ -238,7 +238,7 @@ fingerprints_sum(const struct fingerprints *f, unsigned which)
 /* ---- runs ---- */
 
 bool
-fingerprints_look(const struct fingerprints *f, const struct shingler *s, uint64_t shingle,
+fingerprints_search(const struct fingerprints *f, const struct shingler *s, uint64_t shingle,
 	size_t end, size_t least, struct shingle_run *run, struct shingle_run *over)
 {
 	size_t last = s->n, first = last - SHINGLE_WORDS;

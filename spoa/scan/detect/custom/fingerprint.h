@@ -59,7 +59,7 @@ struct shingle_run {
 };
 /* Processes the shingle that ended with word number s->n - 1, at byte `end`. A known shingle
  * extends or begins *run. Returns true if an earlier run ended; *over is this run. */
-bool fingerprints_look(const struct fingerprints *f, const struct shingler *s, uint64_t shingle,
+bool fingerprints_search(const struct fingerprints *f, const struct shingler *s, uint64_t shingle,
 	size_t end, size_t least, struct shingle_run *run, struct shingle_run *over);
 
 #endif

@@ -572,7 +572,7 @@ blob_run(struct span text, size_t at)
 }
 
 bool
-blob_goes_on(char c)
+blob_may_continue(char c)
 {
 	return digits_in[(unsigned char)c] || (c && strchr(" \r\n\t>|#=", c));
 }

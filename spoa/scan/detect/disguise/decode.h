@@ -49,7 +49,7 @@ bool blob_find(struct span text, size_t at, struct blob *b,
 /* Returns the end of the run of base64 characters at `at`, at least at + 1. */
 size_t blob_run(struct span text, size_t at);
 /* Returns true if the character may be in a blob, between its lines or at its end. */
-bool blob_goes_on(char c);
+bool blob_may_continue(char c);
 /* Looks for a row of numbers in the given base that begins at `at` ("34 37 31", "0x34, 0x37",
  * "52,55,49") and decodes to text. *seen is set to the offset up to which numbers were examined. */
 bool blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *seen);

@@ -65,10 +65,11 @@ struct chunk {
  * the text was not scanned. */
 int evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt);
-/* evade_numeral() returns true if the word stands for digits. evade_sign() returns true if the
- * word stands for a sign of an address ("at", "dot"). More such words may follow in a stream. */
-bool evade_numeral(struct span word);
-bool evade_sign(struct span word);
+/* evade_is_numeral_word() returns true if the word stands for digits. evade_is_sign_word() returns
+ * true if the word stands for a sign of an address ("at", "dot"). More such words may follow in a
+ * stream. */
+bool evade_is_numeral_word(struct span word);
+bool evade_is_sign_word(struct span word);
 /* Returns true if the value is only the beginning of a key, its prefix and digits, although the
  * rules may find it as another value. */
 bool evade_key_begun(struct span value);

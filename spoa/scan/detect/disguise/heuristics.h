@@ -88,30 +88,13 @@ size_t heuristic_cell(const struct heuristic *l, size_t i);
 void heuristic_digits(struct heuristic *l, size_t i);
 /* Returns true if the two letters after the space at i may begin the name of a separator: 4716
  * dash 3791. */
-bool heuristic_says(const struct heuristic *l, size_t i);
+bool heuristic_may_name_separator(const struct heuristic *l, size_t i);
 /* The same as heuristic_digits(), for a separator in words. */
-void heuristic_said(struct heuristic *l, size_t i);
-/* Characters that separate groups of digits in tables and lists. */
-extern const bool groups_columns[256];
-/* groups_reject.c: classification of the 64 bytes from i on, one bit each. */
-struct groups_ahead {
-	uint64_t digit, alnum, gap, sign;
-};
-struct groups_ahead groups_ahead(const struct heuristic *l, size_t i);
-/* Returns true if a letter is next to a digit in the groups that begin there. */
-bool groups_mixed(const struct groups_ahead *a);
-/* Returns true if the groups of digits that begin at i cannot form any value. Sets *end to
- * where the search continues. */
-bool groups_reject(
-	const struct heuristic *l, size_t i, const struct groups_ahead *a, size_t *end);
-/* joints.c: heuristic_quote() examines a quote at i, which ends or begins a string.
- * heuristic_bracket() examines a bracket or an @ at i. */
-void heuristic_quote(struct heuristic *l, size_t i);
-void heuristic_bracket(struct heuristic *l, size_t i);
+void heuristic_named_separator(struct heuristic *l, size_t i);
 /* lines.c: examines the line break at i. */
 void heuristic_line(struct heuristic *l, size_t i);
 /* Returns true if a date with its year, or a time, begins at i. Lines of logs begin so. */
-bool heuristic_stamp(const struct heuristic *l, size_t i);
+bool heuristic_timestamp(const struct heuristic *l, size_t i);
 /* spelled.c: examines an address with its signs in words; the first sign may be at i. */
 void heuristic_address(struct heuristic *l, size_t i);
 /* Returns true if a domain with a common top-level domain begins at i. */

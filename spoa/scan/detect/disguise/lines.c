@@ -235,7 +235,7 @@ is_year(const struct heuristic *l, size_t i)
 }
 
 bool
-heuristic_stamp(const struct heuristic *l, size_t i)
+heuristic_timestamp(const struct heuristic *l, size_t i)
 {
 	char sign = byte_at(l, i + 2), wide = byte_at(l, i + 4);
 	unsigned first = two_digits(l, i);
@@ -302,7 +302,7 @@ token_end(struct heuristic *l, size_t i)
 	if (left - from < 3 || (word && from != l->piece && byte_at(l, i + 1) != '@'))
 		return;
 	size_t to = span_past_set(span_cut(l->t, 0, i + 16), i + 1, begins_line);
-	if (heuristic_stamp(l, to))
+	if (heuristic_timestamp(l, to))
 		return;
 	struct span piece = span_cut(l->t, from, left);
 	if (is_continued(l, left, i, to) && heuristic_whole(l, left - 1)) {

@@ -36,7 +36,5 @@ look_alone(uint64_t x, bool before, uint64_t next)
 	return x & ~(x << 1 | before) & ~look_on(x, next, 1);
 }
 
-/* Classifies n bytes of text from p on, one struct per block. */
-void look_over(const char *p, size_t n, struct look *l);
 
 #endif

@@ -92,7 +92,7 @@ numeral_before(const struct heuristic *l, size_t i)
 }
 
 bool
-evade_numeral(struct span word)
+evade_is_numeral_word(struct span word)
 {
 	struct heuristic l = { .t = word };
 	size_t end;

@@ -105,7 +105,7 @@ static const char *const foreign_dot[] = { "point", "punto", "ponto", "punt", "d
 static const char *const no_domain[] = { "the", "this", "that", "a", "an", "our", "my", "your",
 	"its", "all", "every", "each", NULL };
 bool
-evade_sign(struct span word)
+evade_is_sign_word(struct span word)
 {
 	struct heuristic l = { .t = word };
 	size_t end;

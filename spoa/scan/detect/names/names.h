@@ -48,7 +48,7 @@ enum {
 	W_FOLLOWS = W_AFTER | W_EPONYM,
 };
 
-/* ---- letters (names_letters.c) ---- */
+/* ---- letters (names_words.c) ---- */
 
 enum letter { LETTER_NONE, LETTER_LOWER, LETTER_UPPER, LETTER_OTHER, LETTER_HAN };
 /* Returns the kind of the character at `at` < t.n. *n is its length (1 if the bytes are no

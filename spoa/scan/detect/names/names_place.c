@@ -1,7 +1,11 @@
-/* Finds places and nationalities: terms of the lists. The score is higher after "in" or "from"
- * and before the name of a larger place. */
+/* Finds places, nationalities and street addresses. Places and nationalities are terms of the
+ * lists; the score is higher after "in" or "from" and before the name of a larger place. A number
+ * next to a street's name makes it an address: "418 Sycamore Lane, Apt 4B", "Hauptstraße 5",
+ * "12 rue de Rivoli", "Calle Mayor 3", "ul. Długa 7". */
 #include "base/among.h"
 #include "scan/detect/names/names_run.h"
+
+/* ---- places and nationalities ---- */
 
 static bool
 is_state(struct span t, const struct word *x)
@@ -204,4 +208,319 @@ find_place(struct names_sweep *w, struct run *run)
 		size_t n = word_stands_out(w, &run->w[i]) ? try_nation(w, run, i) : 0;
 		i += p.n ? p.n : n ? n : 1;
 	}
+}
+
+/* ---- street addresses ---- */
+
+enum { NUMBER_BACK = 16, UNIT_MAX = 24 };
+
+static bool
+is_year(struct span t, size_t at)
+{
+	struct span s = span_cut(t, at, at + 4);
+
+	return s.n == 4 && is_digit(s.p[2]) && is_digit(s.p[3]) &&
+	       (!memcmp(s.p, "19", 2) || !memcmp(s.p, "20", 2));
+}
+
+/* Returns the end of a house number at `at`, or `at` if there is none: number = digits [letter]
+ * [ ("-" | "/") digits [letter] ]. A house number does not begin with 0, and the years of
+ * "Copyright 2014-2025" are none. */
+static size_t
+number_ahead(struct span t, size_t at)
+{
+	size_t i = at, n = 0;
+
+	while (i < t.n && is_digit(t.p[i]) && n < 6) {
+		i++;
+		n++;
+	}
+	if (n == 0 || n > 5 || t.p[at] == '0')
+		return at;
+	if (n == 4 && i < t.n && t.p[i] == '-' && is_year(t, at) && is_year(t, i + 1))
+		return at;
+	if (i < t.n && is_alpha(t.p[i]) && !(i + 1 < t.n && is_alnum(t.p[i + 1])))
+		i++;
+	if (i + 1 < t.n && (t.p[i] == '-' || t.p[i] == '/') && is_digit(t.p[i + 1])) {
+		for (i++, n = 0; i < t.n && n < 5 && is_digit(t.p[i]); n++)
+			i++;
+	}
+	return i < t.n && is_digit(t.p[i]) ? at : i;
+}
+
+/* Returns true if one of the n words ends at `at`. The words include their final space. */
+static bool
+word_ends_at(struct span t, size_t at, const char *const *words, size_t n)
+{
+	return span_among(span_cut(t, 0, at), words, n, span_iends);
+}
+
+/* Returns true for "in 2019", where the number is a year. */
+static bool
+year_before(struct span t, size_t at)
+{
+	static const char *const words[] = { "in ", "since ", "by ", "of ", "until ", "from " };
+
+	return (!memcmp(t.p + at, "19", 2) || !memcmp(t.p + at, "20", 2)) &&
+	       word_ends_at(t, at, words, COUNT_OF(words));
+}
+
+/* Returns where the house number that ends before `at` begins ("12, ", "12 bis "), or `at`. */
+static size_t
+number_back(struct span t, size_t at)
+{
+	size_t i = at, digits = 0;
+
+	i = span_back_set(t, at, at > 2 ? at - 2 : 0, " ,");
+	if (i == at)
+		return at;
+	size_t end = i;
+	if (i > 1 && is_alpha(t.p[i - 1]) && is_digit(t.p[i - 2]))
+		i--;
+	while (i > 0 && end - i < NUMBER_BACK &&
+		(is_digit(t.p[i - 1]) || (digits && strchr("-/", t.p[i - 1])))) {
+		digits += is_digit(t.p[i - 1]) != 0;
+		i--;
+	}
+	if (digits == 0 || digits > 6 ||
+		(i > 0 && (is_alnum(t.p[i - 1]) || strchr("$.#:_", t.p[i - 1]))))
+		return at;
+	i += t.p[i] == '-'; /* a list's dash, or the mark of a removed line in a diff */
+	return !is_digit(t.p[i]) || (end - i == 4 && year_before(t, i)) ? at : i;
+}
+
+/* Returns the end of a unit at `at`, or `at`: [","] (Apt | Suite | Unit | Floor | "#" …) number. */
+static size_t
+unit_ahead(struct span t, size_t at)
+{
+	static const char *const units[] = { "apt", "apartment", "suite", "ste", "unit",
+		"floor", "fl", "room", "rm", "flat", "bldg", "building", "lot", "wohnung",
+		"appt", "piso", "int", "depto", "bus", "lgh", "m.", "#", "no" };
+	size_t i = at;
+
+	while (i < t.n && i - at < 3 && strchr(" ,\n", t.p[i]))
+		i++;
+	for (size_t k = 0; i > at && k < COUNT_OF(units); k++) {
+		struct span u = span_str(units[k]);
+		if (!span_ieq(span_cut(t, i, i + u.n), u))
+			continue;
+		size_t j = i + u.n, n = 0;
+		while (j < t.n && j - i < UNIT_MAX && strchr(" .#", t.p[j]))
+			j++;
+		while (j + n < t.n && n < 6 && (is_alnum(t.p[j + n]) || t.p[j + n] == '-'))
+			n++;
+		if (n && (is_digit(t.p[j]) || n == 1 || is_digit(t.p[j + n - 1])))
+			return j + n;
+	}
+	return at;
+}
+
+/* Keeps an address together with its unit. */
+static void
+keep_address(struct names_sweep *w, size_t start, size_t end, float score)
+{
+	end = unit_ahead(w->text, end);
+	names_keep(w, FIND_STREET, start, end, score);
+}
+
+static bool
+is_article(struct span t, size_t at)
+{
+	return span_ieq(span_cut(t, at, at + 4), SPAN_LIT("the ")) ||
+	       span_ieq(span_cut(t, at, at + 2), SPAN_LIT("a "));
+}
+
+/* Returns true for "Chapter 5" and "Table 3", where the number counts something else. */
+static bool
+is_counted(struct span t, size_t at)
+{
+	static const char *const words[] = { "chapter ", "section ", "table ", "figure ",
+		"part ", "page ", "step ", "item ", "volume ", "version ", "level ", "phase " };
+
+	return word_ends_at(t, at, words, COUNT_OF(words));
+}
+
+/* Finds streets whose suffix is a word: "Lane", "Ave". Short suffixes have many other meanings. */
+static void
+by_suffix(struct names_sweep *w, struct run *run)
+{
+	/* Suffixes with hardly any other meaning. */
+	static const char *const sure[] = { "Street", "Avenue", "Road", "Lane", "Boulevard",
+		"Drive", "Ave", "Blvd", "Rd", "Ln", "Parkway", "Pkwy", "Highway", "Hwy",
+		"Terrace", "Crescent" };
+	size_t from = 0;
+
+	for (size_t i = 0; i < run->n; i++) {
+		const struct word *x = &run->w[i];
+		struct span s = span_of(w->text.p + x->start, x->end - x->start);
+		if (i > 0 && run->w[i - 1].comma)
+			from = i;
+		if (!(x->flags & W_STREET))
+			continue;
+		bool certain = SPAN_IN(s, sure);
+		/* The number precedes the run, or the words between are numbers: "5th Street" */
+		size_t first = run->w[from].start, at = number_back(w->text, first);
+		if (i == from) { /* 40th Street: the name is no capitalized word */
+			size_t b = first;
+			while (b > 0 && first - b < 6 &&
+				(is_alnum(w->text.p[b - 1]) || w->text.p[b - 1] == ' '))
+				b--;
+			while (b < first && !is_digit(w->text.p[b]))
+				b++;
+			if (first - b < 4 || w->text.p[first - 1] != ' ' ||
+				!is_alpha(w->text.p[first - 2]))
+				continue;
+			at = number_back(w->text, b);
+			if (at == b)
+				continue;
+		}
+		bool numbered =
+			at < first && !is_article(w->text, first) && !is_counted(w->text, at);
+		size_t end = x->end + (x->dot && s.n <= 4 && x->end + 1 < w->text.n);
+		if (numbered)
+			keep_address(w, at, end, certain ? 0.8f : i > from ? 0.65f : 0.4f);
+		else if (certain && i > from)
+			names_keep(w, FIND_STREET, first, end, 0.42f);
+		from = i + 1;
+	}
+}
+
+/* Finds streets by the ending of a word, "Hauptstraße", "Keizersgracht", or of a run, "Lange
+ * Straße". */
+static void
+by_ending(struct names_sweep *w, struct run *run)
+{
+	for (size_t i = 0; i < run->n; i++) {
+		const struct word *x = &run->w[i];
+		bool whole = x->flags & W_STREET_END;
+		if (x->code || x->flags & (W_COMMON | W_GIVEN))
+			continue;
+		size_t tail = names_street_end(w->t, span_cut(w->text, x->start, x->end));
+		if (!tail && !whole)
+			continue;
+		size_t first = i;
+		while (first > 0 && !run->w[first - 1].comma && i - first < 3 &&
+			!(run->w[first - 1].flags & (W_COMMON | W_TITLE)))
+			first--;
+		if (!tail && first == i)
+			continue;
+		size_t at = x->end + (x->dot ? 1 : 0);
+		while (at < w->text.n && at < x->end + 3 && strchr(" ,", w->text.p[at]))
+			at++;
+		size_t end = number_ahead(w->text, at),
+		       front = number_back(w->text, run->w[first].start);
+		if (end > at && at > x->end)
+			keep_address(
+				w, run->w[first].start, end, tail >= 4 || whole ? 0.8f : 0.6f);
+		else if (front < run->w[first].start)
+			keep_address(w, front, x->end, tail >= 5 || whole ? 0.7f : 0.5f);
+		else if (tail >= 5)
+			names_keep(w, FIND_STREET, run->w[first].start, x->end, 0.4f);
+	}
+}
+
+/* Finds streets whose kind follows the name, with a number after "No": "Bağdat Caddesi No: 118". */
+static void
+by_kind_behind(struct names_sweep *w, struct run *run)
+{
+	static const char *const kinds[] = { "Caddesi", "Cad", "Cd", "Sokak", "Sokağı", "Sok", "Sk",
+		"Bulvarı", "Bulvari", "Blv", "Meydanı" };
+	struct span t = w->text;
+
+	for (size_t i = 1; i < run->n; i++) {
+		const struct word *x = &run->w[i];
+		if (!SPAN_IN(span_cut(t, x->start, x->end), kinds) || run->w[i - 1].comma)
+			continue;
+		size_t at = span_past_set(span_cut(t, 0, x->end + 3), x->end, ". ,");
+		if (span_ieq(span_cut(t, at, at + 2), SPAN_LIT("no")))
+			at = span_past_set(span_cut(t, 0, at + 5), at + 2, ":. ");
+		size_t end = at > x->end ? number_ahead(t, at) : at, first = i;
+		while (first > 0 && i - first < 4 && !run->w[first - 1].comma)
+			first--;
+		if (end > at)
+			keep_address(w, run->w[first].start, end, 0.8f);
+	}
+}
+
+bool
+street_leads(struct names_sweep *w, size_t at)
+{
+	bool label;
+	size_t from;
+
+	return words_before(w, past_particles(w, at), W_STREET_START, &label, &from) != 0;
+}
+
+/* Returns true for OAuth and iOS, but not for McDonald, where the second letter is small. */
+static bool
+has_inner_capital(struct span s)
+{
+	return s.n > 2 && is_upper(s.p[1]) && is_lower(s.p[s.n - 1]);
+}
+
+/* Finds "12 rue de Rivoli", "Via Roma, 12", "ul. Długa 7": a word that begins a street's name
+ * precedes the run or is its first word. */
+void
+find_street_start(struct names_sweep *w, struct run *run)
+{
+	struct span t = w->text;
+	bool label;
+	size_t at = past_particles(w, run->w[0].start), k = 1, from = 0;
+	uint32_t f = words_before(w, at, W_STREET_START, &label, &from);
+
+	if (run->w[0].flags & W_STREET_START && run->n > 1 && !run->w[0].comma)
+		from = run->w[0].start;
+	else if (!(f & W_STREET_START) || label)
+		return;
+	while (k < run->n && !run->w[k - 1].comma && k < 7)
+		k++;
+	const struct word *x = &run->w[k - 1];
+	size_t i = x->end;
+	/* In "via TLS 2", "via OAuth 2", "via X.509" and "OS X 10" the words belong to programs. */
+	bool small = from + 1 < t.n && !is_upper(t.p[from + 1]);
+	if ((x->caps && small) || has_inner_capital(span_cut(t, x->start, x->end)) ||
+		(x->initial && (!small || x->dot)))
+		return;
+	while (i < t.n && i < x->end + 6 &&
+		(strchr(" ,.º°", t.p[i]) || (t.p[i] == 'n' && i > x->end)))
+		i++;
+	size_t end = number_ahead(t, i), front = number_back(t, from);
+	if (end > i && i > x->end && !x->code)
+		keep_address(w, front, end, 0.75f);
+	else if (front < from)
+		keep_address(w, front, x->end, 0.7f);
+}
+
+/* Finds "92 Eusebio Dávila 57": a number on either side of words that are in no dictionary. */
+static void
+by_numbers(struct names_sweep *w, struct run *run)
+{
+	const struct word *x = &run->w[run->n - 1];
+	size_t at = run->w[0].start, front = number_back(w->text, at), proper = 0;
+
+	if (front == at || run->n > 5 || x->end >= w->text.n || w->text.p[x->end] != ' ')
+		return;
+	size_t end = number_ahead(w->text, x->end + 1);
+	if (end == x->end + 1 || (end < w->text.n && strchr("%./:", w->text.p[end]) &&
+					 end + 1 < w->text.n && is_digit(w->text.p[end + 1])))
+		return;
+	for (size_t i = 0; i < run->n; i++) {
+		if (run->w[i].comma || run->w[i].flags & W_NEVER || run->w[i].caps ||
+			run->w[i].initial)
+			return;
+		proper += !(run->w[i].flags & W_COMMON);
+	}
+	if (proper * 2 >= run->n)
+		keep_address(w, front, end, 0.55f);
+}
+
+void
+find_street(struct names_sweep *w, struct run *run)
+{
+	by_numbers(w, run);
+	if (run->any & W_STREET)
+		by_suffix(w, run);
+	by_ending(w, run);
+	by_kind_behind(w, run);
+	find_street_start(w, run);
 }

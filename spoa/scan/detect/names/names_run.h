@@ -91,14 +91,8 @@ known_maybe(const struct names_sweep *w, uint64_t hash)
 	return w->known_bits[hash / 64 % KNOWN_SLOTS] >> (hash & 63) & 1;
 }
 
-/* ---- names_begin.c ---- */
+/* ---- names.c ---- */
 
-/* Returns true if the text is short and written without capitals, as in chats. */
-bool text_without_capitals(struct span text);
-/* Moves *at to the first letter, at or after *at, that begins a capitalized word or is Han, and
- * returns its kind. In a text without capitals any word counts. Returns LETTER_NONE if there is
- * no more. A word before *at must have ended there. */
-enum letter word_begins(struct names_sweep *w, size_t *at);
 /* Returns the offset after the character at i. */
 size_t past_glyph(struct span t, size_t i);
 /* Returns where small words such as "de la" before `at` begin, or `at`. */

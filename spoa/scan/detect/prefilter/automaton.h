@@ -10,7 +10,7 @@
 #include "base/regex/regex.h"
 #include "base/span.h"
 
-/* ---- automaton_edges.c: the bytes around a match ---- */
+/* ---- the bytes before a match ---- */
 
 /* The condition on the bytes before a match, as far as an automaton can check it. Sets of bytes
  * are masks of 256 bits. */
@@ -22,24 +22,10 @@ struct automaton_edges {
 	bool needs_before;
 };
 
-enum { AUTOMATON_PAIRS = 3, AUTOMATON_ROW = 8 };
-
-/* The condition on the bytes after a match. The next byte is in `allowed`, or the text ends and
- * `end` is true. The next two bytes are not in first[k] and second[k]. The next nrow bytes are
- * not in row[0], row[1], … in this order. The sets belong to the tree. */
-struct automaton_tail {
-	uint64_t allowed[4];
-	bool end;
-	size_t npairs, nrow;
-	const uint64_t *first[AUTOMATON_PAIRS], *second[AUTOMATON_PAIRS];
-	const uint64_t *row[AUTOMATON_ROW];
-};
-
-/* Read the conditions from a pattern's tree. */
+/* Reads the condition from a pattern's tree. */
 void automaton_edges_of(const struct regex_node *tree, struct automaton_edges *out);
-void automaton_tail_of(const struct regex_node *tree, struct automaton_tail *out);
 
-/* ---- automaton.c: from trees to an automaton ---- */
+/* ---- from trees to an automaton ---- */
 
 /* One pattern to put into an automaton. */
 struct automaton_input {

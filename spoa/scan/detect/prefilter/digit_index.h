@@ -58,9 +58,6 @@ struct digit_index {
 struct prefilter;
 struct pattern;
 
-/* Builds the index; call after the automata of f were built from the same patterns. Returns 0
- * or ERR_NOMEM. */
-int digit_index_build(struct prefilter *f, struct arena *a, const struct pattern *v, size_t n);
 
 static inline bool
 pattern_set_has(const struct pattern_set *s, unsigned bit)

@@ -71,4 +71,8 @@ struct prefilter {
 int prefilter_build(
 	struct prefilter *f, struct arena *a, struct pattern *v, size_t n, size_t entities);
 
+/* Returns the maximum number of bytes from the beginning of a match up to and including its first
+ * digit; example: 4 for "ab?-?\d". 0: some match has no digit, or has it beyond 4,096 bytes. */
+uint16_t pattern_digit_offset(const struct regex_node *tree);
+
 #endif

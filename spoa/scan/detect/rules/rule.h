@@ -56,7 +56,7 @@ struct literal_begin {
 };
 
 /* Patterns and literals that the end of a text can cut before anything identifies them
- * (open.c). */
+ * (open_scan()). */
 struct open_index {
 	/* Prefixes of literals that contain a separator, in buckets by a hash of their last two
 	 * bytes in lower case: bucket h is v[begins[h]] to v[begins[h + 1] - 1]. */

@@ -82,7 +82,7 @@ luhn_valid(const char *digits, size_t n)
 }
 
 float
-entropy(struct span s)
+shannon_entropy(struct span s)
 {
 	unsigned count[256] = { 0 };
 	uint64_t seen[4] = { 0 };

@@ -1,7 +1,6 @@
-/* Validators: a rule file names one (`check: luhn`), the table in check.c finds
- * it. A validator confirms or refuses what a pattern found, and may move its
- * ends: the pattern proposes the longest shape, the validator keeps what is
- * true. Pure functions of the text. */
+/* Validators: pure functions of the text that confirm or refuse a candidate, the match of a
+ * pattern. A pattern matches the longest shape; the validator may move the candidate's ends. A
+ * rule file names a validator (`check: luhn`), and the table in check.c finds it. */
 #ifndef SCAN_DETECT_VALIDATE_CHECK_H
 #define SCAN_DETECT_VALIDATE_CHECK_H
 
@@ -11,11 +10,11 @@
 
 enum check_result {
 	CHECK_NO,    /* not this entity */
-	CHECK_SHAPE, /* looks like it; nothing more can be said */
-	CHECK_VALID, /* a checksum or a full grammar confirmed it */
+	CHECK_SHAPE, /* the candidate has the shape, which cannot be confirmed */
+	CHECK_VALID, /* a checksum or a full grammar confirms the candidate */
 };
 
-/* What one scan remembers, so that bounded look-ahead stays linear. */
+/* Results that one scan caches, so that bounded look-ahead takes linear time. */
 struct check_memo {
 	size_t pem_from, pem_end; /* from pem_from on, the next END line ends at pem_end */
 	bool pem_known;
@@ -25,29 +24,31 @@ struct check_memo {
 struct candidate {
 	struct span text;
 	size_t start, end; /* of the finding; the validator may move them */
-	size_t match;	   /* where the pattern itself began */
-	size_t rest;	   /* where the match is to be read on for another finding; 0: nowhere */
+	size_t match;	   /* offset at which the pattern's match begins */
+	size_t rest;	   /* offset of the rest of the match, which has another finding; 0: none */
 	float score;
-	bool whole; /* the text is a key, '=' and its value, nothing else */
+	bool whole; /* the text consists of a key, '=' and the value */
 	struct check_memo *memo;
 };
 
 struct check {
 	const char *name;
 	enum check_result (*run)(struct candidate *c); /* NULL: a row of check_digits.c */
-	const char *proof; /* what it says of a value, for people; of those rows CHECK_DIGITS */
+	const char *proof; /* description of the rule, for people; NULL: CHECK_DIGITS */
 };
 #define CHECK_DIGITS "check digits, ranges or a date"
 
 
-/* NULL where there is none of that name. */
+/* Returns the validator with this name, or NULL. */
 const struct check *check_find(struct span name);
+/* Runs a validator on a candidate, whose ends, score and `rest` it may change. */
 enum check_result check_run(const struct check *k, struct candidate *c);
-/* Returns true if the validator knows, while a text goes on, that it refuses a candidate: check_is_over(). */
+/* Returns true if the validator knows, while a text goes on, that it refuses a candidate:
+ * check_is_over(). */
 bool check_ends_early(const struct check *k);
 /* Returns true if no further text makes a value of the candidate, whose text has not ended. */
 bool check_is_over(const struct check *k, const struct candidate *c);
-/* All names, comma separated, for messages. */
+/* Appends all names, separated by commas, for messages. */
 void check_names(struct buf *out);
 
 /* clang-format off */
@@ -78,7 +79,7 @@ void check_names(struct buf *out);
 	X("pem",      check_pem,      "a private key's body (RFC 7468)") /* with or without END */ \
 	X("token",    check_token,    "looks random") /* no placeholder, no run of one byte */ \
 	X("generic",  check_generic,  "looks random, no stop word") /* key=value: by chance, or mixed classes */ \
-	X("alternative", check_alternative, "looks random, no stop word") /* of two for a key */ \
+	X("alternative", check_alternative, "looks random, no stop word") /* the second of two alternatives for a key */ \
 	X("chance",   check_chance,   "drawn by chance, no stop word") /* behind a key, in any syntax */ \
 	X("password", check_password, "no stop word") /* key=value, chosen by a person */ \
 	X("argument", check_argument, "no stop word") /* after its option or statement */ \
@@ -86,7 +87,7 @@ void check_names(struct buf *out);
 	X("userinfo", check_userinfo, "no stop word") /* scheme://user:password@host */ \
 	X("curl",     check_curl,     "no stop word") /* curl -u user:password */ \
 	CHECK_TABLE_SECRETS(X) \
-	X("none",     check_none,     "") /* the pattern says it all */ \
+	X("none",     check_none,     "") /* the pattern is sufficient */ \
 	X("uk_nino",  check_uk_nino,  "prefixes in use") \
 	X("uk_driving", check_uk_driving, "date") \
 	X("uk_postcode", check_uk_postcode, "areas in use") \
@@ -104,7 +105,7 @@ void check_names(struct buf *out);
 	CHECK_TABLE_NUMBERS(X)
 
 /* Numbers with check digits, dates or grammars; the specification is at each function in
- * check_id_*.c, check_finance.c and check_crypto.c. Most are rows of check_digits.c. */
+ * check_id.c and check_finance.c. Most are rows of check_digits.c. */
 #define CHECK_TABLE_NUMBERS(X) \
 	X("be_nrn", check_be_nrn, CHECK_DIGITS) X("fr_nir", check_fr_nir, CHECK_DIGITS) \
 	X("fr_spi", check_fr_spi, CHECK_DIGITS) X("de_tax", check_de_tax, CHECK_DIGITS) \
@@ -129,30 +130,28 @@ CHECK_TABLE(X)
 
 /* ---- shared by the validators ---- */
 
-/* ISO/IEC 7812-1 annex B over decimal digits. */
+/* Returns true if the decimal digits have a valid Luhn checksum (ISO/IEC 7812-1 annex B). */
 bool luhn_valid(const char *digits, size_t n);
 /* Returns the number of characters of an IBAN of the country with these two letters, in either
  * case, or 0 if the country has no IBAN. */
 size_t iban_length(char a, char b);
-/* ISO 7064 mod 97-10 as ISO 13616 has it: of letters in either case, A is 10, and digits; the
- * first four characters go last. */
+/* Returns true if letters, in either case, and digits have a valid checksum of ISO 7064 mod
+ * 97-10, as ISO 13616 uses it: A counts 10, and the first four characters are moved to the end. */
 bool iban_valid(const char *v, size_t n);
 
-/* Shannon entropy in bits a byte. */
-float entropy(struct span s);
-/* True where one byte is repeated as people do who hide a value: xxxxxxxxxx. */
-bool token_placeholder(struct span s);
-/* Base64 of either alphabet; the bytes written, up to the first character that is none or
- * `cap`. */
-size_t decode64(struct span s, unsigned char *to, size_t cap);
-/* True where the candidate is a group of a UUID. */
+/* Returns the Shannon entropy in bits per byte. */
+float shannon_entropy(struct span s);
+/* Returns true if one byte is repeated, as in a value that was made illegible: xxxxxxxxxx. */
+bool token_is_placeholder(struct span s);
+/* Returns true if the candidate is a group of a UUID. */
 bool inside_uuid(const struct candidate *c);
-/* The digits of [start, end) into to[cap]; the number of them, also beyond cap. */
+/* Copies the digits of [start, end) to to[cap]. Returns their number, which may be more than
+ * cap. */
 size_t digits_of(const struct candidate *c, char *to, size_t cap);
-/* Nobody's number. */
+/* Returns true if all digits are equal; no such number is issued. */
 bool one_digit_repeated(const char *digits, size_t n);
 
-/* How far check_curl looks for its word before a match: no other validator reads more
+/* Bytes before a match in which check_curl() looks for "curl". No other validator reads more
  * than a word there. */
 enum { CHECK_CURL_BACK = 512 };
 

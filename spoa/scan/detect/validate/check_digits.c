@@ -1,19 +1,19 @@
-/* Numbers whose whole rule is a row: how many digits, where a date or a range is inside,
- * and sums that check it. What has a rule of its own is a function in check_id_*.c. */
+/* Validates numbers whose rule is a row of a table: the number of digits, the places of a date
+ * and of ranges, and checksums. Numbers with other rules have a function in check_id.c. */
 #include "scan/detect/validate/check_digits.h"
 
 #include "base/ascii.h"
 #include "scan/detect/validate/check_sum.h"
 
-/* Two digits of a date at `at`, less the first of `less` that they are more than: registers
- * mark sex, century or kind by raising a day or month. */
+/* Two digits of a date at `at`. Registers mark sex, century or kind by adding a number to the
+ * day or the month: the first number of `less` that is below the two digits is subtracted. */
 struct part {
 	unsigned char at, less[4];
 };
 
-/* Digits times weights (sum_weighted) mod `mod` is 0; with a map, which has a character for
- * each remainder, it says the digit at `at`, or where `at` is 0 the one after the last
- * weighted. '+' in the map: the next sum says it. */
+/* A checksum: sum_weighted() mod `mod`. Without a map, the remainder must be 0. A map has a
+ * character for each remainder, which must be the digit at `at`; if `at` is 0, the digit after
+ * the last weighted one. '+' in the map: the next checksum decides. */
 struct sum {
 	const char *weights;
 	unsigned mod;
@@ -22,22 +22,24 @@ struct sum {
 };
 
 struct number {
-	struct check check;	/* first: a row is found as its check */
-	unsigned char n, or_n;	/* digits; or_n: or so many */
-	const char *first;	/* what it may begin with; NULL: anything */
-	bool dated, lenient;	/* lenient: a wrong sum leaves a shape */
-	bool letters;		/* may be among them; in sums they count from 17 on */
-	struct part month, day; /* where dated */
+	struct check check;	/* first member: a pointer to it is also a pointer to the row */
+	unsigned char n, or_n;	/* number of digits; or_n: another permitted number, 0: none */
+	const char *first;	/* the permitted first digits; NULL: any */
+	bool dated, lenient;	/* lenient: with a wrong checksum the result is CHECK_SHAPE */
+	bool letters;		/* letters are permitted; in sums they count from 17 on */
+	struct part month, day; /* if `dated` */
 	struct {
 		unsigned char at;
-		const char *of; /* "01-24,30": the digits there are in one of them */
+		const char *of; /* permitted ranges of the digits at `at`, as in "01-24,30" */
 	} range[2];
 	bool (*all)(const char *digits, size_t n);
 	struct sum sum[2];
 };
 
 #define NOT_0 "123456789"
-/* 11 less the remainder, and what 10 and 11 become. */
+/* Maps from remainders to digits. LESS_…: 11 minus the remainder; the first two characters
+ * stand for 11 and 10. TEN_…: the remainder; the last character stands for 10. '?': no digit is
+ * valid. */
 #define LESS_00 "00987654321"
 #define LESS_01 "10987654321"
 #define LESS_09 "09987654321"
@@ -49,7 +51,7 @@ struct number {
 #define MOD_10	"0123456789"
 #define LESS_10 "0987654321"
 
-/* Luhn over all but the century. */
+/* Returns true if the last ten digits, without the century, have a valid Luhn checksum. */
 static bool
 luhn_of_ten(const char *d, size_t n)
 {
@@ -61,7 +63,7 @@ static const struct number numbers[] = {
 	/* Europe */
 	/* Dachverband der Sozialversicherungsträger: the fourth digit checks */
 	{ { .name = "at_svnr" }, 10, .first = NOT_0, .range = { { 4, "01-31" }, { 6, "01-15" } }, .sum = { { "3790584216", 11, TEN_NO, 3 } } },
-	/* GRAO: the month says the century */
+	/* GRAO: the month contains the century */
 	{ { .name = "bg_egn" }, 10, .dated = true, .month = { 2, { 40, 20 } }, .day = { 4, { 0 } }, .sum = { { "2485:9736", 11, TEN_0, 0 } } },
 	/* EVS 585:2007 (Estonia) and the Lithuanian register: two rows of weights */
 	{ { .name = "baltic" }, 11, .first = "12345678", .dated = true, .month = { 3, { 0 } }, .day = { 5, { 0 } }, .sum = { { "1234567891", 11, "0123456789+", 0 }, { "3456789123", 11, TEN_0, 0 } } },
@@ -93,13 +95,14 @@ static const struct number numbers[] = {
 	{ { .name = "no_fnr" }, 11, .dated = true, .month = { 2, { 80, 40 } }, .day = { 0, { 40 } }, .sum = { { "3761894521", 11, NULL, 0 }, { "54327654321", 11, NULL, 0 } } },
 	/* Ministerstwo Finansów */
 	{ { .name = "pl_nip" }, 10, .first = NOT_0, .sum = { { "657234567", 11, TEN_NO, 0 } } },
-	/* Ustawa o ewidencji ludności: the month says the century */
+	/* Ustawa o ewidencji ludności: the month contains the century */
 	{ { .name = "pl_pesel" }, 11, .dated = true, .month = { 2, { 80, 60, 40, 20 } }, .day = { 4, { 0 } }, .sum = { { "13791379131", 10, NULL, 0 } } },
 	/* Decreto-Lei 14/2013 */
 	{ { .name = "pt_nif" }, 9, .first = NOT_0, .sum = { { "98765432", 11, LESS_00, 0 } } },
 	/* Legea 105/1996 */
 	{ { .name = "ro_cnp" }, 13, .first = NOT_0, .dated = true, .month = { 3, { 0 } }, .day = { 5, { 0 } }, .sum = { { "279146358279", 11, TEN_1, 0 } } },
-	/* Federal Tax Service, order MMV-7-6/435: ten digits for organisations, twelve for people */
+	/* Federal Tax Service, order MMV-7-6/435: ten digits for organisations, twelve for
+	 * people */
 	{ { .name = "ru_inn" }, 10, .sum = { { "24:359468", 11, TEN_0, 0 } } },
 	{ { .name = "ru_inn" }, 12, .sum = { { "724:359468", 11, TEN_0, 0 }, { "3724:359468", 11, TEN_0, 0 } } },
 	/* Skatteverket, with the century and without: coordination numbers add 60 to the day */
@@ -122,7 +125,8 @@ static const struct number numbers[] = {
 	/* Servicio de Registro Civil: weights 2 to 7 from the right */
 	{ { .name = "cl_rut" }, 9, .letters = true, .sum = { { "32765432", 11, LESS_K, 0 } } },
 	{ { .name = "cl_rut" }, 8, .letters = true, .sum = { { "2765432", 11, LESS_K, 0 } } },
-	/* DIAN, orden administrativa 4 of 1989: primes from 3 on, from the right, without 5, 11 and 31 */
+	/* DIAN, orden administrativa 4 of 1989: primes from 3 on, from the right, without 5, 11
+	 * and 31 */
 	{ { .name = "co_nit" }, 10, .sum = { { "YUMGCA=73", 11, "01987654321", 0 } } },
 	{ { .name = "co_nit" }, 9, .sum = { { "UMGCA=73", 11, "01987654321", 0 } } },
 	/* Registro Civil del Ecuador: the province */
@@ -153,7 +157,8 @@ static const struct number numbers[] = {
 	{ { .name = "in_aadhaar" }, 12, .first = "23456789", .all = sum_verhoeff },
 	/* Ordinance 85 of 2014 of the Ministry of Internal Affairs, article 5 */
 	{ { .name = "jp_my_number" }, 12, .sum = { { "65432765432", 11, LESS_00, 0 } } },
-	/* Resident Registration Act: date, sex and century; since October 2020 without check digit */
+	/* Resident Registration Act: date, sex and century; since October 2020 without check
+	 * digit */
 	{ { .name = "kr_rrn" }, 13, .dated = true, .month = { 2, { 0 } }, .day = { 4, { 0 } }, .range = { { 6, "1-8" } }, .lenient = true, .sum = { { "234567892345", 11, LESS_01, 0 } } },
 	/* National registration of Malaysia: date, then place of birth */
 	{ { .name = "my_nric" }, 12, .dated = true, .month = { 2, { 0 } }, .day = { 4, { 0 } }, .range = { { 6, "01-16,21-68,71-72,74-79,82-93,98-99" } } },

@@ -4,8 +4,8 @@
 
 #include "scan/detect/validate/check.h"
 
-/* The i-th row; NULL after the last. Rows in a row may share a name: the first whose number
- * of digits is the candidate's counts. */
+/* Returns the i-th row, or NULL after the last. Adjacent rows may share a name: the first row
+ * with the candidate's number of digits decides. */
 const struct check *check_digits_row(size_t i);
 enum check_result check_digits(const struct check *row, const struct candidate *c);
 

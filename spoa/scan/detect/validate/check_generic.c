@@ -1,14 +1,92 @@
-/* Secrets without a format: `key = value` where the key says secret and the
- * value looks random. What keeps this from finding every identifier in source
- * code: the entropy of the value, its pairs of letters (check_chance.c), words of the key that
- * state another meaning (public, id, url), and checks for code, paths, versions and placeholders. */
+/* Finds secrets without a format: `key = value`, where the key's name promises a secret and the
+ * value looks random. Source code is full of identifiers in such places. These checks
+ * refuse them: the entropy of the value, its pairs of letters (value_chance()), words of the key
+ * that state another meaning (public, id, url), and the shapes of code, paths, versions and
+ * placeholders. */
+#include <math.h>
+
 #include "base/among.h"
+#include "base/ascii.h"
 #include "base/codec/digits.h"
 #include "base/effort.h"
 #include "base/search.h"
 #include "scan/detect/validate/check_value.h"
 
-/* Ordered by the bytes of the words: in_list() searches. */
+/* ---- how likely it is that a value was drawn at random ---- */
+
+/* From policies/detectors/letter_pairs.txt: the information of a letter after another, in half
+ * bits. */
+static const unsigned char letter_pairs[26][26] = {
+#include "scan/detect/validate/letter_pairs.inc"
+};
+
+enum { LOWER, UPPER, DIGIT, OTHER, CLASSES };
+
+/* The information of a class of characters after another, in bits, in the names of programs. */
+static const float class_changes[CLASSES][CLASSES] = {
+	/* to:      lower  upper  digit  other */
+	[LOWER] = { 0.2f, 3.5f, 4.3f, 3.5f },
+	[UPPER] = { 1.5f, 0.6f, 4.3f, 3.0f },
+	[DIGIT] = { 3.0f, 3.5f, 0.6f, 2.0f },
+	[OTHER] = { 1.2f, 1.5f, 2.0f, 1.5f },
+};
+
+static int
+chance_class(char c)
+{
+	return is_lower(c) ? LOWER : is_upper(c) ? UPPER : is_digit(c) ? DIGIT : OTHER;
+}
+
+/* Returns the information of `c` after `last` in a name, in bits, if its class `kind` is known.
+ * `even` is the information of a character that is drawn from that class. */
+static float
+bits_in_names(char last, char c, int kind, float even)
+{
+	/* aaaa, 1234, ABCD: people type such sequences to fill in something. */
+	if (chance_class(last) == kind && (c == last || c == last + 1))
+		return 1.0f;
+	if ((kind == LOWER || kind == UPPER) && is_alpha(last))
+		return (float)letter_pairs[to_lower(last) - 'a'][to_lower(c) - 'a'] / 2;
+	return even;
+}
+
+/* Returns the evidence in bits that the value was drawn at random and is not made of words;
+ * below 0 for names. Reads the first 96 characters. Two models give the probability of each
+ * character after the previous one. In the first model, the value is a name: its letters come
+ * in the pairs that occur in words, and letters, digits and signs seldom alternate. In the
+ * second model, each character is drawn independently from the value's own alphabet. The
+ * difference of the logarithms is the evidence, in bits. The value needs no digit and no
+ * capital letter; a longer value gives more evidence. */
+static float
+value_chance(struct span s)
+{
+	enum { ENOUGH = 96 };
+	size_t n[CLASSES] = { 0 };
+	float share[CLASSES], even[CLASSES], bits = 0;
+	bool hex = true;
+
+	s = span_cut(s, 0, ENOUGH);
+	effort_add(64 + 4 * s.n);
+	for (size_t i = 0; i < s.n; i++) {
+		n[chance_class(s.p[i])]++;
+		hex &= is_hex(s.p[i]);
+	}
+	for (int k = 0; k < CLASSES; k++)
+		share[k] = n[k] ? -log2f((float)n[k] / (float)s.n) : 0;
+	even[LOWER] = even[UPPER] = log2f(hex ? 6 : 26);
+	even[DIGIT] = log2f(10);
+	even[OTHER] = 1;
+	for (size_t i = 1; i < s.n; i++) {
+		int from = chance_class(s.p[i - 1]), to = chance_class(s.p[i]);
+		bits += class_changes[from][to] + bits_in_names(s.p[i - 1], s.p[i], to, even[to]);
+		bits -= share[to] + even[to];
+	}
+	return bits;
+}
+
+/* ---- lists of words ---- */
+
+/* A list of words, sorted by their bytes for in_list(). */
 struct word_list {
 	const char *const *v;
 	size_t n;
@@ -41,11 +119,11 @@ is_key_name_char(char c)
 	return is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
 }
 
-/* The identifier around the place where the pattern began. */
+/* Returns the key's name: the identifier around the beginning of the match. */
 static struct span
 key_name(const struct candidate *c)
 {
-	/* What Japanese, Chinese and Korean write between a name and its value. */
+	/* particles between a name and its value in Japanese, Chinese and Korean */
 	static const char *const particles[] = { "：", "は", "が", "为", "為", "是", "는", "은", "이",
 		"가" };
 	enum { PARTICLE = 3 }; /* bytes of each */
@@ -103,7 +181,8 @@ ends_in_list(const struct word_list *l, struct span w)
 
 enum key_kind { KEY_NO, KEY_WEAK, KEY_SECRET, KEY_PASSWORD };
 
-/* What the key promises. A bare "key" may be anything that is looked up. */
+/* Returns the kind of secret that the key's name promises. "key" alone is weak, because any
+ * lookup has a key. */
 static enum key_kind
 key_kind_of(struct span name)
 {
@@ -138,8 +217,9 @@ is_letters(struct span s)
 	return s.n > 0 && span_past(s, 0, is_alpha) == s.n;
 }
 
-/* Letters alone, their case as if thrown: capitals side by side and small letters
- * alone between them. camelCase has few of either, acronyms none of the second. */
+/* Returns true if the case of letters is random: there are adjacent capitals, and single small
+ * letters between capitals. camelCase has few of either, and acronyms have no single small
+ * letters. */
 static bool
 random_letters(struct span s)
 {
@@ -149,10 +229,11 @@ random_letters(struct span s)
 		pairs += is_upper(s.p[i]) && is_upper(s.p[i + 1]);
 		singles += is_upper(s.p[i]) && is_lower(s.p[i + 1]) && is_upper(s.p[i + 2]);
 	}
-	return pairs * 10 >= s.n && singles * 12 >= s.n && entropy(s) >= 3.0f;
+	return pairs * 10 >= s.n && singles * 12 >= s.n && shannon_entropy(s) >= 3.0f;
 }
 
-/* A part between dots that is no name: as long as a token, of letters and digits mixed. */
+/* Returns true if a part between dots is no name: long as a token, with letters and digits
+ * mixed. */
 static bool
 is_thrown_part(struct span s)
 {
@@ -162,7 +243,7 @@ is_thrown_part(struct span s)
 	       (m.digit ? m.digit > 1 && !value_is_words(s) : random_letters(s));
 }
 
-/* Paths, host names, dotted identifiers, versions, arguments. */
+/* Returns true for paths, host names, dotted identifiers, versions and arguments. */
 static bool
 looks_like_a_path(struct span s)
 {
@@ -213,7 +294,8 @@ is_file_name(struct span s, struct mix m)
 	       span_starts(s, SPAN_LIT("~/")) || looks_like_a_path(s);
 }
 
-/* Whole groups of base64, too mixed to be a path: there "/" is a digit. */
+/* Returns true for complete groups of base64 that are too mixed to be a path; '/' is then a
+ * digit. */
 static bool
 is_base64_blob(struct span s, struct mix m)
 {
@@ -229,7 +311,7 @@ is_base64_blob(struct span s, struct mix m)
 	return slashes * 12 <= s.n;
 }
 
-/* Words joined by - or _ are names: NEXUS-GPT4-API-KEY, prod-eu-west1. */
+/* Returns true for words that are joined by - or _: NEXUS-GPT4-API-KEY, prod-eu-west1. */
 static bool
 looks_like_a_name(struct span s)
 {
@@ -260,7 +342,7 @@ looks_like_a_name(struct span s)
 	return parts > 1;
 }
 
-/* An alphabet ("ABC…xyz0123456789"), or one byte again and again. */
+/* Returns the length of an ascending sequence ("ABC…xyz0123456789") or of a repeated byte, or 0. */
 static size_t
 sequence_begins(struct span rest)
 {
@@ -280,7 +362,8 @@ is_sequence(const struct candidate *c, struct span s)
 	return value_holds(&c->memo->values.sequence, c->text, s, sequence_begins);
 }
 
-/* What a value after a key that names a secret is instead. */
+/* Returns true if the value after a secret's key is something else: a template, a placeholder,
+ * a sequence, code. */
 static bool
 is_no_secret(const struct candidate *c, const struct value *v, bool thrown)
 {
@@ -290,8 +373,9 @@ is_no_secret(const struct candidate *c, const struct value *v, bool thrown)
 	       (!thrown && value_is_code(c, v));
 }
 
-/* Drawn by chance, and long enough that this shows: no word, name or path, whatever classes
- * of characters it lacks. Signs are the joints of names too, and need more. */
+/* Returns true if the value was drawn by chance and is long enough to show that. It then is no
+ * word, name or path, even if it lacks some classes of characters. Signs also join names, so a
+ * value with signs needs more evidence. */
 static bool
 is_drawn_by_chance(struct span s, struct mix m, float bits)
 {
@@ -303,7 +387,8 @@ is_drawn_by_chance(struct span s, struct mix m, float bits)
 	       span_is_alnum(s, "_-+/=.!@#%^&*?") && value_chance(s) >= sure;
 }
 
-/* set("token", "…"), setToken("…"): the last word before says what the value is. */
+/* Returns true if the key may belong to the value. In set("token", "…") and setToken("…"), the
+ * last word of the key must name a secret. */
 static bool
 key_fits(const struct candidate *c, const struct value *v, struct span name)
 {
@@ -315,7 +400,8 @@ key_fits(const struct candidate *c, const struct value *v, struct span name)
 	       span_ieq(w, SPAN_LIT("key"));
 }
 
-/* A UUID names things: it is a secret where the key says more than "token" or "key". */
+/* Returns true if the key promises more than "token" or "key". A UUID is usually an identifier,
+ * and a secret only after such a key. */
 static bool
 key_says_more(struct span name)
 {
@@ -337,7 +423,8 @@ key_says_more(struct span name)
 	return secret || (!session && ((word && qualified) || (held && owned)));
 }
 
-/* "RSA key fingerprint is …", "the token hash was …": the words up to the verb count too. */
+/* Returns true for a harmless word between the key and the verb: "RSA key fingerprint is …",
+ * "the token hash was …". */
 static bool
 told_as_harmless(const struct candidate *c, const struct value *v)
 {
@@ -351,7 +438,7 @@ told_as_harmless(const struct candidate *c, const struct value *v)
 	return false;
 }
 
-/* A regular expression, a Windows path: token = "[a-z]+\\w", key = "a\\b\\c" */
+/* Returns true for a regular expression or a Windows path: token = "[a-z]+\\w", key = "a\\b\\c" */
 static bool
 is_pattern(struct span s)
 {
@@ -362,8 +449,8 @@ is_pattern(struct span s)
 	       (first < s.n && span_chr(span_cut(s, first + 1, s.n), '\\') < s.n - first - 1);
 }
 
-/* A public key in DER and base64 (RFC 5280 4.1, SubjectPublicKeyInfo), and what else a
- * protocol shows to everyone. */
+/* Returns true for a public key in DER and base64 (RFC 5280 4.1, SubjectPublicKeyInfo), and for
+ * other values that a protocol sends in public. */
 static bool
 is_public_key(struct span s)
 {
@@ -376,7 +463,7 @@ is_public_key(struct span s)
 	       span_ends(s, SPAN_LIT("4_request"));
 }
 
-/* The value that was read after the key at c->match. */
+/* Judges the value that was read after the key at c->match. */
 static enum check_result
 generic_value(struct candidate *c, struct value v)
 {
@@ -425,7 +512,7 @@ check_generic(struct candidate *c)
 	return generic_value(c, value_read(c));
 }
 
-/* A harmless word between a key and its value, as in token = sha256("…"). */
+/* Returns true if a harmless word is between a key and its value, as in token = sha256("…"). */
 static bool
 is_of_a_harmless_word(struct span between)
 {
@@ -435,7 +522,8 @@ is_of_a_harmless_word(struct span between)
 	return false;
 }
 
-/* Cuts the word before `at` off the line. Returns an empty span if there is none within 24 bytes. */
+/* Cuts the word before `at` off the line. Returns an empty span if there is none within 24
+ * bytes. */
 static struct span
 word_in_front(struct span text, size_t at)
 {
@@ -446,9 +534,9 @@ word_in_front(struct span text, size_t at)
 	return span_cut(text, span_back(text, at - 1, at > WORD ? at - WORD : 0, is_alpha), at - 1);
 }
 
-/* Returns true if a name in a sentence promises a secret. `both` is the name with the word before it:
- * "refresh token", "client secret". "The secret jq2k… was created" is an object with an id, so that
- * "secret" needs a noun before it. */
+/* Returns true if a name in a sentence promises a secret. `both` is the name with the word
+ * before it: "refresh token", "client secret". "The secret jq2k… was created" is an object with
+ * an id, so that "secret" needs a noun before it. */
 static bool
 promises_in_prose(struct span name, struct span both, bool hex)
 {
@@ -463,8 +551,8 @@ promises_in_prose(struct span name, struct span both, bool hex)
 	return key_says_more(both) || (!hex && span_chr(name, ' ') < name.n); /* "encryption key" */
 }
 
-/* Returns true if the name is a noun of a sentence, such as "the client secret". A title of a change
- * has no article: "Refactor access token 9f86d0…". */
+/* Returns true if the name is a noun of a sentence, such as "the client secret". A title of a
+ * change has no article: "Refactor access token 9f86d0…". */
 static bool
 has_article(struct span text, struct span both)
 {
@@ -475,7 +563,8 @@ has_article(struct span text, struct span both)
 	return SPAN_AMONG(word_in_front(text, (size_t)(both.p - text.p)), articles, span_ieq);
 }
 
-/* "… is the public key", "… version id": one of the next words on the line. */
+/* Returns true if one of the next words on the line is harmless: "… is the public key", "…
+ * version id". */
 static bool
 harmless_follows(struct span text, size_t at)
 {
@@ -520,9 +609,11 @@ is_first_cell(struct span text, size_t at, struct span between)
 	       (at == 2 || text.p[at - 3] == '\n') && span_chr(between, '|') < between.n;
 }
 
-/* Change logs, lists and prose have hashes and ids behind such a word, with a blank, ( or | between:
- * "Refactor auth 3f786850e3…", "signing key 4AEE18F83AFDEB23", "SPL token EPjF…". The name must promise more
- * there, and a commit of git is no key. A tab after a name at the beginning of its line separates two fields. */
+/* Returns true if a value in prose is a hash or an id. Change logs, lists and prose have them
+ * after words such as "key", with a space, ( or | between: "Refactor auth 3f786850e3…",
+ * "signing key 4AEE18F83AFDEB23", "SPL token EPjF…". A secret needs a name there that promises
+ * more, and a commit of git is no key. A tab after a name at the beginning of its line
+ * separates two fields. */
 static bool
 is_id_in_prose(struct span text, struct span name, struct span value)
 {
@@ -579,7 +670,7 @@ is_drawn_token(struct span text, size_t at, struct span s)
 	bool quoted = at && is_quote(text.p[at - 1]);
 	bool digits = m.digit * 12 > s.n || (m.digit && s.n < 20) || m.other;
 	float least = (float)s.n / (digits ? 5 : quoted ? 4 : 2);
-	return m.lower + m.upper > 0 && is_drawn_by_chance(s, m, entropy(s)) &&
+	return m.lower + m.upper > 0 && is_drawn_by_chance(s, m, shannon_entropy(s)) &&
 	       value_chance(s) >= least && !looks_like_a_name(s) && !looks_like_a_path(s);
 }
 
@@ -642,8 +733,9 @@ parts_members(char c)
 	return is_one_of(c, "=:,;{}[]|&(");
 }
 
-/* Returns true if the value has a name of its own between the secret's name and the value, as in
- * token="…" user="…". Names such as `value` and `default` are none: {"name": "token", "value": "…"}. */
+/* Returns true if the value has a name of its own between the secret's name and the value, as
+ * in token="…" user="…". Names such as `value` and `default` are none: {"name": "token",
+ * "value": "…"}. */
 static bool
 has_other_name(struct span between)
 {
@@ -662,8 +754,8 @@ has_other_name(struct span between)
 	return !in_list(&value_names, w) && !in_list(&secrets, w) && !in_list(&passwords, w);
 }
 
-/* Returns true if a value is a digest: behind words, that many hexadecimal digits are a secret only in
- * quotes, after a sign, or directly behind a name that promises more than "token". */
+/* Returns true if a value is a digest: behind words, that many hexadecimal digits are a secret
+ * only in quotes, after a sign, or directly behind a name that promises more than "token". */
 static bool
 is_bare_digest(struct span text, struct span name, struct span s)
 {
@@ -697,14 +789,15 @@ is_blob_char(char c)
 	return is_alnum(c) || is_one_of(c, "_-+/.=");
 }
 
-/* Returns true if a value in any syntax may follow a name. A line of base64 holds names by chance. */
+/* Returns true if a value in any syntax may follow a name. A line of base64 holds names by
+ * chance. */
 static bool
 may_be_near(struct span name)
 {
 	enum { BARE = 3, LONGEST = 64 }; /* key, pwd; a longer name is a list */
 
 	return name.n && name.n <= LONGEST && (name.n > BARE || is_high(name.p[0])) && key_kind_of(name) >= KEY_SECRET &&
-	       !is_drawn_by_chance(name, mix_of(name), entropy(name));
+	       !is_drawn_by_chance(name, mix_of(name), shannon_entropy(name));
 }
 
 /* Returns the same from the memo: apikeykeykey holds three names that are one. */
@@ -770,7 +863,7 @@ chance_is_over(const struct candidate *c)
 	       next_drawn(&none, text, from, end).n == 0;
 }
 
-/* Sets c->match to the last key before `at` on the line that says secret and has a separator
+/* Sets c->match to the last key before `at` on the line that names a secret and has a separator
  * after it, as in token = a ? "A" : "B". Returns false if there is none. */
 static bool
 find_key_on_line(struct candidate *c, size_t at)
@@ -809,8 +902,8 @@ check_alternative(struct candidate *c)
 	return result;
 }
 
-/* The vendor's name and the value's exact shape stand for randomness; the key must
- * not say that the value is something else (algolia_index_name, datadog_public_id). */
+/* The vendor's name and the value's exact shape replace the test for randomness. The key must
+ * not name something else (algolia_index_name, datadog_public_id). */
 enum check_result
 check_vendor(struct candidate *c)
 {
@@ -823,14 +916,14 @@ check_vendor(struct candidate *c)
 	/* Names have no digits: searchConfluenceUsingCql. */
 	if (!span_some(s, is_digit))
 		return CHECK_NO;
-	if (token_placeholder(s) || is_sequence(c, s) || candidate_is_placeholder(c, s) ||
+	if (token_is_placeholder(s) || is_sequence(c, s) || candidate_is_placeholder(c, s) ||
 		looks_like_a_name(s))
 		return CHECK_NO;
-	return entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
+	return shannon_entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
 }
 
-/* Without a digit, and of two classes of characters: letters that are no word, or several
- * signs between them. The signs of a command's short form are none: pw[d]. */
+/* Returns true for a value without digits, or of few classes, that is no word: random letters,
+ * or several signs between letters. The brackets of a command's short form do not count: pw[d]. */
 static bool
 is_no_word(const struct candidate *c, struct span s, struct mix m)
 {
@@ -840,7 +933,8 @@ is_no_word(const struct candidate *c, struct span s, struct mix m)
 	       !value_has_any(&c->memo->values, s, "_-[") && value_chance(s) >= LEAST;
 }
 
-/* Chosen by people: shorter, less random, but after a word that leaves no doubt. */
+/* Finds passwords that people chose: shorter and less random, but after a word that leaves no
+ * doubt. */
 enum check_result
 check_password(struct candidate *c)
 {
@@ -857,7 +951,7 @@ check_password(struct candidate *c)
 	if (key_kind_of(name) != KEY_PASSWORD || !key_fits(c, &v, name) ||
 		is_no_secret(c, &v, false) || is_file_name(s, m))
 		return CHECK_NO;
-	/* A name, and a cipher's: PSK-AES256-GCM-SHA384 */
+	/* a name, or a cipher suite: PSK-AES256-GCM-SHA384 */
 	if (m.other && looks_like_a_name(s) &&
 		(m.digit == 0 || m.lower == 0 || span_is(name, "PASS")))
 		return CHECK_NO;
@@ -869,7 +963,7 @@ check_password(struct candidate *c)
 	return CHECK_SHAPE;
 }
 
-/* After the option or the statement that takes one. */
+/* Finds passwords after the option or statement that takes one. */
 enum check_result
 check_argument(struct candidate *c)
 {

@@ -1,4 +1,4 @@
-/* Addresses: IP and e-mail. */
+/* Validates IP addresses and e-mail addresses. A number with four parts may also be a version. */
 #include <arpa/inet.h>
 
 #include "base/among.h"
@@ -22,8 +22,8 @@ parse_v4(struct span s, unsigned octets[4], bool *padded)
 	return s.p == NULL;
 }
 
-/* Networks that say nothing about anybody: RFC 6890 (private, loopback, link-local, shared,
- * documentation, benchmarks), multicast, what is reserved, and public resolvers. */
+/* Returns true for networks that identify nobody: RFC 6890 (private, loopback, link-local, shared,
+ * documentation, benchmarks), multicast, reserved networks, and public resolvers. */
 static bool
 is_special_v4(const unsigned o[4])
 {
@@ -86,7 +86,7 @@ names_product(struct span t, size_t from, size_t to)
 	return true;
 }
 
-/* Returns true if what is before the four numbers makes them a version: "Chrome/131.0.0.1"
+/* Returns true if the text before the four numbers makes them a version: "Chrome/131.0.0.1"
  * (RFC 9110 10.1.5), "name==81.2.3.4" and ">=" (PEP 440), "(>= 81.2.3.4" (Debian policy 7.1),
  * "## [81.2.3.4]" (the heading of a changelog). */
 static bool
@@ -138,8 +138,8 @@ is_version_number(const struct candidate *c, const unsigned o[4])
 {
 	char next = c->end < c->text.n ? c->text.p[c->end] : 0;
 
-	/* "131.0.0.0", as browsers write their version: the address of no host. A network has
-	 * its length behind it, and a port makes it an address. */
+	/* "131.0.0.0", as browsers write their version, is the address of no host. A length after
+	 * it makes it a network, and a port makes it an address. */
 	if (next == '/' || next == ':')
 		return false;
 	return (o[1] == 0 && o[2] == 0 && o[3] == 0) || is_behind_product(c->text, c->start) ||
@@ -154,13 +154,13 @@ check_v4(struct candidate *c, bool special)
 
 	if (!parse_v4(span_cut(c->text, c->start, c->end), o, &padded))
 		return CHECK_NO;
-	/* Nobody's address: any, a mask, broadcast. */
+	/* the address of no host: any address, a mask, broadcast */
 	if ((o[0] == 0 && o[1] == 0 && o[2] == 0 && o[3] == 0) || (o[0] == 255 && o[1] == 255))
 		return CHECK_NO;
 	if (is_special_v4(o) != special || is_version_number(c, o))
 		return CHECK_NO;
-	/* 1.2.3.4 is a version or a section unless something says address; nobody counts
-	 * releases like 2.2.4.4. */
+	/* 1.2.3.4 is a version or a section unless a context word names an address. Releases are
+	 * not counted like 2.2.4.4. */
 	bool digits = o[0] < 10 && o[1] < 10 && o[2] < 10 && o[3] < 10;
 	bool doubled = o[0] == o[1] && o[2] == o[3] && o[2] != 0;
 	if (digits && !doubled)
@@ -240,8 +240,8 @@ check_ip_special(struct candidate *c)
 
 enum { LOCAL_MAX = 64 };
 
-/* Where the local part begins that ends at `at`: the last place before it where
- * the script changes from one that needs no spaces. */
+/* Returns where the local part that ends at `at` begins: after the last character of a script
+ * that does not separate words. */
 static size_t
 local_begin(struct span t, size_t start, size_t at)
 {
@@ -259,7 +259,7 @@ local_begin(struct span t, size_t start, size_t at)
 			from = end;
 			i = end - 1;
 		}
-	/* All of it in such a script: 用户@例子.广告 */
+	/* the whole local part is in such a script: 用户@例子.广告 */
 	return from < at ? from : start;
 }
 
@@ -269,7 +269,7 @@ is_local(char c)
 	return is_letter_or_digit(c) || is_one_of(c, ".%&'+_-");
 }
 
-/* domain = label { "." label } "." tld; *s shrinks to what is one. */
+/* Shrinks *s to a domain: domain = label { "." label } "." tld. Returns false if there is none. */
 static bool
 shrink_domain(struct span *s)
 {
@@ -285,10 +285,9 @@ shrink_domain(struct span *s)
 			letters = letters &&
 				  (is_alpha(tld.p[i]) || is_high(tld.p[i]) ||
 					  (ace && (is_digit(tld.p[i]) || tld.p[i] == '-')));
-		/* "mail@example.com请回复": the name ends where ASCII ends, unless it goes on
-		 * in an alphabet that names are written with, Latin, Greek, Cyrillic and their
-		 * neighbours (U+00C0 to U+1FFF). Han, kana, Hangul and punctuation are next to
-		 * a name without a space. */
+		/* "mail@example.com请回复": the name ends with ASCII, unless it continues in an
+		 * alphabet of names: Latin, Greek, Cyrillic and neighboring blocks (U+00C0 to
+		 * U+1FFF). Han, kana, Hangul and punctuation follow a name without a space. */
 		size_t plain = span_past(tld, 0, is_alpha);
 		unsigned char lead = plain < tld.n ? (unsigned char)tld.p[plain] : 0;
 		if (letters && plain >= 2 && plain < tld.n && is_high(tld.p[plain]) &&
@@ -298,7 +297,7 @@ shrink_domain(struct span *s)
 			s->n = n + tld.n;
 			return true;
 		}
-		s->n = n - 1; /* no top-level domain: the sentence goes on */
+		s->n = n - 1; /* no top-level domain: the next sentence */
 	}
 }
 
@@ -318,7 +317,8 @@ good_labels(struct span s)
 	return leading_numbers < 2; /* name@1.0.0-rc.beta is a package */
 }
 
-/* scheme://user:password@host has its own rule, whatever the password is written with. */
+/* Returns true if the address is part of scheme://user:password@host, which has a rule of its
+ * own. */
 static bool
 inside_userinfo(struct span t, size_t start, size_t sign)
 {
@@ -327,7 +327,7 @@ inside_userinfo(struct span t, size_t start, size_t sign)
 
 	if (i >= 3 && memcmp(t.p + i - 3, "://", 3) == 0)
 		return true;
-	/* Nothing ends the authority between the last "://" before and the sign. */
+	/* No character between the last "://" and the @ may end the authority. */
 	const char *slash = i > from ? memrchr(t.p + from, '/', i - from) : NULL;
 	if (!slash || slash - t.p < 2 || slash[-1] != '/' || slash[-2] != ':')
 		return false;
@@ -348,11 +348,11 @@ check_email(struct candidate *c)
 	size_t start = local_begin(c->text, c->start, at);
 	struct span domain = span_cut(c->text, at + 1, c->end);
 
-	/* The end of a longer name is none of its own. */
+	/* the end of a longer name is no name */
 	if (start == c->start && start > 0 && at - start < LOCAL_MAX &&
 		is_local(c->text.p[start - 1]) && is_local(c->text.p[start]))
 		return CHECK_NO;
-	/* Signs that quote or mark the address: a quote, emphasis, a diff's + and -. */
+	/* signs before the address: a quote, emphasis, a diff's + and - */
 	while (start < at && is_one_of(c->text.p[start], ".'-`/=*~#|{}+&%"))
 		start++;
 	/* In JSON and programs within the text: \nada@example.org begins with an escape. */
@@ -361,7 +361,7 @@ check_email(struct candidate *c)
 		start++;
 	if (start == at || c->text.p[at - 1] == '.')
 		return CHECK_NO;
-	if (at - start > LOCAL_MAX) /* too long for a name; its end may still be one */
+	if (at - start > LOCAL_MAX) /* too long for a name; its last characters may be one */
 		start = at - LOCAL_MAX;
 	if (!shrink_domain(&domain) || domain.n > 253 || !good_labels(domain))
 		return CHECK_NO;

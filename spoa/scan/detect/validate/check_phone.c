@@ -1,7 +1,7 @@
-/* Telephone numbers. E.164 with a country code is checked against the lengths of
- * that country's numbers; NANP numbers against their allocation rules; other
- * national shapes are only shapes, and need a word next to them that says phone.
- * The pattern has found digits with separators, perhaps an extension. */
+/* Validates telephone numbers. A number with a country code (E.164) must have a length that the
+ * country uses. A number of the NANP must follow the allocation rules. Other national numbers
+ * are only shapes, so they need a context word. The pattern matches digits with separators and
+ * an optional extension. */
 #include "base/ascii.h"
 #include "scan/detect/validate/check_sum.h"
 
@@ -89,8 +89,9 @@ is_year(const char *d)
 	return !memcmp(d, "19", 2) || !memcmp(d, "20", 2);
 }
 
-/* 202509091200 or 20250909120000: a date and an hour without separators, as HL7 writes them. Up
- * to 2015 it may be an Egyptian mobile number, which begins with 2010 to 2012 or 2015. */
+/* Returns true for a date and an hour without separators, as HL7 writes them: 202509091200 or
+ * 20250909120000. Up to 2015 it may be an Egyptian mobile number, which begins with 2010 to
+ * 2012 or 2015. */
 static bool
 is_timestamp(const char *d, size_t n)
 {
@@ -195,8 +196,8 @@ is_before_minutes(const struct candidate *c)
 	       is_digit(c->text.p[c->end + 1]);
 }
 
-/* A date (20240115), a timestamp, a round number or a long one: digits that name no telephone.
- */
+/* Returns true for digits that are no telephone number: a date (20240115), a timestamp, a round
+ * number, a long number. */
 static bool
 is_plain_number(const struct number *r, const char *d, size_t n)
 {
@@ -208,19 +209,19 @@ is_plain_number(const struct number *r, const char *d, size_t n)
 	return date || is_timestamp(d, n) || (n <= 9 && !memcmp(d + n - 3, "000", 3));
 }
 
-/* A number without a prefix of other countries: n digits d, without the 1 of North America. */
+/* Checks a number without a country code. d: its n digits, without the 1 of North America. */
 static enum check_result
 check_national(
 	struct candidate *c, const struct number *r, const char *d, size_t n, bool grouped)
 {
 	if (n == 10 && is_nanp(d) && (grouped || (r->parens && r->groups == 2)))
 		return CHECK_VALID;
-	/* Nobody has the number 123-456-7890, but it is meant as one. */
+	/* 123-456-7890 is not assigned, but is meant as a telephone number. */
 	if (n == 10 && grouped)
 		return weak_phone(c, 0.5f);
 	if (is_plain_number(r, d, n))
 		return CHECK_NO;
-	/* A trunk zero and several groups, as most of Europe and Asia write it. */
+	/* a trunk zero and several groups, as in most of Europe and Asia */
 	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r->groups >= 3)
 		return weak_phone(c, 0.5f);
 	if (r->extension && r->groups > 1)

@@ -1,8 +1,39 @@
-/* Secrets with a format of their own: JSON web tokens, PEM private keys, tokens
- * with a vendor's prefix, credentials in URLs. What has none is check_generic.c's. */
+/* Validates secrets with a format of their own: JSON web tokens, PEM private keys, tokens with a
+ * vendor's prefix, and credentials in URLs, headers and command lines. Some formats prove
+ * themselves by a checksum or by content that decodes; each function names the specification. A
+ * token whose checksum is wrong is still found, with a lower score, because a token with a typing
+ * error or a self-made token must be hidden too. check_generic.c finds secrets without a format. */
+#include <stdlib.h>
+#include <zlib.h>
+
 #include "base/among.h"
+#include "base/ascii.h"
 #include "base/codec/digits.h"
+#include "base/sha256.h"
+#include "scan/detect/validate/check_sum.h"
 #include "scan/detect/validate/check_value.h"
+
+/* Decodes base64 of either alphabet (RFC 4648) up to the first other character, or until `to`
+ * is full. Returns the number of bytes written. */
+static size_t
+decode64(struct span s, unsigned char *to, size_t cap)
+{
+	unsigned bits = 0, have = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n && n < cap; i++) {
+		int v = value64(s.p[i]);
+		if (v < 0)
+			break;
+		bits = (bits << 6 | (unsigned)v) & 0xFFFFu;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			to[n++] = (unsigned char)(bits >> have);
+		}
+	}
+	return n;
+}
 
 /* ---- JWT ---- */
 
@@ -27,15 +58,15 @@ is_base64(char c)
 	return is_alnum(c) || is_one_of(c, "+/=");
 }
 
-/* What comes between the lines of a key, as pasted into code or JSON. */
+/* Returns true for characters between the lines of a key that was pasted into code or JSON. */
 static bool
 is_gap(char c)
 {
 	return is_one_of(c, " \t\r\n\"'`,;\\>|#*");
 }
 
-/* A piece of the body at i: base64 up to the next gap. An escaped line break
- * ("\n" in source text) ends it too. */
+/* Returns the offset after the gap at i. An escaped line break ("\n" in source text) is a gap
+ * too. */
 static size_t
 skip_gaps(struct span t, size_t i)
 {
@@ -50,7 +81,8 @@ skip_gaps(struct span t, size_t i)
 	return i;
 }
 
-/* "Proc-Type: 4,ENCRYPTED" (RFC 1421 4.6) or "Comment: x" (PuTTY, OpenPGP). */
+/* Returns the offset after a header line at i, or i if there is none: "Proc-Type: 4,ENCRYPTED"
+ * (RFC 1421 4.6) or "Comment: x" (PuTTY, OpenPGP). */
 static size_t
 skip_header_line(struct span t, size_t i)
 {
@@ -65,7 +97,7 @@ skip_header_line(struct span t, size_t i)
 	return end;
 }
 
-/* Where the base64 lines from i on end: a key that was cut off. */
+/* Returns the end of the base64 lines from i on, for a key without its END line. */
 static size_t
 body_end(struct span t, size_t i)
 {
@@ -74,8 +106,7 @@ body_end(struct span t, size_t i)
 	while (i < stop) {
 		size_t at = skip_gaps(t, i), to = span_past(t, at, is_base64);
 		bool line = at > i && memchr(t.p + i, '\n', at - i);
-		/* Words of prose are base64 too: a short piece is the key's last line or none.
-		 */
+		/* Words of prose are base64 too, so a short piece must be the key's last line. */
 		bool is_short = to - at < 16;
 		if (to == at || (is_short && !line && t.p[to - 1] != '='))
 			break;
@@ -88,7 +119,7 @@ body_end(struct span t, size_t i)
 	return end < stop ? end : stop;
 }
 
-/* End of the "-----END …-----" line that comes next after `from`, or SIZE_MAX. */
+/* Returns the end of the next "-----END …-----" line after `from`, or SIZE_MAX. */
 static size_t
 next_end_line(struct candidate *c, size_t from)
 {
@@ -109,7 +140,7 @@ next_end_line(struct candidate *c, size_t from)
 	return m->pem_end;
 }
 
-/* Whether a key may be there, and not "..." or "XXXX" instead, or "your key here". */
+/* Returns true if the body may be a key, and is not "...", "XXXX" or "your key here". */
 static bool
 has_body(struct span s)
 {
@@ -125,7 +156,7 @@ has_body(struct span s)
 			n++;
 			continue;
 		}
-		if (n >= RUN && !token_placeholder(span_cut(s, i - n, i)))
+		if (n >= RUN && !token_is_placeholder(span_cut(s, i - n, i)))
 			return true;
 		n = 0;
 	}
@@ -139,7 +170,7 @@ check_pem(struct candidate *c)
 	size_t at = skip_gaps(c->text, c->end), header, end = next_end_line(c, c->end);
 	size_t room = end != SIZE_MAX ? end : c->text.n;
 
-	/* Another key before that END: it is the other's. */
+	/* If another key begins before that END, the END belongs to the other key. */
 	if (end != SIZE_MAX && end - c->start <= PEM_MAX &&
 		!memmem(c->text.p + c->end, end - c->end, begin, sizeof(begin) - 1)) {
 		if (!has_body(span_cut(c->text, c->end, room)))
@@ -149,15 +180,15 @@ check_pem(struct candidate *c)
 	}
 	while ((header = skip_header_line(c->text, at)) > at)
 		at = skip_gaps(c->text, header);
-	/* The line alone, as in "look for BEGIN PRIVATE KEY", is no key. */
+	/* The first line alone, as in "look for BEGIN PRIVATE KEY", is no key. */
 	if (span_past(c->text, at, is_base64) - at < 16)
 		return CHECK_NO;
 	c->end = body_end(c->text, at);
 	return CHECK_VALID;
 }
 
-/* The PuTTY manual, appendix C: the file ends with its MAC. Without one, or with
- * another key's header before it, what is there is found by its other rule. */
+/* The PuTTY manual, appendix C: the file ends with its MAC. If the MAC is missing, or another
+ * key's header is before it, another pattern finds the key. */
 enum check_result
 check_ppk(struct candidate *c)
 {
@@ -183,10 +214,10 @@ check_ppk(struct candidate *c)
 
 /* ---- tokens with a prefix ---- */
 
-/* ghp_xxxxxxxxxxxx: few different bytes, a long run of one. Sequences such as
- * abc123 are no reason to look away: people's own keys look like that too. */
+/* ghp_xxxxxxxxxxxx: a long run of one byte. A sequence such as abc123 is no placeholder,
+ * because people's own keys look like that too. */
 bool
-token_placeholder(struct span s)
+token_is_placeholder(struct span s)
 {
 	size_t run = 1, longest = 1;
 
@@ -203,7 +234,7 @@ check_token(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
 
-	return token_placeholder(s) || entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
+	return token_is_placeholder(s) || shannon_entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
 }
 
 /* ---- credentials in URLs, headers and command lines ---- */
@@ -231,9 +262,10 @@ check_userinfo(struct candidate *c)
 	return no_password(s) ? CHECK_NO : CHECK_SHAPE;
 }
 
-/* user:password in base64, the password a placeholder or the user's name again. */
-bool
-basic_is_nobody(struct span s)
+/* Returns true for user:password in base64 (RFC 7617) if the password is a placeholder or the
+ * user's name. */
+static bool
+basic_is_placeholder(struct span s)
 {
 	unsigned char raw[512];
 	struct span user = span_of((const char *)raw, decode64(s, raw, sizeof(raw)));
@@ -245,14 +277,14 @@ basic_is_nobody(struct span s)
 	if (colon >= user.n || password.n == 0)
 		return false;
 	user.n = colon;
-	/* the standard's own stays found, as a sample */
+	/* The standard's own example is found, as a sample. */
 	bool nobody = span_ieq(user, password) ||
 		      (no_password(password) && !span_is(password, "open sesame"));
 	explicit_bzero(raw, sizeof(raw));
 	return nobody;
 }
 
-/* "Basic" is before the value. */
+/* Returns true if "Basic" is before the value. */
 static bool
 after_basic(const struct candidate *c)
 {
@@ -263,7 +295,8 @@ after_basic(const struct candidate *c)
 	return i >= 5 && span_ieq(span_cut(c->text, i - 5, i), SPAN_LIT("basic"));
 }
 
-/* AWS4-HMAC-SHA256 Credential=…: the name of a scheme, and what it takes after it. */
+/* Returns true if the value is the name of a scheme, with its parameters after it: AWS4-HMAC-SHA256
+ * Credential=… */
 static bool
 is_scheme(const struct candidate *c, struct span s)
 {
@@ -292,21 +325,22 @@ check_bearer(struct candidate *c)
 	bool digit = span_some(s, is_digit), low = span_some(s, is_lower),
 	     high = span_some(s, is_upper);
 
-	if (is_scheme(c, s) || (after_basic(c) && basic_is_nobody(s)))
+	if (is_scheme(c, s) || (after_basic(c) && basic_is_placeholder(s)))
 		return CHECK_NO;
-	/* A sentence goes on after the word; a credential has digits or both cases inside. */
+	/* "bearer" in a sentence is followed by a word; a credential has digits or both cases. */
 	if (!(digit && (low || high)) && !(low && high && s.p[s.n - 1] == '='))
 		return CHECK_NO;
 	if (value_is_template(s) || value_is_placeholder(s) || value_is_name(s) ||
-		token_placeholder(s))
+		token_is_placeholder(s))
 		return CHECK_NO;
-	/* A session or a request, save where a credential is named as one. */
+	/* A UUID names a session or a request, unless the text before it names a credential. */
 	if (value_is_uuid(s) && !names_credential(span_cut(c->text, c->match, c->start)))
 		return CHECK_NO;
-	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
+	return shannon_entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
 }
 
-/* Whether "curl" comes before on the line, which a backslash at its end continues. */
+/* Returns true if "curl" is before the match on its line. A backslash at a line's end continues
+ * the line. */
 static bool
 after_curl(const struct candidate *c)
 {
@@ -337,7 +371,7 @@ check_curl(struct candidate *c)
 	struct span password = span_trim(span_cut(s, colon + 1, s.n), "\"'{}");
 	if (user.n && value_is_template(user))
 		return CHECK_NO;
-	/* "token:": all of it is the user. */
+	/* "token:": the credential is the user, without a password */
 	if (password.n == 0 && !(user.n >= 8 && span_some(user, is_digit)))
 		return CHECK_NO;
 	if (password.n && (password.n < 6 || no_password(password)))
@@ -345,7 +379,8 @@ check_curl(struct candidate *c)
 	return after_curl(c) ? CHECK_SHAPE : CHECK_NO;
 }
 
-/* The length of the end of a line at `at`, as a byte or as the escape of a string: 0 if there is none. */
+/* Returns the length of the line's end at `at`, which is a byte or a string's escape; 0: there
+ * is none. */
 static size_t
 entry_line_end_at(struct span t, size_t at)
 {
@@ -362,8 +397,8 @@ entry_line_end(struct span t, size_t at)
 	return at;
 }
 
-/* Moves *at past a block scalar (YAML 1.2, 8.1) whose header is there, of an entry that is indented by
- * `indent`, and returns its lines, from the first byte that is no space to the last. */
+/* Moves *at past a block scalar (YAML 1.2, 8.1) whose header is at *at, in an entry that is
+ * indented by `indent`. Returns its lines, without the space characters at both ends. */
 static struct span
 block_scalar(struct span t, size_t *at, size_t indent)
 {
@@ -383,15 +418,15 @@ block_scalar(struct span t, size_t *at, size_t indent)
 	return span_cut(t, from, to);
 }
 
-/* Spaces and the quote before an entry's name. */
+/* Returns true for a space or a quote before an entry's name. */
 static bool
 is_key_lead(char c)
 {
 	return c == ' ' || is_quote(c);
 }
 
-/* Moves *at past an entry of a Secret's data, `name: value` or "name": "value", and returns its
- * value without quotes. n == 0: none is left. */
+/* Moves *at past an entry of a Secret's data, `name: value` or "name": "value". Returns its
+ * value without quotes, which is empty if no entry is left. */
 static struct span
 next_entry(struct span t, size_t *at, struct span *name)
 {
@@ -416,7 +451,8 @@ next_entry(struct span t, size_t *at, struct span *name)
 		const char *comment = memmem(t.p + from, *at - from, " #", 2);
 		to = span_back(t, comment ? (size_t)(comment - t.p) : *at, from, is_space);
 		*at += entry_line_end_at(t, *at);
-		/* A plain scalar has no ": " (YAML 1.2, 7.3.3): a line that was joined to the next. */
+		/* A plain scalar contains no ": " (YAML 1.2, 7.3.3), so this line was joined to the
+		 * next. */
 		struct span plain = span_cut(t, from, to);
 		if (span_ends(plain, SPAN_LIT(":")) || span_holds(plain, SPAN_LIT(": ")))
 			to = from;
@@ -424,8 +460,8 @@ next_entry(struct span t, size_t *at, struct span *name)
 	return span_cut(t, from, to);
 }
 
-/* The data of a Kubernetes Secret: each value that is neither empty nor a template nor a
- * certificate, one after the other. */
+/* Finds the values in the data of a Kubernetes Secret, one after the other. Empty values,
+ * templates and certificates are skipped. */
 enum check_result
 check_k8s(struct candidate *c)
 {
@@ -433,7 +469,7 @@ check_k8s(struct candidate *c)
 
 	for (size_t at = c->start; (value = next_entry(text, &at, &name)).n || at < text.n;) {
 		bool one_line = entry_line_end(value, 0) == value.n;
-		/* tls.crt, ca.crt, tls.ca: a certificate's, which is public. */
+		/* tls.crt, ca.crt, tls.ca: certificates are public */
 		if (value.n < 4 || (one_line && no_password(value)) || span_ends(name, SPAN_LIT(".crt")) ||
 			span_ends(name, SPAN_LIT(".ca")) || value_is_public_pem(value))
 			continue;
@@ -443,4 +479,240 @@ check_k8s(struct candidate *c)
 		return CHECK_SHAPE;
 	}
 	return CHECK_NO;
+}
+
+/* ---- formats with a checksum or with content that decodes ---- */
+
+enum { UNPROVEN_PERCENT = 75 }; /* part of the score that remains if the checksum is wrong */
+
+static enum check_result
+proven_if(struct candidate *c, bool proven)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+
+	if (proven)
+		return CHECK_VALID;
+	if (token_is_placeholder(s) || shannon_entropy(s) < 2.5f)
+		return CHECK_NO;
+	c->score = c->score * (float)UNPROVEN_PERCENT / 100;
+	return CHECK_SHAPE;
+}
+
+static uint32_t
+crc_of(struct span s)
+{
+	return (uint32_t)crc32(0, (const unsigned char *)s.p, (unsigned)s.n);
+}
+
+/* ---- CRC-32 in base 62, six digits: GitHub, npm ---- */
+
+/* github.blog, "Behind GitHub's new authentication token formats", 2021-04-05: the last six
+ * characters are a CRC-32 of an earlier part. For classic tokens that part is published: it
+ * begins after the underscore. For github_pat_ it is not published, and there are several
+ * underscores, so the part after each is tried. */
+enum check_result
+check_crc62(struct candidate *c)
+{
+	static const char base62[] =
+		"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	enum { DIGITS = 6 };
+	struct span s = span_cut(c->text, c->start, c->end);
+	uint64_t want = 0;
+	bool proven = false;
+
+	if (s.n < 2 * DIGITS)
+		return CHECK_NO;
+	for (size_t i = s.n - DIGITS; i < s.n; i++) {
+		const char *v = memchr(base62, s.p[i], 62);
+		if (!v)
+			return proven_if(c, false);
+		want = want * 62 + (unsigned)(v - base62);
+	}
+	for (size_t i = 0; i < s.n - DIGITS && !proven; i++)
+		if (i == 0 || s.p[i - 1] == '_')
+			proven = crc_of(span_cut(s, i, s.n - DIGITS)) == want;
+	return proven_if(c, proven);
+}
+
+/* Grafana, pkg/components/satokengen: glsa_SECRET_XXXXXXXX. The last eight digits are the
+ * CRC-32 of the text before their underscore, lowest byte first. */
+enum check_result
+check_grafana(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	uint32_t crc, want = 0;
+
+	if (s.n < 10 || s.p[s.n - 9] != '_')
+		return proven_if(c, false);
+	crc = crc_of(span_cut(s, 0, s.n - 9));
+	for (size_t i = 0; i < 8; i += 2) {
+		char pair[3] = { s.p[s.n - 8 + i], s.p[s.n - 7 + i], 0 };
+		want |= (uint32_t)strtoul(pair, NULL, 16) << (i * 4);
+	}
+	return proven_if(c, crc == want);
+}
+
+/* ---- bech32 and Base58Check ---- */
+
+/* BIP 173: age identities (age-encryption.org/v1, "AGE-SECRET-KEY-"), Nostr's nsec
+ * (NIP-19). The human-readable part ends at the last 1. */
+enum check_result
+check_bech32_key(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	size_t data = span_behind(s, '1');
+	uint32_t sum;
+
+	if (!sum_bech32(s, data ? data - 1 : 0, &sum))
+		return CHECK_NO;
+	if (data > 1 && sum == 1)
+		return CHECK_VALID;
+	/* The prefix is too long to occur by chance. */
+	c->score = c->score * (float)UNPROVEN_PERCENT / 100;
+	return CHECK_SHAPE;
+}
+
+/* BIP 32, "Serialization format": 78 bytes and the first four of their double
+ * SHA-256, in base 58. */
+enum check_result
+check_xprv(struct candidate *c)
+{
+	enum { BYTES = 82 };
+	struct span s = span_cut(c->text, c->start, c->end);
+
+	return proven_if(c, sum_base58check(s, SUM_BASE58, BYTES));
+}
+
+/* ---- base64 inside ---- */
+
+struct macaroon {
+	const unsigned char *p;
+	size_t n, at;
+};
+
+/* field = type length bytes, both numbers varints (below 0x4000 here). */
+static int
+macaroon_field(struct macaroon *m)
+{
+	if (m->at >= m->n)
+		return -1;
+	int type = m->p[m->at++];
+	if (type == 0)
+		return 0;
+	if (m->at >= m->n)
+		return -1;
+	size_t len = m->p[m->at++];
+	if (len & 0x80) {
+		if (m->at >= m->n)
+			return -1;
+		len = (len & 0x7F) | (size_t)m->p[m->at++] << 7;
+	}
+	if (type > 6 || len > m->n - m->at)
+		return -1;
+	m->at += len;
+	return type;
+}
+
+/* pypi.org/help#apitoken; the token is "pypi-" and a version 2 macaroon
+ * (libmacaroons doc/format.txt): a header, caveats, and a signature of 32 bytes. */
+enum check_result
+check_pypi(struct candidate *c)
+{
+	enum { LOCATION = 1, IDENTIFIER = 2, SIGNATURE = 6, SIGNATURE_BYTES = 32 };
+	unsigned char raw[1024];
+	struct span s = span_cut(c->text, c->start + sizeof("pypi-") - 1, c->end);
+	struct macaroon m = { .p = raw, .n = decode64(s, raw, sizeof(raw)) };
+	int type;
+
+	if (m.n < 8 || raw[m.at++] != 2)
+		return proven_if(c, false);
+	/* A zero ends each section of fields. An empty section is the last one. */
+	for (bool empty = false; !empty;) {
+		empty = true;
+		while ((type = macaroon_field(&m)) > 0)
+			empty = false;
+		if (type < 0)
+			return proven_if(c, false);
+	}
+	size_t from = m.at;
+	bool last = macaroon_field(&m) == SIGNATURE && m.at - from == 2 + SIGNATURE_BYTES;
+	return proven_if(c, last && m.at == m.n && raw[1] == LOCATION);
+}
+
+/* A token that contains JSON in base64 (Sentry sntrys_, Grafana glc_, 1Password ops_). The part
+ * from "eyJ" to the end, "=" or "_" must decode to an object. */
+enum check_result
+check_json64(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	const char *at = memmem(s.p, s.n, "eyJ", 3);
+	unsigned char raw[4096];
+	size_t n;
+
+	if (!at)
+		return proven_if(c, false);
+	s = span_cut(s, (size_t)(at - s.p), s.n);
+	/* Sentry puts its own "_" and a signature after the padding. */
+	n = decode64(span_cut(s, 0, span_chr(s, '=')), raw, sizeof(raw));
+	if (n == 0 || n == sizeof(raw))
+		return proven_if(c, false);
+	for (size_t i = 0; i < n; i++)
+		if (raw[i] < 0x20 || raw[i] > 0x7E)
+			return proven_if(c, false);
+	return proven_if(c, raw[0] == '{' && raw[n - 1] == '}');
+}
+
+/* Discord, reference/authentication: the part before the first dot is the bot's id
+ * (a decimal snowflake) in base64. */
+enum check_result
+check_discord(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	unsigned char id[24];
+	size_t n = decode64(span_cut(s, 0, span_chr(s, '.')), id, sizeof(id));
+
+	return valid_if(n >= 17 && n <= 20 && span_is_digits(span_of(id, n)));
+}
+
+/* AWS IAM user guide, "Unique identifiers": four letters, then base32. Bits 1 to 40
+ * of keys made since 2019 are the account, twelve decimal digits. */
+enum check_result
+check_aws_id(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start + 4, c->end);
+	uint64_t bits = 0;
+
+	if (token_is_placeholder(s) || shannon_entropy(s) < 2.0f)
+		return CHECK_NO;
+	if (s.p[0] == 'I' || s.p[0] == 'J') /* older: no account inside */
+		return CHECK_SHAPE;
+	for (size_t i = 0; i < 10; i++) {
+		char x = s.p[i];
+		if (!is_upper(x) && !(x >= '2' && x <= '7'))
+			return proven_if(c, false);
+		bits = bits << 5 | (unsigned)(is_upper(x) ? x - 'A' : x - '2' + 26);
+	}
+	/* 50 bits: drop the first and the last nine. */
+	if ((bits >> 9 & 0xFFFFFFFFFF) > 999999999999)
+		return proven_if(c, false);
+	return CHECK_SHAPE;
+}
+
+/* RFC 7617 section 2: base64 of user ":" password. */
+enum check_result
+check_basic(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	unsigned char raw[512];
+	size_t n = decode64(s, raw, sizeof(raw));
+	bool colon = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (raw[i] < 0x20 || raw[i] == 0x7F)
+			return check_bearer(c);
+		colon |= raw[i] == ':';
+	}
+	if (basic_is_placeholder(s))
+		return CHECK_NO;
+	return colon && n >= 5 ? CHECK_VALID : check_bearer(c);
 }

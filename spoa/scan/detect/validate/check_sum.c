@@ -1,6 +1,6 @@
-/* The arithmetic that identity numbers share: weighted sums, Luhn's relatives,
- * ISO 7064, Verhoeff, bech32, Base58Check, and dates inside numbers. What a country does with
- * it is in check_id_*.c. */
+/* The arithmetic that identity numbers share: weighted sums, ISO 7064, Verhoeff, bech32,
+ * Base58Check, and dates inside numbers. The rules of the countries are in check_digits.c and
+ * check_id.c. */
 #include "base/ascii.h"
 #include "base/sha256.h"
 #include "scan/detect/validate/check.h"

@@ -1,12 +1,169 @@
-/* Where a value after its key ends, and what is written there instead of one: a
- * reference, code, a placeholder. People's passwords hold any sign, so that the end is
- * read here and not by a pattern: a part of a password left over is a leak. */
+/* Reads the value after a key: determines its end, and whether it is a secret or something
+ * written in place of a secret. A password may contain any sign. Therefore code and not a
+ * pattern determines the end: a part of a password that is left over would be a leak. The memo
+ * keeps counts and places that the values of one text share, so that a scan reads each byte
+ * once. */
 #include "scan/detect/validate/check_value.h"
 
-#include "base/among.h"
-#include "base/effort.h"
+#include <math.h>
+#include <string.h>
 
-/* ---- small questions ---- */
+#include "base/among.h"
+#include "base/ascii.h"
+#include "base/effort.h"
+#include "scan/detect/validate/check.h"
+#include "scan/detect/validate/value_memo.h"
+
+/* ---- the memo of a scan ---- */
+
+enum { COUNTED_MAX = 2048 }; /* bytes of a value; a longer one is counted without the memo */
+
+static uint64_t terms[COUNTED_MAX + 1]; /* n: n * log2(n), in units of 2^-32 */
+static float logs[COUNTED_MAX + 1];	/* n: log2(n) */
+
+__attribute__((constructor)) static void
+fill_terms(void)
+{
+	for (unsigned n = 1; n <= COUNTED_MAX; n++) {
+		terms[n] = (uint64_t)llround(n * log2(n) * 0x1p32);
+		logs[n] = log2f((float)n);
+	}
+}
+
+static size_t *
+mix_member(struct mix *m, char c)
+{
+	if (is_lower(c))
+		return &m->lower;
+	if (is_upper(c))
+		return &m->upper;
+	if (is_digit(c))
+		return &m->digit;
+	return is_high(c) ? &m->foreign : &m->other;
+}
+
+struct mix
+mix_of(struct span s)
+{
+	struct mix m = { 0 };
+
+	effort_add(s.n);
+	for (size_t i = 0; i < s.n; i++) {
+		m.lower += is_lower(s.p[i]);
+		m.upper += is_upper(s.p[i]);
+		m.digit += is_digit(s.p[i]);
+		m.foreign += is_high(s.p[i]);
+	}
+	m.other = s.n - m.foreign - m.lower - m.upper - m.digit;
+	return m;
+}
+
+static void
+count_byte(struct value_counts *k, char c)
+{
+	uint16_t *n = &k->of[(unsigned char)c];
+
+	k->sum += terms[*n + 1] - terms[*n];
+	++*n;
+	++*mix_member(&k->mix, c);
+}
+
+static void
+discount_byte(struct value_counts *k, char c)
+{
+	uint16_t *n = &k->of[(unsigned char)c];
+
+	k->sum -= terms[*n] - terms[*n - 1];
+	--*n;
+	--*mix_member(&k->mix, c);
+}
+
+static void
+counts_move(struct value_counts *k, struct span s)
+{
+	const char *end = s.p + s.n;
+
+	if (k->from == s.p && k->to == end)
+		return;
+	if (!k->from || s.p >= k->to || end <= k->from || s.p < k->from) {
+		*k = (struct value_counts){ .from = s.p, .to = s.p };
+		effort_add(32);
+	}
+	effort_add(2 * (size_t)(s.p - k->from) +
+		   2 * (size_t)(end > k->to ? end - k->to : k->to - end));
+	while (k->to > end)
+		discount_byte(k, *--k->to);
+	while (k->from < s.p)
+		discount_byte(k, *k->from++);
+	while (k->to < end)
+		count_byte(k, *k->to++);
+}
+
+struct mix
+value_counts(struct value_memo *m, struct span s)
+{
+	if (s.n == 0 || s.n > COUNTED_MAX)
+		return mix_of(s);
+	counts_move(&m->counts, s);
+	return m->counts.mix;
+}
+
+float
+value_entropy(struct value_memo *m, struct span s)
+{
+	if (s.n == 0 || s.n > COUNTED_MAX)
+		return shannon_entropy(s);
+	counts_move(&m->counts, s);
+	return logs[s.n] - (float)((double)m->counts.sum * 0x1p-32 / (double)s.n);
+}
+
+bool
+value_has_any(struct value_memo *m, struct span s, const char *set)
+{
+	bool counted = s.n && s.n <= COUNTED_MAX;
+
+	if (counted)
+		counts_move(&m->counts, s);
+	for (; *set; set++)
+		if (counted ? m->counts.of[(unsigned char)*set] > 0 : span_chr(s, *set) < s.n)
+			return true;
+	return false;
+}
+
+bool
+value_holds(struct value_place *memo, struct span text, struct span s, value_begins_fn *begins)
+{
+	const char *end = s.p + s.n, *text_end = text.p + text.n;
+	size_t n = 0;
+
+	if (!memo->from || s.p < memo->from || s.p > memo->to)
+		*memo = (struct value_place){ .from = s.p, .to = s.p };
+	const char *p = memo->to;
+	for (; !memo->start && p < end; p++) {
+		n = begins(span_of(p, (size_t)(text_end - p)));
+		if (!n)
+			continue;
+		memo->start = p;
+		memo->end = p + n;
+		break;
+	}
+	effort_add((size_t)(p - memo->to));
+	memo->to = p;
+	if (!memo->start || memo->start >= end)
+		return false;
+	if (memo->end <= end)
+		return true;
+	/* The first place reaches beyond s; a shorter one may begin after it. */
+	for (p = memo->start; p < end; p++) {
+		n = begins(span_of(p, (size_t)(end - p)));
+		effort_add(1);
+		if (n)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the text around a value ---- */
 
 static bool
 is_blank_or_end(struct span t, size_t i)
@@ -14,7 +171,7 @@ is_blank_or_end(struct span t, size_t i)
 	return i >= t.n || is_space(t.p[i]);
 }
 
-/* Whether a key and its separator begin at i, as in "&user=", "; Encrypt=", ", port:". */
+/* Returns true if a key and its separator begin at i, as in "&user=", "; Encrypt=", ", port:". */
 static bool
 next_key_at(struct span t, size_t i)
 {
@@ -30,7 +187,7 @@ next_key_at(struct span t, size_t i)
 	return i > from && i < t.n && is_alpha(t.p[from]) && (t.p[i] == '=' || t.p[i] == ':');
 }
 
-/* A tag of HTML or the end of one of XML begins at i. */
+/* Returns true if a tag of HTML, or an end tag of XML, begins at i. */
 static bool
 tag_at(struct span t, size_t i)
 {
@@ -47,7 +204,7 @@ tag_at(struct span t, size_t i)
 	       SPAN_AMONG(span_cut(t, from, to), tags, span_ieq);
 }
 
-/* The first blank in [from, to), or `to`. */
+/* Returns the offset of the first space character in [from, to), or `to`. */
 static size_t
 blank_in(struct span t, size_t from, size_t to)
 {
@@ -67,7 +224,7 @@ entity_at(struct span t, size_t i)
 
 /* ---- the end ---- */
 
-/* After the opening quote at c->start - 1: its closing one, or 0. */
+/* Returns the offset of the closing quote for the opening quote at c->start - 1, or 0. */
 static size_t
 closing_quote(const struct candidate *c)
 {
@@ -93,8 +250,8 @@ closing_quote(const struct candidate *c)
 	return 0;
 }
 
-/* Whether the byte at i ends a value that no quote holds. `lone`: no list of keys, where a
- * semicolon would part it from the next. */
+/* Returns true if the byte at i ends a value without quotes. `lone`: the key is not in a list
+ * of keys, in which a semicolon separates the value from the next key. */
 static bool
 ends_bare(struct span t, size_t i, bool lone)
 {
@@ -123,7 +280,7 @@ ends_bare(struct span t, size_t i, bool lone)
 	}
 }
 
-/* The end of the value that begins at c->start without a quote; `stop` at most. */
+/* Returns the end of the value without quotes that begins at c->start, at most `stop`. */
 static size_t
 bare_end(const struct candidate *c, size_t stop, bool lone)
 {
@@ -141,7 +298,8 @@ bare_end(const struct candidate *c, size_t stop, bool lone)
 	return at < stop ? at : stop;
 }
 
-/* Punctuation of the sentence or the code around, and brackets that open before it. */
+/* Returns the end without punctuation of the sentence or code around, and without brackets that
+ * were opened before the value. */
 static size_t
 without_tail(struct span t, size_t start, size_t end)
 {
@@ -158,7 +316,7 @@ without_tail(struct span t, size_t start, size_t end)
 	return end;
 }
 
-/* Whether the key is the first on its line. */
+/* Returns true if the key is the first on its line. */
 static bool
 begins_line(const struct candidate *c)
 {
@@ -170,7 +328,7 @@ begins_line(const struct candidate *c)
 	return i == 0 || c->text.p[i - 1] == '\n';
 }
 
-/* Whether the key is a variable's, as in ${NAME:-default}. */
+/* Returns true if the key is the name of a variable, as in ${NAME:-default}. */
 static bool
 in_braces(const struct candidate *c)
 {
@@ -179,7 +337,8 @@ in_braces(const struct candidate *c)
 	return i > 1 && c->text.p[i - 1] == '{' && c->text.p[i - 2] == '$';
 }
 
-/* Signs that the pattern took for a part of the separator, as in PASSWORD==x, :*x. */
+/* Returns where the value begins. It includes signs that the pattern matched as a part of the
+ * separator, as in PASSWORD==x, :*x. */
 static size_t
 value_begins(const struct candidate *c)
 {
@@ -198,7 +357,7 @@ value_begins(const struct candidate *c)
 	return i < c->start && c->text.p[i] == '=' ? i + 1 : i;
 }
 
-/* ---- what parts key and value ---- */
+/* ---- the separator between key and value ---- */
 
 static void
 read_separator(const struct candidate *c, struct value *v)
@@ -208,7 +367,7 @@ read_separator(const struct candidate *c, struct value *v)
 
 	if (i > c->match && i < c->start && is_quote(t.p[i]) && is_one_of(t.p[i - 1], "bru@"))
 		i--; /* r"…" */
-	/* The header of a block scalar, and its lines below (YAML 1.2, 8.1.1). */
+	/* the header of a block scalar with its lines below (YAML 1.2, 8.1.1) */
 	size_t head = span_back_set(t, i, c->match + 1, " |>+-");
 	if (memchr(t.p + i, '\n', c->start - i) && t.p[head - 1] == ':')
 		i = head;
@@ -229,14 +388,14 @@ value_read(struct candidate *c)
 	effort_add(48); /* the key, read backwards */
 	read_separator(c, &v);
 	if (c->whole && blank_in(c->text, c->start, c->text.n) == c->text.n) {
-		/* a field of its own: all of it is the value */
+		/* a separate field: the whole text is the value */
 		c->start = value_begins(c);
 		c->end = c->text.n;
 		v.quoted = true;
 	} else if (close) {
 		c->end = close;
 		v.quoted = true;
-		/* Judged by its first word: sentences are in quotes too. */
+		/* Only the first word is judged, because sentences are in quotes too. */
 		v.s = span_cut(c->text, c->start, blank_in(c->text, c->start, close));
 		effort_add(2 * (close - c->start));
 		return v;
@@ -257,7 +416,7 @@ value_read(struct candidate *c)
 bool
 value_is_prose(const struct candidate *c)
 {
-	enum { LONG = 15 }; /* of so many letters check_generic asks whether they are random */
+	enum { LONG = 15 }; /* check_generic() tests whether so many letters are random */
 	struct span t = c->text;
 	size_t at = c->start, words = 0;
 
@@ -267,7 +426,7 @@ value_is_prose(const struct candidate *c)
 	if (at == c->start || at - c->start >= LONG)
 		return false;
 	at = span_past_set(t, at, ".,:;");
-	/* "secret: string = …": what comes next may say that it is a type. */
+	/* The next words must follow: in "secret: string = …" they show that the word is a type. */
 	while (at < t.n && is_blank_or_end(t, at)) {
 		at = span_past(t, at, is_space);
 		size_t end = blank_in(t, at, t.n);
@@ -280,8 +439,8 @@ value_is_prose(const struct candidate *c)
 	return false;
 }
 
-/* Whether the value at `at` is between tags: of its own key, so that the tag is closed
- * after it, or of others. */
+/* Returns true if tags separate key and value. The value is then between tags: an end tag is
+ * before it, or the tag before it is closed after it. */
 static bool
 tag_parts(const struct candidate *c)
 {
@@ -303,7 +462,7 @@ tag_parts(const struct candidate *c)
 	return false;
 }
 
-/* Whether the line of the candidate is a row of a table drawn with '|'. */
+/* Returns true if the line of the candidate is a row of a table that is drawn with '|'. */
 static bool
 is_table_row(const struct candidate *c)
 {
@@ -314,7 +473,7 @@ is_table_row(const struct candidate *c)
 	return c->text.p[i] == '|';
 }
 
-/* set("password", "…"): the key is a literal, and the first of a list. */
+/* Returns true if the key is a literal and the first of a list: set("password", "…"). */
 static bool
 is_first_literal(const struct candidate *c)
 {
@@ -354,6 +513,75 @@ value_is_assigned(const struct candidate *c, const struct value *v)
 	}
 }
 
+/* ---- names of programs ---- */
+
+/* The words of a name in camelCase or snake_case, and their characters. If `name` is false, the
+ * counts end at the first byte that cannot be in a name. */
+struct words_seen {
+	size_t words, letters, digits;
+	size_t capitals, inside; /* inside: runs of digits with a letter at both ends */
+	bool name;		 /* the text consists of the characters of names */
+};
+
+static struct words_seen
+words_of(struct span s)
+{
+	struct words_seen w = { .name = s.n > 0 && !is_digit(s.p[0]) };
+
+	for (size_t i = 0; w.name && i < s.n; i++) {
+		w.name = is_word(s.p[i]);
+		w.digits += is_digit(s.p[i]);
+		if (!is_alpha(s.p[i]))
+			continue;
+		w.letters++;
+		w.capitals += is_upper(s.p[i]);
+		for (size_t k = i; k > 0 && is_digit(s.p[k - 1]); k--)
+			w.inside += k > 1 && is_alpha(s.p[k - 2]);
+		bool before = i > 0 && is_alpha(s.p[i - 1]);
+		/* fooBar, XMLFile */
+		w.words += !before ||
+			   (is_upper(s.p[i]) && (is_lower(s.p[i - 1]) ||
+							(i + 1 < s.n && is_lower(s.p[i + 1]))));
+	}
+	return w;
+}
+
+/* Returns true if digits stand among letters at random: base32 in capitals, or in mixed case
+ * more digits than Base64ToUtf8String has. */
+static bool
+is_thrown(struct span s, struct words_seen w)
+{
+	enum { LONG = 16 };
+
+	if (s.n < LONG || !w.inside)
+		return false;
+	if (w.capitals == w.letters && span_chr(s, '_') == s.n)
+		return true;
+	return w.capitals && (w.inside > 2 || (w.inside == 2 && w.letters < 4 * w.words));
+}
+
+static bool
+is_identifier(struct span s, size_t most_digits)
+{
+	struct words_seen w = words_of(s);
+
+	return w.name && w.digits <= most_digits && w.words && w.letters >= 3 * w.words &&
+	       !is_thrown(s, w);
+}
+
+/* Returns true for a name of programs: words in camelCase or snake_case, at most three digits. */
+static bool
+value_is_identifier(struct span s)
+{
+	return is_identifier(s, 3);
+}
+
+bool
+value_is_words(struct span s)
+{
+	return is_identifier(s, s.n / 4);
+}
+
 /* ---- references ---- */
 
 bool
@@ -364,7 +592,7 @@ value_names_secret(struct span s)
 	return SPAN_AMONG(s, words, span_iholds);
 }
 
-/* A name inside the brackets of a template, blanks, filters and defaults included. */
+/* Returns true if s is more than the brackets `open` and `close`, with which it begins and ends. */
 static bool
 encloses(struct span s, const char *open, const char *close)
 {
@@ -394,7 +622,7 @@ value_is_template(struct span s)
 		return span_chr(s, '!') == s.n || s.p[0] == '!';
 	if (span_holds(s, SPAN_LIT("://")))
 		return is_alpha(s.p[0]);
-	/* cut at its first blank: ${{ secrets.NAME }} */
+	/* the text up to its first space: ${{ secrets.NAME }} */
 	if (s.n == 2 && s.p[0] == '%' && is_lower(s.p[1])) /* %s */
 		return true;
 	if (SPAN_AMONG(s, opens, span_starts))
@@ -413,7 +641,7 @@ value_is_template(struct span s)
 		return true;
 	if (encloses(s, "<", ">") || encloses(s, "[", "]") || encloses(s, "{", "}"))
 		return is_plain_name(span_cut(s, 1, s.n - 1));
-	if (s.p[0] == '<') /* <your token here>, up to the blank */
+	if (s.p[0] == '<') /* <your token here>, up to the first space */
 		return is_plain_name(span_cut(s, 1, s.n));
 	if (encloses(s, "%", "%"))
 		return is_plain_name(span_cut(s, 1, s.n - 1));
@@ -433,80 +661,14 @@ value_is_template(struct span s)
 	return false;
 }
 
-/* Words of a name, in camelCase or snake_case, and what they hold. Without `name`, the counts end
- * at the first byte that is in no name. */
-struct words_seen {
-	size_t words, letters, digits;
-	size_t capitals, inside; /* runs of digits with a letter at both ends */
-	bool name;		 /* nothing else */
-};
-
-static struct words_seen
-words_of(struct span s)
-{
-	struct words_seen w = { .name = s.n > 0 && !is_digit(s.p[0]) };
-
-	for (size_t i = 0; w.name && i < s.n; i++) {
-		w.name = is_word(s.p[i]);
-		w.digits += is_digit(s.p[i]);
-		if (!is_alpha(s.p[i]))
-			continue;
-		w.letters++;
-		w.capitals += is_upper(s.p[i]);
-		for (size_t k = i; k > 0 && is_digit(s.p[k - 1]); k--)
-			w.inside += k > 1 && is_alpha(s.p[k - 2]);
-		bool before = i > 0 && is_alpha(s.p[i - 1]);
-		/* fooBar, XMLFile */
-		w.words += !before ||
-			   (is_upper(s.p[i]) && (is_lower(s.p[i - 1]) ||
-							(i + 1 < s.n && is_lower(s.p[i + 1]))));
-	}
-	return w;
-}
-
-/* Digits among letters as chance puts them: base32 in capitals, and in mixed case more of
- * them than Base64ToUtf8String has. */
-static bool
-is_thrown(struct span s, struct words_seen w)
-{
-	enum { LONG = 16 };
-
-	if (s.n < LONG || !w.inside)
-		return false;
-	if (w.capitals == w.letters && span_chr(s, '_') == s.n)
-		return true;
-	return w.capitals && (w.inside > 2 || (w.inside == 2 && w.letters < 4 * w.words));
-}
-
-static bool
-is_identifier(struct span s, size_t most_digits)
-{
-	struct words_seen w = words_of(s);
-
-	return w.name && w.digits <= most_digits && w.words && w.letters >= 3 * w.words &&
-	       !is_thrown(s, w);
-}
-
-bool
-value_is_identifier(struct span s)
-{
-	return is_identifier(s, 3);
-}
-
-bool
-value_is_words(struct span s)
-{
-	return is_identifier(s, s.n / 4);
-}
-
-/* Letters, and words of them joined by '-'. */
+/* Returns true for a word of letters, or words that '-' or '_' joins. */
 static bool
 is_plain_word(struct span s)
 {
 	return s.n > 0 && s.n <= 24 && span_is_alnum(s, "-_") && !span_some(s, is_digit);
 }
 
-/* a.b.c, a->b, a::b: identifiers, and how many. */
+/* Returns the number of identifiers in a chain (a.b.c, a->b, a::b), or 0 if there is none. */
 static size_t
 chain_length(struct span s)
 {
@@ -563,7 +725,7 @@ value_is_name(struct span s)
 	return parts > 0 && (s.n == 0 || value_is_identifier(s) || is_plain_word(s));
 }
 
-/* The name that a call or an index begins with: its length, 0 without. */
+/* Returns the length of the name with which a call or an index begins, or 0 if there is none. */
 static size_t
 callee(struct span s)
 {
@@ -583,7 +745,7 @@ callee(struct span s)
 		       : 0;
 }
 
-/* Map<Key, Value>, cut where its first blank is. */
+/* Returns true for a generic type up to its first space: Map<Key, Value>. */
 static bool
 is_generic_type(struct span s)
 {
@@ -594,7 +756,7 @@ is_generic_type(struct span s)
 	       span_is_alnum(span_cut(s, open, s.n), "_<>,:.?&*()[]");
 }
 
-/* Letters of another alphabet, written as properties files have them. */
+/* Returns true for letters of another alphabet in the escapes of properties files. */
 static bool
 has_escaped_letters(struct span s)
 {
@@ -608,7 +770,7 @@ has_escaped_letters(struct span s)
 	return false;
 }
 
-/* Names, brackets around them and what calls them, and at most a few digits. */
+/* Returns true for an expression: names, brackets and operators, and at most three digits. */
 static bool
 is_expression(struct span s)
 {
@@ -623,7 +785,8 @@ is_expression(struct span s)
 	return closed > 0 && digits <= 3;
 }
 
-/* []string{"a", [Thing.new("a"), _("a"): names and brackets up to a literal's quote. */
+/* Returns true for names and brackets up to a literal's quote: []string{"a", [Thing.new("a"),
+ * _("a"). */
 static bool
 opens_literal(struct span s)
 {
@@ -639,7 +802,7 @@ opens_literal(struct span s)
 	return false;
 }
 
-/* 0x00010000 and what follows it: a number of at most 64 bits. */
+/* Returns true for a hexadecimal number of at most 64 bits, and its suffix: 0x00010000. */
 static bool
 is_hex_number(struct span s)
 {
@@ -657,7 +820,7 @@ value_is_code(const struct candidate *c, const struct value *v)
 
 	if (s.n == 0)
 		return true;
-	/* In quotes, and in PASSWORD=Blue.Horse9, two parts may well be a password. */
+	/* In quotes, and in PASSWORD=Blue.Horse9, two parts may be a password. */
 	size_t parts =
 		chain_length(s.p[0] == '*' && !v->quoted ? span_cut(s, 1, s.n) : s); /* *a.b */
 	bool digit = span_some(s, is_digit);
@@ -699,4 +862,170 @@ value_is_code(const struct candidate *c, const struct value *v)
 	for (size_t i = 1; i < s.n; i++)
 		hump |= is_lower(s.p[i - 1]) && is_upper(s.p[i]);
 	return hump && (next == ',' || next == ')' || next == ';');
+}
+
+/* ---- placeholders, default passwords and public values ---- */
+
+static const char *const placeholder_words[] = {
+#include "scan/detect/validate/placeholders.inc"
+};
+static uint32_t seconds[256]; /* by a word's first byte: the possible second bytes, as bits */
+/* The words sorted by their first byte, and the place at which the words of each byte begin. */
+static uint16_t by_first[COUNT_OF(placeholder_words)], firsts[256 + 1];
+
+static uint32_t
+second_bit(char c)
+{
+	return UINT32_C(1) << (to_lower(c) & 31);
+}
+
+__attribute__((constructor)) static void
+fill_seconds(void)
+{
+	uint16_t n = 0;
+
+	for (size_t first = 0; first < 256; first++) {
+		firsts[first] = n;
+		for (size_t k = 0; k < COUNT_OF(placeholder_words); k++)
+			if ((unsigned char)placeholder_words[k][0] == first) {
+				by_first[n++] = (uint16_t)k;
+				seconds[first] |= second_bit(placeholder_words[k][1]);
+			}
+	}
+	firsts[256] = n;
+}
+
+/* Returns the length of the word of the list with which the text begins, or 0. */
+static size_t
+placeholder_begins(struct span rest)
+{
+	unsigned char first = (unsigned char)to_lower(rest.p[0]);
+
+	if (rest.n < 2 || !(seconds[first] & second_bit(rest.p[1])))
+		return 0;
+	effort_add(4 * (size_t)(firsts[first + 1] - firsts[first]));
+	for (size_t k = firsts[first]; k < firsts[first + 1]; k++) {
+		const char *word = placeholder_words[by_first[k]];
+		size_t m = 1;
+		while (word[m] && m < rest.n && to_lower(rest.p[m]) == word[m])
+			m++;
+		if (!word[m])
+			return m;
+	}
+	return 0;
+}
+
+/* Returns true for a name in place of a value: DB_PASSWORD, your-key-here. */
+static bool
+is_stand_in(struct span s)
+{
+	size_t capitals = 0;
+
+	while (capitals < s.n && (is_upper(s.p[capitals]) || s.p[capitals] == '_'))
+		capitals++;
+	effort_add(32 + capitals);
+	return (s.n && capitals == s.n && value_names_secret(s)) ||
+	       (s.n > 6 && span_ieq(span_cut(s, 0, 4), SPAN_LIT("your")));
+}
+
+bool
+value_is_placeholder(struct span s)
+{
+	struct value_place none = { 0 };
+
+	return is_stand_in(s) || value_holds(&none, s, s, placeholder_begins);
+}
+
+bool
+candidate_is_placeholder(const struct candidate *c, struct span s)
+{
+	return is_stand_in(s) ||
+	       value_holds(&c->memo->values.placeholder, c->text, s, placeholder_begins);
+}
+
+/* Returns the letter for which a sign or digit stands: p@ssw0rd. */
+static char
+letter_of(char c)
+{
+	switch (c) {
+	case '@':
+	case '4': return 'a';
+	case '0': return 'o';
+	case '3': return 'e';
+	case '1': return 'i';
+	case '$':
+	case '5': return 's';
+	default: return to_lower(c);
+	}
+}
+
+/* Returns true for the usual endings that satisfy a password rule: 1, 12, 123, 01, ! */
+static bool
+is_counted(struct span s)
+{
+	size_t from = span_past_set(s, 0, "_-@#.="), i = from;
+
+	while (i < s.n && is_digit(s.p[i])) {
+		if (i > from && s.p[i] != s.p[i - 1] + 1)
+			return false;
+		i++;
+	}
+	if (i > from && s.p[from] > '1')
+		return i == from + 1 && i == s.n;
+	return span_past_set(s, i, "!$#.*:=") == s.n;
+}
+
+bool
+value_is_stock(struct span s)
+{
+	static const char *const names[] = { "password", "passwd", "pass", "passphrase",
+		"passwort", "pwd", "secret", "token", "apikey", "api_key", "xxx", "yyy", "xyz",
+		"abc", "your_password", "mypassword", "mypass", "mypwd", "secretpassword",
+		"userpassword", "testpassword", "testpass", "newpassword", "oldpassword",
+		"newpass", "oldpass", "newuserpassword", "newpostgrespassword", "rootpassword",
+		"adminpassword", "adminpass", "wrongpassword", "wrongpass", "badpassword",
+		"somepassword", "thepassword", "strongpassword", "securepassword", "foo", "bar",
+		"foobar", "baz", "test", "testing", "user", "username", "changeme", "changeit",
+		"letmein", "example", "demo", "hunter2", "x-oauth-basic", "x-token-auth",
+		"qwerty", "opensesame", "open sesame", "string" };
+
+	static const char *const ends[] = { "password", "passwd", "pass", "pwd", "secret" };
+
+	for (size_t k = 0; k < COUNT_OF(names); k++) {
+		size_t n = strlen(names[k]), i = 0;
+		while (i < n && i < s.n && letter_of(s.p[i]) == names[k][i])
+			i++;
+		if (i == n && is_counted(span_cut(s, n, s.n)))
+			return true;
+	}
+	/* newRootPassword123 */
+	for (size_t i = 1; i < s.n && is_alpha(s.p[i - 1]); i++)
+		for (size_t k = 0; k < COUNT_OF(ends); k++) {
+			size_t to = i + strlen(ends[k]);
+			if (to <= s.n && span_ieq(span_cut(s, i, to), span_str(ends[k])) &&
+				is_counted(span_cut(s, to, s.n)))
+				return true;
+		}
+	return token_is_placeholder(s);
+}
+
+bool
+value_is_public_pem(struct span s)
+{
+	/* "-----BEGIN CERT", "-----BEGIN PUBLIC " */
+	return span_starts(s, SPAN_LIT("LS0tLS1CRUdJTiBDRVJU")) ||
+	       span_starts(s, SPAN_LIT("LS0tLS1CRUdJTiBQVUJMSUMg"));
+}
+
+bool
+value_is_uuid(struct span s)
+{
+	if (s.n != 36)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (dash ? s.p[i] != '-' : !is_hex(s.p[i]))
+			return false;
+	}
+	return true;
 }

@@ -1,4 +1,4 @@
-/* A value after its key: where it ends, and whether it is one at all. Shared by the
+/* Reads the value after a key: determines its end, and whether it is a secret at all. Shared by the
  * validators of secrets. */
 #ifndef SCAN_DETECT_VALIDATE_CHECK_VALUE_H
 #define SCAN_DETECT_VALIDATE_CHECK_VALUE_H
@@ -8,48 +8,46 @@
 struct value {
 	struct span s;
 	bool quoted; /* a literal; otherwise it may be code, and its end is a guess */
-	char sep;    /* what parts it from its key: ':', '=', ',', '|', '>' or a letter */
-	bool spaced; /* a blank comes before that */
+	char sep;    /* separator between key and value: ':', '=', ',', '|', '>' or a letter */
+	bool spaced; /* a space is before the separator */
 };
 
-/* The value that begins at c->start, to its closing quote or to the blank, comma, tag or
- * next key that ends it; c->end is moved there. Looks no further than c->end. */
+/* Returns the value that begins at c->start. It ends at its closing quote, or at a space,
+ * comma, tag or the next key; c->end is moved there. Reads nothing after c->end. */
 struct value value_read(struct candidate *c);
-/* Whether the value is an ordinary word of a sentence: a blank before it, letters, and two
- * more words after it, so that no check of a value takes it whatever comes later. */
+/* Returns true if the value is an ordinary word of a sentence: a space is before it, it
+ * consists of letters, and two more words follow. No validator then accepts it, whatever text
+ * follows. */
 bool value_is_prose(const struct candidate *c);
-/* Returns true if no further text can be a value of the name at c->match for check_chance(): the name names no
- * secret, or too many words follow it. */
+/* Returns true if no further text can be a value of the name at c->match for check_chance():
+ * the name names no secret, or too many words follow it. */
 bool chance_is_over(const struct candidate *c);
-/* Whether a separator of this kind parts a key from a value here: no list of arguments,
- * no generic type, no pipe. */
+/* Returns true if the separator assigns the value to the key, and is not part of a list of
+ * arguments, a generic type or a pipe. */
 bool value_is_assigned(const struct candidate *c, const struct value *v);
 
-/* ${NAME}, {{ name }}, <name>, %NAME%, $NAME, arn:…, op://…: says where the value is. */
+/* Returns true for a reference to a value: ${NAME}, {{ name }}, <name>, %NAME%, $NAME, arn:…,
+ * op://… */
 bool value_is_template(struct span s);
-/* name(…), a.b.c, a->b, a::b, someName2 before a bracket: code that computes it. */
+/* Returns true for code that computes the value: name(…), a.b.c, a->b, a::b, someName2 before a
+ * bracket. */
 bool value_is_code(const struct candidate *c, const struct value *v);
-/* "pass", "token", "key" and the like are in it. */
+/* Returns true if the text contains "pass", "token", "key" or a similar word. */
 bool value_names_secret(struct span s);
-/* REPLACE_WITH_…, your-key-here, xxxx: says that there is none. */
+/* Returns true for a placeholder: REPLACE_WITH_…, your-key-here, xxxx. */
 bool value_is_placeholder(struct span s);
-/* Does the same for a part of the candidate's text, and uses the memo of the scan. */
+/* The same for a part of the candidate's text, with the memo of the scan. */
 bool candidate_is_placeholder(const struct candidate *c, struct span s);
-/* password, password123, Passw0rd!, changeme: what examples and defaults use. */
+/* Returns true for passwords of examples and defaults: password, password123, Passw0rd!,
+ * changeme. */
 bool value_is_stock(struct span s);
-/* A name as programs have: words in camelCase or snake_case, three digits at most. */
-bool value_is_identifier(struct span s);
-/* The same, with as many digits as a fourth of it: where a value is random or none. */
+/* Returns true for a name of programs, in camelCase or snake_case, of which at most a quarter
+ * is digits. */
 bool value_is_words(struct span s);
-/* A name, a chain of them (a.b.c), or a path of them. */
+/* Returns true for a name, a chain of names (a.b.c) or a path of names. */
 bool value_is_name(struct span s);
-/* The evidence in bits that the value was drawn by chance from its own alphabet rather than
- * made of words: below 0 for names. Looks at its first 96 characters. */
-float value_chance(struct span s);
 bool value_is_uuid(struct span s);
-/* A certificate or a public key in PEM, base64 once more: nothing to hide. */
+/* Returns true for a certificate or a public key in PEM that was encoded in base64 again. */
 bool value_is_public_pem(struct span s);
-/* user:password in base64 (RFC 7617), and the password a placeholder. */
-bool basic_is_nobody(struct span s);
 
 #endif

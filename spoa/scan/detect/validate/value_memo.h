@@ -1,6 +1,7 @@
-/* Results that one scan of a text keeps about the values in the text. Each key in `key:key:key:…` has a value of
- * up to 511 bytes, most of which is the value of the next key too: with these memos a scan reads
- * such bytes once, not once for each key. A memo never changes what is found. */
+/* Results that one scan of a text keeps about the values in the text. Each key in
+ * `key:key:key:…` has a value of up to 511 bytes, most of which belong to the value of the next
+ * key too. With these memos, a scan reads such bytes once, not once for each key. A memo never
+ * changes the findings. */
 #ifndef SCAN_DETECT_VALIDATE_VALUE_MEMO_H
 #define SCAN_DETECT_VALIDATE_VALUE_MEMO_H
 
@@ -10,12 +11,12 @@
 
 #include "base/span.h"
 
-/* How many bytes of a value are of each class; `other`: of no other class, and ASCII. */
+/* The number of bytes of a value, by class. `foreign`: beyond ASCII; `other`: all other bytes. */
 struct mix {
 	size_t lower, upper, digit, other, foreign;
 };
 
-/* The bytes of one value, counted. The next value's counts are made of these. */
+/* The counts of the bytes of one value. The counts of the next value are derived from these. */
 struct value_counts {
 	const char *from, *to; /* borrowed; the bytes that are counted */
 	struct mix mix;
@@ -23,17 +24,17 @@ struct value_counts {
 	uint64_t sum; /* of count * log2(count) over the bytes, in units of 2^-32 */
 };
 
-/* The first place of some kind in a text, as far as it was looked for. */
+/* The first place of some kind in a text, as far as the text was searched. */
 struct value_place {
 	const char *from, *to;	 /* borrowed; no such place begins in [from, to), */
 	const char *start, *end; /* and this one begins at `to`; NULL: not known yet */
 };
 
-/* Returns how many bytes of a place of the kind begin `rest`, the text from there to its end; 0: none
- * does. Reads a bounded number of bytes. */
+/* Returns the length of a place of the kind with which `rest` begins, or 0. `rest` is the text
+ * from a place to its end. Reads a bounded number of bytes. */
 typedef size_t value_begins_fn(struct span rest);
 
-/* The first token of a text that was drawn by chance, as far as the scan looked for one. */
+/* The first token of a text that was drawn by chance, as far as the text was searched. */
 struct drawn_place {
 	const char *from, *to;	 /* borrowed; no such token begins in [from, to), */
 	const char *start, *end; /* and this one begins at `to`; NULL: not known yet */
@@ -51,18 +52,18 @@ struct value_memo {
 	} name;
 	struct {
 		size_t from, to; /* no value without quotes ends in [from, to) */
-		bool lone;	 /* as ends_bare() was asked */
+		bool lone;	 /* the argument of ends_bare() */
 	} bare;
 };
 
 struct mix mix_of(struct span s);
 /* Counts the bytes of s, part of the text that the memo belongs to. Returns their classes. */
 struct mix value_counts(struct value_memo *m, struct span s);
-/* Returns what entropy() returns of s. */
+/* Returns what shannon_entropy() returns of s. */
 float value_entropy(struct value_memo *m, struct span s);
 /* Returns true if s holds a byte of the set. */
 bool value_has_any(struct value_memo *m, struct span s, const char *set);
-/* Returns true if a place of the kind is inside s. `text`: what s is part of. */
+/* Returns true if a place of the kind is inside s, a part of `text`. */
 bool value_holds(
 	struct value_place *memo, struct span text, struct span s, value_begins_fn *begins);
 

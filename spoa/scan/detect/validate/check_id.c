@@ -1,0 +1,707 @@
+/* Validates identity, tax and social security numbers that have letters or rules of their own,
+ * identifiers of health systems and vehicles, and dates. The other numbers are rows of
+ * check_digits.c. Each function names the authority whose rule it checks. Values without a check
+ * digit stand after their own name ("MRN: 00482913"); they must look like numbers, and not like
+ * words, years or dates. */
+#include "base/ascii.h"
+#include "scan/detect/validate/check_sum.h"
+
+/* ---- Europe ---- */
+
+/* Rijksregister, royal decree of 3 April 1984: 97 - n mod 97, from 2000 on with a 2
+ * before n; BIS numbers have the month raised by 20 or 40. */
+enum check_result
+check_be_nrn(struct candidate *c)
+{
+	char d[11];
+
+	if (!sum_digits(c, d, 11) || sum_two(d + 2) % 20 > 12 || sum_two(d + 2) > 52 ||
+		sum_two(d + 4) > 31)
+		return CHECK_NO;
+	uint64_t n = sum_number(d, 9);
+	unsigned check = sum_two(d + 9);
+	return valid_if(97 - n % 97 == check || 97 - (n + 2000000000) % 97 == check);
+}
+
+/* INSEE: 97 - n mod 97; 2A and 2B of Corsica count as 19 and 18. */
+enum check_result
+check_fr_nir(struct candidate *c)
+{
+	char v[15];
+
+	if (!sum_chars(c, v, 15) || (v[0] != '1' && v[0] != '2' && v[0] != '7' && v[0] != '8'))
+		return CHECK_NO;
+	if (v[5] == '2' && (v[6] == 'A' || v[6] == 'B')) {
+		v[5] = '1';
+		v[6] = v[6] == 'A' ? '9' : '8';
+	}
+	unsigned month = sum_two(v + 3);
+	if (!span_is_digits(span_of(v, 15)) || month == 0 || (month > 12 && month < 20) ||
+		(month > 42 && month < 50))
+		return CHECK_NO;
+	return valid_if(97 - sum_number(v, 13) % 97 == sum_two(v + 13));
+}
+
+/* DGFiP, numéro SPI: ten digits mod 511 are the last three. */
+enum check_result
+check_fr_spi(struct candidate *c)
+{
+	char d[13];
+
+	return valid_if(sum_digits(c, d, 13) && d[0] < '4' &&
+			sum_number(d, 10) % 511 == sum_number(d + 10, 3));
+}
+
+/* BZSt: ISO 7064 MOD 11,10; of the first ten digits exactly one occurs twice or three
+ * times, the others at most once. */
+enum check_result
+check_de_tax(struct candidate *c)
+{
+	char d[11];
+	unsigned count[10] = { 0 }, repeated = 0;
+
+	if (!sum_digits(c, d, 11) || d[0] == '0' || !sum_iso7064_11_10(d, 11))
+		return CHECK_NO;
+	for (size_t i = 0; i < 10; i++)
+		count[d[i] - '0']++;
+	for (size_t i = 0; i < 10; i++) {
+		if (count[i] > 3)
+			return CHECK_NO;
+		repeated += count[i] > 1;
+	}
+	return valid_if(repeated == 1);
+}
+
+/* Personalausweis and Reisepass: BSI TR-03110, ICAO Doc 9303: the check digit is in
+ * the machine readable zone, the nine characters alone on the front. */
+enum check_result
+check_de_document(struct candidate *c)
+{
+	char v[10];
+
+	if (sum_chars(c, v, 10))
+		return valid_if(is_digit(v[9]) && sum_icao(v, 10));
+	return sum_chars(c, v, 9) ? CHECK_SHAPE : CHECK_NO;
+}
+
+/* VKVV section 2: the letter as two digits, weights 2 1 2 5 7 1 2 1 2 1 2 1, sum of the
+ * products' digits mod 10. */
+enum check_result
+check_de_rvnr(struct candidate *c)
+{
+	char v[12], d[12];
+	unsigned sum = 0;
+
+	if (!sum_chars(c, v, 12))
+		return CHECK_NO;
+	unsigned letter = (unsigned)(v[8] - 'A') + 1;
+	memcpy(d, v, 8);
+	d[8] = (char)('0' + letter / 10);
+	d[9] = (char)('0' + letter % 10);
+	memcpy(d + 10, v + 9, 2);
+	unsigned day = sum_two(d + 2) % 50;
+	if (!sum_date(0, sum_two(d + 4), day))
+		return CHECK_NO;
+	for (size_t i = 0; i < 12; i++) {
+		unsigned x = (unsigned)(d[i] - '0') * (unsigned)("212571212121"[i] - '0');
+		sum += x / 10 + x % 10;
+	}
+	return valid_if(sum % 10 == (unsigned)(v[11] - '0'));
+}
+
+static const char spanish[] = "TRWAGMYFPDXBNJZSQVHLCKE";
+
+/* Ministerio del Interior: the number mod 23 picks the letter; of foreigners X, Y, Z
+ * count as 0, 1, 2. */
+enum check_result
+check_es_nif(struct candidate *c)
+{
+	char v[9];
+
+	if (!sum_chars(c, v, 9))
+		return CHECK_NO;
+	if (v[0] >= 'X')
+		v[0] = (char)('0' + v[0] - 'X');
+	return valid_if(spanish[sum_number(v, 8) % 23] == v[8] && sum_number(v, 8) > 0);
+}
+
+/* Seguridad Social: province and number mod 97; a number below ten million is joined
+ * without its leading zero. */
+enum check_result
+check_es_nss(struct candidate *c)
+{
+	char d[12];
+
+	if (!sum_digits(c, d, 12) || sum_two(d) == 0 || (sum_two(d) > 53 && sum_two(d) != 66))
+		return CHECK_NO;
+	uint64_t n = sum_number(d + 2, 8);
+	uint64_t joined =
+		n + sum_two(d) * (n < 10000000 ? UINT64_C(10000000) : UINT64_C(100000000));
+	return valid_if(joined % 97 == sum_two(d + 10));
+}
+
+/* Decreto ministeriale 23 December 1976: tables for odd and even places; letters for
+ * digits where two people would share a code. */
+enum check_result
+check_it_fiscal(struct candidate *c)
+{
+	static const unsigned char odd[26] = { 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20,
+		11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23 };
+	static const char omocodia[] = "LMNPQRSTUV", months[] = "ABCDEHLMPRST";
+	static const unsigned char digits[] = { 6, 7, 9, 10, 12, 13, 14 };
+	char v[16], plain[16];
+	unsigned sum = 0;
+
+	if (!sum_chars(c, v, 16) || !is_alpha(v[15]) || !strchr(months, v[8]))
+		return CHECK_NO;
+	memcpy(plain, v, sizeof(v));
+	for (size_t i = 0; i < sizeof(digits); i++) {
+		char *x = &plain[digits[i]];
+		const char *at = is_digit(*x) ? NULL : strchr(omocodia, *x);
+		if (!is_digit(*x) && !at)
+			return CHECK_NO;
+		if (at)
+			*x = (char)('0' + (at - omocodia));
+	}
+	unsigned day = sum_two(plain + 9) % 40;
+	if (day < 1 || day > 31 || sum_two(plain + 9) > 71)
+		return CHECK_NO;
+	for (size_t i = 0; i < 15; i++) {
+		unsigned x = is_digit(v[i]) ? (unsigned)(v[i] - '0') : (unsigned)(v[i] - 'A');
+		sum += i % 2 ? x : odd[x];
+	}
+	return valid_if(sum % 26 == (unsigned)(v[15] - 'A'));
+}
+
+/* Department of Social Protection: weights 8 to 2, a second letter counts 9 times,
+ * mod 23 picks the letter, 0 is W. */
+enum check_result
+check_ie_ppsn(struct candidate *c)
+{
+	char v[9];
+	unsigned sum;
+
+	if (sum_chars(c, v, 8))
+		v[8] = 'W';
+	else if (!sum_chars(c, v, 9))
+		return CHECK_NO;
+	sum = sum_weighted(v, "8765432");
+	if (v[8] != 'W')
+		sum += 9 * ((unsigned)(v[8] - 'A') + 1);
+	return valid_if(v[7] == (sum % 23 ? (char)('A' + sum % 23 - 1) : 'W'));
+}
+
+/* Règlement grand-ducal of 18 June 2014: Luhn over the first eleven digits, Verhoeff over
+ * the same eleven. */
+enum check_result
+check_lu_nin(struct candidate *c)
+{
+	char d[13], v[12];
+
+	if (!sum_digits(c, d, 13) ||
+		!sum_date((unsigned)sum_number(d, 4), sum_two(d + 4), sum_two(d + 6)))
+		return CHECK_NO;
+	memcpy(v, d, 11);
+	v[11] = d[12];
+	return valid_if(sum_number(d, 4) > 1850 && sum_number(d, 4) < 2100 &&
+			luhn_valid(d, 12) && sum_verhoeff(v, 12));
+}
+
+/* Digi- ja väestötietovirasto: date and number mod 31. */
+enum check_result
+check_fi_hetu(struct candidate *c)
+{
+	static const char letters[] = "0123456789ABCDEFHJKLMNPRSTUVWXY";
+	char d[9], last = c->text.p[c->end - 1];
+
+	memcpy(d, c->text.p + c->start, 6);
+	memcpy(d + 6, c->text.p + c->start + 7, 3);
+	if (!sum_date(0, sum_two(d + 2), sum_two(d)) || sum_number(d + 6, 3) < 2)
+		return CHECK_NO;
+	return valid_if(letters[sum_number(d, 9) % 31] == last);
+}
+
+/* Zákon 133/2000 Sb.: ten digits divide by eleven; until 1985 also remainder 10 with a
+ * last digit 0. Women's months are raised by 50, full ones by 20 more. */
+enum check_result
+check_cz_rodne_cislo(struct candidate *c)
+{
+	char d[10];
+
+	if (!sum_digits(c, d, 10))
+		return CHECK_NO;
+	unsigned month = sum_two(d + 2) % 50;
+	if (!sum_date(0, month > 20 ? month - 20 : month, sum_two(d + 4)))
+		return CHECK_NO;
+	return valid_if(
+		sum_number(d, 10) % 11 == 0 || (sum_number(d, 9) % 11 == 10 && d[9] == '0'));
+}
+
+/* PMLP: 1101 less a weighted sum, mod 11; numbers since 2017 begin with 32 and hold
+ * neither date nor check digit. */
+enum check_result
+check_lv_pk(struct candidate *c)
+{
+	char d[11];
+
+	if (!sum_digits(c, d, 11))
+		return CHECK_NO;
+	if (!memcmp(d, "32", 2))
+		return CHECK_SHAPE;
+	return valid_if(
+		sum_date(0, sum_two(d + 2), sum_two(d)) && d[6] < '3' &&
+		(1101 - sum_weighted(d, "16379:5842")) % 11 % 10 == (unsigned)(d[10] - '0'));
+}
+
+/* Social Fund of Russia: weights 9 to 1 mod 101, 100 is 0. */
+enum check_result
+check_ru_snils(struct candidate *c)
+{
+	char d[11];
+
+	return valid_if(sum_digits(c, d, 11) && sum_number(d, 9) > 1001998 &&
+			sum_weighted(d, "987654321") % 101 % 100 == sum_two(d + 9));
+}
+
+/* HMRC NIM39110: letters and pairs that no number begins with. */
+enum check_result
+check_uk_nino(struct candidate *c)
+{
+	static const char pairs[] = "BG GB NK KN TN NT ZZ";
+	char v[9], pair[3];
+
+	if (!sum_chars(c, v, 9) || strchr("DFIQUV", v[0]) || strchr("DFIOQUV", v[1]))
+		return CHECK_NO;
+	memcpy(pair, v, 2);
+	pair[2] = '\0';
+	return strstr(pairs, pair) ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* HMRC, unique taxpayer reference: the first digit checks the others. */
+enum check_result
+check_uk_utr(struct candidate *c)
+{
+	char d[10];
+
+	return valid_if(sum_digits(c, d, 10) &&
+			d[0] == "21987654321"[sum_weighted(d + 1, "6789:5432") % 11]);
+}
+
+/* DVLA: five letters of the name filled with 9, decade, month (women 50 more), day,
+ * year, two initials or 9, then three characters of DVLA's own. */
+enum check_result
+check_uk_driving(struct candidate *c)
+{
+	char v[16];
+
+	if (!sum_chars(c, v, 16))
+		return CHECK_NO;
+	for (size_t i = 1; i < 5; i++)
+		if (v[i - 1] == '9' && v[i] != '9')
+			return CHECK_NO;
+	unsigned month = sum_two(v + 6), day = sum_two(v + 8);
+	return valid_if(sum_date(0, month > 50 ? month - 50 : month, day));
+}
+
+/* Royal Mail PAF: the areas in use. */
+enum check_result
+check_uk_postcode(struct candidate *c)
+{
+	static const char areas[] =
+		" AB AL B BA BB BD BF BH BL BN BR BS BT BX CA CB CF CH CM CO CR CT CV CW DA DD "
+		"DE DG DH DL DN DT DY E EC EH EN EX FK FY G GL GU GY HA HD HG HP HR HS HU HX "
+		"IG IM IP IV JE KA KT KW KY L LA LD LE LL LN LS LU M ME MK ML N NE NG NN NP NR "
+		"NW OL OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM SN SO SP SR SS ST SW "
+		"SY TA TD TF TN TQ TR TS TW UB W WA WC WD WF WN WR WS WV YO ZE ";
+	char area[5] = " ";
+	size_t n = 1;
+
+	while (n < 3 && is_alpha(c->text.p[c->start + n - 1])) {
+		area[n] = to_upper(c->text.p[c->start + n - 1]);
+		n++;
+	}
+	area[n] = ' ';
+	return strstr(areas, area) && !inside_uuid(c) ? CHECK_SHAPE : CHECK_NO;
+}
+
+/* ---- Americas, Asia, Africa, Oceania, and health systems ---- */
+
+/* SSA: no area 000, 666 or 900-999 (also after randomisation in 2011), no group
+ * 00, no serial 0000. */
+enum check_result
+check_ssn(struct candidate *c)
+{
+	char d[9];
+
+	if (digits_of(c, d, sizeof(d)) != 9 || inside_uuid(c))
+		return CHECK_NO;
+	if (!memcmp(d, "000", 3) || !memcmp(d, "666", 3) || d[0] == '9')
+		return CHECK_NO;
+	if (!memcmp(d + 3, "00", 2) || !memcmp(d + 5, "0000", 4))
+		return CHECK_NO;
+	return one_digit_repeated(d, 9) ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* 49 CFR 565.15: letters to digits, weights, mod 11 at the ninth place, 10 is X. */
+enum check_result
+check_vin(struct candidate *c)
+{
+	static const char values[] = "12345678?12345?7?923456789";
+	char v[17], x[17];
+	unsigned letters = 0, digits = 0;
+
+	if (!sum_chars(c, v, 17))
+		return CHECK_NO;
+	for (size_t i = 0; i < 17; i++) {
+		x[i] = is_digit(v[i]) ? v[i] : values[v[i] - 'A'];
+		if (x[i] == '?')
+			return CHECK_NO;
+		letters += is_alpha(v[i]);
+		digits += is_digit(v[i]);
+	}
+	/* The last four places are digits. */
+	return valid_if(letters >= 3 && digits >= 5 && span_is_digits(span_of(v + 13, 4)) &&
+			v[8] == "0123456789X"[sum_weighted(x, "8765432:098765432") % 11]);
+}
+
+/* RENAPO, instructivo normativo CURP: 0-9, A-N, Ñ, O-Z count 0 to 36. */
+enum check_result
+check_mx_curp(struct candidate *c)
+{
+	char v[18];
+	unsigned sum = 0;
+
+	if (!sum_chars(c, v, 18) || !sum_date(0, sum_two(v + 6), sum_two(v + 8)))
+		return CHECK_NO;
+	for (size_t i = 0; i < 17; i++) {
+		unsigned x = sum_base36(v[i]);
+		sum += (v[i] > 'N' ? x + 1 : x) * (unsigned)(18 - i);
+	}
+	return valid_if((10 - sum % 10) % 10 == (unsigned)(v[17] - '0'));
+}
+
+/* SAT: date, and a check character mod 11 that registers do not always hold to. */
+enum check_result
+check_mx_rfc(struct candidate *c)
+{
+	/* 0-9, A-N, &, O-Z, space, Ñ count 0 to 38. */
+	static const char order[] = "0123456789ABCDEFGHIJKLMN&OPQRSTUVWXYZ ";
+	char v[13];
+	unsigned sum = 0;
+
+	if (!sum_chars(c, v, 13)) {
+		if (!sum_chars(c, v + 1, 12))
+			return CHECK_NO;
+		v[0] = ' ';
+	}
+	if (!sum_date(0, sum_two(v + 6), sum_two(v + 8)))
+		return CHECK_NO;
+	for (size_t i = 0; i < 12; i++)
+		sum += (unsigned)(strchr(order, v[i]) - order) * (unsigned)(13 - i);
+	unsigned r = (11 - sum % 11) % 11;
+	return v[12] == (r == 10 ? 'A' : (char)('0' + r)) ? CHECK_VALID : CHECK_SHAPE;
+}
+
+enum check_result
+check_mx_rfc_strict(struct candidate *c)
+{
+	return valid_if(check_mx_rfc(c) == CHECK_VALID);
+}
+
+/* GSTN: state, PAN, and a check character by Luhn over base 36. */
+enum check_result
+check_in_gstin(struct candidate *c)
+{
+	char v[15];
+	unsigned sum = 0;
+
+	if (!sum_chars(c, v, 15) || sum_two(v) == 0 || (sum_two(v) > 38 && sum_two(v) < 96))
+		return CHECK_NO;
+	for (size_t i = 0; i < 14; i++) {
+		unsigned x = sum_base36(v[i]) * (i % 2 ? 2 : 1);
+		sum += x / 36 + x % 36;
+	}
+	return valid_if((36 - sum % 36) % 36 == sum_base36(v[14]));
+}
+
+/* GB 11643-1999: area, date, ISO 7064 MOD 11-2. */
+enum check_result
+check_cn_id(struct candidate *c)
+{
+	char v[18];
+
+	if (!sum_chars(c, v, 18))
+		return CHECK_NO;
+	unsigned area = sum_two(v) / 10, year = (unsigned)sum_number(v + 6, 4);
+	if (area < 1 || area > 9 || area == 9 || sum_two(v) % 10 > 7 || year < 1850 ||
+		year > 2099 || !sum_date(year, sum_two(v + 10), sum_two(v + 12)))
+		return CHECK_NO;
+	return valid_if("10X98765432"[sum_weighted(v, "79:584216379:5842") % 11] == v[17]);
+}
+
+/* Household Registration of Taiwan: the letter as two digits, weights 1 9 8 … 1 1. */
+enum check_result
+check_tw_id(struct candidate *c)
+{
+	static const unsigned char letters[26] = { 10, 11, 12, 13, 14, 15, 16, 17, 34, 18, 19,
+		20, 21, 22, 35, 23, 24, 25, 26, 27, 28, 29, 32, 30, 31, 33 };
+	char v[10];
+
+	if (!sum_chars(c, v, 10))
+		return CHECK_NO;
+	unsigned x = letters[v[0] - 'A'], sum = x / 10 + x % 10 * 9;
+	if (is_alpha(v[1])) /* residents' certificates until 2021 */
+		v[1] = (char)('0' + letters[v[1] - 'A'] % 10);
+	return valid_if((sum + sum_weighted(v + 1, "876543211")) % 10 == 0);
+}
+
+/* Immigration Department of Hong Kong: 9 to 2 mod 11. A single letter has a space before it,
+ * which counts 36. */
+enum check_result
+check_hk_id(struct candidate *c)
+{
+	char v[9];
+	unsigned sum, first;
+
+	if (sum_chars(c, v, 9)) {
+		first = sum_base36(v[0]);
+	} else if (sum_chars(c, v + 1, 8)) {
+		first = 36;
+	} else {
+		return CHECK_NO;
+	}
+	sum = first * 9 + sum_base36(v[1]) * 8 + sum_weighted(v + 2, "765432");
+	unsigned check = (11 - sum % 11) % 11;
+	return valid_if(v[8] == "0123456789A"[check]);
+}
+
+/* ICA of Singapore: 2 7 6 5 4 3 2 mod 11; T and G add 4, M adds 3. */
+enum check_result
+check_sg_nric(struct candidate *c)
+{
+	char v[9];
+	const char *letters;
+
+	if (!sum_chars(c, v, 9))
+		return CHECK_NO;
+	unsigned sum = sum_weighted(v + 1, "2765432");
+	sum += v[0] == 'T' || v[0] == 'G' ? 4 : v[0] == 'M' ? 3 : 0;
+	letters = v[0] == 'S' || v[0] == 'T' ? "JZIHGFEDCBA"
+		  : v[0] == 'M'		     ? "XWUTRQPNJLK"
+					     : "XWUTRQPNMLK";
+	return valid_if(letters[sum % 11] == v[8]);
+}
+
+/* Australian Business Register: the first digit less one, mod 89. */
+enum check_result
+check_au_abn(struct candidate *c)
+{
+	char d[11];
+
+	return valid_if(sum_digits(c, d, 11) && d[0] != '0' &&
+			(sum_weighted(d, ":13579;=?AC") - 10) % 89 == 0);
+}
+
+/* CMS, NPI check digit: Luhn over 80840 and the number; the prefix adds 24. */
+enum check_result
+check_us_npi(struct candidate *c)
+{
+	char v[15] = "80840";
+
+	return valid_if(
+		sum_digits(c, v + 5, 10) && (v[5] == '1' || v[5] == '2') && luhn_valid(v, 15));
+}
+
+/* DEA Diversion Control, registration numbers: registrant type, then seven digits. */
+enum check_result
+check_us_dea(struct candidate *c)
+{
+	char v[9];
+
+	if (!sum_chars(c, v, 9) || !strchr("ABCDEFGHJKLMPRSTUX", v[0]))
+		return CHECK_NO;
+	return valid_if(
+		(sum_weighted(v + 2, "1010100") + 2 * sum_weighted(v + 2, "0101010")) % 10 ==
+		(unsigned)(v[8] - '0'));
+}
+
+/* CMS, understanding the MBI: the grammar of the eleven places; no S, L, O, I, B, Z. */
+enum check_result
+check_us_mbi(struct candidate *c)
+{
+	static const char grammar[] = "CAXNAXNAANN";
+	char v[11];
+
+	if (!sum_chars(c, v, 11))
+		return CHECK_NO;
+	for (size_t i = 0; i < 11; i++) {
+		bool letter = is_alpha(v[i]);
+		if (letter && strchr("SLOIBZ", v[i]))
+			return CHECK_NO;
+		if (grammar[i] == 'A' ? !letter : grammar[i] != 'X' && letter)
+			return CHECK_NO;
+	}
+	return v[0] == '0' ? CHECK_NO : CHECK_VALID;
+}
+
+/* Section 290 SGB V, GKV-Spitzenverband: the letter as two digits, weights 1 2 1 2 …, sum
+ * of the products' digits mod 10. */
+enum check_result
+check_de_kvnr(struct candidate *c)
+{
+	char v[10], d[11];
+
+	if (!sum_chars(c, v, 10))
+		return CHECK_NO;
+	unsigned letter = (unsigned)(v[0] - 'A') + 1, sum = 0;
+	d[0] = (char)('0' + letter / 10);
+	d[1] = (char)('0' + letter % 10);
+	memcpy(d + 2, v + 1, 9);
+	for (size_t i = 0; i < 10; i++) {
+		unsigned x = (unsigned)(d[i] - '0') * (i % 2 ? 2 : 1);
+		sum += x / 10 + x % 10;
+	}
+	return valid_if(sum % 10 == (unsigned)(d[10] - '0'));
+}
+
+/* HISO 10046: letters without I and O count from 1; the old form checks mod 11, the new
+ * one with a letter mod 23, in the standard's first edition mod 24. */
+enum check_result
+check_nz_nhi(struct candidate *c)
+{
+	static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZ";
+	char v[7];
+	unsigned sum = 0;
+
+	if (!sum_chars(c, v, 7))
+		return CHECK_NO;
+	for (size_t i = 0; i < 6; i++) {
+		const char *at = is_alpha(v[i]) ? strchr(letters, v[i]) : NULL;
+		if (is_alpha(v[i]) && !at)
+			return CHECK_NO;
+		unsigned x = at ? (unsigned)(at - letters) + 1 : (unsigned)(v[i] - '0');
+		sum += x * (unsigned)(7 - i);
+	}
+	if (is_digit(v[6]))
+		return valid_if(sum % 11 && (11 - sum % 11) % 10 == (unsigned)(v[6] - '0'));
+	const char *at = strchr(letters, v[6]);
+	unsigned check = at ? (unsigned)(at - letters) + 1 : 0;
+	return valid_if(at && (check == 23 - sum % 23 || check == 24 - sum % 24));
+}
+
+/* ---- values after their own name, and dates ---- */
+
+struct counts {
+	size_t chars, digits, letters;
+	bool same; /* one character repeated */
+};
+
+static struct counts
+count_kinds(const struct candidate *c)
+{
+	struct counts n = { .same = true };
+	char first = 0;
+
+	for (size_t i = c->start; i < c->end; i++) {
+		char x = c->text.p[i];
+		if (!is_alnum(x))
+			continue;
+		first = first ? first : x;
+		n.same = n.same && x == first;
+		n.chars++;
+		n.digits += is_digit(x);
+	}
+	n.letters = n.chars - n.digits;
+	return n;
+}
+
+/* 2024-01-15, 15.01.2024, 20240115 */
+static bool
+is_date(const struct candidate *c, const struct counts *n)
+{
+	char d[8];
+
+	if (n->digits != 8 || n->letters || digits_of(c, d, 8) != 8)
+		return false;
+	unsigned first = (unsigned)sum_number(d, 4), last = (unsigned)sum_number(d + 4, 4);
+	return (first > 1900 && first < 2100 &&
+		       sum_date(first, sum_two(d + 4), sum_two(d + 6))) ||
+	       (c->end - c->start == 10 && last > 1900 && last < 2100 &&
+		       (sum_date(last, sum_two(d + 2), sum_two(d)) ||
+			       sum_date(last, sum_two(d), sum_two(d + 2))));
+}
+
+enum check_result
+check_named(struct candidate *c)
+{
+	struct counts n = count_kinds(c);
+
+	return n.same || n.digits < 3 || n.digits * 3 < n.chars || is_date(c, &n) ? CHECK_NO
+										  : CHECK_SHAPE;
+}
+
+enum check_result
+check_mrn(struct candidate *c)
+{
+	struct counts n = count_kinds(c);
+
+	return n.same || n.digits < (n.letters ? 3 : 5) || is_date(c, &n) ? CHECK_NO
+									  : CHECK_SHAPE;
+}
+
+enum check_result
+check_id_text(struct candidate *c)
+{
+	struct counts n = count_kinds(c);
+
+	if (n.same || n.chars < 6 || n.digits < 4 || n.digits * 2 < n.chars || is_date(c, &n))
+		return CHECK_NO;
+	return CHECK_SHAPE;
+}
+
+enum check_result
+check_plate(struct candidate *c)
+{
+	struct counts n = count_kinds(c);
+
+	return n.letters && n.digits && n.chars >= 4 && n.chars <= 10 ? CHECK_SHAPE : CHECK_NO;
+}
+
+/* IEEE 802: refuses an address with one repeated digit, such as the broadcast address. */
+enum check_result
+check_mac(struct candidate *c)
+{
+	return count_kinds(c).same ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* A date of the calendar in any order. A year with four digits is between 1850 and 2099. */
+enum check_result
+check_date(struct candidate *c)
+{
+	unsigned part[3] = { 0 }, digits[3] = { 0 };
+	size_t n = 0;
+	bool in = false;
+
+	for (size_t i = c->start; i < c->end; i++) {
+		if (!is_digit(c->text.p[i])) {
+			n += in;
+			in = false;
+			continue;
+		}
+		if (n == 3)
+			return CHECK_NO;
+		in = true;
+		part[n] = part[n] * 10 + (unsigned)(c->text.p[i] - '0');
+		digits[n]++;
+	}
+	n += in;
+	if (n == 2) /* the month is a word */
+		return part[0] >= 1 && part[0] <= 31 ? CHECK_SHAPE : CHECK_NO;
+	if (n != 3)
+		return CHECK_NO;
+	unsigned y = digits[0] == 4 ? part[0] : part[2];
+	unsigned a = digits[0] == 4 ? part[1] : part[0], b = digits[0] == 4 ? part[2] : part[1];
+	if (y >= 100 && (y < 1850 || y > 2099))
+		return CHECK_NO;
+	return sum_date(y, a, b) || sum_date(y, b, a) ? CHECK_SHAPE : CHECK_NO;
+}
