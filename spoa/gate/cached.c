@@ -11,7 +11,7 @@
 #include "base/scoped.h"
 #include "gate/cache/cache.h"
 #include "gate/cache/hit.h"
-#include "gate/cache/near_key.h"
+#include "gate/cache/near.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 

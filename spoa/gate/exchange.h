@@ -140,7 +140,7 @@ struct exchange {
 	void *done_arg;
 };
 
-/* Corrections of counters when a reservation becomes the amount used: limits/settle.c. */
+/* Corrections of counters when a reservation becomes the amount used: limits/dims.c. */
 enum { CORRECTIONS_MAX = 2 * QUOTA_DIMS_MAX };
 
 /* ---- engine/attempts.c: a request that may be sent to a provider more than once. The relay

@@ -8,7 +8,7 @@
 #include "base/codec/uri.h"
 #include "base/err.h"
 #include "gate/toolpins/tool_pins.h"
-#include "scan/mcp/header.h"
+#include "scan/mcp/message.h"
 #include "scan/mcp/session.h"
 
 bool

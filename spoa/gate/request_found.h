@@ -316,7 +316,7 @@ struct request_found {
 	struct span session; /* the server's id of the session; empty: none */
 	bool has_session;    /* session_hmac, the keyed hash of it, is valid */
 	unsigned char session_hmac[SHA256_BYTES];
-	/* gate/limits/batch.c: cost of a batch's input file, or of all files of a batch job */
+	/* gate/limits/dims.c: cost of a batch's input file, or of all files of a batch job */
 	struct {
 		enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;
 		uint64_t input_tokens, output_tokens, nanousd; /* nanousd 0: no price */

@@ -6,7 +6,7 @@
 
 #include "base/codec/json.h"
 #include "base/err.h"
-#include "gate/cache/near_key.h"
+#include "gate/cache/near.h"
 #include "support/courtesy_shipped.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

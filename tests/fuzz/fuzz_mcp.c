@@ -5,7 +5,7 @@
 
 #include "base/codec/json.h"
 #include "base/err.h"
-#include "scan/mcp/header.h"
+#include "scan/mcp/message.h"
 #include "scan/mcp/refusal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,6 @@
 
 #include "base/sha256.h"
 #include "gate/toolpins/approve.h"
-#include "gate/toolpins/canonical.h"
 #include "gate/toolpins/private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

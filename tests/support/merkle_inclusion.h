@@ -1,5 +1,5 @@
 /* The proof that a leaf is in a tree, from the top down (RFC 9162 2.1.3): the program makes it
- * as the leaves pass (record/proof/path.h), these tests hold that against this one. */
+ * as the leaves pass (record/proof/merkle.h), these tests hold that against this one. */
 #ifndef TESTS_MERKLE_INCLUSION_H
 #define TESTS_MERKLE_INCLUSION_H
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "gate/cache/near_key.h"
+#include "gate/cache/near.h"
 #include "support/courtesy_fix.h"
 #include "support/policy_fix.h"
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "scan/inject/inject_quote.h"
+#include "scan/inject/inject_model.h"
 #include "support/guard.h"
 #include "support/inject_fix.h"
 #include "support/inject_words.h"

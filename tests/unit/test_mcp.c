@@ -8,7 +8,7 @@
 #include "base/caps.h"
 #include "base/utf8.h"
 #include "base/err.h"
-#include "scan/mcp/header.h"
+#include "scan/mcp/message.h"
 #include "scan/mcp/refusal.h"
 #include "scan/mcp/session.h"
 #include "support/guard.h"

@@ -15,7 +15,6 @@
 
 #include "base/err.h"
 #include "record/proof/merkle.h"
-#include "record/proof/path.h"
 #include "support/merkle_inclusion.h"
 
 #define SMALL 300

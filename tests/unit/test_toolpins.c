@@ -10,7 +10,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "gate/toolpins/canonical.h"
+#include "gate/toolpins/private.h"
 #include "gate/toolpins/tool_pins.h"
 
 static struct tool_pin_of

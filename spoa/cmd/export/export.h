@@ -35,8 +35,6 @@ struct export_format {
 };
 extern const struct export_format export_formats[];
 extern const size_t export_formats_count;
-/* Appends the record as one event of OCSF. */
-void export_ocsf(struct buf *out, const struct export_record *r);
 /* Appends a quoted cell of CSV. A spreadsheet never takes the text for a formula. */
 void export_cell(struct buf *out, struct span text);
 
@@ -58,9 +56,6 @@ int export_out_open(struct export_out *o, const char *path);
 /* Writes `text` when it is large, or in any case with `all`. Returns 0, or an exit code
  * after a message. */
 int export_out_write(struct export_out *o, bool all);
-/* Opens the folder of a path and sets *name to the file's name in it. Returns the
- * descriptor, or a negative value after a message. */
-int export_folder(const char *path, const char **name);
 void export_out_close(struct export_out *o); /* deletes a file that was not placed */
 
 /* ---- records ---- */
@@ -98,22 +93,10 @@ struct export
 	int code;	  /* exit code of the first failure; 0: none */
 };
 
-/* Sets the exit code to `code`, unless an earlier failure set it. A `code` of 0 changes
- * nothing. */
-void export_failed(struct export *e, int code);
-/* Exports the record if it is selected. */
-void export_put(struct export *e, struct span line, const struct chain_line *l);
-bool export_wanted(const struct export *e, struct span line);
 /* For tests, which set smaller values: the number of turns in which a missing record may
  * still appear, and the bytes that are written at most before the position is saved. */
 extern unsigned export_tries;
 extern uint64_t export_save_bytes;
-/* Exports from the position on; with `follow`, until the command is ended. Returns an exit
- * code. */
-int export_follow(struct export *e, bool follow);
-/* Makes the signed manifest of the exported records. Returns 0 with the line in *out, or an
- * exit code after a message. */
-int export_manifest(struct export *e, const unsigned char hash[SHA256_BYTES], struct buf *out);
 /* Adds an exported record to the facts for the manifest. */
 void export_count(
 	struct export *e, const struct chain_line *l, const unsigned char hash[SHA256_BYTES]);

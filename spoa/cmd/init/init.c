@@ -3,18 +3,603 @@
  * The command creates the files that the machine lacks and inserts the stanza into
  * HAProxy's files. Without --write, it only prints what it would do. Existing files of
  * tollgate are kept. A changed file of the operator is first copied. If a run was killed,
- * the next run completes it. --undo removes the stanza and the options again. */
+ * the next run completes it. --undo removes the stanza and the options again.
+ *
+ * The result is tried before anything is written. `haproxy -c` checks the new files in a
+ * temporary folder, the stage. The judges of `tollgate check` then report what the operator
+ * should look at. All files are written, or none. Files keep their modes and owners. If the
+ * command is killed, no half-written file remains under a final name. */
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "cmd/init/init.h"
+#include "base/ascii.h"
+#include "base/keyfile.h"
+#include "base/replace.h"
+#include "cmd/cmd.h"
+#include "operator/edge/judge.h"
+#include "operator/edge/lay.h"
 #include "operator/edge/shipped.h"
+#include "record/journal/signkey.h"
 #include "scan/dialect/dialect.h"
+
+enum {
+	INIT_FILES_MAX = 256, /* files of HAProxy, including those in folders */
+	INIT_TEXT_BYTES = 16 << 20,
+	INIT_NEW_MAX = INIT_FILES_MAX + 1,
+	INIT_KEPT_MAX = 100, /* copies of one file */
+};
+
+#define OURS	  "/etc/haproxy/tollgate/"
+#define EXTRAOPTS "/etc/default/haproxy"
+#define EXTRAOPTS_DEBIAN "-S /run/haproxy-master.sock" /* the option of Debian's unit, used if
+						        * EXTRAOPTS is not set */
+/* Suffixes of copies: of a file before init, and before init --undo. */
+#define INIT_BEFORE ".before-tollgate"
+#define INIT_WITH   ".with-tollgate"
+
+/* A new version of a file, written under a temporary name until all files can be replaced. */
+struct init_new {
+	const char *path, *file; /* the path as given; the path below --root with links resolved */
+	const char *kept;	 /* the copy of the old version; NULL: the file did not exist */
+	int fd;			 /* descriptor of the temporary file */
+};
+
+/* The state of one run. Owned by cmd_init(). */
+struct init {
+	struct arena a;
+	struct haproxy h;
+	struct lay lay;
+	struct lay_wish wish;
+	const char *root, *person, *haproxy_binary;
+	const char *file[INIT_FILES_MAX];
+	size_t nfile;
+	struct init_new new[INIT_NEW_MAX];
+	size_t nnew;
+	bool write, undo, keep_guards;
+	bool missing;	   /* something must be created */
+	bool missing_ours; /* a file of tollgate that HAProxy reads must be created */
+	int code;
+};
+
+/* Returns the path below --root, in the arena. */
+static const char *
+init_rooted(struct init *in, const char *path)
+{
+	return arena_printf(&in->a, "%s%s", in->root, path).p;
+}
+
+static bool
+init_exists(struct init *in, const char *path)
+{
+	return access(init_rooted(in, path), F_OK) == 0;
+}
+
+/* Prints "path: what: why" with the reason from errno. Sets and returns the exit code. */
+static int
+init_failed(struct init *in, const char *path, const char *what)
+{
+	cmd_fail("init", "%s: %s: %s", path, what, strerror(errno));
+	return in->code = EXIT_CANNOT;
+}
+
+/* Writes the new contents of one of the operator's files to `out`. */
+static void
+init_result(struct init *in, const char *file, struct buf *out)
+{
+	SCOPED_BUF(text, INIT_TEXT_BYTES);
+	buf_file(&text, init_rooted(in, file));
+	lay_apply(in->lay.edit, in->lay.nedit, file, buf_view(&text), out);
+	if (buf_failed(&text) || buf_failed(out))
+		in->code = cmd_fail("init", "%s: with the stanza the file is larger than "
+					    "%d MB, which is the limit", file,
+			INIT_TEXT_BYTES >> 20);
+}
+
+static void
+each_edited(struct init *in, void (*each)(struct init *in, const char *file, struct span text))
+{
+	struct lay *l = &in->lay;
+
+	for (size_t i = 0; i < l->nedit && in->code == EXIT_DONE; i++) {
+		const char *file = l->edit[i].file;
+		size_t k = 0;
+		while (strcmp(l->edit[k].file, file) != 0)
+			k++;
+		if (k < i)
+			continue; /* this file was already reported */
+		SCOPED_BUF(text, INIT_TEXT_BYTES);
+		buf_file(&text, init_rooted(in, file));
+		each(in, file, buf_view(&text));
+	}
+}
+
+static void
+show_difference(struct init *in, const char *file, struct span text)
+{
+	SCOPED_BUF(out, INIT_TEXT_BYTES);
+	lay_diff(in->lay.edit, in->lay.nedit, file, text, &out);
+	fwrite(buf_view(&out).p, 1, out.n, stdout);
+}
+
+/* Prints how the operator's files would change, as a unified diff. */
+static void
+init_show_differences(struct init *in)
+{
+	each_edited(in, show_difference);
+}
+
+/* ---- writing files ---- */
+
+static void
+make_folders(char *path)
+{
+	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = 0;
+		if (mkdir(path, 0755) != 0 && errno != EEXIST)
+			break; /* open() of the file will report the reason */
+		*p = '/';
+	}
+}
+
+static void
+cannot_write(struct init *in, const struct buf *why)
+{
+	in->code = cmd_fail("init", "cannot write: %.*s", SPAN_ARG(buf_view(why)));
+}
+
+/* Creates a file, with its folders, as a whole or not at all.
+ * Returns the exit code so far. */
+static int
+init_write_file(struct init *in, const char *path, struct span text)
+{
+	char *file = arena_strdup(&in->a, init_rooted(in, path));
+
+	make_folders(file);
+	SCOPED_BUF(why, 8192);
+	if (replace_file(AT_FDCWD, file, 0644, text, &why))
+		cannot_write(in, &why);
+	return in->code;
+}
+
+/* ---- the operator's files ---- */
+
+static bool
+holds_text(const char *file, struct span text)
+{
+	SCOPED_BUF(have, INIT_TEXT_BYTES);
+	return buf_file(&have, file) && span_eq(buf_view(&have), text);
+}
+
+/* Returns the name of the i-th copy of a file, from 1. */
+static const char *
+init_kept_name(struct init *in, const char *file, const char *suffix, unsigned i)
+{
+	return i == 1 ? arena_printf(&in->a, "%s%s", file, suffix).p
+		      : arena_printf(&in->a, "%s%s.%u", file, suffix, i).p;
+}
+
+/* Returns the name under which this text is kept, or will be kept. A copy with the same
+ * text from an earlier run is reused. */
+static const char *
+kept_name(struct init *in, const char *file, struct span text)
+{
+	const char *suffix = in->undo ? INIT_WITH : INIT_BEFORE;
+
+	for (unsigned i = 1; i < INIT_KEPT_MAX; i++) {
+		const char *kept = init_kept_name(in, file, suffix, i);
+		if (!init_exists(in, kept) || holds_text(init_rooted(in, kept), text))
+			return kept;
+	}
+	in->code = cmd_fail("init", "%s%s.*: too many copies exist: move some away", file, suffix);
+	return NULL;
+}
+
+/* Copies a file with its mode and owner. From the first byte on, only users who may read
+ * the original can read the copy. */
+static void
+keep_file(struct init *in, const char *kept, const char *file, struct span text)
+{
+	char *name = arena_strdup(&in->a, init_rooted(in, kept));
+
+	SCOPED_BUF(why, 8192);
+	SCOPED_FD(fd, replace_begin(AT_FDCWD, name, 0600, &why));
+	if (fd < 0 || replace_as(fd, file, &why) || replace_write(fd, name, text, &why) ||
+		replace_place(AT_FDCWD, name, fd, &why))
+		cannot_write(in, &why);
+	if (fd >= 0 && in->code != EXIT_DONE)
+		replace_drop(AT_FDCWD, name);
+}
+
+/* Keeps a copy of the old version and writes the new one under a temporary name until
+ * init_edits_end(). */
+static void
+init_write_edited(struct init *in, const char *path, struct span text)
+{
+	char *file = arena_strdup(&in->a, init_rooted(in, path)), behind[PATH_MAX];
+	bool there = init_exists(in, path);
+	const char *kept = there ? kept_name(in, path, text) : NULL;
+
+	if (in->code != EXIT_DONE)
+		return;
+	make_folders(file);
+	if (realpath(file, behind)) /* a link stays a link: the file that it names is replaced */
+		file = arena_strdup(&in->a, behind);
+	SCOPED_BUF(out, INIT_TEXT_BYTES);
+	init_result(in, path, &out);
+	if (in->code == EXIT_DONE && kept && !init_exists(in, kept))
+		keep_file(in, kept, file, text);
+	if (in->code == EXIT_DONE) {
+		SCOPED_BUF(why, 8192);
+		int fd = replace_begin(AT_FDCWD, file, 0644, &why);
+		if (fd >= 0)
+			in->new[in->nnew++] = (struct init_new){ path, file, kept, fd };
+		if (fd < 0 || replace_write(fd, file, buf_view(&out), &why))
+			cannot_write(in, &why);
+	}
+}
+
+static void
+edits_take_place(struct init *in)
+{
+	SCOPED_BUF(why, 8192);
+	for (size_t i = 0; i < in->nnew && in->code == EXIT_DONE; i++) {
+		struct init_new *n = &in->new[i];
+		if (replace_place(AT_FDCWD, n->file, n->fd, &why))
+			cannot_write(in, &why);
+		else
+			printf("edited %s%s%s\n", n->path, n->kept ? "; old version: " : "",
+				n->kept ? n->kept : "");
+	}
+}
+
+/* Replaces all edited files at once; after an error, none is replaced. Without --write,
+ * prints the differences instead. */
+static void
+init_edits_end(struct init *in)
+{
+	if (in->code == EXIT_DONE && in->write)
+		edits_take_place(in);
+	for (size_t i = 0; i < in->nnew; i++) {
+		replace_drop(AT_FDCWD, in->new[i].file);
+		close(in->new[i].fd);
+	}
+	in->nnew = 0;
+	if (in->code == EXIT_DONE && !in->write)
+		init_show_differences(in);
+}
+
+/* ---- the daemon's files ---- */
+
+/* Returns true if this is root on the machine itself, so that owners can be set. */
+static bool
+sets_owners(const struct init *in)
+{
+	return geteuid() == 0 && !*in->root;
+}
+
+/* Sets the owner of a temporary file and gives it its name. The temporary file may be from
+ * a run that was killed. */
+static void
+give_and_place(struct init *in, const char *path, const char *file)
+{
+	const struct passwd *user = getpwnam("tollgate");
+	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, file).p;
+
+	SCOPED_BUF(why, 8192);
+	SCOPED_FD(fd, open(aside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+	if (fd < 0)
+		init_failed(in, path, "cannot write");
+	else if (sets_owners(in) && user && fchown(fd, user->pw_uid, user->pw_gid) != 0)
+		init_failed(in, path, "cannot change the owner");
+	else if (replace_place(AT_FDCWD, file, fd, &why))
+		cannot_write(in, &why);
+}
+
+/* Creates the pair of keys that signs records. It is owned by the daemon's user from the
+ * beginning. The public key is written last. If it is missing, the next run writes it. */
+static void
+init_make_audit_key(struct init *in, const char *path)
+{
+	const char *key = init_rooted(in, path), *pub = arena_printf(&in->a, "%s.pub", key).p;
+	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, key).p;
+	const char *aside_pub = arena_printf(&in->a, "%s.pub", aside).p;
+	struct pubkey made;
+
+	SCOPED_BUF(why, 8192);
+	SCOPED_BUF(text, INIT_TEXT_BYTES);
+	if (!init_exists(in, path)) {
+		unlink(aside);
+		unlink(aside_pub);
+		if (signkey_create(aside, &made, &why) != 0)
+			in->code = cmd_fail("init", "%.*s", SPAN_ARG(buf_view(&why)));
+		else
+			give_and_place(in, path, key);
+	}
+	if (in->code == EXIT_DONE && access(pub, F_OK) != 0 && buf_file(&text, aside_pub)) {
+		if (replace_file(AT_FDCWD, pub, 0644, buf_view(&text), &why) != 0)
+			cannot_write(in, &why);
+		else
+			unlink(aside_pub);
+	}
+}
+
+/* Creates a secret, unless the file exists. */
+static void
+init_make_state_key(struct init *in, const char *path)
+{
+	const char *key = init_rooted(in, path);
+	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, key).p;
+
+	SCOPED_BUF(why, 8192);
+	unlink(aside);
+	if (keyfile_create(aside, &why) != 0)
+		in->code = cmd_fail("init", "%.*s", SPAN_ARG(buf_view(&why)));
+	else
+		give_and_place(in, path, key);
+}
+
+/* Creates /etc/tollgate. Its group is the daemon's group, which may read the files in it. */
+static void
+init_make_own_folder(struct init *in, const char *path)
+{
+	const struct group *group = getgrnam("tollgate");
+	char *folder = arena_strdup(&in->a, init_rooted(in, path));
+	char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, folder).n
+			      ? arena_strdup(&in->a,
+					arena_printf(&in->a, "%s" REPLACE_SUFFIX, folder).p)
+			      : NULL;
+
+	if (!aside)
+		return;
+	make_folders(aside);
+	if ((mkdir(aside, 0755) != 0 && errno != EEXIST) ||
+		(group && sets_owners(in) &&
+			(chown(aside, 0, group->gr_gid) != 0 || chmod(aside, 02750) != 0)) ||
+		rename(aside, folder) != 0 || replace_sync_folder(AT_FDCWD, folder, NULL))
+		init_failed(in, path, "cannot make");
+}
+
+/* Prints which of these files the daemon's user cannot read. */
+static void
+init_note_unreadable(struct init *in, const char *const *paths, size_t n)
+{
+	char fix[CMD_FIX_BYTES];
+
+	if (*in->root)
+		return;
+	if (!getpwnam("tollgate")) {
+		if (in->write && sets_owners(in))
+			printf("note: the user tollgate does not exist: run "
+			       "systemd-sysusers tollgate.conf, then chown tollgate "
+			       "/etc/tollgate/audit.key\n");
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (cmd_user_cannot("tollgate", paths[i], 04, fix, sizeof(fix)))
+			printf("note: the daemon's user tollgate cannot read %s: %s\n",
+				paths[i], fix);
+}
+
+/* ---- trying the result ---- */
+
+enum { PATH_BYTES = 4096 };
+
+/* The temporary folder with the resulting files, and the command that lets HAProxy check
+ * them. */
+struct stage {
+	char dir[64];
+	struct buf command;
+};
+
+/* Copies the text with the folder of tollgate's files replaced by the stage. */
+static void
+stage_text(const struct stage *s, struct span text, struct buf *out)
+{
+	while (text.n) {
+		const char *p = memmem(text.p, text.n, OURS, sizeof(OURS) - 1);
+		size_t n = p ? (size_t)(p - text.p) : text.n;
+		buf_put(out, text.p, n);
+		if (p)
+			buf_printf(out, "%s/", s->dir);
+		text = span_cut(text, n + (p ? sizeof(OURS) - 1 : 0), text.n);
+	}
+}
+
+static void
+put_staged(struct init *in, const struct stage *s, const char *name, struct span text)
+{
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	SCOPED_BUF(out, INIT_TEXT_BYTES);
+	stage_text(s, text, &out);
+	FILE *f = fopen(path, "we");
+	if (!f || fwrite(buf_view(&out).p, 1, out.n, f) != out.n)
+		init_failed(in, path, "cannot write");
+	if (f && fclose(f) != 0)
+		init_failed(in, path, "cannot write");
+}
+
+/* Maps a line of the result to the line of the operator's file from which it comes, or
+ * below which it was inserted. */
+static unsigned
+origin_of(const void *arg, const char *file, unsigned line)
+{
+	const struct lay *l = arg;
+
+	return lay_origin(l->edit, l->nedit, file, line);
+}
+
+/* Copies the output of `haproxy -c` with the names and lines of the operator's files in
+ * place of "STAGE/N.cfg:LINE". */
+static void
+unstage_text(const struct init *in, const struct stage *s, struct span text, struct buf *out)
+{
+	while (text.n) {
+		const char *p = memmem(text.p, text.n, s->dir, strlen(s->dir));
+		size_t n = p ? (size_t)(p - text.p) : text.n, digits = 0;
+		uint64_t which = 0, line = 0;
+		buf_put(out, text.p, n);
+		text = span_cut(text, n, text.n);
+		if (!p)
+			return;
+		text = span_cut(text, strlen(s->dir) + 1, text.n);
+		while (digits < text.n && is_digit(text.p[digits]))
+			digits++;
+		if (!digits || span_u64(span_cut(text, 0, digits), &which) != 0 ||
+			which >= in->nfile) {
+			buf_str(out, OURS);
+			continue;
+		}
+		const char *file = in->file[which];
+		buf_str(out, file);
+		text = span_cut(text, digits + strlen(".cfg"), text.n);
+		for (digits = 1; digits < text.n && is_digit(text.p[digits]);)
+			digits++;
+		if (text.n && *text.p == ':' &&
+			span_u64(span_cut(text, 1, digits), &line) == 0) {
+			buf_printf(out, ":%u",
+				lay_origin(in->lay.edit, in->lay.nedit, file, (unsigned)line));
+			text = span_cut(text, digits, text.n);
+		}
+	}
+}
+
+/* Prints what the judges report about the result. tollgate's own files have their new
+ * contents. */
+static void
+judge_result(struct init *in, const struct stage *s)
+{
+	struct haproxy h;
+	struct judged j;
+	char path[PATH_BYTES];
+
+	haproxy_init(&h);
+	memcpy(h.version, in->h.version, sizeof(h.version));
+	for (size_t i = 0; i < in->nfile; i++) {
+		SCOPED_BUF(out, INIT_TEXT_BYTES);
+		SCOPED_BUF(staged, INIT_TEXT_BYTES);
+		init_result(in, in->file[i], &out);
+		stage_text(s, buf_view(&out), &staged);
+		haproxy_read_text(&h, in->file[i], buf_view(&staged));
+	}
+	snprintf(path, sizeof(path), "%s/tollgate.cfg", s->dir);
+	haproxy_read(&h, path);
+	haproxy_resolve(&h);
+	for (size_t i = 0; i < in->nfile; i++)
+		haproxy_renumber(&h, in->file[i], origin_of, &in->lay);
+	judge(&h, NULL, NULL, &j);
+	if (j.nerrors)
+		init_show_differences(in);
+	if (j.nerrors || j.nadvice || in->lay.notes.n)
+		printf("\nPlease review the result (tollgate check --haproxy). Line "
+		       "numbers are those of your files as they are now:\n%.*s%.*s%.*s",
+			SPAN_ARG(buf_view(&j.errors)), SPAN_ARG(buf_view(&j.advice)),
+			SPAN_ARG(buf_view(&in->lay.notes)));
+	if (j.nerrors) {
+		cmd_fail("init",
+			"the result has %u error%s, and nothing was written: change your "
+			"file as described above and run this again",
+			j.nerrors, j.nerrors == 1 ? "" : "s");
+		in->code = EXIT_NO;
+	}
+	judged_free(&j);
+	haproxy_free(&h);
+}
+
+static void
+ask_haproxy(struct init *in, struct stage *s)
+{
+	char line[1024];
+
+	buf_str(&s->command, " 2>&1");
+	buf_putc(&s->command, 0);
+	fflush(stdout);
+	FILE *f = popen(s->command.p, "re");
+	SCOPED_BUF(said, 64 << 10);
+	while (f && fgets(line, sizeof(line), f))
+		buf_str(&said, line);
+	int status = f ? pclose(f) : -1;
+	if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
+		printf("note: haproxy was not found, so haproxy -c did not check the "
+		       "result: give --haproxy-binary\n");
+	} else if (status != 0) {
+		SCOPED_BUF(shown, 128 << 10);
+		unstage_text(in, s, buf_view(&said), &shown);
+		init_show_differences(in);
+		fflush(stdout);
+		cmd_fail("init",
+			"haproxy -c refuses the result, and nothing was written. Line "
+			"numbers are those of your files as they are now; for a line that "
+			"init adds, the line above it:\n%.*s",
+			SPAN_ARG(buf_view(&shown)));
+		buf_putc(&said, 0);
+		if (said.p && (strstr(said.p, "user name 'tollgate'") ||
+				      strstr(said.p, "group name 'tollgate'")))
+			fprintf(stderr,
+				"the user and group tollgate do not exist yet: run "
+				"systemd-sysusers tollgate.conf (README, step 1), then run "
+				"this again\n");
+		in->code = EXIT_NO;
+	}
+}
+
+/* Lets `haproxy -c` and the judges of `check` examine the
+ * resulting files, and prints what they report. */
+static void
+init_try(struct init *in)
+{
+	struct stage s = { .dir = "/tmp/tollgate-init.XXXXXX" };
+	const char *binary = in->haproxy_binary ? in->haproxy_binary : "haproxy";
+	char remove[128];
+
+	if (strchr(binary, '\'')) {
+		in->code = cmd_fail("init", "--haproxy-binary %s: the name must not "
+					    "contain a quote", binary);
+		return;
+	}
+	if (!mkdtemp(s.dir)) {
+		init_failed(in, s.dir, "cannot make");
+		return;
+	}
+	buf_init(&s.command, 64 << 10);
+	for (size_t i = 0; i < in->h.nvariable; i++) {
+		struct span value = in->h.variable[i], name = span_next(&value, '=');
+		setenv(arena_dup(&in->a, name).p, arena_dup(&in->a, value).p, 0);
+	}
+	buf_printf(&s.command, "'%s' -c", binary);
+	static const char *const files[] = { "haproxy/tollgate.cfg", "haproxy/spoe.cfg",
+		"haproxy/503.http", "haproxy/origins.lst" };
+	for (size_t i = 0; i < COUNT_OF(files); i++)
+		put_staged(in, &s, strchr(files[i], '/') + 1, shipped(files[i]));
+	for (size_t i = 0; i < in->nfile; i++) {
+		SCOPED_BUF(out, INIT_TEXT_BYTES);
+		char name[32];
+		init_result(in, in->file[i], &out);
+		snprintf(name, sizeof(name), "%zu.cfg", i);
+		put_staged(in, &s, name, buf_view(&out));
+		buf_printf(&s.command, " -f %s/%s", s.dir, name);
+	}
+	if (!in->undo)
+		buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);
+	if (in->code == EXIT_DONE)
+		ask_haproxy(in, &s);
+	if (in->code == EXIT_DONE && !in->undo)
+		judge_result(in, &s);
+	snprintf(remove, sizeof(remove), "rm -r %s", s.dir);
+	if (system(remove) != 0)
+		printf("note: the temporary folder %s could not be removed: delete it\n", s.dir);
+	buf_free(&s.command);
+}
 
 /* ---- files that are created ---- */
 
@@ -34,25 +619,6 @@ static const struct made {
 static const char audit_key[] = "/etc/tollgate/audit.key";
 static const char state_key[] = "/etc/tollgate/state.key";
 static const char keys_file[] = "/etc/tollgate/keys.yaml";
-
-const char *
-init_rooted(struct init *in, const char *path)
-{
-	return arena_printf(&in->a, "%s%s", in->root, path).p;
-}
-
-bool
-init_exists(struct init *in, const char *path)
-{
-	return access(init_rooted(in, path), F_OK) == 0;
-}
-
-int
-init_failed(struct init *in, const char *path, const char *what)
-{
-	cmd_fail("init", "%s: %s: %s", path, what, strerror(errno));
-	return in->code = EXIT_CANNOT;
-}
 
 static void
 say_made(struct init *in, const char *path, const char *what)
@@ -217,50 +783,6 @@ plan_extraopts(struct init *in)
 					  .after = e.at ? e.at - 1 : e.lines,
 					  .drop = e.at != 0,
 					  .text = buf_view(&line) });
-}
-
-void
-init_result(struct init *in, const char *file, struct buf *out)
-{
-	SCOPED_BUF(text, INIT_TEXT_BYTES);
-	buf_file(&text, init_rooted(in, file));
-	lay_apply(in->lay.edit, in->lay.nedit, file, buf_view(&text), out);
-	if (buf_failed(&text) || buf_failed(out))
-		in->code = cmd_fail("init", "%s: with the stanza the file is larger than "
-					    "%d MB, which is the limit", file,
-			INIT_TEXT_BYTES >> 20);
-}
-
-static void
-each_edited(struct init *in, void (*each)(struct init *in, const char *file, struct span text))
-{
-	struct lay *l = &in->lay;
-
-	for (size_t i = 0; i < l->nedit && in->code == EXIT_DONE; i++) {
-		const char *file = l->edit[i].file;
-		size_t k = 0;
-		while (strcmp(l->edit[k].file, file) != 0)
-			k++;
-		if (k < i)
-			continue; /* this file was already reported */
-		SCOPED_BUF(text, INIT_TEXT_BYTES);
-		buf_file(&text, init_rooted(in, file));
-		each(in, file, buf_view(&text));
-	}
-}
-
-static void
-show_difference(struct init *in, const char *file, struct span text)
-{
-	SCOPED_BUF(out, INIT_TEXT_BYTES);
-	lay_diff(in->lay.edit, in->lay.nedit, file, text, &out);
-	fwrite(buf_view(&out).p, 1, out.n, stdout);
-}
-
-void
-init_show_differences(struct init *in)
-{
-	each_edited(in, show_difference);
 }
 
 /* ---- the command ---- */

@@ -86,8 +86,6 @@ train_random(uint32_t *state)
 }
 /* Compares doubles for qsort(), ascending. */
 int train_rising(const void *pa, const void *pb);
-/* Appends a new document. Returns NULL if memory is exhausted. */
-struct train_doc *train_new_doc(struct train_set *s);
 
 /* Adds attacks inside harmless texts, and assigns groups to folds. Returns false if memory
  * is exhausted. */
@@ -98,29 +96,5 @@ bool train_fit(const struct train_set *s, unsigned without, struct inject_model 
 /* Returns the document's score, computed as the daemon computes it. */
 double train_margin(
 	const struct train_set *s, const struct inject_model *m, const struct train_doc *d);
-
-/* ---- figures about the scores of a set: train_report.c ---- */
-
-enum train_kind { TRAIN_ATTACK, TRAIN_INSIDE, TRAIN_ORDINARY, TRAIN_HARD, TRAIN_HARMLESS };
-/* Texts that are fitted and scored out of fold, and texts that are not fitted. */
-enum train_part { TRAIN_FOLDED, TRAIN_CALIBRATION, TRAIN_TESTS };
-
-/* The scores of some texts. */
-struct margins {
-	double *v; /* ascending; the caller frees the array */
-	size_t n;
-};
-
-struct margins train_margins(
-	const struct train_set *s, enum train_kind kind, enum train_part part);
-/* Returns the lowest threshold that at most this share of the scores exceeds. */
-double train_threshold(const struct margins *m, double rate);
-
-/* Print to standard output: the number of texts, their scores out of fold, and the scores
- * of texts that were not fitted. */
-void train_counts(const struct train_set *s);
-void train_figures(const struct train_set *s, double suspect, double block);
-void train_calibrated(const struct train_set *s, double suspect, double block);
-void train_tests(const struct train_set *s, double suspect, double block);
 
 #endif

@@ -15,16 +15,8 @@ struct snapshot *decide_load(const char *what, const char *config, const char *p
 /* Decides the request that `in` describes; tollgate(1) lists the members. `in` must outlive
  * the result. Returns NULL with *why if `in` is wrong. request_free() frees the result. */
 struct request *decide_run(struct snapshot *snap, json_t *in, const char **why);
-/* Returns s as a JSON string, or "" if s is not UTF-8. The caller owns the result. */
-json_t *decide_text(struct span s);
 /* Returns a list of the texts. The caller owns the result. */
 json_t *decide_names(const char *const *v, size_t n);
-/* Decodes base64 into the arena, and skips the spaces that `ignored` lists. Returns NULL,
- * or the reason for the failure: `bad`, or that memory is exhausted. */
-const char *decide_base64(struct arena *a, struct span b64, const char *ignored,
-	const char *bad, struct span *out);
-/* Returns `v`, or releases it and returns NULL if it is empty. */
-json_t *decide_unless_empty(json_t *v);
 /* Return the output of `tollgate decide`, and its member "explain". The caller owns the
  * result. */
 json_t *decide_result(struct request *r);

@@ -18,7 +18,7 @@
 #include "cmd/cmd.h"
 #include "cmd/records/audit.h"
 #include "record/proof/bundle.h"
-#include "record/proof/path.h"
+#include "record/proof/merkle.h"
 #include "record/proof/tiles.h"
 #include "record/proof/tree_check.h"
 

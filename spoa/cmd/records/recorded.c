@@ -1,5 +1,5 @@
 /* Reads decisions and completions back from their records, and evaluates rules on them again.
- * gate/steps/record.c, record_answer.c and record_verdict.c wrote the records.
+ * gate/steps/record.c wrote the records.
  *
  * A value that the record lacks is marked as missing; it is never guessed. If a condition
  * reads a missing value, the result of its rule is uncertain, and recorded_unsure() returns

@@ -1,25 +1,346 @@
-/* tollgate audit subject: writes each decision about a person as a line of JSON and on a page,
- * with the texts that an auditor's key opens. Each file has a signed manifest (Regulation (EU)
- * 2016/679, article 15).
+/* tollgate audit subject: everything that is held about one person, for that person (Regulation
+ * (EU) 2016/679, article 15). Each decision about the person is written as a line of JSON and on
+ * a page, with the texts that an auditor's key opens. Each file has a signed manifest.
  *
- * A decision is written when its request has ended, so that its texts are complete. Until
- * then it waits in a list. */
-#include "cmd/sealed/subject.h"
-
+ * The records are verified before they are written: every chain, hash by hash and signature by
+ * signature, as `audit verify` does. A chain may begin at any record. Trimmed records, and
+ * records that were not restored, are a gap, after which the chain begins again.
+ *
+ * A decision is written when its request has ended, so that its texts are complete. Until then
+ * it waits in a list. */
 #include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/codec/base64.h"
 #include "base/utf8.h"
 #include "base/err.h"
+#include "base/mem.h"
+#include "base/utf8.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/export/export.h"
+#include "cmd/records/audit.h"
 #include "cmd/records/opening.h"
 #include "cmd/records/recorded.h"
+#include "record/audit/record_fields.h"
+#include "record/journal/verify.h"
+
+/* ---- verification ---- */
+
+/* The chain of one node. */
+struct subject_chain {
+	char node[CHAIN_NODE_MAX + 1];
+	struct verifier *verifier; /* verifies the records after the last gap */
+	uint64_t read, verified;   /* sequence numbers: the last record that was read, and the
+				    * last one that is signed */
+};
+
+/* All chains of the records; `at` is the index of the chain of the last record. */
+struct subject_chains {
+	const struct keyring *ring;
+	struct subject_chain *chain;
+	size_t n, room, at;
+	bool every_signature, no_memory;
+	struct buf bad; /* message about the first bad record */
+};
+
+static void
+begin_subject_chain(struct subject_chains *s, struct subject_chain *c)
+{
+	struct verify_options o = { .ring = s->ring,
+		.trimmed = true,
+		.live = true,
+		.every_signature = s->every_signature,
+		.node = c->node };
+
+	c->verifier = verifier_new(&o);
+	s->no_memory |= !c->verifier;
+}
+
+/* Ends the verification of a chain. `more` means that records follow after a gap. */
+static void
+end_subject_chain(struct subject_chains *s, struct subject_chain *c, bool more)
+{
+	struct verify_result r;
+
+	if (!c->verifier)
+		return;
+	verifier_end(c->verifier, &r);
+	verifier_free(&c->verifier);
+	c->verified = r.last;
+	if (r.ok && more && r.unsigned_records) {
+		r.ok = false;
+		r.bad_seq = c->read;
+		snprintf(r.why, sizeof(r.why), "missing: the commit that signs it");
+	}
+	if (!r.ok && !s->bad.n)
+		buf_printf(&s->bad, "record %s/%" PRIu64 " does not verify: %s", c->node,
+			r.bad_seq, r.why);
+}
+
+static struct subject_chain *
+find_subject_chain(const struct subject_chains *s, struct span node)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (span_is(node, s->chain[i].node))
+			return &s->chain[i];
+	return NULL;
+}
+
+/* A line that is no record is a fault of the chain before it. */
+static void
+verify_subject_line(void *arg, struct span line)
+{
+	struct subject_chains *s = arg;
+	struct chain_line l;
+	bool known = chain_parse(line, &l) == 0;
+	struct subject_chain *c = known	 ? find_subject_chain(s, l.node)
+				  : s->n ? &s->chain[s->at]
+					 : NULL;
+
+	if (!c && !known) {
+		buf_str(&s->bad, s->bad.n ? "" : "the first line is no record");
+		return;
+	}
+	if (!c) {
+		if (!mem_room(&s->chain, &s->room, s->n + 1, sizeof(*c))) {
+			s->no_memory = true;
+			return;
+		}
+		c = &s->chain[s->n++];
+		*c = (struct subject_chain){ .verifier = NULL };
+		snprintf(c->node, sizeof(c->node), "%.*s", SPAN_ARG(l.node));
+		begin_subject_chain(s, c);
+	} else if (known && !l.commit && l.seq > c->read + 1) {
+		end_subject_chain(s, c, true);
+		begin_subject_chain(s, c);
+	}
+	s->at = (size_t)(c - s->chain);
+	if (known && !l.commit)
+		c->read = l.seq;
+	if (c->verifier)
+		verifier_line(c->verifier, line);
+}
+
+static void
+subject_chains_free(struct subject_chains **s)
+{
+	if (!*s)
+		return;
+	for (size_t i = 0; i < (*s)->n; i++)
+		verifier_free(&(*s)->chain[i].verifier);
+	free((*s)->chain);
+	buf_free(&(*s)->bad);
+	free(*s);
+	*s = NULL;
+}
+
+/* Returns true if this record was read by subject_verify() and is signed. */
+static bool
+subject_verified(const struct subject_chains *s, struct span node, uint64_t seq)
+{
+	const struct subject_chain *c = find_subject_chain(s, node);
+
+	return c && seq <= c->verified;
+}
+
+static int
+verify_subject_once(const struct audit_args *a, bool every_signature, struct subject_chains *s)
+{
+	struct query q = a->q;
+
+	*s = (struct subject_chains){ .ring = a->ring, .every_signature = every_signature };
+	buf_init(&s->bad, 4096);
+	q.evidence = true;
+	q.arg = s;
+	q.line = verify_subject_line;
+	int code = query_run(&q);
+	for (size_t i = 0; i < s->n; i++)
+		end_subject_chain(s, &s->chain[i], false);
+	return code || !s->no_memory ? code : cmd_fail(a->q.what, "%s", err_str(ERR_NOMEM));
+}
+
+/* Verifies all records with the keys of a->ring. Returns 0, EXIT_NO if a record does not
+ * verify, or EXIT_CANNOT, the latter two after a message. Call subject_chains_free() in any
+ * case; *out must be NULL before.
+ *
+ * If the first reading finds a fault, the records are read again with every signature. A
+ * running daemon may cut off a line that a full disk left incomplete, and the second
+ * reading names the first bad record. */
+static int
+subject_verify(const struct audit_args *a, struct subject_chains **out)
+{
+	int code = 0;
+
+	for (int tries = 0; tries < 2 && !code && (!*out || (*out)->bad.n); tries++) {
+		subject_chains_free(out);
+		*out = calloc(1, sizeof(**out));
+		code = *out ? verify_subject_once(a, tries > 0, *out)
+			    : cmd_fail(a->q.what, "%s", err_str(ERR_NOMEM));
+	}
+	if (code || !(*out)->bad.n)
+		return code;
+	cmd_fail(a->q.what, "%.*s; nothing is written", SPAN_ARG(buf_view(&(*out)->bad)));
+	return EXIT_NO;
+}
+
+/* ---- the page ----
+ *
+ * The page, index.html, has no script and loads nothing. Text from anyone is escaped, so that no
+ * text can add markup. */
+
+static const char begin[] =
+	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+	"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+	"'unsafe-inline'\">\n"
+	"<meta name=\"viewport\" content=\"width=device-width\">\n"
+	"<title>What is held about one person</title>\n<style>"
+	"body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+	"article{border-top:1px solid #888;padding:1em 0}h2{font-size:1.1em}"
+	"dl{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em;margin:.5em 0}"
+	"dt{color:#555}dd{margin:0;overflow-wrap:anywhere}"
+	"pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f4;color:#000;"
+	"padding:.6em}"
+	"</style></head><body>\n<h1>What is held about one person</h1>\n";
+
+/* Appends text from anyone. Invalid UTF-8 and invisible characters become U+FFFD. */
+static void
+put_html(struct buf *b, struct span s)
+{
+	for (size_t i = 0; i < s.n;) {
+		size_t n = utf8_sequence(s.p + i, s.n - i);
+		unsigned char c = (unsigned char)s.p[i];
+		if (c == '&' || c == '<' || c == '>' || c == '"' || c == '\'')
+			buf_printf(b, "&#%d;", c);
+		else if (n == 0 || (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+			buf_str(b, "\xef\xbf\xbd");
+		else
+			buf_put(b, s.p + i, n);
+		i += n ? n : 1;
+	}
+}
+
+static void
+put_row(struct buf *b, const char *name, struct span value)
+{
+	buf_str(b, "<dt>");
+	put_html(b, span_str(name));
+	buf_str(b, "</dt><dd dir=\"auto\">");
+	put_html(b, value);
+	buf_str(b, "</dd>\n");
+}
+
+static void
+put_json_row(struct buf *b, const char *name, const json_t *v)
+{
+	char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+
+	if (json_is_string(v) || text)
+		put_row(b, name, text ? span_str(text) : json_span(v));
+	free(text);
+}
+
+/* Write a page that a person can read. The page has no script and loads nothing, and
+ * everything that other people wrote is escaped. `o` is a decision, as a line of
+ * decisions.jsonl has it. */
+static void
+subject_page_begin(struct buf *b, const char *person, const char *made, const char *since,
+	const char *until)
+{
+	buf_str(b, begin);
+	buf_str(b, "<p>Each decision that the gateway recorded about this person's requests to "
+		   "language models, with the texts that are kept and that the auditor's key "
+		   "opens. The same is in decisions.jsonl; *.manifest is who signed each file."
+		   "</p>\n<dl>\n");
+	put_row(b, "person", span_str(person));
+	put_row(b, "made", span_str(made));
+	put_row(b, "from", since[0] ? span_str(since) : SPAN_LIT("the first record"));
+	put_row(b, "until", until[0] ? span_str(until) : SPAN_LIT("now"));
+	buf_str(b, "</dl>\n");
+}
+
+static void
+put_subject_text(struct buf *b, const json_t *t)
+{
+	struct span text = json_span(json_object_get(t, "text"));
+
+	buf_str(b, "<h3>");
+	put_html(b, json_span(json_object_get(t, "part")));
+	buf_str(b, ": ");
+	put_html(b, json_span(json_object_get(t, "is")));
+	if (json_is_true(json_object_get(t, "cut")))
+		buf_str(b, ", cut");
+	buf_str(b, "</h3>\n");
+	if (json_object_get(t, "why")) {
+		buf_str(b, "<p>");
+		put_html(b, json_span(json_object_get(t, "why")));
+		buf_str(b, "</p>\n");
+	}
+	if (json_object_get(t, "text")) {
+		buf_str(b, "<pre dir=\"auto\">");
+		put_html(b, text);
+		buf_str(b, "</pre>\n");
+	}
+}
+
+static void
+subject_page_decision(struct buf *b, const json_t *o)
+{
+	const json_t *one;
+	size_t i;
+
+	buf_str(b, "<article><h2>");
+	put_html(b, json_span(json_object_get(o, "time")));
+	buf_str(b, "</h2>\n");
+	json_array_foreach(json_object_get(o, "records"), i, one)
+	{
+		buf_str(b, "<dl>\n");
+		/* members that rules and commands have a name for are of interest to the
+		 * person */
+		for (size_t f = 0; f < RECORD_FIELDS_COUNT; f++) {
+			const struct record_row *row = &record_rows[f];
+			if (!row->called || strpbrk(row->path, "[*"))
+				continue;
+			const json_t *v = record_get(one, (enum record_field)f);
+			if (v)
+				put_json_row(b, row->called, v);
+		}
+		buf_str(b, "</dl>\n");
+	}
+	json_array_foreach(json_object_get(o, "texts"), i, one) put_subject_text(b, one);
+	buf_str(b, "<details><summary>All that was recorded</summary>\n");
+	json_array_foreach(json_object_get(o, "records"), i, one)
+	{
+		char *text = json_dumps(one, JSON_INDENT(1));
+		buf_str(b, "<pre>");
+		put_html(b, span_str(text ? text : "{}"));
+		buf_str(b, "</pre>\n");
+		free(text);
+	}
+	buf_str(b, "</details></article>\n");
+}
+
+/* Ends the page with the number of decisions, and the number of texts by result, such as
+ * {"open": 12}. */
+static void
+subject_page_end(struct buf *b, size_t decisions, const json_t *texts)
+{
+	const char *name;
+	json_t *n;
+
+	buf_printf(
+		b, "<article><h2>In all</h2><dl>\n<dt>decisions</dt><dd>%zu</dd>\n", decisions);
+	json_object_foreach((json_t *)(uintptr_t)texts, name, n) put_json_row(b, name, n);
+	buf_str(b, "</dl></article>\n</body></html>\n");
+}
+
+/* ---- the command ---- */
 
 #define SUBJECT_WHAT "audit subject"
 

@@ -4,14 +4,12 @@
 
 #include <jansson.h>
 
-#include "base/keyfile.h"
 #include "cmd/records/audit.h"
 
 #define SEARCH_WHAT	 "audit search"
 #define SEARCH_VALUES	 64 /* of one term */
 #define SEARCH_SOURCES	 64 /* --journal so often */
 #define SEARCH_RECORDS	 64 /* of one hit */
-#define SEARCH_HASH_KEYS 128
 
 /* ---- what is searched for ---- */
 
@@ -68,17 +66,6 @@ int search_add_pseudonyms(struct query *q, struct search *s, const char *shares,
 /* Whether the records, taken together, have all terms that are wanted. */
 bool search_fits(const struct search *q, const struct span *line, size_t n);
 
-/* Whole texts, and files of them, of which the hash is searched for; with these keys, else with
- * the daemon's. */
-struct search_texts {
-	const char *text[SEARCH_VALUES], *file[SEARCH_VALUES], *key[SEARCH_VALUES];
-	size_t ntexts, nfiles, nkeys;
-	char tried[SEARCH_HASH_KEYS][HASHKEY_ID_LEN + 1]; /* the ids of those keys */
-	size_t ntried;
-};
-/* Adds them to what is wanted. 0, or an exit code after a message. */
-int search_texts(struct query *from, struct search *q, struct search_texts *t);
-
 /* ---- where ---- */
 
 /* A segment, or a file of lines. */
@@ -122,9 +109,6 @@ bool search_open(struct search_sources *all, struct search_source *s);
  * EXIT_DONE, EXIT_NO if an index differs, or EXIT_CANNOT. */
 int search_check(const struct search_sources *all);
 void search_sources_free(struct search_sources *all);
-/* After the search: which boots had a hash key that was not tried, on stderr. */
-void search_texts_untried(
-	const struct search *q, const struct search_sources *all, const struct search_texts *t);
 
 /* ---- the search ---- */
 

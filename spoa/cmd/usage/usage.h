@@ -38,7 +38,7 @@ int usage_paged(const struct usage_table *t, struct usage_page *p);
 /* Appends the cursor of the next page; nothing after the last page. */
 void usage_cursor(const struct usage_page *p, struct buf *out);
 
-/* ---- reading ---- */
+/* ---- output ---- */
 
 /* The period of the same length directly before the query's own. */
 struct usage_before {
@@ -47,13 +47,6 @@ struct usage_before {
 	/* The time of the first record in the period; "": the period has no record. */
 	char first[CLOCK_RFC3339_LEN];
 };
-
-/* Sums up the records that the query asks for: from the files of sums beside segments for whole
- * segments and blocks, and from lines for the rest. The period before is summed up in `before`,
- * unless that is NULL. Returns 0, or an exit code after a message. */
-int usage_read(struct usage_table *t, struct usage_before *before, const struct query *asked);
-
-/* ---- output ---- */
 
 enum usage_form { FORM_TEXT, FORM_CSV, FORM_JSON };
 /* Writes the page in a form. `since` and `until` NULL: no bound. Returns false without memory.

@@ -9,7 +9,6 @@
 #include "base/push.h"
 #include "gate/files/files.h"
 #include "gate/gate_private.h"
-#include "scan/text/blob.h"
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 

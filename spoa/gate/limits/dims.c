@@ -1,15 +1,190 @@
 /* Determines how much a request takes of each limit that applies, as counters (dims) of one
- * reservation. Amounts are upper bounds: estimated input, the output limit, and the highest
- * price that the request's options allow. */
+ * reservation, and how much it took in the end. Amounts are upper bounds: estimated input, the
+ * output limit, and the highest price that the request's options allow. At the end of an
+ * exchange, a reservation is replaced by the amount that the exchange used: nothing if nothing
+ * was sent, the used amount if it is known, else the reservation.
+ *
+ * Limits change while the daemon runs: overrides give some callers another amount, and API keys
+ * have limits.
+ *
+ * Batches have their requests in a file. Uploading the file reserves its cost. When the provider
+ * accepts it, the reservation is given back, and the cost is stored under the file's id, in
+ * counters like those of limits. Each job that names the file is charged that cost, each time it
+ * runs. If a file's cost is unknown, a job that uses it is denied under a limit in tokens or
+ * dollars. */
 #include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
+#include "base/log.h"
 #include "base/scoped.h"
 #include "base/sha256.h"
+#include "gate/exchange.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
+#include "gate/sealing/sealing.h"
+#include "policy/identity/claims.h"
 #include "policy/prices.h"
+
+/* ---- changes while the daemon runs ---- */
+
+/* Returns the request's value for a name that overrides use (team, model, route, …); empty:
+ * none. */
+static struct span
+override_value(const struct request *r, const struct policy_facts *f, const char *name)
+{
+	struct identity id = r->found.identity;
+
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+		if (!strcmp(name, identity_texts[i].name))
+			return *identity_text(&id, i);
+	if (!strcmp(name, "model"))
+		return f->model;
+	if (!strcmp(name, "route") && f->route)
+		return span_str(f->route->name);
+	if (!strcmp(name, "key") && !strcmp(id.method, "api_key"))
+		return id.key_id;
+	return (struct span){ NULL, 0 };
+}
+
+static bool
+override_fits(const struct request *r, const struct live_override *o, const struct limit *l,
+	const struct span *values)
+{
+	/* if the limit now counts another unit, the amount does not fit */
+	if (strcmp(o->counts, limits_kinds[l->of]) != 0 ||
+		(o->until_ns && o->until_ns <= r->now_wall_ns))
+		return false;
+	for (size_t i = 0; i < o->npairs; i++) {
+		size_t k = span_find(o->pairs[i].name, live_pair_names, LIVE_PAIR_NAMES);
+		if (k == LIVE_PAIR_NAMES || !span_eq(o->pairs[i].value, values[k]))
+			return false;
+	}
+	return true;
+}
+
+/* Returns the override that applies: the one with the most conditions, then the newest. */
+static const struct live_override *
+override_of(const struct request *r, const struct live_view *v, const struct limit *l,
+	const struct span *values)
+{
+	const struct live_override *best = NULL;
+
+	/* the last round is for overrides without conditions */
+	for (size_t k = 0; k <= LIVE_PAIR_NAMES; k++) {
+		bool everyone = k == LIVE_PAIR_NAMES;
+		struct span name = span_str(everyone ? "" : live_pair_names[k]);
+		struct span value = everyone ? span_str("") : values[k];
+		size_t at = 0;
+		while ((value.n || everyone) &&
+			(at = live_next_override(v, l->name, name, value, at))) {
+			const struct live_override *o = v->limits[at - 1];
+			if (override_fits(r, o, l, values) &&
+				(!best || o->npairs > best->npairs ||
+					(o->npairs == best->npairs &&
+						o->serial > best->serial)))
+				best = o;
+		}
+	}
+	return best;
+}
+
+/* Replaces amounts of limits. The copy keeps the name, and therefore the counter. */
+static void
+apply_overrides(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
+	size_t n)
+{
+	struct live *live = r->gate->shared->live;
+	const struct live_view *v = live ? live_enter(live, r->worker) : NULL;
+
+	struct span values[LIVE_PAIR_NAMES];
+
+	for (size_t k = 0; k < LIVE_PAIR_NAMES; k++)
+		values[k] = override_value(r, f, live_pair_names[k]);
+	for (size_t i = 0; v && v->nlimits && i < n; i++) {
+		hits[i].limit = hits[i].of; /* undo an earlier override, if called again */
+		const struct live_override *o = override_of(r, v, hits[i].of, values);
+		struct limit *l = o ? arena_new(&r->arena, struct limit) : NULL;
+		if (!l)
+			continue;
+		*l = *hits[i].of;
+		/* the soft limit keeps its share of the amount */
+		l->soft = (uint64_t)((unsigned __int128)l->soft * o->to / l->amount);
+		l->amount = o->to;
+		hits[i].limit = l;
+	}
+	if (live)
+		live_leave(live, r->worker);
+}
+
+/* Returns true if an override of the limit names a model, so that its amount is known only once
+ * the body is read. Call on the gate's worker, not between live_enter() and live_leave(). */
+static bool
+limits_overridden_by_model(const struct request *r, const struct limit *l)
+{
+	struct live *live = r->gate->shared->live;
+	const struct live_view *v = live ? live_enter(live, r->worker) : NULL;
+	bool is = false;
+
+	for (size_t i = 0; v && i < v->nlimits; i++) {
+		const struct live_override *o = v->limits[i];
+		for (size_t k = 0; k < o->npairs && !strcmp(o->limit, l->name); k++)
+			is |= span_is(o->pairs[k].name, "model");
+	}
+	if (live)
+		live_leave(live, r->worker);
+	return is;
+}
+
+/* Adds the API key's own limits. A counter is named by key, unit and window: with another
+ * amount it continues, with another window a new counter begins. */
+static int
+add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
+{
+	const struct identity *id = &r->found.identity;
+
+	for (size_t i = 0; i < id->nlimits; i++) {
+		const struct limit *l = &id->limits[i];
+		if (!whole && l->reads_body)
+			continue;
+		if (*n == LIMIT_HITS_MAX)
+			return ERR_LIMIT;
+		hits[(*n)++] = (struct policy_limit_hit){ l,
+			arena_printf(&r->arena, "%zu:%.*s%s:%llu:%d", id->key_id.n,
+				SPAN_ARG(id->key_id), limits_kinds[l->of],
+				(unsigned long long)l->window_s,
+				l->by_calendar ? (int)l->calendar : -1),
+			NULL };
+	}
+	return 0;
+}
+
+int
+limits_live(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
+	size_t *n)
+{
+	apply_overrides(r, f, hits, *n);
+	int err = add_own(r, f->whole, hits, n);
+	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
+}
+
+int
+limits_apply(struct request *r, const struct policy_facts *f)
+{
+	struct found_limits *l = &r->found.limits;
+
+	if (l->known && l->resumed == r->run.resumed && span_eq(l->model, f->model))
+		return 0;
+	*l = (struct found_limits){ .model = f->model, .resumed = r->run.resumed };
+	int err = policy_limits(r->snap->policy, f, &r->arena, &l->hit, &l->n);
+	l->known = err == 0;
+	return err;
+}
+
+/* ---- the amounts of a request ---- */
 
 enum {
 	/* seconds added to the route's deadline: how long a reservation is held */
@@ -585,4 +760,310 @@ limits_of(const struct request *r, const char *name)
 		if (p->limits[i].name == name)
 			return &p->limits[i];
 	return NULL;
+}
+
+/* ---- files of batches ---- */
+
+enum {
+	KINDS = 3, /* input tokens, output tokens, dollars */
+	FILES_MAX = QUOTA_DIMS_MAX / KINDS,
+	KEPT_S = 31 * 86400, /* 31 days, as long as providers keep a batch's file */
+};
+
+/* Fills in the counter that stores one kind of cost of a file. */
+static void
+fill_file_counter(struct quota_dim *d, const struct file_name *file, int kind, uint64_t n)
+{
+	static const struct {
+		const char *name;
+		enum quota_unit unit;
+		unsigned char of; /* enum limit_of */
+	} kinds[KINDS] = { { "~input", QUOTA_TOKENS, LIMIT_TOKENS },
+		{ "~output", QUOTA_TOKENS, LIMIT_TOKENS }, { "~usd", QUOTA_NANOUSD, LIMIT_USD } };
+	char hex[2 * sizeof(file->hash) + 1];
+
+	sodium_bin2hex(hex, sizeof(hex), file->hash, sizeof(file->hash));
+	*d = (struct quota_dim){ .unit = kinds[kind].unit,
+		.span = { .kind = QUOTA_ROLLING, .window_s = KEPT_S },
+		.limit = LIMITS_NO_BOUND,
+		.n = n,
+		.name = kinds[kind].name,
+		.counts = kinds[kind].of };
+	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:%s}", d->name, hex);
+}
+
+/* ---- a job ---- */
+
+bool
+limits_ask_files(struct request *r)
+{
+	struct file_name file[FILES_MAX];
+	struct quota_request *q;
+
+	if (r->found.file.state != FILE_NONE || !r->in.have_body ||
+		r->in.body_state != BODY_STATE_WHOLE ||
+		(!r->snap->policy->nlimits && !r->found.identity.nlimits))
+		return false;
+	size_t n = dialect_job_files(&r->found.endpoint, &r->in.body, file, FILES_MAX);
+	if (!n)
+		return false;
+	r->found.file.state = FILE_UNKNOWN;
+	if (n > FILES_MAX || !(q = request_quota(r)))
+		return false;
+	r->found.file.state = FILE_ASKED;
+	q->ndims = 0;
+	for (size_t i = 0; i < n; i++)
+		for (int k = 0; k < KINDS; k++)
+			fill_file_counter(&q->dim[q->ndims++], &file[i], k, 0);
+	return true;
+}
+
+/* A job that asks for no responses (embeddings) still has input. Without prices there are no
+ * dollars. */
+void
+limits_files(struct request *r, struct quota_request *q)
+{
+	uint64_t sum[KINDS] = { 0 };
+	bool known = true, priced = true;
+
+	for (size_t i = 0; i < q->ndims; i += KINDS) {
+		known = known && q->dim[i].used > 0;
+		priced = priced && q->dim[i + 2].used > 0;
+		for (size_t k = 0; k < KINDS; k++)
+			sum[k] += q->dim[i + k].used;
+	}
+	q->ndims = 0;
+	r->found.file.state = known ? FILE_KNOWN : FILE_UNKNOWN;
+	if (!known)
+		return;
+	r->found.input_tokens = (int64_t)sum[0];
+	r->found.output_tokens = (int64_t)sum[1];
+	r->found.file.nanousd = priced ? sum[2] : 0;
+}
+
+/* ---- an input file ---- */
+
+/* The request that stores a file's cost. Freed when Redis replied. */
+struct keeping {
+	struct tag tag;
+	struct quota_request q;
+};
+
+static void
+on_kept(struct quota_request *q)
+{
+	struct keeping *k = TAGGED(keeping, q->arg);
+
+	INVARIANT(q == &k->q && q->ndims == KINDS);
+	if (q->result != QUOTA_ADMITTED)
+		log_event(LOG_WARN, "quota.file",
+			LS("why", "the usage of the batch's file could not be stored, so its "
+				  "jobs are denied: upload the file again"));
+	TAG_CLEAR(keeping, k);
+	free(k);
+}
+
+/* After the provider accepted a batch's input file: remembers its cost for the job instead of
+ * charging it. Returns false if the request is no such file, or the response does not name the
+ * file. */
+static bool
+limits_keep_file(struct request *r)
+{
+	const struct exchange *x = r->x;
+	const uint64_t n[KINDS] = { r->found.file.input_tokens, r->found.file.output_tokens,
+		r->found.file.nanousd };
+
+	if (!n[0] || !file_named(&x->used.made) || x->result.status / 100 != 2)
+		return false;
+	struct keeping *k = calloc(1, sizeof(*k));
+	if (!k)
+		return false;
+	TAG(keeping, k);
+	for (int i = 0; i < KINDS; i++)
+		fill_file_counter(&k->q.dim[k->q.ndims++], &x->used.made, i, n[i]);
+	k->q.done = on_kept;
+	k->q.arg = k;
+	quota_reserve(r->gate->quota, &k->q);
+	return true;
+}
+
+/* ---- the amounts that were used ---- */
+
+/* Tokens used, if known. If the provider reported nothing: the reservation, with the prompt as
+ * counted since. */
+struct took {
+	uint64_t input, output;
+};
+
+/* Returns the cost in nanodollars. If a part has no price, at least the reservation. */
+static uint64_t
+spent_nanousd(const struct request *r, const struct took *t, uint64_t reserved)
+{
+	const struct exchange *x = r->x;
+	struct price_usage used = { 0 };
+	struct priced p;
+	struct price_row row;
+	struct price_cost cost;
+
+	if (x->used_by == USED_SAID) {
+		if (!request_cost(r, &x->used, &p))
+			return reserved;
+		cost = p.cost;
+	} else {
+		if (!request_price(r, request_priced_model(r), &row))
+			return reserved;
+		if (x->used_by == USED_SEEN)
+			used = usage_split(&x->used);
+		used.n[PRICE_INPUT] = t->input;
+		used.n[PRICE_OUTPUT] = t->output;
+		request_pieces(r, &row, &used);
+		price_worst(&row, &used, PRICE_MAY_ANY, &cost);
+	}
+	if (cost.unpriced)
+		return reserved > cost.nanousd ? reserved : cost.nanousd;
+	return cost.nanousd;
+}
+
+/* Returns what the cache charged for the prompt's vector: once, whatever became of the request.
+ */
+static uint64_t
+vector_cost(const struct request *r, const struct quota_dim *d)
+{
+	const struct found_cache *f = &r->found.cache;
+
+	if (request_settled(r))
+		return 0;
+	switch ((enum limit_of)d->counts) {
+	case LIMIT_TOKENS:
+	case LIMIT_INPUT_TOKENS: return f->embedded.tokens;
+	case LIMIT_USD: return f->embedded.nanousd;
+	default: return 0;
+	}
+}
+
+/* Returns the amount that a counter is charged in the end. */
+static uint64_t
+amount_used(const struct request *r, const struct took *t, const struct quota_dim *d)
+{
+	const struct exchange *x = r->x;
+
+	if (d->unit == QUOTA_CONCURRENT)
+		return 0;
+	if (d->unit == QUOTA_REQUESTS || (x->used_by == USED_RESERVED && !r->found.tokens.late))
+		return d->n;
+	if (x->used_by <= USED_NOTHING)
+		return 0;
+	switch ((enum limit_of)d->counts) {
+	case LIMIT_INPUT_TOKENS: return t->input;
+	case LIMIT_OUTPUT_TOKENS: return t->output;
+	case LIMIT_USD: return spent_nanousd(r, t, d->n);
+	default: return t->input + t->output;
+	}
+}
+
+size_t
+exchange_settle(struct request *r, struct change *out)
+{
+	struct exchange *x = r->x;
+	size_t n = 0;
+
+	bool not_sent = x->used_by == USED_NOT_SENT && !(x->tries && x->tries->let_go) &&
+			!r->found.charges_denied;
+	if (not_sent && !r->found.cache.embedded.tokens) {
+		for (int i = 0; i < 2; i++)
+			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());
+		return 0;
+	}
+	bool kept = x->used_by == USED_RESERVED && limits_keep_file(r);
+	bool late = x->used_by == USED_RESERVED && r->found.tokens.late;
+	const struct took t = { (uint64_t)(late ? r->found.input_tokens : x->used.input_tokens),
+		(uint64_t)(late ? r->found.output_tokens : x->used.output_tokens) };
+	r->found.file.kept = kept;
+	if (late && r->found.most_nanousd)
+		r->found.most_nanousd = spent_nanousd(r, &t, r->found.most_nanousd);
+	if (x->used_by == USED_SAID)
+		limits_learn(r, (uint64_t)x->used.output_tokens);
+	for (int i = 0; i < 2; i++) {
+		struct quota_request *q = r->found.quota[i];
+		for (size_t k = 0; k < q->ndims; k++)
+			q->dim[k].actual =
+				(not_sent || (kept && limits_counts_text(q->dim[k].counts))
+						? 0
+						: amount_used(r, &t, &q->dim[k])) +
+				vector_cost(r, &q->dim[k]);
+		n += quota_settled(q, out + n);
+	}
+	INVARIANT(n <= CORRECTIONS_MAX);
+	return n;
+}
+
+size_t
+exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
+{
+	const struct exchange *x = r->x;
+	const struct took t = { (uint64_t)x->used.input_tokens,
+		(uint64_t)x->used.output_tokens };
+	char text[QUOTA_TEXT_MAX];
+	size_t n = 0, kept = 0;
+
+	if (x->used_by == USED_SAID)
+		limits_learn(r, (uint64_t)x->used.output_tokens);
+	/* the shared empty constant must not be written, so swap the two */
+	if (!r->found.quota[0]->ndims) {
+		struct quota_request *none = r->found.quota[0];
+		r->found.quota[0] = r->found.quota[1];
+		r->found.quota[1] = none;
+	}
+	struct quota_request *once = r->found.quota[0];
+	INVARIANT(once->ndims <= QUOTA_DIMS_MAX && r->found.quota[1]->ndims <= QUOTA_DIMS_MAX);
+	for (int i = 0; i < 2; i++) {
+		struct quota_request *q = r->found.quota[i];
+		size_t ndims = q->ndims;
+		for (size_t k = 0; k < ndims; k++) {
+			struct quota_dim d = q->dim[k];
+			bool of_request =
+				d.unit == QUOTA_REQUESTS || d.unit == QUOTA_CONCURRENT;
+			if (of_request && kept < QUOTA_DIMS_MAX) {
+				once->dim[kept++] = d;
+				continue;
+			}
+			if (!d.charged)
+				continue;
+			d.actual = amount_used(r, &t, &d) + vector_cost(r, &d);
+			INVARIANT(n < CORRECTIONS_MAX);
+			out[n++] = cell_settle(&d);
+			size_t bytes = d.n ? request_charge_text(r, &d, text) : 0;
+			if (bytes)
+				json_put_text(said, NULL, span_of(text, bytes));
+		}
+		if (ndims)
+			q->ndims = 0;
+	}
+	if (kept)
+		once->ndims = kept;
+	return n;
+}
+
+void
+exchange_took(struct request *r, struct attempt *a)
+{
+	const struct exchange *x = r->x;
+	const struct took t = { (uint64_t)x->used.input_tokens,
+		(uint64_t)x->used.output_tokens };
+
+	if (x->used_by <= USED_NOTHING)
+		return;
+	if (x->used_by == USED_RESERVED) {
+		const struct took most = { (uint64_t)r->found.input_tokens,
+			(uint64_t)r->found.output_tokens };
+		a->tokens = most.input + most.output;
+		a->nanousd = r->found.most_nanousd;
+		if (r->found.tokens.late && a->nanousd) /* as in exchange_settle() */
+			a->nanousd = spent_nanousd(r, &most, a->nanousd);
+		a->priced = a->nanousd > 0;
+		return;
+	}
+	a->tokens = t.input + t.output;
+	a->nanousd = spent_nanousd(r, &t, UINT64_MAX);
+	a->priced = a->nanousd != UINT64_MAX;
 }

@@ -29,12 +29,9 @@ void request_count_tokens(struct request *r);
 /* The step *tokens* (tokens.c). */
 enum step_result step_tokens(struct request *r);
 
-/* run_time.c: collects the limits that apply into found.limits, once for each model. Returns 0,
+/* dims.c: collects the limits that apply into found.limits, once for each model. Returns 0,
  * ERR_NOMEM or ERR_LIMIT. */
 int limits_apply(struct request *r, const struct policy_facts *f);
-/* Returns true if an override of the limit names a model, so that its amount is known only once
- * the body is read. Call on the gate's worker, not between live_enter() and live_leave(). */
-bool limits_overridden_by_model(const struct request *r, const struct limit *l);
 /* Changes the *n limits that apply: sets amounts that an operator gave at run time, and appends
  * the API key's own limits, in the request's arena. Returns 0, ERR_NOMEM or ERR_LIMIT. Call on
  * the gate's worker. */
@@ -48,10 +45,6 @@ void request_conversation(struct request *r);
 uint64_t request_sticky(const struct request *r, enum choose_sticky by);
 /* Returns a number that names the caller to targets; never 0. */
 uint32_t request_caller(const struct request *r);
-
-/* tags.c: sets found.tags, if the policy lists tags and the body is whole. Call after the body
- * was searched. */
-void request_tags(struct request *r);
 
 /* dims.c: makes the counters of this run if a limit applies, and calls limits_amounts().
  * Returns 0, ERR_NOMEM, or ERR_LIMIT (more limits than a request can carry). */
@@ -87,16 +80,12 @@ bool limits_have_room(const struct request *r);
  * again. */
 void limits_count_prompt(struct request *r);
 
-/* batch.c: returns true once if the request is a batch's job and the cost of its files must be
+/* dims.c: returns true once if the request is a batch's job and the cost of its files must be
  * looked up. The counters of this run then ask Redis for it. */
 bool limits_ask_files(struct request *r);
 /* Takes the reply: sets input_tokens, output_tokens and dollars to the cost of the files, if
  * known. */
 void limits_files(struct request *r, struct quota_request *q);
-/* After the provider accepted a batch's input file: remembers its cost for the job instead of
- * charging it. Returns false if the request is no such file, or the response does not name the
- * file. */
-bool limits_keep_file(struct request *r);
 
 /* fallback.c: applies at_limit (soft: at_soft) of the limit, once for each request. Returns
  * true if another model or output limit is requested: the request must be rewritten and
@@ -223,7 +212,7 @@ size_t request_cut_offered(struct request *r, struct splice *edits, size_t n);
 struct attempt;
 struct change;
 
-/* settle.c: replaces the reservation by the amount used. Writes at most CORRECTIONS_MAX
+/* dims.c: replaces the reservation by the amount used. Writes at most CORRECTIONS_MAX
  * corrections of counters to `out` and returns their number. Send them after the completion was
  * handed to the audit thread. */
 size_t exchange_settle(struct request *r, struct change *out);
@@ -239,11 +228,11 @@ void limits_called(struct request *r, struct span name);
 void limits_count_calls(struct request *r);
 /* Frees found.calls. */
 void limits_free_calls(struct request *r);
-/* settle.c: the amount that the attempt used of limits in tokens and dollars, by x->used_by.
+/* dims.c: the amount that the attempt used of limits in tokens and dollars, by x->used_by.
  * Appends the charge as text to the buffer. Counters of requests stay. Returns the number of
  * corrections, as above. */
 size_t exchange_settle_attempt(struct request *r, struct buf *said, struct change *out);
-/* settle.c: sets tokens and dollars of the attempt by x->used_by. */
+/* dims.c: sets tokens and dollars of the attempt by x->used_by. */
 void exchange_took(struct request *r, struct attempt *a);
 /* fallback.c: drops the results of the steps for one target, because another is tried. */
 void request_forget_target(struct request *r);

@@ -31,40 +31,12 @@ void record_findings(struct request *r, struct buf *b);
 /* Lists the recognizers that were asked, with the result. */
 void record_recognitions(struct request *r, struct buf *b);
 
-/* record_answer.c: record_attempts() lists all attempts. record_attempt() is for the decision
- * of a later attempt: its number, the attempts before it, and what they were charged. */
-void record_attempts(struct request *r, struct buf *b);
-void record_attempt(struct request *r, struct buf *b);
-
-/* Writes the member `answer` of a completion. */
-void record_answer(struct request *r, struct buf *b);
-/* Writes the usage and its cost. */
-void record_usage(const struct request *r, const struct usage *u, struct buf *b);
-/* record_calls.c: record_calls() writes an entry for each tool call: that of an MCP request,
- * and those of a response. record_called() does so in a completion, with the result of the
- * call. record_offered() lists the names of tools that a request offers. */
-void record_calls(struct request *r, struct buf *b);
-struct exchange_result;
-void record_called(struct request *r, const struct exchange_result *res, struct buf *b);
-void record_offered(struct request *r, struct buf *b);
-
-/* record_answer.c: writes the member `verdict` of a response: the values that the rules read,
+/* record.c: writes the member `verdict` of a response: the values that the rules read,
  * and the result of each rule, by the last evaluation. Names of called tools appear only if a
  * record may hold them; arguments never do. */
 struct guard_report;
 void record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
 	const struct guard_report *a);
-/* For GET /policy/rules: counts the rule that applied, and the rule in shadow that would have.
- */
-void record_rule_did(const struct request *r, const struct rule_outcome *o);
-/* If rules in shadow would have decided otherwise: writes the effect and the rule. */
-void record_would(struct buf *b, const struct rule_outcome *o, enum record_field effect,
-	enum record_field rule);
-/* Lists the rules that matched or failed. `trace` may be NULL. */
-void record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules);
-/* Writes the result of each rule as a letter (explain_letters), for at most 4,096 rules. */
-void record_outcomes(
-	struct buf *b, enum record_field field, const struct rule_trace *trace, size_t nrules);
 
 /* Returns true if nothing was written in this object yet. */
 static inline bool

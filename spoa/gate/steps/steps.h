@@ -107,7 +107,7 @@ void record_decision(struct request *r, struct buf *out);
 void record_completion(struct request *r, const struct exchange_result *res,
 	const char *outcome, struct buf *out);
 
-/* record_calls.c: counts the tool call of a decided request for /metrics. */
+/* record.c: counts the tool call of a decided request for /metrics. */
 void request_count_call(struct request *r);
 
 /* ---- for the engine ---- */

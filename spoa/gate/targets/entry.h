@@ -152,7 +152,7 @@ bool target_comes_through(const struct target_state *s, uint64_t now_us);
 #define THROTTLED_FOR_ONE UINT64_C(1)
 #define TARGET_OPENS_MOST 15u
 
-/* ---- callers.c ---- */
+/* ---- callers ---- */
 
 /* Returns the second of a monotonic time, counted so that 0 is never a valid second. */
 static inline uint32_t
@@ -160,25 +160,10 @@ target_second(uint64_t now_us)
 {
 	return (uint32_t)(now_us / 1000000) + TARGET_WINDOW_S;
 }
-struct target_counts {
-	unsigned one, other;
-};
-/* Returns the sums of those seconds of the window that are not before since_s. */
-struct target_counts target_window_sum(
-	const struct target_window *w, uint32_t now_s, uint32_t since_s);
-/* Returns true if one more repeat is allowed: repeats may be a fifth of the first attempts,
- * or a small number. */
-bool target_budget_fits(struct target_counts sum, const struct target_load *beside);
-/* Adds to the counts of this second. Returns false and adds nothing if `beside` is given and
- * the sum leaves no room for a repeat. */
-bool target_window_add(struct target_window *w, uint32_t now_s, struct target_counts add,
-	const struct target_load *beside);
 
 /* Returns the caller's slot, and takes a free one if the caller has none. Returns
  * TARGET_CALLERS if none is free. */
 size_t callers_slot(struct target_callers *c, uint32_t caller, uint32_t now_s);
-/* Returns the caller's budget, or the common budget of all callers without a slot. */
-const struct target_window *callers_budget(const struct target_callers *c, uint32_t caller);
 /* The callers whose last attempt ended within the window; age_s is how many seconds ago. */
 struct callers_known {
 	size_t n;
@@ -194,27 +179,7 @@ uint32_t callers_most(const struct target_callers *c);
 /* Takes over from another daemon how a caller's last attempt ended, at the second at_s. */
 void callers_told(struct target_callers *c, uint32_t caller, unsigned failures, uint32_t now_s,
 	uint32_t at_s);
-/* Notes that the caller's last attempt failed or succeeded. Returns the failures in a row. */
-unsigned callers_ended(struct target_callers *c, uint32_t caller, bool failed, uint32_t now_s);
-unsigned callers_failures(const struct target_callers *c, uint32_t caller);
-/* Returns true if no caller who asked within the window has fewer failures in a row. */
-bool callers_first_to_probe(const struct target_callers *c, uint32_t caller, uint32_t now_s);
 /* Forgets how all attempts ended. */
 void callers_forget(struct target_callers *c);
-
-/* Whether failures are the target's or those of single callers. */
-struct callers_blame {
-	/* only one caller was seen, or at least two callers, and half of all, failed last */
-	bool half;
-	bool single;	 /* only one caller was seen */
-	bool one;	 /* nobody else failed */
-	bool some;	 /* some callers, but not all, failed */
-	/* the sum of failures in a row; each caller counts at most half of `enough` */
-	unsigned weight;
-};
-/* Looks at the callers whose last attempt ended in the window. For the weight, failures after
- * since_s count at any age. */
-struct callers_blame callers_blame(
-	const struct target_callers *c, uint32_t now_s, uint32_t since_s, unsigned enough);
 
 #endif

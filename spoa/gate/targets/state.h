@@ -19,7 +19,7 @@
  * Failures that a caller's requests may have caused count for that caller. A target is open
  * or throttled for all callers only if the last attempts of at least two callers, and of half
  * of those seen in ten seconds, failed. If only one caller was seen, the state holds for that
- * caller (callers.c). Failures that no caller can cause count at once. */
+ * caller. Failures that no caller can cause count at once. */
 #ifndef GATE_TARGETS_STATE_H
 #define GATE_TARGETS_STATE_H
 

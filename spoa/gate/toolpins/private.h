@@ -127,9 +127,6 @@ bool pin_approves(const struct pin_value *v, const unsigned char hash[SHA256_BYT
 
 /* ---- lines (line.c) ---- */
 
-/* Returns a hash as a JSON string. */
-struct json_t *pin_hex(const unsigned char hash[SHA256_BYTES]);
-
 /* Appends the pin's line without a newline: JSON and HMAC. `settled`: the value to write for
  * that member. Call it with the lock held. */
 void pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
@@ -140,8 +137,17 @@ void pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
  * *why if the line does not verify or is not a pin's. Takes the lock. */
 bool pin_read(struct tool_pins *p, struct span line, struct span field,
 	const unsigned char key[SHA256_BYTES], struct buf *why);
-/* Chooses the texts that the pin keeps, from its own and the `n` known ones. Takes over one
- * reference to each of these. Call it with the lock held. */
-void pin_texts(struct tool_pins *p, struct pin *pin, struct pin_text **known, size_t n);
+
+/* ---- canonical texts ----
+ *
+ * The canonical text of a JSON value is equal for equal values, whatever the order of keys, the
+ * white space and the escapes in the source. Members are sorted by the bytes of their names, and
+ * strings have the fewest escapes. Numbers stay as written, so 1 and 1.0 are different texts
+ * (RFC 8785 would read them as doubles and lose digits). */
+
+/* Appends the text. Members of the outermost object with the name `without` (NULL: none) are
+ * left out. Memory comes from the arena. Returns 0, the error of json_error(), or ERR_NOMEM.
+ */
+int canonical_write(struct arena *a, struct span json, const char *without, struct buf *out);
 
 #endif

@@ -1,7 +1,7 @@
 /* Pins: the text that an MCP server sent about a tool, a prompt or itself when it was first
  * seen, and the texts that an operator has approved since.
  *
- * A pin is (server, kind, name). The canonical form of its text (gate/toolpins/canonical.h;
+ * A pin is (server, kind, name). The canonical form of its text (gate/toolpins/private.h;
  * for a tool without `_meta`) is hashed, and tool.state depends on the hash. The process has
  * one table. Workers read it without a lock, and no pin is removed. gate/toolpins/sync.h
  * keeps pins on disk and shares them with the other daemons. */

@@ -1,4 +1,4 @@
-/* The layout of an index file, for its writer (make.c, file.c) and its reader (read.c). */
+/* The layout of an index file, for index.c and tests. */
 #ifndef RECORD_INDEX_PRIVATE_H
 #define RECORD_INDEX_PRIVATE_H
 
@@ -64,8 +64,6 @@ blocks_of(const struct header *h)
 void index_header_sum(
 	const struct header *h, const unsigned char *sums, unsigned char out[SUM_BYTES]);
 void index_sum(const void *p, size_t n, unsigned char out[SUM_BYTES]);
-/* Returns true if both indexes are equal, except for the time of the segment's file. */
-bool index_same(struct index *a, struct index *b);
 /* Reads every whole line, up to a NUL byte, and passes it to each maker whose `making` is not
  * NULL and that has not returned false. Returns 0, or with *why ERR_IO, ERR_NOMEM, or
  * ERR_BAD_STATE if stopped. */

@@ -1,5 +1,5 @@
-/* Shared by the files of this folder: AES-256-GCM, seals that are made ahead, and the heads
- * of files and frames of texts. */
+/* Shared by the files of this folder: AES-256-GCM, and the heads of files and frames of
+ * texts. */
 #ifndef RECORD_SEAL_PRIVATE_H
 #define RECORD_SEAL_PRIVATE_H
 
@@ -26,25 +26,6 @@ part_nonce(unsigned part, bool last, unsigned char out[12])
 		out[7 + i] = (unsigned char)(part >> (24 - 8 * i));
 	out[11] = last;
 }
-
-/* ---- seals made ahead ---- */
-
-/* A share A that is sealed to the auditors. */
-struct made_seal {
-	char id[SEAL_ID_LEN + 1];
-	unsigned char a[SHARE_BYTES];
-	struct buf to;	  /* the array `to` of its record */
-	uint64_t changes; /* seals_changes() of the auditors that it is sealed to */
-};
-
-#define SEAL_INFO SPAN_LIT("tollgate-seal-v1")
-/* Appends the AAD of a seal: node ‖ 0x00 ‖ the seal's id. */
-void seal_aad(const char *node, struct span id, struct buf *out);
-/* Takes a seal that was made ahead, or makes one. Returns 0, ERR_NOMEM or ERR_SYNTAX. */
-int seals_take(struct seals *s, struct made_seal *out);
-void made_seal_wipe(struct made_seal *m);
-/* Returns how often the auditors were changed. Any thread. */
-uint64_t seals_changes(const struct seals *s);
 
 /* ---- files of texts ---- */
 

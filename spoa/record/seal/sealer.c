@@ -1,17 +1,247 @@
-/* The seals of a worker, and texts in progress: see seal.h. Plaintext is collected in the
- * frame in which it is then encrypted, so there is never a second copy, and the ciphertext
- * overwrites it. The nonce of a part depends on whether it is the last, so a full part is
- * encrypted only when more bytes or the end arrive. */
+/* Sealed texts: see seal.h.
+ *
+ * Shares A are sealed to the auditors ahead of time, because sealing takes two multiplications on
+ * the curve for each auditor, for which no worker should wait.
+ *
+ * A worker has seals, and texts in progress. Plaintext is collected in the frame in which it is
+ * then encrypted, so there is never a second copy, and the ciphertext overwrites it. The nonce of
+ * a part depends on whether it is the last, so a full part is encrypted only when more bytes or
+ * the end arrive.
+ *
+ * The last section opens sealed texts, and checks them without a key. Only records and files are
+ * needed, not the daemon. */
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/json_put.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/scoped.h"
+#include "base/service.h"
+#include "base/why.h"
 #include "record/seal/private.h"
+
+/* ---- seals made ahead ---- */
+
+/* A share A that is sealed to the auditors. */
+struct made_seal {
+	char id[SEAL_ID_LEN + 1];
+	unsigned char a[SHARE_BYTES];
+	struct buf to;	  /* the array `to` of its record */
+	uint64_t changes; /* seals_changes() of the auditors that it is sealed to */
+};
+
+#define SEAL_INFO SPAN_LIT("tollgate-seal-v1")
+
+struct auditors {
+	struct auditor a[AUDITORS_MAX];
+	size_t n;
+};
+
+struct seals {
+	char node[65];
+	_Atomic uint64_t changes;
+
+	pthread_mutex_t lock; /* guards the following */
+	struct auditors to;
+	struct made_seal made[CAP_SEALS_AHEAD];
+	size_t nmade;
+
+	struct service service;
+};
+
+/* Appends the AAD of a seal: node ‖ 0x00 ‖ the seal's id. */
+static void
+seal_aad(const char *node, struct span id, struct buf *out)
+{
+	buf_str(out, node);
+	buf_putc(out, '\0');
+	buf_span(out, id);
+}
+
+static void
+made_seal_wipe(struct made_seal *m)
+{
+	explicit_bzero(m->a, sizeof(m->a));
+	buf_free(&m->to);
+}
+
+static int
+seal_to_auditor(
+	const struct auditor *a, const struct made_seal *m, struct span aad, struct buf *to)
+{
+	unsigned char enc[HPKE_KEY_BYTES], sealed[SHARE_BYTES + HPKE_TAG_BYTES];
+	int err = hpke_seal(a->key, SEAL_INFO, aad, span_of(m->a, sizeof(m->a)), enc, sealed);
+
+	if (err)
+		return err;
+	json_put_form(to, "{'auditor':%t,'key':%s,'enc':'", span_str(a->name), a->id);
+	base64_put(to, enc, sizeof(enc));
+	buf_putc(to, '"');
+	json_put_form(to, "'sealed':'");
+	base64_put(to, sealed, sizeof(sealed));
+	buf_str(to, "\"}");
+	return 0;
+}
+
+static int
+make_seal(const char *node, const struct auditors *to, struct made_seal *m)
+{
+	unsigned char id[SEAL_ID_LEN / 2];
+	int err = 0;
+
+	/* without an auditor nobody could open the texts */
+	INVARIANT(to->n > 0 && to->n <= AUDITORS_MAX);
+	*m = (struct made_seal){ .id = "" };
+	random_bytes(id, sizeof(id));
+	sodium_bin2hex(m->id, sizeof(m->id), id, sizeof(id));
+	random_bytes(m->a, sizeof(m->a));
+	SCOPED_BUF(aad, 0);
+	seal_aad(node, span_of(m->id, SEAL_ID_LEN), &aad);
+	json_put_open(&m->to, NULL, '[');
+	for (size_t i = 0; !err && i < to->n; i++)
+		err = seal_to_auditor(&to->a[i], m, buf_view(&aad), &m->to);
+	json_put_close(&m->to, ']');
+	if (!err && (buf_failed(&aad) || buf_failed(&m->to)))
+		err = ERR_NOMEM;
+	if (err)
+		made_seal_wipe(m);
+	return err;
+}
+
+static void
+wipe_made(struct seals *s)
+{
+	while (s->nmade)
+		made_seal_wipe(&s->made[--s->nmade]);
+}
+
+/* Makes one seal ahead. If there are enough, or a seal cannot be made, the next turn waits
+ * until a seal is taken. */
+static uint64_t
+seal_ahead(void *arg)
+{
+	struct seals *s = arg;
+	struct made_seal m;
+
+	pthread_mutex_lock(&s->lock);
+	bool full = s->nmade == CAP_SEALS_AHEAD;
+	struct auditors to = s->to;
+	uint64_t changes = atomic_load(&s->changes);
+	pthread_mutex_unlock(&s->lock);
+	if (full || make_seal(s->node, &to, &m) != 0)
+		return SERVICE_WHEN_WOKEN;
+	m.changes = changes;
+	SCOPED_LOCK(&s->lock);
+	INVARIANT(s->nmade < CAP_SEALS_AHEAD); /* only this thread makes seals ahead */
+	if (changes == atomic_load(&s->changes))
+		s->made[s->nmade++] = m;
+	else
+		made_seal_wipe(&m);
+	explicit_bzero(&m, sizeof(m));
+	return 0;
+}
+
+/* Takes a seal that was made ahead, or makes one. Returns 0, ERR_NOMEM or ERR_SYNTAX. */
+static int
+seals_take(struct seals *s, struct made_seal *out)
+{
+	struct auditors to;
+
+	pthread_mutex_lock(&s->lock);
+	bool has = s->nmade > 0;
+	if (has) {
+		*out = s->made[--s->nmade];
+		explicit_bzero(&s->made[s->nmade], sizeof(*out));
+	} else {
+		to = s->to;
+	}
+	uint64_t changes = atomic_load(&s->changes);
+	pthread_mutex_unlock(&s->lock);
+	service_wake(&s->service);
+	int err = has ? 0 : make_seal(s->node, &to, out);
+	if (!err)
+		out->changes = changes;
+	return err;
+}
+
+/* Returns how often the auditors were changed. Any thread. */
+static uint64_t
+seals_changes(const struct seals *s)
+{
+	return atomic_load_explicit(&s->changes, memory_order_acquire);
+}
+
+int
+seals_change(struct seals *s, const struct auditor *to, size_t n)
+{
+	if (n == 0 || n > AUDITORS_MAX)
+		return ERR_LIMIT;
+	SCOPED_LOCK(&s->lock);
+	bool same = s->to.n == n;
+	for (size_t i = 0; same && i < n; i++)
+		same = str_same(s->to.a[i].name, to[i].name) &&
+		       memcmp(s->to.a[i].key, to[i].key, HPKE_KEY_BYTES) == 0;
+	if (!same) {
+		memcpy(s->to.a, to, n * sizeof(*to));
+		s->to.n = n;
+		wipe_made(s);
+		atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
+		service_wake(&s->service);
+	}
+	return 0;
+}
+
+struct seals *
+seals_start(const char *node, const struct auditor *to, size_t n, struct buf *why)
+{
+	struct seals *s = calloc(1, sizeof(*s));
+	const struct service_options o = { .name = "tg-seals", .turn = seal_ahead, .arg = s };
+
+	if (!s || strlen(node) >= sizeof(s->node) || n == 0 || n > AUDITORS_MAX) {
+		why_err(why, ERR_LIMIT,
+			!s	 ? "out of memory"
+			: n == 0 ? "no auditor is configured: add one to seal.auditors"
+			: n > AUDITORS_MAX ? "there are too many auditors"
+					   : "the node's name is too long");
+		free(s);
+		return NULL;
+	}
+	memcpy(s->node, node, strlen(node));
+	memcpy(s->to.a, to, n * sizeof(*to));
+	s->to.n = n;
+	pthread_mutex_init(&s->lock, NULL);
+	if (service_start(&s->service, &o)) {
+		why_err(why, ERR_NOMEM,
+			"the thread that makes seals cannot start: out of memory or threads");
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+seals_stop(struct seals **s)
+{
+	struct seals *c = *s;
+
+	if (!c)
+		return;
+	service_stop(&c->service);
+	wipe_made(c);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+	*s = NULL;
+}
+
+/* ---- a worker's seals ---- */
 
 const char *const seal_kinds[] = { "prompt", "response", "tools", NULL };
 
@@ -427,4 +657,199 @@ seal_drop(struct sealing **t)
 	explicit_bzero(c, sizeof(*c));
 	free(c);
 	*t = NULL;
+}
+
+/* ---- opening ---- */
+
+/* ---- keys ---- */
+
+void
+seal_ratchet(unsigned char state[SHARE_BYTES], uint64_t steps)
+{
+	unsigned char next[SHARE_BYTES];
+
+	for (; steps; steps--) {
+		hmac_sha256(state, SPAN_LIT("next"), next);
+		memcpy(state, next, sizeof(next));
+	}
+	explicit_bzero(next, sizeof(next));
+}
+
+void
+seal_text_key(const unsigned char s0[SHARE_BYTES], uint64_t step, const struct share *b,
+	const char *node, struct span id, enum seal_kind kind, unsigned char out[32])
+{
+	static const char zero[1];
+	unsigned char state[SHARE_BYTES], message[SHA256_BYTES];
+	struct sha256 h;
+
+	memcpy(state, s0, sizeof(state));
+	seal_ratchet(state, step < CAP_SEAL_STEPS ? step : CAP_SEAL_STEPS);
+	hmac_sha256(state, SPAN_LIT("text"), message);
+	hmac_begin(&h, message);
+	sha256_add(&h, span_of(b->key, sizeof(b->key)));
+	sha256_add(&h, SPAN_LIT("tollgate-text-v1"));
+	sha256_add(&h, span_of(zero, 1));
+	sha256_add(&h, span_str(node));
+	sha256_add(&h, span_of(zero, 1));
+	sha256_add(&h, id);
+	sha256_add(&h, span_of(zero, 1));
+	sha256_add(&h, span_str(seal_kinds[kind]));
+	hmac_end(&h, message, out);
+	explicit_bzero(state, sizeof(state));
+	explicit_bzero(message, sizeof(message));
+}
+
+static struct span
+json_span(const json_t *o, const char *name)
+{
+	const json_t *v = json_object_get(o, name);
+
+	return span_of(json_string_value(v), json_string_length(v));
+}
+
+int
+seal_open_share(const json_t *record, const char *node, const unsigned char key[HPKE_KEY_BYTES],
+	const char id[AUDITOR_ID_LEN + 1], unsigned char out[SHARE_BYTES], struct buf *why)
+{
+	unsigned char enc[HPKE_KEY_BYTES], sealed[SHARE_BYTES + HPKE_TAG_BYTES];
+	struct span seal = json_span(record, "seal");
+	const json_t *to = json_object_get(record, "to"), *one = NULL;
+	size_t i, n = 0, m = 0;
+
+	if (!span_is(json_span(record, "type"), "seal") || seal.n != SEAL_ID_LEN ||
+		!json_is_array(to))
+		return why_err(why, ERR_SYNTAX, "the record is not a seal record");
+	for (i = 0; i < json_array_size(to); i++)
+		if (span_is(json_span(one = json_array_get(to, i), "key"), id))
+			break;
+	if (i == json_array_size(to))
+		return why_err(why, ERR_NOTFOUND, "seal %.*s is not sealed to the key %s",
+			SPAN_ARG(seal), id);
+	if (base64_get(json_span(one, "enc"), enc, sizeof(enc), &n) || n != sizeof(enc) ||
+		base64_get(json_span(one, "sealed"), sealed, sizeof(sealed), &m) ||
+		m != sizeof(sealed))
+		return why_err(
+			why, ERR_SYNTAX, "seal %.*s: its share is malformed", SPAN_ARG(seal));
+	SCOPED_BUF(aad, 0);
+	seal_aad(node, seal, &aad);
+	int err = buf_failed(&aad) ? ERR_NOMEM
+				   : hpke_open(key, enc, SEAL_INFO, buf_view(&aad),
+					     span_of(sealed, m), out);
+	return err ? why_err(why, err,
+			     "seal %.*s: its share cannot be opened with the key %s: the "
+			     "record was changed, or the key is another one",
+			     SPAN_ARG(seal), id)
+		   : 0;
+}
+
+/* ---- texts ---- */
+
+/* The contents of a member `kept`. */
+struct kept {
+	const json_t *at;
+	size_t n;
+	uint64_t bytes;
+	unsigned char sha256[SHA256_BYTES];
+};
+
+static int
+read_kept(const json_t *o, struct kept *k, struct buf *why)
+{
+	const json_t *bytes = json_object_get(o, "bytes");
+
+	k->at = json_object_get(o, "at");
+	k->n = json_array_size(k->at);
+	k->bytes = (uint64_t)json_integer_value(bytes);
+	if (k->n == 0 || k->n > SEAL_PARTS_MAX || !json_is_integer(bytes) ||
+		json_integer_value(bytes) < 0 ||
+		!sha256_read(json_span(o, "sha256"), k->sha256))
+		return why_err(
+			why, ERR_SYNTAX, "the record's description of the text is malformed");
+	return 0;
+}
+
+/* Appends part i of the text to *out, and checks that it is the right part. */
+static int
+read_kept_part(const struct kept *k, size_t i, const char *journal, const char *node,
+	struct buf *out, struct buf *why)
+{
+	const json_t *at = json_array_get(k->at, i);
+	json_int_t position = json_integer_value(at);
+	unsigned part = 0;
+	bool last = false;
+
+	if (!json_is_integer(at) || position < 0)
+		return why_err(why, ERR_SYNTAX, "part %zu has no position", i);
+	int err = texts_read(journal, node, (uint64_t)position, &part, &last, out, why);
+	if (!err && (part != i || last != (i + 1 == k->n)))
+		return why_err(why, ERR_AUTH,
+			"position %lld has part %u of a text%s, not part %zu of %zu: the "
+			"record or the file was changed",
+			(long long)position, part, last ? ", its last" : "", i, k->n);
+	return err;
+}
+
+/* Reads all parts and compares their hash. end[i] is where part i ends in *out. */
+static int
+read_parts(const json_t *o, const char *journal, const char *node, struct kept *k,
+	struct buf *out, size_t end[SEAL_PARTS_MAX], struct buf *why)
+{
+	unsigned char hash[SHA256_BYTES];
+	int err = read_kept(o, k, why);
+
+	for (size_t i = 0; !err && i < k->n; i++) {
+		err = read_kept_part(k, i, journal, node, out, why);
+		end[i] = out->n;
+	}
+	if (err)
+		return err;
+	sha256(buf_view(out), hash);
+	if (memcmp(hash, k->sha256, sizeof(hash)) != 0)
+		return why_err(why, ERR_AUTH,
+			"the hash of the ciphertext differs from the record: the file or the "
+			"record was changed");
+	if (out->n - k->n * HPKE_TAG_BYTES != k->bytes)
+		return why_err(
+			why, ERR_AUTH, "the length of the ciphertext differs from the record");
+	return 0;
+}
+
+int
+seal_check_text(const json_t *kept, const char *journal, const char *node, struct buf *why)
+{
+	size_t end[SEAL_PARTS_MAX];
+	struct kept k;
+
+	SCOPED_BUF(sealed, 0);
+	return read_parts(kept, journal, node, &k, &sealed, end, why);
+}
+
+int
+seal_open_text(const json_t *kept, const char *journal, const char *node,
+	const unsigned char key[32], struct buf *out, struct buf *why)
+{
+	size_t end[SEAL_PARTS_MAX], from = 0, had = out->n;
+	unsigned char nonce[12];
+	struct kept k;
+
+	SCOPED_BUF(sealed, 0);
+	int err = read_parts(kept, journal, node, &k, &sealed, end, why);
+	unsigned char *to = err ? NULL : (unsigned char *)buf_reserve(out, k.bytes + 1);
+	if (!err && !to)
+		err = why_err(why, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	for (size_t i = 0; !err && i < k.n; from = end[i++]) {
+		struct span part = span_cut(buf_view(&sealed), from, end[i]);
+		part_nonce((unsigned)i, i + 1 == k.n, nonce);
+		err = gcm_open(key, nonce, span_of(NULL, 0), part, to);
+		if (err)
+			why_err(why, err, "part %zu cannot be opened with this key", i);
+		to += part.n - HPKE_TAG_BYTES;
+	}
+	if (!err)
+		buf_commit(out, k.bytes);
+	else if (to)
+		explicit_bzero(buf_reserve(out, k.bytes + 1), k.bytes);
+	INVARIANT(!err || out->n == had);
+	return err;
 }

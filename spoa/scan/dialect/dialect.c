@@ -1,16 +1,232 @@
-/* The list of families, and the interpretation of a method and path in one of them. paths.c
- * finds the row of a path; dialect_endpoint() turns its flags into a struct endpoint. The row
- * indexes are built once, at the first lookup. The second half reads and replaces the model in
- * a path. */
-#include "base/scoped.h"
-#include "scan/dialect/openai.h"
-
+/* The list of families, and the interpretation of a method and path in one of them.
+ *
+ * First the row of a path is found. Rows are compared from the last segment backwards, because
+ * clients' base URLs add unknown segments in front. The row indexes are built once, at the
+ * first lookup. dialect_endpoint() turns the row's flags into a struct endpoint. The last section
+ * reads and replaces the model in a path.
+ *
+ * The family `rest`, for any other JSON, form or plain text, is here too. Its strings have no
+ * roles, no member is required, and its errors have OpenAI's form, which most clients know. */
 #include <pthread.h>
 #include <stdio.h>
 
 #include "base/among.h"
 #include "base/codec/uri.h"
 #include "base/err.h"
+#include "base/scoped.h"
+#include "scan/dialect/family.h"
+#include "scan/dialect/openai.h"
+
+/* ---- the row of a path ---- */
+
+#define OPEN "/{more}"
+
+const char *const no_base[] = { "", NULL };
+
+/* Removes the last segment from *path and returns it without its slash. False if none is
+ * left. */
+static bool
+last_segment(struct span *path, struct span *segment)
+{
+	size_t at = span_behind(*path, '/');
+
+	if (!at)
+		return false;
+	*segment = span_cut(*path, at, path->n);
+	path->n = at - 1;
+	return true;
+}
+
+/* Compares one segment of a path with one of a row. Sets *model if the row's segment is
+ * {model}. Example: "gpt-4:generate" matches "{model}:generate" with the model "gpt-4". */
+static bool
+segment_matches(struct span segment, struct span pattern, struct span *model)
+{
+	struct span placeholder = SPAN_LIT("{model}");
+
+	if (span_is(pattern, "{id}"))
+		return segment.n > 0;
+	if (!span_starts(pattern, placeholder))
+		return span_eq(segment, pattern);
+	struct span verb = span_cut(pattern, placeholder.n, pattern.n);
+	if (segment.n <= verb.n || !span_ends(segment, verb))
+		return false;
+	*model = span_cut(segment, 0, segment.n - verb.n);
+	return true;
+}
+
+/* Returns the number of segments of the row if the path ends with them, or 0. *base: the part
+ * of the path before them. */
+static unsigned
+path_matches(struct span path, struct span pattern, struct span *base, struct span *model)
+{
+	struct span mine, theirs;
+	unsigned n = 0;
+
+	*model = (struct span){ NULL, 0 };
+	while (last_segment(&pattern, &mine)) {
+		if (!last_segment(&path, &theirs) || !segment_matches(theirs, mine, model))
+			return 0;
+		n++;
+	}
+	*base = path;
+	return n;
+}
+
+static bool
+is_base(const struct dialect *d, const struct endpoint_row *r, struct span base)
+{
+	struct span rest, model;
+
+	if (r->flags & E_ROOT)
+		return base.n == 0;
+	for (const char *const *b = d->bases; b && *b; b++) {
+		if (!**b ? base.n == 0
+			 : path_matches(base, span_str(*b), &rest, &model) && rest.n == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+takes(const struct endpoint_row *r, struct span method)
+{
+	return !r->method || !method.n || span_is(method, r->method);
+}
+
+/* Returns true if the path is a base of the family, the row, and any further segments. An empty
+ * base counts only if the family has no other base: in /threads/v1/chat/completions, "threads"
+ * may be another server's prefix. */
+static bool
+opens(const struct dialect *d, const struct endpoint_row *r, struct span path)
+{
+	struct span row = span_str(r->path), base, segment, model;
+	bool bare = r->flags & E_ROOT || !d->bases[1];
+
+	row.n -= strlen(OPEN);
+	do {
+		if (path_matches(path, row, &base, &model) && (base.n || bare) &&
+			is_base(d, r, base))
+			return true;
+	} while (last_segment(&path, &segment) && segment.n);
+	return false;
+}
+
+static size_t
+bucket_of(struct span segment, size_t behind)
+{
+	return (span_hash(segment) + behind) % ENDPOINT_BUCKETS;
+}
+
+void
+endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows)
+{
+	size_t n = 0;
+
+	x->rows = rows;
+	while (rows && rows[n].path)
+		n++;
+	INVARIANT(n <= ENDPOINTS_MOST); /* like all checks here: our own tables are at fault */
+	while (n--) {
+		struct span rest = span_str(rows[n].path), segment;
+		size_t behind = 0;
+		if (span_ends(span_str(rows[n].path), SPAN_LIT(OPEN))) {
+			x->next[n] = x->open;
+			x->open = (uint16_t)(n + 1);
+			continue;
+		}
+		while (last_segment(&rest, &segment) && segment.p[0] == '{')
+			behind++;
+		INVARIANT(behind < ENDPOINT_BEHIND && segment.p[0] != '{');
+		size_t at = bucket_of(segment, behind);
+		x->next[n] = x->first[at];
+		x->first[at] = (uint16_t)(n + 1);
+	}
+}
+
+const struct endpoint_row *
+endpoint_row_find(const struct dialect *d, const struct endpoint_index *x, struct span method,
+	struct span path, bool whole, struct span *model)
+{
+	const struct endpoint_row *best = NULL, *r;
+	struct span rest = path, segment;
+	bool based = false; /* the best row has a base of the family in front */
+	unsigned most = 0;
+
+	for (size_t behind = 0; behind < ENDPOINT_BEHIND && last_segment(&rest, &segment);
+		behind++)
+		for (size_t i = x->first[bucket_of(segment, behind)]; i; i = x->next[i - 1]) {
+			struct span base, named;
+			r = &x->rows[i - 1];
+			unsigned n = path_matches(path, span_str(r->path), &base, &named);
+			if (n < most || n == 0 || (n == most && r > best) ||
+				!takes(r, method) || (whole && !is_base(d, r, base)))
+				continue;
+			based = whole || is_base(d, r, base);
+			most = n;
+			best = r;
+			*model = named;
+		}
+	for (size_t i = x->open; !based && i; i = x->next[i - 1]) {
+		r = &x->rows[i - 1];
+		if (!takes(r, method) || !opens(d, r, path))
+			continue;
+		*model = (struct span){ NULL, 0 };
+		return r;
+	}
+	return best;
+}
+
+/* Returns true if the path ends with one of these paths. */
+static bool
+endpoint_is_among(const char *const *paths, struct span path)
+{
+	struct span base, model;
+
+	for (; paths && *paths; paths++)
+		if (path_matches(path, span_str(*paths), &base, &model))
+			return true;
+	return false;
+}
+
+/* ---- the family `rest` ---- */
+
+/* clang-format off */
+/* Places where clients return content that a provider sealed, for APIs without a table of their
+ * own: Gemini, Anthropic's blocks on other paths and in batches, Bedrock. */
+#define GEMINI(at) \
+	{ at "contents[*].parts[*].thoughtSignature",      NULL, 0, NULL }, \
+	{ at "contents[*].parts[*].thought_signature",     NULL, 0, NULL }
+#define ANTHROPIC(at) \
+	{ at "messages[*].content[*].signature",           "thinking", 1, ALONE_BLOCK }, \
+	{ at "messages[*].content[*].data",                "redacted_thinking", 1, ALONE_BLOCK }, \
+	{ at "messages[*].content[*].content[*].encrypted_content", "web_search_result", 0, NULL }
+
+static const struct seal_row rest_seals[] = {
+	SEALS_OPENAI,
+	GEMINI(""),
+	GEMINI("generateContentRequest."),
+	GEMINI("requests[*].request."),
+	ANTHROPIC(""),
+	ANTHROPIC("requests[*].params."),
+	{ "messages[*].content[*].reasoningContent.reasoningText.signature", NULL, 3, ALONE_TEXT },
+	{ "messages[*].content[*].reasoningContent.redactedContent", NULL, 2, ALONE_TEXT },
+	{ 0 },
+};
+
+/* clang-format on */
+
+static const struct table table_rest = { .no_models = true, .seals = rest_seals, .tree = TREE };
+/* For a family's paths without a table. Unlike in table_rest, members that name a model
+ * count. */
+static const struct table table_any = { .seals = rest_seals, .tree = TREE };
+
+const struct dialect dialect_rest = {
+	.name = "rest",
+	.error = error_openai,
+};
+
+/* ---- families ---- */
 
 static const struct dialect *const all[] = { &dialect_openai, &dialect_anthropic,
 	&dialect_gemini, &dialect_bedrock, &dialect_cohere, &dialect_mistral, &dialect_ollama,

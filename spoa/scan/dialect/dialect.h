@@ -152,7 +152,7 @@ struct price_usage usage_split(const struct usage *u);
 
 /* Returns true if the model may generate tokens that are charged but do not appear in the
  * response, for a request with these parameters. `b` NULL: the parameters are unknown. Unknown
- * models return true. (reasons.c) */
+ * models return true. */
 bool dialect_may_reason(const struct dialect *d, struct span model, const struct body *b);
 /* Returns true if the response may only confirm that the provider accepted the request: a
  * batch, the file of one, a response in the background. The client fetches the results later;

@@ -85,24 +85,21 @@ struct endpoint_index {
 /* Fills an index that is all zero. `rows` NULL: a family without rows. */
 void endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows);
 /* Returns the row of a path, or NULL. `whole`: one of the family's bases must precede the row.
- * *model is the part of the path that names the model. (paths.c) */
+ * *model is the part of the path that names the model. */
 const struct endpoint_row *endpoint_row_find(const struct dialect *d,
 	const struct endpoint_index *x, struct span method, struct span path, bool whole,
 	struct span *model);
 /* The `bases` of a family whose paths have no prefix. */
 extern const char *const no_base[];
-/* Returns true if the path ends with one of these paths. */
-bool endpoint_is_among(const char *const *paths, struct span path);
 
 extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, dialect_bedrock,
 	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_mcp, dialect_rest;
 
 /* Tables that several families use. */
-extern const struct table table_rest, table_any, table_mcp, table_chat, table_messages,
-	table_messages_no_model, table_kept, gemini_interactions;
+extern const struct table table_chat, table_messages, table_messages_no_model, table_kept;
 extern const char error_openai[]; /* the form of OpenAI's error document */
 
-/* Nested members that name the conversation: see conversation.c. */
+/* Nested members that name the conversation: see dialect_conversation(). */
 #define CONVERSATION_PARAMS                                                                    \
 	{ "metadata.conversation_id", "metadata.conversation_id" },                            \
 		{ "metadata.session_id", "metadata.session_id" },                              \

@@ -41,7 +41,7 @@ static const struct seal_row seals[] = {
 };
 /* clang-format on */
 
-const struct table table_mcp = {
+static const struct table table_mcp = {
 	.json = true, .no_models = true, .rows = rows, .seals = seals, .tree = TREE
 };
 

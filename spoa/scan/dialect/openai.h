@@ -5,15 +5,9 @@
 #include "scan/dialect/family.h"
 
 /* table_chat is in family.h. */
-extern const struct part_row chat_parts[];
-extern const struct table table_chat_other, table_responses, table_responses_count, table_items,
-	table_completions, table_completion, /* llama.cpp's own /completion */
-	table_input,			     /* embeddings, moderations, speech, scores */
-	table_form,			     /* images and audio as multipart forms */
-	/* realtime: creation of sessions and client secrets */
-	table_batch_job, table_session, table_realtime, /* realtime: messages of a session */
-	table_files,  /* uploaded files whose JSON lines are requests */
-	table_pieces; /* numbered parts of one upload */
+extern const struct table table_responses, table_completions,
+	table_input, /* embeddings, moderations, speech, scores */
+	table_form;  /* images and audio as multipart forms */
 
 /* clang-format off */
 /* Members other than `model` that name a model: engines, deployments, and OpenRouter's

@@ -1,7 +1,7 @@
 /* Usage counts of a response. The reader of a JSON document tracks its place in the family's
- * rows (usage_rows.c) with usage_begin(), usage_member() and usage_element(), and reports each
- * value with usage_value(). Thus usage is read in the same pass as the texts. Owner: the reader
- * of the document; one thread. */
+ * rows with usage_begin(), usage_member() and usage_element(), and reports each value with
+ * usage_value(). Thus usage is read in the same pass as the texts. Owner: the reader of the
+ * document; one thread. */
 #ifndef SCAN_DIALECT_USAGE_H
 #define SCAN_DIALECT_USAGE_H
 
@@ -47,7 +47,7 @@ struct usage_row {
 	} field;
 	bool instead; /* used only if no earlier row of its field has a count */
 };
-/* usage_rows.c; the last row has path NULL */
+/* The last row has path NULL. */
 extern const struct usage_row usage_openai[], usage_anthropic[], usage_gemini[],
 	usage_bedrock[], usage_cohere[], usage_ollama[], usage_tgi[];
 

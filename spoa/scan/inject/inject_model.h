@@ -1,4 +1,5 @@
-/* The model in memory and in its file; for inject_score.c, the trainer and tests. */
+/* The model in memory and in its file, and the quotations of a text; for inject_score.c, the
+ * trainer and tests. */
 #ifndef SCAN_INJECT_INJECT_MODEL_H
 #define SCAN_INJECT_INJECT_MODEL_H
 
@@ -35,5 +36,29 @@ double inject_text_margin(double worst, size_t windows);
  * file. */
 void inject_model_write(const struct inject_model *m, struct buf *out);
 bool inject_model_read(struct inject_model *m, struct span bytes);
+
+/* ---- quotations ----
+ *
+ * Text between the quotation marks of any language, code in backquotes, lines after '>'. The
+ * score examines the text around them. */
+
+enum {
+	QUOTE_MARKS = 20,
+	QUOTE_MAX = 4096, /* bytes; a longer stretch is not a quotation */
+};
+
+/* The progress through a text. The caller owns both. */
+struct inject_quotes {
+	struct span text;
+	size_t at;
+	/* by mark: offset of the first closing mark at or after the last search */
+	size_t closer[QUOTE_MARKS];
+	size_t n; /* number of quotations so far */
+};
+
+void inject_quotes_begin(struct inject_quotes *q, struct span text);
+/* Returns the next piece outside quotations, a view of the text, perhaps empty. Returns false
+ * after the last. Time for all pieces is linear in the text. */
+bool inject_quotes_outside(struct inject_quotes *q, struct span *piece);
 
 #endif

@@ -20,7 +20,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/codec/digits.h"
 #include "base/codec/letters.h"
 #include "base/span.h"
 
@@ -35,7 +34,6 @@ enum {
 	INJECT_WORD = 48,	/* characters; longer words are split */
 	INJECT_FEED = 1024,	/* maximum number of features delivered at once */
 	INJECT_WATCH = 4096,	/* bits of the filter of watched words */
-	INJECT_BASE64_MIN = 24, /* minimum characters of base64 */
 };
 
 /* The state of a walk. Owner: the caller, usually on the stack; about 2.5 KB. */
@@ -76,23 +74,14 @@ void inject_walk_begin(struct inject_walk *w, void (*take)(struct inject_walk *w
 /* Reads a piece of text. A piece must not end inside a character. Invalid UTF-8 counts as a
  * separator. */
 void inject_walk_text(struct inject_walk *w, struct span text);
-/* Reads a whole text, without words that repeat earlier ones (inject_repeat.c). */
+/* Reads a whole text, without words that repeat earlier ones. */
 void inject_walk_once(struct inject_walk *w, struct span text);
 /* Delivers the remaining features, and ends a non-empty block. */
 void inject_walk_end(struct inject_walk *w);
 
-/* ---- inject_feature.c ---- */
-
-void inject_features_begin(struct inject_walk *w);
-void inject_features_end(struct inject_walk *w);
-/* Adds a word of n characters. x: the first eight; p: all of them if there are more. Bytes
- * after the word may have any value. */
-void inject_word(
-	struct inject_walk *w, uint64_t x, const unsigned char *p, size_t n, unsigned scripts);
-/* Adds pairs and triples of characters of the current word, for Hangul. */
-void inject_syllables(struct inject_walk *w);
-/* Adds a character of a script without spaces. */
-void inject_solid(struct inject_walk *w, uint32_t cp);
+/* Returns the script of a character, and replaces *cp by its folded form. *near is a cache,
+ * NULL at first: most characters of a text are in the same block as the previous one. */
+enum letters_script inject_fold(uint32_t *cp, const struct letters_block **near);
 
 /* Loads eight bytes, the first in the lowest byte on every machine. */
 static inline uint64_t
@@ -103,41 +92,5 @@ inject_eight(const void *p)
 	memcpy(&v, p, sizeof(v));
 	return le64toh(v);
 }
-
-/* Returns the character's byte in `word`. */
-static inline unsigned char
-inject_byte(uint32_t cp)
-{
-	return (unsigned char)(cp < 0x80 ? cp : 0x80 | cp);
-}
-
-/* ---- inject_base64.c ---- */
-
-/* Returns true if the n bytes at p may begin with a run of base64. Only some bytes are checked,
- * without branches, because each word calls this function. */
-static inline bool
-inject_base64_begins(const char *p, size_t n)
-{
-	const unsigned char *s = digits64, *b = (const unsigned char *)p;
-
-	return n >= INJECT_BASE64_MIN &&
-	       (s[b[0]] != 0) & (s[b[4]] != 0) & (s[b[8]] != 0) & (s[b[12]] != 0) &
-		       (s[b[16]] != 0) & (s[b[20]] != 0) & (s[b[INJECT_BASE64_MIN - 1]] != 0);
-}
-/* Returns the length of the run of base64 at p, including line ends inside the run. */
-size_t inject_base64_run(const char *p, size_t n);
-/* Decodes up to `room` bytes to `out`, and advances *at. Returns the number of bytes. */
-size_t inject_base64_decode(const char *p, size_t n, size_t *at, char *out, size_t room);
-/* Returns true if the bytes are UTF-8 without control characters and contain a space or a
- * character outside ASCII. */
-bool inject_base64_text(const char *p, size_t n);
-
-/* ---- inject_fold.c ---- */
-
-/* Returns the script of a character, and replaces *cp by its folded form. *near is a cache,
- * NULL at first: most characters of a text are in the same block as the previous one. */
-enum letters_script inject_fold(uint32_t *cp, const struct letters_block **near);
-/* Returns the Latin letter that a Cyrillic or Greek letter resembles, or the letter itself. */
-uint32_t inject_look_alike(uint32_t cp);
 
 #endif

@@ -7,6 +7,7 @@
 #define SCAN_MCP_MESSAGE_H
 
 #include "base/arena.h"
+#include "base/codec/http.h"
 #include "base/span.h"
 
 /* Error codes: JSON-RPC 2.0 5.1, and MCP's own. -32000 to -32019 are free for
@@ -90,10 +91,31 @@ struct mcp_error {
  * message differently. */
 int mcp_read(struct span body, struct arena *a, struct mcp_message *out, struct mcp_error *why);
 
-/* Return true if tollgate supports the revision, and if the revision has no sessions. */
-bool mcp_version_known(struct span version);
-bool mcp_version_stateless(struct span version);
 /* The supported revisions as a JSON list, for MCP_CODE_VERSION (-32022). */
 extern const char mcp_versions[];
+
+/* ---- the headers of the request ----
+ *
+ * Some header fields repeat parts of the body. Servers and proxies route by the headers, so
+ * headers and body must be equal; otherwise the gateway could permit one call and the server
+ * execute another. A difference is refused with -32020. Revision 2026-07-28, "Transports",
+ * "Streamable HTTP". */
+
+/* Compares Mcp-Protocol-Version, Mcp-Method, Mcp-Name and Mcp-Param-* with the message, and
+ * sets m->era, which a header can determine. A field may occur once. Revision 2026-07-28
+ * requires the first three; earlier revisions compare those that are present. The value of
+ * Mcp-Param-X must equal a string, number or boolean of the arguments: the argument named X (in
+ * any case) if one exists, else any. Returns 0, ERR_NOMEM, or ERR_SYNTAX with *why filled
+ * (MCP_CODE_HEADER, MCP_CODE_VERSION, or MCP_CODE_PARAMS). */
+int mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
+	struct mcp_error *why);
+
+/* Returns true if the field's name begins with Mcp-Param-. */
+bool mcp_is_param(struct span field);
+/* Returns the value to send in a Mcp-Param-* field after values of the arguments were replaced.
+ * `was` and `now` are the arguments before and after. The result is in the arena, or `value`
+ * itself if unchanged. Empty: no argument has the value, or no memory. */
+struct span mcp_param_sent(struct span field, struct span value, struct span was,
+	struct span now, struct arena *a);
 
 #endif

@@ -7,7 +7,6 @@
 #include "base/err.h"
 #include "base/push.h"
 #include "base/scoped.h"
-#include "scan/media/kinds.h"
 #include "scan/media/reader.h"
 
 enum {

@@ -294,6 +294,18 @@ struct span path_at(struct path_reader *r, size_t segment);
 
 /* Returns true if the number has at least seven digits. Shorter numbers are not segments. */
 bool number_is_long(struct span literal);
+/* Returns the literal as text to scan:
+ * - A plain integer is returned as it is.
+ * - An integer in another spelling (41.11e2, 4111.0) becomes its digits, as the receiver's parser
+ *   would read it.
+ * - If the digits could be read in several ways, all readings follow the literal, separated by
+ *   " or ". One is the integer part, with and without the exponent. With `fractions`, the digits
+ *   without the point, the digits after it, and both without trailing zeros are readings too.
+ *
+ * *fraction is set if the result contains readings of a fraction. p is NULL if memory is
+ * exhausted. Example with `fractions`: 0.4111111111111111 becomes
+ * "0.4111111111111111 or 4111111111111111". */
+struct span number_text(struct span literal, bool fractions, struct arena *a, bool *fraction);
 
 /* One edit of raw bytes: `with` replaces [start, end). */
 struct splice {

@@ -6,17 +6,111 @@
  *
  * States: frames[0] is around the document, frames[depth] is the innermost open object or list.
  * json_next() drives the walk: a key sets the frame's current member, an opening bracket pushes
- * a frame, a closing bracket pops it, and a scalar is read at once. */
+ * a frame, a closing bracket pops it, and a scalar is read at once.
+ *
+ * The sections before the walk are its steps. They track the turns of the model and the blocks
+ * that its provider signed, handle the parts that cannot be inspected (images, audio, files), and
+ * read the values that a dialect knows besides texts (model, stream, caps, roles, tools). */
 #include <stdio.h>
 
+#include "base/among.h"
+#include "base/ascii.h"
 #include "base/caps.h"
+#include "base/codec/json.h"
 #include "base/err.h"
 #include "base/push.h"
-#include "scan/text/walk.h"
+#include "scan/text/model_names.h"
+#include "scan/text/opaque.h"
+#include "scan/text/table.h"
+
+enum {
+	WALK_FRACTIONS = 16, /* numbers with long fractions that make a body one of measurements */
+	/* initial room of arrays */
+	WALK_FEW = 16,
+	WALK_SEALS = 2, /* sealed strings per object */
+};
+
+/* The blocks found so far, in the request's arena. */
+struct reasoning {
+	struct signed_block *v;
+	size_t n, room;
+	/* number of the current turn */
+	uint32_t turn;
+	bool calls; /* the model's last message in the turn calls tools */
+};
+
+/* The facts known about an object or list while the walk is inside it. */
+struct reasoning_frame {
+	const struct seal_row *signs; /* not NULL: the object is a signed block */
+	bool list;		      /* a list of messages */
+	bool message, inside;	      /* the object is a message; the object is inside a message */
+	bool called, answered;	      /* the object contains a tool call; a tool result */
+	struct span role;	      /* the message's role; p NULL: none yet */
+};
+
+/* One object or list that the walk is inside of. The array is in the request's arena; its depth
+ * is limited by CAP_JSON_DEPTH. */
+struct frame {
+	const struct node *node; /* NULL: the dialect knows nothing below */
+	const struct row *row;	 /* the row of this object or list itself; NULL: none */
+	enum seg_role deep;	 /* role of strings that no row gives a role */
+	/* an object, not a list; a message; a content part */
+	bool object, message, part;
+	bool item, spoken; /* an item of a conversation with unknown type; it has a "role" */
+	bool anyone;	   /* the author of the content is unknown */
+	bool no_models;	   /* no member names a model because of its key */
+	bool told;	   /* a model was named in it */
+	bool schema;	   /* inside a schema: its keywords hold no model names */
+	uint32_t ids; /* index + 1 of the segment of the token ids that this list holds; 0: none */
+	enum model_key names; /* the meaning of its own key, if its strings name models */
+	uint32_t first;	      /* index of the first segment inside */
+	uint32_t key;	      /* index of the segment that names this object or list */
+	/* offset of its opening bracket */
+	size_t start;
+	size_t refs, contents;	      /* the walk's counters at its beginning */
+	struct span type, source;     /* of a part: its type and the type of its source; type.p
+				       * NULL: none */
+	const struct part_row *keyed; /* the row found by a key of the part; NULL: none */
+	uint64_t seen;		      /* members seen that have two spellings: a bit for each
+				       * node */
+	enum seg_role role;	      /* of a message */
+	struct seal {
+		uint32_t segment;
+		const struct seal_row *row;
+	} seal[WALK_SEALS];
+	unsigned nseals;
+	struct reasoning_frame said; /* state for the signed blocks */
+	/* The member that is being read. */
+	const struct node *member;
+	struct span name;
+	uint32_t member_key;
+};
+
+/* The state of one walk, in the request's arena. frames[depth] is the innermost object or list. */
+struct walk {
+	const struct table *t;
+	struct span raw;
+	struct arena *a;
+	struct body *out;
+	struct body_refusal *why;
+	struct seglist segs;
+	size_t tools_room, params_room, frames_room, refs_room, models_room, caps_room,
+		requests_room;
+	size_t refs;	 /* references found so far */
+	size_t contents; /* strings found where a part holds its own data */
+	struct reasoning reasoning;
+	uint32_t fraction[WALK_FRACTIONS]; /* indices of the segments of numbers with long
+					    * fractions */
+	unsigned nfractions;
+	bool tokens;	      /* a number of READ_TOKENS was counted */
+	struct frame *frames; /* frames[0] is around the document */
+	unsigned depth;
+};
 
 /* ---- refusals ---- */
 
-int
+/* Fills in w->why and returns the error. */
+static int
 walk_no_memory(struct walk *w)
 {
 	return refuse_room(w->why, "the body has too many parts to be read");
@@ -41,7 +135,8 @@ refuse_json(struct walk *w, const struct json *j)
 	return err;
 }
 
-int
+/* Fills in w->why and returns the error. */
+static int
 walk_refuse_type(struct walk *w, const struct row *row, size_t at)
 {
 	static const char *const names[] = { "a string", "a number", "a boolean", "null",
@@ -69,6 +164,593 @@ seglist_add(struct seglist *l)
 		return NULL;
 	l->v = v;
 	return &l->v[l->n++];
+}
+
+/* ---- signed blocks of reasoning ----
+ *
+ * Finds signed blocks of reasoning in a body of messages, and the turn of the model that each
+ * block belongs to. A turn consists of the model's messages and the results of its tool calls
+ * between them. A user's message that is no tool result ends the turn. */
+
+/* Returns the state for an object or list that opens inside `around`. `name` is the key of the
+ * object or list, or the key of the list around it. */
+static struct reasoning_frame
+reasoning_open(const struct reasoning_frame *around, bool object, bool around_is_list,
+	struct span name)
+{
+	static const char *const lists[] = { "messages", "contents" };
+	struct reasoning_frame f = { .inside = around->inside || around->message };
+
+	f.message = object && around_is_list && !f.inside && SPAN_IN(name, lists);
+	return f;
+}
+
+/* Records a key of the object, and a string member of it. */
+static void
+reasoning_key(struct reasoning_frame *f, struct span key)
+{
+	static const char *const calls[] = { "tool_calls", "toolUse", "functionCall",
+		"function_call" };
+	static const char *const answers[] = { "toolResult", "functionResponse" };
+
+	if (!(f->inside || f->message) || !key.n || (key.p[0] != 't' && key.p[0] != 'f'))
+		return;
+	f->called |= SPAN_IN(key, calls);
+	f->answered |= SPAN_IN(key, answers);
+}
+
+static void
+reasoning_string(struct reasoning_frame *f, struct span name, struct span text)
+{
+	if (f->message && span_is(name, "role"))
+		f->role = text;
+	if (f->inside && span_is(name, "type")) {
+		f->called |= span_ends(text, SPAN_LIT("tool_use"));
+		f->answered |= span_is(text, "tool_result");
+	}
+}
+
+/* Updates the turn at the end of a message: the model's message continues it, and a user's
+ * message that is no tool result ends it. */
+static void
+message_end(struct reasoning *r, const struct reasoning_frame *f)
+{
+	static const char *const models[] = { "assistant", "model" };
+
+	if (SPAN_IN(f->role, models)) {
+		r->calls = f->called;
+	} else if (span_is(f->role, "user") && !f->answered) {
+		r->turn++;
+		r->calls = false;
+	}
+}
+
+/* Ends an object or list. `block` is its place, stored if it is a signed block. Returns 0 or
+ * ERR_NOMEM. */
+static int
+reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_frame *around,
+	const struct signed_block *block, struct arena *a)
+{
+	if (f->signs) {
+		struct signed_block *v = ARENA_PUSH(a, r->v, r->n, r->room, 8, *block);
+		if (!v)
+			return ERR_NOMEM;
+		v->turn = r->turn;
+		v->alone = f->signs->alone;
+	}
+	if (f->list) {
+		for (size_t i = r->n; r->calls && i && r->v[i - 1].turn == r->turn; i--)
+			r->v[i - 1].pending = true;
+		r->turn++;
+		r->calls = false;
+	}
+	if (f->message) {
+		message_end(r, f);
+		around->list = true;
+		return 0;
+	}
+	around->called |= f->called;
+	around->answered |= f->answered;
+	return 0;
+}
+
+/* ---- parts that cannot be inspected ----
+ *
+ * A part becomes opaque or stays text when it ends, because its "type" may be its last member. */
+
+enum {
+	OPAQUE_MIN = 256,   /* shorter base64 is scanned as text, whatever part it belongs to */
+	DATA_URI_HEAD = 64, /* room for "data:image/png;base64," */
+};
+
+/* Returns where the base64 of "data:image/png;base64,…" begins. Returns 0 if the text is no such
+ * URI; then the whole text may be base64. */
+static size_t
+data_uri_head(struct span s)
+{
+	size_t comma = span_chr(span_cut(s, 0, DATA_URI_HEAD), ',');
+
+	if (comma >= DATA_URI_HEAD || comma >= s.n || !span_istarts(s, SPAN_LIT("data:")) ||
+		!span_ends(span_cut(s, 0, comma), SPAN_LIT(";base64")))
+		return 0;
+	return comma + 1;
+}
+
+/* Returns true if the text begins with "data:" in any spelling that a URL parser accepts. URL
+ * parsers skip spaces and control characters before a URL, and tabs and line breaks inside it
+ * (WHATWG URL 4.4). */
+static bool
+walk_is_data_uri(struct span text)
+{
+	const char *scheme = "data:";
+
+	for (size_t i = 0; i < text.n && *scheme; i++) {
+		char c = text.p[i];
+		if (c == '\t' || c == '\r' || c == '\n' ||
+			(*scheme == 'd' && (unsigned char)c <= ' '))
+			continue;
+		if (to_lower(c) != *scheme++)
+			return false;
+	}
+	return !*scheme;
+}
+
+/* Returns true if the segment's text may turn out to be opaque data when its part ends. */
+static bool
+walk_may_be_opaque(struct span text)
+{
+	struct span data = span_cut(text, data_uri_head(text), text.n);
+
+	return text.n >= OPAQUE_MIN &&
+	       span_is_alnum(span_cut(data, 0, span_back_set(data, data.n, 0, "=")), "+/-_") &&
+	       opaque_is_noise(data);
+}
+
+/* Removes the data of an opaque part from the segment's text; the head of a data URI stays. */
+static void
+cut_opaque(struct walk *w, struct segment *s)
+{
+	size_t head = data_uri_head(s->text);
+	struct span raw = span_cut(w->raw, s->start, s->end);
+
+	w->out->inspected_bytes -= s->text.n - head;
+	s->end = s->start + (uint32_t)(s->escaped ? json_raw_offset(raw, head) : head);
+	s->text.n = head;
+	s->opaque = true;
+}
+
+/* Marks the segment just added as an image if it may be opaque. Returns 0 or ERR_NOMEM. */
+static int
+walk_image(struct walk *w)
+{
+	size_t i = w->segs.n - 1;
+	struct segment *s = &w->segs.v[i];
+	struct media m = { .kind = SPAN_LIT("image"),
+		.start = s->start,
+		.end = s->end,
+		.segment = (uint32_t)i,
+		.data = s->text,
+		.base64 = true };
+
+	if (!s->candidate)
+		return 0;
+	s->candidate = false;
+	s->counted = true;
+	cut_opaque(w, s);
+	return opaque_add(&w->out->unread, w->a, &m, m.end - m.start) ? walk_no_memory(w) : 0;
+}
+
+/* Returns true if another member of a part also holds opaque data. If only the part's known data
+ * were inspected, that member would not be. */
+static bool
+hides_another(const struct segment *s)
+{
+	struct opaque_reader r;
+	struct opaque o;
+
+	if (s->text.n < OPAQUE_FILE)
+		return false;
+	opaque_open(&r, s->text, false, 0);
+	return opaque_next(&r, &o);
+}
+
+/* Returns the file that a part holds: its declared type, and its data if exactly one member has
+ * them. */
+static struct media
+part_media(const struct walk *w, const struct frame *f, const char *kind, size_t end)
+{
+	static const char *const type_keys[] = { "media_type", "mimeType", "mime_type",
+		"mediaType", "format" };
+	struct media m = { .kind = span_str(kind),
+		.start = f->start,
+		.end = end,
+		.segment = SEGMENT_NO_KEY,
+		.part = w->depth && !w->frames[w->depth].object,
+		.typed = f->type.p != NULL,
+		.base64 = true };
+	bool several = false;
+
+	for (size_t i = f->first; i < w->segs.n && !several; i++) {
+		const struct segment *s = &w->segs.v[i];
+		if (SPAN_IN(segment_key(w->segs.v, s), type_keys))
+			m.type = s->text;
+		if (!s->data)
+			several |= hides_another(s);
+		if (!s->data || !s->text.n)
+			continue;
+		several |= m.data.p != NULL;
+		m.data = s->text;
+		m.segment = (uint32_t)i;
+	}
+	if (several)
+		m.data = (struct span){ NULL, 0 };
+	return m;
+}
+
+static const char *
+media_type_kind(struct span type)
+{
+	static const char *const kinds[] = { "image", "audio", "video" };
+
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		if (span_istarts(type, span_str(kinds[i])))
+			return kinds[i];
+	return "file";
+}
+
+static const char *
+row_kind(const struct part_row *p, struct span source)
+{
+	if (!p->by_source)
+		return p->kind;
+	if (span_is(source, "text") || span_is(source, "content"))
+		return NULL;
+	return span_chr(source, '/') < source.n ? media_type_kind(source) : p->kind;
+}
+
+/* Returns the row of a part's type or key, or NULL. `rows` may be NULL. */
+static const struct part_row *
+walk_part_row(const struct part_row *rows, struct span name)
+{
+	for (const struct part_row *p = rows; p && p->types; p++)
+		for (const char *const *type = p->types; *type; type++)
+			if (span_is(name, *type))
+				return p;
+	return NULL;
+}
+
+/* Records a key of a part. If several keys of a part without "type" have a row, a key whose parts cannot be inspected
+ * takes precedence. */
+static void
+walk_part_key(const struct walk *w, struct frame *f, struct span key)
+{
+	const struct part_row *p = walk_part_row(w->t->keyed, key);
+
+	if (p && (!f->keyed || p->kind))
+		f->keyed = p;
+}
+
+/* Returns true if the part only refers to its image or file. Such a part is counted as a
+ * reference. */
+static bool
+part_is_elsewhere(const struct walk *w, const struct frame *f)
+{
+	bool inside = w->contents > f->contents;
+
+	for (size_t i = f->first; i < w->segs.n && !inside; i++)
+		inside = w->segs.v[i].candidate || walk_is_data_uri(w->segs.v[i].text) ||
+			 walk_may_be_opaque(w->segs.v[i].text);
+	return w->refs > f->refs && !inside;
+}
+
+/* Ends a part. Returns 0 or ERR_NOMEM. */
+static int
+walk_part_end(struct walk *w, const struct frame *f, size_t end)
+{
+	const struct part_row *p = f->type.p ? walk_part_row(w->t->parts, f->type) : NULL;
+
+	if (!p)
+		p = f->keyed;
+	const char *kind = p ? row_kind(p, f->source) : "unknown";
+	bool known = kind && strcmp(kind, "unknown");
+
+	if (known && part_is_elsewhere(w, f))
+		return 0;
+	struct media m = kind ? part_media(w, f, kind, end) : (struct media){ 0 };
+	for (size_t i = f->first; i < w->segs.n; i++) {
+		struct segment *s = &w->segs.v[i];
+		if (s->candidate && known)
+			cut_opaque(w, s);
+		s->candidate = false;
+		s->counted |= kind != NULL;
+	}
+	if (!kind || !opaque_add(&w->out->unread, w->a, &m, end - f->start))
+		return 0;
+	return walk_no_memory(w);
+}
+
+/* ---- values that a dialect knows ---- */
+
+/* Reads a count. Only digits are accepted (T_NUMBER); if the row allows strings, a string of
+ * digits is too. */
+static int
+read_count(struct walk *w, const struct row *row, const struct json_event *ev, int64_t least,
+	int64_t *out)
+{
+	struct span literal = span_cut(w->raw, ev->start, ev->end);
+	uint64_t v;
+
+	if ((row->flags & F_SIGNED) && span_take(&literal, '-') && span_u64(literal, &v) == 0) {
+		*out = -1;
+		return 0;
+	}
+	if (span_u64(span_cut(w->raw, ev->start, ev->end), &v) != 0)
+		return walk_refuse_type(w, row, ev->start);
+	if (v > INT64_MAX || (int64_t)v < least)
+		return refuse(w->why, 400, "invalid_value", ev->start, "%s is out of range",
+			row->path);
+	*out = v || !(row->flags & F_ZERO) ? (int64_t)v : -1;
+	return 0;
+}
+
+static enum seg_role
+message_role(struct span role)
+{
+	static const struct {
+		const char *name;
+		enum seg_role role;
+	} roles[] = {
+		{ "system", ROLE_SYSTEM },
+		{ "developer", ROLE_SYSTEM },
+		{ "user", ROLE_USER },
+		{ "assistant", ROLE_ASSISTANT },
+		{ "tool", ROLE_TOOL_RESULT },
+		{ "function", ROLE_TOOL_RESULT },
+		{ "model", ROLE_ASSISTANT },
+		{ "chatbot", ROLE_ASSISTANT },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(roles); i++)
+		if (span_ieq(role, span_str(roles[i].name)))
+			return roles[i].role;
+	return ROLE_OTHER;
+}
+
+/* Sets the role of an item that is no message by the suffix of its type. An item of unknown type
+ * keeps its role, and its author is unknown. */
+static void
+item_role(struct walk *w, struct frame *f, struct span type)
+{
+	static const struct {
+		const char *suffix;
+		enum seg_role role;
+	} types[] = {
+		{ "model_output", ROLE_ASSISTANT }, /* Gemini's interactions */
+		{ "user_input", ROLE_USER },
+		{ "thought", ROLE_ASSISTANT },
+		{ "_result", ROLE_TOOL_RESULT },
+		{ "_output", ROLE_TOOL_RESULT },
+		{ "_call", ROLE_TOOL_CALL },
+		{ "function.result", ROLE_TOOL_RESULT },
+		{ "function.call", ROLE_TOOL_CALL },
+		{ "tool.execution", ROLE_TOOL_RESULT },
+		{ "message.output", ROLE_ASSISTANT },
+		{ "mcp_approval_request", ROLE_TOOL_CALL },
+		{ "program", ROLE_TOOL_CALL },
+		{ "mcp_list_tools", ROLE_TOOL_DEFINITION },
+		{ "additional_tools", ROLE_TOOL_DEFINITION },
+		{ "reasoning", ROLE_ASSISTANT },
+		{ "compaction", ROLE_ASSISTANT },
+	};
+
+	static const char *const messages[] = { "message", "message.input", "item_reference" };
+
+	for (size_t i = 0; i < COUNT_OF(types); i++)
+		if (span_ends(type, span_str(types[i].suffix))) {
+			f->role = types[i].role;
+			return;
+		}
+	f->item = !SPAN_IN(type, messages) && !walk_part_row(w->t->parts, type);
+}
+
+/* Counts token ids that no detector can read. */
+static int
+count_tokens(struct walk *w, const struct json_event *ev)
+{
+	struct unread *u = &w->out->unread;
+
+	if (!w->tokens && opaque_note(u, w->a, "unknown", 0))
+		return walk_no_memory(w);
+	w->tokens = true;
+	u->bytes += ev->end - ev->start;
+	return 0;
+}
+
+/* Counts a token id. The first one adds a segment for the whole list; if the id is a long number
+ * and has a segment already, the list's segment is placed before it. */
+static int
+add_id(struct walk *w, const struct row *row, const struct json_event *ev)
+{
+	struct frame *f = &w->frames[w->depth];
+	struct body *b = w->out;
+
+	if (!f->ids) {
+		bool is_long = number_is_long(span_cut(w->raw, ev->start, ev->end));
+		struct segment *s = w->segs.n < CAP_SEGMENTS ? seglist_add(&w->segs) : NULL;
+		if (!s)
+			return walk_no_memory(w);
+		INVARIANT(!is_long || w->segs.n > 1); /* a long number has a segment already */
+		if (is_long) {
+			*s = s[-1];
+			s--;
+		}
+		*s = (struct segment){ .role = row->role,
+			.form = SEG_TOKENS,
+			.key = f->key,
+			.start = (uint32_t)f->start,
+			.end = (uint32_t)f->start + 1,
+			.text = SPAN_LIT("") };
+		f->ids = (uint32_t)(s - w->segs.v) + 1;
+		b->nids++;
+	}
+	b->ids_bytes += ev->end - ev->start;
+	return 0;
+}
+
+/* Returns the request that the current value belongs to, or NULL. */
+static struct request_mark *
+walk_request(struct walk *w)
+{
+	struct body_marks *m = &w->out->marks;
+
+	return m->nrequests ? &m->request[m->nrequests - 1] : NULL;
+}
+
+/* Returns true if the frame is a request: the document, or an object that a row marks as one of
+ * many. */
+static bool
+walk_is_request(const struct walk *w, const struct frame *f)
+{
+	if (!w->t->batch)
+		return f == &w->frames[1] && f->object && w->t->rows;
+	return f->object && f->row && f->row->read == READ_REQUEST;
+}
+
+/* Adds a request whose members begin at `top`. Returns 0 or ERR_NOMEM. */
+static int
+walk_begin_request(struct walk *w, size_t top)
+{
+	struct body_marks *m = &w->out->marks;
+	struct request_mark mark = { .table = w->t->inner ? w->t->inner : w->t, .top = top };
+
+	return ARENA_PUSH(w->a, m->request, m->nrequests, w->requests_room, 1, mark)
+		       ? 0
+		       : walk_no_memory(w);
+}
+
+static int
+add_model(struct walk *w, const struct json_event *ev, struct span text)
+{
+	struct body_marks *m = &w->out->marks;
+	bool null = ev->tok != JSON_STRING;
+	struct model_mark mark = { ev->start, ev->end, null ? SPAN_LIT("") : text, null,
+		SEG_JSON };
+
+	if (!ARENA_PUSH(w->a, m->model, m->nmodels, w->models_room, 1, mark))
+		return walk_no_memory(w);
+	if (!w->out->model.p && !null)
+		w->out->model = text;
+	struct request_mark *q = walk_request(w);
+	if (q)
+		q->named = true;
+	return 0;
+}
+
+static int
+add_cap(struct walk *w, const struct row *row, const struct json_event *ev)
+{
+	struct body_marks *m = &w->out->marks;
+	int64_t count = -1;
+
+	if (ev->tok != JSON_NULL && read_count(w, row, ev, 0, &count))
+		return ERR_SYNTAX;
+	struct cap_mark mark = { ev->start, ev->end, count, ev->tok == JSON_NULL,
+		(uint32_t)(m->nrequests ? m->nrequests - 1 : 0) };
+	if (!ARENA_PUSH(w->a, m->cap, m->ncaps, w->caps_room, 2, mark))
+		return walk_no_memory(w);
+	struct request_mark *q = walk_request(w);
+	if (q)
+		q->capped = true;
+	if (count > w->out->output_cap_tokens)
+		w->out->output_cap_tokens = count;
+	return 0;
+}
+
+/* Keeps the larger of two members (n, best_of). */
+static int
+add_choices(struct walk *w, const struct row *row, const struct json_event *ev)
+{
+	int64_t n = 1;
+
+	if (read_count(w, row, ev, 1, &n))
+		return ERR_SYNTAX;
+	if (n > w->out->choices)
+		w->out->choices = n;
+	return 0;
+}
+
+/* Reads the scalar that was just parsed, as the row defines. Returns 0, or a negative error with
+ * *why filled in. */
+static int
+walk_known_value(struct walk *w, const struct row *row, const struct json_event *ev, struct span text)
+{
+	struct body *b = w->out;
+	struct frame *f = &w->frames[w->depth];
+	struct body_marks *m = &b->marks;
+	struct request_mark *q;
+
+	if (ev->tok == JSON_NULL && row->read >= READ_ROLE)
+		return 0;
+	switch (row->read) {
+	case READ_MODEL: return add_model(w, ev, text);
+	case READ_STREAM:
+		b->stream = ev->tok == JSON_TRUE || (ev->tok == JSON_NULL && w->t->streams);
+		return 0;
+	case READ_OPTIONS: /* null; an object is recorded by push() and pop() */
+		m->options = ev->start;
+		m->options_end = ev->end;
+		m->options_null = true;
+		return 0;
+	case READ_INCLUDE_USAGE:
+		b->wants_usage = ev->tok == JSON_TRUE;
+		m->include = ev->start;
+		m->include_end = ev->end;
+		return 0;
+	case READ_CAP: return add_cap(w, row, ev);
+	case READ_CAP_HOLDER: /* null */
+		if ((q = walk_request(w))) {
+			q->holder = ev->start;
+			q->holder_end = ev->end;
+			q->holder_null = true;
+		}
+		return 0;
+	case READ_CHOICES: return ev->tok == JSON_NULL ? 0 : add_choices(w, row, ev);
+	case READ_ROLE:
+		f->role = message_role(text);
+		f->spoken = true;
+		return 0;
+	case READ_SOURCE_TEXT:
+		while (f > w->frames && !f->part)
+			f--;
+		f->source = SPAN_LIT("text");
+		return 0;
+	case READ_IMAGE: return ev->tok == JSON_STRING ? walk_image(w) : 0;
+	case READ_SOURCE_TYPE:
+		INVARIANT(w->depth > 0);
+		w->frames[w->depth - 1].source = text;
+		return 0;
+	case READ_ITEM_TYPE: item_role(w, f, text); return 0;
+	case READ_PROMPT:
+		b->prompts += ev->tok != JSON_NUMBER;
+		/* fall through */
+	case READ_IDS: return ev->tok == JSON_NUMBER ? add_id(w, row, ev) : 0;
+	case READ_TOKENS: return ev->tok == JSON_NUMBER ? count_tokens(w, ev) : 0;
+	case READ_TOOL:
+		return ARENA_PUSH(w->a, b->tools, b->ntools, w->tools_room, 8, text)
+			       ? 0
+			       : walk_no_memory(w);
+	case READ_THREAD:
+		if (ev->tok == JSON_STRING && b->thread != THREAD_CONTINUE)
+			b->thread = span_is(text, "continue") ? THREAD_CONTINUE : THREAD_CREATE;
+		return 0;
+	case READ_THREAD_AFTER:
+		if (ev->tok != JSON_STRING)
+			return 0;
+		b->thread = THREAD_CONTINUE;
+		b->thread_after = text;
+		return 0;
+	default: return 0;
+	}
 }
 
 /* ---- strings that the provider sealed ---- */
@@ -104,8 +786,8 @@ settle_seals(struct walk *w, struct frame *f)
 	}
 }
 
-/* Ends an object for reasoning.c, which records turns and signed blocks. The facts are passed to
- * the object around it. */
+/* Ends an object: records turns and signed blocks. The facts are passed to the object around
+ * it. */
 static int
 settle_reasoning(struct walk *w, struct frame *f, size_t end)
 {
@@ -322,7 +1004,7 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 		w->contents++;
 		w->segs.v[w->segs.n - 1].data = true;
 	}
-	return !err && row ? walk_value(w, row, ev, text) : err;
+	return !err && row ? walk_known_value(w, row, ev, text) : err;
 }
 
 static int
@@ -526,4 +1208,39 @@ body_json(const struct table *t, struct span raw, struct arena *a, struct body *
 		}
 	}
 	return err;
+}
+
+/* ---- removing signed blocks ----
+ *
+ * Blocks are removed from their lists. Anthropic requires: "thinking blocks must be passed back
+ * complete and unmodified". Blocks of earlier turns may be left out; blocks of a turn with open
+ * tool calls may not. */
+
+size_t
+body_drop_reasoning(const struct body *b, struct span raw, struct splice *out)
+{
+	const struct signed_block *v = b->reasoning;
+	size_t n = 0;
+
+	for (size_t i = 0, last; i < b->nreasoning; i = last + 1) {
+		last = i;
+		if (!v[i].dropped)
+			continue;
+		/* Adjacent blocks are removed by one edit. */
+		size_t end = span_past(raw, v[i].end, is_space);
+		while (raw.p[end] == ',' && last + 1 < b->nreasoning && v[last + 1].dropped &&
+			span_past(raw, end + 1, is_space) == v[last + 1].start)
+			end = span_past(raw, v[++last].end, is_space);
+		/* the element before the block, or the list's bracket */
+		size_t before = span_back(raw, v[i].start, 0, is_space) - 1;
+		struct splice *s = &out[n++];
+		*s = (struct splice){ v[i].start, v[last].end, SPAN_LIT("") };
+		if (raw.p[end] == ',')
+			s->end = span_past(raw, end + 1, is_space);
+		else if (raw.p[before] == ',')
+			s->start = before;
+		else if (v[i].alone)
+			s->with = span_str(v[i].alone);
+	}
+	return n;
 }

@@ -2,9 +2,9 @@
  * ] int [ "." frac ] [ exp ].
  * A double keeps about sixteen digits, so a card number survives as 0.N, N.5 or NeX, and the
  * receiver restores it with one multiplication. */
-#include "scan/text/walk.h"
-
+#include "base/arena.h"
 #include "base/ascii.h"
+#include "scan/text/body.h"
 
 enum {
 	LONG_DIGITS = 7,

@@ -17,6 +17,27 @@ enum {
 	SEALED_LEAST = 64, /* digits of a text that a provider sealed */
 };
 
+/* A run of base64, base32 or hexadecimal digits. It may be written as MIME, PEM, URLs, JSON and
+ * source code write it: in either base64 alphabet, with or without padding, in lines, with
+ * percent and backslash escapes, or in pieces between quotes. */
+struct blob_run {
+	size_t start, end; /* byte offsets in the text, end exclusive; padding is included */
+	/* digits in the run, padding included; 0: no digit is at the place */
+	size_t digits;
+	unsigned in;	/* the only possible encoding: IN64, IN32 or IN16; 0: none */
+	unsigned any;	/* IN_… classes that at least one digit has */
+	unsigned blanks; /* in a form: spaces that stand for + */
+};
+
+/* Returns the run that begins at `at`; its `digits` is 0 if there is none. All lines after the
+ * first have the same length, as encoders write them, except for the last line. `form`: the text
+ * is a form, in which a space may be a + that was not escaped. */
+struct blob_run blob_run_at(struct span text, size_t at, bool form);
+/* Decodes the first bytes of the run, at most `room`, into `out`. Returns their number. */
+size_t blob_head(struct span text, const struct blob_run *r, bool form, char *out, size_t room);
+/* Returns true if every other byte is mostly zero, as in UTF-16 of ASCII characters. */
+bool blob_is_utf16(struct span s);
+
 /* One uninspectable run. `kind` is a constant. */
 struct opaque {
 	size_t start, end; /* byte offsets in the text, end exclusive */

@@ -234,11 +234,7 @@ struct merge {
 	struct seglist *segs;
 	size_t params_room, refs_room, models_room, caps_room, requests_room;
 };
-/* Adds a part of the body that was read as `sub` and begins at offset `base`: its segments,
- * marks, opaque parts and references. Keys of `sub` that have no parent are placed below `key`.
- * Returns 0, ERR_NOMEM or ERR_LIMIT. */
-int merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key);
-int merge_param(struct merge *m, const struct body_param *p);
+/* Adds a model that the body names. Returns 0 or ERR_NOMEM. */
 int merge_model(struct merge *m, const struct model_mark *mark);
 
 #endif

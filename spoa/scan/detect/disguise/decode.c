@@ -13,7 +13,7 @@
 #include "base/codec/digits.h"
 #include "base/utf8.h"
 #include "base/effort.h"
-#include "scan/text/blob.h"
+#include "scan/text/opaque.h"
 
 enum {
 	TRY_BYTES = 24, /* bytes decoded to decide whether they are text */
