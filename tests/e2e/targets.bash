@@ -1,18 +1,18 @@
-# Several targets, for a test in shell that has read lib.sh: three simulated providers and a route
-# for each row, whose targets no other row has: what one row does to a target, no other meets.
+# Several targets: three simulated providers, and a route with targets of its own for each group of checks, so that a
+# group does not change the targets of another. Source this file after lib.sh.
 #
-#   route ID [TARGETS [MEMBERS]]   before targets_up. Requests with the host ID.test; TARGETS is
-#                                  "ab" where nothing is said: letters of providers (a, b, c: the
-#                                  first, second, third), or YAML in which @a is one of them.
-#                                  $dialect (openai) is theirs and the callers', other[c] that of c,
-#                                  $provider_more further members of each; the model of each, where letters name them, is say:from-a, …
-#   targets_up [OPTION…]           the stack; $rules, $limits, $prices and $identity_more (an entry) go into
+#   route ID [TARGETS [MEMBERS]]   call it before targets_up. Adds a route for the host ID.test. TARGETS (default "ab") are
+#                                  letters of providers (a, b, c: the first, second, third), or YAML in which @a is a
+#                                  provider. $dialect (openai) is the dialect of callers and providers, other[c] another
+#                                  one of c. $provider_more are further members of each provider. With letters, the
+#                                  models are say:from-a, say:from-b, …
+#   targets_up [OPTION…]           starts the stack; $rules, $limits, $prices and $identity_more (an entry) are added to
 #                                  its policy
-#   row ID                         the providers know nothing any more and behave
-#   fault N JSON                   /_control of the N-th
-#   ask [MEMBERS] [curl option…]   sets what req does, and $from: the letter of who answered
+#   row ID                         begins a group of checks: resets the providers and uses the route ID
+#   fault N JSON                   sends JSON to /_control of the N-th provider
+#   ask [MEMBERS] [curl option…]   sends a request; sets what req sets, and $from: the letter of the provider
 # shellcheck shell=bash disable=SC2034
-TIMEOUT=20 # a fault that nothing bounds
+TIMEOUT=20 # some faults have no other limit
 routes='' providers='' dialect=openai provider_more='' rules='' limits='' prices='' policy_more='' identity_more=''
 declare -A backend_of=([a]=local [b]=local_2 [c]=local_3) dialect_of=() other=()
 targets_yaml() { # ID LETTERS
