@@ -167,11 +167,11 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	for command in status check 'audit list' 'key list' 'prices check'; do
 		# shellcheck disable=SC2086
 		setpriv --reuid=65534 --regid=65534 --clear-groups "/tmp/tgoperator.$$" $command -c "$D/closed/tollgate.yaml" >"$D/out" 2>"$D/err"
-		like "one that may not be read: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/closed/tollgate.yaml: Permission denied: run this as root"
+		like "a configuration without read permission is reported: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/closed/tollgate.yaml: Permission denied: run this as root"
 	done
 	rm -f "/tmp/tgoperator.$$"
 else
-	skip "one that may not be read" "not root, or no setpriv"
+	skip "a configuration without read permission is reported" "not root, or no setpriv"
 fi
 python3 - "$D/left.sock" <<'PY'
 import socket, sys
@@ -181,7 +181,7 @@ sed "s#unix@[^ \"]*admin[^ \"]*.sock#unix@$D/left.sock#" "$D/tollgate.yaml" >"$D
 for command in status top reload 'limit list'; do
 	# shellcheck disable=SC2086
 	"$B/tollgate" $command -c "$D/left.yaml" >"$D/out" 2>"$D/err"
-	like "a socket that its daemon left: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/left.sock: no process listens on this socket; .*systemctl status tollgate\$"
+	like "a socket without a daemon is reported: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/left.sock: no process listens on this socket; .*systemctl status tollgate\$"
 done
 python3 - "$D/mute.sock" <<'PY' &
 import socket, sys, time
@@ -193,15 +193,15 @@ wait_for test -S "$D/mute.sock"
 sed "s#left.sock#mute.sock#" "$D/left.yaml" >"$D/mute.yaml"
 for command in status top; do
 	"$B/tollgate" $command -c "$D/mute.yaml" >"$D/out" 2>"$D/err"
-	like "one whose daemon stands still: $command" "$? $(cat "$D/err")" "^2 tollgate: $command: $D/mute.sock: no response: the daemon hangs"
+	like "a daemon that stands still is reported: $command" "$? $(cat "$D/err")" "^2 tollgate: $command: $D/mute.sock: no response: the daemon hangs"
 done
 kill $mute
 
 "$root/tests/support/stack" down --dir "$D"
 : >"$JOURNAL/notes.txt"
 "$B/tollgate" serve -c "$D/tollgate.yaml" >"$D/out" 2>&1
-is "a start refuses it indeed" "$? $(grep -c '/notes.txt: not a segment of node a: .*move it away' "$D/out")" "2 1"
+is "the start refuses that journal too" "$? $(grep -c '/notes.txt: not a segment of node a: .*move it away' "$D/out")" "2 1"
 tg status
-is "a daemon that is gone" "$?" 2
-like "is said to be" "$(cat "$D/err")" 'is tollgate running'
+is "without a daemon, status is exit 2" "$?" 2
+like "the error asks whether tollgate is running" "$(cat "$D/err")" 'is tollgate running'
 exit $failed

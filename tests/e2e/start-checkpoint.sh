@@ -21,7 +21,7 @@ stops() {
 	wait_for gone "$pid"
 }
 empty() { redis-cli -s "${REDIS#unix:}" FLUSHALL >/dev/null; }
-# from: what the last start was read from
+# from: prints the source of the last start
 from() { grep 'event=quota.recalled' "$D/tollgate.log" | tail -1 | sed 's/.* from=//'; }
 written() { [ -s "$file" ]; }
 
