@@ -13,7 +13,7 @@ chat=/v1/chat/completions
 ask() { jq -cn --arg m "${1:-gpt-4o}" --argjson s "${2:-true}" '{model:$m,stream:$s,max_tokens:5000,messages:[{role:"user",content:"hi"}]}'; }
 post() { curl -sN -m 90 "$EDGE$1" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$2"; }
 host=
-# leaves BODY COMMAND…: sends the body and disconnects when the command succeeds; the received bytes are in $D/.said
+# leaves BODY COMMAND…: sends the body and disconnects when the command succeeds; the received bytes are in `$D/.said`
 leaves() {
 	: >"$D/.said"
 	curl -sN -m 90 "$EDGE$chat" -H "$auth" -H "$json" -d "$1" >"$D/.said" &
@@ -76,7 +76,7 @@ charged gpt-4o '{"delay_ms":60000,"times":1}' at_provider 1
 is "if the caller leaves before the first output, the whole reservation is charged" "$record $cost" "[\"client_abort\",null] $((input + 5000))"
 
 # ---- broken responses ----
-# ask_with CONTROL [stream]: puts the response's bytes into $D/.said, its status into $status and curl's exit code
+# ask_with CONTROL [stream]: puts the response's bytes into `$D/.said`, its status into $status and curl's exit code
 # into $ended_with
 ask_with() {
 	control "$1"

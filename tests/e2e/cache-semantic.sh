@@ -191,7 +191,7 @@ for i in 1 2 3 4 5 6 7 8 9; do ask "Where is the key of the house number $i in t
 sets() { for k in $(redis keys 'tollgate:cache:*'); do redis type "$k"; done | grep -c vectorset; }
 few() { [ "$(sets)" = 3 ]; }
 check "vectors of 16 KB count in a share of 64 KB" wait_for few
-# ---- to whom a found response belongs ----
+# ---- the person of a found response ----
 redis flushall >/dev/null
 control '{}'
 strings() { for k in $(redis keys 'tollgate:cache:*' | grep -v asks); do redis type "$k"; done | grep -c string; }

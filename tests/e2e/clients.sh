@@ -1,7 +1,7 @@
 #!/bin/bash
-# LangChain and the Vercel AI SDK: what docs/clients.md says of them. Claude Code and Codex
-# are large: agents/agents.sh, `make agents-test`.
-# Clients: as their users install them.
+# LangChain and the Vercel AI SDK, with the code of docs/clients.md. Claude Code and Codex are large: agents/agents.sh
+# tests them (`make agents-test`).
+# Clients: as users install them.
 . "$(dirname "$0")/lib.sh"
 what="@langchain/openai, @langchain/anthropic, ai, @ai-sdk/openai, @ai-sdk/anthropic"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }

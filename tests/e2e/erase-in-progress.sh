@@ -1,5 +1,5 @@
-# A person is erased while a stream and two WebSockets of theirs are in progress: the person's name does not come back into the
-# file of shares, no hash or response of the stream is stored, and the sessions end before a record has a new pseudonym.
+# A person is erased during a stream and two WebSockets of that person. The person's name does not return to the file
+# of shares, no hash or response of the stream is stored, and the sessions end before a record has a new pseudonym.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"

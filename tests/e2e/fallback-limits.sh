@@ -29,7 +29,7 @@ limits='
   - {name: c, per: [identity.person], concurrent: 50}'
 clear_of day 300
 targets_up
-# what limit L of the row's person holds: used and reserved
+# the amounts that limit L holds for the row's person: used and reserved
 holds() { "$B/tollgate" quota get --person "p-$id" ${team:+--team "$team"} --json -c "$D/tollgate.yaml" | jq -c "[.[] | select(.limit == \"$1\") | .used + .held] | add // 0"; }
 team=
 begins() {

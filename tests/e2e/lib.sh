@@ -68,7 +68,7 @@ clear_of() {
 	left=$((of - EPOCHSECONDS % of))
 	[ $left -gt "$2" ] || sleep $((left + 1))
 }
-# says REGEX COMMAND…: succeeds if the command's output matches; for wait_for
+# `says` REGEX COMMAND…: succeeds if the command's output matches; for wait_for
 says() { matches "$("${@:2}" 2>&1)" "$1"; }
 # gone PID: succeeds if the process has ended, even if its parent has not yet waited for it
 gone() {

@@ -41,7 +41,7 @@ policy_more='' limits="
 clear_of day 300
 targets_up
 team=red
-# what limit L holds for the row's person, used and reserved
+# the amounts that limit L holds for the row's person, used and reserved
 holds() { "$B/tollgate" quota get --person "p-$id" --team "$team" --json -c "$D/tollgate.yaml" | jq -c "[.[] | select(.limit == \"$1\") | .used + .held] | add // 0"; }
 begins() {
 	row "$1"

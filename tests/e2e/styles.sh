@@ -1,4 +1,4 @@
-# What the provider receives with each redaction style, in body, number, query and path, on the direct path and
+# The text that the provider receives with each redaction style, in body, number, query and path, on the direct path and
 # through the relay. Hashes are the same on both paths. A body can become empty.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"

@@ -66,7 +66,7 @@ row() {
 	curl -s -X DELETE "$PROVIDER/_seen" "$PROVIDER_2/_seen" "$PROVIDER_3/_seen" >/dev/null
 	curl -s -d '{}' "$PROVIDER/_control" "$PROVIDER_2/_control" "$PROVIDER_3/_control" >/dev/null
 }
-# What a client of the dialect sends: its path, its body. $stream: 1 where the body does not say it.
+# The path and the body that a client of the dialect sends. $stream is 1 if the body does not request the stream.
 path_of() {
 	case ${dialect_of[$id]} in
 	openai) echo /v1/chat/completions ;;
@@ -94,7 +94,7 @@ ask_body() { # BODY [stream] [curl option…]
 	printf %s "$body_sent" >"$D/.asked.$BASHPID"
 	req POST "${path:-$(path_of "$stream")}" -H "${as:-$auth}" -H 'content-type: application/json' -H "host: $id.test" --data-binary "@$D/.asked.$BASHPID" "$@"
 	rm -f "$D/.asked.$BASHPID"
-	# the answer's "model" names it too
+	# the response's "model" contains the letter too
 	from=$(grep -aoP '(?<!say:)from-[abc]' <<<"$body" | sort -u | cut -c6 | paste -sd ' ')
 	times=$(grep -aoP '(?<!say:)from-[abc]' <<<"$body" | grep -c .)
 }
@@ -102,13 +102,14 @@ ask() { ask_body "$(body_of '' "${1:-}")" '' "${@:2}"; }
 ask_stream() { ask_body "$(body_of 1 "${1:-}")" 1 "${@:2}"; }
 # How many requests each provider had since `row`.
 asked() { curl -s "$PROVIDER/_count" "$PROVIDER_2/_count" "$PROVIDER_3/_count" | grep -o '"requests":[0-9]*' | cut -d: -f2 | paste -sd ' '; }
-# What the answer's head says of them: a 2
+# The target and the number of attempts from the response's head, such as: a 2
 said() { echo "$(header x-tollgate-target | cut -c1) $(header x-tollgate-attempts)"; }
-# The attempts of the last answer's record, or where that names none of the last record: "a throttled 429, b done 200"
+# The attempts in the record of the last response, or of the last record if the response has no id: "a throttled 429,
+# b done 200"
 own_completion() { cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep -m 1 "\"id\":\"$(header x-tollgate-id)\""; }
 attempts() {
 	local each='[.attempts[]? | "\(.target[0:1]) \(.cause) \(.status // "-")"] | join(", ")'
 	if [ "$(header x-tollgate-id)" ] && wait_for own_completion >/dev/null; then own_completion | jq -c "$each"; else completion "$each"; fi | tr -d '"'
 }
-# The last request, which the N-th provider had.
+# The last request to the N-th provider.
 sent_to() { curl -s "$(at "$1")/_seen?last=1" | jq -c ".[0]${2:-}"; }

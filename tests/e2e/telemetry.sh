@@ -100,16 +100,16 @@ mode later
 later() { grep -q 'v1/metrics later' "$C/log"; }
 check "later: metrics are not sent for a while" wait_for later
 sleep 3
-is "and not sent again before, though each second has new ones" "$(grep -c 'v1/metrics later' "$C/log")" 1
+is "they are not sent earlier, although each second has new values" "$(grep -c 'v1/metrics later' "$C/log")" 1
 mode hang
 ask "while it hangs"
-is "hang: the request feels nothing" "$status" 200
+is "hang: a request is not affected" "$status" 200
 settled
-like "it is told once" "$(grep -c 'telemetry.failing' "$D/tollgate.log")" '^[1-4]$'
-unlike "without the key" "$(cat "$D/tollgate.log")" 's3cr3t'
+like "the failure is logged at most four times" "$(grep -c 'telemetry.failing' "$D/tollgate.log")" '^[1-4]$'
+unlike "the log does not contain the key" "$(cat "$D/tollgate.log")" 's3cr3t'
 start=$EPOCHREALTIME
 kill -TERM "$(pgrep -f "tollgate serve -c $D/tollgate.yaml")"
 gone() { ! pgrep -f "tollgate serve -c $D/tollgate.yaml" >/dev/null; }
-check "and it stops all the same" wait_for gone
+check "the daemon stops although the collector hangs" wait_for gone
 echo "# stopped after $(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }') s"
-is "nothing was wrong in the end" "$(cat "$C/wrong" 2>/dev/null)" ""
+is "finally otlp.mjs found no error" "$(cat "$C/wrong" 2>/dev/null)" ""

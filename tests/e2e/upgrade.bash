@@ -13,7 +13,7 @@ upgrade_stack() {
 	stream='{"model":"say:one two three four five six seven eight","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 }
 
-# upgrade [OPTIONS]: runs the command; the output of the command and of the new instance is in $said. The instance
+# upgrade [OPTIONS]: runs the command; the output of the command and of the new instance is in `$said`. The instance
 # ends with the test.
 upgrade() {
 	local code err
