@@ -275,15 +275,15 @@ is "an error document with a 200 costs no tokens" "$cost" 0
 control '{}'
 is "the next request is served" "$(post $chat "$(ask gpt-4o false)" | jq -r '.choices|length')" 1
 
-# ---- the caller leaves, the policy is reloaded, the daemon is told to stop, under way ----
+# ---- the caller leaves, the policy is reloaded, the daemon is stopped, each during a response ----
 slow_stream() { body "$(events 'well now. ' 'to jane.' 'doe@example.org now. ' 'and on.')$nl$nl$ended" '{"chunk_ms":60000}'; }
 whole="{\"choices\":[{\"index\":0,$nl$nl\"message\":{\"content\":\"to jane.doe@example.org\"},$nl$nl\"finish_reason\":\"stop\"}]}"
 slow_whole() { jq -cn --arg b "$whole" '{body:$b,content_type:"application/json",chunk_ms:60000,times:1}'; }
 control "$(slow_whole)"
 forget
 leaves "$(ask gpt-4o false)" at_provider 1
-is "a caller that leaves while all is withheld has had nothing" "$(wc -c <"$D/.said") $(completion '[.outcome,.estimated_usage]')" '0 ["client_abort",null]'
-both_under_way() { # what happens meanwhile
+is "a caller that leaves while the whole response is held has received nothing" "$(wc -c <"$D/.said") $(completion '[.outcome,.estimated_usage]')" '0 ["client_abort",null]'
+both_under_way() { # COMMAND…: runs it during a held response and a stream
 	local asking
 	forget
 	control "$(slow_whole)"
@@ -303,14 +303,14 @@ both_under_way() { # what happens meanwhile
 }
 reload() { reloaded=$(curl -s -m 90 -o /dev/null -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload"); }
 both_under_way reload
-is "a reload ends neither an answer that is withheld" "$reloaded $(jq -r '.choices[0].message.content' "$D/.whole")" '200 to <EMAIL_ADDRESS>'
-is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'well now. to <EMAIL_ADDRESS> now. and on. 1'
+is "a reload does not end a held response" "$reloaded $(jq -r '.choices[0].message.content' "$D/.whole")" '200 to <EMAIL_ADDRESS>'
+is "a reload does not end a stream" "$(text) $(grep -c DONE "$D/.said")" 'well now. to <EMAIL_ADDRESS> now. and on. 1'
 stop() { kill -TERM "$(awk '$3 == "tollgate" { p = $1 } END { print p }' "$D/.pids")"; }
 both_under_way stop
-is "nor does a stop, an answer" "$(jq -r '.choices[0].message.content' "$D/.whole")" 'to <EMAIL_ADDRESS>'
-is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'well now. to <EMAIL_ADDRESS> now. and on. 1'
+is "a stop does not end a held response" "$(jq -r '.choices[0].message.content' "$D/.whole")" 'to <EMAIL_ADDRESS>'
+is "a stop does not end a stream" "$(text) $(grep -c DONE "$D/.said")" 'well now. to <EMAIL_ADDRESS> now. and on. 1'
 wait_for grep -q event=stopped "$D/tollgate.log"
 like "then the daemon ends" "$(tail -n 1 "$D/tollgate.log")" 'event=stopped'
-is "and both are on record" "$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -n 2 | jq -r .outcome | tr '\n' ' ')" 'complete complete '
+is "both requests are recorded as complete" "$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -n 2 | jq -r .outcome | tr '\n' ' ')" 'complete complete '
 check "the records verify" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

@@ -125,7 +125,7 @@ is "a request is decided under the policy in force" "$code $(at '[.decision,(.ex
 post /policy/decide "{request: $ask, policy: (\$p | sub(\"identity.method == .none.\"; \"true\"))}"
 is "a request is decided under another policy" "$code $(at '[.decision,.rule]')" '200 ["deny","no-anonymous"]'
 post /policy/replay '{policy: ($p | sub("no-anonymous"; "renamed")), since: "1h"}'
-is "records under another text" "$code $(at 'has("total","different")' | sort -u)" "200 true"
+is "records are evaluated under another policy" "$code $(at 'has("total","different")' | sort -u)" "200 true"
 bad_post() {
 	post "$2" "$3"
 	is "$1" "$code $(at ".error|test(\"$5\")")" "$4 true"
@@ -134,7 +134,7 @@ bad_post "a request that is none" /policy/decide '{request: 1}' 400 'request mus
 bad_post "a request without a path" /policy/decide '{request: {}}' 400 'path is missing'
 bad_post "an unknown member" /policy/check '{policy: $p, journal: "/etc"}' 400 'journal: .*accepted: policy'
 
-# ---- too many at once ----
+# ---- too many concurrent requests ----
 for i in $(seq 60); do
 	curl -s -o /dev/null -D "$D/many.$i" -w '%{http_code}\n' --max-time 60 --unix-socket "$sock" "http://localhost/usage?by=team&since=30d" &
 done >"$D/codes"
