@@ -1,6 +1,6 @@
 # docs/examples: runs the commands of each folder's README on machines with HAProxy, Redis and tollgate. The machines
-# are mount and network namespaces; the three of sentinel/ share a network. Compares what `tollgate init` makes of
-# before/ with after/, and sends requests directly and through the relay. For sentinel/, the machine with the Redis
+# are mount and network namespaces; the three of sentinel/ share a network. Compares the result of `tollgate init`
+# in `before/` with `after/`, and sends requests directly and through the relay. For sentinel/, the machine with the Redis
 # master is lost, and the limit still holds.
 # EXAMPLES_WRITE=1 writes the result of init to after/.
 # Once: no version of HAProxy differs here.

@@ -1,7 +1,7 @@
 // Providers that fail in each way, and HAProxy's report of it on the inner bind.
 // serve KEY CERT: prints a port for each.
 // ask SOCKET BACKEND…: sends a request to each backend, all on one connection; prints a line for each result,
-// "STATUS|said|why|target", "EOF" or "timeout".
+// `STATUS|said|why|target`, "EOF" or "timeout".
 import fs from "node:fs";
 import net from "node:net";
 import tls from "node:tls";

@@ -238,7 +238,7 @@ async function resumes() {
 	let s = await begin({ sessionResumption: {} })
 	const mine = await s.until(handle)
 	ok('a session that asks for handles gets one', mine, s.got)
-	ok('it differs from the provider\'s handle's', /^Cih\+\/\d+_1==\.[0-9a-f]{32}$/.test(mine), mine)
+	ok('it differs from the provider\'s handle', /^Cih\+\/\d+_1==\.[0-9a-f]{32}$/.test(mine), mine)
 	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'hello' }] }], turnComplete: true } })
 	const second = await s.until(x => handle(x) != mine && handle(x))
 	ok('after a turn, the session gets another handle', second, s.got)

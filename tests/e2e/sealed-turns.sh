@@ -1,5 +1,5 @@
 # Changes during requests: a new day, new auditors, and both together with an erasure. Each text opens with the key of
-# each auditor to whom it was sealed, and no erased text opens.
+# each of its auditors, and no erased text opens.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"

@@ -1,5 +1,6 @@
-// A PDF and a picture in the call that each SDK's documentation shows: byte for byte at the provider where they hold
-// nothing, the SDK's own error or a text in their place where they hold an account number, and whole or streamed.
+// A PDF and an image in the call that each SDK's documentation shows. Without a finding, the provider gets the same
+// bytes. With an account number, the SDK throws its own error, or the file is replaced by a text. Whole and as a
+// stream.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setDefaultResultOrder } from "node:dns";
@@ -12,7 +13,7 @@ const user = (content) => [{ role: "user", content }];
 const ASK = "What is in it?";
 const GONE = "[a file was taken out here: pdf]";
 
-// ---- each SDK: its call with a file of that type, where the provider then has it, what it throws ----
+// ---- each SDK: its call with a file of this type, the file's place at the provider, the SDK's error ----
 
 const image = (type) => type.startsWith("image/");
 const uri = (type, bytes) => `data:${type};base64,${bytes.toString("base64")}`;
@@ -53,7 +54,7 @@ const SDKS = {
 	},
 };
 
-// ---- the cases: whose key, the file, and what becomes of it ----
+// ---- the cases: the key, the file, and the result ----
 
 const TYPES = { pdf: "application/pdf", png: "image/png", jpg: "image/jpeg" };
 const CASES = [
