@@ -228,7 +228,7 @@ export const sdks = {
 				/* calls arrive whole, each as one part */
 				all.args = d?.toolCalls?.[0].function.arguments ?? all.args;
 			})),
-			thinks: false, /* what it shows of reasoning is its own kind of part */
+			thinks: false, /* it returns reasoning as its own kind of part */
 		};
 	},
 	ollama: (key, host) => {
