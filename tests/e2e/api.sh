@@ -72,9 +72,9 @@ bad "an unknown parameter" '/records/search?nope=1' 400 'nope: .*accepted: at, b
 bad "a newline" '/records/search?person=a%0Ab' 400 'person: the value contains a control character'
 bad "a NUL" '/records/search?person=a%00--config' 400 'person: '
 bad "a value of 64 KB" "/records/search?person=$(head -c 20000 /dev/zero | tr '\0' a)" 400 'person: send a string of'
-bad "a condition that is none" '/records/search?where=1%2B' 400 '--where:1:3'
-bad "a limit over the most" '/records/search?limit=100000' 400 'limit: send a whole number from 1 to 1000'
-bad "a dimension that is none" '/usage?by=nope' 400 'nope'
+bad "an invalid condition" '/records/search?where=1%2B' 400 '--where:1:3'
+bad "a limit over the maximum" '/records/search?limit=100000' 400 'limit: send a whole number from 1 to 1000'
+bad "an unknown dimension" '/usage?by=nope' 400 'nope'
 api '/records/search?person=--config=/etc/passwd&person=-c&person=--'
 is "a value that looks like an option finds nothing" "$code $(at '.records')" '200 []'
 api '/records/show?id=--config=/etc/passwd'
@@ -130,9 +130,9 @@ bad_post() {
 	post "$2" "$3"
 	is "$1" "$code $(at ".error|test(\"$5\")")" "$4 true"
 }
-bad_post "a request that is none" /policy/decide '{request: 1}' 400 'request must be an object'
+bad_post "a request that is no object" /policy/decide '{request: 1}' 400 'request must be an object'
 bad_post "a request without a path" /policy/decide '{request: {}}' 400 'path is missing'
-bad_post "an unknown member" /policy/check '{policy: $p, journal: "/etc"}' 400 'journal: .*accepted: policy'
+bad_post "an unknown field" /policy/check '{policy: $p, journal: "/etc"}' 400 'journal: .*accepted: policy'
 
 # ---- too many concurrent requests ----
 for i in $(seq 60); do

@@ -106,14 +106,14 @@ body one hello >"$D/text"
 found() { search --text-file "$D/text"; is "$1" "$(hits) $(awk '{ print $6 }' "$D/out")" "1 one"; }
 "$B/tollgate" keygen --hash-key "$D/hash.key" >/dev/null
 again_with "audit: {hash_key: \"$D/hash.key\"}"
-found "what was hashed with the key that followed from the signing key's is found"
+found "a text hashed with the key that is derived from the signing key is found"
 unlike "everything was searched" "$(cat "$D/err")" 'not searched'
 "$B/tollgate" keygen --hash-key --rotate "$D/hash.key" >/dev/null
 again_with 'workers: 1'
-found "over a rotation of the hash key, too"
+found "a text is found across a rotation of the hash key"
 unlike "with both keys, everything was searched" "$(cat "$D/err")" 'not searched'
 sed -i 1q "$D/hash.key" # the previous key is lost
-found "without a key between the rest is found"
+found "without a key in the middle, the other texts are found"
 is "the boot with the lost key is named" "$(grep -cE 'not searched for the text: node a, boot 2: hash key [0-9a-f]{16} is not here' "$D/err") $(grep -c 'not searched' "$D/err")" "1 1"
 "$B/tollgate" keygen --hash-key "$D/other.key" >/dev/null
 search --text-file "$D/text" --hash-key "$D/other.key"

@@ -55,7 +55,7 @@ check "a new policy starts with an empty cache" wait_for is_loaded
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- a full Redis ----
-answers_redis "a Redis for answers"
+answers_redis "a Redis for responses"
 printf 'cache: {redis: "redis://127.0.0.1:%s", max_bytes: 1g}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$here/cache.yaml" --config "$D/config.yaml"
 as

@@ -125,7 +125,7 @@ is "the log contains no person's name" "$(grep -c 'anna' "$D/tollgate.log")" 0
 
 # ---- a Redis that two daemons share ----
 kept() { [ "$(redis --scan --pattern 'tollgate:cache:*' | grep -vc ':asks$')" = "$1" ]; }
-answers_redis "a Redis for answers" $evicting
+answers_redis "a Redis for responses" $evicting
 printf 'cache: {redis: "redis://127.0.0.1:%s"}\n' "$port" >>"$D/config.yaml"
 stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --second
 fill

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
 redis_server=$("$root/tests/support/redis8" "$build") || { skip "cache-semantic.sh" "no Redis with vector sets is available"; exit 0; }
-answers_redis "a Redis that has vector sets" $evicting
+answers_redis "a Redis with vector sets" $evicting
 cat >"$D/prices.yaml" <<'Y'
 prices: 1
 providers:
@@ -92,7 +92,7 @@ another number|Please tell me how far it is from the old harbour to the station 
 a unit|Please tell me how far it is from the old harbour to the station of Anna Berg for 4 horses
 a name|Please tell me how far it is from the old harbour to the station of Anna Berger for 4 people
 a "not"|Please tell me how far it is not from the old harbour to the station of Anna Berg for 4 people
-a word that turns it|Please tell me how far it is from the new harbour to the station of Anna Berg for 4 people
+a word that reverses the meaning|Please tell me how far it is from the new harbour to the station of Anna Berg for 4 people
 a synonym|Please tell me how far it is from the old port to the station of Anna Berg for 4 people
 quotes|Please tell me how far it is from the 'old harbour' to the station of Anna Berg for 4 people
 other words|Please tell me how wide it is from the old bridge to the church of Anna Berg for 4 people
@@ -164,9 +164,9 @@ while IFS='|' read -r what change says; do
 	sed "s|^policy: .*|policy: $D/wrong.yaml|" "$D/tollgate.yaml" >"$D/wrong-config.yaml"
 	like "check reports: $what" "$("$build/tollgate" check -c "$D/wrong-config.yaml" 2>&1)" "$says"
 done <<'T'
-a provider that there is not|s,vectors/words,vector/words,|no provider vector
+an unknown provider|s,vectors/words,vector/words,|no provider vector
 no model|s,vectors/words,vectors,|PROVIDER/MODEL is expected
-one that is external|s,^  chat: {,&external: false\, ,|rules evaluate the target alone
+an external provider|s,^  chat: {,&external: false\, ,|rules evaluate the target alone
 another dialect|s,vectors: {backend: local. dialect: openai,vectors: {backend: local\, dialect: cohere,;s,vectors: {backend: local\, dialect: openai,vectors: {backend: local\, dialect: cohere,|does not have dialect: openai
 T
 old=$((port + 1))
@@ -182,7 +182,7 @@ fi
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- a caller's share ----
-answers_redis "a Redis for few answers" $evicting
+answers_redis "a Redis for few responses" $evicting
 printf 'cache: {redis: "redis://127.0.0.1:%s", max_bytes: 512k}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
 as

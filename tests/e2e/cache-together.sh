@@ -130,7 +130,7 @@ check "and at most three are sent ($(($(count) - n)) times)" [ $(($(count) - n))
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- two daemons ----
-answers_redis "a Redis for answers" $evicting
+answers_redis "a Redis for responses" $evicting
 printf 'cache: {redis: "redis://127.0.0.1:%s"}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$here/cache.yaml" --config "$D/config.yaml" --second
 as

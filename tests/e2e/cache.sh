@@ -90,11 +90,11 @@ while IFS='|' read -r name members; do
 	ask own.test 'three' "$members"
 	is "$name does not use the cache" "$status $(cache)" "200 off"
 done <<'T'
-a temperature that is not said|
-one that is warm|,"temperature":0.5
+a request without temperature|
+a temperature of 0.5|,"temperature":0.5
 several choices|,"temperature":0,"n":2
-what the provider keeps|,"temperature":0,"store":true
-a member that is new|,"temperature":0,"novel":1
+a response that the provider stores|,"temperature":0,"store":true
+an unknown field|,"temperature":0,"novel":1
 T
 for i in 1 2; do ask own.test 'one' "$COLD" -H 'x-model-override: large'; done
 is "an unknown header field turns the cache off" "$(cache) $(completion .cache_why)" 'off "the header field x-model-override is not known"'
@@ -128,8 +128,8 @@ while IFS='|' read -r name answer; do
 	is "a response with $name is not stored" "$was $status $(cache)" "200 200 miss"
 done <<'T'
 a refusal|"content":null,"refusal":"I cannot"},"finish_reason":"stop"}]}
-an answer with an error next to it|"content":"half"},"finish_reason":"stop"}],"error":{"message":"overloaded"}}
-an end for its length|"content":"half"},"finish_reason":"length"}]}
+an error next to the text|"content":"half"},"finish_reason":"stop"}],"error":{"message":"overloaded"}}
+an end because of its length|"content":"half"},"finish_reason":"length"}]}
 T
 ask own.test 'one' "$COLD" -H 'cache-control: max-age=0, max-age=600'
 is "the smaller of two ages applies" "$(cache)" miss
@@ -246,7 +246,7 @@ done <<T
 messages|anthropic.test|/v1/messages|$message}|/v1/messages|$message,"stream":true}|[.content[0].text, .stop_reason, .usage.output_tokens]
 responses|responses.test|/v1/responses|$response}|/v1/responses|$response,"stream":true}|[.output[0].content[0].text, .status, .usage.output_tokens]
 generate|gemini.test|/v1beta/models/m:generateContent|$contents|/v1beta/models/m:streamGenerateContent?alt=sse|$contents|[.candidates[0].content.parts[0].text, .candidates[0].finishReason, .usageMetadata.candidatesTokenCount]
-a list of answers|gemini.test|/v1beta/models/l:generateContent|$contents|/v1beta/models/l:streamGenerateContent|$contents|[.candidates[0].content.parts[0].text, .candidates[0].finishReason]
+a JSON list|gemini.test|/v1beta/models/l:generateContent|$contents|/v1beta/models/l:streamGenerateContent|$contents|[.candidates[0].content.parts[0].text, .candidates[0].finishReason]
 converse|bedrock.test|/model/m/converse|$converse|/model/m/converse-stream|$converse|[.output.message.content[0].text, .stopReason, .usage.outputTokens]
 translated|translated.test|/v1/messages|$message}|/v1/messages|$message,"stream":true}|[.content[0].text, .stop_reason, .usage.output_tokens]
 T
@@ -270,7 +270,7 @@ is "a route without a cache adds no header field" "$(cache)" ''
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- a Redis for the cache, and two daemons ----
-answers_redis "a Redis for answers" $evicting
+answers_redis "a Redis for responses" $evicting
 printf 'cache: {redis: "redis://127.0.0.1:%s"}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$here/cache.yaml" --config "$D/config.yaml" --second
 as
@@ -330,7 +330,7 @@ is "an unreachable Redis is a miss" "$status $(cache)" "200 miss"
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- a Redis that does not evict, as limits need ----
-answers_redis "a Redis for answers that forgets nothing"
+answers_redis "a Redis for responses that does not evict"
 printf 'cache: {redis: "redis://localhost:%s/1", max_bytes: 64m}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$here/cache.yaml" --config "$D/config.yaml"
 as

@@ -71,7 +71,7 @@ costs ollama 40000
 post /api/chat "$(chat echo)"
 costs "ollama, stream" 40000
 post /generate '{"inputs":"'"$words"'","parameters":{"details":true}}'
-costs "tgi, by another one's list" 40000
+costs "tgi, by another provider's list" 40000
 host=inspected.test
 post /v1/chat/completions "$(chat cached)"
 costs "inspected" $both

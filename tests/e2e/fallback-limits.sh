@@ -52,7 +52,7 @@ costs() { completion '[.attempts[] | "\(.target[0:1]) \(.tokens // 0) \(.cost //
 begins plain
 faults "$usage"
 ask
-spent "the first one answers" 120 $a
+spent "the first target answers" 120 $a
 
 for what in never throttled refused failed; do
 	begins $what
@@ -66,7 +66,7 @@ for what in never throttled refused failed; do
 	ask
 	[ $what != never ] || provider start 1
 	is "$what: the next target answers" "$status $from" "200 b"
-	spent "$what, then an answer: what that one takes" 120 $b
+	spent "$what, then a response: the usage at that target" 120 $b
 done
 
 # ---- perhaps billed: the reservation stays ----
@@ -99,7 +99,7 @@ fault 1 '{"fault":"rate"}'
 fault 2 '{"status":500}'
 ask
 is "two targets fail, the third answers" "$status $from" "200 c"
-spent "two fail, the third answers" 120 $c
+spent "two targets fail, the third answers" 120 $c
 like "the record has the cost of each attempt" "$(costs)" '^a 0 0, b 0 0, c 120 [0-9.]+$'
 
 begins stream
@@ -107,12 +107,12 @@ faults "$usage"
 fault 1 "$(also '{"error_after_content":0,"fault":"overloaded"}')"
 ask_stream ',"stream_options":{"include_usage":true}'
 is "an error before a stream's content: the next target answers" "$status $from" "200 b"
-spent "an error before the content of a stream: what the other one takes" 120 $b
+spent "an error before the content of a stream: the usage at the other target" 120 $b
 begins over
 faults '{"error_after_content":0,"fault":"overloaded"}'
 ask_stream
 is "all targets fail before a stream's content" "$status $(asked)" "200 1 1 0"
-spent "all of them before the content of a stream: nothing but the request" 0 0
+spent "all fail before the content of a stream: only the request" 0 0
 begins mid
 fault 1 '{"error_after_content":1,"fault":"overloaded"}'
 ask_stream
@@ -129,7 +129,7 @@ begins once
 faults '{"status":503}'
 ask
 is "all targets fail" "$status $(asked)" "503 1 1 0"
-spent "all fail: nothing but the request" 0 0
+spent "all fail: only the request" 0 0
 
 begins aborted
 fault 1 '{"delay_ms":3600000}'
@@ -146,7 +146,7 @@ faults "$usage"
 fault 1 '{"fault":"rate"}'
 ask ',"max_tokens":50'
 is "the next target costs more than is left: the first response is forwarded" "$status $(jq -r .error.code <<<"$body") $(asked)" "429 rate_limit_exceeded 1 0 0"
-spent "the next one costs more than is left" 0 0
+spent "the next target costs more than is left" 0 0
 team=
 
 # ---- a cheaper model because of a limit ----
@@ -158,7 +158,7 @@ ask ',"max_tokens":100'
 is "the next target is over its limit: a cheaper model is used there" "$status $(asked) $(sent_to 2 .body | jq -r . | jq -r .model)" "200 1 1 0 echo"
 is "the caller gets the name of that target" "$(header x-tollgate-target)" b-less/echo
 is "the record names that target" "$(completion '[.attempts[].target]')" '["a-less/say:from-a","b-less/echo"]'
-spent "a cheaper model: by its price" 120 $((100 * 1000 + 20 * 1000))
+spent "a cheaper model: at its price" 120 $((100 * 1000 + 20 * 1000))
 team=
 
 begins slots

@@ -75,7 +75,7 @@ done <<T
 2 MB|--data-binary @$big
 2 MB in chunks|-H transfer-encoding:chunked --data-binary @$big
 2 MB, compressed|-H content-encoding:gzip --data-binary @$big.gz
-2 MB, asked for|-H expect:100-continue --data-binary @$big
+2 MB, with Expect: 100-continue|-H expect:100-continue --data-binary @$big
 T
 fresh
 one '{"status":429,"at_head":true}'
@@ -103,7 +103,7 @@ while IFS='|' read -r name what stream; do
 	is "$name: the second target answers" "$status $(asked_one) $(asked_two)" "200 1 1"
 	like "$name: the first attempt may have been billed" "$(completion)" '^one/m1 perhaps_billed .*maybe_billed:true two/m2 done 200 $'
 done <<'T'
-no answer in time|{"delay_ms":5000}|
+no response in time|{"delay_ms":5000}|
 no content in time|{"hold_after_content":0,"hold_ms":5000}|,"stream":true
 a cut before the head|{"cut_after_bytes":0}|
 a cut before the content|{"cut_after_content":0}|,"stream":true

@@ -62,7 +62,7 @@ cells() {
 well() { ! says "part=\"$1\"\\} 1" in_metrics; }
 over() { check "$1: its end is reported" wait_for well "$2"; }
 
-cells "a certificate that has ended" certificate 'ended 2026-01-01T00:00:00Z'
+cells "a certificate that has expired" certificate 'ended 2026-01-01T00:00:00Z'
 
 redis config set maxmemory-policy noeviction >/dev/null
 redis config set maxmemory 1 >/dev/null
@@ -72,18 +72,18 @@ redis config set maxmemory 0 >/dev/null
 ask
 over "Redis is full" redis
 redis_away
-cells "Redis is away" redis 'does not answer'
+cells "Redis is unreachable" redis 'does not answer'
 redis_back
-over "Redis is away" redis
+over "Redis is unreachable" redis
 
 for status in 401 429 500; do
 	control "{\"status\":$status}"
 	ask
 	ask
-	cells "a provider answers $status" providers "returns $status"
+	cells "a provider returns $status" providers "returns $status"
 	control '{}'
 	ask
-	over "a provider answers $status" providers
+	over "a provider returns $status" providers
 done
 
 cp "$D/mine.yaml" "$D/held.yaml"

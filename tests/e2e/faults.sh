@@ -28,7 +28,7 @@ leaks() { seen 1000 | grep -cE 'AKIAQ3EGRTZK7VXW2YUB|jane.doe'; }
 load_begin
 so_many 200 100
 load_end
-only "without a fault: permitted and denied, nothing else" '200|403'
+only "without a fault: requests are permitted or denied, nothing else" '200|403'
 
 as_shipped # without a daemon for a second, requests get 503
 
@@ -41,7 +41,7 @@ daemon_start
 wait_for is_ready
 so_many 200 100
 load_end
-only "the daemon killed under load: 200, 403 and 503, save connections that were cut" '200|403|503|cut|refused'
+only "the daemon is killed under load: 200, 403 and 503, except for cut connections" '200|403|503|cut|refused'
 check "some requests arrive while there is no daemon" test "$(said 503)" -gt 0
 final is "none of them passes without inspection" "$(leaks)" 0
 passes() { req POST "$1" -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d "$2"; [ "$status" = 200 ]; }
@@ -57,7 +57,7 @@ check "the daemon ends after SIGTERM under load" wait_for gone "$old"
 daemon_start
 so_many 200 100
 load_end
-only "the daemon stopped under load: 200, 403 and 503" '200|403|503'
+only "the daemon is stopped under load: 200, 403 and 503" '200|403|503'
 final is "no request passes without inspection" "$(leaks)" 0
 check "the journal verifies after the stop" verifies "$JOURNAL" "$AUDIT_KEY"
 
@@ -94,6 +94,6 @@ for n in 1 2 3; do
 done
 so_many 200 100
 load_end
-only "HAProxy reloaded under load: every accepted request is answered" '200|403|refused'
+only "HAProxy is reloaded under load: each accepted request gets a response" '200|403|refused'
 kill -HUP "$(pid_of tollgate)"
 check "the policy reloads" wait_for says '^1$' metric reloads_total 'result="ok"'

@@ -73,12 +73,12 @@ row() { like "$1" "$2" "^${3//#/[0-9]+}\$"; }
 while IFS='|' read -r name backend expect; do
 	row "$name" "$(inner "$backend")" "$backend ${expect//;/\\|}"
 done <<'T'
-a provider's own answer|good|200;provider;;
-nobody forges it, nor what callers are told|forging|200;provider;;
+a provider's own response|good|200;provider;;
+a provider cannot fake the report|forging|200;provider;;
 a server that is down|/off|503;;503 -1 -1 -1 0 off <NOSRV>( 0)?;
 a backend whose server is down|off|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
-a name that has no address|unresolved|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
-a backend that HAProxy does not have|ghost|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
+a name without an address|unresolved|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
+an unknown backend|ghost|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
 no backend for the path|/nowhere|503;;503 -1 -1 -1 0 egress <NOSRV>( 0)?;
 refused|refused|503;;503 # -1 -1 0 refused s( #)?;
 refused by both servers|several|503;;503 # -1 -1 \+1 several [st]( #)?;
@@ -90,8 +90,8 @@ reset before the head|reset|503;;502 # # -1 0 reset s( #)?;
 garbage in place of a head|garbage|503;;502 # # -1 0 garbage s( #)?;
 cut in the head|halfhead|503;;502 # # -1 0 halfhead s( #)?;
 no head in time|late|503;;504 # # -1 0 late s( #)?;
-a rule that denies the answer|denied|503;;502 # # # 0 denied s( #)?;
-a rule of the person's that answers|ruled|429;;429 -1 -1 -1 0 ruled <NOSRV>( 0)?;
+a rule that denies the response|denied|503;;502 # # # 0 denied s( #)?;
+a rule of the configuration that answers|ruled|429;;429 -1 -1 -1 0 ruled <NOSRV>( 0)?;
 T
 # one of two requests has the server's only place
 for n in 1 2; do
@@ -124,10 +124,10 @@ kept "refused" refused '503\|\|503 # -1 -1 0 refused s( #)?\|'
 kept "a certificate that does not verify" certificate '503\|\|503 # -1 -1 0 certificate s 34\|'
 kept "a server that is down" off '503\|\|503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?\|'
 kept "no head in time" late '503\|\|504 # # -1 0 late s( #)?\|'
-kept "no connection in time: closed without a word, though nothing was sent" mute $silent
-kept "cut before the head: closed without a word by 2.6" cut "$(said cut)"
-kept "reset before the head: likewise" reset "$(said reset)"
-kept "cut in the head: likewise" halfhead "$(said halfhead)"
+kept "no connection in time: closed without a response, although nothing was sent" mute $silent
+kept "cut before the head: closed without a response by 2.6" cut "$(said cut)"
+kept "reset before the head: the same" reset "$(said reset)"
+kept "cut in the head: the same" halfhead "$(said halfhead)"
 # the provider's connection is the reused one
 is "a provider's reused connection answers" "$(inner kept)" "kept 200|provider||"
 if [ "$later" = 3.0 ]; then

@@ -16,7 +16,7 @@ gets_through() { # NAME: checks that a key revoked at this daemon is revoked at 
 		"0 tollgate: key $id is revoked here, and with every daemon of this Redis within a second."
 	check "$1: the other daemon has the revocation" wait_for revoked_at_b "$id"
 }
-gets_through "as it should be"
+gets_through "without invalid values"
 is "there is no report" "$(ready | grep -c 'keys and limits')" 0
 
 # ---- a key of a wrong type, and a version that is no number ----
@@ -62,7 +62,7 @@ for i in range(30000):
     if i % 1000 == 0: sys.stdout.write("HSET %s big%d %s\r\n" % (sys.argv[1], i, "y" * 40000))
 PY
 is "twenty thousand fields are written" "$(($(redis HLEN "$live:entries") > 20000))" 1
-gets_through "with thirty thousand junk fields"
+gets_through "with thirty thousand unknown fields"
 few() { [ "$(redis HLEN "$live:entries")" -lt 100 ]; }
 check "they are removed" wait_for few
 like "they are counted" "$(($(metric live_refused_total 'reason="forged"') - forged)) $(metric live_refused_total 'reason="forged"' "$ADMIN_B")" '[1-9]'
@@ -72,7 +72,7 @@ for i in $(seq 400); do echo "HSET $live:entries key:f0000$i '{} $mac'"; done | 
 redis INCR "$live:version" >/dev/null
 more() { [ "$(lines)" -gt "$before" ]; }
 check "a field with another signature is reported" wait_for more
-gets_through "with what another signed"
+gets_through "with fields that another key signed"
 redis INCR "$live:version" >/dev/null
 gets_through "again"
 is "in one log line" "$(($(lines) - before))" 1

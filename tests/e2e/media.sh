@@ -4,7 +4,7 @@
 # Once: the daemon inspects files, so HAProxy's version does not matter (bodies.sh tests it).
 . "$(dirname "$0")/lib.sh"
 
-files_are_read "files are read" || exit 0
+files_are_read "files are inspected" || exit 0
 papers=$D/papers
 mkdir "$papers"
 node "$here/media/papers.mjs" "$papers"
@@ -56,9 +56,9 @@ done <<'T'
 white|text in white|IBAN_CODE 1
 invisible|invisible text|IBAN_CODE 1
 aside|text off the page|IBAN_CODE 1
-turned|a page that is turned|IBAN_CODE 1
+turned|a rotated page|IBAN_CODE 1
 title|a title|IBAN_CODE
-replaced|text that another one stands for|IBAN_CODE 1
+replaced|a text with a replacement|IBAN_CODE 1
 tiled|text in a pattern|IBAN_CODE 1
 tiny|text after sixty thousand tiny letters|IBAN_CODE 1
 boxes|digits in the boxes of a form|IBAN_CODE 1
@@ -108,10 +108,10 @@ chat deny.test small.png
 is "without a rule that asks for OCR, an image is not inspected" "$status $(file '[.kind, .unread]')" '403 ["png","not_asked"]'
 while read -r name kind; do
 	chat open.test "$name"
-	is "the metadata of $kind is inspected" "$status $(file .found)" '403 ["EMAIL_ADDRESS"]'
+	is "a value in $kind is found" "$status $(file .found)" '403 ["EMAIL_ADDRESS"]'
 done <<'T'
 said.png texts of a PNG
-packed.png packed texts
+packed.png compressed texts
 said.jpg EXIF fields
 T
 chat deny.test wide.png

@@ -100,14 +100,14 @@ T
 # several segments in prompt and response
 long=$(head -c 150000 /dev/zero | tr '\0' x)
 printf '{"model":"echo","messages":[{"role":"user","content":"jane.doe@example.com %s"}]}' "$long" >"$D/body"
-asked "longer than a part" "$auth" /v1/chat/completions "$D/body" $json
+asked "longer than one part" "$auth" /v1/chat/completions "$D/body" $json
 long_id=$id
 printf '{%s}' "$chat" >"$D/body"
 asked "another person" "$bobs" /v1/chat/completions "$D/body" $json
 bobs_id=$id
 # a tool call in a response
 printf '{%s}' "$chat" >"$D/body"
-asked "an answer that calls a tool" "$auth" /v1/chat/completions "$D/body" $json '{"id":"c","object":"chat.completion","model":"echo","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"pay","arguments":"{\"to\": \"<b>ann</b>\"}"}}]}}]}'
+asked "a response with a tool call" "$auth" /v1/chat/completions "$D/body" $json '{"id":"c","object":"chat.completion","model":"echo","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"pay","arguments":"{\"to\": \"<b>ann</b>\"}"}}]}}]}'
 tool_id=$id
 echo '{"by":"answer","tool":"pay","arguments":"{\"to\": \"<b>ann</b>\"}"}' >"$D/want/$id.tools"
 curl -s -o /dev/null "$PROVIDER/_control" -d '{}'
@@ -196,7 +196,7 @@ cp "$D/ids" "$D/all"
 in_browser erased
 check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 printf '{%s}' "$chat" >"$D/body"
-asked "new texts of hers" "$auth" /v1/chat/completions "$D/body" $json
+asked "new texts of an erased person" "$auth" /v1/chat/completions "$D/body" $json
 settled
 covered() { open_by "$id" ann ann.pass prompt >"$D/text"; } # within a second, a checkpoint covers it
 check "a new text of the erased person is opened" wait_for covered

@@ -114,7 +114,7 @@ wait $clients 2>/dev/null
 row plain
 back
 is "each of them is recorded as orphaned" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -c '"outcome":"orphaned"')" 5
-agree "streams, and second attempts, under way"
+agree "streams, and second attempts, in flight"
 is "usage by person equals quota, to the nano-dollar" "$spent" "$(sorted "$(kept_by_person)")"
 like "the request at its second target is charged there" "$(spent_by target)" 'b-chain/say:from-b'
 

@@ -148,9 +148,9 @@ checked() { # NAME YAML REGEX
 	"$build/stackhelp" merge "$D/tollgate.yaml" "$D/over.yaml" >"$D/checked.yaml"
 	like "$1" "$("$build/tollgate" check -c "$D/checked.yaml" 2>&1; echo "exit $?")" "$3"
 }
-checked "check accepts all that" 'workers: 1' '^exit 0'
-checked "check knows the key before" "audit: {previous_key: \"$D/audit.key\"}" 'audit.previous_key: .*is the same key as audit.key'
-checked "and names one that is not there" "audit: {previous_key: \"$D/nowhere\"}" 'audit.previous_key: .*nowhere: No such file'
+checked "check accepts the whole configuration" 'workers: 1' '^exit 0'
+checked "check detects that previous_key is the current key" "audit: {previous_key: \"$D/audit.key\"}" 'audit.previous_key: .*is the same key as audit.key'
+checked "check names a missing previous_key" "audit: {previous_key: \"$D/nowhere\"}" 'audit.previous_key: .*nowhere: No such file'
 sed 's/ from=[0-9]*/ from=1/' "$D/stated" >"$D/forged"
-checked "check reads the root's statements" "audit: {key_statements: \"$D/forged\"}" 'audit.key_statements: .*statement 1 is not signed by the key in audit.root'
+checked "check verifies the root key's statements" "audit: {key_statements: \"$D/forged\"}" 'audit.key_statements: .*statement 1 is not signed by the key in audit.root'
 exit $failed

@@ -76,19 +76,19 @@ wrong() { # NAME KEY REGEX
 	elsewhere_by "${@:2:1}" "${@:4}"
 	like "$1" "$? $(wc -c <"$D/text") $(cat "$D/err")" "$3"
 }
-wrong "another's key" "$D/eve.key" '^1 0 .*not sealed to this key'
+wrong "the key of another auditor" "$D/eve.key" '^1 0 .*not sealed to this key'
 (umask 077 && openssl genpkey -algorithm ed25519 -out "$D/ed.key" && openssl genpkey -algorithm X448 -out "$D/x448.key") 2>/dev/null
 wrong "a key of another kind" "$D/ed.key" '^2 0 .*X25519'
-wrong "of another curve" "$D/x448.key" '^2 0 .*X25519'
+wrong "a key of another curve" "$D/x448.key" '^2 0 .*X25519'
 head -c 60 "$D/ann.key" >"$D/half.key"; chmod 600 "$D/half.key"
-wrong "half a key" "$D/half.key" '^2 0 .*half.key'
+wrong "a truncated key" "$D/half.key" '^2 0 .*half.key'
 : >"$D/empty.key"; chmod 600 "$D/empty.key"
-wrong "an empty one" "$D/empty.key" '^2 0 .*empty.key'
-wrong "none" "$D/none.key" '^2 0 .*none.key'
+wrong "an empty key file" "$D/empty.key" '^2 0 .*empty.key'
+wrong "a missing key file" "$D/none.key" '^2 0 .*none.key'
 openssl pkey -in "$D/ann.key" -pubout -out "$D/pub.key"; chmod 600 "$D/pub.key"
-wrong "the public one" "$D/pub.key" '^2 0 .*pub.key'
+wrong "the public key in place of the private one" "$D/pub.key" '^2 0 .*pub.key'
 cp "$D/ann.key" "$D/wide.key"; chmod 644 "$D/wide.key"
-wrong "wide open" "$D/wide.key" '^2 0 .*0644'
+wrong "a key file that others can read" "$D/wide.key" '^2 0 .*0644'
 auditor_key pass s3cret
 (umask 077; echo wrong >"$D/word")
 wrong "a wrong passphrase" "$D/pass.key" '^2 0 .*passphrase does not' --passphrase-file "$D/word"

@@ -25,7 +25,7 @@ routes:
      cache: {exact: {ttl: 1h, per: team, temperature: 1}}}
 default: permit
 Y
-answers_redis "a Redis for answers" $evicting
+answers_redis "a Redis for responses" $evicting
 stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml" --daemons 3
 conf() { case $1 in a) echo "$D/tollgate.yaml" ;; *) echo "$D/tollgate-$1.yaml" ;; esac; }
 journal() { case $1 in a) echo "$D/journal" ;; *) echo "$D/journal-$1" ;; esac; }

@@ -142,7 +142,7 @@ while IFS='|' read -r name person want; do
 done <<'T'
 another case|BOB|: nearest: bob(,|$)
 another Unicode form|e\xcc\x81mile|: nearest: émile(,|$)
-a slip|boob|: nearest: bob(,|$)
+a typing error|boob|: nearest: bob(,|$)
 no name at all|quetzalcoatl|Unicode form count$
 T
 check "no erasure happened to bob" opens "$bobs"

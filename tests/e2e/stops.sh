@@ -129,6 +129,6 @@ none_half() { ! ls "$JOURNAL.keep" "$D/archive" | grep -q 'tollgate-new'; }
 check "no temporary file is left there" wait_for none_half
 final check "the remaining records verify" verified
 like "verify names the record of the trim" "$(cat "$D/verify.log")" 'trimmed=[0-9]+ trim_record='
-all_there "in the archive and here"
+all_there "in the archive and in the journal"
 echo "# $(wc -l <"$D/answered") answers"
 exit $failed

@@ -158,7 +158,7 @@ cp "$cfg" "$D/laid.cfg"
 undo --write
 is "a changed line with an earlier value: exit 1" "$code" 1
 like "the error names that line" "$(cat "$D/err")" "haproxy.cfg:$(grep -n '^frontend edge' "$cfg" | cut -d: -f1): this line was changed after init"
-untouched "a changed line that has a former value"
+untouched "a changed line with an earlier value"
 # Names that resemble those of tollgate are kept.
 fresh
 lay
@@ -173,7 +173,7 @@ sed -i 's/^    default_backend site/    use_backend nowhere if { path \/x }\n&/'
 cp "$cfg" "$D/laid.cfg"
 undo --write
 is "HAProxy checks the result" "$code $(grep -c 'haproxy -c refuses the result' "$D/err")" "1 1"
-untouched "what HAProxy refuses"
+untouched "a result that HAProxy refuses"
 
 # marks
 fresh
