@@ -264,7 +264,7 @@ is "a 206 response with a part of a file is inspected" "$(curl -s -m 90 "$EDGE/v
 tokens() { echo "$(metric tokens_total 'type="input"') $(metric tokens_total 'type="output"')"; }
 counted=$(tokens)
 answer '{"id":"resp_1","object":"response","status":"completed","model":"m","output":[{"type":"message","content":[{"type":"output_text","text":"to jane.doe@example.org"}]},{"type":"function_call","name":"f","arguments":"{}"}],"usage":{"input_tokens":30,"output_tokens":40,"total_tokens":70}}'
-is "a stored answer is inspected" "$(curl -s -m 90 "$EDGE/v1/responses/resp_1" -H "$auth" | jq -r '.output[0].content[0].text')" 'to <EMAIL_ADDRESS>'
+is "a stored response is inspected" "$(curl -s -m 90 "$EDGE/v1/responses/resp_1" -H "$auth" | jq -r '.output[0].content[0].text')" 'to <EMAIL_ADDRESS>'
 is "the record has stored: true, and no usage" "$(completion '[.stored,.usage,.answer.tool_calls,.answer.finish_reason]')" '[true,null,["f"],"completed"]'
 is "its tokens are not counted again" "$(tokens)" "$counted"
 check "the tokens of earlier responses were counted" test "${counted%% *}" -gt 0

@@ -133,7 +133,7 @@ is "a value in a header field of the response is replaced" "$status $(header x-n
 noted 'paid with 4111 1111 1111 1111' "$stream"
 is "a value in a header field of a stream is replaced" "$status $(header x-note) $(text)" '200 paid with **** **** **** 1111 fine'
 noted 'his ssn is 536-22-1840' "$stream"
-is "or the response is denied before it begins" "$status $(header x-note) $(jq -r .error.code <<<"$body")" '451  content_policy_violation'
+is "a value in a header field can deny the response before it begins" "$status $(header x-note) $(jq -r .error.code <<<"$body")" '451  content_policy_violation'
 noted 'paid with 4111 1111 1111 1111' '{}' 204
 is "a value in the head of a 204 response is replaced" "$status $(header x-note)" '204 paid with **** **** **** 1111'
 is "the record of the 204 has the redaction" "$(last '[.answer.redactions,.status]')" '[1,204]'

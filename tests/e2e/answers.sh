@@ -102,7 +102,7 @@ is "a value in an unknown field is replaced, across events" "$(asked ',"stream":
 is "the record counts one redaction" "$(completion '[.answer.redactions,.answer.findings[0].entity,.answer.not_inspected_bytes]')" '[1,"EMAIL_ADDRESS",null]'
 thoughts 'well, ' 'his ssn is ' '536-22' '-1840 as' ' you know'
 denied=$(asked ',"stream":true')
-final is "or the stream is denied before a part of the value is forwarded" "$(grep -c '536' <<<"$denied"):$(grep -c content_policy_violation <<<"$denied")" 0:1
+final is "a value in an unknown field can deny the stream before a part of it is forwarded" "$(grep -c '536' <<<"$denied"):$(grep -c content_policy_violation <<<"$denied")" 0:1
 thoughts 'all is' ' well, 12' ' times' '.'
 is "without a finding, the unknown field's events are forwarded unchanged" "$(asked ',"stream":true' | sed -n 's/^data: \({.*\)$/\1/p' | jq -c '.choices[]?.delta.thoughts // empty' | tr '\n' ' ')" '"all is" " well, 12" " times" "." '
 

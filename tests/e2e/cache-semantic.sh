@@ -206,4 +206,4 @@ check "is stored for the second person too" wait_for kept 2
 "$build/tollgate" cache purge --person bob -c "$D/tollgate.yaml" >"$D/purged" 2>&1
 is "it refers to the first person's entry" "$(strings)" 2
 "$build/tollgate" cache purge --person ann -c "$D/tollgate.yaml" >"$D/purged" 2>&1
-is "and is deleted with that entry" "$(strings)" 0
+is "it is deleted with that entry" "$(strings)" 0

@@ -126,7 +126,7 @@ control '{"delay_ms":3000}'
 many 500 own.test stampede
 control '{}'
 is "of five hundred identical requests, all get a response" "$(heads http) $(texts)" "500x200 500"
-check "and at most three are sent ($(($(count) - n)) times)" [ $(($(count) - n)) -le 3 ]
+check "at most three of them are sent ($(($(count) - n)) times)" [ $(($(count) - n)) -le 3 ]
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- two daemons ----

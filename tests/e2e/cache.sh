@@ -158,7 +158,7 @@ is "all callers of an issuer share responses without personal data" "$(cache)" h
 ask org.test 'write to alice@example.com'
 as --claims '{"sub":"bob"}'
 ask org.test 'write to alice@example.com'
-is "and do not share others" "$(cache)" miss
+is "callers do not share other responses" "$(cache)" miss
 
 # ---- known defects of other gateways ----
 as --claims '{"sub":"carol","team":"blue"}'
@@ -212,7 +212,7 @@ is "the first prompt on a route with near is a miss" "$(cache) $(completion .cac
 model=echo ask near.test "Please explain${long#Explain} john@example.org"
 is "a prompt without a polite phrase is a near hit, with its own values" "$(cache) $(completion '[.cache_by, (.cache_distance > 0 and .cache_distance < 0.1)]') $(says '.choices[0].message.content')" \
 	"hit [\"near\",true] \"$long john@example.org\""
-is "counted by metrics, too" "$(metric cache_near_hits_total)" 1
+is "metrics count the near hit" "$(metric cache_near_hits_total)" 1
 while IFS='|' read -r name prompt; do
 	model=echo ask near.test "$prompt"
 	is "$name is not near" "$(cache)" miss

@@ -14,7 +14,7 @@ a=$(metric requests_total 'via="relay"') b=$(metric requests_total 'via="relay"'
 check "both daemons admit some of them ($a and $b)" test "$a" -gt 0 -a "$b" -gt 0
 empty
 is "after the first loss, four of the hour's twelve requests are left" "$(some ann 8)" "4 429"
-is "and six of the month's eighteen" "$(some bob 10)" "6 429"
+is "after the first loss, six of the month's eighteen requests are left" "$(some bob 10)" "6 429"
 empty
 is "after the second loss, nothing is left" "$(some ann 2) $(some bob 2) $(some eve 2)" "0 429 0 429 0 429"
 n=$(($(metric quota_recounted_total) + $(metric quota_recounted_total '' "$ADMIN_B")))

@@ -282,16 +282,16 @@ kim_and_lee() {
 	local one two three
 	kim=$(key new --person kim --team few) lee=$(key new --person lee --team few)
 	check "a key that is made at run time is in force" key_is "$kim" 200
-	check "another too" key_is "$lee" 200
+	check "another key is in force too" key_is "$lee" 200
 	limit set few --for person=kim --to 4 >/dev/null
-	is "and another amount of a limit is set" $? 0
+	is "an override of a limit is set" $? 0
 	with_key "$kim"; one=$status
 	with_key "$kim"; two=$status
 	with_key "$kim"; three=$status
 	with_key "$kim"
-	is "which counts" "$one $two $three $status" "200 200 200 429"
+	is "the override applies" "$one $two $three $status" "200 200 200 429"
 	key revoke "$(cut -d_ -f2 <<<"$lee")" >/dev/null
-	check "one is revoked" key_is "$lee" 401
+	check "a revoked key is refused" key_is "$lee" 401
 }
 # Prints an operator's HAProxy file with the parts of haproxy/bolt-on.cfg in their places.
 piece() { # the lines of haproxy/bolt-on.cfg under the marker that matches

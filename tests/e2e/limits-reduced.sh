@@ -74,7 +74,7 @@ redis-cli -s "$redis" flushall >/dev/null
 began=$SECONDS
 check "the other daemon admits the last request of the limit" wait_for admitted
 check "it does not wait for the stopped daemon" [ $((SECONDS - began)) -lt 5 ]
-unlike "and no limit is reduced" "$(status_of)" reduced
+unlike "no limit is reduced" "$(status_of)" reduced
 begin -b
 second=$!
 is_used() { [ "$(used)" = "[4,null,4]" ]; }

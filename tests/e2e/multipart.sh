@@ -42,6 +42,6 @@ control '{}'
 req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d '{"model":"echo","messages":[{"role":"user","content":"hello"}]}'
 is "JSON passes at the same provider" "$status" 200
 req POST /v1/chat/completions -H "$auth" -F model=echo -F messages=hello
-is "but no form where JSON must be" "$status $(grep -o invalid_json <<<"$body")" "400 invalid_json"
+is "a form is refused where JSON is required" "$status $(grep -o invalid_json <<<"$body")" "400 invalid_json"
 check "the records verify" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

@@ -58,7 +58,7 @@ check "other fields are removed" wait_for says '^a b c$' eval "redis hkeys '$key
 tg '' policy apply --why 'with another daemon' --yes
 like "a daemon with another file is named, and gets no order" "$? $(tr '\n' ' ' <"$D/out")" '^0 .*node c: p@1 in force, from another file: apply the policy there too'
 listed() { [ "$("$B/tollgate" status --json -c "$D/tollgate.yaml" | jq -r '.group[] | select(.node == "b").policy')" = "$(in_force '')" ]; }
-check "the other daemon's policy is listed within two turns" wait_for listed
+check "the other daemon's policy is listed within two intervals" wait_for listed
 tg '' status
 like "status names a daemon that has another policy in force" "$(cat "$D/out")" 'policy: node c has p@1 in force, and this node [a-z0-9]*@'
 unlike "status names no other daemon" "$(cat "$D/out")" 'policy: node b'

@@ -125,5 +125,5 @@ post "$(acmes dora)" x
 settled
 is "with a list, only those claims are recorded" "$(attributes "$id")" '["scope"]'
 for n in -b -c; do check "the chain of ${n#-} verifies" verifies "$D/journal$n" "$D/audit$n.key.pub"; done
-final check "and the first node's" verifies "$JOURNAL" "$AUDIT_KEY"
+final check "the first node's chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

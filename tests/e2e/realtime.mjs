@@ -193,7 +193,7 @@ async function contents() {
 	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
 	const u = await s.event('error')
 	ok('audio is uninspected and refused', u && u.error.code == 'unreadable_content', u)
-	same('audio: the close', await s.closed(), 1008)
+	same('audio: the session is closed with 1008', await s.closed(), 1008)
 	s = new Sock(RT, { headers: { host: 'voice.example' } })
 	await s.open()
 	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
@@ -204,7 +204,7 @@ async function contents() {
 	s.say({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'and one thing more' }] } })
 	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF', note: 'my card is 4111 1111 1111 1111' })
 	ok('text next to audio is inspected', await s.event('error'), s.got)
-	same('text beside audio: the close', await s.closed(), 1008)
+	same('text next to audio: the session is closed with 1008', await s.closed(), 1008)
 
 	s = new Sock('/v1/responses')
 	await s.open()
@@ -381,7 +381,7 @@ async function restores() {
 	}
 	s = await begin({ sessionResumption: {} })
 	same('Gemini: a value is restored', await content(s, `mail ${JANE} please`), `mail ${JANE} please`)
-	same('Gemini: another person', await content(s, `mail ${BOB} please`), `mail ${BOB} please`)
+	same('Gemini: another person gets another placeholder', await content(s, `mail ${BOB} please`), `mail ${BOB} please`)
 	same('Gemini: both persons are known later', await content(s, 'say <EMAIL_ADDRESS_1> and <EMAIL_ADDRESS_2>'), `say ${JANE} and ${BOB}`)
 	await content(s, 'call:send_mail {"to":"<EMAIL_ADDRESS_1>"}')
 	same('Gemini: the arguments of a tool call have the value', s.got.find(m => m.toolCall)?.toolCall.functionCalls[0].args, { to: JANE })

@@ -166,15 +166,15 @@ is "the console opens nothing unless the configuration permits it" "$(as auditor
 n=$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')
 is "a share that was never given is refused" "$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":99,\"reason\":\"x\"}")" 404
 for bad in 0 -1 9007199254740992 18446744073709551616 1.5 '"1"' null '[]'; do
-	like "share $bad" "$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":$bad,\"reason\":\"x\"}")" '^40[04]$'
+	like "an invalid share is refused: $bad" "$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":$bad,\"reason\":\"x\"}")" '^40[04]$'
 done
 huge=$(head -c 70000 /dev/zero | tr '\0' x)
 for bad in "{\"id\":\"$huge\",\"part\":\"prompt\",\"share\":1,\"reason\":\"x\"}" "{\"id\":\"$first\",\"part\":\"all\",\"share\":1,\"reason\":\"x\"}" "{\"part\":\"prompt\",\"share\":1,\"reason\":\"x\"}"; do
 	printf %s "$bad" >"$D/bad"
-	like "no share for ${bad:0:20}…${bad: -50}" "$(as auditor POST /audit/share "@$D/bad")" '^4[01][0-9]$'
+	like "no share is returned for ${bad:0:20}…${bad: -50}" "$(as auditor POST /audit/share "@$D/bad")" '^4[01][0-9]$'
 done
 is "refused openings are not recorded" "$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')" "$n"
-while read -r path body; do like "no $path of $body" "$(as auditor POST $path "$body")" '^400$'; done <<'T'
+while read -r path body; do like "$path refuses $body" "$(as auditor POST $path "$body")" '^400$'; done <<'T'
 /audit/erase {}
 /audit/erase {"person":"","why":"x"}
 /audit/erase {"person":"Somebody"}

@@ -75,9 +75,9 @@ id=$(sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/pi' "$D/head.1")
 opened() { opens ann response "$id" >"$D/text"; }
 check "a text that was cut opens" wait_for opened
 is "it is the beginning of the response" "$(cmp "$D/text" "$D/answer" 2>&1 | grep -c 'EOF on .*text')" 1
-like "which is said" "$(cat "$D/opens.err")" 'only the beginning'
-like "all of it verifies" "$("$B/tollgate" audit verify --texts -c "$D/tollgate.yaml" | tail -1)" '^ok source=texts texts=16 .* cut=8 .*bad=0'
+like "the command reports that it is only the beginning" "$(cat "$D/opens.err")" 'only the beginning'
+like "all texts verify" "$("$B/tollgate" audit verify --texts -c "$D/tollgate.yaml" | tail -1)" '^ok source=texts texts=16 .* cut=8 .*bad=0'
 id=$(req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d '{"model":"echo","messages":[{"role":"user","content":"after"}]}'; header x-tollgate-id)
 settled
-is "the next one is kept whole" "$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | jq -c "select(.type == \"completion\" and .id == \"$id\") | .answer.kept.cut")" null
+is "the next response is kept completely" "$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | jq -c "select(.type == \"completion\" and .id == \"$id\") | .answer.kept.cut")" null
 exit $failed

@@ -113,7 +113,7 @@ done
 check "the erased response does not open with ben's key" opens_not ben "$stream" response
 check "the erased response does not open with ann's key" opens_not ann "$stream" response
 check "another person's response opens with ben's key" opens ben "$bobstream" response
-is "whole" "$(cmp "$D/text" "$D/bob.body" && grep -c stays "$D/text")" 300
+is "it is complete" "$(cmp "$D/text" "$D/bob.body" && grep -c stays "$D/text")" 300
 check "another person's response opens with ann's key, because it was sealed to ann" opens ann "$bobstream" response
 check "a new text of the erased person opens with ben's key" opens ben "$new" prompt
 check "a new text does not open with ann's key" opens_not ann "$new" prompt

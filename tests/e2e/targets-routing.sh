@@ -256,5 +256,5 @@ is "without another target, a request waits for room" "$(asked)" "1 0 0"
 let_go
 wait $waiting
 settled
-is "and gets it" "$(asked)" "2 0 0"
+is "it is sent when there is room" "$(asked)" "2 0 0"
 exit $failed

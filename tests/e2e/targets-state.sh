@@ -63,7 +63,7 @@ provider start 2
 signed dropped # vercel/ai PR#14765
 "$B/tollgate" target eject b-dropped -c "$D/tollgate.yaml" >/dev/null 2>&1
 ask_body "$history"
-is "or another target is used without the reasoning, if the policy permits it" "$status $(said | cut -c1)" "200 a"
+is "if the policy permits it, another target is used without the reasoning" "$status $(said | cut -c1)" "200 a"
 unlike "no signature is sent there" "$(sent_to 1 .body)" 'signature'
 "$B/tollgate" target admit b-dropped -c "$D/tollgate.yaml" >/dev/null 2>&1
 

@@ -8,7 +8,7 @@ check "an upgrade gives the other instance its key" upgrade
 check "the first instance ends" wait_for gone "$older"
 older=$(deciding)
 kill -TERM "$older"
-check "the older instance is replaced by a program that thaws after GO" wait_for gone "$older"
+check "the older instance is replaced by a program that resumes after GO" wait_for gone "$older"
 touch "$D/older.log"
 python3 "$here/upgrade-older.py" "$SOCKETS/agent.sock" "$SOCKETS/admin.sock" >>"$D/older.log" 2>&1 &
 program=$!

@@ -110,7 +110,7 @@ await test(async () => {
 					w.fill(s);
 					const p = s.startDaemon();
 					check(`${n}: the daemon starts on a full disk`, await until(async () => p.ended || (await s.readyz()).status === 503) && alive(p.pid), s.log().slice(-400));
-					is(`${n}: and is not ready`, (await s.readyz()).status, 503);
+					is(`${n}: it is not ready`, (await s.readyz()).status, 503);
 					await until(async () => (await s.request({ method: "GET", path: "/v1/models", bearer: null })).status === 401); // HAProxy has found the daemon
 					is(`${n}: the policy's outcome applies`, (await s.request({ body: s.chat("full at start") })).status, outcome === "deny" ? 503 : 200);
 					w.free(s);

@@ -79,7 +79,7 @@ async function charts_lead_to_search(page) {
 	await page.mouse.click(box.x + box.width - 2, box.y + box.height / 2);
 	await page.waitForURL(/#\/search\?/);
 	like("charts: a click opens Search at that minute", decodeURIComponent(page.url()), /since=\d{4}-\d\d-\d\dT\d\d:\d\d:00Z&until=\d{4}-\d\d-\d\dT\d\d:\d\d:00Z/);
-	ok("charts: and Search accepts the times", await shows(page, /Newest first|No record matches/), await page.locator("main").innerText());
+	ok("charts: Search accepts the times", await shows(page, /Newest first|No record matches/), await page.locator("main").innerText());
 }
 
 /* The page of all components: complete, and as wide as the window. */
@@ -113,7 +113,7 @@ async function tables_sort_and_export(page) {
 	await list.getByRole("button", { name: "Export CSV" }).click();
 	const csv = readFileSync(await (await saved).path(), "utf8").split("\r\n");
 	is("tables: CSV has the columns that are shown", csv[0], '"Name","Requests","Duration","Last request"');
-	like("tables: and times as instants", csv[2], /^"bob","7","89 ms","\d{4}-\d\d-\d\dT[\d:.]+Z"$/);
+	like("tables: CSV has times as instants", csv[2], /^"bob","7","89 ms","\d{4}-\d\d-\d\dT[\d:.]+Z"$/);
 	await page.reload();
 	await list.locator("summary").waitFor();
 	is("tables: a column that was left out stays left out", await list.locator('td[data-title="Cost"]').first().isVisible(), false);

@@ -108,7 +108,7 @@ export const views = [
 			await page.locator("main tr").filter({ hasText: "revoked" }).first().waitFor();
 			ok("people: the key is revoked", true);
 		},
-		async keys(page) { ok("people: a row opens by j and Enter, and the focus is seen", await open_row(page)); like("people: it is a person's", page.url(), /person=/); },
+		async keys(page) { ok("people: a row opens by j and Enter, and the focus is visible", await open_row(page)); like("people: it is a person's", page.url(), /person=/); },
 	},
 	{
 		name: "policy", seen: /pii/, error_state: "", state: "part=try", state_seen: /Try a request/, asked: "/policy/rules",
@@ -206,7 +206,7 @@ export const views = [
 			await page.waitForURL(/range=7d/);
 			ok("models: the range in the head applies, and is part of the URL", await page.locator("main caption").getByText("Models of the last 7d").waitFor().then(() => true, () => false));
 		},
-		async keys(page) { ok("models: a row opens by j and Enter, and the focus is seen", await open_row(page)); like("models: the row leads to the model's page", page.url(), /#\/thing\?.*kind=model/); },
+		async keys(page) { ok("models: a row opens by j and Enter, and the focus is visible", await open_row(page)); like("models: the row leads to the model's page", page.url(), /#\/thing\?.*kind=model/); },
 	},
 	{
 		name: "audit", seen: /Anchors/, state: "since=7d", state_seen: /Report/, asked: "/records/report",
