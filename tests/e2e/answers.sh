@@ -125,7 +125,7 @@ data: {oops
 is "malformed events end a stream with an error" "$(asked ',"stream":true' | grep -c provider_error)" 1
 control "$(printf '{"choices":[{"message":{"content":"to jane.doe@example.org"}}]}' | gzip -c | base64 -w 0 | jq -cR '{body_base64:.,content_type:"application/json",headers:{"content-encoding":"gzip"},times:1}')"
 is "a response that is compressed although the relay did not ask for it is inspected" "$(asked | jq -r '.choices[0].message.content')" 'to <EMAIL_ADDRESS>'
-# as_bytes TYPE ENCODER…: the response's bytes, with a type that does not describe them
+# as_bytes TYPE ENCODER…: the provider returns the encoder's output with this type; prints the status
 as_bytes() {
 	local type=$1
 	shift

@@ -416,8 +416,8 @@ is "usage without output for a response with text is ignored" "$status $(last '[
 control '{}'
 
 # ---- requests without a cap ----
-# five HOST [MEMBERS [in flight]]: sends five requests before the first gets a response; prints the sum of their
-# charges from the records, in hundredths of a cent
+# five HOST [MEMBERS [WAIT]]: sends five requests at the same time; with WAIT, all are in flight before the first gets a
+# response. spent TEAM: prints the sum of the team's charges from the records, in hundredths of a cent.
 five() {
 	local i
 	running=()

@@ -6,7 +6,7 @@
 
 json='content-type: application/json'
 as() { auth="authorization: Bearer $(token "$@")"; }
-# post HOST PATH BODY [curl options].
+# post HOST PATH BODY [curl options]
 # A response is stored after its end was sent to the caller, so the caller's next request may come too early.
 post() {
 	req POST "$2" -H "$auth" -H "$json" -H "host: $1" "${@:4}" -d "$3"

@@ -8,7 +8,7 @@ command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
 npm_packages clients "$what" || exit 0
 stack_up --policy "$here/clients.yaml"
 key() { token --claims "{\"sub\":\"$1\",\"team\":\"$2\"}"; }
-keys() { # STATUS…: a caller for each client and status, so that each reaches its own limit
+keys() { # STATUS: prints a key for each client, so that each reaches its own limit
 	local sep=""
 	for c in "langchain openai" "langchain anthropic" "ai openai" "ai openai responses" "ai anthropic"; do
 		printf '%s"%s":"%s"' "$sep" "$c" "$(key "${c// /-}-$1" "$1")"

@@ -17,7 +17,7 @@ is "a person without a row passes" "$status" 200
 models bob
 is "a row of the file can deny" "$status" 451
 like "the record has the values that were read" "$(last)" '"data":\{"people":\{"away":true\}\}'
-# answers STATUS: repeats the request, because a value may be cached for 200 ms
+# answers STATUS: repeats the request until it has this status, because a value may be cached for 200 ms
 alice_has() { models alice; [ "$status" = "$1" ]; }
 answers() { wait_for alice_has "$1"; }
 redis hset acme:incidents level high

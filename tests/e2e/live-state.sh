@@ -56,7 +56,7 @@ like "a revoked key stays revoked" "$(key list)" "^$(cut -d_ -f2 <<<"$r") +bob .
 # ---- removal of ended entries ----
 "$build/tollgate" serve -c "$D/tollgate-b.yaml" </dev/null >"$D/again-b.log" 2>&1 &
 pid_b=$!
-# entry FIELD JSON: prints the entry as a daemon with this key writes it
+# entry FIELD JSON: writes the entry to Redis as a daemon with this key does
 entry() {
 	python3 - "$(sed -n 's/^state_key: *//p' "$D/tollgate.yaml" | tr -d '"')" "$2" "$D" <<'PY' | redis -x HSET "$entries" "$1" >/dev/null
 import hashlib, hmac, os, sys

@@ -45,7 +45,7 @@ completion_of() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"completion
 has_completion() { completion_of "$1" >/dev/null; }
 kept_of() { wait_for has_completion "$1" && completion_of "$1" | jq -c "$2"; } # ID JQ
 texts_verify() { audit verify --texts >"$D/verify.log" || { sed 's/^/#   /' "$D/verify.log"; false; }; }
-# response WORD KB [MEMBERS]: prints events that each contain the word. `told`: the provider returns it once.
+# answer WORD KB [MEMBERS]: prints a response whose events each contain the word. `told`: the provider returns it once.
 answer() {
 	jq -nr --arg word "$1" --argjson n "$2" '"data: " + ({id: "c", object: "chat.completion.chunk", model: "echo", choices: [{index: 0, delta: {content: ($word + " " + "w" * 900)}}]} | tojson) + "\n\n" | . * $n + "data: [DONE]\n\n"' |
 		jq -Rsc '{body: .[:-1], content_type: "text/event-stream", chunk_bytes: 4096, times: 1, '"${3:-}"'}'

@@ -124,7 +124,7 @@ redis --raw keys '*' >"$D/page.redis"
 exported() { [ -n "$(ls "$D"/collector/traces.* 2>/dev/null)" ] && [ -n "$(ls "$D"/collector/metrics.* 2>/dev/null)" ] && [ -s "$D/hooks/bodies" ]; }
 check "spans, metrics and webhooks were sent" wait_for exported
 for f in live page._recent page._limits_near page.export page.ocsf page.stream; do like "$f contains the pseudonym" "$(grep -aocE 'p_[0-9a-f]{32}' "$D/$f")" '^[1-9]'; done
-holders() { # FILES that contain WHAT, except those that must: the provider's, the policy's token, the shares
+holders() { # WHAT: prints the files that contain it, except those that must: the provider's, the policy's token, the shares
 	grep -raFli "$1" "$D" 2>/dev/null | sed "s#^$D/##" | grep -vE '^(text|out|\.[0-9]+\.(head|body)|policy.yaml|mockllm.*|journal\.(shares|live))$' | sort | paste -sd' '
 }
 is "no file contains the text" "$(holders "$marker")" ""

@@ -36,7 +36,7 @@ post() { # PERSON TEXT
 open_by() { audit open "$2" --key "$D/$1.key" --part "$3" --reason 'a drill' >"$D/text"; } # KEY ID PART
 opens() { wait_for open_by "$@"; }
 opens_not() { ! open_by "$@" && [ ! -s "$D/text" ]; }
-answer() { # WORD N: prints N events that each contain the word
+answer() { # WORD N: the provider's next response has N events that each contain the word
 	jq -nr --arg word "$1" --argjson n "$2" '"data: " + ({id: "c", object: "chat.completion.chunk", model: "echo", choices: [{index: 0, delta: {content: ($word + " " + "w" * 900)}}]} | tojson) + "\n\n" | . * $n + "data: [DONE]\n\n"' |
 		jq -Rsc '{body: .[:-1], content_type: "text/event-stream", chunk_bytes: 2048, chunk_ms: 30, times: 1}' | curl -s -o /dev/null "$PROVIDER/_control" -d @-
 }

@@ -11,7 +11,7 @@ unset SLOW_DISK
 auth="authorization: Bearer $(token)"
 hold() { printf "$1" | dd of="$D/slow" conv=notrunc status=none; }
 mail='mail bob@example.com'
-ask() { # WORDS [curl's options]: prints status and id
+ask() { # WORDS [curl's options]: writes status and id into D/answered
 	curl -s -m 20 -o /dev/null -w '%{http_code} %header{x-tollgate-id}\n' -H "$auth" -H 'content-type: application/json' "${@:2}" \
 		-d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"'"$1"'"}]}' "$EDGE/v1/chat/completions" >>"$D/answered"
 }

@@ -44,7 +44,7 @@ final unlike "no sanitizer reports an error" "$(cat "$D/tollgate.log")" 'Sanitiz
 
 # a signal during the start
 serve() { "$build/tollgate" serve -c "$1" </dev/null >>"$D/tollgate.log" 2>&1 & pid=$!; }
-caught() { # the signals that the daemon catches first
+caught() { # waits until the daemon catches signals, which is the first thing that it does
 	local end=$((EPOCHSECONDS + 30))
 	# SIGHUP and SIGTERM; and the process is not a copy of this shell any more, which catches some signals too
 	until { [ "$(cat "/proc/$pid/comm")" = tollgate ] && [ $((0x$(sed -n 's/^SigCgt:\t//p' "/proc/$pid/status") & 0x4001)) = $((0x4001)) ]; } ||
