@@ -127,7 +127,7 @@ haproxy_down
 eval "set -- $(words init)"
 tollgate init "$@" --write >"$W/init.out" 2>"$W/init.err"
 code=$?
-say "init lays the stanza" "$code" 0
+say "init adds the stanza" "$code" 0
 key=$(grep -h -o '^tg_[0-9a-z_]*' "$W/init.out" | head -1)
 [ $code = 0 ] || exit
 # from here on, the provider is simulated
@@ -137,7 +137,7 @@ done
 setpriv --reuid tollgate --regid tollgate --init-groups tollgate serve >"$W/tollgate.log" 2>&1 &
 daemon=$!
 for _ in $(seq 1000); do [ -S /run/tollgate/admin.sock ] && break; nap 0.02; done
-haproxy_up || say "HAProxy starts with it" no yes
+haproxy_up || say "HAProxy starts with the stanza" no yes
 cp -r /etc/haproxy "$W/laid"
 (
 	set -a
@@ -145,12 +145,12 @@ cp -r /etc/haproxy "$W/laid"
 	tollgate check --haproxy /etc/haproxy/haproxy.cfg --probe
 ) >"$W/probe.out" 2>"$W/probe.err"
 say "check --probe" "$?" 0
-say "it reports nothing wrong" "$(grep -c 'probe:' "$W/probe.err")" 0
+say "check reports no error" "$(grep -c 'probe:' "$W/probe.err")" 0
 ngate=$(words gate | wc -l)
-say "both kinds came to their ends on each host" "$(grep -c '^probe: .*direct: the guard of backend' "$W/probe.out") $(grep -c '^probe: .*relayed: both passes' "$W/probe.out")" \
+say "direct and relayed probes succeed on each host" "$(grep -c '^probe: .*direct: the guard of backend' "$W/probe.out") $(grep -c '^probe: .*relayed: both passes' "$W/probe.out")" \
 	"$(words probes | grep . || echo "$ngate $ngate")"
 sites >"$W/after"
-say "the company's sites answer as before" "$(diff "$W/before" "$W/after" | head -4)" ""
+say "the company's sites respond as before" "$(diff "$W/before" "$W/after" | head -4)" ""
 auth="authorization: Bearer $key" json='content-type: application/json'
 chat='{"model":"echo","max_tokens":20,"messages":[{"role":"user","content":"write to jane.doe@example.com"}]}'
 path=/v1/chat/completions
@@ -158,31 +158,31 @@ grep -q 'path: .*/v1/messages' /etc/tollgate/default.yaml && path=/v1/messages
 words gate | while read -r url options; do
 	# shellcheck disable=SC2086
 	ask "$url$path" $options -H "$auth" -H "$json" -d "$chat"
-	say "$url: a prompt is redacted by the relay" "$status $(field x-tollgate-decision)" "200 redact"
+	say "$url: a prompt is redacted through the relay" "$status $(field x-tollgate-decision)" "200 redact"
 	seen=$(fetch GET 'http://127.0.0.1:8001/_seen?last=1')
-	say "$url: the provider has a placeholder and the company's key" \
+	say "$url: the provider gets a placeholder and the company's key" \
 		"$(grep -c 'EMAIL_ADDRESS_1.*' <<<"$seen") $(grep -c 'sk-the-company' <<<"$seen") $(grep -c 'jane.doe' <<<"$seen")" "1 1 0"
 	if grep -q 'path: .*/v1/models' /etc/tollgate/default.yaml; then
 		# shellcheck disable=SC2086
 		ask "$url/v1/models" $options -H "$auth"
-		say "$url: a list of models goes direct" "$status $(field x-tollgate-decision)" "200 permit"
+		say "$url: a list of models uses the direct path" "$status $(field x-tollgate-decision)" "200 permit"
 	fi
 	# shellcheck disable=SC2086
 	ask "$url$path" $options -H "$json" -d "$chat"
-	say "$url: without a key it is refused by the gate" "$status $(field x-tollgate-decision)" "401 deny"
+	say "$url: the gate refuses a request without a key" "$status $(field x-tollgate-decision)" "401 deny"
 done
 words moved | while read -r url options; do
 	ask "$url$path" -H "$auth" -H "$json" -d "$chat"
-	say "$url: is redirected" "${status:0:1} $(field location)" "3 https://${url#*://}$path"
+	say "$url: the request is redirected" "${status:0:1} $(field location)" "3 https://${url#*://}$path"
 done
 before=$(tollgate audit list --since 1h | wc -l)
 words refused | while read -r url options; do
 	# shellcheck disable=SC2086
 	ask "$url$path" $options -H "$auth" -H "$json" -d "$chat"
-	say "$url: the company refuses it, and says so alone" "$status $(field x-tollgate-decision)" "403 "
+	say "$url: the company's rules refuse the request, without a decision" "$status $(field x-tollgate-decision)" "403 "
 done
-say "and nothing of it is recorded" "$(tollgate audit list --since 1h | wc -l)" "$before"
-say "no probe is anybody's use" "$(tollgate usage --by person --since 1h --json | grep -c '"requests":0')" 0
+say "refused requests are not recorded" "$(tollgate audit list --since 1h | wc -l)" "$before"
+say "probes are not counted as usage" "$(tollgate usage --by person --since 1h --json | grep -c '"requests":0')" 0
 kill $daemon
 haproxy_down
 pkill -P $$ 2>/dev/null

@@ -80,7 +80,7 @@ laid() {
 	fi
 	for f in before after; do cp -r "$f/." "$want/"; done
 	rm -rf "$want/redis"
-	say "what init makes of before/ is in after/" "$(diff -r "$want" "$to" | head -20)" ""
+	say "the result of init in before/ equals after/" "$(diff -r "$want" "$to" | head -20)" ""
 }
 EOF
 
@@ -94,7 +94,7 @@ haproxy -D -f "$all/sites.cfg"
 say "HAProxy accepts the files" "$(CONFIG=/etc/haproxy/haproxy.cfg; set -a; . /etc/default/haproxy; haproxy -c -q -f "$CONFIG" $EXTRAOPTS 2>&1 | head -3)" ""
 commands Check | sed "s/^KEY=.*/KEY=$(key_of "$D/steps.out")/" >"$D/checks"
 follow checks
-say "a direct request and a relayed one are decided" "$(tr -d '\r' <"$D/checks.out" | sed -n 's/^x-tollgate-decision: //p' | tr '\n' ' ')" "permit redact "
+say "a direct and a relayed request are decided" "$(tr -d '\r' <"$D/checks.out" | sed -n 's/^x-tollgate-decision: //p' | tr '\n' ' ')" "permit redact "
 fetch GET 'http://127.0.0.1:8001/_seen?last=9' >"$D/seen"
 say "the provider gets a placeholder and the key of haproxy.cfg" "$(grep -c EMAIL_ADDRESS_1 "$D/seen") $(grep -c 'sk-[a-z-]*your-key' "$D/seen") $(grep -c 'jane@' "$D/seen")" "1 2 0"
 say "the records verify" "$(tollgate audit verify 2>&1 | cut -c1-8)" "ok node="
@@ -104,7 +104,7 @@ case $name in
 redirect)
 	say "port 80 redirects" "$(sed -n 's/^location: *//p' "$D/checks.out" | tr -d '\r')" https://ai.example.com/v1/models
 	say "ACME challenges are answered" "$(site www.example.com:80:127.0.0.1 http://www.example.com/.well-known/acme-challenge/x)" "200 8081" ;;
-conf.d) say "the tools are served as before" "$(site tools.example.com:8443:127.0.0.1 https://tools.example.com:8443/)" "200 8083" ;;
+conf.d) say "the tool server is served as before" "$(site tools.example.com:8443:127.0.0.1 https://tools.example.com:8443/)" "200 8083" ;;
 esac
 machine_leave
 EOF
@@ -127,7 +127,7 @@ else
 	mkdir -p "$D/fresh/etc"
 	cp -r before/default before/haproxy "$D/fresh/etc/"
 	tollgate init --root "$D/fresh" --host ai.example.com --write >"$D/fresh.out" 2>&1
-	say "tollgate.yaml is what init writes, with redis" "$(diff <(in_force "$D/fresh/etc/tollgate/tollgate.yaml") <(in_force "/etc/tollgate/tollgate.yaml" | sed '/^redis:/,/^[^ r]/{/^redis:/d;/^ /d}'))" ""
+	say "tollgate.yaml is the result of init, with redis" "$(diff <(in_force "$D/fresh/etc/tollgate/tollgate.yaml") <(in_force "/etc/tollgate/tollgate.yaml" | sed '/^redis:/,/^[^ r]/{/^redis:/d;/^ /d}'))" ""
 	[ "$name" = edge-2 ] || { mkdir -p "$all/shared.new"; cp /etc/tollgate/keys.yaml /etc/tollgate/state.key "$all/shared.new/"; key_of "$D/steps.out" >"$all/shared.new/key"; mv "$all/shared.new" "$all/shared"; }
 fi
 touch "$D/ready"
@@ -175,7 +175,7 @@ for name in edge-1 edge-2 third; do await knows $name; say "the Sentinel of $nam
 say "both machines have one policy" "$(on edge-1 'tollgate status' | grep '^policy:')" "$(on edge-2 'tollgate status' | grep '^policy:')"
 say "a direct request is permitted" "$(code 11 /v1/models) $(decision)" "200 permit"
 chat='{"model":"echo","messages":[{"role":"user","content":"write to jane@example.com"}]}'
-say "a relayed one is redacted on the other machine" "$(code 12 /v1/chat/completions -H 'content-type: application/json' -d "$chat") $(decision)" "200 redact"
+say "a relayed request is redacted on the other machine" "$(code 12 /v1/chat/completions -H 'content-type: application/json' -d "$chat") $(decision)" "200 redact"
 set_limit=$(sed -n 's/.*`\(tollgate limit set [^`]*\)`.*/\1/p' "$root/docs/examples/sentinel/README.md")
 on edge-1 "$set_limit" >"$D/limit.out"
 both() { on edge-2 'tollgate limit list' | grep -q ' 6 *'; }
@@ -185,7 +185,7 @@ say "three more requests pass" "$(code 11 /v1/models) $(code 12 /v1/models) $(co
 on edge-1 'kill -KILL $(cat $D/redis.pid)' >/dev/null
 lost() { [ "$(code 11 /v1/models)" = 503 ]; }
 await lost
-say "without a master a request with a limit gets 503" $? 0
+say "without a master, a request with a limit gets 503" $? 0
 passes() { [ "$(code 12 /v1/models)" = 200 ]; }
 await passes
 say "the sixth request passes after the failover" $? 0

@@ -48,7 +48,7 @@ check() {
 is() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got:  ${2:0:300}" "want: ${3:0:300}"; fi; }
 # like NAME TEXT REGEX: passes if the text matches; unlike: passes if it does not
 like() { if matches "$2" "$3"; then ok "$1"; else not_ok "$1" "no match of $3 in:" "${2:0:400}"; fi; }
-unlike() { if matches "$2" "$3"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; else ok "$1"; fi; }
+unlike() { if matches "$2" "$3"; then not_ok "$1" "$3 occurs in:" "${2:0:400}"; else ok "$1"; fi; }
 
 # wait_for COMMAND…: repeats the command until it succeeds, for at most a minute. Tests wait for a
 # condition and never sleep for a fixed time, because machines differ in speed.

@@ -58,17 +58,17 @@ const SDKS = {
 
 const TYPES = { pdf: "application/pdf", png: "image/png", jpg: "image/jpeg" };
 const CASES = [
-	["a PDF that holds nothing", DENY, "clean.pdf", "whole"],
+	["a PDF without a finding", DENY, "clean.pdf", "whole"],
 	["a PDF with an account number", DENY, "account.pdf", /page 2 of a file \(pdf\)/],
-	["a PDF with an account number, stripped", STRIP, "account.pdf", "gone"],
-	["a PDF that holds nothing, where others are stripped", STRIP, "clean.pdf", "whole"],
+	["a PDF with an account number, replaced", STRIP, "account.pdf", "gone"],
+	["a PDF without a finding, on a route that replaces files", STRIP, "clean.pdf", "whole"],
 	["a PDF without text", DENY, "scanned.pdf", /no_text/],
-	["a scanned PDF with an account number, read", OCR, "scanned.pdf", /page 1 of a file \(pdf\)/],
-	["a picture, not read", DENY, "small.png", /cannot be read/],
-	["a picture that holds nothing, read", OCR, "small.png", "whole"],
-	["a photograph that holds nothing, read", OCR, "small.jpg", "whole"],
-	["a picture with an account number, read", OCR, "page.png", /a file \(png\)/],
-	["a photograph with an account number, read", OCR, "page.jpg", /a file \(jpeg\)/],
+	["a scanned PDF with an account number, with OCR", OCR, "scanned.pdf", /page 1 of a file \(pdf\)/],
+	["an image, without OCR", DENY, "small.png", /cannot be read/],
+	["an image without a finding, with OCR", OCR, "small.png", "whole"],
+	["a photograph without a finding, with OCR", OCR, "small.jpg", "whole"],
+	["an image with an account number, with OCR", OCR, "page.png", /a file \(png\)/],
+	["a photograph with an account number, with OCR", OCR, "page.jpg", /a file \(jpeg\)/],
 ];
 
 const seen = async () => JSON.parse((await (await fetch(`${PROVIDER}/_seen?last=1`)).json()).at(-1).body);

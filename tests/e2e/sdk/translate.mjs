@@ -153,16 +153,16 @@ const FORMS = {
 
 const REFUSED = [ // client, the provider's API ("": any other than its own), case, field
 	...["responses", "messages", "converse"].flatMap((form) => [
-		["langchain openai", form, "what has no place", "n"], ["openai chat", form, "what has no place", "n"],
-		["genai", form, "what has no place", "generationConfig.candidateCount"]]),
-	["openai responses", "", "what has no place", "previous_response_id"],
-	...["chat", "responses", "converse"].map((form) => ["anthropic", form, "what has no place", "top_k"]),
-	["bedrock converse", "", "what has no place", "guardrailConfig"],
+		["langchain openai", form, "a field without an equivalent", "n"], ["openai chat", form, "a field without an equivalent", "n"],
+		["genai", form, "a field without an equivalent", "generationConfig.candidateCount"]]),
+	["openai responses", "", "a field without an equivalent", "previous_response_id"],
+	...["chat", "responses", "converse"].map((form) => ["anthropic", form, "a field without an equivalent", "top_k"]),
+	["bedrock converse", "", "a field without an equivalent", "guardrailConfig"],
 ];
 const NOT_POSSIBLE = [ // client, the provider's API ("*": any), case, reason
 	["ai openai", "*", "reasoning", "it shows none"],
 	["langchain openai", "*", "reasoning", "it shows none"],
-	...["text", "cached tokens", "a call", "two calls at once", "their results", "an image", "a schema", "effort", "settings", "what has no place"]
+	...["text", "cached tokens", "a call", "two parallel calls", "their results", "an image", "a schema", "effort", "settings", "a field without an equivalent"]
 		.map((what) => ["gemini array", "*", what, "it is no SDK, and only sends a text"]),
 	["ai bedrock", "*", "a schema", "it requests a tool call instead"],
 	["ai bedrock", "converse", "effort", "it uses its model's own field"],
@@ -232,7 +232,7 @@ const CASES = {
 		const r = said(numbered(await c[how]({ model: "call", text: TEXT, tool: true, usage: true })));
 		return [r, { text: "", calls: called(TEXT), usage: [5, 5] }];
 	},
-	"two calls at once": async ({ c, how }) => {
+	"two parallel calls": async ({ c, how }) => {
 		const r = numbered(await c[how]({ model: "call:both", text: `one and ${MAIL}`, tool: true }));
 		return [[said(r).calls, new Set(r.calls.map((x) => x[0])).size], [called("one", MAIL), 2]];
 	},
@@ -262,7 +262,7 @@ const CASES = {
 		const r = await c[how]({ model: "echo", text: "hi", more: way.settings });
 		return [[r.text, ...form.settings(await seen(n))], ["hi", BRIEF, 0.5, 0.9, 90]];
 	},
-	"what has no place": async ({ c, how, way }) => {
+	"a field without an equivalent": async ({ c, how, way }) => {
 		if (!way.odd) return null;
 		return [(await c[how]({ model: "say:yes", text: "hi", more: way.odd })).text.includes("yes"), true];
 	},
