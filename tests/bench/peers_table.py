@@ -44,7 +44,7 @@ for name, title, cells in names:
 	cpu, memory = (f"{m['cpu']:,.0f}", f"{m['memory']:,.0f}") if own else ("", "")
 	print(f"| {title} {cells} | {m['rate']:,.0f} | {m['p50'] / 1000:.1f} | {m['p99'] / 1000:.1f} | {cpu} | {' | '.join(added)} | {memory} |")
 
-# Two groups of bars: requests a second, and what a gateway adds to one request at a time.
+# Two groups of bars: requests a second, and the time that a gateway adds to one request at a time.
 shown = [(title, measured[name]) for name, title, _ in names if name != "provider"]
 BAR, LEFT, WIDTH = 22, 250, 400
 out, y = [], 24

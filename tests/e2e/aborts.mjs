@@ -1,5 +1,5 @@
-// Clients that vanish in the middle. Prints a line a check. The provider would take an hour: what ends
-// it is the client that went.
+// Clients that disconnect during a request. Prints a line for each check. The provider would take an hour, so only the
+// disconnect can end the request.
 import net from "node:net";
 
 const edge = new URL(process.env.EDGE);
@@ -32,7 +32,7 @@ async function vanish(name, setting, head, bytes, after) {
 	await control({});
 }
 const whole = (stream) => [`content-length: ${body(stream).length}`, body(stream)];
-// Until the provider has it, and until the relay holds some of the upload.
+// Waits until the provider has the request, and until the relay holds a part of the upload.
 async function until(what) {
 	for (let end = Date.now() + 30000; Date.now() < end && !(await what());) await sleep(20);
 }

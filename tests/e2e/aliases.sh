@@ -1,5 +1,5 @@
-# Names that stand for targets: what is sent, what the answer, the list of models and the record
-# say, also where the first target fails; canaries; what stays in the house, and is down.
+# Model aliases: the model that is sent, and the name that the response, the list of models and the record contain,
+# also if the first target fails. Then canaries, and requests that must stay on an internal target.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
@@ -16,62 +16,62 @@ last() { cat "$D"/journal/*.jsonl 2>/dev/null | tr -d '\0' | grep "\"type\":\"$1
 said() { grep -oE '"(model|modelVersion)": ?"[^"]*"' <<<"$body" | sort -u | tr '\n' ' '; }
 
 ask fast
-is "the first target gets its own model" "$status $(sent "$PROVIDER")" '200 "model":"small-1"'
-is "the answer says what was asked for" "$(said)" '"model":"fast" '
-like "the record both" "$(last decision)" '"model":"small-1".*"requested_model":"fast"'
+is "the first target receives its own model name" "$status $(sent "$PROVIDER")" '200 "model":"small-1"'
+is "the response contains the requested name" "$(said)" '"model":"fast" '
+like "the record contains both names" "$(last decision)" '"model":"small-1".*"requested_model":"fast"'
 ask fast ',"stream":true'
-is "so does each event" "$status $(said)" '200 "model":"fast" '
+is "each event of a stream contains the requested name" "$status $(said)" '200 "model":"fast" '
 one '{"status":503}'
 ask fast
-is "where it fails the second one's is sent" "$status $(sent "$PROVIDER_2")" '200 "model":"small-2"'
-is "and the answer says the same" "$(said)" '"model":"fast" '
+is "if the first target fails, the second receives its own model name" "$status $(sent "$PROVIDER_2")" '200 "model":"small-2"'
+is "the response of the second target contains the requested name" "$(said)" '"model":"fast" '
 ask fast ',"stream":true'
-is "streamed too" "$status $(said)" '200 "model":"fast" '
+is "a stream of the second target contains the requested name" "$status $(said)" '200 "model":"fast" '
 one '{}'
 host=plain.example.com
 ask fast
-is "a route that reads no answers says it as well" "$status $(sent "$PROVIDER") $(said)" '200 "model":"small-1" "model":"fast" '
+is "on a route that does not inspect responses, the response contains the requested name too" "$status $(sent "$PROVIDER") $(said)" '200 "model":"small-1" "model":"fast" '
 ask fast ',"stream":true'
-is "in each event" "$status $(said)" '200 "model":"fast" '
+is "on that route, each event contains the requested name" "$status $(said)" '200 "model":"fast" '
 ask elsewhere
-is "a name of other providers is sent on as it is" "$status $(sent "$PROVIDER") $(said)" '200 "model":"elsewhere" "model":"elsewhere" '
+is "a model name that is no alias is forwarded unchanged" "$status $(sent "$PROVIDER") $(said)" '200 "model":"elsewhere" "model":"elsewhere" '
 host=
 ask secret-model
-is "rules know it" "$status" 403
+is "a rule can deny an alias" "$status" 403
 ask small-1
-is "and names of models as such" "$status" 403
+is "a rule can deny a model name" "$status" 403
 who="x-api-key: $key"
 ask fast
-is "a key for the name has it" "$status" 200
+is "a key for the alias may use it" "$status" 200
 ask other
-is "and no other" "$status" 403
+is "a key for the alias may not use another model" "$status" 403
 who=
 req GET /v1/models -H "$auth"
-like "lists of models hold what the caller may use" "$body" '"id":"fast".*"id":"canary"'
-unlike "and not what rules deny, or the route has nothing of" "$body" 'secret-model|elsewhere'
+like "the list of models has what the caller may use" "$body" '"id":"fast".*"id":"canary"'
+unlike "the list of models has neither models that rules deny nor models without a target on the route" "$body" 'secret-model|elsewhere'
 req GET /v1/models/fast -H "$auth"
-is "a model's card is called by the name that was asked" "$status $(grep -o '"id":"[^"]*"' <<<"$body")" '200 "id":"fast"'
+is "a model's card has the requested name" "$status $(grep -o '"id":"[^"]*"' <<<"$body")" '200 "id":"fast"'
 req GET /v1/models -H "x-api-key: $key"
-is "a key's list is of its models" "$(grep -o '"id":"[^"]*"' <<<"$body" | tr '\n' ' ')" '"id":"fast" '
+is "the list for a key has only the key's models" "$(grep -o '"id":"[^"]*"' <<<"$body" | tr '\n' ' ')" '"id":"fast" '
 
-# A canary: by conversation, and stays.
+# A canary is chosen by conversation, and a conversation keeps its target.
 went() { ask canary '' -H "x-chat: $1"; header x-tollgate-target; }
 all=$(for i in $(seq 60); do went "c$i"; done)
-check "some go to the new one" grep -q two/new <<<"$all"
-check "more do not" [ "$(grep -c one/old <<<"$all")" -gt "$(grep -c two/new <<<"$all")" ]
-is "each conversation stays where it is" "$(for i in $(seq 60); do went "c$i"; done)" "$all"
+check "some conversations use the new target" grep -q two/new <<<"$all"
+check "more conversations use the old target" [ "$(grep -c one/old <<<"$all")" -gt "$(grep -c two/new <<<"$all")" ]
+is "each conversation keeps its target" "$(for i in $(seq 60); do went "c$i"; done)" "$all"
 
-# In the house: denied where nothing is left, 503 where what is left is down.
+# Data that must stay on an internal target: 403 if the route has no such target, 503 if the target is down.
 host=house.example.com text='write to a@example.com'
 ask m
-is "what must not leave the house stays in" "$status $(sent "$PROVIDER_2")" '200 "model":"m"'
+is "data that must stay inside is sent to the internal target" "$status $(sent "$PROVIDER_2")" '200 "model":"m"'
 "$build/tollgate" target eject two -c "$D/tollgate.yaml" 2>/dev/null
 ask m
-is "and is a 503 where that is down" "$status" 503
-like "by its code" "$body" provider_unavailable
+is "if the internal target is down, the status is 503" "$status" 503
+like "the 503 has the code provider_unavailable" "$body" provider_unavailable
 host=plain.example.com
 ask m
-is "where there is nothing in the house a 403" "$status" 403
+is "if the route has no internal target, the status is 403" "$status" 403
 
-# Asked again of the record, each goes where it went.
-like "replay decides the same" "$("$build/tollgate" policy replay -c "$D/tollgate.yaml" --policy "$D/policy.yaml")" ' the same, 0 different'
+# The replay of the record chooses the same targets.
+like "policy replay makes the same decisions" "$("$build/tollgate" policy replay -c "$D/tollgate.yaml" --policy "$D/policy.yaml")" ' the same, 0 different'

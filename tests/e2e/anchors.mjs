@@ -1,4 +1,5 @@
-// A time stamp authority by `openssl ts`, and a place that takes notes: FOLDER has tsa.cnf. Writes its port to FOLDER/port.
+// A time-stamp authority by `openssl ts`, and a server that accepts notes. FOLDER has tsa.cnf. Writes the port to
+// FOLDER/port.
 import http from 'node:http'
 import fs from 'node:fs'
 import { execFileSync } from 'node:child_process'

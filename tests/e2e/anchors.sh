@@ -1,9 +1,9 @@
-# Checkpoints leave the machine: to a file, to rsyslog by TLS, to a URL, to a time stamp authority, and to a second
-# daemon as their witness. What docs/evidence.md says of them by hand holds. An old copy of the journal that is put back
-# is refused by the witness, and the daemon says what it is.
+# Checkpoints are sent to a file, to rsyslog over TLS, to a URL, to a time-stamp authority, and to a second daemon,
+# which is the witness. The manual checks of docs/evidence.md succeed. If an old copy of the journal is restored, the
+# witness refuses its checkpoint and the daemon reports the reason.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
-command -v node >/dev/null || { skip "checkpoints outside" "node is not installed"; exit 0; }
+command -v node >/dev/null || { skip "external checkpoints" "node is not installed"; exit 0; }
 mkdir -p "$D/out"
 stack_up --no-redis
 node=$(sed -n 's/^node: *//p' "$D/tollgate.yaml")
@@ -12,7 +12,7 @@ status() { "$build/tollgate" status -c "$D/tollgate.yaml"; }
 records() { cat "$D"/journal/* | tr -d '\0' | grep "\"type\":\"$1\"" | jq -c "select(${2:-true})"; }
 recorded() { [ -n "$(records "$@")" ]; }
 
-# ---- the places ----
+# ---- the anchors ----
 . "$here/tsa.bash"
 note_pid $places places
 (cd "$D/out" && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
@@ -35,13 +35,13 @@ rsyslog() {
 has_syslog=yes
 rsyslog || has_syslog=''
 
-# ---- the witness: a daemon of its own ----
+# ---- the witness: a second daemon ----
 . "$here/witness.bash"
 accepts() { "$build/tollgate" check -c "$1" >"$D/check.log" 2>&1 || { sed 's/^/#   /' "$D/check.log"; false; }; }
 check "check accepts the witness" accepts "$D/w.yaml"
 "$build/tollgate" serve -c "$D/w.yaml" </dev/null >"$D/w.log" 2>&1 &
 note_pid $! witness
-check "it listens" wait_for test -S "$D/witness.sock"
+check "the witness listens" wait_for test -S "$D/witness.sock"
 
 again_with "anchors:
   - {file: \"$D/out/notes\", every: 1s}
@@ -50,40 +50,40 @@ again_with "anchors:
   - {witness: \"unix:$D/witness.sock:/\", key: \"$D/witness.key.pub\", every: 1s}
   - {witness: \"http://127.0.0.1:9/\", key: \"$D/witness.key.pub\", every: 1s}
 $([ -z "$has_syslog" ] || echo "  - {syslog: \"tls://localhost:$syslog_port\", tls_ca: \"$D/out/log.crt\", every: 1s}")"
-check "check accepts the places" accepts "$D/tollgate.yaml"
+check "check accepts the anchors" accepts "$D/tollgate.yaml"
 ask 3
 for kind in file url tsa witness; do
-	check "$kind: a checkpoint is taken there, and recorded" wait_for recorded anchor ".kind==\"$kind\" and .result==\"taken\""
+	check "$kind: a checkpoint is delivered, and recorded" wait_for recorded anchor ".kind==\"$kind\" and .result==\"taken\""
 done
 if [ -n "$has_syslog" ]; then
-	check "rsyslog: one too, by TLS" wait_for recorded anchor '.kind=="syslog" and .result=="taken"'
-	check "which it wrote with its priority, name and id" wait_for says "^109 $node tollgate checkpoint tollgate/$node#012[0-9]+#012.{44}#012#012— tollgate/$node " cat "$D/out/syslog"
+	check "rsyslog: a checkpoint is delivered over TLS" wait_for recorded anchor '.kind=="syslog" and .result=="taken"'
+	check "rsyslog writes it with its priority, name and id" wait_for says "^109 $node tollgate checkpoint tollgate/$node#012[0-9]+#012.{44}#012#012— tollgate/$node " cat "$D/out/syslog"
 else
-	skip "rsyslog: one too, by TLS" "Debian's rsyslog cannot be had"
+	skip "rsyslog: a checkpoint is delivered over TLS" "Debian's rsyslog is not available"
 fi
-like "the file has notes" "$(cat "$D/out/notes")" "^— tollgate/$node "
-like "and so has the URL" "$(cat "$D/out/posted")" "^— tollgate/$node "
-like "one that is away is said" "$(status)" '^anchor witness http://127.0.0.1:9/: away for [0-9]+ s: '
-check "counted" test "$(metric anchors_total 'kind="witness",result="away"')" -gt 0
-is "and the daemon is ready all the same" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/readyz")" 200
-like "the witness says what it cosigned" "$(cat "$D/w.log")" "event=witness.cosigned origin=tollgate/$node"
+like "the file contains signed notes" "$(cat "$D/out/notes")" "^— tollgate/$node "
+like "the URL received signed notes" "$(cat "$D/out/posted")" "^— tollgate/$node "
+like "status reports an anchor that is unreachable" "$(status)" '^anchor witness http://127.0.0.1:9/: away for [0-9]+ s: '
+check "a metric counts the failed deliveries" test "$(metric anchors_total 'kind="witness",result="away"')" -gt 0
+is "the daemon stays ready if an anchor is unreachable" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/readyz")" 200
+like "the witness logs the checkpoint that it cosigned" "$(cat "$D/w.log")" "event=witness.cosigned origin=tollgate/$node"
 
-# ---- by hand, as docs/evidence.md says ----
-by_hand() { # HEADING SIZE COMMAND-AT-THE-END: the piece of the page, with its size and its folder
+# ---- manual checks of docs/evidence.md ----
+by_hand() { # HEADING SIZE LAST-COMMAND: runs the commands of that section, with this checkpoint's size and folder
 	sed -n "/^### $1/,/^<a id/p" "$root/docs/evidence.md" | sed -n '/^```sh/,/^```$/p' | sed '/^```/d' |
 		sed "s/==N)/==$2)/; s#--journal DIR#--journal $D/journal#; s#tsa-ca.pem#$D/out/tsa.crt#; s#-inkey witness.pub#-inkey $D/witness.key.pub#"
 }
 size=$(records anchor '.kind=="tsa"' | tail -1 | jq .size)
 mkdir -p "$D/hand"
 (cd "$D/hand" && PATH=$build:$PATH bash -euc "$(by_hand 'Verify a time stamp by hand' "$size")") >"$D/hand.log" 2>&1
-like "a time stamp verifies by hand" "$(cat "$D/hand.log")" '^Verification: OK'
+like "a time stamp can be verified by hand" "$(cat "$D/hand.log")" '^Verification: OK'
 size=$(records anchor '.kind=="witness" and .result=="taken"' | tail -1 | jq .size)
 (cd "$D/hand" && PATH=$build:$PATH tollgate audit export --journal "$D/journal" >all.jsonl &&
 	jq -rj "select(.type==\"checkpoint\" and .size==$size).note" all.jsonl >note &&
 	bash -euc "$(by_hand 'Verify a cosignature by hand' "$size")") >"$D/hand.log" 2>&1
-like "a cosignature too" "$(cat "$D/hand.log")" 'Verified Successfully'
+like "a cosignature can be verified by hand" "$(cat "$D/hand.log")" 'Verified Successfully'
 
-# ---- the bad case: an old copy is put back ----
+# ---- an old copy of the journal is restored ----
 stopped() {
 	local pid
 	pid=$(pid_of tollgate)
@@ -98,29 +98,29 @@ seen_by_witness() { cut -d' ' -f1 "$D/w-journal.witness" | tail -1; }
 before=$(seen_by_witness)
 ask 30
 grown() { [ "$(seen_by_witness)" -gt $((before + 30)) ]; }
-check "the log grows, and its witness sees it" wait_for grown
+check "the witness cosigns the longer log" wait_for grown
 stopped
 mkdir "$D/true" && mv "$D"/journal "$D"/journal.* "$D/true/"
 cp -a "$D"/old/. "$D/"
 daemon_start
 wait_for is_ready
-check "an old copy that is put back is refused by the witness" wait_for recorded anchor '.kind=="witness" and .result=="refused"'
-check "and shown as what it is" wait_for says '^anchor witness unix:.*: refused for [0-9]+ s: the witness has seen [0-9]+ records of this log, which has [0-9]+ now: its end was cut off' status
-like "in the log too" "$(cat "$D/tollgate.log")" 'event=anchor.refused kind=witness .*an old copy was restored'
-check "the witness says so in its log" grep -q 'event=witness.refused .*status=409' "$D/w.log"
+check "the witness refuses a restored old copy" wait_for recorded anchor '.kind=="witness" and .result=="refused"'
+check "status reports that the log is shorter than the witness has seen" wait_for says '^anchor witness unix:.*: refused for [0-9]+ s: the witness has seen [0-9]+ records of this log, which has [0-9]+ now: its end was cut off' status
+like "the daemon's log reports it too" "$(cat "$D/tollgate.log")" 'event=anchor.refused kind=witness .*an old copy was restored'
+check "the witness logs its refusal" grep -q 'event=witness.refused .*status=409' "$D/w.log"
 ask 60
-check "where it goes on beyond what was seen, it is a fork" wait_for says '^anchor witness unix:.*this log does not continue the log that the witness has seen \(422\): the journal was forked' status
-is "requests do not care" "$status" 200
+check "if the old copy grows beyond the size that the witness saw, status reports a fork" wait_for says '^anchor witness unix:.*this log does not continue the log that the witness has seen \(422\): the journal was forked' status
+is "requests are not affected" "$status" 200
 stopped
 rm -rf "$D"/journal "$D"/journal.*
 cp -a "$D"/true/. "$D/"
 daemon_start
-check "with the true journal back, the witness cosigns again" wait_for says '"kind":"witness","place":"unix:[^"]*","state":"taken"' "$build/tollgate" status --json -c "$D/tollgate.yaml"
+check "after the true journal is restored, the witness cosigns again" wait_for says '"kind":"witness","place":"unix:[^"]*","state":"taken"' "$build/tollgate" status --json -c "$D/tollgate.yaml"
 stopped
-check "the chain verifies, anchors and all" verifies "$D/journal" "$D/audit.key.pub"
+check "the chain with its anchor records verifies" verifies "$D/journal" "$D/audit.key.pub"
 with_theirs() { "$build/tollgate" audit verify --journal "$D/journal" --public-key "$D/audit.key.pub" --tsa-ca "$D/out/tsa.crt" --witness-key "$1"; }
-like "with the signatures of those outside" "$(with_theirs "$D/witness.key.pub")" '^ok .* anchors=[1-9][0-9]* verified_anchors=[1-9]'
-is "a key that is none is said" "$(with_theirs "$D/out/tsa.cnf" >"$D/theirs.log" 2>&1; echo $?)" 2
+like "verify also verifies the witness's signatures" "$(with_theirs "$D/witness.key.pub")" '^ok .* anchors=[1-9][0-9]* verified_anchors=[1-9]'
+is "a file that contains no key is refused" "$(with_theirs "$D/out/tsa.cnf" >"$D/theirs.log" 2>&1; echo $?)" 2
 kill -TERM "$(pid_of witness)"
-check "and the witness's own" wait_for gone "$(pid_of witness)"
-check "verifies too" verifies "$D/w-journal" "$D/w-audit.key.pub"
+check "the witness ends" wait_for gone "$(pid_of witness)"
+check "the witness's own chain verifies" verifies "$D/w-journal" "$D/w-audit.key.pub"

@@ -1,10 +1,10 @@
-# A Redis of its own for answers, for a test in shell that has read lib.sh.
+# Starts a Redis for the response cache. Source this file after lib.sh.
 #
-#   answers_redis WHAT [OPTIONS…]  starts it at $port, by $redis_server where that is another one: the check that WHAT
-#                                  comes up. $redis_pid; it and $beside, other processes, end with the test
-#   redis …                        asks it
+#   answers_redis WHAT [OPTIONS…]  starts a Redis at $port with the program $redis_server. The check is named "WHAT starts".
+#                                  The processes $redis_pid and $beside end with the test.
+#   redis …                        sends a command to it
 #
-# $evicting: the options of one that docs/cache.md advises.
+# $evicting: the options of a Redis that evicts, as docs/cache.md advises.
 evicting='--maxmemory 32mb --maxmemory-policy allkeys-lfu'
 port=$(free_ports 2) redis_server=redis-server redis_pid='' beside=''
 redis() { redis-cli -p "$port" "$@"; }
@@ -13,5 +13,5 @@ trap '{ kill -CONT $redis_pid && kill $redis_pid; kill $beside; } 2>/dev/null; f
 answers_redis() {
 	$redis_server --port "$port" --bind 127.0.0.1 --save '' --appendonly no "${@:2}" >"$D/answers-redis.log" 2>&1 &
 	redis_pid=$!
-	check "$1 comes up" wait_for answers_redis_is_up
+	check "$1 starts" wait_for answers_redis_is_up
 }

@@ -1,5 +1,5 @@
-# The cache where things are wrong: a clock that is set, an answer of 8 MB, one caller with very many
-# requests, another policy, a Redis that is full. A miss, and never an error because of the cache.
+# The response cache under faults: a clock that is set, a response of 8 MB, a caller with very many requests, a new
+# policy, a full Redis. Each is a cache miss, and never an error.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
@@ -18,61 +18,61 @@ stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --preload "$D/skew.
 as
 clock 700
 ask clock
-is "an answer is there" "$(tell clock)" "200 hit"
+is "a response is stored and returned" "$(tell clock)" "200 hit"
 clock 699
-is "for a clock that is a second behind, too" "$(tell clock)" "200 hit"
+is "a clock that is a second behind still returns it" "$(tell clock)" "200 hit"
 clock 100
-is "not for a clock that was set back before it" "$(tell clock)" "200 miss"
+is "a clock that was set back before the response was stored does not return it" "$(tell clock)" "200 miss"
 clock 4400
-is "nor for one that is past its time" "$(tell clock)" "200 miss"
+is "a clock past the response's end does not return it" "$(tell clock)" "200 miss"
 clock 0
-is "and once it is right again nobody waits for it" "$(tell clock)" "200 miss"
+is "after the clock is corrected, the response is stored again without a wait" "$(tell clock)" "200 miss"
 
-# ---- what is large ----
+# ---- a large response ----
 python3 -c 'print("""{"body":"{\\"id\\":\\"x\\",\\"object\\":\\"chat.completion\\",\\"model\\":\\"m\\",\\"choices\\":[{\\"index\\":0,\\"finish_reason\\":\\"stop\\",\\"message\\":{\\"role\\":\\"assistant\\",\\"content\\":\\"%s\\"}}]}"}""" % ("x" * 8000000))' >"$D/large.json"
 curl -s -o /dev/null --data-binary "@$D/large.json" "$PROVIDER/_control"
-is "an answer of 8 MB is given" "$(tell large)" "200 miss"
+is "a response of 8 MB is forwarded" "$(tell large)" "200 miss"
 ask large
-is "and not kept" "$status $(cache) $((${#body} > 8000000))" "200 miss 1"
+is "a response of 8 MB is not stored" "$status $(cache) $((${#body} > 8000000))" "200 miss 1"
 control '{}'
 
-# ---- who fills it ----
+# ---- one caller with very many requests ----
 as --claims '{"sub":"bob"}'
 ask mine
 as --claims '{"sub":"flood"}'
 kept=$(metric cache_kept_total)
 for ((i = 0; i < 250; i++)); do ask "flood $i $(head -c 600 /dev/zero | tr '\0' x)"; done
-check "a caller has a share of it ($(($(metric cache_kept_total) - kept)) of 250)" [ $(($(metric cache_kept_total) - kept)) -lt 200 ]
+check "a caller can fill only a share of the cache ($(($(metric cache_kept_total) - kept)) of 250)" [ $(($(metric cache_kept_total) - kept)) -lt 200 ]
 as --claims '{"sub":"bob"}'
-is "and drives nobody out" "$(tell mine)" "200 hit"
+is "other callers' responses stay in the cache" "$(tell mine)" "200 hit"
 
 # ---- another policy ----
 sed -i 's/^rules:/rules:\n  - {name: more, when: '"'"'model.name == "other"'"'"', deny: true}/' "$D/policy.yaml"
 loads=$(metric policy_loads_total 'result="ok"')
 kill -HUP "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
 is_loaded() { [ "$(tell mine)" = "200 miss" ]; }
-check "another policy begins anew" wait_for is_loaded
+check "a new policy starts with an empty cache" wait_for is_loaded
 "$root/tests/support/stack" down --dir "$D"
 
-# ---- a Redis that is full ----
-answers_redis "a Redis for answers"
+# ---- a full Redis ----
+answers_redis "a Redis for responses"
 printf 'cache: {redis: "redis://127.0.0.1:%s", max_bytes: 1g}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$here/cache.yaml" --config "$D/config.yaml"
 as
 n=0
 is_kept() { n=$((n + 1)); [ "$(tell "kept $n")" = "200 miss" ] && [ "$(tell "kept $n")" = "200 hit" ]; }
-check "it keeps answers" wait_for is_kept
+check "responses are stored and returned" wait_for is_kept
 redis config set maxmemory 1 >/dev/null
-is "full, it keeps none" "$(tell full) $(tell full)" "200 miss 200 miss"
+is "a full Redis stores no response" "$(tell full) $(tell full)" "200 miss 200 miss"
 refused() { [ "$(metric cache_unkept_total)" -ge 1 ]; }
-check "which is counted" wait_for refused
-is "what is there is given" "$(tell "kept $n")" "200 hit"
+check "a metric counts the responses that were not stored" wait_for refused
+is "responses that are stored are still returned" "$(tell "kept $n")" "200 hit"
 redis config set maxmemory 0 >/dev/null
 redis client pause 1000 all >/dev/null
 began=$(date +%s%N)
-is "one that is slow by a second is a miss" "$(tell "kept $n")" "200 miss"
+is "a Redis that is slow by a second is a miss" "$(tell "kept $n")" "200 miss"
 took=$((($(date +%s%N) - began) / 1000000))
-check "and soon ($took ms)" [ $took -lt 900 ]
+check "the miss takes less than 0.9 s ($took ms)" [ $took -lt 900 ]
 # An erasure may come while the daemon waits for the reply to SET, and be complete before Redis runs it.
 redis flushall >/dev/null
 before=0
@@ -88,16 +88,16 @@ control '{}'
 newest() { redis --scan --pattern 'tollgate:cache:*' | grep -v asks | while read -r k; do echo "$(redis pttl "$k") $k"; done | sort -n; }
 is_set() { newest >"$D/ttl" && [ "$(wc -l <"$D/ttl")" -gt "$before" ]; }
 check "Redis runs a SET whose reply was too late" wait_for is_set
-check "and keeps that response for 10 s at most ($(head -n 1 "$D/ttl"))" [ "$(awk 'NR == 1 { print $1 }' "$D/ttl")" -le 10000 ]
+check "that response is kept for at most 10 s ($(head -n 1 "$D/ttl"))" [ "$(awk 'NR == 1 { print $1 }' "$D/ttl")" -le 10000 ]
 ask "a reply to SET"
 stays() { [ "$(redis pttl "$(redis --scan --pattern 'tollgate:cache:*' | grep -vFf <(cut -d' ' -f2 "$D/ttl") | grep -v asks)")" -gt 60000 ]; }
 check "a response whose SET was answered stays" wait_for stays
 "$root/tests/support/stack" down --dir "$D"
 
-# ---- what only others can find is found, too ----
+# ---- a recognizer's findings ----
 node "$root/tests/support/recognizer.mjs" "$D/recognizer" >"$D/recognizer.log" 2>&1 &
 beside=$!
-check "a recognizer comes up" wait_for test -s "$D/recognizer"
+check "a recognizer starts" wait_for test -s "$D/recognizer"
 { sed '/^rules:/,$d' "$here/cache.yaml"
 cat <<-YAML
 	detectors:
@@ -115,4 +115,4 @@ for who in ann ben; do
 		got="${got:-}$(cache) "
 	done
 done
-is "a name is its caller's alone, nothing is all's" "$got" "miss miss hit miss "
+is "a response with a name is stored for its caller only, others are shared" "$got" "miss miss hit miss "

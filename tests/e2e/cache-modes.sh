@@ -1,7 +1,7 @@
-# The cache of answers on a cluster of three nodes and on a master that Sentinels name: two daemons share it, one of
-# identical requests asks, vectors, purges, a slot that moves, a node that is lost, a failover.
+# The response cache on a Redis cluster of three nodes, and on a master that Sentinels name. Two daemons share it. The
+# test covers identical requests, vectors, purges, a slot that moves, a lost node and a failover.
 # Once: no version of HAProxy differs here.
-# Long: nodes are waited for.
+# Long: it waits for Redis nodes.
 . "$(dirname "$0")/lib.sh"
 server=$("$root/tests/support/redis8" "$build") && vectors=1 || { server=redis-server; vectors=; }
 command -v redis-server >/dev/null || { skip "the cache's modes" "redis-server is not installed"; exit 0; }
@@ -14,7 +14,7 @@ names() { every --scan --pattern 'tollgate:cache:*' | grep -v asks | sort; }
 kept() { [ "$(names | wc -l)" -ge "$1" ]; }
 none_left() { [ -z "$(every --scan --pattern 'tollgate:cache:*' | grep -v asks)" ]; }
 endless() { names | while read -r k; do at 0 -c pttl "$k"; done | grep -c '^-1$'; }
-# node NUMBER CONF…: a server at that port
+# node NUMBER CONF…: starts a server at that port
 node() {
 	mkdir -p "$D/node$1"
 	printf '%s\n' "port $((port + $1))" "bind 127.0.0.1" "dir $D/node$1" 'save ""' "user default off" \
@@ -60,49 +60,49 @@ many() { # N TEXT [MEMBERS]
 heads() { cat "$D"/many/*.head | tr -d '\r' | awk -v n="$1" 'tolower($1) ~ "^" n { print $2 }' | sort | uniq -c | awk '{ print $1 "x" $2 }' | paste -sd' '; }
 by_meaning() { echo $(($(metric cache_semantic_hits_total) + $(metric cache_semantic_hits_total '' "$ADMIN_B"))); }
 is_hit() { ask "$1"; [ "$status $(cache)" = "200 hit" ]; }
-# one that is there, of two daemons, whichever answers
+# repeats a request until one of the two daemons returns a stored response
 is_shared() { for _ in 1 2 3 4; do is_hit "$1" || return 1; done; }
-# cache_works WHAT: all that the cache does there
+# cache_works WHAT: checks all functions of the cache
 cache_works() {
 	as --claims '{"sub":"ann"}'
 	warm() { n=$((${n:-0} + 1)); ask "warm $n"; is_hit "warm $n"; }
-	check "$1: an answer is kept and given again" wait_for warm
+	check "$1: a response is stored and returned" wait_for warm
 	for i in 1 2 3 4 5 6 7 8 9; do ask "text $i"; done
 	wait_for kept 9
 	missing=
 	for i in 1 2 3 4 5 6 7 8 9; do check_hit() { is_hit "text $i"; }; wait_for check_hit || missing="$missing $i"; done
-	is "$1: so is each of nine" "$missing" ""
-	check "$1: for both daemons" wait_for is_shared "text 3"
-	is "$1: each has its end" "$(endless)" 0
+	is "$1: nine further responses are stored and returned" "$missing" ""
+	check "$1: both daemons return them" wait_for is_shared "text 3"
+	is "$1: each entry expires" "$(endless)" 0
 	control '{"delay_ms":2500}'
 	was=$(count)
 	many 12 "at once"
-	is "$1: of twelve at once one asks" "$(heads http) $(heads x-tollgate-cache) $(($(count) - was))" "12x200 11xhit 1xmiss 1"
+	is "$1: of twelve identical requests, one is sent to the provider" "$(heads http) $(heads x-tollgate-cache) $(($(count) - was))" "12x200 11xhit 1xmiss 1"
 	control '[{"only":"/v1/chat","status":500,"delay_ms":1500,"times":1},{"delay_ms":700}]'
 	was=$(count)
 	many 12 "one fails"
-	is "$1: where it fails the next one does" "$(heads http) $(($(count) - was))" "11x200 1x500 2"
+	is "$1: if that one fails, the next is sent" "$(heads http) $(($(count) - was))" "11x200 1x500 2"
 	control '{}'
 	if [ "$vectors" ]; then
 		ask "Where is the key of the boathouse in this village"
 		sets() { for k in $(names); do at 0 -c type "$k"; done | grep -q vectorset; }
-		check "$1: a vector is kept" wait_for sets
+		check "$1: a vector is stored" wait_for sets
 		were=$(by_meaning)
 		ask "Please tell me where is the key of the boathouse in this village"
-		is "$1: what means the same is found" "$(cache) $(($(by_meaning) - were))" "hit 1"
-		is "$1: a set has its end, too" "$(endless)" 0
+		is "$1: a request with the same meaning is found" "$(cache) $(($(by_meaning) - were))" "hit 1"
+		is "$1: a set of vectors expires" "$(endless)" 0
 	fi
 	as --claims '{"sub":"ben"}'
 	ask "text of ben"
 	"$build/tollgate" cache purge --person ann -c "$D/tollgate.yaml" >"$D/purged" 2>&1
-	check "$1: a purge of a person ($(cat "$D/purged"))" grep -q '^[1-9][0-9]* purged' "$D/purged"
-	check "$1: leaves others'" is_hit "text of ben"
+	check "$1: a purge of one person ($(cat "$D/purged"))" grep -q '^[1-9][0-9]* purged' "$D/purged"
+	check "$1: the purge keeps other persons' responses" is_hit "text of ben"
 	ask "text 3"
-	is "$1: and hers are gone" "$status $(cache)" "200 miss"
+	is "$1: the person's responses are deleted" "$status $(cache)" "200 miss"
 	"$build/tollgate" cache purge --all -c "$D/tollgate.yaml" >"$D/purged" 2>&1
-	check "$1: all go" wait_for none_left
+	check "$1: a purge of everything leaves nothing" wait_for none_left
 	"$build/tollgate" check -c "$D/tollgate.yaml" >"$D/check" 2>&1
-	is "$1: check has nothing against it" "$? $(grep -c 'cache.redis' "$D/check")" "0 0"
+	is "$1: check reports no problem" "$? $(grep -c 'cache.redis' "$D/check")" "0 0"
 }
 
 # ---- a cluster ----
@@ -110,16 +110,16 @@ for i in 0 1 2; do node $i "cluster-enabled yes" "cluster-node-timeout 60000" "c
 redis-cli --no-auth-warning --user admin -a admin --cluster create "127.0.0.1:$port" "127.0.0.1:$((port + 1))" \
 	"127.0.0.1:$((port + 2))" --cluster-yes >"$D/create.log" 2>&1
 whole() { for i in 0 1 2; do at $i cluster info | grep -q cluster_state:ok || return 1; done; }
-check "a cluster of three nodes stands" wait_for whole
+check "a cluster of three nodes starts" wait_for whole
 printf 'cache: {redis: "redis+cluster://tollgate@127.0.0.1:%s,127.0.0.1:%s", password_file: %s}\n' "$port" $((port + 1)) "$D/password" >"$D/config.yaml"
 stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --second
 cache_works "a cluster"
 as
 for i in 1 2 3 4 5 6 7 8 9; do ask "spread $i"; done
 spread() { [ "$(every dbsize | grep -vc '^0$')" = 3 ]; }
-check "entries are on each node" wait_for spread
+check "each node has entries" wait_for spread
 
-# a slot that moves
+# A slot moves to another node.
 key=$(at 0 --scan --pattern 'tollgate:cache:*' | grep -v asks | head -1)
 slot=$(at 0 cluster keyslot "$key")
 to=$(at 1 cluster myid)
@@ -130,17 +130,17 @@ hits=0
 for i in 1 2 3 4 5 6 7 8 9; do is_hit "spread $i" && hits=$((hits + 1)); done
 for i in 1 0 2; do at $i cluster setslot "$slot" node "$to" >/dev/null; done
 for i in 1 2 3 4 5 6 7 8 9; do is_hit "spread $i" && hits=$((hits + 1)); done
-check "one whose slot moves is found, while it does and then ($hits of 18)" [ $hits -ge 17 ]
+check "an entry is found while its slot moves, and afterwards ($hits of 18)" [ $hits -ge 17 ]
 
-# a node that is lost
+# A node is lost.
 kill -9 "${pid[2]}"; wait "${pid[2]}" 2>/dev/null
 wrong=
 for i in 1 2 3 4 5 6 7 8 9; do ask "spread $i"; [ "$status" = 200 ] || wrong="$wrong $i:$status"; done
-is "a node that is lost is no error" "$wrong" ""
+is "a lost node causes no error" "$wrong" ""
 many 6 "while one is lost"
-is "nor for many at once" "$(heads http)" "6x200"
+is "a lost node causes no error for identical requests" "$(heads http)" "6x200"
 "$build/tollgate" cache purge --all -c "$D/tollgate.yaml" >"$D/purged" 2>&1
-is "a purge says that one is away" "$?" 2
+is "a purge reports that a node is unreachable" "$?" 2
 "$root/tests/support/stack" down --dir "$D"
 kill "${pid[0]}" "${pid[1]}"
 wait "${pid[0]}" "${pid[1]}" 2>/dev/null
@@ -155,7 +155,7 @@ printf '%s\n' "port $((port + 5))" "bind 127.0.0.1" "dir $D" "sentinel monitor m
 redis-server "$D/sentinel.conf" --sentinel >"$D/sentinel.log" 2>&1 &
 pid[5]=$!
 quorum() { redis-cli -p $((port + 5)) sentinel ckquorum m 2>/dev/null | grep -q '^OK' && redis-cli -p $((port + 5)) info sentinel | grep -q slaves=1; }
-check "a Sentinel knows a master and its replica" wait_for quorum
+check "a Sentinel reports a master and its replica" wait_for quorum
 printf 'cache: {redis: "redis+sentinel://127.0.0.1:%s/m"}\n' $((port + 5)) >"$D/config.yaml"
 sed -i 's|m"}|m", password_file: '"$D"'/password}|' "$D/config.yaml"
 sed -i 's|sentinel://|sentinel://tollgate@|' "$D/config.yaml"
@@ -164,10 +164,10 @@ stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --second
 cache_works "Sentinel"
 as
 ask "before the failover"
-check "one is kept" wait_for kept 1
+check "a response is stored" wait_for kept 1
 redis-cli -p $((port + 5)) sentinel set m down-after-milliseconds 500 >/dev/null
 kill -9 "${pid[3]}"; wait "${pid[3]}" 2>/dev/null
 ask "while nobody is master"
-is "a master that is lost is a miss" "$status $(cache)" "200 miss"
+is "a lost master is a miss" "$status $(cache)" "200 miss"
 master=4
-check "the replica that is promoted has it" wait_for is_hit "before the failover"
+check "the promoted replica has the response" wait_for is_hit "before the failover"

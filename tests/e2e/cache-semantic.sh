@@ -1,10 +1,10 @@
-# Answers to prompts that mean the same, by vectors in a Redis that has them: what is found, what must be the
-# same all the same, what it costs, and what is wrong with embeddings or Redis is a miss.
+# Responses to requests with the same meaning, found by vectors in a Redis with vector sets. The test covers hits,
+# values that must be equal, costs, and failures of embeddings and Redis, which are misses.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
-redis_server=$("$root/tests/support/redis8" "$build") || { skip "cache-semantic.sh" "no Redis that has vector sets is to be had"; exit 0; }
-answers_redis "a Redis that has vector sets" $evicting
+redis_server=$("$root/tests/support/redis8" "$build") || { skip "cache-semantic.sh" "no Redis with vector sets is available"; exit 0; }
+answers_redis "a Redis with vector sets" $evicting
 cat >"$D/prices.yaml" <<'Y'
 prices: 1
 providers:
@@ -39,7 +39,7 @@ limits:
   - {name: money, per: [identity.person], usd: 1000, window: 1d}
 output_default: 4096
 Y
-# as docs/redis.md has its user
+# the ACL user of docs/redis.md
 more=$(sed -n 's/.*semantic cache.*add `\([^`]*\)`.*/\1/p' "$root/docs/redis.md")
 rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/redis.md" | sed 's/>PASSWORD/>first/')
 redis acl setuser tollgate $rule $more >/dev/null
@@ -51,34 +51,34 @@ ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/j
 cache() { header x-tollgate-cache; }
 stored() { [ "$(redis keys 'tollgate:cache:*' | grep -v asks | grep -c '^tollgate')" -ge "$1" ]; }
 
-# ---- what is found ----
+# ---- hits ----
 as
 one='How do I reset the password of my account at the shop'
 model=echo ask "$one for jane.doe@example.com"
-is "the first one asks the model" "$status $(cache) $(completion '[.cache_by, .cache_embedded_tokens > 0]')" "200 miss [null,true]"
+is "the first request is sent to the provider" "$status $(cache) $(completion '[.cache_by, .cache_embedded_tokens > 0]')" "200 miss [null,true]"
 wait_for stored 2
 model=echo ask "For john@example.org: at the shop how do I reset the password of my account"
-is "one with a sign more does not find it" "$(cache)" miss
+is "a request with one more sign is a miss" "$(cache)" miss
 as --claims '{"sub":"bob"}'
 other='Can you tell me how I reset the password of my account at the shop'
 model=echo ask "$other for john@example.org"
-is "one of his team that asks in other words does, and gets his own back" "$status $(cache) $(jq -r '.choices[0].message.content' <<<"$body")" "200 hit $one for john@example.org"
-is "the record says by what, and how far" "$(completion '[.cache, .cache_by, (.cache_distance < 0.2), .usage, (.saved.input_tokens > 0), (.cache_embedded_tokens > 0), (.cache_embedded_nanousd > 0)]')" \
+is "a request of the same team in other words is a hit, with its own values restored" "$status $(cache) $(jq -r '.choices[0].message.content' <<<"$body")" "200 hit $one for john@example.org"
+is "the record has the kind of hit and the distance" "$(completion '[.cache, .cache_by, (.cache_distance < 0.2), .usage, (.saved.input_tokens > 0), (.cache_embedded_tokens > 0), (.cache_embedded_nanousd > 0)]')" \
 	'["hit","semantic",true,null,true,true,true]'
-is "its vector is charged, and no more" "$(completion '[.settled[] | split(",") | .[-1] | tonumber] | sort | map(. > 0)') $(completion '.cache_embedded_tokens as $t | [.settled[] | split(",") | .[-1] | tonumber] | index($t) != null')" \
+is "the hit is charged for its vector only" "$(completion '[.settled[] | split(",") | .[-1] | tonumber] | sort | map(. > 0)') $(completion '.cache_embedded_tokens as $t | [.settled[] | split(",") | .[-1] | tonumber] | index($t) != null')" \
 	'[true,true] true'
 asked=$(metric cache_embeddings_total 'outcome="ok"')
 model=echo ask "$other for john@example.org"
-is "the same again is found at once, and still says by what" "$(cache) $(completion '[.cache_by, .cache_embedded_tokens]') $(($(metric cache_embeddings_total 'outcome="ok"') - asked))" 'hit ["semantic",null] 0'
-is "metrics, too" "$(metric cache_semantic_hits_total) $(($(metric cache_embeddings_total 'outcome="ok"') >= 2))" "2 1"
-is "what was embedded is what was sent" "$(fetch GET "$PROVIDER/_seen?last=9" | grep -c 'example.com\|example.org')" 0
+is "the same request again is an exact hit, and its record has the original kind" "$(cache) $(completion '[.cache_by, .cache_embedded_tokens]') $(($(metric cache_embeddings_total 'outcome="ok"') - asked))" 'hit ["semantic",null] 0'
+is "metrics count the semantic hits" "$(metric cache_semantic_hits_total) $(($(metric cache_embeddings_total 'outcome="ok"') >= 2))" "2 1"
+is "the texts sent to the embeddings provider are redacted" "$(fetch GET "$PROVIDER/_seen?last=9" | grep -c 'example.com\|example.org')" 0
 as
 
 "$build/tollgate" usage -c "$D/tollgate.yaml" --by person --json >"$D/usage"
-is "usage has what vectors took" "$(jq -c '.total | [.embedded_tokens, .embedded_nanousd]' "$D/usage")" \
+is "usage has the costs of vectors" "$(jq -c '.total | [.embedded_tokens, .embedded_nanousd]' "$D/usage")" \
 	"$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | jq -sc '[(map(.cache_embedded_tokens // 0) | add), (map(.cache_embedded_nanousd // 0) | add)]')"
-is "and stats" "$("$build/tollgate" cache stats -c "$D/tollgate.yaml" --json | jq -c '[.embedded_tokens, .embedded_nanousd]')" "$(jq -c '.total | [.embedded_tokens, .embedded_nanousd]' "$D/usage")"
-# ---- what must be the same ----
+is "cache stats has the costs of vectors" "$("$build/tollgate" cache stats -c "$D/tollgate.yaml" --json | jq -c '[.embedded_tokens, .embedded_nanousd]')" "$(jq -c '.total | [.embedded_tokens, .embedded_nanousd]' "$D/usage")"
+# ---- values that must be equal ----
 base='Please tell me how far it is from the old harbour to the station of Anna Berg for 4 people'
 ask "$base"
 sets() { redis keys 'tollgate:cache:*' | while read -r k; do redis type "$k"; done | grep -c vectorset; }
@@ -86,34 +86,34 @@ more() { [ "$(sets)" -ge 2 ]; }
 wait_for more
 while IFS='|' read -r name text; do
 	ask "$text"
-	is "$name is another question" "$status $(cache)" "200 miss"
+	is "$name is another question, and a miss" "$status $(cache)" "200 miss"
 done <<'T'
 another number|Please tell me how far it is from the old harbour to the station of Anna Berg for 5 people
 a unit|Please tell me how far it is from the old harbour to the station of Anna Berg for 4 horses
 a name|Please tell me how far it is from the old harbour to the station of Anna Berger for 4 people
 a "not"|Please tell me how far it is not from the old harbour to the station of Anna Berg for 4 people
-a word that turns it|Please tell me how far it is from the new harbour to the station of Anna Berg for 4 people
+a word that reverses the meaning|Please tell me how far it is from the new harbour to the station of Anna Berg for 4 people
 a synonym|Please tell me how far it is from the old port to the station of Anna Berg for 4 people
 quotes|Please tell me how far it is from the 'old harbour' to the station of Anna Berg for 4 people
 other words|Please tell me how wide it is from the old bridge to the church of Anna Berg for 4 people
 T
 ask "Can you tell me how far is it from the old harbour to the station of Anna Berg for 4 people"
-is "the same in other words is found" "$(cache) $(completion .cache_by)" 'hit "semantic"'
+is "other words with the same meaning are a hit" "$(cache) $(completion .cache_by)" 'hit "semantic"'
 as --claims '{"sub":"eve","team":"green"}'
 ask "Can you tell me how far is it from the old harbour to the station of Anna Berg for 4 people"
-is "not for another team" "$(cache)" miss
+is "another team gets a miss" "$(cache)" miss
 as
 req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"system\",\"content\":\"be brief\"},{\"role\":\"user\",\"content\":\"$base\"}]}"
-is "nor with a system text" "$(cache)" miss
+is "another system prompt is a miss" "$(cache)" miss
 
-# ---- what is wrong is a miss ----
+# ---- failures are misses ----
 redis acl setuser tollgate -pexpire >/dev/null
 was=$(redis dbsize)
 ask "Where is the lock of the boathouse in this village"
 kept_one() { [ "$(redis dbsize)" -gt "$was" ]; }
 wait_for kept_one
 endless() { for k in $(redis keys 'tollgate:cache:*'); do redis pttl "$k"; done | grep -c '^-1$'; }
-is "nothing that is kept is without an end" "$(endless)" 0
+is "each key in Redis expires" "$(endless)" 0
 redis acl setuser tollgate +pexpire >/dev/null
 entry=$(for k in $(redis keys "tollgate:cache:*" | grep -v asks); do [ "$(redis type "$k")" = string ] && echo "$k"; done)
 for k in $entry; do redis del "$k" >/dev/null; done
@@ -121,52 +121,52 @@ cards() { for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" !
 was=$(cards)
 control '[{"only":"/v1/chat","status":500,"times":1},{}]'
 ask "Could you tell me how far is it from the old harbour to the station of Anna Berg for 4 people"
-is "an answer that has gone" "$status $(cache)" "500 miss"
+is "if the stored response is gone, the request is a miss" "$status $(cache)" "500 miss"
 fewer() { [ "$(cards)" -lt "$was" ]; }
-check "is forgotten" wait_for fewer
+check "the vector of a lost response is deleted" wait_for fewer
 control '{}'
 control '[{"only":"/v1/embeddings","status":500,"times":1},{}]'
 ask "Where is the key of the cellar in this house"
-is "embeddings that fail" "$status $(cache) $(metric cache_embeddings_total 'outcome="failed"')" "200 miss 1"
+is "a failed embeddings request is a miss" "$status $(cache) $(metric cache_embeddings_total 'outcome="failed"')" "200 miss 1"
 control '[{"only":"/v1/embeddings","body":"{\"data\":[{\"embedding\":[1,\"x\"]}]}","times":1},{}]'
 ask "Where is the key of the garden in this house"
-is "a vector that is none" "$status $(cache) $(metric cache_embeddings_total 'outcome="failed"')" "200 miss 2"
+is "a malformed vector is a miss" "$status $(cache) $(metric cache_embeddings_total 'outcome="failed"')" "200 miss 2"
 control '[{"only":"/v1/embeddings","delay_ms":8000,"times":1},{}]'
 began=$(date +%s%N)
 ask "Where is the key of the attic in this house"
 took=$((($(date +%s%N) - began) / 1000000))
-is "embeddings that are late" "$status $(cache)" "200 miss"
-check "no longer than they may be ($took ms)" [ $took -lt 5000 ]
+is "a late embeddings response is a miss" "$status $(cache)" "200 miss"
+check "the wait for embeddings is limited ($took ms)" [ $took -lt 5000 ]
 control '{}'
 ask "Where is the key of the stable in this house"
 wait_for stored 1
 for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" != vectorset ] || { redis del "$k" >/dev/null; redis set "$k" text >/dev/null; }; done
 was=$(metric cache_failures_total)
 ask "Please tell me where is the key of the stable in this house"
-is "a set that is none" "$status $(cache) $(($(metric cache_failures_total) > was))" "200 miss 1"
+is "a key of the wrong type is a miss" "$status $(cache) $(($(metric cache_failures_total) > was))" "200 miss 1"
 "$build/tollgate" cache purge --older 1s -c "$D/tollgate.yaml" >"$D/purged" 2>&1
 sleep 1.1
 "$build/tollgate" cache purge --all -c "$D/tollgate.yaml" >"$D/purged" 2>&1
-is "a purge takes the sets, too" "$(redis keys 'tollgate:cache:*' | grep -v asks | grep -c '^tollgate')" 0
+is "a purge also deletes the sets of vectors" "$(redis keys 'tollgate:cache:*' | grep -v asks | grep -c '^tollgate')" 0
 kill $redis_pid
 wait $redis_pid 2>/dev/null
 ask "Where is the key of the kitchen in this house"
-is "a Redis that is away" "$status $(cache)" "200 miss"
+is "an unreachable Redis is a miss" "$status $(cache)" "200 miss"
 
-# ---- what check says ----
+# ---- check ----
 "$build/tollgate" check -c "$D/tollgate.yaml" --policy "$D/policy.yaml" >"$D/check" 2>&1
 sed '/^cache:/,/^[a-z]/{/^cache:/d;/^  /d}' "$D/tollgate.yaml" >"$D/none.yaml"
 "$build/tollgate" check -c "$D/none.yaml" >"$D/check" 2>&1
-is "without cache.redis it says what is needed" "$? $(grep -c 'semantic: needs a Redis with vector sets' "$D/check")" "1 1"
+is "without cache.redis, check reports that it is needed" "$? $(grep -c 'semantic: needs a Redis with vector sets' "$D/check")" "1 1"
 while IFS='|' read -r what change says; do
 	sed "$change" "$D/policy.yaml" >"$D/wrong.yaml"
 	cp "$D/prices.yaml" "$D/" 2>/dev/null
 	sed "s|^policy: .*|policy: $D/wrong.yaml|" "$D/tollgate.yaml" >"$D/wrong-config.yaml"
-	like "$what is a mistake" "$("$build/tollgate" check -c "$D/wrong-config.yaml" 2>&1)" "$says"
+	like "check reports: $what" "$("$build/tollgate" check -c "$D/wrong-config.yaml" 2>&1)" "$says"
 done <<'T'
-a provider that there is not|s,vectors/words,vector/words,|no provider vector
+an unknown provider|s,vectors/words,vector/words,|no provider vector
 no model|s,vectors/words,vectors,|PROVIDER/MODEL is expected
-one that is external|s,^  chat: {,&external: false\, ,|rules evaluate the target alone
+an external provider|s,^  chat: {,&external: false\, ,|rules evaluate the target alone
 another dialect|s,vectors: {backend: local. dialect: openai,vectors: {backend: local\, dialect: cohere,;s,vectors: {backend: local\, dialect: openai,vectors: {backend: local\, dialect: cohere,|does not have dialect: openai
 T
 old=$((port + 1))
@@ -177,12 +177,12 @@ if [ "$redis_server" != redis-server ]; then
 	wait_for old_up
 	sed "s/tollgate@127.0.0.1:$port/127.0.0.1:$old/; /password_file:/d" "$D/tollgate.yaml" >"$D/old.yaml"
 	"$build/tollgate" check -c "$D/old.yaml" >"$D/check" 2>&1
-	is "nor does it take a Redis without them" "$? $(grep -c 'cache.redis: route .* has cache.semantic, which needs vector sets' "$D/check")" "1 1"
+	is "check refuses a Redis without vector sets" "$? $(grep -c 'cache.redis: route .* has cache.semantic, which needs vector sets' "$D/check")" "1 1"
 fi
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- a caller's share ----
-answers_redis "a Redis for few answers" $evicting
+answers_redis "a Redis for few responses" $evicting
 printf 'cache: {redis: "redis://127.0.0.1:%s", max_bytes: 512k}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
 as
@@ -190,8 +190,8 @@ control "$(jq -nc '{only: "/v1/embeddings", body: ({data: [{embedding: [range(40
 for i in 1 2 3 4 5 6 7 8 9; do ask "Where is the key of the house number $i in this street"; done
 sets() { for k in $(redis keys 'tollgate:cache:*'); do redis type "$k"; done | grep -c vectorset; }
 few() { [ "$(sets)" = 3 ]; }
-check "vectors of 16 KB are part of a share of 64 KB" wait_for few
-# ---- whose what was found is ----
+check "vectors of 16 KB count in a share of 64 KB" wait_for few
+# ---- the person of a found response ----
 redis flushall >/dev/null
 control '{}'
 strings() { for k in $(redis keys 'tollgate:cache:*' | grep -v asks); do redis type "$k"; done | grep -c string; }
@@ -201,9 +201,9 @@ ask "Where is the key of the boathouse in this village"
 wait_for kept 1
 as --claims '{"sub":"bob"}'
 ask "Please tell me where is the key of the boathouse in this village"
-is "an answer that another was given by its meaning" "$(cache) $(completion .cache_by)" 'hit "semantic"'
-check "is kept for him" wait_for kept 2
+is "a semantic hit of another person's response" "$(cache) $(completion .cache_by)" 'hit "semantic"'
+check "is stored for the second person too" wait_for kept 2
 "$build/tollgate" cache purge --person bob -c "$D/tollgate.yaml" >"$D/purged" 2>&1
-is "it is no entry of his" "$(strings)" 2
+is "it refers to the first person's entry" "$(strings)" 2
 "$build/tollgate" cache purge --person ann -c "$D/tollgate.yaml" >"$D/purged" 2>&1
-is "and goes with hers" "$(strings)" 0
+is "it is deleted with that entry" "$(strings)" 0

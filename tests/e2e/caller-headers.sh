@@ -1,5 +1,5 @@
-# Headers that say where a caller comes from: a provider outside receives none of them, on either
-# path; a server of one's own receives them.
+# Header fields that name a caller's address: an external provider receives none of them, on either path. An internal
+# server receives them.
 . "$(dirname "$0")/lib.sh"
 
 sed -e 's/^providers:/&\n  own: {backend: local, dialect: rest, external: false}/' \
@@ -15,16 +15,16 @@ from=(-H 'x-forwarded-for: 192.0.2.7' -H 'forwarded: for=192.0.2.7' -H 'referer:
 
 req GET /v1/models -H "$auth" "${from[@]}"
 is "a direct request is permitted" "$status" 200
-unlike "a provider outside gets no such header, direct" "$(seen)" '192\.0\.2\.7'
-like "and gets the others, direct" "$(seen)" '"x-title":"kept"'
+unlike "on the direct path, an external provider gets no header field with the caller's address" "$(seen)" '192\.0\.2\.7'
+like "on the direct path, an external provider gets the other header fields" "$(seen)" '"x-title":"kept"'
 req POST /v1/chat/completions -H "$auth" -H "$json" "${from[@]}" -d "$chat"
 is "a relayed request is permitted" "$status" 200
-unlike "a provider outside gets no such header, by the relay" "$(seen)" '192\.0\.2\.7'
-like "and gets the others, by the relay" "$(seen)" '"x-title":"kept"'
+unlike "through the relay, an external provider gets no header field with the caller's address" "$(seen)" '192\.0\.2\.7'
+like "through the relay, an external provider gets the other header fields" "$(seen)" '"x-title":"kept"'
 for path in direct relay; do
 	req POST /api/$path/x -H "$auth" -H "$json" "${from[@]}" -d '{}'
-	is "a request to a server of one's own is permitted, $path" "$status" 200
+	is "a request to an internal server is permitted, $path" "$status" 200
 	for name in x-forwarded-for forwarded referer via x-real-ip; do
-		like "a server of one's own gets $name, $path" "$(seen)" "\"$name\":\"[^\"]*192\.0\.2\.7"
+		like "an internal server gets $name, $path" "$(seen)" "\"$name\":\"[^\"]*192\.0\.2\.7"
 	done
 done

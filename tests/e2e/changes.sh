@@ -1,5 +1,5 @@
-# What rules change, as the provider receives it through real HAProxy: backend, model,
-# cap and headers, at once and by the relay, in a stream too; a target that is denied.
+# Changes that rules make, as the provider receives them through real HAProxy: backend, model, cap and header fields,
+# on the direct path and through the relay, also in a stream. Then a target that is denied.
 . "$(dirname "$0")/lib.sh"
 {
 	sed -e '/^routes:/,$d' "$here/policy.yaml"
@@ -34,29 +34,29 @@ for how in 'at once' 'by the relay'; do
 	late=()
 	[ "$how" = 'by the relay' ] && late=(-H 'transfer-encoding: chunked')
 	post /v1/chat/completions '{ "max_tokens" : 90000, "model": "big","messages":[{"role":"user","content":"hi"}]}' "${late[@]}"
-	is "$how: another model, a lower cap, every other byte" "$(got body)" '{ "max_tokens" : 64, "model": "say:small","messages":[{"role":"user","content":"hi"}]}'
-	is "$how: the header is the policy's" "$(got x-tenant)" red
-	is "$how: and it is answered" "$status" 200
-	like "$how: by that model" "$body" 'small'
+	is "$how: the model and the cap are changed, all other bytes are kept" "$(got body)" '{ "max_tokens" : 64, "model": "say:small","messages":[{"role":"user","content":"hi"}]}'
+	is "$how: the header field has the policy's value" "$(got x-tenant)" red
+	is "$how: the status is 200" "$status" 200
+	like "$how: the response is of that model" "$body" 'small'
 	post /v1/chat/completions '{"model":"big","messages":[{"role":"user","content":"to jane.doe@example.com"}]}' "${late[@]}"
-	is "$how: what must stay in goes to the target inside, by its own model" "$(got body)" \
+	is "$how: internal data is sent to the internal target, with its model" "$(got body)" \
 		'{"max_completion_tokens":64,"model":"say:local","messages":[{"role":"user","content":"to jane.doe@example.com"}]}'
-	like "$how: which answers" "$body" 'local'
-	check "$how: its backend" wait_for says ' local/' tail -n 2 "$D/haproxy.log"
+	like "$how: the internal target answers" "$body" 'local'
+	check "$how: the log names the internal backend" wait_for says ' local/' tail -n 2 "$D/haproxy.log"
 	post /v1/chat/completions '{"model":"nowhere","messages":[]}' "${late[@]}"
-	is "$how: no target left" "$status" 403
+	is "$how: without a permitted target, the status is 403" "$status" 403
 	post /v1/messages '{"model":"say:one two","max_tokens":7,"messages":[{"role":"user","content":"hi"}]}' "${late[@]}"
-	is "$how: the other dialect, under the cap already" "$(got body)" '{"model":"say:one two","max_tokens":7,"messages":[{"role":"user","content":"hi"}]}'
-	is "$how: and its header" "$status $(got x-tenant)" '200 red'
+	is "$how: in another dialect, a lower cap is kept" "$(got body)" '{"model":"say:one two","max_tokens":7,"messages":[{"role":"user","content":"hi"}]}'
+	is "$how: the header field is set there too" "$status $(got x-tenant)" '200 red'
 done
 post /v1/chat/completions '{"model":"big","stream":true,"messages":[{"role":"user","content":"hi"}]}'
-like "a stream: model, cap and the usage that we ask for" "$(got body)" '"max_completion_tokens":64'
-like "its model" "$(got body)" '"model":"say:small"'
-like "its usage" "$(got body)" '"include_usage":true'
-like "it comes" "$body" 'data: \[DONE\]'
-unlike "without the usage" "$body" '"usage"'
+like "a stream: the cap is changed" "$(got body)" '"max_completion_tokens":64'
+like "a stream: the model is changed" "$(got body)" '"model":"say:small"'
+like "a stream: the daemon asks for usage" "$(got body)" '"include_usage":true'
+like "a stream: it arrives with its end" "$body" 'data: \[DONE\]'
+unlike "a stream: the caller gets no usage, because it did not ask for it" "$body" '"usage"'
 records=$(cat "$JOURNAL"/*)
-like "the record has both names" "$records" '"model":"say:small".*"requested_model":"big"'
-like "the tag" "$records" '"tags":\["capped"\]'
-like "and who was considered" "$records" '"candidates":\[\{"target":"openai","fate":"routed elsewhere","rule":"stays-in"\},\{"target":"local","model":"say:local","fate":"chosen"\}\]'
+like "the record has both model names" "$records" '"model":"say:small".*"requested_model":"big"'
+like "the record has the rule's tag" "$records" '"tags":\["capped"\]'
+like "the record has the candidates" "$records" '"candidates":\[\{"target":"openai","fate":"routed elsewhere","rule":"stays-in"\},\{"target":"local","model":"say:local","fate":"chosen"\}\]'
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"

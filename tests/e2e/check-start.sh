@@ -1,5 +1,5 @@
-# check tries what a start opens: for each part that `serve` refuses, `check` exits with 1 and has the same words, and
-# after the correction both pass. A journal that the running daemon has locked is no mistake.
+# `check` opens what a start opens. For each part that `serve` refuses, `check` exits with 1 and the same message, and
+# after the correction both succeed. A journal that the running daemon has locked is not an error.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
@@ -12,7 +12,7 @@ cat >"$D/p.yaml" <<-'Y'
 	routes: [{name: chat, match: {path: /v1/chat/completions}, targets: own}]
 	default: permit
 Y
-# config [AGENT [ADMIN]]: with the agent and the admin server at these addresses
+# config [AGENT [ADMIN]]: writes the configuration, with these addresses of the agent and the admin server
 config() {
 	cat >"$D/tollgate.yaml" <<-Y
 		policy: $D/p.yaml
@@ -26,7 +26,7 @@ config() {
 	Y
 }
 free_port() { "$build/stackhelp" ports 1; }
-# Everything in place, with a journal of one earlier start.
+# A complete configuration, with the journal of an earlier start.
 fresh() {
 	rm -rf "$D/journal"* "$D/keys" "$D/run" "$D/token"
 	cp -a "$D/good/." "$D/"
@@ -37,7 +37,7 @@ trap '[ -z "$running" ] || kill "$running"; finish' EXIT
 serve() { exec "${user[@]}" "$build/tollgate" serve -c "$D/tollgate.yaml"; }
 tried() { "$build/tollgate" check -c "$D/tollgate.yaml" ${user[0]:+--user nobody} >"$D/check" 2>&1; }
 up() { grep -q "event=started" "$D/serve"; }
-# starts: serve does, and ends when it is told to
+# starts: succeeds if serve starts, and ends it
 starts() {
 	serve >"$D/serve" 2>&1 &
 	local pid=$!
@@ -52,36 +52,37 @@ stops() {
 	running=
 }
 
-# ---- what is in place passes ----
+# ---- a correct configuration ----
 mkdir "$D/keys" "$D/good"
 config
 "$build/tollgate" keygen "$D/keys/audit.key" >/dev/null
 head -c 24 /dev/urandom | base64 >"$D/token"
 chmod 600 "$D/token"
-check "without a journal check passes" tried
-check "nothing was made by it" test ! -e "$D/journal"
+check "check passes without a journal" tried
+check "check does not create the journal" test ! -e "$D/journal"
 stay=1
 check "the daemon starts" starts
-check "a journal that the running daemon has locked passes, and so do its sockets" tried
+check "check passes while the running daemon has locked the journal and its sockets" tried
 stops
 stay=
 cp -a "$D/journal"* "$D/keys" "$D/token" "$D/run" "$D/good/"
 before=$(cd "$D" && find journal* keys run token -type f -exec sha256sum {} + | sort)
-check "with a journal check passes" tried
+check "check passes with a journal" tried
 mv "$D/journal.policies" "$D/aside"
 tried
-like "with a journal of a version before 0.3 check names what changes" "$? $(tr '\n' ' ' <"$D/check")" '^0 .*note: .*policy_watch: true. keeps the behavior of earlier versions'
+like "with a journal of a version before 0.3, check names the changes" "$? $(tr '\n' ' ' <"$D/check")" '^0 .*note: .*policy_watch: true. keeps the behavior of earlier versions'
 echo 'policy_watch: false' >>"$D/tollgate.yaml"
 tried
-unlike "unless policy_watch is set" "$(cat "$D/check")" policy_watch
+unlike "with policy_watch set, check does not name them" "$(cat "$D/check")" policy_watch
 config
 mv "$D/aside" "$D/journal.policies"
 tried
-unlike "or this version has written to the journal" "$(cat "$D/check")" policy_watch
-is "and changed no file" "$(cd "$D" && find journal* keys run token -type f -exec sha256sum {} + | sort)" "$before"
+unlike "after this version has written to the journal, check does not name them" "$(cat "$D/check")" policy_watch
+is "check changes no file" "$(cd "$D" && find journal* keys run token -type f -exec sha256sum {} + | sort)" "$before"
 
-# ---- what is refused ----
-# refused NAME OPTION BREAK: after BREAK serve is refused, and check says so at this option
+# ---- errors ----
+# refused NAME OPTION BREAK: runs BREAK; then serve refuses to start, and check reports this option with the same
+# message
 refused() {
 	fresh
 	eval "$3"
@@ -91,14 +92,14 @@ refused() {
 	tried
 	got=$?
 	if [ $code = 2 ] && [ $got = 1 ] && [ -n "$words" ] && grep -qF -- "$2: $words" "$D/check"; then
-		ok "$1: check has the words of serve"
+		ok "$1: check has the message of serve"
 	else
-		not_ok "$1: check has the words of serve" "serve: exit $code: $words" "check: exit $got: $(head -c 300 "$D/check")"
+		not_ok "$1: check has the message of serve" "serve: exit $code: $words" "check: exit $got: $(head -c 300 "$D/check")"
 	fi
 	fresh
 	[ -z "${owned:-}" ] || eval "$owned"
 	check "$1: after the correction check passes" tried
-	check "$1: and serve starts" starts
+	check "$1: serve starts" starts
 }
 key=$D/keys/audit.key
 refused "a signing key that is cut" audit.key 'truncate -s 60 $key'
@@ -114,9 +115,9 @@ refused "an agent address that is not of this machine" agent.listen 'config 203.
 refused "an admin address that is not of this machine" admin.tcp 'config "" 203.0.113.9:9101'
 refused "a socket folder that does not exist" agent.listen 'config "unix@$D/none/agent.sock"'
 
-# ---- another user's ----
+# ---- files of another user ----
 if [ "$(id -u)" != 0 ] || ! command -v setpriv >/dev/null; then
-	skip "what is of root, for the unit's user" "needs root and setpriv"
+	skip "files of root, for the unit's user" "needs root and setpriv"
 	exit $failed
 fi
 user=(setpriv --reuid nobody --regid "$(id -g nobody)" --init-groups)

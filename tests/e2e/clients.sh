@@ -1,14 +1,14 @@
 #!/bin/bash
-# LangChain and the Vercel AI SDK: what docs/clients.md says of them. Claude Code and Codex
-# are large: agents/agents.sh, `make agents-test`.
-# Clients: as their users install them.
+# LangChain and the Vercel AI SDK, with the code of docs/clients.md. Claude Code and Codex are large: agents/agents.sh
+# tests them (`make agents-test`).
+# Clients: as users install them.
 . "$(dirname "$0")/lib.sh"
 what="@langchain/openai, @langchain/anthropic, ai, @ai-sdk/openai, @ai-sdk/anthropic"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
 npm_packages clients "$what" || exit 0
 stack_up --policy "$here/clients.yaml"
 key() { token --claims "{\"sub\":\"$1\",\"team\":\"$2\"}"; }
-keys() { # a caller for each client and status, so that each meets a limit of its own
+keys() { # STATUS: prints a key for each client, so that each reaches its own limit
 	local sep=""
 	for c in "langchain openai" "langchain anthropic" "ai openai" "ai openai responses" "ai anthropic"; do
 		printf '%s"%s":"%s"' "$sep" "$c" "$(key "${c// /-}-$1" "$1")"

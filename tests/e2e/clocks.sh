@@ -1,7 +1,7 @@
-# Each use of a wall time that decides something (tests/data/wall_times.txt) while the clock of a daemon is wrong, and once it is
-# right again: ahead or behind at the start, ahead or behind for 20 s, without Redis, with it, and beside a second daemon.
-# CLOCKS=all: each of these; else one start behind.
-# Once: nothing of HAProxy's is tried.
+# Each use of wall time that affects a decision (tests/data/wall_times.txt), while a daemon's clock is wrong and after
+# it is corrected. The clock is ahead or behind at the start, or for 20 s, without Redis, with Redis, and beside a
+# second daemon. CLOCKS=all runs all combinations, otherwise one start with the clock behind.
+# Once: HAProxy does not affect the result.
 # Long: clocks are wrong for 20 s.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
@@ -10,7 +10,7 @@ for command in openssl node; do
 	command -v $command >/dev/null || { skip "clocks" "$command is not installed"; exit 0; }
 done
 if [ "${CLOCKS:-}" = all ]; then
-	worlds='alone redis two' courses='ahead_start ahead_20s behind_20s behind_start' # a start behind makes the next times of the journal doubtful for a day
+	worlds='alone redis two' courses='ahead_start ahead_20s behind_20s behind_start' # after a start with the clock behind, the next times of the journal are doubtful for a day
 else
 	worlds=alone courses=behind_start
 fi
@@ -26,7 +26,7 @@ served=$!
 wait_for test -s "$D/hook" -a -s "$D/ports"
 eval "$(cat "$D/ports")"
 . "$here/tsa.bash"
-trap 'kill $hook $served $places; finish' EXIT # stacks end before them
+trap 'kill $hook $served $places; finish' EXIT # stacks end before these processes
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 18 -subj /CN=localhost -keyout "$D/admin.key" -out "$D/admin.crt" 2>/dev/null
 {
 	cat "$root/haproxy/haproxy.cfg"
@@ -81,12 +81,12 @@ auth=''
 id_of() { cut -d_ -f2 <<<"$1"; }
 audit() { "$build/tollgate" audit "$@" -c "$D/tollgate.yaml" 2>"$D/audit.err"; }
 status_of() { "$build/tollgate" status -c "$D/tollgate.yaml" 2>&1; }
-# chat PERSON: its status
+# chat PERSON: prints the status
 chat() {
 	req POST /v1/chat/completions -H "authorization: Bearer $(token --ttl 86400 --claims "{\"sub\":\"$1\"}")" -H "$json" -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"write to jane@example.com"}]}'
 	echo "$status"
 }
-# admitted PERSON N: how many of N requests pass
+# admitted PERSON N: prints how many of N requests pass
 admitted() {
 	local n=0 i
 	for ((i = 0; i < $2; i++)); do [ "$(chat "$1")" != 200 ] || n=$((n + 1)); done
@@ -106,7 +106,7 @@ cached() {
 	req POST /v1/chat/completions -H 'host: cached.test' -H "$auth" -H "$json" -d '{"model":"m","messages":[{"role":"user","content":"the same each time"}]}'
 	echo "$status $(header x-tollgate-cache)"
 }
-# turn BEFORE ID: what the caller gets where the provider repeats a placeholder
+# turn BEFORE ID: prints what the caller receives if the provider repeats a placeholder
 turn() {
 	control "$(jq -cn --arg id "$2" '{body:({id:$id,object:"response",output:[{type:"message",id:("m"+$id),role:"assistant",content:[{type:"output_text",text:"<EMAIL_ADDRESS_1>"}]}]}|tojson),content_type:"application/json",times:1}')"
 	req POST /v1/responses -H "$auth" -H "$json" -d "$(jq -cn --arg p "$1" '{model:"m",input:"for jane@example.com"} + (if $p == "" then {} else {previous_response_id:$p,input:"and"} end)')"
@@ -116,12 +116,12 @@ api() { curl -s -m 60 -o /dev/null -w '%{http_code}' --unix-socket "$sock" -H "a
 admin_token() { "$build/tollgate" admin-token new "$1" --roles viewer --ttl "$2" --tokens "$D/admin.tokens"; }
 by_nobody() { req GET /v1/models -H 'host: old.test' && echo "$status $(header x-tollgate-decision)"; }
 listed() { curl -s -o /dev/null -m 20 -H "$auth" -H "$json" -H 'accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' "$EDGE/mcp"; }
-# seen_in: how many hours ago the tool was seen last, from 0 up
+# seen_in: prints how many hours ago the tool was last seen, rounded down
 seen_ago() { "$build/tollgate" tools list --json -c "$D/tollgate.yaml" | jq -r '[.[] | .seen | sub("\\.[0-9]+Z$"; "Z") | fromdate] | max | (now - .) / 3600 | floor'; }
 brief() { req GET /v1/models -H 'host: brief.test' -H "$auth"; echo "$status"; }
 renewed() { grep -q 'the limit brief was spent' "$W/bodies"; }
 told_of_end() { wait_for renewed || wait_for renewed; } # one notice a minute is sent
-# throttled: what a caller gets whose only target answers once "in two seconds", and how long it took
+# throttled: prints the status if the only target first asks to wait two seconds, and how long the request took
 throttled() {
 	fetch POST "$PROVIDER_2/_control" "{\"status\":429,\"headers\":{\"retry-after\":\"$(LC_ALL=C date -u -d '+2 seconds' '+%a, %d %b %Y %T GMT')\"},\"times\":1}" >/dev/null
 	req POST /v1/chat/completions -H 'host: throttled.test' -H "$auth" -H "$json" -d '{"model":"m","messages":[{"role":"user","content":"hello"}]}'
@@ -136,7 +136,7 @@ reloaded() { grep -c 'event=reload.done' "$D/tollgate.log"; }
 to_edge() { [ "$(by_key "$endless")" = 200 ]; }
 again() { stopped tollgate; daemon a; wait_for is_ready; wait_for to_edge; }
 
-# made: what each course finds
+# made: makes the data that each course checks
 made() {
 	began=$(date -u -d '-30 days' +%FT%TZ)
 	auth="authorization: Bearer $(token --ttl 86400)"
@@ -156,21 +156,21 @@ made() {
 	last=r0
 	settled
 }
-# during WORLD COURSE: while the clock is wrong
+# during WORLD COURSE: the checks while the clock is wrong
 during() {
 	local reloads
 	reloads=$(reloaded)
 	is "$1, $2: key-revoked: refused meanwhile" "$(by_key "$over")" 401
 	is "$1, $2: key-endless: accepted meanwhile" "$(by_key "$endless")" 200
-	sleep 1.2 # files are looked at twice a second
-	is "$1, $2: reload: what did not change is not read again" "$(reloaded)" "$reloads"
-	# Without Redis nothing contradicts the clock of a start, and a window of another day begins.
+	sleep 1.2 # the daemon checks its files twice a second
+	is "$1, $2: reload: unchanged files are not loaded again" "$(reloaded)" "$reloads"
+	# Without Redis, the daemon cannot know that the clock is wrong at the start, and a window of another day begins.
 	[ "$1 ${2#*_}" != 'alone start' ] || return
 	check "$1, $2: jwt: accepted meanwhile" wait_for by_token
 	is "$1, $2: admin-token: accepted meanwhile" "$(api "$token_ending")" 200
-	is "$1, $2: admin-token: ended meanwhile" "$(api "$token_ended")" 401
-	is "$1, $2: observe: passes meanwhile" "$(by_nobody)" "200 observed"
-	is "$1, $2: throttled: waited for meanwhile" "$(throttled)" 200
+	is "$1, $2: admin-token: refused meanwhile" "$(api "$token_ended")" 401
+	is "$1, $2: observe: permitted meanwhile" "$(by_nobody)" "200 observed"
+	is "$1, $2: throttled: the wait is correct meanwhile" "$(throttled)" 200
 	listed
 	: >"$W/bodies"
 	[ "$(brief; brief)" = 200 ] || :
@@ -179,7 +179,7 @@ during() {
 	check "$1, $2: key-made: accepted meanwhile" key_is "$meanwhile" 200
 	is "$1, $2: limit-day: used up meanwhile" "$(chat used)" 429
 }
-# after WORLD COURSE: once the clock is right, and the daemon has started again
+# after WORLD COURSE: the checks after the clock was corrected and the daemon was started again
 after() {
 	local w="$1, $2"
 	is "$w: key-ending" "$(by_key "$ending")" 200
@@ -188,7 +188,7 @@ after() {
 	is "$w: key-endless" "$(by_key "$endless")" 200
 	is "$w: key-revoked" "$(by_key "$over")" 401
 	is "$w: key-rotated" "$(by_key "$old")" 200
-	is "$w: limit-day: what was used" "$(chat used)" 429
+	is "$w: limit-day: the earlier use counts" "$(chat used)" 429
 	is "$w: limit-day: a new caller" "$(admitted "new-$2" 7)" 5
 	is "$w: limit-override" "$(admitted kim 8)" "$kim"
 	kim=0
@@ -220,7 +220,7 @@ after() {
 	unlike "$w: degraded" "$(status_of | sed '/clock/d')" '^degraded'
 	is "$w: throttled" "$(throttled)" 200
 }
-# course WORLD NAME
+# course WORLD NAME: sets the clock, and runs the checks
 course() {
 	local by=$off
 	[ "${2%%_*}" = ahead ] || by=-$off
@@ -236,10 +236,10 @@ course() {
 		again ;;
 	*_20s)
 		clock a $by
-		sleep 21 # two looks for what is over
+		sleep 21 # two intervals after which ended entries are removed
 		during "$@"
 		clock a 0
-		is "$1, $2: cache-purge: a response from before" "$(cached)" "200 hit"
+		is "$1, $2: cache-purge: an earlier response" "$(cached)" "200 hit"
 		[ "$1 $2" != "alone ahead_20s" ] || check "$1, $2: notify: the end of a window" told_of_end
 		again ;;
 	esac
@@ -253,7 +253,7 @@ for world in $worlds; do
 	tls=", tls: {listen: \"127.0.0.1:$(free_ports 1)\", certificate: \"$D/admin.crt\", key: \"$D/admin.key\"}"
 	case $world in
 	alone) options=(--no-redis) ;;
-	two) options=(--daemons 2) tls='' ;; # both would listen there
+	two) options=(--daemons 2) tls='' ;; # the TLS listener's port can belong to one daemon only
 	esac
 	sed "s#TLS}#$tls}#" "$D/base.yaml" >"$D/config.yaml"
 	stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --edge "$D/edge.cfg" --providers 2 --preload "$skew" "${options[@]}"
@@ -261,7 +261,7 @@ for world in $worlds; do
 	made
 	for course in $courses; do course $world $course; done
 	if [ $world = two ]; then
-		check "two: key-revoked: the other daemon has the same" synced
+		check "two: key-revoked: the other daemon has the revocation" synced
 	fi
 	"$root/tests/support/stack" down --dir "$D"
 	rm -rf "$JOURNAL"* "$D"/journal* "$D/anchors.txt" "$D"/*.log

@@ -1,8 +1,8 @@
-# The console in a real browser: every view by mouse and by keys, wide and narrow, light and dark, on a hundred
-# thousand records and two weeks of made trends; then questions that operators and leads ask. PICTURES=FOLDER: takes a
-# picture of each view; FACES=FOLDER: of each view at 1280, 1920 and 390 px, in light and dark.
+# The console in a real browser: each view by mouse and by keys, wide and narrow, light and dark, with a hundred
+# thousand records and two weeks of generated trends. Then the questions of operators and leads. PICTURES=FOLDER takes
+# a picture of each view. FACES=FOLDER takes one of each view at 1280, 1920 and 390 px, in light and dark.
 # Once: no version of HAProxy differs here.
-# Late: a browser, and a hundred thousand records.
+# Late: it uses a browser, and a hundred thousand records.
 . "$(dirname "$0")/lib.sh"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
 what="the console in a browser"
@@ -12,7 +12,8 @@ node=$(node -p 'process.versions.node.split(".")[0]')
 [ "$node" -ge 20 ] || { skip "$what" "playwright-core needs Node 20, here is $node"; exit 0; }
 npm_packages console "$what" || exit 0
 
-# ---- a scene: an MCP server whose tool changes, a target that is ill, somebody near a limit, names that are markup ----
+# ---- the data: an MCP server whose tool changes, an unhealthy target, a person near a limit, names that contain
+# markup ----
 node "$here/pins.mjs" >"$D/ports" 2>"$D/server.log" &
 served=$!
 wait_for grep -qs port= "$D/ports"
@@ -39,7 +40,7 @@ node "$here/console/week.mjs" >"$D/journal.trends"
 stack_up --edge "$D/edge.cfg" --policy "$D/policy.yaml" --config "$D/mine.yaml" --providers 2 --records 100000
 note_pid $served server
 "$build/tollgate" policy apply "$here/console.yaml" --why 'a rule less' --yes -c "$D/tollgate.yaml" >"$D/apply.log" 2>&1
-is "another version is put in force" "$?" 0
+is "another version of the policy is put in force" "$?" 0
 as() { echo "authorization: Bearer $(token --claims "$1")"; }
 chat() { # PATH CLAIMS MODEL TEXT
 	req POST "$1" -H "$(as "$2")" -H 'content-type: application/json' -d "$(jq -cn --arg m "$3" --arg t "$4" '{model:$m,messages:[{role:"user",content:$t}]}')"
@@ -56,7 +57,7 @@ chat /v1/chat/completions '{"sub":"mallory"}' gpt-4o 'the key is AKIAQ3EGRTZK7VX
 denied=$(header x-tollgate-id)
 chat /v1/chat/completions "$(jq -cn '{sub:"eve\u202e<i>x</i>"}')" "$(printf '<b>bold</b>\u202ename')" 'mail jane.doe@example.com'
 strange=$(header x-tollgate-id)
-# names that are long, and a provider that refuses what was permitted
+# long names, and a provider that refuses permitted requests
 curl -s -o /dev/null -d '{"status":401,"times":1}' "$PROVIDER/_control"
 chat /v1/chat/completions '{"sub":"reporting-agent.quarterly.northern-region@engineering.example.com","team":"engineering-northern-region"}' organisation/large-language-model-70b-instruct-preview-fp8-20261123 hello
 "$root/tests/support/stack" provider stop 2 --dir "$D"
@@ -69,10 +70,10 @@ for _ in 1 2; do
 	req POST /v1/chat/completions -H "$(as '{"sub":"sally"}')" -H 'host: again.test' -H 'content-type: application/json' -d '{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}]}'
 done
 again=$(header x-tollgate-id)
-is "an answer is given again" "$status $(header x-tollgate-cache)" "200 hit"
+is "a response is returned from the cache" "$status $(header x-tollgate-cache)" "200 hit"
 settled
 
-# What the picture of Now shows as it comes: a request a line, by whom, for which model, with which text.
+# The requests that the picture of Now shows: a line for each, with person, model and text.
 {
 	echo 'while IFS="|" read -r auth model text; do curl -s -o /dev/null "'"$EDGE"'/v1/chat/completions" -H "$auth" -H "content-type: application/json" -d "{\"model\":\"$model\",\"messages\":[{\"role\":\"user\",\"content\":\"$text\"}]}"; done <<"T"'
 	for who in alice bob carol dave; do
@@ -86,7 +87,7 @@ for v in $(sed -n "s/^import .* from '.*views\/\(.*\)\.js';/\1/p" "$root/spoa/op
 	! grep -q 'hidden: true' "$root/spoa/operator/console/views/$v.js" || continue
 	[ -n "${PICTURES:-}" ] || [ -s "$root/docs/pictures/console-$v.png" ] || lacks="$lacks $v"
 done
-is "each view has its picture in docs/pictures" "$lacks" ""
+is "each view has a picture in docs/pictures" "$lacks" ""
 console=$root/spoa/operator/console
 is "the JavaScript and CSS of the console have at most 6,000 lines" "$(($(cat "$console"/*.js "$console"/*.css "$console"/*/*.js "$console"/*/*.css | wc -l) <= 6000))" 1
 bundle=$(for f in "$console"/*.* "$console"/views/*.js "$build"/charts/*.js "$build"/charts/*.css; do case $f in *.js | *.css | *.html | *.svg) gzip -9c "$f" | wc -c ;; esac; done | awk "{ n += \$1 } END { print n }")
@@ -94,8 +95,8 @@ is "the files of the console have at most 120 KB compressed ($bundle bytes)" "$(
 began=$SECONDS
 CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange AGAIN=$again FELL=$fell PICTURES=${PICTURES:-} FACES=${FACES:-} ASKS=$D/asks \
 	timeout 900 node "$build/console/console.mjs" >"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - console.mjs ends" >>"$D/console.log"
-# ---- bad states of the daemon, which end the scene ----
-# requests of several callers: one of them is the probe of a target that is half open
+# ---- faults of the daemon, at the end because they change the data ----
+# Requests of several callers: one of them is the probe of a half-open target.
 for who in anna bela carl dora emil finn; do
 	echo "curl -s -m 5 -o /dev/null -H '$(as "{\"sub\":\"$who\"}")' -H 'content-type: application/json' -d '{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}' $EDGE/spare/v1/chat/completions; sleep .3"
 done >"$D/spare"

@@ -1,5 +1,4 @@
-# Answers to a page in a browser: the listed origin is allowed, whoever answers, and what the
-# provider says of origins goes no further.
+# CORS: a page of a listed origin may read each response, and the provider's own CORS fields are not forwarded.
 . "$(dirname "$0")/lib.sh"
 
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
@@ -14,9 +13,9 @@ want='access-control-.*|vary|x-tollgate-decision'
 ask() { # NAME DECISION CURL-ARGUMENTS
 	local name=$1 decision=$2
 	shift 2
-	is "$name, a listed origin" "$(fields "$@" -H "$mine")" "${listed}x-tollgate-decision: $decision|"
-	is "$name, another origin" "$(fields "$@" -H 'origin: https://evil.example')" "x-tollgate-decision: $decision|"
-	is "$name, no browser" "$(fields "$@")" "x-tollgate-decision: $decision|"
+	is "$name, from a listed origin" "$(fields "$@" -H "$mine")" "${listed}x-tollgate-decision: $decision|"
+	is "$name, from another origin" "$(fields "$@" -H 'origin: https://evil.example')" "x-tollgate-decision: $decision|"
+	is "$name, without an origin" "$(fields "$@")" "x-tollgate-decision: $decision|"
 }
 ask "direct" permit "$EDGE/api/direct/x" -H "$auth" -H "$json" -d '{}'
 ask "by the relay" redact "$EDGE/v1/chat/completions" -H "$auth" -H "$json" -d "$mail"

@@ -1,6 +1,6 @@
-# Twenty streams at a time of a megabyte of digits each, which any of a dozen detectors would wait for: what is
-# held of them is little, all come to their end, and nothing changes its place.
-# Once: nothing of HAProxy's is tried.
+# Twenty concurrent streams with a megabyte of digits each, a text that a dozen detectors could wait for. The daemon
+# holds little of them, all end, and no text changes its place.
+# Once: HAProxy does not affect the result.
 . "$(dirname "$0")/lib.sh"
 STREAMS=20 EVENTS=250 HELD=$((8 << 20))
 
@@ -20,7 +20,7 @@ printf 'limits: {body: 1m, held: %d, held_per_identity: %d}\n' $HELD $HELD >"$D/
 stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
 auth="authorization: Bearer $(token)"
 
-# The text is the same in each; what stands at a place says which place it is.
+# The text is the same in each stream. The digits at a position are that position.
 python3 - "$EVENTS" "$D" <<'EOT'
 import json, sys
 events, where = int(sys.argv[1]), sys.argv[2]
@@ -45,14 +45,14 @@ wait "${asking[@]}"
 kill $watching
 wait $watching 2>/dev/null
 
-is "all are answered, and end" "$(sort "$D"/status.* | uniq -c | xargs) $(cat "$D"/got.* | grep -c '^data: \[DONE\]$')" "$STREAMS 200 0 $STREAMS"
+is "all streams arrive with their end" "$(sort "$D"/status.* | uniq -c | xargs) $(cat "$D"/got.* | grep -c '^data: \[DONE\]$')" "$STREAMS 200 0 $STREAMS"
 alike=0
 for i in $(seq $STREAMS); do said "$D/got.$i" | cmp -s - "$D/want" && alike=$((alike + 1)); done
-is "each holds all of it, in its order, and what is found after it is replaced" $alike $STREAMS
+is "each stream has its whole text in order, and the value after it is replaced" $alike $STREAMS
 most=$(sort -n "$D/held" | tail -n 1)
-check "what is held of them together has a cap, $most of $HELD" test "$most" -le $HELD
-check "and nothing of it is held after them" wait_for says '^0$' metric held_bytes
+check "the bytes held for all streams stay below the limit, $most of $HELD" test "$most" -le $HELD
+check "after the streams, no bytes are held" wait_for says '^0$' metric held_bytes
 settled
-is "each has its completion" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -c '"type":"completion".*"outcome":"complete"')" $STREAMS
+is "each stream has its completion" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -c '"type":"completion".*"outcome":"complete"')" $STREAMS
 check "the records verify" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

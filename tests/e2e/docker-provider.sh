@@ -1,9 +1,9 @@
-# The HAProxy of the containers on this machine: docker/edge.sed over the shipped file, docker/haproxy-start
-# in front. Its provider over TLS is verified by name and authority, in clear text where it is
-# said so; its health is that the daemon answers.
+# The container's HAProxy on this machine: docker/edge.sed changes the shipped file, and docker/haproxy-start starts
+# it. HAProxy verifies name and authority of a provider with TLS; plain text needs an explicit setting. HAProxy is
+# healthy if the daemon responds.
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
-end_haproxy() { # the next one is asked when this one answers no more
+end_haproxy() { # waits until this HAProxy has ended, so that the next one gets the requests
 	local pid
 	pid=$(pid_of haproxy)
 	kill "$pid" 2>/dev/null
@@ -12,7 +12,7 @@ end_haproxy() { # the next one is asked when this one answers no more
 end_haproxy
 read -r port health tls < <("$build/stackhelp" ports 3)
 
-# ---- an authority, another one, and a provider behind TLS ----
+# ---- two authorities, and a provider with TLS ----
 for ca in ca other; do
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$ca" -keyout "$D/$ca.key" -out "$D/$ca.pem" 2>/dev/null
 done
@@ -43,8 +43,8 @@ END
 	wait_for curl -sk -o /dev/null "https://127.0.0.1:$tls/"
 }
 
-# ---- a name server: each name of example.com has an address that nobody answers at, too, as IPv6 is where
-# there is none; it is a cluster's as well, which knows its Services by their whole names and no others ----
+# ---- A name server. Each name of example.com also has an IPv6 address that does not respond. It also serves the
+# names of a cluster's Services, by their full names only. ----
 python3 - >"$D/dns.port" <<'PY' &
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -54,7 +54,7 @@ A, AAAA = b"\0\1", b"\0\x1c"
 address = {A: bytes([127, 0, 0, 1]), AAAA: bytes([1]) + bytes(14) + bytes([1])}
 while True:
 	query, client = s.recvfrom(4096)
-	end = query.index(0, 12) + 5 # the name's end, type and class
+	end = query.index(0, 12) + 5 # the end of the name, its type and its class
 	labels, i = [], 12
 	while query[i]:
 		labels.append(query[i + 1:i + 1 + query[i]].decode().lower())
@@ -90,62 +90,62 @@ auth="authorization: Bearer $(token)" json='content-type: application/json'
 ask() { req POST "/api/$1/x" -H "$auth" -H "$json" -d '{"to":"jane.doe@example.com"}'; }
 
 begin "http://${PROVIDER#http://}"
-# as root, which the containers are not, 3.4 warns of that
-unlike "HAProxy takes it without a warning" "$(grep -v 'was started as \(the \)\?root' "$D/edge.log")" 'WARNING|ALERT'
+# HAProxy 3.4 warns if it runs as root, which it does not in the container.
+unlike "HAProxy starts without a warning" "$(grep -v 'was started as \(the \)\?root' "$D/edge.log")" 'WARNING|ALERT'
 ask direct
-like "in clear text: redacted, with the company's key" "$status $(seen)" '^200 .*"authorization":"Bearer sk-of-the-company".*EMAIL_ADDRESS_1'
+like "in plain text: the prompt is redacted, and the provider gets the company's key" "$status $(seen)" '^200 .*"authorization":"Bearer sk-of-the-company".*EMAIL_ADDRESS_1'
 provider_tls good
 begin "https://provider.example.com:$tls" "$D/ca.pem"
 for way in direct relay; do
 	ask $way
 	like "over TLS, $way" "$status $(seen)" "^200 .*\"host\":\"provider.example.com:$tls\".*\"x-seen-sni\":\"provider.example.com\".*EMAIL_ADDRESS_1|^200 .*\"x-seen-sni\":\"provider.example.com\".*EMAIL_ADDRESS_1"
-	like "$way: the provider is addressed by its name" "$(seen)" "\"host\":\"provider.example.com:$tls\""
-	unlike "$way: and does not get the caller's token" "$(seen)" "${auth##* }"
+	like "$way: the Host field has the provider's name" "$(seen)" "\"host\":\"provider.example.com:$tls\""
+	unlike "$way: the provider does not get the caller's token" "$(seen)" "${auth##* }"
 done
 forget
 provider_tls elsewhere
 ask direct
-is "a certificate of another name: 503" "$status" 503
+is "a certificate with another name is a 503" "$status" 503
 provider_tls stranger
 ask relay
-is "one of another authority: 503" "$status" 503
-unlike "it got none of it" "$(seen 5)" 'sk-of-the-company|POST|EMAIL'
+is "a certificate of another authority is a 503" "$status" 503
+unlike "that provider received nothing" "$(seen 5)" 'sk-of-the-company|POST|EMAIL'
 provider_tls good
 begin "https://provider.example.com:$tls"
 ask direct
-is "an authority that the system does not know: 503" "$status" 503
-unlike "it got none of it, either" "$(seen 5)" 'sk-of-the-company|POST|EMAIL'
+is "a certificate of an authority that the system does not know is a 503" "$status" 503
+unlike "that provider received nothing either" "$(seen 5)" 'sk-of-the-company|POST|EMAIL'
 
-# ---- in a cluster: kubernetes.yaml's name, of the namespace "edges" ----
+# ---- in a cluster: the name in kubernetes.yaml, in the namespace "edges" ----
 named=$(sed -nE 's/.*\{name: PROVIDER, value: "(.*):[0-9]+"\}.*/\1/p' "$root/docker/kubernetes.yaml" | sed 's/\$(NAMESPACE)/edges/')
 begin "$named:${PROVIDER##*:}"
 is_up() { ask direct && [ "$status" = 200 ]; }
 check "the provider of kubernetes.yaml is found by its name ($named)" wait_for is_up
-sleep 4 # an answer that it does not exist holds for one second here
+sleep 4 # HAProxy caches a negative response of the name server for one second
 ask direct
-is "and after its name was asked for again" "$status" 200
+is "the name still works after it was resolved again" "$status" 200
 begin "provider:${PROVIDER##*:}"
 sleep 4
 ask direct
-is "a name without its domain is not (as a cluster's server answers)" "$status" 503
+is "a name without its domain is not found (as in a cluster)" "$status" 503
 
-# ---- what PROVIDER may be ----
+# ---- values of PROVIDER ----
 said() { PROVIDER=$1 PROVIDER_CA=${2:-} HAPROXY=/bin/true "$root/docker/haproxy-start" 2>&1; echo " $?"; }
 for bad in '' host https://a/v1 https://user:hunter2@a http://h:x a:b:c https://h: 'a b:1'; do
 	like "PROVIDER=$bad is refused" "$(said "$bad" | tr -d '\n')" '^haproxy-start: PROVIDER: .* 2$'
-	unlike "and not shown" "$(said "$bad")" 'hunter2'
+	unlike "the refused value is not printed" "$(said "$bad")" 'hunter2'
 done
-like "a PROVIDER_CA that is not there" "$(said https://a /nowhere | tr -d '\n')" '^haproxy-start: PROVIDER_CA: /nowhere: .* 2$'
-is "the rest is taken" "$(for good in https://a https://a.b:1/ http://a a:1 10.0.0.1:80; do said "$good" "$D/ca.pem"; done | tr -d '\n')" " 0 0 0 0 0"
+like "a missing file in PROVIDER_CA is refused" "$(said https://a /nowhere | tr -d '\n')" '^haproxy-start: PROVIDER_CA: /nowhere: .* 2$'
+is "other values are accepted" "$(for good in https://a https://a.b:1/ http://a a:1 10.0.0.1:80; do said "$good" "$D/ca.pem"; done | tr -d '\n')" " 0 0 0 0 0"
 
 # ---- health ----
 sed "s#/8405#/$health#" "$root/docker/haproxy-health" >"$D/health"
-is "it is healthy" "$(ask_health) $(bash "$D/health"; echo $?)" "200 0"
-is "nobody is asked for that" "$(curl -s "http://127.0.0.1:$health/v1/models" -o /dev/null -w '%{http_code}')" 404
+is "HAProxy is healthy" "$(ask_health) $(bash "$D/health"; echo $?)" "200 0"
+is "the health port serves no requests" "$(curl -s "http://127.0.0.1:$health/v1/models" -o /dev/null -w '%{http_code}')" 404
 killed tollgate
 wait_for says 503 ask_health
-is "without the daemon it is not" "$(ask_health) $(bash "$D/health"; echo $?)" "503 1"
+is "without the daemon, it is unhealthy" "$(ask_health) $(bash "$D/health"; echo $?)" "503 1"
 end_haproxy
 wait_for gone "$(pid_of haproxy)"
-is "nor without HAProxy" "$(bash "$D/health" 2>/dev/null; echo $?)" 1
+is "without HAProxy, it is unhealthy" "$(bash "$D/health" 2>/dev/null; echo $?)" 1
 exit $failed

@@ -1,23 +1,22 @@
-# What make docker-test does for real is held together here: every metric that the alerts and
-# the dashboard name is one that /metrics has; compose and the Kubernetes example agree; alerts
-# have runbooks.
+# The files of docker/, without Docker (make docker-test uses it). Each metric in the alerts and the dashboard exists
+# in /metrics, compose and the Kubernetes example agree, and each alert has a runbook.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
-printf 'anchors: [{file: "%s/notes"}]\nretention: {age: 400d}\n' "$D" >"$D/config.yaml" # for their alerts
+printf 'anchors: [{file: "%s/notes"}]\nretention: {age: 400d}\n' "$D" >"$D/config.yaml" # the alerts on anchors and retention need these options
 stack_up --config "$D/config.yaml"
-# one permitted, so that there is a series of each
+# a permitted request, so that each metric has a series
 req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'
 settled
 fetch GET "$ADMIN/metrics" >"$D/metrics"
-# of traffic that this stack has not (a price, a second target), as tollgate(8) lists them
+# metrics of traffic that this stack does not have (a price, a second target), from tollgate(8)
 cat >>"$D/metrics" <<'EOF'
 tollgate_cost_nanousd_total{route="r",provider="p",model="m"} 0
 tollgate_target_attempts_total{target="p/m",cause="done"} 0
 EOF
 cat >"$D/queries.py" <<'PY'
-# Names, labels and their values in queries that /metrics has not, a line each; then how many
-# queries were looked at.
+# Prints the names, labels and values in queries that /metrics does not have, a line each, and then the number of
+# queries.
 import json, re, sys
 have, file = open(sys.argv[1]).read(), sys.argv[2]
 labels = {}  # metric: {label: values}
@@ -49,19 +48,19 @@ print(len(queries))
 PY
 for f in docker/prometheus/alerts.yml docker/grafana/dashboard.json; do
 	python3 "$D/queries.py" "$D/metrics" "$root/$f" >"$D/named" 2>&1
-	is "$f names metrics and labels that there are" "$(sed '$d' "$D/named")" ""
-	check "$f names some" test "$(tail -1 "$D/named")" -ge 10
+	is "$f has only metrics and labels that exist" "$(sed '$d' "$D/named")" ""
+	check "$f has at least ten queries" test "$(tail -1 "$D/named")" -ge 10
 done
-# and the test notices
+# The check itself finds errors.
 sed -e 's/sum by (route, decision)/sum by (rout)/' -e 's/by (via)/by (path)/' -e 's/{{status}}/{{code}}/' -e 's/tollgate_findings_total/tollgate_finds_total/' "$root/docker/grafana/dashboard.json" >"$D/wrong.json"
-is "what is wrong is named" "$(python3 "$D/queries.py" "$D/metrics" "$D/wrong.json" | sed '$d' | grep -oE 'label (rout|path):|legend.s (code|route|decision|via) |finds_total: no such metric' | sort -u | wc -l)" 7
+is "an unknown label or metric is reported" "$(python3 "$D/queries.py" "$D/metrics" "$D/wrong.json" | sed '$d' | grep -oE 'label (rout|path):|legend.s (code|route|decision|via) |finds_total: no such metric' | sort -u | wc -l)" 7
 sed 's/status="503"/state="503"/; s/result="refused"/result="refusd"/' "$root/docker/prometheus/alerts.yml" >"$D/wrong.yml"
-is "in a selector too" "$(python3 "$D/queries.py" "$D/metrics" "$D/wrong.yml" | grep -cE 'no label state|no result is refusd')" 3
+is "an unknown label value is reported in a selector" "$(python3 "$D/queries.py" "$D/metrics" "$D/wrong.yml" | grep -cE 'no label state|no result is refusd')" 3
 # ---- compose, Kubernetes, images and configurations ----
 "$root/tests/docker/agree" "$root" >"$D/agree" 2>&1
-is "they agree" "$(sed '$d' "$D/agree")" ""
-check "in much" test "$(tail -1 "$D/agree")" -ge 140
-# and the test notices: FILE, what is changed, what is said
+is "compose, Kubernetes and the configurations agree" "$(sed '$d' "$D/agree")" ""
+check "at least 140 values are compared" test "$(tail -1 "$D/agree")" -ge 140
+# The check itself finds errors: FILE, the change, the expected message
 while IFS='|' read -r file change says; do
 	rm -rf "$D/tree" && mkdir "$D/tree" && cp -r "$root/docker" "$root/haproxy" "$root/Makefile" "$D/tree/"
 	mkdir -p "$D/tree/spoa/extract" && cp "$root/spoa/extract/cage.c" "$D/tree/spoa/extract/" && cp -r "$root/policies" "$D/tree/"
@@ -102,23 +101,23 @@ policies/tollgate.yaml|s#stream_bytes: 256m#stream_bytes: 1g#|holds the streams 
 Makefile|s#^VERSION := .*#VERSION := 9.9#|VERSION of docker/Dockerfile
 EOF
 
-# ---- each alert has its section in docs/alerts.md ----
+# ---- each alert has a section in docs/alerts.md ----
 is "every alert has a runbook" "$("$root/tests/docker/runbooks" "$root/docker/prometheus/alerts.yml" "$root/docs/alerts.md" 2>&1)" ""
 sed 's/^### TollgateMirrorLag/### TollgateMirrorLags/' "$root/docs/alerts.md" >"$D/page.md"
-like "one that is missing is named" "$("$root/tests/docker/runbooks" "$root/docker/prometheus/alerts.yml" "$D/page.md")" '^TollgateMirrorLag: .*no such section'
+like "a missing runbook is reported" "$("$root/tests/docker/runbooks" "$root/docker/prometheus/alerts.yml" "$D/page.md")" '^TollgateMirrorLag: .*no such section'
 if command -v promtool >/dev/null; then
 	like "alerts fire when they should" "$(promtool test rules "$root/tests/docker/alerts_test.yml" 2>&1)" '^ *SUCCESS$'
 else
 	skip "alerts fire when they should" "promtool is not installed (Debian package prometheus)"
 fi
 gauges() { echo "$(metric ready) $(metric audit_stream_behind_records)"; }
-check "a healthy daemon is ready and its stream up to date" wait_for says '^1 0$' gauges
+check "a daemon with Redis is ready, and its stream is up to date" wait_for says '^1 0$' gauges
 redis_away
 for _ in 1 2 3 4 5; do req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'; done
-check "Redis is away: not ready, and the stream falls behind" wait_for says '^0 [1-9]' gauges
+check "without Redis, the daemon is not ready, and the stream falls behind" wait_for says '^0 [1-9]' gauges
 redis_back
-check "it comes back: ready, and caught up" wait_for says '^1 0$' gauges
-# ---- setup, as a pod's first container: what replicas share is taken over, a password's file is the daemon's alone ----
+check "when Redis is back, the daemon is ready and the stream catches up" wait_for says '^1 0$' gauges
+# ---- setup, a pod's init container: it copies what replicas share; only the daemon can read a password's file ----
 mkdir -p "$D/etc" "$D/shared" "$D/bin"
 ln -s "$build/tollgate" "$D/bin/tollgate"
 "$build/tollgate" keygen --secret "$D/shared/state.key" >/dev/null
@@ -126,13 +125,13 @@ echo of-redis >"$D/shared/redis.password"
 chmod 644 "$D/shared/redis.password"
 sed -e "s#/etc/tollgate#$D/etc#g" -e "s#/shared/#$D/shared/#g" -e "s#/usr/share/tollgate/container#$root/docker#g" "$root/docker/setup" >"$D/setup"
 setup() { PATH=$D/bin:$PATH REDIS_URL=redis://redis.edges.svc.cluster.local DAEMONS=2 sh "$D/setup" 2>&1; }
-like "setup makes what a pod needs" "$(setup | tr "\n" " "; echo "exit ${PIPESTATUS[0]}")" 'tg_[0-9a-z]*_.*exit 0'
-like "Redis by its whole name, with its password, and how many share it" "$(grep '^redis:' "$D/etc/tollgate.yaml")" \
+like "setup writes the files that a pod needs" "$(setup | tr "\n" " "; echo "exit ${PIPESTATUS[0]}")" 'tg_[0-9a-z]*_.*exit 0'
+like "the configuration has Redis' full name, the password, and the number of daemons" "$(grep '^redis:' "$D/etc/tollgate.yaml")" \
 	'^redis: \{url: "redis://redis\.edges\.svc\.cluster\.local", password_file: redis\.password, daemons: 2\}$'
-is "the keys are what the Secret has, narrow enough for the daemon" \
+is "the keys are those of the Secret, and only the daemon can read them" \
 	"$(cmp "$D/etc/state.key" "$D/shared/state.key" && stat -c %a "$D/etc/state.key" "$D/etc/redis.password" | xargs)" "600 600"
 echo changed >"$D/shared/redis.password"
 before=$(cat "$D/etc/audit.key" "$D/etc/keys.yaml" "$D/etc/tollgate.yaml" | sha256sum)
-unlike "the next start makes nothing again" "$(setup)" tg_
-is "a password that was changed is taken over" "$(cat "$D/etc/redis.password") $(cat "$D/etc/audit.key" "$D/etc/keys.yaml" "$D/etc/tollgate.yaml" | sha256sum)" "changed $before"
+unlike "the next start does not create keys again" "$(setup)" tg_
+is "a changed password is copied" "$(cat "$D/etc/redis.password") $(cat "$D/etc/audit.key" "$D/etc/keys.yaml" "$D/etc/tollgate.yaml" | sha256sum)" "changed $before"
 exit $failed

@@ -1,9 +1,10 @@
-# Every command of README and docs/, run: on a machine with HAProxy, Redis and tollgate installed as the pages have it (overlays in
-# a mount namespace, a network of its own), a page in one shell, a folder of its own. tests/data/doc-commands.txt says
-# which are changed first (an ID in the place of ID), and which another test runs. The provider is the simulated one.
-# DOCS="docs/NAME.md …": those pages alone.
+# Runs every command of README and docs/ on a machine with HAProxy, Redis and tollgate, installed as the pages
+# describe. The machine consists of overlays in a mount namespace and its own network. Each page has its own shell and
+# folder. tests/data/doc-commands.txt lists the commands that are changed first (such as a real id in place of ID),
+# and those that another test runs. The provider is simulated.
+# DOCS="docs/NAME.md …" runs only these pages.
 # Once: no version of HAProxy differs here.
-# Late: two hundred commands.
+# Late: it runs two hundred commands.
 . "$(dirname "$0")/lib.sh"
 
 if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then
@@ -11,12 +12,12 @@ if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then
 	exit 0
 fi
 rows=$root/tests/data/doc-commands.txt
-# ---- the table: what another test runs is there ----
+# ---- commands that another test runs exist there ----
 while read -r row; do
 	[[ $row = *' | by '* ]] || continue
 	file=${row%% | *} pattern=${row#* | } pattern=${pattern% | *}
 	read -r _ by word <<<"${row##* | }"
-	if ! grep -qF -- "$word" "$root/$by" 2>/dev/null; then not_ok "$by has the commands of $file that fit $pattern" "no $word in it"; fi
+	if ! grep -qF -- "$word" "$root/$by" 2>/dev/null; then not_ok "$by has the commands of $file that match $pattern" "$word is missing"; fi
 done < <(grep -v '^#' "$rows")
 
 export D root B here rows
@@ -44,8 +45,8 @@ KEY=$(grep -oh '^tg_[0-9a-z_]*' "$D/init.out" | head -1)
 key_id=${KEY#tg_} key_id=${key_id%%_*}
 trace=4bf92f3577b34da6a3ce929d0e0e4736
 export KEY trace key_id
-# One request that passes and one that is redacted; the id of the second. HAProxy may need some tenths of a second to see
-# the daemon after a restart.
+# Sends a request that passes, and one that is redacted; prints the id of the second. After a restart, HAProxy may
+# need some tenths of a second to find the daemon.
 ask() {
 	for _ in $(seq 50); do ask_once; [ -z "$ID" ] || return 0; sleep 0.2; done
 	cat "$D/asked" "$D/tollgate.log"
@@ -61,11 +62,11 @@ ask_once() {
 mkdir -p /var/lib/siem
 install -o tollgate -m 600 /dev/null /etc/tollgate/redis.password
 cp -a /etc/tollgate/default.yaml /etc/tollgate/policy.yaml
-# What a page changed is as it was, for the next one.
+# Restores what a page changed, for the next page.
 cp -a /etc/tollgate "$D/tollgate.saved"; cp -a /etc/haproxy "$D/haproxy.saved"; cp /etc/default/haproxy "$D/default.saved"
 restored() {
 	diff -rq /etc/tollgate "$D/tollgate.saved" >/dev/null && diff -rq /etc/haproxy "$D/haproxy.saved" >/dev/null && diff -q /etc/default/haproxy "$D/default.saved" >/dev/null && return
-	cp -a /etc/tollgate/audit.key* "$D/tollgate.saved/" # the journal goes on with the key that it has
+	cp -a /etc/tollgate/audit.key* "$D/tollgate.saved/" # the journal continues with its key
 	rm -rf /etc/tollgate /etc/haproxy
 	cp -a "$D/tollgate.saved" /etc/tollgate; cp -a "$D/haproxy.saved" /etc/haproxy; cp "$D/default.saved" /etc/default/haproxy
 	systemctl restart tollgate haproxy
@@ -100,16 +101,16 @@ while IFS=$'\t' read -r file command; do
 	case $action in
 	exit\ *) want=${action#exit } ;;
 	make)
-		# targets alone: all of them in one run below
+		# pages about targets run together below
 		[[ $command =~ ^make\ [a-z-]+$ ]] && { printf '%s\t%s\n' "$file" "$command" >>"$D/targets"; continue; }
-		# a folder in which nothing is built has no lists of headers to read
+		# without a build, there are no lists of headers
 		command="make -n -C $root B=none ${command#make }" ;;
 	follows) command="timeout 3 $command" want=124 ;;
 	with\ *) command=$(sed -E "${action#with }" <<<"$command") ;;
 	esac
 	command=$(sed -E "s/\bTRACE-ID\b/$trace/g; s/(show|explain) ID\b/\1 $ID/; s/(revoke --keys [^ ]*) ID\b/\1 $key_id/; s/(change|revoke) --live ID\b/\1 --live $live_id/" <<<"$command")
 	n=$((n + 1))
-	# variables and functions of a page's earlier commands are there
+	# variables and functions of earlier commands of the page still exist
 	{ printf 'cd %q\n' "$work"; cat "$work/state"; printf '%s\n' "$command"; } >"$D/run"
 	[[ $command =~ ^([A-Za-z_]+(\(\)|=)|cd ) ]] && printf '%s\n' "$command" >>"$work/state"
 	timeout 60 bash "$D/run" >"$D/out" 2>"$D/err" </dev/null

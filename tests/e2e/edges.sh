@@ -1,23 +1,23 @@
-# tollgate init on configurations of a company's shape (tests/e2e/edges): each is laid, runs on the
-# real HAProxy, and is asked by check --probe and by requests of both kinds on each host; what the
-# company's sites answer is compared with what they answered before.
+# tollgate init on configurations as companies have them (tests/e2e/edges). Each is changed by init, runs on the real
+# HAProxy, and is tested by `check --probe` and by direct and relayed requests to each host. The responses of the
+# company's own sites must be the same as before.
 # Once: no version of HAProxy differs here.
 #
-# The lines at the top of an edge's file say what is done with it:
-#   # init: ARGUMENTS          of tollgate init
-#   # gate: URL [CURL OPTIONS] a host that passes the gate: asked directly and by the relay
-#   # probes: N N              so many direct and relayed probes, where they are not as many as gates
-#   # moved: URL               a host of the gate that another frontend redirects
-#   # site: URL [OPTIONS]      the company's own: the same status, text and Location as before
-#   # refused: URL [OPTIONS]   the company's rules refuse it: not asked about, not recorded
-#   # file: NAME WORDS...      a file below /etc/haproxy, two words a line; _ is a blank within one
-#   # default: LINE            of /etc/default/haproxy
+# The lines at the top of an edge's file describe its test:
+#   # init: ARGUMENTS          arguments of tollgate init
+#   # gate: URL [CURL OPTIONS] a host that passes the gate; gets direct and relayed requests
+#   # probes: N N              the number of direct and relayed probes, if it is not the number of gates
+#   # moved: URL               a gated host that another frontend redirects
+#   # site: URL [OPTIONS]      a site of the company: status, text and Location must not change
+#   # refused: URL [OPTIONS]   refused by the company's rules: no decision, no record
+#   # file: NAME WORDS...      a file below /etc/haproxy, two words a line; _ is a space within a word
+#   # default: LINE            a line of /etc/default/haproxy
 #   # agent: PORT              an SPOE agent listens there (edges/agent.mjs)
-# Each runs in a mount and a network namespace of its own, two at the same time.
+# Each runs in its own mount and network namespace, two at the same time.
 . "$(dirname "$0")/lib.sh"
 
 if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then
-	skip "configurations of a company's shape" "needs root and namespaces"
+	skip "configurations as companies have them" "needs root and namespaces"
 	exit 0
 fi
 edges=${EDGES:-$(cd "$here/edges" && ls -d *.cfg */haproxy.cfg)}
@@ -29,7 +29,7 @@ for name in ai shop intern; do
 	openssl req -x509 -key "$D/key.pem" -days 30 -subj "/CN=$name" -addext "subjectAltName=DNS:$name.example.com" 2>/dev/null |
 		cat - "$D/key.pem" >"$D/certs/$name.example.com.pem"
 done
-# the company's applications: each port says its number and the path
+# the company's applications: each port returns its number and the path
 {
 	printf 'global\n    stats socket /run/sites.sock\ndefaults\n    mode http\n    option http-buffer-request\n    timeout client 1m\n    timeout server 1m\n    timeout connect 1s\n'
 	for port in 8081 8082 8083 8084; do
@@ -88,7 +88,7 @@ haproxy_up() {
 	set -a
 	. /etc/default/haproxy
 	set +a
-	# as patient as a stack of the other tests
+	# wait as long as the stack of the other tests does
 	[ ! -d /etc/haproxy/tollgate ] || sed -i 's/^\( *timeout \(hello\|processing\|connect\)\) \(500ms\|1s\)$/\1 20s/' /etc/haproxy/tollgate/*.cfg
 	rm -f /run/haproxy.pid /run/tollgate/inner.sock
 	# shellcheck disable=SC2086
@@ -101,7 +101,7 @@ haproxy_down() {
 		while kill -0 "$pid" 2>/dev/null; do nap 0.01; done
 	done
 }
-# ask URL [OPTIONS]: $status, $text, $fields
+# ask URL [OPTIONS]: sets $status, $text, $fields
 ask() {
 	local url=$1 host
 	shift
@@ -123,21 +123,21 @@ haproxy_up || { say "the company's HAProxy starts" no yes; exit; }
 sites >"$W/before"
 haproxy_down
 
-# ---- tollgate, as README says ----
+# ---- tollgate, installed as README describes ----
 eval "set -- $(words init)"
 tollgate init "$@" --write >"$W/init.out" 2>"$W/init.err"
 code=$?
-say "init lays the stanza" "$code" 0
+say "init adds the stanza" "$code" 0
 key=$(grep -h -o '^tg_[0-9a-z_]*' "$W/init.out" | head -1)
 [ $code = 0 ] || exit
-# the provider is the simulated one, from here on
+# from here on, the provider is simulated
 for f in /etc/haproxy/haproxy.cfg /etc/haproxy/conf.d/*.cfg; do
 	[ ! -e "$f" ] || sed -i -E 's/(server +[^ ]+) +api\.[a-z.]*:443 .*/\1 127.0.0.1:8001/' "$f"
 done
 setpriv --reuid tollgate --regid tollgate --init-groups tollgate serve >"$W/tollgate.log" 2>&1 &
 daemon=$!
 for _ in $(seq 1000); do [ -S /run/tollgate/admin.sock ] && break; nap 0.02; done
-haproxy_up || say "HAProxy starts with it" no yes
+haproxy_up || say "HAProxy starts with the stanza" no yes
 cp -r /etc/haproxy "$W/laid"
 (
 	set -a
@@ -145,12 +145,12 @@ cp -r /etc/haproxy "$W/laid"
 	tollgate check --haproxy /etc/haproxy/haproxy.cfg --probe
 ) >"$W/probe.out" 2>"$W/probe.err"
 say "check --probe" "$?" 0
-say "it reports nothing wrong" "$(grep -c 'probe:' "$W/probe.err")" 0
+say "check reports no error" "$(grep -c 'probe:' "$W/probe.err")" 0
 ngate=$(words gate | wc -l)
-say "both kinds came to their ends on each host" "$(grep -c '^probe: .*direct: the guard of backend' "$W/probe.out") $(grep -c '^probe: .*relayed: both passes' "$W/probe.out")" \
+say "direct and relayed probes succeed on each host" "$(grep -c '^probe: .*direct: the guard of backend' "$W/probe.out") $(grep -c '^probe: .*relayed: both passes' "$W/probe.out")" \
 	"$(words probes | grep . || echo "$ngate $ngate")"
 sites >"$W/after"
-say "the company's sites answer as before" "$(diff "$W/before" "$W/after" | head -4)" ""
+say "the company's sites respond as before" "$(diff "$W/before" "$W/after" | head -4)" ""
 auth="authorization: Bearer $key" json='content-type: application/json'
 chat='{"model":"echo","max_tokens":20,"messages":[{"role":"user","content":"write to jane.doe@example.com"}]}'
 path=/v1/chat/completions
@@ -158,31 +158,31 @@ grep -q 'path: .*/v1/messages' /etc/tollgate/default.yaml && path=/v1/messages
 words gate | while read -r url options; do
 	# shellcheck disable=SC2086
 	ask "$url$path" $options -H "$auth" -H "$json" -d "$chat"
-	say "$url: a prompt is redacted by the relay" "$status $(field x-tollgate-decision)" "200 redact"
+	say "$url: a prompt is redacted through the relay" "$status $(field x-tollgate-decision)" "200 redact"
 	seen=$(fetch GET 'http://127.0.0.1:8001/_seen?last=1')
-	say "$url: the provider has a placeholder and the company's key" \
+	say "$url: the provider gets a placeholder and the company's key" \
 		"$(grep -c 'EMAIL_ADDRESS_1.*' <<<"$seen") $(grep -c 'sk-the-company' <<<"$seen") $(grep -c 'jane.doe' <<<"$seen")" "1 1 0"
 	if grep -q 'path: .*/v1/models' /etc/tollgate/default.yaml; then
 		# shellcheck disable=SC2086
 		ask "$url/v1/models" $options -H "$auth"
-		say "$url: a list of models goes direct" "$status $(field x-tollgate-decision)" "200 permit"
+		say "$url: a list of models uses the direct path" "$status $(field x-tollgate-decision)" "200 permit"
 	fi
 	# shellcheck disable=SC2086
 	ask "$url$path" $options -H "$json" -d "$chat"
-	say "$url: without a key it is refused by the gate" "$status $(field x-tollgate-decision)" "401 deny"
+	say "$url: the gate refuses a request without a key" "$status $(field x-tollgate-decision)" "401 deny"
 done
 words moved | while read -r url options; do
 	ask "$url$path" -H "$auth" -H "$json" -d "$chat"
-	say "$url: is redirected" "${status:0:1} $(field location)" "3 https://${url#*://}$path"
+	say "$url: the request is redirected" "${status:0:1} $(field location)" "3 https://${url#*://}$path"
 done
 before=$(tollgate audit list --since 1h | wc -l)
 words refused | while read -r url options; do
 	# shellcheck disable=SC2086
 	ask "$url$path" $options -H "$auth" -H "$json" -d "$chat"
-	say "$url: the company refuses it, and says so alone" "$status $(field x-tollgate-decision)" "403 "
+	say "$url: the company's rules refuse the request, without a decision" "$status $(field x-tollgate-decision)" "403 "
 done
-say "and nothing of it is recorded" "$(tollgate audit list --since 1h | wc -l)" "$before"
-say "no probe is anybody's use" "$(tollgate usage --by person --since 1h --json | grep -c '"requests":0')" 0
+say "refused requests are not recorded" "$(tollgate audit list --since 1h | wc -l)" "$before"
+say "probes are not counted as usage" "$(tollgate usage --by person --since 1h --json | grep -c '"requests":0')" 0
 kill $daemon
 haproxy_down
 pkill -P $$ 2>/dev/null
@@ -199,7 +199,7 @@ export -f one
 printf '%s\n' $edges | xargs -P 2 -I '{}' bash -c 'one {}'
 for e in $edges; do
 	name=${e%%[./]*}
-	[ -s "$D/$name/said" ] || not_ok "$name: is tried" "$(tail -5 "$D/$name.log")"
+	[ -s "$D/$name/said" ] || not_ok "$name: the test ran" "$(tail -5 "$D/$name.log")"
 	while IFS=$'\t' read -r edge what got want; do
 		if [ "$got" = "$want" ]; then
 			ok "$name: $what"

@@ -1,6 +1,6 @@
-# For the tests with emptied.yaml.
+# Functions for the tests that use emptied.yaml.
 # shellcheck shell=bash disable=SC2154
-# some PERSON N: how many of N requests of a person pass, and the status of the last
+# some PERSON N: prints how many of a person's N requests pass, and the status of the last
 some() {
 	local passed=0 auth
 	auth="authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")"

@@ -1,4 +1,5 @@
-// Sessions of a person who is erased: one that is idle, one whose client goes on, one whose response is in progress.
+// Sessions of a person who is erased: one without messages, one whose client sends further messages, one with a
+// response in progress.
 import fs from 'node:fs'
 import { Sock, ok } from './realtime.mjs'
 
@@ -27,8 +28,8 @@ await until(() => fs.existsSync(process.env.GO))
 talks.say(text('and after'))
 talks.say({ type: 'response.create' })
 same('a session ends with its next message', await talks.closed(8000), 1012)
-ok('the close says why', /erased/.test(talks.reason), talks.reason)
-same('one that says nothing ends too', await idle.closed(8000), 1012)
-ok("somebody else's goes on", await turn(other, 'still here'), other.got)
+ok('the close has the reason', /erased/.test(talks.reason), talks.reason)
+same('a session without messages ends too', await idle.closed(8000), 1012)
+ok("another person's session continues", await turn(other, 'still here'), other.got)
 console.log('# ended')
 process.exit(0)

@@ -1,5 +1,5 @@
-# A person is erased while a stream and two WebSockets of theirs are in progress: the person's name does not come back into the
-# file of shares, no hash or response of the stream is stored, and the sessions end before a record has a new pseudonym.
+# A person is erased during a stream and two WebSockets of that person. The person's name does not return to the file
+# of shares, no hash or response of the stream is stored, and the sessions end before a record has a new pseudonym.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
@@ -55,77 +55,77 @@ slow_stream() { # PERSON TEXT: its events are a tenth of a second apart; $id
 has_completion() { [ -n "$(record completion "$1")" ]; }
 text=$(printf 'word-%s ' $(seq 40))
 
-# ---- without an erasure the same stream is recorded and stored ----
+# ---- without an erasure, the stream is recorded and stored ----
 slow_stream bob "$text"
 wait $stream
 check "bob's stream has its record" wait_for has_completion "$id"
-like "which has hashes" "$(record completion "$id" | hashes | wc -l)" '^[1-9]'
-is "and its response is in the cache" "$(stored)" 1
+like "the record has hashes" "$(record completion "$id" | hashes | wc -l)" '^[1-9]'
+is "the response is in the cache" "$(stored)" 1
 
 # ---- a stream ----
 redis flushall >/dev/null
 slow_stream alice "$text"
 one=$id
-is "both have a share" "$(holders)" "alice bob"
+is "both persons have a share" "$(holders)" "alice bob"
 audit erase --person alice --why asked >"$D/out"
-is "alice is erased meanwhile" "$?" 0
-is "her name is gone" "$(holders)" bob
-check "her stream is still in progress" kill -0 $stream
+is "alice is erased during the stream" "$?" 0
+is "alice's name is gone" "$(holders)" bob
+check "alice's stream is still in progress" kill -0 $stream
 wait $stream
-like "it ends as usual" "$(tail -c 20 "$D/alice.body")" 'DONE'
-check "it has its record" wait_for has_completion "$one"
-is "her name has not come back" "$(holders)" bob
-is "no response of hers is in the cache" "$(stored)" 0
+like "the stream ends normally" "$(tail -c 20 "$D/alice.body")" 'DONE'
+check "the stream has its record" wait_for has_completion "$one"
+is "alice's name is still gone" "$(holders)" bob
+is "no response of alice is in the cache" "$(stored)" 0
 is "the record has no hash and no content" "$(record completion "$one" | hashes)$(record completion "$one" | jq -c '.. | .kept? // empty')" ""
-is "it says why" "$(record completion "$one" | jq -c .erased)" true
-is "it has the pseudonym of its decision" "$(record completion "$one" | jq -r .identity.person)" "$(record decision "$one" | jq -r .identity.person)"
+is "the record has erased: true" "$(record completion "$one" | jq -c .erased)" true
+is "the record has the pseudonym of its decision" "$(record completion "$one" | jq -r .identity.person)" "$(record decision "$one" | jq -r .identity.person)"
 post bob "$text"
-is "somebody else's same request is not answered by it" "$(header x-tollgate-cache)" miss
+is "the same request of another person does not get the response" "$(header x-tollgate-cache)" miss
 
-# ---- the person goes on, and nothing links the new records to the old ones ----
+# ---- new requests of the erased person cannot be linked to the old ones ----
 post alice "$text"
 settled
 two=$id
-check "she has another pseudonym" [ "$(record decision "$two" | jq -r .identity.person)" != "$(record decision "$one" | jq -r .identity.person)" ]
+check "the person has another pseudonym" [ "$(record decision "$two" | jq -r .identity.person)" != "$(record decision "$one" | jq -r .identity.person)" ]
 both() { for i in "$@"; do lines | jq -c "select(.id == \"$i\")"; done | hashes | sort; }
-is "and no hash of an earlier record" "$(comm -12 <(both "$one") <(both "$two"))" ""
-is "what she wrote now is stored as usual" "$(record decision "$two" | jq -c '.prompt.kept.how, .erased')" "$(printf '"redacted"\nnull')"
+is "no hash equals one of an earlier record" "$(comm -12 <(both "$one") <(both "$two"))" ""
+is "new texts are stored as usual" "$(record decision "$two" | jq -c '.prompt.kept.how, .erased')" "$(printf '"redacted"\nnull')"
 
-# ---- a stream that began, was erased, and whose person came back before it ended ----
+# ---- the person is erased and sends a new request before the stream ends ----
 slow_stream alice "$text again"
 three=$id
 audit erase --person alice --why asked >"$D/out"
-post alice "$text again" "cache-control: no-store" # it does not wait for the stream
+post alice "$text again" "cache-control: no-store" # does not wait for the stream
 four=$id
-check "she came back before the stream ended" kill -0 $stream
+check "the new request passes before the stream ends" kill -0 $stream
 wait $stream
-check "that stream has its record" wait_for has_completion "$three"
+check "the stream has its record" wait_for has_completion "$three"
 settled
 is "it has no hash under the new share" "$(comm -12 <(both "$three") <(both "$four"))" ""
-is "nor any in its completion" "$(record completion "$three" | hashes)" ""
-like "the new request has some" "$(record completion "$four" | hashes | wc -l)" '^[1-9]'
+is "its completion has no hash at all" "$(record completion "$three" | hashes)" ""
+like "the new request has hashes" "$(record completion "$four" | hashes | wc -l)" '^[1-9]'
 
-# ---- placeholders of a conversation that its response begins ----
+# ---- the placeholders of a conversation that begins with this response ----
 tables() { redis-cli -s "${REDIS#unix:}" keys 'tollgate:kept:*' | grep -c .; }
 respond() {
 	curl -s -o "$D/response" "$EDGE/v1/responses" -H "${bearer[alice]}" -H 'content-type: application/json' \
 		-d '{"model":"echo","input":"mail anna@example.com"}'
 }
 respond
-check "without an erasure tables are stored" [ "$(tables)" -gt 0 ]
+check "without an erasure, tables of placeholders are stored" [ "$(tables)" -gt 0 ]
 control '{"delay_ms":3000,"times":1}'
 forget
 respond &
 responds=$!
-check "another request is at the provider" under_way 1
+check "a request is at the provider" under_way 1
 audit erase --person alice --why asked >"$D/out"
 is "all tables are deleted" "$(tables)" 0
-check "the provider has not answered yet" at_provider 1
+check "the provider has not responded yet" at_provider 1
 wait $responds
 like "the response arrives" "$(cat "$D/response")" 'anna@example.com'
-is "and no table is stored for it" "$(tables)" 0
+is "no table is stored for the response" "$(tables)" 0
 
-# ---- a session of MCP goes on: its hash differs ----
+# ---- an MCP session continues: its hash changes ----
 call() { # BODY [SESSION]
 	req POST /mcp -H "${bearer[alice]}" -H 'content-type: application/json' -H 'accept: application/json, text/event-stream' \
 		${2:+-H "mcp-session-id: $2"} -d "$1"
@@ -148,7 +148,7 @@ if command -v node >/dev/null; then
 	export EDGE GO=$D/go TOKEN=${bearer[alice]#*Bearer } BOB=${bearer[bob]#*Bearer }
 	node "$here/erase-in-progress.mjs" >"$D/sockets.log" 2>&1 &
 	node=$!
-	check "sessions are open" wait_for says '# open' cat "$D/sockets.log"
+	check "the WebSocket sessions are open" wait_for says '# open' cat "$D/sockets.log"
 	wait_for says '"socket"' lines
 	audit erase --person alice --why asked >"$D/out"
 	touch "$GO"
@@ -161,7 +161,7 @@ if command -v node >/dev/null; then
 		lines | jq -r "select(.socket.of == $of or .id == $of) | .identity.person" | sort -u | wc -l
 	done | sort -u >"$D/persons"
 	is "no session has records under two pseudonyms" "$(paste -sd' ' "$D/persons")" 1
-	is "her name has not come back" "$(holders)" bob
+	is "the name is still gone" "$(holders)" bob
 else
 	skip "WebSockets" "node is not installed"
 fi

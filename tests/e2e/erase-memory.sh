@@ -1,4 +1,4 @@
-# Each node has a cache in its own memory: an erasure that one node receives deletes the person's responses on the other, too.
+# Each node has a cache in memory. An erasure that one node receives also deletes the person's responses on the other.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
@@ -22,15 +22,15 @@ post() { # PERSON
 		-d '{"model":"echo","messages":[{"role":"user","content":"hello"}]}'
 }
 both_have() { [ "$(entries '') $(entries -b)" = "$1" ]; }
-asked() { # HAProxy takes turns: with three, each comes to either
+asked() { # HAProxy uses the daemons in turn, so that three requests reach both
 	for who in alice bob bob; do post $who; done
 	both_have "2 2"
 }
-check "both nodes have a response to each" wait_for asked
+check "both nodes have a response for each person" wait_for asked
 "$build/tollgate" audit erase --person alice --why asked -c "$D/tollgate.yaml" >"$D/out"
-like "an erasure" "$(cat "$D/out")" '^[0-9a-f]{16} '
-check "hers are deleted on both" wait_for both_have "1 1"
+like "an erasure is requested" "$(cat "$D/out")" '^[0-9a-f]{16} '
+check "the person's responses are deleted on both nodes" wait_for both_have "1 1"
 all_done() { "$build/tollgate" audit erase --status -c "$D/tollgate-b.yaml" >"$D/status"; }
-check "the other node reports it as done" wait_for all_done
+check "the other node reports the erasure as done" wait_for all_done
 final check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

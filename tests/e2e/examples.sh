@@ -1,7 +1,8 @@
-# docs/examples: the commands of each folder's README, run on machines with HAProxy, Redis and tollgate (mount and network
-# namespaces; the three of sentinel/ have a network together). What `tollgate init` makes of before/ is compared with after/,
-# and requests are sent directly and through the relay. For sentinel/ the machine of the Redis master is lost: the limit holds.
-#   EXAMPLES_WRITE=1     writes after/ anew from what init wrote
+# docs/examples: runs the commands of each folder's README on machines with HAProxy, Redis and tollgate. The machines
+# are mount and network namespaces; the three of sentinel/ share a network. Compares the result of `tollgate init`
+# in `before/` with `after/`, and sends requests directly and through the relay. For sentinel/, the machine with the Redis
+# master is lost, and the limit still holds.
+# EXAMPLES_WRITE=1 writes the result of init to after/.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
@@ -11,13 +12,13 @@ if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then
 fi
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=example.com -keyout "$D/key.pem" -out "$D/crt.pem" 2>/dev/null
 cat "$D/crt.pem" "$D/key.pem" >"$D/all.pem"
-# the sites of an edge: each port states its number
+# the company's sites: each port returns its number
 for port in 8081 8082 8083; do
 	printf 'frontend s%s\n    bind 127.0.0.1:%s\n    http-request return status 200 content-type text/plain string %s\n' $port $port $port
 done | cat <(printf 'defaults\n    mode http\n    timeout client 1m\n') - >"$D/sites.cfg"
 
 # ---- a machine ----
-# D is its folder. The README's commands call these instead of programs that need more than a namespace.
+# D is its folder. These functions replace programs that need more than a namespace.
 cat >"$D/machine" <<'EOF'
 all=$D D=$D/$name
 mkdir -p "$D"
@@ -32,7 +33,7 @@ systemd-tmpfiles --create tollgate.conf
 mkdir -p /etc/haproxy/certs
 cp "$all/all.pem" /etc/haproxy/certs/
 echo 127.0.0.1 api.openai.com api.anthropic.com >>/etc/hosts
-export PATH=/usr/local/sbin:/usr/bin:$PATH # systemctl of machine.bash, the installed tollgate
+export PATH=/usr/local/sbin:/usr/bin:$PATH # systemctl of machine.bash, and the installed tollgate
 say() { printf '%s\1%s\1%s\n' "$1" "${2//$'\n'/ }" "$3" >>"$D/said"; } # what, got, want
 curl() { command curl -k -m 60 "$@"; }
 redis_start() { # NAME [OPTION]
@@ -46,15 +47,15 @@ systemctl() {
 	'restart redis-sentinel') redis_start sentinel --sentinel ;;
 	'stop redis-server') kill "$(cat "$D/redis.pid")" ;;
 	*)
-		# the provider is the simulated one
+		# the provider is simulated
 		[ "$*" != 'restart haproxy' ] || sed -i -E 's/(server +[^ ]+) +api\.[a-z.]*:443 .*/\1 127.0.0.1:8001/' $(grep -rl 'server .*api\.' /etc/haproxy --include=*.cfg)
 		command systemctl "$@" ;;
 	esac
 }
 scp() { cp "$all/shared/keys.yaml" "$all/shared/state.key" /etc/tollgate/; }
-# commands HEADING: of README's section, as they are written there
+# commands HEADING: prints the commands of README's section
 commands() { awk -v h="## $1" '/^## /{ on = $0 == h } on && /^    [^#]/{ print substr($0, 5) }' README.md; }
-# follow FILE: a command after the other; one that fails is reported with its message
+# follow FILE: runs the commands one after the other; reports one that fails with its message
 follow() {
 	local command
 	while IFS= read -r command; do
@@ -64,8 +65,8 @@ follow() {
 	done <"$D/$1"
 }
 key_of() { grep -h -o '^tg_[0-9a-z_]*' "$1" | head -1; }
-in_force() { sed -e '/^ *#/d' -e '/^$/d' -e 's/ *# .*//' "$1"; } # the lines of a tollgate.yaml without comments
-# what init made of before/
+in_force() { sed -e '/^ *#/d' -e '/^$/d' -e 's/ *# .*//' "$1"; } # prints the lines of a tollgate.yaml that have an effect
+# the changes that init made to before/
 laid() {
 	local f to=$D/laid want=$D/want
 	mkdir -p "$to" "$want"
@@ -79,11 +80,11 @@ laid() {
 	fi
 	for f in before after; do cp -r "$f/." "$want/"; done
 	rm -rf "$want/redis"
-	say "what init makes of before/ is in after/" "$(diff -r "$want" "$to" | head -20)" ""
+	say "the result of init in before/ equals after/" "$(diff -r "$want" "$to" | head -20)" ""
 }
 EOF
 
-# ---- a single machine: the README's commands, and what its last lines say ----
+# ---- a single machine: the README's commands, and the checks that its last lines describe ----
 cat >"$D/single" <<'EOF'
 . "$D/machine"
 cd "$root/docs/examples/$name" || exit 1
@@ -93,7 +94,7 @@ haproxy -D -f "$all/sites.cfg"
 say "HAProxy accepts the files" "$(CONFIG=/etc/haproxy/haproxy.cfg; set -a; . /etc/default/haproxy; haproxy -c -q -f "$CONFIG" $EXTRAOPTS 2>&1 | head -3)" ""
 commands Check | sed "s/^KEY=.*/KEY=$(key_of "$D/steps.out")/" >"$D/checks"
 follow checks
-say "a direct request and a relayed one are decided" "$(tr -d '\r' <"$D/checks.out" | sed -n 's/^x-tollgate-decision: //p' | tr '\n' ' ')" "permit redact "
+say "a direct and a relayed request are decided" "$(tr -d '\r' <"$D/checks.out" | sed -n 's/^x-tollgate-decision: //p' | tr '\n' ' ')" "permit redact "
 fetch GET 'http://127.0.0.1:8001/_seen?last=9' >"$D/seen"
 say "the provider gets a placeholder and the key of haproxy.cfg" "$(grep -c EMAIL_ADDRESS_1 "$D/seen") $(grep -c 'sk-[a-z-]*your-key' "$D/seen") $(grep -c 'jane@' "$D/seen")" "1 2 0"
 say "the records verify" "$(tollgate audit verify 2>&1 | cut -c1-8)" "ok node="
@@ -103,12 +104,12 @@ case $name in
 redirect)
 	say "port 80 redirects" "$(sed -n 's/^location: *//p' "$D/checks.out" | tr -d '\r')" https://ai.example.com/v1/models
 	say "ACME challenges are answered" "$(site www.example.com:80:127.0.0.1 http://www.example.com/.well-known/acme-challenge/x)" "200 8081" ;;
-conf.d) say "the tools are served as before" "$(site tools.example.com:8443:127.0.0.1 https://tools.example.com:8443/)" "200 8083" ;;
+conf.d) say "the tool server is served as before" "$(site tools.example.com:8443:127.0.0.1 https://tools.example.com:8443/)" "200 8083" ;;
 esac
 machine_leave
 EOF
 
-# ---- three machines: each waits for its address, and for what it is asked to run ----
+# ---- three machines: each waits for its address and for commands ----
 cat >"$D/edge" <<'EOF'
 . "$D/machine"
 cd "$root/docs/examples/sentinel" || exit 1
@@ -122,11 +123,11 @@ else
 	sed -e '/^cp before.redis/,$d' -e "s#edge-1/#$name/#" "$D/all" >"$D/steps"
 	[ "$name" = edge-2 ] || sed -i '/only on edge-2/d' "$D/steps"
 	follow steps
-	# an init without the tollgate.yaml of the example writes the same lines, except redis
+	# Without the example's tollgate.yaml, init writes the same lines, except redis.
 	mkdir -p "$D/fresh/etc"
 	cp -r before/default before/haproxy "$D/fresh/etc/"
 	tollgate init --root "$D/fresh" --host ai.example.com --write >"$D/fresh.out" 2>&1
-	say "tollgate.yaml is what init writes, with redis" "$(diff <(in_force "$D/fresh/etc/tollgate/tollgate.yaml") <(in_force "/etc/tollgate/tollgate.yaml" | sed '/^redis:/,/^[^ r]/{/^redis:/d;/^ /d}'))" ""
+	say "tollgate.yaml is the result of init, with redis" "$(diff <(in_force "$D/fresh/etc/tollgate/tollgate.yaml") <(in_force "/etc/tollgate/tollgate.yaml" | sed '/^redis:/,/^[^ r]/{/^redis:/d;/^ /d}'))" ""
 	[ "$name" = edge-2 ] || { mkdir -p "$all/shared.new"; cp /etc/tollgate/keys.yaml /etc/tollgate/state.key "$all/shared.new/"; key_of "$D/steps.out" >"$all/shared.new/key"; mv "$all/shared.new" "$all/shared"; }
 fi
 touch "$D/ready"
@@ -157,34 +158,34 @@ for name in edge-1 edge-2 third; do
 	ip link add v$n type veth peer name eth0 netns $pid
 	ip link set v$n master br0 up
 	nsenter -t $pid -n sh -c "ip addr add 10.0.0.$n/24 dev eth0; ip link set eth0 up"
-	# edge-2 is begun once edge-1 runs
+	# edge-2 starts when edge-1 is ready
 	[ $name != edge-1 ] || await test -e "$D/shared" || say "edge-1 is up" no yes
 done
 for name in edge-1 edge-2 third; do await test -e "$D/$name/ready" || say "$name is up" no yes; done
 on() { echo "$2" >"$D/$1/ask"; read -r _ <"$D/$1/done"; cat "$D/$1/got"; }
 KEY=$(cat "$D/shared/key")
 up() { on "$1" 'tollgate status' | grep -q '^redis: up'; }
-# code ADDRESS PATH [OPTIONS]
+# code ADDRESS PATH [OPTIONS]: prints the status
 code() { curl -sk -m 20 -o "$D/body" -D "$D/head" -w '%{http_code}' --resolve "ai.example.com:443:10.0.0.$1" "https://ai.example.com$2" -H "authorization: Bearer $KEY" "${@:3}"; }
 decision() { tr -d '\r' <"$D/head" | sed -n 's/^x-tollgate-decision: //p'; }
 for name in edge-1 edge-2; do await up $name; say "$name: Redis is up" $? 0; done
-# a Sentinel promotes a replica only if it has seen it linked to the master
+# A Sentinel promotes a replica only if it has seen it connected to the master.
 knows() { on "$1" 'redis-cli -p 26379 sentinel ckquorum tollgate; redis-cli -p 26379 sentinel replicas tollgate' | tr '\n' ' ' | grep -q '^OK 3.*flags slave .*master-link-status ok'; }
 for name in edge-1 edge-2 third; do await knows $name; say "the Sentinel of $name knows the others and the replica" $? 0; done
 say "both machines have one policy" "$(on edge-1 'tollgate status' | grep '^policy:')" "$(on edge-2 'tollgate status' | grep '^policy:')"
 say "a direct request is permitted" "$(code 11 /v1/models) $(decision)" "200 permit"
 chat='{"model":"echo","messages":[{"role":"user","content":"write to jane@example.com"}]}'
-say "a relayed one is redacted on the other machine" "$(code 12 /v1/chat/completions -H 'content-type: application/json' -d "$chat") $(decision)" "200 redact"
+say "a relayed request is redacted on the other machine" "$(code 12 /v1/chat/completions -H 'content-type: application/json' -d "$chat") $(decision)" "200 redact"
 set_limit=$(sed -n 's/.*`\(tollgate limit set [^`]*\)`.*/\1/p' "$root/docs/examples/sentinel/README.md")
 on edge-1 "$set_limit" >"$D/limit.out"
 both() { on edge-2 'tollgate limit list' | grep -q ' 6 *'; }
 await both
-# two of the six are used
+# two of the limit's six requests are used
 say "three more requests pass" "$(code 11 /v1/models) $(code 12 /v1/models) $(code 11 /v1/models)" "200 200 200"
 on edge-1 'kill -KILL $(cat $D/redis.pid)' >/dev/null
 lost() { [ "$(code 11 /v1/models)" = 503 ]; }
 await lost
-say "without a master a request with a limit gets 503" $? 0
+say "without a master, a request with a limit gets 503" $? 0
 passes() { [ "$(code 12 /v1/models)" = 200 ]; }
 await passes
 say "the sixth request passes after the failover" $? 0
@@ -196,7 +197,7 @@ wait
 EOF
 
 export D root B here EXAMPLES_WRITE="${EXAMPLES_WRITE:-}"
-# /usr has the program as `make install` lays it; each machine has its own /etc and /var/lib
+# /usr has the program as `make install` installs it; each machine has its own /etc and /var/lib
 cat >"$D/inside" <<'EOF'
 mkdir -p "$D/over"
 mount -t tmpfs tmpfs "$D/over"
@@ -208,7 +209,7 @@ bash "$D/sentinel" >"$D/sentinel.log" 2>&1
 wait
 EOF
 unshare -mn --fork --pid --mount-proc bash "$D/inside" >"$D/inside.log" 2>&1
-is "make install and the namespaces" "$?" 0
+is "make install and the namespaces succeed" "$?" 0
 for said in redirect conf.d edge-1 edge-2 third sentinel; do
 	file=$D/$said/said
 	[ $said != sentinel ] || file=$D/sentinel.said

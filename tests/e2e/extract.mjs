@@ -1,4 +1,4 @@
-// PDFs for extract.sh, made by hand, in the folder that is named: what a program writes, and what nobody should.
+// Writes PDFs for extract.sh into the folder that is its argument: normal ones, and malformed or hostile ones.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { deflateSync } from 'node:zlib'
 
@@ -6,7 +6,7 @@ const folder = process.argv[2]
 const latin = (s) => Buffer.from(s, 'latin1')
 const stream = (dict, data) => Buffer.concat([latin(`<<${dict}/Length ${data.length}>>stream\n`), Buffer.from(data), latin('\nendstream')])
 
-// objects: from 1 on, as texts or buffers; 1 is the catalog
+// objects: from number 1 on, as texts or buffers; object 1 is the catalog
 const pdf = (objects, trailer = '') => {
 	const parts = [latin('%PDF-1.5\n')], at = []
 	let n = parts[0].length
@@ -22,7 +22,7 @@ const pdf = (objects, trailer = '') => {
 }
 const text = (s, x = 72, y = 700, how = '') => `q BT ${how} /F1 12 Tf ${x} ${y} Td (${s}) Tj ET Q\n`
 
-// pages: { text, data (a stream whole), more (members of the page) }; more objects follow
+// pages: { text, data (a whole stream), more (members of the page) }; more objects follow
 const pages = (list, { root = '', trailer = '', more = [], resources = '' } = {}) => {
 	const objects = [`<</Type/Catalog/Pages 2 0 R${root}>>`,
 		`<</Type/Pages/Count ${list.length}/Kids[${list.map((_, i) => `${4 + 2 * i} 0 R`).join(' ')}]>>`,
@@ -68,7 +68,7 @@ const files = {
 			stream('', '/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <FF> endcodespacerange\n' +
 				'1 beginbfchar <41> <0041000C0042> endbfchar endcmap end end')] }),
 }
-// extract.mjs FOLDER PNG: one with that picture as its second page, the PNG's own bytes as its data
+// extract.mjs FOLDER PNG: a PDF with that image as its second page; its data are the PNG's own bytes
 if (process.argv[3]) {
 	const png = readFileSync(process.argv[3]), data = []
 	const colours = png[25] === 2 ? 3 : 1
@@ -83,7 +83,7 @@ if (process.argv[3]) {
 files.cut = files.known.subarray(0, files.known.length - 300)
 for (const [name, bytes] of Object.entries(files))
 	writeFileSync(`${folder}/${name}.pdf`, bytes)
-// PNG of 30,000 by 30,000 that lies nowhere, and of a head that says 60,000 by 60,000
+// a correct PNG of 30,000 by 30,000 pixels, and one whose head claims 60,000 by 60,000
 const crc = (b) => {
 	let c = ~0
 	for (const x of b) {

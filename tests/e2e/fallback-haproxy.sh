@@ -1,11 +1,10 @@
-# What HAProxy says of a provider that it could not ask, or of which it has no answer: each of its ways to
-# fail has its cause, whose answer it was is never what a provider says, and who was never asked is
-# charged nothing.
+# How the relay classifies HAProxy's own failures. Each way to fail before or without a response of the provider has
+# its cause. A provider cannot fake such a failure, and a target that received no request is not charged.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 
-# the backend of the first target | the lines of it besides the shipped ones; @down: a port that nobody
-# has, @mute: one that accepts and says nothing, @tls: a certificate that nobody knows, @up: the first provider
+# the backend of the first target | its lines besides the shipped ones. @down: a port without a listener, @mute: a
+# listener that sends nothing, @tls: an unknown certificate, @up: the first provider
 rows='down|server s @down check inter 50ms fall 1|never_sent
 unresolved|server s nowhere.invalid:80 resolvers none init-addr none|never_sent
 refused|server s @down|never_sent
@@ -42,7 +41,7 @@ const mute = net.createServer((c) => c.on("error", () => {})).listen(0, "127.0.0
 J
 setsid node "$D/servers.mjs" "$D" </dev/null >"$D/servers.log" 2>&1 &
 note_pid $! servers
-check "servers that fail are up" wait_for test -s "$D/servers"
+check "the failing servers are ready" wait_for test -s "$D/servers"
 . "$D/servers"
 {
 	echo 'resolvers none'
@@ -56,7 +55,7 @@ check "servers that fail are up" wait_for test -s "$D/servers"
 	done <<<"$rows"
 } >>"$D/haproxy/haproxy.cfg"
 haproxy_reload
-sleep 0.3 # its check has found the one that is down
+sleep 0.3 # HAProxy's check has found the server that is down
 
 while IFS='|' read -r id _ cause; do
 	row "$id"
@@ -71,28 +70,28 @@ while IFS='|' read -r id _ cause; do
 	esac
 	before=$(asked | cut -d ' ' -f1)
 	ask
-	is "$id: the next one answers" "$status $from $(said)" "200 b b 2"
-	like "$id: as $cause" "$(attempts)" "^(a $cause [-0-9]+, ){1,2}b done 200$"
-	[ $cause = perhaps_billed ] || is "$id: it was not asked" "$(asked | cut -d ' ' -f1)" "$before"
+	is "$id: the next target answers" "$status $from $(said)" "200 b b 2"
+	like "$id: the cause is $cause" "$(attempts)" "^(a $cause [-0-9]+, ){1,2}b done 200$"
+	[ $cause = perhaps_billed ] || is "$id: the provider got no request" "$(asked | cut -d ' ' -f1)" "$before"
 	release
 done <<<"$rows"
 wait $(jobs -p | grep -v "$(pid_of servers)") 2>/dev/null
 row unknown
 ask
-is "a backend that HAProxy does not have: the next one answers" "$status $from $(attempts | cut -c1-12)" "200 b a never_sent"
+is "a backend that does not exist in HAProxy: the next target answers" "$status $from $(attempts | cut -c1-12)" "200 b a never_sent"
 
-# nothing that a provider says passes for what HAProxy says
+# A provider cannot fake HAProxy's own failures.
 row forged
 fault 1 '{"status":503,"headers":{"x-tollgate-why":"503 0 -1 -1 0 local local ","x-tollgate-said":"nobody","x-tollgate-unanswered":"1","X-Tollgate_Why":"503 0 -1 -1 0 a b "}}'
 ask
-is "a provider that says it was never asked" "$status $(attempts)" "200 a throttled 503, b done 200"
-unlike "nothing of it reaches the caller" "$head" 'x-tollgate-(why|said|unanswered)'
-# the second request of a kept connection, and no answer at all: perhaps billed
+is "a provider's claim that it received no request is ignored" "$status $(attempts)" "200 a throttled 503, b done 200"
+unlike "the claim does not reach the caller" "$head" 'x-tollgate-(why|said|unanswered)'
+# The second request on a reused connection, without a response: it may have been billed.
 row eof
 ask
 fault 1 '{"cut_after_bytes":0}'
 ask
-is "no answer on a connection that was kept: the next one" "$status $from" "200 b"
-like "it may have billed" "$(attempts)" '^(a perhaps_billed [^,]*, ){1,2}b done 200$'
+is "no response on a reused connection: the next target answers" "$status $from" "200 b"
+like "the record has perhaps_billed" "$(attempts)" '^(a perhaps_billed [^,]*, ){1,2}b done 200$'
 kill "$(pid_of servers)"
 exit $failed

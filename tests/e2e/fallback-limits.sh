@@ -1,11 +1,11 @@
-# What attempts cost: each is reserved anew and settled once, by its own target's price and limits. To
-# the token and the nano-dollar: what the limits hold in the end is what the last target's usage says,
-# and what a provider may have billed.
+# The cost of attempts. Each attempt is reserved and settled once, with the price and the limits of its target. At the
+# end, the limits hold exactly the usage of the last target and what other providers may have billed, to the token and
+# the nano-dollar.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 
-# A row's own person, and so its own limits: nothing else is counted there.
+# Each row has its own person and therefore its own limits, so that nothing else counts there.
 for what in plain never throttled refused failed cut eof silent chain stream mid aborted final once over less full; do
 	case $what in
 	silent) route $what ab 'retry: {whole: 300ms}' ;;
@@ -29,21 +29,21 @@ limits='
   - {name: c, per: [identity.person], concurrent: 50}'
 clear_of day 300
 targets_up
-# what limit L of the row's person holds: used and held
+# the amounts that limit L holds for the row's person: used and reserved
 holds() { "$B/tollgate" quota get --person "p-$id" ${team:+--team "$team"} --json -c "$D/tollgate.yaml" | jq -c "[.[] | select(.limit == \"$1\") | .used + .held] | add // 0"; }
 team=
 begins() {
 	row "$1"
 	as="authorization: Bearer $(token --claims "{\"sub\":\"p-$1\",\"team\":\"${team:-red}\"}")"
 }
-# spent NAME TOKENS NANODOLLARS: in all, to the last of them; a request, and none under way
+# spent NAME TOKENS NANODOLLARS: checks the exact sums; also one request, and none in flight
 spent() {
 	settled
 	is "$1: tokens" "$(holds t)" "$2"
 	is "$1: dollars" "$(holds d)" "$3"
-	is "$1: one request, none under way" "$(holds r) $(holds c)" "1 0"
+	is "$1: one request, none in flight" "$(holds r) $(holds c)" "1 0"
 }
-# One attempt's share: prompt and answer are a token each, as the provider says.
+# The share of one attempt: the provider reports one token each for prompt and response.
 usage='{"usage":{"prompt_tokens":100,"completion_tokens":20}}'
 a=$((100 * 1000 + 20 * 10000)) b=$((100 * 3000 + 20 * 30000)) c=$((100 * 7000 + 20 * 70000))
 also() { jq -c ". + $usage" <<<"$1"; }
@@ -52,7 +52,7 @@ costs() { completion '[.attempts[] | "\(.target[0:1]) \(.tokens // 0) \(.cost //
 begins plain
 faults "$usage"
 ask
-spent "the first one answers" 120 $a
+spent "the first target answers" 120 $a
 
 for what in never throttled refused failed; do
 	begins $what
@@ -65,12 +65,12 @@ for what in never throttled refused failed; do
 	esac
 	ask
 	[ $what != never ] || provider start 1
-	is "$what, then an answer" "$status $from" "200 b"
-	spent "$what, then an answer: what that one takes" 120 $b
+	is "$what: the next target answers" "$status $from" "200 b"
+	spent "$what, then a response: the usage at that target" 120 $b
 done
 
-# ---- perhaps billed: what was reserved stays ----
-# reserved: of the row's first attempt, in tokens: the most that a took beyond what b's answer did
+# ---- perhaps billed: the reservation stays ----
+# reserved: the tokens of the row's first attempt, that is the sum without b's response
 for what in cut eof silent; do
 	begins $what
 	faults "$usage"
@@ -82,15 +82,15 @@ for what in cut eof silent; do
 	if [ $what = cut ]; then ask_stream ',"max_tokens":50'; else ask ',"max_tokens":50'; fi
 	release
 	settled
-	is "$what: the next one answers" "$status $from" "200 b"
-	like "$what: each attempt that may have been billed says so" "$(costs)" '^(a [0-9]+ [0-9.]+ maybe, )+b 120 '
+	is "$what: the next target answers" "$status $from" "200 b"
+	like "$what: each attempt that may have been billed is recorded as such" "$(costs)" '^(a [0-9]+ [0-9.]+ maybe, )+b 120 '
 	tries=$(completion '[.attempts[] | select(.maybe_billed)] | length')
 	over=$(($(holds t) - 120))
-	check "$what: the prompt and the cap of 50 stay reserved for each ($over of $tries)" test $over -ge $((tries * 51)) -a $over -le $((tries * 70))
-	# of it 50 each at the price of an answer, the rest at the prompt's
+	check "$what: prompt and cap of 50 stay reserved for each ($over of $tries)" test $over -ge $((tries * 51)) -a $over -le $((tries * 70))
+	# 50 of each at the price of output, the rest at the price of input
 	prompt=$((over - tries * 50))
 	spent "$what: by the target's own price" $((120 + over)) $((b + tries * 50 * 10000 + prompt * 1000))
-	[ $what = eof ] || is "$what: once" "$tries" 1
+	[ $what = eof ] || is "$what: one attempt" "$tries" 1
 done
 
 begins chain
@@ -98,28 +98,28 @@ faults "$usage"
 fault 1 '{"fault":"rate"}'
 fault 2 '{"status":500}'
 ask
-is "two fail, the third answers" "$status $from" "200 c"
-spent "two fail, the third answers" 120 $c
-like "the record has what each cost" "$(costs)" '^a 0 0, b 0 0, c 120 [0-9.]+$'
+is "two targets fail, the third answers" "$status $from" "200 c"
+spent "two targets fail, the third answers" 120 $c
+like "the record has the cost of each attempt" "$(costs)" '^a 0 0, b 0 0, c 120 [0-9.]+$'
 
 begins stream
 faults "$usage"
 fault 1 "$(also '{"error_after_content":0,"fault":"overloaded"}')"
 ask_stream ',"stream_options":{"include_usage":true}'
-is "an error before the content of a stream" "$status $from" "200 b"
-spent "an error before the content of a stream: what the other one takes" 120 $b
+is "an error before a stream's content: the next target answers" "$status $from" "200 b"
+spent "an error before the content of a stream: the usage at the other target" 120 $b
 begins over
 faults '{"error_after_content":0,"fault":"overloaded"}'
 ask_stream
-is "all of them before the content of a stream" "$status $(asked)" "200 1 1 0"
-spent "all of them before the content of a stream: nothing but the request" 0 0
+is "all targets fail before a stream's content" "$status $(asked)" "200 1 1 0"
+spent "all fail before the content of a stream: only the request" 0 0
 begins mid
 fault 1 '{"error_after_content":1,"fault":"overloaded"}'
 ask_stream
 settled
-is "an error after the content" "$from $(asked)" "a 1 0 0"
-is "one request, none under way" "$(holds r) $(holds c)" "1 0"
-check "what was seen is charged" test "$(holds t)" -gt 0
+is "an error after a stream's content: no other target is used" "$from $(asked)" "a 1 0 0"
+is "one request is counted, none is in flight" "$(holds r) $(holds c)" "1 0"
+check "the observed output is charged" test "$(holds t)" -gt 0
 
 begins final
 faults '{"status":400}'
@@ -128,48 +128,48 @@ spent "the caller's own mistake" 0 0
 begins once
 faults '{"status":503}'
 ask
-is "all fail" "$status $(asked)" "503 1 1 0"
-spent "all fail: nothing but the request" 0 0
+is "all targets fail" "$status $(asked)" "503 1 1 0"
+spent "all fail: only the request" 0 0
 
 begins aborted
 fault 1 '{"delay_ms":3600000}'
 TIMEOUT=0.5 ask ',"max_tokens":50'
 release
 settled
-is "its caller leaves: no other is asked" "$(asked)" "1 0 0"
-like "recorded" "$(attempts)" '^a aborted'
+is "the caller leaves: no other target is used" "$(asked)" "1 0 0"
+like "the record has aborted" "$(attempts)" '^a aborted'
 
-# ---- a next attempt that does not fit ----
+# ---- the next attempt exceeds a limit ----
 team=few
 begins fits
 faults "$usage"
 fault 1 '{"fault":"rate"}'
 ask ',"max_tokens":50'
-is "the next one costs more than is left: the answer of the first" "$status $(jq -r .error.code <<<"$body") $(asked)" "429 rate_limit_exceeded 1 0 0"
-spent "the next one costs more than is left" 0 0
+is "the next target costs more than is left: the first response is forwarded" "$status $(jq -r .error.code <<<"$body") $(asked)" "429 rate_limit_exceeded 1 0 0"
+spent "the next target costs more than is left" 0 0
 team=
 
-# ---- another model, because of a limit ----
+# ---- a cheaper model because of a limit ----
 team=less
 begins less
 faults "$usage"
 fault 1 '{"fault":"rate"}'
 ask ',"max_tokens":100'
-is "the next one is over its limit: it is sent a cheaper model" "$status $(asked) $(sent_to 2 .body | jq -r . | jq -r .model)" "200 1 1 0 echo"
-is "so the caller is told" "$(header x-tollgate-target)" b-less/echo
-is "and the record" "$(completion '[.attempts[].target]')" '["a-less/say:from-a","b-less/echo"]'
-spent "a cheaper model: by its price" 120 $((100 * 1000 + 20 * 1000))
+is "the next target is over its limit: a cheaper model is used there" "$status $(asked) $(sent_to 2 .body | jq -r . | jq -r .model)" "200 1 1 0 echo"
+is "the caller gets the name of that target" "$(header x-tollgate-target)" b-less/echo
+is "the record names that target" "$(completion '[.attempts[].target]')" '["a-less/say:from-a","b-less/echo"]'
+spent "a cheaper model: at its price" 120 $((100 * 1000 + 20 * 1000))
 team=
 
 begins slots
 fault 1 '{"fault":"rate"}'
 for _ in 1 2 3; do ask; done
 settled
-is "requests are callers', not attempts" "$(holds r) $(holds c)" "3 0"
-is "and rates' headers say the same" "$(header x-ratelimit-remaining-requests)" 97
+is "the limit counts requests, not attempts" "$(holds r) $(holds c)" "3 0"
+is "the header fields count requests too" "$(header x-ratelimit-remaining-requests)" 97
 check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 
-# ---- the journal's disk is full while the first target has it ----
+# ---- the journal's disk is full during the first attempt ----
 begins full
 fault 1 "$(also '{"delay_ms":3600000,"status":500}')"
 fault 2 "$usage"
@@ -179,8 +179,8 @@ pid=$(pid_of tollgate)
 prlimit --pid="$pid" --fsize=1:unlimited
 release
 wait $!
-is "an attempt that cannot be recorded is not begun" "$(asked)" "1 0 0"
+is "an attempt that cannot be recorded is not sent" "$(asked)" "1 0 0"
 prlimit --pid="$pid" --fsize=unlimited:unlimited
 is_nothing() { [ "$(holds t) $(holds d) $(holds c)" = "0 0 0" ]; }
-check "and what failed is given back, though no completion says so" wait_for is_nothing
+check "the failed attempt's reservation is released without a completion" wait_for is_nothing
 exit $failed

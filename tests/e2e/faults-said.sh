@@ -1,7 +1,7 @@
-# Twelve faults, and what `tollgate status`, /readyz, /now, the console in a browser, the log and /metrics say of each: the
-# table of docs/incidents.md, a row a cell.
+# Twelve faults, and how `tollgate status`, /readyz, /now, the console in a browser, the log and /metrics report each:
+# the table of docs/incidents.md, a check for each cell.
 # Once: no version of HAProxy differs here.
-# Long: a browser, twelve faults.
+# Long: it uses a browser, and causes twelve faults.
 . "$(dirname "$0")/lib.sh"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
 browser=
@@ -14,7 +14,7 @@ if [ "$(id -u)" != 0 ] || ! mkdir -p "$D/journal" || ! mount -t tmpfs -o size=8m
 	skip "twelve faults" "needs root, for a disk of its own"
 	exit 0
 fi
-# ---- the stack, with a certificate that has ended ----
+# ---- the stack, with a certificate that has expired ----
 mkdir "$D/ca"
 : >"$D/ca/index"
 openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout "$D/admin.key" -out "$D/admin.csr" 2>/dev/null
@@ -36,20 +36,21 @@ if [ "$browser" ]; then
 	exec 8>"$D/to" 9<"$D/from"
 fi
 
-# ---- the places ----
+# ---- the places that report a fault ----
 in_status() { "$build/tollgate" status -c "$D/tollgate.yaml"; }
 in_readyz() { fetch GET "$ADMIN/readyz"; }
 in_now() { curl -sk -H "authorization: Bearer $ALL" "https://localhost:$tls/now" | jq -c .degraded; }
 in_metrics() { fetch GET "$ADMIN/metrics" | grep ^tollgate_degraded; }
 in_log() { cat "$D/tollgate.log"; }
-# cells FAULT PART WHY [FIRST]: it is said everywhere, by the part's name, with the reason; the log has what it was at first
+# cells FAULT PART WHY [FIRST]: checks that each place reports the part and the reason. The log has the first reason
+# (FIRST).
 cells() {
 	local fault=$1 part=$2 why=$3
-	check "$fault: status says it" wait_for says "degraded: $part: .*$why" in_status
-	check "$fault: readyz" wait_for says "degraded: $part: .*$why" in_readyz
-	check "$fault: /now" wait_for says "\"what\":\"$part\",.*$why" in_now
-	check "$fault: the log" wait_for says "event=degraded.begin part=$part .*${4:-$why}" in_log
-	check "$fault: a metric" wait_for says "^tollgate_degraded\\{part=\"$part\"\\} 1" in_metrics
+	check "$fault: status reports it" wait_for says "degraded: $part: .*$why" in_status
+	check "$fault: readyz reports it" wait_for says "degraded: $part: .*$why" in_readyz
+	check "$fault: /now reports it" wait_for says "\"what\":\"$part\",.*$why" in_now
+	check "$fault: the log reports it" wait_for says "event=degraded.begin part=$part .*${4:-$why}" in_log
+	check "$fault: a metric reports it" wait_for says "^tollgate_degraded\\{part=\"$part\"\\} 1" in_metrics
 	if [ "$browser" ]; then
 		echo "$fault: the console|$part[^]*$why" >&8
 		while IFS= read -r -t 60 line <&9; do
@@ -57,11 +58,11 @@ cells() {
 		done
 	fi
 }
-# over FAULT PART: nobody says it any more
+# over FAULT PART: checks that no place reports it any more
 well() { ! says "part=\"$1\"\\} 1" in_metrics; }
-over() { check "$1: and when it is over that is said" wait_for well "$2"; }
+over() { check "$1: its end is reported" wait_for well "$2"; }
 
-cells "a certificate that has ended" certificate 'ended 2026-01-01T00:00:00Z'
+cells "a certificate that has expired" certificate 'ended 2026-01-01T00:00:00Z'
 
 redis config set maxmemory-policy noeviction >/dev/null
 redis config set maxmemory 1 >/dev/null
@@ -71,18 +72,18 @@ redis config set maxmemory 0 >/dev/null
 ask
 over "Redis is full" redis
 redis_away
-cells "Redis is away" redis 'does not answer'
+cells "Redis is unreachable" redis 'does not answer'
 redis_back
-over "Redis is away" redis
+over "Redis is unreachable" redis
 
 for status in 401 429 500; do
 	control "{\"status\":$status}"
 	ask
 	ask
-	cells "a provider answers $status" providers "returns $status"
+	cells "a provider returns $status" providers "returns $status"
 	control '{}'
 	ask
-	over "a provider answers $status" providers
+	over "a provider returns $status" providers
 done
 
 cp "$D/mine.yaml" "$D/held.yaml"
@@ -105,11 +106,11 @@ cells "the disk is full" journal 'No space left on device' 'cannot be written'
 rm "$JOURNAL/.filler"
 over "the disk is full" journal
 
-# ---- what the daemon cannot say by itself ----
+# ---- faults that the daemon itself cannot report ----
 sed '/filter spoe/d' "$root/haproxy/haproxy.cfg" >"$D/broken.cfg"
 "$build/tollgate" check --haproxy-only --haproxy "$D/broken.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/out" 2>&1
-is "a broken stanza is an error of check" $? 1
-like "which names it" "$(cat "$D/out")" 'filter spoe'
+is "an invalid stanza is an error of check" $? 1
+like "the error names the line" "$(cat "$D/out")" 'filter spoe'
 killed mockllm
 ask
 settled
@@ -117,7 +118,7 @@ cells "a provider's port is closed" providers 'HAProxy cannot reach the provider
 killed tollgate
 down() { "$build/tollgate" status -c "$D/tollgate.yaml" >"$D/out" 2>&1; [ $? = 2 ]; }
 check "a daemon that was killed: status ends with 2" wait_for down
-like "a daemon that was killed: and says which socket" "$(cat "$D/out")" 'admin.sock'
+like "a daemon that was killed: status names the socket" "$(cat "$D/out")" 'admin.sock'
 ask
 is "a daemon that was killed: callers get 503" "$status" 503
 umount -l "$D/journal"

@@ -1,5 +1,5 @@
-// HTTP/2 requests that curl cannot make: trailers, bodies that start late, an
-// :authority that differs from host. Prints a line a check.
+// HTTP/2 requests that curl cannot send: trailers, bodies that begin late, an :authority that differs from host.
+// Prints a line for each check.
 import http2 from "node:http2";
 
 const auth = { authorization: `Bearer ${process.env.TOKEN}` };
@@ -24,20 +24,20 @@ function is(name, got, want) {
 }
 
 const text = '{"a":"came late"}';
-is("a body with a length", await request({ ":path": "/api/direct/length", "content-length": 7 }, { body: '{"a":1}' }), 200);
-is("a body that starts late, without a length", await request({ ":path": "/api/direct/late" }, { body: text, delay: 1500 }), 200);
-is("a body that starts late, with a secret",
+is("a body with a length passes", await request({ ":path": "/api/direct/length", "content-length": 7 }, { body: '{"a":1}' }), 200);
+is("a body that begins late, without a length, passes", await request({ ":path": "/api/direct/late" }, { body: text, delay: 1500 }), 200);
+is("a body that begins late, with a secret, is denied",
 	await request({ ":path": "/api/direct/late-secret" }, { body: '{"a":"AKIAQ3EGRTZK7VXW2YUB"}', delay: 1500 }), 403);
-is("trailers behind a body with a length",
+is("trailers after a body with a length are accepted",
 	await request({ ":path": "/api/direct/trailers-length", "content-length": 7 }, { body: '{"a":1}', trailers: { "x-trailer": "leaked" } }), 200);
-is("trailers behind a body without one",
+is("trailers after a body without a length are accepted",
 	await request({ ":path": "/api/direct/trailers-nolength" }, { body: '{"a":1}', trailers: { "x-trailer": "leaked" } }), 200);
-is("trailers without a body",
+is("trailers without a body are accepted",
 	await request({ ":path": "/api/direct/trailers-alone" }, { delay: 800, trailers: { "x-trailer": "leaked" } }), 200);
-is("trailers behind a length of 0",
+is("trailers after a length of 0 are accepted",
 	await request({ ":path": "/api/direct/trailers-zero", "content-length": 0 }, { delay: 800, trailers: { "x-trailer": "leaked" } }), 200);
-is(":authority is the host that routes read",
+is("routes use the host in :authority",
 	await request({ ":path": "/api/hosted", ":authority": "ai.example.com" }, { body: "{}" }), 200);
-is(":authority wins over a host field",
+is(":authority has precedence over a host field",
 	await request({ ":path": "/api/hosted?other", ":authority": "other.example.com", host: "ai.example.com" }, { body: "{}" }) !== 200, true);
 session.close();

@@ -1,4 +1,4 @@
-# HTTP/2 at the edge: :authority, bodies that start late, trailers.
+# HTTP/2 at the frontend: :authority, bodies that arrive late, trailers.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "HTTP/2 clients" "node is not installed"; exit 0; }
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
@@ -8,8 +8,8 @@ cat "$D/http2.log"
 grep -q '^not ok' "$D/http2.log" && failed=1
 all=$(seen 100)
 final unlike "no trailer reached the provider" "$all" 'x-trailer|leaked'
-like "what came late arrived" "$all" 'came late'
-unlike "the host that was not meant saw nothing" "$all" 'hosted.other'
+like "a body that arrives late reaches the provider" "$all" 'came late'
+unlike "the host in another field is not used" "$all" 'hosted.other'
 log=$(cat "$D/haproxy.log")
 like "a body with a length and trailers takes the relay" "$log" 'POST [^ ]*/api/direct/trailers-length .*tollgate=permit/relay/'
 like "trailers without a body take the relay" "$log" 'POST [^ ]*/api/direct/trailers-alone .*tollgate=permit/relay/'

@@ -1,5 +1,5 @@
-# tollgate init on a person's own configuration: what it lays is what HAProxy runs, the gate
-# asks, the rest is as it was; and a guard that is taken away is seen by check.
+# tollgate init on an existing configuration: HAProxy runs what init writes, the gated host is decided, and everything
+# else is unchanged. `check` finds a guard that was removed.
 . "$(dirname "$0")/lib.sh"
 
 grep -v '^#+' "$here/bolt-on/person.cfg" >"$D/person.cfg"
@@ -11,49 +11,49 @@ laid() {
 		--haproxy-binary true "$@"
 }
 laid >"$D/difference" 2>"$D/init.err"
-is "it says what it would do" "$?" 0
-is "and writes nothing" "$(ls "$D/root/etc")" haproxy
+is "init prints what it would do" "$?" 0
+is "without --write it writes nothing" "$(ls "$D/root/etc")" haproxy
 laid --write >"$D/written" 2>>"$D/init.err"
-is "it does it" "$?" 0
+is "with --write it writes" "$?" 0
 for file in tollgate.yaml default.yaml; do
 	schema=$(sed -n '1s/.*[$]schema=//p' "$D/root/etc/tollgate/$file")
-	check "the schema that $file names is there" python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["$schema"]' "$schema"
+	check "the schema that $file names exists" python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["$schema"]' "$schema"
 done
 is "tollgate.yaml has the name of the host, which stays if the host is renamed" "$(sed -n 's/^node: *\([^ ]*\) .*/\1/p' "$D/root/etc/tollgate/tollgate.yaml")" "$(uname -n | tr -c '\nA-Za-z0-9_.-' -)"
 laid --write >"$D/again" 2>>"$D/init.err"
-like "twice is once" "$(cat "$D/again")" 'Nothing to do'
+like "a second init changes nothing" "$(cat "$D/again")" 'Nothing to do'
 cp "$D/root/etc/haproxy/haproxy.cfg" "$D/laid.cfg"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/laid.cfg"
-is "HAProxy loads it without a warning" "$(cat "$D/haproxy-check.log")" ""
+is "HAProxy loads the result without a warning" "$(cat "$D/haproxy-check.log")" ""
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 ai='host: ai.example.com'
 chat='{"model":"echo","messages":[{"role":"user","content":"write to jane.doe@example.com"}]}'
 req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -d "$chat"
-is "a request of that host is decided" "$status $(header x-tollgate-decision)" "200 redact"
-like "and redacted" "$(seen)" 'EMAIL_ADDRESS_1'
+is "a request to the gated host is decided" "$status $(header x-tollgate-decision)" "200 redact"
+like "its body is redacted" "$(seen)" 'EMAIL_ADDRESS_1'
 req POST /v1/chat/completions -H "$ai" -H "$json" -d "$chat"
-is "without a credential: 401" "$status" 401
+is "a request without a credential is 401" "$status" 401
 req GET / -H 'host: www.example.com'
-is "the site is as it was" "$status" 200
+is "the site is unchanged" "$status" 200
 req POST /v1/chat/completions -H 'host: www.example.com' -H "$json" -d "$chat"
-is "the key's backend is guarded" "$status" 503
+is "the backend with the key is guarded" "$status" 503
 
-# a backend with a key whose guard is forgotten: HAProxy takes it, check does not
+# A backend with a key whose guard is missing: HAProxy loads it, check refuses it.
 awk '/^backend openai/ { on = 1 } /^backend anthropic/ { on = 0 } !(on && /did not pass the gate|another backend/)' \
 	"$D/laid.cfg" >"$D/forgotten.cfg"
 "$B/tollgate" check --haproxy-only --haproxy "$D/forgotten.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
-is "a forgotten guard is an error" "$?" 1
-like "with its line" "$(cat "$D/check.err")" 'forgotten.cfg:[0-9]*:1: credential-unguarded: openai holds a credential'
+is "a missing guard is an error" "$?" 1
+like "the error names the line" "$(cat "$D/check.err")" 'forgotten.cfg:[0-9]*:1: credential-unguarded: openai holds a credential'
 "$B/tollgate" check --haproxy-only --haproxy "$D/laid.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
-is "what init laid is none" "$? $(cat "$D/check.err")" "0 "
+is "init's own result has no error" "$? $(cat "$D/check.err")" "0 "
 "$root/tests/support/stack" down --dir "$D"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/forgotten.cfg"
 forget
 req POST /v1/chat/completions -H 'host: www.example.com' -H "$json" -d "$chat"
-is "and it is real: without any key the provider answers" "$status" 200
+is "without the guard, the provider answers a request without a credential" "$status" 200
 
-# what else check finds in a file that HAProxy takes, each shown by a request
+# Other errors that check finds in a file that HAProxy loads. A request shows the effect of each.
 "$root/tests/support/stack" down --dir "$D"
 awk '/^    http-request del-header .*\(authorization\|/ {
 	print "    http-request allow if { req.hdr(x-skip) -m found }"
@@ -76,46 +76,46 @@ END { print "frontend second\n    bind unix@'"$D"'/second.sock mode 666\n    fil
 	print "backend model\n    server local 127.0.0.1:1"
 	print "backend leak\n    http-request set-header x-mine %[var(txn.key)]\n    server local 127.0.0.1:1" }' "$D/laid.cfg" >"$D/holes.cfg"
 "$B/tollgate" check --haproxy-only --haproxy "$D/holes.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
-is "other holes are errors" "$?" 1
+is "the other mistakes are errors" "$?" 1
 for rule in ends-before inner-answered own-variables own-origins credential-unguarded stanza-lines inner-bind; do
-	like "$rule is named with its line" "$(cat "$D/check.err")" "holes.cfg:[0-9]*:1: $rule:"
+	like "$rule is reported with its line" "$(cat "$D/check.err")" "holes.cfg:[0-9]*:1: $rule:"
 done
 line_at() { grep -n "$1" "$D/holes.cfg" | cut -d: -f1; }
-like "a verdict by a converter, too" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'str(direct),set-var'):1: own-variables:"
-like "and one in a condition" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'str(permit),set-var'):1: own-variables:"
+like "a verdict set by a converter is reported" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'str(direct),set-var'):1: own-variables:"
+like "a verdict set in a condition is reported" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'str(permit),set-var'):1: own-variables:"
 sed 's/^backends: .*/backends: [openai, anthropic, local, model]/' "$root/policies/tollgate.yaml" >"$D/models.yaml"
 cp "$root/policies/default.yaml" "$D/"
 "$B/tollgate" check -c "$D/models.yaml" --haproxy "$D/holes.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
-like "a way past the gate to a model without key" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'default_backend model'):1: ungated-provider:"
-like "one to a backend with its guard is advice" "$(cat "$D/check.out")" "advice: .*holes.cfg:[0-9]*:1: ungated-guarded: third"
+like "a route to a model without a key that avoids the gate is reported" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'default_backend model'):1: ungated-provider:"
+like "a route to a guarded backend that avoids the gate is advice" "$(cat "$D/check.out")" "advice: .*holes.cfg:[0-9]*:1: ungated-guarded: third"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/holes.cfg"
 req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'x-end: 1' -d "$chat"
-is "inner-answered is real: what takes the relay is redirected" "$status" 302
+is "inner-answered: a rule redirects the relay's second pass" "$status" 302
 req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'x-end2: 1' -d "$chat"
-is "with the condition that it names it is not" "$status $(grep -c 'x-end2.*inner-answered' "$D/check.err")" "200 0"
+is "with the condition that check advises, the second pass is not redirected" "$status $(grep -c 'x-end2.*inner-answered' "$D/check.err")" "200 0"
 forget
 req GET /v1/own-verdict -H 'host: www.example.com'
-is "own-variables is real: HAProxy's own verdict opens the guard" "$(seen | grep -c own-verdict)" 1
+is "own-variables: a verdict of the configuration opens the guard" "$(seen | grep -c own-verdict)" 1
 req GET /v1/by-converter -H 'host: www.example.com'
-is "a converter does it as well" "$(seen | grep -c by-converter)" 1
+is "own-variables: a converter's verdict opens the guard" "$(seen | grep -c by-converter)" 1
 curl -s -o "$D/third" --unix-socket "$D/third.sock" http://www.example.com/v1/by-name
-like "inner-bind is real: the last of two names opens the guard, with the key" "$(seen)" 'by-name.*sk-provider-openai'
+like "inner-bind: the second of two names opens the guard and gets the key" "$(seen)" 'by-name.*sk-provider-openai'
 curl -s -o "$D/third" --unix-socket "$D/third.sock" http://www.example.com/unread
-like "ungated-provider is real: a model answers unread" "$(seen)" '/unread'
+like "ungated-provider: a model gets uninspected requests" "$(seen)" '/unread'
 req GET /leak/x -H 'host: www.example.com'
-like "credential-unguarded by a variable is real: its backend sends the key" "$(seen)" '"x-mine":'
+like "credential-unguarded: a backend with the key in a variable sends it" "$(seen)" '"x-mine":'
 req GET /v1/models -H "$ai" -H "$auth" -H 'x-auth-token: callers-own'
-unlike "the caller's other credentials stay here" "$(seen)" callers-own
+unlike "the caller's other credentials are not forwarded" "$(seen)" callers-own
 req GET /v1/models -H "$ai" -H "$auth" -H 'x-auth-token: callers-own' -H 'x-skip: 1' -H 'origin: https://evil.example'
-like "ends-before is real: they reach the provider" "$(seen)" callers-own
-is "own-origins is real: any page reads the answer" "$(header access-control-allow-origin)" '*'
-is "the condition that it names leaves the gate's answers alone" "$(header x-spared)" ''
+like "ends-before: the caller's credentials reach the provider" "$(seen)" callers-own
+is "own-origins: any page can read the response" "$(header access-control-allow-origin)" '*'
+is "with the condition that check advises, gated responses do not get the field" "$(header x-spared)" ''
 req GET / -H 'host: www.example.com'
-is "and fits the others" "$(header x-spared)" yes
-final is "a second frontend that never asks gets nothing of the provider" \
+is "other responses still get the field" "$(header x-spared)" yes
+final is "a second frontend without the gate gets no response of the provider" \
 	"$(curl -s -o "$D/second" -w '%{http_code}' --unix-socket "$D/second.sock" http://www.example.com/v1/models)" 503
 
-# clients come in by two frontends, as :80 and :443 are: each is named, each has the stanza
+# Clients use two frontends, such as :80 and :443. Each is named and gets the stanza.
 "$root/tests/support/stack" down --dir "$D"
 rm -rf "$D/root"
 mkdir -p "$D/root/etc/haproxy"
@@ -124,18 +124,18 @@ mkdir -p "$D/root/etc/haproxy"
 } >"$D/root/etc/haproxy/haproxy.cfg"
 cp "$D/root/etc/haproxy/haproxy.cfg" "$D/one.cfg"
 laid --frontend www --frontend tls --write >"$D/written" 2>"$D/init.err"
-is "both get it, and one switch" "$? $(grep -c 'filter spoe engine tollgate' "$D/root/etc/haproxy/haproxy.cfg") $(grep -c 'setenv TOLLGATE_INNER' "$D/root/etc/haproxy/haproxy.cfg")" "0 2 1"
+is "both frontends get the stanza, and there is one switch" "$? $(grep -c 'filter spoe engine tollgate' "$D/root/etc/haproxy/haproxy.cfg") $(grep -c 'setenv TOLLGATE_INNER' "$D/root/etc/haproxy/haproxy.cfg")" "0 2 1"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/root/etc/haproxy/haproxy.cfg"
 is "HAProxy loads both without a warning" "$(cat "$D/haproxy-check.log")" ""
 auth="authorization: Bearer $(token)"
 tls() { curl -s -o "$D/tls.body" -D "$D/tls.head" -w '%{http_code}' --unix-socket "$D/tls.sock" "$@"; }
-is "the second decides" "$(tls http://ai.example.com/v1/chat/completions -H "$json" -d "$chat")" 401
-is "and relays" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
-like "what the provider gets is redacted" "$(seen)" 'EMAIL_ADDRESS_1'
-is "other hosts go on as before" "$(tls http://www.example.com/)" 200
+is "the second frontend decides" "$(tls http://ai.example.com/v1/chat/completions -H "$json" -d "$chat")" 401
+is "the second frontend uses the relay" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
+like "the provider gets a redacted body" "$(seen)" 'EMAIL_ADDRESS_1'
+is "other hosts are unchanged" "$(tls http://www.example.com/)" 200
 
-# :80 redirects all but ACME's challenges, :443 serves and has a refusal of its own. Whichever is named first, none of
-# these rules answers the second pass, and whom they refuse is in no record.
+# :80 redirects everything except ACME challenges, and :443 has a deny rule of its own. In either order of the
+# frontends, none of these rules applies to the second pass, and a request that they refuse is not recorded.
 "$root/tests/support/stack" down --dir "$D"
 two() {
 	sed 's/127.0.0.1:1$/127.0.0.1:1 check/' "$D/person.cfg" | sed '/^frontend www/,/^backend/{/^backend/!d}'
@@ -149,31 +149,32 @@ for first in http-in https-in; do
 	mkdir -p "$D/root/etc/haproxy"
 	two '' '' '' '' >"$D/root/etc/haproxy/haproxy.cfg"
 	laid --frontend $first --frontend $other --write >"$D/written" 2>"$D/init.err"
-	is "$first, $other: it is laid" "$?" 0
-	like "it says what it left" "$(cat "$D/written")" 'haproxy.cfg:[0-9]*: this line answers every request of frontend http-in, so the frontend gets no stanza'
+	is "$first, $other: init succeeds" "$?" 0
+	like "init reports a line that it did not change" "$(cat "$D/written")" 'haproxy.cfg:[0-9]*: this line answers every request of frontend http-in, so the frontend gets no stanza'
 	"$B/tollgate" check --haproxy-only --haproxy "$D/root/etc/haproxy/haproxy.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
-	is "check has nothing against it" "$? $(cat "$D/check.err")" "0 "
+	is "check reports no error" "$? $(cat "$D/check.err")" "0 "
 	stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/root/etc/haproxy/haproxy.cfg"
-	is "HAProxy loads it without a warning" "$(cat "$D/haproxy-check.log")" ""
+	is "HAProxy loads the result without a warning" "$(cat "$D/haproxy-check.log")" ""
 	auth="authorization: Bearer $(token)"
-	is "by TLS it is redacted, through the relay" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
+	is "over TLS, a request is redacted through the relay" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
 	plain() { curl -s -o "$D/http.body" -D "$D/http.head" -w '%{http_code}' --unix-socket "$D/http.sock" "$@"; }
 	decided=$(metric decisions_total 'decision="redact"')
-	is "without TLS it is sent there" "$(plain http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^location: https://ai.example.com/v1/chat/completions' "$D/http.head")" "301 1"
-	is "a challenge of ACME is answered as before" "$(plain http://ai.example.com/.well-known/acme-challenge/x)" 200
-	is "whom a rule refuses is told no decision" "$(tls http://ai.example.com/v1/chat/completions -H 'x-blocked: 1' -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate' "$D/tls.head")" "403 0"
-	is "nor is there one" "$(metric decisions_total 'decision="redact"')" "$decided"
+	is "without TLS, a request is redirected to https" "$(plain http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^location: https://ai.example.com/v1/chat/completions' "$D/http.head")" "301 1"
+	is "an ACME challenge is answered as before" "$(plain http://ai.example.com/.well-known/acme-challenge/x)" 200
+	is "a response of the deny rule has no decision" "$(tls http://ai.example.com/v1/chat/completions -H 'x-blocked: 1' -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate' "$D/tls.head")" "403 0"
+	is "there is no decision for it" "$(metric decisions_total 'decision="redact"')" "$decided"
 	"$root/tests/support/stack" down --dir "$D"
 done
-# The stanza of 0.2 in both, with the bind of the second pass in the frontend that redirects, as its README had it.
+# The stanza of version 0.2 in both frontends, with the bind of the second pass in the frontend that redirects, as the
+# README of 0.2 described.
 joint=$root/spoa/operator/edge/joint.cfg
 stanza=$(piece 'frontend. Of' "$joint")$'\n' routes=$(piece 'same frontend' "$joint")$'\n'
 { two "$stanza" "$routes" "$(grep -v '^ *bind ' <<<"$stanza")"$'\n' "$routes"; } >"$D/ended.cfg"
 "$B/tollgate" check --haproxy-only --haproxy "$D/ended.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
-is "a redirect that answers the second pass is an error" "$?" 1
+is "a redirect that applies to the second pass is an error" "$?" 1
 line=$(grep -n 'redirect scheme https code 301' "$D/ended.cfg" | cut -d: -f1)
-like "with what happens, the line, and what to write" "$(tr "\n" " " <"$D/check.err")" "ended.cfg:$line:1: inner-answered: every relayed request is answered 301 by line $line: .*https-in have not met this rule.*redirect scheme https code 301 unless acme or \{ so_name tollgate-inner \}"
+like "the error names effect, line and correction" "$(tr "\n" " " <"$D/check.err")" "ended.cfg:$line:1: inner-answered: every relayed request is answered 301 by line $line: .*https-in have not met this rule.*redirect scheme https code 301 unless acme or \{ so_name tollgate-inner \}"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/ended.cfg"
 auth="authorization: Bearer $(token)"
-is "and it is real" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat")" 301
+is "without the correction, the request is redirected" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat")" 301
 exit $failed

@@ -1,6 +1,7 @@
-// Providers that fail in each way, and what HAProxy says of it on the inner bind.
-// serve KEY CERT: prints a port each. ask SOCKET BACKEND…: one request a backend, all on one
-// connection; prints a line each: what came of it, as "STATUS|said|why|target", "EOF" or "timeout".
+// Providers that fail in each way, and HAProxy's report of it on the inner bind.
+// serve KEY CERT: prints a port for each.
+// ask SOCKET BACKEND…: sends a request to each backend, all on one connection; prints a line for each result,
+// `STATUS|said|why|target`, "EOF" or "timeout".
 import fs from "node:fs";
 import net from "node:net";
 import tls from "node:tls";
@@ -8,7 +9,7 @@ import tls from "node:tls";
 const ok = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n";
 const forged = "X-Tollgate-Said: nobody\r\nx-tollgate-said: provider\r\nX-Tollgate-Why: 503 -1 -1 -1 0 a <NOSRV> 0\r\n" +
 	"x-tollgate-target: theirs/m\r\nx-tollgate-attempts: 7\r\nx-tollgate-unanswered: 1\r\n";
-// What each does with the nth whole request of a connection.
+// The behavior of each provider at the nth whole request of a connection.
 const providers = {
 	good: (s) => s.write(`${ok}\r\n{}`),
 	forging: (s) => s.write(`${ok}${forged}\r\n{}`),
@@ -17,7 +18,7 @@ const providers = {
 	garbage: (s) => s.end("nonsense\r\n\r\n"),
 	halfhead: (s) => s.end("HTTP/1.1 200 OK\r\ncontent-"),
 	silent: () => {},
-	kept: (s, n) => (n === 1 ? s.write(`${ok}\r\n{}`) : s.end()), // cuts what comes on a kept connection
+	kept: (s, n) => (n === 1 ? s.write(`${ok}\r\n{}`) : s.end()), // cuts the second request on a kept connection
 };
 function reads(answer) {
 	return (s) => {
@@ -37,7 +38,7 @@ async function serve(key, cert) {
 	const listen = (server) => new Promise((done) => server.listen(0, "127.0.0.1", () => done(server.address().port)));
 	const ports = {};
 	for (const [name, answer] of Object.entries(providers)) ports[name] = await listen(net.createServer(reads(answer)));
-	ports.mute = await listen(net.createServer((s) => s.on("error", () => {}))); // no TLS, no word
+	ports.mute = await listen(net.createServer((s) => s.on("error", () => {}))); // no TLS, no response
 	ports.tls = await listen(tls.createServer({ key: fs.readFileSync(key), cert: fs.readFileSync(cert) }, reads(providers.good)));
 	const closed = net.createServer();
 	ports.refusing = await listen(closed);

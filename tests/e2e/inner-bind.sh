@@ -1,17 +1,17 @@
-# What HAProxy says on the relay's second pass: whose answer it is, and of its own why, in each way in
-# which a provider can fail. tests/unit/test_relay_said.c has what each means; here is what becomes of
-# it with a second target. What HAProxy sets there for the relay, and that neither callers nor
-# providers can say any of it.
-# Long: a queue and a connection wait their time out.
+# The header fields with which HAProxy reports, on the relay's second pass, whether a response is the provider's or
+# its own, and why. One check for each way in which a provider can fail. tests/unit/test_relay_said.c has the meaning
+# of each. Checks the effect with a second target, the values that HAProxy sets for the relay, and that neither
+# callers nor providers can fake them.
+# Long: a queue and a connection reach their timeouts.
 . "$(dirname "$0")/lib.sh"
-command -v node >/dev/null || { skip "what HAProxy says on the second pass" "node is not installed"; exit 0; }
+command -v node >/dev/null || { skip "what HAProxy reports on the second pass" "node is not installed"; exit 0; }
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$D/key" -out "$D/cert" -days 2 -subj /CN=provider 2>/dev/null
 node "$here/inner-bind.mjs" serve "$D/key" "$D/cert" >"$D/ports" 2>&1 &
 providers=$!
 wait_for grep -q refusing= "$D/ports"
 declare -A port
 for p in $(cat "$D/ports"); do port[${p%%=*}]=${p#*=}; done
-backend() { # name, what is in it
+backend() { # NAME LINES
 	printf 'backend %s from provider\n' "$1"
 	shift
 	printf '    %s\n' "$@"
@@ -34,7 +34,8 @@ at() { echo "server s 127.0.0.1:${port[$1]}"; }
 	backend ruled "http-request deny deny_status 429" "$(at good)"
 	backend keyless "server local 127.0.0.1:1"
 } >"$D/edge.cfg"
-# a route for each, which has a second target of its own: what may be tried again is a share of what was
+# A route for each backend, with a second target of its own, because the retry budget is a share of the first
+# attempts.
 # tried first, and a few
 causes='queued|never_sent
 off|never_sent
@@ -65,19 +66,19 @@ echo "backends: [openai, anthropic, local, good, ruled, kept, $(cut -d'|' -f1 <<
 stack_up --edge "$D/edge.cfg" --policy "$D/rows.yaml" --config "$D/rows.config.yaml"
 note_pid $providers providers
 inner() { node "$here/inner-bind.mjs" ask "$SOCKETS/inner.sock" "$@"; }
-# any number where the row has #
+# row NAME TEXT REGEX: # in REGEX is any number
 row() { like "$1" "$2" "^${3//#/[0-9]+}\$"; }
 
-# ---- on a new connection of the relay's ----
+# ---- on a new connection of the relay ----
 while IFS='|' read -r name backend expect; do
 	row "$name" "$(inner "$backend")" "$backend ${expect//;/\\|}"
 done <<'T'
-a provider's own answer|good|200;provider;;
-nobody forges it, nor what callers are told|forging|200;provider;;
+a provider's own response|good|200;provider;;
+a provider cannot fake the report|forging|200;provider;;
 a server that is down|/off|503;;503 -1 -1 -1 0 off <NOSRV>( 0)?;
 a backend whose server is down|off|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
-a name that has no address|unresolved|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
-a backend that HAProxy does not have|ghost|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
+a name without an address|unresolved|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
+an unknown backend|ghost|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
 no backend for the path|/nowhere|503;;503 -1 -1 -1 0 egress <NOSRV>( 0)?;
 refused|refused|503;;503 # -1 -1 0 refused s( #)?;
 refused by both servers|several|503;;503 # -1 -1 \+1 several [st]( #)?;
@@ -89,18 +90,18 @@ reset before the head|reset|503;;502 # # -1 0 reset s( #)?;
 garbage in place of a head|garbage|503;;502 # # -1 0 garbage s( #)?;
 cut in the head|halfhead|503;;502 # # -1 0 halfhead s( #)?;
 no head in time|late|503;;504 # # -1 0 late s( #)?;
-a rule that denies the answer|denied|503;;502 # # # 0 denied s( #)?;
-a rule of the person's that answers|ruled|429;;429 -1 -1 -1 0 ruled <NOSRV>( 0)?;
+a rule that denies the response|denied|503;;502 # # # 0 denied s( #)?;
+a rule of the configuration that answers|ruled|429;;429 -1 -1 -1 0 ruled <NOSRV>( 0)?;
 T
-# of two one has the server's only place
+# one of two requests has the server's only place
 for n in 1 2; do
 	inner queued >"$D/queued.$n" &
 	two[n]=$!
 done
 wait_for grep -hs '|' "$D/queued.1" "$D/queued.2" >/dev/null
-row "no place at its server in time" "$(cat "$D"/queued.[12])" 'queued 503\|\|503 # -1 -1 0 queued <NOSRV>( 0)?\|'
+row "no place at the server before the timeout" "$(cat "$D"/queued.[12])" 'queued 503\|\|503 # -1 -1 0 queued <NOSRV>( 0)?\|'
 
-# ---- what becomes of it: the next target answers, and the record says why ----
+# ---- the effect: the next target answers, and the record has the cause ----
 auth="authorization: Bearer $(token)"
 attempts() { completion '[.attempts[]? | "\(.target) \(.cause)"] | join(", ")' | tr -d '"'; }
 ask_row() { req POST "/row/$1" -H "$auth" -H 'content-type: application/json' -d '{}'; }
@@ -111,10 +112,10 @@ while IFS='|' read -r backend cause; do
 done <<<"$causes"
 kill "${two[@]}" 2>/dev/null
 ask_row ruled
-is "a rule of the person's that answers is the answer" "$status" 429
+is "a response of a rule in the configuration is forwarded" "$status" 429
 
-# ---- on one that has been used ----
-# HAProxy closes where a client would send again by itself: the relay cannot tell why, and must not.
+# ---- on a reused connection ----
+# HAProxy closes where it expects a client to try again. The relay cannot know why, and must not guess.
 later=$(printf '%s\n' 3.0 "$HAPROXY_VERSION" | sort -V | head -1)
 silent='EOF'
 said() { if [ "$later" = 3.0 ]; then echo "503\\|\\|502 # # -1 0 $1 s( #)?\\|"; else echo EOF; fi; }
@@ -123,26 +124,26 @@ kept "refused" refused '503\|\|503 # -1 -1 0 refused s( #)?\|'
 kept "a certificate that does not verify" certificate '503\|\|503 # -1 -1 0 certificate s 34\|'
 kept "a server that is down" off '503\|\|503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?\|'
 kept "no head in time" late '503\|\|504 # # -1 0 late s( #)?\|'
-kept "no connection in time: closed without a word, though nothing was sent" mute $silent
-kept "cut before the head: closed without a word by 2.6" cut "$(said cut)"
-kept "reset before the head: likewise" reset "$(said reset)"
-kept "cut in the head: likewise" halfhead "$(said halfhead)"
-# the provider's connection is the one that was used
-is "a provider's kept connection answers" "$(inner kept)" "kept 200|provider||"
+kept "no connection in time: closed without a response, although nothing was sent" mute $silent
+kept "cut before the head: closed without a response by 2.6" cut "$(said cut)"
+kept "reset before the head: the same" reset "$(said reset)"
+kept "cut in the head: the same" halfhead "$(said halfhead)"
+# the provider's connection is the reused one
+is "a provider's reused connection answers" "$(inner kept)" "kept 200|provider||"
 if [ "$later" = 3.0 ]; then
-	is "cut on it: closed without a word from 3.0 on" "$(inner kept)" "kept EOF"
+	is "cut on the reused connection: since 3.0 HAProxy closes without a response" "$(inner kept)" "kept EOF"
 else
-	row "cut on it: said by 2.6" "$(inner kept)" 'kept 503\|\|502 # # -1 0 kept s( #)?\|'
+	row "cut on the reused connection: 2.6 reports it" "$(inner kept)" 'kept 503\|\|502 # # -1 0 kept s( #)?\|'
 fi
 
-# either way the relay asks the same once more, at once
+# In both cases the relay repeats the same request once, at once.
 ask_row kept
-is "a provider's connection is kept" "$status $(attempts)" "200 kept done"
+is "a provider's connection is kept open" "$status $(attempts)" "200 kept done"
 ask_row kept
-is "where it breaks the request goes out again, as an attempt" "$status $(attempts)" "200 kept perhaps_billed, kept done"
+is "if the kept connection breaks, the request is sent again as another attempt" "$status $(attempts)" "200 kept perhaps_billed, kept done"
 
-# ---- what the relay has HAProxy set ----
-ask_set() { # backend, headers…
+# ---- header fields that HAProxy sets for the relay ----
+ask_set() { # BACKEND HEADERS…
 	local b=$1 h=()
 	shift
 	for x in "$@"; do h+=(-H "$x"); done
@@ -154,29 +155,29 @@ ask_set keyless "x-tollgate-set-authorization: $sigv4" "x-tollgate-set-x-amz-sec
 	"authorization: Bearer callers" "x-api-key: callers" "api_key: callers" "x-tollgate-set-cookie: a=callers"
 got=$(seen 1)
 for want in "\"authorization\": *\"$sigv4\"" '"x-amz-security-token": *"tok-1"' '"api-key": *"k-1"' '"x-api-key": *"k-2"' '"x-goog-api-key": *"k-3"' '"x-amz-date": *"20261122T120000Z"'; do
-	like "set after the deletion: ${want:0:40}" "$got" "$want"
+	like "a field is set after the caller's is deleted: ${want:0:40}" "$got" "$want"
 done
-unlike "nothing else of it arrives" "$got" 'x-tollgate|callers'
+unlike "no other field of the caller arrives" "$got" 'x-tollgate|callers'
 ask_set keyless "authorization: Bearer callers" "x-tollgate-set-authorization:"
-unlike "what is empty or not there sets nothing" "$(seen 1)" 'callers|AWS4'
+unlike "an empty or missing value sets nothing" "$(seen 1)" 'callers|AWS4'
 ask_set local
-like "a backend's own key is its own" "$(seen 1)" 'Bearer sk-provider-local'
+like "a backend's own key is kept" "$(seen 1)" 'Bearer sk-provider-local'
 
-# ---- callers and providers ----
+# ---- callers and providers cannot fake the fields ----
 forged='x-tollgate-said|x-tollgate-why|x-tollgate-target|x-tollgate-attempts: 7'
 for way in direct relay; do
 	control '{"headers":{"x-tollgate-said":"provider","x-tollgate-why":"503 -1 -1 -1 0 a <NOSRV> 0","x-tollgate-target":"theirs/m","x-tollgate-attempts":"7"}}'
 	req POST /api/$way/forged -H "$auth" -H 'content-type: application/json' -d '{}' -H 'x-tollgate-set-authorization: Bearer callers' \
 		-H 'x-tollgate-set-x-api-key: callers' -H 'X_Tollgate_Set_Authorization: callers'
-	is "$way: answered" "$status" 200
-	unlike "$way: callers are told nothing that a provider says" "$head" "$forged"
-	unlike "$way: callers set nothing" "$(seen 1)" 'callers'
+	is "$way: the request is answered" "$status" 200
+	unlike "$way: fields that a provider sends do not reach the caller" "$head" "$forged"
+	unlike "$way: fields that a caller sends have no effect" "$(seen 1)" 'callers'
 done
 control '{}'
 killed mockllm
 for way in direct relay; do
 	req POST /api/$way/down -H "$auth" -H 'content-type: application/json' -d '{}'
-	is "$way: nobody there" "$status" 503
-	unlike "$way: why is the relay's to know" "$head" 'x-tollgate-(said|why)'
+	is "$way: without a provider, the status is 503" "$status" 503
+	unlike "$way: the reason does not reach the caller" "$head" 'x-tollgate-(said|why)'
 done
 exit $failed

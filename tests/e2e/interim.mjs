@@ -1,5 +1,7 @@
-// Providers that answer with interim heads and trailers, by HTTP/1.1 and HTTP/2, and
-// what of that reaches a client.  serve: prints two ports.  ask: prints a line a check.
+// Providers that respond with interim heads and trailers, over HTTP/1.1 and HTTP/2, and the parts that a client
+// receives.
+// serve: prints two ports.
+// ask: prints a line for each check.
 import http2 from "node:http2";
 import net from "node:net";
 
@@ -37,7 +39,7 @@ function serve() {
 
 const { EDGE, TOKEN, DROPS } = process.env;
 const at = EDGE && new URL(EDGE);
-// to the last chunk and the lines after it, or as long as it says
+// reads up to the last chunk and the lines after it, or up to the content-length
 const whole = /\r\n0\r\n([^\r\n]+\r\n)*\r\n$|content-length: 2\r\n[^]*\r\n\r\n\{\}$/i;
 function raw(path) {
 	return new Promise((resolve) => {
@@ -78,11 +80,12 @@ async function ask() {
 			for (const way of ["relay", "via", "direct"]) {
 				const got = await get(`/${way}/${provider}`);
 				const what = `${client} client, ${provider} provider, ${way}`;
-				is(`${what}: answered`, /200/.test(got) && got.includes("{}"), got);
+				is(`${what}: the response arrives`, /200/.test(got) && got.includes("{}"), got);
 				const passes = way === "direct";
-				// what the threat model says of direct: should HAProxy learn to drop it, that changes
-				is(`${what}: interim heads ${passes ? "pass" : "do not"}`, /early/i.test(got) === passes, got);
-				if (!passes || DROPS) is(`${what}: trailers do not`, !got.includes("late"), got);
+				// The threat model describes this behavior of the direct path. It changes if a later HAProxy drops
+				// interim heads.
+				is(`${what}: interim heads ${passes ? "are forwarded" : "are dropped"}`, /early/i.test(got) === passes, got);
+				if (!passes || DROPS) is(`${what}: trailers are dropped`, !got.includes("late"), got);
 			}
 }
 process.argv[2] === "serve" ? serve() : await ask();

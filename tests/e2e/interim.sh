@@ -1,5 +1,5 @@
-# Interim heads (103) and trailers of a provider's answer: the relay drops both, and so
-# does `via: relay` of a provider; on direct HAProxy drops trailers from 3.2 on.
+# Interim heads (103) and trailers of a provider's response. The relay drops both, also with `via: relay`. On the
+# direct path, HAProxy drops trailers since version 3.2.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "interim heads and trailers" "node is not installed"; exit 0; }
 node "$here/interim.mjs" serve >"$D/ports" 2>&1 &
@@ -36,4 +36,4 @@ EDGE=$EDGE TOKEN=$(token) DROPS=$DROPS node "$here/interim.mjs" ask >"$D/interim
 cat "$D/interim.log"
 grep -q '^not ok' "$D/interim.log" && failed=1
 [ -n "$DROPS" ] || skip "trailers on direct" "HAProxy drops them from 3.2 on"
-like "check names the routes that go direct to what is external" "$("$build/tollgate" check -c "$D/tollgate.yaml" | sed -n 's/.*route \([a-z-]*\): goes direct.*/\1/p' | tr '\n' ' ')" '^direct-one direct-two $'
+like "check names the direct routes to external providers" "$("$build/tollgate" check -c "$D/tollgate.yaml" | sed -n 's/.*route \([a-z-]*\): goes direct.*/\1/p' | tr '\n' ' ')" '^direct-one direct-two $'

@@ -1,5 +1,5 @@
-# An issuer's keys at an https URL: fetched at start, a new key by the first token that
-# names it, and an issuer that is away.
+# An issuer's keys at an https URL: fetched at the start, and again for the first token with an unknown key. Then an
+# issuer that is unreachable.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "an issuer over https" "node is not installed"; exit 0; }
@@ -62,16 +62,16 @@ rules:
   - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
 default: permit
 P
-fetched=$EPOCHSECONDS # or later
+fetched=$EPOCHSECONDS # an upper bound of the time of the fetch
 stack_up --policy "$idp/policy.yaml"
 ask() { req POST /api/x -H "authorization: Bearer $1" -H 'content-type: application/json' -d '{}'; }
 check "the keys are fetched at start" wait_for says 'keys: https://localhost:[0-9]+/keys: answered' ready
 ask "$(idp '/token')"
-is "a token of its key" "$status" 200
+is "a token with that key passes" "$status" 200
 ask "$(idp '/token?kid=nobody')"
-is "an unknown key, right after a fetch" "$status" 401
+is "a token with an unknown key right after a fetch is 401" "$status" 401
 unknown=$(idp '/token?kid=nobody')
-for _ in 1 2 3 4 5 6; do # until the machine is quick enough for twenty in the ten seconds after a fetch
+for _ in 1 2 3 4 5 6; do # repeats until twenty requests arrive within ten seconds after a fetch
 	before=$(idp /requests)
 	curl -s -m 90 -o /dev/null -H "authorization: Bearer $unknown" -H 'content-type: application/json' -d '{}' "$EDGE/api/x?[1-20]"
 	[ $((EPOCHSECONDS - fetched)) -ge 9 ] || break
@@ -79,27 +79,27 @@ for _ in 1 2 3 4 5 6; do # until the machine is quick enough for twenty in the t
 	fetched=$EPOCHSECONDS
 	ask "$unknown"
 done
-is "twenty unknown keys cost the issuer nothing" "$(idp /requests)" "$before"
-sleep 10.2 # the next fetch for an unknown key
+is "twenty unknown keys cause no request to the issuer" "$(idp /requests)" "$before"
+sleep 10.2 # the interval between fetches for unknown keys
 rotated=$(idp /rotate)
 ask "$rotated"
-is "the first token of a new key passes" "$status" 200
-is "for one request to the issuer" "$(idp /requests)" "$((before + 1))"
-is "its fetches are counted" "$(metric key_fetches_total 'result="ok"')" $((before + 1))
+is "the first token with a new key passes" "$status" 200
+is "it causes one request to the issuer" "$(idp /requests)" "$((before + 1))"
+is "a metric counts the fetches" "$(metric key_fetches_total 'result="ok"')" $((before + 1))
 kill $idp_pid
 wait $idp_pid 2>/dev/null
 ask "$rotated"
-is "the issuer is away: its keys are believed" "$status" 200
+is "while the issuer is unreachable, its known keys are accepted" "$status" 200
 kill -HUP "$(pid_of tollgate)"
 wait_for says '^1$' metric reloads_total 'result="ok"'
 ask "$rotated"
-is "and over a reload" "$status" 200
-# A policy whose issuer never answered: no token passes, and it is not the token's fault.
+is "the known keys stay after a reload" "$status" 200
+# The issuer in this policy has never responded. No token passes, but the tokens are not invalid.
 sed "s#$url/keys#https://localhost:1/keys#" "$idp/policy.yaml" >"$idp/policy.new" && mv "$idp/policy.new" "$idp/policy.yaml"
 kill -HUP "$(pid_of tollgate)"
 # /ready reports the new key set a moment before the workers use the new policy
 no_key() { ask "$rotated"; [ "$status" != 200 ]; }
 wait_for no_key
-is "without any key: try again" "$status $(header retry-after)" '503 1'
-like "and it is not ready" "$(ready)" 'none that may be used'
+is "without any key, the status is 503 with Retry-After" "$status $(header retry-after)" '503 1'
+like "without any key, the daemon is not ready" "$(ready)" 'none that may be used'
 exit $failed

@@ -48,7 +48,7 @@ check() {
 is() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got:  ${2:0:300}" "want: ${3:0:300}"; fi; }
 # like NAME TEXT REGEX: passes if the text matches; unlike: passes if it does not
 like() { if matches "$2" "$3"; then ok "$1"; else not_ok "$1" "no match of $3 in:" "${2:0:400}"; fi; }
-unlike() { if matches "$2" "$3"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; else ok "$1"; fi; }
+unlike() { if matches "$2" "$3"; then not_ok "$1" "$3 occurs in:" "${2:0:400}"; else ok "$1"; fi; }
 
 # wait_for COMMAND…: repeats the command until it succeeds, for at most a minute. Tests wait for a
 # condition and never sleep for a fixed time, because machines differ in speed.
@@ -68,7 +68,7 @@ clear_of() {
 	left=$((of - EPOCHSECONDS % of))
 	[ $left -gt "$2" ] || sleep $((left + 1))
 }
-# says REGEX COMMAND…: succeeds if the command's output matches; for wait_for
+# `says` REGEX COMMAND…: succeeds if the command's output matches; for wait_for
 says() { matches "$("${@:2}" 2>&1)" "$1"; }
 # gone PID: succeeds if the process has ended, even if its parent has not yet waited for it
 gone() {
@@ -282,16 +282,16 @@ kim_and_lee() {
 	local one two three
 	kim=$(key new --person kim --team few) lee=$(key new --person lee --team few)
 	check "a key that is made at run time is in force" key_is "$kim" 200
-	check "another too" key_is "$lee" 200
+	check "another key is in force too" key_is "$lee" 200
 	limit set few --for person=kim --to 4 >/dev/null
-	is "and another amount of a limit is set" $? 0
+	is "an override of a limit is set" $? 0
 	with_key "$kim"; one=$status
 	with_key "$kim"; two=$status
 	with_key "$kim"; three=$status
 	with_key "$kim"
-	is "which counts" "$one $two $three $status" "200 200 200 429"
+	is "the override applies" "$one $two $three $status" "200 200 200 429"
 	key revoke "$(cut -d_ -f2 <<<"$lee")" >/dev/null
-	check "one is revoked" key_is "$lee" 401
+	check "a revoked key is refused" key_is "$lee" 401
 }
 # Prints an operator's HAProxy file with the parts of haproxy/bolt-on.cfg in their places.
 piece() { # the lines of haproxy/bolt-on.cfg under the marker that matches

@@ -27,7 +27,7 @@ ask() {
 admitted() { ask && [ "$status" = 200 ]; }
 status_of() { "$build/tollgate" status -c "$D/tollgate.yaml" 2>&1; }
 quota_of() { "$build/tollgate" quota get --person ann -c "$D/tollgate.yaml" "$@"; }
-end() { # NAME
+end() { # ends the daemon of this name
 	local pid
 	pid=$(pid_of "$1")
 	kill -TERM "$pid"
@@ -37,11 +37,11 @@ end() { # NAME
 begin() { "$build/tollgate" serve -c "$D/tollgate$1.yaml" </dev/null >>"$D/again$1.log" 2>&1 & }
 
 check "a request is admitted" wait_for admitted
-# the first daemon was ready before the second one began, on an empty Redis
+# The first daemon was ready before the second one started, on an empty Redis.
 is_whole() { ! says reduced quota_of; }
-check "limits are whole once both daemons run" wait_for is_whole
-is_told_whole() { ! says reduced status_of; } # its workers may learn it one after the other
-check "which status shows" wait_for is_told_whole
+check "limits are whole when both daemons run" wait_for is_whole
+is_told_whole() { ! says reduced status_of; } # workers may learn it one after the other
+check "status shows whole limits" wait_for is_told_whole
 end second
 end tollgate
 redis-cli -s "$redis" flushall >/dev/null
@@ -51,39 +51,39 @@ trap '{ kill $first $second; } 2>/dev/null; finish' EXIT
 second=
 check "the first daemon admits a request, without the other one" wait_for admitted
 ask
-is "its limit is half of 4, with the request from before" "$status" 429
-like "the denial says so" "$body" 'over the limit web: 2 requests in 3600 s \(reduced, for [0-9]+ min at most: another gateway has not reported its use\)'
-like "quota get does" "$(quota_of)" 'web \(reduced to 2 for (1h|[0-9]+m)[^)]*\)'
-is "and counts what is left from that" "$(quota_of --json | jq -c '.[0] | [.of, .reduced_to, .used, .left]')" '[4,2,2,0]'
+is "its limit is half of 4, and the earlier request counts" "$status" 429
+like "the denial states that the limit is reduced" "$body" 'over the limit web: 2 requests in 3600 s \(reduced, for [0-9]+ min at most: another gateway has not reported its use\)'
+like "quota get states that the limit is reduced" "$(quota_of)" 'web \(reduced to 2 for (1h|[0-9]+m)[^)]*\)'
+is "quota get subtracts from the reduced limit" "$(quota_of --json | jq -c '.[0] | [.of, .reduced_to, .used, .left]')" '[4,2,2,0]'
 is_counted() { ! says counting status_of; }
-check "all workers go on" wait_for is_counted
-like "status does" "$(status_of)" 'rolling limits are reduced to ([0-9]+)/[0-9]+ for [0-9]+ s at most'
+check "all workers continue" wait_for is_counted
+like "status states that rolling limits are reduced" "$(status_of)" 'rolling limits are reduced to ([0-9]+)/[0-9]+ for [0-9]+ s at most'
 begin -b
 second=$!
 is_whole() { ! says reduced status_of && admitted; }
-check "the limit is whole when the other daemon has come" wait_for is_whole
-like "which is logged" "$(cat "$D/again.log")" 'event=quota.whole'
-is "quota get shows it" "$(quota_of --json | jq -c '.[0] | [.of, .reduced_to, .used]')" '[4,null,3]'
+check "the limit is whole when the other daemon has started" wait_for is_whole
+like "the log states that limits are whole" "$(cat "$D/again.log")" 'event=quota.whole'
+is "quota get shows the whole limit" "$(quota_of --json | jq -c '.[0] | [.of, .reduced_to, .used]')" '[4,null,3]'
 
 # ---- Redis loses its data while one daemon is stopped ----
 used() { quota_of --json 2>/dev/null | jq -c '.[0] | [.of, .reduced_to, .used]'; }
 stop() { kill -TERM "$1" && wait_for gone "$1"; }
 stop "$second"
-sleep 5 # until then the first one takes it for one that may have usage to report
+sleep 5 # after this time, the first daemon does not count as one that may still report usage
 redis-cli -s "$redis" flushall >/dev/null
 began=$SECONDS
 check "the other daemon admits the last request of the limit" wait_for admitted
-check "without waiting for the stopped one" [ $((SECONDS - began)) -lt 5 ]
-unlike "and no limit is reduced" "$(status_of)" reduced
+check "it does not wait for the stopped daemon" [ $((SECONDS - began)) -lt 5 ]
+unlike "no limit is reduced" "$(status_of)" reduced
 begin -b
 second=$!
 is_used() { [ "$(used)" = "[4,null,4]" ]; }
 check "all usage is counted once when the stopped daemon has started again" wait_for is_used
 ask
-is "and the limit is reached" "$status" 429
-unlike "without a reduction" "$body" reduced
+is "the limit is reached" "$status" 429
+unlike "the denial does not mention a reduction" "$body" reduced
 
-# ---- both start into an empty Redis ----
+# ---- both daemons start with an empty Redis ----
 stop "$first"
 stop "$second"
 redis-cli -s "$redis" flushall >/dev/null
@@ -92,7 +92,7 @@ first=$!
 begin -b
 second=$!
 check "both daemons add their usage to an empty Redis" wait_for is_used
-unlike "and no limit is reduced" "$(status_of)" reduced
+unlike "no limit is reduced then" "$(status_of)" reduced
 refused() { ask && [ "$status" = 429 ]; }
 check "the limit is reached as before" wait_for refused
-unlike "without a reduction" "$body" reduced
+unlike "that denial does not mention a reduction either" "$body" reduced

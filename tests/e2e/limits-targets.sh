@@ -1,6 +1,6 @@
-# A limit that leaves no room at one target: the next one is asked where it does not count there, or
-# takes less. What was reserved for the one that was left is given back, to the token and the
-# nano-dollar; only where none is left the caller is refused.
+# A limit that is used up at one target. The next target is used if the limit does not count there, or if its cost is
+# lower. The reservation of the first is released, to the token and the nano-dollar. The caller is refused only if no
+# target is left.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
@@ -41,7 +41,7 @@ policy_more='' limits="
 clear_of day 300
 targets_up
 team=red
-# what limit L holds of the row's person, used and held
+# the amounts that limit L holds for the row's person, used and reserved
 holds() { "$B/tollgate" quota get --person "p-$id" --team "$team" --json -c "$D/tollgate.yaml" | jq -c "[.[] | select(.limit == \"$1\") | .used + .held] | add // 0"; }
 begins() {
 	row "$1"
@@ -52,149 +52,149 @@ decision() { cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | grep "$(
 left() { decision '[.candidates[] | "\(.target[0:1]) \(.fate)\(if .out then " \(.out)" else "" end)\(if .state then " \(.state)" else "" end)"] | join(", ")' | tr -d '"'; }
 usage='{"usage":{"prompt_tokens":100,"completion_tokens":20}}'
 
-# ---- a provider's own budget, in each dialect, whole and streamed ----
+# ---- a provider's own budget, in each dialect, whole and as a stream ----
 for d in $dialects; do
 	begins "$d-own"
 	faults "$usage"
 	for _ in 1 2 3 4 5 6; do ask; settled; [ "$from" = a ] || break; done
-	is "$d: its budget is spent: the next one answers" "$status $from" "200 b"
-	is "$d: the record says why" "$(left)" "a out limit own-$d, b chosen"
-	is "$d: one attempt" "$(said)" "b 1"
+	is "$d: if one provider's budget is used up, the next target answers" "$status $from" "200 b"
+	is "$d: the record has the reason" "$(left)" "a out limit own-$d, b chosen"
+	is "$d: there is one attempt" "$(said)" "b 1"
 	ask_stream
-	is "$d: a stream too" "$status $from" "200 b"
+	is "$d: the same with a stream" "$status $from" "200 b"
 done
 settled
-check "what it takes is its price there" test "$(holds d)" -gt 0
+check "the charge is the price at that target" test "$(holds d)" -gt 0
 
-# ---- a caller's budget that the dear one does not fit ----
+# ---- a caller's budget that the more expensive target exceeds ----
 begins dear little
 faults "$usage"
 ask
 settled
-is "the cheaper one answers" "$status $from $(asked)" "200 b 0 1 0"
-is "at its price, once" "$(holds little) $(holds d) $(holds r) $(holds c)" "$((100 * 3000 + 20 * 30000)) $((100 * 3000 + 20 * 30000)) 1 0"
-is "the record says so" "$(left)" "a out limit little, b chosen"
+is "the cheaper target answers" "$status $from $(asked)" "200 b 0 1 0"
+is "its price is charged once" "$(holds little) $(holds d) $(holds r) $(holds c)" "$((100 * 3000 + 20 * 30000)) $((100 * 3000 + 20 * 30000)) 1 0"
+is "the record has the limit" "$(left)" "a out limit little, b chosen"
 begins dearer little
 faults "$usage"
 ask
 settled
-is "the third one, where two are too dear" "$status $from $(asked)" "200 c 0 0 1"
-is "at its price, once: three" "$(holds little) $(holds r) $(holds c)" "$((100 * 1000 + 20 * 10000)) 1 0"
-is "the record names both" "$(left)" "a out limit little, b out limit little, c chosen"
+is "if two targets are too expensive, the third answers" "$status $from $(asked)" "200 c 0 0 1"
+is "the price of the third is charged once" "$(holds little) $(holds r) $(holds c)" "$((100 * 1000 + 20 * 10000)) 1 0"
+is "the record has both targets that were passed over" "$(left)" "a out limit little, b out limit little, c chosen"
 ask ',"max_tokens":2000000'
 settled
-is "none is cheap enough: refused as before" "$status $(asked)" "403 0 0 1"
-like "by its words" "$body" 'limit_unreachable'
-is "and nothing is held" "$(holds little) $(holds r) $(holds c)" "$((100 * 1000 + 20 * 10000)) 1 0"
+is "if no target is cheap enough, the request is refused" "$status $(asked)" "403 0 0 1"
+like "the refusal has the code limit_unreachable" "$body" 'limit_unreachable'
+is "no reservation is left" "$(holds little) $(holds r) $(holds c)" "$((100 * 1000 + 20 * 10000)) 1 0"
 
 begins unpriced
 ask
-is "no price at one: the next one answers" "$status $from" "200 b"
-is "no price at one: the record" "$(left)" "a out limit priced, b chosen"
+is "a target without a price: the next target answers" "$status $from" "200 b"
+is "a target without a price: the record has the limit" "$(left)" "a out limit priced, b chosen"
 
 begins message
 ask ',"max_tokens":50'
-is "too long a message for one: the next one answers" "$status $from" "200 b"
+is "a prompt that is too long for one target: the next target answers" "$status $from" "200 b"
 
-# ---- none is left: as before, after which it may soonest come again ----
+# ---- no target is left: Retry-After is the soonest of both ----
 begins both
 faults "$usage"
 ask
 ask
 settled
-is "the other one, once" "$status $from" "200 b"
+is "the second target answers one request" "$status $from" "200 b"
 ask
 settled
-is "both are spent: 429" "$status $(asked)" "429 1 1 0"
-is "by the one that has room first" "$(header x-should-retry) $(jq -r .error.code <<<"$body")" "false rate_limit_exceeded"
-check "in an hour" test "$(header retry-after)" -le 4000
-is "nothing is charged for it" "$(holds r) $(holds c)" "2 0"
+is "both budgets are used up: 429" "$status $(asked)" "429 1 1 0"
+is "the code is that of the limit that ends first" "$(header x-should-retry) $(jq -r .error.code <<<"$body")" "false rate_limit_exceeded"
+check "Retry-After is at most an hour" test "$(header retry-after)" -le 4000
+is "nothing is charged for the refusal" "$(holds r) $(holds c)" "2 0"
 refused_before=$(metric quota_refused_total)
 ask
-is "one refusal is one" "$(metric quota_refused_total)" $((refused_before + 1))
+is "the metric counts one refusal" "$(metric quota_refused_total)" $((refused_before + 1))
 
-# ---- what would be the same at the other one ----
+# ---- limits that are the same at each target ----
 begins rates
 ask
 ask
-is "a rate that counts everywhere: refused" "$status $(asked)" "429 1 0 0"
+is "a limit that counts at all targets: refused" "$status $(asked)" "429 1 0 0"
 
 begins each
 for want in a b; do
 	ask
-	is "each has its own: $want" "$status $from" "200 $want"
+	is "a limit that counts for each target: $want" "$status $from" "200 $want"
 done
 ask
-is "each has its own: 429" "$status" 429
+is "a limit that counts for each target: 429" "$status" 429
 
-# ---- at once ----
+# ---- concurrent requests ----
 begins busy
 fault 1 '{"hold_after_content":0}'
 ask_stream >/dev/null &
 under_way 1
 ask
-is "as many as may be at once: the other one" "$status $from" "200 b"
+is "a target at its limit of concurrent requests: the other target answers" "$status $from" "200 b"
 release
 wait $!
 settled
-is "and none under way after it" "$(holds c)" 0
+is "afterwards none is in flight" "$(holds c)" 0
 fault 1 '{}'
 ask
-is "the first one again" "$status $from" "200 a"
+is "afterwards the first target answers again" "$status $from" "200 a"
 
-# ---- after an attempt that failed ----
+# ---- after a failed attempt ----
 begins later
 ask
 fault 1 '{"status":500}'
 ask
-is "after one that failed" "$status $from" "200 b"
+is "after a failed attempt, the next target answers" "$status $from" "200 b"
 ask
 settled
-is "after one that failed a target with no room is passed over" "$status $from" "200 c"
-is "no attempt of it" "$(attempts)" "a perhaps_billed 500, c done 200"
-is "requests are callers'" "$(holds r) $(holds c)" "3 0"
+is "after a failed attempt, a target without budget is passed over" "$status $from" "200 c"
+is "the target that was passed over has no attempt" "$(attempts)" "a perhaps_billed 500, c done 200"
+is "the limit counts requests, not attempts" "$(holds r) $(holds c)" "3 0"
 
 begins falls
 for want in from-a small from-b; do
 	ask
-	is "at_limit comes first: $want" "$status $(jq -r '.choices[0].message.content' <<<"$body")" "200 $want"
+	is "at_limit applies first: $want" "$status $(jq -r '.choices[0].message.content' <<<"$body")" "200 $want"
 done
 
-# ---- another amount, by a running daemon ----
+# ---- a changed amount in a running daemon ----
 begins given
 ask
 ask
-is "spent" "$from" b
+is "the first target's budget is used up" "$from" b
 "$B/tollgate" limit set a-given --for everyone --to 2 -c "$D/tollgate.yaml" >/dev/null
 is_first() { ask; [ "$from" = a ]; }
-check "with a larger amount the first one again" wait_for is_first
+check "with a larger amount, the first target answers again" wait_for is_first
 ask
-is "and no longer" "$from" b
+is "until that is used up too" "$from" b
 
-# ---- a body that comes after its head ----
+# ---- a body that arrives after its head ----
 begins long
 long=",\"user\":\"$(printf '%0100000d' 0 | tr 0 y)\""
 ask "$long"
-is "a long body" "$status $from" "200 a"
+is "a long body: the first target answers" "$status $from" "200 a"
 ask "$long"
 settled
-is "a long body: the other one" "$status $from" "200 b"
-is "once" "$(holds r) $(holds c)" "2 0"
+is "a long body: the other target answers" "$status $from" "200 b"
+is "each is counted once" "$(holds r) $(holds c)" "2 0"
 
 begins direct
 for want in a b b; do
 	ask
-	is "without attempts: $want" "$status $from" "200 $want"
+	is "with one attempt: $want" "$status $from" "200 $want"
 done
 
-# ---- the other one is left alone ----
+# ---- the other target is unhealthy ----
 begins ill
 fault 2 '{"status":500}'
 ask
 fault 1 '{"status":500}'
 ask
-is "both fail" "$status" 500
+is "both targets fail" "$status" 500
 ask
-like "no room at one, the other one is out: refused" "$status" '^(429|503)$'
+like "no budget at one target, the other is unhealthy: refused" "$status" '^(429|503)$'
 check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

@@ -1,7 +1,7 @@
-# Decisions as they are made: one that looks sees each record once, over segments and a restart of
-# the daemon, under load; one that never reads is closed; a thousand at once take nobody's room.
-# Once: nothing of HAProxy's is tried.
-# Long: a load, a thousand who look.
+# The stream of live decisions. A viewer sees each record once, across segments and a restart of the daemon, under
+# load. A viewer that never reads is disconnected. A thousand concurrent viewers do not affect others.
+# Once: HAProxy does not affect the result.
+# Long: it sends load, and opens a thousand connections.
 . "$(dirname "$0")/lib.sh"
 printf 'workers: 2\naudit: {segment: 64k}\n' >"$D/live.yaml"
 stack_up --config "$D/live.yaml"
@@ -12,8 +12,8 @@ ask() { req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'co
 	-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
 
 cat >"$D/look.py" <<'PY'
-# look.py SOCKET DIR [never]: looks until DIR/looked is there and nothing comes any more; goes on as a
-# browser does. DIR/events has "SEQ KIND" a line. never: asks, and reads nothing.
+# look.py SOCKET DIR [never]: reads events until DIR/looked exists and no event arrives; reconnects as a browser does.
+# Writes a line "SEQ KIND" for each into DIR/events. never: sends the request, and reads nothing.
 import os, socket, sys, time
 path, out, never = sys.argv[1], sys.argv[2], len(sys.argv) > 3
 last, events = "", open(out + "/events", "a") if not never else None
@@ -68,7 +68,7 @@ while True:
     time.sleep(0.05)
 PY
 cat >"$D/same.py" <<'PY'
-# same.py JOURNAL EVENTS: each record of a decision or completion is there once, in order
+# same.py JOURNAL EVENTS: checks that each decision and completion occurs once, in order
 import glob, json, sys
 want = []
 for f in sorted(glob.glob(sys.argv[1] + "/*.jsonl")):
@@ -83,77 +83,77 @@ PY
 : >"$D/events"
 records() { python3 "$D/same.py" "$D/journal" "$D/events" | cut -d' ' -f1; }
 
-# ---- what is seen ----
+# ---- events ----
 ask mymodel 'my card is 4111 1111 1111 1111, jane.doe@example.com'
 id=$(header x-tollgate-id)
 seen_once() { by_socket -m 2 -N "http://x/decisions/live?after=0&$1"; }
 check "a decision is an event" wait_for eval 'seen_once model=mymodel >"$D/one"; grep -q "\"id\":\"$id\"" "$D/one"'
-like "with its kind, place and reason" "$(tr '\n' '~' <"$D/one")" '~id: [^/]+/[0-9]+~event: decision~data: \{"seq":[0-9]+,[^~]*"person":"alice"[^~]*"decision":"[a-z]+"'
-unlike "no text of a prompt" "$(cat "$D/one")" '4111|jane'
-is "what does not fit is left out" "$(seen_once model=other | grep -c '^event')" 0
-is "who is asked for what is not there is told" "$(by_socket -o /dev/null -w '%{http_code}' "http://x/decisions/live?decision=perhaps")" 400
-is "a place that is none, too" "$(by_socket -o /dev/null -w '%{http_code}' -H 'Last-Event-ID: a b/1' http://x/decisions/live)" 400
-like "another node's place is a gap" "$(by_socket -m 1 -N -H 'Last-Event-ID: elsewhere/1' http://x/decisions/live)" '^event: gap'
-is "on TCP there is none" "$(curl -s -o /dev/null -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/decisions/live")" 403
+like "it has kind, position and reason" "$(tr '\n' '~' <"$D/one")" '~id: [^/]+/[0-9]+~event: decision~data: \{"seq":[0-9]+,[^~]*"person":"alice"[^~]*"decision":"[a-z]+"'
+unlike "it contains no text of a prompt" "$(cat "$D/one")" '4111|jane'
+is "events that do not match the filter are left out" "$(seen_once model=other | grep -c '^event')" 0
+is "an unknown filter is refused" "$(by_socket -o /dev/null -w '%{http_code}' "http://x/decisions/live?decision=perhaps")" 400
+is "an invalid position is refused" "$(by_socket -o /dev/null -w '%{http_code}' -H 'Last-Event-ID: a b/1' http://x/decisions/live)" 400
+like "a position of another node is reported as a gap" "$(by_socket -m 1 -N -H 'Last-Event-ID: elsewhere/1' http://x/decisions/live)" '^event: gap'
+is "the stream is not available over TCP" "$(curl -s -o /dev/null -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/decisions/live")" 403
 reads() { cat "$D"/journal/*.jsonl | tr -d '\0' | grep '"type":"read"'; }
-check "who began to look is on record, and what he asked for" wait_for says '"read":"decisions live".*"model":"mymodel".*"follow":"begin"' reads
-check "and that he ended, and how many he was shown" wait_for says '"read":"decisions live".*"follow":"end","records":[1-9]' reads
+check "the begin of a view is recorded, with its filter" wait_for says '"read":"decisions live".*"model":"mymodel".*"follow":"begin"' reads
+check "the end of a view is recorded, with the number of events" wait_for says '"read":"decisions live".*"follow":"end","records":[1-9]' reads
 
-# ---- now ----
+# ---- /now ----
 now() { by_socket http://x/now; }
-is "now: it is ready" "$(now | jq -c '[.ready, .degraded, (.parts | map(.part) | index("redis") != null), (.audit.records > 0), .mirror_behind >= 0]')" '[true,[],true,true,true]'
-like "with what is decided, by route" "$(now | jq -c '.now.rates[] | select(.by == "route")')" '"name":"chat","requests_per_s":[0-9.]+'
-like "series: in steps" "$(by_socket 'http://x/series?window=10m&by=total' | jq -c '[.step_s, .series[0].by]')" '^\[10,"total"\]$'
+is "now: the daemon is ready" "$(now | jq -c '[.ready, .degraded, (.parts | map(.part) | index("redis") != null), (.audit.records > 0), .mirror_behind >= 0]')" '[true,[],true,true,true]'
+like "now has the rates by route" "$(now | jq -c '.now.rates[] | select(.by == "route")')" '"name":"chat","requests_per_s":[0-9.]+'
+like "series have their step" "$(by_socket 'http://x/series?window=10m&by=total' | jq -c '[.step_s, .series[0].by]')" '^\[10,"total"\]$'
 trends() { by_socket 'http://x/trends?range=24h&by=rule' | jq -c '[.step_s, .steps, .daemons[0].missing, .alone]'; }
-like "trends: a day in steps of five minutes" "$(trends)" '^\[300,288,false,'
+like "trends: a day has steps of five minutes" "$(trends)" '^\[300,288,false,'
 # The daemon writes its trends to Redis within ten seconds of its start. Until then, it shows itself alone.
-check "trends: of all daemons, once this one is in Redis" wait_for says '^\[300,288,false,false\]$' trends
-is "a range that is none" "$(by_socket -o /dev/null -w '%{http_code}' 'http://x/trends?range=2h')" 400
-is "no longer than an hour" "$(by_socket -o /dev/null -w '%{http_code}' 'http://x/series?window=2h')" 400
+check "trends: those of all daemons, when this daemon has written its own" wait_for says '^\[300,288,false,false\]$' trends
+is "an unknown range is refused" "$(by_socket -o /dev/null -w '%{http_code}' 'http://x/trends?range=2h')" 400
+is "series have at most an hour" "$(by_socket -o /dev/null -w '%{http_code}' 'http://x/series?window=2h')" 400
 
 # ---- rules, models, limits, log ----
 rules() { by_socket http://x/policy/rules; }
-like "rules: each, with what it did" "$(rules | jq -c '[(.rules | length > 0), (.rules | map(select(.last != null)) | length > 0), (.rules | map(select(.last == null)) | length > 0)]')" 'true,true,true'
-is "counted since the policy came, too" "$(rules | jq '[.rules[] | .since_start == .since_version] | all')" true
-like "models: with tokens" "$(by_socket http://x/models | jq -c '.models[] | select(.model == "mymodel")')" '"permit":[0-9]+'
-is "nobody is near a limit" "$(by_socket http://x/limits/near | jq -c .)" '{"total":0,"near":[]}'
-is "the log's level" "$("$B/tollgate" log -c "$D/tollgate.yaml")" info
-like "another one for a time" "$("$B/tollgate" log debug --for 2s --by joe -c "$D/tollgate.yaml")" '^debug until 20[0-9T:-]+Z$'
+like "rules: each has its number and its last use" "$(rules | jq -c '[(.rules | length > 0), (.rules | map(select(.last != null)) | length > 0), (.rules | map(select(.last == null)) | length > 0)]')" 'true,true,true'
+is "rules have the count since the policy was put in force" "$(rules | jq '[.rules[] | .since_start == .since_version] | all')" true
+like "models have their tokens" "$(by_socket http://x/models | jq -c '.models[] | select(.model == "mymodel")')" '"permit":[0-9]+'
+is "no person is near a limit" "$(by_socket http://x/limits/near | jq -c .)" '{"total":0,"near":[]}'
+is "tollgate log prints the level" "$("$B/tollgate" log -c "$D/tollgate.yaml")" info
+like "another level can be set for a time" "$("$B/tollgate" log debug --for 2s --by joe -c "$D/tollgate.yaml")" '^debug until 20[0-9T:-]+Z$'
 level() { "$B/tollgate" log -c "$D/tollgate.yaml"; }
-check "which ends by itself" wait_for says '^info$' level
-check "and is on record" wait_for eval 'cat "$D"/journal/*.jsonl | tr -d "\0" | grep -q "\"what\":\"log\",\"change\":\"level\",\"id\":\"debug\",.*\"claimed\":\"joe\""'
-is "no such level" "$("$B/tollgate" log loud -c "$D/tollgate.yaml" >/dev/null 2>"$D/err"; echo "$? $(cat "$D/err")")" "2 tollgate: log: level: send one of error, warn, info, debug"
+check "it ends by itself" wait_for says '^info$' level
+check "the change is recorded" wait_for eval 'cat "$D"/journal/*.jsonl | tr -d "\0" | grep -q "\"what\":\"log\",\"change\":\"level\",\"id\":\"debug\",.*\"claimed\":\"joe\""'
+is "an unknown level is refused" "$("$B/tollgate" log loud -c "$D/tollgate.yaml" >/dev/null 2>"$D/err"; echo "$? $(cat "$D/err")")" "2 tollgate: log: level: send one of error, warn, info, debug"
 
-# ---- under load, over segments and a restart ----
+# ---- under load, across segments and a restart ----
 python3 "$D/look.py" "$sock" "$D" </dev/null &
 looking=$!
 export EDGE
 TOKEN=$(token) STOP=$D/enough NOW=$D/load.txt node "$here/load.mjs" &
 load=$!
 more_than() { [ "$(records)" -gt "$1" ]; }
-check "there is load" wait_for more_than 400
+check "requests are sent" wait_for more_than 400
 pid=$(pid_of tollgate)
 kill -TERM "$pid"
-check "the daemon ends though somebody looks" wait_for gone "$pid"
+check "the daemon ends although a viewer is connected" wait_for gone "$pid"
 "$B/tollgate" serve -c "$D/tollgate.yaml" </dev/null >"$D/again.log" 2>&1 &
 pid=$!
 note_pid "$pid" again
-check "it is there again" wait_for says ok curl -s "$ADMIN/healthz"
+check "the daemon is ready again" wait_for says ok curl -s "$ADMIN/healthz"
 python3 "$D/look.py" "$sock" "$D" never </dev/null &
 never=$!
 n=$(records)
-check "and decides" wait_for more_than $((n + 1500))
-check "load is seen in the series" wait_for eval 'by_socket "http://x/series?by=model" | jq -e ".series[] | select(.name == \"echo\") | .permit | add > 50" >/dev/null'
+check "the daemon decides again" wait_for more_than $((n + 1500))
+check "the series contain the load" wait_for eval 'by_socket "http://x/series?by=model" | jq -e ".series[] | select(.name == \"echo\") | .permit | add > 50" >/dev/null'
 touch "$D/enough"
 wait "$load"
 caught_up() { python3 "$D/same.py" "$D/journal" "$D/events" >"$D/same.txt"; }
-final check "each record came once and in order" wait_for caught_up
+final check "each record arrived once and in order" wait_for caught_up
 echo "# $(cat "$D/same.txt")"
-unlike "without a gap" "$(cat "$D/events")" gap
+unlike "there was no gap" "$(cat "$D/events")" gap
 
-# ---- a thousand ----
+# ---- a thousand viewers ----
 cat >"$D/crowd.py" <<'PY'
-# crowd.py SOCKET DIR N: so many ask at once and keep their connections; DIR/crowd has how many got what
+# crowd.py SOCKET DIR N: opens N views and keeps the connections; DIR/crowd has the number for each status
 import collections, os, resource, select, socket, sys, time
 path, out, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -181,21 +181,21 @@ before=$(resident)
 python3 "$D/crowd.py" "$sock" "$D" 1000 </dev/null &
 crowd=$!
 for i in 1 2 3; do
-	is "metrics answer meanwhile ($i)" "$(by_socket -o /dev/null -w '%{http_code}' http://x/metrics)" 200
-	is "and healthz ($i)" "$(by_socket http://x/healthz)" ok
-	check "and status ($i)" "$B/tollgate" status -c "$D/tollgate.yaml" >/dev/null
+	is "metrics are served meanwhile ($i)" "$(by_socket -o /dev/null -w '%{http_code}' http://x/metrics)" 200
+	is "healthz is served meanwhile ($i)" "$(by_socket http://x/healthz)" ok
+	check "status is served meanwhile ($i)" "$B/tollgate" status -c "$D/tollgate.yaml" >/dev/null
 done
-check "all of them are answered" wait_for test -f "$D/crowd"
-like "those over their caller's share are refused and told when to come again" "$(cat "$D/crowd")" '^200:[1-8] 503:99[0-9]$'
-check "they are counted" [ "$(metric decision_viewers_refused_total)" -ge 930 ]
+check "each viewer gets a response" wait_for test -f "$D/crowd"
+like "viewers over the caller's share get 503 with Retry-After" "$(cat "$D/crowd")" '^200:[1-8] 503:99[0-9]$'
+check "a metric counts the refused viewers" [ "$(metric decision_viewers_refused_total)" -ge 930 ]
 is "requests are decided as before" "$(ask mymodel hi; echo "$status")" 200
 echo "# resident before: $before; them: $(resident)"
 touch "$D/crowd-ends"
 wait "$crowd"
-check "their room is free again" wait_for says '^event: ' by_socket -m 1 -N "http://x/decisions/live?after=0"
+check "after they left, a viewer is admitted again" wait_for says '^event: ' by_socket -m 1 -N "http://x/decisions/live?after=0"
 
-# ---- one that never reads ----
-check "who never reads is closed and counted" wait_for eval '[ "$(metric decision_viewers_dropped_total)" -ge 1 ]'
+# ---- a viewer that never reads ----
+check "a viewer that never reads is disconnected and counted" wait_for eval '[ "$(metric decision_viewers_dropped_total)" -ge 1 ]'
 touch "$D/never-ends" "$D/looked"
 wait "$never"
 kill "$looking" 2>/dev/null

@@ -1,6 +1,6 @@
-// Load for the tests of faults and reloads: 16 connections until the file STOP is there, a
-// third of the prompts with a secret, a third with an address, on the direct and
-// the relay path. NOW has how often each status came, one a line, until now and at the end.
+// Load for the tests of faults and reloads: 16 connections until the file STOP exists. A third of the prompts has a
+// secret, a third an address, on the direct path and through the relay. NOW has the number of each status, one a line,
+// during the load and at its end.
 import fs from "node:fs";
 import http from "node:http";
 

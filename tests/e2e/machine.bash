@@ -1,18 +1,18 @@
-# A machine of its own for pages that an operator types: /etc, /var/lib and others are overlays in a mount namespace, with a network
-# of its own. systemd does not run in it: a script stands in for systemctl and starts what the units say (make deb-test has the
-# real one), another for journalctl. Sourced by tests; $D, $root and $B are theirs.
+# A separate machine for the commands of pages: /etc, /var/lib and others are overlays in a mount namespace, with
+# their own network. systemd does not run there. A script in place of systemctl starts the programs of the units (make
+# deb-test uses the real one), another is in place of journalctl. Tests source this file and set $D, $root and $B.
 # shellcheck shell=bash
 
-machine_write() { # the stand-ins, into $D
+machine_write() { # writes the scripts in place of systemctl and others into $D
 	cat >"$D/systemctl" <<'EOF'
 #!/bin/bash
 unit=$(ls /usr/local/lib/systemd/system/tollgate.service /usr/lib/systemd/system/tollgate.service 2>/dev/null | head -1)
-stop() { # the process of a name, until it has ended
+stop() { # ends the process of this name, and waits for its end
 	pkill -TERM -x "$1" || return 0
 	for _ in $(seq 300); do pgrep -x "$1" >/dev/null || return 0; sleep 0.1; done
 	pkill -KILL -x "$1"
 }
-start_tollgate() { # the socket by which it is up
+start_tollgate() { # SOCKET: starts the daemon and waits for this socket
 	run=$(sed -n 's/^ExecStart=//p' "$unit")
 	for d in $(sed -n 's/^StateDirectory=/\/var\/lib\//p; s/^RuntimeDirectory=/\/run\//p' "$unit"); do
 		install -d -o tollgate -g tollgate -m 750 "$d"
@@ -27,13 +27,13 @@ start_haproxy() {
 	CONFIG=/etc/haproxy/haproxy.cfg EXTRAOPTS="-S /run/haproxy-master.sock"
 	set -a
 	. /etc/default/haproxy
-	# as patient as a stack of the other tests
+	# wait as long as the stack of the other tests does
 	sed -i 's/^\( *timeout \(hello\|processing\|connect\)\) \(500ms\|1s\)$/\1 20s/' /etc/haproxy/tollgate/*.cfg
 	rm -f /run/tollgate/inner.sock
 	# shellcheck disable=SC2086
 	haproxy -Ws -f $CONFIG -p /run/haproxy.pid $EXTRAOPTS >>"$D/haproxy.log" 2>&1 &
 	up='-S /run/tollgate/inner.sock'
-	grep -q inner.sock "$CONFIG" || up='-s /run/haproxy.pid' # without the stanza
+	grep -q inner.sock "$CONFIG" || up='-s /run/haproxy.pid' # HAProxy's file without the stanza
 	# shellcheck disable=SC2086
 	for _ in $(seq 600); do [ $up ] && exit 0; sleep 0.1; done
 	exit 1
@@ -59,7 +59,7 @@ exec cat "$D/tollgate.log"
 EOF
 	mkdir -p "$D/over"
 }
-machine_enter() { # more folders than /etc, /usr/local and /var/lib
+machine_enter() { # FOLDER…: overlays besides /etc, /usr/local and /var/lib
 	mount -t tmpfs tmpfs "$D/over"
 	for d in "$@" etc usr/local var/lib; do
 		mkdir -p "$D/over/$d.up" "$D/over/$d.work"

@@ -1,12 +1,12 @@
-# The official MCP conformance suite through the gateway: what it passes without, it passes with, in
-# both eras. The suite needs Node 22, which comes with it from npm.
-# Clients: as their users install them.
+# The official MCP conformance suite through the gateway: each check that passes without the gateway also passes with
+# it, with both revisions of MCP. The suite needs Node 22, which npm installs with it.
+# Clients: as users install them.
 . "$(dirname "$0")/lib.sh"
 what="@modelcontextprotocol/conformance"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
 npm_packages mcp-suite "$what" || exit 0
 node22=$(ls "$build"/mcp-suite/node_modules/node-linux-*/bin/node 2>/dev/null | head -1)
-[ -n "$node22" ] || { skip "$what" "there is no Node 22 for this machine"; exit 0; }
+[ -n "$node22" ] || { skip "$what" "no Node 22 is available for this machine"; exit 0; }
 "$node22" "$build/mcp-suite/everything.mjs" >"$D/port" 2>"$D/everything.log" &
 served=$!
 wait_for grep -qs port= "$D/port"
@@ -38,12 +38,13 @@ note_pid $! front
 wait_for grep -qs front= "$D/front"
 eval "$(cat "$D/front")"
 
-suite() { # PORT REVISION: the verdicts, a line each, "✓ name: N passed, M failed"
+suite() { # PORT REVISION: prints the results, a line each, "✓ name: N passed, M failed"
 	"$node22" "$build/mcp-suite/node_modules/@modelcontextprotocol/conformance/dist/index.js" server \
 		--url "http://localhost:$1/mcp" --requirements "$2" >"$D/suite-$1-$2.log" 2>&1
 	grep -E '^[✓✗] .*: [0-9]+ passed' "$D/suite-$1-$2.log"
 }
-# worse FILE FILE: scenarios of which fewer checks pass in the second, or more fail; where none ran nothing is shown
+# worse FILE FILE: prints the scenarios of which fewer checks pass, or more fail, in the second file; nothing if none
+# ran
 worse() {
 	awk -F '[: ,]+' 'NR == FNR { n++; p[$2] = $3; f[$2] = $5; next }
 		!($2 in p) { next }
@@ -56,5 +57,5 @@ for revision in 2025-11-25 2026-07-28; do
 	direct=$(grep -c . "$D/direct")
 	passed=$(awk -F '[: ,]+' '{ n += $3 } END { print n }' "$D/direct")
 	like "$revision: the suite runs ($direct scenarios, $passed checks pass)" "$direct $passed" '^[3-9][0-9] (7[0-9]|[89][0-9]|1[0-9][0-9])$'
-	is "$revision: what passes without the gateway passes through it" "$(worse "$D/direct" "$D/through")" ""
+	is "$revision: each check that passes without the gateway passes with it" "$(worse "$D/direct" "$D/through")" ""
 done

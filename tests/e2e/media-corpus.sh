@@ -1,12 +1,13 @@
-# What is found in a corpus of documents that are made anew: text in each place of a PDF, scans, pictures. Recall for
-# each class of document and each entity, and false alarms in the same documents without values.
-# Clients: none, but minutes of a core.
+# Detection in a corpus of generated documents: text in each place of a PDF, scans, images. Measures recall for each
+# class of document and each entity, and false alarms in the same documents without values.
+# Clients: it needs no client, but minutes of a core.
 # Long: two hundred documents, a third of them read by OCR.
 #
-# SEED: of the documents (2; the floors were set from a run with 1). ROWS=1: each value missed, each false alarm.
+# SEED: the seed of the documents (2; the lower bounds were set from a run with 1). ROWS=1 prints each missed value
+# and each false alarm.
 . "$(dirname "$0")/lib.sh"
 files_are_read "recall" || exit 0
-# Debian's cwebp, installed or unpacked; "" where there is none
+# Prints the path of Debian's cwebp, installed or unpacked; nothing if there is none.
 cwebp_found() {
 	local to=$build/webp deb
 	cwebp=$(command -v cwebp) && return

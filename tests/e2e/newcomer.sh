@@ -1,6 +1,5 @@
-# README's bolt-on, word for word as it is printed there, by root on a machine whose /etc,
-# /usr/local, /var/lib and /run are copies of their own (overlays in a mount namespace) and
-# whose network is its own (machine.bash). The provider is the simulated one.
+# README's bolt-on, exactly as printed there, by root on a separate machine: its own /etc, /usr/local, /var/lib and
+# /run (overlays in a mount namespace) and network (machine.bash). The provider is simulated.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
@@ -18,7 +17,7 @@ cd "$root" || exit 1
 machine_enter
 steps() { "$root/tests/support/readme-steps" Bolt-on "$@" || echo 'echo README has no such step; exit 1'; }
 say() { printf '%s\t%s\n' "$1" "$2" >>"$D/said"; }
-# every command of the steps, one by one
+# each command of the steps
 n=0
 steps '**1.' '**First requests' >"$D/steps"
 while IFS= read -r command; do
@@ -55,18 +54,18 @@ unshare -mn --fork --pid --mount-proc bash "$D/inside" >"$D/inside.out" 2>&1
 while IFS=$'\t' read -r code what; do
 	[ "$code" = 0 ] && ok "$what" || not_ok "$what" "exit $code" "$(cat "$D"/step*.err "$D"/*.err "$D/inside.out" 2>/dev/null | tail -5)"
 done <"$D/said"
-is "README has as many steps as were tried" "$(grep -c . "$D/steps")" "$(grep -c 'step ' "$D/said")"
-like "the list is permitted" "$(cat "$D/requests.out")" '^x-tollgate-decision: permit'
-like "the address is redacted" "$(cat "$D/requests.out")" '^x-tollgate-decision: redact'
+is "README has as many steps as the test ran" "$(grep -c . "$D/steps")" "$(grep -c 'step ' "$D/said")"
+like "the list of models is permitted" "$(cat "$D/requests.out")" '^x-tollgate-decision: permit'
+like "the request with an address is redacted" "$(cat "$D/requests.out")" '^x-tollgate-decision: redact'
 like "the provider received a placeholder" "$(cat "$D/seen")" 'EMAIL_ADDRESS_1'
-unlike "and no address" "$(cat "$D/seen")" 'jane@example.com'
-like "with the company's key" "$(cat "$D/seen")" 'sk-the-company'
-like "it is ready" "$(cat "$D/requests.out")" '^ready'
-is "the site is as it was" "$(cat "$D/site")" site
-is "the paths of another host, too" "$(cat "$D/other")" site
+unlike "the provider received no address" "$(cat "$D/seen")" 'jane@example.com'
+like "the provider received the company's key" "$(cat "$D/seen")" 'sk-the-company'
+like "the daemon is ready" "$(cat "$D/requests.out")" '^ready'
+is "the site is unchanged" "$(cat "$D/site")" site
+is "another host's paths are unchanged" "$(cat "$D/other")" site
 final like "the records verify" "$(cat "$D/proof.out")" '^ok node='
-like "init has nothing left to do" "$(cat "$D/again")" 'Nothing to do'
-is "README's way out has four commands" "$(grep -c 'leaving: ' "$D/said")" 4
-is "after it haproxy.cfg is what it was" "$(cat "$D/left")" ''
-is "and HAProxy starts without tollgate's folders" "$(cat "$D/site.left")" site
+like "a second init has nothing to do" "$(cat "$D/again")" 'Nothing to do'
+is "README's removal has four commands" "$(grep -c 'leaving: ' "$D/said")" 4
+is "after the removal, haproxy.cfg is the original" "$(cat "$D/left")" ''
+is "after the removal, HAProxy starts without tollgate's folders" "$(cat "$D/site.left")" site
 exit $failed

@@ -1,5 +1,5 @@
-// Receives webhooks and takes nothing on trust: the signature of Standard Webhooks is computed anew. A line each in
-// DIR/got: signed|unsigned, its id, kind, what, state, name, suppressed. DIR/mode says what it answers.
+// Receives webhooks and verifies the signature of Standard Webhooks. Writes a line for each into DIR/got: signed or
+// unsigned, then id, kind, what, state, name, suppressed. DIR/mode determines the response.
 //
 //   node notify.mjs DIR SECRET          prints its port
 import { createServer } from 'node:http'

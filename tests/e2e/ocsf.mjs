@@ -1,5 +1,6 @@
-// node ocsf.mjs SCHEMA EVENTS: each line of EVENTS is an event of the OCSF classes in SCHEMA (tests/data/ocsf.json, resolved from
-// the published schema): known attributes of the right types, what is required, enumerations, profiles. Prints a line a mistake.
+// node ocsf.mjs SCHEMA EVENTS: checks that each line of EVENTS is an event of the OCSF classes in SCHEMA
+// (tests/data/ocsf.json, resolved from the published schema): only known attributes, of the right types, required
+// ones, enumerations, profiles. Prints a line for each mistake.
 import { readFileSync } from 'node:fs'
 
 const schema = JSON.parse(readFileSync(process.argv[2], 'utf8'))

@@ -1,9 +1,9 @@
-# A daemon that is killed: what the limits keep of each person is what tollgate usage says, to the
-# nano-dollar, by person, team, target, model and route; also of requests that were at a second target.
-# Under load a request may be killed between its charge and its record, or between its record and its
-# settlement: limits and usage differ by it. What usage says agrees with itself all the same.
-# Once: what is asked is the daemon's.
-# Long: a load, killed again and again.
+# A daemon is killed. Afterwards, the usage that limits have of each person equals tollgate usage, to the nano-dollar,
+# by person, team, target, model and route, also for requests at a second target. Under load, a request may be killed
+# between its charge and its record, or between its record and its settlement. Limits and usage then differ by that
+# request, but the sums of usage still agree.
+# Once: the result depends only on the daemon.
+# Long: it kills the daemon under load, repeatedly.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 ROUNDS=${ROUNDS:-4}
@@ -48,10 +48,10 @@ back() {
 	wait_for curl -sf -o "$D/ready" "$ADMIN/readyz"
 	as=$as_ann id=plain
 	answers() { ask ',"max_tokens":50'; [ "$status" = 200 ]; }
-	wait_for answers # by HAProxy
+	wait_for answers # through HAProxy
 }
 one_of() { local v=($1); echo "${v[$((RANDOM % ${#v[@]}))]}"; }
-load() { # one client, until the file stop is there
+load() { # sends requests as one client, until the file stop exists
 	local id who
 	RANDOM=$1
 	while [ ! -e "$D/stop" ]; do
@@ -67,17 +67,17 @@ agree() { # NAME
 	settled
 	spent=$(sorted "$(spent_by person)")
 	for by in team target model route provider; do
-		is "$1: by $by it is in all what it is by person" "$(in_all "$(spent_by $by)")" "$(in_all "$spent")"
+		is "$1: the sum by $by equals the sum by person" "$(in_all "$(spent_by $by)")" "$(in_all "$spent")"
 	done
-	is "$1: by the lines too" "$(sorted "$(usage --by person,target --no-index | jq -c '.rows')")" "$(sorted "$(usage --by person,target | jq -c '.rows')")"
-	is "$1: no row without a name" "$(usage --by person,target,model,route | jq '[.rows[] | select(.person == null or .target == null or .model == null or .route == null)] | length')" 0
-	is "$1: no row has money and no request" "$(usage --by target | jq '[.rows[] | select(.requests == 0)] | length')" 0
+	is "$1: the lines by person and target are the same without an index" "$(sorted "$(usage --by person,target --no-index | jq -c '.rows')")" "$(sorted "$(usage --by person,target | jq -c '.rows')")"
+	is "$1: each row has a name" "$(usage --by person,target,model,route | jq '[.rows[] | select(.person == null or .target == null or .model == null or .route == null)] | length')" 0
+	is "$1: each row with costs has requests" "$(usage --by target | jq '[.rows[] | select(.requests == 0)] | length')" 0
 }
 
-# ---- each where it stands ----
+# ---- requests killed at known places ----
 row plain
-has_had() { [ "$(asked | cut -d " " -f "$1")" -ge "$2" ]; } # PROVIDER N
-aside() { # WHO ID STREAM: asks, and waits for no answer
+has_had() { [ "$(asked | cut -d " " -f "$1")" -ge "$2" ]; } # PROVIDER N: succeeds if the provider had N requests
+aside() { # WHO ID STREAM: sends a request, and does not wait for the response
 	local who=as_$1
 	curl -s -m 30 -o /dev/null -H "${!who}" -H 'content-type: application/json' -H "host: $2.test" \
 		-d "$(id=$2 body_of "${3:-}" ',"max_tokens":50')" "$EDGE/v1/chat/completions" &
@@ -91,32 +91,32 @@ wait_for has_had 1 1
 fault 1 '{"status":500}'
 fault 2 '{"hold_after_events":1}'
 aside bob chain 1
-check "one is at its second target" wait_for has_had 2 1
+check "a request is at its second target" wait_for has_had 2 1
 fault 1 '{"fault":"overloaded"}'
 fault 2 '{"status":500}'
 fault 3 '{"delay_ms":3600000}'
 aside dan chain
-check "one is at its third" wait_for has_had 3 1
+check "a request is at its third target" wait_for has_had 3 1
 fault 1 '{"cut_after_bytes":0}'
 fault 2 '{"delay_ms":3600000}'
 aside fay plain
-check "one is at its second, and its first may have billed" wait_for has_had 2 3
+check "a request is at its second target, and the first may have billed it" wait_for has_had 2 3
 fault 1 '{"hold_after_events":1}'
 aside cat plain 1
-check "one has begun to answer" wait_for has_had 1 5
+check "a request has begun its response" wait_for has_had 1 5
 fault 1 '{"delay_ms":3600000}'
 aside eve plain
-check "one has not" wait_for has_had 1 6
+check "a request has no response yet" wait_for has_had 1 6
 sleep 0.3
 kill_it
 kill $clients 2>/dev/null
 wait $clients 2>/dev/null
 row plain
 back
-is "each of them is an orphan" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -c '"outcome":"orphaned"')" 5
-agree "streams, and second attempts, under way"
-is "usage by person is what quota keeps, to the nano-dollar" "$spent" "$(sorted "$(kept_by_person)")"
-like "the one at its second target is charged there" "$(spent_by target)" 'b-chain/say:from-b'
+is "each of them is recorded as orphaned" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -c '"outcome":"orphaned"')" 5
+agree "streams, and second attempts, in flight"
+is "usage by person equals quota, to the nano-dollar" "$spent" "$(sorted "$(kept_by_person)")"
+like "the request at its second target is charged there" "$(spent_by target)" 'b-chain/say:from-b'
 
 # ---- under load ----
 SEED=${SEED:-7} RANDOM=$SEED

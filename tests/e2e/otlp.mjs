@@ -1,7 +1,7 @@
-// A collector for OTLP/HTTP JSON that takes nothing on trust: every field of a message is held against
-// the JSON mapping of opentelemetry-proto 1.5 (ids hexadecimal, 64-bit integers in texts, enums numbers), and
-// what the file DIR/mode says becomes of the request. Bodies are kept as DIR/traces.N and DIR/metrics.N, what is
-// wrong with them in DIR/wrong, how often it was asked in DIR/asked.
+// A strict collector for OTLP/HTTP JSON. It checks each field of a message against the JSON mapping of
+// opentelemetry-proto 1.5 (ids are hexadecimal, 64-bit integers are texts, enums are numbers). The file DIR/mode
+// determines its response. DIR has the bodies as traces.N and metrics.N, the mistakes in DIR/wrong, and the number of
+// requests in DIR/asked.
 //
 //   node otlp.mjs DIR [KEY CERTIFICATE]         prints its port; with a key it speaks TLS
 import * as http from 'node:http'
@@ -92,7 +92,7 @@ const answer = (q, s) => {
 		case 'busy': s.writeHead(503, { 'retry-after': '1' }); return s.end()
 		case 'later': s.writeHead(429, { 'retry-after': '300' }); return s.end()
 		case 'cut': return q.socket.destroy()
-		case 'huge': { // a gigabyte, as far as somebody reads it
+		case 'huge': { // a response of a gigabyte, as far as the daemon reads it
 			s.writeHead(200, { 'content-type': 'application/json' })
 			const some = Buffer.alloc(1 << 20, ' ')
 			let left = 1024

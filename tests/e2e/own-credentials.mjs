@@ -1,8 +1,8 @@
-// serve DIR: a provider that holds requests to their credentials, and the endpoints that give tokens.
-// memory PID WORD…: how often each is in what the process may write to, a line each.
-// Prints "provider=PORT tokens=PORT". What it is told is in files of DIR, read at each request:
-// expect.json {id, secret, token} of AWS, client, key; clock (seconds that it is ahead); mode of the endpoint
-// (away, html); revoked (a token that is refused). Each request is a line of DIR/seen.
+// serve DIR: a provider that verifies the credentials of requests, and the endpoints that issue tokens. Prints
+// "provider=PORT tokens=PORT". It reads these files of DIR at each request: expect.json (id, secret and token of AWS;
+// client; key), clock (by how many seconds it is ahead), mode of the endpoint (away, html), revoked (a token to
+// refuse). Writes a line for each request into DIR/seen.
+// memory PID WORD…: prints how often each word occurs in the process' writable memory, a line each.
 import crypto from "node:crypto";
 import fs from "node:fs";
 import http from "node:http";
@@ -29,7 +29,7 @@ const hex = (data) => crypto.createHash("sha256").update(data).digest("hex");
 const hmac = (key, data) => crypto.createHmac("sha256", key).update(data).digest();
 const strict = (s) => encodeURIComponent(s).replace(/[!'()*]/g, (c) => "%" + c.charCodeAt(0).toString(16).toUpperCase());
 
-// Signature Version 4 from what arrived. "" where it holds, else what is wrong.
+// Verifies Signature Version 4 of the received request. Returns "" if it is valid, otherwise the mistake.
 function signature(q, body, now) {
 	const e = expected(), h = q.headers;
 	const m = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/us-east-1\/bedrock\/aws4_request, SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/
@@ -83,7 +83,7 @@ const provider = http.createServer((q, s) => whole(q, (body) => {
 	answer(s, 401, { error: { message: wrong, type: "invalid_request_error", code: "invalid_api_key" } }, { date });
 }));
 
-// What a caller of the endpoint proves, or why not.
+// Returns what is wrong with the credentials of a caller of the endpoint, or "".
 function proof(q, form) {
 	if (q.url === "/T/oauth2/v2.0/token")
 		return form.get("grant_type") === "client_credentials" && form.get("client_id") === "me" &&

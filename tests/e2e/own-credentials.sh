@@ -1,14 +1,14 @@
-# Credentials that the daemon makes, through real HAProxy to a provider that verifies them: signatures of AWS
-# over the body that arrives, tokens of a service account and of client credentials, a key in a file. What
-# becomes of them when files, clocks and endpoints change; and that they are in nothing that is written.
+# Credentials that the daemon creates, through real HAProxy to a provider that verifies them: AWS signatures over the
+# body that arrives, tokens of a service account and of client credentials, and a key in a file. Files, clocks and
+# endpoints change, and no credential is written anywhere.
 # Once: no version of HAProxy differs here.
-# Long: tokens end, an endpoint is away.
+# Long: it waits for tokens to expire, and for an endpoint.
 . "$(dirname "$0")/lib.sh"
-command -v node >/dev/null || { skip "credentials of ours" "node is not installed"; exit 0; }
+command -v node >/dev/null || { skip "the daemon's own credentials" "node is not installed"; exit 0; }
 
-# secret files are never written half: aside, then renamed
+# A secret file is replaced as a whole: written to another name, then renamed.
 secret() { (umask 077 && printf '%b' "$2" >"$D/$1.new") && mv "$D/$1.new" "$D/$1"; }
-keys() { # N [TOKEN]: the AWS keys of the Nth rotation, for the daemon and for the provider
+keys() { # N [TOKEN]: writes the AWS keys of the Nth rotation, for the daemon and for the provider
 	id=AKIDROTATION$1 key=TopSecretOfAws+/$1
 	printf '{"id":"%s","secret":"%s","token":"%s","client":"TopSecretOfEntra~1","key":"TopSecretKeyFile-1"}' "$id" "$key" "${2:-}" >"$D/expect.json"
 	secret aws "[default]\naws_access_key_id = $id\naws_secret_access_key = $key\n${2:+aws_session_token = $2\n}"
@@ -58,130 +58,130 @@ passes() { "$@" && [ "$status" = 200 ]; }
 
 # ---- check ----
 told() { "$build/tollgate" check -c "$D/tollgate.yaml" 2>&1; }
-unlike "check takes the files" "$(told)" 'credentials:'
+unlike "check accepts the files" "$(told)" 'credentials:'
 chmod 644 "$D/key"
-like "a file that others may read is named with what is wrong" "$(told)" "credentials: $D/key: its mode is 0644"
+like "a file that others can read is reported" "$(told)" "credentials: $D/key: its mode is 0644"
 chmod 600 "$D/key"
 cp -p "$D/aws" "$D/aws.good"
 echo TopSecretOfAws+/1 >>"$D/aws"
-like "one that cannot be used too" "$(told)" "credentials: $D/aws: a line of the profile has no ="
-unlike "and nothing that is in it" "$(told)" TopSecret
+like "a malformed file is reported" "$(told)" "credentials: $D/aws: a line of the profile has no ="
+unlike "the report contains no secret" "$(told)" TopSecret
 mv "$D/aws.good" "$D/aws"
 
 # ---- AWS ----
 converse
 is "a request is signed" "$status $(last | grep -o '"wrong":"[^"]*"')" '200 "wrong":""'
 converse "$arn"
-is "an ARN with its slash too" "$status" 200
+is "the model may be an ARN with a slash" "$status" 200
 text='write to alice@example.com' converse
-is "over the body that was decided" "$status" 200
-like "which is redacted" "$(last)" 'EMAIL_ADDRESS'
+is "the signature covers the redacted body" "$status" 200
+like "the body is redacted" "$(last)" 'EMAIL_ADDRESS'
 converse "$model" -H 'x-amz-date: 20200101T000000Z' -H 'x-amz-security-token: callers' -H 'x-amz-content-sha256: callers' \
 	-H 'x-amz-meta: callers' -H 'x-tollgate-set-authorization: callers' -H 'x-tollgate-set-x-amz-security-token: callers'
-is "whatever a caller signed" "$status" 200
-unlike "nothing of which arrives" "$(last)" callers
+is "a signature of the caller is ignored" "$status" 200
+unlike "no field of the caller's signature arrives" "$(last)" callers
 { printf '{"messages":[{"role":"user","content":[{"text":"'; head -c 700000 /dev/zero | tr '\0' 'a'; printf '"}]}]}'; } >"$D/long"
 req POST "/model/$model/converse" -H "$auth" -H "$json" -H 'transfer-encoding: chunked' -H 'expect:' --data-binary @"$D/long"
-is "a long body in chunks" "$status" 200
+is "a long body is signed if it arrives in chunks" "$status" 200
 req POST "/model/$model/converse" -H "$auth" -H "$json" -H 'expect:' --data-binary @"$D/long"
-is "and in one piece" "$status" 200
+is "a long body is signed if it arrives with a length" "$status" 200
 keys 2 TopSecretSession/2==
-check "a file that is rotated is read again" wait_for passes converse
-like "with its session's token" "$(last)" '"x-amz-security-token":"TopSecretSession/2=="'
-# what the old keys failed at has opened its breaker, perhaps: that closes
+check "a rotated file is loaded again" wait_for passes converse
+like "the session's token is sent" "$(last)" '"x-amz-security-token":"TopSecretSession/2=="'
+# The failures with the old keys may have opened the circuit breaker. These requests close it.
 is_closed() { converse && [ "$(fetch GET "$ADMIN/metrics" | grep '^tollgate_target_up{target="aws' | awk '{ n += $NF == 1 } END { print n + 0 }')" -ge 1 ]; }
 for _ in 1 2 3; do wait_for is_closed; done
 echo 3600 >"$D/clock"
 n=$(count)
 converse
-is "a clock that is an hour off is put right" "$status $(($(count) - n))" "200 2"
+is "a clock that is an hour wrong is corrected by a retry" "$status $(($(count) - n))" "200 2"
 converse
-is "once" "$status $(($(count) - n))" "200 3"
+is "the next request needs no retry" "$status $(($(count) - n))" "200 3"
 statuses=
 for seconds in 0 7200 0 3600 0 7200 0 3600 0 7200 0 3600; do
 	echo $seconds >"$D/clock"
 	converse
 	statuses+=" $status"
 done
-is "however often: what is put right is no failure of the target" "$statuses" "$(printf ' 200%.0s' {1..12})"
+is "the retries do not count as failures of the target" "$statuses" "$(printf ' 200%.0s' {1..12})"
 rm "$D/clock"
 
 # ---- tokens ----
 check "a service account gets a token" wait_for passes chat g
-like "which goes with the request" "$(last)" '"authorization":"Bearer issued-[0-9]+-google"'
-check "client credentials get one" wait_for passes chat a
-like "of their own" "$(last)" '"authorization":"Bearer issued-[0-9]+-azure"'
+like "that token is sent" "$(last)" '"authorization":"Bearer issued-[0-9]+-google"'
+check "client credentials get a token" wait_for passes chat a
+like "that token is sent, too" "$(last)" '"authorization":"Bearer issued-[0-9]+-azure"'
 n=$(cat "$D/issued")
 for _ in 1 2 3 4 5; do chat g; done
-is "it is kept" "$(cat "$D/issued")" "$n"
+is "a token is kept" "$(cat "$D/issued")" "$n"
 chat a
 last | grep -o 'issued-[0-9]*-azure' >"$D/revoked"
 over=$(cat "$D/revoked")
 chat a
-is "one that the provider refuses is fetched anew, and the request made again" "$status $(cat "$D/issued")" "200 $((n + 1))"
+is "a token that the provider refuses is fetched again, and the request is repeated" "$status $(cat "$D/issued")" "200 $((n + 1))"
 chat k
-is "a key of a file" "$status" 200
+is "a key in a file is sent" "$status" 200
 logged() { grep -c "$1" "$D/tollgate.log"; }
-logged_again() { [ "$(logged "$1")" -gt "$2" ]; } # PATTERN TIMES-BEFORE
+logged_again() { [ "$(logged "$1")" -gt "$2" ]; } # PATTERN EARLIER-NUMBER
 wide='credential.unusable provider=keyed .*mode is 0644' replaced='credential.replaced provider=keyed'
 was_wide=$(logged "$wide") was_replaced=$(logged "$replaced")
 mv "$D/key" "$D/key.aside"
-check "a file that is gone is told of" wait_for grep -q 'credential.unusable provider=keyed .*No such file' "$D/tollgate.log"
+check "a missing file is logged" wait_for grep -q 'credential.unusable provider=keyed .*No such file' "$D/tollgate.log"
 cp "$D/key.aside" "$D/key.next" && chmod 644 "$D/key.next" && mv "$D/key.next" "$D/key"
-check "and what is wrong with the one that comes" wait_for logged_again "$wide" "$was_wide"
+check "a file with a wrong mode is logged" wait_for logged_again "$wide" "$was_wide"
 chat k
-is "the one before stays in force" "$status" 200
+is "the earlier key stays in use" "$status" 200
 secret key 'TopSecretKeyFile-2\n'
 wait_for logged_again "$replaced" "$was_replaced"
 sed -i 's/KeyFile-1/KeyFile-2/' "$D/expect.json"
 chat k
-is "which is read again too" "$status" 200
+is "a corrected file is loaded" "$status" 200
 was_replaced=$(logged "$replaced")
 secret key 'TopSecretMistyped\n'
 wait_for logged_again "$replaced" "$was_replaced"
 chat k
-is "one that the provider does not take" "$status" 401
-check "takes it out" grep -q 'target.out target=keyed' "$D/tollgate.log"
+is "a key that the provider refuses is a 401" "$status" 401
+check "such a target is disabled" grep -q 'target.out target=keyed' "$D/tollgate.log"
 was_replaced=$(logged "$replaced")
 secret key 'TopSecretKeyFile-2\n'
 wait_for logged_again "$replaced" "$was_replaced"
 chat k
-is "until its file is another: then at once" "$status" 200
+is "a changed file enables the target at once" "$status" 200
 
-# ---- an endpoint that is away ----
+# ---- an endpoint that is unreachable ----
 echo away >"$D/mode"
 secret azure.secret 'TopSecretOfEntra~2\n'
 sed -i 's/Entra~1/Entra~2/' "$D/expect.json"
 wait_for grep -q 'credential.fetch_failed' "$D/tollgate.log"
 chat a
-is "the token in force is used while its endpoint is away" "$status" 200
+is "the current token is used while its endpoint is unreachable" "$status" 200
 last | grep -o 'issued-[0-9]*-azure' >"$D/revoked"
-# one that was refused a moment ago is not fetched for each refusal: this one is dropped when that is over
+# A token is not fetched again for each refusal within a short time. After that time, it is dropped.
 sleep 30
 chat a
-is "none in force: 503" "$status" 503
-like "which says why" "$body" provider_unavailable
+is "without a token the status is 503" "$status" 503
+like "the error names the code" "$body" provider_unavailable
 n=$(count)
 chat e
-is "and the next target where there is one" "$status $(($(count) - n))" "200 1"
-like "with its own key" "$(last)" '"x-api-key":"TopSecretKeyFile-2"'
-unlike "and no other" "$(last)" 'issued-'
+is "another target is used if there is one" "$status $(($(count) - n))" "200 1"
+like "its own key is sent" "$(last)" '"x-api-key":"TopSecretKeyFile-2"'
+unlike "no other token is sent" "$(last)" 'issued-'
 rm "$D/mode" "$D/revoked"
-check "once it is back all go again" wait_for passes chat a
+check "when the endpoint is back, requests pass" wait_for passes chat a
 
-# ---- in nothing that is written ----
+# ---- no credential is written ----
 settled
 pid=$(pid_of tollgate)
 for what in "$D"/*.log "$D"/journal/*; do
-	unlike "nothing of ours is in ${what##*/}" "$(tr -d '\0' <"$what")" 'TopSecret|issued-[0-9]|PRIVATE KEY|AWS4-HMAC|AKIDROTATION'
+	unlike "${what##*/} contains no credential" "$(tr -d '\0' <"$what")" 'TopSecret|issued-[0-9]|PRIVATE KEY|AWS4-HMAC|AKIDROTATION'
 done
 auth_admin="authorization: Bearer $(cat "$D/admin.token" 2>/dev/null)"
-unlike "nor in what the daemon says of itself" "$(curl -s -H "$auth_admin" "$ADMIN/status"; fetch GET "$ADMIN/metrics"; curl -s -H "$auth_admin" "$ADMIN/recent")" 'TopSecret|issued-[0-9]|AWS4-HMAC|AKIDROTATION'
-# the value in force is in one place, and what was before it nowhere
+unlike "status and metrics contain no credential" "$(curl -s -H "$auth_admin" "$ADMIN/status"; fetch GET "$ADMIN/metrics"; curl -s -H "$auth_admin" "$ADMIN/recent")" 'TopSecret|issued-[0-9]|AWS4-HMAC|AKIDROTATION'
+# A current credential is in one place of the memory, an earlier one in none.
 sleep 2
 memory() { node "$here/own-credentials.mjs" memory "$pid" "$@"; }
-is "what is over is not in memory" "$(memory 'TopSecretOfAws+/1' 'TopSecretKeyFile-1' 'TopSecretOfEntra' "$over" "$(sed -n 3p "$D/private.pem")" | grep -v ' 0$')" ""
-is "what is in force is there once" "$(memory 'TopSecretOfAws+/2' 'TopSecretKeyFile-2')" "$(printf 'TopSecretOfAws+/2 1\nTopSecretKeyFile-2 1')"
-is "no core file is written" "$(awk '/Max core file size/ { print $5, $6 }' "/proc/$pid/limits")" "0 0"
-unlike "nor in the answer" "$head$body" 'TopSecret|issued-[0-9]|AWS4-HMAC|x-tollgate-set'
+is "earlier credentials are not in memory" "$(memory 'TopSecretOfAws+/1' 'TopSecretKeyFile-1' 'TopSecretOfEntra' "$over" "$(sed -n 3p "$D/private.pem")" | grep -v ' 0$')" ""
+is "current credentials are in memory once" "$(memory 'TopSecretOfAws+/2' 'TopSecretKeyFile-2')" "$(printf 'TopSecretOfAws+/2 1\nTopSecretKeyFile-2 1')"
+is "core files are disabled" "$(awk '/Max core file size/ { print $5, $6 }' "/proc/$pid/limits")" "0 0"
+unlike "the response contains no credential" "$head$body" 'TopSecret|issued-[0-9]|AWS4-HMAC|x-tollgate-set'
 exit $failed

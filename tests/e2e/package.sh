@@ -1,4 +1,4 @@
-# What make deb-test does for real is held together here: version, dependencies, unit.
+# Checks version, dependencies and units of the package without installing it; make deb-test installs it.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
@@ -9,10 +9,10 @@ for d in $(make -s -C "$root" print-deps-build); do
 	case $d in gcc | make) continue ;; esac
 	grep -qE "^ $d(,|\$)" "$root/debian/control" || missing="$missing $d"
 done
-is "it wants what the build wants" "$missing" ""
+is "the package's build dependencies include those of the Makefile" "$missing" ""
 unit=$root/docs/tollgate.service
 like "the unit waits for its configuration" "$(cat "$unit")" '^ConditionPathExists=/etc/tollgate/tollgate.yaml$'
-unlike "the unit lets PCRE2 run what it compiles" "$(grep -v '^#' "$unit")" 'MemoryDenyWriteExecute'
+unlike "the unit lets PCRE2 run the code that it compiles" "$(grep -v '^#' "$unit")" 'MemoryDenyWriteExecute'
 # systemd replaces ${MAINPID}; /bin/kill is in a package that a minimal Debian lacks, so the line runs without one
 reload=$(sed -n 's/^ExecReload=//p' "$unit")
 env --default-signal=HUP sleep 5 & # make test may run under nohup
@@ -20,28 +20,28 @@ main=$!
 env -i PATH=/nonexistent /bin/sh -c "$(sed "s/\${MAINPID}\|\$MAINPID/$main/" <<<"$reload")" 2>"$D/err"
 reloaded=$?
 wait $main 2>/dev/null
-is "the unit's reload sends SIGHUP, and names no program of another package" "$reloaded $? $(grep -oE '/[a-z/]*bin/[a-z]+' <<<"$reload")" "0 129 /bin/sh"
+is "the unit's reload sends SIGHUP, and uses no program of another package" "$reloaded $? $(grep -oE '/[a-z/]*bin/[a-z]+' <<<"$reload")" "0 129 /bin/sh"
 extract=$root/docs/tollgate-extract.service
-unlike "tollgate-extract's unit lets it have namespaces" "$(grep -v '^#' "$extract")" 'RestrictNamespaces'
-like "and no network" "$(cat "$extract")" '^PrivateNetwork=yes$'
-is "its socket is the daemon's group's, where the daemon's are" "$(sed -n 's/^\(ListenStream\|SocketGroup\|SocketMode\)=//p' "$root/docs/tollgate-extract.socket" | paste -sd' ')" "/run/tollgate/extract.sock tollgate 0660"
+unlike "tollgate-extract's unit permits namespaces" "$(grep -v '^#' "$extract")" 'RestrictNamespaces'
+like "tollgate-extract's unit has no network" "$(cat "$extract")" '^PrivateNetwork=yes$'
+is "tollgate-extract's socket belongs to the daemon's group, in the daemon's folder" "$(sed -n 's/^\(ListenStream\|SocketGroup\|SocketMode\)=//p' "$root/docs/tollgate-extract.socket" | paste -sd' ')" "/run/tollgate/extract.sock tollgate 0660"
 for f in tollgate.service tollgate@.service tollgate-extract.service tollgate-extract.socket; do
 	like "$f is packaged" "$(cat "$root/debian/rules")" "docs/$f"
 	sed "s#@PREFIX@/bin#$build#" "$root/docs/$f" >"$D/$f"
 done
 if command -v systemd-analyze >/dev/null; then
-	is "systemd takes each" "$(systemd-analyze verify --man=no "$D"/tollgate.service "$D/tollgate@.service" "$D"/tollgate-extract.* 2>&1)" ""
+	is "systemd accepts each unit" "$(systemd-analyze verify --man=no "$D"/tollgate.service "$D/tollgate@.service" "$D"/tollgate-extract.* 2>&1)" ""
 else
-	skip "systemd takes each" "systemd-analyze is not installed"
+	skip "systemd accepts each unit" "systemd-analyze is not installed"
 fi
 kept=$(sed -n 's/^Environment=//p' "$root/docs/haproxy.service.conf")
-is "HAProxy's unit and its container keep the same memory" "$(sed -n 's/^ENV \(MALLOC.*\)/\1/p' "$root/docker/haproxy.Dockerfile")" "${kept:?}"
+is "HAProxy's unit and its container have the same memory settings" "$(sed -n 's/^ENV \(MALLOC.*\)/\1/p' "$root/docker/haproxy.Dockerfile")" "${kept:?}"
 for f in tollgate.cfg spoe.cfg 503.http origins.lst; do
 	like "/etc/haproxy/tollgate/$f is packaged" "$(cat "$root/debian/rules")" "haproxy/$f"
 done
-is "README installs the only package that make deb leaves in its folder" "$(grep -o 'apt install ./build/deb/[^ `]*' "$root/README.md")" "apt install ./build/deb/tollgate_*.deb"
+is "README installs the package that make deb builds" "$(grep -o 'apt install ./build/deb/[^ `]*' "$root/README.md")" "apt install ./build/deb/tollgate_*.deb"
 
-# ---- a package of a newer commit is newer for apt ----
+# ---- a package of a newer commit has a newer version ----
 tree=$D/tree
 mkdir -p "$tree/tests/support" "$D/bin"
 cp -r "$root/packaging" "$root/docker" "$root/CHANGES.md" "$root/Makefile" "$tree/"
@@ -57,9 +57,9 @@ after=$(tree_commit after)
 echo changed >>"$tree/commit-first"
 changed=$("$tree/packaging/commit" version)
 tree_git checkout -q commit-first
-is "a commit before its release has a version of its own" "${first%g*}" "$version~1."
-is "the tagged commit has the release's" "$tagged" "$version"
-is "a tree that was changed says so" "${changed#"$after"}" "+changed"
+is "a commit before its release has its own version" "${first%g*}" "$version~1."
+is "a tagged commit has the version of the release" "$tagged" "$version"
+is "a changed tree has +changed in its version" "${changed#"$after"}" "+changed"
 while read -r newer older what; do
 	check "$what is newer" dpkg --compare-versions "$newer" gt "$older"
 done <<EOF
@@ -71,10 +71,10 @@ $tagged~deb13 $tagged~deb12 the package of the next Debian
 $after~deb12 $tagged~deb13 a commit after the release
 EOF
 printf '%s\n' "commit abc" "epoch 17" "version 9.9" >"$tree/packaging/source"
-is "a source archive says of which commit it is" "$(for what in commit epoch version; do "$tree/packaging/commit" $what; done | paste -sd' ')" "abc 17 9.9"
+is "a source archive has its commit" "$(for what in commit epoch version; do "$tree/packaging/commit" $what; done | paste -sd' ')" "abc 17 9.9"
 rm "$tree/packaging/source"
 
-# ---- images are pinned, or nothing is released ----
+# ---- images must be pinned for a release ----
 cat >"$D/bin/skopeo" <<'EOF'
 #!/bin/sh
 [ "$3" != "docker://docker.io/${UNREACHABLE:-}" ] || exit 1
@@ -82,23 +82,23 @@ echo "manifest of $3"
 EOF
 chmod +x "$D/bin/skopeo"
 pin() { PATH=$D/bin:$PATH "$tree/packaging/pin" "$@" 2>"$D/err"; }
-# the tree as it is before images are pinned, whether or not they are today
+# the tree before images are pinned, also if they are pinned today
 sed -i 's/@sha256:[0-9a-f]*//' "$tree"/docker/{Dockerfile,haproxy.Dockerfile,compose.yaml,kubernetes.yaml} && tree_git commit -qam pins >/dev/null
 "$tree/packaging/release" >"$D/out" 2>"$D/lacking"
 is "a release that lacks something is refused" "$?" 1
 for lack in 'does not have the tag v' 'the image debian:bookworm-slim has no digest' 'the image redis:7.2 has no digest' 'no key is given' 'nothing is made'; do
-	like "it names: $lack" "$(cat "$D/lacking")" "$lack"
+	like "the error names: $lack" "$(cat "$D/lacking")" "$lack"
 done
 UNREACHABLE=prom/prometheus:v2.53.0 pin >/dev/null
-is "an image that cannot be looked up: nothing is pinned" "$? $(tree_git status --porcelain)" "1 "
-like "and it is named" "$(cat "$D/err")" '^packaging/pin: prom/prometheus:v2.53.0: no digest'
+is "if an image cannot be looked up, nothing is pinned" "$? $(tree_git status --porcelain)" "1 "
+like "the error names the image" "$(cat "$D/err")" '^packaging/pin: prom/prometheus:v2.53.0: no digest'
 pin >/dev/null
-is "then all are" "$? $(pin --check; echo $?)" "0 0"
+is "all images are pinned" "$? $(pin --check; echo $?)" "0 0"
 sum() { echo "manifest of docker://docker.io/$1" | sha256sum | cut -d' ' -f1; }
-is "by the digest of the registry's manifest" "$(grep -h '^ARG DEBIAN=' "$tree"/docker/*ockerfile | sort -u)" "ARG DEBIAN=debian:bookworm-slim@sha256:$(sum library/debian:bookworm-slim)"
-is "in every file" "$(grep -hoE 'redis:7.2.*' "$tree"/docker/{compose,kubernetes}.yaml | sort -u)" "redis:7.2@sha256:$(sum library/redis:7.2)"
+is "the pin is the digest of the registry's manifest" "$(grep -h '^ARG DEBIAN=' "$tree"/docker/*ockerfile | sort -u)" "ARG DEBIAN=debian:bookworm-slim@sha256:$(sum library/debian:bookworm-slim)"
+is "each file has the pin" "$(grep -hoE 'redis:7.2.*' "$tree"/docker/{compose,kubernetes}.yaml | sort -u)" "redis:7.2@sha256:$(sum library/redis:7.2)"
 tree_git commit -qam pinned
 pin >/dev/null
-is "pinned again, they are as they were" "$? $(tree_git status --porcelain)" "0 "
-unlike "a release then lacks other things only" "$("$tree/packaging/release" 2>&1)" 'has no digest'
+is "pinning again changes nothing" "$? $(tree_git status --porcelain)" "0 "
+unlike "afterwards a release does not lack a digest" "$("$tree/packaging/release" 2>&1)" 'has no digest'
 exit $failed

@@ -1,4 +1,4 @@
-// An MCP server whose one tool says what it is told to say: POST /say with the description.
+// An MCP server with one tool, whose description is set by POST /say.
 import http from 'node:http';
 let said = 'adds numbers';
 let calls = 0;

@@ -22,7 +22,7 @@ both=$(in_force) both_files=$(files)
 rm "$D/p/20.yaml"
 rules "$pii" | sed 's/name: pii/name: personal/' >"$D/p/10.yaml"
 tg policy apply --why one --yes
-is "two versions" "$?" 0
+is "two versions exist" "$?" 0
 one=$(in_force) one_files=$(files)
 
 # ---- killed at each step ----
@@ -34,7 +34,7 @@ while read -r point in_force_then; do
 	check "killed at $point: each file is the earlier or the new one" test -z "$(files | grep -v tollgate-new | grep -vxF -e "$both_files" -e "$one_files")"
 	tg policy back "$both" --why again --yes
 	is "killed at $point: the same command puts the version in force" "$? $(in_force) $(files)" "0 $both $both_files"
-	tg policy back "$one" --why 'for the next step' --yes # refuses: 20.yaml was added since
+	tg policy back "$one" --why 'for the next step' --yes # refused, because 20.yaml was added since
 	rm "$D/p/20.yaml"
 	tg policy back "$one" --why 'for the next step' --yes
 done <<-ROWS
@@ -45,7 +45,7 @@ done <<-ROWS
 ROWS
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 
-# ---- the daemon is killed while it carries out the order ----
+# ---- the daemon is killed while it loads the policy ----
 
 for point in reload-kept reload-published; do
 	ended
@@ -69,7 +69,7 @@ is "before the disk is full" "$(in_force) $(files)" "$one $one_files"
 	echo "code $?"
 ) | cat >"$D/out"
 like "a file that cannot be written is named" "$(tr '\n' ' ' <"$D/out")" 'p/10.yaml.*File too large.* code 2'
-is "and nothing is changed" "$(in_force) $(files)" "$one $one_files"
+is "nothing is changed" "$(in_force) $(files)" "$one $one_files"
 
 # ---- a policy of 5 MB ----
 
@@ -79,13 +79,13 @@ cp "$D/large.yaml" "$D/p/10.yaml"
 tg policy apply --why 'large' --yes
 is "a policy of 5 MB is put in force" "$? $(in_force)" "0 $one"
 tg policy show "$one"
-check "and its text is kept" cmp "$D/out" "$D/large.yaml"
+check "its text is stored" cmp "$D/out" "$D/large.yaml"
 cat "$D/large.yaml" "$D/large.yaml" >"$D/p/10.yaml"
 tg policy apply --why 'too large' --yes
-like "one of 10 MB is refused" "$? $(tr '\n' ' ' <"$D/out" | tail -c 400)" '^1 .*10.yaml.*(8388608|8 MB|too large|more than)'
+like "a policy of 10 MB is refused" "$? $(tr '\n' ' ' <"$D/out" | tail -c 400)" '^1 .*10.yaml.*(8388608|8 MB|too large|more than)'
 cp "$D/small.yaml" "$D/p/10.yaml"
 tg policy apply --why 'small again' --yes
-is "and the small one is put in force again" "$? $(files)" "0 $one_files"
+is "the small policy is put in force again" "$? $(files)" "0 $one_files"
 
 # ---- a history that is older than the kept texts ----
 
@@ -94,4 +94,4 @@ tg policy history
 is "the history lists versions whose text is gone" "$? $(grep -c 'why  *both' "$D/out")" "0 1"
 tg policy back "$both" --why 'gone' --yes
 like "back reports that the text is gone" "$? $(cat "$D/out")" "^1 .*${both}: no version of a policy in"
-is "and changes nothing" "$(in_force)" "$one"
+is "back changes nothing" "$(in_force)" "$one"

@@ -34,9 +34,9 @@ is "the second policy is put in force through the proxy" "$?" 0
 second=$(in_force)
 rm "$D/p/20.yaml"
 tg policy apply --why 'secrets again' --yes
-is "the first policy again" "$? $(in_force)" "0 $first"
+is "the first policy is put in force again" "$? $(in_force)" "0 $first"
 
-# ORDER EXIT VERSION FILE: `policy back` to the second version, which writes the file p/20.yaml anew
+# ORDER EXIT VERSION FILE: `policy back` to the second version, which writes the file p/20.yaml again
 # clang-format off
 while read -r order code version file; do
 	echo "$order" >"$D/mode"
@@ -74,7 +74,7 @@ sed -i "1s/\"bytes\":$old}/\"bytes\":$((old + 1))}/" "$D/forged"
 zstd -q "$D/forged" -o "$D/journal.policies/${second:0:16}-$(sha256sum <"$D/forged" | cut -d' ' -f1).policy.zst"
 tg policy back "$second" --why 'the text of the record' --yes
 is "back writes a file that was removed" "$? $(in_force)" "0 $second"
-like "as it was in force, not as a newer text of that version has it" "$(cat "$D/p/20.yaml")" 'contains a secret'
+like "the file has the text that was in force, not a newer text of the same version" "$(cat "$D/p/20.yaml")" 'contains a secret'
 like "back prints each file that it writes" "$(tr '\n' ' ' <"$D/out")" 'writes [^ ]*/p/10.yaml writes [^ ]*/p/20.yaml \(a new file\)'
 
 # ---- a linked file ----
@@ -100,7 +100,7 @@ done
 reasons() { cat "$JOURNAL"/* | tr -d '\0' | grep -o '"type":"policy".*"why":"by [^"]*"' | sed 's/.*"why"://' | sort | uniq -c | awk '{ print $1 }' | tr -d '\n'; }
 check "each of ten orders at the same time has a record of its own" wait_for says '^1111111111$' reasons
 
-# ---- files that belong to somebody else ----
+# ---- files of other owners ----
 
 tg policy show "$second"
 is "the files of a version do not include the system's time zones" "$? $(grep -c TZif "$D/out")" "0 0"
@@ -108,13 +108,13 @@ mkdir "$D/elsewhere"
 echo 'Rosebud' >"$D/elsewhere/names.txt"
 echo "classes: {customers: {dictionary: $D/elsewhere/names.txt}}" >"$D/p/30.yaml"
 tg policy apply --why 'a dictionary elsewhere' --yes
-is "a policy with a dictionary elsewhere" "$?" 0
+is "a policy with a dictionary in another folder is put in force" "$?" 0
 third=$(in_force)
 echo 'Xanadu' >"$D/elsewhere/names.txt"
 tg policy apply --why 'other names' --yes
 tg policy back "$third" --why 'the names before' --yes
 is "back writes no file that is outside of the policy's folder" "$? $(cat "$D/elsewhere/names.txt")" "1 Xanadu"
-like "and names the file" "$(cat "$D/out")" "elsewhere/names.txt: differs from version ${third:0:12} but is not written"
+like "the message names the file" "$(cat "$D/out")" "elsewhere/names.txt: differs from version ${third:0:12} but is not written"
 
 # A program with other detection rules, as after an upgrade
 LC_ALL=C sed 's/transit, bank, wire, ach\]/transit, bank, wire, acx]/' "$B/tollgate" >"$D/upgraded"
@@ -122,12 +122,12 @@ chmod +x "$D/upgraded"
 echo '# edited' >>"$D/p/30.yaml"
 before=$(in_force)
 "$D/upgraded" policy back "$third" --why 'the names before' --yes -c "$D/tollgate.yaml" >"$D/out" 2>&1
-is "nor does it put the other files in force after an upgrade" "$? $(in_force) $(tail -n1 "$D/p/30.yaml")" "1 $before # edited"
-unlike "and does not take the mixture for that version" "$(cat "$D/out")" 'becomes'
-like "and names what to do" "$(cat "$D/out")" 'give the file that this command does not write the contents of version'
+is "after an upgrade, back does not put the remaining files in force" "$? $(in_force) $(tail -n1 "$D/p/30.yaml")" "1 $before # edited"
+unlike "the mixture does not count as that version" "$(cat "$D/out")" 'becomes'
+like "the message explains what to do" "$(cat "$D/out")" 'give the file that this command does not write the contents of version'
 echo 'Rosebud' >"$D/elsewhere/names.txt"
 "$D/upgraded" policy back "$third" --why 'the names before' -c "$D/tollgate.yaml" >"$D/out" 2>&1 </dev/null
-like "with that file as it was, other detection rules change the version" "$(cat "$D/out")" "version ${third:0:12} becomes .*other detection rules"
+like "with the file restored, other detection rules change the version" "$(cat "$D/out")" "version ${third:0:12} becomes .*other detection rules"
 
 # ---- the exit code, if the version cannot be looked up ----
 
@@ -142,4 +142,4 @@ sed "s#^\( *journal: *\"\?\)$D/journal\b#\1$D/unreadable#; s#$JOURNAL\b#$D/unrea
 with "$D/unreadable.yaml" "$first"
 like "back with a journal that cannot be read is exit 2" "$? $(cat "$D/out")" '^2 .*unreadable'
 with "$D/tollgate.yaml" 000000
-is "back to a version that nobody had is exit 1" "$?" 1
+is "back to an unknown version is exit 1" "$?" 1

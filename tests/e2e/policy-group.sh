@@ -8,13 +8,13 @@ tg() { local config=$1; shift; "$B/tollgate" "$@" -c "$D/tollgate$config.yaml" >
 in_force() { "$B/tollgate" status --json -c "$D/tollgate$1.yaml" | jq -r .policy; }
 others() { "$B/tollgate" status --json -c "$D/tollgate$1.yaml" | jq -c '[.group[]? | [.node, .shares_file]]'; }
 check "a daemon lists the other one, with the same file" wait_for says '^\[\["b",true\]\]$' others ''
-check "and the other way round" wait_for says '^\[\["a",true\]\]$' others -b
+check "the other daemon lists the first, with the same file" wait_for says '^\[\["a",true\]\]$' others -b
 sed 's/^default: permit/default: deny/' "$here/policy.yaml" >"$D/next.yaml"
 tg '' policy apply "$D/next.yaml" --why 'both' --yes
 is "the policy is put in force" "$?" 0
-like "the other daemon is named before" "$(cat "$D/out")" 'node b: e2e@[0-9a-f]* in force, from the same file, so it gets the policy too'
-like "and after, one by one" "$(tr '\n' ' ' <"$D/out")" "node a: policy e2e@[0-9a-f]* is in force in ([0-9]*) of \1 workers node b: policy e2e@[0-9a-f]* is in force in ([0-9]*) of \2 workers"
-is "both have it" "$(in_force '')" "$(in_force -b)"
+like "the other daemon is named before the change" "$(cat "$D/out")" 'node b: e2e@[0-9a-f]* in force, from the same file, so it gets the policy too'
+like "each daemon is named after the change" "$(tr '\n' ' ' <"$D/out")" "node a: policy e2e@[0-9a-f]* is in force in ([0-9]*) of \1 workers node b: policy e2e@[0-9a-f]* is in force in ([0-9]*) of \2 workers"
+is "both daemons have the policy in force" "$(in_force '')" "$(in_force -b)"
 like "the other daemon's record has the reason" "$(tr -d '\0' <"$(ls "$D"/journal-b/* | tail -1)" | grep '"type":"policy"' | tail -1)" '"why":"both"'
 
 # ---- two orders at the same time, one at each daemon ----
@@ -43,37 +43,37 @@ echo "detectors: \"$D/detectors\"" >>"$D/tollgate-b.yaml"
 sed 's/^name: .*/name: three/' "$here/policy.yaml" >"$D/three.yaml"
 tg '' policy apply "$D/three.yaml" --why three --yes
 code=$?
-check "the two daemons make two versions of one file" test "$(in_force '')" != "$(in_force -b)"
+check "the two daemons have different versions of one file" test "$(in_force '')" != "$(in_force -b)"
 like "apply names the version of each" "$code $(tr '\n' ' ' <"$D/out")" "^0 .*node a: policy $(in_force '') is in force in .*node b: policy $(in_force -b) is in force in"
 mv "$D/b.yaml" "$D/tollgate-b.yaml"
 tg -b reload
 
-# ---- what no daemon wrote ----
+# ---- invalid fields in Redis ----
 
 key='tollgate:{group}:policies'
 redis hset "$key" 'x y' '{"policy":"p","policy_version":"v","file":"f","at":99999999999}' old '{"policy":"p","policy_version":"v","file":"f","at":1}' \
 	'y z' '{"policy":"p","policy_version":"v","file":"f"}' junk '{{' list '[]' long "$(head -c 5000 /dev/zero | tr '\0' x)" c "{\"policy\":\"p@1\",\"policy_version\":\"1\",\"file\":\"elsewhere\",\"at\":$EPOCHSECONDS}" >/dev/null
-check "of fields that no daemon wrote, those are listed that have the form" wait_for says '^\[\["b",true\],\["c",false\]\]$' eval "others '' | jq -c sort"
-check "and the others are removed" wait_for says '^a b c$' eval "redis hkeys '$key' | sort | tr '\n' ' ' | sed 's/ \$//'"
+check "fields that no daemon wrote are listed if they have the right form" wait_for says '^\[\["b",true\],\["c",false\]\]$' eval "others '' | jq -c sort"
+check "other fields are removed" wait_for says '^a b c$' eval "redis hkeys '$key' | sort | tr '\n' ' ' | sed 's/ \$//'"
 tg '' policy apply --why 'with another daemon' --yes
-like "a daemon with another file is named, and not ordered" "$? $(tr '\n' ' ' <"$D/out")" '^0 .*node c: p@1 in force, from another file: apply the policy there too'
+like "a daemon with another file is named, and gets no order" "$? $(tr '\n' ' ' <"$D/out")" '^0 .*node c: p@1 in force, from another file: apply the policy there too'
 listed() { [ "$("$B/tollgate" status --json -c "$D/tollgate.yaml" | jq -r '.group[] | select(.node == "b").policy')" = "$(in_force '')" ]; }
-check "the other daemon's policy is listed within two turns" wait_for listed
+check "the other daemon's policy is listed within two intervals" wait_for listed
 tg '' status
 like "status names a daemon that has another policy in force" "$(cat "$D/out")" 'policy: node c has p@1 in force, and this node [a-z0-9]*@'
-unlike "and no other daemon" "$(cat "$D/out")" 'policy: node b'
+unlike "status names no other daemon" "$(cat "$D/out")" 'policy: node b'
 redis hset "$key" d "$(redis hget "$key" a | jq -c ".at = $((EPOCHSECONDS + 5))")" >/dev/null
-check "a daemon that gives the socket of another one is listed" wait_for says '"d",true' others -b
+check "a daemon that states another daemon's socket is listed" wait_for says '"d",true' others -b
 tg -b policy apply --why 'with another daemon at the socket' --yes
-like "and not ordered by that socket" "$? $(tr '\n' ' ' <"$D/out-b")" '^2 .*node d: another daemon is at [^ ]* on this machine'
+like "that daemon gets no order by this socket" "$? $(tr '\n' ' ' <"$D/out-b")" '^2 .*node d: another daemon is at [^ ]* on this machine'
 for ((i = 0; i < 300; i++)); do echo "hset $key n$i x"; done | redis >/dev/null
-check "a hash with too many fields begins again" wait_for says '^\[\["b",true\]\]$' others ''
+check "a hash with too many fields is written again" wait_for says '^\[\["b",true\]\]$' others ''
 redis del "$key" >/dev/null
 redis set "$key" text >/dev/null
-check "so does a key of another type" wait_for says '^a b$' eval "redis hkeys '$key' 2>/dev/null | sort | tr '\n' ' ' | sed 's/ \$//'"
-check "and the list" wait_for says '^\[\["b",true\]\]$' others ''
+check "a key of another type is written again" wait_for says '^a b$' eval "redis hkeys '$key' 2>/dev/null | sort | tr '\n' ' ' | sed 's/ \$//'"
+check "the list of daemons is complete again" wait_for says '^\[\["b",true\]\]$' others ''
 
-# ---- Redis is away ----
+# ---- Redis is unreachable ----
 
 kill -STOP "$(pid_of redis)"
 no_group() { [ "$("$B/tollgate" status --json -c "$D/tollgate.yaml" | jq -c .group)" = null ]; }

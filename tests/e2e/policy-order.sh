@@ -1,6 +1,6 @@
-# A policy comes into force by an order, its text is kept, and a decision is explained by the text that
-# decided: an edited file changes nothing, apply, back, history, show, a text that is missing or changed,
-# and two orders at once.
+# A policy is put in force by an order, its text is stored, and a decision is explained by the text that decided it.
+# An edited file changes nothing. Covers apply, back, history and show, a stored text that is missing or changed, and
+# two concurrent orders.
 . "$(dirname "$0")/lib.sh"
 cp "$here/policy.yaml" "$D/policy.yaml"
 stack_up --policy "$D/policy.yaml" --config "$here/config.yaml"
@@ -13,7 +13,7 @@ ask() {
 	id=$(header x-tollgate-id)
 }
 version() { header x-tollgate-policy; }
-rules() { # the rules of the policy are these lines
+rules() { # prints a policy with these rules
 	sed '/^rules:/,/^default:/d' "$here/policy.yaml"
 	printf 'rules:\n%s\ndefault: permit\n' "$1"
 }
@@ -29,28 +29,28 @@ cp "$D/first.yaml" "$D/policy.yaml"
 tg reload
 is "the first policy is ordered" "$?" 0
 ask
-is "it denies a secret" "$status" 403
+is "the first policy denies a secret" "$status" 403
 denied=$id first=$(version)
 cp "$D/second.yaml" "$D/policy.yaml"
 check "status names the rule that the saved file lacks" wait_for status_says 'policy: the file differs from what is in force since 20[^ ]*: rules no-secrets \(removed\)'
-is "so does the metric" "$(metric policy_differs)" 1
+is "a metric reports it too" "$(metric policy_differs)" 1
 ask
 is "the saved file is not in force" "$status $(version)" "403 $first"
 echo >>"$D/jwks.json"
-check "a key set that changes is read" wait_for grep -q 'event=reload.done .*jwks.json' "$D/tollgate.log"
+check "a changed key set is loaded" wait_for grep -q 'event=reload.done .*jwks.json' "$D/tollgate.log"
 ask
-is "and still the saved file is not in force" "$status $(version)" "403 $first"
-check "status names it still" status_says 'rules no-secrets'
+is "the saved file is still not in force" "$status $(version)" "403 $first"
+check "status still names the rule" status_says 'rules no-secrets'
 echo 'rules: [' >>"$D/policy.yaml"
 check "a file that cannot be loaded is reported with its line" wait_for status_says 'the file cannot be loaded: .*policy.yaml:[0-9]+:'
 tg reload
 is "an order to load it is refused" "$?" 1
 reloads=$(metric reloads_total 'result="ok"')
 echo >>"$D/jwks.json"
-check "a key set that changes is read" wait_for says "^$((reloads + 1))\$" metric reloads_total 'result="ok"'
-check "and does not correct the refused order" wait_for status_says 'last reload was refused: .*policy.yaml'
+check "a changed key set is loaded again" wait_for says "^$((reloads + 1))\$" metric reloads_total 'result="ok"'
+check "the refused order is still reported" wait_for status_says 'last reload was refused: .*policy.yaml'
 cp "$D/first.yaml" "$D/policy.yaml"
-check "a file that is put back is no difference" wait_for says '^0$' metric policy_differs
+check "a restored file is no difference" wait_for says '^0$' metric policy_differs
 
 # ---- apply ----
 
@@ -58,21 +58,21 @@ tg policy apply "$D/second.yaml"
 is "an order without a reason is refused" "$?" 2
 tg policy apply "$D/second.yaml" --why 'false alarms' </dev/null
 is "without a terminal and --yes nothing is changed" "$? $(cmp "$D/first.yaml" "$D/policy.yaml" && echo same)" '1 same'
-like "and the change was shown" "$(cat "$D/out")" 'changes: rules no-secrets \(removed\)'
+like "the change was printed" "$(cat "$D/out")" 'changes: rules no-secrets \(removed\)'
 tg policy apply "$D/second.yaml" --why 'false alarms' --yes
 is "the second policy is put in force" "$?" 0
-like "in every worker" "$(cat "$D/out")" 'is in force in ([0-9]+) of \1 workers'
-like "what the last day would have been was printed" "$(cat "$D/out")" 'deny'
+like "it is in force in each worker" "$(cat "$D/out")" 'is in force in ([0-9]+) of \1 workers'
+like "the effect on the last day's requests was printed" "$(cat "$D/out")" 'deny'
 ask
-is "at once" "$status" 200
+is "the next request is decided by it" "$status" 200
 second=$(version) permitted=$id
 tg policy apply "$D/second.yaml" --why 'again' --yes
-is "applied twice, it stays" "$?" 0
+is "a second apply keeps it" "$?" 0
 sed 's/redact:/ruddle:/' "$D/second.yaml" >"$D/wrong.yaml"
 tg policy apply "$D/wrong.yaml" --why 'wrong' --yes
 is "a policy with a mistake is refused" "$?" 1
-like "and the mistake is named" "$(cat "$D/out")" 'policy.yaml:[0-9]+:[0-9]+: .*ruddle'
-is "the file is the second" "$(cmp "$D/second.yaml" "$D/policy.yaml" && echo same)" same
+like "the error has the mistake's position" "$(cat "$D/out")" 'policy.yaml:[0-9]+:[0-9]+: .*ruddle'
+is "the file is unchanged" "$(cmp "$D/second.yaml" "$D/policy.yaml" && echo same)" same
 mkdir -p "$D/tests"
 cat >"$D/tests/policy.yaml" <<-'YAML'
 	policy: ../policy.yaml
@@ -85,8 +85,8 @@ YAML
 rules "$secrets" >"$D/third.yaml"
 tg policy apply "$D/third.yaml" --why 'no redaction' --yes
 code=$?
-like "tests that lie beside the policy are run" "$(cat "$D/out")" 'not ok 1 .*mail is redacted'
-is "and a policy that fails them is not put in force" "$code $(cmp "$D/second.yaml" "$D/policy.yaml" && echo same)" '1 same'
+like "tests next to the policy are run" "$(cat "$D/out")" 'not ok 1 .*mail is redacted'
+is "a policy that fails them is not put in force" "$code $(cmp "$D/second.yaml" "$D/policy.yaml" && echo same)" '1 same'
 rm -r "$D/tests"
 exec 8<"$D"
 flock 8
@@ -95,32 +95,32 @@ code=$?
 like "a second order at the same time is refused" "$code $(cat "$D/out")" '^2 .*another `tollgate policy apply` is in progress'
 exec 8<&-
 
-# ---- explained by the text that decided ----
+# ---- explanations by the text that decided ----
 
 tg audit explain "$denied"
 is "a denial under the first policy is explained" "$?" 0
-like "by its own rule" "$(cat "$D/out")" 'matched +no-secrets'
-like "as the policy that decided" "$(cat "$D/out")" 'the policy that decided'
+like "the explanation names its rule" "$(cat "$D/out")" 'matched +no-secrets'
+like "the explanation states that this policy decided" "$(cat "$D/out")" 'the policy that decided'
 tg audit explain "$permitted"
-unlike "and the second by its own" "$(cat "$D/out")" no-secrets
+unlike "a decision under the second policy is explained by the second" "$(cat "$D/out")" no-secrets
 tg policy show "$first"
 check "the text of a version is printed" cmp "$D/out" "$D/first.yaml"
 tg policy history
-like "the history names who, why and what changed" "$(tr '\n' '~' <"$D/out")" 'why +false alarms~ +changed +rules no-secrets \(removed\)'
+like "the history has user, reason and change" "$(tr '\n' '~' <"$D/out")" 'why +false alarms~ +changed +rules no-secrets \(removed\)'
 tg policy back --why 'the alarms were true'
-is "back asks, too" "$?" 1
+is "back asks for confirmation" "$?" 1
 tg policy back --why 'the alarms were true' --yes
-is "back to the version before" "$?" 0
+is "back restores the previous version" "$?" 0
 check "the file is the first again" cmp "$D/first.yaml" "$D/policy.yaml"
 ask
-is "and in force" "$status $(version)" "403 $first"
+is "the first policy is in force" "$status $(version)" "403 $first"
 tg policy back "${second#*@}" --why 'to a version by its name' --yes
 ask
-is "back to a version by its name" "$status $(version)" "200 $second"
+is "back restores a version by its name" "$status $(version)" "200 $second"
 tg policy show nonesuch
-is "a version that nobody had" "$?" 1
+is "an unknown version is refused" "$?" 1
 
-# ---- kept by the other instance of a handover ----
+# ---- a text stored by the other instance of a hand-over ----
 
 mkdir "$D/journal-b"
 mv "$D/journal.policies" "$D/journal-b.policies"
@@ -131,32 +131,32 @@ check "that text is printed" cmp "$D/out" "$D/first.yaml"
 tg policy history
 like "the history names what changed" "$(cat "$D/out")" 'changed +rules no-secrets'
 tg policy back "$first" --why 'from the other instance' --yes
-is "back finds it, too" "$? $(cmp "$D/first.yaml" "$D/policy.yaml" && echo same)" '0 same'
+is "back finds it" "$? $(cmp "$D/first.yaml" "$D/policy.yaml" && echo same)" '0 same'
 tg policy back "$second" --why 'and again' --yes
 cp -n "$D"/journal.policies/* "$D/journal-b.policies/"
 rm -r "$D/journal.policies" "$D/journal-b"
 mv "$D/journal-b.policies" "$D/journal.policies"
 
-# ---- missing, changed ----
+# ---- a stored text that is missing or changed ----
 
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 kept=("$D/journal.policies/$(jq -rR 'fromjson? | select(.type == "policy" and (.policy == "'"$first"'")) | .policy_version[:16]' <(tr -d '\0' <"$JOURNAL"/*) | head -1)"-*)
-is "a text is kept once, however often it is in force" "${#kept[@]}" 1
+is "a text is stored once, however often it was in force" "${#kept[@]}" 1
 mv "${kept[0]}" "$D/aside"
 tg audit explain "$denied"
-is "where the text is missing" "$?" 1
-like "explain reports that, and answers by no other policy" "$(cat "$D/out")" "decided by policy $first, whose text is not available"
+is "with a missing text, explain fails" "$?" 1
+like "explain reports it, and uses no other policy" "$(cat "$D/out")" "decided by policy $first, whose text is not available"
 "$B/tollgate" audit verify --journal "$JOURNAL" --public-key "$AUDIT_KEY" >"$D/out" 2>&1
 like "verify reports it" "$? $(tr '\n' ' ' <"$D/out")" '^1 .*bad source=policies'
 cp "$D/aside" "${kept[0]}"
 alter "${kept[0]}" 500
 tg audit explain "$denied"
 like "a changed text is reported" "$? $(cat "$D/out")" '^1 .*was changed'
-# Another text under a name that fits itself is not what the record names.
+# A different text, with a valid name of its own, is not the text that the record names.
 other=$(ls "$D/journal.policies/${second#*@}"*)
 cp "$other" "$D/journal.policies/$(basename "${kept[0]}" | cut -c1-16)-$(basename "$other" | cut -c18-)"
 rm "${kept[0]}"
 tg audit explain "$denied"
-is "nor is another text under its version" "$?" 1
+is "another text in its place is refused" "$?" 1
 mv "$D/aside" "${kept[0]}"
-check "put back, the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+check "after the text is restored, the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"

@@ -1,6 +1,6 @@
-# The provider's own cache: what it gave of the input is in records, tollgate usage and metrics; a route
-# whose share falls is told of in status, /readyz, log, record and metrics, until it is back. Hours
-# pass by the daemon's clock alone.
+# The provider's prompt cache: cached input is in records, tollgate usage and metrics. If a route's share of cached
+# input falls, status, /readyz, log, record and metrics report it until it recovers. Hours pass only on the daemon's
+# clock.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
@@ -31,58 +31,58 @@ many() {
 	settled
 }
 passed=0
-minutes() { # pass for the daemon, which has looked then
+minutes() { # N: lets minutes pass on the daemon's clock, and waits for its next check
 	passed=$((passed + $1))
 	python3 -c 'import struct, sys; f = open(sys.argv[1], "r+b"); f.seek(8); f.write(struct.pack("=q", int(sys.argv[2]) * 60 * 10**9))' "$D/skew.a" $passed
 	wait_for looked $((passed * 60))
 }
-looked() { [ "$(metric uptime_seconds)" -ge "$1" ] && sleep 1.1; } # each second
+looked() { [ "$(metric uptime_seconds)" -ge "$1" ] && sleep 1.1; } # the daemon checks each second
 later() { minutes 1; says "$@"; }
 fallen() { fetch GET "$ADMIN/metrics" | grep '^tollgate_route_cached_share_fallen'; }
 in_log() { cat "$D"/tollgate*.log; }
 records() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"degraded"' | jq -c 'select(.dependency != "clock") | [.what, .dependency, .why]'; }
 
-# ---- what is counted ----
+# ---- counts ----
 gives 8000
 many
-is "a provider says what its cache gave" "$status $(completion '[.usage.input_tokens, .usage.cached_tokens]')" "200 [10000,8000]"
+is "the record has the cached input" "$status $(completion '[.usage.input_tokens, .usage.cached_tokens]')" "200 [10000,8000]"
 control '{"usage":{"input_tokens":100,"output_tokens":5,"cache_read_input_tokens":300,"cache_creation_input_tokens":600}}'
 req POST /v1/messages -H 'content-type: application/json' -d '{"model":"c","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}'
 gives 8000
 for _ in 1 2; do ask again -H 'host: own.test' -H "authorization: Bearer $(token)"; settled; done
-is "what our own cache answers has no input" "$(header x-tollgate-cache) $(metric route_usages_total 'route="own",provider="openai",model="m"')" "hit 1"
+is "a response of the gateway's cache has no input" "$(header x-tollgate-cache) $(metric route_usages_total 'route="own",provider="openai",model="m"')" "hit 1"
 settled
 tg usage --by route --since 1h --sort name --json >"$D/out"
-is "tollgate usage has it by route, of another dialect too" "$(jq -c '[.rows[] | [.route, .input_tokens, .cached_tokens, .cache_write_tokens, (.cached_percent | round)]]' "$D/out")" \
+is "tollgate usage has it by route, in any dialect" "$(jq -c '[.rows[] | [.route, .input_tokens, .cached_tokens, .cache_write_tokens, (.cached_percent | round)]]' "$D/out")" \
 	'[["chat",600000,480000,0,80],["claude",1000,300,600,30],["own",10000,8000,0,80]]'
 tg usage --by model --since 1h >"$D/out"
-like "and by model, for people" "$(cat "$D/out")" '^c +1 +0 +1000 +300 +5 +0 +0 +0 +0 +0\.0 +0\.0 +600 +30\.0$'
+like "tollgate usage prints it by model" "$(cat "$D/out")" '^c +1 +0 +1000 +300 +5 +0 +0 +0 +0 +0\.0 +0\.0 +600 +30\.0$'
 tg usage --by route --since 1h --csv >"$D/out"
-like "and for machines" "$(head -1 "$D/out" | tr -d '\r') $(tr -d '\r' <"$D/out" | grep '^"chat"')" ',cached_percent,.* "chat",.*,80\.0,'
+like "tollgate usage as CSV has it" "$(head -1 "$D/out" | tr -d '\r') $(tr -d '\r' <"$D/out" | grep '^"chat"')" ',cached_percent,.* "chat",.*,80\.0,'
 of_chat() { metric "route_$1" "route=\"chat\",provider=\"openai\",model=\"m\"${2:+,$2}"; }
 is "metrics have both counts" "$(of_chat usages_total) $(of_chat tokens_total 'type="input"') $(of_chat token_parts_total 'type="cached"')" "60 600000 480000"
 
-# ---- a share that falls ----
-is_looking() { [ "$(metric uptime_seconds)" -ge 3 ]; } # since its second second
+# ---- a falling share ----
+is_looking() { [ "$(metric uptime_seconds)" -ge 3 ]; } # the daemon checks since its second second
 wait_for is_looking
 minutes 80
 minutes 16
-unlike "nothing is wrong" "$(tg status)" prompt_cache
+unlike "nothing is reported yet" "$(tg status)" prompt_cache
 gives 300
 many
 said='degraded: prompt_cache: route chat: share of cached input fell from 80 % to 3 %'
-check "a prefix that is new each time is told of" wait_for later "$said" tg status
-like "by readyz, which is ready" "$(ready)" "$said"
-like "by the log" "$(in_log)" 'event=degraded.begin part=prompt_cache .*fell from 80 % to 3 %'
-like "by the metric of parts" "$(fetch GET "$ADMIN/metrics")" 'tollgate_degraded\{part="prompt_cache"\} 1'
-is "and by that of routes" "$(fallen | sort | tr '\n' ';')" 'tollgate_route_cached_share_fallen{route="chat"} 1;tollgate_route_cached_share_fallen{route="claude"} 0;tollgate_route_cached_share_fallen{route="own"} 0;'
-is "and by a record" "$(records)" '["begin","prompt_cache","route chat: share of cached input fell from 80 % to 3 %"]'
+check "a prompt prefix that changes each time is reported" wait_for later "$said" tg status
+like "readyz reports it, and stays ready" "$(ready)" "$said"
+like "the log reports it" "$(in_log)" 'event=degraded.begin part=prompt_cache .*fell from 80 % to 3 %'
+like "the metric of parts reports it" "$(fetch GET "$ADMIN/metrics")" 'tollgate_degraded\{part="prompt_cache"\} 1'
+is "the metric of routes reports it" "$(fallen | sort | tr '\n' ';')" 'tollgate_route_cached_share_fallen{route="chat"} 1;tollgate_route_cached_share_fallen{route="claude"} 0;tollgate_route_cached_share_fallen{route="own"} 0;'
+is "a record reports it" "$(records)" '["begin","prompt_cache","route chat: share of cached input fell from 80 % to 3 %"]'
 sed -i 's/^name: .*/name: another/' "$D/policy.yaml"
-like "another policy" "$(tg reload)" 'policy another@'
-like "a reload does not end it" "$(sleep 1.1; tg status)" "$said"
+like "another policy is loaded" "$(tg reload)" 'policy another@'
+like "a reload does not end the report" "$(sleep 1.1; tg status)" "$said"
 gives 8000
 minutes 15
 many
-check "it is over when the share is back" wait_for later 'event=degraded.end part=prompt_cache' in_log
-unlike "and said no more" "$(tg status)" prompt_cache
-is "a begin and an end" "$(records | jq -c .[0] | tr '\n' ' ')" '"begin" "end" '
+check "it ends when the share has recovered" wait_for later 'event=degraded.end part=prompt_cache' in_log
+unlike "status does not report it any more" "$(tg status)" prompt_cache
+is "begin and end are recorded" "$(records | jq -c .[0] | tr '\n' ' ')" '"begin" "end" '

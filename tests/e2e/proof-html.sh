@@ -1,8 +1,8 @@
-# A record's proof as one page (`audit show ID --proof=html`) in real browsers, with a time stamp and a witness: all checks
-# hold, each changed part is refused, the page asks for nothing and runs nothing of the record, and it prints.
-# PICTURES=FOLDER: takes pictures of the page.
+# The proof of a record as a page (`audit show ID --proof=html`) in real browsers, with a time stamp and a witness.
+# All proofs hold, each changed part is refused, the page loads nothing and runs nothing of the record, and it can be
+# printed. PICTURES=FOLDER takes pictures of the page.
 # Once: no version of HAProxy differs here.
-# Late: two browsers.
+# Late: it uses two browsers.
 . "$(dirname "$0")/lib.sh"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
 what="the proof page in browsers"
@@ -16,7 +16,7 @@ export FIREFOX
 sed 's|^rules:|&\n  - {name: no-bob, when: "identity.person == \\"bob\\"", deny: {status: 451, reason: "legal hold"}}|' "$root/tests/support/stack-policy.yaml" >"$D/policy.yaml"
 stack_up --no-redis --policy "$D/policy.yaml"
 node=$(sed -n 's/^node: *//p' "$D/tollgate.yaml")
-ask() { # CLAIMS MODEL; sets status and id
+ask() { # CLAIMS MODEL: sets status and id
 	req POST /v1/chat/completions -H "authorization: Bearer $(token --claims "$1")" -H 'content-type: application/json' \
 		-d "$(jq -cn --arg m "$2" '{model: $m, max_tokens: 5, messages: [{role: "user", content: "hello"}]}')"
 	id=$(header x-tollgate-id)
@@ -26,11 +26,11 @@ page() { "$B/tollgate" audit show "$1" "--proof=$2" -c "$D/tollgate.yaml" >"$D/p
 data() { sed -n 's/.*id="proof">\(.*\)<\/script>$/\1/p' "$D/pages/$1.html"; }
 mkdir -p "$D/pages"
 
-# ---- without a place outside ----
+# ---- without external anchors ----
 served
 first=$id
-check "a second later there is a page" wait_for page "$first" html unanchored
-like "the page has a checkpoint and no confirmation" "$(cat "$D/pages/unanchored.html")" '"anchors":\[\]'
+check "after a second, a page is available" wait_for page "$first" html unanchored
+like "the page has a checkpoint and no anchors" "$(cat "$D/pages/unanchored.html")" '"anchors":\[\]'
 like "a record that does not exist has no page" "$("$B/tollgate" audit show nobody --proof=html -c "$D/tollgate.yaml" 2>&1)" 'no such record'
 
 # ---- with a time stamp and a witness ----
@@ -54,13 +54,13 @@ ask "$(jq -cn '{sub: "</script><script>window.hostile=1</script>"}')" "$(printf 
 hostile=$id
 settled
 both() { page "$1" "$2" "$3" && grep -q '\\"kind\\":\\"tsa\\"' "$D/pages/$3.html" && grep -q '\\"kind\\":\\"witness\\"' "$D/pages/$3.html"; }
-check "later both places have confirmed the log" wait_for both "$denied" html decision
-check "a page of a hostile record" wait_for both "$hostile" html hostile
-check "a page of a response" wait_for page "$first" completion,html completion
+check "both anchors confirm the log" wait_for both "$denied" html decision
+check "the page of a hostile record is available" wait_for both "$hostile" html hostile
+check "the page of a response is available" wait_for page "$first" completion,html completion
 unlike "no character of a record begins markup" "$(data hostile)" '<'
-unlike "the page names no address to load from" "$(grep -v 'id="proof"' "$D/pages/decision.html")" '(src|href)=|url\(|@import'
+unlike "the page loads nothing" "$(grep -v 'id="proof"' "$D/pages/decision.html")" '(src|href)=|url\(|@import'
 
-# ---- time stamps of other algorithms, over the same checkpoint ----
+# ---- time stamps with other algorithms, over the same checkpoint ----
 data decision | jq -j .proof | sed '1,/^$/d' >"$D/out/note"
 stamp() { # NAME DIGEST KEY…
 	(
@@ -71,19 +71,19 @@ stamp() { # NAME DIGEST KEY…
 		openssl ts -reply -config other.cnf -section tsa1 -queryfile q.tsq -out "$D/pages/$1.tsr"
 	) >"$D/stamp.log" 2>&1
 }
-check "a time stamp by RSA" stamp rsa sha512 rsa:2048
-check "a time stamp by P-384" stamp p384 sha384 ec -pkeyopt ec_paramgen_curve:P-384
+check "a time stamp with RSA" stamp rsa sha512 rsa:2048
+check "a time stamp with P-384" stamp p384 sha384 ec -pkeyopt ec_paramgen_curve:P-384
 
-# ---- two keys: the old one signs for 30 days ----
+# ---- two keys: the old one is valid for 30 more days ----
 "$build/tollgate" keygen --rotate "$D/audit.key" >/dev/null
-check "the daemon takes the new key" "$build/tollgate" reload -c "$D/tollgate.yaml"
+check "the daemon loads the new key" "$build/tollgate" reload -c "$D/tollgate.yaml"
 wait_for served
 rotated=$id
-check "a page of a record under two keys" wait_for page "$rotated" html rotated
+check "the page of a record under two keys is available" wait_for page "$rotated" html rotated
 is "the page has both keys" "$(data rotated | jq '.keys | length')" 2
 
 export PAGES=$D/pages CHECK="$root/spoa/operator/console/proof/check.js" AUDIT_KEY
-cp "$CHECK" "$D/check.mjs" && CHECK=$D/check.mjs # as a module, whatever the folder's package.json says
+cp "$CHECK" "$D/check.mjs" && CHECK=$D/check.mjs # as a module, independent of the folder's package.json
 timeout 400 node "$build/console/proof.mjs" >"$D/page.log" 2>&1 || grep -q '^not ok' "$D/page.log" || echo "not ok - proof.mjs ends without an error" >>"$D/page.log"
 cat "$D/page.log"
 if grep -q '^not ok' "$D/page.log"; then failed=1; fi

@@ -1,5 +1,5 @@
-# What tests/support/prose finds in Markdown, and what it leaves alone. A row is a page's text after its opening, with
-# \n for a new line, and a part of the finding; "-" where there is none.
+# Findings of tests/support/prose in Markdown, and texts that it accepts. A row has a page's text after its opening,
+# with \n for a new line, and a part of the finding; "-" if there is none.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
@@ -46,8 +46,8 @@ an opening in bold is found|**What nobody asked** is kept.|a relative clause as 
 British spelling is named|The behaviour is normalised.|British spelling
 an anchor before a heading is no text|<a id="he"></a>\n## Next\n\nThe end is near.|-
 a link to a heading leads somewhere|See [more](#next-part).\n\n## Next part\n\nThe end.|-
-so does one to an anchor|See [more](page.md#old).\n\n<a id="old"></a>\n## Next part\n\nThe end.|-
-one to a heading that is gone is named|See [more](page.md#gone).|docs/page.md: links to docs/page.md#gone, which does not exist
+a link to an anchor leads somewhere|See [more](page.md#old).\n\n<a id="old"></a>\n## Next part\n\nThe end.|-
+a link to a missing heading is named|See [more](page.md#gone).|docs/page.md: links to docs/page.md#gone, which does not exist
 a heading in a block of code is none|See [more](#x).\n\n\`\`\`\n# x\n\`\`\`|links to docs/page.md#x
 END
 
@@ -65,7 +65,7 @@ END
 
 page "$(for i in $(seq 30); do printf 'The sentence number %s ends. ' "$i"; done)"
 is "fourteen sentences of a page are drawn" "$(prose --draw 5 docs/page.md | grep -c '^- line')" 14
-is "the same ones for the same seed" "$(prose --draw 5 docs/page.md)" "$(prose --draw 5 docs/page.md)"
+is "the same seed draws the same sentences" "$(prose --draw 5 docs/page.md)" "$(prose --draw 5 docs/page.md)"
 isnt() { [ "$2" != "$3" ] && ok "$1" || not_ok "$1" "the same"; }
-isnt "others for another seed" "$(prose --draw 5 docs/page.md)" "$(prose --draw 6 docs/page.md)"
+isnt "another seed draws other sentences" "$(prose --draw 5 docs/page.md)" "$(prose --draw 6 docs/page.md)"
 exit $failed

@@ -1,4 +1,4 @@
-// The loads of race-targets.sh, and what came of them by records and by what the providers gave.
+// The loads of race-targets.sh, and checks of the result by the records and by the providers' responses.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import http from "node:http";
@@ -18,7 +18,7 @@ function check(name, good, ...why) {
 function final(good) { if (!good) console.log("# final"); }
 
 // ---- the load ----
-const IN = 40, OUT = 60; // tokens of each answer
+const IN = 40, OUT = 60; // tokens of each response
 const ok = { usage: { prompt_tokens: IN, completion_tokens: OUT } };
 const control = (n, o) => fetch(`${providers[n]}/_control`, { method: "POST", body: JSON.stringify(o) });
 const forget = () => Promise.all(providers.map((p) => fetch(`${p}/_seen`, { method: "DELETE" })));
@@ -64,7 +64,7 @@ function records(row) {
 				if (line.includes("\"type\":\"completion\"") && line.includes(`-${row}/`)) all.push(JSON.parse(line));
 	return all;
 }
-// All completions of so many requests, once they are there.
+// All completions of N requests, when they are written.
 async function completions(row, least, team) {
 	let list = [];
 	for (let i = 0; i < 300; i++) {
@@ -76,10 +76,10 @@ async function completions(row, least, team) {
 }
 const letter = (a) => "abc".indexOf(a.target[0]);
 
-// ---- a target that flaps ----
+// ---- a target that fails now and then ----
 const FLAPS = [ok, { fault: "rate" }, ok, { status: 500 }, { cut_after_bytes: 0 }, ok, { ...ok, error_after_content: 0, fault: "overloaded" }, { ...ok, cut_after_content: 0 }, { at_head: true, status: 503 }];
 async function flap(turn) {
-	const what = (turn + 1) % (FLAPS.length + 1); // it fails from the first one on: a quick machine has spent all soon
+	const what = (turn + 1) % (FLAPS.length + 1); // it fails from the first turn on, because a quick machine soon uses up the limit
 	if (what === FLAPS.length) {
 		port("stop");
 		await sleep(100);
@@ -89,7 +89,7 @@ async function flap(turn) {
 	await control(0, FLAPS[what]);
 	await sleep(150);
 }
-// A calendar's: no provider says that here.
+// The error of a limit with a calendar window, which no provider returns here.
 const over_limit = (a) => a.status === 429 && a.text.includes("insufficient_quota");
 async function race(team) {
 	const before = new Set(records("race").map((r) => r.id));
@@ -103,35 +103,38 @@ async function race(team) {
 	const whole = all.filter((a) => a.status === 200 && (a.text.includes("[DONE]") || a.text.includes("\"usage\""))).length;
 	const attempts = list.flatMap((r) => r.attempts ?? []), by = (cause) => attempts.filter((a) => a.cause === cause).length;
 	console.log(`# ${team}: ${list.length} completions, ${attempts.length} attempts: ${["done", "throttled", "perhaps_billed", "never_sent", "refused_us"].map((c) => `${by(c)} ${c}`).join(", ")}`);
-	check(`${team}: some fell back, and some were refused`, list.some((r) => r.attempts?.length > 1) && all.some(over_limit));
-	check(`${team}: nothing else came of any than an answer, the limit's 429, or the last one's own`, all.every((a) => [200, 429, 500, 503].includes(a.status)), JSON.stringify([...new Set(all.map((a) => a.status))]));
-	check(`${team}: who has an answer has one`, all.every((a) => a.status !== 200 || (a.text.match(/(?<!say:)from-[abc]/g) ?? []).length <= 1));
+	check(`${team}: some requests used another target, and some were refused`, list.some((r) => r.attempts?.length > 1) && all.some(over_limit));
+	check(`${team}: each result is a response, the limit's 429, or the error of the last target`, all.every((a) => [200, 429, 500, 503].includes(a.status)), JSON.stringify([...new Set(all.map((a) => a.status))]));
+	check(`${team}: no caller received two responses`, all.every((a) => a.status !== 200 || (a.text.match(/(?<!say:)from-[abc]/g) ?? []).length <= 1));
 	const unit = (a) => (team === "tokens" ? a.tokens : a.cost) ?? 0, spent = attempts.reduce((s, a) => s + unit(a), 0), limit = team === "tokens" ? 60000 : 1.5e9;
 	final(check(`${team}: ${spent} of ${limit} are charged, never more`, spent <= limit && spent > 0.8 * limit));
-	// what each provider gave whole, at its own price; the third one speaks messages
+	// The complete responses of each provider, at its own price; the third one has the Messages API.
 	const price = [[1000, 10000], [3000, 30000], [7000, 70000]], seen = await Promise.all(providers.map(async (p) => (await fetch(`${p}/_seen`)).json()));
 	const given = seen.map((of) => of.filter((s) => s.status === 200 && s.ended === "complete"));
-	// of all that it was asked: who flaps may be left alone, once throttled, until the limit is spent, and give none whole
+	// All requests of each provider: a failing one may be avoided until the limit is used up, and then has no complete
+	// response.
 	const paths = seen.map((of) => [...new Set(of.map((s) => s.path))].join(" "));
-	check(`${team}: the third one was asked for messages, the others for chat completions`, paths.join() === "/v1/chat/completions,/v1/chat/completions,/v1/messages", paths);
+	check(`${team}: the third provider received messages requests, the others chat completions`, paths.join() === "/v1/chat/completions,/v1/chat/completions,/v1/messages", paths);
 	const of = (n) => team === "tokens" ? IN + OUT : IN * price[n][0] + OUT * price[n][1];
 	const bill = [1, 2].reduce((s, n) => s + given[n].length * of(n), 0), charged = attempts.filter((a) => letter(a) > 0 && a.cause === "done").reduce((s, a) => s + unit(a), 0);
-	final(check(`${team}: of the two that are well, the record has what they gave: ${charged}`, charged === bill, bill));
-	final(check(`${team}: no more than that is charged where nothing failed`, attempts.every((a) => a.cause !== "done" || unit(a) === of(letter(a))), JSON.stringify(attempts.find((a) => a.cause === "done" && unit(a) !== of(letter(a))))));
-	final(check(`${team}: what was never sent, refused or throttled is charged nothing`, attempts.every((a) => !["never_sent", "throttled", "refused_us"].includes(a.cause) || unit(a) === 0)));
-	check(`${team}: every answer that came whole is one of the record's`, whole <= by("done"), whole, by("done"));
+	final(check(`${team}: the records have the complete responses of the two healthy providers: ${charged}`, charged === bill, bill));
+	final(check(`${team}: a successful attempt is charged exactly its usage`, attempts.every((a) => a.cause !== "done" || unit(a) === of(letter(a))), JSON.stringify(attempts.find((a) => a.cause === "done" && unit(a) !== of(letter(a))))));
+	final(check(`${team}: attempts that were never sent, refused or throttled cost nothing`, attempts.every((a) => !["never_sent", "throttled", "refused_us"].includes(a.cause) || unit(a) === 0)));
+	check(`${team}: each complete response has a record`, whole <= by("done"), whole, by("done"));
 	console.log(`# sum: ${spent}`);
 }
 
-// ---- one fails wholly ----
-// Repeats are a fifth of the caller's first attempts at all targets, or a few, of ten seconds; a daemon each.
+// ---- one target always fails ----
+// The retry budget is a fifth of the caller's first attempts at all targets within ten seconds, or a few; each daemon
+// has its own.
 async function storm(row) {
-	// a breaker and a budget show only over many requests; how long those take is the machine's affair
+	// A circuit breaker and a budget need many requests. How long these take depends on the machine.
 	const daemons = 3, enough = (all) => all.length >= 1500;
 	for (const n of [0, 1, 2]) await control(n, ok);
 	await forget();
 	const began = Date.now();
-	// what fails is said sooner than what is answered: of `some` enough is answered first for the breaker's half
+	// Errors arrive sooner than responses. For `some`, enough responses arrive first, so that less than half fail and
+	// the breaker stays closed.
 	const first_well = row === "storm" ? 0 : 200;
 	let fails = false;
 	const all = await load(row, "storm", SECONDS, async (_, answered) => {
@@ -148,14 +151,14 @@ async function storm(row) {
 			if (a.cause !== "never_sent") sent[letter(a)]++;
 		});
 	console.log(`# ${row}: first attempts ${first}, others ${again}, at the providers ${got.map((c) => c.requests)}`);
-	check(`${row}: the providers had the attempts of the record, and no other`, got.every((c, n) => c.requests === sent[n]), sent);
+	check(`${row}: the providers received exactly the recorded attempts`, got.every((c, n) => c.requests === sent[n]), sent);
 	const sum = (list) => list.reduce((s, n) => s + n, 0), most = Math.floor(sum(first) / 5) + 3 * windows * daemons;
-	final(check(`${row}: ${sum(again)} requests were asked again, the budget is ${most}`, sum(again) <= most));
-	check(`${row}: some were asked again`, again[1] + again[2] > 0);
-	// of its four fifths of all four in ten fail: more than may be asked again, by far
-	if (row !== "storm") check(`${row}: and some were not, for the budget was used up`, all.some((a) => a.status === 500) && sum(again) > 0.1 * sum(first), `${all.filter((a) => a.status === 500).length} of ${all.length} were 500, ${sum(again)} again after ${sum(first)}, in ${windows} windows`);
-	if (row === "storm") check(`${row}: who fails is left alone: it had ${first[0] + again[0]} of ${list.length}`, first[0] + again[0] < list.length / 4);
-	check(`${row}: most are answered`, all.filter((a) => a.status === 200).length > all.length / 2);
+	final(check(`${row}: ${sum(again)} retries were sent, the budget is ${most}`, sum(again) <= most));
+	check(`${row}: some requests were retried`, again[1] + again[2] > 0);
+	// Four in ten of its share of four fifths fail, which is far more than the retry budget.
+	if (row !== "storm") check(`${row}: some were not retried, because the budget was used up`, all.some((a) => a.status === 500) && sum(again) > 0.1 * sum(first), `${all.filter((a) => a.status === 500).length} of ${all.length} were 500, ${sum(again)} again after ${sum(first)}, in ${windows} windows`);
+	if (row === "storm") check(`${row}: the failing target is avoided: it received ${first[0] + again[0]} of ${list.length}`, first[0] + again[0] < list.length / 4);
+	check(`${row}: most requests get a response`, all.filter((a) => a.status === 200).length > all.length / 2);
 }
 if (PART === "storm" || PART === "some") await storm(PART);
 else await race(PART);

@@ -1,10 +1,10 @@
-# Three daemons behind one HAProxy, 64 connections, three targets of which one flaps: limits in tokens and
-# dollars hold to the nano-dollar, by the daemons' records and by what the providers have on their bills. One
-# of the three speaks Anthropic's messages: what goes on to it is translated, and charged once like any other.
-# Then a storm: one of three targets fails wholly, and the others get no more than the budget of repeats.
-# RACE_S: seconds of each load (2), or until it has asked for enough.
+# Three daemons behind one HAProxy, 64 connections, and three targets of which one fails now and then. Limits in
+# tokens and dollars are exact to the nano-dollar, by the daemons' records and by the providers' bills. One provider
+# has the Messages API: its requests are translated, and charged once. Then a storm: one of three targets always
+# fails, and the others get retries only within the retry budget.
+# RACE_S: seconds of each load (2); it may end earlier if enough requests were sent.
 # Once: no version of HAProxy differs here.
-# Long: a load, and a storm.
+# Long: it sends a load, and a storm.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
@@ -13,7 +13,7 @@ other=([c]=anthropic)
 provider_more='breaker: {failures: 20, open: 50ms}' route race '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}, retry: {attempts: 3, first_byte: 2s, whole: 2s}'
 other=()
 route storm '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}'
-# too few of its requests fail for its breaker: all that holds repeats back is their budget
+# Only few of its requests fail, so its circuit breaker stays closed and only the budget limits retries.
 provider_more='breaker: {failures: 1000, open: 1s}' route some '[{provider: @a, model: "say:from-a", weight: 8}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}'
 prices="prices: 1
 as_of: 2026-11-01
@@ -31,7 +31,7 @@ for team in tokens dollars; do
 	part $team
 	want=$(sed -n "s/^# sum: //p" "$D/part.log")
 	is_spent() { [ "$(held $team)" = "$want" ]; }
-	check "$team: what the limit holds is the sum of all attempts, to the last of them: $want" wait_for is_spent
+	check "$team: the limit has the sum of all attempts: $want" wait_for is_spent
 done
 part storm
 part some

@@ -1,5 +1,5 @@
-// The load of race.sh: what is let go, by the daemons' records and by what the simulated
-// provider saw.
+// The loads of race.sh, and checks of the admitted requests by the daemons' records and by the requests that the
+// simulated provider received.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import http from "node:http";
@@ -21,13 +21,13 @@ function check(name, good, ...why) {
 	for (const w of why) console.log(`#   ${String(w).slice(0, 600)}`);
 	return good;
 }
-// No busy machine makes that check fail (tests/support/repeat.bash).
+// Marks a check that cannot fail because the machine is busy (tests/support/repeat.bash).
 function final(good) { if (!good) console.log("# final"); }
 
 // ---- the load ----
 const chat = (tag) => JSON.stringify({ model: "echo", max_tokens: 480, user: tag, messages: [{ role: "user", content: "Say so." }] });
 
-// Whole at once, and where `kill`, given up by its caller some ms later.
+// Sends head and body together; with `kill`, the caller disconnects some ms later.
 function one(agent, team, body, kill) {
 	return new Promise((resolve) => {
 		const req = http.request({ host: edge.hostname, port: edge.port, method: "POST", path: "/v1/chat/completions", agent,
@@ -41,8 +41,8 @@ function one(agent, team, body, kill) {
 		if (kill) setTimeout(() => req.destroy(), Math.random() * 25);
 	});
 }
-// The head at once, the body in ten pieces over a second: the relay holds it, which is more than
-// HAProxy's buffer, and the request is counted anew once it is whole.
+// Sends the head at once, and the body in ten pieces over a second. It is longer than HAProxy's buffer, so the relay
+// holds it, and the request is counted when the body is complete.
 function slowly(team, body, chunked, kill) {
 	return new Promise((resolve) => {
 		const c = net.connect(edge.port, edge.hostname);
@@ -57,7 +57,7 @@ function slowly(team, body, chunked, kill) {
 		const n = Math.ceil(body.length / 10);
 		(async () => {
 			for (let i = 0; i < body.length && !c.destroyed; i += n) {
-				await sleep(50 + Math.random() * 100); // else they all go in step, and nobody asks for a second
+				await sleep(50 + Math.random() * 100); // different pauses, so that the clients do not send at the same moments
 				const part = body.slice(i, i + n);
 				c.write(chunked ? `${part.length.toString(16)}\r\n${part}\r\n` : part);
 				if (kill && i > body.length / 2) return end("gone");
@@ -66,7 +66,7 @@ function slowly(team, body, chunked, kill) {
 		})();
 	});
 }
-const begun = new Map(); // when the head was sent, by tag
+const begun = new Map(); // the time at which the head was sent, by tag
 async function load(team, seconds, { slow_clients = SLOW, clients = CONNS, least = LEAST } = {}) {
 	const agent = new http.Agent({ keepAlive: true, maxSockets: CONNS });
 	const said = {}, slow = {}, until = Date.now() + seconds * 1000;
@@ -81,13 +81,13 @@ async function load(team, seconds, { slow_clients = SLOW, clients = CONNS, least
 	};
 	await Promise.all(Array.from({ length: clients }, (_, i) => client(i)));
 	agent.destroy();
-	await sleep(1500); // what was given up ends, and is recorded
+	await sleep(1500); // canceled requests end and are recorded
 	const tally = (c) => Object.entries(c).map(([k, v]) => `${v} ${k}`).join(", ");
 	console.log(`# ${team}: ${n} requests: ${tally(said)}; slowly: ${tally(slow)}`);
 	return { n, said: { ...slow, ...said } };
 }
 
-// ---- what came of it ----
+// ---- checks ----
 function records() {
 	const all = [];
 	for (const j of ["journal", "journal-b", "journal-c"])
@@ -97,26 +97,26 @@ function records() {
 	return all;
 }
 const ms = (rfc3339) => Date.parse(`${rfc3339.slice(0, 19)}Z`) + Number(`0${rfc3339.slice(19, -1)}`) * 1000;
-// Those of the limit that were let go, by its counters' clock; `took`: what they hold in the end.
-// Who left before the relay heard of it holds what was taken for 5 s: more than a window.
+// The requests that the limit admitted, by the clock of its counters; `took` returns the amount that they hold at the
+// end. If a caller disconnects before the relay knows it, the amount is held for 5 s, which is longer than a window.
 const LEFT = "abandoned", BACK = ["never_sent", "denied"];
 function admitted(team, limit, took = (d) => d.taken, back = [LEFT, ...BACK]) {
 	const all = [], ends = new Map(), list = records();
 	for (const r of list)
 		if (r.type === "completion") ends.set(r.id, r);
-		// whose record came too late did not go, and a second decision says so
+		// If a record was too late, the request was not sent, and a second decision denies it.
 		else if (r.type === "decision" && r.decision === "deny") ends.set(r.id, { outcome: "denied" });
 	for (const r of list)
 		if (r.type === "decision" && r.decision === "permit")
 			for (const l of r.limits ?? [])
 				if (l.limit === limit && l.taken && r.identity.team === team) {
 					const d = { id: r.id, node: r.node, at: ms(l.counted_at ?? r.time), begin: ms(r.decided_at), told: ms(r.time), end: ends.get(r.id), taken: l.taken, tag: r.request_tags?.[0]?.replace("user:", "") };
-					// what never came to the provider was given back whole
+					// the amount of a request that never reached the provider was released
 					if (!back.includes(d.end?.outcome)) all.push({ ...d, taken: took(d) });
 				}
 	return all.sort((a, b) => a.at - b.at);
 }
-// The most that any window of W ms holds.
+// The largest sum in any window of W ms.
 function worst(list, w = W) {
 	let sum = 0, most = 0, first = 0;
 	for (const x of list) {
@@ -130,9 +130,8 @@ const within = (list, from, to) => list.filter((x) => x.at >= from && x.at < to)
 const seen = async () => (await fetch(`${PROVIDER}/_seen?last=16384`)).json();
 const tagOf = (q) => JSON.parse(q.body).user;
 
-// A short run may be on a machine that stands still for most of it and asks for less than the limit
-// lets go: then nothing was raced. How much of a limit is used is a matter of time, and judged by a
-// long run alone; a short one says it.
+// During a short run, the machine may be so slow that fewer requests are sent than the limit admits. Then nothing was
+// tested. Only a long run checks how much of a limit is used, because that depends on time. A short run prints it.
 function limited(name, l, list, least = LEAST) {
 	const what = `${name}: more are asked for than go: ${l.n}, ${list.length}`;
 	const more = l.n > (LONG ? least : 1.25 * list.length) && (l.said[429] > 0 || l.said.gone > 0);
@@ -143,8 +142,8 @@ function used(what, share, least) {
 	if (LONG) check(what, share >= least);
 	else console.log(`# ${what}`);
 }
-// What was let go, once each of it has its end where the first look finds more than the limit: what
-// never came to the provider was given back, and is recorded a little later.
+// The admitted requests. If they exceed the limit at first, waits until each has its end, because an amount that never
+// reached the provider is released, and that is recorded a little later.
 async function looked(team, name, took, over) {
 	let list = admitted(team, name, took);
 	for (let i = 0; i < 150 && over(list) && !list.every((x) => x.end); i++) {
@@ -154,8 +153,8 @@ async function looked(team, name, took, over) {
 	return list;
 }
 
-// `meddle` is called at the beginning and every so many ms, and may put into `away` from when to
-// when there was no Redis; `to` undefined: until somebody was let go again.
+// `meddle` is called at the beginning and every some ms. It may add to `away` the times from and to which there was no
+// Redis. If `to` is undefined, the time ends when a request is admitted again.
 let away = [];
 function away_ms(list, from, to) {
 	let sum = 0;
@@ -175,42 +174,42 @@ async function rolling(team, name, limit, { took, meddle, every = 1000, how = {}
 	const l = await load(team, SECONDS, how), list = await looked(team, name, took, (x) => worst(x) > limit), all = admitted(team, name, undefined, BACK), first = list[0].at, each = limit / LIMIT;
 	clearInterval(timer);
 	limited(team, l, list, how.least);
-	check(`${team}: several daemons let some go`, new Set(list.map((x) => x.node)).size >= (LONG ? 3 : 2));
-	final(check(`${team}: by the records no window holds more than ${limit}: ${worst(list)}`, worst(list) <= limit));
+	check(`${team}: several daemons admitted requests`, new Set(list.map((x) => x.node)).size >= (LONG ? 3 : 2));
+	final(check(`${team}: by the records, no window has more than ${limit}: ${worst(list)}`, worst(list) <= limit));
 	const of = within(all, first, first + W) / limit;
-	used(`${team}: of the first window ${of.toFixed(2)} is used`, of, 0.95);
-	check(`${team}: a window's worth is used, or nearly: ${all.length}`, all.length >= 0.75 * LIMIT);
-	// to the last whole window, while there was a load
+	used(`${team}: ${of.toFixed(2)} of the first window is used`, of, 0.95);
+	check(`${team}: at least three quarters of a window are used: ${all.length}`, all.length >= 0.75 * LIMIT);
+	// up to the last whole window during the load
 	const whole = Math.floor((SECONDS * 1000 - 100) / W) * W, gone = away_ms(list, first + W, first + whole);
 	const rate = within(all, first + W, first + whole) / (limit * (whole - W - gone) / W);
-	used(`${team}: sustained ${rate.toFixed(3)}${gone ? `, but for ${(gone / 1000).toFixed(1)} s without Redis` : ""}`, rate, least);
+	used(`${team}: sustained ${rate.toFixed(3)}${gone ? `, except for ${(gone / 1000).toFixed(1)} s without Redis` : ""}`, rate, least);
 	const let_go = new Map(list.map((x) => [x.tag, x]));
 	const arrived = (await seen()).map((q) => ({ at: q.began * 1000, taken: each, tag: tagOf(q) })).sort((a, b) => a.at - b.at);
 	const soon = arrived.filter((q) => q.at - let_go.get(q.tag)?.at < W / 100);
-	check(`${team}: what came to the provider was let go: ${arrived.length}`, arrived.length > 0 && arrived.every((q) => let_go.has(q.tag)));
+	check(`${team}: each request at the provider was admitted: ${arrived.length}`, arrived.length > 0 && arrived.every((q) => let_go.has(q.tag)));
 	const way = arrived.map((q) => q.at - let_go.get(q.tag)?.at).sort((a, b) => a - b);
 	console.log(`# ${team}: on the way to the provider ${way[0]?.toFixed(1)} to ${way.at(-1)?.toFixed(1)} ms, half of them up to ${way[way.length >> 1]?.toFixed(1)}`);
-	final(check(`${team}: of what came within W/100, ${soon.length}, no window holds more than ${LIMIT}: ${worst(soon) / each}`, (soon.length > 0 || !LONG) && worst(soon) <= limit));
+	final(check(`${team}: of ${soon.length} requests that arrived within W/100, no window has more than ${LIMIT}: ${worst(soon) / each}`, (soon.length > 0 || !LONG) && worst(soon) <= limit));
 	return list;
 }
 
-// What is spent in the end, to the billionth.
+// Checks the amount that is used at the end, to the nano-dollar.
 async function dollars(limit, reserved) {
 	await begin(20);
 	const l = await load("dollars", SECONDS / 2);
 	const all_of = (x) => x.reduce((s, y) => s + Number(y.end?.settled?.[0].split(",").at(-1) ?? y.taken), 0);
 	const list = await looked("dollars", "dollars", undefined, (x) => all_of(x) > limit);
 	limited("dollars", l, list);
-	// "…,amount": what each counter took in the end
+	// "…,amount": the amount that each counter has at the end
 	const spent = all_of(list);
-	final(check(`dollars: ${spent / 1e9} of ${limit / 1e9} are spent, never more, and little is left`, spent <= limit && (!LONG || spent + reserved > limit) && spent > 0.8 * limit));
+	final(check(`dollars: ${spent / 1e9} of ${limit / 1e9} are charged, never more, and little is left`, spent <= limit && (!LONG || spent + reserved > limit) && spent > 0.8 * limit));
 	const cost = list.reduce((s, x) => s + (x.end?.cost_nanousd ?? 0), 0), whole = list.filter((x) => x.end?.outcome === "complete").length;
-	check(`dollars: by the costs of ${whole} whole answers neither`, whole > 0 && cost > 0 && cost <= limit);
+	check(`dollars: the costs of ${whole} complete responses do not exceed the limit`, whole > 0 && cost > 0 && cost <= limit);
 	const answers = (await seen()).filter((q) => q.ended === "complete").length;
-	check(`dollars: nor by the ${answers} that the provider gave`, answers >= whole && answers * ACTUAL_NANOUSD <= limit);
+	check(`dollars: the ${answers} responses of the provider do not exceed the limit`, answers >= whole && answers * ACTUAL_NANOUSD <= limit);
 }
 
-// The most at once, of {at, until}.
+// The largest number of concurrent entries of {at, until}.
 function most(list) {
 	const steps = list.flatMap((x) => [[x.at, 1], [x.until, -1]]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
 	let n = 0, max = 0;
@@ -221,31 +220,31 @@ async function at_once(limit, delay) {
 	await begin(delay);
 	const l = await load("at-once", SECONDS / 2);
 	let list = admitted("at-once", "at-once");
-	// who goes before the relay heard of it is waited for
+	// waits for requests whose callers disconnected before the relay knew it
 	for (let i = 0; i < 300 && !list.every((x) => x.end); i++) {
 		await sleep(200);
 		list = admitted("at-once", "at-once");
 	}
 	limited("at-once", l, list);
 	const known = list.filter((x) => x.end).map((x) => ({ at: x.at, until: x.begin + x.end.duration_us / 1000, outcome: x.end.outcome })).filter((x) => x.until > x.at);
-	// who never reached the relay gave back before that was recorded
+	// a request that never reached the relay released its place before that was recorded
 	const relayed = known.filter((x) => ![LEFT, "denied"].includes(x.outcome));
 	check(`at-once: each of ${list.length} has an end`, list.every((x) => x.end));
-	final(check(`at-once: by the records never more than ${limit}: ${most(relayed)}`, relayed.length > 0 && most(relayed) <= limit));
-	// who was answered was there as long as the answer takes
+	final(check(`at-once: by the records, never more than ${limit} are in flight: ${most(relayed)}`, relayed.length > 0 && most(relayed) <= limit));
+	// a request with a response was in flight as long as the response took
 	const whole = (await seen()).filter((q) => q.ended === "complete").map((q) => ({ at: q.began * 1000, until: q.began * 1000 + delay }));
-	check(`at-once: nor at the provider: ${most(whole)}`, whole.length > 0 && most(whole) <= limit);
+	check(`at-once: the same at the provider: ${most(whole)}`, whole.length > 0 && most(whole) <= limit);
 	const last = known.at(-1).at, share = known.reduce((s, x) => s + Math.min(x.until, last) - x.at, 0) / (limit * (last - known[0].at));
 	used(`at-once: ${share.toFixed(2)} of it is used`, share, 0.5);
 }
 
-// An answer takes 490 tokens of the 500 that are reserved.
+// A response uses 490 of the 500 tokens that are reserved.
 const ACTUAL = 490, ACTUAL_NANOUSD = 10 * 1000 + 480 * 5000;
 async function begin(delay_ms) {
 	await fetch(`${PROVIDER}/_seen`, { method: "DELETE" });
 	await fetch(`${PROVIDER}/_control`, { method: "POST", body: JSON.stringify({ delay_ms, usage: { prompt_tokens: 10, completion_tokens: 480, total_tokens: ACTUAL } }) });
 }
-// Every second daemon is ahead, the others are behind, and they change each time.
+// The clocks of every second daemon are ahead, those of the others behind, and they change each time.
 function clocks(turn, off_ns = 20000000000n) {
 	["a", "b", "c"].forEach((node, i) => {
 		const by = Buffer.alloc(8);
@@ -257,14 +256,14 @@ function clocks(turn, off_ns = 20000000000n) {
 }
 const stat = (pid) => fs.readFileSync(`/proc/${pid}/stat`, "latin1").replace(/.*\) /s, "").split(" ");
 const pidOf = (name) => Number(fs.readFileSync(path.join(D, ".pids"), "utf8").split("\n").filter((l) => l.endsWith(` ${name}`)).at(-1).split(" ")[0]);
-// For 300 ms, longer than anybody waits for it.
+// Stops Redis for 300 ms, longer than any deadline.
 function stopped(turn) {
 	if (turn === 0) return;
 	const pid = pidOf("redis");
 	process.kill(pid, "SIGSTOP");
 	setTimeout(() => process.kill(pid, "SIGCONT"), 300);
 }
-// One daemon each four seconds, and begun anew.
+// Kills a daemon each four seconds, and starts it again.
 function killed(turn) {
 	if (turn % 4 !== 1) return;
 	const [name, suffix] = [["tollgate", ""], ["second", "-b"], ["third", "-c"]][(turn >> 2) % 3];
@@ -277,7 +276,7 @@ function killed(turn) {
 		fs.appendFileSync(path.join(D, ".pids"), `${p.pid} ${stat(p.pid)[19]} ${name}\n`);
 	}, 200);
 }
-// Killed, and begun anew at once: empty.
+// Kills Redis and starts it again at once, empty.
 const answers = (socket) => new Promise((resolve) => {
 	const c = net.connect(socket, () => c.write("PING\r\n"));
 	c.on("data", () => { c.destroy(); resolve(true); });
@@ -296,7 +295,7 @@ async function emptied(turn) {
 	while (!await answers(socket)) await sleep(10);
 	gone.to = Date.now();
 }
-// The master is killed, and comes back as one until a Sentinel tells it.
+// Kills the master. It returns as a master until a Sentinel changes that.
 let master = 0;
 function failed_over(turn) {
 	const home = path.join(D, `m${master + 1}`);
@@ -324,12 +323,12 @@ if (wanted("clocks")) {
 	clocks(0, 0n);
 }
 if (wanted("held")) {
-	// so many that some body is whole whenever there is room
+	// so many that a body is always complete when the limit has room
 	const waited = (await rolling("held", "rate", LIMIT, { how: { slow_clients: 2 * CONNS, clients: 2 * CONNS, least: 150 } })).map((x) => x.at - begun.get(x.tag)).sort((a, b) => a - b);
-	check("held: they are counted when their bodies are whole", waited[waited.length >> 1] > 500, waited[waited.length >> 1]);
+	check("held: a request is counted when its body is complete", waited[waited.length >> 1] > 500, waited[waited.length >> 1]);
 }
 if (LONG) {
-	// what was cut is given back in part, and need not count
+	// a part of the reservation of a cut response is released, so it is not counted here
 	await rolling("tokens", "tokens", 20000, { took: (d) => d.end?.outcome === "complete" ? ACTUAL : 0 });
 	await rolling("stopped", "rate", LIMIT, { meddle: stopped });
 	await rolling("emptied", "rate", LIMIT, { meddle: emptied });

@@ -1,16 +1,15 @@
-# Three daemons behind one HAProxy count as one: thousands of requests at limits of forty
-# requests' worth, some of them given up by their callers, some with a body that comes slowly.
-# Then with the daemons' clocks 40 s apart and stepping, and with every body held back.
-# RACE_S: seconds of each race (5); from 30 on 0.88 of each limit must be used (before it is said), and it goes on
-# with tokens, Redis stopped, Redis restarted empty, daemons killed, and a Redis that Sentinels
-# fail over. RACE: the only one of them.
+# Three daemons behind one HAProxy count as one. Thousands of requests with limits of forty requests; some callers
+# disconnect, some send their body slowly. Then the same with the daemons' clocks 40 s apart and stepping, and with
+# each body held back.
+# RACE_S: seconds of each race (5). From 30 on, 0.88 of each limit must be used, and these follow: limits in tokens, a
+# stopped Redis, a Redis that restarts empty, killed daemons, a failover by Sentinels. RACE: runs only this race.
 # Once: no version of HAProxy differs here.
-# Long: loads.
+# Long: it sends loads.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
 for node in a b c; do head -c 8 /dev/zero >"$D/skew.$node"; done
-# "stopped": Redis stands still for longer than anybody waits for it, as shipped
+# "stopped": Redis stands still for longer than any of the shipped deadlines
 shipped=()
 if [ "${RACE_S:-5}" -ge 30 ]; then
 	echo 'redis: {deadline: 200ms}' >"$D/shipped.yaml"

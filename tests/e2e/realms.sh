@@ -1,5 +1,5 @@
-# Two issuers whose persons have the same names, one of them with a realm: records, sealed content, erasure, export, limits and
-# search keep the two apart. And pseudonyms: of a token's claims, records have those that the policy lists.
+# Two issuers with persons of the same names; one issuer has a realm. Records, sealed texts, erasure, export and
+# search distinguish them. Then pseudonyms: records have only those claims of a token that the policy lists.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
@@ -44,44 +44,44 @@ post() { # TOKEN TEXT [HOST]
 lines() { cat "$D"/journal*/*.jsonl | tr -d '\0'; }
 of() { lines | jq -r "select(.type == \"decision\" and .identity.person == \"$1\" and (.route | startswith(\"${2:-}\"))) | .id"; } # PERSON [ROUTE]
 
-# ---- who is who ----
+# ---- identities ----
 alice=$(ours alice) other=$(acmes alice)
 for i in 1 2 3; do post "$alice" "marker-ours-$i"; done
-is "three requests of one alice" "$status" 200
+is "three requests of the first alice pass" "$status" 200
 post "$alice" marker-ours-4
-is "the fourth is one too many" "$status" 429
+is "the fourth exceeds the limit" "$status" 429
 for i in 1 2 3; do
 	post "$other" "marker-acmes-$i"
-	is "the other alice has a limit of her own: $i" "$status" 200
+	is "the second alice has a limit of her own: $i" "$status" 200
 done
 post "$other" marker-acmes-4
-is "as small as the first one's" "$status" 429
+is "it is as small as the first one's" "$status" 429
 post "$(ours acme/alice)" marker-forged
 is "the other issuer cannot name a person of the realm" "$status" 401
 post "$(ours acmes/alice)" x
-is "a name that only begins like it is a name" "$status" 200
+is "a name that only begins like the realm is an ordinary name" "$status" 200
 post "$(acmes carol)" x
-is "a rule names the person in full" "$status" 403
+is "a rule names the person with the realm" "$status" 403
 post "$(ours carol)" x
-is "and not the one of the other issuer" "$status" 200
+is "the rule does not apply to the person without it" "$status" 200
 settled
 limit set few --for person=acme/eve --to 1 --reason 'a try' >"$D/out"
 known() { for c in "$D"/tollgate.yaml "$D"/tollgate-[bc].yaml; do "$build/tollgate" limit list --json -c "$c" | grep -q acme/eve || return 1; done; }
-check "a limit of one person is on each node" wait_for known
+check "an override for one person is on each node" wait_for known
 for who in acmes ours; do for i in 1 2; do post "$($who eve)" x && echo "$status"; done; done | paste -sd' ' >"$D/got"
-is "a limit set for one person is not the other's" "$(<"$D/got")" "200 429 200 200"
+is "an override for one person does not apply to the other" "$(<"$D/got")" "200 429 200 200"
 made=$(key new --person acme/eve)
 req POST /v1/chat/completions -H "authorization: Bearer $made" -H 'content-type: application/json' -d '{"model":"echo","messages":[]}'
-is "a key names a person in full, who has one limit by token and by key" "$status" 429
+is "a key with the full name has the same limit as the token" "$status" 429
 cached() { post "$1" 'the same for all' cached.test && settled && header x-tollgate-cache; } # TOKEN
-is "the cache knows them apart" "$(cached "$alice") $(cached "$alice") $(cached "$other") $(cached "$other")" "miss hit miss hit"
+is "the cache distinguishes them" "$(cached "$alice") $(cached "$alice") $(cached "$other") $(cached "$other")" "miss hit miss hit"
 settled
-is "records have either name" "$(of alice | grep -c .) $(of acme/alice | grep -c .)" "6 6"
+is "records have both names" "$(of alice | grep -c .) $(of acme/alice | grep -c .)" "6 6"
 found() { for conf in "$D"/tollgate.yaml "$D"/tollgate-[bc].yaml; do audit search --person "$1" --json; done | jq -r '.id // .record.id' | sort -u; } # PERSON
-is "search finds the one" "$(found alice)" "$(of alice | sort -u)"
-is "and the other" "$(found acme/alice)" "$(of acme/alice | sort -u)"
+is "search finds the first person's records" "$(found alice)" "$(of alice | sort -u)"
+is "search finds the second person's records" "$(found acme/alice)" "$(of acme/alice | sort -u)"
 
-# ---- export: nothing of the other ----
+# ---- export ----
 subject() { # PERSON
 	rm -rf "$D"/subject*
 	for n in '' -b -c; do
@@ -89,12 +89,12 @@ subject() { # PERSON
 	done
 	cat "$D"/subject*/* | grep -ao 'marker-[a-z]*' | sort -u | paste -sd' '
 }
-is "the export of one has none of the other's content" "$(subject alice)" marker-ours
-is "and the other way round" "$(subject acme/alice)" marker-acmes
+is "the export of the first person has only that person's content" "$(subject alice)" marker-ours
+is "the export of the second person has only that person's content" "$(subject acme/alice)" marker-acmes
 
-# ---- erasure: the other's content opens ----
+# ---- erasure ----
 node_of() { local c; for c in "" -b -c; do ! grep -aq "\"$1\"" "$D/journal$c"/*.jsonl || echo "$D/tollgate$c.yaml"; done; } # ID
-open_of() { # PERSON: how many of the three that were served open
+open_of() { # PERSON: prints how many of the three texts open
 	local one n=0
 	for one in $(of "$1" chat); do
 		! conf=$(node_of "$one" | head -1) audit open "$one" --key "$D/ann.key" --part prompt --reason drill >"$D/text" || n=$((n + 1))
@@ -103,18 +103,18 @@ open_of() { # PERSON: how many of the three that were served open
 }
 all_open() { [ "$(open_of alice) $(open_of acme/alice)" = "${1:-}" ]; }
 before="$(open_of alice) $(open_of acme/alice)"
-like "content of both opens" "$before" '^[34] [34]$'
+like "texts of both persons open" "$before" '^[34] [34]$'
 audit erase --person acme/alice --why 'asked' >"$D/out"
 all_done() { audit erase --status >"$D/status"; }
-check "one is erased on each node" wait_for all_done
-is "her cached response is gone, the other's is not" "$(cached "$other") $(cached "$alice")" "miss hit"
-is "nothing of hers opens, and all of the other's" "$(open_of alice) $(open_of acme/alice)" "${before% *} 0"
-like "it says why" "$(cat "$D/err")" ': erased: '
-is "her export is empty" "$(subject acme/alice)" ""
-is "the other's is not" "$(subject alice)" marker-ours
+check "the first person is erased on each node" wait_for all_done
+is "only the first person's stored response is deleted" "$(cached "$other") $(cached "$alice")" "miss hit"
+is "no text of the first person opens, all of the second open" "$(open_of alice) $(open_of acme/alice)" "${before% *} 0"
+like "the error has the reason" "$(cat "$D/err")" ': erased: '
+is "the first person's export is empty" "$(subject acme/alice)" ""
+is "the second person's export is not" "$(subject alice)" marker-ours
 audit erase --person alice --why 'asked' >"$D/out"
-check "the other too" wait_for all_done
-is "nothing opens any more" "$(open_of alice) $(open_of acme/alice)" "0 0"
+check "the second person is erased" wait_for all_done
+is "no text opens any more" "$(open_of alice) $(open_of acme/alice)" "0 0"
 
 # ---- claims in records ----
 attributes() { lines | jq -c "select(.id == \"$1\" and .type == \"decision\") | .identity.attributes | keys"; } # ID
@@ -123,7 +123,7 @@ settled
 like "with names in plain text all claims are recorded" "$(attributes "$id")" '"email".*"name".*"preferred_username".*"scope"'
 post "$(acmes dora)" x
 settled
-is "of an entry with a list those of the list" "$(attributes "$id")" '["scope"]'
+is "with a list, only those claims are recorded" "$(attributes "$id")" '["scope"]'
 for n in -b -c; do check "the chain of ${n#-} verifies" verifies "$D/journal$n" "$D/audit$n.key.pub"; done
-final check "and the first node's" verifies "$JOURNAL" "$AUDIT_KEY"
+final check "the first node's chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

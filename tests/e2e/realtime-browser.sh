@@ -1,4 +1,4 @@
-# A page in a real browser has a session: `new WebSocket`, its key among the subprotocols.
+# A page in a real browser opens a session with `new WebSocket`; the key is one of the subprotocols.
 . "$(dirname "$0")/lib.sh"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
 what="a browser's WebSocket"

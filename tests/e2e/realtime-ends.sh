@@ -1,6 +1,6 @@
-# Who loses his key, his token or his limit loses the session: with his next message that is decided, or
-# with the answer that his provider begins by itself. And of two daemons either resumes what one began.
-# Once: nothing of HAProxy's is tried.
+# If a caller's key, token or limit ends, the session ends: with the next message that is decided, or with the next
+# response that the provider begins by itself. Either of two daemons resumes a session that the other began.
+# Once: HAProxy does not affect the result.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "WebSockets" "node is not installed"; exit 0; }
 mkdir -p "$D/p"
@@ -31,25 +31,25 @@ wait $node
 grep -E '^(ok|not ok|#   )' "$D/ends.log"
 grep -q '^not ok' "$D/ends.log" && failed=1
 grep -q '# ended' "$D/ends.log" || not_ok "realtime.mjs ends" "$(tail -3 "$D/ends.log")"
-unlike "nothing of what they said then reached a provider" "$(seen 200)" 'after all'
+unlike "no later message reached a provider" "$(seen 200)" 'after all'
 
-# what the record says of it
+# the records of these sessions
 settled
 cat "$JOURNAL"/* "$D"/journal-b/* 2>/dev/null | tr -d '\0' | grep -a '"type":"\(decision\|completion\)"' >"$D/records"
 said() { jq -r "select(.type == \"decision\" and .status == 401 and .identity.person == \"$1\" and .socket.of) | .code + \": \" + .reason" "$D/records"; }
-for who in text audio gemini filed; do is "$who: the record says why" "$(said $who)" "invalid_credentials: the API key is revoked"; done
-is "short: the record says why" "$(said short)" "invalid_credentials: the token has expired"
-like "and how the session ended" "$(jq -c 'select(.type == "completion" and .identity.person == "audio" and .socket.turns) | [.outcome, .why]' "$D/records")" \
+for who in text audio gemini filed; do is "$who: the record has the reason" "$(said $who)" "invalid_credentials: the API key is revoked"; done
+is "short: the record has the reason" "$(said short)" "invalid_credentials: the token has expired"
+like "the completion has the reason why the session ended" "$(jq -c 'select(.type == "completion" and .identity.person == "audio" and .socket.turns) | [.outcome, .why]' "$D/records")" \
 	'answer_denied.*the credential is not valid any more'
 
-# a session is resumed where it was not begun: with the same state_key
+# Either daemon resumes a session, because both have the same state_key.
 rm -f "$GO"
 node "$here/realtime.mjs" elsewhere >"$D/elsewhere.log" 2>&1 &
 node=$!
-check "sessions give handles" wait_for says '# handles' cat "$D/elsewhere.log"
+check "sessions return handles" wait_for says '# handles' cat "$D/elsewhere.log"
 settled
 begun() { cat "$1"/* | tr -d '\0' | grep -a '"type":"decision"' | jq -r 'select(.route == "live" and (.socket | not)) | .id' | wc -l; }
-check "of both daemons" test "$(begun "$JOURNAL")" -gt 0 -a "$(begun "$D/journal-b")" -gt 0
+check "both daemons have sessions" test "$(begun "$JOURNAL")" -gt 0 -a "$(begun "$D/journal-b")" -gt 0
 killed second
 touch "$GO"
 wait $node

@@ -13,7 +13,7 @@ async function begin(setup = {}, headers = {}) {
 	return s
 }
 const asks = t => ({ clientContent: { turns: [{ role: 'user', parts: [{ text: t }] }], turnComplete: true } })
-// the provider says these messages
+// the provider sends these messages
 const tells = (s, ...messages) => { s.take(); s.say(asks('say:' + JSON.stringify(messages))) }
 const call = (name, args = {}) => ({ id: 'c1', name, args })
 const words = (t, more) => ({ serverContent: { modelTurn: { role: 'model', parts: [{ text: t }] } }, ...more })
@@ -21,12 +21,12 @@ const used = n => ({ usageMetadata: { promptTokenCount: n, responseTokenCount: n
 const over = more => ({ serverContent: { turnComplete: true }, ...more })
 const base64 = t => Buffer.from(t).toString('base64')
 
-// calls
+// tool calls
 let s = await begin()
 const permitted = [{ toolCall: { functionCalls: [call('find', { a: 1 }), call('look')] } }, over(used(1))]
 tells(s, ...permitted)
 await s.until(x => x.got.find(m => m.serverContent))
-same('calls that are permitted go as they came', s.got, permitted)
+same('permitted calls are forwarded unchanged', s.got, permitted)
 s.stop()
 for (const [what, m] of Object.entries({
 	'a call that is denied': { toolCall: { functionCalls: [call('wipe')] } },
@@ -36,55 +36,55 @@ for (const [what, m] of Object.entries({
 	'one in a part, in the other spelling': { server_content: { model_turn: { parts: [{ function_call: call('wipe') }] } } },
 })) {
 	s = await begin()
-	tells(s, m) // and no usage: Live waits for what the call gives
-	same(`${what}: the close`, await s.closed(4000), 1008)
-	same(`${what}: nothing of its event goes`, s.got.map(x => Object.keys(x)[0]), ['error'])
+	tells(s, m) // without usage, because Live waits for the result of the call
+	same(`${what}: the session is closed`, await s.closed(4000), 1008)
+	same(`${what}: no other part of its event is forwarded`, s.got.map(x => Object.keys(x)[0]), ['error'])
 	s.stop()
 }
 
-// usage in the middle of an answer
+// usage in the middle of a response
 s = await begin()
 tells(s, words('my number is 536-90', used(1)), words('-4399 of social security', used(2)), over(used(3)))
-same('a number that usage divides is found', await s.closed(4000), 1008)
-check('and does not go', !/536|4399/.test(JSON.stringify(s.got)), s.got)
+same('a number that is divided by a usage event is found', await s.closed(4000), 1008)
+check('it is not forwarded', !/536|4399/.test(JSON.stringify(s.got)), s.got)
 s = await begin({}, { authorization: `Bearer ${CAROL}` })
 const told = [words('one ', used(10)), words('two'), { serverContent: { generationComplete: true } }, over(used(20))]
 tells(s, ...told)
 await s.until(x => x.got.find(m => m.serverContent?.turnComplete))
-same('an answer with usage in it is whole', s.got.flatMap(m => m.serverContent.modelTurn?.parts.map(p => p.text) ?? []).join(''), 'one two')
+same('a response with a usage event in it is complete', s.got.flatMap(m => m.serverContent.modelTurn?.parts.map(p => p.text) ?? []).join(''), 'one two')
 s.stop()
 s = await begin()
 tells(s, words('so it is'), over())
-check('what a turn says does not wait for its usage', await s.until(x => x.got.find(m => m.serverContent?.turnComplete), 3000), s.got)
+check('the text of a turn does not wait for its usage', await s.until(x => x.got.find(m => m.serverContent?.turnComplete), 3000), s.got)
 s.say(asks('and again'))
-check('and the next one is answered', await s.until(x => x.got.find(m => m.usageMetadata), 3000), s.got)
+check('the next turn gets a response', await s.until(x => x.got.find(m => m.usageMetadata), 3000), s.got)
 s.stop()
 
-// what is no media
+// data that is no media
 s = await begin()
 s.say({ realtimeInput: { audio: { mimeType: 'audio/pcm;rate=16000', data: 'AAAA' } } })
 s.say({ realtimeInput: { audioStreamEnd: true } })
-check('audio passes', await s.until(x => x.got.find(m => m.serverContent?.turnComplete)), s.got)
+check('audio is forwarded', await s.until(x => x.got.find(m => m.serverContent?.turnComplete)), s.got)
 s.say({ realtimeInput: { mediaChunks: [{ mimeType: 'text/plain', data: base64('my card is 4111 1111 1111 1111') }] } })
-same('a file of text is read', await s.closed(4000), 1008)
+same('a text file is inspected', await s.closed(4000), 1008)
 s = new Sock('/v1/realtime?model=gpt-realtime')
 await s.open()
 s.say({ type: 'input_audio_buffer.commit', item_id: ['card', '4111-1111-1111-1111'] })
-same('words where an id is are read', (await s.event('error'))?.error.code, 'content_policy_violation')
+same('text in place of an id is inspected', (await s.event('error'))?.error.code, 'content_policy_violation')
 
-// a name that means something elsewhere
+// a name that has another meaning elsewhere
 s = await begin({ tools: [{ functionDeclarations: [{ name: 'open', parameters: { type: 'OBJECT', properties: { handle: { type: 'STRING' } } } }] }] })
-check('a parameter may be called handle', s.got[0]?.setupComplete, s.got)
+check('a parameter may have the name handle', s.got[0]?.setupComplete, s.got)
 s.say({ toolResponse: { functionResponses: [{ id: 'c1', name: 'open', response: { handle: 'x', sessionResumption: { handle: 'y' } } }] } })
 s.say(asks('after it'))
-check('so may what a tool gives', await s.until(x => x.got.find(m => m.serverContent?.turnComplete), 3000), s.got)
+check('a tool\'s result may have that name too', await s.until(x => x.got.find(m => m.serverContent?.turnComplete), 3000), s.got)
 s.stop()
 
-// pages
+// pages of other sites
 for (const [what, headers, want] of [
 	['nobody, and no page', { authorization: null }, 101],
-	['nobody, by a page of any site', { authorization: null, origin: 'https://evil.example' }, 403],
-	['a token, and a page that has it', { origin: 'https://evil.example' }, 101],
+	['no credential, from a page of another site', { authorization: null, origin: 'https://evil.example' }, 403],
+	['a token, from a page of another site', { origin: 'https://evil.example' }, 101],
 ]) {
 	s = new Sock(LIVE, { headers })
 	await s.open()

@@ -1,5 +1,5 @@
-# What Gemini's Live says and takes: calls in one event, usage in any event, files next to audio. And
-# which pages may open a WebSocket.
+# Gemini Live: several calls in one event, usage in any event, files next to audio. And pages that may open a
+# WebSocket.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "WebSockets" "node is not installed"; exit 0; }
 stack_up --policy "$here/realtime-gemini.yaml"
@@ -11,7 +11,7 @@ grep -E '^(ok|not ok|#)' "$D/gemini.log"
 grep -q '^ok' "$D/gemini.log" || not_ok "realtime-gemini.mjs" "$(tail -3 "$D/gemini.log")"
 used() { "$build/tollgate" quota get --person carol --route live --json -c "$D/tollgate.yaml" | jq -r '.[] | "\(.used) \(.held)"'; }
 wait_for says ' 0$' used
-is "what a turn took is its last count" "$(used)" "40 0"
+is "a turn is charged its last usage" "$(used)" "40 0"
 settled
 cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"completion"' >"$D/records"
-is "and it is one turn" "$(jq -r 'select(.identity.person == "carol" and .socket.turn) | "\(.outcome) \(.usage.input_tokens) \(.usage.output_tokens)"' "$D/records")" "complete 20 20"
+is "it is one turn" "$(jq -r 'select(.identity.person == "carol" and .socket.turn) | "\(.outcome) \(.usage.input_tokens) \(.usage.output_tokens)"' "$D/records")" "complete 20 20"

@@ -1,4 +1,4 @@
-# Placeholders of realtime sessions: they live as long as the session, and each stands for one value.
+# Placeholders of realtime sessions: they last as long as the session, and each stands for one value.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "placeholders of sessions" "node is not installed"; exit 0; }
 stack_up --policy "$here/realtime-restore.yaml"
@@ -12,5 +12,5 @@ for part in restores order; do
 done
 settled
 check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
-unlike "no value is in the journal" "$(cat "$JOURNAL"/* | tr -d '\0')" '@corp.example'
+unlike "the journal contains no value" "$(cat "$JOURNAL"/* | tr -d '\0')" '@corp.example'
 exit $failed

@@ -1,5 +1,5 @@
-# The official clients of realtime sessions: openai's of npm and PyPI, @google/genai's, and `ws` as a browser would. Two
-# persons are in each session.
+# The official clients of realtime sessions: openai of npm and PyPI, @google/genai, and `ws` in the way of a browser.
+# Each session mentions two persons.
 # Clients: npm
 . "$(dirname "$0")/lib.sh"
 command -v npm >/dev/null || { skip "openai's realtime client, @google/genai's live client" "npm is not installed"; exit 0; }
@@ -13,7 +13,7 @@ grep -E '^(ok|not ok|#)' "$D/sdk.log"
 grep -q '^not ok' "$D/sdk.log" && failed=1
 grep -q '^ok' "$D/sdk.log" || not_ok "the clients run" "$(tail -3 "$D/sdk.log")"
 seen=$(curl -s "$PROVIDER/_seen?last=200")
-unlike "the provider sees none of them" "$seen" '@corp.example'
+unlike "the provider gets no value" "$seen" '@corp.example'
 
 what="openai's realtime client of PyPI"
 python3 -m venv "$build/pysdk" >"$D/pip.log" 2>&1 && "$build/pysdk/bin/pip" install -q "openai==3.57.0" "websockets==17.4" >>"$D/pip.log" 2>&1 ||

@@ -1,8 +1,8 @@
-# A provider that does not answer the handshake of a session is left in time.
-# Once: nothing of HAProxy's is tried.
+# A provider that does not respond to a session's handshake: the daemon gives up in time.
+# Once: HAProxy does not affect the result.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "silent providers" "node is not installed"; exit 0; }
-# takes connections, and says nothing; or closes at once
+# accepts connections and sends nothing, or closes at once
 node -e 'const s = require("net").createServer(c => c.on("error", () => {})); s.listen(0, "127.0.0.1", () => {
 	const t = require("net").createServer(c => { c.on("error", () => {}); c.once("data", () => c.destroy()) }); t.listen(0, "127.0.0.1", () =>
 	console.log("port=" + s.address().port + "\ncuts=" + t.address().port)) })' >"$D/ports" 2>"$D/server.log" &
@@ -38,24 +38,24 @@ Y
 stack_up --edge "$D/edge.cfg" --policy "$D/silent.yaml" --config "$D/mine.yaml"
 note_pid $served server
 auth="authorization: Bearer $(token)"
-shakes() { # HOST: status, and the whole seconds that it took
+shakes() { # HOST: sets the status, and the number of whole seconds that it took
 	local begun=$EPOCHREALTIME
 	TIMEOUT=30 req GET /v1/realtime?model=m --http1.1 -H "$auth" -H "host: $1" -H 'connection: upgrade' -H 'upgrade: websocket' \
 		-H 'sec-websocket-version: 13' -H 'sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg=='
 	took=$(((${EPOCHREALTIME/./} - ${begun/./}) / 1000000))
 }
 shakes soon.example
-is "a provider that says nothing is left after first_byte" "$status $(jq -r .error.code <<<"$body") $took" "503 provider_timeout 1"
+is "a silent provider: the daemon gives up after first_byte" "$status $(jq -r .error.code <<<"$body") $took" "503 provider_timeout 1"
 shakes late.example
-is "after ten seconds where the route does not say it" "$status $(jq -r .error.code <<<"$body") $took" "503 provider_timeout 10"
+is "a silent provider: without first_byte the limit is ten seconds" "$status $(jq -r .error.code <<<"$body") $took" "503 provider_timeout 10"
 shakes nobody.example
-like "one that cannot be reached is at once" "$status $took" '^50[23] [01]$'
+like "an unreachable provider: the daemon gives up at once" "$status $took" '^50[23] [01]$'
 shakes cuts.example
-like "so is one that closes" "$status $took" '^50[23] [01]$'
+like "a provider that closes: the daemon gives up at once" "$status $took" '^50[23] [01]$'
 settled
 completions() { cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"completion"' | jq -c "select(.route == \"$1\") | $2"; }
-is "the record says that it did not answer in time" "$(completions soon '[.outcome, .why]')" '["provider_abort","the provider did not answer in time"]'
-is "and that no turn was made" "$(completions soon '.socket.turns // 0')" 0
+is "the record states that the response was late" "$(completions soon '[.outcome, .why]')" '["provider_abort","the provider did not answer in time"]'
+is "the record has no turn" "$(completions soon '.socket.turns // 0')" 0
 used() { "$build/tollgate" quota get --person alice --json -c "$D/tollgate.yaml" | jq -r '.[] | "\(.used) \(.held)"'; }
-check "sessions that never began take nothing" wait_for eval '[ "$(used)" = "0 0" ]' || used
+check "sessions that did not begin are not charged" wait_for eval '[ "$(used)" = "0 0" ]' || used
 exit $failed

@@ -1,4 +1,4 @@
-// Sessions with both ends here: a client, and a provider that says what it is told.
+// Sessions with both ends in the test: a client, and a provider that sends what the test states.
 import net from 'node:net'
 import fs from 'node:fs'
 import crypto from 'node:crypto'
@@ -11,7 +11,7 @@ const RT = '/v1/realtime?model=gpt-realtime', RS = '/v1/responses'
 const LIVE = '/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent'
 const opened = {}
 
-// The provider's end of a session: `raw`, the messages that it got.
+// The provider's end of a session; `raw`: the messages that it received.
 class Provider {
 	constructor(s) {
 		this.s = s, this.left = Buffer.alloc(0), this.raw = []
@@ -60,7 +60,7 @@ const until = async (what, ms = 6000) => {
 	const end = Date.now() + ms
 	for (let v; ; await sleep(10)) if ((v = await what()) || Date.now() > end) return v
 }
-// What a limit has counted, once nothing is held.
+// The amount that a limit has counted, when nothing is reserved.
 async function used(who, limit, open) {
 	const look = () => {
 		const all = JSON.parse(execFileSync('sh', ['-c', `$TOLLGATE quota get --person ${who} --json`], { encoding: 'utf8' }))
@@ -79,7 +79,7 @@ const written = (id, usage) => ({ type: 'conversation.item.input_audio_transcrip
 const failed = code => ({ type: 'error', event_id: 'e', error: { type: 'invalid_request_error', code, message: 'there is none' } })
 const words = (c, id) => c.got.filter(m => m.type == 'response.output_text.delta' && m.response_id == id).map(m => m.delta).join('')
 
-// Whoever asks while an answer is under way asks for another one.
+// A response.create during a response requests another response.
 async function money() {
 	let [c, p] = await pair('money')
 	for (let i = 0; i < 3; i++) c.say(ask)
@@ -87,32 +87,32 @@ async function money() {
 	p.say(created('A'), created('B'), created('C'))
 	p.say(done('B', U(100, 100)), done('A', U(10, 10)), done('C', U(1000, 1000)))
 	await c.until(x => x.got.filter(m => m.type == 'response.done').length == 3)
-	// nobody asked for it, and it never began
+	// a response that was not requested and did not begin
 	p.say(done('Z', U(1, 1)))
 	await c.until(x => x.got.filter(m => m.type == 'response.done').length == 4)
 	await closes(c)
-	same('each answer that was asked for is charged, and usage of none', await used('money', 'tokens'), 2222)
-	same('each is a request, and the handshake', await used('money', 'asked'), 5);
+	same('each requested response is charged; usage without a response is not', await used('money', 'tokens'), 2222)
+	same('each response counts as a request, and so does the handshake', await used('money', 'asked'), 5);
 	[c, p] = await pair('little')
 	for (let i = 0; i < 20; i++) c.say(ask)
-	same('a limit holds for answers at the same time', [(await c.event('error'))?.error.code, await c.closed(4000)], ['rate_limit_exceeded', 1008])
-	ok('and few of them were asked for', p.raw.length < 6, p.raw.length);
+	same('a limit applies to concurrent responses', [(await c.event('error'))?.error.code, await c.closed(4000)], ['rate_limit_exceeded', 1008])
+	ok('few of them reached the provider', p.raw.length < 6, p.raw.length);
 	[c, p] = await pair('money')
 	for (let i = 0; i < 9; i++) c.say(ask)
-	ok('a ninth at the same time is an error event', /too many responses in progress/.test((await c.event('error'))?.error.message), c.got)
-	same('and a close, after eight', [await c.closed(4000), p.raw.length], [1008, 8])
+	ok('a ninth concurrent response is an error event', /too many responses in progress/.test((await c.event('error'))?.error.message), c.got)
+	same('after eight, the session is closed', [await c.closed(4000), p.raw.length], [1008, 8])
 }
 
-// An error answers what was asked for last, or nothing.
+// An error event belongs to the last request, or to none.
 async function errors() {
 	let [c, p] = await pair('errors')
 	c.say(ask)
 	await until(() => p.raw.length == 1)
 	p.say(created('A'), delta('A', 'call 212-55'), failed('response_cancel_not_active'), delta('A', '5-0187 today'))
-	ok('an error in mid-answer arrives', await c.event('error'), c.got)
+	ok('an error event during a response is forwarded', await c.event('error'), c.got)
 	p.say(done('A', U(10, 10)))
-	ok('the answer goes on', await c.event('response.done'), c.got)
-	same('and is read as one', words(c, 'A'), 'call <PHONE_NUMBER> today')
+	ok('the response continues', await c.event('response.done'), c.got)
+	same('the response is inspected as one text', words(c, 'A'), 'call <PHONE_NUMBER> today')
 	c.take()
 	for (let i = 1; i <= 9; i++) {
 		c.say(ask)
@@ -120,13 +120,13 @@ async function errors() {
 		p.say(failed('invalid_value'))
 		await c.until(x => x.got.length == i)
 	}
-	same('one that is refused is over', c.got.map(m => m.error?.code), Array(9).fill('invalid_value'))
+	same('after a refusal, a response is not in progress', c.got.map(m => m.error?.code), Array(9).fill('invalid_value'))
 	p.say(failed('my social 536-90-4399 number'))
-	same('an error may not say everything', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false])
-	same('what was refused took nothing', await used('errors', 'tokens'), 20)
+	same('an error event is inspected too', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false])
+	same('refused responses are not charged', await used('errors', 'tokens'), 20)
 }
 
-// What a provider says outside of any answer.
+// Events of the provider outside of a response.
 async function outside() {
 	let [c, p] = await pair('words')
 	const item = (type, item) => ({ type: `conversation.item.${type}`, event_id: 'e', item })
@@ -138,15 +138,15 @@ async function outside() {
 	]
 	p.say(...all)
 	await c.until(x => x.got.length == all.length)
-	same('they come whole', c.got, all)
+	same('they are forwarded unchanged', c.got, all)
 	c.take()
 	const heard = (item_id, delta) => ({ type: 'conversation.item.input_audio_transcription.delta', item_id, content_index: 0, delta })
 	const pieces = id => c.got.filter(m => m.delta && m.item_id == id).map(m => m.delta).join('')
 	for (const [of, delta] of [['q', 'hello my'], ['r', 'other 536-'], ['q', ' dear'], ['r', '12 words'], ['q', ' friend']]) p.say(heard(of, delta))
 	p.say(written('q', U(1, 1)), { type: 'conversation.item.input_audio_transcription.failed', item_id: 'r', content_index: 0, error: { code: 'x' } })
 	await c.until(x => x.got.find(m => /failed/.test(m.type)))
-	same('pieces of a transcript are those of their item', [pieces('q'), pieces('r')], ['hello my dear friend', 'other 536-12 words'])
-	same('and come before its end', c.got.slice(-4).map(m => m.item_id + m.type.split('.').at(-1)), ['qdelta', 'qcompleted', 'rdelta', 'rfailed'])
+	same('the pieces of a transcript belong to their item', [pieces('q'), pieces('r')], ['hello my dear friend', 'other 536-12 words'])
+	same('they arrive before its end', c.got.slice(-4).map(m => m.item_id + m.type.split('.').at(-1)), ['qdelta', 'qcompleted', 'rdelta', 'rfailed'])
 	p.say(item('added', { id: 'k', type: 'message', role: 'user', content: [{ type: 'input_text', text: 'it is 212-555-0187 here' }] }))
 	same('a rule redacts them', (await c.until(x => x.got.find(m => m.item?.id == 'k')))?.item.content[0].text, 'it is <PHONE_NUMBER> here')
 	p.say('')
@@ -154,28 +154,28 @@ async function outside() {
 	same('a rule denies them', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false]);
 	[c, p] = await pair('words')
 	p.say(item('retrieved', { id: 'i', type: 'function_call', name: 'pay', call_id: 'c', arguments: '{"amount":500}' }))
-	same('so it does calls', [await c.closed(4000), c.got.filter(m => m.item).length], [1008, 0]);
-	// a value in two pieces of one item, with one of another between them
+	same('a rule denies tool calls', [await c.closed(4000), c.got.filter(m => m.item).length], [1008, 0]);
+	// a value in two pieces of one item, with a piece of another item between them
 	[c, p] = await pair('words')
 	p.say(heard('q', 'social 536-'), heard('r', 'well'), heard('q', '90-4399 number'), written('q', U(1, 1)))
-	same('pieces of an item are read as one', [await c.closed(4000), /536|4399/.test(JSON.stringify(c.got.filter(m => m.delta)))], [1008, false]);
-	// and of those that never end
+	same('the pieces of an item are inspected as one text', [await c.closed(4000), /536|4399/.test(JSON.stringify(c.got.filter(m => m.delta)))], [1008, false]);
+	// items that never end
 	[c, p] = await pair('words')
 	for (let i = 0; i < 30; i++) p.say(heard('q' + i, 'hello there my friend'))
 	await c.until(x => pieces('q21') == 'hello there my friend')
-	same('who begins many without an end has the last eight held', [pieces('q0'), pieces('q21'), c.code], ['hello there my friend', 'hello there my friend', undefined])
+	same('of many items without an end, the last eight are held', [pieces('q0'), pieces('q21'), c.code], ['hello there my friend', 'hello there my friend', undefined])
 	c.stop();
-	// what is replaced in a text, and what was heard
+	// redaction in a text, and in a transcript of speech
 	[c, p] = await pair('words')
 	c.say(ask)
 	await until(() => p.raw.length == 1)
 	p.say(created('A'), delta('A', 'the transcript says 212-555-0187 here '), done('A', U(1, 1)))
 	await c.until(x => x.got.find(m => m.type == 'response.done' || m.type == 'error'))
-	same('a text about transcripts is a text', words(c, 'A'), 'the transcript says <PHONE_NUMBER> here ')
+	same('a text about transcripts is inspected as a text', words(c, 'A'), 'the transcript says <PHONE_NUMBER> here ')
 	c.say(ask)
 	await until(() => p.raw.length == 2)
 	p.say(created('B'), delta('B', 'you call 212-555-0187 now and here', 'output_audio_transcript'), done('B', U(1, 1)))
-	same('one that was said denies', await c.closed(4000), 1008)
+	same('a transcript of speech can deny', await c.closed(4000), 1008)
 }
 
 // Each transcript is settled by itself.
@@ -187,10 +187,10 @@ async function transcripts() {
 	await until(() => p.raw.length == 1)
 	p.say(created('A'), delta('A', 'hello my'), written('j', U(1000, 1000)), delta('A', ' friend'), done('A', U(10, 10)))
 	await c.event('response.done')
-	same('an answer is whole next to one', words(c, 'A'), 'hello my friend')
+	same('a response next to a transcript is complete', words(c, 'A'), 'hello my friend')
 	await closes(c)
-	same('ten alone, and one next to an answer', await used('written', 'tokens'), 300 + 2000 + 20)
-	same('each is a request', await used('written', 'asked'), 13)
+	same('ten transcripts and one next to a response are charged', await used('written', 'tokens'), 300 + 2000 + 20)
+	same('each counts as a request', await used('written', 'asked'), 13)
 }
 
 const said = (text, more) => ({ serverContent: { modelTurn: { role: 'model', parts: [{ text }] }, ...more } })
@@ -203,37 +203,37 @@ async function gemini() {
 	for (let i = 0; i < 12; i++) c.say(turns('of before', false))
 	c.say(turns('and now', true))
 	await until(() => p.raw.length == 14)
-	same('what only adds to a turn is none', p.raw.length, 14)
+	same('messages that only add to a turn are no turn', p.raw.length, 14)
 	p.say(said('call 212-555-0187 '), said('my friend', { turnComplete: true }))
 	p.say(said('the next one '))
 	await c.until(() => /next/.test(parts(c)))
-	ok('what was held of a turn without usage comes before the next one', parts(c).startsWith('call <PHONE_NUMBER> my friendthe next '), c.got)
+	ok('the held text of a turn without usage is forwarded before the next turn', parts(c).startsWith('call <PHONE_NUMBER> my friendthe next '), c.got)
 	p.say({ ...said('here', { turnComplete: true }), ...took(10, 10) })
 	await c.until(x => x.got.find(m => m.usageMetadata))
-	// one that is asked for while another is under way
+	// a turn that is requested during another turn
 	c.take()
 	c.say(turns('a', true))
 	await until(() => p.raw.length == 15)
 	p.say(said('first '))
 	for (let i = 0; i < 10; i++) c.say({ toolResponse: { functionResponses: [{ id: 'x' + i, name: 'f', response: { r: 'found' } }] } })
 	await until(() => p.raw.length == 25)
-	same('each may ask', p.raw.length, 25)
+	same('each may request a turn', p.raw.length, 25)
 	p.say({ serverContent: { turnComplete: true }, ...took(100, 100) }, said('second '), { serverContent: { turnComplete: true }, ...took(1000, 1000) })
 	await c.until(x => x.got.filter(m => m.usageMetadata).length == 2)
-	same('answers come one after another', parts(c), 'first second ')
-	// of nothing: interrupted, and what was used
+	same('the turns are answered one after the other', parts(c), 'first second ')
+	// usage without a turn: interrupted, then usage
 	const before = await used('gemini', 'tokens', 1)
 	p.say({ serverContent: { interrupted: true } }, took(5, 5))
 	await c.until(x => x.got.filter(m => m.usageMetadata).length == 3)
-	same('usage that comes outside of a turn is charged', await until(async () => await used('gemini', 'tokens', 1) == before + 10), true)
+	same('usage outside of a turn is charged', await until(async () => await used('gemini', 'tokens', 1) == before + 10), true)
 	c.take()
 	c.say(turns('b', true))
 	await until(() => p.raw.length == 26)
 	p.say(said('mine is 536-'), said('90-4399', { turnComplete: true }), said('next'))
-	same('a denial of what was held ends the session', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false])
+	same('a denial of held text ends the session', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false])
 }
 
-// A client that has more decided than anybody does is read no faster, and evenly.
+// A client with very many messages to decide is read more slowly, and evenly.
 async function paced() {
 	const [c, p] = await pair('paced')
 	c.s.write(Buffer.concat(Array.from({ length: 400 }, () => frame(1, '{"type":"z"}'))))
@@ -241,9 +241,9 @@ async function paced() {
 	const began = Date.now(), come = [began]
 	await until(() => { while (come.length <= p.raw.length - 250) come.push(Date.now()); return p.raw.length >= 400 }, 30000)
 	const took = Date.now() - began, longest = Math.max(...come.map((t, i) => i ? t - come[i - 1] : 0))
-	ok('what is more than that is decided 25 a second', took > 5000 && took < 12000, took)
-	ok('one after the other', longest < 3000, longest)
-	same('and nothing is lost, or closed', [p.raw.length, c.code], [400, undefined])
+	ok('further messages are decided at 25 a second', took > 5000 && took < 12000, took)
+	ok('they are decided one after the other', longest < 3000, longest)
+	same('no message is lost, and the session stays open', [p.raw.length, c.code], [400, undefined])
 	c.stop()
 }
 
@@ -252,11 +252,11 @@ async function half() {
 	c.s.write(frame(1, '{"type":"input_audio', { fin: false }))
 	const began = Date.now()
 	for (let i = 0; i < 3; i++) { await sleep(7000); c.s.write(frame(0, 'x', { fin: false })) }
-	same('half a message ends the session', await c.closed(20000), 1008)
-	ok('after half a minute', Date.now() - began > 25000, Date.now() - began)
+	same('an incomplete message ends the session', await c.closed(20000), 1008)
+	ok('that happens after half a minute', Date.now() - began > 25000, Date.now() - began)
 }
 
-// Rules of before end with the next message, whatever is under way.
+// The rules of the earlier policy end with the next message, also during a response.
 async function reload() {
 	const all = await Promise.all([0, 1, 2].map(() => pair('reload')))
 	all[0][0].say(ask)
@@ -271,7 +271,7 @@ async function reload() {
 	all[2][1].say(created('B'), delta('B', 'by itself'))
 	for (const [i, what] of ['one that is not answered', 'one under way', 'one that begins by itself'].entries())
 		same(`after a reload: ${what}`, await all[i][0].closed(4000), 1012)
-	ok('of which nothing comes', !all[2][0].got.find(m => m.delta), all[2][0].got)
+	ok('the response in progress is not forwarded', !all[2][0].got.find(m => m.delta), all[2][0].got)
 }
 
 async function calls() {

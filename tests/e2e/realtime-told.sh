@@ -1,6 +1,6 @@
-# Realtime sessions: what a provider may say at any moment, and what a client may ask meanwhile. The provider
-# is the test's own, and says what it is told.
-# Once: nothing of HAProxy's is tried.
+# Realtime sessions: events that a provider may send at any time, and requests of the client meanwhile. The test's own
+# provider sends what the client asks for.
+# Once: HAProxy does not affect the result.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "WebSockets" "node is not installed"; exit 0; }
 mkdir -p "$D/p"
@@ -25,8 +25,8 @@ grep -q '^not ok' "$D/told.log" && failed=1
 grep -q '^# ended' "$D/told.log" || not_ok "realtime-told.mjs" "$(tail -3 "$D/told.log")"
 check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 settled
-# what is part of no answer is in the completion of the session
+# Findings outside of a response are in the session's completion.
 cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"completion"' >"$D/records"
 ended() { jq -c "select(.socket.turns != null and .outcome == \"answer_denied\" and .identity.person == \"$1\") | [.answer.decision, .answer.rule, .socket.redactions]" "$D/records"; }
-is "of an error that was denied" "$(ended errors)" '["deny","out-ssn",null]'
-is "of what was redacted, and then denied" "$(ended words | grep -c '^\["deny","out-ssn",1\]$')" 1
+is "a denied error event is in the session's completion" "$(ended errors)" '["deny","out-ssn",null]'
+is "a text that was redacted and then denied is in the session's completion" "$(ended words | grep -c '^\["deny","out-ssn",1\]$')" 1

@@ -1,4 +1,4 @@
-// A client of WebSockets that says what no library does. Prints lines as checks do.
+// A WebSocket client that can send invalid frames and messages. Prints a line for each check.
 import fs from 'node:fs'
 import net from 'node:net'
 import http2 from 'node:http2'
@@ -26,7 +26,7 @@ export function frame(op, payload, { fin = true, rsv = 0, mask = true, length } 
 	return Buffer.concat([Buffer.from(head), key, out])
 }
 
-// What comes of a connection: status, headers, messages, the close.
+// The result of a connection: status, header fields, messages, the close.
 export class Sock {
 	constructor(path, { headers = {}, method = 'GET', lines, h2 } = {}) {
 		this.got = [], this.left = Buffer.alloc(0), this.waits = []
@@ -90,7 +90,7 @@ export class Sock {
 	say(o) { this.s.write(frame(1, JSON.stringify(o).replaceAll('\\\\u', '\\u'))) }
 	event(type) { return this.until(s => s.got.find(m => m.type == type)) }
 	closed(ms = 80000) { return this.until(s => s.ended, ms).then(() => this.code) }
-	// takes what came so far
+	// discards the messages received so far
 	take() { const g = this.got; this.got = []; return g }
 	stop() { (this.c ?? this.s).destroy() }
 }
@@ -110,15 +110,15 @@ async function handshakes() {
 	let s = new Sock(RT)
 	await s.open()
 	same('a handshake on a route with websocket passes', s.status, 101)
-	ok('its session is announced', await s.event('session.created'), s.got)
+	ok('a session is announced', await s.event('session.created'), s.got)
 	ok('no extension is agreed on', !s.headers['sec-websocket-extensions'], s.headers)
-	same('what was said is answered', await turn(s, 'hello there world'), 'hello there world')
+	same('a message gets a response', await turn(s, 'hello there world'), 'hello there world')
 	s.s.write(frame(8, Buffer.from([3, 232])))
-	same('a close is answered', await s.closed(), 1000)
+	same('a close is answered with a close', await s.closed(), 1000)
 
 	s = new Sock('/v1/chat/completions')
 	await s.open()
-	same('on any other route it is a 501', s.status, 501)
+	same('on another route, the handshake is a 501', s.status, 501)
 	s.stop()
 	const odd = { 'a POST': { method: 'POST' }, 'two protocols': { headers: { upgrade: 'websocket, foo' } }, 'another version': { headers: { 'sec-websocket-version': '8' } }, 'a body': { headers: { 'transfer-encoding': 'chunked' } } }
 	for (const [what, how] of Object.entries(odd)) {
@@ -129,20 +129,20 @@ async function handshakes() {
 	}
 	s = new Sock(RT, { headers: { upgrade: 'h2c' } })
 	await s.open()
-	ok('h2c is a 501, or what is left where HAProxy ignores it', [501, 404].includes(s.status), s.status)
+	ok('h2c is a 501, or a 404 if HAProxy ignores it', [501, 404].includes(s.status), s.status)
 	s.stop()
 	s = new Sock(RT, { headers: { 'sec-websocket-key': 'short' } })
 	await s.open()
-	same('a key that is none is a 400', s.status, 400)
+	same('an invalid key is a 400', s.status, 400)
 	s.stop()
 	s = new Sock(RT, { headers: { authorization: null } , lines: undefined})
 	await s.open()
-	ok('who shows nothing is nobody, and decided so', s.status == 101 || s.status == 401, s.status)
+	ok('a request without a credential gets a decision', s.status == 101 || s.status == 401, s.status)
 	s.stop()
 	s = new Sock(RT, { headers: { authorization: null, 'sec-websocket-protocol': `realtime, openai-insecure-api-key.${TOKEN}` } })
 	await s.open()
 	same('a key among the subprotocols passes', s.status, 101)
-	same('and the other one is answered', s.headers?.['sec-websocket-protocol'], 'realtime')
+	same('the other subprotocol is selected', s.headers?.['sec-websocket-protocol'], 'realtime')
 	s.stop()
 	s = new Sock(RT, { headers: { authorization: null, 'sec-websocket-protocol': 'realtime, openai-insecure-api-key.tg_wrong' } })
 	await s.open()
@@ -154,31 +154,31 @@ async function handshakes() {
 	s.stop()
 	s = new Sock('/v1/realtime?call_id=rtc_1')
 	await s.open()
-	same('a call of somebody else is not joined', s.status, 403)
+	same('another caller\'s call cannot be joined', s.status, 403)
 	s.stop()
 	s = new Sock(RT, { h2: true })
 	await s.open()
 	same('HTTP/2: extended CONNECT passes', s.status, 200)
-	same('HTTP/2: what was said is answered', await turn(s, 'over http two'), 'over http two')
+	same('HTTP/2: a message gets a response', await turn(s, 'over http two'), 'over http two')
 	s.stop()
 }
 
 async function contents() {
 	let s = new Sock(RT)
 	await s.open()
-	same('what must be redacted is', await turn(s, 'write to bob.miller@corp.example now'), 'write to <EMAIL_ADDRESS_1> now')
-	same('what answers may not say is replaced', await turn(s, 'call 212-555-0187 today').then(t => /212-555-0187/.test(t)), false)
+	same('a value in a message is redacted', await turn(s, 'write to bob.miller@corp.example now'), 'write to <EMAIL_ADDRESS_1> now')
+	same('a value in a response is replaced', await turn(s, 'call 212-555-0187 today').then(t => /212-555-0187/.test(t)), false)
 	s.say(text('my card is 4111 1111 1111 1111'))
 	const e = await s.event('error')
 	ok('a denied message is an error event', e && e.error.code == 'content_policy_violation', e)
-	same('and a close 1008', await s.closed(), 1008)
+	same('the session is closed with 1008', await s.closed(), 1008)
 
 	s = new Sock(RT)
 	await s.open()
 	await turn(s, 'social 536-90-4399 number ok')
-	ok('a denied answer is an error event', s.got.find(m => m.type == 'error'), s.got)
-	ok('of which nothing was said', !/536-90-4399/.test(JSON.stringify(s.got)), s.got)
-	same('and a close 1008 of the session', await s.closed(), 1008)
+	ok('a denied response is an error event', s.got.find(m => m.type == 'error'), s.got)
+	ok('no part of it was forwarded', !/536-90-4399/.test(JSON.stringify(s.got)), s.got)
+	same('the session of a denied response is closed with 1008', await s.closed(), 1008)
 
 	s = new Sock(RT)
 	await s.open()
@@ -188,43 +188,43 @@ async function contents() {
 	s = new Sock(RT)
 	await s.open()
 	await turn(s, 'call:weather {"city":"Rome"}')
-	ok('another call does', /"weather"/.test(JSON.stringify(s.got)), s.got)
+	ok('another call reaches the client', /"weather"/.test(JSON.stringify(s.got)), s.got)
 
 	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
 	const u = await s.event('error')
-	ok('audio is not read, and does not pass', u && u.error.code == 'unreadable_content', u)
-	same('audio: the close', await s.closed(), 1008)
+	ok('audio is uninspected and refused', u && u.error.code == 'unreadable_content', u)
+	same('audio: the session is closed with 1008', await s.closed(), 1008)
 	s = new Sock(RT, { headers: { host: 'voice.example' } })
 	await s.open()
 	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
 	s.say({ type: 'input_audio_buffer.commit' })
 	const d = await s.event('response.done')
-	ok('where it may, it is answered', d && s.got.find(m => m.type == 'response.output_audio_transcript.delta'), s.got)
-	ok('with audio', s.got.find(m => m.type == 'response.output_audio.delta'), s.got)
+	ok('on a route that permits audio, a response arrives', d && s.got.find(m => m.type == 'response.output_audio_transcript.delta'), s.got)
+	ok('the response has audio', s.got.find(m => m.type == 'response.output_audio.delta'), s.got)
 	s.say({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'and one thing more' }] } })
 	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF', note: 'my card is 4111 1111 1111 1111' })
-	ok('text beside audio is read', await s.event('error'), s.got)
-	same('text beside audio: the close', await s.closed(), 1008)
+	ok('text next to audio is inspected', await s.event('error'), s.got)
+	same('text next to audio: the session is closed with 1008', await s.closed(), 1008)
 
 	s = new Sock('/v1/responses')
 	await s.open()
 	s.say({ type: 'response.create', model: 'm1', input: 'mail ann@corp.example please' })
 	await s.event('response.completed')
-	same('responses over a socket are read', said(s), 'mail <EMAIL_ADDRESS_1> please')
+	same('a session of the Responses API is inspected', said(s), 'mail <EMAIL_ADDRESS_1> please')
 	s.stop()
 
 	s = new Sock('/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent')
 	await s.open()
 	s.say({ setup: { model: 'models/gemini-live' } })
-	ok('Gemini: the setup is answered', await s.until(x => x.got.find(m => m.setupComplete)), s.got)
+	ok('Gemini: the setup gets a response', await s.until(x => x.got.find(m => m.setupComplete)), s.got)
 	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'mail ann@corp.example please' }] }], turnComplete: true } })
-	ok('Gemini: a turn is whole', await s.until(x => x.got.find(m => m.serverContent?.turnComplete)), s.got)
-	same('Gemini: what was said is read', s.got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join(''), 'mail <EMAIL_ADDRESS_1> please')
+	ok('Gemini: a turn is complete', await s.until(x => x.got.find(m => m.serverContent?.turnComplete)), s.got)
+	same('Gemini: the text is inspected', s.got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join(''), 'mail <EMAIL_ADDRESS_1> please')
 	s.say({ realtimeInput: { audio: { data: 'AAAA', mimeType: 'audio/pcm;rate=16000' } } })
-	same('Gemini: audio does not pass', await s.closed(), 1008)
+	same('Gemini: audio is refused', await s.closed(), 1008)
 }
 
-// A handle is of whom it was given to.
+// A handle belongs to the caller who received it.
 async function resumes() {
 	const { CAROL, LIVE } = process.env, OTHER = LIVE.replace('v1beta', 'v1alpha')
 	const handle = s => s.got.filter(m => m.sessionResumptionUpdate).at(-1)?.sessionResumptionUpdate.newHandle
@@ -237,27 +237,27 @@ async function resumes() {
 	}
 	let s = await begin({ sessionResumption: {} })
 	const mine = await s.until(handle)
-	ok('who asks for handles gets one', mine, s.got)
-	ok('which is not the provider\'s', /^Cih\+\/\d+_1==\.[0-9a-f]{32}$/.test(mine), mine)
+	ok('a session that asks for handles gets one', mine, s.got)
+	ok('it differs from the provider\'s handle', /^Cih\+\/\d+_1==\.[0-9a-f]{32}$/.test(mine), mine)
 	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'hello' }] }], turnComplete: true } })
 	const second = await s.until(x => handle(x) != mine && handle(x))
-	ok('after a turn another one', second, s.got)
+	ok('after a turn, the session gets another handle', second, s.got)
 	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'handle:1100' }] }], turnComplete: true } })
-	same('one that is too long is none', await s.until(x => x.got.find(m => m.sessionResumptionUpdate?.newHandle == '')).then(m => m.sessionResumptionUpdate), { newHandle: '', resumable: true })
+	same('a handle that is too long is replaced with an empty one', await s.until(x => x.got.find(m => m.sessionResumptionUpdate?.newHandle == '')).then(m => m.sessionResumptionUpdate), { newHandle: '', resumable: true })
 	s.stop()
 	for (const [what, setup] of Object.entries({
-		'he who got it resumes': { sessionResumption: { handle: second } },
-		'with an older one, too': { session_resumption: { handle: mine } },
-		'one that is empty asks for a new session': { sessionResumption: { handle: '' } },
-		'so does none': { sessionResumption: { handle: null, transparent: true } },
-		'a parameter of a tool may be called so': { tools: [{ functionDeclarations: [{ name: 'open', parameters: { type: 'OBJECT', properties: { handle: { type: 'STRING' } } } }] }] },
+		'the caller who received the handle resumes the session': { sessionResumption: { handle: second } },
+		'an older handle resumes the session too': { session_resumption: { handle: mine } },
+		'an empty handle begins a new session': { sessionResumption: { handle: '' } },
+		'null begins a new session': { sessionResumption: { handle: null, transparent: true } },
+		'a parameter of a tool may have the name handle': { tools: [{ functionDeclarations: [{ name: 'open', parameters: { type: 'OBJECT', properties: { handle: { type: 'STRING' } } } }] }] },
 	})) {
 		s = await begin(setup)
 		ok(what, s.got.find(m => m.setupComplete), s.got)
 		s.stop()
 	}
 	const seen = await fetch(process.env.PROVIDER + '/_seen?last=12').then(r => r.text())
-	ok('its provider has its own back', seen.includes(second.slice(0, -33)) && !seen.includes(second), seen)
+	ok('the provider receives its own handle', seen.includes(second.slice(0, -33)) && !seen.includes(second), seen)
 	for (const [what, setup, how] of [
 		['another person', { handle: second }, { token: CAROL }],
 		['who shows nothing', { handle: second }, { headers: { authorization: null } }],
@@ -276,10 +276,10 @@ async function resumes() {
 		same(`${what}: closed`, await s.closed(4000), 1008)
 	}
 	s = await begin({ sessionResumption: { handle: second }, session_resumption: { handle: second } })
-	same('two of them: closed', await s.closed(4000), 1008)
+	same('two handles: closed', await s.closed(4000), 1008)
 }
 
-// Handles that several daemons gave, where one of them is left.
+// Handles of several daemons, of which one is left.
 async function elsewhere() {
 	const { LIVE, GO } = process.env
 	const begin = async sessionResumption => {
@@ -303,30 +303,30 @@ async function elsewhere() {
 		resumed.push(s.got.some(m => m.setupComplete))
 		s.stop()
 	}
-	same('the other daemon resumes them', resumed, handles.map(() => true))
+	same('the remaining daemon resumes the sessions', resumed, handles.map(() => true))
 }
 
-// What a session's placeholders stand for, from its first message to its last.
+// The values of a session's placeholders, from its first message to its last.
 const JANE = 'jane@corp.example', BOB = 'bob@corp.example', ANN = 'ann@corp.example'
 async function restores() {
 	const seen = async text => (await fetch(process.env.PROVIDER + '/_seen?last=200').then(r => r.text())).includes(text)
 	const args = s => s.got.filter(m => m.type == 'response.function_call_arguments.delta').map(m => m.delta).join('')
 	let s = new Sock(RT)
 	await s.open()
-	same('a value said before response.create is put back', await turn(s, `write to ${JANE} now`), `write to ${JANE} now`)
-	same('a second person is another placeholder', await turn(s, `write to ${BOB} now`), `write to ${BOB} now`)
-	ok('the provider sees two persons as two', await seen('write to <EMAIL_ADDRESS_1> now') && await seen('write to <EMAIL_ADDRESS_2> now'))
-	same('a value of an earlier message is put back in a later response', await turn(s, 'say <EMAIL_ADDRESS_1> and <EMAIL_ADDRESS_2>'), `say ${JANE} and ${BOB}`)
-	same('a number that was never given stays a placeholder', await turn(s, 'say <EMAIL_ADDRESS_7> too'), 'say <EMAIL_ADDRESS_7> too')
-	same('a value that returns has its own placeholder again', await turn(s, `again ${JANE}`), `again ${JANE}`)
-	ok('the provider sees the first number again', await seen('again <EMAIL_ADDRESS_1>'))
+	same('a value in a message before response.create is restored', await turn(s, `write to ${JANE} now`), `write to ${JANE} now`)
+	same('a second person gets another placeholder', await turn(s, `write to ${BOB} now`), `write to ${BOB} now`)
+	ok('the provider gets different placeholders for two persons', await seen('write to <EMAIL_ADDRESS_1> now') && await seen('write to <EMAIL_ADDRESS_2> now'))
+	same('a value of an earlier message is restored in a later response', await turn(s, 'say <EMAIL_ADDRESS_1> and <EMAIL_ADDRESS_2>'), `say ${JANE} and ${BOB}`)
+	same('a placeholder that was never used is not restored', await turn(s, 'say <EMAIL_ADDRESS_7> too'), 'say <EMAIL_ADDRESS_7> too')
+	same('a value that occurs again has the same placeholder', await turn(s, `again ${JANE}`), `again ${JANE}`)
+	ok('the provider gets the first placeholder again', await seen('again <EMAIL_ADDRESS_1>'))
 	await turn(s, 'call:send_mail {"to":"<EMAIL_ADDRESS_2>"}')
-	same('arguments of a call have the value', args(s), `{"to":"${BOB}"}`)
+	same('the arguments of a tool call have the value', args(s), `{"to":"${BOB}"}`)
 	s.say(text(`and ${ANN}`))
 	const echo = await s.until(x => x.got.find(m => m.type == 'conversation.item.created' && /and /.test(JSON.stringify(m))))
-	same('what the provider says outside of an answer is restored', echo?.item.content[0].text, `and ${ANN}`)
+	same('a provider\'s event outside of a response is restored', echo?.item.content[0].text, `and ${ANN}`)
 	s.say({ type: 'conversation.item.create', item: { type: 'function_call_output', call_id: 'call_1', output: JSON.stringify({ owner: 'zoe@corp.example' }) } })
-	same('a value of a result is put back later', await turn(s, 'say <EMAIL_ADDRESS_4>'), 'say zoe@corp.example')
+	same('a value in a tool\'s result is restored later', await turn(s, 'say <EMAIL_ADDRESS_4>'), 'say zoe@corp.example')
 	const burst = ['kim', 'lee', 'max', 'noa', 'oli'].map(n => `${n}@corp.example`)
 	s.take()
 	for (const who of burst) {
@@ -334,17 +334,17 @@ async function restores() {
 		s.say({ type: 'response.create' })
 	}
 	await s.until(x => x.got.filter(m => m.type == 'response.done').length == burst.length)
-	same('a burst of messages: each answer has its own value', s.got.filter(m => m.type == 'response.output_text.done').map(m => m.text), burst.map(w => `burst ${w}`))
+	same('after a burst of messages, each response has its own value', s.got.filter(m => m.type == 'response.output_text.done').map(m => m.text), burst.map(w => `burst ${w}`))
 	s.stop()
 
 	s = new Sock(RT)
 	await s.open()
-	same('another session has no value of the first one', await turn(s, 'say <EMAIL_ADDRESS_1>'), 'say <EMAIL_ADDRESS_1>')
+	same('another session has no values of the first', await turn(s, 'say <EMAIL_ADDRESS_1>'), 'say <EMAIL_ADDRESS_1>')
 	s.stop()
 
 	s = new Sock(RT, { headers: { host: 'plain.example' } })
 	await s.open()
-	same('where nothing is restored numbers do not begin anew', [await turn(s, `one ${JANE}`), await turn(s, `two ${BOB}`), await turn(s, `three ${JANE}`)], ['one <EMAIL_ADDRESS_1>', 'two <EMAIL_ADDRESS_2>', 'three <EMAIL_ADDRESS_1>'])
+	same('on a route without restore, numbers continue', [await turn(s, `one ${JANE}`), await turn(s, `two ${BOB}`), await turn(s, `three ${JANE}`)], ['one <EMAIL_ADDRESS_1>', 'two <EMAIL_ADDRESS_2>', 'three <EMAIL_ADDRESS_1>'])
 	s.stop()
 
 	s = new Sock('/v1/responses')
@@ -355,13 +355,13 @@ async function restores() {
 		await s.event('response.completed')
 		return said(s)
 	}
-	same('responses over a socket: a value is put back', await ask(`mail ${ANN} please`), `mail ${ANN} please`)
-	same('responses over a socket: another person', await ask(`mail ${BOB} please`), `mail ${BOB} please`)
-	// an earlier response may be gone on with, so its numbers are tagged
+	same('Responses API: a value is restored', await ask(`mail ${ANN} please`), `mail ${ANN} please`)
+	same('Responses API: another person gets another placeholder', await ask(`mail ${BOB} please`), `mail ${BOB} please`)
+	// A later request may continue an earlier response, so its placeholders have a tag.
 	const given = (await fetch(process.env.PROVIDER + '/_seen?last=2').then(r => r.text())).match(/<EMAIL_ADDRESS_[0-9A-Z]{8}_1>/g)
-	ok('responses over a socket: two persons are two', given?.length == 2 && given[0] != given[1], given)
-	same('responses over a socket: both are known later', await ask(`say ${given[0]} and ${given[1]}`), `say ${ANN} and ${BOB}`)
-	same('responses over a socket: a number of an earlier one is not put back', await ask('say <EMAIL_ADDRESS_1>'), 'say <EMAIL_ADDRESS_1>')
+	ok('Responses API: two persons have two placeholders', given?.length == 2 && given[0] != given[1], given)
+	same('Responses API: both are known later', await ask(`say ${given[0]} and ${given[1]}`), `say ${ANN} and ${BOB}`)
+	same('Responses API: a placeholder without the tag is not restored', await ask('say <EMAIL_ADDRESS_1>'), 'say <EMAIL_ADDRESS_1>')
 	s.stop()
 
 	// Gemini
@@ -380,32 +380,32 @@ async function restores() {
 		return x.got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join('')
 	}
 	s = await begin({ sessionResumption: {} })
-	same('Gemini: a value is put back', await content(s, `mail ${JANE} please`), `mail ${JANE} please`)
-	same('Gemini: another person', await content(s, `mail ${BOB} please`), `mail ${BOB} please`)
-	same('Gemini: both are known later', await content(s, 'say <EMAIL_ADDRESS_1> and <EMAIL_ADDRESS_2>'), `say ${JANE} and ${BOB}`)
+	same('Gemini: a value is restored', await content(s, `mail ${JANE} please`), `mail ${JANE} please`)
+	same('Gemini: another person gets another placeholder', await content(s, `mail ${BOB} please`), `mail ${BOB} please`)
+	same('Gemini: both persons are known later', await content(s, 'say <EMAIL_ADDRESS_1> and <EMAIL_ADDRESS_2>'), `say ${JANE} and ${BOB}`)
 	await content(s, 'call:send_mail {"to":"<EMAIL_ADDRESS_1>"}')
-	same('Gemini: arguments of a call have the value', s.got.find(m => m.toolCall)?.toolCall.functionCalls[0].args, { to: JANE })
+	same('Gemini: the arguments of a tool call have the value', s.got.find(m => m.toolCall)?.toolCall.functionCalls[0].args, { to: JANE })
 	s.take()
 	s.say({ toolResponse: { functionResponses: [{ id: 'call_1', name: 'send_mail', response: { answer: `sent, copy to ${ANN}` } }] } })
-	same('Gemini: a value of a tool response is put back', await content(s, 'say <EMAIL_ADDRESS_3>'), `say ${ANN}`)
-	// the call and what is made of its result are one answer
+	same('Gemini: a value in a tool\'s result is restored', await content(s, 'say <EMAIL_ADDRESS_3>'), `say ${ANN}`)
+	// a tool call and the text after its result are one response
 	s.take()
 	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'say:' + JSON.stringify([{ toolCall: { functionCalls: [{ id: 'c', name: 'find', args: {} }] } }]) }] }], turnComplete: true } })
 	await s.until(x => x.got.find(m => m.toolCall))
 	s.say({ toolResponse: { functionResponses: [{ id: 'c', name: 'find', response: { found: 'zoe@corp.example' } }] } })
-	same('Gemini: also in the answer that waited for it', await content(s, 'mail <EMAIL_ADDRESS_4> please'), 'mail zoe@corp.example please')
+	same('Gemini: it is also restored in the response that waited for the result', await content(s, 'mail <EMAIL_ADDRESS_4> please'), 'mail zoe@corp.example please')
 	const handle = await s.until(x => x.got.filter(m => m.sessionResumptionUpdate).at(-1)?.sessionResumptionUpdate.newHandle)
 	s.stop()
 	s = await begin({ sessionResumption: { handle } })
 	ok('Gemini: the session is resumed', s.got.find(m => m.setupComplete), s.got)
-	same('Gemini: nothing is put back of the one before', await content(s, 'say <EMAIL_ADDRESS_1> to me'), 'say <EMAIL_ADDRESS_1> to me')
-	same('Gemini: a new value is put back', await content(s, 'mail pat@corp.example please'), 'mail pat@corp.example please')
+	same('Gemini: a placeholder of the earlier session is not restored', await content(s, 'say <EMAIL_ADDRESS_1> to me'), 'say <EMAIL_ADDRESS_1> to me')
+	same('Gemini: a new value is restored', await content(s, 'mail pat@corp.example please'), 'mail pat@corp.example please')
 	const tags = (await fetch(process.env.PROVIDER + '/_seen?last=3').then(r => r.text())).match(/mail (<EMAIL_ADDRESS_\w+>) please/)
-	ok('Gemini: its number cannot be one of the session before', tags && !/^<EMAIL_ADDRESS_\d+>$/.test(tags[1]), tags)
+	ok('Gemini: its placeholder cannot be one of the earlier session', tags && !/^<EMAIL_ADDRESS_\d+>$/.test(tags[1]), tags)
 	s.stop()
 }
 
-// Frames of a provider in one burst, some of which wait for what comes after them.
+// Frames of a provider in one burst; some wait for later ones.
 async function order() {
 	const frames = (...events) => 'frame:' + Buffer.concat(events.map(e => frame(1, JSON.stringify(e), { mask: false }))).toString('hex')
 	const id = { response_id: 'resp_9', item_id: 'item_9', output_index: 0, content_index: 0 }
@@ -427,13 +427,13 @@ async function order() {
 		await s.event('session.created')
 		await turn(s, frames(created, ...events, done))
 		const kinds = l => l.map(m => m.type).filter(t => !/^conversation.item.created/.test(t)).filter((t, i, a) => t != a[i - 1])
-		same(`${name}: in their order`, kinds(s.got), kinds([created, ...events, done]))
-		same(`${name}: and whole`, s.got.filter(m => /transcript.delta/.test(m.type)).map(m => m.delta).join(''), events.filter(m => /transcript/.test(m.type)).map(m => m.delta).join(''))
+		same(`${name}: the order is kept`, kinds(s.got), kinds([created, ...events, done]))
+		same(`${name}: the text is complete`, s.got.filter(m => /transcript.delta/.test(m.type)).map(m => m.delta).join(''), events.filter(m => /transcript/.test(m.type)).map(m => m.delta).join(''))
 		s.stop()
 	}
 }
 
-// Answers of one session at the same time, as those are that are no part of its conversation.
+// Concurrent responses of one session, which are not part of its conversation.
 async function several() {
 	const { FRED, GINA, HUGO } = process.env
 	const of = (s, id) => s.got.filter(m => m.type == 'response.output_text.delta' && m.response_id == id).map(m => m.delta).join('')
@@ -447,11 +447,11 @@ async function several() {
 	ask(s, 'later first you call (212) 555-0187 today')
 	ask(s, 'the second one')
 	await done(s, 2)
-	same('each answer is whole', [of(s, 'resp_2'), s.got.filter(m => m.type == 'response.done').map(m => m.response.id)], ['the second one', ['resp_2', 'resp_1']])
-	same('and read as one, also after the other has ended', of(s, 'resp_1'), 'first you call <PHONE_NUMBER> today')
+	same('each response is complete', [of(s, 'resp_2'), s.got.filter(m => m.type == 'response.done').map(m => m.response.id)], ['the second one', ['resp_2', 'resp_1']])
+	same('a response is inspected as one text, also after the other one ended', of(s, 'resp_1'), 'first you call <PHONE_NUMBER> today')
 	ask(s, 'and a third')
 	await done(s, 3)
-	same('the next one is another', of(s, 'resp_3'), 'and a third')
+	same('the next response is separate', of(s, 'resp_3'), 'and a third')
 	s.s.write(frame(8, Buffer.from([3, 232])))
 	await s.closed(4000)
 	s = new Sock(RT, { headers: { authorization: `Bearer ${FRED}` } })
@@ -460,10 +460,10 @@ async function several() {
 	await s.until(x => x.got.filter(m => m.type == 'response.created').length == 8)
 	ask(s, 'one more')
 	const e = await s.event('error')
-	ok('a ninth at the same time is an error event', /too many responses in progress/.test(e?.error.message), e ?? s.got)
-	same('which eight before it are not', s.got.filter(m => m.type == 'response.created').length, 8)
-	same('and a close', await s.closed(4000), 1008)
-	// what is only written down is a turn an event
+	ok('a ninth concurrent response is an error event', /too many responses in progress/.test(e?.error.message), e ?? s.got)
+	same('the eight before it are forwarded', s.got.filter(m => m.type == 'response.created').length, 8)
+	same('the session is closed', await s.closed(4000), 1008)
+	// a session that only transcribes: each event is a turn
 	s = new Sock(RT, { headers: { host: 'voice.example', authorization: `Bearer ${GINA}` } })
 	await s.open()
 	s.say({ type: 'session.update', session: { type: 'transcription' } })
@@ -472,10 +472,10 @@ async function several() {
 		s.say({ type: 'input_audio_buffer.commit' })
 		await s.until(x => x.got.filter(m => m.transcript).length == i)
 	}
-	same('what is written down arrives', s.got.filter(m => m.transcript).map(m => m.transcript), ['you said 8 bytes', 'you said 16 bytes'])
+	same('transcripts are forwarded', s.got.filter(m => m.transcript).map(m => m.transcript), ['you said 8 bytes', 'you said 16 bytes'])
 	s.s.write(frame(8, Buffer.from([3, 232])))
 	await s.closed(4000)
-	// who says what he never asks about
+	// a value that the caller never asks for
 	s = new Sock(RT, { headers: { authorization: `Bearer ${HUGO}` } })
 	await s.open()
 	for (let i = 1; i <= 3; i++) {
@@ -486,7 +486,7 @@ async function several() {
 	await s.closed(4000)
 }
 
-// Sessions whose callers lose what they came with, between two turns.
+// Sessions whose callers lose their key, token or limit between two turns.
 async function ends() {
 	const { TEXT, AUDIO, GEMINI, FILED, MODELS, TEAM, STAYS, LIMITED, SHORT, LIVE, GO } = process.env
 	const open = async (token, path = RT) => {
@@ -507,7 +507,7 @@ async function ends() {
 	}
 	all.AUDIO = await open(AUDIO)
 	speak(all.AUDIO)
-	ok('audio: an answer', await all.AUDIO.event('response.done'), all.AUDIO.got)
+	ok('audio: a response', await all.AUDIO.event('response.done'), all.AUDIO.got)
 	all.GEMINI = await open(GEMINI, LIVE)
 	all.GEMINI.say({ setup: { model: 'models/gemini-live' } })
 	live(all.GEMINI, 'hello')
@@ -519,27 +519,27 @@ async function ends() {
 		all[who].say(text('after all'))
 		const e = await all[who].event('error')
 		same(`${who.toLowerCase()}: an error event`, e?.error?.code, code)
-		same(`${who.toLowerCase()}: and a close`, await all[who].closed(4000), 1008)
+		same(`${who.toLowerCase()}: the session is closed`, await all[who].closed(4000), 1008)
 	}
 	await turn(all.LIMITED, 'one more')
 	same('limited: an error event', all.LIMITED.got.find(m => m.error)?.error.code, 'limit_unreachable')
-	same('limited: and a close', await all.LIMITED.closed(4000), 1008)
+	same('limited: the session is closed', await all.LIMITED.closed(4000), 1008)
 	speak(all.AUDIO)
 	const e = await all.AUDIO.event('error')
 	same('audio: an error event', [e?.error?.type, e?.error?.code], ['authentication_error', 'invalid_credentials'])
-	ok('audio: before any of the answer', !all.AUDIO.got.find(m => /^response/.test(m.type)), all.AUDIO.got)
-	same('audio: and a close', await all.AUDIO.closed(4000), 1008)
+	ok('audio: the error comes before the response', !all.AUDIO.got.find(m => /^response/.test(m.type)), all.AUDIO.got)
+	same('audio: the session is closed', await all.AUDIO.closed(4000), 1008)
 	live(all.GEMINI, 'after all')
 	const g = await all.GEMINI.until(x => x.got.find(m => m.error))
 	same('gemini: an error event', [g?.error?.code, g?.error?.status], [401, 'UNAUTHENTICATED'])
-	same('gemini: and a close', await all.GEMINI.closed(4000), 1008)
+	same('gemini: the session is closed', await all.GEMINI.closed(4000), 1008)
 	same('another key: a turn', await turn(all.STAYS, 'still here'), 'still here')
 	all.STAYS.stop()
 	const left = JSON.parse(Buffer.from(SHORT.split('.')[1], 'base64url')).exp * 1000 - Date.now()
 	await new Promise(y => setTimeout(y, Math.max(left, 0) + 100))
 	all.SHORT.say(text('after all'))
 	same('short: an error event', (await all.SHORT.event('error'))?.error?.code, 'invalid_credentials')
-	same('short: and a close', await all.SHORT.closed(4000), 1008)
+	same('short: the session is closed', await all.SHORT.closed(4000), 1008)
 	console.log('# ended')
 }
 
@@ -567,42 +567,42 @@ async function bad() {
 	let s = new Sock(RT)
 	await s.open()
 	s.s.write(frame(9, 'are you there'))
-	ok('a ping is answered', await s.until(x => x.pongs), s.pongs)
-	same('a provider that closes is heard', await turn(s, 'close:4001').then(() => s.closed()), 4001)
-	// more at once than the relay reads ahead of its provider
+	ok('a ping gets a pong', await s.until(x => x.pongs), s.pongs)
+	same('a close of the provider is forwarded', await turn(s, 'close:4001').then(() => s.closed()), 4001)
+	// more messages than the relay reads ahead of its provider
 	s = new Sock(RT)
 	await s.open()
 	s.s.write(Buffer.concat(Array.from({ length: 150 }, (_, i) => frame(1, JSON.stringify(text(`${i} ` + 'a plain word or two '.repeat(100)))))))
-	ok('150 messages of 2 KB at once all go', await s.until(x => x.got.filter(m => m.type == 'conversation.item.created').length == 150), s.got.length)
-	same('in their order', s.got.filter(m => m.item).map(m => parseInt(m.item.content[0].text)), Array.from({ length: 150 }, (_, i) => i))
+	ok('150 messages of 2 KB in a burst are all forwarded', await s.until(x => x.got.filter(m => m.type == 'conversation.item.created').length == 150), s.got.length)
+	same('their order is kept', s.got.filter(m => m.item).map(m => parseInt(m.item.content[0].text)), Array.from({ length: 150 }, (_, i) => i))
 	s.stop()
-	// a provider's frames are no fault of its client's
+	// invalid frames of a provider
 	for (const [what, hex, why] of [['masked', '8180000000007b', 'masked'], ['with a reserved bit', 'c1027b7d', 'reserved'], ['too long', '817f0000000010000000', 'long'], ['half a character', '8102e282', 'UTF-8'], ['a close code that is none', '880203ed', 'code']]) {
 		s = new Sock(RT)
 		await s.open()
-		same(`a provider's frame, ${what}: closed`, await turn(s, 'frame:' + hex).then(() => s.closed()), 1011)
-		ok(`a provider's frame, ${what}: it says why`, s.reason.includes(why), s.reason)
+		same(`an invalid frame of a provider, ${what}: the session is closed`, await turn(s, 'frame:' + hex).then(() => s.closed()), 1011)
+		ok(`an invalid frame of a provider, ${what}: the close has the reason`, s.reason.includes(why), s.reason)
 	}
 	s = new Sock(RT)
 	await s.open()
-	same('a provider that goes away is a close', await turn(s, 'drop').then(() => s.closed()), 1011)
-	// three sockets at once are a provider's room
+	same('a provider that disconnects closes the session', await turn(s, 'drop').then(() => s.closed()), 1011)
+	// the provider's limit is three concurrent sockets
 	const many = Array.from({ length: 3 }, () => new Sock(RT))
 	for (const m of many) await m.open()
-	same('sockets have places', many.map(m => m.status), [101, 101, 101])
+	same('three sockets are permitted', many.map(m => m.status), [101, 101, 101])
 	s = new Sock(RT)
 	await s.open()
-	same('one more than there are is a 503', s.status, 503)
+	same('a fourth socket is a 503', s.status, 503)
 	for (const m of many) m.stop()
 	s.stop()
 }
 
-// What is said, in words: each costs a token, and one more to say it again.
+// Texts by their number of words: each word costs a token in each direction.
 const words = n => Array.from({ length: n }, (_, i) => 'w' + i).join(' ')
 async function money() {
 	let s = new Sock(RT), n = 0
 	await s.open()
-	// a thousand turns over sockets that end in every way, between turns and inside one
+	// a thousand turns over sockets that end in each way, between turns and during a turn
 	for (let i = 0; i < 20; i++) {
 		const one = new Sock(RT)
 		await one.open()
@@ -613,7 +613,7 @@ async function money() {
 		if (i % 4 == 0) one.s.write(frame(8, Buffer.from([3, 232])))
 		else if (i % 4 == 1) one.stop()
 		else if (i % 4 == 2) {
-			// nobody knows what a turn took that was cut: what was held for it stays
+			// the usage of a cut turn is unknown, so its reservation stays
 			await turn(one, 'close:1000')
 			n += 500
 		}
@@ -628,7 +628,7 @@ async function money() {
 	s.s.write(frame(8, Buffer.from([3, 232])))
 	await s.closed()
 	console.log(`# tokens ${n}`)
-	// a limit ends the next turn, not the one under way
+	// a limit ends the session at the next turn, not during one
 	s = new Sock(RT, { headers: { authorization: `Bearer ${process.env.CAROL}` } })
 	await s.open()
 	let took = 0, e
@@ -638,14 +638,14 @@ async function money() {
 		if (!e) took += 800
 	}
 	ok('a limit that is reached is an error event', e?.error.code == 'rate_limit_exceeded', e ?? s.got)
-	same('and a close 1008 after the turns that it let in', await s.closed(), 1008)
+	same('after the permitted turns, the session is closed with 1008', await s.closed(), 1008)
 	console.log(`# carol ${took}`)
 	const erin = { headers: { authorization: `Bearer ${process.env.ERIN}` } }
 	const ahead = [new Sock(RT, erin)]
 	await ahead[0].open()
 	ahead.push(new Sock(RT, erin))
 	await ahead[1].open()
-	same('an answer is held ahead of each socket, or it is a 429', ahead.map(d => d.status), [101, 429])
+	same('a response is reserved for each socket in advance, or the handshake is a 429', ahead.map(d => d.status), [101, 429])
 	for (const d of ahead) d.stop()
 	const dave = { headers: { authorization: `Bearer ${process.env.DAVE}` } }
 	const two = []
@@ -654,23 +654,23 @@ async function money() {
 		await two[i].open()
 	}
 	await turn(two[0], 'one two')
-	same('turns are no sockets', two.map(d => d.status), [101, 101])
+	same('turns do not count as sockets', two.map(d => d.status), [101, 101])
 	s = new Sock(RT, dave)
 	await s.open()
-	same('concurrent counts sockets', s.status, 429)
+	same('the limit of concurrent requests counts sockets', s.status, 429)
 	for (const d of [...two, s]) d.stop()
 }
 
-// One that is asked whether it is there, and says nothing.
+// A client that does not answer a ping.
 async function silence() {
 	const s = new Sock('/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent')
 	await s.open()
 	s.mute = true
-	same('who is silent is closed', await s.closed(), 1001)
-	ok('after he was asked', s.pinged)
+	same('a silent client is disconnected', await s.closed(), 1001)
+	ok('a ping was sent before', s.pinged)
 }
 
-// One that reads nothing: what is said to him waits with the provider, and others are served.
+// A client that reads nothing: its messages wait at the provider, and other clients are served.
 async function stops() {
 	const rss = () => +fs.readFileSync(`/proc/${process.env.PID}/statm`, 'utf8').split(' ')[1] * 4
 	const s = new Sock(RT, { headers: { host: 'voice.example' } })
@@ -685,13 +685,13 @@ async function stops() {
 	await new Promise(y => setTimeout(y, 3000))
 	const other = new Sock(RT)
 	await other.open()
-	same('others are served beside who reads nothing', await turn(other, 'over here'), 'over here')
+	same('other clients are served next to a client that reads nothing', await turn(other, 'over here'), 'over here')
 	other.stop()
 	const grown = rss() - before
 	if (/lib[at]san/.test(fs.readFileSync(`/proc/${process.env.PID}/maps`, 'utf8'))) console.log('skip - what he does not read is not kept: a sanitizer has a heap of its own')
-	else ok('what he does not read is not kept', grown < 12000, `${grown} KB more`)
+	else ok('its messages are not kept in memory', grown < 12000, `${grown} KB more`)
 	s.s.resume()
-	ok('and comes when he reads', await s.until(x => x.got.filter(m => m.type == 'response.done').length == 9, 30000), s.got.length)
+	ok('they arrive when the client reads', await s.until(x => x.got.filter(m => m.type == 'response.done').length == 9, 30000), s.got.length)
 	s.stop()
 }
 
@@ -713,10 +713,10 @@ async function handed() {
 	const all = Array.from({ length: 50 }, () => new Sock(RT))
 	const turns = async t => (await Promise.all(all.map(async (s, i) => await turn(s, `${t} ${i}`) == `${t} ${i}`))).filter(x => x).length
 	await Promise.all(all.map(s => s.open()))
-	same('fifty sessions answer before an upgrade', await turns('before'), 50)
+	same('fifty sessions get responses before an upgrade', await turns('before'), 50)
 	console.log('# open')
 	while (!fs.existsSync(process.env.GO)) await new Promise(y => setTimeout(y, 50))
-	same('and after it, on the same sockets', await turns('after'), 50)
+	same('the same sockets get responses after it', await turns('after'), 50)
 	for (const s of all) s.stop()
 }
 

@@ -1,5 +1,5 @@
-# Receipts: a route with `record: {receipt: true}` tells the caller which record its decision is, on every
-# way that an answer takes; `tollgate audit show --receipt` finds it.
+# Receipts: a route with `record: {receipt: true}` returns the position of its record to the caller, on each path of a
+# response. `tollgate audit show --receipt` finds the record.
 . "$(dirname "$0")/lib.sh"
 
 sed -e 's|name: chat$|name: chat\n    record: {receipt: true}|' -e 's|name: models$|name: models\n    record: {receipt: true}|' \
@@ -10,14 +10,14 @@ json='content-type: application/json'
 ask() { req POST "$1" -H "$auth" -H "$json" -d "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
 show() { "$B/tollgate" audit show -c "$D/tollgate.yaml" "$@" 2>&1; }
 
-# receipt NAME STATUS TYPE…: the last answer has one, and it finds the decision of its id
+# receipt NAME STATUS TYPE…: checks that the last response has a receipt, which leads to the decision of its id
 receipt() {
 	local name=$1 r id
 	r=$(header x-tollgate-receipt)
 	id=$(header x-tollgate-id)
-	is "$name: answered" "$status" "$2"
-	like "$name: NODE/SEQ/HASH" "$r" '^[A-Za-z0-9_.-]+/[1-9][0-9]*/[0-9a-f]{64}$'
-	is "$name: it finds the decision" "$(show --receipt "$r" | jq -r '.[0] | .type + " " + .id')" "decision $id"
+	is "$name: the status is right" "$status" "$2"
+	like "$name: the receipt is NODE/SEQ/HASH" "$r" '^[A-Za-z0-9_.-]+/[1-9][0-9]*/[0-9a-f]{64}$'
+	is "$name: the receipt leads to the decision" "$(show --receipt "$r" | jq -r '.[0] | .type + " " + .id')" "decision $id"
 }
 
 ask /v1/chat/completions hello
@@ -25,7 +25,7 @@ receipt "through the relay" 200
 one=$(header x-tollgate-receipt)
 ask /v1/chat/completions 'my mail is ann@example.com'
 receipt "inspected and redacted" 200
-is "each its own" "$([ "$one" = "$(header x-tollgate-receipt)" ] && echo same || echo other)" other
+is "each request has its own receipt" "$([ "$one" = "$(header x-tollgate-receipt)" ] && echo same || echo other)" other
 ask /v1/chat/completions 'key AKIAIOSFODNN7EXAMPLE, secret wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'
 receipt "denied" 403
 req GET /v1/models -H "$auth"
@@ -33,18 +33,18 @@ receipt "direct" 200
 req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
 receipt "without a credential" 401
 ask /v1/messages hello
-is "a route without it gives none" "$status $(header x-tollgate-receipt)" "200 "
+is "a route without the option returns no receipt" "$status $(header x-tollgate-receipt)" "200 "
 
-# a caller or a provider cannot say one
+# Neither a caller nor a provider can fake a receipt.
 control '{"headers":{"x-tollgate-receipt":"gw/1/ff"}}'
 ask /v1/messages hello
-is "a provider's is dropped" "$status $(header x-tollgate-receipt)" "200 "
+is "a provider's receipt is removed" "$status $(header x-tollgate-receipt)" "200 "
 req GET /v1/models -H "$auth" -H 'x-tollgate-receipt: gw/1/ff'
-like "on the direct way too, ours stands" "$(header x-tollgate-receipt)" '/[0-9a-f]{64}$'
+like "on the direct path, the gateway's receipt replaces the provider's" "$(header x-tollgate-receipt)" '/[0-9a-f]{64}$'
 control '{}'
 
-# one of another log
+# a receipt of another log
 other=${one%?}$([ "${one: -1}" = 0 ] && echo 1 || echo 0)
-like "another hash is another log's" "$(show --receipt "$other")" 'another hash'
+like "a receipt with another hash is reported" "$(show --receipt "$other")" 'another hash'
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

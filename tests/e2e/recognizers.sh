@@ -1,8 +1,8 @@
-# External recognizers behind real HAProxy: what a simulated one finds is redacted,
-# whatever way the body takes; its silence is the policy's outcome.
+# External recognizers behind real HAProxy: findings of a simulated one are redacted on each path of a body. If it
+# does not respond, the policy's outcome applies.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
-command -v node >/dev/null || { skip "recognisers" "node is not installed"; exit 0; }
+command -v node >/dev/null || { skip "recognizers" "node is not installed"; exit 0; }
 node "$root/tests/support/recognizer.mjs" "$D/recognizer" >"$D/recognizer.log" 2>&1 &
 recognizer=$!
 trap 'kill $recognizer 2>/dev/null; finish' EXIT
@@ -27,7 +27,7 @@ R=$(cat "$D/recognizer")
 	limits: []
 	YAML
 } >"$D/policy.yaml"
-# one worker: each has a memory of its own
+# one worker, because each worker has its own memory of results
 {
 	grep -v '^workers:' "$here/config.yaml"
 	echo 'workers: 1'
@@ -41,66 +41,66 @@ chat() { req POST /v1/chat/completions -H "$auth" -H "$json" "${@:2}" -d "{\"mod
 provider_got() { seen | sed 's/\\"/"/g'; }
 
 chat '😀 李: zor blax met quuxel at a@example.com'
-is "a person is redacted" "$status" 200
-like "where it stands, behind an emoji and Chinese" "$(provider_got)" '😀 李: <PERSON_1> met <PERSON_2> at <EMAIL_ADDRESS_1>'
+is "a request with persons passes" "$status" 200
+like "persons after an emoji and Chinese text are replaced" "$(provider_got)" '😀 李: <PERSON_1> met <PERSON_2> at <EMAIL_ADDRESS_1>'
 rc '{}'
 chat '😀 李: zor blax met quuxel at a@example.com'
-is "the same again asks nobody" "$(asked)" '{"calls":0,"texts":0}'
-like "and is redacted all the same" "$(provider_got)" '<PERSON_1> met <PERSON_2>'
+is "the same text is not sent to the recognizer again" "$(asked)" '{"calls":0,"texts":0}'
+like "it is still redacted" "$(provider_got)" '<PERSON_1> met <PERSON_2>'
 chat 'deferred zor blax' -H 'transfer-encoding: chunked'
-is "a body without length" "$status" 200
-like "is redacted too" "$(provider_got)" 'deferred <PERSON_1>'
+is "a body without a length passes" "$status" 200
+like "it is redacted" "$(provider_got)" 'deferred <PERSON_1>'
 { printf '{"model":"echo","messages":[{"role":"user","content":"zor blax '; for _ in $(seq 900); do printf 'words of a long history that was never asked about %s ' "$RANDOM"; done; printf '"},{"role":"user","content":"end quuxel"}]}'; } >"$D/long"
 req POST /v1/chat/completions -H "$auth" -H "$json" --data-binary "@$D/long"
-is "a long body" "$status" 200
-unlike "has no name left" "$(provider_got)" 'zor blax|quuxel'
+is "a long body passes" "$status" 200
+unlike "it contains no name any more" "$(provider_got)" 'zor blax|quuxel'
 req POST /api/direct/x -H "$auth" -H "$json" -d '{"a":"zor blax"}'
-is "a classifier of whole texts denies by its class" "$status" 403
+is "a recognizer of whole texts can deny" "$status" 403
 req POST /api/direct/x -H "$auth" -H "$json" -d '{"a":"nobody"}'
-is "and permits" "$status" 200
+is "a recognizer of whole texts can permit" "$status" 200
 req POST /api/legal -H "$auth" -H "$json" -d '{"a":"hit quuxel","b":"fine"}'
-like "a flagged text is redacted whole" "$(provider_got)" '"a":"<MODERATION_VIOLENCE_1>","b":"fine"'
+like "a flagged text is replaced as a whole" "$(provider_got)" '"a":"<MODERATION_VIOLENCE_1>","b":"fine"'
 req POST /api/relay/x -H "$auth" -H "$json" -d '{"a":"zor blax"}'
-like "a route whose condition does not hold does not pay" "$(provider_got)" 'zor blax'
+like "a route whose condition is false does not call the recognizer" "$(provider_got)" 'zor blax'
 
-# From here it may be late, and is given up: long before the decision, which would be another code.
+# From here on, the recognizer may time out, long before the deadline of the decision, which has another code.
 sed -i 's/timeout: 12s/timeout: 300ms/' "$D/policy.yaml"
 reload() { curl -s -m 90 -o /dev/null -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload"; }
-is "its timeout is another" "$(reload)" 200
+is "a policy with another timeout is loaded" "$(reload)" 200
 for mode in hang garbage status close; do
 	rc "{\"mode\":\"$mode\"}"
 	chat "$mode zor blax"
-	is "$mode: 503" "$status" 503
-	like "$mode: the code says so" "$body" 'classifier_unavailable'
+	is "$mode: the outcome is a 503" "$status" 503
+	like "$mode: the code is classifier_unavailable" "$body" 'classifier_unavailable'
 	req POST /api/direct/x -H "$auth" -H "$json" -d "{\"a\":\"$mode zor blax\"}"
-	is "$mode: permitted where its own outcome says so" "$status" 200
-	like "$mode: the record says low confidence" "$(tail -n 1 "$(ls "$JOURNAL"/* | tail -n 1)" | grep -ao '"low_confidence":true' || grep -ah '"low_confidence":true' "$JOURNAL"/* | tail -n 1)" 'low_confidence'
+	is "$mode: a recognizer's own outcome can permit" "$status" 200
+	like "$mode: the record has low_confidence" "$(tail -n 1 "$(ls "$JOURNAL"/* | tail -n 1)" | grep -ao '"low_confidence":true' || grep -ah '"low_confidence":true' "$JOURNAL"/* | tail -n 1)" 'low_confidence'
 	req POST /api/legal -H "$auth" -H "$json" -d "{\"a\":\"$mode zor blax\"}"
-	like "$mode: redacted whole where that one's says so" "$(provider_got)" '"a":"<UNCLASSIFIED_1>"'
+	like "$mode: a recognizer's own outcome can replace the whole text" "$(provider_got)" '"a":"<UNCLASSIFIED_1>"'
 done
-# Closed where personal data is, open elsewhere.
+# Requests with personal data are denied, others are permitted.
 sed -i 's/^on_failure: {classifier: deny/on_failure: {classifier: {pii: deny, default: permit}/' "$D/policy.yaml"
-is "an outcome for a class" "$(reload)" 200
+is "a policy with an outcome for each class is loaded" "$(reload)" 200
 rc '{"mode":"hang"}'
 chat 'open zor blax'
-is "hang: nothing of the class passes" "$status" 200
+is "hang: a request without such data passes" "$status" 200
 record() { grep -ah '"type":"decision"' "$JOURNAL"/* | tail -n 1 | grep -ao '"unclassified":{[^}]*}'; }
-is "and the record says by what" "$(record)" '"unclassified":{"applied":"permit"}'
+is "the record has the outcome" "$(record)" '"unclassified":{"applied":"permit"}'
 chat 'closed zor blax a@example.com'
-is "hang: something of it does not" "$status" 503
-like "by the same code" "$body" 'classifier_unavailable'
-is "its record names the class" "$(record)" '"unclassified":{"applied":"deny","class":"pii"}'
-# A request with personal data was denied then, whatever the policy says of all others.
+is "hang: a request with personal data is denied" "$status" 503
+like "the code is the same" "$body" 'classifier_unavailable'
+is "the record has the class" "$(record)" '"unclassified":{"applied":"deny","class":"pii"}'
+# This request with personal data was denied, independent of the outcome for other requests.
 degraded_says() { grep -ah '"type":"degraded"' "$JOURNAL"/* | grep '"dependency":"classifier"' | grep -q '"on_failure":"permit","on_failure_by_class":{"pii":"deny"}'; }
 rc '{}'
 back() { chat "back zor blax $RANDOM"; [ "$status" = 200 ]; }
-check "it answers again" wait_for back
-degraded_in_time() { wait_for degraded_says || wait_for degraded_says; } # after a healthy minute
+check "the recognizer responds again" wait_for back
+degraded_in_time() { wait_for degraded_says || wait_for degraded_says; } # after a minute without failures
 check "the degraded record has the outcome of each class" degraded_in_time
-check "its calls are counted" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="answered"')" -gt 3 ]
-check "its failures too" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="timeout"')" -ge 1 ]
-check "and what was remembered" [ "$(metric recognizer_texts_total 'recognizer="ner",cache="hit"')" -ge 1 ]
-like "status names it" "$(curl -s -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/status")" '"recognisers":\[\{"name":"ner","answered":'
-unlike "no text in the log" "$(cat "$D/tollgate.log")" 'zor blax|quuxel'
-unlike "none in the records" "$(cat "$JOURNAL"/*)" 'zor blax|quuxel'
+check "calls are counted" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="answered"')" -gt 3 ]
+check "failures are counted" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="timeout"')" -ge 1 ]
+check "remembered results are counted" [ "$(metric recognizer_texts_total 'recognizer="ner",cache="hit"')" -ge 1 ]
+like "status names the recognizer" "$(curl -s -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/status")" '"recognisers":\[\{"name":"ner","answered":'
+unlike "the log contains no text" "$(cat "$D/tollgate.log")" 'zor blax|quuxel'
+unlike "the records contain no text" "$(cat "$JOURNAL"/*)" 'zor blax|quuxel'
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"

@@ -1,9 +1,11 @@
-// A proxy in front of a Redis that changes one byte in 5 % of what the server sends, and a load of limited requests through it.
+// A proxy in front of a Redis that alters one byte in 5 % of the server's packets, and a load of limited requests
+// through it.
 //
 //   node redis-altered.mjs PROXY-PORT REDIS-PORT SECONDS FOLDER LIMIT
 //
-// Alters from when it reads HAProxy's address, as a line; the tokens are FOLDER/tokens. Every ten seconds other persons ask.
-// bytes altered, for how many persons LIMIT requests were admitted, and for how many more.
+// It alters packets after it has read HAProxy's address as a line. The tokens are in FOLDER/tokens. Every ten seconds,
+// other persons send requests. Prints the number of altered bytes, of persons with LIMIT admitted requests, and of
+// persons with more.
 import fs from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
@@ -47,7 +49,7 @@ const ask = i => new Promise(done => {
 	})
 	q.on('error', e => { statuses[e.code] = (statuses[e.code] || 0) + 1; done() })
 })
-// First each token is used some times: a worker keeps 4 KB for each token that it has verified, which is no growth.
+// First, each token is used some times, because a worker keeps 4 KB for each verified token. That is no growth.
 let warm = 0
 await Promise.all([...Array(8)].map(async () => {
 	while (warm < 3 * tokens.length) await ask(warm++ % tokens.length)

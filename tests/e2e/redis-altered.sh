@@ -1,9 +1,9 @@
-# A network, or an attacker, that changes 5 % of what Redis sends: the daemon does not end, its memory does not grow,
-# and no limit lets more through.
-# ALTERED_S: seconds of it (10; a long ring has 600). ALTERED_RATE: which part of the packets is changed (0.05).
-# Prints each minute how much memory the daemon has, its open files and the keys in Redis.
+# A network or an attacker that alters 5 % of Redis' replies: the daemon does not crash, its memory does not grow, and
+# no limit admits more.
+# ALTERED_S: seconds of the load (10; the long stage uses 600). ALTERED_RATE: the share of altered packets (0.05).
+# Prints the daemon's memory, its open files and the number of keys in Redis each minute.
 # Once: no version of HAProxy differs here.
-# Long: load.
+# Long: it sends load.
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
 command -v node >/dev/null || { skip "altered replies" "node is not installed"; exit 0; }
@@ -27,7 +27,7 @@ mkfifo "$D/begin"
 node "$here/redis-altered.mjs" $((port + 1)) "$port" "$seconds" "$D" $limit <"$D/begin" >"$D/load" 2>"$D/load.err" &
 beside=$!
 exec 9>"$D/begin"
-check "a proxy in front of Redis comes up" wait_for grep -q listening "$D/load"
+check "a proxy in front of Redis starts" wait_for grep -q listening "$D/load"
 stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
 for ((i = 0; i < persons; i++)); do token --ttl 86400 --claims "{\"sub\":\"p$i\"}"; done >"$D/tokens"
 is_up() { fetch GET "$ADMIN/readyz" | grep -q '^redis: up'; }
@@ -41,7 +41,7 @@ measured() {
 	done
 }
 echo "$EDGE" >&9
-check "each person asked before" wait_for grep -q begins "$D/load"
+check "each person sent a request before" wait_for grep -q begins "$D/load"
 measured &
 measures=$!
 sleep $((seconds / 2))
@@ -53,4 +53,4 @@ check "bytes were changed and requests admitted: $load" says true jq '.altered >
 check "the limit was reached" says true jq '.reached > 0 and .statuses["429"] > 0' <(echo "$load")
 check "the daemon is the same process" kill -0 "$pid"
 check "its memory does not grow in the second half ($before KB, then $(memory) KB)" [ $(($(memory) - before)) -lt 16384 ]
-is "no limit let more through" "$(jq .over <<<"$load")" 0
+is "no limit admitted more" "$(jq .over <<<"$load")" 0

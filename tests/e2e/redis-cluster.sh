@@ -1,7 +1,7 @@
-# Limits, data of the policy and the mirror of the records on a Redis Cluster of three nodes; a
-# slot that moves, a node that is lost.
+# Limits, external data of the policy and the stream of records on a Redis Cluster of three nodes. A slot moves, and a
+# node is lost.
 # Once: no version of HAProxy differs here.
-# Long: nodes are waited for.
+# Long: it waits for Redis nodes.
 . "$(dirname "$0")/lib.sh"
 redis_server=${REDIS_SERVER:-redis-server}
 command -v "$redis_server" >/dev/null || { skip "a cluster" "$redis_server is not installed"; exit 0; }
@@ -33,8 +33,8 @@ for i in 0 1 2; do wait_for at $i ping >/dev/null 2>&1; done
 redis-cli --no-auth-warning --user admin -a admin --cluster create "127.0.0.1:$port" "127.0.0.1:$((port + 1))" \
 	"127.0.0.1:$((port + 2))" --cluster-yes >"$D/create.log" 2>&1
 whole() { for i in 0 1 2; do at $i cluster info | grep -q cluster_state:ok || return 1; done; }
-check "a cluster of three nodes stands" wait_for whole
-# from now on a node that stands still is not taken for one that is lost
+check "a cluster of three nodes starts" wait_for whole
+# From now on, a node that does not respond does not count as lost.
 for i in 0 1 2; do at $i config set cluster-node-timeout 60000 >/dev/null; done
 (umask 077; echo first >"$D/password")
 cat >"$D/config.yaml" <<-YAML
@@ -55,23 +55,23 @@ done
 is "a limit of two counts for each of six people" "$wrong" ""
 spread=0
 for i in 0 1 2; do [ "$(at $i --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0 ] && spread=$((spread + 1)); done
-check "on several nodes: $spread" test $spread -ge 2
+check "their counters are on several nodes: $spread" test $spread -ge 2
 at 0 -c hset acme:incidents level high >/dev/null
 incident() { models g; [ "$status" = 403 ]; }
-check "data of the policy is read where it is" wait_for incident
+check "external data of the policy is read from its node" wait_for incident
 at 0 -c del acme:incidents >/dev/null
 mirrored() { [ "$(metric audit_stream_behind_records)" = 0 ]; }
-check "the records are mirrored" wait_for mirrored
+check "the records are written to the stream" wait_for mirrored
 cd "$D" || exit 1
-final check "and verify, of every node, as the configuration's user" "$build/tollgate" audit verify -c "$D/tollgate.yaml" \
+final check "the stream of each node verifies, with the user of the configuration" "$build/tollgate" audit verify -c "$D/tollgate.yaml" \
 	--redis "redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))" --journal "$JOURNAL" --public-key "$AUDIT_KEY"
 
-# ---- keys and limits at run time ----
+# ---- keys and overrides at run time ----
 
 kim_and_lee
 like "the entries are on one node" "$(for i in 0 1 2; do at $i exists 'tollgate:{live}:entries'; done 2>/dev/null | grep . | sort | tr '\n' ' ')" '^1 MOVED.*MOVED'
 
-# ---- a slot moves under traffic ----
+# ---- a slot moves during requests ----
 
 key=$(at 0 --scan --pattern 'tollgate:q:*few*' | head -1)
 slot=$(at 0 cluster keyslot "$key")
@@ -94,8 +94,8 @@ models a
 for i in 1 0 2; do at $i cluster setslot "$slot" node "$to" >/dev/null; done
 models h
 wait $load
-is "nothing failed meanwhile" "$(cat "$D/codes")" " 120 200 "
-is "and who had none of it counts on" "$status" 200
+is "no request failed meanwhile" "$(cat "$D/codes")" " 120 200 "
+is "a person without requests in between still has the earlier count" "$status" 200
 live=$(at 0 cluster keyslot 'tollgate:{live}:entries')
 at 1 cluster setslot "$live" importing "$(at 0 cluster myid)" >/dev/null
 at 0 cluster setslot "$live" migrating "$to" >/dev/null
@@ -104,10 +104,10 @@ for k in $(at 0 cluster getkeysinslot "$live" 1000); do
 done
 for i in 1 0 2; do at $i cluster setslot "$live" node "$to" >/dev/null; done
 mia=$(key new --person mia)
-check "a key is made where the entries are now" key_is "$mia" 200
-like "with those of before" "$(key list | tr '\n' ' ')" ' kim .* mia | mia .* kim '
+check "a key is created on the node that has the entries now" key_is "$mia" 200
+like "the list also has the earlier keys" "$(key list | tr '\n' ' ')" ' kim .* mia | mia .* kim '
 there() { [ "$(at 1 hexists 'tollgate:{live}:entries' "key:$(cut -d_ -f2 <<<"$mia")")" = 1 ]; }
-check "on that node" wait_for there
+check "the entry is on that node" wait_for there
 
 # ---- a node is lost ----
 
@@ -117,8 +117,8 @@ for who in $(seq 12); do
 	models "p$who"
 	got="$got $status"
 done
-like "the limits of the others hold" "$got" ' 200'
-like "its own fail closed" "$got" ' 503'
-unlike "and nothing else comes of it" "$got" ' (4|500|502|504)'
-check "every record verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+like "limits on the other nodes still apply" "$got" ' 200'
+like "limits on the lost node are refused with 503" "$got" ' 503'
+unlike "no other status occurs" "$got" ' (4|500|502|504)'
+check "each record verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

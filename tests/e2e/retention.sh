@@ -1,8 +1,9 @@
 # Retention on a running stack: closed segments are compressed, archived to a folder or an S3-compatible store, and
-# trimmed by age or size; what is left verifies and is proved; what went is restored, by name refused where it was
-# altered. Nothing is trimmed that the archive does not have, nothing younger than six months by size.
+# trimmed by age or size. The remaining records verify and have proofs. Trimmed segments can be restored, and altered
+# ones are refused by name. Nothing is trimmed that is not in the archive, or by size if it is younger than six
+# months.
 # Once: no version of HAProxy differs here.
-# Long: segments fill, and age.
+# Long: it waits for segments to fill and to age.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 
@@ -14,106 +15,106 @@ node=$(sed -n 's/^node: *//p' "$D/tollgate.yaml")
 audit() { "$B/tollgate" audit "$@" 2>&1; }
 status() { "$B/tollgate" status -c "$D/tollgate.yaml"; }
 asked() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hello"}]}'; [ "$status" != 503 ]; }
-ask() { wait_for asked; } # a daemon that has just begun may not have HAProxy's connection yet
+ask() { wait_for asked; } # HAProxy may not be connected to a new daemon yet
 asks() { for ((i = 0; i < $1; i++)); do ask; done; }
 plain() { find "$JOURNAL" -name '*.jsonl' | wc -l; }
 packed() { find "$JOURNAL.keep" -name '*.jsonl.zst' -printf '%f\n' 2>/dev/null | sort; }
 records() { cat "$JOURNAL"/* | tr -d '\0' | grep "\"type\":\"$1\"" | jq -c "select(${2:-true})"; }
 recorded() { [ -n "$(records "$@")" ]; }
-# The newest two closed ones stay plain, next to the open one.
+# The two newest closed segments stay uncompressed, next to the open one.
 tidy() { [ "$(plain)" -le 3 ] && [ "$(packed | wc -l)" -ge 2 ]; }
 verify() { audit verify --journal "$JOURNAL" --public-key "$AUDIT_KEY"; }
 show() { audit show -c "$D/tollgate.yaml" "$@"; }
 prove() { "$B/tollgate" audit show -c "$D/tollgate.yaml" "$@" --proof >"$D/proof" 2>"$D/proof.err"; }
 holds() { audit verify --file "$D/proof" --public-key "$AUDIT_KEY"; }
 search() { audit search -c "$D/tollgate.yaml" --limit 0 "$@"; }
-# what a daemon is to do, and since when it has done it
+# the daemon's retention options, and since when they apply
 retention() { again_with "retention: $1"; }
 
-# ---- compressed ----
+# ---- compression ----
 ask
 first=$(header x-tollgate-id)
-check "a first record is proved" wait_for prove "$first"
+check "the first record has a proof" wait_for prove "$first"
 cp "$D/proof" "$D/kept"
 asks 90
 settled
-check "closed segments are compressed, their plain form goes" wait_for tidy
-check "which is counted" test "$(metric retention_compressed_total)" -gt 0
-is "the first record is in no plain segment" "$(grep -l "$first" "$JOURNAL"/* | wc -l)" 0
-like "the journal verifies as one" "$(verify)" '^ok .* checkpoints=[1-9]'
-like "show reads the compressed form" "$(show "$first")" '"type": *"decision"'
-like "so does search, with an index" "$(search --id "$first")" "$first\$"
-is "and finds as much without" "$(search --at today --decision permit | wc -l)" "$(search --at today --decision permit --no-index | wc -l)"
-check "an index names it" test -n "$(find "$JOURNAL.index" -name '*.idx')"
-check "it is proved from there" prove "$first"
-like "and the proof holds" "$(holds)" '^ok .*type=decision'
+check "closed segments are compressed, and the uncompressed files are removed" wait_for tidy
+check "a metric counts them" test "$(metric retention_compressed_total)" -gt 0
+is "the first record is in no uncompressed segment" "$(grep -l "$first" "$JOURNAL"/* | wc -l)" 0
+like "the whole journal verifies" "$(verify)" '^ok .* checkpoints=[1-9]'
+like "audit show reads a compressed segment" "$(show "$first")" '"type": *"decision"'
+like "audit search reads it with an index" "$(search --id "$first")" "$first\$"
+is "a search without indexes has the same result" "$(search --at today --decision permit | wc -l)" "$(search --at today --decision permit --no-index | wc -l)"
+check "the segments have indexes" test -n "$(find "$JOURNAL.index" -name '*.idx')"
+check "a record in a compressed segment has a proof" prove "$first"
+like "the proof verifies" "$(holds)" '^ok .*type=decision'
 if command -v zstd >/dev/null; then
-	like "zstd reads it" "$(zstd -dc "$JOURNAL.keep/$(packed | head -1)" | head -c 200)" '^\{"v":1,'
+	like "zstd decompresses the segment" "$(zstd -dc "$JOURNAL.keep/$(packed | head -1)" | head -c 200)" '^\{"v":1,'
 else
-	skip "zstd reads it" "zstd is not installed"
+	skip "zstd decompresses the segment" "zstd is not installed"
 fi
 
-# ---- by size, none below six months ----
+# ---- trimming by size: nothing younger than six months ----
 retention '{size: 64k, every: 100ms}'
-check "too much that is too young is an alarm record" wait_for recorded alarm '.how=="retention_size" and .bytes > .size'
-like "said by the status" "$(status)" '^retention: the journal is larger than retention.size'
-is "by the metric" "$(metric retention_below_six_months)" 1
-is "and nothing is trimmed" "$(metric retention_trimmed_total) $(records trim | wc -l)" "0 0"
+check "a journal over the size with only young records is recorded as an alarm" wait_for recorded alarm '.how=="retention_size" and .bytes > .size'
+like "status reports it" "$(status)" '^retention: the journal is larger than retention.size'
+is "a metric reports it" "$(metric retention_below_six_months)" 1
+is "nothing is trimmed" "$(metric retention_trimmed_total) $(records trim | wc -l)" "0 0"
 
-# ---- an archive that is away, and one that is there ----
+# ---- an unreachable archive, then a reachable one ----
 retention "{size: 64k, below_six_months: true, every: 100ms, archive: $D/archive}"
 asks 40
 settled
-check "an archive that is away is said" wait_for says '^retention: the archive does not accept segments' status
-check "what is due is held" wait_for says '^retention: not trimmed: .*: waits until it is archived' status
+check "an unreachable archive is reported" wait_for says '^retention: the archive does not accept segments' status
+check "segments that should be trimmed wait" wait_for says '^retention: not trimmed: .*: waits until it is archived' status
 is "nothing is trimmed that is not archived" "$(metric retention_trimmed_total) $(records trim | wc -l)" "0 0"
 ask
-is "and requests go on" "$status" 200
+is "requests pass meanwhile" "$status" 200
 mkdir "$D/archive"
 retention "{every: 100ms}"
-check "once it is there the oldest go" wait_for recorded trim '.why=="size"'
+check "when the archive is reachable, the oldest segments are trimmed" wait_for recorded trim '.why=="size"'
 gone_there() { ! packed | grep -qF "$(records trim | tail -1 | jq -r '.segments[-1].segment')"; }
-check "which the trim record names" wait_for gone_there
+check "the record of the trim names them" wait_for gone_there
 trimmed=$(records trim | head -1 | jq -r '.segments[0].segment')
-is "each with its SHA-256 in the archive" "$(sha256sum <"$D/archive/$trimmed.zst" | cut -d' ' -f1)" "$(records trim | head -1 | jq -r '.segments[0].packed_sha256')"
-is "it names where" "$(records trim | head -1 | jq -r .archive)" "$D/archive"
-like "what is left verifies, by the trim record" "$(verify)" '^ok .* trimmed=[1-9][0-9]* trim_record=[1-9]'
-like "the first request is not there any more" "$(show "$first")" 'no such record'
+is "the archive has each with its SHA-256" "$(sha256sum <"$D/archive/$trimmed.zst" | cut -d' ' -f1)" "$(records trim | head -1 | jq -r '.segments[0].packed_sha256')"
+is "the record names the archive" "$(records trim | head -1 | jq -r .archive)" "$D/archive"
+like "the remaining records verify with the record of the trim" "$(verify)" '^ok .* trimmed=[1-9][0-9]* trim_record=[1-9]'
+like "the first request is no longer found" "$(show "$first")" 'no such record'
 ask
-check "a record that is left is proved" wait_for prove "$(header x-tollgate-id)"
-like "and holds" "$(holds)" '^ok '
+check "a remaining record has a proof" wait_for prove "$(header x-tollgate-id)"
+like "this proof verifies" "$(holds)" '^ok '
 against() { audit verify --journal "$JOURNAL" --note "$D/kept" --public-key "$AUDIT_KEY" | grep source=note; }
-like "the log continues the checkpoint of before the trim" "$(against)" '^ok '
+like "the log continues a checkpoint from before the trim" "$(against)" '^ok '
 cp "$D/kept" "$D/proof"
-like "a proof from before the trim holds" "$(holds)" '^ok .*type=decision'
+like "a proof from before the trim verifies" "$(holds)" '^ok .*type=decision'
 
-# ---- restored ----
+# ---- restoring ----
 stem=${trimmed%.jsonl}
 restored() { audit restore -c "$D/tollgate.yaml" "$@"; }
-like "it is restored by name" "$(restored "$stem")" "^restored $trimmed first=1 "
-check "the daemon recorded who, and which" wait_for recorded read '.read=="audit restore"'
-like "with the user at the socket" "$(records read '.read=="audit restore"' | tail -1)" "\"peer\":.*$trimmed|$trimmed.*\"peer\":"
-like "show finds the first request again" "$(show "$first")" '"type": *"decision"'
-like "and search" "$(search --id "$first")" "$first\$"
-check "it is proved again" prove "$first"
-like "and that holds" "$(holds)" '^ok .*type=decision'
+like "a segment is restored by name" "$(restored "$stem")" "^restored $trimmed first=1 "
+check "the daemon records the restore" wait_for recorded read '.read=="audit restore"'
+like "the record has user and segment" "$(records read '.read=="audit restore"' | tail -1)" "\"peer\":.*$trimmed|$trimmed.*\"peer\":"
+like "audit show finds the first request again" "$(show "$first")" '"type": *"decision"'
+like "audit search finds it again" "$(search --id "$first")" "$first\$"
+check "it has a proof again" prove "$first"
+like "the new proof verifies" "$(holds)" '^ok .*type=decision'
 end=$(records trim | head -1 | jq -r '.segments[0].last')
-check "the last record of it, too, whose checkpoint is elsewhere" prove --seq "$end"
-like "by the tree's hashes" "$(holds)" "^ok .* seq=$end "
-like "it is not restored twice" "$(restored "$stem")" "^here $trimmed"
+check "the last record of the segment has a proof, with a checkpoint in another segment" prove --seq "$end"
+like "that proof verifies with the hashes of the tree" "$(holds)" "^ok .* seq=$end "
+like "a segment is not restored twice" "$(restored "$stem")" "^here $trimmed"
 like "the journal still verifies" "$(verify)" '^ok '
 rm -r "$JOURNAL.restored"
 cp "$D/archive/$trimmed.zst" "$D/whole.zst"
 alter "$D/archive/$trimmed.zst" 3000
-like "one that was altered is refused by name" "$(restored "$stem")" "^refused $trimmed why="
-like "and is not shown" "$(show "$first")" 'no such record'
+like "an altered segment is refused by name" "$(restored "$stem")" "^refused $trimmed why="
+like "its records are not shown" "$(show "$first")" 'no such record'
 cp "$D/whole.zst" "$D/archive/$trimmed.zst"
 
-# ---- the machine is lost: the archive and the public key are left ----
+# ---- the machine is lost: only the archive and the public key are left ----
 mkdir "$D/other"
 archived=$(find "$D/archive" -name '*.hashes' -printf '%f\n' | sort)
 check "the tree's hashes are archived with each segment" test "$(wc -l <<<"$archived")" = "$(find "$D/archive" -name '*.jsonl.zst' | wc -l)"
-# One with a checkpoint after its first record: without its neighbours nothing else covers that.
+# Choose a segment with a checkpoint after its first record; without other segments, nothing else covers that record.
 elsewhere() { "$B/tollgate" audit show --journal "$D/other" --seq "$seq" --proof >"$D/proof" 2>"$D/proof.err"; }
 restore_other() { audit restore --journal "$D/other" --archive "$D/archive" --public-key "$AUDIT_KEY" "${second%.hashes}"; }
 for second in $(sed 1d <<<"$archived"); do
@@ -122,17 +123,17 @@ for second in $(sed 1d <<<"$archived"); do
 	seq=$(sed -n 's/^restored .* first=\([0-9]*\) .*/\1/p' <<<"$lost")
 	elsewhere && break
 done
-like "a segment is restored elsewhere" "$lost" "^restored ${second%.hashes}.jsonl first="
-like "and the tree, of all segments' hashes" "$lost" "^tree node=$node hashes=[1-9]"
-check "its first record is proved there" elsewhere
-like "and the proof holds" "$(holds)" "^ok .* seq=$seq "
+like "a segment is restored on another machine" "$lost" "^restored ${second%.hashes}.jsonl first="
+like "the tree is restored from the hashes of all segments" "$lost" "^tree node=$node hashes=[1-9]"
+check "its first record has a proof there" elsewhere
+like "that proof verifies there" "$(holds)" "^ok .* seq=$seq "
 rm -r "$D"/other.*
 alter "$D/archive/$(head -1 <<<"$archived")" 40
 restore_other >/dev/null
-is "by hashes that were altered nothing is proved" "$(elsewhere && echo proved)" ""
-like "which is said" "$(cat "$D/proof.err")" 'do not have the root of the checkpoint'
+is "with altered hashes there is no proof" "$(elsewhere && echo proved)" ""
+like "the error explains it" "$(cat "$D/proof.err")" 'do not have the root of the checkpoint'
 
-# ---- keys that were replaced are archived too; what is missing, or another's, is named ----
+# ---- replaced keys are archived too; missing and foreign segments are named ----
 cp "$AUDIT_KEY" "$D/first.pub"
 "$B/tollgate" keygen --hash-key "$D/hash.key" --from "$D/audit.key" >/dev/null
 again_with "audit: {hash_key: $D/hash.key}"
@@ -140,13 +141,13 @@ again_with "audit: {hash_key: $D/hash.key}"
 check "the key is replaced" "$B/tollgate" reload -c "$D/tollgate.yaml"
 two_keys() { grep -qah '"type":"key"' "$JOURNAL"/*; }
 ask
-check "its record is there" wait_for two_keys
+check "the replacement is recorded" wait_for two_keys
 asks 120
 settled
 signed_by_second() { find "$D/archive" -name '*.jsonl.zst' -newer "$D/hash.key" | grep -q .; }
-check "what it signed is archived" wait_for signed_by_second
-check "and the statements" test -s "$D/archive/$node.keys"
-# each closed segment has its manifest, which is archived after the segment, and NODE.latest names the last one
+check "segments signed by the new key are archived" wait_for signed_by_second
+check "the key statements are archived" test -s "$D/archive/$node.keys"
+# Each closed segment has a manifest, which is archived after the segment, and NODE.latest names the last one.
 archive_is_whole() {
 	local segment last=none
 	for segment in "$JOURNAL"/*.jsonl; do
@@ -155,7 +156,7 @@ archive_is_whole() {
 	done
 	grep -q "\"$was.jsonl\"" "$D/archive/$node.latest"
 }
-check "the archive is whole" wait_for archive_is_whole
+check "the archive is complete" wait_for archive_is_whole
 all_from() { # ARCHIVE
 	rm -rf "$D"/lost "$D"/lost.*
 	mkdir "$D/lost"
@@ -163,44 +164,44 @@ all_from() { # ARCHIVE
 	echo "exit $?"
 }
 said=$(all_from "$D/archive")
-is "with the first public key all of it is restored" "$(grep -c '^restored .*\.jsonl ' <<<"$said") $(grep -c '^refused\|^missing' <<<"$said") $(tail -1 <<<"$said")" "$(find "$D/archive" -name '*.jsonl.zst' | wc -l) 0 exit 0"
+is "with the first public key, everything is restored" "$(grep -c '^restored .*\.jsonl ' <<<"$said") $(grep -c '^refused\|^missing' <<<"$said") $(tail -1 <<<"$said")" "$(find "$D/archive" -name '*.jsonl.zst' | wc -l) 0 exit 0"
 for folder in lost lost.restored; do
-	like "and $folder verifies" "$(audit verify --journal "$D/$folder" --public-key "$D/first.pub" | tr '\n' ' '; echo "exit ${PIPESTATUS[0]}")" '^ok node=.*exit 0'
+	like "the journal in $folder verifies" "$(audit verify --journal "$D/$folder" --public-key "$D/first.pub" | tr '\n' ' '; echo "exit ${PIPESTATUS[0]}")" '^ok node=.*exit 0'
 done
 mv "$D/archive/$node.keys" "$D/node.keys"
-like "without the statements nothing after the rotation is" "$(all_from "$D/archive" | tr '\n' ' ')" 'refused .*exit 1'
+like "without the key statements, nothing after the rotation is restored" "$(all_from "$D/archive" | tr '\n' ' ')" 'refused .*exit 1'
 rm -rf "$D"/lost "$D"/lost.*
 mkdir "$D/lost"
-like "but with a copy of them" "$(audit restore --journal "$D/lost" --archive "$D/archive" --public-key "$D/first.pub" --statement "$D/node.keys" --since 2000-01-01 >"$D/said"; echo "$(grep -c '^refused' "$D/said") exit $?")" '^0 exit'
+like "with a copy of them, everything is restored" "$(audit restore --journal "$D/lost" --archive "$D/archive" --public-key "$D/first.pub" --statement "$D/node.keys" --since 2000-01-01 >"$D/said"; echo "$(grep -c '^refused' "$D/said") exit $?")" '^0 exit'
 mv "$D/node.keys" "$D/archive/$node.keys"
 mapfile -t kept < <(find "$D/archive" -name '*.zst' -printf '%f\n' | sort)
 one=${kept[1]%.jsonl.zst} two=${kept[2]%.jsonl.zst}
 cp -r "$D/archive" "$D/holed"
 rm "$D/holed/$one".*
 said=$(all_from "$D/holed")
-like "a segment that is missing in the middle is named" "$(tr '\n' ' ' <<<"$said")" "missing node=$node first=$((10#${one##*-})) last=$((10#${two##*-} - 1)) .*exit 1"
+like "a missing segment in the middle is named" "$(tr '\n' ' ' <<<"$said")" "missing node=$node first=$((10#${one##*-})) last=$((10#${two##*-} - 1)) .*exit 1"
 cp -r "$D/archive" "$D/swapped"
 cp "$D/archive/$two.jsonl.zst" "$D/swapped/$one.jsonl.zst"
 sed "s/$two/$one/" "$D/archive/$two.json" >"$D/swapped/$one.json"
-like "another's bytes and manifest under its name: it is named" "$(all_from "$D/swapped" | tr '\n' ' ')" "(refused $one|missing node=$node first=$((10#${one##*-}))) .*exit 1"
+like "a segment and manifest of another journal under its name: it is named" "$(all_from "$D/swapped" | tr '\n' ' ')" "(refused $one|missing node=$node first=$((10#${one##*-}))) .*exit 1"
 cp "$D/archive/$one.json" "$D/swapped/"
-like "another's bytes: it is refused" "$(all_from "$D/swapped" | tr '\n' ' ')" "refused $one.jsonl why=.*exit 1"
+like "a segment of another journal under its name: it is refused" "$(all_from "$D/swapped" | tr '\n' ' ')" "refused $one.jsonl why=.*exit 1"
 
-# ---- the Redis Stream, behind who reads it ----
+# ---- the stream in Redis, with a consumer group that is behind ----
 stream=tollgate:audit:$node
 oldest() { redis xrange "$stream" - + count 1 | head -1; }
 redis xgroup create "$stream" siem 0 >/dev/null
 was=$(oldest)
 asks 3
-is "what a group did not read stays" "$(oldest)" "$was"
+is "entries that a group has not read are kept" "$(oldest)" "$was"
 ids=$(redis xreadgroup group siem one count 50 streams "$stream" '>' | grep -E '^[0-9]+-[0-9]+$')
 # shellcheck disable=SC2086 # ids, a word each
 redis xack "$stream" siem $ids >/dev/null
 behind() { [ "$(oldest)" != "$was" ]; }
-check "what it read and acknowledged goes" wait_for behind
-# Whole pages of the stream go, so some that were read may stay: none that was not.
+check "entries that the group acknowledged are trimmed" wait_for behind
+# Redis trims whole nodes of the stream, so some acknowledged entries may stay, but every other entry does.
 unread=$(redis xinfo groups "$stream" | sed -n '/^last-delivered-id$/{n;p}')
-is "up to there, and no further" "$(printf '%s\n%s\n' "$(oldest)" "$unread" | sort -V | head -1)" "$(oldest)"
+is "no unread entry is trimmed" "$(printf '%s\n%s\n' "$(oldest)" "$unread" | sort -V | head -1)" "$(oldest)"
 redis xgroup destroy "$stream" siem >/dev/null
 
 # ---- an S3-compatible store ----
@@ -229,38 +230,38 @@ elif npm_packages s3 "S3: a store to archive to"; then
 	retention "{size: 64m, every: 100ms, $place}"
 	put() { grep -cE "^PUT /records/gw/$node-[0-9]+-[0-9]+\.jsonl\.zst .* 200\$" "$D/s3/requests" 2>/dev/null; }
 	some_put() { [ "$(put)" -ge 3 ]; }
-	check "S3: uploads are signed, and taken" wait_for some_put
+	check "S3: uploads are signed and accepted" wait_for some_put
 	all_there() { [ "$(metric retention_unarchived_segments)" = 0 ]; }
-	check "S3: all closed segments are there" wait_for all_there
+	check "S3: all closed segments are uploaded" wait_for all_there
 	all_read() { awk '{ n[$1 " " $2]++ } END { for (k in n) if (k ~ /^PUT/) { g = k; sub(/^PUT/, "GET", g); bad += !n[g] } exit bad > 0 }' "$D/s3/requests"; }
-	check "S3: each that was put is read back" wait_for all_read
+	check "S3: each upload is read back" wait_for all_read
 	tomorrow=$(date -u -d '+2 days' +%Y-%m-%d)
-	like "S3: locked for as long as it is said" "$(grep '^PUT' "$D/s3/requests" | tail -1)" " COMPLIANCE ($tomorrow|$(date -u -d '+1 day' +%Y-%m-%d))T[0-9:]+Z 200\$"
+	like "S3: objects are locked for the configured time" "$(grep '^PUT' "$D/s3/requests" | tail -1)" " COMPLIANCE ($tomorrow|$(date -u -d '+1 day' +%Y-%m-%d))T[0-9:]+Z 200\$"
 
 	s3_away
 	retention "{age: 1s, below_six_months: true, every: 100ms, $place}"
 	asks 30
-	is "S3: one that is away delays no request" "$status" 200
-	check "S3: it is said" wait_for says '^retention: (the archive does not accept segments|not trimmed|failed)' status
+	is "S3: an unreachable store does not delay a request" "$status" 200
+	check "S3: status reports it" wait_for says '^retention: (the archive does not accept segments|not trimmed|failed)' status
 	is "S3: nothing is trimmed meanwhile" "$(metric retention_trimmed_total)" 0
-	# The next one that is due has other bytes in the store now.
+	# The store now has other bytes of the next segment to trim.
 	next=$(packed | head -1)
 	object=$(find "$D/s3/store" -name "$next*" | grep -E '_object$|zst$' | head -1)
 	alter "$object" 2000
 	before=$(put)
 	s3 "$port"
 	retention '{every: 100ms}'
-	check "S3: by age the oldest go, once it is back" wait_for recorded trim '.why=="age" and .archive=="s3://records/gw"'
-	check "S3: what the store had lost was put there again" test "$(put)" -gt "$before"
+	check "S3: when the store is back, the oldest segments are trimmed by age" wait_for recorded trim '.why=="age" and .archive=="s3://records/gw"'
+	check "S3: a segment that the store lost is uploaded again" test "$(put)" -gt "$before"
 	trimmed=$(records trim '.why=="age"' | head -1 | jq -r '.segments[0].segment')
-	is "S3: that one" "$trimmed.zst" "$next"
-	like "S3: what is left verifies" "$(verify)" '^ok .* trimmed=[1-9]'
-	like "S3: restored from it" "$(restored "${trimmed%.jsonl}")" "^restored $trimmed "
+	is "S3: it is the segment that was lost" "$trimmed.zst" "$next"
+	like "S3: the remaining records verify" "$(verify)" '^ok .* trimmed=[1-9]'
+	like "S3: a segment is restored from the store" "$(restored "${trimmed%.jsonl}")" "^restored $trimmed "
 	rm -r "$JOURNAL.restored"
 	alter "$object" 2000
-	like "S3: one that was altered there is refused by name" "$(restored "${trimmed%.jsonl}")" "^refused $trimmed why="
+	like "S3: an altered object is refused by name" "$(restored "${trimmed%.jsonl}")" "^refused $trimmed why="
 
-	# ---- texts, as segments ----
+	# ---- files of texts ----
 	cat >"$D/sealing.yaml" <<-'Y'
 		tollgate: 1
 		name: sealing
@@ -270,7 +271,7 @@ elif npm_packages s3 "S3: a store to archive to"; then
 		default: permit
 	Y
 	sealing=$(auditor ann)
-	# Each start begins a file of texts: the older one is due, and the newest stays.
+	# Each start begins a new file of texts, so the older one can be trimmed.
 	again_with "{${sealing//seal:/'"seal":'}, retention: {age: 300d}, policy: $D/sealing.yaml}"
 	ask
 	id=$(header x-tollgate-id)
@@ -285,28 +286,28 @@ elif npm_packages s3 "S3: a store to archive to"; then
 	ask
 	settled
 	touch -d '1 hour ago' "$JOURNAL.texts/$file"
-	check "S3: its file is archived, then goes, which a record says" wait_for recorded trim '.what=="texts" and .archive=="s3://records/gw"'
+	check "S3: its file is archived, then trimmed, with a record" wait_for recorded trim '.what=="texts" and .archive=="s3://records/gw"'
 	there=$(records trim '.what=="texts"' | tail -1 | jq -r '.texts[].file' | paste -sd' ')
-	is "S3: that one" "$there $(ls "$JOURNAL.texts" | grep -c "$file")" "$file 0"
-	is "S3: with what is said of it" "$(grep -cE "^PUT /records/gw/$file(\\.json)? COMPLIANCE .* 200\$" "$D/s3/requests")" 2
+	is "S3: it is the file of that text" "$there $(ls "$JOURNAL.texts" | grep -c "$file")" "$file 0"
+	is "S3: its manifest is uploaded too" "$(grep -cE "^PUT /records/gw/$file(\\.json)? COMPLIANCE .* 200\$" "$D/s3/requests")" 2
 	opened
-	like "S3: the text says so" "$? $(cat "$D/open.err")" '^1 .*trimmed: '
-	like "S3: what is left verifies with its texts" "$(audit verify --texts -c "$D/tollgate.yaml" | tail -1)" '^ok source=texts .* trimmed=[1-9][0-9]* bad=0'
+	like "S3: the error states that the text was trimmed" "$? $(cat "$D/open.err")" '^1 .*trimmed: '
+	like "S3: the remaining texts verify" "$(audit verify --texts -c "$D/tollgate.yaml" | tail -1)" '^ok source=texts .* trimmed=[1-9][0-9]* bad=0'
 	alter "$object" 2000
-	like "S3: it is restored by its time" "$(restored --texts --since "$(ago 70)" --until "$(ago 50)" | tr '\n' ' '; echo "exit ${PIPESTATUS[0]}")" "^restored $file [^ ]* [^ ]* exit 0$"
+	like "S3: the file is restored by time" "$(restored --texts --since "$(ago 70)" --until "$(ago 50)" | tr '\n' ' '; echo "exit ${PIPESTATUS[0]}")" "^restored $file [^ ]* [^ ]* exit 0$"
 	check "S3: the text opens again" opened
-	check "S3: it is it" cmp "$D/text" "$D/asked"
-	like "S3: and verifies" "$(audit verify --texts -c "$D/tollgate.yaml" | tail -1)" '^ok source=texts .* trimmed=0 bad=0'
-	# The machine is lost: a store is not listed, so a file is named.
+	check "S3: the text is unchanged" cmp "$D/text" "$D/asked"
+	like "S3: all texts verify" "$(audit verify --texts -c "$D/tollgate.yaml" | tail -1)" '^ok source=texts .* trimmed=0 bad=0'
+	# On another machine, the file is named, because a store is not listed.
 	rm -rf "$D/lost" "$D"/lost.*
 	mkdir "$D/lost"
-	like "S3: another machine gets it by name" "$(by_name --journal "$D/lost" --public-key "$D/first.pub")" "restored $file .*exit 0"
-	is "S3: as it was" "$(sha256sum <"$D/lost.restored.texts/$file")" "$(sha256sum <"$JOURNAL.restored.texts/$file")"
+	like "S3: another machine restores the file by name" "$(by_name --journal "$D/lost" --public-key "$D/first.pub")" "restored $file .*exit 0"
+	is "S3: the restored file is unchanged" "$(sha256sum <"$D/lost.restored.texts/$file")" "$(sha256sum <"$JOURNAL.restored.texts/$file")"
 	rm -r "$JOURNAL.restored.texts"
 	object=$(find "$D/s3/store" -name "$file*" | grep -E '_object$|texts$' | head -1)
 	alter "$object" 200
-	like "S3: one that was altered there is refused" "$(by_name)" "^refused $file why=.*exit 1"
+	like "S3: an altered file of texts is refused" "$(by_name)" "^refused $file why=.*exit 1"
 	opened
-	like "S3: and not opened" "$? $(wc -c <"$D/text")" '^1 0'
+	like "S3: it does not open" "$? $(wc -c <"$D/text")" '^1 0'
 fi
 exit $failed

@@ -1,6 +1,6 @@
-# Clients: as their users install them.
-# Each real SDK gets its answers inspected, redacted, put back and metered, in its own dialect.
-# Long: nine SDKs start.
+# Clients: as users install them.
+# Each real SDK receives responses that were inspected, redacted, restored and metered, in its dialect.
+# Long: it starts nine SDKs.
 . "$(dirname "$0")/lib.sh"
 what="openai, @anthropic-ai/sdk, @google/genai, @aws-sdk/client-bedrock-runtime, cohere-ai, @mistralai/mistralai, ollama, ai, @langchain/openai"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }

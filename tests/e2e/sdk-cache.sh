@@ -1,5 +1,5 @@
-# Each SDK reads what the cache gives again as it read the first answer.
-# Clients: as their users install them.
+# Each SDK reads a response from the cache as it read the first response.
+# Clients: as users install them.
 . "$(dirname "$0")/lib.sh"
 what="openai, @anthropic-ai/sdk, @google/genai, @aws-sdk/client-bedrock-runtime, ai, @langchain/openai"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }

@@ -1,7 +1,7 @@
-# Clients: as their users install them.
-# Each SDK sends PDFs and pictures as its own documentation shows: what holds nothing comes whole, what holds an
-# account number is its own error or has a text in its place, what nobody reads is refused.
-# Long: five SDKs, and pictures are read.
+# Clients: as users install them.
+# Each SDK sends PDFs and images as its own documentation shows. A file without a finding arrives unchanged. A file
+# with an account number becomes the SDK's error, or is replaced. A file that cannot be inspected is refused.
+# Long: it starts five SDKs, and reads images.
 . "$(dirname "$0")/lib.sh"
 what="openai, @anthropic-ai/sdk, @google/genai, @aws-sdk/client-bedrock-runtime"
 files_are_read "$what" || exit 0

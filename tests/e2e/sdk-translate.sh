@@ -1,7 +1,7 @@
-# Each SDK of a form that is translated, as its users install it, at a provider of each form: texts, calls,
-# images, schemas, usage, errors; whole and streamed.
-# Clients: as their users install them.
-# Long: eleven clients, five providers.
+# Each SDK of a translated API, as users install it, with a provider of each API: texts, tool calls, images, schemas,
+# usage, errors; whole and as a stream.
+# Clients: as users install them.
+# Long: it runs eleven clients and five providers.
 . "$(dirname "$0")/lib.sh"
 what="openai, @anthropic-ai/sdk, @google/genai, @aws-sdk/client-bedrock-runtime, ai, @langchain/openai"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }

@@ -1,5 +1,5 @@
-# openai and @anthropic-ai/sdk, as their users install them: models, limits, errors, streams.
-# Clients: as their users install them.
+# openai and @anthropic-ai/sdk, as users install them: models, limits, errors, streams.
+# Clients: as users install them.
 . "$(dirname "$0")/lib.sh"
 command -v npm >/dev/null || { skip "openai, @anthropic-ai/sdk" "npm is not installed"; exit 0; }
 npm_packages sdk "openai, @anthropic-ai/sdk" || exit 0

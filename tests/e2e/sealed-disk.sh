@@ -1,6 +1,6 @@
-# Erased shares are gone from the disk itself: the image of an ext4 file system has none of them after three erasures,
-# not in blocks that it has freed either.
-# Once: nothing of HAProxy's is tried.
+# Erased shares are deleted from the disk: after three erasures, the image of an ext4 file system contains none of
+# them, not even in freed blocks.
+# Once: HAProxy does not affect the result.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 disk="$D/disk"

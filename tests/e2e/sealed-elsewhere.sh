@@ -1,6 +1,7 @@
-# Sealed texts on another machine: by copies of journal, texts and shares; by the archive alone. Each opens as what it was, or says why not.
+# Sealed texts on another machine: from copies of journal, texts and shares, and from the archive alone. Each text
+# opens unchanged, and a damaged one does not open.
 # Once: no version of HAProxy differs here.
-# Long: files of texts age.
+# Long: it waits for the daemon to close files of texts.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 mkdir "$D/archive"
@@ -41,24 +42,24 @@ first=$id
 post bob "first of bob"
 bobs=$id
 settled
-check "the tree has all" wait_for covered
+check "the tree covers all records" wait_for covered
 stopped
 
 # ---- copies ----
 mkdir "$D/copy"
 for what in "$JOURNAL" "$JOURNAL.texts" "$JOURNAL.shares"; do cp -a "$what" "$D/copy/"; done
 name=$(basename "$JOURNAL")
-check "by copies it opens" elsewhere "$D/copy/$name" "$D/copy/$name.shares" "$first" prompt
-like "and is what it was" "$(head -c 100 "$D/text")" 'first of alice'
-check "all of it holds" audit verify --texts --journal "$D/copy/$name" --public-key "$D/audit.key.pub"
+check "the copies are enough to open a text" elsewhere "$D/copy/$name" "$D/copy/$name.shares" "$first" prompt
+like "the text is unchanged" "$(head -c 100 "$D/text")" 'first of alice'
+check "all texts of the copies verify" audit verify --texts --journal "$D/copy/$name" --public-key "$D/audit.key.pub"
 texts=$(ls "$D/copy/$name.texts")
-damaged() { # NAME REGEX: what is said, and nothing is opened
+damaged() { # NAME REGEX: checks that the error matches, and that nothing opens
 	elsewhere "$D/copy/$name" "$D/copy/$name.shares" "$first" prompt
 	like "$1: it does not open" "$? $(wc -c <"$D/text") $(cat "$D/err")" "^1 0 .*$2"
 	audit verify --texts --journal "$D/copy/$name" --public-key "$D/audit.key.pub" >"$D/verify.log"
-	like "$1: verifying names it" "$? $(tr '\n' ' ' <"$D/verify.log")" "^1 .*bad .*id=$first part=prompt .*why="
+	like "$1: verify reports it" "$? $(tr '\n' ' ' <"$D/verify.log")" "^1 .*bad .*id=$first part=prompt .*why="
 	elsewhere "$D/copy/$name" "$D/copy/$name.shares" "$bobs" prompt
-	is "$1: another text" "$? $(grep -c 'first of bob' "$D/text")" "${3:-0 1}"
+	is "$1: another text opens" "$? $(grep -c 'first of bob' "$D/text")" "${3:-0 1}"
 	cp --remove-destination "$JOURNAL.texts/$texts" "$D/copy/$name.texts/"
 }
 alter "$D/copy/$name.texts/$texts" 70000; damaged "a bit of it flipped" 'the hash of the ciphertext differs from the record'
@@ -75,50 +76,50 @@ wrong() { # NAME KEY REGEX
 	elsewhere_by "${@:2:1}" "${@:4}"
 	like "$1" "$? $(wc -c <"$D/text") $(cat "$D/err")" "$3"
 }
-wrong "another's key" "$D/eve.key" '^1 0 .*not sealed to this key'
+wrong "the key of another auditor" "$D/eve.key" '^1 0 .*not sealed to this key'
 (umask 077 && openssl genpkey -algorithm ed25519 -out "$D/ed.key" && openssl genpkey -algorithm X448 -out "$D/x448.key") 2>/dev/null
 wrong "a key of another kind" "$D/ed.key" '^2 0 .*X25519'
-wrong "of another curve" "$D/x448.key" '^2 0 .*X25519'
+wrong "a key of another curve" "$D/x448.key" '^2 0 .*X25519'
 head -c 60 "$D/ann.key" >"$D/half.key"; chmod 600 "$D/half.key"
-wrong "half a key" "$D/half.key" '^2 0 .*half.key'
+wrong "a truncated key" "$D/half.key" '^2 0 .*half.key'
 : >"$D/empty.key"; chmod 600 "$D/empty.key"
-wrong "an empty one" "$D/empty.key" '^2 0 .*empty.key'
-wrong "none" "$D/none.key" '^2 0 .*none.key'
+wrong "an empty key file" "$D/empty.key" '^2 0 .*empty.key'
+wrong "a missing key file" "$D/none.key" '^2 0 .*none.key'
 openssl pkey -in "$D/ann.key" -pubout -out "$D/pub.key"; chmod 600 "$D/pub.key"
-wrong "the public one" "$D/pub.key" '^2 0 .*pub.key'
+wrong "the public key in place of the private one" "$D/pub.key" '^2 0 .*pub.key'
 cp "$D/ann.key" "$D/wide.key"; chmod 644 "$D/wide.key"
-wrong "wide open" "$D/wide.key" '^2 0 .*0644'
+wrong "a key file that others can read" "$D/wide.key" '^2 0 .*0644'
 auditor_key pass s3cret
 (umask 077; echo wrong >"$D/word")
 wrong "a wrong passphrase" "$D/pass.key" '^2 0 .*passphrase does not' --passphrase-file "$D/word"
 wrong "no passphrase" "$D/pass.key" '^2 0 .*the key is encrypted, and no passphrase is given'
 
-# ---- the archive alone: the machine was lost ----
+# ---- the archive alone, after the machine was lost ----
 find "$JOURNAL.texts" -name '*.texts' -exec touch -d '1 hour ago' {} +
 for i in 1 2 3; do
 	daemon_start
-	check "the daemon goes on" wait_for is_ready
-	check "and answers" wait_for served "p$i" "of start $i"
+	check "the daemon starts again" wait_for is_ready
+	check "it serves a request" wait_for served "p$i" "of start $i"
 	settled
-	check "the tree has all" wait_for covered
+	check "the tree covers all records again" wait_for covered
 	stopped
 	find "$JOURNAL.texts" -name '*.texts' -exec touch -d '1 hour ago' {} +
 done
 daemon_start
-check "the daemon goes on" wait_for is_ready
+check "the daemon starts once more" wait_for is_ready
 in_archive() { ls "$D/archive" | grep -q '\.texts$'; }
 wait_for in_archive
 stopped
 mkdir -p "$D/NEW/journal"
 audit restore --archive "$D/archive" --public-key "$D/audit.key.pub" --journal "$D/NEW/journal" --since 2020-01-01 --texts >"$D/restored"
-like "the archive alone gives back records and texts" "$? $(tr '\n' ' ' <"$D/restored")" '^0 .*restored a-0+.texts .*restored a-00000001-'
-check "what was sealed opens" elsewhere "$D/NEW/journal" "$JOURNAL.shares" "$first" prompt
-like "and is what it was" "$(head -c 100 "$D/text")" 'first of alice'
-check "his, too" elsewhere "$D/NEW/journal" "$JOURNAL.shares" "$bobs" response
+like "the archive restores records and texts" "$? $(tr '\n' ' ' <"$D/restored")" '^0 .*restored a-0+.texts .*restored a-00000001-'
+check "a restored text opens" elsewhere "$D/NEW/journal" "$JOURNAL.shares" "$first" prompt
+like "the restored text is unchanged" "$(head -c 100 "$D/text")" 'first of alice'
+check "another person's text opens" elsewhere "$D/NEW/journal" "$JOURNAL.shares" "$bobs" response
 alter "$D/archive/$texts" 70000
 mkdir -p "$D/AGAIN/journal"
 audit restore --archive "$D/archive" --public-key "$D/audit.key.pub" --journal "$D/AGAIN/journal" --since 2020-01-01 --texts >"$D/restored"
 like "texts that were altered in the archive are refused" "$? $(tr '\n' ' ' <"$D/restored")" "^1 .*refused $texts why=\"the archive holds other bytes\""
 elsewhere "$D/AGAIN/journal" "$JOURNAL.shares" "$first" prompt
-like "and do not open" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*is not here'
+like "they do not open" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*is not here'
 exit $failed

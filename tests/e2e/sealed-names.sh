@@ -1,5 +1,5 @@
-# Whose texts are erased where names are strange: of other letters, with signs, blanks and line ends, the same but for case or
-# form, very long. Each opens until its own erasure, and nobody else's goes with it.
+# Erasure by unusual names: other scripts, symbols, spaces and line ends, the same name in another Unicode form, very
+# long names. Each text opens until its own erasure, and no other text is erased with it.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
@@ -33,10 +33,10 @@ names=(
 ids=()
 for name in "${names[@]}"; do
 	post "$name"
-	is "served: $(printf %q "${name:0:30}"), ${#name}" "$status" 200
+	is "a request is served: $(printf %q "${name:0:30}"), ${#name}" "$status" 200
 	ids+=("$id")
 done
-opens_all() { # FROM: every second one from there on
+opens_all() { # FROM: opens every second text from there on
 	local i bad=''
 	for ((i = $1; i < ${#names[@]}; i += 2)); do opens "${ids[i]}" || bad="$bad $(printf %q "${names[i]:0:30}"), ${#names[i]}: $(tail -1 "$D/err")"; done
 	[ -z "$bad" ] || { echo "#  $bad"; false; }
@@ -50,15 +50,15 @@ erased_all() {
 	done
 	[ -z "$bad" ] || { echo "#  $bad"; false; }
 }
-check "all open" opens_all 0
-check "and" opens_all 1
-check "of half of them nothing opens after an erasure" erased_all 0
-check "the others do" opens_all 1
-check "nor of them, then" erased_all 1
+check "the texts of the first half open" opens_all 0
+check "the texts of the second half open" opens_all 1
+check "after their erasure, those of the first half do not open" erased_all 0
+check "the second half still opens" opens_all 1
+check "after their erasure, those do not open either" erased_all 1
 audit erase --person '' --why x
-like "an empty name" "$? $(cat "$D/err")" '^2 .*person: send a string of 1 to'
+like "an empty name is refused" "$? $(cat "$D/err")" '^2 .*person: send a string of 1 to'
 audit erase --person $'\xff\xfe' --why x
-like "no UTF-8" "$? $(cat "$D/err")" '^2 .*not UTF-8'
-check "all verifies" audit verify --texts
-final check "and the chain" verifies "$JOURNAL" "$AUDIT_KEY"
+like "a name that is not UTF-8 is refused" "$? $(cat "$D/err")" '^2 .*not UTF-8'
+check "all texts verify" audit verify --texts
+final check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

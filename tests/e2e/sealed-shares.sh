@@ -1,10 +1,11 @@
-# The file of shares where things go wrong: its disk is full for a new person and for an erasure, it comes back from a copy while Redis
-# is away or was emptied, and it and texts have a torn end. Nothing of who was erased opens, and all verifies.
+# The file of shares under faults: its disk is full for a new person and for an erasure, it is restored from a copy,
+# Redis is unreachable or was emptied, and shares and texts have an incomplete end. No text of an erased person opens,
+# and everything verifies.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 [ "$(id -u)" = 0 ] && mkdir -p "$D/disk" && mount -t tmpfs -o size=1m,mode=700 tmpfs "$D/disk" 2>/dev/null || {
-	skip "a file of shares where things go wrong" "needs root, for a disk of its own"
+	skip "the file of shares under faults" "needs root, for a disk of its own"
 	exit 0
 }
 finish_too() {
@@ -53,66 +54,66 @@ stopped() {
 begin() { daemon_start; wait_for says . fetch GET "$ADMIN/readyz"; }
 post alice; alices=$id
 post bob; bobs=$id
-check "opens" opens "$alices"
-check "opens" opens "$bobs"
+check "a text of alice opens" opens "$alices"
+check "a text of bob opens" opens "$bobs"
 
-# ---- no opening without a reason ----
+# ---- each opening needs a reason ----
 audit open "$bobs" --key "$D/ann.key" --part prompt >"$D/text"
 like "without a reason nothing is opened" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^2 0 .*--reason is missing'
 unasked() { # PAGE JSON
 	curl -s -o "$D/text" -w '%{http_code}' --unix-socket "$(sed -n 's#^ *listen: *"unix@\(.*/admin[^/]*\.sock\)"#\1#p' "$D/tollgate.yaml")" \
 		"http://localhost$1" -H 'content-type: application/json' -d "$2"
 }
-is "and the daemon itself gives no share" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2}")" 400
-is "nor for a blank" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2,\"reason\":\" \"}")" 400
-like "and says why" "$(cat "$D/text")" 'reason: this parameter is missing'
-is "nor what a page opens texts with" "$(unasked /audit/opening "{\"id\":\"$bobs\"}")" 400
-is "no reading was recorded" "$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')" 2
+is "the daemon returns no share without a reason" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2}")" 400
+is "a space is no reason" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2,\"reason\":\" \"}")" 400
+like "the error explains it" "$(cat "$D/text")" 'reason: this parameter is missing'
+is "the console's request needs a reason too" "$(unasked /audit/opening "{\"id\":\"$bobs\"}")" 400
+is "no read was recorded" "$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')" 2
 
-# ---- its disk is full ----
+# ---- the disk is full ----
 full() { dd if=/dev/zero of="$D/disk/filler" bs=4k 2>/dev/null; }
 room() { rm -f "$D/disk/filler"; wait_for is_ready; }
-# names until the page that the file has is used up
+# adds names until the file's last page is full
 full
 for n in $(seq 60); do post "new-$n"; [ "$status" = 200 ] || break; last=$id; done
-is "a new person's share finds no room: refused" "$status" 503
+is "a new person's share does not fit: the request is refused" "$status" 503
 post "newer" open
-is "or goes on without, where that is permitted" "$status" 200
+is "a route can permit the request without keeping its texts" "$status" 200
 newer=$id
-like "/readyz says so" "$(curl -s "$ADMIN/readyz")" 'No space left'
+like "readyz reports the full disk" "$(curl -s "$ADMIN/readyz")" 'No space left'
 audit erase --person alice --why 'on a full disk' >"$D/out"
-like "an erasure that cannot be recorded is refused, and said to be" "$? $(cat "$D/out" "$D/err")" '^2 .*nothing was changed, because it cannot be recorded'
-check "with room all goes on" room
+like "an erasure that cannot be recorded is refused, with an explanation" "$? $(cat "$D/out" "$D/err")" '^2 .*nothing was changed, because it cannot be recorded'
+check "with free space, requests pass" room
 audit erase --person alice --why 'once more' >"$D/out"
-is "so does the erasure" $? 0
-check "it does not open" erased "$alices"
+is "the erasure succeeds" $? 0
+check "the text does not open any more" erased "$alices"
 all_done() { audit erase --status >"$D/out"; }
-check "the erasure is carried out" wait_for all_done
-is "her share is not in the file" "$(awk '$1 == "share" { print $4 }' "$shares" | while read -r h; do base64 -d <<<"$h"; echo; done | grep -c alice)" 0
-check "who came is served" wait_for served carol
-check "kept" opens "$id"
-check "so is who came while it was full" opens "$last"
-check "his too" opens "$bobs"
-check "all verifies" texts_verify
+check "every node has erased" wait_for all_done
+is "the person's share is not in the file" "$(awk '$1 == "share" { print $4 }' "$shares" | while read -r h; do base64 -d <<<"$h"; echo; done | grep -c alice)" 0
+check "a new person is served" wait_for served carol
+check "the new person's text opens" opens "$id"
+check "a text from shortly before the disk was full opens" opens "$last"
+check "bob's text opens" opens "$bobs"
+check "all texts verify" texts_verify
 
-# ---- from a copy, with Redis away, and emptied ----
+# ---- a restored copy, with Redis unreachable, and with Redis emptied ----
 post dave; daves=$id
-check "opens" opens "$daves"
+check "a text of dave opens" opens "$daves"
 cp -p "$shares" "$D/shares.copy"; cp -p "$JOURNAL.texts.head" "$D/head.copy"; cp -p "$JOURNAL.live" "$D/live.copy"
 audit erase --person dave --why 'he asked' >"$D/out"
-is "erased" $? 0
-check "does not open" erased "$daves"
+is "dave is erased" $? 0
+check "dave's text does not open" erased "$daves"
 stopped
 redis_away
 cat "$D/shares.copy" >"$shares"; cp -p "$D/head.copy" "$JOURNAL.texts.head"
 begin
-check "a copy comes back while Redis is away: it is erased again" erased "$daves"
+check "a copy is restored while Redis is unreachable: the erasure is repeated" erased "$daves"
 redis_back
 stopped
 redis flushall >/dev/null
 cat "$D/shares.copy" >"$shares"; cp -p "$D/head.copy" "$JOURNAL.texts.head"
 begin
-check "and with an emptied one" erased "$daves"
+check "a copy is restored with an emptied Redis: the erasure is repeated" erased "$daves"
 since() { tail -n "+$((logged + 1))" "$D/tollgate.log" | grep "$1"; } # EVENT
 records() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"type":"erase"'; }
 stopped
@@ -121,84 +122,84 @@ cat "$D/shares.copy" >"$shares"; cp -p "$D/head.copy" "$JOURNAL.texts.head"; cp 
 deeds=$(records)
 logged=$(wc -l <"$D/tollgate.log")
 begin
-check "if all but the journal is from a copy, the journal's own record erases it again" erased "$daves"
-like "which the log states" "$(since shares.erased_again)" 'shares=1 '
-is "without another record of it" "$(records)" "$deeds"
+check "everything except the journal is restored from a copy: the journal's record repeats the erasure" erased "$daves"
+like "the log reports the repetition" "$(since shares.erased_again)" 'shares=1 '
+is "no second record is written" "$(records)" "$deeds"
 stopped
 logged=$(wc -l <"$D/tollgate.log")
 begin
 is "the next start has nothing to erase" "$(since shares.erased)" ""
-check "it does not open then either" erased "$daves"
-check "bob's opens" opens "$bobs"
+check "dave's text still does not open" erased "$daves"
+check "bob's text still opens" opens "$bobs"
 
-# ---- a name that nobody has ----
-check "who comes is served" wait_for served $'\xc3\xa9mile'
+# ---- a name without texts ----
+check "a person with an accent in the name is served" wait_for served $'\xc3\xa9mile'
 emiles=$id
-check "opens" opens "$emiles"
+check "that person's text opens" opens "$emiles"
 while IFS='|' read -r name person want; do
 	audit erase --person "$(printf %b "$person")" --why 'a typo' >"$D/out"
 	like "$name: exit 1, with the nearest names" "$? $(cat "$D/err")" "^1 .*nothing was sealed for this name on this node.*$want"
 done <<'T'
 another case|BOB|: nearest: bob(,|$)
 another Unicode form|e\xcc\x81mile|: nearest: émile(,|$)
-a slip|boob|: nearest: bob(,|$)
+a typing error|boob|: nearest: bob(,|$)
 no name at all|quetzalcoatl|Unicode form count$
 T
-check "nobody was erased by it" opens "$bobs"
-check "nor in another form" opens "$emiles"
+check "no erasure happened to bob" opens "$bobs"
+check "no erasure happened to the person with the other Unicode form" opens "$emiles"
 audit erase --person $'\xc3\xa9mile' --why 'the right form' >"$D/out"
-is "the name as it was sealed" "$?" 0
+is "the exact name is erased" "$?" 0
 audit erase --person $'\xc3\xa9mile' --why 'once more' >"$D/out"
-is "and a name that was erased before" "$?" 0
+is "a name that was erased before succeeds" "$?" 0
 
-# ---- torn ends ----
+# ---- incomplete ends ----
 stopped
 printf 'share 9999 0011' >>"$shares"
 newest=$(ls "$JOURNAL.texts" | tail -1)
 head -c 1000 "$JOURNAL.texts/$newest" | tail -c 300 >>"$JOURNAL.texts/$newest"
 printf 'TGt1\0\0' >>"$JOURNAL.texts/$newest"
 begin
-check "with torn ends it starts" wait_for is_ready
-check "and serves" wait_for served erin
-check "what it keeps opens" opens "$id"
-check "what was before, too" opens "$bobs"
-check "all verifies" texts_verify
+check "with incomplete ends, the daemon starts" wait_for is_ready
+check "it serves requests" wait_for served erin
+check "a new text opens" opens "$id"
+check "an earlier text opens" opens "$bobs"
+check "all texts verify with incomplete ends" texts_verify
 stopped
 printf 'share 10 zz\n' >>"$shares"
 daemon_start
-echo "$(pid_of tollgate) tollgate" >>"$D/.killed" # it ends by itself
+echo "$(pid_of tollgate) tollgate" >>"$D/.killed" # this daemon ends by itself
 damaged() { grep -q 'line [0-9]* is damaged' "$D/tollgate.log"; }
-check "a damaged line refuses the start, named" wait_for damaged
+check "a damaged line stops the start, and is named" wait_for damaged
 sed -i '$d' "$shares"
 begin
-check "mended by hand it starts" wait_for is_ready
+check "after a manual correction, the daemon starts" wait_for is_ready
 oldest=$(ls "$JOURNAL.texts" | head -1)
 mv "$JOURNAL.texts/$oldest" "$D/away.texts"
 open_by "$bobs"
-like "its file is gone: said" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*is not here'
+like "without its file, a text is reported as missing" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*is not here'
 mv "$D/away.texts" "$JOURNAL.texts/$oldest"
-check "back, it opens" opens "$bobs"
+check "with its file restored, the text opens" opens "$bobs"
 
-# ---- all texts lost, the journal is not ----
+# ---- all texts are lost, the journal is not ----
 stopped
 mv "$JOURNAL.texts" "$D/lost.texts"
 begin
-check "without its texts it starts" wait_for is_ready
-check "and serves" wait_for served bob
+check "without its texts, the daemon starts" wait_for is_ready
+check "it serves a request of bob" wait_for served bob
 after=$id
-check "what it keeps opens" opens "$after"
+check "the new text opens" opens "$after"
 open_by "$bobs"
-like "what was lost is said to be" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*is not here'
+like "lost texts are reported" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*is not here'
 cp -n "$D/lost.texts/"* "$JOURNAL.texts/"
-check "from a backup they come back" opens "$bobs"
-check "next to the new ones" opens "$after"
-check "all verifies" texts_verify
+check "texts restored from a backup open" opens "$bobs"
+check "new texts open next to them" opens "$after"
+check "all texts verify after the backup" texts_verify
 stopped
 begin
-check "so it is after a start" wait_for served bob
-check "opens" opens "$id"
-check "opens" opens "$after"
-check "opens" opens "$bobs"
-check "all verifies" texts_verify
-final check "and the chain" verifies "$JOURNAL" "$AUDIT_KEY"
+check "after a restart, a request is served" wait_for served bob
+check "its text opens" opens "$id"
+check "the text from before the backup opens" opens "$after"
+check "the text in the backup opens" opens "$bobs"
+check "all texts verify after a restart" texts_verify
+final check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

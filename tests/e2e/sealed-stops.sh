@@ -1,7 +1,8 @@
-# The daemon is killed at each step of keeping a text, of a new person's share, of an erasure, of a file of texts that goes to the
-# archive and is trimmed, under load, and starts again: all verifies, what was answered opens, and what was erased does not.
+# The daemon is killed at each step of keeping a text, of a new person's share, of an erasure, and of archiving and
+# trimming a file of texts, under load, and starts again. Everything verifies, the texts of complete responses open,
+# and erased texts do not.
 # Once: no version of HAProxy differs here.
-# Long: some twenty starts.
+# Long: it starts the daemon some twenty times.
 . "$(dirname "$0")/lib.sh"
 . "$here/stopped.bash"
 . "$here/auditor.bash"
@@ -26,8 +27,8 @@ stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml"
 as_shipped
 : >"$D/answered"
 audit() { "$build/tollgate" audit "$@" -c "$D/tollgate.yaml"; }
-# Two at a time, each of a person of his own and with 150 KB, three parts; who was answered whole, in which request.
-# alice writes too.
+# Sends two requests at a time, each by another person and with 150 KB in three segments; notes those with a complete
+# response. alice sends requests too.
 ask() { # PERSON
 	local long
 	long=$(head -c 150000 /dev/zero | tr '\0' x)
@@ -48,17 +49,17 @@ done 2>/dev/null &
 loading=$!
 verified() { audit verify --journal "$JOURNAL" --public-key "$D/audit.key.pub" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
 texts_verified() { audit verify --texts >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
-# stopped POINT[:N] [COMMAND…]: as ends_at; chain and texts verify then
+# stopped POINT[:N] [COMMAND…]: as ends_at; afterwards chain and texts verify
 stopped() {
 	local point=$1 status
 	ends_at "$@"
 	status=$?
 	[ $status != 255 ] || return
 	is "killed at $point" $status 137
-	final check "killed at $point, the chain verifies" verified
-	final check "killed at $point, the texts are what records say" texts_verified
+	final check "killed at $point: the chain verifies" verified
+	final check "killed at $point: the texts equal their records" texts_verified
 }
-# Texts of who was answered open, for those that are not erased: the last ones, and every tenth.
+# The texts of complete responses open unless they are erased: the last ones, and every tenth.
 open_shares() { audit open "$1" --key "$D/ann.key" --shares "$JOURNAL.shares" 2>"$D/open.err"; } # ID
 all_open() {
 	local id who bad=''
@@ -69,16 +70,16 @@ all_open() {
 	[ -z "$bad" ] || { echo "#  $bad" | cut -c 1-600; false; }
 }
 covered() { [ "$(metric audit_tree_behind_records)" = 0 ] && [ "$(metric audit_checkpoints_total)" -gt 0 ]; }
-whole() { # NAME: a daemon that nothing stops takes over
+whole() { # NAME: starts a daemon that is not killed
 	local before
 	daemon_start
-	check "$1: the next one serves" wait_for is_ready
+	check "$1: the next daemon is ready" wait_for is_ready
 	before=$(wc -l <"$D/answered")
 	answers() { [ "$(wc -l <"$D/answered")" -gt $((before + 8)) ]; }
-	check "$1: and answers" wait_for answers
+	check "$1: it answers requests" wait_for answers
 	sort -u "$D/answered" >"$D/answered.now"
-	check "$1: the tree has all" wait_for covered
-	final check "$1: each text that was answered opens" all_open
+	check "$1: the tree covers all records" wait_for covered
+	final check "$1: each text of a complete response opens" all_open
 	ended
 }
 
@@ -91,23 +92,23 @@ with_alice=1 whole "after kills in a commit"
 erase() { audit erase --person alice --why 'she asked'; }
 done_everywhere() { audit erase --status >"$D/status"; }
 for point in shares-erasing shares-overwritten shares-erased; do
-	# the rig's alice goes on: each start has a share of hers to erase
+	# alice sends further requests, so that each start has a share of hers to erase
 	stopped $point erase
 	awk '$2 == "alice" { print $1 }' "$D/answered" | sort -u | head -200 >"$D/erased.$point"
 	daemon_start
-	check "after $point the next one serves" wait_for is_ready
+	check "after $point the next daemon is ready" wait_for is_ready
 	check "$point: the erasure is carried out" wait_for done_everywhere
 	back=''
 	while read -r id; do ! open_shares "$id" >/dev/null || back="$back $id"; done < <(head -20 "$D/erased.$point")
-	is "$point: none of the texts that were there opens" "$back" ""
+	is "$point: no earlier text opens" "$back" ""
 	ended
 done
 whole "after kills in an erasure"
-# Each is on record, and the record has the pseudonym.
+# Each erasure is recorded, with the pseudonym.
 on_record() {
 	cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"erase"' | jq -r 'select(.pseudonyms | length > 0) | .serial' | sort -u | wc -l
 }
-is "each erasure is on record, with a pseudonym" "$(on_record)" 3
+is "each erasure is recorded, with a pseudonym" "$(on_record)" 3
 
 # ---- the archive and the trim ----
 cat >"$D/over.yaml" <<Y
@@ -119,17 +120,17 @@ wait $loading
 find "$JOURNAL.texts" -name '*.texts' -exec touch -d '1 hour ago' {} +
 for point in archive-texts archive-put trim-texts-record trim-texts-recorded trim-texts-removed; do stopped $point; done
 daemon_start
-check "after kills of retention the next one serves" wait_for is_ready
+check "after kills of retention the next daemon is ready" wait_for is_ready
 one_left() { [ "$(ls "$JOURNAL.texts" | wc -l)" = 1 ]; }
-check "what was begun is finished: the newest file is left" wait_for one_left
+check "what had begun is finished: only the newest file is left" wait_for one_left
 none_half() { ! ls "$JOURNAL.keep" "$D/archive" | grep -q 'tollgate-new'; }
-check "nothing half made is left there" wait_for none_half
+check "no temporary file is left there" wait_for none_half
 final check "the chain verifies" verified
-final check "and what is left of texts" texts_verified
+final check "the remaining texts verify" texts_verified
 audit restore --texts --since 2020-01-01 >"$D/restored" 2>&1
-is "the archive brings texts back" $? 0
-final check "as records say" texts_verified
+is "the archive restores texts" $? 0
+final check "the restored texts equal their records" texts_verified
 sort -u "$D/answered" >"$D/answered.now"
-final check "each text that was answered opens" all_open
+final check "each text of a complete response opens" all_open
 echo "# $(wc -l <"$D/answered") answers"
 exit $failed

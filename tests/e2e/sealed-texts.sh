@@ -1,5 +1,5 @@
-# What is kept of texts, against what the provider received and sent: attempts, translation, values put back, encodings, forms, MCP,
-# calls, answers of the cache, refusals, hosts of a cutover, who has no name, long bodies.
+# The kept texts compared with what the provider received and sent: attempts, translation, restored values, encodings,
+# forms, tool calls, responses of the cache, denials, observed hosts, callers without a name, long bodies.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
@@ -62,68 +62,68 @@ chat() { printf '{"model":"echo","messages":[{"role":"user","content":"%s"}]%s}'
 post() { req POST "${3:-/v1/chat/completions}" -H "host: $1" -H "${who:-$auth}" -H "$json" --data-binary "$2" "${@:4}"; } # HOST BODY [PATH curl options]
 answers() { control "$(jq -cn --arg b "$1" --arg t "${2:-application/json}" '{body:$b,content_type:$t,times:1}')"; }
 
-# ---- as it went, as it came ----
-sent() { # NAME TEXT: the prompt is what the provider received
+# ---- the bytes that were sent and received ----
+sent() { # NAME TEXT: checks that the prompt is what the provider received
 	is "$1: the prompt is what the provider received" "$(opens prompt)" "$(came "${3:-}")"
-	like "$1: and not what was redacted" "$(cat "$D/text")" "$2"
+	like "$1: the prompt does not contain the redacted value" "$(cat "$D/text")" "$2"
 }
 post chat.test "$(chat "mail $mail")"
 sent "redacted" 'mail <EMAIL_ADDRESS_1>'
-is "redacted: the response is what it sent" "$(opens response)" "$body"
+is "redacted: the response is what the provider sent" "$(opens response)" "$body"
 post full.test "$(chat "mail $mail")"
-is "full: the prompt as it came" "$(opens prompt)" "$(chat "mail $mail")"
+is "full: the prompt is what the caller sent" "$(opens prompt)" "$(chat "mail $mail")"
 post chat.test "$(chat '536-22-1840')"
-is "of what is refused redacted keeps nothing" "$status $(record decision '[.prompt.kept, .tools_kept, (.prompt.hmac_sha256 | length)]')" '403 [null,null,64]'
+is "redacted: nothing is kept of a denied request" "$status $(record decision '[.prompt.kept, .tools_kept, (.prompt.hmac_sha256 | length)]')" '403 [null,null,64]'
 post full.test "$(chat '536-22-1840')"
-is "and full what came" "$status $(opens prompt)" "403 $(chat '536-22-1840')"
+is "full: the prompt of a denied request is kept" "$status $(opens prompt)" "403 $(chat '536-22-1840')"
 post off.test "$(chat "mail $mail")"
-is "off: there is no hash of any text" "$status $(records | grep -c '"type":"completion"') $(records | jq -c '.. | objects | to_entries[] | select((.key | test("hmac")) and (.key | test("path") | not)) | .key' | sort -u | paste -sd' ')" "200 1 "
+is "off: no text has a hash" "$status $(records | grep -c '"type":"completion"') $(records | jq -c '.. | objects | to_entries[] | select((.key | test("hmac")) and (.key | test("path") | not)) | .key' | sort -u | paste -sd' ')" "200 1 "
 
-# ---- another target ----
+# ---- a second target ----
 control '{"fault":"overloaded","times":1}'
 post falls.test "$(chat "mail $mail")"
-is "an attempt is a record of its own" "$status $(record attempt '.backend // .target | type')" '200 "string"'
-is "each with the body that its target received" "$(opens prompt)" "$(came)
+is "a failed attempt has its own record" "$status $(record attempt '.backend // .target | type')" '200 "string"'
+is "each attempt has the body that its target received" "$(opens prompt)" "$(came)
 $(came "$PROVIDER_2")"
-like "the first one redacted" "$(came)" '<EMAIL_ADDRESS_1>'
-like "the second one not, as its rules say" "$(came "$PROVIDER_2")" "$mail"
-is "the response is the last one's" "$(opens response)" "$body"
+like "the first target's body is redacted" "$(came)" '<EMAIL_ADDRESS_1>'
+like "the second target's body is not, as its rules state" "$(came "$PROVIDER_2")" "$mail"
+is "the response is that of the second target" "$(opens response)" "$body"
 
-# ---- translated ----
+# ---- translation ----
 say="$(chat "mail $mail" ',"max_tokens":64')"
 for host in translated translated-full; do
 	answer='{"id":"m","type":"message","role":"assistant","model":"echo","content":[{"type":"text","text":"of the provider"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":3}}'
 	answers "$answer"
 	post $host.test "$say"
-	like "$host: the provider is asked in its own form" "$status $(fetch GET "$PROVIDER/_seen?last=1" | jq -r '.[0].path')" '^200 /v1/messages'
+	like "$host: the provider receives its own dialect" "$status $(fetch GET "$PROVIDER/_seen?last=1" | jq -r '.[0].path')" '^200 /v1/messages'
 	want=$(came)
 	[ $host = translated ] || want=$say
-	is "$host: the prompt" "$(opens prompt)" "$want"
+	is "$host: the prompt is what the provider received" "$(opens prompt)" "$want"
 	is "$host: the response is what the provider sent" "$(opens response)" "$answer"
 done
 
-# ---- put back ----
+# ---- restored values ----
 post restores.test "$(chat "mail $mail")"
-like "the caller reads the value" "$body" "$mail"
-is "what is kept is the redacted text" "$(opens response | jq -r .text)" "mail <EMAIL_ADDRESS_1>"
+like "the caller receives the value" "$body" "$mail"
+is "redacted: the kept text has the placeholder" "$(opens response | jq -r .text)" "mail <EMAIL_ADDRESS_1>"
 post restores.test "$(chat "mail $mail" ',"stream":true')"
-like "of a stream, too: the caller reads it" "$(tr -d '\n' <<<"$body")" "jane"
-is "and what is kept is redacted" "$(opens response | jq -r .text)" "mail <EMAIL_ADDRESS_1>"
-like "said in the record" "$(record completion .answer.kept.form)" texts
+like "a stream: the caller receives the value" "$(tr -d '\n' <<<"$body")" "jane"
+is "a stream: the kept text has the placeholder" "$(opens response | jq -r .text)" "mail <EMAIL_ADDRESS_1>"
+like "the record states the form of the text" "$(record completion .answer.kept.form)" texts
 post restores-full.test "$(chat "mail $mail")"
-unlike "full is what the provider sent: no value is put back there" "$(opens response)" "$mail"
-like "it has the placeholder" "$(cat "$D/text")" '<EMAIL_ADDRESS_1>'
+unlike "full: the kept response has no restored value" "$(opens response)" "$mail"
+like "full: the kept response has the placeholder" "$(cat "$D/text")" '<EMAIL_ADDRESS_1>'
 
-# ---- encodings, forms ----
+# ---- encodings and forms ----
 chat "mail $mail" | gzip -c >"$D/body.gz"
 post chat.test "@$D/body.gz" /v1/chat/completions -H 'content-encoding: gzip'
 sent "gzip" 'mail <EMAIL_ADDRESS_1>'
 post full.test "@$D/body.gz" /v1/chat/completions -H 'content-encoding: gzip'
-is "full: as it was before it was packed" "$status $(opens prompt)" "200 $(chat "mail $mail")"
+is "full: a compressed request is kept decompressed" "$status $(opens prompt)" "200 $(chat "mail $mail")"
 answer='{"id":"c","object":"chat.completion","model":"echo","choices":[{"index":0,"message":{"role":"assistant","content":"packed"},"finish_reason":"stop"}]}'
 control "$(jq -cn --arg b "$(printf %s "$answer" | gzip -c | base64 -w0)" '{body_base64:$b,content_type:"application/json",headers:{"content-encoding":"gzip"},times:1}')"
 post full.test "$(chat one)" /v1/chat/completions -H 'accept-encoding: gzip'
-is "a packed answer" "$status $(opens response)" "200 $answer"
+is "a compressed response is kept decompressed" "$status $(opens response)" "200 $answer"
 control '{"status":200,"times":1}'
 req POST /v1/audio/transcriptions -H 'host: form.test' -H "$auth" -F model=whisper-1 -F "prompt=a call with $mail" -F 'file=a,b;filename=a.csv;type=text/csv'
 sent "a form" 'a call with <EMAIL_ADDRESS_1>'
@@ -136,14 +136,14 @@ for host in mcp mcp-full; do
 	post $host.test "$call" /mcp -H 'accept: application/json, text/event-stream'
 	is "$host: a call passes" "$status" 200
 	opens tools >"$D/both"
-	like "$host: its arguments are with the decision" "$(record decision '.tools_kept.how')" "${host#mcp-}"'|redacted'
-	like "$host: and what it gave with the completion" "$(record completion '.tools_kept.how')" "${host#mcp-}"'|redacted'
-	is "$host: arguments" "$(head -1 "$D/both" | jq -c '[.by,.tool,(.arguments|fromjson.to)]')" "$(jq -cn --arg to "$([ $host = mcp ] && came | jq -r .params.arguments.to || echo $mail)" '["mcp","find",$to]')"
-	if [ $host = mcp ]; then unlike "$host: the result as the caller got it" "$(tail -n +2 "$D/both")" GB33; else is "$host: the result as it came" "$(tail -n +2 "$D/both")" "$result"; fi
-	is "$host: nothing else" "$(records | jq -c '[.prompt.kept, .answer.kept] | map(select(.)) | length' | sort -u)" 0
+	like "$host: the decision has the arguments" "$(record decision '.tools_kept.how')" "${host#mcp-}"'|redacted'
+	like "$host: the completion has the result" "$(record completion '.tools_kept.how')" "${host#mcp-}"'|redacted'
+	is "$host: the arguments are those of the call" "$(head -1 "$D/both" | jq -c '[.by,.tool,(.arguments|fromjson.to)]')" "$(jq -cn --arg to "$([ $host = mcp ] && came | jq -r .params.arguments.to || echo $mail)" '["mcp","find",$to]')"
+	if [ $host = mcp ]; then unlike "$host: the result is what the caller received" "$(tail -n +2 "$D/both")" GB33; else is "$host: the result as it came" "$(tail -n +2 "$D/both")" "$result"; fi
+	is "$host: no other text is kept" "$(records | jq -c '[.prompt.kept, .answer.kept] | map(select(.)) | length' | sort -u)" 0
 done
 
-# ---- a call in a stream ----
+# ---- a tool call in a stream ----
 piece() { printf 'data: {"id":"c","object":"chat.completion.chunk","model":"echo","choices":[{"index":0,"delta":%s,"finish_reason":%s}]}\n\n' "$1" "${2:-null}"; }
 stream="$(piece '{"role":"assistant","tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"pay","arguments":"{\"to\":"}}]}')
 
@@ -156,10 +156,10 @@ data: [DONE]
 "
 answers "$stream" text/event-stream
 post chat.test "$(chat pay ',"stream":true')"
-is "a call of a stream is kept whole" "$status $(opens tools)" '200 {"by":"answer","tool":"pay","arguments":"{\"to\":\"ann\"}"}'
-is "the stream, too" "$(opens response)" "$body"
+is "a tool call in a stream is kept as one" "$status $(opens tools)" '200 {"by":"answer","tool":"pay","arguments":"{\"to\":\"ann\"}"}'
+is "the stream is kept too" "$(opens response)" "$body"
 post chat.test '{"model":"echo","messages":[{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"pay","arguments":"{}"}}]},{"role":"tool","tool_call_id":"a","content":"paid"}]}'
-is "a result that the request brings" "$(opens tools | tail -1)" '{"by":"request","result":"paid"}'
+is "a tool's result in a request is kept" "$(opens tools | tail -1)" '{"by":"request","result":"paid"}'
 
 # ---- the cache ----
 for host in cached cached-full; do
@@ -168,11 +168,11 @@ for host in cached cached-full; do
 	settled
 	n=$(seen 200 | jq length)
 	post $host.test "$(chat 'once more')"
-	is "$host: the cache answers" "$status $(header x-tollgate-cache) $(seen 200 | jq length)" "200 hit $n"
-	is "$host: what it gave is kept" "$(opens response)" "$body"
-	is "$host: what was asked, too" "$(opens prompt)" "$(chat 'once more')"
+	is "$host: the cache returns the response" "$status $(header x-tollgate-cache) $(seen 200 | jq length)" "200 hit $n"
+	is "$host: that response is kept" "$(opens response)" "$body"
+	is "$host: the request is kept" "$(opens prompt)" "$(chat 'once more')"
 	post $host.test "$(chat 'once more' ',"stream":true')"
-	is "$host: a stream of it" "$(header x-tollgate-cache) $(opens response | sed -n 's/^data: {/{/p' | jq -j '.choices[]?.delta.content // ""')" "hit the answer"
+	is "$host: a stream from the cache is kept" "$(header x-tollgate-cache) $(opens response | sed -n 's/^data: {/{/p' | jq -j '.choices[]?.delta.content // ""')" "hit the answer"
 done
 
 control '{"delay_ms":500}'
@@ -181,52 +181,52 @@ for i in 1 2 3 4 5; do (post cached.test "@$D/once"; echo "$head" >"$D/once.$i.h
 wait "${at_once[@]}"
 control '{}'
 settled
-is "of five at once one asks" "$(sed -n 's/^x-tollgate-cache: *//p' "$D"/once.*.head | sort | uniq -c | tr -s ' \n' ' ')" ' 4 hit 1 miss '
+is "of five identical requests one is sent" "$(sed -n 's/^x-tollgate-cache: *//p' "$D"/once.*.head | sort | uniq -c | tr -s ' \n' ' ')" ' 4 hit 1 miss '
 bad=''
 for i in 1 2 3 4 5; do
 	head=$(cat "$D/once.$i.head")
 	[ "$(opens response)" = "$(cat "$D/once.$i.body")" ] || bad="$bad $i"
 	[ "$(opens prompt)" = "$(cat "$D/once")" ] || bad="$bad $i prompt"
 done
-is "each that waited has kept what it was given" "$bad" ""
+is "each waiting request has the response that it received" "$bad" ""
 
-# ---- what does not come whole ----
+# ---- incomplete responses ----
 control '{"cut_after_bytes":700,"chunk_ms":5,"times":1}'
 post full.test "$(chat 'one two three four five six seven eight nine ten' ',"stream":true')"
-is "a stream that is cut leaves what came, marked" "$(record completion '[.outcome != "complete", .answer.kept.cut]') $(opens response | head -c 6)" '[true,true] data: '
+is "the part of a cut stream is kept, and marked as cut" "$(record completion '[.outcome != "complete", .answer.kept.cut]') $(opens response | head -c 6)" '[true,true] data: '
 post chat.test "$(chat 'nothing')" >/dev/null
 control '{"hold_after_events":2,"hold_ms":30000,"times":1}'
 (TIMEOUT=1 post full.test "$(chat 'a caller who leaves' ',"stream":true')"; echo "$head" >"$D/left")
 control '{}'
 fetch POST "$PROVIDER/_release" >/dev/null
 head=$(cat "$D/left")
-is "so does one whose caller leaves" "$(record completion '.outcome != "complete"')" true
+is "a stream that its caller left has another outcome" "$(record completion '.outcome != "complete"')" true
 answers '{"id":"c","object":"chat.completion","model":"echo","choices":[{"index":0,"message":{"role":"assistant","content":"no 536-22-1840"},"finish_reason":"stop"}]}'
 post chat.test "$(chat 'his number')"
-is "of an answer that is refused redacted keeps nothing of the provider's" "$status $(record completion .answer.decision) $(opens response | grep -c 536-22)" '403 "deny" 0'
+is "redacted: nothing is kept of a denied response" "$status $(record completion .answer.decision) $(opens response | grep -c 536-22)" '403 "deny" 0'
 answers '{"id":"c","object":"chat.completion","model":"echo","choices":[{"index":0,"message":{"role":"assistant","content":"no 536-22-1840"},"finish_reason":"stop"}]}'
 post full.test "$(chat 'his number')"
-is "and full what it sent" "$status $(opens response | grep -c 536-22)" '403 1'
+is "full: a denied response is kept" "$status $(opens response | grep -c 536-22)" '403 1'
 
-# ---- who it is ----
+# ---- callers ----
 control '{}'
 who='x-nothing: here' post chat.test "$(chat 'by nobody')"
-is "nobody" "$status $(opens prompt)" "200 $(chat 'by nobody')"
-is "whose shares they are" "$(awk '$1 == "share" { print $4 }' "$JOURNAL.shares" | while read -r h; do base64 -d <<<"$h"; echo; done | sort | paste -sd' ')" 'alice service-account'
+is "a caller without a name has kept texts" "$status $(opens prompt)" "200 $(chat 'by nobody')"
+is "the file of shares has an entry for each caller" "$(awk '$1 == "share" { print $4 }' "$JOURNAL.shares" | while read -r h; do base64 -d <<<"$h"; echo; done | sort | paste -sd' ')" 'alice service-account'
 
-# ---- a cutover, direct, long ----
+# ---- observed, direct and long requests ----
 post full.test "$(chat one)" /v1/chat/completions -H 'authorization: Bearer no.token.at-all'
-is "a caller whose token nobody knows" "$status $(record decision '[.identity.person, .prompt.kept, .prompt.not_read]')" '401 [null,null,true]'
+is "an unknown token: nothing is kept" "$status $(record decision '[.identity.person, .prompt.kept, .prompt.not_read]')" '401 [null,null,true]'
 who='authorization: Bearer sk-theirs' post old.test "$(chat "mail $mail")"
-is "an observed one" "$(header x-tollgate-decision) $(opens prompt)" "observed $(chat "mail $mail")"
+is "an observed request is kept" "$(header x-tollgate-decision) $(opens prompt)" "observed $(chat "mail $mail")"
 post direct.test "$(chat "mail nobody")"
-is "what goes direct" "$(record decision .via) $(opens prompt)" "\"direct\" $(came)"
+is "a direct request is kept" "$(record decision .via) $(opens prompt)" "\"direct\" $(came)"
 long=$(head -c 300000 /dev/zero | tr '\0' x)
 chat "mail $mail $long" >"$D/long"
 post chat.test "@$D/long"
-is "a long one" "$status $(opens prompt | cmp - <(came) && echo same)" "200 same"
-is "and its answer" "$(opens response)" "$body"
+is "a long request is kept" "$status $(opens prompt | cmp - <(came) && echo same)" "200 same"
+is "its response is kept" "$(opens response)" "$body"
 post chat.test "@$D/long" /v1/chat/completions -H 'transfer-encoding: chunked'
-is "one in chunks" "$status $(opens prompt | cmp - <(came) && echo same)" "200 same"
-check "all of it verifies" audit verify --texts
+is "a chunked request is kept" "$status $(opens prompt | cmp - <(came) && echo same)" "200 same"
+check "all texts verify" audit verify --texts
 exit $failed

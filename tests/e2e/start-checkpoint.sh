@@ -21,7 +21,7 @@ stops() {
 	wait_for gone "$pid"
 }
 empty() { redis-cli -s "${REDIS#unix:}" FLUSHALL >/dev/null; }
-# from: what the last start was read from
+# from: prints the source of the last start
 from() { grep 'event=quota.recalled' "$D/tollgate.log" | tail -1 | sed 's/.* from=//'; }
 written() { [ -s "$file" ]; }
 
@@ -33,20 +33,20 @@ is "with mode 0600" "$(stat -c %a "$file")" 600
 cp "$file" "$D/older"
 starts
 is "the next start reads the file" "$(from)" checkpoint
-is "and two more requests pass" "$(passed ann 2)" 2
+is "two more requests pass" "$(passed ann 2)" 2
 settled
 killed tollgate
 empty
 starts
-is "after a kill a start reads the file, too" "$(from)" checkpoint
-is "Redis lost its data, and five are left" "$(passed ann 7)" 5
+is "after a kill, a start reads the file" "$(from)" checkpoint
+is "after Redis lost its data, five requests are left" "$(passed ann 7)" 5
 settled
 stops
 cp "$D/older" "$file"
 empty
 starts
 is "an older file is read" "$(from)" checkpoint
-is "and nothing is left" "$(passed ann 2)" 0
+is "no request is left" "$(passed ann 2)" 0
 settled
 stops
 sed -i 's/^count /count 9/' "$file"
@@ -55,14 +55,14 @@ starts
 is "an altered file is not read" "$(from)" journal
 check "the log has the reason" says 'event=start.checkpoint_refused .*the start checkpoint is damaged' tail -60 "$D/tollgate.log"
 is "the metric counts it" "$(metric start_checkpoints_total 'result="refused"')" 1
-is "and nothing is left" "$(passed ann 2)" 0
+is "no request is left" "$(passed ann 2)" 0
 settled
 stops
 rm -f "$file"
 empty
 starts
 is "without the file the journal is read" "$(from)" journal
-is "and nothing is left" "$(passed ann 2)" 0
+is "no request is left" "$(passed ann 2)" 0
 check "a file is written at once" wait_for written
 settled
 stops

@@ -1,11 +1,11 @@
-# A daemon that ends at a named point (base/stops.h).
+# A daemon that ends at a named point of its code (base/stops.h).
 
 ended() {
 	killed tollgate
 	wait_for gone "$(pid_of tollgate)"
 }
-# ends_at POINT[:N] [COMMAND…]: a daemon that is up meanwhile ends there, for the N-th time; the command
-# is run once it is ready. Its exit status; 255 after a failure: it goes on
+# ends_at POINT[:N] [COMMAND…]: starts a daemon that ends when it passes the point for the N-th time, and runs the
+# command when the daemon is ready. Returns the daemon's exit status, or 255 if it does not end.
 ends_at() {
 	local point=$1 pid end=$((EPOCHSECONDS + 60))
 	shift

@@ -1,8 +1,8 @@
-# The daemon is killed at every step of a checkpoint, a rotation, a compression, an archive and a
-# trim, under load, and starts again: what was answered is in the record, all verifies by the
-# first public key alone, and what a step had begun is finished or undone.
+# The daemon is killed at each step of a checkpoint, a rotation, a compression, an archive and a trim, under load, and
+# starts again. Each response has its record, everything verifies with the first public key, and a step that had begun
+# is finished or undone.
 # Once: no version of HAProxy differs here.
-# Long: some forty starts.
+# Long: it starts the daemon some forty times.
 . "$(dirname "$0")/lib.sh"
 . "$here/stopped.bash"
 "$build/tollgate" keygen --hash-key "$D/hash.key" >/dev/null
@@ -12,11 +12,11 @@ workers: 1
 audit: {segment: 64k, hash_key: "$D/hash.key"}
 Y
 stack_up --config "$D/config.yaml"
-as_shipped # what was in the hands of a daemon that is killed is given up soon
+as_shipped # requests at a daemon that is killed end soon
 cp "$D/audit.key.pub" "$D/first.pub"
 auth="authorization: Bearer $(token)"
 : >"$D/answered"
-# N requests, four at a time; the ids of those that were answered whole. All the time, over all kills.
+# N requests, four at a time; prints the ids of those with a complete response. It runs during all kills.
 load() {
 	seq "$1" | xargs -P 4 -I{} curl -s -m 3 -o /dev/null -w '%{http_code} %{exitcode} %header{x-tollgate-id}\n' \
 		-H "$auth" -H 'content-type: application/json' -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}' \
@@ -31,16 +31,16 @@ by_first() {
 }
 verified() { by_first --journal "$JOURNAL"; }
 started() { wait_for is_ready; }
-# stopped POINT[:N] [COMMAND…]: as ends_at; all verifies then
+# stopped POINT[:N] [COMMAND…]: as ends_at; afterwards everything verifies
 stopped() {
 	local point=$1 status
 	ends_at "$@"
 	status=$?
 	[ $status != 255 ] || return
-	[ $status = 137 ] || not_ok "it is killed at $point" "$(tail -3 "$D/tollgate.log")"
-	final check "killed at $point, all verifies" verified
+	[ $status = 137 ] || not_ok "the daemon is killed at $point" "$(tail -3 "$D/tollgate.log")"
+	final check "killed at $point: everything verifies" verified
 }
-# Every record that ever was, once each, in its order: what the archive has, and after it the rest.
+# All records, once each and in order: those in the archive, then the others.
 everything() {
 	local f
 	{
@@ -50,7 +50,7 @@ everything() {
 		if [ -f "$D/archive/$f.zst" ]; then zstd -dqc "$D/archive/$f.zst"; else tr -d '\0' <"$JOURNAL/$f"; fi
 	done
 }
-# Two records for each answer, and what verifies by the first key alone.
+# Each response has two records, and everything verifies with the first key.
 all_there() { # NAME
 	local missing
 	sort -u "$D/answered" >"$D/answered.now"
@@ -58,17 +58,17 @@ all_there() { # NAME
 	for type in decision completion; do
 		sed -n 's/.*"type":"'$type'","id":"\([^"]*\)".*/\1/p' "$D/all.jsonl" | sort -u >"$D/$type"
 		missing=$(comm -23 "$D/answered.now" "$D/$type" | head -3)
-		final is "$1: a $type for each answer" "$missing" ''
+		final is "$1: each response has a $type" "$missing" ''
 	done
-	final check "$1: all that ever was verifies" by_first --file "$D/all.jsonl"
+	final check "$1: all records verify" by_first --file "$D/all.jsonl"
 }
-whole() { # NAME: a daemon that nothing stops takes over
+whole() { # NAME: starts a daemon that is not killed
 	local before
 	daemon_start
-	check "$1: the next one serves" started
+	check "$1: the next daemon starts" started
 	before=$(wc -l <"$D/answered")
 	answers() { [ "$(wc -l <"$D/answered")" -gt $((before + 8)) ]; }
-	check "$1: and answers" wait_for answers
+	check "$1: it answers requests" wait_for answers
 	all_there "$1"
 }
 
@@ -79,10 +79,10 @@ for point in checkpoint-made:2 segment-begun:2 commit-written:9 checkpoint-durab
 done
 whole "after kills in a checkpoint"
 covered() { [ "$(metric audit_tree_behind_records)" = 0 ] && [ "$(metric audit_checkpoints_total)" -gt 0 ]; }
-check "the tree has every record again" wait_for covered
+check "the tree covers each record again" wait_for covered
 last() { "$build/tollgate" audit list --journal "$JOURNAL" --since 1h --json | tail -1 | jq -r .id; }
 provable() { "$build/tollgate" audit show "$(last)" --proof --journal "$JOURNAL" >"$D/proof" 2>"$D/proof.err" && by_first --file "$D/proof"; }
-check "and a record of then has its proof" wait_for provable
+check "a record from that time has a proof" wait_for provable
 
 # ---- a rotation ----
 signs() { "$build/tollgate" status -c "$D/tollgate.yaml" --json | jq -r '.. | objects | select(has("signs")) | .signs' | head -1; }
@@ -91,26 +91,26 @@ before=$(signs)
 for point in replace-made replace-old replace-public replace-done; do
 	TG_STOP_AT=$point "$build/stops/tollgate" keygen --rotate "$D/audit.key" >"$D/command.log" 2>&1
 	is "keygen is killed at $point" $? 137
-	[ $point = replace-done ] || is "and the old key is where it was" "$(public "$D/audit.key")" "$before"
+	[ $point = replace-done ] || is "the old key is still in use" "$(public "$D/audit.key")" "$before"
 	[ $point != replace-public ] || {
 		ended
 		daemon_start
-		check "the daemon starts with what is there" started
+		check "the daemon starts with the existing key" started
 	}
 done
-is "until the new one is, and the old one next to it" "$(public "$D/audit.key.old") $([ "$(public "$D/audit.key")" = "$before" ] || echo another)" "$before another"
+is "the command completes: the new key is in use, and the old one next to it" "$(public "$D/audit.key.old") $([ "$(public "$D/audit.key")" = "$before" ] || echo another)" "$before another"
 ended
 rotate() { "$build/tollgate" keygen --rotate "$D/audit.key" && "$build/tollgate" reload -c "$D/tollgate.yaml"; }
-# Each start ends first what the one before began, and passes its points once.
+# Each start first completes what the previous one began, and passes each point once.
 for point in key-made:2 key-durable:2 keys-written:3 key-kept; do
 	stopped $point rotate
-	# and once more, while nothing has been signed by the key that came
+	# once more, before the new key has signed anything
 	[ $point != key-durable:2 ] || "$build/tollgate" keygen --rotate "$D/audit.key" >"$D/command.log" 2>&1
 done
 whole "after kills in a rotation"
 is "the new key signs" "$(signs)" "$("$build/tollgate" audit export --journal "$JOURNAL" | tail -1 | jq -r .key)"
-is "as the file says" "$(signs)" "$(public "$D/audit.key")"
-is "nothing half made is left" "$(ls "$D" | grep 'keys\.tollgate-new')" ''
+is "it is the key in the file" "$(signs)" "$(public "$D/audit.key")"
+is "no temporary file is left" "$(ls "$D" | grep 'keys\.tollgate-new')" ''
 
 # ---- compression, archive, trim ----
 ended
@@ -124,11 +124,11 @@ whole "after kills of retention"
 settled_all() { [ "$(ls "$JOURNAL" | wc -l)" = 3 ] && [ "$(ls "$JOURNAL.keep" | grep -c 'zst$')" = 2 ]; }
 rm "$D/loading"
 wait $loading
-check "what was begun is finished: the newest are left" wait_for settled_all
+check "what had begun is finished: only the newest segments are left" wait_for settled_all
 none_half() { ! ls "$JOURNAL.keep" "$D/archive" | grep -q 'tollgate-new'; }
-check "nothing half made is left there" wait_for none_half
-final check "what is left verifies" verified
-like "and says who vouches for what was trimmed" "$(cat "$D/verify.log")" 'trimmed=[0-9]+ trim_record='
-all_there "in the archive and here"
+check "no temporary file is left there" wait_for none_half
+final check "the remaining records verify" verified
+like "verify names the record of the trim" "$(cat "$D/verify.log")" 'trimmed=[0-9]+ trim_record='
+all_there "in the archive and in the journal"
 echo "# $(wc -l <"$D/answered") answers"
 exit $failed

@@ -1,4 +1,5 @@
-// Opens N streams, writes "open" to NOW once each has two events, and at the end how many ended whole and their statuses.
+// Opens N streams and writes "open" to NOW when each has two events. At the end, prints how many were complete, and
+// their statuses.
 import fs from "node:fs";
 import http from "node:http";
 

@@ -1,5 +1,4 @@
-# Streams: each event leaves when it arrives, on both paths; a provider that cuts
-# one leaves no normal end.
+# Streams: each event is forwarded when it arrives, on both paths. A stream that the provider cuts has no normal end.
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
 auth="authorization: Bearer $(token)"
@@ -7,7 +6,7 @@ json='content-type: application/json'
 chat='{"model":"say:one two three four five six seven eight","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 messages='{"model":"say:one two three four five six","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
-# A provider that holds back what comes after so many events: those before it are there meanwhile.
+# The provider pauses after N events. The events before the pause arrive meanwhile.
 events() { grep -c '^data: ' "$D/stream"; }
 came() { [ "$(events)" -ge "$1" ]; }
 held() { # NAME PATH BODY
@@ -15,29 +14,29 @@ held() { # NAME PATH BODY
 	for n in 1 2 3 4 5 6; do
 		control "{\"hold_after_events\":$n}"
 		forget
-		: >"$D/stream" # not what the last one left
+		: >"$D/stream" # remove the previous stream
 		curl -sN -m 90 -H "$auth" -H "$json" "$EDGE$2" -d "$3" >"$D/stream" &
-		check "$1: $n events are there before the next one is sent" wait_for came "$n"
-		is "$1: and no more" "$(events) $(seen | grep -o '"ended":"[a-z]*"')" "$n \"ended\":\"pending\""
+		check "$1: $n events arrive before the next one is sent" wait_for came "$n"
+		is "$1: no further event arrives" "$(events) $(seen | grep -o '"ended":"[a-z]*"')" "$n \"ended\":\"pending\""
 		release
 		wait $!
-		check "$1: then the others" came 8
+		check "$1: then the other events arrive" came 8
 	done
 }
 held chat /v1/chat/completions "$chat"
 held messages /v1/messages "$messages"
 control '{}'
-like "by the relay" "$(cat "$D/haproxy.log")" 'POST /v1/chat/completions .*tollgate=permit/relay/'
+like "the stream used the relay" "$(cat "$D/haproxy.log")" 'POST /v1/chat/completions .*tollgate=permit/relay/'
 control '{"chunk_bytes":7}'
 req POST /v1/chat/completions -H "$auth" -H "$json" -d "$chat"
-is "events cut anywhere arrive whole" "$(grep -c '^data: ' <<<"$body")" 11
-unlike "and usage that nobody asked for is not shown" "$body" '"usage"'
+is "events that are cut at any byte arrive whole" "$(grep -c '^data: ' <<<"$body")" 11
+unlike "usage that the caller did not ask for is removed" "$body" '"usage"'
 control '{"cut_after_bytes":600}'
 req POST /v1/chat/completions -H "$auth" -H "$json" -d "$chat"
 unlike "a stream that the provider cuts has no normal end" "$body" '\[DONE\]'
 req POST /v1/messages -H "$auth" -H "$json" -d "$messages"
-unlike "in the other dialect neither" "$body" 'message_stop'
+unlike "in the other dialect, a cut stream has no normal end either" "$body" 'message_stop'
 control '{"status":500,"times":1}'
 req POST /v1/chat/completions -H "$auth" -H "$json" -d "$chat"
-is "a provider's own error passes" "$status" 500
+is "an error of the provider is forwarded" "$status" 500
 control '{}'

@@ -1,5 +1,5 @@
-# What the provider receives in each style: in body, number, query and path, at once
-# and by the relay; hashes that are the same either way; a body of which nothing is left.
+# The text that the provider receives with each redaction style, in body, number, query and path, on the direct path and
+# through the relay. Hashes are the same on both paths. A body can become empty.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 awk '/- \{name: pii, when/ {
@@ -19,20 +19,20 @@ json='content-type: application/json'
 got() { seen | node -e 'const r = JSON.parse(require("fs").readFileSync(0)); console.log(r[0]?.[process.argv[1]])' "$1"; }
 
 req POST /api/direct/mask -H "$auth" -H "$json" -d '{"to":"jane.doe@example.com","card":4716379142021968}'
-is "a mask in a string, the last four of a number" "$(got body)" '{"to":"********************","card":"************1968"}'
+is "a mask replaces a string, and all but four digits of a number" "$(got body)" '{"to":"********************","card":"************1968"}'
 req GET '/api/direct/mask/jane@example.com?q=jane@example.com' -H "$auth"
-is "in path and query" "$(got path)" '/api/direct/mask/%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A?q=%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A'
+is "a mask in path and query" "$(got path)" '/api/direct/mask/%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A?q=%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A%2A'
 req POST /api/direct/gone -H "$auth" -H 'content-type: text/plain' -d 'jane.doe@example.com'
-is "a body of which nothing is left is sent empty" "$status $(got body)" '200 '
+is "a body of which nothing remains is sent empty" "$status $(got body)" '200 '
 req POST /api/direct/gone -H "$auth" -H 'content-type: text/plain' -H 'transfer-encoding: chunked' -d 'jane.doe@example.com'
-is "by the relay too" "$status $(got body)" '200 '
+is "the same through the relay" "$status $(got body)" '200 '
 hashed() {
 	req POST /v1/chat/completions -H "$auth" -H "$json" "$@" \
 		-d '{"model":"echo","top_k":1,"messages":[{"role":"user","content":"mail jane.doe@example.com"}]}'
 	got body | grep -o '<EMAIL_ADDRESS:[0-9a-f]*>'
 }
 once=$(hashed)
-like "a hash" "$once" '^<EMAIL_ADDRESS:[0-9a-f]{16}>$'
-is "the same by the relay" "$(hashed -H 'transfer-encoding: chunked')" "$once"
-is "the record says how" "$(cat "$JOURNAL"/* | grep -ao '"EMAIL_ADDRESS":{[^}]*"with":"[a-z]*"' | sed 's/.*"with"://' | sort -u | tr -d '\n')" '"hash""mask""remove"'
-unlike "and holds no value" "$(cat "$JOURNAL"/*)" 'jane|4716379142021968'
+like "a hash replaces a value" "$once" '^<EMAIL_ADDRESS:[0-9a-f]{16}>$'
+is "the hash is the same through the relay" "$(hashed -H 'transfer-encoding: chunked')" "$once"
+is "the record has the style" "$(cat "$JOURNAL"/* | grep -ao '"EMAIL_ADDRESS":{[^}]*"with":"[a-z]*"' | sed 's/.*"with"://' | sort -u | tr -d '\n')" '"hash""mask""remove"'
+unlike "the record has no value" "$(cat "$JOURNAL"/*)" 'jane|4716379142021968'

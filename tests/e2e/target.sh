@@ -1,4 +1,4 @@
-# Targets by hand: one is taken out, let in again, and shown by list, status, metrics and records.
+# Targets ejected and readmitted by an operator, as list, status, metrics and records show them.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
@@ -6,7 +6,7 @@ cp "$here/fallback.yaml" "$D/mine.yaml"
 stack_up --policy "$D/mine.yaml" --providers 2
 tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>"$D/err"; }
 ask() { req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hello"}]}'; }
-# Which of them were asked since the last time.
+# Prints how many requests each target had since the last call.
 asked() {
 	local url n=''
 	for url in "$PROVIDER" "$PROVIDER_2"; do
@@ -18,43 +18,43 @@ asked() {
 changes() { cat "$D"/journal/*.jsonl | tr -d '\0' | grep '"type":"change"'; }
 
 tg target list
-is "each target of the policy is listed before it is asked" "$? $(grep -cE '^(one/m1|two/m2|one|two) +closed +0 +0%' "$D/out")" "0 4"
+is "each target of the policy is listed before its first request" "$? $(grep -cE '^(one/m1|two/m2|one|two) +closed +0 +0%' "$D/out")" "0 4"
 ask
-is "the first one is asked" "$status $(asked)" "200 1 0"
+is "the first target gets the request" "$status $(asked)" "200 1 0"
 tg target eject one/m1 --by ops --reason 'ticket 12'
-is "one is taken out" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is ejected until you admit it, or without redis until the daemon restarts."
-like "with a record" "$(changes)" '"what":"target","change":"eject","id":"one/m1","by":"root","claimed":"ops","reason":"ticket 12","peer":\{"uid":[0-9]+,'
+is "a target is ejected" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is ejected until you admit it, or without redis until the daemon restarts."
+like "the ejection is recorded" "$(changes)" '"what":"target","change":"eject","id":"one/m1","by":"root","claimed":"ops","reason":"ticket 12","peer":\{"uid":[0-9]+,'
 ask
-is "the next one is asked at once" "$status $(asked)" "200 0 1"
+is "the next target gets the request at once" "$status $(asked)" "200 0 1"
 tg target list
-like "the list says it" "$(cat "$D/out")" $'^one/m1 +ejected '
+like "the list shows the ejection" "$(cat "$D/out")" $'^one/m1 +ejected '
 tg status
-like "status says it" "$(cat "$D/out")" $'^target one/m1: ejected, 0 in progress|^target one/m1: ejected since [^,]*, 0 in progress'
-unlike "and nothing of those that are well" "$(cat "$D/out")" '^target two'
-like "top says it" "$("$B/tollgate" top -c "$D/tollgate.yaml" --json)" '"target": ?"one/m1", ?"state": ?"ejected"'
-like "the metric says it" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 0$'
+like "status shows the ejection" "$(cat "$D/out")" $'^target one/m1: ejected, 0 in progress|^target one/m1: ejected since [^,]*, 0 in progress'
+unlike "status does not mention healthy targets" "$(cat "$D/out")" '^target two'
+like "top shows the ejection" "$("$B/tollgate" top -c "$D/tollgate.yaml" --json)" '"target": ?"one/m1", ?"state": ?"ejected"'
+like "a metric shows the ejection" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 0$'
 tg target admit one/m1
-is "it is let in again" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is readmitted."
+is "the target is readmitted" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is readmitted."
 ask
-is "and asked" "$status $(asked)" "200 1 0"
-like "the metric says that too" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 1$'
+is "it gets the next request" "$status $(asked)" "200 1 0"
+like "the metric shows it" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 1$'
 
 tg target eject two
-is "a provider: all of its models" "$? $("$B/tollgate" target list -c "$D/tollgate.yaml" | grep -cE '^two(/m2)? +ejected')" "0 2"
+is "a provider's name ejects all of its models" "$? $("$B/tollgate" target list -c "$D/tollgate.yaml" | grep -cE '^two(/m2)? +ejected')" "0 2"
 tg target admit two
 
 tg target eject on/m1
-is "a name that is none is refused" "$?" 1
-like "with the nearest one" "$(cat "$D/err")" 'on/m1: the policy in force has no such target, did you mean one/m1'
-is "and leaves no record" "$(changes | grep -c 'on/m1')" 0
+is "an unknown target is refused" "$?" 1
+like "the error has the nearest name" "$(cat "$D/err")" 'on/m1: the policy in force has no such target, did you mean one/m1'
+is "nothing is recorded" "$(changes | grep -c 'on/m1')" 0
 tg target eject
-is "no name: usage" "$?" 2
+is "without a name, the usage is printed" "$?" 2
 
-# ---- a request that went to both ----
+# ---- a request with two attempts ----
 fetch POST "$PROVIDER/_control" '{"status":503}' >/dev/null
 ask
-is "what the first one refuses the second one answers" "$status $(asked)" "200 1 1"
+is "if the first target fails, the second answers" "$status $(asked)" "200 1 1"
 settled
-like "audit list shows its attempts" "$("$B/tollgate" audit list -c "$D/tollgate.yaml" --outcome complete | tail -1)" ' two m2 one/m1:throttled,two/m2:done - '
-like "usage has each target" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by target)" '^two/m2 '
+like "audit list shows both attempts" "$("$B/tollgate" audit list -c "$D/tollgate.yaml" --outcome complete | tail -1)" ' two m2 one/m1:throttled,two/m2:done - '
+like "usage has both targets" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by target)" '^two/m2 '
 exit $failed

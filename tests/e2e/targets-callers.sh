@@ -1,8 +1,7 @@
-# What one caller's requests cause at the providers takes nothing from the others: breakers, waits,
-# probes, repeats; and a model that is not there, and outages with little traffic, in which every
-# request has its answer.
+# Failures caused by one caller do not affect others: circuit breakers, waits, probes, retries. Then a missing model,
+# and outages with little traffic, in which each request gets a response.
 # Once: no version of HAProxy differs here.
-# Long: breakers and their probes.
+# Long: it waits for circuit breakers and their probes.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 for id in bad500 bad429 badwait keys anonymous rescued; do route $id ab; done
@@ -17,12 +16,12 @@ person() { echo "authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")"; }
 bob=$(person bob) carol=$(person carol) dave=$(person dave) mallory=$(person mallory)
 state() { "$B/tollgate" target list --json -c "$D/tollgate.yaml" 2>/dev/null | jq -r --arg t "$1-$id/say:from-$1" '.[] | select(.target == $t) | .state'; }
 
-# send CREDENTIAL TEXT FILE: in the background; its status goes to FILE
+# send CREDENTIAL TEXT FILE: sends a request in the background; writes the status to FILE
 send() {
 	curl -s -m 15 -o /dev/null -w '%{http_code}\n' -H "$1" -H 'content-type: application/json' -H "host: $id.test" \
 		-d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}" "$EDGE/v1/chat/completions" >>"$3" &
 }
-# crowd SECONDS BAD…: of those in turn sixteen requests a second that fail, beside four of others
+# crowd SECONDS BAD…: sends sixteen failing requests a second, in turn of these callers, and four of another
 crowd() {
 	local i n=$(($1 * 20)) began=$(($(date +%s%N) / 1000000)) ahead
 	local bad=("${@:2}") good=("$bob" "$carol" "$dave")
@@ -37,14 +36,14 @@ crowd() {
 }
 both() { fault 1 "$1" && fault 2 "$1"; }
 
-# ---- one who fails, at sixteen a second ----
+# ---- one caller with sixteen failing requests a second ----
 while IFS='|' read -r name what; do
 	row "$name"
 	both "$what"
-	send "$bob" hello "$D/good" && wait # nobody is alone there
+	send "$bob" hello "$D/good" && wait # a second caller
 	crowd 5 "$mallory"
-	is "$name: the others have their answers" "$answered" 20/20
-	is "$name: from the first target" "$(state a)" closed
+	is "$name: the other caller's requests succeed" "$answered" 20/20
+	is "$name: they use the first target" "$(state a)" closed
 done <<'T'
 bad500|{"only":"schema","status":500}
 bad429|{"only":"schema","status":429}
@@ -53,47 +52,47 @@ T
 row keys
 both '{"only":"schema","status":500}'
 crowd 5 "$mallory" "x-api-key: $k1" "x-api-key: $k2"
-is "two keys and a token of one person are one caller" "$answered" 20/20
+is "two keys and a token of one person count as one caller" "$answered" 20/20
 
-# he alone opens it for himself, before anybody comes
+# this caller alone opens the breaker for itself
 row rescued
 both '{"only":"schema","status":500}'
 for _ in {1..20}; do send "$mallory" schema "$D/bad"; done
 wait
-like "it is open for who is all there is" "$(state a)" 'open'
+like "the breaker is open for the only caller" "$(state a)" 'open'
 as=$bob ask
-is "who comes then is asked as ever" "$status $from $(said)" "200 a a 1"
+is "a new caller still uses the first target" "$status $from $(said)" "200 a a 1"
 fault 1 '{"status":500,"times":7}'
 for i in 1 2 3 4 5 6 7; do
 	as=$([ $((i % 2)) = 0 ] && echo "$bob" || echo "$carol") ask
 	echo "$status"
 done >"$D/rescued"
-is "his repeats are not those of the others" "$(grep -c 200 "$D/rescued")" 7
+is "one caller's retries do not use up those of others" "$(grep -c 200 "$D/rescued")" 7
 
-# ---- it really dies ----
+# ---- the target really fails ----
 row dies
 as="x-api-key: $svc"
 for _ in 1 2 3; do ask; done
 fault 1 '{"status":500}'
 for _ in {1..8}; do ask; echo "$status"; done >"$D/dies"
-is "one service account: each request has its answer" "$(sort -u "$D/dies")" 200
-is "and the breaker opens" "$(state a) $(asked | cut -d ' ' -f1)" "open 8"
+is "with one service account, each request succeeds at the second target" "$(sort -u "$D/dies")" 200
+is "the breaker opens" "$(state a) $(asked | cut -d ' ' -f1)" "open 8"
 as=$bob
 row gone
 provider stop 1
 for _ in {1..8}; do as=$bob ask; echo "$status"; as=$carol ask; echo "$status"; done >"$D/gone"
-like "a refused connection counts for whoever comes" "$(sort -u "$D/gone") $(state a)" '^200 (half_)?open$' # half: they took longer than it stays open
+like "refused connections count for every caller" "$(sort -u "$D/gone") $(state a)" '^200 (half_)?open$' # half: they took longer than it stays open
 provider start 1
 
-# ---- all are out, by failures alone ----
+# ---- all targets are disabled, by failures only ----
 row all
 both '{"status":500}'
 for _ in {1..6}; do as=$bob ask; as=$carol ask; done
-like "both are open" "$(state a) $(state b)" "^(half_)?open (half_)?open$"
+like "both breakers are open" "$(state a) $(state b)" "^(half_)?open (half_)?open$"
 both '{}'
-sleep 1.1 # after a probe that failed
+sleep 1.1 # longer than the wait after a failed probe
 as=$dave ask
-is "and one is asked before it is a 503" "$status" 200
+is "a target is tried before a 503" "$status" 200
 
 # ---- outages with little traffic ----
 n=0
@@ -105,10 +104,10 @@ for what in '{"status":500}' '{"status":503}' '{"cut_after_bytes":0}' '{"status"
 		echo "$status"
 		sleep 0.3
 	done >"$D/slow"
-	is "$what: each of them has the second one's answer" "$(sort -u "$D/slow")" 200
+	is "$what: each request gets the second target's response" "$(sort -u "$D/slow")" 200
 done
 
-# ---- a model that is not there ----
+# ---- a model that does not exist ----
 no_model='{"status":404,"content_type":"application/json","body":"{\"error\":{\"message\":\"The model `m` does not exist\",\"type\":\"invalid_request_error\",\"code\":\"model_not_found\"}}"}'
 for id in retired unnamed; do
 	row $id
@@ -117,15 +116,15 @@ for id in retired unnamed; do
 		as=$([ $((i % 3)) = 0 ] && echo "$bob" || echo "$carol") ask
 		echo "$status $from"
 	done >"$D/retired"
-	is "$id: all have the second one's answer" "$(sort -u "$D/retired")" "200 b"
-	[ $id = unnamed ] || is "and the first one is asked no more for it" "$(($(asked | cut -d ' ' -f1) <= 4))" 1
+	is "$id: each request gets the second target's response" "$(sort -u "$D/retired")" "200 b"
+	[ $id = unnamed ] || is "the first target gets no further requests for it" "$(($(asked | cut -d ' ' -f1) <= 4))" 1
 done
-like "the log says so" "$(grep -h 'event=target.lacks' "$D"/*.log)" 'model=say:from-a'
+like "the log reports it" "$(grep -h 'event=target.lacks' "$D"/*.log)" 'model=say:from-a'
 row window
 fault 1 '{"status":400,"content_type":"application/json","body":"{\"error\":{\"message\":\"This model maximum context length is 10 tokens.\",\"type\":\"invalid_request_error\",\"code\":\"context_length_exceeded\"}}"}'
 for _ in {1..12}; do
 	as=$bob ask
 	echo "$status"
 done >"$D/window"
-is "a window that no table knows: all have the second one's answer" "$(sort -u "$D/window")" 200
+is "a context window that is not in the table: each request gets the second target's response" "$(sort -u "$D/window")" 200
 exit $failed

@@ -1,7 +1,7 @@
-# Who is asked: order, groups, weights, price and latency; who is left alone because it fails, asked for
-# time or has no room, for how long, and who is not. Stories of other gateways are named by their issue.
+# The choice of a target: order, groups, weights, price and latency. Targets that fail, ask to wait or have no room
+# are avoided for the right time, and others are not. Cases from other gateways have the name of their issue.
 # Once: no version of HAProxy differs here.
-# Long: many are asked one after the other.
+# Long: it sends many requests one after the other.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 
@@ -52,150 +52,150 @@ targets_up
 ask_times() { local i; for ((i = 0; i < $1; i++)); do ask "${@:2}"; echo "$status $from"; done; }
 rate_for() { echo "{\"fault\":\"rate\",\"headers\":{\"retry-after\":\"$1\"}}"; }
 
-# ---- who asked for time is left alone for it ----
+# ---- a target that asks to wait ----
 row left-alone # BerriAI/litellm#32574
 fault 1 "$(rate_for 60)"
 fault 2 "$(rate_for 60)"
 ask
-is "two ask for time, the third answers" "$status $from $(asked)" "200 c 1 1 1"
+is "two targets ask to wait, the third answers" "$status $from $(asked)" "200 c 1 1 1"
 ask
-is "both are left alone then, not the first alone" "$status $from $(asked)" "200 c 1 1 2"
+is "both are avoided by the next request, not only the first" "$status $from $(asked)" "200 c 1 1 2"
 
 row longer # BerriAI/litellm#40130
 fault 1 "[$(rate_for 1 | sed 's/^{/{"times":1,"delay_ms":1000,/'),$(rate_for 60 | sed 's/^{/{"times":1,"delay_ms":1300,/')]"
 ask & ask & wait
-is "two were there at the same time" "$(asked)" "2 2 0"
+is "both targets had requests at the same time" "$(asked)" "2 2 0"
 row_began=$EPOCHSECONDS
 row shorter
 fault 1 "[$(rate_for 60 | sed 's/^{/{"times":1,"delay_ms":1000,/'),$(rate_for 1 | sed 's/^{/{"times":1,"delay_ms":1300,/')]"
 ask & ask & wait
-sleep 1.6 # a second that the first or the second asked for is over
+sleep 1.6 # longer than the wait of one second
 id=shorter
 ask
-is "the longer time holds, where it was asked for first" "$status $from $(asked)" "200 b 2 3 0"
+is "the longer wait applies if it was asked for first" "$status $from $(asked)" "200 b 2 3 0"
 id=longer
 fault 1 '{}'
 ask
-is "and where it was asked for later" "$status $from $((EPOCHSECONDS - row_began < 50))" "200 b 1"
+is "the longer wait applies if it was asked for later" "$status $from $((EPOCHSECONDS - row_began < 50))" "200 b 1"
 
 row cooled # BerriAI/litellm#27823
 faults "$(rate_for 30)"
 ask
-is "all ask for time: the last one's answer, as it is" "$status $(header retry-after) $(asked)" "429 30 1 1 0"
+is "all targets ask to wait: the last response is forwarded" "$status $(header retry-after) $(asked)" "429 30 1 1 0"
 ask
-is "then nobody is asked" "$status $(jq -r .error.code <<<"$body") $(asked)" "503 provider_unavailable 1 1 0"
-like "and the caller is told when" "$(header retry-after)" '^([12]?[0-9]|30)$'
-like "which target would be first: none" "$(said)" '^ *0?$'
+is "then no target gets a request" "$status $(jq -r .error.code <<<"$body") $(asked)" "503 provider_unavailable 1 1 0"
+like "the caller gets Retry-After" "$(header retry-after)" '^([12]?[0-9]|30)$'
+like "the response names no target" "$(said)" '^ *0?$'
 
 row credit # BerriAI/litellm PR#16092
 fault 1 '{"fault":"credit"}'
 ask
-is "no credit, with a 400: the next one" "$status $from $(attempts)" "200 b a refused_us 400, b done 200"
+is "a 400 about missing credit: the next target answers" "$status $from $(attempts)" "200 b a refused_us 400, b done 200"
 for _ in 1 2 3; do ask; done
-is "no more is sent where there is no credit" "$status $from $(asked)" "200 b 1 4 0"
+is "a target without credit gets no further requests" "$status $from $(asked)" "200 b 1 4 0"
 
 row failed-key # higress-group/higress#1776
 fault 1 '{"status":500}'
-is "a repeat is never drawn among those that failed" "$(ask_times 3 | sort -u)" "200 b"
-is "each was asked once" "$(($(asked | cut -d ' ' -f1) <= 3)) $(asked | cut -d ' ' -f2)" "1 3"
+is "a retry never uses a target that failed before" "$(ask_times 3 | sort -u)" "200 b"
+is "each target had one attempt" "$(($(asked | cut -d ' ' -f1) <= 3)) $(asked | cut -d ' ' -f2)" "1 3"
 
 row cap # maximhq/bifrost#5876
 fault 1 "$(rate_for 60)"
 fault 2 "$(rate_for 60)"
 ask
-is "two attempts, and both fail" "$status $(asked)" "429 1 1 0"
+is "two attempts are permitted, and both fail" "$status $(asked)" "429 1 1 0"
 ask
-is "who is left alone takes no attempt from who is well" "$status $from $(said) $(asked)" "200 c c 1 1 1 1"
+is "an avoided target does not use up an attempt" "$status $from $(said) $(asked)" "200 c c 1 1 1 1"
 
 # ---- groups ----
 row groups # kgateway-dev/kgateway#11116
 fault 1 '{"status":503}'
 fault 2 '{"status":500}'
 ask
-is "the later group, where nobody of the first is left" "$status $from $(asked)" "200 c 1 1 1"
+is "the second group is used if no target of the first is left" "$status $from $(asked)" "200 c 1 1 1"
 row second-group # agentgateway/agentgateway PR#3462
 fault 1 '{"status":500,"times":1}'
 ask
-is "one failure suffices, nothing is ejected for it" "$status $from" "200 b"
+is "one failure is enough, and ejects no target" "$status $from" "200 b"
 ask
-is "and the first group is asked again at once" "$status $from $(asked)" "200 a 2 1 0"
+is "the next request uses the first group again" "$status $from $(asked)" "200 a 2 1 0"
 row zero
 ask
-is "groups, not places in the list" "$from $(asked)" "b 0 1 0"
+is "the order is that of groups, not of the list" "$from $(asked)" "b 0 1 0"
 row secret
 fault 2 '{"status":500}'
 ask
-is "a target that a rule denies is asked neither first nor next" "$status $(asked)" "500 0 2 0"
-is "the request is one, with one completion" "$(completion .decision_of >/dev/null; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep -c 'b-secret/')" 1
+is "a target that a rule denies is used neither first nor as the next" "$status $(asked)" "500 0 2 0"
+is "the request has one completion" "$(completion .decision_of >/dev/null; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep -c 'b-secret/')" 1
 
 # ---- weights, price, latency ----
 row weight
 ask_times 60 >"$D/drawn"
-is "all are answered" "$(grep -c '^200 [ab]$' "$D/drawn")" 60
+is "all requests succeed" "$(grep -c '^200 [ab]$' "$D/drawn")" 60
 read -r a b _ <<<"$(asked)"
-check "by weight: three in four go to the first, more or less ($a, $b)" test "$b" -ge 3 -a "$a" -gt "$b"
+check "by weight: about three in four use the first target ($a, $b)" test "$b" -ge 3 -a "$a" -gt "$b"
 row identity
-is "who asks stays where they are" "$(ask_times 8 | sort -u | wc -l)" 1
+is "requests of one person use the same target" "$(ask_times 8 | sort -u | wc -l)" 1
 row conversation
 turn='[{"role":"system","content":"You help."},{"role":"user","content":"how are you"}'
 for more in ']' ',{"role":"assistant","content":"well"},{"role":"user","content":"and now"}]' ',{"role":"assistant","content":"well"},{"role":"user","content":"and now"},{"role":"assistant","content":"well"},{"role":"user","content":"again"}]'; do
 	for _ in 1 2 3; do ask_body "{\"model\":\"m\",\"messages\":$turn$more}"; echo "$from"; done
 done | sort | uniq -c >"$D/drawn"
-is "a conversation stays where it began" "$(wc -l <"$D/drawn")" 1
+is "a conversation keeps its target" "$(wc -l <"$D/drawn")" 1
 row price
-is "by price: the cheaper one" "$(ask_times 3 | sort -u)" "200 b"
+is "by price: the cheaper target" "$(ask_times 3 | sort -u)" "200 b"
 fault 2 '{"status":503}'
 ask
-is "the dearer one where that fails" "$status $from" "200 a"
+is "the more expensive target is used if that fails" "$status $from" "200 a"
 row latency
-fault 1 '{"delay_ms":1300}' # who was never asked counts as one that takes a second
+fault 1 '{"delay_ms":1300}' # a target without requests counts as one that takes a second
 ask_times 2 >/dev/null
 ask_times 4 >"$D/drawn"
-check "by latency: the one that answers sooner" test "$(grep -c 'b$' "$D/drawn")" -ge 3
+check "by latency: the faster target" test "$(grep -c 'b$' "$D/drawn")" -ge 3
 
-# ---- who fails is left alone, and comes back ----
+# ---- failing targets are avoided, and return ----
 row breaker
 fault 1 '{"status":500,"times":2}'
 is "two failures in a row" "$(ask_times 2 | sort -u) $(asked)" "200 b 2 2 0"
 ask
-is "then it is left alone" "$status $from $(asked)" "200 b 2 3 0"
+is "then the target is avoided" "$status $from $(asked)" "200 b 2 3 0"
 back() { ask; [ "$from" = a ]; }
-check "and asked again when its time is over" wait_for back
-row soon # until then agent.deadline is not over
+check "after its wait, it gets requests again" wait_for back
+row soon # agent.deadline lasts longer
 faults '{"status":500}'
 ask
-is "both fail, and are left alone" "$status $(asked)" "500 1 1 0"
+is "both targets fail, and are avoided" "$status $(asked)" "500 1 1 0"
 faults '{}'
 ask
-is "the first that is back within the deadline is waited for" "$status $(asked | tr ' ' '\n' | sort | paste -sd ' ')" "200 0 1 2"
+is "the first target that returns before the deadline is used" "$status $(asked | tr ' ' '\n' | sort | paste -sd ' ')" "200 0 1 2"
 row callers
 fault 1 '{"status":400}'
-is "callers' mistakes" "$(ask_times 6 | sort -u)" "400 "
+is "a caller's errors" "$(ask_times 6 | sort -u)" "400 "
 fault 1 '{}'
 ask
-is "take nobody out" "$status $from" "200 a"
+is "do not disable a target" "$status $from" "200 a"
 row alone
 fault 1 '{"status":500}'
-is "the only one is asked, however it fails" "$(ask_times 8 | sort -u) $(asked)" "500  8 0 0"
+is "the only target is used, even if it fails" "$(ask_times 8 | sort -u) $(asked)" "500  8 0 0"
 row burst # superagent-ai/superagent#1145
 fault 1 '{"fault":"rate","times":3}'
-is "a burst of refusals that name no time" "$(ask_times 3 | sort -u)" "200 b"
+is "refusals without a Retry-After" "$(ask_times 3 | sort -u)" "200 b"
 ask
-is "leaves the first one first" "$status $from" "200 a"
+is "do not change the first target" "$status $from" "200 a"
 row budget
 fault 1 '{"fault":"rate"}'
 ask_times 8 >"$D/drawn"
-is "of a few requests, each is asked again at the next one" "$(grep -c '200 b' "$D/drawn") $(asked | cut -d ' ' -f2)" "8 8"
+is "with few requests, each failure is tried again by the next request" "$(grep -c '200 b' "$D/drawn") $(asked | cut -d ' ' -f2)" "8 8"
 row counted # router-for-me/CLIProxyAPI#4410
 fault 1 '{"only":"count_tokens","status":404}'
 path=/v1/messages/count_tokens
-is "a provider that counts no tokens" "$(ask_times 8 | sort -u)" "404 "
+is "a provider without token counting" "$(ask_times 8 | sort -u)" "404 "
 path=
 ask
-is "answers messages as before" "$status $from" "200 a"
+is "still answers messages" "$status $from" "200 a"
 
-# ---- room ----
-# held_by COMMAND…: one request is with the first provider while it runs
+# ---- limits of concurrent requests ----
+# held_by COMMAND…: runs it while the first provider has a request in flight
 held_by() {
 	fault 1 '{"delay_ms":3600000}'
 	"$@" >/dev/null 2>&1 &
@@ -212,7 +212,7 @@ room() { # NAME COMMAND…
 	shift
 	held_by "$@"
 	"$@"
-	is "$name: no room, and the next one answers" "$status $(said | cut -c1) $(asked)" "200 b 1 1 0"
+	is "$name: no room, the next target answers" "$status $(said | cut -c1) $(asked)" "200 b 1 1 0"
 	let_go
 	"$@"
 	is "$name: room again" "$status $(said | cut -c1) $(asked)" "200 a 2 1 0"
@@ -240,21 +240,21 @@ for _ in 1 2 3 4; do
 	TIMEOUT=2 ask &
 	asking+=($!)
 done
-check "four are under way" wait_for under_way_is 4
+check "four requests are in flight" wait_for under_way_is 4
 wait "${asking[@]}"
-check "who was left by its callers has nothing under way, and not less" wait_for under_way_is 0
+check "after their callers left, none is in flight" wait_for under_way_is 0
 fault 1 '{}'
 ask
-is "and is asked as before" "$status $from" "200 a"
+is "the target gets requests as before" "$status $from" "200 a"
 
 row queue
 held_by ask
 ask >/dev/null &
 waiting=$!
 sleep 0.3
-is "without another target it waits for room" "$(asked)" "1 0 0"
+is "without another target, a request waits for room" "$(asked)" "1 0 0"
 let_go
 wait $waiting
 settled
-is "and has it" "$(asked)" "2 0 0"
+is "it is sent when there is room" "$(asked)" "2 0 0"
 exit $failed

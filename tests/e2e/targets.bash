@@ -1,18 +1,18 @@
-# Several targets, for a test in shell that has read lib.sh: three simulated providers and a route
-# for each row, whose targets no other row has: what one row does to a target, no other meets.
+# Several targets: three simulated providers, and a route with targets of its own for each group of checks, so that a
+# group does not change the targets of another. Source this file after lib.sh.
 #
-#   route ID [TARGETS [MEMBERS]]   before targets_up. Requests with the host ID.test; TARGETS is
-#                                  "ab" where nothing is said: letters of providers (a, b, c: the
-#                                  first, second, third), or YAML in which @a is one of them.
-#                                  $dialect (openai) is theirs and the callers', other[c] that of c,
-#                                  $provider_more further members of each; the model of each, where letters name them, is say:from-a, …
-#   targets_up [OPTION…]           the stack; $rules, $limits, $prices and $identity_more (an entry) go into
+#   route ID [TARGETS [MEMBERS]]   call it before targets_up. Adds a route for the host ID.test. TARGETS (default "ab") are
+#                                  letters of providers (a, b, c: the first, second, third), or YAML in which @a is a
+#                                  provider. $dialect (openai) is the dialect of callers and providers, other[c] another
+#                                  one of c. $provider_more are further members of each provider. With letters, the
+#                                  models are say:from-a, say:from-b, …
+#   targets_up [OPTION…]           starts the stack; $rules, $limits, $prices and $identity_more (an entry) are added to
 #                                  its policy
-#   row ID                         the providers know nothing any more and behave
-#   fault N JSON                   /_control of the N-th
-#   ask [MEMBERS] [curl option…]   sets what req does, and $from: the letter of who answered
+#   row ID                         begins a group of checks: resets the providers and uses the route ID
+#   fault N JSON                   sends JSON to /_control of the N-th provider
+#   ask [MEMBERS] [curl option…]   sends a request; sets what req sets, and $from: the letter of the provider
 # shellcheck shell=bash disable=SC2034
-TIMEOUT=20 # a fault that nothing bounds
+TIMEOUT=20 # some faults have no other limit
 routes='' providers='' dialect=openai provider_more='' rules='' limits='' prices='' policy_more='' identity_more=''
 declare -A backend_of=([a]=local [b]=local_2 [c]=local_3) dialect_of=() other=()
 targets_yaml() { # ID LETTERS
@@ -66,7 +66,7 @@ row() {
 	curl -s -X DELETE "$PROVIDER/_seen" "$PROVIDER_2/_seen" "$PROVIDER_3/_seen" >/dev/null
 	curl -s -d '{}' "$PROVIDER/_control" "$PROVIDER_2/_control" "$PROVIDER_3/_control" >/dev/null
 }
-# What a client of the dialect sends: its path, its body. $stream: 1 where the body does not say it.
+# The path and the body that a client of the dialect sends. $stream is 1 if the body does not request the stream.
 path_of() {
 	case ${dialect_of[$id]} in
 	openai) echo /v1/chat/completions ;;
@@ -94,7 +94,7 @@ ask_body() { # BODY [stream] [curl option…]
 	printf %s "$body_sent" >"$D/.asked.$BASHPID"
 	req POST "${path:-$(path_of "$stream")}" -H "${as:-$auth}" -H 'content-type: application/json' -H "host: $id.test" --data-binary "@$D/.asked.$BASHPID" "$@"
 	rm -f "$D/.asked.$BASHPID"
-	# the answer's "model" names it too
+	# the response's "model" contains the letter too
 	from=$(grep -aoP '(?<!say:)from-[abc]' <<<"$body" | sort -u | cut -c6 | paste -sd ' ')
 	times=$(grep -aoP '(?<!say:)from-[abc]' <<<"$body" | grep -c .)
 }
@@ -102,13 +102,14 @@ ask() { ask_body "$(body_of '' "${1:-}")" '' "${@:2}"; }
 ask_stream() { ask_body "$(body_of 1 "${1:-}")" 1 "${@:2}"; }
 # How many requests each provider had since `row`.
 asked() { curl -s "$PROVIDER/_count" "$PROVIDER_2/_count" "$PROVIDER_3/_count" | grep -o '"requests":[0-9]*' | cut -d: -f2 | paste -sd ' '; }
-# What the answer's head says of them: a 2
+# The target and the number of attempts from the response's head, such as: a 2
 said() { echo "$(header x-tollgate-target | cut -c1) $(header x-tollgate-attempts)"; }
-# The attempts of the last answer's record, or where that names none of the last record: "a throttled 429, b done 200"
+# The attempts in the record of the last response, or of the last record if the response has no id: "a throttled 429,
+# b done 200"
 own_completion() { cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep -m 1 "\"id\":\"$(header x-tollgate-id)\""; }
 attempts() {
 	local each='[.attempts[]? | "\(.target[0:1]) \(.cause) \(.status // "-")"] | join(", ")'
 	if [ "$(header x-tollgate-id)" ] && wait_for own_completion >/dev/null; then own_completion | jq -c "$each"; else completion "$each"; fi | tr -d '"'
 }
-# The last request, which the N-th provider had.
+# The last request to the N-th provider.
 sent_to() { curl -s "$(at "$1")/_seen?last=1" | jq -c ".[0]${2:-}"; }

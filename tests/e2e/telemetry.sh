@@ -1,5 +1,5 @@
-# A collector gets metrics and traces by OTLP, each field as opentelemetry-proto says (otlp.mjs holds it); what it
-# answers never reaches a request, and is counted; no text and no person is in any of it.
+# A collector receives metrics and traces by OTLP, with the fields of opentelemetry-proto (otlp.mjs checks them). Its
+# responses never affect a request, and are counted. No text and no person is sent.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "a collector" "node is not installed"; exit 0; }
@@ -38,51 +38,51 @@ settled
 wait_for has_span ".traceId == \"$trace\" and .kind == 3"
 check "the caller's trace has a decision and an attempt" test "$(spans | jq -c "select(.traceId == \"$trace\")" | wc -l)" -ge 2
 decision=$(spans | jq -c "select(.traceId == \"$trace\" and .kind == 2)")
-is "the decision is the caller's child" "$(jq -r .parentSpanId <<<"$decision")" 00f067aa0ba902b7
-is "the attempt is the decision's" "$(spans | jq -r "select(.traceId == \"$trace\" and .kind == 3) | .parentSpanId")" "$(jq -r .spanId <<<"$decision")"
-like "its stages are events" "$(jq -r '.events[].name' <<<"$decision" | tr '\n' ' ')" 'stage match .*stage policy .*stage audit'
+is "the decision's parent is the caller's span" "$(jq -r .parentSpanId <<<"$decision")" 00f067aa0ba902b7
+is "the attempt's parent is the decision" "$(spans | jq -r "select(.traceId == \"$trace\" and .kind == 3) | .parentSpanId")" "$(jq -r .spanId <<<"$decision")"
+like "the stages are events of the decision" "$(jq -r '.events[].name' <<<"$decision" | tr '\n' ' ')" 'stage match .*stage policy .*stage audit'
 id=$(attr tollgate.decision.id <<<"$decision")
-check "its id is in the record" "$build/tollgate" audit show "$id" -c "$D/tollgate.yaml" >/dev/null
+check "the decision's id is in the record" "$build/tollgate" audit show "$id" -c "$D/tollgate.yaml" >/dev/null
 attempt=$(spans | jq -c "select(.traceId == \"$trace\" and .kind == 3)")
-is "an attempt says provider, operation and model" "$(for k in gen_ai.provider.name gen_ai.operation.name gen_ai.request.model http.response.status_code; do attr $k <<<"$attempt"; done | tr '\n' ' ')" "openai chat gpt-4o 200 "
-check "and tokens" test "$(attr gen_ai.usage.input_tokens <<<"$attempt")" -gt 0
-unlike "what its caller did not sample is not there" "$(spans)" aaaaaaaaaaaaaaaa
+is "an attempt has provider, operation and model" "$(for k in gen_ai.provider.name gen_ai.operation.name gen_ai.request.model http.response.status_code; do attr $k <<<"$attempt"; done | tr '\n' ' ')" "openai chat gpt-4o 200 "
+check "an attempt has tokens" test "$(attr gen_ai.usage.input_tokens <<<"$attempt")" -gt 0
+unlike "a trace that its caller did not sample is not sent" "$(spans)" aaaaaaaaaaaaaaaa
 denied() { has_span '.attributes[] | select(.key == "tollgate.decision" and .value.stringValue == "deny")'; }
-check "a denial without a trace is a trace of its own" wait_for denied
-unlike "no text, no person, no credential" "$(cat "$C"/traces.* "$C"/metrics.* 2>/dev/null)" 'secret plan|jane|alice|in pieces|s3cr3t'
+check "a denial without a trace has a trace of its own" wait_for denied
+unlike "no span contains a text, a person or a credential" "$(cat "$C"/traces.* "$C"/metrics.* 2>/dev/null)" 'secret plan|jane|alice|in pieces|s3cr3t'
 
 # ---- metrics ----
 points() { jq -c '.resourceMetrics[].scopeMetrics[].metrics[]' "$(ls -v "$C"/metrics.[0-9]* | tail -1)"; }
 gen_ai() { [ -n "$(points | jq -c 'select(.name == "gen_ai.client.operation.duration")')" ]; }
-check "GenAI metrics are there" wait_for gen_ai
-like "all four that have something to say" "$(points | jq -r .name | sort -u | tr '\n' ' ')" 'gen_ai.client.operation.duration gen_ai.client.token.usage.*tollgate.decisions .*tollgate.stage '
+check "GenAI metrics are sent" wait_for gen_ai
+like "all four GenAI metrics with values are sent" "$(points | jq -r .name | sort -u | tr '\n' ' ')" 'gen_ai.client.operation.duration gen_ai.client.token.usage.*tollgate.decisions .*tollgate.stage '
 same() {
 	scrape
 	sleep 1.5
 	points >"$D/points"
 	[ "$(jq -r 'select(.name == "tollgate.decisions") | .sum.dataPoints[] | select(.attributes[0].value.stringValue == "deny") | .asInt' "$D/points")" = "$(awk '/^tollgate_decisions_total{decision="deny"}/ { print $2 }' "$D/metrics")" ]
 }
-check "a counter says what /metrics says" wait_for same
+check "a counter equals that of /metrics" wait_for same
 scrape
-# the admin server adds one of its own to its page
-is "every family of /metrics is there, but the page's own" "$(awk '/^# TYPE/ { f = $3; t = $4 } !/^#/ && f { sub(/^tollgate_/, "", f); if (t == "counter") sub(/_total$/, "", f); sub(/_(seconds|bytes|ratio)$/, "", f); print "tollgate." f; f = "" }' "$D/metrics" | sort -u | grep -vx tollgate.admin_sessions)" "$(jq -r .name "$D/points" | grep ^tollgate | sort -u)"
+# the admin server adds a metric of its own to its page
+is "each family of /metrics is sent, except that one" "$(awk '/^# TYPE/ { f = $3; t = $4 } !/^#/ && f { sub(/^tollgate_/, "", f); if (t == "counter") sub(/_total$/, "", f); sub(/_(seconds|bytes|ratio)$/, "", f); print "tollgate." f; f = "" }' "$D/metrics" | sort -u | grep -vx tollgate.admin_sessions)" "$(jq -r .name "$D/points" | grep ^tollgate | sort -u)"
 like "an exemplar has the trace" "$(jq -c 'select(.name == "tollgate.stage") | .histogram.dataPoints[].exemplars[]?' "$D/points")" "$trace"
-is "nothing is wrong with any of it" "$(cat "$C/wrong" 2>/dev/null)" ""
-like "the key goes with it" "$(cat "$C/log")" 'POST /in/v1/traces ok plain s3cr3t-one'
+is "otlp.mjs found no error" "$(cat "$C/wrong" 2>/dev/null)" ""
+like "the collector's key is sent" "$(cat "$C/log")" 'POST /in/v1/traces ok plain s3cr3t-one'
 printf 'x-key: s3cr3t-two\n' >"$D/headers.new"
 chmod 600 "$D/headers.new"
 mv "$D/headers.new" "$D/headers"
 rotated() { grep -q s3cr3t-two "$C/log"; }
-check "another key is taken up by itself" wait_for rotated
+check "a changed key is used without a restart" wait_for rotated
 
-# ---- collectors that are bad ----
+# ---- failing collectors ----
 for row in 'refuse refused' 'html unread' 'garbage unread' 'redirect refused' 'huge unread' 'partial rejected'; do
 	read -r how result <<<"$row"
 	scrape
 	before=$(value spans "$result")
 	mode "$how"
 	ask "while the collector is $how"
-	is "$how: the request feels nothing" "$status" 200
+	is "$how: a request is not affected" "$status" 200
 	settled
 	check "$how: counted as $result" wait_for counted spans "$result" $((before + 1))
 done
@@ -92,24 +92,24 @@ ask "while it is busy"
 settled
 n=$(cat "$C"/traces.[0-9]* | wc -c)
 asked() { [ "$(grep -c 'v1/traces busy' "$C/log")" -ge 2 ]; }
-check "busy: it is asked again" wait_for asked
+check "busy: the daemon sends it again" wait_for asked
 mode empty
 more() { [ "$(cat "$C"/traces.[0-9]* | wc -c)" -gt "$n" ]; }
-check "and takes it then, an empty answer is one" wait_for more
+check "the collector accepts it then, with an empty response" wait_for more
 mode later
 later() { grep -q 'v1/metrics later' "$C/log"; }
-check "later: metrics are refused for a while" wait_for later
+check "later: metrics are not sent for a while" wait_for later
 sleep 3
-is "and not sent again before, though each second has new ones" "$(grep -c 'v1/metrics later' "$C/log")" 1
+is "they are not sent earlier, although each second has new values" "$(grep -c 'v1/metrics later' "$C/log")" 1
 mode hang
 ask "while it hangs"
-is "hang: the request feels nothing" "$status" 200
+is "hang: a request is not affected" "$status" 200
 settled
-like "it is told once" "$(grep -c 'telemetry.failing' "$D/tollgate.log")" '^[1-4]$'
-unlike "without the key" "$(cat "$D/tollgate.log")" 's3cr3t'
+like "the failure is logged at most four times" "$(grep -c 'telemetry.failing' "$D/tollgate.log")" '^[1-4]$'
+unlike "the log does not contain the key" "$(cat "$D/tollgate.log")" 's3cr3t'
 start=$EPOCHREALTIME
 kill -TERM "$(pgrep -f "tollgate serve -c $D/tollgate.yaml")"
 gone() { ! pgrep -f "tollgate serve -c $D/tollgate.yaml" >/dev/null; }
-check "and it stops all the same" wait_for gone
+check "the daemon stops although the collector hangs" wait_for gone
 echo "# stopped after $(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }') s"
-is "nothing was wrong in the end" "$(cat "$C/wrong" 2>/dev/null)" ""
+is "finally otlp.mjs found no error" "$(cat "$C/wrong" 2>/dev/null)" ""

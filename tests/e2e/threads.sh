@@ -1,5 +1,5 @@
-# Anthropic's message threads: refused, in the words by which its SDKs go on without, where the target keeps none; and
-# at Anthropic of the caller who began them.
+# Anthropic's message threads. If the target does not support threads, they are refused with the error after which the
+# SDKs continue without them. At Anthropic, a thread belongs to the caller who began it.
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/threads.yaml"
 forget
@@ -16,38 +16,38 @@ for row in "translated.example /v1/messages" "other.example /v1/messages" "vllm.
 	read -r host path <<<"$row"
 	ask "$path" "$alice" "$host" "$(said "$create" hello)"
 	is "$host: a thread is refused" "$status" 400
-	is "$host: in the words that an SDK knows" "$(told)" "$none"
+	is "$host: the error is the one that an SDK expects" "$(told)" "$none"
 	ask "$path" "$alice" "$host" "$(said "$(after msg_1)" hello)"
-	is "$host: so is one that goes on" "$(told)" "$none"
+	is "$host: a request that continues a thread is refused too" "$(told)" "$none"
 	ask "$path" "$alice" "$host" "$(said null hello)"
-	unlike "$host: a request without one is not" "$body" thread_unsupported
+	unlike "$host: a request without a thread is not refused" "$body" thread_unsupported
 done
 ask /v1/messages "$alice" translated.example "$(said "$create" hello ',"stream":true')"
-is "of a stream, too" "$status $(told)" "400 $none"
+is "a stream with a thread is refused" "$status $(told)" "400 $none"
 ask /v1/messages "$alice" several.example "$(said "$create" hello)"
-is "where another target keeps threads, it is asked" "$status $(jq -r .type <<<"$body")" "200 message"
+is "if another target supports threads, it is used" "$status $(jq -r .type <<<"$body")" "200 message"
 
 ask /v1/messages "$alice" a.example "$(said "$create" hello)"
 is "Anthropic is asked for a thread" "$status" 200
 mine=$(jq -r .id <<<"$body")
 ask /v1/messages "$alice" a.example "$(said "$(after "$mine")" more)"
-is "its caller goes on with it" "$status" 200
+is "its caller can continue it" "$status" 200
 next=$(jq -r .id <<<"$body")
 ask /v1/messages "$alice" a.example "$(said "$(after "$next")" more ',"stream":true')"
-is "and on, in a stream" "$status" 200
+is "its caller can continue it with a stream" "$status" 200
 streamed=$(grep -o '"id":"msg_[^"]*' <<<"$body" | head -1 | cut -d'"' -f4)
 ask /v1/messages "$alice" a.example "$(said "$(after "$streamed")" more)"
-is "and from what the stream said" "$status" 200
+is "its caller can continue from the stream" "$status" 200
 missing='["error","not_found_error","thread_not_found","null"]'
 ask /v1/messages "$carol" a.example "$(said "$(after "$mine")" more)"
-is "somebody else does not" "$status $(told)" "404 $missing"
+is "another caller cannot" "$status $(told)" "404 $missing"
 req POST /v1/messages -H 'host: a.example' -H 'content-type: application/json' -d "$(said "$(after "$mine")" more)"
-is "nor does nobody" "$status $(told)" "404 $missing"
+is "a caller without a name cannot" "$status $(told)" "404 $missing"
 ask /v1/messages "$alice" a.example "$(said "$(after msg_unknown)" more)"
-is "one that nobody began is not found" "$status $(told)" "404 $missing"
+is "an unknown thread is not found" "$status $(told)" "404 $missing"
 ask /v1/messages "$alice" a.example "$(said '{"type":"continue"}' more)"
-is "one without a name is not" "$status $(told)" "404 $missing"
-is "the provider saw none of these" "$(curl -s "$PROVIDER/_seen?last=100" | jq '[.[] | select(.path == "/v1/messages" and (.body | test("\"continue\"")))] | length')" 3
+is "an empty thread id is not found" "$status $(told)" "404 $missing"
+is "the provider received none of these" "$(curl -s "$PROVIDER/_seen?last=100" | jq '[.[] | select(.path == "/v1/messages" and (.body | test("\"continue\"")))] | length')" 3
 settled
-like "a refusal's record says why" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"decision"' | jq -r 'select(.decision == "deny") | .code // .error // .reason' | sort | uniq -c)" 'thread'
+like "the record of a refusal has the reason" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"decision"' | jq -r 'select(.decision == "deny") | .code // .error // .reason' | sort | uniq -c)" 'thread'
 exit $failed

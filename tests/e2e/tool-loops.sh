@@ -1,6 +1,6 @@
-# The agents' loops of real SDKs, whole and streamed, where some of the calls in an answer are denied.
-# Clients: as their users install them.
-# Long: eight SDKs start.
+# The agent loops of real SDKs, whole and as a stream, if some of the tool calls in a response are denied.
+# Clients: as users install them.
+# Long: it starts eight SDKs.
 . "$(dirname "$0")/lib.sh"
 what="openai, @anthropic-ai/sdk, @google/genai, @aws-sdk/client-bedrock-runtime, cohere-ai, @mistralai/mistralai, ollama, ai, langchain"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }

@@ -1,5 +1,5 @@
-# tollgate top: the last decisions, once as lines, as JSON, and on a terminal; a daemon that
-# is not honest, and one that may not be asked.
+# tollgate top: the last decisions, as lines, as JSON, and on a terminal. Then a hostile daemon, and users without
+# permission.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
@@ -11,32 +11,32 @@ json='content-type: application/json'
 ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
 
 tg top
-is "before any decision there is no line" "$? $(wc -c <"$D/out")" "0 0"
+is "before the first decision there is no line" "$? $(wc -c <"$D/out")" "0 0"
 ask mymodel 'hello'
 ask mymodel 'write to jane.doe@example.com'
 id=$(header x-tollgate-id)
 ask 'bad\u001b[31m\u009b2Jmod\u202eel of two words' 'hi'
 req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
 tg top
-is "a line a decision" "$? $(wc -l <"$D/out")" "0 4"
-like "with its words, and its id" "$(cat "$D/out")" "^20[0-9T:.-]+Z [01] redact alice [a-z]+ [a-z-]+ mymodel [a-z-]+ [0-9]+\.[0-9]{3} $id\$"
+is "each decision has a line" "$? $(wc -l <"$D/out")" "0 4"
+like "a line has the request's values and its id" "$(cat "$D/out")" "^20[0-9T:.-]+Z [01] redact alice [a-z]+ [a-z-]+ mymodel [a-z-]+ [0-9]+\.[0-9]{3} $id\$"
 like "a denial has its status, and its rule or code" "$(cat "$D/out")" ' deny 401 service-account chat [a-z]+ m no-anonymous '
-unlike "no text of a prompt" "$(cat "$D/out")" 'jane|example|hello'
-is "oldest first" "$(cut -d' ' -f1 "$D/out" | sort -c && echo sorted)" sorted
-like "what a terminal would obey is a question mark" "$(cat "$D/out")" ' bad\?\[31m\?2Jmod\?el_of_two_words [a-z-]+ [0-9]+\.[0-9]{3} [0-9A-Z]+$'
-is "no escape in it" "$(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" 0
+unlike "no line contains a text of a prompt" "$(cat "$D/out")" 'jane|example|hello'
+is "the oldest decision is first" "$(cut -d' ' -f1 "$D/out" | sort -c && echo sorted)" sorted
+like "control characters become question marks" "$(cat "$D/out")" ' bad\?\[31m\?2Jmod\?el_of_two_words [a-z-]+ [0-9]+\.[0-9]{3} [0-9A-Z]+$'
+is "there is no escape character" "$(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" 0
 odd=$(sed -n 's/.*_of_two_words .* //p' "$D/out")
 tg audit list
-like "audit list shows it as one word, too" "$(cat "$D/out")" "^20[^ ]+Z permit +alice [a-z]+ bad\\?\[31m\\?2Jmod\\?el_of_two_words [a-z-]+ - $odd\$"
+like "audit list prints such a name as one word" "$(cat "$D/out")" "^20[^ ]+Z permit +alice [a-z]+ bad\\?\[31m\\?2Jmod\\?el_of_two_words [a-z-]+ - $odd\$"
 tg audit show "$odd"
 is "audit show escapes it" "$(python3 -c 'import json,sys; print(ascii(json.load(open(sys.argv[1]))[0]["model"]))' "$D/out")" "'bad\\x1b[31m\\x9b2Jmod\\u202eel of two words'"
-is "no byte of it is there" "$(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" 0
+is "audit show prints no escape character" "$(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" 0
 tg audit explain "$odd"
-is "nor where it is explained" "$? $(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" "0 0"
+is "audit explain prints no escape character" "$? $(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" "0 0"
 tg audit explain --json "$odd"
-is "nor as JSON" "$? $(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" "0 0"
+is "audit explain --json prints no escape character" "$? $(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" "0 0"
 tg top --json
-check "as JSON" python3 - "$D/out" "$id" <<'PY'
+check "top --json has the decisions" python3 - "$D/out" "$id" <<'PY'
 import json, sys
 text = open(sys.argv[1]).read()
 assert text.isascii() and "\033" not in text
@@ -52,7 +52,7 @@ assert deny["status"] == 401 and ("code" in deny or "rule" in deny) and "via" no
 PY
 for i in $(seq 70); do ask "m$i" hi; done
 tg top --json
-check "a worker keeps its last 64" python3 - "$D/out" <<'PY'
+check "a worker keeps its last 64 decisions" python3 - "$D/out" <<'PY'
 import json, sys
 o = json.load(open(sys.argv[1]))
 n = [len(w["recent"]) for w in o["workers"]]
@@ -61,7 +61,7 @@ models = [d.get("model") for w in o["workers"] for d in w["recent"]]
 assert "m70" in models and sum(w["decisions"] for w in o["workers"]) == 74
 PY
 
-is "on TCP it needs the token" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/recent") $(curl -s -o /dev/null -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/recent")" "401 200"
+is "over TCP a token is needed" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/recent") $(curl -s -o /dev/null -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/recent")" "401 200"
 
 # on a terminal
 cat >"$D/screen.py" <<'PY'
@@ -105,7 +105,7 @@ elif mode == "gone":
 elif mode == "SIGTSTP":
     os.kill(p.pid, signal.SIGTSTP)
     want(read(30, rb"\x1b\[\?1049l"), "stopped, it leaves the screen")
-    end = time.time() + 30 # until it has stopped
+    end = time.time() + 30 # until the program has stopped
     while open(f"/proc/{p.pid}/stat").read().rpartition(") ")[2][0] != "T" and time.time() < end: time.sleep(0.01)
     want(termios.tcgetattr(slave) == before, "and the keys")
     got = b""
@@ -126,7 +126,7 @@ for mode in refresh SIGINT SIGTERM SIGTSTP; do
 	check "on a terminal: $mode" python3 "$D/screen.py" $mode "$B/tollgate" "$D/tollgate.yaml" "$EDGE" "$auth"
 done
 
-# a daemon that is none
+# a hostile server in place of the daemon
 cat >"$D/liar.py" <<'PY'
 import os, socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
@@ -148,12 +148,12 @@ wait_for test -S "$D/liar.sock"
 for command in top status reload 'top --json' 'status --json'; do
 	# shellcheck disable=SC2086
 	"$B/tollgate" $command -c "$D/liar.yaml" >"$D/out" 2>&1
-	check "$command has something to show" test -s "$D/out"
-	is "a hostile answer writes no escape: $command" "$(LC_ALL=C grep -c "$(printf '[\033\007\233]')" "$D/out")" 0
+	check "$command prints something" test -s "$D/out"
+	is "a hostile response writes no escape character: $command" "$(LC_ALL=C grep -c "$(printf '[\033\007\233]')" "$D/out")" 0
 done
 kill $liar
 
-# who may ask
+# permissions
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	admin=$(sed -n 's/.*unix@\([^ "]*admin[^ "]*\.sock\).*/\1/p' "$D/tollgate.yaml" | head -1)
 	mkdir "$D/closed" && chmod 700 "$D/closed"
@@ -162,17 +162,17 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	cp "$B/tollgate" "/tmp/tgtop.$$"
 	for command in status top reload; do
 		setpriv --reuid=65534 --regid=65534 --clear-groups "/tmp/tgtop.$$" $command -c "/tmp/tgtop.$$.yaml" >"$D/out" 2>"$D/err"
-		is "who may not look into the folder: $command" "$?" 2
-		like "is told who may" "$(cat "$D/err")" "tollgate: $command: .*Permission denied: only root and the daemon's user may call it.*$D/closed is for root"
-		unlike "and not that it is not running" "$(cat "$D/err")" 'is tollgate running'
+		is "a user without permission gets exit 2: $command" "$?" 2
+		like "the error names who has permission" "$(cat "$D/err")" "tollgate: $command: .*Permission denied: only root and the daemon's user may call it.*$D/closed is for root"
+		unlike "the error does not claim that the daemon is not running" "$(cat "$D/err")" 'is tollgate running'
 	done
 	rm -f "/tmp/tgtop.$$" "/tmp/tgtop.$$.yaml"
 else
-	skip "who may not look into the folder" "not root, or no setpriv"
+	skip "a user without permission" "not root, or no setpriv"
 fi
-check "a daemon that goes away is said to be, and top stays" python3 "$D/screen.py" gone "$B/tollgate" "$D/tollgate.yaml" "$EDGE" "$auth" "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
+check "top reports a daemon that has ended, and continues" python3 "$D/screen.py" gone "$B/tollgate" "$D/tollgate.yaml" "$EDGE" "$auth" "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
 "$root/tests/support/stack" down --dir "$D"
 tg top
-is "a daemon that is gone" "$?" 2
-like "is said to be" "$(cat "$D/err")" 'is tollgate running'
+is "without a daemon, top is exit 2" "$?" 2
+like "the error asks whether tollgate is running" "$(cat "$D/err")" 'is tollgate running'
 exit $failed

@@ -1,6 +1,6 @@
-# A Redis with a replica and three Sentinels that fail it over, for a test in shell that has read
-# lib.sh: D/m1 and D/m2, each with its redis.conf and its pid; D/trio.yaml is the part of a
-# configuration that finds them. TRIO_DOWN: ms after which a silent master is lost (60000).
+# A Redis with a replica and three Sentinels that fail it over. Source it after lib.sh. D/m1 and D/m2 have redis.conf
+# and pid of each server. D/trio.yaml is the part of tollgate.yaml that names the Sentinels. TRIO_DOWN: after how many
+# ms without a reply a master counts as lost (60000).
 # shellcheck shell=bash disable=SC2034
 trio_server() { # NAME PORT CONF [--sentinel]
 	mkdir -p "$D/$1"

@@ -1,4 +1,4 @@
-# A time-stamp authority by `openssl ts` in $D/out, beside a place that takes notes: $http/tsr, $http/notes.
+# A time-stamp authority by `openssl ts` in $D/out, and a server that accepts notes: $http/tsr, $http/notes.
 mkdir -p "$D/out"
 cat >"$D/out/tsa.cnf" <<'CNF'
 [req]

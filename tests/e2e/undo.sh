@@ -1,6 +1,7 @@
-# tollgate init --undo: what init laid is taken out of a person's files, to the byte; what they
-# changed since stays. Where it cannot be sure it names the line and writes nothing.
-# Once: 33 forms of the stanza are tried; that each version of HAProxy takes what init lays is in init.sh and bolt-on.sh.
+# tollgate init --undo removes what init wrote from existing files, to the byte, and keeps later changes. If it cannot
+# be certain, it names the line and writes nothing.
+# Once: it tries 33 forms of the stanza; init.sh and bolt-on.sh test that each version of HAProxy accepts what init
+# writes.
 . "$(dirname "$0")/lib.sh"
 
 haproxy=${HAPROXY_BIN:-haproxy}
@@ -8,7 +9,7 @@ etc=$D/root/etc
 cfg=$etc/haproxy/haproxy.cfg
 extra=$etc/default/haproxy
 mkdir -p "$etc/haproxy" "$etc/default"
-# a file of a person's who has not met tollgate yet
+# a file without tollgate
 cat >"$D/person.cfg" <<'EOF'
 # the edge of a company
 global
@@ -71,48 +72,48 @@ untouched() { same "$1: nothing is written" "$cfg" "$D/laid.cfg"; }
 
 fresh
 undo --write
-is "without a stanza there is nothing to undo" "$code $(cat "$D/out")" "0 Nothing to undo: HAProxy's files have no line of tollgate init."
+is "without a stanza there is nothing to remove" "$code $(cat "$D/out")" "0 Nothing to undo: HAProxy's files have no line of tollgate init."
 lay
-is "init lays its lines" "$? $(grep -c 'engine tollgate' "$cfg")" "0 1"
+is "init adds its lines" "$? $(grep -c 'engine tollgate' "$cfg")" "0 1"
 cp "$cfg" "$D/laid.cfg"
 undo
-is "without --write it shows the difference" "$code $(grep -c '^-.*filter spoe engine tollgate' "$D/out") $(grep -c '^-.*EXTRAOPTS' "$D/out")" "0 1 1"
+is "without --write, undo prints the difference" "$code $(grep -c '^-.*filter spoe engine tollgate' "$D/out") $(grep -c '^-.*EXTRAOPTS' "$D/out")" "0 1 1"
 untouched "without --write"
-is "it says once whose key is open from then on" "$(grep -c 'haproxy.cfg:[0-9]*: backend openai has no guard any more' "$D/out")" 1
+is "undo warns once about a backend whose key loses its guard" "$(grep -c 'haproxy.cfg:[0-9]*: backend openai has no guard any more' "$D/out")" 1
 undo --write
-is "with --write it is done" "$code $(cat "$D/err")" "0 "
-same "the file is what it was, to the byte" "$cfg" "$D/person.cfg"
-same "so is /etc/default/haproxy" "$extra" "$D/extra"
+is "with --write, undo writes" "$code $(cat "$D/err")" "0 "
+same "the file is the original, to the byte" "$cfg" "$D/person.cfg"
+same "/etc/default/haproxy is the original" "$extra" "$D/extra"
 same "a copy with the stanza is kept" "$cfg.with-tollgate" "$D/laid.cfg"
-like "it names the next step" "$(cat "$D/out")" 'systemctl restart haproxy && systemctl disable --now tollgate'
+like "undo prints the next step" "$(cat "$D/out")" 'systemctl restart haproxy && systemctl disable --now tollgate'
 undo --write
-is "twice is once" "$code $(cat "$D/out")" "0 Nothing to undo: HAProxy's files have no line of tollgate init."
+is "a second undo changes nothing" "$code $(cat "$D/out")" "0 Nothing to undo: HAProxy's files have no line of tollgate init."
 
-# by hand, without EXTRAOPTS: HAProxy has the file by another option
+# Added by hand, without EXTRAOPTS: HAProxy gets the file by another option.
 fresh
 lay
 cp "$D/extra" "$extra"
 undo --write
-like "where EXTRAOPTS stays as it is a reload is enough" "$(cat "$D/out")" 'systemctl reload haproxy && systemctl disable --now tollgate$'
+like "if EXTRAOPTS does not change, a reload is sufficient" "$(cat "$D/out")" 'systemctl reload haproxy && systemctl disable --now tollgate$'
 
-# no EXTRAOPTS, no global section
+# no EXTRAOPTS, and no global section
 sed '/^global/,/^$/d' "$D/person.cfg" >"$D/bare.cfg"
 fresh "$D/bare.cfg"
 printf '# Defaults\n' >"$extra"
 lay
-is "init lays a global section of its own" "$? $(grep -c '^global' "$cfg")" "0 1"
+is "init adds a global section" "$? $(grep -c '^global' "$cfg")" "0 1"
 undo --write
-same "a file without global" "$cfg" "$D/bare.cfg"
-is "an EXTRAOPTS that init wrote goes" "$(cat "$extra")" '# Defaults'
+same "a file without a global section is the original again" "$cfg" "$D/bare.cfg"
+is "an EXTRAOPTS that init added is removed" "$(cat "$extra")" '# Defaults'
 
-# options that a person had, here and in defaults, are theirs
+# Options that existed before, here and in defaults, are kept.
 sed 's/^    mode http$/&\n    option http-no-delay/; s/^    bind :8080.*/&\n    option idle-close-on-response/; s/^backend local/&\n    timeout server 10m/; s/^global/&\n    tune.maxrewrite 16384/' "$D/person.cfg" >"$D/options.cfg"
 fresh "$D/options.cfg"
 lay
 undo --write
-same "options and values that were there stay" "$cfg" "$D/options.cfg"
+same "existing options and values are kept" "$cfg" "$D/options.cfg"
 
-# what a person changed since
+# later changes
 fresh
 lay
 sed -i 's/^    default_backend site/    http-request add-header x-late 1\n&/; s/^backend site/# a note\n&/; s/server openai 127.0.0.1:1/server openai 127.0.0.1:2/' "$cfg"
@@ -121,11 +122,11 @@ sed -i 's#tollgate.cfg"#tollgate.cfg -f /etc/haproxy/tollgate/redis-tls.cfg -q"#
 sed 's/^    default_backend site/    http-request add-header x-late 1\n&/; s/^backend site/# a note\n&/; s/server openai 127.0.0.1:1/server openai 127.0.0.1:2/' "$D/person.cfg" |
 	sed '/^    http-request set-header x-edge one/s/$/\n    # mine, in the middle\n    http-request set-header x-mid 1/' >"$D/later.cfg"
 undo --write
-is "later edits are no hindrance" "$code $(cat "$D/err")" "0 "
-same "later edits are kept" "$cfg" "$D/later.cfg"
-like "an option of HAProxy that came later is kept" "$(cat "$extra")" '^EXTRAOPTS="-S /run/own.sock -q"$'
+is "later changes do not prevent undo" "$code $(cat "$D/err")" "0 "
+same "later changes are kept" "$cfg" "$D/later.cfg"
+like "an option that was added to EXTRAOPTS is kept" "$(cat "$extra")" '^EXTRAOPTS="-S /run/own.sock -q"$'
 
-# lines that need what goes
+# lines that need a line which undo would remove
 for row in \
 	'a rule that names the stanza|^    default_backend site|    http-request deny if !tollgate-gated !tollgate-inner|this line needs tollgate-gated' \
 	'a route to the relay|^    default_backend site|    use_backend tollgate-relay if { path /x }|this line needs tollgate-relay' \
@@ -139,7 +140,7 @@ for row in \
 	cp "$cfg" "$D/laid.cfg"
 	undo --write
 	is "$what: exit 1" "$code" 1
-	like "$what: the line is named" "$(cat "$D/err")" "haproxy.cfg:$(grep -nF -- "$(tail -1 <<<"$(printf "$line")")" "$cfg" | cut -d: -f1): $says"
+	like "$what: the error names the line" "$(cat "$D/err")" "haproxy.cfg:$(grep -nF -- "$(tail -1 <<<"$(printf "$line")")" "$cfg" | cut -d: -f1): $says"
 	untouched "$what"
 done
 fresh
@@ -147,72 +148,72 @@ lay
 sed -i 's/if tollgate-gated !{ ssl_c_used }/& { src 10.0.0.0\/8 }/' "$cfg"
 cp "$cfg" "$D/laid.cfg"
 undo --write
-is "a line of the stanza that was changed: exit 1" "$code" 1
-like "it is named" "$(cat "$D/err")" "haproxy.cfg:$(grep -n 'src 10.0.0.0/8' "$cfg" | head -1 | cut -d: -f1): this line needs the SPOE engine tollgate"
+is "a changed line of the stanza: exit 1" "$code" 1
+like "the error names the changed line" "$(cat "$D/err")" "haproxy.cfg:$(grep -n 'src 10.0.0.0/8' "$cfg" | head -1 | cut -d: -f1): this line needs the SPOE engine tollgate"
 untouched "a changed line"
 fresh
 lay
 sed -i 's/^frontend www from/frontend edge from/' "$cfg"
 cp "$cfg" "$D/laid.cfg"
 undo --write
-is "a changed line that has a former value: exit 1" "$code" 1
-like "it is named, too" "$(cat "$D/err")" "haproxy.cfg:$(grep -n '^frontend edge' "$cfg" | cut -d: -f1): this line was changed after init"
-untouched "a changed line that has a former value"
-# names of theirs that look like ours are not
+is "a changed line with an earlier value: exit 1" "$code" 1
+like "the error names that line" "$(cat "$D/err")" "haproxy.cfg:$(grep -n '^frontend edge' "$cfg" | cut -d: -f1): this line was changed after init"
+untouched "a changed line with an earlier value"
+# Names that resemble those of tollgate are kept.
 fresh
 lay
 sed -i 's/^    default_backend site/    use_backend tollgate-docs if { path_beg \/docs } { req.hdr(x) tollgate }\n&/' "$cfg"
 printf 'backend tollgate-docs\n    server tollgate 127.0.0.1:1\n' >>"$cfg"
 undo --write
-is "names that only look like ours are not" "$code $(cat "$D/err")" "0 "
-# what HAProxy itself refuses
+is "names that only resemble those of tollgate are kept" "$code $(cat "$D/err")" "0 "
+# a result that HAProxy refuses
 fresh
 lay
 sed -i 's/^    default_backend site/    use_backend nowhere if { path \/x }\n&/' "$cfg"
 cp "$cfg" "$D/laid.cfg"
 undo --write
-is "HAProxy tries the result" "$code $(grep -c 'haproxy -c refuses the result' "$D/err")" "1 1"
-untouched "what HAProxy refuses"
+is "HAProxy checks the result" "$code $(grep -c 'haproxy -c refuses the result' "$D/err")" "1 1"
+untouched "a result that HAProxy refuses"
 
 # marks
 fresh
 lay
-like "the lines that init lays stand between marks" "$(cat "$cfg")" '# tollgate: begin stanza'
+like "the lines of init stand between marks" "$(cat "$cfg")" '# tollgate: begin stanza'
 cp "$cfg" "$D/whole.cfg"
 sed -i 's/^    tune.bufsize 262144/    tune.bufsize 262144 # tollgate: was tune.bufsize  32768 # mine/' "$cfg"
 undo --write
-is "a block between marks goes, a former value comes back" "$code $(grep -c 'tollgate' "$cfg") $(grep -c '^    tune.bufsize  32768 # mine$' "$cfg")" "0 0 1"
+is "a block between marks is removed, and an earlier value is restored" "$code $(grep -c 'tollgate' "$cfg") $(grep -c '^    tune.bufsize  32768 # mine$' "$cfg")" "0 0 1"
 sed 's/^    tune.bufsize 262144.*/    tune.bufsize 65536 # tollgate: was 16384/' "$D/whole.cfg" >"$cfg"
 undo --write
-is "a value that was changed since stays" "$code $(grep -c '^    tune.bufsize 65536$' "$cfg")" "0 1"
-like "and is named" "$(cat "$D/out")" 'haproxy.cfg:[0-9]*: .tune.bufsize 65536. stays, .*before init it was .16384.'
+is "a value that was changed later is kept" "$code $(grep -c '^    tune.bufsize 65536$' "$cfg")" "0 1"
+like "undo names the value" "$(cat "$D/out")" 'haproxy.cfg:[0-9]*: .tune.bufsize 65536. stays, .*before init it was .16384.'
 for mark in 'begin stanza' 'end stanza' 'begin guard' 'end global'; do
 	awk -v m="# tollgate: $mark" '!(index($0, m) && !n++)' "$D/whole.cfg" >"$cfg"
 	cp "$cfg" "$D/laid.cfg"
 	undo --write
 	is "a missing mark, $mark: exit 1" "$code" 1
-	like "a missing mark, $mark: the other one is named" "$(cat "$D/err")" "haproxy.cfg:[0-9]*: the block that (begins|ends) here has no .# tollgate: (begin|end) ${mark#* }"
+	like "a missing mark, $mark: the error names the other one" "$(cat "$D/err")" "haproxy.cfg:[0-9]*: the block that (begins|ends) here has no .# tollgate: (begin|end) ${mark#* }"
 	untouched "a missing mark, $mark"
 done
 
-# no kept copy: what is only a value is left, and named
+# Without a kept copy, lines that are only values are left and named.
 fresh
 lay
 rm "$etc"/haproxy/*.before-tollgate "$etc"/default/*.before-tollgate
 sed -i '/# tollgate: \(begin\|end\) /d' "$cfg"
 undo --write
-is "without a kept copy" "$code $(grep -c 'tollgate' "$cfg")" "0 0"
+is "undo works without a kept copy" "$code $(grep -c 'tollgate' "$cfg")" "0 0"
 
-# guards stay where that is asked for, as the package does when it is removed
+# --keep-guards keeps the guards, as the package does when it is removed.
 fresh
 lay
 undo --keep-guards --write
-is "--keep-guards leaves the guards alone" "$code $(grep -c 'did not pass the gate' "$cfg") $(grep -c 'tollgate/\|engine tollgate\|tollgate-gated' "$cfg")" "0 3 0"
-like "it names them" "$(cat "$D/out")" 'backend openai keeps its guard and answers 503 until you delete the lines with .gateway_unavailable.'
+is "--keep-guards keeps the guards" "$code $(grep -c 'did not pass the gate' "$cfg") $(grep -c 'tollgate/\|engine tollgate\|tollgate-gated' "$cfg")" "0 3 0"
+like "undo names the guards" "$(cat "$D/out")" 'backend openai keeps its guard and answers 503 until you delete the lines with .gateway_unavailable.'
 undo --write
-same "the guards go the next time" "$cfg" "$D/person.cfg"
+same "the next undo removes the guards" "$cfg" "$D/person.cfg"
 
-# a folder, as CONFIG of Debian may name one
+# A folder of files, as Debian's CONFIG may name one
 rm -rf "$etc"
 mkdir -p "$etc/haproxy/conf.d" "$etc/default"
 printf 'CONFIG="/etc/haproxy/conf.d"\n' >"$extra"
@@ -222,15 +223,15 @@ sed -n '/^frontend www/,/^backend site/{/^backend site/!p}' "$D/person.cfg" >"$e
 sed -n '/^backend site/,$p' "$D/person.cfg" >"$etc/haproxy/conf.d/30-backends.cfg"
 cp -r "$etc/haproxy/conf.d" "$D/conf.d"
 lay
-is "a folder: its lines are laid" "$? $(grep -l 'tollgate\|tune.bufsize' "$etc"/haproxy/conf.d/*.cfg | wc -l)" "0 3"
+is "a folder: init adds its lines" "$? $(grep -l 'tollgate\|tune.bufsize' "$etc"/haproxy/conf.d/*.cfg | wc -l)" "0 3"
 undo --write
-is "a folder: they go" "$code" 0
+is "a folder: undo removes them" "$code" 0
 for file in "$D"/conf.d/*.cfg; do
-	same "a folder: ${file##*/} is what it was" "$etc/haproxy/conf.d/${file##*/}" "$file"
+	same "a folder: ${file##*/} is the original" "$etc/haproxy/conf.d/${file##*/}" "$file"
 done
-same "a folder: /etc/default/haproxy" <(grep -v '^EXTRAOPTS="-S /run/haproxy-master.sock"$' "$extra") "$D/extra-folder"
+same "a folder: /etc/default/haproxy is the original" <(grep -v '^EXTRAOPTS="-S /run/haproxy-master.sock"$' "$extra") "$D/extra-folder"
 
-# stanzas of earlier versions, as they were laid, and as they were copied: with comments
+# Stanzas of earlier versions: as init wrote them, and as they were copied by hand, with comments.
 piece() { awk -v mark="#--- $2" 'index($0, mark) == 1 { on = 1; next } /^#---/ { on = 0 } on && NF && !/^#/' "$1"; }
 older() { # FILE OF PIECES
 	while IFS= read -r line; do
@@ -245,7 +246,7 @@ older() { # FILE OF PIECES
 		esac
 	done <"$D/person.cfg"
 }
-# the machine has no group tollgate: HAProxy reads the staged result without it
+# The test machine has no group tollgate, so HAProxy reads the result without it.
 printf '#!/bin/sh\nfor f; do case $f in *.cfg) sed -i "s/ group tollgate / /" "$f" ;; esac; done\nexec %s "$@"\n' "$haproxy" >"$D/haproxy"
 chmod +x "$D/haproxy"
 for form in {1..33}; do
@@ -253,20 +254,20 @@ for form in {1..33}; do
 	form "$form" >"$D/pieces"
 	older "$D/pieces" | grep -v '^    # ' | sed 's|^    default_backend|    # the rest\n&|' >"$cfg"
 	cp "$D/person.cfg" "$cfg.before-tollgate"
-	like "form $form: it is laid" "$(cat "$cfg")" 'filter spoe engine tollgate'
+	like "form $form: the stanza is in the file" "$(cat "$cfg")" 'filter spoe engine tollgate'
 	cp "$cfg" "$D/laid.cfg"
 	undo --write
-	is "form $form: it is taken out" "$code $(cat "$D/err")" "0 "
-	same "form $form: nothing of it is left" "$cfg" "$D/person.cfg"
-	# renewed first, by the HAProxy that would run it
+	is "form $form: undo succeeds" "$code $(cat "$D/err")" "0 "
+	same "form $form: the file is the original" "$cfg" "$D/person.cfg"
+	# First updated by init, with the HAProxy that would run it.
 	cp "$D/laid.cfg" "$cfg"
 	lay_with=$D/haproxy lay
-	is "form $form: HAProxy takes what is renewed" "$?" 0
+	is "form $form: HAProxy accepts the updated stanza" "$?" 0
 	lay_with=$D/haproxy lay
-	like "form $form: renewing twice is renewing once" "$(cat "$D/laid")" 'Nothing to do'
+	like "form $form: a second update changes nothing" "$(cat "$D/laid")" 'Nothing to do'
 	undo --write
-	is "form $form: what was renewed is taken out" "$code $(cat "$D/err")" "0 "
-	same "form $form: nothing of that is left" "$cfg" "$D/person.cfg"
+	is "form $form: undo of the updated stanza succeeds" "$code $(cat "$D/err")" "0 "
+	same "form $form: the file is the original after the update" "$cfg" "$D/person.cfg"
 done
 fresh
 form 14 >"$D/pieces"
@@ -276,7 +277,7 @@ lay
 like "a new -f in EXTRAOPTS needs a restart" "$(cat "$D/laid")" 'systemctl restart haproxy .*new -f'
 cp "$D/laid.cfg" "$cfg"
 lay
-like "renewed lines need a reload" "$(cat "$D/laid")" 'systemctl reload haproxy$'
+like "updated lines need a reload" "$(cat "$D/laid")" 'systemctl reload haproxy$'
 rm "$etc/tollgate/keys.yaml"
 lay
 is "a new key needs neither" "$(grep -c 'systemctl .* haproxy' "$D/laid")" 0

@@ -26,21 +26,21 @@ load_begin
 wait_for loaded
 check "an upgrade returns 0" upgrade
 is "the new instance decides" "$(node_of)" a_b
-sleep 7 # after 5 s, more daemons than redis.daemons are reported
+sleep 7 # more daemons than redis.daemons would be reported after 5 s
 is "the two instances count as one of redis.daemons" "$(grep -ah quota.daemons "$D"/*.log)" ""
-unlike "in the status, too" "$("$build/tollgate" status -c "$D/tollgate.yaml")" 'more than redis.daemons'
+unlike "status does not report more daemons than redis.daemons" "$("$build/tollgate" status -c "$D/tollgate.yaml")" 'more than redis.daemons'
 release
 wait $streaming
 is "each stream ends whole" "$(cat "$D/streams.txt")" 'whole 1000 of 1000, statuses {"200":1000}'
-check "then the older instance stops" wait_for others_gone
+check "the older instance then stops" wait_for others_gone
 
-# ---- the key is rotated while the other instance starts; segments close and are archived all the time ----
+# ---- the key is rotated while the new instance starts; segments are closed and archived meanwhile ----
 for i in 1 2; do
 	rotated=$D/audit$([ "$(node_of)" = a ] || echo -b).key
 	upgrade &
 	waiting=$!
 	"$build/tollgate" keygen --rotate "$rotated" >"$D/rotate.log" 2>&1 || not_ok "a key is rotated" "$(cat "$D/rotate.log")"
-	"$build/tollgate" reload -c "$D/tollgate.yaml" >/dev/null 2>&1 # the older instance or the new one answers, or neither yet
+	"$build/tollgate" reload -c "$D/tollgate.yaml" >/dev/null 2>&1 # either instance may answer, or none
 	check "upgrade $i during a rotation returns 0" wait $waiting
 	note_instances
 	check "upgrade $i: the older instance stops" wait_for others_gone
@@ -52,7 +52,7 @@ grep -aho 'upgrade.passed .*' "$D"/*.log | sed 's/^/# /'
 archived() { [ "$(ls "$D/archive" | grep -c "$1")" -ge 2 ]; }
 ls "$D/archive" | sed 's/^/# /' | head -4
 check "segments of the first instance are archived" wait_for archived '^a-'
-check "and of the second" wait_for archived '^a_b-'
+check "segments of the second instance are archived" wait_for archived '^a_b-'
 check "the first chain verifies by the first key" verifies "$D/journal" "$D/first.pub"
 is "audit verify covers both chains" "$("$build/tollgate" audit verify -c "$D/tollgate.yaml" 2>"$D/err" | grep -c '^ok node=')" 2
 twice() { "$build/tollgate" audit list -c "$D/tollgate.yaml" --json | jq -r 'select(.type == "decision") | .id' | sort | uniq -d | wc -l; }

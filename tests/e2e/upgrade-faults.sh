@@ -1,6 +1,6 @@
-# Ten upgrades under load with WebSockets and streams, and what goes wrong meanwhile: either instance is killed at a step, a second
-# upgrade, a reload, a stop, Redis away, HAProxy reloaded, a new program that ends after it took over.
-# Late: load over many hand-overs.
+# Ten upgrades under load with WebSockets and streams, and faults during an upgrade: either instance is killed, a
+# reload, a stop, Redis is unreachable, HAProxy is reloaded, the new program ends after it took over.
+# Late: it sends load during many hand-overs.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
 upgrade_stack
@@ -34,7 +34,7 @@ grep -aho 'upgrade.passed .*' "$D"/*.log | sed 's/^/# /'
 is "the first instance decides again" "$(node_of)" a
 
 # ---- the older instance is killed ----
-# while the new one starts: Redis stands still, and the new one waits for its entries
+# While the new instance starts: Redis stands still, and the new instance waits for its entries.
 wait_for others_gone
 old=$(deciding)
 kill -STOP "$(pid_of redis)"
@@ -47,24 +47,24 @@ echo "$old tollgate" >>"$D/.killed"
 kill -KILL "$old"
 kill -CONT "$(pid_of redis)"
 wait $waiting
-check "the older instance is killed before it hands over: the new one decides" wait_for served
+check "the older instance is killed before the hand-over: the new one decides" wait_for served
 note_instances
-is "which is the second" "$(node_of)" a_b
-# after it handed over
+is "it is the second instance" "$(node_of)" a_b
+# after the hand-over
 control '{"hold_after_events":2}'
 curl -sN -m 90 -H "$auth" -H "$json" "$EDGE/v1/chat/completions" -d "$stream" >"$D/stream" &
 came() { [ "$(grep -c '^data: ' "$D/stream")" -ge 2 ]; }
 wait_for came
 control '{}'
 old=$(deciding)
-check "an upgrade leads back" upgrade
+check "an upgrade back succeeds" upgrade
 kill -KILL "$old"
 release
 check "the older instance is killed while its streams end: the new one decides" wait_for served
 wait_for others_gone
-check "the chain of the killed one is continued by its next start" upgrade
+check "the next start continues the chain of the killed instance" upgrade
 settled_b() { JOURNAL=$D/journal-b all_settled; }
-check "and what it left is settled" wait_for settled_b
+check "the reservations of the killed instance are settled" wait_for settled_b
 
 # ---- the new instance ends after it took over ----
 wait_for others_gone
@@ -74,9 +74,9 @@ kill -KILL "$new"
 note_pid $! tollgate
 check "a new instance that crashes is started again, as systemd does" wait_for served
 
-# ---- what else may be in progress ----
+# ---- other actions during an upgrade ----
 "$build/tollgate" reload -c "$D/tollgate.yaml" >/dev/null &
-check "an upgrade during a reload" upgrade
+check "an upgrade succeeds during a reload" upgrade
 wait_for others_gone
 kill -STOP "$(pid_of redis)"
 peer connection "$(other)" >"$D/peer.log" &
@@ -86,10 +86,10 @@ kill -CONT "$(pid_of redis)"
 check "Redis stands still while a new instance ends: the older one decides" wait_for served
 python3 "$here/upgrade-peer.py" "$SOCKETS/agent.sock.hand" hang "$(other)" >"$D/hang.log" 2>&1
 like "a new instance that hangs cannot decide later" "$(cat "$D/hang.log")" '^not sent'
-check "and the older one decides" wait_for served
+check "the older instance decides" wait_for served
 haproxy_reload
 upgrade || not_ok "an upgrade while HAProxy reloads" "$said"
-check "HAProxy reloads meanwhile" wait_for served
+check "HAProxy reloads during an upgrade" wait_for served
 wait_for others_gone
 is_now=$(node_of) other=$D/journal
 [ "$is_now" != a ] || other=$D/journal-b
@@ -99,16 +99,16 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=64m,mode=700 tmpfs "$D/disk" 2>/
 	cat /dev/zero >"$D/disk/.full" 2>/dev/null
 	mount --bind "$D/disk" "$other"
 	upgrade && code=0 || code=$?
-	is "a full disk of the new instance is exit 1" "$code" 1
-	like "with the reason" "$said" 'upgrade: .*(No space left|cannot be written)'
+	is "a full disk at the new instance is exit 1" "$code" 1
+	like "the message names the full disk" "$said" 'upgrade: .*(No space left|cannot be written)'
 	umount "$other" "$D/disk"
-	is "and the older one decides" "$(node_of) $(answered)" "$is_now 200"
+	is "the older instance still decides" "$(node_of) $(answered)" "$is_now 200"
 else
 	skip "a full disk" "no tmpfs can be mounted here"
 fi
 "$build/tollgate" serve -c "$D/tollgate.yaml" --instance "$([ "$(node_of)" = a ] && echo b || echo a)" >"$D/unasked.log" 2>&1 9>&- && code=0 || code=$?
-is "an instance that no command announced is exit 3" "$code" 3
-like "with the reason" "$(cat "$D/unasked.log")" 'another process decides here: use tollgate upgrade'
+is "an instance that no upgrade announced is exit 3" "$code" 3
+like "the message explains it" "$(cat "$D/unasked.log")" 'another process decides here: use tollgate upgrade'
 is_now=$(node_of)
 "$build/tollgate" serve -c "$D/tollgate.yaml" --take --instance "$([ "$is_now" = a ] && echo b || echo a)" >>"$D/tollgate.log" 2>&1 </dev/null 9>&- &
 note_pid $! tollgate

@@ -6,7 +6,7 @@ instances() { pgrep -fc "^$build/tollgate serve -c $D/tollgate.yaml"; }
 one_is_left() { [ "$(instances)" = 1 ]; }
 begun() { grep -ahc 'upgrade.begun' "$D"/*.log | awk '{ n += $1 } END { print n }'; }
 command_runs() { pgrep -f "^$build/tollgate upgrade -c $D/tollgate.yaml" >/dev/null; }
-# A program that joins a second after it was started, as one with a long journal does
+# A program that joins a second after its start, as with a long journal.
 cat >"$D/slow" <<END
 #!/bin/sh
 sleep 1
@@ -14,12 +14,12 @@ exec "$build/tollgate" "\$@"
 END
 chmod +x "$D/slow"
 
-# interrupt: ends the command. SIGTERM, because a shell lets its background jobs ignore SIGINT
+# interrupt: ends the command, with SIGTERM, because background jobs of a shell ignore SIGINT
 interrupt() {
 	pkill -TERM -f "^$build/tollgate upgrade -c $D/tollgate.yaml"
 	wait "$waiting" 2>/dev/null
 }
-# after MOMENT: what must be so
+# after MOMENT: the checks after an interruption
 after() {
 	wait_for one_is_left || { not_ok "interrupted $1: one instance is left"; exit 1; }
 	ok "interrupted $1: one instance is left"
@@ -37,7 +37,7 @@ sleep 0.3
 interrupt
 after "before the new instance joins"
 
-# the new instance has the sockets, and waits for entries of Redis
+# The new instance has the sockets and waits for entries of Redis.
 before=$(begun)
 joined() { [ "$(begun)" -gt "$before" ]; }
 kill -STOP "$(pid_of redis)"
@@ -47,7 +47,7 @@ check "the new instance has joined" wait_for joined
 interrupt
 kill -CONT "$(pid_of redis)"
 after "while the new instance starts"
-is "and the older one decides" "$(node_of)" a
+is "the older instance decides" "$(node_of)" a
 
 for ms in 50 100 150 200 250 300 400 500; do
 	upgrade &

@@ -1,7 +1,9 @@
-# An older instance in the hand-over (spoa/operator/handover/handover.h) that thaws after GO, because DECIDES came too late:
+# An older instance in the hand-over (spoa/operator/handover/handover.h) that resumes after GO, because DECIDES came
+# too late:
 #   upgrade-older.py AGENT_SOCKET ADMIN_SOCKET
-# It passes its listening sockets, and shuts its end before it sends GO. A command waits at the admin socket from TAKE on: the new
-# instance must not accept it. Prints "accepted" or "not accepted" by the new instance.
+# It passes its listening sockets, and shuts down its end before it sends GO. From TAKE on, a command waits at the
+# admin socket: the new instance must not accept it. Prints whether the new instance accepted it: "accepted" or "not
+# accepted".
 import array, os, socket, struct, sys, time
 
 HEAD = struct.Struct("=6I")

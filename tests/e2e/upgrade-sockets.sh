@@ -1,4 +1,4 @@
-# WebSockets stay open over an upgrade: the older instance serves them until their clients close them.
+# WebSockets stay open during an upgrade: the older instance serves them until their clients close them.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
 command -v node >/dev/null || { skip "WebSockets" "node is not installed"; exit 0; }
@@ -14,13 +14,13 @@ check "an upgrade returns 0" upgrade
 touch "$GO"
 wait $node || failed=1
 grep -E '^(ok|not ok|#   )' "$D/handed.log"
-check "then the older instance stops" wait_for gone "$older"
+check "the older instance then stops" wait_for gone "$older"
 check "its chain verifies" verifies "$D/journal" "$D/audit.key.pub"
-is "which has the completion of each session" "$(all_settled && echo all)" all
+is "its chain has the completion of each session" "$(all_settled && echo all)" all
 
 # without Redis
 "$root/tests/support/stack" down --dir "$D"
 stack_up --policy "$D/sockets.yaml" --no-redis
 upgrade && code=0 || code=$?
 is "without Redis an upgrade is exit 1" "$code" 1
-like "with the reason" "$said" 'redis.url is not set'
+like "the message has the reason" "$said" 'redis.url is not set'

@@ -1,29 +1,30 @@
-# Either instance is killed at each message of the hand-over and started again, as systemd does: one instance decides, nothing passes
-# unread, no request is decided twice, both chains verify. If the new one is killed before it decides, no request is refused.
-# Late: some fifteen starts.
+# Either instance is killed at each message of the hand-over and started again, as systemd does. One instance decides,
+# nothing passes without inspection, no request is decided twice, and both chains verify. If the new one is killed
+# before it decides, no request is refused.
+# Late: it starts the daemon some fifteen times.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
 upgrade_stack
 serving="^$build/(stops/)?tollgate serve -c $D/tollgate.yaml"
 one_is_left() { [ "$(pgrep -fc "$serving")" = 1 ]; }
-# begin INSTANCE [POINT]: starts it; it ends at this point
+# begin INSTANCE [POINT]: starts it; it is killed at this point
 begin() {
 	local program=$build/tollgate
 	[ $# = 1 ] || program=$build/stops/tollgate
 	TG_STOP_AT=${2:-} "$program" serve -c "$D/tollgate.yaml" --instance "$1" >>"$D/tollgate.log" 2>&1 </dev/null 9>&- &
-	note_pid $! instance # those that end with 3 are no crashes
+	note_pid $! instance # an instance that ends with exit code 3 has not crashed
 	begun=$!
 }
 name_of() { if [ "$(node_of)" = a ]; then echo a; else echo b; fi; }
 other_of() { if [ "$1" = a ]; then echo b; else echo a; fi; }
-# after WHAT INSTANCE: the killed one is started again
+# after WHAT INSTANCE: starts the killed instance again
 after() {
 	begin "$2"
-	check "$1: someone decides" wait_for served
+	check "$1: an instance decides" wait_for served
 	wait_for one_is_left || { not_ok "$1: one instance is left"; exit 1; }
-	check "$1: it decides" served
+	check "$1: that instance decides" served
 }
-# killed_new POINT: the new instance ends there
+# killed_new POINT: the new instance is killed there
 killed_new() {
 	local new
 	new=$(other_of "$(name_of)")
@@ -32,7 +33,7 @@ killed_new() {
 	NEW_PROGRAM=$D/stopped upgrade && code=0 || code=$?
 	after "the new instance is killed at ${1#hand-}" "$new"
 }
-# killed_old POINT: the instance that decides ends there
+# killed_old POINT: the deciding instance is killed there
 killed_old() {
 	local old
 	kill -TERM "$(pgrep -f "$serving")"
@@ -51,7 +52,7 @@ load_begin
 wait_for loaded
 for point in sent-join received-socket received-sockets sent-take received-connection:3 received-go; do
 	killed_new "hand-$point"
-	is "and the command is exit 1" "$code" 1
+	is "the command is exit 1" "$code" 1
 done
 load_end
 is "no request is refused" "$(refused)" 0
@@ -63,7 +64,7 @@ for point in received-join sent-socket sent-sockets received-take sent-connectio
 done
 load_end
 echo "# $(tr '\n' ' ' <"$D/load.txt")"
-is "nothing passes unread" "$(grep -c '^passed' "$D/load.txt")" 0
+is "nothing passes without inspection" "$(grep -c '^passed' "$D/load.txt")" 0
 for j in "$D/journal:$D/audit.key.pub" "$D/journal-b:$D/audit-b.key.pub"; do
 	check "the chain in ${j%%:*} verifies" verifies "${j%%:*}" "${j#*:}"
 done

@@ -1,8 +1,10 @@
-# For the tests of `tollgate upgrade`: the command with what it starts, load, and a new instance that ends at a step.
+# Functions for the tests of `tollgate upgrade`: the command, a load of requests, and a new instance that ends at a
+# step.
 # shellcheck shell=bash disable=SC2034,SC2154
 upgrades=0
 
-# upgrade_stack [POLICY] [OPTION…]: a stack whose callers are permitted, with $auth, $json and the body of a request for a stream
+# upgrade_stack [POLICY] [OPTION…]: starts a stack that permits the callers; sets $auth, $json and the body of a
+# request for a stream
 upgrade_stack() {
 	command -v node >/dev/null || { skip "upgrade" "node is not installed"; exit 0; }
 	stack_up --policy "${1:-$here/policy.yaml}" --config "$here/config.yaml" "${@:2}"
@@ -11,10 +13,11 @@ upgrade_stack() {
 	stream='{"model":"say:one two three four five six seven eight","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 }
 
-# upgrade [OPTIONS]: the instance that it starts is ended by the test's end; what the command and the instance print is in $said
+# upgrade [OPTIONS]: runs the command; the output of the command and of the new instance is in `$said`. The instance
+# ends with the test.
 upgrade() {
 	local code err
-	err=$D/upgrade.$((++upgrades)).log # the instance goes on writing to it
+	err=$D/upgrade.$((++upgrades)).log # the instance continues to write into it
 	"$build/tollgate" upgrade -c "$D/tollgate.yaml" --exec "${NEW_PROGRAM:-$build/tollgate}" "$@" \
 		9>&- >>"$err" 2>&1 </dev/null
 	code=$?
@@ -22,7 +25,7 @@ upgrade() {
 	note_instances
 	return $code
 }
-# note_instances: instances that a command started end with the test
+# note_instances: registers the instances that commands started, so that they end with the test
 note_instances() {
 	local pid
 	for pid in $(pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml --instance"); do
@@ -33,7 +36,7 @@ answered() { curl -s -m 10 -o /dev/null -w '%{http_code}' -H "$auth" -H "$json" 
 served() { [ "$(answered)" = 200 ]; }
 node_of() { "$build/tollgate" status -c "$D/tollgate.yaml" --json | jq -r .node; }
 decided_twice() { cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | jq -r 'select(.type == "decision") | .id' | sort | uniq -d | wc -l; }
-deciding() { pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml"; } # while there is one instance
+deciding() { pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml"; } # prints one pid while there is one instance
 load_begin() {
 	rm -f "$D/enough" "$D/load.txt"
 	EDGE=$EDGE TOKEN=$(token) STOP=$D/enough NOW=$D/load.txt node "$here/load.mjs" &
@@ -44,7 +47,7 @@ load_end() {
 	wait $loading
 }
 refused() { awk '$1 !~ /^(200|403)$/ { n += $2 } END { print n + 0 }' "$D/load.txt"; }
-# peer STEP [NODE]: a new instance that follows the hand-over up to this step and then ends
+# peer STEP [NODE]: starts a new instance that follows the hand-over up to this step and then ends
 peer() {
 	python3 "$here/upgrade-peer.py" "$SOCKETS/agent.sock.hand" "$@" 2>&1
 }

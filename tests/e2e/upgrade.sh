@@ -14,21 +14,21 @@ load_begin
 loaded() { [ -s "$D/load.txt" ]; }
 wait_for loaded
 check "an upgrade returns 0" upgrade
-like "and prints which instance decides" "$said" 'instance b \(node a_b\) decides'
+like "the command prints which instance decides" "$said" 'instance b \(node a_b\) decides'
 check "the older instance still serves its stream" kill -0 "$first"
 upgrade && code=0 || code=$?
-is "while it does, an upgrade back to it is refused" "$code" 1
-like "and the reason is printed" "$said" 'tollgate: upgrade: .*journal.*another'
+is "meanwhile, an upgrade back to it is refused" "$code" 1
+like "the refusal has the reason" "$said" 'tollgate: upgrade: .*journal.*another'
 release
 wait $stream_pid
 is "the stream ends whole" "$(grep -c '^data: ' "$D/stream") $(grep -c '\[DONE\]' "$D/stream")" "11 1"
-check "then the older instance stops" wait_for gone "$first"
-check "and an upgrade leads back to it" upgrade
-like "which decides" "$said" 'instance a \(node a\) decides'
+check "the older instance then stops" wait_for gone "$first"
+check "an upgrade back to it succeeds" upgrade
+like "it decides" "$said" 'instance a \(node a\) decides'
 load_end
 is "no request is refused" "$(refused)" 0
 echo "# $(tr '\n' ' ' <"$D/load.txt")"
-like "the log has how long connections were not read" "$(grep -ah upgrade.passed "$D"/*.log)" 'took_us='
+like "the log has the time in which connections were not read" "$(grep -ah upgrade.passed "$D"/*.log)" 'took_us='
 grep -aho 'upgrade.\(passed\|taken\) .*' "$D"/*.log | sed 's/^/# /'
 
 # a new instance that ends at a step of the hand-over
@@ -36,33 +36,33 @@ load_begin
 wait_for loaded
 for step in join sockets take connection go; do
 	like "a new instance ends at $step" "$(peer $step)" "^ended at $step"
-	check "and the older one decides" wait_for served
+	check "the older instance decides after $step" wait_for served
 done
 like "a new instance refuses to decide" "$(peer refuse)" '^ended at refuse'
-check "and the older one decides" wait_for served
-like "which logs the reason" "$(grep -ah upgrade.failed "$D"/*.log)" 'why="no room for it"'
+check "the older instance decides after the refusal" wait_for served
+like "the older instance logs the reason" "$(grep -ah upgrade.failed "$D"/*.log)" 'why="no room for it"'
 load_end
-is "and no request is refused" "$(refused)" 0
+is "no request is refused in all of them" "$(refused)" 0
 like "another format is refused" "$(peer format)" '^refused: .*another format'
 
 like "a second process of one node is refused" "$(peer sockets a)" '^refused: another process of this node decides here'
 NEW_PROGRAM=/bin/false upgrade && code=0 || code=$?
 is "a program that ends at once is exit 1" "$code" 1
-like "with the reason" "$said" 'ended before it was ready'
-check "and the older one decides" served
+like "the message has the reason" "$said" 'ended before it was ready'
+check "the older instance decides then too" served
 for j in "$D/journal:$D/audit.key.pub" "$D/journal-b:$D/audit-b.key.pub"; do
 	check "the chain in ${j%%:*} verifies" verifies "${j%%:*}" "${j#*:}"
 done
 
-# both journals are one time line
+# the journals of both instances as one sequence
 both=$(cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | grep -c '"type":"decision"')
 of_list() { "$build/tollgate" audit list -c "$D/tollgate.yaml" --json | jq -r 'select(.type == "decision") | .time'; }
 of_list >"$D/times"
 is "audit list has the decisions of both" "$(grep -c . "$D/times")" "$both"
-is "in the order of time" "$(sort -c "$D/times" 2>&1)" ""
+is "they are in the order of time" "$(sort -c "$D/times" 2>&1)" ""
 is "audit search finds them" "$("$build/tollgate" audit search -c "$D/tollgate.yaml" --count 2>/dev/null | grep -oE '[0-9]+' | head -n1)" "$both"
 is "usage counts them" "$("$build/tollgate" usage -c "$D/tollgate.yaml" --by day --json | jq '[.. | .requests? // empty] | max')" "$both"
-is "and the prompts and answers of both" "$("$build/tollgate" usage -c "$D/tollgate.yaml" --by team --json | jq -c '.total | [.prompt_tokens_count, .total_ms_count]')" \
+is "usage counts prompts and responses of both" "$("$build/tollgate" usage -c "$D/tollgate.yaml" --by team --json | jq -c '.total | [.prompt_tokens_count, .total_ms_count]')" \
 	"$(cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | grep '"type":"completion"' | jq -sc '[([.[] | select(.usage.input_tokens > 0)] | length), ([.[] | select(.answer.first_text_us)] | length)]')"
 verified=$("$build/tollgate" audit verify -c "$D/tollgate.yaml")
 is "audit verify covers both chains" "$(grep -oE 'node=[a_b]+' <<<"$verified" | sort -u | tr '\n' ' ')" "node=a node=a_b "

@@ -1,7 +1,7 @@
-# A rolling window over HAProxy and Redis, with two daemons: three requests at once leave a window of 20 s together, not
-# before it ends and at most 2 % later, and Retry-After states that time.
+# A rolling window with HAProxy, Redis and two daemons: three concurrent requests leave a window of 20 s together, not
+# before its end and at most 2 % later, and Retry-After states that time.
 # Once: no version of HAProxy differs here.
-# Long: a window passes.
+# Long: it waits for a window to end.
 . "$(dirname "$0")/lib.sh"
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1
@@ -25,7 +25,7 @@ admitted() { ask && [ "$status" = 200 ]; }
 now_ms() { date +%s%3N; }
 
 check "the first request is admitted" wait_for admitted
-sleep 21 # it has left the window
+sleep 21 # the first request has left the window
 first=$(now_ms)
 got=
 for _ in 1 2 3 4; do
@@ -33,14 +33,14 @@ for _ in 1 2 3 4; do
 	got="$got $status"
 	[ "$status" != 200 ] || last=$(now_ms)
 done
-is "three requests at once are admitted, and the fourth is not" "$got" " 200 200 200 429"
+is "three concurrent requests are admitted, and the fourth is not" "$got" " 200 200 200 429"
 sleep 5
 ask
 asked=$(now_ms) wait=$(header retry-after)
 early=$((asked + (wait - 1) * 1000 - last))
 check "Retry-After states the time of the window: $wait s" [ "$early" -le 20400 ]
-check "and not less: $wait s" [ $((asked + wait * 1000 - first)) -ge 20000 ]
+check "Retry-After is not too short: $wait s" [ $((asked + wait * 1000 - first)) -ge 20000 ]
 while ask && [ "$status" = 429 ] && [ $(($(now_ms) - first)) -lt 30000 ]; do sleep .02; done
 back=$(now_ms)
 check "a request is admitted after 20 s: $((back - first)) ms" [ $((back - first)) -ge 20000 ]
-check "and after 20.4 s at the latest: $((back - last)) ms" [ $((back - last)) -le 20400 ]
+check "a request is admitted after at most 20.4 s: $((back - last)) ms" [ $((back - last)) -le 20400 ]

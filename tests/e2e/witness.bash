@@ -1,4 +1,4 @@
-# The configuration of a witness, a daemon of its own that cosigns the checkpoints of $node: $D/w.yaml and its keys.
+# The configuration of a witness, a second daemon that cosigns the checkpoints of $node: $D/w.yaml and its keys.
 # shellcheck shell=bash disable=SC2154
 "$build/tollgate" keygen "$D/w-audit.key" >/dev/null && "$build/tollgate" keygen "$D/witness.key" >/dev/null
 cat >"$D/.w.yaml" <<YAML

@@ -27,7 +27,7 @@ await test(async () => {
 
 	// ---- aborts ----
 	const long = JSON.stringify({ model: "echo", messages: [{ role: "user", content: "x ".repeat(400000) }] });
-	// name, provider's setting, what is sent, wait, does the provider see it, tokens, outcome
+	// name, setting of the provider, request, wait, whether the provider gets it, tokens, outcome
 	const aborts = [
 		["in the head", {}, () => open("POST /v1/chat/completions HTTP/1.1\r\nhost: fau"), 300, false, 0, null],
 		["after the head", {}, () => open(head("/v1/chat/completions", "content-length: 5000")), 300, false, 0, null],
@@ -36,9 +36,9 @@ await test(async () => {
 		["in a body beyond the buffer", {}, () => open(head("/v1/chat/completions", length(long)) + long.slice(0, 500000)), 800, false, 0, "abandoned"],
 		["in a chunked body beyond the buffer", {}, () => open(head("/v1/chat/completions", "transfer-encoding: chunked") + chunk(long.slice(0, 500000))), 800, false, 0, "abandoned"],
 		["while the provider thinks", { delay_ms: 4000 }, () => open(head("/v1/chat/completions", length(whole())) + whole()), 600, true, "reserved", "client_abort"],
-		["while it thinks, a deferred request", { delay_ms: 4000 }, () => open(head("/v1/chat/completions", "transfer-encoding: chunked") + chunk(whole()) + "0\r\n\r\n"), 600, true, "reserved", "client_abort"],
+		["while the provider thinks, a deferred request", { delay_ms: 4000 }, () => open(head("/v1/chat/completions", "transfer-encoding: chunked") + chunk(whole()) + "0\r\n\r\n"), 600, true, "reserved", "client_abort"],
 		["in the middle of a stream", { chunk_ms: 300 }, () => open(head("/v1/chat/completions", length(whole(true))) + whole(true)), 1000, true, "reserved", "client_abort"],
-		["while it thinks, direct", { delay_ms: 4000 }, () => open(head("/api/direct/x", "content-length: 7") + `{"a":1}`), 600, true, "reserved", null],
+		["while the provider thinks, direct", { delay_ms: 4000 }, () => open(head("/api/direct/x", "content-length: 7") + `{"a":1}`), 600, true, "reserved", null],
 	];
 	for (const [name, setting, send, wait, reaches, tokens, outcome] of aborts) {
 		await s.forget();
@@ -48,23 +48,24 @@ await test(async () => {
 		await sleep(wait * slow);
 		const early = (await s.seen()).length;
 		c.destroy();
-		is(`gone ${name}: the provider has ${reaches ? "seen it" : "seen nothing"}`, early, reaches ? 1 : 0);
+		is(`gone ${name}: the provider received ${reaches ? "the request" : "nothing"}`, early, reaches ? 1 : 0);
 		if (reaches) {
 			let ended;
 			const soon = await until(async () => { ended = (await s.seen())[0]?.ended; return ended === "aborted"; });
 			check(`gone ${name}: its connection ends soon`, soon, `ended: ${ended}`);
 		}
-		await s.idle(`gone ${name}: nothing is left over`);
+		await s.idle(`gone ${name}: nothing is left`);
 		await s.control({});
 		let fresh = [];
 		const recorded = await until(async () => {
 			fresh = s.records().slice(known);
 			return !outcome || fresh.some((r) => r.type === "completion" && r.outcome === outcome);
 		});
-		check(`gone ${name}: the record says ${outcome ?? "nothing of a response"}`, recorded && (outcome || !fresh.some((r) => r.type === "completion" && r.outcome !== "abandoned")), ...fresh.map((r) => JSON.stringify(r)));
+		check(`gone ${name}: the record has ${outcome ?? "nothing of a response"}`, recorded && (outcome || !fresh.some((r) => r.type === "completion" && r.outcome !== "abandoned")), ...fresh.map((r) => JSON.stringify(r)));
 		const d = fresh.find((r) => r.type === "decision"), full = d?.limits?.find((l) => l.kind === "tokens")?.taken;
 		const want = tokens === "reserved" ? full : tokens;
-		// reserved by its bytes, a prompt is counted where no usage comes (docs/budgets.md): less than those
+		// A prompt that is reserved by its length is counted if the provider reports no usage (docs/budgets.md): that
+		// is less.
 		const byBytes = tokens === "reserved" && d?.prompt?.tokens_by_bytes;
 		let got;
 		const settled = await until(async () => { got = (await s.counted("tokens")) - before; return byBytes ? got > 0 && got < full : got === want; });
@@ -72,7 +73,7 @@ await test(async () => {
 		check(`gone ${name}: the daemon serves`, (await s.request({ body: whole() })).status === 200);
 	}
 
-	// ---- many that vanish, under load ----
+	// ---- many clients that disconnect, under load ----
 	await s.forget();
 	await s.control({ chunk_ms: 20 });
 	const l = load(s, { conns: 4, which: ["relay", "stream", "defer", "direct"] });
@@ -86,10 +87,10 @@ await test(async () => {
 	await sleep(300);
 	const others = await l.stop();
 	await s.control({});
-	check(`among many that vanish, ${others.length} others get their answers`, others.length > 10 && others.every((r) => r.status === 200 && r.whole), ...others.filter((r) => r.status !== 200 || !r.whole).slice(0, 3).map((r) => JSON.stringify(r)));
-	await s.idle("nothing is left over of those that vanished");
+	check(`next to many clients that disconnect, ${others.length} others get their responses`, others.length > 10 && others.every((r) => r.status === 200 && r.whole), ...others.filter((r) => r.status !== 200 || !r.whole).slice(0, 3).map((r) => JSON.stringify(r)));
+	await s.idle("after these disconnects, nothing is left");
 	const left = await until(async () => (await s.seen()).filter((q) => q.ended === "pending").length === 0);
-	check("nor at the provider", left);
+	check("nothing is left at the provider", left);
 
 	// ---- 100-continue ----
 	for (const [name, p, body, want] of [["permitted", "/v1/chat/completions", whole(), 200], ["denied", "/v1/chat/completions", s.chat(SECRET), 403], ["without a route", "/nowhere", "{}", 404]]) {
@@ -112,7 +113,7 @@ await test(async () => {
 		check(`Expect: 100-continue with a megabyte${chunked ? " in chunks" : ""}`, good, c.got.slice(0, 300));
 		c.destroy();
 	}
-	await s.idle("nothing is left over of those");
+	await s.idle("after Expect: 100-continue, nothing is left");
 
 	// ---- slow bodies ----
 	const drips = Array.from({ length: short ? 10 : 60 }, (_, i) => {
@@ -122,23 +123,23 @@ await test(async () => {
 		return c;
 	});
 	await sleep(1000);
-	is("beside bodies that drip a request is served", (await s.request({ body: whole() })).status, 200);
+	is("next to slow bodies, a request is served", (await s.request({ body: whole() })).status, 200);
 	if (!short) {
-		// 15 s HAProxy waits for a body; what drips on is the daemon's to end
+		// HAProxy waits 15 s for a body; the daemon must end slow bodies after that.
 		await until(async () => drips.every((c) => c.gone || /HTTP\/1\.1 [45]/.test(c.got)), 500);
 		note(`bodies that drip: ${drips.filter((c) => c.gone || /HTTP\/1\.1 [45]/.test(c.got)).length} of ${drips.length} ended; ${[...new Set(drips.map((c) => c.got.slice(0, 12)))].join(", ")}`);
 	}
 	for (const c of drips) { clearInterval(c.timer); c.destroy(); }
-	await s.idle("bodies that drip leave nothing");
+	await s.idle("after slow bodies, nothing is left");
 	// a body that stops
 	const stalled = Array.from({ length: 6 }, (_, i) => open(head("/v1/chat/completions", i % 2 ? length(long) : "transfer-encoding: chunked") + (i % 2 ? long.slice(0, 400000) : chunk(long.slice(0, 400000)))));
 	if (!short) {
 		const ended = await until(async () => stalled.every((c) => c.gone || /HTTP\/1\.1 [45]/.test(c.got)), 200);
-		check("a body that stops is answered or cut after read_timeout", ended, ...stalled.map((c) => `${c.gone} ${c.got.slice(0, 60)}`));
-		check("with 408 or 400 or 503, where answered", stalled.every((c) => !c.got || /^HTTP\/1\.1 (408|400|503)/.test(c.got)), ...stalled.map((c) => c.got.slice(0, 60)));
+		check("a body that stops is refused or cut after read_timeout", ended, ...stalled.map((c) => `${c.gone} ${c.got.slice(0, 60)}`));
+		check("a refusal has the status 408, 400 or 503", stalled.every((c) => !c.got || /^HTTP\/1\.1 (408|400|503)/.test(c.got)), ...stalled.map((c) => c.got.slice(0, 60)));
 	}
 	for (const c of stalled) c.destroy();
-	await s.idle("bodies that stop leave nothing");
+	await s.idle("after bodies that stop, nothing is left");
 
 	// ---- held bytes ----
 	await s.forget();
@@ -151,14 +152,15 @@ await test(async () => {
 	for (const r of many) by[r.lost ? `lost ${r.error}` : r.cut ? `${r.status} cut` : r.status] = (by[r.lost ? `lost ${r.error}` : r.cut ? `${r.status} cut` : r.status] ?? 0) + 1;
 	const peak = peakKb(s.pid("tollgate"));
 	note(`${n} bodies of 2 MB at once: ${JSON.stringify(by)}; peak ${peak} KB; held_refused ${(await s.metrics()).held_refused_total}`);
-	// HAProxy closes the connection of a body that it no longer reads once the 503 is sent. A client that still writes then may see EPIPE or a reset before it reads the 503.
+	// HAProxy closes the connection of a body that it no longer reads after it sent the 503. A client that still
+	// writes may get EPIPE or a reset before it reads the 503.
 	const unread = (r) => r.lost && /EPIPE|ECONNRESET/.test(r.error);
-	check("too many large bodies: answers and 503s only", many.every((r) => r.status === 200 || r.status === 503 || unread(r)) && many.filter(unread).length <= n / 10, JSON.stringify(by));
-	check("the 503s say when to come back", many.filter((r) => r.status === 503).every((r) => Number(r.headers["retry-after"]) > 0), ...many.filter((r) => r.status === 503 && !r.headers["retry-after"]).slice(0, 2).map((r) => JSON.stringify(r.headers) + r.body));
-	check("some pass, some do not", by[200] > 0 && by[503] > 0, JSON.stringify(by));
-	check("memory is capped", peak < 200 * 1024 * slow, `${peak} KB`);
+	check("too many large bodies: responses and 503s only", many.every((r) => r.status === 200 || r.status === 503 || unread(r)) && many.filter(unread).length <= n / 10, JSON.stringify(by));
+	check("the 503s have Retry-After", many.filter((r) => r.status === 503).every((r) => Number(r.headers["retry-after"]) > 0), ...many.filter((r) => r.status === 503 && !r.headers["retry-after"]).slice(0, 2).map((r) => JSON.stringify(r.headers) + r.body));
+	check("some pass, some get 503", by[200] > 0 && by[503] > 0, JSON.stringify(by));
+	check("memory is limited", peak < 200 * 1024 * slow, `${peak} KB`);
 	const arrived = (await s.seen()).filter((q) => q.path === "/api/relay/big");
-	final(check(`each of ${arrived.length} that reached the provider is whole`, arrived.length === by[200] && arrived.every((q) => q.body === twoMb), `${by[200]} answered`));
+	final(check(`each of ${arrived.length} bodies at the provider is complete`, arrived.length === by[200] && arrived.every((q) => q.body === twoMb), `${by[200]} answered`));
 	await s.idle("nothing is held afterwards");
 	is("a large body passes again", (await s.request({ path: "/api/relay/big", body: twoMb, chunked: true })).status, 200);
 	await s.verified("journal and stream verify");

@@ -3,7 +3,7 @@
 import { Stack, test, load, sleep, check, final, is, note, skip, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, execFileSync, short, slow, until, gone, alive } from "./lib.mjs";
 
 const run = (command, ...args) => execFileSync(command, args, { stdio: ["ignore", "pipe", "pipe"] }).toString();
-// How a disk gets full: a small file system of its own, or a limit on file sizes.
+// Two ways to fill a disk: a small file system of its own, or a limit on file sizes.
 const ways = {
 	"no space": {
 		before(D) {
@@ -40,7 +40,7 @@ await test(async () => {
 				throw e;
 			}
 			try {
-				is(`${n}: works before`, (await s.request({ body: s.chat("before") })).status, 200);
+				is(`${n}: a request is served before`, (await s.request({ body: s.chat("before") })).status, 200);
 				const before = await until(async () => s.records().find((x) => x.type === "completion"));
 				const first = s.pid("tollgate");
 				await s.forget();
@@ -52,8 +52,8 @@ await test(async () => {
 				const mark = Date.now();
 				await l.enough(mark, 60);
 				const r = await s.readyz();
-				check(`${n}: readyz says so`, r.status === 503 && /audit: down/.test(r.text), r.text);
-				const full = l.since(mark); // sent and answered while it is full
+				check(`${n}: readyz reports it`, r.status === 503 && /audit: down/.test(r.text), r.text);
+				const full = l.since(mark); // sent and answered while the disk is full
 				w.free(s);
 				check(`${n}: it recovers by itself`, await until(async () => (await s.readyz()).status === 200), (await s.readyz()).text);
 				await until(() => l.results.slice(-30).every((x) => x.status === x.want));
@@ -67,27 +67,27 @@ await test(async () => {
 				final(is(`${n}: nothing is lost`, c.lost, 0));
 				const allowed = full.filter((x) => x.want === 200);
 				if (outcome === "deny") {
-					check(`${n}: while full every permitted request is refused, ${allowed.length} times`, allowed.length > 0 && allowed.every((x) => x.status === 503), ...allowed.filter((x) => x.status !== 503).slice(0, 3).map((x) => JSON.stringify(x)));
-					check(`${n}: as audit_unavailable`, allowed.filter((x) => x.text.includes("audit_unavailable")).length > allowed.length / 2, allowed[0]?.text);
+					check(`${n}: while the disk is full, each permitted request is refused, ${allowed.length} times`, allowed.length > 0 && allowed.every((x) => x.status === 503), ...allowed.filter((x) => x.status !== 503).slice(0, 3).map((x) => JSON.stringify(x)));
+					check(`${n}: the code is audit_unavailable`, allowed.filter((x) => x.text.includes("audit_unavailable")).length > allowed.length / 2, allowed[0]?.text);
 					const seen = JSON.stringify(await s.seen());
 					const reached = full.filter((x) => x.status === 503 && x.text.includes("audit_unavailable") && seen.includes(`${x.tag} `));
 					final(check(`${n}: none of those reached the provider`, reached.length === 0, ...reached.slice(0, 3).map((x) => JSON.stringify(x))));
 					everyAnswerRecorded(s, n, results);
 				} else {
-					check(`${n}: while full every permitted request is served, ${allowed.length} times`, allowed.length > 0 && allowed.every((x) => x.outcome === "wanted"), ...allowed.filter((x) => x.outcome !== "wanted").slice(0, 3).map((x) => JSON.stringify(x)));
+					check(`${n}: while the disk is full, each permitted request is served, ${allowed.length} times`, allowed.length > 0 && allowed.every((x) => x.outcome === "wanted"), ...allowed.filter((x) => x.outcome !== "wanted").slice(0, 3).map((x) => JSON.stringify(x)));
 				}
-				check(`${n}: denials stand while full`, full.filter((x) => x.want !== 200).every((x) => x.outcome === "wanted"), ...full.filter((x) => x.want !== 200 && x.outcome !== "wanted").slice(0, 3).map((x) => JSON.stringify(x)));
+				check(`${n}: denials are still denied while the disk is full`, full.filter((x) => x.want !== 200).every((x) => x.outcome === "wanted"), ...full.filter((x) => x.want !== 200 && x.outcome !== "wanted").slice(0, 3).map((x) => JSON.stringify(x)));
 				const vague = results.filter((x) => x.text.includes("completion could not") && x.decision === "defer");
-				check(`${n}: an answer that was not recorded says what was decided`, vague.length === 0, ...vague.slice(0, 2).map((x) => JSON.stringify(x)));
+				check(`${n}: a response without a record has the decision in its header fields`, vague.length === 0, ...vague.slice(0, 2).map((x) => JSON.stringify(x)));
 				await nothingUnread(s, n, results);
-				await s.idle(`${n}: nothing is left over`);
-				check(`${n}: the chain says what it missed`, s.records().some((x) => x.type === "resume" && x.refused > 0));
+				await s.idle(`${n}: nothing is left`);
+				check(`${n}: the chain states how many records it misses`, s.records().some((x) => x.type === "resume" && x.refused > 0));
 				await s.verified(`${n}: journal and stream verify`);
 				check(`${n}: the daemon never ended`, alive(first));
 				if (outcome === "deny") {
-					// what was refused gave its reservation back: what is counted is what was
-					// used, and what went direct, which nobody meters; and what was used by
-					// the few whose completion came too late for the disk, 30 each at most
+					// The reservation of a refused request is released. Counted are the usage, the requests on the
+					// direct path, which are not metered, and at most 30 requests whose completion came too late for
+					// the disk.
 					const late = 30 * results.filter((x) => x.outcome === "cut" || x.text.includes("completion could not")).length;
 					const counted = async () => (await s.counted("tokens")) - limits;
 					let want;
@@ -100,22 +100,22 @@ await test(async () => {
 						const got = await counted();
 						return got >= want && got <= want + late;
 					});
-					check(`${n}: what was refused is not counted`, even, `counted ${await counted()}, want ${want} and up to ${late} more`);
+					check(`${n}: refused requests are not counted`, even, `counted ${await counted()}, want ${want} and up to ${late} more`);
 				}
 				if (way === "no space") {
-					// full when the daemon starts
+					// The disk is full when the daemon starts.
 					const pid = s.pid("tollgate");
 					s.kill("tollgate", "SIGTERM");
 					await gone(pid);
 					w.fill(s);
 					const p = s.startDaemon();
 					check(`${n}: the daemon starts on a full disk`, await until(async () => p.ended || (await s.readyz()).status === 503) && alive(p.pid), s.log().slice(-400));
-					is(`${n}: and is not ready`, (await s.readyz()).status, 503);
-					await until(async () => (await s.request({ method: "GET", path: "/v1/models", bearer: null })).status === 401); // HAProxy has found it
-					is(`${n}: and does as the policy says`, (await s.request({ body: s.chat("full at start") })).status, outcome === "deny" ? 503 : 200);
+					is(`${n}: it is not ready`, (await s.readyz()).status, 503);
+					await until(async () => (await s.request({ method: "GET", path: "/v1/models", bearer: null })).status === 401); // HAProxy has found the daemon
+					is(`${n}: the policy's outcome applies`, (await s.request({ body: s.chat("full at start") })).status, outcome === "deny" ? 503 : 200);
 					w.free(s);
-					check(`${n}: until there is room`, await s.ready(), (await s.readyz()).text);
-					is(`${n}: then it serves`, (await s.request({ body: s.chat("again") })).status, 200);
+					check(`${n}: the daemon is ready when there is space`, await s.ready(), (await s.readyz()).text);
+					is(`${n}: then a request is served`, (await s.request({ body: s.chat("again") })).status, 200);
 					await s.verified(`${n}: journal and stream verify after that start`);
 				}
 			} finally {

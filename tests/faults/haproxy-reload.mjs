@@ -13,7 +13,7 @@ await test(async () => {
 		for (let i = 0; i < (short ? 2 : 3); i++) {
 			await l.enough(Date.now(), 100);
 			const before = loaded();
-			// told again if nothing follows: up to 3.0 a signal that comes just after "Loading success" is lost
+			// The signal is repeated if nothing happens: up to 3.0, a signal just after "Loading success" is lost.
 			for (let told = 0; told < 4 && loaded() === before; told++) {
 				s.kill("haproxy", "SIGUSR2");
 				await until(() => loaded() > before, 50, 5000);
@@ -27,11 +27,11 @@ await test(async () => {
 		final(check(`${how}: no request is lost`, c.lost === 0, ...examples(results, "lost")));
 		check(`${how}: none is refused`, c["503"] === 0, ...examples(results, "503"));
 		check(`${how}: none is cut`, c.cut === 0, ...examples(results, "cut"));
-		check(`${how}: none is answered otherwise`, c.other === 0, ...examples(results, "other"));
+		check(`${how}: no other result occurs`, c.other === 0, ...examples(results, "other"));
 		await nothingUnread(s, how, results);
 		everyAnswerRecorded(s, how, results);
 	}
-	await s.idle("nothing is left over");
+	await s.idle("nothing is left");
 	const m = await s.metrics();
 	is("no protocol error on the agent's side", m.spop_protocol_errors_total, 0);
 	await s.verified("journal and stream verify");

@@ -3,9 +3,9 @@
 // and no request is decided twice.
 import { Stack, test, load, sleep, until, check, is, note, skip, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, build, slow, alive } from "./lib.mjs";
 
-const TYPE_BYTES = 28; // of struct tag_row (spoa/base/tag.h): a number of 32 bits, then the type's name
+const TYPE_BYTES = 28; // of struct tag_row (spoa/base/tag.h): a 32-bit number, then the type's name
 
-// The number that the tag of a type has, as the program's own table of types holds it.
+// Returns the number of a type's tag from the program's own table of types.
 function tagOf(program, type) {
 	const row = Buffer.alloc(TYPE_BYTES);
 	row.write(type);
@@ -13,7 +13,7 @@ function tagOf(program, type) {
 	return at < 4 ? null : bytes.subarray(at - 4, at);
 }
 
-// The addresses of that number in the memory that the process allocated.
+// Returns the addresses of that number in the memory that the process allocated.
 function addressesOf(pid, number) {
 	const found = [], mem = fs.openSync(`/proc/${pid}/mem`, "r");
 	for (const line of fs.readFileSync(`/proc/${pid}/maps`, "utf8").split("\n")) {
@@ -52,7 +52,7 @@ await test(async () => {
 		return;
 	}
 	check("each worker has a quota", addresses.length > 0);
-	fs.appendFileSync(path.join(s.D, ".killed"), `${pid} tollgate\n`); // it is to end: no crash
+	fs.appendFileSync(path.join(s.D, ".killed"), `${pid} tollgate\n`); // the end is intended: no crash
 	const injected = Date.now();
 	overwrite(pid, addresses);
 	check("the daemon stops at once", await until(() => !alive(pid), 5, 2000));
@@ -61,23 +61,23 @@ await test(async () => {
 	note(said);
 	check("the log names the expression, the place and the thread", /invariant broken: TAGGED\(quota, .*\) at \S+\.c:\d+, thread \S+/.test(said), s.log().slice(-600));
 	const dead = Date.now();
-	check("HAProxy answers 503 in between", await until(() => l.since(dead).some((r) => r.status === 503)), tally(l.since(dead)));
+	check("HAProxy returns 503 in between", await until(() => l.since(dead).some((r) => r.status === 503)), tally(l.since(dead)));
 	await sleep(500 * slow);
 	s.startDaemon();
-	check("a start follows, and it is ready", await s.ready(), s.log().slice(-500));
+	check("after a start, the daemon is ready", await s.ready(), s.log().slice(-500));
 	const again = Date.now();
-	check("it serves again", await l.enough(again, 24, (r) => r.status === 200), tally(l.since(again)));
+	check("requests are served again", await l.enough(again, 24, (r) => r.status === 200), tally(l.since(again)));
 	const results = await l.stop(), c = outcomes(results);
 	note(tally(results));
-	is("clients see answers, 503s and cut streams only: lost", c.lost, 0);
-	check("clients see answers, 503s and cut streams only: other", c.other === 0, ...examples(results, "other"));
+	is("clients get responses, 503s and cut streams only: lost", c.lost, 0);
+	check("clients get responses, 503s and cut streams only: other", c.other === 0, ...examples(results, "other"));
 	await nothingUnread(s, "stopped", results);
 	everyAnswerRecorded(s, "stopped", results);
 	const decided = s.records().filter((r) => r.type === "decision").map((r) => r.id);
-	is(`each of ${decided.length} ids is decided once`, new Set(decided).size, decided.length);
+	is(`each of ${decided.length} ids has one decision`, new Set(decided).size, decided.length);
 	const texts = (await s.seen()).map((q) => q.body ?? "");
 	const twice = results.filter((r) => !r.repeated && texts.filter((t) => t.includes(`${r.tag} `)).length > 1);
 	check("no request reaches the provider twice", twice.length === 0, ...twice.slice(0, 3).map((r) => JSON.stringify(r)));
-	await s.idle("nothing is left over");
+	await s.idle("nothing is left");
 	await s.verified("journal and stream verify");
 });

@@ -11,7 +11,7 @@ await test(async () => {
 		s.kill("tollgate", "SIGKILL");
 		const dead = Date.now();
 		await until(() => l.since(dead).some((r) => r.status === 503));
-		await sleep(500 * slow); // and goes on without
+		await sleep(500 * slow); // the load continues without the daemon
 		s.startDaemon();
 		check(`round ${round}: ready again`, await s.ready(), s.log().slice(-500));
 		const again = Date.now();
@@ -20,18 +20,19 @@ await test(async () => {
 	const results = await l.stop();
 	note(tally(results));
 	const c = outcomes(results);
-	is("clients see answers, 503s and cut streams only: lost", c.lost, 0);
-	check("clients see answers, 503s and cut streams only: other", c.other === 0, ...examples(results, "other"));
+	is("clients get responses, 503s and cut streams only: lost", c.lost, 0);
+	check("clients get responses, 503s and cut streams only: other", c.other === 0, ...examples(results, "other"));
 	note(`cut: ${examples(results, "cut").join(" ").slice(0, 500)}`);
-	check("some were refused while it was dead", c["503"] > 0);
-	/* a kept connection that broke under a request is closed on the client, who repeats it */
+	check("some requests get 503 while the daemon is dead", c["503"] > 0);
+	/* HAProxy closes the client's connection if a kept connection to the daemon broke during the request. The
+	   client repeats it. */
 	const repeated = results.filter((r) => r.repeated);
 	const shut = results.filter((r) => r.status === 503 && r.closed && !r.repeated && !r.kind.startsWith("defer"));
-	check("a refusal leaves the client its connection", shut.length === 0, ...shut.slice(0, 3).map((r) => JSON.stringify(r)));
-	check("and few are closed under a request", repeated.length <= 64, `${repeated.length} of ${results.length}`);
+	check("a 503 keeps the client's connection open", shut.length === 0, ...shut.slice(0, 3).map((r) => JSON.stringify(r)));
+	check("few connections are closed during a request", repeated.length <= 64, `${repeated.length} of ${results.length}`);
 	await nothingUnread(s, "killed", results);
 	everyAnswerRecorded(s, "killed", results);
-	await s.idle("nothing is left over");
+	await s.idle("nothing is left");
 	await s.verified("journal and stream verify");
-	check("it lives", alive(s.pid("tollgate")));
+	check("the daemon runs", alive(s.pid("tollgate")));
 });

@@ -13,12 +13,12 @@ export const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.resolve(here, "../..");
 export const build = path.resolve(root, process.env.B || "build");
 export const short = process.env.FAULTS_SHORT === "1";
-// sanitized programs are slow: waits and loads are stretched
+// sanitized programs are slow, so waits and loads are longer
 export const slow = Number(process.env.FAULTS_SLOW || 1);
 
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
-export const SECRET = "AKIAQ3EGRTZK7VXW2YUB"; // denied wherever it stands
-export const MAIL = "@mail.example.com"; // redacted wherever it stands
+export const SECRET = "AKIAQ3EGRTZK7VXW2YUB"; // denied in any place
+export const MAIL = "@mail.example.com"; // redacted in any place
 
 // ---- checks ----
 let failures = 0;
@@ -32,13 +32,12 @@ export function check(name, good, ...why) { good ? ok(name) : notOk(name, ...why
 export function is(name, got, want) {
 	return check(name, got === want, `got:  ${JSON.stringify(got)}`, `want: ${JSON.stringify(want)}`);
 }
-// final(check(…)): no busy machine makes that check fail. A file that failed beside others is not run
-// again after it (tests/support/repeat.bash).
+// final(check(…)): a check that cannot fail because the machine is busy. If it fails, the file is not repeated alone
+// (tests/support/repeat.bash).
 export function final(good) { if (!good) console.log("# final"); return good; }
 export function skip(name, why) { console.log(`skip - ${name}: ${why}`); }
 export function note(text) { console.log(`# ${text}`); }
-// until COND holds: its last value. What takes time is waited for, a minute at most, whatever
-// the machine does.
+// Repeats COND until it is true, and returns its last value. Waits at most a minute, on any machine.
 export async function until(cond, pause = 50, most = 60000) {
 	const end = Date.now() + most * slow;
 	for (;;) {
@@ -58,7 +57,7 @@ export const peakKb = (pid) => Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/pr
 const stacks = [];
 export async function gone(pid) { return until(() => !alive(pid), 20); }
 
-// Names what is to be changed of policy.yaml: {"on_failure": "…", "limits": "…"}
+// The changes to policy.yaml: {"on_failure": "…", "limits": "…"}
 export function policyText(change = {}) {
 	let text = fs.readFileSync(path.join(here, "policy.yaml"), "utf8");
 	for (const [key, value] of Object.entries(change)) {
@@ -70,8 +69,8 @@ export function policyText(change = {}) {
 }
 
 export class Stack {
-	// {policy: changes, config: text of tollgate.yaml keys, args: [], env: {}}; shipped: with the
-	// deadlines as they are shipped, for tests of those
+	// {policy: changes, config: text of tollgate.yaml keys, args: [], env: {}}; shipped: uses the shipped deadlines,
+	// for tests of these
 	static up({ policy = {}, config = null, args = [], env = {}, before = null, shipped = false } = {}) {
 		const s = new Stack();
 		s.D = fs.mkdtempSync("/tmp/tgfault.");
@@ -105,7 +104,7 @@ export class Stack {
 		if (signal === "SIGKILL") fs.appendFileSync(path.join(this.D, ".killed"), `${this.pid(name)} ${name}\n`); // no crash
 		process.kill(this.pid(name), signal);
 	}
-	// A program of the stack started again; `stack down` ends it like the first.
+	// Starts a program of the stack again; `stack down` ends it like the first.
 	start(name, command, args) {
 		const log = fs.openSync(path.join(this.D, `${name}.log`), "a");
 		const p = spawn(command, args, { detached: true, stdio: ["ignore", log, log] });
@@ -119,7 +118,7 @@ export class Stack {
 	startRedis() { return this.start("redis", "redis-server", [path.join(this.D, "redis.conf")]); }
 	log(name = "tollgate") { try { return fs.readFileSync(path.join(this.D, `${name}.log`), "utf8"); } catch { return ""; } }
 
-	// ---- what is seen from outside ----
+	// ---- observations from outside ----
 	async pending() { return (await this.seen()).filter((q) => q.ended === "pending").length; }
 	release() { return fetch(`${this.PROVIDER}/_release`, { method: "POST" }); }
 	async get(url, headers = {}) { return (await fetch(url, { headers })).text(); }
@@ -138,7 +137,7 @@ export class Stack {
 		}
 		return m;
 	}
-	// Every request and byte let go of: what must hold whenever nothing runs.
+	// Checks that no request is in flight and no byte is held, which must be true when nothing runs.
 	async idle(name) {
 		let m = {};
 		const good = await until(async () => { m = await this.metrics(); return m.requests_in_flight === 0 && m.held_bytes === 0; });
@@ -149,7 +148,7 @@ export class Stack {
 		for (const f of fs.readdirSync(journal).sort())
 			for (const line of fs.readFileSync(path.join(journal, f), "utf8").split("\n")) {
 				if (!line) continue;
-				try { all.push(JSON.parse(line)); } catch { /* an unfinished last line; verify says so */ }
+				try { all.push(JSON.parse(line)); } catch { /* an incomplete last line; verify reports it */ }
 			}
 		return all;
 	}
@@ -159,7 +158,7 @@ export class Stack {
 		if (stream) args.push("--redis", this.REDIS);
 		try { return { code: 0, text: execFileSync(path.join(build, "tollgate"), args, { stdio: ["ignore", "pipe", "pipe"] }).toString() }; } catch (e) { return { code: e.status, text: `${e.stdout}${e.stderr}` }; }
 	}
-	// What Redis has of it may be a moment late; what is wrong stays wrong.
+	// Redis' copy may be a moment late, but an error stays.
 	async verified(name, how) { let v; await until(() => { v = this.verify(how); return v.code === 0; }); return final(check(name, v.code === 0 && /^ok /m.test(v.text), v.text)); }
 	async redis(...command) {
 		return new Promise((resolve, reject) => {
@@ -171,7 +170,7 @@ export class Stack {
 			s.write(`*${command.length}\r\n` + command.map((c) => `$${Buffer.byteLength(c)}\r\n${c}\r\n`).join(""));
 		});
 	}
-	// Sum of a limit's counters in Redis.
+	// The sum of a limit's counters in Redis.
 	async counted(limit) {
 		let sum = 0;
 		for (const k of await this.redis("KEYS", `tollgate:q:{${limit}:*`)) sum += Number(await this.redis("GET", k));
@@ -179,8 +178,8 @@ export class Stack {
 	}
 
 	// ---- requests ----
-	// One request. Resolves always: {status, headers, body, cut, lost, ms}. `lost`:
-	// no response head came; `cut`: it began and did not end.
+	// Sends a request. Always resolves: {status, headers, body, cut, lost, ms}. `lost`: no head of a response arrived;
+	// `cut`: the response began and did not end.
 	request({ method = "POST", path: p = "/v1/chat/completions", headers = {}, body = null, chunked = false, agent = false, timeout = 90000, bearer = this.bearer } = {}) {
 		return new Promise((resolve) => {
 			const begin = performance.now();
@@ -198,7 +197,7 @@ export class Stack {
 				res.on("aborted", () => done({ ...r(), cut: true, error: "aborted" }));
 			});
 			req.setTimeout(timeout * slow, () => req.destroy(new Error("timeout")));
-			// a connection that was idle too long is no request lost: the client's to repeat
+			// an idle connection that the server closed does not lose a request, because the client repeats it
 			req.on("error", (e) => done({ lost: true, stale: req.reusedSocket && e.code === "ECONNRESET", error: e.message }));
 			if (body !== null && chunked) {
 				const at = Math.floor(body.length / 2);
@@ -212,7 +211,7 @@ export class Stack {
 	chat(text, more = {}) { return JSON.stringify({ model: "echo", messages: [{ role: "user", content: text }], ...more }); }
 }
 
-function resp(s) { // {value, rest}, or null while it is not whole
+function resp(s) { // {value, rest}, or null while it is incomplete
 	const nl = s.indexOf("\r\n");
 	if (nl < 0) return null;
 	const head = s.slice(1, nl), rest = s.slice(nl + 2);
@@ -239,7 +238,7 @@ function resp(s) { // {value, rest}, or null while it is not whole
 }
 
 // ---- the load ----
-// Each kind of request with the status it gets where nothing is broken.
+// Each kind of request, with its status if nothing fails.
 export const kinds = {
 	direct: (s, tag) => [{ path: "/api/direct/x", body: JSON.stringify({ note: `${tag} plain words` }) }, 200],
 	models: () => [{ method: "GET", path: "/v1/models" }, 200],
@@ -254,7 +253,7 @@ export const kinds = {
 };
 export const mixed = Object.keys(kinds);
 
-function whole(kind, r) { // was it the answer, to its last byte?
+function whole(kind, r) { // true if the response is complete
 	if (r.cut) return false;
 	if (r.status !== 200) return true;
 	if (kind === "stream") return /data: \[DONE\]\s*$/.test(r.body);
@@ -286,9 +285,9 @@ export function load(s, { conns = 8, which = mixed, keepAlive = true, rate = 0, 
 	const since = (t) => results.filter((r) => r.sent >= t);
 	return {
 		results,
-		// those that were sent at that time or later, of the clock that Date.now() reads
+		// the requests that were sent at that time or later, by the clock of Date.now()
 		since,
-		// until so many of them have their answer
+		// waits until N of them have their responses
 		enough: (t, count, which = () => true) => until(() => since(t).filter(which).length >= count),
 		stop: async () => { stopped = true; await all; if (agent) agent.destroy(); return results; },
 	};
@@ -299,7 +298,7 @@ export async function loadFor(s, ms, options) {
 	return l.stop();
 }
 
-// The outcomes of a load, counted: "as wanted", "503", "cut", "lost", "other".
+// The number of each outcome of a load: "as wanted", "503", "cut", "lost", "other".
 export function outcomes(results) {
 	const c = { wanted: 0, 503: 0, cut: 0, lost: 0, other: 0 };
 	for (const r of results) {
@@ -313,24 +312,24 @@ export function examples(results, outcome) {
 	return results.filter((r) => r.outcome === outcome).slice(0, 5).map((r) => JSON.stringify(r));
 }
 
-// What no fault excuses: nothing unread or unredacted at the provider, no
-// caller's credential, and a denied request never there.
+// Checks what must be true in any fault: the provider received no uninspected or unredacted value, no credential of a
+// caller, and no denied request.
 export async function nothingUnread(s, name, results = []) {
 	const seen = await s.seen();
 	const bad = seen.filter((q) => q.body?.includes(SECRET) || q.body?.includes(MAIL) || JSON.stringify(q.headers).includes(s.bearer));
-	final(check(`${name}: no request reached the provider unread, of ${seen.length}`, bad.length === 0 && (seen.length > 0 || !results.some((r) => r.status === 200)), bad.slice(0, 2).map((q) => JSON.stringify(q))));
+	final(check(`${name}: no request of ${seen.length} reached the provider without inspection`, bad.length === 0 && (seen.length > 0 || !results.some((r) => r.status === 200)), bad.slice(0, 2).map((q) => JSON.stringify(q))));
 }
-// Every answer that a client got a 200 for has a durable record of its decision.
+// Each response with status 200 has a durable record of its decision.
 export function everyAnswerRecorded(s, name, results, journals = [s.JOURNAL]) {
 	const ids = new Set();
 	for (const j of journals) for (const r of s.records(j)) if (r.type === "decision") ids.add(r.id);
 	const answered = results.filter((r) => r.status === 200);
 	const missing = answered.filter((r) => !r.id || !ids.has(r.id));
-	final(check(`${name}: each of ${answered.length} answers has a durable record`, answered.length > 0 && missing.length === 0, `${missing.length} without`, ...missing.slice(0, 3).map((r) => JSON.stringify(r))));
+	final(check(`${name}: each of ${answered.length} responses has a durable record`, answered.length > 0 && missing.length === 0, `${missing.length} without`, ...missing.slice(0, 3).map((r) => JSON.stringify(r))));
 }
 
 // ---- running ----
-// The test's body; the stacks end whatever happens.
+// Runs the test, and ends the stacks in any case.
 export async function test(body) {
 	let stopping = false;
 	const end = (code) => {
@@ -338,7 +337,7 @@ export async function test(body) {
 		stopping = true;
 		for (const s of stacks) {
 			s.down();
-			// programs that are built with a sanitizer have nothing to say
+			// a sanitizer must not report an error
 			for (const name of ["tollgate", "second", "mockllm"]) {
 				const said = /(WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|runtime error:)[^]{0,2000}/.exec(s.log(name));
 				if (said) { final(notOk(`${name}: no report of a sanitizer`, said[0])); code = 1; }

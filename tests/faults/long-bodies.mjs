@@ -10,17 +10,17 @@ const fill = (text, n) => text.repeat(Math.ceil(n / text.length)).slice(0, n);
 const chat = (content) => JSON.stringify({ model: "echo", messages: [{ role: "user", content }] });
 const many = (n, f) => Array.from({ length: n }, (_, i) => f(i));
 const plain = () => chat(fill("some words that say nothing of anybody, and some more ", MB));
-// compresses, but not a hundredfold
+// can be compressed, but less than a hundredfold
 const words = "the of and in to a is that for it was on with as be by this have from or not are at we an which one all".split(" ");
 const varied = () => Buffer.from(chat(many(MB / 4.1 | 0, () => words[Math.random() * words.length | 0]).join(" ").slice(0, MB)));
-// name: [body, the statuses it may get, more headers, path]
+// name: [body, the permitted statuses, more header fields, path]
 const shapes = {
 	"one long string": () => [plain(), [200]],
 	"one long string of escapes": () => [`{"model":"echo","messages":[{"role":"user","content":"${fill("\\u0061\\u0062c\\n", MB - 10)}"}]}`.replace(/\\[u0-9a-f]*"}\]}$/, '"}]}'), [200]],
-	"hundreds of thousands of strings": () => [JSON.stringify({ model: "echo", messages: [{ role: "user", content: many(MB / 165 | 0, (i) => ({ type: "text", text: fill(`word ${i} and what else is said of it, `, 130) })) }] }), [200]],
+	"hundreds of thousands of strings": () => [JSON.stringify({ model: "echo", messages: [{ role: "user", content: many(MB / 165 | 0, (i) => ({ type: "text", text: fill(`word ${i} and what else there is of it, `, 130) })) }] }), [200]],
 	"hundreds of thousands of keys and numbers": () => [JSON.stringify(Object.fromEntries(many(short ? 200000 : 480000, (i) => [`k${i}`, 1e9 + i]))), [200], [], "/api/relay/x"],
 	"tens of thousands of redactions": () => [chat(many(MB / 400 | 0, (i) => `write to p${i}${MAIL}, or to me, ${fill("at the place that we know, ", 360)}`).join("")), [200]],
-	"as many in strings of their own": () => [JSON.stringify({ model: "echo", messages: many(MB / 400 | 0, (i) => ({ role: "user", content: `write to p${i}${MAIL}, or to me, ${fill("at the place that we know, ", 310)}` })) }), [200]],
+	"as many redactions, each in its own string": () => [JSON.stringify({ model: "echo", messages: many(MB / 400 | 0, (i) => ({ role: "user", content: `write to p${i}${MAIL}, or to me, ${fill("at the place that we know, ", 310)}` })) }), [200]],
 	"text that is no JSON": () => [fill("a line of a log, nothing else\n", MB), [200], ["content-type: text/plain"], "/api/relay/x"],
 	"a form": () => [fill(`name=${fill("some+words%2c+and+more+", 200)}&`, MB - 206) + "a=b", [200, 400], ["content-type: application/x-www-form-urlencoded"], "/api/relay/x"],
 	"gzip": () => [zlib.gzipSync(varied(), { level: 6 }), [200], ["content-encoding: gzip"]],
@@ -29,7 +29,7 @@ const shapes = {
 };
 
 const LONG_MS = 50;
-// How many ms the daemon's threads had work and no processor, until now. 0: the system does not say.
+// The number of ms in which the daemon's threads had work and no processor, so far; 0 if the system does not state it.
 function waits(s) {
 	let ns = 0;
 	const tasks = `/proc/${s.pid("tollgate")}/task`;
@@ -39,7 +39,7 @@ function waits(s) {
 }
 
 await test(async () => {
-	if (slow > 1) return skip("long bodies hold up nobody", "sanitized programs are slow");
+	if (slow > 1) return skip("long bodies delay no other request", "sanitized programs are slow");
 	const s = Stack.up({ config: "workers: 1\nlimits: {held: 1g, held_per_identity: 512m}\n" });
 	const file = path.join(s.D, "body");
 	const send = (headers, where) => new Promise((resolve) => {
@@ -52,7 +52,7 @@ await test(async () => {
 		const [body, wanted, headers = [], where = "/v1/chat/completions"] = make();
 		fs.writeFileSync(file, body);
 		let long = 0, waited = 0, status = 0, worst = 0, beside = [], took = 0;
-		// A worker that waits for the processor has long turns, too: such a round says nothing.
+		// A worker that waits for the processor has long turns too, so such a round proves nothing.
 		for (let round = 0; round < 3; round++) {
 			const l = load(s, { conns: 2, which: ["directdeny", "deferdeny"], rate: 200, label: `r${round}` });
 			await l.enough(Date.now(), 5);
@@ -68,13 +68,13 @@ await test(async () => {
 			if (waited < long * LONG_MS / 2 || (long === 0 && wanted.includes(status))) break;
 		}
 		note(`${name}: ${(body.length / 1e6).toFixed(1)} MB, ${status} in ${took} ms; ${beside.length} beside it, longest ${worst.toFixed(0)} ms; the worker's longest turn until now ${((await s.metrics()).longest_turn_seconds * 1000).toFixed(1)} ms`);
-		check(`${name}: is answered`, wanted.includes(status), `status ${status}`);
+		check(`${name}: the status is right`, wanted.includes(status), `status ${status}`);
 		const quiet = `${name}: no turn of the worker takes ${LONG_MS} ms`;
 		if (long > 0 && waited >= long * LONG_MS / 2) skip(quiet, `it waited ${waited.toFixed(0)} ms for the processor, three times`);
 		else check(quiet, long === 0, `${long} turns`, `the longest since start: ${(await s.metrics()).longest_turn_seconds} s`);
-		check(`${name}: short requests beside it are served`, beside.length > 0 && outcomes(beside).wanted === beside.length, tally(beside), ...examples(beside, "503"), ...examples(beside, "other"));
+		check(`${name}: short requests next to it are served`, beside.length > 0 && outcomes(beside).wanted === beside.length, tally(beside), ...examples(beside, "503"), ...examples(beside, "other"));
 	}
-	await s.idle("nothing is left over");
-	check("the daemon lives", await until(() => s.ready()));
+	await s.idle("nothing is left");
+	check("the daemon still runs", await until(() => s.ready()));
 	await s.verified("journal and stream verify");
 });

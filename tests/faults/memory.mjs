@@ -6,12 +6,12 @@ import os from "node:os";
 import zlib from "node:zlib";
 
 // ---- the search ----
-// Mappings that the process may write to; files that it maps hold nothing of its own.
+// The mappings that the process may write to; files that it maps contain nothing of its own.
 function mappings(pid) {
 	return fs.readFileSync(`/proc/${pid}/maps`, "latin1").split("\n").map((l) => /^(\w+)-(\w+) (.w..) \S+ \S+ \S+\s*(.*)$/.exec(l)).filter((m) => m && m[4] !== "[vvar]")
 		.map((m) => ({ from: BigInt(`0x${m[1]}`), to: BigInt(`0x${m[2]}`), name: m[4] || "mapped" }));
 }
-// {word: [where, …]} of those words that are there
+// returns {word: [where, …]} of the words that were found
 function search(pid, words) {
 	const mem = fs.openSync(`/proc/${pid}/mem`, "r"), found = {};
 	const step = 4 << 20, most = Math.max(...words.map((w) => w.length));
@@ -31,7 +31,7 @@ function search(pid, words) {
 }
 
 // ---- the words ----
-// Small letters, no syllable of any language: nothing folds, joins or finds them.
+// Small letters and no syllable of any language, so that no detector changes or finds them.
 const word = () => Array.from(crypto.randomBytes(18), (b) => "bcdfghjklmnpqrstvwxz"[b % 20]).join("");
 const around = (w) => `some words in front, then ${w} and more words behind it so that it is not at an edge`;
 const escaped = (w) => [...w].map((c) => `\\u00${c.charCodeAt(0).toString(16)}`).join("");
@@ -52,7 +52,7 @@ await test(async () => {
 async function run(recognizer, dir) {
 	const keys = path.join(dir, "keys.yaml");
 	const key = /tg_\S+/.exec(execFileSync(path.join(build, "tollgate"), ["key", "new", "--person", "carol", "--keys", keys]).toString())[0];
-	// everything that looks at text, or asks others about it
+	// uses all steps that inspect text, or send it to others
 	const s = Stack.up({ config: "workers: 2\n", policy: {
 		identity: `
   - jwt: {header: authorization, demo_issuer: true}
@@ -104,8 +104,8 @@ detectors:
 		"what is no JSON": (w) => post(`{"model":"echo","note":"${around(w)}"`),
 		"what is no JSON, chunked": (w) => post(`{"model":"echo","note":"${around(w)}"`, { chunked: true }),
 		"a form": (w) => post(`a=1&note=${w}`, { path: "/api/relay/x", headers: { "content-type": "application/x-www-form-urlencoded" } }),
-		"a form that an inspected answer says again": (w) => post(`note=${w}&more=%41${w}`, { path: "/api/inspected/x", headers: { "content-type": "application/x-www-form-urlencoded" } }),
-		"base64 in an inspected answer": (w) => post(JSON.stringify({ note: `see ${Buffer.from(around(w)).toString("base64")}` }), { path: "/api/inspected/x" }),
+		"a form that an inspected response repeats": (w) => post(`note=${w}&more=%41${w}`, { path: "/api/inspected/x", headers: { "content-type": "application/x-www-form-urlencoded" } }),
+		"base64 in an inspected response": (w) => post(JSON.stringify({ note: `see ${Buffer.from(around(w)).toString("base64")}` }), { path: "/api/inspected/x" }),
 		"plain text": (w) => post(around(w), { path: "/api/relay/x", headers: { "content-type": "text/plain" } }),
 		"a body of 300 KB": (w) => post(chat(`${gap.repeat(500)} ${w} ${gap.repeat(500)}`)),
 		"a body of 3 MB": (w) => post(chat(`${"words and more ".repeat(100000)} ${w} ${"words and more ".repeat(100000)}`)),
@@ -120,7 +120,7 @@ detectors:
 		"an unknown API key": (w) => post(chat("hello"), { bearer: `tg_${w}${"a".repeat(40)}` }),
 		"a password": (w) => post(chat("hello"), { bearer: null, headers: { authorization: `Basic ${Buffer.from(`me:${w}${w}`).toString("base64")}` } }),
 		"a refused token": (w) => post(chat("hello"), { bearer: `${s.bearer.split(".").slice(0, 2).join(".")}.${w}${"A".repeat(60)}` }),
-		"a body whose sender went away": (w) => new Promise((resolve) => {
+		"a body whose sender disconnected": (w) => new Promise((resolve) => {
 			const c = net.connect(Number(s.edge.port), s.edge.hostname, () => {
 				c.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: faults\r\nauthorization: Bearer ${s.bearer}\r\ncontent-type: application/json\r\ncontent-length: 900000\r\n\r\n{"note":"${around(w)}`);
 				setTimeout(() => { c.destroy(); resolve({ status: 0 }); }, 300);
@@ -140,17 +140,17 @@ detectors:
 			return Object.keys(found).length === 0;
 		});
 		note(`${where}: ${Date.now() - at} ms`);
-		final(check(`${where}, answered ${r.status}: soon nothing of it is in memory`, good, ...Object.entries(all).filter(([, v]) => found[v]).flatMap(([k, v]) => [`${k}, ${found[v].length} times`, ...found[v].slice(0, 5)])));
+		final(check(`${where}, answered ${r.status}: soon the memory contains none of it`, good, ...Object.entries(all).filter(([, v]) => found[v]).flatMap(([k, v]) => [`${k}, ${found[v].length} times`, ...found[v].slice(0, 5)])));
 	}
-	await s.idle("nothing is left over");
+	await s.idle("nothing is left");
 	const asked = Object.entries(await s.metrics()).filter(([k]) => k.startsWith("recognizer_calls_total")).reduce((n, [, v]) => n + v, 0);
-	check("an external recognizer was asked", asked > 0, `${asked} calls`);
-	// and the search finds what is there: of a body that has not come to its end
+	check("an external recognizer was called", asked > 0, `${asked} calls`);
+	// The search itself works: it finds a body that has not ended.
 	const held = word(), c = net.connect(Number(s.edge.port), s.edge.hostname);
 	c.on("error", () => {});
 	c.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: faults\r\nauthorization: Bearer ${s.bearer}\r\ncontent-type: application/json\r\ncontent-length: 900000\r\n\r\n{"note":"${around(held)}${gap.repeat(1000)}`);
-	check("the search finds what is held", await until(() => search(pid, [held])[held]));
+	check("the search finds a held body", await until(() => search(pid, [held])[held]));
 	c.destroy();
-	await s.idle("and lets go of it");
-	check("which is gone then", await until(() => !search(pid, [held])[held]));
+	await s.idle("the held body is released");
+	check("the held body is gone when it has ended", await until(() => !search(pid, [held])[held]));
 }

@@ -18,7 +18,7 @@ await test(async () => {
 	};
 	const a = await label();
 	await reloaded(strict);
-	// each worker takes it up by itself
+	// each worker loads it by itself
 	await until(async () => (await label()) !== a);
 	const b = await label();
 	check("two versions have two labels", a && b && a !== b, a, b);
@@ -40,17 +40,17 @@ await test(async () => {
 	const results = await l.stop();
 	note(tally(results));
 	const labels = [...new Set(results.map((r) => r.policy))];
-	check("every answer names one of the two", labels.length === 2 && labels.every((x) => x === a || x === b), JSON.stringify(labels));
+	check("each response names one of the two versions", labels.length === 2 && labels.every((x) => x === a || x === b), JSON.stringify(labels));
 	const mixed = results.filter((r) => !["deny", "direct"].includes(r.kind) && r.status !== (r.policy === a ? 200 : 451));
-	check(`and is what that one says, ${results.length} times`, mixed.length === 0, ...mixed.slice(0, 3).map((r) => JSON.stringify(r)));
+	check(`each response is that of its version, ${results.length} times`, mixed.length === 0, ...mixed.slice(0, 3).map((r) => JSON.stringify(r)));
 	const steady = results.filter((r) => ["deny", "direct"].includes(r.kind) && (r.status !== r.want || !r.whole));
-	check("what both say the same about never wavers", steady.length === 0, ...steady.slice(0, 3).map((r) => JSON.stringify(r)));
+	check("requests with the same decision in both versions never differ", steady.length === 0, ...steady.slice(0, 3).map((r) => JSON.stringify(r)));
 	const decided = s.records().filter((r) => r.type === "decision");
 	const byId = new Map(decided.map((r) => [r.id, r.policy]));
 	const other = results.filter((r) => r.id && byId.get(r.id) !== r.policy);
-	check("the records say the same", other.length === 0, ...other.slice(0, 3).map((r) => `${byId.get(r.id)} ${JSON.stringify(r)}`));
+	check("the records have the same versions", other.length === 0, ...other.slice(0, 3).map((r) => `${byId.get(r.id)} ${JSON.stringify(r)}`));
 
-	// bad ones
+	// invalid policies
 	await reloaded(lax);
 	const refused = (await s.metrics())['reloads_total{result="refused"}'];
 	fs.writeFileSync(s.policyFile, lax.replace("default: permit", "default: permitt"));
@@ -58,21 +58,21 @@ await test(async () => {
 	const l2 = load(s, { conns: 4, which: ["relay", "direct"] });
 	await l2.enough(0, 10);
 	s.kill("tollgate", "SIGHUP");
-	check("a bad policy is refused", await until(async () => (await s.metrics())['reloads_total{result="refused"}'] > refused));
+	check("an invalid policy is refused", await until(async () => (await s.metrics())['reloads_total{result="refused"}'] > refused));
 	await l2.enough(Date.now(), 10);
 	const during = await l2.stop();
 	const line = lax.split("\n").findIndex((t) => t.startsWith("default: permit")) + 1;
-	check("its place is in the log", new RegExp(`faults\\.yaml:${line}:\\d+`).test(s.log()), s.log().slice(-600));
-	is("the running policy stays", await label(), a);
-	check("nobody notices", outcomes(during).wanted === during.length, tally(during), ...examples(during, "other"));
+	check("its position is in the log", new RegExp(`faults\\.yaml:${line}:\\d+`).test(s.log()), s.log().slice(-600));
+	is("the loaded policy stays in force", await label(), a);
+	check("requests are not affected", outcomes(during).wanted === during.length, tally(during), ...examples(during, "other"));
 	fs.writeFileSync(s.policyFile, "{{{");
 	s.kill("tollgate", "SIGHUP");
 	await until(async () => (await s.metrics())['reloads_total{result="refused"}'] > refused + 1);
-	is("nor with a file that is no YAML", await label(), a);
+	is("the loaded policy stays with a file that is no YAML", await label(), a);
 	fs.unlinkSync(s.policyFile);
 	s.kill("tollgate", "SIGHUP");
 	await until(async () => (await s.metrics())['reloads_total{result="refused"}'] > refused + 2);
-	is("nor with a file that is not there", await label(), a);
-	await s.idle("nothing is left over");
+	is("the loaded policy stays with a missing file", await label(), a);
+	await s.idle("nothing is left");
 	await s.verified("journal and stream verify");
 });

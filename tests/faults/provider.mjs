@@ -19,11 +19,11 @@ await test(async () => {
 	const error = (r) => { const j = json(r); return !!(j && j.error && j.error.message); };
 	const used = 20, none = 0, reserved = "reserved";
 	const ends = (r) => /data: \[DONE\]\s*$|event: message_stop/.test(r.body);
-	// name, setting, request, what the client must see, tokens counted
+	// name, setting, request, what the client must receive, tokens counted
 	const cases = [
-		["a good answer", {}, openai(), (r) => r.status === 200 && json(r) && !r.cut, used],
+		["a good response", {}, openai(), (r) => r.status === 200 && json(r) && !r.cut, used],
 		["a good stream", {}, openai(true), (r) => r.status === 200 && ends(r) && !r.cut, used],
-		["a good Anthropic answer", {}, anthropic(), (r) => r.status === 200 && json(r), used],
+		["a good Anthropic response", {}, anthropic(), (r) => r.status === 200 && json(r), used],
 		["a good Anthropic stream", {}, anthropic(true), (r) => r.status === 200 && ends(r), used],
 		...[400, 401, 429, 500, 503, 529].flatMap((status) => [
 			[`status ${status}`, { status }, openai(), (r) => r.status === status && !r.cut, none],
@@ -52,14 +52,14 @@ await test(async () => {
 		["usage above the reservation", { usage: { prompt_tokens: 7000, completion_tokens: 9000, total_tokens: 16000 } }, openai(), (r) => r.status === 200, 16000],
 		["usage above it in a stream", { usage: { prompt_tokens: 7000, completion_tokens: 9000, total_tokens: 16000 } }, openai(true), (r) => r.status === 200 && ends(r), 16000],
 		["usage that is negative", { usage: { prompt_tokens: -5, completion_tokens: -9, total_tokens: -14 } }, openai(), (r) => r.status === 200, reserved],
-		["the connection closed after the answer", { headers: { connection: "close" } }, openai(), (r) => r.status === 200 && json(r), used],
+		["the connection closed after the response", { headers: { connection: "close" } }, openai(), (r) => r.status === 200 && json(r), used],
 		["204 without a body", { status: 204 }, openai(), (r) => r.status === 204 || r.status === 503, null],
 		["101", { status: 101 }, openai(), (r) => r.status === 503, [none, reserved]],
 		["forged x-tollgate fields", { headers: { "x-tollgate-decision": "deny", "x-tollgate-id": "forged", "set-cookie": "a=b", "x-ratelimit-remaining-requests": "-7" } }, openai(),
 			(r) => r.status === 200 && r.headers["x-tollgate-id"] !== "forged" && r.headers["x-tollgate-decision"] === "permit" && !r.headers["set-cookie"] && !/-7/.test(r.headers["x-ratelimit-remaining-requests"]), used],
 	];
-	// What a request reserves, read from its record. A prompt that was reserved by its bytes is counted
-	// where no usage comes, and is charged that (docs/budgets.md): `least` and less than its bytes.
+	// The tokens that a request reserves, from its record. A prompt that was reserved by its length is counted if the
+	// provider reports no usage, and that number is charged (docs/budgets.md): `least`, and less than its length.
 	const reservation = async (r) => {
 		const id = r.headers["x-tollgate-id"];
 		const d = await until(async () => s.records().find((x) => x.type === "decision" && x.id === id));
@@ -71,9 +71,9 @@ await test(async () => {
 		await s.control(setting);
 		const before = await s.counted("tokens"), reqs = await s.counted("requests");
 		const r = await s.request({ ...spec, timeout: 15000 });
-		check(`${name}: the client sees it`, good(r), `${r.status} cut=${r.cut} lost=${r.lost} ${r.error ?? ""}`, JSON.stringify(r.headers), r.body);
+		check(`${name}: the client receives it`, good(r), `${r.status} cut=${r.cut} lost=${r.lost} ${r.error ?? ""}`, JSON.stringify(r.headers), r.body);
 		await s.control({});
-		if (tokens === null) { await s.idle(`${name}: let go of`); continue; }
+		if (tokens === null) { await s.idle(`${name}: the request is released`); continue; }
 		const { full, least } = await reservation(r);
 		const wants = Array.isArray(tokens) ? tokens : [tokens];
 		const fits = (n) => wants.some((t) => (t === reserved ? n >= least && n <= full && (n < full || least === full) : n === t));
@@ -82,19 +82,19 @@ await test(async () => {
 		check(`${name}: counted ${wants.join(" or ")} tokens`, settled && full > CAP, `got ${got}, reserved ${full}`);
 		const id = r.headers["x-tollgate-id"];
 		const done = await until(async () => s.records().find((x) => x.type === "completion" && x.id === id));
-		check(`${name}: a completion`, !!done, id);
+		check(`${name}: it has a completion`, !!done, id);
 		if ((await s.counted("requests")) - reqs > 1) is(`${name}: one request counted`, (await s.counted("requests")) - reqs, 1);
 	}
 	const rich = s.token({ sub: "rich" });
 	await s.control({ usage: { prompt_tokens: 9e18, completion_tokens: 9e18, total_tokens: 9e18 } });
-	is("usage that is enormous: the client sees its answer", (await s.request({ ...openai(), bearer: rich })).status, 200);
-	await s.idle("usage that is enormous: let go of");
+	is("usage that is enormous: the client gets the response", (await s.request({ ...openai(), bearer: rich })).status, 200);
+	await s.idle("usage that is enormous: the request is released");
 	await s.control({});
-	is("usage that is enormous: as if it said nothing", (await s.request({ ...openai(), bearer: rich })).status, 200);
-	is("the daemon serves", (await s.request(openai())).status, 200);
-	await s.idle("nothing is left over");
+	is("usage that is enormous: it is ignored", (await s.request({ ...openai(), bearer: rich })).status, 200);
+	is("the daemon serves requests", (await s.request(openai())).status, 200);
+	await s.idle("nothing is left");
 
-	// connections that the provider closes now and then, under load
+	// connections that the provider closes at random, under load
 	await s.forget();
 	const l = load(s, { conns: 8, which: ["relay", "stream", "defer", "messages", "direct", "deny"] });
 	for (let i = 0; i < (short ? 15 : 60); i++) {
@@ -104,7 +104,7 @@ await test(async () => {
 	const results = await l.stop();
 	await s.control({});
 	note(`connections closed at random: ${tally(results)}`);
-	check("connections closed at random: every answer is whole", outcomes(results).wanted === results.length, ...["503", "cut", "lost", "other"].flatMap((o) => examples(results, o)));
+	check("connections closed at random: each response is complete", outcomes(results).wanted === results.length, ...["503", "cut", "lost", "other"].flatMap((o) => examples(results, o)));
 	await nothingUnread(s, "connections closed at random", results);
 
 	// 50 MB to a client that reads slowly
@@ -113,7 +113,7 @@ await test(async () => {
 		const text = (stream ? `${"word".repeat(250)} `.repeat(400) : "word ".repeat(80000)).trim(); // 400 KB
 		const body = s.chat(text, { n: 128, stream });
 		const small = await s.request(openai());
-		is(`${name}: before`, small.status, 200);
+		is(`${name}: a request before is served`, small.status, 200);
 		const pid = s.pid("tollgate"), before = rssKb(pid);
 		const got = await new Promise((resolve) => {
 			let bytes = 0, worst = 0;
@@ -131,8 +131,8 @@ await test(async () => {
 		});
 		note(`${name}: ${JSON.stringify(got)}, resident before ${before} KB`);
 		check(`${name}: all of it arrives`, got.status === 200 && got.whole && got.bytes > 50e6, JSON.stringify(got));
-		check(`${name}: the daemon holds a window of it only`, got.worst - before < 40 * 1024 * slow, `${before} KB before, ${got.worst} KB while the client waited`);
+		check(`${name}: the daemon only holds a window of it`, got.worst - before < 40 * 1024 * slow, `${before} KB before, ${got.worst} KB while the client waited`);
 	}
-	await s.idle("nothing is left over at the end");
+	await s.idle("nothing is left at the end");
 	await s.verified("journal and stream verify");
 });

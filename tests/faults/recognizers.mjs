@@ -5,8 +5,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { Stack, test, sleep, check, final, is, note, root, short, until, policyText } from "./lib.mjs";
 
-// A recognizer that is to answer has time for it. One that is not is given up by its own timeout:
-// long before agent.deadline, whose refusal would have another code.
+// A recognizer that must respond has time for it. One that does not respond ends at its own timeout, long before
+// agent.deadline, whose refusal has another code.
 const PATIENT = "12s", TIMEOUT = "200ms";
 const NAME = "zor blax";
 
@@ -37,8 +37,8 @@ detectors:
   - {name: names, redact: {entities: [PERSON]}}`,
 });
 
-// Eight clients for so long, and until that is seen; a third each to a strict route in one piece, a strict
-// one in chunks, and a careful one.
+// Eight clients for a time, and until the expected result occurs. A third each sends to a strict route in one piece,
+// to a strict route in chunks, and to a careful route.
 async function load(s, ms, seen = () => true) {
 	const results = [], end = Date.now() + ms;
 	let n = 0, over = false;
@@ -60,9 +60,9 @@ const count = (results, strict, status) => results.filter((r) => r.strict === st
 async function judge(s, name, results, { strictMay, carefulMay }) {
 	const odd = results.filter((r) => !(r.strict ? strictMay : carefulMay).includes(r.status) || r.cut || r.lost);
 	note(`${name}: strict ${count(results, true, 200)} answered, ${count(results, true, 503)} refused; careful ${count(results, false, 200)} answered, ${count(results, false, 503)} refused`);
-	check(`${name}: every answer is the policy's outcome, of ${results.length}`, results.length > 0 && odd.length === 0, ...odd.slice(0, 3).map((r) => JSON.stringify(r)));
+	check(`${name}: each response is the policy's outcome, of ${results.length}`, results.length > 0 && odd.length === 0, ...odd.slice(0, 3).map((r) => JSON.stringify(r)));
 	note(`${name}: in ${Math.max(...results.map((r) => r.ms)).toFixed(0)} ms at most`);
-	check(`${name}: a refusal says why`, results.filter((r) => r.strict && r.status === 503).every((r) => r.body.includes("classifier_unavailable")), results.find((r) => r.status === 503 && !r.body.includes("classifier_unavailable"))?.body);
+	check(`${name}: a refusal has its code`, results.filter((r) => r.strict && r.status === 503).every((r) => r.body.includes("classifier_unavailable")), results.find((r) => r.status === 503 && !r.body.includes("classifier_unavailable"))?.body);
 	const leaked = (await s.seen()).filter((q) => q.body?.includes(NAME));
 	final(check(`${name}: no name reached the provider`, leaked.length === 0, JSON.stringify(leaked[0])));
 }
@@ -72,7 +72,7 @@ await test(async () => {
 	const dir = fs.mkdtempSync("/tmp/tgfault.");
 	await r.start(dir);
 	const s = Stack.up({ policy: policy(r.url, PATIENT) });
-	// The policy with another timeout, in force in all workers: each takes it up by itself.
+	// The policy with another timeout, in force in all workers; each loads it by itself.
 	const limited = async (timeout) => {
 		const label = async () => (await s.request({ method: "GET", path: "/v1/models" })).headers["x-tollgate-policy"];
 		const before = await label();
@@ -84,36 +84,36 @@ await test(async () => {
 	const calls = async (name, outcome) => (await s.metrics())[`recognizer_calls_total{recognizer="${name}",outcome="${outcome}"}`] ?? 0;
 	try {
 		await judge(s, "answering", await load(s, ms), { strictMay: [200], carefulMay: [200] });
-		check("answering: calls are counted", (await calls("strict", "answered")) > 0 && (await calls("careful", "answered")) > 0);
+		check("responding: calls are counted", (await calls("strict", "answered")) > 0 && (await calls("careful", "answered")) > 0);
 		await limited(TIMEOUT);
 		for (const [mode, outcome] of [["hang", "timeout"], ["garbage", "garbage"], ["close", "error"]]) {
 			await r.control({ mode });
 			const counted = async () => (await calls("strict", outcome)) > 0 && (await calls("strict", "breaker_open")) > 0;
 			const results = await load(s, ms, counted);
 			await judge(s, mode, results, { strictMay: [503], carefulMay: [200] });
-			check(`${mode}: counted, and the circuit opened`, await counted());
+			check(`${mode}: failures are counted, and the circuit breaker opened`, await counted());
 			await r.control({});
 			const good = await until(async () => (await s.request({ body: s.chat(`${mode} over ${NAME}`) })).status === 200);
-			check(`${mode}: served again`, good);
+			check(`${mode}: requests are served again`, good);
 		}
-		// killed in the middle of it
+		// killed during the load
 		let refused = 0;
 		const running = load(s, ms, async () => (await calls("strict", "error")) > refused);
 		await sleep(ms / 2);
 		refused = await calls("strict", "error");
 		r.kill();
 		await judge(s, "killed", await running, { strictMay: [200, 503], carefulMay: [200] });
-		check("killed: the others are served", (await s.request({ method: "GET", path: "/v1/models" })).status === 200);
+		check("killed: other requests are served", (await s.request({ method: "GET", path: "/v1/models" })).status === 200);
 		await r.start();
-		check("restarted: served again", await until(async () => (await s.request({ body: s.chat(`again ${NAME}`) })).status === 200));
+		check("restarted: requests are served again", await until(async () => (await s.request({ body: s.chat(`again ${NAME}`) })).status === 200));
 		await r.control({ delay_ms: 100 });
 		await judge(s, "slow, and more at once than it takes", await load(s, ms), { strictMay: [200, 503], carefulMay: [200] });
 		await r.control({});
-		await s.idle("nothing is left over");
-		is("no text in the log", s.log().includes(NAME), false);
+		await s.idle("nothing is left");
+		is("the log contains no text", s.log().includes(NAME), false);
 		await s.verified("the journal verifies");
 		const silent = s.records().filter((q) => q.recognisers?.some((x) => x.outcome !== "answered"));
-		check("each silence is in its record, with what followed", silent.length > 0 && silent.every((q) => q.recognisers.every((x) => x.outcome === "answered" || ["deny", "redact"].includes(x.applied))), JSON.stringify(silent[0]));
+		check("each failure is in its record, with the outcome", silent.length > 0 && silent.every((q) => q.recognisers.every((x) => x.outcome === "answered" || ["deny", "redact"].includes(x.applied))), JSON.stringify(silent[0]));
 	} finally {
 		r.kill();
 		fs.rmSync(dir, { recursive: true, force: true });

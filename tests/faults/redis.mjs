@@ -2,7 +2,7 @@
 // circuit closes, and the stream receives the missing records.
 import { Stack, test, load, sleep, check, final, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short, slow, until } from "./lib.mjs";
 
-const IN_TIME = 2500; // ms: redis.deadline and agent.deadline are far below; a hang is far above
+const IN_TIME = 2500; // ms: redis.deadline and agent.deadline are far less, a hang is far more
 
 async function broken(s, name, want) {
 	const results = [];
@@ -12,17 +12,17 @@ async function broken(s, name, want) {
 		results.push(await s.request({ path: "/api/direct/x", body: "{}" }));
 	}
 	const statuses = [...new Set(results.map((r) => r.status))];
-	check(`${name}: every answer is ${want}`, statuses.length === 1 && statuses[0] === want, JSON.stringify(statuses), ...results.filter((r) => r.status !== want).slice(0, 2).map((r) => JSON.stringify(r)));
+	check(`${name}: each status is ${want}`, statuses.length === 1 && statuses[0] === want, JSON.stringify(statuses), ...results.filter((r) => r.status !== want).slice(0, 2).map((r) => JSON.stringify(r)));
 	const worst = Math.max(...results.map((r) => r.ms));
-	check(`${name}: in time`, worst < IN_TIME * slow, `${worst} ms`);
+	check(`${name}: the responses come in time`, worst < IN_TIME * slow, `${worst} ms`);
 	if (want === 503) {
-		check(`${name}: with its code and Retry-After`, results.every((r) => /quota_unavailable|overloaded/.test(r.body) || r.body.includes("api_error")) && results.every((r) => r.headers["retry-after"]), results[0].body, JSON.stringify(results[0].headers));
-		check(`${name}: the code says which dependency`, results.filter((r) => r.body.includes("quota_unavailable")).length > 0, results[0].body);
+		check(`${name}: the responses have a code and Retry-After`, results.every((r) => /quota_unavailable|overloaded/.test(r.body) || r.body.includes("api_error")) && results.every((r) => r.headers["retry-after"]), results[0].body, JSON.stringify(results[0].headers));
+		check(`${name}: the code names the dependency`, results.filter((r) => r.body.includes("quota_unavailable")).length > 0, results[0].body);
 	}
 }
 async function recovers(s, name) {
 	const good = await until(async () => (await s.request({ body: s.chat("again") })).status === 200 && (await s.readyz()).status === 200);
-	check(`${name}: served again, ready again`, good, (await s.readyz()).text);
+	check(`${name}: requests are served again, and the daemon is ready`, good, (await s.readyz()).text);
 	const r = await s.request({ body: s.chat("limits") });
 	check(`${name}: limits count again`, Number(r.headers["x-ratelimit-remaining-requests"]) < 600000, JSON.stringify(r.headers));
 }
@@ -47,7 +47,7 @@ await test(async () => {
 		s.kill("redis", "SIGSTOP");
 		await broken(s, n("stopped"), want);
 		const r = await s.readyz();
-		check(`${n("stopped")}: readyz says so`, r.status === 503 && /redis: down/.test(r.text), r.text);
+		check(`${n("stopped")}: readyz reports it`, r.status === 503 && /redis: down/.test(r.text), r.text);
 		s.kill("redis", "SIGCONT");
 		await recovers(s, n("continued"));
 		await mirrored(s, n("continued"));
@@ -72,7 +72,7 @@ await test(async () => {
 		const c = outcomes(results);
 		note(`${n("slow")}: ${tally(results)}`);
 		final(is(`${n("slow")}: nothing is lost or cut`, c.lost + c.cut, 0));
-		check(`${n("slow")}: answers and 503s only`, c.other === 0, ...examples(results, "other"));
+		check(`${n("slow")}: responses and 503s only`, c.other === 0, ...examples(results, "other"));
 		if (outcome === "deny") check(`${n("slow")}: some are refused`, c["503"] > 0);
 		if (outcome === "permit") check(`${n("slow")}: none is refused`, c["503"] === 0, ...examples(results, "503"));
 		check(`${n("slow")}: none hangs`, Math.max(...results.map((x) => x.ms)) < 2 * IN_TIME * slow);
@@ -86,12 +86,12 @@ await test(async () => {
 		await sleep(500);
 		const v = s.verify();
 		note(`after FLUSHALL: ${v.text.trim().replaceAll("\n", " | ")}`);
-		final(check(`${n("flushed")}: the journal verifies, and what the stream lost is said or filled in`, /^ok .*source=journal/m.test(v.text) && (v.code === 0 || /^bad .*source=(stream|redis)/m.test(v.text)), v.text));
+		final(check(`${n("flushed")}: the journal verifies, and lost entries of the stream are reported or written again`, /^ok .*source=journal/m.test(v.text) && (v.code === 0 || /^bad .*source=(stream|redis)/m.test(v.text)), v.text));
 		is(`${n("flushed")}: requests are served`, (await s.request({ body: s.chat("x") })).status, 200);
-		await s.idle(`${n("over")}: nothing is left over`);
+		await s.idle(`${n("over")}: nothing is left`);
 		s.down();
 	}
-	// what is under way counts in the next life of Redis' data too, until it gives back (docs/redis.md)
+	// A request in flight also counts in the next Redis epoch, until it ends (docs/redis.md).
 	const s2 = Stack.up({ shipped: true, policy: { limits: `
   - {name: tokens, per: [identity.person], tokens: 20000, window: 1m}` } });
 	for (const loss of ["flushed", "restarted empty"]) {
@@ -108,16 +108,16 @@ await test(async () => {
 			s2.startRedis();
 			await until(async () => (await s2.readyz()).status === 200);
 		}
-		await sleep(300 * slow); // it is heard of
-		is(`${loss}: what is under way is not forgiven`, (await Promise.all([5, 6].map(ask))).map((r) => r.status).join(" "), "429 429");
-		is(`${loss}: and ends well`, (await Promise.all(before)).map((r) => r.status).join(" "), "200 200 200 200");
+		await sleep(300 * slow); // the daemon has noticed it
+		is(`${loss}: requests in flight still count`, (await Promise.all([5, 6].map(ask))).map((r) => r.status).join(" "), "429 429");
+		is(`${loss}: they end normally`, (await Promise.all(before)).map((r) => r.status).join(" "), "200 200 200 200");
 		await s2.control({});
 		await until(async () => (await ask(7)).status === 200);
-		is(`${loss}: what it did not take is given back`, (await ask(8)).status, 200);
+		is(`${loss}: the unused part of the reservation is released`, (await ask(8)).status, 200);
 	}
 	s2.down();
 
-	// a deadline for Redis above the one for decisions does not outlast it
+	// A deadline of Redis above the deadline of decisions has no effect.
 	const patient = Stack.up({ shipped: true, config: "redis: {deadline: 9s}\n", policy: { on_failure: "{classifier: deny, quota: permit, audit: deny, unreadable: deny}" } });
 	await patient.request({ body: patient.chat("warm") });
 	patient.kill("redis", "SIGSTOP");
@@ -131,8 +131,8 @@ await test(async () => {
   - {name: tokens, per: [identity.person], tokens: 600000000, window: 1m}` } });
 	const statuses = [];
 	for (let i = 0; i < 8; i++) statuses.push((await s.request({ body: s.chat("count me") })).status);
-	is("without Redis limits hold in this process", statuses.join(" "), "200 200 200 200 200 429 429 429");
-	is("and it is ready", (await s.readyz()).status, 200);
-	check("start-up says that limits are local", /quota\.local/.test(s.log()));
+	is("without redis.url, limits apply in this process", statuses.join(" "), "200 200 200 200 200 429 429 429");
+	is("without redis.url, the daemon is ready", (await s.readyz()).status, 200);
+	check("the start logs that limits are local", /quota\.local/.test(s.log()));
 	await s.verified("without Redis the journal verifies", { redis: false });
 });

@@ -35,10 +35,10 @@ await test(async () => {
 	note(tally(results));
 	const c = outcomes(results);
 	final(is("no request is lost", c.lost, 0));
-	check("answers, cuts and 503s only", c.other === 0, ...examples(results, "other"));
-	check("served to the end", results.slice(mark).filter((r) => r.outcome === "wanted").length > 0, tally(results.slice(mark)));
+	check("responses, cuts and 503s only", c.other === 0, ...examples(results, "other"));
+	check("requests are served to the end", results.slice(mark).filter((r) => r.outcome === "wanted").length > 0, tally(results.slice(mark)));
 	await nothingUnread(s, "sanitized", results);
-	await s.idle("nothing is left over");
+	await s.idle("nothing is left");
 	const pid = s.pid("tollgate");
 	process.kill(pid, "SIGTERM");
 	check("the daemon ends by itself", await gone(pid), s.log().slice(-500));
@@ -48,7 +48,7 @@ await test(async () => {
 		const text = s.log(name);
 		const reports = text.match(/(WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|runtime error:).*/g) ?? [];
 		const at = text.search(/WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|runtime error:/);
-		final(check(`${name}: no report of a sanitizer`, reports.length === 0, `${reports.length} reports`, text.slice(at, at + 3000)));
+		final(check(`${name}: no sanitizer reports an error`, reports.length === 0, `${reports.length} reports`, text.slice(at, at + 3000)));
 	}
-	check("the daemon said that it stopped", /stopped/.test(s.log()), s.log().slice(-300));
+	check("the log reports the stop", /stopped/.test(s.log()), s.log().slice(-300));
 });

@@ -8,12 +8,12 @@ const cpuTicks = (pid) => { const f = fs.readFileSync(`/proc/${pid}/stat`, "lati
 function judge(name, results) {
 	const c = outcomes(results);
 	note(`${name}: ${tally(results)}`);
-	check(`${name}: answers and 503s only`, c.lost === 0 && c.other === 0, ...examples(results, "lost"), ...examples(results, "other"));
+	check(`${name}: responses and 503s only`, c.lost === 0 && c.other === 0, ...examples(results, "lost"), ...examples(results, "other"));
 	return c;
 }
 async function serves(s, name) {
 	const good = await until(async () => (await s.request({ body: s.chat("again") })).status === 200 && (await s.request({ path: "/api/direct/x", body: "{}" })).status === 200);
-	check(`${name}: served again`, good);
+	check(`${name}: requests are served again`, good);
 }
 
 await test(async () => {
@@ -31,11 +31,11 @@ await test(async () => {
 	await sleep(800 * slow);
 	let results = await l.stop();
 	const c = judge("the daemon hangs", results);
-	is("the daemon hangs: no answer is cut", c.cut, 0);
-	check("the daemon hangs: afterwards all is served", outcomes(results.slice(mark)).wanted === results.length - mark, tally(results.slice(mark)), ...examples(results.slice(mark), "503"));
+	is("the daemon hangs: no response is cut", c.cut, 0);
+	check("the daemon hangs: afterwards all requests are served", outcomes(results.slice(mark)).wanted === results.length - mark, tally(results.slice(mark)), ...examples(results.slice(mark), "503"));
 	await nothingUnread(s, "the daemon hangs", results);
 	everyAnswerRecorded(s, "the daemon hangs", results);
-	await s.idle("the daemon hangs: nothing is left over");
+	await s.idle("the daemon hangs: nothing is left");
 
 	// ---- out of descriptors ----
 	await s.forget();
@@ -53,9 +53,9 @@ await test(async () => {
 	await serves(s, "out of descriptors");
 	await nothingUnread(s, "out of descriptors", results);
 	everyAnswerRecorded(s, "out of descriptors", results);
-	await s.idle("out of descriptors: nothing is left over");
+	await s.idle("out of descriptors: nothing is left");
 
-	// ---- HAProxy's worker is killed; its master ends, a new one comes ----
+	// ---- HAProxy's worker is killed; its master ends, a new one starts ----
 	await s.forget();
 	await s.control({ chunk_ms: 100 });
 	l = load(s, { conns: 10, which: ["stream", "relay", "defer", "direct"] });
@@ -65,8 +65,8 @@ await test(async () => {
 	process.kill(worker, "SIGKILL");
 	await gone(master);
 	results = await l.stop();
-	await s.idle("HAProxy killed: the daemon lets go of everything");
-	check("HAProxy killed: the provider is left", await until(async () => (await s.seen()).every((q) => q.ended !== "pending")));
+	await s.idle("HAProxy killed: the daemon releases everything");
+	check("HAProxy killed: the requests at the provider end", await until(async () => (await s.seen()).every((q) => q.ended !== "pending")));
 	process.env.OPENAI_API_KEY = "sk-provider-openai";
 	process.env.ANTHROPIC_API_KEY = "sk-provider-anthropic";
 	process.env.LOCAL_API_KEY = "sk-provider-local";
@@ -85,33 +85,33 @@ await test(async () => {
 	results = await l.stop();
 	judge("the provider killed", results);
 	await serves(s, "the provider killed");
-	await s.idle("the provider killed: nothing is left over");
+	await s.idle("the provider killed: nothing is left");
 
 	// ---- Redis out of memory, read-only ----
 	for (const [name, on, off] of [["Redis out of memory", ["maxmemory", "1"], ["maxmemory", "0"]], ["Redis without replicas to write to", ["min-replicas-to-write", "1"], ["min-replicas-to-write", "0"]]]) {
 		await s.redis("CONFIG", "SET", ...on);
 		const r = [await s.request({ body: s.chat("x") }), await s.request({ path: "/api/direct/x", body: "{}" })];
-		check(`${name}: refused, quota_unavailable`, r.every((x) => x.status === 503 && x.body.includes("quota_unavailable")), ...r.map((x) => `${x.status} ${x.body}`));
+		check(`${name}: requests are refused with quota_unavailable`, r.every((x) => x.status === 503 && x.body.includes("quota_unavailable")), ...r.map((x) => `${x.status} ${x.body}`));
 		await s.redis("CONFIG", "SET", ...off);
 		await serves(s, name);
 		const caught = await until(async () => { const v = s.verify(); return v.code === 0 && / seq=(\d+).* seq=\1 /s.test(v.text); }, 200);
 		check(`${name}: the stream catches up`, caught, s.verify().text);
 	}
 
-	// ---- Redis is not there when the daemon starts ----
+	// ---- Redis is missing when the daemon starts ----
 	s.kill("redis", "SIGKILL");
 	s.kill("tollgate", "SIGTERM");
 	await gone(pid);
 	const p = s.startDaemon();
 	await until(async () => p.ended || (await s.readyz()).status === 503);
 	check("without Redis the daemon starts", alive(p.pid) && !p.ended, s.log().slice(-400));
-	check("and is not ready", (await s.readyz()).status === 503, (await s.readyz()).text);
-	is("and refuses", (await s.request({ body: s.chat("x") })).status, 503);
+	check("without Redis it is not ready", (await s.readyz()).status === 503, (await s.readyz()).text);
+	is("without Redis it refuses requests", (await s.request({ body: s.chat("x") })).status, 503);
 	s.startRedis();
-	check("until Redis comes", await s.ready(), (await s.readyz()).text);
+	check("it is ready when Redis starts", await s.ready(), (await s.readyz()).text);
 	await serves(s, "Redis started after it");
 
-	// ---- a very long body beside short ones ----
+	// ---- a very long body next to short ones ----
 	const long = JSON.stringify({ model: "echo", messages: [{ role: "user", content: `${"some words\n".repeat(80)} write to someone${MAIL} `.repeat(short ? 3000 : 30000) }] });
 	l = load(s, { conns: 4, which: ["direct", "relay", "deny"] });
 	await sleep(300);
@@ -121,8 +121,8 @@ await test(async () => {
 	results = await l.stop();
 	const beside = results.slice(before);
 	note(`${(long.length / 1e6).toFixed(1)} MB took ${took} ms, status ${big.status}; beside it: ${tally(beside)}, worst ${Math.max(...beside.map((r) => r.ms)).toFixed(0)} ms`);
-	check("a very long body is answered, redacted", big.status === 200 && !big.body.includes(MAIL), `${big.status} ${big.body.slice(0, 300)}`);
-	check("short ones beside it are served", beside.length > 0 && outcomes(beside).wanted === beside.length, tally(beside), ...examples(beside, "503"));
-	await s.idle("nothing is left over at the end");
+	check("a very long body gets a redacted response", big.status === 200 && !big.body.includes(MAIL), `${big.status} ${big.body.slice(0, 300)}`);
+	check("short requests next to it are served", beside.length > 0 && outcomes(beside).wanted === beside.length, tally(beside), ...examples(beside, "503"));
+	await s.idle("nothing is left at the end");
 	await s.verified("journal and stream verify");
 });

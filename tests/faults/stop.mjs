@@ -5,7 +5,7 @@ import { Stack, test, load, sleep, check, is, note, tally, gone } from "./lib.mj
 await test(async () => {
 	const s = Stack.up({ shipped: true, config: "workers: 3\n" });
 	for (let round = 0; round < 4; round++) {
-		await s.control({ hold_after_events: 4 }); // it would wait for those
+		await s.control({ hold_after_events: 4 }); // a stop would wait for these streams
 		const l = load(s, { conns: 24, label: `r${round}` });
 		await sleep(1500 + Math.random() * 700);
 		const silent = round % 2;
@@ -17,13 +17,13 @@ await test(async () => {
 		process.kill(pid, "SIGTERM");
 		await sleep(30);
 		process.kill(pid, "SIGTERM");
-		check(`round ${round}: it ends, though streams are under way`, await gone(pid));
+		check(`round ${round}: the daemon ends, although streams are in flight`, await gone(pid));
 		note(`it took ${Date.now() - at} ms`);
 		if (silent) s.kill("redis", "SIGCONT");
 		const text = s.log();
 		const i = text.search(/Sanitizer|runtime error|invariant/);
-		check(`round ${round}: nothing is wrong with its memory`, i < 0, text.slice(i, i + 3000));
-		check(`round ${round}: it says so`, /event=stopped/.test(text.trim().split("\n").at(-1)), text.slice(-300));
+		check(`round ${round}: no sanitizer reports an error`, i < 0, text.slice(i, i + 3000));
+		check(`round ${round}: the log reports the stop`, /event=stopped/.test(text.trim().split("\n").at(-1)), text.slice(-300));
 		const results = await l.stop();
 		note(tally(results));
 		s.startDaemon();

@@ -21,7 +21,7 @@ await test(async () => {
 			const older = instances();
 			is(`upgrade ${i + 1} returns 0`, await upgrade(), 0);
 			started.push(...instances().filter((p) => !older.includes(p)));
-			check(`and the older instance ends`, (await Promise.all(older.map(gone))).every(Boolean));
+			check(`the older instance ends`, (await Promise.all(older.map(gone))).every(Boolean));
 		}
 		const results = await l.stop();
 		note(tally(results));
@@ -29,10 +29,10 @@ await test(async () => {
 		final(is("no request is lost", c.lost, 0));
 		is("none is cut", c.cut, 0);
 		is("none is refused", c[503], 0);
-		check("nothing but answers", c.other === 0, ...examples(results, "other"));
+		check("responses only", c.other === 0, ...examples(results, "other"));
 		await nothingUnread(s, "upgrades", results);
 		everyAnswerRecorded(s, "upgrades", results, [`${s.D}/journal`, `${s.D}/journal-b`]);
-	} finally { // also after a failure: the stack does not know what the command started
+	} finally { // also after a failure, because the stack does not know the processes that the command started
 		for (const p of instances().filter((p) => started.includes(p))) process.kill(p, "SIGTERM");
 		await until(() => instances().every((p) => !started.includes(p)));
 	}

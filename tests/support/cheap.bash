@@ -1,11 +1,11 @@
-# What bash does by itself where a program would cost more than the check: sourced by the stack and by
-# what runs on it. A run of the end-to-end files starts a hundred thousand programs; each is three milliseconds.
+# Bash functions in place of programs that would cost more than the check itself: sourced by the stack and by the
+# tests. A run of the end-to-end files would start a hundred thousand programs, three milliseconds each.
 # shellcheck shell=bash disable=SC2034
 exec {napping}<> <(:)
-trap : PIPE # of a server that ends while `fetch` writes to it: a failed write, not the end of the file's run
+trap : PIPE # if a server closes while `fetch` writes to it, the write fails, but the test continues
 # nap SECONDS: as sleep
 nap() { read -rt "$1" -u "$napping" || :; }
-# matches TEXT REGEX: as grep -E. One short line by bash, whose ^, $ and . know no lines.
+# matches TEXT REGEX: as grep -E. Bash handles one short line, because in its regexes ^, $ and . do not know lines.
 matches() {
 	if [ ${#1} -lt 4000 ] && [[ $1 != *$'\n'* ]]; then
 		[[ $1 =~ $2 ]]
@@ -13,7 +13,7 @@ matches() {
 	fi
 	grep -qE -- "$2" <<<"$1"
 }
-# stat_of PID: sets $state, of one letter, and $since, its start; false: there is no such process
+# stat_of PID: sets $state, one letter, and $since, the start time; returns 1 if there is no such process
 stat_of() {
 	local line=''
 	state='' since=''
@@ -23,8 +23,9 @@ stat_of() {
 	set -- ${line##*) }
 	state=$1 since=${20}
 }
-# fetch METHOD URL [BODY|@FILE]: what a server of this machine answers, its body; false: nobody is there, or it says anything but 2xx.
-# Of HTTP/1.0, whose answers end with the connection. curl loads forty libraries first.
+# fetch METHOD URL [BODY|@FILE]: prints the body of a local server's response; returns 1 if there is no server, or the
+# status is not 2xx. Uses HTTP/1.0, in which a response ends with the connection, because curl first loads forty
+# libraries.
 fetch() {
 	local LC_ALL=C at=${2#http://} body=${3:-} line='' io
 	local host=${at%%/*}

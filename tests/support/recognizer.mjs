@@ -1,13 +1,13 @@
-// A simulated external recognizer for tests: it knows two persons by name, and
-// nothing else. It says that it is simulated in every answer's Server field.
+// A simulated external recognizer for tests: it knows two persons by name, and nothing else. The Server field of each
+// response states that it is simulated.
 //
 //   node tests/support/recognizer.mjs FILE [PORT]      writes its address to FILE
 //
-// POST /analyze        Presidio analyzer's shape (text: a string or a list)
+// POST /analyze        Presidio analyzer's form (text: a string or a list)
 // POST /predict        {"inputs": […]}: [[{"label", "score"}], …]
-// POST /v1/moderations OpenAI's shape
+// POST /v1/moderations OpenAI's form
 // POST /_control       {"mode": good | garbage | status | hang | close, "delay_ms"}
-// GET /_seen           {"calls", "texts"}: how often it was asked, about how many
+// GET /_seen           {"calls", "texts"}: the number of requests, and of their texts
 import fs from "node:fs";
 import http from "node:http";
 

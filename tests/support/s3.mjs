@@ -1,7 +1,7 @@
-// An S3-compatible store of tests, strict about AWS Signature Version 4: node s3.mjs PORTFILE KEY SECRET REGION FOLDER
-// A request's x-amz-content-sha256 must be the body's own, every x-amz-* header and host signed. What it does wrong is
-// said by a file FOLDER/.mode: "" (nothing), away (hangs up), silent (never answers), 503, other (says 200, keeps other
-// bytes), cut (an answer that ends early).
+// A strict S3-compatible store for tests: node s3.mjs PORTFILE KEY SECRET REGION FOLDER. It verifies AWS Signature
+// Version 4: the x-amz-content-sha256 must be that of the body, and each x-amz-* field and host must be signed. The
+// file FOLDER/.mode determines its faults: "" (none), away (closes the connection), silent (never responds), 503,
+// other (returns 200 and stores other bytes), cut (a response that ends early).
 import { createHash, createHmac } from "node:crypto";
 import { readFileSync, writeFileSync, existsSync, mkdirSync, appendFileSync } from "node:fs";
 import { createServer } from "node:http";

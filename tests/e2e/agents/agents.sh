@@ -1,8 +1,7 @@
 #!/bin/bash
-# Claude Code and Codex themselves, headless, under policies/coding-agents.yaml: a turn, a key
-# that was typed, a key that a tool read, long sessions; then with answers that are read and
-# made whole again. 640 MB of packages: `make agents-test`
-# runs it, `make test` does not.
+# Claude Code and Codex themselves, without a terminal, under policies/coding-agents.yaml: a turn, a key that was
+# typed, a key that a tool read, long sessions; then with inspected responses and restored placeholders. They need 640
+# MB of packages: `make agents-test` runs this file, `make test` does not.
 . "$(dirname "$0")/../lib.sh"
 what="Claude Code, Codex"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
@@ -17,7 +16,7 @@ if ! cmp -s "$build/agents/package-lock.json" "$build/agents/.installed"; then
 fi
 bin=$build/agents/node_modules/.bin
 SECRET=AKIAQ3EGRTZK7VXW2YUB
-# The shipped policy; callers come with the stack's tokens.
+# The shipped policy; callers use the stack's tokens.
 sed 's/^identity:.*/&\n  - jwt: {header: authorization, demo_issuer: true}/' "$root/policies/coding-agents.yaml" >"$D/coding-agents.yaml"
 stack_up --policy "$D/coding-agents.yaml"
 export HOME=$D/home
@@ -42,15 +41,15 @@ for c in claude codex; do
 		continue
 	fi
 	forget
-	like "$c: a turn is answered" "$($c 'say hi')" 'has read your message and agrees'
-	unlike "$c: whatever it called had a route" "$(grep -a ' 404 ' "$D/haproxy.log" || true)" ' 404 '
+	like "$c: a turn gets a response" "$($c 'say hi')" 'has read your message and agrees'
+	unlike "$c: each of its requests had a route" "$(grep -a ' 404 ' "$D/haproxy.log" || true)" ' 404 '
 	out=$($c "my key is $SECRET, use it")
-	like "$c: a key that was typed is refused, with the reason" "$out" 'a message holds a key or password'
+	like "$c: a typed key is refused, with the reason" "$out" 'a message holds a key or password'
 	unlike "$c: it did not reach the provider" "$(seen 100)" "$SECRET"
 done
 
-# Long sessions: what a tool read stays in the history of every turn.
-turn() { # BYTES: a body of about that size, with a key read long ago
+# Long sessions: a text that a tool read is in the history of each later turn.
+turn() { # BYTES: prints a body of about that size, with a key that was read long ago
 	node -e '
 		const text = "the quick brown fox reads another file of the source tree and says what it does.\n";
 		const messages = [{ role: "user", content: "why does the deployment fail?" }];
@@ -70,13 +69,13 @@ for size in 100000 200000 1000000 2000000; do
 		req POST /v1/messages -H "authorization: Bearer $T" -H 'content-type: application/json' --data-binary "@$D/turn.json"
 		[ "$status" = 200 ] && good=$((good + 1))
 	done
-	is "four turns of $(stat -c %s "$D/turn.json") bytes in a row go through" "$good" 4
+	is "four turns of $(stat -c %s "$D/turn.json") bytes in a row pass" "$good" 4
 done
-like "the provider got the placeholder" "$(seen 1)" 'AWS_ACCESS_KEY_1'
-like "and own addresses as they are" "$(seen 1)" '127\.0\.0\.1 and 10\.1\.2\.3'
-unlike "and no key" "$(seen 20)" "$SECRET"
+like "the provider received the placeholder" "$(seen 1)" 'AWS_ACCESS_KEY_1'
+like "the provider received private addresses unchanged" "$(seen 1)" '127\.0\.0\.1 and 10\.1\.2\.3'
+unlike "the provider received no key" "$(seen 20)" "$SECRET"
 
-# The way back: the same policy with answers inspected, and placeholders put back in them.
+# Responses: the same policy with inspected responses and restored placeholders.
 sed -i -e 's/response: \[meter\]/response: [meter, inspect, restore]/' -e 's/^classes:/&\n  falcon: {words: [Project Falcon]}/' \
 	-e "s/^default: permit/  - {name: no-falcon, phase: response, when: '\"falcon\" in response.classes', redact: {classes: [falcon]}}\n&/" \
 	"$D/coding-agents.yaml"
@@ -86,14 +85,14 @@ for c in claude codex; do
 	[ -s "$D/$c.version" ] && "$bin/$c" --version >/dev/null 2>&1 || continue
 	forget
 	out=$($c "write to $MAIL today" --model echo)
-	like "$c: the address that went out as a placeholder is back" "$out" "write to $MAIL today"
-	unlike "$c: the provider has not seen it" "$(seen 100)" "$MAIL"
-	like "$c: what the policy keeps out of answers is replaced" "$($c 'what flies?' --model "say:it is Project Falcon that flies")" 'it is <FALCON> that flies'
+	like "$c: the address behind a placeholder is restored" "$out" "write to $MAIL today"
+	unlike "$c: the provider did not receive it" "$(seen 100)" "$MAIL"
+	like "$c: a value that the policy keeps out of responses is replaced" "$($c 'what flies?' --model "say:it is Project Falcon that flies")" 'it is <FALCON> that flies'
 done
 if "$bin/claude" --version >/dev/null 2>&1; then
 	echo 'the ferry leaves at nine' >"$HOME/work/$MAIL.txt"
 	forget
 	claude "$HOME/work/$MAIL.txt" --model call:word --tools Read --max-turns 3 >"$D/call.json"
-	like "claude: a tool is called with the name of a file made whole: it is read" "$(seen 100)" 'the ferry leaves at nine'
-	unlike "claude: the provider has not seen that name" "$(seen 100)" "$MAIL"
+	like "claude: a tool is called with the restored name of a file, and reads it" "$(seen 100)" 'the ferry leaves at nine'
+	unlike "claude: the provider did not receive that name" "$(seen 100)" "$MAIL"
 fi

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The Python SDKs of OpenAI, Anthropic and MCP as published, in conversations that the other side keeps. `make agents-test`
-# runs it; its packages are pinned in kept/requirements.txt.
+# The published Python SDKs of OpenAI, Anthropic and MCP, in conversations that the provider stores. `make
+# agents-test` runs it; its packages are pinned in kept/requirements.txt.
 . "$(dirname "$0")/../lib.sh"
 what="openai, anthropic, mcp for Python"
 command -v python3 >/dev/null || { skip "$what" "python3 is not installed"; exit 0; }

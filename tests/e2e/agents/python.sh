@@ -1,8 +1,9 @@
 #!/bin/bash
-# SDKs and frameworks of Python and JavaScript as published: each runs a loop of two tools in three turns, whole and streamed, at a provider of
-# each form that checks every request against the published schema (python/schemas.py). `make agents-test` runs it. The clients
-# are the rows of python/rows.txt; its last column names what a client cannot do. CLIENTS="openai_sdk langchain_" runs only the programs that begin so.
-# RETRIES=1 also asks a target that always answers 503, which some clients try for a minute.
+# Published SDKs and frameworks of Python and JavaScript. Each runs a loop of two tools in three turns, whole and as a
+# stream, with a provider of each API that checks each request against the published schema (python/schemas.py). `make
+# agents-test` runs it. The clients are the rows of python/rows.txt; its last column names what a client cannot do.
+# CLIENTS="openai_sdk langchain_" runs only the programs that begin with these names. RETRIES=1 also uses a target
+# that always returns 503, which some clients retry for a minute.
 . "$(dirname "$0")/../lib.sh"
 py=$here/agents/python
 what="SDKs and frameworks of Python and JavaScript"

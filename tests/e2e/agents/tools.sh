@@ -1,7 +1,7 @@
 #!/bin/bash
-# Claude Code and Codex themselves, headless, with an MCP server behind the gateway: a tool is called, one
-# that is hidden is not offered, one that is denied is told so and the turn ends well. `make
-# agents-test` runs it after agents.sh, whose packages it takes.
+# Claude Code and Codex themselves, without a terminal, with an MCP server behind the gateway: a tool is called, a
+# hidden tool is not offered, and after a denied call the agent gets the reason and the turn ends normally. `make
+# agents-test` runs it after agents.sh, whose packages it uses.
 . "$(dirname "$0")/../lib.sh"
 bin=$build/agents/node_modules/.bin
 [ -x "$bin/codex" ] || { skip "Claude Code, Codex" "agents.sh has not installed them"; exit 0; }
@@ -55,14 +55,14 @@ for c in claude codex; do
 	forget
 	out=$($c 'good morning' tool:echo)
 	echo "$out" >"$D/$c.echo"
-	like "$c: the tool is called, and its turn ends" "$out" 'has read your message and agrees'
+	like "$c: the tool is called, and the turn ends" "$out" 'has read your message and agrees'
 	seen 100 >"$D/$c.seen"
-	like "$c: what the tool said came to the model" "$(cat "$D/$c.seen")" 'you said .*good morning'
-	like "$c: it was offered what is not hidden" "$(cat "$D/$c.seen")" 'says what it should not'
-	unlike "$c: and not what is" "$(cat "$D/$c.seen")" 'asks the person'
+	like "$c: the model gets the tool's result" "$(cat "$D/$c.seen")" 'you said .*good morning'
+	like "$c: the visible tools are offered" "$(cat "$D/$c.seen")" 'says what it should not'
+	unlike "$c: hidden tools are not offered" "$(cat "$D/$c.seen")" 'asks the person'
 	forget
 	out=$($c 'good evening' tool:leak)
 	echo "$out" >"$D/$c.leak"
-	like "$c: the turn of a call that is denied ends well" "$out" 'has read your message and agrees'
-	like "$c: and the model has read why" "$(seen 100)" 'leak is not for agents'
+	like "$c: a turn with a denied call ends normally" "$out" 'has read your message and agrees'
+	like "$c: the model gets the reason" "$(seen 100)" 'leak is not for agents'
 done

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Claude Code and Codex themselves, headless, at providers of other forms: a task with a tool at one that
-# speaks chat completions, Gemini's generateContent, Bedrock's converse. `make agents-test` runs it after
-# agents.sh, whose packages it takes.
+# Claude Code and Codex themselves, without a terminal, with providers of other APIs: a task with a tool for chat
+# completions, Gemini's generateContent and Bedrock's converse. `make agents-test` runs it after agents.sh, whose
+# packages it uses.
 . "$(dirname "$0")/../lib.sh"
 bin=$build/agents/node_modules/.bin
 [ -x "$bin/codex" ] || { skip "Claude Code, Codex" "agents.sh has not installed them"; exit 0; }
-# The shipped policy of coding agents, whose turns go to a provider of another form. Claude Code has system texts
-# after the first turn: their place is let go. Codex offers tools that its provider runs, or knows by namespaces.
+# The shipped policy of coding agents, with a provider of another API. Claude Code has system texts after the first
+# turn, whose position is dropped. Codex offers tools that its provider runs, or that have namespaces.
 policy() { # FORM [MODEL of the target]
 	sed -e 's/^identity:.*/&\n  - jwt: {header: authorization, demo_issuer: true}/' \
 		-e "s/^providers:.*/&\n  chat: {backend: openai, dialect: openai, speaks: [chat], external: true}\n  generate: {backend: openai, dialect: gemini, external: true}\n  converse: {backend: openai, dialect: bedrock, external: true}/" \
@@ -46,12 +46,12 @@ for form in chat generate converse; do
 		esac
 		echo "$out" >"$D/$c.$form"
 		seen 100 >"$D/$c.$form.seen"
-		like "$c on $form: the tool is called, and its turn ends" "$out" 'has read your message and agrees'
-		like "$c on $form: what the tool read came to the model" "$(jq -r '.[].body' "$D/$c.$form.seen")" 'the ferry leaves at nine'
-		is "$c on $form: as that form has it" "$(jq -r '.[].path' "$D/$c.$form.seen" | sed 's/.*[/:]//; s/?.*//' | sort -u | paste -sd ' ')" "$(what_path $form)"
+		like "$c on $form: the tool is called, and the turn ends" "$out" 'has read your message and agrees'
+		like "$c on $form: the model gets the tool's result" "$(jq -r '.[].body' "$D/$c.$form.seen")" 'the ferry leaves at nine'
+		is "$c on $form: the provider receives its own API" "$(jq -r '.[].path' "$D/$c.$form.seen" | sed 's/.*[/:]//; s/?.*//' | sort -u | paste -sd ' ')" "$(what_path $form)"
 	done
-	# The models that Codex knows offer more: tools of any text, tools to find others, tools in namespaces. The
-	# default one, "", has a single tool, which runs a program that calls the rest.
+	# The models that Codex knows have further features: tools with any text, tools that find others, tools in
+	# namespaces. The default model, "", has a single tool, which runs a program that calls the others.
 	"$bin/codex" --version >"$D/codex.version" 2>&1 || continue
 	for model in gpt-5.5 ''; do
 		tool=exec_command ask="run cat<$HOME/work/ferry.txt"
@@ -62,8 +62,8 @@ for form in chat generate converse; do
 		out=$(codex "$ask" ${model:+--model $model})
 		echo "$out" >"$D/codex.$form.$model"
 		seen 100 >"$D/codex.$form.$model.seen"
-		like "codex with ${model:-its default} on $form: its turn ends" "$out" 'has read your message and agrees'
-		like "codex with ${model:-its default} on $form: what the tool read came to the model" "$(jq -r '.[].body' "$D/codex.$form.$model.seen")" 'the ferry leaves at nine'
+		like "codex with ${model:-its default} on $form: the turn ends" "$out" 'has read your message and agrees'
+		like "codex with ${model:-its default} on $form: the model gets the tool's result" "$(jq -r '.[].body' "$D/codex.$form.$model.seen")" 'the ferry leaves at nine'
 	done
 done
 exit $failed

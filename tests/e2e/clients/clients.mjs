@@ -1,5 +1,5 @@
-// LangChain and the Vercel AI SDK through the gateway: an answer, a stream, and what each
-// status becomes: the error its user sees and how many requests came. Prints a line a check.
+// LangChain and the Vercel AI SDK through the gateway: a response, a stream, and for each status the error that the
+// user gets and the number of requests. Prints a line for each check.
 import { ChatOpenAI } from "@langchain/openai";
 import { ChatAnthropic } from "@langchain/anthropic";
 import { generateText, streamText } from "ai";
@@ -8,7 +8,7 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import { readdirSync, readFileSync } from "node:fs";
 
 const { EDGE, JOURNAL } = process.env;
-const KEYS = JSON.parse(process.env.KEYS); // by status; 200: one that is good
+const KEYS = JSON.parse(process.env.KEYS); // by status; 200: a valid key
 
 const clients = {
 	"langchain openai": (apiKey, more) => {
@@ -32,19 +32,19 @@ async function joined(stream, text) {
 	for await (const c of stream) all += text(c);
 	return all;
 }
-// What docs/clients.md says: the error's name, the status it carries, requests that came.
+// The table of docs/clients.md: the error's name, its status, and the number of requests.
 const wanted = JSON.parse(process.env.WANTED);
 
 const claims = (key) => JSON.parse(Buffer.from(key.split(".")[1], "base64url"));
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-// `late`: why a machine that stood still for a moment gives exactly this instead; "": it does not.
+// `late`: the reason why a slow machine gets exactly this result instead; "" if it does not.
 const LATE = "#   another turn: ";
 function is(name, got, want, late = "") {
 	return same(got, want) ? `ok - ${name}\n` :
 		`not ok - ${name}\n#   got ${JSON.stringify(got)}, want ${JSON.stringify(want)}\n${late && LATE + late + "\n"}`;
 }
-/* Its record is on disk before a caller is answered. */
+/* The record is on disk before the caller gets the response. */
 function decisions(key) {
 	const mark = `"person":"${claims(key).sub}"`;
 	let n = 0;
@@ -55,10 +55,10 @@ function decisions(key) {
 }
 async function answers(name, make) {
 	const [ask, stream] = make(KEYS[200]);
-	return is(`${name}: an answer`, await ask().catch((e) => e.message), "hello there") +
+	return is(`${name}: a response`, await ask().catch((e) => e.message), "hello there") +
 		is(`${name}: a stream`, await stream().catch((e) => e.message), "hello there");
 }
-const WINDOW_MS = 2000; // of the limit of s429
+const WINDOW_MS = 2000; // of the limit for the status 429
 async function refused(name, make, status) {
 	/* LangChain's own six retries of a 503 last 95 seconds. */
 	const key = KEYS[status][name], [fail] = make(key, status === 503 ? { maxRetries: 1 } : {});
@@ -73,21 +73,21 @@ async function refused(name, make, status) {
 	}
 	const last = e?.lastError ?? e, took = Date.now() - first;
 	const got = [e && (e.name === "Error" ? e.constructor.name : e.name), last?.status ?? last?.statusCode ?? null, decisions(key) - before];
-	return is(`${name}: ${status}: what the user sees, and requests`, got, wanted[name]?.[status],
-		/* two requests: within a window the second is refused */
+	return is(`${name}: ${status}: the user's error, and the number of requests`, got, wanted[name]?.[status],
+		/* two requests: the second one in a window is refused */
 		status === 429 && same(got, [null, null, 1]) && took >= WINDOW_MS ? `the limit's window passed between two requests, ${took} ms` : "") +
 		`# ${name} ${status}: ${Date.now() - began} ms: ${e?.message?.slice(0, 160)}\n`;
 }
-/* All at once: each wait is its client's own, and each has a caller of its own. What stands still with
- * the machine has another turn, two at most, with the machine to itself, and says why; any other value
- * than the wanted one is a failure at once. */
+/* All run at the same time, each with a caller of its own, because each client waits by itself. A case that a slow
+   machine delayed is repeated, up to two times, alone, and prints the reason. Any other wrong value is a failure at
+   once. */
 const rows = Object.entries(clients).flatMap(([name, make]) =>
 	[() => answers(name, make), ...[401, 403, 429, 503].map((status) => () => refused(name, make, status))]);
 const said = await Promise.all(rows.map((f) => f()));
 for (const i of said.keys())
 	for (let turn = 0; turn < 2 && said[i].includes(LATE); turn++) {
 		process.stdout.write(said[i].split("\n").filter((l) => l.startsWith(LATE)).map((l) => `# ${l.slice(4)}\n`).join(""));
-		await new Promise((r) => setTimeout(r, 2500)); // a window, and half of one
+		await new Promise((r) => setTimeout(r, 2500)); // one and a half windows
 		said[i] = await rows[i]();
 	}
 for (const row of said) process.stdout.write(row);

@@ -1,4 +1,4 @@
-// The console in a real browser: every view by mouse and by keys alone, wide and as a phone, light and dark.
+// The console in a real browser: each view by mouse and by keys alone, wide and as on a phone, light and dark.
 import { mkdirSync } from "node:fs";
 import { BASE, clean, failures, findings, focus_seen, is, like, ok, overflow, person, start, stop, tab_to } from "./harness.mjs";
 import { details } from "./details.mjs";
@@ -12,20 +12,20 @@ const seen = (page, what) => page.waitForFunction(([s, f]) => new RegExp(s, f).t
 	[what.source, what.flags]).then(() => true, () => false);
 const text = (page) => page.locator("main").innerText();
 
-/* Four faces of each view: wide and narrow, light and dark. */
+/* Each view in four forms: wide and narrow, light and dark. */
 async function faces(page, v) {
 	for (const [width, scheme] of [[1280, "light"], [390, "light"], [390, "dark"], [1280, "dark"]]) {
 		await page.setViewportSize({ width, height: 800 });
 		await page.emulateMedia({ colorScheme: scheme });
 		const bad = await findings(page);
 		ok(`${v.name}, ${width} px, ${scheme}: axe finds nothing serious`, !bad.length, ...bad);
-		if (scheme === "light") ok(`${v.name}, ${width} px: nothing runs out of the page`, await overflow(page) <= 0, `by ${await overflow(page)} px`);
+		if (scheme === "light") ok(`${v.name}, ${width} px: nothing is wider than the page`, await overflow(page) <= 0, `by ${await overflow(page)} px`);
 	}
 	await page.setViewportSize({ width: 1280, height: 800 });
 	await page.emulateMedia({ colorScheme: "light" });
 }
 
-/* Pictures of a view, for people to look at. */
+/* Pictures of a view, for people. */
 async function pictures_of_faces(page, v) {
 	mkdirSync(FACES, { recursive: true });
 	for (const width of [1280, 1920, 390])
@@ -40,7 +40,7 @@ async function pictures_of_faces(page, v) {
 	await page.emulateMedia({ colorScheme: "light" });
 }
 
-/* The API answers with an error that is markup and turns the line around. */
+/* The API responds with an error that contains markup and a character that reverses the direction of text. */
 async function error_as_text(page, v) {
 	const said = "<img src=x onerror=alert(1)> went \u202ewrong";
 	const path = `${BASE}${v.asked}`;
@@ -53,15 +53,15 @@ async function error_as_text(page, v) {
 	like(`${v.name}: an error of the API is shown as text`, shown, /<img src=x onerror=alert\(1\)> went \\u202ewrong/);
 	await page.unrouteAll();
 	for (const again of (await page.getByRole("button", { name: "Try again" }).all()).reverse()) await again.click();
-	ok(`${v.name}: and another try brings what was asked`, await seen(page, v.state_seen ?? v.seen), await text(page));
+	ok(`${v.name}: a second try shows the data`, await seen(page, v.state_seen ?? v.seen), await text(page));
 }
 
 async function by_mouse(page) {
 	for (const v of chosen) {
 		await page.locator("#top nav").getByRole("link", { name: v.title ?? v.name, exact: false }).first().click();
-		ok(`${v.name}: is there`, await seen(page, v.seen), await text(page));
+		ok(`${v.name}: the view is shown`, await seen(page, v.seen), await text(page));
 		await page.waitForFunction((href) => document.querySelector("#top nav [aria-current]")?.getAttribute("href").split("?")[0] === href, `#/${v.name}`).catch(() => null);
-		is(`${v.name}: the navigation says where one is`, (await page.locator("#top nav [aria-current]").getAttribute("href")).split("?")[0], `#/${v.name}`);
+		is(`${v.name}: the navigation marks the view`, (await page.locator("#top nav [aria-current]").getAttribute("href")).split("?")[0], `#/${v.name}`);
 		if (PICTURES) await picture(page, v);
 		if (FACES) await pictures_of_faces(page, v);
 		await faces(page, v);
@@ -69,32 +69,32 @@ async function by_mouse(page) {
 		if (v.state) {
 			const before = page.url();
 			await page.goto(url_of(v.name, v.state));
-			ok(`${v.name}: its state is its URL's`, await seen(page, v.state_seen), await text(page));
+			ok(`${v.name}: its state is that of the URL`, await seen(page, v.state_seen), await text(page));
 			await page.goBack();
-			is(`${v.name}: back`, page.url(), before);
+			is(`${v.name}: back shows the previous URL`, page.url(), before);
 			await page.goForward();
-			is(`${v.name}: forward`, page.url(), url_of(v.name, v.state));
+			is(`${v.name}: forward shows the URL of the state`, page.url(), url_of(v.name, v.state));
 			await page.reload();
-			ok(`${v.name}: and after a reload it is the same`, await seen(page, v.state_seen) && page.url() === url_of(v.name, v.state), page.url());
+			ok(`${v.name}: a reload shows the same state`, await seen(page, v.state_seen) && page.url() === url_of(v.name, v.state), page.url());
 		}
 		if (v.asked) await error_as_text(page, v);
 	}
 }
 
-/* No mouse, as narrow as a phone, dark. */
+/* Without a mouse, as narrow as a phone, dark. */
 async function by_keys(page) {
 	for (const v of chosen) {
 		await page.goto(url_of(chosen[0].name === v.name ? chosen.at(-1).name : chosen[0].name));
 		await page.locator("#top nav [aria-current]").waitFor();
-		ok(`${v.name}: reached by Tab`, await tab_to(page, `#top nav a[href="#/${v.name}"]`));
-		ok(`${v.name}: where the focus is, is seen`, await focus_seen(page));
+		ok(`${v.name}: Tab reaches the link`, await tab_to(page, `#top nav a[href="#/${v.name}"]`));
+		ok(`${v.name}: the focus is visible`, await focus_seen(page));
 		await page.keyboard.press("Enter");
-		ok(`${v.name}: and there by Enter`, await seen(page, v.seen), await text(page));
+		ok(`${v.name}: Enter shows the view`, await seen(page, v.seen), await text(page));
 		await v.keys?.(page);
 	}
 }
 
-/* Names that are markup, or turn the line around, are text wherever they are shown. */
+/* Names that contain markup, or reverse the direction of text, are shown as text in each view. */
 const strange = [
 	["request", `id=${process.env.STRANGE}`, /eve\\u202e<i>x<\/i>/, /<b>bold<\/b>\\u202ename/],
 	["search", "person=eve*&since=1h", /eve\\u202e<i>x<\/i>/],
@@ -108,11 +108,11 @@ async function names_are_text(page) {
 	for (const [view, state, ...wants] of strange.filter(([name]) => chosen.some((v) => v.name === name))) {
 		await page.goto(url_of(view, state));
 		for (const want of wants) ok(`${view}?${state.slice(0, 40)}: ${want.source} is text`, await seen(page, want), await text(page));
-		is(`${view}: and made no element`, await page.locator("main img, main script, main i, main td b, main iframe").count(), 0);
+		is(`${view}: no element is created from it`, await page.locator("main img, main script, main i, main td b, main iframe").count(), 0);
 	}
 }
 
-/* Figures of usage: what the cache saved, prompts, times. */
+/* Usage figures: savings of the cache, prompts, times. */
 const saved = [
 	["now", "", /\$0\.\d\d\s+saved by the cache\s+since the start: [1-9]\d* tokens, 1 response/i],
 	["people", "q=sally&since=24h", /\$0\.\d\d\s+[1-9]\d* tokens/],
@@ -128,7 +128,7 @@ async function figures_are_shown(page) {
 	}
 }
 
-/* Who may look only sees no button that he may not press. */
+/* A user with the role viewer sees no button for a change. */
 async function as_viewer(page) {
 	for (const v of chosen) {
 		for (const state of [null, v.state].filter((s) => s !== undefined)) {
@@ -165,7 +165,7 @@ try {
 	if (!ALL) await page.goto(url_of("now"));
 	await page.locator("#top nav a").first().waitFor();
 	const there = await page.locator("#top nav a").evaluateAll((all) => all.map((a) => a.getAttribute("href").slice(2)));
-	ok("each view has its row here", there.every((name) => views.some((v) => v.name === name)), there.join(" "));
+	ok("each view of the console has a row in views.mjs", there.every((name) => views.some((v) => v.name === name)), there.join(" "));
 	chosen = chosen.filter((v) => there.includes(v.name));
 	await by_mouse(page);
 	if (ALL) {
@@ -185,12 +185,12 @@ try {
 		await asker.context().close();
 	}
 	if (VIEWER) {
-		const viewer = await person({ token: VIEWER, expected: ["403"] }); /* said as text: he may not */
+		const viewer = await person({ token: VIEWER, expected: ["403"] }); /* the page reports that the role is missing */
 		await as_viewer(viewer);
 		await viewer.context().close();
 	}
 } catch (e) {
-	ok("the browser's test comes to its end", false, String(e.stack ?? e));
+	ok("the test in the browser reaches its end", false, String(e.stack ?? e));
 } finally {
 	clean();
 	await stop();

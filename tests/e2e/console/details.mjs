@@ -1,4 +1,4 @@
-// Details of views that once were wrong: a table of states and what they show, and what charts draw.
+// Regression tests of details: a table of states with the expected text, and the drawing of charts.
 import { readFileSync } from "node:fs";
 import { BASE, findings, is, like, ok, overflow, person } from "./harness.mjs";
 
@@ -43,7 +43,7 @@ async function row_is_shown(page, { name, hash, path, change, want }) {
 	await page.unrouteAll();
 }
 
-/* Every request of the scene, in windows of several widths. */
+/* Each request of the test data, in windows of several widths. */
 async function requests_fit(page) {
 	for (const width of [1280, 1024, 390])
 		for (const [what, id] of Object.entries({ denied: DENIED, strange: STRANGE, cached: AGAIN, "of two attempts": FELL })) {
@@ -69,7 +69,7 @@ async function lone_points_are_drawn(page) {
 	await page.unrouteAll();
 }
 
-/* A click on a chart opens Search at that step, and Search shows the requests of it. */
+/* A click on a chart opens Search at that step, and Search shows its requests. */
 async function charts_lead_to_search(page) {
 	await show(page, "overview?range=1h");
 	const plot = page.locator("main .chart .linked .u-over").first();
@@ -79,7 +79,7 @@ async function charts_lead_to_search(page) {
 	await page.mouse.click(box.x + box.width - 2, box.y + box.height / 2);
 	await page.waitForURL(/#\/search\?/);
 	like("charts: a click opens Search at that minute", decodeURIComponent(page.url()), /since=\d{4}-\d\d-\d\dT\d\d:\d\d:00Z&until=\d{4}-\d\d-\d\dT\d\d:\d\d:00Z/);
-	ok("charts: and Search accepts the times", await shows(page, /Newest first|No record matches/), await page.locator("main").innerText());
+	ok("charts: Search accepts the times", await shows(page, /Newest first|No record matches/), await page.locator("main").innerText());
 }
 
 /* The page of all components: complete, and as wide as the window. */
@@ -106,14 +106,14 @@ async function tables_sort_and_export(page) {
 		is(`tables: ${title} sorts by its value`, await column(title), want);
 	}
 	await list.getByRole("button", { name: "Requests" }).click();
-	is("tables: a second click turns the order around", await column("Requests"), "1 | 7 | 41 | 112");
+	is("tables: a second click reverses the order", await column("Requests"), "1 | 7 | 41 | 112");
 	await list.locator("summary").click();
 	await list.getByLabel("Cost").uncheck();
 	const saved = page.waitForEvent("download");
 	await list.getByRole("button", { name: "Export CSV" }).click();
 	const csv = readFileSync(await (await saved).path(), "utf8").split("\r\n");
 	is("tables: CSV has the columns that are shown", csv[0], '"Name","Requests","Duration","Last request"');
-	like("tables: and times as instants", csv[2], /^"bob","7","89 ms","\d{4}-\d\d-\d\dT[\d:.]+Z"$/);
+	like("tables: CSV has times as instants", csv[2], /^"bob","7","89 ms","\d{4}-\d\d-\d\dT[\d:.]+Z"$/);
 	await page.reload();
 	await list.locator("summary").waitFor();
 	is("tables: a column that was left out stays left out", await list.locator('td[data-title="Cost"]').first().isVisible(), false);
@@ -123,7 +123,7 @@ async function tables_sort_and_export(page) {
 	is("tables: Escape closes the options, and the focus is on them", await page.evaluate(() => document.activeElement.matches(".options:not([open]) summary")), true);
 }
 
-/* Names and series that are hard to draw. */
+/* Unusual names and series. */
 const LONG = "label ".repeat(1700), JOINED = "x".repeat(10240), HEBREW = "\u05e9\u05dc\u05d5\u05dd \u202e<b>x</b>";
 function hard_trends(query) {
 	const steps = 288, from = Date.parse("2026-11-27T10:00:00Z"), hole = (i) => i % 7 < 3;
@@ -222,7 +222,7 @@ async function a_reload_keeps_the_draft(page) {
 	ok("policy: the reader can return to the policy in force", await page.waitForFunction(() => /^name: company/m.test(document.querySelector("main textarea").value)).then(() => true, () => false));
 }
 
-/* Pages that no view's row shows: of each kind of thing, parts of views. */
+/* Pages without a row in views.mjs: one of each kind of object, and parts of views. */
 const PAGES = ["thing?kind=team&name=red", "thing?kind=key&name=demo-1", "thing?kind=route&name=chat", "thing?kind=model&name=gpt-4o", "thing?kind=provider&name=spare", "thing?kind=target&name=spare%2Fm2", "thing?kind=rule&name=no-secrets",
 	"people?person=rita", "tools?server=calc&kind=tool&tool=add", "policy?part=versions", "policy?part=shadow", `request?id=${FELL}`];
 async function pages_are_accessible(page) {
@@ -243,7 +243,7 @@ async function pages_are_accessible(page) {
 	await page.setViewportSize({ width: 1280, height: 800 });
 }
 
-/* Tab reaches everything that can be pressed, and the focus is seen everywhere. */
+/* Tab reaches each control, and the focus is visible everywhere. */
 async function all_is_reached_by_keys(page) {
 	for (const hash of ["overview", "policy", "targets", "audit", "tools", "components", "search?since=1h&decision=deny", "thing?kind=rule&name=no-secrets", "people?person=fern"]) {
 		await show(page, hash);
@@ -262,9 +262,9 @@ async function all_is_reached_by_keys(page) {
 		const missed = () => page.evaluate(() => [...document.querySelectorAll("main a[href], main button, main input, main select, main textarea, main summary")]
 			.filter((e) => e.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }) && !e.disabled && e.tabIndex >= 0 && !window.reached.has(e)).map((e) => e.outerHTML.slice(0, 100)));
 		for (let i = 0; i < 400 && (await missed()).length; i += 10) for (let k = 0; k < 10; k++) await page.keyboard.press("Tab");
-		ok(`${hash.slice(0, 30)}: Tab reaches everything that can be pressed`, !(await missed()).length, ...(await missed()));
+		ok(`${hash.slice(0, 30)}: Tab reaches each control`, !(await missed()).length, ...(await missed()));
 		const unseen = await page.evaluate(() => window.unseen);
-		ok(`${hash.slice(0, 30)}: the focus is seen everywhere`, !unseen.length, ...unseen);
+		ok(`${hash.slice(0, 30)}: the focus is visible everywhere`, !unseen.length, ...unseen);
 	}
 }
 
@@ -311,7 +311,7 @@ async function large_lists_are_quick(page) {
 		await show(page, "policy?part=check");
 		const before = await script_s();
 		await show(page, hash);
-		ok(`large lists, ${hash}: the page is there`, await shows(page, want), await page.locator("main").innerText());
+		ok(`large lists, ${hash}: the page is shown`, await shows(page, want), await page.locator("main").innerText());
 		const ms = 1000 * (await script_s() - before);
 		ok(`large lists, ${hash}: at most 200 ms of script`, ms <= 200, `${ms.toFixed(0)} ms`);
 		console.log(`# ${hash}: ${ms.toFixed(0)} ms of script`);

@@ -1,4 +1,5 @@
-// Firefox by WebDriver BiDi, as far as the proof page needs it: playwright-core sends commands that Debian's firefox-esr lacks.
+// Firefox by WebDriver BiDi, as far as the proof page needs it, because playwright-core sends commands that Debian's
+// firefox-esr lacks.
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";

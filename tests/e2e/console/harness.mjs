@@ -1,12 +1,12 @@
-// One browser for all of console.mjs: Debian's chromium-headless-shell driven by playwright-core. What holds
-// of every page is watched here: no request outside our origin, nothing that the CSP had to stop, no error of a script.
+// One browser for all of console.mjs: Debian's chromium-headless-shell, driven by playwright-core. It also checks each
+// page: no request outside of our origin, nothing that the CSP had to stop, no script error.
 import { chromium } from "playwright-core";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const BASE = process.env.CONSOLE; // https://localhost:PORT
-const WAIT = 30000; // a busy machine is no failure
+const WAIT = 30000; // a busy machine may be slow
 
 let failed = 0;
 export function ok(name, holds, ...why) {
@@ -29,10 +29,10 @@ export async function start() {
 }
 export const stop = () => browser?.close();
 
-// What went wrong in any page, collected and told once by clean().
+// Errors of all pages, collected and reported once by clean().
 const odd = { outside: [], csp: [], errors: [] };
 
-/* A person before the page: { width, dark, token, expected }. Without a token nobody has logged in. */
+/* Opens a page: { width, dark, token, expected }. Without a token, the page shows the login. */
 export async function person({ width = 1280, height = 800, dark = false, token, expected = [] } = {}) {
 	const context = await browser.newContext({
 		viewport: { width, height }, colorScheme: dark ? "dark" : "light", ignoreHTTPSErrors: true,
@@ -48,7 +48,7 @@ export async function person({ width = 1280, height = 800, dark = false, token, 
 			window.cspViolated(`${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber} ${e.sample}`));
 	});
 	const page = await context.newPage();
-	page.expected = [...expected]; // parts of console errors that a test asks for
+	page.expected = [...expected]; // parts of console errors that a test causes on purpose
 	page.on("console", (m) => {
 		if (m.type() === "error" && !page.expected.some((e) => m.text().includes(e))) odd.errors.push(`${page.url()}: ${m.text()} ${m.location().url}`);
 	});
@@ -58,9 +58,9 @@ export async function person({ width = 1280, height = 800, dark = false, token, 
 	return page;
 }
 
-/* By the form, as a person does. */
+/* Logs in with the form, as a person does. */
 export async function login(page, token) {
-	page.expected.push("401"); /* before he has */
+	page.expected.push("401"); /* before the login */
 	await page.goto(`${BASE}/console/`);
 	await page.getByLabel(/token/i).fill(token);
 	await page.keyboard.press("Enter");
@@ -68,17 +68,17 @@ export async function login(page, token) {
 	await page.locator("dialog").waitFor({ state: "detached" }); /* it would take the first keys */
 }
 
-/* All that was collected, for one line each at the end. */
+/* Reports all collected errors, one line each, at the end. */
 export function clean() {
-	ok("no request goes outside the console's own origin", !odd.outside.length, ...odd.outside.slice(0, 5));
-	ok("nothing had to be stopped by the content security policy", !odd.csp.length, ...odd.csp.slice(0, 5));
-	ok("no script fails and nothing complains", !odd.errors.length, ...odd.errors.slice(0, 8));
+	ok("no request leaves the console's own origin", !odd.outside.length, ...odd.outside.slice(0, 5));
+	ok("the content security policy had to stop nothing", !odd.csp.length, ...odd.csp.slice(0, 5));
+	ok("no script fails, and the browser reports no error", !odd.errors.length, ...odd.errors.slice(0, 8));
 }
 
-/* axe's serious and critical findings of the page as it is now: a line each. */
+/* axe's serious and critical findings on the current page, a line each. */
 export async function findings(page) {
 	if (!(await page.evaluate(() => "axe" in window))) {
-		// Not by a script element nor eval, which the CSP rightly refuses.
+		// Not as a script element or by eval, which the CSP refuses.
 		const cdp = await page.context().newCDPSession(page);
 		await cdp.send("Runtime.evaluate", { expression: axe });
 		await cdp.detach();
@@ -88,10 +88,11 @@ export async function findings(page) {
 		.map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ""}`).join("; ")}`);
 }
 
-/* Nothing is cut off or has to be scrolled sideways, but for what scrolls by itself (a wide table). */
+/* The number of pixels by which the page is too wide. Elements that scroll by themselves, such as a wide table, do
+   not count. */
 export const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
 
-/* Keys alone: Tab until what has the focus matches; its text, or null after so many. */
+/* Presses Tab until the focused element matches; returns its text, or null after the maximum number. */
 export async function tab_to(page, selector, most = 80) {
 	for (let i = 0; i < most; i++) {
 		await page.keyboard.press("Tab");
@@ -99,7 +100,7 @@ export async function tab_to(page, selector, most = 80) {
 	}
 	return false;
 }
-/* Where the focus is can be seen. */
+/* True if the focus is visible. */
 export const focus_seen = (page) => page.evaluate(() => {
 	const s = getComputedStyle(document.activeElement);
 	return s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0 || s.boxShadow !== "none";

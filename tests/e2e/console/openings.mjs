@@ -1,5 +1,5 @@
-// Sealed texts, opened in the browser: STATE=open: each of IDS is what the provider received and sent; what a wrong
-// key, passphrase or an unsafe page say. STATE=erased: none but that of GONE's opens.
+// Sealed texts, opened in the browser. STATE=open: each text of IDS is what the provider received and sent; then the
+// messages for a wrong key, a wrong passphrase or an unsafe page. STATE=erased: no text opens except that of GONE.
 import { readdirSync, readFileSync } from "node:fs";
 import { BASE, clean, failures, is, like, ok, person, start, stop } from "./harness.mjs";
 
@@ -21,11 +21,11 @@ async function open(page, key, passphrase = "") {
 		await page.waitForFunction(() => document.querySelector(".opened:not([aria-busy])")?.hasChildNodes());
 		const text = await page.locator(".opened").innerText();
 		if (tries === 30 || !/too many records/.test(text)) return text;
-		await page.getByLabel("Passphrase of the key").fill(passphrase); /* over his share of records: again in a second */
+		await page.getByLabel("Passphrase of the key").fill(passphrase); /* over the auditor's share of records: again in a second */
 		await page.waitForTimeout(1000);
 	}
 }
-/* What the buttons save: the bytes of each part. */
+/* The bytes that the buttons save, for each part. */
 async function saved(page) {
 	const got = {};
 	for (const button of await page.locator(".opened button").all()) {
@@ -45,40 +45,40 @@ try {
 	if (STATE === "erased") {
 		for (const id of ids.slice(0, 2)) {
 			await show(page, id);
-			like("a text of who was erased says so", await open(page, "ann", PASSPHRASE), /erased: the share of the person was deleted/);
-			is("and nothing is to be saved", await page.locator(".opened button").count(), 0);
+			like("the text of an erased person is reported as erased", await open(page, "ann", PASSPHRASE), /erased: the share of the person was deleted/);
+			is("there is nothing to save", await page.locator(".opened button").count(), 0);
 		}
 		await show(page, GONE);
 		await open(page, "ann", PASSPHRASE);
-		ok("another person's opens", same(await saved(page), wanted(GONE)));
+		ok("another person's text opens", same(await saved(page), wanted(GONE)));
 	} else {
 		await show(page, ids[0]);
-		like("a wrong passphrase is told before anything is asked", await open(page, "ann", "wrong"), /The passphrase does not open this key/);
-		is("so there is no record of it", sent.filter((s) => s.includes("a drill")).length, 0);
-		like("a key that nothing is sealed to", await open(page, "other"), /It is not sealed to this key \([0-9a-f]{16}\), but to: ann \([0-9a-f]{16}\), safe/);
-		like("a key of another kind", await open(page, "admin"), /This key is no X25519 key/);
+		like("a wrong passphrase is reported before a request is sent", await open(page, "ann", "wrong"), /The passphrase does not open this key/);
+		is("it is not recorded", sent.filter((s) => s.includes("a drill")).length, 0);
+		like("a key to which nothing is sealed is reported", await open(page, "other"), /It is not sealed to this key \([0-9a-f]{16}\), but to: ann \([0-9a-f]{16}\), safe/);
+		like("a key of another kind is reported", await open(page, "admin"), /This key is no X25519 key/);
 		for (const id of ids) {
 			await show(page, id);
 			await open(page, "ann", PASSPHRASE);
-			ok(`${id}: what the provider received and sent`, same(await saved(page), wanted(id)), await page.locator(".opened").innerText());
+			ok(`${id}: the text is what the provider received and sent`, same(await saved(page), wanted(id)), await page.locator(".opened").innerText());
 		}
-		like("a call, its arguments as text", await page.locator(".opened").innerText(), /arguments of pay \(answer\)\s+\{"to": "<b>ann<\/b>"\}/);
+		like("a tool call shows its arguments as text", await page.locator(".opened").innerText(), /arguments of pay \(answer\)\s+\{"to": "<b>ann<\/b>"\}/);
 		is("a text makes no element", await page.locator(".opened b, .opened img, .opened script").count(), 0);
-		is("what turns a line is shown", /\\u2028/.test(await page.locator("main").innerText()), true);
+		is("characters that reverse the direction of text are shown", /\\u2028/.test(await page.locator("main").innerText()), true);
 		await page.goto(`${BASE}/console/#/search`);
 		await page.goBack();
 		await page.getByLabel("Your private key").waitFor();
-		is("who leaves the view leaves no key and no text there", `${await page.getByLabel("Your private key").inputValue()}${await page.locator(".opened").innerText()}`, "");
-		ok("no key and no passphrase were sent", !sent.some((s) => s.includes(secret) || s.includes(PASSPHRASE) || s.includes("PRIVATE KEY")));
+		is("after the view is left, it contains neither key nor text", `${await page.getByLabel("Your private key").inputValue()}${await page.locator(".opened").innerText()}`, "");
+		ok("neither key nor passphrase was sent", !sent.some((s) => s.includes(secret) || s.includes(PASSPHRASE) || s.includes("PRIVATE KEY")));
 
 		const http = await person({ token: TOKEN, expected: ["401"] });
 		await http.addInitScript(() => Object.defineProperty(Crypto.prototype, "subtle", { value: undefined }));
 		await http.reload();
 		await show(http, ids[0]);
-		like("without cryptography it says how to get it", await http.locator("main").innerText(), /plain http[^]*admin\.tls[^]*ssh -N -L 8406/);
+		like("over plain http, the page explains how to get cryptography", await http.locator("main").innerText(), /plain http[^]*admin\.tls[^]*ssh -N -L 8406/);
 	}
 } catch (e) {
-	ok("the browser's test comes to its end", false, String(e.stack ?? e));
+	ok("the test in the browser reaches its end", false, String(e.stack ?? e));
 } finally {
 	clean();
 	await stop();

@@ -1,5 +1,5 @@
-// The proof page in Chromium and Firefox: it holds, it refuses each changed part, it asks for nothing, it runs nothing of a
-// record, it prints. `check.js` alone, in Node, refuses every changed character.
+// The proof page in Chromium and Firefox: the proof holds, each changed part is refused, the page loads nothing and
+// runs nothing of a record, and it can be printed. `check.js` alone, in Node, refuses each changed character.
 import { chromium } from "playwright-core";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync, mkdirSync } from "node:fs";
@@ -7,14 +7,14 @@ import { pathToFileURL } from "node:url";
 import { failures, findings, is, like, ok } from "./harness.mjs";
 import { firefox } from "./firefox.mjs";
 
-const D = process.env.PAGES; // folder: decision.html, hostile.html, completion.html, unanchored.html, rotated.html, rsa.tsr, p384.tsr
+const D = process.env.PAGES; // the folder with decision.html, hostile.html, completion.html, unanchored.html, rotated.html, rsa.tsr, p384.tsr
 const { check, verdict } = await import(pathToFileURL(process.env.CHECK));
 
 const BLOCK = /(<script type="application\/json" id="proof">)([^]*?)(<\/script>)/;
 const whole = Object.fromEntries(["decision", "hostile", "completion", "unanchored", "rotated"].map((name) => [name, readFileSync(`${D}/${name}.html`, "utf8")]));
 const data_of = (page) => JSON.parse(BLOCK.exec(page)[2]);
 const with_data = (page, data) => page.replace(BLOCK, (_, a, b, c) => a + JSON.stringify(data).replaceAll("<", "\\u003c") + c);
-/* Another character of the same kind, so that only a check can notice. */
+/* Another character of the same kind, so that only a check can detect it. */
 const other = (c) => (/[0-9]/.test(c) ? (c === "1" ? "2" : "1") : c === "A" ? "B" : c === "a" ? "b" : /[A-Z]/.test(c) ? "A" : "a");
 const changed = (text, at) => text.slice(0, at) + other(text[at]) + text.slice(at + 1);
 const url_of = (name, page) => {
@@ -55,7 +55,7 @@ const CHANGES = [
 	["the key of the witness", { ...data, witness_keys: data.witness_keys.map((k) => ({ ...k, public: changed(k.public, 3) })) }, "anchor"],
 ];
 
-/* ---- every character, without a browser ---- */
+/* ---- each character, without a browser ---- */
 async function every_character() {
 	const passed = [];
 	const must_refuse = async (name, altered) => {
@@ -117,9 +117,9 @@ async function in_browser(name, page, requests) {
 		ok(`${name}: refuses if ${what} was changed`, refused.verdict === "fails" && refused.fails.includes(fails) && /Refused/.test(refused.title) && !/All checks hold/.test(refused.text), refused.verdict, refused.fails.join(" "));
 	}
 	is(`${name}: refuses data that it cannot read`, (await opened(page, url_of("changed", whole.decision.replace('{"format', '{"format"')))).verdict, "fails");
-	// Firefox has its own font for bullets in a data: address.
+	// Firefox uses its own font for bullets, from a data: address.
 	const outside = requests.filter((u) => !u.startsWith(pathToFileURL(D).href) && !u.startsWith("about:") && !u.startsWith("data:font/"));
-	ok(`${name}: asks for nothing`, requests.length && !outside.length, ...new Set(outside));
+	ok(`${name}: loads nothing`, requests.length && !outside.length, ...new Set(outside));
 }
 
 await every_character();
@@ -150,7 +150,7 @@ const narrow = await tab({ viewport: { width: 360, height: 700 } });
 await opened(narrow, pathToFileURL(`${D}/decision.html`).href);
 is("Chromium: a narrow page needs no scrolling sideways", await narrow.evaluate(() => document.documentElement.scrollWidth > window.innerWidth), false);
 
-// the key by another way
+// the key from another source
 const id = data.keys[0].id;
 for (const [what, text, want] of [["the id of the key", id, "holds"], ["the file with the key", readFileSync(process.env.AUDIT_KEY, "utf8"), "holds"],
 	["another id", changed(id, 0), "fails"], ["another key", Buffer.alloc(32, 7).toString("base64"), "fails"], ["a text that is no key", "hello", "holds"]]) {
@@ -161,7 +161,7 @@ for (const [what, text, want] of [["the id of the key", id, "holds"], ["the file
 	is(`Chromium: comparing with ${what}`, (await page.evaluate(state)).verdict, want);
 }
 
-// an old browser, and a script that was changed
+// an old browser, and a changed script
 const old = await tab();
 await old.addInitScript(() => {
 	const real = SubtleCrypto.prototype.importKey;

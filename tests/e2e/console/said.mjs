@@ -1,4 +1,5 @@
-// What the page Now says is wrong, as faults come and go: a line of stdin is "NAME|REGEX", waited for in its first panel.
+// The faults that the page Now shows, while they begin and end. A line of stdin is "NAME|REGEX"; waits until the first
+// panel matches.
 import { createInterface } from "node:readline";
 import { ok, person, start, stop } from "./harness.mjs";
 

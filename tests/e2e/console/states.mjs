@@ -1,5 +1,5 @@
-// What the console shows while the daemon is in each bad state: words that are true, and no green mark above a red one.
-// The states are real ones: Redis is out of reach, the journal's disk is full, a target is open, probing or ejected.
+// The console during each fault of the daemon: correct words, and no green mark above a red one. The faults are real:
+// Redis is unreachable, the journal's disk is full, a target is open, probing or ejected.
 import { execFileSync } from "node:child_process";
 import { BASE, ok, person, start, stop, failures } from "./harness.mjs";
 
@@ -9,7 +9,7 @@ const files = (limit) => shell(`prlimit --pid=${DAEMON} --fsize=${limit}:unlimit
 const eject = (page, path) => page.evaluate(async ([at, body]) => { await fetch(at, { method: "POST", headers: { "x-tollgate-console": "1", "content-type": "application/json" }, body }); },
 	[path, JSON.stringify({ target: "calc", by: "olga", reason: "maintenance" })]);
 
-/* state; begin, end: of the state; views: [hash, what main shows]. In no view is a mark above the others green. */
+/* state; begin and end of the state; views: [hash, text in main]. In each view, the first mark is not green. */
 const states = [
 	{ state: "a target is probing", views: [["targets", /of 5 unhealthy[^]*spare\/m2\s+probing one request at a time tests the target[^]*ago/], ["overview", /degraded The gateway accepts requests[^]*target spare\/m2\s+probing/], ["thing?kind=target&name=spare%2Fm2", /probing one request at a time tests the target/]] },
 	{ state: "a target's circuit is open", begin: () => shell(ASK_SPARE), views: [["targets", /spare\/m2\s+circuit open receives no requests until the next try[^]*ago\s+in [\d.]+ s[^]*could not reach the provider \(503\)/], ["overview", /target spare\/m2\s+circuit open[^]*next try in \d+ s/], ["thing?kind=target&name=spare%2Fm2", /circuit open[^]*Next try\s+in \d+ s/]] },
@@ -42,7 +42,7 @@ try {
 		await end?.(page);
 	}
 } catch (e) {
-	ok("the states come to their end", false, String(e.stack ?? e));
+	ok("the states reach their end", false, String(e.stack ?? e));
 } finally {
 	await stop();
 }

@@ -1,5 +1,5 @@
-// Two weeks of made traffic as a file of trends (budget/trends/trends.h), on stdout: days and nights, quiet weekends, a
-// provider that failed for an afternoon, a team that doubled its cost, and hours in which the daemon did not run.
+// Writes a file of trends (budget/trends/trends.h) with two weeks of generated traffic to stdout: days and nights,
+// quiet weekends, a provider that failed for an afternoon, a team that doubled its cost, and hours without the daemon.
 const VALUES = "permit redact deny observed errors input_tokens output_tokens cost_microusd unpriced streams stream_wait_ms cache_hits overhead_p50_us overhead_p95_us first_byte_p50_ms first_byte_p95_ms".split(" ");
 const KINDS = ["total", "route", "target", "model", "team", "rule", "person", "key", "tool"];
 const NAMES = {

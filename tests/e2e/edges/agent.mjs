@@ -1,5 +1,5 @@
-// An SPOE agent that decides as CrowdSec's and Coraza's do, for the edges that have one: a request
-// whose frame holds the address 198.51.100.7 is banned, one that holds the word "attack" denied.
+// An SPOE agent with decisions as CrowdSec's and Coraza's, for the edges that have one: a request whose frame contains
+// the address 198.51.100.7 is banned, one that contains the word "attack" is denied.
 //   node agent.mjs PORT
 import { createServer } from 'node:net';
 
@@ -17,7 +17,7 @@ const frame = (type, ids, payload) => {
 	length.writeUInt32BE(body.length);
 	return Buffer.concat([length, body]);
 };
-// where the two numbers end that name the stream and the frame
+// the end of the two numbers that identify the stream and the frame
 const idsEnd = b => {
 	let at = 5;
 	for (let i = 0; i < 2; i++)

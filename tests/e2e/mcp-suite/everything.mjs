@@ -1,5 +1,5 @@
-// A server with what the official conformance suite asks of one (its texts say the names): the
-// SDK's 1.x with sessions, its 2.x for revision 2026-07-28. Prints its port.
+// A server with the features that the official conformance suite requires (their names are in its texts): the SDK's
+// 1.x with sessions, its 2.x for revision 2026-07-28. Prints its port.
 import http from 'node:http';
 import { randomUUID } from 'node:crypto';
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
@@ -19,7 +19,7 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const one = (values, extra = {}) => ({ type: 'string', enum: values, ...extra });
 const titled = (values) => values.map((v) => ({ const: v, title: `Option ${v}` }));
 
-// ---- what it has; `peer` is how a server asks its client ----
+// ---- features; `peer` is the server's access to its client ----
 const asks = (schema) => async (_, peer) => {
 	const r = await peer.elicit({ message: 'Please say', requestedSchema: schema });
 	return [text(`Elicitation completed: action=${r.action}, content=${JSON.stringify(r.content ?? {})}`)];
@@ -149,7 +149,7 @@ async function legacy(req, res, body) {
 	return t.handleRequest(req, res, body);
 }
 
-// ---- 2.x: what a client has to say first is asked in a result, and comes with the call made again ----
+// ---- 2.x: a question to the client is part of a result, and the client repeats the call with the reply ----
 const ask = {
 	user_name: inputRequired.elicit({ message: 'What is your name?', requestedSchema: { ...object({ name: { type: 'string' } }), required: ['name'] } }),
 	confirm: inputRequired.elicit({ message: 'Please confirm', requestedSchema: { ...object({ ok: { type: 'boolean' } }), required: ['ok'] } }),

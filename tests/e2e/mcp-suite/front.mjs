@@ -1,5 +1,5 @@
-// What a client that knows no token is given one by: adds it and passes all on to the edge. A page of its own
-// is one of the origin that the stack lists. Prints its port.
+// A proxy that adds a token to the requests of a client without one, and forwards them to HAProxy. Its own pages have
+// the origin that the stack lists. Prints its port.
 import http from 'node:http';
 const edge = new URL(process.env.EDGE);
 const front = http.createServer((q, s) => {

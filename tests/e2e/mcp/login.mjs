@@ -1,4 +1,4 @@
-// Whole logins of the official clients, 1.x and 2.x, at a small authorization server: a line a check.
+// Complete logins of the official clients, 1.x and 2.x, at the test's authorization server: a line for each check.
 //   login.mjs issuer FOLDER   the server: jwks.json in FOLDER, its port on stdout
 //   login.mjs                 the clients; EDGE, ISSUER
 import http from 'node:http';
@@ -51,7 +51,8 @@ function issuer(folder) {
 				scope = c.scope ?? '';
 			}
 			seen.push({ grant: q.get('grant_type'), resource: aud, scope });
-			// a refresh for those who stepped up: before that a client would refresh in place of asking anew
+			// Refreshes a token with an added scope. Otherwise a client would refresh instead of asking for a new
+			// login.
 			const refresh = scope.includes('leak') ? { refresh_token: scope } : {};
 			return json(res, 200, { access_token: token(scope, aud), token_type: 'Bearer', expires_in: 300, scope, ...refresh });
 		}
@@ -74,7 +75,7 @@ const failed = (p) => p.then((r) => ({ none: r }), (e) => e);
 const at = async (path) => (await fetch(`http://127.0.0.1:${ISSUER}${path}`));
 const seen = async () => (await at('/seen')).json();
 
-// What a person with a browser would be.
+// Acts as a person with a browser.
 class Person {
 	redirectUrl = 'http://127.0.0.1:1/back';
 	clientMetadata = { client_name: 'test', redirect_uris: ['http://127.0.0.1:1/back'], token_endpoint_auth_method: 'none' };
@@ -104,31 +105,31 @@ async function whole(version, make) {
 	await seen();
 	let [client, transport] = open();
 	let e = await failed(client.connect(transport));
-	check(named('without a token is told where to log in'), /Unauthorized/.test(e?.name + e?.message) &&
+	check(named('without a token gets the address of the login'), /Unauthorized/.test(e?.name + e?.message) &&
 		got[0]?.[2] === `Bearer resource_metadata="${EDGE}/.well-known/oauth-protected-resource/mcp", scope="tools:use"`, [String(e), got]);
-	check(named('takes the document without a token'), got.some(([s, u]) => s === 200 && u === '/.well-known/oauth-protected-resource/mcp'), got);
+	check(named('reads the metadata document without a token'), got.some(([s, u]) => s === 200 && u === '/.well-known/oauth-protected-resource/mcp'), got);
 	const finish = (t) => t.finishAuth(version === '1.x' ? who.back.get('code') : who.back);
 	await finish(transport);
 	let said = await seen();
-	check(named('asks the issuer for the resource and the scope of the challenge'),
+	check(named('requests the resource and the scope of the challenge'),
 		said[0]?.asked === 'tools:use' && said[0]?.resource === resource && said[1]?.grant === 'authorization_code' && said[1]?.resource === resource, said);
 	[client, transport] = open();
 	await client.connect(transport);
 	const { tools } = await client.listTools();
-	check(named('is in with its token'), tools.some((t) => t.name === 'echo'), tools);
+	check(named('is accepted with its token'), tools.some((t) => t.name === 'echo'), tools);
 	const session = transport.sessionId;
 
 	got = [];
 	e = await failed(client.callTool({ name: 'leak', arguments: {} }));
-	check(named('a call that needs a further scope asks for a login, not for a result'), /Unauthorized/.test(e?.name + e?.message) &&
+	check(named('a call that needs a further scope causes a login'), /Unauthorized/.test(e?.name + e?.message) &&
 		got.some(([s, , w]) => s === 403 && /^Bearer error="insufficient_scope", resource_metadata=".*", scope="tools:use tools:leak"$/.test(w)), [String(e), got]);
 	await finish(transport);
 	said = await seen();
-	check(named('keeps the scope that it had'), said[0]?.asked === 'tools:use tools:leak' && said[0]?.resource === resource, said);
+	check(named('keeps the earlier scope'), said[0]?.asked === 'tools:use tools:leak' && said[0]?.resource === resource, said);
 	let r = await client.callTool({ name: 'leak', arguments: {} });
-	check(named('and may make the call'), r.isError !== true && /536/.test(r.content?.[0]?.text), r);
+	check(named('the call is then permitted'), r.isError !== true && /536/.test(r.content?.[0]?.text), r);
 
-	// the token ends; the next is of the same person
+	// the token expires; the next one is of the same person
 	const ended = async () => {
 		await at('/lasts?s=-3600');
 		const t = await (await fetch(`http://127.0.0.1:${ISSUER}/token`, { method: 'POST', body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: 'tools:use', resource }) })).json();
@@ -140,11 +141,11 @@ async function whole(version, make) {
 	got = [];
 	r = await client.callTool({ name: 'echo', arguments: { text: 'again' } });
 	said = await seen();
-	check(named('toolhive#5306: a session goes on when its token is refreshed'), /you said again/.test(r.content?.[0]?.text) && transport.sessionId === session &&
+	check(named('toolhive#5306: a session continues when its token is refreshed'), /you said again/.test(r.content?.[0]?.text) && transport.sessionId === session &&
 		got.some(([s, , w]) => s === 401 && /error="invalid_token"/.test(w)) && said[0]?.grant === 'refresh_token', [r, got, said]);
 	await client.close();
 
-	// an edge of before that says a bare Bearer
+	// a configuration of an earlier version, whose challenge is a bare Bearer
 	const other = new Person();
 	got = [];
 	const bare = async (url, init) => {
@@ -155,14 +156,14 @@ async function whole(version, make) {
 	};
 	[client, transport] = make(new URL(resource), { authProvider: other, fetch: bare });
 	await failed(client.connect(transport));
-	check(named('modelcontextprotocol#581: finds the document by the path alone'), other.back?.get('code') && got.some(([s, u]) => s === 200 && u === '/.well-known/oauth-protected-resource/mcp'), got);
+	check(named('modelcontextprotocol#581: finds the metadata document by its path alone'), other.back?.get('code') && got.some(([s, u]) => s === 200 && u === '/.well-known/oauth-protected-resource/mcp'), got);
 
-	// a server inside that wants a login of its own
+	// a server behind the gateway that requires its own login
 	const third = new Person();
 	third.held = { access_token: who.held.access_token, token_type: 'Bearer' };
 	[client, transport] = make(new URL(`${EDGE}/shut`), { authProvider: third, fetch: (u, i) => fetch(u, { ...i, headers: { ...Object.fromEntries(new Headers(i?.headers)), 'x-do': 'login' } }) });
 	e = await failed(client.connect(transport));
-	check(named('litellm#27847: what the server inside refuses is an error, and no login there'), /login of its own/.test(String(e?.message)) && !third.back, String(e?.stack ?? e));
+	check(named('litellm#27847: a refusal of the server is an error, and causes no login there'), /login of its own/.test(String(e?.message)) && !third.back, String(e?.stack ?? e));
 }
 
 if (process.argv[2] === 'issuer') {

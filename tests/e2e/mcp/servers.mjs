@@ -1,5 +1,5 @@
-// Two MCP servers: the official SDK's, with sessions; and one of our own, of both eras, that notes
-// what reaches it (GET /seen on its port) and answers as a header x-do says.
+// Two MCP servers: that of the official SDK, with sessions; and the test's own, for both revisions, which records the
+// requests that it receives (GET /seen on its port) and responds as the header field x-do states.
 import http from 'node:http';
 import { randomUUID, webcrypto } from 'node:crypto';
 import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js';
@@ -48,7 +48,7 @@ function tools() {
 	return s;
 }
 
-const asked = []; // what was asked about a resource; GET /asked of the other server says it
+const asked = []; // resources that were requested; GET /asked of the other server returns them
 const sessions = new Map();
 const sdk = http.createServer(async (req, res) => {
 	const text = await read(req);
@@ -67,7 +67,7 @@ const sdk = http.createServer(async (req, res) => {
 });
 
 let seen = [];
-const open = new Set(); // streams of `stream`; GET /open counts them, GET /say says one thing more on each
+const open = new Set(); // streams of `stream`; GET /open returns their number, GET /say sends an event on each
 const answers = {
 	result: (res, m) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'fine' }], resultType: 'complete' } })),
 	ssn: (res, m) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'his ssn is 536-22-1840 ok' }] } })),
@@ -77,7 +77,7 @@ const answers = {
 		const told = `data: ${JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'his ssn is 536-22-1840 ok' }] } })}\n\n`;
 		setTimeout(() => res.end(told), 300);
 	},
-	// two pages; and messages of the server's own before a result that is denied
+	// two pages; and messages of the server itself before a denied result
 	pages: (res, m) => {
 		const result = m.params?.cursor ? { tools: [{ name: 'read' }, { name: 'drop_b' }] } : { tools: [{ name: 'drop_a' }], nextCursor: '2', ttlMs: 5, cacheScope: 'public' };
 		res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result }));
@@ -94,7 +94,7 @@ const answers = {
 		setTimeout(() => res.end(told), 300);
 	},
 	'no-discover': (res) => res.writeHead(400, { 'content-type': 'text/plain' }).end('Bad Request: no session'),
-	// a stream that says one thing and stays open; `x-after` is Last-Event-ID's
+	// a stream that sends an event and stays open; `x-after` is the Last-Event-ID
 	stream: (res, m, req) => {
 		res.writeHead(200, { 'content-type': 'text/event-stream' });
 		res.write('id: 1\ndata:\n\n');

@@ -1,12 +1,12 @@
-// A corpus with known values at known pages: documents of a seeded generator, each once with values and once with
-// words in their place. papers(seed, dir, cwebp) writes them, and gives [{ name, kind, size, file, values, text }].
+// A corpus with known values on known pages: generated documents with a seed, each once with values and once with
+// words in their place. papers(seed, dir, cwebp) writes them, and returns [{ name, kind, size, file, values, text }].
 import { execFileSync } from 'node:child_process'
 import { deflateSync } from 'node:zlib'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chunk, paper } from './pdf.mjs'
 
-// ---- chance ----
+// ---- random numbers ----
 
 function chance(seed) {
 	let a = seed >>> 0
@@ -23,7 +23,7 @@ function chance(seed) {
 	return r
 }
 
-// ---- values, with what stands before each ----
+// ---- values, with the words before each ----
 
 const mod97 = (s) => [...s].reduce((n, c) => (n * (c > '9' ? 100 : 10) + parseInt(c, 36)) % 97, 0)
 const luhn = (s) => [...s].reverse().reduce((n, c, i) => n + (i % 2 ? +c : +c * 2 > 9 ? +c * 2 - 9 : +c * 2), 0) * 9 % 10
@@ -50,14 +50,14 @@ const ENTITIES = {
 }
 export const NAMES = Object.keys(ENTITIES)
 
-// ---- what stands around them: words, dates, amounts, numbers of orders ----
+// ---- the text around them: words, dates, amounts, order numbers ----
 
 const WORDS = 'the plan of a house with three rooms and garden was shown to all who live near mill road where old trees stand since many years they asked for light doors walls that last costs are shared by owners as agreed in spring when work begins paint roof windows delivery goods checked on arrival returned within month unless parties agree otherwise meeting notes report quarter sales grew staff moved office new desk'.split(' ')
 function phrase(r, n) {
 	return Array.from({ length: n }, () => r.sometimes(0.12) ? r.of([`${r.int(1, 28)} March ${r.int(2018, 2026)}`, `${r.int(1, 9)},${r.digits(3)}.${r.digits(2)} EUR`, `order ${r.digits(4)}-${r.digits(4)}`,
 		`${r.int(8, 17)}:${r.of(['05', '15', '30', '45'])}`, `no. RE-${r.int(2019, 2026)}-${r.digits(5)}`, `${r.int(2, 60)} x ${r.int(1, 9)}.${r.int(1, 9)} mm`, `${r.int(1, 99)} %`, `item ${r.digits(6)}`]) : r.of(WORDS)).join(' ')
 }
-// lines of at most so many characters; now and then a word is hyphenated at a line's end
+// lines of at most N characters; some words are hyphenated at the end of a line
 function flow(r, words, most) {
 	const out = []
 	let line = ''
@@ -72,7 +72,7 @@ function flow(r, words, most) {
 
 // ---- a page: items { x, y, text, value } ----
 
-const WIDE = 0.6 // of a letter, as Courier has it: no other is wider on the average
+const WIDE = 0.6 // the width of a letter in Courier; no other font is wider on average
 function page_of(r, d, values, number) {
 	const { size, layout } = d, step = size * r.of([1.2, 1.4, 1.6]), left = r.int(40, 90), items = []
 	const columns = layout === 'columns' ? [left, left + 260] : [left]
@@ -103,7 +103,7 @@ function page_of(r, d, values, number) {
 	})
 	return items
 }
-// where a line may end: after a blank, a hyphen, an @ or a point
+// the places where a line may end: after a space, a hyphen, an @ or a period
 function wrapped(text) {
 	const ends = [...text.matchAll(/[ @.-]/g)].map((m) => m.index + 1).filter((i) => i > 2 && i < text.length - 2)
 	const i = ends[Math.floor(ends.length / 2)]
@@ -125,7 +125,7 @@ const HOW = {
 	letters: (t, r, put, size) => [...t].map((c, i) => `${i ? size * WIDE : 0} 0 Td ${put(c)} Tj`).join(' '),
 	hex: (t) => `<${Buffer.from(t).toString('hex')}> Tj`,
 }
-// a page's words in any order, each at its place, in Courier
+// the words of a page in random order, each at its place, in Courier
 const shuffled = (r, items, size) => r.shuffled(items.flatMap((i) => [...i.text.matchAll(/\S+/g)].map((m) => ({ x: i.x + m.index * size * WIDE, y: i.y, text: m[0] }))))
 const GLYPHS = { ' ': 'space', '.': 'period', ',': 'comma', ':': 'colon', '@': 'at', '-': 'hyphen', '+': 'plus', '(': 'parenleft', ')': 'parenright', '_': 'underscore', '%': 'percent',
 	...Object.fromEntries(['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'].map((n, i) => [i, n])) }
@@ -134,7 +134,7 @@ const hex = (n, wide) => n.toString(16).padStart(wide, '0')
 const base = (name, encoding = '/WinAnsiEncoding') => `<</Type/Font/Subtype/Type1/BaseFont/${name}/Encoding${encoding}>>`
 // fonts whose codes are not letters: { font, more, put }
 const FONTS = {
-	identity(r, next) { // Identity-H, with a ToUnicode of its own
+	identity(r, next) { // Identity-H, with its own ToUnicode
 		const codes = new Map(r.shuffled(LETTERS).map((c, i) => [c, i + 5]))
 		const map = `/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /A def /CMapType 2 def 1 begincodespacerange <0000> <ffff> endcodespacerange ${codes.size} beginbfchar ${[...codes].map(([c, n]) => `<${hex(n, 4)}> <${hex(c.charCodeAt(0), 4)}>`).join(' ')} endbfchar endcmap end end`
 		return { font: `<</Type/Font/Subtype/Type0/BaseFont/AAAAAA+Some/Encoding/Identity-H/DescendantFonts[${next} 0 R]/ToUnicode ${next + 1} 0 R>>`,
@@ -151,7 +151,7 @@ const FONTS = {
 const hexed = (b) => Buffer.from(Buffer.from(b, 'latin1').toString('hex') + '>')
 const fixed = (n) => n.toFixed(4)
 
-// A PDF of its pages' items. d: how, font, place, coat (of the contents), packed
+// A PDF of its pages' items. d: how, font, place, coat (of the contents), packed.
 function pdf_of(r, d, pages) {
 	const next = 4 + 2 * pages.length
 	const odd = FONTS[d.font]?.(r, next), put = odd?.put ?? literal
@@ -199,7 +199,7 @@ const PLACES = {
 	tiny: () => ({ before: '0.05 0 0 0.05 300 300 cm\n' }),
 }
 
-// ---- pictures: of a page as poppler draws it, then noise, then less contrast ----
+// ---- images: a page as poppler draws it, then noise, then less contrast ----
 
 function drawn(dir, bytes, page, dpi) {
 	writeFileSync(join(dir, '.page.pdf'), bytes)
@@ -230,7 +230,7 @@ function scan(pictures) {
 		{ more: pictures.map(({ w, h, grey }) => [`/Type/XObject/Subtype/Image/Width ${w}/Height ${h}/ColorSpace/DeviceGray/BitsPerComponent 8`, Buffer.from(grey)]) })
 }
 
-// ---- the classes, and how often each ----
+// ---- the classes, and the number of documents of each ----
 
 const SIZES = [6, 8, 9, 10, 11, 12, 14, 18, 24], LAYOUTS = ['letter', 'letter', 'columns', 'table']
 const SLANTS = ['tilted', 'skewed'], TURNS = Object.keys(PLACES).filter((p) => ![...SLANTS, 'upright'].includes(p))
@@ -252,13 +252,13 @@ export const CLASSES = [
 const PICTURES = {
 	png: (dir, picture) => png(picture),
 	webp: (dir, picture, d, cwebp) => execFileSync(cwebp, ['-quiet', '-q', `${d.quality}`, '-o', '-', '--', '-'], { input: png(picture), maxBuffer: 1 << 26 }),
-	jpg: (dir, picture, d) => { // poppler's JPEG of a page that is that picture
+	jpg: (dir, picture, d) => { // poppler's JPEG of a page that is that image
 		writeFileSync(join(dir, '.page.pdf'), scan([picture]))
 		return execFileSync('pdftoppm', ['-jpeg', '-jpegopt', `quality=${d.quality}`, '-gray', '-r', `${d.dpi}`, join(dir, '.page.pdf')], { maxBuffer: 1 << 26 })
 	},
 }
 
-// with values, and a twin with words in their place: all else is the same chance
+// with values, and a twin with words in their place; everything else has the same random numbers
 function document(dir, seed, c, i, cwebp, with_values) {
 	const r = chance(seed), v = chance(seed ^ 0x5eed)
 	const d = { layout: r.of(LAYOUTS), edges: r.sometimes(0.5), size: r.of(SIZES), ...c.make(r, i) }

@@ -1,4 +1,4 @@
-// What answers on tollgate-extract's socket when it is not well: helper.mjs SOCKET hang|crash|flood|lies
+// A failing server on tollgate-extract's socket: helper.mjs SOCKET hang|crash|flood|lies
 import { createServer } from 'node:net'
 
 const [, , socket, how] = process.argv

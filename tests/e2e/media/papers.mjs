@@ -1,5 +1,5 @@
-// Documents with known values at known pages, written into the folder that is named. Pictures of pages
-// are poppler's (pdftoppm); all else is made here, byte by byte.
+// Writes documents with known values on known pages into the folder that is its argument. poppler (pdftoppm) draws the
+// images of pages; this script creates everything else, byte by byte.
 import { deflateSync } from 'node:zlib'
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -48,7 +48,7 @@ put('bomb.pdf', (() => {
 		'<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>>>/Contents 5 0 R>>', ['', packed, '/Filter/FlateDecode']])
 })())
 
-// ---- pictures ----
+// ---- images ----
 const render = (name, out, ...how) => execFileSync('pdftoppm', [...how, '-singlefile', join(dir, name), join(dir, out)])
 render('account.pdf', 'page', '-f', '2', '-r', '150', '-png', '-gray')
 render('account.pdf', 'page', '-f', '2', '-r', '150', '-jpeg', '-gray')

@@ -1,7 +1,7 @@
-// PDF files and the pieces of PNG files, byte by byte.
+// Creates PDF files, and the parts of PNG files, byte by byte.
 import { deflateSync } from 'node:zlib'
 
-// objects: strings or [dictionary, stream]; the first is the catalog
+// objects: strings or [dictionary, stream]; the first one is the catalog
 export function pdf(objects, { trailer = '' } = {}) {
 	const parts = [Buffer.from('%PDF-1.5\n%\xe2\xe3\xcf\xd3\n', 'latin1')]
 	const at = []
@@ -17,7 +17,7 @@ export function pdf(objects, { trailer = '' } = {}) {
 	add(Buffer.from(`xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${at.map((x) => String(x).padStart(10, '0') + ' 00000 n \n').join('')}trailer<</Size ${objects.length + 1}/Root 1 0 R${trailer}>>\nstartxref\n${table}\n%%EOF\n`))
 	return Buffer.concat(parts)
 }
-// the same, with all that is no stream in an object stream, and the table of references in another
+// the same, with all objects that are no streams in an object stream, and the cross-reference table in another
 export function pdf_packed(objects) {
 	const inner = objects.map((o, i) => [i + 1, o]).filter(([, o]) => typeof o === 'string')
 	const outer = objects.map((o, i) => [i + 1, o]).filter(([, o]) => typeof o !== 'string')
@@ -44,7 +44,7 @@ function stream(n, dict, bytes, filter) {
 export const show = (text, { x = 72, y = 700, size = 12, render = 0 } = {}) =>
 	`BT /F1 ${size} Tf ${render} Tr ${x} ${y} Td (${text.replace(/([()\\])/g, '\\$1')}) Tj ET\n`
 export const lines = (...texts) => texts.map((t, i) => show(t, { y: 720 - 20 * i })).join('')
-// pages: contents of each, or { contents, more } with entries of the page
+// pages: the contents of each, or { contents, more } with entries of the page
 export function paper(pages, { catalog = '', more = [], trailer = '', info, font = '<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>', packed = false } = {}) {
 	const kids = pages.map((_, i) => `${4 + 2 * i} 0 R`).join(' ')
 	const objects = [`<</Type/Catalog/Pages 2 0 R${catalog}>>`, `<</Type/Pages/Kids[${kids}]/Count ${pages.length}>>`,
@@ -62,7 +62,7 @@ export function paper(pages, { catalog = '', more = [], trailer = '', info, font
 	return packed ? pdf_packed(objects) : pdf(objects, { trailer })
 }
 
-// a PNG's
+// a chunk of a PNG
 export const chunk = (type, data) => {
 	const b = Buffer.concat([Buffer.from(type), data]), n = Buffer.alloc(4), c = Buffer.alloc(4)
 	n.writeUInt32BE(data.length)

@@ -1,12 +1,12 @@
-// Sends a corpus through a stack, each document by a caller of its own, and counts what the records say was found at
-// which page. Arguments: seed, folder, cwebp. ROWS=1: each value that was missed, each false alarm.
+// Sends a corpus through a stack, each document as a caller of its own, and counts the findings in the records by
+// page. Arguments: seed, folder, cwebp. ROWS=1: prints each missed value, and each false alarm.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { CLASSES, NAMES, papers } from './corpus.mjs'
 
 const { EDGE, JOURNAL, TOKEN, DIR, ROWS } = process.env
 const [seed, dir, cwebp] = process.argv.slice(2)
-// Of all values so many are found, at least: set from a run with seed 1. Text at a slant has none: it is not read as lines.
+// The lower bounds of recall, from a run with seed 1. Slanted text has none, because it is not extracted as lines.
 const FLOORS = { text: 0.95, 'moved or turned': 0.95, 'in pieces': 0.95, 'in another order': 0.95, 'at a slant': 0.85, 'over two lines': 0.95, 'odd fonts and coats': 0.95 }
 
 const TYPES = { pdf: 'application/pdf', png: 'image/png', jpg: 'image/jpeg', webp: 'image/webp', txt: 'text/plain' }
@@ -46,7 +46,7 @@ for (let i = 0; said.size < asked.length && i < 100; i++) {
 	said = records()
 }
 
-// ---- what was found ----
+// ---- the findings ----
 
 const tally = (keys, of) => Object.fromEntries(keys.map((k) => [k, of()]))
 const counts = () => ({ n: 0, page: 0, plain: 0, papers: 0, bare: 0, alarms: 0, plain_alarms: 0, unread: 0, passed: 0 })
@@ -82,7 +82,7 @@ for (const [p, name, status] of asked) {
 	}
 }
 
-// ---- tables, and the floors ----
+// ---- tables, and the lower bounds ----
 
 const percent = (a, b) => (b ? `${(100 * a / b).toFixed(0)} %` : '')
 console.log(`# seed ${seed}: ${corpus.length} documents, half of them without values${cwebp ? '' : '; no WebP'}`)

@@ -1,6 +1,5 @@
-// An S3-compatible server for retention.sh: s3rver with one bucket, signatures verified by it. The port is
-// written to FOLDER/port; each request's method, path, object lock headers and status is a line of
-// FOLDER/requests.
+// An S3-compatible server for retention.sh: s3rver with one bucket; it verifies signatures. Writes its port to
+// FOLDER/port, and a line for each request with method, path, object lock fields and status to FOLDER/requests.
 import { appendFileSync, mkdirSync, writeFileSync, renameSync } from 'node:fs';
 import { createServer } from 'node:http';
 import S3rver from 's3rver';

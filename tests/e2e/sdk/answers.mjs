@@ -1,6 +1,6 @@
-// Each SDK of sdks.mjs through the gateway: what the request's redaction took is put back, what
-// the answer's redaction took is gone, whole and in pieces; denials are its own typed errors, and
-// how many requests each makes of them. What the provider used is what the record says.
+// Each SDK of sdks.mjs through the gateway. Values that were redacted in the request are restored, values that were
+// redacted in the response are removed, whole and as a stream. Denials are the SDK's own typed errors, and the number
+// of its requests is checked. The record has the usage of the provider.
 import { execFile } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { setDefaultResultOrder } from "node:dns";
@@ -9,22 +9,22 @@ import { ASKED, SHOWN, sdks } from "./sdks.mjs";
 
 const { EDGE, PROVIDER, JOURNAL, TOKEN, DIR } = process.env;
 setDefaultResultOrder("ipv4first"); // localhost is ::1 too, and Node 18 tries one address only
-// Node 18's fetch may still write to a body that its reader has cancelled; nobody is told of it.
+// Node 18's fetch may still write to a body that its reader has canceled. The error is ignored.
 process.on("uncaughtException", (e) => {
 	if (e.code === "ERR_INVALID_STATE") return;
 	console.error(e);
 	process.exit(1);
 });
-// What docs/clients.md says: the error's name, the status that it carries, requests that came.
+// The table of docs/clients.md: the error's name, its status, and the number of requests.
 const WANTED = JSON.parse(readFileSync(new URL("wanted.json", import.meta.url)));
 const STATUSES = [400, 401, 403, 429, 503];
-const WINDOW_MS = 2000; // of the limit of s429
-const STILL_MS = 60000; // HAProxy's "timeout http-request": 408, which no decision has
+const WINDOW_MS = 2000; // of the limit for the status 429
+const STILL_MS = 60000; // HAProxy's "timeout http-request"; its status 408 has no decision
 const PLAIN = "what is there to say of it";
 const DENIED = "this much may go, and then comes my number 536-22-1840 here";
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-// `late`: why a machine that stood still for a moment gives exactly this instead; "": it does not.
+// `late`: the reason why a slow machine gets exactly this result instead; "" if it does not.
 const LATE = "#   another turn: ";
 function is(name, got, want, late = "") {
 	return same(got, want) ? `ok - ${name}\n` :
@@ -38,7 +38,7 @@ function records(key, type) {
 			if (line.includes(`"type":"${type}"`) && line.includes(mark)) all.push(JSON.parse(line.replace(/\0/g, "")));
 	return all;
 }
-/* A caller of its own for each SDK, purpose and turn: its records are found by its name. */
+/* A caller of its own for each SDK, purpose and turn. Its name identifies its records. */
 let turn = 0;
 async function key(name, team) {
 	const sub = `${name.replaceAll(" ", "-")}-${team}${turn || ""}`;
@@ -53,7 +53,7 @@ async function failed(f) {
 		return e;
 	}
 }
-// What its user sees: the error's name and the status that it carries.
+// The user's view: the error's name and its status.
 function seen(e) {
 	const last = e?.lastError ?? e;
 	return [e.name === "Error" || !e.name ? e.constructor.name : e.name,
@@ -68,23 +68,23 @@ async function answers(name, make, split) {
 	for (const how of ["ask", "stream"]) {
 		await row(`${how}: restored and redacted`, async () => said(await c[how]({ model: "echo", text: ASKED })), [SHOWN, null]);
 		if (c.tools !== false)
-			await row(`${how}: a tool's arguments too`, async () => said(await c[how]({ model: "call", text: ASKED, tool: true })), ["", { note: SHOWN }]);
+			await row(`${how}: a tool's arguments are restored and redacted`, async () => said(await c[how]({ model: "call", text: ASKED, tool: true })), ["", { note: SHOWN }]);
 		if (c.signs) { /* it goes as it came or not at all, since the provider signed it */
-			await row(`${how}: signed reasoning`, async () => (await c[how]({ model: "think", text: PLAIN })).thinking, PLAIN);
-			await row(`${how}: not the key in it`, async () => (await c[how]({ model: "think", text: ASKED })).thinking?.includes("AKIA") ?? false, false);
+			await row(`${how}: signed reasoning is unchanged`, async () => (await c[how]({ model: "think", text: PLAIN })).thinking, PLAIN);
+			await row(`${how}: signed reasoning contains no key`, async () => (await c[how]({ model: "think", text: ASKED })).thinking?.includes("AKIA") ?? false, false);
 		} else if (c.thinks !== false) {
-			await row(`${how}: reasoning too`, async () => (await c[how]({ model: "think", text: ASKED })).thinking, SHOWN);
+			await row(`${how}: reasoning is restored and redacted`, async () => (await c[how]({ model: "think", text: ASKED })).thinking, SHOWN);
 		}
 		if (c.cites)
-			await row(`${how}: citations too`, async () => (await c[how]({ model: "cite", text: ASKED })).cited, SHOWN);
+			await row(`${how}: citations are restored and redacted`, async () => (await c[how]({ model: "cite", text: ASKED })).cited, SHOWN);
 	}
 	for (const [what, [f, want]] of Object.entries(c.also ?? {})) await row(what, f, want);
 	if (c.copies)
-		await row("stream: what is said again is the same", async () => (await c.stream({ model: "think", text: ASKED })).again, { text: SHOWN, thinking: SHOWN, args: null });
+		await row("stream: a repeated text is the same", async () => (await c.stream({ model: "think", text: ASKED })).again, { text: SHOWN, thinking: SHOWN, args: null });
 	return out.join("");
 }
 
-// Tokens of the record, against the provider's: words of prompt and answer.
+// The record's tokens compared with the provider's: the words of prompt and response.
 async function metered(name, make) {
 	const caller = await key(name, "metered"), c = make(caller, EDGE), want = [];
 	for (const how of ["ask", "stream"]) {
@@ -99,30 +99,31 @@ async function metered(name, make) {
 	}
 	for (const end = Date.now() + 30000; Date.now() < end && records(caller, "completion").length < want.length;) await new Promise((r) => setTimeout(r, 20));
 	const got = records(caller, "completion").map((r) => [r.usage?.input_tokens, r.usage?.output_tokens, r.usage?.cached_tokens ?? 0]);
-	return is(`${name}: metered`, got, want);
+	return is(`${name}: the record has the usage`, got, want);
 }
 
 async function denied(name, make, how) {
 	const caller = await key(name, how), e = await failed(() => make(caller, EDGE)[how]({ model: "echo", text: DENIED }));
 	const got = [...seen(e), records(caller, "decision").length];
-	return is(`${name}: an answer is denied, ${how}: what the user sees, and requests`, got, WANTED[name]?.[how],
+	return is(`${name}: a denied response, ${how}: the user's error, and the number of requests`, got, WANTED[name]?.[how],
 		how === "stream" && same(got, WANTED[name]?.ask) ? "the gateway had the whole stream at once, and had not begun its own" : "") +
-		is(`${name}: ${how}: nothing of the value`, JSON.stringify([String(e.message), e.none ?? null]).includes("536-22"), false);
+		is(`${name}: ${how}: the error contains no part of the value`, JSON.stringify([String(e.message), e.none ?? null]).includes("536-22"), false);
 }
 
-/* The provider gives up in the middle of a stream: an error, not an answer that looks whole. */
+/* If the provider breaks off a stream, the user gets an error, and no response that looks complete. */
 async function cut(name, make) {
 	const caller = await key(name, "cut"), e = await failed(() => make(caller, EDGE).stream({ model: "echo", text: ASKED }));
 	const got = e.none ? ["answered", null] : seen(e);
-	return is(`${name}: the provider fails in its stream: what the user sees`, got, WANTED[name]?.cut,
+	return is(`${name}: the provider breaks off a stream: the user's error`, got, WANTED[name]?.cut,
 		same(got, WANTED[name]?.[503].slice(0, 2)) ? "the gateway had the whole stream at once, and had not begun its own" : "");
 }
 
-/* A provider that never answers, or hangs up: as any 503, whole or as a stream, since nothing had begun. */
+/* If the provider never responds or disconnects, the error is that of any 503, whole or as a stream, because
+   nothing had begun. */
 const LATE_EDGE = EDGE.replace("127.0.0.1", "localhost"); /* routes with a deadline of a second */
 async function gone(name, make, how, edge) {
 	const caller = await key(name, `gone-${how}`), e = await failed(() => make(caller, edge)[how]({ model: "echo", text: "hi" }));
-	return is(`${name}: a provider ${how === "ask" ? "that hangs up" : "without an answer"}: what the user sees, and requests`,
+	return is(`${name}: a provider ${how === "ask" ? "that disconnects" : "without a response"}: the user's error, and the number of requests`,
 		[...(e.none ? ["answered", null] : seen(e)), records(caller, "decision").length], WANTED[name]?.[503]);
 }
 
@@ -136,25 +137,25 @@ async function refused(name, make, status) {
 	const late = status !== 503 && asked.find((r) => r.status === 503); /* of the gateway's own */
 	if (!same(got, WANTED[name]?.[status]))
 		console.log(`# ${name}: ${status}: ${asked.map((r) => `${r.time} ${r.status ?? r.decision} ${r.code ?? ""}`).join(", ")}`);
-	return is(`${name}: ${status}: what the user sees, and requests`, got, WANTED[name]?.[status],
+	return is(`${name}: ${status}: the user's error, and the number of requests`, got, WANTED[name]?.[status],
 		late ? `the gateway answered ${late.code}` :
 		status === 429 && same(got, ["answered", null, 1]) && took >= WINDOW_MS ? `the limit's window passed between two requests, ${took} ms` :
 			took >= STILL_MS ? `it took ${took} ms: HAProxy waits less for a request` : "");
 }
 
-/* An SDK that cannot be told asks again: its requests are refused again and count in no limit. */
+/* Some SDKs always retry. Their retries are refused too and count in no limit. */
 async function repeated(name) {
 	const caller = await key(name, "few"), ask = () => sdks[name](caller, EDGE).ask({ model: "echo", text: "pay to DE89370400440532013000" });
 	const e = await failed(ask), n = records(caller, "decision").length;
 	const post = () => fetch(`${EDGE}/v1/chat/completions`, { method: "POST", body: JSON.stringify({ model: "echo", messages: [{ role: "user", content: "hi" }] }),
 		headers: { "content-type": "application/json", authorization: `Bearer ${caller}` } });
-	return is(`${name}: refused and asked again, requests`, [seen(e)[1], n], [503, 3]) +
-		is(`${name}: none of them counted: the one that the limit allows is answered, the next is not`,
+	return is(`${name}: a refused request is retried, number of requests`, [seen(e)[1], n], [503, 3]) +
+		is(`${name}: no retry is counted: the limit permits one more request, and refuses the next`,
 			[(await post()).status, (await post()).status], [200, 429]);
 }
 
-// All at the same time. What stands still with the machine has another turn, six at most, with the
-// machine to itself, and says why; any other value than the wanted one is a failure at once.
+// All run at the same time. A case that a slow machine delayed is repeated, up to six times, alone, and prints the
+// reason. Any other wrong value is a failure at once.
 async function together(f) {
 	const one = ([name, make]) => f(name, make).catch((e) => `not ok - ${name}: ${e.stack}\n`);
 	const all = Object.entries(sdks), said = await Promise.all(all.map(one));
@@ -173,7 +174,7 @@ await control({ event_chars: 3, chunk_bytes: 11 });
 await together((name, make) => answers(name, make, ", in pieces of three characters, cut anywhere"));
 await control({});
 await together(metered);
-/* pieces far enough apart that the stream has begun when it is denied */
+/* so slow that the stream has begun when it is denied */
 await control({ chunk_ms: 20 });
 await together((name, make) => denied(name, make, "ask"));
 await together((name, make) => denied(name, make, "stream"));

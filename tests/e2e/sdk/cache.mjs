@@ -1,6 +1,6 @@
-// Each SDK of a form that has a cache reads an answer that is given again as it read the first one: whole, as a
-// stream, whole from a stream and a stream from whole; text with what is put back, calls, usage. What was asked of
-// the provider is counted, and the records say what was a hit.
+// Each SDK of an API with a cache reads a stored response as it read the first one: whole, as a stream, whole from a
+// stream, and a stream from a whole one; texts with restored values, tool calls, usage. The requests at the provider
+// are counted, and the records name the hits.
 import { execFile } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { promisify } from "node:util";
@@ -9,9 +9,10 @@ import { sdks } from "./sdks.mjs";
 const { EDGE, PROVIDER, JOURNAL, TOKEN, DIR } = process.env;
 const NAMES = ["openai chat", "azure openai", "openai responses", "anthropic", "genai", "vertex", "gemini array", "bedrock converse",
 	"ai openai", "ai openai responses", "ai anthropic", "ai bedrock", "ai google", "langchain openai"];
-// the Responses API keeps an answer where it is not told otherwise, and then there is no cache
+// The Responses API stores a response by default, and then the cache is not used.
 const MORE = { "openai responses": { store: false }, "ai openai responses": { providerOptions: { openai: { store: false } } } };
-// it streams with a member of the tool that it does not have whole (eager_input_streaming): another request
+// Its streams request an option of the tool that whole responses do not have (eager_input_streaming), so that they are
+// other requests.
 const OTHER_TOOL = ["ai anthropic"];
 const TEXT = "write to jane.doe@example.com, twelve words at most, and sign with your name";
 
@@ -29,7 +30,7 @@ function completions(sub) {
 	return all;
 }
 const asked = async () => (await (await fetch(`${PROVIDER}/_seen?last=10000`)).text()).split('"ended"').length - 1;
-// an id is made anew; of a stream that was not asked for its usage there is none
+// The id differs, and a stream that did not request usage has none.
 const read = (r) => ({ text: r.text ?? "", args: r.args ?? null, calls: (r.calls ?? []).map(([, name, args]) => [name, args]), thinking: r.thinking || "" });
 
 for (const name of NAMES) {
@@ -42,12 +43,12 @@ for (const name of NAMES) {
 			const one = { ...o, text: `${o.text} ${first}` }, was = await ask(first, one), again = [];
 			for (const how of then) again.push(await ask(how, one));
 			want.push("miss", "hit", last(o));
-			is(`${name}: ${what}, ${first}: the first has it`, JSON.stringify(read(was)).includes("jane.doe@example.com"), true);
+			is(`${name}: ${what}, ${first}: the first response has the text`, JSON.stringify(read(was)).includes("jane.doe@example.com"), true);
 			is(`${name}: ${what}, ${first}, then ${then[0]}`, [read(again[0]), again[0].usage], [read(was), was.usage]);
 			is(`${name}: ${what}, ${first}, then ${then[1]}`, read(again[1]), read(was));
 		}
 	}
-	is(`${name}: what the provider was asked`, await asked() - before, want.filter((w) => w === "miss").length);
+	is(`${name}: the number of requests at the provider`, await asked() - before, want.filter((w) => w === "miss").length);
 	for (const end = Date.now() + 30000; Date.now() < end && completions(sub).length < want.length;) await new Promise((r) => setTimeout(r, 20));
-	is(`${name}: what the records say`, completions(sub).map((r) => r.cache), want);
+	is(`${name}: the records have hits and misses`, completions(sub).map((r) => r.cache), want);
 }

@@ -1,5 +1,5 @@
-// SDKs of sdks.mjs while the first of two providers fails: each row is a route of sdk-fallback.sh, by
-// the host's name.
+// SDKs of sdks.mjs while the first of two providers fails. Each row is a route of sdk-fallback.sh, selected by the
+// host's name.
 import { setDefaultResultOrder } from "node:dns";
 import http from "node:http";
 import http2 from "node:http2";
@@ -26,7 +26,7 @@ const control = (n, o) => fetch(`${providers[n]}/_control`, { method: "POST", bo
 const forget = () => Promise.all(providers.map((p) => fetch(`${p}/_seen`, { method: "DELETE" })));
 const asked = () => Promise.all(providers.map(async (p) => (await (await fetch(`${p}/_count`)).json()).requests));
 
-// An SDK asks one address; the row is the host that it is then asked with. The AWS SDK speaks HTTP/2.
+// An SDK is configured with one address; the host in the request selects the row. The AWS SDK uses HTTP/2.
 let host = "", requests = 0;
 const one = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "http2-settings"]);
 const plain = (headers) => Object.fromEntries(Object.entries(headers).filter(([k]) => !k.startsWith(":") && !one.has(k)));
@@ -57,16 +57,16 @@ for (const [name, sdk] of Object.entries(SDKS)) {
 			await control(0, what);
 			const said = await c[how]({ model: "m", text: "hi" }).then((r) => r.text, (e) => `${e.name}: ${e.message}`);
 			const [first, second] = await asked();
-			is(`${name}: ${fault}, ${how}: one answer, of the next target`, said, "from-b");
-			is(`${name}: ${fault}, ${how}: the SDK asked once, and each provider`, [requests, first <= 2 && first >= 1, second], [1, true, 1]);
+			is(`${name}: ${fault}, ${how}: one response, of the next target`, said, "from-b");
+			is(`${name}: ${fault}, ${how}: the SDK sends one request, and each provider receives one`, [requests, first <= 2 && first >= 1, second], [1, true, 1]);
 		}
-	/* all fail: its own typed error, with the status of the last one */
+	/* If all fail, the SDK throws its own typed error with the status of the last one. */
 	host = `${name}-all.test`;
 	await forget();
 	for (const n of [0, 1]) await control(n, { status: 400 });
 	const e = await c.ask({ model: "m", text: "hi" }).then(() => null, (err) => err);
-	is(`${name}: the caller's own mistake is its own typed error`, e?.status ?? e?.$metadata?.httpStatusCode, 400);
-	is(`${name}: and no other is asked`, await asked(), [1, 0]);
+	is(`${name}: a caller's error is the SDK's typed error`, e?.status ?? e?.$metadata?.httpStatusCode, 400);
+	is(`${name}: no other target is used`, await asked(), [1, 0]);
 	for (const n of [0, 1]) await control(n, {});
 }
 process.exit(0);

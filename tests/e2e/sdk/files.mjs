@@ -1,5 +1,6 @@
-// A PDF and a picture in the call that each SDK's documentation shows: byte for byte at the provider where they hold
-// nothing, the SDK's own error or a text in their place where they hold an account number, and whole or streamed.
+// A PDF and an image in the call that each SDK's documentation shows. Without a finding, the provider gets the same
+// bytes. With an account number, the SDK throws its own error, or the file is replaced by a text. Whole and as a
+// stream.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setDefaultResultOrder } from "node:dns";
@@ -12,7 +13,7 @@ const user = (content) => [{ role: "user", content }];
 const ASK = "What is in it?";
 const GONE = "[a file was taken out here: pdf]";
 
-// ---- each SDK: its call with a file of that type, where the provider then has it, what it throws ----
+// ---- each SDK: its call with a file of this type, the file's place at the provider, the SDK's error ----
 
 const image = (type) => type.startsWith("image/");
 const uri = (type, bytes) => `data:${type};base64,${bytes.toString("base64")}`;
@@ -53,21 +54,21 @@ const SDKS = {
 	},
 };
 
-// ---- the cases: whose key, the file, and what becomes of it ----
+// ---- the cases: the key, the file, and the result ----
 
 const TYPES = { pdf: "application/pdf", png: "image/png", jpg: "image/jpeg" };
 const CASES = [
-	["a PDF that holds nothing", DENY, "clean.pdf", "whole"],
+	["a PDF without a finding", DENY, "clean.pdf", "whole"],
 	["a PDF with an account number", DENY, "account.pdf", /page 2 of a file \(pdf\)/],
-	["a PDF with an account number, stripped", STRIP, "account.pdf", "gone"],
-	["a PDF that holds nothing, where others are stripped", STRIP, "clean.pdf", "whole"],
+	["a PDF with an account number, replaced", STRIP, "account.pdf", "gone"],
+	["a PDF without a finding, on a route that replaces files", STRIP, "clean.pdf", "whole"],
 	["a PDF without text", DENY, "scanned.pdf", /no_text/],
-	["a scanned PDF with an account number, read", OCR, "scanned.pdf", /page 1 of a file \(pdf\)/],
-	["a picture, not read", DENY, "small.png", /cannot be read/],
-	["a picture that holds nothing, read", OCR, "small.png", "whole"],
-	["a photograph that holds nothing, read", OCR, "small.jpg", "whole"],
-	["a picture with an account number, read", OCR, "page.png", /a file \(png\)/],
-	["a photograph with an account number, read", OCR, "page.jpg", /a file \(jpeg\)/],
+	["a scanned PDF with an account number, with OCR", OCR, "scanned.pdf", /page 1 of a file \(pdf\)/],
+	["an image, without OCR", DENY, "small.png", /cannot be read/],
+	["an image without a finding, with OCR", OCR, "small.png", "whole"],
+	["a photograph without a finding, with OCR", OCR, "small.jpg", "whole"],
+	["an image with an account number, with OCR", OCR, "page.png", /a file \(png\)/],
+	["a photograph with an account number, with OCR", OCR, "page.jpg", /a file \(jpeg\)/],
 ];
 
 const seen = async () => JSON.parse((await (await fetch(`${PROVIDER}/_seen?last=1`)).json()).at(-1).body);

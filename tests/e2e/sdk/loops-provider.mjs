@@ -1,17 +1,16 @@
-// A provider that calls tools: the model's name says which, `list.delete.find` three of them at once, `pay500`
-// with an amount, `mail` with an address in its arguments; before them `r` for reasoning. It
-// answers in the dialect of the path. As the real ones it looks at the turn that comes back: each call
-// has its result and each result its call, reasoning what came after it, Gemini's first call its
-// signature, and what it is to remember it knows; else 400, which says what is wrong. A turn that is
-// right is answered "done".
+// A provider that calls tools. The model's name determines the calls: `list.delete.find` three of them in parallel,
+// `pay500` with an amount, `mail` with an address in its arguments; an `r` before them adds reasoning. It responds in
+// the dialect of the path. As real providers do, it checks the turn that the client sends back: each call has a result
+// and each result a call, reasoning is followed by its call, Gemini's first call has its signature, and ids of stored
+// objects are known. A mistake is a 400 that describes it. A correct turn gets the response "done".
 import { createServer } from "node:http";
 
 const TEXT = "Let me see what there is.", THOUGHT = "The user wants all of it.", SIGNED = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg==";
 let serial = 0;
-const stored = new Map(); // of Responses: answers and their items by id; of Anthropic: the messages of a thread
+const stored = new Map(); // Responses API: responses and their items by id; Anthropic: the messages of a thread
 const seen = []; // {model, body} of all that came
 
-// What the model's name says.
+// The parts of the model's name.
 function script(model) {
 	const words = decodeURIComponent(model).split(".");
 	const thinks = words[0] === "r" && !!words.shift();
@@ -134,7 +133,7 @@ function anthropic(b) {
 /* ---- Gemini ---- */
 function gemini(b, model, how) {
 	const s = script(model), of = (m, kind) => m?.parts.filter((p) => p[kind]).map((p) => p[kind]) ?? [];
-	const turns = []; // what follows one another of one role is one turn
+	const turns = []; // several messages of one role in a row are one turn
 	for (const c of b.contents) {
 		if (turns.at(-1)?.role === c.role) turns.at(-1).parts.push(...c.parts);
 		else turns.push({ ...c, parts: [...c.parts] });

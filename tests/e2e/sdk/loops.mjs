@@ -1,7 +1,7 @@
-// The agent loops of the real SDKs, each of its own where it has one, while the gateway denies some of
-// the calls in a model's answer: the loop ends as it would have, the denied call is not made and the
-// others are, the model is told why, and the turn that comes back is one that the provider takes
-// (loops-provider.mjs looks at it). A line for each loop and script.
+// The agent loops of the real SDKs, their own if they have one, while the gateway denies some of the tool calls in a
+// response. The loop ends normally, the denied call is not made and the others are, the model receives the reason, and
+// the provider accepts the turn that the client sends back (loops-provider.mjs checks it). Prints a line for each loop
+// and script.
 import { execFileSync } from "node:child_process";
 import OpenAI from "openai";
 import Anthropic from "@anthropic-ai/sdk";
@@ -24,7 +24,7 @@ globalThis.AI_SDK_LOG_WARNINGS = false;
 const { EDGE, PROVIDER, TOKEN, DIR, ONLY } = process.env;
 const KEY = execFileSync(TOKEN, ["token", DIR, "--claims", '{"sub":"agent"}']).toString().trim();
 
-/* The model's name, what of it is called, and what is denied: loops-provider.mjs. */
+/* The model's name, the tools that are called, and those that are denied: loops-provider.mjs. */
 const SCRIPTS = {
 	"list.find.show": ["list", "find", "show"],
 	"delete.list.find": ["list", "find"],
@@ -38,15 +38,16 @@ const SCRIPTS = {
 	"pay5.list.pay6": ["pay", "list", "pay"],
 	"list.mail.find": ["list", "mail", "find"],
 };
-const STEPS = 4; // more than any of them needs
+const STEPS = 4; // more than any loop needs
 const REASON = /nobody deletes|a person has to approve/;
 const NAMES = ["list", "find", "show", "delete", "pay", "mail"], description = "does it";
 const schema = { type: "object", properties: { what: { type: "string" }, amount: { type: "number" }, to: { type: "string" } } };
 const fn = (name) => ({ type: "function", function: { name, description, parameters: schema } });
 const result = (name) => `${name} is done`;
 
-/* A loop gets { model, text, stream, ran }, where ran(name, arguments) makes the call. It gives what its user reads last. */
-async function steps(o, ask) { // by hand: as long as there are calls
+/* A loop gets { model, text, stream, ran }; ran(name, arguments) makes the call. It returns the text that its user
+   reads last. */
+async function steps(o, ask) { // by hand: while there are calls
 	for (let n = 0; n < STEPS; n++) {
 		const { text, calls, results } = await ask();
 		if (!calls.length) return text;
@@ -89,7 +90,7 @@ const LOOPS = {
 	"openai responses, stored": (o) => responses(o, true),
 	"anthropic toolRunner": (o) => toolRunner(o, false),
 	"anthropic toolRunner, stored": (o) => toolRunner(o, true),
-	/* by hand, as the documentation shows it: by stop_reason */
+	/* by hand, as in the documentation: by stop_reason */
 	"anthropic by stop_reason": async (o) => {
 		const c = new Anthropic({ authToken: KEY, apiKey: null, baseURL: EDGE, maxRetries: 0 }), messages = [{ role: "user", content: o.text }];
 		const body = () => ({ model: o.model, max_tokens: 100, messages, tools: NAMES.map((name) => ({ name, description, input_schema: schema })) });
@@ -109,7 +110,7 @@ const LOOPS = {
 		if (!o.stream) return said(await c.models.generateContent(body));
 		let text = "";
 		for await (const r of await c.models.generateContentStream(body)) {
-			if (r.candidates?.[0]?.content?.role === "user") text = ""; // the turn's results: another one begins
+			if (r.candidates?.[0]?.content?.role === "user") text = ""; // the results of the turn: another turn begins
 			else text += said(r);
 		}
 		return text;
@@ -126,7 +127,7 @@ const LOOPS = {
 				results: (r) => { message = calls.map((f, i) => ({ functionResponse: { name: f.name, response: { output: r[i] } } })); } };
 		});
 	},
-	/* an array of JSON, which the SDKs do not ask for */
+	/* a JSON array, which the SDKs do not request */
 	"gemini array": async (o) => {
 		const contents = [{ role: "user", parts: [{ text: o.text }] }];
 		return steps(o, async () => {
@@ -138,7 +139,7 @@ const LOOPS = {
 				contents.push({ role: "model", parts }, { role: "user", parts: calls.map((f, i) => ({ functionResponse: { name: f.name, response: { output: r[i] } } })) }) };
 		});
 	},
-	/* by stopReason, as AWS' examples */
+	/* by stopReason, as in AWS' examples */
 	"aws converse": async (o) => {
 		const c = new BedrockRuntimeClient({ region: "us-east-1", endpoint: EDGE, token: { token: KEY }, authSchemePreference: ["httpBearerAuth"], maxAttempts: 1 });
 		const messages = [{ role: "user", content: [{ text: o.text }] }];
@@ -232,7 +233,7 @@ const LOOPS = {
 	"langchain openai": langchain((o) => new ChatOpenAI({ model: o.model, apiKey: KEY, configuration: { baseURL: `${EDGE}/v1` }, maxRetries: 0, streaming: o.stream })),
 	"langchain openai responses": langchain((o) => new ChatOpenAI({ model: o.model, apiKey: KEY, configuration: { baseURL: `${EDGE}/v1` }, maxRetries: 0, streaming: o.stream, useResponsesApi: true, modelKwargs: { store: false } })),
 };
-/* All of the conversation each time, or what is new to the one that the provider keeps. */
+/* The whole conversation each time, or only the new messages if the provider stores it. */
 async function responses(o, stored) {
 	const c = openai();
 	let input = [{ role: "user", content: o.text }], previous_response_id;
@@ -256,7 +257,7 @@ async function responses(o, stored) {
 	});
 }
 
-/* All of the conversation each time, or a thread that the provider keeps, as the SDK does unless it is told. */
+/* The whole conversation each time, or a thread that the provider stores, which is the SDK's default. */
 async function toolRunner(o, stored) {
 	const c = new Anthropic({ authToken: KEY, apiKey: null, baseURL: EDGE, maxRetries: 0 });
 	const tools = NAMES.map((name) => betaTool({ name, description, inputSchema: schema, run: (args) => o.ran(name, args) }));
@@ -266,7 +267,7 @@ async function toolRunner(o, stored) {
 	return last.content.map((b) => b.text ?? "").join("");
 }
 
-/* All that a request says, joined: a text may be in pieces. */
+/* All texts of a request, joined, because a text may be in pieces. */
 const strings = (o) => (typeof o === "string" ? o : o && typeof o === "object" ? Object.entries(o).map(([k, v]) => (k === "role" || k === "type" ? "" : strings(v))).join("") : "");
 let serial = 0;
 async function run(name, model, stream) {
@@ -277,9 +278,9 @@ async function run(name, model, stream) {
 	const asked = (await (await fetch(`${PROVIDER}/_seen`)).json()).filter((r) => r.body.includes(tag) || r.body.includes(JSON.stringify(tag).slice(1, -1)));
 	return { text, error, called, asked };
 }
-/* The provider keeps the turn with all of its calls: none of them can be taken out. */
+/* The provider stores the turn with all of its calls, so that none can be removed. */
 const isStored = (name) => /stored|ai openai responses/.test(name);
-const firstSigned = (name) => /genai|gemini|ai google/.test(name); // the provider's signature goes with its first call
+const firstSigned = (name) => /genai|gemini|ai google/.test(name); // the provider's signature belongs to its first call
 async function row(name, model, stream) {
 	const whole = isStored(name) && /delete|pay500/.test(model);
 	const want = whole || firstSigned(name) && model === "delete.list.find" ? [] : SCRIPTS[model];
@@ -292,9 +293,9 @@ async function row(name, model, stream) {
 		if (!REASON.test(error)) faults.push(`it ends with ${error ?? text}`);
 	} else if (error) faults.push(`it ends with ${error}`);
 	else if (want.length ? text !== "done" : !REASON.test(text)) faults.push(`it says ${JSON.stringify(text)}`);
-	const stored = /, stored/.test(name); // its later requests do not say again what was said
+	const stored = /, stored/.test(name); // its later requests do not repeat the earlier messages
 	if (!stored && asked.length !== (want.length ? 2 : 1)) faults.push(`${asked.length} requests`);
-	if (denies && want.length && !stored && asked[1] && !REASON.test(strings(JSON.parse(asked[1].body))) && !/item_reference/.test(asked[1].body)) faults.push("the model is not told");
+	if (denies && want.length && !stored && asked[1] && !REASON.test(strings(JSON.parse(asked[1].body))) && !/item_reference/.test(asked[1].body)) faults.push("the model does not get the reason");
 	for (const a of asked) if (a.wrong) faults.push(`the provider: ${a.wrong}`);
 	console.log(`${faults.length ? "not ok" : "ok"} - ${name}, ${stream ? "streamed" : "whole"}: ${model}${faults.length ? `\n#   ${faults.join("; ")}` : ""}`);
 }

@@ -1,4 +1,4 @@
-// The official clients of realtime sessions, through the edge.
+// The official clients of realtime sessions, through HAProxy.
 import fs from 'node:fs'
 import net from 'node:net'
 import tls from 'node:tls'
@@ -8,7 +8,7 @@ import { GoogleGenAI, Modality } from '@google/genai'
 import WebSocket from 'ws'
 
 const { EDGE, TOKEN, CERT, KEY } = process.env
-// These clients speak TLS alone: it ends here, before the edge.
+// These clients only use TLS, which ends here, in front of HAProxy.
 const edge = new URL(EDGE)
 const front = tls.createServer({ cert: fs.readFileSync(CERT), key: fs.readFileSync(KEY) }, s => {
 	const to = net.connect(edge.port, edge.hostname)
@@ -36,8 +36,8 @@ async function openai(url, key, name) {
 	rt.send({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'write to ann@corp.example at noon' }] } })
 	rt.send({ type: 'response.create' })
 	const d = await soon(done)
-	ok(`${name}: a turn`, d?.response?.usage?.total_tokens > 0, d)
-	ok(`${name}: what it said was restored`, text == 'write to ann@corp.example at noon', text)
+	ok(`${name}: a turn is answered`, d?.response?.usage?.total_tokens > 0, d)
+	ok(`${name}: its text is restored`, text == 'write to ann@corp.example at noon', text)
 	const say = async t => {
 		text = ''
 		const over = new Promise(yes => rt.on('response.done', yes))
@@ -56,7 +56,7 @@ async function openai(url, key, name) {
 	ok(`${name}: arguments of a call have the second person`, args == '{"to":"bob@corp.example"}', args)
 	const closed = new Promise(yes => rt.socket.on('close', yes))
 	rt.close()
-	ok(`${name}: it closes`, (await soon(closed)) == 1000)
+	ok(`${name}: the session closes`, (await soon(closed)) == 1000)
 }
 
 async function gemini(url, name) {
@@ -71,24 +71,24 @@ async function gemini(url, name) {
 	}))
 	const turn = new Promise(yes => waits.push(() => got.find(m => m.serverContent?.turnComplete) && yes(true)))
 	session.sendClientContent({ turns: [{ role: 'user', parts: [{ text: 'write to ann@corp.example at noon' }] }], turnComplete: true })
-	ok(`${name}: a turn`, await soon(turn) === true, got)
+	ok(`${name}: a turn is answered`, await soon(turn) === true, got)
 	const text = got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join('')
-	ok(`${name}: what it said was restored`, text == 'write to ann@corp.example at noon', text)
+	ok(`${name}: its text is restored`, text == 'write to ann@corp.example at noon', text)
 	const later = new Promise(yes => waits.push(() => got.filter(m => m.serverContent?.turnComplete).length == 2 && yes(true)))
 	session.sendClientContent({ turns: [{ role: 'user', parts: [{ text: 'and bob@corp.example, not <EMAIL_ADDRESS_1>' }] }], turnComplete: true })
 	await soon(later)
 	const two = got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join('').slice(text.length)
-	ok(`${name}: two persons are two`, two == 'and bob@corp.example, not ann@corp.example', two)
+	ok(`${name}: two persons have two placeholders`, two == 'and bob@corp.example, not ann@corp.example', two)
 	session.sendRealtimeInput({ audio: { data: 'AAAA', mimeType: 'audio/pcm;rate=16000' } })
-	ok(`${name}: audio ends it`, await soon(end) == 1008)
+	ok(`${name}: audio ends the session`, await soon(end) == 1008)
 }
 
-// As a browser does: no header, the key among the subprotocols.
+// As a browser does: no header field, the key is one of the subprotocols.
 async function browser(url) {
 	const ws = new WebSocket(url.replace('http', 'ws') + '/v1/realtime?model=gpt-realtime', ['realtime', `openai-insecure-api-key.${TOKEN}`])
 	const first = await soon(new Promise((yes, no) => { ws.on('message', m => yes(JSON.parse(m))); ws.on('error', no) }))
 	ok('a browser: the session begins', first.type == 'session.created', first)
-	ok('a browser: with the subprotocol', ws.protocol == 'realtime', ws.protocol)
+	ok('a browser: the session has the subprotocol', ws.protocol == 'realtime', ws.protocol)
 	ws.close()
 }
 

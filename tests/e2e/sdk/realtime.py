@@ -1,4 +1,4 @@
-# openai's realtime client of PyPI, through the edge: two persons in one session.
+# openai's realtime client of PyPI, through HAProxy: two persons in one session.
 import asyncio, os
 from openai import AsyncOpenAI
 

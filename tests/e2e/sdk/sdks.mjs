@@ -1,7 +1,7 @@
-// One row for each real SDK: how it asks, whole and streamed, with a tool and without. All of
-// them give { text, thinking, args }, so that answers.mjs asserts the same of each. Those of forms that are
-// translated give `calls`, each [id, name, args], and `usage`, [input, output], too, for translate.mjs: it asks with
-// `more`, members of the request as that SDK has them, and makes them with options of its own.
+// One row for each real SDK: its request, whole and streamed, with a tool and without. All return { text, thinking,
+// args }, so that answers.mjs can check each in the same way. The SDKs of translated APIs also return `calls`, each
+// [id, name, args], and `usage`, [input, output], for translate.mjs. It passes `more`, which are fields of the request
+// in that SDK's form, and creates the SDKs with its own options.
 import OpenAI, { AzureOpenAI } from "openai";
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
@@ -37,8 +37,8 @@ function parsed(all) {
 	return { ...all, calls, args: calls[0]?.[2] ?? (all.args ? object(all.args) : null) };
 }
 
-/* With a mail address, which the request's redaction takes and the answer's end puts back, and a
- * key, which the answer's redaction takes. */
+/* The text has a mail address, which is redacted in the request and restored in the response, and a key, which is
+   redacted in the response. */
 export const ASKED = "send the key AKIAQ3EGRTZK7VXW2YUB to jane.doe@example.com please";
 export const SHOWN = "send the key <AWS_ACCESS_KEY> to jane.doe@example.com please";
 
@@ -58,9 +58,9 @@ export const sdks = {
 			},
 		};
 	},
-	/* no package of their own: TGI, whose last event says all again, and Gemini's JSON array */
+	/* without a package of their own: TGI, whose last event repeats the whole text, and Gemini's JSON array */
 	tgi: (key, EDGE) => {
-		/* the server has one model; an adapter is what it can be asked for */
+		/* the server has one model; an adapter can be requested */
 		const post = raw(key, EDGE), body = (o) => ({ inputs: o.text, parameters: { adapter_id: o.model, details: true } });
 		return {
 			ask: async (o) => ({ text: (await post("/generate", body(o))).generated_text }),
@@ -205,7 +205,7 @@ export const sdks = {
 				all.text += m?.content?.text ?? "";
 				all.thinking += m?.content?.thinking ?? "";
 				all.args += m?.toolCalls?.function?.arguments ?? "";
-				/* its users must look at this themselves: it throws nothing */
+				/* its users must check this themselves, because it throws no error */
 				if (e.delta?.finishReason === "ERROR") throw Object.assign(new Error(e.delta.error), { name: "finishReason ERROR" });
 			})),
 			also: {
@@ -225,10 +225,10 @@ export const sdks = {
 			stream: async (o) => parsed(await each(await c.chat.stream(body(o)), (e, all) => {
 				const d = e.data.choices[0]?.delta;
 				all.text += d?.content ?? "";
-				/* calls come whole: each is one */
+				/* calls arrive whole, each as one part */
 				all.args = d?.toolCalls?.[0].function.arguments ?? all.args;
 			})),
-			thinks: false, /* what it shows of reasoning is its own kind of part */
+			thinks: false, /* it returns reasoning as its own kind of part */
 		};
 	},
 	ollama: (key, host) => {

@@ -1,5 +1,5 @@
-// Each SDK of a form that is translated, at a provider of each form: what it reads of a stream is what it reads
-// whole, what the provider was asked is what the caller meant, and each failure is an error of its own.
+// Each SDK of a translated API, with a provider of each API. It reads the same from a stream as from a whole response,
+// the provider receives what the caller meant, and each failure is an error of the SDK.
 import { setDefaultResultOrder } from "node:dns";
 import { writeFileSync } from "node:fs";
 import http from "node:http";
@@ -14,14 +14,14 @@ const edge = new URL(EDGE);
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const SCHEMA = { type: "object", properties: { note: { type: "string" } }, required: ["note"], additionalProperties: false };
-const MAIL = "jane.doe@example.com"; // the provider sees a placeholder
+const MAIL = "jane.doe@example.com"; // the provider receives a placeholder
 const TEXT = `send it to ${MAIL} please`;
 const BRIEF = "be brief";
 const DONE = ["first is done", "second is done"];
 const url = `data:image/png;base64,${PNG}`;
 const user = (content) => ({ role: "user", content });
 
-// ---- how each SDK's requests say it: an image next to a text, a tool's calls with their results, a schema, an effort ----
+// ---- the requests of each SDK: an image next to a text, a tool's calls with their results, a schema, an effort ----
 
 const WAYS = {
 	chat: {
@@ -89,7 +89,7 @@ const WAYS = {
 	},
 };
 
-// ---- each SDK: how it asks, and what it throws ----
+// ---- each SDK: its calls, and its errors ----
 
 const openai = { 400: "BadRequestError", 429: "RateLimitError", 500: "InternalServerError" };
 const aws = { 400: "ValidationException", 429: "ThrottlingException", 500: "InternalServerException" };
@@ -102,7 +102,7 @@ const CLIENTS = [
 	["langchain openai", "langchain", { ...openai, 429: "RateLimitCapacityError" }],
 ];
 
-// ---- what the provider of each form was asked ----
+// ---- the requests that the provider of each API receives ----
 
 const texts = (c) => (typeof c === "string" ? c : c.map((p) => p.text).join(""));
 const FORMS = {
@@ -149,23 +149,23 @@ const FORMS = {
 	},
 };
 
-// ---- what is refused, by the member, and what is not possible, with the reason ----
+// ---- requests that are refused, by field, and combinations that are not possible, with the reason ----
 
-const REFUSED = [ // client, form of the provider ("": any other than its own), case, member
+const REFUSED = [ // client, the provider's API ("": any other than its own), case, field
 	...["responses", "messages", "converse"].flatMap((form) => [
-		["langchain openai", form, "what has no place", "n"], ["openai chat", form, "what has no place", "n"],
-		["genai", form, "what has no place", "generationConfig.candidateCount"]]),
-	["openai responses", "", "what has no place", "previous_response_id"],
-	...["chat", "responses", "converse"].map((form) => ["anthropic", form, "what has no place", "top_k"]),
-	["bedrock converse", "", "what has no place", "guardrailConfig"],
+		["langchain openai", form, "a field without an equivalent", "n"], ["openai chat", form, "a field without an equivalent", "n"],
+		["genai", form, "a field without an equivalent", "generationConfig.candidateCount"]]),
+	["openai responses", "", "a field without an equivalent", "previous_response_id"],
+	...["chat", "responses", "converse"].map((form) => ["anthropic", form, "a field without an equivalent", "top_k"]),
+	["bedrock converse", "", "a field without an equivalent", "guardrailConfig"],
 ];
-const NOT_POSSIBLE = [ // client, form of the provider ("*": any), case, why
+const NOT_POSSIBLE = [ // client, the provider's API ("*": any), case, reason
 	["ai openai", "*", "reasoning", "it shows none"],
 	["langchain openai", "*", "reasoning", "it shows none"],
-	...["text", "cached tokens", "a call", "two calls at once", "their results", "an image", "a schema", "effort", "settings", "what has no place"]
-		.map((what) => ["gemini array", "*", what, "it is no SDK, and asks with a text alone"]),
-	["ai bedrock", "*", "a schema", "it asks for a tool's call instead"],
-	["ai bedrock", "converse", "effort", "it says it in its model's own words"],
+	...["text", "cached tokens", "a call", "two parallel calls", "their results", "an image", "a schema", "effort", "settings", "a field without an equivalent"]
+		.map((what) => ["gemini array", "*", what, "it is no SDK, and only sends a text"]),
+	["ai bedrock", "*", "a schema", "it requests a tool call instead"],
+	["ai bedrock", "converse", "effort", "it uses its model's own field"],
 ];
 
 // ---- the stack ----
@@ -173,10 +173,10 @@ const NOT_POSSIBLE = [ // client, form of the provider ("*": any), case, why
 const control = (n, o) => fetch(`${providers[n]}/_control`, { method: "POST", body: JSON.stringify(o) });
 const seen = async (n) => JSON.parse((await (await fetch(`${providers[n]}/_seen?last=1`)).json()).at(-1).body);
 
-// An SDK asks one address; the route is that of the host that it is then asked with. The AWS SDK speaks HTTP/2.
+// An SDK is configured with one address; the host in the request selects the route. The AWS SDK uses HTTP/2.
 const one = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "http2-settings"]);
 const plain = (headers) => Object.fromEntries(Object.entries(headers).filter(([k]) => !k.startsWith(":") && !one.has(k)));
-// RECORD=FILE: what the SDKs sent, one of each shape, as tests/data/sdk_requests.jsonl has it.
+// RECORD=FILE: writes the SDKs' requests, one of each shape, in the format of tests/data/sdk_requests.jsonl.
 const { RECORD } = process.env, recorded = new Map();
 const shape = (k, v) => (typeof v === "string" && /^(model|text|content|input|prompt|.*id)$/i.test(k) ? "" : v);
 function record({ url, headers }, body) {
@@ -200,7 +200,7 @@ async function address({ createServer }, host) {
 	return `http://127.0.0.1:${server.address().port}`;
 }
 
-// ---- the cases: what comes out, and what is wanted ----
+// ---- the cases: the results and the expected values ----
 
 const last = (e) => e?.lastError ?? e;
 const status = (e) => last(e).status ?? last(e).statusCode ?? last(e).$metadata?.httpStatusCode ?? null;
@@ -208,9 +208,9 @@ const named = (e) => { const n = last(e).name; return !n || n === "Error" ? last
 const failure = (f) => f().then((r) => { throw new Error(`nothing was thrown: ${JSON.stringify(r)}`); }, (e) => e);
 const said = ({ text, calls, usage }) => ({ text: text || "", calls: (calls ?? []).map(([id, name, args]) => [typeof id === "string" && id !== "", name, args]), usage });
 const called = (...notes) => notes.map((note) => [true, "send", { note }]);
-/* Gemini's own calls may have no id; the AI SDK gives them one. */
+/* Gemini's own calls may have no id; the AI SDK adds one. */
 const numbered = (r) => ({ ...r, calls: r.calls.map(([id, name, args], i) => [id ?? `${i}`, name, args]) });
-/* The AI SDK puts its result for Gemini into an object, which goes on as it is. */
+/* The AI SDK puts its result for Gemini into an object, which is forwarded unchanged. */
 const result = (text) => (text.startsWith("{") ? JSON.parse(text).content : text);
 
 const CASES = {
@@ -219,7 +219,8 @@ const CASES = {
 		return [[r, JSON.stringify(await seen(n)).includes(MAIL)], [{ text: TEXT, calls: [], usage: [5, 5] }, false]];
 	},
 	"cached tokens": async ({ c, how, way, formName }) => {
-		/* half of what is read was cached, a quarter is written, which Gemini does not say; Anthropic's and Amazon's SDKs count them apart */
+		/* Half of the input was cached, and a quarter is written, which Gemini does not report. Anthropic's and
+		   Amazon's SDKs count them separately. */
 		const { usage } = await c[how]({ model: "cached", text: "a b c d e f g h", usage: true });
 		return [usage, [way !== WAYS.messages && way !== WAYS.converse ? 8 : formName === "generate" ? 4 : 2, 8]];
 	},
@@ -231,7 +232,7 @@ const CASES = {
 		const r = said(numbered(await c[how]({ model: "call", text: TEXT, tool: true, usage: true })));
 		return [r, { text: "", calls: called(TEXT), usage: [5, 5] }];
 	},
-	"two calls at once": async ({ c, how }) => {
+	"two parallel calls": async ({ c, how }) => {
 		const r = numbered(await c[how]({ model: "call:both", text: `one and ${MAIL}`, tool: true }));
 		return [[said(r).calls, new Set(r.calls.map((x) => x[0])).size], [called("one", MAIL), 2]];
 	},
@@ -261,7 +262,7 @@ const CASES = {
 		const r = await c[how]({ model: "echo", text: "hi", more: way.settings });
 		return [[r.text, ...form.settings(await seen(n))], ["hi", BRIEF, 0.5, 0.9, 90]];
 	},
-	"what has no place": async ({ c, how, way }) => {
+	"a field without an equivalent": async ({ c, how, way }) => {
 		if (!way.odd) return null;
 		return [(await c[how]({ model: "say:yes", text: "hi", more: way.odd })).text.includes("yes"), true];
 	},
@@ -284,7 +285,7 @@ const CASES = {
 	},
 };
 
-// ---- all of them, the provider of each form for itself ----
+// ---- all cases, separately for the provider of each API ----
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 const row = (table, client, form, name, own) => table.find(([c, f, k]) => c === client && (f === form || f === "*" || (f === "" && form !== own)) && k === name)?.[3];

@@ -1,4 +1,4 @@
-// oracle.mjs' lines next to those of `tollgate tokens --ids --jsonl`: how many differ.
+// Compares oracle.mjs' lines with those of `tollgate tokens --ids --jsonl`, and prints how many differ.
 import { readFileSync } from "node:fs";
 const [oracle, ours] = process.argv.slice(2).map((f) => readFileSync(f, "utf8").trim().split("\n").map((l) => JSON.parse(l)));
 let wrong = Math.abs(oracle.length - ours.length);

@@ -1,9 +1,9 @@
-// Texts and their token ids by tiktoken (WebAssembly), a line each: {"text","ids"}.
+// Prints texts and their token ids by tiktoken (WebAssembly), a line each: {"text","ids"}.
 //
 //   node oracle.mjs ENCODING TEXTS FILE…
 //
-// Code, prose, Chinese, Japanese, Korean, other scripts, emoji, white space and signs, random
-// Unicode; the same ones each time. The files are where code and prose come from.
+// Code, prose, Chinese, Japanese, Korean, other scripts, emoji, white space and signs, random Unicode; the same in
+// each run. The code and the prose come from the files.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 const require = createRequire(import.meta.url);

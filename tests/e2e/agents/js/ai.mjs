@@ -1,4 +1,4 @@
-// Vercel's AI SDK. The variant names the provider's function; "openai" is the default one, with `store: false`.
+// Vercel's AI SDK. The variant is the provider's function; "openai" is the default one, with `store: false`.
 import { createAmazonBedrock } from "@ai-sdk/amazon-bedrock";
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogleGenerativeAI } from "@ai-sdk/google";

@@ -1,5 +1,5 @@
-// What the JavaScript clients here share, as ../python/common.py for Python's: two tools, the arguments, and the line that
-// a client prints of each run.
+// The common part of the JavaScript clients, as ../python/common.py for Python's: two tools, the arguments, and the
+// line that a client prints for each run.
 console.log = console.info = console.error; // some clients print
 export const called = [];
 export const tools = {

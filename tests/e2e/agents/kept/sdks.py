@@ -26,14 +26,14 @@ def openai_turns():
     client = openai.OpenAI(base_url=EDGE + "/v1", api_key=TOKEN, max_retries=0)
     one = client.responses.create(model="m", input=f"write to {JANE}")
     two = client.responses.create(model="m", input=f"and to {BOB}", previous_response_id=one.id)
-    check("openai: a second turn knows both", two.output_text, f"known: {JANE}, {BOB}")
+    check("openai: a second turn restores both values", two.output_text, f"known: {JANE}, {BOB}")
     tool = {"type": "function", "name": "send_mail", "parameters": {"type": "object", "properties": {"to": {"type": "string"}}}}
     three = client.responses.create(model="m", input="send it", tools=[tool], previous_response_id=two.id)
     call = three.output[0]
-    check("openai: the tool is called with the first", json.loads(call.arguments), {"to": JANE})
+    check("openai: the tool is called with the first value", json.loads(call.arguments), {"to": JANE})
     result = {"type": "function_call_output", "call_id": call.call_id, "output": f"sent, in copy to {CARL}"}
     four = client.responses.create(model="m", input=[result], tools=[tool], previous_response_id=three.id)
-    check("openai: the loop ends with all three", four.output_text, f"known: {JANE}, {BOB}, {CARL}")
+    check("openai: the loop ends with all three values", four.output_text, f"known: {JANE}, {BOB}, {CARL}")
 
 
 def anthropic_runner():
@@ -56,7 +56,7 @@ def anthropic_runner():
     for last in runner:
         pass
     check("anthropic: the runner calls the tool with the value", called, [JANE])
-    check("anthropic: and ends with both", last.content[0].text, f"known: {JANE}, {BOB}")
+    check("anthropic: the loop ends with both values", last.content[0].text, f"known: {JANE}, {BOB}")
 
 
 async def mcp_elicitation():
@@ -72,7 +72,7 @@ async def mcp_elicitation():
             result = await client.call_tool("book", {"address": JANE})
     text = result.content[0].text
     check("mcp: the question has the value", asked, [f"who comes with {JANE}?"])
-    check("mcp: the result has the first, and of the second that or its placeholder",
+    check("mcp: the result has the first value, and the second or its placeholder",
           re.sub(r"<EMAIL_ADDRESS_[A-Z2-7]{8}_1>", BOB, text), f"booked for {JANE} and {BOB}")
 
 
@@ -88,4 +88,4 @@ for part in (openai_turns, anthropic_runner, mcp_call):
         print(f"not ok - {part.__name__}: {type(e).__name__}: {str(e)[:300]}")
 with urllib.request.urlopen(PROVIDER + "/seen") as r:
     said = r.read().decode()
-check("nobody was sent a value", [v for v in (JANE, BOB, CARL) if v in said], [])
+check("no provider received a value", [v for v in (JANE, BOB, CARL) if v in said], [])

@@ -20,7 +20,7 @@ import schemas
 PLACEHOLDER = re.compile(r"<EMAIL_ADDRESS_[A-Z0-9_]+>")
 VALUE = re.compile(r"\b(?:jane|bob)@example\.com")
 SIGNED = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
-threads = {}  # of messages with their tools, by the id of the last answer
+threads = {}  # messages with their tools, by the id of the last response
 wrong, counts = [], {"requests": 0, "ill": 0}
 lock = threading.Lock()
 
@@ -342,7 +342,7 @@ def cohere(body, model, stream, serial):
     return sse(*events, named=True)
 
 
-PATHS = [  # path, form, reader, whether the path says that the answer is a stream (None: the body does)
+PATHS = [  # path, API, reader, whether the path requests a stream (None: the body does)
     (r"/v1/chat/completions", "chat", chat, None),
     (r"/v1/responses", "responses", responses, None),
     (r"/v1/messages(?:\?beta=true)?", "messages", messages, None),

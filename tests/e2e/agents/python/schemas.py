@@ -145,10 +145,10 @@ def of_mistral(body):
 def gemini_request(body):
     """The message of a request, whose members may be named in camel case or with underscores."""
     body = json.loads(json.dumps(body))
-    for at, v in list(paths(body)):  # the words of a schema are taken in lower case, too
+    for at, v in list(paths(body)):  # the words of a schema are accepted in lower case too
         if ".parameters" in at and isinstance(v, dict) and isinstance(v.get("type"), str):
             v["type"] = v["type"].upper()
-    (body.get("generationConfig", {}).get("thinkingConfig") or {}).pop("thinkingLevel", None)  # younger than the package
+    (body.get("generationConfig", {}).get("thinkingConfig") or {}).pop("thinkingLevel", None)  # newer than the package
     return json_format.ParseDict(body, gemini.GenerateContentRequest.pb(gemini.GenerateContentRequest()))
 
 

@@ -12,7 +12,7 @@ def model(variant, base, key):
         return OpenAIResponses(model="gpt-5", api_base=base + "/v1", api_key=key)
     if variant == "anthropic":
         from llama_index.llms.anthropic import Anthropic
-        return Anthropic(model="claude-opus-4-8", base_url=base, api_key=key, temperature=1)  # 0.1 by default, which that model refuses
+        return Anthropic(model="claude-opus-4-8", base_url=base, api_key=key, temperature=1)  # the default is 0.1, which that model refuses
     from llama_index.llms.google_genai import GoogleGenAI
     return GoogleGenAI(model="gemini-2.5-flash", api_key=key, http_options={"base_url": base})
 

@@ -19,7 +19,7 @@ async def run(base, key, variant, prompt, stream):
     parts = []
     async for item in agent.invoke_stream(prompt):
         parts.append(str(item.content))
-    return "".join(parts).rsplit("Let me see.", 1)[-1]  # the stream has the texts of all turns
+    return "".join(parts).rsplit("Let me see.", 1)[-1]  # the stream contains the texts of all turns
 
 
 main(run)
