@@ -15,7 +15,7 @@
 #include "answer/document.h"
 #include "answer/translate/answer_private.h"
 #include "answer/translate/request.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/scoped.h"

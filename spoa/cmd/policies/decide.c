@@ -24,7 +24,6 @@
 #include "base/codec/http.h"
 #include "base/codec/json_text.h"
 #include "base/codec/uri.h"
-#include "base/codec/uri_normal.h"
 #include "base/scoped.h"
 #include "cmd/cmd.h"
 #include "cmd/eval.h"

@@ -19,7 +19,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
 #include "policy/prices.h"

@@ -6,7 +6,7 @@
  * is dropped. */
 #include <stdio.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
 #include "gate/steps/steps.h"

@@ -13,7 +13,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/codec/credentials.h"
-#include "base/codec/uri_normal.h"
+#include "base/codec/uri.h"
 #include "base/scoped.h"
 #include "policy/config/read.h"
 #include "policy/identity/observe.h"

@@ -13,7 +13,6 @@
 #include "base/ascii.h"
 #include "base/codec/digits.h"
 #include "base/codec/letters.h"
-#include "base/codec/utf8.h"
 #include "base/utf8.h"
 
 /* ---- base64 ---- */

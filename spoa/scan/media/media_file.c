@@ -12,7 +12,7 @@
 #include "scan/media/media_file.h"
 
 #include "base/ascii.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/media/reader.h"

@@ -12,7 +12,7 @@
 #include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/digits.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/push.h"
 #include "scan/media/media_file.h"

@@ -11,7 +11,7 @@
  * a family name of the lists that is followed by a given name or an honorific, or preceded by a
  * cue (find_han()). */
 #include "base/among.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "scan/detect/names/names_run.h"
 
 enum { NAME_WORDS = 6 };

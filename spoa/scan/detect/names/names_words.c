@@ -12,10 +12,9 @@
 #include "base/among.h"
 #include "base/ascii.h"
 #include "base/codec/letters.h"
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/file_set.h"
 #include "base/scoped.h"
-#include "base/utf8.h"
 #include "scan/detect/names/names.h"
 #include "scan/detect/names/names_eights.h"
 
