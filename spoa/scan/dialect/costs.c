@@ -17,7 +17,6 @@
  * https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api */
 #include "base/among.h"
 #include "base/codec/json.h"
-#include "base/codec/json_strings.h"
 #include "base/err.h"
 #include "base/sha256.h"
 #include "scan/dialect/family.h"
