@@ -201,8 +201,8 @@ ask "Where is the key of the boathouse in this village"
 wait_for kept 1
 as --claims '{"sub":"bob"}'
 ask "Please tell me where is the key of the boathouse in this village"
-is "a semantic hit of another person's response" "$(cache) $(completion .cache_by)" 'hit "semantic"'
-check "is stored for the second person too" wait_for kept 2
+is "another person's response is a semantic hit" "$(cache) $(completion .cache_by)" 'hit "semantic"'
+check "the response is stored for the second person too" wait_for kept 2
 "$build/tollgate" cache purge --person bob -c "$D/tollgate.yaml" >"$D/purged" 2>&1
 is "it refers to the first person's entry" "$(strings)" 2
 "$build/tollgate" cache purge --person ann -c "$D/tollgate.yaml" >"$D/purged" 2>&1

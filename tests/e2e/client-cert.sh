@@ -82,7 +82,7 @@ haproxy_reload
 socket alice -H 'origin: https://app.example.com'
 is "a page of an origin in origins.lst can open a WebSocket" "$status" 101
 socket alice -H 'origin: https://app2.example.com'
-is "a page of another origin cannot" "$status" 403
+is "a page of another origin cannot open a WebSocket" "$status" 403
 # A body arrives whole if it fits into HAProxy's buffer. The certificate is added to the same frame. Longer bodies use
 # the relay, and none is refused.
 bad=

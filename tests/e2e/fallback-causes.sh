@@ -129,8 +129,8 @@ for n in 1 2 3; do
 	is "provider $n gets its own key" "$(sent_to $n '.headers.authorization')" "\"Bearer $own\""
 	unlike "this provider gets no other credential" "$(sent_to $n | sed "s/Bearer $own\"/\"/g")" 'sk-provider|sk-callers|callers|x-tollgate'
 done
-is "a header field that a rule sets for the first target" "$(sent_to 1 '.headers["x-cost-center"]')" '"r-17"'
-is "is not sent to the other targets" "$(sent_to 2 '.headers["x-cost-center"]') $(sent_to 3 '.headers["x-cost-center"]')" "null null"
+is "the first target gets the header field that a rule sets for it" "$(sent_to 1 '.headers["x-cost-center"]')" '"r-17"'
+is "the other targets do not get that header field" "$(sent_to 2 '.headers["x-cost-center"]') $(sent_to 3 '.headers["x-cost-center"]')" "null null"
 is "each target gets its own model" "$(for n in 1 2 3; do sent_to $n .body | jq -r . | jq -r .model; done | paste -sd ' ')" "say:from-a say:from-b say:from-c"
 
 # ---- the last target fails ----

@@ -125,9 +125,9 @@ ask
 is "a refused connection: the second target answers" "$status $(asked_two)" "200 1"
 like "the record has the cause" "$(completion)" '^one/m1 (never_sent|perhaps_billed 503 maybe_billed|perhaps_billed 503) .*two/m2 done 200 $'
 ask ',"stream":true'
-is "the same with a stream" "$status" 200
+is "for a stream, the second target answers too" "$status" 200
 path=/plain/v1/chat/completions ask ',"stream":true'
-is "the same on a route that does not inspect responses" "$status" 200
+is "on a route that does not inspect responses, the second target answers too" "$status" 200
 "$root/tests/support/stack" provider start 1 --dir "$D"
 
 # A target that refuses our key gets no requests until an operator corrects it.

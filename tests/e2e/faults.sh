@@ -66,7 +66,7 @@ wait_for is_ready
 killed tollgate
 wait_for gone "$(pid_of tollgate)"
 req POST /api/direct/dead -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{}'
-is "without a daemon: 503" "$status" 503
+is "without a daemon, the status is 503" "$status" 503
 like "the 503 is JSON, with Retry-After" "$head$body" 'retry-after: 1.*|gateway_unavailable'
 req POST /v1/chat/completions -H 'content-type: application/json' -d '{}'
 is "without a daemon, each route returns 503" "$status" 503
@@ -77,7 +77,7 @@ wait_for passes /api/direct/again '{}' # HAProxy has found the daemon; it has no
 # The relay's socket is missing before HAProxy has a connection to it. A 503 must not need another listener.
 mkdir "$SOCKETS/away" && mv "$SOCKETS"/relay*.sock "$SOCKETS/away"
 req POST /v1/chat/completions -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"model":"echo","messages":[]}'
-is "without a relay: 503" "$status" 503
+is "without a relay, the status is 503" "$status" 503
 like "the 503 comes at once, with the decision's id" "$head" '^x-tollgate-id: .'
 like "the 503 has Retry-After, and is JSON" "$(header retry-after) $body" '^1 .*gateway_unavailable'
 mv "$SOCKETS/away"/* "$SOCKETS"

@@ -75,7 +75,7 @@ check "a field with another signature is reported" wait_for more
 gets_through "with fields that another key signed"
 redis INCR "$live:version" >/dev/null
 gets_through "again"
-is "in one log line" "$(($(lines) - before))" 1
+is "such fields are reported in one log line" "$(($(lines) - before))" 1
 is "such a field stays, because another daemon may have written it" "$(($(redis HLEN "$live:entries") > 400))" 1
 
 # ---- messages of revoke ----

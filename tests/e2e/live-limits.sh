@@ -112,16 +112,16 @@ is "with two more requests, two pass" "$(six "$own")" "2 4"
 key change "$(cut -d_ -f2 <<<"$own")" --limits 'requests=100/1h,tokens_per_request=200,tokens=100/1h' >/dev/null
 synced
 ask "$own" "${chat/50/190}"
-is "a key with a limit of tokens for each request" "$status" 403
+is "a key's limit of tokens per request refuses a larger request" "$status" 403
 like "the error names that limit" "$body" 'key-limit-2'
 ask "$own" "${chat/50/90}"
-like "a key with a limit of tokens an hour" "$status $body" '^(403|429) .*key-limit-3'
+like "a key's limit of tokens per hour refuses a request" "$status $body" '^(403|429) .*key-limit-3'
 ask "$own" "${chat/50/10}"
 is "a smaller request passes" "$status" 200
 input=$(key new --person ina --limits 'input_tokens=1000/1h,output_tokens=120/day')
 synced
 ask "$input" "${chat/50/100}"
-is "a key with a limit of output tokens" "$status" 200
+is "below a key's limit of output tokens, a request passes" "$status" 200
 ask "$input" "${chat/50/120}"
 like "the error names that limit of output tokens" "$status $body" '^429 .*key-limit-2'
 # A request in flight counts until its end, also on a route that would use the direct path.
@@ -133,7 +133,7 @@ control '{"delay_ms":60000,"times":1}'
 slow=$!
 under_way 1
 ask "$once"
-like "a key with a limit of concurrent requests" "$status $body" '^429 .*key-limit-1'
+like "a key's limit of concurrent requests refuses a request" "$status $body" '^429 .*key-limit-1'
 release
 wait $slow
 settled

@@ -15,59 +15,59 @@ const count = { traces: 0, metrics: 0 }
 
 // ---- the mapping ----
 const fail = (at, what) => { throw new Error(`${at}: ${what}`) }
-const text = (v, at) => typeof v === 'string' || fail(at, `a text is expected, got ${JSON.stringify(v)}`)
-const filled = (v, at) => text(v, at) && v.length > 0 || fail(at, 'is empty')
-const u64 = (v, at) => (typeof v === 'string' && /^(0|[1-9][0-9]*)$/.test(v) && BigInt(v) < 2n ** 64n) || fail(at, `a fixed64 in a text is expected, got ${JSON.stringify(v)}`)
-const i64 = (v, at) => (typeof v === 'string' && /^-?(0|[1-9][0-9]*)$/.test(v)) || fail(at, `an int64 in a text is expected, got ${JSON.stringify(v)}`)
-const number = (v, at) => (typeof v === 'number' && Number.isFinite(v)) || fail(at, `a number is expected, got ${JSON.stringify(v)}`)
-const whole = (from, to) => (v, at) => (Number.isInteger(v) && v >= from && v <= to) || fail(at, `${from} to ${to} is expected, got ${JSON.stringify(v)}`)
-const yes = (v, at) => v === true || fail(at, 'true is expected')
-const id = n => (v, at) => (typeof v === 'string' && new RegExp(`^[0-9a-f]{${2 * n}}$`).test(v) && /[1-9a-f]/.test(v)) || fail(at, `${n} bytes in hexadecimal, not all 0: ${JSON.stringify(v)}`)
-const list = of => (v, at) => Array.isArray(v) ? v.forEach((x, i) => of(x, `${at}[${i}]`)) : fail(at, 'a list is expected')
+const text = (v, at) => typeof v === 'string' || fail(at, `expected a string, got ${JSON.stringify(v)}`)
+const filled = (v, at) => text(v, at) && v.length > 0 || fail(at, 'the string is empty')
+const u64 = (v, at) => (typeof v === 'string' && /^(0|[1-9][0-9]*)$/.test(v) && BigInt(v) < 2n ** 64n) || fail(at, `expected a fixed64 as a string, got ${JSON.stringify(v)}`)
+const i64 = (v, at) => (typeof v === 'string' && /^-?(0|[1-9][0-9]*)$/.test(v)) || fail(at, `expected an int64 as a string, got ${JSON.stringify(v)}`)
+const number = (v, at) => (typeof v === 'number' && Number.isFinite(v)) || fail(at, `expected a number, got ${JSON.stringify(v)}`)
+const whole = (from, to) => (v, at) => (Number.isInteger(v) && v >= from && v <= to) || fail(at, `expected an integer from ${from} to ${to}, got ${JSON.stringify(v)}`)
+const yes = (v, at) => v === true || fail(at, 'expected true')
+const id = n => (v, at) => (typeof v === 'string' && new RegExp(`^[0-9a-f]{${2 * n}}$`).test(v) && /[1-9a-f]/.test(v)) || fail(at, `expected ${n} bytes in hexadecimal, not all 0, got ${JSON.stringify(v)}`)
+const list = of => (v, at) => Array.isArray(v) ? v.forEach((x, i) => of(x, `${at}[${i}]`)) : fail(at, 'expected a list')
 const message = (fields, needed = [], more = () => {}) => (v, at) => {
-	if (v === null || typeof v !== 'object' || Array.isArray(v)) fail(at, 'a message is expected')
-	for (const k of Object.keys(v)) fields[k] ? fields[k](v[k], `${at}.${k}`) : fail(at, `no field ${k}`)
+	if (v === null || typeof v !== 'object' || Array.isArray(v)) fail(at, 'expected a message')
+	for (const k of Object.keys(v)) fields[k] ? fields[k](v[k], `${at}.${k}`) : fail(at, `unknown field ${k}`)
 	for (const k of needed) k in v || fail(at, `${k} is missing`)
 	more(v, at)
 }
-const one = fields => message(fields, [], (v, at) => Object.keys(v).length === 1 || fail(at, 'one of several is expected'))
+const one = fields => message(fields, [], (v, at) => Object.keys(v).length === 1 || fail(at, 'expected exactly one field'))
 const any = (v, at) => one({ stringValue: text, intValue: i64, doubleValue: number, arrayValue: message({ values: list(any) }, ['values']) })(v, at)
 const attributes = (v, at) => {
 	list(message({ key: filled, value: any }, ['key', 'value']))(v, at)
-	new Set(v.map(a => a.key)).size === v.length || fail(at, 'a key twice')
+	new Set(v.map(a => a.key)).size === v.length || fail(at, 'a key is repeated')
 }
 const get = (l, key) => { const a = l.find(x => x.key === key); return a && Object.values(a.value)[0] }
 const resource = message({ attributes }, ['attributes'], (v, at) => {
-	for (const k of ['service.name', 'service.instance.id', 'service.version']) get(v.attributes, k) || fail(at, `no ${k}`)
+	for (const k of ['service.name', 'service.instance.id', 'service.version']) get(v.attributes, k) || fail(at, `the attribute ${k} is missing`)
 })
 const scope = message({ name: filled, version: filled }, ['name', 'version'])
-const schema = (v, at) => v === 'https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev' || fail(at, `schema ${v}`)
+const schema = (v, at) => v === 'https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev' || fail(at, `unexpected schema ${v}`)
 const span = message({ traceId: id(16), spanId: id(8), parentSpanId: id(8), flags: whole(0, 0x3ff), name: filled, kind: whole(1, 5), startTimeUnixNano: u64, endTimeUnixNano: u64, attributes,
 	events: list(message({ timeUnixNano: u64, name: filled, attributes }, ['timeUnixNano', 'name'])), status: message({ code: whole(0, 2), message: text }) },
 ['traceId', 'spanId', 'name', 'kind', 'startTimeUnixNano', 'endTimeUnixNano'], (v, at) => {
 	const now = BigInt(Date.now()) * 1000000n, from = BigInt(v.startTimeUnixNano), to = BigInt(v.endTimeUnixNano)
-	if (to < from || from < now - 600n * 10n ** 9n || to > now + 60n * 10n ** 9n) fail(at, `from ${from} to ${to}, now ${now}`)
-	for (const e of v.events || []) if (BigInt(e.timeUnixNano) < from || BigInt(e.timeUnixNano) > to) fail(at, `event ${e.name} is outside`)
-	get(v.attributes, 'tollgate.decision.id') || fail(at, 'no decision')
+	if (to < from || from < now - 600n * 10n ** 9n || to > now + 60n * 10n ** 9n) fail(at, `implausible time from ${from} to ${to}, now ${now}`)
+	for (const e of v.events || []) if (BigInt(e.timeUnixNano) < from || BigInt(e.timeUnixNano) > to) fail(at, `event ${e.name} is outside the time of its span`)
+	get(v.attributes, 'tollgate.decision.id') || fail(at, 'the decision ID is missing')
 })
 const traces = message({ resourceSpans: list(message({ resource, schemaUrl: schema, scopeSpans: list(message({ scope, schemaUrl: schema, spans: list(span) }, ['scope', 'spans'])) }, ['resource', 'scopeSpans'])) }, ['resourceSpans'])
 const times = { attributes, startTimeUnixNano: u64, timeUnixNano: u64 }
-const point = message({ ...times, asInt: i64, asDouble: number }, ['timeUnixNano'], (v, at) => 'asInt' in v !== 'asDouble' in v || fail(at, 'one value is expected'))
+const point = message({ ...times, asInt: i64, asDouble: number }, ['timeUnixNano'], (v, at) => 'asInt' in v !== 'asDouble' in v || fail(at, 'expected exactly one of asInt and asDouble'))
 const exemplar = message({ traceId: id(16), spanId: id(8), filteredAttributes: attributes, timeUnixNano: u64, asDouble: number }, ['timeUnixNano', 'asDouble'])
 const bars = message({ ...times, count: u64, sum: number, bucketCounts: list(u64), explicitBounds: list(number), exemplars: list(exemplar) }, ['startTimeUnixNano', 'timeUnixNano', 'count'], (v, at) => {
-	v.bucketCounts.length === v.explicitBounds.length + 1 || fail(at, 'bounds and counts')
-	v.bucketCounts.reduce((a, b) => a + BigInt(b), 0n) === BigInt(v.count) || fail(at, 'the counts are not the count')
-	v.explicitBounds.every((b, i) => i === 0 || b > v.explicitBounds[i - 1]) || fail(at, 'bounds do not grow')
+	v.bucketCounts.length === v.explicitBounds.length + 1 || fail(at, 'the numbers of bounds and bucket counts do not match')
+	v.bucketCounts.reduce((a, b) => a + BigInt(b), 0n) === BigInt(v.count) || fail(at, 'the sum of the bucket counts is not count')
+	v.explicitBounds.every((b, i) => i === 0 || b > v.explicitBounds[i - 1]) || fail(at, 'the bounds do not increase')
 })
-const apart = (points, at) => new Set(points.map(p => JSON.stringify(p.attributes))).size === points.length || fail(at, 'two points of the same attributes')
-const points = of => (v, at) => { list(of)(v, at); v.length || fail(at, 'no point'); apart(v, at) }
-const started = (v, at) => v.dataPoints.every(p => p.startTimeUnixNano) || fail(at, 'a sum without its start')
+const apart = (points, at) => new Set(points.map(p => JSON.stringify(p.attributes))).size === points.length || fail(at, 'two points have the same attributes')
+const points = of => (v, at) => { list(of)(v, at); v.length || fail(at, 'there are no points'); apart(v, at) }
+const started = (v, at) => v.dataPoints.every(p => p.startTimeUnixNano) || fail(at, 'a point has no start time')
 const metric = message({ name: filled, unit: text, description: text, gauge: message({ dataPoints: points(point) }, ['dataPoints']),
 	sum: message({ aggregationTemporality: whole(2, 2), isMonotonic: yes, dataPoints: points(point) }, ['aggregationTemporality', 'isMonotonic', 'dataPoints'], started),
 	histogram: message({ aggregationTemporality: whole(2, 2), dataPoints: points(bars) }, ['aggregationTemporality', 'dataPoints']) }, ['name'],
-(v, at) => ['gauge', 'sum', 'histogram'].filter(k => k in v).length === 1 || fail(at, 'one kind of data'))
+(v, at) => ['gauge', 'sum', 'histogram'].filter(k => k in v).length === 1 || fail(at, 'expected exactly one kind of data'))
 const metrics = message({ resourceMetrics: list(message({ resource, schemaUrl: schema, scopeMetrics: list(message({ scope, schemaUrl: schema,
-	metrics: (v, at) => { list(metric)(v, at); new Set(v.map(m => m.name)).size === v.length || fail(at, 'a metric twice') } }, ['scope', 'metrics'])) }, ['resource', 'scopeMetrics'])) }, ['resourceMetrics'])
+	metrics: (v, at) => { list(metric)(v, at); new Set(v.map(m => m.name)).size === v.length || fail(at, 'a metric is repeated') } }, ['scope', 'metrics'])) }, ['resource', 'scopeMetrics'])) }, ['resourceMetrics'])
 
 // ---- the server ----
 const wrong = s => appendFileSync(`${dir}/wrong`, s + '\n')

@@ -71,8 +71,8 @@ stamp() { # NAME DIGEST KEY…
 		openssl ts -reply -config other.cnf -section tsa1 -queryfile q.tsq -out "$D/pages/$1.tsr"
 	) >"$D/stamp.log" 2>&1
 }
-check "a time stamp with RSA" stamp rsa sha512 rsa:2048
-check "a time stamp with P-384" stamp p384 sha384 ec -pkeyopt ec_paramgen_curve:P-384
+check "a time stamp with RSA is made" stamp rsa sha512 rsa:2048
+check "a time stamp with P-384 is made" stamp p384 sha384 ec -pkeyopt ec_paramgen_curve:P-384
 
 # ---- two keys: the old one is valid for 30 more days ----
 "$build/tollgate" keygen --rotate "$D/audit.key" >/dev/null

@@ -29,7 +29,7 @@ is "five requests of twelve pass" "$(passed ann 5)" 5
 settled
 stops
 check "a stop writes the file" written
-is "with mode 0600" "$(stat -c %a "$file")" 600
+is "the file has mode 0600" "$(stat -c %a "$file")" 600
 cp "$file" "$D/older"
 starts
 is "the next start reads the file" "$(from)" checkpoint

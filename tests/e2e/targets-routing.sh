@@ -133,7 +133,7 @@ row weight
 ask_times 60 >"$D/drawn"
 is "all requests succeed" "$(grep -c '^200 [ab]$' "$D/drawn")" 60
 read -r a b _ <<<"$(asked)"
-check "by weight: about three in four use the first target ($a, $b)" test "$b" -ge 3 -a "$a" -gt "$b"
+check "by weight: about three in four requests use the first target ($a, $b)" test "$b" -ge 3 -a "$a" -gt "$b"
 row identity
 is "requests of one person use the same target" "$(ask_times 8 | sort -u | wc -l)" 1
 row conversation
@@ -143,7 +143,7 @@ for more in ']' ',{"role":"assistant","content":"well"},{"role":"user","content"
 done | sort | uniq -c >"$D/drawn"
 is "a conversation keeps its target" "$(wc -l <"$D/drawn")" 1
 row price
-is "by price: the cheaper target" "$(ask_times 3 | sort -u)" "200 b"
+is "by price: the cheaper target is used" "$(ask_times 3 | sort -u)" "200 b"
 fault 2 '{"status":503}'
 ask
 is "the more expensive target is used if that fails" "$status $from" "200 a"
@@ -151,12 +151,12 @@ row latency
 fault 1 '{"delay_ms":1300}' # a target without requests counts as one that takes a second
 ask_times 2 >/dev/null
 ask_times 4 >"$D/drawn"
-check "by latency: the faster target" test "$(grep -c 'b$' "$D/drawn")" -ge 3
+check "by latency: the faster target is used" test "$(grep -c 'b$' "$D/drawn")" -ge 3
 
 # ---- failing targets are avoided, and return ----
 row breaker
 fault 1 '{"status":500,"times":2}'
-is "two failures in a row" "$(ask_times 2 | sort -u) $(asked)" "200 b 2 2 0"
+is "after each of two failures, the other target answers" "$(ask_times 2 | sort -u) $(asked)" "200 b 2 2 0"
 ask
 is "then the target is avoided" "$status $from $(asked)" "200 b 2 3 0"
 back() { ask; [ "$from" = a ]; }
@@ -170,18 +170,18 @@ ask
 is "the first target that returns before the deadline is used" "$status $(asked | tr ' ' '\n' | sort | paste -sd ' ')" "200 0 1 2"
 row callers
 fault 1 '{"status":400}'
-is "a caller's errors" "$(ask_times 6 | sort -u)" "400 "
+is "the caller's errors are returned" "$(ask_times 6 | sort -u)" "400 "
 fault 1 '{}'
 ask
-is "do not disable a target" "$status $from" "200 a"
+is "after the caller's errors, the target is still used" "$status $from" "200 a"
 row alone
 fault 1 '{"status":500}'
 is "the only target is used, even if it fails" "$(ask_times 8 | sort -u) $(asked)" "500  8 0 0"
 row burst # superagent-ai/superagent#1145
 fault 1 '{"fault":"rate","times":3}'
-is "refusals without a Retry-After" "$(ask_times 3 | sort -u)" "200 b"
+is "after a refusal without Retry-After, the other target answers" "$(ask_times 3 | sort -u)" "200 b"
 ask
-is "do not change the first target" "$status $from" "200 a"
+is "after refusals without Retry-After, the first target is still used" "$status $from" "200 a"
 row budget
 fault 1 '{"fault":"rate"}'
 ask_times 8 >"$D/drawn"
@@ -189,10 +189,10 @@ is "with few requests, each failure is tried again by the next request" "$(grep 
 row counted # router-for-me/CLIProxyAPI#4410
 fault 1 '{"only":"count_tokens","status":404}'
 path=/v1/messages/count_tokens
-is "a provider without token counting" "$(ask_times 8 | sort -u)" "404 "
+is "a 404 of a provider without token counting is returned" "$(ask_times 8 | sort -u)" "404 "
 path=
 ask
-is "still answers messages" "$status $from" "200 a"
+is "that provider still answers messages" "$status $from" "200 a"
 
 # ---- limits of concurrent requests ----
 # held_by COMMAND…: runs it while the first provider has a request in flight

@@ -36,7 +36,7 @@ is "audit explain prints no escape character" "$? $(LC_ALL=C grep -c "$(printf '
 tg audit explain --json "$odd"
 is "audit explain --json prints no escape character" "$? $(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" "0 0"
 tg top --json
-check "top --json has the decisions" python3 - "$D/out" "$id" <<'PY'
+check "top --json lists the decisions" python3 - "$D/out" "$id" <<'PY'
 import json, sys
 text = open(sys.argv[1]).read()
 assert text.isascii() and "\033" not in text
@@ -61,7 +61,7 @@ models = [d.get("model") for w in o["workers"] for d in w["recent"]]
 assert "m70" in models and sum(w["decisions"] for w in o["workers"]) == 74
 PY
 
-is "over TCP a token is needed" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/recent") $(curl -s -o /dev/null -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/recent")" "401 200"
+is "over TCP, requests need a token" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/recent") $(curl -s -o /dev/null -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/recent")" "401 200"
 
 # on a terminal
 cat >"$D/screen.py" <<'PY'
@@ -85,42 +85,42 @@ def rows(): return [re.sub(rb"\x1b\[[0-9]*[KJm]", b"", l) for l in frame().split
 END = rb"(?s)\x1b\[H.*\n.*\x1b\[0m.*\x1b\[0m"
 def want(ok, what):
     if not ok: print(what, repr(frame())); p.kill(); sys.exit(1)
-want(read(30, END), "it draws")
-want(len(rows()) == 10 and all(len(l) <= 100 for l in rows()), "it fills the screen and no more")
-want(b"tollgate" in rows()[0] and b"MODEL" in rows()[1], "its head")
-want(not re.search(rb"\x1b(?!\[(\?1049[hl]|\?25[hl]|H|2K|J|7m|0m))", got), "no sequence but its own")
+want(read(30, END), "no screen is drawn")
+want(len(rows()) == 10 and all(len(l) <= 100 for l in rows()), "the output does not have the size of the screen")
+want(b"tollgate" in rows()[0] and b"MODEL" in rows()[1], "the header is missing")
+want(not re.search(rb"\x1b(?!\[(\?1049[hl]|\?25[hl]|H|2K|J|7m|0m))", got), "the output has an unexpected escape sequence")
 if mode == "refresh":
     subprocess.run(["curl", "-s", "-o", "/dev/null", "-H", auth, "-H", "content-type: application/json", "-d", '{"model":"fresh-one","messages":[]}', edge + "/v1/chat/completions"])
-    want(read(30, rb"fresh-one"), "a new decision soon")
-    want(b"fresh-one" in rows()[2], "on top")
+    want(read(30, rb"fresh-one"), "a new decision does not appear")
+    want(b"fresh-one" in rows()[2], "the new decision is not in the first line")
     got = b""; size(5, 60); os.killpg(p.pid, signal.SIGWINCH)
-    want(read(30, END), "drawn anew")
-    want(len(rows()) == 5 and all(len(l) <= 60 for l in rows()), "in the new size")
+    want(read(30, END), "the screen is not drawn again after a change of its size")
+    want(len(rows()) == 5 and all(len(l) <= 60 for l in rows()), "the output does not have the new size of the screen")
     os.write(master, b"q")
 elif mode == "gone":
     os.kill(int(sys.argv[6]), signal.SIGTERM)
-    want(read(30, rb"is tollgate running"), "it says that the daemon is gone")
-    want(b"fresh-one" in got, "and keeps what it had")
+    want(read(30, rb"is tollgate running"), "the end of the daemon is not reported")
+    want(b"fresh-one" in got, "the earlier decisions disappear")
     os.write(master, b"q")
 elif mode == "SIGTSTP":
     os.kill(p.pid, signal.SIGTSTP)
-    want(read(30, rb"\x1b\[\?1049l"), "stopped, it leaves the screen")
+    want(read(30, rb"\x1b\[\?1049l"), "the alternate screen is not left when the program is stopped")
     end = time.time() + 30 # until the program has stopped
     while open(f"/proc/{p.pid}/stat").read().rpartition(") ")[2][0] != "T" and time.time() < end: time.sleep(0.01)
-    want(termios.tcgetattr(slave) == before, "and the keys")
+    want(termios.tcgetattr(slave) == before, "the terminal settings are not restored when the program is stopped")
     got = b""
     os.kill(p.pid, signal.SIGCONT)
-    want(read(30, END) and b"\x1b[?1049h" in got, "and comes back")
+    want(read(30, END) and b"\x1b[?1049h" in got, "the screen is not drawn again when the program continues")
     os.write(master, b"q")
 else:
     os.kill(p.pid, getattr(signal, mode))
 read(1)
 try: code = p.wait(30)
-except subprocess.TimeoutExpired: want(False, "it ends")
+except subprocess.TimeoutExpired: want(False, "the program does not exit")
 read(0.2)
-want(code == 0, f"with 0, not {code}")
-want(got.rstrip().endswith(b"\x1b[?25h\x1b[?1049l"), "the screen is put back")
-want(termios.tcgetattr(slave) == before, "and the keys")
+want(code == 0, f"the exit status is {code}")
+want(got.rstrip().endswith(b"\x1b[?25h\x1b[?1049l"), "the screen is not restored at exit")
+want(termios.tcgetattr(slave) == before, "the terminal settings are not restored at exit")
 PY
 for mode in refresh SIGINT SIGTERM SIGTSTP; do
 	check "on a terminal: $mode" python3 "$D/screen.py" $mode "$B/tollgate" "$D/tollgate.yaml" "$EDGE" "$auth"
@@ -173,6 +173,6 @@ fi
 check "top reports a daemon that has ended, and continues" python3 "$D/screen.py" gone "$B/tollgate" "$D/tollgate.yaml" "$EDGE" "$auth" "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
 "$root/tests/support/stack" down --dir "$D"
 tg top
-is "without a daemon, top is exit 2" "$?" 2
+is "without a daemon, the exit status of top is 2" "$?" 2
 like "the error asks whether tollgate is running" "$(cat "$D/err")" 'is tollgate running'
 exit $failed

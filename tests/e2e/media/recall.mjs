@@ -96,5 +96,5 @@ for (const [kind, floor] of Object.entries(FLOORS)) {
 	const c = kinds[kind]
 	console.log(`${c.page >= floor * c.n ? 'ok' : 'not ok'} - ${kind}: of ${c.n} values ${c.page} are found at their page, ${floor * 100} % at least`)
 }
-console.log(`${unrefused ? 'not ok' : 'ok'} - scans and pictures that nobody is asked to read are refused${unrefused ? `: ${unrefused} are not` : ''}`)
+console.log(`${unrefused ? 'not ok' : 'ok'} - scans and images without a rule that asks for OCR are refused${unrefused ? `: ${unrefused} are not` : ''}`)
 process.exit(0)

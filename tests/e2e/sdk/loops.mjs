@@ -287,12 +287,12 @@ async function row(name, model, stream) {
 	const { text, error, called, asked } = await run(name, model, stream), denies = /delete|pay500/.test(model), faults = [];
 	const got = called.map(([n]) => n);
 	if (whole ? got.some((n) => !SCRIPTS[model].includes(n)) : JSON.stringify(got) !== JSON.stringify(want)) faults.push(`called ${got}, want ${want}`);
-	if (called.some(([n, a]) => n === "pay" && a.amount > 100)) faults.push("it paid");
+	if (called.some(([n, a]) => n === "pay" && a.amount > 100)) faults.push("the denied payment was made");
 	if (called.some(([n, a]) => n === "mail" && /@/.test(a.to))) faults.push(`mail to ${called.find(([n]) => n === "mail")[1].to}`);
 	if (whole) {
-		if (!REASON.test(error)) faults.push(`it ends with ${error ?? text}`);
-	} else if (error) faults.push(`it ends with ${error}`);
-	else if (want.length ? text !== "done" : !REASON.test(text)) faults.push(`it says ${JSON.stringify(text)}`);
+		if (!REASON.test(error)) faults.push(`the loop ends with ${error ?? text}`);
+	} else if (error) faults.push(`the loop ends with ${error}`);
+	else if (want.length ? text !== "done" : !REASON.test(text)) faults.push(`the final text is ${JSON.stringify(text)}`);
 	const stored = /, stored/.test(name); // its later requests do not repeat the earlier messages
 	if (!stored && asked.length !== (want.length ? 2 : 1)) faults.push(`${asked.length} requests`);
 	if (denies && want.length && !stored && asked[1] && !REASON.test(strings(JSON.parse(asked[1].body))) && !/item_reference/.test(asked[1].body)) faults.push("the model does not get the reason");

@@ -1,9 +1,10 @@
-"""What every client here shares: two tools, the arguments, and the line that it prints.
+"""The parts that all clients share: the two tools, the command line, and the output.
 
     NAME.py KEY VARIANT PROMPT TARGET=URL…
 
-A client asks each target twice, whole and streamed, and the targets `denied` and `ill` once. Each run prints one line of JSON: the calls of the tools and the final text, or
-the exception. `run(base, key, variant, prompt, stream)` of a client returns the final text. If it has a member `streams`, only these ways are tried."""
+A client runs the prompt twice at each target, without and with streaming, but only once, without streaming, at the targets `denied` and `ill`
+(a provider that answers 503). Each run prints one line of JSON: the tool calls and the final text, or the exception. A client provides
+`run(base, key, variant, prompt, stream)`, which returns the final text. If `run.streams` is set, only its values of `stream` are used."""
 import asyncio
 import inspect
 import json
@@ -48,7 +49,7 @@ TOOLS = [("look_up", "Finds the colleague of a person.", schema("person")), ("se
 
 
 def call(name, arguments):
-    """Runs the tool that a model named. `arguments` is an object, or its JSON."""
+    """Runs the tool that the model called. `arguments` is an object or its JSON text."""
     return {"look_up": look_up, "send_mail": send_mail}[name](**(json.loads(arguments) if isinstance(arguments, str) else dict(arguments)))
 
 

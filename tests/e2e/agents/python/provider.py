@@ -3,7 +3,7 @@ with the first mail address of the conversation, then send_mail with the last on
 
     provider.py PORT PORT_OF_MISTRAL PORT_OF_503
 
-What is wrong with a request is answered with 400 and kept for GET /_wrong, which forgets it."""
+An invalid request is answered with 400 and the errors found. GET /_wrong returns all errors so far and clears the list."""
 import base64
 import functools
 import json
@@ -26,7 +26,7 @@ lock = threading.Lock()
 
 
 def made(schema, known):
-    """A value of a schema: each string is the first address."""
+    """Returns a value that fits a schema. Each string is the first known address, or the first value of its enum."""
     kind = schema.get("type") or next((s["type"] for s in schema.get("anyOf", []) if "type" in s), "object" if "properties" in schema else "string")
     kind = (kind[0] if isinstance(kind, list) else kind).lower()
     if kind == "object":
@@ -37,7 +37,7 @@ def made(schema, known):
 
 
 def turn(text, rounds, tools, forced, schema):
-    """Returns what the model says, and whom it calls with what, or None."""
+    """Returns the text of the model, and the name and the arguments of the tool that it calls, or None for both."""
     rounds = max(rounds, ("The colleague is " in text) + ("Sent to " in text))  # some clients write results as texts
     known = list(dict.fromkeys(PLACEHOLDER.findall(text))) or ["<EMAIL_ADDRESS_0>"]
     own = {"look_up": {"person": known[0]}, "send_mail": {"to": known[-1], "subject": "The ferry leaves at nine"}}
@@ -65,7 +65,7 @@ def turn(text, rounds, tools, forced, schema):
 
 
 def spoken(messages):
-    """The conversation without system texts, which may have addresses of their own."""
+    """Returns the conversation without system messages, which may contain other addresses."""
     return json.dumps([m for m in messages if m.get("role") not in ("system", "developer")])
 
 
@@ -130,7 +130,7 @@ def chat(body, model, stream, serial, mistral=False):
 # ---- responses ----
 
 def offered(body, items):
-    """The tools of a request, by a name that says the namespace, too: how the model calls it, and its schema."""
+    """Returns the tools of a request by name, including the namespace: the item with which the model calls the tool, and its schema."""
     found, kinds = {}, {"function": "function_call", "custom": "custom_tool_call"}
     for t in (body.get("tools") or []) + [t for i in items if i.get("type") == "additional_tools" for t in i["tools"]]:
         space = {"namespace": t["name"]} if t["type"] == "namespace" else {}
@@ -299,7 +299,7 @@ def converse(body, model, stream, serial):
 
 
 def invoke(body, model, stream, serial):
-    """Claude's messages in Bedrock's events."""
+    """Returns a response of the Messages API as the event stream of Bedrock."""
     return messages(body, model, stream, serial, lambda *events: b"".join(frame("chunk", {"bytes": base64.b64encode(json.dumps(e).encode()).decode()}) for e in events))
 
 

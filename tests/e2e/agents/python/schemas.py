@@ -1,7 +1,7 @@
 """Checks a request against the schema that its provider publishes: the types of OpenAI's, Anthropic's, Mistral's and Cohere's SDKs, the
-protocol buffers of the Gemini API, and the service model of Bedrock. limits.json adds what these do not state
-(`tolerated`: what a provider takes all the same, as an expression on the report;
-`models`: the values that some models take of a member)."""
+protocol buffers of the Gemini API, and the service model of Bedrock. limits.json adds limits that these do not state.
+In it, `tolerated` is a regular expression for errors that a provider accepts anyway, and `models` lists the values of a member that
+some models accept."""
 import collections.abc
 import functools
 import inspect
@@ -38,13 +38,13 @@ def hints(kind):
 
 @functools.cache
 def needed(kind):
-    """The required members. A kind with annotations that are strings knows them only once these are resolved."""
+    """Returns the required members of a type. Annotations that are strings must be resolved to know them."""
     required = {k for k, h in hints(kind).items() if typing_extensions.get_origin(h) in REQUIRED}
     return required | {k for k in kind.__required_keys__ if typing_extensions.get_origin(hints(kind)[k]) not in WRAPPED}
 
 
 def misfits(value, kind, at=""):
-    """Returns what in `value` a type of an SDK (a TypedDict, at any depth) does not permit."""
+    """Returns the errors in `value`, at any depth, for a type of an SDK (a TypedDict)."""
     origin, args = typing_extensions.get_origin(kind), typing_extensions.get_args(kind)
     if origin in WRAPPED:
         return misfits(value, args[0], at)
@@ -77,7 +77,7 @@ def misfits(value, kind, at=""):
 
 
 def paths(value, at=""):
-    """Each member with its path, where a list's index is `*`."""
+    """Yields each member with its path. An index of a list is written as `*`."""
     yield at, value
     if isinstance(value, dict):
         for k, v in value.items():
@@ -88,7 +88,7 @@ def paths(value, at=""):
 
 
 def beyond(form, body):
-    """What exceeds a limit of limits.json: a length, a number of items, a range, or a pattern."""
+    """Returns the members that violate a limit of limits.json: a length, a number of items, a range, or a pattern."""
     found = []
     for at, value in paths(body):
         for limit in (limits for path, limits in LIMITS.get(form, {}).items() if path == at):
@@ -101,7 +101,7 @@ def beyond(form, body):
 
 
 def open_objects(schema, strict, at):
-    """What a provider refuses in a schema that it enforces: objects that permit other members, and, at OpenAI, optional ones."""
+    """Returns the objects of a strict schema that a provider refuses: those that allow additional members, and with `strict` those with optional members."""
     found = []
     for path, v in paths(schema, at):
         if isinstance(v, dict) and v.get("type") == "object":
@@ -143,7 +143,7 @@ def of_mistral(body):
 
 
 def gemini_request(body):
-    """The message of a request, whose members may be named in camel case or with underscores."""
+    """Returns a request to Gemini as a message of its protocol buffers. Member names may be in camel case or with underscores."""
     body = json.loads(json.dumps(body))
     for at, v in list(paths(body)):  # the words of a schema are accepted in lower case too
         if ".parameters" in at and isinstance(v, dict) and isinstance(v.get("type"), str):
@@ -175,7 +175,7 @@ def of_bedrock(body):
 
 
 def of_claude(*versions):
-    """Claude at a cloud: the path has the model, and the body the version of the API."""
+    """Returns the check of a request to Claude at a cloud, where the path contains the model and the body contains the version of the API."""
     def found(body):
         rest = {k: v for k, v in body.items() if k != "anthropic_version"}
         wrong = [] if body.get("anthropic_version") in versions else [f".anthropic_version: {body.get('anthropic_version')}"]
@@ -184,7 +184,7 @@ def of_claude(*versions):
 
 
 def extras(model, at):
-    """Members that a model of pydantic's does not know, at any depth."""
+    """Returns the members, at any depth, that a model of pydantic does not define."""
     found = [f"{at}.{k}: no such member" for k in model.model_extra or {}]
     for name in type(model).model_fields:
         value = getattr(model, name)
@@ -224,7 +224,7 @@ CHECKS = {
 
 
 def unfit(form, body, model):
-    """What that model refuses, which others of its provider take."""
+    """Returns the members whose values this model refuses, although other models of the provider accept them."""
     members = dict(paths(body))
     rules = [r for m, r in LIMITS.get(form, {}).get("models", {}).items() if re.fullmatch(m, model)]
     return [f"{at}: {members[at]} is refused by {model}" for r in rules for at, taken in r.items() if at in members and members[at] not in taken]
