@@ -268,8 +268,8 @@ put_log_pair(struct buf *b, bool first, const char *key, struct span s)
 }
 
 static void
-compose(struct buf *b, enum log_level level, const char *event, const struct log_field *fields,
-	size_t n)
+put_log_line(struct buf *b, enum log_level level, const char *event,
+	const struct log_field *fields, size_t n)
 {
 	char when[CLOCK_RFC3339_LEN], num[24];
 
@@ -301,7 +301,7 @@ log_compose(struct log_line *out, enum log_level level, const char *event,
 	buf_init(&out->all, 65536);
 	log_before(&out->all, level, event);
 	out->at = out->all.n;
-	compose(&out->all, level, event, fields, n);
+	put_log_line(&out->all, level, event, fields, n);
 	out->n = out->all.n - out->at;
 	if (out->n > LINE_MAX_BYTES)
 		out->all.failed = true;
@@ -399,7 +399,7 @@ get_out(struct span all, size_t at, size_t n)
 }
 
 static void
-lost(uint64_t n)
+count_lost_lines(uint64_t n)
 {
 	atomic_fetch_add_explicit(&dropped, n, memory_order_relaxed);
 	atomic_fetch_add_explicit(&unsaid, n, memory_order_relaxed);
@@ -430,7 +430,7 @@ write_mail(struct mail *m, void *consumer UNUSED)
 
 	say_lost();
 	if (!get_out(span_of(l->text, l->n), l->at, l->line))
-		lost(1);
+		count_lost_lines(1);
 	atomic_fetch_sub_explicit(&queued_bytes, sizeof(*l) + l->n, memory_order_relaxed);
 	free(l);
 }
@@ -492,13 +492,13 @@ log_out(enum log_level level, const struct log_line *line)
 	}
 	size_t size = sizeof(struct line) + text.n;
 	if (!room_for(level, size)) {
-		lost(1);
+		count_lost_lines(1);
 		return;
 	}
 	struct line *l = malloc(size);
 	if (!l) {
 		atomic_fetch_sub_explicit(&queued_bytes, size, memory_order_relaxed);
-		lost(1);
+		count_lost_lines(1);
 		return;
 	}
 	l->mail.run = write_mail;

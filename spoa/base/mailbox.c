@@ -15,7 +15,7 @@ mailbox_init(struct mailbox *mb, void (*wake)(void *), void *wake_arg)
 
 /* Appends a node. Any thread. */
 static void
-push(struct mailbox *mb, struct mail *m)
+push_mail(struct mailbox *mb, struct mail *m)
 {
 	atomic_store_explicit(&m->next, NULL, memory_order_relaxed);
 	struct mail *prev = atomic_exchange_explicit(&mb->head, m, memory_order_acq_rel);
@@ -25,7 +25,7 @@ push(struct mailbox *mb, struct mail *m)
 void
 mailbox_send(struct mailbox *mb, struct mail *m)
 {
-	push(mb, m);
+	push_mail(mb, m);
 	if (mb->wake)
 		mb->wake(mb->wake_arg);
 }
@@ -33,7 +33,7 @@ mailbox_send(struct mailbox *mb, struct mail *m)
 /* Removes the oldest node. Returns NULL if there is none, or if its producer has not linked it
  * yet. `dummy` is put back if the last node is taken, because the list must never be empty. */
 static struct mail *
-pop(struct mailbox *mb)
+pop_mail(struct mailbox *mb)
 {
 	struct mail *tail = mb->tail;
 	struct mail *next = atomic_load_explicit(&tail->next, memory_order_acquire);
@@ -50,7 +50,7 @@ pop(struct mailbox *mb)
 	}
 	if (tail != atomic_load_explicit(&mb->head, memory_order_acquire))
 		return NULL;
-	push(mb, &mb->dummy);
+	push_mail(mb, &mb->dummy);
 	next = atomic_load_explicit(&tail->next, memory_order_acquire);
 	if (!next)
 		return NULL;
@@ -64,7 +64,7 @@ mailbox_drain(struct mailbox *mb, void *consumer)
 	size_t n = 0;
 	struct mail *m;
 
-	while ((m = pop(mb))) {
+	while ((m = pop_mail(mb))) {
 		m->run(m, consumer);
 		n++;
 	}

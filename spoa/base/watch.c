@@ -36,7 +36,7 @@ struct watch {
 };
 
 static uint64_t
-mix(uint64_t h, uint64_t v)
+mix_stamp(uint64_t h, uint64_t v)
 {
 	return fnv64_bytes(h, &v, sizeof(v));
 }
@@ -50,12 +50,12 @@ modified_ns(const struct stat *st)
 static uint64_t
 of_file(const struct stat *st)
 {
-	uint64_t h = mix(FNV64_BASIS, (uint64_t)st->st_dev);
+	uint64_t h = mix_stamp(FNV64_BASIS, (uint64_t)st->st_dev);
 
-	h = mix(h, (uint64_t)st->st_ino);
-	h = mix(h, (uint64_t)st->st_size);
-	h = mix(h, (uint64_t)st->st_mode << 32 | st->st_uid);
-	return mix(h, (uint64_t)modified_ns(st));
+	h = mix_stamp(h, (uint64_t)st->st_ino);
+	h = mix_stamp(h, (uint64_t)st->st_size);
+	h = mix_stamp(h, (uint64_t)st->st_mode << 32 | st->st_uid);
+	return mix_stamp(h, (uint64_t)modified_ns(st));
 }
 
 /* Hashes a folder's *.yaml, independent of their order. Returns 1 if the folder cannot be read. */
@@ -76,7 +76,7 @@ of_folder(const char *path, int64_t *newest)
 			continue;
 		uint64_t h = of_file(&st);
 		for (size_t i = 0; i < name.n; i++)
-			h = mix(h, (unsigned char)name.p[i]);
+			h = mix_stamp(h, (unsigned char)name.p[i]);
 		sum += h;
 		n++;
 		if (modified_ns(&st) > *newest)

@@ -107,7 +107,7 @@ conn_resume(struct agent_conn *c)
 
 /* Shuts down our side after the last byte was sent (SPOE.txt 3.2.9: the agent closes). */
 static void
-shut(struct agent_conn *c)
+shut_our_side(struct agent_conn *c)
 {
 	if (c->state != CONN_CLOSING || c->out.n)
 		return;
@@ -159,7 +159,7 @@ send_out(struct agent_conn *c)
 		return 0;
 	buf_free(&c->out);
 	ev_io_stop(c->ag->loop, &c->wr);
-	shut(c);
+	shut_our_side(c);
 	conn_resume(c);
 	return 0;
 }
@@ -272,7 +272,7 @@ agent_call_free(struct agent *ag, struct agent_call *call)
 }
 
 static size_t
-bucket(const struct agent *ag, const struct agent_conn *c, uint64_t stream, uint64_t frame)
+call_bucket(const struct agent *ag, const struct agent_conn *c, uint64_t stream, uint64_t frame)
 {
 	uint64_t h = (uint64_t)(uintptr_t)c * 0x9e3779b97f4a7c15u;
 
@@ -289,7 +289,7 @@ agent_call_find(const struct agent_conn *c, uint64_t stream, uint64_t frame)
 
 	if (!ag->nbuckets)
 		return NULL;
-	struct agent_call *call = ag->table[bucket(ag, c, stream, frame)];
+	struct agent_call *call = ag->table[call_bucket(ag, c, stream, frame)];
 	while (call && !(call->conn == c && call->stream == stream && call->frame == frame))
 		call = call->chain;
 	return call;
@@ -312,7 +312,7 @@ grow_calls(struct agent *ag)
 	for (size_t i = 0; i < old; i++) {
 		for (struct agent_call *next, *call = was[i]; call; call = next) {
 			next = call->chain;
-			size_t at = bucket(ag, call->conn, call->stream, call->frame);
+			size_t at = call_bucket(ag, call->conn, call->stream, call->frame);
 			call->chain = now[at];
 			now[at] = call;
 		}
@@ -367,7 +367,7 @@ agent_call_start(struct agent_call *call, const struct spop_frame *f)
 		return SPOP_E_RESOURCE;
 	call->stream = f->stream;
 	call->frame = f->frame;
-	struct agent_call **at = &ag->table[bucket(ag, c, f->stream, f->frame)];
+	struct agent_call **at = &ag->table[call_bucket(ag, c, f->stream, f->frame)];
 	call->chain = *at;
 	*at = call;
 	LIST_INSERT_HEAD(&c->calls, call, of_conn);
@@ -387,7 +387,7 @@ end_agent_call(struct agent_call *call)
 {
 	struct agent_conn *c = call->conn;
 	struct agent *ag = c->ag;
-	struct agent_call **at = &ag->table[bucket(ag, c, call->stream, call->frame)];
+	struct agent_call **at = &ag->table[call_bucket(ag, c, call->stream, call->frame)];
 
 	while (*at && *at != call)
 		at = &(*at)->chain;
@@ -510,7 +510,7 @@ conn_disconnect(struct agent_conn *c, enum spop_status status)
 /* Handles HELLO (SPOE.txt 3.2.4). Returns SPOP_OK if it was acknowledged, or the status for a
  * DISCONNECT. */
 static enum spop_status
-hello(struct agent_conn *c, const struct agent_call *frame, struct span payload)
+read_hello(struct agent_conn *c, const struct agent_call *frame, struct span payload)
 {
 	struct agent *ag = c->ag;
 	struct spop_hello h;
@@ -600,7 +600,7 @@ frame_in(struct agent_conn *c, struct agent_call *call)
 		if (cancelled)
 			agent_call_drop(cancelled);
 	} else if (!err && f.type == SPOP_HAPROXY_HELLO) {
-		err = hello(c, call, f.payload);
+		err = read_hello(c, call, f.payload);
 	} else if (!err) {
 		err = haproxy_disconnect(c, f.payload);
 	}

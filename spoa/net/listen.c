@@ -29,8 +29,9 @@ fail_listen(struct buf *why, const struct address *a, const char *what, int fd)
 	return ERR_IO;
 }
 
+/* Returns true if a process accepts connections on this unix socket. */
 static bool
-answers(const struct sockaddr_un *sa)
+socket_answers(const struct sockaddr_un *sa)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -41,7 +42,6 @@ answers(const struct sockaddr_un *sa)
 	return yes;
 }
 
-/* Returns true if a process accepts connections on this unix socket. */
 /* Checks what would prevent the creation of a unix socket: the length of its name, the
  * permissions of its folder, a file in its place. */
 static int
@@ -82,7 +82,7 @@ open_unix(const struct address *a, mode_t mode, const char *group, struct buf *w
 		return err;
 	memcpy(sa.sun_path, a->path, strlen(a->path));
 	if (lstat(a->path, &st) == 0) {
-		if (answers(&sa)) {
+		if (socket_answers(&sa)) {
 			buf_printf(why, "%s: another process listens there", a->text);
 			return ERR_IO;
 		}

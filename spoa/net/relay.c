@@ -108,7 +108,7 @@ wants_to_read(const struct edge *c)
 }
 
 static uint64_t
-earlier(uint64_t a, uint64_t b)
+earlier_us(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -138,22 +138,22 @@ edge_due(const struct edge *c)
 	switch (c->state) {
 	case EDGE_HEAD: return c->active_us + (c->in.n ? o->read_us : o->idle_us);
 	case EDGE_DEFER:
-		return earlier(
-			earlier(c->active_us + o->read_us, too_slow(c)), c->plan->deadline_us);
+		return earlier_us(earlier_us(c->active_us + o->read_us, too_slow(c)),
+			c->plan->deadline_us);
 	case EDGE_EXCHANGE: {
 		bool stays = c->plan->stays && stream_stays(c);
 		uint64_t t = stays ? NEVER : c->plan->deadline_us;
 		if (c->reading.away)
 			return c->reading.late ? NEVER : t;
 		if (!c->body.done && !request_paused(c))
-			t = earlier(t, c->active_us + o->read_us);
+			t = earlier_us(t, c->active_us + o->read_us);
 		/* While the edge takes no bytes, the provider cannot send. */
 		bool paused = edge_full(c);
 		if (u && !paused && c->plan->timed)
-			t = earlier(t, retry_due(c));
+			t = earlier_us(t, retry_due(c));
 		if (stays && (edge_unsent(c) == 0 || stream_opens(c)))
 			return t;
-		return earlier(
+		return earlier_us(
 			t, (paused || !u ? c->active_us : u->active_us) + o->response_us);
 	}
 	case EDGE_SOCKET: return socket_due(c);
@@ -202,7 +202,7 @@ edge_update(struct edge *c)
 	}
 	uint64_t due = edge_due(c);
 	if (c->plan && c->plan->sessions)
-		due = earlier(due, stream_due(c));
+		due = earlier_us(due, stream_due(c));
 	arm_timer(c, due);
 }
 

@@ -24,7 +24,7 @@ id_of_edge(const struct edge *c)
 
 /* Writes a whole response with this JSON body, in place of any bytes in `out`. */
 static void
-compose(struct edge *c, int status, struct span fields, struct span body)
+compose_own_response(struct edge *c, int status, struct span fields, struct span body)
 {
 	buf_clear(&c->out);
 	memset(&c->answer, 0, sizeof(c->answer));
@@ -61,8 +61,8 @@ compose_error(struct edge *c, int status, const char *code, const char *message)
 		dialect_error(dialect_of_edge(c), status, code, span_str(message),
 			id_of_edge(c), &body);
 	}
-	compose(c, status, c->x ? c->relay->ops->response_fields(c->x) : span_str(""),
-		buf_view(&body));
+	compose_own_response(c, status,
+		c->x ? c->relay->ops->response_fields(c->x) : span_str(""), buf_view(&body));
 }
 
 void
@@ -145,7 +145,7 @@ void
 answer_denial(struct edge *c, const struct exchange_denial *d)
 {
 	INVARIANT(!c->answer.sent); /* nothing of another response was written */
-	compose(c, d->status, d->fields, d->body);
+	compose_own_response(c, d->status, d->fields, d->body);
 	c->held = c->out.n;
 	answer_finish(c, END_DENIED, NULL);
 }
@@ -156,7 +156,7 @@ answer_document(struct edge *c)
 	c->result.status = 200;
 	if (!c->body.done) /* nobody will read the body */
 		c->last_request = true;
-	compose(c, 200, c->relay->ops->response_fields(c->x), c->plan->document);
+	compose_own_response(c, 200, c->relay->ops->response_fields(c->x), c->plan->document);
 	c->held = c->out.n;
 	answer_finish(c, END_COMPLETE, NULL);
 }

@@ -55,7 +55,8 @@ stream_begins(struct edge *c)
 		c->answer.opens_us = clock_mono_us() + OPENS_US;
 }
 
-/* Its head waits a moment for its first event: that of the older transport is a 502. */
+/* The head waits up to OPENS_US for the first event, because the first event of the older MCP
+ * transport (`endpoint`) leads to a 502. */
 bool
 stream_opens(const struct edge *c)
 {
@@ -81,8 +82,7 @@ is_line_end(char c)
 	return c == '\n' || c == '\r';
 }
 
-/* The head waits up to OPENS_US for the first event, because the first event of the older MCP
- * transport (`endpoint`) leads to a 502. */
+/* Returns true if these last bytes end an event. */
 static bool
 ends_event(const char tail[4])
 {
@@ -488,7 +488,7 @@ chunk_close(struct edge *c, size_t from)
 
 /* Informs the gate, once, that the body has begun. */
 static void
-heard(struct edge *c)
+note_body_heard(struct edge *c)
 {
 	if (!c->answer.heard && c->answer.whose != SAID_BY_RULE)
 		c->relay->ops->heard(c->x, c->answer.streams);
@@ -498,7 +498,7 @@ heard(struct edge *c)
 /* Lets the watching guard see the bytes, to learn whether content has begun. Its output is
  * dropped. */
 static int
-watch(struct edge *c, struct span payload)
+feed_watcher(struct edge *c, struct span payload)
 {
 	if (!c->attempt.watch)
 		return 0;
@@ -514,7 +514,7 @@ static int
 put_payload(struct edge *c, struct span payload, struct buf *to)
 {
 	if (payload.n)
-		heard(c);
+		note_body_heard(c);
 	metric_add(c->relay->metrics, M_RELAY_BYTES_DOWN, payload.n);
 	c->result.response_bytes += payload.n;
 	c->result.output_begun =
@@ -523,7 +523,7 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 		c->answer.last = payload.p[payload.n - 1];
 	if (!c->guard) {
 		buf_span(to, payload);
-		return buf_failed(to) ? ERR_NOMEM : watch(c, payload);
+		return buf_failed(to) ? ERR_NOMEM : feed_watcher(c, payload);
 	}
 	bool room = c->answer.life != RESPONSE_WITHHELD ||
 		    c->relay->ops->hold(c->x, payload.n) || guard_let_go(c->guard);
@@ -619,7 +619,7 @@ complete_response(struct upstream *u, bool whole_at_once)
 	struct edge *c = u->edge;
 
 	INVARIANT(c->up == u && u->answer.head_done && c->held == 0);
-	heard(c);
+	note_body_heard(c);
 	if (!c->body.done)
 		c->last_request = true;
 	c->answer.terminator = c->answer.framing == HTTP_CHUNKED;
@@ -640,7 +640,7 @@ void
 response_ends(struct edge *c)
 {
 	INVARIANT(c->state == EDGE_EXCHANGE && c->up && !c->reading.away);
-	heard(c);
+	note_body_heard(c);
 	c->last_request = true;
 	c->answer.terminator = c->answer.framing == HTTP_CHUNKED;
 	upstream_release(c->up, false);
@@ -769,7 +769,7 @@ pass_body(struct upstream *u, bool at_once, const char *wrong)
 	c->reading.wrong = wrong;
 	if (c->guard && guard_is_long(c->guard, u->in.n)) {
 		/* before the helper starts, because the gate's counters belong to this worker */
-		heard(c);
+		note_body_heard(c);
 		c->reading.away = c->relay->ops->aside(c->x, read_aside, read_back, c);
 	}
 	if (c->reading.away) {

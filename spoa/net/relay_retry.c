@@ -202,8 +202,8 @@ retry_failed(struct edge *c, enum failure_kind kind, const char *why, const stru
 /* Appends the payload that has arrived after the head. Returns 1 if it is whole, and sets *more
  * if bytes follow it; 0 if not yet; a negative value if the framing is malformed. */
 static int
-payload(const struct upstream *u, const struct http_message *m, size_t head, struct buf *out,
-	bool *more)
+document_payload(const struct upstream *u, const struct http_message *m, size_t head,
+	struct buf *out, bool *more)
 {
 	struct span rest = span_cut(buf_view(&u->in), head, u->in.n);
 	struct http_body body;
@@ -259,7 +259,7 @@ retry_head(struct upstream *u, const struct http_message *m, size_t head)
 		c->attempt.head_us = clock_mono_us();
 	SCOPED_BUF(doc, 0);
 	bool more = false;
-	int whole = payload(u, m, head, &doc, &more);
+	int whole = document_payload(u, m, head, &doc, &more);
 	bool enough = whole || doc.n >= DOCUMENT_MOST || c->attempt.eof || c->attempt.late;
 	if (!enough)
 		return true; /* more of the document is read */

@@ -26,7 +26,7 @@ said_number(struct span s, int *v)
 
 /* Checks the name of a backend or server, which is <NOSRV> if there is none. */
 static bool
-name(struct span s)
+is_proxy_name(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] <= ' ' || s.p[i] > '~')
@@ -44,7 +44,7 @@ why_it_said(struct span why)
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (!said_number(span_next(&why, ' '), &v[i]))
 			return SAID_PERHAPS_BILLED;
-	if (!name(span_next(&why, ' ')) || !name(span_next(&why, ' ')) ||
+	if (!is_proxy_name(span_next(&why, ' ')) || !is_proxy_name(span_next(&why, ' ')) ||
 		(why.n && !said_number(why, &error)))
 		return SAID_PERHAPS_BILLED;
 	if (v[ST] < 100 || v[ST] > 599 || v[TW] < -1 || v[RC] < 0)

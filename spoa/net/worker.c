@@ -378,7 +378,7 @@ publish_redis(struct worker *w)
 /* Returns true if anything was read, decided or sent since the last pulse, or anything is in
  * progress. */
 static bool
-worked(struct worker *w)
+worker_has_worked(struct worker *w)
 {
 	uint64_t counted = 0;
 
@@ -392,10 +392,10 @@ worked(struct worker *w)
 /* Publishes the worker's condition. While draining, also determines whether the worker is quiet
  * (every NOTIFY that arrived has its verdict) and idle (every exchange has ended). */
 static void
-pulse(struct worker *w)
+publish_pulse(struct worker *w)
 {
 	struct quota_company company;
-	bool moved = worked(w);
+	bool moved = worker_has_worked(w);
 	double every_s = moved || w->draining ? PULSE_S : PULSE_IDLE_S;
 
 	/* Zeroes the unused stack: functions that returned left keys and pieces of prompts
@@ -433,7 +433,7 @@ on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	struct worker *w = TAGGED(worker, t->data);
 
 	INVARIANT(on_its_thread(w));
-	pulse(w);
+	publish_pulse(w);
 }
 
 /* ---- turns ---- */
@@ -464,7 +464,7 @@ on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *p, int revents UNUSED)
 	/* An idle worker pulses at the end of each turn, so that readers see the same values as
 	 * from a busy one. */
 	if (w->pulse.repeat == PULSE_IDLE_S)
-		pulse(w);
+		publish_pulse(w);
 }
 
 static void

@@ -124,7 +124,7 @@ add_alternatives(struct reader *r, const X509 *x)
 }
 
 static int64_t
-seconds(struct reader *r, const ASN1_TIME *t)
+asn1_seconds(struct reader *r, const ASN1_TIME *t)
 {
 	struct tm tm;
 
@@ -160,8 +160,8 @@ cert_read(struct span der, struct arena *a, struct cert *out)
 	add_cert_field(&r, "serial", span_str(digits));
 	OPENSSL_free(digits);
 	BN_free(serial);
-	out->not_before_s = seconds(&r, X509_get0_notBefore(x));
-	out->not_after_s = seconds(&r, X509_get0_notAfter(x));
+	out->not_before_s = asn1_seconds(&r, X509_get0_notBefore(x));
+	out->not_after_s = asn1_seconds(&r, X509_get0_notAfter(x));
 	X509_free(x);
 	return arena_failed(a) ? ERR_NOMEM : r.err;
 }
@@ -184,7 +184,7 @@ cert_pem_end(struct span pem, int64_t *end_s)
 
 	while (bio && (x = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
 		r.err = 0;
-		int64_t end = seconds(&r, X509_get0_notAfter(x));
+		int64_t end = asn1_seconds(&r, X509_get0_notAfter(x));
 		if (!r.err && (!some || end < *end_s))
 			*end_s = end;
 		some |= !r.err;

@@ -57,7 +57,7 @@ eventstream_prelude(struct span prelude, size_t *total_bytes)
  * 5 integers of 1, 2, 4 and 8 bytes, 6 bytes and 7 string after a length of two bytes, 8
  * timestamp, 9 UUID. */
 static int
-value(struct span *rest, int *type, struct span *text)
+read_header_value(struct span *rest, int *type, struct span *text)
 {
 	static const unsigned char sizes[] = { 0, 0, 1, 2, 4, 8, 0, 0, 8, 16 };
 
@@ -113,7 +113,7 @@ next_header(struct span *rest, struct eventstream_field *f, int *type)
 		return ERR_SYNTAX;
 	f->name = span_cut(*rest, 1, 1 + n);
 	*rest = span_cut(*rest, 1 + n, rest->n);
-	if (value(rest, type, &f->text))
+	if (read_header_value(rest, type, &f->text))
 		return ERR_SYNTAX;
 	f->raw = span_cut(all, 0, all.n - rest->n);
 	f->is_text = *type == BYTES || *type == STRING;

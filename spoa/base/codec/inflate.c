@@ -146,7 +146,7 @@ brotli_all(struct span in, struct sink *s)
 }
 
 static int
-identity(struct span in, struct sink *s)
+copy_identity(struct span in, struct sink *s)
 {
 	if (in.n > s->left)
 		return ERR_LIMIT;
@@ -167,6 +167,6 @@ inflate_all(struct span coding, struct span in, uint64_t ratio, struct buf *out)
 	if (span_ieq(coding, SPAN_LIT("br")))
 		return brotli_all(in, &s);
 	if (span_ieq(coding, SPAN_LIT("identity")))
-		return identity(in, &s);
+		return copy_identity(in, &s);
 	return ERR_UNSUPPORTED;
 }

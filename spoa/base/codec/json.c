@@ -171,7 +171,7 @@ hex4(struct span in, size_t at)
 /* escape = "\" ( one of "\/bfnrt / "u" 4HEXDIG ); a surrogate needs two of the latter (RFC 8259
  * section 7). Returns the offset after the escape, or 0 after an error. */
 static size_t
-escape(struct json *j, struct json_event *ev, size_t at)
+lex_json_escape(struct json *j, struct json_event *ev, size_t at)
 {
 	struct span in = j->in;
 
@@ -216,7 +216,7 @@ escape(struct json *j, struct json_event *ev, size_t at)
 
 /* Reads a string up to its closing quote, inclusive. j->at is after the opening quote. */
 static bool
-string(struct json *j, struct json_event *ev)
+lex_json_string(struct json *j, struct json_event *ev)
 {
 	struct span in = j->in;
 	size_t at = j->at;
@@ -234,7 +234,7 @@ string(struct json *j, struct json_event *ev)
 			break;
 		if (c == '\\') {
 			ev->escaped = true;
-			at = escape(j, ev, at);
+			at = lex_json_escape(j, ev, at);
 			if (!at)
 				return false;
 		} else if (c < 0x20) {
@@ -389,7 +389,7 @@ lex_number(struct json *j, struct json_event *ev)
 }
 
 static enum json_tok
-literal(struct json *j, struct json_event *ev, struct span word, enum json_tok tok)
+lex_json_literal(struct json *j, struct json_event *ev, struct span word, enum json_tok tok)
 {
 	struct span rest = span_cut(j->in, j->at, j->in.n);
 
@@ -405,7 +405,7 @@ literal(struct json *j, struct json_event *ev, struct span word, enum json_tok t
 }
 
 static enum json_tok
-container(struct json *j, struct json_event *ev, bool object)
+lex_json_container(struct json *j, struct json_event *ev, bool object)
 {
 	if (j->depth == CAP_JSON_DEPTH)
 		return fail_json(j, ev, ERR_RANGE, "nested too deeply", j->at);
@@ -425,7 +425,7 @@ container(struct json *j, struct json_event *ev, bool object)
 }
 
 static enum json_tok
-container_end(struct json *j, struct json_event *ev)
+lex_json_container_end(struct json *j, struct json_event *ev)
 {
 	struct frame *f = &j->frames[--j->depth];
 
@@ -438,7 +438,7 @@ container_end(struct json *j, struct json_event *ev)
 }
 
 static enum json_tok
-value(struct json *j, struct json_event *ev)
+lex_json_value(struct json *j, struct json_event *ev)
 {
 	if (j->at == j->in.n)
 		return fail_json(j, ev, ERR_TRUNCATED,
@@ -446,15 +446,15 @@ value(struct json *j, struct json_event *ev)
 	switch (j->in.p[j->at]) {
 	case '"':
 		j->at++;
-		if (!string(j, ev))
+		if (!lex_json_string(j, ev))
 			return JSON_ERROR;
 		j->state = AT_COMMA;
 		return ev->tok = JSON_STRING;
-	case '{': return container(j, ev, true);
-	case '[': return container(j, ev, false);
-	case 't': return literal(j, ev, SPAN_LIT("true"), JSON_TRUE);
-	case 'f': return literal(j, ev, SPAN_LIT("false"), JSON_FALSE);
-	case 'n': return literal(j, ev, SPAN_LIT("null"), JSON_NULL);
+	case '{': return lex_json_container(j, ev, true);
+	case '[': return lex_json_container(j, ev, false);
+	case 't': return lex_json_literal(j, ev, SPAN_LIT("true"), JSON_TRUE);
+	case 'f': return lex_json_literal(j, ev, SPAN_LIT("false"), JSON_FALSE);
+	case 'n': return lex_json_literal(j, ev, SPAN_LIT("null"), JSON_NULL);
 	case '-':
 	case '0' ... '9': return lex_number(j, ev);
 	default:
@@ -468,7 +468,7 @@ value(struct json *j, struct json_event *ev)
 
 /* member = string ":" value; the colon is read together with the key. */
 static enum json_tok
-key(struct json *j, struct json_event *ev)
+lex_json_key(struct json *j, struct json_event *ev)
 {
 	if (j->at == j->in.n)
 		return fail_json(
@@ -476,7 +476,7 @@ key(struct json *j, struct json_event *ev)
 	if (j->in.p[j->at] != '"')
 		return fail_json(j, ev, ERR_SYNTAX, "an object's key must be a string", j->at);
 	j->at++;
-	if (!string(j, ev))
+	if (!lex_json_string(j, ev))
 		return JSON_ERROR;
 	ev->tok = JSON_KEY;
 	struct span text = json_text(j->a, j->in, ev);
@@ -500,7 +500,7 @@ key(struct json *j, struct json_event *ev)
 /* Reads what follows a value: a comma and the next token, the container's end, or the end of the
  * document. */
 static enum json_tok
-separator(struct json *j, struct json_event *ev)
+lex_json_separator(struct json *j, struct json_event *ev)
 {
 	bool end = j->at == j->in.n;
 
@@ -518,7 +518,7 @@ separator(struct json *j, struct json_event *ev)
 			       : "the document ends inside an array",
 			j->at);
 	if (j->in.p[j->at] == (object ? '}' : ']'))
-		return container_end(j, ev);
+		return lex_json_container_end(j, ev);
 	if (j->in.p[j->at] != ',')
 		return fail_json(j, ev, ERR_SYNTAX,
 			object ? "neither , nor } behind a member"
@@ -526,7 +526,7 @@ separator(struct json *j, struct json_event *ev)
 			j->at);
 	j->at++;
 	j->at = span_past(j->in, j->at, is_space);
-	return object ? key(j, ev) : value(j, ev);
+	return object ? lex_json_key(j, ev) : lex_json_value(j, ev);
 }
 
 enum json_tok
@@ -539,16 +539,16 @@ json_next(struct json *j, struct json_event *ev)
 	enum json_tok tok;
 	switch (j->state) {
 	case AT_FIRST_KEY:
-		tok = j->at < j->in.n && j->in.p[j->at] == '}' ? container_end(j, ev)
-							       : key(j, ev);
+		tok = j->at < j->in.n && j->in.p[j->at] == '}' ? lex_json_container_end(j, ev)
+							       : lex_json_key(j, ev);
 		break;
 	case AT_FIRST_VALUE:
-		tok = j->at < j->in.n && j->in.p[j->at] == ']' ? container_end(j, ev)
-							       : value(j, ev);
+		tok = j->at < j->in.n && j->in.p[j->at] == ']' ? lex_json_container_end(j, ev)
+							       : lex_json_value(j, ev);
 		break;
-	case AT_COMMA: tok = separator(j, ev); break;
+	case AT_COMMA: tok = lex_json_separator(j, ev); break;
 	case AT_END: return ev->start = ev->end = j->at, ev->tok = JSON_END;
-	default: tok = value(j, ev);
+	default: tok = lex_json_value(j, ev);
 	}
 	if (tok != JSON_ERROR && tok != JSON_OBJECT_END && tok != JSON_ARRAY_END &&
 		tok != JSON_END && ++j->nodes > CAP_JSON_NODES)

@@ -88,7 +88,7 @@ spop_rd_varint(struct spop_rd *r)
 }
 
 static struct span
-bytes(struct spop_rd *r, uint64_t n)
+rd_bytes(struct spop_rd *r, uint64_t n)
 {
 	if (r->err || n > (uint64_t)(r->end - r->p)) {
 		fail_spop(r, SPOP_E_INVALID);
@@ -102,7 +102,7 @@ bytes(struct spop_rd *r, uint64_t n)
 struct span
 spop_rd_string(struct spop_rd *r)
 {
-	return bytes(r, spop_rd_varint(r));
+	return rd_bytes(r, spop_rd_varint(r));
 }
 
 /* A negative INT32 is sent sign-extended to 64 bits, or as its 32 bits. */
@@ -136,8 +136,8 @@ spop_rd_value(struct spop_rd *r)
 			fail_spop(r, SPOP_E_INVALID);
 		break;
 	case SPOP_UINT64: v.u = spop_rd_varint(r); break;
-	case SPOP_IPV4: v.s = bytes(r, 4); break;
-	case SPOP_IPV6: v.s = bytes(r, 16); break;
+	case SPOP_IPV4: v.s = rd_bytes(r, 4); break;
+	case SPOP_IPV6: v.s = rd_bytes(r, 16); break;
 	case SPOP_STRING:
 	case SPOP_BINARY: v.s = spop_rd_string(r); break;
 	default: fail_spop(r, SPOP_E_INVALID);
@@ -180,7 +180,7 @@ speaks_version_2(struct span list)
 }
 
 static bool
-lists(struct span list, const char *want)
+list_has_word(struct span list, const char *want)
 {
 	while (list.p)
 		if (span_is(span_trim(span_next(&list, ','), " \t"), want))
@@ -230,7 +230,7 @@ spop_hello_read(struct span payload, struct spop_hello *out)
 	if (size < SPOP_MIN_MAX_FRAME || size > UINT32_MAX)
 		return SPOP_E_FRAME_SIZE;
 	out->max_frame = (uint32_t)size;
-	out->pipelining = lists(seen[CAPS].s, "pipelining");
+	out->pipelining = list_has_word(seen[CAPS].s, "pipelining");
 	out->healthcheck = seen[HEALTH].b;
 	out->engine_id = seen[ENGINE].s;
 	return SPOP_OK;
@@ -299,7 +299,7 @@ spop_messages_read(struct span payload, struct spop_message *messages, size_t *n
 #define VARINT_MAX 10
 
 static size_t
-varint(char to[VARINT_MAX], uint64_t v)
+encode_varint(char to[VARINT_MAX], uint64_t v)
 {
 	size_t n = 0;
 
@@ -320,7 +320,7 @@ varint_bytes(uint64_t v)
 {
 	char ignored[VARINT_MAX];
 
-	return varint(ignored, v);
+	return encode_varint(ignored, v);
 }
 
 void
@@ -328,7 +328,7 @@ spop_put_varint(struct buf *b, uint64_t v)
 {
 	char at[VARINT_MAX];
 
-	buf_put(b, at, varint(at, v));
+	buf_put(b, at, encode_varint(at, v));
 }
 
 void
@@ -415,7 +415,7 @@ spop_end(struct buf *b, size_t at)
 }
 
 static void
-pair(struct buf *b, const char *key, struct spop_value v)
+put_kv_pair(struct buf *b, const char *key, struct spop_value v)
 {
 	spop_put_string(b, span_str(key));
 	spop_put_value(b, &v);
@@ -426,9 +426,11 @@ spop_put_agent_hello(struct buf *b, uint32_t max_frame)
 {
 	size_t at = spop_begin(b, SPOP_AGENT_HELLO, SPOP_FIN, 0, 0);
 
-	pair(b, "version", (struct spop_value){ .type = SPOP_STRING, .s = SPAN_LIT("2.0") });
-	pair(b, "max-frame-size", (struct spop_value){ .type = SPOP_UINT32, .u = max_frame });
-	pair(b, "capabilities",
+	put_kv_pair(
+		b, "version", (struct spop_value){ .type = SPOP_STRING, .s = SPAN_LIT("2.0") });
+	put_kv_pair(b, "max-frame-size",
+		(struct spop_value){ .type = SPOP_UINT32, .u = max_frame });
+	put_kv_pair(b, "capabilities",
 		(struct spop_value){ .type = SPOP_STRING, .s = SPAN_LIT("pipelining") });
 	spop_end(b, at);
 }
@@ -438,8 +440,8 @@ spop_put_agent_disconnect(struct buf *b, enum spop_status status)
 {
 	size_t at = spop_begin(b, SPOP_AGENT_DISCONNECT, SPOP_FIN, 0, 0);
 
-	pair(b, "status-code", (struct spop_value){ .type = SPOP_UINT32, .u = status });
-	pair(b, "message",
+	put_kv_pair(b, "status-code", (struct spop_value){ .type = SPOP_UINT32, .u = status });
+	put_kv_pair(b, "message",
 		(struct spop_value){
 			.type = SPOP_STRING, .s = span_str(spop_status_str(status)) });
 	spop_end(b, at);

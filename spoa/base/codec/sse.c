@@ -126,7 +126,7 @@ sse_field(struct span line, struct span *value)
 /* Makes an event of its lines. The data of several lines are joined in s->data; the data of one
  * line are a view of raw. */
 static int
-interpret(struct sse *s, struct span raw, struct sse_event *ev)
+interpret_event(struct sse *s, struct span raw, struct sse_event *ev)
 {
 	struct span line, value;
 	bool marked = s->first && span_starts(raw, span_of(bom, sizeof(bom)));
@@ -217,7 +217,7 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 	n -= ends && span_ends(taken, SPAN_LIT("\r\n"));
 	bool fits = !s->over && n <= s->cap_bytes && s->block.n <= s->cap_bytes - n;
 	if (fits && ends && s->block.n == 0)
-		return interpret(s, taken, ev);
+		return interpret_event(s, taken, ev);
 	if (s->block.n || fits) {
 		buf_span(&s->block, taken);
 		if (buf_failed(&s->block))
@@ -228,7 +228,7 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 		s->done = true;
 	}
 	if (fits)
-		return interpret(s, taken, ev);
+		return interpret_event(s, taken, ev);
 	s->first = false;
 	s->over = !ends;
 	*ev = (struct sse_event){ .raw = taken, .over_ends = ends };
@@ -241,7 +241,7 @@ sse_end(struct sse *s, struct sse_event *ev)
 	if (s->done)
 		buf_clear(&s->block);
 	s->done = true;
-	return s->block.n ? interpret(s, buf_view(&s->block), ev) : SSE_MORE;
+	return s->block.n ? interpret_event(s, buf_view(&s->block), ev) : SSE_MORE;
 }
 
 void

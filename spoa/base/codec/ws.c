@@ -148,7 +148,7 @@ ws_begin_frame(struct ws_reader *r)
 
 /* Unmasks eight bytes at a time, with the mask rotated to the position of the run. */
 static void
-unmask(const unsigned char mask[4], size_t at, const char *from, char *to, size_t n)
+unmask_payload(const unsigned char mask[4], size_t at, const char *from, char *to, size_t n)
 {
 	unsigned char turned[8];
 	uint64_t word, key;
@@ -221,7 +221,7 @@ ws_take_data(struct ws_reader *r, struct span piece)
 	if (piece.n && !to)
 		return refuse_frame(r, ERR_NOMEM, WS_INTERNAL, "out of memory");
 	if (piece.n && r->masked)
-		unmask(r->mask, r->at, piece.p, to, piece.n);
+		unmask_payload(r->mask, r->at, piece.p, to, piece.n);
 	else if (piece.n)
 		memcpy(to, piece.p, piece.n);
 	buf_commit(&r->message, piece.n);
@@ -281,7 +281,8 @@ take_payload(struct ws_reader *r, struct span in, struct ws_message *out)
 	INVARIANT(r->state == WS_IN_PAYLOAD);
 	if (r->op & OP_CONTROL) {
 		INVARIANT(r->control_n + piece.n <= sizeof(r->control));
-		unmask(r->mask, r->at, piece.p, (char *)r->control + r->control_n, piece.n);
+		unmask_payload(
+			r->mask, r->at, piece.p, (char *)r->control + r->control_n, piece.n);
 		r->control_n += piece.n;
 	} else {
 		err = ws_take_data(r, piece);
@@ -359,7 +360,7 @@ ws_put(struct buf *out, enum ws_op op, bool fin, struct span payload,
 	if (!to)
 		return;
 	if (mask)
-		unmask(mask, 0, payload.p, to, payload.n);
+		unmask_payload(mask, 0, payload.p, to, payload.n);
 	else
 		memcpy(to, payload.p, payload.n);
 	buf_commit(out, payload.n);

@@ -265,7 +265,7 @@ node_new(struct loader *l, enum yaml_kind kind, const yaml_mark_t *m)
 
 /* Links a finished scalar, an alias or an opened container into its parent. */
 static void
-attach(struct loader *l, struct yaml_node *n, const yaml_mark_t *m)
+attach_node(struct loader *l, struct yaml_node *n, const yaml_mark_t *m)
 {
 	if (l->depth == 0) {
 		l->root = n;
@@ -361,11 +361,11 @@ on_alias(struct loader *l, const yaml_event_t *ev)
 	n->key = n->next = NULL;
 	count_yaml(l, found->total, found->height, &ev->start_mark);
 	if (!l->stop)
-		attach(l, n, &ev->start_mark);
+		attach_node(l, n, &ev->start_mark);
 }
 
 static bool
-tagged(struct loader *l, const yaml_char_t *tag, const yaml_mark_t *m)
+refuse_tag(struct loader *l, const yaml_char_t *tag, const yaml_mark_t *m)
 {
 	if (tag)
 		refuse(l, m, "tags are not supported: %.64s", (const char *)tag);
@@ -385,7 +385,7 @@ on_scalar(struct loader *l, const yaml_event_t *ev)
 	};
 	struct span text = span_of(ev->data.scalar.value, ev->data.scalar.length);
 
-	tagged(l, ev->data.scalar.tag, &ev->start_mark);
+	refuse_tag(l, ev->data.scalar.tag, &ev->start_mark);
 	if (text.n && memchr(text.p, 0, text.n))
 		refuse(l, &ev->start_mark, "a NUL character is not allowed");
 	struct yaml_node *n = node_new(l, YAML_SCALAR, &ev->start_mark);
@@ -403,7 +403,7 @@ on_scalar(struct loader *l, const yaml_event_t *ev)
 	anchor_add(l, ev->data.scalar.anchor, n, &ev->start_mark);
 	count_yaml(l, 1, 0, &ev->start_mark);
 	if (!l->stop)
-		attach(l, n, &ev->start_mark);
+		attach_node(l, n, &ev->start_mark);
 }
 
 static void
@@ -413,7 +413,7 @@ on_open(struct loader *l, const yaml_event_t *ev)
 	const yaml_char_t *anchor =
 		map ? ev->data.mapping_start.anchor : ev->data.sequence_start.anchor;
 
-	tagged(l, map ? ev->data.mapping_start.tag : ev->data.sequence_start.tag,
+	refuse_tag(l, map ? ev->data.mapping_start.tag : ev->data.sequence_start.tag,
 		&ev->start_mark);
 	struct yaml_node *n = node_new(l, map ? YAML_MAPPING : YAML_SEQUENCE, &ev->start_mark);
 	if (!n)
@@ -421,7 +421,7 @@ on_open(struct loader *l, const yaml_event_t *ev)
 	count_yaml(l, 1, 1, &ev->start_mark);
 	if (l->stop)
 		return;
-	attach(l, n, &ev->start_mark);
+	attach_node(l, n, &ev->start_mark);
 	size_t id = anchor_add(l, anchor, n, &ev->start_mark);
 	if (id)
 		l->anchors[id - 1].open = true;

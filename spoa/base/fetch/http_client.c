@@ -57,15 +57,15 @@ struct http_call {
 
 /* ---- sockets and time ---- */
 
-static void finished(struct http_client *c);
+static void end_finished_calls(struct http_client *c);
 
 static void
-act(struct http_client *c, curl_socket_t fd, int what)
+curl_act(struct http_client *c, curl_socket_t fd, int what)
 {
 	int running;
 
 	curl_multi_socket_action(c->multi, fd, what, &running);
-	finished(c);
+	end_finished_calls(c);
 }
 
 static void
@@ -75,13 +75,13 @@ on_socket(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 	int what = (revents & EV_READ ? CURL_CSELECT_IN : 0) |
 		   (revents & EV_WRITE ? CURL_CSELECT_OUT : 0);
 
-	act(s->c, w->fd, what);
+	curl_act(s->c, w->fd, what);
 }
 
 static void
 on_http_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	act(TAGGED(http_client, w->data), CURL_SOCKET_TIMEOUT, 0);
+	curl_act(TAGGED(http_client, w->data), CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void
@@ -209,7 +209,7 @@ err_of(const struct http_call *call, CURLcode code)
 }
 
 static void
-finished(struct http_client *c)
+end_finished_calls(struct http_client *c)
 {
 	CURLMsg *m;
 	int left;

@@ -63,7 +63,7 @@ jws_alg_name(enum jws_alg alg)
 
 /* Returns the hash; NULL for EdDSA, which hashes by itself. */
 static const EVP_MD *
-digest(enum jws_alg alg)
+alg_digest(enum jws_alg alg)
 {
 	return algs[alg].md ? EVP_get_digestbyname(algs[alg].md) : NULL;
 }
@@ -71,7 +71,7 @@ digest(enum jws_alg alg)
 /* ---- loading ---- */
 
 static int
-decoded(json_t *o, const char *name, struct arena *a, struct span *out)
+decode_member(json_t *o, const char *name, struct arena *a, struct span *out)
 {
 	struct span v = span_str(json_text_in(o, name));
 
@@ -99,7 +99,7 @@ rsa_key(json_t *o, struct arena *a, const char **why)
 	struct span n, e;
 	EVP_PKEY *pkey = NULL;
 
-	if (decoded(o, "n", a, &n) || decoded(o, "e", a, &e)) {
+	if (decode_member(o, "n", a, &n) || decode_member(o, "e", a, &e)) {
 		*why = "an RSA key needs n and e in base64url";
 		return NULL;
 	}
@@ -145,7 +145,7 @@ ec_key(json_t *o, struct arena *a, const char **why)
 
 	while (strcmp(c->crv, json_text_in(o, "crv")))
 		c++;
-	if (decoded(o, "x", a, &x) || decoded(o, "y", a, &y) || x.n != c->bytes ||
+	if (decode_member(o, "x", a, &x) || decode_member(o, "y", a, &y) || x.n != c->bytes ||
 		y.n != c->bytes) {
 		*why = "an EC key needs x and y, each as long as its curve's field";
 		return NULL;
@@ -167,7 +167,7 @@ okp_key(json_t *o, struct arena *a, const char **why)
 {
 	struct span x;
 
-	if (decoded(o, "x", a, &x) || x.n != 32) {
+	if (decode_member(o, "x", a, &x) || x.n != 32) {
 		*why = "an Ed25519 key needs x of 32 bytes";
 		return NULL;
 	}
@@ -321,7 +321,7 @@ jwks_secret(struct span secret, struct buf *why)
 
 	for (unsigned i = 0; i < JWS_ALGS; i++)
 		if (JWS_SECRET >> i & 1 &&
-			(size_t)EVP_MD_get_size(digest((enum jws_alg)i)) <= secret.n)
+			(size_t)EVP_MD_get_size(alg_digest((enum jws_alg)i)) <= secret.n)
 			set |= 1u << i;
 	if (!set)
 		buf_str(why, "a shared secret needs at least 32 bytes");
@@ -417,8 +417,8 @@ mac_fits(const struct key *key, enum jws_alg alg, struct span text, struct span 
 	unsigned char mac[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 
-	return HMAC(digest(alg), key->secret, (int)key->nsecret, (const unsigned char *)text.p,
-		       text.n, mac, &n) &&
+	return HMAC(alg_digest(alg), key->secret, (int)key->nsecret,
+		       (const unsigned char *)text.p, text.n, mac, &n) &&
 	       signature.n == n && sodium_memcmp(mac, signature.p, n) == 0;
 }
 
@@ -452,7 +452,8 @@ jwks_verify(const struct jwks *k, struct span kid, enum jws_alg alg, struct span
 		signature = span_of(der, (size_t)n);
 	}
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx && EVP_DigestVerifyInit(ctx, &how, digest(alg), NULL, key->pkey) == 1 &&
+	bool ok = ctx &&
+		  EVP_DigestVerifyInit(ctx, &how, alg_digest(alg), NULL, key->pkey) == 1 &&
 		  use_pss(how, alg) &&
 		  EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.n,
 			  (const unsigned char *)text.p, text.n) == 1;

@@ -110,7 +110,7 @@ keyset_refused(struct keyset *k, const char *why, struct span detail)
 }
 
 static void
-accepted(struct keyset *k, const struct http_answer *a)
+keyset_accepted(struct keyset *k, const struct http_answer *a)
 {
 	if (k->failing)
 		log_event(LOG_INFO, "keys.fetched_again", LS("url", k->o.url));
@@ -134,7 +134,7 @@ take_set(struct keyset *k, const struct http_answer *a)
 			(int)(etag.n < sizeof(k->etag) ? etag.n : 0), etag.p ? etag.p : "");
 		log_event(LOG_INFO, "keys.replaced", LS("url", k->o.url),
 			LI("keys", jwks_count(set)));
-		accepted(k, a);
+		keyset_accepted(k, a);
 	} else {
 		keyset_refused(k, "not a key set that can be used", buf_view(&why));
 	}
@@ -158,7 +158,7 @@ on_keyset_answer(void *arg, const struct http_answer *a)
 	if (a->err)
 		keyset_refused(k, a->why, span_str(err_str(a->err)));
 	else if (a->status == 304 && atomic_load(&k->now))
-		accepted(k, a);
+		keyset_accepted(k, a);
 	else if (a->status == 200)
 		take_set(k, a);
 	else
@@ -167,7 +167,7 @@ on_keyset_answer(void *arg, const struct http_answer *a)
 }
 
 static void
-fetch(struct keyset *k)
+fetch_keyset(struct keyset *k)
 {
 	char match[ETAG_MAX + 32];
 	const char *fields[2] = { "Accept: application/jwk-set+json, application/json" };
@@ -196,7 +196,7 @@ fetch(struct keyset *k)
 static void
 on_keyset_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	fetch(TAGGED(keyset, w->data));
+	fetch_keyset(TAGGED(keyset, w->data));
 }
 
 static bool
@@ -239,7 +239,7 @@ keysets_woken(void *arg, bool stopping UNUSED)
 		}
 		if (!k->started || (atomic_load(&k->waiters) && !k->call && !too_soon(k))) {
 			k->started = true;
-			fetch(k);
+			fetch_keyset(k);
 		} else if (!k->call) {
 			wake_waiters(k);
 		}
@@ -359,7 +359,7 @@ keyset_close(struct keyset **kp)
 /* ---- any thread ---- */
 
 static bool
-usable(struct keyset *k)
+keyset_usable(struct keyset *k)
 {
 	return atomic_load_explicit(&k->now, memory_order_acquire) &&
 	       clock_mono_us() - atomic_load(&k->answered_us) <= k->o.stale_us;
@@ -368,7 +368,7 @@ usable(struct keyset *k)
 unsigned
 keyset_generation(struct keyset *k)
 {
-	return usable(k) ? atomic_load(&k->generation) : 0;
+	return keyset_usable(k) ? atomic_load(&k->generation) : 0;
 }
 
 int
@@ -377,7 +377,7 @@ keyset_verify(struct keyset *k, struct span kid, enum jws_alg alg, struct span t
 {
 	struct jwks *set = atomic_load_explicit(&k->now, memory_order_acquire);
 
-	return usable(k) ? jwks_verify(set, kid, alg, text, signature) : ERR_CLOSED;
+	return keyset_usable(k) ? jwks_verify(set, kid, alg, text, signature) : ERR_CLOSED;
 }
 
 bool
@@ -406,7 +406,7 @@ keysets_ready(struct keysets *s, struct buf *out)
 
 	SCOPED_LOCK(&s->lock);
 	for (struct keyset *k = s->first; k; k = k->next) {
-		bool ok = usable(k);
+		bool ok = keyset_usable(k);
 		if (k->refs == 0)
 			continue;
 		all = all && ok;

@@ -380,7 +380,7 @@ set_rate(struct price_row *row, enum price_kind k, uint64_t pico)
 /* Multiplies every share of the row by this one, rounded up to a hundredth of a percent, and at
  * most ten times the price, so that no sum overflows. */
 static void
-multiply(struct price_row *row, uint64_t share)
+multiply_rates(struct price_row *row, uint64_t share)
 {
 	if (!row->share[PRICE_STANDARD])
 		row->share[PRICE_STANDARD] = SHARE_WHOLE;
@@ -412,7 +412,7 @@ price_where(const struct price_row *row, const struct price_asked *asked, bool m
 		if (any && !sure && plain > best)
 			best = plain;
 		if (any && k == PRICE_KINDS)
-			multiply(&out, best);
+			multiply_rates(&out, best);
 		else if (any)
 			set_rate(&out, k, best);
 	}
@@ -477,7 +477,7 @@ to_nano(const struct sum *sum, uint32_t share, uint32_t us, struct price_cost *o
 
 /* Limits n to 2^48, so that no sum of kinds overflows. */
 static uint64_t
-bounded(uint64_t n)
+bounded_count(uint64_t n)
 {
 	return n > 1ull << 48 ? 1ull << 48 : n;
 }
@@ -490,7 +490,7 @@ price_cost(const struct price_row *row, const struct price_usage *used, struct p
 
 	*out = (struct price_cost){ 0 };
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
-		prompt += of_kind[k] == PRICE_PROMPT ? bounded(used->n[k]) : 0;
+		prompt += of_kind[k] == PRICE_PROMPT ? bounded_count(used->n[k]) : 0;
 	/* The prices for a prompt of this length. */
 	const struct price_rates *rates = &row->rates;
 	for (size_t i = 0; i < row->ntiers && prompt > row->tier[i].over; i++)
@@ -500,7 +500,7 @@ price_cost(const struct price_row *row, const struct price_usage *used, struct p
 			continue;
 		if (!rate_of(rates, k, &pico))
 			out->unpriced |= BIT(k);
-		sum_add(row, &sum, k, (wide)bounded(used->n[k]) * pico);
+		sum_add(row, &sum, k, (wide)bounded_count(used->n[k]) * pico);
 	}
 	return to_nano(&sum, share_of(row, used->service), us_share(row, used), out);
 }
@@ -508,7 +508,7 @@ price_cost(const struct price_row *row, const struct price_usage *used, struct p
 /* Returns the cost of n tokens of the prompt or of the response, each of the most expensive kind
  * that is possible. */
 static wide
-dearest(const struct price_rates *r, enum price_of of, uint64_t n, unsigned may,
+dearest_rate(const struct price_rates *r, enum price_of of, uint64_t n, unsigned may,
 	unsigned *unpriced)
 {
 	uint64_t most = 0, pico;
@@ -520,7 +520,7 @@ dearest(const struct price_rates *r, enum price_of of, uint64_t n, unsigned may,
 			*unpriced |= BIT(k);
 		most = pico > most ? pico : most;
 	}
-	return (wide)bounded(n) * most;
+	return (wide)bounded_count(n) * most;
 }
 
 static struct sum
@@ -528,8 +528,8 @@ worst_with(const struct price_row *row, const struct price_rates *r,
 	const struct price_usage *most, unsigned may, unsigned *unpriced)
 {
 	struct sum sum = {
-		.shared = dearest(r, PRICE_PROMPT, most->n[PRICE_INPUT], may, unpriced) +
-			  dearest(r, PRICE_ANSWER, most->n[PRICE_OUTPUT], may, unpriced)
+		.shared = dearest_rate(r, PRICE_PROMPT, most->n[PRICE_INPUT], may, unpriced) +
+			  dearest_rate(r, PRICE_ANSWER, most->n[PRICE_OUTPUT], may, unpriced)
 	};
 	uint64_t pico;
 
@@ -539,7 +539,7 @@ worst_with(const struct price_row *row, const struct price_rates *r,
 			continue;
 		if (!rate_of(r, k, &pico))
 			*unpriced |= BIT(k);
-		sum_add(row, &sum, k, (wide)bounded(n) * pico);
+		sum_add(row, &sum, k, (wide)bounded_count(n) * pico);
 	}
 	return sum;
 }

@@ -233,7 +233,7 @@ take_map(struct redis *r, uint64_t now)
 
 /* Returns true if anything has a deadline. */
 static bool
-waits(const struct redis *r)
+front_has_deadline(const struct redis *r)
 {
 	const struct redis_front *f = r->f;
 	bool any = !TAILQ_EMPTY(&f->sent) || (!f->cluster && redis_conn_waits(r));
@@ -280,7 +280,7 @@ on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 	redis_conn_flush(r);
 	for (size_t i = 0; i < f->nodes; i++)
 		redis_conn_flush(f->node[i]);
-	if (!waits(r))
+	if (!front_has_deadline(r))
 		ev_timer_stop(r->loop, &f->often);
 	else if (!ev_is_active(&f->often))
 		ev_timer_again(r->loop, &f->often);
@@ -293,7 +293,7 @@ on_soon(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 }
 
 static void
-start(struct redis *r)
+start_redis_watchers(struct redis *r)
 {
 	struct redis_front *f = r->f;
 
@@ -347,7 +347,7 @@ redis_new_at(struct ev_loop *loop, struct redis_finder *finder, uint64_t deadlin
 	r->metrics = m;
 	init_conn(r, r, f);
 	redis_url_text(&o->url, r->text);
-	start(r);
+	start_redis_watchers(r);
 	return r;
 }
 

@@ -606,7 +606,7 @@ redis_conn_flush(struct redis *r)
 		return;
 	r->unsent = false;
 	r->flushing = true;
-	redisAsyncHandleWrite(r->ac); /* may end the connection: lost() */
+	redisAsyncHandleWrite(r->ac); /* may end the connection: connection_lost() */
 	r->flushing = false;
 }
 
@@ -663,14 +663,14 @@ del_write(void *data)
 }
 
 static void
-detach(void *data)
+detach_connection(void *data)
 {
 	del_read(data);
 	del_write(data);
 }
 
 static void
-attach(struct redis *r, redisAsyncContext *ac)
+attach_connection(struct redis *r, redisAsyncContext *ac)
 {
 	ev_io_init(&r->rd, on_io, ac->c.fd, EV_READ);
 	ev_io_init(&r->wr, on_io, ac->c.fd, EV_WRITE);
@@ -679,7 +679,7 @@ attach(struct redis *r, redisAsyncContext *ac)
 	ac->ev.delRead = del_read;
 	ac->ev.addWrite = add_write;
 	ac->ev.delWrite = del_write;
-	ac->ev.cleanup = detach;
+	ac->ev.cleanup = detach_connection;
 	ac->ev.data = r;
 	r->reading = (struct redis_reading){ .ac = ac };
 	redis_bound(ac->c.reader, &r->reading);
@@ -689,7 +689,7 @@ attach(struct redis *r, redisAsyncContext *ac)
 /* ---- connecting ---- */
 
 static void
-lost(struct redis *r, const char *why)
+connection_lost(struct redis *r, const char *why)
 {
 	uint64_t now = clock_mono_us();
 
@@ -731,7 +731,7 @@ give_redis_up(struct redis *r, const char *why)
 {
 	redisAsyncContext *ac = r->ac;
 
-	lost(r, why);
+	connection_lost(r, why);
 	redisAsyncFree(ac);
 }
 
@@ -741,17 +741,17 @@ on_connect(const redisAsyncContext *ac, int status)
 	struct redis *r = TAGGED(redis, ac->data);
 
 	if (status != REDIS_OK)
-		lost(r, why_lost(r, ac));
+		connection_lost(r, why_lost(r, ac));
 }
 
 static void
 on_disconnect(const redisAsyncContext *ac, int status)
 {
-	lost(ac->data, status == REDIS_OK ? "closed" : why_lost(ac->data, ac));
+	connection_lost(ac->data, status == REDIS_OK ? "closed" : why_lost(ac->data, ac));
 }
 
 static void
-probe(struct redis *r, uint64_t now)
+send_ping(struct redis *r, uint64_t now)
 {
 	if (r->probing || now < r->probe_at_us)
 		return;
@@ -795,7 +795,7 @@ try_connect(struct redis *r, uint64_t now)
 		return;
 	}
 	ac->data = r;
-	attach(r, ac);
+	attach_connection(r, ac);
 	r->open = true;
 	r->refused = false;
 	if (!begin_tls(r)) { /* without a listener, TLS fails here and not in connecting */
@@ -812,7 +812,7 @@ try_connect(struct redis *r, uint64_t now)
 	}
 	set_up(r);
 	r->probe_at_us = 0;
-	probe(r, now);
+	send_ping(r, now);
 }
 
 void
@@ -846,7 +846,7 @@ redis_conn_tick(struct redis *r)
 		 * gives up, a quarter of an hour later. */
 		give_redis_up(r, "no reply within a second");
 	} else if (r->open) {
-		probe(r, now);
+		send_ping(r, now);
 	} else if (r->life.epoch == 0 && !r->life_asked &&
 		   now - r->life_asked_us > EPOCH_RETRY_MS * 1000) {
 		ask_life(r);

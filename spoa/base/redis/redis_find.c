@@ -40,7 +40,7 @@ enum {
 /* Sets the first of the name's addresses that accepts a connection; if none does, the first
  * one. */
 static int
-resolve(struct redis_place *p, uint64_t timeout_us, struct buf *why)
+resolve_place(struct redis_place *p, uint64_t timeout_us, struct buf *why)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *res = NULL;
 	struct timeval tv = { (time_t)(timeout_us / 1000000),
@@ -73,7 +73,7 @@ static int
 find_address(struct redis_place *p, uint64_t timeout_us, struct buf *why)
 {
 	redis_place_address(p);
-	return p->address[0] ? 0 : resolve(p, timeout_us, why);
+	return p->address[0] ? 0 : resolve_place(p, timeout_us, why);
 }
 
 static struct redis_place
@@ -368,7 +368,7 @@ finder_run(void *arg)
 
 /* Returns true if nothing must be asked, because the URL is a socket or an address. */
 static bool
-fixed(const struct redis_options *o, struct redis_place *at)
+needs_no_finding(const struct redis_options *o, struct redis_place *at)
 {
 	*at = o->url.nservers ? server_place(&o->url.server[0]) : (struct redis_place){ 0 };
 	redis_place_address(at);
@@ -389,7 +389,7 @@ redis_finder_new(const struct redis_options *o)
 	cond_init(&f->changed);
 	f->users = 1;
 	LIST_INIT(&f->listeners);
-	if (fixed(o, &f->map.place[0])) {
+	if (needs_no_finding(o, &f->map.place[0])) {
 		f->map.n = 1;
 		f->version = 1;
 		return f;

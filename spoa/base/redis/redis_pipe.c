@@ -19,7 +19,7 @@
 /* ---- calling the callbacks ---- */
 
 static void
-unlist(struct redis_pipe *p)
+unlist_pipe(struct redis_pipe *p)
 {
 	if (p->listed)
 		TAILQ_REMOVE(&p->r->f->sent, p, of_sent);
@@ -30,7 +30,7 @@ static void
 pipe_free(struct redis_pipe *p)
 {
 	INVARIANT(!p->waits && !p->soon && p->answered && LIST_EMPTY(&p->calls));
-	unlist(p);
+	unlist_pipe(p);
 	TAG_CLEAR(redis_pipe, p);
 	free(p);
 }
@@ -82,7 +82,7 @@ answer_hash(struct redis_pipe *p, int err)
 
 /* Returns why the replies cannot be used; 0: they can. In a cluster, any node may have failed. */
 static int
-failure(const struct redis_pipe *p)
+pipe_failure(const struct redis_pipe *p)
 {
 	int err = p->err;
 
@@ -98,9 +98,9 @@ answer_pipe(struct redis_pipe *p, int err)
 	if (p->answered)
 		return;
 	p->answered = true;
-	unlist(p);
+	unlist_pipe(p);
 	if (!err)
-		err = failure(p);
+		err = pipe_failure(p);
 	if (err)
 		metric_inc(p->r->metrics, M_REDIS_ERRORS);
 	if (p->hash_cb)
@@ -117,7 +117,7 @@ redis_pipe_settle(struct redis_pipe *p)
 	if (--p->waits)
 		return;
 	if (p->timed_out && p->late) {
-		int err = failure(p);
+		int err = pipe_failure(p);
 		p->late(p->arg, err, p->replies, err ? 0 : p->n);
 	}
 	answer_pipe(p, p->err);
@@ -243,7 +243,7 @@ next_argument(struct span *s)
 }
 
 static bool
-reads(struct span command)
+is_read_command(struct span command)
 {
 	static const char *const names[] = { "GET", "MGET", "TIME", "HGETALL", "HMGET" };
 
@@ -304,7 +304,7 @@ redis_call_end(struct redis_call *c)
  * relies on the order. If a write of the pipeline was redirected, reads that overtook it are
  * repeated after it. */
 static bool
-hold(struct redis_call *c)
+hold_call(struct redis_call *c)
 {
 	const struct redis_pipe *p = c->p;
 
@@ -363,7 +363,7 @@ call_begin(struct redis_pipe *p, size_t reply, size_t from, size_t part, struct 
 	c->from = from;
 	c->part = part;
 	c->n = command.n;
-	c->reads = reads(command);
+	c->reads = is_read_command(command);
 	memcpy(c->command, command.p, command.n);
 	LIST_INSERT_HEAD(&p->calls, c, of_pipe);
 	p->waits++;
@@ -503,7 +503,7 @@ another_node(const struct redis_front *f, const struct redis *not)
  * again. A node that was emptied and reset knows no slot and replies "CLUSTERDOWN Hash slot not
  * served": any other node can redirect. */
 static bool
-follow(struct redis_call *c, struct span said)
+follow_redirection(struct redis_call *c, struct span said)
 {
 	struct redis *front = c->p->r;
 	struct span word = span_next(&said, ' ');
@@ -570,12 +570,12 @@ on_call(redisAsyncContext *ac, void *priv_reply, void *priv)
 		to->err = ERR_IO;
 	} else if (reply->type == REDIS_REPLY_ERROR) {
 		to->err = ERR_TIMEOUT;
-		if (follow(c, span_of(reply->str, reply->len)))
+		if (follow_redirection(c, span_of(reply->str, reply->len)))
 			return; /* the pipeline may be freed */
 		if (to->err == ERR_TIMEOUT)
 			redis_pipe_read(to, reply);
 		redis_pipe_role(ac->data, reply);
-	} else if (hold(c)) {
+	} else if (hold_call(c)) {
 		if (!c->p->writes_away)
 			read_again(c->p);
 		return;

@@ -42,7 +42,7 @@ is_asked_for(const redisReadTask *t, const struct redis_reading *r)
 /* Counts the elements and bytes of an object that begins. Returns false if the connection must
  * end. */
 static bool
-allows(const redisReadTask *t, size_t elements, size_t bytes)
+reply_allows(const redisReadTask *t, size_t elements, size_t bytes)
 {
 	struct redis_reading *r = reading_of(t->privdata);
 
@@ -63,43 +63,43 @@ allows(const redisReadTask *t, size_t elements, size_t bytes)
 static void *
 bounded_string(const redisReadTask *t, char *s, size_t n)
 {
-	return allows(t, 0, n) ? hiredis.createString(t, s, n) : NULL;
+	return reply_allows(t, 0, n) ? hiredis.createString(t, s, n) : NULL;
 }
 
 static void *
 bounded_list(const redisReadTask *t, list_length n)
 {
-	return allows(t, (size_t)n, 0) ? hiredis.createArray(t, n) : NULL;
+	return reply_allows(t, (size_t)n, 0) ? hiredis.createArray(t, n) : NULL;
 }
 
 static void *
 bounded_integer(const redisReadTask *t, long long n)
 {
-	return allows(t, 0, 0) ? hiredis.createInteger(t, n) : NULL;
+	return reply_allows(t, 0, 0) ? hiredis.createInteger(t, n) : NULL;
 }
 
 static void *
 bounded_nil(const redisReadTask *t)
 {
-	return allows(t, 0, 0) ? hiredis.createNil(t) : NULL;
+	return reply_allows(t, 0, 0) ? hiredis.createNil(t) : NULL;
 }
 
 #if HIREDIS_MAJOR >= 1
 static void *
 bounded_double(const redisReadTask *t, double d, char *s, size_t n)
 {
-	return allows(t, 0, n) ? hiredis.createDouble(t, d, s, n) : NULL;
+	return reply_allows(t, 0, n) ? hiredis.createDouble(t, d, s, n) : NULL;
 }
 
 static void *
 bounded_bool(const redisReadTask *t, int b)
 {
-	return allows(t, 0, 0) ? hiredis.createBool(t, b) : NULL;
+	return reply_allows(t, 0, 0) ? hiredis.createBool(t, b) : NULL;
 }
 #endif
 
 static void
-fill(void)
+fill_bounded(void)
 {
 	redisReader *r = redisReaderCreate();
 
@@ -119,7 +119,7 @@ fill(void)
 void
 redis_bound(redisReader *r, struct redis_reading *reading)
 {
-	pthread_once(&once, fill);
+	pthread_once(&once, fill_bounded);
 	r->fn = &bounded;
 	r->privdata = reading;
 }

@@ -43,7 +43,7 @@ redis_tls_refused(const char *what, struct buf *why)
 
 /* Returns true if a file has changed since it was read. */
 static bool
-changed(struct redis_tls *t)
+tls_files_changed(struct redis_tls *t)
 {
 	const char *const files[FILES] = { t->o->tls_ca, t->o->tls_cert, t->o->tls_key };
 	bool any = false;
@@ -83,7 +83,7 @@ read_files(struct redis_tls *t, struct buf *why)
 {
 	const struct redis_options *o = t->o;
 
-	if (!changed(t) && t->ctx)
+	if (!tls_files_changed(t) && t->ctx)
 		return 0;
 	SSL_CTX_free(t->ctx);
 	t->ctx = SSL_CTX_new(TLS_client_method());
@@ -136,7 +136,7 @@ redis_tls_free(struct redis_tls **tp)
 /* Sets the expected name. A name is compared with dNSNames, an address with iPAddresses (RFC
  * 6125). */
 static bool
-expect(SSL *ssl, const char *host)
+expect_host(SSL *ssl, const char *host)
 {
 	unsigned char bin[16];
 	bool address =
@@ -159,7 +159,7 @@ redis_tls_begin(struct redis_tls *t, redisContext *c, const char *host, struct b
 	if (t->o->tls_name[0])
 		host = t->o->tls_name;
 	SSL *ssl = SSL_new(t->ctx);
-	if (!ssl || !expect(ssl, host)) {
+	if (!ssl || !expect_host(ssl, host)) {
 		SSL_free(ssl);
 		return redis_tls_refused(host, why);
 	}

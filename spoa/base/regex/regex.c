@@ -150,7 +150,7 @@ finish_set(const struct regex_reader *r, struct regex_node *n)
 }
 
 static struct regex_node *
-character(struct regex_reader *r, int32_t c)
+set_of_character(struct regex_reader *r, int32_t c)
 {
 	struct regex_node *n = regex_node(r, REGEX_SET);
 
@@ -249,7 +249,7 @@ add_class(struct regex_reader *r, char c, uint64_t set[4])
 
 /* \xHH or \x{H…}; r->i is after the x. */
 static int32_t
-hexadecimal(struct regex_reader *r)
+read_hexadecimal(struct regex_reader *r)
 {
 	bool braces = regex_peek(r, 0) == '{', re2 = r->syntax == REGEX_RE2;
 	size_t from = r->i += braces, most = !braces ? 2 : re2 ? 8 : r->s.n;
@@ -273,7 +273,7 @@ hexadecimal(struct regex_reader *r)
 
 /* \123, \0, \12: up to three octal digits, at r->i. */
 static int32_t
-octal(struct regex_reader *r)
+read_octal(struct regex_reader *r)
 {
 	size_t from = r->i;
 	char text[16];
@@ -306,7 +306,7 @@ rewrite_escape(struct regex_reader *r, char c, bool inside)
 
 /* Returns the character of the escape at r->i; A_SET if a set was added; or REFUSED. */
 static int32_t
-escape(struct regex_reader *r, uint64_t set[4], bool inside)
+read_set_escape(struct regex_reader *r, uint64_t set[4], bool inside)
 {
 	static const char *const letters[] = { "ntrfaeb", "ntrfae", "ntrfav" };
 	static const char *const codes[] = { "\n\t\r\f\a\033\b", "\n\t\r\f\a\033",
@@ -320,7 +320,7 @@ escape(struct regex_reader *r, uint64_t set[4], bool inside)
 	char c = r->s.p[r->i];
 	const char *known = c ? strchr(letters[r->syntax], c) : NULL;
 	if (re2 && is_digit(c))
-		return octal(r);
+		return read_octal(r);
 	if (!re2 && is_high(c))
 		return plain_character(r);
 	r->i++;
@@ -330,7 +330,7 @@ escape(struct regex_reader *r, uint64_t set[4], bool inside)
 	if (class)
 		return A_SET;
 	if (c == 'x')
-		return hexadecimal(r);
+		return read_hexadecimal(r);
 	if (known)
 		return codes[r->syntax][known - letters[r->syntax]];
 	if (re2 && inside && is_one_of(c, "AbBzQ"))
@@ -343,7 +343,7 @@ escape(struct regex_reader *r, uint64_t set[4], bool inside)
 /* \Q…\E at r->i. Each character is escaped for PCRE2 if the escape has no other meaning. The
  * tree has one set with any character for it. */
 static struct regex_node *
-quoted(struct regex_reader *r)
+read_quoted(struct regex_reader *r)
 {
 	struct regex_node *n = regex_node(r, REGEX_SET);
 	char text[3] = "\\";
@@ -379,12 +379,12 @@ regex_escaped(struct regex_reader *r)
 		return edge;
 	}
 	if (r->syntax == REGEX_RE2 && c == 'Q')
-		return quoted(r);
+		return read_quoted(r);
 	struct regex_node *n = regex_node(r, REGEX_SET);
 	r->wide = false;
-	int32_t v = escape(r, n->set, false);
+	int32_t v = read_set_escape(r, n->set, false);
 	if (v >= 0)
-		return character(r, v);
+		return set_of_character(r, v);
 	if (v == REFUSED)
 		return regex_refuse(r, at,
 			is_digit(c) ? "references to what matched before are not supported"
@@ -403,7 +403,7 @@ regex_character(struct regex_reader *r)
 	if (r->syntax == REGEX_RE2 && c < 0x80 && is_one_of((char)c, "{}]"))
 		regex_rewrite(r, at, text);
 	r->wide = false;
-	return character(r, c);
+	return set_of_character(r, c);
 }
 
 static struct regex_node *
@@ -466,7 +466,7 @@ posix_class(struct regex_reader *r, uint64_t set[4])
 
 /* Reads one end of a range, or a whole item: a character, A_SET or REFUSED. */
 static int32_t
-item(struct regex_reader *r, uint64_t set[4], size_t open)
+read_set_item(struct regex_reader *r, uint64_t set[4], size_t open)
 {
 	size_t at = r->i;
 	char c = r->s.p[at], text[3] = { '\\', c };
@@ -476,7 +476,7 @@ item(struct regex_reader *r, uint64_t set[4], size_t open)
 	if (r->syntax == REGEX_RE2 && c == '[' && is_one_of(regex_peek(r, 1), ":.="))
 		regex_refuse(r, at, "no such class in [[: :]]");
 	if (c == '\\') {
-		int32_t v = escape(r, set, true);
+		int32_t v = read_set_escape(r, set, true);
 		if (v == REFUSED)
 			regex_refuse(r, open, "this escape is not supported inside [ ]");
 		return v;
@@ -495,11 +495,11 @@ add_item(struct regex_reader *r, uint64_t set[4], size_t open)
 	size_t at = r->i, second = 0;
 
 	r->wide = false;
-	int32_t from = item(r, set, open), to = from;
+	int32_t from = read_set_item(r, set, open), to = from;
 	if (regex_peek(r, 0) == '-' && regex_peek(r, 1) != ']' && r->i + 1 < r->s.n &&
 		(from >= 0 || re2)) {
 		second = ++r->i;
-		to = item(r, set, open);
+		to = read_set_item(r, set, open);
 		if (!re2 && to < from)
 			regex_refuse(r, open, REGEX_NOT_VALID);
 		r->wide |= re2 && (r->s.p[at] == '\\' || r->s.p[second] == '\\' ||
@@ -539,10 +539,10 @@ regex_bracket(struct regex_reader *r)
 
 /* ---- references: REGEX_RULE ---- */
 
-static struct regex_node *alternatives(struct regex_reader *r);
+static struct regex_node *read_regex_alternatives(struct regex_reader *r);
 
 static struct regex_node *
-anything(struct regex_reader *r)
+regex_of_anything(struct regex_reader *r)
 {
 	struct regex_node *n = regex_node(r, REGEX_REPEAT);
 
@@ -554,14 +554,14 @@ anything(struct regex_reader *r)
 
 /* \1 \g{name}: a copy of the group of that name; anything, if the group is not known. */
 static struct regex_node *
-reference(struct regex_reader *r)
+read_reference(struct regex_reader *r)
 {
 	size_t from = r->i + 3, n = span_chr(span_cut(r->s, from, r->s.n), '}');
 	struct span name = span_cut(r->s, from, from + n);
 
 	if (is_digit(regex_peek(r, 1))) {
 		r->i = span_past(r->s, r->i + 1, is_digit);
-		return anything(r);
+		return regex_of_anything(r);
 	}
 	if (name.p + name.n == r->s.p + r->s.n)
 		return regex_refuse(r, r->i, REGEX_NOT_VALID);
@@ -578,7 +578,7 @@ reference(struct regex_reader *r)
 		copy->name = SPAN_LIT("");
 		return copy;
 	}
-	return anything(r);
+	return regex_of_anything(r);
 }
 
 /* ---- groups ---- */
@@ -631,7 +631,7 @@ read_name(struct regex_reader *r, size_t open, char close)
 /* "(" … ")". *flags: the group consists only of flags, which apply until the enclosing group
  * ends. */
 static struct regex_node *
-group(struct regex_reader *r, bool *flags)
+read_regex_group(struct regex_reader *r, bool *flags)
 {
 	static const struct {
 		const char *open;
@@ -668,7 +668,7 @@ group(struct regex_reader *r, bool *flags)
 		return regex_node(r, REGEX_CAT);
 	}
 	r->looks += look; /* inside a negative look-around, accepting more means accepting less */
-	struct regex_node *n = alternatives(r);
+	struct regex_node *n = read_regex_alternatives(r);
 	r->looks -= look;
 	r->depth--;
 	if (regex_peek(r, 0) != ')')
@@ -707,7 +707,7 @@ read_repeat_number(const struct regex_reader *r, size_t *k, uint32_t *out)
 /* repetition = "*" | "+" | "?" | "{" n ["," [m]] "}" at r->i. Returns its length, or 0 if there
  * is none. */
 static size_t
-repetition(struct regex_reader *r, uint32_t *min, uint32_t *max)
+read_repetition(struct regex_reader *r, uint32_t *min, uint32_t *max)
 {
 	char c = regex_peek(r, 0);
 	size_t k = 1;
@@ -733,7 +733,7 @@ repetition(struct regex_reader *r, uint32_t *min, uint32_t *max)
 
 /* Limits an open repetition in a policy's own pattern. */
 static void
-bound(struct regex_reader *r, struct regex_node *n, size_t from)
+bound_repetition(struct regex_reader *r, struct regex_node *n, size_t from)
 {
 	char text[32];
 
@@ -745,17 +745,17 @@ bound(struct regex_reader *r, struct regex_node *n, size_t from)
 
 /* piece = atom { repetition [ "?" | "+" ] } */
 static struct regex_node *
-piece(struct regex_reader *r)
+read_regex_piece(struct regex_reader *r)
 {
 	bool flags = false;
 	size_t from = r->i, len;
 	struct regex_node *n;
 	uint32_t min, max;
 
-	if (repetition(r, &min, &max))
+	if (read_repetition(r, &min, &max))
 		return regex_refuse(r, from, "nothing stands before a repetition");
 	switch (r->s.p[r->i]) {
-	case '(': n = group(r, &flags); break;
+	case '(': n = read_regex_group(r, &flags); break;
 	case '[': n = regex_bracket(r); break;
 	case '.': n = regex_dot(r); break;
 	case '^':
@@ -766,7 +766,7 @@ piece(struct regex_reader *r)
 	case '\\':
 		n = r->syntax == REGEX_RULE &&
 				    (is_digit(regex_peek(r, 1)) || regex_ahead(r, "\\g{"))
-			    ? reference(r)
+			    ? read_reference(r)
 			    : regex_escaped(r);
 		break;
 	case ')':
@@ -774,8 +774,8 @@ piece(struct regex_reader *r)
 	/* fall through */
 	default: n = regex_character(r);
 	}
-	for (bool again = false; !r->why && !flags && (len = repetition(r, &min, &max)) > 0;
-		again = true) {
+	for (bool again = false;
+		!r->why && !flags && (len = read_repetition(r, &min, &max)) > 0; again = true) {
 		if (again && syntaxes[r->syntax].twice)
 			return regex_refuse(r, from, syntaxes[r->syntax].twice);
 		struct regex_node *x = regex_node(r, REGEX_REPEAT);
@@ -785,7 +785,7 @@ piece(struct regex_reader *r)
 		x->min = min;
 		x->max = max;
 		if (max == REGEX_FOREVER && r->syntax == REGEX_OWN)
-			bound(r, x, at);
+			bound_repetition(r, x, at);
 		x->possessive = regex_peek(r, 0) == '+' && r->syntax != REGEX_RE2;
 		r->i += x->possessive || regex_peek(r, 0) == '?';
 		n = x;
@@ -798,22 +798,22 @@ piece(struct regex_reader *r)
 /* ---- sequences, alternatives ---- */
 
 static struct regex_node *
-sequence(struct regex_reader *r)
+read_regex_sequence(struct regex_reader *r)
 {
 	struct regex_node *n = regex_node(r, REGEX_CAT), **at = &n->child;
 
 	while (!r->why && r->i < r->s.n && r->s.p[r->i] != '|' &&
 		(r->s.p[r->i] != ')' || r->depth == 0)) {
-		*at = piece(r);
+		*at = read_regex_piece(r);
 		at = &(*at)->next;
 	}
 	return n;
 }
 
 static struct regex_node *
-alternatives(struct regex_reader *r)
+read_regex_alternatives(struct regex_reader *r)
 {
-	struct regex_node *first = sequence(r);
+	struct regex_node *first = read_regex_sequence(r);
 
 	if (regex_peek(r, 0) != '|')
 		return first;
@@ -821,7 +821,7 @@ alternatives(struct regex_reader *r)
 	n->child = first;
 	while (!r->why && regex_peek(r, 0) == '|') {
 		r->i++;
-		*at = sequence(r);
+		*at = read_regex_sequence(r);
 		at = &(*at)->next;
 	}
 	return n;
@@ -840,7 +840,7 @@ regex_read(
 	buf_init(&r.out, 0);
 	if (utf && syntax == REGEX_RULE)
 		regex_refuse(&r, 0, "characters are not bytes");
-	out->root = alternatives(&r);
+	out->root = read_regex_alternatives(&r);
 	if (r.unmatched)
 		regex_refuse(&r, 0, REGEX_NOT_VALID);
 	out->text = s;

@@ -19,7 +19,7 @@ struct out {
 };
 
 static int
-emit(struct out *o, uint32_t id)
+emit_token(struct out *o, uint32_t id)
 {
 	o->tokens++;
 	return o->each ? o->each(o->arg, id) : 0;
@@ -101,7 +101,7 @@ merge_short(const struct ranks *r, const char *p, size_t bytes, struct out *o)
 	}
 	for (size_t i = 0; i < s.n && !err; i = s.next[i]) {
 		uint32_t from = s.start[i];
-		err = emit(o, ranks_find(r, p + from, s.start[s.next[i]] - from));
+		err = emit_token(o, ranks_find(r, p + from, s.start[s.next[i]] - from));
 	}
 	return err;
 }
@@ -207,7 +207,7 @@ merge_long(const struct ranks *r, const char *p, size_t bytes, struct out *o)
 	for (uint32_t i = 0; i < n && !err; i = v[i].next) {
 		uint32_t from = v[i].start;
 		if (o->each)
-			err = emit(o, ranks_find(r, p + from, v[v[i].next].start - from));
+			err = emit_token(o, ranks_find(r, p + from, v[v[i].next].start - from));
 		else
 			o->tokens++;
 	}
@@ -222,12 +222,12 @@ out:
 }
 
 static int
-merge(const struct ranks *r, const struct ranks_word *w, struct out *o)
+merge_parts(const struct ranks *r, const struct ranks_word *w, struct out *o)
 {
 	uint32_t whole = ranks_find_word(r, w);
 
 	if (whole != RANK_NONE)
-		return emit(o, whole);
+		return emit_token(o, whole);
 	return w->n <= SHORT_PIECE ? merge_short(r, w->p, w->n, o)
 				   : merge_long(r, w->p, w->n, o);
 }
@@ -249,7 +249,7 @@ merge_again(const struct ranks *r, const struct ranks_word *w, struct memo *memo
 	uint64_t before = o->tokens;
 
 	if (w->n < 3 || w->n > 16)
-		return merge(r, w, o);
+		return merge_parts(r, w, o);
 	struct memo *m = &memo[w->hash % MEMO_PIECES];
 	uint64_t first = w->n > 8 ? load_64(w->p) : w->key,
 		 last = w->n > 8 ? load_64(w->p + w->n - 8) : 0;
@@ -257,7 +257,7 @@ merge_again(const struct ranks *r, const struct ranks_word *w, struct memo *memo
 		o->tokens += m->tokens;
 		return 0;
 	}
-	int err = merge(r, w, o);
+	int err = merge_parts(r, w, o);
 	*m = (struct memo){ first, last, (uint32_t)w->n, (uint32_t)(o->tokens - before) };
 	return err;
 }
@@ -283,7 +283,7 @@ each_piece(const struct ranks *r, struct span text, size_t most, struct memo *me
 			o->tokens += w.n;
 			*bounded = true;
 		} else if (w.n) {
-			err = memo ? merge_again(r, &w, memo, o) : merge(r, &w, o);
+			err = memo ? merge_again(r, &w, memo, o) : merge_parts(r, &w, o);
 		}
 	}
 	return err;

@@ -196,7 +196,7 @@ ranks_close(struct ranks **p)
 }
 
 static inline uint32_t
-probe(const struct ranks *r, const char *p, size_t n, uint64_t key, uint64_t hash)
+probe_slots(const struct ranks *r, const char *p, size_t n, uint64_t key, uint64_t hash)
 {
 	for (uint32_t i = ranks_slot_of(hash, r->head->slots);;) {
 		const struct ranks_slot *s = &r->slots[i];
@@ -223,7 +223,7 @@ ranks_find(const struct ranks *r, const char *p, size_t n)
 	uint64_t bit = hash & r->filter_mask;
 	if (!(r->filter[bit / 64] >> (bit % 64) & 1))
 		return RANK_NONE;
-	return probe(r, p, n, key, hash);
+	return probe_slots(r, p, n, key, hash);
 }
 
 void
@@ -242,7 +242,7 @@ ranks_find_word(const struct ranks *r, const struct ranks_word *w)
 {
 	if (w->n <= 2 || w->n > r->head->longest)
 		return ranks_find(r, w->p, w->n);
-	return probe(r, w->p, w->n, w->key, w->hash);
+	return probe_slots(r, w->p, w->n, w->key, w->hash);
 }
 
 /* ---- merging from characters ---- */
@@ -326,7 +326,7 @@ crossed_by(const uint64_t *cross, const char *p, size_t n, size_t m)
 }
 
 static bool
-crossed(const struct ranks *r, const char *p, size_t n, size_t m)
+crosses_place(const struct ranks *r, const char *p, size_t n, size_t m)
 {
 	return n == 3 && m == 3 ? crossed_by(r->cross, p, 3, 3) : crossed_by(r->cross, p, n, m);
 }
@@ -353,7 +353,8 @@ ranks_parts(const struct ranks *r, const char *p, size_t n, uint32_t *start)
 		}
 		size_t next = i + len < n ? sequence_bytes(p[i + len]) : 0;
 		bool edge = clean;
-		clean = !next || next > n - i - len || !crossed(r, p + i + len, len, next);
+		clean = !next || next > n - i - len ||
+			!crosses_place(r, p + i + len, len, next);
 		if (len > 1 && edge && clean && (len == 2 || len == 3) &&
 			bit_of(r->whole, utf8_value(p + i, len)))
 			start[parts++] = (uint32_t)i;
