@@ -63,8 +63,6 @@ struct cel_fn {
 extern const struct cel_fn cel_fns_core[], cel_fns_convert[], cel_fns_time[], cel_fns_string[],
 	cel_fns_math[], cel_fns_net[], cel_fns_ours[];
 
-/* Returns its argument: dyn(), and conversions to the type that the value already has. */
-void cel_same(CEL_ARGS);
 /* Returns the next overload with that name and style after `after` (NULL: the first), or
  * NULL. */
 const struct cel_fn *cel_fn_next(const struct cel_fn *after, struct span name, bool member);

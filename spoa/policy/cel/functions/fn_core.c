@@ -1,7 +1,11 @@
 /* The functions of the language definition: size, contains and matches, type conversions, and
- * the math extension (cel-spec, extensions/math). Conversions round nothing silently except a
- * double's fraction; a value that does not fit is an error. Language definition, "Standard
- * Definitions". */
+ * accessors of timestamps and durations; and the extensions for math and for networks
+ * (cel-spec, extensions/math; extensions/network, a library of Kubernetes). Conversions round
+ * nothing silently except a double's fraction; a value that does not fit is an error. Language
+ * definition, "Standard Definitions", "Timestamps and Durations".
+ *
+ * The accessors of a timestamp take an optional time zone, "Europe/Berlin" or "+02:00". A
+ * constant zone is loaded when the expression is compiled. */
 #include <math.h>
 
 #include "base/utf8.h"
@@ -10,6 +14,13 @@
 #include "policy/cel/functions/regex.h"
 #include "policy/cel/time.h"
 #include "policy/cel/value.h"
+
+/* Returns its argument: dyn(), and conversions to the type that the value already has. */
+static void
+cel_same(CEL_ARGS)
+{
+	*out = *v;
+}
 
 /* --- to int --- */
 
@@ -332,12 +343,6 @@ matches(CEL_ARGS)
 		*out = cel_bool(found);
 }
 
-void
-cel_same(CEL_ARGS)
-{
-	*out = *v;
-}
-
 CEL_VALUE(type_of, ((struct cel_value){ .type = CEL_TYPE, .s = cel_type_name(v->type) }))
 
 /* clang-format off */
@@ -358,5 +363,241 @@ const struct cel_fn cel_fns_core[] = {
 	{ "dyn",        false, "*",  '*', cel_same,        NULL },
 	{ "type",       false, "*",  'T', type_of,         NULL },
 	{ NULL,         false, NULL, 0,   NULL,            NULL },
+};
+/* clang-format on */
+
+/* ---- timestamps and durations ---- */
+
+static const void *
+zone_prepare(struct arena *a, const struct cel_value *name, const char **why)
+{
+	return cel_zone_load(a, name->s, why);
+}
+
+/* Converts v[0] to the calendar of zone v[1], or of UTC without one. */
+static bool
+local_time(CEL_ARGS, struct cel_civil *civil)
+{
+	int32_t offset = 0;
+
+	if (n == 2) {
+		const struct cel_zone *z = c->aux;
+		const char *why = "no such time zone";
+		if (!z) {
+			if (!cel_charge(c, 1000, out) || !cel_spend(c, 16384, out))
+				return false;
+			z = cel_zone_load(c->arena, v[1].s, &why);
+			if (!cel_spend(c, 0, out))
+				return false;
+		}
+		if (!z) {
+			cel_raise_lit(out, why);
+			return false;
+		}
+		offset = cel_zone_offset(z, v->t.s);
+	}
+	cel_civil(v->t.s + offset, civil);
+	return true;
+}
+
+/* clang-format off */
+#define ACCESSOR(function, expr) \
+	static void function(CEL_ARGS) \
+	{ \
+		struct cel_civil t; \
+		if (local_time(c, v, n, out, &t)) \
+			*out = cel_int(expr); \
+	}
+/* clang-format on */
+
+ACCESSOR(full_year, t.year)
+ACCESSOR(month, t.month - 1)
+ACCESSOR(day_of_year, t.yearday)
+ACCESSOR(day_of_month, t.day - 1)
+ACCESSOR(date, t.day)
+ACCESSOR(day_of_week, t.weekday)
+ACCESSOR(hours, t.hour)
+ACCESSOR(minutes, t.minute)
+ACCESSOR(seconds, t.second)
+ACCESSOR(milliseconds, v->t.ns / 1000000)
+
+CEL_VALUE(duration_hours, cel_int(v->t.s / 3600))
+CEL_VALUE(duration_minutes, cel_int(v->t.s / 60))
+CEL_VALUE(duration_seconds, cel_int(v->t.s))
+CEL_VALUE(duration_milliseconds, cel_int(v->t.ns / 1000000))
+
+/* clang-format off */
+#define OF_TIMESTAMP(name, function) \
+	{ name, true, "t",  'i', function, NULL }, \
+	{ name, true, "ts", 'i', function, zone_prepare }
+#define OF_DURATION(name, function) \
+	{ name, true, "D",  'i', function, NULL }
+
+const struct cel_fn cel_fns_time[] = {
+	OF_TIMESTAMP("getFullYear",     full_year),
+	OF_TIMESTAMP("getMonth",        month),
+	OF_TIMESTAMP("getDayOfYear",    day_of_year),
+	OF_TIMESTAMP("getDayOfMonth",   day_of_month),
+	OF_TIMESTAMP("getDate",         date),
+	OF_TIMESTAMP("getDayOfWeek",    day_of_week),
+	OF_TIMESTAMP("getHours",        hours),
+	OF_TIMESTAMP("getMinutes",      minutes),
+	OF_TIMESTAMP("getSeconds",      seconds),
+	OF_TIMESTAMP("getMilliseconds", milliseconds),
+	OF_DURATION("getHours",         duration_hours),
+	OF_DURATION("getMinutes",       duration_minutes),
+	OF_DURATION("getSeconds",       duration_seconds),
+	OF_DURATION("getMilliseconds",  duration_milliseconds),
+	{ NULL, false, NULL, 0, NULL, NULL },
+};
+/* clang-format on */
+
+/* ---- addresses ---- */
+
+CEL_PARSED(ip_string, cel_ip_parse, "ip(): not an IP address")
+CEL_PARSED(cidr_string, cel_cidr_parse, "cidr(): not a network such as 10.0.0.0/8")
+
+/* Returns true if the text is an address, or a network, as `parse` reads it. */
+static bool
+reads(int (*parse)(struct span s, struct cel_value *out), struct span s)
+{
+	struct cel_value ignored;
+
+	return parse(s, &ignored) == 0;
+}
+
+CEL_VALUE(is_ip, cel_bool(reads(cel_ip_parse, v->s)))
+CEL_VALUE(is_cidr, cel_bool(reads(cel_cidr_parse, v->s)))
+
+static void
+is_canonical(CEL_ARGS)
+{
+	char text[CEL_NET_TEXT];
+	struct cel_value ip;
+
+	if (cel_ip_parse(v->s, &ip))
+		cel_raise_lit(out, "ip.isCanonical(): not an IP address");
+	else
+		*out = cel_bool(span_eq(v->s, span_of(text, cel_net_write(&ip, text))));
+}
+
+/* --- kinds of addresses --- */
+
+static bool
+all_zero(const unsigned char *p, size_t n)
+{
+	while (n > 0 && p[n - 1] == 0)
+		n--;
+	return n == 0;
+}
+
+static bool
+unspecified(const struct cel_value *v)
+{
+	return all_zero(v->ip, 16);
+}
+
+static bool
+loopback(const struct cel_value *v)
+{
+	return v->family == 4 ? v->ip[0] == 127 : all_zero(v->ip, 15) && v->ip[15] == 1;
+}
+
+static bool
+link_local_unicast(const struct cel_value *v)
+{
+	if (v->family == 4)
+		return v->ip[0] == 169 && v->ip[1] == 254;
+	return v->ip[0] == 0xfe && v->ip[1] >> 6 == 2;
+}
+
+static void
+is_global_unicast(CEL_ARGS)
+{
+	bool broadcast = v->family == 4 && v->ip[0] == 255 && v->ip[1] == 255 &&
+			 v->ip[2] == 255 && v->ip[3] == 255,
+	     multicast = v->family == 4 ? v->ip[0] >> 4 == 14 : v->ip[0] == 0xff;
+
+	*out = cel_bool(!unspecified(v) && !loopback(v) && !multicast &&
+			!link_local_unicast(v) && !broadcast);
+}
+
+CEL_VALUE(is_unspecified, cel_bool(unspecified(v)))
+CEL_VALUE(is_loopback, cel_bool(loopback(v)))
+CEL_VALUE(is_link_local_multicast,
+	cel_bool(v->family == 4 ? v->ip[0] == 224 && v->ip[1] == 0 && v->ip[2] == 0
+				: v->ip[0] == 0xff && (v->ip[1] & 15) == 2))
+CEL_VALUE(is_link_local_unicast, cel_bool(link_local_unicast(v)))
+CEL_VALUE(family, cel_int(v->family))
+
+/* ---- networks ---- */
+
+CEL_VALUE(prefix_length, cel_int(v->prefix))
+CEL_VALUE(cidr_contains, cel_bool(cel_cidr_contains(v, &v[1])))
+
+static void
+contains_ip_text(CEL_ARGS)
+{
+	struct cel_value ip;
+
+	if (cel_ip_parse(v[1].s, &ip))
+		cel_raise_lit(out, "containsIP(): not an IP address");
+	else
+		*out = cel_bool(cel_cidr_contains(v, &ip));
+}
+
+static void
+contains_cidr_text(CEL_ARGS)
+{
+	struct cel_value cidr;
+
+	if (cel_cidr_parse(v[1].s, &cidr))
+		cel_raise_lit(out, "containsCIDR(): not a network such as 10.0.0.0/8");
+	else
+		*out = cel_bool(cel_cidr_contains(v, &cidr));
+}
+
+static void
+cidr_ip(CEL_ARGS)
+{
+	*out = *v;
+	out->type = CEL_IP;
+	out->prefix = 0;
+}
+
+static void
+masked(CEL_ARGS)
+{
+	*out = *v;
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned kept = v->prefix > 8 * i ? v->prefix - 8 * i : 0;
+		if (kept < 8)
+			out->ip[i] = (unsigned char)(out->ip[i] & (0xff00 >> kept));
+	}
+}
+
+/* clang-format off */
+const struct cel_fn cel_fns_net[] = {
+	{ "ip",                   false, "s",  'I', ip_string,               NULL },
+	{ "ip",                   false, "I",  'I', cel_same,                NULL },
+	{ "cidr",                 false, "s",  'C', cidr_string,             NULL },
+	{ "cidr",                 false, "C",  'C', cel_same,                NULL },
+	{ "isIP",                 false, "s",  'b', is_ip,                   NULL },
+	{ "isCIDR",               false, "s",  'b', is_cidr,                 NULL },
+	{ "ip.isCanonical",       false, "s",  'b', is_canonical,            NULL },
+	{ "family",               true,  "I",  'i', family,                  NULL },
+	{ "isUnspecified",        true,  "I",  'b', is_unspecified,          NULL },
+	{ "isLoopback",           true,  "I",  'b', is_loopback,             NULL },
+	{ "isGlobalUnicast",      true,  "I",  'b', is_global_unicast,       NULL },
+	{ "isLinkLocalMulticast", true,  "I",  'b', is_link_local_multicast, NULL },
+	{ "isLinkLocalUnicast",   true,  "I",  'b', is_link_local_unicast,   NULL },
+	{ "containsIP",           true,  "CI", 'b', cidr_contains,           NULL },
+	{ "containsIP",           true,  "Cs", 'b', contains_ip_text,        NULL },
+	{ "containsCIDR",         true,  "CC", 'b', cidr_contains,           NULL },
+	{ "containsCIDR",         true,  "Cs", 'b', contains_cidr_text,      NULL },
+	{ "ip",                   true,  "C",  'I', cidr_ip,                 NULL },
+	{ "masked",               true,  "C",  'C', masked,                  NULL },
+	{ "prefixLength",         true,  "C",  'i', prefix_length,           NULL },
+	{ NULL,                   false, NULL, 0,   NULL,                    NULL },
 };
 /* clang-format on */
