@@ -197,7 +197,7 @@ are_plain(const char *p)
 
 /* Returns the offset of the first byte from i on that needs escaping, or n. */
 static size_t
-past_plain(const char *p, size_t i, size_t n)
+past_plain_json(const char *p, size_t i, size_t n)
 {
 	while (n - i >= 8 && are_plain(p + i))
 		i += 8;
@@ -213,7 +213,7 @@ buf_json(struct buf *b, struct span s)
 {
 	size_t from = 0;
 
-	for (size_t i = 0; (i = past_plain(s.p, i, s.n)) < s.n; i++) {
+	for (size_t i = 0; (i = past_plain_json(s.p, i, s.n)) < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 		buf_put(b, s.p + from, i - from);
 		from = i + 1;
@@ -235,7 +235,7 @@ buf_json_str(struct buf *b, struct span s)
 	char *to = buf_reserve(b, s.n + 2);
 
 	/* In most cases, nothing needs escaping. */
-	if (to && past_plain(s.p, 0, s.n) == s.n) {
+	if (to && past_plain_json(s.p, 0, s.n) == s.n) {
 		if (s.n)
 			memcpy(to + 1, s.p, s.n);
 		to[0] = to[1 + s.n] = '"';

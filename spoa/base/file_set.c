@@ -201,7 +201,7 @@ struct listing {
 };
 
 static bool
-add_name(struct listing *l, struct span name)
+add_file_name(struct listing *l, struct span name)
 {
 	const char **v = arena_grow(l->a, l->v, l->n, &l->room, sizeof(*v), 64);
 	const char *copy = v ? arena_dup(l->a, name).p : NULL;
@@ -223,7 +223,7 @@ list_disk(struct listing *l, const char *dir, struct span suffix)
 		return -1;
 	for (const struct dirent *e; ok && (e = readdir(d));)
 		if (is_wanted(span_str(e->d_name), suffix))
-			ok = add_name(l, span_str(e->d_name));
+			ok = add_file_name(l, span_str(e->d_name));
 	closedir(d);
 	errno = ok ? 0 : ENOMEM;
 	return ok ? 0 : -1;
@@ -248,7 +248,8 @@ list_set(struct listing *l, const struct file_set *set, const char *dir, struct 
 	}
 	for (size_t i = 0; i < set->n; i++) {
 		struct span name = name_in(&set->v[i], span_str(dir));
-		if (is_wanted(name, suffix) && !lists_name(l, name) && !add_name(l, name)) {
+		if (is_wanted(name, suffix) && !lists_name(l, name) &&
+			!add_file_name(l, name)) {
 			errno = ENOMEM;
 			return -1;
 		}

@@ -464,7 +464,7 @@ wake_log(void *arg UNUSED)
 /* Reserves n bytes of the queue. Lines that are not errors leave a quarter of it free for
  * errors. */
 static bool
-room_for(enum log_level level, size_t n)
+reserve_queue_bytes(enum log_level level, size_t n)
 {
 	size_t cap = level == LOG_ERROR ? CAP_LOG_BYTES : CAP_LOG_BYTES / 4 * 3;
 
@@ -491,7 +491,7 @@ log_out(enum log_level level, const struct log_line *line)
 		return;
 	}
 	size_t size = sizeof(struct line) + text.n;
-	if (!room_for(level, size)) {
+	if (!reserve_queue_bytes(level, size)) {
 		count_lost_lines(1);
 		return;
 	}

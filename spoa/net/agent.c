@@ -121,7 +121,7 @@ shut_our_side(struct agent_conn *c)
 /* Returns the number of bytes that the socket accepted, or ERR_CLOSED. The rest is sent when the
  * socket is writable. */
 static ssize_t
-send_some(struct agent_conn *c, struct span bytes)
+send_agent_bytes(struct agent_conn *c, struct span bytes)
 {
 	ssize_t r;
 
@@ -150,7 +150,7 @@ send_out(struct agent_conn *c)
 {
 	ssize_t r = c->state == CONN_BROKEN || buf_failed(&c->out)
 			    ? ERR_CLOSED
-			    : send_some(c, buf_view(&c->out));
+			    : send_agent_bytes(c, buf_view(&c->out));
 
 	if (r < 0)
 		return ERR_CLOSED;
@@ -205,7 +205,7 @@ leave_gathered(struct agent_conn *c)
 /* Returns the class of memory for that many bytes, and the size of its blocks. AGENT_CLASSES:
  * too large to be cached. */
 static size_t
-class_of(size_t bytes, size_t *size)
+memory_class_of(size_t bytes, size_t *size)
 {
 	size_t class = 0;
 
@@ -220,7 +220,7 @@ static struct agent_call *
 agent_call_new(struct agent_conn *c, size_t n)
 {
 	struct agent *ag = c->ag;
-	size_t size, class = class_of(sizeof(struct agent_call) + n, &size);
+	size_t size, class = memory_class_of(sizeof(struct agent_call) + n, &size);
 	struct agent_call *call = class < AGENT_CLASSES ? ag->cache[class] : NULL;
 
 	if (call) {
@@ -248,7 +248,7 @@ agent_call_new(struct agent_conn *c, size_t n)
 static void
 agent_call_free(struct agent *ag, struct agent_call *call)
 {
-	size_t size, class = class_of(call->size, &size);
+	size_t size, class = memory_class_of(call->size, &size);
 
 	INVARIANT(call->have <= call->n && ag->held_bytes >= call->size && call->conn->in != call);
 	TAG_CLEAR(agent_call, call);
@@ -915,7 +915,7 @@ on_sweep(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 }
 
 static void
-on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
+flush_turn(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 {
 	agent_flush(TAGGED(agent, w->data));
 }
@@ -937,7 +937,7 @@ agent_new(struct ev_loop *loop, const struct agent_ops *ops, struct metrics *m)
 	ag->m = m;
 	ev_init(&ag->sweep, on_sweep);
 	ag->sweep.repeat = AGENT_SWEEP_S;
-	ev_prepare_init(&ag->turn_ends, on_turn_ends);
+	ev_prepare_init(&ag->turn_ends, flush_turn);
 	ag->sweep.data = ag->turn_ends.data = ag;
 	ev_prepare_start(loop, &ag->turn_ends);
 	ev_unref(loop); /* the watcher does not keep the loop running */

@@ -5,7 +5,7 @@
  *
  * A response that is withheld collects in `head` and `spool` until the guard has seen all of it.
  * A long piece of the body is inspected by a helper thread, and the exchange continues in
- * read_back(). */
+ * read_aside_done(). */
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -164,7 +164,7 @@ drop_fields(const struct http_message *m, struct http_field *fields, const char 
 
 /* Writes status and fields, without framing. */
 static int
-put_fields(struct edge *c, const struct http_message *m, struct buf *out)
+put_response_fields(struct edge *c, const struct http_message *m, struct buf *out)
 {
 	http_put_status(out, m->head.status);
 	int err = http_put_fields(out, &m->head, SPAN_LIT("x-tollgate-"));
@@ -252,8 +252,8 @@ put_response_head(struct edge *c, const struct upstream *u, const struct http_me
 
 	c->answer.declared = declares ? m->declared : -1;
 	if (c->answer.life == RESPONSE_WITHHELD)
-		return put_fields(c, m, &c->head);
-	int err = put_fields(c, m, &c->out);
+		return put_response_fields(c, m, &c->head);
+	int err = put_response_fields(c, m, &c->out);
 	if (err)
 		return err;
 	put_framing(c, c->answer.declared);
@@ -536,7 +536,7 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 /* Releases a withheld response, because all of it is known (`whole`) or need not be: moves the
  * head and the bytes that the guard released to `out`. */
 static void
-let_out(struct edge *c, bool whole)
+release_withheld(struct edge *c, bool whole)
 {
 	INVARIANT(c->answer.life == RESPONSE_WITHHELD && !c->answer.sent);
 	c->answer.life = whole ? RESPONSE_WHOLE : RESPONSE_BEGUN;
@@ -670,7 +670,7 @@ body_passes(struct upstream *u, size_t from, int err)
 			stream_passes(c, span_cut(buf_view(&c->out), from, c->out.n));
 		chunk_close(c, from);
 	} else if (!err && (u->answer.body.done || !guard_withholds(c->guard))) {
-		let_out(c, u->answer.body.done);
+		release_withheld(c, u->answer.body.done);
 	}
 	if (!err && (buf_failed(&c->out) || buf_failed(&c->spool)))
 		err = ERR_NOMEM;
@@ -719,7 +719,7 @@ read_aside(void *arg)
 
 /* Runs on the worker after the helper. */
 static void
-read_back(void *arg)
+read_aside_done(void *arg)
 {
 	struct edge *c = TAGGED(edge, arg);
 	struct upstream *u = c->up;
@@ -770,7 +770,7 @@ pass_body(struct upstream *u, bool at_once, const char *wrong)
 	if (c->guard && guard_is_long(c->guard, u->in.n)) {
 		/* before the helper starts, because the gate's counters belong to this worker */
 		note_body_heard(c);
-		c->reading.away = c->relay->ops->aside(c->x, read_aside, read_back, c);
+		c->reading.away = c->relay->ops->aside(c->x, read_aside, read_aside_done, c);
 	}
 	if (c->reading.away) {
 		upstream_rest(u);

@@ -416,7 +416,7 @@ send_queued(struct upstream *u)
 	return 1;
 }
 
-static void read_answer(struct upstream *u);
+static void read_upstream(struct upstream *u);
 
 void
 upstream_flush(struct upstream *u)
@@ -430,7 +430,7 @@ upstream_flush(struct upstream *u)
 			/* An early response may still be waiting to be read. */
 			u->request.failed = true;
 			ev_io_stop(u->relay->loop, &u->writable);
-			read_answer(u);
+			read_upstream(u);
 			return;
 		}
 		if (full) {
@@ -475,7 +475,7 @@ upstream_broken(struct upstream *u, int err)
 
 /* Reads once and passes the bytes on. */
 static void
-read_answer(struct upstream *u)
+read_upstream(struct upstream *u)
 {
 	struct edge *c = u->edge;
 
@@ -525,7 +525,7 @@ on_upstream_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 		pool_drop(u);
 		return;
 	}
-	read_answer(u);
+	read_upstream(u);
 	edge_update(c);
 }
 

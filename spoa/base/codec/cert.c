@@ -168,7 +168,7 @@ cert_read(struct span der, struct arena *a, struct cert *out)
 
 /* Makes OpenSSL skip an encrypted block instead of asking for a password. */
 static int
-no_password(char *to UNUSED, int size UNUSED, int writes UNUSED, void *arg UNUSED)
+no_key_password(char *to UNUSED, int size UNUSED, int writes UNUSED, void *arg UNUSED)
 {
 	return -1;
 }
@@ -182,7 +182,7 @@ cert_pem_end(struct span pem, int64_t *end_s)
 	bool some = false;
 	X509 *x;
 
-	while (bio && (x = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
+	while (bio && (x = PEM_read_bio_X509(bio, NULL, no_key_password, NULL)) != NULL) {
 		r.err = 0;
 		int64_t end = asn1_seconds(&r, X509_get0_notAfter(x));
 		if (!r.err && (!some || end < *end_s))

@@ -102,7 +102,7 @@ is_dash(char c)
  * letters, dashes match where the row has a dash, and any dashes match at the end. `loose`: any
  * signs match anywhere. */
 static bool
-matches(struct span name, const struct credential_name *row, bool loose)
+matches_provider_key(struct span name, const struct credential_name *row, bool loose)
 {
 	bool whole = *row->name == '^';
 	const char *from = row->name + whole, *at = row->name + row->n;
@@ -134,7 +134,8 @@ is_credential_name(struct span name, const struct credential_name *c, unsigned w
 			  : !is_dash(name.p[n - 1]))
 			last = to_lower(name.p[n - 1]);
 	for (; c->name; c++)
-		if (c->name[c->n - 1] == last && (c->where & where) && matches(name, c, loose))
+		if (c->name[c->n - 1] == last && (c->where & where) &&
+			matches_provider_key(name, c, loose))
 			return true;
 	return false;
 }

@@ -127,7 +127,7 @@ eventstream_next(struct span *rest, struct eventstream_field *f)
 }
 
 static int
-read_headers(struct eventstream_message *m)
+read_event_headers(struct eventstream_message *m)
 {
 	struct eventstream_field f;
 	int type;
@@ -159,7 +159,7 @@ eventstream_read(struct span message, struct eventstream_message *m)
 	size_t headers_end = EVENTSTREAM_PRELUDE + u32_at(message, 4);
 	m->headers = span_cut(message, EVENTSTREAM_PRELUDE, headers_end);
 	m->payload = span_cut(message, headers_end, end);
-	return read_headers(m);
+	return read_event_headers(m);
 }
 
 void

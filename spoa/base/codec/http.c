@@ -324,7 +324,8 @@ framing_fields(const struct http_head *h)
 /* Determines the framing (RFC 9112 6.1 to 6.3) without the tolerances of the RFC. `none`: the
  * framing of a message without a length. */
 static int
-read_framing(const struct framing_fields *ff, enum http_framing none, struct http_message *m)
+read_head_framing(
+	const struct framing_fields *ff, enum http_framing none, struct http_message *m)
 {
 	uint64_t length = 0;
 
@@ -394,7 +395,7 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 	/* HTTP/1.0 does not define transfer codings (RFC 9112 6.1). */
 	if (p.http_minor == 0 && ff.coding)
 		return refuse_message(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
-	int err = read_framing(&ff, HTTP_NO_BODY, m);
+	int err = read_head_framing(&ff, HTTP_NO_BODY, m);
 	if (err)
 		return err;
 	m->websocket = ff.upgrade && p.http_minor == 1 && ws_asked(h);
@@ -423,7 +424,7 @@ http_parse_response(struct span in, struct http_scan *scan, struct http_field *f
 	if (p.status_code < 100 || p.status_code > 599)
 		return refuse_message(m, ERR_SYNTAX, "a status outside 100 to 599");
 	struct framing_fields ff = framing_fields(&m->head);
-	int err = read_framing(&ff, HTTP_UNTIL_CLOSE, m);
+	int err = read_head_framing(&ff, HTTP_UNTIL_CLOSE, m);
 	if (err)
 		return err;
 	if (p.http_minor == 0 && ff.coding)
@@ -613,13 +614,13 @@ is_named_hop(const struct http_head *h, struct span name)
 }
 
 static bool
-is_token(struct span s)
+is_http_token(struct span s)
 {
 	return s.n > 0 && span_past(s, 0, is_tchar) == s.n;
 }
 
 static bool
-is_target(struct span s)
+is_request_target(struct span s)
 {
 	return span_past(s, 0, is_visible) == s.n;
 }
@@ -634,7 +635,8 @@ http_put_fields(struct buf *out, const struct http_head *h, struct span drop)
 		if (is_hop_name(f->name) || (drop.n && span_istarts(f->name, drop)) ||
 			(connection && is_named_hop(h, f->name)))
 			continue;
-		if (!is_token(f->name) || span_past(f->value, 0, is_field_char) != f->value.n)
+		if (!is_http_token(f->name) ||
+			span_past(f->value, 0, is_field_char) != f->value.n)
 			return ERR_SYNTAX;
 		char *to = buf_reserve(out, f->name.n + f->value.n + 4);
 		if (!to)
@@ -654,7 +656,8 @@ http_put_fields(struct buf *out, const struct http_head *h, struct span drop)
 int
 http_put_request(struct buf *out, const struct http_head *h)
 {
-	if (!is_token(h->method) || !h->path.n || !is_target(h->path) || !is_target(h->query))
+	if (!is_http_token(h->method) || !h->path.n || !is_request_target(h->path) ||
+		!is_request_target(h->query))
 		return ERR_SYNTAX;
 	buf_span(out, h->method);
 	buf_putc(out, ' ');

@@ -359,7 +359,7 @@ key_add(struct json *j, struct span key)
 /* number = [ "-" ] ( "0" / 1-9 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" )
  * [ "+" / "-" ] 1*DIGIT ]; RFC 8259 section 6. */
 static enum json_tok
-lex_number(struct json *j, struct json_event *ev)
+lex_json_number(struct json *j, struct json_event *ev)
 {
 	struct span in = j->in;
 	size_t at = j->at, from;
@@ -456,7 +456,7 @@ lex_json_value(struct json *j, struct json_event *ev)
 	case 'f': return lex_json_literal(j, ev, SPAN_LIT("false"), JSON_FALSE);
 	case 'n': return lex_json_literal(j, ev, SPAN_LIT("null"), JSON_NULL);
 	case '-':
-	case '0' ... '9': return lex_number(j, ev);
+	case '0' ... '9': return lex_json_number(j, ev);
 	default:
 		if (j->at == 0 && span_starts(j->in, SPAN_LIT("\xef\xbb\xbf")))
 			return fail_json(
@@ -704,7 +704,7 @@ struct reading {
 };
 
 static bool
-leads_on(const struct reading *r, struct span path)
+path_continues(const struct reading *r, struct span path)
 {
 	for (size_t i = 0; i < r->nplaces; i++)
 		if (span_starts(span_str(r->places[i].path), path) &&
@@ -729,7 +729,7 @@ read_string_value(struct reading *r, size_t n, bool in_array, const struct json_
 	} else if (ev->tok == JSON_ARRAY && !in_array) {
 		while ((tok = json_next(r->j, &in)) != JSON_ARRAY_END && tok != JSON_ERROR)
 			read_string_value(r, n, true, &in);
-	} else if (ev->tok == JSON_OBJECT && (!n || leads_on(r, path))) {
+	} else if (ev->tok == JSON_OBJECT && (!n || path_continues(r, path))) {
 		while (json_next(r->j, &in) == JSON_KEY) {
 			struct span key = json_text(r->a, r->in, &in);
 			size_t at = n + (n > 0), to = at + key.n;

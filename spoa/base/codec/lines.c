@@ -34,7 +34,7 @@ close_packed(struct lines_packed **p)
 }
 
 static int
-read_at(int fd, struct buf *to, uint64_t at, size_t n)
+read_text_at(int fd, struct buf *to, uint64_t at, size_t n)
 {
 	char *p = buf_reserve(to, n ? n : 1);
 
@@ -75,13 +75,13 @@ open_packed(int fd, uint64_t bytes, struct lines_packed **out)
 		return ERR_NOMEM;
 	buf_init(&p->bytes, 0);
 	buf_init(&p->text, 0);
-	int err = read_at(fd, &p->bytes, bytes - SEEKABLE_FOOTER, SEEKABLE_FOOTER);
+	int err = read_text_at(fd, &p->bytes, bytes - SEEKABLE_FOOTER, SEEKABLE_FOOTER);
 	int64_t n = err ? err : seekable_table_bytes(buf_view(&p->bytes));
 	buf_clear(&p->bytes);
 	if (!err && (n < 0 || (uint64_t)n > bytes))
 		err = ERR_SYNTAX;
 	if (!err)
-		err = read_at(fd, &p->bytes, bytes - (uint64_t)n, (size_t)n);
+		err = read_text_at(fd, &p->bytes, bytes - (uint64_t)n, (size_t)n);
 	if (!err)
 		err = seekable_table(buf_view(&p->bytes), bytes, &p->frames);
 	p->at = p->frames.n;
@@ -104,7 +104,8 @@ pread_packed(struct lines_packed *p, int fd, char *to, size_t n, uint64_t at)
 		p->at = p->frames.n;
 		buf_clear(&p->bytes);
 		buf_clear(&p->text);
-		int err = read_at(fd, &p->bytes, f->packed, (size_t)(f[1].packed - f->packed));
+		int err = read_text_at(
+			fd, &p->bytes, f->packed, (size_t)(f[1].packed - f->packed));
 		if (!err)
 			err = seekable_decode(&p->frames, i, buf_view(&p->bytes), &p->text);
 		if (err)

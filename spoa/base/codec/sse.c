@@ -42,7 +42,7 @@ line_rest(struct span in)
 
 /* Returns the bytes of `in` up to the end of the current block. *ends: the end was found. */
 static size_t
-block_end(struct sse *s, struct span in, bool *ends)
+sse_block_end(struct sse *s, struct span in, bool *ends)
 {
 	size_t i = 0;
 
@@ -99,7 +99,7 @@ sse_line(struct span in)
 
 /* Removes a line with its terminator from *rest. *text is the line without the terminator. */
 static struct span
-next_line(struct span *rest, struct span *text)
+next_sse_line(struct span *rest, struct span *text)
 {
 	size_t n = sse_line(*rest);
 
@@ -136,7 +136,7 @@ interpret_event(struct sse *s, struct span raw, struct sse_event *ev)
 	*ev = (struct sse_event){ .raw = raw, .bom = marked };
 	s->first = false;
 	while (rest.n) {
-		next_line(&rest, &line);
+		next_sse_line(&rest, &line);
 		struct span name = sse_field(line, &value);
 		if (span_is(name, "data")) {
 			if (lines == 1) {
@@ -210,7 +210,7 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 		*in = span_cut(*in, n, in->n);
 		return SSE_EVENT;
 	}
-	n = block_end(s, *in, &ends);
+	n = sse_block_end(s, *in, &ends);
 	struct span taken = span_cut(*in, 0, n);
 	*in = span_cut(*in, n, in->n);
 	/* The LF after the last CR does not count, because it may arrive alone. */
@@ -252,7 +252,7 @@ sse_rewrite(const struct sse_event *ev, struct span data, struct buf *out)
 	size_t bom_bytes = ev->bom ? sizeof(bom) : 0, from = out->n;
 
 	while (rest.n) {
-		struct span line = next_line(&rest, &text);
+		struct span line = next_sse_line(&rest, &text);
 		size_t lead = bom_bytes;
 		bom_bytes = 0;
 		/* The line between a CR and this LF was dropped. The added LF keeps the empty

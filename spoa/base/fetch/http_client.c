@@ -335,7 +335,7 @@ set_body(struct http_call *call, struct span body)
 }
 
 static bool
-set_up(struct http_call *call, const struct http_call_options *o)
+set_curl_options(struct http_call *call, const struct http_call_options *o)
 {
 	/* clang-format off */
 	const struct { CURLoption option; long value; } longs[] = {
@@ -405,7 +405,7 @@ http_call(struct http_client *c, const struct http_call_options *o, http_cb *cb,
 		return call;
 	}
 	call->easy = curl_easy_init();
-	if (!call->easy || !set_up(call, o)) {
+	if (!call->easy || !set_curl_options(call, o)) {
 		fail_soon(call, ERR_NOMEM, "out of memory");
 		return call;
 	}

@@ -219,7 +219,7 @@ may_verify(json_t *ops)
 /* Adds a key. Returns 1 if it was added; 0 if it was skipped, with *passed if the key itself is
  * faulty; or a negative error with *why. */
 static int
-add_key(struct jwks *k, json_t *o, struct arena *a, const char **passed, const char **why)
+add_jwk(struct jwks *k, json_t *o, struct arena *a, const char **passed, const char **why)
 {
 	const char *use = json_text_in(o, "use");
 
@@ -286,7 +286,7 @@ jwks_load(struct span text, struct buf *why)
 	else if (k)
 		k->keys = calloc(json_array_size(keys) + 1, sizeof(*k->keys));
 	for (size_t i = 0; k && k->keys && !bad && i < json_array_size(keys); i++)
-		if (add_key(k, json_array_get(keys, i), &a, &passed, &bad) < 0)
+		if (add_jwk(k, json_array_get(keys, i), &a, &passed, &bad) < 0)
 			buf_printf(why, "key %zu: %s", i + 1, bad);
 	if (k && k->keys && !bad && k->n == 0) {
 		bad = "empty";

@@ -288,7 +288,7 @@ counts_before(const struct price_row *a, const struct price_row *b)
 
 /* Returns at most eight bytes, followed by zeros. */
 static uint64_t
-first_bytes(const char *p, size_t n)
+first_name_bytes(const char *p, size_t n)
 {
 	uint64_t v = 0;
 
@@ -302,8 +302,8 @@ price_row_names(struct price_row *row, const char *model)
 	size_t n = strcspn(model, "*");
 
 	row->model = model;
-	row->begins = first_bytes(model, n);
-	row->begins_mask = first_bytes("\xff\xff\xff\xff\xff\xff\xff\xff", n);
+	row->begins = first_name_bytes(model, n);
+	row->begins_mask = first_name_bytes("\xff\xff\xff\xff\xff\xff\xff\xff", n);
 }
 
 /* Returns the best of the valid rows that match. `version`: the name is the base of one of its
@@ -312,7 +312,7 @@ static const struct price_row *
 best_row(const struct price_list *l, struct span model, int64_t at_s, bool version)
 {
 	const struct price_row *best = NULL;
-	uint64_t begins = model.n ? first_bytes(model.p, model.n) : 0;
+	uint64_t begins = model.n ? first_name_bytes(model.p, model.n) : 0;
 
 	for (size_t i = 0; l && i < l->nrows; i++) {
 		const struct price_row *r = &l->rows[i];
@@ -432,7 +432,7 @@ rate_of(const struct price_rates *r, enum price_kind k, uint64_t *pico)
 }
 
 static uint32_t
-share_of(const struct price_row *row, enum price_service s)
+share_of_service(const struct price_row *row, enum price_service s)
 {
 	uint32_t standard =
 		row->share[PRICE_STANDARD] ? row->share[PRICE_STANDARD] : SHARE_WHOLE;
@@ -502,7 +502,7 @@ price_cost(const struct price_row *row, const struct price_usage *used, struct p
 			out->unpriced |= BIT(k);
 		sum_add(row, &sum, k, (wide)bounded_count(used->n[k]) * pico);
 	}
-	return to_nano(&sum, share_of(row, used->service), us_share(row, used), out);
+	return to_nano(&sum, share_of_service(row, used->service), us_share(row, used), out);
 }
 
 /* Returns the cost of n tokens of the prompt or of the response, each of the most expensive kind
@@ -549,12 +549,15 @@ worst_with(const struct price_row *row, const struct price_rates *r,
 static uint32_t
 dearest_share(const struct price_row *row, const struct price_usage *most)
 {
-	uint64_t full = share_of(row, PRICE_STANDARD), asked = share_of(row, most->service);
+	uint64_t full = share_of_service(row, PRICE_STANDARD),
+		 asked = share_of_service(row, most->service);
 
 	if (asked < full)
 		asked = full;
-	return (uint32_t)(most->batch ? (asked * share_of(row, PRICE_BATCH) + full - 1) / full
-				      : asked);
+	return (uint32_t)(most->batch
+				  ? (asked * share_of_service(row, PRICE_BATCH) + full - 1) /
+					    full
+				  : asked);
 }
 
 int

@@ -244,7 +244,7 @@ front_has_deadline(const struct redis *r)
 }
 
 static void
-on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
+on_redis_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
 	struct redis *r = TAGGED(redis, t->data);
 	uint64_t now = clock_mono_us();
@@ -265,7 +265,7 @@ on_news(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
 }
 
 static void
-on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
+on_redis_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 {
 	struct redis *r = TAGGED(redis, w->data);
 	struct redis_front *f = r->f;
@@ -297,10 +297,10 @@ start_redis_watchers(struct redis *r)
 {
 	struct redis_front *f = r->f;
 
-	ev_timer_init(&f->tick, on_tick, IDLE_MS / 1000., IDLE_MS / 1000.);
-	ev_timer_init(&f->often, on_tick, 0., TICK_MS / 1000.);
+	ev_timer_init(&f->tick, on_redis_tick, IDLE_MS / 1000., IDLE_MS / 1000.);
+	ev_timer_init(&f->often, on_redis_tick, 0., TICK_MS / 1000.);
 	ev_timer_init(&f->soon, on_soon, 0., 0.);
-	ev_prepare_init(&f->flush, on_flush);
+	ev_prepare_init(&f->flush, on_redis_flush);
 	ev_async_init(&f->listener.wake, on_news);
 	f->tick.data = f->often.data = f->soon.data = f->flush.data = f->listener.wake.data = r;
 	f->listener.loop = r->loop;

@@ -565,7 +565,7 @@ on_role(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 }
 
 static bool
-log_in(struct redis *r)
+send_login(struct redis *r)
 {
 	struct redis_login l;
 
@@ -583,7 +583,7 @@ log_in(struct redis *r)
 }
 
 static void
-set_up(struct redis *r)
+send_setup(struct redis *r)
 {
 	/* Not every user is permitted this command, and nothing depends on it. */
 	if (r->o->client_name[0])
@@ -806,11 +806,11 @@ try_connect(struct redis *r, uint64_t now)
 	}
 	redisAsyncSetConnectCallback(ac, on_connect);
 	redisAsyncSetDisconnectCallback(ac, on_disconnect);
-	if (!log_in(r)) {
+	if (!send_login(r)) {
 		give_redis_up(r, "no password");
 		return;
 	}
-	set_up(r);
+	send_setup(r);
 	r->probe_at_us = 0;
 	send_ping(r, now);
 }

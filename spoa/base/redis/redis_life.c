@@ -168,7 +168,7 @@ redis_is_here(const struct redis_options *o)
 }
 
 static bool
-one_line(const char *path, char *to, size_t size)
+read_one_line(const char *path, char *to, size_t size)
 {
 	FILE *f = fopen(path, "re");
 	bool got = f && fgets(to, (int)size, f);
@@ -189,15 +189,16 @@ cgroup_most(uint64_t pid)
 	uint64_t most;
 
 	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/comm", pid);
-	if (!one_line(path, line, sizeof(line)) ||
+	if (!read_one_line(path, line, sizeof(line)) ||
 		(!strstr(line, "redis") && !strstr(line, "valkey")))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/cgroup", pid);
-	if (!one_line(path, line, sizeof(line)) || strncmp(line, "0::", 3) != 0)
+	if (!read_one_line(path, line, sizeof(line)) || strncmp(line, "0::", 3) != 0)
 		return 0;
 	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + 3);
-	return one_line(path, line, sizeof(line)) && span_u64(span_str(line), &most) == 0 ? most
-											  : 0;
+	return read_one_line(path, line, sizeof(line)) && span_u64(span_str(line), &most) == 0
+		       ? most
+		       : 0;
 }
 
 void

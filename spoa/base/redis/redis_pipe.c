@@ -283,7 +283,7 @@ slot_is_at(const struct redis_call *c, unsigned slot, struct redis *node,
 	redis_finder_report_moved(front->f->finder, slot, place);
 }
 
-static void read_again(struct redis_pipe *p);
+static void repeat_reads(struct redis_pipe *p);
 
 static void
 redis_call_end(struct redis_call *c)
@@ -293,7 +293,7 @@ redis_call_end(struct redis_call *c)
 	INVARIANT(!c->away || p->writes_away > 0);
 	INVARIANT(!c->held || p->waits > 0);
 	if (c->away && --p->writes_away == 0)
-		read_again(p);
+		repeat_reads(p);
 	LIST_REMOVE(c, of_pipe);
 	TAG_CLEAR(redis_call, c);
 	free(c);
@@ -326,7 +326,7 @@ call_send(struct redis_call *c, struct redis *to)
 }
 
 static void
-read_again(struct redis_pipe *p)
+repeat_reads(struct redis_pipe *p)
 {
 	const struct redis_front *f = p->r->f;
 	struct redis_call *c, *next;
@@ -577,7 +577,7 @@ on_call(redisAsyncContext *ac, void *priv_reply, void *priv)
 		redis_pipe_role(ac->data, reply);
 	} else if (hold_call(c)) {
 		if (!c->p->writes_away)
-			read_again(c->p);
+			repeat_reads(c->p);
 		return;
 	} else if (c->p->hash_cb) {
 		c->p->hash = reply;

@@ -195,7 +195,7 @@ add_place(struct redis_map *m, const struct redis_place *p, size_t *at)
 /* Reads an element of CLUSTER SLOTS: first slot, last slot, the master (host, port, …), its
  * replicas. */
 static int
-read_range(const redisReply *r, const char *asked, struct redis_map *out)
+read_slot_range(const redisReply *r, const char *asked, struct redis_map *out)
 {
 	struct redis_place p = { .host = "" };
 	size_t at;
@@ -234,7 +234,7 @@ redis_slots_read(const redisReply *r, const char *asked, struct redis_map *out)
 	out->n = 0;
 	memset(out->owner, REDIS_NOBODY, sizeof(out->owner));
 	for (size_t i = 0; list && !err && i < r->elements; i++)
-		err = read_range(r->element[i], asked, out);
+		err = read_slot_range(r->element[i], asked, out);
 	return err;
 }
 

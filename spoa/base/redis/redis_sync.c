@@ -74,7 +74,7 @@ said_ok(redisContext *c, redisReply *r, const char *what, bool optional, struct 
 }
 
 static bool
-log_in(redisContext *c, const struct redis_options *o, bool sentinel, struct buf *why)
+log_in_context(redisContext *c, const struct redis_options *o, bool sentinel, struct buf *why)
 {
 	struct redis_login l;
 	bool ok = redis_login(o, sentinel, &l, why) == 0;
@@ -91,7 +91,7 @@ log_in(redisContext *c, const struct redis_options *o, bool sentinel, struct buf
 }
 
 static bool
-set_up(redisContext *c, const struct redis_options *o, struct buf *why)
+set_up_context(redisContext *c, const struct redis_options *o, struct buf *why)
 {
 	char db[16];
 	const char *name[] = { "CLIENT", "SETNAME", o->client_name };
@@ -130,8 +130,8 @@ redis_dial_at(const struct redis_options *o, struct redis_tls *tls,
 	}
 	if (o->url.tls && redis_tls_begin(tls, c, place->host, why))
 		goto fail;
-	if (!log_in(c, o, what == REDIS_DIAL_SENTINEL, why) ||
-		(what == REDIS_DIAL_SERVER && !set_up(c, o, why)))
+	if (!log_in_context(c, o, what == REDIS_DIAL_SENTINEL, why) ||
+		(what == REDIS_DIAL_SERVER && !set_up_context(c, o, why)))
 		goto fail;
 	buf_clear(why);
 	return c;

@@ -110,13 +110,13 @@ regex_ahead(const struct regex_reader *r, const char *text)
 enum { A_SET = -1, REFUSED = -2 }; /* returned instead of a character */
 
 static void
-add_all(uint64_t set[4])
+set_add_all(uint64_t set[4])
 {
 	memset(set, 0xFF, 4 * sizeof(set[0]));
 }
 
 static void
-add_high(uint64_t set[4])
+set_add_high(uint64_t set[4])
 {
 	set[2] = set[3] = UINT64_MAX;
 }
@@ -126,7 +126,7 @@ add_range(const struct regex_reader *r, uint64_t set[4], int32_t from, int32_t t
 {
 	set_add_range(set, (unsigned)from, (unsigned)(r->utf && to > 127 ? 127 : to));
 	if (r->utf && to > 127)
-		add_high(set);
+		set_add_high(set);
 }
 
 static void
@@ -138,7 +138,7 @@ add_either_case(const struct regex_reader *r, uint64_t set[4])
 		return;
 	set[1] |= any | any << 32;
 	if (any && r->unicode) /* the Kelvin sign is also a K */
-		add_high(set);
+		set_add_high(set);
 }
 
 static struct regex_node *
@@ -158,7 +158,7 @@ set_of_character(struct regex_reader *r, int32_t c)
 	add_either_case(r, n->set);
 	n->letter = r->caseless && c < 0x80 && is_alpha((char)c);
 	if (r->wide)
-		add_all(n->set);
+		set_add_all(n->set);
 	if (r->wide || (r->caseless && r->unicode))
 		return finish_set(r, n);
 	if (r->utf && c >= 0x80)
@@ -201,7 +201,7 @@ add_property(struct regex_reader *r, uint64_t set[4])
 	bool letter = r->syntax == REGEX_RE2 && name.n && name.p[0] == 'L';
 	set_add_range(set, letter ? 'A' : 0, letter ? 'Z' : 127);
 	set_add_range(set, letter ? 'a' : 0, letter ? 'z' : 127);
-	add_high(set);
+	set_add_high(set);
 	r->rough |= r->syntax == REGEX_OWN;
 }
 
@@ -240,9 +240,9 @@ add_class(struct regex_reader *r, char c, uint64_t set[4])
 	if (is_upper(c) && c != 'P')
 		set_invert(v);
 	if (is_upper(c) && r->syntax == REGEX_RE2)
-		add_all(v);
+		set_add_all(v);
 	if (r->unicode)
-		add_high(v);
+		set_add_high(v);
 	set_join(set, v);
 	return true;
 }
@@ -359,7 +359,7 @@ read_quoted(struct regex_reader *r)
 	at = r->i;
 	r->i += r->i < r->s.n ? 2 : 0;
 	regex_rewrite(r, at, "");
-	add_all(n->set);
+	set_add_all(n->set);
 	return finish_set(r, n);
 }
 
@@ -412,7 +412,7 @@ regex_dot(struct regex_reader *r)
 	struct regex_node *n = regex_node(r, REGEX_SET);
 
 	r->i++;
-	add_all(n->set);
+	set_add_all(n->set);
 	if (r->syntax == REGEX_RULE && !r->dotall)
 		n->set[0] &= ~(UINT64_C(1) << '\n');
 	n->dot = true;
@@ -456,9 +456,9 @@ posix_class(struct regex_reader *r, uint64_t set[4])
 	if (negated)
 		set_invert(v);
 	if (r->unicode)
-		add_high(v);
+		set_add_high(v);
 	if (r->syntax == REGEX_RE2)
-		add_all(v);
+		set_add_all(v);
 	set_join(set, v);
 	r->i += n + 2;
 	return true;
@@ -506,7 +506,7 @@ add_item(struct regex_reader *r, uint64_t set[4], size_t open)
 					  from > 0x7F || to > 0x7F);
 	}
 	if (r->wide)
-		add_all(set);
+		set_add_all(set);
 	else if (from >= 0)
 		add_range(r, set, from, to);
 }
@@ -531,9 +531,9 @@ regex_bracket(struct regex_reader *r)
 	if (negated)
 		set_invert(n->set);
 	if (negated && r->utf) /* some characters beyond ASCII are always outside the set */
-		add_high(n->set);
+		set_add_high(n->set);
 	if (negated && r->rough)
-		add_all(n->set);
+		set_add_all(n->set);
 	return finish_set(r, n);
 }
 

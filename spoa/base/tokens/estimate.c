@@ -185,7 +185,7 @@ learned_apply(const struct token_learned *l, uint64_t key, int64_t *mean, int64_
 }
 
 static uint32_t
-share_of(int64_t part, int64_t whole)
+learned_share(int64_t part, int64_t whole)
 {
 	double v = (double)part * 1000 / (double)whole;
 
@@ -203,9 +203,9 @@ learned_add(struct token_learned *l, uint64_t key, int64_t mean, int64_t most, i
 	if (!s)
 		return;
 	uint32_t seen = atomic_load_explicit(&s->seen, memory_order_relaxed);
-	uint32_t now = share_of(used, mean),
+	uint32_t now = learned_share(used, mean),
 		 high = seen ? atomic_load_explicit(&s->most, memory_order_relaxed)
-			     : share_of(most, mean);
+			     : learned_share(most, mean);
 	int64_t average = seen ? (int64_t)atomic_load_explicit(&s->mean, memory_order_relaxed)
 			       : (int64_t)now * FINE;
 	/* a moving average over the last 16 values; over fewer, a plain one */

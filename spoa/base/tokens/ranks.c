@@ -276,7 +276,7 @@ sequence_bytes(char c)
 /* The contribution of an end of n bytes before p, or of a beginning of n bytes at p, to the
  * number of a bit. */
 static inline uint32_t
-end_part(const char *p, size_t n)
+hash_of_end(const char *p, size_t n)
 {
 	uint32_t v = (uint32_t)n;
 
@@ -286,7 +286,7 @@ end_part(const char *p, size_t n)
 }
 
 static inline uint32_t
-begin_part(const char *p, size_t n)
+hash_of_begin(const char *p, size_t n)
 {
 	uint32_t v = (uint32_t)n;
 
@@ -302,7 +302,7 @@ cross_bit(uint32_t end, uint32_t begin)
 }
 
 static inline bool
-bit_of(const uint64_t *v, uint32_t i)
+table_bit(const uint64_t *v, uint32_t i)
 {
 	return v[i / 64] >> (i % 64) & 1;
 }
@@ -315,12 +315,12 @@ crossed_by(const uint64_t *cross, const char *p, size_t n, size_t m)
 	bool any = false;
 
 	for (size_t k = 0; k < m; k++)
-		begin[k] = begin_part(p, k + 1);
+		begin[k] = hash_of_begin(p, k + 1);
 	for (size_t i = 0; i < n; i++) {
-		uint32_t end = end_part(p, i + 1);
+		uint32_t end = hash_of_end(p, i + 1);
 		for (size_t k = 0; k < m; k++)
 			if (i + 1 < n || k + 1 < m)
-				any |= bit_of(cross, cross_bit(end, begin[k]));
+				any |= table_bit(cross, cross_bit(end, begin[k]));
 	}
 	return any;
 }
@@ -356,7 +356,7 @@ ranks_parts(const struct ranks *r, const char *p, size_t n, uint32_t *start)
 		clean = !next || next > n - i - len ||
 			!crosses_place(r, p + i + len, len, next);
 		if (len > 1 && edge && clean && (len == 2 || len == 3) &&
-			bit_of(r->whole, utf8_value(p + i, len)))
+			table_bit(r->whole, utf8_value(p + i, len)))
 			start[parts++] = (uint32_t)i;
 		else
 			for (size_t k = 0; k < len; k++)
@@ -402,8 +402,8 @@ look_through(const struct ranks *r, uint32_t rank, const uint32_t *within, uint6
 		}
 		len = !n || n > t.n - i ? t.n - i : n;
 		if (i && (part || partial) && last <= 4 && len <= 4) {
-			uint32_t bit =
-				cross_bit(end_part(t.p + i, last), begin_part(t.p + i, len));
+			uint32_t bit = cross_bit(
+				hash_of_end(t.p + i, last), hash_of_begin(t.p + i, len));
 			cross[bit / 64] |= UINT64_C(1) << (bit % 64);
 		}
 		if (!part && (len == 2 || len == 3) && len < t.n) {
@@ -474,7 +474,7 @@ open_encoding(struct encodings *e, const char *dir, const char *name, struct buf
 /* Opens the files of a folder. Returns their number, refused ones included, or -1 if the folder
  * cannot be read. */
 static int
-open_folder(struct encodings *e, const char *dir, struct buf *why)
+open_ranks_folder(struct encodings *e, const char *dir, struct buf *why)
 {
 	struct dirent **names;
 	int n = scandir(dir, &names, is_ranks, alphasort);
@@ -504,7 +504,7 @@ open_places(struct encodings *e, struct buf *why)
 		*slash = '\0';
 	for (size_t i = 0; i < COUNT_OF(places); i++) {
 		snprintf(dir, sizeof(dir), "%s/%s", self, places[i]);
-		if (open_folder(e, dir, why) > 0)
+		if (open_ranks_folder(e, dir, why) > 0)
 			return;
 	}
 	for (size_t i = 0; i < COUNT_OF(places); i++)
@@ -521,7 +521,7 @@ encodings_open(const char *dir, struct encodings **out, struct buf *why)
 	if (!dir)
 		open_places(e, why);
 	else {
-		int n = open_folder(e, dir, why);
+		int n = open_ranks_folder(e, dir, why);
 		if (n <= 0)
 			buf_printf(
 				why, "%s: %s\n", dir, n ? strerror(errno) : "no file of ranks");

@@ -50,7 +50,7 @@ split_find(struct span name)
 }
 
 static inline unsigned
-class_of(uint32_t cp)
+char_class_of(uint32_t cp)
 {
 	if (cp >= CLASSES_END)
 		return cp >= VARIANTS && cp <= VARIANTS_LAST ? MARK : OTHER;
@@ -91,13 +91,13 @@ class_at(struct span s, size_t at, size_t *len)
 	if (cp > 0x10FFFF)
 		return BIT(OTHER);
 	*len = n;
-	return BIT(class_of(cp));
+	return BIT(char_class_of(cp));
 }
 #undef NEXT
 
 /* Returns the end of the run of characters of `set` from `at`. */
 static inline size_t
-run_of(struct span s, size_t at, unsigned set)
+class_run(struct span s, size_t at, unsigned set)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
 	size_t len;
@@ -146,7 +146,7 @@ split_numbers(struct span s, size_t at, unsigned most)
 static size_t
 signs(struct span s, size_t at, enum split_kind kind)
 {
-	size_t from = at + (s.p[at] == ' '), end = run_of(s, from, SIGNS);
+	size_t from = at + (s.p[at] == ' '), end = class_run(s, from, SIGNS);
 
 	if (end == from)
 		return at;
@@ -192,7 +192,7 @@ cased_word(struct span s, size_t at, unsigned first, size_t len, bool contractio
 		if (c & (BIT(CASELESS) | BIT(MARK)))
 			both = i + n;
 	}
-	end = run_of(s, i, LOWERS);
+	end = class_run(s, i, LOWERS);
 	/* No small letter follows the capitals. The pattern backtracks to a character that can
 	 * be both or, at last, to a mark that was taken as the preceding sign. */
 	if (end == i && both)
@@ -207,7 +207,7 @@ cased_word(struct span s, size_t at, unsigned first, size_t len, bool contractio
 static size_t
 plain_word(struct span s, size_t at, unsigned first, size_t len)
 {
-	size_t from = first & PREFIXES ? at + len : at, end = run_of(s, from, LETTERS);
+	size_t from = first & PREFIXES ? at + len : at, end = class_run(s, from, LETTERS);
 
 	return end > from ? end : 0;
 }
@@ -222,11 +222,11 @@ gpt2_next(struct span s, size_t at)
 	if (from < s.n) {
 		unsigned c = class_at(s, from, &len);
 		if (c & LETTERS)
-			return run_of(s, from, LETTERS);
+			return class_run(s, from, LETTERS);
 		if (c & BIT(NUMBER))
-			return run_of(s, from, BIT(NUMBER));
+			return class_run(s, from, BIT(NUMBER));
 		if (c & SIGNS)
-			return run_of(s, from, SIGNS);
+			return class_run(s, from, SIGNS);
 	}
 	return spaces(s, at, SPLIT_GPT2);
 }
