@@ -33,8 +33,8 @@ struct context_index {
 	struct context_term *words[CONTEXT_SLOTS];	 /* by hash */
 	uint64_t hashes[(1u << CONTEXT_HASH_BITS) / 64]; /* bits: hashes of the words' first three
 							  * bytes */
-	uint64_t pairs[16]; /* bits: the low five bits of both bytes of words that have two bytes, or a
-			     * space after two */
+	/* bits: the low five bits of both bytes of words that have two bytes, or a space after two */
+	uint64_t pairs[16];
 	bool plain;	    /* all words begin with a letter, a digit or a character beyond ASCII */
 	bool digits;	    /* some words begin with a digit */
 	struct list_set needed; /* lists of which a pattern needs a word */

@@ -79,7 +79,7 @@ void check_names(struct buf *out);
 	X("pem",      check_pem,      "a private key's body (RFC 7468)") /* with or without END */ \
 	X("token",    check_token,    "looks random") /* no placeholder, no run of one byte */ \
 	X("generic",  check_generic,  "looks random, no stop word") /* key=value: by chance, or mixed classes */ \
-	X("alternative", check_alternative, "looks random, no stop word") /* the second of two alternatives for a key */ \
+	X("alternative", check_alternative, "looks random, no stop word") /* the second of two for a key */ \
 	X("chance",   check_chance,   "drawn by chance, no stop word") /* behind a key, in any syntax */ \
 	X("password", check_password, "no stop word") /* key=value, chosen by a person */ \
 	X("argument", check_argument, "no stop word") /* after its option or statement */ \
