@@ -206,7 +206,7 @@ is "one that says it is compressed is refused" "$status $(code)" '503 classifier
 head -c 10000000 /dev/zero | tr '\0' x | jq -cRs --arg s "$say" '{body:($s + "\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
 ask_with "@$D/.big" true
 broken "an event of ten megabytes" classifier_unavailable 'it is. to '
-is "the record says how much was not inspected" "$(completion '[.outcome,(.answer.not_inspected_bytes > 1000000),.answer.not_inspected_why]')" '["answer_denied",true,"an event over its cap"]'
+is "the record says how much was not inspected" "$(completion '[.outcome,(.answer.not_inspected_bytes > 1000000),.answer.not_inspected_why]')" '["answer_denied",true,"an event is longer than the gateway holds"]'
 head -c 10000000 /dev/zero | tr '\0' x | jq -cRs '{body:("data: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
 ask_with "@$D/.big" true
 is "as the first one it is the dialect's error, with its status" "$status $(code)" '503 classifier_unavailable'

@@ -378,9 +378,10 @@ guard_ended(struct guard *g, struct span bytes, struct buf *out)
 	if (g->coding[0])
 		return guard_fail(g, GUARD_BROKEN, guard_coded);
 	if (g->plan.may_use && g->status / 100 == 2)
-		return guard_fail(g, GUARD_BROKEN, "the list of models is over its cap");
-	if (guard_message_unread(g) ||
-		guard_unread(g, g->body.n + bytes.n, "the answer is over its cap"))
+		return guard_fail(
+			g, GUARD_BROKEN, "the list of models is longer than the gateway reads");
+	if (guard_message_unread(g) || guard_unread(g, g->body.n + bytes.n,
+					       "the response is longer than the gateway reads"))
 		return g->failed;
 	buf_span(out, buf_view(&g->body));
 	buf_free(&g->body);
@@ -496,7 +497,8 @@ is_other_stream(struct guard *g, struct span bytes, struct buf *out)
 		return false;
 	g->way = WAY_OPAQUE;
 	if (guard_message_unread(g) || guard_unread(g, before + bytes.n,
-					       "a stream of bytes that its type does not say"))
+					       "the response is an event stream, but its "
+					       "Content-Type names another format"))
 		return true;
 	buf_put(out, g->begins, before);
 	buf_span(out, bytes);
@@ -552,7 +554,7 @@ feed_way(struct guard *g, struct span bytes, struct buf *out)
 		if (guard_message_unread(g))
 			return g->failed;
 		if (g->report.streamed && g->coding[0] &&
-			guard_unread(g, bytes.n, "an encoded stream"))
+			guard_unread(g, bytes.n, "the stream is compressed or encoded"))
 			return g->failed;
 		buf_span(out, bytes);
 		break;
@@ -658,7 +660,7 @@ translate_let_go(struct guard *g, bool whole, struct buf *out)
 	if (err == ERR_NOMEM)
 		return guard_no_memory(g);
 	return guard_fail(g, err == ERR_TRUNCATED ? GUARD_CUT : GUARD_BROKEN,
-		why ? why : "the answer cannot be translated");
+		why ? why : "the response cannot be translated");
 }
 
 /* Copies the bytes released since `from`, if the plan states it. */

@@ -87,11 +87,12 @@ guard_hides(const struct guard *g, struct span s)
 
 	if (s.n >= EVENTSTREAM_PRELUDE &&
 		!eventstream_prelude(span_cut(s, 0, EVENTSTREAM_PRELUDE), &n))
-		return "frames of AWS under a type that is none of theirs";
+		return "the response has AWS event-stream frames, but its Content-Type names "
+		       "another format";
 	if (!g->packed_type && (span_starts(s, SPAN_LIT("\x1f\x8b\x08")) ||
 				       span_starts(s, SPAN_LIT("\x28\xb5\x2f\xfd"))))
-		return "compressed, but no header states it";
-	return is_wide(g, s) ? "text in UTF-16 or UTF-32" : NULL;
+		return "the response is compressed, but no header states this";
+	return is_wide(g, s) ? "the response is in UTF-16 or UTF-32" : NULL;
 }
 
 bool

@@ -26,10 +26,11 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	if (!r || r->channel)
 		return r ? r->channel : NULL;
 	if (guard_inspects(g) && r->over &&
-		guard_unread(g, t->text.n, "text after the end of its choice or block"))
+		guard_unread(g, t->text.n, "text follows the end of its choice or block"))
 		return NULL;
 	if (g->nchannels == CAP_ANSWER_CHANNELS) {
-		guard_fail(g, GUARD_BROKEN, "the stream has too many choices, items or calls");
+		guard_fail(g, GUARD_BROKEN,
+			"the stream has too many choices, items or tool calls");
 		return NULL;
 	}
 	struct channel *c = calloc(1, sizeof(*c));

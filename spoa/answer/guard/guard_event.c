@@ -103,7 +103,7 @@ guard_channel_say(struct channel *c, struct buf *out)
 	if (!c->out.n)
 		return g->failed;
 	if (!carrier.n || buf_failed(&c->carrier))
-		return guard_fail(g, GUARD_BROKEN, "an event is too long to be written again");
+		return guard_fail(g, GUARD_BROKEN, "an event is too long to be rewritten");
 	SCOPED_BUF(b, 0);
 	buf_span(&b, span_cut(carrier, 0, c->carrier_at));
 	buf_json(&b, buf_view(&c->out));

@@ -329,7 +329,7 @@ take_texts(struct guard *g, struct event *in)
 	g->report.apart_bytes += apart;
 	if (apart && !g->report.unread_why)
 		g->report.unread_why =
-			"members that no format names, more than are followed over events";
+			"the stream has too many unknown fields to join across events";
 	text = 0;
 	for (size_t i = 0; i < n && !g->failed; i++) {
 		size_t place = text;

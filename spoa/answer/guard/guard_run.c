@@ -63,7 +63,9 @@ guard_run(struct guard *g, enum answer_kind kind, uint64_t path,
 		return r;
 	if (g->runs.n >= CAP_ANSWER_RUNS && !(r = forget_one(g, &unread)) && kind == KIND_OTHER)
 		return NULL;
-	if (unread && guard_unread(g, 1, "more choices, items or calls than are kept"))
+	if (unread && guard_unread(g, 1,
+			      "the response has more choices, items or tool calls than the "
+			      "gateway holds"))
 		return NULL;
 	if (!g->runs.heads)
 		g->runs.heads = arena_array(&g->life, RUN_HEADS, sizeof(*g->runs.heads));

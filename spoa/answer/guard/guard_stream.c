@@ -8,7 +8,7 @@
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
 
-static const char no_json[] = "an event of the stream is no JSON";
+static const char no_json[] = "an event of the stream is not JSON";
 
 /* Handles data that is not JSON: a line of text, if the format is unknown; else the provider's
  * mistake. */
@@ -168,7 +168,7 @@ unwrap(struct guard *g, struct frame *f)
 	if (err == ERR_NOMEM)
 		return guard_no_memory(g);
 	if (err == ERR_SYNTAX && guard_reads(g))
-		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no base64");
+		return guard_fail(g, GUARD_BROKEN, "an event of the stream is not base64");
 	return g->failed;
 }
 
@@ -183,9 +183,10 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 				       (g->plan.messages.is && guard_message_event(g, f))))
 		return g->failed;
 	if (r == FRAME_OVER) {
-		if (guard_calls_cut(g, GUARD_UNREAD, "an event over its cap, in a call") ||
+		if (guard_calls_cut(g, GUARD_UNREAD,
+			    "an event with a tool call is longer than the gateway holds") ||
 			guard_queue_end(g, out) || guard_message_unread(g) ||
-			guard_unread(g, f->raw.n, "an event over its cap"))
+			guard_unread(g, f->raw.n, "an event is longer than the gateway holds"))
 			return g->failed;
 		frame_pass(&g->writer, f, out);
 	} else if (f->has_data ? span_is(span_trim(f->data, " \t\r\n"), "[DONE]")
@@ -236,11 +237,11 @@ guard_events_end(struct guard *g, struct buf *out)
 		frame_pass(&g->writer, &f, out);
 	if ((g->stands_alone ? guard_calls_end(g, out) : guard_calls_stop(g, out)) ||
 		guard_queue_end(g, out) ||
-		guard_calls_cut(g, GUARD_CUT, "the stream ends inside a call"))
+		guard_calls_cut(g, GUARD_CUT, "the stream ends inside a tool call"))
 		return g->failed;
 	if (guard_end_is_cut(g))
-		return guard_fail(g, GUARD_CUT,
-			"the stream ends without what its dialect has at the end");
+		return guard_fail(
+			g, GUARD_CUT, "the stream ends without the final event of its dialect");
 	return guard_end_channels(g, NULL, out) ? g->failed : guard_judge(g, ANSWER_END);
 }
 

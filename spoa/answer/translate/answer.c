@@ -335,7 +335,7 @@ translate_frames(struct translator *t, struct span *bytes)
 	/* without a last event, the finish reason is the end */
 	if (t->plan.format->last || !all_choices_ended(t))
 		return translator_fail(
-			t, ERR_TRUNCATED, "the provider's stream ends before its end");
+			t, ERR_TRUNCATED, "the provider's stream ends too early");
 	return answer_order_last(t);
 }
 

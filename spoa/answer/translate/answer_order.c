@@ -15,7 +15,8 @@
 #include "base/codec/utf8.h"
 #include "base/err.h"
 
-static const char too_much[] = "the provider's response has too many calls, or a call is too long";
+static const char too_much[] =
+	"the provider's response has too many tool calls, or a tool call is too long";
 
 static bool
 is_one_object(struct translator *t, struct span s)
@@ -224,7 +225,7 @@ close_block(struct translator *t, struct answer_block *b)
 	if (half && t->choice->stop != STOP_LENGTH && t->choice->stop != STOP_WINDOW &&
 		t->choice->stop != STOP_MALFORMED)
 		return translator_fail(t, ERR_SYNTAX,
-			"the arguments of a call are no JSON object, or not all of one");
+			"the arguments of a tool call are not a complete JSON object");
 	t->choice->refused |= b->is == SAID_REFUSAL;
 	put_item_in(t->choice->met, said_item(&s));
 	t->choice->hidden += is_unoffered(b);
@@ -317,7 +318,7 @@ add_block(struct translator *t, const struct said *s)
 	if (numbered && s->number < t->choice->last_number) {
 		free(b);
 		(void)translator_fail(t, ERR_SYNTAX,
-			"the numbers of the parts of the provider's response are out of order");
+			"the parts of the provider's response are numbered out of order");
 		return NULL;
 	}
 	t->choice->last_number = s->number;
@@ -355,9 +356,11 @@ begin_call_block(struct translator *t, const struct said *s)
 	while (as && !span_eq(as->sent, s->name))
 		as = as->next;
 	if (!s->name.n)
-		why = "the provider's response has a part of a call without a name, or of a call that ended";
+		why = "the provider's response has a part of a tool call that has no name or "
+		      "has ended";
 	else if (counted && s->number != t->choice->calls)
-		why = "the provider's response has a call whose number is not the next one";
+		why = "the tool calls in the provider's response are not numbered "
+		      "consecutively";
 	else if (t->choice->calls == CAP_CALLS)
 		why = too_much;
 	else if (s->custom && !(as && as->custom))
@@ -413,7 +416,7 @@ call_block_of(struct translator *t, const struct said *s)
 	if (other || named || (s->text.n && s->custom != b->custom) ||
 		(!s->numbered && !s->name.n && t->choice->calls > 1)) {
 		(void)translator_fail(t, ERR_SYNTAX,
-			"a call in the provider's response changes its name or id");
+			"a tool call in the provider's response changes its name or id");
 		return NULL;
 	}
 	return b;
@@ -428,7 +431,7 @@ text_block_of(struct translator *t, const struct said *s)
 
 	if (!b && t->plan.format->blocks && find_block(t, &call)) {
 		(void)translator_fail(
-			t, ERR_SYNTAX, "a call in the provider's response has a text");
+			t, ERR_SYNTAX, "a tool call in the provider's response contains text");
 		return NULL;
 	}
 	return b ? b : add_block(t, s);
@@ -488,8 +491,8 @@ answer_order_stop(struct translator *t, const struct said *s)
 		return t->err;
 	if (!stop)
 		return translator_fail(t, ERR_SYNTAX,
-			"the provider's response ended for a reason that the caller's API has no "
-			"word for");
+			"the provider's response has a finish reason without an equivalent in "
+			"the caller's API");
 	/* the reason may be in each event, and the last one counts */
 	if (t->plan.format->repeats) {
 		t->choice->stop = stop;
@@ -498,10 +501,12 @@ answer_order_stop(struct translator *t, const struct said *s)
 	if (stop == STOP_END && t->choice->calls)
 		stop = STOP_CALLS; /* some providers send such a reason with calls */
 	if (stop == STOP_CALLS && !t->choice->calls)
-		return translator_fail(
-			t, ERR_SYNTAX, "the provider's response ended for calls, but has no call");
+		return translator_fail(t, ERR_SYNTAX,
+			"the provider's response has the finish reason for tool calls, but no "
+			"tool call");
 	if (t->choice->stop && t->choice->stop != stop)
-		return translator_fail(t, ERR_SYNTAX, "the provider's response ends twice");
+		return translator_fail(t, ERR_SYNTAX,
+			"the provider's response has two different finish reasons");
 	t->choice->stop = stop;
 	return write_blocks(t, true);
 }
@@ -515,11 +520,10 @@ finish_choice(struct translator *t)
 	for (size_t i = 0; i < ORDER_WORDS && !r; i++)
 		if (c->partly[i] & ~c->met[i])
 			r = translator_fail(t, ERR_SYNTAX,
-				"the provider's response has a text of which only a part was "
-				"sent");
+				"the provider's response lacks a part of a text that it began");
 	if (!r && !c->stop)
-		(void)translator_fail(
-			t, ERR_TRUNCATED, "the provider's response ends without a reason");
+		(void)translator_fail(t, ERR_TRUNCATED,
+			"the provider's response ends without a finish reason");
 	if (c->stop == STOP_END && c->calls)
 		c->stop = STOP_CALLS;
 }
@@ -531,8 +535,8 @@ answer_order_last(struct translator *t)
 		return translator_fail(t, ERR_SYNTAX, translator_again);
 	answer_each_choice(t, finish_choice);
 	if (!t->err && !t->choices->begun)
-		return translator_fail(
-			t, ERR_TRUNCATED, "the provider's response ends without a reason");
+		return translator_fail(t, ERR_TRUNCATED,
+			"the provider's response ends without a finish reason");
 	if (t->err)
 		return t->err;
 	t->choice = t->choices;

@@ -52,12 +52,12 @@ read_part_uri(struct question *q, struct part *p, const struct node *uri)
 	if (span_istarts(s, SPAN_LIT("data:"))) {
 		/* the rest is written unchanged */
 		if (!span_ends(head, SPAN_LIT(";base64")) || !span_is_alnum(rest, "+/=-_"))
-			question_odd(q, uri, "it is no data: URI in base64");
+			question_odd(q, uri, "is not a data: URI in base64");
 		p->media = span_next(&head, ';');
 		p->data = standard_base64(q, rest);
 	} else if (p->kind == PART_IMAGE) {
 		p->url = node_written(uri);
-	} else if (question_refuse(q, uri, "it is no data: URI in base64")) {
+	} else if (question_refuse(q, uri, "is not a data: URI in base64")) {
 		part_goes(p);
 	}
 }
@@ -108,7 +108,7 @@ take_part_members(struct question *q, const struct part_set *set, const struct p
 	}
 	for (const struct member *i = set->members; i->name; i++)
 		if (m[i->to] && !(may >> i->to & 1))
-			question_odd(q, m[i->to], "a part of this type has no such member");
+			question_odd(q, m[i->to], "a part of this type cannot have this field");
 }
 
 static void
@@ -136,13 +136,13 @@ check_part_data(struct question *q, struct part *p, const struct part_row *row,
 	bool data = p->data.p || p->url.p;
 
 	if (p->kind == PART_IMAGE && !data)
-		question_odd(q, in, "it has no data");
+		question_odd(q, in, "the data is missing");
 	else if ((p->kind == PART_FILE || p->kind == PART_AUDIO) && !data &&
 		 question_refuse(q, in, question_nowhere))
 		part_goes(p);
 	else if (row->has[HAS_TEXT] && !has[HAS_TEXT] &&
 		 (p->kind == PART_TEXT || p->kind == PART_REFUSAL))
-		question_odd(q, of, "it has no content");
+		question_odd(q, of, "the content is missing");
 }
 
 struct part *
@@ -160,7 +160,7 @@ question_part(
 	if (!question_members(q, of, set->members, m))
 		return NULL;
 	if (!row->kind)
-		question_odd(q, of, "it is of no type that is known");
+		question_odd(q, of, "the type is unknown");
 	take_part_members(q, set, row, m, has);
 	const struct node *in = has[HAS_IN] ? has[HAS_IN] : of;
 	struct part *p = turn_part(q, t, row->kind, has[HAS_AT] ? has[HAS_AT] : in);

@@ -69,7 +69,7 @@ lift_system(struct question *q, struct turn **at)
 	struct turn *t = *at, *first = q->turns;
 
 	question_refuse(q, tree_member(t->at, "role"),
-		"a system text after the first turn has no place");
+		"the target accepts system messages only at the beginning");
 	*at = t->next;
 	if (first->role == TURN_SYSTEM) {
 		*first->end = t->first;
@@ -92,7 +92,7 @@ merge_turns(struct question *q, const struct request_form *to)
 		bool too_early = to->apart && now->first && now->role == TURN_ASSISTANT &&
 				 (!last || last->role == TURN_SYSTEM);
 		if (too_early)
-			question_refuse(q, now->at, "the first turn is not the user's");
+			question_refuse(q, now->at, "the first message is not from the user");
 		if (!now->first || too_early) {
 			*t = now->next;
 		} else if (to->apart && now->role == TURN_SYSTEM && last &&
@@ -131,10 +131,11 @@ check_calls(struct question *q, struct turn *t)
 		if (p->kind != PART_CALL)
 			continue;
 		if (++calls > TURN_CALLS)
-			question_refuse(q, p->at, "there are more calls in a turn than pass");
+			question_refuse(q, p->at, "the message has too many tool calls");
 		else if (call_of_id(t->first, p, p->id) != p ||
 			 (p->next && call_of_id(p->next, p->next, p->id)))
-			question_odd(q, p->at, "another call of this turn has its id");
+			question_odd(
+				q, p->at, "another tool call of this message has the same id");
 	}
 }
 
@@ -161,8 +162,8 @@ match_results(struct question *q, struct turn *t, struct turn *of)
 				call = call->next;
 		if (!call || call->answered) {
 			question_odd(q, r->at,
-				call ? "its call has a result already"
-				     : "no call of the turn before it has its id");
+				call ? "the tool call already has a result"
+				     : "no tool call in the previous message has this id");
 			return;
 		}
 		call->answered = true;
@@ -190,12 +191,14 @@ question_order(struct question *q, const struct request_form *to)
 		for (struct part *p = t->first; p && !q->err; p = p->next)
 			if ((p->kind == PART_CALL && t->role != TURN_ASSISTANT) ||
 				(p->kind == PART_RESULT && t->role != TURN_USER))
-				question_odd(q, p->at, "a turn of this role has no such part");
+				question_odd(q, p->at,
+					"a message with this role cannot have a part of this "
+					"type");
 		if (t->role == TURN_USER && !q->err)
 			match_results(
 				q, t, before && before->role == TURN_ASSISTANT ? before : NULL);
 		before = t;
 	}
 	if (!q->err && !q->turns)
-		question_odd(q, q->tree.root, "it has no turn with content");
+		question_odd(q, q->tree.root, "no message has content");
 }
