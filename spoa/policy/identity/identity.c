@@ -41,7 +41,7 @@ verify_certificate(const struct attempt *t, const struct identity_entry *e)
 	unsigned char key[SHA256_BYTES];
 	struct cert cert;
 
-	*t->why = "the client certificate was not verified by HAProxy";
+	*t->why = "HAProxy did not verify the client certificate";
 	if (t->c->certificate_refused)
 		return ERR_AUTH;
 	sha256(t->c->certificate, key);
@@ -59,7 +59,7 @@ verify_certificate(const struct attempt *t, const struct identity_entry *e)
 	*t->why = cert_times(&times, t->now_s);
 	if (*t->why)
 		return ERR_AUTH;
-	*t->why = "the client certificate is of another trust domain";
+	*t->why = "the client certificate belongs to another trust domain";
 	bool several;
 	struct span id = cert_one(&cert, "spiffe", &several); /* spiffe://DOMAIN/path */
 	id = span_cut(id, strlen("spiffe://"), id.n);
@@ -459,26 +459,31 @@ verify_place(const struct attempt *t, const struct identity_entry *place)
 	bool foreign = false;
 
 	if (place->query && presented_in_query(t->c->head, place->query, t->a, &v) < 0)
-		return auth_refused(t->why, "the credential's parameter is given twice");
+		return auth_refused(
+			t->why, "the URL parameter with the credential occurs more than once");
 	if (place->header && identity_presented(t->c->head, place->header, &v, &foreign) < 0)
-		return auth_refused(t->why, "the credential's header is given twice");
+		return auth_refused(
+			t->why, "the header with the credential occurs more than once");
 	if (place->header && !v.n && t->c->handshake) {
 		foreign = false;
 		if (presented_in_handshake(t->c->head, t->a, &v))
-			return auth_refused(t->why, "the handshake has two credentials");
+			return auth_refused(
+				t->why, "the WebSocket handshake has two credentials");
 	}
 	enum credential_shape shape = credential_shape(v);
 	if (shape == SHAPE_NONE)
 		return NOT_HERE;
 	if (foreign)
-		return auth_refused(t->why, "a credential without the scheme Bearer");
+		return auth_refused(t->why, "the credential lacks the scheme Bearer");
 	t->c->verified = v;
 	if (shape == SHAPE_API_KEY && has_kind(t->p, place, ID_API_KEY))
 		return verify_key(t, place, v);
 	if (shape == SHAPE_TOKEN && has_kind(t->p, place, ID_JWT))
 		return verify_token(t, place, v);
-	return auth_refused(t->why, shape == SHAPE_TOKEN ? "a token where none is accepted"
-							 : "an API key where none is accepted");
+	return auth_refused(t->why,
+		shape == SHAPE_TOKEN
+			? "the header has a token, but the policy accepts none there"
+			: "the header has an API key, but the policy accepts none there");
 }
 
 int

@@ -91,17 +91,17 @@ check_header(const struct identity_entry *e, json_t *h, enum jws_alg *alg, const
 
 	for (size_t i = 0; i < COUNT_OF(refused); i++)
 		if (json_object_get(h, refused[i]))
-			return auth_refused(why,
-				"the token's header names a key or an extension of its own");
+			return auth_refused(
+				why, "the token's header names its own key or an extension");
 	*alg = jws_alg_find(json_span(json_object_get(h, "alg")));
 	if (*alg == JWS_ALGS || !(e->algorithms & 1u << *alg))
 		return auth_refused(
-			why, "the token's algorithm is not allowed for this issuer");
+			why, "the policy does not allow the token's algorithm for this issuer");
 	if (!type_fits(json_object_get(h, "typ")))
-		return auth_refused(why, "the token is not of a type that may be used here");
+		return auth_refused(why, "the policy does not accept tokens of this type");
 	json_t *kid = json_object_get(h, "kid");
 	if (kid && !json_is_string(kid))
-		return auth_refused(why, "the token's kid is no string");
+		return auth_refused(why, "the token's kid is not a string");
 	return 0;
 }
 
@@ -113,7 +113,7 @@ check_claims(const struct identity_entry *e, json_t *c, struct token_times *t, i
 		return auth_refused(why, "the token is for another audience");
 	if (!json_object_get(c, "exp") || !numeric_date(c, "exp", &t->exp) ||
 		!numeric_date(c, "nbf", &t->nbf) || !numeric_date(c, "iat", &t->iat))
-		return auth_refused(why, "the token's times are missing or no numbers");
+		return auth_refused(why, "the token's times are missing or not numbers");
 	*why = check_times(e, t, now_s);
 	return *why ? ERR_AUTH : 0;
 }
@@ -172,13 +172,13 @@ verify_parsed(const struct attempt *t, const struct identity_entry *place, const
 			  : ERR_NOTFOUND;
 	if (set && (err == ERR_NOTFOUND || err == ERR_CLOSED)) {
 		t->c->missed = set;
-		*t->why = err == ERR_CLOSED ? "the issuer's keys are not known"
-					    : "no key of the issuer fits the token";
+		*t->why = err == ERR_CLOSED ? "the issuer's keys are not available"
+					    : "no key of the issuer matches the token";
 		return err == ERR_CLOSED ? IDENTITY_KEYLESS : IDENTITY_MISSED;
 	}
 	if (err)
 		return auth_refused(t->why, err == ERR_NOTFOUND
-						    ? "no key of the issuer fits the token"
+						    ? "no key of the issuer matches the token"
 						    : "the token's signature is wrong");
 	err = check_claims(e, j->payload, times, t->now_s, t->why);
 	if (err)

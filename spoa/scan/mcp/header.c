@@ -184,9 +184,11 @@ header_text(const struct http_head *h, const char *name, struct arena *a, struct
 	int n = http_field_one(h, name, &raw);
 
 	if (n < 0)
-		return refuse_header(why, MCP_CODE_HEADER, "a header of MCP is given twice");
+		return refuse_header(
+			why, MCP_CODE_HEADER, "an MCP header field occurs more than once");
 	if (n > 0 && !mcp_header_text(raw, a, out))
-		return refuse_header(why, MCP_CODE_HEADER, "a header of MCP is no base64");
+		return refuse_header(
+			why, MCP_CODE_HEADER, "an MCP header field is not valid base64");
 	return n;
 }
 
@@ -199,17 +201,17 @@ check_version(const struct http_head *h, struct mcp_message *m, struct mcp_error
 	said = span_trim(said, " \t");
 	if (n < 0)
 		return refuse_header(
-			why, MCP_CODE_HEADER, "MCP-Protocol-Version is given twice");
+			why, MCP_CODE_HEADER, "MCP-Protocol-Version occurs more than once");
 	if (n > 0 && m->version.p && !span_eq(said, m->version))
 		return refuse_header(why, MCP_CODE_HEADER,
-			"MCP-Protocol-Version is another than the body's");
+			"MCP-Protocol-Version differs from the version in the body");
 	/* server/discover asks the server for its revisions, so any revision may be sent */
 	bool asks = span_is(m->method, "server/discover");
 	if (!asks && ((n > 0 && !mcp_version_known(said)) ||
 			     (m->version.p && !mcp_version_known(m->version)))) {
 		m->version = n > 0 ? said : m->version;
-		return refuse_header(
-			why, MCP_CODE_VERSION, "this revision of MCP is not spoken here");
+		return refuse_header(why, MCP_CODE_VERSION,
+			"the gateway does not support this revision of MCP");
 	}
 	bool stateless = mcp_version_stateless(n > 0 ? said : m->version);
 	if (stateless && n == 0)
@@ -230,9 +232,9 @@ check_param(const struct http_field *f, const struct mcp_message *m, struct mcp_
 	SCOPED_ARENA(own, CAP_REQUEST_ARENA, true);
 
 	if (!mcp_header_text(f->value, &own, &text))
-		wrong = "a header of MCP is no base64";
+		wrong = "an MCP header field is not valid base64";
 	else if (!m->arguments.n || scalar_with(m->arguments, name, text, &own) == NOWHERE)
-		wrong = "a header Mcp-Param- is no argument of the body";
+		wrong = "a header field Mcp-Param- does not match an argument in the body";
 	bool failed = arena_failed(&own);
 	return failed ? ERR_NOMEM : wrong ? refuse_header(why, MCP_CODE_HEADER, wrong) : 0;
 }
@@ -250,10 +252,11 @@ check_params(const struct http_head *h, const struct mcp_message *m, struct mcp_
 		for (size_t k = 0; k < i; k++)
 			if (span_ieq(h->fields[k].name, f->name))
 				return refuse_header(why, MCP_CODE_HEADER,
-					"a header Mcp-Param- is given twice");
+					"a header field Mcp-Param- occurs more than once");
 		if ((read += m->arguments.n) > PARAMS_BYTES)
 			return refuse_header(why, MCP_CODE_HEADER,
-				"too many headers Mcp-Param- for arguments so long");
+				"the message has too many Mcp-Param- header fields for its "
+				"long arguments");
 		err = check_param(f, m, why);
 	}
 	return err;
@@ -276,7 +279,7 @@ mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
 		return refuse_header(why, MCP_CODE_HEADER, "Mcp-Method is missing");
 	if (n > 0 && !span_eq(said, m->method))
 		return refuse_header(
-			why, MCP_CODE_HEADER, "Mcp-Method is another than the body's method");
+			why, MCP_CODE_HEADER, "Mcp-Method differs from the method in the body");
 	n = header_text(h, "mcp-name", a, &said, why);
 	if (n < 0)
 		return n;
@@ -284,7 +287,7 @@ mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
 		return refuse_header(why, MCP_CODE_HEADER, "Mcp-Name is missing");
 	if (n > 0 && !span_eq(said, m->name))
 		return refuse_header(
-			why, MCP_CODE_HEADER, "Mcp-Name is another than the body's name");
+			why, MCP_CODE_HEADER, "Mcp-Name differs from the name in the body");
 	err = check_params(h, m, why);
 	return err ? err : arena_failed(a) ? ERR_NOMEM : 0;
 }
