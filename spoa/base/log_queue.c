@@ -124,7 +124,7 @@ say_lost(void)
 
 	if (!n)
 		return;
-	snprintf(why, sizeof(why), "%s did not take them in time", log_to_names[log_to()]);
+	snprintf(why, sizeof(why), "%s did not accept them in time", log_to_names[log_to()]);
 	const struct log_field fields[] = { LI("lines", n), LS("why", why) };
 	if (!log_compose(&l, LOG_WARN, "log.dropped", fields, 2) ||
 		!get_out(buf_view(&l.all), l.at, l.n))

@@ -89,7 +89,7 @@ for f in "$JOURNAL".index/*.idx; do
 done
 search --limit 0
 check "nor do damaged ones" cmp "$D/scanned" "$D/out"
-is "which are named" "$(grep -c 'made again' "$D/err" | sed 's/^[1-9].*/some/')" some
+is "which are named" "$(grep -c 'rebuilt' "$D/err" | sed 's/^[1-9].*/some/')" some
 for f in "$JOURNAL".index/*.idx; do truncate -s 100 "$f"; done
 search --limit 0
 check "nor cut ones" cmp "$D/scanned" "$D/out"
@@ -114,7 +114,7 @@ found "over a rotation of the hash key, too"
 unlike "which is searched whole" "$(cat "$D/err")" 'not searched'
 sed -i 1q "$D/hash.key" # the one before is gone
 found "without a key between the rest is found"
-is "and the boot that had it is named" "$(grep -cE 'not searched for the text: node a, boot 2: hash key [0-9a-f]{16} is not here' "$D/err") $(grep -c 'not searched' "$D/err")" "1 1"
+is "and the boot that had it is named" "$(grep -cE 'the text was not searched for: node a, boot 2: hash key [0-9a-f]{16} is not here' "$D/err") $(grep -c 'not searched' "$D/err")" "1 1"
 "$B/tollgate" keygen --hash-key "$D/other.key" >/dev/null
 search --text-file "$D/text" --hash-key "$D/other.key"
 is "with another key alone nothing is found" "$(hits)" 0

@@ -160,7 +160,7 @@ redis acl setuser default +get >/dev/null
 check "and stays" kept 6
 kill -STOP $redis_pid
 cache purge --all
-like "one that stands still" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: .*no answer in time'
+like "one that stands still" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: .*no reply in time'
 kill -CONT $redis_pid
 before=$(records change | grep -c '"what":"cache"')
 kill $redis_pid

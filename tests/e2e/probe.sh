@@ -42,7 +42,7 @@ is "a made-up key is a 401" "$status $(header x-tollgate-decision)" "401 deny"
 sed "s#^state_key:.*#state_key: \"$D/other.key\"#" "$D/tollgate.yaml" >"$D/other.yaml"
 out=$("$B/tollgate" check -c "$D/other.yaml" --haproxy "${files[@]}" --probe 2>&1)
 is "one with another state_key is exit code 1" "$?" 1
-like "and says why" "$out" 'direct: the gate answered 401: it does not accept the key of this probe'
+like "and says why" "$out" 'direct: the gate returned 401: it does not accept the key of this probe'
 sed '/^state_key:/d' "$D/tollgate.yaml" >"$D/none.yaml"
 out=$("$B/tollgate" check -c "$D/none.yaml" --haproxy "${files[@]}" --probe 2>&1)
 is "without a state_key it cannot: exit code 2" "$?" 2
@@ -72,7 +72,7 @@ is "a redirect of all is exit code 1" "$code" 1
 like "with its line" "$err" "haproxy.cfg:[0-9]*:1: probe: http://localhost:[0-9]*, route chat, direct: answered before the gate: 302, a redirect to /elsewhere, by .*haproxy.cfg:$(line_of elsewhere)\$"
 haproxy_with "${egress}a\\    http-request deny deny_status 421 if { path /v1/chat/completions }"
 probe
-like "a rule on the relay's pass has its line" "$err" "route chat, relayed: answered on the relay's pass: 421, by a rule of yours: .*haproxy.cfg:$(line_of 'deny_status 421')\$"
+like "a rule on the relay's pass has its line" "$err" "route chat, relayed: answered on the relay's second pass: 421, by a rule of yours: .*haproxy.cfg:$(line_of 'deny_status 421')\$"
 like "the direct one is well all the same" "$out" 'route chat, direct: the guard of backend openai answered'
 like "and so is the other route" "$out" 'route messages, relayed: both passes succeeded'
 haproxy_with 's/^\( *server anthropic .*\)/\1 disabled/'
@@ -86,12 +86,12 @@ echo 'probe: provider' >>"$D/policy.yaml"
 kill -HUP "$(pid_of tollgate)"
 reloaded() {
 	probe
-	[[ $out = *'the provider answered'* ]]
+	[[ $out = *'the provider returned'* ]]
 }
 wait_for reloaded
 is "probe: provider lets it go there: exit code 0" "$code $err" "0 "
-like "the direct one" "$out" 'route chat, direct: the provider answered 200'
-like "the relayed one" "$out" 'route chat, relayed: the provider answered 200'
+like "the direct one" "$out" 'route chat, direct: the provider returned 200'
+like "the relayed one" "$out" 'route chat, relayed: the provider returned 200'
 like "the provider received the probe and not its key" "$(seen)" 'tollgate probe'
 unlike "no key of ours" "$(seen 20)" 'tg_pr0'
 is "still nobody's usage" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by person)" "$usage"

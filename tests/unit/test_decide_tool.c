@@ -208,7 +208,8 @@ cases_of_tests_have_calls(void **state)
 	assert_int_equal(tollgate("", "policy", "test", path("policy.test.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_out, "#   tool.hidden: wanted false, got true\n"));
 	assert_non_null(strstr(cmd_out, "#   tool.rule: wanted read, got rest\n"));
-	assert_non_null(strstr(cmd_out, "#   tool: there is none to compare: the case has"));
+	assert_non_null(
+		strstr(cmd_out, "#   tool: there is no value to compare: the case has"));
 	assert_non_null(strstr(cmd_out, "#   rest matched: "));
 }
 

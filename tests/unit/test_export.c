@@ -349,7 +349,7 @@ a_manifest_says_what_was_changed(void **state)
 	assert_exit(
 		audit("verify --manifest %s --public-key %s", at("e.manifest"), at("key.pub")),
 		EXIT_NO);
-	assert_out("wrong key: none of the keys is");
+	assert_out("wrong key: none of the given keys is");
 	assert_exit(audit("verify --manifest %s --public-key %s", at("e.manifest"),
 			    at("sign.key.pub")),
 		EXIT_NO);
@@ -424,7 +424,7 @@ nothing_is_overwritten_or_half_named(void **state)
 	assert_exit(hand_over("csv"), EXIT_DONE);
 	assert_int_equal(access(at("e" REPLACE_SUFFIX), F_OK), -1);
 	assert_exit(hand_over("csv"), EXIT_CANNOT);
-	assert_err("exists already and is not overwritten");
+	assert_err("already exists and is not overwritten");
 	unlink(at("e"));
 	assert_exit(hand_over("csv"), EXIT_CANNOT);
 	assert_err("the file or its manifest exists already");

@@ -307,7 +307,7 @@ static const struct policy_mistake rows[] = {
 		":5:32: patterns[1]: can be tried in over 1000000000 ways at one place, 1000 "
 		"are the most" },
 	{ "a pattern with a reference", H "classes: {x: {patterns: ['(ab)\\1']}}\n",
-		":5:31: patterns[0]: references to what matched before are not supported" },
+		":5:31: patterns[0]: references to earlier matches are not supported" },
 	{ "a pattern that is too wide", H "classes: {x: {patterns: ['abc[a-z]{5000}']}}\n",
 		":5:27: patterns[0]: a match may have 5003 bytes, 4096 are the most" },
 	{ "a pattern of any character", H "classes: {x: {patterns: ['.']}}\n",

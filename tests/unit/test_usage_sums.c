@@ -317,9 +317,9 @@ each_attempt_counts_for_its_target(void **state)
 	assert_int_equal(t.total.sum[SUM_ESTIMATE], 40);
 	char *text = printed(&t, FORM_TEXT);
 	if (!strstr(text, "0.0 +           0           -\n") ||
-		!strstr(text,
-			"0.0000007 +           0         0.0\n+ more than that: 0 answers") ||
-		!strstr(text, "attempts before them: at most 0.00000004)"))
+		!strstr(text, "0.0000007 +           0         0.0\n+ the actual cost is "
+			      "higher: 0 responses") ||
+		!strstr(text, "earlier attempts cost at most 0.00000004)"))
 		fail_msg("%s", text);
 	free(text);
 	usage_table_free(&t);

@@ -14,12 +14,12 @@ static const struct {
 } syntaxes[] = {
 	[REGEX_RULE] = { 63, REGEX_NOT_VALID, "ims-", REGEX_NOT_VALID, NULL },
 	[REGEX_OWN] = { REGEX_DEPTH, "brackets are nested too deep", "ims-",
-		"this group is not supported; ( ) (?: ) (?> ) (?<name> ) (?= ) (?! ) (?<= ) "
-		"(?<! ) (?i) (?m) (?s) are",
-		"a repetition of a repetition: use ( )" },
+		"this group is not supported; these are: ( ) (?: ) (?> ) (?<name> ) (?= ) (?! "
+		") (?<= ) (?<! ) (?i) (?m) (?s)",
+		"a repetition follows a repetition: use ( )" },
 	[REGEX_RE2] = { 99, REGEX_NOT_VALID, "imsU-",
 		"that kind of group is not part of the syntax (RE2)",
-		"two repetitions in a row" },
+		"two repetitions follow each other" },
 };
 
 static struct regex_node *alternatives(struct regex_reader *r);
@@ -270,7 +270,7 @@ piece(struct regex_reader *r)
 	uint32_t min, max;
 
 	if (repetition(r, &min, &max))
-		return regex_refuse(r, from, "nothing stands before a repetition");
+		return regex_refuse(r, from, "a repetition has nothing to repeat");
 	switch (r->s.p[r->i]) {
 	case '(': n = group(r, &flags); break;
 	case '[': n = regex_bracket(r); break;

@@ -214,7 +214,7 @@ escape(struct regex_reader *r, uint64_t set[4], bool inside)
 	bool re2 = r->syntax == REGEX_RE2;
 
 	if (++r->i >= r->s.n) {
-		regex_refuse(r, r->i, "a backslash at the end");
+		regex_refuse(r, r->i, "the pattern ends with a backslash");
 		return REFUSED;
 	}
 	char c = r->s.p[r->i];
@@ -287,9 +287,10 @@ regex_escaped(struct regex_reader *r)
 		return character(r, v);
 	if (v == REFUSED)
 		return regex_refuse(r, at,
-			is_digit(c) ? "references to what matched before are not supported"
-				    : "this escape is not supported; \\b \\B \\A \\z \\Z \\d "
-				      "\\w \\s \\h \\p{…} \\n \\t \\r \\f \\a \\e \\xHH are");
+			is_digit(c)
+				? "references to earlier matches are not supported"
+				: "this escape is not supported; these are: \\b \\B \\A \\z "
+				  "\\Z \\d \\w \\s \\h \\p{…} \\n \\t \\r \\f \\a \\e \\xHH");
 	return finish_set(r, n);
 }
 

@@ -25,7 +25,7 @@ static void
 open_encoding(struct encodings *e, const char *dir, const char *name, struct buf *why)
 {
 	char path[PATH_MAX];
-	const char *what = "too many files of ranks";
+	const char *what = "there are too many vocabulary files";
 	struct ranks *r = NULL;
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
@@ -78,7 +78,7 @@ open_places(struct encodings *e, struct buf *why)
 			return;
 	}
 	for (size_t i = 0; i < COUNT_OF(places); i++)
-		buf_printf(why, "%s/%s: no file of ranks\n", self, places[i]);
+		buf_printf(why, "%s/%s: not a vocabulary file\n", self, places[i]);
 }
 
 int
@@ -93,8 +93,8 @@ encodings_open(const char *dir, struct encodings **out, struct buf *why)
 	else {
 		int n = open_folder(e, dir, why);
 		if (n <= 0)
-			buf_printf(
-				why, "%s: %s\n", dir, n ? strerror(errno) : "no file of ranks");
+			buf_printf(why, "%s: %s\n", dir,
+				n ? strerror(errno) : "not a vocabulary file");
 	}
 	return e->n || e->refused ? 0 : ERR_NOTFOUND;
 }

@@ -94,19 +94,19 @@ read_ranks_file(struct ranks *r, const char *base, size_t size)
 	uint64_t at[PART_END + 1];
 
 	if (size < sizeof(*h) || memcmp(h->magic, RANKS_MAGIC, sizeof(h->magic)) != 0)
-		return "it is no file of ranks";
+		return "the file is not a vocabulary file";
 	if (h->byte_order != RANKS_BYTE_ORDER)
-		return "it was made on a machine of another byte order";
+		return "the file was made on a machine with another byte order";
 	if (!ranks_layout(h, at) || h->size != size || at[PART_END] != size ||
 		!memchr(h->name, 0, sizeof(h->name)) ||
 		!memchr(h->pattern, 0, sizeof(h->pattern)))
-		return "it is damaged: cut, or of another version";
+		return "the file is truncated, or of another version";
 	ranks_checksum(h, base + sizeof(*h), sum);
 	if (memcmp(sum, h->sha256, sizeof(sum)) != 0)
-		return "it is damaged: its checksum is another";
+		return "the file is damaged: its checksum does not match";
 	r->pattern = split_find(span_str(h->pattern));
 	if (!r->pattern)
-		return "it names a pattern that is not known";
+		return "the file names an unknown pattern";
 	r->head = h;
 	r->slots = (const struct ranks_slot *)(const void *)(base + at[PART_SLOTS]);
 	r->filter = (const uint64_t *)(const void *)(base + at[PART_FILTER]);

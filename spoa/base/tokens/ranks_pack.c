@@ -45,11 +45,11 @@ take_rank_line(struct packing *k, struct span line, size_t most, const char **wh
 	}
 	size_t n = decode_rank(text, k->pool + k->pooled);
 	if (!n || n > RANKS_TOKEN_MAX) {
-		*why = "the token is no base64, empty, or too long";
+		*why = "the token is not base64, is empty, or is too long";
 		return ERR_SYNTAX;
 	}
 	if (k->tokens[id].n) {
-		*why = "the rank is given twice";
+		*why = "the rank occurs twice";
 		return ERR_DUPLICATE;
 	}
 	k->tokens[id] = span_of(k->pool + k->pooled, n);
@@ -86,7 +86,7 @@ read_ranks_lines(struct packing *k, struct span lines, size_t *line, const char 
 	*line = 0;
 	for (uint32_t i = 0; i < k->count; i++)
 		if (!k->tokens[i].n) {
-			*why = "a rank is missing: they have no gaps";
+			*why = "a rank is missing: ranks have no gaps";
 			return ERR_SYNTAX;
 		}
 	return 0;
@@ -131,7 +131,7 @@ fill_ranks(const struct packing *k, struct ranks_head *h, char *base, const uint
 	}
 	for (uint32_t i = 0; i < 256; i++)
 		if (bytes[i] == RANK_NONE) {
-			*why = "not every byte is a token: this is no byte-pair vocabulary";
+			*why = "a byte has no token: this is not a byte-pair vocabulary";
 			return ERR_SYNTAX;
 		}
 	const struct ranks r = { .head = h,

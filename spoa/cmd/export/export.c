@@ -297,8 +297,8 @@ run_export(struct export *e)
 		code = query_run(&e->from);
 	code = code ? code : e->code;
 	if (!code && buf_failed(&e->pending))
-		code = cmd_fail(EXPORT_WHAT, "these are no records of tollgate: no commit "
-					     "for too long");
+		code = cmd_fail(EXPORT_WHAT,
+			"not records of tollgate: a commit is missing for too long");
 	code = code ? code : export_out_write(&e->out, true);
 	if (!code && e->path)
 		code = export_policies(e);
@@ -306,13 +306,13 @@ run_export(struct export *e)
 		code = export_place(e);
 	if (!code && e->pending.n)
 		fprintf(stderr,
-			"tollgate: " EXPORT_WHAT ": %zu bytes behind the last commit are not "
-			"signed yet and left out\n",
+			"tollgate: " EXPORT_WHAT ": %zu bytes after the last commit are not "
+			"signed yet and were left out\n",
 			e->pending.n);
 	if (!code && e->strange) {
 		cmd_fail(EXPORT_WHAT,
-			"%" PRIu64 " lines are left out: no commit covers them, or they "
-			"are no records: tollgate audit verify names the first",
+			"%" PRIu64 " lines were left out, because no commit covers them "
+			"or they are not records: tollgate audit verify names the first",
 			e->strange);
 		code = EXIT_NO;
 	}

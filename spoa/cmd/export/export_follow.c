@@ -57,7 +57,7 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 
 	*out = (struct export_position){ .n = 0 };
 	if (!json_is_object(o) || json_int_in(o, "v") != 1)
-		return bad_position(why, "this is no position of an export");
+		return bad_position(why, "the file is not the position of an export");
 	if (!format[0] || strlen(format) >= sizeof(out->format))
 		return bad_position(why, "format is missing");
 	memcpy(out->format, format, strlen(format) + 1);
@@ -244,7 +244,10 @@ open_followed(struct follow *f)
 	if (f->p.file && f->p.device == (uint64_t)st.st_dev &&
 		f->p.inode == (uint64_t)st.st_ino) {
 		if (size < f->p.bytes)
-			fprintf(stderr, "tollgate: " EXPORT_WHAT ": %s: is shorter than its position states: a program cut it off\n",
+			fprintf(stderr,
+				"tollgate: " EXPORT_WHAT
+				": %s: is shorter than its position states: another program "
+				"truncated it\n",
 				path);
 		else if (ftruncate(o->fd, (off_t)f->p.bytes) < 0)
 			return cmd_fail(EXPORT_WHAT, "%s: %s", path, strerror(errno));
@@ -418,11 +421,10 @@ take_fed_line(void *arg, struct query_feed *feed, struct span line)
 	buf_span(&f->e->pending, line);
 	buf_putc(&f->e->pending, '\n');
 	if (buf_failed(&f->e->pending))
-		export_failed(
-			f->e, cmd_fail(EXPORT_WHAT,
-				      "%s: these are no records of tollgate: no commit for "
-				      "too long",
-				      feed->at.name));
+		export_failed(f->e,
+			cmd_fail(EXPORT_WHAT,
+				"%s: not records of tollgate: a commit is missing for too long",
+				feed->at.name));
 }
 
 /* Records that no commit covers are read again in the next turn, because a restart may cut
@@ -520,7 +522,8 @@ export_follow(struct export *e, bool follow)
 		ftruncate(e->out.fd, (off_t)f->p.bytes) < 0)
 		cmd_fail(EXPORT_WHAT, "%s: %s", e->path, strerror(errno));
 	if (!code && e->strange) {
-		cmd_fail(EXPORT_WHAT, "%" PRIu64 " lines are left out: they are no records",
+		cmd_fail(EXPORT_WHAT,
+			"%" PRIu64 " lines were left out, because they are not records",
 			e->strange);
 		code = EXIT_NO;
 	}

@@ -110,9 +110,9 @@ ask_daemon(struct export *e, const char *object, struct buf *out)
 	if (answer) {
 		buf_str(out, json_text_in(answer, "manifest"));
 		code = out->n ? 0
-			      : cmd_fail(EXPORT_WHAT, "the daemon's response has no "
-						      "manifest: is the daemon of another "
-						      "version?");
+			      : cmd_fail(EXPORT_WHAT,
+					"the daemon's response has no manifest: check that "
+					"daemon and program have the same version");
 	}
 	return code;
 }

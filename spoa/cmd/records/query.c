@@ -547,8 +547,8 @@ query_times(struct query *q)
 				SPAN_ARG(buf_view(&why)));
 		if (w.twice)
 			fprintf(stderr,
-				"tollgate: %s: this local time occurred twice, because the "
-				"clock was put back: both are searched\n",
+				"tollgate: %s: this local time occurred twice, because clocks "
+				"were set back: both are searched\n",
 				q->what);
 		clock_second(q->since_ns = w.from_ns, from);
 		clock_second(q->until_ns = w.until_ns, until);

@@ -129,8 +129,8 @@ query_stream(redisContext *c, const char *key, const struct query *q, struct buf
 		   (ever.boot > last.boot || (ever.boot == last.boot && ever.seq > last.seq));
 	if (cut && q->reject) {
 		snprintf(said, sizeof(said),
-			"missing: the stream held entries up to %" PRIu64 "-%" PRIu64
-			", its end was deleted",
+			"missing: the stream had entries up to %" PRIu64 "-%" PRIu64
+			", but its end was deleted",
 			ever.boot, ever.seq);
 		q->reject(q->arg, said);
 	}

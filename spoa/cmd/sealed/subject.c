@@ -72,7 +72,7 @@ add_text(struct subject *s, json_t *texts, const json_t *record, enum seal_kind 
 		SCOPED_BUF(coded, 0);
 		base64_put(&coded, v.p, v.n);
 		json_object_set_new(t, "base64", json_stringn(buf_view(&coded).p, coded.n));
-		json_object_set_new(t, "why", json_string("it is no UTF-8"));
+		json_object_set_new(t, "why", json_string("the name is not UTF-8"));
 	} else {
 		json_object_set_new(t, "why", json_stringn(buf_view(&why).p, why.n));
 	}

@@ -65,7 +65,8 @@ subject_page_begin(struct buf *b, const char *person, const char *made, const ch
 	buf_str(b, begin);
 	buf_str(b, "<p>Each decision that the gateway recorded about this person's requests to "
 		   "language models, with the texts that are kept and that the auditor's key "
-		   "opens. The same is in decisions.jsonl; *.manifest is who signed each file."
+		   "opens. decisions.jsonl has the same data, and each *.manifest states who "
+		   "signed its file."
 		   "</p>\n<dl>\n");
 	put_row(b, "person", span_str(person));
 	put_row(b, "made", span_str(made));
@@ -123,7 +124,7 @@ subject_page_decision(struct buf *b, const json_t *o)
 		buf_str(b, "</dl>\n");
 	}
 	json_array_foreach(json_object_get(o, "texts"), i, one) put_subject_text(b, one);
-	buf_str(b, "<details><summary>All that was recorded</summary>\n");
+	buf_str(b, "<details><summary>Complete record</summary>\n");
 	json_array_foreach(json_object_get(o, "records"), i, one)
 	{
 		char *text = json_dumps(one, JSON_INDENT(1));
@@ -142,7 +143,7 @@ subject_page_end(struct buf *b, size_t decisions, const json_t *texts)
 	json_t *n;
 
 	buf_printf(
-		b, "<article><h2>In all</h2><dl>\n<dt>decisions</dt><dd>%zu</dd>\n", decisions);
+		b, "<article><h2>Total</h2><dl>\n<dt>decisions</dt><dd>%zu</dd>\n", decisions);
 	json_object_foreach((json_t *)(uintptr_t)texts, name, n) put_json_row(b, name, n);
 	buf_str(b, "</dl></article>\n</body></html>\n");
 }

@@ -56,7 +56,7 @@ end_subject_chain(struct subject_chains *s, struct subject_chain *c, bool more)
 	if (r.ok && more && r.unsigned_records) {
 		r.ok = false;
 		r.bad_seq = c->read;
-		snprintf(r.why, sizeof(r.why), "missing: the commit that signs it");
+		snprintf(r.why, sizeof(r.why), "missing: no commit signs it");
 	}
 	if (!r.ok && !s->bad.n)
 		buf_printf(&s->bad, "record %s/%" PRIu64 " does not verify: %s", c->node,
@@ -84,7 +84,7 @@ verify_subject_line(void *arg, struct span line)
 					 : NULL;
 
 	if (!c && !known) {
-		buf_str(&s->bad, s->bad.n ? "" : "the first line is no record");
+		buf_str(&s->bad, s->bad.n ? "" : "the first line is not a record");
 		return;
 	}
 	if (!c) {

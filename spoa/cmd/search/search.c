@@ -327,9 +327,8 @@ finish(const struct printing *p)
 	}
 	if (p->not_judged)
 		fprintf(stderr,
-			"tollgate: " SEARCH_WHAT
-			": --where could not be judged of %zu hits, which are left "
-			"out: %s\n",
+			"tollgate: " SEARCH_WHAT ": --where could not be evaluated on %zu "
+			"records, which were left out: %s\n",
 			p->not_judged, p->why);
 	if (fflush(stdout) == EOF)
 		return cmd_fail("stdout", "%s", strerror(errno));
@@ -354,8 +353,8 @@ search_read_wants(struct query *q, struct search *s, const struct search_given *
 					rest.n = 0;
 				if (!one.n)
 					return cmd_fail(q->what,
-						"--%s: nothing is named ('-' finds what has "
-						"none)",
+						"--%s: the value is empty; '-' finds records "
+						"without one",
 						record_terms[t].name);
 				if (w->n == SEARCH_VALUES || !kept.p)
 					return cmd_fail(q->what, "--%s: more than %d values",
@@ -530,7 +529,8 @@ audit_search(int argc, char **argv)
 		code = cmd_fail(SEARCH_WHAT, "--limit %s: give a whole number; 0: all", limit);
 	if (!code && after && !search_place_read(span_str(after), &s.after))
 		code = cmd_fail(SEARCH_WHAT,
-			"--after %s: give what the page before printed at its end", after);
+			"--after %s: give the value that the previous page printed at its end",
+			after);
 	code = code ? code : search_read_wants(&q, &s, &given);
 	code = code ? code : read_by(by, &p);
 	if (!code && where &&

@@ -85,7 +85,7 @@ by_daemon_for(struct query *from, struct search *q, struct span text, const char
 	int code = 0;
 
 	if (!in)
-		return cmd_fail(SEARCH_WHAT, "the daemon takes texts in UTF-8 only");
+		return cmd_fail(SEARCH_WHAT, "the daemon accepts texts in UTF-8 only");
 	json_auto_t *answer =
 		admin_call_json(SEARCH_WHAT, from->config, "/audit/text", in, &code);
 	const json_t *hashes = json_object_get(answer, "hashes");
@@ -99,10 +99,9 @@ by_daemon_for(struct query *from, struct search *q, struct span text, const char
 			note_tried(t, json_text_in(h, "hash_key"));
 	}
 	if (answer && !person && json_is_true(json_object_get(answer, "shares")))
-		fprintf(stderr,
-			"tollgate: " SEARCH_WHAT
-			": texts that are sealed have hashes of their person's own: name "
-			"whose it is with --person\n");
+		fprintf(stderr, "tollgate: " SEARCH_WHAT
+				": hashes of sealed texts are different for each person: name "
+				"the person with --person\n");
 	return code;
 }
 
@@ -139,8 +138,9 @@ by_configured(struct query *from, struct search *q, struct span text, struct sea
 		cmd_fail(SEARCH_WHAT,
 			"and the key cannot be read: neither audit.hash_key nor audit.key");
 	else
-		fprintf(stderr, "tollgate: " SEARCH_WHAT
-				": searched with the key's file: no record says so\n");
+		fprintf(stderr,
+			"tollgate: " SEARCH_WHAT
+			": searched with the key's file, so no record reports this search\n");
 	return code;
 }
 
@@ -225,9 +225,10 @@ say_untried(const struct search_source *s, uint64_t to, const char *key)
 		to > s->p.segment.boot ? "boots %llu to %llu" : "boot %llu",
 		(unsigned long long)s->p.segment.boot, (unsigned long long)to);
 	fprintf(stderr,
-		"tollgate: " SEARCH_WHAT ": not searched for the text: node %s, %s: %s%s%s\n",
-		s->p.segment.node, boots, key[0] ? "hash key " : "which hash key is not known",
-		key, key[0] ? " is not here (--hash-key FILE)" : "");
+		"tollgate: " SEARCH_WHAT
+		": the text was not searched for: node %s, %s: %s%s%s\n",
+		s->p.segment.node, boots, key[0] ? "hash key " : "its hash key is unknown", key,
+		key[0] ? " is not here (--hash-key FILE)" : "");
 }
 
 void
@@ -246,7 +247,7 @@ search_texts_untried(
 		if (!s->p.journal) {
 			fprintf(stderr,
 				"tollgate: " SEARCH_WHAT
-				": %s: which hash keys its boots had is not looked at\n",
+				": %s: the hash keys of its boots were not checked\n",
 				s->path);
 			continue;
 		}

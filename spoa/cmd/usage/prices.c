@@ -78,7 +78,7 @@ say_price(struct check *c, struct span route, struct span provider, struct span 
 		provider.n ? " " : "", SPAN_ARG(model), what,
 		(unsigned long long)g->of.sum[SUM_REQUESTS], SPAN_ARG(route));
 	if (g->of.sum[SUM_NO_PRICE])
-		buf_printf(&raw, ", %llu of them refused for it",
+		buf_printf(&raw, ", %llu of which were refused for this",
 			(unsigned long long)g->of.sum[SUM_NO_PRICE]);
 	SCOPED_BUF(shown, 0);
 	plain_put(&shown, buf_view(&raw), SIZE_MAX);
@@ -130,10 +130,9 @@ warn_of_stars(const struct prices *p)
 				star = strchr(star + 1, '*');
 			if (star)
 				cmd_fail("prices check",
-					"%s: %s %s: * after a digit takes newer models at this "
-					"price: name the version, whose dates and -latest "
-					"count "
-					"with it",
+					"%s: %s %s: * after a digit also matches newer models: "
+					"name the version, which includes its dates and "
+					"-latest",
 					p->file, p->lists[i].name, m);
 		}
 }
@@ -146,7 +145,7 @@ check_all(struct check *c)
 	if (c->used.no_memory)
 		return cmd_fail("prices check", "out of memory");
 	if (c->used.full)
-		return cmd_fail("prices check", "more than %u models: narrow it by --since",
+		return cmd_fail("prices check", "more than %u models: give a later --since",
 			CAP_USAGE_GROUPS);
 	usage_sort(&c->used);
 	for (size_t i = 1; i < c->used.ngroups; i++) {
@@ -181,7 +180,7 @@ check_prices(int argc, char **argv)
 	if (!policy_alone_load(&c.policy, q.what, q.config, policy))
 		code = EXIT_CANNOT;
 	else if (!c.policy.p->prices)
-		code = cmd_fail(q.what, "%s: names no prices", c.policy.p->file);
+		code = cmd_fail(q.what, "%s: the policy names no price file", c.policy.p->file);
 	else
 		warn_of_stars(c.policy.p->prices);
 	if (!code && usage_table_init(&c.used))

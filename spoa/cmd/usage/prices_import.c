@@ -200,7 +200,7 @@ say_own(const struct price_row *own, const char *provider, struct span name,
 		put_price(&theirs, kinds[i].ours, usd, each);
 	}
 	if (yours.n)
-		printf("= %s %.*s: your row has %.*s; the list %.*s\n", provider,
+		printf("= %s %.*s: your row has %.*s, the list has %.*s\n", provider,
 			SPAN_ARG(name), SPAN_ARG(span_cut(buf_view(&yours), 2, yours.n)),
 			SPAN_ARG(span_cut(buf_view(&theirs), 2, theirs.n)));
 }
@@ -317,7 +317,7 @@ import_genai_prices(struct import *m, const char *provider, const struct names *
 	struct buf *b;
 
 	if (!json_object_get(prices, "input_mtok")) {
-		say_skipped(m, provider, names->v[0], "it is not priced by tokens");
+		say_skipped(m, provider, names->v[0], "the list does not price it by tokens");
 		return;
 	}
 	if (!(b = begin_row(m, provider, names, from)))
@@ -380,7 +380,7 @@ import_genai(struct import *m, json_t *list)
 				int64_t ns;
 				if (when && (!from || clock_parse_day(from, strlen(from), &ns)))
 					say_skipped(m, ours, names.v[0],
-						"a price by the time of day");
+						"its price depends on the time of day");
 				else
 					import_genai_prices(m, ours, &names,
 						json_object_get(one, "prices"), from);
@@ -446,7 +446,7 @@ import_litellm(struct import *m, json_t *list)
 		if (!v && !json_object_get(o, "input_cost_per_second") &&
 			!json_object_get(o, "input_cost_per_character")) {
 			say_skipped(m, ours, names.v[0],
-				"it is not priced by tokens, seconds or characters");
+				"the list does not price it by tokens, seconds or characters");
 			continue;
 		}
 		if (!(b = begin_row(m, ours, &names, NULL)))
@@ -604,9 +604,8 @@ print_changes(const struct import *m, bool write)
 	print_other('-', buf_view(&m->old), buf_view(&now), &gone);
 	size_t n = print_other('+', buf_view(&now), buf_view(&m->old), &added);
 	fprintf(stderr,
-		"tollgate: prices import: %zu row%s, of them new %zu, changed %zu; rows of an "
-		"earlier import that go: %zu; names that a row of your own has: %zu; left out: "
-		"%zu%s\n",
+		"tollgate: prices import: %zu row%s, new: %zu, changed: %zu; removed rows of "
+		"an earlier import: %zu; names that your own rows have: %zu; left out: %zu%s\n",
 		m->nrows, m->nrows == 1 ? "" : "s", added, n - added, gone, m->kept, m->skipped,
 		write ? "" : "; nothing is written without --write");
 }
@@ -625,7 +624,7 @@ load_text(struct arena *a, const char *file, struct span text, int *fd)
 	if (*fd < 0 || replace_write(*fd, file, text, &why))
 		cmd_fail("prices import", "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!(p = prices_load(a, made, &d, NULL)))
-		cmd_fail("prices import", "what it would be is no price list:\n%.*s",
+		cmd_fail("prices import", "the result would not be a valid price list:\n%.*s",
 			SPAN_ARG(buf_view(&d.text)));
 	return p;
 }
@@ -646,9 +645,8 @@ lay(struct import *m, json_t *list, bool write, int *fd)
 		import_litellm(m, list);
 	if (m->nrows + m->kept == 0)
 		return cmd_fail("prices import",
-			"no row of it can be taken over (%zu left out): is it a list of "
-			"prices? "
-			"%s stays as it is",
+			"the list has no row that can be imported (%zu left out): check that "
+			"it is a list of prices; %s was not changed",
 			m->skipped, m->file);
 	SCOPED_BUF(why, 8192);
 	SCOPED_BUF(out, 0);

@@ -39,7 +39,7 @@ read_by(struct usage_table *t, const char *by)
 		tag |= t->by[i] == BY_TAG;
 	}
 	if (tool && tag)
-		return cmd_fail("usage", "--by: tool goes without tag");
+		return cmd_fail("usage", "--by: tool cannot be combined with tag");
 	return 0;
 }
 
@@ -54,8 +54,9 @@ print_usage(struct asked *r, const struct query *q, enum usage_form form)
 	if (err)
 		return cmd_fail("usage", "%s%s%s", err == ERR_NOMEM ? "" : "--after ",
 			err == ERR_NOMEM ? "out of memory" : r->page.after,
-			err == ERR_NOMEM ? ""
-					 : ": give what the page before printed at its end");
+			err == ERR_NOMEM
+				? ""
+				: ": give the value that the previous page printed at its end");
 	SCOPED_BUF(out, 0);
 	int code = EXIT_DONE;
 	if (!usage_print(&r->table, &r->before, &r->page, form, q->since[0] ? q->since : NULL,
@@ -65,7 +66,8 @@ print_usage(struct asked *r, const struct query *q, enum usage_form form)
 		code = EXIT_CANNOT;
 	if (r->table.full)
 		fprintf(stderr,
-			"tollgate: usage: more than %u groups: the others are one, (other)\n",
+			"tollgate: usage: more than %u groups: the others are summed as "
+			"(other)\n",
 			CAP_USAGE_GROUPS);
 	return code;
 }

@@ -303,7 +303,7 @@ put_figures(struct buf *out, const struct shown *s, const struct usage_sums *u,
 static void
 put_period_before(struct buf *out, const struct usage_before *b)
 {
-	buf_printf(out, ", growth against %.19sZ to %.19sZ", b->since, b->until);
+	buf_printf(out, ", growth since the period from %.19sZ to %.19sZ", b->since, b->until);
 	if (b->first[0])
 		buf_printf(out, " (first record: %.19sZ)", b->first);
 	else
@@ -363,9 +363,9 @@ print_text(const struct shown *s, struct buf *out)
 		char usd[PRICE_TEXT_MAX];
 		price_text(t->total.sum[SUM_ESTIMATE], usd);
 		buf_printf(out,
-			"+ more than that: %llu answers of which a part has no price, %llu "
-			"whose usage is not known (what was seen of them, and attempts "
-			"before them: at most %s)\n",
+			"+ the actual cost is higher: %llu responses lack a price for a "
+			"part of their usage, and the usage of %llu is unknown (their "
+			"known part and earlier attempts cost at most %s)\n",
 			(unsigned long long)t->total.sum[SUM_UNPRICED],
 			(unsigned long long)t->total.sum[SUM_UNKNOWN], usd);
 	}

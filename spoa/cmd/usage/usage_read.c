@@ -163,8 +163,8 @@ usage_read(struct usage_table *t, struct usage_before *before, const struct quer
 	q.slack_ns = q.no_index ? INT64_MAX : 0;
 	int code = query_run(&q);
 	if (!code && r.lied) {
-		fprintf(stderr, "tollgate: usage: a file of sums does not agree with itself: "
-				"every record is read\n");
+		fprintf(stderr, "tollgate: usage: a file of sums is inconsistent, so every "
+				"record is read\n");
 		r.records = 0;
 		q.piece = NULL;
 		q.slack_ns = INT64_MAX;
