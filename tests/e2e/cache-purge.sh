@@ -77,7 +77,7 @@ cache purge --all --route one
 like "and not two things" "$(got)" '^2 tollgate: cache: purge: --all cannot be combined with --route'
 cache purge --older soon
 like "nor an age that is none" "$(got)" '^2 tollgate: cache: older: send a duration such as 24h'
-like "so does a script" "$(api -d '{}' http://x/cache/purge)" 'give some of route, person and older.* 400$'
+like "so does a script" "$(api -d '{}' http://x/cache/purge)" 'give one or more of route, person and older.* 400$'
 like "and not all of some" "$(api -d '{"all":true,"person":"anna"}' http://x/cache/purge)" ' 400$'
 like "who may only look looks" "$(by_token http://x/cache)" '"entries":6,.* 200$'
 like "and purges nothing" "$(by_token -d '{"all":true}' http://x/cache/purge)" 'needs the role operator.* 403$'
@@ -114,7 +114,7 @@ purges() { # WHERE
 	cache purge --route two --person ben
 	is "$1: both must be so" "$(got)" "0 1 purged"
 	cache purge --route twoo
-	is "$1: a route that is none is said" "$(got)" "0 0 purgedtollgate: cache: the policy in force has no route twoo, did you mean two?; entries of an earlier policy were purged, if any"
+	is "$1: a route that is none is said" "$(got)" "0 0 purgedtollgate: cache: the policy in force has no route twoo, did you mean two?; if an earlier policy had it, its entries were purged"
 	cache purge --all --json
 	is "$1: all" "$? $(jq -c '[.id, .purged, .failed, has("record")]' "$D/out")" '0 ["all",6,0,true]'
 	check "$1: none is left" kept 0
@@ -160,13 +160,13 @@ redis acl setuser default +get >/dev/null
 check "and stays" kept 6
 kill -STOP $redis_pid
 cache purge --all
-like "one that stands still" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: .*no reply in time'
+like "one that stands still" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not respond: .*no reply in time'
 kill -CONT $redis_pid
 before=$(records change | grep -c '"what":"cache"')
 kill $redis_pid
 wait $redis_pid 2>/dev/null
 cache purge --all
-like "one that is away" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: 127.0.0.1:.*refused'
+like "one that is away" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not respond: 127.0.0.1:.*refused'
 is "has no record" "$(records change | grep -c '"what":"cache"')" "$before"
 cache stats
 like "what is known without it" "$(got | tr '\n' ' ')" '^2 where +Redis .*, away.*keys in its database +- .*kept +[1-9].*tollgate: cache: Redis is away: '

@@ -41,9 +41,9 @@ is "and the record" "$(file)" '{"kind":"pdf","pages":3,"read":["text"],"found":[
 is "the role is a document's" "$(decision '.entities.IBAN_CODE.roles')" '["document"]'
 chat strip.test account.pdf
 is "or a text takes its place" "$status $(saw '.messages[0].content')" \
-	'200 [{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was taken out here: pdf]"}]'
+	'200 [{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was removed here: pdf]"}]'
 is "and all around it is as it came" "$(seen | jq -r 'last | .body')" \
-	'{"model":"echo","messages":[{"role":"user","content":[{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was taken out here: pdf]"}]}]}'
+	'{"model":"echo","messages":[{"role":"user","content":[{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was removed here: pdf]"}]}]}'
 is "the record says so" "$(decision '[.decision, .rule, .prompt.files[0].stripped]')" '["redact","strip",true]'
 like "explain, too" "$("$build/tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml" 2>&1)" 'file: pdf, 3 pages; read: text; found: IBAN_CODE 2; taken out'
 chat strip.test clean.pdf
@@ -85,7 +85,7 @@ is "what is found in one that is not read to its end counts all the same" "$stat
 chat deny.test account.pdf image/png
 is "not as declared" "$(file '[.kind, .unread]')" '["pdf","not_as_declared"]'
 chat strip.test scanned.pdf
-is "what nobody can read is taken out, too" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was taken out here: pdf]"'
+is "what nobody can read is taken out, too" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was removed here: pdf]"'
 chat deny.test blank.pdf
 is "an empty page is no riddle" "$status" 200
 chat deny.test leftover.pdf
@@ -141,7 +141,7 @@ place() { # NAME HOST PATH BODY WITH-@, TEXT-JQ EXPECTED [KIND]
 	ask "$2" "$3" "${4/@/$bad}"
 	is "$1: or is taken out" "$status $(saw "$5")" "200 $6"
 }
-gone='[a file was taken out here: pdf]'
+gone='[a file was removed here: pdf]'
 place "responses" strip.test /v1/responses \
 	'{"model":"echo","input":[{"role":"user","content":[{"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,@"}]}]}' \
 	'.input[0].content[0]' "{\"type\":\"input_text\",\"text\":\"$gone\"}"
@@ -152,20 +152,20 @@ place "a tool's result" anthropic.test /v1/messages \
 	'{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"@"}}]}]}]}' \
 	'.messages[0].content[0].content' "[{\"type\":\"text\",\"text\":\"$gone\"}]"
 ask anthropic.test /v1/messages '{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"riddle","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"'"$(b64 small.png)"'"}}]}]}]}'
-is "a file in a part that goes, too, goes with it" "$status $(saw '.messages[0].content')" '200 [{"type":"text","text":"x"},{"type":"text","text":"[a file was taken out here: unknown]"}]'
+is "a file in a part that goes, too, goes with it" "$status $(saw '.messages[0].content')" '200 [{"type":"text","text":"x"},{"type":"text","text":"[a file was removed here: unknown]"}]'
 place "generateContent" gemini.test /v1beta/models/echo:generateContent \
 	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"application/pdf","data":"@"}},{"text":"x"}]}]}' \
 	'.contents[0].parts' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
 place "generateContent, text" gemini.test /v1beta/models/echo:generateContent \
 	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"text/csv","data":"@"}},{"text":"x"}]}]}' \
-	'.contents[0].parts' '[{"text":"[a file was taken out here: text]"},{"text":"x"}]' text
+	'.contents[0].parts' '[{"text":"[a file was removed here: text]"},{"text":"x"}]' text
 place "Converse" bedrock.test /model/echo/converse \
 	'{"messages":[{"role":"user","content":[{"document":{"name":"a","format":"pdf","source":{"bytes":"@"}}},{"text":"x"}]}]}' \
 	'.messages[0].content' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
 ask business.test /claims "{\"note\":\"see data:application/pdf;base64,$pdf\"}"
 is "a data URI anywhere" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
 ask cohere.test /v2/chat '{"model":"echo","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"data:image/png;base64,'"$(b64 small.png)"'"}}]}]}'
-is "Cohere: a picture is taken out" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was taken out here: png]"'
+is "Cohere: a picture is taken out" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was removed here: png]"'
 ask cohere.test /v2/chat '{"model":"echo","messages":[{"role":"user","content":"x"}],"documents":[{"id":"1","data":{"text":"data:application/pdf;base64,'"$pdf"'"}}]}'
 is "Cohere: a document that is a PDF" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
 ask tgi.test /generate '{"inputs":"![](data:application/pdf;base64,'"$pdf"') what is it"}'
@@ -202,7 +202,7 @@ killed extract
 chat deny.test clean.pdf
 is "without tollgate-extract nobody reads it" "$status $(file .unread)" '403 "extractor_away"'
 is "which is counted" "$(metric files_failed_total)" 1
-says_away() { ready | grep -q 'files: tollgate-extract does not answer'; }
+says_away() { ready | grep -q 'files: tollgate-extract does not respond'; }
 check "and /readyz says so" wait_for says_away
 while read -r how why; do
 	rm -f "$D/extract.sock"

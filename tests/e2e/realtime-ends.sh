@@ -40,7 +40,7 @@ said() { jq -r "select(.type == \"decision\" and .status == 401 and .identity.pe
 for who in text audio gemini filed; do is "$who: the record says why" "$(said $who)" "invalid_credentials: the API key is revoked"; done
 is "short: the record says why" "$(said short)" "invalid_credentials: the token has expired"
 like "and how the session ended" "$(jq -c 'select(.type == "completion" and .identity.person == "audio" and .socket.turns) | [.outcome, .why]' "$D/records")" \
-	'answer_denied.*the credential is not valid any more'
+	'answer_denied.*the credential is no longer valid'
 
 # a session is resumed where it was not begun: with the same state_key
 rm -f "$GO"

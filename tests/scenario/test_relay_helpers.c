@@ -132,7 +132,7 @@ over_the_cap_of_held_bytes_it_ends(void **state)
 	s->gate.hold_cap = 4 * LONG;
 	act_begin(s, &a, 0);
 	say_long(s, &a.up, 5 * LONG);
-	until(s, heard(&a.edge, "too many bytes are held"));
+	until(s, heard(&a.edge, "the limit on held bytes is reached"));
 	settled(s);
 	assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
 	act_end(&a);

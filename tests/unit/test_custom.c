@@ -282,10 +282,9 @@ static const struct {
 	const char *name, *terms, *want;
 } refused[] = {
 	{ "no term at all", "# nothing\n", ":6:19: dictionary: " },
-	{ "bytes that are no UTF-8", "alpha\n\xFF\xFE\n",
-		"terms:2:1: a term in UTF-8 is expected" },
+	{ "bytes that are no UTF-8", "alpha\n\xFF\xFE\n", "terms:2:1: the term is not UTF-8" },
 	{ "a term of one letter", "alpha\n\nx\n",
-		"terms:3:1: x: two characters are the least" },
+		"terms:3:1: x: a term needs at least two characters" },
 	{ "a term without letters", "--++--\n", "terms:1:1: --++--: a letter or digit" },
 };
 
@@ -493,8 +492,8 @@ static const struct {
 	{ "(x{0,59}y?){0,60}z", "ways at one place" },
 	{ "[a-z]{5000}", "a match may have 5000 bytes" },
 	{ "([a-z]{100}-){100}", "a match may have 10100 bytes" },
-	{ "a*", "matches the empty text" },
-	{ "(?=abc)", "matches the empty text" },
+	{ "a*", "the pattern matches the empty text" },
+	{ "(?=abc)", "the pattern matches the empty text" },
 	{ "(a)\\1", "references" },
 	{ "(?R)", "this group" },
 	{ "(?(1)a|b)", "this group" },

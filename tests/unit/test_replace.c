@@ -358,7 +358,7 @@ a_step_that_fails_leaves_the_file_before_whole(void **state)
 				fail_msg("%s, %s: changed to %s", p->name, faults[k].name,
 					text_of(p->file));
 			if (faults[k].step == REPLACE_FOLDER && p->command &&
-				!strstr(cmd_err, "power cut"))
+				!strstr(cmd_err, "power failure"))
 				fail_msg("%s, %s: %s", p->name, faults[k].name, cmd_err);
 			if (stray(p->file))
 				fail_msg("%s, %s: left aside", p->name, faults[k].name);

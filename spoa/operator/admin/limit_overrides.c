@@ -48,8 +48,8 @@ named_limit(struct change *c, char id[LIVE_LIMIT_ID + 1])
 	}
 	if (!limit || !json_is_object(pairs))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"limit and for are missing: name the limit and whose it is; an empty "
-			"object as for stands for everyone");
+			"limit and for are missing: give the limit's name and the callers; an "
+			"empty object as for stands for everyone");
 	live_limit_id(limit, pairs, id);
 	return true;
 }

@@ -166,8 +166,7 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 			"identity must be an object; key, route and model must be strings");
 	else if (!a->over)
 		status = calls_error(out, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"the worker did not answer within "
-			"5 s: try again");
+			"the worker did not respond within 5 s: try again");
 	else
 		status = answer_look(&a->look, out);
 	let_asking_go(a);

@@ -246,7 +246,7 @@ cel_eval(const struct cel_program *p, const struct cel_activation *act, struct a
 		cel_charge(&c, 0, out);
 	if (c.fatal) {
 		if (!cel_is_error(out))
-			cel_raise_lit(out, "the evaluation was given up");
+			cel_raise_lit(out, "the evaluation was stopped");
 		return c.fatal;
 	}
 	if (cel_is_error(out))

@@ -80,8 +80,8 @@ cel_unescape(struct cel_lexer *lx, struct span body, size_t at, bool bytes, stru
 		int used = ++p < end ? read_escape(p, end, &v, &wide) : 0;
 		if (used == 0)
 			return cel_error_at(lx->err, lx->src, here,
-				"no such escape; the raw form r\"...\" takes backslashes as "
-				"they are");
+				"unknown escape; a raw string r\"...\" takes backslashes "
+				"literally");
 		if (bytes && wide)
 			return cel_error_at(
 				lx->err, lx->src, here, "\\u is for strings; bytes take \\x");
@@ -313,11 +313,11 @@ lex_punct(struct cel_lexer *lx, struct cel_token *t)
 		}
 	if (c <= 0 || !strchr("()[]{}<>.,:?!+-*/%", c)) {
 		if (c == '=')
-			return cel_error_at(
-				lx->err, lx->src, t->at, "'=' is no operator; '==' compares");
+			return cel_error_at(lx->err, lx->src, t->at,
+				"'=' is not an operator; use '==' to compare");
 		if (c == '&' || c == '|')
 			return cel_error_at(lx->err, lx->src, t->at,
-				"'%c' is no operator; '%c%c' is", c, c, c);
+				"'%c' is not an operator; use '%c%c'", c, c, c);
 		if (c < 0x20 || c >= 0x7f)
 			return cel_error_at(lx->err, lx->src, t->at,
 				"unexpected byte 0x%02x outside a string", (unsigned)c);

@@ -216,7 +216,7 @@ unexpected(struct parser *p, const char *wanted)
 		cel_error_at(
 			p->err, p->src, p->t.at, "the expression ends where %s is expected", wanted);
 	else if (span_is(p->t.text, "and") || span_is(p->t.text, "or"))
-		cel_error_at(p->err, p->src, p->t.at, "'%.*s' is no operator; '%s' is",
+		cel_error_at(p->err, p->src, p->t.at, "'%.*s' is not an operator; use '%s'",
 			SPAN_ARG(p->t.text), p->t.text.p[0] == 'a' ? "&&" : "||");
 	else
 		cel_error_at(p->err, p->src, p->t.at, "unexpected '%.*s': %s is expected",
@@ -372,8 +372,8 @@ parse_ident(struct parser *p, bool root)
 	if (at_punct(p, '('))
 		return advance(p) ? parse_call(p, t.text, t.at, NULL) : NULL;
 	if (at_punct(p, '{'))
-		return fail_parse(p, t.at,
-			"messages are not supported; maps are written {\"key\": value}");
+		return fail_parse(
+			p, t.at, "messages are not supported; write a map as {\"key\": value}");
 	struct cel_node *n = node(p, OP_IDENT, t.at, NULL, 0);
 	if (n) {
 		n->name = t.text;

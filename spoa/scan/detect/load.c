@@ -74,8 +74,8 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 	struct words w = { .n = 0 };
 
 	if (count > CAP_RULE_WORDS) {
-		diag_at(l->d, list, "%s: %zu words, at most %d are expected", what, count,
-			CAP_RULE_WORDS);
+		diag_at(l->d, list, "%s: %zu words are too many; at most %d are accepted", what,
+			count, CAP_RULE_WORDS);
 		return w;
 	}
 	struct span *v = arena_array(l->a, count, sizeof(*v));
@@ -192,9 +192,9 @@ finder_of(struct loader *l, const struct yaml_node *n, uint16_t entity)
 	int f = finder_find(load_text(l, n, "finder"));
 
 	if (f < 0)
-		diag_at(l->d, n, "unknown finder; there are %s", finder_names());
+		diag_at(l->d, n, "unknown finder; give one of %s", finder_names());
 	else if (l->r->finders[f])
-		diag_at(l->d, n, "%s has this finder already",
+		diag_at(l->d, n, "%s already has this finder",
 			l->r->entities[l->r->finders[f] - 1].name);
 	else
 		l->r->finders[f] = (uint16_t)(entity + 1);
@@ -261,7 +261,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 				diag_at(l->d, c,
 					"an entity's name is UPPER_CASE, up to 63 bytes");
 			if (detect_entity_find(r, name) >= 0)
-				diag_at(l->d, c, "%.*s has a rule already", SPAN_ARG(name));
+				diag_at(l->d, c, "%.*s already has a rule", SPAN_ARG(name));
 			e->name = name.p;
 		} else if (span_is(k, "class")) {
 			e->class = load_text(l, c, "class").p;
@@ -316,7 +316,7 @@ load_dir(struct loader *l, const char *dir)
 	if (n < 0)
 		diag_file(l->d, dir, "%s", strerror(errno));
 	if (n == 0)
-		diag_file(l->d, dir, "no rule file (*.yaml) in it");
+		diag_file(l->d, dir, "the folder has no rule file (*.yaml)");
 	for (int i = 0; i < n; i++) {
 		struct span path = arena_printf(l->a, "%s/%s", dir, names[i]);
 		const struct yaml_node *root =
@@ -360,7 +360,7 @@ load_own(struct loader *l, const struct detect_extra *extra)
 		const struct detect_own *own = &extra->v[i];
 		if (detect_entity_find(l->r, span_str(own->entity)) >= 0)
 			diag_at(l->d, own->at,
-				"%s: %s is an entity already: name the class's own with "
+				"%s: %s is already an entity: name the class's own entity with "
 				"`entity:`",
 				own->class, own->entity);
 		else

@@ -92,8 +92,8 @@ add_literal(struct loader *l, const struct yaml_node *n, struct span s, bool cas
 	if (l->nliterals == CAP_RULE_LITERALS || l->alike[h] == CAP_RULE_ALIKE) {
 		if (!l->full)
 			diag_at(l->d, n,
-				"at most %d literals are expected in all rules, and %d that "
-				"begin alike",
+				"more than %d literals in all rules, or more than %d that "
+				"begin with the same bytes",
 				CAP_RULE_LITERALS, CAP_RULE_ALIKE);
 		l->full = true;
 		return;
@@ -118,7 +118,9 @@ add_runs(struct loader *l, const struct yaml_node *n, uint32_t *runs)
 
 	if (span_u64(low, &from) || (rest.p ? span_u64(rest, &to) : (to = from, 0)) ||
 		from < 1 || to > DIGIT_RUN_MAX || from > to) {
-		diag_at(l->d, n, "digits: lengths of the first run, 1 to %d, as 4 or 13-19",
+		diag_at(l->d, n,
+			"digits: lengths of the first run of digits are expected, from 1 to "
+			"%d, such as 4 or 13-19",
 			DIGIT_RUN_MAX);
 		return;
 	}
@@ -132,7 +134,8 @@ set_kind(struct loader *l, const struct yaml_node *n, struct pattern *p, enum st
 {
 	if (p->kind != START_ANYWHERE && p->kind != kind)
 		diag_at(l->d, n,
-			"start has one of: literals, words and names; digits and alone; bytes");
+			"start can have one of: literals, words and names; digits and alone; "
+			"bytes");
 	else
 		p->kind = kind;
 }
@@ -200,7 +203,8 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 	}
 	if (p->kind == START_ANYWHERE)
 		diag_at(l->d, map,
-			"start needs literals, words, digits or bytes; or is `anywhere`");
+			"start: literals, words, digits or bytes is missing; or write start: "
+			"anywhere");
 }
 
 #define UTF_FLAGS (PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF)
@@ -289,7 +293,7 @@ check_of(struct loader *l, const struct yaml_node *at)
 
 	if (!check) {
 		check_names(&names);
-		diag_at(l->d, at, "unknown check; there are %.*s", (int)names.n, names.p);
+		diag_at(l->d, at, "unknown check; give one of %.*s", (int)names.n, names.p);
 	}
 	return check;
 }

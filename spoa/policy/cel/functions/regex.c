@@ -175,7 +175,9 @@ part_of(struct risk *r, const struct regex_node *n, unsigned depth)
 
 /* ---- judging ---- */
 
-#define TOO_LARGE "too long to be judged with a repetition in it: say it in several patterns"
+#define TOO_LARGE                                                                              \
+	"the pattern is too long to be checked for repetitions: split it into several "        \
+	"patterns"
 
 /* Finds pairs (a, b) that one text reaches from (p, p). `apart` marks those that are reached in
  * two ways. */
@@ -275,7 +277,8 @@ judge_risk(struct risk *r)
 	for (size_t p = 0; !why && p < n; p++)
 		if (place_in(&cyclic, p) && two_ways_round(r, p, seen, queue))
 			why = "a repetition inside a repetition, or alternatives that begin "
-			      "alike: a text can make it take exponential time";
+			      "with the same characters: a text can make the match take "
+			      "exponential time";
 	if (!why && r->work >= WORK_MAX)
 		why = TOO_LARGE;
 	for (size_t p = 0; !why && n <= TRIPLES_MAX && p < n; p++)

@@ -343,7 +343,7 @@ regex_study(
 		snprintf(why, 200, "%s", re.why);
 		*at = re.at;
 	} else if (w.min < 1) {
-		strcpy(why, "matches the empty text");
+		strcpy(why, "the pattern matches the empty text");
 	} else if (w.max > (double)REGEX_WIDTH) {
 		say_number(why, "a match may have", w.max,
 			"bytes, 4096 are the most: bound its repetitions, as in {1,20}");
