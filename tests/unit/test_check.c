@@ -547,7 +547,7 @@ consequences_are_noted(void **state)
 		{ "a rule that waits for a block's end",
 			"rules: [{name: a, phase: response, when: 'response.bytes > 9', deny: "
 			"true}]\n",
-			":5:9: rule a: in a stream, the rule is evaluated at the end of the "
+			":5:9: rule a: in a stream, the rule is evaluated at the end of a "
 			"block (once its totals and scores are known): earlier blocks have "
 			"already been "
 			"sent to the caller\n" },

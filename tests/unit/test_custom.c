@@ -285,7 +285,7 @@ static const struct {
 	{ "bytes that are no UTF-8", "alpha\n\xFF\xFE\n", "terms:2:1: the term is not UTF-8" },
 	{ "a term of one letter", "alpha\n\nx\n",
 		"terms:3:1: x: a term needs at least two characters" },
-	{ "a term without letters", "--++--\n", "terms:1:1: --++--: a letter or digit" },
+	{ "a term without letters", "--++--\n", "terms:1:1: --++--: a term needs a letter" },
 };
 
 static void

@@ -116,7 +116,7 @@ static const struct row {
 	{ "an answer that is broken", "", "{\"body\":\"{\\\"choices\\\":[\"}", 1,
 		{ "\"decision\":\"deny\",\"status\":503,\"rule\":\"\",\"code\":\"provider_"
 		  "error\"",
-			"no strict JSON" },
+			"not strict JSON" },
 		NULL },
 	{ "the provider's status is kept", "", "{\"status\":429,\"body\":\"{}\"}", 0,
 		{ "\"status\":429" }, NULL },

@@ -257,7 +257,7 @@ what_is_not_committed_does_not_go_out(void **state)
 	write_journal(buf_view(&b.out));
 	assert_exit(run("--format csv"), EXIT_DONE);
 	assert_null(strstr(out, "late"));
-	assert_err("are not signed yet and left out");
+	assert_err("are not signed yet and were left out");
 }
 
 static void
@@ -270,7 +270,7 @@ a_line_that_is_no_record_is_told(void **state)
 	snprintf(cmd, sizeof(cmd), "cd '%s' && sed -i '4i junk' *.jsonl", at("journal"));
 	assert_int_equal(system(cmd), 0);
 	assert_exit(run("--format csv"), EXIT_NO);
-	assert_err("1 lines are left out");
+	assert_err("1 lines were left out");
 	assert_exit(run(""), EXIT_DONE); /* all as it is, for who verifies */
 	assert_out("junk\n");
 }
@@ -427,7 +427,7 @@ nothing_is_overwritten_or_half_named(void **state)
 	assert_err("already exists and is not overwritten");
 	unlink(at("e"));
 	assert_exit(hand_over("csv"), EXIT_CANNOT);
-	assert_err("the file or its manifest exists already");
+	assert_err("the file or its manifest already exists");
 	unlink(at("e.manifest"));
 	char what[512];
 	snprintf(what, sizeof(what), "--out %s --sign-key %s", at("e"), at("key.pub"));

@@ -307,7 +307,7 @@ lists_of_a_directory_replace_the_compiled_in_ones(void **state)
 	assert_null(detect_load(dir, &errors));
 	buf_putc(&errors, '\0');
 	assert_non_null(strstr(buf_view(&errors).p, "names/given.txt:2:1: a term has letters"));
-	assert_non_null(strstr(buf_view(&errors).p, "firstnames.txt:1:1: no list of words"));
+	assert_non_null(strstr(buf_view(&errors).p, "firstnames.txt:1:1: no word list"));
 	buf_free(&errors);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	assert_int_equal(system(command), 0);

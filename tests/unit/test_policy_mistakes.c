@@ -356,7 +356,7 @@ static const struct policy_mistake rows[] = {
 		"the name of its" },
 	{ "two classes that make one entity",
 		H "classes: {a.b: {words: [ab]}, a-b: {words: [cd]}}\n",
-		":5:31: a-b: A_B is an entity already" },
+		":5:31: a-b: A_B is already an entity" },
 	{ "an unknown entity beside own words",
 		H "classes: {x: {words: [ab], entities: [EMAIL_ADRESS]}}\n",
 		":5:39: EMAIL_ADRESS: no such entity, did you mean EMAIL_ADDRESS?" },

@@ -41,11 +41,11 @@ static const struct {
 	{ "words against, too many", HEAD "against: [", "w%d,", 70000, 0, WORDS_END,
 		":5:10: against: 70000 words", NULL },
 	{ "as many literals as may be", LITERALS, "a%d,", 20000, 100000, "q77]}}\n",
-		"at most 20000 literals", NULL }, /* one too many */
+		"more than 20000 literals", NULL }, /* one too many */
 	{ "literals that begin alike", LITERALS, "abc%d,", 513, 0, "]}}\n",
 		"and 512 that begin alike", NULL },
 	{ "more literals than an index holds", LITERALS, "%x,", 70000, 100000, "]}}\n",
-		"at most 20000 literals", NULL },
+		"more than 20000 literals", NULL },
 	{ "many literals", LITERALS, "%x0,", 4000, 100000, "qq7]}}\n", NULL, "so qq7." },
 	{ "as many patterns as may be", HEAD "patterns:\n",
 		"  - {name: p%d, regex: 'x7', score: 0.9, start: {bytes: x}}\n", 4096, 0, "",

@@ -54,7 +54,7 @@ export_out_open(struct export_out *o, const char *path)
 	if (faccessat(o->dirfd, o->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
 		faccessat(o->dirfd, manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return cmd_fail(EXPORT_WHAT,
-			"%s: the file or its manifest exists already and is not "
+			"%s: the file or its manifest already exists and is not "
 			"overwritten: name another file",
 			path);
 	SCOPED_BUF(why, 4096);
