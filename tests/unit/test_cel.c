@@ -157,7 +157,7 @@ a_mistake_is_refused_with_its_place(void **state)
 		{ "a variable outside its macro", "[1].all(x, x > 0) && x > 0", "1:22: x: no such field" },
 		{ "a wrong pattern", "identity.person.matches(\"(\")", "1:25: matches(): not a valid regular expression" },
 		{ "a pattern that can take exponential time", "identity.person.matches(\"(a+)+$x\")", "1:25: matches(): a repetition inside a repetition, or alternatives that begin with the same characters: a text can make the match take exponential time" },
-		{ "one that can take time squared", "identity.person.matches(\"^.*foo.*bar$\")", "1:25: matches(): two repetitions that can take the same text: a long text can make it take time squared" },
+		{ "one that can take time squared", "identity.person.matches(\"^.*foo.*bar$\")", "1:25: matches(): two repetitions can match the same text: a long text can make the match take quadratic time" },
 		{ "a pattern with a backreference", "identity.person.matches(r\"(a)\\1\")", "1:25: matches(): backreferences are not part of the syntax (RE2)" },
 		{ "an unknown time zone", "now.getHours(\"Europe/Berlim\") < 8", "1:14: getHours(): no such time zone (names are like Europe/Berlin or +02:00; Debian's package is tzdata)" },
 		{ "a time zone that climbs out", "now.getHours(\"../../etc/passwd\") < 8", "1:14: getHours(): no such time zone (names are like Europe/Berlin or +02:00; Debian's package is tzdata)" },
@@ -245,7 +245,7 @@ patterns_are_re2s(void **state)
 		{ "recursion is refused", "\"a\".matches(\"(?R)\")", "error: matches(): that kind of group is not part of the syntax (RE2)" },
 		{ "verbs are refused", "\"a\".matches(\"(*ACCEPT)\")", "error: matches(): a repetition has nothing to repeat" },
 		{ "\\K is refused", "\"a\".matches(r\"a\\K\")", "error: matches(): no such escape in the syntax (RE2)" },
-		{ "a repetition over 1000 is refused", "\"a\".matches(\"a{1001}\")", "error: matches(): a repetition is over 1000" },
+		{ "a repetition over 1000 is refused", "\"a\".matches(\"a{1001}\")", "error: matches(): a repetition count is above 1000" },
 		{ "catastrophic backtracking ends", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\".matches(\"^(a|a)*$\")", "error: matches(): too much backtracking" },
 	};
 	ROWS(rows, NULL, &act, CEL_DYN);

@@ -305,12 +305,13 @@ static const struct policy_mistake rows[] = {
 	{ "a pattern that does not compile", H "classes: {x: {patterns: ['ab(c']}}\n",
 		":5:31: patterns[0]: missing closing parenthesis" },
 	{ "a pattern that explodes", H "classes: {x: {patterns: [abc, '(a+)+$']}}\n",
-		":5:32: patterns[1]: can be tried in over 1000000000 ways at one place, 1000 "
-		"are the most" },
+		":5:32: patterns[1]: can be tried in over 1000000000 ways at one position, but "
+		"at "
+		"most 1000 are accepted" },
 	{ "a pattern with a reference", H "classes: {x: {patterns: ['(ab)\\1']}}\n",
 		":5:31: patterns[0]: references to earlier matches are not supported" },
 	{ "a pattern that is too wide", H "classes: {x: {patterns: ['abc[a-z]{5000}']}}\n",
-		":5:27: patterns[0]: a match may have 5003 bytes, 4096 are the most" },
+		":5:27: patterns[0]: a match may have 5003 bytes, but at most 4096" },
 	{ "a pattern of any character", H "classes: {x: {patterns: ['.']}}\n",
 		":5:27: patterns[0]: matches most of an ordinary text: add "
 		"text that is around or in the value, as in \\bFLCN-\\w{2,20}" },

@@ -43,7 +43,7 @@ static const struct {
 	{ "as many literals as may be", LITERALS, "a%d,", 20000, 100000, "q77]}}\n",
 		"more than 20000 literals", NULL }, /* one too many */
 	{ "literals that begin alike", LITERALS, "abc%d,", 513, 0, "]}}\n",
-		"and 512 that begin alike", NULL },
+		"more than 512 that begin with the same bytes", NULL },
 	{ "more literals than an index holds", LITERALS, "%x,", 70000, 100000, "]}}\n",
 		"more than 20000 literals", NULL },
 	{ "many literals", LITERALS, "%x0,", 4000, 100000, "qq7]}}\n", NULL, "so qq7." },

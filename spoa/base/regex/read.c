@@ -244,7 +244,7 @@ repetition(struct regex_reader *r, uint32_t *min, uint32_t *max)
 	if (regex_peek(r, k) != '}')
 		return 0;
 	if (r->syntax == REGEX_RE2 && (*min > 1000 || (*max > 1000 && *max != REGEX_FOREVER)))
-		regex_refuse(r, r->i, "a repetition is over 1000");
+		regex_refuse(r, r->i, "a repetition count is above 1000");
 	return k + 1;
 }
 

@@ -163,7 +163,7 @@ hexadecimal(struct regex_reader *r)
 	/* Without a digit, the escape would change its meaning when a repetition after it is
 	 * rewritten. */
 	if (r->syntax == REGEX_OWN && digits == 0)
-		regex_refuse(r, from, "a hexadecimal digit is expected behind \\x");
+		regex_refuse(r, from, "a hexadecimal digit is expected after \\x");
 	if (v > (r->utf ? 0x10FFFF : 0xFF))
 		regex_refuse(r, from, REGEX_NOT_VALID);
 	r->i += braces;

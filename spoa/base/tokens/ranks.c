@@ -50,26 +50,26 @@ check_parts(const struct ranks *r)
 	uint32_t used = 0;
 
 	if (r->offsets[0] != 0 || r->offsets[h->tokens] != h->pool)
-		return "its offsets are wrong";
+		return "its offsets are invalid";
 	for (uint32_t i = 0; i < h->tokens; i++)
 		if (r->offsets[i + 1] <= r->offsets[i] ||
 			r->offsets[i + 1] - r->offsets[i] > h->longest)
-			return "its offsets are wrong";
+			return "its offsets are invalid";
 	for (uint32_t i = 0; i < h->slots; i++) {
 		const struct ranks_slot *s = &r->slots[i];
 		if (!s->len)
 			continue;
 		used++;
 		if (s->rank >= h->tokens || s->len != ranks_token(r, s->rank).n)
-			return "its table is wrong";
+			return "its table is invalid";
 	}
 	for (uint32_t i = 0; i < 256; i++)
 		if (r->bytes[i] >= h->tokens)
 			return "a byte has no token";
 	for (uint32_t i = 0; i < 65536; i++)
 		if (r->pairs[i] != RANK_NONE && r->pairs[i] >= h->tokens)
-			return "its table is wrong";
-	return used == h->tokens ? NULL : "its table is wrong";
+			return "its table is invalid";
+	return used == h->tokens ? NULL : "its table is invalid";
 }
 
 void

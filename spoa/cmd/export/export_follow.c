@@ -68,7 +68,7 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 		struct export_reached *r = &out->at[out->n];
 		if (!chain_node_valid(span_str(node)) || !position_number(v, "seq", &r->seq) ||
 			!r->seq || !chain_unhex(json_span(json_object_get(v, "hash")), r->hash))
-			return bad_position(why, "nodes: a name, seq or hash is wrong");
+			return bad_position(why, "nodes: a name, seq or hash is invalid");
 		memcpy(r->node, node, strlen(node) + 1);
 		out->n++;
 	}
@@ -77,7 +77,7 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 				!position_number(file, "inode", &out->inode) ||
 				!position_number(file, "bytes", &out->bytes)
 		      : !json_is_null(file))
-		return bad_position(why, "file is missing or wrong");
+		return bad_position(why, "file is missing or invalid");
 	return 0;
 }
 

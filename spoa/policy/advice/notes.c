@@ -591,7 +591,8 @@ note_external(const struct noting *r, const struct external *x)
 		note_say(r, x->at,
 			"external %s: on_failure: redact removes nothing that only this "
 			"recognizer "
-			"finds: if it does not answer, prompts are sent whole: write deny",
+			"finds: if the recognizer does not respond, prompts are sent "
+			"unchanged: write deny",
 			name);
 }
 

@@ -183,7 +183,7 @@ const struct field config_options[] = {
 { "limits.inflate_ratio", WITHIN(OPT_U64, inflate_ratio, "100", 1, 10000), "most decoded bytes for each encoded byte; a body beyond gets 413" },
 { "tokens.ranks", ALONE(OPT_PATH, tokens_ranks), "folder of the files that count tokens; default: ranks/ next to the program, then share/tollgate/ranks/" },
 { "tokens.models", ALONE(OPT_PATH, tokens_models), "file that states how the tokens of each model are counted; default: the table compiled in, policies/models.yaml" },
-{ "notify.url", WITHIN(OPT_TEXT, notify_url, NULL, 0, 2048), "webhook for notices: http[s]://… or unix:/SOCKET:/PATH; it must answer 2xx", http_url_check },
+{ "notify.url", WITHIN(OPT_TEXT, notify_url, NULL, 0, 2048), "webhook for notices: http[s]://… or unix:/SOCKET:/PATH; it must respond with 2xx", http_url_check },
 { "notify.events", ALONE(OPT_EVENTS, notify_events), "notices to send: any of budget, breaker, degraded, pin; default: all" },
 { "notify.secret_file", ALONE(OPT_PATH, notify_secret_file), "file of secrets that sign webhooks, whsec_BASE64 one per line, mode 600; default: webhooks are not signed" },
 { "notify.ca", ALONE(OPT_PATH, notify_ca), "authorities of the webhook's certificate, PEM; default: the system's" },

@@ -306,8 +306,9 @@ signed_verify(const struct identity_entry *e, const struct hmac_keys *k, struct 
 	if (!*why) {
 		const struct hmac_key *key = hmac_key_of(k, signed_value(&r, "key"));
 		if (!key || !signature_fits(&r, key, c->head))
-			return auth_refused(why, key ? "the signature of the headers is wrong"
-						     : "the key of the signature is unknown");
+			return auth_refused(
+				why, key ? "the signature of the headers does not verify"
+					 : "the key of the signature is unknown");
 		c->verified = r.signature;
 		*out = (struct identity){ .method = "signed_headers",
 			.verified = true,

@@ -179,7 +179,7 @@ verify_parsed(const struct attempt *t, const struct identity_entry *place, const
 	if (err)
 		return auth_refused(t->why, err == ERR_NOTFOUND
 						    ? "no key of the issuer matches the token"
-						    : "the token's signature is wrong");
+						    : "the token's signature does not verify");
 	err = check_claims(e, j->payload, times, t->now_s, t->why);
 	if (err)
 		return err;

@@ -285,8 +285,8 @@ judge_risk(struct risk *r)
 		for (size_t q = 0; !why && q < n; q++)
 			if (p != q && place_in(&cyclic, p) && place_in(&cyclic, q) &&
 				cycle_after(r, p, q, seen, queue))
-				why = "two repetitions that can take the same text: a long "
-				      "text can make it take time squared";
+				why = "two repetitions can match the same text: a long text "
+				      "can make the match take quadratic time";
 	free(seen);
 	free(queue);
 	free(reach);

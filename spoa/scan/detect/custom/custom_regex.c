@@ -346,11 +346,13 @@ regex_study(
 		strcpy(why, "the pattern matches the empty text");
 	} else if (w.max > (double)REGEX_WIDTH) {
 		say_number(why, "a match may have", w.max,
-			"bytes, 4096 are the most: bound its repetitions, as in {1,20}");
+			"bytes, but at most 4096 are accepted: limit its repetitions, as in "
+			"{1,20}");
 	} else if (tried > (double)REGEX_WAYS) {
 		say_number(why, "can be tried in", tried,
-			"ways at one place, 1000 are the most: bound its repetitions, as in "
-			"{1,20}, or exclude what follows them, as in [^;]+;");
+			"ways at one position, but at most 1000 are accepted: limit its "
+			"repetitions, as in {1,20}, or exclude what follows them, as in "
+			"[^;]+;");
 	} else {
 		out->regex = arena_dup(a, re.text).p;
 		out->width = (size_t)w.max;
