@@ -165,7 +165,7 @@ as_anthropic dropping.test echo x
 is "and metered" "$status $(says '.content[0].text') $(completion .usage.output_tokens)" '200 "Packed." 9'
 encoded 200 br "$(cat "$D/two.json")"
 as_anthropic dropping.test echo x
-is "what cannot be unpacked is an error of ours" "$status $(says '[.type, .error.code, .error.message[0:38]]')" '503 ["error","provider_error","the answer'"'"'s encoding cannot be undone"]'
+is "what cannot be unpacked is an error of ours" "$status $(says '[.type, .error.code, .error.message[0:59]]')" '503 ["error","provider_error","the response has an encoding that the gateway cannot decode"]'
 encoded 200 gzip "$(cat "$D/two.sse")" text/event-stream
 as_anthropic dropping.test echo x ',"stream":true'
 is "a packed stream, too" "$status $(says '[.type, .error.code, .error.message[0:38]]')" '503 ["error","provider_error","the answer'"'"'s encoding cannot be undone"]'
