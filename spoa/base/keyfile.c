@@ -91,7 +91,7 @@ keyfile_new(const char *file, unsigned mode, struct span text, struct buf *why)
 
 	if (fd < 0 && errno == EEXIST)
 		return why_err(
-			why, ERR_DUPLICATE, "%s: exists already and is not overwritten", file);
+			why, ERR_DUPLICATE, "%s: already exists and is not overwritten", file);
 	if (fd < 0)
 		return why_err(why, ERR_IO, "%s: %s", file, strerror(errno));
 	int err = replace_write(fd, file, text, why);
@@ -178,8 +178,8 @@ hashkeys_load(const char *file, struct hashkey *out, struct buf *why)
 				HASHKEYS_MAX);
 		else if (!parse_hashkey(line, &out[n++]))
 			err = why_err(why, ERR_SYNTAX,
-				"%s: line %d: no hash key, which is 64 hexadecimal digits: "
-				"tollgate keygen --hash-key makes one",
+				"%s: line %d: not a hash key, which has 64 hexadecimal digits: "
+				"make one with tollgate keygen --hash-key",
 				file, n);
 	} while (!err && rest.n);
 	if (err)
@@ -242,8 +242,7 @@ hashkey_replace(const char *file, struct hashkey *out, struct buf *why)
 
 	*out = (struct hashkey){ .derived = false };
 	if (n == HASHKEYS_MAX)
-		err = why_err(
-			why, ERR_LIMIT, "%s: has %d hash keys: take out the last", file, n);
+		err = why_err(why, ERR_LIMIT, "%s: has %d hash keys: remove the last", file, n);
 	if (!err) {
 		randombytes_buf(all[0].key, sizeof(all[0].key));
 		SCOPED_BUF(text, 0);

@@ -415,7 +415,7 @@ say_lost(void)
 
 	if (!n)
 		return;
-	snprintf(why, sizeof(why), "%s did not take them in time", log_to_names[destination]);
+	snprintf(why, sizeof(why), "%s did not accept them in time", log_to_names[destination]);
 	const struct log_field fields[] = { LI("lines", n), LS("why", why) };
 	if (!log_compose(&l, LOG_WARN, "log.dropped", fields, 2) ||
 		!get_out(buf_view(&l.all), l.at, l.n))

@@ -159,7 +159,7 @@ still_aside(int dirfd, const char *made, int fd, struct buf *why)
 		is.st_dev == ours.st_dev && is.st_ino == ours.st_ino)
 		return 0;
 	errno = EBUSY;
-	replace_failed(made, "another process writes it: ", why);
+	replace_failed(made, "another process is writing it: ", why);
 	return ERR_BAD_STATE;
 }
 
@@ -183,7 +183,7 @@ replace_place(int dirfd, const char *name, int fd, struct buf *why)
 		replace_drop(dirfd, name);
 	if (!err && sync_open_folder(folder) < 0)
 		err = replace_failed(name,
-			"is replaced, but its folder cannot be synced, so a power cut may "
+			"was replaced, but its folder cannot be synced, so a power failure may "
 			"restore the previous file: ",
 			why);
 	return err;

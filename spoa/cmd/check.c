@@ -282,9 +282,9 @@ check_observed(struct check *c, const struct observe *o)
 			o->backend, l->file, l->line);
 	else if (guard)
 		diag_at(&c->d, o->at,
-			"observe: backend %s has the guard (%s:%u), which only passes "
-			"decided requests: observed callers would get a 503; remove the "
-			"guard from this backend",
+			"observe: backend %s has the guard (%s:%u), which lets only decided "
+			"requests pass: observed callers would get a 503; remove the guard "
+			"from this backend",
 			o->backend, guard->file, guard->line);
 	else if (o->backend && c->read && !c->cannot && !s)
 		diag_at(&c->d, o->at, "observe: HAProxy's files have no backend %s: name "

@@ -43,7 +43,7 @@ enum cmd_group { CMD_RUN, CMD_POLICY, CMD_LIMITS, CMD_RECORDS, CMD_OPERATE, CMD_
   X("prices",   cmd_prices,   CMD_LIMITS, "check [--since T] [--until T] [--policy FILE] [--journal DIR | --redis URL | --file F] [-c FILE] | import LIST.json [--into FILE] [--source TEXT] [--write]", "find models without a price; import prices from a public list") \
   X("usage",    cmd_usage_sums, CMD_LIMITS, "--by person,team,model,route,tag,provider,target,tool,day [--since T] [--until T] [--sort cost|requests|refused|tokens|last_seen|prompt_max|name] [--limit N] [--after CURSOR] [--match TEXT] [--no-index] [--csv | --json] [--journal DIR | --redis URL | --file F] [-c FILE]", "sum up requests, tokens and costs from the records") \
   X("keygen",   cmd_keygen,   CMD_MAKE, "[--secret | --hash-key [--from KEY | --rotate] | [--rotate | --root] [--passphrase-file F]] (FILE | --out FILE)", "make a signing key, an offline root, or a secret file") \
-  X("ranks",    cmd_ranks,    CMD_MAKE, "pack --name NAME --pattern P LINES FILE | show FILE", "convert a published vocabulary to a file with which tokens counts") \
+  X("ranks",    cmd_ranks,    CMD_MAKE, "pack --name NAME --pattern P LINES FILE | show FILE", "convert a published vocabulary to a file for counting tokens") \
   X("redact",   cmd_redact,   CMD_POLICY, "[--jsonl | --stream] [--with STYLE] [--key-file FILE] [--policy FILE]", "replace the findings in a text") \
   X("tokens",   cmd_tokens,   CMD_LIMITS, "[--encoding E | --model M] [--ids] [--jsonl] [--ranks DIR]", "count the tokens of a text") \
   X("completion", cmd_completion, CMD_MAKE, "bash|zsh|fish", "print a completion script for a shell") \

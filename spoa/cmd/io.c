@@ -102,7 +102,7 @@ option_wrong(const char *arg, const struct cmd_option *o, const char *value)
 		!o		    ? "no such option; see --help"
 		: o->text && !value ? "needs a value"
 		: !o->text	    ? "takes no value"
-				    : "is given too often");
+				    : "is given more often than allowed");
 	return -1;
 }
 

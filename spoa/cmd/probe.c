@@ -299,7 +299,7 @@ moved_to_tls(const struct asked *a, const struct probed *x)
 static void
 say_own_answer(const struct asked *a, const struct probed *x, bool second)
 {
-	const char *pass = second ? "on the relay's pass" : "before the gate";
+	const char *pass = second ? "on the relay's second pass" : "before the gate";
 
 	SCOPED_BUF(rules, 4096);
 	own_rules(a, x, second, &rules);
@@ -328,7 +328,7 @@ say_gate_denied(const struct asked *a, const struct probed *x)
 	const char *code = json_str_in(e, "code");
 
 	if (x->status == 401)
-		say_wrong(a, "the gate answered 401: it does not accept the key of this "
+		say_wrong(a, "the gate returned 401: it does not accept the key of this "
 			     "probe. Check that the daemon has the state_key of this "
 			     "tollgate.yaml and this version, and that no rule changes the "
 			     "header authorization");
@@ -361,7 +361,7 @@ say_direct(const struct asked *a, const struct probed *x)
 		say_wrong(a, "the request reached another backend than %s: a use_backend "
 			     "rule of yours precedes the stanza's; move it below", a->r->backend ? a->r->backend : "the policy's");
 	else if (goes_to_provider(a) && !own_rules(a, x, false, &rules))
-		say_right(a, "the provider answered %d", x->status);
+		say_right(a, "the provider returned %d", x->status);
 	else
 		say_own_answer(a, x, false);
 }
@@ -377,12 +377,13 @@ say_relayed(const struct asked *a, const struct probed *x)
 			     "provider's backend");
 	else if (passes && x->said == SAID_ELSE &&
 		 !own_rules(a, x, true, &rules))
-		say_right(a, "the provider answered %d", x->status);
+		say_right(a, "the provider returned %d", x->status);
 	else if (x->said == SAID_ELSE)
 		say_own_answer(a, x, true);
 	else
-		say_wrong(a, "%d: the relay's pass did not reach the end of the stanza: a "
-			     "rule of yours ends it earlier",
+		say_wrong(a,
+			"%d: the relay's second pass did not reach the end of the stanza: a "
+			"rule of yours ends it earlier",
 			x->status);
 }
 

@@ -63,7 +63,7 @@ fail_when(struct time_words *s, struct span word)
 	buf_printf(s->why, "'%.*s': ", SPAN_ARG(s->whole));
 	if (word.n && word.n < s->whole.n)
 		buf_printf(s->why, "'%.*s' is ", SPAN_ARG(word));
-	buf_str(s->why, "not understood; a time is " WHEN_FORMS);
+	buf_str(s->why, "not understood; give " WHEN_FORMS);
 	return false;
 }
 
@@ -487,8 +487,8 @@ resolve_when(struct time_words *s, struct when *out)
 	int64_t local = (s->has_day ? s->day : day_of_today(s)) * DAY_S + s->second;
 	if (!to_utc(s->zone, local, &first, &last)) {
 		buf_printf(s->why,
-			"'%.*s': this time of day did not exist, because the clock was put "
-			"forward then: give an earlier or later time",
+			"'%.*s': this time of day did not exist, because clocks were set "
+			"forward: give an earlier or later time",
 			SPAN_ARG(s->whole));
 		return false;
 	}

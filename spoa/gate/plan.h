@@ -8,8 +8,10 @@
 #include "scan/mcp/refusal.h"
 
 /* Messages of denials that more than one place uses. */
-#define WHY_NOT_RECORDED "the decision cannot be recorded"
-#define WHY_QUOTA_SILENT "the quota store does not answer, or takes no writes"
+#define WHY_NOT_RECORDED "the gateway cannot record its decision; retry later"
+#define WHY_QUOTA_SILENT                                                                       \
+	"the gateway cannot count this request, because Redis does not respond or refuses "    \
+	"writes; retry later"
 
 enum exchange_body {
 	BODY_NONE,  /* no body */

@@ -60,9 +60,10 @@ look_unix(const struct address *a, struct buf *why)
 			slash == a->path ? 1 : (int)(slash - a->path), a->path);
 	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
 		return why_err(why, ERR_IO, "%s: %s: %s: %s", a->text, folder, strerror(errno),
-			errno == ENOENT ? "make this folder, for the daemon's user"
-					: "the daemon's user makes its socket in this folder: "
-					  "chown it");
+			errno == ENOENT
+				? "the folder does not exist: make it for the daemon's user"
+				: "the daemon's user creates its socket in this folder: chown "
+				  "the folder");
 	if (lstat(a->path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		return why_err(why, ERR_IO, "%s: exists and is not a socket: remove it",
 			a->text);
@@ -83,7 +84,7 @@ open_unix(const struct address *a, mode_t mode, const char *group, struct buf *w
 	memcpy(sa.sun_path, a->path, strlen(a->path));
 	if (lstat(a->path, &st) == 0) {
 		if (socket_answers(&sa)) {
-			buf_printf(why, "%s: another process listens there", a->text);
+			buf_printf(why, "%s: another process listens on this socket", a->text);
 			return ERR_IO;
 		}
 		if (unlink(a->path) < 0)
@@ -156,7 +157,7 @@ bind_tcp(const struct address *a, bool *taken, struct buf *why)
 	if (r < 0 && errno == EADDRNOTAVAIL) {
 		close(fd);
 		return why_err(why, ERR_IO,
-			"%s: this machine has no address %s: ip address lists those it has",
+			"%s: this machine has no address %s: `ip address` lists its addresses",
 			a->text, a->host);
 	}
 	return r < 0 ? fail_listen(why, a, "bind", fd) : fd;

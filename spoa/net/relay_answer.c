@@ -114,11 +114,10 @@ end_by_haproxy(const struct edge *c, enum exchange_end end, const char **why)
 {
 	switch (c->answer.whose) {
 	case SAID_BY_RULE:
-		*why = "HAProxy answered by a rule of its own: nothing was sent";
+		*why = "a rule of HAProxy replied, and nothing was sent to the provider";
 		return END_RULED;
 	case SAID_INSTEAD:
-		*why = "HAProxy answered by a rule of its own, in place of the provider's "
-		       "response";
+		*why = "a rule of HAProxy replaced the provider's response";
 		return END_ANSWER_RULED;
 	case SAID_NEVER_SENT:
 		*why = "HAProxy reports that the provider could not be reached";
@@ -220,26 +219,26 @@ fail_exchange(struct edge *c, enum exchange_end end, int status, const char *cod
 /* clang-format off */
 static const struct failure failures[] = {
 	[FAIL_BODY_MALFORMED]  = { 400, "malformed_body",       END_CLIENT_ABORT,   M_RELAY_ERRORS, "the body's framing is malformed" },
-	[FAIL_BODY_CHANGED]    = { 503, "body_changed",         END_CLIENT_ABORT,   M_RELAY_ERRORS, "not the body that was decided" },
+	[FAIL_BODY_CHANGED]    = { 503, "body_changed",         END_CLIENT_ABORT,   M_RELAY_ERRORS, "the body differs from the body that was decided" },
 	[FAIL_BODY_SLOW]       = { 408, "request_timeout",      END_CLIENT_ABORT,   M_RELAY_ERRORS, "the body did not arrive in time" },
-	[FAIL_BODY_UNEXPECTED] = { 400, "unexpected_body",      END_CLIENT_ABORT,   UNCOUNTED,      "a body where none was decided" },
+	[FAIL_BODY_UNEXPECTED] = { 400, "unexpected_body",      END_CLIENT_ABORT,   UNCOUNTED,      "the request was decided without a body, but a body arrived" },
 	[FAIL_BODY_LARGE]      = { 413, "request_too_large",    END_CLIENT_ABORT,   UNCOUNTED,      "the body is over the limit" },
 	[FAIL_RECORD]          = { 503, "audit_unavailable",    END_NEVER_SENT,     UNCOUNTED,      WHY_NOT_RECORDED },
 	[FAIL_HELD]            = { 503, "overloaded",           END_NEVER_SENT,     M_HELD_REFUSED, "the limit on held bytes is reached" },
 	[FAIL_MEMORY]          = { 503, "overloaded",           END_CLIENT_ABORT,   UNCOUNTED,      "out of memory" },
-	[FAIL_CLIENT_SLOW]     = { 503, "overloaded",           END_CLIENT_ABORT,   M_RELAY_ERRORS, "the client does not take the response" },
+	[FAIL_CLIENT_SLOW]     = { 503, "overloaded",           END_CLIENT_ABORT,   M_RELAY_ERRORS, "the client does not read the response" },
 	[FAIL_NOT_REACHED]     = { 503, "provider_unavailable", END_NEVER_SENT,     UNCOUNTED,      "the provider could not be reached" },
-	[FAIL_NOT_ANSWERED]    = { 503, "provider_unavailable", END_PROVIDER_ABORT, UNCOUNTED,      "the provider could not be reached, or did not answer in HTTP" },
-	[FAIL_REFUSED]         = { 503, "provider_unavailable", END_COMPLETE,       UNCOUNTED,      "the provider does not take the gateway's key, or has no credit left for it" },
-	[FAIL_LOGIN]           = { 502, "upstream_login",       END_COMPLETE,       UNCOUNTED,      "the MCP server does not take what the gateway sends as credential, and asks for a login of its own" },
+	[FAIL_NOT_ANSWERED]    = { 503, "provider_unavailable", END_PROVIDER_ABORT, UNCOUNTED,      "the provider could not be reached, or its response is not HTTP" },
+	[FAIL_REFUSED]         = { 503, "provider_unavailable", END_COMPLETE,       UNCOUNTED,      "the provider rejects the gateway's key, or the account has no credit left" },
+	[FAIL_LOGIN]           = { 502, "upstream_login",       END_COMPLETE,       UNCOUNTED,      "the MCP server rejects the gateway's credential and requires a login of its own" },
 	[FAIL_SILENT]          = { 503, "provider_timeout",     END_PROVIDER_ABORT, M_RELAY_ERRORS, "the provider did not answer in time" },
 	[FAIL_ABORTED]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before the end of its response" },
 	[FAIL_UNHEARD]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before its response" },
 	[FAIL_ANSWER]          = { 503, "provider_error",       END_PROVIDER_ABORT, M_RELAY_ERRORS, "the response could not be read" },
-	[FAIL_FOREIGN]         = { 502, "provider_error",       END_PROVIDER_ABORT, M_RELAY_ERRORS, "the response is none of the route's dialect" },
-	[FAIL_ANSWER_HELD]     = { 503, "overloaded",           END_PROVIDER_ABORT, UNCOUNTED,      "too many bytes are held" },
-	[FAIL_ANSWER_UNREAD]   = { 503, "classifier_unavailable", END_ANSWER_DENIED, M_ANSWERS_UNREAD, "the answer could not be read" },
-	[FAIL_SOCKET]          = { 503, "no_decision",          END_NEVER_SENT,     M_RELAY_ERRORS, "not the handshake that was decided" },
+	[FAIL_FOREIGN]         = { 502, "provider_error",       END_PROVIDER_ABORT, M_RELAY_ERRORS, "the response is not in the route's dialect" },
+	[FAIL_ANSWER_HELD]     = { 503, "overloaded",           END_PROVIDER_ABORT, UNCOUNTED,      "the limit on held bytes is reached" },
+	[FAIL_ANSWER_UNREAD]   = { 503, "classifier_unavailable", END_ANSWER_DENIED, M_ANSWERS_UNREAD, "the gateway could not inspect the response" },
+	[FAIL_SOCKET]          = { 503, "no_decision",          END_NEVER_SENT,     M_RELAY_ERRORS, "the handshake differs from the handshake that was decided" },
 };
 /* clang-format on */
 
@@ -280,5 +279,5 @@ answer_forbid(struct edge *c, int status, const char *why)
 {
 	metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
 	fail_exchange(c, END_ANSWER_DENIED, status, "content_policy_violation",
-		why ? why : "the answer is denied by policy", was_sent(c));
+		why ? why : "the policy denies the response", was_sent(c));
 }

@@ -335,8 +335,8 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 		return;
 	}
 	if (!ruled && leads_away(c, &m->head)) {
-		answer_fail_now(
-			c, FAIL_FOREIGN, "the MCP server sends clients to another host", true);
+		answer_fail_now(c, FAIL_FOREIGN,
+			"the MCP server redirects clients to another host", true);
 		return;
 	}
 	c->answer.events = span_ieq(http_media_type(http_field_first(&m->head, "content-type")),
@@ -421,7 +421,8 @@ read_response_head(struct upstream *u)
 		}
 		if (m.head.status == 101 ||
 			(m.head.status < 200 && ++u->answer.interim > CAP_INTERIM)) {
-			answer_fail(c, FAIL_ANSWER, "an unexpected interim response");
+			answer_fail(c, FAIL_ANSWER,
+				"the provider sent an unexpected interim response");
 			return 0;
 		}
 		if (is_haproxys(&m, LEAVING) && upstream_moves(u))

@@ -190,8 +190,9 @@ peer_closes(struct edge *c, enum socket_side from, enum ws_code code)
 {
 	bool client = from == SIDE_CLIENT;
 
-	socket_close(
-		c, code, END_COMPLETE, client ? "the client closed" : "the provider closed");
+	socket_close(c, code, END_COMPLETE,
+		client ? "the client closed the connection"
+		       : "the provider closed the connection");
 }
 
 /* Handles one message. Returns false if reading must stop: the socket has ended, or the gate is
@@ -211,7 +212,7 @@ take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
 		if (pace_is_over(&s->controls_us, CAP_SOCKET_CONTROLS)) {
 			socket_close(c, WS_POLICY,
 				client ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
-				"too many pings");
+				"the peer sends too many pings");
 			return false;
 		}
 		if (m->op == WS_PING)
@@ -298,7 +299,8 @@ write_sides(struct edge *c)
 	if (c->state != EDGE_SOCKET)
 		return;
 	if (buf_failed(&c->out) || buf_failed(&c->up->out) || !socket_hold(c)) {
-		socket_close(c, WS_TRY_AGAIN, END_PROVIDER_ABORT, "too many bytes are held");
+		socket_close(c, WS_TRY_AGAIN, END_PROVIDER_ABORT,
+			"the limit on held bytes is reached");
 		return;
 	}
 	edge_flush(c);
@@ -427,14 +429,14 @@ socket_timeout(struct edge *c)
 		if (s->half_us && now >= s->half_us + HALF_US) {
 			socket_close(c, WS_POLICY,
 				i == SIDE_CLIENT ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
-				"a message is not whole after half a minute");
+				"a message was not complete after 30 seconds");
 			return;
 		}
 		if (s->pinged_us > s->heard_us) {
 			socket_close(c, WS_GOING_AWAY,
 				i == SIDE_CLIENT ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
-				i == SIDE_CLIENT ? "the client is silent"
-						 : "the provider is silent");
+				i == SIDE_CLIENT ? "the client sends nothing"
+						 : "the provider sends nothing");
 			return;
 		}
 		put_frame(c, i, WS_PING, SPAN_LIT(""));
@@ -454,7 +456,7 @@ void
 socket_drain(struct edge *c)
 {
 	if (c->state == EDGE_SOCKET && c->relay->ops->socket_rests(c->x))
-		socket_close(c, WS_GOING_AWAY, END_COMPLETE, "the daemon stops");
+		socket_close(c, WS_GOING_AWAY, END_COMPLETE, "the daemon is stopping");
 }
 
 /* ---- the handshake ---- */

@@ -359,7 +359,7 @@ build_conversation(struct builder *b, const struct yaml_node *n)
 		}
 		if (last && p->conversation[last - 1].kind == CONVERSATION_HASH)
 			diag_at(b->d, c,
-				"conversation: hash always names a conversation: entries "
+				"conversation: hash always finds a conversation, so entries "
 				"after hash are never tried");
 		struct conversation_source *s = &p->conversation[p->nconversation++];
 		if (c->kind == YAML_MAPPING)

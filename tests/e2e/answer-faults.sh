@@ -208,7 +208,7 @@ is "a stream that claims to be compressed is refused" "$status $(code)" '503 cla
 head -c 10000000 /dev/zero | tr '\0' x | jq -cRs --arg s "$say" '{body:($s + "\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
 ask_with "@$D/.big" true
 broken "an event of ten megabytes" classifier_unavailable 'it is. to '
-is "the record states the number of uninspected bytes" "$(completion '[.outcome,(.answer.not_inspected_bytes > 1000000),.answer.not_inspected_why]')" '["answer_denied",true,"an event over its cap"]'
+is "the record states the number of uninspected bytes" "$(completion '[.outcome,(.answer.not_inspected_bytes > 1000000),.answer.not_inspected_why]')" '["answer_denied",true,"an event is longer than the gateway holds"]'
 head -c 10000000 /dev/zero | tr '\0' x | jq -cRs '{body:("data: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
 ask_with "@$D/.big" true
 is "if the large event is the first, the caller gets the dialect's error with its status" "$status $(code)" '503 classifier_unavailable'

@@ -89,7 +89,7 @@ for f in "$JOURNAL".index/*.idx; do
 done
 search --limit 0
 check "damaged indexes do not change the result" cmp "$D/scanned" "$D/out"
-is "damaged indexes are reported" "$(grep -c 'made again' "$D/err" | sed 's/^[1-9].*/some/')" some
+is "damaged indexes are reported" "$(grep -c 'rebuilt' "$D/err" | sed 's/^[1-9].*/some/')" some
 for f in "$JOURNAL".index/*.idx; do truncate -s 100 "$f"; done
 search --limit 0
 check "truncated indexes do not change the result" cmp "$D/scanned" "$D/out"
@@ -114,7 +114,7 @@ found "a text is found across a rotation of the hash key"
 unlike "with both keys, everything was searched" "$(cat "$D/err")" 'not searched'
 sed -i 1q "$D/hash.key" # the previous key is lost
 found "without a key in the middle, the other texts are found"
-is "the boot with the lost key is named" "$(grep -cE 'not searched for the text: node a, boot 2: hash key [0-9a-f]{16} is not here' "$D/err") $(grep -c 'not searched' "$D/err")" "1 1"
+is "the boot with the lost key is named" "$(grep -cE 'the text was not searched for: node a, boot 2: hash key [0-9a-f]{16} is not here' "$D/err") $(grep -c 'not searched' "$D/err")" "1 1"
 "$B/tollgate" keygen --hash-key "$D/other.key" >/dev/null
 search --text-file "$D/text" --hash-key "$D/other.key"
 is "with only an unrelated key, nothing is found" "$(hits)" 0

@@ -77,7 +77,7 @@ cache purge --all --route one
 like "--all cannot be combined with others" "$(got)" '^2 tollgate: cache: purge: --all cannot be combined with --route'
 cache purge --older soon
 like "an age must be a duration" "$(got)" '^2 tollgate: cache: older: send a duration such as 24h'
-like "the admin API needs an argument too" "$(api -d '{}' http://x/cache/purge)" 'give some of route, person and older.* 400$'
+like "the admin API needs an argument too" "$(api -d '{}' http://x/cache/purge)" 'give one or more of route, person and older.* 400$'
 like "the admin API does not combine all with others" "$(api -d '{"all":true,"person":"anna"}' http://x/cache/purge)" ' 400$'
 like "a reader can see the statistics" "$(by_token http://x/cache)" '"entries":6,.* 200$'
 like "a reader cannot purge" "$(by_token -d '{"all":true}' http://x/cache/purge)" 'needs the role operator.* 403$'
@@ -114,7 +114,7 @@ purges() { # WHERE
 	cache purge --route two --person ben
 	is "$1: a purge by several conditions needs all of them" "$(got)" "0 1 purged"
 	cache purge --route twoo
-	is "$1: an unknown route is reported" "$(got)" "0 0 purgedtollgate: cache: the policy in force has no route twoo, did you mean two?; entries of an earlier policy were purged, if any"
+	is "$1: an unknown route is reported" "$(got)" "0 0 purgedtollgate: cache: the policy in force has no route twoo, did you mean two?; if an earlier policy had it, its entries were purged"
 	cache purge --all --json
 	is "$1: a purge of everything" "$? $(jq -c '[.id, .purged, .failed, has("record")]' "$D/out")" '0 ["all",6,0,true]'
 	check "$1: the cache is empty" kept 0
@@ -160,13 +160,13 @@ redis acl setuser default +get >/dev/null
 check "those entries stay" kept 6
 kill -STOP $redis_pid
 cache purge --all
-like "a Redis that stands still is reported" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: .*no answer in time'
+like "a Redis that stands still is reported" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not respond: .*no reply in time'
 kill -CONT $redis_pid
 before=$(records change | grep -c '"what":"cache"')
 kill $redis_pid
 wait $redis_pid 2>/dev/null
 cache purge --all
-like "an unreachable Redis is reported" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: 127.0.0.1:.*refused'
+like "an unreachable Redis is reported" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not respond: 127.0.0.1:.*refused'
 is "a failed purge is not recorded" "$(records change | grep -c '"what":"cache"')" "$before"
 cache stats
 like "the statistics without Redis have the daemon's own numbers" "$(got | tr '\n' ' ')" '^2 where +Redis .*, away.*keys in its database +- .*kept +[1-9].*tollgate: cache: Redis is away: '

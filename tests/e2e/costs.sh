@@ -209,7 +209,7 @@ is "without preceding records, none is named" "$(jq -r .before.first_record "$D/
 is "a team without a preceding period has no growth" "$(jq -c '[.rows[0], .total | .requests_growth_percent, .input_tokens_growth_percent, .prompt_tokens_mean_growth_percent, .cost_growth_percent] | unique' "$D/out")" '[null]'
 usage --by team --since "$half"
 like "usage prints the figures for people" "$(cat "$D/out")" '
-prompts in tokens, times in ms, growth against 2[-0-9]*T[0-9:]*Z to 2[-0-9]*T[0-9:]*Z \(first record: 2[-0-9]*T[0-9:]*Z\)
+prompts in tokens, times in ms, growth since the period from 2[-0-9]*T[0-9:]*Z to 2[-0-9]*T[0-9:]*Z \(first record: 2[-0-9]*T[0-9:]*Z\)
 team +prompts +mean +p95 +largest +largest request +requests \+% +input \+% +mean \+% +dollars \+% +first mean +first p95 +total mean +total p95
 red +[0-9]+ +[0-9.]+ '
 usage --by model --sort prompt_max --json

@@ -54,7 +54,7 @@ check "the status of the first node names what is left on both" wait_for left_on
 check "the status of the second node names it too" wait_for left_on -b a b
 is "the status as JSON names it" "$(audit '' erase --status --json | jq -c '.erasures[0].nodes[] | select(.node == "a") | [.done, .left]')" '[false,["cache"]]'
 degraded() { "$build/tollgate" status -c "$D/tollgate$1.yaml" 2>&1; }
-for n in '' -b; do check "node${n} is degraded" wait_for says 'degraded: cache: an erasure is not complete: ' degraded "$n"; done
+for n in '' -b; do check "node${n} is degraded" wait_for says 'degraded: cache: an erasure is incomplete: ' degraded "$n"; done
 recorded() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | jq -c "select(.type == \"degraded\" and .dependency == \"cache\") | .what" | paste -sd' '; }
 check "the degradation is recorded" wait_for says '"begin"' recorded
 is "it is logged once" "$(grep -c 'event=cache.not_erased' "$D/tollgate.log")" 1

@@ -101,5 +101,5 @@ kill -HUP "$(pid_of tollgate)"
 no_key() { ask "$rotated"; [ "$status" != 200 ]; }
 wait_for no_key
 is "without any key, the status is 503 with Retry-After" "$status $(header retry-after)" '503 1'
-like "without any key, the daemon is not ready" "$(ready)" 'none that may be used'
+like "without any key, the daemon is not ready" "$(ready)" 'no usable keys'
 exit $failed

@@ -49,7 +49,7 @@ key change nosuchid --team x >/dev/null
 is "an unknown key is exit 1" $? 1
 like "the error explains it" "$(cat "$D/key.err")" '^tollgate: key: nosuchid: no key with this id was created at run time: see tollgate key list$'
 key new --team red >/dev/null
-is "a key without a person is refused" "$? $(cat "$D/key.err")" "2 tollgate: key: person: this parameter is missing: name the key's owner"
+is "a key without a person is refused" "$? $(cat "$D/key.err")" "2 tollgate: key: person: this parameter is missing: name the person that the key authenticates"
 key new --person x --ttl soon >/dev/null
 like "an invalid duration is refused" "$? $(cat "$D/key.err")" '^2 tollgate: key: ttl soon: give a duration'
 key new --person x --until friday >/dev/null

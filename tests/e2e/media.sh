@@ -42,9 +42,9 @@ is "the record has the page" "$(file)" '{"kind":"pdf","pages":3,"read":["text"],
 is "the finding has the role document" "$(decision '.entities.IBAN_CODE.roles')" '["document"]'
 chat strip.test account.pdf
 is "another rule replaces the PDF with a text" "$status $(saw '.messages[0].content')" \
-	'200 [{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was taken out here: pdf]"}]'
+	'200 [{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was removed here: pdf]"}]'
 is "everything around the PDF is unchanged" "$(seen | jq -r 'last | .body')" \
-	'{"model":"echo","messages":[{"role":"user","content":[{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was taken out here: pdf]"}]}]}'
+	'{"model":"echo","messages":[{"role":"user","content":[{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was removed here: pdf]"}]}]}'
 is "the record has stripped: true" "$(decision '[.decision, .rule, .prompt.files[0].stripped]')" '["redact","strip",true]'
 like "explain shows the file" "$("$build/tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml" 2>&1)" 'file: pdf, 3 pages; read: text; found: IBAN_CODE 2; taken out'
 chat strip.test clean.pdf
@@ -86,7 +86,7 @@ is "a finding in a file that was not inspected completely counts" "$status $(fil
 chat deny.test account.pdf image/png
 is "a file of another type than declared is reported" "$(file '[.kind, .unread]')" '["pdf","not_as_declared"]'
 chat strip.test scanned.pdf
-is "a file that could not be inspected can be replaced too" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was taken out here: pdf]"'
+is "a file that could not be inspected can be replaced too" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was removed here: pdf]"'
 chat deny.test blank.pdf
 is "a PDF with an empty page passes" "$status" 200
 chat deny.test leftover.pdf
@@ -142,7 +142,7 @@ place() { # NAME HOST PATH BODY-WITH-@ TEXT-JQ EXPECTED [KIND]
 	ask "$2" "$3" "${4/@/$bad}"
 	is "$1: a file with a finding is replaced" "$status $(saw "$5")" "200 $6"
 }
-gone='[a file was taken out here: pdf]'
+gone='[a file was removed here: pdf]'
 place "responses" strip.test /v1/responses \
 	'{"model":"echo","input":[{"role":"user","content":[{"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,@"}]}]}' \
 	'.input[0].content[0]' "{\"type\":\"input_text\",\"text\":\"$gone\"}"
@@ -153,20 +153,20 @@ place "a tool's result" anthropic.test /v1/messages \
 	'{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"@"}}]}]}]}' \
 	'.messages[0].content[0].content' "[{\"type\":\"text\",\"text\":\"$gone\"}]"
 ask anthropic.test /v1/messages '{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"riddle","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"'"$(b64 small.png)"'"}}]}]}]}'
-is "a file in a part that is removed is removed with it" "$status $(saw '.messages[0].content')" '200 [{"type":"text","text":"x"},{"type":"text","text":"[a file was taken out here: unknown]"}]'
+is "a file in a part that is removed is removed with it" "$status $(saw '.messages[0].content')" '200 [{"type":"text","text":"x"},{"type":"text","text":"[a file was removed here: unknown]"}]'
 place "generateContent" gemini.test /v1beta/models/echo:generateContent \
 	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"application/pdf","data":"@"}},{"text":"x"}]}]}' \
 	'.contents[0].parts' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
 place "generateContent, text" gemini.test /v1beta/models/echo:generateContent \
 	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"text/csv","data":"@"}},{"text":"x"}]}]}' \
-	'.contents[0].parts' '[{"text":"[a file was taken out here: text]"},{"text":"x"}]' text
+	'.contents[0].parts' '[{"text":"[a file was removed here: text]"},{"text":"x"}]' text
 place "Converse" bedrock.test /model/echo/converse \
 	'{"messages":[{"role":"user","content":[{"document":{"name":"a","format":"pdf","source":{"bytes":"@"}}},{"text":"x"}]}]}' \
 	'.messages[0].content' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
 ask business.test /claims "{\"note\":\"see data:application/pdf;base64,$pdf\"}"
 is "a data URI in any string is inspected" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
 ask cohere.test /v2/chat '{"model":"echo","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"data:image/png;base64,'"$(b64 small.png)"'"}}]}]}'
-is "Cohere: an image is replaced" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was taken out here: png]"'
+is "Cohere: an image is replaced" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was removed here: png]"'
 ask cohere.test /v2/chat '{"model":"echo","messages":[{"role":"user","content":"x"}],"documents":[{"id":"1","data":{"text":"data:application/pdf;base64,'"$pdf"'"}}]}'
 is "Cohere: a document that is a PDF is inspected" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
 ask tgi.test /generate '{"inputs":"![](data:application/pdf;base64,'"$pdf"') what is it"}'
@@ -203,7 +203,7 @@ killed extract
 chat deny.test clean.pdf
 is "without tollgate-extract, files count as uninspected" "$status $(file .unread)" '403 "extractor_away"'
 is "a metric counts the file" "$(metric files_failed_total)" 1
-says_away() { ready | grep -q 'files: tollgate-extract does not answer'; }
+says_away() { ready | grep -q 'files: tollgate-extract does not respond'; }
 check "readyz reports it" wait_for says_away
 while read -r how why; do
 	rm -f "$D/extract.sock"

@@ -43,7 +43,7 @@ is "the site's provider backend is guarded" "$status" 503
 # Prints what check --haproxy reports for the backend NAME.
 checked() { "$build/tollgate" check -c "$D/tollgate.yaml" --haproxy "$D/haproxy/haproxy.cfg" "$D/haproxy/tollgate.cfg" >"$D/out" 2>&1; grep 'observe: ' "$D/out"; }
 unlike "a backend without a key is accepted" "$(checked)" 'observe: (backend old sets|HAProxy)'
-like "check names the observed host" "$(checked)" 'note: .*observe: ai.example.com: callers without a key of ours are passed to old'
+like "check names the observed host" "$(checked)" 'note: .*observe: ai.example.com: callers without a key of this gateway are sent to old'
 sed -i 's/^backend old$/&\n    http-request set-header x-api-key "%[env(LOCAL_API_KEY)]"/' "$D/haproxy/haproxy.cfg"
 like "a backend that sets a key is refused" "$(checked)" 'policy.yaml:[0-9]+:1: observe: backend old sets a credential of its own \(.*haproxy.cfg:[0-9]+\)'
 sed -i '/^backend old$/{n;d}' "$D/haproxy/haproxy.cfg"

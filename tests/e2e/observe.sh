@@ -25,8 +25,8 @@ chat='{"model":"echo","messages":[{"role":"user","content":"write to jane.doe@ex
 record() { tail -n 200 "$JOURNAL"/*.jsonl | tr -d '\0' | grep "\"id\":\"$(header x-tollgate-id)\"" | head -1; }
 came() { seen 1 | node -e 'let s="";process.stdin.on("data",d=>s+=d).on("end",()=>{const r=JSON.parse(s)[0]||{};process.stdout.write(process.argv[1]==="body"?r.body:process.argv[1]==="path"?r.path:String(r.headers[process.argv[1]]))})' "$1"; }
 
-like "the start logs it" "$(cat "$D/tollgate.log")" 'observe.*old.example.com: callers without a key of ours are passed to old, and nothing is refused, until'
-like "readyz reports it" "$(fetch GET "$ADMIN/readyz")" '^observe: old.example.com: callers without a key of ours are passed to old.*29 days left'
+like "the start logs it" "$(cat "$D/tollgate.log")" 'observe.*old.example.com: callers without a key of this gateway are sent to old, and nothing is refused, until'
+like "readyz reports it" "$(fetch GET "$ADMIN/readyz")" '^observe: old.example.com: callers without a key of this gateway are sent to old.*29 days left'
 is "a metric reports it" "$(metric observing)" 1
 
 # ---- a client without a gateway key ----

@@ -50,7 +50,7 @@ check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 for point in reload-kept reload-published; do
 	ended
 	ends_at $point "$B/tollgate" policy back "$both" --why "the daemon ends at $point" --yes -c "$D/tollgate.yaml"
-	like "the daemon is killed at $point: the outcome is unknown" "$(tr '\n' ' ' <"$D/command.log")" 'it is unknown whether the daemon executes the order. The new files stay installed'
+	like "the daemon is killed at $point: the outcome is unknown" "$(tr '\n' ' ' <"$D/command.log")" 'it is unknown whether the daemon carried out the change. The new files stay installed'
 	is "the daemon is killed at $point: the files stay" "$(files)" "$both_files"
 	daemon_start
 	check "the daemon is killed at $point: the next start puts them in force" wait_for says "$both" in_force

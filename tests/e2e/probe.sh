@@ -41,7 +41,7 @@ is "an invented key is a 401" "$status $(header x-tollgate-decision)" "401 deny"
 sed "s#^state_key:.*#state_key: \"$D/other.key\"#" "$D/tollgate.yaml" >"$D/other.yaml"
 out=$("$B/tollgate" check -c "$D/other.yaml" --haproxy "${files[@]}" --probe 2>&1)
 is "a key of another state_key is exit 1" "$?" 1
-like "the message explains it" "$out" 'direct: the gate answered 401: it does not accept the key of this probe'
+like "the message explains it" "$out" 'direct: the gate returned 401: it does not accept the key of this probe'
 sed '/^state_key:/d' "$D/tollgate.yaml" >"$D/none.yaml"
 out=$("$B/tollgate" check -c "$D/none.yaml" --haproxy "${files[@]}" --probe 2>&1)
 is "without a state_key, the probe is exit 2" "$?" 2
@@ -71,7 +71,7 @@ is "a redirect of all requests is exit 1" "$code" 1
 like "the message has its line" "$err" "haproxy.cfg:[0-9]*:1: probe: http://localhost:[0-9]*, route chat, direct: answered before the gate: 302, a redirect to /elsewhere, by .*haproxy.cfg:$(line_of elsewhere)\$"
 haproxy_with "${egress}a\\    http-request deny deny_status 421 if { path /v1/chat/completions }"
 probe
-like "a rule on the relay's second pass is reported with its line" "$err" "route chat, relayed: answered on the relay's pass: 421, by a rule of yours: .*haproxy.cfg:$(line_of 'deny_status 421')\$"
+like "a rule on the relay's second pass is reported with its line" "$err" "route chat, relayed: answered on the relay's second pass: 421, by a rule of yours: .*haproxy.cfg:$(line_of 'deny_status 421')\$"
 like "the direct probe still succeeds" "$out" 'route chat, direct: the guard of backend openai answered'
 like "the other route still succeeds" "$out" 'route messages, relayed: both passes succeeded'
 haproxy_with 's/^\( *server anthropic .*\)/\1 disabled/'
@@ -85,12 +85,12 @@ echo 'probe: provider' >>"$D/policy.yaml"
 kill -HUP "$(pid_of tollgate)"
 reloaded() {
 	probe
-	[[ $out = *'the provider answered'* ]]
+	[[ $out = *'the provider returned'* ]]
 }
 wait_for reloaded
 is "with probe: provider the probe is forwarded: exit 0" "$code $err" "0 "
-like "the provider answers the direct probe" "$out" 'route chat, direct: the provider answered 200'
-like "the provider answers the relayed probe" "$out" 'route chat, relayed: the provider answered 200'
+like "the provider answers the direct probe" "$out" 'route chat, direct: the provider returned 200'
+like "the provider answers the relayed probe" "$out" 'route chat, relayed: the provider returned 200'
 like "the provider receives the probe" "$(seen)" 'tollgate probe'
 unlike "the provider does not receive the probe's key" "$(seen 20)" 'tg_pr0'
 is "usage still does not count them" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by person)" "$usage"

@@ -38,9 +38,9 @@ done <<'T'
 {"status":402,"times":1}||402|no credit left
 {"status":403,"times":1}||403|does not permit the request
 {"status":429,"times":1}||429|limits the rate
-{"status":500,"times":1}||500|the provider fails
-{"status":502,"times":1}|,"stream":true|502|the provider fails
-{"status":503,"times":1}||503|the provider fails
+{"status":500,"times":1}||500|the provider has a server error
+{"status":502,"times":1}|,"stream":true|502|the provider has a server error
+{"status":503,"times":1}||503|the provider has a server error
 {"status":529,"times":1}||529|overloaded
 {"cut_after_bytes":40,"times":1}||provider_aborted|closes the connection before
 {"body":"{\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}","content_type":"application/json","times":1}||error_in_answer|with the status of a success

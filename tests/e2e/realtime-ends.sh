@@ -40,7 +40,7 @@ said() { jq -r "select(.type == \"decision\" and .status == 401 and .identity.pe
 for who in text audio gemini filed; do is "$who: the record has the reason" "$(said $who)" "invalid_credentials: the API key is revoked"; done
 is "short: the record has the reason" "$(said short)" "invalid_credentials: the token has expired"
 like "the completion has the reason why the session ended" "$(jq -c 'select(.type == "completion" and .identity.person == "audio" and .socket.turns) | [.outcome, .why]' "$D/records")" \
-	'answer_denied.*the credential is not valid any more'
+	'answer_denied.*the credential is no longer valid'
 
 # Either daemon resumes a session, because both have the same state_key.
 rm -f "$GO"

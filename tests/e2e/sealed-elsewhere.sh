@@ -119,7 +119,7 @@ check "another person's text opens" elsewhere "$D/NEW/journal" "$JOURNAL.shares"
 alter "$D/archive/$texts" 70000
 mkdir -p "$D/AGAIN/journal"
 audit restore --archive "$D/archive" --public-key "$D/audit.key.pub" --journal "$D/AGAIN/journal" --since 2020-01-01 --texts >"$D/restored"
-like "texts that were altered in the archive are refused" "$? $(tr '\n' ' ' <"$D/restored")" "^1 .*refused $texts why=\"the archive holds other bytes\""
+like "texts that were altered in the archive are refused" "$? $(tr '\n' ' ' <"$D/restored")" "^1 .*refused $texts why=\"the archive has a different file\""
 elsewhere "$D/AGAIN/journal" "$JOURNAL.shares" "$first" prompt
 like "they do not open" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*is not here'
 exit $failed

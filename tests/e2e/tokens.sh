@@ -38,7 +38,7 @@ like "such a model has no ids" "$(printf x | "$tollgate" tokens --model claude-3
 mkdir "$D/damaged"
 for f in "$build"/ranks/*.ranks; do cp "$f" "$D/damaged/"; done
 printf x | dd of="$D/damaged/o200k_base.ranks" bs=1 seek=3000000 conv=notrunc 2>/dev/null
-like "a damaged vocabulary is refused" "$(printf x | "$tollgate" tokens --ranks "$D/damaged" 2>&1)" "o200k_base.ranks: it is damaged"
+like "a damaged vocabulary is refused" "$(printf x | "$tollgate" tokens --ranks "$D/damaged" 2>&1)" "o200k_base.ranks: the file is damaged"
 is "the other vocabularies are used" "$(printf x | "$tollgate" tokens --ranks "$D/damaged" --encoding cl100k_base 2>/dev/null)" 1
 like "a missing vocabulary is reported with its path" "$(printf x | "$tollgate" tokens --ranks "$D/none" 2>&1)" "$D/none: No such file"
 
@@ -142,6 +142,6 @@ admin: {listen: unix@$D/bin/admin.sock}
 Y
 "$D/bin/tollgate" serve -c "$D/bin/tollgate.yaml" 2>"$D/bin/log" &
 serving=$!
-check "without vocabularies, readyz mentions estimates" wait_for says "tokens: estimated: $D/bin/ranks: no file of ranks" curl -s --unix-socket "$D/bin/admin.sock" http://x/readyz
+check "without vocabularies, readyz mentions estimates" wait_for says "tokens: estimated: $D/bin/ranks: not a vocabulary file" curl -s --unix-socket "$D/bin/admin.sock" http://x/readyz
 kill $serving
 wait $serving 2>/dev/null

@@ -163,7 +163,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	for command in status top reload; do
 		setpriv --reuid=65534 --regid=65534 --clear-groups "/tmp/tgtop.$$" $command -c "/tmp/tgtop.$$.yaml" >"$D/out" 2>"$D/err"
 		is "a user without permission gets exit 2: $command" "$?" 2
-		like "the error names who has permission" "$(cat "$D/err")" "tollgate: $command: .*Permission denied: only root and the daemon's user may call it.*$D/closed is for root"
+		like "the error names who has permission" "$(cat "$D/err")" "tollgate: $command: .*Permission denied: only root and the daemon's user may use this socket.*$D/closed is for root"
 		unlike "the error does not claim that the daemon is not running" "$(cat "$D/err")" 'is tollgate running'
 	done
 	rm -f "/tmp/tgtop.$$" "/tmp/tgtop.$$.yaml"

@@ -122,7 +122,7 @@ static const struct {
 		NULL, 50, { "target", "us" } },
 	{ "no target is left", "rules: [{name: a, route: {targets: us}}, {name: b, route: {targets: eu}}]\n",
 		BODY("gpt", ""), "deny", "", NULL, NULL, NULL, 0,
-		{ "reason", "the rules of the policy leave no target for it", "rule", "b", "status", "403" } },
+		{ "reason", "the rules of the policy leave no target for this request", "rule", "b", "status", "403" } },
 	{ "all targets are denied", "rules: [{name: a, when: 'target.external', deny: {status: 451}}, {name: b, deny: true, tag: t}]\n",
 		BODY("gpt", ""), "deny", "", NULL, NULL, NULL, 0, { "rule", "a", "status", "451", "tags", "" } },
 };

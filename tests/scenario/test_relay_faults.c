@@ -36,7 +36,7 @@ static const struct bad_request bad_requests[] = {
 	{ "CONNECT", SPAN_LIT("CONNECT h:443 HTTP/1.1\r\n" TICKET "\r\n"), 501, BODY_NONE },
 	{ "TRACE", SPAN_LIT("TRACE / HTTP/1.1\r\n" TICKET "\r\n"), 501, BODY_NONE },
 	{ "Upgrade", SPAN_LIT("GET / HTTP/1.1\r\n" TICKET "connection: upgrade\r\nupgrade: websocket\r\n\r\n"), 501, BODY_NONE },
-	{ "a body where none was decided", SPAN_LIT(POST("content-length: 1\r\n") "x"), 400, BODY_NONE },
+	{ "the request was decided without a body, but a body arrived", SPAN_LIT(POST("content-length: 1\r\n") "x"), 400, BODY_NONE },
 	{ "chunks where no body was decided", SPAN_LIT(POST("transfer-encoding: chunked\r\n") "0\r\n\r\n"), 400, BODY_NONE },
 	{ "a deferred body with a malformed chunk", SPAN_LIT(POST("transfer-encoding: chunked\r\n") "5\r\nhello!\r\n0\r\n\r\n"), 400, BODY_DEFER },
 	{ "a deferred body with a bare LF", SPAN_LIT(POST("transfer-encoding: chunked\r\n") "5\nhello\r\n0\r\n\r\n"), 400, BODY_DEFER },

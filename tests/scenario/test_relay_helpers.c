@@ -132,7 +132,7 @@ over_the_cap_of_held_bytes_it_ends(void **state)
 	s->gate.hold_cap = 4 * LONG;
 	act_begin(s, &a, 0);
 	say_long(s, &a.up, 5 * LONG);
-	until(s, heard(&a.edge, "too many bytes are held"));
+	until(s, heard(&a.edge, "the limit on held bytes is reached"));
 	settled(s);
 	assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
 	act_end(&a);
@@ -181,7 +181,7 @@ what_ends_it_waits_for_the_helper(void **state)
 		settled(s);
 		if (x->result.end != rows[i].end)
 			fail_msg("%s: ended as %d", rows[i].name, x->result.end);
-		assert_string_equal(guard_report(x->guard)->why, "nobody waits for the answer");
+		assert_string_equal(guard_report(x->guard)->why, "the client no longer waits for the response");
 		assert_int_equal(guard_report(x->guard)->events, 1);
 		act_end(&a);
 		stage_close(s);

@@ -104,8 +104,8 @@ what_a_server_inside_says_of_logins_ends_here(void **state)
 		assert_int_equal(s->gate.exchanges->result.end, END_COMPLETE);
 		if (failed)
 			assert_string_equal(s->gate.exchanges->result.why,
-				"the MCP server does not take what the gateway sends as "
-				"credential, and asks for a login of its own");
+				"the MCP server rejects the gateway's credential and requires "
+				"a login of its own");
 		peer_close(&edge);
 		peer_close(&up);
 		pass(s, 2);

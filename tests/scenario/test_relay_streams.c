@@ -305,7 +305,7 @@ a_page_is_no_answer(void **state)
 		DOWN_HEAD
 		"content-type: text/html\r\ncontent-length: 18\r\n\r\n<html>hello</html>");
 	until(s, heard(&edge, "HTTP/1.1 502 "));
-	until(s, heard(&edge, "no message of MCP"));
+	until(s, heard(&edge, "instead of an MCP message"));
 	assert_false(heard(&edge, "html>"));
 	over(s);
 }

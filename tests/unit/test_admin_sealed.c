@@ -522,7 +522,7 @@ a_cache_that_is_away_is_asked_again(void **state UNUSED)
 	assert_non_null(strstr(got, "\"done\":false"));
 	assert_non_null(strstr(got, "\"left\":[\"cache\"]"));
 	assert_true(erasing_away(&server.erasing, LIVE_CACHE, &why));
-	assert_true(span_is(buf_view(&why), "an erasure is not complete: no answer"));
+	assert_true(span_is(buf_view(&why), "an erasure is incomplete: no answer"));
 	assert_false(erasing_away(&server.erasing, LIVE_PLACEHOLDERS, &why));
 	assert_false(erasing_away(&server.erasing, LIVE_SHARES, &why));
 	erasing_again(&server.erasing);

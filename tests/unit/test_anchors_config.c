@@ -76,7 +76,7 @@ static const struct { const char *name, *text, *want; } mistakes[] = {
 	{ "too often", AUDIT "anchors: [{file: x, every: 500ms}]\n", "c.yaml:5:28" },
 	{ "too seldom", AUDIT "anchors: [{file: x, every: 2d}]\n", "c.yaml:5:28" },
 	{ "a URL that is none", AUDIT "anchors: [{url: 'ftp://x'}]\n", "anchors: url: it must begin with http://, https:// or unix:/" },
-	{ "a URL with a password", AUDIT "anchors: [{url: 'https://u:p@x'}]\n", "a user or password does not belong into it" },
+	{ "a URL with a password", AUDIT "anchors: [{url: 'https://u:p@x'}]\n", "the URL must not contain a user or password" },
 	{ "a TSA without authorities", AUDIT "anchors: [{tsa: 'https://x'}]\n", "anchors: tsa: ca is missing" },
 	{ "a witness without a key", AUDIT "anchors: [{witness: 'https://x'}]\n", "anchors: witness: key is missing" },
 	{ "what has no meaning", AUDIT "anchors: [{file: x, ca: y}]\n", "anchors: ca: is not for file: remove it" },

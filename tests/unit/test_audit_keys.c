@@ -765,7 +765,7 @@ statements_that_no_root_signed_are_refused(void **state)
 	rig_spill(stated_file, SPAN_LIT("tollgate-key-v1 revoke node=gw-1\n"));
 	assert_non_null(strstr(reload(), "statement 1 is malformed"));
 	r.cfg.audit_root = NULL;
-	assert_non_null(strstr(reload(), "set audit.root, too"));
+	assert_non_null(strstr(reload(), "set audit.root too"));
 	assert_signs(&first);
 }
 

@@ -350,9 +350,9 @@ a_note_of_another_log_is_told(void **state)
 	chain_build_free(&b);
 	b = other;
 	assert_exit(verify_note("theirs"), EXIT_NO);
-	assert_out(
-		"why=\"another log: the note is of tollgate/gw-2, the checkpoints here are of "
-		"tollgate/gw-1");
+	assert_out("why=\"another log: the note is from tollgate/gw-2, the checkpoints here "
+		   "are from "
+		   "tollgate/gw-1");
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

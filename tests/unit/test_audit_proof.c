@@ -377,9 +377,8 @@ a_record_is_shown_by_its_number_and_by_its_receipt(void **state)
 	assert_out("\"type\": \"attempt\"");
 	assert_exit(show("--seq gw-2/3"), EXIT_NO);
 	assert_exit(show("--seq 999"), EXIT_NO);
-	assert_err(
-		"999: no such record here: check the id; archived records come "
-		"back with tollgate audit restore");
+	assert_err("999: no such record here: check the id; restore archived records with "
+		   "tollgate audit restore");
 	assert_exit(show("--seq 0"), EXIT_CANNOT);
 	assert_exit(show("--seq x/y"), EXIT_CANNOT);
 	/* The hash is what `prev` of the next record says. */

@@ -450,12 +450,15 @@ routes_that_none_takes_are_noted(void **state)
 	} rows[] = {
 		{ "a path of the api before it",
 			"{name: m, match: {methods: [GET], path: /v1/models}}",
-			": route m: no request reaches it: route all before it takes them all: " },
+			": route m: no request reaches it: route all above it matches all of "
+			"them: " },
 		{ "one that says no methods", "{name: m, match: {path: /v1/models}}",
-			": route m: no request reaches it: route all before it takes them all: " },
+			": route m: no request reaches it: route all above it matches all of "
+			"them: " },
 		{ "the same path again, for a method",
 			"{name: m, match: {methods: [PUT], path: /own}}",
-			": route m: no request reaches it: route own before it takes them all: " },
+			": route m: no request reaches it: route own above it matches all of "
+			"them: " },
 		{ "a route that says nowhere where it goes", "{name: m, match: {path: /else}}",
 			": route m: has neither targets nor a backend: HAProxy's own" },
 		{ "one path of two is free", "{name: m, match: {path: [/own, /else]}}", NULL },
@@ -496,8 +499,10 @@ consequences_are_noted(void **state)
 	} rows[] = {
 		{ "a header outside the list",
 			"identity: [{api_key: {header: x-mine, keys: k.yaml}}]\n",
-			":5:13: HAProxy's files do not delete header x-mine: every request must "
-			"use the relay, which deletes it, and without relay.listen it is refused "
+			":5:13: HAProxy's files do not delete header x-mine: every request "
+			"must "
+			"use the relay, which deletes it, and without relay.listen it is "
+			"refused "
 			"with 503\n" },
 		{ "shadow", "mode: shadow\n", "mode: shadow: " },
 		{ "a rule in shadow", "rules: [{name: a, deny: true, mode: shadow}]\n",
@@ -514,21 +519,24 @@ consequences_are_noted(void **state)
 			": route chat: has a limit in dollars or on concurrent requests, and "
 			"tollgate.yaml has no relay.listen" },
 		{ "concurrent requests", "limits: [{name: l, concurrent: 5}]\n",
-			": route chat: has a limit in dollars or on concurrent requests, and " },
+			": route chat: has a limit in dollars or on concurrent requests, "
+			"and " },
 		{ "a limit below what is reserved",
 			"limits: [{name: l, tokens: 4096, window: 1m}]\n",
 			": limit l: a request without a cap on its output reserves "
-			"output_default, 4096 tokens, and never passes: " },
+			"output_default, 4096 tokens, and exceeds the limit: " },
 		{ "a rule after one that always ends",
 			"rules: [{name: a, permit: true}, {name: b, deny: true}]\n",
-			":5:34: rule b: is never evaluated: rule a before it always ends the evaluation\n" },
+			":5:34: rule b: is never evaluated: rule a before it always ends the "
+			"evaluation\n" },
 		{ "a rule on arguments that come after the call",
 			"rules: [{name: a, phase: tool, when: 'tool.name == \"web_search\" && "
 			"tool.arguments.q == \"x\"', deny: true}]\n",
 			":5:9: rule a: the provider runs web_search itself, and its "
 			"tool.arguments are known only after the call: " },
 		{ "one that no request can have",
-			"rules: [{name: a, phase: tool, when: 'resource.uri == \"FTP://h/\"', deny: "
+			"rules: [{name: a, phase: tool, when: 'resource.uri == \"FTP://h/\"', "
+			"deny: "
 			"true}]\n",
 			":5:9: rule a: no resource.uri can be \"FTP://h/\"\n" },
 		{ "rules on responses without a relay",
@@ -539,23 +547,26 @@ consequences_are_noted(void **state)
 		{ "a rule that waits for a block's end",
 			"rules: [{name: a, phase: response, when: 'response.bytes > 9', deny: "
 			"true}]\n",
-			":5:9: rule a: in a stream it is evaluated when a block has ended (its "
-			"totals and scores are known then): earlier blocks have already been "
+			":5:9: rule a: in a stream, the rule is evaluated at the end of a "
+			"block (once its totals and scores are known): earlier blocks have "
+			"already been "
 			"sent to the caller\n" },
 		{ "a rule that waits for the finish reason",
 			"rules: [{name: a, phase: response, when: 'response.finish_reason == "
 			"\"length\"', tag: t}]\n",
-			"(once there is a finish reason)" },
+			"(once the finish reason is known)" },
 		{ "a rule on answers in shadow",
 			"rules: [{name: a, phase: response, deny: true, mode: shadow}]\n",
 			":5:9: rule a: is in shadow mode: " },
 		{ "a rule on answers after one that always ends",
 			"rules: [{name: a, phase: response, deny: true}, {name: b, phase: "
 			"response, tag: t}]\n",
-			":5:49: rule b: is never evaluated: rule a before it always ends the evaluation\n" },
+			":5:49: rule b: is never evaluated: rule a before it always ends the "
+			"evaluation\n" },
 #define EXTERNAL "detectors: {external: [{name: x, entities: [CREDIT_CARD, X_BADGE], "
 		{ "prompts that leave without TLS", EXTERNAL "url: 'http://ner.internal/'}]}\n",
-			":5:24: external x: prompts are sent to another machine without TLS: " },
+			":5:24: external x: prompts are sent to another machine without "
+			"TLS: " },
 		{ "silence that takes whole texts",
 			EXTERNAL
 			"url: 'http://127.0.0.1/', map: {a: X_BADGE}, on_failure: redact}]}\n",

@@ -128,7 +128,7 @@ static const struct {
 } rows[] = {
 	/* order and default */
 	{ "no rule: the default denies", "", { .who = ALICE },
-		"deny default 403 no rule of the policy permits it " },
+		"deny default 403 no rule of the policy permits this request " },
 	{ "no rule: the default permits", "default: permit\n", { .who = ALICE },
 		"permit default " },
 	{ "a rule without condition always matches", "rules: [{name: a, permit: true}]\n",
@@ -171,7 +171,7 @@ static const struct {
 		{ .who = ALICE, SSN }, "redact a US_SSN mm" },
 	{ "the default deny wins over a redaction",
 		"rules: [{name: a, redact: {classes: pii}}]\n", { .who = ALICE, SSN },
-		"deny default 403 no rule of the policy permits it m" },
+		"deny default 403 no rule of the policy permits this request m" },
 	/* what conditions read */
 	{ "classes hold what was found",
 		"rules: [{name: a, when: '\"secret\" in prompt.classes && !(\"pii\" in "
@@ -259,7 +259,7 @@ static const struct {
 		"mode: shadow\nrules: [{name: a, redact: {classes: pii}}]\ndefault: permit\n",
 		{ .who = ALICE, SSN }, "permit default | would redact a m" },
 	{ "shadow does not lift the default", "mode: shadow\n", { .who = ALICE },
-		"deny default 403 no rule of the policy permits it " },
+		"deny default 403 no rule of the policy permits this request " },
 	{ "shadow does not lift a failure",
 		"mode: shadow\nrules: [{name: a, when: '" FAILS
 		"', deny: true}]\ndefault: permit\n",
@@ -282,10 +282,12 @@ static const struct {
 		{ .who = ALICE, BOTH }, "redact b EMAIL_ADDRESS | would redact a mm" },
 	{ "a permit in shadow permits nobody",
 		"rules: [{name: a, permit: true, mode: shadow}]\n", { .who = ALICE },
-		"deny default 403 no rule of the policy permits it | would permit a m" },
+		"deny default 403 no rule of the policy permits this request | would permit a "
+		"m" },
 	{ "nor a caller without identity", "rules: [{name: a, permit: true, mode: shadow}]\n",
 		{ .who = NOBODY },
-		"deny default 403 no rule of the policy permits it | would permit a m" },
+		"deny default 403 no rule of the policy permits this request | would permit a "
+		"m" },
 	/* waiting for the body */
 	{ "a denial from the head alone is final",
 		"rules: [{name: a, when: 'identity.tier == \"free\"', deny: {status: 401}}, "

@@ -116,7 +116,7 @@ static const struct row {
 	{ "an answer that is broken", "", "{\"body\":\"{\\\"choices\\\":[\"}", 1,
 		{ "\"decision\":\"deny\",\"status\":503,\"rule\":\"\",\"code\":\"provider_"
 		  "error\"",
-			"no strict JSON" },
+			"not strict JSON" },
 		NULL },
 	{ "the provider's status is kept", "", "{\"status\":429,\"body\":\"{}\"}", 0,
 		{ "\"status\":429" }, NULL },
@@ -323,7 +323,7 @@ policy_test_gives_answers_and_expects_of_them(void **state)
 				"#   response.body_has: \"fnie\" is not in it",
 				"#   permit: no rule denied the answer" } },
 		{ "  - {name: a, expect: {response: {decision: permit}}}\n", 1,
-			{ "#   response: there is none to compare" } },
+			{ "#   response: there is no value to compare" } },
 		{ "  - {name: a, response: {status: 9}, expect: {decision: permit}}\n", 1,
 			{ "#   response.status must be a number" } },
 		{ "  - {name: a, response: {txt: x}, expect: {decision: permit}}\n", 2,

@@ -43,12 +43,12 @@ static const struct row {
 		"{\"decision\":\"redact\",\"rule\":\"mail\",\"hidden\":false,\"redacts\":[{"
 		"\"entity\":\"US_SSN\",\"with\":\"mask\"}]}" },
 	{ "a changed description", "", "{\"name\":\"list_x\",\"state\":\"changed\"}", 1,
-		"{\"decision\":\"deny\",\"rule\":\"\",\"as\":\"result\",\"reason\":\"what "
-		"describes it is not what was approved\",\"hidden\":true}" },
+		"{\"decision\":\"deny\",\"rule\":\"\",\"as\":\"result\",\"reason\":\"the "
+		"tool's description differs from the approved one\",\"hidden\":true}" },
 	{ "a URI of several spellings", "", "{\"uri\":\"FILE:///x\"}", 1,
-		"{\"decision\":\"deny\",\"rule\":\"\",\"as\":\"result\",\"reason\":\"the URI is "
-		"not in its normal form: a server may read another in it than a rule "
-		"does\",\"hidden\":true}" },
+		"{\"decision\":\"deny\",\"rule\":\"\",\"as\":\"result\",\"reason\":\"the URI "
+		"is not in its normal form, so the server may understand it differently from a "
+		"rule\",\"hidden\":true}" },
 	{ "one in its normal form", "", "{\"uri\":\"file:///x\"}", 0,
 		"{\"decision\":\"permit\",\"rule\":\"\",\"hidden\":false}" },
 	{ "not of a request that is denied", "\"host\":\"gone\",", "{\"name\":\"x\"}", 1,
@@ -57,7 +57,8 @@ static const struct row {
 		"tool may have name, server, arguments, state, description, uri and method" },
 	{ "a state that is none", "", "{\"state\":\"old\"}", 2,
 		"tool.state must be new, approved, changed or unlisted" },
-	{ "a name that is none", "", "{\"name\":3}", 2, "tool: name, server, description, uri and method must be strings" },
+	{ "a name that is none", "", "{\"name\":3}", 2,
+		"tool: name, server, description, uri and method must be strings" },
 	{ "no object", "", "[]", 2, "tool must be an object" },
 };
 
@@ -208,7 +209,8 @@ cases_of_tests_have_calls(void **state)
 	assert_int_equal(tollgate("", "policy", "test", path("policy.test.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_out, "#   tool.hidden: wanted false, got true\n"));
 	assert_non_null(strstr(cmd_out, "#   tool.rule: wanted read, got rest\n"));
-	assert_non_null(strstr(cmd_out, "#   tool: there is none to compare: the case has"));
+	assert_non_null(
+		strstr(cmd_out, "#   tool: there is no value to compare: the case has"));
 	assert_non_null(strstr(cmd_out, "#   rest matched: "));
 }
 

@@ -461,7 +461,8 @@ what_is_too_far_back_is_a_gap(void **state)
 	assert_true(until(&l, "\"id\":\"end\"", 1 << 16));
 	assert_int_equal(times(&l, "event: gap"), 1);
 	char want[100];
-	snprintf(want, sizeof(want), "\"from\":6,\"to\":%" PRIu64 ",\"why\":\"this is too long ago",
+	snprintf(want, sizeof(want),
+		"\"from\":6,\"to\":%" PRIu64 ",\"why\":\"this position is too old",
 		last - CAP_DECISION_EVENTS);
 	assert_true(has(&l, want));
 	assert_int_equal(times(&l, "event: decision"), CAP_DECISION_EVENTS);

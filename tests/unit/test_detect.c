@@ -385,7 +385,7 @@ static const struct {
 		"a pattern needs regex, start and a score" },
 	{ "an unknown check",
 		HEAD "check: luhm\npatterns: [{regex: a, score: 1, start: anywhere}]\n" TAIL,
-		"unknown check; there are card, ssn" },
+		"unknown check; give one of card, ssn" },
 	{ "an undefined piece",
 		HEAD "patterns: [{regex: '%{s}a', score: 1, start: anywhere}]\n" TAIL,
 		"%{s} is not defined" },

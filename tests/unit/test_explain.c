@@ -83,7 +83,7 @@ every_rule_has_its_outcome_and_its_values(void **state)
 		"pii matched: identity.clearance was 1, prompt.classes was "
 		"[\"pii\",\"secret\"]; it redacts EMAIL_ADDRESS");
 	says(o, 6, "matched",
-		"always has no condition and matched; it redacts nothing, since none of its "
+		"always has no condition and matched; it redacts nothing, because none of its "
 		"entities was found");
 	json_t *values = json_object_get(row(o, 4), "values");
 	assert_int_equal(json_object_size(values), 2);
@@ -119,7 +119,7 @@ what_ended_it_is_named_and_the_rest_not_reached(void **state)
 		"\"strict.example\", request.seed was not given; on_error: deny, so the "
 		"request is denied");
 	assert_string_equal(text(json_object_get(o, "explain"), "says"),
-		"deny: strict could not be evaluated, which denies");
+		"deny: strict could not be evaluated, so the request is denied");
 	json_decref(o);
 	o = explained(REQUEST("\"identity\":{\"clearance\":9}," BODY("hi")), 0);
 	assert_string_equal(text(json_object_get(o, "explain"), "says"),

@@ -257,7 +257,7 @@ what_is_not_committed_does_not_go_out(void **state)
 	write_journal(buf_view(&b.out));
 	assert_exit(run("--format csv"), EXIT_DONE);
 	assert_null(strstr(out, "late"));
-	assert_err("are not signed yet and left out");
+	assert_err("are not signed yet and were left out");
 }
 
 static void
@@ -270,7 +270,7 @@ a_line_that_is_no_record_is_told(void **state)
 	snprintf(cmd, sizeof(cmd), "cd '%s' && sed -i '4i junk' *.jsonl", at("journal"));
 	assert_int_equal(system(cmd), 0);
 	assert_exit(run("--format csv"), EXIT_NO);
-	assert_err("1 lines are left out");
+	assert_err("1 lines were left out");
 	assert_exit(run(""), EXIT_DONE); /* all as it is, for who verifies */
 	assert_out("junk\n");
 }
@@ -349,7 +349,7 @@ a_manifest_says_what_was_changed(void **state)
 	assert_exit(
 		audit("verify --manifest %s --public-key %s", at("e.manifest"), at("key.pub")),
 		EXIT_NO);
-	assert_out("wrong key: none of the keys is");
+	assert_out("wrong key: none of the given keys is");
 	assert_exit(audit("verify --manifest %s --public-key %s", at("e.manifest"),
 			    at("sign.key.pub")),
 		EXIT_NO);
@@ -424,10 +424,10 @@ nothing_is_overwritten_or_half_named(void **state)
 	assert_exit(hand_over("csv"), EXIT_DONE);
 	assert_int_equal(access(at("e" REPLACE_SUFFIX), F_OK), -1);
 	assert_exit(hand_over("csv"), EXIT_CANNOT);
-	assert_err("exists already and is not overwritten");
+	assert_err("already exists and is not overwritten");
 	unlink(at("e"));
 	assert_exit(hand_over("csv"), EXIT_CANNOT);
-	assert_err("the file or its manifest exists already");
+	assert_err("the file or its manifest already exists");
 	unlink(at("e.manifest"));
 	char what[512];
 	snprintf(what, sizeof(what), "--out %s --sign-key %s", at("e"), at("key.pub"));

@@ -27,7 +27,7 @@ static const struct row {
 	{ "another scheme", E "name: n, url: 'ftp://h/', entities: [PERSON]}\n",
 		":7:22: url: it must begin with http://, https:// or unix:/" },
 	{ "a password", E "name: n, url: 'http://a:b@h/', entities: [PERSON]}\n",
-		":7:22: url: a user or password does not belong into it" },
+		":7:22: url: the URL must not contain a user or password" },
 	{ "an unknown key", E U "entities: [PERSON], time: 1s}\n",
 		":7:58: time: unknown key; accepted: name, url, shape" },
 	{ "a misspelt key", E U "entities: [PERSON], timeot: 1s}\n",

@@ -66,7 +66,7 @@ static const struct answer_case rows[] = {
 	{ "JSON that calls itself audio", REDACT, "openai", "/v1/audio/speech", "audio/mpeg",
 		"{\"x\":\"" MAIL "\"}", "other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
 	{ "an answer that is broken", REDACT, "openai", "/v1/chat/completions",
-		"application/json", "{\"choices\":[", "broken the answer is no strict JSON|" },
+		"application/json", "{\"choices\":[", "broken the response is not strict JSON|" },
 	{ "a file of lines: what a batch came to", REDACT, "openai", "/v1/files/f/content",
 		"application/octet-stream",
 		"{\"id\":\"1\",\"t\":\"to " MAIL "\"}\n\n{\"t\":\"of bob@\"}\n"
@@ -75,7 +75,7 @@ static const struct answer_case rows[] = {
 		"{\"t\":\"example.org\"}|found 1|redacted 1|" },
 	{ "of which one is broken", REDACT, "openai", "/v1/files/f/content",
 		"application/octet-stream", "{\"id\":\"1\"}\n{\"id\":\n",
-		"broken the answer is no strict JSON|" },
+		"broken the response is not strict JSON|" },
 	{ "what is said token by token again goes", REDACT, "openai", "/v1/chat/completions",
 		"application/json",
 		"{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":{\"content\":[{"
@@ -309,15 +309,15 @@ static const struct answer_case rows[] = {
 		"2|" },
 	{ "more than the end in its event", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: [DONE] " MAIL "\n\n",
-		"text 0.0 it is. |broken an event of the stream is no JSON|" },
+		"text 0.0 it is. |broken an event of the stream is not JSON|" },
 	{ "blanks before JSON that calls itself audio", REDACT, "openai", "/v1/audio/speech",
 		"audio/mpeg", " \n{\"x\":\"" MAIL "\"}",
 		"other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
 	{ "blanks before audio", REDACT, "openai", "/v1/audio/speech", "audio/mpeg",
 		" \n\x01\xff ok", "same|" },
-	{ "text that is no UTF-8", REDACT, "openai", "/v1/audio/transcriptions",
+	{ "text that is not UTF-8", REDACT, "openai", "/v1/audio/transcriptions",
 		"text/plain; charset=latin1", "caf\xe9 " MAIL,
-		"broken text that is no UTF-8|" },
+		"broken the response is not UTF-8|" },
 	{ "a text alone, escaped", REDACT, "rest", "/x", "application/json",
 		"\"jane.doe\\u0040example.org\"",
 		"other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
@@ -326,7 +326,7 @@ static const struct answer_case rows[] = {
 		"other 0.0 u<EMAIL_ADDRESS>n|found 1|redacted 1|" },
 	{ "events that call themselves text", REDACT, "openai", "/v1/chat/completions",
 		"text/plain", CHUNK("to jane.doe@") CHUNK("example.org") STOP,
-		"broken events under a type that is none of a stream|" },
+		"broken the response contains events, but its Content-Type names no stream|" },
 	{ "an error beside what was made is no error document", REDACT, "openai",
 		"/v1/chat/completions", "application/json",
 		"{\"choices\":[{\"message\":{\"content\":\"" MAIL
@@ -342,8 +342,7 @@ static const struct answer_case rows[] = {
 		CHUNK("to 4111 1111 ") "data: "
 				       "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_"
 				       "reason\":\"stop\"}]}\n\n" CHUNK("1111 1111") STOP,
-		"text 0.0 to 4111 1111 |broken text after the end of its choice or "
-		"block|finish stop|" },
+		"text 0.0 to 4111 1111 |broken text follows the end of its choice or block|finish stop|" },
 	{ "a signature beside other words is one", REDACT, "anthropic", "/v1/messages",
 		"text/event-stream",
 		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
@@ -485,8 +484,7 @@ static const struct answer_case rows[] = {
 		"{\"contentBlockStop\":{\"contentBlockIndex\":0}}\n"
 		"{\"contentBlockDelta\":{\"delta\":{\"text\":\"4111 1111\"},"
 		"\"contentBlockIndex\":0}}\n",
-		"text 0.0 to <EMAIL_ADDRESS>|broken text after the end of its choice or "
-		"block|found 1|redacted 1|" },
+		"text 0.0 to <EMAIL_ADDRESS>|broken text follows the end of its choice or block|found 1|redacted 1|" },
 	{ "one that speaks like OpenAI's", REDACT, "bedrock", "/invoke-with-response-stream",
 		FRAMES,
 		"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"to jane.doe@\"}}]}\n"
@@ -500,10 +498,10 @@ static const struct answer_case rows[] = {
 		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
 	{ "events under an image's type", REDACT, "openai", "/v1/chat/completions", "image/png",
 		"\r\n" CHUNK("to jane.doe@") CHUNK("example.org") STOP,
-		"broken events under a type that is none of a stream|" },
+		"broken the response contains events, but its Content-Type names no stream|" },
 	{ "events after a comment, as text", REDACT, "openai", "/v1/chat/completions",
 		"text/plain", ": x\n\n" CHUNK("to jane.doe@") CHUNK("example.org") STOP,
-		"broken events under a type that is none of a stream|" },
+		"broken the response contains events, but its Content-Type names no stream|" },
 	{ "JSON after a byte order mark under an image's type", DENY, "openai",
 		"/v1/chat/completions", "image/png",
 		"\xef\xbb\xbf {\"choices\":[{\"message\":{\"content\":\"my ssn is "
@@ -585,7 +583,7 @@ static const struct answer_case rows[] = {
 	{ "what waits before an event that is no JSON", REDACT, "openai",
 		"/v1/chat/completions", "text/event-stream",
 		"data: {\"note\":\"it is fine\"}\n\ndata: {oops\n\n",
-		"other 0.0 it is fine|broken an event of the stream is no JSON|" },
+		"other 0.0 it is fine|broken an event of the stream is not JSON|" },
 	{ "what waits before an end that has a comment", REDACT, "openai",
 		"/v1/chat/completions", "text/event-stream",
 		"data: {\"note\":\"to jane.doe@example.org\"}\n\n: to " MAIL
@@ -595,11 +593,10 @@ static const struct answer_case rows[] = {
 		"/v1/chat/completions", "text/event-stream",
 		"data: {\"p\":\"abcdef\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so "
 		"it is. \"}}]}\n\ndata: {oops\n\n",
-		"other 0.0 abcdef|text 0.0 so it is. |broken an event of the stream is no "
-		"JSON|" },
+		"other 0.0 abcdef|text 0.0 so it is. |broken an event of the stream is not JSON|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
-		"text 0.0 it is. |broken an event of the stream is no JSON|" },
+		"text 0.0 it is. |broken an event of the stream is not JSON|" },
 };
 
 static void

@@ -569,7 +569,7 @@ static const struct row {
 		CANDIDATE("{\"text\":\"" PAY "\"}," CALL("pay", "{\"amount\":5}")), 0 },
 	{ "what the signed one takes with it", GEM, JSON,
 		CANDIDATE("{\"functionCall\":{\"name\":\"rm\",\"args\":{}},\"thoughtSignature\":\"c2ln\"}," CALL("a", "{}")),
-		CANDIDATE("{\"text\":\"" RM "\"},{\"text\":\"The call of the tool a was denied: it belongs to the step of a call that was denied\"}"), 0 },
+		CANDIDATE("{\"text\":\"" RM "\"},{\"text\":\"The call of the tool a was denied: the call belongs to the same step as a denied call\"}"), 0 },
 	{ "one that is signed itself goes alone", GEM, JSON,
 		CANDIDATE("{\"functionCall\":{\"name\":\"rm\",\"args\":{}},\"thoughtSignature\":\"c2ln\"},{\"functionCall\":{\"name\":\"a\",\"args\":{}},\"thoughtSignature\":\"c2lo\"}"),
 		CANDIDATE("{\"text\":\"" RM "\"},{\"functionCall\":{\"name\":\"a\",\"args\":{}},\"thoughtSignature\":\"c2lo\"}"), 0 },

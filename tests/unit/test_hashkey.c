@@ -138,12 +138,12 @@ a_file_that_holds_no_such_key_is_named(void **state)
 	/* clang-format off */
 	static const struct { const char *name, *text; mode_t mode; const char *want; } rows[] = {
 		{ "open to the group", "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f\n", 0640, "must be 0600" },
-		{ "empty",             "", 0600, "no hash key" },
-		{ "half written",      "b0882a92e1b08f00029f73d46afce3", 0600, "no hash key" },
-		{ "a digit too many",  "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f0", 0600, "no hash key" },
-		{ "not hexadecimal",   "g0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f", 0600, "no hash key" },
-		{ "an older one cut",  "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f\nb088\n", 0600, "line 2: no hash key" },
-		{ "a signing key",     pem, 0600, "no hash key" },
+		{ "empty",             "", 0600, "not a hash key" },
+		{ "half written",      "b0882a92e1b08f00029f73d46afce3", 0600, "not a hash key" },
+		{ "a digit too many",  "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f0", 0600, "not a hash key" },
+		{ "not hexadecimal",   "g0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f", 0600, "not a hash key" },
+		{ "an older one cut",  "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f\nb088\n", 0600, "line 2: not a hash key" },
+		{ "a signing key",     pem, 0600, "not a hash key" },
 	};
 	/* clang-format on */
 	struct hashkey k;

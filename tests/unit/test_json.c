@@ -106,7 +106,7 @@ static const struct {
 	{ "nothing at all", "", ERR_TRUNCATED, 0 },
 	{ "white space only", " \n", ERR_TRUNCATED, 2 },
 	{ "a byte order mark", "\xef\xbb\xbf{}", ERR_ENCODING, 0 },
-	{ "data behind the document", "{} {}", ERR_SYNTAX, 3 },
+	{ "data after the document", "{} {}", ERR_SYNTAX, 3 },
 	{ "a second scalar", "1 2", ERR_SYNTAX, 2 },
 	{ "a trailing comma in an array", "[1,]", ERR_SYNTAX, 3 },
 	{ "a trailing comma in an object", "{\"a\":1,}", ERR_SYNTAX, 7 },

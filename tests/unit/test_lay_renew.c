@@ -146,12 +146,14 @@ an_older_stanza_is_renewed_in_place(void **state)
 	assert_null(strstr(cmd_out, "stanza-"));
 	assert_int_equal(INIT("--write"), 0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
-	assert_non_null(strstr(cmd_out, "tollgate.cfg: it is already the one of this version\n"));
+	assert_non_null(
+		strstr(cmd_out, "tollgate.cfg: it is already the file of this version\n"));
 	put("etc/haproxy/tollgate/tollgate.cfg", "# older\n");
 	put("etc/haproxy/tollgate/origins.lst", "https://a.example.com\n");
 	assert_int_equal(INIT("--write"), 0);
-	assert_non_null(strstr(cmd_out, "tollgate.cfg: it differs from the one of this version"));
-	assert_non_null(strstr(cmd_out, "origins.lst: it is yours\n"));
+	assert_non_null(
+		strstr(cmd_out, "tollgate.cfg: it differs from the file of this version"));
+	assert_non_null(strstr(cmd_out, "origins.lst: it already exists\n"));
 }
 
 static void
@@ -468,7 +470,7 @@ each_frontend_that_is_named_gets_the_stanza(void **state)
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), whole("both"));
 	/* what may stand once does */
 	assert_int_equal(INIT("--person", "a", "--person=b"), 2);
-	assert_non_null(strstr(cmd_err, "--person: is given too often"));
+	assert_non_null(strstr(cmd_err, "--person: is given more often than allowed"));
 	/* a name that is not there is asked for, whatever the others */
 	put_tree(TWO PROVIDERS, NULL);
 	assert_int_equal(

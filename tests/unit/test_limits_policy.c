@@ -92,7 +92,7 @@ static const struct policy_mistake rows[] = {
 		"shipped" },
 	{ "a number with a comma in it",
 		H "limits:\n  - {name: a, tokens: 200,000, window: 1m}\n",
-		":6:27: 000: unknown key (a number has no comma in it: 200000, 1.25); "
+		":6:27: 000: unknown key (write numbers without a comma: 200000, 1.25); "
 		"accepted" },
 	{ "soft at the limit", H "limits:\n  - {name: a, tokens: 8, window: 1m, soft: 100%}\n",
 		":6:44: soft: must be less than the limit: requests past the limit are "
@@ -180,8 +180,8 @@ static const struct policy_mistake rows[] = {
 	{ "a conversation of an unknown source", H "conversation: [cookie]\n",
 		":5:16: conversation: dialect, hash or {header: NAME} is expected" },
 	{ "a source after the last", H "conversation: [hash, dialect]\n",
-		":5:22: conversation: hash always names a conversation: entries after hash are "
-		"never tried" },
+		":5:22: conversation: hash always finds a conversation, so entries after hash "
+		"are never tried" },
 	{ "a conversation's header that is ours", H "conversation: [{header: X-Tollgate-Id}]\n",
 		":5:25: header: the name of a header that callers send is expected" },
 	{ "a conversation's header without a name", H "conversation: [{}]\n",

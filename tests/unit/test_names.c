@@ -307,7 +307,7 @@ lists_of_a_directory_replace_the_compiled_in_ones(void **state)
 	assert_null(detect_load(dir, &errors));
 	buf_putc(&errors, '\0');
 	assert_non_null(strstr(buf_view(&errors).p, "names/given.txt:2:1: a term has letters"));
-	assert_non_null(strstr(buf_view(&errors).p, "firstnames.txt:1:1: no list of words"));
+	assert_non_null(strstr(buf_view(&errors).p, "firstnames.txt:1:1: no word list"));
 	buf_free(&errors);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	assert_int_equal(system(command), 0);
@@ -334,9 +334,9 @@ a_finder_serves_one_entity(void **state)
 	assert_null(detect_load(dir, &errors));
 	buf_putc(&errors, '\0');
 	assert_non_null(
-		strstr(buf_view(&errors).p, "b.yaml:4:9: PERSON has this finder already"));
+		strstr(buf_view(&errors).p, "b.yaml:4:9: PERSON already has this finder"));
 	assert_non_null(
-		strstr(buf_view(&errors).p, "c.yaml:4:9: unknown finder; there are person"));
+		strstr(buf_view(&errors).p, "c.yaml:4:9: unknown finder; give one of person"));
 	assert_non_null(
 		strstr(buf_view(&errors).p, "d.yaml:1:1: a rule needs `patterns` or `finder`"));
 	buf_free(&errors);

@@ -291,7 +291,7 @@ it_says_what_it_does_and_when_it_ends(void **state)
 		const char *says;
 	} rows[] = {
 		{ 10 * DAY, OBSERVE_ON,
-			"a.b, *.c: callers without a key of ours are passed to local, and "
+			"a.b, *.c: callers without a key of this gateway are sent to local, and "
 			"nothing is refused, until "
 			"2020-01-01T00:00:00Z (10 days left)" },
 		{ 7 * DAY, OBSERVE_ON, "(7 days left)" },
@@ -347,8 +347,7 @@ check_notes_it(void **state)
 	policy_notes(f.p, &fix_config, detect_fix()->rules, keep_note, &b);
 	buf_putc(&b, 0);
 	assert_non_null(strstr(
-		buf_view(&b).p, "t.yaml:12:1: observe: a.b: callers without a key of ours are "
-				"passed to openai, and nothing is refused, until "));
+		buf_view(&b).p, "t.yaml:12:1: observe: a.b: callers without a key of this gateway are sent to openai, and nothing is refused, until "));
 	assert_non_null(strstr(buf_view(&b).p, "(1 day left); after that"));
 	assert_non_null(
 		strstr(buf_view(&b).p, "observe: backend openai is also used by route chat: "));

@@ -34,7 +34,7 @@ answers(void **state)
 		{ "taken", 0, 200, "{}", "", OTLP_TAKEN, 0, 0, "" },
 		{ "taken, with nothing said", 0, 200, " \n", "", OTLP_TAKEN, 0, 0, "" },
 		{ "taken in part, the count a text", 0, 200, "{\"partialSuccess\":{\"rejectedSpans\":\"3\",\"errorMessage\":\"too\\u0007 many\\u00e9\"}}", "", OTLP_TAKEN, 3, 0, "too? many??" },
-		{ "taken in part, a number, no message", 0, 200, "{\"partial_success\":{\"rejected_data_points\":7}}", "", OTLP_TAKEN, 7, 0, "the collector rejected some of them" },
+		{ "taken in part, a number, no message", 0, 200, "{\"partial_success\":{\"rejected_data_points\":7}}", "", OTLP_TAKEN, 7, 0, "the collector rejected some of the data" },
 		{ "a warning alone", 0, 200, "{\"partialSuccess\":{\"errorMessage\":\"hm\"}}", "", OTLP_TAKEN, 0, 0, "hm" },
 		{ "less than none", 0, 200, "{\"partialSuccess\":{\"rejectedSpans\":-1}}", "", OTLP_TAKEN, 0, 0, "" },
 		{ "a page", 0, 200, "<html>", "", OTLP_UNREAD, 0, 0, "status 2xx, but the body is not a JSON object of OTLP" },

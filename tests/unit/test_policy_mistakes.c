@@ -187,8 +187,8 @@ static const struct policy_mistake rows[] = {
 		":6:63: algorithms: ES256 needs jwks, not secret" },
 	{ "a secret that stands in the policy",
 		H "identity:\n  - jwt: {issuer: a, audience: j, secret: hunter2hunter2}\n",
-		":6:43: secret: file:PATH or ${NAME} of the environment is expected: a secret "
-		"must not be" },
+		":6:43: secret: file:PATH or an environment variable ${NAME} is expected, "
+		"because this file must not" },
 	{ "a secret and a key set",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, secret: 'file:s'}\n",
 		":6:44: secret: the issuer already has jwks: remove one of the two" },
@@ -246,7 +246,8 @@ static const struct policy_mistake rows[] = {
 	{ "an injection model that is not there", H "detectors: {injection: {model: no.bin}}\n",
 		":5:32: model: " },
 	{ "a file that is no injection model", H "detectors: {injection: {model: /dev/null}}\n",
-		":5:32: model: /dev/null: not a model of this version, or damaged\n" },
+		":5:32: model: /dev/null: the file is not a model of this version, or is "
+		"damaged\n" },
 	{ "an injection pattern that is none",
 		H "detectors: {injection: {patterns: {ignore-previos: false}}}\n",
 		":5:36: ignore-previos: the injection model has no such pattern, did you mean "
@@ -298,44 +299,39 @@ static const struct policy_mistake rows[] = {
 	{ "a word twice", H "classes: {x: {words: [falcon, falcon]}}\n",
 		":5:31: words: falcon is listed twice" },
 	{ "a word of one letter", H "classes: {x: {words: [falcon, y]}}\n",
-		":5:31: words: y: two characters are the least" },
+		":5:31: words: y: a term needs at least two characters" },
 	{ "a word of dashes", H "classes: {x: {words: ['--']}}\n",
-		":5:23: words: --: a letter or digit is expected in it" },
+		":5:23: words: --: a term needs a letter or digit" },
 	{ "a pattern that does not compile", H "classes: {x: {patterns: ['ab(c']}}\n",
 		":5:31: patterns[0]: missing closing parenthesis" },
 	{ "a pattern that explodes", H "classes: {x: {patterns: [abc, '(a+)+$']}}\n",
-		":5:32: patterns[1]: can be tried in over 1000000000 ways at one place, 1000 "
-		"are the most" },
+		":5:32: patterns[1]: can be tried in over 1000000000 ways at one position, but "
+		"at "
+		"most 1000 are accepted" },
 	{ "a pattern with a reference", H "classes: {x: {patterns: ['(ab)\\1']}}\n",
-		":5:31: patterns[0]: references to what matched before are not supported" },
+		":5:31: patterns[0]: references to earlier matches are not supported" },
 	{ "a pattern that is too wide", H "classes: {x: {patterns: ['abc[a-z]{5000}']}}\n",
-		":5:27: patterns[0]: a match may have 5003 bytes, 4096 are the most" },
+		":5:27: patterns[0]: a match may have 5003 bytes, but at most 4096" },
 	{ "a pattern of any character", H "classes: {x: {patterns: ['.']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
-		"value of "
-		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+		":5:27: patterns[0]: matches most of an ordinary text: add "
+		"text that is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of any word character", H "classes: {x: {patterns: ['\\w']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
-		"value of "
-		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+		":5:27: patterns[0]: matches most of an ordinary text: add "
+		"text that is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of letters, or others", H "classes: {x: {patterns: ['x|([a-z])']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
-		"value of "
-		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+		":5:27: patterns[0]: matches most of an ordinary text: add "
+		"text that is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of any word", H "classes: {x: {patterns: ['\\w+']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
-		"value of "
-		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+		":5:27: patterns[0]: matches most of an ordinary text: add "
+		"text that is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of each word's beginning", H "classes: {x: {patterns: ['\\b\\w']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
-		"value of "
-		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+		":5:27: patterns[0]: matches most of an ordinary text: add "
+		"text that is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of any line", H "classes: {x: {patterns: ['.{20,200}']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
-		"value of "
-		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+		":5:27: patterns[0]: matches most of an ordinary text: add "
+		"text that is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern that matches nothing", H "classes: {x: {patterns: ['a*']}}\n",
-		":5:27: patterns[0]: matches the empty text" },
+		":5:27: patterns[0]: the pattern matches the empty text" },
 	{ "a dictionary that is not there", H "classes: {x: {dictionary: /nonexistent/t}}\n",
 		":5:27: dictionary: /nonexistent/t: No such file or directory" },
 	{ "a dictionary that is a list", H "classes: {x: {dictionary: [a]}}\n",
@@ -351,7 +347,7 @@ static const struct policy_mistake rows[] = {
 	{ "case that is no truth", H "classes: {x: {words: [ab], case: upper}}\n",
 		":5:34: case: " },
 	{ "a class named as an entity", H "classes: {us_ssn: {words: [ab]}}\n",
-		":5:11: us_ssn: US_SSN is an entity already: name the class's own with "
+		":5:11: us_ssn: US_SSN is already an entity: name the class's own entity with "
 		"`entity:`" },
 	{ "a class whose name makes no entity", H "classes: {1x: {words: [ab]}}\n",
 		":5:11: 1x: at most 63 upper case letters, digits and _ are expected as the "
@@ -361,7 +357,7 @@ static const struct policy_mistake rows[] = {
 		"the name of its" },
 	{ "two classes that make one entity",
 		H "classes: {a.b: {words: [ab]}, a-b: {words: [cd]}}\n",
-		":5:31: a-b: A_B is an entity already" },
+		":5:31: a-b: A_B is already an entity" },
 	{ "an unknown entity beside own words",
 		H "classes: {x: {words: [ab], entities: [EMAIL_ADRESS]}}\n",
 		":5:39: EMAIL_ADRESS: no such entity, did you mean EMAIL_ADDRESS?" },

@@ -72,15 +72,15 @@ rows_are_made_and_the_persons_own_stay(void **state)
 	assert_string_equal(get("prices.yaml"), OWN);
 	assert_non_null(strstr(cmd_err, "nothing is written without --write"));
 	assert_non_null(strstr(cmd_out, "= anthropic mine: your row has input: 5, output: 5; "
-					"the list input: 1, output: "
+					"the list has input: 1, output: "
 					"1\n"));
-	assert_non_null(
-		strstr(cmd_err, "3 rows, of them new 3, changed 0; rows of an earlier "
-				"import that go: 0; names that a row of your own has: 1; "
-				"left out: 1;"));
+	assert_non_null(strstr(cmd_err, "3 rows, new: 3, changed: 0; removed rows of an "
+					"earlier import: 0; names that your own rows have: 1; "
+					"left out: 1;"));
 	assert_non_null(
 		strstr(cmd_out, "+ cohere: {model: \"embed-9\", input: 0.12, output: 0}"));
-	assert_non_null(strstr(cmd_out, "? anthropic by-page: it is not priced by tokens"));
+	assert_non_null(
+		strstr(cmd_out, "? anthropic by-page: the list does not price it by tokens"));
 	assert_int_equal(import("a.json", true), 0);
 	const char *now = get("prices.yaml");
 	static const char *const wanted[] = { "# Imported rows: from a list, 20",
@@ -111,13 +111,13 @@ rows_are_made_and_the_persons_own_stay(void **state)
 		strstr(cmd_out, "+ cohere: {model: \"embed-9\", input: 0.15, output: 0}"));
 	assert_null(strstr(cmd_out, "claude"));
 	assert_null(strstr(get("prices.yaml"), "0.12,"));
-	assert_non_null(strstr(cmd_err, "3 rows, of them new 0, changed 1; rows of an earlier "
-					"import that go: 0;"));
+	assert_non_null(strstr(
+		cmd_err, "3 rows, new: 0, changed: 1; removed rows of an earlier import: 0;"));
 	/* another list: what it has not goes */
 	put("e.json", "{\"n\":{\"litellm_provider\":\"openai\",\"input_cost_per_token\":1}}");
 	assert_int_equal(import("e.json", false), 0);
-	assert_non_null(strstr(cmd_err, "1 row, of them new 1, changed 0; rows of an earlier "
-					"import that go: 3;"));
+	assert_non_null(strstr(
+		cmd_err, "1 row, new: 1, changed: 0; removed rows of an earlier import: 3;"));
 }
 
 static void
@@ -174,15 +174,16 @@ what_is_no_list_changes_nothing(void **state)
 	} rows[] = { { "[", "]" }, { "3", "expected" }, { "\"x\"", "expected" },
 		{ "[{\"id\":\"openai\",\"models\":[{\"id\":\"m\",\"prices\":{\"input_mtok\":-1,"
 		  "\"output_mtok\":1}}]}]",
-			"what it would be is no price list" },
+			"the result would not be a valid price list" },
 		{ "[{\"id\":\"openai\",\"models\":[{\"id\":\"m\",\"prices\":{\"input_mtok\":"
 		  "9e9,"
 		  "\"output_mtok\":1}}]}]",
-			"what it would be is no price list" },
-		{ "[]", "no row of it can be taken over (0 left out)" },
-		{ "{}", "no row of it" }, { "{\"message\":\"Not Found\"}", "no row of it" },
+			"the result would not be a valid price list" },
+		{ "[]", "the list has no row that can be imported (0 left out)" },
+		{ "{}", "no row that can be imported" },
+		{ "{\"message\":\"Not Found\"}", "no row that can be imported" },
 		{ "[{\"id\":\"openai\",\"models\":[{\"id\":\"m\",\"prices\":{}}]}]",
-			"no row of it" } };
+			"no row that can be imported" } };
 
 	(void)state;
 	put("prices.yaml", OWN);

@@ -174,44 +174,41 @@ answers_are_believed_whole_or_not_at_all(void **state)
 			"\"score\":1}]]",
 			"error: malformed: not JSON" },
 		{ "an object", &ner, "Ann", "{\"error\":\"no\"}",
-			"error: malformed: not one result for each text" },
+			"error: malformed: the response does not have one result for each text" },
 		{ "a flat list where lists were asked for", &ner, "Ann",
 			"[" P("PERSON", 0, 3, 0.9) "]",
-			"error: malformed: a list of findings is expected" },
+			"error: malformed: the response is not a list of findings" },
 		{ "a result too many", &ner, "Ann", "[[],[]]",
-			"error: malformed: not one result for each text" },
+			"error: malformed: the response does not have one result for each text" },
 		{ "a result too few", &ner, "Ann", "[]",
-			"error: malformed: not one result for each text" },
+			"error: malformed: the response does not have one result for each text" },
 		{ "behind the text", &ner, "Ann", "[[" P("PERSON", 0, 4, 0.9) "]]",
-			"error: out of range: a finding ends behind its text" },
+			"error: out of range: a finding ends after the end of its text" },
 		{ "behind the text in code points, not in bytes", &ner, "\xc3\xa9\xc3\xa9",
 			"[[" P("PERSON", 0, 3, 0.9) "]]",
-			"error: out of range: a finding ends behind its text" },
+			"error: out of range: a finding ends after the end of its text" },
 		{ "far behind it", &ner, "Ann",
 			"[[" P("PERSON", 0, 9223372036854775807, 0.9) "]]",
-			"error: out of range: a finding ends behind its text" },
+			"error: out of range: a finding ends after the end of its text" },
 		{ "behind it for something not asked for", &ner, "Ann",
 			"[[" P("URL", 0, 99, 0.9) "]]",
-			"error: out of range: a finding ends behind its text" },
+			"error: out of range: a finding ends after the end of its text" },
 		{ "an empty span", &ner, "Ann", "[[" P("PERSON", 1, 1, 0.9) "]]",
-			"error: out of range: a finding that ends before it begins" },
+			"error: out of range: a finding ends before it begins" },
 		{ "a span backwards", &ner, "Ann", "[[" P("PERSON", 2, 1, 0.9) "]]",
-			"error: out of range: a finding that ends before it begins" },
+			"error: out of range: a finding ends before it begins" },
 		{ "a negative start", &ner, "Ann", "[[" P("PERSON", -1, 2, 0.9) "]]",
-			"error: out of range: a finding that ends before it begins" },
+			"error: out of range: a finding ends before it begins" },
 		{ "a fractional start", &ner, "Ann", "[[" P("PERSON", 0.5, 2, 0.9) "]]",
-			"error: malformed: a finding without entity_type, start, end or "
-			"score" },
+			"error: malformed: a finding lacks entity_type, start, end or score" },
 		{ "a score over 1", &ner, "Ann", "[[" P("PERSON", 0, 2, 1.1) "]]",
-			"error: malformed: a finding without entity_type, start, end or "
-			"score" },
+			"error: malformed: a finding lacks entity_type, start, end or score" },
 		{ "no score", &ner, "Ann",
 			"[[{\"entity_type\":\"PERSON\",\"start\":0,\"end\":1}]]",
-			"error: malformed: a finding without entity_type, start, end or "
-			"score" },
+			"error: malformed: a finding lacks entity_type, start, end or score" },
 		{ "a wrong finding behind a right one: neither counts", &ner, "Ann",
 			"[[" P("PERSON", 0, 3, 0.9) "," P("PERSON", 9, 10, 0.9) "]]",
-			"error: out of range: a finding ends behind its text" },
+			"error: out of range: a finding ends after the end of its text" },
 
 		{ "a label", &toxic, "you!", "{\"out\":{\"label\":\"toxic\",\"score\":0.9}}",
 			"9[0,4)0.90" },
@@ -223,11 +220,11 @@ answers_are_believed_whole_or_not_at_all(void **state)
 			"{\"out\":[{\"label\":\"toxic\",\"score\":0.2}]}", "" },
 		{ "no labels", &toxic, "you!", "{\"out\":[]}", "" },
 		{ "labels elsewhere", &toxic, "you!", "{\"in\":[]}",
-			"error: malformed: no labels where they should stand" },
+			"error: malformed: the response has no list of labels" },
 		{ "a label without score", &toxic, "you!", "{\"out\":{\"label\":\"toxic\"}}",
-			"error: malformed: a label without a score from 0 to 1" },
+			"error: malformed: a label has no score from 0 to 1" },
 		{ "a label that is a number", &toxic, "you!", "{\"out\":{\"label\":1}}",
-			"error: malformed: a label without its name" },
+			"error: malformed: a label has no name" },
 
 		{ "nothing flagged", &mod, "x",
 			"{\"results\":[{\"flagged\":false,\"categories\":{\"violence\":false}}]"
@@ -243,15 +240,14 @@ answers_are_believed_whole_or_not_at_all(void **state)
 			"{\"results\":[{\"flagged\":true,\"categories\":{\"new\":true}}]}",
 			"11[0,3)1.00" },
 		{ "no results", &mod, "x", "{\"error\":{\"message\":\"rate\"}}",
-			"error: malformed: not one result for each text" },
+			"error: malformed: the response does not have one result for each text" },
 		{ "a result without a verdict", &mod, "x",
 			"{\"results\":[{\"categories\":{}}]}",
-			"error: malformed: a result without flagged, categories or "
-			"category_scores" },
+			"error: malformed: a result lacks flagged, categories or category_scores" },
 		{ "a verdict in words", &mod, "x",
 			"{\"results\":[{\"flagged\":true,\"categories\":{\"violence\":\"yes\"}}"
 			"]}",
-			"error: malformed: a category without a verdict or score" },
+			"error: malformed: a category has no verdict or score" },
 	};
 
 	(void)state;
@@ -278,7 +274,7 @@ moderations_may_go_by_score(void **state)
 		"9[0,2)0.40");
 	assert_string_equal(read_one(&by_score, "ab",
 				    "{\"results\":[{\"flagged\":true,\"categories\":{}}]}"),
-		"error: malformed: a result without flagged, categories or category_scores");
+		"error: malformed: a result lacks flagged, categories or category_scores");
 }
 
 static void
@@ -350,12 +346,12 @@ pointers_are_followed_as_rfc_6901_says(void **state)
 	r.label = "";
 	r.score = NULL;
 	assert_string_equal(read_one(&r, "x", "{\"a/b\":{\"~c\":[0,{\"label\":1}]}}"),
-		"error: malformed: a label without its name");
+		"error: malformed: a label has no name");
 	r.label = "/n";
 	assert_string_equal(
 		read_one(&r, "x", "{\"a/b\":{\"~c\":[0,{\"n\":\"toxic\"}]}}"), "9[0,1)1.00");
 	assert_string_equal(read_one(&r, "x", "{\"a/b\":{\"~c\":[0]}}"),
-		"error: malformed: no labels where they should stand");
+		"error: malformed: the response has no list of labels");
 	assert_true(recognizer_pointer(""));
 	assert_true(recognizer_pointer("/a/0/~0~1"));
 	assert_false(recognizer_pointer("a"));

@@ -617,7 +617,7 @@ a_checkpoint_from_the_future_is_not_used(void **state)
 	daemon_stops();
 	assert_null(same_state(present()));
 	assert_null(same_state(present() + 3 * 86400000LL));
-	assert_non_null(strstr(same_state(present() - 86400000), "the clock is before"));
+	assert_non_null(strstr(same_state(present() - 86400000), "the clock is earlier than"));
 }
 
 int

@@ -441,7 +441,7 @@ a_damaged_file_is_refused(void **state)
 		assert_int_equal(ranks_over(span_of(p, n), &r, &why), ERR_SYNTAX);
 	assert_int_equal(ranks_open("/nonexistent/x.ranks", &r, &why), ERR_IO);
 	assert_int_equal(ranks_open("Makefile", &r, &why), ERR_SYNTAX);
-	assert_string_equal(why, "it is no file of ranks");
+	assert_string_equal(why, "the file is not a vocabulary file");
 	buf_free(&file);
 }
 
@@ -459,11 +459,11 @@ lines_that_are_no_vocabulary_are_named(void **state)
 		{ "a rank beyond", "QQ== 9\n",
 			"the rank is beyond the number of lines: ranks have no gaps", ERR_RANGE,
 			1 },
-		{ "no base64", "Q! 0\n", "the token is no base64, empty, or too long",
+		{ "no base64", "Q! 0\n", "the token is not base64, is empty, or is too long",
 			ERR_SYNTAX, 1 },
-		{ "a rank twice", "QQ== 0\nQg== 0\n", "the rank is given twice", ERR_DUPLICATE,
+		{ "a rank twice", "QQ== 0\nQg== 0\n", "the rank occurs twice", ERR_DUPLICATE,
 			2 },
-		{ "a gap", "QQ== 0\n\nQg== 2\n", "a rank is missing: they have no gaps",
+		{ "a gap", "QQ== 0\n\nQg== 2\n", "a rank is missing: ranks have no gaps",
 			ERR_SYNTAX, 0 },
 		{ "two tokens", "QQ== 0\nQg== 1\n",
 			"the name is too long, or the vocabulary too small", ERR_RANGE, 0 },

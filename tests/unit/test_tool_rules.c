@@ -138,14 +138,14 @@ static const struct row {
 		.rules = "rules: [{name: a, phase: tool, when: 'tool.name == \"y\"', deny: "
 			 "true}]\n",
 		.c = { .name = SPAN_LIT("x"), .state = TOOL_CHANGED },
-		.want = "deny - changed result hide 'what describes it is not what was "
-			"approved' n" },
+		.want = "deny - changed result hide 'the tool's description differs from the "
+			"approved one' n" },
 	{ .name = "a permit by name does not know of pins",
 		.rules = "rules: [{name: a, phase: tool, when: 'tool.name == \"x\"', permit: "
 			 "true}]\n",
 		.c = { .name = SPAN_LIT("x"), .state = TOOL_CHANGED },
-		.want = "deny - changed result hide 'what describes it is not what was "
-			"approved' m" },
+		.want = "deny - changed result hide 'the tool's description differs from the "
+			"approved one' m" },
 	{ .name = "one that reads tool.state does",
 		.rules = "rules: [{name: a, phase: tool, when: 'tool.state == \"changed\"', "
 			 "permit: true}]\n",
@@ -188,8 +188,8 @@ static const struct row {
 		.rules = "mode: shadow\nrules: [{name: a, phase: tool, tag: t}]\n",
 		.verified = true,
 		.c = { .name = SPAN_LIT("x"), .state = TOOL_CHANGED },
-		.want = "deny - changed result hide 'what describes it is not what was "
-			"approved' tags t m" },
+		.want = "deny - changed result hide 'the tool's description differs from the "
+			"approved one' tags t m" },
 };
 
 static void

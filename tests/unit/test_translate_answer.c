@@ -297,7 +297,7 @@ static const struct translate_case {
 		GPT "error overloaded_error no (decision D1)|" },
 	{ "an error that says nothing", FORM_MESSAGES, START NAMED("error", ""), NULL,
 		CLAUDE
-		"error server_error the provider answered with an error (decision D1)|" },
+		"error server_error the provider returned an error (decision D1)|" },
 	{ "an error in a stream", FORM_MESSAGES,
 		START TEXT("0") WORDS("0", "Hel") "event: error\ndata: {\"type\":\"error\","
 						  "\"error\":{\"type\":\"overloaded_error\","

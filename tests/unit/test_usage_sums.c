@@ -170,7 +170,8 @@ each_record_counts_for_its_person(void **state)
 	assert_non_null(strstr(text, "0.000002 +           5        36.4\n"));
 	assert_non_null(strstr(text, "        US dollars       written    cached %\n"));
 	assert_non_null(strstr(text, "\ntotal "));
-	assert_non_null(strstr(text, "1 answers of which a part has no price, 1 whose usage"));
+	assert_non_null(strstr(text,
+		"1 responses lack a price for a part of their usage, and the usage of 1 is"));
 	free(text);
 	usage_table_free(&t);
 }
@@ -317,9 +318,9 @@ each_attempt_counts_for_its_target(void **state)
 	assert_int_equal(t.total.sum[SUM_ESTIMATE], 40);
 	char *text = printed(&t, FORM_TEXT);
 	if (!strstr(text, "0.0 +           0           -\n") ||
-		!strstr(text,
-			"0.0000007 +           0         0.0\n+ more than that: 0 answers") ||
-		!strstr(text, "attempts before them: at most 0.00000004)"))
+		!strstr(text, "0.0000007 +           0         0.0\n+ the actual cost is "
+			      "higher: 0 responses") ||
+		!strstr(text, "earlier attempts cost at most 0.00000004)"))
 		fail_msg("%s", text);
 	free(text);
 	usage_table_free(&t);
@@ -512,11 +513,14 @@ growth_is_against_the_period_before(void **state)
 	assert_null(strstr(csv, "gone"));
 	free(csv);
 	char *text = printed_after(&t, &before, FORM_TEXT);
-	if (!strstr(text, "growth against 2026-11-19T00:00:00Z to 2026-11-20T00:00:00Z (first record: "
+	if (!strstr(text, "growth since the period from 2026-11-19T00:00:00Z to "
+			  "2026-11-20T00:00:00Z (first record: "
 			  "2026-11-19T08:00:00Z)\n") ||
 		!strstr(text, "        50.0       -25.0        50.0       -50.0\n") ||
-		!strstr(text, "         01B           -           -           -           -\n") ||
-		/* the total: 4 to 5 requests, 10120 to 10139 tokens, 3373.3 to 2534.8 a prompt */
+		!strstr(text,
+			"         01B           -           -           -           -\n") ||
+		/* the total: 4 to 5 requests, 10120 to 10139 tokens, 3373.3 to 2534.8 a prompt
+		 */
 		!strstr(text, "        25.0         0.2       -24.9        33.3\n"))
 		fail_msg("%s", text);
 	free(text);

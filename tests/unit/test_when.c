@@ -95,7 +95,7 @@ static const struct wrong {
 	{ "two days", "monday tuesday", "UTC", "'tuesday' is not understood" },
 	{ "two times", "11:47 12:47", "UTC", "'12:47' is not understood" },
 	{ "a time of a month", "last month 11:47", "UTC", "not understood" },
-	{ "a time that never was", "2026-03-29 02:30", "Europe/Berlin", "put forward" },
+	{ "a time that never was", "2026-03-29 02:30", "Europe/Berlin", "set forward" },
 	{ "an end before its begin", "yesterday..monday", "UTC", "is before" },
 	{ "a number alone", "11", "UTC", "not understood" },
 	{ "ago alone", "ago", "UTC", "not understood" },

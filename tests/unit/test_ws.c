@@ -106,7 +106,7 @@ static const struct {
 	{ "a reserved bit of a control frame", SPAN_LIT("\xc9\x00"), false, "1002!" },
 	{ "an opcode of data that nobody knows", SPAN_LIT("\x83\x00"), false, "1002!" },
 	{ "an opcode of control that nobody knows", SPAN_LIT("\x8b\x00"), false, "1002!" },
-	{ "a continuation of nothing", SPAN_LIT("\x80\x01x"), false, "1002!" },
+	{ "a continuation frame without a message", SPAN_LIT("\x80\x01x"), false, "1002!" },
 	{ "a continuation after a whole message", SPAN_LIT("\x81\x01x\x80\x01y"), false,
 		"1:x;1002!" },
 	{ "a text inside a message", SPAN_LIT("\x01\x01x\x81\x01y"), false, "1002!" },

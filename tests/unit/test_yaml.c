@@ -107,7 +107,7 @@ mistakes_name_their_position(void **state)
 			"t.yaml:1:11: x: given twice (first in line 1)\n"
 			"t.yaml:2:11: y: given twice (first in line 2)\n" },
 		{ "a second document", "a: 1\n---\nb: 2\n",
-			"t.yaml:2:1: a second document: one file holds one\n" },
+			"t.yaml:2:1: a second document: a file can have only one\n" },
 		{ "a tag", "a: !!str 1\n",
 			"t.yaml:1:4: tags are not supported: tag:yaml.org,2002:str\n" },
 		{ "a local tag on a list", "a: !x [1]\n",
@@ -115,7 +115,7 @@ mistakes_name_their_position(void **state)
 		{ "a tag directive", "%TAG ! x\n--- a\n",
 			"t.yaml:1:1: tags are not supported\n" },
 		{ "an old version", "%YAML 1.1\n---\na\n",
-			"t.yaml:1:1: YAML 1.1: this is read as YAML 1.2\n" },
+			"t.yaml:1:1: YAML 1.1: only YAML 1.2 is supported\n" },
 		{ "an alias to nowhere", "a: *x\n",
 			"t.yaml:1:4: no anchor &x before this alias\n" },
 		{ "an anchor inside itself", "a: &x [1, *x]\n",

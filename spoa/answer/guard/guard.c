@@ -110,11 +110,12 @@ guard_hides(const struct guard *g, struct span s)
 
 	if (s.n >= EVENTSTREAM_PRELUDE &&
 		!eventstream_prelude(span_cut(s, 0, EVENTSTREAM_PRELUDE), &n))
-		return "frames of AWS under a type that is none of theirs";
+		return "the response has AWS event-stream frames, but its Content-Type names "
+		       "another format";
 	if (!g->packed_type && (span_starts(s, SPAN_LIT("\x1f\x8b\x08")) ||
 				       span_starts(s, SPAN_LIT("\x28\xb5\x2f\xfd"))))
-		return "compressed, but no header states it";
-	return is_wide(g, s) ? "text in UTF-16 or UTF-32" : NULL;
+		return "the response is compressed, but no header states this";
+	return is_wide(g, s) ? "the response is in UTF-16 or UTF-32" : NULL;
 }
 
 /* Returns true if a stream that begins with these bytes, and those before them, is not text:
@@ -488,9 +489,10 @@ guard_ended(struct guard *g, struct span bytes, struct buf *out)
 	if (g->coding[0])
 		return guard_fail(g, GUARD_BROKEN, guard_coded);
 	if (g->plan.may_use && g->status / 100 == 2)
-		return guard_fail(g, GUARD_BROKEN, "the list of models is over its cap");
-	if (guard_message_unread(g) ||
-		guard_unread(g, g->body.n + bytes.n, "the answer is over its cap"))
+		return guard_fail(
+			g, GUARD_BROKEN, "the list of models is longer than the gateway reads");
+	if (guard_message_unread(g) || guard_unread(g, g->body.n + bytes.n,
+					       "the response is longer than the gateway reads"))
 		return g->failed;
 	buf_span(out, buf_view(&g->body));
 	buf_free(&g->body);
@@ -606,7 +608,8 @@ is_other_stream(struct guard *g, struct span bytes, struct buf *out)
 		return false;
 	g->way = WAY_OPAQUE;
 	if (guard_message_unread(g) || guard_unread(g, before + bytes.n,
-					       "a stream of bytes that its type does not say"))
+					       "the response is an event stream, but its "
+					       "Content-Type names another format"))
 		return true;
 	buf_put(out, g->begins, before);
 	buf_span(out, bytes);
@@ -662,7 +665,7 @@ feed_way(struct guard *g, struct span bytes, struct buf *out)
 		if (guard_message_unread(g))
 			return g->failed;
 		if (g->report.streamed && g->coding[0] &&
-			guard_unread(g, bytes.n, "an encoded stream"))
+			guard_unread(g, bytes.n, "the stream is compressed or encoded"))
 			return g->failed;
 		buf_span(out, bytes);
 		break;
@@ -768,7 +771,7 @@ translate_let_go(struct guard *g, bool whole, struct buf *out)
 	if (err == ERR_NOMEM)
 		return guard_no_memory(g);
 	return guard_fail(g, err == ERR_TRUNCATED ? GUARD_CUT : GUARD_BROKEN,
-		why ? why : "the answer cannot be translated");
+		why ? why : "the response cannot be translated");
 }
 
 /* Copies the bytes released since `from`, if the plan states it. */

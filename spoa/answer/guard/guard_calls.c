@@ -122,7 +122,8 @@ deny_turn(struct guard *g, const struct call *c, const char *limit)
 		r->sum.any = true;
 	}
 	return (int)guard_fail(g, GUARD_DENIED,
-		limit ? "a limit denies a call of it" : "a rule on tools denies a call of it");
+		limit ? "a limit denies a tool call of the response"
+		      : "a rule with phase: tool denies a tool call of the response");
 }
 
 static int
@@ -143,15 +144,15 @@ judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 		return (int)guard_no_memory(g);
 	if (c->goes_with_denied && v->ruled.effect != RULE_DENY) {
 		v->ruled.effect = RULE_DENY;
-		v->ruled.reason = "it belongs to the step of a call that was denied";
+		v->ruled.reason = "the call belongs to the same step as a denied call";
 	}
 	if (v->ruled.effect == RULE_DENY) {
 		out->is = CALL_DENIED;
 		put_tool_reason(c->names[0], v->ruled.reason, &g->call_text);
 	} else if (entities_any(&v->redact.of) && c->lost) {
 		out->is = CALL_DENIED;
-		put_tool_reason(c->names[0], "its arguments are longer than what is read",
-			&g->call_text);
+		put_tool_reason(c->names[0],
+			"the arguments are longer than the gateway inspects", &g->call_text);
 	} else if (entities_any(&v->redact.of)) {
 		r = (int)edit(g, c, v, &g->call_text, &edited);
 		out->is = edited ? CALL_EDITED : CALL_GOES;
@@ -202,10 +203,12 @@ static enum guard_result
 ended(struct guard *g, int r)
 {
 	static const char *const why[] = {
-		[CALLS_NO_JSON] = "an event next to a call is no JSON",
-		[CALLS_AGAIN] = "a call goes on after its end",
-		[CALLS_OVER] = "more calls, or longer ones, than are held",
-		[CALLS_UNSOUND] = "the response describes a call in two ways that differ",
+		[CALLS_NO_JSON] = "an event next to a tool call is not JSON",
+		[CALLS_AGAIN] = "a tool call continues after its end",
+		[CALLS_OVER] =
+			"the response has more or longer tool calls than the gateway holds",
+		[CALLS_UNSOUND] =
+			"the response has two conflicting descriptions of a tool call",
 	};
 
 	if (g->failed || !r)

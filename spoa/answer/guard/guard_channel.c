@@ -80,7 +80,9 @@ guard_run(struct guard *g, enum answer_kind kind, uint64_t path,
 	if (g->runs.n >= CAP_ANSWER_RUNS && !(r = run_forget_one(g, &unread)) &&
 		kind == KIND_OTHER)
 		return NULL;
-	if (unread && guard_unread(g, 1, "more choices, items or calls than are kept"))
+	if (unread && guard_unread(g, 1,
+			      "the response has more choices, items or tool calls than the "
+			      "gateway holds"))
 		return NULL;
 	if (!g->runs.heads)
 		g->runs.heads = arena_array(&g->life, RUN_HEADS, sizeof(*g->runs.heads));
@@ -120,10 +122,11 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	if (!r || r->channel)
 		return r ? r->channel : NULL;
 	if (guard_inspects(g) && r->over &&
-		guard_unread(g, t->text.n, "text after the end of its choice or block"))
+		guard_unread(g, t->text.n, "text follows the end of its choice or block"))
 		return NULL;
 	if (g->nchannels == CAP_ANSWER_CHANNELS) {
-		guard_fail(g, GUARD_BROKEN, "the stream has too many choices, items or calls");
+		guard_fail(g, GUARD_BROKEN,
+			"the stream has too many choices, items or tool calls");
 		return NULL;
 	}
 	struct channel *c = calloc(1, sizeof(*c));

@@ -226,7 +226,8 @@ guard_judge(struct guard *g, enum answer_when when)
 			     &g->judged, other))
 		sum_up(g, &r->shadow, other);
 	if (r->verdict.ruled.effect == RULE_DENY)
-		return guard_fail(g, GUARD_DENIED, "a rule on answers denies it");
+		return guard_fail(
+			g, GUARD_DENIED, "a rule with phase: response denies the response");
 	return g->failed;
 }
 
@@ -423,7 +424,9 @@ keep_call(struct guard *g, const struct answer_call *c)
 			kept = keep_name(k, c->name);
 	/* a call that its rules cannot see */
 	if (!kept && g->plan.reads_calls && c->name.n)
-		guard_unread(g, c->name.n, "more tool calls, or longer names, than rules read");
+		guard_unread(g, c->name.n,
+			"the response has more tool calls, or longer tool names, than rules "
+			"can read");
 	guard_note_tool(g, c->name);
 }
 
@@ -452,7 +455,7 @@ keep_calls(struct guard *g, const struct answer_document *d)
 
 	if (d->odd_call && g->plan.asked && g->plan.asked->route &&
 		g->plan.asked->route->uses.calls)
-		guard_fail(g, GUARD_BROKEN, "the name of a call is no text");
+		guard_fail(g, GUARD_BROKEN, "the name of a tool call is not a string");
 	for (size_t i = 0; i < d->ncalls; i++) {
 		keep_call(g, &d->calls[i]);
 		for (; done < d->ninputs && d->inputs[done].object <= d->calls[i].object;

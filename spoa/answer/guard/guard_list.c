@@ -470,7 +470,7 @@ guard_filter_list(struct guard *g)
 		return err == ERR_NOMEM || !err
 			       ? guard_no_memory(g)
 			       : guard_fail(g, GUARD_BROKEN,
-					 "its list of models is not strict JSON");
+					 "the list of models is not strict JSON");
 	}
 	buf_free(&g->body);
 	g->body = out;

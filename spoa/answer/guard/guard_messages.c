@@ -4,9 +4,10 @@
 #include "base/err.h"
 #include "scan/mcp/output.h"
 
-static const char older[] = "the server speaks the older HTTP+SSE (its stream begins with an "
-			    "`endpoint` event): this route is for streamable HTTP";
-static const char unread_list[] = "lists of tools may be in what cannot be read";
+static const char older[] = "the server uses the older HTTP+SSE transport (its stream begins "
+			    "with an `endpoint` event), but this route is for streamable HTTP";
+static const char unread_list[] =
+	"the response cannot be read, so hidden tools could not be removed from a list in it";
 
 enum guard_result
 guard_message_unread(struct guard *g)
@@ -50,7 +51,7 @@ guard_message_fits(
 	if (splice_apply(raw, v, n, &now))
 		guard_no_memory(g);
 	else if (!mcp_output_fits(g->plan.messages.tool, raw, buf_view(&now)))
-		guard_deny(g, "what would be replaced in the result does not fit the tool's "
+		guard_deny(g, "the result with replaced values would not match the tool's "
 			      "outputSchema");
 	else
 		buf_span(out, buf_view(&now));
@@ -76,8 +77,8 @@ filter(struct guard *g, struct span raw, struct span *out)
 	if (err)
 		return err == ERR_NOMEM ? guard_no_memory(g)
 					: guard_fail(g, GUARD_BROKEN,
-						  "the server's message is no strict JSON, or "
-						  "a list in it is none");
+						  "the server's message, or a list in it, is "
+						  "not strict JSON");
 	g->report.tools_hidden += cuts.hidden;
 	/* After a response to another request, the whole response counts as any request's,
 	 * because the rules of that request are not known here. */
@@ -102,8 +103,8 @@ guard_message_whole(struct guard *g)
 		return g->status / 100 != 2 || g->status == 202 || !g->plan.messages.awaited
 			       ? g->failed
 			       : guard_fail(g, GUARD_FOREIGN,
-					 "the server answered with a page or a text, which is "
-					 "no message of MCP");
+					 "the server sent a page or plain text instead of an "
+					 "MCP message");
 	if (!g->plan.messages.filters)
 		return g->failed;
 	raw = guard_past_mark(raw);

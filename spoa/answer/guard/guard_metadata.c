@@ -78,7 +78,7 @@ header(struct guard *g, const struct eventstream_field *h, struct buf *out, bool
 	struct span now = h->text;
 
 	if (!answer_is_word(h->name) &&
-		guard_unread(g, h->name.n, "a header of an event whose name is no word"))
+		guard_unread(g, h->name.n, "a header of an event has an invalid name"))
 		return g->failed;
 	if (h->is_text && utf8_valid(h->text) && !answer_is_word(h->text) &&
 		edit(g, h->text, &now))

@@ -532,7 +532,7 @@ take_texts(struct guard *g, struct event *in)
 	g->report.apart_bytes += apart;
 	if (apart && !g->report.unread_why)
 		g->report.unread_why =
-			"members that no format names, more than are followed over events";
+			"the stream has too many unknown fields to join across events";
 	text = 0;
 	for (size_t i = 0; i < n && !g->failed; i++) {
 		size_t place = text;
@@ -621,7 +621,8 @@ add_crossing(struct guard *g, const struct stream_piece *p, size_t start)
 	struct boundary *s = &g->boundary;
 
 	if (s->ncrossings == CAP_CROSSINGS)
-		return guard_unread(g, p->text.n, "more values over blocks' ends than are kept")
+		return guard_unread(g, p->text.n,
+			       "too many values continue across the ends of blocks")
 			       ? ERR_BAD_STATE
 			       : 0;
 	struct crossing *x = ARENA_PUSH(&g->life, s->crossings, s->ncrossings,
@@ -827,7 +828,8 @@ guard_boundary_take(struct guard *g, struct event *e, bool *waits)
 		return g->failed;
 	/* a value that began in one block continues in the next one */
 	if (!s->between && guard_unread(g, s->fed - s->decided,
-				   "what is over a block's end is longer than events wait"))
+				   "a value that continues across the end of a block is longer "
+				   "than the gateway holds"))
 		return g->failed;
 	return boundary_end(g, true);
 }

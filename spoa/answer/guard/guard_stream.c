@@ -126,7 +126,7 @@ guard_channel_say(struct channel *c, struct buf *out)
 	if (!c->out.n)
 		return g->failed;
 	if (!carrier.n || buf_failed(&c->carrier))
-		return guard_fail(g, GUARD_BROKEN, "an event is too long to be written again");
+		return guard_fail(g, GUARD_BROKEN, "an event is too long to be rewritten");
 	SCOPED_BUF(b, 0);
 	buf_span(&b, span_cut(carrier, 0, c->carrier_at));
 	buf_json(&b, buf_view(&c->out));
@@ -716,7 +716,7 @@ guard_queue_free(struct guard *g)
 
 /* ---- reading ---- */
 
-static const char no_json[] = "an event of the stream is no JSON";
+static const char no_json[] = "an event of the stream is not JSON";
 
 /* Reads the content of the frame into *e. Content that may not be read ends the stream, after
  * the events that wait. */
@@ -798,7 +798,7 @@ unwrap(struct guard *g, struct frame *f)
 	if (err == ERR_NOMEM)
 		return guard_no_memory(g);
 	if (err == ERR_SYNTAX && guard_reads(g))
-		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no base64");
+		return guard_fail(g, GUARD_BROKEN, "an event of the stream is not base64");
 	return g->failed;
 }
 
@@ -813,9 +813,10 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 				       (g->plan.messages.is && guard_message_event(g, f))))
 		return g->failed;
 	if (r == FRAME_OVER) {
-		if (guard_calls_cut(g, GUARD_UNREAD, "an event over its cap, in a call") ||
+		if (guard_calls_cut(g, GUARD_UNREAD,
+			    "an event with a tool call is longer than the gateway holds") ||
 			guard_queue_end(g, out) || guard_message_unread(g) ||
-			guard_unread(g, f->raw.n, "an event over its cap"))
+			guard_unread(g, f->raw.n, "an event is longer than the gateway holds"))
 			return g->failed;
 		frame_pass(&g->writer, f, out);
 	} else if (f->has_data ? span_is(span_trim(f->data, " \t\r\n"), "[DONE]")
@@ -866,11 +867,11 @@ guard_events_end(struct guard *g, struct buf *out)
 		frame_pass(&g->writer, &f, out);
 	if ((g->stands_alone ? guard_calls_end(g, out) : guard_calls_stop(g, out)) ||
 		guard_queue_end(g, out) ||
-		guard_calls_cut(g, GUARD_CUT, "the stream ends inside a call"))
+		guard_calls_cut(g, GUARD_CUT, "the stream ends inside a tool call"))
 		return g->failed;
 	if (guard_end_is_cut(g))
-		return guard_fail(g, GUARD_CUT,
-			"the stream ends without what its dialect has at the end");
+		return guard_fail(
+			g, GUARD_CUT, "the stream ends without the final event of its dialect");
 	return guard_end_channels(g, NULL, out) ? g->failed : guard_judge(g, ANSWER_END);
 }
 

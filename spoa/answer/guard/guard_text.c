@@ -47,7 +47,7 @@ guard_scanned(struct guard *g, int err)
 		return guard_no_memory(g);
 	if (err == ERR_CLOSED)
 		return guard_over(g);
-	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
+	return guard_fail(g, GUARD_UNREAD, "the detectors stopped at a limit");
 }
 
 enum guard_result
@@ -57,7 +57,8 @@ guard_unread_run(struct guard *g, size_t bytes)
 
 	g->report.overworked |= over;
 	return guard_unread(g, bytes,
-		over ? "the detectors gave up" : "a run that is too long to be looked at");
+		over ? "the detectors stopped at a limit"
+		     : "a text is too long to be inspected");
 }
 
 enum guard_result
@@ -66,7 +67,7 @@ guard_gave_up(struct guard *g, size_t bytes, int err)
 	if (err == ERR_NOMEM || err == ERR_CLOSED)
 		return guard_scanned(g, err);
 	g->report.overworked |= detect_overworked(g->plan.scratch);
-	return guard_unread(g, bytes, "the detectors gave up");
+	return guard_unread(g, bytes, "the detectors stopped at a limit");
 }
 
 enum guard_result
@@ -93,7 +94,8 @@ guard_spliced(struct guard *g, struct span raw, struct splice *v, size_t n, stru
 enum guard_result
 guard_over(struct guard *g)
 {
-	return guard_is_stopped(g) ? guard_fail(g, GUARD_STOPPED, "nobody waits for the answer")
+	return guard_is_stopped(g) ? guard_fail(g, GUARD_STOPPED,
+					     "the client no longer waits for the response")
 				   : g->failed;
 }
 
@@ -509,7 +511,7 @@ guard_cuts_signed(struct guard *g, size_t entity)
 		return false;
 	if (g->plan.signed_reasoning == SIGNED_DENY)
 		guard_fail(g, GUARD_UNREAD,
-			"reasoning under the provider's signature holds what would be "
+			"reasoning that the provider signed contains a value that must be "
 			"replaced");
 	return g->plan.signed_reasoning == SIGNED_DROP;
 }
@@ -730,7 +732,8 @@ guard_splice(struct guard *g, const struct answer_text *t, struct span with, str
 
 	/* clients validate a result against a schema */
 	if (t->number && g->plan.messages.is) {
-		guard_deny(g, "a number in the result would have to be replaced");
+		guard_deny(g, "a number in the result would have to be replaced, which would "
+			      "make it invalid");
 		return false;
 	}
 	buf_init(&b, 0);

@@ -301,8 +301,9 @@ whole_text(struct guard *g, struct span raw, struct buf *out)
 static enum guard_result
 not_read(struct guard *g, int err)
 {
-	return err == ERR_NOMEM ? guard_no_memory(g)
-				: guard_fail(g, GUARD_BROKEN, "the answer is no strict JSON");
+	return err == ERR_NOMEM
+		       ? guard_no_memory(g)
+		       : guard_fail(g, GUARD_BROKEN, "the response is not strict JSON");
 }
 
 /* Reads one document per line, each a response, such as the results of a batch. */
@@ -355,7 +356,7 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 	return guard_document(g, raw, &d, ANSWER_WHOLE, out);
 }
 
-const char guard_coded[] = "the answer's encoding cannot be undone";
+const char guard_coded[] = "the response has an encoding that the gateway cannot decode";
 
 enum guard_result
 guard_decode_whole(struct guard *g)
@@ -396,11 +397,12 @@ guard_whole(struct guard *g, struct buf *out)
 	if (hidden && guard_unread(g, raw.n, hidden))
 		return g->failed;
 	if (g->status / 100 == 2 && guard_looks_like_events(g, raw) && !g->plan.may_use &&
-		guard_unread(g, raw.n, "events under a type that is none of a stream"))
+		guard_unread(g, raw.n,
+			"the response contains events, but its Content-Type names no stream"))
 		return g->failed;
 	if (!hidden && utf8_valid(raw))
 		return whole_text(g, raw, out);
-	if (!hidden && g->text_type && guard_unread(g, raw.n, "text that is no UTF-8"))
+	if (!hidden && g->text_type && guard_unread(g, raw.n, "the response is not UTF-8"))
 		return g->failed;
 	g->report.opaque_bytes += raw.n;
 	g->media |= 1u << g->type_media;

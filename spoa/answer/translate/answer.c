@@ -39,7 +39,7 @@ translator_fail(struct translator *t, int err, const char *why)
 /* ---- order ---- */
 
 static const char too_much[] =
-	"the provider's response has too many calls, or a call is too long";
+	"the provider's response has too many tool calls, or a tool call is too long";
 
 static bool
 is_one_object(struct translator *t, struct span s)
@@ -250,7 +250,7 @@ close_block(struct translator *t, struct answer_block *b)
 	if (half && t->choice->stop != STOP_LENGTH && t->choice->stop != STOP_WINDOW &&
 		t->choice->stop != STOP_MALFORMED)
 		return translator_fail(t, ERR_SYNTAX,
-			"the arguments of a call are no JSON object, or not all of one");
+			"the arguments of a tool call are not a complete JSON object");
 	t->choice->refused |= b->is == SAID_REFUSAL;
 	put_item_in(t->choice->met, said_item(&s));
 	t->choice->hidden += is_unoffered(b);
@@ -343,7 +343,7 @@ add_block(struct translator *t, const struct said *s)
 	if (numbered && s->number < t->choice->last_number) {
 		free(b);
 		(void)translator_fail(t, ERR_SYNTAX,
-			"the numbers of the parts of the provider's response are out of order");
+			"the parts of the provider's response are numbered out of order");
 		return NULL;
 	}
 	t->choice->last_number = s->number;
@@ -381,10 +381,11 @@ begin_call_block(struct translator *t, const struct said *s)
 	while (as && !span_eq(as->sent, s->name))
 		as = as->next;
 	if (!s->name.n)
-		why = "the provider's response has a part of a call without a name, or of a "
-		      "call that ended";
+		why = "the provider's response has a part of a tool call that has no name or "
+		      "has ended";
 	else if (counted && s->number != t->choice->calls)
-		why = "the provider's response has a call whose number is not the next one";
+		why = "the tool calls in the provider's response are not numbered "
+		      "consecutively";
 	else if (t->choice->calls == CAP_CALLS)
 		why = too_much;
 	else if (s->custom && !(as && as->custom))
@@ -440,7 +441,7 @@ call_block_of(struct translator *t, const struct said *s)
 	if (other || named || (s->text.n && s->custom != b->custom) ||
 		(!s->numbered && !s->name.n && t->choice->calls > 1)) {
 		(void)translator_fail(t, ERR_SYNTAX,
-			"a call in the provider's response changes its name or id");
+			"a tool call in the provider's response changes its name or id");
 		return NULL;
 	}
 	return b;
@@ -455,7 +456,7 @@ text_block_of(struct translator *t, const struct said *s)
 
 	if (!b && t->plan.format->blocks && find_block(t, &call)) {
 		(void)translator_fail(
-			t, ERR_SYNTAX, "a call in the provider's response has a text");
+			t, ERR_SYNTAX, "a tool call in the provider's response contains text");
 		return NULL;
 	}
 	return b ? b : add_block(t, s);
@@ -518,9 +519,8 @@ answer_order_stop(struct translator *t, const struct said *s)
 		return t->err;
 	if (!stop)
 		return translator_fail(t, ERR_SYNTAX,
-			"the provider's response ended for a reason that the caller's API has "
-			"no "
-			"word for");
+			"the provider's response has a finish reason without an equivalent in "
+			"the caller's API");
 	/* the reason may be in each event, and the last one counts */
 	if (t->plan.format->repeats) {
 		t->choice->stop = stop;
@@ -530,9 +530,11 @@ answer_order_stop(struct translator *t, const struct said *s)
 		stop = STOP_CALLS; /* some providers send such a reason with calls */
 	if (stop == STOP_CALLS && !t->choice->calls)
 		return translator_fail(t, ERR_SYNTAX,
-			"the provider's response ended for calls, but has no call");
+			"the provider's response has the finish reason for tool calls, but no "
+			"tool call");
 	if (t->choice->stop && t->choice->stop != stop)
-		return translator_fail(t, ERR_SYNTAX, "the provider's response ends twice");
+		return translator_fail(t, ERR_SYNTAX,
+			"the provider's response has two different finish reasons");
 	t->choice->stop = stop;
 	return write_blocks(t, true);
 }
@@ -546,11 +548,10 @@ finish_choice(struct translator *t)
 	for (size_t i = 0; i < ORDER_WORDS && !r; i++)
 		if (c->partly[i] & ~c->met[i])
 			r = translator_fail(t, ERR_SYNTAX,
-				"the provider's response has a text of which only a part was "
-				"sent");
+				"the provider's response lacks a part of a text that it began");
 	if (!r && !c->stop)
-		(void)translator_fail(
-			t, ERR_TRUNCATED, "the provider's response ends without a reason");
+		(void)translator_fail(t, ERR_TRUNCATED,
+			"the provider's response ends without a finish reason");
 	if (c->stop == STOP_END && c->calls)
 		c->stop = STOP_CALLS;
 }
@@ -563,8 +564,8 @@ answer_order_last(struct translator *t)
 		return translator_fail(t, ERR_SYNTAX, translator_again);
 	answer_each_choice(t, finish_choice);
 	if (!t->err && !t->choices->begun)
-		return translator_fail(
-			t, ERR_TRUNCATED, "the provider's response ends without a reason");
+		return translator_fail(t, ERR_TRUNCATED,
+			"the provider's response ends without a finish reason");
 	if (t->err)
 		return t->err;
 	t->choice = t->choices;
@@ -884,7 +885,7 @@ translate_frames(struct translator *t, struct span *bytes)
 	/* without a last event, the finish reason is the end */
 	if (t->plan.format->last || !all_choices_ended(t))
 		return translator_fail(
-			t, ERR_TRUNCATED, "the provider's stream ends before its end");
+			t, ERR_TRUNCATED, "the provider's stream ends too early");
 	return answer_order_last(t);
 }
 

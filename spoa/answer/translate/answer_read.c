@@ -36,8 +36,8 @@ struct said_place {
 static const char *const answer_ids[] = { "id", "message.id", "response.id", "responseId" };
 static const char *const call_ids[] = { "id", "call_id", "tool_use_id", "toolUseId" };
 
-static const char no_place[] = "the provider's response has a part that has no place in the "
-			       "caller's API";
+static const char no_place[] =
+	"the provider's response has a part without an equivalent in the caller's API";
 
 static const struct answer_row *
 said_row(const struct said_reader *r, const struct node *n)
@@ -116,13 +116,13 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 	if (arguments && arguments->tok == JSON_OBJECT && !custom)
 		s.text = tree_raw(&r->t, arguments);
 	else if (arguments && arguments->tok != JSON_STRING && arguments->tok != JSON_NULL)
-		r->why = "the arguments of a call are no object";
+		r->why = "the arguments of a tool call are not an object";
 	else
 		s.text = tree_text(&r->t, arguments);
 	if (!r->whole && calls_dialect_of(r->f)->begins_empty && span_is(s.text, "{}"))
 		s.text = SPAN_LIT("");
 	if (at->unsound)
-		r->why = "a call in the provider's response has a malformed number";
+		r->why = "a tool call in the provider's response has an invalid number";
 	if ((custom && (p.name[0] || p.arguments[0])) || tree_member(n, "partialArgs"))
 		r->why = no_place;
 	note_said(r, at, s);
@@ -388,7 +388,7 @@ answer_said(enum form form, const struct answer_format *f, bool whole, struct sp
 		read_said_type(&r);
 	read_said_value(&r, r.t.root, (struct said_place){ 0 });
 	if (r.t.odd && !r.why)
-		r.why = "an event of the provider's stream may be read in two ways";
+		r.why = "an event of the provider's stream is ambiguous";
 	if (arena_failed(a))
 		return ERR_NOMEM;
 	*why = r.why;
@@ -424,7 +424,7 @@ answer_said_error(struct span json, struct arena *a, struct said_all *out)
 	struct tree t;
 	int err = tree_read(&t, a, json);
 
-	out->message = SPAN_LIT("the provider answered with an error");
+	out->message = SPAN_LIT("the provider returned an error");
 	out->code = NULL;
 	if (err)
 		return err == ERR_NOMEM ? err : 0;

@@ -711,7 +711,7 @@ say_converse(struct translator *t, const char *type)
 	frame_writer_init(&w, FRAMES_EVENTSTREAM);
 	json_put_close(made, '}');
 	if (frame_write(&w, span_str(type), buf_view(made), t->out))
-		(void)translator_fail(t, ERR_LIMIT, "an event of the answer is too long");
+		(void)translator_fail(t, ERR_LIMIT, "an event of the response is too long");
 	buf_clear(made);
 }
 

@@ -161,7 +161,7 @@ read_chat_message(struct question *q, const struct node *of)
 				     : m[M_CALLS]		 ? m[M_CALLS]
 								 : m[M_REFUSAL];
 	if (not_his)
-		question_odd(q, not_his, "a turn of this role has no such member");
+		question_odd(q, not_his, "a message with this role cannot have this field");
 	struct node *thought = m[M_REASONING] ? m[M_REASONING] : m[M_THOUGHT];
 	if (thought)
 		turn_part(q, t, PART_REASONING, thought);
@@ -198,7 +198,7 @@ read_chat_tool(struct question *q, const struct node *of)
 		   question_word(q, m[TOOL_TYPE], tool_types) == 0) {
 		question_tool(q, of, m);
 	} else {
-		question_odd(q, of, "it is of a type that nobody knows");
+		question_odd(q, of, "the type is unknown");
 	}
 }
 

@@ -116,7 +116,7 @@ read_converse_block(struct question *q, struct part *p, struct node **m)
 	if (m[B_JSON])
 		p->text = escaped_json(q, tree_raw(&q->tree, m[B_JSON]));
 	if (m[B_PLAIN] && m[B_BYTES])
-		question_odd(q, p->at, "it has two sources");
+		question_odd(q, p->at, "has two sources where one is expected");
 	if ((p->kind != PART_IMAGE && p->kind != PART_FILE) || p->plain)
 		return;
 	while (i < COUNT_OF(medias) && !node_is(m[B_FORMAT], medias[i].format))
@@ -141,7 +141,7 @@ read_converse_tool(struct question *q, const struct node *of)
 	else if (m[TOOL_NAME])
 		question_tool(q, of, m);
 	else
-		question_odd(q, of, "it is no tool");
+		question_odd(q, of, "is not a tool");
 }
 
 static void
@@ -152,14 +152,14 @@ read_converse(struct question *q)
 
 	read_thinking(q);
 	if (of && question_members(q, of, choice_members, m) && of->first && of->first->next)
-		question_odd(q, of, "it is more than one choice");
+		question_odd(q, of, "has more than one choice");
 	for (int i = CHOICE_AUTO; i <= CHOICE_TOOL; i++)
 		if (m[i])
 			q->choice.is = (enum choice)i;
 	q->set[DOC_CHOICE_NAME] = m[CHOICE_NAMED];
 	if (*schema) /* a string with JSON */
 		*schema = question_json(
-			q, *schema, node_text(*schema), "the schema is no object");
+			q, *schema, node_text(*schema), "the schema is not an object");
 }
 
 /* ---- writing ---- */
@@ -177,8 +177,8 @@ put_converse_media(struct question *q, const struct part *p)
 		p = &text;
 	if (p->url.p || (i == COUNT_OF(medias) && !p->plain)) {
 		question_refuse(q, p->at,
-			p->url.p ? "what is at an address has no place"
-				 : "it is of no kind that the target takes");
+			p->url.p ? "the target does not accept a URL here"
+				 : "the target does not accept this media type");
 		return;
 	}
 	json_put_open(b, NULL, '{');

@@ -34,17 +34,18 @@ read_embeddings(struct question *q)
 
 	q->to->base64 = question_word(q, q->set[DOC_ENCODING], encodings) == 1;
 	if (!inputs) {
-		question_odd(q, q->tree.root, "it has no input");
+		question_odd(q, q->tree.root, "the input is missing");
 		return;
 	}
 	for (struct node *e = tree_elements(inputs); e; e = e->next, q->to->vectors++)
 		if (e->tok != JSON_STRING)
 			question_refuse(q, e,
-				"it is no text: numbers of tokens are those of another model");
+				"is not a string: token ids are specific to one model, so send "
+				"text");
 	if (inputs->tok == JSON_STRING)
 		q->to->vectors = 1;
 	else if (!q->to->vectors)
-		question_odd(q, inputs, "it is empty");
+		question_odd(q, inputs, "is empty");
 }
 
 /* Returns the input after `n`, or the first one; there may be a single text. NULL: none. */
@@ -88,7 +89,8 @@ static void
 write_embed_titan(struct question *q)
 {
 	if (q->to->vectors > 1)
-		question_refuse(q, q->set[DOC_INPUTS], "the target takes one text a request");
+		question_refuse(q, q->set[DOC_INPUTS],
+			"the target accepts only one input for each request");
 	put_node(q->out, "inputText", next_input(q, NULL));
 	question_put_settings(q);
 }
@@ -206,7 +208,8 @@ answer_vectors(struct translator *t, struct span json)
 			t, ERR_SYNTAX, "the provider's response is not a list of vectors");
 	if (v.n != t->plan.vectors)
 		return translator_fail(t, ERR_SYNTAX,
-			"the provider's response has another number of vectors than was requested");
+			"the number of vectors in the provider's response differs from the "
+			"number of inputs");
 	json_put_form(t->out,
 		"{'object':'list','data':[%j],'model':%t,'usage':{'prompt_tokens':%u,"
 		"'total_tokens':%u}}",

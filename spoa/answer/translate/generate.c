@@ -192,7 +192,7 @@ read_generate_part(struct question *q, struct part *p, struct node **m)
 	if (p->kind != PART_FILE)
 		return;
 	if (!p->media.n && !p->url.p)
-		question_odd(q, p->at, "it has no data");
+		question_odd(q, p->at, "the data is missing");
 	else if ((!p->media.n || span_starts(p->media, SPAN_LIT("video/"))) &&
 		 question_refuse(q, p->at, question_nowhere)) {
 		part_goes(p);
@@ -203,7 +203,8 @@ read_generate_part(struct question *q, struct part *p, struct node **m)
 	else if (span_starts(p->media, SPAN_LIT("audio/")))
 		p->kind = PART_AUDIO;
 	if ((span_istarts(uri, SPAN_LIT("gs:")) || span_istarts(uri, files)) &&
-		question_refuse(q, m[P_FILE_AT], "a file that the provider keeps has no place"))
+		question_refuse(q, m[P_FILE_AT],
+			"the target cannot read a file that another provider stores"))
 		part_goes(p);
 }
 
@@ -217,12 +218,13 @@ read_generate_content(struct question *q, const struct node *of)
 		return;
 	int role = m[C_ROLE] ? question_word(q, m[C_ROLE], roles) : 0;
 	if (role < 0)
-		question_odd(q, of, "its role is none that anybody knows");
+		question_odd(q, of, "the role is unknown");
 	struct turn *t = question_turn(q, role == 1 ? TURN_ASSISTANT : TURN_USER, of);
 	turn_content(q, t, m[C_PARTS]);
 	for (struct part *p = t && role == 2 ? t->first : NULL; p; p = p->next)
 		if (p->kind != PART_RESULT)
-			question_odd(q, m[C_ROLE], "a turn of this role has results alone");
+			question_odd(q, m[C_ROLE],
+				"a message with this role can contain tool results only");
 }
 
 /* Converts Google's schemas to JSON Schema, in a tree of their own: types are in capitals, null
@@ -282,8 +284,8 @@ read_generate(struct question *q)
 	set[DOC_CHOICE_NAME] = name;
 	if (name && (name->next || !any))
 		question_refuse(q, names,
-			any ? "more than one tool by name has no place"
-			    : "a tool by its name has a place only where it is to be called");
+			any ? "the target accepts only one tool by name"
+			    : "the target accepts a tool by name only if a call is required");
 	else if (name)
 		q->choice.is = CHOICE_TOOL;
 	if (set[DOC_OWN_SCHEMA] && !set[DOC_SCHEMA])
@@ -408,7 +410,9 @@ write_generate(struct question *q)
 	json_put_open(b, "contents", '[');
 	for (; t && !q->err; t = t->next) {
 		if (t->next || t->role == TURN_USER ||
-			!question_refuse(q, t->at, "a response that is already begun has no place in the provider's API"))
+			!question_refuse(q, t->at,
+				"the provider's API cannot continue a response that has "
+				"already begun"))
 			put_generate_parts(
 				q, t->role == TURN_ASSISTANT ? "model" : "user", t, current);
 		current |= t == said;

@@ -112,10 +112,11 @@ read_block(struct question *q, struct part *p, struct node **m)
 		p->plain = is == 1;
 		if ((p->plain && p->kind == PART_IMAGE) || m[is == 2 ? B_DATA : B_URL] ||
 			(is < 0 && !q->err))
-			question_odd(q, m[B_SOURCE], "it is no source of its type");
+			question_odd(q, m[B_SOURCE],
+				"the fields do not match the type of the source");
 	}
 	if (p->kind == PART_CALL && !m[B_INPUT])
-		question_odd(q, p->at, "it has no input");
+		question_odd(q, p->at, "the input is missing");
 	p->failed = p->kind == PART_RESULT && node_true(m[B_FAILED]);
 	p->cache = cached_at(p->at);
 }
@@ -153,7 +154,8 @@ put_block(struct question *q, const struct part *p)
 	if (p->kind == PART_FILE && !p->plain && !span_is(p->media, "application/pdf") &&
 		(!p->url.p || p->media.n)) {
 		if (!part_file_text(q, p, &text)) {
-			question_refuse(q, p->at, "it is a file of no kind that the target takes");
+			question_refuse(
+				q, p->at, "the target does not accept files of this type");
 			return;
 		}
 		p = &text;
@@ -196,7 +198,8 @@ put_messages_tools(struct question *q)
 	for (const struct tool_offer *t = q->tools; t && !q->err; t = t->next) {
 		bool any = t->schema && t->schema->first;
 		if (any && !node_is(tree_member(t->schema, "type"), "object")) {
-			question_refuse(q, t->at, "its schema is of another type than object");
+			question_refuse(
+				q, t->at, "the target requires a schema of type object");
 			continue;
 		}
 		json_put_open(b, NULL, '{');
@@ -265,7 +268,8 @@ write_messages(struct question *q)
 	if (!q->set[SET_CAP] && q->ask->cap_tokens)
 		json_put_uint(b, "max_tokens", q->ask->cap_tokens);
 	else if (!q->set[SET_CAP])
-		question_refuse(q, q->tree.root, "it states no cap, and the target needs one");
+		question_refuse(q, q->tree.root,
+			"the request has no limit on output tokens, which the target requires");
 	question_put_settings(q);
 	if (t && t->role == TURN_SYSTEM) {
 		put_blocks(q, "system", t->first);

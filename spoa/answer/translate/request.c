@@ -18,7 +18,7 @@ static const char *const harmless[] = {
 #include "answer/translate/harmless_members.inc"
 };
 
-const char question_nowhere[] = "it has no place in the form of the target";
+const char question_nowhere[] = "the target's API has no equivalent";
 
 static const struct request_form *const request_forms[FORMS] = {
 	[FORM_CHAT] = &chat_request_form,
@@ -226,7 +226,7 @@ read_members_in(struct question *q, const struct node *object, const struct memb
 	struct span path, struct node **m)
 {
 	if (object->tok != JSON_OBJECT)
-		question_odd(q, object, "it is of another type");
+		question_odd(q, object, "has the wrong type");
 	for (struct node *n = object->first; n && !q->err; n = n->next) {
 		const struct member *row =
 			n->tok == JSON_NULL ? NULL : member_row(rows, path, n->key);
@@ -240,7 +240,7 @@ read_members_in(struct question *q, const struct node *object, const struct memb
 		if (!name[depth]) {
 			struct node **to = &m[row->to];
 			if (!is_member_a(n, row->is))
-				question_odd(q, n, "it is of another type");
+				question_odd(q, n, "has the wrong type");
 			if (!*to || row < member_row(rows, path, (*to)->key))
 				*to = n;
 			row++;
@@ -319,7 +319,7 @@ question_role(struct question *q, const struct node *role, const struct node *at
 
 	if (i >= 0)
 		return question_turn(q, is[i], at);
-	question_odd(q, at, "its role is none that anybody knows");
+	question_odd(q, at, "the role is unknown");
 	return NULL;
 }
 
@@ -402,7 +402,7 @@ question_typed_tool(struct question *q, const struct node *of)
 	struct node *m[TOOL_MEMBERS], *is = tree_member(of, "type");
 
 	if (must && !is)
-		question_odd(q, of, "it is of no type");
+		question_odd(q, of, "the type is missing");
 	if ((!is || (!must && is->tok == JSON_NULL) || question_word(q, is, types) == 0) &&
 		question_members(q, of, q->form->tool, m))
 		question_tool(q, of, m);
@@ -650,7 +650,7 @@ put_part(struct question *q, const struct part_form *row, const struct part *p)
 		row++;
 	if (!row->kind) {
 		question_refuse(q, p->at,
-			p->url.p ? "what is at an address has no place" : question_nowhere);
+			p->url.p ? "the target does not accept a URL here" : question_nowhere);
 		return;
 	}
 	json_put_name(q->out, NULL);
@@ -728,12 +728,12 @@ question_put_settings(struct question *q)
 			row++;
 		for (struct node *e = tree_elements(n); row->name && e; e = e->next)
 			if (e->tok != JSON_STRING)
-				question_odd(q, e, "it is no text");
+				question_odd(q, e, "is not a string");
 		if (s == SET_VERBOSITY && q->into->form == FORM_RESPONSES)
 			continue; /* written beside the schema, in `text` */
 		if (!row->name || is_above(n, q->into->most[s])) {
 			question_refuse(q, n,
-				row->name ? "it is more than the form of the target has"
+				row->name ? "the value is larger than the target accepts"
 					  : question_nowhere);
 			continue;
 		}
@@ -833,7 +833,7 @@ name_tools(struct question *q)
 			n += span_eq(t->name, as->sent);
 		if (n > 1) /* a call of one tool would be returned as a call of the other */
 			question_fail(q, ERR_UNSUPPORTED, q->set[DOC_TOOLS],
-				"two of its tools would have the same name at the target");
+				"two tools would have the same name at the target");
 	}
 	if (q->choice.name.n)
 		q->choice.name =
@@ -845,8 +845,7 @@ check_name(struct question *q, struct span name, const struct node *at,
 	const struct request_form *to)
 {
 	if (!name.n || name.n > to->name_max || !span_is_alnum(name, "_-"))
-		question_fail(q, ERR_UNSUPPORTED, at,
-			"its name is none that the form of the target takes");
+		question_fail(q, ERR_UNSUPPORTED, at, "the target does not accept this name");
 }
 
 void
@@ -873,12 +872,13 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 				q, p->space, p->name); /* compared with its call's name */
 		}
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
-			question_refuse(q, p->at, "it is an image of no kind that is known"))
+			question_refuse(
+				q, p->at, "the target does not accept images of this type"))
 			part_goes(p);
 		if (p->kind == PART_AUDIO && to->form == FORM_CHAT &&
 			!SPAN_IN(p->media, sounds) &&
 			question_refuse(
-				q, p->at, "it is sound of no kind that the target takes"))
+				q, p->at, "the target does not accept audio of this type"))
 			part_goes(p);
 		if (p->kind == PART_IMAGE && p->text.n && !span_is(p->text, "auto") &&
 			to->form != FORM_CHAT && to->form != FORM_RESPONSES)
@@ -1041,14 +1041,14 @@ read_format(struct question *q)
 	if (!format)
 		return;
 	if (!type)
-		question_odd(q, format, "it is of no type");
+		question_odd(q, format, "the type is missing");
 	else if (q->form->any_json && node_is(type, "json_object"))
 		q->any_json = type;
 	else if ((q->form->text_format && node_is(type, "text")) ||
 		 question_word(q, type, types) < 0)
 		q->set[DOC_SCHEMA] = NULL;
 	else if (!q->set[DOC_SCHEMA])
-		question_odd(q, format, "it has no schema");
+		question_odd(q, format, "the schema is missing");
 	if (q->any_json)
 		q->set[DOC_SCHEMA] = NULL;
 }
@@ -1077,7 +1077,7 @@ read_conversation(struct question *q)
 	}
 	q->choice.name = node_text(set[DOC_CHOICE_NAME]);
 	if (q->choice.is == CHOICE_TOOL && !q->choice.name.n)
-		question_odd(q, q->choice.at, "it names no tool");
+		question_odd(q, q->choice.at, "the tool's name is missing");
 	read_format(q);
 	read_effort(q);
 	if (node_true(set[DOC_ONE_CALL]))
@@ -1107,7 +1107,7 @@ read_question(struct question *q)
 		return q->err;
 	if (q->err) {
 		q->to->refused = SPAN_LIT("body");
-		q->to->why = "it is no JSON";
+		q->to->why = "is not JSON";
 		return ERR_SYNTAX;
 	}
 	if (from->proto)
@@ -1131,7 +1131,8 @@ check_tools(struct question *q)
 			t->strict = NULL;
 	}
 	if (!q->tools && (q->choice.is == CHOICE_ANY || q->choice.is == CHOICE_TOOL) &&
-		question_refuse(q, q->choice.at, "there is no tool"))
+		question_refuse(
+			q, q->choice.at, "requires a tool call, but the request has no tools"))
 		q->choice.is = CHOICE_UNSAID;
 }
 
@@ -1148,7 +1149,8 @@ settle_question(struct question *q)
 		question_order(q, q->into);
 	check_tools(q);
 	if (q->any_json && !q->into->any_json)
-		question_refuse(q, q->any_json, "JSON without a schema has no place");
+		question_refuse(
+			q, q->any_json, "the target accepts JSON output only with a schema");
 	if (q->err)
 		return;
 	settle_sampling(q);

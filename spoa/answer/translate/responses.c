@@ -176,8 +176,8 @@ read_input_item(struct question *q, const struct node *of)
 	}
 	if (node_is(type, "item_reference")) {
 		question_refuse(q, type,
-			"item_reference: it is a turn that OpenAI keeps. Set `store: false` in "
-			"the client, which then sends the turn itself");
+			"item_reference: the item is stored at OpenAI and cannot be read. Set "
+			"`store: false` in the client, which then sends the item itself");
 		return;
 	}
 	bool result = node_is(type, "function_call_output") ||

@@ -57,12 +57,12 @@ read_part_uri(struct question *q, struct part *p, const struct node *uri)
 	if (span_istarts(s, SPAN_LIT("data:"))) {
 		/* the rest is written unchanged */
 		if (!span_ends(head, SPAN_LIT(";base64")) || !span_is_alnum(rest, "+/=-_"))
-			question_odd(q, uri, "it is no data: URI in base64");
+			question_odd(q, uri, "is not a data: URI in base64");
 		p->media = span_next(&head, ';');
 		p->data = standard_base64(q, rest);
 	} else if (p->kind == PART_IMAGE) {
 		p->url = node_written(uri);
-	} else if (question_refuse(q, uri, "it is no data: URI in base64")) {
+	} else if (question_refuse(q, uri, "is not a data: URI in base64")) {
 		part_goes(p);
 	}
 }
@@ -113,7 +113,7 @@ take_part_members(struct question *q, const struct part_set *set, const struct p
 	}
 	for (const struct member *i = set->members; i->name; i++)
 		if (m[i->to] && !(may >> i->to & 1))
-			question_odd(q, m[i->to], "a part of this type has no such member");
+			question_odd(q, m[i->to], "a part of this type cannot have this field");
 }
 
 static void
@@ -141,13 +141,13 @@ check_part_data(struct question *q, struct part *p, const struct part_row *row,
 	bool data = p->data.p || p->url.p;
 
 	if (p->kind == PART_IMAGE && !data)
-		question_odd(q, in, "it has no data");
+		question_odd(q, in, "the data is missing");
 	else if ((p->kind == PART_FILE || p->kind == PART_AUDIO) && !data &&
 		 question_refuse(q, in, question_nowhere))
 		part_goes(p);
 	else if (row->has[HAS_TEXT] && !has[HAS_TEXT] &&
 		 (p->kind == PART_TEXT || p->kind == PART_REFUSAL))
-		question_odd(q, of, "it has no content");
+		question_odd(q, of, "the content is missing");
 }
 
 struct part *
@@ -165,7 +165,7 @@ question_part(
 	if (!question_members(q, of, set->members, m))
 		return NULL;
 	if (!row->kind)
-		question_odd(q, of, "it is of no type that is known");
+		question_odd(q, of, "the type is unknown");
 	take_part_members(q, set, row, m, has);
 	const struct node *in = has[HAS_IN] ? has[HAS_IN] : of;
 	struct part *p = turn_part(q, t, row->kind, has[HAS_AT] ? has[HAS_AT] : in);
@@ -269,7 +269,7 @@ lift_system(struct question *q, struct turn **at)
 	struct turn *t = *at, *first = q->turns;
 
 	question_refuse(q, tree_member(t->at, "role"),
-		"a system text after the first turn has no place");
+		"the target accepts system messages only at the beginning");
 	*at = t->next;
 	if (first->role == TURN_SYSTEM) {
 		*first->end = t->first;
@@ -292,7 +292,7 @@ merge_turns(struct question *q, const struct request_form *to)
 		bool too_early = to->apart && now->first && now->role == TURN_ASSISTANT &&
 				 (!last || last->role == TURN_SYSTEM);
 		if (too_early)
-			question_refuse(q, now->at, "the first turn is not the user's");
+			question_refuse(q, now->at, "the first message is not from the user");
 		if (!now->first || too_early) {
 			*t = now->next;
 		} else if (to->apart && now->role == TURN_SYSTEM && last &&
@@ -331,10 +331,11 @@ check_calls(struct question *q, struct turn *t)
 		if (p->kind != PART_CALL)
 			continue;
 		if (++calls > TURN_CALLS)
-			question_refuse(q, p->at, "there are more calls in a turn than pass");
+			question_refuse(q, p->at, "the message has too many tool calls");
 		else if (call_of_id(t->first, p, p->id) != p ||
 			 (p->next && call_of_id(p->next, p->next, p->id)))
-			question_odd(q, p->at, "another call of this turn has its id");
+			question_odd(
+				q, p->at, "another tool call of this message has the same id");
 	}
 }
 
@@ -361,8 +362,8 @@ match_results(struct question *q, struct turn *t, struct turn *of)
 				call = call->next;
 		if (!call || call->answered) {
 			question_odd(q, r->at,
-				call ? "its call has a result already"
-				     : "no call of the turn before it has its id");
+				call ? "the tool call already has a result"
+				     : "no tool call in the previous message has this id");
 			return;
 		}
 		call->answered = true;
@@ -390,12 +391,14 @@ question_order(struct question *q, const struct request_form *to)
 		for (struct part *p = t->first; p && !q->err; p = p->next)
 			if ((p->kind == PART_CALL && t->role != TURN_ASSISTANT) ||
 				(p->kind == PART_RESULT && t->role != TURN_USER))
-				question_odd(q, p->at, "a turn of this role has no such part");
+				question_odd(q, p->at,
+					"a message with this role cannot have a part of this "
+					"type");
 		if (t->role == TURN_USER && !q->err)
 			match_results(
 				q, t, before && before->role == TURN_ASSISTANT ? before : NULL);
 		before = t;
 	}
 	if (!q->err && !q->turns)
-		question_odd(q, q->tree.root, "it has no turn with content");
+		question_odd(q, q->tree.root, "no message has content");
 }

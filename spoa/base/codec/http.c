@@ -129,11 +129,11 @@ head_end(struct span in, struct http_scan *s, struct http_message *m)
 		if (at - 1 == s->line)
 			return s->line ? (ssize_t)at + 1
 				       : refuse_message(m, ERR_SYNTAX,
-						 "an empty line before the head");
+						 "an empty line precedes the message");
 		s->at = s->line = at + 1;
 	}
 	if (in.n >= CAP_HEAD_BYTES)
-		return refuse_message(m, ERR_LIMIT, "the head is too large");
+		return refuse_message(m, ERR_LIMIT, "the header is too large");
 	s->at = in.n;
 	return 0;
 }
@@ -188,11 +188,11 @@ on_header_field(llhttp_t *p, const char *at, size_t n)
 	struct http_head *h = &x->m->head;
 
 	if (n == 0 || at[n] != ':' || at[-1] != '\n') {
-		x->why = "a malformed field name";
+		x->why = "a field name is malformed";
 		return -1;
 	}
 	if (h->nfields == x->max) {
-		x->why = "too many header fields";
+		x->why = "the message has too many header fields";
 		return -1;
 	}
 	h->fields[h->nfields++] = (struct http_field){ span_of(at, n), span_of(at + n, 0) };
@@ -232,12 +232,12 @@ static const char *
 reason_of(llhttp_errno_t err)
 {
 	switch (err) {
-	case HPE_INVALID_METHOD: return "an unknown method";
+	case HPE_INVALID_METHOD: return "the method is unknown";
 	case HPE_INVALID_URL: return "a malformed target";
 	case HPE_INVALID_VERSION:
-	case HPE_INVALID_CONSTANT: return "another protocol or version";
+	case HPE_INVALID_CONSTANT: return "the protocol or its version is not supported";
 	case HPE_INVALID_STATUS: return "a malformed status";
-	case HPE_INVALID_HEADER_TOKEN: return "a malformed header field";
+	case HPE_INVALID_HEADER_TOKEN: return "a header field is malformed";
 	default: return "a malformed head";
 	}
 }
@@ -265,7 +265,7 @@ run_llhttp(
 		return refuse_message(m, ERR_SYNTAX, x.why);
 	if (err == HPE_UNEXPECTED_CONTENT_LENGTH || err == HPE_INVALID_CONTENT_LENGTH ||
 		err == HPE_INVALID_TRANSFER_ENCODING)
-		return refuse_message(m, ERR_AMBIGUOUS, "an ambiguous body length");
+		return refuse_message(m, ERR_AMBIGUOUS, "the length of the body is ambiguous");
 	return refuse_message(m, ERR_SYNTAX, reason_of(err));
 }
 
@@ -332,13 +332,13 @@ read_head_framing(
 	m->declared = -1;
 	m->framing = none;
 	if (ff->repeated)
-		return refuse_message(m, ERR_AMBIGUOUS, "a framing field given twice");
+		return refuse_message(m, ERR_AMBIGUOUS, "a framing field is repeated");
 	if (ff->length && ff->coding)
 		return refuse_message(m, ERR_AMBIGUOUS, "Content-Length and Transfer-Encoding");
 	if (ff->coding) {
 		if (!span_ieq(ff->coding->value, SPAN_LIT("chunked")))
 			return refuse_message(
-				m, ERR_AMBIGUOUS, "a transfer coding other than chunked");
+				m, ERR_AMBIGUOUS, "the transfer coding is not chunked");
 		m->framing = HTTP_CHUNKED;
 	}
 	if (ff->length) {
@@ -386,9 +386,9 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 	if (target.p != in.p + h->method.n + 1 ||
 		!span_starts(
 			span_cut(in, h->method.n + 1 + target.n, in.n), SPAN_LIT(" HTTP/")))
-		return refuse_message(m, ERR_SYNTAX, "a malformed request line");
+		return refuse_message(m, ERR_SYNTAX, "the request line is malformed");
 	if (p.http_major != 1 || p.http_minor > 1)
-		return refuse_message(m, ERR_SYNTAX, "another version than HTTP/1");
+		return refuse_message(m, ERR_SYNTAX, "the version is not HTTP/1");
 	if (span_is(h->method, "CONNECT") || span_is(h->method, "TRACE"))
 		return refuse_message(m, ERR_UNSUPPORTED, "CONNECT or TRACE");
 	struct framing_fields ff = framing_fields(h);
@@ -402,7 +402,7 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 	if (ff.upgrade && !m->websocket)
 		return refuse_message(m, ERR_UNSUPPORTED, "Upgrade");
 	if (ff.expect && !span_ieq(ff.expect->value, SPAN_LIT("100-continue")))
-		return refuse_message(m, ERR_SYNTAX, "an unknown expectation");
+		return refuse_message(m, ERR_SYNTAX, "the expectation is unknown");
 	m->old = p.http_minor == 0;
 	m->expects_continue = ff.expect != NULL && !m->old;
 	m->close = ff.close || m->old;
@@ -420,9 +420,9 @@ http_parse_response(struct span in, struct http_scan *scan, struct http_field *f
 		return n;
 	m->head.status = p.status_code;
 	if (p.http_major != 1 || p.http_minor > 1)
-		return refuse_message(m, ERR_SYNTAX, "another version than HTTP/1");
+		return refuse_message(m, ERR_SYNTAX, "the version is not HTTP/1");
 	if (p.status_code < 100 || p.status_code > 599)
-		return refuse_message(m, ERR_SYNTAX, "a status outside 100 to 599");
+		return refuse_message(m, ERR_SYNTAX, "the status is outside 100 to 599");
 	struct framing_fields ff = framing_fields(&m->head);
 	int err = read_head_framing(&ff, HTTP_UNTIL_CLOSE, m);
 	if (err)

@@ -483,15 +483,14 @@ lex_json_key(struct json *j, struct json_event *ev)
 	int err = text.p ? key_add(j, text) : ERR_NOMEM;
 	if (err)
 		return fail_json(j, ev, err,
-			err == ERR_DUPLICATE ? "the same key twice in an object"
-					     : "out of memory",
+			err == ERR_DUPLICATE ? "duplicate key in an object" : "out of memory",
 			ev->start);
 	j->at = span_past(j->in, j->at, is_space);
 	if (j->at == j->in.n)
 		return fail_json(
 			j, ev, ERR_TRUNCATED, "the document ends inside an object", j->at);
 	if (j->in.p[j->at] != ':')
-		return fail_json(j, ev, ERR_SYNTAX, "a key without a colon behind it", j->at);
+		return fail_json(j, ev, ERR_SYNTAX, "a colon is missing after a key", j->at);
 	j->at++;
 	j->state = AT_MEMBER_VALUE;
 	return JSON_KEY;
@@ -506,7 +505,7 @@ lex_json_separator(struct json *j, struct json_event *ev)
 
 	if (j->depth == 0) {
 		if (!end)
-			return fail_json(j, ev, ERR_SYNTAX, "data behind the document", j->at);
+			return fail_json(j, ev, ERR_SYNTAX, "data after the document", j->at);
 		j->state = AT_END;
 		ev->start = ev->end = j->at;
 		return ev->tok = JSON_END;
@@ -521,8 +520,8 @@ lex_json_separator(struct json *j, struct json_event *ev)
 		return lex_json_container_end(j, ev);
 	if (j->in.p[j->at] != ',')
 		return fail_json(j, ev, ERR_SYNTAX,
-			object ? "neither , nor } behind a member"
-			       : "neither , nor ] behind an element",
+			object ? ", or } is missing after a member"
+			       : ", or ] is missing after an element",
 			j->at);
 	j->at++;
 	j->at = span_past(j->in, j->at, is_space);

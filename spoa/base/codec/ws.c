@@ -84,16 +84,17 @@ check_start(struct ws_reader *r)
 		return PROTOCOL(r, r->masked ? "a frame is not masked" : "a frame is masked");
 	switch (op) {
 	case WS_CONTINUATION:
-		return r->message_op ? 0 : PROTOCOL(r, "a continuation of nothing");
+		return r->message_op ? 0
+				     : PROTOCOL(r, "a continuation frame without a message");
 	case WS_TEXT:
 	case WS_BINARY: return r->message_op ? PROTOCOL(r, "a message inside a message") : 0;
 	case WS_CLOSE:
 	case WS_PING:
 	case WS_PONG:
 		if (!fin)
-			return PROTOCOL(r, "a control frame in pieces");
+			return PROTOCOL(r, "a control frame is fragmented");
 		return length > WS_CONTROL_MAX ? PROTOCOL(r, "a control frame is too long") : 0;
-	default: return PROTOCOL(r, "an opcode that nobody knows");
+	default: return PROTOCOL(r, "the opcode is unknown");
 	}
 }
 
@@ -108,8 +109,8 @@ read_length(struct ws_reader *r, const unsigned char **mask)
 		r->left = r->left << 8 | r->head[2 + i];
 	*mask = r->head + 2 + more;
 	if ((more == 2 && r->left < LENGTH_16) || (more == 8 && r->left <= 0xffff))
-		return PROTOCOL(r, "a length is longer than it need be");
-	return r->left >> 63 ? PROTOCOL(r, "a length of more than 63 bits") : 0;
+		return PROTOCOL(r, "a length is not in its shortest form");
+	return r->left >> 63 ? PROTOCOL(r, "a length has more than 63 bits") : 0;
 }
 
 static int
@@ -137,7 +138,7 @@ ws_begin_frame(struct ws_reader *r)
 		r->checked = 0;
 	}
 	if (++r->fragments > CAP_SOCKET_FRAGMENTS)
-		return refuse_frame(r, ERR_LIMIT, WS_TOO_BIG, "a message of too many frames");
+		return refuse_frame(r, ERR_LIMIT, WS_TOO_BIG, "a message has too many frames");
 	INVARIANT(r->message.n <= r->message_cap);
 	if (r->left > r->message_cap - r->message.n)
 		return refuse_frame(r, ERR_LIMIT, WS_TOO_BIG, "a message is too long");
@@ -206,8 +207,8 @@ ws_check_text(struct ws_reader *r)
 		if (n == 0 && !ends && left < 4 && may_become_utf8(t.p + r->checked, left))
 			return 0;
 		if (n == 0)
-			return refuse_frame(
-				r, ERR_ENCODING, WS_INVALID_DATA, "a text is not UTF-8");
+			return refuse_frame(r, ERR_ENCODING, WS_INVALID_DATA,
+				"a text message is not UTF-8");
 		r->checked += n;
 	}
 	return 0;
@@ -245,12 +246,12 @@ ws_end_control(struct ws_reader *r, struct ws_message *out)
 	out->payload = span_cut(payload, 2, payload.n);
 	if (!ws_code_sent(code)) {
 		out->op = WS_CONTINUATION;
-		return PROTOCOL(r, "a close with a code that is none");
+		return PROTOCOL(r, "a close frame has an invalid code");
 	}
 	if (!utf8_valid(out->payload)) {
 		out->op = WS_CONTINUATION;
 		return refuse_frame(r, ERR_ENCODING, WS_INVALID_DATA,
-			"a close with a reason that is not UTF-8");
+			"the reason in a close frame is not UTF-8");
 	}
 	out->code = code;
 	return 0;
@@ -435,13 +436,13 @@ ws_accepted(const struct http_head *h, struct span key)
 
 	ws_accept(key, want);
 	if (http_field_one(h, "upgrade", &v) != 1 || !span_ieq(v, SPAN_LIT("websocket")))
-		return "a 101 that is no WebSocket";
+		return "the response has status 101 but is not a WebSocket handshake";
 	if (http_field_one(h, "sec-websocket-accept", &v) != 1 || !span_is(v, want))
-		return "a 101 that does not accept the key";
+		return "the response has status 101 but does not accept the key";
 	if (http_field_nth(h, "sec-websocket-extensions", 0))
-		return "a 101 with an extension that nobody offered";
+		return "the response has status 101 and an extension that was not offered";
 	return http_field_nth(h, "sec-websocket-protocol", 0)
-		       ? "a 101 with a subprotocol that nobody offered"
+		       ? "the response has status 101 and a subprotocol that was not offered"
 		       : NULL;
 }
 

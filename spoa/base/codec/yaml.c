@@ -493,9 +493,9 @@ on_document(struct loader *l, const yaml_event_t *ev)
 	const yaml_version_directive_t *v = ev->data.document_start.version_directive;
 
 	if (l->documents++)
-		STOP(l, &ev->start_mark, "a second document: one file holds one");
+		STOP(l, &ev->start_mark, "a second document: a file can have only one");
 	else if (v && (v->major != 1 || v->minor < 2))
-		STOP(l, &ev->start_mark, "YAML %d.%d: this is read as YAML 1.2", v->major,
+		STOP(l, &ev->start_mark, "YAML %d.%d: only YAML 1.2 is supported", v->major,
 			v->minor);
 	else if (ev->data.document_start.tag_directives.start !=
 		 ev->data.document_start.tag_directives.end)

@@ -401,7 +401,7 @@ http_call(struct http_client *c, const struct http_call_options *o, http_cb *cb,
 	LIST_INSERT_HEAD(&c->calls, call, all);
 	c->ncalls++;
 	if (c->ncalls > CAP_HTTP_CALLS) {
-		fail_soon(call, ERR_LIMIT, "too many calls at once");
+		fail_soon(call, ERR_LIMIT, "too many calls are in progress");
 		return call;
 	}
 	call->easy = curl_easy_init();
@@ -470,7 +470,7 @@ http_client_abort(struct http_client *c)
 {
 	c->closed = true;
 	while (!LIST_EMPTY(&c->calls))
-		answer_http_call(LIST_FIRST(&c->calls), ERR_CLOSED, "the daemon stops");
+		answer_http_call(LIST_FIRST(&c->calls), ERR_CLOSED, "the daemon is stopping");
 }
 
 void
@@ -510,7 +510,7 @@ unix_check(struct span rest)
 	if (path.n > 107)
 		return "the socket's path is over 107 bytes";
 	if (rest.n == 0 || rest.p[0] != '/')
-		return "the path to ask for is missing: unix:/SOCKET:/PATH";
+		return "the path of the request is missing: unix:/SOCKET:/PATH";
 	return NULL;
 }
 
@@ -542,9 +542,9 @@ http_url_check(const char *url)
 	if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK || !has_part(u, CURLUPART_HOST))
 		why = "the value is not a URL";
 	else if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD))
-		why = "a user or password does not belong into it";
+		why = "the URL must not contain a user or password";
 	else if (has_part(u, CURLUPART_FRAGMENT))
-		why = "a fragment is never sent";
+		why = "the URL must not contain a fragment";
 	curl_url_cleanup(u);
 	return why;
 }

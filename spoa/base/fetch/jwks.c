@@ -228,7 +228,7 @@ add_jwk(struct jwks *k, json_t *o, struct arena *a, const char **passed, const c
 		return ERR_SYNTAX;
 	}
 	if (json_object_get(o, "d")) {
-		*why = "a private key stands in the set; publish the public half only";
+		*why = "the set contains a private key: publish only the public half";
 		return ERR_SYNTAX;
 	}
 	static const char *const texts[] = { "kty", "use", "alg", "crv", "kid" };
@@ -280,7 +280,7 @@ jwks_load(struct span text, struct buf *why)
 	if (!doc) /* only the line: the author of a policy under test may name a secret file here */
 		buf_printf(why, "line %d: no JSON", err.line);
 	else if (!json_is_array(keys))
-		buf_str(why, "not a key set: a JSON object with a list `keys`");
+		buf_str(why, "not a key set: a JSON object with a list `keys` is expected");
 	else if (json_array_size(keys) > CAP_JWKS_KEYS)
 		buf_printf(why, "more than %d keys", CAP_JWKS_KEYS);
 	else if (k)
@@ -290,7 +290,7 @@ jwks_load(struct span text, struct buf *why)
 			buf_printf(why, "key %zu: %s", i + 1, bad);
 	if (k && k->keys && !bad && k->n == 0) {
 		bad = "empty";
-		buf_printf(why, "no key for RS, PS, ES256 to 512 or EdDSA in it%s%s",
+		buf_printf(why, "the set has no key for RS, PS, ES256 to 512 or EdDSA%s%s",
 			passed ? ": " : "", passed ? passed : "");
 	}
 	if (!k || !k->keys || bad)

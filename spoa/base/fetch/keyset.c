@@ -136,7 +136,7 @@ take_set(struct keyset *k, const struct http_answer *a)
 			LI("keys", jwks_count(set)));
 		keyset_accepted(k, a);
 	} else {
-		keyset_refused(k, "not a key set that can be used", buf_view(&why));
+		keyset_refused(k, "not a usable key set", buf_view(&why));
 	}
 }
 
@@ -162,7 +162,8 @@ on_keyset_answer(void *arg, const struct http_answer *a)
 	else if (a->status == 200)
 		take_set(k, a);
 	else
-		keyset_refused(k, "a response whose status is not 200", (struct span){ NULL, 0 });
+		keyset_refused(k, "the response has a status other than 200",
+			(struct span){ NULL, 0 });
 	attempt_ended(k);
 }
 
@@ -417,7 +418,7 @@ keysets_ready(struct keysets *s, struct buf *out)
 							     atomic_load(&k->answered_us)) /
 						     1000000));
 		else
-			buf_str(out, "none that may be used: its tokens are refused\n");
+			buf_str(out, "no usable keys: its tokens are refused\n");
 	}
 	return all;
 }

@@ -14,25 +14,25 @@
  *   id               name in the file     of               otherwise */
 /* clang-format off */
 #define PRICE_TABLE(X) \
-  X(PRICE_INPUT,      "input",             PRICE_PROMPT,    PRICE_INPUT,     "tokens of the prompt that are none of the others") \
-  X(PRICE_CACHED,     "cached",            PRICE_PROMPT,    PRICE_INPUT,     "tokens that were read from the provider's cache") \
-  X(PRICE_WRITE,      "cache_write",       PRICE_PROMPT,    PRICE_INPUT,     "tokens that were written to it, for 5 minutes") \
-  X(PRICE_WRITE_1H,   "cache_write_1h",    PRICE_PROMPT,    PRICE_WRITE,     "tokens that were written to it, for an hour") \
-  X(PRICE_AUDIO_IN,   "audio_input",       PRICE_PROMPT,    PRICE_INPUT,     "tokens of sound in the prompt") \
-  X(PRICE_IMAGE_IN,   "image_input",       PRICE_PROMPT,    PRICE_INPUT,     "tokens of images in the prompt") \
-  X(PRICE_OUTPUT,     "output",            PRICE_ANSWER,    PRICE_OUTPUT,    "tokens of the answer that are none of the others") \
-  X(PRICE_REASONING,  "reasoning",         PRICE_ANSWER,    PRICE_OUTPUT,    "tokens that were thought") \
-  X(PRICE_AUDIO_OUT,  "audio_output",      PRICE_ANSWER,    PRICE_OUTPUT,    "tokens of sound in the answer") \
-  X(PRICE_IMAGE_OUT,  "image_output",      PRICE_ANSWER,    PRICE_OUTPUT,    "tokens of images in the answer") \
-  X(PRICE_IMAGES,     "image",             PRICE_EACH,      PRICE_IMAGES,    "images that were made, where they are not counted in tokens") \
-  X(PRICE_SEARCHES,   "search",            PRICE_EACH,      PRICE_SEARCHES,  "searches, and units of ranking") \
-  X(PRICE_MAPS,       "maps",              PRICE_EACH,      PRICE_SEARCHES,  "answers that maps are the ground of") \
+  X(PRICE_INPUT,      "input",             PRICE_PROMPT,    PRICE_INPUT,     "prompt tokens of no other kind") \
+  X(PRICE_CACHED,     "cached",            PRICE_PROMPT,    PRICE_INPUT,     "prompt tokens that were read from the provider's cache") \
+  X(PRICE_WRITE,      "cache_write",       PRICE_PROMPT,    PRICE_INPUT,     "prompt tokens that were written to the cache for 5 minutes") \
+  X(PRICE_WRITE_1H,   "cache_write_1h",    PRICE_PROMPT,    PRICE_WRITE,     "prompt tokens that were written to the cache for an hour") \
+  X(PRICE_AUDIO_IN,   "audio_input",       PRICE_PROMPT,    PRICE_INPUT,     "audio tokens in the prompt") \
+  X(PRICE_IMAGE_IN,   "image_input",       PRICE_PROMPT,    PRICE_INPUT,     "image tokens in the prompt") \
+  X(PRICE_OUTPUT,     "output",            PRICE_ANSWER,    PRICE_OUTPUT,    "response tokens of no other kind") \
+  X(PRICE_REASONING,  "reasoning",         PRICE_ANSWER,    PRICE_OUTPUT,    "reasoning tokens") \
+  X(PRICE_AUDIO_OUT,  "audio_output",      PRICE_ANSWER,    PRICE_OUTPUT,    "audio tokens in the response") \
+  X(PRICE_IMAGE_OUT,  "image_output",      PRICE_ANSWER,    PRICE_OUTPUT,    "image tokens in the response") \
+  X(PRICE_IMAGES,     "image",             PRICE_EACH,      PRICE_IMAGES,    "generated images that are not counted in tokens") \
+  X(PRICE_SEARCHES,   "search",            PRICE_EACH,      PRICE_SEARCHES,  "searches, and units of reranking") \
+  X(PRICE_MAPS,       "maps",              PRICE_EACH,      PRICE_SEARCHES,  "responses that are grounded in maps") \
   X(PRICE_SESSIONS,   "session",           PRICE_EACH,      PRICE_SESSIONS,  "sessions of tools that the provider runs") \
-  X(PRICE_FILES,      "file_search",       PRICE_EACH,      PRICE_SEARCHES,  "searches of files that the provider keeps") \
-  X(PRICE_DRAWN,      "tool_image",        PRICE_EACH,      PRICE_IMAGES,    "images that a tool of the provider makes in a response") \
-  X(PRICE_SECONDS,    "second",            PRICE_EACH,      PRICE_SECONDS,   "seconds of sound that were written down") \
-  X(PRICE_CHARACTERS, "character",         PRICE_EACH,      PRICE_CHARACTERS, "characters that were spoken") \
-  X(PRICE_STORED,     "cache_storage",     PRICE_HOURS,     PRICE_STORED,    "tokens that a cache keeps, by the hour") \
+  X(PRICE_FILES,      "file_search",       PRICE_EACH,      PRICE_SEARCHES,  "searches of files that the provider stores") \
+  X(PRICE_DRAWN,      "tool_image",        PRICE_EACH,      PRICE_IMAGES,    "images that a provider's tool generates in a response") \
+  X(PRICE_SECONDS,    "second",            PRICE_EACH,      PRICE_SECONDS,   "seconds of transcribed audio") \
+  X(PRICE_CHARACTERS, "character",         PRICE_EACH,      PRICE_CHARACTERS, "characters of synthesized speech") \
+  X(PRICE_STORED,     "cache_storage",     PRICE_HOURS,     PRICE_STORED,    "tokens that a cache stores, for each hour") \
   X(PRICE_REQUESTS,   "request",           PRICE_EACH,      PRICE_REQUESTS,  "requests")
 /* clang-format on */
 

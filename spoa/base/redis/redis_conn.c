@@ -874,7 +874,7 @@ redis_conn_place(struct redis *r, const struct redis_place *p)
 	if (same)
 		return;
 	if (r->ac)
-		give_redis_up(r, "the master has another address now");
+		give_redis_up(r, "the master now has another address");
 	r->placed = p != NULL;
 	if (p)
 		r->place = *p;

@@ -160,7 +160,7 @@ ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redi
 	SCOPED_BUF(said, 4096);
 	redisContext *c = redis_dial_at(o, tls, at, REDIS_DIAL_SERVER, timeout_us, &said);
 	if (c && !any && !says_ok(c)) {
-		buf_printf(&said, "%s:%u: no part of a working cluster", at->host, at->port);
+		buf_printf(&said, "%s:%u: not part of a working cluster", at->host, at->port);
 	} else if (c) {
 		reply_auto_t *r = redis_ask(c, "CLUSTER SLOTS");
 		err = redis_slots_read(r, at->host, out);

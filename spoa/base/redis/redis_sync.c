@@ -57,7 +57,7 @@ redis_sync_error(const redisContext *c)
 	if (c->err == REDIS_ERR_OOM && redis_bound_broken())
 		return redis_bound_broken();
 	if (c->err == REDIS_ERR_IO && !strcmp(c->errstr, strerror(EAGAIN)))
-		return "no answer in time";
+		return "no reply in time";
 	return c->errstr[0] ? c->errstr : "no answer";
 }
 

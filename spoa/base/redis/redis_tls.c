@@ -97,7 +97,7 @@ read_files(struct redis_tls *t, struct buf *why)
 	else if (o->tls_ca[0] ? !SSL_CTX_load_verify_locations(t->ctx, o->tls_ca, NULL)
 			      : !SSL_CTX_set_default_verify_paths(t->ctx))
 		err = redis_tls_refused(
-			o->tls_ca[0] ? o->tls_ca : "the system's authorities", why);
+			o->tls_ca[0] ? o->tls_ca : "the system's certificate authorities", why);
 	else if (o->tls_cert[0] && !SSL_CTX_use_certificate_chain_file(t->ctx, o->tls_cert))
 		err = redis_tls_refused(o->tls_cert, why);
 	else if (o->tls_key[0] &&

@@ -50,12 +50,12 @@ static const struct {
 } syntaxes[] = {
 	[REGEX_RULE] = { 63, REGEX_NOT_VALID, "ims-", REGEX_NOT_VALID, NULL },
 	[REGEX_OWN] = { REGEX_DEPTH, "brackets are nested too deep", "ims-",
-		"this group is not supported; ( ) (?: ) (?> ) (?<name> ) (?= ) (?! ) (?<= ) "
-		"(?<! ) (?i) (?m) (?s) are",
-		"a repetition of a repetition: use ( )" },
+		"this group is not supported; these are: ( ) (?: ) (?> ) (?<name> ) (?= ) (?! "
+		") (?<= ) (?<! ) (?i) (?m) (?s)",
+		"a repetition follows a repetition: use ( )" },
 	[REGEX_RE2] = { 99, REGEX_NOT_VALID, "imsU-",
 		"that kind of group is not part of the syntax (RE2)",
-		"two repetitions in a row" },
+		"two repetitions follow each other" },
 };
 
 /* Refuses the expression; the first reason is kept. Returns a node that is never used. */
@@ -263,7 +263,7 @@ read_hexadecimal(struct regex_reader *r)
 	/* Without a digit, the escape would change its meaning when a repetition after it is
 	 * rewritten. */
 	if (r->syntax == REGEX_OWN && digits == 0)
-		regex_refuse(r, from, "a hexadecimal digit is expected behind \\x");
+		regex_refuse(r, from, "a hexadecimal digit is expected after \\x");
 	if (v > (r->utf ? 0x10FFFF : 0xFF))
 		regex_refuse(r, from, REGEX_NOT_VALID);
 	r->i += braces;
@@ -314,7 +314,7 @@ read_set_escape(struct regex_reader *r, uint64_t set[4], bool inside)
 	bool re2 = r->syntax == REGEX_RE2;
 
 	if (++r->i >= r->s.n) {
-		regex_refuse(r, r->i, "a backslash at the end");
+		regex_refuse(r, r->i, "the pattern ends with a backslash");
 		return REFUSED;
 	}
 	char c = r->s.p[r->i];
@@ -387,9 +387,10 @@ regex_escaped(struct regex_reader *r)
 		return set_of_character(r, v);
 	if (v == REFUSED)
 		return regex_refuse(r, at,
-			is_digit(c) ? "references to what matched before are not supported"
-				    : "this escape is not supported; \\b \\B \\A \\z \\Z \\d "
-				      "\\w \\s \\h \\p{…} \\n \\t \\r \\f \\a \\e \\xHH are");
+			is_digit(c)
+				? "references to earlier matches are not supported"
+				: "this escape is not supported; these are: \\b \\B \\A \\z "
+				  "\\Z \\d \\w \\s \\h \\p{…} \\n \\t \\r \\f \\a \\e \\xHH");
 	return finish_set(r, n);
 }
 
@@ -727,7 +728,7 @@ read_repetition(struct regex_reader *r, uint32_t *min, uint32_t *max)
 	if (regex_peek(r, k) != '}')
 		return 0;
 	if (r->syntax == REGEX_RE2 && (*min > 1000 || (*max > 1000 && *max != REGEX_FOREVER)))
-		regex_refuse(r, r->i, "a repetition is over 1000");
+		regex_refuse(r, r->i, "a repetition count is above 1000");
 	return k + 1;
 }
 
@@ -753,7 +754,7 @@ read_regex_piece(struct regex_reader *r)
 	uint32_t min, max;
 
 	if (read_repetition(r, &min, &max))
-		return regex_refuse(r, from, "nothing stands before a repetition");
+		return regex_refuse(r, from, "a repetition has nothing to repeat");
 	switch (r->s.p[r->i]) {
 	case '(': n = read_regex_group(r, &flags); break;
 	case '[': n = regex_bracket(r); break;

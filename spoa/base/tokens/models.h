@@ -17,17 +17,17 @@ enum text_script text_script(struct span text);
 /* clang-format off */
 #define FAMILY_TABLE(X) \
   X(message,    "message",    "around each message of a chat") \
-  X(named,      "named",      "more, where a message has a name") \
-  X(reply,      "reply",      "before the answer of a chat") \
-  X(tools,      "tools",      "once, where the request defines tools") \
-  X(function,   "function",   "each tool that is defined") \
-  X(properties, "properties", "a tool with parameters, and each object in them") \
+  X(named,      "named",      "added if a message has a name") \
+  X(reply,      "reply",      "before the response of a chat") \
+  X(tools,      "tools",      "once, if the request defines tools") \
+  X(function,   "function",   "each tool") \
+  X(properties, "properties", "a tool with parameters, and each object in the parameters") \
   X(property,   "property",   "each parameter") \
   X(enum_key,   "enum",       "each list of values that a parameter may have") \
   X(enum_item,  "enum_item",  "each of these values") \
   X(image,      "image",      "each image") \
-  X(audio_kb,   "audio_kb",   "1,024 bytes of sound, as they are in the request") \
-  X(file_kb,    "file_kb",    "1,024 bytes of a file, as they are in the request") \
+  X(audio_kb,   "audio_kb",   "1,024 bytes of audio, as encoded in the request") \
+  X(file_kb,    "file_kb",    "1,024 bytes of a file, as encoded in the request") \
   X(reasoning,  "reasoning",  "added for the response if the request has no limit")
 /* clang-format on */
 

@@ -77,26 +77,26 @@ check_parts(const struct ranks *r)
 	uint32_t used = 0;
 
 	if (r->offsets[0] != 0 || r->offsets[h->tokens] != h->pool)
-		return "its offsets are wrong";
+		return "its offsets are invalid";
 	for (uint32_t i = 0; i < h->tokens; i++)
 		if (r->offsets[i + 1] <= r->offsets[i] ||
 			r->offsets[i + 1] - r->offsets[i] > h->longest)
-			return "its offsets are wrong";
+			return "its offsets are invalid";
 	for (uint32_t i = 0; i < h->slots; i++) {
 		const struct ranks_slot *s = &r->slots[i];
 		if (!s->len)
 			continue;
 		used++;
 		if (s->rank >= h->tokens || s->len != ranks_token(r, s->rank).n)
-			return "its table is wrong";
+			return "its table is invalid";
 	}
 	for (uint32_t i = 0; i < 256; i++)
 		if (r->bytes[i] >= h->tokens)
 			return "a byte has no token";
 	for (uint32_t i = 0; i < 65536; i++)
 		if (r->pairs[i] != RANK_NONE && r->pairs[i] >= h->tokens)
-			return "its table is wrong";
-	return used == h->tokens ? NULL : "its table is wrong";
+			return "its table is invalid";
+	return used == h->tokens ? NULL : "its table is invalid";
 }
 
 static void
@@ -121,19 +121,19 @@ read_ranks_file(struct ranks *r, const char *base, size_t size)
 	uint64_t at[PART_END + 1];
 
 	if (size < sizeof(*h) || memcmp(h->magic, RANKS_MAGIC, sizeof(h->magic)) != 0)
-		return "it is no file of ranks";
+		return "the file is not a vocabulary file";
 	if (h->byte_order != RANKS_BYTE_ORDER)
-		return "it was made on a machine of another byte order";
+		return "the file was made on a machine with another byte order";
 	if (!ranks_layout(h, at) || h->size != size || at[PART_END] != size ||
 		!memchr(h->name, 0, sizeof(h->name)) ||
 		!memchr(h->pattern, 0, sizeof(h->pattern)))
-		return "it is damaged: cut, or of another version";
+		return "the file is truncated, or of another version";
 	ranks_checksum(h, base + sizeof(*h), sum);
 	if (memcmp(sum, h->sha256, sizeof(sum)) != 0)
-		return "it is damaged: its checksum is another";
+		return "the file is damaged: its checksum does not match";
 	r->pattern = split_find(span_str(h->pattern));
 	if (!r->pattern)
-		return "it names a pattern that is not known";
+		return "the file names an unknown pattern";
 	r->head = h;
 	r->slots = (const struct ranks_slot *)(const void *)(base + at[PART_SLOTS]);
 	r->filter = (const uint64_t *)(const void *)(base + at[PART_FILTER]);
@@ -455,7 +455,7 @@ static void
 open_encoding(struct encodings *e, const char *dir, const char *name, struct buf *why)
 {
 	char path[PATH_MAX];
-	const char *what = "too many files of ranks";
+	const char *what = "there are too many vocabulary files";
 	struct ranks *r = NULL;
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
@@ -508,7 +508,7 @@ open_places(struct encodings *e, struct buf *why)
 			return;
 	}
 	for (size_t i = 0; i < COUNT_OF(places); i++)
-		buf_printf(why, "%s/%s: no file of ranks\n", self, places[i]);
+		buf_printf(why, "%s/%s: not a vocabulary file\n", self, places[i]);
 }
 
 int
@@ -523,8 +523,8 @@ encodings_open(const char *dir, struct encodings **out, struct buf *why)
 	else {
 		int n = open_ranks_folder(e, dir, why);
 		if (n <= 0)
-			buf_printf(
-				why, "%s: %s\n", dir, n ? strerror(errno) : "no file of ranks");
+			buf_printf(why, "%s: %s\n", dir,
+				n ? strerror(errno) : "not a vocabulary file");
 	}
 	return e->n || e->refused ? 0 : ERR_NOTFOUND;
 }
@@ -590,11 +590,11 @@ take_rank_line(struct packing *k, struct span line, size_t most, const char **wh
 	}
 	size_t n = decode_rank(text, k->pool + k->pooled);
 	if (!n || n > RANKS_TOKEN_MAX) {
-		*why = "the token is no base64, empty, or too long";
+		*why = "the token is not base64, is empty, or is too long";
 		return ERR_SYNTAX;
 	}
 	if (k->tokens[id].n) {
-		*why = "the rank is given twice";
+		*why = "the rank occurs twice";
 		return ERR_DUPLICATE;
 	}
 	k->tokens[id] = span_of(k->pool + k->pooled, n);
@@ -631,7 +631,7 @@ read_ranks_lines(struct packing *k, struct span lines, size_t *line, const char 
 	*line = 0;
 	for (uint32_t i = 0; i < k->count; i++)
 		if (!k->tokens[i].n) {
-			*why = "a rank is missing: they have no gaps";
+			*why = "a rank is missing: ranks have no gaps";
 			return ERR_SYNTAX;
 		}
 	return 0;
@@ -676,7 +676,7 @@ fill_ranks(const struct packing *k, struct ranks_head *h, char *base, const uint
 	}
 	for (uint32_t i = 0; i < 256; i++)
 		if (bytes[i] == RANK_NONE) {
-			*why = "not every byte is a token: this is no byte-pair vocabulary";
+			*why = "a byte has no token: this is not a byte-pair vocabulary";
 			return ERR_SYNTAX;
 		}
 	const struct ranks r = { .head = h,

@@ -199,7 +199,7 @@ first_segment(struct quota_recall *out, const struct quota_recall_into *into, co
 	if (i == l->n)
 		out->whole = "the segment that the start checkpoint names does not exist";
 	else if (from->now_ms > into->now_ms)
-		out->whole = "the clock is before the time of the checkpoint";
+		out->whole = "the clock is earlier than the time of the checkpoint";
 	else if (quota_fold_read(out->fold, from->state))
 		out->whole = "the state in the start checkpoint cannot be read";
 	else if (startpoint_copy(&out->at, from))

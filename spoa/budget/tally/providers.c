@@ -43,7 +43,7 @@ provider_means(int status)
 		{ 402, "the account at the provider has no credit left" },
 		{ 403, "the key at the provider does not permit the request" },
 		{ 429, "the provider limits the rate or quota of the key" },
-		{ 504, "the provider was too slow, or slower than timeout server of HAProxy" },
+		{ 504, "the provider was too slow, or slower than HAProxy's timeout server" },
 		{ 529, "the provider is overloaded" },
 	};
 	/* clang-format on */
@@ -53,7 +53,7 @@ provider_means(int status)
 			return rows[i].means;
 	if (status < PROVIDER_FAILED)
 		return failures[status].means;
-	return status >= 500 ? "the provider fails" : NULL;
+	return status >= 500 ? "the provider has a server error" : NULL;
 }
 
 const char *

@@ -21,7 +21,7 @@ enum {
   X(PROVIDER_TIMEOUT,     "provider_timeout",     "the provider sends no response in time: check its load and the timeouts") \
   X(PROVIDER_ABORTED,     "provider_aborted",     "the provider closes the connection before its response ends") \
   X(PROVIDER_ERROR,       "provider_error",       "the response of the provider cannot be read") \
-  X(PROVIDER_SAID_ERROR,  "error_in_answer",      "the response contains an error with the status of a success")
+  X(PROVIDER_SAID_ERROR,  "error_in_answer",      "the response reports an error, but has a success status")
 /* clang-format on */
 enum provider_failure {
 	PROVIDER_OTHER, /* a status without a place in the table */

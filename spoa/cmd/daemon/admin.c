@@ -70,8 +70,8 @@ socket_trouble(const char *socket, struct buf *why)
 		return false;
 	buf_printf(why, "%s: %s: ", socket, strerror(errno));
 	if (errno == EACCES) {
-		buf_str(why, "only root and the daemon's user may call it: run this with "
-			     "sudo, or with sudo -u tollgate");
+		buf_str(why, "only root and the daemon's user may use this socket: run this "
+			     "with sudo, or with sudo -u tollgate");
 		folder_owner(socket, why);
 	} else {
 		buf_str(why, "is tollgate running? systemctl status tollgate");
@@ -211,9 +211,10 @@ admin_call_at(
 		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
 	const char *error = json_str_in(o, "error");
 	if (status && (status != 200 || !json_is_object(o))) {
-		plain_lines(&why, span_str(error ? error : "the response is not "
-							   "understood: does another "
-							   "program listen there?"));
+		plain_lines(&why,
+			span_str(error ? error
+				       : "the response cannot be understood: check whether "
+					 "another program listens on this socket"));
 		cmd_fail(what, "%.*s", SPAN_ARG(span_trim(buf_view(&why), "\n")));
 		*code = status == 404 || status == 409 ? EXIT_NO : EXIT_CANNOT;
 		json_decref(o);
@@ -265,7 +266,7 @@ admin_target(struct buf *b, const json_t *t)
 		json_int_in(t, "under_way"),
 		100 * json_number_value(json_object_get(t, "errors")));
 	if (back)
-		buf_printf(b, "; tried again in %.1f s", json_number_value(back));
+		buf_printf(b, "; next attempt in %.1f s", json_number_value(back));
 	if (why)
 		buf_printf(b, "; last failure %.24s", why);
 	if (why && status)
@@ -298,8 +299,8 @@ int
 admin_print_json(const char *what, const json_t *o)
 {
 	char *text = o ? json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-	int code = !text ? cmd_fail(what, "the daemon's response is not understood: is the "
-					  "daemon of another version?")
+	int code = !text ? cmd_fail(what, "the daemon's response cannot be understood: check "
+					  "that daemon and program have the same version")
 		   : puts(text) < 0 || fflush(stdout) ? cmd_fail(what, "%s", strerror(errno))
 						      : EXIT_DONE;
 

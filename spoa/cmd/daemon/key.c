@@ -334,7 +334,7 @@ key_id_given(const char *what, const char *id)
 	bool whole = apikey_next(&rest, &key), part = s.n > ID_MAX || at + 3 <= s.n;
 	if (whole)
 		cmd_fail(what,
-			"this is a whole key: give its ID, %.*s. The key is now in your "
+			"this is a whole key: give only its ID, %.*s. The key is now in your "
 			"shell's history; revoke it if others can read that",
 			SPAN_ARG(apikey_id(key)));
 	else if (part)

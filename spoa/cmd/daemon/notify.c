@@ -63,7 +63,7 @@ wait_for_notices(struct admin_cmd *c, long long sent, long long failed)
 		     retries = str_same(json_text_in(t, "state"), "retries"),
 		     fails = retries || json_int_in(t, "failed") > failed;
 		if (took)
-			printf("sent to %s, which accepted it\n", to);
+			printf("the test message was sent to %s and accepted\n", to);
 		else if (fails)
 			cmd_fail("notify", "%s: %s%s", to, json_text_in(t, "why"),
 				retries ? "; the daemon tries again" : "");

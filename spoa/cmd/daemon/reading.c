@@ -235,7 +235,7 @@ reading_failure(int status, int err)
 	       : status == 404 ? "the daemon is of an older version"
 	       : status	       ? "the daemon refused"
 	       : err == EACCES || err == EPERM
-		       ? "only root and the daemon's user may call the daemon"
+		       ? "only root and the daemon's user may use its socket"
 	       : err == ENOENT || err == ECONNREFUSED ? "the daemon is not running"
 						      : "the daemon does not respond";
 }

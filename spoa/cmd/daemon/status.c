@@ -56,8 +56,8 @@ show_status(json_t *s, struct span ready, bool ok)
 	if (!s || json_unpack(s, "{s:s,s:s,s:s,s:I,s:I,s:I}", "version", &version, "node",
 			  &node, "started", &started, "workers", &workers, "routes", &routes,
 			  "rules", &rules) != 0)
-		return cmd_fail("status", "the daemon's response is not understood: is the "
-					  "daemon of another version?");
+		return cmd_fail("status", "the daemon's response cannot be understood: check "
+					  "that daemon and program have the same version");
 	SCOPED_BUF(text, 0);
 	buf_printf(&text,
 		"tollgate %s, node %s, %lld workers, since %.19sZ\n%lld routes, %lld rules\n",

@@ -267,9 +267,8 @@ approve_all(struct tools_args *a, const char *server, const char *look)
 	const char *now = json_text_in(json_array_get(rows, 0), "look");
 	if (!*now || strcmp(now, look) != 0) {
 		fprintf(stderr,
-			*now ? "tollgate: tools: %s does not match the present tools of "
-			       "%s: run tollgate tools list --server %s and approve what "
-			       "it shows\n"
+			*now ? "tollgate: tools: %s does not match the current tools of %s: "
+			       "run tollgate tools list --server %s and approve what it shows\n"
 			     : "tollgate: tools: %s: the daemon has seen no tools of %s "
 			       "yet%.0s\n",
 			look, server, server);

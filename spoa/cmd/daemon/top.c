@@ -398,7 +398,7 @@ watch_top(struct admin_call *call, struct answer *a)
 		}
 		answer_free(&next);
 		if (!why.n)
-			buf_str(&why, "the daemon's response is not understood");
+			buf_str(&why, "the daemon's response cannot be understood");
 	}
 	leave_screen();
 	return EXIT_DONE;
@@ -426,8 +426,8 @@ cmd_top(int argc, char **argv)
 	if (why.n)
 		cmd_fail("top", "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (status && (status != 200 || !answer_read(&first, buf_view(&out))))
-		cmd_fail("top", "the daemon's response is not understood: is the daemon "
-				"older than this program?");
+		cmd_fail("top", "the daemon's response cannot be understood: check whether the "
+				"daemon is older than this program");
 	else if (status && as_json)
 		code = admin_print_json("top", first.doc);
 	else if (status && !isatty(STDOUT_FILENO))

@@ -91,7 +91,7 @@ export_out_open(struct export_out *o, const char *path)
 	if (faccessat(o->dirfd, o->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
 		faccessat(o->dirfd, manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return cmd_fail(EXPORT_WHAT,
-			"%s: the file or its manifest exists already and is not "
+			"%s: the file or its manifest already exists and is not "
 			"overwritten: name another file",
 			path);
 	SCOPED_BUF(why, 4096);
@@ -246,9 +246,9 @@ ask_daemon(struct export *e, const char *object, struct buf *out)
 	if (answer) {
 		buf_str(out, json_text_in(answer, "manifest"));
 		code = out->n ? 0
-			      : cmd_fail(EXPORT_WHAT, "the daemon's response has no "
-						      "manifest: is the daemon of another "
-						      "version?");
+			      : cmd_fail(EXPORT_WHAT,
+					"the daemon's response has no manifest: check that "
+					"daemon and program have the same version");
 	}
 	return code;
 }
@@ -577,7 +577,7 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 
 	*out = (struct export_position){ .n = 0 };
 	if (!json_is_object(o) || json_int_in(o, "v") != 1)
-		return bad_position(why, "this is no position of an export");
+		return bad_position(why, "the file is not the position of an export");
 	if (!format[0] || strlen(format) >= sizeof(out->format))
 		return bad_position(why, "format is missing");
 	memcpy(out->format, format, strlen(format) + 1);
@@ -588,7 +588,7 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 		struct export_reached *r = &out->at[out->n];
 		if (!chain_node_valid(span_str(node)) || !position_number(v, "seq", &r->seq) ||
 			!r->seq || !chain_unhex(json_span(json_object_get(v, "hash")), r->hash))
-			return bad_position(why, "nodes: a name, seq or hash is wrong");
+			return bad_position(why, "nodes: a name, seq or hash is invalid");
 		memcpy(r->node, node, strlen(node) + 1);
 		out->n++;
 	}
@@ -597,7 +597,7 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 				!position_number(file, "inode", &out->inode) ||
 				!position_number(file, "bytes", &out->bytes)
 		      : !json_is_null(file))
-		return bad_position(why, "file is missing or wrong");
+		return bad_position(why, "file is missing or invalid");
 	return 0;
 }
 
@@ -764,7 +764,10 @@ open_followed(struct follow *f)
 	if (f->p.file && f->p.device == (uint64_t)st.st_dev &&
 		f->p.inode == (uint64_t)st.st_ino) {
 		if (size < f->p.bytes)
-			fprintf(stderr, "tollgate: " EXPORT_WHAT ": %s: is shorter than its position states: a program cut it off\n",
+			fprintf(stderr,
+				"tollgate: " EXPORT_WHAT
+				": %s: is shorter than its position states: another program "
+				"truncated it\n",
 				path);
 		else if (ftruncate(o->fd, (off_t)f->p.bytes) < 0)
 			return cmd_fail(EXPORT_WHAT, "%s: %s", path, strerror(errno));
@@ -938,11 +941,10 @@ take_fed_line(void *arg, struct query_feed *feed, struct span line)
 	buf_span(&f->e->pending, line);
 	buf_putc(&f->e->pending, '\n');
 	if (buf_failed(&f->e->pending))
-		export_failed(
-			f->e, cmd_fail(EXPORT_WHAT,
-				      "%s: these are no records of tollgate: no commit for "
-				      "too long",
-				      feed->at.name));
+		export_failed(f->e,
+			cmd_fail(EXPORT_WHAT,
+				"%s: not records of tollgate: a commit is missing for too long",
+				feed->at.name));
 }
 
 /* Records that no commit covers are read again in the next turn, because a restart may cut
@@ -1042,7 +1044,8 @@ export_follow(struct export *e, bool follow)
 		ftruncate(e->out.fd, (off_t)f->p.bytes) < 0)
 		cmd_fail(EXPORT_WHAT, "%s: %s", e->path, strerror(errno));
 	if (!code && e->strange) {
-		cmd_fail(EXPORT_WHAT, "%" PRIu64 " lines are left out: they are no records",
+		cmd_fail(EXPORT_WHAT,
+			"%" PRIu64 " lines were left out, because they are not records",
 			e->strange);
 		code = EXIT_NO;
 	}
@@ -1068,8 +1071,8 @@ run_export(struct export *e)
 		code = query_run(&e->from);
 	code = code ? code : e->code;
 	if (!code && buf_failed(&e->pending))
-		code = cmd_fail(EXPORT_WHAT, "these are no records of tollgate: no commit "
-					     "for too long");
+		code = cmd_fail(EXPORT_WHAT,
+			"not records of tollgate: a commit is missing for too long");
 	code = code ? code : export_out_write(&e->out, true);
 	if (!code && e->path)
 		code = export_policies(e);
@@ -1077,13 +1080,13 @@ run_export(struct export *e)
 		code = export_place(e);
 	if (!code && e->pending.n)
 		fprintf(stderr,
-			"tollgate: " EXPORT_WHAT ": %zu bytes behind the last commit are not "
-			"signed yet and left out\n",
+			"tollgate: " EXPORT_WHAT ": %zu bytes after the last commit are not "
+			"signed yet and were left out\n",
 			e->pending.n);
 	if (!code && e->strange) {
 		cmd_fail(EXPORT_WHAT,
-			"%" PRIu64 " lines are left out: no commit covers them, or they "
-			"are no records: tollgate audit verify names the first",
+			"%" PRIu64 " lines were left out, because no commit covers them "
+			"or they are not records: tollgate audit verify names the first",
 			e->strange);
 		code = EXIT_NO;
 	}

@@ -33,15 +33,15 @@ static const struct class {
 	const char *activity, *title;
 	unsigned flags;
 } classes[] = {
-	{ "decision", "deny", true, 2004, 1, 4, "Create", "request denied for what is in it", FOUND | REQUEST },
+	{ "decision", "deny", true, 2004, 1, 4, "Create", "request denied because of its content", FOUND | REQUEST },
 	{ "decision", "redact", true, 2004, 1, 3, "Create", "request redacted", FOUND | REQUEST },
 	{ "decision", "deny", false, 6003, 99, 2, "Request", "request denied", REQUEST },
 	{ "decision", NULL, false, 6003, 99, 1, "Request", "request decided", REQUEST },
-	{ "attempt", NULL, false, 6003, 99, 1, "Attempt", "another target asked", REQUEST },
+	{ "attempt", NULL, false, 6003, 99, 1, "Attempt", "another target tried", REQUEST },
 	{ "completion", NULL, false, 6003, 99, 1, "Response", "request ended", REQUEST },
 	{ "read", NULL, false, 6003, 2, 1, "Read", "records read", 0 },
 	{ "change", NULL, false, 6003, 3, 2, "Update", "key or limit changed", 0 },
-	{ "alarm", NULL, false, 2004, 1, 5, "Create", "the journal was touched, or is short of room", FOUND },
+	{ "alarm", NULL, false, 2004, 1, 5, "Create", "the journal was altered, or its disk is nearly full", FOUND },
 	{ "boot", NULL, false, 6002, 3, 1, "Start", "the daemon started", 0 },
 	{ "close", NULL, false, 6002, 4, 1, "Stop", "the daemon ended", 0 },
 	{ "policy", NULL, false, 6002, 8, 1, "Update", "a policy is in force", 0 },

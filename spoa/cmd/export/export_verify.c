@@ -190,7 +190,7 @@ export_holds(struct look *k, const struct export_manifest *m, char *path, size_t
 			known |= span_is(m->key, k->a->ring->key[i].id);
 		return disagree(k,
 			known ? "bad signature: the manifest was changed"
-			      : "wrong key: none of the keys is %.*s",
+			      : "wrong key: none of the given keys is %.*s",
 			SPAN_ARG(m->key));
 	}
 	if (signer_revoked(k, key))
@@ -243,7 +243,7 @@ audit_verify_manifest(struct audit_args *a)
 		 export_holds(&k, &m, path, sizeof(path)))
 		code = EXIT_DONE;
 	else if (buf_failed(&file))
-		buf_str(&why, "this is no manifest of an export: too long");
+		buf_str(&why, "not the manifest of an export: too long");
 	if (code == EXIT_DONE)
 		print_held(&k, &m, path);
 	plain_put(&shown, buf_view(&why), SIZE_MAX);

@@ -674,13 +674,13 @@ plan_file(struct init *in, const struct made *m)
 	} else if (!buf_file(&have, init_rooted(in, m->path))) {
 		printf("left   %s: it cannot be read\n", m->path);
 	} else if (span_eq(buf_view(&have), buf_view(&want))) {
-		printf("left   %s: it is already the one of this version\n", m->path);
+		printf("left   %s: it is already the file of this version\n", m->path);
 	} else if (m->ours) {
-		printf("left   %s: it differs from the one of this version, which is in "
+		printf("left   %s: it differs from the file of this version in "
 		       "share/tollgate/haproxy\n",
 			m->path);
 	} else {
-		printf("left   %s: it is yours\n", m->path);
+		printf("left   %s: it already exists\n", m->path);
 	}
 }
 

@@ -316,7 +316,7 @@ explain_observed(const struct request *r)
 
 	if (d->kind == D_DENY)
 		snprintf(denied, sizeof(denied), " %d", d->status);
-	return json_sprintf("%.*s is observed, and the caller has no key of tollgate: the "
+	return json_sprintf("%.*s is observed, and the caller has no key of this gateway: the "
 			    "request is sent to %s unchanged; without observe: %s%s %s",
 		SPAN_ARG(r->in.host), request_backend(r), decision_names[d->kind], denied,
 		d->kind == D_DENY && d->code ? d->code : d->rule);

@@ -748,7 +748,7 @@ look_after_order(const struct apply *ap, const char *socket, struct span why)
 	if (s && !strcmp(json_text_in(s, "policy_version"), ap->version))
 		return EXIT_DONE;
 	cmd_fail(ap->what,
-		"%.*s: it is unknown whether the daemon executes the order. The new files "
+		"%.*s: it is unknown whether the daemon carried out the change. The new files "
 		"stay installed%s%s. `tollgate status` shows the policy in force, and "
 		"`tollgate reload` orders the files again",
 		SPAN_ARG(why), s ? ", and the policy in force is still " : "",

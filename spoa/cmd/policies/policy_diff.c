@@ -621,7 +621,7 @@ replay_line(void *arg, struct span line)
 	reading_add(1);
 	json_auto_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	if (!record_get(record, RF_TYPE)) {
-		tally_cannot(&re->tally, "the record is no JSON");
+		tally_cannot(&re->tally, "the record is not JSON");
 	} else if (record_is(record, RF_TYPE, "policy")) {
 		recorded_policy(&re->policy, record);
 	} else if (record_is(record, RF_TYPE, "seal")) {

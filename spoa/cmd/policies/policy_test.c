@@ -241,7 +241,7 @@ static const struct expectation {
 };
 /* clang-format on */
 enum { EXPECTATIONS_MAX = 24 };
-_Static_assert(COUNT_OF(expectations) <= EXPECTATIONS_MAX, "all of them fit");
+_Static_assert(COUNT_OF(expectations) <= EXPECTATIONS_MAX, "all of them match");
 
 static const struct expectation *
 expected_within(const struct expectation *x)
@@ -351,7 +351,7 @@ compare_within(json_t *came, const struct yaml_node *n, json_t *answer,
 {
 	if (!answer) {
 		buf_printf(out,
-			"%s: there is none to compare: the case has no response or tool, "
+			"%s: there is no value to compare: the case has no response or tool, "
 			"or the request was denied\n",
 			x->key);
 		return;

@@ -371,11 +371,11 @@ print_no_further(struct buf *out, const char *word)
 		{ "retry_on", "retry.on does not name this cause" },
 		{ "attempts", "retry.attempts are used up" },
 		{ "deadline", "the time for attempts is over (retry.overall, deadline)" },
-		{ "budget", "a fifth of the requests were retried already, which is the limit" },
+		{ "budget",
+			"a fifth of the requests were retried already, which is the limit" },
 		{ "none_left", "no other target is left, and none may be tried again" },
-		{ "refused",
-			"rules, limits or the target's state permitted no other target: "
-			"see the record of that attempt" },
+		{ "refused", "rules, limits or the targets' state permitted no other target: "
+			     "see the record of that attempt" },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(words); i++)
@@ -498,7 +498,7 @@ print_words(struct buf *out, json_t *o)
 	print_no_further(out, record_text(o, RF_NO_FURTHER));
 	if (!answer)
 		return;
-	buf_printf(out, "answer: %s by %s, rules evaluated at: %s\npolicy: %s\n",
+	buf_printf(out, "response: %s by %s, rules evaluated at: %s\npolicy: %s\n",
 		json_str_in(answer, "decision"), json_str_in(answer, "rule"),
 		json_str_in(answer, "asked"), json_str_in(answer, "basis"));
 	print_rules(out, json_object_get(answer, "explain"));
@@ -670,8 +670,8 @@ audit_explain(struct audit_args *a)
 		code = a->policy || load_deciding(a, &w) ? tell_explained(a, &w) : EXIT_NO;
 	} else if (!code) {
 		cmd_fail(a->q.what,
-			"%s: no such decision here: check the id; archived "
-			"records come back with tollgate audit restore",
+			"%s: no such decision here: check the id; restore archived records "
+			"with tollgate audit restore",
 			a->id);
 		code = EXIT_NO;
 	}

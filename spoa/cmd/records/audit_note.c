@@ -69,7 +69,7 @@ bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_li
 	const struct checkpoint *c = &b->checkpoint;
 
 	if (chain_parse(buf_view(&b->record), l) || l->commit)
-		return "junk: what it holds is no record";
+		return "junk: the file does not contain a record";
 	snprintf(node, sizeof(node), "%.*s", SPAN_ARG(l->node));
 	*signer = signer_of(a->ring, c, node, why);
 	/* Only the record names its node. A key that was revoked for one node does not
@@ -84,12 +84,12 @@ bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_li
 	if (!*signer)
 		return why;
 	if (l->seq != b->index + 1)
-		return "changed: its index is not that of the record";
+		return "changed: its index differs from the record's index";
 	sha256(buf_view(&b->record), hash);
 	merkle_leaf(hash, &leaf);
 	return merkle_included(&leaf, b->index, c->size, b->proof, b->nproof, &c->root)
 		       ? NULL
-		       : "changed: record and hashes do not have the root that is signed";
+		       : "changed: record and hashes do not match the signed root";
 }
 
 bool
@@ -357,7 +357,7 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 	if (!continued && t->origin[0] && !span_is(c->origin, t->origin)) {
 		char ours[NOTE_NAME_MAX + 1];
 		return note_is_bad(n, r, 1,
-			"another log: the note is of %s, the checkpoints here are of %s",
+			"another log: the note is from %s, the checkpoints here are from %s",
 			origin, audit_note_plain(span_str(t->origin), ours, sizeof(ours)));
 	}
 	if (t->note_is == NOTE_FORKED)

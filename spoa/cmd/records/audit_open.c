@@ -85,8 +85,8 @@ find_opened(struct audit_opening *o)
 		return code;
 	if (!o->nfound)
 		cmd_fail(WHAT,
-			"%s: no such record here: check the id; archived "
-			"records come back with tollgate audit restore",
+			"%s: no such record here: check the id; restore archived records with "
+			"tollgate audit restore",
 			o->a.id);
 	else if (!o->n)
 		cmd_fail(WHAT,

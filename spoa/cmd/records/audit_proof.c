@@ -291,8 +291,8 @@ not_found(struct audit_args *a, const struct prove *p)
 			a->q.what, "%s: no %s of this id; there is%s", what, p->type, p->types);
 	else
 		cmd_fail(a->q.what,
-			"%s: no such record here: check the id; archived "
-			"records come back with tollgate audit restore",
+			"%s: no such record here: check the id; restore archived records with "
+			"tollgate audit restore",
 			what);
 	return EXIT_NO;
 }
@@ -315,7 +315,7 @@ write_proof(struct audit_args *a, struct prove *p, struct buf *out)
 {
 	struct merkle_hash proof[MERKLE_LEVELS], leaf;
 	unsigned char hash[CHAIN_HASH_BYTES];
-	struct tree_said said = { .bad = "it is none" };
+	struct tree_said said = { .bad = "it is not a checkpoint" };
 	int code = EXIT_CANNOT;
 	bool whole;
 

@@ -242,7 +242,7 @@ get_manifest(struct restore *r, const char *segment, struct manifest *m, struct 
 	replace_drop(r->tofd, name);
 	err = n < 0 ? ERR_IO : manifest_read(span_of(text, (size_t)n), m);
 	if (err || strcmp(m->segment, segment) != 0)
-		return why_err(why, ERR_AUTH, "its file in the archive is no manifest");
+		return why_err(why, ERR_AUTH, "its file in the archive is not a manifest");
 	return 0;
 }
 
@@ -563,7 +563,8 @@ bring_policy(struct restore *r, int dirfd, const char *name, const char *hash, s
 	if (!err) {
 		err = kept_policy_read(buf_view(&packed), &kept);
 		if (err == ERR_SYNTAX || (!err && strcmp(kept.hash, hash) != 0))
-			err = why_err(why, ERR_AUTH, "its contents are not those that the record names");
+			err = why_err(why, ERR_AUTH,
+				"its contents differ from those that the record names");
 		kept_policy_free(&kept);
 	}
 	if (!err)

@@ -133,7 +133,7 @@ show_record(struct audit_args *a, const struct audit_wanted *w)
 			s.other ? "%s: the record at this place has another hash: the "
 				  "receipt belongs to another log"
 				: "%s: no such record here: check the id; "
-				  "archived records come back with tollgate audit restore",
+				  "restore archived records with tollgate audit restore",
 			a->receipt ? a->receipt
 			: a->seq   ? a->seq
 				   : a->id);

@@ -147,8 +147,8 @@ query_stream(redisContext *c, const char *key, const struct query *q, struct buf
 		   (ever.boot > last.boot || (ever.boot == last.boot && ever.seq > last.seq));
 	if (cut && q->reject) {
 		snprintf(said, sizeof(said),
-			"missing: the stream held entries up to %" PRIu64 "-%" PRIu64
-			", its end was deleted",
+			"missing: the stream had entries up to %" PRIu64 "-%" PRIu64
+			", but its end was deleted",
 			ever.boot, ever.seq);
 		q->reject(q->arg, said);
 	}
@@ -778,8 +778,8 @@ query_times(struct query *q)
 				SPAN_ARG(buf_view(&why)));
 		if (w.twice)
 			fprintf(stderr,
-				"tollgate: %s: this local time occurred twice, because the "
-				"clock was put back: both are searched\n",
+				"tollgate: %s: this local time occurred twice, because clocks "
+				"were set back: both are searched\n",
 				q->what);
 		clock_second(q->since_ns = w.from_ns, from);
 		clock_second(q->until_ns = w.until_ns, until);

@@ -98,8 +98,8 @@ take_texts_asked(struct texts_restore *r, const char *name, struct buf *why)
 	int err = load_texts_file(fd, said, &f);
 	replace_drop(r->tofd, said);
 	if (err)
-		return why_err(why, ERR_AUTH, "the archive's description does not belong "
-					      "to the file");
+		return why_err(why, ERR_AUTH,
+			"the description in the archive does not match the file");
 	if (!mem_room(&r->file, &r->room, r->n + 1, sizeof(f)))
 		return ERR_NOMEM;
 	r->file[r->n++] = f;
@@ -119,7 +119,7 @@ restore_texts_file(struct texts_restore *r, const struct texts_file *f, struct b
 		return fd;
 	int err = files_hash(fd, NULL, hash, &bytes, why);
 	if (!err && (memcmp(hash, f->sha256, sizeof(hash)) != 0 || bytes != f->bytes))
-		err = why_err(why, ERR_AUTH, "the archive holds other bytes");
+		err = why_err(why, ERR_AUTH, "the archive has a different file");
 	if (!err)
 		err = audit_agrees_with_trims(r->w->trims, "file", f->name, f->sha256, why);
 	if (!err)

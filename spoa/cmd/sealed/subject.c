@@ -77,7 +77,7 @@ end_subject_chain(struct subject_chains *s, struct subject_chain *c, bool more)
 	if (r.ok && more && r.unsigned_records) {
 		r.ok = false;
 		r.bad_seq = c->read;
-		snprintf(r.why, sizeof(r.why), "missing: the commit that signs it");
+		snprintf(r.why, sizeof(r.why), "missing: no commit signs it");
 	}
 	if (!r.ok && !s->bad.n)
 		buf_printf(&s->bad, "record %s/%" PRIu64 " does not verify: %s", c->node,
@@ -105,7 +105,7 @@ verify_subject_line(void *arg, struct span line)
 					 : NULL;
 
 	if (!c && !known) {
-		buf_str(&s->bad, s->bad.n ? "" : "the first line is no record");
+		buf_str(&s->bad, s->bad.n ? "" : "the first line is not a record");
 		return;
 	}
 	if (!c) {
@@ -256,7 +256,8 @@ subject_page_begin(struct buf *b, const char *person, const char *made, const ch
 	buf_str(b, begin);
 	buf_str(b, "<p>Each decision that the gateway recorded about this person's requests to "
 		   "language models, with the texts that are kept and that the auditor's key "
-		   "opens. The same is in decisions.jsonl; *.manifest is who signed each file."
+		   "opens. decisions.jsonl has the same data, and each *.manifest states who "
+		   "signed its file."
 		   "</p>\n<dl>\n");
 	put_row(b, "person", span_str(person));
 	put_row(b, "made", span_str(made));
@@ -314,7 +315,7 @@ subject_page_decision(struct buf *b, const json_t *o)
 		buf_str(b, "</dl>\n");
 	}
 	json_array_foreach(json_object_get(o, "texts"), i, one) put_subject_text(b, one);
-	buf_str(b, "<details><summary>All that was recorded</summary>\n");
+	buf_str(b, "<details><summary>Complete record</summary>\n");
 	json_array_foreach(json_object_get(o, "records"), i, one)
 	{
 		char *text = json_dumps(one, JSON_INDENT(1));
@@ -335,7 +336,7 @@ subject_page_end(struct buf *b, size_t decisions, const json_t *texts)
 	json_t *n;
 
 	buf_printf(
-		b, "<article><h2>In all</h2><dl>\n<dt>decisions</dt><dd>%zu</dd>\n", decisions);
+		b, "<article><h2>Total</h2><dl>\n<dt>decisions</dt><dd>%zu</dd>\n", decisions);
 	json_object_foreach((json_t *)(uintptr_t)texts, name, n) put_json_row(b, name, n);
 	buf_str(b, "</dl></article>\n</body></html>\n");
 }
@@ -393,7 +394,7 @@ add_text(struct subject *s, json_t *texts, const json_t *record, enum seal_kind 
 		SCOPED_BUF(coded, 0);
 		base64_put(&coded, v.p, v.n);
 		json_object_set_new(t, "base64", json_stringn(buf_view(&coded).p, coded.n));
-		json_object_set_new(t, "why", json_string("it is no UTF-8"));
+		json_object_set_new(t, "why", json_string("the name is not UTF-8"));
 	} else {
 		json_object_set_new(t, "why", json_stringn(buf_view(&why).p, why.n));
 	}

@@ -110,7 +110,7 @@ by_daemon_for(struct query *from, struct search *q, struct span text, const char
 	int code = 0;
 
 	if (!in)
-		return cmd_fail(SEARCH_WHAT, "the daemon takes texts in UTF-8 only");
+		return cmd_fail(SEARCH_WHAT, "the daemon accepts texts in UTF-8 only");
 	json_auto_t *answer =
 		admin_call_json(SEARCH_WHAT, from->config, "/audit/text", in, &code);
 	const json_t *hashes = json_object_get(answer, "hashes");
@@ -124,10 +124,9 @@ by_daemon_for(struct query *from, struct search *q, struct span text, const char
 			note_tried(t, json_text_in(h, "hash_key"));
 	}
 	if (answer && !person && json_is_true(json_object_get(answer, "shares")))
-		fprintf(stderr,
-			"tollgate: " SEARCH_WHAT
-			": texts that are sealed have hashes of their person's own: name "
-			"whose it is with --person\n");
+		fprintf(stderr, "tollgate: " SEARCH_WHAT
+				": hashes of sealed texts are different for each person: name "
+				"the person with --person\n");
 	return code;
 }
 
@@ -164,8 +163,9 @@ by_configured(struct query *from, struct search *q, struct span text, struct sea
 		cmd_fail(SEARCH_WHAT,
 			"and the key cannot be read: neither audit.hash_key nor audit.key");
 	else
-		fprintf(stderr, "tollgate: " SEARCH_WHAT
-				": searched with the key's file: no record says so\n");
+		fprintf(stderr,
+			"tollgate: " SEARCH_WHAT
+			": searched with the key's file, so no record reports this search\n");
 	return code;
 }
 
@@ -251,9 +251,10 @@ say_untried(const struct search_source *s, uint64_t to, const char *key)
 		to > s->p.segment.boot ? "boots %llu to %llu" : "boot %llu",
 		(unsigned long long)s->p.segment.boot, (unsigned long long)to);
 	fprintf(stderr,
-		"tollgate: " SEARCH_WHAT ": not searched for the text: node %s, %s: %s%s%s\n",
-		s->p.segment.node, boots, key[0] ? "hash key " : "which hash key is not known",
-		key, key[0] ? " is not here (--hash-key FILE)" : "");
+		"tollgate: " SEARCH_WHAT
+		": the text was not searched for: node %s, %s: %s%s%s\n",
+		s->p.segment.node, boots, key[0] ? "hash key " : "its hash key is unknown", key,
+		key[0] ? " is not here (--hash-key FILE)" : "");
 }
 
 /* After the search: which boots had a hash key that was not tried, on stderr. */
@@ -273,7 +274,7 @@ search_texts_untried(
 		if (!s->p.journal) {
 			fprintf(stderr,
 				"tollgate: " SEARCH_WHAT
-				": %s: which hash keys its boots had is not looked at\n",
+				": %s: the hash keys of its boots were not checked\n",
 				s->path);
 			continue;
 		}
@@ -620,9 +621,8 @@ finish(const struct printing *p)
 	}
 	if (p->not_judged)
 		fprintf(stderr,
-			"tollgate: " SEARCH_WHAT
-			": --where could not be judged of %zu hits, which are left "
-			"out: %s\n",
+			"tollgate: " SEARCH_WHAT ": --where could not be evaluated on %zu "
+			"records, which were left out: %s\n",
 			p->not_judged, p->why);
 	if (fflush(stdout) == EOF)
 		return cmd_fail("stdout", "%s", strerror(errno));
@@ -647,8 +647,8 @@ search_read_wants(struct query *q, struct search *s, const struct search_given *
 					rest.n = 0;
 				if (!one.n)
 					return cmd_fail(q->what,
-						"--%s: nothing is named ('-' finds what has "
-						"none)",
+						"--%s: the value is empty; '-' finds records "
+						"without one",
 						record_terms[t].name);
 				if (w->n == SEARCH_VALUES || !kept.p)
 					return cmd_fail(q->what, "--%s: more than %d values",
@@ -823,7 +823,8 @@ audit_search(int argc, char **argv)
 		code = cmd_fail(SEARCH_WHAT, "--limit %s: give a whole number; 0: all", limit);
 	if (!code && after && !search_place_read(span_str(after), &s.after))
 		code = cmd_fail(SEARCH_WHAT,
-			"--after %s: give what the page before printed at its end", after);
+			"--after %s: give the value that the previous page printed at its end",
+			after);
 	code = code ? code : search_read_wants(&q, &s, &given);
 	code = code ? code : read_by(by, &p);
 	if (!code && where &&

@@ -145,7 +145,7 @@ lied(struct run *r, struct search_source *s)
 		return;
 	}
 	fprintf(stderr,
-		"tollgate: " SEARCH_WHAT ": %s: its index does not agree with it: made again\n",
+		"tollgate: " SEARCH_WHAT ": %s: its index did not match and was rebuilt\n",
 		s->path);
 	s->lied = true;
 	r->anew = true;

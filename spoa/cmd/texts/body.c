@@ -78,15 +78,17 @@ read_and_print(const struct endpoint *e, struct span path, struct span type, str
 	if (body.nids)
 		decode_ids(&body, raw, a);
 	if (body.ids_bytes)
-		cmd_fail("body", "token ids that cannot be decoded: %.*s",
+		cmd_fail("body", "the body has token ids that cannot be decoded: %.*s",
 			SPAN_ARG(body.model.n ? body.model : SPAN_LIT("no model")));
 	for (size_t i = 0; i < body.unread.nmedia; i++)
-		cmd_fail("body", "an opaque part: %.*s", SPAN_ARG(body.unread.media[i].kind));
+		cmd_fail("body", "the body has a part that cannot be inspected: %.*s",
+			SPAN_ARG(body.unread.media[i].kind));
 	for (size_t i = 0; i < body.nrefs; i++)
-		cmd_fail("body", "refers to content outside of the body: %s, %zu", body.refs[i].kind,
-			body.refs[i].n);
+		cmd_fail("body", "the body refers to content outside of it: %s, %zu",
+			body.refs[i].kind, body.refs[i].n);
 	if (body.unread.sealed)
-		cmd_fail("body", "sealed by the provider: %zu texts, %zu bytes",
+		cmd_fail("body",
+			"the body has texts that the provider sealed: %zu texts, %zu bytes",
 			body.unread.sealed, body.unread.sealed_bytes);
 	return print_segments(&body, raw, a);
 }
@@ -104,8 +106,8 @@ cmd_body(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	const struct dialect *d = dialect_find(span_str(dialect));
 	if (!d)
-		return cmd_fail(
-			"body", "%s: no such dialect; there are %s", dialect, dialect_names());
+		return cmd_fail("body", "%s: no such dialect; give one of %s", dialect,
+			dialect_names());
 	struct endpoint e = { .dialect = d, .table = dialect_table(d) };
 	if (path)
 		e = dialect_endpoint(d, span_str(method), span_str(path));
@@ -113,7 +115,8 @@ cmd_body(int argc, char **argv)
 	SCOPED_ARENA(a, 0, true);
 	int err = cmd_read_stdin(&raw);
 	if (err == ERR_LIMIT) {
-		cmd_fail("body", "refused: over %u bytes (413 request_too_large)",
+		cmd_fail("body",
+			"refused: the body is longer than %u bytes (413 request_too_large)",
 			CAP_BODY_BYTES);
 		return EXIT_NO;
 	}

@@ -136,7 +136,7 @@ markdown_row(
 	if (e->patterns) {
 		buf_printf(out, "%s | %.2f",
 			low >= e->threshold    ? "no"
-			: high >= e->threshold ? "for the weaker shapes"
+			: high >= e->threshold ? "for weaker patterns"
 					       : "yes",
 			(double)low);
 		if (high > low)
@@ -453,7 +453,7 @@ time_all(const struct scan_rules *s, const struct args *a, struct span text)
 		double us = time_scan(s->rules, scratch, text, thresholds, &v[i].hits);
 		thresholds[i] = 2.0f;
 		if (us < 0)
-			code = cmd_fail("detectors", "%s: a limit was hit", v[i].name);
+			code = cmd_fail("detectors", "%s: a limit was reached", v[i].name);
 		v[i].us = us > none ? us - none : 0;
 	}
 	if (!code) {

@@ -165,7 +165,7 @@ read_scan_line(struct session *s, struct scan_text *t)
 	if (!j)
 		return why;
 	if (json_next(j, &ev) != JSON_OBJECT && ev.tok != JSON_ERROR)
-		return "the line is no JSON object";
+		return "the line is not a JSON object";
 	while (json_next(j, &ev) != JSON_END) {
 		if (ev.tok == JSON_ERROR) {
 			json_error(j, &why, &at);

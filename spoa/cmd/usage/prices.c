@@ -206,7 +206,7 @@ say_own(const struct price_row *own, const char *provider, struct span name,
 		put_price(&theirs, kinds[i].ours, usd, each);
 	}
 	if (yours.n)
-		printf("= %s %.*s: your row has %.*s; the list %.*s\n", provider,
+		printf("= %s %.*s: your row has %.*s, the list has %.*s\n", provider,
 			SPAN_ARG(name), SPAN_ARG(span_cut(buf_view(&yours), 2, yours.n)),
 			SPAN_ARG(span_cut(buf_view(&theirs), 2, theirs.n)));
 }
@@ -323,7 +323,7 @@ import_genai_prices(struct import *m, const char *provider, const struct names *
 	struct buf *b;
 
 	if (!json_object_get(prices, "input_mtok")) {
-		say_skipped(m, provider, names->v[0], "it is not priced by tokens");
+		say_skipped(m, provider, names->v[0], "the list does not price it by tokens");
 		return;
 	}
 	if (!(b = begin_row(m, provider, names, from)))
@@ -386,7 +386,7 @@ import_genai(struct import *m, json_t *list)
 				int64_t ns;
 				if (when && (!from || clock_parse_day(from, strlen(from), &ns)))
 					say_skipped(m, ours, names.v[0],
-						"a price by the time of day");
+						"its price depends on the time of day");
 				else
 					import_genai_prices(m, ours, &names,
 						json_object_get(one, "prices"), from);
@@ -452,7 +452,7 @@ import_litellm(struct import *m, json_t *list)
 		if (!v && !json_object_get(o, "input_cost_per_second") &&
 			!json_object_get(o, "input_cost_per_character")) {
 			say_skipped(m, ours, names.v[0],
-				"it is not priced by tokens, seconds or characters");
+				"the list does not price it by tokens, seconds or characters");
 			continue;
 		}
 		if (!(b = begin_row(m, ours, &names, NULL)))
@@ -610,9 +610,8 @@ print_changes(const struct import *m, bool write)
 	print_other('-', buf_view(&m->old), buf_view(&now), &gone);
 	size_t n = print_other('+', buf_view(&now), buf_view(&m->old), &added);
 	fprintf(stderr,
-		"tollgate: prices import: %zu row%s, of them new %zu, changed %zu; rows of an "
-		"earlier import that go: %zu; names that a row of your own has: %zu; left out: "
-		"%zu%s\n",
+		"tollgate: prices import: %zu row%s, new: %zu, changed: %zu; removed rows of "
+		"an earlier import: %zu; names that your own rows have: %zu; left out: %zu%s\n",
 		m->nrows, m->nrows == 1 ? "" : "s", added, n - added, gone, m->kept, m->skipped,
 		write ? "" : "; nothing is written without --write");
 }
@@ -631,7 +630,7 @@ load_text(struct arena *a, const char *file, struct span text, int *fd)
 	if (*fd < 0 || replace_write(*fd, file, text, &why))
 		cmd_fail("prices import", "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!(p = prices_load(a, made, &d, NULL)))
-		cmd_fail("prices import", "what it would be is no price list:\n%.*s",
+		cmd_fail("prices import", "the result would not be a valid price list:\n%.*s",
 			SPAN_ARG(buf_view(&d.text)));
 	return p;
 }
@@ -652,9 +651,8 @@ lay(struct import *m, json_t *list, bool write, int *fd)
 		import_litellm(m, list);
 	if (m->nrows + m->kept == 0)
 		return cmd_fail("prices import",
-			"no row of it can be taken over (%zu left out): is it a list of "
-			"prices? "
-			"%s stays as it is",
+			"the list has no row that can be imported (%zu left out): check that "
+			"it is a list of prices; %s was not changed",
 			m->skipped, m->file);
 	SCOPED_BUF(why, 8192);
 	SCOPED_BUF(out, 0);
@@ -783,7 +781,7 @@ say_price(struct check *c, struct span route, struct span provider, struct span 
 		provider.n ? " " : "", SPAN_ARG(model), what,
 		(unsigned long long)g->of.sum[SUM_REQUESTS], SPAN_ARG(route));
 	if (g->of.sum[SUM_NO_PRICE])
-		buf_printf(&raw, ", %llu of them refused for it",
+		buf_printf(&raw, ", %llu of which were refused for this",
 			(unsigned long long)g->of.sum[SUM_NO_PRICE]);
 	SCOPED_BUF(shown, 0);
 	plain_put(&shown, buf_view(&raw), SIZE_MAX);
@@ -835,10 +833,9 @@ warn_of_stars(const struct prices *p)
 				star = strchr(star + 1, '*');
 			if (star)
 				cmd_fail("prices check",
-					"%s: %s %s: * after a digit takes newer models at this "
-					"price: name the version, whose dates and -latest "
-					"count "
-					"with it",
+					"%s: %s %s: * after a digit also matches newer models: "
+					"name the version, which includes its dates and "
+					"-latest",
 					p->file, p->lists[i].name, m);
 		}
 }
@@ -851,7 +848,7 @@ check_all(struct check *c)
 	if (c->used.no_memory)
 		return cmd_fail("prices check", "out of memory");
 	if (c->used.full)
-		return cmd_fail("prices check", "more than %u models: narrow it by --since",
+		return cmd_fail("prices check", "more than %u models: give a later --since",
 			CAP_USAGE_GROUPS);
 	usage_sort(&c->used);
 	for (size_t i = 1; i < c->used.ngroups; i++) {
@@ -886,7 +883,7 @@ check_prices(int argc, char **argv)
 	if (!policy_alone_load(&c.policy, q.what, q.config, policy))
 		code = EXIT_CANNOT;
 	else if (!c.policy.p->prices)
-		code = cmd_fail(q.what, "%s: names no prices", c.policy.p->file);
+		code = cmd_fail(q.what, "%s: the policy names no price file", c.policy.p->file);
 	else
 		warn_of_stars(c.policy.p->prices);
 	if (!code && usage_table_init(&c.used))

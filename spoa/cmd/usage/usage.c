@@ -188,8 +188,8 @@ usage_read(struct usage_table *t, struct usage_before *before, const struct quer
 	q.slack_ns = q.no_index ? INT64_MAX : 0;
 	int code = query_run(&q);
 	if (!code && r.lied) {
-		fprintf(stderr, "tollgate: usage: a file of sums does not agree with itself: "
-				"every record is read\n");
+		fprintf(stderr, "tollgate: usage: a file of sums is inconsistent, so every "
+				"record is read\n");
 		r.records = 0;
 		q.piece = NULL;
 		q.slack_ns = INT64_MAX;
@@ -696,7 +696,7 @@ put_figures(struct buf *out, const struct shown *s, const struct usage_sums *u,
 static void
 put_period_before(struct buf *out, const struct usage_before *b)
 {
-	buf_printf(out, ", growth against %.19sZ to %.19sZ", b->since, b->until);
+	buf_printf(out, ", growth since the period from %.19sZ to %.19sZ", b->since, b->until);
 	if (b->first[0])
 		buf_printf(out, " (first record: %.19sZ)", b->first);
 	else
@@ -756,9 +756,9 @@ print_text(const struct shown *s, struct buf *out)
 		char usd[PRICE_TEXT_MAX];
 		price_text(t->total.sum[SUM_ESTIMATE], usd);
 		buf_printf(out,
-			"+ more than that: %llu answers of which a part has no price, %llu "
-			"whose usage is not known (what was seen of them, and attempts "
-			"before them: at most %s)\n",
+			"+ the actual cost is higher: %llu responses lack a price for a "
+			"part of their usage, and the usage of %llu is unknown (their "
+			"known part and earlier attempts cost at most %s)\n",
 			(unsigned long long)t->total.sum[SUM_UNPRICED],
 			(unsigned long long)t->total.sum[SUM_UNKNOWN], usd);
 	}
@@ -953,7 +953,7 @@ read_by(struct usage_table *t, const char *by)
 		tag |= t->by[i] == BY_TAG;
 	}
 	if (tool && tag)
-		return cmd_fail("usage", "--by: tool goes without tag");
+		return cmd_fail("usage", "--by: tool cannot be combined with tag");
 	return 0;
 }
 
@@ -968,8 +968,9 @@ print_usage(struct asked *r, const struct query *q, enum usage_form form)
 	if (err)
 		return cmd_fail("usage", "%s%s%s", err == ERR_NOMEM ? "" : "--after ",
 			err == ERR_NOMEM ? "out of memory" : r->page.after,
-			err == ERR_NOMEM ? ""
-					 : ": give what the page before printed at its end");
+			err == ERR_NOMEM
+				? ""
+				: ": give the value that the previous page printed at its end");
 	SCOPED_BUF(out, 0);
 	int code = EXIT_DONE;
 	if (!usage_print(&r->table, &r->before, &r->page, form, q->since[0] ? q->since : NULL,
@@ -979,7 +980,8 @@ print_usage(struct asked *r, const struct query *q, enum usage_form form)
 		code = EXIT_CANNOT;
 	if (r->table.full)
 		fprintf(stderr,
-			"tollgate: usage: more than %u groups: the others are one, (other)\n",
+			"tollgate: usage: more than %u groups: the others are summed as "
+			"(other)\n",
 			CAP_USAGE_GROUPS);
 	return code;
 }

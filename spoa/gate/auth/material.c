@@ -55,7 +55,7 @@ aws_value(struct material *m, struct span name, struct span value, const char **
 		if (!span_ieq(name, span_str(rows[i].name)))
 			continue;
 		if (rows[i].to->p) {
-			*why = "a key of the profile is given twice";
+			*why = "a key of the profile occurs twice";
 			return ERR_DUPLICATE;
 		}
 		if (!is_visible_text(value, rows[i].most)) {
@@ -79,12 +79,12 @@ aws_parse(struct span text, const char *profile, struct material *m, const char 
 			continue;
 		if (line.p[0] == '[') {
 			if (line.p[line.n - 1] != ']') {
-				*why = "a [section] does not end";
+				*why = "the ] of a [section] is missing";
 				return ERR_SYNTAX;
 			}
 			ours = section_is(line, profile);
 			if (ours && seen) {
-				*why = "the profile is in the file twice";
+				*why = "the profile occurs twice in the file";
 				return ERR_DUPLICATE;
 			}
 			seen |= ours;

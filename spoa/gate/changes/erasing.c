@@ -187,7 +187,7 @@ forget_part(struct erasing *x, const json_t *e, enum live_part part, struct buf 
 		return false;
 	if (x->caches->there(x->arg, part, name, why)) {
 		if (!why->n)
-			buf_str(why, "Redis did not answer: the daemon tries again");
+			buf_str(why, "Redis did not respond: the daemon tries again");
 		return false;
 	}
 	live_erasure_done(x->live, json_text_in(e, "id"), json_int_in(e, "serial"), part,
@@ -304,9 +304,9 @@ erasing_away(struct erasing *x, enum live_part part, struct buf *why)
 
 	SCOPED_LOCK(&x->telling);
 	if (x->why[part][0])
-		buf_printf(why, "an erasure is not complete: %s", x->why[part]);
+		buf_printf(why, "an erasure is incomplete: %s", x->why[part]);
 	if (failed)
-		buf_printf(why, "an erasure is not carried out: %s",
+		buf_printf(why, "an erasure cannot be carried out: %s",
 			failed == ENOKEY ? no_seal : strerror(failed));
 	return failed || x->why[part][0];
 }

@@ -584,7 +584,7 @@ static void
 deny_late(struct request *r, const char *code)
 {
 	request_deny(r, 503, code, "",
-		SPAN_LIT("a service that the gateway depends on did not answer in time; retry "
+		SPAN_LIT("a service that the gateway depends on did not respond in time; retry "
 			 "later"));
 }
 

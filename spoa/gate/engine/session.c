@@ -63,7 +63,8 @@ session_resumes(const struct session *s, struct span *message, struct buf *out)
 
 	struct live_handle h = live_handle(&r->found.endpoint, true, *message, &a);
 	if (h.odd)
-		return "the message must have one handle of a session to resume, as a string";
+		return "the message must have exactly one handle of a session to resume, as a "
+		       "string";
 	if (!h.text.n)
 		return NULL;
 	if (!r->found.identity.verified)
@@ -347,10 +348,11 @@ message_denied(struct said *m)
 	dialect_stream_error_data(p->dialect, p->endpoint, code, d->message, p->id, &event);
 	s->calls.emit(s->calls.arg, true, false, buf_view(&event));
 	return session_ends(s, d->status == 503 ? WS_TRY_AGAIN : WS_POLICY, true,
-		d->status == 503   ? "a message could not be decided; connect again later"
-		: d->status == 401 ? "the credential is not valid any more"
+		d->status == 503
+			? "the gateway could not decide on a message; connect again later"
+		: d->status == 401 ? "the credential is no longer valid"
 		: d->status == 429 ? "a limit is reached"
-				   : "a message is denied by policy");
+				   : "the policy denies a message");
 }
 
 /* Adds the message's values to those restored in responses, also in responses in progress,
@@ -519,7 +521,7 @@ session_is_erased(struct session *s)
 {
 	if (!request_erased(s->x->r))
 		return false;
-	session_ends(s, WS_RESTART, false, "the person was erased");
+	session_ends(s, WS_RESTART, false, "the texts of this person were erased");
 	return true;
 }
 
@@ -641,7 +643,7 @@ guard_takes(struct session *s, struct guard *g, bool *heard, bool binary, struct
 	/* masked in the transcript, the value would still be heard */
 	if (goes == SOCKET_GOES && *heard && report->redactions > redactions)
 		goes = session_denies(s, "content_policy_violation",
-			"a value that must be replaced was spoken, too");
+			"a value that must be replaced was already spoken");
 	if (goes != SOCKET_GOES)
 		return goes;
 	emit_events(s, binary, buf_view(&out));
@@ -745,7 +747,8 @@ turn_is_asked(struct session *s, bool binary, struct span message, const struct 
 		if (!e->aside && turns_of(s, false) >= CAP_SOCKET_TURNS)
 			return too_many_turns(s);
 		if (!(m = message_asks(s, false, SPAN_LIT("{}"), true)))
-			return session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
+			return session_ends(s, WS_TRY_AGAIN, false,
+				"the gateway holds too many bytes; send less or retry later");
 		m->silent = true;
 		m->answer.aside = e->aside;
 		m->answer.over = !e->begins; /* only its usage is missing */

@@ -203,7 +203,7 @@ note_tools(struct extract_health *h, struct span answer)
 	h->why[0] = '\0';
 	if (!json_is_object(has))
 		snprintf(h->why, sizeof(h->why),
-			"tollgate-extract does not list its tools: update it");
+			"tollgate-extract does not list its tools: update tollgate-extract");
 	for (size_t i = 0; json_is_object(has) && i < COUNT_OF(tools); i++)
 		if (!json_is_true(json_object_get(has, tools[i])))
 			n += (size_t)snprintf(h->why + n, sizeof(h->why) - n, "%s%s",
@@ -220,8 +220,8 @@ health_came(void *arg, const struct http_answer *a)
 	if (!a->err && a->status == 200)
 		note_tools(h, a->body);
 	else
-		snprintf(h->why, sizeof(h->why), "tollgate-extract does not answer: %s",
-			a->err ? a->why : "a status other than 200");
+		snprintf(h->why, sizeof(h->why), "tollgate-extract does not respond: %s",
+			a->err ? a->why : "the response has a status other than 200");
 }
 
 void

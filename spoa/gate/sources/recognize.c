@@ -611,15 +611,18 @@ static const struct {
 	const char *name, *type, *help;
 } families[FAMILIES] = {
 	[CALLS] = { "calls_total", "counter",
-		"Counts calls of external recognizers, and calls refused before sending, by outcome." },
+		"Counts calls of external recognizers, and calls refused before sending, by "
+		"outcome." },
 	[TEXTS] = { "texts_total", "counter",
-		"Counts segments for external recognizers, by whether the cache had the result." },
+		"Counts segments for external recognizers, by whether the cache had the "
+		"result." },
 	[SECONDS] = { "seconds_total", "counter",
 		"Total time of calls of external recognizers, in seconds." },
 	[OPENED] = { "opened_total", "counter",
 		"Counts how often a circuit breaker of an external recognizer opened." },
 	[OPEN] = { "open", "gauge",
-		"Workers whose circuit breaker for the external recognizer is open." },
+		"Number of workers whose circuit breaker for the external recognizer is "
+		"open." },
 };
 
 /* Appends a series of `recognizer` without its value: the name and the labels. */

@@ -85,8 +85,8 @@ not_elsewhere(struct request *r)
 		return STEP_NEXT;
 	r->found.endpoint.dialect = other->dialect;
 	return request_deny(r, 403, "wrong_host", "",
-		SPAN_LIT("the Host does not belong to this route; use a host name of the "
-			 "gateway"));
+		SPAN_LIT(
+			"this route does not accept the Host; use a host name of the gateway"));
 }
 
 enum step_result

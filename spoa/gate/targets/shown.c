@@ -133,7 +133,7 @@ target_table_metrics(struct buf *out, const struct target_table *t, uint64_t now
 		"1 if requests may be sent to the target, 0 if it is open, throttled, out, "
 		"ejected or keyless.",
 		may_be_asked, now_us);
-	put_gauge(out, t, "target_attempts_under_way", "Attempts in flight at a target.",
+	put_gauge(out, t, "target_attempts_under_way", "Attempts in flight at the target.",
 		under_way, now_us);
 	metrics_head(out, "target_attempts_total", "counter",
 		"Counts attempts at targets that ended, by cause.");

@@ -219,9 +219,8 @@ note_route(struct server *s, const char *route, json_t *answer)
 		if (nearest_is(&near, snap->policy->routes[i].name))
 			return;
 	json_object_set_new(answer, "note",
-		json_sprintf(
-			"the policy in force has no route %s%s; entries of an earlier policy "
-			"were purged, if any",
+		json_sprintf("the policy in force has no route %s%s; if an earlier policy had "
+			     "it, its entries were purged",
 			route, nearest_hint(&near)));
 }
 
@@ -293,7 +292,7 @@ run_purge(struct cache_job *j)
 	if (!dial_cache(s, &to, &why)) {
 		j->status = calls_error(&j->out, MHD_HTTP_SERVICE_UNAVAILABLE,
 			"nothing was purged, because the Redis of the response cache does not "
-			"answer: %.*s: repeat the purge once it does",
+			"respond: %.*s: repeat the purge once it does",
 			SPAN_ARG(buf_view(&why)));
 		return;
 	}
@@ -521,7 +520,7 @@ caches_purge(struct asking *q)
 		return answer_cache_job(q);
 	if (!purge_fits(q->in))
 		return asking_refuse(q, MHD_HTTP_BAD_REQUEST,
-			"give some of route, person and older, or only all: true");
+			"give one or more of route, person and older, or give all: true alone");
 	return begin_cache_job(q, JOB_PURGE);
 }
 

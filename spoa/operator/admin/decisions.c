@@ -348,8 +348,8 @@ place_viewer(struct viewer *v)
 	}
 	if (v->after + 1 < d->from)
 		say_gap(v, d->node, v->after + 1, d->from - 1,
-			"this is too long ago for the "
-			"live view: search the records instead");
+			"this position is too old for the live view: search the records "
+			"instead");
 	while (v->at > d->first && d->ring[(v->at - 1) % CAP_DECISION_EVENTS]->seq > v->after)
 		v->at--;
 	while (v->last && n < v->last && v->at > d->first)

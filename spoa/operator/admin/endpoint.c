@@ -416,7 +416,8 @@ admin_openapi(struct server *s UNUSED, struct buf *out)
 		"'},'components':{'securitySchemes':{"
 		"'token':{'type':'http','scheme':'bearer'},"
 		"'session':{'type':'apiKey','in':'cookie','name':'__Host-tollgate'}},"
-		"'responses':{'error':{'description':'it was not done','content':{"
+		"'responses':{'error':{'description':'the request was not carried "
+		"out','content':{"
 		"'application/json':{'schema':{'type':'object','properties':{"
 		"'error':{'type':'string'}}}}}}}},'paths':{");
 	for (size_t i = 0; i < admin_endpoint_count; i++) {

@@ -80,7 +80,7 @@ admin_page(struct asking *q)
 		return console_is_off(q);
 	if (!console_asset(q->path + strlen(PAGE_PATH), &a))
 		return asking_refuse(q, MHD_HTTP_NOT_FOUND,
-			"the console has no such file; it begins at " PAGE_PATH);
+			"the console has no such file; it starts at " PAGE_PATH);
 	/* RFC 9110 13.1.2: a list of tags, weak ones too, or "*". Our tags contain neither
 	 * commas nor spaces, so a search finds them. */
 	const char *has = MHD_lookup_connection_value(
@@ -428,19 +428,19 @@ static const struct param key_change[] = {
 	KEY_ID, UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members with new values; null removes one." }, { .name = NULL },
 };
 static const struct param key_rotate[] = {
-	KEY_ID, { "overlap", PARAM_TEXT, .text = "How long the old key stays valid; 24h." }, UNTIL("expires"), SIGNED, { .name = NULL },
+	KEY_ID, { "overlap", PARAM_TEXT, .text = "How long the old key stays valid; default: 24h." }, UNTIL("expires"), SIGNED, { .name = NULL },
 };
 static const struct param key_revoke[] = { KEY_ID, SIGNED, { .name = NULL } };
 static const struct param signed_alone[] = { SIGNED, { .name = NULL } };
 static const struct param quota_asked[] = {
-	{ "identity", PARAM_OBJECT, .text = "Whose limits: members of an identity." },
-	{ "key",   PARAM_TEXT, .text = "Or the id of an API key." },
+	{ "identity", PARAM_OBJECT, .text = "Whose limits: attributes of a caller, such as person and team." },
+	{ "key",   PARAM_TEXT, .text = "The ID of an API key, instead of identity." },
 	{ "route", PARAM_TEXT, .text = "Only limits of this route." },
 	{ "model", PARAM_TEXT, .text = "Only limits of this model." }, { .name = NULL },
 };
 static const struct param limit_set[] = {
 	{ "limit", PARAM_TEXT, PARAM_NEEDED, .text = "The limit's name in the policy." },
-	{ "for", PARAM_OBJECT, .text = "Whose limit: {\"person\": …}; an empty object stands for everyone." },
+	{ "for", PARAM_OBJECT, .text = "The callers: {\"person\": …}; an empty object stands for everyone." },
 	{ "to", PARAM_ANY, .text = "The new amount: a whole number, or US dollars." },
 	{ "id", PARAM_TEXT, .text = "An existing override." }, UNTIL("until"), SIGNED, { .name = NULL },
 };
@@ -455,7 +455,7 @@ static const struct param cache_purged[] = {
 	{ "route", PARAM_TEXT, .min = 1, .text = "Responses of this route." },
 	{ "person", PARAM_TEXT, .min = 1, .text = "Responses to this person, or to the id of a key without an owner." },
 	{ "older", PARAM_DURATION, .text = "Responses older than this." },
-	{ "all", PARAM_BOOLEAN, .text = "All responses; allowed only alone." }, SIGNED, { .name = NULL },
+	{ "all", PARAM_BOOLEAN, .text = "Purge all responses; cannot be combined with other fields." }, SIGNED, { .name = NULL },
 };
 #define TOOL \
 	{ "server", PARAM_TEXT, PARAM_NEEDED, .text = "The MCP server: a provider of the policy." }, \
@@ -463,19 +463,19 @@ static const struct param cache_purged[] = {
 	{ "name", PARAM_TEXT, .text = "Name of the tool or prompt." }
 static const struct param tool_named[] = { TOOL, SIGNED, { .name = NULL } };
 static const struct param tool_approve[] = {
-	TOOL, { "hash", PARAM_TEXT, .text = "32 digits or more of the hash of the approved text." },
-	{ "only", PARAM_BOOLEAN, .text = "Other texts are no longer approved." },
-	{ "none", PARAM_BOOLEAN, .text = "No text is approved." }, SIGNED, { .name = NULL },
+	TOOL, { "hash", PARAM_TEXT, .text = "The first 32 digits or more of the hash of the approved text." },
+	{ "only", PARAM_BOOLEAN, .text = "Withdraw the approval of all other texts." },
+	{ "none", PARAM_BOOLEAN, .text = "Withdraw the approval of all texts." }, SIGNED, { .name = NULL },
 };
 static const struct param read_told[] = {
-	{ "command", PARAM_TEXT, PARAM_NEEDED, .text = "The words of the command that read records." },
+	{ "command", PARAM_TEXT, PARAM_NEEDED, .text = "The command that read records, as its words." },
 	{ "asked", PARAM_OBJECT, PARAM_NEEDED, .text = "The command's parameters." },
 	{ "records", PARAM_INTEGER, PARAM_NEEDED, .max = INT64_MAX, .text = "How many records the command showed." },
 	{ "follow", PARAM_TEXT, .text = "begin or end." }, SIGNED, { .name = NULL },
 };
 static const struct param text_hashed[] = {
 	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." },
-	{ "person", PARAM_TEXT, .max = PERSON_MAX, .text = "The person whose text it is: returns also the hashes with this person's shares." }, SIGNED, { .name = NULL },
+	{ "person", PARAM_TEXT, .max = PERSON_MAX, .text = "The person who owns the text: the result then includes hashes with this person's shares." }, SIGNED, { .name = NULL },
 };
 static const struct param person_named[] = {
 	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = PERSON_MAX, .text = "The name." }, SIGNED, { .name = NULL },
@@ -486,12 +486,12 @@ static const struct param export_signed[] = {
 
 static const struct param share_asked[] = {
 	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of the request whose text is opened." },
-	{ "part", PARAM_CHOICE, PARAM_NEEDED, .words = "prompt response tools", .text = "Which of its texts." },
+	{ "part", PARAM_CHOICE, PARAM_NEEDED, .words = "prompt response tools", .text = "The part: prompt, response or tools." },
 	{ "share", PARAM_INTEGER, PARAM_NEEDED, .min = 1, .max = (INT64_C(1) << 53) - 1, .text = "The share's number in the record." },
 	SIGNED, { .name = NULL },
 };
 static const struct param opening_asked[] = {
-	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, SIGNED, { .name = NULL },
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public ID of a request." }, SIGNED, { .name = NULL },
 };
 static const struct param erased[] = {
 	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = PERSON_MAX, .text = "The person, or the id of a key without an owner." },
@@ -501,31 +501,31 @@ static const struct param erased[] = {
 };
 static const struct param log_set[] = {
 	{ "level", PARAM_TEXT, PARAM_NEEDED, .text = "error, warn, info or debug." },
-	{ "for", PARAM_TEXT, .text = "How long, up to 7d; without it, until the process ends." }, SIGNED, { .name = NULL },
+	{ "for", PARAM_TEXT, .text = "How long, up to 7d; default: until the process ends." }, SIGNED, { .name = NULL },
 };
 static const struct param near_asked[] = {
-	{ "from", PARAM_INTEGER, .max = 100000, .text = "How many rows to skip." },
+	{ "from", PARAM_INTEGER, .max = 100000, .text = "The number of rows to skip." },
 	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "How many rows; 50." }, { .name = NULL },
 };
 static const struct param fullest_asked[] = {
-	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "The number of limits; 20." }, { .name = NULL },
+	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "The number of limits; default: 20." }, { .name = NULL },
 };
 static const struct param series_asked[] = {
-	{ "window", PARAM_DURATION, .text = "How far back, up to 1h; 1h." },
+	{ "window", PARAM_DURATION, .text = "The length of the period, up to 1h; default: 1h." },
 	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "Only series of this kind." }, { .name = NULL },
 };
 static const struct param trends_asked[] = {
-	{ "by", PARAM_CHOICE, .words = "total route target provider model team rule person key tool", .text = "The kind of the rows; total." },
-	{ "name", PARAM_TEXT, .text = "The row of this name only." },
+	{ "by", PARAM_CHOICE, .words = "total route target provider model team rule person key tool", .text = "The kind of the rows; default: total." },
+	{ "name", PARAM_TEXT, .text = "Only the row of this name." },
 	{ "range", PARAM_CHOICE, .words = "1h 24h 7d 90d", .text = "How far back; 1h." }, { .name = NULL },
 };
 static const struct param decisions_seen[] = {
-	{ "decision", PARAM_TEXT, .text = "Names of decisions with commas: permit, redact, deny, observed." },
+	{ "decision", PARAM_TEXT, .text = "Decisions, separated by commas: permit, redact, deny, observed." },
 	{ "person", PARAM_TEXT, .text = "Only this person." },
 	{ "route", PARAM_TEXT, .text = "Only this route." },
 	{ "model", PARAM_TEXT, .text = "Only this model." },
 	{ "after", PARAM_TEXT, .text = "NODE/SEQ: begin after this record. Last-Event-ID has precedence." },
-	{ "last", PARAM_INTEGER, .max = 1000, .text = "Begin with so many earlier decisions." }, { .name = NULL },
+	{ "last", PARAM_INTEGER, .max = 1000, .text = "Begin with this number of earlier decisions." }, { .name = NULL },
 };
 static const struct param login[] = {
 	{ "token", PARAM_TEXT, PARAM_NEEDED, .text = "A token of admin.tokens." }, { .name = NULL },
@@ -538,9 +538,9 @@ const struct admin_endpoint admin_endpoints[] = {
 /* -- monitoring: open to everyone -- */
 { "GET", "/metrics", 0, "Metrics for Prometheus, with exemplars for clients that accept OpenMetrics.",
   .type = METRICS_TEXT, .show = get_metrics, .open = get_openmetrics, .tcp = true },
-{ "GET", "/healthz", 0, "Whether the daemon runs.",
+{ "GET", "/healthz", 0, "Whether the daemon is running.",
   .type = PLAIN_TEXT, .show = get_healthz, .tcp = true },
-{ "GET", "/readyz", 0, "Whether the daemon can decide; 503 with the reasons if not.",
+{ "GET", "/readyz", 0, "Whether the daemon can decide; if not, 503 with the reasons.",
   .type = PLAIN_TEXT, .write = get_readyz, .tcp = true },
 
 /* -- the daemon -- */
@@ -548,7 +548,7 @@ const struct admin_endpoint admin_endpoints[] = {
   .show = server_status, .shape = "version:string node:string", .tcp = true },
 { "GET", "/recent", ROLE_VIEWER, "The last decisions and counters, for `tollgate top`.",
   .show = server_recent, .shape = "", .tcp = true },
-{ "POST", "/reload", ROLE_OPERATOR, "Reads configuration and policy again; 422: they are invalid.",
+{ "POST", "/reload", ROLE_OPERATOR, "Reads configuration and policy again; 422 if they are invalid.",
   .params = signed_alone, .call = post_reload, .shape = "result:string", .tcp = true },
 
 /* -- keys, limits -- */
@@ -562,17 +562,17 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = key_rotate, .change = &admin_key_rotate, .shape = "id:string key:string" },
 { "POST", "/keys/revoke", ROLE_OPERATOR, "Revokes a key, also one in a file.",
   .params = key_revoke, .change = &admin_key_revoke, .shape = "id:string" },
-{ "POST", "/quota", ROLE_VIEWER, "What limits have left for an identity or key.",
+{ "POST", "/quota", ROLE_VIEWER, "What remains of each limit for an identity or a key.",
   .params = quota_asked, .call = admin_quota, .own = true, .shape = "limits:array" },
 { "GET", "/limits", ROLE_VIEWER, "Overrides of limits that were made at run time.",
   .write = admin_limits, .shape = "state_key:boolean overrides:array", .tcp = true },
-{ "POST", "/limits/set", ROLE_OPERATOR, "Gives some callers another amount of a limit.",
+{ "POST", "/limits/set", ROLE_OPERATOR, "Overrides a limit for some callers.",
   .params = limit_set, .change = &admin_limit_set, .shape = "id:string" },
 { "POST", "/limits/clear", ROLE_OPERATOR, "Ends an override.",
   .params = limit_clear, .change = &admin_limit_clear, .shape = "id:string" },
 
 /* -- targets, tools -- */
-{ "GET", "/targets", ROLE_VIEWER, "The targets with their health.",
+{ "GET", "/targets", ROLE_VIEWER, "Lists the targets with their health.",
   .show = admin_targets, .shape = "targets:array", .tcp = true },
 { "POST", "/targets/eject", ROLE_OPERATOR, "Ejects a target.",
   .params = target_named, .change = &admin_target_eject, .shape = "id:string" },
@@ -588,39 +588,39 @@ const struct admin_endpoint admin_endpoints[] = {
 /* -- response cache -- */
 { "GET", "/cache", ROLE_VIEWER, "Contents of the response cache, and hits since the start.",
   .begin = caches_stats, .shape = "where:string routes:integer hits:integer saved_nanousd:integer" },
-{ "POST", "/cache/purge", ROLE_OPERATOR, "Removes responses from the cache: of a route, of a person, older than, or all.",
+{ "POST", "/cache/purge", ROLE_OPERATOR, "Removes responses from the cache: of a route, of a person, older than an age, or all.",
   .params = cache_purged, .begin = caches_purge, .shape = "id:string purged:integer failed:integer" },
 
 /* -- records -- */
-{ "POST", "/audit/read", ROLE_VIEWER, "Records that a command read records.",
+{ "POST", "/audit/read", ROLE_VIEWER, "Records that a command has read records.",
   .params = read_told, .change = &admin_read, .shape = "" },
 { "POST", "/audit/text", ROLE_AUDITOR, "The keyed hash of a text, for a search.",
   .params = text_hashed, .change = &admin_text_hash, .shape = "id:string hashes:array" },
-{ "POST", "/audit/pseudonym", ROLE_AUDITOR, "The pseudonym of a person in the records; 404: there is none.",
+{ "POST", "/audit/pseudonym", ROLE_AUDITOR, "The pseudonym of a person in the records; 404 if the person has none.",
   .params = person_named, .change = &admin_pseudonym, .checked = true, .shape = "id:string pseudonym:string" },
 { "POST", "/audit/export", ROLE_AUDITOR, "Signs the manifest of an export.",
   .params = export_signed, .change = &admin_export, .shape = "id:string manifest:string" },
-{ "POST", "/audit/share", ROLE_AUDITOR, "The share that opens a sealed text; the request is recorded first; 410: it is erased.",
+{ "POST", "/audit/share", ROLE_AUDITOR, "The share that opens a sealed text. The request is recorded first; 410 if the share is erased.",
   .params = share_asked, .change = &admin_share, .checked = true, .shape = "share:string number:integer" },
-{ "POST", "/audit/opening", ROLE_AUDITOR, "The data with which the console opens a request's texts; 404 without `console.open`.",
+{ "POST", "/audit/opening", ROLE_AUDITOR, "The data with which the console opens a request's texts; 404 unless `console.open` is set.",
   .params = opening_asked, .begin = admin_opening, .arg = &sealed_texts, .shape = "node:string records:array" },
 { "POST", "/audit/erase", ROLE_AUDITOR, "Makes a person's sealed texts unreadable, on every node.",
   .params = erased, .change = &admin_erase, .checked = true, .shape = "erasure:string serial:integer here:boolean near:array respelled:boolean nodes:array" },
 { "GET", "/audit/erasures", ROLE_AUDITOR, "The erasures, and the nodes that have carried them out.",
   .write = admin_erasures, .shape = "erasures:array" },
-{ "GET", "/records/search", ROLE_AUDITOR, "Records that match all given terms, by pages.",
+{ "GET", "/records/search", ROLE_AUDITOR, "Records that match all given terms, in pages.",
   .params = search_asked, .begin = reader_begin, .arg = &read_search, .shape = "records:array" },
 { "GET", "/records/show", ROLE_AUDITOR, "All records of one request, and the proof of its decision.",
   .params = show_asked, .begin = reader_begin, .arg = &read_show, .shape = "records:array proof:any" },
 { "GET", "/records/page", ROLE_AUDITOR, "The proof of a decision as a page that verifies itself in a browser.",
   .params = show_asked, .begin = reader_begin, .arg = &read_page, .shape = "page:string" },
-{ "GET", "/records/explain", ROLE_AUDITOR, "Why a decision was made.",
+{ "GET", "/records/explain", ROLE_AUDITOR, "The reasons for a decision.",
   .params = explain_asked, .begin = reader_begin, .arg = &read_explain, .shape = "" },
-{ "GET", "/records/report", ROLE_AUDITOR, "The report for auditors, as `tollgate audit report`.",
+{ "GET", "/records/report", ROLE_AUDITOR, "The report for auditors; see `tollgate audit report`.",
   .params = report_asked, .begin = reader_begin, .arg = &read_report, .shape = "report:object" },
 { "GET", "/records/verify", ROLE_AUDITOR, "The state of the chain, and the result of its last verification.",
   .show = admin_verifying, .shape = "running:boolean last:any state:object" },
-{ "POST", "/records/verify", ROLE_AUDITOR, "Starts a verification of the whole chain; 409: one is running.",
+{ "POST", "/records/verify", ROLE_AUDITOR, "Starts a verification of the whole chain; 409 if one is running.",
   .begin = verifying_begin, .shape = "running:boolean" },
 
 /* -- webhooks -- */
@@ -638,15 +638,15 @@ const struct admin_endpoint admin_endpoints[] = {
   .show = admin_policy, .shape = "policy:string version:string since:string rules:array" },
 { "GET", "/policy/versions", ROLE_VIEWER, "Policies that came into force, newest first.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_versions, .shape = "versions:array" },
-{ "GET", "/policy/text", ROLE_AUDITOR, "The kept text of a version, with the files that it included.",
+{ "GET", "/policy/text", ROLE_AUDITOR, "The stored text of a version, with the files that it included.",
   .params = version_asked, .begin = reader_begin, .arg = &read_version, .shape = "text:string" },
-{ "GET", "/policy/shadow", ROLE_AUDITOR, "Decisions that the shadow policy would make differently.",
+{ "GET", "/policy/shadow", ROLE_AUDITOR, "Recorded decisions on which the shadow policy differs.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_shadow, .shape = "records:array" },
-{ "POST", "/policy/check", ROLE_VIEWER, "Every mistake of a policy's text, with line and column.",
+{ "POST", "/policy/check", ROLE_VIEWER, "All errors in a policy's text, with line and column.",
   .params = check_asked, .begin = reader_begin, .arg = &try_check, .shape = "valid:boolean errors:array notes:array" },
-{ "POST", "/policy/decide", ROLE_OPERATOR, "The decision of a policy on one request, rule by rule.",
+{ "POST", "/policy/decide", ROLE_OPERATOR, "The decision of a policy on one request, with the result of each rule.",
   .params = decide_asked, .begin = reader_begin, .arg = &try_decide, .shape = "decision:string explain:object" },
-{ "POST", "/policy/replay", ROLE_AUDITOR, "Recorded decisions that a policy's text would have made differently.",
+{ "POST", "/policy/replay", ROLE_AUDITOR, "Recorded decisions on which a policy's text differs.",
   .params = replay_asked, .begin = reader_begin, .arg = &try_replay, .shape = "total:integer different:integer" },
 
 /* -- live: decisions, series, models, log -- */
@@ -654,21 +654,21 @@ const struct admin_endpoint admin_endpoints[] = {
   .show = server_now, .shape = "node:string ready:boolean parts:array degraded:array targets:array" },
 { "GET", "/log", ROLE_VIEWER, "The level of the log.",
   .show = admin_log, .shape = "level:string configured:string" },
-{ "POST", "/log", ROLE_OPERATOR, "Changes the level of the log for a time.",
+{ "POST", "/log", ROLE_OPERATOR, "Changes the level of the log for a period.",
   .params = log_set, .change = &admin_log_set, .shape = "level:string" },
-{ "GET", "/policy/rules", ROLE_VIEWER, "The effect of each rule since the start and since the policy is in force, and the last time.",
+{ "GET", "/policy/rules", ROLE_VIEWER, "The effect of each rule since the daemon started and since the policy came into force, and its last match.",
   .write = admin_policy_rules, .shape = "policy:string version:string rules:array" },
 { "GET", "/models", ROLE_VIEWER, "Models that were used or are configured, with targets, price, tokens and cost.",
   .show = admin_models, .shape = "models:array" },
-{ "GET", "/limits/near", ROLE_VIEWER, "Callers that recently came near a limit, the highest share first.",
+{ "GET", "/limits/near", ROLE_VIEWER, "Callers that recently came close to a limit, the highest share first.",
   .params = near_asked, .call = admin_limits_near, .shape = "total:integer near:array" },
-{ "GET", "/limits/fullest", ROLE_VIEWER, "The limits of callers with the largest used share, and when each is used up at today's rate.",
+{ "GET", "/limits/fullest", ROLE_VIEWER, "The callers who have used the largest share of a limit, and when each limit is used up at today's rate.",
   .params = fullest_asked, .call = admin_limits_fullest, .shape = "limits:array" },
-{ "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: in total, or by route, target, model, team or rule.",
+{ "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: the total, or by route, target, model, team or rule.",
   .params = series_asked, .call = admin_series, .shape = "step_s:integer steps:integer series:array" },
-{ "GET", "/trends", ROLE_VIEWER, "The last hour, day, week or ninety days in steps, and the period before. Kept over restarts.",
+{ "GET", "/trends", ROLE_VIEWER, "The last hour, day, week or ninety days in steps, and the period before. The data survive restarts.",
   .params = trends_asked, .call = admin_trends, .shape = "range:string step_s:integer steps:integer series:array before:array daemons:array" },
-{ "GET", "/decisions/live", ROLE_AUDITOR, "Decisions while they are made, as server-sent events; continues after Last-Event-ID.",
+{ "GET", "/decisions/live", ROLE_AUDITOR, "Decisions as they are made, as server-sent events; continues after Last-Event-ID.",
   .params = decisions_seen, .begin = admin_decisions_live, .type = "text/event-stream" },
 
 /* -- sessions -- */
@@ -684,7 +684,7 @@ const struct admin_endpoint admin_endpoints[] = {
 /* -- the console's page: open to everyone -- */
 { "GET", "/", 0, "Redirects to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },
 { "GET", "/console", 0, "Redirects to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },
-{ "GET", "/console/", 0, "The console's page and its files; 404 without `admin.console`.",
+{ "GET", "/console/", 0, "The console's page and its files; 404 unless `admin.console` is set.",
   .type = PAGE_TYPE, .begin = admin_page },
 
 };

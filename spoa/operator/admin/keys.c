@@ -113,8 +113,8 @@ make_new(struct change *c, json_t **before UNUSED, json_t **after)
 		return false;
 	if (!json_object_get(*after, "person"))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"person: this parameter is missing: name the "
-			"key's owner");
+			"person: this parameter is missing: name the person that the key "
+			"authenticates");
 	set_fresh(c, *after);
 	return true;
 }

@@ -61,8 +61,8 @@ named_limit(struct change *c, char id[LIVE_LIMIT_ID + 1])
 	}
 	if (!limit || !json_is_object(pairs))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"limit and for are missing: name the limit and whose it is; an empty "
-			"object as for stands for everyone");
+			"limit and for are missing: give the limit's name and the callers; an "
+			"empty object as for stands for everyone");
 	live_limit_id(limit, pairs, id);
 	return true;
 }
@@ -340,8 +340,7 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 			"identity must be an object; key, route and model must be strings");
 	else if (!a->over)
 		status = calls_error(out, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"the worker did not answer within "
-			"5 s: try again");
+			"the worker did not respond within 5 s: try again");
 	else
 		status = answer_look(&a->look, out);
 	let_asking_go(a);

@@ -6,10 +6,10 @@
 /* clang-format off */
 #define SEARCHED \
 	{ "at",      PARAM_TEXT, .text = "Around this time, as `audit search --at`." }, \
-	{ "between", PARAM_TEXT, .text = "A..B: between two times." }, \
+	{ "between", PARAM_TEXT, .text = "Between two times, as A..B." }, \
 	{ "since",   PARAM_TEXT, .text = "Begin: 2026-12-01, 11:47, yesterday, 7d." }, \
 	{ "until",   PARAM_TEXT, .text = "Before when." }, \
-	{ "zone",    PARAM_TEXT, .text = "The time zone of the other times; UTC." }
+	{ "zone",    PARAM_TEXT, .text = "The time zone of times without a zone; default: UTC." }
 
 const struct param search_asked[] = {
 	SEARCHED,
@@ -17,7 +17,7 @@ const struct param search_asked[] = {
 	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "Records per page; 100." },
 	{ "after",  PARAM_TEXT, .text = "The value of `after` in the previous page." },
 	{ "oldest", PARAM_BOOLEAN, .text = "Oldest records first." },
-	{ "count",  PARAM_BOOLEAN, .text = "Return only their number." },
+	{ "count",  PARAM_BOOLEAN, .text = "Return only the number of records." },
 	{ "by",     PARAM_TEXT, .text = "Count by this term, or by day." },
 #define X(id, name, paths, flags, what) \
 	{ name, PARAM_TEXT, PARAM_MANY, .max = 1024, .text = what[0] ? what : "This value; x* matches a prefix; - matches absence." },
@@ -54,7 +54,7 @@ const struct reader read_explain = {
 };
 
 const struct param report_asked[] = {
-	{ "since",   PARAM_TIME, .text = "Begin of the period." },
+	{ "since",   PARAM_TIME, .text = "Beginning of the period." },
 	{ "until",   PARAM_TIME, .text = "Before when." },
 	{ "article", PARAM_CHOICE, .words = "12 14 19 26", .text = "The requirements of this article of the AI Act." }, { .name = NULL },
 };
@@ -65,7 +65,7 @@ const struct reader read_report = {
 
 const struct param usage_asked[] = {
 	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Columns, with commas: person, team, model, route, tag, key, provider, target, tool, day." },
-	{ "since", PARAM_TIME, .text = "Begin of the period." },
+	{ "since", PARAM_TIME, .text = "Beginning of the period." },
 	{ "until", PARAM_TIME, .text = "Before when." },
 	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen prompt_max name", .text = "The order; cost." },
 	{ "limit", PARAM_INTEGER, .min = 1, .max = 1000, .text = "Rows per page." },
@@ -82,7 +82,7 @@ const struct reader read_usage = {
 #define WHERE_IT_WOULD_DIFFER "--where=has(record.shadow_policy) && has(record.shadow_policy.differs) && size(record.shadow_policy.differs) > 0"
 
 const struct param versions_asked[] = {
-	{ "since",  PARAM_TEXT, .text = "Begin of the period, as for records." },
+	{ "since",  PARAM_TEXT, .text = "Beginning of the period, as for records." },
 	{ "until",  PARAM_TEXT, .text = "Before when." },
 	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "Entries per page; 100." },
 	{ "after",  PARAM_TEXT, .text = "The value of `after` in the previous page." }, { .name = NULL },
@@ -121,9 +121,9 @@ const struct reader try_decide = {
 };
 const struct param replay_asked[] = {
 	POLICY_TEXT(PARAM_NEEDED),
-	{ "since",    PARAM_TIME, .text = "Begin of the period." },
+	{ "since",    PARAM_TIME, .text = "Beginning of the period." },
 	{ "until",    PARAM_TIME, .text = "Before when." },
-	{ "examples", PARAM_INTEGER, .min = 0, .max = 100, .text = "Examples of each kind of difference; 5." }, { .name = NULL },
+	{ "examples", PARAM_INTEGER, .min = 0, .max = 100, .text = "The number of examples of each kind of difference; default: 5." }, { .name = NULL },
 };
 const struct reader try_replay = {
 	.step = { { .command = { "policy", "replay", "--policy=-", "--json" } } },

@@ -223,7 +223,7 @@ bool is_provider(const struct judge *j, const struct haproxy_section *s);
   X("ungated-provider",      ERROR,  ONCE,  rule_ungated_provider,      "a request that bypasses the gate reaches no provider without key and guard") \
   X("own-variables",         ERROR,  ONCE,  rule_own_variables,         "only the shipped rules write the variables that the gate reads") \
   X("variables-limit",       ERROR,  ONCE,  rule_variables_limit,       "no limit of HAProxy's memory drops variables that the gate reads") \
-  X("ends-before",           ERROR,  GATES, rule_ends_before,           "no `allow` before the stanza ends the evaluation of rules") \
+  X("ends-before",           ERROR,  GATES, rule_ends_before,           "no `allow` before the stanza ends the evaluation of HAProxy's rules") \
   X("cached-answers",        ERROR,  GATES, rule_cached_answers,        "no HAProxy cache answers requests that pass the gate") \
   X("own-origins",           ERROR,  GATES, rule_own_origins,           "only origins.lst determines which pages may read responses") \
   X("deny-answers",          ERROR,  ONCE,  rule_deny_answers,          "the backend tollgate-deny forwards no denied request") \

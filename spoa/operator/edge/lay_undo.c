@@ -361,8 +361,8 @@ find_left(struct undo *u)
 		if (!strcmp(head->file, u->file) && head->line <= u->n &&
 			!u->line[head->line - 1].drop && begins_with_ours(head))
 			not_sure(u, head->line - 1,
-				"this section uses defaults of tollgate init: let it use "
-				"others");
+				"this section uses defaults of tollgate init: name other "
+				"defaults");
 		for (size_t k = 0; k < h->section[i].n; k++) {
 			const struct haproxy_line *l = &h->section[i].line[k];
 			if (strcmp(l->file, u->file) || l->line > u->n ||

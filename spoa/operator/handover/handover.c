@@ -667,7 +667,8 @@ handover_expect(const struct config *cfg, int *fd, char other[2], struct buf *wh
 	*fd = dial_deciding_instance(cfg);
 	if (*fd < 0)
 		return why_err(why, ERR_NOTFOUND,
-			"no daemon that can hand over answers beside agent.listen (%s): start "
+			"no daemon that supports the hand-over responds next to agent.listen "
+			"(%s): start "
 			"the daemon; versions up to 0.2 need one restart",
 			strerror(errno));
 	int err = send_plain(*fd, HAND_EXPECT, span_of(NULL, 0));

@@ -87,7 +87,7 @@ telling_run(struct server *s, struct buf *why)
 	s->telling = http_thread_start(s->outbound, "tg-outbound") == 0;
 	if (s->telling)
 		return 0;
-	buf_str(why, "telemetry: the thread cannot be started: check the limit of threads");
+	buf_str(why, "telemetry: the thread cannot be started: check the limit on threads");
 	return ERR_NOMEM;
 }
 
@@ -775,8 +775,8 @@ may_take(const struct server *s, struct buf *why)
 	if (away)
 		buf_printf(why, "the journal cannot be written: %s", away);
 	else if (!redis)
-		buf_str(why, "Redis does not answer the new instance: check redis.url and the "
-			     "network");
+		buf_str(why, "Redis does not respond to the new instance: check redis.url and "
+			     "the network");
 	return !away && redis;
 }
 

@@ -610,7 +610,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	int64_t days;
 	enum observe_state observing = observe_state(snap->policy, wall_now_ns(), &days);
 	cached_share_metrics(s, snap->policy, out);
-	gauge(out, "observing", "1 while the policy observes hosts of a cutover.",
+	gauge(out, "observing", "1 while the policy observes the hosts of a cutover.",
 		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
 	gauge(out, "requests_in_flight", "Requests and exchanges that have not ended.", alive);
 	metrics_head(out, "longest_turn_seconds", "gauge",
@@ -618,7 +618,8 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	buf_printf(out, "tollgate_longest_turn_seconds %" PRIu64 ".%06" PRIu64 "\n",
 		turn_us / 1000000, turn_us % 1000000);
 	gauge(out, "held_bytes",
-		"Bytes held of bodies, and of streams that are inspected or restored.",
+		"Bytes held for request bodies, and for streams that are inspected or "
+		"restored.",
 		gate_held_bytes(s->shared));
 	if (has_redis)
 		gauge(out, "redis_up", "1 if the Redis connection of every worker works.",

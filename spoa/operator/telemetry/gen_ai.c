@@ -36,9 +36,9 @@ struct bounds {
 static const struct bounds bounds[MEASURES] = {
 	[DURATION] = { NAME_GEN_AI_DURATION, "s", "GenAI operation duration", NULL,
 		14, { .01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92 } },
-	[FIRST_CHUNK] = { NAME_GEN_AI_TTFC, "s", "from a stream's request to its first text", NULL,
+	[FIRST_CHUNK] = { NAME_GEN_AI_TTFC, "s", "time from the request of a stream to its first text", NULL,
 		16, { .001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10 } },
-	[PER_CHUNK] = { NAME_GEN_AI_TPOC, "s", "between chunks of a stream, as its mean", NULL,
+	[PER_CHUNK] = { NAME_GEN_AI_TPOC, "s", "mean time between two chunks of a stream", NULL,
 		13, { .01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5 } },
 	[INPUT] = { NAME_GEN_AI_USAGE, "{token}", "tokens that providers reported", "input", TOKEN_BOUNDS },
 	[OUTPUT] = { NAME_GEN_AI_USAGE, "{token}", "tokens that providers reported", "output", TOKEN_BOUNDS },

@@ -80,7 +80,7 @@ read_taken(struct otlp_answer *a, struct span body)
 		message = json_object_get(part, "error_message");
 	say_otlp_text(a, json_span(message));
 	if (a->rejected && !a->said[0])
-		say_otlp_text(a, SPAN_LIT("the collector rejected some of them"));
+		say_otlp_text(a, SPAN_LIT("the collector rejected some of the data"));
 }
 
 void

@@ -230,13 +230,14 @@ note_late_rules(const struct noting *r)
 	for (size_t i = 0; i < r->p->nanswer_rules; i++)
 		if (r->p->answer_rules[i].reads_late)
 			note_say(r, r->p->answer_rules[i].at,
-				"rule %s: in a stream it is evaluated when a block has ended "
+				"rule %s: in a stream, the rule is evaluated at the end of a "
+				"block "
 				"(%s): "
 				"earlier blocks have already been sent to the caller",
 				r->p->answer_rules[i].name,
 				r->p->answer_rules[i].reads_finish
-					? "once there is a finish reason"
-					: "its totals and scores are known then");
+					? "once the finish reason is known"
+					: "once its totals and scores are known");
 }
 
 /* A rule after one that always ends the evaluation is never evaluated. */
@@ -503,9 +504,8 @@ note_routes(const struct noting *r)
 		const struct route *t = &r->p->routes[i], *by = covered_by(r->p, i);
 		if (by)
 			note_say(r, t->at,
-				"route %s: no request reaches it: route %s before it takes "
-				"them all: "
-				"move it up, or remove it",
+				"route %s: no request reaches it: route %s above it matches "
+				"all of them: move it up, or remove it",
 				t->name, by->name);
 		if (!t->targets->known[0])
 			note_say(r, t->at,
@@ -593,7 +593,8 @@ note_external(const struct noting *r, const struct external *x)
 		note_say(r, x->at,
 			"external %s: on_failure: redact removes nothing that only this "
 			"recognizer "
-			"finds: if it does not answer, prompts are sent whole: write deny",
+			"finds: if the recognizer does not respond, prompts are sent "
+			"unchanged: write deny",
 			name);
 }
 
@@ -663,7 +664,7 @@ note_limits(const struct noting *r)
 			note_say(r, l->at,
 				"limit %s: a request without a cap on its output reserves "
 				"output_default, %" PRIu64
-				" tokens, and never passes: raise the limit, or lower "
+				" tokens, and exceeds the limit: raise the limit, or lower "
 				"output_default",
 				l->name, policy_output_least(p));
 		note_limit_model(r, l, l->at_limit, false);

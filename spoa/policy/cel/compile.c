@@ -419,7 +419,7 @@ unknown_function(struct cel_check *k, const struct cel_node *n, struct span name
 	if (near && span_is(name, near))
 		return cel_error_at(k->err, k->src, n->at, "%.*s() is %s", SPAN_ARG(name),
 			n->flags & F_MEMBER ? "a function, not a method"
-					    : "a method: it stands behind a value and a dot");
+					    : "a method: write it after a value and a dot");
 	return cel_error_at(k->err, k->src, n->at, "no such function: %.*s()%s%s%s",
 		SPAN_ARG(name), near ? "; did you mean " : "", near ? near : "",
 		near ? "()?" : "");
@@ -445,10 +445,10 @@ no_overload(struct cel_check *k, const struct cel_node *n, struct span name)
 	struct span receiver = n->flags & F_MEMBER ? cel_type_name(TYPE_OF(n->kid[0])) : name;
 	bool asks_list =
 		n->flags & F_MEMBER && span_is(name, "contains") && span_is(receiver, "list");
-	return cel_error_at(k->err, k->src, n->at, "%.*s%s%.*s(%s): no such form of it%s",
+	return cel_error_at(k->err, k->src, n->at, "%.*s%s%.*s(%s): no such form%s",
 		SPAN_ARG(receiver), n->flags & F_MEMBER ? "." : "",
 		n->flags & F_MEMBER ? (int)name.n : 0, name.p, types,
-		asks_list ? "; VALUE in LIST asks a list" : "");
+		asks_list ? "; to search a list, write VALUE in LIST" : "");
 }
 
 /* Returns a function's name with its namespace, such as math.abs in math.abs(x). */
@@ -557,7 +557,7 @@ check_macro(struct cel_check *k, struct cel_node *n)
 	for (size_t i = 0; i < n->nvars; i++) {
 		if (k->nscope == CAP_CEL_VARS)
 			return cel_error_at(
-				k->err, k->src, n->at, "too many macros inside each other");
+				k->err, k->src, n->at, "macros are nested too deeply");
 		k->scope[k->nscope] = n->var[i];
 		k->scope_type[k->nscope++] = var[i];
 	}
@@ -841,7 +841,7 @@ cel_eval(const struct cel_program *p, const struct cel_activation *act, struct a
 		cel_charge(&c, 0, out);
 	if (c.fatal) {
 		if (!cel_is_error(out))
-			cel_raise_lit(out, "the evaluation was given up");
+			cel_raise_lit(out, "the evaluation was stopped");
 		return c.fatal;
 	}
 	if (cel_is_error(out))

@@ -576,7 +576,7 @@ collection(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 			cel_raise_types(c, out, "a key of a map", &v[i], NULL);
 			return;
 		} else if (cel_map_find(&all, &v[i], &c->steps)) {
-			cel_raise_lit(out, "the same key twice in a map");
+			cel_raise_lit(out, "duplicate key in a map");
 			return;
 		}
 	}
@@ -710,7 +710,7 @@ call(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 		}
 	cel_raise(c, out, "%.*s() is not defined for %.*s%s", SPAN_ARG(n->call.name),
 		SPAN_ARG(n->nkids ? cel_type_name(args[0].type) : span_str("no arguments")),
-		n->nkids > 1 ? " and what follows" : "");
+		n->nkids > 1 ? " and the following arguments" : "");
 }
 
 void

@@ -118,8 +118,8 @@ cel_unescape(struct cel_lexer *lx, struct span body, size_t at, bool bytes, stru
 		int used = ++p < end ? read_escape(p, end, &v, &wide) : 0;
 		if (used == 0)
 			return cel_error_at(lx->err, lx->src, here,
-				"no such escape; the raw form r\"...\" takes backslashes as "
-				"they are");
+				"unknown escape; a raw string r\"...\" takes backslashes "
+				"literally");
 		if (bytes && wide)
 			return cel_error_at(
 				lx->err, lx->src, here, "\\u is for strings; bytes take \\x");
@@ -352,11 +352,11 @@ lex_punct(struct cel_lexer *lx, struct cel_token *t)
 		}
 	if (c <= 0 || !strchr("()[]{}<>.,:?!+-*/%", c)) {
 		if (c == '=')
-			return cel_error_at(
-				lx->err, lx->src, t->at, "'=' is no operator; '==' compares");
+			return cel_error_at(lx->err, lx->src, t->at,
+				"'=' is not an operator; use '==' to compare");
 		if (c == '&' || c == '|')
 			return cel_error_at(lx->err, lx->src, t->at,
-				"'%c' is no operator; '%c%c' is", c, c, c);
+				"'%c' is not an operator; use '%c%c'", c, c, c);
 		if (c < 0x20 || c >= 0x7f)
 			return cel_error_at(lx->err, lx->src, t->at,
 				"unexpected byte 0x%02x outside a string", (unsigned)c);
@@ -601,7 +601,7 @@ unexpected(struct parser *p, const char *wanted)
 		cel_error_at(p->err, p->src, p->t.at,
 			"the expression ends where %s is expected", wanted);
 	else if (span_is(p->t.text, "and") || span_is(p->t.text, "or"))
-		cel_error_at(p->err, p->src, p->t.at, "'%.*s' is no operator; '%s' is",
+		cel_error_at(p->err, p->src, p->t.at, "'%.*s' is not an operator; use '%s'",
 			SPAN_ARG(p->t.text), p->t.text.p[0] == 'a' ? "&&" : "||");
 	else
 		cel_error_at(p->err, p->src, p->t.at, "unexpected '%.*s': %s is expected",
@@ -757,8 +757,8 @@ parse_ident(struct parser *p, bool root)
 	if (at_punct(p, '('))
 		return advance(p) ? parse_call(p, t.text, t.at, NULL) : NULL;
 	if (at_punct(p, '{'))
-		return fail_parse(p, t.at,
-			"messages are not supported; maps are written {\"key\": value}");
+		return fail_parse(
+			p, t.at, "messages are not supported; write a map as {\"key\": value}");
 	struct cel_node *n = node(p, OP_IDENT, t.at, NULL, 0);
 	if (n) {
 		n->name = t.text;

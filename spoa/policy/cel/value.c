@@ -158,7 +158,7 @@ _Static_assert(
 	"room for each");
 
 #define VALUE_DEPTH  600
-#define ANOTHER_CASE "a key is there that differs from it by case alone"
+#define ANOTHER_CASE "a key differs from it only by case"
 
 /* clang-format off */
 static const char *const type_names[] = {

@@ -27,7 +27,7 @@ syslog_check(const char *text)
 
 	if (span_starts(s, SPAN_LIT("unix:")))
 		return s.n < 7 || s.p[5] != '/' || s.n - 5 >= sizeof(un.sun_path)
-			       ? "unix:/PATH is expected, the path shorter than 108 bytes"
+			       ? "unix:/PATH is expected, with a path shorter than 108 bytes"
 			       : NULL;
 	if (!span_starts(s, SPAN_LIT("tls://")) && !span_starts(s, SPAN_LIT("tcp://")))
 		return "tls://HOST:PORT, tcp://HOST:PORT or unix:/PATH is expected";

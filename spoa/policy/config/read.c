@@ -143,7 +143,7 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 	bool number = shown.n && span_past(shown, 0, is_digit) == shown.n;
 	diag_at(d, key, "%.*s%s: unknown key%s%s; accepted: %s", SPAN_ARG(shown),
 		cut ? "..." : "", nearest_hint(&near),
-		number ? " (a number has no comma in it: 200000, 1.25)" : "",
+		number ? " (write numbers without a comma: 200000, 1.25)" : "",
 		join_names(names, accepted));
 }
 

@@ -41,8 +41,8 @@ read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const ch
 		return *out != NULL;
 	}
 	diag_at(d, n,
-		"%.*s: file:PATH or ${NAME} of the environment is expected: a secret must not "
-		"be written in this file",
+		"%.*s: file:PATH or an environment variable ${NAME} is expected, because this "
+		"file must not contain a secret",
 		SPAN_ARG(read_name(n, "secret")));
 	return false;
 }

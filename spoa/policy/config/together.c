@@ -105,7 +105,8 @@ check_holds_body(struct config_reader *r, const char *name, uint64_t bytes)
 
 	if (bytes < r->cfg->body_bytes)
 		diag_at(r->d, n ? n : r->cfg->root,
-			"%s: must not be below limits.body: such a request could never be held",
+			"%s: must not be below limits.body, because the largest body could "
+			"never be held",
 			name);
 }
 

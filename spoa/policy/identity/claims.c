@@ -12,10 +12,8 @@
 enum { DEPTH_MAX = 8 }; /* levels of attributes, and of actors */
 
 #define TEXT(member)                                                                           \
-	{                                                                                      \
-#member, "the " #member " claim is no string",                                 \
-			offsetof(struct identity, member), offsetof(struct claim_map, member)  \
-	}
+	{ #member, "the " #member " claim is not a string", offsetof(struct identity, member), \
+		offsetof(struct claim_map, member) }
 const struct identity_text identity_texts[] = { TEXT(person), TEXT(agent), TEXT(department),
 	TEXT(team), TEXT(tier) };
 
@@ -138,17 +136,18 @@ claims_read(const struct claim_map *map, json_t *claims, struct arena *a, struct
 			*identity_text(out, i) = arena_dup(a, json_span(v));
 	}
 	if (read_roles(claims, map->roles, a, out) < 0)
-		return auth_refused(why, "the roles claim is no list of strings");
+		return auth_refused(why, "the roles claim is not a list of strings");
 	if (clearance && !json_is_integer(clearance))
-		return auth_refused(why, "the clearance claim is no integer");
+		return auth_refused(why, "the clearance claim is not an integer");
 	out->clearance = clearance ? (int64_t)json_integer_value(clearance) : 0;
 	if (!out->person.n)
 		return auth_refused(why, "the token names no person");
 	if (!actors_fit(claims))
-		return auth_refused(why, "the token's act is no chain of subjects");
+		return auth_refused(why, "the token's act claim is not a chain of subjects");
 	int err = read_binding(claims, a, out);
 	if (err) {
-		*why = "the token is bound to its sender in a way that cannot be checked here";
+		*why = "the token is bound to its sender in a way that the gateway cannot "
+		       "verify";
 		return err;
 	}
 	read_attributes(claims, a, out);
@@ -232,8 +231,8 @@ claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena
 		if (field)
 			*identity_text(out, i) = cert_one(c, field, &several);
 		if (several)
-			return auth_refused(why,
-				"the client certificate has several values where one is meant");
+			return auth_refused(
+				why, "a field of the client certificate has several values");
 	}
 	if (!out->person.n)
 		return auth_refused(why, "the client certificate names no person");

@@ -152,17 +152,17 @@ check_header(const struct identity_entry *e, json_t *h, enum jws_alg *alg, const
 
 	for (size_t i = 0; i < COUNT_OF(refused); i++)
 		if (json_object_get(h, refused[i]))
-			return auth_refused(why,
-				"the token's header names a key or an extension of its own");
+			return auth_refused(
+				why, "the token's header names its own key or an extension");
 	*alg = jws_alg_find(json_span(json_object_get(h, "alg")));
 	if (*alg == JWS_ALGS || !(e->algorithms & 1u << *alg))
 		return auth_refused(
-			why, "the token's algorithm is not allowed for this issuer");
+			why, "the policy does not allow the token's algorithm for this issuer");
 	if (!type_fits(json_object_get(h, "typ")))
-		return auth_refused(why, "the token is not of a type that may be used here");
+		return auth_refused(why, "the policy does not accept tokens of this type");
 	json_t *kid = json_object_get(h, "kid");
 	if (kid && !json_is_string(kid))
-		return auth_refused(why, "the token's kid is no string");
+		return auth_refused(why, "the token's kid is not a string");
 	return 0;
 }
 
@@ -174,7 +174,7 @@ check_claims(const struct identity_entry *e, json_t *c, struct token_times *t, i
 		return auth_refused(why, "the token is for another audience");
 	if (!json_object_get(c, "exp") || !numeric_date(c, "exp", &t->exp) ||
 		!numeric_date(c, "nbf", &t->nbf) || !numeric_date(c, "iat", &t->iat))
-		return auth_refused(why, "the token's times are missing or no numbers");
+		return auth_refused(why, "the token's times are missing or not numbers");
 	*why = check_times(e, t, now_s);
 	return *why ? ERR_AUTH : 0;
 }
@@ -234,14 +234,14 @@ verify_parsed(const struct attempt *t, const struct identity_entry *place, const
 			  : ERR_NOTFOUND;
 	if (set && (err == ERR_NOTFOUND || err == ERR_CLOSED)) {
 		t->c->missed = set;
-		*t->why = err == ERR_CLOSED ? "the issuer's keys are not known"
-					    : "no key of the issuer fits the token";
+		*t->why = err == ERR_CLOSED ? "the issuer's keys are not available"
+					    : "no key of the issuer matches the token";
 		return err == ERR_CLOSED ? IDENTITY_KEYLESS : IDENTITY_MISSED;
 	}
 	if (err)
 		return auth_refused(t->why, err == ERR_NOTFOUND
-						    ? "no key of the issuer fits the token"
-						    : "the token's signature is wrong");
+						    ? "no key of the issuer matches the token"
+						    : "the token's signature does not verify");
 	err = check_claims(e, j->payload, times, t->now_s, t->why);
 	if (err)
 		return err;
@@ -310,7 +310,7 @@ verify_certificate(const struct attempt *t, const struct identity_entry *e)
 	unsigned char key[SHA256_BYTES];
 	struct cert cert;
 
-	*t->why = "the client certificate was not verified by HAProxy";
+	*t->why = "HAProxy did not verify the client certificate";
 	if (t->c->certificate_refused)
 		return ERR_AUTH;
 	sha256(t->c->certificate, key);
@@ -328,7 +328,7 @@ verify_certificate(const struct attempt *t, const struct identity_entry *e)
 	*t->why = cert_times(&times, t->now_s);
 	if (*t->why)
 		return ERR_AUTH;
-	*t->why = "the client certificate is of another trust domain";
+	*t->why = "the client certificate belongs to another trust domain";
 	bool several;
 	struct span id = cert_one(&cert, "spiffe", &several); /* spiffe://DOMAIN/path */
 	id = span_cut(id, strlen("spiffe://"), id.n);
@@ -729,26 +729,31 @@ verify_place(const struct attempt *t, const struct identity_entry *place)
 	bool foreign = false;
 
 	if (place->query && presented_in_query(t->c->head, place->query, t->a, &v) < 0)
-		return auth_refused(t->why, "the credential's parameter is given twice");
+		return auth_refused(
+			t->why, "the URL parameter with the credential occurs more than once");
 	if (place->header && identity_presented(t->c->head, place->header, &v, &foreign) < 0)
-		return auth_refused(t->why, "the credential's header is given twice");
+		return auth_refused(
+			t->why, "the header with the credential occurs more than once");
 	if (place->header && !v.n && t->c->handshake) {
 		foreign = false;
 		if (presented_in_handshake(t->c->head, t->a, &v))
-			return auth_refused(t->why, "the handshake has two credentials");
+			return auth_refused(
+				t->why, "the WebSocket handshake has two credentials");
 	}
 	enum credential_shape shape = credential_shape(v);
 	if (shape == SHAPE_NONE)
 		return NOT_HERE;
 	if (foreign)
-		return auth_refused(t->why, "a credential without the scheme Bearer");
+		return auth_refused(t->why, "the credential lacks the scheme Bearer");
 	t->c->verified = v;
 	if (shape == SHAPE_API_KEY && has_kind(t->p, place, ID_API_KEY))
 		return verify_key(t, place, v);
 	if (shape == SHAPE_TOKEN && has_kind(t->p, place, ID_JWT))
 		return verify_token(t, place, v);
-	return auth_refused(t->why, shape == SHAPE_TOKEN ? "a token where none is accepted"
-							 : "an API key where none is accepted");
+	return auth_refused(t->why,
+		shape == SHAPE_TOKEN
+			? "the header has a token, but the policy accepts none there"
+			: "the header has an API key, but the policy accepts none there");
 }
 
 int

@@ -264,7 +264,8 @@ observe_says(const struct policy *p, int64_t now_wall_ns, struct buf *out)
 	for (size_t i = 0; i < o->nhosts; i++)
 		buf_printf(out, "%s%s", i ? ", " : "", o->hosts[i]);
 	buf_printf(out,
-		": callers without a key of ours are passed to %s, and nothing is refused, "
+		": callers without a key of this gateway are sent to %s, and nothing is "
+		"refused, "
 		"until %s (%lld day%s left)",
 		o->backend, when, (long long)days, days == 1 ? "" : "s");
 	if (state == OBSERVE_NEAR)

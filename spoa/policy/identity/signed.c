@@ -150,10 +150,10 @@ collect_signed(struct reader *r, const struct http_head *h)
 			r->why = "a signed header is too long or not UTF-8";
 		} else if (is_signature) {
 			if (r->signature.p)
-				r->why = "the signature is given twice";
+				r->why = "the signature occurs more than once";
 			r->signature = value;
 		} else if (r->n == FIELDS_MAX) {
-			r->why = "too many signed headers";
+			r->why = "the request has too many signed headers";
 		} else {
 			struct span name = arena_dup(r->a, f->name);
 			if (name.p)
@@ -164,7 +164,7 @@ collect_signed(struct reader *r, const struct http_head *h)
 	qsort(r->v, r->n, sizeof(r->v[0]), signed_by_name);
 	for (size_t i = 1; i < r->n; i++)
 		if (signed_by_name(&r->v[i - 1], &r->v[i]) == 0)
-			r->why = "a signed header is given twice";
+			r->why = "a signed header occurs more than once";
 	if (found && !r->signature.n)
 		r->why = "the headers are not signed";
 	return found;
@@ -272,25 +272,25 @@ check_claims(struct reader *r, const struct hmac_key *key, const struct credenti
 	int64_t when = 0, skew = (int64_t)r->e->max_skew_s;
 
 	if (!whole_number(signed_value(r, "timestamp"), &when))
-		return "the timestamp is missing or no number";
+		return "the timestamp is missing or not a number";
 	if (when < now_s - skew || when > now_s + skew)
-		return "the signature is too old or of the future";
+		return "the timestamp of the signature is too old or in the future";
 	if (nonce.n < 16 || nonce.n > 128)
 		return "the nonce is missing, too short or too long";
 	if (!out->person.n)
 		return "the headers name no person";
 	if (clearance.p && !whole_number(clearance, &out->clearance))
-		return "the clearance is no whole number";
+		return "the clearance is not a whole number";
 	if (!c->nonces)
 		return NULL;
 	if (when < nonce_window_started(c->nonces))
-		return "signed before this process began: sign again";
+		return "the headers were signed before this daemon started: sign them again";
 	/* the same nonce with two keys counts as two nonces */
 	struct span once = arena_printf(r->a, "%s:%.*s", key->id, SPAN_ARG(nonce));
 	switch (once.p ? nonce_take(c->nonces, once, now_s, when + skew + 1) : ERR_NOMEM) {
 	case 0: return NULL;
-	case ERR_DUPLICATE: return "the nonce was used before";
-	default: return "too many nonces are remembered";
+	case ERR_DUPLICATE: return "the nonce was used before: use a new one for each request";
+	default: return "the daemon remembers too many nonces: retry later";
 	}
 }
 
@@ -306,8 +306,9 @@ signed_verify(const struct identity_entry *e, const struct hmac_keys *k, struct 
 	if (!*why) {
 		const struct hmac_key *key = hmac_key_of(k, signed_value(&r, "key"));
 		if (!key || !signature_fits(&r, key, c->head))
-			return auth_refused(why, key ? "the signature of the headers is wrong"
-						     : "the key of the signature is unknown");
+			return auth_refused(
+				why, key ? "the signature of the headers does not verify"
+					 : "the key of the signature is unknown");
 		c->verified = r.signature;
 		*out = (struct identity){ .method = "signed_headers",
 			.verified = true,

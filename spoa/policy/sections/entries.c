@@ -300,7 +300,8 @@ entry_none(struct builder *b, const struct yaml_node *n, const struct yaml_node 
 	e->person = "service-account";
 	if (item->next)
 		diag_at(b->d, n->key,
-			"none: must be the last entry: entries after it are never tried");
+			"none: must be the last entry, because entries after it are never "
+			"tried");
 	if (!yaml_is_null(n))
 		build_section(b, n, SECTION_NONE, e);
 }

@@ -122,11 +122,11 @@ fill_pass(struct pass *ps)
 		const struct rule *r = v->ruled.rule;
 		bool own = !now.routed && r && r->effect == RULE_DENY;
 		v->ruled.status = own ? r->status : 403;
-		v->ruled.reason = now.routed ? "the rules of the policy leave no target for it"
-				  : v->ruled.failed
-					  ? "a rule of the policy could not be evaluated"
-				  : own ? r->reason
-					: "no rule of the policy permits it";
+		v->ruled.reason =
+			now.routed ? "the rules of the policy leave no target for this request"
+			: v->ruled.failed ? "a rule of the policy could not be evaluated"
+			: own		  ? r->reason
+					  : "no rule of the policy permits this request";
 	} else {
 		v->redact = t->redact;
 		v->redacts = v->ruled.effect == RULE_REDACT;

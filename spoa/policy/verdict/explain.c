@@ -151,7 +151,7 @@ static void
 say_redaction(struct telling *t, const struct rule *r)
 {
 	if (r->phase == PHASE_TOOL) {
-		buf_str(&t->says, "it redacts what is found in arguments and results");
+		buf_str(&t->says, "it redacts findings in arguments and results");
 		return;
 	}
 	size_t n = 0, count = t->found && t->names ? detect_entity_count(t->names) : 0;
@@ -162,9 +162,9 @@ say_redaction(struct telling *t, const struct rule *r)
 			buf_printf(&t->says, "%s%s", n++ ? ", " : "",
 				detect_entity_name(t->names, e));
 	if (n == 0)
-		buf_str(&t->says, t->whole
-					  ? "nothing, since none of its entities was found"
-					  : "what is found in the body, which is not read yet");
+		buf_str(&t->says,
+			t->whole ? "nothing, because none of its entities was found"
+				 : "the findings in the body, which has not been read yet");
 }
 
 static void
@@ -297,9 +297,9 @@ say_rule(struct telling *t, const struct rule_trace *x)
 		break;
 	case RULE_WAITS:
 		buf_printf(&t->says, "%s waits for %s", r->name,
-			!t->answer	  ? "the body, which is not read yet"
-			: r->reads_finish ? "the answer's finish reason"
-					  : "the end of a block");
+			!t->answer	  ? "the body, which has not been read yet"
+			: r->reads_finish ? "the response's finish reason"
+					  : "the end of the block");
 		break;
 	case RULE_NOT_REACHED:
 		buf_printf(&t->says, "%s was not reached", r->name);
@@ -322,14 +322,16 @@ say_outcome(struct telling *t)
 
 	buf_clear(&t->says);
 	if (!v || !v->trace) {
-		buf_printf(&t->says, "the %s was decided before the rules were asked", t->it);
+		buf_printf(
+			&t->says, "the %s was decided before the rules were evaluated", t->it);
 		return;
 	}
 	buf_printf(&t->says, "%s: ", rule_effect_name(v->effect));
 	if (v->failed)
-		buf_printf(&t->says, "%s could not be evaluated, which denies", name);
+		buf_printf(
+			&t->says, "%s could not be evaluated, so the request is denied", name);
 	else if (v->effect == RULE_DENY && v->rule && v->rule->effect != RULE_DENY)
-		buf_printf(&t->says, "%s and others leave no target", name);
+		buf_printf(&t->says, "%s and other rules leave no target", name);
 	else if (t->changed)
 		buf_str(&t->says,
 			"the tool's description is not the approved one, and no permit that "

@@ -269,7 +269,7 @@ facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
 		*present = false;
 		return (struct cel_value){ .type = CEL_ERROR,
 			.s = SPAN_LIT("the descriptions of the request's tools are longer than "
-				      "what is kept") };
+				      "the gateway keeps") };
 	case V_TOOL_STATE: return cel_string(span_str(tool_states[c->state]));
 	case V_RESOURCE_URI: return cel_string(c->uri);
 	case V_MCP_METHOD: return cel_string(c->method);
@@ -278,7 +278,7 @@ facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
 	*present = c->arguments.n > 0 && !c->lost;
 	if (c->lost)
 		return (struct cel_value){ .type = CEL_ERROR,
-			.s = SPAN_LIT("tool.arguments is longer than what is kept") };
+			.s = SPAN_LIT("tool.arguments is longer than the gateway keeps") };
 	return facts_arguments(v, c->arguments);
 }
 

@@ -6,8 +6,8 @@
 #include "policy/verdict/pass.h"
 
 const char *const tool_states[] = { "", "new", "approved", "changed", "unlisted" };
-const char tool_odd_uri[] =
-	"the URI is not in its normal form: a server may read another in it than a rule does";
+const char tool_odd_uri[] = "the URI is not in its normal form, so the server may understand "
+			    "it differently from a rule";
 
 /* State of policy_tool(). Lives in its arena. */
 struct judging {
@@ -72,10 +72,10 @@ fill_tool_verdict(struct judging *j, struct tool_verdict *v)
 		bool own = r && r->effect == RULE_DENY;
 		v->hide = v->changed || v->odd_uri || (own && !v->ruled.failed && r->hides);
 		v->error = own && r->as_error;
-		v->ruled.reason = v->changed   ? "what describes it is not what was approved"
-				  : v->odd_uri ? tool_odd_uri
-				  : v->ruled.failed
-					  ? "a rule of the policy could not be evaluated"
+		v->ruled.reason =
+			v->changed   ? "the tool's description differs from the approved one"
+			: v->odd_uri ? tool_odd_uri
+			: v->ruled.failed ? "a rule of the policy could not be evaluated"
 					  : r->reason;
 	} else {
 		v->redact = t->redact;

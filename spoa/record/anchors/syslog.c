@@ -152,7 +152,7 @@ send_and_drain(int fd, struct span m, uint64_t until_us, char why[PLACE_WHY])
 	if (n == 0)
 		return 0;
 	return syslog_failed(why, "the receiver did not close the connection after the message",
-		n < 0 ? strerror(errno) : "it keeps sending data");
+		n < 0 ? strerror(errno) : "the receiver keeps sending data");
 }
 
 /* ---- TLS ---- */

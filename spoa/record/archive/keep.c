@@ -512,7 +512,7 @@ may_go(struct keep *k, const struct manifest *m)
 	int err = archive_check(
 		&k->archive, packed, m->packed_sha256, &k->service.stopping, &why);
 	if (err) {
-		keep_hold(k, m->segment, "the archive has lost or changed it");
+		keep_hold(k, m->segment, "the archived segment is lost or was changed");
 		keep_fail(k, "trim", m->segment, err, &why);
 		keep_unmark(k, m->segment, err);
 	}
@@ -747,7 +747,7 @@ texts_may_go(struct keep *k, const struct texts_file *f)
 	SCOPED_BUF(why, 4096);
 	int err = archive_check(&k->archive, f->name, f->sha256, &k->service.stopping, &why);
 	if (err) {
-		keep_hold(k, f->name, "the archive has lost or changed it");
+		keep_hold(k, f->name, "the archived segment is lost or was changed");
 		keep_fail(k, "trim", f->name, err, &why);
 		keep_unmark(k, f->name, err);
 	}

@@ -73,7 +73,7 @@ read_root(const struct config *cfg, const struct pubkey *signs, struct pubkey *r
 	*has = cfg->audit_root != NULL;
 	if (cfg->audit_statements && !cfg->audit_root)
 		return why_err(why, ERR_NOTFOUND,
-			"audit.key_statements: set audit.root, too: the public key that signed "
+			"audit.key_statements: set audit.root too, the public key that signed "
 			"the statements");
 	if (!*has)
 		return 0;

@@ -22,7 +22,7 @@ enum {
   X(AGENT,        "agent",        "identity.agent",                              0, "the agent that sent the request") \
   X(TEAM,         "team",         "identity.team",                               0, "team of the person") \
   X(DEPARTMENT,   "department",   "identity.department",                         0, "") \
-  X(KEY,          "key",          "identity.key",                                0, "the id of the key") \
+  X(KEY,          "key",          "identity.key",                                0, "the ID of the key") \
   X(ROUTE,        "route",        "route",                                       0, "") \
   X(PATH,         "path",         "request.path",                                0, "") \
   X(MODEL,        "model",        "model requested_model answer.model", TERM_LATER, "the model that was sent, requested or that responded") \
@@ -32,7 +32,7 @@ enum {
   X(ENTITY,       "entity",       "entities.* answer.findings.entity answer.verdict.entities.*", TERM_WORDS | TERM_LATER | TERM_LIST, "entity found in the prompt or the response") \
   X(RULE,         "rule",         "rule rules.name would.rule answer.rule answer.would_rule answer.verdict.rule answer.verdict.rules.name calls.rule calls.would_rule", TERM_LATER, "the rule that decided or matched") \
   X(DECISION,     "decision",     "decision",                                    TERM_WORDS, "permit, redact, deny or observed") \
-  X(OUTCOME,      "outcome",      "outcome",                                     TERM_WORDS | TERM_LATER, "how the request ended, as for audit list --outcome") \
+  X(OUTCOME,      "outcome",      "outcome",                                     TERM_WORDS | TERM_LATER, "how the request ended; audit list --outcome lists the words") \
   X(STATUS,       "status",       "status",                   TERM_WORDS | TERM_LATER, "status of a denial or a response") \
   X(TAG,          "tag",          "tags request_tags answer.tags answer.verdict.tags", TERM_LATER | TERM_LIST, "tag of a rule, a limit or the caller") \
   X(OPERATION,    "operation",    "about.operation calls.operation", TERM_LATER, "operation that the policy states for the route or the called tool") \

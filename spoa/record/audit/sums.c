@@ -721,15 +721,15 @@ read_head(struct sums *s, const struct index_segment *seg)
 		memcmp(h->magic, "tgsums01", 8) != 0)
 		return "no sums";
 	if (h->version != version)
-		return "of another version";
+		return "the file is of another version";
 	if (h->bytes != (uint64_t)st.st_size || h->bytes > FILE_MAX ||
 		all_blocks(h->blocks) > (h->bytes - sizeof(*h)) / sizeof(*s->block))
-		return "cut or damaged";
+		return "the file is truncated or damaged";
 	size_t n = all_blocks(h->blocks) * sizeof(*s->block);
 	if (!(s->block = malloc(n + 1)))
 		return err_str(ERR_NOMEM);
 	if (pread(s->fd, s->block, n, sizeof(*h)) != (ssize_t)n)
-		return "cut or damaged";
+		return "the file is truncated or damaged";
 	header_check(h, s->block, check);
 	if (memcmp(check, h->check, CHECK_BYTES) != 0)
 		return "damaged";
@@ -740,7 +740,7 @@ read_head(struct sums *s, const struct index_segment *seg)
 		at += s->block[i].bytes;
 	}
 	if (at != seg->bytes)
-		return "older than its segment";
+		return "the file is older than its segment";
 	if (h->blocks > 1) {
 		const struct block *whole = &s->block[h->blocks];
 		if (!within(h, whole, seg->bytes) || whole->offset || whole->bytes != at)

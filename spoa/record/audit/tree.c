@@ -420,8 +420,8 @@ check_files(struct tree *t)
 		err = tiles_mend(&t->tiles, &t->why);
 	}
 	if (!err && !is_base(t) && !stopping(t)) {
-		buf_str(&t->why, "the hash files are not this journal's, and its lines are not "
-				 "all there");
+		buf_str(&t->why, "the hash files do not belong to this journal, and lines of "
+				 "the journal are missing");
 		count_error(t, "audit.tree_wrong", 0);
 	}
 	return err;

@@ -906,14 +906,14 @@ index_whose_not(const struct index_whose *w, const struct index_segment *s)
 	unsigned char sum[SHA256_BYTES];
 
 	if (strncmp(w->segment, s->name, sizeof(w->segment)) != 0)
-		return "of another segment";
+		return "the file belongs to another segment";
 	if (w->segment_bytes != s->bytes ||
 		(s->mtime_ns && w->segment_mtime && w->segment_mtime != s->mtime_ns))
-		return "older than its segment";
+		return "the file is older than its segment";
 	if (!index_line_hash(s, 0, sum) || memcmp(sum, w->first, sizeof(sum)) != 0 ||
 		!index_line_hash(s, w->last_line, sum) ||
 		memcmp(sum, w->last, sizeof(sum)) != 0)
-		return "of another segment";
+		return "the file belongs to another segment";
 	return NULL;
 }
 
@@ -938,21 +938,21 @@ check(struct index *ix, const struct index_segment *s, const struct index_terms 
 
 	if (fstat(ix->fd, &st) < 0 || pread(ix->fd, &ix->h, sizeof(*h), 0) != sizeof(*h) ||
 		memcmp(h->magic, "tgindex1", 8) != 0)
-		return "not an index";
+		return "the file is not an index";
 	if (!header_fits(h, (uint64_t)st.st_size))
-		return "cut or damaged";
+		return "the file is truncated or damaged";
 	size_t words = blocks_of(h) / 64 + 1;
 	if (!(ix->image = malloc((size_t)h->bytes)) || !(ix->there = calloc(words, 8)))
 		return err_str(ERR_NOMEM);
 	memcpy(ix->image, h, sizeof(*h));
 	if (pread(ix->fd, ix->image + h->sums, (size_t)(h->bytes - h->sums), (off_t)h->sums) !=
 		(ssize_t)(h->bytes - h->sums))
-		return "cut or damaged";
+		return "the file is truncated or damaged";
 	index_header_sum(h, ix->image + h->sums, sum);
 	if (memcmp(sum, h->sum, SUM_BYTES) != 0)
 		return "damaged";
 	if (h->version != t->version())
-		return "of another version";
+		return "the file is of another version";
 	struct index_whose whose = { .segment_bytes = h->segment_bytes,
 		.segment_mtime = h->segment_mtime,
 		.last_line = h->last_line };

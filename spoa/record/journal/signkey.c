@@ -297,7 +297,7 @@ signkey_create_locked(
 		return why_err(why, ERR_LIMIT, "%s: the path is too long", file);
 	if (access(pub, F_OK) == 0)
 		return why_err(why, ERR_DUPLICATE,
-			"%s: the file exists already and is not overwritten", pub);
+			"%s: the file already exists and is not overwritten", pub);
 	int err = pair_make(file, passphrase, &made, why);
 	if (!err)
 		err = keyfile_new(file, 0600, bio_text(made.secret), why);

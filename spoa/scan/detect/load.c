@@ -173,8 +173,8 @@ add_literal(struct loader *l, const struct yaml_node *n, struct span s, bool cas
 	if (l->nliterals == CAP_RULE_LITERALS || l->alike[h] == CAP_RULE_ALIKE) {
 		if (!l->full)
 			diag_at(l->d, n,
-				"at most %d literals are expected in all rules, and %d that "
-				"begin alike",
+				"more than %d literals in all rules, or more than %d that "
+				"begin with the same bytes",
 				CAP_RULE_LITERALS, CAP_RULE_ALIKE);
 		l->full = true;
 		return;
@@ -199,7 +199,9 @@ add_runs(struct loader *l, const struct yaml_node *n, uint32_t *runs)
 
 	if (span_u64(low, &from) || (rest.p ? span_u64(rest, &to) : (to = from, 0)) ||
 		from < 1 || to > DIGIT_RUN_MAX || from > to) {
-		diag_at(l->d, n, "digits: lengths of the first run, 1 to %d, as 4 or 13-19",
+		diag_at(l->d, n,
+			"digits: lengths of the first run of digits are expected, from 1 to "
+			"%d, such as 4 or 13-19",
 			DIGIT_RUN_MAX);
 		return;
 	}
@@ -213,7 +215,8 @@ set_kind(struct loader *l, const struct yaml_node *n, struct pattern *p, enum st
 {
 	if (p->kind != START_ANYWHERE && p->kind != kind)
 		diag_at(l->d, n,
-			"start has one of: literals, words and names; digits and alone; bytes");
+			"start can have one of: literals, words and names; digits and alone; "
+			"bytes");
 	else
 		p->kind = kind;
 }
@@ -281,7 +284,8 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 	}
 	if (p->kind == START_ANYWHERE)
 		diag_at(l->d, map,
-			"start needs literals, words, digits or bytes; or is `anywhere`");
+			"start: literals, words, digits or bytes is missing; or write start: "
+			"anywhere");
 }
 
 #define UTF_FLAGS (PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF)
@@ -371,7 +375,7 @@ check_of(struct loader *l, const struct yaml_node *at)
 
 	if (!check) {
 		check_names(&names);
-		diag_at(l->d, at, "unknown check; there are %.*s", (int)names.n, names.p);
+		diag_at(l->d, at, "unknown check; give one of %.*s", (int)names.n, names.p);
 	}
 	return check;
 }
@@ -478,8 +482,8 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 	struct words w = { .n = 0 };
 
 	if (count > CAP_RULE_WORDS) {
-		diag_at(l->d, list, "%s: %zu words, at most %d are expected", what, count,
-			CAP_RULE_WORDS);
+		diag_at(l->d, list, "%s: %zu words are too many; at most %d are accepted", what,
+			count, CAP_RULE_WORDS);
 		return w;
 	}
 	struct span *v = arena_array(l->a, count, sizeof(*v));
@@ -596,9 +600,9 @@ finder_of(struct loader *l, const struct yaml_node *n, uint16_t entity)
 	int f = finder_find(rule_text(l, n, "finder"));
 
 	if (f < 0)
-		diag_at(l->d, n, "unknown finder; there are %s", finder_names());
+		diag_at(l->d, n, "unknown finder; give one of %s", finder_names());
 	else if (l->r->finders[f])
-		diag_at(l->d, n, "%s has this finder already",
+		diag_at(l->d, n, "%s already has this finder",
 			l->r->entities[l->r->finders[f] - 1].name);
 	else
 		l->r->finders[f] = (uint16_t)(entity + 1);
@@ -665,7 +669,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 				diag_at(l->d, c,
 					"an entity's name is UPPER_CASE, up to 63 bytes");
 			if (detect_entity_find(r, name) >= 0)
-				diag_at(l->d, c, "%.*s has a rule already", SPAN_ARG(name));
+				diag_at(l->d, c, "%.*s already has a rule", SPAN_ARG(name));
 			e->name = name.p;
 		} else if (span_is(k, "class")) {
 			e->class = rule_text(l, c, "class").p;
@@ -720,7 +724,7 @@ load_dir(struct loader *l, const char *dir)
 	if (n < 0)
 		diag_file(l->d, dir, "%s", strerror(errno));
 	if (n == 0)
-		diag_file(l->d, dir, "no rule file (*.yaml) in it");
+		diag_file(l->d, dir, "the folder has no rule file (*.yaml)");
 	for (int i = 0; i < n; i++) {
 		struct span path = arena_printf(l->a, "%s/%s", dir, names[i]);
 		const struct yaml_node *root =
@@ -766,7 +770,7 @@ load_own(struct loader *l, const struct detect_extra *extra)
 		const struct detect_own *own = &extra->v[i];
 		if (detect_entity_find(l->r, span_str(own->entity)) >= 0)
 			diag_at(l->d, own->at,
-				"%s: %s is an entity already: name the class's own with "
+				"%s: %s is already an entity: name the class's own entity with "
 				"`entity:`",
 				own->class, own->entity);
 		else

@@ -403,13 +403,14 @@ endpoint_check_path(const struct endpoint *e, struct span path, struct body_refu
 		int c = path.p[i] == '%' ? uri_escape_at(path.p + i, path.p + path.n) : 0;
 		bool inside = i >= e->model && i < e->model_end;
 		if ((c == '/' || c == ':') && !inside)
-			return refuse_path(
-				why, i, c == '/' ? "an encoded separator" : "an encoded colon");
+			return refuse_path(why, i,
+				c == '/' ? "it has an encoded separator"
+					 : "it has an encoded colon");
 	}
 	for (size_t i = e->model; i < e->model_end; i++) {
 		int c = path.p[i];
 		if (n == sizeof(text))
-			return refuse_path(why, e->model, "a model's name that is too long");
+			return refuse_path(why, e->model, "its model name is too long");
 		if (c == '%') {
 			c = uri_escape_at(path.p + i, path.p + path.n);
 			i += 2;
@@ -418,7 +419,7 @@ endpoint_check_path(const struct endpoint *e, struct span path, struct body_refu
 	}
 	if (e->model_end && !is_plain_model(span_of(text, n)))
 		return refuse_path(
-			why, e->model, "a model's name with an empty piece or a dot segment");
+			why, e->model, "its model name has an empty segment or a dot segment");
 	return 0;
 }
 
@@ -495,7 +496,7 @@ endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, str
 	for (size_t i = 0; i < b->marks.nmodels; i++)
 		if (!b->marks.model[i].null && !is_same_model(e, b->marks.model[i].name, model))
 			return refuse(why, 400, "ambiguous_model", b->marks.model[i].start,
-				"the path names one model and the body another");
+				"the path and the body name different models");
 	b->model = model;
 	return 0;
 }

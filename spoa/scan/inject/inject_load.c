@@ -113,7 +113,7 @@ load_model(struct inject_model *m, const char *file, struct buf *errors)
 		buf_printf(errors, "%s: cannot be read", file);
 	else if (!(good = !buf_failed(&text) &&
 			  inject_model_read(m, file ? buf_view(&text) : bytes)))
-		buf_printf(errors, "%s: not a model of this version, or damaged",
+		buf_printf(errors, "%s: the file is not a model of this version, or is damaged",
 			file ? file : "the injection model");
 	return good;
 }

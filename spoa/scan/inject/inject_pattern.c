@@ -138,7 +138,7 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 		p->id = arena_dup(r->a, c->s).p;
 	for (size_t i = 0; p->id && i < r->p->n; i++)
 		if (!strcmp(r->p->v[i].id, p->id))
-			diag_at(r->d, c, "id: %s is taken", p->id);
+			diag_at(r->d, c, "id: %s is already used", p->id);
 	if ((c = yaml_get(n, "gap")) &&
 		(!yaml_int(c, &gap) || gap < 0 || gap > PATTERN_GAP_MAX))
 		diag_at(r->d, c, "gap: a number from 0 to %d is expected", PATTERN_GAP_MAX);

@@ -123,10 +123,10 @@ broken(struct reader *r)
 	if (err == ERR_NOMEM || err == 0)
 		return ERR_NOMEM;
 	if (err == ERR_DUPLICATE)
-		return refuse_mcp(r, MCP_CODE_REQUEST, at, "a key is given twice");
+		return refuse_mcp(r, MCP_CODE_REQUEST, at, "the message has a duplicate key");
 	if (err == ERR_LIMIT || err == ERR_RANGE)
 		return refuse_mcp(r, MCP_CODE_REQUEST, at, "the message has too many parts");
-	return refuse_mcp(r, MCP_CODE_PARSE, at, "the message is no JSON");
+	return refuse_mcp(r, MCP_CODE_PARSE, at, "the message is not valid JSON");
 }
 
 /* Reads the value after a key, including nested values. *ev: its first token; *out: its
@@ -204,7 +204,7 @@ read_id(struct reader *r)
 		     digits.n <= DIGITS_MAX && !span_is(raw, "-0");
 	if ((ev.tok != JSON_STRING && !whole) || raw.n > ID_MAX)
 		return refuse_mcp(r, MCP_CODE_REQUEST, ev.start,
-			"the id is no string of at most 254 bytes, and no integer");
+			"the id must be an integer or a string of at most 254 bytes");
 	r->has_id = true;
 	r->out->id = raw;
 	return 0;
@@ -222,7 +222,7 @@ read_mcp_members(struct reader *r, const char *const *names,
 		for (const char *const *name = names; *name; name++)
 			if (span_ieq(key, span_str(*name)) && !span_is(key, *name))
 				return refuse_mcp(r, MCP_CODE_REQUEST, 0,
-					"a key differs only by case from one of MCP");
+					"a key differs from a key of MCP only by case");
 		int err = member(r, key);
 		if (err)
 			return err;
@@ -256,7 +256,7 @@ read_meta_member(struct reader *r, struct span key)
 
 	return span_is(key, "io.modelcontextprotocol/protocolVersion")
 		       ? text_value(r, MCP_CODE_PARAMS,
-				 "the protocol version of params._meta is no string",
+				 "the protocol version in params._meta must be a string",
 				 &r->out->version)
 		       : value(r, &ev, &raw);
 }
@@ -270,12 +270,13 @@ read_param(struct reader *r, struct span key)
 
 	if (span_is(key, "_meta"))
 		return read_mcp_object(
-			r, "params._meta is no object", any, read_meta_member, &raw);
+			r, "params._meta must be an object", any, read_meta_member, &raw);
 	if (span_is(key, "arguments"))
-		return object_value(r, "params.arguments is no object", &r->out->arguments);
+		return object_value(
+			r, "params.arguments must be an object", &r->out->arguments);
 	if (span_is(key, "inputResponses"))
 		return object_value(
-			r, "params.inputResponses is no object", &r->out->input_responses);
+			r, "params.inputResponses must be an object", &r->out->input_responses);
 	int err = value(r, &ev, &raw);
 	if (!err && ev.tok == JSON_STRING && span_is(key, "name"))
 		r->name = json_text(r->a, r->in, &ev);
@@ -300,17 +301,17 @@ read_member(struct reader *r, struct span key)
 		return read_id(r);
 	if (span_is(key, "params"))
 		return read_mcp_object(
-			r, "params is no object", params, read_param, &r->out->params);
+			r, "params must be an object", params, read_param, &r->out->params);
 	if (span_is(key, "method"))
 		return text_value(
-			r, MCP_CODE_REQUEST, "the method is no string", &r->out->method);
+			r, MCP_CODE_REQUEST, "the method must be a string", &r->out->method);
 	int err = value(r, &ev, &raw);
 	if (!err && span_is(key, "jsonrpc")) {
 		r->is_rpc =
 			ev.tok == JSON_STRING && span_is(json_text(r->a, r->in, &ev), "2.0");
 		if (!r->is_rpc)
 			return refuse_mcp(
-				r, MCP_CODE_REQUEST, ev.start, "jsonrpc is not \"2.0\"");
+				r, MCP_CODE_REQUEST, ev.start, "jsonrpc must be \"2.0\"");
 	} else if (!err && span_is(key, "result")) {
 		r->has_result = true;
 		r->out->result = raw;
@@ -328,9 +329,9 @@ settle_response(struct reader *r)
 {
 	if (r->out->method.p || r->has_result == r->has_error || r->out->params.n)
 		return refuse_mcp(r, MCP_CODE_REQUEST, 0,
-			"a response has one of result and error, and no method");
+			"a response must have either result or error, and no method");
 	if (!r->has_id && r->has_result)
-		return refuse_mcp(r, MCP_CODE_REQUEST, 0, "a response has no id");
+		return refuse_mcp(r, MCP_CODE_REQUEST, 0, "a response must have an id");
 	r->out->kind = MCP_RESPONSE;
 	r->out->about = MCP_ABOUT_NOTHING;
 	return 0;
@@ -345,7 +346,7 @@ read_ref_member(struct reader *in, struct span key)
 
 	return is_name || span_is(key, "uri")
 		       ? text_value(in, MCP_CODE_PARAMS,
-				 "the name or uri of params.ref is no string",
+				 "the name and the uri of params.ref must be strings",
 				 is_name ? &in->name : &in->uri)
 		       : value(in, &ev, &raw);
 }
@@ -371,13 +372,14 @@ settle_ref(struct reader *r)
 	struct reader in = *r;
 
 	if (!r->ref.n)
-		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "params.ref is missing, or no object");
+		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "params.ref must be an object");
 	in.name = in.uri = (struct span){ NULL, 0 };
 	int err = reread_object(&in, r->ref, names, read_ref_member);
 	r->name = in.name;
 	r->uri = in.uri;
 	if (!err && !r->name.p == !r->uri.p)
-		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "params.ref has one of name and uri");
+		return refuse_mcp(
+			r, MCP_CODE_PARAMS, 0, "params.ref must have either a name or a uri");
 	r->out->about = r->uri.p ? MCP_ABOUT_RESOURCE : MCP_ABOUT_PROMPT;
 	r->out->refers = true;
 	return err;
@@ -396,21 +398,22 @@ read_filter_member(struct reader *in, struct span key)
 	if (!v)
 		return ERR_NOMEM;
 	if (json_next(in->j, &ev) != JSON_ARRAY)
-		return refuse_mcp(in, MCP_CODE_PARAMS, 0, "resourceSubscriptions is no list");
+		return refuse_mcp(
+			in, MCP_CODE_PARAMS, 0, "resourceSubscriptions must be a list");
 	while (json_next(in->j, &ev) == JSON_STRING) {
 		v[n] = json_text(in->a, in->in, &ev);
 		if (!v[n].p)
 			return ERR_NOMEM;
 		if (n == URIS_MAX - 1 || v[n].n > URI_MAX_BYTES)
 			return refuse_mcp(in, MCP_CODE_PARAMS, 0,
-				"resourceSubscriptions are too many, or too long");
+				"resourceSubscriptions has too many or too long URIs");
 		n++;
 	}
 	in->out->uris = v;
 	in->out->nuris = n;
-	return ev.tok == JSON_ARRAY_END
-		       ? 0
-		       : refuse_mcp(in, MCP_CODE_PARAMS, 0, "a resource's URI is no string");
+	return ev.tok == JSON_ARRAY_END ? 0
+					: refuse_mcp(in, MCP_CODE_PARAMS, 0,
+						  "the URI of a resource must be a string");
 }
 
 /* Reads the subscriptions of subscriptions/listen. In revision 2026-07-28, this one request
@@ -439,8 +442,8 @@ settle_name(struct reader *r, const struct method *m)
 		return err;
 	if (!name.n)
 		return refuse_mcp(r, MCP_CODE_PARAMS, 0,
-			by_uri ? "params.uri is missing, or no string"
-			       : "params.name is missing, or no string");
+			by_uri ? "params.uri must be a string"
+			       : "params.name must be a string");
 	if (name.n > URI_MAX_BYTES)
 		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "the name is too long");
 	out->name = name;
@@ -456,14 +459,15 @@ settle_message(struct reader *r)
 	bool notifies = span_starts(out->method, SPAN_LIT("notifications/"));
 
 	if (!r->is_rpc)
-		return refuse_mcp(r, MCP_CODE_REQUEST, 0, "it has no member jsonrpc");
+		return refuse_mcp(r, MCP_CODE_REQUEST, 0, "the member jsonrpc is missing");
 	if (r->has_result || r->has_error)
 		return settle_response(r);
 	if (!out->method.n)
-		return refuse_mcp(r, MCP_CODE_REQUEST, 0, "it has no method");
+		return refuse_mcp(r, MCP_CODE_REQUEST, 0, "the method is missing");
 	if (r->null_id || r->has_id == notifies)
 		return refuse_mcp(r, MCP_CODE_REQUEST, 0,
-			notifies ? "a notification has an id" : "a request has no id");
+			notifies ? "a notification must not have an id"
+				 : "a request must have an id");
 	out->kind = notifies ? MCP_NOTIFICATION : MCP_REQUEST;
 	out->era = mcp_version_stateless(out->version) ? MCP_STATELESS : MCP_SESSIONS;
 	const struct method *m = NULL;
@@ -490,8 +494,9 @@ read_message(struct reader *r)
 		return broken(r);
 	if (tok != JSON_OBJECT)
 		return refuse_mcp(r, MCP_CODE_REQUEST, 0,
-			tok == JSON_ARRAY ? "batches are not spoken: one message a request"
-					  : "the message is no object");
+			tok == JSON_ARRAY
+				? "batches are not supported; send one message in each request"
+				: "the message must be an object");
 	int err = read_mcp_members(r, names, read_member, &ev);
 	if (err)
 		return err;
@@ -685,9 +690,11 @@ header_text(const struct http_head *h, const char *name, struct arena *a, struct
 	int n = http_field_one(h, name, &raw);
 
 	if (n < 0)
-		return refuse_header(why, MCP_CODE_HEADER, "a header of MCP is given twice");
+		return refuse_header(
+			why, MCP_CODE_HEADER, "an MCP header field occurs more than once");
 	if (n > 0 && !mcp_header_text(raw, a, out))
-		return refuse_header(why, MCP_CODE_HEADER, "a header of MCP is no base64");
+		return refuse_header(
+			why, MCP_CODE_HEADER, "an MCP header field is not valid base64");
 	return n;
 }
 
@@ -700,17 +707,17 @@ check_version(const struct http_head *h, struct mcp_message *m, struct mcp_error
 	said = span_trim(said, " \t");
 	if (n < 0)
 		return refuse_header(
-			why, MCP_CODE_HEADER, "MCP-Protocol-Version is given twice");
+			why, MCP_CODE_HEADER, "MCP-Protocol-Version occurs more than once");
 	if (n > 0 && m->version.p && !span_eq(said, m->version))
 		return refuse_header(why, MCP_CODE_HEADER,
-			"MCP-Protocol-Version is another than the body's");
+			"MCP-Protocol-Version differs from the version in the body");
 	/* server/discover asks the server for its revisions, so any revision may be sent */
 	bool asks = span_is(m->method, "server/discover");
 	if (!asks && ((n > 0 && !mcp_version_known(said)) ||
 			     (m->version.p && !mcp_version_known(m->version)))) {
 		m->version = n > 0 ? said : m->version;
-		return refuse_header(
-			why, MCP_CODE_VERSION, "this revision of MCP is not spoken here");
+		return refuse_header(why, MCP_CODE_VERSION,
+			"the gateway does not support this revision of MCP");
 	}
 	bool stateless = mcp_version_stateless(n > 0 ? said : m->version);
 	if (stateless && n == 0)
@@ -731,9 +738,9 @@ check_param(const struct http_field *f, const struct mcp_message *m, struct mcp_
 	SCOPED_ARENA(own, CAP_REQUEST_ARENA, true);
 
 	if (!mcp_header_text(f->value, &own, &text))
-		wrong = "a header of MCP is no base64";
+		wrong = "an MCP header field is not valid base64";
 	else if (!m->arguments.n || scalar_with(m->arguments, name, text, &own) == NOWHERE)
-		wrong = "a header Mcp-Param- is no argument of the body";
+		wrong = "a header field Mcp-Param- does not match an argument in the body";
 	bool failed = arena_failed(&own);
 	return failed ? ERR_NOMEM : wrong ? refuse_header(why, MCP_CODE_HEADER, wrong) : 0;
 }
@@ -751,10 +758,11 @@ check_params(const struct http_head *h, const struct mcp_message *m, struct mcp_
 		for (size_t k = 0; k < i; k++)
 			if (span_ieq(h->fields[k].name, f->name))
 				return refuse_header(why, MCP_CODE_HEADER,
-					"a header Mcp-Param- is given twice");
+					"a header field Mcp-Param- occurs more than once");
 		if ((read += m->arguments.n) > PARAMS_BYTES)
 			return refuse_header(why, MCP_CODE_HEADER,
-				"too many headers Mcp-Param- for arguments so long");
+				"the message has too many Mcp-Param- header fields for its "
+				"long arguments");
 		err = check_param(f, m, why);
 	}
 	return err;
@@ -777,7 +785,7 @@ mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
 		return refuse_header(why, MCP_CODE_HEADER, "Mcp-Method is missing");
 	if (n > 0 && !span_eq(said, m->method))
 		return refuse_header(
-			why, MCP_CODE_HEADER, "Mcp-Method is another than the body's method");
+			why, MCP_CODE_HEADER, "Mcp-Method differs from the method in the body");
 	n = header_text(h, "mcp-name", a, &said, why);
 	if (n < 0)
 		return n;
@@ -785,7 +793,7 @@ mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
 		return refuse_header(why, MCP_CODE_HEADER, "Mcp-Name is missing");
 	if (n > 0 && !span_eq(said, m->name))
 		return refuse_header(
-			why, MCP_CODE_HEADER, "Mcp-Name is another than the body's name");
+			why, MCP_CODE_HEADER, "Mcp-Name differs from the name in the body");
 	err = check_params(h, m, why);
 	return err ? err : arena_failed(a) ? ERR_NOMEM : 0;
 }

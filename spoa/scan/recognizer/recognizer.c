@@ -138,7 +138,7 @@ static int
 add_finding(struct reading *g, uint16_t entity, double score, size_t start, size_t end)
 {
 	if (g->n == CAP_RECOGNIZED)
-		return refuse_answer(g, ERR_LIMIT, "too many findings");
+		return refuse_answer(g, ERR_LIMIT, "the response has too many findings");
 	struct finding f = {
 		.entity = entity, .score = (float)score, .start = start, .end = end
 	};
@@ -194,7 +194,8 @@ to_bytes(struct reading *g)
 			while (byte < g->text.n &&
 				((unsigned char)g->text.p[byte] & 0xc0) == 0x80);
 		if (points < *at[i])
-			return refuse_answer(g, ERR_RANGE, "a finding ends behind its text");
+			return refuse_answer(
+				g, ERR_RANGE, "a finding ends after the end of its text");
 		INVARIANT(byte <= g->text.n);
 		*at[i] = byte;
 	}
@@ -245,7 +246,7 @@ read_spans(struct reading *g, const json_t *list)
 	int err = 0;
 
 	if (!json_is_array(list))
-		return refuse_answer(g, ERR_SYNTAX, "a list of findings is expected");
+		return refuse_answer(g, ERR_SYNTAX, "the response is not a list of findings");
 	for (size_t i = 0; i < json_array_size(list) && !err; i++) {
 		const json_t *o = json_array_get(list, i),
 			     *type = json_object_get(o, "entity_type"),
@@ -255,16 +256,16 @@ read_spans(struct reading *g, const json_t *list)
 		if (!json_is_string(type) || !json_is_integer(start) || !json_is_integer(end) ||
 			!score_of(json_object_get(o, "score"), &score))
 			return refuse_answer(g, ERR_SYNTAX,
-				"a finding without entity_type, start, end or score");
+				"a finding lacks entity_type, start, end or score");
 		json_int_t from = json_integer_value(start), to = json_integer_value(end);
 		if (from < 0 || to <= from)
-			return refuse_answer(
-				g, ERR_RANGE, "a finding that ends before it begins");
+			return refuse_answer(g, ERR_RANGE, "a finding ends before it begins");
 		const struct recognizer_label *l = label_of(g->r, type);
 		/* Findings of other entities are ignored, but their positions must still be
 		 * valid. */
 		if ((size_t)to > g->text.n)
-			return refuse_answer(g, ERR_RANGE, "a finding ends behind its text");
+			return refuse_answer(
+				g, ERR_RANGE, "a finding ends after the end of its text");
 		if (l && score >= g->r->score_threshold)
 			err = add_finding(g, l->entity, score, (size_t)from, (size_t)to);
 	}
@@ -278,9 +279,9 @@ read_label(struct reading *g, json_t *o)
 	double score = 1.0;
 
 	if (!json_is_string(name))
-		return refuse_answer(g, ERR_SYNTAX, "a label without its name");
+		return refuse_answer(g, ERR_SYNTAX, "a label has no name");
 	if (g->r->score && !score_of(follow_pointer(o, g->r->score), &score))
-		return refuse_answer(g, ERR_SYNTAX, "a label without a score from 0 to 1");
+		return refuse_answer(g, ERR_SYNTAX, "a label has no score from 0 to 1");
 	const struct recognizer_label *l = label_of(g->r, name);
 	return l && score >= g->r->score_threshold
 		       ? add_finding(g, l->entity, score, 0, g->text.n)
@@ -296,7 +297,7 @@ read_labels(struct reading *g, json_t *result)
 	if (json_is_object(items))
 		return read_label(g, items);
 	if (!json_is_array(items))
-		return refuse_answer(g, ERR_SYNTAX, "no labels where they should stand");
+		return refuse_answer(g, ERR_SYNTAX, "the response has no list of labels");
 	for (size_t i = 0; i < json_array_size(items) && !err; i++)
 		err = read_label(g, json_array_get(items, i));
 	return err;
@@ -314,8 +315,8 @@ read_categories(struct reading *g, const json_t *o)
 
 	if (!json_is_boolean(flagged) || !json_is_object(categories) ||
 		(by_score && !json_is_object(scores)))
-		return refuse_answer(g, ERR_SYNTAX,
-			"a result without flagged, categories or category_scores");
+		return refuse_answer(
+			g, ERR_SYNTAX, "a result lacks flagged, categories or category_scores");
 	for (size_t i = 0; i < g->r->nlabels && !err; i++) {
 		const struct recognizer_label *l = &g->r->labels[i];
 		const json_t *said = json_object_get(categories, l->theirs),
@@ -326,7 +327,7 @@ read_categories(struct reading *g, const json_t *o)
 		if ((said && !json_is_boolean(said) && !json_is_null(said)) ||
 			(of && !json_is_null(of) && !score_of(of, &score)))
 			return refuse_answer(
-				g, ERR_SYNTAX, "a category without a verdict or score");
+				g, ERR_SYNTAX, "a category has no verdict or score");
 		if (by_score ? json_is_number(of) && score >= g->r->score_threshold
 			     : json_is_true(said))
 			err = add_finding(g, l->entity, score, 0, g->text.n);
@@ -363,7 +364,7 @@ read_all(const struct recognizer *r, json_t *root, const struct span *texts, siz
 	else if (r->shape == SHAPE_JSON && listed)
 		list = follow_pointer(root, r->results);
 	if (listed && (!json_is_array(list) || json_array_size(list) != n)) {
-		*why = "not one result for each text";
+		*why = "the response does not have one result for each text";
 		return ERR_SYNTAX;
 	}
 	for (size_t i = 0; i < n; i++) {

@@ -128,7 +128,7 @@ form_models(struct merge *m, const struct segment *name, struct segment *value,
 	if (n && n->row && n->row->read == READ_MODEL) {
 		if (m->out->marks.nmodels && why)
 			return refuse(why, 400, "duplicate_key", name->start,
-				"the field \"%.*s\" is there twice", SPAN_ARG(n->key));
+				"the field \"%.*s\" occurs twice", SPAN_ARG(n->key));
 		value->reserved = true;
 		return merge_model(m, &(struct model_mark){ value->start, value->end,
 					      value->text, false, SEG_FORM });
@@ -200,8 +200,8 @@ body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 		return refuse(why, 400,
 			err == ERR_ENCODING ? "invalid_encoding" : "invalid_form",
 			(size_t)(pair.name.p - raw.p), "the body is not a well-formed form: %s",
-			err == ERR_ENCODING ? "a field that is not valid UTF-8"
-					    : "a broken percent escape");
+			err == ERR_ENCODING ? "a field is not valid UTF-8"
+					    : "the body has an invalid percent escape");
 	out->format = BODY_FORM;
 	out->segments = l.v;
 	out->nsegments = l.n;
@@ -213,13 +213,13 @@ body_text(struct span raw, struct arena *a, struct body *out, struct body_refusa
 {
 	if (!utf8_text(raw)) {
 		refuse(why, 403, "unreadable_content", 0,
-			"the body is neither JSON nor a form nor UTF-8 text");
+			"the body is not JSON, a form or UTF-8 text");
 		why->unreadable = true;
 		return ERR_UNSUPPORTED;
 	}
 	struct segment *s = arena_new(a, struct segment);
 	if (!s)
-		return refuse_room(why, "no memory to read the body");
+		return refuse_room(why, "the gateway has no memory to read the body");
 	*s = (struct segment){
 		.role = ROLE_OTHER,
 		.form = SEG_TEXT,
@@ -285,7 +285,7 @@ body_file(struct span type, struct span raw, struct arena *a, struct body *out,
 
 	out->format = BODY_TEXT;
 	return opaque_add(&out->unread, a, &m, raw.n)
-		       ? refuse_room(why, "no memory to read the body")
+		       ? refuse_room(why, "the gateway has no memory to read the body")
 		       : 0;
 }
 
@@ -316,7 +316,7 @@ read_any_format(const struct table *t, struct span content_type, struct span raw
 	if (!raw.n) {
 		if (json)
 			return refuse(why, 400, "empty_body", 0,
-				"the body is empty where JSON must be");
+				"the body is empty, but must be JSON");
 		out->format = BODY_EMPTY;
 		return 0;
 	}
@@ -343,7 +343,7 @@ body_read(const struct table *t, struct span content_type, struct span raw, stru
 		(opaque_count(out->segments, out->nsegments, a, &out->unread,
 			 &out->inspected_bytes) ||
 			(out->nids && opaque_note(&out->unread, a, "unknown", out->ids_bytes))))
-		return refuse_room(why, "no memory to read the body");
+		return refuse_room(why, "the gateway has no memory to read the body");
 	return err;
 }
 

@@ -846,7 +846,7 @@ read_body_key(struct walk *w, const struct json_event *ev)
 	if (f->member && f->member->snake.n) {
 		if (f->seen & UINT64_C(1) << f->member->bit)
 			return refuse(w->why, 400, "duplicate_key", ev->start,
-				"\"%.*s\" is there twice, in two spellings",
+				"\"%.*s\" occurs twice, in two spellings",
 				SPAN_ARG(f->member->key));
 		f->seen |= UINT64_C(1) << f->member->bit;
 	}
@@ -1172,7 +1172,8 @@ body_json(const struct table *t, struct span raw, struct arena *a, struct body *
 	body_begin(out, t, BODY_JSON);
 	const struct node *root = table_tree(t);
 	if (!w || !j || !root) {
-		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
+		refuse(why, 413, "request_too_complex", 0,
+			"the gateway has no memory to read the body");
 		return ERR_NOMEM;
 	}
 	w->t = t;

@@ -304,10 +304,12 @@ read_parameter(struct reader *r, struct span *rest, struct span *name, struct sp
 		to = span_past(v, from, is_tchar);
 	if ((quoted && (to == v.n || (to > from && v.p[to - 1] == '\\'))) ||
 		(!quoted && to == from))
-		return bad(r, v.p + from, "a parameter's value");
+		return bad(r, v.p + from, "a parameter has an invalid value");
 	*value = span_cut(v, from, to);
 	*rest = span_trim(span_cut(v, to + quoted, v.n), " \t");
-	return rest->n && rest->p[0] != ';' ? bad(r, rest->p, "what is after a value") : 0;
+	return rest->n && rest->p[0] != ';'
+		       ? bad(r, rest->p, "unexpected characters follow a parameter's value")
+		       : 0;
 }
 
 /* Returns true if an ext-value (RFC 8187 3.2.1), "utf-8''" *( attr-char / %XX ), has the same
@@ -343,11 +345,11 @@ read_disposition(struct reader *r, struct span value, struct part *p)
 	struct span rest = span_trim(span_cut(value, kind, value.n), " \t"), name, v;
 
 	if (p->has_disposition)
-		return bad(r, value.p, "Content-Disposition is given twice");
+		return bad(r, value.p, "Content-Disposition occurs more than once");
 	p->has_disposition = true;
 	if (!kind || (rest.n && rest.p[0] != ';') ||
 		(r->named && !span_ieq(span_cut(value, 0, kind), SPAN_LIT("form-data"))))
-		return bad(r, value.p, "the Content-Disposition");
+		return bad(r, value.p, "Content-Disposition is malformed");
 	while (rest.n) {
 		bool quoted = false;
 		rest = span_cut(rest, 1, rest.n);
@@ -364,7 +366,8 @@ read_disposition(struct reader *r, struct span value, struct part *p)
 		if ((!is_name && !span_ieq(name, SPAN_LIT("filename"))) ||
 			(is_name ? p->has_name : p->has_filename))
 			return bad(r, name.p,
-				"Content-Disposition has name and filename, once each, alone");
+				"Content-Disposition can have one name and one filename, and "
+				"no other parameter");
 		if (is_name) {
 			p->has_name = true;
 			p->name = (uint32_t)r->segs.n;
@@ -389,20 +392,21 @@ read_field(struct reader *r, struct span line, struct part *p)
 
 	for (size_t i = 0; i < line.n; i++)
 		if ((unsigned char)line.p[i] < ' ' ? line.p[i] != '\t' : line.p[i] == 0x7f)
-			return bad(r, line.p, "a control character in a field");
+			return bad(
+				r, line.p, "a header field of a part has a control character");
 	if (!name.n || name.n == line.n || span_past(name, 0, is_tchar) < name.n ||
 		!utf8_valid(value))
-		return bad(r, line.p, "a field of a part");
+		return bad(r, line.p, "a header field of a part is malformed");
 	value = span_trim(value, " \t");
 	if (span_ieq(name, SPAN_LIT("content-disposition")))
 		return read_disposition(r, value, p);
 	if (span_ieq(name, SPAN_LIT("content-transfer-encoding")) &&
 		!span_ieq(value, SPAN_LIT("binary")) && !span_ieq(value, SPAN_LIT("8bit")) &&
 		!span_ieq(value, SPAN_LIT("7bit")))
-		return bad(r, line.p, "a part in a Content-Transfer-Encoding");
+		return bad(r, line.p, "a part has a Content-Transfer-Encoding");
 	if (span_ieq(name, SPAN_LIT("content-type"))) {
 		if (p->has_type)
-			return bad(r, line.p, "a part with two types");
+			return bad(r, line.p, "a part has two Content-Type fields");
 		p->has_type = true;
 		p->type = value;
 	}
@@ -483,7 +487,7 @@ read_known(struct reader *r, const struct node *n, struct segment *s, const stru
 
 	if (row->read && (r->seen & bit))
 		return refuse(r->why, 400, "duplicate_key", s->start,
-			"the field \"%.*s\" is there twice", SPAN_ARG(n->key));
+			"the field \"%.*s\" occurs twice", SPAN_ARG(n->key));
 	r->seen |= bit;
 	if (row->role < ROLE_COUNT)
 		s->role = row->role;
@@ -605,7 +609,7 @@ static int
 bad_piece(struct reader *r, struct span text)
 {
 	return refuse(r->why, 400, "invalid_json", (size_t)(text.p - r->raw.p),
-		"a piece of a file of JSON lines must hold whole lines");
+		"a part of a JSON Lines file does not end at the end of a line");
 }
 
 /* Returns true if the part's name means a model. The caller checks that no row reads the part. */
@@ -646,7 +650,7 @@ static int
 check_content_type(struct reader *r, const struct content *c, const struct part *p)
 {
 	if (c->media == MEDIA_TWO)
-		return bad(r, p->type.p, "a part with two types");
+		return bad(r, p->type.p, "a part has two Content-Type fields");
 	if (names_other_charset(r, c, p))
 		return refuse(r->why, 400, "unsupported_charset",
 			(size_t)(c->text.p - r->raw.p),
@@ -759,7 +763,7 @@ read_multipart_part(struct reader *r, struct span part)
 	for (;;) {
 		const char *end = memmem(part.p, part.n, "\r\n", 2);
 		if (!end)
-			return bad(r, part.p, "the head of a part does not end");
+			return bad(r, part.p, "the header of a part does not end");
 		struct span line = span_of(part.p, (size_t)(end - part.p));
 		part = span_cut(part, line.n + 2, part.n);
 		if (!line.n)
@@ -769,7 +773,7 @@ read_multipart_part(struct reader *r, struct span part)
 			return err;
 	}
 	if (r->named && !p.has_name)
-		return bad(r, part.p, "a part without a name");
+		return bad(r, part.p, "a part has no name");
 	return read_content(r, part, &p);
 }
 
@@ -788,18 +792,19 @@ read_parts(struct reader *r)
 	const char *at = r->raw.p, *end = r->raw.p + r->raw.n;
 
 	if (next_delimiter(r, at) != at)
-		return bad(r, at, "it does not begin with its boundary");
+		return bad(r, at, "the body does not begin with its boundary");
 	for (;;) {
 		const char *head = at + r->delimiter.n;
 		if (end - head < 2 || memcmp(head, "\r\n", 2) != 0)
-			return bad(r, head, "what is after a boundary");
+			return bad(r, head, "unexpected characters follow a boundary");
 		head += 2;
 		/* If a part has no header fields, its first line end is also the one before the
 		 * boundary. */
 		const char *next = next_delimiter(r, head);
 		if (!next || next - head < 2 || memcmp(next - 2, "\r\n", 2) != 0)
 			return bad(r, next ? next : end,
-				next ? "the boundary within a part" : "it has no end");
+				next ? "the boundary occurs within a part"
+				     : "the body has no closing boundary");
 		int err = read_multipart_part(r, span_of(head, (size_t)(next - 2 - head)));
 		if (err)
 			return err;
@@ -808,7 +813,7 @@ read_parts(struct reader *r)
 		if (end - tail >= 2 && memcmp(tail, "--", 2) == 0) {
 			tail += 2;
 			if (tail != end && (end - tail != 2 || memcmp(tail, "\r\n", 2) != 0))
-				return bad(r, tail, "something is after its end");
+				return bad(r, tail, "the body continues after its end");
 			return 0;
 		}
 	}
@@ -824,7 +829,7 @@ body_multipart(const struct table *t, struct span content_type, struct span raw,
 
 	if (!boundary.n || boundary.n > BOUNDARY_MAX)
 		return refuse(why, 400, "invalid_multipart", 0,
-			"the Content-Type has not one boundary of 1 to %d characters",
+			"the Content-Type must have exactly one boundary of 1 to %d characters",
 			BOUNDARY_MAX);
 	memcpy(delimiter + 2, boundary.p, boundary.n);
 	r.delimiter = span_of(delimiter, 2 + boundary.n);

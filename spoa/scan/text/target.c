@@ -26,21 +26,24 @@ check_path(struct span path, bool separators, struct body_refusal *why)
 		if (*p == '%') {
 			int byte = uri_escape_at(p, end);
 			if (byte < 0)
-				return refuse_path(why, at, "a broken percent escape");
+				return refuse_path(why, at, "it has an invalid percent escape");
 			if ((byte == '/' && !separators) || byte == '\\')
-				return refuse_path(why, at, "an encoded separator");
+				return refuse_path(why, at, "it has an encoded separator");
 			if (byte < 0x20 || byte == 0x7f)
-				return refuse_path(why, at, "an encoded control character");
+				return refuse_path(
+					why, at, "it has an encoded control character");
 			if (uri_unreserved((char)byte))
 				return refuse_path(why, at,
-					"an escape that spells an unreserved character");
+					"it has an unnecessary percent escape of an unreserved "
+					"character");
 			p += 2;
 		} else if (*p == '\\') {
-			return refuse_path(why, at, "a backslash");
+			return refuse_path(why, at, "it has a backslash");
 		} else if (!uri_unreserved(*p) &&
 			   !is_one_of(*p, "/!$&'()*+,;=:@")) { /* neither pchar (RFC 3986 3.3)
 								* nor separator */
-			return refuse_path(why, at, "a byte that must be percent-encoded");
+			return refuse_path(
+				why, at, "it has a byte that must be percent-encoded");
 		}
 	}
 	return 0;
@@ -54,12 +57,13 @@ add_target_segment(struct seglist *l, enum seg_role role, enum seg_form form, ui
 
 	if (err == ERR_SYNTAX)
 		return refuse(why, 400, "invalid_query", start,
-			"the query has a broken percent escape");
+			"the query has an invalid percent escape");
 	if (err == ERR_ENCODING)
 		return refuse(why, 400, "invalid_encoding", start,
-			"the target is not UTF-8 when decoded");
+			"the URL is not UTF-8 after decoding");
 	if (err)
-		refuse(why, 413, "request_too_complex", start, "no memory to read the target");
+		refuse(why, 413, "request_too_complex", start,
+			"the gateway has no memory to read the URL");
 	return err;
 }
 
@@ -74,12 +78,12 @@ read_path(struct span path, struct seglist *l, struct body_refusal *why)
 		struct span one = span_next(&rest, '/');
 		size_t at = (size_t)(one.p - path.p);
 		if (!one.n && slash)
-			return refuse_path(why, at, "an empty segment");
+			return refuse_path(why, at, "it has an empty segment");
 		/* Segments with a parameter ("..;x") are refused too, because some servers
 		 * remove the parameter first. */
 		struct span name = span_cut(one, 0, span_chr(one, ';'));
 		if (span_is(name, ".") || span_is(name, ".."))
-			return refuse_path(why, at, "a dot segment");
+			return refuse_path(why, at, "it has a dot segment");
 		err = add_target_segment(
 			l, ROLE_PATH, SEG_PERCENT, SEGMENT_NO_KEY, at, one, why);
 	}
@@ -144,7 +148,7 @@ target_read(const struct http_head *h, const char *const *left_out, bool separat
 	if (err)
 		return err;
 	if (opaque_count(l.v, l.n, a, unread, &inspected))
-		return refuse_room(why, "no memory to read the target");
+		return refuse_room(why, "the gateway has no memory to read the URL");
 	*segments = l.v;
 	*n = l.n;
 	return 0;

@@ -11,7 +11,7 @@ const [DENY, STRIP, OCR] = process.env.KEYS.split(" ");
 setDefaultResultOrder("ipv4first");
 const user = (content) => [{ role: "user", content }];
 const ASK = "What is in it?";
-const GONE = "[a file was taken out here: pdf]";
+const GONE = "[a file was removed here: pdf]";
 
 // ---- each SDK: its call with a file of this type, the file's place at the provider, the SDK's error ----
 

@@ -223,7 +223,7 @@ put_clause(struct text *t, char verb, int precision, const struct cel_value *v)
 		else
 			put_radix(t, v, 1, false);
 		break;
-	default: fail_format(t, "format(): no such clause");
+	default: fail_format(t, "format(): unknown clause");
 	}
 }
 
@@ -255,7 +255,7 @@ cel_format(CEL_ARGS)
 		if (precision > PRECISION_MAX)
 			fail_format(&t, "format(): the precision is over 100");
 		else if (at == f.n)
-			fail_format(&t, "format(): a % at the end");
+			fail_format(&t, "format(): % is the last character");
 		else if (used == v[1].list.n)
 			fail_format(&t, "format(): too few arguments");
 		else

@@ -175,7 +175,9 @@ part_of(struct risk *r, const struct regex_node *n, unsigned depth)
 
 /* ---- judging ---- */
 
-#define TOO_LARGE "too long to be judged with a repetition in it: say it in several patterns"
+#define TOO_LARGE                                                                              \
+	"the pattern is too long to be checked for repetitions: split it into several "        \
+	"patterns"
 
 /* Finds pairs (a, b) that one text reaches from (p, p). `apart` marks those that are reached in
  * two ways. */
@@ -275,15 +277,16 @@ judge_risk(struct risk *r)
 	for (size_t p = 0; !why && p < n; p++)
 		if (place_in(&cyclic, p) && two_ways_round(r, p, seen, queue))
 			why = "a repetition inside a repetition, or alternatives that begin "
-			      "alike: a text can make it take exponential time";
+			      "with the same characters: a text can make the match take "
+			      "exponential time";
 	if (!why && r->work >= WORK_MAX)
 		why = TOO_LARGE;
 	for (size_t p = 0; !why && n <= TRIPLES_MAX && p < n; p++)
 		for (size_t q = 0; !why && q < n; q++)
 			if (p != q && place_in(&cyclic, p) && place_in(&cyclic, q) &&
 				cycle_after(r, p, q, seen, queue))
-				why = "two repetitions that can take the same text: a long "
-				      "text can make it take time squared";
+				why = "two repetitions can match the same text: a long text "
+				      "can make the match take quadratic time";
 	free(seen);
 	free(queue);
 	free(reach);

@@ -152,8 +152,8 @@ custom_pattern(struct detect_rules *r, const struct yaml_node *n, unsigned index
 	}
 	if (f->start == START_ANYWHERE && matches_most_text(n->s, f->utf)) {
 		diag_within(d, n, 1, 1,
-			"patterns[%u]: matches most of an ordinary text, and each match is a value "
-			"of its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}",
+			"patterns[%u]: matches most of an ordinary text: add text that is "
+			"around or in the value, as in \\bFLCN-\\w{2,20}",
 			index);
 		return false;
 	}
@@ -202,7 +202,7 @@ add_fingerprints(
 	struct own_list *l = &c->lists[c->nlists];
 
 	if (c->nlists == OWN_FINGERPRINTS) {
-		diag_at(d, own->fingerprints_at, "fingerprints: %d lists are the most",
+		diag_at(d, own->fingerprints_at, "fingerprints: more than %d lists",
 			OWN_FINGERPRINTS);
 		return;
 	}
@@ -488,8 +488,8 @@ detect_own_costs(const struct detect_rules *r,
 		sample_text(&text, COST_BYTES);
 	for (size_t i = 0; i < c->ncosts && !buf_failed(&text); i++) {
 		snprintf(line, sizeof(line),
-			"patterns[%u]: no literal of three bytes or more is required: it is "
-			"searched for everywhere, about %.2f µs per KB of text",
+			"patterns[%u]: the pattern requires no literal of three bytes or more, "
+			"so it is searched for at every position: about %.2f µs per KB of text",
 			c->costs[i].index, search_cost(&c->costs[i], buf_view(&text)));
 		note(arg, c->costs[i].at, line);
 	}

@@ -343,14 +343,16 @@ regex_study(
 		snprintf(why, 200, "%s", re.why);
 		*at = re.at;
 	} else if (w.min < 1) {
-		strcpy(why, "matches the empty text");
+		strcpy(why, "the pattern matches the empty text");
 	} else if (w.max > (double)REGEX_WIDTH) {
 		say_number(why, "a match may have", w.max,
-			"bytes, 4096 are the most: bound its repetitions, as in {1,20}");
+			"bytes, but at most 4096 are accepted: limit its repetitions, as in "
+			"{1,20}");
 	} else if (tried > (double)REGEX_WAYS) {
 		say_number(why, "can be tried in", tried,
-			"ways at one place, 1000 are the most: bound its repetitions, as in "
-			"{1,20}, or exclude what follows them, as in [^;]+;");
+			"ways at one position, but at most 1000 are accepted: limit its "
+			"repetitions, as in {1,20}, or exclude what follows them, as in "
+			"[^;]+;");
 	} else {
 		out->regex = arena_dup(a, re.text).p;
 		out->width = (size_t)w.max;

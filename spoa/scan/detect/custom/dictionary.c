@@ -175,7 +175,7 @@ parse_term(struct dictionary *d, struct span term, struct parsed *p)
 		}
 		p->exact = word_chain(p->exact, 0, word_exact(term, &w));
 	}
-	d->why = "a letter or digit is expected in it";
+	d->why = "a term needs a letter or digit";
 	return p->n ? 0 : ERR_SYNTAX;
 }
 
@@ -241,10 +241,10 @@ dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exac
 	size_t same = 0;
 
 	term = span_trim(term, " \t\r\n");
-	d->why = "two characters are the least";
+	d->why = "a term needs at least two characters";
 	if (term.n < 2)
 		return ERR_SYNTAX;
-	d->why = "at most 255 bytes and 64 words make a term";
+	d->why = "a term has more than 255 bytes or 64 words";
 	int err = term.n > TERM_BYTES ? ERR_LIMIT : parse_term(d, term, &p);
 	if (err)
 		return err;
@@ -265,7 +265,7 @@ dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exac
 		if (d->terms[t - 1].owner == owner &&
 			same_edge(d, d->terms[t - 1].edge, exact, before, after))
 			return 1;
-	d->why = "64 terms of the same words, but for case and punctuation, are the most";
+	d->why = "more than 64 terms differ only in case and punctuation";
 	if (same == TERM_SAME)
 		return ERR_LIMIT;
 	uint32_t edge;
@@ -312,7 +312,7 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 			continue;
 		terms++;
 		if (!utf8_valid(term)) {
-			diag_at(diag, &here, "a term in UTF-8 is expected");
+			diag_at(diag, &here, "the term is not UTF-8");
 			mistakes++;
 			continue;
 		}
@@ -326,9 +326,9 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 		}
 	}
 	if (mistakes == DICTIONARY_MISTAKES)
-		diag_at(diag, at, "dictionary: %s: more mistakes are not reported", file);
+		diag_at(diag, at, "dictionary: %s: further mistakes are not reported", file);
 	if (terms == 0)
-		diag_at(diag, at, "dictionary: %s: no term is in it", file);
+		diag_at(diag, at, "dictionary: %s: the file has no term", file);
 }
 
 int

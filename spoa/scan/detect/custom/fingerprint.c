@@ -174,8 +174,8 @@ read_fingerprint_lines(struct fingerprints *f, struct span rest, const char *fil
 		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
 		if (here.line == 1 && !span_is(line, FINGERPRINT_HEAD)) {
 			diag_at(diag, &here,
-				"\"%s\" is expected: a list made by `tollgate detectors "
-				"fingerprint`",
+				"\"%s\" is expected as the first line: make the list with "
+				"`tollgate detectors fingerprint`",
 				FINGERPRINT_HEAD);
 			return;
 		}
@@ -193,7 +193,7 @@ read_fingerprint_lines(struct fingerprints *f, struct span rest, const char *fil
 		shingle_add(f, h);
 	}
 	if (f->n == 0)
-		diag_at(diag, at, "fingerprints: %s: none is in it", file);
+		diag_at(diag, at, "fingerprints: %s: the file has none", file);
 }
 
 struct fingerprints *

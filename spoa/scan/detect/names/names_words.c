@@ -555,8 +555,7 @@ load_file(struct names_table *t, const char *path, struct arena *a, struct diag 
 	int list = word_list_of(path);
 
 	if (list < 0) {
-		diag_file(d, path,
-			"no list of words has this name; see policies/detectors/names");
+		diag_file(d, path, "no word list has this name; see policies/detectors/names");
 		return;
 	}
 	SCOPED_BUF(b, 64u << 20);
@@ -591,7 +590,7 @@ names_load(const char *dir, struct arena *a, struct diag *d)
 	crypto_hash_sha256_init(&h);
 	if (n <= 0)
 		diag_file(d, dir, "%s",
-			n < 0 ? strerror(errno) : "no list of words (*.txt) in it");
+			n < 0 ? strerror(errno) : "the folder has no word list (*.txt)");
 	for (int i = 0; t && i < NAMES_SMALL; i++)
 		eights_put(&t->particle, span_str(names_small[i]), false);
 	for (int i = 0; i < n; i++) {
