@@ -100,12 +100,12 @@ struct exchange {
 		bool draws;
 		/* called when the wait ends; NULL: not waiting */
 		void (*then)(struct exchange *x);
-		/* called when engine/meaning.c has looked */
+		/* called when engine/together.c has looked for a similar request */
 		void (*meant)(struct exchange *x, bool found);
-		/* the prompt's vector, 32-bit floats: engine/meaning.c; empty: none */
+		/* the prompt's vector, 32-bit floats: engine/together.c; empty: none */
 		struct buf vector;
 	} together;
-	struct { /* engine/offload.c: work on a helper thread */
+	struct { /* engine/gate.c: work on a helper thread */
 		struct work work;
 		struct mail back;
 		void (*run)(void *arg);

@@ -209,7 +209,7 @@ struct request {
 		/* a question to Redis in progress: gate/limits/step_pins.c; in the arena */
 		struct pins_asked *pins;
 		struct kept_asked *kept; /* the same for gate/kept_placeholders.c */
-		struct offload {	 /* WAIT_HELPER: engine/offload.c */
+		struct offload {	 /* WAIT_HELPER: engine/gate.c */
 			struct work work;
 			struct mail back;
 			int result; /* enum step_result */

@@ -13,7 +13,7 @@
 #include "policy/identity/identity.h"
 
 /* One thread's own data for a snapshot. owner: that worker or helper thread. A helper
- * thread (engine/offload.c) has no cache of identities, because it verifies nobody. */
+ * thread (engine/gate.c) has no cache of identities, because it verifies nobody. */
 struct snapshot_local {
 	struct detect_scratch *scratch;
 	struct identity_cache *cache;

@@ -52,21 +52,6 @@ struct train_set {
 	uint32_t noise, nnoise; /* blocks of random features; see train_fit.c */
 };
 
-/* Reads a file, or every *.jsonl of a folder in the order of names. Returns 0, or a
- * negative error with "file:line: why" in *errors. */
-int train_read(struct train_set *s, const char *path, enum train_use use, struct buf *errors);
-
-/* Marks near-copies as dropped: texts whose set of five-character sequences overlaps that
- * of an earlier text by more than 0.6 (Jaccard). Returns their number, or SIZE_MAX if
- * memory is exhausted. The first `room` of those that are TRAIN_DATA are written to v, and
- * *faults is the number of those. */
-struct train_pair {
-	const struct train_doc *later, *earlier;
-	double overlap;
-};
-size_t train_near_copies(
-	struct train_set *s, struct train_pair *v, size_t room, size_t *faults);
-
 /* Returns true if the model is fitted on this text. */
 static inline bool
 train_is_fitted(const struct train_doc *d)
@@ -87,9 +72,6 @@ train_random(uint32_t *state)
 /* Compares doubles for qsort(), ascending. */
 int train_rising(const void *pa, const void *pb);
 
-/* Adds attacks inside harmless texts, and assigns groups to folds. Returns false if memory
- * is exhausted. */
-bool train_prepare(struct train_set *s);
 /* Fits the model on the texts for fitting, except for those of the fold `without`
  * (TRAIN_FOLDS: on all), and quantizes the weights. Returns false if memory is exhausted. */
 bool train_fit(const struct train_set *s, unsigned without, struct inject_model *m);

@@ -111,24 +111,6 @@ int audit_verify(struct audit_args *a);
 /* verify --texts: verifies the sealed texts, in cmd/sealed/. Sets *ok to false if one is
  * wrong. Returns 0, or an error with *why. */
 int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why);
-/* verify --program: compares the programs that a chain's boot records name with the given
- * ones. In cmd/export/. */
-struct program_check {
-	const unsigned char (*hash)[CHAIN_HASH_BYTES]; /* SHA-256 of the given programs */
-	size_t nhashes;
-	/* numbers of boot records: all; with a given program; without a hash */
-	uint64_t boots, same, unstated;
-	uint64_t other_seq, other; /* first boot record of another program; their number */
-	char why[256];
-};
-/* Hashes the files of --program. Returns 0, or an exit code after a message. */
-int audit_programs_read(
-	const struct audit_args *a, unsigned char hash[AUDIT_PROGRAMS][CHAIN_HASH_BYTES]);
-void audit_program_record(
-	struct program_check *c, const struct chain_line *l, struct span line);
-/* Returns true if every boot record that names a program names one of these, and at least
- * one does. Otherwise sets c->why and the sequence number of the record. */
-bool audit_program_holds(struct program_check *c);
 int audit_list(struct audit_args *a);
 int audit_key(int argc, char **argv); /* argv[0] is "key" */
 int audit_open(int argc, char **argv);

@@ -99,12 +99,6 @@ struct search_sources {
 int search_add_journal(struct search_sources *all, const char *dir);
 int search_add_file(struct search_sources *all, const char *file);
 int search_add_streams(struct search_sources *all);
-/* About when the records of each are, for a search; in the order of nodes and numbers. */
-void search_bounds(struct search_sources *all);
-/* When its first record was written; INT64_MIN: nobody knows. */
-int64_t search_began(const struct search_source *s);
-/* Its index, read or made. False: after a message; or it is empty. */
-bool search_open(struct search_sources *all, struct search_source *s);
 /* Makes the index of each closed segment again and compares it with the existing one. Returns
  * EXIT_DONE, EXIT_NO if an index differs, or EXIT_CANNOT. */
 int search_check(const struct search_sources *all);

@@ -218,7 +218,7 @@ static const struct {
 	[ORDER_PROMPT] = { "prompt_max", { V_PROMPT, V_NONE, V_NONE } },
 	[ORDER_NAME] = { "name", { V_NONE, V_NONE, V_NONE } },
 };
-const char *const usage_order_names[ORDERS] = { "cost", "requests", "refused", "tokens",
+static const char *const usage_order_names[ORDERS] = { "cost", "requests", "refused", "tokens",
 	"last_seen", "prompt_max", "name" };
 
 struct place {
@@ -389,7 +389,8 @@ usage_paged(const struct usage_table *t, struct usage_page *p)
 	return err;
 }
 
-void
+/* Appends the cursor of the next page; nothing after the last page. */
+static void
 usage_cursor(const struct usage_page *p, struct buf *out)
 {
 	if (!p->more || !p->n)

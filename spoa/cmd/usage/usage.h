@@ -17,7 +17,6 @@ enum usage_order {
 	ORDER_NAME,
 	ORDERS
 };
-extern const char *const usage_order_names[ORDERS];
 
 struct usage_page {
 	enum usage_order order;
@@ -35,8 +34,6 @@ struct usage_page {
 void usage_sort(struct usage_table *t);
 /* Finds the page. Returns 0, ERR_SYNTAX if `after` is no cursor, or ERR_NOMEM. */
 int usage_paged(const struct usage_table *t, struct usage_page *p);
-/* Appends the cursor of the next page; nothing after the last page. */
-void usage_cursor(const struct usage_page *p, struct buf *out);
 
 /* ---- output ---- */
 

@@ -1,5 +1,5 @@
 /* Finds the firm words of a prompt, and reads vectors of an embeddings API. The daemon compares no
- * vectors: Redis does (gate/engine/meaning.c). */
+ * vectors: Redis does (gate/engine/together.c). */
 #include "gate/cache/meaning.h"
 
 #include <jansson.h>

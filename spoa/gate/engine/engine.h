@@ -38,10 +38,6 @@ void gate_await_record(struct request *r);
 /* The result of a pending call arrived: continues the step, or, after the verdict, corrects the
  * counts. The request may be freed when this returns. */
 void request_back(struct request *r);
-/* offload.c: returns true if the next step should run on a helper thread. offload_step() sends
- * it there; the request must not be touched after that. */
-bool offload_wanted(const struct request *r);
-void offload_step(struct request *r);
 /* Frees a request whose verdict was given and whose records are written. */
 void gate_request_end(struct request *r);
 /* Nobody waits for the verdict any more, or another verdict was given: undoes the steps'
@@ -112,11 +108,7 @@ void attempts_none(struct exchange *x);
 /* together.c: calls then() at once if no identical request is open; else when that request has
  * its response (then plan.replays) or has failed. Never after together_over(). */
 void together_begin(struct exchange *x, void (*then)(struct exchange *x));
-/* meaning.c: calls then(x, true) if the cache holds a response to a prompt of the same meaning,
- * which is in out.replay then; else then(x, false). Never inside the call. Returns false if it
- * does not look. */
-bool meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found));
-/* Adds the prompt's vector to the set of prompts that may have the same meaning. */
+/* together.c: adds the prompt's vector to the set of prompts that may have the same meaning. */
 void meaning_keep(struct exchange *x);
 /* Ends the waiting: this exchange does not wait, and the others stop waiting for it. */
 void together_over(struct exchange *x, enum cache_flight_end how);

@@ -38,9 +38,6 @@ struct file {
 	struct request *request;
 };
 
-/* Values of file.why besides the flaws (scan/media) and the extractor's words. */
-extern const char file_no_extractor[], file_not_asked[], file_no_reader[], file_too_many[];
-
 enum step_result step_files(struct request *r);
 enum step_result step_extract(struct request *r);
 enum step_result step_pages(struct request *r);
@@ -53,9 +50,6 @@ void request_drop_files(struct request *r);
 
 /* Returns the file that contains the segment's text and sets *page, or returns NULL. */
 struct file *request_file_of(const struct request *r, const struct segment *s, unsigned *page);
-/* Returns the file that contains the segment's text, or whose data the segment is, or NULL.
- */
-struct file *request_file_with(const struct request *r, const struct segment *s);
 /* Marks the files that the verdict removes: those with redacted findings, and those that were
  * not inspected. Returns false if a file cannot be replaced; *why is this file. */
 bool request_strip_files(struct request *r, const struct overlay *o, const struct file **why);

@@ -39,12 +39,6 @@ int limits_live(struct request *r, const struct policy_facts *f, struct policy_l
 	size_t *n);
 /* Sets found.conversation, if the policy reads it and the body is whole. */
 void request_conversation(struct request *r);
-/* Returns the number that keeps a choice of target stable: a hash of the conversation (as the
- * policy's sources, the dialect or its first segments name it) or of the caller; 0: choose at
- * random. Daemons that share redact.key_file return the same number. */
-uint64_t request_sticky(const struct request *r, enum choose_sticky by);
-/* Returns a number that names the caller to targets; never 0. */
-uint32_t request_caller(const struct request *r);
 
 /* dims.c: makes the counters of this run if a limit applies, and calls limits_amounts().
  * Returns 0, ERR_NOMEM, or ERR_LIMIT (more limits than a request can carry). */

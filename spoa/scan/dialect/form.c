@@ -31,7 +31,8 @@ form_name(enum form f)
 	return forms[f].name;
 }
 
-enum form
+/* Returns the form with this name, or FORM_NONE. */
+static enum form
 form_named(struct span name)
 {
 	for (int f = FORM_NONE + 1; f <= FORM_EMBEDDINGS; f++)

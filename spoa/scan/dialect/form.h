@@ -26,8 +26,6 @@ enum form {
 
 /* Returns the form's name, such as "chat"; NULL for FORM_NONE. */
 const char *form_name(enum form f);
-/* Returns the form with this name, or FORM_NONE. */
-enum form form_named(struct span name);
 /* Returns the form of requests to this endpoint, or FORM_NONE. */
 enum form form_of_endpoint(const struct endpoint *e);
 /* Returns the forms that a family's providers accept unless `speaks` is configured. A bit mask

@@ -139,8 +139,6 @@ void jpeg_app1(struct media *m, struct span data);
 /* Read Photoshop's resources, and IPTC texts inside resources or alone. */
 void photoshop_read(struct media *m, struct span resources);
 void iptc_read(struct media *m, struct span iim);
-/* Reads the comments of Vorbis, Opus and FLAC. */
-void vorbis_read(struct media *m, struct span comments);
 /* Reads an ID3v2 tag at the beginning of s. Returns the tag's length in bytes, 0 if there is
  * none. */
 size_t id3_read(struct media *m, struct span s);

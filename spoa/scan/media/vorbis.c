@@ -9,7 +9,8 @@ enum {
 	OGG_BEGINS = 2,
 };
 
-void
+/* Reads the comments of Vorbis, Opus and FLAC. */
+static void
 vorbis_read(struct media *m, struct span comments)
 {
 	struct media_rd r = media_rd(comments);
