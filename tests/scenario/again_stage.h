@@ -1,4 +1,5 @@
-/* The stage of scenarios of requests that may go to several targets: the test plays the relay. */
+/* The stage for scenarios in which a request may be sent to several targets. The test plays the
+ * relay. */
 #ifndef SCENARIO_AGAIN_STAGE_H
 #define SCENARIO_AGAIN_STAGE_H
 
@@ -35,7 +36,7 @@ static const struct note late = { .person = "alice",
 	.headers = { "transfer-encoding: chunked" } };
 
 struct asked {
-	bool broke_early; /* what the next one that is cut says; told or not it says no more */
+	bool broke_early; /* the next attempt that is cut broke early; again() resets this */
 	bool told;
 	enum again what;
 };
@@ -61,7 +62,7 @@ again(struct pass *p, struct asked *a, enum attempt_said said, int status)
 	e.broke_early = said == ATTEMPT_CUT && a->broke_early;
 	*a = (struct asked){ 0 };
 	gate_again(p->x, &e, on_told, a);
-	assert_false(a->told); /* never inside */
+	assert_false(a->told); /* the callback does not run inside gate_again() */
 }
 
 static inline struct span
@@ -73,8 +74,8 @@ goes_to(const struct pass *p)
 	return f->value;
 }
 
-/* Its decision went to the relay, which has it: whole in the NOTIFY, or read by the relay. The
- * body is the caller's to free. */
+/* Sends a NOTIFY that is decided for the relay. The body is whole in the NOTIFY, or the relay
+ * reads it later. Returns the bytes that the relay read, which the caller frees, or NULL. */
 static inline char *
 begin(struct stage *s, const char *policy, const struct note *n, struct call *c, struct pass *p)
 {

@@ -1,5 +1,5 @@
-/* A simulated external recognizer for scenarios, on the rig of support/http_rig.h: good,
- * slow, wrong or silent as the test says. */
+/* A simulated external recognizer for scenarios, on the server of support/http_rig.h. The test
+ * sets whether it answers correctly, slowly, wrongly or not at all. */
 #ifndef TESTS_EXTERNAL_SIM_H
 #define TESTS_EXTERNAL_SIM_H
 
@@ -7,14 +7,14 @@
 
 #include "support/http_rig.h"
 
-/* ---- the simulated recognizer: names in the text are persons ---- */
+/* ---- the simulated recognizer: it finds names of persons ---- */
 
 enum behaviour { GOOD, HANG, GARBAGE, BEHIND, STATUS, CLOSE, LATE, FLAG };
 
 static struct {
 	_Atomic int behaviour;
 	_Atomic unsigned calls, texts, bearer;
-	_Atomic bool release; /* LATE answers now */
+	_Atomic bool release; /* requests that wait because of LATE are answered now */
 } sim;
 
 static inline size_t
@@ -41,7 +41,7 @@ persons(const char *text)
 					      "start", (int)start, "end",
 					      (int)(start + strlen(names[i])), "score", 0.85));
 		}
-	/* It also takes an address and what stands before it for one. */
+	/* Also finds one span that covers an address and the name before it. */
 	const char *whole = strstr(text, "zibble <zibble@example.com>");
 	if (whole)
 		json_array_append_new(
@@ -117,7 +117,7 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	return more;
 }
 
-/* Callbacks of an ask that is not to end, and is not over. */
+/* Callbacks of an ask that never completes and is never canceled. */
 static inline void
 never(struct ask *a)
 {

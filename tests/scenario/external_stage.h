@@ -1,5 +1,4 @@
-/* The gate with one recognizer, which the test answers for: for the scenarios of recognizers.
- */
+/* The gate with one recognizer, which the test plays. */
 #ifndef TESTS_EXTERNAL_STAGE_H
 #define TESTS_EXTERNAL_STAGE_H
 
@@ -18,8 +17,8 @@
 
 static struct http_rig *rig;
 
-/* What a call is waited for: on a machine that forgets us for a while it is answered all the
- * same. */
+/* The timeout of a call. It is long, so that the call is answered even if the machine pauses
+ * for a while. */
 #define PATIENT "20s"
 enum { PATIENT_US = 20000000, DEADLINE_US = 40000000 };
 
@@ -51,7 +50,7 @@ down(struct stage *s)
 	rig_stop(&rig);
 }
 
-/* The loop turns until the call is answered. */
+/* Turns the loop until the call is answered. */
 static inline void
 settle(struct stage *s, struct call *c)
 {
@@ -85,7 +84,7 @@ chat(struct stage *s, const char *text, struct call *c)
 	settle(s, c);
 }
 
-/* What goes upstream of a redacted request; ends it. */
+/* Returns the body that a redacted request sends to the provider, and ends the exchange. */
 static inline const char *
 sent(struct stage *s, struct call *c)
 {
@@ -93,7 +92,7 @@ sent(struct stage *s, struct call *c)
 	struct pass p;
 
 	assert_string_equal(call_var(c, "via"), "relay");
-	/* The length that HAProxy saw. */
+	/* The length that HAProxy declared. */
 	struct ticket *t = TAILQ_LAST(&s->gate[0]->tickets.ages, ticket_ages);
 	assert_non_null(t);
 	const struct request *r = CONTAINER_OF(t, struct exchange, ticket)->r;

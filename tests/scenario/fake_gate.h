@@ -1,6 +1,5 @@
-/* A gate that plays a script: what it decides is set by the test, what the relay
- * told it is kept for the test. Included by the scenarios. Its answers come in a
- * later turn of the loop, as the real one's do. */
+/* A gate that follows a script. The test sets its decisions, and the gate records what the
+ * relay reports. Like the real gate, it calls back in a later turn of the loop. */
 #include <ev.h>
 #include <stdlib.h>
 
@@ -19,11 +18,11 @@ struct exchange {
 	void (*done)(void *arg, int err);
 	void *arg;
 	struct exchange_denial denial;
-	struct buf seen; /* gate_body_bytes or gate_body */
-	struct buf own;	 /* for `scripted` */
+	struct buf seen; /* all bytes given to gate_body_bytes() or gate_body() */
+	struct buf own;	 /* memory for `scripted` */
 	bool seen_last;
 	size_t held;
-	int refused; /* gate_refuse's status */
+	int refused; /* the status passed to gate_refuse() */
 	const char *refused_code;
 	bool finished, freed;
 	unsigned sent, heard;
@@ -32,9 +31,9 @@ struct exchange {
 	bool aside; /* a helper has the guard */
 	void (*run)(void *arg), (*back)(void *arg);
 	void *aside_arg;
-	/* gate_again: how often, how the last attempt ended, and its error */
+	/* gate_again(): number of calls, how the last attempt ended, and its error document */
 	unsigned agains, stood;
-	bool timed; /* gate_stands: all was sent before the answer */
+	bool timed; /* gate_stands(): the request was sent whole before the response */
 	struct attempt_end end;
 	struct buf document;
 	void (*again)(void *arg, enum again what);
@@ -46,27 +45,30 @@ struct gate {
 	/* the script */
 	int claim_err;
 	double claim_s, verdict_s, finish_s;
-	bool helps; /* long answers are read so much later: */
+	bool helps; /* if set, long responses are read by a helper after `help_s`: */
 	double help_s;
-	const struct vault *vault; /* what answers are restored from; NULL: they are metered */
-	bool messages;		   /* answers are of MCP */
+	const struct vault
+		*vault; /* responses are restored from this vault; NULL: they are metered */
+	bool messages;	/* responses are MCP messages */
 	bool hide_usage;
 	bool usage_first;
 	int finish_err;
-	int body_err; /* of the last gate_body_bytes */
+	int body_err; /* result of the last gate_body_bytes() */
 	bool deny;
-	unsigned attempts; /* plans that are given; then `last` is said */
+	unsigned attempts; /* number of plans that are given; after that, `last` is reported */
 	enum again last;
 	double again_s;
 	size_t hold_cap;
 	struct exchange_plan plan;
-	struct span fields;		      /* gate_response_fields */
-	void (*scripted)(struct exchange *x); /* sets its own plan; NULL: g->plan holds */
-	void (*before_claimed)(void *arg);    /* NULL: nothing */
+	struct span fields; /* result of gate_response_fields() */
+	void (*scripted)(
+		struct exchange *x); /* sets the plan of an exchange; NULL: g->plan is used */
+	void (*before_claimed)(
+		void *arg); /* called before the claim is answered; NULL: not called */
 	void *before_arg;
 	struct http_field head[8];
-	/* what happened */
-	struct exchange *exchanges; /* newest first; kept until fake_reset */
+	/* state of the exchanges */
+	struct exchange *exchanges; /* newest first; kept until fake_reset() */
 	size_t claims, opened, finishes, asides;
 };
 
@@ -83,7 +85,7 @@ fake_init(struct gate *g, struct ev_loop *loop)
 			.nfields = 1 },
 		.body_mode = BODY_COPY,
 		.body_cap_bytes = 1 << 20,
-		.deadline_us = 60 * 1000000ull, /* from the claim */
+		.deadline_us = 60 * 1000000ull, /* counted from the claim */
 		.dialect = dialect_find(SPAN_LIT("openai")),
 		.id = SPAN_LIT("tg-1"),
 	};
@@ -113,10 +115,10 @@ later(struct exchange *x, void (*cb)(struct ev_loop *, ev_timer *, int), double 
 	ev_timer_start(x->gate->loop, &x->later);
 }
 
-/* For claim_s, verdict_s and finish_s: until gate_release. */
+/* A value of claim_s, verdict_s and finish_s: wait until gate_release(). */
 #define HELD_S 3600
 
-/* What the newest exchange waits for comes in the next turn. */
+/* Answers what the newest exchange waits for, in the next turn. */
 static inline void
 gate_release(struct gate *g)
 {
@@ -309,7 +311,7 @@ fake_stands(struct exchange *x, uint64_t sent_us)
 static struct span
 fake_fields(struct exchange *x)
 {
-	INVARIANT(!x->freed); /* inside done() the exchange still answers */
+	INVARIANT(!x->freed); /* inside done() the exchange must still be valid */
 	return x->gate->fields;
 }
 
@@ -320,7 +322,7 @@ fake_cost(struct exchange *x, const struct usage *u)
 	return u->known ? SPAN_LIT("x-tollgate-cost: 0.5\r\n") : SPAN_LIT("");
 }
 
-/* Answers are metered, or restored. */
+/* Responses are metered or restored. */
 static int
 fake_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
@@ -384,7 +386,7 @@ fake_heard(struct exchange *x, bool streamed)
 	x->heard_streamed = streamed;
 }
 
-/* Each claim is answered soon. */
+/* Each claim is answered soon, so none has to be forgotten. */
 static void
 fake_claim_gone(struct gate_claim *c)
 {

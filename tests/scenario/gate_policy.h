@@ -1,4 +1,4 @@
-/* The policy and the bodies of the gate's own scenarios. */
+/* The policy and the bodies that scenarios of the gate share. */
 #ifndef SCENARIO_GATE_POLICY_H
 #define SCENARIO_GATE_POLICY_H
 

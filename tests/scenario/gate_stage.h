@@ -1,7 +1,7 @@
-/* A gate without network: NOTIFYs are built by hand, time is set by the test, the
- * disk and the quota store answer when the test says so. Two workers on one
- * thread, each with a mailbox that the test drains; counts are kept in the
- * in-process table, whose owner is a third mailbox. */
+/* A gate without a network. NOTIFYs are built by hand, the test sets the time, and the disk and
+ * the quota store answer when the test calls them. Two workers run on one thread, each with a
+ * mailbox that the test drains. Counters are kept in the in-process table, which a third
+ * mailbox owns. */
 #ifndef TESTS_GATE_STAGE_H
 #define TESTS_GATE_STAGE_H
 
@@ -31,13 +31,13 @@
 
 #define AUDIT_MAX 256
 static struct audit_entry *disk_queue[AUDIT_MAX];
-static size_t disk_line[AUDIT_MAX]; /* the record of each */
+static size_t disk_line[AUDIT_MAX]; /* the index of each entry's record */
 static size_t disk_queued;
-static bool disk_lost[4096]; /* records that the disk refused */
-static struct buf disk_text; /* every record, a line each */
+static bool disk_lost[4096]; /* true for records that the disk refused */
+static struct buf disk_text; /* all records, one per line */
 static size_t disk_records;
 
-/* False while it refuses: it has said so before. */
+/* False while the disk refuses records after a failed write. */
 static bool disk_ready;
 
 bool
@@ -80,7 +80,7 @@ disk_deliver(struct mail *m, void *worker)
 	e->done(e, e->err);
 }
 
-/* Answers the entry that waits at place i. */
+/* Answers the entry at position i of the queue. */
 static inline void
 disk_answer_at(size_t i, int err)
 {
@@ -102,7 +102,7 @@ disk_answer_at(size_t i, int err)
 #define STAGE_KEY_MAX 5
 struct stage {
 	char dir[64], policy[96], keys[96];
-	char key[STAGE_KEY_MAX][80]; /* of stage_people */
+	char key[STAGE_KEY_MAX][80]; /* the key of each member of stage_people */
 	struct ev_loop *loop;
 	struct config cfg;
 	struct gate_shared *shared;
@@ -113,12 +113,13 @@ struct stage {
 	struct gate *gate[2];
 };
 
-/* The last one's name has the hash of alice's, of 12 bits (span_hash()). */
+/* The 12-bit hash (span_hash()) of the last name equals that of "alice". */
 static const char *const stage_people[STAGE_KEY_MAX] = { "alice", "bob", "carol", "dave",
 	"eve2628" };
-/* What their keys say besides, where not that they are analysts; set before stage_up(). */
+/* Further fields of each person's key; NULL: the person is an analyst. Set before
+ * stage_up(). */
 static const char *stage_key_says[STAGE_KEY_MAX];
-/* Whose they are, where it is another's. */
+/* The owner of each key, if it is not the person of the same index; else NULL. */
 static const char *stage_key_is_of[STAGE_KEY_MAX];
 
 static inline void
@@ -131,7 +132,8 @@ stage_write(const char *file, const char *text)
 	fclose(f);
 }
 
-/* `more` follows the head of the policy: routes, rules, limits. */
+/* Starts the stage. `more` follows the head of the policy and holds routes, rules and
+ * limits. */
 static inline void
 stage_up(struct stage *s, const char *more)
 {
@@ -181,7 +183,7 @@ stage_up(struct stage *s, const char *more)
 	if (!s->snap)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 	diag_free(&d);
-	assert_int_equal(snapshot_use(s->snap), 0); /* as serve does */
+	assert_int_equal(snapshot_use(s->snap), 0); /* as `tollgate serve` does */
 	s->snap->cfg = &s->cfg;
 	s->loop = ev_loop_new(EVFLAG_AUTO);
 	static const unsigned char prompt_key[32] = "0123456789abcdef0123456789abcde";
@@ -200,7 +202,7 @@ stage_up(struct stage *s, const char *more)
 	buf_init(&disk_text, 0);
 }
 
-/* One turn of both workers. */
+/* Turns both workers once. */
 static inline void
 stage_turn(struct stage *s)
 {
@@ -212,7 +214,7 @@ stage_turn(struct stage *s)
 	}
 }
 
-/* The quota store answers what it was asked. */
+/* The quota store answers all calls that it has received. */
 static inline void
 stage_quota(struct stage *s)
 {
@@ -229,7 +231,7 @@ stage_disk(struct stage *s, int err)
 	stage_turn(s);
 }
 
-/* Everything answers until nothing more is asked. */
+/* Lets the store and the disk answer until nothing is asked any more. */
 static inline void
 stage_settle(struct stage *s)
 {
@@ -259,8 +261,8 @@ stage_count(const struct stage *s, enum metric m)
 	return atomic_load(&s->metrics[0].v[m]) + atomic_load(&s->metrics[1].v[m]);
 }
 
-/* What /metrics says of both workers by labels and stages: the value on the line that begins
- * with tollgate_ and that; -1: there is none. */
+/* Returns the value that /metrics has for both workers on the line that begins with tollgate_
+ * and `name`, or -1 if there is no such line. */
 static inline int64_t
 stage_series(const struct stage *s, const char *name)
 {
@@ -280,7 +282,8 @@ stage_series(const struct stage *s, const char *name)
 	return value;
 }
 
-/* What a limit of one minute counts now for a person: a charge of nothing reads it. */
+/* Returns the current count of a limit with a window of one minute for one person. A charge of
+ * 0 reads the counter. */
 static inline int64_t
 stage_charged(struct stage *s, const char *limit, const char *person)
 {
@@ -303,7 +306,8 @@ stage_charged(struct stage *s, const char *limit, const char *person)
 	return (int64_t)(d->limit - d->remaining);
 }
 
-/* One id has one decision, and one completion at most: of the records that the disk took. */
+/* Asserts that among the records that the disk took, each id has one decision and at most one
+ * completion. */
 static inline void
 stage_each_is_decided_once(void)
 {
@@ -328,7 +332,7 @@ stage_each_is_decided_once(void)
 	json_decref(seen);
 }
 
-/* No request, no byte held, nothing asked and not answered. */
+/* Asserts that no request, held byte or unanswered call is left, and frees the stage. */
 static inline void
 stage_down(struct stage *s)
 {
@@ -347,7 +351,8 @@ stage_down(struct stage *s)
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(s->gate[i]->tickets.n, 0);
 		assert_null(TAILQ_FIRST(&s->gate[i]->parked));
-		assert_false(ev_is_active(&s->gate[i]->tick)); /* it sleeps */
+		assert_false(ev_is_active(
+			&s->gate[i]->tick)); /* the timer is stopped while nothing is held */
 		gate_free(&s->gate[i]);
 	}
 	quota_table_free(&s->table);
@@ -362,7 +367,8 @@ stage_down(struct stage *s)
 
 /* ---- records ---- */
 
-/* Record i, from the oldest; must be a JSON object. The caller drops it. */
+/* Returns record i, counted from the oldest, which must be a JSON object. The caller calls
+ * json_decref() on it. */
 static inline json_t *
 stage_record(size_t i)
 {
@@ -378,8 +384,8 @@ stage_record(size_t i)
 	return o;
 }
 
-/* A member of record i by path ("identity.person"), as text: strings as they are,
- * other values as JSON, "" where absent. Lives until the next call. */
+/* Returns a member of record i by its path ("identity.person"): strings as they are, other
+ * values as JSON, "" if absent. Valid until the next call. */
 static inline const char *
 stage_field(size_t i, const char *path)
 {
@@ -417,37 +423,37 @@ stage_records_hold(const char *text)
 
 struct note {
 	const char *method, *path, *query;
-	const char *person;	 /* whose key it carries; NULL: none */
+	const char *person;	 /* the person whose key is sent; NULL: no key */
 	const char *headers[16]; /* "name: value" */
 	const char *body;
-	size_t body_n;	     /* 0: the body's own length */
-	bool partial;	     /* the end was not seen */
-	bool no_host;	     /* but what `headers` brings */
-	bool no_length;	     /* no Content-Length: with a body it is partial */
-	const char *length;  /* another Content-Length */
-	int64_t body_len;    /* req.body_len where it is not the body's; 0: the same */
-	const char *tail;    /* htx_blk.type(tail) */
-	size_t room;	     /* of the ACK; 0: 16384 */
-	const char *message; /* its name */
-	const char *origin;  /* of a page, where HAProxy has it in its list */
-	bool no_origin;	     /* its file is older and does not say */
+	size_t body_n;	/* 0: the length of the whole body */
+	bool partial;	/* HAProxy did not see the end of the body */
+	bool no_host;	/* sends no Host, except one in `headers` */
+	bool no_length; /* sends no Content-Length; with a body the request is then partial */
+	const char *length; /* a different Content-Length */
+	int64_t body_len;   /* req.body_len if it differs from the body's length; 0: the same */
+	const char *tail;   /* the value of htx_blk.type(tail) */
+	size_t room;	    /* room in the ACK; 0: 16384 */
+	const char *message; /* name of the SPOE message */
+	const char *origin;  /* Origin of a page, if HAProxy has it in its list */
+	bool no_origin;	     /* spoe.cfg is an older one and does not send `origin` */
 	const char *certificate;
 };
 
 #define CHAT "/v1/chat/completions"
-/* Anthropic's, of two requests. */
+/* A batch of Anthropic with two requests. */
 #define BATCH(one, two, cap)                                                                   \
 	"{\"requests\":[{\"params\":{\"model\":\"" one "\",\"max_tokens\":" cap "}},"          \
 	"{\"params\":{\"model\":\"" two "\",\"max_tokens\":50}}]}"
 
-/* A sent NOTIFY and its answer. */
+/* A NOTIFY that was sent, and its ACK. */
 struct call {
-	struct request *r; /* while it waits */
+	struct request *r; /* NULL once it is answered */
 	bool answered;
 	size_t n;
 	char name[40][24];
 	char value[40][1200];
-	/* its memory, as HAProxy's frame would hold it */
+	/* the memory of the NOTIFY, as HAProxy's frame would hold it */
 	struct buf frame;
 	struct spop_arg args[16];
 	struct spop_message message;
@@ -473,11 +479,11 @@ call_answered(void *arg, const struct spop_action *a, size_t n)
 				SPAN_ARG(a[i].value.s));
 	}
 	c->n = n;
-	/* The frame leaves with the ACK. */
+	/* The frame is freed when the ACK is sent. */
 	buf_free(&c->frame);
 }
 
-/* "" where the variable was not set. */
+/* Returns a variable of the ACK, or "" if it was not set. */
 static inline const char *
 call_var(const struct call *c, const char *name)
 {
@@ -528,7 +534,7 @@ note_fields(const struct stage *s, const struct note *n, size_t body_n, struct b
 	put_field(b, SPAN_LIT(""), SPAN_LIT(""));
 }
 
-/* Sends it to worker w. */
+/* Sends a NOTIFY to worker w. */
 static inline void
 call_send(struct stage *s, unsigned w, const struct note *n, struct call *c)
 {
@@ -538,7 +544,7 @@ call_send(struct stage *s, unsigned w, const struct note *n, struct call *c)
 	memset(c, 0, sizeof(*c));
 	buf_init(&fields, 0);
 	note_fields(s, n, body_n, &fields);
-	/* One allocation, freed with the answer: AddressSanitizer sees later reads. */
+	/* One allocation, freed with the answer, so that AddressSanitizer sees later reads. */
 	buf_init(&c->frame, 0);
 	struct span cert = span_str(n->certificate ? n->certificate : "");
 	assert_non_null(buf_reserve(&c->frame, fields.n + body_n + cert.n + 1));
@@ -580,7 +586,7 @@ call_send(struct stage *s, unsigned w, const struct note *n, struct call *c)
 	c->r = r;
 }
 
-/* HAProxy's connection went away. */
+/* HAProxy's connection is closed before the answer. */
 static inline void
 call_forget(struct call *c)
 {
@@ -590,7 +596,7 @@ call_forget(struct call *c)
 	buf_free(&c->frame);
 }
 
-/* Sends it to worker 0 and lets everything answer. */
+/* Sends a NOTIFY to worker 0 and lets everything answer. */
 static inline void
 call_do(struct stage *s, const struct note *n, struct call *c)
 {
@@ -638,10 +644,10 @@ pass_send(struct stage *s, unsigned w, struct pass *p, const char *ticket, const
 		.done = pass_claimed,
 		.arg = p };
 	gate_claim(s->gate[w], &p->claim);
-	assert_false(p->claimed); /* never inside the call */
+	assert_false(p->claimed); /* the callback does not run inside the call */
 }
 
-/* Claims on worker w and waits for it: 0 or the error. */
+/* Claims a ticket on worker w and waits for the result: 0 or the error. */
 static inline int
 pass_claim(struct stage *s, unsigned w, struct pass *p, const struct call *c, int64_t length)
 {
@@ -689,7 +695,7 @@ pass_finish(struct pass *p, enum exchange_end end, int status, int64_t in, int64
 		};
 	res.output_begun = end == END_COMPLETE && status < 300;
 	gate_finish(p->x, &res, pass_done, p);
-	assert_false(p->done); /* never inside */
+	assert_false(p->done); /* the callback does not run inside the call */
 }
 
 #endif

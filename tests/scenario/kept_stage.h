@@ -1,5 +1,5 @@
-/* Turns of conversations through the gate: what the provider is sent of each request, and what
- * the caller gets of its response, whole or in pieces. */
+/* Turns of conversations through the gate: which body is sent to the provider for each request,
+ * and which response the caller receives, whole or in pieces. */
 #ifndef TESTS_KEPT_STAGE_H
 #define TESTS_KEPT_STAGE_H
 
@@ -23,8 +23,8 @@
 
 enum { TURNS = 8, TEXT_MAX = 8192 };
 
-/* One request and its response. `sent` and `got` are parts of the body that the provider was
- * sent and of the response that the caller gets; NULL: any. */
+/* One request and its response. `sent` is part of the body that the provider must receive,
+ * `got` part of the response that the caller must receive. NULL: not compared. */
 struct turn_row {
 	const char *person, *path, *body;
 	const char *sent;
@@ -32,16 +32,16 @@ struct turn_row {
 	const char *got;
 };
 
-/* What happened in a turn. */
+/* The bodies of one turn: as sent to the provider, and as received by the caller. */
 struct heard {
 	char sent[TEXT_MAX], got[TEXT_MAX];
 };
 
-/* A request that the provider has, and has not answered yet. */
+/* A request that the provider has received and not answered yet. */
 struct flight {
 	struct call c;
 	struct pass p;
-	char *late; /* the body, where it is decided late */
+	char *late; /* the bytes that the relay read, if the body is decided late; else NULL */
 };
 
 static inline void
@@ -51,7 +51,7 @@ keep_text(char *out, struct span s)
 	snprintf(out, TEXT_MAX, "%.*s", SPAN_ARG(s));
 }
 
-/* Sends one request to worker `w`: what the provider gets is in h->sent. */
+/* Sends one request to worker `w`. The provider's body is put into h->sent. */
 static inline void
 talk_begin(struct stage *s, unsigned w, const struct turn_row *t, struct flight *f,
 	struct heard *h)
@@ -84,8 +84,8 @@ talk_begin(struct stage *s, unsigned w, const struct turn_row *t, struct flight 
 		plan->body_mode == BODY_SWAP ? plan->body : span_str(t->body ? t->body : ""));
 }
 
-/* The provider answers, in pieces of 1 to `most` bytes (0: at once), drawn with *seed: what
- * the caller gets is in h->got. */
+/* The provider answers in pieces of 1 to `most` bytes (0: in one piece), drawn with *seed. The
+ * caller's response is put into h->got. */
 static inline void
 talk_end(struct stage *s, struct flight *f, const char *answer, size_t most, unsigned *seed,
 	struct heard *h)

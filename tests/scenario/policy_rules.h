@@ -1,4 +1,4 @@
-/* What the policies of the scenarios share: the rules, and a body they permit. */
+/* Rules that the policies of the scenarios share, and a body that they permit. */
 #ifndef SCENARIO_POLICY_RULES_H
 #define SCENARIO_POLICY_RULES_H
 

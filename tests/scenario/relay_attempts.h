@@ -1,4 +1,5 @@
-/* What tests of attempts begin with: a plan that another may follow, what a provider says. */
+/* Helpers for tests of attempts: a plan after which another may follow, and provider
+ * responses. */
 #ifndef SCENARIO_RELAY_ATTEMPTS_H
 #define SCENARIO_RELAY_ATTEMPTS_H
 

@@ -1,4 +1,4 @@
-/* The policy of the scenarios of the relay's side, whose chat route meters. */
+/* The policy for scenarios of the gate's relay side. Its chat route meters. */
 #ifndef SCENARIO_RELAY_POLICY_H
 #define SCENARIO_RELAY_POLICY_H
 
@@ -19,7 +19,8 @@
 
 #define LARGE	 "{\"model\":\"m\",\"max_tokens\":900,\"messages\":[]}"
 #define LEN(s)	 ((int64_t)sizeof(s) - 1)
-/* the cap; by bytes, of a model of which nothing is known: (4 + 5) x 1.7 / 3, a message, a reply */
+/* Tokens reserved for `hello`: the request's cap of 100, the prompt estimated by its bytes for
+ * an unknown model ((4 + 5) x 1.7 / 3), the message and the reply. */
 #define RESERVED (100 + 6 + 5 + 3)
 
 static const struct note hello = { .person = "alice", .body = HELLO };

@@ -1,6 +1,5 @@
-/* The stage of the relay's scenarios: a real loop, real unix sockets, the test
- * plays HAProxy's edge on one side and HAProxy's inner bind on the other, and
- * the fake gate decides. */
+/* The stage of the relay's scenarios: a real loop and real Unix sockets. The test plays
+ * HAProxy's edge on one side and HAProxy's inner bind on the other. The fake gate decides. */
 #ifndef SCENARIO_RELAY_STAGE_H
 #define SCENARIO_RELAY_STAGE_H
 
@@ -27,8 +26,8 @@
 struct peer {
 	int fd;
 	struct buf in;
-	bool eof;   /* the other side closed */
-	bool reset; /* with bytes of ours unread */
+	bool eof;   /* the other side closed the connection */
+	bool reset; /* the connection was reset, because bytes that we sent were not read */
 };
 
 struct stage {
@@ -72,7 +71,7 @@ stage_open(struct stage *s)
 		.pool = 4 };
 }
 
-/* After the test has changed the options. */
+/* Starts the relay; the test has set the options before. */
 static inline void
 stage_start(struct stage *s)
 {
@@ -84,7 +83,7 @@ stage_start(struct stage *s)
 static inline void
 stage_close(struct stage *s)
 {
-	/* What is still out ends; then nothing may be left. */
+	/* Ends all open exchanges; after that, nothing may be left. */
 	for (struct exchange *x = s->gate.exchanges; x; x = x->next)
 		ev_timer_stop(s->loop, &x->later);
 	relay_free(&s->relay);
@@ -103,14 +102,14 @@ count(struct stage *s, enum metric id)
 	return atomic_load(&s->metrics.v[id]);
 }
 
-/* One turn of the loop, without waiting. */
+/* Turns the loop once, without waiting. */
 static inline void
 turn(struct stage *s)
 {
 	ev_run(s->loop, EVRUN_NOWAIT);
 }
 
-/* Turns the loop until the condition holds; fails the test otherwise. */
+/* Turns the loop until the condition holds. Fails the test if that takes too long. */
 #define until(s, condition)                                                                    \
 	do {                                                                                   \
 		uint64_t until_us_ = clock_mono_us() + WAIT_MS * 1000ull;                      \
@@ -122,7 +121,7 @@ turn(struct stage *s)
 		}                                                                              \
 	} while (0)
 
-/* Turns for some milliseconds. */
+/* Turns the loop for some milliseconds. */
 static inline void
 pass(struct stage *s, unsigned ms)
 {
@@ -155,7 +154,7 @@ edge_connect(struct stage *s)
 	return peer_of(fd);
 }
 
-/* The relay's next connection to the inner bind. */
+/* Accepts the relay's next connection to the inner bind. */
 static inline struct peer
 egress_accept(struct stage *s)
 {
@@ -180,7 +179,8 @@ peer_close(struct peer *p)
 	buf_free(&p->in);
 }
 
-/* Writes all of it, turning the loop while the socket is full. False: closed. */
+/* Writes all bytes and turns the loop while the socket is full. Returns false if the connection
+ * was closed. */
 static inline bool
 say_span(struct stage *s, struct peer *p, struct span bytes)
 {
@@ -245,7 +245,7 @@ closed(struct peer *p)
 	return p->eof;
 }
 
-/* Waits for exactly these bytes, and takes them. */
+/* Waits for exactly these bytes and consumes them. */
 static inline void
 expect_bytes(struct stage *s, struct peer *p, const char *text)
 {
@@ -261,7 +261,7 @@ expect_bytes(struct stage *s, struct peer *p, const char *text)
 	buf_consume(&p->in, n);
 }
 
-/* The newest exchange. */
+/* Returns the newest exchange. */
 static inline struct exchange *
 exchange(struct stage *s)
 {
@@ -269,7 +269,7 @@ exchange(struct stage *s)
 	return s->gate.exchanges;
 }
 
-/* For cmocka: a stage of each test's own. */
+/* For cmocka: each test has a stage of its own. */
 static inline int
 setup(void **state)
 {
@@ -289,14 +289,14 @@ teardown(void **state)
 	return 0;
 }
 
-/* Says it in pieces of `step` bytes, one a turn. */
+/* Sends the text in pieces of `step` bytes, one per turn. */
 static inline void
 say_slowly(struct stage *s, struct peer *p, const char *text, size_t step)
 {
 	struct span rest = span_str(text);
 
 	while (rest.n) {
-		/* Bytes behind a complete message may find it closed. */
+		/* The relay may close the connection if bytes follow a complete message. */
 		if (!say_span(s, p, span_cut(rest, 0, step)))
 			return;
 		turn(s);
@@ -304,7 +304,7 @@ say_slowly(struct stage *s, struct peer *p, const char *text, size_t step)
 	}
 }
 
-/* One exchange on a fresh stage, leaving its connection pooled. */
+/* Runs one exchange on a fresh stage, which leaves its connection in the pool. */
 static inline struct peer
 pooled(struct stage *s, struct peer *edge)
 {
@@ -320,7 +320,7 @@ pooled(struct stage *s, struct peer *edge)
 	return up;
 }
 
-/* Every exchange that was opened was finished once, and nothing hangs. */
+/* Asserts that each opened exchange was finished once and that none is left open. */
 static inline void
 settled(struct stage *s)
 {

@@ -1,5 +1,6 @@
-/* Credentials of ours against a real token endpoint that is right, away, slow, wrong or lies:
- * what requests are given, how often it is asked, and what becomes of the token in force. */
+/* The gateway's own credentials against a real token endpoint that answers correctly, slowly,
+ * wrongly or not at all: the fields that requests get, the number of fetches, and the token in
+ * force afterwards. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +54,8 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	case FAILS: return rig_answer(c, 500, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
 	case HTML: return rig_answer(c, 200, "", SPAN_LIT("<html>sign in</html>"));
 	case REFUSES: return rig_answer(c, 400, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
-	case OLD_CLOCK: { /* until what is asked is of its own time */
+	/* refuses the first request and returns a Date that differs from the daemon's clock */
+	case OLD_CLOCK: {
 		time_t now = time(NULL);
 		struct tm tm;
 		gmtime_r(&now, &tm);
@@ -88,7 +90,7 @@ static struct {
 	char url[96];
 } stage;
 
-/* Until the condition holds, ten seconds at most. */
+/* Waits until the condition holds, ten seconds at most. */
 #define WAIT_FOR(cond)                                                                         \
 	do {                                                                                   \
 		for (int ms = 0; !(cond) && ms < 10000; ms++)                                  \
@@ -147,7 +149,8 @@ down(void)
 	assert_int_equal(atomic_load(&wrong_forms), 0);
 }
 
-/* The value of the only field that a request would carry; "" where it may not go. */
+/* Returns the value of the only field that a request would carry, or "" if the request may not
+ * be sent. */
 static const char *
 value(unsigned *generation)
 {
@@ -180,14 +183,14 @@ has(const char *want)
 /* ---- tests ---- */
 
 static void
-a_token_is_fetched_once_and_kept(void **state)
+token_is_fetched_once_and_kept(void **state)
 {
 	(void)state;
 	up(FINE);
 	auths_first(stage.all, 5000000);
 	assert_true(auth_usable(stage.a));
 	assert_string_equal(value(NULL), "Bearer token-1");
-	/* who says the same has the same */
+	/* an equal credential shares the same object */
 	struct buf why;
 	buf_init(&why, 0);
 	struct auth *other = auth_open(stage.all, &stage.c, &why);
@@ -200,23 +203,23 @@ a_token_is_fetched_once_and_kept(void **state)
 }
 
 static void
-it_is_refreshed_at_four_fifths_and_the_old_one_is_kept(void **state)
+token_is_refreshed_at_four_fifths_of_its_life(void **state)
 {
 	(void)state;
-	up(SHORT); /* ten seconds: asked again after eight */
+	up(SHORT); /* the token lives ten seconds and is refreshed after eight */
 	auths_first(stage.all, 5000000);
 	assert_string_equal(value(NULL), "Bearer token-1");
 	atomic_store(&mood, FAILS);
 	WAIT_FOR(atomic_load(&asked) >= 2);
-	assert_true(
-		has("Bearer token-1")); /* it fails, and the first one is good for two more */
+	/* the refresh fails, and the first token stays valid for two more seconds */
+	assert_true(has("Bearer token-1"));
 	atomic_store(&mood, FINE);
 	WAIT_FOR(has("Bearer token-3"));
 	down();
 }
 
 static void
-an_endpoint_that_lies_gives_nobody_a_token(void **state)
+invalid_token_response_gives_no_token(void **state)
 {
 	static const enum mood lies[] = { HTML, NO_LIFE, HUGE_LIFE, NEWLINE, OTHER_TYPE,
 		FAILS };
@@ -228,7 +231,7 @@ an_endpoint_that_lies_gives_nobody_a_token(void **state)
 		assert_int_equal(atomic_load(&asked), 1);
 		assert_false(auth_usable(stage.a));
 		assert_string_equal(value(NULL), "");
-		/* and is asked again: then it is right */
+		/* the endpoint is asked again and now answers correctly */
 		atomic_store(&mood, FINE);
 		WAIT_FOR(has("Bearer token-2"));
 		down();
@@ -236,7 +239,7 @@ an_endpoint_that_lies_gives_nobody_a_token(void **state)
 }
 
 static void
-an_endpoint_that_never_answers_holds_nobody_up(void **state)
+silent_endpoint_blocks_no_request(void **state)
 {
 	(void)state;
 	up(HANGS);
@@ -247,14 +250,15 @@ an_endpoint_that_never_answers_holds_nobody_up(void **state)
 }
 
 static void
-a_refusal_is_final_until_the_file_changes(void **state)
+refusal_is_final_until_the_file_changes(void **state)
 {
 	(void)state;
 	up(REFUSES);
 	auths_first(stage.all, 5000000);
 	assert_false(auth_usable(stage.a));
 	atomic_store(&mood, FINE);
-	usleep(1200000); /* a failure would have been tried again after half a second */
+	/* after a failure, the endpoint would have been asked again within half a second */
+	usleep(1200000);
 	assert_int_equal(atomic_load(&asked), 1);
 	put_secret("second");
 	WAIT_FOR(has("Bearer token-2"));
@@ -262,7 +266,7 @@ a_refusal_is_final_until_the_file_changes(void **state)
 }
 
 static void
-a_refusal_is_asked_again_after_a_reload(void **state)
+refused_credential_is_tried_again_after_reload(void **state)
 {
 	struct buf why;
 
@@ -279,7 +283,7 @@ a_refusal_is_asked_again_after_a_reload(void **state)
 }
 
 static void
-a_file_that_others_may_read_now_is_reported(void **state)
+file_readable_by_others_is_reported(void **state)
 {
 	(void)state;
 	up(FINE);
@@ -291,8 +295,8 @@ a_file_that_others_may_read_now_is_reported(void **state)
 	down();
 }
 
-/* Writes a new secret into the file, piece by piece. Returns false if this machine paused for so long between
- * two pieces that the file was quiet. */
+/* Writes a new secret into the file, piece by piece. Returns false if this machine paused for
+ * so long between two pieces that the daemon took the file for complete. */
 static bool
 write_slowly(const char *text)
 {
@@ -313,7 +317,7 @@ write_slowly(const char *text)
 }
 
 static void
-a_file_that_is_written_in_place_is_read_when_it_is_quiet(void **state)
+file_written_in_place_is_read_once_it_stops_changing(void **state)
 {
 	bool fair = false;
 
@@ -337,7 +341,7 @@ a_file_that_is_written_in_place_is_read_when_it_is_quiet(void **state)
 
 /* When a machine starts, the endpoint or the network may start a moment later. */
 static void
-a_missing_token_is_logged_after_ten_seconds(void **state)
+missing_token_is_logged_after_ten_seconds(void **state)
 {
 	(void)state;
 	for (int late = 0; late < 2; late++) {
@@ -355,21 +359,21 @@ a_missing_token_is_logged_after_ten_seconds(void **state)
 }
 
 static void
-our_clock_is_put_right_once(void **state)
+clock_offset_is_learned_once(void **state)
 {
 	(void)state;
 	atomic_store(&wall_off_ns, -3600ll * 1000000000);
 	up(OLD_CLOCK);
 	WAIT_FOR(has("Bearer token-2"));
 	assert_true(llabs((long long)auth_now_s(stage.a) - time(NULL)) < 60);
-	/* and stays right when the machine's clock is set */
+	/* the offset stays correct when the machine's clock is set */
 	atomic_store(&wall_off_ns, 0);
 	assert_true(llabs((long long)auth_now_s(stage.a) - time(NULL)) < 60);
 	down();
 }
 
 static void
-a_token_that_the_provider_refuses_is_dropped_and_fetched_once(void **state)
+token_refused_by_provider_is_dropped_and_fetched_once(void **state)
 {
 	struct http_head refused = { .status = 401 };
 	unsigned generation;
@@ -380,7 +384,8 @@ a_token_that_the_provider_refuses_is_dropped_and_fetched_once(void **state)
 	assert_string_equal(value(&generation), "Bearer token-1");
 	assert_true(auth_refused(stage.a, generation, &refused));
 	WAIT_FOR(has("Bearer token-2"));
-	/* of the old one nothing new follows; a second 401 for the new one asks nobody */
+	/* a further refusal of the old token has no effect; a second 401 for the new one starts
+	 * no fetch */
 	assert_true(auth_refused(stage.a, generation, &refused));
 	value(&generation);
 	assert_false(auth_refused(stage.a, generation, &refused));
@@ -405,7 +410,7 @@ open_file(struct auths *s, const struct provider_credential *c)
 }
 
 static void
-a_key_file_is_read_again_when_it_changes(void **state)
+changed_key_file_is_read_again(void **state)
 {
 	const struct provider_credential c = { .provider = "openai",
 		.kind = BY_FILE,
@@ -417,12 +422,12 @@ a_key_file_is_read_again_when_it_changes(void **state)
 	put_secret("sk-1");
 	stage.all = auths_new(&stage.metrics);
 	stage.a = open_file(stage.all, &c);
-	assert_string_equal(value(NULL), "Bearer sk-1"); /* at once */
+	assert_string_equal(value(NULL), "Bearer sk-1"); /* available at once */
 	put_secret("sk-2");
 	WAIT_FOR(has("Bearer sk-2"));
 	put_secret("two\nlines");
 	usleep(1500000);
-	assert_true(has("Bearer sk-2")); /* what cannot be used leaves the old one */
+	assert_true(has("Bearer sk-2")); /* an unusable file leaves the old key in use */
 	put_secret("sk-3");
 	WAIT_FOR(has("Bearer sk-3"));
 	auth_close(&stage.a);
@@ -431,7 +436,7 @@ a_key_file_is_read_again_when_it_changes(void **state)
 }
 
 static void
-a_signature_refused_far_from_our_clock_puts_it_right(void **state)
+refused_signature_with_distant_time_sets_clock_offset(void **state)
 {
 	static const struct {
 		const char *name, *type;
@@ -441,10 +446,10 @@ a_signature_refused_far_from_our_clock_puts_it_right(void **state)
 	} rows[] = {
 		{ "an hour ahead", "InvalidSignatureException:http://x/", 403, 3600, true },
 		{ "an hour behind", "RequestExpired", 403, -3600, true },
-		{ "four minutes", "InvalidSignatureException", 403, 240, false },
-		{ "another error", "ThrottlingException", 403, 3600, false },
-		{ "another status", "InvalidSignatureException", 400, 3600, false },
-		/* in ns, such a time does not fit 64 bits */
+		{ "four minutes ahead", "InvalidSignatureException", 403, 240, false },
+		{ "an error about something else", "ThrottlingException", 403, 3600, false },
+		{ "a status other than 403", "InvalidSignatureException", 400, 3600, false },
+		/* in ns, such a time does not fit into 64 bits */
 		{ "the year 9999", "InvalidSignatureException", 403, 251000000000, false },
 		{ "before 1970", "InvalidSignatureException", 403, -3000000000, false },
 	};
@@ -477,7 +482,7 @@ a_signature_refused_far_from_our_clock_puts_it_right(void **state)
 		int64_t off = auth_now_s(stage.a) - time(NULL);
 		if (llabs((long long)(off - (rows[i].mends ? rows[i].ahead_s : 0))) > 2)
 			fail_msg("%s: %lld", rows[i].name, (long long)off);
-		/* once: what is signed now is of its time */
+		/* false: the next signature already has the corrected time */
 		assert_false(auth_refused(stage.a, 1, &h));
 		auth_close(&stage.a);
 		auths_stop(stage.all);
@@ -507,7 +512,7 @@ reads(void *arg)
 }
 
 static void
-a_value_is_read_whole_while_it_is_replaced(void **state)
+value_is_read_whole_while_being_replaced(void **state)
 {
 	static char text[4000];
 	pthread_t t[2];
@@ -539,20 +544,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_token_is_fetched_once_and_kept),
-		cmocka_unit_test(it_is_refreshed_at_four_fifths_and_the_old_one_is_kept),
-		cmocka_unit_test(an_endpoint_that_lies_gives_nobody_a_token),
-		cmocka_unit_test(an_endpoint_that_never_answers_holds_nobody_up),
-		cmocka_unit_test(a_refusal_is_final_until_the_file_changes),
-		cmocka_unit_test(a_refusal_is_asked_again_after_a_reload),
-		cmocka_unit_test(a_file_that_others_may_read_now_is_reported),
-		cmocka_unit_test(a_file_that_is_written_in_place_is_read_when_it_is_quiet),
-		cmocka_unit_test(a_missing_token_is_logged_after_ten_seconds),
-		cmocka_unit_test(our_clock_is_put_right_once),
-		cmocka_unit_test(a_token_that_the_provider_refuses_is_dropped_and_fetched_once),
-		cmocka_unit_test(a_key_file_is_read_again_when_it_changes),
-		cmocka_unit_test(a_signature_refused_far_from_our_clock_puts_it_right),
-		cmocka_unit_test(a_value_is_read_whole_while_it_is_replaced),
+		cmocka_unit_test(token_is_fetched_once_and_kept),
+		cmocka_unit_test(token_is_refreshed_at_four_fifths_of_its_life),
+		cmocka_unit_test(invalid_token_response_gives_no_token),
+		cmocka_unit_test(silent_endpoint_blocks_no_request),
+		cmocka_unit_test(refusal_is_final_until_the_file_changes),
+		cmocka_unit_test(refused_credential_is_tried_again_after_reload),
+		cmocka_unit_test(file_readable_by_others_is_reported),
+		cmocka_unit_test(file_written_in_place_is_read_once_it_stops_changing),
+		cmocka_unit_test(missing_token_is_logged_after_ten_seconds),
+		cmocka_unit_test(clock_offset_is_learned_once),
+		cmocka_unit_test(token_refused_by_provider_is_dropped_and_fetched_once),
+		cmocka_unit_test(changed_key_file_is_read_again),
+		cmocka_unit_test(refused_signature_with_distant_time_sets_clock_offset),
+		cmocka_unit_test(value_is_read_whole_while_being_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);

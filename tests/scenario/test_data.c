@@ -1,5 +1,5 @@
-/* Data that conditions read from a real Redis and a real small HTTP server: asked for once,
- * remembered for its time, and what comes where the source is away or wrong. */
+/* Data that conditions read from a real Redis and a small HTTP server: a value is fetched once
+ * and kept for its TTL. If the source is unavailable or answers wrongly, there is no value. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,7 +51,7 @@ run_for(double s)
 	ev_timer_stop(loop, &t);
 }
 
-/* So much later, by the clock that the test sets: how long a machine takes is no matter. */
+/* Moves the clock. The test sets the time, so the speed of the machine does not matter. */
 static void
 pass(uint64_t us)
 {
@@ -59,7 +59,7 @@ pass(uint64_t us)
 	run_for(0.01);
 }
 
-/* The value that a request gets now; NULL: none. */
+/* Returns the value that a request gets now, or NULL. */
 static struct data_value *
 get(struct data_cache *c, const struct data_source *s)
 {
@@ -93,7 +93,7 @@ is(struct data_value *v, const char *json)
 }
 
 static void
-a_hash_is_asked_for_once_and_remembered_for_its_time(void **state)
+hash_is_fetched_once_and_kept_for_its_ttl(void **state)
 {
 	struct data_source s = {
 		.kind = DATA_REDIS, .place = "acme:incidents", .ttl_us = 300000
@@ -109,7 +109,7 @@ a_hash_is_asked_for_once_and_remembered_for_its_time(void **state)
 	redis_rig_do(&server, "DEL acme:incidents");
 	is(get(c, &s), "{}");
 	redis_rig_do(&server, "HSET acme:incidents level high team red");
-	is(get(c, &s), "{}"); /* remembered */
+	is(get(c, &s), "{}"); /* from memory */
 	pass(350000);
 	uint64_t before = count(M_DATA_FETCHED);
 	struct data_wait w[3] = { { .done = came }, { .done = came }, { .done = came } };
@@ -123,7 +123,7 @@ a_hash_is_asked_for_once_and_remembered_for_its_time(void **state)
 	for (int i = 0; i < 3; i++)
 		is(w[i].value, "{\"level\":\"high\",\"team\":\"red\"}");
 
-	/* Something else, or too much, is a failure, which is remembered for a moment. */
+	/* A value of another type or size is a failure, which is remembered for a moment. */
 	struct data_source wrong = { .kind = DATA_REDIS, .place = "text", .ttl_us = 300000 };
 	redis_rig_do(&server, "SET text x");
 	assert_null(get(c, &wrong));
@@ -140,7 +140,7 @@ a_hash_is_asked_for_once_and_remembered_for_its_time(void **state)
 	free(text);
 	assert_null(get(c, &big));
 
-	/* Past its time a value is never used, not even where the source is away. */
+	/* After its TTL a value is never used, even if the source is unavailable. */
 	redis_rig_stop(&server);
 	pass(350000);
 	assert_null(get(c, &s));
@@ -151,7 +151,7 @@ a_hash_is_asked_for_once_and_remembered_for_its_time(void **state)
 }
 
 static void
-without_redis_every_hash_fails(void **state)
+hash_fetch_fails_without_redis(void **state)
 {
 	struct data_source s = { .kind = DATA_REDIS, .place = "x", .ttl_us = 300000 };
 	struct data_cache *c = data_cache_new(loop, NULL, &metrics);
@@ -188,7 +188,7 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 }
 
 static void
-a_document_is_fetched_with_its_token(void **state)
+document_is_fetched_with_its_token(void **state)
 {
 	struct http_rig *rig = rig_start(on_request, NULL, NULL, NULL);
 	struct data_cache *c = data_cache_new(loop, NULL, &metrics);
@@ -212,21 +212,21 @@ a_document_is_fetched_with_its_token(void **state)
 		snprintf(url, sizeof(url), "http://127.0.0.1:%u/%s", rig->port, failing[i]);
 		assert_null(get(c, &s));
 	}
-	/* A policy that does not name them: forgotten. */
+	/* A policy without these sources drops their values. */
 	struct policy p = { .ndata = 0 };
 	data_keep(c, &p);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/token", rig->port);
 	asked = atomic_load(&rig->requests);
 	is(get(c, &s), "[1,\"a\",null]");
 	assert_int_equal(atomic_load(&rig->requests), asked + 1);
-	/* The end in the middle of a call is an end. */
+	/* The cache may be freed in the middle of a call. */
 	struct data_wait w = { .done = came };
 	struct data_value *v;
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/slow", rig->port);
 	pass(550000);
 	assert_int_equal(data_get(c, &s, &v, &w), 0);
 	data_cache_free(&c);
-	/* Or it is told at once, whatever time the source has. */
+	/* A stop ends the call at once, however long its timeout is. */
 	c = data_cache_new(loop, NULL, &metrics);
 	s.timeout_us = 10000000;
 	unsigned seen = answers;
@@ -278,9 +278,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_hash_is_asked_for_once_and_remembered_for_its_time),
-		cmocka_unit_test(without_redis_every_hash_fails),
-		cmocka_unit_test(a_document_is_fetched_with_its_token),
+		cmocka_unit_test(hash_is_fetched_once_and_kept_for_its_ttl),
+		cmocka_unit_test(hash_fetch_fails_without_redis),
+		cmocka_unit_test(document_is_fetched_with_its_token),
 	};
 
 	return cmocka_run_group_tests_name("data", tests, setup, teardown);

@@ -1,5 +1,6 @@
-/* External recognizers in the gate: a simulated one answers over HTTP, slowly, wrongly
- * or not at all; whatever it does, every request gets the policy's outcome. */
+/* External recognizers in the gate. A simulated one answers over HTTP: correctly, slowly,
+ * wrongly or not at all. In each case every request gets the outcome that the policy declares.
+ */
 #include "scenario/gate_stage.h"
 
 #include <signal.h>
@@ -9,7 +10,7 @@
 #include "gate/sources/recognize.h"
 
 static void
-what_it_finds_is_redacted_and_recorded(void **state)
+recognizer_findings_are_redacted_and_recorded(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -29,7 +30,7 @@ what_it_finds_is_redacted_and_recorded(void **state)
 }
 
 static void
-nothing_stays_of_what_overlaps(void **state)
+overlapping_findings_are_redacted_whole(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -45,7 +46,7 @@ nothing_stays_of_what_overlaps(void **state)
 }
 
 static void
-only_what_a_rule_names_is_redacted(void **state)
+only_entities_named_by_a_rule_are_redacted(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -55,13 +56,13 @@ only_what_a_rule_names_is_redacted(void **state)
 		CHAT_ROUTE
 		"rules:\n  - {name: names, redact: {entities: [PERSON]}}\ndefault: permit\n");
 	chat(&s, "from zibble <zibble@example.com> today", &c);
-	/* The address alone would stay: the person's span covers it. */
+	/* The rule does not name the address, but the person's span covers it. */
 	assert_non_null(strstr(sent(&s, &c), "\"from <PERSON_1> today\""));
 	down(&s);
 }
 
 static void
-a_chat_that_resends_its_history_asks_about_new_turns_only(void **state)
+only_new_turns_of_a_resent_history_are_asked(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -85,7 +86,7 @@ a_chat_that_resends_its_history_asks_about_new_turns_only(void **state)
 	assert_int_equal(atomic_load(&sim.calls), calls + 1);
 	assert_int_equal(atomic_load(&sim.texts), texts + 1);
 	sent(&s, &c);
-	fake_pass_us(601 * 1000000ull); /* longer than its memory lasts */
+	fake_pass_us(601 * 1000000ull); /* longer than a result is remembered */
 	chat(&s, "hello quuxel", &c);
 	assert_int_equal(atomic_load(&sim.calls), calls + 2);
 	sent(&s, &c);
@@ -97,9 +98,10 @@ a_chat_that_resends_its_history_asks_about_new_turns_only(void **state)
 	"  - {name: must, when: '\"EMAIL_ADDRESS\" in prompt.entities', require: [ner]}\n"     \
 	"  - {name: names, redact: {entities: [PERSON]}}\ndefault: permit\n"
 
-/* Its `when` and its own outcome say otherwise; the rule's word stands. */
+/* The recognizer's own `when` and `on_failure` do not apply; the rule that requires it
+ * decides. */
 static void
-who_is_required_is_asked_and_must_answer(void **state)
+required_recognizer_is_asked_and_must_answer(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -122,9 +124,10 @@ who_is_required_is_asked_and_must_answer(void **state)
 	down(&s);
 }
 
-/* Known only once another answered: then it is too late to ask. */
+/* Only the result of another recognizer makes the rule apply, and then it is too late to
+ * ask. */
 static void
-who_was_not_asked_did_not_answer(void **state)
+required_recognizer_that_was_not_asked_counts_as_failed(void **state)
 {
 	static const char *const says[] = { "deny", "permit", "redact" };
 
@@ -158,7 +161,7 @@ who_was_not_asked_did_not_answer(void **state)
 }
 
 static void
-who_is_required_redacts_where_the_route_says_so(void **state)
+required_recognizer_redacts_if_the_route_says_so(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -174,7 +177,7 @@ who_is_required_redacts_where_the_route_says_so(void **state)
 }
 
 static void
-the_circuit_opens_and_a_probe_closes_it(void **state)
+circuit_opens_and_a_probe_closes_it(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -192,7 +195,7 @@ the_circuit_opens_and_a_probe_closes_it(void **state)
 	assert_int_equal(atomic_load(&sim.calls), 2);
 	assert_non_null(strstr(stage_field(4, "recognisers"), "breaker_open"));
 	fake_pass_us(5000000);
-	chat(&s, "quuxel probes", &c); /* one call, and it fails */
+	chat(&s, "quuxel probes", &c); /* one call, which fails */
 	chat(&s, "quuxel waits", &c);
 	assert_int_equal(atomic_load(&sim.calls), 3);
 	fake_pass_us(5000000);
@@ -226,7 +229,7 @@ the_circuit_opens_and_a_probe_closes_it(void **state)
 }
 
 static void
-only_where_its_condition_holds_it_is_asked(void **state)
+recognizer_is_asked_only_if_its_condition_holds(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -250,7 +253,7 @@ only_where_its_condition_holds_it_is_asked(void **state)
 }
 
 static void
-only_the_roles_asked_for_are_sent(void **state)
+only_configured_roles_are_sent(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -265,7 +268,8 @@ only_the_roles_asked_for_are_sent(void **state)
 	up(&s, NER ", roles: user", CHAT_ROUTE REDACT_NAMES);
 	call_send(&s, 0, &n, &c);
 	settle(&s, &c);
-	assert_int_equal(atomic_load(&sim.texts), 1); /* nor dots alone */
+	assert_int_equal(
+		atomic_load(&sim.texts), 1); /* a text that consists of dots is not sent */
 	const char *body = sent(&s, &c);
 	assert_non_null(strstr(body, "you are quuxel"));
 	assert_non_null(strstr(body, "hello <PERSON_1>"));
@@ -273,7 +277,7 @@ only_the_roles_asked_for_are_sent(void **state)
 }
 
 static void
-a_text_over_the_cap_is_silence_without_a_call(void **state)
+text_over_the_limit_fails_without_a_call(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -291,7 +295,7 @@ a_text_over_the_cap_is_silence_without_a_call(void **state)
 }
 
 static void
-many_texts_go_out_in_several_calls(void **state)
+many_texts_are_sent_in_several_calls(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -309,7 +313,7 @@ many_texts_go_out_in_several_calls(void **state)
 	const struct note n = { .person = "alice", .body = b.p };
 	call_send(&s, 0, &n, &c);
 	settle(&s, &c);
-	assert_int_equal(atomic_load(&sim.calls), 6); /* two a call */
+	assert_int_equal(atomic_load(&sim.calls), 6); /* two texts per call */
 	assert_int_equal(atomic_load(&sim.texts), 12);
 	assert_string_equal(stage_field(0, "entities.PERSON.count"), "12");
 	assert_true(atomic_load(&rig->conns) <= 2);
@@ -320,7 +324,7 @@ many_texts_go_out_in_several_calls(void **state)
 }
 
 static void
-calls_wait_for_each_other_but_not_for_ever(void **state)
+queued_call_waits_until_its_deadline(void **state)
 {
 	struct stage s;
 	struct call a, b;
@@ -333,7 +337,7 @@ calls_wait_for_each_other_but_not_for_ever(void **state)
 	for (int i = 0; i < 20; i++)
 		ev_run(s.loop, EVRUN_NOWAIT);
 	assert_false(a.answered || b.answered);
-	/* The second one's time passes in the queue. */
+	/* The second call's time runs out in the queue. */
 	fake_pass_us(PATIENT_US + 1000);
 	stage_settle(&s);
 	assert_true(b.answered);
@@ -348,7 +352,7 @@ calls_wait_for_each_other_but_not_for_ever(void **state)
 }
 
 static void
-a_caller_that_goes_away_leaves_nothing_behind(void **state)
+canceled_request_leaves_nothing_behind(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -361,7 +365,7 @@ a_caller_that_goes_away_leaves_nothing_behind(void **state)
 		assert_false(c.answered);
 		call_forget(&c);
 		atomic_store(&sim.release, true);
-		if (stops) /* whatever time it has left */
+		if (stops) /* a forced stop ends the call, although its deadline is not over */
 			gate_abort(s.gate[0]);
 		for (int i = 0; i < (stops ? 0 : 500) && stage_alive(&s); i++) {
 			ev_run(s.loop, EVRUN_ONCE);
@@ -373,7 +377,7 @@ a_caller_that_goes_away_leaves_nothing_behind(void **state)
 }
 
 static void
-the_agents_deadline_holds_whatever_is_awaited(void **state)
+agent_deadline_ends_a_recognizer_call(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -383,7 +387,7 @@ the_agents_deadline_holds_whatever_is_awaited(void **state)
 	atomic_store(&sim.behaviour, LATE);
 	chat_for(&s, "alice", "quuxel waits", &c);
 	assert_false(c.answered);
-	stage_pass(&s, DEADLINE_US); /* the loop stood still: no timer of a call ran */
+	stage_pass(&s, DEADLINE_US); /* the loop stood still, so no timer of a call ran */
 	assert_true(c.answered);
 	assert_string_equal(call_var(&c, "status"), "503");
 	atomic_store(&sim.release, true);
@@ -395,7 +399,7 @@ the_agents_deadline_holds_whatever_is_awaited(void **state)
 }
 
 static void
-a_body_that_comes_through_the_relay_is_asked_about_too(void **state)
+deferred_body_is_sent_to_the_recognizer(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -429,7 +433,7 @@ a_body_that_comes_through_the_relay_is_asked_about_too(void **state)
 }
 
 static void
-moderations_speak_of_whole_texts(void **state)
+moderation_result_applies_to_a_whole_text(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -453,7 +457,7 @@ moderations_speak_of_whole_texts(void **state)
 }
 
 static void
-several_recognizers_add_up_and_each_has_its_outcome(void **state)
+several_recognizers_each_have_their_outcome(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -474,7 +478,7 @@ several_recognizers_add_up_and_each_has_its_outcome(void **state)
 	assert_non_null(strstr(sent(&s, &c), "<PERSON_1> at <EMAIL_ADDRESS_1>"));
 	const char *said = stage_field(0, "recognisers");
 	assert_non_null(strstr(said, "\"name\":\"ner\",\"outcome\":\"answered\""));
-	/* a machine that is busy learns of the closed port after the deadline */
+	/* a busy machine may learn of the closed port only after the deadline */
 	assert_true(
 		strstr(said,
 			"\"name\":\"dead\",\"outcome\":\"error\",\"applied\":\"permit\"") ||
@@ -487,7 +491,7 @@ several_recognizers_add_up_and_each_has_its_outcome(void **state)
 }
 
 static void
-a_new_policy_forgets_what_the_old_one_asked(void **state)
+new_policy_drops_results_of_the_old_one(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -508,10 +512,11 @@ a_new_policy_forgets_what_the_old_one_asked(void **state)
 	for (int i = 0; i < 2; i++)
 		gate_snapshot(s.gate[i], next);
 	atomic_store(&sim.release, true);
-	settle(&s, &c); /* under the policy it began with */
+	settle(&s, &c); /* under the policy with which it began */
 	assert_string_equal(call_var(&c, "decision"), "redact");
 	sent(&s, &c);
-	chat(&s, "quuxel stays", &c); /* another version: asked again */
+	chat(&s, "quuxel stays",
+		&c); /* the version changed, so the text is asked about again */
 	assert_int_equal(atomic_load(&sim.calls), 2);
 	sent(&s, &c);
 	snapshot_unref(&s.snap);
@@ -519,9 +524,9 @@ a_new_policy_forgets_what_the_old_one_asked(void **state)
 	down(&s);
 }
 
-/* A daemon that is told twice to end does not wait. */
+/* The daemon is asked to stop twice and no longer waits. */
 static void
-an_end_in_the_middle_is_an_end(void **state)
+forced_stop_ends_a_pending_ask(void **state)
 {
 	struct stage s;
 	struct arena a;
@@ -548,7 +553,8 @@ an_end_in_the_middle_is_an_end(void **state)
 			.arena = &a,
 			.found = &found[i],
 			.done = never };
-		assert_true(recognize_ask(r, &asks[i])); /* one is sent, one waits */
+		assert_true(
+			recognize_ask(r, &asks[i])); /* one is sent, one waits in the queue */
 	}
 	for (int i = 0; i < 5; i++)
 		ev_run(s.loop, EVRUN_NOWAIT);
@@ -564,26 +570,26 @@ main(void)
 {
 #define T(f) cmocka_unit_test(f)
 	const struct CMUnitTest tests[] = {
-		T(what_it_finds_is_redacted_and_recorded),
-		T(nothing_stays_of_what_overlaps),
-		T(only_what_a_rule_names_is_redacted),
-		T(a_chat_that_resends_its_history_asks_about_new_turns_only),
-		T(who_is_required_is_asked_and_must_answer),
-		T(who_was_not_asked_did_not_answer),
-		T(who_is_required_redacts_where_the_route_says_so),
-		T(the_circuit_opens_and_a_probe_closes_it),
-		T(only_where_its_condition_holds_it_is_asked),
-		T(only_the_roles_asked_for_are_sent),
-		T(a_text_over_the_cap_is_silence_without_a_call),
-		T(many_texts_go_out_in_several_calls),
-		T(calls_wait_for_each_other_but_not_for_ever),
-		T(a_caller_that_goes_away_leaves_nothing_behind),
-		T(the_agents_deadline_holds_whatever_is_awaited),
-		T(a_body_that_comes_through_the_relay_is_asked_about_too),
-		T(moderations_speak_of_whole_texts),
-		T(several_recognizers_add_up_and_each_has_its_outcome),
-		T(a_new_policy_forgets_what_the_old_one_asked),
-		T(an_end_in_the_middle_is_an_end),
+		T(recognizer_findings_are_redacted_and_recorded),
+		T(overlapping_findings_are_redacted_whole),
+		T(only_entities_named_by_a_rule_are_redacted),
+		T(only_new_turns_of_a_resent_history_are_asked),
+		T(required_recognizer_is_asked_and_must_answer),
+		T(required_recognizer_that_was_not_asked_counts_as_failed),
+		T(required_recognizer_redacts_if_the_route_says_so),
+		T(circuit_opens_and_a_probe_closes_it),
+		T(recognizer_is_asked_only_if_its_condition_holds),
+		T(only_configured_roles_are_sent),
+		T(text_over_the_limit_fails_without_a_call),
+		T(many_texts_are_sent_in_several_calls),
+		T(queued_call_waits_until_its_deadline),
+		T(canceled_request_leaves_nothing_behind),
+		T(agent_deadline_ends_a_recognizer_call),
+		T(deferred_body_is_sent_to_the_recognizer),
+		T(moderation_result_applies_to_a_whole_text),
+		T(several_recognizers_each_have_their_outcome),
+		T(new_policy_drops_results_of_the_old_one),
+		T(forced_stop_ends_a_pending_ask),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

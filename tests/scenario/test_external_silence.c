@@ -1,5 +1,5 @@
-/* What becomes of a request whose recognizer does not answer, or not what it was asked: the
- * policy's outcome, by class where it says so. */
+/* A recognizer that does not answer, or returns an invalid response. The request gets the
+ * outcome that the policy declares, by data class if the policy has classes. */
 #include "scenario/gate_stage.h"
 
 #include <signal.h>
@@ -11,15 +11,15 @@ static const struct silence {
 	enum behaviour how;
 	const char *outcome;
 } silences[] = {
-	{ "it hangs", HANG, "timeout" },
-	{ "it says something else", GARBAGE, "garbage" },
-	{ "it names bytes that are not there", BEHIND, "garbage" },
-	{ "it answers 500", STATUS, "error" },
-	{ "it closes", CLOSE, "error" },
+	{ "the recognizer hangs", HANG, "timeout" },
+	{ "the response has another form", GARBAGE, "garbage" },
+	{ "the response names bytes outside the text", BEHIND, "garbage" },
+	{ "the response is a 500", STATUS, "error" },
+	{ "the connection closes", CLOSE, "error" },
 };
 
 static void
-its_silence_is_the_policys_outcome(void **state)
+silent_recognizer_gives_the_policys_outcome(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(silences) / sizeof(silences[0]); i++)
@@ -56,29 +56,30 @@ its_silence_is_the_policys_outcome(void **state)
 }
 
 static void
-redact_takes_every_candidate_before_validation(void **state)
+on_failure_redact_replaces_unvalidated_candidates(void **state)
 {
 	struct stage s;
 	struct call c;
 
 	(void)state;
-	/* Both have patterns; the card's digits fail Luhn, so the detectors say nothing. */
+	/* Both entities have patterns. The card's digits fail Luhn, so the detectors find
+	 * nothing. */
 	up(&s, "entities: [CREDIT_CARD, EMAIL_ADDRESS], on_failure: redact",
 		CHAT_ROUTE "rules: []\ndefault: permit\n");
 	atomic_store(&sim.behaviour, CLOSE);
 	chat(&s, "card 4111 1111 1111 1112, call 555-0100", &c);
 	assert_string_equal(call_var(&c, "decision"), "redact");
 	assert_non_null(strstr(sent(&s, &c), "card <CREDIT_CARD_1>, call 555-0100"));
-	/* Possible is not found. */
+	/* A candidate is redacted, but not counted as a finding. */
 	assert_string_equal(stage_field(0, "entities.CREDIT_CARD.count"), "");
-	/* Nothing could match: nothing changes. */
+	/* Without a candidate, nothing changes. */
 	chat(&s, "nothing here", &c);
 	assert_string_equal(call_var(&c, "decision"), "permit");
 	down(&s);
 }
 
 static void
-the_routes_outcome_holds_where_the_recognizer_has_none(void **state)
+route_outcome_applies_if_the_recognizer_has_none(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -95,21 +96,21 @@ the_routes_outcome_holds_where_the_recognizer_has_none(void **state)
 	down(&s);
 }
 
-/* Closed where personal data is, open elsewhere: by what our own detectors found. */
+/* The recognizer fails closed if the detectors found personal data, and open otherwise. */
 static void
-the_outcome_is_that_of_the_class_that_was_found(void **state)
+outcome_follows_the_data_class_found(void **state)
 {
 	static const struct {
 		const char *name, *text, *decision, *record;
 	} rows[] = {
-		{ "nothing of them", "hello quuxel", "permit", "{\"applied\":\"permit\"}" },
+		{ "no data of a class", "hello quuxel", "permit", "{\"applied\":\"permit\"}" },
 		{ "one", "hello quuxel of a@example.com", "deny",
 			"{\"applied\":\"deny\",\"class\":\"pii\"}" },
 		{ "another", "password: hunter2hunter2x9 quuxel", "redact",
 			"{\"applied\":\"redact\",\"class\":\"secret\"}" },
-		{ "the stricter of two", "password: hunter2hunter2x9 a@example.com", "deny",
-			"{\"applied\":\"deny\",\"class\":\"pii\"}" },
-		{ "one that is not named", "DEA number AB1234563 quuxel", "permit",
+		{ "the stricter of two classes", "password: hunter2hunter2x9 a@example.com",
+			"deny", "{\"applied\":\"deny\",\"class\":\"pii\"}" },
+		{ "a class that is not named", "DEA number AB1234563 quuxel", "permit",
 			"{\"applied\":\"permit\"}" },
 	};
 	static const char *const levels[] = {
@@ -146,9 +147,9 @@ the_outcome_is_that_of_the_class_that_was_found(void **state)
 	}
 }
 
-/* It answers: nothing of that is asked, or recorded. */
+/* The recognizer answers, so no outcome by class is applied or recorded. */
 static void
-the_outcome_by_class_is_for_silence_alone(void **state)
+outcome_by_class_applies_only_on_failure(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -164,7 +165,7 @@ the_outcome_by_class_is_for_silence_alone(void **state)
 }
 
 static void
-a_denial_by_rule_stands_whatever_the_recognizer_does(void **state)
+denial_by_rule_stands_if_the_recognizer_fails(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -185,12 +186,12 @@ main(void)
 {
 #define T(f) cmocka_unit_test(f)
 	const struct CMUnitTest tests[] = {
-		T(its_silence_is_the_policys_outcome),
-		T(redact_takes_every_candidate_before_validation),
-		T(the_routes_outcome_holds_where_the_recognizer_has_none),
-		T(the_outcome_is_that_of_the_class_that_was_found),
-		T(the_outcome_by_class_is_for_silence_alone),
-		T(a_denial_by_rule_stands_whatever_the_recognizer_does),
+		T(silent_recognizer_gives_the_policys_outcome),
+		T(on_failure_redact_replaces_unvalidated_candidates),
+		T(route_outcome_applies_if_the_recognizer_has_none),
+		T(outcome_follows_the_data_class_found),
+		T(outcome_by_class_applies_only_on_failure),
+		T(denial_by_rule_stands_if_the_recognizer_fails),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

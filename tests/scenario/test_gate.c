@@ -1,10 +1,10 @@
-/* The agent's side of the gate: a NOTIFY in, answers of the quota store and of
- * the disk at will (in order, late, with errors, never), a verdict out. */
+/* The agent's side of the gate. The test sends a NOTIFY, lets the quota store and the disk
+ * answer in order, late, with errors or never, and compares the verdict. */
 #include "scenario/gate_stage.h"
 
 #include "scenario/gate_policy.h"
 
-/* ---- one request, everything answers ---- */
+/* ---- one request; the store and the disk answer at once ---- */
 
 /* clang-format off */
 static const struct {
@@ -19,11 +19,11 @@ static const struct {
 	  { .person = "alice", .body = EMAIL }, "redact", "relay", "", "pii", 1 },
 	{ "a secret is denied",
 	  { .person = "alice", .body = SECRET }, "deny", "", "403", "no-secrets", 1 },
-	{ "nobody is denied by the rule that says so",
+	{ "a caller without a credential is denied by the rule for them",
 	  { .body = HELLO }, "deny", "", "401", "no-anonymous", 1 },
 	{ "a metered route takes the relay",
 	  { .person = "alice", .path = "/v1/metered", .body = HELLO }, "permit", "relay", "", "default", 1 },
-	{ "no route is a 404",
+	{ "a request without a route is a 404",
 	  { .person = "alice", .path = "/v1/other", .body = HELLO }, "deny", "", "404", "", 1 },
 	{ "another method of a route is a 404",
 	  { .method = "PUT", .person = "alice", .body = HELLO }, "deny", "", "404", "", 1 },
@@ -36,9 +36,9 @@ static const struct {
 	  "deny", "", "501", "", 1 },
 	{ "an unknown key is a 401",
 	  { .body = HELLO, .headers = { "authorization: Bearer tg_aaaaaaaa_bbbbbbbb" } }, "deny", "", "401", "", 1 },
-	{ "a token where none is accepted is a 401",
+	{ "a token on a route that accepts none is a 401",
 	  { .body = HELLO, .headers = { "authorization: Bearer a.b.c" } }, "deny", "", "401", "", 1 },
-	{ "a path that has another normal form is a 400",
+	{ "a path that differs from its normal form is a 400",
 	  { .person = "alice", .path = "/v1/./chat/completions", .body = HELLO }, "deny", "", "400", "", 1 },
 	{ "sixty-five Connection options are a 400",
 	  { .person = "alice", .body = HELLO, .headers = { "connection: a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
@@ -49,7 +49,7 @@ static const struct {
 	  { .person = "alice", .body = HELLO, .headers = { "content-type: text/plain" } }, "deny", "", "400", "", 1 },
 	{ "two Content-Lengths are a 400",
 	  { .person = "alice", .body = HELLO, .headers = { "content-length: 5" } }, "deny", "", "400", "", 1 },
-	{ "a Content-Length that is no number is a 400",
+	{ "a Content-Length that is not a number is a 400",
 	  { .person = "alice", .body = HELLO, .length = "+5" }, "deny", "", "400", "", 1 },
 	{ "Content-Length with Transfer-Encoding is a 400",
 	  { .person = "alice", .body = HELLO, .headers = { "transfer-encoding: chunked" } }, "deny", "", "400", "", 1 },
@@ -57,15 +57,15 @@ static const struct {
 	  { .person = "alice", .body = HELLO, .headers = { "content-encoding: gzip, br" } }, "deny", "", "415", "", 1 },
 	{ "an unknown encoding is a 415",
 	  { .person = "alice", .body = HELLO, .headers = { "content-encoding: zstd" } }, "deny", "", "415", "", 1 },
-	{ "gzip that is none is a 400",
+	{ "invalid gzip is a 400",
 	  { .person = "alice", .body = HELLO, .headers = { "content-encoding: gzip" } }, "deny", "", "400", "", 1 },
-	{ "a declared length over the cap is a 413, from the head",
+	{ "a declared length over the limit is a 413, by the head",
 	  { .person = "alice", .body = HELLO, .length = "1048577", .partial = true }, "deny", "", "413", "", 1 },
-	{ "a declared length of just the cap is not",
+	{ "a declared length equal to the limit is accepted",
 	  { .person = "alice", .body = HELLO, .length = "1048576", .partial = true }, "defer", "relay", "", "", 0 },
 	{ "broken JSON is a 400",
 	  { .person = "alice", .body = "{\"model\":" }, "deny", "", "400", "", 1 },
-	{ "keys given twice are a 400",
+	{ "duplicate keys are a 400",
 	  { .person = "alice", .body = "{\"model\":\"a\",\"mod\\u0065l\":\"b\"}" }, "deny", "", "400", "", 1 },
 	{ "an empty body of a JSON type is a 400",
 	  { .person = "alice", .body = "" }, "deny", "", "400", "", 1 },
@@ -74,30 +74,30 @@ static const struct {
 	{ "a chunked body waits for the relay",
 	  { .person = "alice", .body = HELLO, .no_length = true, .headers = { "transfer-encoding: chunked" } },
 	  "defer", "relay", "", "", 0 },
-	{ "so does one that ended with nothing",
+	{ "an empty chunked body waits for the relay too",
 	  { .person = "alice", .path = "/api/x", .headers = { "transfer-encoding: chunked" } },
 	  "defer", "relay", "", "", 0 },
 	{ "a body without length waits for the relay",
 	  { .person = "alice", .body = HELLO, .no_length = true }, "defer", "relay", "", "", 0 },
-	{ "a whole body whose end was not seen waits for the relay",
+	{ "a whole body without a seen end waits for the relay",
 	  { .person = "alice", .body = HELLO, .partial = true }, "defer", "relay", "", "", 0 },
-	{ "trailers behind a whole body send it to the relay",
+	{ "trailers after a whole body send it to the relay",
 	  { .person = "alice", .body = HELLO, .tail = "HTX_BLK_EOT" }, "defer", "relay", "", "", 0 },
-	{ "no length, but an end that was not seen: the relay",
+	{ "a body without length or seen end waits for the relay",
 	  { .person = "alice", .method = "GET", .path = "/api/x", .partial = true }, "defer", "relay", "", "", 0 },
-	{ "nobody is refused from the head, whatever the body",
+	{ "an anonymous caller is refused by the head",
 	  { .body = HELLO, .length = "500" }, "deny", "", "401", "no-anonymous", 1 },
 	{ "a request without body goes direct",
 	  { .person = "alice", .method = "GET", .path = "/api/x" }, "permit", "direct", "", "default", 1 },
 	{ "a JSON type without a body is a 400",
 	  { .person = "alice", .path = "/api/x", .no_length = true,
 	    .headers = { "content-type: application/json" } }, "deny", "", "400", "", 1 },
-	{ "a POST of neither goes direct",
+	{ "a POST with neither type nor body goes direct",
 	  { .person = "alice", .path = "/api/x", .no_length = true }, "permit", "direct", "", "default", 1 },
 	{ "an e-mail address in the query goes through the relay",
 	  { .person = "alice", .method = "GET", .path = "/api/x", .query = "q=alice@example.com" },
 	  "redact", "relay", "", "pii", 1 },
-	{ "so does one in the path behind the route's prefix",
+	{ "an e-mail address in the path goes through the relay",
 	  { .person = "alice", .method = "POST", .path = "/api/alice@example.com" }, "redact", "relay", "", "pii", 1 },
 	{ "a credential in the query takes the relay, which drops it",
 	  { .person = "alice", .method = "GET", .path = "/api/x", .query = "key=abc" }, "permit", "relay", "", "default", 1 },
@@ -106,48 +106,48 @@ static const struct {
 	  "redact", "relay", "", "pii", 1 },
 	{ "a card's number as a fraction is redacted",
 	  { .person = "alice", .path = "/api/x", .body = "{\"n\":0.4111111111111111}" }, "redact", "relay", "", "pii", 1 },
-	{ "and before one",
+	{ "a card's number before a decimal point is redacted",
 	  { .person = "alice", .path = "/api/x", .body = "{\"n\":-4111111111111111.5}" }, "redact", "relay", "", "pii", 1 },
-	{ "and with an exponent that no parser takes",
+	{ "a card's number with an invalid exponent is redacted",
 	  { .person = "alice", .path = "/api/x", .body = "{\"n\":4111111111111111e99999}" }, "redact", "relay", "", "pii", 1 },
-	{ "one whose placeholder is a key already gets another",
+	{ "a placeholder that is already a key is not used",
 	  { .person = "alice",
 	    .body = "{\"model\":\"gpt\",\"messages\":[],\"<EMAIL_ADDRESS_1>\":2,\"alice@example.com\":1}" },
 	  "redact", "relay", "", "pii", 1 },
 	{ "an e-mail address as the model is denied",
 	  { .person = "alice", .body = "{\"model\":\"alice@example.com\",\"messages\":[]}" }, "deny", "", "403", "pii", 1 },
-	{ "a request that can never pass is a 403: sent again it is no other",
+	{ "a request above the whole limit is a 403 and not retryable",
 	  { .person = "alice", .body = "{\"model\":\"gpt\",\"max_tokens\":10001,\"messages\":[]}" },
 	  "deny", "", "403", "tokens", 1 },
-	{ "a credential's header is HAProxy's to delete, with underscores too: direct",
+	{ "HAProxy deletes a credential's header, also with underscores: direct",
 	  { .path = "/api/x", .method = "GET", .person = "alice", .headers = { "X_Api_Key: abc", "apikey: abc" } },
 	  "permit", "direct", "", "default", 1 },
-	{ "a credential in the query is not: relayed",
+	{ "HAProxy does not delete a credential in the query: relayed",
 	  { .path = "/api/x", .method = "GET", .person = "alice", .query = "a=1;%74oken[]=abc" },
 	  "permit", "relay", "", "default", 1 },
 	{ "userinfo in Host is a 400",
 	  { .path = "/api/x", .method = "GET", .person = "alice", .no_host = true, .headers = { "host: a:b@gw.example" } },
 	  "deny", "", "400", "", 1 },
-	{ "what is heard is unreadable: denied",
+	{ "audio cannot be inspected: denied",
 	  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
 	    "\"input_audio\",\"input_audio\":{\"data\":\"UklGR\"}}]}]}" }, "deny", "", "403", "", 1 },
-	{ "an image elsewhere is a reference",
+	{ "an image at a URL is a reference",
 	  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
 	    "\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" }, "permit", "direct", "", "default", 1 },
-	{ "so is a data URI in a body of no dialect's",
+	{ "a data URI in a body without a dialect is uninspected",
 	  { .person = "alice", .path = "/api/x", .body = "{\"images\":[\"data:image/gif;base64,R0lGODlhAQABAIAAAP\"]}" },
 	  "deny", "", "403", "", 1 },
-	{ "and one in the query, without a body",
+	{ "a data URI in the query is uninspected",
 	  { .person = "alice", .method = "GET", .path = "/api/x", .query = "i=data:image/gif;base64,R0lGODlhAQABAIAAAP" },
 	  "deny", "", "403", "", 1 },
-	{ "and one in JSON in the query",
+	{ "a data URI in JSON in the query is uninspected",
 	  { .person = "alice", .method = "GET", .path = "/api/x",
 	    .query = "q=%7B%22a%22:%22data:image/gif;base64,R0lGODlhAQABAIAAAP%22%7D" }, "deny", "", "403", "", 1 },
 };
 /* clang-format on */
 
 static void
-each_request_has_its_verdict_status_and_way(void **state)
+each_request_gets_its_verdict_status_and_path(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
@@ -175,7 +175,7 @@ each_request_has_its_verdict_status_and_way(void **state)
 				stage_field(0, "decision"), call_var(&c, "decision"));
 			assert_string_equal(stage_field(0, "policy"), call_var(&c, "policy"));
 		}
-		/* Its ticket is never used: it expires. */
+		/* The ticket is never claimed and expires. */
 		stage_pass(&s, 31000000);
 		if (!strcmp(call_var(&c, "via"), "relay"))
 			assert_string_equal(
@@ -191,7 +191,7 @@ each_request_has_its_verdict_status_and_way(void **state)
 	}
 }
 
-/* ---- answers late, wrong, never ---- */
+/* ---- late, failed and missing answers ---- */
 
 enum { Q_OK, Q_NEVER };
 enum { D_OK, D_ERROR, D_LATE, D_LATE_ERROR };
@@ -201,26 +201,26 @@ static const struct {
 	int quota, disk;
 	const char *decision, *status, *code;
 	size_t records;
-	const char *last_outcome; /* of the last record, "" for a decision */
-	int64_t charged;	  /* requests, in the end */
+	const char *last_outcome; /* outcome of the last record; "" for a decision */
+	int64_t charged;	  /* requests counted in the end */
 } faults[] = {
-	{ "both answer", POLICY, Q_OK, D_OK, "permit", "", "", 1, "", 1 },
-	{ "the disk refuses: 503, and the reservation is given back", POLICY, Q_OK, D_ERROR,
+	{ "the store and the disk answer", POLICY, Q_OK, D_OK, "permit", "", "", 1, "", 1 },
+	{ "the disk refuses: 503, and the reservation is released", POLICY, Q_OK, D_ERROR,
 		"deny", "503", "audit_unavailable", 1, "", 0 },
-	{ "the disk refuses and the policy says go on", "on_failure: {audit: permit}\n" POLICY,
+	{ "the disk refuses and the policy permits", "on_failure: {audit: permit}\n" POLICY,
 		Q_OK, D_ERROR, "permit", "", "", 1, "", 1 },
-	{ "the disk is late: 503, then the record that said permit is put right", POLICY, Q_OK,
-		D_LATE, "deny", "503", "audit_unavailable", 2, "abandoned", 0 },
-	{ "the disk is late with an error: 503, and nothing to put right", POLICY, Q_OK,
-		D_LATE_ERROR, "deny", "503", "audit_unavailable", 1, "", 0 },
-	{ "the disk is late and the policy says go on", "on_failure: {audit: permit}\n" POLICY,
+	{ "the disk is late: 503, then the recorded permit is abandoned", POLICY, Q_OK, D_LATE,
+		"deny", "503", "audit_unavailable", 2, "abandoned", 0 },
+	{ "the disk is late with an error: 503, and no record", POLICY, Q_OK, D_LATE_ERROR,
+		"deny", "503", "audit_unavailable", 1, "", 0 },
+	{ "the disk is late and the policy permits", "on_failure: {audit: permit}\n" POLICY,
 		Q_OK, D_LATE, "permit", "", "", 1, "", 1 },
 	{ "the quota store is silent: 503, on record", POLICY, Q_NEVER, D_OK, "deny", "503",
 		"quota_unavailable", 1, "", 0 },
 };
 
 static void
-what_fails_has_the_outcome_the_policy_declares(void **state)
+failure_has_the_outcome_the_policy_declares(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -265,9 +265,9 @@ what_fails_has_the_outcome_the_policy_declares(void **state)
 	}
 }
 
-/* Two waits share one deadline: HAProxy's is for the whole of it. */
+/* The deadline covers both waits together, as HAProxy's timeout does. */
 static void
-two_waits_share_one_deadline(void **state)
+two_waits_share_one_deadline_of_the_agent(void **state)
 {
 	struct stage s;
 	struct call slow, other;
@@ -290,24 +290,24 @@ two_waits_share_one_deadline(void **state)
 	stage_down(&s);
 }
 
-/* HAProxy's connection goes away at every point of the way. */
+/* HAProxy's connection closes at each point of a request. */
 static void
-a_connection_may_go_away_at_every_point(void **state)
+connection_may_close_at_every_point(void **state)
 {
 	(void)state;
 	for (int point = 0; point < 4; point++) {
 		struct stage s;
 		struct call c;
 		stage_up(&s, POLICY);
-		disk_ready = false; /* it refused before: the ACK waits for it */
+		disk_ready = false; /* after a refused write, the ACK waits for the disk */
 		call_send(&s, 0, &(struct note){ .person = "alice", .body = EMAIL }, &c);
 		switch (point) {
 		case 0: /* while the quota store is asked */ break;
-		case 1: /* it has answered, and the gate has not heard it */
+		case 1: /* the quota store has answered, the gate has not received the answer */
 			mailbox_drain(&s.table_mail, NULL);
 			break;
 		case 2: /* while the disk is asked */ stage_quota(&s); break;
-		default: /* the disk has answered, and the gate has not heard it */
+		default: /* the disk has answered, the gate has not received the answer */
 			stage_quota(&s);
 			disk_answer_at(0, 0);
 		}
@@ -324,7 +324,7 @@ a_connection_may_go_away_at_every_point(void **state)
 }
 
 static void
-a_request_over_its_limit_is_refused_with_its_counts(void **state)
+request_over_its_limit_is_refused_with_its_counts(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -346,11 +346,11 @@ a_request_over_its_limit_is_refused_with_its_counts(void **state)
 	int wait = atoi(call_var(&c, "retry_after"));
 	if (wait < 60 || wait > 66)
 		fail_msg("Retry-After: %d", wait);
-	/* A refusal is not counted, and nobody else's. */
+	/* A refusal is not counted, and other callers are not affected. */
 	assert_int_equal(stage_charged(&s, "requests", "alice"), 5);
 	call_do(&s, &(struct note){ .person = "bob", .body = HELLO }, &c);
 	assert_string_equal(call_var(&c, "decision"), "permit");
-	/* One second before is too early, the time said is enough. */
+	/* One second before Retry-After is too early; at Retry-After the request succeeds. */
 	stage_pass(&s, (uint64_t)(wait - 1) * 1000000);
 	call_do(&s, &(struct note){ .person = "alice", .body = HELLO }, &c);
 	assert_string_equal(call_var(&c, "status"), "429");
@@ -360,9 +360,9 @@ a_request_over_its_limit_is_refused_with_its_counts(void **state)
 	stage_down(&s);
 }
 
-/* Not a lack of memory or of room: an operator has to configure the relay. */
+/* The reason is not a lack of memory: the operator has to configure the relay. */
 static void
-a_request_that_needs_the_relay_says_so_where_there_is_none(void **state)
+request_needing_a_missing_relay_is_refused_with_that_reason(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -382,9 +382,9 @@ a_request_that_needs_the_relay_says_so_where_there_is_none(void **state)
 	stage_down(&s);
 }
 
-/* Its counts are not read: what remains is unknown, and nothing is made up. */
+/* The counters are not read, so the remaining amount is unknown and none is returned. */
 static void
-what_can_never_pass_is_refused_without_a_count(void **state)
+request_above_the_whole_limit_is_refused_without_counts(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -408,7 +408,7 @@ what_can_never_pass_is_refused_without_a_count(void **state)
 /* ---- memory ---- */
 
 static void
-all_that_is_held_has_a_cap(void **state)
+held_bytes_of_all_callers_are_capped(void **state)
 {
 	struct stage s;
 	struct call c[3];
@@ -427,7 +427,7 @@ all_that_is_held_has_a_cap(void **state)
 }
 
 static void
-what_one_caller_holds_has_a_cap(void **state)
+held_bytes_of_one_caller_are_capped(void **state)
 {
 	struct stage s;
 	struct call c[4];
@@ -449,9 +449,9 @@ what_one_caller_holds_has_a_cap(void **state)
 	stage_down(&s);
 }
 
-/* What a small body unpacks to is held while it waits. */
+/* The decompressed size of a small body counts as held while it waits. */
 static void
-what_a_small_body_unpacks_to_is_held(void **state)
+decompressed_size_of_a_body_is_held(void **state)
 {
 	/* gzip of 200,000 spaces and {} */
 	static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
@@ -461,7 +461,7 @@ what_a_small_body_unpacks_to_is_held(void **state)
 	enum { PLAIN = 60000 };
 
 	(void)state;
-	/* One stored block: length, its complement, the bytes; CRC and size behind. */
+	/* One stored block: length, its complement and the bytes, followed by CRC and size. */
 	buf_init(&gz, 0);
 	buf_put(&gz, head, sizeof(head));
 	unsigned char block[5] = { 1, PLAIN & 0xff, PLAIN >> 8, (unsigned char)~(PLAIN & 0xff),
@@ -505,10 +505,10 @@ what_a_small_body_unpacks_to_is_held(void **state)
 /* ---- the ACK ---- */
 
 static void
-an_answer_without_room_never_lets_a_request_go(void **state)
+ack_without_room_never_permits_a_request(void **state)
 {
 	(void)state;
-	/* Whatever fits: never an answer that would let an unread request go. */
+	/* However little fits, the ACK never permits an uninspected request. */
 	for (size_t room = 0; room < 700; room += 7) {
 		struct stage s;
 		struct call c;
@@ -524,7 +524,7 @@ an_answer_without_room_never_lets_a_request_go(void **state)
 }
 
 static void
-an_unknown_message_is_answered_with_nothing(void **state)
+unknown_message_gets_an_empty_ack(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -539,7 +539,7 @@ an_unknown_message_is_answered_with_nothing(void **state)
 }
 
 static void
-headers_over_the_cap_are_refused(void **state)
+headers_over_the_limit_are_refused(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -568,9 +568,9 @@ headers_over_the_cap_are_refused(void **state)
 	}
 }
 
-/* Before any route is known, the path tells who is to understand the refusal. */
+/* Before a route is matched, the path determines the dialect of the error. */
 static void
-a_refusal_before_any_route_speaks_the_paths_dialect(void **state)
+refusal_before_a_route_uses_the_paths_dialect(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *path, *type; } rows[] = {
@@ -600,21 +600,21 @@ a_refusal_before_any_route_speaks_the_paths_dialect(void **state)
 /* ---- shadow ---- */
 
 static void
-a_shadow_policy_is_recorded_and_not_enforced(void **state)
+shadow_policy_is_recorded_and_not_enforced(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name; struct note n; const char *decision, *status, *would; } rows[] = {
 		{ "a denial by a rule is recorded, not enforced",
 		  { .person = "alice", .body = SECRET }, "permit", "", "{\"decision\":\"deny\",\"rule\":\"no-secrets\"}" },
-		{ "so is a redaction",
+		{ "a redaction is recorded, not enforced",
 		  { .person = "alice", .body = EMAIL }, "permit", "", "{\"decision\":\"redact\",\"rule\":\"pii\"}" },
-		{ "a caller without identity is denied all the same", { .body = SECRET }, "deny", "401", "" },
-		{ "a bad credential is a 401 all the same",
+		{ "a caller without identity is denied nevertheless", { .body = SECRET }, "deny", "401", "" },
+		{ "an invalid credential is a 401 nevertheless",
 		  { .body = HELLO, .headers = { "authorization: Bearer tg_x_y" } }, "deny", "401", "" },
-		{ "ambiguity is a 400 all the same", { .person = "alice", .body = "{" }, "deny", "400", "" },
-		{ "limits hold all the same",
+		{ "an ambiguous request is a 400 nevertheless", { .person = "alice", .body = "{" }, "deny", "400", "" },
+		{ "limits apply nevertheless",
 		  { .person = "alice", .body = "{\"model\":\"m\",\"max_tokens\":10001,\"messages\":[]}" }, "deny", "403", "" },
-		{ "what cannot be read is denied all the same",
+		{ "uninspected content is denied nevertheless",
 		  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
 		    "\"input_audio\",\"input_audio\":{\"data\":\"UklGR\"}}]}]}" }, "deny", "403", "" },
 	};
@@ -636,9 +636,9 @@ a_shadow_policy_is_recorded_and_not_enforced(void **state)
 	}
 }
 
-/* A reload while requests wait: each keeps the policy it began with. */
+/* After a reload, each waiting request keeps the policy with which it began. */
 static void
-requests_that_wait_keep_the_policy_they_began_with(void **state)
+waiting_request_keeps_its_policy_after_reload(void **state)
 {
 	struct stage s;
 	struct call before, after;
@@ -671,22 +671,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_request_has_its_verdict_status_and_way),
-		cmocka_unit_test(what_fails_has_the_outcome_the_policy_declares),
-		cmocka_unit_test(two_waits_share_one_deadline),
-		cmocka_unit_test(a_connection_may_go_away_at_every_point),
-		cmocka_unit_test(a_request_over_its_limit_is_refused_with_its_counts),
-		cmocka_unit_test(what_can_never_pass_is_refused_without_a_count),
-		cmocka_unit_test(a_request_that_needs_the_relay_says_so_where_there_is_none),
-		cmocka_unit_test(all_that_is_held_has_a_cap),
-		cmocka_unit_test(what_one_caller_holds_has_a_cap),
-		cmocka_unit_test(what_a_small_body_unpacks_to_is_held),
-		cmocka_unit_test(an_answer_without_room_never_lets_a_request_go),
-		cmocka_unit_test(an_unknown_message_is_answered_with_nothing),
-		cmocka_unit_test(headers_over_the_cap_are_refused),
-		cmocka_unit_test(a_refusal_before_any_route_speaks_the_paths_dialect),
-		cmocka_unit_test(a_shadow_policy_is_recorded_and_not_enforced),
-		cmocka_unit_test(requests_that_wait_keep_the_policy_they_began_with),
+		cmocka_unit_test(each_request_gets_its_verdict_status_and_path),
+		cmocka_unit_test(failure_has_the_outcome_the_policy_declares),
+		cmocka_unit_test(two_waits_share_one_deadline_of_the_agent),
+		cmocka_unit_test(connection_may_close_at_every_point),
+		cmocka_unit_test(request_over_its_limit_is_refused_with_its_counts),
+		cmocka_unit_test(request_above_the_whole_limit_is_refused_without_counts),
+		cmocka_unit_test(request_needing_a_missing_relay_is_refused_with_that_reason),
+		cmocka_unit_test(held_bytes_of_all_callers_are_capped),
+		cmocka_unit_test(held_bytes_of_one_caller_are_capped),
+		cmocka_unit_test(decompressed_size_of_a_body_is_held),
+		cmocka_unit_test(ack_without_room_never_permits_a_request),
+		cmocka_unit_test(unknown_message_gets_an_empty_ack),
+		cmocka_unit_test(headers_over_the_limit_are_refused),
+		cmocka_unit_test(refusal_before_a_route_uses_the_paths_dialect),
+		cmocka_unit_test(shadow_policy_is_recorded_and_not_enforced),
+		cmocka_unit_test(waiting_request_keeps_its_policy_after_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

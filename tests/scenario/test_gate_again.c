@@ -1,5 +1,5 @@
-/* A request that may go to several targets: what the gate makes of the end of an attempt. The
- * test plays the relay. */
+/* A request that may be sent to several targets: the gate's decision at the end of an attempt.
+ * The test plays the relay. */
 #include "scenario/again_stage.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 /* ---- plans ---- */
 
 static void
-each_target_gets_the_body_that_was_decided_for_it(void **state)
+each_target_gets_the_body_decided_for_it(void **state)
 {
 	static const struct note *const notes[] = { &whole, &late };
 
@@ -36,7 +36,8 @@ each_target_gets_the_body_that_was_decided_for_it(void **state)
 		sent = gate_plan(p.x)->body;
 		assert_non_null(memmem(sent.p, sent.n, "\"m\"", 3));
 		assert_non_null(memmem(sent.p, sent.n, "<EMAIL_ADDRESS_1>", 17));
-		assert_false(gate_plan(p.x)->holds); /* it is the last one */
+		assert_false(
+			gate_plan(p.x)->holds); /* the last target has no further attempt */
 		assert_true(gate_plan(p.x)->asks);
 		gate_stands(p.x, 1);
 		assert_false(gate_plan(p.x)->asks);
@@ -49,7 +50,7 @@ each_target_gets_the_body_that_was_decided_for_it(void **state)
 	}
 }
 
-/* ---- what is next ---- */
+/* ---- the next attempt ---- */
 
 /* clang-format off */
 static const struct {
@@ -60,24 +61,24 @@ static const struct {
 	const char *cause;
 } ends_of[] = {
 	{ "the caller's own mistake",      ATTEMPT_ANSWERED,   400, AGAIN_STAYS, "final" },
-	{ "its rate",                      ATTEMPT_ANSWERED,   429, AGAIN_GOES,  "throttled" },
-	{ "overload",                      ATTEMPT_ANSWERED,   529, AGAIN_GOES,  "throttled" },
-	{ "our key",                       ATTEMPT_ANSWERED,   401, AGAIN_GOES,  "refused_us" },
-	{ "our credit",                    ATTEMPT_ANSWERED,   402, AGAIN_GOES,  "refused_us" },
-	{ "what our key may do",           ATTEMPT_ANSWERED,   403, AGAIN_GOES,  "refused_us" },
-	{ "a path that is none",           ATTEMPT_ANSWERED,   404, AGAIN_STAYS, "final" },
+	{ "the provider's rate limit",                      ATTEMPT_ANSWERED,   429, AGAIN_GOES,  "throttled" },
+	{ "the provider is overloaded",                      ATTEMPT_ANSWERED,   529, AGAIN_GOES,  "throttled" },
+	{ "the gateway's key is refused",                       ATTEMPT_ANSWERED,   401, AGAIN_GOES,  "refused_us" },
+	{ "the gateway's credit is exhausted",                    ATTEMPT_ANSWERED,   402, AGAIN_GOES,  "refused_us" },
+	{ "the gateway's key lacks a permission",           ATTEMPT_ANSWERED,   403, AGAIN_GOES,  "refused_us" },
+	{ "an unknown path",           ATTEMPT_ANSWERED,   404, AGAIN_STAYS, "final" },
 	{ "a conflict",                    ATTEMPT_ANSWERED,   409, AGAIN_GOES,  "perhaps_billed" },
-	{ "a failure",                     ATTEMPT_ANSWERED,   500, AGAIN_GOES,  "perhaps_billed" },
+	{ "a failure of the provider",                     ATTEMPT_ANSWERED,   500, AGAIN_GOES,  "perhaps_billed" },
 	{ "no connection",                 ATTEMPT_NEVER_SENT, 0,   AGAIN_GOES,  "never_sent" },
 	{ "HAProxy's 502, 504",            ATTEMPT_CUT,        503, AGAIN_GOES,  "perhaps_billed" },
-	{ "nothing at all",                ATTEMPT_CUT,        0,   AGAIN_GOES,  "perhaps_billed" },
+	{ "a connection that closes without a byte",                ATTEMPT_CUT,        0,   AGAIN_GOES,  "perhaps_billed" },
 };
 /* clang-format on */
 
-/* What an error or a stream says decides what is next, on a route that does not read its
- * answers too. */
+/* An error or a stream decides the next attempt even on a route that does not read its
+ * responses, so no target may compress them. */
 static void
-no_target_is_asked_to_encode_its_answer(void **state)
+accept_encoding_sent_to_targets_is_identity(void **state)
 {
 	static const struct note zipped = {
 		.person = "alice", .body = HELLO, .headers = { "accept-encoding: gzip" }
@@ -100,7 +101,7 @@ no_target_is_asked_to_encode_its_answer(void **state)
 }
 
 static void
-what_another_target_may_do_better_goes_to_it(void **state)
+failed_attempt_is_repeated_at_another_target(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(ends_of); i++) {
@@ -124,7 +125,7 @@ what_another_target_may_do_better_goes_to_it(void **state)
 		assert_int_equal(strstr(attempts(), "two/m2") != NULL, !stays);
 		bool maybe = ends_of[i].said == ATTEMPT_CUT;
 		assert_int_equal(strstr(attempts(), "maybe_billed") != NULL, maybe);
-		/* what nobody knows to be free stays reserved */
+		/* if the attempt may have been billed, its tokens stay reserved */
 		int64_t tokens = stage_charged(&s, "tokens", "alice");
 		if (maybe ? tokens <= 100 : tokens != (stays ? 0 : 2))
 			fail_msg("%s: %lld tokens", ends_of[i].name, (long long)tokens);
@@ -133,10 +134,10 @@ what_another_target_may_do_better_goes_to_it(void **state)
 	}
 }
 
-/* What a person's own rules answer is neither done nor failed, and costs nothing; where the
- * provider had answered before, nobody knows. */
+/* A response of the operator's own HAProxy rule is neither a success nor a failure and costs
+ * nothing. If the provider had begun to answer, the cost is unknown. */
 static void
-what_haproxy_answers_by_itself_is_its_own(void **state)
+response_of_a_haproxy_rule_counts_for_no_target(void **state)
 {
 	static const struct {
 		enum exchange_end end;
@@ -166,7 +167,7 @@ what_haproxy_answers_by_itself_is_its_own(void **state)
 }
 
 static void
-what_refuses_our_key_is_nobodys_but_ours(void **state)
+refusal_of_the_gateways_key_is_not_forwarded(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -188,7 +189,7 @@ what_refuses_our_key_is_nobodys_but_ours(void **state)
 }
 
 static void
-a_later_attempt_has_a_record_before_it_goes(void **state)
+later_attempt_is_recorded_before_it_is_sent(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -216,11 +217,11 @@ a_later_attempt_has_a_record_before_it_goes(void **state)
 	ends(&s, &p, NULL);
 }
 
-/* A body that is none, or is not whole: what was decided is abandoned, and where nothing was its
- * record is a refusal like any other. By either lists, counters and a restart know that the
- * request is over. */
+/* The body is not valid or not whole. The decision is abandoned, or, if none was made, the
+ * record is a refusal. In both cases audit list, the counters and a restart treat the request
+ * as ended. */
 static void
-what_the_relay_refuses_first_was_no_attempt(void **state)
+refusal_by_the_relay_is_no_attempt(void **state)
 {
 	static const struct note *const notes[] = { &whole, &late };
 	struct stage s;
@@ -256,9 +257,9 @@ what_the_relay_refuses_first_was_no_attempt(void **state)
 	}
 }
 
-/* The disk says no: the last answer stays, and nothing of the next attempt is charged. */
+/* The disk fails: the last response is forwarded, and the next attempt is not charged. */
 static void
-what_cannot_be_recorded_does_not_go(void **state)
+attempt_that_cannot_be_recorded_is_not_sent(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -282,9 +283,9 @@ what_cannot_be_recorded_does_not_go(void **state)
 	ends(&s, &p, NULL);
 }
 
-/* The relay still reads with it. */
+/* The relay still reads with that guard. */
 static void
-a_plan_that_fails_leaves_the_guard_of_the_attempt_before(void **state)
+failed_plan_keeps_the_previous_attempts_guard(void **state)
 {
 	static const struct guard_head head = { .status = 200,
 		.content_type = SPAN_LIT("text/event-stream") };
@@ -301,8 +302,8 @@ a_plan_that_fails_leaves_the_guard_of_the_attempt_before(void **state)
 	again(&p, &a, ATTEMPT_ANSWERED, 503);
 	for (int i = 0; i < 20 && !disk_queued; i++)
 		stage_quota(&s);
-	assert_int_equal(
-		disk_queued, 1); /* the second one's record: what is left is its plan */
+	assert_int_equal(disk_queued,
+		1); /* the second attempt's record is queued; its plan is not made yet */
 	s.shared->holds.cap_all = gate_held_bytes(s.shared);
 	stage_settle(&s);
 	assert_true(a.told && a.what == AGAIN_STAYS);
@@ -314,10 +315,10 @@ a_plan_that_fails_leaves_the_guard_of_the_attempt_before(void **state)
 	ends(&s, &p, NULL);
 }
 
-/* A provider that takes connections and drops them: once more at once, then the others, of
- * which a rule may deny one. */
+/* A provider that accepts connections and drops them is tried once more at once, and then the
+ * other targets, of which a rule may deny one. */
 static void
-what_is_tried_again_at_once_keeps_the_others_for_later(void **state)
+immediate_retry_keeps_the_other_targets(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -342,7 +343,7 @@ what_is_tried_again_at_once_keeps_the_others_for_later(void **state)
 	assert_true(span_is(goes_to(&p), "third"));
 	pass_finish(&p, END_COMPLETE, 200, 1, 1);
 	ends(&s, &p, NULL);
-	/* a last attempt is not for the same one while another is left */
+	/* the last attempt is not spent on the same target while another is left */
 	begin(&s, ROUTE(", retry: {attempts: 2}") REST, &whole, &c, &p);
 	a.broke_early = true;
 	again(&p, &a, ATTEMPT_CUT, 0);
@@ -353,11 +354,11 @@ what_is_tried_again_at_once_keeps_the_others_for_later(void **state)
 	ends(&s, &p, NULL);
 }
 
-/* ---- the caller goes away ---- */
+/* ---- the caller disconnects ---- */
 
-/* After so many turns of everybody who answers. */
+/* The caller disconnects after a given number of turns of the stage. */
 static void
-an_abort_at_any_point_settles_once(void **state)
+abort_at_any_point_settles_once(void **state)
 {
 	(void)state;
 	for (int turns = 0; turns < 8; turns++)
@@ -383,7 +384,7 @@ an_abort_at_any_point_settles_once(void **state)
 			assert_int_equal(a.told, told);
 			assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
 			int64_t tokens = stage_charged(&s, "tokens", "alice");
-			/* what was cut stays, and so does what was begun */
+			/* the tokens of a cut or begun attempt stay charged */
 			if (!cut && !told && tokens)
 				fail_msg("%d turns: %lld", turns, (long long)tokens);
 			if (cut && !told && tokens <= 100)
@@ -392,9 +393,9 @@ an_abort_at_any_point_settles_once(void **state)
 		}
 }
 
-/* Before anything went, or between two attempts; a place is free right after. */
+/* The caller leaves before the first attempt, or between two. The place is free right after. */
 static void
-who_waits_for_room_at_a_full_target_may_leave(void **state)
+request_queued_at_a_full_target_may_be_aborted(void **state)
 {
 	(void)state;
 	for (int later = 0; later < 2; later++) {
@@ -430,14 +431,14 @@ who_waits_for_room_at_a_full_target_may_leave(void **state)
 			again(&p, &a, ATTEMPT_ANSWERED, 503);
 		stage_settle(&s);
 		assert_false(a.told || p.ruled);
-		assert_false(target_may_queue(t, &d)); /* it waits */
+		assert_false(target_may_queue(t, &d)); /* the request is in the queue */
 		pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
 		assert_true(target_may_queue(t, &d));
 		size_t records = disk_records;
 		pass_finish(&first, END_COMPLETE, 200, 1, 1);
 		stage_pass(&s, 10000); /* before the disk answers */
 		stage_settle(&s);
-		assert_int_equal(disk_records, records + 1); /* the first one's */
+		assert_int_equal(disk_records, records + 1); /* the first request's record */
 		assert_false(a.told || p.ruled);
 		assert_int_equal(target_under_way(t), 0);
 		assert_int_equal(stage_charged(&s, "requests", "alice"), !later);
@@ -446,10 +447,10 @@ who_waits_for_room_at_a_full_target_may_leave(void **state)
 	}
 }
 
-/* ---- the same one again ---- */
+/* ---- the same target again ---- */
 
 static void
-one_target_is_tried_again_after_a_wait(void **state)
+single_target_is_tried_again_after_a_wait(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -474,7 +475,7 @@ one_target_is_tried_again_after_a_wait(void **state)
 	assert_true(span_is(goes_to(&p), "first"));
 	pass_finish(&p, END_COMPLETE, 200, 1, 1);
 	ends(&s, &p, NULL);
-	/* and who goes away meanwhile is not waited for */
+	/* a caller who disconnects during the wait ends it */
 	begin(&s,
 		PROVIDERS "routes:\n"
 			  "  - {name: chat, match: {methods: [POST], path: "
@@ -489,7 +490,7 @@ one_target_is_tried_again_after_a_wait(void **state)
 }
 
 static void
-the_wait_that_one_target_asks_for_is_obeyed(void **state)
+wait_requested_by_a_target_is_obeyed(void **state)
 {
 	static const struct {
 		uint64_t asked_us;
@@ -527,20 +528,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_target_gets_the_body_that_was_decided_for_it),
-		cmocka_unit_test(no_target_is_asked_to_encode_its_answer),
-		cmocka_unit_test(what_another_target_may_do_better_goes_to_it),
-		cmocka_unit_test(what_haproxy_answers_by_itself_is_its_own),
-		cmocka_unit_test(what_refuses_our_key_is_nobodys_but_ours),
-		cmocka_unit_test(a_later_attempt_has_a_record_before_it_goes),
-		cmocka_unit_test(what_the_relay_refuses_first_was_no_attempt),
-		cmocka_unit_test(what_cannot_be_recorded_does_not_go),
-		cmocka_unit_test(a_plan_that_fails_leaves_the_guard_of_the_attempt_before),
-		cmocka_unit_test(what_is_tried_again_at_once_keeps_the_others_for_later),
-		cmocka_unit_test(an_abort_at_any_point_settles_once),
-		cmocka_unit_test(who_waits_for_room_at_a_full_target_may_leave),
-		cmocka_unit_test(one_target_is_tried_again_after_a_wait),
-		cmocka_unit_test(the_wait_that_one_target_asks_for_is_obeyed),
+		cmocka_unit_test(each_target_gets_the_body_decided_for_it),
+		cmocka_unit_test(accept_encoding_sent_to_targets_is_identity),
+		cmocka_unit_test(failed_attempt_is_repeated_at_another_target),
+		cmocka_unit_test(response_of_a_haproxy_rule_counts_for_no_target),
+		cmocka_unit_test(refusal_of_the_gateways_key_is_not_forwarded),
+		cmocka_unit_test(later_attempt_is_recorded_before_it_is_sent),
+		cmocka_unit_test(refusal_by_the_relay_is_no_attempt),
+		cmocka_unit_test(attempt_that_cannot_be_recorded_is_not_sent),
+		cmocka_unit_test(failed_plan_keeps_the_previous_attempts_guard),
+		cmocka_unit_test(immediate_retry_keeps_the_other_targets),
+		cmocka_unit_test(abort_at_any_point_settles_once),
+		cmocka_unit_test(request_queued_at_a_full_target_may_be_aborted),
+		cmocka_unit_test(single_target_is_tried_again_after_a_wait),
+		cmocka_unit_test(wait_requested_by_a_target_is_obeyed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

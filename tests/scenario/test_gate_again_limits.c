@@ -1,9 +1,9 @@
-/* What limits hold of a request that goes to several targets: requests and places once, tokens and
- * dollars of each attempt by its own target. */
+/* Limits of a request that is sent to several targets. Requests and places count once. Tokens
+ * and dollars count for each attempt, by its own target. */
 #include "scenario/again_stage.h"
 
 static void
-an_attempt_that_no_longer_fits_ends_with_the_last_error(void **state)
+attempt_over_its_limit_returns_the_last_error(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -11,7 +11,7 @@ an_attempt_that_no_longer_fits_ends_with_the_last_error(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
-	/* room for one that is perhaps billed, and not for another */
+	/* room for one attempt that may have been billed, and not for another */
 	begin(&s, ROUTE("")
 		"default: permit\nlimits:\n"
 		"  - {name: requests, per: [identity.person], requests: 1, window: 1m}\n"
@@ -21,7 +21,7 @@ an_attempt_that_no_longer_fits_ends_with_the_last_error(void **state)
 	again(&p, &a, ATTEMPT_CUT, 0);
 	stage_settle(&s);
 	assert_true(a.told && a.what == AGAIN_STAYS);
-	assert_null(gate_plan(p.x)->body.p); /* the steps let it go */
+	assert_null(gate_plan(p.x)->body.p); /* the steps released the body */
 	pass_finish(&p, END_PROVIDER_ABORT, 0, -1, -1);
 	stage_settle(&s);
 	assert_non_null(strstr(attempts(), "maybe_billed"));
@@ -32,7 +32,7 @@ an_attempt_that_no_longer_fits_ends_with_the_last_error(void **state)
 }
 
 static void
-requests_count_the_callers_request_once(void **state)
+several_attempts_count_as_one_request(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -58,7 +58,7 @@ requests_count_the_callers_request_once(void **state)
 }
 
 static void
-what_reached_no_provider_counts_for_nothing(void **state)
+request_that_reached_no_provider_is_not_counted(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -80,9 +80,10 @@ what_reached_no_provider_counts_for_nothing(void **state)
 	ends(&s, &p, NULL);
 }
 
-/* What is counted only then, as well: the record's attempt costs what the limit is charged. */
+/* The prompt may be counted late. The cost of the recorded attempt then still equals the charge
+ * to the limit. */
 static void
-the_last_attempt_costs_what_is_charged(void **state)
+recorded_cost_equals_the_charge(void **state)
 {
 	struct stage s;
 	char policy[1500], cwd[500];
@@ -102,7 +103,7 @@ the_last_attempt_costs_what_is_charged(void **state)
 		"output_default: 100\n",
 		cwd);
 	stage_up(&s, policy);
-	s.table->owner = &s.mail[0]; /* who knows what is left, once it was asked */
+	s.table->owner = &s.mail[0]; /* the worker keeps what is left, once it was asked */
 	for (int i = 0; i < 2; i++) {
 		struct call c;
 		struct pass p;
@@ -124,10 +125,10 @@ the_last_attempt_costs_what_is_charged(void **state)
 	stage_down(&s);
 }
 
-/* Each attempt by its own target's price: a token of the prompt is 1,000 or 7,000 nano-dollars,
- * of the answer 10,000 or 70,000. */
+/* Each attempt costs what its own target costs: a prompt token 1,000 or 7,000 nano-dollars, a
+ * completion token 10,000 or 70,000. */
 static void
-a_dollar_limit_holds_what_all_attempts_cost(void **state)
+dollar_limit_sums_all_attempts(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -150,17 +151,17 @@ a_dollar_limit_holds_what_all_attempts_cost(void **state)
 	begin(&s, policy, &whole, &c, &p);
 	int64_t first = stage_charged(&s, "money", "alice");
 	assert_true(first > 100 * 10000);
-	again(&p, &a, ATTEMPT_CUT, 0); /* perhaps billed: it stays */
+	again(&p, &a, ATTEMPT_CUT, 0); /* may have been billed: the amount stays charged */
 	stage_settle(&s);
 	assert_true(span_is(goes_to(&p), "second"));
 	assert_true(stage_charged(&s, "money", "alice") > first + 100 * 30000);
-	again(&p, &a, ATTEMPT_ANSWERED, 503); /* nothing */
+	again(&p, &a, ATTEMPT_ANSWERED, 503); /* costs nothing */
 	stage_settle(&s);
 	assert_true(span_is(goes_to(&p), "third"));
 	pass_finish(&p, END_COMPLETE, 200, 13, 17);
 	stage_settle(&s);
 	assert_int_equal(stage_charged(&s, "money", "alice"), first + 13 * 7000 + 17 * 70000);
-	/* and so says the record */
+	/* the record has the same sum */
 	int64_t all = 0;
 	for (const char *at = attempts(); (at = strstr(at, "\"cost\":")); at++)
 		all += strtoll(at + strlen("\"cost\":"), NULL, 10);
@@ -169,28 +170,33 @@ a_dollar_limit_holds_what_all_attempts_cost(void **state)
 	unlink(prices);
 }
 
-/* However a request with several attempts ends, its place is free after it, and not before. */
+/* However a request with several attempts ends, its place is free afterwards, and not
+ * before. */
 static void
-a_place_is_free_after_the_last_attempt(void **state)
+place_is_free_after_the_last_attempt(void **state)
 {
 #define FLIGHT                                                                                 \
 	"default: permit\nlimits: [{name: flight, per: [identity.person], concurrent: 1}]\n"
 	static const struct {
 		const char *name, *policy;
-		int fails;		/* attempts */
-		enum attempt_said said; /* and how */
-		bool settles; /* before the end; else it comes in between, or in the pause */
+		int fails;		/* number of attempts that fail */
+		enum attempt_said said; /* how they fail */
+		/* lets the stage answer before the end; else the end arrives in between, or in
+		 * the pause */
+		bool settles;
 		enum exchange_end end;
 	} rows[] = {
-		{ "the first one answers", ROUTE("") FLIGHT, 0, 0, true, END_COMPLETE },
-		{ "the second one", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, true, END_COMPLETE },
-		{ "the third one", ROUTE("") FLIGHT, 2, ATTEMPT_CUT, true, END_COMPLETE },
+		{ "the first target answers", ROUTE("") FLIGHT, 0, 0, true, END_COMPLETE },
+		{ "the second target answers", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, true,
+			END_COMPLETE },
+		{ "the third target answers", ROUTE("") FLIGHT, 2, ATTEMPT_CUT, true,
+			END_COMPLETE },
 		{ "none", ROUTE("") FLIGHT, 3, ATTEMPT_ANSWERED, true, END_COMPLETE },
 		{ "never sent", ROUTE("") FLIGHT, 3, ATTEMPT_NEVER_SENT, true, END_NEVER_SENT },
 		{ "cut", ROUTE("") FLIGHT, 1, ATTEMPT_CUT, true, END_PROVIDER_ABORT },
-		{ "left in between", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, false,
-			END_CLIENT_ABORT },
-		{ "left in the pause", ONE FLIGHT, 1, ATTEMPT_ANSWERED, false,
+		{ "the caller leaves between two attempts", ROUTE("") FLIGHT, 1,
+			ATTEMPT_ANSWERED, false, END_CLIENT_ABORT },
+		{ "the caller leaves during the pause", ONE FLIGHT, 1, ATTEMPT_ANSWERED, false,
 			END_CLIENT_ABORT },
 	};
 
@@ -218,7 +224,7 @@ a_place_is_free_after_the_last_attempt(void **state)
 				fail_msg("%s: %d after it: %s", rows[i].name, n + 1,
 					call_var(&other, "status"));
 		}
-		stage_pass(&s, 31000000); /* nobody takes up the ticket */
+		stage_pass(&s, 31000000); /* nobody claims the ticket */
 		ends(&s, &p, NULL);
 	}
 }
@@ -227,12 +233,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_attempt_that_no_longer_fits_ends_with_the_last_error),
-		cmocka_unit_test(requests_count_the_callers_request_once),
-		cmocka_unit_test(what_reached_no_provider_counts_for_nothing),
-		cmocka_unit_test(the_last_attempt_costs_what_is_charged),
-		cmocka_unit_test(a_dollar_limit_holds_what_all_attempts_cost),
-		cmocka_unit_test(a_place_is_free_after_the_last_attempt),
+		cmocka_unit_test(attempt_over_its_limit_returns_the_last_error),
+		cmocka_unit_test(several_attempts_count_as_one_request),
+		cmocka_unit_test(request_that_reached_no_provider_is_not_counted),
+		cmocka_unit_test(recorded_cost_equals_the_charge),
+		cmocka_unit_test(dollar_limit_sums_all_attempts),
+		cmocka_unit_test(place_is_free_after_the_last_attempt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

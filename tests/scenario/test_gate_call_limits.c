@@ -1,5 +1,5 @@
-/* Limits that count calls, where models' answers make them: what is let go counts once, and
- * what is over as the request was decided is taken out. */
+/* Limits on tool calls that models make in their responses. A forwarded call counts once. A
+ * call of a tool whose limit was exhausted when the request was decided is removed. */
 #include "scenario/gate_stage.h"
 
 #define POLICY                                                                                 \
@@ -36,7 +36,7 @@
 
 static struct buf said;
 
-/* What the caller got of that answer, in `said`. */
+/* Sends a request with this response; the caller's response is put into `said`. */
 static void
 ask(struct stage *s, const char *answer)
 {
@@ -80,7 +80,7 @@ times(const char *what)
 	return n;
 }
 
-/* What becomes of a call of MCP by the same name. */
+/* Sends an MCP call of a tool with the same name and returns what becomes of it. */
 static const char *
 mcp_call(struct stage *s, const char *name, char *code, size_t room)
 {
@@ -106,7 +106,7 @@ mcp_call(struct stage *s, const char *name, char *code, size_t room)
 }
 
 static void
-what_is_let_go_counts_once(void **state)
+forwarded_call_counts_once(void **state)
 {
 	static const char *const answers[] = {
 		ANSWER(CALL("find") "," CALL("drop") "," CALL("find")),
@@ -122,15 +122,15 @@ what_is_let_go_counts_once(void **state)
 		ask(&s, answers[i]);
 		assert_int_equal(times("\"name\":\"find\""), 2);
 		assert_int_equal(times("\"name\":\"drop\""), 0);
-		/* one is left, whichever way it comes; what was denied took nothing */
+		/* one is left for either way of calling; a denied call took nothing */
 		assert_string_equal(mcp_call(&s, "find", code, sizeof(code)), "goes");
 		assert_string_equal(mcp_call(&s, "find", code, sizeof(code)), "denied");
 		assert_string_equal(mcp_call(&s, "send", code, sizeof(code)), "goes");
-		/* and none in the next answer */
+		/* and none in the next response */
 		ask(&s, answers[i]);
 		assert_int_equal(times("\"name\":\"find\""), 0);
 		assert_int_equal(times("the limit calls is "), 2);
-		/* by the window, and not for good */
+		/* the limit refills with its window */
 		stage_pass(&s, 70 * 1000000ull);
 		ask(&s, answers[i]);
 		assert_int_equal(times("\"name\":\"find\""), 2);
@@ -139,9 +139,9 @@ what_is_let_go_counts_once(void **state)
 	}
 }
 
-/* More in one answer than there is room for. */
+/* One response holds more calls than the limit has left. */
 static void
-the_rest_of_an_answer_is_taken_out(void **state)
+calls_over_the_limit_are_removed_from_a_response(void **state)
 {
 	struct stage s;
 
@@ -157,9 +157,9 @@ the_rest_of_an_answer_is_taken_out(void **state)
 	buf_free(&said);
 }
 
-/* A response that the provider keeps: its call cannot be taken out. */
+/* The provider stores the response, so the call cannot be removed from it. */
 static void
-what_cannot_be_taken_out_denies_the_answer(void **state)
+unremovable_call_denies_the_response(void **state)
 {
 	static const char body[] = "{\"model\":\"m\",\"input\":\"hi\",\"tools\":[{\"type\":"
 				   "\"function\",\"name\":\"find\"}]}";
@@ -210,9 +210,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_let_go_counts_once),
-		cmocka_unit_test(the_rest_of_an_answer_is_taken_out),
-		cmocka_unit_test(what_cannot_be_taken_out_denies_the_answer),
+		cmocka_unit_test(forwarded_call_counts_once),
+		cmocka_unit_test(calls_over_the_limit_are_removed_from_a_response),
+		cmocka_unit_test(unremovable_call_denies_the_response),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

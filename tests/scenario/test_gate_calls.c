@@ -1,5 +1,6 @@
-/* Each call has its entry in the record, whichever way it comes: a message of MCP, a request to
- * a business API; and the same name finds them all. Calls of answers: test_called, e2e. */
+/* Each tool call has its entry in the record, in an MCP message or in a request to a business
+ * API, and a search for its name finds both. test_called and the e2e tests cover calls in
+ * responses. */
 #include "scenario/gate_stage.h"
 
 #define POLICY                                                                                 \
@@ -32,20 +33,20 @@
 /* clang-format off */
 static const struct {
 	const char *name, *body;
-	const char *decided[4], *completed[3]; /* what the entries hold; completed[0] NULL: it is denied */
+	const char *decided[4], *completed[3]; /* parts of the entries; completed[0] NULL: the call is denied */
 } rows[] = {
 	{ "a call of a tool, and a hash of its arguments", CALL("\"name\":\"find\",\"arguments\":{\"to\":\"ann@example.com\"}"),
 		{ "{\"by\":\"mcp\",\"server\":\"tools\",\"method\":\"tools/call\",\"tool\":\"find\",\"operation\":\"tickets\",\"decision\":\"redact\",\"rule\":\"mail\",",
 			"\"outcomes\":\"nn\",\"arguments_bytes\":24,\"arguments_hmac_sha256\":\"" },
 		{ "[{\"by\":\"mcp\",\"server\":\"tools\",\"method\":\"tools/call\",\"tool\":\"find\",\"operation\":\"tickets\",\"decision\":\"redact\",", "\"result_bytes\":" } },
-	{ "one that is denied", CALL("\"name\":\"drop\",\"arguments\":{\"to\":\"ann@example.com\"}"),
+	{ "a call that is denied", CALL("\"name\":\"drop\",\"arguments\":{\"to\":\"ann@example.com\"}"),
 		{ "\"tool\":\"drop\",\"operation\":\"tickets\",\"decision\":\"deny\",\"rule\":\"drops\",", "\"outcomes\":\"m-\",\"arguments_bytes\":24," }, { NULL } },
-	{ "one that would be, and its own operation before its server's", CALL("\"name\":\"pay\""),
+	{ "a call that would be denied, by its own operation before its server's", CALL("\"name\":\"pay\""),
 		{ "\"tool\":\"pay\",\"operation\":\"payments\",\"decision\":\"permit\",", "\"would\":\"deny\",\"would_rule\":\"soon\",", "\"outcomes\":\"nm\"}]" },
 		{ "\"tool\":\"pay\",\"operation\":\"payments\",\"decision\":\"permit\"," } },
-	{ "a name that is not shown has its operation", CALL("\"name\":\"7-4111111111111111\""),
+	{ "a name that is not recorded still has its operation", CALL("\"name\":\"7-4111111111111111\""),
 		{ "\"tool\":\"<redacted>\",\"operation\":\"payments\"," }, { NULL } },
-	{ "a resource whose name holds something", READ, { "\"method\":\"resources/read\",\"operation\":\"tickets\",\"resource\":\"<redacted>\",\"decision\":\"deny\"," }, { NULL } },
+	{ "a resource whose name contains a value", READ, { "\"method\":\"resources/read\",\"operation\":\"tickets\",\"resource\":\"<redacted>\",\"decision\":\"deny\"," }, { NULL } },
 };
 /* clang-format on */
 
@@ -57,7 +58,7 @@ holds(const char *name, const char *what, const char *where)
 }
 
 static void
-a_message_that_calls_has_its_entry(void **state)
+mcp_call_has_its_entry(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -87,7 +88,7 @@ a_message_that_calls_has_its_entry(void **state)
 }
 
 static void
-what_is_no_call_has_none(void **state)
+message_without_a_call_has_no_entry(void **state)
 {
 	struct note n = { .person = "alice",
 		.path = "/mcp",
@@ -114,7 +115,7 @@ what_is_no_call_has_none(void **state)
 }
 
 static void
-a_business_api_has_its_entry(void **state)
+business_api_request_has_its_entry(void **state)
 {
 	struct note n = { .person = "alice", .path = "/transfer", .body = "{\"amount\":5}" };
 	struct stage s;
@@ -131,7 +132,7 @@ a_business_api_has_its_entry(void **state)
 }
 
 static void
-names_of_offered_tools_are_there(void **state)
+offered_tools_are_recorded_by_name(void **state)
 {
 	struct note n = { .person = "alice",
 		.path = "/v1/chat/completions",
@@ -167,10 +168,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_message_that_calls_has_its_entry),
-		cmocka_unit_test(what_is_no_call_has_none),
-		cmocka_unit_test(a_business_api_has_its_entry),
-		cmocka_unit_test(names_of_offered_tools_are_there),
+		cmocka_unit_test(mcp_call_has_its_entry),
+		cmocka_unit_test(message_without_a_call_has_no_entry),
+		cmocka_unit_test(business_api_request_has_its_entry),
+		cmocka_unit_test(offered_tools_are_recorded_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

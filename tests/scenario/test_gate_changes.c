@@ -1,6 +1,5 @@
-/* What rules change, through the gate: where a request goes, which body and head
- * leave for it, what is counted and recorded; at once and with a body that comes
- * late. */
+/* Changes by rules, through the gate: the target, the body and head that are sent, and the
+ * counts and the record. Each case runs with a body in the NOTIFY and with a deferred body. */
 #include "scenario/gate_stage.h"
 
 #define ROUTES                                                                                 \
@@ -37,8 +36,8 @@
 static const struct {
 	const char *name, *rules, *body;
 	const char *decision, *via, *backend, *model;
-	const char *sent;      /* the body; NULL: as it came */
-	int64_t output;	       /* tokens reserved for the answer */
+	const char *sent;      /* the body; NULL: unchanged */
+	int64_t output;	       /* tokens reserved for the response */
 	const char *record[6]; /* path, value, … */
 } rows[] = {
 	{ "nothing changes", "rules: []\n", BODY("gpt", "\"max_tokens\":50,"),
@@ -58,22 +57,22 @@ static const struct {
 	{ "a rule's model", "rules: [{name: a, when: 'model.name.startsWith(\"gpt-5-pro\")', route: {model: gpt-5-mini}}]\n",
 		BODY("gpt-5-pro", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt-5-mini",
 		BODY("gpt-5-mini", "\"max_tokens\":50,"), 50, { "requested_model", "gpt-5-pro" } },
-	{ "the model that was asked for anyway", "rules: [{name: a, route: {model: gpt}}]\n",
+	{ "a rule's model equal to the requested one", "rules: [{name: a, route: {model: gpt}}]\n",
 		BODY("gpt", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt", NULL, 50, { "requested_model", "" } },
-	{ "a cap that is lower", "rules: [{name: a, max_output_tokens: 50}]\n",
+	{ "a lower output limit", "rules: [{name: a, max_output_tokens: 50}]\n",
 		BODY("gpt", "\"max_tokens\":900000,"), "permit", "relay", "openai", "gpt",
 		BODY("gpt", "\"max_tokens\":50,"), 50, { "max_output_tokens", "50" } },
-	{ "a cap that is higher", "rules: [{name: a, max_output_tokens: 5000}]\n",
+	{ "a higher output limit", "rules: [{name: a, max_output_tokens: 5000}]\n",
 		BODY("gpt", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt", NULL, 50,
 		{ "max_output_tokens", "5000" } },
-	{ "a cap where there was none", "rules: [{name: a, max_output_tokens: 50}]\n",
+	{ "an output limit for a request without one", "rules: [{name: a, max_output_tokens: 50}]\n",
 		BODY("gpt", ""), "permit", "relay", "openai", "gpt",
 		"{\"max_completion_tokens\":50," " \"model\" : \"gpt\", \"messages\":[{\"role\":\"user\",\"content\":\"hello\"}] }", 50,
 		{ "prompt.reserved_output_tokens", "50" } },
-	{ "several choices have the cap each", "rules: [{name: a, max_output_tokens: 50}]\n",
+	{ "each of several choices has the output limit", "rules: [{name: a, max_output_tokens: 50}]\n",
 		BODY("gpt", "\"n\":3,\"max_tokens\":60,"), "permit", "relay", "openai", "gpt",
 		BODY("gpt", "\"n\":3,\"max_tokens\":50,"), 150, { "max_output_tokens", "50" } },
-	{ "beside a redaction",
+	{ "together with a redaction",
 		"rules: [{name: r, redact: {entities: [EMAIL_ADDRESS]}}, {name: a, route: {model: m}, max_output_tokens: 50}]\n",
 		EMAIL, "redact", "relay", "openai", "m",
 		"{\"max_completion_tokens\":50,\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"to <EMAIL_ADDRESS_1>\"}]}", 50,
@@ -84,42 +83,42 @@ static const struct {
 		EMAIL, "permit", "relay", "vllm", "gpt",
 		"{\"max_completion_tokens\":4096,\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"to alice@example.com\"}]}",
 		4096, { "target", "local" } },
-	{ "no cap under a limit: the default is sent", "rules: []\n", BODY("gpt", ""), "permit", "relay", "openai", "gpt",
+	{ "no output limit, a limit in tokens: the default is sent", "rules: []\n", BODY("gpt", ""), "permit", "relay", "openai", "gpt",
 		CAPPED("4096", "gpt", ""), 4096, { "default_cap", "4096", "prompt.reserved_output_tokens", "4096" } },
-	{ "the one of the model", "output_default: {gpt: 70, \"gpt*\": 80, \"*\": 90}\nrules: []\n", BODY("gpt", ""),
+	{ "the default of the model", "output_default: {gpt: 70, \"gpt*\": 80, \"*\": 90}\nrules: []\n", BODY("gpt", ""),
 		"permit", "relay", "openai", "gpt", CAPPED("70", "gpt", ""), 70, { "default_cap", "70" } },
-	{ "of the model that is sent", "output_default: {gpt: 70, \"g*\": 80}\nrules: [{name: a, route: {model: g-mini}}]\n",
+	{ "the default of the model that is sent", "output_default: {gpt: 70, \"g*\": 80}\nrules: [{name: a, route: {model: g-mini}}]\n",
 		BODY("gpt", ""), "permit", "relay", "openai", "g-mini",
 		CAPPED("80", "g-mini", ""), 80, { "default_cap", "80" } },
-	{ "a null is no cap", "rules: []\n", BODY("gpt", "\"max_tokens\":null,"), "permit", "relay", "openai", "gpt",
+	{ "null is no output limit", "rules: []\n", BODY("gpt", "\"max_tokens\":null,"), "permit", "relay", "openai", "gpt",
 		BODY("gpt", "\"max_tokens\":4096,"), 4096, { "default_cap", "4096" } },
-	{ "each choice has it", "rules: []\n", BODY("gpt", "\"n\":3,"), "permit", "relay", "openai", "gpt",
+	{ "each choice has the default", "rules: []\n", BODY("gpt", "\"n\":3,"), "permit", "relay", "openai", "gpt",
 		CAPPED("4096", "gpt", "\"n\":3,"), 12288, { "default_cap", "4096" } },
-	{ "a rule's cap below it stays", "rules: [{name: a, max_output_tokens: 50}]\n", BODY("gpt", ""), "permit", "relay", "openai",
+	{ "a rule's lower limit applies", "rules: [{name: a, max_output_tokens: 50}]\n", BODY("gpt", ""), "permit", "relay", "openai",
 		"gpt", CAPPED("50", "gpt", ""), 50, { "default_cap", "" } },
-	{ "above it is for those who ask", "rules: [{name: a, max_output_tokens: 5000}]\n", BODY("gpt", ""), "permit", "relay",
+	{ "a rule's higher limit applies only to requests that ask for more", "rules: [{name: a, max_output_tokens: 5000}]\n", BODY("gpt", ""), "permit", "relay",
 		"openai", "gpt", CAPPED("4096", "gpt", ""), 4096, { "default_cap", "4096" } },
-	{ "a cap that is stated is the caller's", "rules: []\n", BODY("gpt", "\"max_tokens\":90000,"), "permit", "relay", "openai",
+	{ "a limit stated by the caller is not changed", "rules: []\n", BODY("gpt", "\"max_tokens\":90000,"), "permit", "relay", "openai",
 		"gpt", NULL, 90000, { "default_cap", "" } },
 	{ "shadow", "mode: shadow\nrules: [{name: a, route: {targets: [eu], model: m}, max_output_tokens: 7, tag: x, set_headers: {x-a: b}}]\n",
 		BODY("gpt", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt", NULL, 50,
 		{ "would_be", "{\"decision\":\"permit\",\"target\":\"eu\",\"model\":\"m\",\"max_output_tokens\":7}", "tags", "[\"x\"]",
 			"set_headers", "" } },
-	{ "a name that stands for targets", FAST "rules: []\n", BODY("fast", "\"max_tokens\":50,"), "permit", "relay",
+	{ "an alias of targets", FAST "rules: []\n", BODY("fast", "\"max_tokens\":50,"), "permit", "relay",
 		"azure", "m-2", BODY("m-2", "\"max_tokens\":50,"), 50,
 		{ "model", "m-2", "requested_model", "fast", "candidates",
 			"[{\"target\":\"eu\",\"model\":\"m-2\",\"fate\":\"chosen\"},{\"target\":\"local\",\"model\":\"m-3\","
 			"\"fate\":\"left\"}]" } },
-	{ "rules know it by its name", FAST "rules: [{name: a, when: 'model.name == \"fast\" && target.name == \"eu\"', "
+	{ "rules see the alias", FAST "rules: [{name: a, when: 'model.name == \"fast\" && target.name == \"eu\"', "
 		"deny: true}, {name: b, when: 'model.name == \"m-3\"', deny: true}]\n",
 		BODY("fast", "\"max_tokens\":50,"), "permit", "relay", "vllm", "m-3", BODY("m-3", "\"max_tokens\":50,"), 50,
 		{ "target", "local", "requested_model", "fast" } },
-	{ "a rule's model stands over it", FAST "rules: [{name: a, route: {targets: [local], model: m}}]\n",
+	{ "a rule's model overrides the alias", FAST "rules: [{name: a, route: {targets: [local], model: m}}]\n",
 		BODY("fast", "\"max_tokens\":50,"), "permit", "relay", "vllm", "m", BODY("m", "\"max_tokens\":50,"), 50,
 		{ "target", "local", "requested_model", "fast" } },
-	{ "none of its targets is left", FAST "rules: [{name: a, when: 'target.name != \"us\"', deny: {status: 451}}]\n",
+	{ "no target of the alias is left", FAST "rules: [{name: a, when: 'target.name != \"us\"', deny: {status: 451}}]\n",
 		BODY("fast", ""), "deny", "", NULL, NULL, NULL, 0, { "status", "451" } },
-	{ "other names are models", FAST "rules: []\n", BODY("faster", "\"max_tokens\":50,"), "permit", "relay", "openai", "faster",
+	{ "other names are models, not aliases", FAST "rules: []\n", BODY("faster", "\"max_tokens\":50,"), "permit", "relay", "openai", "faster",
 		NULL, 50, { "target", "us" } },
 	{ "no target is left", "rules: [{name: a, route: {targets: us}}, {name: b, route: {targets: eu}}]\n",
 		BODY("gpt", ""), "deny", "", NULL, NULL, NULL, 0,
@@ -129,7 +128,8 @@ static const struct {
 };
 /* clang-format on */
 
-/* The relay's bytes: freed by the caller once the exchange is over. */
+/* Returns a copy of the body as the relay read it. The caller frees it once the exchange is
+ * over. */
 static char *
 late(struct stage *s, struct pass *p, const char *body)
 {
@@ -213,7 +213,7 @@ one(size_t i, bool deferred)
 	for (size_t k = 0; k < 6 && rows[i].record[k]; k += 2)
 		record_says(0, rows[i].record[k], rows[i].record[k + 1], rows[i].name);
 	int64_t input = strtoll(stage_field(0, "prompt.reserved_input_tokens"), NULL, 10);
-	if (!input) /* it is the same number */
+	if (!input) /* the first run sets the number, the second must equal it */
 		input = strtoll(stage_field(0, "prompt.estimated_input_tokens"), NULL, 10);
 	int64_t tokens = denied ? 0 : input + rows[i].output;
 	if (!denied && input <= 8)
@@ -238,7 +238,7 @@ one(size_t i, bool deferred)
 }
 
 static void
-what_is_sent_counted_and_recorded(void **state)
+changes_are_sent_counted_and_recorded(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -248,7 +248,7 @@ what_is_sent_counted_and_recorded(void **state)
 }
 
 static void
-headers_go_upstream(void **state)
+headers_set_by_rules_are_sent(void **state)
 {
 	(void)state;
 	for (int deferred = 0; deferred < 2; deferred++) {
@@ -290,9 +290,9 @@ headers_go_upstream(void **state)
 	}
 }
 
-/* The head alone denies each target: nothing is deferred. */
+/* The head alone denies each target, so the body is not waited for. */
 static void
-a_denial_by_the_head_is_at_once(void **state)
+denial_by_the_head_is_immediate(void **state)
 {
 	static const struct note n = { .person = "alice",
 		.body = BODY("gpt", ""),
@@ -316,9 +316,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_sent_counted_and_recorded),
-		cmocka_unit_test(headers_go_upstream),
-		cmocka_unit_test(a_denial_by_the_head_is_at_once),
+		cmocka_unit_test(changes_are_sent_counted_and_recorded),
+		cmocka_unit_test(headers_set_by_rules_are_sent),
+		cmocka_unit_test(denial_by_the_head_is_immediate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

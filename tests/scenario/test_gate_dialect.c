@@ -1,5 +1,5 @@
-/* Dialects through the gate: a model that stands in the path, one that is named twice,
- * streams that the path asks for, and errors in the caller's own shape. */
+/* Dialects through the gate: a model in the path, a model named twice, streams requested by the
+ * path, and errors in the dialect of the caller. */
 #include "scenario/gate_stage.h"
 
 #define POLICY                                                                                 \
@@ -39,44 +39,44 @@
 static const struct {
 	const char *name, *path, *body;
 	const char *decision, *model, *status;
-	const char *sent_path, *sent; /* NULL: as it came */
+	const char *sent_path, *sent; /* NULL: unchanged */
 	const char *person;	      /* NULL: alice */
 } rows[] = {
-	{ "the path's model is the model", "/v1beta/models/g:generateContent", GEMINI(""), "permit", "g", NULL, NULL, NULL, NULL },
-	{ "and rules read it", "/v1beta/models/no:generateContent", GEMINI(""), "deny", "no", "403", NULL, NULL, NULL },
+	{ "the model is read from the path", "/v1beta/models/g:generateContent", GEMINI(""), "permit", "g", NULL, NULL, NULL, NULL },
+	{ "rules read the path's model", "/v1beta/models/no:generateContent", GEMINI(""), "deny", "no", "403", NULL, NULL, NULL },
 	{ "nested parameters are read", "/v1beta/models/g:generateContent",
 		GEMINI("\"generation_config\":{\"temperature\":1.5},"), "deny", "g", "403", NULL, NULL, NULL },
-	{ "it is rewritten, and a cap added", "/v1beta/models/big%3A1:generateContent", GEMINI(""), "permit", "small:1/x", NULL,
+	{ "the path's model is rewritten, and an output limit added", "/v1beta/models/big%3A1:generateContent", GEMINI(""), "permit", "small:1/x", NULL,
 		"/v1beta/models/small%3A1%2Fx:generateContent", GEMINI("\"generationConfig\":{\"maxOutputTokens\":50},"), NULL },
-	{ "escaped as the path needs it", "/model/big%3A1/converse", CONVERSE("hi"), "permit", "small:1/x", NULL,
+	{ "a rewritten model is escaped for the path", "/model/big%3A1/converse", CONVERSE("hi"), "permit", "small:1/x", NULL,
 		"/model/small%3A1%2Fx/converse",
 		"{\"inferenceConfig\":{\"maxTokens\":50},\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"hi\"}]}]}", NULL },
-	{ "an invoked model whose cap nobody knows", "/model/big%3A1/invoke", "{\"x\":1}", "deny", "big:1", "400", NULL, NULL, NULL },
+	{ "an invoked model with an unknown output limit", "/model/big%3A1/invoke", "{\"x\":1}", "deny", "big:1", "400", NULL, NULL, NULL },
 	{ "text is redacted", "/model/us.x%3A0/converse-stream", CONVERSE("to alice@example.com"), "redact", "us.x:0", NULL, NULL,
 		CONVERSE("to <EMAIL_ADDRESS_1>"), NULL },
 	{ "an e-mail address as a model", "/model/alice@example.com/converse", CONVERSE("hi"), "deny", "<redacted>", "403", NULL, NULL, NULL },
 	{ "a slash in the model's segment", "/model/arn%3Ax%2Fy/converse", CONVERSE("hi"), "permit", "arn:x/y", NULL, NULL, NULL, NULL },
 	{ "a slash elsewhere", "/model%2Fx/converse", CONVERSE("hi"), "deny", NULL, "400", NULL, NULL, NULL },
 	{ "dots in the model's segment", "/model/a%2F..%2Fb/converse", CONVERSE("hi"), "deny", NULL, "400", NULL, NULL, NULL },
-	{ "a slash where the route is rest", "/rest/model/a%2Fb/converse", CONVERSE("hi"), "deny", NULL, "400", NULL, NULL, NULL },
-	{ "named twice alike", "/openai/deployments/m/chat/completions", NAMED("m"), "permit", "m", NULL, NULL, NULL, NULL },
-	{ "named twice and differently", "/openai/deployments/m/chat/completions", NAMED("no"), "deny", "", "400", NULL, NULL, NULL },
-	{ "named twice and rewritten", "/openai/deployments/big:1/chat/completions", NAMED("big:1"), "permit", "small:1/x", NULL,
+	{ "a slash on a route without a dialect", "/rest/model/a%2Fb/converse", CONVERSE("hi"), "deny", NULL, "400", NULL, NULL, NULL },
+	{ "a model named twice, equally", "/openai/deployments/m/chat/completions", NAMED("m"), "permit", "m", NULL, NULL, NULL, NULL },
+	{ "a model named twice, differently", "/openai/deployments/m/chat/completions", NAMED("no"), "deny", "", "400", NULL, NULL, NULL },
+	{ "a model named twice and rewritten", "/openai/deployments/big:1/chat/completions", NAMED("big:1"), "permit", "small:1/x", NULL,
 		"/openai/deployments/small%3A1%2Fx/chat/completions",
 		"{\"max_completion_tokens\":50,\"model\":\"small:1/x\",\"messages\":[]}", NULL },
 	{ "a batch", "/v1/messages/batches", BATCH("a", "b", "1"), "permit", "a", NULL, NULL, NULL, NULL },
 	{ "a batch with a model that is denied", "/v1/messages/batches", BATCH("a", "no", "1"), "deny", "no", "403", NULL, NULL, NULL },
-	{ "a batch whose models are not alike to the rules", "/v1/messages/batches", BATCH("a", "big:1", "1"), "deny", "", "400", NULL, NULL, NULL },
+	{ "a batch with models that rules treat differently", "/v1/messages/batches", BATCH("a", "big:1", "1"), "deny", "", "400", NULL, NULL, NULL },
 	{ "a batch that is rewritten", "/v1/messages/batches", BATCH("big:1", "big:1", "51"), "permit", "small:1/x", NULL, NULL,
 		BATCH("small:1/x", "small:1/x", "50"), NULL },
-	{ "a name that stands for a target, in the path", "/v1beta/models/quick:generateContent", GEMINI(""), "permit", "g-1", NULL,
+	{ "an alias of a target in the path", "/v1beta/models/quick:generateContent", GEMINI(""), "permit", "g-1", NULL,
 		"/v1beta/models/g-1:generateContent", NULL, NULL },
-	{ "in path and body", "/openai/deployments/quick/chat/completions", NAMED("quick"), "permit", "o-1", NULL,
+	{ "an alias in path and body", "/openai/deployments/quick/chat/completions", NAMED("quick"), "permit", "o-1", NULL,
 		"/openai/deployments/o-1/chat/completions", NAMED("o-1"), NULL },
-	{ "in each request of a batch", "/v1/messages/batches", BATCH("quick", "quick", "1"), "permit", "c-1", NULL, NULL,
+	{ "an alias in each request of a batch", "/v1/messages/batches", BATCH("quick", "quick", "1"), "permit", "c-1", NULL, NULL,
 		BATCH("c-1", "c-1", "1"), NULL },
-	{ "in one of them", "/v1/messages/batches", BATCH("quick", "a", "1"), "deny", "", "400", NULL, NULL, NULL },
-	{ "in the other", "/v1/messages/batches", BATCH("a", "quick", "1"), "deny", "", "400", NULL, NULL, NULL },
+	{ "an alias in one request of a batch", "/v1/messages/batches", BATCH("quick", "a", "1"), "deny", "", "400", NULL, NULL, NULL },
+	{ "an alias in the other request of a batch", "/v1/messages/batches", BATCH("a", "quick", "1"), "deny", "", "400", NULL, NULL, NULL },
 	{ "ollama", "/api/chat", "{\"model\":\"big:1\",\"options\":{\"num_predict\":-1}}", "permit", "small:1/x", NULL, NULL,
 		"{\"model\":\"small:1/x\",\"options\":{\"num_predict\":50}}", NULL },
 };
@@ -144,7 +144,7 @@ one(size_t i, bool deferred)
 }
 
 static void
-what_a_dialect_says_in_the_path(void **state)
+model_and_stream_are_read_from_the_path(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -153,9 +153,9 @@ what_a_dialect_says_in_the_path(void **state)
 	}
 }
 
-/* What a body only refers to is recorded, and rules read it. */
+/* References to content elsewhere are recorded, and rules can read them. */
 static void
-references_are_recorded(void **state)
+references_in_a_body_are_recorded(void **state)
 {
 	static const char body[] = "{\"model\":\"m\",\"previous_response_id\":\"r\",\"input\":["
 				   "{\"role\":\"user\",\"content\":"
@@ -188,9 +188,10 @@ references_are_recorded(void **state)
 	stage_down(&s);
 }
 
-/* By the call's id, in the record where a rule reads them, and kept for rules on the answer. */
+/* A tool result gets its tool's name by the call's id: in the record, for rules, and kept for
+ * rules on the response. */
 static void
-results_name_their_tools(void **state)
+tool_results_get_their_tools_name(void **state)
 {
 	struct note n = { .person = rows[0].person ? rows[0].person : "alice",
 		.path = "/openai/v1/responses",
@@ -229,9 +230,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_a_dialect_says_in_the_path),
-		cmocka_unit_test(references_are_recorded),
-		cmocka_unit_test(results_name_their_tools),
+		cmocka_unit_test(model_and_stream_are_read_from_the_path),
+		cmocka_unit_test(references_in_a_body_are_recorded),
+		cmocka_unit_test(tool_results_get_their_tools_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,12 @@
-/* The relay's side of the gate and the disk: the decision's record is made while the request is
- * on its way to the relay, the completion before the answer's last byte. */
+/* The relay's side of the gate and the disk. The decision's record is written while the request
+ * is sent to the relay; the completion is written before the last byte of the response. */
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 
-/* The response's last byte waits for the completion; what a failing disk means is
- * the policy's to say. */
+/* The last byte of the response waits for the completion. The policy declares what happens if
+ * the disk fails. */
 static void
-the_last_byte_waits_for_the_completion(void **state)
+last_byte_waits_for_the_completion(void **state)
 {
 	for (int permit = 0; permit < 2; permit++)
 		for (int err = 0; err < 2; err++) {
@@ -29,10 +29,11 @@ the_last_byte_waits_for_the_completion(void **state)
 
 enum { DISK_WRITES, DISK_FAILS, DISK_LATE };
 
-/* The record of what goes through the relay is made while it is on its way there: the ACK does
- * not wait for it, the claim does, and nothing is sent without it. */
+/* The decision's record of a relayed request is written while HAProxy sends the request to the
+ * relay. The ACK does not wait for the record, the claim does, and nothing is sent without it.
+ */
 static void
-a_claim_waits_for_the_record_and_the_ack_does_not(void **state)
+claim_waits_for_the_record_and_the_ack_does_not(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name; int disk; bool permits, unrecorded; } rows[] = {
@@ -77,13 +78,14 @@ a_claim_waits_for_the_record_and_the_ack_does_not(void **state)
 			gate_refuse(p.x, 503, "audit_unavailable", "no record", pass_ruled, &p);
 			stage_quota(&s);
 			if (disk == DISK_FAILS)
-				stage_disk(&s, 0); /* that of the refusal is the only one */
+				stage_disk(
+					&s, 0); /* the record of the refusal is the only one */
 			assert_true(p.denied);
 			assert_int_equal(p.denial.status, 503);
 			pass_finish(&p, END_DENIED, 0, -1, -1);
 			stage_turn(&s);
-			assert_true(
-				p.done); /* a 503 for want of the disk does not wait for it */
+			/* a 503 because of the disk does not wait for the disk */
+			assert_true(p.done);
 		} else {
 			pass_finish(&p, END_COMPLETE, 200, 10, 20);
 		}
@@ -105,10 +107,10 @@ a_claim_waits_for_the_record_and_the_ack_does_not(void **state)
 	}
 }
 
-/* Nobody takes the ticket up, before the disk answers or after; and a disk that is known to
- * refuse is waited for: the ACK says no. */
+/* The ticket is never claimed, and the disk answers before or after that. Afterwards the disk
+ * is known to refuse, so the ACK waits for the disk and refuses the request. */
 static void
-a_record_on_its_way_outlives_its_ticket(void **state)
+record_in_progress_outlives_its_ticket(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -123,8 +125,8 @@ a_record_on_its_way_outlives_its_ticket(void **state)
 		assert_int_equal(s.gate[0]->tickets.n, 0);
 		stage_disk(&s, err ? ERR_IO : 0);
 		stage_settle(&s);
-		assert_int_equal(
-			disk_records, err ? 1 : 2); /* of no decision there is no end */
+		assert_int_equal(disk_records,
+			err ? 1 : 2); /* without a decision there is no completion */
 		if (!err)
 			assert_string_equal(stage_field(1, "outcome"), "abandoned");
 		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
@@ -141,12 +143,11 @@ a_record_on_its_way_outlives_its_ticket(void **state)
 	stage_down(&s);
 }
 
-/* The disk stands still for a while, and what waits for it ends in each way there is: the relay
- * refuses it, its client goes, the claim is none of it, the disk says no after all. One id has
- * one decision, and one that said permit says that it was abandoned, where it is there at all.
- */
+/* The disk stalls, and the exchange ends in each possible way: the relay refuses it, its client
+ * disconnects, the claim does not fit, the disk fails after all. Each id has one decision. A
+ * recorded permit is followed by a completion with "abandoned". */
 static void
-a_disk_that_stands_still_leaves_one_decision_of_each_id(void **state)
+stalled_disk_leaves_one_decision_per_id(void **state)
 {
 	static const struct note redacted = { .person = "alice", .body = EMAIL };
 	enum { REFUSED, REFUSED_AND_GONE, GONE, NOT_ITS_CLAIM, WAYS };
@@ -175,7 +176,7 @@ a_disk_that_stands_still_leaves_one_decision_of_each_id(void **state)
 			gate_refuse(p.x, 503, "audit_unavailable", "no record", pass_ruled, &p);
 		if (way == REFUSED)
 			stage_quota(&s);
-		if (first) /* the disk goes on before the relay is through */
+		if (first) /* the disk continues before the relay has finished */
 			stage_disk(&s, fails ? ERR_IO : 0);
 		if (way != NOT_ITS_CLAIM)
 			pass_finish(
@@ -196,10 +197,10 @@ a_disk_that_stands_still_leaves_one_decision_of_each_id(void **state)
 	}
 }
 
-/* A disk that hangs under on_failure.audit: permit. The exchange goes on, on
- * another worker too, and ends before the disk answers. */
+/* The disk hangs, with on_failure.audit: permit. The exchange continues, also on another
+ * worker, and ends before the disk answers. */
 static void
-a_disk_that_hangs_holds_up_nothing_where_the_policy_permits(void **state)
+hanging_disk_blocks_nothing_if_the_policy_permits(void **state)
 {
 	(void)state;
 	for (unsigned worker = 0; worker < 2; worker++)
@@ -241,11 +242,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_last_byte_waits_for_the_completion),
-		cmocka_unit_test(a_claim_waits_for_the_record_and_the_ack_does_not),
-		cmocka_unit_test(a_record_on_its_way_outlives_its_ticket),
-		cmocka_unit_test(a_disk_that_stands_still_leaves_one_decision_of_each_id),
-		cmocka_unit_test(a_disk_that_hangs_holds_up_nothing_where_the_policy_permits),
+		cmocka_unit_test(last_byte_waits_for_the_completion),
+		cmocka_unit_test(claim_waits_for_the_record_and_the_ack_does_not),
+		cmocka_unit_test(record_in_progress_outlives_its_ticket),
+		cmocka_unit_test(stalled_disk_leaves_one_decision_per_id),
+		cmocka_unit_test(hanging_disk_blocks_nothing_if_the_policy_permits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

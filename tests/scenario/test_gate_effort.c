@@ -1,6 +1,6 @@
-/* A body that takes more work to search than its length allows: what the policy says of the
- * classifier, and as a denial an answer that no client repeats. Work that nobody waits for
- * ends. */
+/* A body that takes more work to search than its length allows gets the outcome that the policy
+ * declares for the classifier. A denial has a status that clients do not retry. Work whose
+ * result nobody waits for ends early. */
 #include "scenario/gate_stage.h"
 
 #include <time.h>
@@ -13,9 +13,10 @@
 	"  - {name: secrets, when: '\"secret\" in prompt.classes', deny: true}\n"              \
 	"default: permit\n"
 enum { DEAR = 48 << 10, LONG = 12 << 20 };
-/* Shown as secrets in disguise, again and again: three times what its length allows. */
+/* Looks like an obfuscated secret; repeated, it takes three times the work that its length
+ * allows. */
 #define OVER "\\\\u0034token:\xEF\xBC\x94"
-/* Within it, nearly. */
+/* Repeated, it takes almost all of the allowed work. */
 #define NEAR "key="
 
 static void
@@ -29,17 +30,18 @@ put_body(struct buf *b, const char *unit, size_t n)
 }
 
 static void
-more_work_than_its_length_allows(void **state)
+body_over_its_work_budget_gets_the_declared_outcome(void **state)
 {
 	static const struct {
 		const char *name, *policy, *decision, *status;
 	} rows[] = {
-		{ "is denied, and not to be sent again", ROUTES(""), "deny", "413" },
-		{ "passes where the policy lets what was not classified pass",
+		{ "the request is denied with a status that is not retried", ROUTES(""), "deny",
+			"413" },
+		{ "the request passes if on_failure.classifier permits",
 			ROUTES("on_failure: {classifier: permit}\n"), "permit", "" },
-		{ "is replaced where it says so", ROUTES("on_failure: {classifier: redact}\n"),
-			"redact", "" },
-		{ "is no image: what is unreadable may pass, this may not",
+		{ "the text is redacted if on_failure.classifier redacts",
+			ROUTES("on_failure: {classifier: redact}\n"), "redact", "" },
+		{ "on_failure.unreadable does not permit the text",
 			ROUTES("on_failure: {unreadable: permit}\n"), "deny", "413" },
 	};
 	struct buf body;
@@ -78,7 +80,7 @@ more_work_than_its_length_allows(void **state)
 	"limits:\n  - {name: few, per: [identity.person], requests: 5, window: 1m}\n"          \
 	"  - {name: tokens, per: [identity.person], tokens: 900000000, window: 1m}\n"
 
-/* As it comes with the NOTIFY, or later through the relay: what the decision is. */
+/* Sends the body in the NOTIFY or later through the relay, and returns the decision. */
 static const char *
 sent_dear(struct stage *s, struct span body, bool later, struct call *c)
 {
@@ -106,10 +108,10 @@ sent_dear(struct stage *s, struct span body, bool later, struct call *c)
 	return status;
 }
 
-/* It is denied, and counts all the same: else whoever sends many of them is never stopped. It also counts if a rule
- * denies it for another text of the request. */
+/* The denied request counts for the limit. Otherwise a caller who sends many of them would
+ * never be stopped. The request also counts if a rule denies it for another text. */
 static void
-a_denied_text_counts_for_limits_of_requests(void **state)
+denied_text_counts_for_request_limits(void **state)
 {
 	enum { TWENTY = 20, LIMIT = 5 };
 	struct buf body;
@@ -140,7 +142,7 @@ a_denied_text_counts_for_limits_of_requests(void **state)
 }
 
 static void
-a_denied_text_stays_denied_without_a_store(void **state)
+denied_text_stays_denied_without_a_store(void **state)
 {
 	static const char *const aways[] = { "deny", "allow" };
 	struct buf body;
@@ -155,7 +157,7 @@ a_denied_text_stays_denied_without_a_store(void **state)
 			"%slimits:\n  - {name: few, requests: 5, window: 1m, away: %s}\n",
 			ROUTES(""), aways[i]);
 		stage_up(&s, policy);
-		s.table->n = SIZE_MAX; /* full */
+		s.table->n = SIZE_MAX; /* the table is full */
 		assert_string_equal(sent_dear(&s, buf_view(&body), false, &c), "413");
 		s.table->n = 0;
 		stage_pass(&s, 31000000);
@@ -164,7 +166,7 @@ a_denied_text_stays_denied_without_a_store(void **state)
 	buf_free(&body);
 }
 
-/* ---- nobody waits ---- */
+/* ---- nobody waits for the result ---- */
 
 static void
 bring_long(struct stage *s, struct pass *p, struct span body)
@@ -181,13 +183,13 @@ bring_long(struct stage *s, struct pass *p, struct span body)
 	mailbox_drain(&s->mail[0], NULL);
 }
 
-/* Until *what; the milliseconds it took. */
+/* Waits until *what is true and returns the milliseconds that this took. */
 static uint64_t
 wait_ms(struct stage *s, const bool *what)
 {
 	struct timespec began, now;
 
-	clock_gettime(CLOCK_MONOTONIC, &began); /* the stage's clock stands still */
+	clock_gettime(CLOCK_MONOTONIC, &began); /* the stage's clock does not move */
 	for (int i = 0; i < 60000 && !*what; i++) {
 		stage_settle(s);
 		usleep(500);
@@ -198,11 +200,11 @@ wait_ms(struct stage *s, const bool *what)
 			  (now.tv_nsec - began.tv_nsec) / 1000000);
 }
 
-/* A busy machine, and a sanitizer, take a while; all of it would take seconds. */
+/* A busy machine or a sanitizer takes a while; the whole work would take seconds. */
 enum { SOON_MS = 700 };
 
 static void
-work_for_a_client_that_is_gone_ends(void **state)
+work_for_a_disconnected_client_ends(void **state)
 {
 	struct stage s;
 	struct pass p;
@@ -222,9 +224,9 @@ work_for_a_client_that_is_gone_ends(void **state)
 	buf_free(&body);
 }
 
-/* Its client waits: he is told to come again. */
+/* The client still waits and is asked to retry. */
 static void
-work_of_a_daemon_that_stops_ends(void **state)
+work_of_a_stopping_daemon_ends(void **state)
 {
 	struct stage s;
 	struct pass p;
@@ -240,7 +242,7 @@ work_of_a_daemon_that_stops_ends(void **state)
 	gate_helpers_hurry(s.shared);
 	usleep(100000);
 	stage_settle(&s);
-	assert_false(p.ruled); /* it has a tenth of a second */
+	assert_false(p.ruled); /* the work has a tenth of a second left */
 	stage_pass(&s, 100001);
 	assert_in_range(wait_ms(&s, &p.ruled), 0, SOON_MS);
 	assert_true(p.denied);
@@ -256,11 +258,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(more_work_than_its_length_allows),
-		cmocka_unit_test(a_denied_text_counts_for_limits_of_requests),
-		cmocka_unit_test(a_denied_text_stays_denied_without_a_store),
-		cmocka_unit_test(work_for_a_client_that_is_gone_ends),
-		cmocka_unit_test(work_of_a_daemon_that_stops_ends),
+		cmocka_unit_test(body_over_its_work_budget_gets_the_declared_outcome),
+		cmocka_unit_test(denied_text_counts_for_request_limits),
+		cmocka_unit_test(denied_text_stays_denied_without_a_store),
+		cmocka_unit_test(work_for_a_disconnected_client_ends),
+		cmocka_unit_test(work_of_a_stopping_daemon_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

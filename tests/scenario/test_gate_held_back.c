@@ -1,4 +1,4 @@
-/* Limits of requests whose bodies come long after their heads. */
+/* Request limits, for requests whose bodies arrive long after their heads. */
 #include "scenario/gate_policy.h"
 #include "scenario/gate_stage.h"
 
@@ -7,26 +7,30 @@ static const struct note deferred = { .person = "alice",
 	.no_length = true,
 	.headers = { "transfer-encoding: chunked" } };
 
-/* Bodies that are held back over windows meet the limit where they come: never more than
- * it are let go in any window, and what was taken at their heads is given back. */
+/* Bodies that are held back over several windows are counted when they arrive. No window admits
+ * more than the limit, and what was counted for their heads is released. */
 static void
-bodies_held_back_meet_the_limit_where_they_come(void **state)
+late_bodies_count_in_the_window_they_arrive_in(void **state)
 {
-	/* limit: 5 requests in a minute, in buckets of 6 s */
+	/* the limit is 5 requests per minute, in buckets of 6 s */
 	static const struct {
 		const char *name;
-		unsigned windows, heads; /* heads are sent in each of so many windows */
-		uint64_t then_us;	 /* after the last of them */
-		unsigned fresh;		 /* whole requests just before the bodies come */
-		unsigned want;		 /* bodies let go */
+		unsigned windows,
+			heads;	  /* `heads` heads are sent in each of `windows` windows */
+		uint64_t then_us; /* time after the last of them */
+		unsigned fresh;	  /* whole requests just before the bodies arrive */
+		unsigned want;	  /* bodies that are admitted */
 	} rows[] = {
-		{ "at once: all that were charged", 1, 5, 1000, 0, 5 },
-		{ "in the next bucket: all, each counted once", 1, 5, 7000000, 0, 5 },
-		{ "after a window: all", 1, 5, 70000000, 0, 5 },
-		{ "after a window, others came: what is left", 1, 5, 70000000, 3, 2 },
-		{ "after a window, others took all", 1, 5, 70000000, 5, 0 },
-		{ "three windows' heads at once: one window's worth", 3, 5, 1000, 0, 5 },
-		{ "three windows' heads in the fourth, others came", 3, 5, 70000000, 4, 1 },
+		{ "bodies at once: all that were charged", 1, 5, 1000, 0, 5 },
+		{ "bodies in the next bucket: all, each counted once", 1, 5, 7000000, 0, 5 },
+		{ "bodies after a window: all", 1, 5, 70000000, 0, 5 },
+		{ "bodies after a window, with other requests: the rest of the limit", 1, 5,
+			70000000, 3, 2 },
+		{ "bodies after a window, with the limit exhausted by others", 1, 5, 70000000,
+			5, 0 },
+		{ "heads of three windows at once: one window's limit", 3, 5, 1000, 0, 5 },
+		{ "heads of three windows in the fourth, with other requests", 3, 5, 70000000,
+			4, 1 },
 	};
 
 	(void)state;
@@ -76,7 +80,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bodies_held_back_meet_the_limit_where_they_come),
+		cmocka_unit_test(late_bodies_count_in_the_window_they_arrive_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

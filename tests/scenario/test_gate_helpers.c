@@ -1,5 +1,6 @@
-/* Long bodies that the relay brought, and long answers, are a helper thread's: the worker
- * serves others meanwhile, and whoever goes away or stops then leaves nothing behind. */
+/* Long bodies from the relay and long responses are processed by a helper thread. The worker
+ * serves other requests meanwhile, and nothing is left behind if the client disconnects or the
+ * daemon stops. */
 #include "scenario/gate_stage.h"
 
 #include <pthread.h>
@@ -28,14 +29,14 @@
 #define HELLO "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 #define MAIL  "someone@example.com"
 
-/* A chat of about n bytes, the address at its end. */
+/* Writes a chat of about n bytes with the address at its end. */
 static void
 put_chat(struct buf *b, size_t n)
 {
 	buf_init(b, 0);
 	buf_str(b, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"");
 	while (b->n < n)
-		buf_str(b, "words and words of which nothing is to be said ");
+		buf_str(b, "words and words of which nothing is to be found ");
 	buf_str(b, MAIL "\"}]}");
 }
 
@@ -56,7 +57,7 @@ put_gzip(struct buf *to, struct span text)
 	deflateEnd(&z);
 }
 
-/* The relay claims a NOTIFY's ticket and brings this body. */
+/* The relay claims a NOTIFY's ticket and delivers this body. */
 static void
 bring(struct stage *s, struct pass *p, const struct note *n, struct span body)
 {
@@ -68,7 +69,8 @@ bring(struct stage *s, struct pass *p, const struct note *n, struct span body)
 	gate_body(p->x, body, pass_ruled, p);
 }
 
-/* A body that only a helper reads, without a length, comes to worker 0. */
+/* Worker 0 receives a body that is so long that a helper reads it. Its length was not
+ * declared. */
 static void
 bring_long(struct stage *s, struct pass *p, struct span body)
 {
@@ -90,9 +92,9 @@ wait_for(struct stage *s, const bool *what)
 	assert_true(*what);
 }
 
-/* Such a body holds up a worker, and more of them are likely to come. */
+/* Such a text blocks a worker, and more of them are likely to follow. */
 static void
-after_a_dear_text_helpers_read_shorter_bodies(void **state)
+after_an_expensive_text_helpers_read_shorter_bodies(void **state)
 {
 	enum { MIDDLE = 40 << 10, SHORT = 20 << 10 };
 	struct stage s;
@@ -138,7 +140,7 @@ after_a_dear_text_helpers_read_shorter_bodies(void **state)
 }
 
 static void
-a_worker_serves_others_while_a_helper_reads(void **state)
+worker_serves_others_while_a_helper_reads(void **state)
 {
 	struct stage s;
 	struct pass p;
@@ -149,7 +151,8 @@ a_worker_serves_others_while_a_helper_reads(void **state)
 	stage_up(&s, POLICY);
 	assert_int_equal(gate_helpers_start(s.shared), 0);
 	put_chat(&body, 900000);
-	/* The worker takes the body up and is free at once, whatever the clock says. */
+	/* The worker passes the body to a helper and is free at once, however much time
+	 * passes. */
 	bring_long(&s, &p, buf_view(&body));
 	assert_false(p.ruled);
 	assert_null(s.gate[0]->turns);
@@ -168,9 +171,9 @@ a_worker_serves_others_while_a_helper_reads(void **state)
 	buf_free(&body);
 }
 
-/* A compressed body is decoded by the worker as far as that is little work. */
+/* The worker itself decompresses a body if that takes little work. */
 static void
-a_body_is_read_where_it_is_little_work(void **state)
+body_that_takes_little_work_is_read_by_the_worker(void **state)
 {
 	static const struct {
 		const char *name;
@@ -226,9 +229,10 @@ a_body_is_read_where_it_is_little_work(void **state)
 	}
 }
 
-/* At any moment: the helper is told, the memory lives until it is back. */
+/* The client disconnects at any moment: the helper is asked to stop, and the memory is kept
+ * until it has returned. */
 static void
-a_client_may_go_away_while_a_helper_reads(void **state)
+client_may_disconnect_while_a_helper_reads(void **state)
 {
 	struct stage s;
 	struct buf body;
@@ -262,10 +266,10 @@ real_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* The client goes away at any step. A helper that stops between two messages of a long body returns
- * to the worker without a result. */
+/* The client disconnects at any step. A helper that stops between two messages of a long body
+ * returns to the worker without a result. */
 static void
-a_client_may_go_away_between_two_messages(void **state)
+client_may_disconnect_between_two_messages(void **state)
 {
 	struct buf body;
 
@@ -274,7 +278,7 @@ a_client_may_go_away_between_two_messages(void **state)
 	buf_str(&body, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"");
 	for (size_t k = 1; k <= 20; k++) {
 		while (body.n < k * 45000)
-			buf_str(&body, "words and words of which nothing is to be said ");
+			buf_str(&body, "words and words of which nothing is to be found ");
 		buf_str(&body, k < 20 ? "\"},{\"role\":\"user\",\"content\":\"" : "\"}]}");
 	}
 	uint64_t whole_us = 0; /* the first client stays until the verdict */
@@ -299,9 +303,9 @@ a_client_may_go_away_between_two_messages(void **state)
 	buf_free(&body);
 }
 
-/* The daemon ends: the helper does so early, and what it had comes back. */
+/* The daemon stops: the helper ends early and returns what it had. */
 static void
-a_helper_ends_early_with_the_daemon(void **state)
+helper_ends_early_if_the_daemon_stops(void **state)
 {
 	struct stage s;
 	struct pass p;
@@ -320,7 +324,7 @@ a_helper_ends_early_with_the_daemon(void **state)
 	buf_free(&body);
 }
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 struct reading {
 	struct guard *g;
@@ -346,9 +350,9 @@ read_back(void *arg)
 	((struct reading *)arg)->back = true;
 }
 
-/* With its own scratch: the worker's is in use meanwhile. */
+/* The helper uses its own scratch memory, because the worker's is in use meanwhile. */
 static void
-a_helper_reads_a_long_answer(void **state)
+helper_reads_a_long_response(void **state)
 {
 	static const struct guard_head head = { .status = 200,
 		.content_type = SPAN_LIT("text/event-stream") };
@@ -365,7 +369,7 @@ a_helper_reads_a_long_answer(void **state)
 	assert_false(p.denied);
 	assert_int_equal(gate_answer(p.x, &head, &r.g), 0);
 	assert_non_null(r.g);
-	assert_false(gate_aside(p.x, read_it, read_back, &r)); /* there are none */
+	assert_false(gate_aside(p.x, read_it, read_back, &r)); /* there are no helpers */
 	assert_int_equal(gate_helpers_start(s.shared), 0);
 	buf_init(&event, 0);
 	buf_init(&r.out, 0);
@@ -376,13 +380,13 @@ a_helper_reads_a_long_answer(void **state)
 	r.in = buf_view(&event);
 	assert_true(guard_is_long(r.g, r.in.n));
 	assert_true(gate_aside(p.x, read_it, read_back, &r));
-	assert_false(r.back); /* it comes by mail */
+	assert_false(r.back); /* the result arrives by mail */
 	wait_for(&s, &r.back);
 	assert_false(pthread_equal(r.by, pthread_self()));
 	assert_int_equal(r.got, GUARD_PASS);
 	assert_null(memmem(r.out.p, r.out.n, MAIL, sizeof(MAIL) - 1));
 	assert_non_null(memmem(r.out.p, r.out.n, "<EMAIL_ADDRESS>", 15));
-	/* What nobody waits for is not read. */
+	/* The helper does not read a response that nobody waits for. */
 	uint64_t events = guard_report(r.g)->events;
 	guard_stop(r.g);
 	r.back = false;
@@ -403,13 +407,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(after_a_dear_text_helpers_read_shorter_bodies),
-		cmocka_unit_test(a_worker_serves_others_while_a_helper_reads),
-		cmocka_unit_test(a_body_is_read_where_it_is_little_work),
-		cmocka_unit_test(a_client_may_go_away_while_a_helper_reads),
-		cmocka_unit_test(a_client_may_go_away_between_two_messages),
-		cmocka_unit_test(a_helper_ends_early_with_the_daemon),
-		cmocka_unit_test(a_helper_reads_a_long_answer),
+		cmocka_unit_test(after_an_expensive_text_helpers_read_shorter_bodies),
+		cmocka_unit_test(worker_serves_others_while_a_helper_reads),
+		cmocka_unit_test(body_that_takes_little_work_is_read_by_the_worker),
+		cmocka_unit_test(client_may_disconnect_while_a_helper_reads),
+		cmocka_unit_test(client_may_disconnect_between_two_messages),
+		cmocka_unit_test(helper_ends_early_if_the_daemon_stops),
+		cmocka_unit_test(helper_reads_a_long_response),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Placeholders over the turns of a conversation, through the gate: what the provider is sent,
- * and what the caller gets back of a response that repeats placeholders. */
+/* Placeholders over the turns of a conversation, through the gate: the body that the provider
+ * is sent, and the values that the caller receives if a response repeats placeholders. */
 #include "scenario/kept_stage.h"
 
 struct talk {
@@ -7,7 +7,8 @@ struct talk {
 	struct turn_row turn[TURNS];
 };
 
-/* The last decision and completion of the journal; "" where they have no such field. */
+/* Returns a field of the last record of this type in the journal, or "" if it has no such
+ * field. */
 static const char *
 last_field(const char *type, const char *field)
 {
@@ -40,27 +41,34 @@ run_talk(struct stage *s, const struct talk *t)
 /* ---- spellings ---- */
 
 static void
-each_spelling_comes_back_as_it_was_written(void **state)
+each_spelling_is_restored_as_written(void **state)
 {
 	static const struct talk talks[] = {
-		{ "where values are restored, each spelling has its own number",
+		{ "with restore, each spelling has its own number",
 			{ { NULL, CHAT,
-				CHATS("call (415) 426-8562, i.e. 415-426-8562 or (415) 426-8562"),
-				"call <PHONE_NUMBER_1>, i.e. <PHONE_NUMBER_2> or <PHONE_NUMBER_1>",
+				CHATS("call (415) 426-8562, i.e. 415-426-8562 or (415) "
+				      "426-8562"),
+				"call <PHONE_NUMBER_1>, i.e. <PHONE_NUMBER_2> or "
+				"<PHONE_NUMBER_1>",
 				CHATTED("<PHONE_NUMBER_2> <PHONE_NUMBER_1>"),
 				"415-426-8562 (415) 426-8562" } } },
-		{ "where nothing is restored, equal values have equal numbers",
+		{ "without restore, equal values have equal numbers",
 			{ { NULL, "/v1/completions",
-				"{\"model\":\"m\",\"prompt\":\"call (415) 426-8562, i.e. 415-426-8562\"}",
-				"call <PHONE_NUMBER_1>, i.e. <PHONE_NUMBER_1>", "{}", NULL } } },
+				"{\"model\":\"m\",\"prompt\":\"call (415) 426-8562, i.e. "
+				"415-426-8562\"}",
+				"call <PHONE_NUMBER_1>, i.e. <PHONE_NUMBER_1>", "{}",
+				NULL } } },
 		{ "numbers stay while turns are appended",
 			{ { NULL, CHAT,
-				  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"(415) 426-8562\"}]}",
+				  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+				  "\"content\":\"(415) 426-8562\"}]}",
 				  "<PHONE_NUMBER_1>", CHATTED("ok"), "ok" },
 				{ NULL, CHAT,
-					"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"(415) 426-8562\"},"
+					"{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+					"\"content\":\"(415) 426-8562\"},"
 					"{\"role\":\"assistant\",\"content\":\"ok\"},"
-					"{\"role\":\"user\",\"content\":\"415-426-8562 or (415) 426-8562\"}]}",
+					"{\"role\":\"user\",\"content\":\"415-426-8562 or "
+					"(415) 426-8562\"}]}",
 					"<PHONE_NUMBER_2> or <PHONE_NUMBER_1>",
 					CHATTED("<PHONE_NUMBER_2>, <PHONE_NUMBER_1>"),
 					"415-426-8562, (415) 426-8562" } } },
@@ -69,16 +77,17 @@ each_spelling_comes_back_as_it_was_written(void **state)
 				"<EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2>",
 				CHATTED("<EMAIL_ADDRESS_2>, <EMAIL_ADDRESS_1>"),
 				"jane.roe@example.com, Jane.Roe@example.com" } } },
-		{ "so is a further mention that only repeats the value",
+		{ "a further mention in capitals is another spelling",
 			{ { NULL, CHAT, CHATS("ssn 856-45-6789 then 856456789"),
-				"ssn <US_SSN_1> then <US_SSN_2>", CHATTED("<US_SSN_1> <US_SSN_2>"),
-				"856-45-6789 856456789" } } },
-		{ "and a secret in base64",
-			{ { NULL, CHAT, CHATS("my password is quuxel47-wobble, cXV1eGVsNDctd29iYmxl"),
+				"ssn <US_SSN_1> then <US_SSN_2>",
+				CHATTED("<US_SSN_1> <US_SSN_2>"), "856-45-6789 856456789" } } },
+		{ "a secret in base64 is another spelling",
+			{ { NULL, CHAT,
+				CHATS("my password is quuxel47-wobble, cXV1eGVsNDctd29iYmxl"),
 				"my password is <GENERIC_SECRET_1>, <GENERIC_SECRET_2>",
 				CHATTED("<GENERIC_SECRET_1>, <GENERIC_SECRET_2>"),
 				"quuxel47-wobble, cXV1eGVsNDctd29iYmxl" } } },
-		{ "and one that is escaped in a URL",
+		{ "a value escaped in a URL is another spelling",
 			{ { NULL, CHAT, CHATS("my password is quux+el47wo, or q=quux%2Bel47wo"),
 				"my password is <GENERIC_SECRET_1>, or q=<GENERIC_SECRET_2>",
 				CHATTED("<GENERIC_SECRET_2>; <GENERIC_SECRET_1>"),
@@ -93,7 +102,7 @@ each_spelling_comes_back_as_it_was_written(void **state)
 	stage_down(&s);
 }
 
-/* ---- conversations that the provider keeps ---- */
+/* ---- conversations that the provider stores ---- */
 
 #define R	   "/v1/responses"
 #define ASK(text)  "{\"model\":\"m\",\"input\":\"" text "\"}"
@@ -117,121 +126,162 @@ each_spelling_comes_back_as_it_was_written(void **state)
 	"\"text\",\"text\":\"" text "\"}]}"
 
 static void
-a_placeholder_means_one_value_in_a_kept_conversation(void **state)
+placeholder_means_one_value_in_a_kept_conversation(void **state)
 {
 	static const struct talk talks[] = {
-		{ "turn two goes on where turn one ended",
+		{ "turn two continues the numbers of turn one",
 			{ { NULL, R, ASK("mail jane@example.com"), "mail <EMAIL_ADDRESS_1>",
-				  SAYS("resp_1", "to <EMAIL_ADDRESS_1>"), "to jane@example.com" },
+				  SAYS("resp_1", "to <EMAIL_ADDRESS_1>"),
+				  "to jane@example.com" },
 				{ NULL, R, ON("resp_1", "and bob@example.com"),
 					"and <EMAIL_ADDRESS_2>",
 					SAYS("resp_2", "<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2>"),
 					"jane@example.com bob@example.com" },
 				{ NULL, R, ON("resp_2", "go on"), "go on",
-					CALLS("resp_3", "{\\\"to\\\":\\\"<EMAIL_ADDRESS_1>\\\"}"),
+					CALLS("resp_3",
+						"{\\\"to\\\":\\\"<EMAIL_ADDRESS_1>\\\"}"),
 					"{\\\"to\\\":\\\"jane@example.com\\\"}" } } },
-		{ "a value that returns has the placeholder that it had",
+		{ "a repeated value keeps its placeholder",
 			{ { NULL, R, ASK("jane@example.com"), "<EMAIL_ADDRESS_1>",
 				  SAYS("resp_1", "ok"), NULL },
-				{ NULL, R, ON("resp_1", "bob@example.com then jane@example.com"),
+				{ NULL, R,
+					ON("resp_1", "bob@example.com then jane@example.com"),
 					"<EMAIL_ADDRESS_2> then <EMAIL_ADDRESS_1>",
 					SAYS("resp_2", "ok"), NULL } } },
-		{ "a first turn without values is known, too",
+		{ "a first turn without values is known",
 			{ { NULL, R, ASK("hello"), "hello", SAYS("resp_1", "hi"), NULL },
-				{ NULL, R, ON("resp_1", "jane@example.com"), "\"<EMAIL_ADDRESS_1>\"",
-					SAYS("resp_2", "<EMAIL_ADDRESS_1>"), "jane@example.com" } } },
-		{ "two continuations of one response know nothing of each other",
-			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("resp_1", "ok"), NULL },
-				{ NULL, R, ON("resp_1", "bob@example.com"), "\"<EMAIL_ADDRESS_2>\"",
-					SAYS("resp_2", "ok"), NULL },
-				{ NULL, R, ON("resp_1", "carl@example.com"), "\"<EMAIL_ADDRESS_2>\"",
-					SAYS("resp_3", "ok"), NULL },
+				{ NULL, R, ON("resp_1", "jane@example.com"),
+					"\"<EMAIL_ADDRESS_1>\"",
+					SAYS("resp_2", "<EMAIL_ADDRESS_1>"),
+					"jane@example.com" } } },
+		{ "two continuations of one response are independent",
+			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("resp_1", "ok"),
+				  NULL },
+				{ NULL, R, ON("resp_1", "bob@example.com"),
+					"\"<EMAIL_ADDRESS_2>\"", SAYS("resp_2", "ok"), NULL },
+				{ NULL, R, ON("resp_1", "carl@example.com"),
+					"\"<EMAIL_ADDRESS_2>\"", SAYS("resp_3", "ok"), NULL },
 				{ NULL, R, ON("resp_2", "go on"), NULL,
-					SAYS("resp_4", "<EMAIL_ADDRESS_2>"), "bob@example.com" },
+					SAYS("resp_4", "<EMAIL_ADDRESS_2>"),
+					"bob@example.com" },
 				{ NULL, R, ON("resp_3", "go on"), NULL,
-					SAYS("resp_5", "<EMAIL_ADDRESS_2>"), "carl@example.com" } } },
-		{ "a streamed turn is gone on with",
+					SAYS("resp_5", "<EMAIL_ADDRESS_2>"),
+					"carl@example.com" } } },
+		{ "a streamed turn is continued",
 			{ { NULL, R, ASK("jane@example.com"), NULL,
-				  "event: response.created\ndata: {\"type\":\"response.created\",\"response\":"
+				  "event: response.created\ndata: "
+				  "{\"type\":\"response.created\",\"response\":"
 				  "{\"id\":\"resp_1\",\"output\":[]}}\n\n"
-				  "event: response.completed\ndata: {\"type\":\"response.completed\","
+				  "event: response.completed\ndata: "
+				  "{\"type\":\"response.completed\","
 				  "\"response\":{\"id\":\"resp_1\",\"output\":[]}}\n\n",
 				  NULL },
-				{ NULL, R, ON("resp_1", "bob@example.com"), "\"<EMAIL_ADDRESS_2>\"",
-					SAYS("resp_2", "<EMAIL_ADDRESS_1>"), "jane@example.com" } } },
+				{ NULL, R, ON("resp_1", "bob@example.com"),
+					"\"<EMAIL_ADDRESS_2>\"",
+					SAYS("resp_2", "<EMAIL_ADDRESS_1>"),
+					"jane@example.com" } } },
 		{ "a response that is fetched later has its values",
 			{ { NULL, R,
-				  "{\"model\":\"m\",\"background\":true,\"input\":\"jane@example.com\"}",
+				  "{\"model\":\"m\",\"background\":true,\"input\":\"jane@"
+				  "example.com\"}",
 				  "<EMAIL_ADDRESS_1>",
-				  "{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"queued\",\"output\":[]}",
+				  "{\"id\":\"resp_1\",\"object\":\"response\",\"status\":"
+				  "\"queued\",\"output\":[]}",
 				  NULL },
-				{ NULL, R "/resp_1", NULL, NULL, SAYS("resp_1", "<EMAIL_ADDRESS_1>"),
+				{ NULL, R "/resp_1", NULL, NULL,
+					SAYS("resp_1", "<EMAIL_ADDRESS_1>"),
 					"jane@example.com" } } },
-		{ "what another caller kept is nobody's",
-			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("resp_1", "ok"), NULL },
+		{ "another caller's conversation is unknown",
+			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("resp_1", "ok"),
+				  NULL },
 				{ "bob", R, ON("resp_1", "hello"), NULL,
-					SAYS("resp_2", "<EMAIL_ADDRESS_1>"), "\"<EMAIL_ADDRESS_1>\"" } } },
-		{ "where the table is lost a number stays, and new ones do not collide with it",
+					SAYS("resp_2", "<EMAIL_ADDRESS_1>"),
+					"\"<EMAIL_ADDRESS_1>\"" } } },
+		{ "if the table is lost, a number stays and new ones do not collide",
 			{ { NULL, R, ON("resp_lost", "bob@example.com"), "\"<EMAIL_ADDRESS_",
-				SAYS("resp_2", "<EMAIL_ADDRESS_1>"), "\"<EMAIL_ADDRESS_1>\"" } } },
-		{ "a number that the caller's own text holds is not given in a later turn either",
-			{ { NULL, R, ASK("<EMAIL_ADDRESS_2> is what I wrote to jane@example.com"),
+				SAYS("resp_2", "<EMAIL_ADDRESS_1>"),
+				"\"<EMAIL_ADDRESS_1>\"" } } },
+		{ "a number in the caller's own text is never assigned",
+			{ { NULL, R,
+				  ASK("<EMAIL_ADDRESS_2> is what I wrote to jane@example.com"),
 				  "<EMAIL_ADDRESS_2> is what I wrote to <EMAIL_ADDRESS_1>",
 				  SAYS("resp_1", "ok"), NULL },
-				{ NULL, R, ON("resp_1", "bob@example.com"), "\"<EMAIL_ADDRESS_3>\"",
-					SAYS("resp_2", "<EMAIL_ADDRESS_2>"), "\"<EMAIL_ADDRESS_2>\"" } } },
-		{ "a placeholder that comes back in a tool's result is what it was",
-			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("resp_1", "ok"), NULL },
+				{ NULL, R, ON("resp_1", "bob@example.com"),
+					"\"<EMAIL_ADDRESS_3>\"",
+					SAYS("resp_2", "<EMAIL_ADDRESS_2>"),
+					"\"<EMAIL_ADDRESS_2>\"" } } },
+		{ "a placeholder in a tool's result keeps its value",
+			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("resp_1", "ok"),
+				  NULL },
 				{ NULL, R,
-					"{\"model\":\"m\",\"previous_response_id\":\"resp_1\",\"input\":[{\"type\":"
-					"\"function_call_output\",\"call_id\":\"c\",\"output\":\"<EMAIL_ADDRESS_1>, bob@example.com\"}]}",
+					"{\"model\":\"m\",\"previous_response_id\":\"resp_1\","
+					"\"input\":[{\"type\":"
+					"\"function_call_output\",\"call_id\":\"c\",\"output\":"
+					"\"<EMAIL_ADDRESS_1>, bob@example.com\"}]}",
 					"<EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2>",
-					SAYS("resp_2", "<EMAIL_ADDRESS_1>"), "jane@example.com" } } },
-		{ "nothing is kept of a response that is not stored",
+					SAYS("resp_2", "<EMAIL_ADDRESS_1>"),
+					"jane@example.com" } } },
+		{ "an unstored response leaves nothing",
 			{ { NULL, R,
-				  "{\"model\":\"m\",\"store\":false,\"input\":\"jane@example.com\"}",
+				  "{\"model\":\"m\",\"store\":false,\"input\":\"jane@example."
+				  "com\"}",
 				  "<EMAIL_ADDRESS_1>", SAYS("resp_1", "ok"), NULL },
 				{ NULL, R, ON("resp_1", "hello"), NULL,
-					SAYS("resp_2", "<EMAIL_ADDRESS_1>"), "\"<EMAIL_ADDRESS_1>\"" } } },
-		{ "items that stand for those of an earlier response",
-			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("resp_1", "<EMAIL_ADDRESS_1>"), NULL },
+					SAYS("resp_2", "<EMAIL_ADDRESS_1>"),
+					"\"<EMAIL_ADDRESS_1>\"" } } },
+		{ "items that refer to an earlier response",
+			{ { NULL, R, ASK("jane@example.com"), NULL,
+				  SAYS("resp_1", "<EMAIL_ADDRESS_1>"), NULL },
 				{ NULL, R,
-					"{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":\"bob@example.com\"},"
+					"{\"model\":\"m\",\"input\":[{\"role\":\"user\","
+					"\"content\":\"bob@example.com\"},"
 					"{\"type\":\"item_reference\",\"id\":\"msg_resp_1\"}]}",
 					"\"<EMAIL_ADDRESS_2>\"",
 					SAYS("resp_2", "<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2>"),
 					"jane@example.com bob@example.com" } } },
 		{ "a thread of messages",
-			{ { NULL, M, MSG("\"thread\":{\"type\":\"create\"}," USER("jane@example.com")),
+			{ { NULL, M,
+				  MSG("\"thread\":{\"type\":\"create\"}," USER(
+					  "jane@example.com")),
 				  "\"<EMAIL_ADDRESS_1>\"", REPLY("msg_1", "ok"), NULL },
 				{ NULL, M,
-					MSG("\"thread\":{\"type\":\"continue\",\"previous_message_id\":\"msg_1\"}," USER(
-						"bob@example.com")),
-					"\"<EMAIL_ADDRESS_2>\"", REPLY("msg_2", "<EMAIL_ADDRESS_1>"),
+					MSG("\"thread\":{\"type\":\"continue\",\"previous_"
+					    "message_id\":\"msg_1\"}," USER("bob@example.com")),
+					"\"<EMAIL_ADDRESS_2>\"",
+					REPLY("msg_2", "<EMAIL_ADDRESS_1>"),
 					"jane@example.com" } } },
-		{ "diagnostics of an earlier message go on with nothing",
-			{ { NULL, M, MSG(USER("jane@example.com")), NULL, REPLY("msg_1", "ok"), NULL },
+		{ "diagnostics of an earlier message continue no conversation",
+			{ { NULL, M, MSG(USER("jane@example.com")), NULL, REPLY("msg_1", "ok"),
+				  NULL },
 				{ NULL, M,
-					MSG("\"diagnostics\":{\"previous_message_id\":\"msg_1\"}," USER(
-						"bob@example.com")),
-					"\"<EMAIL_ADDRESS_1>\"", REPLY("msg_2", "<EMAIL_ADDRESS_1>"),
+					MSG("\"diagnostics\":{\"previous_message_id\":\"msg_"
+					    "1\"}," USER("bob@example.com")),
+					"\"<EMAIL_ADDRESS_1>\"",
+					REPLY("msg_2", "<EMAIL_ADDRESS_1>"),
 					"bob@example.com" } } },
-		{ "a summary that the provider sealed stands for its turns",
+		{ "an encrypted summary of the provider stands for its turns",
 			{ { NULL, R "/compact",
-				  "{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":\"jane@example.com\"}]}",
+				  "{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":"
+				  "\"jane@example.com\"}]}",
 				  "\"<EMAIL_ADDRESS_1>\"",
-				  "{\"id\":\"resp_1\",\"object\":\"response.compaction\",\"output\":[{\"type\":"
-				  "\"compaction\",\"id\":\"cmp_1\",\"encrypted_content\":\"c2VhbGVkIHN1bW1hcnk=\"}]}",
+				  "{\"id\":\"resp_1\",\"object\":\"response.compaction\","
+				  "\"output\":[{\"type\":"
+				  "\"compaction\",\"id\":\"cmp_1\",\"encrypted_content\":"
+				  "\"c2VhbGVkIHN1bW1hcnk=\"}]}",
 				  NULL },
 				{ NULL, R,
-					"{\"model\":\"m\",\"store\":false,\"input\":[{\"type\":\"compaction\",\"encrypted_content\":"
-					"\"c2VhbGVkIHN1bW1hcnk=\"},{\"role\":\"user\",\"content\":\"bob@example.com\"}]}",
-					"\"<EMAIL_ADDRESS_2>\"", SAYS("resp_2", "<EMAIL_ADDRESS_1>"),
+					"{\"model\":\"m\",\"store\":false,\"input\":[{\"type\":"
+					"\"compaction\",\"encrypted_content\":"
+					"\"c2VhbGVkIHN1bW1hcnk=\"},{\"role\":\"user\","
+					"\"content\":\"bob@example.com\"}]}",
+					"\"<EMAIL_ADDRESS_2>\"",
+					SAYS("resp_2", "<EMAIL_ADDRESS_1>"),
 					"jane@example.com" } } },
-		{ "a history that the caller shortened gives no number that the model had used",
+		{ "a shortened history reuses no number that the model has seen",
 			{ { NULL, CHAT,
 				"{\"model\":\"m\",\"messages\":["
-				"{\"role\":\"assistant\",\"content\":\"https://x.example/?q=<EMAIL_ADDRESS_1>\"},"
+				"{\"role\":\"assistant\",\"content\":\"https://x.example/"
+				"?q=<EMAIL_ADDRESS_1>\"},"
 				"{\"role\":\"user\",\"content\":\"bob@example.com\"}]}",
 				"\"<EMAIL_ADDRESS_2>\"", CHATTED("<EMAIL_ADDRESS_1>"),
 				"\"<EMAIL_ADDRESS_1>\"" } } },
@@ -246,7 +296,7 @@ a_placeholder_means_one_value_in_a_kept_conversation(void **state)
 	}
 }
 
-/* Reads one placeholder of an entity out of a text. */
+/* Copies the first placeholder of an e-mail address out of a text. */
 static const char *
 placeholder_in(const char *text, char out[80])
 {
@@ -276,15 +326,16 @@ put_into(char *out, const char *text, const char *with)
 	buf_free(&b);
 }
 
-/* What is added to, or has no name that a later turn says: tagged placeholders. %s in a second
- * turn's response is the placeholder that the first was given. */
+/* A thread or conversation that requests add to, or that a later turn cannot name, gets tagged
+ * placeholders. %s in a second turn's response is the placeholder that the first turn was
+ * given. */
 static void
-what_is_added_to_has_placeholders_that_collide_with_none(void **state)
+shared_conversation_has_placeholders_without_collisions(void **state)
 {
 	static const struct {
 		const char *name;
 		struct turn_row first, second;
-		bool known; /* the second turn's response has Jane back */
+		bool known; /* the second turn's response has Jane restored */
 	} rows[] = {
 		{ "a conversation",
 			{ NULL, R, IN("conv_1", "jane@example.com"), NULL, SAYS("resp_1", "%s"),
@@ -292,7 +343,7 @@ what_is_added_to_has_placeholders_that_collide_with_none(void **state)
 			{ NULL, R, IN("conv_1", "bob@example.com"), NULL, SAYS("resp_2", "%s"),
 				NULL },
 			true },
-		{ "a conversation that is made with items",
+		{ "a conversation that is created with items",
 			{ NULL, "/v1/conversations",
 				"{\"items\":[{\"type\":\"message\",\"role\":\"user\","
 				"\"content\":\"jane@example.com\"}]}",
@@ -347,7 +398,7 @@ what_is_added_to_has_placeholders_that_collide_with_none(void **state)
 				"\"type\":\"text\",\"text\":\"%s\"}]}}\n\n",
 				NULL },
 			true },
-		{ "a file that a later request brings",
+		{ "a file that a later request contains",
 			{ NULL, "/v1/files",
 				"{\"purpose\":\"user_data\",\"text\":\"jane@example.com\"}",
 				NULL, "{\"id\":\"file-1\",\"object\":\"file\"}", NULL },
@@ -386,7 +437,7 @@ what_is_added_to_has_placeholders_that_collide_with_none(void **state)
 }
 
 static void
-what_is_not_known_is_counted_and_recorded(void **state)
+unknown_placeholder_is_counted_and_recorded(void **state)
 {
 	static const struct {
 		const char *name;
@@ -397,19 +448,19 @@ what_is_not_known_is_counted_and_recorded(void **state)
 			{ { NULL, R, ASK("jane@example.com"), NULL,
 				SAYS("r1", "<EMAIL_ADDRESS_1>"), NULL } },
 			"", "" },
-		{ "the next one",
+		{ "the next turn",
 			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("r1", "ok"), NULL },
 				{ NULL, R, ON("r1", "hi"), NULL,
 					SAYS("r2", "<EMAIL_ADDRESS_1>"), NULL } },
 			"continued", "" },
-		{ "a number that nobody was given",
+		{ "a number that was never assigned",
 			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("r1", "ok"), NULL },
 				{ NULL, R, ON("r1", "hi"), NULL,
 					SAYS("r2", "<EMAIL_ADDRESS_7> <P_1> <b> "
 						   "<EMAIL_ADDRESS_1>"),
 					NULL } },
 			"continued", "1" },
-		{ "a table that is lost",
+		{ "a lost table",
 			{ { NULL, R, ON("r0", "hi"), NULL,
 				SAYS("r2", "<EMAIL_ADDRESS_1> <PERSON_ABCDEFGH_1>"), NULL } },
 			"lost", "2" },
@@ -441,10 +492,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_placeholder_means_one_value_in_a_kept_conversation),
-		cmocka_unit_test(what_is_added_to_has_placeholders_that_collide_with_none),
-		cmocka_unit_test(what_is_not_known_is_counted_and_recorded),
-		cmocka_unit_test(each_spelling_comes_back_as_it_was_written),
+		cmocka_unit_test(placeholder_means_one_value_in_a_kept_conversation),
+		cmocka_unit_test(shared_conversation_has_placeholders_without_collisions),
+		cmocka_unit_test(unknown_placeholder_is_counted_and_recorded),
+		cmocka_unit_test(each_spelling_is_restored_as_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,16 @@
-/* Random conversations over every form in which a provider or a server keeps what it was sent.
- * The provider plays the model by placeholder: its response repeats what it was sent in this
- * conversation, each time in another order. Whatever the caller gets back is the value that it
- * wrote there, or the placeholder; never another value. The seeds are fixed. */
+/* Random conversations over every form in which a provider or a server stores what it was sent.
+ * The provider plays the model: its response repeats placeholders of this conversation, each
+ * time in another order. The caller must get back the value that it wrote there, or the
+ * placeholder, and never another value. The seeds are fixed. */
 #include "scenario/kept_stage.h"
 
 enum { TALKS = 250, THINGS = 400, NAMES = 40, WORDS = 64, AT_ONCE = 2, VALUE_MAX = 96 };
 
-/* What the model sees at one place: how it reads, and what the caller wrote there. */
+/* A thing that the model sees at one place: its token, and the value that the caller wrote
+ * there. */
 struct thing {
 	char token[VALUE_MAX], value[VALUE_MAX];
-	bool sure; /* what the gate must still know */
+	bool sure; /* the gate must still know this value */
 };
 struct model_sees {
 	struct thing v[THINGS];
@@ -17,16 +18,16 @@ struct model_sees {
 };
 
 static const enum form_of_talk {
-	TALK_TURNS,	   /* previous_response_id, with forks and loops of tools */
-	TALK_CONVERSATION, /* a conversation, two callers at once */
-	TALK_THREAD,	   /* Anthropic's thread */
+	TALK_TURNS,	   /* previous_response_id, with forks and tool loops */
+	TALK_CONVERSATION, /* a conversation used by two callers at once */
+	TALK_THREAD,	   /* a thread of Anthropic */
 	TALK_ASSISTANT,	   /* messages of an assistant's thread */
-	TALK_ITEMS,	   /* the caller's turns again, the model's by reference */
-	TALK_HISTORY,	   /* chat completions: all of it again */
-	TALK_FILES,	   /* files, and turns that bring them */
+	TALK_ITEMS,	   /* the caller's turns are sent again, the model's by reference */
+	TALK_HISTORY,	   /* chat completions: the whole history is sent again */
+	TALK_FILES,	   /* files, and turns that contain them */
 	TALK_BACKGROUND,   /* responses that are fetched later */
-	TALK_INTERACTIONS, /* Gemini's */
-	TALK_SERVER,	   /* an MCP server that keeps all it was told */
+	TALK_INTERACTIONS, /* Gemini's interactions */
+	TALK_SERVER,	   /* an MCP server that stores all that it was sent */
 	TALK_FORMS
 } last_form = TALK_FORMS;
 
@@ -35,15 +36,16 @@ struct talk {
 	unsigned seed;
 	enum form_of_talk form;
 	unsigned persons;
-	bool lost; /* the daemon began anew: what it knew is gone */
+	bool lost; /* the daemon restarted and lost what it knew */
 	size_t serial;
-	struct model_sees
-		*seen; /* of the name that goes on; by name where names do not change */
+	/* things that the model sees: of the current name, or, if names do not change, by
+	 * name */
+	struct model_sees *seen;
 	struct model_sees by_name[NAMES];
 	char name[NAMES][32];
 	size_t nnames;
-	char history[TEXT_MAX]; /* TALK_HISTORY, TALK_ITEMS: what is sent again */
-	bool file;		/* this turn brings it */
+	char history[TEXT_MAX]; /* TALK_HISTORY, TALK_ITEMS: the texts that are sent again */
+	bool file;		/* this turn contains it */
 	size_t restored, left;
 };
 
@@ -53,7 +55,7 @@ draw(struct talk *t, unsigned of)
 	return (unsigned)rand_r(&t->seed) % of;
 }
 
-/* A value of one of the persons, in one of its spellings. */
+/* Draws a value of one of the persons, in one of its spellings. */
 static void
 draw_value(struct talk *t, char out[VALUE_MAX])
 {
@@ -70,7 +72,7 @@ draw_value(struct talk *t, char out[VALUE_MAX])
 	}
 }
 
-/* The next "call …;" in a text. */
+/* Returns the next "call …;" in a text. */
 static const char *
 next_word(const char *at, char out[VALUE_MAX])
 {
@@ -84,7 +86,7 @@ next_word(const char *at, char out[VALUE_MAX])
 	return to;
 }
 
-/* A sentence with one to three values. */
+/* Draws a sentence with one to three values. */
 static void
 draw_text(struct talk *t, char *out, size_t room)
 {
@@ -99,8 +101,8 @@ draw_text(struct talk *t, char *out, size_t room)
 	snprintf(out + n, room - n, "thanks");
 }
 
-/* Two values never have one placeholder in what one model sees, and while nothing is lost a
- * value has one. */
+/* Two values never have the same placeholder in what one model sees. As long as nothing is
+ * lost, a value has one placeholder. */
 static void
 check_means_one(struct talk *t, const struct model_sees *s, const char *what)
 {
@@ -118,7 +120,7 @@ check_means_one(struct talk *t, const struct model_sees *s, const char *what)
 		}
 }
 
-/* What was written, and what was sent of it, becomes part of what the model sees. */
+/* Adds what the caller wrote, and what was sent in its place, to what the model sees. */
 static void
 see(struct talk *t, struct model_sees *s, const char *body, const char *sent, const char *what)
 {
@@ -136,7 +138,8 @@ see(struct talk *t, struct model_sees *s, const char *body, const char *sent, co
 	check_means_one(t, s, what);
 }
 
-/* What the model says: things that it has seen. Their places in s go to said[]. */
+/* The model repeats things that it has seen. Their places in s are returned in the last
+ * parameter. */
 static size_t
 draw_answer(
 	struct talk *t, const struct model_sees *s, char *out, size_t room, size_t said[WORDS])
@@ -152,7 +155,8 @@ draw_answer(
 	return k;
 }
 
-/* Each is what the caller wrote, or stays; `upto`: the gate knew so many when it was asked. */
+/* Each word is what the caller wrote, or is unchanged. `upto`: how many things the gate knew
+ * when the request was sent. */
 static void
 check_got(struct talk *t, const struct model_sees *s, const char *got, const size_t *said,
 	size_t n, size_t upto, const char *what)
@@ -163,7 +167,7 @@ check_got(struct talk *t, const struct model_sees *s, const char *got, const siz
 		const struct thing *g = &s->v[said[i]];
 		got = next_word(got, word);
 		if (!got)
-			fail_msg("%s: %s is not there", what, g->token);
+			fail_msg("%s: %s is missing", what, g->token);
 		if (!strcmp(word, g->value)) {
 			t->restored++;
 		} else if (strcmp(word, g->token) != 0) {
@@ -195,7 +199,7 @@ text_in(char *out, size_t room, const char *format, const char *a, const char *b
 	return n;
 }
 
-/* "response.output_text.delta" and the like, the text in pieces. */
+/* A stream of "response.output_text.delta" events and the like, with the text in pieces. */
 static void
 streamed_answer(struct talk *t, const char *id, const char *text, char *out)
 {
@@ -224,7 +228,7 @@ streamed_answer(struct talk *t, const char *id, const char *text, char *out)
 		id, text);
 }
 
-/* The texts of a stream's pieces, joined; of another response all of it. */
+/* Joins the text pieces of a stream; copies any other response whole. */
 static void
 joined(const char *got, char *out)
 {
@@ -280,7 +284,7 @@ response_of(struct talk *t, const char *id, const char *text, char *out)
 			id, text);
 }
 
-/* The request that goes on with `from` ("" for a first one). */
+/* Writes the request that continues `from` ("" for a first one). */
 static void
 request_of(struct talk *t, const char *from, const char *text, char *path, char *body)
 {
@@ -353,9 +357,10 @@ request_of(struct talk *t, const char *from, const char *text, char *path, char 
 	text_in(body, TEXT_MAX, format, from, text);
 }
 
-/* ---- a talk ---- */
+/* ---- a conversation ---- */
 
-/* One that changes is one for all its turns; of the others each name has what its turn saw. */
+/* Returns true if the form is one object that all turns change. In the other forms, each name
+ * stands for what its turn saw. */
 static bool
 form_changes(enum form_of_talk f)
 {
@@ -366,7 +371,7 @@ struct asked {
 	struct flight f;
 	struct heard h;
 	struct model_sees
-		seen; /* what this turn's model sees; where the form changes: unused */
+		seen; /* things that this turn's model sees; unused if the form changes */
 	char id[32], text[TEXT_MAX], path[64], body[TEXT_MAX];
 	size_t upto;
 	struct turn_row row;
@@ -399,7 +404,7 @@ ask(struct talk *t, struct asked *a, const char *what)
 	a->seen.n = 0;
 	if (goes_on && t->form != TALK_HISTORY && t->form != TALK_ITEMS)
 		a->seen = t->by_name[from];
-	if (goes_on && t->form == TALK_ITEMS) /* what the model said stays with the provider */
+	if (goes_on && t->form == TALK_ITEMS) /* the model's output stays with the provider */
 		a->seen = t->by_name[from];
 	a->row = (struct turn_row){ .person = "alice", .path = a->path, .body = a->body };
 	talk_begin(&t->s, draw(t, 2), &a->row, &a->f, &a->h);
@@ -443,7 +448,7 @@ answer(struct talk *t, struct asked *a, const char *what)
 	if (!form_changes(t->form))
 		t->by_name[t->nnames] = *s;
 	snprintf(t->name[t->nnames++], sizeof(t->name[0]), "%s", a->id);
-	/* the caller sends again what it wrote and got */
+	/* the caller sends again what it wrote and received */
 	size_t at = strlen(t->history);
 	if (t->form == TALK_HISTORY && at + 2000 < TEXT_MAX / 2) {
 		char word[VALUE_MAX], reply[2000] = "";
@@ -464,13 +469,15 @@ answer(struct talk *t, struct asked *a, const char *what)
 	}
 }
 
-/* The daemon begins anew, and nothing that it knew is there; the provider has all of it. */
+/* The daemon restarts and has lost all that it knew. The provider still has the
+ * conversation. */
 static void
-begin_anew(struct talk *t)
+restart_daemon(struct talk *t)
 {
 	stage_down(&t->s);
 	stage_up(&t->s, KEPT_POLICY);
-	/* A thread that the gateway does not know is refused: the client begins another one. */
+	/* The gateway refuses a thread that it does not know, so the client begins another
+	 * one. */
 	if (t->form == TALK_THREAD)
 		t->nnames = 0;
 	for (size_t i = 0; i < NAMES; i++)
@@ -515,9 +522,9 @@ one_talk(unsigned seed, enum form_of_talk form, size_t *restored, size_t *left)
 		answer(&t, &a[0], what);
 		if (two)
 			answer(&t, &a[1], what);
-		/* a daemon that does not know whose a message thread is refuses it */
+		/* a daemon that does not know the owner of a message thread refuses it */
 		if (draw(&t, 12) == 0 && form != TALK_THREAD)
-			begin_anew(&t);
+			restart_daemon(&t);
 	}
 	stage_down(&t.s);
 	*restored += t.restored;
@@ -525,7 +532,7 @@ one_talk(unsigned seed, enum form_of_talk form, size_t *restored, size_t *left)
 }
 
 static void
-no_conversation_gets_another_value(void **state)
+restored_value_is_never_another_one(void **state)
 {
 	size_t restored[TALK_FORMS] = { 0 }, left[TALK_FORMS] = { 0 };
 
@@ -543,7 +550,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_conversation_gets_another_value),
+		cmocka_unit_test(restored_value_is_never_another_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,4 @@
-/* What an API key says of itself binds its caller: the routes and models it is for, and when it
- * ends. */
+/* An API key's own restrictions: the routes and models that it may use, and its expiry. */
 #include "scenario/gate_stage.h"
 
 #define POLICY                                                                                 \
@@ -43,18 +42,18 @@ status_of(struct stage *s, const struct note *n)
 }
 
 static void
-a_key_with_scopes_is_for_the_routes_they_name(void **state)
+scoped_key_is_limited_to_its_routes(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *person, *path, *status; } rows[] = {
-		{ "the route that it names",            "alice", "/v1/chat/completions", "" },
+		{ "the route that the key names",            "alice", "/v1/chat/completions", "" },
 		{ "another route",                      "alice", "/api/x",               "403" },
 		{ "the first of two",                   "bob",   "/v1/chat/completions", "" },
 		{ "the second of two",                  "bob",   "/api/x",               "" },
 		{ "neither of two",                     "bob",   "/v1/responses",        "403" },
-		{ "a name in other letters is another", "carol", "/v1/chat/completions", "403" },
-		{ "and one that begins so",             "carol", "/api/x",               "403" },
-		{ "none is for all",                    "dave",  "/api/x",               "" },
+		{ "a name in other case is another route", "carol", "/v1/chat/completions", "403" },
+		{ "a longer name is another route",             "carol", "/api/x",               "403" },
+		{ "a key without scopes is for all routes",                    "dave",  "/api/x",               "" },
 	};
 	/* clang-format on */
 	struct stage s;
@@ -81,26 +80,26 @@ static const struct {
 	struct note n;
 	const char *status;
 } models[] = {
-	{ "a model that it names", { .body = ASKS("echo") }, "" },
-	{ "one that a pattern of it names", { .body = ASKS("gpt-4o-mini") }, "" },
+	{ "a model that the key names", { .body = ASKS("echo") }, "" },
+	{ "a model that the key's pattern matches", { .body = ASKS("gpt-4o-mini") }, "" },
 	{ "another", { .body = ASKS("gpt-5") }, "403" },
-	{ "one that begins with its name", { .body = ASKS("echo2") }, "403" },
-	{ "a body of none, for which one would be chosen", { .body = "{\"messages\":[]}" }, "403" },
-	{ "two, both its own", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-4o", "9") }, "" },
-	{ "two, the second another", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-5", "9") }, "403" },
-	{ "two, the first another", { .path = "/v1/messages/batches", .body = BATCH("gpt-5", "echo", "9") }, "403" },
-	{ "a tool's, its own", { .path = "/v1/responses", .body = TOOL("echo", "gpt-4o") }, "" },
-	{ "a tool's, another", { .path = "/v1/responses", .body = TOOL("echo", "gpt-5") }, "403" },
-	{ "the query's, another", { .path = "/v1/responses", .query = "model=gpt-5", .body = TOOL("echo", "echo") }, "403" },
-	{ "the path's, its own", { .path = "/v1beta/models/gpt-4o:generateContent", .body = CONTENTS }, "" },
-	{ "the path's, another", { .path = "/v1beta/models/gpt-5:generateContent", .body = CONTENTS }, "403" },
-	{ "a business API names none", { .path = "/api/x", .body = "{\"n\":1}" }, "" },
-	{ "nor does a request without body", { .method = "GET", .path = "/api/x" }, "" },
+	{ "a model whose name only begins so", { .body = ASKS("echo2") }, "403" },
+	{ "a body without a model", { .body = "{\"messages\":[]}" }, "403" },
+	{ "two models, both permitted", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-4o", "9") }, "" },
+	{ "two models, the second not permitted", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-5", "9") }, "403" },
+	{ "two models, the first not permitted", { .path = "/v1/messages/batches", .body = BATCH("gpt-5", "echo", "9") }, "403" },
+	{ "a tool's model, permitted", { .path = "/v1/responses", .body = TOOL("echo", "gpt-4o") }, "" },
+	{ "a tool's model, not permitted", { .path = "/v1/responses", .body = TOOL("echo", "gpt-5") }, "403" },
+	{ "the query's model, not permitted", { .path = "/v1/responses", .query = "model=gpt-5", .body = TOOL("echo", "echo") }, "403" },
+	{ "the path's model, permitted", { .path = "/v1beta/models/gpt-4o:generateContent", .body = CONTENTS }, "" },
+	{ "the path's model, not permitted", { .path = "/v1beta/models/gpt-5:generateContent", .body = CONTENTS }, "403" },
+	{ "a business API names no model", { .path = "/api/x", .body = "{\"n\":1}" }, "" },
+	{ "a request without body names no model", { .method = "GET", .path = "/api/x" }, "" },
 };
 /* clang-format on */
 
 static void
-a_key_with_models_is_for_all_that_a_request_names(void **state)
+key_with_models_applies_to_each_model_of_a_request(void **state)
 {
 	struct stage s;
 
@@ -113,7 +112,7 @@ a_key_with_models_is_for_all_that_a_request_names(void **state)
 		const char *got = status_of(&s, &n);
 		if (strcmp(got, models[i].status))
 			fail_msg("%s: %s", models[i].name, got);
-		/* Who has no such key may ask for it. */
+		/* A caller whose key has no such list may use the model. */
 		n.person = "bob";
 		if (strcmp(models[i].status, "") && strcmp(status_of(&s, &n), ""))
 			fail_msg("%s: bob is refused", models[i].name);
@@ -121,9 +120,9 @@ a_key_with_models_is_for_all_that_a_request_names(void **state)
 	stage_down(&s);
 }
 
-/* A body that comes late is asked the same. */
+/* The models of a deferred body are checked too. */
 static void
-a_body_that_the_relay_brings_is_asked_for_its_models(void **state)
+models_of_a_deferred_body_are_checked(void **state)
 {
 	static const char body[] = BATCH("echo", "gpt-5", "9");
 	struct stage s;
@@ -151,9 +150,9 @@ a_body_that_the_relay_brings_is_asked_for_its_models(void **state)
 	stage_down(&s);
 }
 
-/* The clock of a daemon may be behind the time of a revocation. */
+/* The daemon's clock may be behind the time of the revocation. */
 static void
-a_revoked_key_is_refused_at_any_time(void **state)
+revoked_key_is_refused_at_any_time(void **state)
 {
 	struct stage s;
 
@@ -170,12 +169,12 @@ a_revoked_key_is_refused_at_any_time(void **state)
 }
 
 static void
-a_key_ends_with_the_second_that_it_says(void **state)
+key_expires_at_its_second(void **state)
 {
 	struct stage s;
 
 	(void)state;
-	fake_wall = 1790000000ll * 1000000000 - 1; /* 2026-09-21T14:13:20Z, nearly */
+	fake_wall = 1790000000ll * 1000000000 - 1; /* just before 2026-09-21T14:13:20Z */
 	says("expires: 2026-09-21T14:13:20Z",
 		"created: 2026-09-21T14:13:20Z, expires: 2026-09-21T14:13:20Z",
 		"expires: 2026-09-21T14:13:21Z");
@@ -193,11 +192,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_key_with_scopes_is_for_the_routes_they_name),
-		cmocka_unit_test(a_key_with_models_is_for_all_that_a_request_names),
-		cmocka_unit_test(a_body_that_the_relay_brings_is_asked_for_its_models),
-		cmocka_unit_test(a_revoked_key_is_refused_at_any_time),
-		cmocka_unit_test(a_key_ends_with_the_second_that_it_says),
+		cmocka_unit_test(scoped_key_is_limited_to_its_routes),
+		cmocka_unit_test(key_with_models_applies_to_each_model_of_a_request),
+		cmocka_unit_test(models_of_a_deferred_body_are_checked),
+		cmocka_unit_test(revoked_key_is_refused_at_any_time),
+		cmocka_unit_test(key_expires_at_its_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Limits of the policy on the stage: what at_soft and at_limit make of a request, what a store
- * that is silent makes of several limits, what a request of several models is worth. */
+/* Limits of the policy on the stage: the effects of at_soft and at_limit, several limits while
+ * the store does not answer, and the cost of a request with several models. */
 #include "base/notice.h"
 #include "scenario/gate_stage.h"
 
@@ -12,7 +12,7 @@
 
 static const struct note hello = { .person = "alice", .body = HELLO };
 
-/* Sends it, and ends it as one of which nothing is known. */
+/* Sends a request, ends it without known usage, and returns the model that was sent. */
 static const char *
 sent_model(struct stage *s, struct call *c)
 {
@@ -30,10 +30,10 @@ sent_model(struct stage *s, struct call *c)
 	return sent;
 }
 
-/* Moved to another model it is reserved for again: what was reserved first is given back, so
- * that as many go as the limit says. */
+/* A request that is moved to another model is reserved again. The first reservation is
+ * released, so the limit admits its full number of requests. */
 static void
-what_is_moved_is_charged_once(void **state)
+request_moved_to_another_model_is_charged_once(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *limit; int small_from, refused_from; } rows[] = {
@@ -67,17 +67,17 @@ what_is_moved_is_charged_once(void **state)
 
 /* A rule denies the body with 403. A 429 therefore shows that the body was not read. */
 static void
-who_is_known_to_be_over_is_refused_before_the_body_is_read(void **state)
+caller_known_to_be_over_is_refused_before_the_body(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *limit, *status; } rows[] = {
 		{ "by the person", "per: [identity.person], requests: 2, window: 1m", "429" },
-		{ "in a calendar's day", "per: [identity.person], requests: 2, window: {calendar: day}", "429" },
-		{ "of a burst", "requests: 9, window: 1h, burst: {most: 2, window: 1m}", "429" },
+		{ "by a calendar day", "per: [identity.person], requests: 2, window: {calendar: day}", "429" },
+		{ "by a burst", "requests: 9, window: 1h, burst: {most: 2, window: 1m}", "429" },
 		{ "the model is in the body", "per: [model.name], requests: 2, window: 1m", "403" },
 		{ "a condition reads the body", "when: 'prompt.bytes > 3', requests: 2, window: 1m", "403" },
 		{ "the target is chosen later", "when: 'target.external || !target.external', requests: 2, window: 1m", "403" },
-		{ "it moves requests to another model", "requests: 1, window: 1m, at_limit: {model: small, up_to: 2}", "403" },
+		{ "at_limit moves requests to another model", "requests: 1, window: 1m, at_limit: {model: small, up_to: 2}", "403" },
 	};
 	/* clang-format on */
 	static const struct note secret = { .person = "alice",
@@ -99,7 +99,7 @@ who_is_known_to_be_over_is_refused_before_the_body_is_read(void **state)
 			sent_model(&s, &c);
 			assert_string_equal(call_var(&c, "status"), "");
 		}
-		call_do(&s, &secret, &c); /* nobody was refused yet: it is read */
+		call_do(&s, &secret, &c); /* nobody was refused yet, so the body is read */
 		assert_string_equal(call_var(&c, "status"), "403");
 		sent_model(&s, &c);
 		assert_string_equal(call_var(&c, "status"), "429");
@@ -131,9 +131,9 @@ count_notice(struct mail *m, void *n)
 	free(CONTAINER_OF(m, struct notice, mail));
 }
 
-/* The log has ten lines a second for that; who is told by webhook is told of each. */
+/* The log is limited to ten such lines per second; the webhook reports each limit. */
 static void
-of_many_limits_that_are_near_each_is_told(void **state)
+webhook_reports_each_of_many_near_limits(void **state)
 {
 	enum { LIMITS = 12 };
 	static struct mailbox told;
@@ -158,9 +158,10 @@ of_many_limits_that_are_near_each_is_told(void **state)
 	stage_down(&s);
 }
 
-/* GET /limits/near lists a caller at 80 % or more of a rate. Only a limit with `soft` warns the caller. */
+/* GET /limits/near lists a caller at 80 % or more of a rate. Only a limit with `soft` warns the
+ * caller. */
 static void
-a_caller_near_a_rate_is_listed_and_not_warned(void **state)
+caller_near_a_rate_is_listed_and_not_warned(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *limit; int sent; unsigned rates, budgets; } rows[] = {
@@ -192,16 +193,17 @@ a_caller_near_a_rate_is_listed_and_not_warned(void **state)
 	}
 }
 
-/* The store can count nothing: only where all limits that apply say so a request goes. */
+/* The store cannot count. The request is admitted only if all limits that apply say on_failure:
+ * allow. */
 static void
-without_counts_all_limits_must_let_it_go(void **state)
+without_counts_all_limits_must_allow_the_request(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *first, *second, *status; } rows[] = {
-		{ "none says so",   "deny",  "deny",  "503" },
-		{ "the first does", "allow", "deny",  "503" },
-		{ "the last does",  "deny",  "allow", "503" },
-		{ "both do",        "allow", "allow", "" },
+		{ "neither allows",   "deny",  "deny",  "503" },
+		{ "the first allows", "allow", "deny",  "503" },
+		{ "the last allows",  "deny",  "allow", "503" },
+		{ "both allow",        "allow", "allow", "" },
 	};
 	/* clang-format on */
 
@@ -216,7 +218,7 @@ without_counts_all_limits_must_let_it_go(void **state)
 			       "  - {name: b, requests: 9, window: 1m, away: %s}\n",
 			rows[i].first, rows[i].second);
 		stage_up(&s, policy);
-		s.table->n = SIZE_MAX; /* full */
+		s.table->n = SIZE_MAX; /* the table is full */
 		call_do(&s, &hello, &c);
 		if (strcmp(call_var(&c, "status"), rows[i].status))
 			fail_msg("%s: %s", rows[i].name, call_var(&c, "status"));
@@ -227,7 +229,7 @@ without_counts_all_limits_must_let_it_go(void **state)
 	}
 }
 
-/* A stage of a limit in dollars, on both routes. */
+/* A stage with a dollar limit on both routes. */
 static void
 stage_of_dollars(struct stage *s)
 {
@@ -249,7 +251,7 @@ stage_of_dollars(struct stage *s)
 	stage_up(s, policy);
 }
 
-/* What the only limit that applies took, by that member of a record. */
+/* Returns what the only limit that applies charged, from this member of a record. */
 static uint64_t
 amount(size_t record, const char *member)
 {
@@ -279,9 +281,9 @@ reserved(const char *body)
 	return n;
 }
 
-/* Nobody says in one way which of several models answered. */
+/* Providers do not report in a uniform way which of several models answered. */
 static void
-a_body_of_several_models_is_worth_the_dearest(void **state)
+body_with_several_models_costs_the_highest_price(void **state)
 {
 	(void)state;
 	uint64_t cheap = reserved(BATCH("echo", "echo", "9")),
@@ -292,10 +294,10 @@ a_body_of_several_models_is_worth_the_dearest(void **state)
 	assert_int_equal(reserved(BATCH("dear", "echo", "9")), dear);
 }
 
-/* Where something of an answer has no price, what was reserved stays, or what is known if that
- * is more. */
+/* If a part of the response has no price, the reservation stays charged, or the known cost if
+ * that is more. */
 static void
-what_has_no_price_is_settled_at_its_reservation(void **state)
+usage_without_a_price_is_settled_at_its_reservation(void **state)
 {
 	static const char body[] = "{\"model\":\"echo\",\"max_tokens\":100,\"messages\":[]}";
 
@@ -329,13 +331,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_moved_is_charged_once),
-		cmocka_unit_test(who_is_known_to_be_over_is_refused_before_the_body_is_read),
-		cmocka_unit_test(of_many_limits_that_are_near_each_is_told),
-		cmocka_unit_test(a_caller_near_a_rate_is_listed_and_not_warned),
-		cmocka_unit_test(without_counts_all_limits_must_let_it_go),
-		cmocka_unit_test(a_body_of_several_models_is_worth_the_dearest),
-		cmocka_unit_test(what_has_no_price_is_settled_at_its_reservation),
+		cmocka_unit_test(request_moved_to_another_model_is_charged_once),
+		cmocka_unit_test(caller_known_to_be_over_is_refused_before_the_body),
+		cmocka_unit_test(webhook_reports_each_of_many_near_limits),
+		cmocka_unit_test(caller_near_a_rate_is_listed_and_not_warned),
+		cmocka_unit_test(without_counts_all_limits_must_allow_the_request),
+		cmocka_unit_test(body_with_several_models_costs_the_highest_price),
+		cmocka_unit_test(usage_without_a_price_is_settled_at_its_reservation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
