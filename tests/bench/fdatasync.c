@@ -1,10 +1,10 @@
-/* What the disk under the journal takes for one record: appends of 700 bytes,
- * each followed by fdatasync, as a commit of one record does, into a file that is filled
- * with zeros already, as the journal's segments are.
+/* The time that the journal's disk needs for one record: appends of 700 bytes, each followed by
+ * fdatasync like a commit of one record, into a file already filled with zeros like the
+ * journal's segments.
  *
  *   fdatasync DIRECTORY [COUNT]
  *
- * Prints "p50_us=N p99_us=N"; leaves nothing behind. */
+ * Prints "p50_us=N p99_us=N"; leaves no file behind. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
