@@ -77,7 +77,7 @@ each_spelling_is_restored_as_written(void **state)
 				"<EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2>",
 				CHATTED("<EMAIL_ADDRESS_2>, <EMAIL_ADDRESS_1>"),
 				"jane.roe@example.com, Jane.Roe@example.com" } } },
-		{ "a further mention in capitals is another spelling",
+		{ "a further mention without punctuation is another spelling",
 			{ { NULL, CHAT, CHATS("ssn 856-45-6789 then 856456789"),
 				"ssn <US_SSN_1> then <US_SSN_2>",
 				CHATTED("<US_SSN_1> <US_SSN_2>"), "856-45-6789 856456789" } } },

@@ -382,7 +382,7 @@ response_of_a_server_is_inspected(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(answers); i++)
-		if (strncmp(answers[i].name, "its form", 8) != 0)
+		if (strncmp(answers[i].name, "the output schema", 17) != 0)
 			answered(i, NULL);
 }
 
@@ -408,7 +408,9 @@ result_that_violates_its_schema_is_denied(void **state)
 		tool_pins_see(pins, &of, span_str(entries[k]));
 		for (size_t i = 0; i < COUNT_OF(answers); i++)
 			if (!strncmp(answers[i].name,
-				    k ? "its form holds" : "its form does not", 14))
+				    k ? "the output schema permits"
+				      : "the output schema does not",
+				    25))
 				answered(i, pins);
 		tool_pins_free(&pins);
 	}

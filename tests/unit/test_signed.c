@@ -38,8 +38,8 @@ setup(void **state)
 
 /* ---- one request ---- */
 
-/* `headers`: "x-identity-person:alice
- * …", sorted. '-' before a line: sent, not signed. '+': signed, not sent. */
+/* `headers`: "x-identity-person:alice\n…", sorted. '-' before a line: sent, not signed. '+':
+ * signed, not sent. */
 struct sent {
 	struct http_field f[64];
 	size_t n;
