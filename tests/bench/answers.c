@@ -1,11 +1,12 @@
-/* What reading an answer costs, in a process of its own and without sockets: microseconds of
- * CPU a token event, metered and inspected, and milliseconds a whole answer of 1 MB.
+/* The cost of reading a response, in a separate process and without sockets: microseconds of
+ * CPU for each token event, metered and inspected, and milliseconds for a complete response of
+ * 1 MB.
  *
  *   answers [FILE…]     the built-in texts, or these files, repeated to 1 MB
  *
- * The policy is the bench's: secrets of an answer deny it, personal data is replaced, all
- * members of both classes. Figures are the best of several runs. Nothing passes or fails by a
- * time. */
+ * The policy is that of the bench: secrets in a response cause a denial, personal data is
+ * replaced, all members of both classes. Figures are the best of several runs. No figure makes
+ * it fail. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static struct detect_used *used;
 static struct answer_request asked;
 static struct arena life;
 
-/* What the gate makes of a route (gate/engine/answer.c). */
+/* The gate's plan for a route (gate/engine/answer.c). */
 static struct guard *
 guard_of(bool inspects, const char *type)
 {
@@ -82,8 +83,8 @@ load(void)
 
 /* ---- a stream's events ---- */
 
-/* Streams in turn, as a worker has them: no state of one is still at hand when its next event
- * comes. */
+/* The events of the streams alternate, as in a worker: when the next event of a stream arrives,
+ * its state is no longer in the caches. */
 static double
 events(bool inspects, const char *text)
 {
@@ -123,7 +124,7 @@ events(bool inspects, const char *text)
 	return (double)took / EVENTS / STREAMS;
 }
 
-/* ---- a whole answer ---- */
+/* ---- a complete response ---- */
 
 static double
 whole(bool inspects, const char *text)

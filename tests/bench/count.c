@@ -1,11 +1,11 @@
-/* Instructions a request, for callgrind: one line of tests/bench/count, which runs it and reads
- * what callgrind wrote. Plays some requests to warm up, then counts the worker's turns of so
- * many more.
+/* Instructions for each request, for callgrind: one line of tests/bench/count, which runs this
+ * program and reads callgrind's output. Plays some requests to warm up, then counts the
+ * worker's turns of so many more.
  *
  *   count LINE POLICY RANKS REQUESTS      LINE: a name of `lines` below
  *
- * Without callgrind it prints what the same requests copy, zero and allocate: the program is
- * linked with --wrap for these. */
+ * Without callgrind it prints how much the same requests copy, zero and allocate: the program
+ * is linked with --wrap for this. */
 #include <limits.h>
 
 #include "bench/count_stage.h"
@@ -44,7 +44,7 @@ static uint64_t copied, zeroed, mallocs;
 WRAPPED(X)
 #undef X
 
-/* ---- what is asked ---- */
+/* ---- requests ---- */
 
 static const char story[] =
 	"The harbour master kept two books. In the first he wrote what the ships said they "
@@ -81,7 +81,7 @@ chat(size_t bytes, const char *last, bool streams)
 	return b;
 }
 
-/* A tools/call of about so many bytes, and what the server says to it. */
+/* A tools/call of about so many bytes, and the reply of the server. */
 static struct buf
 call(size_t bytes, const char *last)
 {
@@ -111,7 +111,7 @@ result(void)
 	return b;
 }
 
-/* What adds to a realtime turn, and what its provider says to that. */
+/* A message that adds to a realtime turn, and the provider's reply to it. */
 static struct buf
 item(size_t bytes, const char *type)
 {
@@ -148,7 +148,7 @@ whole_answer(void)
 	return b;
 }
 
-/* 100 events: one of the role, one a word, a finish, the usage, the end. */
+/* 100 events: the role, one for each word, a finish, the usage, the end. */
 static struct span *
 stream_answer(struct buf *b)
 {
@@ -196,11 +196,11 @@ static const struct line {
 	const char *last; /* the prompt's last words */
 	const char *decision;
 	bool relayed, streams, calls, tells;
-	bool replays; /* these two of a policy with a cache */
+	bool replays; /* the next two need a policy with a cache */
 	const char *cache_control;
 	bool seals;
-	bool socket; /* each is a message of one */
-	bool over;   /* a limit lets the first go, and refuses the others */
+	bool socket; /* each request is a message of one WebSocket */
+	bool over;   /* a limit admits the first request and refuses the others */
 } lines[] = {
 	{ "direct", 2048, "Please be short.", "permit", false, false, false, false, false, NULL,
 		false, false, false },
@@ -286,5 +286,5 @@ main(int argc, char **argv)
 			(unsigned long long)mallocs / (unsigned long long)requests,
 			(unsigned long long)copied / (unsigned long long)requests);
 	fflush(stdout);
-	_exit(0); /* what is open ends with the process */
+	_exit(0); /* open descriptors end with the process */
 }

@@ -1,6 +1,6 @@
-/* The Redis of a count: one client on a unix socket, texts by key that never end, a clock that
- * stands still. It knows the commands of quotas and of the life of Redis' data, and ends the
- * program at any other. */
+/* The Redis of a count: one client on a unix socket, texts by key that never expire, a clock
+ * that does not advance. It knows the commands of quotas and of the epochs of Redis' data, and
+ * ends the program at any other. */
 #ifndef BENCH_COUNT_REDIS_H
 #define BENCH_COUNT_REDIS_H
 
@@ -17,7 +17,7 @@
 enum { COUNT_REDIS_KEYS = 512 };
 
 struct count_redis {
-	int listening, fd; /* fd -1: its client has not come yet */
+	int listening, fd; /* fd -1: its client has not connected yet */
 	redisReader *reader;
 	struct buf out;
 	struct {
@@ -26,7 +26,7 @@ struct count_redis {
 	size_t keys;
 };
 
-/* NULL where the key is not there and !make. */
+/* NULL if the key does not exist and !make. */
 static inline char *
 count_redis_value(struct count_redis *r, const char *name, bool make)
 {
@@ -114,7 +114,7 @@ count_redis_answer(struct count_redis *r, const redisReply *c, int64_t wall_ns)
 #undef ARG
 }
 
-/* Answers what has come. */
+/* Answers the commands that have arrived. */
 static inline void
 count_redis_turn(struct count_redis *r, int64_t wall_ns)
 {

@@ -1,7 +1,7 @@
 /* The stage of a count: one worker as `serve` makes it (agent, gate, relay, Redis on one loop)
- * without its thread. HAProxy's two sides, the provider, Redis and the audit thread are played
- * here, between the turns of the worker's loop: only its turns are counted. The clock stands
- * still, random bytes are a sequence, and no timer of the worker runs. */
+ * without its thread. This file plays both sides of HAProxy, the provider, Redis and the audit
+ * thread between the turns of the worker's loop: only its turns are counted. The clock does not
+ * advance, random bytes are a sequence, and no timer of the worker runs. */
 #ifndef BENCH_COUNT_STAGE_H
 #define BENCH_COUNT_STAGE_H
 
@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <valgrind/callgrind.h>
 
-/* cmocka's words, which headers of the tests use */
+/* cmocka's types and macros, which headers of the tests use */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@
 #include "support/jwt_make.h"
 #include "support/spop_peer.h"
 
-/* The worker runs: what it copies, zeroes and allocates is counted. */
+/* The worker runs: its copies, zeroed bytes and allocations are counted. */
 static bool watched;
 
 /* ---- the audit thread ---- */
@@ -69,8 +69,8 @@ count_audit_deliver(struct mail *m, void *worker)
 	e->done(e, 0);
 }
 
-/* Telemetry is told by the audit thread, after the commit: its part of that counts. What the
- * outbound thread makes of it does not. */
+/* The audit thread passes records to telemetry after the commit: its part of that counts. The
+ * work of the outbound thread does not. */
 static struct otlp *count_otlp;
 
 static inline void
@@ -113,7 +113,7 @@ random_bytes(void *out, size_t n)
 
 struct count_peer {
 	int fd;
-	int listening; /* whoever comes there takes the place of fd; -1: nobody */
+	int listening; /* a new connection there replaces fd; -1: no listener */
 	struct buf in;
 };
 
@@ -202,7 +202,7 @@ count_issuer(struct count_stage *s)
 	EVP_PKEY_free(k.pkey);
 }
 
-/* One turn of everybody; only the worker's counts. */
+/* One turn of all participants; only the worker's counts. */
 static inline void
 count_turn(struct count_stage *s)
 {
@@ -237,7 +237,7 @@ count_read(struct count_peer *p)
 	INVARIANT(n < 0 && errno == EAGAIN);
 }
 
-/* Turns until p has heard `text`. */
+/* Runs turns until p has received `text`. */
 static inline void
 count_until(struct count_stage *s, struct count_peer *p, const char *text)
 {
@@ -272,8 +272,8 @@ count_no_text(void *arg, struct buf *out)
 	(void)out;
 }
 
-/* The worker of this policy, its connections open; prompts are counted with the files in
- * `ranks`. */
+/* Starts the worker of this policy and opens its connections; prompts are counted with the
+ * files in `ranks`. */
 static inline void
 count_up(struct count_stage *s, const char *policy, const char *ranks)
 {
@@ -349,7 +349,7 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 	peer_put_hello(&b, 262140, false);
 	count_say(s, &s->agent, buf_view(&b));
 	buf_free(&b);
-	/* Redis' life and the workers that count in it become known. */
+	/* The worker learns Redis' epoch and the workers that count in it. */
 	for (int i = 0; i < 2000; i++) {
 		count_turn(s);
 		fake_pass_us(5000);
@@ -364,17 +364,17 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 struct count_request {
 	const char *path; /* of the request */
 	struct span body;
-	const char *ends; /* how it ends where it reaches the provider */
+	const char *ends; /* how its response ends if it reaches the provider */
 	const char *decision;
 	bool relayed;
-	struct span answer;	   /* whole; ends with "end":1} */
+	struct span answer;	   /* a complete response; ends with "end":1} */
 	const struct span *events; /* or a stream; the last is [DONE] */
 	size_t nevents;
-	/* what its caller says of caches; the cache has it, once it was answered */
+	/* the caller's cache control; the cache has the response once it was answered */
 	const char *cache_control;
 	bool replays, replayed;
 	/* or a message of a WebSocket: `body` and `answer`, which ends with "end":1}. The first
-	 * one opens it. */
+	 * message opens it. */
 	bool socket, open;
 };
 
@@ -385,7 +385,7 @@ count_arg(struct buf *b, const char *name, struct spop_value v)
 	spop_put_value(b, &v);
 }
 
-/* The NOTIFY that haproxy/spoe.cfg makes of it. */
+/* The NOTIFY that haproxy/spoe.cfg makes of the request. */
 static inline void
 count_notify(struct count_stage *s, const char *path, const char *cache, bool socket,
 	struct span body, struct buf *b)
@@ -447,7 +447,7 @@ count_notify(struct count_stage *s, const char *path, const char *cache, bool so
 	buf_free(&h);
 }
 
-/* The next ACK: its ticket and decision, "" where they are not there. */
+/* The next ACK: its ticket and decision, "" if they are absent. */
 static inline void
 count_ack(struct count_stage *s, char ticket[64], char decision[16])
 {
@@ -479,7 +479,7 @@ count_ack(struct count_stage *s, char ticket[64], char decision[16])
 	buf_consume(&s->agent.in, n);
 }
 
-/* What HAProxy sends to the relay, and what the provider answers. */
+/* The request from HAProxy to the relay, and the provider's response. */
 static inline void
 count_relayed(struct count_stage *s, const struct count_request *q, const char *ticket)
 {
@@ -529,7 +529,7 @@ count_relayed(struct count_stage *s, const struct count_request *q, const char *
 	buf_free(&b);
 }
 
-/* The handshake's second half, from the relay on. */
+/* The second half of the handshake, from the relay on. */
 static inline void
 count_socket_opens(struct count_stage *s, const struct count_request *q, const char *ticket)
 {
@@ -561,7 +561,8 @@ count_socket_opens(struct count_stage *s, const struct count_request *q, const c
 	buf_free(&b);
 }
 
-/* A mask of zeros: what is heard can be looked for. The daemon's own to the provider is not. */
+/* A mask of zeros: the received bytes can be searched. The daemon masks its own messages to the
+ * provider. */
 static inline void
 count_message(struct count_stage *s, const struct count_request *q)
 {
@@ -585,7 +586,7 @@ count_message(struct count_stage *s, const struct count_request *q)
 	buf_free(&b);
 }
 
-/* One request, to its end. `decision`: what must be decided. */
+/* One complete request. `decision`: the expected decision. */
 static inline void
 count_one(struct count_stage *s, struct count_request *q)
 {
@@ -613,7 +614,7 @@ count_one(struct count_stage *s, struct count_request *q)
 		count_relayed(s, q, ticket);
 	q->replayed = q->replays;
 	q->open = q->socket;
-settles: /* what follows: settlements, completions */
+settles: /* the steps after it: settlements, completions */
 	for (int i = 0; i < 6; i++)
 		count_turn(s);
 }

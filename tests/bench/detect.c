@@ -1,11 +1,11 @@
-/* What detection costs, in microseconds a KB, stage by stage, next to every pattern
- * searched one by one with PCRE2's JIT on the same text in the same run.
+/* The cost of detection, in microseconds for each KB, stage by stage. For comparison: every
+ * pattern searched one by one with PCRE2's JIT on the same text in the same run.
  *
  *   detect [FILE…]        the built-in texts, or these files
- *   detect --search N     N random texts of the rules' own literals: the worst of them
+ *   detect --search N     N random texts of the rules' own literals: the slowest of them
  *
- * A stage is a row of `stages`. Figures are CPU time, the best of several runs: what the code
- * needs, not what the machine was doing. Nothing passes or fails by a time. */
+ * A stage is a row of `stages`. Figures are CPU time, the best of several runs, so that they
+ * show the cost of the code and not the load of the machine. No figure makes it fail. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ struct bench {
 	struct detect_scratch *scratch;
 	struct arena arena, model;
 	const struct inject *inject;
-	float *off; /* thresholds that switch every entity off */
+	float *off; /* thresholds that disable every entity */
 	pcre2_code **naive;
 	pcre2_match_data *data;
 	pcre2_match_context *context;
@@ -44,7 +44,7 @@ struct bench {
 	int err;
 };
 
-/* Of the process: it does not measure what else the machine does. */
+/* CPU time of the process, so that other processes on the machine do not count. */
 static double
 cpu_us(void)
 {
@@ -56,7 +56,7 @@ cpu_us(void)
 
 /* ---- stages ---- */
 
-/* The pass that finds where a pattern may begin: no pattern is tried. */
+/* The pass that finds the possible starts of patterns: no pattern is tried. */
 static void
 stage_starts(struct bench *b, struct span text)
 {
@@ -66,7 +66,7 @@ stage_starts(struct bench *b, struct span text)
 	rules_scan(b->rules, b->scratch, text, &opt);
 }
 
-/* The same, patterns, validators and context. */
+/* The same with patterns, validators and context. */
 static void
 stage_rules(struct bench *b, struct span text)
 {
@@ -74,7 +74,7 @@ stage_rules(struct bench *b, struct span text)
 	rules_scan(b->rules, b->scratch, text, NULL);
 }
 
-/* Values in disguise: the look at the text, and its views with the rules on them. */
+/* Disguised values: the check of the text, and its views with the rules on them. */
 static void
 stage_evade(struct bench *b, struct span text)
 {
@@ -89,8 +89,8 @@ stage_names(struct bench *b, struct span text)
 	names_scan(b->rules, b->scratch, text, NULL);
 }
 
-/* The same without one of its early rejects: the linker asks here (--wrap). What it finds is
- * the same, what it takes longer is their gain. */
+/* The same without one of its early rejects: the linker calls this (--wrap). It finds the same,
+ * and the additional time is the gain of the reject. */
 static bool no_reject, no_eights;
 
 bool __real_words_rejectable(const struct names_sweep *w);
@@ -141,7 +141,7 @@ stage_no_eights(struct bench *b, struct span text)
 	no_eights = false;
 }
 
-/* All stages and the resolution of overlaps: what a caller pays. */
+/* All stages and the resolution of overlaps: the cost for a caller. */
 static void
 stage_scan(struct bench *b, struct span text)
 {
@@ -160,7 +160,7 @@ count_piece(void *arg, const struct stream_piece *p)
 	return 0;
 }
 
-/* The same as a model's answer comes: 64 bytes at a time. */
+/* The same as for a streamed response: 64 bytes at a time. */
 static void
 stage_stream(struct bench *b, struct span text)
 {
@@ -187,7 +187,7 @@ stage_inject(struct bench *b, struct span text)
 	(void)score;
 }
 
-/* Every pattern through the whole text, without validators or context. */
+/* Every pattern over the whole text, without validators or context. */
 static void
 stage_pcre2(struct bench *b, struct span text)
 {
@@ -221,7 +221,7 @@ enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 6, PCRE2 = 9 };
 
 /* ---- measuring ---- */
 
-/* Microseconds a KB, the best of as many runs as the budget allows. */
+/* Microseconds for each KB, the best of as many runs as the budget allows. */
 static double
 measure(struct bench *b, const struct stage *s, struct span text)
 {
@@ -249,7 +249,7 @@ heading(void)
 	printf(" %8s %8s %9s\n", "PCRE2/us", "units/B", "findings");
 }
 
-/* Units of work a byte of a whole scan that no account ends. */
+/* Units of work for each byte of a complete scan without a work limit. */
 static double
 units_of(struct bench *b, struct span text)
 {
@@ -260,7 +260,7 @@ units_of(struct bench *b, struct span text)
 	return (double)units / (double)text.n;
 }
 
-/* One row; what the whole scan took. */
+/* One row; returns the time of the complete scan. */
 static double
 row(struct bench *b, const char *name, struct span text, bool naive)
 {
@@ -311,7 +311,7 @@ table(struct bench *b, const struct text_kind *v, size_t n, const size_t *kb, si
 	return worst;
 }
 
-/* ---- a model's answer ---- */
+/* ---- a model's response ---- */
 
 enum { EVENT_BYTES = 5, STREAM_BYTES = 64 << 10 };
 
@@ -323,7 +323,8 @@ by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* A text by events of a token: what an event costs, and how much is held after each. */
+/* A text by events of a token: the cost of an event, and the number of bytes held after
+ * each. */
 static void
 stream_row(struct bench *b, const char *name, struct span text)
 {
@@ -372,7 +373,7 @@ stream_table(struct bench *b)
 	free(p);
 }
 
-/* ---- the search for the worst text ---- */
+/* ---- the search for the slowest text ---- */
 
 enum { SEARCH_BYTES = 16 << 10, UNIT_MAX = 96, KEPT = 12 };
 
@@ -389,8 +390,8 @@ append(struct unit *u, const char *p, size_t n)
 		u->text[u->n++] = p[i];
 }
 
-/* A piece: a literal of the rules, a run of digits, a few random bytes of those that
- * patterns begin with or hold. */
+/* A piece: a literal of the rules, a run of digits, or a few random bytes that patterns begin
+ * with or contain. */
 static void
 append_piece(struct bench *b, struct unit *u, uint64_t *random)
 {
@@ -478,7 +479,7 @@ by_cost(const void *a, const void *b)
 	return x->cost < y->cost ? 1 : x->cost > y->cost ? -1 : 0;
 }
 
-/* From random beginnings and the hostile texts' units, always the costlier. */
+/* From random starts and the units of the hostile texts, always the slower text. */
 static void
 search_worst(struct bench *b, size_t tries)
 {
@@ -503,7 +504,7 @@ search_worst(struct bench *b, size_t tries)
 		u.cost = cost(b, &u, room);
 		if (u.cost <= kept[KEPT - 1].cost)
 			continue;
-		/* Children replace their likes, so that families stay apart. */
+		/* Children replace similar units, so that families stay separate. */
 		kept[KEPT] = u;
 		for (size_t k = 0; k < KEPT; k++) {
 			size_t n = kept[k].n < 6 ? kept[k].n : 6;
@@ -560,7 +561,7 @@ heap_bytes(void)
 	return m.uordblks + m.hblkhd;
 }
 
-/* What a worker's scratch holds once it has scanned every text of the tables. */
+/* The size of a worker's scratch after it has scanned every text of the tables. */
 static void
 print_scratch(struct bench *b)
 {

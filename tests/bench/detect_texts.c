@@ -267,7 +267,7 @@ json(const struct text_kind *k, char *to, size_t n)
 	}
 }
 
-/* An answer with the data that are looked for. */
+/* A response with the data that the rules find. */
 static void
 records(const struct text_kind *k, char *to, size_t n)
 {
@@ -397,7 +397,7 @@ const struct text_kind text_kinds[] = {
 };
 const size_t text_kinds_count = sizeof(text_kinds) / sizeof(text_kinds[0]);
 
-/* ---- made to be slow ---- */
+/* ---- texts that are slow to scan ---- */
 
 static void
 repeat(const struct text_kind *k, char *to, size_t n)
@@ -408,7 +408,7 @@ repeat(const struct text_kind *k, char *to, size_t n)
 		to[i] = k->unit[i % len];
 }
 
-/* Digits with one of the unit's bytes after every one to five of them. */
+/* Digits with one of the unit's bytes after each group of one to five. */
 static void
 separated(const struct text_kind *k, char *to, size_t n)
 {
@@ -459,7 +459,7 @@ any_characters(const struct text_kind *k, char *to, size_t n)
 	}
 }
 
-/* A key without its end, for ever. */
+/* A key without its end, repeated. */
 static void
 pem(const struct text_kind *k, char *to, size_t n)
 {

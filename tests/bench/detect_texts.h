@@ -8,15 +8,15 @@
 struct text_kind {
 	const char *name;
 	void (*fill)(const struct text_kind *k, char *to, size_t n);
-	const char *unit; /* of a hostile text: what is repeated */
+	const char *unit; /* of a hostile text: the repeated part */
 };
 
-extern const struct text_kind text_kinds[]; /* texts as people send them */
+extern const struct text_kind text_kinds[]; /* typical texts */
 extern const size_t text_kinds_count;
-extern const struct text_kind text_hostile[]; /* texts made to be slow */
+extern const struct text_kind text_hostile[]; /* texts that are slow to scan */
 extern const size_t text_hostile_count;
 
-/* The next number of a generator that begins at any *state. */
+/* The next number of a generator; *state may start at any value. */
 uint32_t text_random(uint64_t *state);
 
 #endif

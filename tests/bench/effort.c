@@ -1,5 +1,5 @@
-/* Searches texts made to be dear, each at two sizes, for tests/bench/effort-run: callgrind
- * counts what each call of search_shape() took. */
+/* Searches texts that are slow to search, each at two sizes, for tests/bench/effort-run:
+ * callgrind counts the cost of each call of search_shape(). */
 #include <stdlib.h>
 
 #include "support/detect_fix.h"
@@ -18,7 +18,7 @@ search_shape(struct detect_fix *f, struct span text)
 	arena_reset(&f->arena);
 }
 
-/* FIRST COUNT: the numbers of shapes, round and round; a line each. */
+/* FIRST COUNT: the numbers of the shapes, repeated in a cycle; a line each. */
 int
 main(int argc, char **argv)
 {

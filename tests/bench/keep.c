@@ -1,7 +1,7 @@
-/* What indexing, and compression and archive, cost a commit while they are under way: `make
- * bench ONLY=keep`. Seven runs each, alone, with closed segments being indexed all the time,
- * with retention over them, in turn: each run's p50 of commits of one record, 200 a second; of
- * the seven the median. */
+/* The cost of indexing, and of compression and archive, for commits at the same time: `make
+ * bench ONLY=keep`. Seven runs each, in turn: alone, with closed segments indexed all the time,
+ * with retention over them. Each run has the p50 of commits of one record, 200 a second; the
+ * result is the median of the seven. */
 #include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -67,7 +67,7 @@ fill(struct rig *r)
 
 static atomic_bool stop_indexing;
 
-/* As tg-index, which has less to do: a segment closes once in minutes. */
+/* Like tg-index, which has less to do: a segment closes only every few minutes. */
 static void *
 index_all_the_time(void *journal)
 {
@@ -129,7 +129,7 @@ main(void)
 		load[0] = -1;
 	printf("index: a commit %.0f us, %.0f us with segments being indexed: %.2f times\n", a,
 		c, c / a);
-	printf("keep: a commit %.0f us, %.0f us with compression and archive under way: %.2f "
+	printf("keep: a commit %.0f us, %.0f us with compression and archive in progress: %.2f "
 	       "times "
 	       "(%" PRIu64 " segments compressed meanwhile); load %.1f\n",
 		a, b, b / a, packed / PAIRS, load[0]);

@@ -1,11 +1,10 @@
-/* What tollgate's transport costs without tollgate: a program that takes the
- * daemon's place in a stack (`tollgate serve -c FILE`), with the daemon's own
- * agent, relay and sockets, and behind them nothing. Every NOTIFY is permitted
- * at once; BENCH_VIA says by which path.
+/* The cost of tollgate's transport without tollgate. This program takes the daemon's place in a
+ * stack (`tollgate serve -c FILE`), with the daemon's own agent, relay and sockets, and without
+ * any engine behind them. Every NOTIFY is permitted at once; BENCH_VIA selects the path.
  *
  *   BENCH_VIA=direct   an agent that only ACKs
  *   BENCH_VIA=relay    and a relay that only copies: it plays the gate, whose
- *                      answers come through the worker's mailbox as the real ones
+ *                      decisions come through the worker's mailbox as the real ones
  *                      do, and sends a head that is the same for every request
  *
  * The admin port answers everything with the counters, in the daemon's format. */
@@ -41,7 +40,7 @@ struct worker {
 static struct worker workers[WORKERS_MAX];
 static unsigned nworkers;
 
-/* ---- the gate that decides nothing ---- */
+/* ---- the gate that permits everything ---- */
 
 struct exchange {
 	struct worker *w;
@@ -114,7 +113,7 @@ body_bytes(struct exchange *x, struct span bytes, bool last)
 	return 0;
 }
 
-/* Never asked for: no body is deferred. */
+/* Never called: no body is deferred. */
 static void
 body(struct exchange *x, struct span bytes,
 	void (*verdict)(void *, const struct exchange_denial *), void *arg)

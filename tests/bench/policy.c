@@ -1,7 +1,7 @@
-/* What a decision costs: rules, loading them, tokens; beside a SPOP round trip on the same
- * machine in the same run. Prints, judges nothing.
+/* The cost of a decision: rules, loading them, tokens; for comparison a SPOP round trip on the
+ * same machine in the same run. Prints the figures, and none makes it fail.
  *
- *   policy [RULES]     rules of the measured policy, 200 where it is not given */
+ *   policy [RULES]     rules of the measured policy, 200 by default */
 #include <ev.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -53,8 +53,8 @@ row(const char *what, double us, const char *aim)
 
 /* ---- rules ---- */
 
-/* One rule in ten touches a list or a map; the others compare, match and count. None
- * matches, so that all are evaluated. */
+/* One rule in ten uses a list or a map; the others compare, match and count. None matches, so
+ * that all are evaluated. */
 static void
 put_rules(struct buf *b, unsigned n)
 {
@@ -204,7 +204,7 @@ verify(void *arg, unsigned n)
 	}
 }
 
-/* What OpenSSL takes for the same signature. */
+/* OpenSSL's time for the same signature. */
 static void
 openssl_verify(void *arg, unsigned n)
 {

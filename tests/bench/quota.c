@@ -1,9 +1,9 @@
-/* What limits cost Redis: CPU per reservation over six of them, and per
- * settlement, by the engine of the daemon and by a Lua script of the same
- * limits, on a private server. Each is the least of many rounds, each shorter than
- * a slice of a core: whatever else the machine does is not Redis' work. Prints a
- * table; the first two lines are the aims of docs/architecture.md. With arguments
- * only the lines whose names contain one of them. */
+/* The cost of limits for Redis: CPU for each reservation over six of them, and for each
+ * settlement, by the engine of the daemon and by a Lua script of the same limits, on a private
+ * server. Each figure is the least of many rounds. Each round is shorter than a slice of a
+ * core, so that the load of the machine is not counted as Redis' work. Prints a table; the
+ * first two lines are the aims of docs/architecture.md. With arguments, only the lines whose
+ * names contain one of them. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,16 +14,16 @@
 
 enum {
 	DIMS = 6,
-	FLIGHT = 64,	  /* reservations under way */
+	FLIGHT = 64,	  /* reservations in flight */
 	VALUES = 500,	  /* of each limit's dimension */
 	CALLERS = 3000,	  /* of a limit of its own */
-	ROUND = 320,	  /* reservations that are measured at a time, */
-	ROUNDS = 100,	  /* so often: what else the machine does comes and goes */
-	RUN_UP = 512,	  /* before each round: caches as its own column leaves them */
+	ROUND = 320,	  /* reservations measured at a time, */
+	ROUNDS = 100,	  /* so many rounds, because the load of the machine varies */
+	RUN_UP = 512,	  /* before each round: fills the caches for this column */
 	SETTLE_ROUND = 2, /* likewise, each of FLIGHT settlements */
 	WARM = 15000,
 	REST_US = 500,
-	MANY = 80000, /* how many there are in a second */
+	MANY = 80000, /* settlements in a second */
 };
 
 enum engine { PIPELINE, SCRIPT };
@@ -34,7 +34,7 @@ struct shape {
 	enum quota_unit unit;
 	enum quota_orphan orphan;
 	bool settles;
-	size_t limits; /* a request */
+	size_t limits; /* for each request */
 	unsigned values;
 };
 
@@ -53,7 +53,7 @@ static const struct shape shapes[] = {
 		DIMS, VALUES },
 };
 
-/* Does a limit cost more where all callers share its counter? */
+/* Does a limit cost more if all callers share its counter? */
 static const struct shape lone[] = {
 	{ "one of a day, a counter for each of 3,000", QUOTA_CALENDAR, QUOTA_TOKENS,
 		QUOTA_ORPHAN_CHARGE, false, 1, CALLERS },
@@ -65,9 +65,8 @@ static const struct shape lone[] = {
 		false, 1, 1 },
 };
 
-/* KEYS: for each limit what is used, then what is held (rolling: its bucket,
- * then the eleven others). ARGV: limit, n, seconds to live. Checks all, then
- * counts. */
+/* KEYS: for each limit the used amount, then the held amount (rolling: its bucket, then the
+ * eleven others). ARGV: limit, n, seconds to live. Checks all, then counts. */
 static const char script_text[] =
 	"local per = #KEYS / 6 "
 	"redis.call('TIME') redis.call('GET', 'tollgate:epoch:bench') "
@@ -94,8 +93,8 @@ draw(unsigned below)
 	return (unsigned)(chance % below);
 }
 
-/* Another process' clock stands while that is on its core, up to a tick of some ms: so Redis
- * has to have come to rest. */
+/* The CPU clock of another running process is updated only at ticks of some ms: so Redis must
+ * be idle first. */
 static double
 cpu_us(void)
 {
@@ -163,7 +162,7 @@ turn(void)
 	mailbox_drain(&self, NULL);
 }
 
-/* So many reservations, none of them settled; their CPU each. */
+/* So many reservations, none of them settled; returns the CPU time of each. */
 static double
 reserve_many(const struct shape *shape, unsigned count)
 {
@@ -179,7 +178,7 @@ reserve_many(const struct shape *shape, unsigned count)
 	return (cpu_us() - began) / count;
 }
 
-/* Pipelines that do without the engine. */
+/* Pipelines without the engine. */
 static unsigned pipe_answers, pipe_flight;
 
 static void
@@ -205,7 +204,7 @@ on_counted(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	refused += bad;
 }
 
-/* Whatever was sent before is done. */
+/* Returns when all earlier commands are done. */
 static void
 await_all(void)
 {
@@ -218,7 +217,7 @@ await_all(void)
 		turn();
 }
 
-/* Reserved at leisure, settled in turns. */
+/* Reserved outside the measurement, settled in turns. */
 static double
 settle_many(const struct shape *shape, unsigned rounds)
 {
@@ -243,7 +242,7 @@ settle_many(const struct shape *shape, unsigned rounds)
 	return us / (rounds * FLIGHT);
 }
 
-/* ---- counting, and nothing else ---- */
+/* ---- counting only ---- */
 
 static void
 count_ask(const struct shape *shape)
@@ -388,7 +387,7 @@ print_lone(const struct shape *shape)
 	empty();
 }
 
-/* All columns by turns: what else the machine does falls on each. */
+/* All columns in turn, so that the load of the machine affects each of them. */
 static void
 print_shape(const struct shape *shape)
 {

@@ -1,5 +1,6 @@
-/* What sealing costs: texts, a holder's first one, a share looked up, beside SHA-256 alone. CPU
- * of this thread; user instructions where the kernel counts them. Prints, judges nothing. */
+/* The cost of sealing: texts, the first text of a holder, the lookup of a share, with SHA-256
+ * alone for comparison. CPU of this thread; user instructions if the kernel counts them. Prints
+ * the figures, and none makes it fail. */
 #include <linux/perf_event.h>
 #include <malloc.h>
 #include <sodium.h>
@@ -144,7 +145,7 @@ main(void)
 	unsigned char key[32], public[32];
 	char base64[64], holder[32];
 
-	/* Parts that are freed are not the end of a daemon's heap, which would go to the
+	/* The freed parts are not at the end of a daemon's heap, which would be returned to the
 	 * kernel. */
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	counter = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);

@@ -1,27 +1,27 @@
-/* How a stream reaches its reader: the time from the request to the first event,
- * and the gaps between events, for several targets at the same time, so that
- * whatever else the machine does meets all of them alike.
+/* The way of a stream to its reader: the time from the request to the first event, and the gaps
+ * between events. The targets are measured at the same time, so that the load of the machine
+ * affects all of them equally.
  *
  *   streams -n STREAMS -c AT_ONCE [-w WORDS] [-t TEXT] [-s MS] [-W STREAMS] [-p PID] [-H LINES]
  *           HOST:PORT TOKEN [HOST:PORT TOKEN …]
  *
- * Each target gets AT_ONCE connections, one stream each, a new connection a
- * stream, until it has had STREAMS. A stream begins at least MS after the one before it,
- * of whatever target (0: when it can, so that streams of equal length begin together
- * for ever). The first STREAMS (-W) of a target are not counted. Each asks for usage, so
- * that a gateway which meters has no event to hide; its text ends with a blank, so that
- * one which reads has no word to wait for; TEXT (-t, as in JSON) instead. An event is a "data:"
- * line; what arrives in one read has a gap of 0. TOKEN "-": no Authorization. LINES (-H) are
- * header lines, each with its CR LF, that each request has. Prints a line a target:
+ * Each target gets AT_ONCE connections, one stream each, with a new connection for each stream,
+ * until it has had STREAMS. A stream starts at least MS after the one before it, of any target
+ * (0: as soon as possible, so that streams of equal length always start together). The first
+ * STREAMS (-W) of a target are not counted. Each stream requests usage, so that a metering
+ * gateway has no event to hide. Its text ends with a space, so that an inspecting gateway does
+ * not wait for the end of a word; -t sets another TEXT (as in JSON). An event is a "data:"
+ * line; events that arrive in one read have a gap of 0. TOKEN "-": no Authorization. LINES (-H)
+ * are header lines for each request, each with its CR LF. Prints a line for each target:
  *
  *   HOST:PORT streams=N events=N first_p50_us=… first_p99_us=… gap_p50_us=… gap_p99_us=…
  *
- * With -p a line more: the CPU time of that process while all streams ran, from the first event
- * of the last of them to the end of the first, and the events of that time:
+ * With -p it prints one more line: the CPU time of that process while all streams ran, from the
+ * first event of the last stream to the end of the first stream, and the events of that time:
  *
  *   all_events=N all_cpu_us=N
  *
- * Exit 0, 1 where a stream did not come whole, 2 usage. */
+ * Exit 0, 1 if a stream was incomplete, 2 usage. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -57,23 +57,23 @@ struct conn {
 	struct target *t;
 	int fd;
 	uint64_t sent_us, last_us;
-	char tail[16]; /* what of a mark the last read ended with */
+	char tail[16]; /* the part of a mark at the end of the last read */
 	size_t ntail;
 	long events;
-	long blanks; /* from the first event on: one an event, and the text's */
+	long blanks; /* from the first event on: one for each event, and those of the text */
 	bool counts;
 	bool done; /* [DONE] was seen */
 };
 
 static long streams = 20, words = 32, apart_ms, warm;
 static const char *text, *lines = "";
-static uint64_t next_us; /* no stream begins before */
+static uint64_t next_us; /* no stream starts earlier */
 static struct {
 	long pid;
 	long speaking; /* streams that had an event */
 	long all;
 	bool over;
-	uint64_t cpu_ns, events; /* while all spoke */
+	uint64_t cpu_ns, events; /* while all streams had events */
 } steady;
 
 static uint64_t
@@ -114,7 +114,7 @@ quantile(struct samples *s, unsigned percent)
 	return s->v[(s->n - 1) * percent / 100];
 }
 
-/* ---- what a process uses ---- */
+/* ---- resource usage of a process ---- */
 
 /* CPU time of all its threads so far. */
 static uint64_t
@@ -279,7 +279,7 @@ take(struct conn *c)
 		c->blanks += *p == ' ';
 	if (memmem(b, have, last, sizeof(last) - 1))
 		c->done = true;
-	/* no mark twice, none missed */
+	/* no mark counted twice, none missed */
 	size_t keep = have - at < sizeof(last) - 2 ? have - at : sizeof(last) - 2;
 	memcpy(c->tail, b + have - keep, keep);
 	c->ntail = keep;

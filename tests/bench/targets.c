@@ -1,5 +1,5 @@
-/* What choosing among five targets costs, and what is told of an attempt. Prints, judges
- * nothing. */
+/* The cost of choosing among five targets, and of reporting an attempt. Prints the figures, and
+ * none makes it fail. */
 #include <stdio.h>
 #include <time.h>
 

@@ -1,5 +1,5 @@
-/* How fast texts are counted: MB a second of English, code and Chinese, and what hostile texts
- * cost. `make bench-tokens`; a file named is measured instead.
+/* The speed of counting tokens: MB a second of English, code and Chinese, and the cost of
+ * hostile texts. `make bench-tokens`; if files are named, these are measured instead.
  *
  *   tokens RANKS [FILE…] */
 #include <stdio.h>
@@ -11,7 +11,7 @@
 enum { RUNS = 9 };
 #define MB 1e6
 
-/* Of this thread alone: what else the machine does is not what is measured. */
+/* CPU time of this thread only, so that the load of the machine does not count. */
 static uint64_t
 cpu_us(void)
 {
@@ -71,7 +71,7 @@ static const char *const english[] = { "/usr/share/common-licenses/GPL-3",
 static const char *const code[] = { "spoa/gate/request.c", "spoa/net/relay_upstream.c",
 	"spoa/policy/sections/rules.c" };
 
-/* Sentences in the language's common characters, as they are strung in a text. */
+/* Sentences in the common characters of the language, in the order of a typical text. */
 static const char *const chinese[] = {
 	"我们今天讨论的是如何在高并发的网络环境中保护用户的数据，",
 	"系统会记录每一次请求的决定。", "人工智能模型的使用成本取决于输入和输出的数量，",

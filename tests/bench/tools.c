@@ -2,9 +2,9 @@
  *
  *   tools serve                            prints its port; a POST has a result, a GET a stream
  *   tools idle N HOST:PORT TOKEN PID       opens N streams of GET on /mcp, waits for their
- * heads, and prints what the process holds more by then, a stream
+ * heads, and prints the additional memory of the process for each stream
  *
- * Exit 0, 1 where a stream did not open, 2 usage. */
+ * Exit 0, 1 if a stream did not open, 2 usage. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -44,7 +44,7 @@ static const char result[] =
 	"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"content\":[{\"type\":\"text\",\"text\":"
 	"\"The note was written.\"}],\"isError\":false}}";
 
-/* True: a whole request came, and its answer went. */
+/* True: a complete request arrived, and its response was sent. */
 static bool
 answered(int fd, struct peer *p)
 {
@@ -116,7 +116,7 @@ serve(void)
 
 /* ---- clients ---- */
 
-/* What is its own, in KB: shared pages aside. */
+/* The private memory in KB, without shared pages. */
 static long
 held_kb(const char *pid)
 {
@@ -152,7 +152,7 @@ connected(const char *where)
 	return fd;
 }
 
-/* A stream is asked for; -1: it is not. */
+/* Requests a stream; -1: that failed. */
 static int
 asked(const char *where, const char *token)
 {
@@ -168,7 +168,7 @@ asked(const char *where, const char *token)
 											   : fd;
 }
 
-/* It is open: its head came. */
+/* Returns whether the stream is open: its head arrived. */
 static bool
 opened(int fd)
 {
@@ -190,7 +190,7 @@ opened(int fd)
 	return false;
 }
 
-/* So many at once, and how many opened. */
+/* Opens so many at the same time; returns how many opened. */
 static long
 open_all(int *fds, long n, const char *where, const char *token)
 {
@@ -210,7 +210,7 @@ idle(long streams, const char *where, const char *token, const char *pid)
 	int fds[AT_ONCE];
 	long before, after, good = 0;
 
-	/* what is taken once, and kept */
+	/* memory that is allocated once and kept */
 	open_all(fds, AT_ONCE, where, token);
 	for (int i = 0; i < AT_ONCE; i++)
 		close(fds[i]);

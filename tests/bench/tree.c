@@ -1,6 +1,6 @@
-/* What the tree costs a record: `make bench ONLY=tree`. The audit thread's part is a leaf and
- * what it makes whole; tg-tree's is the hash files. A checkpoint is one root and one signature
- * a second. */
+/* The cost of the tree for each record: `make bench ONLY=tree`. The audit thread's part is a
+ * leaf and the nodes that it completes; tg-tree's part is the hash files. A checkpoint is one
+ * root and one signature a second. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -12,7 +12,7 @@
 
 enum { LEAVES = 1 << 20, BATCH = 1024, RUNS = 5, NOTES = 2000 };
 
-/* Of this thread alone: what else the machine does is not what is measured. */
+/* CPU time of this thread only, so that the load of the machine does not count. */
 static double
 cpu_ns(void)
 {

@@ -1,5 +1,5 @@
-/* What a view of the console costs on a journal of many records: each command as the admin
- * server runs it, a process of its own. `make bench ONLY=views` makes a stack with a million
+/* The cost of a view of the console on a journal of many records: each command as the admin
+ * server runs it, in a separate process. `make bench ONLY=views` makes a stack with a million
  * records.
  *
  *   views PROGRAM CONFIG DAEMON-PID */
@@ -47,7 +47,7 @@ struct run {
 	long rss_kb;
 };
 
-/* What it prints goes to /dev/null, or its beginning into `out`. */
+/* Its output goes to /dev/null, or the start of it into `out`. */
 static struct run
 run(char *const *argv, char *out, size_t size)
 {

@@ -1,6 +1,6 @@
-/* Runs a fuzz target over the files of its seed folder, as an ordinary test:
- * `make test` does this for every target; `make fuzz` links libFuzzer instead.
- * Every seed is also cut at 64 places and fed with single bits flipped. */
+/* Runs a fuzz target over the files of its seed folder, as an ordinary test. `make test` does
+ * this for every target; `make fuzz` links libFuzzer instead. Every seed is also cut at 64
+ * places and fed with single bits flipped. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 run(const uint8_t *p, size_t n)
 {
-	/* An exact allocation, so that a sanitizer sees the first byte beyond. */
+	/* An allocation of exactly n bytes, so that a sanitizer sees reads beyond its end. */
 	uint8_t *copy = malloc(n ? n : 1);
 	if (!copy)
 		abort();

@@ -1,7 +1,7 @@
-/* text/ over any bytes: bodies in each dialect, targets, answers. The first byte
- * chooses the dialect and the Content-Type. What is accepted must have segments
- * that stand in order inside the body, decode to UTF-8, and can be redacted: the
- * result is accepted again, with the placeholder in place of the text. */
+/* text/ over any bytes: bodies in each dialect, targets and responses. The first byte selects
+ * the dialect and the Content-Type. An accepted body must have segments in order inside the
+ * body that decode to UTF-8 and can be redacted. The redacted body must be accepted again, with
+ * the placeholder in place of the text. */
 #include <stdlib.h>
 
 #include "base/caps.h"
@@ -11,7 +11,7 @@
 #include "support/byte_ranks.h"
 #include "support/usage_fix.h"
 
-/* The splice of a single edit. */
+/* Writes the splice of a single edit. */
 static int
 splice_one(const struct segment *s, struct span raw, size_t from, size_t to, struct span with,
 	struct arena *a, struct splice *out)
@@ -27,9 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const types[] = { "", "application/json",
 	"application/x-www-form-urlencoded", "text/plain; charset=utf-8",
 	"multipart/form-data; boundary=b" };
-enum { PLAIN_TYPES = 4, PARTS = 0xfe }; /* a first byte */
+enum { PLAIN_TYPES = 4, PARTS = 0xfe }; /* values of the first byte */
 static const char *const dialects[] = { "openai", "anthropic", "rest" };
-/* From ENDPOINTS on the first byte is one of these. */
+/* From ENDPOINTS on, the first byte selects one of these. */
 enum { ENDPOINTS = 0x80 };
 static const struct {
 	const char *dialect, *path, *type;
@@ -66,7 +66,7 @@ check_segments(const struct body *b, struct span raw)
 		INVARIANT(s->role < ROLE_COUNT && !s->candidate);
 		INVARIANT(s->start >= last && s->end >= s->start && s->end <= raw.n);
 		INVARIANT(utf8_valid(s->text));
-		/* a whole number may be read in another spelling than it stands */
+		/* a whole number may be read in another spelling than in the body */
 		INVARIANT(s->escaped || s->form == SEG_NUMBER || s->form == SEG_TOKENS ||
 			  span_eq(span_cut(raw, s->start, s->end), s->text));
 		INVARIANT(s->key == SEGMENT_NO_KEY || b->segments[s->key].role == ROLE_KEY);
@@ -77,7 +77,7 @@ check_segments(const struct body *b, struct span raw)
 						       : sum == b->inspected_bytes);
 }
 
-/* Each name once; none only where no text is a result. */
+/* Each name occurs once; there is none only if no text is a result. */
 static void
 check_results(struct arena *a, const struct body *b, struct span raw)
 {
@@ -126,8 +126,8 @@ check_redaction(struct arena *a, const struct body *b, struct span raw, struct s
 	INVARIANT(splice_apply(raw, edits, n, &out) == 0);
 	if (b->format != BODY_TEXT && n) {
 		INVARIANT(body_read(b->table, type, buf_view(&out), a, &again, &why) == 0);
-		/* A text in a form may read as a document once something in it is replaced;
-		 * a list of ids without its last number is none. */
+		/* A text in a form may parse as a document after a replacement. A list of ids
+		 * without its last number is not one any more. */
 		bool same = again.nsegments == b->nsegments;
 		INVARIANT(same || b->format == BODY_MULTIPART || b->nids);
 		for (size_t i = 0; i < b->nsegments && same; i++) {
@@ -160,7 +160,8 @@ check_asking(struct arena *a, const struct body *b, struct span raw)
 	buf_free(&out);
 }
 
-/* Another model and a lower cap: the result is read again, and says so. */
+/* Sets another model and a lower output limit. The result is parsed again and must have
+ * both. */
 static void
 check_amendment(struct arena *a, const struct body *b, struct span raw, struct span type)
 {

@@ -1,6 +1,6 @@
-/* Any bytes as a request's body, after a byte that names its form: it has a key or a reason.
- * Where it has a near one it is JSON, its exact key is another, and blanks between tokens
- * make no other. */
+/* Any bytes as a request's body, after a byte that selects its form. The request has a key or a
+ * reason for none. If it has a near key, the body is JSON, the exact key is a different one,
+ * and spaces between tokens do not change the near key. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +30,7 @@ is_json(struct span s)
 	return t == JSON_END;
 }
 
-/* With blanks around each token. */
+/* Writes the body with spaces around each token. */
 static void
 put_wide(struct span s, struct buf *b)
 {
@@ -86,7 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!why && is_json(ask.body)) {
 		put_wide(ask.body, &wide);
 		ask.body = buf_view(&wide);
-		/* what must be one value is none with blanks in it: [ ] */
+		/* an input that must be one value is none with spaces in it: [ ] */
 		bool keyed = !cache_key(&ask, secret, other);
 		INVARIANT(!keyed || !memcmp(exact, other, sizeof(other)));
 		if (keyed && !why_near && ask.body.n <= NEAR_BODY_MOST) {

@@ -1,7 +1,7 @@
-/* An answer with calls, of which the rules of phase: tool deny some: what is left is framed as
- * what came, has nothing more to deny, numbers without a hole where there was none, and an end
- * that agrees with it. The first byte names the dialect, the second how it is framed, the third
- * how long the pieces are that it comes in. */
+/* A response with calls, some of which rules with phase: tool deny. The output must have the
+ * framing of the input, no denied call, no new gap in its numbers, and an end that agrees with
+ * its calls. The first byte selects the dialect, the second the framing, the third the length
+ * of the pieces. */
 #include <stdlib.h>
 
 #include "answer/calls/tree.h"
@@ -64,7 +64,7 @@ struct came {
 	enum guard_result result;
 	char finish[32];
 	size_t ntools;
-	bool deletes, denied; /* a call that is to be, or was */
+	bool deletes, denied; /* a call of the tool `delete`, proposed or denied */
 	struct buf out;
 };
 
@@ -107,12 +107,12 @@ run(size_t format, size_t framing, struct span in, size_t step, bool inspects)
 
 /* ---- its numbers ---- */
 
-/* Of each choice or of the answer, the next one that is new. */
+/* The next new number, of each choice or of the whole response. */
 enum { CHOICES = 4 };
 struct numbers {
 	uint64_t next[CHOICES];
-	bool hole, many; /* and more than one choice */
-	bool calls;	 /* any, with a name or without */
+	bool hole, many; /* more than one choice */
+	bool calls;	 /* any call, with or without a name */
 };
 
 static void
@@ -179,7 +179,7 @@ numbers_of(size_t framing, struct span in)
 	return n;
 }
 
-/* ---- what is left ---- */
+/* ---- the output ---- */
 
 static bool
 says_calls(const char *finish)
@@ -202,8 +202,8 @@ check(size_t format, size_t framing, struct span in, const struct came *got)
 
 	if (left.result || left.deletes)
 		abort();
-	/* texts may be cut otherwise; what is no JSON's end may have waited until all was over
-	 */
+	/* texts may be cut differently; if the input does not end as JSON, the rest may have
+	 * waited until the end */
 	if (again.denied || (!again.result && (again.ntools != left.ntools ||
 						      strcmp(again.finish, left.finish) != 0)))
 		abort();
@@ -231,8 +231,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span in = span_of(data + 3, size - 3);
 	struct came one = run(format, framing, in, in.n + 1, true);
 	struct came two = run(format, framing, in, 1 + data[2] % 64, true);
-	/* cut anywhere it is the same; before an answer that is none blanks may have gone, or
-	 * not */
+	/* the result is the same wherever it is cut; before an invalid response, spaces may
+	 * have been forwarded or not */
 	const char *but = one.result ? " \t\r\n" : "";
 	if (one.result != two.result || !span_eq(span_trim(buf_view(&one.out), but),
 						span_trim(buf_view(&two.out), but)))

@@ -1,8 +1,8 @@
-/* Streams of every dialect whose events are not the dialect's: members of one in another, an
- * error beside a call, names and numbers that are none, events twice. The rules of phase: tool
- * deny some calls by name, some by arguments: none of these is in what goes on, as a client
- * reads it. The first byte names the dialect; each three after it are an event: what is done to
- * it, which it is, and with what. */
+/* Streams of every dialect whose events are not the dialect's: members in the wrong place, an
+ * error beside a call, invalid names and numbers, repeated events. Rules with phase: tool deny
+ * some calls by name, some by arguments. A client must not find any of them in the output. The
+ * first byte selects the dialect. Each further three bytes are an event: the kind of change,
+ * the event, and the new value. */
 #include <stdlib.h>
 
 #include "answer/calls/tree.h"
@@ -197,7 +197,7 @@ static const struct {
 			"{\"type\":\"message_stop\"}" } },
 };
 
-/* Its events are in others (Bedrock's InvokeModel). */
+/* Returns true if the dialect wraps its events in others (Bedrock's InvokeModel). */
 static bool
 wraps(size_t d)
 {
@@ -227,19 +227,19 @@ set_up(void)
 	set.policy = fix_asked(text, &arena, &set.asked);
 }
 
-/* ---- what comes ---- */
+/* ---- the input ---- */
 
-/* What stands where a name or a number does. */
+/* Values in place of a name or a number. */
 static const char *const values[] = { "0", "1", "2", "-1", "null", "\"0\"", "1.0", "1e0",
 	"18446744073709551616", "[0]", "{}", "true", "[\"delete\"]", "{\"0\":\"delete\"}",
 	"\"delete\"", "\"del\"", "\"ete\"", "\"pay\"", "\"\"", "[]" };
 static const char *const keys[] = { "name", "index", "output_index", "contentBlockIndex",
 	"type", "arguments", "input", "args", "partial_json", "id", "finish_reason" };
-/* And the members that others are put under. */
+/* Members under which others are put. */
 static const char *const places[] = { "response", "item", "delta", "message", "content_block",
 	"choices", "candidates", "start", "error", "Type", "Delta", "output" };
 
-/* The i-th member of that name in the tree, anywhere. */
+/* Returns the i-th member of that name anywhere in the tree. */
 static struct node *
 find_key(struct node *n, const char *key)
 {
@@ -250,7 +250,7 @@ find_key(struct node *n, const char *key)
 	return found;
 }
 
-/* All members of `from` that `to` does not have. */
+/* Copies all members of `from` that `to` does not have. */
 static void
 graft(const struct tree *to, const struct tree *from)
 {
@@ -355,9 +355,9 @@ make(size_t d, const uint8_t *program, size_t n, struct buf *out)
 	buf_free(&one);
 }
 
-/* ---- what goes ---- */
+/* ---- the output ---- */
 
-/* A client's: calls by their index, or in the order in which they began. */
+/* A client's calls, by their index or in the order in which they began. */
 struct client {
 	size_t n;
 	bool whole; /* its stream did not fail */
@@ -439,7 +439,7 @@ read_responses(struct client *c, const struct tree *t)
 			client_adds(c, t, 0, true, n);
 }
 
-/* As the SDK does: by their order. */
+/* Reads blocks in their order, as the SDK does. */
 static void
 read_blocks(struct client *c, const struct tree *t, uint64_t *blocks)
 {
@@ -464,8 +464,8 @@ read_blocks(struct client *c, const struct tree *t, uint64_t *blocks)
 	}
 }
 
-/* Interactions by the step's number; conversations join what has one number, in which a name is
- * said anew each time. */
+/* Interactions have calls by the number of the step. Conversations join the parts of one number
+ * and repeat the name in each part. */
 static void
 read_steps(struct client *c, const struct tree *t)
 {
@@ -517,12 +517,12 @@ read_event(struct client *c, const struct tree *t, uint64_t *blocks)
 			else if (tree_member(p, "functionCall"))
 				client_adds(c, t, 0, true, tree_member(p, "functionCall"));
 	if (tree_member(t->root, "contentBlockStart") &&
-		c->whole) /* Nova's, by Bedrock's invoke */
+		c->whole) /* Nova's, through Bedrock's InvokeModel */
 		client_adds(c, t, 0, true,
 			tree_member(
 				tree_member(tree_member(t->root, "contentBlockStart"), "start"),
 				"toolUse"));
-	/* Converse: what comes is of the one that began last */
+	/* Converse: a part belongs to the call that began last */
 	n = tree_member(tree_member(t->root, "start"), "toolUse");
 	if (n)
 		client_adds(c, t, 0, true, n);
@@ -541,8 +541,8 @@ read_event(struct client *c, const struct tree *t, uint64_t *blocks)
 		client_adds(c, t, 0, true, tree_member(n, "function"));
 }
 
-/* Of the calls that Bedrock's invoke has beside Claude's a denial ends the stream: their
- * clients run what came of a whole one. */
+/* A denial ends the stream for calls in Bedrock's InvokeModel that are not Claude's. Their
+ * clients run calls only of a whole stream. */
 static void
 check(size_t d, struct span out, bool whole)
 {

@@ -1,6 +1,5 @@
-/* Conditions: compiles the input behind its first two bytes and evaluates it.
- * The first byte chooses whether there is an environment, the second what values
- * its fields have. */
+/* Conditions: compiles the input after its first two bytes and evaluates it. The first byte
+ * selects whether there is an environment, the second the values of its fields. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -84,7 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned seed = data[1];
 	bool checked = data[0] & 1;
 	struct cel_activation act = { &seed, lookup, lookup_name, 20000 };
-	/* Some inputs meet an arena that is soon full. */
+	/* Some inputs get an arena that is soon full. */
 	arena_init(&a, data[0] & 2 ? 4096 : 64u << 20, false);
 	const struct cel_program *p = cel_compile(
 		&a, checked ? &env : NULL, span_of(data + 2, size - 2), CEL_DYN, &err);

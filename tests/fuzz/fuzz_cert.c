@@ -1,5 +1,5 @@
-/* Any bytes as a client's certificate, or as a PEM file: read or refused; values are what a log line, a
- * header and a record can show. */
+/* Any bytes as a client's certificate or as a PEM file. It is read or refused. Its values must
+ * be valid in a log line, a header and a record. */
 #include <stdint.h>
 
 #include "base/codec/cert.h"

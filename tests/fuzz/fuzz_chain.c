@@ -1,6 +1,6 @@
-/* Chain lines from anywhere: parsed, walked for members, verified as a live, a
- * trimmed and a finished chain. Without the key nothing but a replay of the
- * seeds' own prefix may verify, whatever the bytes. */
+/* Any bytes as lines of a chain: parsed, searched for members, and verified as a live, a
+ * trimmed and a finished chain. Without the key, only a copy of the seeds' own beginning may
+ * verify. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct chain_build genuine;
 
-/* The seeds' chain: what a key holder really signed. */
+/* The seeds' chain, which the key holder signed. */
 static void
 build_once(void)
 {
@@ -52,7 +52,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct verify_result r = chain_verify_text(&o, text);
 		if (!r.ok || r.records == 0)
 			continue;
-		/* Signed: so its head is one of ours, at its sequence number. */
+		/* A signed record: its head must be one of the seeds', at its sequence
+		 * number. */
 		struct span g = buf_view(&genuine.out);
 		bool known = false;
 		while (g.n) {

@@ -1,5 +1,5 @@
-/* Any bytes as a file of credentials: what is taken can be sent as a header's value, what is
- * not has a reason that holds nothing of it. */
+/* Any bytes as a file of credentials. An accepted credential can be sent as a header's value. A
+ * refused one has a reason that contains nothing of it. */
 #include <stdint.h>
 
 #include "base/caps.h"

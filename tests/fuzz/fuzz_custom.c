@@ -1,6 +1,6 @@
-/* A policy's own detectors. The first line is a pattern, the second a term, the rest a
- * text. What is known of the pattern holds for every match that PCRE2 finds; the term is
- * found where it comes between blanks; and no text makes the words lose their order. */
+/* A policy's own detectors. The first line is a pattern, the second a term, the rest a text.
+ * The properties derived from the pattern must hold for every match that PCRE2 finds. The term
+ * must be found if it occurs between spaces. The words must stay in order for any text. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stddef.h>
@@ -68,7 +68,8 @@ try_pattern(struct span regex, struct span t)
 	if (before && good) {
 		code = pcre2_compile(
 			(PCRE2_SPTR)f.regex, PCRE2_ZERO_TERMINATED, flags, &err, &where, NULL);
-		/* Bounding may make it too large, no other mistake. */
+		/* Adding bounds may make the pattern too large, but must cause no other
+		 * error. */
 		INVARIANT(code || err == PCRE2_ERROR_PATTERN_TOO_LARGE ||
 			  err == PCRE2_ERROR_PARENTHESES_NEST_TOO_DEEP);
 	}

@@ -1,7 +1,7 @@
-/* The engine covers the same bytes as the naive scan of every rule (tests/support/
- * naive.h). Findings always lie inside the text, sorted, without overlap, above their
- * threshold, and where the text is UTF-8 they cut no character. The first byte
- * says how much of the input comes before the text as its key. */
+/* The engine must cover the same bytes as the naive scan of every rule (tests/support/naive.h).
+ * Findings must lie inside the text, sorted, without overlap and above their threshold. In
+ * UTF-8 text they must cut no character. The first byte is the number of input bytes that
+ * precede the text as its key. */
 #include <stdlib.h>
 
 #include "base/utf8.h"

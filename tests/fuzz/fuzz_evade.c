@@ -1,7 +1,7 @@
-/* Whatever a text hides its values with: findings lie inside it, sorted, without
- * overlap, and cut no character; the same text gives the same findings; every place
- * that an escape or a fold claims lies inside the text; and a scan ends with its
- * findings or with ERR_LIMIT, never with less. */
+/* Any obfuscation of values: findings must lie inside the text, sorted, without overlap, and
+ * cut no character. The same text must give the same findings. Every place that an escape or a
+ * fold reports must lie inside the text. A scan must end with all its findings or with
+ * ERR_LIMIT. */
 #include <stdlib.h>
 
 #include "base/utf8.h"

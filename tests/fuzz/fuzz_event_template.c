@@ -1,7 +1,7 @@
-/* The events of a stream, each read after those before it and alone: all that is said of it is
- * the same. The first byte names the format. A line is an event; before a tab is the type that
- * its framing gives. Each event also comes after itself with every text cut out, and doubled.
- */
+/* Events of a stream, each parsed after the previous ones and alone: both results must be
+ * equal. The first byte selects the format. Each line is an event; the type from its framing
+ * may precede it with a tab. Each event is also parsed after itself with every text removed,
+ * and doubled. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ must_slots(const uint32_t a[ANSWER_SLOTS], const uint32_t b[ANSWER_SLOTS])
 	must(memcmp(a, b, ANSWER_SLOTS * sizeof(*a)) == 0);
 }
 
-/* Whether it is said is a part of what is said. */
+/* Whether a value is present must agree too. */
 static void
 must_spans(struct span a, struct span b)
 {
@@ -106,7 +106,7 @@ struct stream {
 	struct arena a;
 };
 
-/* The event is gone after it, as a stream's is, and so is what was made of it. */
+/* The event and its result are freed afterwards, as in a stream. */
 static void
 read_event(struct stream *s, struct span type, struct span event)
 {
@@ -127,7 +127,7 @@ read_event(struct stream *s, struct span type, struct span event)
 	free(copy);
 }
 
-/* With this in the place of the bytes from `start` to `end`. */
+/* Parses the event with other bytes from `start` to `end`. */
 static void
 read_changed(struct stream *s, struct span type, struct span event, size_t start, size_t end,
 	struct span with)
@@ -142,7 +142,7 @@ read_changed(struct stream *s, struct span type, struct span event, size_t start
 	buf_free(&b);
 }
 
-/* The same event with other strings, one at a time: nothing, and twice what it was. */
+/* Parses the event with other strings, one at a time: empty, and doubled. */
 static void
 read_others(struct stream *s, struct span type, struct span event)
 {

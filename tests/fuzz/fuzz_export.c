@@ -1,4 +1,4 @@
-/* What an export reads back that others may have written: its manifest and its position. */
+/* Files of an export that someone else may have written: its manifest and its position. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -23,7 +23,7 @@ look_at_manifest(struct span text)
 		INVARIANT(m.object.p > text.p && m.object.p + m.object.n < text.p + text.n);
 		json_decref(export_object(m.object, &why));
 	}
-	/* A cell has no quote alone, and ends where it ends. */
+	/* A cell contains no single quote mark and ends where its text ends. */
 	export_cell(&cell, text);
 	struct span s = buf_view(&cell);
 	INVARIANT(s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"');
@@ -49,7 +49,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		INVARIANT(p.n <= EXPORT_NODES_MAX);
 		for (size_t i = 0; i < p.n; i++)
 			INVARIANT(p.at[i].seq && chain_node_valid(span_str(p.at[i].node)));
-		/* `format` goes into JSON as it is where we wrote it: only such is written. */
+		/* `format` is written into JSON unescaped, so only formats of the program are
+		 * written. */
 		if (span_trim(span_str(p.format), "abcdefghijklmnopqrstuvwxyz").n == 0) {
 			export_position_write(&p, &out);
 			INVARIANT(export_position_read(buf_view(&out), &again, &why) == 0);

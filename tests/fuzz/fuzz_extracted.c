@@ -1,5 +1,5 @@
-/* Any bytes as what tollgate-extract answers: read, or no answer; texts are within it or in the
- * arena, and there is always a page or a reason. */
+/* Any bytes as a response of tollgate-extract. It is read or invalid. Texts lie within it or in
+ * the arena, and there is always a page or a reason. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
-/* Framed answers: any cut gives the same frames and the same bytes; what is passed on is what
- * came; elements of an array are those of a JSON reader. The first byte picks the framing and
- * the cap, the second the cut's width. CRCs of event streams are put right first, so that
- * more than CRCs is tried. */
+/* Framed responses. Any cut must give the same frames and the same bytes. Forwarded bytes must
+ * equal the input. Elements of an array must be those of a JSON reader. The first byte selects
+ * the framing and the limit, the second the width of the pieces. CRCs of event streams are
+ * corrected first, so that inputs reach the code after the CRC check. */
 #include <stdlib.h>
 
 #include "answer/frames.h"
@@ -48,7 +48,7 @@ run(struct frames_run *r, enum frames_kind kind, size_t cap, struct span in, siz
 	frames_run_end(r);
 }
 
-/* Passed whole: the same bytes. Rewritten: frames that can be read again, as many. */
+/* Forwarded whole: the same bytes. Rewritten: as many frames, which can be parsed again. */
 static void
 forward(enum frames_kind kind, size_t cap, struct span in, bool rewrite, struct buf *out)
 {
@@ -76,7 +76,7 @@ forward(enum frames_kind kind, size_t cap, struct span in, bool rewrite, struct 
 	buf_free(&scratch);
 }
 
-/* An array that the JSON reader takes has these elements. */
+/* The elements of an array that the JSON reader accepts must be equal. */
 static void
 compare_with_reader(struct span in, struct frames_run *r)
 {
@@ -94,7 +94,8 @@ compare_with_reader(struct span in, struct frames_run *r)
 			break;
 		size_t quote = first.tok == JSON_STRING, end = first.end;
 		if (first.tok == JSON_OBJECT || first.tok == JSON_ARRAY) {
-			/* The end is before the next token's separator: read by depth. */
+			/* The end is before the separator of the next token, so it is found by
+			 * depth. */
 			size_t depth = 0;
 			bool string = false;
 			for (end = first.start;; end++) {
@@ -138,8 +139,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span in = span_of(copy, n);
 	run(&whole, kind, cap, in, n ? n : 1);
 	run(&cut, kind, cap, in, (size_t)data[1] % 16 + 1);
-	/* Pieces over the cap differ by the cut, and the last of a message whose CRC is wrong
-	 * may have had pieces before. */
+	/* Pieces over the limit depend on the cut, and pieces of a message with a wrong CRC may
+	 * already have been given out. */
 	if (whole.err != cut.err || (!(cap && whole.err) && !span_eq(buf_view(&whole.events),
 								    buf_view(&cut.events))))
 		abort();

@@ -1,6 +1,6 @@
-/* An answer through the guard: whatever a provider sends, cut anywhere, comes out the same, or
- * fails the same. The first byte names the format, the second how it is framed, the third how
- * long the pieces are, the fourth whether it is read, put back or both. */
+/* Any response through the guard: wherever it is cut, the output or the failure must be the
+ * same. The first byte selects the format, the second the framing, the third the length of the
+ * pieces, the fourth whether it is inspected, restored or both. */
 #include <stdlib.h>
 
 #include "answer/guard/guard.h"
@@ -42,7 +42,7 @@ set_up(void)
 		abort();
 }
 
-/* A list of models holds those that it names otherwise than with an n. */
+/* A list of models permits names that do not begin with n. */
 static bool
 may_use(void *arg, struct span model, struct arena *a)
 {
@@ -101,7 +101,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum guard_result a = run(data, in, in.n + 1, &one);
 	enum guard_result b = run(data, in, 1 + data[2] % 64, &two);
 	bool edits = data[3] & (7 | 64);
-	/* Only metered, an answer passes as it comes. */
+	/* A response that is only metered passes unchanged. */
 	if (a != b || (edits && !span_eq(buf_view(&one), buf_view(&two))))
 		abort();
 	buf_free(&one);

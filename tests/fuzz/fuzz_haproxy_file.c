@@ -1,5 +1,5 @@
-/* Any bytes as a HAProxy configuration: read to its end or refused, every word with its NUL,
- * and every rule asked. */
+/* Any bytes as a HAProxy configuration: read to its end or refused. Every word must end with
+ * NUL, and every rule is applied. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
-/* Heads and bodies from anywhere. The first byte chooses what is parsed; what
- * was accepted is written again and must parse to the same. A body is decoded
- * whole and in small pieces: the same payload, the same end. */
+/* Any bytes as HTTP heads and bodies. The first byte selects what is parsed. An accepted head
+ * is written and must parse to the same fields. A body is decoded whole and in small pieces,
+ * with the same payload and end. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -61,7 +61,7 @@ head(bool response, bool to_head, struct span in)
 		INVARIANT(span_eq(m.head.path, again.head.path));
 		INVARIANT(span_eq(m.head.query, again.head.query));
 	}
-	/* Written once more nothing is dropped. */
+	/* Writing it a second time must drop nothing. */
 	struct span rest = buf_view(&out);
 	struct buf twice;
 	buf_init(&twice, 0);

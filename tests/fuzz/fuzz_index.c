@@ -1,7 +1,7 @@
-/* An index from anywhere beside a segment that is as it should be: opened, asked for each term
- * and hit. Nothing outside of it is read, and what it names is within it. The first byte says
- * whether the input is the file as it is (even), or what is laid over a sound one (odd): place,
- * length and bytes, whose sums are then made right, as somebody who lies would. */
+/* Any bytes as an index beside a valid segment: opened, and asked for each term and hit.
+ * Nothing outside of it may be read, and its entries must lie within it. If the first byte is
+ * even, the input is the file itself. If it is odd, the input is laid over a valid file: place,
+ * length and bytes. The sums are then corrected, as an attacker would. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ build_once(void)
 	unlink(path);
 }
 
-/* Lays (offset 4, bytes …) over a copy; sums are made again. */
+/* Lays (offset 4, bytes …) over a copy and corrects the sums. */
 static void
 forge(unsigned char *image, size_t n, struct span over)
 {

@@ -1,4 +1,4 @@
-/* codec/inflate over any bytes. The first byte chooses the coding. */
+/* codec/inflate over any bytes. The first byte selects the coding. */
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/codec/inflate.h"

@@ -1,6 +1,6 @@
-/* The injection model on any bytes: scores stay between 0 and 1 and are the same again,
- * features grow with the text at most, and a model's file is taken only whole. The first
- * byte says who wrote the text. */
+/* The injection model on any bytes: scores must lie between 0 and 1 and be repeatable. The
+ * number of features may grow only linearly with the text. The file of a model is accepted only
+ * whole. The first byte selects the author of the text. */
 #include <stdlib.h>
 
 #include "scan/inject/inject_model.h"
@@ -24,7 +24,7 @@ start(void)
 }
 
 struct counting {
-	struct inject_walk walk; /* first: take() is given its address */
+	struct inject_walk walk; /* first member: take() is given its address */
 	uint64_t features;
 };
 

@@ -1,5 +1,6 @@
-/* codec/json over any bytes, and what looks for the ids of JSON-RPC in them: positions stay inside, decoded text is UTF-8, every
- * raw offset maps back, and what was decoded can be written and read again. */
+/* codec/json over any bytes, and the search for ids of JSON-RPC in them. Positions must stay
+ * inside, decoded text must be UTF-8, every raw offset must map back, and decoded text can be
+ * written and read again. */
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -30,7 +31,7 @@ check_string(struct arena *a, struct span in, const struct json_event *ev)
 	buf_free(&again);
 }
 
-/* What is said for each id is JSON of one line. */
+/* The text for each id is JSON in one line. */
 static void
 check_ids(struct arena *a, struct span in)
 {

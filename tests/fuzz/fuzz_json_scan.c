@@ -1,6 +1,6 @@
-/* codec/json_scan beside codec/json: in a document that json.h accepts, both see the same
- * strings and brackets, and a cut at any byte changes nothing. Of any other bytes, the scan
- * keeps its state sound. */
+/* codec/json_scan beside codec/json. In a document that json.h accepts, both must find the same
+ * strings and brackets, and a cut at any byte must change nothing. For any other bytes, the
+ * state of the scan must stay valid. */
 #include <stdlib.h>
 
 #include "base/codec/json.h"
@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Reads on to the next byte of that kind. The scan must find one. */
+/* Reads to the next byte of that kind, which the scan must find. */
 static size_t
 scan_to(struct json_scan *s, struct span in, size_t *at, enum json_byte kind)
 {

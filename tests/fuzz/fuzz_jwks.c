@@ -1,5 +1,5 @@
-/* Any bytes as a key set: it loads with keys, or is refused with a reason; what
- * loads verifies nothing that was not signed. */
+/* Any bytes as a key set: loaded with keys, or refused with a reason. A loaded set must not
+ * verify a token that was not signed. */
 #include <stdint.h>
 
 #include "base/err.h"

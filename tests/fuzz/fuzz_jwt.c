@@ -1,6 +1,6 @@
-/* Credentials against a policy with a fixed key. The first byte says what the
- * rest is: a whole Authorization value, which must never verify; a payload, which
- * is signed here; or header, line feed and payload, signed too. */
+/* Credentials against a policy with a fixed key. The first byte selects the meaning of the
+ * rest: a whole Authorization value, which must never verify; a payload, which is signed here;
+ * or header, line feed and payload, signed too. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ put_file(const char *path, struct span text)
 	fclose(f);
 }
 
-/* The policy names its key set by a file: both live for a moment. */
+/* The policy names its key set by a file; both exist only while the policy is loaded. */
 static void
 start(void)
 {

@@ -1,5 +1,5 @@
-/* Statements about keys from anywhere, as in a file and as in a record: what is read can be
- * written and read again, and without a trusted key nobody's statement adds one. */
+/* Any bytes as statements about keys, as in a file and as in a record. An accepted statement
+ * can be written and read again. Without a trusted key, no statement adds a key. */
 #include <stdlib.h>
 
 #include "base/err.h"

@@ -1,6 +1,6 @@
-/* Any bytes as an entry made at run time, as Redis and a disk hand it over: refused with a
- * reason, or read; what is read is read again from its own text, and made again of its object.
- * The first byte chooses: as it is, or signed here, as one who has the key would. */
+/* Any bytes as an entry made at run time, as it is read from Redis or a disk: refused with a
+ * reason, or read. A read entry is read again from its own text and made again from its object.
+ * The first byte selects whether the text is used as it is, or signed here with the key. */
 #include <stdint.h>
 
 #include "base/err.h"
@@ -44,7 +44,7 @@ again(const struct live_entry *e)
 	live_entry_unref(&read);
 	buf_init(&why, 4096);
 	made = live_entry_make(object, secret, &why);
-	/* the same object may be longer: blanks and escapes are written anew */
+	/* the same object may become longer, because spaces and escapes are written again */
 	INVARIANT(made ? same(e, made) : why.n > 0);
 	live_entry_unref(&made);
 	buf_free(&why);

@@ -1,6 +1,6 @@
-/* Messages of MCP: the first line is header fields with commas between, all after it the body.
- * What is read points into the body or the arena, and reads the same once more; what is refused
- * has a code. */
+/* MCP messages: the first line has header fields separated by commas, the rest is the body. The
+ * result points into the body or the arena and is the same when read again. A refusal has a
+ * code. */
 #include <stdlib.h>
 
 #include "base/codec/json.h"

@@ -1,5 +1,5 @@
-/* Any bytes as a prompt whose meaning is compared, and as an answer with a vector: what is firm
- * is no longer than a text can make it, and the same each time; a vector has a length. */
+/* Any bytes as a prompt whose meaning is compared, and as a response with a vector. The fixed
+ * part of a prompt has a bounded length and is the same each time; a vector has a length. */
 #include <stdlib.h>
 #include <string.h>
 

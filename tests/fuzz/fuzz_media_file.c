@@ -1,4 +1,4 @@
-/* scan/media over any bytes. The first byte chooses the declared type. */
+/* scan/media over any bytes. The first byte selects the declared type. */
 #include "base/caps.h"
 #include "base/utf8.h"
 #include "base/err.h"

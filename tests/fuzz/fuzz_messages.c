@@ -1,7 +1,7 @@
-/* What comes back from a server of MCP, through the guard: the same wherever it is cut, and
- * what goes holds no entry that is hidden, as another reader of JSON (jansson) sees it. The
- * first byte says the type and whether texts are read too, the second how long the pieces are.
- */
+/* Any bytes as the response of an MCP server, through the guard. The output must be the same
+ * wherever the input is cut, and must contain no hidden entry, as another JSON reader (jansson)
+ * sees it. The first byte selects the type and whether texts are inspected too, the second the
+ * length of the pieces. */
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -53,7 +53,7 @@ run(uint8_t how, struct span in, size_t step, struct buf *out)
 			.listens = how & 8,
 			.server = SPAN_LIT("s"),
 			.id = SPAN_LIT("1"),
-			.tool = how & 32 ? in : SPAN_LIT(""), /* its own schema */
+			.tool = how & 32 ? in : SPAN_LIT(""), /* the schema of the same tool */
 			.own = how & 16 ? &set.redacts : NULL,
 			.others = how & 2 ? &set.redacts : NULL } };
 	struct guard_head head = { .status = 200,
@@ -98,7 +98,7 @@ look(struct span json)
 	json_decref(o);
 }
 
-/* All that went, as its type is read: events; a message, or a line each. */
+/* Checks the whole output by its type: events; a message, or one per line. */
 static void
 look_at_all(bool events, struct span out)
 {
@@ -132,7 +132,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&two, 0);
 	enum guard_result a = run(data[0], in, in.n + 1, &one);
 	enum guard_result b = run(data[0], in, 1 + data[1] % 64, &two);
-	/* of what does not go, as much as came before may have gone */
+	/* of a refused response, the part before the refusal may have been forwarded */
 	if (!a != !b || (!a && !span_eq(buf_view(&one), buf_view(&two))))
 		abort();
 	look_at_all(data[0] & 1, buf_view(&one));

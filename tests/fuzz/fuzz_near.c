@@ -1,6 +1,7 @@
-/* Any bytes as a prompt, and as two with a NUL between them: what is the same of near ones is
- * near itself and stays what it is, a courtesy before it changes nothing, and is nothing but
- * bytes of the prompt; how alike two texts are is a share, whichever is first. */
+/* Any bytes as a prompt, and as two prompts with a NUL between them. The normalized form of a
+ * prompt must be its own normalized form, must not change with a polite phrase before it, and
+ * must consist of bytes of the prompt. The similarity of two texts is a share and does not
+ * depend on their order. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ near_to(struct span text, struct buf *out)
 	return !near_text(shipped_courtesy(), text, out);
 }
 
-/* What is in a is in b, in that order, but for the case of its first letter. */
+/* Returns true if the bytes of a are in b in the same order, except for the case of the first
+ * letter. */
 static bool
 is_left_of(struct span a, struct span b)
 {

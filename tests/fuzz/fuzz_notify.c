@@ -1,7 +1,6 @@
-/* A NOTIFY's payload, as SPOP carries it, through the whole gate: routes, limits,
- * records, and the relay's side where it leads there. The first byte steers what
- * the relay, the disk and the client do. Records are JSON; in the end nothing is
- * held and nobody is alive. */
+/* A NOTIFY's payload, as SPOP carries it, through the whole gate: routes, limits, records, and
+ * the relay's side if it is used. The first byte selects what the relay, the disk and the
+ * client do. Records must be JSON. In the end, no memory is held and no request is left. */
 #include <ev.h>
 #include <jansson.h>
 #include <sodium.h>
@@ -267,7 +266,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	uint8_t flags = data[0];
-	/* A copy of its own, gone with the answer, as the frame is. */
+	/* A copy of its own, freed with the answer as the frame is. */
 	char *frame = malloc(size);
 	memcpy(frame, data, size);
 	if (spop_messages_read(span_of(frame + 1, size - 1), messages, &nm, args, &na) !=
@@ -296,7 +295,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	turn(flags & F_DISK && !(flags & F_REFUSE) ? ERR_IO : 0);
 	INVARIANT(answered || (r && flags & F_FORGET));
 	free(frame);
-	/* What has no ticket is direct or denied, and only that is let go by HAProxy. */
+	/* A request without a ticket is direct or denied, and HAProxy forwards only a direct
+	 * one. */
 	INVARIANT(ticket[0] ? !strcmp(via, "relay") : strcmp(via, "relay") != 0);
 	INVARIANT(!strcmp(via, "observe") == !strcmp(decision, "observed"));
 	INVARIANT(strcmp(via, "direct") || strcmp(decision, "deny"));

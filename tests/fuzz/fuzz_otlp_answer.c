@@ -1,5 +1,6 @@
-/* Any bytes as a collector's answer: an end is said, what is logged is printable, and no wait is longer
- * than five minutes. The first two bytes choose status and error, a line is Retry-After. */
+/* Any bytes as a collector's response: it has a result, its log text is printable, and no wait
+ * is longer than five minutes. The first two bytes select status and error, one line is
+ * Retry-After. */
 #include <stdint.h>
 
 #include "base/err.h"

@@ -1,4 +1,4 @@
-/* What an answer makes that belongs to its provider: any bytes, and one after another. */
+/* Any bytes as a response that creates objects at its provider, and several in sequence. */
 #include <stdlib.h>
 
 #include "scan/dialect/owned.h"

@@ -1,4 +1,4 @@
-/* extract/pdf over any bytes, and the frames that a job might say. */
+/* extract/pdf over any bytes, and any bytes as frames of a job. */
 #include "base/utf8.h"
 #include "base/err.h"
 #include "extract/frame.h"

@@ -1,5 +1,5 @@
-/* Any bytes as a policy: it compiles without errors, or is refused with errors;
- * what compiles also decides. The detectors are the set compiled in. */
+/* Any bytes as a policy: it compiles without errors, or is refused with errors. A compiled
+ * policy also decides. The detectors are the ones that are compiled in. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* One target where it may go, none where it may not. */
+/* A permitted request has one target, a denied one has none. */
 static void
 chosen(const struct policy_verdict *v)
 {

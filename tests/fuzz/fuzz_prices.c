@@ -1,6 +1,6 @@
-/* Any bytes as a price list: it is read without errors, or refused with errors. In one that was
- * read, of the rows that match a name at a time one counts and no other is more specific; costs
- * are within their bound. */
+/* Any bytes as a price list: read without errors, or refused with errors. In an accepted list,
+ * of all rows that match a name at a time one is used, and no other is more specific. Costs are
+ * within their bound. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define NOW INT64_C(1800000000000000000)
 
-/* As the row's own pattern, with something in place of its stars. */
+/* The row's own pattern, with a text in place of each star. */
 static void
 look_up(const struct price_list *l, const struct price_row *row)
 {
@@ -51,7 +51,7 @@ add_up(const struct price_row *row, unsigned seed)
 	price_worst(row, &most, PRICE_MAY_ANY, &worst);
 	INVARIANT(cost.nanousd <= worst.nanousd);
 
-	/* said or not, what was held was enough */
+	/* with or without the stated amounts, the reservation was enough */
 	struct price_asked said = { 0 };
 	for (enum price_ask a = 0; row->nwhere && a < PRICE_ASKS; a++)
 		if (seed >> a & 1 && row->where[seed % row->nwhere].is[a])

@@ -1,6 +1,5 @@
-/* Checkpoints and bundles from anywhere: read, and nothing but what the seeds' key signed may
- * verify, whatever the bytes. What reads is written again byte for byte, but for a bundle's
- * extra line. */
+/* Any bytes as checkpoints and bundles: only those that the seeds' key signed may verify. An
+ * accepted one is written again byte for byte, except for a bundle's extra line. */
 #include "base/err.h"
 #include "record/proof/bundle.h"
 

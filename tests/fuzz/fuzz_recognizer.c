@@ -1,6 +1,5 @@
-/* Any bytes as the answer of an external recognizer: it is refused with a reason, or
- * every finding lies within its text, on whole characters. The first byte chooses the
- * shape. */
+/* Any bytes as the response of an external recognizer: refused with a reason, or every finding
+ * lies within its text, on whole characters. The first byte selects the form. */
 #include <stdint.h>
 
 #include "base/utf8.h"

@@ -1,5 +1,5 @@
-/* Any bytes as a decision's record: it is read back or refused, and what is read
- * back decides and explains itself as JSON. Twice gives the same. */
+/* Any bytes as a decision's record: read back or refused. A record that is read back decides
+ * and explains itself as JSON, with the same result twice. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Any bytes as what a Redis answers, parsed by hiredis within redis_replies.h: refused, or read. The
- * first byte chooses what was asked. */
+/* Any bytes as a Redis reply, parsed by hiredis within redis_replies.h: refused, or read. The
+ * first byte selects the command. */
 #include <hiredis/hiredis.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -59,7 +59,7 @@ as_info(const redisReply *r)
 		INVARIANT(span_starts(span_str(l.key), SPAN_LIT("tollgate:epoch:{12345}:")));
 }
 
-/* Whatever it says, the clock is one that can be asked. */
+/* Whatever the reply contains, the clock stays valid. */
 static void
 as_time(const redisReply *r)
 {

@@ -1,5 +1,6 @@
-/* Error documents of providers. The first byte picks the status, the rest of its line is what
- * the framing says, all after it the document, which never says less than the status does. */
+/* Error documents of providers. The first byte selects the status, the rest of its line is the
+ * content of the framing, and all after it the document. The document never gives less
+ * information than the status. */
 #include <stdlib.h>
 
 #include "scan/dialect/refusal.h"

@@ -1,6 +1,6 @@
-/* What HAProxy says of an answer: the first line of the input is x-tollgate-said, the second
- * x-tollgate-why, an empty one absent. Never sent is only what says so: HAProxy's own, and no
- * connection. */
+/* HAProxy's report on a response. The first line of the input is one field of the report, the
+ * second its reason; an empty line is an absent field. A request counts as never sent only if
+ * the report states so: the response is HAProxy's own, and there was no connection. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (said.p || !span_starts(why, SPAN_LIT("-")))
 			abort();
 	}
-	if (is == SAID_INSTEAD) { /* it was connected, and there was a head */
+	if (is == SAID_INSTEAD) { /* there was a connection and a head */
 		span_next(&why, ' ');
 		span_next(&why, ' ');
 		if (said.p || span_starts(span_next(&why, ' '), SPAN_LIT("-1")) ||

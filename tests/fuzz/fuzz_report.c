@@ -1,5 +1,5 @@
-/* Any bytes as the lines of a journal: they are counted or passed over, and what comes of it is
- * JSON of a bounded size. Twice gives the same. */
+/* Any bytes as lines of a journal: counted or skipped. The result is JSON of a bounded size and
+ * the same twice. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* Placeholders put back: any cut gives the same text, what is held is bounded, JSON stays JSON,
- * and what would be restored is what counts as taken. The first byte picks the form, the
- * second the cut's width, and whether it is a call's. */
+/* Restoring placeholders: any cut gives the same text, held text is bounded, JSON stays JSON,
+ * and the bytes that would be restored are those that are counted. The first byte selects the
+ * form, the second the width of the pieces and whether the text belongs to a call. */
 #include <stdlib.h>
 
 #include "answer/restore.h"
@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static unsigned call; /* the texts are arguments: kept by their tool, waiting so long; or 0 */
+static unsigned call; /* if not 0, the texts are arguments of a call */
 
 static size_t
 run(const struct vault *v, enum restore_form form, struct span in, size_t step, struct buf *out)

@@ -1,5 +1,5 @@
-/* A rule file of an operator's: whatever it says, it is refused with a place in the file
- * or becomes rules that scan a text. What stands behind a line of "%%" is that text. */
+/* An operator's rule file: refused with a place in the file, or compiled to rules that scan a
+ * text. The text follows a line with "%%". */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -55,7 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	buf_init(&errors, 0);
 	struct detect_rules *r = detect_load(path, &errors);
-	/* Refused: with its place, or for want of memory. */
+	/* Refused: with its place, or because memory is exhausted. */
 	INVARIANT(!r == (errors.n > 0));
 	if (!r)
 		INVARIANT(span_starts(buf_view(&errors), span_str(path)));

@@ -1,6 +1,5 @@
-/* What is said of a text that was kept, a record of a seal, an auditor's key, and a file of
- * texts, from anywhere. The first line is a JSON object, what follows is laid over the file
- * after its head. */
+/* Any bytes as the record of a kept text, the record of a seal, an auditor's key, and a file of
+ * texts. The first line is a JSON object. The rest is laid over the file after its head. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* A file in zstd's seekable format from anywhere: table, frames, head. */
+/* Any bytes as a file in zstd's seekable format: table, frames, head. */
 #include <stdlib.h>
 
 #include "base/codec/seekable.h"

@@ -1,5 +1,5 @@
-/* An event that goes unread holds no text: no blank, nothing that is not ASCII, in any string.
- * The first byte says whose events they are. */
+/* An event that is not inspected contains no text: no string has a space or a non-ASCII
+ * character. The first byte selects the dialect of the events. */
 #include <stdlib.h>
 
 #include "base/ascii.h"

@@ -1,7 +1,7 @@
-/* A file of shares from anywhere, and JOURNAL.texts.head: opened, or refused with a reason;
- * what opened opens again as it is, nothing lost. The first byte says whether the input is the
- * two as they are (even), or lines whose checks are put to them (odd); a line of "--" parts
- * file and head. */
+/* Any bytes as a file of shares and as JOURNAL.texts.head: opened, or refused with a reason. A
+ * file that opened must open again with the same content. If the first byte is even, the input
+ * is the two files themselves. If it is odd, the input is lines to which checks are added. A
+ * line "--" separates file and head. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* SPOP: the input as bytes from HAProxy to the codec, and, cut into pieces whose
- * sizes the input chooses, to an agent that answers every other NOTIFY at once. */
+/* SPOP: the input as bytes from HAProxy, first to the codec, and then, cut into pieces whose
+ * sizes the input selects, to an agent that answers every second NOTIFY at once. */
 #include <stdint.h>
 
 #include "base/caps.h"
@@ -71,7 +71,8 @@ codec(struct span in)
 		touch(d.message);
 	if (spop_messages_read(f.payload, messages, &nm, args, &na) != SPOP_OK)
 		return;
-	/* What was read is written to the same length or shorter, and reads the same. */
+	/* A value that was read is written in the same length or shorter, and reads the
+	 * same. */
 	for (size_t i = 0; i < na; i++) {
 		struct buf b;
 		buf_init(&b, 0);
@@ -128,7 +129,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (parked[i])
 			agent_ack(parked[i], NULL, 0);
 	ev_run(loop, EVRUN_NOWAIT);
-	/* Whatever came in, what goes out are whole frames. */
+	/* Whatever the input is, the output consists of whole frames. */
 	struct spop_frame f;
 	size_t n;
 	peer_read(&p);

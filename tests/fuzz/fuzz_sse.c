@@ -1,5 +1,5 @@
-/* Any cut gives the same events and the same bytes. The first byte picks the
- * cut's width. */
+/* Any cut must give the same events and the same bytes. The first byte selects the width of the
+ * pieces. */
 #include <stdlib.h>
 
 #include "base/codec/sse.h"

@@ -1,6 +1,7 @@
-/* A start checkpoint from anywhere. The first byte states what the input is: even: the file as it is;
- * odd: the lines above that of the hash, to which hash and signature are added; in both cases the
- * state is read, too. What was read is written again and is then the same. */
+/* Any bytes as a start checkpoint. If the first byte is even, the input is the file itself. If
+ * it is odd, the input is the lines above the hash, to which hash and signature are added. In
+ * both cases the state is parsed too. An accepted file is written again and must be the same.
+ */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -11,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The state as text; false: the text is no state. */
+/* Writes the state as text. Returns false if the text is not a state. */
 static bool
 state_again(struct span text, struct buf *out)
 {

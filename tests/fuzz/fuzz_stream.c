@@ -1,6 +1,7 @@
-/* A stream cut somehow gives the pieces of one that is cut otherwise: they are the text,
- * in order, their findings neither overlap nor lie, and what is held back has its
- * limit. In long pieces it may find more (stream.h). The first byte gives the bytes of a key, the next two the cuts. */
+/* Two streams with different cuts give the same pieces: they are the text in order, their
+ * findings do not overlap and lie inside, and held text is bounded. With long pieces a stream
+ * may find more (stream.h). The first byte is the length of a key, the next two select the
+ * cuts. */
 #include <stdlib.h>
 
 #include "base/caps.h"
@@ -47,11 +48,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	err = stream_run(&whole, rules, scratch, &opt, text, NULL, 0, STREAM_LONG - 1);
 	if (err && err != ERR_LIMIT)
 		abort();
-	/* Cuts spread by the third byte, or pieces all as long as the second says. */
+	/* The third byte spreads the cuts, or the second byte gives the length of all
+	 * pieces. */
 	for (size_t i = 0; i < 8; i++)
 		at[i] = text.n * i / 8 + (size_t)data[2] * i % (text.n / 8 + 1);
 	size_t each = data[1] % 2 ? 1 + data[1] / 2 : 0;
-	/* They are a quarter of it at most. */
+	/* The pieces are at most a quarter of the text. */
 	bool is_long = !each && text.n / 4 + 2 >= STREAM_LONG;
 	int other = stream_run(&cut, rules, scratch, &opt, text, at, 8, each);
 	if (other != err && !is_long)

@@ -1,7 +1,7 @@
-/* A file of sums from anywhere beside a segment that is as it should be: opened, each block
- * asked for each name. Nothing outside of it is read. The first byte says whether the input is
- * the file as it is (even), or what is laid over a sound one (odd): place, length and bytes,
- * whose checks are held to be right, so that rows are read. */
+/* Any bytes as a file of sums beside a valid segment: opened, and each block asked for each
+ * name. Nothing outside of it may be read. If the first byte is even, the input is the file
+ * itself. If it is odd, the input is laid over a valid file: place, length and bytes. All
+ * checks are accepted, so that rows are read. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "record/index/private.h"
 #include "support/traffic.h"
 
-/* Its checks hold whatever it says. */
+/* Every check of the file succeeds. */
 #define memcmp(a, b, n) ((n) == CHECK_BYTES ? 0 : __builtin_memcmp(a, b, n))
 #include "record/audit/sums.c"
 #undef memcmp

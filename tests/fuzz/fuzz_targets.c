@@ -1,6 +1,5 @@
-/* Any bytes as the text that Redis has of a target: refused with nothing of it taken, or read;
- * what is read is written as another text that says the same, and a table that takes it is none
- * the worse. */
+/* Any bytes as a target's state in Redis: refused whole, or read. A read state is written as
+ * another text with the same meaning, and the table that takes it stays valid. */
 #include <stdint.h>
 
 #include "base/err.h"
@@ -28,7 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		target_facts_write(&found, &text);
 		INVARIANT(target_facts_read(buf_view(&text), NOW, &again) == 0);
 		INVARIANT(!memcmp(&found, &again, sizeof(found)));
-		/* it is the latest, so there is nothing to write, but for what is longer */
+		/* the state is the latest, so nothing is written, except for a longer pause */
 		INVARIANT(!target_share(&w, target_state(t, "a", "m"), &known, &found));
 		INVARIANT(!target_share(&w, target_state(t, "a", "m"), &known, &found));
 	}

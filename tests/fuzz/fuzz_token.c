@@ -1,5 +1,5 @@
-/* Any bytes as the answer of a token endpoint: a token that is taken is a header's value, of a
- * life that there is; a code is one that we know. */
+/* Any bytes as the response of a token endpoint: an accepted token is valid as a header's value
+ * and has a lifetime; an error code is a known one. */
 #include <stdint.h>
 
 #include "base/caps.h"

@@ -1,5 +1,5 @@
-/* Any bytes as the file of admin.tokens: refused with its line, or read, and then what is written
- * again is read as the same. */
+/* Any bytes as the file of admin.tokens: refused with its line, or read. The file that is then
+ * written reads as the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

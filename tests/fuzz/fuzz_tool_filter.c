@@ -1,4 +1,4 @@
-/* Pages of MCP's lists, and the tools that a chat request offers: what is left is JSON, in
+/* Pages of MCP lists, and tools that a chat request offers: the filtered result is JSON in
  * which nothing more is hidden. */
 #include <stdlib.h>
 

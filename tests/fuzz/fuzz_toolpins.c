@@ -1,5 +1,6 @@
-/* What servers say of their tools, and lines of pins: a canonical text is its own canonical
- * text, and a line that was signed is taken or refused, whatever it says. */
+/* Any bytes as tool descriptions of servers and as lines of pins. The canonical form of a
+ * canonical text is the same text. A signed line is accepted or refused, whatever it contains.
+ */
 #include <stdlib.h>
 
 #include "base/sha256.h"
@@ -62,7 +63,7 @@ line(struct span in)
 	buf_putc(&text, ' ');
 	buf_hex(&text, mac, sizeof(mac));
 	if (pin_read(p, buf_view(&text), SPAN_LIT(""), key, &why)) {
-		/* as it is written, it says the same */
+		/* the written pin reads as the same */
 		json_t *list = tool_pins_list(p, SPAN_LIT(""));
 		if (json_array_size(list) != 1)
 			abort();

@@ -1,8 +1,8 @@
-/* Answers in another form: any cut gives the same bytes, and so does reading each event by
- * itself; a strict client takes them, and hears
- * of no end where there was an error. The first byte says who answers, whether it is whole, and
- * whether the rest is what it says or picks events of a table, a byte each; or the second one
- * names two forms, of any, that may have several choices. */
+/* Translated responses: any cut gives the same bytes, and so does parsing each event by itself.
+ * A strict client accepts them and finds no end after an error. The first byte selects the
+ * provider, whether the response is whole, and whether the rest is the response itself or
+ * selects events of a table, one byte each. Alternatively, the second byte names any two forms,
+ * which may have several choices. */
 #include <stdio.h>
 
 #include "support/fake_clock.h"
@@ -109,7 +109,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		buf_put(&in, data + 1 + pair, size - 1 - pair);
 	int a = translate_run_to(
 		from, to, streamed, status, buf_view(&in), 0, SIZE_MAX, &one, &why);
-	/* cut in two, in steps, and with each event read by itself */
+	/* cut in two, in steps, and with each event parsed by itself */
 	for (int i = 0; i < 3; i++) {
 		size_t step = i == 1 ? 1 + size % 7 : 0;
 		size_t cut = i == 0 ? size * 31 % in.n : SIZE_MAX;
@@ -120,7 +120,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (a != b || why != other || !span_eq(buf_view(&one), buf_view(&two)))
 			abort();
 	}
-	/* a whole answer that is none has no bytes of ours */
+	/* a whole response that is invalid gives no bytes of the gateway */
 	if (a && (!why || (!streamed && one.n)))
 		abort();
 	if ((to == FORM_CHAT || to == FORM_MESSAGES) && translate_choices < 2) {

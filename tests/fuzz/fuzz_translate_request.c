@@ -1,5 +1,5 @@
-/* A request of each form in each other one: what is written is JSON, and the form that it is
- * written in reads it again. The same body gives the same bytes. */
+/* A request of each form translated to each other one: the output is JSON that its form reads
+ * again. The same body gives the same bytes. */
 #include <stdlib.h>
 
 #include "answer/calls/tree.h"

@@ -1,5 +1,5 @@
-/* codec/uri_normal over any bytes. What is normal is ASCII that can be printed, is its own
- * template, lacks no slash, and with another case of a letter of its scheme it is not. */
+/* codec/uri_normal over any bytes. A normal URI is printable ASCII, is its own template, and
+ * lacks no slash. If a letter of its scheme changes case, it is not normal any more. */
 #include <ctype.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* What strangers send to a witness, and what witnesses and time stamp authorities answer.
- * Nothing is cosigned but what the log's key signed: the seeds' own checkpoints. */
+/* Any bytes as a request to a witness, and as responses of witnesses and timestamp authorities.
+ * Only checkpoints that the log's key signed are cosigned: those of the seeds. */
 #include <openssl/pem.h>
 
 #include "base/codec/base64.h"
@@ -8,7 +8,7 @@
 #include "record/anchors/place.h"
 #include "record/anchors/witness.h"
 
-/* What the rigs expect of cmocka. */
+/* The macros of cmocka that the rigs use. */
 #define assert_true(x)	       INVARIANT(x)
 #define assert_non_null(x)     INVARIANT((x) != NULL)
 #define assert_int_equal(x, y) INVARIANT((x) == (y))
@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LEAVES = 8 }; /* the seeds' checkpoints are of 1 to so many */
+enum { LEAVES = 8 }; /* the seeds' checkpoints have 1 to LEAVES leaves */
 
 static struct witness *w;
 static struct metrics metrics;
@@ -96,7 +96,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (int n = 0; n <= LEAVES; n++)
 			known |= span_eq(c.text, buf_view(&genuine[n]));
 		INVARIANT(known);
-		/* Its answer is what its client takes. */
+		/* The client must accept the witness's response. */
 		INVARIANT(witness_cosignature(r.note, buf_view(&out), &own, 1, &time).n);
 	}
 	INVARIANT(witness_cosignature(buf_view(&note), text, &own, 1, &time).n == 0);

@@ -1,5 +1,6 @@
-/* Any cut gives the same messages and the same refusal, and libwslay, where it is installed,
- * reads the same messages. The first byte picks the cut's width and whose frames they are. */
+/* Any cut gives the same messages and the same refusal. If libwslay is installed, it must read
+ * the same messages. The first byte selects the width of the pieces and the sender of the
+ * frames. */
 #include <stdlib.h>
 
 #include "base/caps.h"
@@ -21,7 +22,7 @@ say(struct buf *out, unsigned op, unsigned code, struct span payload)
 	buf_span(out, payload);
 }
 
-/* The code of the refusal; 0: there was none. */
+/* Returns the code of the refusal; 0: not refused. */
 static unsigned
 read_frames(struct span in, bool masked, size_t step, struct buf *out)
 {
@@ -101,7 +102,7 @@ oracle_took(
 
 	(void)ctx;
 	if (close && payload.n == 1)
-		return; /* half a code, which it takes for none */
+		return; /* half a close code, which libwslay ignores */
 	say(&o->out, arg->opcode,
 		!close		? 0
 		: payload.n < 2 ? WS_NO_STATUS
@@ -125,7 +126,8 @@ ask_oracle(struct span in, bool masked, const struct buf *ours, unsigned wrong)
 		abort();
 	wslay_event_config_set_max_recv_msg_length(ctx, CAP);
 	(void)wslay_event_recv(ctx);
-	/* It knows no 1012 to 1014, and takes a message of any number of frames. */
+	/* libwslay does not know the codes 1012 to 1014, and accepts any number of frames in a
+	 * message. */
 	struct span theirs = buf_view(&o.out), mine = buf_view(ours);
 	bool later = false;
 	for (size_t i = 0; i + 7 < mine.n; i++)

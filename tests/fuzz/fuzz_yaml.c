@@ -1,5 +1,5 @@
-/* Any bytes as YAML: a tree without errors, or none with errors; the scalars
- * read as every type. */
+/* Any bytes as YAML: a tree without errors, or no tree and errors. The scalars are read as
+ * every type. */
 #include <stddef.h>
 #include <stdint.h>
 

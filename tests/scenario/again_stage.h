@@ -36,7 +36,7 @@ static const struct note late = { .person = "alice",
 	.headers = { "transfer-encoding: chunked" } };
 
 struct asked {
-	bool broke_early; /* `settled` of the next attempt that is cut before its first content */
+	bool broke_early; /* the next attempt that is cut broke early; again() resets this */
 	bool told;
 	enum again what;
 };

@@ -47,8 +47,9 @@ struct gate {
 	double claim_s, verdict_s, finish_s;
 	bool helps; /* if set, long responses are read by a helper after `help_s`: */
 	double help_s;
-	const struct vault *vault; /* responses are restored from this vault; NULL: they are metered */
-	bool messages;		   /* responses are MCP messages */
+	const struct vault
+		*vault; /* responses are restored from this vault; NULL: they are metered */
+	bool messages;	/* responses are MCP messages */
 	bool hide_usage;
 	bool usage_first;
 	int finish_err;
@@ -59,12 +60,14 @@ struct gate {
 	double again_s;
 	size_t hold_cap;
 	struct exchange_plan plan;
-	struct span fields;		      /* result of gate_response_fields() */
-	void (*scripted)(struct exchange *x); /* sets the plan of an exchange; NULL: g->plan is used */
-	void (*before_claimed)(void *arg);    /* called before the claim is answered; NULL: not called */
+	struct span fields; /* result of gate_response_fields() */
+	void (*scripted)(
+		struct exchange *x); /* sets the plan of an exchange; NULL: g->plan is used */
+	void (*before_claimed)(
+		void *arg); /* called before the claim is answered; NULL: not called */
 	void *before_arg;
 	struct http_field head[8];
-	/* what happened */
+	/* state of the exchanges */
 	struct exchange *exchanges; /* newest first; kept until fake_reset() */
 	size_t claims, opened, finishes, asides;
 };

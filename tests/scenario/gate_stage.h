@@ -351,7 +351,8 @@ stage_down(struct stage *s)
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(s->gate[i]->tickets.n, 0);
 		assert_null(TAILQ_FIRST(&s->gate[i]->parked));
-		assert_false(ev_is_active(&s->gate[i]->tick)); /* the timer is stopped while nothing is held */
+		assert_false(ev_is_active(
+			&s->gate[i]->tick)); /* the timer is stopped while nothing is held */
 		gate_free(&s->gate[i]);
 	}
 	quota_table_free(&s->table);
@@ -425,14 +426,14 @@ struct note {
 	const char *person;	 /* the person whose key is sent; NULL: no key */
 	const char *headers[16]; /* "name: value" */
 	const char *body;
-	size_t body_n;	     /* 0: the length of the whole body */
-	bool partial;	     /* HAProxy did not see the end of the body */
-	bool no_host;	     /* sends no Host, except one in `headers` */
-	bool no_length;	     /* sends no Content-Length; with a body the request is then partial */
-	const char *length;  /* a different Content-Length */
-	int64_t body_len;    /* req.body_len if it differs from the body's length; 0: the same */
-	const char *tail;    /* the value of htx_blk.type(tail) */
-	size_t room;	     /* room in the ACK; 0: 16384 */
+	size_t body_n;	/* 0: the length of the whole body */
+	bool partial;	/* HAProxy did not see the end of the body */
+	bool no_host;	/* sends no Host, except one in `headers` */
+	bool no_length; /* sends no Content-Length; with a body the request is then partial */
+	const char *length; /* a different Content-Length */
+	int64_t body_len;   /* req.body_len if it differs from the body's length; 0: the same */
+	const char *tail;   /* the value of htx_blk.type(tail) */
+	size_t room;	    /* room in the ACK; 0: 16384 */
 	const char *message; /* name of the SPOE message */
 	const char *origin;  /* Origin of a page, if HAProxy has it in its list */
 	bool no_origin;	     /* spoe.cfg is an older one and does not send `origin` */

@@ -1,6 +1,6 @@
 /* The gateway's own credentials against a real token endpoint that answers correctly, slowly,
- * wrongly or not at all: what requests are given, how often the endpoint is asked, and what
- * becomes of the token in force. */
+ * wrongly or not at all: the fields that requests get, the number of fetches, and the token in
+ * force afterwards. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,8 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	case FAILS: return rig_answer(c, 500, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
 	case HTML: return rig_answer(c, 200, "", SPAN_LIT("<html>sign in</html>"));
 	case REFUSES: return rig_answer(c, 400, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
-	case OLD_CLOCK: { /* refuses until the request carries the server's time */
+	/* refuses the first request and returns a Date that differs from the daemon's clock */
+	case OLD_CLOCK: {
 		time_t now = time(NULL);
 		struct tm tm;
 		gmtime_r(&now, &tm);
@@ -210,8 +211,8 @@ token_is_refreshed_at_four_fifths_of_its_life(void **state)
 	assert_string_equal(value(NULL), "Bearer token-1");
 	atomic_store(&mood, FAILS);
 	WAIT_FOR(atomic_load(&asked) >= 2);
-	assert_true(
-		has("Bearer token-1")); /* the refresh fails, and the first token stays valid for two more seconds */
+	/* the refresh fails, and the first token stays valid for two more seconds */
+	assert_true(has("Bearer token-1"));
 	atomic_store(&mood, FINE);
 	WAIT_FOR(has("Bearer token-3"));
 	down();
@@ -256,7 +257,8 @@ refusal_is_final_until_the_file_changes(void **state)
 	auths_first(stage.all, 5000000);
 	assert_false(auth_usable(stage.a));
 	atomic_store(&mood, FINE);
-	usleep(1200000); /* after a failure, the endpoint would have been asked again within half a second */
+	/* after a failure, the endpoint would have been asked again within half a second */
+	usleep(1200000);
 	assert_int_equal(atomic_load(&asked), 1);
 	put_secret("second");
 	WAIT_FOR(has("Bearer token-2"));
@@ -444,9 +446,9 @@ refused_signature_with_distant_time_sets_clock_offset(void **state)
 	} rows[] = {
 		{ "an hour ahead", "InvalidSignatureException:http://x/", 403, 3600, true },
 		{ "an hour behind", "RequestExpired", 403, -3600, true },
-		{ "four minutes", "InvalidSignatureException", 403, 240, false },
-		{ "another error", "ThrottlingException", 403, 3600, false },
-		{ "another status", "InvalidSignatureException", 400, 3600, false },
+		{ "four minutes ahead", "InvalidSignatureException", 403, 240, false },
+		{ "an error about something else", "ThrottlingException", 403, 3600, false },
+		{ "a status other than 403", "InvalidSignatureException", 400, 3600, false },
 		/* in ns, such a time does not fit into 64 bits */
 		{ "the year 9999", "InvalidSignatureException", 403, 251000000000, false },
 		{ "before 1970", "InvalidSignatureException", 403, -3000000000, false },

@@ -1,5 +1,6 @@
 /* External recognizers in the gate. A simulated one answers over HTTP: correctly, slowly,
- * wrongly or not at all. In each case every request gets the outcome that the policy declares. */
+ * wrongly or not at all. In each case every request gets the outcome that the policy declares.
+ */
 #include "scenario/gate_stage.h"
 
 #include <signal.h>
@@ -267,7 +268,8 @@ only_configured_roles_are_sent(void **state)
 	up(&s, NER ", roles: user", CHAT_ROUTE REDACT_NAMES);
 	call_send(&s, 0, &n, &c);
 	settle(&s, &c);
-	assert_int_equal(atomic_load(&sim.texts), 1); /* a text that consists of dots is not sent */
+	assert_int_equal(
+		atomic_load(&sim.texts), 1); /* a text that consists of dots is not sent */
 	const char *body = sent(&s, &c);
 	assert_non_null(strstr(body, "you are quuxel"));
 	assert_non_null(strstr(body, "hello <PERSON_1>"));
@@ -363,7 +365,7 @@ canceled_request_leaves_nothing_behind(void **state)
 		assert_false(c.answered);
 		call_forget(&c);
 		atomic_store(&sim.release, true);
-		if (stops) /* although its deadline is not over */
+		if (stops) /* a forced stop ends the call, although its deadline is not over */
 			gate_abort(s.gate[0]);
 		for (int i = 0; i < (stops ? 0 : 500) && stage_alive(&s); i++) {
 			ev_run(s.loop, EVRUN_ONCE);
@@ -513,7 +515,8 @@ new_policy_drops_results_of_the_old_one(void **state)
 	settle(&s, &c); /* under the policy with which it began */
 	assert_string_equal(call_var(&c, "decision"), "redact");
 	sent(&s, &c);
-	chat(&s, "quuxel stays", &c); /* the version changed, so the text is asked about again */
+	chat(&s, "quuxel stays",
+		&c); /* the version changed, so the text is asked about again */
 	assert_int_equal(atomic_load(&sim.calls), 2);
 	sent(&s, &c);
 	snapshot_unref(&s.snap);
@@ -550,7 +553,8 @@ forced_stop_ends_a_pending_ask(void **state)
 			.arena = &a,
 			.found = &found[i],
 			.done = never };
-		assert_true(recognize_ask(r, &asks[i])); /* one is sent, one waits in the queue */
+		assert_true(
+			recognize_ask(r, &asks[i])); /* one is sent, one waits in the queue */
 	}
 	for (int i = 0; i < 5; i++)
 		ev_run(s.loop, EVRUN_NOWAIT);

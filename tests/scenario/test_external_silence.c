@@ -1,5 +1,5 @@
-/* A recognizer that does not answer, or returns an invalid response: the request gets the
- * outcome that the policy declares, by data class if the policy says so. */
+/* A recognizer that does not answer, or returns an invalid response. The request gets the
+ * outcome that the policy declares, by data class if the policy has classes. */
 #include "scenario/gate_stage.h"
 
 #include <signal.h>
@@ -11,11 +11,11 @@ static const struct silence {
 	enum behaviour how;
 	const char *outcome;
 } silences[] = {
-	{ "it hangs", HANG, "timeout" },
-	{ "it says something else", GARBAGE, "garbage" },
-	{ "it names bytes that are not there", BEHIND, "garbage" },
-	{ "it answers 500", STATUS, "error" },
-	{ "it closes", CLOSE, "error" },
+	{ "the recognizer hangs", HANG, "timeout" },
+	{ "the response has another form", GARBAGE, "garbage" },
+	{ "the response names bytes outside the text", BEHIND, "garbage" },
+	{ "the response is a 500", STATUS, "error" },
+	{ "the connection closes", CLOSE, "error" },
 };
 
 static void
@@ -103,14 +103,14 @@ outcome_follows_the_data_class_found(void **state)
 	static const struct {
 		const char *name, *text, *decision, *record;
 	} rows[] = {
-		{ "nothing of them", "hello quuxel", "permit", "{\"applied\":\"permit\"}" },
+		{ "no data of a class", "hello quuxel", "permit", "{\"applied\":\"permit\"}" },
 		{ "one", "hello quuxel of a@example.com", "deny",
 			"{\"applied\":\"deny\",\"class\":\"pii\"}" },
 		{ "another", "password: hunter2hunter2x9 quuxel", "redact",
 			"{\"applied\":\"redact\",\"class\":\"secret\"}" },
-		{ "the stricter of two", "password: hunter2hunter2x9 a@example.com", "deny",
-			"{\"applied\":\"deny\",\"class\":\"pii\"}" },
-		{ "one that is not named", "DEA number AB1234563 quuxel", "permit",
+		{ "the stricter of two classes", "password: hunter2hunter2x9 a@example.com",
+			"deny", "{\"applied\":\"deny\",\"class\":\"pii\"}" },
+		{ "a class that is not named", "DEA number AB1234563 quuxel", "permit",
 			"{\"applied\":\"permit\"}" },
 	};
 	static const char *const levels[] = {

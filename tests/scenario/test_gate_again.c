@@ -1,4 +1,4 @@
-/* A request that may be sent to several targets: what the gate does at the end of an attempt.
+/* A request that may be sent to several targets: the gate's decision at the end of an attempt.
  * The test plays the relay. */
 #include "scenario/again_stage.h"
 
@@ -36,7 +36,8 @@ each_target_gets_the_body_decided_for_it(void **state)
 		sent = gate_plan(p.x)->body;
 		assert_non_null(memmem(sent.p, sent.n, "\"m\"", 3));
 		assert_non_null(memmem(sent.p, sent.n, "<EMAIL_ADDRESS_1>", 17));
-		assert_false(gate_plan(p.x)->holds); /* the last target has no further attempt */
+		assert_false(
+			gate_plan(p.x)->holds); /* the last target has no further attempt */
 		assert_true(gate_plan(p.x)->asks);
 		gate_stands(p.x, 1);
 		assert_false(gate_plan(p.x)->asks);
@@ -60,24 +61,24 @@ static const struct {
 	const char *cause;
 } ends_of[] = {
 	{ "the caller's own mistake",      ATTEMPT_ANSWERED,   400, AGAIN_STAYS, "final" },
-	{ "its rate",                      ATTEMPT_ANSWERED,   429, AGAIN_GOES,  "throttled" },
-	{ "overload",                      ATTEMPT_ANSWERED,   529, AGAIN_GOES,  "throttled" },
-	{ "our key",                       ATTEMPT_ANSWERED,   401, AGAIN_GOES,  "refused_us" },
-	{ "our credit",                    ATTEMPT_ANSWERED,   402, AGAIN_GOES,  "refused_us" },
-	{ "what our key may do",           ATTEMPT_ANSWERED,   403, AGAIN_GOES,  "refused_us" },
-	{ "a path that is none",           ATTEMPT_ANSWERED,   404, AGAIN_STAYS, "final" },
+	{ "the provider's rate limit",                      ATTEMPT_ANSWERED,   429, AGAIN_GOES,  "throttled" },
+	{ "the provider is overloaded",                      ATTEMPT_ANSWERED,   529, AGAIN_GOES,  "throttled" },
+	{ "the gateway's key is refused",                       ATTEMPT_ANSWERED,   401, AGAIN_GOES,  "refused_us" },
+	{ "the gateway's credit is exhausted",                    ATTEMPT_ANSWERED,   402, AGAIN_GOES,  "refused_us" },
+	{ "the gateway's key lacks a permission",           ATTEMPT_ANSWERED,   403, AGAIN_GOES,  "refused_us" },
+	{ "an unknown path",           ATTEMPT_ANSWERED,   404, AGAIN_STAYS, "final" },
 	{ "a conflict",                    ATTEMPT_ANSWERED,   409, AGAIN_GOES,  "perhaps_billed" },
-	{ "a failure",                     ATTEMPT_ANSWERED,   500, AGAIN_GOES,  "perhaps_billed" },
+	{ "a failure of the provider",                     ATTEMPT_ANSWERED,   500, AGAIN_GOES,  "perhaps_billed" },
 	{ "no connection",                 ATTEMPT_NEVER_SENT, 0,   AGAIN_GOES,  "never_sent" },
 	{ "HAProxy's 502, 504",            ATTEMPT_CUT,        503, AGAIN_GOES,  "perhaps_billed" },
-	{ "nothing at all",                ATTEMPT_CUT,        0,   AGAIN_GOES,  "perhaps_billed" },
+	{ "a connection that closes without a byte",                ATTEMPT_CUT,        0,   AGAIN_GOES,  "perhaps_billed" },
 };
 /* clang-format on */
 
 /* An error or a stream decides the next attempt even on a route that does not read its
  * responses, so no target may compress them. */
 static void
-accept_encoding_is_not_forwarded_to_targets(void **state)
+accept_encoding_sent_to_targets_is_identity(void **state)
 {
 	static const struct note zipped = {
 		.person = "alice", .body = HELLO, .headers = { "accept-encoding: gzip" }
@@ -301,8 +302,8 @@ failed_plan_keeps_the_previous_attempts_guard(void **state)
 	again(&p, &a, ATTEMPT_ANSWERED, 503);
 	for (int i = 0; i < 20 && !disk_queued; i++)
 		stage_quota(&s);
-	assert_int_equal(
-		disk_queued, 1); /* only the second attempt's record is queued; what is left is its plan */
+	assert_int_equal(disk_queued,
+		1); /* the second attempt's record is queued; its plan is not made yet */
 	s.shared->holds.cap_all = gate_held_bytes(s.shared);
 	stage_settle(&s);
 	assert_true(a.told && a.what == AGAIN_STAYS);
@@ -528,7 +529,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_target_gets_the_body_decided_for_it),
-		cmocka_unit_test(accept_encoding_is_not_forwarded_to_targets),
+		cmocka_unit_test(accept_encoding_sent_to_targets_is_identity),
 		cmocka_unit_test(failed_attempt_is_repeated_at_another_target),
 		cmocka_unit_test(response_of_a_haproxy_rule_counts_for_no_target),
 		cmocka_unit_test(refusal_of_the_gateways_key_is_not_forwarded),

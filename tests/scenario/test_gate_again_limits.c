@@ -181,18 +181,22 @@ place_is_free_after_the_last_attempt(void **state)
 		const char *name, *policy;
 		int fails;		/* number of attempts that fail */
 		enum attempt_said said; /* how they fail */
-		bool settles; /* lets the stage answer before the end; else the end arrives in between, or in the pause */
+		/* lets the stage answer before the end; else the end arrives in between, or in
+		 * the pause */
+		bool settles;
 		enum exchange_end end;
 	} rows[] = {
-		{ "the first one answers", ROUTE("") FLIGHT, 0, 0, true, END_COMPLETE },
-		{ "the second one", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, true, END_COMPLETE },
-		{ "the third one", ROUTE("") FLIGHT, 2, ATTEMPT_CUT, true, END_COMPLETE },
+		{ "the first target answers", ROUTE("") FLIGHT, 0, 0, true, END_COMPLETE },
+		{ "the second target answers", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, true,
+			END_COMPLETE },
+		{ "the third target answers", ROUTE("") FLIGHT, 2, ATTEMPT_CUT, true,
+			END_COMPLETE },
 		{ "none", ROUTE("") FLIGHT, 3, ATTEMPT_ANSWERED, true, END_COMPLETE },
 		{ "never sent", ROUTE("") FLIGHT, 3, ATTEMPT_NEVER_SENT, true, END_NEVER_SENT },
 		{ "cut", ROUTE("") FLIGHT, 1, ATTEMPT_CUT, true, END_PROVIDER_ABORT },
-		{ "left in between", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, false,
-			END_CLIENT_ABORT },
-		{ "left in the pause", ONE FLIGHT, 1, ATTEMPT_ANSWERED, false,
+		{ "the caller leaves between two attempts", ROUTE("") FLIGHT, 1,
+			ATTEMPT_ANSWERED, false, END_CLIENT_ABORT },
+		{ "the caller leaves during the pause", ONE FLIGHT, 1, ATTEMPT_ANSWERED, false,
 			END_CLIENT_ABORT },
 	};
 

@@ -33,20 +33,20 @@
 /* clang-format off */
 static const struct {
 	const char *name, *body;
-	const char *decided[4], *completed[3]; /* what the entries hold; completed[0] NULL: the call is denied */
+	const char *decided[4], *completed[3]; /* parts of the entries; completed[0] NULL: the call is denied */
 } rows[] = {
 	{ "a call of a tool, and a hash of its arguments", CALL("\"name\":\"find\",\"arguments\":{\"to\":\"ann@example.com\"}"),
 		{ "{\"by\":\"mcp\",\"server\":\"tools\",\"method\":\"tools/call\",\"tool\":\"find\",\"operation\":\"tickets\",\"decision\":\"redact\",\"rule\":\"mail\",",
 			"\"outcomes\":\"nn\",\"arguments_bytes\":24,\"arguments_hmac_sha256\":\"" },
 		{ "[{\"by\":\"mcp\",\"server\":\"tools\",\"method\":\"tools/call\",\"tool\":\"find\",\"operation\":\"tickets\",\"decision\":\"redact\",", "\"result_bytes\":" } },
-	{ "one that is denied", CALL("\"name\":\"drop\",\"arguments\":{\"to\":\"ann@example.com\"}"),
+	{ "a call that is denied", CALL("\"name\":\"drop\",\"arguments\":{\"to\":\"ann@example.com\"}"),
 		{ "\"tool\":\"drop\",\"operation\":\"tickets\",\"decision\":\"deny\",\"rule\":\"drops\",", "\"outcomes\":\"m-\",\"arguments_bytes\":24," }, { NULL } },
-	{ "one that would be, and its own operation before its server's", CALL("\"name\":\"pay\""),
+	{ "a call that would be denied, by its own operation before its server's", CALL("\"name\":\"pay\""),
 		{ "\"tool\":\"pay\",\"operation\":\"payments\",\"decision\":\"permit\",", "\"would\":\"deny\",\"would_rule\":\"soon\",", "\"outcomes\":\"nm\"}]" },
 		{ "\"tool\":\"pay\",\"operation\":\"payments\",\"decision\":\"permit\"," } },
-	{ "a name that is not shown has its operation", CALL("\"name\":\"7-4111111111111111\""),
+	{ "a name that is not recorded still has its operation", CALL("\"name\":\"7-4111111111111111\""),
 		{ "\"tool\":\"<redacted>\",\"operation\":\"payments\"," }, { NULL } },
-	{ "a resource whose name holds something", READ, { "\"method\":\"resources/read\",\"operation\":\"tickets\",\"resource\":\"<redacted>\",\"decision\":\"deny\"," }, { NULL } },
+	{ "a resource whose name contains a value", READ, { "\"method\":\"resources/read\",\"operation\":\"tickets\",\"resource\":\"<redacted>\",\"decision\":\"deny\"," }, { NULL } },
 };
 /* clang-format on */
 

@@ -30,7 +30,8 @@ last_byte_waits_for_the_completion(void **state)
 enum { DISK_WRITES, DISK_FAILS, DISK_LATE };
 
 /* The decision's record of a relayed request is written while HAProxy sends the request to the
- * relay. The ACK does not wait for the record, the claim does, and nothing is sent without it. */
+ * relay. The ACK does not wait for the record, the claim does, and nothing is sent without it.
+ */
 static void
 claim_waits_for_the_record_and_the_ack_does_not(void **state)
 {
@@ -77,13 +78,14 @@ claim_waits_for_the_record_and_the_ack_does_not(void **state)
 			gate_refuse(p.x, 503, "audit_unavailable", "no record", pass_ruled, &p);
 			stage_quota(&s);
 			if (disk == DISK_FAILS)
-				stage_disk(&s, 0); /* the record of the refusal is the only one */
+				stage_disk(
+					&s, 0); /* the record of the refusal is the only one */
 			assert_true(p.denied);
 			assert_int_equal(p.denial.status, 503);
 			pass_finish(&p, END_DENIED, 0, -1, -1);
 			stage_turn(&s);
-			assert_true(
-				p.done); /* a 503 because of the disk does not wait for the disk */
+			/* a 503 because of the disk does not wait for the disk */
+			assert_true(p.done);
 		} else {
 			pass_finish(&p, END_COMPLETE, 200, 10, 20);
 		}
@@ -123,8 +125,8 @@ record_in_progress_outlives_its_ticket(void **state)
 		assert_int_equal(s.gate[0]->tickets.n, 0);
 		stage_disk(&s, err ? ERR_IO : 0);
 		stage_settle(&s);
-		assert_int_equal(
-			disk_records, err ? 1 : 2); /* without a decision there is no completion */
+		assert_int_equal(disk_records,
+			err ? 1 : 2); /* without a decision there is no completion */
 		if (!err)
 			assert_string_equal(stage_field(1, "outcome"), "abandoned");
 		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);

@@ -35,12 +35,13 @@ body_over_its_work_budget_gets_the_declared_outcome(void **state)
 	static const struct {
 		const char *name, *policy, *decision, *status;
 	} rows[] = {
-		{ "is denied, and not to be sent again", ROUTES(""), "deny", "413" },
-		{ "passes where the policy lets what was not classified pass",
+		{ "the request is denied with a status that is not retried", ROUTES(""), "deny",
+			"413" },
+		{ "the request passes if on_failure.classifier permits",
 			ROUTES("on_failure: {classifier: permit}\n"), "permit", "" },
-		{ "is replaced where it says so", ROUTES("on_failure: {classifier: redact}\n"),
-			"redact", "" },
-		{ "is no image: what is unreadable may pass, this may not",
+		{ "the text is redacted if on_failure.classifier redacts",
+			ROUTES("on_failure: {classifier: redact}\n"), "redact", "" },
+		{ "on_failure.unreadable does not permit the text",
 			ROUTES("on_failure: {unreadable: permit}\n"), "deny", "413" },
 	};
 	struct buf body;

@@ -57,12 +57,12 @@ static const struct {
 	int words;
 	const char *error; /* part of the error document; NULL: the request passes */
 } prompts[] = {
-	{ "what fills the window fits", CHAT, wide, "small", "", 100, NULL },
+	{ "a prompt that fills the window fits", CHAT, wide, "small", "", 100, NULL },
 	{ "OpenAI's chat", CHAT, wide, "small", "", 101,
 		"{\"error\":{\"message\":\"This model's maximum context length is 100 tokens. However, your messages resulted in 101 tokens. "
 		"Please reduce the length of the messages. (decision " },
-	{ "its code", CHAT, wide, "small", "", 101, "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"context_length_exceeded\"}" },
-	{ "a dated version of it", CHAT, wide, "small-2026-01-31", "", 101, "maximum context length is 100 tokens" },
+	{ "OpenAI's error code", CHAT, wide, "small", "", 101, "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"context_length_exceeded\"}" },
+	{ "a dated version of the model", CHAT, wide, "small-2026-01-31", "", 101, "maximum context length is 100 tokens" },
 	{ "OpenAI's responses", "/v1/responses", input, "small", "", 101, "Your input exceeds the context window of this model." },
 	{ "Anthropic", "/a/v1/messages", wide, "small", "\"max_tokens\":9,", 101,
 		"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long: 101 tokens > 100 maximum (decision " },
@@ -76,28 +76,28 @@ static const struct {
 	{ "TGI, by its target's model", "/t/generate", inputs, "", "", 101, "Input validation error: `inputs` must have less than 100 tokens. Given: 101" },
 	{ "the model that a rule sends", CHAT, wide, "asked", "", 101, "maximum context length is 100 tokens" },
 	{ "a larger model", CHAT, wide, "large", "", 5000, NULL },
-	{ "a model that no row names", CHAT, wide, "other", "", 5000, NULL },
-	{ "a name that goes on", CHAT, wide, "small-two", "", 101, NULL },
-	{ "a provider that makes it shorter itself", "/v1/responses", input, "small", "\"truncation\":\"auto\",", 101, NULL },
-	{ "and is told not to", "/v1/responses", input, "small", "\"truncation\":\"disabled\",", 101, "exceeds the context window" },
-	{ "or edits what came before", "/a/v1/messages", wide, "small", "\"max_tokens\":9,\"context_management\":{\"edits\":[]},", 101, NULL },
+	{ "a model without a row", CHAT, wide, "other", "", 5000, NULL },
+	{ "a name with a suffix", CHAT, wide, "small-two", "", 101, NULL },
+	{ "a provider that truncates the prompt itself", "/v1/responses", input, "small", "\"truncation\":\"auto\",", 101, NULL },
+	{ "truncation is disabled in the request", "/v1/responses", input, "small", "\"truncation\":\"disabled\",", 101, "exceeds the context window" },
+	{ "a request that edits earlier turns", "/a/v1/messages", wide, "small", "\"max_tokens\":9,\"context_management\":{\"edits\":[]},", 101, NULL },
 	{ "tokens are counted, and not refused", "/a/v1/messages/count_tokens", wide, "small", "", 101, NULL },
-	{ "embeddings are cut by their own rules", "/v1/embeddings", input, "small", "", 101, NULL },
-	{ "what rules deny is denied first", CHAT, wide, "no", "", 101, "\"code\":\"content_policy_violation\"" },
+	{ "embeddings are truncated by their own rules", "/v1/embeddings", input, "small", "", 101, NULL },
+	{ "a denial by a rule comes first", CHAT, wide, "no", "", 101, "\"code\":\"content_policy_violation\"" },
 };
 
 static const struct {
 	const char *name, *path, *body, *sent; /* NULL: unchanged */
 	const char *says;		       /* target_cap of the record */
 } caps[] = {
-	{ "more than the model writes", CHAT, "{\"model\":\"small\",\"max_tokens\":51,\"messages\":[]}",
+	{ "more output than the model can write", CHAT, "{\"model\":\"small\",\"max_tokens\":51,\"messages\":[]}",
 		"{\"model\":\"small\",\"max_tokens\":50,\"messages\":[]}", "50" },
-	{ "by its newer name", CHAT, "{\"max_completion_tokens\": 4096 ,\"model\":\"small\",\"messages\":[]}",
+	{ "by the newer name of the field", CHAT, "{\"max_completion_tokens\": 4096 ,\"model\":\"small\",\"messages\":[]}",
 		"{\"max_completion_tokens\": 50 ,\"model\":\"small\",\"messages\":[]}", "50" },
-	{ "as much as it writes", CHAT, "{\"model\":\"small\",\"max_tokens\":50,\"messages\":[]}", NULL, "" },
-	{ "none stays none", CHAT, "{\"model\":\"small\",\"messages\":[]}", NULL, "" },
-	{ "null too", CHAT, "{\"model\":\"small\",\"max_tokens\":null,\"messages\":[]}", NULL, "" },
-	{ "both names, one of them null", CHAT, "{\"model\":\"small\",\"max_tokens\":null,\"max_completion_tokens\":99,\"messages\":[]}",
+	{ "as much output as the model can write", CHAT, "{\"model\":\"small\",\"max_tokens\":50,\"messages\":[]}", NULL, "" },
+	{ "no limit stays no limit", CHAT, "{\"model\":\"small\",\"messages\":[]}", NULL, "" },
+	{ "null stays null", CHAT, "{\"model\":\"small\",\"max_tokens\":null,\"messages\":[]}", NULL, "" },
+	{ "both names of the field, one of them null", CHAT, "{\"model\":\"small\",\"max_tokens\":null,\"max_completion_tokens\":99,\"messages\":[]}",
 		"{\"model\":\"small\",\"max_tokens\":null,\"max_completion_tokens\":50,\"messages\":[]}", "50" },
 	{ "Anthropic", "/a/v1/messages", "{\"model\":\"small\",\"max_tokens\":64000,\"messages\":[]}",
 		"{\"model\":\"small\",\"max_tokens\":50,\"messages\":[]}", "50" },
@@ -105,13 +105,13 @@ static const struct {
 		"{\"generationConfig\":{\"maxOutputTokens\":50},\"contents\":[]}", "50" },
 	{ "Bedrock", "/model/small/converse", "{\"inferenceConfig\":{\"maxTokens\":99},\"messages\":[]}",
 		"{\"inferenceConfig\":{\"maxTokens\":50},\"messages\":[]}", "50" },
-	{ "no limit is none", "/api/chat", "{\"model\":\"small\",\"options\":{\"num_predict\":-1},\"messages\":[]}", NULL, "" },
-	{ "a rule's cap is lower", CHAT, "{\"model\":\"capped\",\"max_tokens\":99,\"messages\":[]}",
+	{ "a model without a limit", "/api/chat", "{\"model\":\"small\",\"options\":{\"num_predict\":-1},\"messages\":[]}", NULL, "" },
+	{ "a rule's limit is lower", CHAT, "{\"model\":\"capped\",\"max_tokens\":99,\"messages\":[]}",
 		"{\"model\":\"capped\",\"max_tokens\":5,\"messages\":[]}", "50" },
-	{ "of the model that a rule sends", CHAT, "{\"model\":\"asked\",\"max_tokens\":99,\"messages\":[]}",
+	{ "the limit of the model that a rule sends", CHAT, "{\"model\":\"asked\",\"max_tokens\":99,\"messages\":[]}",
 		"{\"model\":\"small\",\"max_tokens\":50,\"messages\":[]}", "50" },
-	{ "a model that no row names", CHAT, "{\"model\":\"other\",\"max_tokens\":99999,\"messages\":[]}", NULL, "" },
-	{ "a batch has its own", "/a/v1/messages/batches", BATCH("small", "small", "99"), NULL, "" },
+	{ "a model without a row", CHAT, "{\"model\":\"other\",\"max_tokens\":99999,\"messages\":[]}", NULL, "" },
+	{ "each request of a batch has its own limit", "/a/v1/messages/batches", BATCH("small", "small", "99"), NULL, "" },
 };
 /* clang-format on */
 
@@ -119,7 +119,8 @@ static const struct {
 static const struct {
 	const char *name;
 	int words;
-	const char *more, *target, *record, *sent; /* target NULL: refused; sent: the output limit */
+	const char *more, *target, *record,
+		*sent; /* target NULL: refused; sent: the output limit */
 } choices[] = {
 	{ "the first fits", 10, "", "openai",
 		"{\"target\":\"openai\",\"model\":\"small\",\"fate\":\"chosen\"", NULL },
@@ -127,10 +128,10 @@ static const struct {
 		"{\"target\":\"openai\",\"model\":\"small\",\"fate\":\"out\",\"out\":"
 		"\"window\"",
 		NULL },
-	{ "both are", 100001, "", NULL, NULL, NULL },
-	{ "each has its own cap: the first's", 10, "\"max_tokens\":90,", "openai", "",
+	{ "both windows are too small", 100001, "", NULL, NULL, NULL },
+	{ "each target has its own limit: the first's", 10, "\"max_tokens\":90,", "openai", "",
 		"\"max_tokens\":50," },
-	{ "each has its own cap: none", 200, "\"max_tokens\":90,", "other", "",
+	{ "each target has its own limit: none", 200, "\"max_tokens\":90,", "other", "",
 		"\"max_tokens\":90," },
 };
 
@@ -229,7 +230,7 @@ requested_output_is_lowered_to_the_models_limit(void **state)
 			fail_msg("%s: %s", caps[i].name, call_var(&c, "error"));
 		const char *says = stage_field(0, "target_cap");
 		if (strcmp(says, caps[i].says))
-			fail_msg("%s: the record says %s", caps[i].name, says);
+			fail_msg("%s: the record has %s", caps[i].name, says);
 		if (strcmp(call_var(&c, "via"), caps[i].sent ? "relay" : "direct"))
 			fail_msg("%s: via %s", caps[i].name, call_var(&c, "via"));
 		if (caps[i].sent) {
@@ -304,10 +305,10 @@ prompt_refused_as_too_long_goes_to_a_larger_window(void **state)
 		enum again what;
 		const char *target; /* of the next attempt */
 	} tries[] = {
-		{ "a larger window is left", "/two/v1/chat/completions",
+		{ "a larger window is available", "/two/v1/chat/completions",
 			"{\"error\":{\"message\":\"x\",\"code\":\"context_length_exceeded\"}}",
 			AGAIN_GOES, "other" },
-		{ "none is", "/same/v1/chat/completions",
+		{ "no larger window is available", "/same/v1/chat/completions",
 			"{\"error\":{\"message\":\"x\",\"code\":\"context_length_exceeded\"}}",
 			AGAIN_STAYS, NULL },
 		{ "the caller's own mistake", "/two/v1/chat/completions",

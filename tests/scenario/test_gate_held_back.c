@@ -15,18 +15,22 @@ late_bodies_count_in_the_window_they_arrive_in(void **state)
 	/* the limit is 5 requests per minute, in buckets of 6 s */
 	static const struct {
 		const char *name;
-		unsigned windows, heads; /* `heads` heads are sent in each of `windows` windows */
-		uint64_t then_us;	 /* time after the last of them */
-		unsigned fresh;		 /* whole requests just before the bodies arrive */
-		unsigned want;		 /* bodies that are admitted */
+		unsigned windows,
+			heads;	  /* `heads` heads are sent in each of `windows` windows */
+		uint64_t then_us; /* time after the last of them */
+		unsigned fresh;	  /* whole requests just before the bodies arrive */
+		unsigned want;	  /* bodies that are admitted */
 	} rows[] = {
-		{ "at once: all that were charged", 1, 5, 1000, 0, 5 },
-		{ "in the next bucket: all, each counted once", 1, 5, 7000000, 0, 5 },
-		{ "after a window: all", 1, 5, 70000000, 0, 5 },
-		{ "after a window, others came: what is left", 1, 5, 70000000, 3, 2 },
-		{ "after a window, others took all", 1, 5, 70000000, 5, 0 },
-		{ "three windows' heads at once: one window's worth", 3, 5, 1000, 0, 5 },
-		{ "three windows' heads in the fourth, others came", 3, 5, 70000000, 4, 1 },
+		{ "bodies at once: all that were charged", 1, 5, 1000, 0, 5 },
+		{ "bodies in the next bucket: all, each counted once", 1, 5, 7000000, 0, 5 },
+		{ "bodies after a window: all", 1, 5, 70000000, 0, 5 },
+		{ "bodies after a window, with other requests: the rest of the limit", 1, 5,
+			70000000, 3, 2 },
+		{ "bodies after a window, with the limit exhausted by others", 1, 5, 70000000,
+			5, 0 },
+		{ "heads of three windows at once: one window's limit", 3, 5, 1000, 0, 5 },
+		{ "heads of three windows in the fourth, with other requests", 3, 5, 70000000,
+			4, 1 },
 	};
 
 	(void)state;

@@ -36,7 +36,7 @@ put_chat(struct buf *b, size_t n)
 	buf_init(b, 0);
 	buf_str(b, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"");
 	while (b->n < n)
-		buf_str(b, "words and words of which nothing is to be said ");
+		buf_str(b, "words and words of which nothing is to be found ");
 	buf_str(b, MAIL "\"}]}");
 }
 
@@ -278,7 +278,7 @@ client_may_disconnect_between_two_messages(void **state)
 	buf_str(&body, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"");
 	for (size_t k = 1; k <= 20; k++) {
 		while (body.n < k * 45000)
-			buf_str(&body, "words and words of which nothing is to be said ");
+			buf_str(&body, "words and words of which nothing is to be found ");
 		buf_str(&body, k < 20 ? "\"},{\"role\":\"user\",\"content\":\"" : "\"}]}");
 	}
 	uint64_t whole_us = 0; /* the first client stays until the verdict */

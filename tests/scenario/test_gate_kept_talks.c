@@ -6,7 +6,8 @@
 
 enum { TALKS = 250, THINGS = 400, NAMES = 40, WORDS = 64, AT_ONCE = 2, VALUE_MAX = 96 };
 
-/* What the model sees at one place: its token, and the value that the caller wrote there. */
+/* A thing that the model sees at one place: its token, and the value that the caller wrote
+ * there. */
 struct thing {
 	char token[VALUE_MAX], value[VALUE_MAX];
 	bool sure; /* the gate must still know this value */
@@ -37,12 +38,13 @@ struct talk {
 	unsigned persons;
 	bool lost; /* the daemon restarted and lost what it knew */
 	size_t serial;
-	struct model_sees
-		*seen; /* what the model sees: of the current name, or, if names do not change, by name */
+	/* things that the model sees: of the current name, or, if names do not change, by
+	 * name */
+	struct model_sees *seen;
 	struct model_sees by_name[NAMES];
 	char name[NAMES][32];
 	size_t nnames;
-	char history[TEXT_MAX]; /* TALK_HISTORY, TALK_ITEMS: what is sent again */
+	char history[TEXT_MAX]; /* TALK_HISTORY, TALK_ITEMS: the texts that are sent again */
 	bool file;		/* this turn contains it */
 	size_t restored, left;
 };
@@ -136,7 +138,8 @@ see(struct talk *t, struct model_sees *s, const char *body, const char *sent, co
 	check_means_one(t, s, what);
 }
 
-/* The model repeats things that it has seen. Their places in s are put into said[]. */
+/* The model repeats things that it has seen. Their places in s are returned in the last
+ * parameter. */
 static size_t
 draw_answer(
 	struct talk *t, const struct model_sees *s, char *out, size_t room, size_t said[WORDS])
@@ -164,7 +167,7 @@ check_got(struct talk *t, const struct model_sees *s, const char *got, const siz
 		const struct thing *g = &s->v[said[i]];
 		got = next_word(got, word);
 		if (!got)
-			fail_msg("%s: %s is not there", what, g->token);
+			fail_msg("%s: %s is missing", what, g->token);
 		if (!strcmp(word, g->value)) {
 			t->restored++;
 		} else if (strcmp(word, g->token) != 0) {
@@ -368,7 +371,7 @@ struct asked {
 	struct flight f;
 	struct heard h;
 	struct model_sees
-		seen; /* what this turn's model sees; unused if the form changes */
+		seen; /* things that this turn's model sees; unused if the form changes */
 	char id[32], text[TEXT_MAX], path[64], body[TEXT_MAX];
 	size_t upto;
 	struct turn_row row;

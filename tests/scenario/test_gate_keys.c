@@ -46,14 +46,14 @@ scoped_key_is_limited_to_its_routes(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *person, *path, *status; } rows[] = {
-		{ "the route that it names",            "alice", "/v1/chat/completions", "" },
+		{ "the route that the key names",            "alice", "/v1/chat/completions", "" },
 		{ "another route",                      "alice", "/api/x",               "403" },
 		{ "the first of two",                   "bob",   "/v1/chat/completions", "" },
 		{ "the second of two",                  "bob",   "/api/x",               "" },
 		{ "neither of two",                     "bob",   "/v1/responses",        "403" },
-		{ "a name in other letters is another", "carol", "/v1/chat/completions", "403" },
-		{ "and one that begins so",             "carol", "/api/x",               "403" },
-		{ "none is for all",                    "dave",  "/api/x",               "" },
+		{ "a name in other case is another route", "carol", "/v1/chat/completions", "403" },
+		{ "a longer name is another route",             "carol", "/api/x",               "403" },
+		{ "a key without scopes is for all routes",                    "dave",  "/api/x",               "" },
 	};
 	/* clang-format on */
 	struct stage s;
@@ -80,21 +80,21 @@ static const struct {
 	struct note n;
 	const char *status;
 } models[] = {
-	{ "a model that it names", { .body = ASKS("echo") }, "" },
-	{ "one that a pattern of it names", { .body = ASKS("gpt-4o-mini") }, "" },
+	{ "a model that the key names", { .body = ASKS("echo") }, "" },
+	{ "a model that the key's pattern matches", { .body = ASKS("gpt-4o-mini") }, "" },
 	{ "another", { .body = ASKS("gpt-5") }, "403" },
-	{ "one that begins with its name", { .body = ASKS("echo2") }, "403" },
-	{ "a body of none, for which one would be chosen", { .body = "{\"messages\":[]}" }, "403" },
-	{ "two, both its own", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-4o", "9") }, "" },
-	{ "two, the second another", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-5", "9") }, "403" },
-	{ "two, the first another", { .path = "/v1/messages/batches", .body = BATCH("gpt-5", "echo", "9") }, "403" },
-	{ "a tool's, its own", { .path = "/v1/responses", .body = TOOL("echo", "gpt-4o") }, "" },
-	{ "a tool's, another", { .path = "/v1/responses", .body = TOOL("echo", "gpt-5") }, "403" },
-	{ "the query's, another", { .path = "/v1/responses", .query = "model=gpt-5", .body = TOOL("echo", "echo") }, "403" },
-	{ "the path's, its own", { .path = "/v1beta/models/gpt-4o:generateContent", .body = CONTENTS }, "" },
-	{ "the path's, another", { .path = "/v1beta/models/gpt-5:generateContent", .body = CONTENTS }, "403" },
-	{ "a business API names none", { .path = "/api/x", .body = "{\"n\":1}" }, "" },
-	{ "nor does a request without body", { .method = "GET", .path = "/api/x" }, "" },
+	{ "a model whose name only begins so", { .body = ASKS("echo2") }, "403" },
+	{ "a body without a model", { .body = "{\"messages\":[]}" }, "403" },
+	{ "two models, both permitted", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-4o", "9") }, "" },
+	{ "two models, the second not permitted", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-5", "9") }, "403" },
+	{ "two models, the first not permitted", { .path = "/v1/messages/batches", .body = BATCH("gpt-5", "echo", "9") }, "403" },
+	{ "a tool's model, permitted", { .path = "/v1/responses", .body = TOOL("echo", "gpt-4o") }, "" },
+	{ "a tool's model, not permitted", { .path = "/v1/responses", .body = TOOL("echo", "gpt-5") }, "403" },
+	{ "the query's model, not permitted", { .path = "/v1/responses", .query = "model=gpt-5", .body = TOOL("echo", "echo") }, "403" },
+	{ "the path's model, permitted", { .path = "/v1beta/models/gpt-4o:generateContent", .body = CONTENTS }, "" },
+	{ "the path's model, not permitted", { .path = "/v1beta/models/gpt-5:generateContent", .body = CONTENTS }, "403" },
+	{ "a business API names no model", { .path = "/api/x", .body = "{\"n\":1}" }, "" },
+	{ "a request without body names no model", { .method = "GET", .path = "/api/x" }, "" },
 };
 /* clang-format on */
 

@@ -72,12 +72,12 @@ caller_known_to_be_over_is_refused_before_the_body(void **state)
 	/* clang-format off */
 	static const struct { const char *name, *limit, *status; } rows[] = {
 		{ "by the person", "per: [identity.person], requests: 2, window: 1m", "429" },
-		{ "in a calendar's day", "per: [identity.person], requests: 2, window: {calendar: day}", "429" },
-		{ "of a burst", "requests: 9, window: 1h, burst: {most: 2, window: 1m}", "429" },
+		{ "by a calendar day", "per: [identity.person], requests: 2, window: {calendar: day}", "429" },
+		{ "by a burst", "requests: 9, window: 1h, burst: {most: 2, window: 1m}", "429" },
 		{ "the model is in the body", "per: [model.name], requests: 2, window: 1m", "403" },
 		{ "a condition reads the body", "when: 'prompt.bytes > 3', requests: 2, window: 1m", "403" },
 		{ "the target is chosen later", "when: 'target.external || !target.external', requests: 2, window: 1m", "403" },
-		{ "it moves requests to another model", "requests: 1, window: 1m, at_limit: {model: small, up_to: 2}", "403" },
+		{ "at_limit moves requests to another model", "requests: 1, window: 1m, at_limit: {model: small, up_to: 2}", "403" },
 	};
 	/* clang-format on */
 	static const struct note secret = { .person = "alice",
@@ -200,10 +200,10 @@ without_counts_all_limits_must_allow_the_request(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *first, *second, *status; } rows[] = {
-		{ "none says so",   "deny",  "deny",  "503" },
-		{ "the first does", "allow", "deny",  "503" },
-		{ "the last does",  "deny",  "allow", "503" },
-		{ "both do",        "allow", "allow", "" },
+		{ "neither allows",   "deny",  "deny",  "503" },
+		{ "the first allows", "allow", "deny",  "503" },
+		{ "the last allows",  "deny",  "allow", "503" },
+		{ "both allow",        "allow", "allow", "" },
 	};
 	/* clang-format on */
 

@@ -65,18 +65,18 @@ metadata_document_names_the_requested_url(void **state)
 	static const struct {
 		const char *name, *policy, *method, *path, *host, *document; /* NULL: 404 */
 	} rows[] = {
-		{ "by its path", TWO, "GET", WELL_KNOWN "/mcp/tickets", "gw.example", TICKETS },
+		{ "by the route's path", TWO, "GET", WELL_KNOWN "/mcp/tickets", "gw.example", TICKETS },
 		{ "with a port", TWO, "GET", WELL_KNOWN "/mcp/tickets", "gw.example:443", TICKETS },
 		{ "HEAD", TWO, "HEAD", WELL_KNOWN "/mcp/tickets", "gw.example", TICKETS },
 		{ "with the host and path of its route", TWO, "GET", WELL_KNOWN "/mcp/wiki", "gw.example", WIKI },
-		{ "not for what is posted", TWO, "POST", WELL_KNOWN "/mcp/tickets", "gw.example", NULL },
-		{ "mcp-auth-proxy#177: the root means none of two", TWO, "GET", WELL_KNOWN, "gw.example", NULL },
-		{ "mcp-auth-proxy#177: the root means the only one, whose path it says", ONE, "GET", WELL_KNOWN, "gw.example", MCP },
-		{ "another path of the route is no resource", TWO, "GET", WELL_KNOWN "/mcp", "gw.example", NULL },
-		{ "nor one below it", TWO, "GET", WELL_KNOWN "/mcp/tickets/x", "gw.example", NULL },
-		{ "nor one without login", TWO, "GET", WELL_KNOWN "/bare", "gw.example", NULL },
-		{ "agentgateway#545: no Host of the request is in it", ONE, "GET", WELL_KNOWN "/mcp", "inner.local", NULL },
-		{ "nor for another host of the route", TWO, "GET", WELL_KNOWN "/mcp/tickets", "other.example", NULL },
+		{ "not for a POST", TWO, "POST", WELL_KNOWN "/mcp/tickets", "gw.example", NULL },
+		{ "mcp-auth-proxy#177: the root stands for neither of two routes", TWO, "GET", WELL_KNOWN, "gw.example", NULL },
+		{ "mcp-auth-proxy#177: the root stands for the only route", ONE, "GET", WELL_KNOWN, "gw.example", MCP },
+		{ "another path of the route has no document", TWO, "GET", WELL_KNOWN "/mcp", "gw.example", NULL },
+		{ "a path below the resource has no document", TWO, "GET", WELL_KNOWN "/mcp/tickets/x", "gw.example", NULL },
+		{ "a route without login has no document", TWO, "GET", WELL_KNOWN "/bare", "gw.example", NULL },
+		{ "agentgateway#545: the document does not contain the request's Host", ONE, "GET", WELL_KNOWN "/mcp", "inner.local", NULL },
+		{ "another host of the route has no document", TWO, "GET", WELL_KNOWN "/mcp/tickets", "other.example", NULL },
 	};
 	/* clang-format on */
 	(void)state;
@@ -118,7 +118,8 @@ metadata_document_names_the_requested_url(void **state)
 	}
 }
 
-/* What the caller receives: variables of the ACK, or header lines of the relay's denial. */
+/* Fields that the caller receives: variables of the ACK, or header lines of the relay's
+ * denial. */
 struct told {
 	char decision[16], status[8], challenge[1600], body[1024];
 };
@@ -178,29 +179,29 @@ challenge_names_the_metadata_and_scope(void **state)
 	static const struct {
 		const char *name, *path, *person, *body, *header, *status, *challenge, *says;
 	} rows[] = {
-		{ "modelcontextprotocol#581: who shows nothing", "/mcp/tickets", NULL, CALL("list", ""), NULL, "401",
+		{ "modelcontextprotocol#581: no credential", "/mcp/tickets", NULL, CALL("list", ""), NULL, "401",
 			"Bearer " META("/mcp/tickets") ", scope=\"tickets:read\"", "sign in" },
-		{ "with what does not verify", "/mcp/tickets", NULL, CALL("list", ""), "authorization: Bearer tg_no", "401",
+		{ "an invalid credential", "/mcp/tickets", NULL, CALL("list", ""), "authorization: Bearer tg_no", "401",
 			"Bearer " META("/mcp/tickets") ", scope=\"tickets:read\", error=\"invalid_token\"", "does not verify" },
-		{ "who shows nothing but a session", "/mcp/tickets", NULL, CALL("list", ""), "mcp-session-id: s-1.00", "401",
+		{ "a session without a credential", "/mcp/tickets", NULL, CALL("list", ""), "mcp-session-id: s-1.00", "401",
 			"Bearer " META("/mcp/tickets") ", scope=\"tickets:read\"", "sign in" },
-		{ "without a message",  "/mcp/tickets", NULL, NULL, NULL, "401",
+		{ "no credential and no message",  "/mcp/tickets", NULL, NULL, NULL, "401",
 			"Bearer " META("/mcp/tickets") ", scope=\"tickets:read\"", "sign in" },
-		{ "where no scope is known", "/mcp/wiki", NULL, CALL("list", ""), NULL, "401", "Bearer " META("/mcp/wiki"), "sign in" },
+		{ "no scope is known", "/mcp/wiki", NULL, CALL("list", ""), NULL, "401", "Bearer " META("/mcp/wiki"), "sign in" },
 		{ "an MCP route without login", "/bare", NULL, CALL("list", ""), NULL, "401", "", "sign in" },
 		{ "a route to a model", "/v1/chat/completions", NULL, "{\"model\":\"m\",\"messages\":[]}", NULL, "401", "", "sign in" },
 		{ "a call that needs another scope", "/mcp/tickets", "alice", CALL("create", ""), NULL, "403",
 			"Bearer error=\"insufficient_scope\", " META("/mcp/tickets") ", scope=\"tickets:read tickets:write\"",
 			"\"id\":7,\"error\":{\"code\":-32010,\"message\":\"writing needs a further login" },
-		{ "where no login says more", "/bare", "alice", CALL("create", ""), NULL, "403",
+		{ "a route without login settings", "/bare", "alice", CALL("create", ""), NULL, "403",
 			"Bearer error=\"insufficient_scope\", scope=\"tickets:write\"", "writing needs" },
-		{ "a caller who needs it for all", "/mcp/tickets", "bob", CALL("list", ""), NULL, "403",
+		{ "a caller without the scope for any call", "/mcp/tickets", "bob", CALL("list", ""), NULL, "403",
 			"Bearer error=\"insufficient_scope\", " META("/mcp/tickets") ", scope=\"tickets:read tickets:bob\"", "\"code\":-32010" },
-		{ "on a route to a model", "/v1/chat/completions", "bob", "{\"model\":\"m\",\"messages\":[]}", NULL, "403",
+		{ "a denial on a route to a model", "/v1/chat/completions", "bob", "{\"model\":\"m\",\"messages\":[]}", NULL, "403",
 			"Bearer error=\"insufficient_scope\", scope=\"tickets:read tickets:bob\"", "insufficient_scope" },
 		{ "a session of another person", "/mcp/tickets", "alice", CALL("list", ""), "mcp-session-id: s-1.00", "404", "", "session" },
 		{ "a rule that fails asks for no login", "/mcp/tickets", "alice", CALL("list", "\"n\":\"x\""), NULL, "200", "", "isError" },
-		{ "what is permitted", "/mcp/tickets", "alice", CALL("list", "\"n\":1"), NULL, "", "", "" },
+		{ "a permitted call", "/mcp/tickets", "alice", CALL("list", "\"n\":1"), NULL, "", "", "" },
 	};
 	/* clang-format on */
 	struct told t;
@@ -247,20 +248,20 @@ unlisted_origin_and_wrong_host_are_refused(void **state)
 		const char *name, *path, *host, *origin, *second, *listed, *status, *code;
 		bool older;
 	} rows[] = {
-		{ "no page asks", "/mcp/tickets", "gw.example", NULL, NULL, NULL, "", "", false },
+		{ "a request without Origin", "/mcp/tickets", "gw.example", NULL, NULL, NULL, "", "", false },
 		{ "golang/vulndb#4179: a page that is not listed", "/mcp/tickets", "gw.example", "origin: http://evil.example", NULL, NULL, "403", "origin_not_listed", false },
-		{ "golang/vulndb#4179: by its own name", "/mcp/tickets", "evil.example", "origin: http://evil.example", NULL, NULL, "403", "wrong_host", false },
-		{ "golang/vulndb#4179: by its own name, without saying so", "/mcp/tickets", "evil.example", NULL, NULL, NULL, "403", "wrong_host", false },
-		{ "by an address", "/mcp/wiki", "127.0.0.1:8080", NULL, NULL, NULL, "403", "wrong_host", false },
-		{ "one that is listed", "/mcp/tickets", "gw.example", "origin: https://app.example", NULL, "https://app.example", "", "", false },
-		{ "another than the one that is", "/mcp/tickets", "gw.example", "origin: https://app.example", NULL, "https://app2.example", "403", "origin_not_listed", false },
-		{ "two, of which one is listed", "/mcp/tickets", "gw.example", "origin: https://evil.example", "origin: https://app.example", "https://app.example", "403", "origin_not_listed", false },
-		{ "an empty one", "/mcp/tickets", "gw.example", "origin:", NULL, NULL, "403", "origin_not_listed", false },
-		{ "null", "/mcp/tickets", "gw.example", "origin: null", NULL, NULL, "403", "origin_not_listed", false },
+		{ "golang/vulndb#4179: a page with its own name as Host", "/mcp/tickets", "evil.example", "origin: http://evil.example", NULL, NULL, "403", "wrong_host", false },
+		{ "golang/vulndb#4179: a foreign Host without Origin", "/mcp/tickets", "evil.example", NULL, NULL, NULL, "403", "wrong_host", false },
+		{ "an IP address as Host", "/mcp/wiki", "127.0.0.1:8080", NULL, NULL, NULL, "403", "wrong_host", false },
+		{ "a listed Origin", "/mcp/tickets", "gw.example", "origin: https://app.example", NULL, "https://app.example", "", "", false },
+		{ "an Origin other than the listed one", "/mcp/tickets", "gw.example", "origin: https://app.example", NULL, "https://app2.example", "403", "origin_not_listed", false },
+		{ "two Origins, of which one is listed", "/mcp/tickets", "gw.example", "origin: https://evil.example", "origin: https://app.example", "https://app.example", "403", "origin_not_listed", false },
+		{ "an empty Origin", "/mcp/tickets", "gw.example", "origin:", NULL, NULL, "403", "origin_not_listed", false },
+		{ "Origin null", "/mcp/tickets", "gw.example", "origin: null", NULL, NULL, "403", "origin_not_listed", false },
 		{ "a route without login", "/bare", "any.example", "origin: null", NULL, NULL, "403", "origin_not_listed", false },
-		{ "older files of HAProxy do not open it", "/mcp/tickets", "gw.example", "origin: https://app.example", NULL, NULL, "403", "origin_not_listed", true },
-		{ "and who is no page passes", "/mcp/tickets", "gw.example", NULL, NULL, NULL, "", "", true },
-		{ "a route to a model, as ever", "/v1/chat/completions", "evil.example", "origin: http://evil.example", NULL, NULL, "", "", false },
+		{ "an older spoe.cfg, which cannot list an Origin", "/mcp/tickets", "gw.example", "origin: https://app.example", NULL, NULL, "403", "origin_not_listed", true },
+		{ "an older spoe.cfg, and no Origin", "/mcp/tickets", "gw.example", NULL, NULL, NULL, "", "", true },
+		{ "a route to a model", "/v1/chat/completions", "evil.example", "origin: http://evil.example", NULL, NULL, "", "", false },
 		{ "no route at all", "/nowhere", "evil.example", NULL, NULL, NULL, "404", "no_route", false },
 	};
 	/* clang-format on */
@@ -296,8 +297,8 @@ unlisted_origin_and_wrong_host_are_refused(void **state)
 	}
 }
 
-/* A WebSocket of an anonymous caller is identified only by its address, as with a
- * certificate. */
+/* An anonymous caller is identified only by its address. Therefore the Origin of a page must be
+ * listed, as for a caller who has only a certificate. */
 static void
 websocket_of_an_unlisted_origin_is_refused(void **state)
 {
@@ -306,14 +307,14 @@ websocket_of_an_unlisted_origin_is_refused(void **state)
 		const char *name, *person, *origin, *listed, *code;
 		bool older;
 	} rows[] = {
-		{ "no page, and nobody", NULL, NULL, NULL, "", false },
-		{ "a page, and nobody", NULL, "origin: https://evil.example", NULL, "origin_not_listed", false },
-		{ "another than the one that is listed", NULL, "origin: https://evil.example", "https://app.example", "origin_not_listed", false },
-		{ "one in a frame", NULL, "origin: null", NULL, "origin_not_listed", false },
-		{ "one that is listed", NULL, "origin: https://app.example", "https://app.example", "", false },
-		{ "older files of HAProxy do not open it", NULL, "origin: https://app.example", NULL, "origin_not_listed", true },
-		{ "no page, and a key", "alice", NULL, NULL, "", false },
-		{ "a page that has a key", "alice", "origin: https://evil.example", NULL, "", false },
+		{ "no Origin and no credential", NULL, NULL, NULL, "", false },
+		{ "an Origin and no credential", NULL, "origin: https://evil.example", NULL, "origin_not_listed", false },
+		{ "an Origin other than the listed one", NULL, "origin: https://evil.example", "https://app.example", "origin_not_listed", false },
+		{ "the Origin null of a sandboxed frame", NULL, "origin: null", NULL, "origin_not_listed", false },
+		{ "a listed Origin", NULL, "origin: https://app.example", "https://app.example", "", false },
+		{ "an older spoe.cfg, which cannot list an Origin", NULL, "origin: https://app.example", NULL, "origin_not_listed", true },
+		{ "no Origin, and a key", "alice", NULL, NULL, "", false },
+		{ "an unlisted Origin, and a key", "alice", "origin: https://evil.example", NULL, "", false },
 	};
 	/* clang-format on */
 	(void)state;

@@ -1,6 +1,6 @@
-/* What clients and servers of MCP do wrong, through the gate: each has the error that the
- * specification names, nothing is told, and what comes next is answered as ever. Sessions on
- * this daemon, another one and the same after a restart. */
+/* Faulty MCP clients and servers, through the gate. Each fault gets the error that the
+ * specification names, nothing is disclosed, and the next message is processed normally.
+ * Sessions are used on the same daemon, on another one, and after a restart. */
 #include "scenario/gate_stage.h"
 
 #include "gate/toolpins/tool_pins.h"
@@ -26,7 +26,7 @@
 #define JSON	   "application/json"
 #define STREAM	   "text/event-stream"
 
-/* A message on its way: as it is sent, or refused. */
+/* A message in flight: as it is sent, or refused. */
 struct asked {
 	struct call c;
 	struct pass p;
@@ -43,7 +43,7 @@ ask(struct stage *s, const char *person, const char *session, const char *body, 
 	snprintf(field, sizeof(field), "mcp-session-id: %s", session ? session : "");
 	n.headers[0] = session ? field : NULL;
 	a->bytes = strdup(body);
-	/* what is long does not come whole */
+	/* a long body does not arrive whole */
 	n.partial = strlen(body) > 16000;
 	n.body_n = n.partial ? 16000 : 0;
 	n.body_len = n.partial ? 16000 : 0;
@@ -58,7 +58,7 @@ ask(struct stage *s, const char *person, const char *session, const char *body, 
 	assert_true(gate_hold(a->p.x, strlen(a->bytes)));
 	gate_body(a->p.x, span_str(a->bytes), pass_ruled, &a->p);
 	stage_settle(s);
-	for (int i = 0; i < 2000 && !a->p.ruled; i++) { /* a helper has it */
+	for (int i = 0; i < 2000 && !a->p.ruled; i++) { /* a helper reads it */
 		usleep(1000);
 		stage_settle(s);
 	}
@@ -75,7 +75,7 @@ over(struct stage *s, struct asked *a)
 	free(a->bytes);
 }
 
-/* What the caller gets of an answer; NULL: nothing. */
+/* Returns the response that the caller receives, or NULL if there is none. */
 static const char *
 answer(struct asked *a, const char *type, const char *bytes)
 {
@@ -92,7 +92,7 @@ answer(struct asked *a, const char *type, const char *bytes)
 	return r ? NULL : buf_view(&out).p;
 }
 
-/* As a client that does nothing wrong. */
+/* Asserts that a client that makes no mistake is served. */
 static void
 is_sane(struct stage *s)
 {
@@ -111,7 +111,7 @@ is_sane(struct stage *s)
 /* clang-format off */
 static const struct {
 	const char *name, *body;
-	int status; /* 0: it is sent */
+	int status; /* 0: the message is sent */
 	const char *says;
 } clients[] = {
 	{ "an id that is a float", RPC "\"id\":7.0,\"method\":\"tools/call\",\"params\":{\"name\":\"read\"}}", 400, "\"id\":null,\"error\":{\"code\":-32600," },
@@ -120,18 +120,18 @@ static const struct {
 	{ "an id that is a list", RPC "\"id\":[7],\"method\":\"ping\"}", 400, "\"id\":null,\"error\":{\"code\":-32600," },
 	{ "an id that is missing", RPC "\"method\":\"tools/call\",\"params\":{\"name\":\"read\"}}", 400, "\"id\":null,\"error\":{\"code\":-32600," },
 	{ "params that is a list", RPC "\"id\":7,\"method\":\"tools/call\",\"params\":[\"read\",{}]}", 400, "\"id\":7,\"error\":{\"code\":-32602," },
-	{ "params that is a text", RPC "\"id\":7,\"method\":\"tools/call\",\"params\":\"read\"}", 400, "\"id\":7,\"error\":{\"code\":-32602," },
+	{ "params that is a string", RPC "\"id\":7,\"method\":\"tools/call\",\"params\":\"read\"}", 400, "\"id\":7,\"error\":{\"code\":-32602," },
 	{ "a name in look-alike letters", CALL("\"name\":\"dr\xd0\xbep\""), 200, "\"isError\":true" },
-	{ "a name with letters that nobody sees", CALL("\"name\":\"read\xe2\x80\x8b\""), 200, "\"isError\":true" },
-	{ "arguments that are a text", CALL("\"name\":\"open\",\"arguments\":\"/etc\""), 400, "\"id\":7,\"error\":{\"code\":-32602," },
+	{ "a name with invisible characters", CALL("\"name\":\"read\xe2\x80\x8b\""), 200, "\"isError\":true" },
+	{ "arguments that are a string", CALL("\"name\":\"open\",\"arguments\":\"/etc\""), 400, "\"id\":7,\"error\":{\"code\":-32602," },
 	{ "lasso mcp-gateway#29: arguments that a rule cannot read", CALL("\"name\":\"open\",\"arguments\":{}"), 200, "\"isError\":true" },
-	{ "an error to a request of the server's that the client has no capability for", RPC "\"id\":1,\"error\":{\"code\":-32601,\"message\":\"Method not found\"}}", 0, NULL },
-	{ "playwright-mcp#1646: an answer to a request that nobody knows here", RPC "\"id\":99,\"result\":{}}", 0, NULL },
+	{ "an error response to a server's request", RPC "\"id\":1,\"error\":{\"code\":-32601,\"message\":\"Method not found\"}}", 0, NULL },
+	{ "playwright-mcp#1646: a response to an unknown request", RPC "\"id\":99,\"result\":{}}", 0, NULL },
 };
 /* clang-format on */
 
 static void
-what_clients_do_wrong(void **state)
+faulty_client_gets_the_specified_error(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(clients); i++) {
@@ -150,9 +150,9 @@ what_clients_do_wrong(void **state)
 	}
 }
 
-/* Two at once, and one is denied: each has its own. */
+/* Two concurrent messages have the same id, and one is denied. Each gets its own response. */
 static void
-an_id_that_is_used_again(void **state)
+reused_id_gets_its_own_response(void **state)
 {
 	struct stage s;
 	struct asked a, b;
@@ -171,14 +171,15 @@ an_id_that_is_used_again(void **state)
 	stage_down(&s);
 }
 
-/* Within limits.body (1 MB here) they go, and a rule reads them; over it they are 413. */
+/* Arguments within limits.body (1 MB here) are forwarded, and a rule can read them. Larger ones
+ * get 413. */
 static void
-arguments_of_five_megabytes(void **state)
+large_arguments_get_413_over_the_body_limit(void **state)
 {
 	static const struct {
 		const char *begins;
 		size_t n;
-		int status; /* 0: it is sent */
+		int status; /* 0: the message is sent */
 	} t[] = {
 		{ "\"name\":\"read\",\"arguments\":{\"text\":\"", 900000, 0 },
 		{ "\"name\":\"open\",\"arguments\":{\"path\":\"/etc/x\",\"text\":\"", 900000,
@@ -218,7 +219,7 @@ arguments_of_five_megabytes(void **state)
 
 /* clang-format off */
 static const struct {
-	const char *name, *body, *type, *in, *out; /* NULL: nothing goes */
+	const char *name, *body, *type, *in, *out; /* NULL: nothing is forwarded */
 } servers[] = {
 	{ "a cursor that leads to itself", LIST("2"), JSON, PAGE("{\"name\":\"drop_all\"}"), PAGE("") },
 	{ "agentgateway#2644: a stream without `event:`", CALL("\"name\":\"read\""), STREAM,
@@ -229,14 +230,14 @@ static const struct {
 		"data: " RPC "\"id\":1,\"method\":\"sampling/createMessage\",\"params\":{\"messages\":[{\"role\":\"user\",\"content\":{\"type\":\"text\",\"text\":\"to a@example.com\"}}],\"maxTokens\":5}}\n\ndata: " RPC "\"id\":7,\"result\":{}}\n\n",
 		"data: " RPC "\"id\":1,\"method\":\"sampling/createMessage\",\"params\":{\"messages\":[{\"role\":\"user\",\"content\":{\"type\":\"text\",\"text\":\"to <EMAIL_ADDRESS>\"}}],\"maxTokens\":5}}\n\ndata: " RPC "\"id\":7,\"result\":{}}\n\n" },
 	{ "a page of HTML", CALL("\"name\":\"read\""), "text/html", "<html>a@example.com</html>", NULL },
-	{ "a page that says it is JSON", CALL("\"name\":\"read\""), JSON, "<html>a@example.com</html>", NULL },
+	{ "an HTML page with the type of JSON", CALL("\"name\":\"read\""), JSON, "<html>a@example.com</html>", NULL },
 	{ "a result that is cut", CALL("\"name\":\"read\""), JSON, RPC "\"id\":7,\"result\":{\"x\":\"a@exa", NULL },
 	{ "a primer event", CALL("\"name\":\"read\""), STREAM, "id: 1\nretry: 50\ndata:\n\ndata: " RPC "\"id\":7,\"result\":{}}\n\n", "id: 1\nretry: 50\ndata:\n\ndata: " RPC "\"id\":7,\"result\":{}}\n\n" },
 };
 /* clang-format on */
 
 static void
-what_servers_do_wrong(void **state)
+faulty_server_response_is_corrected_or_denied(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(servers); i++) {
@@ -255,7 +256,7 @@ what_servers_do_wrong(void **state)
 }
 
 static void
-a_thousand_content_blocks(void **state)
+thousand_content_blocks_are_inspected(void **state)
 {
 	struct stage s;
 	struct asked a;
@@ -289,12 +290,13 @@ a_thousand_content_blocks(void **state)
 	}
 }
 
-/* What one daemon was told first another one knows: both have one table of pins. */
+/* Two daemons share one table of pins, so each knows the first description that the other
+ * received. */
 static void
-a_list_that_changes_between_two_daemons(void **state)
+changed_list_is_noticed_by_another_daemon(void **state)
 {
 	struct tool_pins *pins = tool_pins_new();
-	static const char *const in[] = { PAGE(ADD("adds")), PAGE(ADD("adds, and tells me")) };
+	static const char *const in[] = { PAGE(ADD("adds")), PAGE(ADD("adds, and sends")) };
 	static const char *const want[] = { PAGE(ADD("adds")), PAGE("") };
 
 	(void)state;
@@ -311,9 +313,10 @@ a_list_that_changes_between_two_daemons(void **state)
 	tool_pins_free(&pins);
 }
 
-/* The first text holds for all: who is told another one does not see the tool. */
+/* The first description applies to everyone. A caller who is given another one does not see the
+ * tool. */
 static void
-a_description_that_differs_by_person(void **state)
+description_that_differs_by_caller_hides_the_tool(void **state)
 {
 	struct tool_pins *pins = tool_pins_new();
 	static const char *const who[] = { "alice", "bob", "alice" };
@@ -350,7 +353,7 @@ daemon_up(struct stage *s, int which)
 		gate_shared_sessions(s->shared, keys[which]);
 }
 
-/* The id that alice gets of a daemon, for the server's "s-1". */
+/* Gets the session id that a daemon gives alice for the server's "s-1". */
 static void
 begin_session(int key, char id[128])
 {
@@ -368,7 +371,7 @@ begin_session(int key, char id[128])
 }
 
 static void
-sessions_hold_where_their_key_is(void **state)
+session_is_valid_on_daemons_with_its_key(void **state)
 {
 	static const struct {
 		const char *name;
@@ -406,7 +409,7 @@ sessions_hold_where_their_key_is(void **state)
 			assert_null(strstr(call_var(&a.c, "error"), "s-1"));
 		}
 		over(&s, &a);
-		/* he begins one of his own, as the specification has it */
+		/* the caller begins a session of their own, as the specification requires */
 		ask(&s, t[i].person, NULL,
 			RPC "\"id\":0,\"method\":\"initialize\",\"params\":{}}", &a);
 		assert_false(a.p.denied);
@@ -417,8 +420,8 @@ sessions_hold_where_their_key_is(void **state)
 		assert_false(a.p.denied);
 		assert_non_null(a.p.x);
 		over(&s, &a);
-		/* records have a keyed hash of it, and neither the server's id nor the client's
-		 */
+		/* records have a keyed hash of the session id, and neither the server's id nor
+		 * the client's */
 		assert_true(stage_records_hold("\"session\":\""));
 		assert_false(stage_records_hold("s-2"));
 		assert_false(stage_records_hold(other));
@@ -431,14 +434,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_clients_do_wrong),
-		cmocka_unit_test(an_id_that_is_used_again),
-		cmocka_unit_test(arguments_of_five_megabytes),
-		cmocka_unit_test(what_servers_do_wrong),
-		cmocka_unit_test(a_thousand_content_blocks),
-		cmocka_unit_test(a_list_that_changes_between_two_daemons),
-		cmocka_unit_test(a_description_that_differs_by_person),
-		cmocka_unit_test(sessions_hold_where_their_key_is),
+		cmocka_unit_test(faulty_client_gets_the_specified_error),
+		cmocka_unit_test(reused_id_gets_its_own_response),
+		cmocka_unit_test(large_arguments_get_413_over_the_body_limit),
+		cmocka_unit_test(faulty_server_response_is_corrected_or_denied),
+		cmocka_unit_test(thousand_content_blocks_are_inspected),
+		cmocka_unit_test(changed_list_is_noticed_by_another_daemon),
+		cmocka_unit_test(description_that_differs_by_caller_hides_the_tool),
+		cmocka_unit_test(session_is_valid_on_daemons_with_its_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
-/* What requests and exchanges hold: for all, for their caller, and how long. */
+/* Memory that requests and exchanges hold: in total, per caller, and for how long. */
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 
 static void
-what_the_relay_holds_is_bounded_for_each_caller(void **state)
+held_bytes_of_the_relay_are_bounded_per_caller(void **state)
 {
 	struct stage s;
 	struct call c, d, e;
@@ -18,17 +18,18 @@ what_the_relay_holds_is_bounded_for_each_caller(void **state)
 	assert_int_equal(pass_claim(&s, 1, &q, &d, -1), 0);
 	assert_int_equal(pass_claim(&s, 1, &t, &e, -1), 0);
 	size_t before = gate_held_bytes(s.shared);
-	/* One counts for half of the caller's 32 MB, whatever it takes. */
+	/* A single exchange counts as at most half of the caller's 32 MB, however much it
+	 * holds. */
 	assert_true(gate_hold(p.x, 20 << 20));
 	assert_true(gate_hold(p.x, 10 << 20));
 	assert_int_equal(gate_held_bytes(s.shared), before + (30 << 20));
 	assert_true(gate_hold(q.x, 15 << 20));
-	assert_false(gate_hold(t.x, 2 << 20)); /* over the caller's */
+	assert_false(gate_hold(t.x, 2 << 20)); /* over the caller's share */
 	assert_int_equal(gate_held_bytes(s.shared), before + (45 << 20));
 	pass_finish(&q, END_NEVER_SENT, 0, -1, -1);
 	stage_settle(&s);
 	assert_true(gate_hold(t.x, 2 << 20));
-	/* What all may hold is a bound for each: 64 MB. */
+	/* The limit for all, 64 MB, also bounds each caller. */
 	assert_true(gate_hold(p.x, 10 << 20));
 	assert_false(gate_hold(p.x, 30 << 20));
 	pass_finish(&t, END_NEVER_SENT, 0, -1, -1);
@@ -38,10 +39,10 @@ what_the_relay_holds_is_bounded_for_each_caller(void **state)
 	stage_down(&s);
 }
 
-/* The largest body that may come, full of escapes, is redacted with the default
- * caps: eight times what it would take to hold it, and twice for its caller. */
+/* The largest permitted body, full of escapes, is redacted under the default limits. Its size
+ * counts eight times in total and twice for its caller. */
 static void
-the_largest_body_is_redacted_with_the_default_caps(void **state)
+largest_body_is_redacted_under_default_limits(void **state)
 {
 	enum { N = 4 << 20 };
 	struct stage s;
@@ -77,9 +78,9 @@ the_largest_body_is_redacted_with_the_default_caps(void **state)
 	stage_down(&s);
 }
 
-/* The segments of a body leave when it is decided; the body stays held. */
+/* The segments of a body are released after the decision; the body stays held. */
 static void
-segments_leave_with_the_verdict_and_the_body_stays(void **state)
+segments_are_released_with_the_verdict_and_the_body_is_kept(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -113,7 +114,7 @@ segments_leave_with_the_verdict_and_the_body_stays(void **state)
 }
 
 static void
-without_room_for_a_ticket_a_request_is_refused(void **state)
+request_is_refused_without_room_for_a_ticket(void **state)
 {
 	struct stage s;
 	struct call c, over;
@@ -131,7 +132,8 @@ without_room_for_a_ticket_a_request_is_refused(void **state)
 	stage_down(&s);
 }
 
-/* A body of n bytes that is redacted: its decision holds a copy until it is taken up. */
+/* Writes a body of n bytes that is redacted. Its decision holds a copy until the ticket is
+ * claimed. */
 static void
 redacted_body(struct buf *b, size_t n)
 {
@@ -153,9 +155,10 @@ waiting(const struct stage *s)
 	return n;
 }
 
-/* Who sends and goes away holds a quarter of what it may, and nobody else is refused. */
+/* A caller who sends requests and disconnects holds at most a quarter of the memory, and no
+ * other caller is refused. */
 static void
-who_does_not_collect_holds_a_quarter(void **state)
+caller_with_unclaimed_tickets_holds_at_most_a_quarter(void **state)
 {
 	enum { BODY = 60000, CAP = 1 << 20 };
 	static const char *const people[] = { "alice", "bob", "carol" };
@@ -190,11 +193,11 @@ who_does_not_collect_holds_a_quarter(void **state)
 		assert_true(waiting(&s) <= (who + 1) * CAP / 4);
 	}
 	assert_true(stage_count(&s, M_HELD_REFUSED) > 90);
-	/* A stranger is served. */
+	/* Another caller is served. */
 	n.person = "dave";
 	call_do(&s, &n, &c);
 	assert_string_equal(call_var(&c, "decision"), "redact");
-	/* What is taken up waits no more: there is room for another. */
+	/* A claimed ticket is no longer waiting, so there is room for another. */
 	n.person = "carol";
 	assert_int_equal(pass_claim(&s, 1, &p, &first, (int64_t)b.n), 0);
 	call_do(&s, &n, &c);
@@ -202,7 +205,7 @@ who_does_not_collect_holds_a_quarter(void **state)
 	call_do(&s, &n, &c);
 	assert_string_equal(call_var(&c, "status"), "503");
 	pass_finish(&p, END_COMPLETE, 200, 1, 1);
-	/* Nor what expired. */
+	/* An expired ticket is not waiting either. */
 	stage_pass(&s, 5000000);
 	stage_settle(&s);
 	assert_int_equal(waiting(&s), 0);
@@ -214,9 +217,10 @@ who_does_not_collect_holds_a_quarter(void **state)
 	stage_down(&s);
 }
 
-/* Whose name has the same hash, by a function that anybody can compute, shares nothing. */
+/* A caller whose name has the same hash, which anyone can compute, does not share the other
+ * caller's room. */
 static void
-nobody_chooses_whose_room_it_takes(void **state)
+caller_with_equal_hash_takes_no_room_of_another(void **state)
 {
 	enum { BODY = 60000, CAP = 1 << 20 };
 	const char *innocent = stage_people[STAGE_KEY_MAX - 1];
@@ -246,9 +250,9 @@ nobody_chooses_whose_room_it_takes(void **state)
 	stage_down(&s);
 }
 
-/* The largest body may wait although it alone is over the quarter. */
+/* The largest body may wait, although it exceeds the quarter on its own. */
 static void
-the_largest_body_may_wait_alone(void **state)
+largest_body_may_wait_alone(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -270,9 +274,10 @@ the_largest_body_may_wait_alone(void **state)
 	stage_down(&s);
 }
 
-/* Where most of the room is taken, who holds much is refused before who holds little. */
+/* If most of the memory is held, a caller who holds much is refused before a caller who holds
+ * little. */
 static void
-the_last_room_is_for_who_holds_little(void **state)
+last_room_goes_to_callers_who_hold_little(void **state)
 {
 	enum { CAP = 4 << 20 };
 	static const char *const people[] = { "alice", "bob", "carol" };
@@ -291,8 +296,9 @@ the_last_room_is_for_who_holds_little(void **state)
 		assert_int_equal(pass_claim(&s, 0, &p[i], &c[i], -1), 0);
 		assert_true(gate_hold(p[i].x, i < 3 ? CAP - 65536 : 1));
 	}
-	atomic_fetch_add(&s.shared->holds.all, 300000); /* others': over three quarters */
-	/* alone it goes on, but she has two */
+	atomic_fetch_add(
+		&s.shared->holds.all, 300000); /* held by others: over three quarters */
+	/* a single exchange of hers could continue, but she has two */
 	assert_true(gate_hold(p[1].x, 100000));
 	assert_false(gate_hold(p[3].x, 20000));
 	struct note n = { .person = "alice", .body = HELLO };
@@ -319,10 +325,10 @@ status_for(struct stage *s, const char *person)
 	return call_var(&c, "status");
 }
 
-/* Who lets many decisions expire is refused for some seconds, others are not; where much
- * is held, fewer are many. */
+/* A caller who lets many decisions expire is refused for some seconds; other callers are not.
+ * If much memory is held, fewer expired decisions are enough. */
 static void
-who_lets_many_decisions_expire_is_refused_for_a_while(void **state)
+caller_with_many_expired_decisions_is_refused_for_a_while(void **state)
 {
 	static const struct {
 		int expired;
@@ -354,7 +360,7 @@ who_lets_many_decisions_expire_is_refused_for_a_while(void **state)
 		assert_string_equal(status_for(&s, "alice"), rows[i].status);
 		assert_string_equal(status_for(&s, "bob"), "");
 		atomic_fetch_sub(&s.shared->holds.all, rows[i].tight ? 40 << 20 : 0);
-		/* forgiven in time, however many there were */
+		/* expired decisions are forgiven over time, however many there were */
 		stage_pass(&s, (uint64_t)HOLD_EXPIRED_MAX * HOLD_FORGIVE_US);
 		stage_settle(&s);
 		assert_string_equal(status_for(&s, "alice"), "");
@@ -367,15 +373,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_the_relay_holds_is_bounded_for_each_caller),
-		cmocka_unit_test(the_largest_body_is_redacted_with_the_default_caps),
-		cmocka_unit_test(segments_leave_with_the_verdict_and_the_body_stays),
-		cmocka_unit_test(without_room_for_a_ticket_a_request_is_refused),
-		cmocka_unit_test(who_does_not_collect_holds_a_quarter),
-		cmocka_unit_test(nobody_chooses_whose_room_it_takes),
-		cmocka_unit_test(the_largest_body_may_wait_alone),
-		cmocka_unit_test(the_last_room_is_for_who_holds_little),
-		cmocka_unit_test(who_lets_many_decisions_expire_is_refused_for_a_while),
+		cmocka_unit_test(held_bytes_of_the_relay_are_bounded_per_caller),
+		cmocka_unit_test(largest_body_is_redacted_under_default_limits),
+		cmocka_unit_test(segments_are_released_with_the_verdict_and_the_body_is_kept),
+		cmocka_unit_test(request_is_refused_without_room_for_a_ticket),
+		cmocka_unit_test(caller_with_unclaimed_tickets_holds_at_most_a_quarter),
+		cmocka_unit_test(caller_with_equal_hash_takes_no_room_of_another),
+		cmocka_unit_test(largest_body_may_wait_alone),
+		cmocka_unit_test(last_room_goes_to_callers_who_hold_little),
+		cmocka_unit_test(caller_with_many_expired_decisions_is_refused_for_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,11 @@
-/* What is replaced besides findings, through the gate: further mentions of a value that
- * was found, and credentials; at once and with a body that comes late. %K is alice's key,
- * which she shows in Authorization, %O one that nobody knows;
- * hers again: %B as Basic has it, %H in hexadecimal, %U in capitals,
- * %M in both, %E escaped twice, %P once, %S here and there, %T three times; %Z its low lines
- * alone, %L its last letter, %Q every second one; %A as programs have its bytes, %C with
- * colons, %D with blanks. %X: nobody's, in both. */
+/* Values that are replaced besides findings, through the gate: further occurrences of a value
+ * that was found, and credentials. Each case runs with a body in the NOTIFY and with a deferred
+ * body. In the texts, %K is alice's key, which she shows in Authorization, and %O is an unknown
+ * key. Spellings of alice's key: %B as in Basic, %H in hexadecimal, %U in upper-case
+ * hexadecimal, %M in mixed case. Percent-encoded: %P once, %E twice, %T three times, %S in some
+ * places, %Z only its underscores, %L its last character, %Q every second character. %A has the
+ * bytes escaped as in a program, %C hexadecimal with colons, %D with spaces. %X is the unknown
+ * key in mixed-case hexadecimal. */
 #include <sodium.h>
 
 #include "scenario/gate_stage.h"
@@ -18,8 +19,8 @@
 	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
 #define REDACT "rules: [{name: r, redact: {classes: [pii, phi, secret]}}]\n"
 #define PERMIT "rules: []\n"
-#define OTHERS                                                                                 \
-	"g_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk" /* after the t */
+/* the rest of the key after its t */
+#define OTHERS "g_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk"
 #define OTHER "tg_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk"
 #define SAYS(text)                                                                             \
 	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
@@ -44,19 +45,19 @@
 /* clang-format off */
 static const struct {
 	const char *name, *rules, *path, *query, *body;
-	const char *header;    /* of the caller */
+	const char *header;    /* a header field of the caller */
 	const char *decision, *via;
-	const char *sent;      /* the body; NULL: as it came */
-	const char *target;    /* path and query that are sent; NULL: as they came */
+	const char *sent;      /* the body; NULL: unchanged */
+	const char *target;    /* path and query that are sent; NULL: unchanged */
 	const char *record[4]; /* path, value, … */
 } rows[] = {
-	{ "a password is not readable where nothing says that it is one", REDACT, NULL, NULL,
+	{ "a password is also replaced where nothing marks it as one", REDACT, NULL, NULL,
 	  SAYS("my password is quuxel47") ",\"x\":[\"quuxel47\",\"aquuxel47\",{\"quuxel47\":\"a quuxel47.\"}]}", NULL,
 	  "redact", "relay",
 	  SAYS("my password is <GENERIC_SECRET_1>") ",\"x\":[\"<GENERIC_SECRET_1>\",\"aquuxel47\",{\"<GENERIC_SECRET_1>\":"
 	  "\"a <GENERIC_SECRET_1>.\"}]}", NULL,
 	  { "entities.GENERIC_SECRET.count", "4", "entities.GENERIC_SECRET.mentions", "3" } },
-	{ "nor is one that stands before", REDACT, "/api/x", NULL, "{\"a\":\"quuxel47\",\"b\":\"my password is quuxel47\"}", NULL,
+	{ "a password is also replaced before its first mention", REDACT, "/api/x", NULL, "{\"a\":\"quuxel47\",\"b\":\"my password is quuxel47\"}", NULL,
 	  "redact", "relay", "{\"a\":\"<GENERIC_SECRET_1>\",\"b\":\"my password is <GENERIC_SECRET_1>\"}", NULL, { NULL } },
 	{ "an identifier as a number, in query and path", REDACT, "/api/a12345678/12345678", "12345678=12345678&n=1",
 	  "{\"a\":\"MRN: 12345678\",\"n\":12345678,\"m\":123456789}", NULL, "redact", "relay",
@@ -70,25 +71,25 @@ static const struct {
 	  "{\"a\":\"username: jdoe7712\",\"b\":\"then reset jdoe7712\",\"c\":\"xjdoe7712\"}", NULL, "redact", "relay",
 	  "{\"a\":\"username: <USER_NAME_1>\",\"b\":\"then reset <USER_NAME_1>\",\"c\":\"xjdoe7712\"}",
 	  "/api/%3CUSER_NAME_1%3E", { "entities.USER_NAME.mentions", "2" } },
-	{ "a drug's code is, too", REDACT, "/api/x", NULL, "{\"a\":\"NDC 00777310502\",\"b\":\"00777310502\"}", NULL,
+	{ "a drug's code is replaced everywhere", REDACT, "/api/x", NULL, "{\"a\":\"NDC 00777310502\",\"b\":\"00777310502\"}", NULL,
 	  "redact", "relay", "{\"a\":\"NDC <NDC_1>\",\"b\":\"<NDC_1>\"}", NULL, { NULL } },
-	{ "the address of a personal page is, too", REDACT, "/api/x", NULL,
+	{ "the address of a personal page is replaced everywhere", REDACT, "/api/x", NULL,
 	  "{\"a\":\"my blog: https://ada.example.org/posts\",\"b\":\"is https://ada.example.org/posts down?\"}", NULL,
 	  "redact", "relay", "{\"a\":\"my blog: <URL_1>\",\"b\":\"is <URL_1> down?\"}", NULL, { NULL } },
-	{ "a name of two words is, too", REDACT, "/api/x", NULL,
+	{ "a name of two words is replaced everywhere", REDACT, "/api/x", NULL,
 	  "{\"a\":\"first_name: Qorvim\",\"b\":\"patient name: Ruvela Qorvim\",\"c\":\"so ruvela qorvim or Ruvela Qorvim or Qorvim\"}",
 	  NULL, "redact", "relay",
 	  "{\"a\":\"first_name: <PERSON_1>\",\"b\":\"patient name: <PERSON_2>\",\"c\":\"so ruvela qorvim or <PERSON_2> or Qorvim\"}",
 	  NULL, { NULL } },
-	{ "a date of birth is, too, where it is written alike", "rules: [{name: r, redact: {classes: [pii]}}]\n", "/api/x", NULL,
+	{ "a date of birth is replaced where it is written equally", "rules: [{name: r, redact: {classes: [pii]}}]\n", "/api/x", NULL,
 	  "{\"a\":\"born 1990-01-02\",\"b\":\"v 1990-01-02\",\"c\":\"1990-01-03\"}", NULL, "redact", "relay",
 	  "{\"a\":\"born <DATE_OF_BIRTH_1>\",\"b\":\"v <DATE_OF_BIRTH_1>\",\"c\":\"1990-01-03\"}", NULL, { NULL } },
-	{ "a code of few digits does not spread", REDACT, "/api/x", NULL,
+	{ "a code of few digits is not replaced elsewhere", REDACT, "/api/x", NULL,
 	  "{\"a\":\"CVV: 4821\",\"b\":\"4821\",\"c\":\"ZIP 90210\",\"d\":\"90210\",\"e\":\"CPT 99213\",\"f\":\"99213\"}", NULL,
 	  "redact", "relay",
 	  "{\"a\":\"CVV: <CVV_1>\",\"b\":\"4821\",\"c\":\"ZIP <US_ZIP_CODE_1>\",\"d\":\"90210\",\"e\":\"CPT <CPT_1>\",\"f\":\"99213\"}",
 	  NULL, { NULL } },
-	{ "a user who is called as the model and a tool are: these keep their names", REDACT, NULL, NULL,
+	{ "a model and a tool with the name of a user keep their names", REDACT, NULL, NULL,
 	  "{\"model\":\"gpt7b\",\"messages\":[{\"role\":\"user\",\"content\":\"username: gpt7b, so gpt7b\"}],"
 	  "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"gpt7b\",\"parameters\":{}}}]}", NULL,
 	  "redact", "relay",
@@ -104,134 +105,134 @@ static const struct {
 	{ "words that - or _ join do not spread without digits", REDACT, "/api/x", NULL,
 	  "{\"a\":\"username: json_schema\",\"type\":\"json_schema\",\"json_schema\":1}", NULL, "redact", "relay",
 	  "{\"a\":\"username: <USER_NAME_1>\",\"type\":\"json_schema\",\"json_schema\":1}", NULL, { NULL } },
-	{ "ages and places do not spread", REDACT, "/api/x", NULL,
+	{ "ages and places are not replaced elsewhere", REDACT, "/api/x", NULL,
 	  "{\"a\":\"born 1990-01-02 in Paris\",\"b\":\"v1990\",\"c\":\"paris\"}", NULL, "redact", "relay",
 	  "{\"a\":\"born <DATE_OF_BIRTH_1> in <LOCATION_1>\",\"b\":\"v1990\",\"c\":\"paris\"}", NULL, { NULL } },
-	{ "what nobody redacts does not spread", PERMIT, "/api/x", NULL,
+	{ "a value that no rule redacts is not replaced", PERMIT, "/api/x", NULL,
 	  "{\"a\":\"my password is quuxel47\",\"b\":\"quuxel47\"}", NULL, "permit", "direct", NULL, NULL, { NULL } },
-	{ "where the model's name would have to change the request is denied", REDACT, NULL, NULL,
+	{ "a request is denied if the model's name would change", REDACT, NULL, NULL,
 	  "{\"model\":\"quuxel47\",\"messages\":[{\"role\":\"user\",\"content\":\"my password is quuxel47\"}]}", NULL,
 	  "deny", "", NULL, NULL, { "code", "content_policy_violation", "model", "<redacted>" } },
-	{ "what is denied is not kept where the path repeats it", "rules: [{name: r, when: '\"secret\" in prompt.classes', deny: true}]\n",
+	{ "a denied value is not recorded in the path", "rules: [{name: r, when: '\"secret\" in prompt.classes', deny: true}]\n",
 	  "/api/quuxel47", NULL, "{\"a\":\"my password is quuxel47\"}", NULL, "deny", "", NULL, NULL,
 	  { "request.path", "<redacted>", "rule", "r" } },
-	{ "a key of ours as the model's name is denied and not kept", PERMIT, NULL, NULL, "{\"model\":\"%O\",\"messages\":[]}", NULL,
+	{ "a gateway key as the model's name is denied and not recorded", PERMIT, NULL, NULL, "{\"model\":\"%O\",\"messages\":[]}", NULL,
 	  "deny", "", NULL, NULL, { "model", "<redacted>" } },
-	{ "and as JSON may spell it", PERMIT, NULL, NULL, "{\"model\":\"\\u0074" OTHERS "\",\"messages\":[]}", NULL,
+	{ "a key in a JSON spelling is denied", PERMIT, NULL, NULL, "{\"model\":\"\\u0074" OTHERS "\",\"messages\":[]}", NULL,
 	  "deny", "", NULL, NULL, { "model", "<redacted>" } },
-	{ "as JSON may spell it, where it can be replaced", PERMIT, "/api/x", NULL,
+	{ "a key in a JSON spelling is replaced", PERMIT, "/api/x", NULL,
 	  "{\"\\u0074" OTHERS "\":\"\\u0074" OTHERS "\"}", NULL,
 	  "redact", "relay", "{\"<CREDENTIAL_1>\":\"<CREDENTIAL_1>\"}", NULL, { "credentials", "2" } },
-	{ "and as JSON within JSON does", PERMIT, NULL, NULL,
+	{ "a key in JSON within JSON is replaced", PERMIT, NULL, NULL,
 	  SAYS("a \\\\u0074" OTHERS " b \\\\\\\\u0074\\\\\\\\u0067_\\\\x61bcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk.") "}", NULL,
 	  "redact", "relay", SAYS("a <CREDENTIAL_1> b <CREDENTIAL_2>.") "}", NULL, { "credentials", "2" } },
-	{ "nor may one so spelled pass inside what nobody reads", PERMIT "on_failure: {unreadable: permit}\n", NULL, NULL,
+	{ "a key in a JSON spelling may not pass in uninspected content", PERMIT "on_failure: {unreadable: permit}\n", NULL, NULL,
 	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\""
 	  NOISE "\\u0074" OTHERS NOISE "\"}}]}]}", NULL, "deny", "", NULL, NULL, { "code", "content_policy_violation" } },
-	{ "in a text that cannot be read as one, as JSON spells it", PERMIT "on_failure: {unreadable: permit}\n", "/api/x",
+	{ "a key in a JSON spelling in a text that cannot be replaced", PERMIT "on_failure: {unreadable: permit}\n", "/api/x",
 	  NULL, "\x01\x02\\u0074" OTHERS, "content-type: application/octet-stream", "deny", "", NULL, NULL, { NULL } },
-	{ "the caller's key goes from a body that nothing redacts", PERMIT, NULL, NULL, SAYS("I use %K, x%Ky") "}", NULL,
+	{ "the caller's key is removed from a body without a redaction", PERMIT, NULL, NULL, SAYS("I use %K, x%Ky") "}", NULL,
 	  "redact", "relay", SAYS("I use <CREDENTIAL_1>, x<CREDENTIAL_1>y") "}", NULL, { "credentials", "2" } },
-	{ "and so does anybody's", PERMIT, "/api/x", NULL, "{\"%O\":\"a\"}", NULL,
+	{ "an unknown gateway key is removed too", PERMIT, "/api/x", NULL, "{\"%O\":\"a\"}", NULL,
 	  "redact", "relay", "{\"<CREDENTIAL_1>\":\"a\"}", NULL, { "credentials", "1" } },
-	{ "and out of query and path", PERMIT, "/api/%O/x", "a=%K&b", "{}", NULL, "redact", "relay", NULL,
+	{ "a key is removed from query and path", PERMIT, "/api/%O/x", "a=%K&b", "{}", NULL, "redact", "relay", NULL,
 	  "/api/%3CCREDENTIAL_1%3E/x?a=%3CCREDENTIAL_2%3E&b", { "request.path", "<redacted>" } },
-	{ "in a text that cannot be read as one it stops the request", PERMIT "on_failure: {unreadable: permit}\n", "/api/x",
+	{ "a key in a text that cannot be replaced denies the request", PERMIT "on_failure: {unreadable: permit}\n", "/api/x",
 	  NULL, "\x01\x02%O", "content-type: application/octet-stream", "deny", "", NULL, NULL, { NULL } },
-	{ "nor may one pass inside what nobody reads", PERMIT "on_failure: {unreadable: permit}\n", NULL, NULL,
+	{ "a key may not pass in uninspected content", PERMIT "on_failure: {unreadable: permit}\n", NULL, NULL,
 	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\""
 	  NOISE "%O" NOISE "\"}}]}]}", NULL, "deny", "", NULL, NULL, { "code", "content_policy_violation" } },
-	{ "what only begins like a key is none", PERMIT, "/api/x", NULL, "{\"a\":\"tg_abcd1234_0123\"}", NULL,
+	{ "a text that only begins like a key is none", PERMIT, "/api/x", NULL, "{\"a\":\"tg_abcd1234_0123\"}", NULL,
 	  "permit", "direct", NULL, NULL, { NULL } },
-	{ "a header of any name that holds the caller's key takes the relay, which drops it", PERMIT, "/api/x", NULL, "{}",
+	{ "a header with the caller's key takes the relay, which removes it", PERMIT, "/api/x", NULL, "{}",
 	  "x-was: Bearer %K", "permit", "relay", NULL, NULL, { NULL } },
-	{ "and so does one that holds anybody's", PERMIT, "/api/x", NULL, "{}", "referer: https://h/?k=%O",
+	{ "a header with an unknown key takes the relay too", PERMIT, "/api/x", NULL, "{}", "referer: https://h/?k=%O",
 	  "permit", "relay", NULL, NULL, { NULL } },
-	{ "in base64 her key is her key", PERMIT, "/api/x", NULL, "{}", "x-was: Basic %B", "permit", "relay", NULL, NULL, { NULL } },
-	{ "and in escapes", PERMIT, "/api/x", NULL, "{}", "x-was: 100%25 %E", "permit", "relay", NULL, NULL, { NULL } },
-	{ "and as a header's name", PERMIT, "/api/x", NULL, "{}", "x-was-%K: 1", "permit", "relay", NULL, NULL, { NULL } },
-	{ "and in hexadecimal, in a body", PERMIT, "/api/x", NULL, "{\"a\":\"i use %H.\"}", NULL,
+	{ "the caller's key in base64 is recognized", PERMIT, "/api/x", NULL, "{}", "x-was: Basic %B", "permit", "relay", NULL, NULL, { NULL } },
+	{ "the caller's key in escapes is recognized", PERMIT, "/api/x", NULL, "{}", "x-was: 100%25 %E", "permit", "relay", NULL, NULL, { NULL } },
+	{ "the caller's key as a header's name is recognized", PERMIT, "/api/x", NULL, "{}", "x-was-%K: 1", "permit", "relay", NULL, NULL, { NULL } },
+	{ "the caller's key in hexadecimal in a body", PERMIT, "/api/x", NULL, "{\"a\":\"i use %H.\"}", NULL,
 	  "redact", "relay", "{\"a\":\"i use <CREDENTIAL_1>.\"}", NULL, { "credentials", "1" } },
-	{ "and in its capitals", PERMIT, "/api/x", NULL, "{\"a\":\"i use %U, f0%U.\"}", NULL,
+	{ "the caller's key in upper-case hexadecimal", PERMIT, "/api/x", NULL, "{\"a\":\"i use %U, f0%U.\"}", NULL,
 	  "redact", "relay", "{\"a\":\"i use <CREDENTIAL_1>, f0<CREDENTIAL_1>.\"}", NULL, { "credentials", "2" } },
-	{ "and in both, after half a byte", PERMIT, "/api/x", NULL, "{\"a\":\"f%M0\"}", NULL,
+	{ "the caller's key in mixed case after half a byte", PERMIT, "/api/x", NULL, "{\"a\":\"f%M0\"}", NULL,
 	  "redact", "relay", "{\"a\":\"f<CREDENTIAL_1>0\"}", NULL, { "credentials", "1" } },
-	{ "anybody's, too", PERMIT, "/api/x", NULL, "{\"a\":\"%X\"}", NULL,
+	{ "an unknown key in mixed case", PERMIT, "/api/x", NULL, "{\"a\":\"%X\"}", NULL,
 	  "redact", "relay", "{\"a\":\"<CREDENTIAL_1>\"}", NULL, { "credentials", "1" } },
-	{ "and in escapes, in a body", PERMIT, NULL, NULL, SAYS("100%% of a%P b %S, %E; %T") "}", NULL,
+	{ "the caller's key in escapes in a body", PERMIT, NULL, NULL, SAYS("100%% of a%P b %S, %E; %T") "}", NULL,
 	  "redact", "relay", SAYS("100%% of a<CREDENTIAL_1> b <CREDENTIAL_2>, <CREDENTIAL_3>; <CREDENTIAL_4>") "}", NULL,
 	  { "credentials", "4" } },
-	{ "its low lines in escapes", PERMIT, NULL, NULL, SAYS("a %Z b") "}", NULL,
+	{ "the key with escaped underscores", PERMIT, NULL, NULL, SAYS("a %Z b") "}", NULL,
 	  "redact", "relay", SAYS("a <CREDENTIAL_1> b") "}", NULL, { "credentials", "1" } },
-	{ "its last letter", PERMIT, NULL, NULL, SAYS("https://x/?k=%L b") "}", NULL,
+	{ "the key with its last letter escaped", PERMIT, NULL, NULL, SAYS("https://x/?k=%L b") "}", NULL,
 	  "redact", "relay", SAYS("https://x/?k=<CREDENTIAL_1> b") "}", NULL, { "credentials", "1" } },
-	{ "every second one", PERMIT, "/api/x", NULL, "{\"a\":\"%Q\"}", NULL,
+	{ "the key with every second letter escaped", PERMIT, "/api/x", NULL, "{\"a\":\"%Q\"}", NULL,
 	  "redact", "relay", "{\"a\":\"<CREDENTIAL_1>\"}", NULL, { "credentials", "1" } },
-	{ "its bytes as a program's", PERMIT, NULL, NULL, SAYS("f('%A')") "}", NULL,
+	{ "the key as escaped bytes of a program", PERMIT, NULL, NULL, SAYS("f('%A')") "}", NULL,
 	  "redact", "relay", SAYS("f('<CREDENTIAL_1>')") "}", NULL, { "credentials", "1" } },
-	{ "with colons, after an odd digit", PERMIT, NULL, NULL, SAYS("a%C.") "}", NULL,
+	{ "the key with colons, after an odd digit", PERMIT, NULL, NULL, SAYS("a%C.") "}", NULL,
 	  "redact", "relay", SAYS("a<CREDENTIAL_1>.") "}", NULL, { "credentials", "1" } },
-	{ "with blanks", PERMIT, "/api/x", NULL, "{\"a\":\"be it %D\"}", NULL,
+	{ "the key with spaces", PERMIT, "/api/x", NULL, "{\"a\":\"be it %D\"}", NULL,
 	  "redact", "relay", "{\"a\":\"be it <CREDENTIAL_1>\"}", NULL, { "credentials", "1" } },
-	{ "with blanks in a header", PERMIT, "/api/x", NULL, "{}", "x-was: %D", "permit", "relay", NULL, NULL, { NULL } },
-	{ "in a header, in capitals", PERMIT, "/api/x", NULL, "{}", "x-was: a%U", "permit", "relay", NULL, NULL, { NULL } },
-	{ "in a header, escaped three times", PERMIT, "/api/x", NULL, "{}", "x-was: %T", "permit", "relay", NULL, NULL, { NULL } },
-	{ "digits and escapes without one are nothing", PERMIT, "/api/x", NULL,
+	{ "the key with spaces in a header", PERMIT, "/api/x", NULL, "{}", "x-was: %D", "permit", "relay", NULL, NULL, { NULL } },
+	{ "the key in upper-case hexadecimal in a header", PERMIT, "/api/x", NULL, "{}", "x-was: a%U", "permit", "relay", NULL, NULL, { NULL } },
+	{ "the key escaped three times in a header", PERMIT, "/api/x", NULL, "{}", "x-was: %T", "permit", "relay", NULL, NULL, { NULL } },
+	{ "digits and escapes without a key pass", PERMIT, "/api/x", NULL,
 	  "{\"a\":\"9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08 %74%67%5F 100%25\"}", NULL,
 	  "permit", "direct", NULL, NULL, { NULL } },
-	{ "and in a query that escapes it twice", PERMIT, "/api/x", "a=%E", "{}", NULL,
+	{ "the key escaped twice in a query", PERMIT, "/api/x", "a=%E", "{}", NULL,
 	  "redact", "relay", NULL, "/api/x?a=%3CCREDENTIAL_1%3E", { "credentials", "1" } },
-	/* reasoning that the provider signed */
-	{ "a signed block with something in it goes with the others of its turn", REDACT, MSG, NULL,
+	/* An edit removes a signed reasoning block together with the others of its turn. */
+	{ "a signed block with a finding is removed with the others of its turn", REDACT, MSG, NULL,
 	  TALK(MODEL(HIDDEN "," TEXT("a") "," THINKS("to " MAIL) ", " THINKS("b")) USER(TEXT("c"))), NULL, "redact", "relay",
 	  TALK(MODEL(TEXT("a")) USER(TEXT("c"))), NULL, { "signed_reasoning", "{\"blocks\":3,\"dropped\":3,\"left\":0}" } },
-	{ "blocks of other turns stay as they came", REDACT, MSG, NULL,
+	{ "blocks of other turns are unchanged", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS("a") "," TEXT("b")) USER(TEXT("c")) "," MODEL(THINKS(MAIL) "," TEXT("d")) USER(TEXT(MAIL))), NULL,
 	  "redact", "relay",
 	  TALK(MODEL(THINKS("a") "," TEXT("b")) USER(TEXT("c")) "," MODEL(TEXT("d")) USER(TEXT("<EMAIL_ADDRESS_1>"))), NULL,
 	  { "signed_reasoning", "{\"blocks\":2,\"dropped\":1,\"left\":0}" } },
-	{ "what looks like a name in a seal is chance", REDACT, MSG, NULL,
+	{ "a name-like text in a signature is no finding", REDACT, MSG, NULL,
 	  TALK(MODEL("{\"type\":\"thinking\",\"thinking\":\"a\",\"signature\":\"PhBai/PlfBq02FB5Bb1Yh7/ayHGRaHaJiU5xJoh01WIzwZhL7r/Zvy1M9tvX9"
 	  "SpRRNczIQ2a+g5ond8tHZIDKN4fy2f9ka9fhrLERhd2ipRwUyWXmTdSdIGQX6NRl1uzmcX7ue9Y3LDVV0n5+kxFLh+agDi7/le6pT9Ib/dEcyF6VYjJ3y38noeFcf6eDR"
 	  "FqbIzYnMdK\"}") USER(TEXT("c"))), NULL, "permit", "direct", NULL, NULL, { "entities", "" } },
-	{ "without anything in them they all stay", REDACT, MSG, NULL,
+	{ "blocks without a finding stay", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS("a") "," TEXT(MAIL)) USER(TEXT("c"))), NULL, "redact", "relay",
 	  TALK(MODEL(THINKS("a") "," TEXT("<EMAIL_ADDRESS_1>")) USER(TEXT("c"))), NULL,
 	  { "signed_reasoning", "{\"blocks\":1,\"dropped\":0,\"left\":0}" } },
-	{ "a further mention is something", REDACT, MSG, NULL,
+	{ "a further mention in a signed block counts", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS("quuxel47 it is") "," TEXT("a")) USER(TEXT("my password is quuxel47"))), NULL, "redact", "relay",
 	  TALK(MODEL(TEXT("a")) USER(TEXT("my password is <GENERIC_SECRET_1>"))), NULL, { NULL } },
-	{ "a key of ours too", PERMIT, MSG, NULL, TALK(MODEL(TEXT("a") " , " THINKS("%O")) USER(TEXT("b"))), NULL,
+	{ "a gateway key in a signed block counts", PERMIT, MSG, NULL, TALK(MODEL(TEXT("a") " , " THINKS("%O")) USER(TEXT("b"))), NULL,
 	  "redact", "relay", TALK(MODEL(TEXT("a") " ") USER(TEXT("b"))), NULL, { NULL } },
 	{ "a message is not left empty", REDACT, MSG, NULL, TALK(MODEL(" " THINKS(MAIL) "," HIDDEN " ") USER(TEXT("b"))), NULL,
 	  "redact", "relay", TALK(MODEL(" " TEXT("<REASONING>") " ") USER(TEXT("b"))), NULL, { NULL } },
-	{ "where the last turn's tool calls are under way the request is denied", REDACT, MSG, NULL,
+	{ "a request is denied while the last turn's tool calls are pending", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS(MAIL) "," CALL) USER(ANSWER)), NULL, "deny", "", NULL, NULL,
 	  { "code", "signed_content", "status", "403" } },
-	{ "calls that the provider answers itself are calls", REDACT, MSG, NULL,
+	{ "calls that the provider runs itself count", REDACT, MSG, NULL,
 	  TALK(USER(TEXT("a")) "," "{\"role\":\"assistant\",\"content\":[" THINKS(MAIL)
 	  ",{\"type\":\"server_tool_use\",\"id\":\"s\",\"name\":\"web_search\",\"input\":{}}]}"), NULL, "deny", "", NULL, NULL,
 	  { "code", "signed_content" } },
-	{ "however many calls it has made", REDACT, MSG, NULL,
+	{ "any number of calls counts", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS(MAIL) "," CALL) USER(ANSWER) "," MODEL(THINKS("b") "," CALL) USER(ANSWER "," TEXT("and"))), NULL,
 	  "deny", "", NULL, NULL, { "code", "signed_content" } },
-	{ "calls of turns before are nothing", REDACT, MSG, NULL,
+	{ "calls of earlier turns do not count", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS(MAIL) "," CALL) USER(ANSWER) "," MODEL(THINKS("b") "," TEXT("c")) USER(TEXT("d"))), NULL,
 	  "redact", "relay", TALK(MODEL(CALL) USER(ANSWER) "," MODEL(TEXT("c")) USER(TEXT("d"))), NULL, { NULL } },
-	{ "nor are calls that the signed turn came before", REDACT, MSG, NULL,
+	{ "calls before the signed turn do not count", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT("b")) "," MODEL(THINKS("c") "," CALL) USER(ANSWER)), NULL,
 	  "redact", "relay", TALK(MODEL(TEXT("a")) USER(TEXT("b")) "," MODEL(THINKS("c") "," CALL) USER(ANSWER)), NULL, { NULL } },
 	{ "a policy may deny", REDACT "on_failure: {signed: deny}\n", MSG, NULL,
 	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT("b"))), NULL, "deny", "", NULL, NULL, { "code", "signed_content" } },
-	{ "or leave them, on record", REDACT "on_failure: {signed: leave}\n", MSG, NULL,
+	{ "a policy may leave the blocks, on record", REDACT "on_failure: {signed: leave}\n", MSG, NULL,
 	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT(MAIL))), NULL, "redact", "relay",
 	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT("<EMAIL_ADDRESS_1>"))), NULL,
 	  { "signed_reasoning", "{\"blocks\":1,\"dropped\":0,\"left\":1}" } },
-	{ "but not with a key of ours", PERMIT "on_failure: {signed: leave}\n", MSG, NULL,
+	{ "a policy may not leave a gateway key", PERMIT "on_failure: {signed: leave}\n", MSG, NULL,
 	  TALK(MODEL(THINKS("%O") "," TEXT("a")) USER(TEXT("b"))), NULL, "deny", "", NULL, NULL, { "code", "signed_content" } },
-	{ "a rule that denies what is in them denies", "rules: [{name: r, when: '\"pii\" in prompt.classes', deny: true}]\n", MSG, NULL,
+	{ "a rule that denies the finding denies the request", "rules: [{name: r, when: '\"pii\" in prompt.classes', deny: true}]\n", MSG, NULL,
 	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT("b"))), NULL, "deny", "", NULL, NULL, { "rule", "r" } },
-	{ "what nobody signed is rewritten", REDACT, MSG, NULL,
+	{ "an unsigned block is rewritten", REDACT, MSG, NULL,
 	  TALK(MODEL("{\"type\":\"thinking\",\"thinking\":\"" MAIL "\"}," TEXT("a")) USER(TEXT("b"))), NULL, "redact", "relay",
 	  TALK(MODEL("{\"type\":\"thinking\",\"thinking\":\"<EMAIL_ADDRESS_1>\"}," TEXT("a")) USER(TEXT("b"))), NULL, { NULL } },
 	{ "blocks of the same shape in a dialect without a table", REDACT, "/api/x", NULL,
@@ -240,12 +241,12 @@ static const struct {
 	{ "Bedrock's", REDACT, "/api/x", NULL,
 	  TALK(MODEL("{\"reasoningContent\":{\"reasoningText\":{\"text\":\"" MAIL "\",\"signature\":\"" SEAL "\"}}}") USER("{\"text\":\"b\"}")),
 	  NULL, "redact", "relay", TALK(MODEL("{\"text\":\"<REASONING>\"}") USER("{\"text\":\"b\"}")), NULL, { NULL } },
-	{ "those that gateways put beside the content", REDACT, NULL, NULL,
+	{ "reasoning that gateways put beside the content", REDACT, NULL, NULL,
 	  "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"thinking_blocks\":[" THINKS(MAIL) "]},"
 	  "{\"role\":\"user\",\"content\":\"b\"}]}", NULL, "redact", "relay",
 	  "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"thinking_blocks\":[]},"
 	  "{\"role\":\"user\",\"content\":\"b\"}]}", NULL, { NULL } },
-	{ "any other header is nothing", PERMIT, "/api/x", NULL, "{}", "x-is: Bearer abc", "permit", "direct", NULL, NULL, { NULL } },
+	{ "any other header passes", PERMIT, "/api/x", NULL, "{}", "x-is: Bearer abc", "permit", "direct", NULL, NULL, { NULL } },
 };
 /* clang-format on */
 
@@ -308,7 +309,7 @@ spelled(const char *key, char how, char *out, size_t room)
 	}
 }
 
-/* With the keys in it. */
+/* Puts the keys into the text. */
 static const char *
 filled(const struct stage *s, const char *text, char *out, size_t room)
 {
@@ -415,7 +416,7 @@ one(size_t i, bool deferred)
 }
 
 static void
-values_and_credentials_go_wherever_they_stand(void **state)
+values_and_credentials_are_replaced_everywhere(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -428,7 +429,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values_and_credentials_go_wherever_they_stand),
+		cmocka_unit_test(values_and_credentials_are_replaced_everywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

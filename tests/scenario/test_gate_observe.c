@@ -1,4 +1,5 @@
-/* A cutover's requests: decided, recorded, not enforced; and what is refused all the same. */
+/* Requests during a cutover (`observe`) are decided and recorded, but the decision is not
+ * enforced. Some requests are refused nevertheless. */
 #include "scenario/gate_stage.h"
 
 #include <arpa/inet.h>
@@ -10,7 +11,8 @@
 #define OBSERVE "observe: {hosts: gw.example, backend: old, until: 2026-10-21}\n"
 #define THEIRS	"authorization: Bearer sk-proj-abc"
 
-/* The refusal of callers without a key comes last: what is said of the others is of content. */
+/* The rule that refuses callers without a key is the last one, so the other rules decide about
+ * content. */
 #define RULES_OBSERVED                                                                         \
 	"rules:\n"                                                                             \
 	"  - {name: secrets, when: '\"secret\" in prompt.classes', deny: true}\n"              \
@@ -19,7 +21,7 @@
 #define OBSERVED OBSERVE ROUTES RULES_OBSERVED LIMITS
 
 static int
-at_the_beginning(void **state)
+set_wall_clock_of_test(void **state)
 {
 	(void)state;
 	fake_wall = 1790000000ll * 1000000000;
@@ -30,23 +32,23 @@ at_the_beginning(void **state)
 static const struct row {
 	const char *name;
 	struct note n;
-	const char *would; /* the record's */
+	const char *would; /* the decision in the record */
 	const char *route; /* NULL: chat */
 } rows[] = {
-	{ "what is permitted", { .body = HELLO },
+	{ "a permitted request", { .body = HELLO },
 		"{\"decision\":\"permit\",\"rule\":\"default\"}", NULL },
-	{ "what is redacted", { .body = EMAIL },
+	{ "a redacted request", { .body = EMAIL },
 		"{\"decision\":\"redact\",\"rule\":\"pii\"}", NULL },
-	{ "what is denied", { .body = SECRET },
+	{ "a denied request", { .body = SECRET },
 		"{\"decision\":\"deny\",\"status\":403,\"code\":\"content_policy_violation\",", NULL },
 	{ "a body that is cut", { .body = EMAIL, .partial = true },
 		"{\"decision\":\"unknown\"}", NULL },
 	{ "a body of another length", { .body = HELLO, .length = "12" }, "{\"decision\":\"permit\"", NULL },
-	{ "a chunked one that came whole", { .body = EMAIL, .no_length = true, .headers = { "transfer-encoding: chunked" }, .tail = "HTX_BLK_EOT" },
+	{ "a chunked body that arrived whole", { .body = EMAIL, .no_length = true, .headers = { "transfer-encoding: chunked" }, .tail = "HTX_BLK_EOT" },
 		"{\"decision\":\"redact\",\"rule\":\"pii\"}", NULL },
 	{ "two members of one name", { .body = "{\"model\":\"m\",\"model\":\"n\"}" },
 		"{\"decision\":\"deny\",\"status\":400,\"code\":\"duplicate_key\"", NULL },
-	{ "what is no JSON", { .body = "{" }, "{\"decision\":\"deny\",\"status\":400,\"code\":\"invalid_json\"", NULL },
+	{ "a body that is not JSON", { .body = "{" }, "{\"decision\":\"deny\",\"status\":400,\"code\":\"invalid_json\"", NULL },
 	{ "an unknown encoding", { .body = "x", .headers = { "content-encoding: snappy" } },
 		"{\"decision\":\"deny\",\"status\":415", "" },
 	{ "no route", { .path = "/nowhere", .body = "{}" },
@@ -58,17 +60,17 @@ static const struct row {
 	{ "too large a body", { .body = HELLO, .partial = true, .length = "2000000" },
 		"{\"decision\":\"deny\",\"status\":413", "" },
 	{ "no body", { .method = "GET", .path = "/api/x" }, "{\"decision\":\"permit\"", "api" },
-	{ "a token of somebody else", { .body = HELLO, .headers = { "authorization: Bearer a.b.c" } },
+	{ "a foreign token", { .body = HELLO, .headers = { "authorization: Bearer a.b.c" } },
 		"{\"decision\":\"permit\"", NULL },
 	{ "the credential given twice", { .body = HELLO, .headers = { THEIRS, "Authorization: Bearer sk-other" } },
 		"{\"decision\":\"permit\"", NULL },
-	{ "sounds that nobody reads", { .body = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"UklGR\"}}]}]}" },
+	{ "uninspected audio", { .body = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"UklGR\"}}]}]}" },
 		"{\"decision\":\"deny\",\"status\":403,\"code\":\"unreadable_content\"", NULL },
 };
 /* clang-format on */
 
 static void
-all_of_it_passes_and_is_recorded(void **state)
+observed_request_passes_and_is_recorded(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -107,14 +109,15 @@ all_of_it_passes_and_is_recorded(void **state)
 	assert_int_equal(stage_count(&s, M_DECIDE_DENY), 0);
 	assert_int_equal(stage_count(&s, M_OBSERVED_UNKNOWN), 1);
 	assert_int_equal(stage_count(&s, M_OBSERVED_REDACT), 2);
-	/* five a minute for whom is not observed: nothing was charged */
+	/* observed callers are not charged: the limit of five a minute is unused */
 	assert_int_equal(stage_charged(&s, "requests", "service-account"), 0);
 	stage_down(&s);
 }
 
-/* What came of a body that goes on by without us is searched, and counted. */
+/* The part of a long body that arrived in the NOTIFY is searched and counted. The rest bypasses
+ * the daemon. */
 static void
-the_first_part_of_a_long_body_is_searched(void **state)
+first_part_of_a_long_body_is_searched(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -127,14 +130,14 @@ the_first_part_of_a_long_body_is_searched(void **state)
 	assert_string_equal(stage_field(0, "prompt.inspected_bytes"), "87");
 	assert_string_equal(stage_field(0, "prompt.not_inspected_bytes"), "89913");
 	assert_string_equal(stage_field(0, "prompt.not_read"), "");
-	/* cut in a character: what is whole of it */
+	/* the part ends within a character; the whole characters are searched */
 	call_do(&s,
 		&(struct note){ .body = "alice@example.com \xc3\xa4 \xe2\x82",
 			.partial = true,
 			.length = "90000" },
 		&c);
 	assert_string_equal(stage_field(1, "prompt.inspected_bytes"), "21");
-	/* no text: not read, and no length, none known */
+	/* no text, so nothing is read, and the length is unknown */
 	call_do(&s,
 		&(struct note){ .body = "\xff\xfe",
 			.partial = true,
@@ -147,9 +150,10 @@ the_first_part_of_a_long_body_is_searched(void **state)
 	stage_down(&s);
 }
 
-/* Of the same host: who shows a key of ours, and what HAProxy cannot frame. */
+/* Requests to the same host that are not observed: callers with a key of the gateway, and
+ * requests that HAProxy cannot frame. */
 static void
-the_rest_is_decided_as_any(void **state)
+other_requests_to_the_observed_host_are_enforced(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name; struct note n; const char *decision, *status; } others[] = {
@@ -188,14 +192,14 @@ the_rest_is_decided_as_any(void **state)
 }
 
 static void
-at_its_end_it_ends_by_itself(void **state)
+observation_ends_at_its_end_date(void **state)
 {
 	struct stage s;
 	struct call c;
 
 	(void)state;
 	stage_up(&s, OBSERVED);
-	/* the last second, and the first after it */
+	/* the last second, and the first one after the end */
 	int64_t left = s.snap->policy->observe.until_ns - clock_wall_ns();
 	stage_pass(&s, (uint64_t)left / 1000 - 1);
 	call_do(&s, &(struct note){ .body = SECRET, .headers = { THEIRS } }, &c);
@@ -207,9 +211,9 @@ at_its_end_it_ends_by_itself(void **state)
 	stage_down(&s);
 }
 
-/* Rules 9 and 14 hold: no record, no room. */
+/* Rules 9 and 14 still apply: without a record or without memory the request gets 503. */
 static void
-no_record_and_no_room_are_a_503(void **state)
+observed_request_without_record_or_memory_gets_503(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -222,7 +226,7 @@ no_record_and_no_room_are_a_503(void **state)
 	assert_true(c.answered);
 	assert_string_equal(call_var(&c, "status"), "503");
 	assert_string_equal(call_var(&c, "via"), "");
-	/* late, too, and whatever the classifier says of the text: this one takes more work than its length allows */
+	/* the body arrives late, and takes more work to search than its length allows */
 	struct buf dear;
 	buf_init(&dear, 0);
 	buf_str(&dear, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"");
@@ -255,9 +259,9 @@ no_record_and_no_room_are_a_503(void **state)
 	stage_down(&s);
 }
 
-/* ---- what is asked of others ---- */
+/* ---- waits for data sources and the disk ---- */
 
-/* A server that takes connections and never answers. */
+/* Starts a server that accepts connections and never answers. */
 static int
 silent_server(char url[64])
 {
@@ -283,10 +287,10 @@ turn_until_idle(struct stage *s)
 	}
 }
 
-/* Data that does not come refuses nobody who is observed: at the deadline the request is
- * recorded and goes. What comes afterwards changes nothing, in whatever order. */
+/* Missing data refuses no observed request. At the deadline the request is recorded and
+ * forwarded. Data that arrives afterwards changes nothing, in any order. */
 static void
-data_that_is_late_holds_nobody_up(void **state)
+late_data_blocks_no_observed_request(void **state)
 {
 	char url[64], policy[4096];
 	struct stage s;
@@ -313,7 +317,7 @@ data_that_is_late_holds_nobody_up(void **state)
 		stage_pass(&s, 790000);
 		assert_int_equal(disk_records, 0);
 		stage_pass(&s, 20000);
-		assert_false(c.answered); /* its record first */
+		assert_false(c.answered); /* its record is written first */
 		assert_int_equal(disk_records, 1);
 		if (data_first) {
 			close(fd);
@@ -340,9 +344,9 @@ data_that_is_late_holds_nobody_up(void **state)
 	}
 }
 
-/* Nor does a disk that is slow then: HAProxy does not wait for more than a second. */
+/* A slow disk does not add a second wait, because HAProxy waits for at most a second. */
 static void
-a_late_record_is_not_waited_for_twice(void **state)
+late_record_adds_no_second_wait(void **state)
 {
 	char url[64], policy[4096];
 	struct stage s;
@@ -377,14 +381,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(all_of_it_passes_and_is_recorded, at_the_beginning),
 		cmocka_unit_test_setup(
-			the_first_part_of_a_long_body_is_searched, at_the_beginning),
-		cmocka_unit_test_setup(the_rest_is_decided_as_any, at_the_beginning),
-		cmocka_unit_test_setup(at_its_end_it_ends_by_itself, at_the_beginning),
-		cmocka_unit_test_setup(no_record_and_no_room_are_a_503, at_the_beginning),
-		cmocka_unit_test_setup(data_that_is_late_holds_nobody_up, at_the_beginning),
-		cmocka_unit_test_setup(a_late_record_is_not_waited_for_twice, at_the_beginning),
+			observed_request_passes_and_is_recorded, set_wall_clock_of_test),
+		cmocka_unit_test_setup(
+			first_part_of_a_long_body_is_searched, set_wall_clock_of_test),
+		cmocka_unit_test_setup(other_requests_to_the_observed_host_are_enforced,
+			set_wall_clock_of_test),
+		cmocka_unit_test_setup(
+			observation_ends_at_its_end_date, set_wall_clock_of_test),
+		cmocka_unit_test_setup(observed_request_without_record_or_memory_gets_503,
+			set_wall_clock_of_test),
+		cmocka_unit_test_setup(
+			late_data_blocks_no_observed_request, set_wall_clock_of_test),
+		cmocka_unit_test_setup(late_record_adds_no_second_wait, set_wall_clock_of_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

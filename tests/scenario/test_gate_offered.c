@@ -1,6 +1,6 @@
-/* Tools that a chat request offers, by rules with phase: tool, through the gate: what leaves
- * for the provider in each dialect, what is refused, what the record says; at once and with a
- * body that comes late. */
+/* Rules with phase: tool on tools that a chat request offers, through the gate: the body that
+ * is sent to the provider in each dialect, the refusals, and the record. Each case runs with a
+ * body in the NOTIFY and with a deferred body. */
 #include "scenario/gate_stage.h"
 
 #define ROUTES                                                                                 \
@@ -54,19 +54,19 @@
 static const struct row {
 	const char *name, *path, *body;
 	const char *decision, *rule;
-	const char *sent;   /* NULL: as it came */
-	const char *hidden; /* of the record; "": it does not say */
+	const char *sent;   /* NULL: unchanged */
+	const char *hidden; /* hidden tools in the record; "": none */
 } rows[] = {
 	{ "OpenAI chat", CHAT, "{" MODEL "\"tools\":[" F("drop") "," F("see") "]," MESSAGES "}",
 		"redact", "no-drop", "{" MODEL "\"tools\":[" F("see") "]," MESSAGES "}", "1" },
-	{ "all of it, with what forces a tool", CHAT,
+	{ "all tools, with a forced tool", CHAT,
 		"{" MODEL "\"tool_choice\":\"required\",\"tools\":[" F(
 			"drop") "],\"parallel_tool_calls\":true," MESSAGES "}",
 		"redact", "no-drop", "{" MODEL MESSAGES "}", "1" },
-	{ "what is denied when it is called stays", CHAT,
+	{ "a tool that is denied only when called stays", CHAT,
 		"{" MODEL "\"tools\":[" F("mail") "]," MESSAGES "}", "permit", "default", NULL,
 		"" },
-	{ "with a redaction in the prompt and one in what goes", CHAT,
+	{ "with redactions in the prompt and in a removed tool", CHAT,
 		"{\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"drop\","
 		"\"description\":"
 		"\"ask bob@example.com\"}}]," MODEL
@@ -77,25 +77,25 @@ static const struct row {
 		"1" },
 	{ "a search by its options", CHAT, "{" MODEL "\"web_search_options\":{}," MESSAGES "}",
 		"redact", "no-search", "{" MODEL MESSAGES "}", "1" },
-	{ "a cap that is put in where the tools were", CHAT,
+	{ "an output limit added where the tools were", CHAT,
 		"{\"tools\":[" F("drop") "],\"model\":\"long\"," MESSAGES "}", "redact",
 		"no-drop", "{\"max_completion_tokens\":9,\"model\":\"long\"," MESSAGES "}",
 		"1" },
-	{ "a cap after them", CHAT,
+	{ "an output limit added after the tools", CHAT,
 		"{\"model\":\"long\"," MESSAGES ",\"max_tokens\":99,\"tools\":[" F("drop") "]}",
 		"redact", "no-drop", "{\"model\":\"long\"," MESSAGES ",\"max_tokens\":9}",
 		"1" },
-	{ "nothing but tools", CHAT, "{\"tools\":[" F("drop") "]}", "redact", "no-drop", "{}",
-		"1" },
+	{ "a request with nothing except tools", CHAT, "{\"tools\":[" F("drop") "]}", "redact",
+		"no-drop", "{}", "1" },
 	{ "Responses", "/v1/responses",
 		"{" MODEL
 		"\"input\":\"hello\",\"tools\":[{\"type\":\"web_search\"}," N("see") "]}",
 		"redact", "no-search",
 		"{" MODEL "\"input\":\"hello\",\"tools\":[" N("see") "]}", "1" },
-	{ "what would run anyway", "/v1/responses",
+	{ "a tool that the provider would run anyway", "/v1/responses",
 		"{" MODEL "\"input\":\"hello\",\"tools\":[{\"type\":\"code_interpreter\"}]}",
 		"deny", "no-code", NULL, "" },
-	{ "a server of another's", "/v1/responses",
+	{ "a server of someone else", "/v1/responses",
 		"{" MODEL "\"input\":\"hello\",\"tools\":[{\"type\":\"mcp\",\"server_label\":"
 		"\"foreign\",\"server_url\":\"https://x/mcp\"}]}",
 		"deny", "foreign", NULL, "" },
@@ -105,7 +105,7 @@ static const struct row {
 				"\"tool\",\"name\":\"drop\"}," MESSAGES "}",
 		"redact", "no-drop", "{" MODEL CAP "\"tools\":[" A("see") "]," MESSAGES "}",
 		"1" },
-	{ "Anthropic's own", "/v1/messages",
+	{ "Anthropic's own tools", "/v1/messages",
 		"{" MODEL CAP "\"tools\":[{\"type\":\"code_execution_20250825\",\"name\":"
 		"\"code_execution\"}]," MESSAGES "}",
 		"deny", "no-code", NULL, "" },
@@ -133,13 +133,13 @@ static const struct row {
 		"\"allowedFunctionNames\":"
 		"[\"see\"]}}}",
 		"2" },
-	{ "Gemini's own", GEMINI, "{" CONTENTS ",\"tools\":[{\"codeExecution\":{}}]}", "deny",
-		"no-code", NULL, "" },
+	{ "Gemini's own tools", GEMINI, "{" CONTENTS ",\"tools\":[{\"codeExecution\":{}}]}",
+		"deny", "no-code", NULL, "" },
 	{ "Bedrock", BEDROCK,
 		"{" CONVERSE
 		",\"toolConfig\":{\"tools\":[" B("drop") "],\"toolChoice\":{\"any\":{}}}}",
 		"redact", "no-drop", "{" CONVERSE "}", "1" },
-	{ "Bedrock's own", BEDROCK,
+	{ "Bedrock's own tools", BEDROCK,
 		"{" CONVERSE
 		",\"toolConfig\":{\"tools\":[{\"systemTool\":{\"name\":\"nova_grounding\"}}," B(
 			"see") "]}}",
@@ -162,8 +162,8 @@ static const struct row {
 	{ "Ollama", "/api/chat",
 		"{" MODEL "\"tools\":[" F("drop") "],\"stream\":false," MESSAGES "}", "redact",
 		"no-drop", "{" MODEL "\"stream\":false," MESSAGES "}", "1" },
-	{ "what is no model's has no tools", "/orders", "{\"tools\":[{\"name\":\"drop\"}]}",
-		"permit", "default", NULL, "" },
+	{ "a request without a model has no tools", "/orders",
+		"{\"tools\":[{\"name\":\"drop\"}]}", "permit", "default", NULL, "" },
 };
 
 static void
@@ -228,7 +228,7 @@ one(const struct row *row, bool late)
 }
 
 static void
-what_each_dialect_offers(void **state)
+offered_tools_are_filtered_in_each_dialect(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -237,9 +237,9 @@ what_each_dialect_offers(void **state)
 	}
 }
 
-/* No call in an answer has a server: what is offered may. */
+/* A call in a response has no server, so the offered tool may have any server. */
 static void
-a_rule_on_servers_alone_reaches_what_is_offered(void **state)
+rule_on_servers_applies_to_offered_tools(void **state)
 {
 	static const struct note n = { .person = "alice",
 		.path = "/v1/responses",
@@ -257,16 +257,17 @@ a_rule_on_servers_alone_reaches_what_is_offered(void **state)
 	stage_down(&s);
 }
 
-/* What the request says of a tool is what rules on the answer's calls read, when all of the
- * request is gone. */
+/* Rules on the calls of a response read the tool descriptions of the request, even after the
+ * request was freed. */
 static void
-what_describes_a_call_is_the_requests(void **state)
+rule_on_a_call_reads_the_requests_description(void **state)
 {
 	static const struct {
 		const char *name, *rule;
 	} calls[] = {
 		{ "pay", "moves-money" }, { "see", NULL }, { "twice", "moves-money" },
-		{ "unheard", NULL }, { "long", "moves-money" }, /* it cannot be read */
+		{ "unheard", NULL },
+		{ "long", "moves-money" }, /* the description cannot be read */
 	};
 	struct stage s;
 	struct call c;
@@ -324,9 +325,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_each_dialect_offers),
-		cmocka_unit_test(a_rule_on_servers_alone_reaches_what_is_offered),
-		cmocka_unit_test(what_describes_a_call_is_the_requests),
+		cmocka_unit_test(offered_tools_are_filtered_in_each_dialect),
+		cmocka_unit_test(rule_on_servers_applies_to_offered_tools),
+		cmocka_unit_test(rule_on_a_call_reads_the_requests_description),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* What belongs to one target, through the gate: a request that names it goes there, whoever
- * else would be asked first; not for another caller, and not against a rule. */
+/* Objects that belong to one target, through the gate. A request that names such an object is
+ * sent to that target, whatever the ranking. This does not apply to another caller, and a rule
+ * overrides it. */
 #include "gate/targets/state.h"
 #include "scenario/gate_stage.h"
 
@@ -38,7 +39,7 @@ up(struct stage *s, const char *more)
 	buf_free(&b);
 }
 
-/* One request and its answer; the target that it went to, "" for a refusal. */
+/* Sends one request and its response. Returns the target, or "" for a refusal. */
 static const char *
 ask(struct stage *s, const char *person, const char *path, const char *body, const char *answer,
 	bool streamed)
@@ -78,7 +79,7 @@ ask(struct stage *s, const char *person, const char *path, const char *body, con
 	return target;
 }
 
-/* As the operator does it: so the other one is asked. */
+/* Ejects a target as the operator would, so that the other one is asked. */
 static void
 eject(struct stage *s, const char *provider)
 {
@@ -101,7 +102,7 @@ admit(struct stage *s, const char *provider)
 #define AFTER(id) "{\"model\":\"m\",\"previous_response_id\":\"" id "\",\"input\":\"hi\"}"
 
 static void
-a_response_goes_where_the_one_before_it_was_made(void **state)
+follow_up_request_goes_to_the_target_of_its_response(void **state)
 {
 	static const char first[] = "{\"model\":\"m\",\"input\":\"hi\"}";
 	struct stage s;
@@ -120,26 +121,27 @@ a_response_goes_where_the_one_before_it_was_made(void **state)
 	assert_string_equal(stage_field(disk_records - 2, "candidates"),
 		"[{\"target\":\"a\",\"fate\":\"out\",\"out\":\"pinned\",\"place\":1},"
 		"{\"target\":\"b\",\"fate\":\"chosen\",\"place\":0}]");
-	/* and so does what comes after that */
+	/* a later follow-up goes there too */
 	assert_string_equal(
 		ask(&s, "alice", "/v1/responses", AFTER("resp_c"), RESPONSE("resp_d"), false),
 		"b");
 	assert_string_equal(
 		ask(&s, "alice", "/v1/responses", AFTER("resp_a"), RESPONSE("resp_e"), false),
 		"a");
-	/* of a name that nobody knows, and of another's, the first that is left */
+	/* for an unknown id, and for an id of another caller, the first available target is
+	 * used */
 	assert_string_equal(
 		ask(&s, "alice", "/v1/responses", AFTER("resp_x"), RESPONSE("resp_f"), false),
 		"a");
 	assert_string_equal(
 		ask(&s, "bob", "/v1/responses", AFTER("resp_b"), RESPONSE("resp_g"), false),
 		"a");
-	/* what is fetched by its path */
+	/* objects that a path names */
 	assert_string_equal(
 		ask(&s, "alice", "/v1/responses/resp_b", NULL, RESPONSE("resp_b"), false), "b");
 	assert_string_equal(
 		ask(&s, "alice", "/v1/responses/resp_a", NULL, RESPONSE("resp_a"), false), "a");
-	/* a rule outranks it */
+	/* a rule overrides the pin */
 	assert_string_equal(ask(&s, "alice", "/v1/responses",
 				    "{\"model\":\"m\",\"service_tier\":\"b\",\"previous_"
 				    "response_id\":\"resp_a\",\"input\":\"hi\"}",
@@ -148,9 +150,10 @@ a_response_goes_where_the_one_before_it_was_made(void **state)
 	stage_down(&s);
 }
 
-/* A key in Redis for each of them would be kept 31 days, and nobody would ever read it. */
+/* In Redis, a key for each of these ids would be kept for 31 days, although no request could
+ * use it. */
 static void
-an_id_that_nobody_can_ask_for_again_is_not_remembered(void **state)
+unusable_id_is_not_remembered(void **state)
 {
 	static const struct {
 		const char *name, *path, *body, *answer, *then, *with, *want;
@@ -196,7 +199,7 @@ an_id_that_nobody_can_ask_for_again_is_not_remembered(void **state)
 }
 
 static void
-where_its_target_is_down_it_goes_nowhere(void **state)
+request_for_an_unavailable_target_is_refused(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -216,7 +219,7 @@ where_its_target_is_down_it_goes_nowhere(void **state)
 }
 
 static void
-an_uploaded_file_and_a_stream_are_remembered_too(void **state)
+uploaded_file_and_stream_are_remembered(void **state)
 {
 	struct stage s;
 
@@ -272,11 +275,12 @@ an_uploaded_file_and_a_stream_are_remembered_too(void **state)
 	"{\"role\":\"user\",\"content\":\"go on\"}]}"
 
 static void
-signed_reasoning_goes_back_or_goes(void **state)
+signed_reasoning_goes_to_its_target_or_is_removed(void **state)
 {
 	static const struct {
 		const char *policy;
-		const char *target, *sent; /* once the one that signed is down */
+		const char *target,
+			*sent; /* after the target that signed it became unavailable */
 	} rows[] = {
 		{ "on_failure: {signed: deny}", "", NULL },
 		{ "on_failure: {signed: drop}", "x",
@@ -328,11 +332,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_response_goes_where_the_one_before_it_was_made),
-		cmocka_unit_test(an_id_that_nobody_can_ask_for_again_is_not_remembered),
-		cmocka_unit_test(where_its_target_is_down_it_goes_nowhere),
-		cmocka_unit_test(an_uploaded_file_and_a_stream_are_remembered_too),
-		cmocka_unit_test(signed_reasoning_goes_back_or_goes),
+		cmocka_unit_test(follow_up_request_goes_to_the_target_of_its_response),
+		cmocka_unit_test(unusable_id_is_not_remembered),
+		cmocka_unit_test(request_for_an_unavailable_target_is_refused),
+		cmocka_unit_test(uploaded_file_and_stream_are_remembered),
+		cmocka_unit_test(signed_reasoning_goes_to_its_target_or_is_removed),
 	};
 
 	return cmocka_run_group_tests_name("gate_pins", tests, NULL, NULL);

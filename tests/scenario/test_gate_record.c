@@ -1,10 +1,10 @@
-/* What the record of a decision holds, and what it does not. */
+/* Contents of the record of a decision, and data that it must not contain. */
 #include "scenario/gate_stage.h"
 
 #include "scenario/gate_policy.h"
 
 static void
-a_record_has_what_decided_and_what_was_found(void **state)
+record_has_the_decision_and_its_findings(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *path, *want; } fields[] = {
@@ -44,9 +44,9 @@ a_record_has_what_decided_and_what_was_found(void **state)
 	stage_down(&s);
 }
 
-/* Was data sent to that provider? Its name is on a route that names only a backend, too. */
+/* The record names the provider, also on a route that names only a backend. */
 static void
-a_record_names_whose_the_backend_is(void **state)
+record_names_the_provider_of_the_backend(void **state)
 {
 #define CHAT_TO(to, more)                                                                      \
 	"providers:\n"                                                                         \
@@ -81,9 +81,9 @@ a_record_names_whose_the_backend_is(void **state)
 	}
 }
 
-/* A denial from the head has read nothing: its record does not hash nothing. */
+/* A denial by the head has not read the body, so its record has no hash of one. */
 static void
-a_denial_from_the_head_has_read_nothing(void **state)
+denial_by_the_head_has_no_body_hash(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -99,17 +99,17 @@ a_denial_from_the_head_has_read_nothing(void **state)
 	stage_down(&s);
 }
 
-/* A refusal before the rules leaves no text in the record or the log: a path only where
- * it was looked through and holds nothing. */
+/* A refusal before the rules leaves no text in the record or the log. The path is recorded only
+ * if it was inspected and contains no finding. */
 static void
-a_refusal_before_the_rules_leaves_no_text(void **state)
+refusal_before_the_rules_leaves_no_text(void **state)
 {
 #define MARK "jane.doe@example.com"
 	/* clang-format off */
 	static const struct {
 		const char *name;
 		struct note n;
-		const char *status, *path; /* NULL: as it came */
+		const char *status, *path; /* NULL: unchanged */
 	} rows[] = {
 		{ "401 with nothing in its path", { .path = "/api/x", .body = "{}", .headers = { "authorization: Bearer tg_a_b" } }, "401", NULL },
 		{ "401 with an address in its path", { .path = "/api/" MARK, .body = "{}", .headers = { "authorization: Bearer tg_a_b" } }, "401", "<redacted>" },
@@ -124,8 +124,8 @@ a_refusal_before_the_rules_leaves_no_text(void **state)
 		{ "400, a dot segment", { .path = "/api/../" MARK }, "400", "<unread>" },
 		{ "400, a broken escape in the query", { .path = "/api/" MARK, .query = "%" }, "400", "<unread>" },
 		{ "400, two Hosts", { .path = "/api/" MARK, .headers = { "host: other" } }, "400", "<unread>" },
-		{ "400, a length that is none", { .path = "/api/" MARK, .body = "{}", .length = "1x" }, "400", "<unread>" },
-		{ "400, a method that is text", { .path = "/api/x", .method = "jane.doe" }, "400", "<unread>" },
+		{ "400, an invalid length", { .path = "/api/" MARK, .body = "{}", .length = "1x" }, "400", "<unread>" },
+		{ "400, a method that contains text", { .path = "/api/x", .method = "jane.doe" }, "400", "<unread>" },
 		{ "400, a method that is a key", { .path = "/nowhere", .method = "AKIAQ3EGRIXPFUSLKQLT" }, "400", "<unread>" },
 		{ "501, TRACE", { .path = "/api/" MARK, .method = "TRACE" }, "501", "<unread>" },
 		{ "501, Upgrade", { .path = "/api/" MARK, .headers = { "upgrade: h2c" } }, "501", "<unread>" },
@@ -156,9 +156,9 @@ a_refusal_before_the_rules_leaves_no_text(void **state)
 #undef MARK
 }
 
-/* The host of a request that nobody matched is its sender's choice too. */
+/* The host of a request that matched no route is chosen by the sender too. */
 static void
-a_host_that_nobody_matched_is_its_senders_choice(void **state)
+finding_in_an_unmatched_host_is_not_recorded(void **state)
 {
 	static const struct {
 		const char *host, *status, *want;
@@ -193,10 +193,10 @@ a_host_that_nobody_matched_is_its_senders_choice(void **state)
 	"LmY3fHsK6dP1aUeXoG"
 #define GIF "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
 
-/* Whatever nobody could read is counted and named, with the body and without one; rules
- * see its kinds. What the provider sealed passes. */
+/* Uninspected content is counted and named, with a body and without one, and rules can read its
+ * kinds. Content that the provider encrypted passes. */
 static void
-what_nobody_could_read_is_counted_and_named(void **state)
+uninspected_content_is_counted_and_named(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *method, *query, *body; const char *fields[9][2]; } rows[] = {
@@ -241,9 +241,9 @@ what_nobody_could_read_is_counted_and_named(void **state)
 	}
 }
 
-/* The model's name is the caller's text: what was found in it stays out. */
+/* The model's name is text of the caller; findings in it are not recorded. */
 static void
-what_is_found_in_a_models_name_stays_out(void **state)
+finding_in_a_model_name_is_not_recorded(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -263,10 +263,9 @@ what_is_found_in_a_models_name_stays_out(void **state)
 	stage_down(&s);
 }
 
-/* What was written in disguise is a fact of its own: in conditions, in the record, in a
- * counter. */
+/* Obfuscation is a fact of its own in conditions, in the record and in a counter. */
 static void
-a_disguise_is_a_fact_of_its_own(void **state)
+obfuscation_is_recorded_as_its_own_fact(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -292,9 +291,9 @@ a_disguise_is_a_fact_of_its_own(void **state)
 	stage_down(&s);
 }
 
-/* A record is never too long to be written, whatever the caller sends. */
+/* A record always has a length that can be written, whatever the caller sends. */
 static void
-a_record_is_never_too_long_to_be_written(void **state)
+record_is_never_too_long_to_be_written(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -334,9 +333,9 @@ a_record_is_never_too_long_to_be_written(void **state)
 	       "rules:\n  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}\n"               \
 	       "default: permit\n"
 
-/* A record names what was searched for, and says what that was. */
+/* A record names the entities that were searched for, and with which detectors. */
 static void
-a_record_names_what_was_searched(void **state)
+record_names_what_was_searched(void **state)
 {
 #define SAYS(model, text)                                                                      \
 	"{\"model\":\"" model "\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]" \
@@ -344,15 +343,15 @@ a_record_names_what_was_searched(void **state)
 	static const struct {
 		const char *name;
 		struct note n;
-		const char *ssn, *email, *model; /* of the record */
+		const char *ssn, *email, *model; /* values in the record */
 	} rows[] = {
-		{ "what no rule names", { .body = SAYS("gpt", "my ssn is 308-63-0237") }, "",
-			"", "gpt" },
-		{ "next to what one names",
+		{ "an entity that no rule names",
+			{ .body = SAYS("gpt", "my ssn is 308-63-0237") }, "", "", "gpt" },
+		{ "an unnamed entity beside a named one",
 			{ .body = SAYS(
 				  "gpt", "my ssn is 308-63-0237, write to al@example.com") },
 			"", "1", "gpt" },
-		{ "on a route that asks for all",
+		{ "a route that searches for all entities",
 			{ .path = "/v1/every",
 				.body = SAYS("gpt", "my ssn is 308-63-0237, write to "
 						    "al@example.com") },
@@ -360,7 +359,7 @@ a_record_names_what_was_searched(void **state)
 		{ "a model's name that is a key",
 			{ .body = SAYS("AKIAQ3EGRIXPFUSLKQLT", "hello") }, "", "",
 			"<redacted>" },
-		{ "a model's name that another text shows to be one",
+		{ "a model's name that another text shows to be a key",
 			{ .body = SAYS("308630237", "my ssn is 308630237") }, "1", "",
 			"<redacted>" },
 	};
@@ -398,9 +397,9 @@ a_record_names_what_was_searched(void **state)
 	stage_down(&s);
 }
 
-/* What the policy does not use is looked for all the same where the path may hold it. */
+/* The path is inspected for all entities, also for those that the policy does not use. */
 static void
-a_path_that_has_what_a_text_shows_to_be_a_value_stays_out(void **state)
+path_with_a_value_is_not_recorded(void **state)
 {
 	static const struct {
 		const char *path, *body, *shown;
@@ -430,9 +429,9 @@ a_path_that_has_what_a_text_shows_to_be_a_value_stays_out(void **state)
 	}
 }
 
-/* Only a literal says which entities a condition depends on. */
+/* A condition depends on an entity only if it names the entity in a literal. */
 static void
-only_a_literal_says_what_a_condition_depends_on(void **state)
+condition_depends_on_entities_in_literals(void **state)
 {
 	static const struct {
 		const char *when;
@@ -473,18 +472,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_record_has_what_decided_and_what_was_found),
-		cmocka_unit_test(a_record_names_whose_the_backend_is),
-		cmocka_unit_test(a_denial_from_the_head_has_read_nothing),
-		cmocka_unit_test(what_nobody_could_read_is_counted_and_named),
-		cmocka_unit_test(a_refusal_before_the_rules_leaves_no_text),
-		cmocka_unit_test(a_host_that_nobody_matched_is_its_senders_choice),
-		cmocka_unit_test(what_is_found_in_a_models_name_stays_out),
-		cmocka_unit_test(a_disguise_is_a_fact_of_its_own),
-		cmocka_unit_test(a_record_is_never_too_long_to_be_written),
-		cmocka_unit_test(a_record_names_what_was_searched),
-		cmocka_unit_test(a_path_that_has_what_a_text_shows_to_be_a_value_stays_out),
-		cmocka_unit_test(only_a_literal_says_what_a_condition_depends_on),
+		cmocka_unit_test(record_has_the_decision_and_its_findings),
+		cmocka_unit_test(record_names_the_provider_of_the_backend),
+		cmocka_unit_test(denial_by_the_head_has_no_body_hash),
+		cmocka_unit_test(uninspected_content_is_counted_and_named),
+		cmocka_unit_test(refusal_before_the_rules_leaves_no_text),
+		cmocka_unit_test(finding_in_an_unmatched_host_is_not_recorded),
+		cmocka_unit_test(finding_in_a_model_name_is_not_recorded),
+		cmocka_unit_test(obfuscation_is_recorded_as_its_own_fact),
+		cmocka_unit_test(record_is_never_too_long_to_be_written),
+		cmocka_unit_test(record_names_what_was_searched),
+		cmocka_unit_test(path_with_a_value_is_not_recorded),
+		cmocka_unit_test(condition_depends_on_entities_in_literals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

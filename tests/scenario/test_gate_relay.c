@@ -1,5 +1,5 @@
-/* The relay's side of the gate: tickets, bodies that come late or otherwise than
- * decided, and the end of an exchange at every point of its way. */
+/* The relay's side of the gate: tickets, bodies that arrive late or differ from the decided
+ * one, and exchanges that end at every point. */
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 
@@ -18,21 +18,21 @@ static const struct {
 } claims[] = {
 	{ "the right ticket, method and length", T_RIGHT, "POST", LEN(HELLO), 0, 0, 0 },
 	{ "on another worker", T_RIGHT, "POST", LEN(HELLO), 1, 0, 0 },
-	{ "just before it expires", T_RIGHT, "POST", LEN(HELLO), 0, 29999999, 0 },
-	{ "after it expired", T_RIGHT, "POST", LEN(HELLO), 0, 30000000, ERR_AUTH },
+	{ "just before the ticket expires", T_RIGHT, "POST", LEN(HELLO), 0, 29999999, 0 },
+	{ "after the ticket expired", T_RIGHT, "POST", LEN(HELLO), 0, 30000000, ERR_AUTH },
 	{ "another method", T_RIGHT, "PUT", LEN(HELLO), 0, 0, ERR_AUTH },
 	{ "a method in other case", T_RIGHT, "post", LEN(HELLO), 0, 0, ERR_AUTH },
 	{ "another length", T_RIGHT, "POST", LEN(HELLO) + 1, 0, 0, ERR_AUTH },
 	{ "no length", T_RIGHT, "POST", -1, 0, 0, ERR_AUTH },
 	{ "another length on another worker", T_RIGHT, "POST", 0, 1, 0, ERR_AUTH },
-	{ "other bits", T_OTHER_BITS, "POST", LEN(HELLO), 0, 0, ERR_AUTH },
+	{ "a ticket with other bits", T_OTHER_BITS, "POST", LEN(HELLO), 0, 0, ERR_AUTH },
 	{ "no ticket at all", T_EMPTY, "POST", LEN(HELLO), 0, 0, ERR_AUTH },
-	{ "something else", T_GARBAGE, "POST", LEN(HELLO), 0, 0, ERR_AUTH },
+	{ "a text that is no ticket", T_GARBAGE, "POST", LEN(HELLO), 0, 0, ERR_AUTH },
 	{ "a worker that does not exist", T_FAR_WORKER, "POST", LEN(HELLO), 1, 0, ERR_AUTH },
 };
 
 static void
-a_ticket_is_claimed_once_by_who_fits_it(void **state)
+ticket_is_claimed_once_by_the_matching_request(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
@@ -60,7 +60,7 @@ a_ticket_is_claimed_once_by_who_fits_it(void **state)
 		if (p.err != claims[i].err)
 			fail_msg("%s: %d", claims[i].name, p.err);
 		assert_int_equal(p.x != NULL, p.err == 0);
-		/* Once: a second claim finds nothing, whoever comes. */
+		/* A ticket is valid once; a second claim fails for everyone. */
 		if (claims[i].ticket == T_RIGHT) {
 			assert_int_equal(pass_claim(&s, 0, &again, &c, LEN(HELLO)), ERR_AUTH);
 			assert_null(again.x);
@@ -78,7 +78,7 @@ a_ticket_is_claimed_once_by_who_fits_it(void **state)
 	}
 }
 
-/* ---- what goes upstream ---- */
+/* ---- the head and body that are sent upstream ---- */
 
 static bool
 head_has(const struct http_head *h, const char *name, const char *value)
@@ -90,7 +90,7 @@ head_has(const struct http_head *h, const char *name, const char *value)
 }
 
 static void
-the_head_that_is_sent_holds_no_credential_and_what_the_gate_sets(void **state)
+sent_head_has_the_gates_fields_and_no_credential(void **state)
 {
 	static const char *const gone[] = { "authorization", "cookie", "x-api-key",
 		"x-tollgate-id2", "x-tollgate-backend2", "connection", "x-hop",
@@ -131,7 +131,7 @@ the_head_that_is_sent_holds_no_credential_and_what_the_gate_sets(void **state)
 	assert_int_equal(plan->body_mode, BODY_COPY);
 	assert_int_equal(plan->content_length, LEN(HELLO));
 	assert_true(plan->reads_answer);
-	/* the ACK has carried every variable: nothing is left to say */
+	/* the ACK has set every variable, so no response field is left */
 	assert_int_equal(gate_response_fields(p.x).n, 0);
 	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
 	stage_down(&s);
@@ -140,13 +140,13 @@ the_head_that_is_sent_holds_no_credential_and_what_the_gate_sets(void **state)
 /* ---- BODY_COPY, BODY_SWAP ---- */
 
 static void
-only_the_body_that_was_decided_is_copied(void **state)
+only_the_decided_body_is_copied(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *sent; int err; } rows[] = {
 		{ "the body that was decided", HELLO, 0 },
 		{ "one byte more", HELLO " ", ERR_AUTH },
-		{ "one byte other", "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hellO\"}]}", ERR_AUTH },
+		{ "one byte different", "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hellO\"}]}", ERR_AUTH },
 		{ "nothing", "", ERR_AUTH },
 	};
 	/* clang-format on */
@@ -179,7 +179,7 @@ only_the_body_that_was_decided_is_copied(void **state)
 }
 
 static void
-a_redacted_body_takes_the_place_of_what_came(void **state)
+redacted_body_replaces_the_original(void **state)
 {
 	static const char *const digests[] = { "content-digest", "repr-digest", "digest",
 		"content-md5", "want-content-digest" };
@@ -200,7 +200,7 @@ a_redacted_body_takes_the_place_of_what_came(void **state)
 	assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(EMAIL)), 0);
 	const struct exchange_plan *plan = gate_plan(p.x);
 	assert_int_equal(plan->body_mode, BODY_SWAP);
-	/* Digests of a body that is no longer sent. */
+	/* Digests of the original body, which is not sent. */
 	for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++)
 		if (head_has(&plan->head, digests[i], NULL))
 			fail_msg("%s goes upstream", digests[i]);
@@ -214,10 +214,10 @@ a_redacted_body_takes_the_place_of_what_came(void **state)
 	stage_down(&s);
 }
 
-/* A body that is nothing but what is removed goes out empty, never as it came; read
- * at once or by the relay. */
+/* A body that consists only of removed parts is sent empty, never unchanged, whether it was in
+ * the NOTIFY or deferred. */
 static void
-a_body_of_nothing_but_what_is_removed_goes_out_empty(void **state)
+body_of_removed_parts_is_sent_empty(void **state)
 {
 	static const char mail[] = "alice@example.com";
 
@@ -258,9 +258,10 @@ a_body_of_nothing_but_what_is_removed_goes_out_empty(void **state)
 	}
 }
 
-/* The relay may refuse what was permitted: one id has one decision, which is abandoned then. */
+/* The relay may refuse a request that was permitted. The id then has one decision, which is
+ * abandoned. */
 static void
-the_relay_may_refuse_what_was_permitted(void **state)
+relay_may_refuse_a_permitted_request(void **state)
 {
 	const struct note *const notes[] = { &hello,
 		&(struct note){ .person = "alice", .body = EMAIL },
@@ -284,7 +285,7 @@ the_relay_may_refuse_what_was_permitted(void **state)
 		assert_int_equal(disk_records, 1);
 		pass_finish(&p, END_DENIED, 0, -1, -1);
 		stage_turn(&s);
-		assert_false(p.done); /* the last byte waits for that */
+		assert_false(p.done); /* the last byte waits for the completion */
 		stage_settle(&s);
 		assert_true(p.done);
 		assert_int_equal(disk_records, 2);
@@ -303,23 +304,23 @@ the_relay_may_refuse_what_was_permitted(void **state)
 /* clang-format off */
 static const struct {
 	const char *name, *body;
-	int status;           /* of the denial; 0: none */
-	const char *decision; /* on record */
-	const char *sends;    /* a part of what goes upstream */
-	int64_t tokens;       /* charged while it runs */
+	int status;           /* of the denial; 0: not denied */
+	const char *decision; /* in the record */
+	const char *sends;    /* part of the body that is sent */
+	int64_t tokens;       /* charged while the request is in flight */
 } bodies[] = {
-	{ "a harmless body goes as it came", HELLO, 0, "permit", "hello", RESERVED },
+	{ "a harmless body is unchanged", HELLO, 0, "permit", "hello", RESERVED },
 	{ "personal data is redacted", EMAIL, 0, "redact", "<EMAIL_ADDRESS_1>", 100 + 20 + 5 + 3 },
 	{ "a secret is denied", SECRET, 403, "deny", "", 0 },
 	{ "broken JSON is a 400", "{", 400, "deny", "", 0 },
-	{ "an empty body is none", "", 400, "deny", "", 0 },
-	{ "what can never pass is a 403",
+	{ "an empty body is not valid", "", 400, "deny", "", 0 },
+	{ "a request above the whole limit is a 403",
 	  "{\"model\":\"m\",\"max_tokens\":1001,\"messages\":[]}", 403, "deny", "", 0 },
 };
 /* clang-format on */
 
 static void
-a_deferred_body_is_decided_when_the_relay_has_it(void **state)
+deferred_body_is_decided_when_it_has_arrived(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
@@ -328,7 +329,7 @@ a_deferred_body_is_decided_when_the_relay_has_it(void **state)
 		struct pass p;
 		stage_up(&s, POLICY);
 		struct note n = deferred;
-		if (*bodies[i].body == '\0') /* its type is what makes it no body */
+		if (*bodies[i].body == '\0') /* the Content-Type makes the empty body invalid */
 			n.headers[1] = "content-type: application/json";
 		call_do(&s, &n, &c);
 		assert_string_equal(call_var(&c, "decision"), "defer");
@@ -351,7 +352,7 @@ a_deferred_body_is_decided_when_the_relay_has_it(void **state)
 		assert_int_equal(stage_charged(&s, "tokens", "alice"), bodies[i].tokens);
 		assert_string_equal(stage_field(0, "via"), p.denied ? "" : "relay");
 		if (p.denied) {
-			/* One JSON document with the public id, in the dialect. */
+			/* One JSON document in the dialect, with the public id. */
 			json_t *o = json_loads(p.denial_body, 0, NULL);
 			assert_non_null(json_object_get(o, "error"));
 			json_decref(o);
@@ -383,10 +384,10 @@ a_deferred_body_is_decided_when_the_relay_has_it(void **state)
 	}
 }
 
-/* A body that takes a minute to come is charged to the minute it came in, where
- * it meets what others took meanwhile. */
+/* A body that takes a minute to arrive is charged to the minute in which it arrived, together
+ * with what others used in that minute. */
 static void
-a_slow_body_is_charged_to_the_minute_it_came_in(void **state)
+slow_body_is_charged_to_the_minute_of_its_arrival(void **state)
 {
 	struct stage s;
 	struct call slow, c;
@@ -410,7 +411,7 @@ a_slow_body_is_charged_to_the_minute_it_came_in(void **state)
 }
 
 static void
-a_deferred_body_that_does_not_come_is_refused_by_the_relay(void **state)
+missing_deferred_body_is_refused_by_the_relay(void **state)
 {
 	/* clang-format off */
 	static const struct { int status; const char *code; } rows[] = {
@@ -445,7 +446,7 @@ a_deferred_body_that_does_not_come_is_refused_by_the_relay(void **state)
 	}
 }
 
-/* ---- the end, at every point ---- */
+/* ---- the end of an exchange, at every point ---- */
 
 enum {
 	AT_CLAIM,
@@ -459,7 +460,7 @@ enum {
 };
 
 static void
-an_exchange_may_end_at_every_point(void **state)
+exchange_may_end_at_every_point(void **state)
 {
 	static const char *const bodies_sent[] = { HELLO, EMAIL, SECRET, "{" };
 
@@ -498,7 +499,7 @@ an_exchange_may_end_at_every_point(void **state)
 						stage_disk(&s, disk_err ? ERR_IO : 0);
 				}
 				assert_true(p.done);
-				/* Its callback does not run any more. */
+				/* Its callback no longer runs. */
 				assert_int_equal(p.ruled, ruled);
 				bool sent = ruled && !p.denied;
 				assert_int_equal(stage_charged(&s, "requests", "alice"), sent);
@@ -510,7 +511,7 @@ an_exchange_may_end_at_every_point(void **state)
 			}
 }
 
-/* What an answer used is what is charged in the end. */
+/* In the end, the charge equals the usage of the response. */
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -521,12 +522,12 @@ static const struct {
 	int64_t requests, tokens;
 	const char *outcome;
 } settles[] = {
-	{ "an answer with known usage: what was used", END_COMPLETE, 200, 10, 20, true, 1, 30, "complete" },
+	{ "a response with known usage: the usage", END_COMPLETE, 200, 10, 20, true, 1, 30, "complete" },
 	{ "more than reserved is added", END_COMPLETE, 200, 900, 500, true, 1, 1400, "complete" },
-	{ "an answer with unknown usage: the reservation", END_COMPLETE, 200, -1, -1, true, 1, RESERVED, "complete" },
-	{ "an answer cut with unknown usage: the reservation", END_PROVIDER_ABORT, 200, -1, -1, true, 1, RESERVED, "provider_abort" },
-	{ "an answer the client left: the reservation", END_CLIENT_ABORT, 200, -1, -1, true, 1, RESERVED, "client_abort" },
-	{ "no answer though it was sent: the reservation", END_PROVIDER_ABORT, 0, -1, -1, false, 1, RESERVED, "provider_abort" },
+	{ "a response with unknown usage: the reservation", END_COMPLETE, 200, -1, -1, true, 1, RESERVED, "complete" },
+	{ "a cut response with unknown usage: the reservation", END_PROVIDER_ABORT, 200, -1, -1, true, 1, RESERVED, "provider_abort" },
+	{ "a response that the client aborted: the reservation", END_CLIENT_ABORT, 200, -1, -1, true, 1, RESERVED, "client_abort" },
+	{ "no response to a sent request: the reservation", END_PROVIDER_ABORT, 0, -1, -1, false, 1, RESERVED, "provider_abort" },
 	{ "an error of the provider: no tokens", END_COMPLETE, 500, -1, -1, false, 1, 0, "complete" },
 	{ "a refusal of the provider: no tokens", END_COMPLETE, 429, -1, -1, false, 1, 0, "complete" },
 	{ "never sent: nothing", END_NEVER_SENT, 0, -1, -1, false, 0, 0, "never_sent" },
@@ -534,7 +535,7 @@ static const struct {
 /* clang-format on */
 
 static void
-tokens_are_settled_by_what_was_used(void **state)
+tokens_are_settled_by_usage(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(settles) / sizeof(settles[0]); i++) {
@@ -568,9 +569,9 @@ tokens_are_settled_by_what_was_used(void **state)
 	}
 }
 
-/* Who claims it counts its tokens; the model is told apart there too. */
+/* The worker that claims the ticket counts its tokens, also per model. */
 static void
-decisions_and_tokens_are_counted_by_labels(void **state)
+decisions_and_tokens_are_counted_by_label(void **state)
 {
 #define LABELS "{route=\"chat\",provider=\"openai\",model=\"gpt\","
 	struct stage s;
@@ -595,7 +596,7 @@ decisions_and_tokens_are_counted_by_labels(void **state)
 	assert_int_equal(gate_tally(s.gate[0])->series.nmodels, 1);
 	assert_int_equal(gate_tally(s.gate[1])->series.nmodels, 1);
 	stage_down(&s);
-	/* the time of a stage is that of its wait, on the stage's clock */
+	/* the duration of a stage is its wait on the stage's clock */
 	stage_up(&s, POLICY);
 	call_send(&s, 0, &hello, &c);
 	stage_quota(&s);
@@ -614,9 +615,9 @@ decisions_and_tokens_are_counted_by_labels(void **state)
 #undef LABELS
 }
 
-/* While the relay's verdict waits, the deadline is the agent's. */
+/* While the relay waits for the verdict, the deadline is agent.deadline. */
 static void
-a_deferred_verdict_has_the_agents_deadline(void **state)
+deferred_verdict_has_the_agent_deadline(void **state)
 {
 	(void)state;
 	for (int disk = 0; disk < 2; disk++) {
@@ -651,7 +652,7 @@ a_deferred_verdict_has_the_agents_deadline(void **state)
 /* ---- without an audit section ---- */
 
 static void
-without_an_audit_exchanges_end_all_the_same(void **state)
+exchange_ends_without_an_audit_section(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -665,10 +666,11 @@ without_an_audit_exchanges_end_all_the_same(void **state)
 	pass_finish(&p, END_COMPLETE, 200, 1, 1);
 	stage_settle(&s);
 	assert_true(p.done);
-	/* Abandoned. */
+	/* An abandoned request. */
 	call_do(&s, &hello, &c);
 	stage_pass(&s, 31000000);
-	/* Deferred and denied; deferred and left while the quota store is asked. */
+	/* A deferred request that is denied, and one whose client leaves while the quota store
+	 * is asked. */
 	call_do(&s, &deferred, &c);
 	assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
 	gate_body(p.x, SPAN_LIT(SECRET), pass_ruled, &p);
@@ -692,21 +694,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_ticket_is_claimed_once_by_who_fits_it),
-		cmocka_unit_test(
-			the_head_that_is_sent_holds_no_credential_and_what_the_gate_sets),
-		cmocka_unit_test(only_the_body_that_was_decided_is_copied),
-		cmocka_unit_test(a_redacted_body_takes_the_place_of_what_came),
-		cmocka_unit_test(a_body_of_nothing_but_what_is_removed_goes_out_empty),
-		cmocka_unit_test(the_relay_may_refuse_what_was_permitted),
-		cmocka_unit_test(a_deferred_body_is_decided_when_the_relay_has_it),
-		cmocka_unit_test(a_slow_body_is_charged_to_the_minute_it_came_in),
-		cmocka_unit_test(a_deferred_body_that_does_not_come_is_refused_by_the_relay),
-		cmocka_unit_test(an_exchange_may_end_at_every_point),
-		cmocka_unit_test(tokens_are_settled_by_what_was_used),
-		cmocka_unit_test(decisions_and_tokens_are_counted_by_labels),
-		cmocka_unit_test(a_deferred_verdict_has_the_agents_deadline),
-		cmocka_unit_test(without_an_audit_exchanges_end_all_the_same),
+		cmocka_unit_test(ticket_is_claimed_once_by_the_matching_request),
+		cmocka_unit_test(sent_head_has_the_gates_fields_and_no_credential),
+		cmocka_unit_test(only_the_decided_body_is_copied),
+		cmocka_unit_test(redacted_body_replaces_the_original),
+		cmocka_unit_test(body_of_removed_parts_is_sent_empty),
+		cmocka_unit_test(relay_may_refuse_a_permitted_request),
+		cmocka_unit_test(deferred_body_is_decided_when_it_has_arrived),
+		cmocka_unit_test(slow_body_is_charged_to_the_minute_of_its_arrival),
+		cmocka_unit_test(missing_deferred_body_is_refused_by_the_relay),
+		cmocka_unit_test(exchange_may_end_at_every_point),
+		cmocka_unit_test(tokens_are_settled_by_usage),
+		cmocka_unit_test(decisions_and_tokens_are_counted_by_label),
+		cmocka_unit_test(deferred_verdict_has_the_agent_deadline),
+		cmocka_unit_test(exchange_ends_without_an_audit_section),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

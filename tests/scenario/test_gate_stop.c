@@ -1,10 +1,10 @@
-/* What a request holds of others' memory, and what becomes of it when the daemon stops. */
+/* Memory that a request borrows, and what becomes of requests when the daemon stops. */
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 
-/* What views the NOTIFY is forgotten with it. */
+/* Fields that point into the NOTIFY's frame are cleared when the frame is freed. */
 static void
-what_views_the_frame_is_forgotten_with_it(void **state)
+views_of_the_frame_are_cleared_with_it(void **state)
 {
 	static const struct note rows[] = {
 		{ .person = "alice", .body = HELLO, .certificate = "DER" },
@@ -34,10 +34,10 @@ what_views_the_frame_is_forgotten_with_it(void **state)
 	stage_down(&s);
 }
 
-/* The daemon ends while each of them waits for something else: each leaves its record,
- * what it reserved is given back, and nothing is left. */
+/* The daemon stops while each request waits for something else. Each leaves its record, its
+ * reservation is released, and nothing is left. */
 static void
-at_the_daemons_end_each_wait_leaves_its_record(void **state)
+each_waiting_request_is_recorded_if_the_daemon_stops(void **state)
 {
 	struct call c[4];
 	struct pass p;
@@ -46,13 +46,13 @@ at_the_daemons_end_each_wait_leaves_its_record(void **state)
 	(void)state;
 	stage_up(&s, POLICY);
 	call_send(&s, 0, &hello, &c[0]);
-	call_do(&s, &hello, &c[1]); /* c[0] too has its ticket by now */
+	call_do(&s, &hello, &c[1]); /* c[0] has its ticket by now */
 	call_send(&s, 0, &deferred, &c[2]);
 	stage_settle(&s);
 	assert_int_equal(pass_claim(&s, 1, &p, &c[2], -1), 0);
-	gate_body(p.x, SPAN_LIT(HELLO), pass_ruled, &p); /* the classifier's turn */
+	gate_body(p.x, SPAN_LIT(HELLO), pass_ruled, &p); /* waits for the classifier */
 	stage_turn(&s);
-	call_send(&s, 0, &hello, &c[3]); /* the quota */
+	call_send(&s, 0, &hello, &c[3]); /* waits for the quota store */
 	gate_forget(c[3].r);
 	buf_free(&c[3].frame);
 	pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
@@ -69,8 +69,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_views_the_frame_is_forgotten_with_it),
-		cmocka_unit_test(at_the_daemons_end_each_wait_leaves_its_record),
+		cmocka_unit_test(views_of_the_frame_are_cleared_with_it),
+		cmocka_unit_test(each_waiting_request_is_recorded_if_the_daemon_stops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

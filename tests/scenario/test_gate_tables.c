@@ -1,11 +1,11 @@
 /* A long table in a request is read in windows. No value that a scan of the whole text finds
- * reaches the provider. */
+ * may reach the provider. */
 #include "base/ascii.h"
 #include "scenario/gate_stage.h"
 #include "support/detect_fix.h"
 #include "support/table_docs.h"
 
-enum { BYTES = 300000 }; /* more than a window */
+enum { BYTES = 300000 }; /* more than one window */
 
 #define POLICY                                                                                 \
 	"routes: [{name: api, match: {path_prefix: /}, dialect: rest, backend: b}]\n"          \
@@ -13,7 +13,7 @@ enum { BYTES = 300000 }; /* more than a window */
 	"default: permit\n"                                                                    \
 	"limits: []\n"
 
-/* Whether the value stands in the text, as a word of its own. */
+/* Returns true if the value occurs in the text as a word of its own. */
 static bool
 has_word(struct span text, struct span v)
 {
@@ -71,7 +71,7 @@ left_in_body(struct span text, size_t *values)
 }
 
 static void
-no_value_of_a_long_table_reaches_the_provider(void **state)
+value_in_a_long_table_is_never_sent(void **state)
 {
 	size_t bad = 0;
 
@@ -82,7 +82,7 @@ no_value_of_a_long_table_reaches_the_provider(void **state)
 			uint64_t random = k * 100 + i + 1;
 			struct buf b;
 			size_t values;
-			/* Each kind, each shape: all pairs are test_table_cuts.c's. */
+			/* Each kind and each shape once; test_table_cuts.c tests all pairs. */
 			if (i > 0 && i != k)
 				continue;
 			buf_init(&b, 0);
@@ -104,7 +104,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_value_of_a_long_table_reaches_the_provider),
+		cmocka_unit_test(value_in_a_long_table_is_never_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Which of a route's targets a request goes to, through the gate: what the table of targets,
- * the price list and a conversation say of it, before rules and after. */
+/* Which of a route's targets a request is sent to, through the gate: by the table of targets,
+ * the price list and the conversation, before and after the rules. */
 #include "scenario/gate_stage.h"
 
 #include "gate/targets/state.h"
@@ -18,7 +18,7 @@
 	"{\"model\":\"gpt\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\",\"content\":"   \
 	"\"hello\"}]}"
 
-/* One request; where it goes, or what it is refused with. */
+/* Sends one request. Returns its target, or the status of its refusal. */
 static const char *
 goes(struct stage *s, struct call *c, const char *person, const char *body)
 {
@@ -30,7 +30,7 @@ goes(struct stage *s, struct call *c, const char *person, const char *body)
 static void
 end(struct stage *s)
 {
-	stage_pass(s, 31000000); /* nobody takes up the tickets */
+	stage_pass(s, 31000000); /* nobody claims the tickets */
 	stage_settle(s);
 	stage_down(s);
 }
@@ -58,7 +58,7 @@ fails(struct stage *s, const char *provider, const char *model, int times)
 }
 
 static void
-a_target_that_is_out_is_passed_over_and_the_record_says_why(void **state)
+unavailable_target_is_skipped_and_the_record_has_the_reason(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -76,14 +76,14 @@ a_target_that_is_out_is_passed_over_and_the_record_says_why(void **state)
 		"\"place\":2},{\"target\":\"b\",\"model\":\"m-b\",\"fate\":\"chosen\","
 		"\"place\":0},{\"target\":\"c\","
 		"\"fate\":\"left\",\"place\":1}]");
-	/* its time is over: the next request is its probe */
+	/* the pause is over: the next request is the target's probe */
 	fake_pass_us(6100000);
 	assert_string_equal(goes(&s, &c, "alice", BODY), "openai");
 	end(&s);
 }
 
 static void
-all_out_is_a_503_with_the_soonest_retry_after(void **state)
+all_targets_out_gives_503_with_the_soonest_retry_after(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -105,9 +105,10 @@ all_out_is_a_503_with_the_soonest_retry_after(void **state)
 	end(&s);
 }
 
-/* Before its time, since there is no other: one that fails, one request at a time. */
+/* No other target is left, so one that failed is asked before its pause ends, one request at a
+ * time. */
 static void
-all_out_by_failures_and_the_likeliest_is_asked_as_its_probe(void **state)
+with_all_targets_failed_the_likeliest_is_probed(void **state)
 {
 	struct stage s;
 	struct call c[3];
@@ -119,11 +120,11 @@ all_out_by_failures_and_the_likeliest_is_asked_as_its_probe(void **state)
 		&s, "b", "m-b", 7, &(struct target_end){ .cause = CAUSE_DONE, .status = 200 });
 	fails(&s, "a", NULL, 5);
 	fails(&s, "b", "m-b", 5);
-	/* it answered last */
+	/* this target answered last */
 	assert_string_equal(goes(&s, &c[0], "alice", BODY), "azure");
 	call_send(&s, 0, &(struct note){ .person = "bob", .body = BODY }, &c[1]);
 	stage_settle(&s);
-	assert_false(c[1].answered); /* what comes of that one is waited for */
+	assert_false(c[1].answered); /* the second request waits for the result of the first */
 	stage_pass(&s, 810000);
 	stage_settle(&s);
 	assert_true(c[1].answered);
@@ -137,10 +138,10 @@ all_out_by_failures_and_the_likeliest_is_asked_as_its_probe(void **state)
 	end(&s);
 }
 
-/* Down is no reason to go where a rule forbids it: 403 where none is left, 503 where it is
- * away. */
+/* A target that is down does not make a target acceptable that a rule forbids: 403 if none is
+ * left, 503 if the permitted one is unavailable. */
 static void
-a_rule_stands_over_a_target_that_is_down(void **state)
+rule_stands_if_a_target_is_down(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -159,7 +160,7 @@ a_rule_stands_over_a_target_that_is_down(void **state)
 }
 
 static void
-one_target_without_breaker_is_never_out_but_by_hand(void **state)
+single_target_without_breaker_is_out_only_if_ejected(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -177,9 +178,9 @@ one_target_without_breaker_is_never_out_but_by_hand(void **state)
 	end(&s);
 }
 
-/* It has one attempt, and takes no part in the loop of attempts. */
+/* A single target gets one attempt and is not part of the loop of attempts. */
 static void
-one_target_with_a_breaker_is_left_alone_as_long_as_it_asks(void **state)
+single_target_with_a_breaker_rests_as_long_as_it_asks(void **state)
 {
 	static const struct {
 		uint64_t asked_us;
@@ -217,7 +218,7 @@ one_target_with_a_breaker_is_left_alone_as_long_as_it_asks(void **state)
 }
 
 static void
-a_later_group_is_asked_when_the_first_is_out(void **state)
+later_group_is_used_if_the_first_is_out(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -234,7 +235,8 @@ a_later_group_is_asked_when_the_first_is_out(void **state)
 	end(&s);
 }
 
-/* One attempt, and where it went: at a it ends so, at another target well. */
+/* Sends one attempt and returns its target. At a it ends with `status`, at another target it
+ * succeeds. */
 static const char *
 attempt_ends(struct stage *s, const struct note *n, int status)
 {
@@ -256,9 +258,10 @@ attempt_ends(struct stage *s, const struct note *n, int status)
 	return where;
 }
 
-/* Sixteen a second of one person that fail, by one key or by two, beside four of others. */
+/* Of one person, sixteen requests a second fail, by one key or by two; other callers send four
+ * a second. */
 static void
-one_person_who_fails_takes_no_target_from_others(void **state)
+failures_of_one_caller_disable_no_target_for_others(void **state)
 {
 	(void)state;
 	for (int keys = 1; keys <= 2; keys++) {
@@ -282,9 +285,10 @@ one_person_who_fails_takes_no_target_from_others(void **state)
 	stage_key_is_of[3] = NULL;
 }
 
-/* What all its callers see is the target's: and the service account's that is its only one. */
+/* If all callers see failures, the target is failing. This includes a service account that is
+ * the only caller. */
 static void
-a_provider_that_dies_is_left_alone(void **state)
+failing_provider_is_not_used(void **state)
 {
 	static const char *const callers[][4] = { { "alice", "alice", "alice", "alice" },
 		{ "alice", "bob", "carol", "alice" }, { "bob", "bob", "carol", "bob" } };
@@ -306,7 +310,7 @@ a_provider_that_dies_is_left_alone(void **state)
 	}
 }
 
-/* A route to models of which the first is dear and the last costs nothing. */
+/* A route with models of which the first is expensive and the last is free. */
 static void
 stage_of_prices(struct stage *s, const char *more)
 {
@@ -328,7 +332,7 @@ stage_of_prices(struct stage *s, const char *more)
 }
 
 static void
-by_price_the_cheapest_for_this_prompt(void **state)
+cheapest_target_for_the_prompt_is_chosen(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -349,7 +353,7 @@ by_price_the_cheapest_for_this_prompt(void **state)
 	"on\"}"
 
 static void
-a_conversation_stays_with_its_target_as_it_grows(void **state)
+growing_conversation_stays_with_its_target(void **state)
 {
 	char first[32], text[256], longer[512];
 	unsigned at[2] = { 0, 0 };
@@ -360,7 +364,7 @@ a_conversation_stays_with_its_target_as_it_grows(void **state)
 	stage_up(&s,
 		ROUTE("targets: [a, b], choose: {by: weight, sticky: conversation}") PERMIT);
 	for (int i = 0; i < 40; i++) {
-		/* Nobody takes up the tickets, and one caller has room for about a hundred. */
+		/* Nobody claims the tickets, and one caller has room for about a hundred. */
 		const char *who = stage_people[i % STAGE_KEY_MAX];
 		snprintf(text, sizeof(text), SAYS("talk %d") "]}", i);
 		snprintf(longer, sizeof(longer), SAYS("talk %d") MORE "]}", i);
@@ -376,7 +380,7 @@ a_conversation_stays_with_its_target_as_it_grows(void **state)
 }
 
 static void
-whoever_asks_stays_with_a_target(void **state)
+caller_stays_with_a_target(void **state)
 {
 	char first[32], text[256];
 	struct stage s;
@@ -397,7 +401,7 @@ whoever_asks_stays_with_a_target(void **state)
 }
 
 static void
-conditions_read_what_is_known_of_a_target_and_the_record_holds_it(void **state)
+conditions_and_record_have_the_targets_facts(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -426,9 +430,10 @@ conditions_read_what_is_known_of_a_target_and_the_record_holds_it(void **state)
 	end(&s);
 }
 
-/* One at a time, and as many wait: half a second here, agent.deadline at most. */
+/* A provider with room for one request: as many requests wait, each for half a second here, and
+ * for agent.deadline at most. */
 static void
-a_full_provider_is_waited_for_in_a_short_queue(void **state)
+full_provider_has_a_short_queue(void **state)
 {
 	struct stage s;
 	struct call first, second, third;
@@ -448,18 +453,19 @@ a_full_provider_is_waited_for_in_a_short_queue(void **state)
 	assert_string_equal(goes(&s, &third, "carol", BODY), "503");
 	assert_string_equal(stage_field(1, "candidates"),
 		"[{\"target\":\"d\",\"fate\":\"out\",\"out\":\"busy\"}]");
-	/* in vain */
+	/* the wait ends without a place */
 	stage_pass(&s, 810000);
 	stage_settle(&s);
 	assert_true(second.answered);
 	assert_string_equal(call_var(&second, "status"), "503");
 	assert_int_equal(stage_count(&s, M_ROOM_FAILED), 1);
-	/* and not */
+	/* the wait ends with a place */
 	stage_pass(&s, 28900000);
 	call_send(&s, 1, &(struct note){ .person = "bob", .body = BODY }, &second);
 	stage_settle(&s);
 	assert_false(second.answered);
-	stage_pass(&s, 400000); /* the first one's ticket is over, and its place free */
+	stage_pass(
+		&s, 400000); /* the first request's ticket has expired, and its place is free */
 	stage_settle(&s);
 	stage_pass(&s, 10000);
 	stage_settle(&s);
@@ -469,7 +475,7 @@ a_full_provider_is_waited_for_in_a_short_queue(void **state)
 	end(&s);
 }
 
-/* When the first of them may be asked again, from now. */
+/* Returns the time from now until the first of the targets may be asked again. */
 static uint64_t
 first_back(const struct stage *s)
 {
@@ -484,7 +490,7 @@ first_back(const struct stage *s)
 }
 
 static void
-all_out_and_one_back_within_the_deadline_is_waited_for(void **state)
+target_back_within_the_deadline_is_waited_for(void **state)
 {
 	struct stage s;
 	struct call c[4];
@@ -496,7 +502,7 @@ all_out_and_one_back_within_the_deadline_is_waited_for(void **state)
 	target_eject(s.shared->targets, SPAN_LIT("c"));
 	fails(&s, "b", "m-b", 5);
 	fails(&s, "a", NULL, 5);
-	/* the first that is back is tried by one, the other waits for what comes of it */
+	/* one request tries the first target that is back, the other waits for the result */
 	stage_pass(&s, first_back(&s) - 500000);
 	for (size_t i = 0; i < 2; i++)
 		call_send(&s, 1, &bob, &c[i]);
@@ -508,11 +514,11 @@ all_out_and_one_back_within_the_deadline_is_waited_for(void **state)
 	struct call *first = c[0].answered ? &c[0] : &c[1], *second = &c[first == c];
 	assert_non_null(strstr("openai azure", call_var(first, "backend")));
 	assert_string_not_equal(call_var(first, "backend"), "");
-	/* in vain: nothing is heard of that one */
+	/* no result arrives */
 	stage_pass(&s, 310000);
 	stage_settle(&s);
 	assert_true(second->answered);
-	if (!strcmp(call_var(second, "status"), "503")) { /* or the other one was back too */
+	if (!strcmp(call_var(second, "status"), "503")) { /* or the other target was back too */
 		assert_int_equal(stage_count(&s, M_ROOM_FAILED), 1);
 		assert_non_null(strstr(call_var(second, "error"), "provider_unavailable"));
 		assert_true(atoi(call_var(second, "retry_after")) >= 1);
@@ -525,9 +531,9 @@ all_out_and_one_back_within_the_deadline_is_waited_for(void **state)
 	end(&s);
 }
 
-/* Who waits may go away. */
+/* A waiting request may be canceled. */
 static void
-one_that_waits_for_room_may_be_forgotten(void **state)
+queued_request_may_be_canceled(void **state)
 {
 	struct stage s;
 	struct call first, second;
@@ -555,23 +561,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_target_that_is_out_is_passed_over_and_the_record_says_why),
-		cmocka_unit_test(all_out_is_a_503_with_the_soonest_retry_after),
-		cmocka_unit_test(all_out_by_failures_and_the_likeliest_is_asked_as_its_probe),
-		cmocka_unit_test(a_rule_stands_over_a_target_that_is_down),
-		cmocka_unit_test(one_target_without_breaker_is_never_out_but_by_hand),
-		cmocka_unit_test(one_target_with_a_breaker_is_left_alone_as_long_as_it_asks),
-		cmocka_unit_test(one_person_who_fails_takes_no_target_from_others),
-		cmocka_unit_test(a_provider_that_dies_is_left_alone),
-		cmocka_unit_test(a_later_group_is_asked_when_the_first_is_out),
-		cmocka_unit_test(by_price_the_cheapest_for_this_prompt),
-		cmocka_unit_test(a_conversation_stays_with_its_target_as_it_grows),
-		cmocka_unit_test(whoever_asks_stays_with_a_target),
-		cmocka_unit_test(
-			conditions_read_what_is_known_of_a_target_and_the_record_holds_it),
-		cmocka_unit_test(a_full_provider_is_waited_for_in_a_short_queue),
-		cmocka_unit_test(all_out_and_one_back_within_the_deadline_is_waited_for),
-		cmocka_unit_test(one_that_waits_for_room_may_be_forgotten),
+		cmocka_unit_test(unavailable_target_is_skipped_and_the_record_has_the_reason),
+		cmocka_unit_test(all_targets_out_gives_503_with_the_soonest_retry_after),
+		cmocka_unit_test(with_all_targets_failed_the_likeliest_is_probed),
+		cmocka_unit_test(rule_stands_if_a_target_is_down),
+		cmocka_unit_test(single_target_without_breaker_is_out_only_if_ejected),
+		cmocka_unit_test(single_target_with_a_breaker_rests_as_long_as_it_asks),
+		cmocka_unit_test(failures_of_one_caller_disable_no_target_for_others),
+		cmocka_unit_test(failing_provider_is_not_used),
+		cmocka_unit_test(later_group_is_used_if_the_first_is_out),
+		cmocka_unit_test(cheapest_target_for_the_prompt_is_chosen),
+		cmocka_unit_test(growing_conversation_stays_with_its_target),
+		cmocka_unit_test(caller_stays_with_a_target),
+		cmocka_unit_test(conditions_and_record_have_the_targets_facts),
+		cmocka_unit_test(full_provider_has_a_short_queue),
+		cmocka_unit_test(target_back_within_the_deadline_is_waited_for),
+		cmocka_unit_test(queued_request_may_be_canceled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Two workers and a disk, each a thread of its own: decisions of one are claimed
- * by the other, some late, some never, some with a wrong length, while snapshots
- * change. Meant for ThreadSanitizer; in every build nothing is left in the end. */
+/* Two workers and a disk, each a thread of its own. One worker claims the decisions of the
+ * other: some late, some never, some with a wrong length, while snapshots change. Meant for
+ * ThreadSanitizer. In every build, nothing may be left in the end. */
 #include <ev.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -42,12 +42,12 @@ struct side {
 	struct spop_message message;
 };
 
-/* A request on its way: decided here, claimed there. */
+/* A request that is decided on one side and claimed on the other. */
 struct crossing {
 	struct mail mail;
 	struct side *home, *at;
 	struct gate_claim claim;
-	struct buf fields; /* until the answer */
+	struct buf fields; /* kept until the answer */
 	char ticket[64];
 	int64_t length;
 	struct exchange *x;
@@ -184,7 +184,7 @@ claimed(struct gate_claim *g, int err, struct exchange *x)
 	c->x = x;
 	if (gate_plan(x)->body_mode == BODY_DEFER) {
 		gate_body(x, SPAN_LIT(BODY), ruled, c);
-		if (chance(c->at, 4) == 0) { /* the client leaves at once */
+		if (chance(c->at, 4) == 0) { /* the client disconnects at once */
 			struct exchange_result res = { .end = END_CLIENT_ABORT };
 			gate_finish(x, &res, finished, c);
 		}
@@ -220,8 +220,8 @@ arrive(struct mail *m, void *worker)
 
 	(void)worker;
 	switch (chance(c->at, 8)) {
-	case 0: crossed(c); break; /* never: its ticket expires */
-	case 1:			   /* about when it expires */
+	case 0: crossed(c); break; /* never claimed: the ticket expires */
+	case 1:			   /* claimed at about the time of expiry */
 		ev_timer_init(&c->later, claim_later, 0.015 + 0.001 * chance(c->at, 20), 0.);
 		c->later.data = c;
 		ev_timer_start(c->at->loop, &c->later);
@@ -341,11 +341,11 @@ side_run(void *arg)
 	return NULL;
 }
 
-/* ---- the admin thread: /metrics and /recent, again and again ---- */
+/* ---- the admin thread, which reads /metrics and /recent repeatedly ---- */
 
 static pthread_t scraper;
 static atomic_bool scrape_stop;
-static uint64_t scraped; /* decisions, at the end */
+static uint64_t scraped; /* number of decisions read at the end */
 
 static void *
 scrape(void *arg)
@@ -376,7 +376,7 @@ scrape(void *arg)
 }
 
 static void
-workers_on_threads_agree_while_policies_change(void **state)
+two_workers_agree_while_policies_change(void **state)
 {
 	static const unsigned char key[32] = "0123456789abcdef0123456789abcde";
 	char file[] = "/tmp/tollgate-threads-XXXXXX";
@@ -433,7 +433,7 @@ workers_on_threads_agree_while_policies_change(void **state)
 		pthread_join(sides[i].thread, NULL);
 	atomic_store(&scrape_stop, true);
 	pthread_join(scraper, NULL);
-	/* What is fire and forget may still be on its way to the table. */
+	/* Messages without a reply may still be on their way to the table. */
 	for (int k = 0; k < 3; k++)
 		for (int i = 0; i < 2; i++)
 			mailbox_drain(&sides[i].mail, NULL);
@@ -471,7 +471,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(workers_on_threads_agree_while_policies_change),
+		cmocka_unit_test(two_workers_agree_while_policies_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

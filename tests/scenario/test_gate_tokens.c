@@ -1,5 +1,5 @@
-/* Prompts that are not counted: which, what is reserved for them, and that they are where the
- * answer brings no usage. */
+/* Prompts that are estimated instead of counted: which ones, what is reserved for them, and
+ * that they are counted if the response contains no usage. */
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 
@@ -10,36 +10,39 @@
 #define READS                                                                                  \
 	"rules:\n  - {name: long, when: 'prompt.tokens > 100000', deny: {}}\ndefault: "        \
 	"permit\n"
-#define COUNTED (RESERVED - 100) /* the prompt, when it is */
+#define COUNTED (RESERVED - 100) /* the prompt's tokens, if it is counted */
 
 static const struct row {
 	const char *name, *policy;
-	int64_t in, out; /* usage of the answer; -1: it says none */
-	bool by_bytes;	 /* once the worker has heard what is left */
-	int64_t each;	 /* what each of two charges after it */
+	int64_t in, out; /* usage in the response; -1: none */
+	/* the prompt is estimated, once the worker knows what is left of the limit */
+	bool by_bytes;
+	int64_t each; /* the charge of each of two requests */
 } rows[] = {
-	{ "a usage says what it was", ROUTES RULES ROOMY("") MORE, 7, 20, true, 27 },
-	{ "no usage: it is counted", ROUTES RULES ROOMY("") MORE, -1, -1, true, RESERVED },
+	{ "a response with usage", ROUTES RULES ROOMY("") MORE, 7, 20, true, 27 },
+	{ "a response without usage: the prompt is counted", ROUTES RULES ROOMY("") MORE, -1,
+		-1, true, RESERVED },
 	{ "a rule reads prompt.tokens", ROUTES READS ROOMY("") MORE, -1, -1, false, RESERVED },
-	{ "over a hundredth of what is left", POLICY, -1, -1, false, RESERVED },
-	{ "over a hundredth of what warns", ROUTES RULES ROOMY(", soft: 1000") MORE, -1, -1, false,
-		RESERVED },
+	{ "over a hundredth of the rest of the limit", POLICY, -1, -1, false, RESERVED },
+	{ "over a hundredth of the distance to the warning",
+		ROUTES RULES ROOMY(", soft: 1000") MORE, -1, -1, false, RESERVED },
 	{ "over a hundredth of a message",
 		ROUTES RULES ROOMY("") "  - {name: m, tokens_per_request: 1000}\n" MORE, -1, -1,
 		false, RESERVED },
-	{ "a short shorter limit", ROUTES RULES ROOMY(", burst: {most: 1000, window: 5s}") MORE,
-		-1, -1, false, RESERVED },
+	{ "a limit of a shorter window that is nearly exhausted",
+		ROUTES RULES ROOMY(", burst: {most: 1000, window: 5s}") MORE, -1, -1, false,
+		RESERVED },
 };
 
 static void
-a_prompt_is_counted_where_its_bytes_may_matter(void **state)
+prompt_is_counted_only_near_a_limit(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		const struct row *row = &rows[i];
 		struct stage s;
 		stage_up(&s, row->policy);
-		s.table->owner = &s.mail[0]; /* who knows what is left */
+		s.table->owner = &s.mail[0]; /* the worker that knows what is left */
 		for (int64_t k = 0; k < 2; k++) {
 			struct call c;
 			struct pass p;
@@ -47,7 +50,7 @@ a_prompt_is_counted_where_its_bytes_may_matter(void **state)
 			size_t decision = disk_records - 1;
 			bool by_bytes = !strcmp(
 				stage_field(decision, "prompt.tokens_by_bytes"), "true");
-			/* nothing is known before the first */
+			/* nothing is known before the first request */
 			if (by_bytes != (k && row->by_bytes))
 				fail_msg("%s: %lld: %s", row->name, (long long)k,
 					stage_field(decision, "prompt"));
@@ -68,9 +71,10 @@ a_prompt_is_counted_where_its_bytes_may_matter(void **state)
 	}
 }
 
-/* Under the ticket and after, in the worker's own memory: HAProxy's frame is gone. */
+/* The prompt is kept in the worker's own memory under the ticket and afterwards, because
+ * HAProxy's frame is gone. */
 static void
-what_never_went_is_given_back_whole(void **state)
+unsent_request_is_released_whole(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -90,9 +94,9 @@ what_never_went_is_given_back_whole(void **state)
 	stage_down(&s);
 }
 
-/* What the relay read is counted as one of that length, and its texts are held bytes. */
+/* A deferred body counts as a body of its length, and its segments count as held bytes. */
 static void
-so_is_a_body_that_comes_late(void **state)
+unsent_deferred_body_is_released_whole(void **state)
 {
 	struct stage s;
 
@@ -105,8 +109,8 @@ so_is_a_body_that_comes_late(void **state)
 		call_do(&s, &deferred, &c);
 		assert_int_equal(pass_claim(&s, 0, &p, &c, -1), 0);
 		gate_body(p.x, SPAN_LIT(HELLO), pass_ruled, &p);
-		stage_turn(&s); /* the quota is asked */
-		if (k == 2)	/* no room for them: counted at once */
+		stage_turn(&s); /* the quota store is asked */
+		if (k == 2) /* no room for the segments, so the tokens are counted at once */
 			s.shared->holds.cap_all = gate_held_bytes(s.shared);
 		stage_settle(&s);
 		assert_true(p.ruled && !p.denied);
@@ -123,9 +127,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_prompt_is_counted_where_its_bytes_may_matter),
-		cmocka_unit_test(what_never_went_is_given_back_whole),
-		cmocka_unit_test(so_is_a_body_that_comes_late),
+		cmocka_unit_test(prompt_is_counted_only_near_a_limit),
+		cmocka_unit_test(unsent_request_is_released_whole),
+		cmocka_unit_test(unsent_deferred_body_is_released_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Long bodies: classified in windows, one a turn of the loop, while others are
- * served; what lies across windows is found once; and they may end at every turn.
- * Answers of the disk that come between a verdict and the relay's end. */
+/* Long bodies are classified in windows, one in each turn of the loop, while others are served.
+ * A value across windows is found once, and the request may end at every turn. Also: disk
+ * answers that arrive between a verdict and the end of the exchange. */
 #include "scenario/gate_stage.h"
 
 #define POLICY                                                                                 \
@@ -17,8 +17,8 @@
 #define HELLO "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 #define MAIL  "someone@example.com"
 
-/* As many turns of the loops as it takes, with every look at the clock longer
- * than a turn may last. How many turns something waited for. */
+/* Turns the loops as often as needed, while every reading of the clock exceeds the time of a
+ * turn. Returns the number of turns in which something waited. */
 static size_t
 turns(struct stage *s)
 {
@@ -34,7 +34,7 @@ turns(struct stage *s)
 	return n;
 }
 
-/* A text of n bytes with the address at each of these places. */
+/* Writes a text of n bytes with the address at each of these places. */
 static void
 put_long(struct buf *b, size_t n, const size_t *places, size_t nplaces)
 {
@@ -63,9 +63,9 @@ count_of(struct span s, const char *what)
 	return n;
 }
 
-/* An address at every place around the windows' edges is found, and once. */
+/* An address at any place around the edge of a window is found exactly once. */
 static void
-an_address_across_windows_is_found_once(void **state)
+address_across_windows_is_found_once(void **state)
 {
 	enum { N = 700000 };
 	static const size_t edges[] = { 224 << 10, 240 << 10, 256 << 10, 448 << 10, 464 << 10,
@@ -110,7 +110,7 @@ an_address_across_windows_is_found_once(void **state)
 		}
 }
 
-/* A private key of n bytes, all of its lines but the armour alike. */
+/* Writes a private key of n bytes. All lines except the armor are equal. */
 #define KEY_LINE "MIIEpAIBAAKCAQEAx4UbaDzY5xjW6hc9jwN0mX33XpTDVJmrJqK7Yw2Zb1HsVfTg\n"
 static void
 put_key(char *p, size_t n)
@@ -125,9 +125,9 @@ put_key(char *p, size_t n)
 	memcpy(p + at, end, sizeof(end) - 1);
 }
 
-/* Longer than what windows have in common: wherever it stands nothing of it is left. */
+/* A value longer than the overlap of two windows is removed wherever it occurs. */
 static void
-of_what_is_longer_than_an_overlap_nothing_is_left(void **state)
+value_longer_than_the_overlap_is_removed_whole(void **state)
 {
 	enum { N = 700000 };
 	static const size_t sizes[] = { 17000, 30000, 60000 };
@@ -174,8 +174,8 @@ of_what_is_longer_than_an_overlap_nothing_is_left(void **state)
 	}
 }
 
-/* A table of n bytes whose rows are told by its header alone: no value of 8 digits and no word
- * is anything without it. */
+/* Writes a table of n bytes whose rows are findings only because of the header: without it, no
+ * 8-digit value and no word is one. */
 static void
 put_rows(struct buf *b, size_t n, const char *cut, const char *end)
 {
@@ -183,14 +183,13 @@ put_rows(struct buf *b, size_t n, const char *cut, const char *end)
 
 	buf_printf(b, "name%spassport number%spassword%snote%s", cut, cut, cut, end);
 	for (size_t to = b->n + n; b->n < to; row++)
-		buf_printf(b,
-			"Ann%sX%08u%shunter%uq%sa note of some length that says nothing%s", cut,
-			30000000 + row * 7919, cut, row * 31 % 100000, cut, end);
+		buf_printf(b, "Ann%sX%08u%shunter%uq%sa note of some length without content%s",
+			cut, 30000000 + row * 7919, cut, row * 31 % 100000, cut, end);
 }
 
-/* In the last window as in the first, as a text and as a string of JSON. */
+/* The header applies in the last window as in the first, for a text and for a JSON string. */
 static void
-a_table_has_its_header_in_every_window(void **state)
+table_header_applies_in_every_window(void **state)
 {
 	static const struct {
 		const char *name, *type, *path, *before, *cut, *end, *after;
@@ -250,9 +249,9 @@ a_table_has_its_header_in_every_window(void **state)
 	}
 }
 
-/* A short request is decided while a long one takes its turns. */
+/* A short request is decided between two turns of a long one. */
 static void
-a_short_request_is_decided_between_turns_of_a_long_one(void **state)
+short_request_is_decided_between_turns_of_a_long_one(void **state)
 {
 	struct stage s;
 	struct call slow, quick;
@@ -286,9 +285,10 @@ a_short_request_is_decided_between_turns_of_a_long_one(void **state)
 	stage_down(&s);
 }
 
-/* The client, the deadline or the relay's end comes between two turns. */
+/* Between two turns the client disconnects, the deadline expires, or the relay ends the
+ * exchange. */
 static void
-a_request_may_end_between_two_turns(void **state)
+request_may_end_between_two_turns(void **state)
 {
 	(void)state;
 	for (int how = 0; how < 4; how++) {
@@ -334,7 +334,8 @@ a_request_may_end_between_two_turns(void **state)
 			break;
 		case 2: pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1); break;
 		default:
-			/* with the relay's body its own work has no deadline */
+			/* once the relay has delivered the body, the gate's own work has no
+			 * deadline */
 			stage_pass(&s, 800000);
 			assert_int_equal(p.ruled, 0);
 			turns(&s);
@@ -355,11 +356,10 @@ a_request_may_end_between_two_turns(void **state)
 	}
 }
 
-/* The record of a permit comes after the denial that its lateness led to: before
- * the relay ends the exchange, or after. The denial waits for it no more than HAProxy's would.
- */
+/* The record of a permit is written after the denial that its lateness caused, before or after
+ * the relay ends the exchange. The denial waits for it no longer than HAProxy would. */
 static void
-a_late_permits_record_comes_after_its_denial(void **state)
+late_record_of_a_permit_follows_its_denial(void **state)
 {
 	(void)state;
 	for (int point = 0; point < 3; point++)
@@ -382,7 +382,9 @@ a_late_permits_record_comes_after_its_denial(void **state)
 			stage_pass(&s, 800000);
 			assert_true(p.denied);
 			if (point == 0)
-				disk_answer_at(0, err ? ERR_IO : 0); /* and not heard yet */
+				disk_answer_at(0,
+					err ? ERR_IO
+					    : 0); /* and the gate has not received the answer */
 			if (point == 1)
 				stage_disk(&s, err ? ERR_IO : 0);
 			pass_finish(&p, END_DENIED, 0, -1, -1);
@@ -400,9 +402,9 @@ a_late_permits_record_comes_after_its_denial(void **state)
 		}
 }
 
-/* More limits than a request can carry: a 503, whatever on_failure says. */
+/* More limits than a request can hold give 503, whatever on_failure contains. */
 static void
-more_limits_than_a_request_can_carry_are_a_503(void **state)
+too_many_limits_for_a_request_give_503(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -427,9 +429,9 @@ more_limits_than_a_request_can_carry_are_a_503(void **state)
 	}
 }
 
-/* What cannot be read and may pass all the same takes tokens by its size. */
+/* Uninspected content that may pass counts tokens by its size. */
 static void
-what_cannot_be_read_takes_tokens_by_its_size(void **state)
+uninspected_content_counts_tokens_by_its_size(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -463,14 +465,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_address_across_windows_is_found_once),
-		cmocka_unit_test(of_what_is_longer_than_an_overlap_nothing_is_left),
-		cmocka_unit_test(a_table_has_its_header_in_every_window),
-		cmocka_unit_test(a_short_request_is_decided_between_turns_of_a_long_one),
-		cmocka_unit_test(a_request_may_end_between_two_turns),
-		cmocka_unit_test(a_late_permits_record_comes_after_its_denial),
-		cmocka_unit_test(more_limits_than_a_request_can_carry_are_a_503),
-		cmocka_unit_test(what_cannot_be_read_takes_tokens_by_its_size),
+		cmocka_unit_test(address_across_windows_is_found_once),
+		cmocka_unit_test(value_longer_than_the_overlap_is_removed_whole),
+		cmocka_unit_test(table_header_applies_in_every_window),
+		cmocka_unit_test(short_request_is_decided_between_turns_of_a_long_one),
+		cmocka_unit_test(request_may_end_between_two_turns),
+		cmocka_unit_test(late_record_of_a_permit_follows_its_denial),
+		cmocka_unit_test(too_many_limits_for_a_request_give_503),
+		cmocka_unit_test(uninspected_content_counts_tokens_by_its_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* URIs of several spellings through the gate: every method of MCP that names one, and every
- * dialect that has its provider ask a server. Refused where a rule reads one, else passed; both
- * are counted. */
+/* URIs in several spellings through the gate: every MCP method that names a URI, and every
+ * dialect in which the provider contacts a server. If a rule reads URIs, odd spellings are
+ * refused, otherwise they pass. Both are counted. */
 #include "scenario/gate_stage.h"
 
 #define TOOLS                                                                                  \
@@ -17,7 +17,7 @@
 	      "  - {name: etc, phase: tool, when: "                                            \
 	      "'resource.uri.startsWith(\"file:///etc\")', "                                   \
 	      "deny: true}\n"
-/* The name of the server is in the policy; what is asked of it is outside's. */
+/* The policy names the server, but the request to it comes from outside. */
 #define SERVER                                                                                 \
 	TOOLS "rules: [{name: s, phase: tool, when: 'tool.server == \"tools\" && tool.name "   \
 	      "== \"x\"', deny: true}]\n"
@@ -29,7 +29,7 @@
 #define RPC "{\"jsonrpc\":\"2.0\",\"id\":7,"
 #define NEW "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\"}"
 
-/* As JSON says them. */
+/* The spellings as in JSON. */
 static const char *const odd[] = { "SECRET://a", " secret://a", "secret://a ", "sec\\nret://a",
 	"sec\\tret://a", "secret:\\\\\\\\a", "secret://a/%2e%2e/b", "secret://%61",
 	"secret://A", "FILE:///etc/shadow", "file:///pub/../etc/shadow",
@@ -77,7 +77,7 @@ ask_for(const char *policy, const struct method *m, const char *uri, bool refuse
 		n.headers[1] = said;
 		n.headers[2] = strcmp(m->name, "resources/read") ? NULL : name;
 	}
-	/* what no field can hold is a mismatch before */
+	/* a value that no header field can hold is a mismatch before that */
 	if (n.headers[2] && (strchr(uri, '\\') || strchr(uri, ' ')))
 		return;
 	stage_up(&s, policy);
@@ -106,7 +106,7 @@ ask_for(const char *policy, const struct method *m, const char *uri, bool refuse
 }
 
 static void
-an_odd_uri_is_refused_where_a_rule_reads_one(void **state)
+odd_uri_is_refused_if_a_rule_reads_uris(void **state)
 {
 	(void)state;
 	for (size_t m = 0; m < COUNT_OF(methods); m++) {
@@ -122,7 +122,7 @@ an_odd_uri_is_refused_where_a_rule_reads_one(void **state)
 }
 
 static void
-it_passes_where_none_does(void **state)
+odd_uri_passes_if_no_rule_reads_uris(void **state)
 {
 	(void)state;
 	for (size_t m = 0; m < COUNT_OF(methods); m++)
@@ -132,7 +132,7 @@ it_passes_where_none_does(void **state)
 	ask_for("mode: shadow\n" READS, &methods[0], odd[0], false);
 }
 
-/* ---- servers that a provider asks ---- */
+/* ---- servers that a provider contacts ---- */
 
 #define ROUTES                                                                                 \
 	"providers:\n"                                                                         \
@@ -208,7 +208,7 @@ offer(const char *policy, const struct hosted *h, const char *place, bool refuse
 }
 
 static void
-so_it_is_of_servers_that_a_provider_asks(void **state)
+odd_url_of_a_providers_server_is_refused_if_a_rule_reads_it(void **state)
 {
 	(void)state;
 	for (size_t h = 0; h < COUNT_OF(hosted); h++) {
@@ -217,7 +217,7 @@ so_it_is_of_servers_that_a_provider_asks(void **state)
 			offer(i % 2 ? LABELS : NAMES, &hosted[h], odd_places[i], i % 2);
 		}
 		offer(EVIL, &hosted[h], "https://good.example/mcp", false);
-		/* with the slash that every client adds, too */
+		/* also with the trailing slash that every client adds */
 		offer(EVIL, &hosted[h], "https://good.example", false);
 		offer(EVIL, &hosted[h], "https://evil.example", true);
 		offer(EVIL, &hosted[h], "http://10.0.0.7:8080/sse?a=b", false);
@@ -234,9 +234,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_odd_uri_is_refused_where_a_rule_reads_one),
-		cmocka_unit_test(it_passes_where_none_does),
-		cmocka_unit_test(so_it_is_of_servers_that_a_provider_asks),
+		cmocka_unit_test(odd_uri_is_refused_if_a_rule_reads_uris),
+		cmocka_unit_test(odd_uri_passes_if_no_rule_reads_uris),
+		cmocka_unit_test(odd_url_of_a_providers_server_is_refused_if_a_rule_reads_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The HTTP client against a real server: what it takes, what it refuses, and that
- * it keeps its time whatever the other side does. */
+/* The HTTP client against a real server: the responses that it accepts and refuses. The client
+ * must keep its deadlines whatever the server does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 static char dir[] = "/tmp/tollgate-http-XXXXXX";
 
-static char big[300000]; /* set before any server runs */
+static char big[300000]; /* set before a server runs */
 
 static bool
 on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
@@ -144,14 +144,14 @@ call(struct stage *s, struct http_call_options o, struct seen *seen)
 	if (!o.answer_bytes)
 		o.answer_bytes = 100000;
 	assert_non_null(http_call(s->c, &o, on_answer, seen));
-	assert_int_equal(seen->n, 0); /* never within the call */
+	assert_int_equal(seen->n, 0); /* the callback does not run inside the call */
 	ev_run(s->loop, 0);
 	assert_int_equal(seen->n, 1);
 	assert_int_equal(http_client_busy(s->c), 0);
 }
 
 static void
-a_post_arrives_whole_and_its_answer_comes_back(void **state)
+post_and_its_response_arrive_whole(void **state)
 {
 	struct stage *s = *state;
 	struct seen seen;
@@ -167,7 +167,7 @@ a_post_arrives_whole_and_its_answer_comes_back(void **state)
 }
 
 static void
-only_what_the_caller_gives_is_sent(void **state)
+only_the_callers_fields_are_sent(void **state)
 {
 	struct stage *s = *state;
 	const char *fields[] = { "If-None-Match: \"a\"", "Content-Type: application/json" };
@@ -193,7 +193,7 @@ only_what_the_caller_gives_is_sent(void **state)
 }
 
 static void
-connections_are_used_again(void **state)
+connections_are_reused(void **state)
 {
 	struct stage *s = *state;
 	struct seen seen;
@@ -207,7 +207,7 @@ connections_are_used_again(void **state)
 }
 
 static void
-a_status_is_an_answer_and_a_redirect_is_not_followed(void **state)
+error_status_is_a_response_and_redirect_is_not_followed(void **state)
 {
 	struct stage *s = *state;
 	struct seen seen;
@@ -224,19 +224,19 @@ a_status_is_an_answer_and_a_redirect_is_not_followed(void **state)
 }
 
 static void
-what_goes_wrong_has_its_error(void **state)
+each_failure_has_its_error(void **state)
 {
 	static const struct {
 		const char *name, *path;
 		int err;
 	} rows[] = {
 		{ "a server that never answers", "/slow", ERR_TIMEOUT },
-		{ "one that drips", "/drip", ERR_TIMEOUT },
-		{ "an answer that is cut", "/cut", ERR_IO },
-		{ "a body over the cap", "/huge", ERR_LIMIT },
+		{ "a server that sends a byte now and then", "/drip", ERR_TIMEOUT },
+		{ "a response that is cut", "/cut", ERR_IO },
+		{ "a body over the limit", "/huge", ERR_LIMIT },
 		{ "a body without an end", "/endless", ERR_LIMIT },
 		{ "a head without an end", "/fields", ERR_LIMIT },
-		{ "what is not HTTP", "/garbage", ERR_SYNTAX },
+		{ "a response that is not HTTP", "/garbage", ERR_SYNTAX },
 	};
 	struct stage *s = *state;
 
@@ -258,7 +258,7 @@ what_goes_wrong_has_its_error(void **state)
 }
 
 static void
-a_refused_connection_and_an_unknown_name_are_errors(void **state)
+refused_connection_and_unknown_name_are_errors(void **state)
 {
 	struct stage *s = *state;
 	struct seen seen;
@@ -278,7 +278,7 @@ a_refused_connection_and_an_unknown_name_are_errors(void **state)
 }
 
 static void
-hung_servers_never_block_the_loop(void **state)
+hanging_servers_never_block_the_loop(void **state)
 {
 	struct stage *s = *state;
 	struct seen seen[20] = { 0 };
@@ -286,7 +286,7 @@ hung_servers_never_block_the_loop(void **state)
 		.url = url(s, "/slow"), .deadline_us = 100000, .answer_bytes = 10
 	};
 
-	/* Nothing is waited for, and no answer comes, before the loop runs. */
+	/* Before the loop runs, nothing blocks and no callback runs. */
 	for (int i = 0; i < 20; i++)
 		assert_non_null(http_call(s->c, &o, on_answer, &seen[i]));
 	for (int i = 0; i < 20; i++)
@@ -297,7 +297,7 @@ hung_servers_never_block_the_loop(void **state)
 }
 
 static void
-cancelled_calls_and_a_freed_client_answer_nobody(void **state)
+canceled_calls_and_a_freed_client_run_no_callback(void **state)
 {
 	struct stage *s = *state;
 	struct seen seen[4] = { 0 };
@@ -354,7 +354,7 @@ next_of_chain(void *arg, const struct http_answer *a)
 }
 
 static void
-a_callback_may_start_and_cancel_calls(void **state)
+callback_may_start_and_cancel_calls(void **state)
 {
 	struct stage *s = *state;
 	struct chain ch = { s, { .deadline_us = 5000000, .answer_bytes = 100 }, 10, NULL };
@@ -367,7 +367,7 @@ a_callback_may_start_and_cancel_calls(void **state)
 }
 
 static void
-calls_over_the_cap_are_refused_at_once(void **state)
+calls_over_the_limit_are_refused_at_once(void **state)
 {
 	struct stage *s = *state;
 	struct http_call_options o = {
@@ -380,12 +380,12 @@ calls_over_the_cap_are_refused_at_once(void **state)
 	assert_non_null(http_call(s->c, &o, on_answer, &seen));
 	ev_run(s->loop, 0);
 	assert_int_equal(seen.err, ERR_LIMIT);
-	/* On a busy machine the server closes some itself. */
+	/* On a busy machine the server closes some connections itself. */
 	assert_int_not_equal(ignored.err, ERR_LIMIT);
 }
 
 static void
-a_unix_socket_serves_too(void **state)
+unix_socket_is_supported(void **state)
 {
 	struct stage *s = *state;
 	struct seen seen;
@@ -404,7 +404,7 @@ a_unix_socket_serves_too(void **state)
 }
 
 static void
-a_certificate_must_verify_and_name_the_host(void **state)
+certificate_must_verify_and_name_the_host(void **state)
 {
 	struct stage *s = *state;
 	char good[64], other[64], https[64];
@@ -424,7 +424,7 @@ a_certificate_must_verify_and_name_the_host(void **state)
 	seen_clear(&seen);
 	http_client_free(&s->c);
 	s->c = http_client_new(s->loop, 4);
-	o.ca_file = NULL; /* the system's do not know it */
+	o.ca_file = NULL; /* not signed by a CA of the system */
 	call(s, o, &seen);
 	assert_int_equal(seen.err, ERR_AUTH);
 	o.ca_file = other;
@@ -434,13 +434,14 @@ a_certificate_must_verify_and_name_the_host(void **state)
 	call(s, o, &seen);
 	assert_int_equal(seen.err, ERR_AUTH);
 	snprintf(https, sizeof(https), "https://127.0.0.1:%u/echo", named->port);
-	o.ca_file = other; /* trusted, but another name */
+	o.ca_file = other; /* a trusted certificate for another name */
 	call(s, o, &seen);
 	assert_int_equal(seen.err, ERR_AUTH);
 	assert_int_equal(atomic_load(&named->requests), 0);
 	snprintf(https, sizeof(https), "https://127.0.0.1:%u/echo", s->rig->port);
 	o.deadline_us = 200000;
-	call(s, o, &seen); /* plain HTTP there, which waits for the end of a head */
+	/* plain HTTP to a TLS port, where the server waits for the rest of a head */
+	call(s, o, &seen);
 	assert_true(seen.err == ERR_IO || seen.err == ERR_TIMEOUT);
 	assert_int_equal(atomic_load(&s->rig->requests), 0);
 	http_client_free(&s->c);
@@ -451,7 +452,7 @@ a_certificate_must_verify_and_name_the_host(void **state)
 }
 
 static void
-urls_are_checked(void **state)
+invalid_urls_are_refused(void **state)
 {
 	static const struct {
 		const char *url;
@@ -488,19 +489,19 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_post_arrives_whole_and_its_answer_comes_back),
-		T(only_what_the_caller_gives_is_sent),
-		T(connections_are_used_again),
-		T(a_status_is_an_answer_and_a_redirect_is_not_followed),
-		T(what_goes_wrong_has_its_error),
-		T(a_refused_connection_and_an_unknown_name_are_errors),
-		T(hung_servers_never_block_the_loop),
-		T(cancelled_calls_and_a_freed_client_answer_nobody),
-		T(a_callback_may_start_and_cancel_calls),
-		T(calls_over_the_cap_are_refused_at_once),
-		T(a_unix_socket_serves_too),
-		T(a_certificate_must_verify_and_name_the_host),
-		cmocka_unit_test(urls_are_checked),
+		T(post_and_its_response_arrive_whole),
+		T(only_the_callers_fields_are_sent),
+		T(connections_are_reused),
+		T(error_status_is_a_response_and_redirect_is_not_followed),
+		T(each_failure_has_its_error),
+		T(refused_connection_and_unknown_name_are_errors),
+		T(hanging_servers_never_block_the_loop),
+		T(canceled_calls_and_a_freed_client_run_no_callback),
+		T(callback_may_start_and_cancel_calls),
+		T(calls_over_the_limit_are_refused_at_once),
+		T(unix_socket_is_supported),
+		T(certificate_must_verify_and_name_the_host),
+		cmocka_unit_test(invalid_urls_are_refused),
 	};
 	if (!mkdtemp(dir))
 		return 1;

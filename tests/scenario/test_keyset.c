@@ -1,12 +1,12 @@
-/* Key sets at a URL against a real server: refresh, ETag, rotation, an issuer that is
- * away, and how little an unknown key costs it. */
+/* Key sets at a URL, against a real server: refresh, ETag, rotation, an unavailable issuer, and
+ * how few fetches an unknown key causes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-/* The clock, with what the test adds to it; threads read it. */
+/* The clock plus the offset that the test adds; threads read it. */
 #include <stdatomic.h>
 
 #define clock_mono_us real_mono_us
@@ -29,7 +29,8 @@ clock_mono_us(void)
 
 enum mood { FINE, HANGS, FAILS, GARBAGE };
 static _Atomic int mood;
-static _Atomic unsigned version; /* which key the issuer signs with, and its ETag */
+static _Atomic unsigned
+	version; /* number of the key with which the issuer signs, and its ETag */
 static _Atomic unsigned bodies, unchanged;
 static struct jwt_key issuer[3];
 
@@ -75,7 +76,7 @@ struct stage {
 };
 static struct stage stage;
 
-/* Until the condition holds, five seconds at most. */
+/* Waits until the condition holds, five seconds at most. */
 #define WAIT_FOR(cond)                                                                         \
 	do {                                                                                   \
 		for (int ms = 0; !(cond) && ms < 5000; ms++)                                   \
@@ -160,17 +161,17 @@ arrived(_Atomic bool *done)
 /* ---- tests ---- */
 
 static void
-a_set_is_fetched_and_refreshed(void **state)
+key_set_is_fetched_and_refreshed(void **state)
 {
 	(void)state;
 	up(150000, 60000000);
 	WAIT_FOR(verify(0) == 0);
 	assert_int_equal(verify(1), ERR_NOTFOUND);
-	/* Nothing new: a 304, no body. */
+	/* Nothing new: a 304 without a body. */
 	WAIT_FOR(atomic_load(&unchanged) >= 2);
 	assert_int_equal(atomic_load(&bodies), 1);
 	assert_int_equal(verify(0), 0);
-	/* The next key comes by itself, the old one goes. */
+	/* The next key is fetched by the refresh, and the old one is removed. */
 	atomic_store(&version, 1);
 	WAIT_FOR(verify(1) == 0);
 	assert_int_equal(verify(0), ERR_NOTFOUND);
@@ -178,7 +179,7 @@ a_set_is_fetched_and_refreshed(void **state)
 }
 
 static void
-an_unknown_key_is_asked_for_once(void **state)
+unknown_key_causes_one_fetch(void **state)
 {
 	struct waiter w[20];
 	_Atomic bool done[20];
@@ -188,18 +189,19 @@ an_unknown_key_is_asked_for_once(void **state)
 	mailbox_init(&box, NULL, NULL);
 	up(3600000000u, 3600000000u);
 	WAIT_FOR(verify(0) == 0);
-	WAIT_FOR(!ask(&w[0], &done[0])); /* just fetched: it would say the same */
+	WAIT_FOR(!ask(
+		&w[0], &done[0])); /* just fetched: another fetch would return the same set */
 	before = atomic_load(&stage.rig->requests);
 	atomic_store(&version, 1);
 	atomic_fetch_add(&passed_us, KEYSET_AGAIN_US + 1);
-	/* Twenty tokens at once, one fetch. */
+	/* Twenty concurrent tokens cause one fetch. */
 	for (int i = 0; i < 20; i++)
 		assert_true(ask(&w[i], &done[i]) || atomic_load(&stage.rig->requests) > before);
 	WAIT_FOR(verify(1) == 0);
 	for (int i = 0; i < 20; i++)
 		WAIT_FOR(arrived(&done[i]) || w[i].w.next == NULL);
 	assert_int_equal(atomic_load(&stage.rig->requests), before + 1);
-	/* And none for the next ten seconds. */
+	/* No further fetch in the next ten seconds. */
 	for (int i = 0; i < 100; i++)
 		assert_false(ask(&w[0], &done[0]));
 	assert_int_equal(atomic_load(&stage.rig->requests), before + 1);
@@ -207,7 +209,7 @@ an_unknown_key_is_asked_for_once(void **state)
 }
 
 static void
-an_issuer_that_is_away_is_believed_for_a_while(void **state)
+keys_of_an_unavailable_issuer_are_used_for_a_while(void **state)
 {
 	static const int moods[] = { FAILS, GARBAGE, HANGS };
 
@@ -228,7 +230,7 @@ an_issuer_that_is_away_is_believed_for_a_while(void **state)
 		buf_init(&ready, 0);
 		assert_false(keysets_ready(stage.all, &ready));
 		buf_free(&ready);
-		/* It comes back, and so does the key. */
+		/* The issuer is available again, and so is the key. */
 		if (moods[i] != HANGS) {
 			atomic_store(&mood, FINE);
 			WAIT_FOR(verify(0) == 0);
@@ -238,7 +240,7 @@ an_issuer_that_is_away_is_believed_for_a_while(void **state)
 }
 
 static void
-who_waits_is_woken_when_it_ends(void **state)
+waiter_is_woken_when_the_fetch_ends(void **state)
 {
 	struct waiter w;
 	_Atomic bool done;
@@ -257,10 +259,10 @@ who_waits_is_woken_when_it_ends(void **state)
 	down();
 }
 
-/* The issuer's answer comes between the look at the old set and the wish to wait: what was
- * published since is looked at, not refused for being recent. */
+/* The issuer's response arrives after the old set was checked and before the wait begins. The
+ * new set must be checked, and the wait not be refused because the fetch was recent. */
 static void
-an_answer_in_between_is_seen(void **state)
+response_between_check_and_wait_is_used(void **state)
 {
 	struct waiter w;
 	_Atomic bool done;
@@ -270,7 +272,7 @@ an_answer_in_between_is_seen(void **state)
 	mailbox_init(&box, NULL, NULL);
 	up(3600000000u, 3600000000u);
 	WAIT_FOR(verify(0) == 0);
-	usleep(20000); /* tried_us is set behind the keys */
+	usleep(20000); /* so that tried_us is later than the keys */
 	asked_since = before;
 	assert_true(ask(&w, &done));
 	WAIT_FOR(arrived(&done));
@@ -282,7 +284,7 @@ an_answer_in_between_is_seen(void **state)
 }
 
 static void
-one_url_is_one_set(void **state)
+equal_urls_share_one_key_set(void **state)
 {
 	(void)state;
 	up(3600000000u, 3600000000u);
@@ -297,16 +299,17 @@ one_url_is_one_set(void **state)
 	keyset_close(&other);
 	WAIT_FOR(verify(0) == 0);
 	keyset_close(&stage.k);
-	stage.k = again; /* a reload: the new snapshot has it, the old one lets it go */
+	/* a reload: the new snapshot takes a reference, the old one releases it */
+	stage.k = again;
 	usleep(20000);
 	assert_int_equal(verify(0), 0);
 	down();
 }
 
-/* A token that verified is taken from the cache, until its key leaves the set or the set
- * is too old: then it is looked at again. */
+/* A verified token is taken from the cache until its key is removed from the set, or the set is
+ * too old. Then the token is verified again. */
 static void
-a_cached_token_ends_with_its_key(void **state)
+cached_token_ends_with_its_key(void **state)
 {
 	char text[512], sock[] = "/tmp/tollgate-keyset-XXXXXX", path[64];
 	struct policy_fix fix;
@@ -359,7 +362,7 @@ a_cached_token_ends_with_its_key(void **state)
 	WAIT_FOR(ASK() == 0);
 	assert_int_equal(ASK(), 0);
 	assert_true(hit);
-	atomic_store(&version, 1); /* the next refresh brings another key */
+	atomic_store(&version, 1); /* the next refresh gets another key */
 	WAIT_FOR(ASK() == IDENTITY_MISSED);
 	assert_false(hit);
 	atomic_store(&version, 0);
@@ -402,13 +405,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_set_is_fetched_and_refreshed),
-		cmocka_unit_test(an_unknown_key_is_asked_for_once),
-		cmocka_unit_test(an_issuer_that_is_away_is_believed_for_a_while),
-		cmocka_unit_test(who_waits_is_woken_when_it_ends),
-		cmocka_unit_test(an_answer_in_between_is_seen),
-		cmocka_unit_test(one_url_is_one_set),
-		cmocka_unit_test(a_cached_token_ends_with_its_key),
+		cmocka_unit_test(key_set_is_fetched_and_refreshed),
+		cmocka_unit_test(unknown_key_causes_one_fetch),
+		cmocka_unit_test(keys_of_an_unavailable_issuer_are_used_for_a_while),
+		cmocka_unit_test(waiter_is_woken_when_the_fetch_ends),
+		cmocka_unit_test(response_between_check_and_wait_is_used),
+		cmocka_unit_test(equal_urls_share_one_key_set),
+		cmocka_unit_test(cached_token_ends_with_its_key),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

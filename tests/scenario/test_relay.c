@@ -1,28 +1,28 @@
-/* The relay between an edge and a provider that behave: heads, bodies, framing,
- * reuse, and the last byte that waits for the record. */
+/* The relay between an edge and a provider that behave correctly: heads, bodies, framing, reuse
+ * of connections, and the last byte that waits for the record. */
 #include "scenario/relay_stage.h"
 
 #include "answer/vault.h"
 
 #define UP_HEAD	  "POST /v1/x HTTP/1.1\r\nhost: h\r\n"
 
-/* ---- one exchange, whichever way it is cut ---- */
+/* ---- one exchange, with the bytes cut in every way ---- */
 
 struct copy_case {
 	const char *name;
 	const char *request;
-	const char *upstream; /* what the provider gets */
-	const char *answer;   /* what it says */
-	const char *response; /* what the edge gets */
+	const char *upstream; /* received by the provider */
+	const char *answer;   /* sent by the provider */
+	const char *response; /* received by the edge */
 	const char *method;   /* NULL: POST */
-	bool closes;	      /* the provider closes behind its answer */
-	bool drops;	      /* the connection to it is not reused */
+	bool closes;	      /* the provider closes the connection after its response */
+	bool drops;	      /* the provider's connection is not reused */
 	enum exchange_body mode;
 };
 
 /* clang-format off */
 static const struct copy_case copies[] = {
-	{ "a counted body passes as it is",
+	{ "a body with a length passes unchanged",
 		POST("content-length: 5\r\n") "hello",
 		UP_HEAD "content-length: 5\r\n\r\nhello",
 		DOWN_HEAD "content-type: text/plain\r\ncontent-length: 3\r\n\r\nabc",
@@ -37,42 +37,42 @@ static const struct copy_case copies[] = {
 		UP_HEAD "content-length: 1\r\n\r\nx",
 		"HTTP/1.0 200 OK\r\n\r\nabc",
 		DOWN_HEAD FIELDS "transfer-encoding: chunked\r\n\r\n00000003\r\nabc\r\n0\r\n\r\n", NULL, true, true, BODY_COPY },
-	{ "a request without a body stays one",
+	{ "a request without a body stays without one",
 		POST(""),
 		UP_HEAD "\r\n",
 		DOWN_HEAD "content-length: 0\r\n\r\n",
 		DOWN_HEAD FIELDS "content-length: 0\r\n\r\n", NULL, false, false, BODY_NONE },
-	{ "no body to copy is no body",
+	{ "BODY_COPY without a body sends none",
 		POST(""),
 		UP_HEAD "\r\n",
 		DOWN_HEAD "content-length: 0\r\n\r\n",
 		DOWN_HEAD FIELDS "content-length: 0\r\n\r\n", NULL, false, false, BODY_COPY },
-	{ "an empty chunked body stays one",
+	{ "an empty chunked body stays empty",
 		POST("transfer-encoding: chunked\r\n") "0\r\n\r\n",
 		UP_HEAD "transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
 		DOWN_HEAD "transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
 		DOWN_HEAD FIELDS "transfer-encoding: chunked\r\n\r\n0\r\n\r\n", NULL, false, false, BODY_COPY },
-	{ "an empty deferred body is decided too",
+	{ "an empty deferred body is decided",
 		POST("transfer-encoding: chunked\r\n") "0\r\n\r\n",
 		UP_HEAD "content-length: 0\r\n\r\n",
 		DOWN_HEAD "content-length: 0\r\n\r\n",
 		DOWN_HEAD FIELDS "content-length: 0\r\n\r\n", NULL, false, false, BODY_DEFER },
-	{ "an empty body stays one",
+	{ "an empty body stays empty",
 		POST("content-length: 0\r\n"),
 		UP_HEAD "content-length: 0\r\n\r\n",
 		DOWN_HEAD "content-length: 0\r\n\r\n",
 		DOWN_HEAD FIELDS "content-length: 0\r\n\r\n", NULL, false, false, BODY_NONE },
-	{ "the body is swapped, what arrives is dropped",
+	{ "a replaced body is sent, and the original discarded",
 		POST("content-length: 9\r\n") "my secret",
 		UP_HEAD "content-length: 11\r\n\r\nmy [SECRET]",
 		DOWN_HEAD "content-length: 1\r\n\r\na",
 		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, false, BODY_SWAP },
-	{ "a deferred body is decided whole and goes out counted",
+	{ "a deferred body is decided whole and sent with its length",
 		POST("transfer-encoding: chunked\r\n") "5\r\nhello\r\n6\r\n world\r\n0\r\na: b\r\n\r\n",
 		UP_HEAD "content-length: 11\r\n\r\nhello world",
 		DOWN_HEAD "content-length: 1\r\n\r\na",
 		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, false, BODY_DEFER },
-	{ "a deferred body of known length too",
+	{ "a deferred body of known length is decided whole",
 		POST("content-length: 11\r\n") "hello world",
 		UP_HEAD "content-length: 11\r\n\r\nhello world",
 		DOWN_HEAD "content-length: 1\r\n\r\na",
@@ -82,38 +82,38 @@ static const struct copy_case copies[] = {
 		"HEAD /v1/x HTTP/1.1\r\nhost: h\r\n\r\n",
 		DOWN_HEAD "content-length: 1000\r\n\r\n",
 		DOWN_HEAD FIELDS "content-length: 1000\r\n\r\n", "HEAD", false, false, BODY_NONE },
-	{ "204 has neither",
+	{ "204 has neither length nor body",
 		POST("content-length: 1\r\n") "x",
 		UP_HEAD "content-length: 1\r\n\r\nx",
 		"HTTP/1.1 204 No Content\r\n\r\n",
 		"HTTP/1.1 204 No Content\r\n" FIELDS "\r\n", NULL, false, false, BODY_COPY },
-	{ "204 with a length has neither, and ends the connection",
+	{ "204 with a length ends the connection",
 		POST("content-length: 1\r\n") "x",
 		UP_HEAD "content-length: 1\r\n\r\nx",
 		"HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n",
 		"HTTP/1.1 204 No Content\r\n" FIELDS "\r\n", NULL, false, true, BODY_COPY },
-	{ "304 may name a length",
+	{ "304 may have a length",
 		POST("content-length: 1\r\n") "x",
 		UP_HEAD "content-length: 1\r\n\r\nx",
 		"HTTP/1.1 304 Not Modified\r\netag: \"a\"\r\ncontent-length: 5\r\n\r\n",
 		"HTTP/1.1 304 Not Modified\r\netag: \"a\"\r\n" FIELDS "content-length: 5\r\n\r\n", NULL, false, false, BODY_COPY },
-	{ "interim responses stay behind",
+	{ "interim responses are not forwarded",
 		POST("content-length: 1\r\n") "x",
 		UP_HEAD "content-length: 1\r\n\r\nx",
 		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" DOWN_HEAD "content-length: 1\r\n\r\na",
 		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, false, BODY_COPY },
-	{ "connection fields and forged ones stay behind",
+	{ "connection fields and forged fields are not forwarded",
 		POST("content-length: 1\r\nx-tollgate-id: forged\r\nauthorization: not read\r\n") "x",
 		UP_HEAD "content-length: 1\r\n\r\nx",
 		DOWN_HEAD "X-Tollgate-Id: forged\r\nx-tollgate-anything: forged\r\nConnection: x-hop\r\nX-Hop: 1\r\n"
 			"Keep-Alive: timeout=5\r\nTrailer: x\r\nUpgrade: h2c\r\nServer: s\r\ncontent-length: 1\r\n\r\na",
 		DOWN_HEAD "Server: s\r\n" FIELDS "content-length: 1\r\n\r\na", NULL, false, false, BODY_COPY },
-	{ "a provider that closes is not asked again on that connection",
+	{ "a connection that the provider closes is not reused",
 		POST("content-length: 1\r\n") "x",
 		UP_HEAD "content-length: 1\r\n\r\nx",
 		DOWN_HEAD "connection: close\r\ncontent-length: 1\r\n\r\na",
 		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, true, BODY_COPY },
-	{ "bytes behind the response end the connection",
+	{ "bytes after the response end the connection",
 		POST("content-length: 1\r\n") "x",
 		UP_HEAD "content-length: 1\r\n\r\nx",
 		DOWN_HEAD "content-length: 1\r\n\r\naHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison",
@@ -121,7 +121,7 @@ static const struct copy_case copies[] = {
 };
 /* clang-format on */
 
-/* Removes the sizes of chunks, which depend on how the bytes were cut. */
+/* Removes the chunk sizes, which depend on how the bytes were cut. */
 static void
 unchunk(struct buf *b)
 {
@@ -166,7 +166,7 @@ same_message(const struct copy_case *c, const char *what, struct peer *p, const 
 	buf_free(&b);
 }
 
-/* The message is whole: its framing says so. */
+/* Returns true if the message is complete by its framing. */
 static bool
 whole(struct peer *p, const char *want, bool to_head)
 {
@@ -223,7 +223,7 @@ copy_once(struct stage *s, const struct copy_case *c, struct peer *edge, struct 
 }
 
 static void
-an_exchange_passes_however_it_is_cut(void **state)
+exchange_passes_however_its_bytes_are_cut(void **state)
 {
 	struct stage *s = *state;
 	static const size_t steps[] = { 1, 2, 3, 7, 64, 100000 };
@@ -238,7 +238,7 @@ an_exchange_passes_however_it_is_cut(void **state)
 					until(s, closed(&up));
 					peer_close(&up);
 				}
-				/* The edge's connection serves them all. */
+				/* The edge's connection is used for all of them. */
 				assert_false(closed(&edge));
 			}
 	peer_close(&edge);
@@ -247,7 +247,7 @@ an_exchange_passes_however_it_is_cut(void **state)
 
 /* clang-format off */
 static const struct copy_case old_copies[] = {
-	{ "HTTP/1.0: a counted answer",
+	{ "HTTP/1.0: a response with a length",
 		"POST /ignored HTTP/1.0\r\n" TICKET "content-length: 1\r\n\r\nx",
 		UP_HEAD "content-length: 1\r\n\r\nx",
 		DOWN_HEAD "content-length: 3\r\n\r\nabc",
@@ -261,7 +261,7 @@ static const struct copy_case old_copies[] = {
 /* clang-format on */
 
 static void
-an_old_client_gets_no_chunks(void **state)
+http_10_client_gets_no_chunks(void **state)
 {
 	struct stage *s = *state;
 	static const size_t steps[] = { 1, 7, 100000 };
@@ -288,7 +288,7 @@ an_old_client_gets_no_chunks(void **state)
 }
 
 static void
-both_sides_reuse_their_connections(void **state)
+connections_of_both_sides_are_reused(void **state)
 {
 	struct stage *s = *state;
 
@@ -299,7 +299,7 @@ both_sides_reuse_their_connections(void **state)
 	assert_int_equal(count(s, M_RELAY_CONNS), 1);
 	assert_int_equal(count(s, M_RELAY_UPSTREAM), 1);
 	assert_int_equal(count(s, M_RELAY_REUSED), 4);
-	/* Another edge finds the same pooled connection. */
+	/* Another edge connection uses the same pooled connection. */
 	struct peer other = edge_connect(s);
 	copy_once(s, &copies[1], &other, &up, 1000, 1000);
 	assert_int_equal(count(s, M_RELAY_UPSTREAM), 1);
@@ -324,13 +324,15 @@ both_sides_reuse_their_connections(void **state)
 /* ---- the last byte ---- */
 
 static const struct {
-	const char *name, *answer, *early; /* what the edge has before the record is durable */
+	const char *name, *answer,
+		*early; /* received by the edge before the record is durable */
 	const char *late;
-	bool pieces; /* the answer comes in two reads */
+	bool pieces; /* the response arrives in two reads */
 } last_bytes[] = {
-	{ "a response that comes whole waits whole", DOWN_HEAD "content-length: 3\r\n\r\nabc",
+	{ "a response that arrives whole waits whole", DOWN_HEAD "content-length: 3\r\n\r\nabc",
 		"", DOWN_HEAD FIELDS "content-length: 3\r\n\r\nabc", false },
-	{ "the last byte of a counted body waits", DOWN_HEAD "content-length: 6\r\n\r\nabc|def",
+	{ "the last byte of a body with a length waits",
+		DOWN_HEAD "content-length: 6\r\n\r\nabc|def",
 		DOWN_HEAD FIELDS "content-length: 6\r\n\r\nabcde", "f", true },
 	{ "a head without a body waits", "HTTP/1.1 204 N|o Content\r\n\r\n", "",
 		"HTTP/1.1 204 No Content\r\n" FIELDS "\r\n", true },
@@ -338,7 +340,7 @@ static const struct {
 		DOWN_HEAD "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n|0\r\n\r\n",
 		DOWN_HEAD FIELDS "transfer-encoding: chunked\r\n\r\n00000003\r\nabc\r\n",
 		"0\r\n\r\n", true },
-	{ "of an event stream only the last chunk waits, though it came whole",
+	{ "of an event stream that arrives whole, only the last chunk waits",
 		DOWN_HEAD
 		"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 		"9\r\ndata: x\n\n\r\n0\r\n\r\n",
@@ -348,7 +350,7 @@ static const struct {
 };
 
 static void
-the_last_byte_waits_for_the_record(void **state)
+last_byte_waits_for_the_record(void **state)
 {
 	struct stage *s = *state;
 
@@ -404,7 +406,7 @@ the_last_byte_waits_for_the_record(void **state)
 /* ---- continue, denial, metering ---- */
 
 static void
-the_edge_is_told_to_continue_once_the_body_is_wanted(void **state)
+edge_gets_100_continue_once_the_body_is_wanted(void **state)
 {
 	struct stage *s = *state;
 	static const enum exchange_body modes[] = { BODY_COPY, BODY_SWAP, BODY_DEFER };
@@ -429,7 +431,7 @@ the_edge_is_told_to_continue_once_the_body_is_wanted(void **state)
 		until(s, exchange(s)->freed);
 		turn(s);
 	}
-	/* Not where the body is there already, and not before a refusal. */
+	/* No 100 Continue if the body has already arrived, or before a refusal. */
 	s->gate.claim_s = 0;
 	s->gate.plan.body_mode = BODY_DEFER;
 	s->gate.plan.body_cap_bytes = 10;
@@ -446,7 +448,7 @@ the_edge_is_told_to_continue_once_the_body_is_wanted(void **state)
 }
 
 static void
-a_deferred_body_may_be_denied(void **state)
+deferred_body_may_be_denied(void **state)
 {
 	struct stage *s = *state;
 
@@ -467,7 +469,7 @@ a_deferred_body_may_be_denied(void **state)
 			"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\n"
 			"cache-control: no-store\r\nx-tollgate-decision: deny\r\n"
 			"content-length: 18\r\n\r\n{\"error\":\"denied\"}");
-		/* It was read whole: the connection lives. */
+		/* The body was read whole, so the connection stays open. */
 		assert_false(closed(&edge));
 	}
 	no_egress(s);
@@ -475,7 +477,7 @@ a_deferred_body_may_be_denied(void **state)
 }
 
 static void
-usage_is_read_and_hidden(void **state)
+usage_is_read_and_hidden_from_the_caller(void **state)
 {
 	struct stage *s = *state;
 	static const char usage[] =
@@ -518,7 +520,7 @@ usage_is_read_and_hidden(void **state)
 		buf_clear(&edge.in);
 		turn(s);
 	}
-	/* A JSON answer passes byte by byte as it is. */
+	/* A JSON response passes unchanged, byte by byte. */
 	say(s, &edge, POST("content-length: 1\r\n") "x");
 	until(s, heard(&up, "\r\n\r\nx"));
 	say(s, &up,
@@ -533,7 +535,7 @@ usage_is_read_and_hidden(void **state)
 }
 
 static void
-response_bytes_leave_in_the_turn_in_which_they_came(void **state)
+response_bytes_are_sent_in_the_turn_of_their_arrival(void **state)
 {
 	struct stage *s = *state;
 
@@ -551,7 +553,7 @@ response_bytes_leave_in_the_turn_in_which_they_came(void **state)
 		assert_int_equal(send(up.fd, "9\r\ndata: x\n\n\r\n", 14, 0), 14);
 		turn(s);
 		assert_true(heard(&edge, "00000009\r\ndata: x\n\n\r\n"));
-		/* and between two of them a stream keeps no room to read into */
+		/* between two bytes, a stream keeps no read buffer */
 		assert_null(LIST_FIRST(&s->relay->edges)->up->in.p);
 	}
 	peer_close(&edge);
@@ -561,7 +563,7 @@ response_bytes_leave_in_the_turn_in_which_they_came(void **state)
 /* ---- large bodies ---- */
 
 static void
-large_bodies_pass_in_bounded_memory(void **state)
+large_bodies_pass_in_bounded_memory_on_both_sides(void **state)
 {
 	struct stage *s = *state;
 	static char block[1 << 16];
@@ -575,7 +577,7 @@ large_bodies_pass_in_bounded_memory(void **state)
 	snprintf(head, sizeof(head), POST("content-length: %zu\r\n"), total);
 	say(s, &edge, head);
 	struct peer up = egress_accept(s);
-	/* The provider does not read: the edge's bytes pile up nowhere. */
+	/* The provider does not read: the edge's bytes must not accumulate. */
 	for (int idle = 0; idle < 20; idle++) {
 		ssize_t n = send(edge.fd, block, sizeof(block), MSG_NOSIGNAL);
 		if (n > 0) {
@@ -587,7 +589,7 @@ large_bodies_pass_in_bounded_memory(void **state)
 	const struct edge *c = LIST_FIRST(&s->relay->edges);
 	assert_true(sent < 4u << 20);
 	assert_true(c->in.size + c->up->out.size <= 512u << 10);
-	/* Now it reads: everything arrives, in order. */
+	/* The provider reads: all bytes arrive in order. */
 	while (got < total) {
 		if (sent < total) {
 			size_t n = total - sent < sizeof(block) ? total - sent : sizeof(block);
@@ -615,7 +617,7 @@ large_bodies_pass_in_bounded_memory(void **state)
 	assert_int_equal(exchange(s)->seen.n, total);
 	assert_true(exchange(s)->seen_last);
 	assert_true(most <= 512u << 10);
-	/* The response: the edge reads nothing, then all. */
+	/* The response: the edge first reads nothing, then everything. */
 	snprintf(head, sizeof(head), DOWN_HEAD "content-length: %zu\r\n\r\n", total);
 	say(s, &up, head);
 	sent = got = most = 0;
@@ -657,7 +659,7 @@ large_bodies_pass_in_bounded_memory(void **state)
 }
 
 static void
-large_swaps_and_deferred_bodies_pass(void **state)
+large_replaced_and_deferred_bodies_pass(void **state)
 {
 	struct stage *s = *state;
 	size_t n = 3u << 20;
@@ -695,9 +697,9 @@ large_swaps_and_deferred_bodies_pass(void **state)
 	free(body);
 }
 
-/* Where placeholders are put back what the provider said of its bytes is true no more. */
+/* If placeholders are restored, the provider's digests of its bytes are no longer correct. */
 static void
-digests_of_an_answer_that_is_edited_do_not_go_on(void **state)
+digests_of_an_edited_response_are_removed(void **state)
 {
 	static const char *const names[] = { "content-md5", "digest", "content-digest",
 		"repr-digest", "etag", "accept-ranges", "content-range" };
@@ -740,25 +742,26 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(an_old_client_gets_no_chunks, setup, teardown),
+		cmocka_unit_test_setup_teardown(http_10_client_gets_no_chunks, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			an_exchange_passes_however_it_is_cut, setup, teardown),
+			exchange_passes_however_its_bytes_are_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			both_sides_reuse_their_connections, setup, teardown),
+			connections_of_both_sides_are_reused, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			the_last_byte_waits_for_the_record, setup, teardown),
+			last_byte_waits_for_the_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			the_edge_is_told_to_continue_once_the_body_is_wanted, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_deferred_body_may_be_denied, setup, teardown),
-		cmocka_unit_test_setup_teardown(usage_is_read_and_hidden, setup, teardown),
+			edge_gets_100_continue_once_the_body_is_wanted, setup, teardown),
+		cmocka_unit_test_setup_teardown(deferred_body_may_be_denied, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			response_bytes_leave_in_the_turn_in_which_they_came, setup, teardown),
+			usage_is_read_and_hidden_from_the_caller, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			large_bodies_pass_in_bounded_memory, setup, teardown),
+			response_bytes_are_sent_in_the_turn_of_their_arrival, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			large_swaps_and_deferred_bodies_pass, setup, teardown),
+			large_bodies_pass_in_bounded_memory_on_both_sides, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			digests_of_an_answer_that_is_edited_do_not_go_on, setup, teardown),
+			large_replaced_and_deferred_bodies_pass, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			digests_of_an_edited_response_are_removed, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
-/* The relay sends a request once more, on another connection, where it is proved that nobody
- * had it, and in no other case. */
+/* The relay sends a request again on another connection only if it is certain that the server
+ * processed no part of it. */
 #include "scenario/relay_stage.h"
 
 static void
-a_request_that_was_not_read_goes_out_again(void **state)
+request_that_was_not_read_is_sent_again(void **state)
 {
 	struct stage *s = *state;
 	static const enum exchange_body modes[] = { BODY_COPY, BODY_SWAP, BODY_NONE,
@@ -19,7 +19,7 @@ a_request_that_was_not_read_goes_out_again(void **state)
 		s->gate.plan.body_mode = modes[i];
 		s->gate.plan.body = i == 1 ? SPAN_LIT("hello") : (struct span){ NULL, 0 };
 		say(s, &edge, requests[i]);
-		/* The request stands unread when the peer closes: a reset. */
+		/* The peer closes before it has read the request, which causes a reset. */
 		until(s, s->relay->npool == 0 && LIST_FIRST(&s->relay->edges)->up &&
 				 LIST_FIRST(&s->relay->edges)->up->request.began);
 		peer_close(&up);
@@ -28,7 +28,8 @@ a_request_that_was_not_read_goes_out_again(void **state)
 		say(s, &fresh, DOWN_HEAD "content-length: 1\r\n\r\nb");
 		expect_bytes(s, &edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\nb");
 		assert_int_equal(exchange(s)->result.end, END_COMPLETE);
-		/* But only once, and never on a connection that was fresh. */
+		/* A request is sent again only once, and not after a failure on a fresh
+		 * connection. */
 		say(s, &edge, requests[i]);
 		until(s, heard(&fresh, "host: h") || true);
 		until(s, s->relay->npool == 0 && LIST_FIRST(&s->relay->edges)->up &&
@@ -46,7 +47,7 @@ a_request_that_was_not_read_goes_out_again(void **state)
 }
 
 static void
-a_request_that_was_read_never_goes_out_again(void **state)
+request_that_was_read_is_never_sent_again(void **state)
 {
 	struct stage *s = *state;
 
@@ -74,9 +75,10 @@ upstream_of(struct stage *s)
 	"HTTP/1.1 503 Service Unavailable\r\nx-tollgate-leaving: 1\r\ncontent-length: "        \
 	"0\r\n\r\n"
 
-/* A HAProxy that was reloaded and keeps its connections says that it has not looked. */
+/* A HAProxy that was reloaded and keeps its connections responds that it did not process the
+ * request. */
 static void
-what_a_leaving_haproxy_did_not_look_at_goes_out_again(void **state)
+request_not_processed_by_a_leaving_haproxy_is_sent_again(void **state)
 {
 	struct stage *s = *state;
 
@@ -85,7 +87,7 @@ what_a_leaving_haproxy_did_not_look_at_goes_out_again(void **state)
 	say(s, &edge, POST("content-length: 5\r\n") "hello");
 	until(s, heard(&up, "\r\n\r\nhello"));
 	say(s, &up, LEAVING);
-	/* The last time it is an answer. */
+	/* After MOVES_MAX moves, it is treated as a response. */
 	for (int i = 0; i < MOVES_MAX; i++) {
 		struct peer fresh = egress_accept(s);
 		until(s, heard(&fresh, "\r\n\r\nhello"));
@@ -100,9 +102,10 @@ what_a_leaving_haproxy_did_not_look_at_goes_out_again(void **state)
 	settled(s);
 }
 
-/* One that it took just before it stopped to listen is like any other. */
+/* A connection that HAProxy accepted just before it stopped listening is treated like any
+ * other. */
 static void
-a_leaving_haproxy_may_have_taken_a_fresh_connection(void **state)
+leaving_haproxy_may_refuse_on_a_fresh_connection(void **state)
 {
 	struct stage *s = *state;
 
@@ -122,10 +125,10 @@ a_leaving_haproxy_may_have_taken_a_fresh_connection(void **state)
 	settled(s);
 }
 
-/* The beginning of a long head, or of a long body, is let go of once it is sent: what is left
- * would be another request. */
+/* The beginning of a long head or body is freed once it is sent. The rest would be a different
+ * request. */
 static void
-what_is_not_whole_in_memory_never_goes_out_again(void **state)
+request_not_whole_in_memory_is_never_sent_again(void **state)
 {
 	struct stage *s = *state;
 	enum { LONG = 100000 };
@@ -157,7 +160,7 @@ what_is_not_whole_in_memory_never_goes_out_again(void **state)
 			if (leaves)
 				say(s, &up, LEAVING);
 			else
-				peer_close(&up); /* with bytes of ours unread: a reset */
+				peer_close(&up); /* bytes of the relay were not read: a reset */
 			until(s, heard(&edge, "HTTP/1.1 503 "));
 			no_egress(s);
 			peer_close(&edge);
@@ -170,7 +173,7 @@ what_is_not_whole_in_memory_never_goes_out_again(void **state)
 }
 
 static void
-what_was_answered_in_part_never_goes_out_again(void **state)
+request_answered_in_part_is_never_sent_again(void **state)
 {
 	struct stage *s = *state;
 
@@ -180,16 +183,16 @@ what_was_answered_in_part_never_goes_out_again(void **state)
 	until(s, upstream_of(s) && upstream_of(s)->request.began);
 	say(s, &up, "HTTP/1.1 2");
 	until(s, upstream_of(s) && upstream_of(s)->answer.heard);
-	peer_close(&up); /* a reset: the request is unread */
+	peer_close(&up); /* the request was not read: a reset */
 	until(s, heard(&edge, "HTTP/1.1 503 "));
 	no_egress(s);
 	peer_close(&edge);
 	settled(s);
 }
 
-/* It could not go out again. */
+/* Such a request could not be sent again. */
 static void
-a_body_longer_than_is_kept_has_a_connection_of_its_own(void **state)
+body_too_long_to_keep_gets_a_fresh_connection(void **state)
 {
 	struct stage *s = *state;
 
@@ -211,13 +214,13 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_request_that_was_not_read_goes_out_again),
-		T(a_request_that_was_read_never_goes_out_again),
-		T(what_a_leaving_haproxy_did_not_look_at_goes_out_again),
-		T(a_leaving_haproxy_may_have_taken_a_fresh_connection),
-		T(what_is_not_whole_in_memory_never_goes_out_again),
-		T(what_was_answered_in_part_never_goes_out_again),
-		T(a_body_longer_than_is_kept_has_a_connection_of_its_own),
+		T(request_that_was_not_read_is_sent_again),
+		T(request_that_was_read_is_never_sent_again),
+		T(request_not_processed_by_a_leaving_haproxy_is_sent_again),
+		T(leaving_haproxy_may_refuse_on_a_fresh_connection),
+		T(request_not_whole_in_memory_is_never_sent_again),
+		T(request_answered_in_part_is_never_sent_again),
+		T(body_too_long_to_keep_gets_a_fresh_connection),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* An attempt that another may follow: nothing of it is written before its first content, what
- * fails before that is told to the gate, and the next plan is sent, or the answer that is there. */
+/* An attempt after which another may follow. The relay writes nothing to the caller before the
+ * first content. It reports a failure before that to the gate, and then sends the next plan or
+ * forwards the response that it has. */
 #include "scenario/relay_attempts.h"
 
 static void
@@ -14,34 +15,35 @@ chunk(struct stage *s, struct peer *up, const char *text)
 }
 
 static const struct {
-	const char *name, *answer; /* NULL: it is cut */
+	const char *name, *answer; /* NULL: the connection is cut */
 	enum attempt_said said;
 	int status;
 	const char *document;
 } failures_of[] = {
-	{ "an error with its document", BUSY, ATTEMPT_ANSWERED, 503, "{\"error\":\"x\"}" },
-	{ "one in chunks",
-		"HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n",
+	{ "an error with a document", BUSY, ATTEMPT_ANSWERED, 503, "{\"error\":\"x\"}" },
+	{ "an error in chunks",
+		"HTTP/1.1 500 No\r\ntransfer-encoding: "
+		"chunked\r\n\r\n5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n",
 		ATTEMPT_ANSWERED, 500, "{\"a\":1}" },
-	{ "one without a document", "HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n\r\n",
+	{ "an error without a document", "HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n\r\n",
 		ATTEMPT_ANSWERED, 429, "" },
-	{ "HAProxy's own, of an older edge",
+	{ "HAProxy's own error, of an older edge",
 		"HTTP/1.1 503 No\r\nx-tollgate-unanswered: 1\r\ncontent-length: 1\r\n\r\nx",
 		ATTEMPT_CUT, 503, "" },
-	{ "HAProxy's own, never sent",
+	{ "HAProxy's own error, never sent",
 		"HTTP/1.1 503 No\r\nx-tollgate-unanswered: 1\r\n"
 		"x-tollgate-why: 503 0 -1 -1 0 b s \r\ncontent-length: 1\r\n\r\nx",
 		ATTEMPT_NEVER_SENT, 503, "" },
-	{ "HAProxy's own, perhaps sent",
+	{ "HAProxy's own error, perhaps sent",
 		"HTTP/1.1 503 No\r\nx-tollgate-unanswered: 1\r\n"
 		"x-tollgate-why: 504 0 0 -1 0 b s \r\ncontent-length: 1\r\n\r\nx",
 		ATTEMPT_CUT, 503, "" },
-	{ "no HTTP", "garbage\r\n\r\n", ATTEMPT_CUT, 0, "" },
+	{ "a response that is not HTTP", "garbage\r\n\r\n", ATTEMPT_CUT, 0, "" },
 	{ "nothing", NULL, ATTEMPT_CUT, 0, "" },
 };
 
 static void
-what_fails_before_its_content_is_told_and_the_next_plan_is_sent(void **state)
+failure_before_content_leads_to_the_next_plan(void **state)
 {
 	struct stage *s = *state;
 
@@ -82,7 +84,7 @@ what_fails_before_its_content_is_told_and_the_next_plan_is_sent(void **state)
 }
 
 static void
-the_wait_that_it_asks_for_is_told(void **state)
+requested_wait_is_reported(void **state)
 {
 	struct stage *s = *state;
 
@@ -91,7 +93,7 @@ the_wait_that_it_asks_for_is_told(void **state)
 	say(s, &edge, HELLO);
 	struct peer up = attempt(s);
 	say(s, &up, BUSY);
-	/* and the last one's answer goes as it came */
+	/* the last attempt's response is forwarded unchanged */
 	expect_bytes(s, &edge,
 		"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 3\r\n" FIELDS
 		"content-length: 13\r\n\r\n{\"error\":\"x\"}");
@@ -123,7 +125,7 @@ the_wait_that_it_asks_for_is_told(void **state)
 }
 
 static void
-an_error_that_is_nobodys_but_ours_is_a_503(void **state)
+error_caused_by_the_gateway_becomes_a_503(void **state)
 {
 	struct stage *s = *state;
 
@@ -146,18 +148,18 @@ an_error_that_is_nobodys_but_ours_is_a_503(void **state)
 
 static const struct {
 	const char *name, *events[4];
-	bool ends, cut; /* as HTTP says; or not */
+	bool ends, cut; /* the stream ends as HTTP requires, or is cut */
 	enum attempt_said said;
 } before_content[] = {
-	{ "an error", { ROLE, FAILED }, false, false, ATTEMPT_ANSWERED },
-	{ "an error at once", { FAILED }, true, false, ATTEMPT_ANSWERED },
-	{ "its end", { ROLE, DONE }, true, false, ATTEMPT_CUT },
-	{ "a cut", { ROLE }, false, true, ATTEMPT_CUT },
-	{ "a cut in an event", { ROLE, "data: {\"choi" }, false, true, ATTEMPT_CUT },
+	{ "an error event", { ROLE, FAILED }, false, false, ATTEMPT_ANSWERED },
+	{ "an error as the first event", { FAILED }, true, false, ATTEMPT_ANSWERED },
+	{ "the end of the stream", { ROLE, DONE }, true, false, ATTEMPT_CUT },
+	{ "a cut stream", { ROLE }, false, true, ATTEMPT_CUT },
+	{ "a stream cut within an event", { ROLE, "data: {\"choi" }, false, true, ATTEMPT_CUT },
 };
 
 static void
-a_stream_that_fails_before_its_content_is_a_failed_attempt(void **state)
+stream_that_fails_before_content_is_a_failed_attempt(void **state)
 {
 	struct stage *s = *state;
 
@@ -198,7 +200,7 @@ a_stream_that_fails_before_its_content_is_a_failed_attempt(void **state)
 }
 
 static void
-what_came_before_the_content_goes_with_it(void **state)
+events_before_the_content_are_forwarded_with_it(void **state)
 {
 	struct stage *s = *state;
 
@@ -219,7 +221,7 @@ what_came_before_the_content_goes_with_it(void **state)
 		until(s, heard(&edge, "hi"));
 		assert_true(heard(&edge, "assistant") && heard(&edge, ": ping"));
 		assert_int_equal(exchange(s)->stood, 1);
-		/* after it there is no other */
+		/* after the content, no other attempt follows */
 		chunk(s, &up, FAILED);
 		until(s, heard(&edge, "overloaded_error"));
 		peer_close(&up);
@@ -231,9 +233,9 @@ what_came_before_the_content_goes_with_it(void **state)
 	}
 }
 
-/* Of responses the first events say the request's tools again, whole. */
+/* In the Responses API, the first events repeat all tools of the request. */
 static void
-what_comes_before_the_content_may_be_long(void **state)
+events_before_the_content_may_be_long(void **state)
 {
 	enum { PART = 100 << 10, PARTS = 6 };
 	char *part = malloc(PART + 64);
@@ -255,7 +257,7 @@ what_comes_before_the_content_may_be_long(void **state)
 			for (int i = 0; i < PARTS; i++)
 				chunk(s, &up, part);
 			chunk(s, &up, FAILED);
-			if (!room) { /* it is the answer */
+			if (!room) { /* the events do not fit, so the stream is forwarded */
 				until(s, heard(&edge, "overloaded_error"));
 				assert_int_equal(exchange(s)->agains, 0);
 				peer_close(&up);
@@ -278,9 +280,10 @@ what_comes_before_the_content_may_be_long(void **state)
 	free(part);
 }
 
-/* As an answer that is whole and has no text: a model that thought until its tokens were gone. */
+/* Like a whole response without text, for example if a model used all its tokens for
+ * reasoning. */
 static void
-a_stream_that_says_why_it_has_no_content_is_the_answer(void **state)
+stream_with_a_reason_for_no_content_is_the_response(void **state)
 {
 	struct stage *s = *state;
 
@@ -305,9 +308,10 @@ a_stream_that_says_why_it_has_no_content_is_the_answer(void **state)
 	}
 }
 
-/* Whether it has content cannot be seen: it is not held for that, and its end is no failure. */
+/* The relay cannot see whether a compressed stream has content. It forwards the stream at once,
+ * and its end is not a failure. */
 static void
-a_stream_that_is_encoded_is_the_answer(void **state)
+compressed_stream_is_the_response(void **state)
 {
 	struct stage *s = *state;
 
@@ -332,9 +336,9 @@ a_stream_that_is_encoded_is_the_answer(void **state)
 	}
 }
 
-/* A file of lines: each is content, whatever it says. */
+/* In a file of lines, each line is content. */
 static void
-what_no_table_knows_is_the_answer(void **state)
+unknown_lines_are_the_response(void **state)
 {
 	static const char *const lines[] = { "{\"n\":1}\n", "no JSON\n" };
 	struct stage *s = *state;
@@ -361,7 +365,7 @@ what_no_table_knows_is_the_answer(void **state)
 }
 
 static void
-the_last_attempt_is_not_held(void **state)
+response_of_the_last_attempt_is_not_held(void **state)
 {
 	struct stage *s = *state;
 
@@ -378,10 +382,10 @@ the_last_attempt_is_not_held(void **state)
 	settled(s);
 }
 
-/* ---- the caller, and time ---- */
+/* ---- aborts and timeouts ---- */
 
 static void
-who_goes_away_meanwhile_ends_it_once(void **state)
+abort_between_attempts_ends_the_exchange_once(void **state)
 {
 	struct stage *s = *state;
 
@@ -401,7 +405,7 @@ who_goes_away_meanwhile_ends_it_once(void **state)
 }
 
 static void
-a_silent_target_is_left_in_time(void **state)
+silent_target_is_left_in_time(void **state)
 {
 	static const char *const before[] = { "", STREAM, "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\nx",
 		"HTTP/1.1 103 Early Hints\r\n\r\n",
@@ -430,7 +434,7 @@ a_silent_target_is_left_in_time(void **state)
 }
 
 static void
-the_last_one_is_left_in_time_too(void **state)
+silent_last_target_is_left_in_time(void **state)
 {
 	struct stage *s = *state;
 
@@ -457,10 +461,10 @@ the_last_one_is_left_in_time_too(void **state)
 	s->gate.plan.overall_us = 0;
 }
 
-/* An answer while much of the request is still to come. */
-/* What the steps ran for meanwhile has taken its place: nothing more of it is sent. */
+/* The response arrives while much of the request is not sent yet. */
+/* The memory of the body has been reused by later steps, so no more of it may be sent. */
 static void
-a_body_that_is_gone_is_sent_no_further(void **state)
+rest_of_a_freed_body_is_not_sent(void **state)
 {
 	enum { LONG = 8 << 20, DOCUMENT = 200000, READ = 70000 };
 	struct stage *s = *state;
@@ -481,7 +485,7 @@ a_body_that_is_gone_is_sent_no_further(void **state)
 	say(s, &up, document);
 	until(s, exchange(s)->agains == 1);
 	exchange(s)->plan.body = (struct span){ NULL, 0 };
-	memset(body, '#', LONG); /* it is another's */
+	memset(body, '#', LONG); /* the memory belongs to another request */
 	until(s, heard(&edge, "dddd"));
 	for (int i = 0; i < 2000; i++) {
 		listen_in(&up);
@@ -492,7 +496,7 @@ a_body_that_is_gone_is_sent_no_further(void **state)
 	say(s, &up, document);
 	while (!heard_n(&edge, DOCUMENT))
 		turn(s);
-	until(s, closed(&up)); /* never pooled */
+	until(s, closed(&up)); /* the connection is never pooled */
 	assert_true(up.in.n < LONG);
 	assert_null(memchr(buf_view(&up.in).p, '#', up.in.n));
 	peer_close(&edge);
@@ -503,7 +507,7 @@ a_body_that_is_gone_is_sent_no_further(void **state)
 }
 
 static void
-an_error_before_all_was_sent_is_one(void **state)
+error_before_the_request_was_sent_whole_is_an_error(void **state)
 {
 	enum { LONG = 8 << 20 };
 	struct stage *s = *state;
@@ -518,7 +522,7 @@ an_error_before_all_was_sent_is_one(void **state)
 	struct peer up = egress_accept(s);
 	say(s, &up, BUSY);
 	until(s, exchange(s)->agains == 1);
-	until(s, closed(&up)); /* never pooled */
+	until(s, closed(&up)); /* the connection is never pooled */
 	struct peer next = egress_accept(s);
 	while (!heard_n(&next, LONG))
 		turn(s);
@@ -531,9 +535,9 @@ an_error_before_all_was_sent_is_one(void **state)
 	free(body);
 }
 
-/* What another attempt would have needed is let go once all of it went. */
+/* The memory for another attempt is freed once the request was sent whole. */
 static void
-an_answer_before_all_was_sent_keeps_what_is_sent(void **state)
+response_before_the_request_was_sent_whole_keeps_the_body(void **state)
 {
 	enum { LONG = 8 << 20 };
 	struct stage *s = *state;
@@ -564,9 +568,9 @@ an_answer_before_all_was_sent_keeps_what_is_sent(void **state)
 	free(body);
 }
 
-/* Of a plan that asks nothing too: the breaker knows it. */
+/* Also for a plan that allows no other attempt, because the breaker uses the wait. */
 static void
-how_long_an_error_asks_to_wait_is_in_the_result(void **state)
+requested_wait_is_in_the_result(void **state)
 {
 	struct stage *s = *state;
 
@@ -584,9 +588,10 @@ how_long_an_error_asks_to_wait_is_in_the_result(void **state)
 	settled(s);
 }
 
-/* From the claim, whatever came of it; and of a stream, from its last bytes. */
+/* The time of all attempts counts from the claim; a stream's silence counts from its last
+ * bytes. */
 static void
-all_attempts_have_a_time_and_a_stream_may_not_rest(void **state)
+attempts_share_a_deadline_and_a_silent_stream_ends(void **state)
 {
 	static const struct {
 		const char *name, *answer, *event;
@@ -594,7 +599,7 @@ all_attempts_have_a_time_and_a_stream_may_not_rest(void **state)
 	} rows[] = { { "overall: silence", "", "", false },
 		{ "overall: a stream without content", STREAM, ROLE, false },
 		{ "idle: a stream without content", STREAM, ROLE, true },
-		{ "idle: after its content", STREAM, TEXT, true } };
+		{ "idle: a stream after its content", STREAM, TEXT, true } };
 	struct stage *s = *state;
 
 	start(s, 2);
@@ -621,7 +626,7 @@ all_attempts_have_a_time_and_a_stream_may_not_rest(void **state)
 		peer_close(&edge);
 		peer_close(&up);
 		until(s, exchange(s)->finished);
-		/* one that was begun meanwhile ends with its caller */
+		/* an attempt that began meanwhile ends with its caller */
 		int next = accept4(s->egress_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (next >= 0)
 			close(next);
@@ -629,9 +634,9 @@ all_attempts_have_a_time_and_a_stream_may_not_rest(void **state)
 	}
 }
 
-/* A HEAD has no body to wait for; what HTTP/1.0 asks gets no chunks. */
+/* A HEAD request has no body to wait for, and an HTTP/1.0 request gets no chunks. */
 static void
-other_methods_and_versions_go_to_the_next_one_too(void **state)
+other_methods_and_versions_get_a_second_attempt(void **state)
 {
 	static const struct {
 		const char *name, *request, *fails, *answers, *heard;
@@ -651,7 +656,7 @@ other_methods_and_versions_go_to_the_next_one_too(void **state)
 			"HTTP/1.1 200 OK\r\ntransfer-encoding: "
 			"chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
 			"HTTP/1.1 200 OK\r\n" FIELDS "connection: close\r\n\r\nok" },
-		{ "a provider's HTTP/1.0", HELLO, "HTTP/1.0 503 Busy\r\n\r\n{}",
+		{ "a provider with HTTP/1.0", HELLO, "HTTP/1.0 503 Busy\r\n\r\n{}",
 			"HTTP/1.0 200 OK\r\n\r\nok",
 			DOWN_HEAD FIELDS "transfer-encoding: chunked\r\n\r\n" },
 	};
@@ -688,8 +693,8 @@ other_methods_and_versions_go_to_the_next_one_too(void **state)
 	}
 }
 
-/* The daemon is to stop while the gate looks for the next one, or waits before it: the request
- * is answered first. */
+/* The daemon is asked to stop while the gate prepares the next attempt or waits before it. The
+ * request is answered first. */
 static void
 draining_waits_for_the_next_attempt(void **state)
 {
@@ -718,9 +723,10 @@ draining_waits_for_the_next_attempt(void **state)
 	peer_close(&next);
 }
 
-/* HAProxy says why on a connection of its own alone; other requests use it after that. */
+/* HAProxy gives the reason of a failure only on a connection of its own; other requests use the
+ * connection afterwards. */
 static void
-each_attempt_has_a_connection_of_its_own(void **state)
+each_attempt_has_its_own_connection(void **state)
 {
 	struct stage *s = *state;
 
@@ -746,27 +752,27 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(what_fails_before_its_content_is_told_and_the_next_plan_is_sent),
-		T(the_wait_that_it_asks_for_is_told),
-		T(an_error_that_is_nobodys_but_ours_is_a_503),
-		T(a_stream_that_fails_before_its_content_is_a_failed_attempt),
-		T(what_came_before_the_content_goes_with_it),
-		T(what_comes_before_the_content_may_be_long),
-		T(a_stream_that_says_why_it_has_no_content_is_the_answer),
-		T(a_stream_that_is_encoded_is_the_answer),
-		T(what_no_table_knows_is_the_answer),
-		T(the_last_attempt_is_not_held),
-		T(who_goes_away_meanwhile_ends_it_once),
-		T(a_silent_target_is_left_in_time),
-		T(the_last_one_is_left_in_time_too),
-		T(an_error_before_all_was_sent_is_one),
-		T(all_attempts_have_a_time_and_a_stream_may_not_rest),
-		T(other_methods_and_versions_go_to_the_next_one_too),
+		T(failure_before_content_leads_to_the_next_plan),
+		T(requested_wait_is_reported),
+		T(error_caused_by_the_gateway_becomes_a_503),
+		T(stream_that_fails_before_content_is_a_failed_attempt),
+		T(events_before_the_content_are_forwarded_with_it),
+		T(events_before_the_content_may_be_long),
+		T(stream_with_a_reason_for_no_content_is_the_response),
+		T(compressed_stream_is_the_response),
+		T(unknown_lines_are_the_response),
+		T(response_of_the_last_attempt_is_not_held),
+		T(abort_between_attempts_ends_the_exchange_once),
+		T(silent_target_is_left_in_time),
+		T(silent_last_target_is_left_in_time),
+		T(error_before_the_request_was_sent_whole_is_an_error),
+		T(attempts_share_a_deadline_and_a_silent_stream_ends),
+		T(other_methods_and_versions_get_a_second_attempt),
 		T(draining_waits_for_the_next_attempt),
-		T(an_answer_before_all_was_sent_keeps_what_is_sent),
-		T(how_long_an_error_asks_to_wait_is_in_the_result),
-		T(a_body_that_is_gone_is_sent_no_further),
-		T(each_attempt_has_a_connection_of_its_own),
+		T(response_before_the_request_was_sent_whole_keeps_the_body),
+		T(requested_wait_is_in_the_result),
+		T(rest_of_a_freed_body_is_not_sent),
+		T(each_attempt_has_its_own_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
-/* Many callers at once, and everything that can go wrong by chance: requests and
- * answers in pieces of any size, in every framing and body mode, peers that
- * vanish anywhere, records that fail. Two things must hold throughout: nobody
- * ever gets a byte of somebody else, and what looks whole is whole. The dice are
- * seeded: a failure names its seed and comes again. */
+/* Many concurrent callers and random faults: requests and responses in pieces of any size, in
+ * every framing and body mode, peers that disconnect anywhere, records that fail. Two
+ * properties must hold throughout: no caller receives a byte of another one, and a message that
+ * looks whole is whole. The random numbers are seeded; a failure prints its seed and can be
+ * repeated. */
 #include "scenario/relay_stage.h"
 
 #include "answer/vault.h"
@@ -31,22 +31,22 @@ any_size(void)
 	}
 }
 
-/* A caller's bytes are all of its letter; its number stands in ticket and path. */
+/* All bytes of a caller are its letter. Its number is in the ticket and the path. */
 struct caller {
 	struct peer p;
 	unsigned number;
 	enum exchange_body mode;
 	size_t body_bytes;
 	struct buf out; /* not written yet */
-	size_t want;	/* bytes of the answer, as its head says */
+	size_t want;	/* bytes of the response, by its head */
 	bool busy;
 };
 
 struct provider {
 	struct peer p;
 	struct buf out;
-	bool closes; /* behind out */
-	bool vanish; /* without having said all */
+	bool closes; /* closes after `out` */
+	bool vanish; /* disconnects before all of `out` was sent */
 };
 
 static struct caller callers[CALLERS];
@@ -73,7 +73,7 @@ scripted(struct exchange *x)
 	buf_putc(own, '/');
 	buf_span(own, span_cut(ticket, 1, ticket.n));
 	if (x->plan.body_mode == BODY_SWAP) {
-		/* Swapped for as much of the same letter. */
+		/* Replaced by as many bytes of the same letter. */
 		unsigned number = (unsigned)strtoul(ticket.p + 1, NULL, 10);
 		size_t at = own->n, n = any_size();
 		memset(buf_reserve(own, n + 1), letter(number), n + 1);
@@ -115,7 +115,7 @@ caller_asks(struct stage *s, struct caller *c)
 	c->number = numbers++;
 	c->mode = modes[m];
 	c->body_bytes = m ? any_size() : 0;
-	/* Nothing that COPY was decided for may be chunked without a body. */
+	/* A request without a body that is decided for BODY_COPY must not be chunked. */
 	buf_printf(&c->out, "POST / HTTP/1.1\r\nhost: h\r\nx-tollgate-ticket: %u%u\r\n", m,
 		c->number);
 	if (chunked)
@@ -136,7 +136,8 @@ caller_ends(struct caller *c)
 	c->busy = false;
 }
 
-/* The answer so far: only the caller's letter; whole only if all of it came. */
+/* Checks the response so far: it has only the caller's letter, and looks whole only if all of
+ * it arrived. */
 static void
 caller_reads(struct caller *c)
 {
@@ -209,7 +210,7 @@ write_some(struct peer *p, struct buf *out)
 		buf_consume(out, (size_t)k);
 }
 
-/* A whole request: its body must be the caller's, or what it was swapped for. */
+/* Checks a whole request: its body must be the caller's, or its replacement. */
 static void
 provider_answers(struct provider *u)
 {
@@ -272,7 +273,8 @@ provider_acts(struct provider *u)
 		provider_answers(u);
 	if (u->out.n)
 		write_some(&u->p, &u->out);
-	/* A body until the close that is cut looks whole: not for those. */
+	/* A body that ends with the close of the connection looks whole if it is cut, so it is
+	 * not cut. */
 	bool vanish = !u->closes && roll(400) == 0;
 	if (vanish || (u->p.eof && !u->out.n) || (u->closes && !u->out.n)) {
 		peer_close(&u->p);
@@ -282,7 +284,7 @@ provider_acts(struct provider *u)
 }
 
 static void
-callers_and_providers_that_end_anywhere_leave_nothing(void **state)
+random_disconnects_leave_nothing_behind(void **state)
 {
 	struct stage *s = *state;
 	struct vault *vault = vault_new();
@@ -311,7 +313,7 @@ callers_and_providers_that_end_anywhere_leave_nothing(void **state)
 				caller_asks(s, c);
 			if (c->busy && c->out.n)
 				write_some(&c->p, &c->out);
-			if (c->busy && roll(8)) /* else slow to read */
+			if (c->busy && roll(8)) /* else the caller reads slowly */
 				caller_reads(c);
 			else if (!c->busy && c->p.fd >= 0 && closed(&c->p))
 				caller_ends(c);
@@ -343,7 +345,7 @@ callers_and_providers_that_end_anywhere_leave_nothing(void **state)
 		whole_requests, whole_answers, denials,
 		(unsigned long long)count(s, M_RELAY_ABORTS),
 		(unsigned long long)count(s, M_RELAY_REUSED));
-	/* It would show nothing if nearly all were cut. */
+	/* The test would prove nothing if nearly all exchanges were cut. */
 	assert_true(whole_answers > 200 && denials > 10 && s->gate.asides > 100);
 	assert_true(count(s, M_RELAY_ABORTS) > 10 && count(s, M_RELAY_REUSED) > 50);
 	vault_free(&vault);
@@ -354,7 +356,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			callers_and_providers_that_end_anywhere_leave_nothing, setup, teardown),
+			random_disconnects_leave_nothing_behind, setup, teardown),
 	};
 	dice = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
 	print_message("seed %llu\n", (unsigned long long)dice);

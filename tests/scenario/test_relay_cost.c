@@ -1,10 +1,10 @@
-/* The relay and the cost of answers: which heads wait for it. */
+/* The relay and the cost of responses: which heads wait for the cost. */
 #include "scenario/relay_stage.h"
 
-/* The head of a whole answer waits for its usage; what is no JSON, what streams and what there
- * is no room for does not. */
+/* The head of a whole response waits for its usage. Other content than JSON, streams, and
+ * responses for which there is no room do not wait. */
 static void
-the_cost_of_a_whole_answer_is_in_its_head(void **state)
+cost_of_a_whole_response_is_in_its_head(void **state)
 {
 	static const struct {
 		const char *name, *head, *body;
@@ -64,7 +64,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			the_cost_of_a_whole_answer_is_in_its_head, setup, teardown),
+			cost_of_a_whole_response_is_in_its_head, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

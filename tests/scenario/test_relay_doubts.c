@@ -1,5 +1,5 @@
-/* An answer whose status is that of a success may be an error document: it is kept until it is
- * whole, and short, where another attempt may follow. */
+/* A response with a success status may be an error document. If another attempt may follow, a
+ * short response is kept until it is whole. */
 #include "scenario/relay_attempts.h"
 
 #define WRONG  "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}" /* 51 bytes */
@@ -7,7 +7,7 @@
 #define CHOICE "{\"choices\":[{\"message\":{\"content\":\"hi\"}}]}"
 
 static void
-an_error_with_the_status_of_a_success_is_a_failed_attempt(void **state)
+error_with_a_success_status_is_a_failed_attempt(void **state)
 {
 	static const char *const framed[] = { JSON "content-length: 51\r\n\r\n" WRONG,
 		JSON "transfer-encoding: chunked\r\n\r\n33\r\n" WRONG "\r\n0\r\n\r\n" };
@@ -41,29 +41,31 @@ an_error_with_the_status_of_a_success_is_a_failed_attempt(void **state)
 	}
 }
 
-/* Whatever may have been an error, and is none; and where nobody else is to be asked. */
+/* Responses that might have been an error and are none, and responses after which no other
+ * target is asked. */
 static void
-what_has_the_status_of_a_success_goes_as_it_is(void **state)
+successful_response_is_forwarded_unchanged(void **state)
 {
 	static const struct {
 		const char *what, *answer, *rest, *ends;
 		unsigned attempts;
 		bool doubts;
 	} rows[] = {
-		{ "an answer", JSON "content-length: 42\r\n\r\n" CHOICE, "", "}]}", 2, true },
-		{ "an empty one", JSON "content-length: 0\r\n\r\n", "",
+		{ "a response", JSON "content-length: 42\r\n\r\n" CHOICE, "", "}]}", 2, true },
+		{ "an empty response", JSON "content-length: 0\r\n\r\n", "",
 			"content-length: 0\r\n\r\n", 2, true },
-		{ "one that comes late", JSON "content-length: 42\r\n\r\n", CHOICE, "}]}", 2,
-			true },
-		{ "an error that is only fetched", JSON "content-length: 51\r\n\r\n" WRONG, "",
+		{ "a response that arrives late", JSON "content-length: 42\r\n\r\n", CHOICE,
+			"}]}", 2, true },
+		{ "an error in a fetched document", JSON "content-length: 51\r\n\r\n" WRONG, "",
 			"\"x\"}}", 2, false },
-		{ "an error that no other attempt may follow",
-			JSON "content-length: 51\r\n\r\n" WRONG, "", "\"x\"}}", 1, true },
+		{ "an error at the last attempt", JSON "content-length: 51\r\n\r\n" WRONG, "",
+			"\"x\"}}", 1, true },
 		{ "text",
 			"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: "
 			"51\r\n\r\n" WRONG,
 			"", "\"x\"}}", 2, true },
-		{ "what is long", JSON "content-length: 20000\r\n\r\n{", NULL, "{", 2, true },
+		{ "a long response", JSON "content-length: 20000\r\n\r\n{", NULL, "{", 2,
+			true },
 	};
 	struct stage *s = *state;
 
@@ -77,7 +79,8 @@ what_has_the_status_of_a_success_goes_as_it_is(void **state)
 		struct peer up = attempt(s);
 		say(s, &up, rows[i / 2].answer);
 		if (rows[i / 2].rest && rows[i / 2].rest[0]) {
-			until(s, heard(&edge, "\r\n\r\n")); /* after a second the head goes */
+			/* after a second, the head is forwarded */
+			until(s, heard(&edge, "\r\n\r\n"));
 			say(s, &up, rows[i / 2].rest);
 		}
 		until(s, heard(&edge, rows[i / 2].ends));
@@ -92,9 +95,10 @@ what_has_the_status_of_a_success_goes_as_it_is(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-/* No other target is asked for it, nothing reads it, and the end says whose it was. */
+/* The response of an operator's HAProxy rule: no other target is asked, no guard reads it, and
+ * the result names HAProxy as the source. */
 static void
-what_a_rule_of_haproxys_answers_goes_to_the_caller(void **state)
+response_of_a_haproxy_rule_goes_to_the_caller(void **state)
 {
 	static const struct {
 		const char *status, *why;
@@ -137,9 +141,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(an_error_with_the_status_of_a_success_is_a_failed_attempt),
-		T(what_has_the_status_of_a_success_goes_as_it_is),
-		T(what_a_rule_of_haproxys_answers_goes_to_the_caller),
+		T(error_with_a_success_status_is_a_failed_attempt),
+		T(successful_response_is_forwarded_unchanged),
+		T(response_of_a_haproxy_rule_goes_to_the_caller),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

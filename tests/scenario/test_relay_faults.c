@@ -1,16 +1,17 @@
-/* The relay between peers that misbehave, vanish, stall or lie: what may reach
- * the provider, what the edge is told, and what the gate hears. */
+/* The relay between peers that misbehave, disconnect, stall or send invalid data: the bytes
+ * that may reach the provider, the responses that the edge receives, and the results that the
+ * gate gets. */
 #include <poll.h>
 
 #include "scenario/relay_stage.h"
 
-/* ---- requests that must not be sent on ---- */
+/* ---- requests that must not be forwarded ---- */
 
 struct bad_request {
 	const char *name;
 	struct span bytes;
-	int status; /* of the answer */
-	int mode;   /* enum exchange_body, for those that get a ticket's worth */
+	int status; /* of the response */
+	int mode;   /* enum exchange_body, for requests with a valid ticket */
 };
 
 /* clang-format off */
@@ -18,7 +19,7 @@ static const struct bad_request bad_requests[] = {
 	{ "no ticket", SPAN_LIT("POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\nx"), 503, BODY_COPY },
 	{ "two tickets", SPAN_LIT("POST / HTTP/1.1\r\n" TICKET TICKET "content-length: 1\r\n\r\nx"), 503, BODY_COPY },
 	{ "an empty ticket", SPAN_LIT("POST / HTTP/1.1\r\nx-tollgate-ticket:\r\ncontent-length: 1\r\n\r\nx"), 503, BODY_COPY },
-	{ "a ticket of a hundred bytes", SPAN_LIT("POST / HTTP/1.1\r\nx-tollgate-ticket: "
+	{ "a ticket of 100 bytes", SPAN_LIT("POST / HTTP/1.1\r\nx-tollgate-ticket: "
 		"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\r\n\r\n"), 503, BODY_COPY },
 	{ "length and chunked", SPAN_LIT(POST("content-length: 5\r\ntransfer-encoding: chunked\r\n") "0\r\n\r\n"), 400, BODY_COPY },
 	{ "chunked and length", SPAN_LIT(POST("transfer-encoding: chunked\r\ncontent-length: 5\r\n") "0\r\n\r\n"), 400, BODY_COPY },
@@ -36,17 +37,17 @@ static const struct bad_request bad_requests[] = {
 	{ "CONNECT", SPAN_LIT("CONNECT h:443 HTTP/1.1\r\n" TICKET "\r\n"), 501, BODY_NONE },
 	{ "TRACE", SPAN_LIT("TRACE / HTTP/1.1\r\n" TICKET "\r\n"), 501, BODY_NONE },
 	{ "Upgrade", SPAN_LIT("GET / HTTP/1.1\r\n" TICKET "connection: upgrade\r\nupgrade: websocket\r\n\r\n"), 501, BODY_NONE },
-	{ "the request was decided without a body, but a body arrived", SPAN_LIT(POST("content-length: 1\r\n") "x"), 400, BODY_NONE },
-	{ "chunks where no body was decided", SPAN_LIT(POST("transfer-encoding: chunked\r\n") "0\r\n\r\n"), 400, BODY_NONE },
+	{ "a body, decided without one", SPAN_LIT(POST("content-length: 1\r\n") "x"), 400, BODY_NONE },
+	{ "chunks, decided without a body", SPAN_LIT(POST("transfer-encoding: chunked\r\n") "0\r\n\r\n"), 400, BODY_NONE },
 	{ "a deferred body with a malformed chunk", SPAN_LIT(POST("transfer-encoding: chunked\r\n") "5\r\nhello!\r\n0\r\n\r\n"), 400, BODY_DEFER },
 	{ "a deferred body with a bare LF", SPAN_LIT(POST("transfer-encoding: chunked\r\n") "5\nhello\r\n0\r\n\r\n"), 400, BODY_DEFER },
-	{ "a deferred body over the cap, declared", SPAN_LIT(POST("content-length: 9000000\r\n") "x"), 413, BODY_DEFER },
-	{ "a deferred body over the cap, in one chunk", SPAN_LIT(POST("transfer-encoding: chunked\r\n") "28\r\n0123456789012345678901234567890123456789\r\n0\r\n\r\n"), 413, BODY_DEFER },
+	{ "a deferred body over the limit, declared", SPAN_LIT(POST("content-length: 9000000\r\n") "x"), 413, BODY_DEFER },
+	{ "a deferred body over the limit, in one chunk", SPAN_LIT(POST("transfer-encoding: chunked\r\n") "28\r\n0123456789012345678901234567890123456789\r\n0\r\n\r\n"), 413, BODY_DEFER },
 };
 /* clang-format on */
 
 static void
-nothing_of_a_bad_request_is_sent_on(void **state)
+bad_request_is_not_forwarded(void **state)
 {
 	struct stage *s = *state;
 
@@ -62,7 +63,7 @@ nothing_of_a_bad_request_is_sent_on(void **state)
 				rest = span_cut(rest, step, rest.n))
 				if (!say_span(s, &edge, span_cut(rest, 0, step)))
 					break;
-			/* What follows is not read as a second request. */
+			/* Bytes after it are not read as a second request. */
 			say(s, &edge, POST("content-length: 1\r\n") "x");
 			snprintf(status, sizeof(status), "HTTP/1.1 %d ", b->status);
 			uint64_t end = clock_mono_us() + WAIT_MS * 1000ull;
@@ -70,7 +71,7 @@ nothing_of_a_bad_request_is_sent_on(void **state)
 				turn(s);
 			if (!edge.eof || !heard(&edge, status))
 				fail_msg("%s: \"%.*s\"", b->name, SPAN_ARG(buf_view(&edge.in)));
-			/* One answer, not two. */
+			/* There is one response, not two. */
 			buf_consume(&edge.in, 4);
 			if (heard(&edge, "HTTP/1.1 "))
 				fail_msg("%s: two answers", b->name);
@@ -82,28 +83,28 @@ nothing_of_a_bad_request_is_sent_on(void **state)
 	assert_int_equal(count(s, M_TICKET_WRONG), 4 * 3);
 }
 
-/* To the byte, however it is framed. */
+/* Exactly at the limit, in each framing. */
 static void
-a_deferred_body_may_be_as_long_as_the_cap(void **state)
+deferred_body_may_be_as_long_as_the_limit(void **state)
 {
 	struct stage *s = *state;
 	static const struct {
 		const char *name, *request;
 		bool fits;
 	} rows[] = {
-		{ "five, declared", POST("content-length: 5\r\n") "hello", true },
-		{ "six, declared", POST("content-length: 6\r\n") "hello!", false },
-		{ "five in a chunk",
+		{ "five bytes, declared", POST("content-length: 5\r\n") "hello", true },
+		{ "six bytes, declared", POST("content-length: 6\r\n") "hello!", false },
+		{ "five bytes in a chunk",
 			POST("transfer-encoding: chunked\r\n") "5\r\nhello\r\n0\r\n\r\n",
 			true },
-		{ "six in a chunk",
+		{ "six bytes in a chunk",
 			POST("transfer-encoding: chunked\r\n") "6\r\nhello!\r\n0\r\n\r\n",
 			false },
-		{ "five in two",
+		{ "five bytes in two chunks",
 			POST("transfer-encoding: chunked\r\n") "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r"
 							       "\n",
 			true },
-		{ "six in two",
+		{ "six bytes in two chunks",
 			POST("transfer-encoding: chunked\r\n") "5\r\nhello\r\n1\r\n!"
 							       "\r\n0\r\n\r\n",
 			false },
@@ -112,7 +113,7 @@ a_deferred_body_may_be_as_long_as_the_cap(void **state)
 	stage_start(s);
 	s->gate.plan.body_mode = BODY_DEFER;
 	s->gate.plan.body_cap_bytes = 5;
-	s->gate.deny = true; /* what it has seen is enough */
+	s->gate.deny = true; /* the part that was read is enough to deny */
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct peer edge = edge_connect(s);
 		say(s, &edge, rows[i].request);
@@ -127,7 +128,7 @@ a_deferred_body_may_be_as_long_as_the_cap(void **state)
 }
 
 static void
-a_ticket_the_gate_does_not_know_is_a_503(void **state)
+unknown_ticket_gets_503(void **state)
 {
 	struct stage *s = *state;
 
@@ -143,9 +144,9 @@ a_ticket_the_gate_does_not_know_is_a_503(void **state)
 	settled(s);
 }
 
-/* Its decision's record could not be written: nothing of it goes upstream. */
+/* The record of the decision could not be written: nothing is sent upstream. */
 static void
-what_could_not_be_recorded_is_a_503(void **state)
+unrecorded_decision_gets_503(void **state)
 {
 	struct stage *s = *state;
 	static const enum exchange_body modes[] = { BODY_NONE, BODY_COPY, BODY_SWAP };
@@ -166,7 +167,7 @@ what_could_not_be_recorded_is_a_503(void **state)
 }
 
 static void
-a_malformed_body_on_its_way_cuts_the_provider(void **state)
+malformed_body_cuts_the_providers_connection(void **state)
 {
 	struct stage *s = *state;
 	static const enum exchange_body modes[] = { BODY_COPY, BODY_SWAP };
@@ -191,7 +192,7 @@ a_malformed_body_on_its_way_cuts_the_provider(void **state)
 }
 
 static void
-another_body_than_the_decided_one_never_ends(void **state)
+body_that_differs_from_the_decided_one_is_cut(void **state)
 {
 	struct stage *s = *state;
 	static const char *const requests[] = {
@@ -219,7 +220,7 @@ another_body_than_the_decided_one_never_ends(void **state)
 		peer_close(&up);
 		settled(s);
 	}
-	/* All in one: nothing is sent at all. */
+	/* The whole body in one read: nothing is sent at all. */
 	struct peer edge = edge_connect(s);
 	say(s, &edge, POST("content-length: 5\r\n") "hello");
 	until(s, heard(&edge, "HTTP/1.1 503 "));
@@ -232,24 +233,24 @@ another_body_than_the_decided_one_never_ends(void **state)
 	settled(s);
 }
 
-/* ---- answers that must not be passed on ---- */
+/* ---- responses that must not be forwarded ---- */
 
 static const struct {
 	const char *name, *answer;
-	bool after_head; /* the edge already has a head: it is cut instead */
+	bool after_head; /* the edge already has a head, so the response is cut */
 } bad_answers[] = {
 	{ "length and chunked",
 		DOWN_HEAD "content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
 		false },
 	{ "two lengths", DOWN_HEAD "content-length: 5\r\ncontent-length: 5\r\n\r\nhello",
 		false },
-	{ "another coding", DOWN_HEAD "transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-		false },
+	{ "another transfer coding",
+		DOWN_HEAD "transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", false },
 	{ "a folded field", DOWN_HEAD "x: y\r\n z\r\ncontent-length: 0\r\n\r\n", false },
 	{ "a bare LF", DOWN_HEAD "x: y\ncontent-length: 0\r\n\r\n", false },
 	{ "101", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n", false },
-	{ "no HTTP", "hello\r\n\r\n", false },
-	{ "another version", "HTTP/3.0 200 OK\r\ncontent-length: 0\r\n\r\n", false },
+	{ "a response that is not HTTP", "hello\r\n\r\n", false },
+	{ "another HTTP version", "HTTP/3.0 200 OK\r\ncontent-length: 0\r\n\r\n", false },
 	{ "interim responses without end",
 		"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 "
 		"100 C\r\n\r\n"
@@ -265,15 +266,16 @@ static const struct {
 		false },
 	{ "a malformed chunk later",
 		DOWN_HEAD "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n|zz\r\n", true },
-	{ "a bare LF behind a size",
+	{ "a bare LF after a chunk size",
 		DOWN_HEAD "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n|0\n\r\n", true },
-	{ "an end before its length", DOWN_HEAD "content-length: 6\r\n\r\nabc|", true },
+	{ "an end before the declared length", DOWN_HEAD "content-length: 6\r\n\r\nabc|",
+		true },
 	{ "an end without the last chunk",
 		DOWN_HEAD "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n|", true },
 };
 
 static void
-a_bad_answer_is_a_503_or_a_cut(void **state)
+invalid_response_becomes_503_or_is_cut(void **state)
 {
 	struct stage *s = *state;
 
@@ -307,7 +309,7 @@ a_bad_answer_is_a_503_or_a_cut(void **state)
 			until(s, heard(&edge, "\"tg-1\"") || heard(&edge, "tg-1"));
 			if (heard(&edge, DOWN_HEAD))
 				fail_msg("%s: passed on", name);
-			/* The request was read whole: the edge may go on. */
+			/* The request was read whole, so the edge may continue. */
 			assert_false(closed(&edge));
 		}
 		assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
@@ -319,7 +321,7 @@ a_bad_answer_is_a_503_or_a_cut(void **state)
 }
 
 static void
-a_stream_that_breaks_says_so(void **state)
+broken_stream_ends_with_an_error_event(void **state)
 {
 	struct stage *s = *state;
 	static const struct {
@@ -346,7 +348,7 @@ a_stream_that_breaks_says_so(void **state)
 		until(s, heard(&edge, table[i].events));
 		peer_close(&up);
 		until(s, closed(&edge));
-		/* An event of its own, whatever was cut off before it. */
+		/* The error is an event of its own, whatever was cut off before it. */
 		if (!heard(&edge, table[i].error))
 			fail_msg("%d: \"%.*s\"", i, SPAN_ARG(buf_view(&edge.in)));
 		assert_true(heard(&edge, "provider_aborted"));
@@ -360,13 +362,13 @@ a_stream_that_breaks_says_so(void **state)
 	}
 }
 
-/* ---- cut anywhere ---- */
+/* ---- cuts at every byte ---- */
 
 static const char cut_request[] =
 	POST("transfer-encoding: chunked\r\n") "5\r\nhello\r\n3\r\nabc\r\n0\r\n\r\n";
 
 static void
-an_edge_may_vanish_at_every_byte(void **state)
+edge_may_disconnect_at_every_byte(void **state)
 {
 	struct stage *s = *state;
 	static const enum exchange_body modes[] = { BODY_COPY, BODY_SWAP, BODY_DEFER };
@@ -386,7 +388,8 @@ an_edge_may_vanish_at_every_byte(void **state)
 				(fd = accept4(s->egress_fd, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
 				struct peer up = peer_of(fd);
 				until(s, closed(&up));
-				/* A swapped body was whole before; the others never end. */
+				/* A replaced body was whole before; the other bodies never
+				 * end. */
 				if (m != 1 && heard(&up, "0\r\n\r\n"))
 					fail_msg("cut at %zu, yet the request ended", cut);
 				peer_close(&up);
@@ -400,7 +403,7 @@ an_edge_may_vanish_at_every_byte(void **state)
 }
 
 static void
-a_provider_may_vanish_at_every_byte(void **state)
+provider_may_disconnect_at_every_byte(void **state)
 {
 	struct stage *s = *state;
 	static const char *const answers[] = {
@@ -424,7 +427,7 @@ a_provider_may_vanish_at_every_byte(void **state)
 				fail_msg("cut at %zu: end %d", cut, (int)x->result.end);
 			listen_in(&edge);
 			bool began = heard(&edge, DOWN_HEAD);
-			/* Never what the edge would take for the end. */
+			/* Nothing that the edge would take for the end. */
 			const char *ending = a ? "\r\n0\r\n" : "abcdef";
 			if (began ? !closed(&edge) || heard(&edge, ending)
 				  : !heard(&edge, "HTTP/1.1 503 "))
@@ -435,9 +438,9 @@ a_provider_may_vanish_at_every_byte(void **state)
 	}
 }
 
-/* ---- aborts are passed on at once ---- */
+/* ---- aborts are forwarded at once ---- */
 
-/* Without reading: what the peer takes could set a paused relay going. */
+/* Does not read, because the bytes that the peer reads could resume a paused relay. */
 static unsigned
 turns_until_closed(struct stage *s, struct peer *p)
 {
@@ -448,11 +451,11 @@ turns_until_closed(struct stage *s, struct peer *p)
 	return turns - 1;
 }
 
-/* Of the loop, without waiting: no timer has a part in it. */
+/* Turns of the loop without waiting, so no timer is involved. */
 enum { FEW_TURNS = 4 };
 
 static void
-an_abort_crosses_in_a_few_turns(void **state)
+abort_is_forwarded_within_a_few_turns(void **state)
 {
 	struct stage *s = *state;
 	static char block[1 << 16];
@@ -460,7 +463,7 @@ an_abort_crosses_in_a_few_turns(void **state)
 	stage_start(s);
 	for (int when = 0; when < 5; when++) {
 		struct peer edge = edge_connect(s);
-		if (when == 4) /* the body is stuck: the provider takes nothing */
+		if (when == 4) /* the body is stuck: the provider reads nothing */
 			say(s, &edge, POST("content-length: 100000000\r\n"));
 		else
 			say(s, &edge, POST("content-length: 10\r\n") "hello");
@@ -481,7 +484,7 @@ an_abort_crosses_in_a_few_turns(void **state)
 			until(s, heard(&edge, "\r\n\r\n"));
 		}
 		for (int idle = 0; when == 3 && idle < 50; idle++) {
-			/* The response is stuck: the edge takes nothing. */
+			/* The response is stuck: the edge reads nothing. */
 			if (send(up.fd, block, sizeof(block), MSG_NOSIGNAL) > 0)
 				idle = 0;
 			turn(s);
@@ -495,7 +498,7 @@ an_abort_crosses_in_a_few_turns(void **state)
 		assert_int_equal(exchange(s)->result.end, END_CLIENT_ABORT);
 		peer_close(&up);
 	}
-	/* The other way. */
+	/* The other direction. */
 	struct peer edge = edge_connect(s);
 	say(s, &edge, POST("content-length: 1\r\n") "x");
 	struct peer up = egress_accept(s);
@@ -509,7 +512,7 @@ an_abort_crosses_in_a_few_turns(void **state)
 }
 
 static void
-an_edge_may_vanish_while_the_gate_thinks(void **state)
+edge_may_disconnect_while_the_gate_decides(void **state)
 {
 	struct stage *s = *state;
 
@@ -548,18 +551,18 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(nothing_of_a_bad_request_is_sent_on),
-		T(a_deferred_body_may_be_as_long_as_the_cap),
-		T(a_ticket_the_gate_does_not_know_is_a_503),
-		T(what_could_not_be_recorded_is_a_503),
-		T(a_malformed_body_on_its_way_cuts_the_provider),
-		T(another_body_than_the_decided_one_never_ends),
-		T(a_bad_answer_is_a_503_or_a_cut),
-		T(a_stream_that_breaks_says_so),
-		T(an_edge_may_vanish_at_every_byte),
-		T(a_provider_may_vanish_at_every_byte),
-		T(an_abort_crosses_in_a_few_turns),
-		T(an_edge_may_vanish_while_the_gate_thinks),
+		T(bad_request_is_not_forwarded),
+		T(deferred_body_may_be_as_long_as_the_limit),
+		T(unknown_ticket_gets_503),
+		T(unrecorded_decision_gets_503),
+		T(malformed_body_cuts_the_providers_connection),
+		T(body_that_differs_from_the_decided_one_is_cut),
+		T(invalid_response_becomes_503_or_is_cut),
+		T(broken_stream_ends_with_an_error_event),
+		T(edge_may_disconnect_at_every_byte),
+		T(provider_may_disconnect_at_every_byte),
+		T(abort_is_forwarded_within_a_few_turns),
+		T(edge_may_disconnect_while_the_gate_decides),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Long answers are read by helpers: the relay serves others meanwhile, what a stream keeps is
- * held, and what ends an exchange waits until the helper is back. */
+/* Helpers process long responses: the relay serves other exchanges meanwhile, the memory of a
+ * stream is held, and the end of an exchange waits until the helper has returned. */
 #include "scenario/relay_attempts.h"
 
 #include "answer/vault.h"
@@ -9,7 +9,7 @@ enum { LONG = 20000 };
 #define EVENT(t) "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" t "\"}}]}\n\n"
 #define NAME	 "<PERSON_1>"
 
-/* A stage whose answers are restored, and an exchange whose provider has begun a stream. */
+/* A stage whose responses are restored, and an exchange whose provider has begun a stream. */
 struct act {
 	struct vault *vault;
 	struct peer edge, up;
@@ -45,7 +45,7 @@ act_end(struct act *a)
 
 static const char long_end[] = " to " NAME ".\"}}]}\n\ndata: [DONE]\n\n";
 
-/* So many bytes of an event, and its end. */
+/* Sends n bytes of an event, followed by `end`. */
 static void
 say_event(struct stage *s, struct peer *up, size_t n, const char *end)
 {
@@ -67,7 +67,7 @@ say_long(struct stage *s, struct peer *up, size_t n)
 }
 
 static void
-others_are_served_while_a_helper_reads(void **state)
+other_exchanges_are_served_while_a_helper_reads(void **state)
 {
 	struct stage *s = *state;
 	struct act a;
@@ -76,7 +76,7 @@ others_are_served_while_a_helper_reads(void **state)
 	say_long(s, &a.up, LONG);
 	until(s, s->gate.asides == 1);
 	struct exchange *reads = exchange(s);
-	/* Another one's answer comes from its head to its end. */
+	/* Another exchange's response passes whole. */
 	struct peer other = edge_connect(s), up;
 	say(s, &other, POST("content-length: 1\r\n") "y");
 	up = egress_accept(s);
@@ -87,7 +87,7 @@ others_are_served_while_a_helper_reads(void **state)
 	until(s, heard(&other, "[DONE]"));
 	until(s, s->gate.finishes == 1);
 	assert_true(reads->aside && s->gate.asides == 1);
-	/* What comes meanwhile is read after it, in its order. */
+	/* Bytes that arrive meanwhile are processed afterwards, in order. */
 	assert_true(say(s, &a.up, long_end));
 	peer_close(&a.up);
 	for (unsigned i = 0; i < 50; i++)
@@ -106,7 +106,7 @@ others_are_served_while_a_helper_reads(void **state)
 }
 
 static void
-what_a_stream_keeps_is_held(void **state)
+memory_of_a_stream_is_held(void **state)
 {
 	struct stage *s = *state;
 	struct act a;
@@ -124,7 +124,7 @@ what_a_stream_keeps_is_held(void **state)
 }
 
 static void
-over_the_cap_of_held_bytes_it_ends(void **state)
+stream_over_the_limit_of_held_bytes_ends(void **state)
 {
 	struct stage *s = *state;
 	struct act a;
@@ -138,10 +138,10 @@ over_the_cap_of_held_bytes_it_ends(void **state)
 	act_end(&a);
 }
 
-/* The client, the deadline, the daemon: whichever ends it, it ends once, after the helper, who
- * need not read to the end. */
+/* The client, the deadline or the daemon ends the exchange. It ends once, after the helper,
+ * which does not have to read to the end. */
 static void
-what_ends_it_waits_for_the_helper(void **state)
+end_of_an_exchange_waits_for_the_helper(void **state)
 {
 	static const struct {
 		const char *name;
@@ -149,8 +149,8 @@ what_ends_it_waits_for_the_helper(void **state)
 		enum exchange_end end;
 	} rows[] = {
 		{ "the client leaves", true, false, false, END_CLIENT_ABORT },
-		{ "it takes too long", false, true, false, END_PROVIDER_ABORT },
-		{ "it takes too long, and the client leaves", true, true, false,
+		{ "the helper exceeds the deadline", false, true, false, END_PROVIDER_ABORT },
+		{ "the helper exceeds the deadline, and the client leaves", true, true, false,
 			END_CLIENT_ABORT },
 		{ "the daemon stops", false, false, true, END_CLIENT_ABORT },
 	};
@@ -190,9 +190,10 @@ what_ends_it_waits_for_the_helper(void **state)
 	stage_start(s);
 }
 
-/* Of an attempt that stands nothing is left to send when its helper is back. */
+/* If the attempt's response is forwarded, nothing is left to send again when the helper
+ * returns. */
 static void
-what_was_sent_does_not_go_out_again(void **state)
+sent_bytes_are_not_sent_again(void **state)
 {
 	struct stage *s = *state;
 	struct vault *vault = vault_new();
@@ -226,14 +227,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			others_are_served_while_a_helper_reads, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_a_stream_keeps_is_held, setup, teardown),
+			other_exchanges_are_served_while_a_helper_reads, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_of_a_stream_is_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			over_the_cap_of_held_bytes_it_ends, setup, teardown),
+			stream_over_the_limit_of_held_bytes_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			what_ends_it_waits_for_the_helper, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			what_was_sent_does_not_go_out_again, setup, teardown),
+			end_of_an_exchange_waits_for_the_helper, setup, teardown),
+		cmocka_unit_test_setup_teardown(sent_bytes_are_not_sent_again, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The relay over time: which connections are kept and used again, what silence,
- * full memory and a shutdown do. */
+/* The relay over time: which connections are kept and reused, and the effects of silence, full
+ * memory and a shutdown. */
 #include <sys/resource.h>
 
 #include "scenario/relay_stage.h"
@@ -21,7 +21,7 @@ close_it(void *arg)
 }
 
 static void
-a_closed_or_talkative_connection_is_not_used(void **state)
+connection_that_was_closed_or_sent_bytes_is_not_reused(void **state)
 {
 	struct stage *s = *state;
 
@@ -30,8 +30,8 @@ a_closed_or_talkative_connection_is_not_used(void **state)
 		for (int late = 0; late < 2; late++) {
 			void (*act)(void *) = talks ? poison : close_it;
 			struct peer edge = edge_connect(s), up = pooled(s, &edge);
-			/* Either the loop sees it first, or it happens in the very turn
-			 * in which the next request takes the connection. */
+			/* Either the loop notices it first, or it happens in the turn in which
+			 * the next request takes the connection. */
 			if (late) {
 				s->gate.before_claimed = act;
 				s->gate.before_arg = &up.fd;
@@ -56,7 +56,7 @@ a_closed_or_talkative_connection_is_not_used(void **state)
 }
 
 static void
-nobody_listens_is_a_503_and_nothing_was_sent(void **state)
+missing_listener_gets_503_and_nothing_is_sent(void **state)
 {
 	struct stage *s = *state;
 
@@ -71,7 +71,7 @@ nobody_listens_is_a_503_and_nothing_was_sent(void **state)
 	settled(s);
 }
 
-/* Fills the inner bind's backlog, as a HAProxy that is busy or reloading. */
+/* Fills the backlog of the inner bind, as if HAProxy were busy or reloading. */
 static size_t
 fill_backlog(struct stage *s, struct peer *fill, size_t most)
 {
@@ -94,7 +94,7 @@ fill_backlog(struct stage *s, struct peer *fill, size_t most)
 }
 
 static void
-a_busy_inner_bind_is_tried_again_for_a_while(void **state)
+busy_inner_bind_is_retried_for_a_while(void **state)
 {
 	struct stage *s = *state;
 	struct peer fill[100];
@@ -107,7 +107,7 @@ a_busy_inner_bind_is_tried_again_for_a_while(void **state)
 		until(s, s->gate.opened == (size_t)outcome + 1);
 		pass(s, 30);
 		assert_false(heard_n(&edge, 1));
-		if (outcome == 0) { /* it wakes up */
+		if (outcome == 0) { /* HAProxy accepts again */
 			for (size_t i = 0; i < n; i++) {
 				struct peer p = egress_accept(s);
 				peer_close(&p);
@@ -119,10 +119,10 @@ a_busy_inner_bind_is_tried_again_for_a_while(void **state)
 			until(s, heard(&edge, "\r\n\r\na"));
 			assert_int_equal(exchange(s)->result.end, END_COMPLETE);
 			peer_close(&up);
-		} else if (outcome == 1) { /* it does not */
+		} else if (outcome == 1) { /* HAProxy does not accept in time */
 			until(s, heard(&edge, "HTTP/1.1 503 "));
 			assert_int_equal(exchange(s)->result.end, END_NEVER_SENT);
-		} else { /* the client does not wait for it */
+		} else { /* the client does not wait that long */
 			peer_close(&edge);
 			until(s, s->gate.finishes == s->gate.opened);
 			assert_int_equal(exchange(s)->result.end, END_NEVER_SENT);
@@ -141,7 +141,7 @@ a_busy_inner_bind_is_tried_again_for_a_while(void **state)
 }
 
 static void
-without_descriptors_connections_wait(void **state)
+connections_wait_without_descriptors(void **state)
 {
 	struct stage *s = *state;
 	struct rlimit was, now;
@@ -156,7 +156,7 @@ without_descriptors_connections_wait(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
 	pass(s, 50);
 	assert_int_equal(s->relay->nedges, 1);
-	/* No descriptor for the provider either: said so, and nothing was sent. */
+	/* No descriptor for the provider either: the result is that nothing was sent. */
 	say(s, &edge, POST("content-length: 1\r\n") "x");
 	until(s, heard(&edge, "HTTP/1.1 503 "));
 	assert_int_equal(exchange(s)->result.end, END_NEVER_SENT);
@@ -172,7 +172,7 @@ without_descriptors_connections_wait(void **state)
 }
 
 static void
-an_early_answer_passes_although_the_body_is_not_read(void **state)
+early_response_passes_although_the_body_is_not_read(void **state)
 {
 	struct stage *s = *state;
 	static char block[1 << 16];
@@ -193,8 +193,8 @@ an_early_answer_passes_although_the_body_is_not_read(void **state)
 		until(s, heard(&edge, "HTTP/1.1 413 Content Too Large\r\n"));
 		until(s, heard(&edge, "connection: close\r\n"));
 		until(s, heard(&edge, "\r\n\r\na"));
-		/* The rest is read and dropped, then it is over: no reset that could
-		 * overtake the answer. */
+		/* The rest is read and discarded before the close, so that no reset can
+		 * overtake the response. */
 		until(s, closed(&edge));
 		assert_false(edge.reset);
 		assert_int_equal(s->relay->npool, 0);
@@ -205,12 +205,12 @@ an_early_answer_passes_although_the_body_is_not_read(void **state)
 	}
 }
 
-/* ---- time and room ---- */
+/* ---- timeouts and limits ---- */
 
 #define HOUR_US 3600000000u
 
 static void
-silence_has_an_end(void **state)
+silent_connection_times_out(void **state)
 {
 	struct stage *s = *state;
 	static const struct {
@@ -225,9 +225,9 @@ silence_has_an_end(void **state)
 			"HTTP/1.1 408 ", BODY_DEFER, HOUR_US, END_DENIED },
 		{ "half a copied body", POST("content-length: 9\r\n") "hel", NULL,
 			"HTTP/1.1 408 ", BODY_COPY, HOUR_US, END_CLIENT_ABORT },
-		{ "no answer", POST("content-length: 1\r\n") "x", NULL, "HTTP/1.1 503 ",
+		{ "no response", POST("content-length: 1\r\n") "x", NULL, "HTTP/1.1 503 ",
 			BODY_COPY, HOUR_US, END_PROVIDER_ABORT },
-		{ "half an answer", POST("content-length: 1\r\n") "x",
+		{ "half a response", POST("content-length: 1\r\n") "x",
 			DOWN_HEAD "content-length: 9\r\n\r\nabc", DOWN_HEAD, BODY_COPY, HOUR_US,
 			END_PROVIDER_ABORT },
 		{ "the exchange's deadline", POST("content-length: 1\r\n") "x", NULL,
@@ -240,7 +240,7 @@ silence_has_an_end(void **state)
 	stage_start(s);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct peer edge = edge_connect(s), up = { .fd = -1 };
-		/* An answer has begun before its silence counts. */
+		/* The response has begun before its silence counts. */
 		s->relay->options.response_us = table[i].answer ? HOUR_US : 150000;
 		size_t opened = s->gate.opened;
 		s->gate.plan.body_mode = table[i].mode;
@@ -270,7 +270,7 @@ silence_has_an_end(void **state)
 }
 
 static void
-idle_connections_are_closed(void **state)
+idle_connections_are_closed_after_their_timeout(void **state)
 {
 	struct stage *s = *state;
 
@@ -285,7 +285,7 @@ idle_connections_are_closed(void **state)
 }
 
 static void
-held_bytes_are_capped(void **state)
+held_bytes_are_limited(void **state)
 {
 	struct stage *s = *state;
 	static char body[100000];
@@ -311,7 +311,7 @@ held_bytes_are_capped(void **state)
 }
 
 static void
-bytes_behind_a_request_end_the_connection(void **state)
+bytes_after_a_request_end_the_connection(void **state)
 {
 	struct stage *s = *state;
 
@@ -330,7 +330,7 @@ bytes_behind_a_request_end_the_connection(void **state)
 	settled(s);
 }
 
-/* A second worker: the same listener, another relay. */
+/* A second worker has the same listener and another relay. */
 static void
 workers_share_the_connections(void **state)
 {
@@ -346,13 +346,13 @@ workers_share_the_connections(void **state)
 		until(s, s->relay->nedges + other->nedges == i + 1);
 		assert_in_range(s->relay->nedges, i / 2, i / 2 + 1);
 	}
-	/* Nobody waits for one that drains. */
+	/* A relay that drains does not delay the others. */
 	relay_drain(other);
 	until(s, other->nedges == 0);
 	for (size_t i = 0; i < 20; i++)
 		peer_close(&edges[i]);
 	until(s, s->relay->nedges == 0);
-	until(s, !ev_is_active(&s->relay->acceptor.later)); /* whoever was waiting */
+	until(s, !ev_is_active(&s->relay->acceptor.later)); /* the acceptor that paused */
 	edges[0] = edge_connect(s);
 	edges[1] = edge_connect(s);
 	turn(s);
@@ -364,7 +364,7 @@ workers_share_the_connections(void **state)
 }
 
 static void
-draining_ends_the_idle_and_lets_the_busy_end(void **state)
+draining_closes_idle_connections_and_finishes_busy_ones(void **state)
 {
 	struct stage *s = *state;
 
@@ -391,22 +391,22 @@ draining_ends_the_idle_and_lets_the_busy_end(void **state)
 
 #define SEVENTY "0123456789012345678901234567890123456789012345678901234567890123456789"
 
-/* A body that comes too slowly is given up, in whatever pieces. */
+/* A body that arrives too slowly is given up, whatever the size of its pieces. */
 static void
-a_slow_body_has_an_end(void **state)
+slow_body_times_out(void **state)
 {
 	struct stage *s = *state;
 	static const struct {
 		const char *name, *request, *first, *piece;
-		uint64_t rate; /* bytes a second */
+		uint64_t rate; /* bytes per second */
 		unsigned every_ms, pieces;
-		unsigned not_before_ms; /* it is refused; 0: it is not */
+		unsigned not_before_ms; /* earliest refusal; 0: not refused */
 	} table[] = {
 		{ "a byte at a time", POST("content-length: 900\r\n"), "", "x", 1000, 10, 60,
 			80 },
 		{ "in chunks", POST("transfer-encoding: chunked\r\n"), "", "1\r\nx\r\n", 1000,
 			10, 60, 80 },
-		{ "nothing behind a beginning", POST("content-length: 900\r\n"),
+		{ "nothing after the beginning", POST("content-length: 900\r\n"),
 			"0123456789012345678901234567890123456789012345678901234567890123456789"
 			"0123456789012345678901234567890123456789012345678901234567890123456789"
 			"012345678901234567890123456789012345678901234567890123456789012345678"
@@ -415,9 +415,9 @@ a_slow_body_has_an_end(void **state)
 		{ "chunks of nothing but their framing", POST("transfer-encoding: chunked\r\n"),
 			"", "0000000000000000000000000000000000000001;a=b\r\nx\r\n", 1000, 10,
 			60, 80 },
-		{ "faster than that", POST("content-length: 700\r\n"), SEVENTY, SEVENTY, 10, 12,
-			9, 0 },
-		{ "any rate will do", POST("content-length: 20\r\n"), "", "x", 0, 10, 20, 0 },
+		{ "faster than the minimum rate", POST("content-length: 700\r\n"), SEVENTY,
+			SEVENTY, 10, 12, 9, 0 },
+		{ "no minimum rate", POST("content-length: 20\r\n"), "", "x", 0, 10, 20, 0 },
 	};
 
 	struct buf begins;
@@ -461,7 +461,7 @@ a_slow_body_has_an_end(void **state)
 
 /* The daemon stops by force: every exchange is ended with the gate, in each state. */
 static void
-stopping_ends_every_exchange(void **state)
+forced_stop_ends_every_exchange(void **state)
 {
 	struct stage *s = *state;
 	struct peer edge[6], up;
@@ -470,25 +470,27 @@ stopping_ends_every_exchange(void **state)
 	stage_start(s);
 	for (size_t i = 0; i < 6; i++)
 		edge[i] = edge_connect(s);
-	say(s, &edge[0], "POST / HTTP/1.1\r\n");	     /* a head under way */
-	say(s, &edge[1], POST("content-length: 9\r\n") "x"); /* passes */
+	say(s, &edge[0], "POST / HTTP/1.1\r\n"); /* its head has not arrived whole */
+	say(s, &edge[1], POST("content-length: 9\r\n") "x"); /* its body is being forwarded */
 	up = egress_accept(s);
 	until(s, heard(&up, "\r\n\r\nx"));
 	s->gate.plan.body_mode = BODY_DEFER;
-	say(s, &edge[2], POST("content-length: 9\r\n") "x"); /* being read */
+	say(s, &edge[2],
+		POST("content-length: 9\r\n") "x"); /* its deferred body is being read */
 	until(s, exchange(s)->held || s->gate.opened == 2);
-	say(s, &edge[3], POST("content-length: 1\r\n") "x"); /* being decided */
+	say(s, &edge[3], POST("content-length: 1\r\n") "x"); /* its body is being decided */
 	until(s, s->gate.opened == 3 && exchange(s)->seen_last);
-	say(s, &edge[5], POST("content-length: 9\r\n") "x"); /* gone, and being recorded */
+	/* the client disconnected; the end is being recorded */
+	say(s, &edge[5], POST("content-length: 9\r\n") "x");
 	until(s, s->gate.opened == 4);
 	peer_close(&edge[5]);
 	until(s, s->gate.finishes == 1);
 	s->gate.claim_s = 60;
-	say(s, &edge[4], POST("content-length: 1\r\n") "x"); /* being claimed */
+	say(s, &edge[4], POST("content-length: 1\r\n") "x"); /* its ticket is being claimed */
 	until(s, s->gate.claims == 5);
 	relay_abort(s->relay);
 	assert_int_equal(s->gate.finishes, 4);
-	assert_int_equal(relay_active(s->relay), 5); /* the gate has the word */
+	assert_int_equal(relay_active(s->relay), 5); /* the gate is working */
 	for (struct exchange *x = s->gate.exchanges->next; x; x = x->next) {
 		assert_true(x->finished);
 		if (x != s->gate.exchanges->next)
@@ -498,7 +500,7 @@ stopping_ends_every_exchange(void **state)
 	for (size_t i = 0; i < 5; i++)
 		until(s, closed(&edge[i]));
 	until(s, closed(&up));
-	/* Its claim comes in after all: ended too, nothing was sent. */
+	/* The claim is answered after all; the exchange ends, and nothing was sent. */
 	ev_feed_event(s->loop, &s->gate.exchanges->later, EV_TIMER);
 	until(s, s->gate.finishes == 5);
 	assert_int_equal(s->gate.exchanges->result.end, END_NEVER_SENT);
@@ -509,9 +511,9 @@ stopping_ends_every_exchange(void **state)
 	peer_close(&up);
 }
 
-/* Freed without that: what is open is finished, and nobody waits. */
+/* The relay is freed without a stop: open exchanges are finished, and nothing waits. */
 static void
-freeing_leaves_no_exchange_open(void **state)
+freed_relay_leaves_no_exchange_open(void **state)
 {
 	struct stage *s = *state;
 
@@ -530,20 +532,20 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_closed_or_talkative_connection_is_not_used),
-		T(nobody_listens_is_a_503_and_nothing_was_sent),
-		T(a_busy_inner_bind_is_tried_again_for_a_while),
-		T(without_descriptors_connections_wait),
-		T(an_early_answer_passes_although_the_body_is_not_read),
-		T(silence_has_an_end),
-		T(a_slow_body_has_an_end),
-		T(idle_connections_are_closed),
-		T(held_bytes_are_capped),
-		T(bytes_behind_a_request_end_the_connection),
+		T(connection_that_was_closed_or_sent_bytes_is_not_reused),
+		T(missing_listener_gets_503_and_nothing_is_sent),
+		T(busy_inner_bind_is_retried_for_a_while),
+		T(connections_wait_without_descriptors),
+		T(early_response_passes_although_the_body_is_not_read),
+		T(silent_connection_times_out),
+		T(slow_body_times_out),
+		T(idle_connections_are_closed_after_their_timeout),
+		T(held_bytes_are_limited),
+		T(bytes_after_a_request_end_the_connection),
 		T(workers_share_the_connections),
-		T(draining_ends_the_idle_and_lets_the_busy_end),
-		T(stopping_ends_every_exchange),
-		T(freeing_leaves_no_exchange_open),
+		T(draining_closes_idle_connections_and_finishes_busy_ones),
+		T(forced_stop_ends_every_exchange),
+		T(freed_relay_leaves_no_exchange_open),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

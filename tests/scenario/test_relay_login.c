@@ -1,5 +1,5 @@
-/* The relay and logins of MCP: the document that is ours, and what a server inside says of a
- * login of its own. */
+/* The relay and logins to MCP servers: the gateway's own metadata document, and a server's
+ * response that asks for a login of its own. */
 #include "scenario/relay_stage.h"
 
 #define DOCUMENT "{\"resource\":\"https://gw.example/mcp\"}"
@@ -9,7 +9,7 @@
 #define SECRET "sk-inside-0123456789"
 
 static void
-the_document_is_answered_here(void **state)
+metadata_document_is_returned_by_the_relay(void **state)
 {
 	struct stage *s = *state;
 
@@ -24,7 +24,7 @@ the_document_is_answered_here(void **state)
 	assert_int_equal(s->gate.exchanges->result.end, END_COMPLETE);
 	assert_int_equal(s->gate.exchanges->result.status, 200);
 	buf_clear(&edge.in);
-	/* the same connection goes on */
+	/* the same connection is used again */
 	say(s, &edge, GET("HEAD"));
 	until(s, heard(&edge, "content-length: 37\r\n\r\n"));
 	pass(s, 5);
@@ -34,9 +34,9 @@ the_document_is_answered_here(void **state)
 	peer_close(&edge);
 }
 
-/* What is not recorded is not answered either. */
+/* A document request that cannot be recorded is not answered. */
 static void
-the_document_waits_for_its_record(void **state)
+metadata_document_waits_for_its_record(void **state)
 {
 	struct stage *s = *state;
 
@@ -53,7 +53,7 @@ the_document_waits_for_its_record(void **state)
 }
 
 static void
-what_a_server_inside_says_of_logins_ends_here(void **state)
+login_request_of_a_server_is_not_forwarded(void **state)
 {
 	static const struct {
 		const char *name, *head;
@@ -63,16 +63,16 @@ what_a_server_inside_says_of_logins_ends_here(void **state)
 			"401 Unauthorized\r\nwww-authenticate: Bearer "
 			"resource_metadata=\"http://10.0.0.7/" SECRET "\"\r\n",
 			true, false },
-		{ "401 without one", "401 Unauthorized\r\n", true, false },
-		{ "litellm#29936: 403 with one",
+		{ "401 without a challenge", "401 Unauthorized\r\n", true, false },
+		{ "litellm#29936: 403 with a challenge",
 			"403 Forbidden\r\nWWW-Authenticate: Bearer "
 			"error=\"insufficient_scope\"\r\n",
 			true, false },
-		{ "403 without one", "403 Forbidden\r\n", true, true },
-		{ "a challenge of another status",
+		{ "403 without a challenge", "403 Forbidden\r\n", true, true },
+		{ "a challenge with another status",
 			"200 OK\r\nwww-authenticate: Bearer\r\nproxy-authenticate: Basic\r\n",
 			true, true },
-		{ "a route that is none of MCP",
+		{ "a route that is not an MCP route",
 			"401 Unauthorized\r\nwww-authenticate: Bearer\r\n", false, true },
 	};
 	struct stage *s = *state;
@@ -99,7 +99,7 @@ what_a_server_inside_says_of_logins_ends_here(void **state)
 			(failed &&
 				!heard(&edge, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":")))
 			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(buf_view(&edge.in)));
-		/* the record has what the server said */
+		/* the record has the server's status */
 		assert_int_equal(s->gate.exchanges->result.status, atoi(rows[i].head));
 		assert_int_equal(s->gate.exchanges->result.end, END_COMPLETE);
 		if (failed)
@@ -112,9 +112,9 @@ what_a_server_inside_says_of_logins_ends_here(void **state)
 	}
 }
 
-/* They would say there what they said here, as it was before anything was replaced. */
+/* The client would repeat its request there, with the values before any replacement. */
 static void
-a_server_sends_nobody_to_another_host(void **state)
+redirect_to_another_host_is_not_forwarded(void **state)
 {
 	static const struct {
 		const char *to;
@@ -164,13 +164,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_document_is_answered_here, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			the_document_waits_for_its_record, setup, teardown),
+			metadata_document_is_returned_by_the_relay, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			what_a_server_inside_says_of_logins_ends_here, setup, teardown),
+			metadata_document_waits_for_its_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_server_sends_nobody_to_another_host, setup, teardown),
+			login_request_of_a_server_is_not_forwarded, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			redirect_to_another_host_is_not_forwarded, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Event streams of MCP through the relay: silent for long they are kept alive, between two
- * events; those that have no end of their own have none by a clock; a client that goes, a
- * server that goes and a daemon that stops end them at once. */
+/* MCP event streams through the relay. A silent stream is kept alive by comments between two
+ * events. A stream without an end of its own has no deadline. The stream ends at once if the
+ * client disconnects, the server disconnects or the daemon stops. */
 #include "scenario/relay_stage.h"
 
 #define GET    "GET /ignored HTTP/1.1\r\nhost: h\r\n" TICKET "\r\n"
@@ -37,7 +37,7 @@ over(struct stage *s)
 }
 
 static void
-a_silent_stream_is_kept_alive(void **state)
+silent_stream_is_kept_alive(void **state)
 {
 	struct stage *s = *state;
 
@@ -45,7 +45,8 @@ a_silent_stream_is_kept_alive(void **state)
 	s->gate.plan.deadline_us = 100000;
 	begin(s, true, true);
 	say(s, &up, EVENTS);
-	/* its head at once, and longer than silence and deadline would let it be */
+	/* the head arrives at once, and the stream lives longer than the timeouts of silence
+	 * and deadline */
 	expect_bytes(
 		s, &edge, TOLD_HEAD COMMENT COMMENT COMMENT COMMENT COMMENT COMMENT COMMENT);
 	say(s, &up, "26\r\nid: 1\ndata:\n\nretry: 50\n\ndata: {\"a\":1}\n\r\n");
@@ -58,9 +59,9 @@ a_silent_stream_is_kept_alive(void **state)
 	assert_int_equal(exchange(s)->result.end, END_CLIENT_ABORT);
 }
 
-/* A comment is one of events, and of no other framing: a line each is as it came. */
+/* Comments exist only in event streams. A response of lines is unchanged. */
 static void
-lines_have_no_comments(void **state)
+line_stream_gets_no_comments(void **state)
 {
 #define LINES                                                                                  \
 	DOWN_HEAD                                                                              \
@@ -76,9 +77,9 @@ lines_have_no_comments(void **state)
 	over(s);
 }
 
-/* Nobody reads the answer: what goes out is as it came, cut anywhere. */
+/* No guard reads the response: the bytes are forwarded unchanged, wherever they are cut. */
 static void
-no_comment_falls_into_an_event(void **state)
+comment_is_never_sent_within_an_event(void **state)
 {
 	static const struct {
 		const char *begins, *ends;
@@ -99,7 +100,7 @@ no_comment_falls_into_an_event(void **state)
 		say(s, &up, "\r\n");
 		until(s, heard(&edge, table[i].begins));
 		buf_clear(&edge.in);
-		pass(s, 80); /* were it one, comments would come */
+		pass(s, 80); /* if it were an event stream, comments would follow */
 		listen_in(&edge);
 		if (edge.in.n > 2)
 			fail_msg("%s: %.*s", table[i].begins, SPAN_ARG(buf_view(&edge.in)));
@@ -113,7 +114,7 @@ no_comment_falls_into_an_event(void **state)
 }
 
 static void
-a_stream_that_answers_a_call_is_kept_alive_until_its_deadline(void **state)
+stream_for_a_call_is_kept_alive_until_its_deadline(void **state)
 {
 	struct stage *s = *state;
 
@@ -129,7 +130,7 @@ a_stream_that_answers_a_call_is_kept_alive_until_its_deadline(void **state)
 }
 
 static void
-other_answers_are_not(void **state)
+other_responses_are_not_kept_alive(void **state)
 {
 	static const char *const heads[] = {
 		DOWN_HEAD
@@ -144,7 +145,7 @@ other_answers_are_not(void **state)
 	begin(s, true, false);
 	for (size_t i = 0;; i++) {
 		say(s, &up, heads[i]);
-		until(s, closed(&edge)); /* by silence */
+		until(s, closed(&edge)); /* by the timeout of silence */
 		if (i != 1)
 			assert_false(heard(&edge, "keep-alive"));
 		peer_close(&edge);
@@ -160,7 +161,7 @@ other_answers_are_not(void **state)
 }
 
 static void
-a_client_that_goes_ends_it_at_the_server(void **state)
+client_disconnect_ends_the_stream_at_the_server(void **state)
 {
 	struct stage *s = *state;
 
@@ -174,9 +175,9 @@ a_client_that_goes_ends_it_at_the_server(void **state)
 	assert_int_equal(s->relay->npool, 0);
 }
 
-/* As HAProxy does after its `timeout server`: the client asks again, as after any end. */
+/* As HAProxy does after its `timeout server`. The client connects again, as after any end. */
 static void
-a_server_that_goes_ends_it_without_an_error(void **state)
+server_disconnect_ends_the_stream_without_an_error(void **state)
 {
 	struct stage *s = *state;
 	struct vault *vault = vault_new();
@@ -197,12 +198,12 @@ a_server_that_goes_ends_it_without_an_error(void **state)
 }
 
 static void
-a_daemon_that_stops_ends_it_as_http_says(void **state)
+stopping_daemon_ends_the_stream_properly(void **state)
 {
 	struct stage *s = *state;
 
 	begin(s, true, true);
-	relay_end_streams(s->relay, true); /* its head is not there yet */
+	relay_end_streams(s->relay, true); /* its head has not arrived yet */
 	say(s, &up, EVENTS ONE_EVENT);
 	until(s, heard(&edge, "data: {\"a\":1}\n\n"));
 	relay_end_streams(s->relay, true);
@@ -214,7 +215,7 @@ a_daemon_that_stops_ends_it_as_http_says(void **state)
 }
 
 static void
-and_leaves_other_streams_alone(void **state)
+stopping_daemon_leaves_other_streams_open(void **state)
 {
 	struct stage *s = *state;
 
@@ -228,9 +229,9 @@ and_leaves_other_streams_alone(void **state)
 	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
 }
 
-/* A client that takes nothing: what waits for it is its silence, not the server's. */
+/* A client that reads nothing: the bytes wait for the client, so the server is not silent. */
 static void
-who_takes_nothing_is_let_go(void **state)
+client_that_reads_nothing_is_disconnected(void **state)
 {
 	struct stage *s = *state;
 	static char event[60000];
@@ -253,15 +254,15 @@ who_takes_nothing_is_let_go(void **state)
 
 #define OLDER "1f\r\nevent: endpoint\ndata: /m?s=1\n\n\r\n"
 
-/* With its head, right after it, in pieces: 502. Once the head has gone nothing of it follows.
- */
+/* The old transport's event arrives with the head, right after it, or in pieces: 502. If the
+ * head was already forwarded, nothing more follows. */
 static void
-the_older_transport_is_said_to_be_that(void **state)
+older_mcp_transport_is_reported(void **state)
 {
 	static const struct {
 		const char *says[3];
 		unsigned waits_ms;
-		bool told; /* as a status */
+		bool told; /* reported by the status */
 	} table[] = {
 		{ { EVENTS OLDER }, 0, true },
 		{ { EVENTS, OLDER }, 0, true },
@@ -295,7 +296,7 @@ the_older_transport_is_said_to_be_that(void **state)
 }
 
 static void
-a_page_is_no_answer(void **state)
+html_page_is_no_mcp_response(void **state)
 {
 	struct stage *s = *state;
 
@@ -316,20 +317,20 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		{ .name = "mcp-sap-docs#75: a silent stream is kept alive",
-			.test_func = a_silent_stream_is_kept_alive,
+			.test_func = silent_stream_is_kept_alive,
 			.setup_func = setup,
 			.teardown_func = teardown },
-		T(lines_have_no_comments),
-		T(no_comment_falls_into_an_event),
-		T(a_stream_that_answers_a_call_is_kept_alive_until_its_deadline),
-		T(other_answers_are_not),
-		T(a_client_that_goes_ends_it_at_the_server),
-		T(a_server_that_goes_ends_it_without_an_error),
-		T(a_daemon_that_stops_ends_it_as_http_says),
-		T(and_leaves_other_streams_alone),
-		T(who_takes_nothing_is_let_go),
-		T(the_older_transport_is_said_to_be_that),
-		T(a_page_is_no_answer),
+		T(line_stream_gets_no_comments),
+		T(comment_is_never_sent_within_an_event),
+		T(stream_for_a_call_is_kept_alive_until_its_deadline),
+		T(other_responses_are_not_kept_alive),
+		T(client_disconnect_ends_the_stream_at_the_server),
+		T(server_disconnect_ends_the_stream_without_an_error),
+		T(stopping_daemon_ends_the_stream_properly),
+		T(stopping_daemon_leaves_other_streams_open),
+		T(client_that_reads_nothing_is_disconnected),
+		T(older_mcp_transport_is_reported),
+		T(html_page_is_no_mcp_response),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

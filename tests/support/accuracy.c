@@ -1,9 +1,9 @@
-/* Precision, recall and F1 of the shipped rules on labelled corpora, and the gold values
- * that can still be read in the redacted text. A corpus is a file of JSON lines with
- * text and spans {start, end, label}; accuracy-labels.txt says which of our entities a
- * label means. A finding and a label agree where they overlap and the label means the
- * finding's entity; a finding on a label that means something else is counted as
- * `other`, not as false. With -v every miss and every false finding is printed. */
+/* Measures precision, recall and F1 of the shipped rules on labeled corpora, and the labeled
+ * values that can still be read in the redacted text. A corpus is a file of JSON lines with a
+ * text and spans {start, end, label}. accuracy-labels.txt maps each label to the gateway's
+ * entities. A finding and a label agree if they overlap and the label is mapped to the
+ * finding's entity. A finding on a label that is mapped to other entities counts as `other`,
+ * not as a false finding. With -v, the program prints every miss and every false finding. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +16,9 @@ enum { KINDS_MAX = 256, NAME_MAX_BYTES = 64 };
 
 struct kind {
 	char name[NAME_MAX_BYTES];
-	bool meant[DETECT_ENTITIES_MAX]; /* the entities a label means */
+	bool meant[DETECT_ENTITIES_MAX]; /* the entities to which the label is mapped */
 	bool ignored, any;
-	size_t labels, found, left; /* left: readable after redaction */
+	size_t labels, found, left; /* left: still readable after redaction */
 };
 
 struct run {
@@ -36,8 +36,8 @@ static struct run run;
 
 /* ---- labels ---- */
 
-/* Everything that identifies a person by number: national and tax identifiers and what
- * may be taken for one. */
+/* Returns true for entities that identify a person by a number: national and tax identifiers,
+ * and entities that may be confused with one. */
 static bool
 is_identifier(const char *name, const char *class)
 {
@@ -112,7 +112,8 @@ read_labels(const char *path)
 		fclose(f);
 }
 
-/* A label without a line means the entity of its name; NULL: none of ours. */
+/* A label without a line is mapped to the entity of the same name. NULL: the gateway has no
+ * such entity. */
 static struct kind *
 kind_of(const char *label)
 {
@@ -129,7 +130,7 @@ kind_of(const char *label)
 struct gold {
 	size_t start, end;
 	const char *label;
-	struct kind *kind; /* NULL: not ours to find */
+	struct kind *kind; /* NULL: no entity of the gateway */
 };
 
 static void
@@ -155,7 +156,7 @@ overlaps(const struct finding *f, const struct gold *g)
 	return f->start < g->end && f->end > g->start;
 }
 
-/* Whether the value can be read in the text with its findings cut out. */
+/* Returns true if the value can be read in the text after its findings were cut out. */
 static bool
 readable(struct span text, const struct findings *f, struct span value)
 {
@@ -235,7 +236,8 @@ one(json_t *line, const float *thresholds)
 	arena_reset(&a);
 }
 
-/* What the word lists find: names, places and what else has no structure. */
+/* Returns true for entities that word lists find: names, places and others without a
+ * structure. */
 static bool
 is_named(const char *entity)
 {
@@ -248,7 +250,7 @@ is_named(const char *entity)
 	return false;
 }
 
-/* A label of which only named entities are meant, or that may be a postcode as well. */
+/* Returns true if the label is mapped only to named entities, or may also mean a postcode. */
 static bool
 is_named_kind(const struct kind *k)
 {
@@ -269,7 +271,7 @@ f1(double p, double r)
 	return p + r > 0 ? 2 * p * r / (p + r) : 0;
 }
 
-/* The same without what is found by word lists. */
+/* Prints the same numbers without the entities that word lists find. */
 static void
 print_structured(void)
 {
@@ -365,7 +367,7 @@ corpus(const char *path, const float *thresholds)
 	return true;
 }
 
-/* -t ENTITY=0.35: as `thresholds:` of a policy. */
+/* -t ENTITY=0.35: like `thresholds:` in a policy. */
 static void
 set_threshold(float *thresholds, const char *arg)
 {

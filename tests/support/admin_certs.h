@@ -1,5 +1,5 @@
-/* Certificates of the admin server and of its clients, made for a test into its folder
- * (support/temp_dir.h, included before). */
+/* Makes the certificates of the admin server and of its clients in the test's folder. Include
+ * support/temp_dir.h before. */
 #ifndef TESTS_ADMIN_CERTS_H
 #define TESTS_ADMIN_CERTS_H
 
@@ -46,7 +46,8 @@ write_pem(const char *name, X509 *x, EVP_PKEY *key)
 	assert_int_equal(chmod(path(name), 0600), 0);
 }
 
-/* An authority, the server's pair, clients alice and mallory, and one signed by nobody. */
+/* Makes an authority, the server's key pair, the clients alice and mallory, and a certificate
+ * that the authority did not sign. */
 static inline void
 make_certificates(void)
 {

@@ -1,5 +1,5 @@
-/* The admin server of a running daemon, by all its doors: tokens of each role, and what is
- * asked of it. */
+/* The admin server of a running daemon: its listeners, a token for each role, and requests to
+ * it. */
 #ifndef TESTS_ADMIN_RIG_H
 #define TESTS_ADMIN_RIG_H
 
@@ -17,7 +17,7 @@
 #include "operator/admin/tokens.h"
 #include "support/run_cmd.h"
 
-#include "support/admin_certs.h" /* files of run_cmd.h's folder */
+#include "support/admin_certs.h" /* the files are in run_cmd.h's folder */
 
 #include "operator/admin/admin.h"
 #include "operator/admin/endpoint.h"
@@ -45,7 +45,7 @@ free_port(void)
 	return ntohs(in.sin_port);
 }
 
-/* Makes one by the command, which shows it once. */
+/* Makes a token with the command, which prints the token once. */
 static inline void
 new_token(const char *name, const char *roles, char text[TOKEN_TEXT])
 {
@@ -132,7 +132,7 @@ stop(void **state)
 	return temp_dir_remove(state);
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 struct ask {
 	enum admin_door door;
@@ -216,7 +216,7 @@ ask(const struct ask *a)
 	return got.status;
 }
 
-/* The cookie that POST /session gives for the token. */
+/* Logs in with the token by POST /session. Stores the cookie. */
 static inline void
 log_in(enum admin_door door, const char *token, char cookie[SESSION_TEXT])
 {

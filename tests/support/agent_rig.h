@@ -1,6 +1,6 @@
-/* An agent on a real loop with scripted HAProxies on socket pairs, for its unit
- * tests. The gate parks each call until the test answers it; teardown checks
- * that every call was answered or told gone. Include after cmocka.h. */
+/* An agent on a real loop with scripted HAProxies on socket pairs, for the unit tests of the
+ * agent. The gate parks each call until the test answers it. The teardown checks that every
+ * call was answered or canceled. Include after cmocka.h. */
 #ifndef TESTS_SUPPORT_AGENT_RIG_H
 #define TESTS_SUPPORT_AGENT_RIG_H
 
@@ -15,7 +15,7 @@ static struct agent *ag;
 static struct metrics counters;
 
 static struct gate {
-	bool at_once; /* answer inside notify */
+	bool at_once; /* answer inside notify() */
 	struct agent_call *calls[CALLS];
 	const struct spop_message *asked[CALLS];
 	struct span bodies[CALLS];
@@ -79,7 +79,7 @@ setup(void **state)
 	loop = ev_loop_new(EVFLAG_AUTO);
 	ag = agent_new(loop, &ops, &counters);
 	if (ag)
-		ag->sweep.repeat = 3600; /* a test that looks at deadlines sets them itself */
+		ag->sweep.repeat = 3600; /* a test of deadlines sets this itself */
 	return loop && ag ? 0 : -1;
 }
 
@@ -91,13 +91,13 @@ teardown(void **state)
 	assert_null(ag);
 	agent_free(&ag);
 	for (size_t i = 0; i < gate.n; i++)
-		assert_null(gate.calls[i]); /* answered, or told gone */
+		assert_null(gate.calls[i]); /* answered or canceled */
 	assert_int_equal(counters.v[M_SPOP_CONNS_OPENED], counters.v[M_SPOP_CONNS_CLOSED]);
 	ev_loop_destroy(loop);
 	return 0;
 }
 
-/* Lets the agent do what it can without waiting. */
+/* Turns the loop so that the agent does what it can without waiting. */
 static inline void
 turn(void)
 {
@@ -112,7 +112,7 @@ turn_for(double seconds)
 		ev_run(loop, EVRUN_NOWAIT);
 }
 
-/* Until it is so: a machine that is slow only takes longer. */
+/* Turns the loop until the condition holds. On a slow machine this only takes longer. */
 #define TURN_UNTIL(cond)                                                                       \
 	do {                                                                                   \
 		double end = ev_time() + 30;                                                   \
@@ -143,7 +143,7 @@ peer_over(int type)
 	return p;
 }
 
-/* Sends all, letting the agent read whenever the socket is full. */
+/* Sends all bytes and lets the agent read whenever the socket is full. */
 static inline void
 say_bytes(struct peer *p, struct span s)
 {
@@ -164,7 +164,7 @@ say(struct peer *p, struct buf *b)
 	buf_free(b);
 }
 
-/* The next frame's header, taken off the input. */
+/* Takes the next frame from the input and returns its header. */
 static struct spop_frame
 hear(struct peer *p)
 {

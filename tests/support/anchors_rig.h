@@ -1,5 +1,5 @@
-/* Places that checkpoints are taken to, with what stands for audit: the newest note, and the
- * records that come of it. After cmocka's header. */
+/* Places to which checkpoints are sent, with a stand-in for the audit thread: the newest note,
+ * and the records of the attempts. Include after cmocka's header. */
 #ifndef TESTS_ANCHORS_RIG_H
 #define TESTS_ANCHORS_RIG_H
 
@@ -27,10 +27,10 @@ static struct log_rig l;
 static struct anchors *anchors;
 static struct http_rig *server;
 
-/* What stands for audit. */
+/* The stand-in for the audit thread. */
 static struct {
 	pthread_mutex_t lock;
-	struct buf note, records; /* the newest; a line each */
+	struct buf note, records; /* the newest note; the records, one per line */
 	_Atomic unsigned n;
 	_Atomic int err;
 } audit = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -147,7 +147,8 @@ count(enum anchor_kind kind, enum anchor_end end)
 	return atomic_load(&metrics.v[M_ANCHOR_FILE_TAKEN + kind * ANCHOR_ENDS + end]);
 }
 
-/* Until so many attempts ended so; a record of it is there then, if there is one. */
+/* Waits until n attempts have ended with `end`. If that end is recorded, the record exists
+ * afterwards. */
 static inline void
 wait_count(enum anchor_kind kind, enum anchor_end end, uint64_t n)
 {
@@ -191,7 +192,8 @@ static inline void
 assert_recorded(const char *text)
 {
 	if (!recorded(text))
-		fail_msg("no record says %s:\n%.*s", text, SPAN_ARG(buf_view(&audit.records)));
+		fail_msg("no record contains %s:\n%.*s", text,
+			SPAN_ARG(buf_view(&audit.records)));
 }
 
 static inline void

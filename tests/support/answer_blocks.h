@@ -1,4 +1,4 @@
-/* Streams whose values are over the ends of blocks, and calls whose arguments have escapes:
+/* Streams with values across the ends of blocks, and calls with escapes in their arguments:
  * rows for test_guard.c. */
 #ifndef SUPPORT_ANSWER_BLOCKS_H
 #define SUPPORT_ANSWER_BLOCKS_H
@@ -137,7 +137,7 @@ static const struct answer_case answer_blocks[] = {
 		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
 		"\"usage\":{\"output_tokens\":9}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
 		"text 0.0 at bob@exam|text 2.0 ple.org|finish end_turn|tool f|" },
-	{ "over two items of a response, said again twice", REDACT, "openai", "/v1/responses",
+	{ "across two items of a response, repeated twice", REDACT, "openai", "/v1/responses",
 		"text/event-stream",
 		"data: "
 		"{\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":"

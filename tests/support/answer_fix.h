@@ -1,5 +1,5 @@
-/* Answers for the tests of guard/: a policy's rules, a provider's bytes, and how a guard is
- * made for them. */
+/* Responses for the tests of guard/: the rules of a policy, the bytes of a provider, and a
+ * guard for them. */
 #ifndef SUPPORT_ANSWER_FIX_H
 #define SUPPORT_ANSWER_FIX_H
 
@@ -22,11 +22,11 @@
 	"\n\n"                                                                                 \
 	"data: [DONE]\n\n"
 
-#define FRAMES "application/vnd.amazon.eventstream" /* `in` has an event a line */
+#define FRAMES "application/vnd.amazon.eventstream" /* `in` has one event per line */
 
 struct answer_case {
 	const char *name, *rules, *dialect, *path, *type, *in;
-	const char *want; /* text by channel, then what the report says */
+	const char *want; /* texts by channel, followed by the report */
 };
 
 static const char *const answer_kinds[] = { "text", "reasoning", "signed", "refusal",
@@ -53,7 +53,7 @@ plan_of(const struct answer_case *r, const struct policy *p, const struct answer
 	return plan;
 }
 
-/* A policy with these rules, and what they read of a request. */
+/* Compiles a policy with these rules, and what they read from a request. */
 static inline void
 load(const char *rules, struct policy_fix *f, struct arena *a, struct answer_request *asked)
 {
@@ -72,7 +72,7 @@ load(const char *rules, struct policy_fix *f, struct arena *a, struct answer_req
 	buf_free(&text);
 }
 
-/* A guard of a case, and all that it needs. */
+/* The guard of a case, and everything that the guard needs. */
 struct guard_rig {
 	struct detect_scratch *scratch;
 	struct answer_request asked;
@@ -81,7 +81,7 @@ struct guard_rig {
 	struct guard_plan plan; /* may be changed before guard_rig_begin() */
 	struct guard *g;
 	struct buf out;
-	enum guard_result got; /* what ended it, or GUARD_PASS */
+	enum guard_result got; /* the result that ended the response, or GUARD_PASS */
 };
 
 static inline void

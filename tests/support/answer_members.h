@@ -1,5 +1,5 @@
-/* Streams in which two members of an event say the same, or more than one text at a time: rows
- * for test_guard.c. */
+/* Streams in which two members of an event have the same text, or several texts interleave:
+ * rows for test_guard.c. */
 #ifndef SUPPORT_ANSWER_MEMBERS_H
 #define SUPPORT_ANSWER_MEMBERS_H
 
@@ -118,7 +118,7 @@ static const struct answer_case answer_members[] = {
 		"/v1beta/models/g:streamGenerateContent", "application/json",
 		"[" PART("\"text\":\"jane.doe@example.org\"", "") "]",
 		"text 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
-	{ "a finish in each event, as Vertex says it", REDACT, "gemini",
+	{ "a finish reason in each event, as from Vertex", REDACT, "gemini",
 		"/v1/publishers/google/models/g:streamGenerateContent", "text/event-stream",
 		EVENT(PART("\"text\":\"to jane.\"", STOPS))
 			EVENT(PART("\"text\":\"doe@example\"", STOPS)) ": so\n\n" EVENT(
@@ -143,7 +143,7 @@ static const struct answer_case answer_members[] = {
 						 "\"candidatesTokenCount\":4,"
 						 "\"totalTokenCount\":7}}") ": so\n\n",
 		"same|" },
-	{ "a call's arguments by their paths, said in pieces", READS_ARGUMENTS, "gemini",
+	{ "a call's arguments by their paths, in pieces", READS_ARGUMENTS, "gemini",
 		"/v1/publishers/google/models/g:streamGenerateContent", "text/event-stream",
 		EVENT(PART("\"functionCall\":{\"name\":\"g\",\"willContinue\":true}", ""))
 			EVENT(PATH("$.to", "jane.d", ",\"willContinue\":true"))
@@ -162,7 +162,7 @@ static const struct answer_case answer_members[] = {
 			EVENT(PATH("$.n", "11", "")) EVENT(PART("\"functionCall\":{}", STOPS)),
 		"input 0.0 11|denied a rule of the policy could not be evaluated|finish "
 		"STOP|tool f|" },
-	{ "a result that Bedrock's own tool says in pieces", REDACT, "bedrock",
+	{ "a result of Bedrock's own tool, in pieces", REDACT, "bedrock",
 		"/model/x/converse-stream", CONVERSE,
 		"contentBlockStart {\"contentBlockIndex\":1,\"start\":{\"toolResult\":{"
 		"\"toolUseId\":\"t\",\"status\":\"success\"}}}\n"

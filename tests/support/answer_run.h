@@ -1,5 +1,5 @@
-/* A case of answer_fix.h run through a guard, in pieces, and told in a line: the texts of what
- * came out, then what the report says. */
+/* Runs a case of answer_fix.h through a guard, in pieces, and describes the result in one line:
+ * the texts that were forwarded, then the report. */
 #ifndef SUPPORT_ANSWER_RUN_H
 #define SUPPORT_ANSWER_RUN_H
 
@@ -7,9 +7,9 @@
 #include "answer/frames.h"
 #include "support/answer_fix.h"
 
-#define CONVERSE FRAMES "; converse" /* a line is a type and its payload */
+#define CONVERSE FRAMES "; converse" /* a line has a type and a payload */
 
-/* ---- the texts of what came out ---- */
+/* ---- the texts that were forwarded ---- */
 
 enum { TEXTS = 8 };
 struct joined {
@@ -27,7 +27,7 @@ join(struct joined *j, const struct answer_document *d)
 		const struct answer_text *t = &d->texts[i];
 		char name[32];
 		size_t k = 0;
-		/* Of what is no part of what is said, what was replaced. */
+		/* Of texts beside the response text, only replaced ones are listed. */
 		if (t->aside && span_chr(t->text, '<') == t->text.n)
 			continue;
 		snprintf(name, sizeof(name), "%s%s %u.%u",
@@ -78,7 +78,8 @@ read_out(const struct answer_case *r, struct span out, bool streamed, struct joi
 	arena_reset(&a);
 }
 
-/* Held text goes before the event that ends a line of NDJSON: there clients read no more. */
+/* In NDJSON, held text is sent before the event that ends the response, because clients stop
+ * reading there. */
 static inline bool
 goes_late(const struct answer_case *r, struct span out)
 {
@@ -147,7 +148,8 @@ out:
 		buf_free(&j.v[i].text);
 }
 
-/* Each line in a frame as Bedrock's invoke has it; or its type and its payload. */
+/* Puts each line into a frame as Bedrock's InvokeModel does, or, with `typed`, as a type and a
+ * payload. */
 static inline void
 put_frames(struct span lines, bool typed, struct buf *out)
 {
@@ -163,7 +165,7 @@ put_frames(struct span lines, bool typed, struct buf *out)
 	}
 }
 
-/* And back. */
+/* The reverse of put_frames(). */
 static inline void
 take_frames(struct buf *out, bool typed)
 {
@@ -193,7 +195,7 @@ take_frames(struct buf *out, bool typed)
 	*out = lines;
 }
 
-/* In two pieces, or in pieces of `step` bytes. */
+/* Feeds the response in two pieces (cut at `cut`), or in pieces of `step` bytes. */
 static inline void
 run(const struct answer_case *r, const struct policy *p, const struct answer_request *asked,
 	struct detect_scratch *scratch, const struct vault *vault, size_t cut, size_t step,

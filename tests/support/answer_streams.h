@@ -1,5 +1,5 @@
-/* A stream of each dialect with a value over two events; those that have rules of their own are
- * rows of test_guard.c. */
+/* One stream of each dialect with a value across two events. Streams with rules of their own
+ * are rows of test_guard.c. */
 #ifndef SUPPORT_ANSWER_STREAMS_H
 #define SUPPORT_ANSWER_STREAMS_H
 

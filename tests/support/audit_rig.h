@@ -1,5 +1,5 @@
-/* A journal of its own for a test: directory, key, configuration, and ways to put
- * records in and to look at what is there. */
+/* A journal of the test's own: folder, key and configuration, with functions to add records and
+ * to read the journal. */
 #ifndef TESTS_AUDIT_RIG_H
 #define TESTS_AUDIT_RIG_H
 
@@ -30,7 +30,8 @@ struct rig {
 static inline void
 rig_init(struct rig *r)
 {
-	/* Sequence numbers are the tests' own; those of the tree have its pace. */
+	/* The tests count sequence numbers themselves, so the tree adds no records at its own
+	 * pace. */
 	tree_pace = (struct tree_pace){ UINT64_MAX, UINT64_MAX, false };
 	memset(r, 0, sizeof(*r));
 	snprintf(r->dir, sizeof(r->dir), "/tmp/tollgate-audit-XXXXXX");
@@ -59,7 +60,7 @@ rig_free(struct rig *r)
 	INVARIANT(system(cmd) == 0);
 }
 
-/* As the daemon has it. */
+/* Makes the hash key as the daemon does. */
 static inline struct hashkey
 rig_hashkey(struct rig *r)
 {
@@ -73,7 +74,7 @@ rig_hashkey(struct rig *r)
 	return hash;
 }
 
-/* True if it started; else r->why says why not. */
+/* Starts the audit thread. Returns true, or false with the reason in r->why. */
 static inline bool
 rig_start(struct rig *r)
 {
@@ -99,7 +100,7 @@ rig_done(struct audit_entry *e, int err)
 	sem_post(e->arg);
 }
 
-/* A record with this id on its way; `came` is posted when it is durable or refused. */
+/* Sends a record with this id. `came` is posted when the record is durable or refused. */
 static inline void
 rig_send(struct rig *r, struct audit_entry *e, sem_t *came, const char *id)
 {
@@ -117,7 +118,7 @@ rig_wait(sem_t *came)
 		;
 }
 
-/* One record with this id, waited for: its result. */
+/* Writes one record with this id, waits for it and returns the result. */
 static inline int
 rig_put(struct rig *r, const char *id)
 {
@@ -144,7 +145,7 @@ rig_verifier_torn(void *v, size_t n)
 	verifier_torn(v, n);
 }
 
-/* The whole journal, as `audit verify --journal` reads it. */
+/* Returns a query that reads the whole journal as `audit verify --journal` does. */
 static inline struct query
 rig_verified_by(struct rig *r, struct verifier *v)
 {
@@ -178,7 +179,7 @@ rig_collect(void *arg, struct span line)
 	buf_putc(arg, '\n');
 }
 
-/* All whole lines, one text; the caller frees. */
+/* Returns all whole lines as one text, which the caller frees. */
 static inline struct buf
 rig_text(struct rig *r)
 {
@@ -205,7 +206,7 @@ rig_holds(struct rig *r, const char *text)
 	return found;
 }
 
-/* The path of segment i, counted from the oldest; -1: the newest. */
+/* Returns the path of segment i, counted from the oldest; -1: the newest. */
 static inline const char *
 rig_segment(struct rig *r, int i)
 {
@@ -243,7 +244,7 @@ rig_slurp(const char *path)
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
 		buf_put(&b, chunk, (size_t)n);
 	close(fd);
-	while (b.n && buf_view(&b).p[b.n - 1] == '\0') /* an open segment's */
+	while (b.n && buf_view(&b).p[b.n - 1] == '\0') /* an open segment ends with NULs */
 		b.n--;
 	return b;
 }
@@ -257,7 +258,7 @@ rig_spill(const char *path, struct span s)
 	close(fd);
 }
 
-/* A command of the shell that must succeed. */
+/* Runs a shell command that must succeed. */
 __attribute__((format(printf, 1, 2))) static inline void
 rig_sh(const char *fmt, ...)
 {
@@ -268,10 +269,11 @@ rig_sh(const char *fmt, ...)
 	INVARIANT((size_t)vsnprintf(cmd, sizeof(cmd), fmt, ap) < sizeof(cmd));
 	va_end(ap);
 	INVARIANT(system(cmd) == 0);
-	usleep(JOURNAL_PLACED_US + 1000); /* what was renamed is looked for so often */
+	usleep(JOURNAL_PLACED_US +
+		1000); /* the interval at which the audit thread looks for renamed files */
 }
 
-/* For cmocka tests whose rig is called r. */
+/* For cmocka tests whose rig is named r. */
 #define assert_started()                                                                       \
 	do {                                                                                   \
 		if (!rig_start(&r))                                                            \

@@ -1,12 +1,11 @@
-/* The texts of a body as lines. */
+/* Writes the texts of a body as lines. */
 #ifndef TESTS_BODY_DUMP_H
 #define TESTS_BODY_DUMP_H
 
 #include "scan/text/body.h"
 
-/* Values as role path=text, one each; reserved ones with a star, opaque ones
- * with a hash, those of nobody knows whom with a question mark; keys are left out unless
- * `keys`. */
+/* Writes each value as role path=text. A star marks reserved values, a hash opaque values, and
+ * a question mark values whose author is unknown. Keys are left out unless `keys` is set. */
 static inline void
 body_dump(struct buf *out, const struct body *b, struct span raw, struct arena *a, bool keys)
 {

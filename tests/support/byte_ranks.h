@@ -1,4 +1,4 @@
-/* A vocabulary of single bytes: the ids of a text are its bytes. */
+/* A vocabulary of single bytes: the token ids of a text are its bytes. */
 #ifndef SUPPORT_BYTE_RANKS_H
 #define SUPPORT_BYTE_RANKS_H
 
@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/tokens/ranks.h"
 
-/* Of a file's bytes, as of ranks_open(). */
+/* Opens a vocabulary from the bytes of a file, like ranks_open(). */
 static inline int
 ranks_over(struct span bytes, struct ranks **out, const char **why)
 {

@@ -1,6 +1,6 @@
-/* fork() for a child that goes on in this program: not before each other thread sleeps. What it
- * holds it holds for ever in the child, and a sanitizer's allocator has locks that no handler
- * of fork() takes. */
+/* fork() for a child that continues in this program. The fork waits until every other thread
+ * sleeps: a lock that another thread holds would stay locked in the child, and a sanitizer's
+ * allocator has locks that no handler of fork() takes. */
 #ifndef TESTS_CALM_FORK_H
 #define TESTS_CALM_FORK_H
 

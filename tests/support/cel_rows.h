@@ -1,4 +1,4 @@
-/* Tables of expressions and what they give. Included behind cmocka.h. */
+/* Tables of expressions and their results. Include after cmocka.h. */
 #ifndef SUPPORT_CEL_ROWS_H
 #define SUPPORT_CEL_ROWS_H
 
@@ -7,8 +7,8 @@
 
 #include "policy/cel/cel.h"
 
-/* The value as JSON, "error: ..." at run time, or "line:column: ..." of a
- * mistake. */
+/* Returns the value as JSON, "error: ..." for an error at run time, or "line:column: ..." for
+ * an error at compile time. */
 static inline const char *
 run(struct arena *a, const struct cel_env *e, const struct cel_activation *with,
 	enum cel_type want, const char *expr)

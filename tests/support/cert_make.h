@@ -1,4 +1,4 @@
-/* Client certificates for tests, signed by `signer`, which the test makes. Included after
+/* Client certificates for tests, signed by `signer`, which the test creates. Include after
  * cmocka.h. */
 #ifndef TESTS_CERT_MAKE_H
 #define TESTS_CERT_MAKE_H
@@ -16,7 +16,7 @@ struct made {
 	int n;
 };
 
-/* `subject`: "CN=a,OU=b"; `san`: as in OpenSSL's configuration, or NULL. */
+/* `subject`: "CN=a,OU=b"; `san`: in the form of OpenSSL's configuration, or NULL. */
 static inline struct made
 make_cert(const char *subject, const char *san, int64_t from_s, int64_t to_s)
 {

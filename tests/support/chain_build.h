@@ -1,4 +1,4 @@
-/* Builds chains for tests: a fixed key, fixed times, commits of given sizes. */
+/* Builds chains for tests with a fixed key, fixed times and commits of given sizes. */
 #ifndef TESTS_CHAIN_BUILD_H
 #define TESTS_CHAIN_BUILD_H
 
@@ -15,7 +15,7 @@ struct chain_build {
 	struct chain chain;
 	struct signkey key;
 	struct buf out;
-	uint64_t first; /* of the commit that is open */
+	uint64_t first; /* first record of the open commit */
 	struct merkle_range tree;
 };
 
@@ -47,7 +47,7 @@ chain_build_record(struct chain_build *b, const char *fields)
 	merkle_append(&b->tree, &leaf);
 }
 
-/* Appends a signed note over all records until now. */
+/* Appends a signed note over all records up to now. */
 static inline void
 chain_build_note(const struct chain_build *b, struct buf *out)
 {
@@ -66,7 +66,7 @@ chain_build_note(const struct chain_build *b, struct buf *out)
 	buf_free(&text);
 }
 
-/* `"size":N,"range":[…]` as boot and checkpoint records say it. */
+/* Appends `"size":N,"range":[…]` as in boot and checkpoint records. */
 static inline void
 chain_build_range(const struct chain_build *b, struct buf *out)
 {
@@ -79,7 +79,7 @@ chain_build_range(const struct chain_build *b, struct buf *out)
 	buf_putc(out, ']');
 }
 
-/* A checkpoint record: the first of the commit that is open. */
+/* Appends a checkpoint record, which is the first of the open commit. */
 static inline void
 chain_build_checkpoint(struct chain_build *b)
 {
@@ -111,7 +111,7 @@ chain_build_commit(struct chain_build *b)
 	b->first = b->chain.seq + 1;
 }
 
-/* The boot record and its commit. */
+/* Appends the boot record and its commit. */
 static inline void
 chain_build_boot(struct chain_build *b)
 {
@@ -120,7 +120,7 @@ chain_build_boot(struct chain_build *b)
 	chain_build_commit(b);
 }
 
-/* n records in one commit. */
+/* Appends n records in one commit. */
 static inline void
 chain_build_add(struct chain_build *b, size_t n)
 {
@@ -136,7 +136,7 @@ chain_build_add(struct chain_build *b, size_t n)
 	chain_build_commit(b);
 }
 
-/* Feeds text line by line; what follows the last newline is torn. */
+/* Feeds the text line by line; bytes after the last newline are a torn line. */
 static inline struct verify_result
 chain_verify_text(const struct verify_options *o, struct span text)
 {

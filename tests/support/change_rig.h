@@ -1,4 +1,4 @@
-/* Calls of the admin server as it makes them, without its doors. For cmocka tests. */
+/* Calls the handlers of the admin server directly, without its listeners. For cmocka tests. */
 #ifndef TESTS_CHANGE_RIG_H
 #define TESTS_CHANGE_RIG_H
 
@@ -8,8 +8,8 @@
 #include "operator/server/server.h"
 
 static struct server server;
-static struct admin_peer peer; /* who asks: of the test */
-static char got[1 << 16];      /* what was answered */
+static struct admin_peer peer; /* the caller, set by the test */
+static char got[1 << 16];      /* the response */
 
 static inline void
 take_answer(struct buf *out)
@@ -18,7 +18,7 @@ take_answer(struct buf *out)
 	buf_free(out);
 }
 
-/* The status. */
+/* Returns the status. */
 __attribute__((format(printf, 2, 3))) static inline unsigned
 ask(const struct change_row *row, const char *fmt, ...)
 {

@@ -1,4 +1,4 @@
-/* A program that a test starts ends with the test, also where that aborts. */
+/* Ends a program that a test has started when the test ends, also if the test aborts. */
 #ifndef TESTS_CHILD_H
 #define TESTS_CHILD_H
 
@@ -6,13 +6,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* In the child, before anything else; `parent` is what getpid() said before the fork. The
- * kernel counts the thread that forked as the parent: it is a test's own, the first. */
+/* Call first in the child. `parent` is the value of getpid() before the fork. The kernel treats
+ * the thread that forked as the parent; here that is the test's first thread. */
 static inline void
 ends_with(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent) /* it has ended already */
+	if (getppid() != parent) /* the parent has already ended */
 		_exit(127);
 }
 

@@ -1,4 +1,4 @@
-/* The courtesies that ship, for tests. */
+/* The shipped list of polite phrases, for tests. */
 #ifndef TESTS_COURTESY_FIX_H
 #define TESTS_COURTESY_FIX_H
 

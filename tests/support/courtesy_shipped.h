@@ -1,4 +1,4 @@
-/* The courtesies that ship, read once: for fuzz targets. */
+/* The shipped list of polite phrases, read once, for fuzz targets. */
 #ifndef TESTS_COURTESY_SHIPPED_H
 #define TESTS_COURTESY_SHIPPED_H
 

@@ -1,11 +1,11 @@
-/* What the end-to-end files ask by curl, by a program that the kernel begins in a tenth of the
- * time: curl loads forty libraries, and these files begin it ten thousand times. One plain
- * request to an address or a socket of this machine is made here; whatever else an argument
- * says, curl itself takes the place of this program.
+/* Makes the requests that the end-to-end files make with curl, with a program that starts in a
+ * tenth of the time: curl loads forty libraries, and these files start it ten thousand times.
+ * This program makes one plain request to an address or a socket of this machine. For all other
+ * arguments, it executes curl itself.
  *
  *   PATH=build/quick:$PATH      tests/e2e/lib.sh
  *
- * Names, output and exit codes are curl's (curl(1)). */
+ * Names, output and exit codes are those of curl(1). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEADERS = 64, BODY_MAX = 1 << 20 }; /* curl asks before it sends more */
+enum { HEADERS = 64, BODY_MAX = 1 << 20 }; /* for a longer body, curl waits for 100 Continue */
 enum {
 	CANNOT_CONNECT = 7,
 	PARTIAL = 18,
@@ -49,9 +49,9 @@ static struct {
 	bool began, ended;
 } answer;
 
-/* ---- the other one ---- */
+/* ---- curl itself ---- */
 
-/* The next curl in PATH: what is asked is not for here. */
+/* Executes the next curl in PATH, for requests that this program cannot make. */
 _Noreturn static void
 by_curl(char **argv)
 {
@@ -97,7 +97,8 @@ has_only(const char *format)
 	return !strchr(format, '@');
 }
 
-/* One with a value, each once but headers; false: not for here. */
+/* Sets an option that has a value. Each may occur once, except headers. Returns false if this
+ * program does not support the option. */
 static bool
 takes(const char *name, const char *value)
 {
@@ -165,7 +166,7 @@ understood(int argc, char **argv)
 	       !getenv("http_proxy") && !getenv("all_proxy") && !getenv("ALL_PROXY");
 }
 
-/* ---- the answer ---- */
+/* ---- the response ---- */
 
 static FILE *
 opened(const char *name)
@@ -205,8 +206,8 @@ on_message_complete(llhttp_t *h)
 	return answer.ended ? HPE_PAUSED : 0;
 }
 
-/* The heads as they come, byte by byte to the parser until the last one is over: what it calls
- * a header is no longer as it was written. */
+/* Feeds the heads to the parser byte by byte until the last one ends, because the parser does
+ * not keep header lines as they were written. */
 static llhttp_errno_t
 feed(const char *p, size_t n)
 {
@@ -215,7 +216,7 @@ feed(const char *p, size_t n)
 	size_t i = 0;
 
 	for (; !in_body && i < n && !err; i++) {
-		static int line; /* bytes of it but for its end */
+		static int line; /* bytes of the line without its end */
 		if (ask.head_to && !answer.head)
 			answer.head = opened(ask.head_to);
 		if (answer.head)
@@ -278,7 +279,8 @@ request(size_t *bytes)
 	return text;
 }
 
-/* -1: nobody is there; -2: an address for curl. */
+/* Returns a connected socket; -1: nothing listens there; -2: an address that only curl can
+ * resolve. */
 static int
 connected(void)
 {
@@ -318,7 +320,8 @@ left_ms(void)
 	return left > 0 ? (int)(left * 1000) + 1 : 0;
 }
 
-/* Sent, and its answer read, whichever comes first; an exit code. */
+/* Sends the request and reads the response, whichever is possible first. Returns an exit
+ * code. */
 static int
 exchange(int fd, const char *text, size_t n)
 {
@@ -332,7 +335,7 @@ exchange(int fd, const char *text, size_t n)
 		if (p.revents & POLLOUT) {
 			ssize_t sent = send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 			if (sent < 0 && errno != EAGAIN)
-				n = 0; /* what it answered may still be there */
+				n = 0; /* the server's response may still be readable */
 			text += sent > 0 ? sent : 0;
 			n -= sent > 0 ? (size_t)sent : 0;
 		}
@@ -395,9 +398,9 @@ main(int argc, char **argv)
 	char *text = request(&n);
 	if (fd >= 0)
 		code = exchange(fd, text, n);
-	free(text); /* under a sanitizer what is left is an error */
+	free(text); /* a sanitizer reports unfreed memory as an error */
 	if (!code && !answer.to)
-		answer.to = opened(ask.to); /* empty */
+		answer.to = opened(ask.to); /* an empty file */
 	if (ask.say)
 		say(ask.say);
 	return fflush(stdout) ? CANNOT_WRITE : code;

@@ -1,5 +1,6 @@
-/* The shipped detectors, a scratch of theirs and an arena, for the tests of a program: made
- * at the first call and kept to its end. Includes no cmocka header: the test does. */
+/* The shipped detectors, scratch memory for them and an arena, for all tests of a program. Made
+ * at the first call and kept until the program ends. Includes no cmocka header, because the
+ * test does. */
 #ifndef TESTS_SUPPORT_DETECT_FIX_H
 #define TESTS_SUPPORT_DETECT_FIX_H
 
@@ -43,7 +44,7 @@ detect_setup(void **state)
 	return 0;
 }
 
-/* What this thread has worked: a busy machine makes no test of costs fail. */
+/* Returns the CPU time of this thread, so that a busy machine makes no test of costs fail. */
 static inline uint64_t
 cpu_us(void)
 {
@@ -53,7 +54,7 @@ cpu_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* Of a copy flush against a page that nobody may touch; findings are the arena's. */
+/* Scans a copy that ends at an inaccessible page. The findings belong to the arena. */
 static inline int
 detect_fix_scan(struct detect_fix *f, struct span text, const struct detect_options *opt,
 	struct findings *out)

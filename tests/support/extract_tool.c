@@ -1,5 +1,5 @@
-/* In place of pdftotext, pdftoppm and tesseract in tests/e2e/extract.sh: a tool that was taken
- * over. It does what the document says after "do:" and prints what came of it, a page. */
+/* A compromised tool in place of pdftotext, pdftoppm and tesseract in tests/e2e/extract.sh. It
+ * performs the action that the document names after "do:" and prints the result as a page. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -50,7 +50,7 @@ do_exec(void)
 	say("exec", execv("/usr/bin/true", argv));
 }
 
-/* Where the path of its own start lay. */
+/* The path of this program was in its first memory. */
 static void
 do_exec_again(void)
 {
@@ -137,7 +137,7 @@ static void
 do_noise(void)
 {
 	for (int i = 0; i < 1 << 14; i++)
-		fputs("a complaint of some length that nobody reads\n", stderr);
+		fputs("an error message of some length\n", stderr);
 	puts("noise: done");
 }
 

@@ -1,4 +1,4 @@
-/* Syncs and cuts of a journal that fail so many times: for journal_io. */
+/* Makes a given number of syncs and truncations of a journal fail: for journal_io. */
 #ifndef SUPPORT_FAILING_DISK_H
 #define SUPPORT_FAILING_DISK_H
 

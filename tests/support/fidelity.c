@@ -1,11 +1,10 @@
-/* make fidelity: what redaction takes from everyday documents, and what it leaves, in tables by
- * kind of document and by entity.
+/* make fidelity: prints the bytes that redaction removes from everyday documents and the values
+ * that it leaves, in tables by kind of document and by entity.
  *
- *   fidelity [-s SEED] [-m MB] [-v N]     1, 10; -v: N faults of each entity and way, with
- * their surroundings
+ *   fidelity [-s SEED] [-m MB] [-v N]     default: -s 1 -m 10
  *
- * Exit 1 if a document was not restored byte for byte, or if two ways of cutting a stream
- * differ. */
+ * -v prints N faults of each entity and way, with the text around them. The exit status is 1 if
+ * a document was not restored byte for byte, or if two ways of cutting a stream differ. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

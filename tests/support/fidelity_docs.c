@@ -1,6 +1,6 @@
 /* The generator of fidelity_docs.h: a reader of values.txt and of templates, the shapes of
- * values, and their check digits. Apart from the measurement, which has no need to know how a
- * value is made. */
+ * values, and their check digits. It is separate because the measurement does not need to know
+ * how values are generated. */
 #include "support/fidelity_docs.h"
 
 #include <ctype.h>
@@ -20,16 +20,16 @@ enum { VALUE_MOST = 2048, NAMED_MOST = 64, LISTS_MOST = 64, SHAPE_TRIES = 4000 }
 /* A row of values.txt. */
 struct value_row {
 	unsigned entity;
-	char *labels; /* "a|b"; NULL: the value is found without one */
+	char *labels; /* "a|b"; NULL: the value is found without a label */
 	char *shape, *check;
 };
 
-/* A value or a label that a template refers to by a name. */
+/* A value or a label to which a template refers by a name. */
 struct named {
 	char name[32];
 	const struct value_row *row;
-	struct span label; /* of the row's labels */
-	char *text;	   /* NULL: the name means the row alone */
+	struct span label; /* one of the row's labels */
+	char *text;	   /* NULL: the name stands only for the row */
 };
 
 static struct {
@@ -48,7 +48,7 @@ static struct {
 	size_t nkinds;
 } docs;
 
-/* What one document is made with. */
+/* The state while one document is made. */
 struct making {
 	uint64_t random;
 	struct docs_document *d;
@@ -126,7 +126,8 @@ entity_index(char *name)
 }
 
 /* line = "list" name "=" word { "|" word }
- *      | entity "  " labels "  " shape [ "  " check ]       columns by two and more blanks */
+ *      | entity "  " labels "  " shape [ "  " check ]     columns are separated by two or more
+ * spaces */
 static void
 read_value_line(char *line)
 {
@@ -221,14 +222,15 @@ docs_entity(size_t entity)
 
 /* ---- shapes ---- */
 
-/* One of the alternatives of "a|b|c", which ends at `end`; brackets within are respected. */
+/* Returns one of the alternatives of "a|b|c", which ends at `end`. Brackets within are
+ * respected. */
 static struct span
 alternative(struct making *m, const char *from, const char *end)
 {
 	struct span found = { NULL, 0 };
 	size_t n = 0, depth = 0;
 
-	/* The nth takes the place of the one before with a chance of 1 in n. */
+	/* The nth alternative replaces the previous choice with a probability of 1 in n. */
 	for (const char *p = from, *begin = from; p <= end; p++) {
 		if (p < end && (*p != '|' || depth)) {
 			depth += *p == '(';
@@ -252,7 +254,7 @@ list_word(struct making *m, struct span name)
 	mistake("%s: no list %.*s", m->kind, SPAN_ARG(name));
 }
 
-/* A character of the set that begins behind `[`. */
+/* Returns a character of the set that begins after `[`. */
 static char
 set_character(struct making *m, const char *p, const char *end)
 {
@@ -270,7 +272,7 @@ set_character(struct making *m, const char *p, const char *end)
 	return all[random_below(m, n)];
 }
 
-/* "{3}" or "{3-5}" at *p, which moves on; else 1. */
+/* Reads "{3}" or "{3-5}" at *p and moves *p after it. Without it, returns 1. */
 static size_t
 repetition(struct making *m, const char **p)
 {
@@ -348,7 +350,7 @@ luhn_holds(const char *s, unsigned plus)
 	return sum % 10 == 0;
 }
 
-/* "sum 1,3,7%11=0": the weights of the digits, the modulus and the remainder. */
+/* Checks "sum 1,3,7%11=0": the weights of the digits, the modulus and the remainder. */
 static bool
 sum_holds(const char *s, const char *rule)
 {
@@ -365,7 +367,7 @@ sum_holds(const char *s, const char *rule)
 	return ((sum % modulus) + modulus) % modulus == rest;
 }
 
-/* ISO 7064 mod 97-10, as ISO 13616 has it: the first four characters behind the others. */
+/* ISO 7064 mod 97-10 as used by ISO 13616: the first four characters are moved to the end. */
 static bool
 iban_holds(const char *s)
 {
@@ -385,7 +387,7 @@ iban_holds(const char *s)
 	return rest == 1;
 }
 
-/* ISO 3779 annex, as 49 CFR 565 has it: the ninth character. */
+/* ISO 3779 annex and 49 CFR 565: the ninth character is the check digit. */
 static bool
 vin_holds(const char *s)
 {
@@ -412,7 +414,7 @@ static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 static const char base64url[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* The last six characters: the CRC-32 of those between the prefix and them. */
+/* Sets the last six characters to the CRC-32 of those between the prefix and them. */
 static void
 set_crc62(char *s)
 {
@@ -512,7 +514,7 @@ check_holds(const char *check, char *s)
 	mistake("values.txt: no check %s", check);
 }
 
-/* A fresh value of the row, NUL-terminated; the caller frees it. */
+/* Returns a new value of the row, NUL-terminated, which the caller frees. */
 static char *
 value_of(struct making *m, const struct value_row *row)
 {
@@ -538,7 +540,7 @@ value_of(struct making *m, const struct value_row *row)
 	return s;
 }
 
-/* The same number as people also write it: with other separators, or without. */
+/* Appends the same number in another common spelling: with other separators, or without. */
 static void
 put_respelled(struct buf *out, const char *s)
 {
@@ -619,8 +621,8 @@ put_value(struct making *m, const struct value_row *row, const char *text, bool 
 	d->n++;
 }
 
-/* The label of a field: "passport number" as in `how`, which is one of label, Label, label_,
- * LABEL_, labelC. */
+/* Appends the label of a field: "passport number" in the style that `how` names, which is one
+ * of label, Label, label_, LABEL_, labelC. */
 static void
 put_label(struct making *m, struct span how, struct span label)
 {
@@ -708,8 +710,8 @@ put_slot(struct making *m, struct span slot)
 	put_value(m, k->row, k->text, respelled);
 }
 
-/* Text between `from` and `end` with its slots filled; a line {{rows 2-5}} repeats what follows
- * it up to a line {{end}}. */
+/* Appends the text between `from` and `end` with its slots filled. A line {{rows 2-5}} repeats
+ * what follows up to a line {{end}}. */
 static void
 put_text(struct making *m, const char *from, const char *end)
 {
@@ -733,7 +735,7 @@ put_text(struct making *m, const char *from, const char *end)
 			       (*most == '-' ? random_below(m,
 						       strtoul(most + 1, NULL, 10) - least + 1)
 					     : 0);
-		const char *rows = from + 1, /* behind the line's end */
+		const char *rows = from + 1, /* after the line's end */
 			*last = memmem(rows, (size_t)(end - rows), "{{end}}\n", 8);
 		if (!last)
 			mistake("%s: {{rows}} without a line {{end}}", m->kind);
@@ -759,7 +761,7 @@ docs_make(size_t kind, uint64_t seed, struct docs_document *d)
 	}
 	buf_clear(&d->text);
 	d->n = 0;
-	/* The templates of a kind stand behind lines "====". */
+	/* The templates of a kind follow lines of "====". */
 	for (const char *p = from; (p = strstr(p, "\n====\n")); p += 5)
 		count++;
 	for (size_t skip = random_below(&m, count) + 1; skip; skip--)

@@ -1,7 +1,7 @@
-/* The measurement of fidelity_run.h. It calls what the gate and `tollgate redact` call:
- * detect_scan and the mentions of what it found, a redactor, a vault and a restorer,
- * detect_stream. The guard of responses reads each document too, and must say what those say.
- */
+/* The measurement of fidelity_run.h. It calls the same functions as the gate and `tollgate
+ * redact`: detect_scan and the mentions of its findings, a redactor, a vault and a restorer,
+ * and detect_stream. The guard of responses reads each document too and must redact the same
+ * bytes. */
 #include "support/fidelity_run.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ const char *const fidelity_ways[WAYS] = { "whole", "stream" };
 
 enum { HITS_MAX = 65536, CUTS = 2, SHOWN_AROUND = 60 };
 
-/* Bytes that redaction takes out of a document. */
+/* Bytes that redaction removes from a document. */
 struct taken {
 	size_t start, end;
 	size_t entity;
@@ -36,7 +36,7 @@ static unsigned shown[WAYS][3][DETECT_ENTITIES_MAX + DOCS_VALUES_MAX];
 
 /* ---- the text of a request ---- */
 
-/* What goes: findings, and between them what mentions their values again. */
+/* Returns what is redacted: findings, and further mentions of their values between them. */
 static struct hit *
 hits_of(struct detect_fix *f, const struct segment *whole, size_t *n)
 {
@@ -80,7 +80,7 @@ into_vault(void *vault, struct span placeholder, struct span value)
 		abort();
 }
 
-/* The redacted text, fed in pieces, with its values put back. */
+/* Feeds the redacted text in pieces and restores its values. */
 static void
 put_back(const struct redactor *r, struct span redacted, uint64_t *random, struct buf *out)
 {
@@ -102,7 +102,7 @@ put_back(const struct redactor *r, struct span redacted, uint64_t *random, struc
 	vault_free(&vault);
 }
 
-/* Whether the placeholders give the document back. */
+/* Returns true if restoring the placeholders gives the original document. */
 static bool
 redact_whole(struct detect_fix *f, struct span text, uint64_t *random, struct taken_list *out)
 {
@@ -114,7 +114,7 @@ redact_whole(struct detect_fix *f, struct span text, uint64_t *random, struct ta
 
 	buf_init(&redacted, 0);
 	buf_init(&restored, 0);
-	redactor_by_spelling(r); /* as where a policy says restore */
+	redactor_by_spelling(r); /* as with `restore` in a policy */
 	redactor_taken(r, text);
 	out->n = 0;
 	for (size_t i = 0; i < n && i < HITS_MAX; i++) {
@@ -155,7 +155,7 @@ take_piece(void *arg, const struct stream_piece *p)
 	return 0;
 }
 
-/* In deltas of 1 to `most` bytes, as a model's tokens come. */
+/* In deltas of 1 to `most` bytes, like the tokens of a model. */
 static void
 redact_stream(struct detect_fix *f, struct span text, size_t most, uint64_t *random,
 	struct taken_list *out)
@@ -193,8 +193,8 @@ static const char policy_text[] =
 		    "  - {name: out, phase: response, redact: {classes: [pii, phi, secret]}}\n"
 		    "default: permit\n";
 
-/* The document as the content of a chat completion: whole, or as a stream's events, each with a
- * few bytes of it. */
+/* Writes the document as the content of a chat completion: whole, or as the events of a stream
+ * with a few bytes each. */
 static void
 put_response(struct span text, bool streamed, uint64_t *random, struct buf *out)
 {
@@ -218,7 +218,7 @@ put_response(struct span text, bool streamed, uint64_t *random, struct buf *out)
 		"\n\ndata: [DONE]\n\n");
 }
 
-/* Appends what the strings "content" of a response spell. */
+/* Appends the decoded "content" strings of a response. */
 static void
 put_content(struct span response, struct buf *out)
 {
@@ -226,7 +226,7 @@ put_content(struct span response, struct buf *out)
 	const char *p = response.p, *end = p + response.n;
 
 	while ((p = memmem(p, (size_t)(end - p), key, sizeof(key) - 1))) {
-		const char *from = (p += sizeof(key) - 1) - 1; /* with its quotes */
+		const char *from = (p += sizeof(key) - 1) - 1; /* includes its quotes */
 		while (p < end && *p != '"')
 			p += *p == '\\' ? 2 : 1;
 		json_t *j = json_loadb(from, (size_t)(p + 1 - from), JSON_DECODE_ANY, NULL);
@@ -237,7 +237,7 @@ put_content(struct span response, struct buf *out)
 	}
 }
 
-/* What of the document passes the guard. */
+/* Appends the part of the document that passes the guard. */
 static void
 pass_guard(struct detect_fix *f, struct span text, bool streamed, uint64_t *random,
 	struct buf *out)
@@ -293,7 +293,7 @@ pass_guard(struct detect_fix *f, struct span text, bool streamed, uint64_t *rand
 	buf_free(&passed);
 }
 
-/* What the guard must let pass: the document without what is taken. */
+/* Appends what the guard must let pass: the document without the removed bytes. */
 static void
 put_expected(
 	struct detect_fix *f, struct span text, const struct taken_list *t, struct buf *out)
@@ -369,7 +369,7 @@ may_show(unsigned most, enum fidelity_way way, unsigned fault, size_t entity)
 	return shown[way][fault][entity]++ < most;
 }
 
-/* Bytes of the value that go. */
+/* Returns how many bytes of the value are removed. */
 static size_t
 covered(const struct docs_label *l, const struct taken_list *t, size_t *from)
 {
@@ -385,7 +385,7 @@ covered(const struct docs_label *l, const struct taken_list *t, size_t *from)
 	return n;
 }
 
-/* Bytes of what goes that belong to no value. */
+/* Returns how many of the removed bytes belong to no value. */
 static size_t
 outside(const struct taken *t, const struct docs_document *d, size_t *from)
 {
@@ -457,7 +457,7 @@ fidelity_run(uint64_t seed, size_t bytes, unsigned most, struct fidelity_result 
 
 	memset(r, 0, sizeof(*r));
 	while (r->all.bytes < bytes) {
-		size_t kind = 0; /* the one with the fewest bytes so far */
+		size_t kind = 0; /* the kind with the fewest bytes so far */
 		for (size_t i = 1; i < docs_kinds(); i++)
 			if (r->kind[i].bytes < r->kind[kind].bytes)
 				kind = i;

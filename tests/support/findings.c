@@ -1,12 +1,14 @@
-/* What the detectors find, in few lines: to hold two builds against each other, or one
- * against the lines that are kept (tests/data/findings.txt, held by tests/unit/test_same_findings).
+/* Prints the findings of the detectors in a few lines. Compare two builds with it, or one build
+ * with the stored lines in tests/data/findings.txt (tests/unit/test_same_findings does so).
  *
- *   findings [-v] [FILE…]    the generator's texts and every rule's examples, or files:
- *                            .jsonl a text each string of a line, others as they are
+ *   findings [-v] [FILE…]    the generator's texts and every rule's examples, or files: in a
+ *                            .jsonl file each string of a line is a text, other files are one
+ * text
  *
- * A line is a source, its texts, bytes and findings, and a hash over all of them: entity, place, score
- * and flags, by a scan, by a stream of uneven pieces, and the injection score. With -v
- * there is a line for each finding. Two programs that print the same find the same. */
+ * A line has a source, its number of texts, bytes and findings, and a hash over all of them.
+ * The hash covers entity, place, score and flags by a scan and by a stream of uneven pieces,
+ * and the injection score. With -v there is one line for each finding. Two programs that print
+ * the same lines find the same values. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* What all detectors find in a set of texts, as a line: source, texts, findings, hash.
+/* All findings of the detectors in a set of texts, as one line: source, texts, findings, hash.
  * Equal lines mean equal findings. */
 #ifndef SUPPORT_FINDINGS_H
 #define SUPPORT_FINDINGS_H
@@ -107,7 +107,7 @@ findings_end(struct findings_run *run, FILE *to)
 		run->bytes, run->findings, (unsigned long long)run->hash);
 }
 
-/* The generator's texts and the rules' own examples. */
+/* The generator's texts and the examples of the rules. */
 static inline void
 findings_own(struct findings_run *run, FILE *to)
 {

@@ -1,6 +1,6 @@
-/* A reader of frames fed in pieces, with what it said written down: "type|data;" a frame with
- * data, "!" before an exception's, "<" and ">" where pieces of a frame begin and end, the error
- * that ended it. For tests and fuzz targets. */
+/* Feeds a reader of frames in pieces and writes down its results: "type|data;" for a frame with
+ * data, "!" before an exception's, "<" and ">" where the pieces of a frame begin and end, and
+ * the error that ended the stream. For tests and fuzz targets. */
 #ifndef TESTS_SUPPORT_FRAMES_RUN_H
 #define TESTS_SUPPORT_FRAMES_RUN_H
 
@@ -12,7 +12,7 @@
 struct frames_run {
 	struct frames f;
 	struct buf events, raw;
-	size_t frames; /* with data */
+	size_t frames; /* frames with data */
 	int err;
 };
 
@@ -79,7 +79,7 @@ frames_run_feed(struct frames_run *r, struct span in)
 	else if (!r->err && in.n)
 		abort();
 	if (r->err && frames_next(&r->f, &in, &out) != r->err)
-		abort(); /* once wrong, always wrong */
+		abort(); /* after an error, the reader must keep returning it */
 }
 
 static inline void

@@ -1,5 +1,5 @@
-/* Copies that end at a page nobody may touch: a parser that reads one byte too
- * far dies at once, in every build. */
+/* Copies that end at an inaccessible page. A parser that reads one byte too far crashes at
+ * once, in every build. */
 #ifndef TESTS_SUPPORT_GUARD_H
 #define TESTS_SUPPORT_GUARD_H
 
@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* n bytes from p, the last one flush against a PROT_NONE page. */
+/* Returns a copy of n bytes from p. The last byte is directly before a PROT_NONE page. */
 static inline char *
 guard_dup(const void *p, size_t n)
 {
@@ -23,7 +23,7 @@ guard_dup(const void *p, size_t n)
 	return map + room - n;
 }
 
-/* The n that guard_dup was given. */
+/* n must be the length that guard_dup() was given. */
 static inline void
 guard_free(char *p, size_t n)
 {

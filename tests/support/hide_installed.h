@@ -1,5 +1,5 @@
-/* Whether tollgate is installed on this machine makes no difference to the tests that
- * include this. */
+/* Makes the tests that include this header independent of whether tollgate is installed on this
+ * machine. */
 #ifndef TESTS_HIDE_INSTALLED_H
 #define TESTS_HIDE_INSTALLED_H
 

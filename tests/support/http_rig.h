@@ -1,5 +1,5 @@
-/* A small HTTP/1.1 server on threads of the test's own, with TLS where asked: what
- * it answers is the test's function, which may be slow, cut, huge or wrong. */
+/* A small HTTP/1.1 server on its own threads, with TLS if requested. The test's function
+ * determines the responses, which may be slow, cut, huge or wrong. */
 #ifndef TESTS_HTTP_RIG_H
 #define TESTS_HTTP_RIG_H
 
@@ -32,7 +32,7 @@ struct rig_request {
 	struct span method, path, head, body;
 };
 
-/* Answers with rig_send(); false closes the connection. */
+/* Answers with rig_send(). false closes the connection. */
 typedef bool rig_handler(void *arg, struct rig_conn *c, const struct rig_request *q);
 
 struct http_rig {
@@ -71,7 +71,7 @@ rig_answer(struct rig_conn *c, int status, const char *fields, struct span body)
 	return rig_send(c, head, (size_t)n) && rig_send(c, body.p, body.n);
 }
 
-/* Until the rig stops or the peer goes: a server that hangs. */
+/* Hangs until the rig stops or the peer disconnects. */
 static inline void
 rig_hang(struct rig_conn *c)
 {
@@ -81,7 +81,7 @@ rig_hang(struct rig_conn *c)
 		;
 }
 
-/* One request into `buf`: its length, or 0. */
+/* Reads one request into `buf`. Returns true if a whole request was read. */
 static inline bool
 rig_read(struct rig_conn *c, char *buf, struct rig_request *q)
 {
@@ -156,7 +156,7 @@ rig_accept(void *arg)
 	return NULL;
 }
 
-/* A key and a certificate for `name`, signed by itself; PEM into `ca_file`. */
+/* Makes a key and a self-signed certificate for `name`. The PEM is written to `ca_file`. */
 static inline SSL_CTX *
 rig_tls(const char *name, const char *ca_file)
 {
@@ -190,7 +190,7 @@ rig_tls(const char *name, const char *ca_file)
 	return ctx;
 }
 
-/* `path`: a unix socket instead of a port of 127.0.0.1. Takes `tls`. */
+/* `path`: a Unix socket instead of a port of 127.0.0.1. Takes ownership of `tls`. */
 static inline struct http_rig *
 rig_start(rig_handler *handle, void *arg, SSL_CTX *tls, const char *path)
 {

@@ -1,4 +1,4 @@
-/* A policy in a file of `dir`, and the keys that its identity section names. Included after
+/* A policy in a file of `dir`, and the keys that its identity section names. Include after
  * cmocka's header. */
 #ifndef TESTS_IDENTITY_FIX_H
 #define TESTS_IDENTITY_FIX_H
@@ -15,7 +15,7 @@ identity_load(const char *policy)
 {
 	struct diag d;
 
-	(void)fix_config; /* there is no configuration */
+	(void)fix_config; /* this rig uses no configuration */
 	put("policy.yaml", policy);
 	arena_init(&fix.a, 0, false);
 	diag_init(&fix.d);

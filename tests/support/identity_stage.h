@@ -1,5 +1,5 @@
-/* A policy with tokens of two issuers and API keys, for tests of who is asking.
- * Included after cmocka.h. */
+/* A policy with tokens of two issuers and API keys, for tests of caller identification. Include
+ * after cmocka.h. */
 #ifndef TESTS_IDENTITY_STAGE_H
 #define TESTS_IDENTITY_STAGE_H
 
@@ -111,12 +111,12 @@ teardown(void **state)
 	return identity_unload(state);
 }
 
-/* One field, asked at NOW + after. The arena must outlive *id. */
+/* Checks the credential in one header field at NOW + after_s. The arena must outlive *id. */
 static int
 ask_at(const char *header, struct span value, int64_t after_s, struct identity_cache *cache,
 	struct arena *a, struct identity *id, const char **why, bool *hit)
 {
-	char *copy = malloc(value.n + 1); /* its memory goes: nothing may point at it */
+	char *copy = malloc(value.n + 1); /* the copy is freed, so nothing may point into it */
 	struct http_field f[] = { { SPAN_LIT("Host"), SPAN_LIT("h") },
 		{ span_str(header), { copy, value.n } } };
 	struct http_head h = { .fields = f, .nfields = 2 };
@@ -131,7 +131,7 @@ ask_at(const char *header, struct span value, int64_t after_s, struct identity_c
 	return err;
 }
 
-/* The same with a query and no field. */
+/* Checks a credential in the query, without a header field. */
 static inline int
 ask_query(struct span query, struct identity_cache *cache, struct arena *a, struct identity *id,
 	const char **why, bool *hit)

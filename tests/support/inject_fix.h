@@ -1,4 +1,5 @@
-/* The shipped injection model, loaded for a test. Includes no cmocka header: the test does. */
+/* The shipped injection model, loaded for a test. Includes no cmocka header, because the test
+ * does. */
 #ifndef SUPPORT_INJECT_FIX_H
 #define SUPPORT_INJECT_FIX_H
 

@@ -1,11 +1,11 @@
-/* Which patterns or mentions the words of a text match, whatever its score. */
+/* The patterns or mentions that the words of a text match, whatever its score. */
 #ifndef SUPPORT_INJECT_WORDS_H
 #define SUPPORT_INJECT_WORDS_H
 
 #include "scan/inject/inject_pattern.h"
 
 struct watching {
-	struct inject_walk walk; /* first: watch_word() is given its address */
+	struct inject_walk walk; /* first member: watch_word() is given its address */
 	const struct inject_patterns *patterns;
 	struct pattern_state state;
 };
@@ -24,7 +24,7 @@ watch_word(struct inject_walk *w, uint32_t hash)
 	inject_pattern_word(x->patterns, &x->state, hash, w->nwords);
 }
 
-/* Bits of those that match. */
+/* Returns the bits of the patterns that match. */
 static uint64_t
 words_match(const struct inject_patterns *p, struct span text)
 {

@@ -1,10 +1,11 @@
-/* What check --haproxy says of one change where the relay's second pass has a frontend of its own, as init lays it. */
+/* Findings of check --haproxy after one change to a file in which the relay's second pass has a
+ * frontend of its own, as `tollgate init` writes it. */
 #ifndef SUPPORT_JUDGE_APART_ROWS_H
 #define SUPPORT_JUDGE_APART_ROWS_H
 
 #include "support/judge_rows.h"
 
-/* The changes are made to a file with the stanza of today. */
+/* The changes are made to a file with the current stanza. */
 static const struct row apart_rows[] = {
 	{ "inner-bind", "nothing switches the frontend of the second pass on",
 		"    setenv TOLLGATE_INNER tollgate.cfg\n", "", "frontend web",
@@ -45,41 +46,48 @@ static const struct row apart_rows[] = {
 		"deny deny_status 426", "or { so_name tollgate-inner }", NULL, false },
 };
 
-/* Of a policy with a route that names no backend. */
+/* With a policy in which a route names no backend. */
 static const struct row route_rows[] = {
 	{ "inner-routes", "the second pass has no routes", "", "", "frontend tollgate-inner",
 		NULL, NULL, false },
 };
 
-/* Changes that are no finding of this rule there. */
+/* Changes to that file that must not be reported by this rule. */
 static const struct {
 	const char *rule, *name, *from, *to;
 } apart_silent[] = {
 	{ "inner-answered", "rules of the gate's frontend, which the second pass does not meet",
 		SPOE,
-		"http-request redirect scheme https unless { ssl_fc }\n    http-request deny unless "
-		"{ src 10.0.0.0/8 }\n    http-request auth unless { http_auth(staff) }\n    " SPOE },
+		"http-request redirect scheme https unless { ssl_fc }\n    http-request deny "
+		"unless "
+		"{ src 10.0.0.0/8 }\n    http-request auth unless { http_auth(staff) }\n   "
+		" " SPOE },
 	{ "own-rules-twice", "counters of that frontend", SPOE,
 		"http-request track-sc0 src\n    " SPOE },
-	{ "inner-answered", "a provider's backend that reads the address, which is the client's",
+	{ "inner-answered",
+		"a provider's backend that reads the address, which is the client's",
 		"backend anthropic\n",
 		"backend anthropic\n\thttp-request deny unless { src 10.0.0.0/8 }\n" },
-	{ "inner-answered", "an ordinary refusal of a provider's backend", "backend anthropic\n",
+	{ "inner-answered", "an ordinary refusal of a provider's backend",
+		"backend anthropic\n",
 		"backend anthropic\n\thttp-request deny if { path /x }\n" },
 	{ "ends-before", "for other hosts", SPOE,
 		"http-request allow if !tollgate { path_beg /health }\n    " SPOE },
 	{ "changed-after", "above the stanza", "    acl tollgate ",
 		"    http-request set-header x-team blue\n    acl tollgate " },
 	{ "credential-in-front", "a region of the environment", "    acl tollgate ",
-		"    http-request set-header X-Edge-Region \"${REGION-eu}\"\n    acl tollgate " },
-	{ "credential-in-front", "what the person says is none", "    acl tollgate ",
-		"    http-request set-header x-edge-key \"${EDGE_KEY-abcdefgh1}\" # tollgate: no "
+		"    http-request set-header X-Edge-Region \"${REGION-eu}\"\n    acl "
+		"tollgate " },
+	{ "credential-in-front", "an option of the operator excludes the backend",
+		"    acl tollgate ",
+		"    http-request set-header x-edge-key \"${EDGE_KEY-abcdefgh1}\" # tollgate: "
+		"no "
 		"credential\n    acl tollgate " },
 	{ "credential-unguarded", "a region, in a backend", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-region %[env(REGION)]\n" },
-	{ "credential-unguarded", "what the person says is none, in a backend",
-		"\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header x-site-token abcdefgh1 # tollgate: no "
+	{ "credential-unguarded", "an option of the operator, in a backend", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header x-site-token abcdefgh1 # tollgate: "
+		"no "
 		"credential\n" },
 };
 

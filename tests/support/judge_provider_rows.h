@@ -1,5 +1,5 @@
-/* What check --haproxy says of one change that lets something reach a provider's backend: an ungated
- * request, or one with another credential than the company's. */
+/* Findings of check --haproxy after one change that lets a request reach a provider's backend
+ * without passing the gate, or with a credential that is not the company's. */
 #ifndef SUPPORT_JUDGE_PROVIDER_ROWS_H
 #define SUPPORT_JUDGE_PROVIDER_ROWS_H
 

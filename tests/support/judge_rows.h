@@ -1,4 +1,4 @@
-/* What check --haproxy says of one change to a file that is laid as README has it. */
+/* Findings of check --haproxy after one change to a file with the stanza as in the README. */
 #ifndef SUPPORT_JUDGE_ROWS_H
 #define SUPPORT_JUDGE_ROWS_H
 
@@ -11,19 +11,19 @@
 #define SPOE "filter spoe engine tollgate config /etc/haproxy/tollgate/spoe.cfg"
 #define BIND "bind unix@/run/tollgate/inner.sock mode 660"
 
-/* A second frontend with the whole stanza's rules but for their order. */
+/* A second frontend with all rules of the stanza in another order. */
 #define SECOND                                                                                 \
 	"frontend second\n\tbind :81\n\tacl tollgate req.hdr(host),host_only,rtrim(.) -i "     \
 	"b.example.com\n\t" SPOE "\n\thttp-request send-spoe-group tollgate request if "       \
 	"tollgate\n\tuse_backend site if { path_beg /x }\n\tuse_backend "                      \
 	"%[var(txn.tollgate.backend)] if { var(txn.tollgate.backend) -m found }\n"
 
-/* One change: the first `from` becomes `to`. The finding is at the line that holds `at`. */
+/* One change: the first `from` becomes `to`. The finding is at the line that contains `at`. */
 #define BELOW "    use_backend tollgate-relay"
 static const struct row {
 	const char *rule, *name, *from, *to, *at, *paste;
 	const char *version; /* NULL: 2.6.12 */
-	bool ours;	     /* the change is in tollgate.cfg */
+	bool ours;	     /* the change is made in tollgate.cfg */
 } rows[] = {
 	{ "scope-changed", "the provider's host, where README puts it", BELOW,
 		"    http-request set-header Host api.example.net\n" BELOW, "set-header Host",
@@ -84,7 +84,7 @@ static const struct row {
 		"    http-request set-var(txn.tollgate_gated) bool(true) if tollgate "
 		"!tollgate-inner\n",
 		"", "frontend web", "bool(true) if tollgate", NULL, false },
-	{ "stanza-lines", "a line that asks the ACL anew",
+	{ "stanza-lines", "a line that evaluates the ACL again",
 		"use_backend tollgate-relay if tollgate-gated",
 		"use_backend tollgate-relay if tollgate !tollgate-inner",
 		"use_backend tollgate-relay if", "if tollgate-gated", NULL, false },
@@ -146,10 +146,10 @@ static const struct row {
 	{ "own-variables", "a line of the stanza a second time", BELOW,
 		"    http-request set-var(txn.tollgate_gated) bool(false) # again\n" BELOW,
 		"bool(false) # again", NULL, NULL, false },
-	{ "own-variables", "the second pass is told another backend", SPOE,
+	{ "own-variables", "the second pass gets another backend", SPOE,
 		"http-request set-header X-Tollgate-Backend site\n    " SPOE,
 		"X-Tollgate-Backend", NULL, NULL, false },
-	{ "own-variables", "it is told none", SPOE,
+	{ "own-variables", "the second pass gets no backend", SPOE,
 		"http-request del-header x-tollgate- -m beg\n    " SPOE, "x-tollgate- -m beg",
 		NULL, NULL, false },
 	{ "variables-limit", "a room for few", "\tgroup haproxy\n",
@@ -183,7 +183,7 @@ static const struct row {
 		"acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com",
 		"acl tollgate url,url_dec -m beg /v1/", "acl tollgate url", "req.hdr(host)",
 		NULL, false },
-	{ "stanza-scope", "no ACL says what passes",
+	{ "stanza-scope", "no ACL selects the requests",
 		"acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com", "",
 		"filter spoe", "acl tollgate", NULL, false },
 	{ "stanza-lines", "a line is missing",
@@ -256,8 +256,9 @@ static const struct row {
 		false },
 	{ "shipped-differs", "an older tollgate.cfg", "    retries 0\n", "",
 		"backend tollgate-relay from", NULL, NULL, true },
-	{ "answer-lines", "callers are not told", "http-after-response set-header x-request-id",
-		"# ", "frontend web", "x-request-id", NULL, false },
+	{ "answer-lines", "callers do not get the field",
+		"http-after-response set-header x-request-id", "# ", "frontend web",
+		"x-request-id", NULL, false },
 	{ "answer-lines", "pages cannot read the answers",
 		"http-after-response set-header access-control-allow-origin", "# ",
 		"frontend web", "access-control-allow-origin", NULL, false },
@@ -347,7 +348,7 @@ static const struct row {
 		"if !{ dst_port 443 } !{ so_name tollgate-inner } || { path /x } { ssl_fc 0 } "
 		"!{ so_name tollgate-inner }",
 		NULL, false },
-	{ "inner-answered", "a condition that looks mended", SPOE,
+	{ "inner-answered", "a condition that only looks correct", SPOE,
 		"http-request redirect scheme https unless { ssl_fc } !{ so_name "
 		"tollgate-inner }\n    " SPOE,
 		"redirect scheme", "!{ so_name tollgate-inner } or { so_name tollgate-inner }",
@@ -407,7 +408,7 @@ static const struct row {
 		"    http-after-response set-header Access-Control-Allow-Origin *\n    "
 		"use_backend tollgate-relay",
 		"Allow-Origin *", "unless { var(txn.tollgate.via) -m found }", NULL, false },
-	{ "own-origins", "a provider's backend says it", "backend openai\n",
+	{ "own-origins", "a provider's backend sets it", "backend openai\n",
 		"backend openai\n\thttp-after-response add-header "
 		"access-control-allow-origin *\n",
 		"access-control-allow-origin *", "unless { var(", NULL, false },

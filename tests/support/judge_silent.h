@@ -1,10 +1,10 @@
-/* What check --haproxy is silent about: changes to a file that is laid as README has it. */
+/* Changes to a file with the stanza as in the README that check --haproxy must not report. */
 #ifndef SUPPORT_JUDGE_SILENT_H
 #define SUPPORT_JUDGE_SILENT_H
 
 #include "support/judge_rows.h"
 
-/* Changes that are no finding of this rule. */
+/* Changes that must not be reported by this rule. */
 static const struct {
 	const char *rule, *name, *from, *to, *version;
 } silent[] = {
@@ -39,13 +39,12 @@ static const struct {
 		"%[src,map(tests/data/judge/names.map)]\n\thttp-request set-path "
 		"%[path,map(tests/data/judge/names.map)]\n",
 		NULL },
-	{ "credential-unguarded", "a variable of the process that says where this is",
-		"\nbackend site\n",
+	{ "credential-unguarded", "a process variable with the location", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-dc "
 		"%[var(proc.dc)]\nglobal\n\tset-var "
 		"proc.dc str(fra)\nbackend site3\n",
 		NULL },
-	{ "credential-unguarded", "what the gate said", "\nbackend site\n",
+	{ "credential-unguarded", "a value that the gate set", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-auth-user "
 		"%[var(txn.tollgate.identity)]\n",
 		NULL },

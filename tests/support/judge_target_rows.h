@@ -1,6 +1,6 @@
-/* What check --haproxy says of one change where the policy has attempts and credentials: route
- * chat has the targets openai and anthropic, and two attempts; route sites has one target,
- * whose credential is tollgate.yaml's. */
+/* Findings of check --haproxy after one change, with a policy that has attempts and
+ * credentials. Route chat has the targets openai and anthropic and two attempts. Route sites
+ * has one target, whose credential is in tollgate.yaml. */
 #ifndef SUPPORT_JUDGE_TARGET_ROWS_H
 #define SUPPORT_JUDGE_TARGET_ROWS_H
 
@@ -13,16 +13,18 @@
 #define SETS "    http-request set-header x-goog-api-key %"
 
 static const struct row target_rows[] = {
-	{ "socket-lines", "a stanza of before WebSockets refuses them",
-		"    http-request unset-var(txn.tollgate.via)", "    # http-request", "frontend web",
-		"http-request unset-var(txn.tollgate.via) if tollgate-gated METH_GET", NULL, false },
-	{ "caller-lines", "a stanza of before sends what the caller sent",
+	{ "socket-lines", "a stanza older than WebSockets refuses them",
+		"    http-request unset-var(txn.tollgate.via)", "    # http-request",
+		"frontend web",
+		"http-request unset-var(txn.tollgate.via) if tollgate-gated METH_GET", NULL,
+		false },
+	{ "caller-lines", "an older stanza forwards the caller's fields",
 		"    http-request del-header ^(cf[-_]", "    # ^(cf[-_]", "frontend web",
 		"http-request del-header ^(cf[-_]connecting", NULL, false },
 	{ "caller-address", "the defaults name each caller", "\tmode http\n",
 		"\tmode http\n\toption forwardfor\n", "option forwardfor", NULL, NULL, false },
-	{ "caller-address", "by RFC 7239", "\tmode http\n",
-		"\tmode http\n\toption forwarded\n", "option forwarded", NULL, "3.2.26", false },
+	{ "caller-address", "by RFC 7239", "\tmode http\n", "\tmode http\n\toption forwarded\n",
+		"option forwarded", NULL, "3.2.26", false },
 	{ "caller-address", "the frontend names each caller", "frontend web\n",
 		"frontend web\n\toption forwardfor except 127.0.0.0/8\n", "option forwardfor",
 		NULL, NULL, false },
@@ -36,10 +38,11 @@ static const struct row target_rows[] = {
 	{ "caller-address", "a rule below the stanza", BELOW,
 		"    http-request add-header x_forwarded_for %[src]\n" BELOW,
 		"add-header x_forwarded_for", NULL, NULL, false },
-	{ "attempt-lines", "who answered is not said", SAID, "", "frontend web",
+	{ "attempt-lines", "the source of the response is missing", SAID, "", "frontend web",
 		"x-tollgate-said provider if tollgate-inner", NULL, false },
-	{ "attempt-lines", "why is not said", WHY, "    http-after-response set-header x-why",
-		"frontend web", "%Tc %Tr %rc %b %s %[bc_err]", NULL, false },
+	{ "attempt-lines", "the reason is missing", WHY,
+		"    http-after-response set-header x-why", "frontend web",
+		"%Tc %Tr %rc %b %s %[bc_err]", NULL, false },
 	{ "attempt-lines", "one of them depends on what cannot be known", SAID,
 		".if feature(X)\n" SAID ".endif\n", "frontend web", "x-tollgate-said", NULL,
 		false },
@@ -91,7 +94,7 @@ static const struct row target_rows[] = {
 		"Host other.example", "http-request set-header host h.example", NULL, false },
 };
 
-/* Changes that are no finding of this rule. */
+/* Changes that must not be reported by this rule. */
 static const struct {
 	const char *rule, *name, *from, *to;
 } target_silent[] = {

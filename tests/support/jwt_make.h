@@ -58,7 +58,7 @@ put_bn(struct buf *b, const struct jwt_key *k, const char *param, int pad)
 	BN_free(v);
 }
 
-/* The public key as a member of a set; kid NULL: none. `more`: further members. */
+/* Appends the public key as a member of a set. kid NULL: no kid. `more`: further members. */
 static inline void
 put_jwk(struct buf *b, const struct jwt_key *k, const char *kid, const char *more)
 {
@@ -92,7 +92,7 @@ put_jwk(struct buf *b, const struct jwt_key *k, const char *kid, const char *mor
 	buf_str(b, "}");
 }
 
-/* The signature as EVP makes it: DER for ES256. */
+/* Returns the signature as EVP makes it: DER for ES256. */
 static inline size_t
 jwt_sign_raw(const struct jwt_key *k, struct span text, unsigned char sig[1024])
 {
@@ -106,7 +106,7 @@ jwt_sign_raw(const struct jwt_key *k, struct span text, unsigned char sig[1024])
 	return n;
 }
 
-/* As JWS wants it. */
+/* Returns the signature in the form of JWS. */
 static inline size_t
 jwt_sign(const struct jwt_key *k, struct span text, unsigned char sig[1024])
 {
@@ -124,7 +124,7 @@ jwt_sign(const struct jwt_key *k, struct span text, unsigned char sig[1024])
 	return 64;
 }
 
-/* "header.payload" of two texts. */
+/* Appends "header.payload" of two texts. */
 static inline void
 put_signed_text(struct buf *b, struct span header, struct span payload)
 {
@@ -133,7 +133,7 @@ put_signed_text(struct buf *b, struct span header, struct span payload)
 	put_b64url(b, payload.p, payload.n);
 }
 
-/* A whole token. */
+/* Appends a whole token. */
 static inline void
 put_jwt(struct buf *b, const struct jwt_key *k, struct span header, struct span payload)
 {

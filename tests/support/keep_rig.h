@@ -1,4 +1,4 @@
-/* Retention on a journal of small segments, which a daemon's audit thread writes. */
+/* Retention of a journal with small segments, which the audit thread of a daemon writes. */
 #ifndef TESTS_KEEP_RIG_H
 #define TESTS_KEEP_RIG_H
 
@@ -19,7 +19,8 @@ static struct rig r;
 static struct keep *keep;
 static char archive[256], said[65536];
 
-/* No power is cut here: what was written is there after a kill. */
+/* These tests simulate no power cut, so fdatasync() is not needed: written data survives a
+ * kill. */
 static inline int
 no_sync(int fd)
 {
@@ -42,7 +43,7 @@ setup(void **state)
 	return 0;
 }
 
-/* What was written is a second older now, and more than a part of one, for who starts then. */
+/* Makes everything written so far 2.1 seconds older for a daemon that starts afterwards. */
 static inline void
 grow_old(void)
 {
@@ -110,7 +111,7 @@ count_files(const char *suffix, const char *ending)
 #define plain_files()  count_files("", ".jsonl")
 #define packed_files() count_files(".keep", ".zst")
 
-/* Until it holds; what never does ends by the test's own time limit. */
+/* Waits until the condition holds. If it never does, the test's time limit ends the wait. */
 #define until(condition)                                                                       \
 	do                                                                                     \
 		usleep(2000);                                                                  \
@@ -125,7 +126,7 @@ settled(void)
 	return s.packed > 0 && plain_files() == 1 + KEEP_PLAIN_SEGMENTS;
 }
 
-/* "audit …": its exit code, and what it printed in `said`. */
+/* Runs "audit …". Returns its exit code and stores its output in `said`. */
 __attribute__((format(printf, 1, 2))) static inline int
 audit(const char *fmt, ...)
 {

@@ -1,4 +1,4 @@
-/* A person's files under a root of the test's own, and tollgate init on them. */
+/* HAProxy files of an operator under a root of the test's own, and `tollgate init` on them. */
 #ifndef SUPPORT_LAY_FILES_H
 #define SUPPORT_LAY_FILES_H
 

@@ -1,4 +1,4 @@
-/* tollgate init under a root of its own: what is read of its result. */
+/* Runs `tollgate init` under a root of its own and reads the result. */
 #ifndef SUPPORT_LAY_RIG_H
 #define SUPPORT_LAY_RIG_H
 
@@ -15,7 +15,8 @@ whole(const char *name)
 	return p;
 }
 
-/* The lines of the result that begin with these words, in their order, one of each. */
+/* Asserts that the lines of the result that begin with these words occur once each, in this
+ * order. */
 static void
 in_order(const char *text, const char *const *words, size_t n)
 {

@@ -1,5 +1,5 @@
-/* Entries made at run time in a file of the test's own. For one file of a test program,
- * included after cmocka's header. */
+/* Entries made at run time, in a file of the test's own. For one file of a test program;
+ * include after cmocka's header. */
 #ifndef TESTS_LIVE_RIG_H
 #define TESTS_LIVE_RIG_H
 
@@ -8,7 +8,7 @@
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OWN  ",\"sha256\":\"" HASH "\",\"person\":\"al\""
-/* A key's entry, of that serial and with these further members. */
+/* A key's entry with that serial and further members. */
 #define ENTRY(serial, rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":" serial rest "}"
 
 static const unsigned char secret[SHA256_BYTES] = "a key of 32 bytes for the tests";
@@ -24,7 +24,7 @@ live_rig_make(void **state)
 	return 0;
 }
 
-/* The entry of a JSON text, or NULL with *why. */
+/* Returns the entry of a JSON text, or NULL with the reason in *why. */
 static inline struct live_entry *
 make(const char *json, struct buf *why)
 {

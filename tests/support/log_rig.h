@@ -1,5 +1,5 @@
-/* A log of a test's own: a tree with its files, a key, and signed checkpoints of it. After
- * temp_dir.h; its journal is path("journal"). */
+/* A log of a test's own: a tree with its files, a key, and signed checkpoints. Include after
+ * temp_dir.h. Its journal is path("journal"). */
 #ifndef TESTS_LOG_RIG_H
 #define TESTS_LOG_RIG_H
 
@@ -12,7 +12,7 @@ struct log_rig {
 	struct tiles tiles;
 };
 
-/* Leaf i of a log with this salt. */
+/* Leaf i of a log depends on this salt. */
 static inline void
 log_grow(struct log_rig *l, uint64_t to, unsigned char salt)
 {
@@ -29,7 +29,7 @@ log_grow(struct log_rig *l, uint64_t to, unsigned char salt)
 	buf_free(&why);
 }
 
-/* `seed` makes its key; `key_file` gets the public one (NULL: none). */
+/* `seed` determines the key. `key_file` gets the public key (NULL: not written). */
 static inline void
 log_open(struct log_rig *l, const char *origin, const char *journal, unsigned char seed,
 	const char *key_file)
@@ -59,7 +59,7 @@ log_close(struct log_rig *l)
 	tiles_close(&l->tiles);
 }
 
-/* The checkpoint of all of it, appended. */
+/* Appends the checkpoint of the whole log. */
 static inline void
 log_note(const struct log_rig *l, struct buf *out)
 {
@@ -75,7 +75,7 @@ log_note(const struct log_rig *l, struct buf *out)
 	buf_free(&text);
 }
 
-/* A body of add-checkpoint from `old`. */
+/* Appends the body of an add-checkpoint request from size `old`. */
 static inline void
 log_request(struct log_rig *l, uint64_t old, struct buf *out)
 {

@@ -1,4 +1,4 @@
-/* Files of media, byte by byte: parts that tests put together. */
+/* Media files, byte by byte: parts that tests combine. */
 #ifndef TESTS_SUPPORT_MEDIA_MAKE_H
 #define TESTS_SUPPORT_MEDIA_MAKE_H
 
@@ -39,7 +39,7 @@ make_zlib(struct buf *b, struct span text)
 	buf_commit(b, n);
 }
 
-/* A chunk of PNG, whose checksum nobody reads. */
+/* Appends a PNG chunk; the parser does not read the checksum. */
 static inline void
 make_chunk(struct buf *b, const char *type, struct span data)
 {
@@ -57,7 +57,7 @@ make_png_head(struct buf *b, uint32_t width, uint32_t height)
 	buf_str(b, "IHDR");
 	make_be32(b, width);
 	make_be32(b, height);
-	buf_span(b, SPAN_LIT("\x08\2\0\0\0....")); /* and a checksum */
+	buf_span(b, SPAN_LIT("\x08\2\0\0\0....")); /* followed by a checksum */
 }
 
 static inline void
@@ -73,7 +73,7 @@ make_segment(struct buf *b, unsigned marker, struct span head, struct span data)
 	buf_span(b, data);
 }
 
-/* A frame, a scan with a marker that is none, the end. */
+/* Appends a frame, a scan with a byte pair that looks like a marker, and the end. */
 static inline void
 make_jpeg_rest(struct buf *b, unsigned width, unsigned height)
 {
@@ -103,7 +103,7 @@ make_box(struct buf *b, const char *type, struct span head, struct span data)
 	buf_span(b, data);
 }
 
-/* What is in b once more, in a box; how much is before it. */
+/* Wraps the content of b in a box. Returns how many bytes precede it. */
 static inline size_t
 make_wrap(struct buf *b, const char *type)
 {
@@ -117,7 +117,7 @@ make_wrap(struct buf *b, const char *type)
 	return before;
 }
 
-/* ---- TIFF, low byte first ---- */
+/* ---- TIFF, little-endian ---- */
 
 static inline void
 make_tag(struct buf *b, unsigned id, unsigned type, uint32_t count, uint32_t value)
@@ -128,8 +128,8 @@ make_tag(struct buf *b, unsigned id, unsigned type, uint32_t count, uint32_t val
 	make_le32(b, value);
 }
 
-/* Artist "Ann Artist", XPTitle "Té", UserComment "User", a place: 48° 51' 30" N, 2° 17' 40" E.
- */
+/* Artist "Ann Artist", XPTitle "Té", UserComment "User", and a place: 48° 51' 30" N, 2° 17' 40"
+ * E. */
 static inline void
 make_exif(struct buf *b)
 {

@@ -1,5 +1,6 @@
-/* The clocks, with what the test adds to them; threads read them. Include it in one file of the test program: it
- * takes the place of base/clock.c. Who waits by a timer waits as long as ever; the monotonic one is for what compares times. */
+/* The clocks plus an offset that the test sets; threads read them. Include it in one file of
+ * the test program. It replaces base/clock.c. Timers still wait the real time; the monotonic
+ * clock is for code that compares times. */
 #ifndef TESTS_MOVED_CLOCK_H
 #define TESTS_MOVED_CLOCK_H
 
@@ -8,7 +9,7 @@
 
 #define clock_mono_us real_mono_us
 #define clock_wall_ns real_wall_ns
-uint64_t real_mono_us(void); /* base/clock.h may have been read before */
+uint64_t real_mono_us(void); /* base/clock.h may already have been included */
 int64_t real_wall_ns(void);
 #include "base/clock.c"
 #undef clock_mono_us

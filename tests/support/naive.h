@@ -1,8 +1,8 @@
-/* What the rules find, the slow and obvious way, to hold the engine against: every
- * pattern's text compiled anew and matched by PCRE2's interpreter at every byte, then
- * its validator and its score. Shares nothing with the engine but the rules themselves,
- * the validators' table and the scoring of context: no start conditions, no prefilter,
- * no automata, no JIT, no memory of what is near. */
+/* Finds what the rules find in a slow and simple way, for comparison with the engine. PCRE2's
+ * interpreter matches every pattern, compiled separately, at every byte; then the validator and
+ * the score are applied. It shares with the engine only the rules, the table of validators and
+ * the scoring of context. It has no start conditions, prefilter, automata, JIT or index of
+ * context words. */
 #ifndef SUPPORT_NAIVE_H
 #define SUPPORT_NAIVE_H
 
@@ -17,7 +17,7 @@ struct naive {
 	pcre2_code **codes;
 	pcre2_match_data *data;
 	pcre2_match_context *context;
-	const struct literal *keys[1024]; /* of the rules for key=value */
+	const struct literal *keys[1024]; /* literals of the rules for key=value */
 	size_t nkeys;
 };
 
@@ -56,7 +56,7 @@ naive_init(struct naive *v, const struct detect_rules *rules)
 				v->keys[v->nkeys++] = l;
 }
 
-/* Marks what a candidate covers, in whole UTF-8 characters. */
+/* Marks the bytes of a candidate, in whole UTF-8 characters. */
 static inline void
 naive_cover(struct span text, size_t start, size_t end, size_t shift, unsigned char *covered)
 {
@@ -68,7 +68,8 @@ naive_cover(struct span text, size_t start, size_t end, size_t shift, unsigned c
 		covered[at - shift] = 1;
 }
 
-/* Whether a candidate that its validator confirmed counts: by the table or the words around it. */
+/* Returns true if a candidate that its validator confirmed counts, because of a table or the
+ * words around it. */
 static inline bool
 naive_counts(struct naive *v, const struct pattern *p, const struct candidate *c,
 	struct columns *columns, struct span before, size_t shift)
@@ -86,8 +87,8 @@ naive_counts(struct naive *v, const struct pattern *p, const struct candidate *c
 	return context_apply(&e->context, verdict, c->score) >= e->threshold;
 }
 
-/* One pattern over the text, from starts before `to`; what comes before `shift` is
- * not the caller's. 0 or ERR_LIMIT. */
+/* Matches one pattern from each start before `to`. Bytes before `shift` are not part of the
+ * caller's text. Returns 0 or ERR_LIMIT. */
 static inline int
 naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct span before,
 	size_t shift, unsigned char *covered)
@@ -126,7 +127,7 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 			}
 			if (!c.rest)
 				break;
-			/* the validator reads on in the match */
+			/* the validator continues within the match */
 			c.start = c.rest;
 			c.end = end;
 			c.rest = 0;
@@ -135,7 +136,7 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 	return 0;
 }
 
-/* What is under a key, as key=value. */
+/* Scans a value under a key as key=value. */
 static inline int
 naive_keyed(struct naive *v, struct span text, struct span before, unsigned char *covered)
 {
@@ -172,7 +173,7 @@ naive_cell(void *arg, struct span name, size_t start, size_t end)
 	return c->err == 0;
 }
 
-/* Whether a rule for key=value begins at i. */
+/* Returns true if a rule for key=value begins at i. */
 static inline bool
 naive_key(const struct naive *v, struct span t, size_t i)
 {
@@ -203,7 +204,8 @@ naive_keys(void *arg, const struct span *name, unsigned n)
 	return keys;
 }
 
-/* Marks in covered[text.n] what any rule finds, overlaps or not. 0 or ERR_LIMIT. */
+/* Marks in covered[text.n] everything that any rule finds, overlapping or not. Returns 0 or
+ * ERR_LIMIT. */
 static inline int
 naive_scan(struct naive *v, struct span text, struct span before, unsigned char *covered)
 {
@@ -228,8 +230,8 @@ naive_scan(struct naive *v, struct span text, struct span before, unsigned char 
 	return cells.err;
 }
 
-/* The first byte that only one of the two covers, engine and naive scan; text.n: none.
- * *missed: it is the engine that does not. Texts that hit a limit are not compared. */
+/* Returns the first byte that only one of engine and naive scan covers, or text.n if there is
+ * none. *missed: the engine does not cover it. Texts that reach a limit are not compared. */
 static inline size_t
 naive_differs(struct naive *v, struct detect_scratch *s, struct span text, struct span before,
 	bool *missed)

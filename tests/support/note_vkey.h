@@ -1,4 +1,4 @@
-/* A key as others write it, NAME+ID+BASE64(type ‖ key): the program reads such ones alone. */
+/* Writes a key as NAME+ID+BASE64(type ‖ key), which the program only reads. */
 #ifndef TESTS_NOTE_VKEY_H
 #define TESTS_NOTE_VKEY_H
 

@@ -1,5 +1,5 @@
 /* The stanza as an earlier version shipped it (tests/e2e/bolt-on/forms.lst), in the pieces that
- * go into a person's file. Included after cmocka.h. */
+ * belong in an operator's file. Include after cmocka.h. */
 #ifndef SUPPORT_OLDER_STANZA_H
 #define SUPPORT_OLDER_STANZA_H
 
@@ -7,13 +7,14 @@
 
 enum {
 	FORM_0_1 = 14,
-	FORM_LAST_UNDECIDED = 21, /* each of its lines asks `acl tollgate` */
+	FORM_LAST_UNDECIDED = 21, /* each of its lines tests `acl tollgate` */
 	FORM_0_2 = 26,
-	FORM_LAST_JOINT = 30, /* the second pass comes in by the frontend */
+	FORM_LAST_JOINT = 30, /* the second pass arrives at the operator's frontend */
 	FORM_TODAY = 33,
 };
 
-/* The form's piece that begins after this mark; `tabs`: each line after a tab, as init lays it. */
+/* Appends the piece of that version that begins after this mark. `tabs`: each line is indented
+ * by a tab, as `tollgate init` writes it. */
 static void
 put_older(struct buf *out, unsigned form, const char *mark, bool tabs)
 {

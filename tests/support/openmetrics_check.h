@@ -1,4 +1,5 @@
-/* A strict reader of OpenMetrics 1.0: what a text breaks of the specification, and where. */
+/* A strict reader of OpenMetrics 1.0. It reports the first violation of the specification and
+ * its place. */
 #ifndef SUPPORT_OPENMETRICS_CHECK_H
 #define SUPPORT_OPENMETRICS_CHECK_H
 
@@ -16,15 +17,15 @@ struct om_label {
 };
 
 struct om_check {
-	char why[512]; /* "": nothing is wrong */
+	char why[512]; /* "": no violation */
 	int line;
 	char family[256], type[32];
 	char *families[2000], *series[OM_SERIES];
 	int nfamilies, nseries, samples, exemplars;
-	/* of the histogram under way */
+	/* state of the current histogram */
 	char group[1024];
-	double le, count, below; /* the bound before */
-	bool over;		 /* +Inf was seen */
+	double le, count, below; /* previous bound */
+	bool over;		 /* +Inf was read */
 	int stage;		 /* 0 TYPE, 1 UNIT, 2 HELP, 3 samples */
 };
 
@@ -51,7 +52,7 @@ om_once(char **list, int *n, int most, const char *s)
 	return true;
 }
 
-/* {name="value",…}; *p after it. */
+/* Reads {name="value",…} and moves *p after it. */
 static int
 om_labels(struct om_check *c, const char **p, struct om_label *out)
 {
@@ -110,7 +111,7 @@ om_number(const char **p, double *out)
 	return any;
 }
 
-/* As Go prints a float, with .0 where it looks like a whole number. */
+/* Writes a float as Go does, with .0 if it looks like a whole number. */
 static void
 om_canonical(double v, char out[64])
 {
@@ -268,7 +269,7 @@ om_meta(struct om_check *c, char *line)
 	return true;
 }
 
-/* True: nothing is wrong. `text` is changed. */
+/* Returns true if there is no violation. `text` is changed. */
 static bool
 om_check(struct om_check *c, char *text)
 {

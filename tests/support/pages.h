@@ -1,4 +1,4 @@
-/* Pages and sources as texts: what a page lacks is counted and printed. */
+/* Documentation pages and sources as texts. Missing parts of a page are counted and printed. */
 #ifndef TESTS_PAGES_H
 #define TESTS_PAGES_H
 
@@ -27,7 +27,7 @@ read_file(const char *file, char *to, size_t room)
 	assert_true(n > 0 && n < room - 1);
 }
 
-/* True where `word` stands alone in a line of macros: names stand in those. */
+/* Returns true if `word` is a word of a macro line, because such lines contain the names. */
 static inline bool
 names(const char *page, const char *word)
 {
@@ -68,7 +68,7 @@ none_missing(size_t looked_at, size_t at_least)
 
 static char source[256 << 10];
 
-/* Each file that matches, read into `source`. */
+/* Reads each file that matches into `source` and calls `look`. */
 static inline size_t
 each_source(const char *pattern, size_t (*look)(void))
 {

@@ -1,4 +1,4 @@
-/* A policy from text for tests: the shipped detectors, a configuration with
+/* Compiles a policy from text for tests, with the shipped detectors and a configuration with
  * three backends. */
 #ifndef TESTS_POLICY_FIX_H
 #define TESTS_POLICY_FIX_H
@@ -18,8 +18,7 @@ struct policy_fix {
 	struct detect_rules *own; /* of a policy with classes of its own */
 };
 
-/* What most policies of the tests begin with; 4 lines, then rules and the like
- * follow from line 5. */
+/* The beginning of most test policies: 4 lines. Rules and other sections follow from line 5. */
 #define POLICY_HEAD                                                                            \
 	"tollgate: 1\n"                                                                        \
 	"name: t\n"                                                                            \
@@ -59,7 +58,7 @@ fix_load(struct policy_fix *f, const struct config *cfg, const char *text)
 	return f->p;
 }
 
-/* The same of a text that has no mistake. */
+/* Compiles a text that must have no error. */
 static inline const struct policy *
 fix_must_load(struct policy_fix *f, const char *text)
 {
@@ -70,7 +69,7 @@ fix_must_load(struct policy_fix *f, const char *text)
 	return f->p;
 }
 
-/* The policy of a file, with what it names. */
+/* Compiles the policy in a file, with the files that it names. */
 static inline const struct policy *
 fix_load_file(struct policy_fix *f, const char *file)
 {
@@ -89,12 +88,12 @@ fix_done(struct policy_fix *f)
 	arena_reset(&f->a);
 }
 
-/* A policy, and how the one mistake in it is reported, after the file's name. */
+/* A policy with one error, and the report of the error after the file's name. */
 struct policy_mistake {
 	const char *name, *in, *want;
 };
 
-/* How many of the rows are not reported so. */
+/* Returns how many of the rows are reported differently. */
 static inline unsigned
 fix_mistakes(const struct policy_mistake *rows, size_t n)
 {
@@ -116,7 +115,8 @@ fix_mistakes(const struct policy_mistake *rows, size_t n)
 	return bad;
 }
 
-/* What a fuzzer's rules are asked about: a request of its first route, whose policy never goes. */
+/* Compiles a fuzzer's rules and prepares a request of its first route. The policy is never
+ * freed. */
 static inline const struct policy *
 fix_asked(const char *text, struct arena *a, struct answer_request *asked)
 {

@@ -1,5 +1,4 @@
-/* A chain of a test as a journal, an export and a tree of its own, and `tollgate audit` run on
- * it. */
+/* A test's chain as a journal, an export and a tree, and `tollgate audit` run on it. */
 #ifndef TESTS_PROOF_RIG_H
 #define TESTS_PROOF_RIG_H
 
@@ -119,7 +118,7 @@ verify(const char *what)
 
 /* ---- a journal ---- */
 
-/* The whole chain in segments of about forty records, in whole commits. */
+/* Writes the whole chain into segments of about forty records, in whole commits. */
 static inline void
 write_journal(struct span chain)
 {
@@ -149,7 +148,7 @@ write_journal(struct span chain)
 	fclose(f);
 }
 
-/* Of the oldest segment. */
+/* The first record of the oldest segment. */
 static inline uint64_t
 first_record(void)
 {
@@ -166,7 +165,7 @@ first_record(void)
 	return first;
 }
 
-/* A decision, its completion, an attempt between. */
+/* Adds a decision, an attempt and a completion. */
 static inline void
 add_request(const char *id)
 {
@@ -180,7 +179,7 @@ add_request(const char *id)
 	chain_build_commit(&b);
 }
 
-/* Requests r0, r1, … with a checkpoint now and then. */
+/* Adds requests r0, r1, … with a checkpoint now and then. */
 static inline void
 build(size_t n)
 {
@@ -195,7 +194,7 @@ build(size_t n)
 	}
 }
 
-/* JOURNAL.tree of the chain's lines. */
+/* Writes JOURNAL.tree of the chain's lines. */
 static inline void
 write_tiles(struct span chain)
 {

@@ -1,5 +1,5 @@
-/* Limits on a private Redis: a loop, lines to the server, requests that are asked and
- * waited for. For one file of a test program. */
+/* Limits on a private Redis: a loop, connections to the server, and requests that wait for
+ * their result. For one file of a test program. */
 #ifndef TESTS_QUOTA_RIG_H
 #define TESTS_QUOTA_RIG_H
 
@@ -26,7 +26,7 @@ dim_set(struct quota_dim *d, const char *name, uint64_t limit, uint64_t window_s
 	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:0123}", name);
 }
 
-/* The token dims at this, the others at what they took. */
+/* The dimension of tokens settles at this number, the others at what they reserved. */
 static inline void
 settle_tokens(struct quota *qt, struct quota_request *q, uint64_t tokens, uint64_t now_us)
 {
@@ -69,7 +69,7 @@ teardown(void **state)
 	return system(cmd);
 }
 
-/* What a row that failed left on the loop takes no part in the next one. */
+/* Replaces the loop, so that nothing of a failed row affects the next one. */
 static inline void
 loop_anew(void)
 {
@@ -87,7 +87,7 @@ loop_anew(void)
 		redis_rig_do(&server, "FLUSHALL");                                             \
 	} while (0)
 
-/* A listener that lines find at `url`. */
+/* Makes a listener that connections find at `url`. */
 static inline int
 listen_at(char url[128], const char *name)
 {
@@ -113,7 +113,7 @@ connect_server(void)
 	return fd;
 }
 
-/* What a condition is waited for at most, on whatever machine; a Redis that runs, too. */
+/* The longest wait for a condition on any machine, and for a running Redis. */
 enum { RIG_PATIENT_US = 30000000 };
 
 static inline void
@@ -129,8 +129,8 @@ run_for(uint64_t us)
 	}
 }
 
-/* How long it waits for an answer from now on, to what it has sent too: short while the test
- * has its server stopped. */
+/* Sets how long the client waits for replies, also to commands that were already sent. Short
+ * while the test has its server stopped. */
 static inline void
 redis_waits(struct redis *r, uint64_t us)
 {
@@ -141,7 +141,7 @@ redis_waits(struct redis *r, uint64_t us)
 		p->deadline_us = clock_mono_us() + us;
 }
 
-/* A second and more is as long as it takes. */
+/* A wait of a second or more lasts as long as necessary. */
 static inline bool
 run_until_up(struct redis *r, uint64_t us)
 {
@@ -199,8 +199,8 @@ ask_wait(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, ui
 	asked_out(a);
 }
 
-/* Sum of all keys that hold this name (of a life; 0: of any), and whether each has a TTL
- * and none is below zero. */
+/* Returns the sum of all keys that contain this name (of an epoch; 0: of any). Asserts that
+ * each has a TTL and none is negative. */
 static inline long long
 stored_in(const char *name, uint64_t epoch)
 {
@@ -231,7 +231,8 @@ stored(const char *name)
 	return stored_in(name, 0);
 }
 
-/* What is on its way arrives: until so much is stored, or what else there is in the end. */
+/* Waits until commands in flight have arrived and `want` is stored. Returns what is stored in
+ * the end. */
 static inline long long
 stored_soon(const char *name, long long want)
 {
@@ -274,8 +275,8 @@ line_up(struct line *l, uint64_t deadline_us)
 	line_up_at(l, server.url, deadline_us);
 }
 
-/* Nothing waits to be sent, and all that was sent is answered: what was let go is counted in
- * the life that is, what was settled is settled. */
+/* Waits until nothing is queued and every command is answered: admitted requests are counted in
+ * the current epoch, and settled ones are settled. */
 static inline void
 line_done(struct line *l)
 {
@@ -297,7 +298,7 @@ line_down(struct line *l)
 	redis_free(&l->redis);
 }
 
-/* So many workers, and each is connected. */
+/* Starts n workers and waits until each is connected. */
 static inline void
 lines_up(struct line *l, int n)
 {

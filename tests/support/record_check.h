@@ -1,6 +1,6 @@
-/* Every member of a record of a decision or completion has its row in
- * record/audit/record_fields.h: its path, type and the record it is in. Fails the test by that
- * member's path. */
+/* Checks that every member of a decision or completion record has its row in
+ * record/audit/record_fields.h, with its path, type and record. Fails the test with the path of
+ * the member. */
 #ifndef TESTS_RECORD_CHECK_H
 #define TESTS_RECORD_CHECK_H
 
@@ -19,7 +19,7 @@ static const char *const record_type_names[] = {
 #undef X
 };
 
-/* Objects whose members have rows once, by the path of the other. */
+/* Objects whose members have rows only under the other path. */
 static const struct {
 	const char *path, *as;
 } record_alike[] = {
@@ -30,7 +30,7 @@ static const struct {
 	{ "reserved_usage", "estimated_usage" },
 };
 
-/* The row of that path, or with `below` any that is below it ("a.*."); NULL: none. */
+/* Returns the row of that path, or, with `below`, any row below it ("a.*."). NULL: none. */
 static inline const struct record_row *
 record_row_of(const char *path, bool below)
 {
@@ -83,7 +83,7 @@ record_type_is(const json_t *v, enum record_type type)
 	return false;
 }
 
-/* Of the object at `path`, which ends in a dot or is "". */
+/* Checks the object at `path`, which ends with a dot or is "". */
 static inline void
 record_check_members(const json_t *o, const char *path, unsigned in)
 {
@@ -96,10 +96,11 @@ record_check_members(const json_t *o, const char *path, unsigned in)
 	{
 		snprintf(at, sizeof(at), "%s%s", path, name);
 		const struct record_row *row = record_row_of(at, false);
-		bool alike =
-			row && strcmp(row->path, at) != 0; /* its own row says in what it is */
+		bool alike = row &&
+			     strcmp(row->path, at) !=
+				     0; /* the row states whether the object is expected here */
 		if (!row || !(alike || row->in & in))
-			fail_msg("a record has %s: no row of RECORD_FIELDS says so", at);
+			fail_msg("a record has %s: RECORD_FIELDS has no such row", at);
 		if (!record_type_is(v, (enum record_type)row->type))
 			fail_msg("%s is no %s", at, record_type_names[row->type]);
 		snprintf(below, sizeof(below), "%s%s.", at,
@@ -119,7 +120,7 @@ record_check_members(const json_t *o, const char *path, unsigned in)
 	}
 }
 
-/* Of other types nothing is said. */
+/* Records of other types are not checked. */
 static inline void
 record_check(struct span record)
 {

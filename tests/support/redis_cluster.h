@@ -1,4 +1,4 @@
-/* A cluster of three nodes of a test's own, and a replica. For one file of a test program. */
+/* A cluster of three nodes and a replica, for one test. For one file of a test program. */
 #ifndef TESTS_REDIS_CLUSTER_H
 #define TESTS_REDIS_CLUSTER_H
 
@@ -11,7 +11,7 @@
 enum { NODES = 3 };
 
 static struct server node[NODES + 1]; /* the last one is a replica of the first */
-static bool cluster_tls;	      /* to it and among its nodes */
+static bool cluster_tls;	      /* TLS to the cluster and among its nodes */
 
 static inline unsigned
 node_port(int i)
@@ -30,8 +30,8 @@ says(struct server *s, const char *command, const char *what)
 	return false;
 }
 
-/* How long a node may be silent before the others take it for lost: 15 s, longer than a machine
- * forgets one, but where a test ends it. */
+/* Sets how long a node may be silent before the others consider it lost. The default of 15 s is
+ * longer than pauses of a machine; a test shortens it to remove a node. */
 static inline void
 cluster_waits(unsigned ms)
 {
@@ -40,7 +40,7 @@ cluster_waits(unsigned ms)
 			server_do(&node[i], "CONFIG SET cluster-node-timeout %u", ms);
 }
 
-/* Until the fourth call from here. */
+/* Valid until the fourth call after this one. */
 static inline const char *
 id(struct server *s)
 {
@@ -102,7 +102,7 @@ cluster_stop(void **state)
 	return temp_dir_remove(state);
 }
 
-/* A key in the slots of node i. */
+/* Returns a key in the slots of node i. */
 static inline const char *
 key_of(int i, unsigned number)
 {

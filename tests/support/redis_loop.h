@@ -1,4 +1,5 @@
-/* The asynchronous client in a test: a loop, until it is ready, a command and its reply. */
+/* The asynchronous Redis client in a test: a loop, the wait until it is ready, and a command
+ * with its reply. */
 #ifndef TESTS_REDIS_LOOP_H
 #define TESTS_REDIS_LOOP_H
 
@@ -22,10 +23,10 @@ on_turn(struct ev_loop *l, ev_timer *t, int revents)
 	(void)revents;
 }
 
-/* What a condition is waited for at most, and an answer of a Redis that runs. */
+/* The longest wait for a condition, and for the reply of a running Redis. */
 enum { PATIENT_MS = 30000 };
 
-/* Until it is ready (or, with !want, no longer), for so long at most. */
+/* Turns the loop until the client is ready (or, with !want, no longer ready), at most `ms`. */
 static inline bool
 run_until(struct redis *r, bool want, unsigned ms)
 {
@@ -40,7 +41,7 @@ run_until(struct redis *r, bool want, unsigned ms)
 	return redis_ready(r) == want;
 }
 
-/* As it will be, however long that takes. */
+/* Waits for the state, however long that takes. */
 static inline bool
 becomes(struct redis *r, bool want)
 {
@@ -69,7 +70,7 @@ on_told(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	t->done = true;
 }
 
-/* A pipeline of one command of these words, up to NULL. */
+/* Sends a pipeline with one command of these words, which end with NULL. */
 static inline struct told
 told(struct redis *r, ...)
 {
@@ -93,7 +94,7 @@ told(struct redis *r, ...)
 	return t;
 }
 
-/* INCRBY by one: what it says. */
+/* Sends INCRBY by one and returns the reply. */
 static inline struct told
 count(struct redis *r, const char *key)
 {

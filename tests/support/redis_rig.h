@@ -1,5 +1,5 @@
-/* A private redis-server on a socket for a test. Where the program is missing the
- * test says so and skips. */
+/* A private redis-server on a socket, for a test. If the program is missing, the test prints so
+ * and skips. */
 #ifndef TESTS_REDIS_RIG_H
 #define TESTS_REDIS_RIG_H
 
@@ -24,7 +24,7 @@ struct redis_rig {
 	redisContext *c;
 };
 
-/* $REDIS_SERVER is another server's program. */
+/* $REDIS_SERVER is the program of another server. */
 static inline const char *
 redis_rig_program(void)
 {
@@ -40,7 +40,7 @@ redis_rig_installed(void)
 	       system("command -v redis-server >/dev/null 2>&1") == 0;
 }
 
-/* Starts it empty, in `folder`; waits until it answers. */
+/* Starts an empty server in `folder` and waits until it answers. */
 static inline void
 redis_rig_start(struct redis_rig *r, const char *folder)
 {
@@ -50,7 +50,7 @@ redis_rig_start(struct redis_rig *r, const char *folder)
 	snprintf(r->socket, sizeof(r->socket), "%.80s/redis.sock", folder);
 	snprintf(r->url, sizeof(r->url), "unix:%s", r->socket);
 	unlink(r->socket);
-	/* as in the daemon: a Redis that went away is an error, not an end */
+	/* as in the daemon: a lost Redis is an error and does not end the program */
 	signal(SIGPIPE, SIG_IGN);
 	pid_t parent = getpid();
 	r->pid = fork();
@@ -88,7 +88,7 @@ redis_rig_stop(struct redis_rig *r)
 	r->pid = 0;
 }
 
-/* A command; its integer, or the number of elements; -1: an error. */
+/* Runs a command. Returns its integer, or the number of elements; -1: an error. */
 __attribute__((format(printf, 2, 3))) static inline long long
 redis_rig_do(struct redis_rig *r, const char *fmt, ...)
 {
@@ -105,7 +105,8 @@ redis_rig_do(struct redis_rig *r, const char *fmt, ...)
 	return n;
 }
 
-/* By a URL alone (base/redis/redis_options.h); NULL also where it is not understood. */
+/* Makes a client from a URL (base/redis/redis_options.h). Returns NULL also if the URL is not
+ * valid. */
 static inline struct redis *
 redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m)
 {

@@ -1,4 +1,4 @@
-/* Redis servers of a test's own on TCP: plain, with TLS, Sentinels, nodes of a cluster.
+/* Redis servers of a test on TCP: plain, with TLS, Sentinels, and nodes of a cluster.
  * REDIS_SERVER names another program than redis-server (Valkey, a newer Redis). */
 #ifndef TESTS_REDIS_SERVERS_H
 #define TESTS_REDIS_SERVERS_H
@@ -23,7 +23,7 @@ struct server {
 	char dir[128];
 	unsigned port, tls_port; /* 0: no TLS */
 	pid_t pid;
-	redisContext *c; /* ours, without TLS; NULL: none */
+	redisContext *c; /* the test's own connection, without TLS; NULL: none */
 };
 
 static inline const char *
@@ -43,7 +43,7 @@ server_installed(void)
 	return system(command) == 0;
 }
 
-/* What a program without servers runs instead. */
+/* Runs instead of the tests if the servers are missing. */
 static inline void
 needs_a_server(void **state)
 {
@@ -53,8 +53,8 @@ needs_a_server(void **state)
 }
 static const struct CMUnitTest servers_missing[] = { cmocka_unit_test(needs_a_server) };
 
-/* One that nobody listens on; below 55536, since a cluster's bus is at 10000 more, and below
- * those that the kernel gives out. */
+/* Returns a port on which nothing listens. It is below 55536, because a cluster's bus uses the
+ * port plus 10000, and below the ports that the kernel assigns. */
 static inline unsigned
 free_port(void)
 {
@@ -78,8 +78,8 @@ free_port(void)
 	}
 }
 
-/* An authority (ca.pem), another one (other.pem), and of "server" and "client" a certificate of
- * the first for redis.test and localhost, in `below`. */
+/* Makes, in `below`, an authority (ca.pem), another one (other.pem), and for "server" and
+ * "client" a certificate of the first for redis.test and localhost. */
 static inline bool
 certificates_made(const char *below)
 {
@@ -100,7 +100,8 @@ certificates_made(const char *below)
 	return system(command) == 0;
 }
 
-/* Lines of redis.conf for TLS on a port of its own with them. `more`: further ones. */
+/* Lines of redis.conf for TLS on its own port with these certificates. `more`: further
+ * lines. */
 #define TLS_CONF_MAX 1024
 static inline void
 tls_conf(struct server *s, const char *below, const char *more, char out[TLS_CONF_MAX])
@@ -133,7 +134,7 @@ server_run(struct server *s, bool sentinel)
 	}
 }
 
-/* Waits until it answers on its plain port. */
+/* Waits until the server answers on its plain port. */
 static inline void
 server_dial(struct server *s)
 {
@@ -154,8 +155,8 @@ server_dial(struct server *s)
 	redisSetTimeout(s->c, tv);
 }
 
-/* `conf`: more lines of redis.conf. In a folder of its own below that one. s->port 0:
- * a free one. */
+/* Starts a server in its own folder below `below`. `conf`: further lines of redis.conf. s->port
+ * 0: a free port. */
 static inline void
 server_start(struct server *s, const char *below, bool sentinel, const char *conf)
 {
@@ -192,8 +193,8 @@ server_kill(struct server *s)
 	s->pid = 0;
 }
 
-/* A reply as a text: of an integer its digits, of a list its elements with blanks between,
- * nil as "(nil)". Valid until the next. */
+/* Returns a reply as text: the digits of an integer, the elements of a list with spaces
+ * between, nil as "(nil)". Valid until the next call. */
 static inline const char *
 server_text(struct server *s, redisReply *r)
 {
@@ -218,7 +219,7 @@ server_text(struct server *s, redisReply *r)
 	return out;
 }
 
-/* A command. */
+/* Runs a command. */
 __attribute__((format(printf, 2, 3))) static inline const char *
 server_do(struct server *s, const char *fmt, ...)
 {
@@ -230,7 +231,7 @@ server_do(struct server *s, const char *fmt, ...)
 	return server_text(s, r);
 }
 
-/* One of words with blanks between. */
+/* Runs a command of words with spaces between. */
 static inline const char *
 server_line(struct server *s, const char *line)
 {

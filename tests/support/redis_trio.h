@@ -1,5 +1,5 @@
-/* A master, its replica and three Sentinels that fail it over. `sentinel_conf`: more lines of
- * theirs. */
+/* A master, its replica, and three Sentinels that fail it over. `sentinel_conf`: further lines
+ * of the Sentinels. */
 #ifndef TESTS_REDIS_TRIO_H
 #define TESTS_REDIS_TRIO_H
 
@@ -18,7 +18,7 @@ trio_port(const struct trio *t, const struct server *s)
 	return t->tls ? s->tls_port : s->port;
 }
 
-/* One of its servers or Sentinels. */
+/* Starts one of its servers or Sentinels. */
 static inline void
 trio_server(
 	struct trio *t, struct server *s, const char *below, bool sentinel, const char *conf)
@@ -31,7 +31,7 @@ trio_server(
 	server_start(s, below, sentinel, all);
 }
 
-/* With TLS (certificates_made()) among themselves too. */
+/* tls: also among themselves, with the files of certificates_made(). */
 static inline void
 trio_start_tls(struct trio *t, const char *below, const char *sentinel_conf, bool tls)
 {
@@ -56,7 +56,7 @@ trio_start_tls(struct trio *t, const char *below, const char *sentinel_conf, boo
 		trio_port(t, &t->server[0]), sentinel_conf);
 	for (int i = 0; i < SENTINELS; i++)
 		trio_server(t, &t->sentinel[i], below, true, conf);
-	/* They know each other, and the replica. */
+	/* Waits until the Sentinels know each other and the replica. */
 	for (int i = 0; i < SENTINELS; i++) {
 		if (sentinel_conf[0])
 			server_do(&t->sentinel[i], "AUTH sp");
@@ -76,7 +76,7 @@ trio_start(struct trio *t, const char *below, const char *sentinel_conf)
 	trio_start_tls(t, below, sentinel_conf, false);
 }
 
-/* The first of the Sentinels that it lists is not there. */
+/* The first Sentinel in the URL does not exist. */
 static inline void
 trio_url(const struct trio *t, char url[TRIO_URL_MAX])
 {
@@ -86,7 +86,8 @@ trio_url(const struct trio *t, char url[TRIO_URL_MAX])
 		trio_port(t, &t->sentinel[2]));
 }
 
-/* From now on who is silent for half a second is lost; before, whom a machine forgot is not. */
+/* From now on, a server that is silent for half a second is considered lost. Before, a pause of
+ * the machine has no effect. */
 static inline void
 trio_loses_soon(struct trio *t)
 {

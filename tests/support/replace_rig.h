@@ -1,6 +1,5 @@
-/* What base/replace.h asks of the disk, written down, and one step of it made to fail: also in
- * a child that a test forks, since what was asked is lines of a file. Included after cmocka's
- * header. */
+/* Logs the disk operations of base/replace.h and makes one of its steps fail. This also works
+ * in a child of the test, because the log is a file. Include after cmocka's header. */
 #ifndef SUPPORT_REPLACE_RIG_H
 #define SUPPORT_REPLACE_RIG_H
 
@@ -18,11 +17,11 @@
 enum replace_step { REPLACE_NONE, REPLACE_WRITE, REPLACE_SYNC, REPLACE_RENAME, REPLACE_FOLDER };
 
 static struct {
-	const char *of; /* the end of the file's path; "": any */
+	const char *of; /* the end of the file's path; "": any file */
 	enum replace_step step;
 	int sys;
 	char log[PATH_MAX];
-	char renamed[PATH_MAX]; /* last */
+	char renamed[PATH_MAX]; /* the last renamed file */
 } replace_rig;
 
 static inline void
@@ -37,7 +36,7 @@ replace_asked(const char *what, const char *path)
 	close(fd);
 }
 
-/* The path of what is open, without the suffix of what is aside. */
+/* Returns the path of an open file, without the suffix of a temporary file. */
 static inline void
 replace_path_of(int fd, char out[PATH_MAX])
 {
@@ -68,7 +67,7 @@ replace_stem(char *path)
 		*end = '\0';
 }
 
-/* Half of it, half of the rest, and so on; it fails at the last byte. */
+/* Writes half of the rest at each call, and fails at the last byte. */
 static inline ssize_t
 replace_rig_write(int fd, const void *p, size_t n)
 {
@@ -103,7 +102,7 @@ replace_rig_renameat(int from, const char *a, int to, const char *b)
 {
 	char path[PATH_MAX], whole[PATH_MAX];
 
-	/* The whole name of what is there: by a descriptor of it. */
+	/* The full path of an existing file, by a descriptor. */
 	int fd = openat(from, a, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	replace_path_of(fd, path);
 	close(fd);
@@ -134,8 +133,8 @@ replace_rig_end(void)
 	replace_io = (struct replace_io){ write, fsync, renameat };
 }
 
-/* Of each file that got its name: synced after the last write, and its folder synced before
- * anything else was given one. How many there were with this end. */
+/* Asserts for each renamed file that it was synced after its last write, and that its folder
+ * was synced before the next rename. Returns how many files have this end. */
 static inline unsigned
 replace_rig_count(const char *of)
 {
@@ -146,7 +145,8 @@ replace_rig_count(const char *of)
 
 	while (f && n < 20000 && fgets(lines[n], sizeof(lines[0]), f)) {
 		lines[n][strcspn(lines[n], "\n")] = '\0';
-		n += n == 0 || strcmp(lines[n], lines[n - 1]) != 0; /* of many writes one */
+		n += n == 0 ||
+		     strcmp(lines[n], lines[n - 1]) != 0; /* repeated writes count as one */
 	}
 	if (f)
 		fclose(f);

@@ -1,4 +1,4 @@
-/* Records as the daemon would write them, and the commands that decide on them again. */
+/* Records as the daemon writes them, and the commands that decide on them again. */
 #ifndef TESTS_REPLAY_H
 #define TESTS_REPLAY_H
 
@@ -8,7 +8,7 @@
 
 enum { RECORDS_MAX = 32 };
 
-/* What the daemon would write, a line a request; ids as they come. */
+/* Writes the records that the daemon would write, one line per request, with ids in order. */
 static char ids[RECORDS_MAX][DECISION_ID_LEN + 1];
 static size_t nids;
 

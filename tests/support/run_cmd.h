@@ -1,5 +1,5 @@
-/* A subcommand in a child: its exit code, and what it wrote to both outputs. Its files stand
- * in the test's own folder. */
+/* Runs a subcommand in a child. Returns its exit code and stores both outputs. Its files are in
+ * the test's own folder. */
 #ifndef TESTS_RUN_CMD_H
 #define TESTS_RUN_CMD_H
 
@@ -29,7 +29,7 @@ cmd_slurp(const char *name, char *to, size_t size)
 	fclose(f);
 }
 
-/* What the commands of a program load is loaded before they are forked. */
+/* Loads what the commands of a program load, before they are forked. */
 static inline void
 cmd_warm(void)
 {
@@ -67,7 +67,7 @@ tollgate_argv(const char *in, const char *const *args)
 		dup2(open(path("in"), O_RDONLY), 0);
 		dup2(open(path("out"), O_CREAT | O_WRONLY | O_TRUNC, 0600), 1);
 		dup2(open(path("err"), O_CREAT | O_WRONLY | O_TRUNC, 0600), 2);
-		exit(cmd_main(argc, argv)); /* a sanitizer looks for leaks */
+		exit(cmd_main(argc, argv)); /* a sanitizer looks for leaks at exit */
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
@@ -76,7 +76,7 @@ tollgate_argv(const char *in, const char *const *args)
 	return WEXITSTATUS(status);
 }
 
-/* Arguments end with NULL. */
+/* The arguments end with NULL. */
 static inline int
 tollgate(const char *in, ...)
 {

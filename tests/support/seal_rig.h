@@ -1,5 +1,5 @@
-/* Texts that are sealed into a test's journal, as the daemon does it: an auditor's key, shares,
- * the log of ciphertexts. Over keep_rig.h. */
+/* Texts sealed into a test's journal as the daemon does it: an auditor's key, shares, and the
+ * log of ciphertexts. Extends keep_rig.h. */
 #ifndef TESTS_SEAL_RIG_H
 #define TESTS_SEAL_RIG_H
 
@@ -15,7 +15,7 @@ static struct seal_rig {
 	struct sealer *sealer;
 } sr;
 
-/* After rig_start(): one auditor, whose key openssl makes. */
+/* Call after rig_start(). Sets up one auditor, whose key openssl makes. */
 static inline void
 seal_start(void)
 {
@@ -59,7 +59,7 @@ seal_stop(void)
 		seals_stop(&sr.seals);
 }
 
-/* A record of these fields, waited for. */
+/* Writes a record with these fields and waits for it. */
 static inline void
 seal_put(const struct buf *fields)
 {
@@ -77,7 +77,7 @@ seal_put(const struct buf *fields)
 	sem_destroy(&s);
 }
 
-/* Seals a text, durable on return, and appends the object that a record says of it. */
+/* Seals a text, which is durable on return, and appends the object for its record. */
 static inline void
 seal_keep(struct buf *out, const char *holder, const char *id, enum seal_kind kind,
 	struct span text, const char *how, const char *form)
@@ -117,8 +117,8 @@ seal_keep(struct buf *out, const char *holder, const char *id, enum seal_kind ki
 	seal_drop(&t);
 }
 
-/* A decision of that person, whose prompt is kept, and the completion with the answer. `named`:
- * what records have as the person. */
+/* Writes a decision of that person, whose prompt is sealed, and the completion with the
+ * response. `named`: the person's name in records. */
 static inline void
 seal_request(const char *holder, const char *named, const char *id, const char *prompt,
 	const char *answer)

@@ -1,5 +1,5 @@
-/* A sealer with two auditors, its shares and its texts in a folder of the test's own; texts
- * sealed by it, as a record says them, and opened. Included after cmocka's header. */
+/* A sealer with two auditors, with its shares and texts in a folder of the test's own. Seals
+ * texts, returns their record fields, and opens them. Include after cmocka's header. */
 #ifndef SUPPORT_SEALER_RIG_H
 #define SUPPORT_SEALER_RIG_H
 
@@ -77,7 +77,7 @@ end_seals(void **state)
 	return temp_dir_remove(state);
 }
 
-/* What a record would say, as an object. */
+/* Returns the fields of a record as an object. */
 static inline json_t *
 object_of(struct buf *fields)
 {
@@ -87,9 +87,9 @@ object_of(struct buf *fields)
 	return o;
 }
 
-/* One that was sealed. */
+/* A sealed text. */
 struct text {
-	json_t *seal; /* its seal's record, NULL: it went before */
+	json_t *seal; /* record of its seal, NULL: recorded earlier */
 	json_t *kept;
 	char id[32];
 	enum seal_kind kind;
@@ -143,7 +143,7 @@ kept_of(const struct sealed *s)
 	return o;
 }
 
-/* Sealed by pieces of so many bytes, written, synced. */
+/* Seals the text in pieces of `piece` bytes, writes and syncs it. */
 static inline struct text
 seal_text(struct sealer *by, const char *holder, const char *id, enum seal_kind kind,
 	int64_t now, struct span text, size_t piece)
@@ -178,7 +178,7 @@ seal_text(struct sealer *by, const char *holder, const char *id, enum seal_kind 
 	return t;
 }
 
-/* With the record of the seal, by that auditor: as seal_open_text(), or before. */
+/* Opens the text with the record of the seal and that auditor's key, with seal_open_text(). */
 static inline int
 open_text(const struct text *t, const json_t *seal, const struct pair *by)
 {

@@ -1,7 +1,7 @@
-/* Texts made to be dear: two to four tokens, repeated. The alphabet is what begins a decoder, a
- * validator, a heuristic, a context or a name: pieces written here, and of the rules that are
- * shipped their literals, context words and examples. Shape n is the same text in each program.
- */
+/* Texts that are expensive to search: two to four tokens, repeated. The alphabet consists of
+ * the beginnings of decoders, validators, heuristics, contexts and names: the pieces in this
+ * file, and the literals, context words and examples of the shipped rules. Shape n is the same
+ * text in each program. */
 #ifndef TESTS_SUPPORT_SHAPES_H
 #define TESTS_SUPPORT_SHAPES_H
 
@@ -19,12 +19,12 @@ struct shape {
 
 /* clang-format off */
 static const char *const shape_pieces[] = {
-	/* runs of alphabets, of lengths around the decoders' own */
+	/* runs of alphabets, of lengths near the decoders' own */
 	"abababababababab", "abababababababababababababababab", "aaaaaaaa", "AbCdEfGhIjKlMnOpQrStUvWxYz",
 	"abababababababababababababababababababababababababababababababababababababababab",
 	"4142434445464748", "dGhlIHBhc3N3b3JkIGlz", "MFRGGZDFMZTWQ2LK", "0123456789abcdef",
 	"00000000", "01000001", "x", "xx", "0x", "k_", "x/", "-x", "=", "==", "+", "/", "_", "-",
-	/* what joins their lines */
+	/* text that joins their lines */
 	" ", "  ", "\n", "\r\n", "\\n", "\\r\\n", "\",\n\"", "', '", "> ", "| ", "# ", "\t", ";", ",",
 	/* codes of characters */
 	"52,53,", "0x34 ", "chr(52)&", "\\x34", "\\064", "\\u0034", "\\u{34}", "&#52;", "&#x34;", "%34",
@@ -45,7 +45,7 @@ static const char *const shape_pieces[] = {
 	/* names and places */
 	"Dr. ", "Anna ", "Miller, ", "van den ", "lives in ", "Oslo ", "12 Main Street ", "St. ", "GmbH ", "Hospital ", "John",
 	"A. ", "Mr ", "anna ", "ANNA ", "O'", "né ", "\xE7\x8E\x8B", "January 1, ", "2024-05-11", "aged 9",
-	/* what is around everything */
+	/* delimiters of all kinds */
 	"{", "}", "[", "]", "(", ")", "\"", "'", "<", ">", ".", ":", "!", "?", "a", "A", "1", "0", "z9", "and ",
 };
 /* clang-format on */
@@ -57,7 +57,7 @@ shape_random(uint64_t *state)
 	return (uint32_t)(*state >> 33);
 }
 
-/* A token of the rules: a literal, a word of context, an example. */
+/* Returns a token of the rules: a literal, a context word or an example. */
 static inline struct span
 shape_rule_token(const struct detect_rules *r, uint64_t *random)
 {
@@ -95,7 +95,7 @@ shape_make(const struct detect_rules *r, uint32_t number, struct shape *s)
 			shape_random(&random) % 4
 				? span_str(shape_pieces[shape_random(&random) % npieces])
 				: shape_rule_token(r, &random);
-		/* one of four tokens is a run of itself */
+		/* one of four tokens is repeated up to 16 times */
 		uint32_t times = shape_random(&random) % 4 ? 1 : 1 + shape_random(&random) % 16;
 		t = span_cut(t, 0, SHAPE_TOKEN_BYTES);
 		for (; times && s->n + t.n <= sizeof(s->unit); times--) {

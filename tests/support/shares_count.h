@@ -1,4 +1,4 @@
-/* How many shares a table has, and of how many it knows that they are gone. */
+/* Returns how many shares a table has, and how many of them it knows to be erased. */
 #ifndef TESTS_SHARES_COUNT_H
 #define TESTS_SHARES_COUNT_H
 

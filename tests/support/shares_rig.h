@@ -1,4 +1,4 @@
-/* A file of shares in a folder of its own: opened, asked, erased from. */
+/* A file of shares in a folder of its own: opens it, reads from it and erases from it. */
 #ifndef TESTS_SHARES_RIG_H
 #define TESTS_SHARES_RIG_H
 
@@ -74,7 +74,7 @@ read_file(const char *name, struct buf *text)
 	return buf_view(text);
 }
 
-/* Of the file: whether the key is in it in hexadecimal. */
+/* Returns true if the file contains the key in hexadecimal. */
 static inline bool
 file_has(const char *name, const struct share *b)
 {
@@ -96,7 +96,7 @@ is_holder(void *arg, struct span holder)
 	return span_is(holder, arg);
 }
 
-/* With its record. */
+/* Erases a share together with its record. */
 static inline int
 erase(struct shares *s, const char *holder, const char *erasure, int64_t serial)
 {

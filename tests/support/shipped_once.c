@@ -1,7 +1,8 @@
-/* The shipped detectors and the shipped injection model are loaded once a test program,
- * however often the code under test asks: the detectors take 65 ms, three times that
- * under a sanitizer, and a scenario brings up a gate a test. By the linker's --wrap, see
- * the Makefile. Detectors from a folder or with a policy's own are loaded each time. */
+/* Loads the shipped detectors and the shipped injection model once per test program, however
+ * often the code under test loads them. The detectors take 65 ms, three times that under a
+ * sanitizer, and a scenario starts a gate for each test. The linker's --wrap replaces the
+ * functions (see the Makefile). Detectors from a folder or with a policy's own ones are loaded
+ * each time. */
 #include <pthread.h>
 
 #include "scan/detect/custom/custom.h"
@@ -24,8 +25,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct detect_rules *shipped;
 static size_t entities, holders;
 
-/* A policy with detectors.external adds entities to the rules it was given: these are its own
- * from then on. */
+/* A policy with detectors.external adds entities to its rules, which are then its own. */
 static bool
 is_changed(void)
 {

@@ -1,7 +1,7 @@
-/* A wall clock that is set under a running program, for LD_PRELOAD: $SKEW_FILE holds by how
- * many nanoseconds it is off, as 8 bytes of this machine, and may be written at any time. Where
- * it is longer, its next 8 bytes are for the monotonic clock, which else stays: who waits by the
- * kernel's still waits as long. */
+/* Changes the wall clock of a running program, for LD_PRELOAD. $SKEW_FILE contains the offset
+ * in nanoseconds, as 8 bytes in the byte order of this machine, and may be written at any time.
+ * If the file is longer, its next 8 bytes are the offset of the monotonic clock, which is 0
+ * otherwise. Waits by the kernel's clocks keep their length. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ begin(void)
 
 	if (fd < 0)
 		return;
-	/* after the file's end its page has zeros */
+	/* after the end of the file, its page contains zeros */
 	void *p = mmap(NULL, 2 * sizeof(*off_ns), PROT_READ, MAP_SHARED, fd, 0);
 	off_ns = p == MAP_FAILED ? NULL : p;
 	close(fd);

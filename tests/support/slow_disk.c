@@ -1,5 +1,5 @@
-/* A disk that stands still, for LD_PRELOAD: while the first byte of the file $SLOW_DISK is not
- * 0, no fdatasync() ends, ten seconds at most. Each write at an offset is a short one. */
+/* A disk that stalls, for LD_PRELOAD: while the first byte of the file $SLOW_DISK is not 0, no
+ * fdatasync() ends, for ten seconds at most. Each write at an offset is a short one. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -35,5 +35,5 @@ pwrite(int fd, const void *p, size_t n, off_t at)
 	return syscall(SYS_pwrite64, fd, p, n > 1 ? n / 2 : n, at);
 }
 
-/* As it is called where offsets are asked to be of 64 bits. */
+/* The name of this function in programs with 64-bit offsets. */
 ssize_t pwrite64(int fd, const void *p, size_t n, off_t at) __attribute__((alias("pwrite")));

@@ -1,5 +1,5 @@
-/* HAProxy's side of SPOP for tests: frames to send, frames received, over one
- * end of a socket pair. The other end belongs to the agent under test. */
+/* HAProxy's side of SPOP for tests: sends and receives frames over one end of a socket pair.
+ * The other end belongs to the agent under test. */
 #ifndef TESTS_SUPPORT_SPOP_PEER_H
 #define TESTS_SUPPORT_SPOP_PEER_H
 
@@ -64,7 +64,7 @@ peer_put_disconnect(struct buf *b, uint32_t status)
 	spop_end(b, at);
 }
 
-/* What has arrived from the agent. */
+/* Bytes that have arrived from the agent. */
 struct peer {
 	int fd;
 	struct buf in;
@@ -85,7 +85,8 @@ peer_read(struct peer *p)
 		p->eof = p->reset = true;
 }
 
-/* The next whole frame; a view until the next peer_read. peer_drop removes it. */
+/* Returns the next whole frame, which is valid until the next peer_read(). peer_drop() removes
+ * it. */
 static inline bool
 peer_frame(const struct peer *p, struct spop_frame *f, size_t *bytes)
 {
@@ -100,7 +101,7 @@ peer_frame(const struct peer *p, struct spop_frame *f, size_t *bytes)
 	return true;
 }
 
-/* The status-code of an AGENT-DISCONNECT, -1 if it is none. */
+/* Returns the status-code of an AGENT-DISCONNECT, or -1 for another frame. */
 static inline int64_t
 peer_status(const struct spop_frame *f)
 {

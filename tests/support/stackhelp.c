@@ -1,13 +1,13 @@
-/* What tests/support/stack and tests/support/token cannot say in shell: the keys
- * and tokens of a stack's demo issuer (RFC 7515, 7517, 7518 section 3.4), free
- * ports, and one YAML file laid over another.
+/* Parts of tests/support/stack and tests/support/token that shell cannot do: the keys and
+ * tokens of a stack's demo issuer (RFC 7515, 7517, 7518 section 3.4), free ports, and merging
+ * two YAML files.
  *
  *   stackhelp issuer DIR             DIR/issuer.pem, DIR/jwks.json, DIR/issuer.yaml
  *   stackhelp token DIR [--claims JSON] [--ttl S] [--bad KIND]
- *   stackhelp ports N                N free TCP ports of 127.0.0.1, nobody else's for 5 minutes
+ *   stackhelp ports N                N free TCP ports of 127.0.0.1, reserved for 5 minutes
  *   stackhelp merge BASE OVER        BASE with OVER's keys laid over it, maps merged
  *
- * A test program: it exits 2 with a message on anything unexpected. */
+ * A test program: it exits with 2 and a message on any error. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -151,7 +151,7 @@ sign_es256(EVP_PKEY *key, const char *text)
 	return b64url(raw, sizeof raw);
 }
 
-/* Laid over: a null removes a claim. */
+/* Merges claims; null removes a claim. */
 static void
 merge_claims(json_t *claims, const char *text)
 {
@@ -246,10 +246,11 @@ cmd_token(int argc, char **argv)
 /* ---- ports ---- */
 
 #define CLAIMS	      "/tmp/tg-ports"
-#define CLAIM_LASTS_S 300 /* until a program that starts has bound it, with much to spare */
+#define CLAIM_LASTS_S 300 /* long enough for a program that starts to bind its ports */
 
-/* Whether it is ours. Without that two programs that share ports (HAProxy does, SO_REUSEPORT)
- * could be told the same one before either has bound it, and both would serve it. */
+/* Reserves a port. Returns true if it is free. Without a reservation, two programs that share
+ * ports (HAProxy does so with SO_REUSEPORT) could get the same port before either has bound it,
+ * and both would serve it. */
 static bool
 claim(unsigned port)
 {
@@ -257,7 +258,7 @@ claim(unsigned port)
 	struct stat st;
 
 	if (mkdir(CLAIMS, 01777) == 0)
-		chmod(CLAIMS, 01777); /* whatever the umask */
+		chmod(CLAIMS, 01777); /* whatever the umask is */
 	snprintf(file, sizeof file, CLAIMS "/%u", port);
 	if (stat(file, &st) == 0 && time(NULL) - st.st_mtime > CLAIM_LASTS_S)
 		unlink(file);
@@ -275,7 +276,7 @@ cmd_ports(long n)
 
 	if (n < 1 || n > 64)
 		die("ports: 1 to 64");
-	for (long found = 0; found < n; held++) { /* all held until all are known */
+	for (long found = 0; found < n; held++) { /* all are held open until all are known */
 		struct sockaddr_in a = { .sin_family = AF_INET,
 			.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 		socklen_t len = sizeof a;
@@ -346,7 +347,7 @@ copy_node(yaml_document_t *out, yaml_document_t *d, yaml_node_t *n)
 	return merge_nodes(out, d, n, NULL, NULL);
 }
 
-/* an with bn laid over it, key by key. */
+/* Merges bn over an, key by key. */
 static int
 merge_nodes(yaml_document_t *out, yaml_document_t *a, yaml_node_t *an, yaml_document_t *b,
 	yaml_node_t *bn)
@@ -388,8 +389,8 @@ cmd_merge(const char *base, const char *over)
 		die("%s: not a map", an ? base : over);
 	if (!yaml_document_initialize(&out, NULL, NULL, NULL, 1, 1))
 		die("out of memory");
-	if (an) /* the first node added is the root: copy_node and merge_nodes add the map first
-		 */
+	/* the first added node is the root, so copy_node and merge_nodes add the map first */
+	if (an)
 		merge_nodes(&out, &a, an, &b, bn);
 	else
 		copy_node(&out, &b, bn);

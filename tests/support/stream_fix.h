@@ -1,5 +1,5 @@
-/* What the tests of streams share: the shipped rules, and two runs whose buffers live as long as
- * the program. */
+/* Shared parts of the tests of streams: the shipped rules, and two runs whose buffers are never
+ * freed. */
 #ifndef TESTS_STREAM_FIX_H
 #define TESTS_STREAM_FIX_H
 

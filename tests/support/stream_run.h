@@ -1,4 +1,4 @@
-/* A text through a stream, cut somehow, and what came out put together again. */
+/* Feeds a text to a stream in pieces and joins the output. */
 #ifndef TESTS_STREAM_RUN_H
 #define TESTS_STREAM_RUN_H
 
@@ -10,16 +10,16 @@
 enum { STREAM_FOUND_MAX = 4096 };
 
 struct stream_run {
-	struct buf text; /* all pieces */
-	struct buf out;	 /* what a redaction of them would be: ? for finding, ! for unread */
-	struct finding found[STREAM_FOUND_MAX]; /* `more` added to what it goes on with */
+	struct buf text; /* all pieces, joined */
+	struct buf out;	 /* the redacted text: ? for a finding, ! for uninspected text */
+	struct finding found[STREAM_FOUND_MAX]; /* with `more` added to their offsets */
 	size_t n;
-	size_t pieces; /* as they were handed out */
-	size_t unread; /* bytes */
-	size_t held;   /* at most, after a delta */
-	size_t *given; /* NULL; or for n bytes fed, where a delta ended there, those handed out
-			*/
-	bool wrong;    /* pieces are out of order, or a finding is not its piece */
+	size_t pieces; /* in the order of their output */
+	size_t unread; /* uninspected bytes */
+	size_t held;   /* most bytes held after a delta */
+	/* NULL, or for each n bytes after which a delta ended, the bytes that were given out */
+	size_t *given;
+	bool wrong; /* pieces are out of order, or a finding differs from its piece */
 };
 
 static inline int
@@ -49,7 +49,7 @@ stream_run_take(void *arg, const struct stream_piece *p)
 	return 0;
 }
 
-/* Cuts: `at` sorted offsets, or every `each` bytes where that is not 0. */
+/* Cuts at the sorted offsets `at`, or, if `each` is not 0, every `each` bytes. */
 static inline int
 stream_run(struct stream_run *r, const struct detect_rules *rules,
 	struct detect_scratch *scratch, const struct detect_options *opt, struct span text,
@@ -71,7 +71,7 @@ stream_run(struct stream_run *r, const struct detect_rules *rules,
 		else if (i < nat)
 			to = at[i++];
 		struct span delta = span_cut(text, from, to);
-		/* An allocation of its own, so that a sanitizer sees reads beyond. */
+		/* An allocation of its own, so that a sanitizer sees reads beyond its end. */
 		char *copy = malloc(delta.n + 1);
 		if (!copy)
 			abort();

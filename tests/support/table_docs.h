@@ -1,5 +1,5 @@
-/* Generated tables for tests that read one text on several paths: each kind of separator and
- * quoting, with values that only the header's names make findings. */
+/* Generated tables for tests that process one text in several ways: each kind of separator and
+ * quoting, with values that are findings only because of the names in the header. */
 #ifndef TESTS_SUPPORT_TABLE_DOCS_H
 #define TESTS_SUPPORT_TABLE_DOCS_H
 
@@ -22,12 +22,13 @@ static const struct doc_kind {
 	{ "two spaces", "", "   ", "\n", "" },
 };
 
-/* What stands around the table and how its rows are. */
+/* The text around the table, and the form of its rows. */
 static const struct doc_shape {
 	const char *name, *before, *after;
-	unsigned note; /* bytes of the last column, about */
-	bool more;     /* the parts find more: they read a cell before its row is too long */
-	bool second;   /* another table follows, with its columns in the opposite order */
+	unsigned note; /* approximate bytes of the last column */
+	/* reading in parts finds more, because a cell is read before its row is too long */
+	bool more;
+	bool second; /* another table follows, with its columns in reverse order */
 } doc_shapes[] = {
 	{ "alone", "", "", 2, false, false },
 	{ "below a sentence", "Here are the rows, as asked:\n", "That is all.\n", 2, false,
@@ -105,7 +106,7 @@ doc_table(struct buf *b, uint64_t *random, const struct doc_kind *k, size_t rows
 	}
 }
 
-/* A text of the kind and shape with tables of so many rows, appended to `b`. */
+/* Appends to `b` a text of the kind and shape, with tables of `rows` rows. */
 static inline void
 doc_put(struct buf *b, uint64_t *random, const struct doc_kind *k, const struct doc_shape *s,
 	size_t rows)

@@ -1,4 +1,4 @@
-/* A folder of the test's own and files in it. Included after cmocka's header. */
+/* A temporary folder of the test, and files in it. Include after cmocka's header. */
 #ifndef SUPPORT_TEMP_DIR_H
 #define SUPPORT_TEMP_DIR_H
 
@@ -11,7 +11,7 @@
 
 static char dir[64];
 
-/* In the folder; good until the eighth call from here. */
+/* Returns a path in the folder, valid until the eighth call after this one. */
 static inline const char *
 path(const char *name)
 {
@@ -47,7 +47,7 @@ temp_dir_make(void **state)
 	return mkdtemp(dir) ? 0 : -1;
 }
 
-/* With whatever is in it. */
+/* Removes the folder with its content. */
 static inline int
 temp_dir_remove(void **state)
 {

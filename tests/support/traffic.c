@@ -1,12 +1,13 @@
-/* Writes made traffic (traffic.h) into a journal's folder before a daemon is started on it:
+/* Writes generated traffic (traffic.h) into a journal's folder before a daemon is started on
+ * it:
  *
  *   traffic JOURNAL KEY [--node N] [--records N] [--days D] [--until RFC3339] [--people P]
  *           [--commit N] [--segment BYTES] [--checkpoint N] [--strange] [--index]
  *
- * KEY is made where it is missing. --until: now, where it is not given; --strange: a few names
- * are markup or turn the line around; --index: with the indexes, as the daemon's
- * thread makes them, and what that costs. `tests/support/stack up --records N` calls
- * it. */
+ * KEY is created if it is missing. The default of --until is now. With --strange, a few names
+ * contain markup or characters that reverse the line. --index writes the indexes as the
+ * daemon's thread does, and prints the cost. `tests/support/stack up --records N` calls this
+ * program. */
 #include <sys/stat.h>
 
 #include "record/audit/sums.h"

@@ -1,8 +1,8 @@
-/* Made traffic: a journal of many records with a valid chain, signatures and checkpoints, as a
- * daemon leaves it that worked so long and was ended. Half decisions, half completions: several
- * people, teams, routes, models, targets; denials, redactions, limits, calls of tools, attempts
- * that failed, errors, answers without price or usage. The same numbers make the same records.
- */
+/* Generated traffic: a journal of many records with a valid chain, signatures and checkpoints,
+ * as left by a daemon that ran for a while and was stopped. Half of the records are decisions,
+ * half completions. They have several people, teams, routes, models and targets; denials,
+ * redactions, limits, tool calls, failed attempts, errors, and responses without a price or
+ * usage. Equal parameters make equal records. */
 #ifndef TESTS_TRAFFIC_H
 #define TESTS_TRAFFIC_H
 
@@ -21,13 +21,13 @@
 #include "record/proof/note.h"
 
 struct traffic {
-	const char *journal, *node; /* a folder that is there, without segments of the node */
+	const char *journal, *node; /* an existing folder without segments of the node */
 	struct signkey key;
 	uint64_t records, days, people;
-	int64_t until_ns; /* the days end here */
+	int64_t until_ns; /* the last day */
 	uint64_t commit, segment,
-		every; /* records; bytes; records from checkpoint to checkpoint, 0: none */
-	bool strange;  /* a few names are markup, or turn the line around */
+		every; /* records; bytes; records between checkpoints, 0: no checkpoints */
+	bool strange;  /* a few names contain markup, or characters that reverse the line */
 };
 
 #define TRAFFIC(dir, name)                                                                     \
@@ -41,7 +41,7 @@ enum { TRAFFIC_IN_FLIGHT = 256, TRAFFIC_TEAM = 20 /* people */ };
 struct traffic_request {
 	char id[27];
 	unsigned person, route, model, target, how;
-	int64_t began_ns, ends_ns; /* ends 0: free */
+	int64_t began_ns, ends_ns; /* ends 0: the entry is free */
 };
 
 struct traffic_run {
@@ -55,7 +55,7 @@ struct traffic_run {
 	struct traffic_request flight[TRAFFIC_IN_FLIGHT];
 };
 
-/* How requests go, of a thousand. */
+/* Kinds of requests, with their frequency in a thousand. */
 /* clang-format off */
 enum traffic_how { TR_PERMIT, TR_REDACT, TR_SECRET, TR_LIMIT, TR_MODEL, TR_LOGIN, TR_MCP,
 	TR_MCP_DENIED, TR_CALLS, TR_FAILED, TR_AGAIN, TR_UNPRICED, TR_UNKNOWN };
@@ -384,7 +384,7 @@ traffic_checkpoint(struct traffic_run *r, int64_t ns)
 	traffic_record(r, ns);
 }
 
-/* What was put since the last commit, into the segment that is open, or a new one. */
+/* Writes the records since the last commit into the open segment, or into a new one. */
 static inline void
 traffic_commit(struct traffic_run *r, int64_t ns)
 {
@@ -420,7 +420,7 @@ traffic_put(struct traffic_run *r, int64_t ns)
 		traffic_commit(r, ns);
 }
 
-/* The answers that have come by then (INT64_MAX: all), the earliest first. */
+/* Writes the responses that have arrived by then (INT64_MAX: all), the earliest first. */
 static inline void
 traffic_answers(struct traffic_run *r, int64_t by_ns)
 {
@@ -445,7 +445,7 @@ static inline void
 traffic_ask(struct traffic_run *r, size_t i, int64_t ns)
 {
 	unsigned people = (unsigned)r->t->people, at = traffic_pick(r, 1000);
-	/* Some ask much more than others. */
+	/* Some people send far more requests than others. */
 	double u = traffic_pick(r, 1000000) / 1e6;
 	struct traffic_request q = { .person = (unsigned)((double)people * u * u * u),
 		.route = traffic_pick(r, COUNT_OF(traffic_routes)),
@@ -459,7 +459,7 @@ traffic_ask(struct traffic_run *r, size_t i, int64_t ns)
 	traffic_decision(r, &q, &r->fields);
 	traffic_put(r, ns);
 	struct traffic_request *slot = &r->flight[i % TRAFFIC_IN_FLIGHT];
-	if (slot->ends_ns) /* its end is nowhere, as after a crash */
+	if (slot->ends_ns) /* its completion is missing, as after a crash */
 		slot->ends_ns = 0;
 	if (traffic_ways[q.how].denial)
 		return;
@@ -467,7 +467,7 @@ traffic_ask(struct traffic_run *r, size_t i, int64_t ns)
 	*slot = q;
 }
 
-/* 0, or an error with errno. */
+/* Returns 0, or an error with errno. */
 static inline int
 traffic_make(const struct traffic *t)
 {

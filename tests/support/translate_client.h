@@ -1,6 +1,9 @@
-/* A strict client of translated answers: what it heard, in one line, or what no SDK would take.
- * "id model|text Hello|tool_use toolu_1 get {}|end_turn|10 5 cached 2 written 3". For tests and
- * fuzz targets. */
+/* A strict client of translated responses. It describes the response that it received in one
+ * line, or reports a part that no SDK would accept:
+ *
+ *   id model|text Hello|tool_use toolu_1 get {}|end_turn|10 5 cached 2 written 3
+ *
+ * For tests and fuzz targets. */
 #ifndef TESTS_SUPPORT_TRANSLATE_CLIENT_H
 #define TESTS_SUPPORT_TRANSLATE_CLIENT_H
 
@@ -15,13 +18,13 @@ enum { CLIENT_CALLS = 300 };
 
 struct translate_client {
 	struct buf say;
-	struct buf texts[3]; /* of chat: as chat_texts */
+	struct buf texts[3]; /* of chat completions, as in chat_texts */
 	struct client_tool {
 		struct buf id, name, arguments;
 	} calls[CLIENT_CALLS];
 	size_t ncalls;
 	unsigned blocks; /* of messages */
-	char open[32];	 /* its type; "": none is */
+	char open[32];	 /* type of the open block; "": none */
 	struct buf block;
 	struct buf stop, usage;
 	unsigned comments;
@@ -159,7 +162,7 @@ client_messages_usage(struct translate_client *c, const struct tree *t, const st
 		client_count(t, u, NULL, "cache_creation_input_tokens"));
 }
 
-/* What a block begins with; of a whole answer all of it. */
+/* Reads the beginning of a block, or all of it in a whole response. */
 static inline void
 client_block(
 	struct translate_client *c, const struct tree *t, const struct node *b, bool streamed)
@@ -306,7 +309,7 @@ client_whole(struct translate_client *c, enum form form, struct span out)
 	client_messages_usage(c, &t, tree_member(t.root, "usage"));
 }
 
-/* What the client heard, appended to *say. */
+/* Appends what the client received to *say. */
 static inline void
 client_hears(enum form form, bool streamed, struct span out, struct buf *say,
 	struct translate_client *c)
@@ -344,13 +347,15 @@ client_hears(enum form form, bool streamed, struct span out, struct buf *say,
 	arena_reset(&c->a);
 }
 
-/* TRANSLATOR_MISSES: each event is read by itself, and none by the one before it. */
+/* TRANSLATOR_MISSES: each event is parsed by itself, and no result is reused from the previous
+ * one. */
 static unsigned translate_misses;
-static unsigned translate_choices; /* that were asked for */
-static const struct tool_alias *translate_aliases; /* of tools that were offered */
+static unsigned translate_choices;		   /* number of choices in the request */
+static const struct tool_alias *translate_aliases; /* aliases of the offered tools */
 
-/* The answer to a caller of another form, fed `step` bytes at a time, or where that is 0 in two
- * pieces; 0, or why not. An error is said as the relay says it. */
+/* Translates a response for a caller of another form, fed `step` bytes at a time, or, if `step`
+ * is 0, in two pieces. Returns 0, or an error with the reason. Errors are written as the relay
+ * writes them. */
 static inline int
 translate_run_to(enum form from, enum form to, bool streamed, int status, struct span in,
 	size_t step, size_t cut, struct buf *out, const char **why)
@@ -392,7 +397,7 @@ translate_run_to(enum form from, enum form to, bool streamed, int status, struct
 	return err;
 }
 
-/* Of the two: to a caller of the other one. */
+/* Translates for a caller of the other form of the two. */
 static inline int
 translate_run(enum form from, bool streamed, int status, struct span in, size_t step,
 	size_t cut, struct buf *out, const char **why)

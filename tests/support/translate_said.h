@@ -1,4 +1,4 @@
-/* What providers say, of chat completions and of messages. */
+/* Provider responses in the forms of chat completions and of messages. */
 #ifndef TESTS_SUPPORT_TRANSLATE_SAID_H
 #define TESTS_SUPPORT_TRANSLATE_SAID_H
 

@@ -1,4 +1,4 @@
-/* Dialects by name, and the usage of a whole answer or of one event of theirs. */
+/* Dialects by name, and the usage of a whole response or of one of their events. */
 #ifndef TESTS_USAGE_FIX_H
 #define TESTS_USAGE_FIX_H
 
@@ -11,7 +11,7 @@ dialect(const char *name)
 	return dialect_find(span_str(name));
 }
 
-/* 0, ERR_NOTFOUND: it is not known; the parser's error. */
+/* Returns 0, ERR_NOTFOUND if the usage is unknown, or the parser's error. */
 static inline int
 whole_usage(const struct dialect *d, struct span json, struct usage *u)
 {

@@ -1,5 +1,6 @@
-/* The admin server of a running daemon, by all its doors: who may come in, what a browser must
- * bring, what ends a session, and that every endpoint answers as the table says. */
+/* The admin server of a running daemon, on all its listeners: admission, the fields that a
+ * browser must send, the end of a session, and that every endpoint responds as the table
+ * states. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,7 @@
 #include "base/clock.h"
 #include "support/admin_rig.h"
 
-/* An object of so many bytes. */
+/* Returns a JSON object of n bytes. */
 static const char *
 body_of(size_t n)
 {
@@ -28,7 +29,7 @@ body_of(size_t n)
 /* ---- rows ---- */
 
 static void
-each_comes_in_as_far_as_his_role(void **state)
+each_role_reaches_its_endpoints(void **state)
 {
 	const struct {
 		const char *name;
@@ -69,7 +70,7 @@ each_comes_in_as_far_as_his_role(void **state)
 		{ "an operator reloads",
 			{ .door = DOOR_TLS, .path = "/reload", .token = operator_, .body = "" },
 			200, "\"result\":\"done\"" },
-		{ "a token on the socket is who he is",
+		{ "a token on the socket identifies its holder",
 			{ .door = DOOR_UNIX, .path = "/session", .token = viewer }, 200,
 			"{\"name\":\"viewer\",\"roles\":[\"viewer\"],\"by\":\"token\"" },
 		{ "TCP takes its one token",
@@ -86,8 +87,10 @@ each_comes_in_as_far_as_his_role(void **state)
 				.path = "/keys/new",
 				.token = "tcp-secret",
 				.body = "{}" },
-			403, "{\"error\":\"this endpoint is only on the Unix socket (admin.listen)\"}" },
-		{ "nor tells of anything new",
+			403,
+			"{\"error\":\"this endpoint is only on the Unix socket "
+			"(admin.listen)\"}" },
+		{ "another listener creates no session",
 			{ .door = DOOR_TCP, .path = "/session", .token = "tcp-secret" }, 403,
 			"only on the Unix socket" },
 		{ "nor has sessions",
@@ -137,7 +140,7 @@ each_comes_in_as_far_as_his_role(void **state)
 }
 
 static void
-a_browser_is_held_to_its_page(void **state)
+browser_request_from_another_page_is_refused(void **state)
 {
 	char cookie[SESSION_TEXT], tls_cookie[SESSION_TEXT];
 
@@ -235,7 +238,7 @@ a_browser_is_held_to_its_page(void **state)
 				.cookie = cookie,
 				.fields = { "sec-fetch-site: cross-site" } },
 			403 },
-		{ "nor of a neighbour",
+		{ "nor of another person",
 			{ .door = DOOR_UNIX,
 				.path = "/status",
 				.cookie = cookie,
@@ -309,7 +312,7 @@ a_browser_is_held_to_its_page(void **state)
 			fail_msg("%s: %ld %s", rows[i].name, got.status, got.body);
 }
 
-/* Lines of the file that begin with `name` get another end. */
+/* Replaces the end of the file's lines that begin with `name`. */
 static void
 end_token(const char *name, const char *end)
 {
@@ -328,7 +331,7 @@ end_token(const char *name, const char *end)
 }
 
 static void
-a_token_that_ends_takes_its_sessions_with_it(void **state)
+ended_token_ends_its_sessions(void **state)
 {
 	char first[SESSION_TEXT], second[SESSION_TEXT];
 	const struct ask by_first = { .door = DOOR_UNIX, .path = "/status", .cookie = first },
@@ -352,12 +355,13 @@ a_token_that_ends_takes_its_sessions_with_it(void **state)
 		tollgate("", "admin-token", "list", "--tokens", path("tokens"), NULL), 0);
 	assert_non_null(strstr(cmd_out, "gone                     operator           revoked"));
 	assert_non_null(strstr(cmd_out, "short                    viewer             over"));
-	/* A file that is wrong lets nobody in, until it is mended. */
+	/* While the file has an error, nobody is admitted. */
 	cmd_slurp("tokens", cmd_out, sizeof(cmd_out));
 	put("tokens", "viewer king x\n");
 	const struct ask a = { .door = DOOR_TLS, .path = "/status", .token = viewer };
 	assert_int_equal(ask(&a), 401);
-	/* A pipe that nobody writes is not waited for: of tokens, nor of a certificate. */
+	/* The daemon does not wait for a pipe that nobody writes to, as the file of tokens or
+	 * as a certificate. */
 	assert_int_equal(unlink(path("tokens")), 0);
 	assert_int_equal(mkfifo(path("tokens"), 0600), 0);
 	assert_int_equal(ask(&a), 401);
@@ -374,7 +378,7 @@ a_token_that_ends_takes_its_sessions_with_it(void **state)
 }
 
 static void
-who_did_it_is_on_record(void **state)
+changes_are_recorded_with_their_author(void **state)
 {
 	static char journal[1 << 20];
 	const struct ask a = { .door = DOOR_TLS,
@@ -413,9 +417,10 @@ who_did_it_is_on_record(void **state)
 	assert_null(strstr(journal, operator_));
 }
 
-/* A stream is closed within seconds of what its token may no more; who looked is on record. */
+/* A stream is closed within seconds after its token was revoked. The record names the
+ * reader. */
 static void
-a_viewer_who_is_revoked_sees_nothing_more(void **state)
+stream_of_a_revoked_viewer_is_closed(void **state)
 {
 	static char watcher[TOKEN_TEXT], journal[1 << 20];
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -438,7 +443,7 @@ a_viewer_who_is_revoked_sees_nothing_more(void **state)
 	assert_int_equal(tollgate("", "admin-token", "revoke", "watcher", "--tokens",
 				 path("tokens"), NULL),
 		0);
-	struct timeval most = { .tv_sec = 14 }; /* a comment comes after 15 */
+	struct timeval most = { .tv_sec = 14 }; /* the stream has a comment every 15 s */
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
 	while ((n = recv(fd, text, sizeof(text), 0)) > 0)
 		;
@@ -458,7 +463,7 @@ a_viewer_who_is_revoked_sees_nothing_more(void **state)
 }
 
 static void
-a_certificate_near_its_end_is_said(void **state)
+certificate_near_its_expiry_is_reported(void **state)
 {
 	const struct ask a = { .door = DOOR_UNIX, .path = "/readyz" };
 
@@ -469,9 +474,9 @@ a_certificate_near_its_end_is_said(void **state)
 	assert_non_null(strstr(got.body, "degraded: certificate: the certificate of admin.tls ends 20"));
 }
 
-/* Every endpoint, by what openapi.json says of it. */
+/* Every endpoint responds as openapi.json states. */
 static void
-the_daemon_answers_as_openapi_says(void **state)
+endpoints_respond_as_openapi_states(void **state)
 {
 	const struct ask table = { .door = DOOR_UNIX, .path = "/openapi.json" };
 	const char *at, *method, *name;
@@ -495,7 +500,7 @@ the_daemon_answers_as_openapi_says(void **state)
 				"content"),
 			"application/json");
 		bool is_post = !strcmp(method, "post");
-		/* What streams has no end, and what changes is tried by other tests. */
+		/* Streams have no end, and other tests cover changes. */
 		if (strstr(at, "live") || strstr(at, "{file}"))
 			continue;
 		char upper[8] = "";
@@ -548,7 +553,7 @@ the_daemon_answers_as_openapi_says(void **state)
 }
 
 static void
-every_answer_has_the_fields_that_keep_a_browser_safe(void **state)
+every_response_has_the_security_headers(void **state)
 {
 	static const char *const paths[] = { "/status", "/metrics", "/nope", "/console/",
 		"/keys/new" };
@@ -567,7 +572,7 @@ every_answer_has_the_fields_that_keep_a_browser_safe(void **state)
 	}
 }
 
-/* The machine may stand still for seconds, in which one more is let in. */
+/* The machine may pause for seconds, during which one more attempt is admitted. */
 static void
 asked_until_refused(const struct ask *wrong)
 {
@@ -577,9 +582,9 @@ asked_until_refused(const struct ask *wrong)
 	fail_msg("%s %s: never refused", wrong->path, wrong->token);
 }
 
-/* A right one comes in whatever others sent from its address. */
+/* A valid token is admitted, whatever other callers sent from its address. */
 static void
-guesses_are_bounded_by_their_source(void **state)
+wrong_tokens_are_limited_by_source(void **state)
 {
 	const struct ask wrong = { .door = DOOR_TLS, .path = "/status", .token = "tga_wrong" },
 			 right = { .door = DOOR_TLS, .path = "/status", .token = viewer },
@@ -618,7 +623,7 @@ guesses_are_bounded_by_their_source(void **state)
 }
 
 static void
-idle_connections_keep_nobody_out(void **state)
+idle_connections_block_nobody(void **state)
 {
 	enum { MANY = 1000 };
 	static int fd[MANY];
@@ -643,19 +648,20 @@ idle_connections_keep_nobody_out(void **state)
 int
 main(int argc, char **argv)
 {
-	if (argc > 1) /* the daemon's child, which reads records: its program is this one */
+	if (argc >
+		1) /* the daemon's child process, which reads records and is this program too */
 		return cmd_main(argc, argv);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_comes_in_as_far_as_his_role),
-		cmocka_unit_test(a_browser_is_held_to_its_page),
-		cmocka_unit_test(a_token_that_ends_takes_its_sessions_with_it),
-		cmocka_unit_test(who_did_it_is_on_record),
-		cmocka_unit_test(a_viewer_who_is_revoked_sees_nothing_more),
-		cmocka_unit_test(a_certificate_near_its_end_is_said),
-		cmocka_unit_test(the_daemon_answers_as_openapi_says),
-		cmocka_unit_test(every_answer_has_the_fields_that_keep_a_browser_safe),
-		cmocka_unit_test(guesses_are_bounded_by_their_source),
-		cmocka_unit_test(idle_connections_keep_nobody_out),
+		cmocka_unit_test(each_role_reaches_its_endpoints),
+		cmocka_unit_test(browser_request_from_another_page_is_refused),
+		cmocka_unit_test(ended_token_ends_its_sessions),
+		cmocka_unit_test(changes_are_recorded_with_their_author),
+		cmocka_unit_test(stream_of_a_revoked_viewer_is_closed),
+		cmocka_unit_test(certificate_near_its_expiry_is_reported),
+		cmocka_unit_test(endpoints_respond_as_openapi_states),
+		cmocka_unit_test(every_response_has_the_security_headers),
+		cmocka_unit_test(wrong_tokens_are_limited_by_source),
+		cmocka_unit_test(idle_connections_block_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

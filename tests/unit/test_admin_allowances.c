@@ -1,5 +1,5 @@
-/* What one caller of the admin server of a running daemon may have: whatever a token writes,
- * runs or holds, others are answered, and nothing that was read is lost. */
+/* The share of one caller of the admin server of a running daemon. Whatever one token writes,
+ * runs or holds, other callers are served and no reading goes unrecorded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 enum { FLOOD = 300, ASKED = 20000 };
 
 static char second[TOKEN_TEXT];
-static bool *disk_is_full; /* the daemon's too */
+static bool *disk_is_full; /* shared with the daemon */
 
 static int
 fake_fstatvfs(int fd, struct statvfs *st)
@@ -43,7 +43,7 @@ start_with_disk(void **state)
 
 /* ---- records ---- */
 
-/* Of the journal's records: readings by one token, how many records say so, and their bytes. */
+/* Readings by one token in the journal, the records that report them, and their bytes. */
 struct readings {
 	long long readings, records, bytes, shown, other;
 };
@@ -110,7 +110,7 @@ readings_beyond_a_share_are_summed_and_none_is_lost(void **state)
 	assert_int_equal(r.other, 0);
 	assert_true((double)r.records <= 34 + 5 * (took_s + 2));
 	assert_true(r.bytes <= 3 * ASKED + 1000 * r.records);
-	/* Another one's is a record of its own meanwhile. */
+	/* Meanwhile, the reading of another token has its own record. */
 	const struct ask other = { .door = DOOR_TLS,
 		.path = "/audit/read",
 		.token = auditor,
@@ -119,7 +119,7 @@ readings_beyond_a_share_are_summed_and_none_is_lost(void **state)
 	assert_null(strstr(got.body, "summed"));
 }
 
-/* Of changes 200 at once and twenty a second, however slow we are. */
+/* The share of changes is 200 at once and twenty a second. */
 static void
 fill_share(const struct ask *a, unsigned at_once)
 {
@@ -127,7 +127,7 @@ fill_share(const struct ask *a, unsigned at_once)
 	unsigned done = 0;
 
 	while (ask(a) == 200) {
-		/* a machine so busy that it takes no more than that a second refuses nobody */
+		/* a machine that is too busy to exceed the rate refuses nobody */
 		if (++done == 4 * FLOOD)
 			skip();
 	}
@@ -136,7 +136,7 @@ fill_share(const struct ask *a, unsigned at_once)
 }
 
 static void
-changes_beyond_a_share_are_refused_and_others_go_on(void **state)
+changes_beyond_a_share_are_refused_and_others_continue(void **state)
 {
 	const struct ask flood = { .door = DOOR_TLS,
 		.path = "/log",
@@ -151,8 +151,8 @@ changes_beyond_a_share_are_refused_and_others_go_on(void **state)
 				 .token = second,
 				 .body = "{\"level\":\"info\"}" };
 	(void)state;
-	/* each 50 ms one more is let in: a change of another kind finds the share as empty soon
-	 */
+	/* one more change is admitted every 50 ms, so another kind of change soon finds the
+	 * share empty */
 	long status = 0;
 	for (int i = 0; i < 20 && status != 429; i++) {
 		fill_share(&flood, i ? 0 : 200);
@@ -165,7 +165,7 @@ changes_beyond_a_share_are_refused_and_others_go_on(void **state)
 }
 
 static void
-the_rest_of_a_disk_is_the_decisions(void **state)
+last_disk_space_is_kept_for_decisions(void **state)
 {
 	const struct ask read = { .door = DOOR_TLS,
 		.path = "/audit/read",
@@ -187,7 +187,7 @@ the_rest_of_a_disk_is_the_decisions(void **state)
 	assert_int_equal(ask(&read), 503);
 	assert_non_null(strstr(got.body, "the rest of the disk is reserved for decisions"));
 	assert_int_equal(ask(&change), 503);
-	/* What was read before is on record once there is room. */
+	/* Earlier readings are recorded once there is room. */
 	assert_int_equal(ask(&end), 200);
 	assert_non_null(strstr(got.body, "\"summed\":true"));
 	usleep(1300000);
@@ -217,7 +217,7 @@ sessions_beyond_a_share_are_refused(void **state)
 	assert_int_equal(ask(&login), 200);
 }
 
-/* ---- children ---- */
+/* ---- child processes ---- */
 
 static size_t
 drop_body(char *p, size_t size, size_t n, void *arg)
@@ -228,7 +228,7 @@ drop_body(char *p, size_t size, size_t n, void *arg)
 }
 
 static void
-one_who_tries_policies_stops_no_search(void **state)
+policy_tests_of_one_caller_block_no_search(void **state)
 {
 	enum { MANY = 24 };
 	CURLM *all = curl_multi_init();
@@ -260,7 +260,7 @@ one_who_tries_policies_stops_no_search(void **state)
 	}
 	for (int turn = 0; running; turn++) {
 		assert_int_equal(curl_multi_perform(all, &running), CURLM_OK);
-		if (turn % 20 == 19 && found < 5) { /* they are there by then */
+		if (turn % 20 == 19 && found < 5) { /* the records exist by then */
 			if (ask(&search) != 200)
 				fail_msg("%ld %s", got.status, got.body);
 			found++;
@@ -285,7 +285,7 @@ one_who_tries_policies_stops_no_search(void **state)
 
 /* ---- streams and connections ---- */
 
-/* A connection to the socket that stays open, and the status of what was asked. */
+/* Opens a connection to the socket that stays open, and returns the status of its request. */
 static int
 hold(const char *what, const char *token, int *status)
 {
@@ -327,7 +327,7 @@ one_who_holds_many_leaves_room(
 }
 
 static void
-one_who_looks_by_many_streams_leaves_room(void **state)
+many_streams_of_one_caller_leave_room(void **state)
 {
 	(void)state;
 	one_who_holds_many_leaves_room(
@@ -335,15 +335,14 @@ one_who_looks_by_many_streams_leaves_room(void **state)
 }
 
 static void
-one_who_has_many_connections_leaves_room(void **state)
+many_connections_of_one_caller_leave_room(void **state)
 {
 	(void)state;
 	one_who_holds_many_leaves_room("/status", CAP_ADMIN_CONNS_EACH,
 		CAP_ADMIN_CONNS - CAP_ADMIN_CONNS_EACH, viewer, auditor);
 }
 
-/* Keys made by whoever may, each as long as it can be, until the list of them is well beyond
- * what we take. */
+/* Makes keys of maximal length until their list is much longer than the test reads. */
 static void
 make_long_keys(void)
 {
@@ -379,7 +378,7 @@ make_long_keys(void)
 }
 
 static void
-one_who_takes_no_answers_holds_little(void **state)
+caller_who_reads_no_responses_holds_little_memory(void **state)
 {
 	enum { MANY = CAP_ADMIN_HELD / sizeof(got.body) };
 	int fd[MANY], status, held = 0;
@@ -406,7 +405,7 @@ one_who_takes_no_answers_holds_little(void **state)
 /* ---- the parts alone ---- */
 
 static void
-a_share_is_of_numbers_and_bytes(void **state)
+share_limits_number_and_bytes(void **state)
 {
 	struct allowances *s = allowances_new(NULL, NULL);
 	struct caller_id a = { { 1 } }, b = { { 2 } };
@@ -422,11 +421,11 @@ a_share_is_of_numbers_and_bytes(void **state)
 	for (int i = 0; i < 100; i++)
 		taken += allowances_take(s, &a, ALLOW_READS, 10, 2 * s1) == 0;
 	assert_int_equal(taken, 36);
-	/* A long one takes the time of its bytes. */
+	/* A long record takes the time of its bytes. */
 	assert_int_equal(allowances_take(s, &b, ALLOW_READS, 32 << 10, 9 * s1), 0);
 	assert_int_equal(allowances_take(s, &b, ALLOW_READS, 10, 9 * s1), 9);
 	assert_int_equal(allowances_take(s, &b, ALLOW_READS, 10, 18 * s1), 0);
-	/* Many callers: who wrote nothing for the longest is forgotten. */
+	/* With many callers, the one that wrote nothing for the longest time is forgotten. */
 	for (unsigned i = 0; i < 3 * CAP_ADMIN_CALLERS; i++) {
 		memcpy(b.b + 4, &i, sizeof(i));
 		assert_int_equal(allowances_take(s, &b, ALLOW_READS, 10, (100 + i) * s1), 0);
@@ -454,7 +453,7 @@ fails_twice(struct server *s, const struct admin_peer *peer, json_t *after, bool
 }
 
 static void
-what_cannot_be_recorded_is_summed_on(void **state)
+unrecorded_readings_are_added_to_the_sum(void **state)
 {
 	struct allowances *s = allowances_new(NULL, fails_twice);
 	struct admin_peer peer = { .who = { { 1 } }, .name = "one" };
@@ -470,7 +469,7 @@ what_cannot_be_recorded_is_summed_on(void **state)
 	usleep(1200000);
 	allowances_free(&s);
 	assert_int_equal(summed, 1000);
-	assert_false(last_told); /* all was written before */
+	assert_false(last_told); /* everything was written before */
 	assert_true(refusals >= 3 && refusals < 8);
 	assert_true(commands > 0 && commands <= CAP_ADMIN_COMMANDS + 1);
 }
@@ -478,19 +477,19 @@ what_cannot_be_recorded_is_summed_on(void **state)
 int
 main(int argc, char **argv)
 {
-	if (argc > 1) /* the daemon's child */
+	if (argc > 1) /* the daemon's child process */
 		return cmd_main(argc, argv);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_share_is_of_numbers_and_bytes),
-		cmocka_unit_test(what_cannot_be_recorded_is_summed_on),
+		cmocka_unit_test(share_limits_number_and_bytes),
+		cmocka_unit_test(unrecorded_readings_are_added_to_the_sum),
 		cmocka_unit_test(readings_beyond_a_share_are_summed_and_none_is_lost),
-		cmocka_unit_test(changes_beyond_a_share_are_refused_and_others_go_on),
-		cmocka_unit_test(the_rest_of_a_disk_is_the_decisions),
+		cmocka_unit_test(changes_beyond_a_share_are_refused_and_others_continue),
+		cmocka_unit_test(last_disk_space_is_kept_for_decisions),
 		cmocka_unit_test(sessions_beyond_a_share_are_refused),
-		cmocka_unit_test(one_who_tries_policies_stops_no_search),
-		cmocka_unit_test(one_who_looks_by_many_streams_leaves_room),
-		cmocka_unit_test(one_who_has_many_connections_leaves_room),
-		cmocka_unit_test(one_who_takes_no_answers_holds_little),
+		cmocka_unit_test(policy_tests_of_one_caller_block_no_search),
+		cmocka_unit_test(many_streams_of_one_caller_leave_room),
+		cmocka_unit_test(many_connections_of_one_caller_leave_room),
+		cmocka_unit_test(caller_who_reads_no_responses_holds_little_memory),
 	};
 
 	return cmocka_run_group_tests(tests, start_with_disk, stop);

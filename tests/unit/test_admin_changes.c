@@ -1,5 +1,5 @@
-/* What the admin server's calls change and refuse: keys, overrides of limits, approvals of
- * tools, and who says that he read records. Without a server or a journal. */
+/* Changes that the admin server's calls make and refuse: keys, overrides of limits, approvals
+ * of tools, and reports of readings. Without a server or a journal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,7 +58,7 @@ end(void **state UNUSED)
 	return 0;
 }
 
-/* A tool as it is shown. */
+/* A tool as it is listed. */
 static unsigned
 show_find(void)
 {
@@ -71,7 +71,7 @@ show_find(void)
 	return status;
 }
 
-/* A member of what was answered; of a list its entry that has this id. */
+/* Returns a member of the response; in a list, a member of the entry with this id. */
 static char *
 member(const char *of, const char *id, const char *name, char text[128])
 {
@@ -108,13 +108,13 @@ check(const struct change_row *call, const struct row *rows, size_t n)
 /* ---- keys ---- */
 
 static void
-a_new_key_says_what_a_key_says(void **state UNUSED)
+new_key_has_the_members_of_a_key(void **state UNUSED)
 {
 	/* clang-format off */
 	static const struct row rows[] = {
-		{ "whose", "{\"person\":\"ann\"}", 200, "\"key\":\"" },
-		{ "nobody's", "{}", 400, "person: this parameter is missing" },
-		{ "what no key has", "{\"person\":\"ann\",\"colour\":\"red\"}", 400, "colour: a key has no such member" },
+		{ "a key with a person", "{\"person\":\"ann\"}", 200, "\"key\":\"" },
+		{ "a key without a person", "{}", 400, "person: this parameter is missing" },
+		{ "an unknown member", "{\"person\":\"ann\",\"shade\":\"red\"}", 400, "shade: a key has no such member" },
 		{ "a hash of the caller's own", "{\"person\":\"ann\",\"sha256\":\"00\"}", 400, "sha256: a key has no such member" },
 		{ "another beginning", "{\"person\":\"ann\",\"created\":\"2020-01-01T00:00:00Z\"}", 400, "created: a key has no such member" },
 		{ "an end that is over", "{\"person\":\"ann\",\"expires\":\"2020-01-01T00:00:00Z\"}", 400, "the time is in the past" },
@@ -142,7 +142,7 @@ a_new_key_says_what_a_key_says(void **state UNUSED)
 	assert_null(strstr(got, text));
 	assert_string_equal(member("keys", id, "by", text), "operator");
 	assert_string_equal(member("keys", id, "claimed", text), "eve");
-	/* Kept, and of no use before the policy takes API keys. */
+	/* The key is kept, but unused until the policy accepts API keys. */
 	assert_null(strstr(got, "\"taken\""));
 	policy.nidentities = 1;
 	assert_int_equal(ask(&admin_key_new, "{\"person\":\"bob\"}"), 200);
@@ -152,7 +152,7 @@ a_new_key_says_what_a_key_says(void **state UNUSED)
 }
 
 static void
-a_key_that_is_over_stays_so(void **state UNUSED)
+ended_key_stays_ended(void **state UNUSED)
 {
 	char id[128], next[128], ends[128], text[128];
 
@@ -161,7 +161,8 @@ a_key_that_is_over_stays_so(void **state UNUSED)
 	list(admin_keys);
 	member("keys", id, "expires", ends);
 	assert_int_equal(strlen(ends), 20);
-	/* The next one passes beside it, until it ends: not longer than it was to. */
+	/* The next key is valid beside it until the first one ends, and no longer than the
+	 * first one was valid. */
 	assert_int_equal(
 		ask(&admin_key_rotate, "{\"id\":\"%s\",\"overlap\":\"24h\"}", id), 200);
 	member("", "", "id", next);
@@ -178,13 +179,14 @@ a_key_that_is_over_stays_so(void **state UNUSED)
 	assert_string_equal(member("keys", id, "state", text), "expired");
 	assert_int_equal(ask(&admin_key_rotate, "{\"id\":\"%s\"}", id), 409);
 	assert_non_null(strstr(got, "the key has expired or is revoked"));
-	/* What is revoked is neither changed nor rotated back. */
+	/* A revoked key can be neither changed nor rotated. */
 	assert_int_equal(ask(&admin_key_new, "{\"person\":\"bob\"}"), 200);
 	member("", "", "id", id);
 	assert_int_equal(ask(&admin_key_change, "{\"id\":\"%s\",\"team\":\"t\"}", id), 200);
 	assert_int_equal(
 		ask(&admin_key_revoke, "{\"id\":\"%s\",\"reason\":\"lost\"}", id), 200);
-	assert_int_equal(ask(&admin_key_revoke, "{\"id\":\"%s\"}", id), 200); /* so it is */
+	assert_int_equal(ask(&admin_key_revoke, "{\"id\":\"%s\"}", id),
+		200); /* the key is already revoked */
 	assert_int_equal(ask(&admin_key_change, "{\"id\":\"%s\",\"team\":\"u\"}", id), 409);
 	assert_non_null(strstr(got, "the key is revoked, which is final"));
 	assert_int_equal(ask(&admin_key_rotate, "{\"id\":\"%s\"}", id), 409);
@@ -198,14 +200,14 @@ a_key_that_is_over_stays_so(void **state UNUSED)
 /* ---- limits ---- */
 
 static void
-an_override_is_of_a_limit_that_is_there(void **state UNUSED)
+override_needs_an_existing_limit(void **state UNUSED)
 {
 	/* clang-format off */
 	static const struct row rows[] = {
 		{ "dollars", "{\"limit\":\"usd-day\",\"for\":{\"person\":\"ann\"},\"to\":\"0.25\"}", 200, "" },
 		{ "a limit of another name", "{\"limit\":\"usd-dya\",\"for\":{},\"to\":1}", 404, "has no such limit" },
-		{ "for nobody that is said", "{\"limit\":\"usd-day\",\"to\":1}", 400, "limit and for are missing" },
-		{ "what no override has", "{\"limit\":\"usd-day\",\"for\":{},\"to\":1,\"amount\":2}", 400, "amount: an override has no such member" },
+		{ "without a person", "{\"limit\":\"usd-day\",\"to\":1}", 400, "limit and for are missing" },
+		{ "an override with an unknown member", "{\"limit\":\"usd-day\",\"for\":{},\"to\":1,\"amount\":2}", 400, "amount: an override has no such member" },
 		{ "dollars that are none", "{\"limit\":\"usd-day\",\"for\":{},\"to\":\"much\"}", 400, "US dollars such as" },
 		{ "less than none", "{\"limit\":\"usd-day\",\"for\":{},\"to\":\"-1\"}", 400, "US dollars such as" },
 		{ "requests", "{\"limit\":\"requests\",\"for\":{},\"to\":576460752303423487}", 200, "" },
@@ -227,7 +229,7 @@ an_override_is_of_a_limit_that_is_there(void **state UNUSED)
 	fake_pass_us(3600000000);
 	list(admin_limits);
 	assert_string_equal(member("overrides", id, "state", text), "expired");
-	/* One that was ended is in no list, and is not ended twice. */
+	/* An ended override is in no list and cannot be ended again. */
 	assert_int_equal(ask(&admin_limit_clear, "{\"id\":\"%s\",\"colour\":1}", id), 400);
 	assert_int_equal(ask(&admin_limit_clear, "{\"id\":\"%s\"}", id), 200);
 	assert_int_equal(ask(&admin_limit_clear, "{\"id\":\"%s\"}", id), 404);
@@ -258,11 +260,11 @@ approve(const char *hash, int digits, const char *more)
 }
 
 static void
-a_text_is_approved_by_its_hash(void **state UNUSED)
+tool_description_is_approved_by_its_hash(void **state UNUSED)
 {
 	/* clang-format off */
 	static const struct row rows[] = {
-		{ "which server's", "{\"name\":\"find\",\"none\":true}", 400, "server: this parameter is missing" },
+		{ "without a server", "{\"name\":\"find\",\"none\":true}", 400, "server: this parameter is missing" },
 		{ "a tool that was not listed", "{\"server\":\"crm\",\"name\":\"fnd\",\"none\":true}", 404, "has not listed such a tool" },
 		{ "another server's", "{\"server\":\"cr\",\"name\":\"find\",\"none\":true}", 404, "has not listed such a tool" },
 		{ "another kind", "{\"server\":\"crm\",\"name\":\"find\",\"kind\":\"prompt\",\"none\":true}", 404, "has not listed such a prompt" },
@@ -280,7 +282,7 @@ a_text_is_approved_by_its_hash(void **state UNUSED)
 	assert_int_equal(show_find(), 200);
 	member("", "", "hash", hash);
 	assert_int_equal(strlen(hash), 64);
-	/* Of fewer digits a server could have two texts. */
+	/* With fewer digits, a server could make two descriptions with the same prefix. */
 	assert_int_equal(approve(hash, 31, ""), 400);
 	assert_int_equal(approve(other, 64, ""), 409);
 	assert_non_null(strstr(got, "no text of this pin has the hash"));
@@ -292,13 +294,14 @@ a_text_is_approved_by_its_hash(void **state UNUSED)
 	assert_int_equal(approve(capital, 65, ""), 400);
 	assert_int_equal(approve(hash, 64, ",\"none\":true"), 400);
 	assert_int_equal(approve(hash, 32, ""), 200);
-	/* Eight are kept: a ninth is refused, and takes their place where it is asked to. */
+	/* Eight approvals are kept. A ninth is refused, or replaces them if the call asks for
+	 * it. */
 	for (int i = 1; i < CAP_TOOL_PIN_HASHES; i++) {
 		see("find", i);
 		assert_int_equal(show_find(), 200);
 		assert_int_equal(approve(member("", "", "hash", hash), 64, ""), 200);
 	}
-	assert_int_equal(approve(hash, 64, ""), 200); /* one that is there */
+	assert_int_equal(approve(hash, 64, ""), 200); /* an existing hash */
 	see("find", CAP_TOOL_PIN_HASHES);
 	assert_int_equal(show_find(), 200);
 	member("", "", "hash", hash);
@@ -313,9 +316,9 @@ a_text_is_approved_by_its_hash(void **state UNUSED)
 
 /* ---- readings ---- */
 
-/* Without a journal what is right is a conflict: there is nothing to record it in. */
+/* Without a journal, a valid report is a conflict, because it cannot be recorded. */
 static void
-who_read_records_says_it_in_words(void **state UNUSED)
+report_of_a_reading_has_valid_members(void **state UNUSED)
 {
 	/* clang-format off */
 	static const struct row rows[] = {
@@ -335,7 +338,7 @@ who_read_records_says_it_in_words(void **state UNUSED)
 	static char in[(32 << 10) + 128];
 
 	check(&admin_read, rows, COUNT_OF(rows));
-	for (int over = 0; over < 2; over++) { /* {"a":"…"} of 32 KB, and of a byte more */
+	for (int over = 0; over < 2; over++) { /* {"a":"…"} of 32 KB, and of one byte more */
 		struct buf out;
 		int n = snprintf(
 			in, sizeof(in), "{\"command\":\"x\",\"records\":0,\"asked\":{\"a\":\"");
@@ -356,11 +359,11 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(a_new_key_says_what_a_key_says),
-		T(a_key_that_is_over_stays_so),
-		T(an_override_is_of_a_limit_that_is_there),
-		T(a_text_is_approved_by_its_hash),
-		T(who_read_records_says_it_in_words),
+		T(new_key_has_the_members_of_a_key),
+		T(ended_key_stays_ended),
+		T(override_needs_an_existing_limit),
+		T(tool_description_is_approved_by_its_hash),
+		T(report_of_a_reading_has_valid_members),
 	};
 #undef T
 

@@ -1,4 +1,4 @@
-/* What a request of the admin server brings, held against its row: without a server. */
+/* Checks the parameters of an admin request against the endpoint's row, without a server. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include "base/attr.h"
 #include "operator/admin/reader.h"
 
-/* The query: name, value, and how many bytes both are where there is a NUL in one. */
+/* The query: names and values, with their lengths if they contain a NUL. */
 static struct {
 	const char *name, *value;
 	size_t name_n, value_n;
@@ -45,7 +45,7 @@ static const struct param params[] = {
 static const struct admin_endpoint row = { .params = params };
 static struct buf why;
 
-/* "" or what is said against it. */
+/* Returns "" or the error. */
 static const char *
 held(json_t *body)
 {
@@ -68,13 +68,13 @@ give(const char *name, const char *value)
 }
 
 static void
-a_query_is_held_against_its_row(void **state UNUSED)
+query_is_checked_against_its_row(void **state UNUSED)
 {
 	static char x256[257], x257[258];
 	memset(x256, 'x', 256);
 	memset(x257, 'x', 257);
 	const struct {
-		const char *name, *value, *says; /* "": it is taken */
+		const char *name, *value, *says; /* "": accepted */
 	} rows[] = {
 		{ "count", "1", "" },
 		{ "count", "256", "" },
@@ -120,7 +120,7 @@ a_query_is_held_against_its_row(void **state UNUSED)
 }
 
 static void
-a_parameter_is_given_once_or_as_often_as_its_row_says(void **state UNUSED)
+parameter_may_occur_as_often_as_its_row_states(void **state UNUSED)
 {
 	ngiven = 0;
 	assert_string_equal(held(NULL), "must: this parameter is missing: It must be there.");
@@ -134,7 +134,7 @@ a_parameter_is_given_once_or_as_often_as_its_row_says(void **state UNUSED)
 	assert_string_equal(held(NULL), "");
 	give("many", "x");
 	assert_string_equal(held(NULL), "many: the query has too many parameters or a NUL byte");
-	/* What is cut at a NUL would be another value. */
+	/* A value that is cut at a NUL would be a different one. */
 	ngiven = 1;
 	give("text", "ab\0x");
 	given[1].value_n = 4;
@@ -146,7 +146,7 @@ a_parameter_is_given_once_or_as_often_as_its_row_says(void **state UNUSED)
 }
 
 static void
-a_body_is_held_against_its_row(void **state UNUSED)
+body_is_checked_against_its_row(void **state UNUSED)
 {
 	static const struct {
 		const char *body, *says;
@@ -181,14 +181,16 @@ a_body_is_held_against_its_row(void **state UNUSED)
 	}
 }
 
-/* A child's arguments: each one value of a named option, or what stands after "--". */
+/* In a child's arguments, each text of the caller is the value of a named option or follows
+ * "--". */
 static void
-nothing_of_a_caller_is_an_option_of_a_command(void **state UNUSED)
+callers_text_is_never_a_command_option(void **state UNUSED)
 {
 	static const struct reader reads = { .step = { { .command = { "audit", "show" } } },
 		.operand = "must" };
 	static const struct {
-		const char *in, *args; /* from the third on, each with a bar; NULL: refused */
+		const char *in,
+			*args; /* arguments from the third on, each with a bar; NULL: refused */
 	} rows[] = {
 		{ "{\"must\":\"x\"}", "-c|t.yaml|--|x|" },
 		{ "{\"must\":\"--help\",\"text\":\"--x\"}", "-c|t.yaml|--text=--x|--|--help|" },
@@ -225,7 +227,7 @@ nothing_of_a_caller_is_an_option_of_a_command(void **state UNUSED)
 }
 
 static void
-a_path_is_found_by_its_method(void **state UNUSED)
+endpoint_is_found_by_path_and_method(void **state UNUSED)
 {
 	static const struct {
 		const char *method, *path;
@@ -265,11 +267,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_query_is_held_against_its_row),
-		cmocka_unit_test(a_parameter_is_given_once_or_as_often_as_its_row_says),
-		cmocka_unit_test(a_body_is_held_against_its_row),
-		cmocka_unit_test(nothing_of_a_caller_is_an_option_of_a_command),
-		cmocka_unit_test(a_path_is_found_by_its_method),
+		cmocka_unit_test(query_is_checked_against_its_row),
+		cmocka_unit_test(parameter_may_occur_as_often_as_its_row_states),
+		cmocka_unit_test(body_is_checked_against_its_row),
+		cmocka_unit_test(callers_text_is_never_a_command_option),
+		cmocka_unit_test(endpoint_is_found_by_path_and_method),
 	};
 
 	buf_init(&why, 4096);

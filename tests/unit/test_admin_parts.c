@@ -1,4 +1,4 @@
-/* Tokens, sessions and guesses of the admin server, without a daemon. */
+/* Tokens, sessions and wrong tokens of the admin server, without a daemon. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,16 +17,16 @@
 #include "operator/admin/tokens.h"
 #include "support/temp_dir.h"
 
-#include "support/admin_certs.h" /* files of that folder */
+#include "support/admin_certs.h" /* the files are in that folder */
 
 static void
-a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
+token_file_is_read_whole_or_not_at_all(void **state)
 {
 #define H "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define ALIKE "00112233445566778899aabbccddeeff00112233445566778899aabbccddee00"
 #define T "2026-11-01T00:00:00Z"
 	static const struct {
-		const char *in, *why; /* NULL: as it was written */
+		const char *in, *why; /* NULL: unchanged */
 	} rows[] = {
 		{ "# none\n", NULL },
 		{ "a viewer " H " " T " never\n", NULL },
@@ -44,10 +44,9 @@ a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
 		{ "a viewer " H " " T " never\nb viewer " ALIKE " " T " never\n", NULL },
 		{ "a viewer " H " " T " never\na viewer " ALIKE " " T " never\n",
 			"2: another token has this name" },
-		/* A time that is written as none would be no end. */
+		/* The time 0 would otherwise mean no end. */
 		{ "a viewer " H " " T " 1970-01-01T00:00:00Z\n", "1: END must" },
-		{ "a viewer " H " " T " never revoked 1970-01-01T00:00:00Z\n",
-			"1: after END" },
+		{ "a viewer " H " " T " never revoked 1970-01-01T00:00:00Z\n", "1: after END" },
 	};
 
 	(void)state;
@@ -73,9 +72,9 @@ a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
 	}
 }
 
-/* 1024 are taken, and not one more. */
+/* 1024 tokens are accepted, and no more. */
 static void
-a_file_of_tokens_has_room_for_so_many(void **state)
+token_file_has_at_most_1024_tokens(void **state)
 {
 	struct buf text, why;
 
@@ -98,7 +97,7 @@ a_file_of_tokens_has_room_for_so_many(void **state)
 }
 
 static void
-a_session_is_over_when_nobody_used_it(void **state)
+unused_session_expires(void **state)
 {
 	const uint64_t idle = SESSION_IDLE_S * 1000000ull;
 	unsigned char token[SHA256_BYTES] = { 1 }, other[SHA256_BYTES] = { 2 },
@@ -114,7 +113,8 @@ a_session_is_over_when_nobody_used_it(void **state)
 	assert_memory_equal(found, token, sizeof(found));
 	assert_true(sessions_find(s, first, 2 * idle - 1, false, found));
 	assert_false(sessions_find(s, first, 2 * idle, true, found));
-	/* Of one token sixteen: the longest unused goes, and nobody else's. */
+	/* One token has at most sixteen sessions: its longest unused one is ended, and no other
+	 * token's. */
 	sessions_begin(s, other, 3 * idle, text);
 	sha256(span_str(text), id);
 	sessions_begin(s, token, 3 * idle, text);
@@ -129,9 +129,9 @@ a_session_is_over_when_nobody_used_it(void **state)
 	sessions_free(&s);
 }
 
-/* Where all are taken the one that was not used for the longest goes. */
+/* If all places are taken, the session that was unused for the longest time is ended. */
 static void
-sessions_of_many_tokens_take_the_place_of_the_longest_unused(void **state)
+new_session_replaces_the_longest_unused(void **state)
 {
 	unsigned char token[SHA256_BYTES] = { 0 }, id[2][SHA256_BYTES], found[SHA256_BYTES];
 	struct sessions *s = sessions_new();
@@ -144,7 +144,7 @@ sessions_of_many_tokens_take_the_place_of_the_longest_unused(void **state)
 		sessions_begin(s, token, 1000 + i, text);
 		if (i < 2)
 			sha256(span_str(text), id[i]);
-		if (i == 1) /* the first is used again */
+		if (i == 1) /* the first session is used again */
 			assert_true(sessions_find(s, id[0], 2000, true, found));
 	}
 	assert_int_equal(sessions_count(s, 3000), CAP_ADMIN_SESSIONS);
@@ -153,9 +153,9 @@ sessions_of_many_tokens_take_the_place_of_the_longest_unused(void **state)
 	sessions_free(&s);
 }
 
-/* Nobody makes his own guesses be forgotten by some from many other addresses. */
+/* A source cannot have its wrong tokens forgotten by sending some from many other addresses. */
 static void
-one_who_guessed_much_is_remembered_longest(void **state)
+source_with_most_wrong_tokens_is_remembered_longest(void **state)
 {
 	struct source much = { { 1 } }, other = { { 2 } };
 	struct guesses *g = guesses_new();
@@ -172,7 +172,7 @@ one_who_guessed_much_is_remembered_longest(void **state)
 }
 
 static void
-wrong_tokens_are_counted_by_source_and_forgotten_with_time(void **state)
+wrong_tokens_are_counted_by_source_and_expire(void **state)
 {
 	struct source a = { { 1 } }, b = { { 2 } };
 	struct guesses *g = guesses_new();
@@ -188,9 +188,9 @@ wrong_tokens_are_counted_by_source_and_forgotten_with_time(void **state)
 	guesses_free(&g);
 }
 
-/* Whether it can be served, and when it ends. */
+/* Checks whether the certificate can be served, and when it ends. */
 static void
-a_key_that_others_may_read_is_none(void **state)
+private_key_readable_by_others_is_refused(void **state)
 {
 	char crt[300], key[300];
 	struct admin_tls files = { .certificate = crt, .key = key };
@@ -212,7 +212,7 @@ a_key_that_others_may_read_is_none(void **state)
 		buf_clear(&why);
 	}
 	assert_int_equal(chmod(key, 0600), 0);
-	/* Nor is one of another certificate. */
+	/* A key of another certificate is refused too. */
 	EVP_PKEY *stranger = EVP_EC_gen("P-256");
 	write_pem("stranger.key", NULL, stranger);
 	EVP_PKEY_free(stranger);
@@ -227,13 +227,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_file_of_tokens_is_read_whole_or_not_at_all),
-		cmocka_unit_test(a_file_of_tokens_has_room_for_so_many),
-		cmocka_unit_test(a_session_is_over_when_nobody_used_it),
-		cmocka_unit_test(sessions_of_many_tokens_take_the_place_of_the_longest_unused),
-		cmocka_unit_test(one_who_guessed_much_is_remembered_longest),
-		cmocka_unit_test(wrong_tokens_are_counted_by_source_and_forgotten_with_time),
-		cmocka_unit_test(a_key_that_others_may_read_is_none),
+		cmocka_unit_test(token_file_is_read_whole_or_not_at_all),
+		cmocka_unit_test(token_file_has_at_most_1024_tokens),
+		cmocka_unit_test(unused_session_expires),
+		cmocka_unit_test(new_session_replaces_the_longest_unused),
+		cmocka_unit_test(source_with_most_wrong_tokens_is_remembered_longest),
+		cmocka_unit_test(wrong_tokens_are_counted_by_source_and_expire),
+		cmocka_unit_test(private_key_readable_by_others_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);

@@ -1,6 +1,6 @@
-/* Shares handed out over the admin server, each on record before it is given; erasures, carried
- * out by the daemon that is asked and by one that comes back. A real journal, a real file of
- * shares; no Redis. */
+/* Shares that the admin server gives out, each recorded before; and erasures, carried out by
+ * the daemon that receives the call and by a restarted one. With a real journal and a real file
+ * of shares, without Redis. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ carry_out(void *arg)
 	erasing_now(arg);
 }
 
-/* As the daemon begins: shares, then what is to be erased, before anything else. */
+/* Starts like the daemon: first the shares, then pending erasures, before anything else. */
 static void
 up(void)
 {
@@ -115,8 +115,8 @@ erase(const char *person, const char *more)
 	return ask(&admin_erase, "{\"person\":\"%s\",\"why\":\"asked\"%s}", person, more);
 }
 
-/* Records of the journal that have this text in them; what the last of them is in *last. The
- * open segment is read while it is written. */
+/* Returns the number of journal records that contain this text, and the last of them in *last.
+ * The open segment is read while it is written. */
 static size_t
 records_with(const char *text, char last[4096])
 {
@@ -148,7 +148,7 @@ soon_with(const char *text, size_t want, char last[4096])
 /* ---- shares ---- */
 
 static void
-a_share_is_on_record_before_it_is_given(void **state UNUSED)
+share_is_recorded_before_it_is_given(void **state UNUSED)
 {
 	unsigned char key[SHARE_BYTES];
 	char line[4096];
@@ -168,7 +168,8 @@ a_share_is_on_record_before_it_is_given(void **state UNUSED)
 	assert_memory_equal(key, b.key, SHARE_BYTES);
 	assert_int_equal(json_int_in(o, "number"), number);
 	json_decref(o);
-	/* Its record was durable before the answer, and says who and why, not the share. */
+	/* Its record was durable before the response. The record states reader and reason, and
+	 * not the share. */
 	assert_int_equal(records_with("\"read\":\"open\"", line), 1);
 	assert_non_null(strstr(line, "\"type\":\"read\""));
 	assert_non_null(strstr(line, "\"id\":\"req-1\""));
@@ -181,7 +182,7 @@ a_share_is_on_record_before_it_is_given(void **state UNUSED)
 }
 
 static void
-a_share_is_not_given_without_a_reason_if_one_is_required(void **state UNUSED)
+share_without_a_required_reason_is_refused(void **state UNUSED)
 {
 	static const struct {
 		const char *more;
@@ -204,7 +205,7 @@ a_share_is_not_given_without_a_reason_if_one_is_required(void **state UNUSED)
 }
 
 static void
-a_share_that_is_not_there_is_not_given(void **state UNUSED)
+missing_share_is_not_given(void **state UNUSED)
 {
 	struct share b;
 
@@ -218,7 +219,7 @@ a_share_that_is_not_there_is_not_given(void **state UNUSED)
 		410);
 	assert_non_null(strstr(got, "\"error\":\"erased\""));
 	assert_int_equal(records_with("\"read\":\"open\"", NULL), 0);
-	/* The file went: what was given is lost. */
+	/* The file was removed, so its shares are lost. */
 	share_of("bob", true, &b);
 	down();
 	run("rm '%s'", shares_file);
@@ -229,12 +230,12 @@ a_share_that_is_not_there_is_not_given(void **state UNUSED)
 	assert_non_null(strstr(got, "\"error\":\"lost\""));
 	assert_int_equal(ask(&admin_share, "{\"id\":\"r\",\"part\":\"tools\",\"share\":%llu}",
 				 (unsigned long long)number),
-		410); /* erased stays erased */
+		410); /* an erased share stays erased */
 }
 
-/* Nothing is given that cannot be recorded. */
+/* A share is not given if the reading cannot be recorded. */
 static void
-without_a_record_nothing_is_given(void **state UNUSED)
+share_is_refused_without_a_record(void **state UNUSED)
 {
 	struct share b;
 
@@ -261,7 +262,7 @@ without_a_record_nothing_is_given(void **state UNUSED)
 /* ---- pseudonyms ---- */
 
 static void
-a_pseudonym_is_given_on_record_which_has_no_name(void **state UNUSED)
+record_of_a_pseudonym_reading_has_no_name(void **state UNUSED)
 {
 	char line[4096], word[PSEUDONYM_LEN + 1];
 	struct share b;
@@ -286,7 +287,7 @@ a_pseudonym_is_given_on_record_which_has_no_name(void **state UNUSED)
 /* ---- erasures ---- */
 
 static void
-an_erasure_is_done_here_and_on_record(void **state UNUSED)
+erasure_is_done_and_recorded(void **state UNUSED)
 {
 	char line[4096], pseudonym[PSEUDONYM_LEN + 1];
 	struct share b, bobs;
@@ -308,7 +309,7 @@ an_erasure_is_done_here_and_on_record(void **state UNUSED)
 	assert_int_equal(shares_find(server.shares, number, &b, NULL), SHARE_ERASED);
 	assert_int_equal(share_of("alice", false, &b), 0);
 	assert_int_equal(share_of("bob", false, &b), bobs.number);
-	/* The order, then what was done; neither names whom. */
+	/* One record has the order, one its result. Neither names the person. */
 	assert_int_equal(soon_with("\"type\":\"erase\"", 1, line), 1);
 	assert_non_null(strstr(line, pseudonym));
 	assert_non_null(strstr(line, "\"why\":\"asked\""));
@@ -323,7 +324,7 @@ an_erasure_is_done_here_and_on_record(void **state UNUSED)
 	assert_null(strstr(line, "\"tag\""));
 	assert_int_equal(records_with("alice", NULL), 0);
 	run("! grep -q alice '%s'", live_file);
-	/* What is listed. */
+	/* The list of erasures. */
 	list(admin_erasures);
 	o = json_loads(got, 0, NULL);
 	const json_t *first = json_array_get(json_object_get(o, "erasures"), 0);
@@ -337,7 +338,7 @@ an_erasure_is_done_here_and_on_record(void **state UNUSED)
 }
 
 static void
-the_same_person_again(void **state UNUSED)
+erased_person_may_be_erased_again(void **state UNUSED)
 {
 	struct share b;
 	char first[64], line[4096];
@@ -348,7 +349,7 @@ the_same_person_again(void **state UNUSED)
 	snprintf(first, sizeof(first), "%s", json_text_in(o, "erasure"));
 	json_int_t serial = json_int_in(o, "serial");
 	json_decref(o);
-	/* New texts have a new share, and a number that was never given. */
+	/* New texts have a new share with an unused number. */
 	uint64_t next = share_of("alice", true, &b);
 	assert_true(next > number);
 	assert_int_equal(erase("alice", ""), 200);
@@ -358,7 +359,7 @@ the_same_person_again(void **state UNUSED)
 	json_decref(o);
 	assert_int_equal(shares_find(server.shares, next, &b, NULL), SHARE_ERASED);
 	assert_int_equal(soon_with("\"type\":\"erase\"", 2, line), 2);
-	/* Nobody of that name: it is ordered all the same, for the other nodes. */
+	/* A name without a share is recorded nevertheless, for the other nodes. */
 	assert_int_equal(erase("nobody", ""), 200);
 	assert_non_null(strstr(got, "\"here\":false"));
 	assert_non_null(strstr(got, "\"near\":[],\"respelled\":false"));
@@ -366,9 +367,10 @@ the_same_person_again(void **state UNUSED)
 	assert_non_null(strstr(line, "\"pseudonyms\":[]"));
 }
 
-/* The daemon ends between the order and the deed; its files come back from a backup. */
+/* The daemon ends between the order and the erasure, and its files are restored from a
+ * backup. */
 static void
-a_file_from_a_backup_is_erased_before_anything_is_served(void **state UNUSED)
+restored_share_file_is_erased_before_serving(void **state UNUSED)
 {
 	struct share b, again;
 
@@ -381,29 +383,29 @@ a_file_from_a_backup_is_erased_before_anything_is_served(void **state UNUSED)
 	assert_int_equal(erase("alice", ""), 200);
 	assert_int_equal(soon_with("\"type\":\"erase\"", 1, NULL), 1);
 	down();
-	run("cp -p '%s.old' '%s'", shares_file, shares_file); /* the file alone */
+	run("cp -p '%s.old' '%s'", shares_file, shares_file); /* only the file of shares */
 	up();
 	assert_int_equal(share_of("alice", false, &again), 0);
 	assert_int_equal(shares_find(server.shares, number, &again, NULL), SHARE_ERASED);
 	down();
 	run("cp -p '%s.old' '%s'; cp -p '%s.old' '%s'", shares_file, shares_file, head_file,
-		head_file); /* and what is next to the journal */
+		head_file); /* also the file beside the journal */
 	up();
 	assert_int_equal(share_of("alice", false, &again), 0);
 	assert_int_equal(shares_find(server.shares, number, &again, NULL), SHARE_ERASED);
 	assert_true(share_of("bob", false, &again) > 0);
-	/* Each is a deed of its own. */
+	/* Each of them is recorded separately. */
 	assert_int_equal(soon_with("\"type\":\"erase\"", 3, NULL), 3);
 	char hex[2 * SHARE_BYTES + 1];
 	sodium_bin2hex(hex, sizeof(hex), b.key, sizeof(b.key));
 	run("! grep -qi %s '%s'", hex, shares_file);
-	/* Once it is done, a restart does nothing more. */
+	/* After the erasure is done, a restart does nothing more. */
 	down();
 	up();
 	assert_int_equal(soon_with("\"type\":\"erase\"", 3, NULL), 3);
 }
 
-/* Fails for the file of shares alone. */
+/* Fails only for the file of shares. */
 static int
 sync_all_but_shares(int fd)
 {
@@ -416,9 +418,10 @@ sync_all_but_shares(int fd)
 	return fdatasync(fd);
 }
 
-/* A disk that does not take it: it is not called done, it is said, and it is tried again. */
+/* A disk that refuses the write: the erasure is not reported as done, the failure is reported,
+ * and it is retried. */
 static void
-what_the_disk_refuses_is_tried_again(void **state UNUSED)
+erasure_refused_by_the_disk_is_retried(void **state UNUSED)
 {
 	struct share b;
 	struct buf why;
@@ -430,7 +433,7 @@ what_the_disk_refuses_is_tried_again(void **state UNUSED)
 	const json_t *node = json_array_get(json_object_get(o, "nodes"), 0);
 	assert_true(json_is_false(json_object_get(node, "done")));
 	json_decref(o);
-	assert_int_equal(share_of("alice", false, &b), 0); /* out of force at once */
+	assert_int_equal(share_of("alice", false, &b), 0); /* the share is unusable at once */
 	buf_init(&why, 1024);
 	assert_true(erasing_away(&server.erasing, LIVE_SHARES, &why));
 	assert_true(why.n > 0);
@@ -448,7 +451,7 @@ what_the_disk_refuses_is_tried_again(void **state UNUSED)
 
 static struct {
 	unsigned here, there, soon;
-	bool away; /* the Redis of the cache */
+	bool away; /* the Redis of the cache is unavailable */
 	unsigned char name[LIVE_NAME_BYTES];
 } caches;
 
@@ -478,7 +481,7 @@ soon(void *arg UNUSED)
 
 static const struct erasing_caches caches_calls = { here, there, soon };
 
-/* An order as of a daemon that has caches. */
+/* An order as of a daemon with caches. */
 static void
 order_of(const char *person)
 {
@@ -496,10 +499,10 @@ order_of(const char *person)
 	buf_free(&why);
 }
 
-/* What is not reached in Redis is named and asked again, also after a restart; what this process
- * has goes once. */
+/* Entries in an unavailable Redis are reported and deleted later, also after a restart. Entries
+ * of this process are deleted once. */
 static void
-a_cache_that_is_away_is_asked_again(void **state UNUSED)
+erasure_in_an_unavailable_cache_is_retried(void **state UNUSED)
 {
 	struct share b;
 	struct buf why;
@@ -512,7 +515,7 @@ a_cache_that_is_away_is_asked_again(void **state UNUSED)
 	order_of("alice");
 	assert_int_equal(share_of("alice", false, &b), 0);
 	assert_int_equal(caches.here, 2);
-	assert_int_equal(caches.there, 0); /* nobody waits for Redis here */
+	assert_int_equal(caches.there, 0); /* this call does not wait for Redis */
 	assert_int_equal(caches.soon, 1);
 	list(admin_erasures);
 	assert_non_null(strstr(got, "\"left\":[\"cache\",\"placeholders\"]"));
@@ -542,7 +545,7 @@ a_cache_that_is_away_is_asked_again(void **state UNUSED)
 	list(admin_erasures);
 	assert_non_null(strstr(got, "\"done\":true"));
 	assert_null(strstr(got, "left"));
-	/* Done is done: neither the shares nor caches are asked by the next start. */
+	/* After a finished erasure, the next start deletes neither shares nor cache entries. */
 	share_of("alice", true, &b);
 	down();
 	up();
@@ -553,10 +556,10 @@ a_cache_that_is_away_is_asked_again(void **state UNUSED)
 	buf_free(&why);
 }
 
-/* A daemon without seal: receives the order of another node after its start, and before its admin
- * interface, which deletes from caches, has started. */
+/* A daemon without the section seal receives the order of another node after its start and
+ * before its admin interface, which deletes from caches, has started. */
 static void
-an_order_before_caches_can_be_reached_is_carried_out_later(void **state UNUSED)
+order_before_the_caches_are_reachable_is_carried_out_later(void **state UNUSED)
 {
 	struct shares *shares = server.shares;
 
@@ -578,9 +581,9 @@ an_order_before_caches_can_be_reached_is_carried_out_later(void **state UNUSED)
 	server.erasing.shares = shares;
 }
 
-/* A daemon that has no seal: any more, and a file of shares from before. */
+/* A daemon whose section seal was removed, with an existing file of shares. */
 static void
-a_file_that_nobody_opens_is_not_called_done(void **state UNUSED)
+erasure_in_an_unopened_share_file_is_not_done(void **state UNUSED)
 {
 	struct share b;
 
@@ -614,18 +617,18 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(a_share_is_on_record_before_it_is_given),
-		T(a_share_is_not_given_without_a_reason_if_one_is_required),
-		T(a_share_that_is_not_there_is_not_given),
-		T(without_a_record_nothing_is_given),
-		T(a_pseudonym_is_given_on_record_which_has_no_name),
-		T(an_erasure_is_done_here_and_on_record),
-		T(the_same_person_again),
-		T(a_file_from_a_backup_is_erased_before_anything_is_served),
-		T(what_the_disk_refuses_is_tried_again),
-		T(a_cache_that_is_away_is_asked_again),
-		T(an_order_before_caches_can_be_reached_is_carried_out_later),
-		T(a_file_that_nobody_opens_is_not_called_done),
+		T(share_is_recorded_before_it_is_given),
+		T(share_without_a_required_reason_is_refused),
+		T(missing_share_is_not_given),
+		T(share_is_refused_without_a_record),
+		T(record_of_a_pseudonym_reading_has_no_name),
+		T(erasure_is_done_and_recorded),
+		T(erased_person_may_be_erased_again),
+		T(restored_share_file_is_erased_before_serving),
+		T(erasure_refused_by_the_disk_is_retried),
+		T(erasure_in_an_unavailable_cache_is_retried),
+		T(order_before_the_caches_are_reachable_is_carried_out_later),
+		T(erasure_in_an_unopened_share_file_is_not_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

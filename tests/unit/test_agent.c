@@ -1,5 +1,5 @@
-/* What the agent says to HAProxy: the handshake, ACKs in any order, frames cut
- * anywhere, and the code with which each wrong frame ends its connection. */
+/* The agent's protocol with HAProxy: the handshake, ACKs in any order, frames cut anywhere, and
+ * the status code with which each wrong frame ends its connection. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #include "support/agent_rig.h"
 
 static void
-hello_is_answered_with_the_smaller_frame_size(void **state)
+hello_negotiates_the_smaller_frame_size(void **state)
 {
 	static const struct {
 		uint32_t theirs, ours;
@@ -37,7 +37,7 @@ hello_is_answered_with_the_smaller_frame_size(void **state)
 }
 
 static void
-a_health_check_gets_hello_and_the_end(void **state)
+health_check_gets_hello_and_is_closed(void **state)
 {
 	struct peer p = peer_over(SOCK_STREAM);
 	struct buf b;
@@ -56,7 +56,7 @@ a_health_check_gets_hello_and_the_end(void **state)
 }
 
 static void
-acks_go_out_in_any_order(void **state)
+acks_are_sent_in_any_order(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380), q = greeted(SOCK_STREAM, 16380);
 
@@ -82,7 +82,7 @@ acks_go_out_in_any_order(void **state)
 	hear_ack(&p, 1, 1);
 	hear_nothing(&q);
 	assert_int_equal(ag->pending, 0);
-	ask(&p, 1, 1, "again"); /* the key is free again */
+	ask(&p, 1, 1, "again"); /* the key may be used again */
 	permit(5);
 	hear_ack(&p, 1, 1);
 	leave(&p);
@@ -91,7 +91,7 @@ acks_go_out_in_any_order(void **state)
 }
 
 static void
-hundreds_of_connections_use_the_same_keys(void **state)
+connections_may_use_equal_stream_keys(void **state)
 {
 	static struct peer p[300];
 
@@ -115,7 +115,7 @@ hundreds_of_connections_use_the_same_keys(void **state)
 }
 
 static void
-a_frame_lives_until_its_ack(void **state)
+frame_is_kept_until_its_ack(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 65532);
 	char body[3000];
@@ -142,7 +142,7 @@ a_frame_lives_until_its_ack(void **state)
 }
 
 static void
-frames_may_be_cut_anywhere(void **state)
+frame_may_arrive_in_pieces(void **state)
 {
 	struct buf b;
 
@@ -175,7 +175,7 @@ frames_may_be_cut_anywhere(void **state)
 }
 
 static void
-many_frames_arrive_in_one_read(void **state)
+many_frames_in_one_read_are_handled(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380);
 	struct buf b;
@@ -194,7 +194,7 @@ many_frames_arrive_in_one_read(void **state)
 }
 
 static void
-a_frame_of_a_megabyte_arrives_whole(void **state)
+frame_of_a_megabyte_arrives_whole(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, CAP_FRAME_BYTES);
 	static char body[CAP_FRAME_BYTES - 64];
@@ -220,7 +220,7 @@ a_frame_of_a_megabyte_arrives_whole(void **state)
 }
 
 static void
-a_notify_may_hold_many_messages_or_none(void **state)
+notify_may_hold_many_messages_or_none(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 65532);
 	struct buf b;
@@ -241,15 +241,15 @@ a_notify_may_hold_many_messages_or_none(void **state)
 	hear_ack(&p, 1, 1);
 	spop_end(&b, spop_begin(&b, SPOP_NOTIFY, SPOP_FIN, 2, 1));
 	say(&p, &b);
-	hear_ack(&p, 2, 1); /* nothing was asked */
+	hear_ack(&p, 2, 1); /* no call was made */
 	assert_int_equal(gate.n, 1);
 	leave(&p);
 }
 
 static void
-acks_of_one_turn_are_one_write(void **state)
+acks_of_one_turn_are_sent_in_one_write(void **state)
 {
-	/* Here a read returns what one write wrote. */
+	/* On this socket type, a read returns exactly one write. */
 	struct peer p = greeted(SOCK_SEQPACKET, 65532);
 	static char body[30000], got[70000];
 	struct spop_action a[] = { { SPOP_SCOPE_TXN, "decision", peer_str("redact") },
@@ -273,7 +273,7 @@ acks_of_one_turn_are_one_write(void **state)
 }
 
 static void
-an_ack_over_the_room_is_not_sent(void **state)
+ack_over_the_frame_size_is_not_sent(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 1000);
 	static char text[1001];
@@ -300,7 +300,7 @@ an_ack_over_the_room_is_not_sent(void **state)
 }
 
 static void
-a_client_that_leaves_takes_its_calls_along(void **state)
+calls_of_a_closed_connection_are_canceled(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380), q = greeted(SOCK_STREAM, 16380);
 	struct buf b;
@@ -326,7 +326,7 @@ a_client_that_leaves_takes_its_calls_along(void **state)
 }
 
 static void
-an_answer_to_a_client_just_gone_is_no_crash(void **state)
+answer_to_a_just_closed_connection_is_harmless(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380);
 	struct spop_action a = { SPOP_SCOPE_TXN, "decision", peer_str("permit") };
@@ -335,7 +335,7 @@ an_answer_to_a_client_just_gone_is_no_crash(void **state)
 	ask(&p, 1, 1, "a");
 	ask(&p, 2, 1, "b");
 	ask(&p, 3, 1, "c");
-	close(p.fd); /* the agent does not know yet */
+	close(p.fd); /* the agent has not noticed yet */
 	for (size_t i = 0; i < 2; i++) {
 		struct agent_call *call = parked(i);
 		gate.calls[i] = NULL;
@@ -349,7 +349,7 @@ an_answer_to_a_client_just_gone_is_no_crash(void **state)
 }
 
 static void
-an_aborted_frame_is_cancelled(void **state)
+aborted_frame_is_canceled(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380);
 	struct buf b;
@@ -383,9 +383,9 @@ put_raw(struct buf *b, uint32_t len, struct span rest)
 static const struct {
 	const char *name;
 	bool greeted;
-	uint32_t len; /* 0: as long as the bytes */
+	uint32_t len; /* 0: the number of bytes */
 	struct span bytes;
-	bool then_end; /* and shut down */
+	bool then_end; /* closes its sending side afterwards */
 	enum spop_status want;
 } wrongs[] = {
 	{ "a NOTIFY before HELLO", false, 0, SPAN_LIT("\x03\0\0\0\1\1\1"), false,
@@ -444,7 +444,7 @@ static const struct {
 };
 
 static void
-a_wrong_frame_ends_its_connection_alone_with_its_code(void **state)
+wrong_frame_ends_only_its_connection_with_its_code(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(wrongs); i++) {
@@ -481,7 +481,7 @@ a_wrong_frame_ends_its_connection_alone_with_its_code(void **state)
 }
 
 static void
-a_hello_larger_than_it_announces_is_too_big(void **state)
+hello_larger_than_its_announced_size_is_refused(void **state)
 {
 	struct peer p = peer_over(SOCK_STREAM);
 	static char id[300];
@@ -506,22 +506,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(hello_is_answered_with_the_smaller_frame_size),
-		T(a_health_check_gets_hello_and_the_end),
-		T(acks_go_out_in_any_order),
-		T(hundreds_of_connections_use_the_same_keys),
-		T(a_frame_lives_until_its_ack),
-		T(frames_may_be_cut_anywhere),
-		T(many_frames_arrive_in_one_read),
-		T(a_frame_of_a_megabyte_arrives_whole),
-		T(a_notify_may_hold_many_messages_or_none),
-		T(acks_of_one_turn_are_one_write),
-		T(an_ack_over_the_room_is_not_sent),
-		T(a_client_that_leaves_takes_its_calls_along),
-		T(an_answer_to_a_client_just_gone_is_no_crash),
-		T(an_aborted_frame_is_cancelled),
-		T(a_wrong_frame_ends_its_connection_alone_with_its_code),
-		T(a_hello_larger_than_it_announces_is_too_big),
+		T(hello_negotiates_the_smaller_frame_size),
+		T(health_check_gets_hello_and_is_closed),
+		T(acks_are_sent_in_any_order),
+		T(connections_may_use_equal_stream_keys),
+		T(frame_is_kept_until_its_ack),
+		T(frame_may_arrive_in_pieces),
+		T(many_frames_in_one_read_are_handled),
+		T(frame_of_a_megabyte_arrives_whole),
+		T(notify_may_hold_many_messages_or_none),
+		T(acks_of_one_turn_are_sent_in_one_write),
+		T(ack_over_the_frame_size_is_not_sent),
+		T(calls_of_a_closed_connection_are_canceled),
+		T(answer_to_a_just_closed_connection_is_harmless),
+		T(aborted_frame_is_canceled),
+		T(wrong_frame_ends_only_its_connection_with_its_code),
+		T(hello_larger_than_its_announced_size_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("agent", tests, NULL, NULL);

@@ -1,5 +1,4 @@
-/* The agent under pressure and at its end: caps, timeouts, memory, listeners,
- * draining. */
+/* The agent under load and at its end: limits, timeouts, memory, listeners and draining. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +15,7 @@
 #include "support/agent_rig.h"
 
 static void
-calls_in_flight_are_capped_by_not_reading(void **state)
+agent_stops_reading_at_the_limit_of_calls(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380);
 	const size_t more = 500;
@@ -40,7 +39,7 @@ calls_in_flight_are_capped_by_not_reading(void **state)
 }
 
 static void
-unsent_acks_stop_the_reading_and_all_arrive(void **state)
+agent_stops_reading_while_acks_are_unsent(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 65532);
 	static char text[60000];
@@ -49,7 +48,7 @@ unsent_acks_stop_the_reading_and_all_arrive(void **state)
 	uint64_t asked = 0, acked = 0;
 
 	(void)state;
-	/* HAProxy does not read: nothing is lost, and the agent stops asking for more. */
+	/* HAProxy does not read: nothing is lost, and the agent stops reading. */
 	while (asked < 100 && gate.n == asked) {
 		ask(&p, ++asked, 1, "x");
 		if (gate.n < asked)
@@ -80,7 +79,7 @@ unsent_acks_stop_the_reading_and_all_arrive(void **state)
 }
 
 static void
-frames_in_memory_are_capped_by_not_reading(void **state)
+agent_stops_reading_at_the_limit_of_frame_memory(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380), q = greeted(SOCK_STREAM, 16380);
 
@@ -104,7 +103,7 @@ frames_in_memory_are_capped_by_not_reading(void **state)
 }
 
 static void
-a_connection_too_many_is_closed(void **state)
+connection_over_the_limit_is_closed(void **state)
 {
 	size_t real = ag->nconns;
 	char byte;
@@ -120,7 +119,7 @@ a_connection_too_many_is_closed(void **state)
 }
 
 static void
-released_frames_are_zeroed_and_used_again(void **state)
+released_frames_are_zeroed_and_reused(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380);
 
@@ -129,7 +128,7 @@ released_frames_are_zeroed_and_used_again(void **state)
 	struct agent_call *first = parked(0);
 	struct span body = gate.bodies[0];
 	permit(0);
-	size_t left = 0; /* the memory is in the agent's cache, not given back */
+	size_t left = 0; /* the memory is in the agent's cache, not freed */
 	assert_ptr_equal(ag->cache[0], first);
 	for (size_t i = 0; i < body.n; i++)
 		left += body.p[i] != 0;
@@ -155,7 +154,7 @@ grow_older(double s)
 }
 
 static void
-slow_connections_are_timed_out(void **state)
+slow_connections_time_out(void **state)
 {
 	struct peer silent = peer_over(SOCK_STREAM), stuck = greeted(SOCK_STREAM, 16380),
 		    idle = greeted(SOCK_STREAM, 16380);
@@ -174,7 +173,7 @@ slow_connections_are_timed_out(void **state)
 	hear_disconnect(&silent, SPOP_E_TIMEOUT);
 	hear_disconnect(&stuck, SPOP_E_TIMEOUT);
 	hear_nothing(&idle); /* HAProxy has its own timeout for these */
-	/* and one that does not close after DISCONNECT is closed */
+	/* a connection that stays open after DISCONNECT is closed */
 	assert_int_equal(ag->nconns, 3);
 	grow_older(60);
 	ev_timer_again(loop, &ag->sweep);
@@ -185,7 +184,7 @@ slow_connections_are_timed_out(void **state)
 }
 
 static void
-draining_answers_all_that_was_received(void **state)
+draining_answers_all_received_frames(void **state)
 {
 	struct peer idle = greeted(SOCK_STREAM, 16380), busy = greeted(SOCK_STREAM, 16380),
 		    late = greeted(SOCK_STREAM, 16380), half = greeted(SOCK_STREAM, 16380);
@@ -194,10 +193,11 @@ draining_answers_all_that_was_received(void **state)
 	(void)state;
 	ask(&busy, 1, 1, "in flight");
 	buf_init(&b, 0);
-	peer_put_notify(&b, 1, 1, SPAN_LIT("unread as yet"));
+	peer_put_notify(&b, 1, 1, SPAN_LIT("waiting in it"));
 	assert_int_equal(send(late.fd, buf_view(&b).p, b.n, 0), b.n);
 	assert_int_equal(send(half.fd, buf_view(&b).p, 10, 0), 10);
-	/* idle is not what has unread bytes: the oldest connection is the last */
+	/* a connection with bytes that were not read is not idle; the oldest connection is the
+	 * last in the list */
 	struct agent_conn *c;
 	int age = 0;
 	LIST_FOREACH (c, &ag->conns, all)
@@ -229,7 +229,7 @@ draining_answers_all_that_was_received(void **state)
 	leave(&half);
 }
 
-/* The other process: an agent that serves a copy of each descriptor. */
+/* The other process: an agent that uses a copy of each descriptor. */
 static int
 adopt_by_other(void *other, const struct agent_parcel *p)
 {
@@ -241,7 +241,7 @@ adopt_by_other(void *other, const struct agent_parcel *p)
 }
 
 static void
-a_connection_is_handed_over_at_every_byte_of_a_frame(void **state)
+connection_is_handed_over_at_every_byte_of_a_frame(void **state)
 {
 	static const struct agent_ops ops = { on_notify, on_gone, &gate };
 	struct buf b;
@@ -257,7 +257,8 @@ a_connection_is_handed_over_at_every_byte_of_a_frame(void **state)
 		turn();
 		agent_freeze(ag);
 		turn();
-		/* a NOTIFY that has arrived whole is answered here, and only then is the agent still */
+		/* a NOTIFY that has arrived whole is answered here, and only then the agent is
+		 * idle */
 		assert_int_equal(agent_is_still(ag), cut < b.n);
 		if (cut == b.n)
 			permit(before);
@@ -269,7 +270,7 @@ a_connection_is_handed_over_at_every_byte_of_a_frame(void **state)
 		assert_int_equal(agent_conns(other), 1);
 		assert_int_equal(send(p.fd, buf_view(&b).p + cut, b.n - cut, 0), b.n - cut);
 		TURN_UNTIL(gate.n == before + 1);
-		if (cut < b.n) { /* the bytes live until the ACK */
+		if (cut < b.n) { /* the bytes are kept until the ACK */
 			assert_true(span_is(gate.bodies[before], "a body"));
 			permit(before);
 		}
@@ -282,7 +283,7 @@ a_connection_is_handed_over_at_every_byte_of_a_frame(void **state)
 }
 
 static void
-a_hand_over_that_fails_leaves_the_agent_as_it_was(void **state)
+failed_hand_over_leaves_the_agent_unchanged(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380);
 	struct buf b;
@@ -304,14 +305,14 @@ a_hand_over_that_fails_leaves_the_agent_as_it_was(void **state)
 }
 
 static void
-a_freeze_closes_connections_that_are_ending(void **state)
+freeze_closes_connections_that_are_ending(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380), lingers = greeted(SOCK_STREAM, 16380);
 	struct buf b;
 
 	(void)state;
 	buf_init(&b, 0);
-	buf_str(&b, "\xff\xff\xff\xff"); /* the length of a frame that is too big */
+	buf_str(&b, "\xff\xff\xff\xff"); /* the length of a frame that is too large */
 	say(&lingers, &b);
 	hear_disconnect(&lingers, SPOP_E_TOO_BIG);
 	agent_freeze(ag);
@@ -328,7 +329,7 @@ a_freeze_closes_connections_that_are_ending(void **state)
 }
 
 static void
-draining_ends_a_connection_that_is_never_idle(void **state)
+draining_closes_a_connection_that_is_never_idle(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380);
 	uint64_t asked = 0, acked = 0;
@@ -346,7 +347,8 @@ draining_ends_a_connection_that_is_never_idle(void **state)
 		if (send(p.fd, buf_view(&b).p, b.n, MSG_NOSIGNAL) < 0)
 			asked--;
 		buf_free(&b);
-		ev_run(loop, EVRUN_NOWAIT); /* once: there is always something unread */
+		ev_run(loop,
+			EVRUN_NOWAIT); /* one turn only, because more bytes always arrive */
 		peer_read(&p);
 		while (peer_frame(&p, &f, &n) && f.type == SPOP_ACK) {
 			acked++;
@@ -358,13 +360,14 @@ draining_ends_a_connection_that_is_never_idle(void **state)
 	assert_true(p.eof);
 	assert_int_equal(peer_status(&f), 0);
 	assert_int_equal(acked, gate.n);
-	assert_true(
-		acked >= 50 && asked - acked <= 1); /* one may have crossed the DISCONNECT */
+	assert_true(acked >= 50 &&
+		    asked - acked <=
+			    1); /* one frame may have been sent before the DISCONNECT arrived */
 	leave(&p);
 }
 
 static void
-a_health_check_fails_while_draining(void **state)
+health_check_fails_while_draining(void **state)
 {
 	struct peer keep = greeted(SOCK_STREAM, 16380), p = peer_over(SOCK_STREAM);
 	struct buf b;
@@ -383,7 +386,7 @@ a_health_check_fails_while_draining(void **state)
 }
 
 static void
-freeing_the_agent_tells_the_gate(void **state)
+freeing_the_agent_cancels_its_calls(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380);
 
@@ -406,7 +409,7 @@ listener(int family, struct sockaddr_storage *at, socklen_t *len)
 	at->ss_family = (sa_family_t)family;
 	if (family == AF_INET)
 		((struct sockaddr_in *)(void *)at)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	/* a unix socket bound to its family alone gets an abstract name */
+	/* a Unix socket that is bound with only its family gets an abstract name */
 	assert_int_equal(
 		bind(fd, (struct sockaddr *)at,
 			family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(sa_family_t)),
@@ -418,7 +421,7 @@ listener(int family, struct sockaddr_storage *at, socklen_t *len)
 }
 
 static void
-unix_and_tcp_listeners_accept(void **state)
+unix_and_tcp_listeners_accept_connections(void **state)
 {
 	static const int families[] = { AF_UNIX, AF_INET };
 
@@ -459,9 +462,9 @@ unix_and_tcp_listeners_accept(void **state)
 	}
 }
 
-/* A second worker: its own loop, the same listener. */
+/* A second worker with its own loop and the same listener. */
 static void
-workers_that_share_a_listener_share_the_connections(void **state)
+agents_share_the_connections_of_a_listener(void **state)
 {
 	static const struct agent_ops ops = { on_notify, on_gone, &gate };
 	struct ev_loop *other_loop = ev_loop_new(EVFLAG_AUTO);
@@ -476,7 +479,8 @@ workers_that_share_a_listener_share_the_connections(void **state)
 	for (size_t i = 0; i < COUNT(peers); i++) {
 		peers[i] = socket(AF_UNIX, SOCK_STREAM, 0);
 		assert_int_equal(connect(peers[i], (struct sockaddr *)&at, len), 0);
-		/* This one always wakes first; the other is busy from the 21st on. */
+		/* This worker always wakes first; the other is busy from the 21st connection
+		 * on. */
 		for (int k = 0; k < 1000 && agent_conns(ag) + agent_conns(other) <= i; k++) {
 			ev_run(loop, EVRUN_NOWAIT);
 			if (i < 20)
@@ -486,10 +490,10 @@ workers_that_share_a_listener_share_the_connections(void **state)
 		assert_int_equal(agent_conns(ag) + agent_conns(other), i + 1);
 		if (i == 19) {
 			assert_in_range(agent_conns(ag), 9, 11);
-			TURN_UNTIL(!ev_is_active(&ag->acceptor.later)); /* waits no more */
+			TURN_UNTIL(!ev_is_active(&ag->acceptor.later)); /* the pause is over */
 		}
 	}
-	/* Nobody waits for an agent that drains. */
+	/* A draining agent does not delay the others. */
 	size_t its = agent_conns(other);
 	agent_drain(other);
 	TURN_UNTIL(!ev_is_active(&ag->acceptor.later));
@@ -508,7 +512,7 @@ workers_that_share_a_listener_share_the_connections(void **state)
 }
 
 static void
-draining_serves_whom_the_backlog_holds(void **state)
+draining_serves_connections_in_the_backlog(void **state)
 {
 	struct sockaddr_storage at;
 	socklen_t len;
@@ -535,7 +539,7 @@ draining_serves_whom_the_backlog_holds(void **state)
 }
 
 static void
-without_descriptors_the_listener_waits_and_comes_back(void **state)
+listener_pauses_without_descriptors_and_resumes(void **state)
 {
 	struct sockaddr_storage at;
 	socklen_t len;
@@ -576,23 +580,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(calls_in_flight_are_capped_by_not_reading),
-		T(unsent_acks_stop_the_reading_and_all_arrive),
-		T(frames_in_memory_are_capped_by_not_reading),
-		T(a_connection_too_many_is_closed),
-		T(released_frames_are_zeroed_and_used_again),
-		T(slow_connections_are_timed_out),
-		T(draining_answers_all_that_was_received),
-		T(draining_ends_a_connection_that_is_never_idle),
-		T(a_health_check_fails_while_draining),
-		T(a_connection_is_handed_over_at_every_byte_of_a_frame),
-		T(a_hand_over_that_fails_leaves_the_agent_as_it_was),
-		T(a_freeze_closes_connections_that_are_ending),
-		T(freeing_the_agent_tells_the_gate),
-		T(unix_and_tcp_listeners_accept),
-		T(workers_that_share_a_listener_share_the_connections),
-		T(draining_serves_whom_the_backlog_holds),
-		T(without_descriptors_the_listener_waits_and_comes_back),
+		T(agent_stops_reading_at_the_limit_of_calls),
+		T(agent_stops_reading_while_acks_are_unsent),
+		T(agent_stops_reading_at_the_limit_of_frame_memory),
+		T(connection_over_the_limit_is_closed),
+		T(released_frames_are_zeroed_and_reused),
+		T(slow_connections_time_out),
+		T(draining_answers_all_received_frames),
+		T(draining_closes_a_connection_that_is_never_idle),
+		T(health_check_fails_while_draining),
+		T(connection_is_handed_over_at_every_byte_of_a_frame),
+		T(failed_hand_over_leaves_the_agent_unchanged),
+		T(freeze_closes_connections_that_are_ending),
+		T(freeing_the_agent_cancels_its_calls),
+		T(unix_and_tcp_listeners_accept_connections),
+		T(agents_share_the_connections_of_a_listener),
+		T(draining_serves_connections_in_the_backlog),
+		T(listener_pauses_without_descriptors_and_resumes),
 	};
 
 	return cmocka_run_group_tests_name("agent_life", tests, NULL, NULL);

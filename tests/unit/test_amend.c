@@ -1,4 +1,4 @@
-/* Another model and a lower cap in a body whose other bytes stay as they came. */
+/* Another model and a lower output limit in a body. All other bytes must stay unchanged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@ static const struct {
 	const char *dialect, *model;
 	unsigned cap;
 	const char *in, *want;
-	unsigned missing; /* the cap of those that state none */
+	unsigned missing; /* the limit for requests without one */
 } rows[] = {
 	{ "openai", "b", 0, "{\"model\":\"a\"}", "{\"model\":\"b\"}", 0 },
 	{ "openai", "a", 0, "{\"model\":\"a\"}", "{\"model\":\"a\"}", 0 },
@@ -27,7 +27,7 @@ static const struct {
 	{ "openai", "b", 7, "{\"n\":1}", "{\"model\":\"b\",\"max_completion_tokens\":7,\"n\":1}", 0 },
 	{ "openai", "b\"\\", 0, "{\"model\":\"a\"}", "{\"model\":\"b\\\"\\\\\"}", 0 },
 	{ "openai", NULL, 0, "{\"model\":\"a\"}", "{\"model\":\"a\"}", 0 },
-	/* caps */
+	/* output limits */
 	{ "openai", NULL, 7, "{\"model\":\"a\"}", "{\"max_completion_tokens\":7,\"model\":\"a\"}", 0 },
 	{ "anthropic", NULL, 7, "{\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"a\"}", 0 },
 	{ "openai", NULL, 7, "{\"max_tokens\":8}", "{\"max_tokens\":7}", 0 },
@@ -45,7 +45,7 @@ static const struct {
 	{ "openai", NULL, 7, "{\"max_tokens\":null,\"max_completion_tokens\":3}", "{\"max_tokens\":null,\"max_completion_tokens\":3}", 0 },
 	{ "openai", NULL, 7, "{\"x\":{\"max_tokens\":90,\"model\":\"z\"}}", "{\"max_completion_tokens\":7,\"x\":{\"max_tokens\":90,\"model\":\"z\"}}", 0 },
 	{ "anthropic", "b", 7, "{\"max_tokens\":90,\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"b\"}", 0 },
-	/* caps in an object, and models that stand in the path */
+	/* limits in an object, and models in the path */
 	{ "gemini", "b", 7, "{}", "{\"generationConfig\":{\"maxOutputTokens\":7}}", 0 },
 	{ "gemini", NULL, 7, "{\"contents\":[]}", "{\"generationConfig\":{\"maxOutputTokens\":7},\"contents\":[]}", 0 },
 	{ "gemini", NULL, 7, "{\"generationConfig\":{}}", "{\"generationConfig\":{\"maxOutputTokens\":7}}", 0 },
@@ -61,7 +61,7 @@ static const struct {
 	{ "bedrock", NULL, 7, "{\"additionalModelRequestFields\":{\"max_tokens\":90}}", "{\"additionalModelRequestFields\":{\"max_tokens\":7}}", 0 },
 	{ "bedrock", NULL, 7, "{\"inferenceConfig\":{\"maxTokens\":6},\"additionalModelRequestFields\":{\"maxTokens\":90}}", "{\"inferenceConfig\":{\"maxTokens\":6},\"additionalModelRequestFields\":{\"maxTokens\":7}}", 0 },
 	{ "bedrock", NULL, 7, "{\"additionalModelRequestFields\":{\"inferenceConfig\":{\"max_new_tokens\":90,\"x\":1}}}", "{\"additionalModelRequestFields\":{\"inferenceConfig\":{\"max_new_tokens\":7,\"x\":1}}}", 0 },
-	/* only where none is stated */
+	/* only if the request states none */
 	{ "bedrock", NULL, 0, "{\"additionalModelRequestFields\":{\"max_gen_len\":90}}", "{\"additionalModelRequestFields\":{\"max_gen_len\":90}}", 7 },
 	{ "openai", NULL, 0, "{\"max_tokens\":90}", "{\"max_tokens\":90}", 7 },
 	{ "openai", NULL, 0, "{ }", "{\"max_completion_tokens\":7 }", 7 },
@@ -77,14 +77,14 @@ static const struct {
 	{ "tgi", NULL, 0, "{\"inputs\":\"a\"}", "{\"parameters\":{\"max_new_tokens\":7},\"inputs\":\"a\"}", 7 },
 	{ "mistral", NULL, 0, "{\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"a\"}", 7 },
 	{ "rest", NULL, 0, "{\"model\":\"a\"}", "{\"model\":\"a\"}", 7 },
-	/* where no dialect knows a model */
+	/* bodies in which no dialect finds a model */
 	{ "rest", "b", 7, "{\"model\":\"a\"}", "{\"model\":\"a\"}", 0 },
 	{ "rest", "b", 7, "plain text", "plain text", 0 },
 };
 /* clang-format on */
 
 static void
-what_is_changed_and_nothing_else(void **state)
+only_model_and_limit_change(void **state)
 {
 	unsigned bad = 0;
 
@@ -125,9 +125,9 @@ what_is_changed_and_nothing_else(void **state)
 	assert_int_equal(bad, 0);
 }
 
-/* Two edits at one place: the usage that is asked for, and what was missing. */
+/* Two edits at one place: the request for usage, and the missing limit. */
 static void
-asking_for_usage_beside_it(void **state)
+usage_request_is_added_beside_the_limit(void **state)
 {
 	static const struct span raw = SPAN_LIT("{\"stream\":true,\"messages\":[]}");
 	struct amendment am = { .model = SPAN_LIT("m"), .cap_tokens = 9 };
@@ -161,8 +161,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_changed_and_nothing_else),
-		cmocka_unit_test(asking_for_usage_beside_it),
+		cmocka_unit_test(only_model_and_limit_change),
+		cmocka_unit_test(usage_request_is_added_beside_the_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Places that checkpoints are taken to: files, URLs, syslog; those that are away or refuse. */
+/* Places to which checkpoints are sent: files, URLs and syslog, and places that are unavailable
+ * or refuse. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,7 @@
 /* ---- files ---- */
 
 static void
-a_file_gets_each_note_after_the_last(void **s)
+file_gets_each_note_appended(void **s)
 {
 	struct stat st;
 
@@ -37,18 +38,20 @@ a_file_gets_each_note_after_the_last(void **s)
 }
 
 static void
-the_same_checkpoint_is_taken_once(void **s)
+checkpoint_is_sent_once(void **s)
 {
 	(void)s;
 	add(ANCHOR_FILE, path("notes"));
 	begin();
 	wait_records(1);
-	usleep(200000); /* ten turns; fewer would find no mistake, and make none */
+	/* ten rounds; with fewer, an error would remain unnoticed, but the test would not fail
+	 * wrongly */
+	usleep(200000);
 	assert_int_equal(audit.n, 1);
 }
 
 static void
-a_file_that_is_rotated_is_made_anew(void **s)
+rotated_file_is_created_again(void **s)
 {
 	(void)s;
 	add(ANCHOR_FILE, path("notes"));
@@ -63,7 +66,7 @@ a_file_that_is_rotated_is_made_anew(void **s)
 }
 
 static void
-a_pipe_or_a_link_is_no_file(void **s)
+pipe_or_link_is_refused(void **s)
 {
 	char cmd[300];
 
@@ -80,7 +83,7 @@ a_pipe_or_a_link_is_no_file(void **s)
 }
 
 static void
-what_a_full_disk_took_of_a_note_is_taken_back(void **s)
+partial_note_on_a_full_disk_is_removed(void **s)
 {
 	struct rlimit was, now;
 
@@ -116,7 +119,7 @@ what_a_full_disk_took_of_a_note_is_taken_back(void **s)
 }
 
 static void
-one_that_is_away_is_tried_again_and_delays_no_other(void **s)
+unavailable_place_is_retried_and_delays_no_other(void **s)
 {
 	(void)s;
 	add(ANCHOR_FILE, path("missing/notes"));
@@ -130,14 +133,14 @@ one_that_is_away_is_tried_again_and_delays_no_other(void **s)
 	assert_shown("\"state\":\"away\",\"why\":\"No such file or directory\"",
 		"/missing/notes: away for ");
 	assert_int_equal(mkdir(path("missing"), 0700), 0);
-	wait_records(6); /* with the newest, not with what it missed */
+	wait_records(6); /* with the newest checkpoint, not with those that it missed */
 	struct buf b = slurp(path("missing/notes"));
 	assert_true(span_eq(buf_view(&b), buf_view(&audit.note)));
 	buf_free(&b);
 }
 
 static void
-without_a_checkpoint_nothing_is_taken(void **s)
+nothing_is_sent_without_a_checkpoint(void **s)
 {
 	(void)s;
 	buf_clear(&audit.note);
@@ -150,7 +153,7 @@ without_a_checkpoint_nothing_is_taken(void **s)
 }
 
 static void
-a_record_that_the_disk_refuses_is_no_end(void **s)
+attempt_without_a_durable_record_is_repeated(void **s)
 {
 	(void)s;
 	audit.err = ERR_IO;
@@ -190,7 +193,7 @@ on_web(void *arg, struct rig_conn *c, const struct rig_request *q)
 }
 
 static void
-a_url_gets_the_note_as_text(void **s)
+url_gets_the_note_as_text(void **s)
 {
 	(void)s;
 	memset(&web, 0, sizeof(web));
@@ -207,7 +210,7 @@ a_url_gets_the_note_as_text(void **s)
 }
 
 static void
-a_url_that_says_no_is_recorded_once_and_said(void **s)
+refusal_of_a_url_is_recorded_once_and_logged(void **s)
 {
 	(void)s;
 	memset(&web, 0, sizeof(web));
@@ -226,7 +229,7 @@ a_url_that_says_no_is_recorded_once_and_said(void **s)
 }
 
 static void
-a_url_that_fails_is_away(void **s)
+failing_url_is_unavailable(void **s)
 {
 	(void)s;
 	memset(&web, 0, sizeof(web));
@@ -237,9 +240,10 @@ a_url_that_fails_is_away(void **s)
 	assert_int_equal(audit.n, 0);
 }
 
-/* A place that throttles is not one that says no: the daemon asks again when the place says so. */
+/* A place that throttles does not refuse: the daemon repeats the request at the time that the
+ * place states. */
 static void
-a_place_that_throttles_is_away_until_it_says(void **s)
+throttling_place_is_retried_at_its_stated_time(void **s)
 {
 	static const enum anchor_kind kinds[] = { ANCHOR_URL, ANCHOR_TSA };
 
@@ -256,7 +260,7 @@ a_place_that_throttles_is_away_until_it_says(void **s)
 	assert_shown(
 		"\"state\":\"away\",\"why\":\"the place asks to wait for 3600 s (status 429)\"",
 		"/: away for ");
-	usleep(1500000); /* the first retry would be after a second */
+	usleep(1500000); /* without Retry-After, the first retry would follow after a second */
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
 		assert_int_equal(count(kinds[i], ANCHOR_AWAY), 1);
 		assert_int_equal(count(kinds[i], ANCHOR_REFUSED), 0);
@@ -265,7 +269,7 @@ a_place_that_throttles_is_away_until_it_says(void **s)
 }
 
 static void
-a_stop_waits_for_nobody_that_hangs(void **s)
+stop_does_not_wait_for_a_hanging_place(void **s)
 {
 	(void)s;
 	memset(&web, 0, sizeof(web));
@@ -287,7 +291,7 @@ static struct {
 	_Atomic bool resets, drips;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	struct buf got; /* of one connection, to its end */
+	struct buf got; /* bytes of one connection up to its end */
 	_Atomic unsigned n;
 } collector = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -297,7 +301,7 @@ collect(void *arg)
 	(void)arg;
 	for (int fd; (fd = accept(collector.fd, NULL, NULL)) >= 0; close(fd)) {
 		char chunk[4096];
-		/* A record of a handshake that is 16 KB, a byte at a time. */
+		/* Sends a handshake record of 16 KB, one byte at a time. */
 		if (collector.drips && send(fd, "\x16\x03\x03\x40\x00", 5, MSG_NOSIGNAL) == 5) {
 			while (collector.drips && send(fd, "", 1, MSG_NOSIGNAL) == 1)
 				usleep(10000);
@@ -380,7 +384,7 @@ assert_message(struct span m)
 }
 
 static void
-syslog_by_tcp_counts_its_octets(void **s)
+syslog_over_tcp_uses_octet_counting(void **s)
 {
 	(void)s;
 	collector_start("tcp", NULL);
@@ -395,7 +399,7 @@ syslog_by_tcp_counts_its_octets(void **s)
 }
 
 static void
-syslog_by_tls_verifies_whom_it_speaks_to(void **s)
+syslog_over_tls_verifies_the_certificate(void **s)
 {
 	static char ca[192], other_ca[192];
 
@@ -429,7 +433,7 @@ syslog_by_tls_verifies_whom_it_speaks_to(void **s)
 }
 
 static void
-a_collector_that_drops_the_connection_has_taken_nothing(void **s)
+dropped_connection_counts_as_not_sent(void **s)
 {
 	(void)s;
 	collector_start("tcp", NULL);
@@ -441,7 +445,7 @@ a_collector_that_drops_the_connection_has_taken_nothing(void **s)
 }
 
 static void
-a_collector_that_drips_is_left_in_time(void **s)
+slow_collector_is_left_in_time(void **s)
 {
 	static char ca[192];
 	uint64_t was = anchor_syslog_us;
@@ -459,9 +463,9 @@ a_collector_that_drips_is_left_in_time(void **s)
 	anchor_syslog_us = was;
 }
 
-/* It was shown as taken for as long as it hung. */
+/* Otherwise it would be shown as accepted as long as it hangs. */
 static void
-an_attempt_that_does_not_end_is_shown(void **s)
+hanging_attempt_is_shown(void **s)
 {
 	static char ca[192];
 	uint64_t was = anchor_syslog_us, hang = anchors_hang_us;
@@ -497,7 +501,7 @@ an_attempt_that_does_not_end_is_shown(void **s)
 }
 
 static void
-syslog_by_a_unix_socket_is_a_datagram(void **s)
+syslog_over_a_unix_socket_is_a_datagram(void **s)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	char to[200], got[4096];
@@ -518,10 +522,10 @@ syslog_by_a_unix_socket_is_a_datagram(void **s)
 	close(fd);
 }
 
-/* ---- beginning ---- */
+/* ---- start ---- */
 
 static void
-files_that_cannot_be_used_refuse_the_start(void **s)
+unusable_file_refuses_the_start(void **s)
 {
 	const struct anchors_audit from = { give_note, take_record, NULL };
 	struct buf why;
@@ -543,7 +547,7 @@ files_that_cannot_be_used_refuse_the_start(void **s)
 }
 
 static void
-how_late_a_place_is_is_a_gauge(void **s)
+lag_of_a_place_is_a_gauge(void **s)
 {
 	struct buf b;
 
@@ -565,27 +569,27 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_file_gets_each_note_after_the_last),
-		T(the_same_checkpoint_is_taken_once),
-		T(a_file_that_is_rotated_is_made_anew),
-		T(a_pipe_or_a_link_is_no_file),
-		T(what_a_full_disk_took_of_a_note_is_taken_back),
-		T(one_that_is_away_is_tried_again_and_delays_no_other),
-		T(without_a_checkpoint_nothing_is_taken),
-		T(a_record_that_the_disk_refuses_is_no_end),
-		T(a_url_gets_the_note_as_text),
-		T(a_url_that_says_no_is_recorded_once_and_said),
-		T(a_url_that_fails_is_away),
-		T(a_place_that_throttles_is_away_until_it_says),
-		T(a_stop_waits_for_nobody_that_hangs),
-		T(syslog_by_tcp_counts_its_octets),
-		T(syslog_by_tls_verifies_whom_it_speaks_to),
-		T(a_collector_that_drops_the_connection_has_taken_nothing),
-		T(a_collector_that_drips_is_left_in_time),
-		T(an_attempt_that_does_not_end_is_shown),
-		T(syslog_by_a_unix_socket_is_a_datagram),
-		T(files_that_cannot_be_used_refuse_the_start),
-		T(how_late_a_place_is_is_a_gauge),
+		T(file_gets_each_note_appended),
+		T(checkpoint_is_sent_once),
+		T(rotated_file_is_created_again),
+		T(pipe_or_link_is_refused),
+		T(partial_note_on_a_full_disk_is_removed),
+		T(unavailable_place_is_retried_and_delays_no_other),
+		T(nothing_is_sent_without_a_checkpoint),
+		T(attempt_without_a_durable_record_is_repeated),
+		T(url_gets_the_note_as_text),
+		T(refusal_of_a_url_is_recorded_once_and_logged),
+		T(failing_url_is_unavailable),
+		T(throttling_place_is_retried_at_its_stated_time),
+		T(stop_does_not_wait_for_a_hanging_place),
+		T(syslog_over_tcp_uses_octet_counting),
+		T(syslog_over_tls_verifies_the_certificate),
+		T(dropped_connection_counts_as_not_sent),
+		T(slow_collector_is_left_in_time),
+		T(hanging_attempt_is_shown),
+		T(syslog_over_a_unix_socket_is_a_datagram),
+		T(unusable_file_refuses_the_start),
+		T(lag_of_a_place_is_a_gauge),
 	};
 
 	log_setup(LOG_LOGFMT, LOG_ERROR);

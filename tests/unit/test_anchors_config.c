@@ -1,4 +1,5 @@
-/* anchors and witness of tollgate.yaml: what is read, and every mistake with its place. */
+/* The sections anchors and witness of tollgate.yaml: every key, and every error with its
+ * place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +29,7 @@ done(struct arena *a, struct diag *d)
 }
 
 static void
-every_kind_is_read_with_its_defaults(void **state)
+every_kind_of_anchor_is_read_with_its_defaults(void **state)
 {
 	struct arena a;
 	struct diag d;
@@ -95,13 +96,13 @@ static const struct { const char *name, *text, *want; } mistakes[] = {
 	{ "a log without origin", AUDIT "witness: {listen: unix@/w, key: k, logs: [{key: x}]}\n", "witness.logs: origin is missing" },
 	{ "a log without key", AUDIT "witness: {listen: unix@/w, key: k, logs: [{origin: x}]}\n", "witness.logs: key is missing" },
 	{ "an origin twice", AUDIT "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}, {origin: x, key: b}]}\n", "origin x is listed twice" },
-	{ "a name with a blank", AUDIT "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}], name: 'a b'}\n", "witness.name: a name of up to 255 bytes" },
+	{ "a name with a space", AUDIT "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}], name: 'a b'}\n", "witness.name: a name of up to 255 bytes" },
 	{ "no place for the state", BASE "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}]}\n", "witness: needs state, or audit.journal" },
 };
 /* clang-format on */
 
 static void
-mistakes_name_their_position(void **state)
+errors_in_anchors_have_their_position(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
@@ -117,7 +118,7 @@ mistakes_name_their_position(void **state)
 }
 
 static void
-a_change_needs_a_restart(void **state)
+change_of_anchors_needs_a_restart(void **state)
 {
 	static const char one[] =
 		AUDIT "anchors: [{file: x}]\n"
@@ -154,9 +155,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_kind_is_read_with_its_defaults),
-		cmocka_unit_test(mistakes_name_their_position),
-		cmocka_unit_test(a_change_needs_a_restart),
+		cmocka_unit_test(every_kind_of_anchor_is_read_with_its_defaults),
+		cmocka_unit_test(errors_in_anchors_have_their_position),
+		cmocka_unit_test(change_of_anchors_needs_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);

@@ -1,5 +1,5 @@
-/* Places whose answer is a signature: time stamp authorities and witnesses; those that lie, and
- * what a witness says of a log that is not what it was. */
+/* Places that return a signature: timestamp authorities and witnesses, including dishonest
+ * ones, and a witness's response if the log differs from what it saw before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include "support/anchors_rig.h"
 #include "support/note_vkey.h"
 
-/* ---- time stamps ---- */
+/* ---- timestamps ---- */
 
 static const char tsa_config[] =
 	"[req]\nprompt=no\ndistinguished_name=dn\n[dn]\nCN=a TSA\n"
@@ -18,7 +18,7 @@ static const char tsa_config[] =
 	"signer_digest=sha256\ndefault_policy=1.2.3.4.1\ndigests=sha256\n"
 	"ess_cert_id_alg=sha256\n";
 
-/* A certificate whose time is over, for the same key. */
+/* Makes an expired certificate for the same key. */
 static void
 expire(const char *crt, const char *key)
 {
@@ -39,7 +39,7 @@ expire(const char *crt, const char *key)
 	EVP_PKEY_free(pkey);
 }
 
-/* A TSA's key and certificate. */
+/* Makes a TSA's key and certificate. */
 static void
 make_tsa(const char *name, bool expired)
 {
@@ -56,7 +56,7 @@ make_tsa(const char *name, bool expired)
 		expire(path("tsa.crt"), path("tsa.key"));
 }
 
-/* How the TSA lies. */
+/* How the TSA's response is wrong. */
 enum lie {
 	TRUE,
 	OTHER_NOTE,
@@ -72,7 +72,7 @@ enum lie {
 };
 static enum lie lie;
 
-/* Of this process alone: what `openssl ts` cannot be made to say. */
+/* Only in this process: responses that `openssl ts` cannot produce. */
 static struct buf
 changed_status(struct buf *der, int status)
 {
@@ -103,8 +103,8 @@ on_tsa(void *arg, struct rig_conn *c, const struct rig_request *q)
 		strcasestr(q->head.p, "\r\nContent-Type: application/timestamp-query\r\n"));
 	put_span("q.tsq", q->body);
 	if (lie == OTHER_NOTE || lie == OTHER_NONCE) {
-		/* The hash is in its place; the nonce's last byte is before cert_req's three.
-		 */
+		/* The hash has a fixed place; the last byte of the nonce precedes the three of
+		 * cert_req. */
 		struct span query = q->body;
 		assert_int_equal(query.n, 69);
 		((char *)(uintptr_t)query.p)[lie == OTHER_NOTE ? 30 : query.n - 4] ^= 1;
@@ -155,7 +155,7 @@ serve_tsa(const char *ca)
 	begin();
 }
 
-/* The first record's member. */
+/* Returns a member of the first record. */
 static struct span
 member(const char *name)
 {
@@ -168,7 +168,7 @@ member(const char *name)
 }
 
 static void
-a_time_stamp_verifies_with_openssl(void **s)
+timestamp_verifies_with_openssl(void **s)
 {
 	static unsigned char tsr[32768];
 	size_t n;
@@ -207,13 +207,13 @@ static const struct { const char *name; enum lie lie; const char *why; } lies[] 
 /* clang-format on */
 
 static void
-a_tsa_that_lies_is_refused_counted_and_said(void **s)
+wrong_timestamp_is_refused_counted_and_logged(void **s)
 {
 	(void)s;
 	make_tsa("tsa", false);
 	for (size_t i = 0; i < COUNT_OF(lies); i++) {
 		lie = lies[i].lie;
-		tsa_off_s = lie == OTHER_TIME ? -1 : 3600; /* none fits then */
+		tsa_off_s = lie == OTHER_TIME ? -1 : 3600; /* no timestamp fits then */
 		cfg.nanchors = 0;
 		buf_clear(&audit.records);
 		audit.n = 0;
@@ -232,7 +232,7 @@ a_tsa_that_lies_is_refused_counted_and_said(void **s)
 }
 
 static void
-a_tsa_with_a_wrong_certificate_is_refused(void **s)
+timestamp_with_a_wrong_certificate_is_refused(void **s)
 {
 	static const struct {
 		const char *name;
@@ -269,7 +269,7 @@ static struct {
 	struct metrics metrics;
 	struct witness *witness;
 	char key[192], pub[200], state[192];
-	int status; /* answered instead */
+	int status; /* returned instead */
 	const char *fields, *body;
 	_Atomic unsigned asked;
 } other;
@@ -336,7 +336,7 @@ witness_teardown(void **s)
 }
 
 static void
-a_witness_cosigns_as_the_log_grows(void **s)
+witness_cosigns_as_the_log_grows(void **s)
 {
 	(void)s;
 	serve_witness();
@@ -349,7 +349,8 @@ a_witness_cosigns_as_the_log_grows(void **s)
 	}
 	assert_int_equal(count(ANCHOR_WITNESS, ANCHOR_REFUSED), 0);
 	assert_int_equal(other.metrics.v[M_WITNESS_200], 7);
-	/* After a restart it does not know what the witness has seen: it is told. */
+	/* After a restart, the daemon does not know what the witness has seen, and learns it
+	 * from the response. */
 	anchors_stop(&anchors);
 	grow(300);
 	begin();
@@ -359,7 +360,7 @@ a_witness_cosigns_as_the_log_grows(void **s)
 }
 
 static void
-a_verifier_key_in_the_file_will_do(void **s)
+witness_key_may_be_in_verifier_form(void **s)
 {
 	struct pubkey pub;
 	struct buf b;
@@ -388,7 +389,7 @@ tiles_of(uint64_t n, unsigned char salt)
 }
 
 static void
-a_restored_old_copy_is_shown_as_what_it_is(void **s)
+restored_old_copy_is_reported(void **s)
 {
 	(void)s;
 	serve_witness();
@@ -403,7 +404,7 @@ a_restored_old_copy_is_shown_as_what_it_is(void **s)
 	assert_shown("the witness has seen 50 records of this log, which has 20 now: its end "
 		     "was cut off, an old copy was restored, or another log uses this origin",
 		"anchor witness http://127.0.0.1:");
-	/* It goes on, with other records, beyond what was seen. */
+	/* The log continues with other records, beyond what the witness saw. */
 	anchors_stop(&anchors);
 	tiles_of(80, 9);
 	begin();
@@ -411,7 +412,7 @@ a_restored_old_copy_is_shown_as_what_it_is(void **s)
 	assert_shown("this log does not continue the log that the witness has seen (422): the "
 		     "journal was forked",
 		"refused for ");
-	/* And with exactly as many. */
+	/* The log has exactly as many records as the witness saw. */
 	anchors_stop(&anchors);
 	tiles_of(50, 9);
 	begin();
@@ -436,9 +437,9 @@ flip(const char *file, long at)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* The witness would answer 422, and a record say that the log forked. */
+/* Otherwise the witness would return 422, and a record would state that the log forked. */
 static void
-damaged_tree_files_are_no_fork(void **s)
+damaged_tree_files_are_not_reported_as_a_fork(void **s)
 {
 	(void)s;
 	serve_witness();
@@ -457,7 +458,7 @@ damaged_tree_files_are_no_fork(void **s)
 }
 
 static void
-a_tree_that_is_behind_is_waited_for(void **s)
+daemon_waits_for_a_tree_that_is_behind(void **s)
 {
 	struct log_rig ahead = l;
 	struct merkle_hash leaf = { { 1 } };
@@ -467,7 +468,7 @@ a_tree_that_is_behind_is_waited_for(void **s)
 	serve_witness();
 	begin();
 	wait_records(1);
-	/* A note of one more than its files hold. */
+	/* A note over one leaf more than its files hold. */
 	buf_init(&note, 0);
 	merkle_append(&ahead.tiles.range, &leaf);
 	log_note(&ahead, &note);
@@ -509,7 +510,7 @@ static const struct {
 /* clang-format on */
 
 static void
-every_answer_of_a_witness_is_named(void **s)
+every_response_of_a_witness_is_reported(void **s)
 {
 	(void)s;
 	serve_witness();
@@ -541,7 +542,7 @@ every_answer_of_a_witness_is_named(void **s)
 }
 
 static void
-a_cosignature_by_another_key_is_refused(void **s)
+cosignature_by_another_key_is_refused(void **s)
 {
 	struct pubkey pub;
 	struct buf why;
@@ -564,16 +565,16 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define W(name) cmocka_unit_test_setup_teardown(name, setup, witness_teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_time_stamp_verifies_with_openssl),
-		T(a_tsa_that_lies_is_refused_counted_and_said),
-		T(a_tsa_with_a_wrong_certificate_is_refused),
-		W(a_witness_cosigns_as_the_log_grows),
-		W(a_verifier_key_in_the_file_will_do),
-		W(a_restored_old_copy_is_shown_as_what_it_is),
-		W(damaged_tree_files_are_no_fork),
-		W(a_tree_that_is_behind_is_waited_for),
-		W(every_answer_of_a_witness_is_named),
-		W(a_cosignature_by_another_key_is_refused),
+		T(timestamp_verifies_with_openssl),
+		T(wrong_timestamp_is_refused_counted_and_logged),
+		T(timestamp_with_a_wrong_certificate_is_refused),
+		W(witness_cosigns_as_the_log_grows),
+		W(witness_key_may_be_in_verifier_form),
+		W(restored_old_copy_is_reported),
+		W(damaged_tree_files_are_not_reported_as_a_fork),
+		W(daemon_waits_for_a_tree_that_is_behind),
+		W(every_response_of_a_witness_is_reported),
+		W(cosignature_by_another_key_is_refused),
 	};
 
 	log_setup(LOG_LOGFMT, LOG_ERROR);

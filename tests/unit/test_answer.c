@@ -1,4 +1,4 @@
-/* Answers as texts of channels: what each format's documents and events say. */
+/* Responses as texts of channels: the content of each format's documents and events. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,8 +22,8 @@ is_call(const struct answer_document *d, struct span name)
 	return false;
 }
 
-/* Each text as "kind N.N:TEXT", copies with "=", then what else there is; names of calls once.
- */
+/* Writes each text as "kind N.N:TEXT", copies with "=", followed by the other results. Names of
+ * calls occur once. */
 static void
 show(const struct answer_document *d, struct buf *out)
 {
@@ -144,7 +144,7 @@ static const struct {
 		"{\"delta\":\"x\",\"output_index\":1,\"type\":\"response.function_call_"
 		"arguments.delta\"}",
 		"arguments 1.0:x|of 1|" },
-	{ "a responses done says it again", "openai", "/v1/responses",
+	{ "the done event of responses repeats the text", "openai", "/v1/responses",
 		"response.output_text.done",
 		"{\"type\":\"response.output_text.done\",\"output_index\":1,\"text\":\"xy\"}",
 		"text= 1.0:xy|ends|of 1|" },
@@ -194,7 +194,7 @@ static const struct {
 		"\"text\":"
 		"\"x\"}}}}",
 		"text 0.0:x|of 0|" },
-	{ "the last of TGI says it again", "tgi", "/generate_stream", "",
+	{ "the last event of TGI repeats the text", "tgi", "/generate_stream", "",
 		"{\"token\":{\"text\":\"y\"},\"generated_text\":\"xy\",\"details\":{\"finish_"
 		"reason\":"
 		"\"length\"}}",
@@ -210,7 +210,7 @@ static const struct {
 };
 
 static void
-documents_are_read_as_texts(void **state)
+documents_are_split_into_texts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -236,7 +236,7 @@ documents_are_read_as_texts(void **state)
 }
 
 static void
-what_is_no_json_is_an_error(void **state)
+invalid_json_is_an_error(void **state)
 {
 	static const char *const bad[] = { "", "{", "{\"a\":1,\"a\":2}", "{}x", "[1,]",
 		"{\"a\":\"\\ud80\"}", "\xff" };
@@ -267,9 +267,9 @@ counts(const struct answer_format *f, const char *json)
 	return d.counts;
 }
 
-/* An event is searched for its usage only where the reader of its texts has met such a key. */
+/* An event is searched for its usage only if the reader of its texts has found such a key. */
 static void
-keys_that_count_tokens_are_noticed(void **state)
+keys_of_token_counts_are_noticed(void **state)
 {
 	(void)state;
 	assert_true(counts(&answer_openai, "{\"choices\":[],\"usage\":{\"prompt_tokens\":1}}"));
@@ -289,9 +289,9 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(documents_are_read_as_texts),
-		cmocka_unit_test(what_is_no_json_is_an_error),
-		cmocka_unit_test(keys_that_count_tokens_are_noticed),
+		cmocka_unit_test(documents_are_split_into_texts),
+		cmocka_unit_test(invalid_json_is_an_error),
+		cmocka_unit_test(keys_of_token_counts_are_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Rules with phase: response: what they say when, which routes they may reach, what is kept
- * of the request for them. */
+/* Rules with phase: response: their verdicts, the routes that they may
+ * reach, and the data of the request that is kept for them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -190,8 +190,8 @@ static const struct row {
 			.arguments = SPAN_LIT("{\"path\":\"/"),
 			.lost = true },
 		.want = "deny a 451 'a rule of the policy could not be evaluated' e" },
-	/* when */
-	{ .name = "totals wait while text is under way",
+	/* the time of evaluation */
+	{ .name = "totals wait until the text is complete",
 		.rules = "rules: [{name: a, phase: response, when: 'response.bytes > 5', deny: "
 			 "true},{name: b, phase: response, redact: {classes: pii}}]\n",
 		.when = ANSWER_NEW,
@@ -249,7 +249,7 @@ static const struct row {
 			 "true}]\n",
 		.tool = { .name = SPAN_LIT("ls"), .arguments = SPAN_LIT("{}") },
 		.want = "permit - " },
-	{ .name = "no rule of them is asked about an answer without calls",
+	{ .name = "tool rules are not evaluated without calls",
 		.rules = "rules: [{name: a, phase: tool, deny: true}]\n",
 		.want = "permit - " },
 	{ .name = "arguments are read, and of a model's call there is no server",
@@ -328,12 +328,12 @@ request_of(const struct policy *p, const struct row *row, struct arena *a,
 		.rules = detect_fix()->rules,
 		.tokens = 42 };
 	assert_int_equal(policy_answer_request(p, &f, a, out), 0);
-	memset(name, 'x', 5); /* what is kept borrows nothing of the request */
+	memset(name, 'x', 5); /* the kept data borrows nothing from the request */
 	memset(&id, 0, sizeof(id));
 }
 
 static void
-verdicts(void **state)
+response_rules_give_their_verdict(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -366,7 +366,7 @@ verdicts(void **state)
 /* ---- which routes ---- */
 
 static const struct reach {
-	const char *name, *when, *want; /* routes that are inspected */
+	const char *name, *when, *want; /* routes whose responses are inspected */
 } reaches[] = {
 	{ "without a condition all", "true", "chat beta gamma" },
 	{ "by the route's name", "route.name == \"beta\"", "beta" },
@@ -392,7 +392,7 @@ static const struct reach {
 };
 
 static void
-the_routes_that_a_rule_may_reach_are_inspected(void **state)
+routes_that_a_rule_may_reach_are_inspected(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(reaches) / sizeof(reaches[0]); i++) {
@@ -430,7 +430,7 @@ used(const struct route *r, const char *entity)
 }
 
 static void
-a_route_says_what_its_rules_can_use(void **state)
+route_lists_what_its_rules_can_use(void **state)
 {
 	struct policy_fix x;
 	const struct policy *p = fix_must_load(&x, H
@@ -458,7 +458,8 @@ a_route_says_what_its_rules_can_use(void **state)
 	assert_true(r[2].uses.tool_calls && !r[2].uses.all && !used(&r[2], "EMAIL_ADDRESS"));
 	assert_int_equal(r[3].response, RESP_METER | RESP_RESTORE | RESP_INSPECT);
 	assert_false(r[3].uses.any);
-	/* What they use of answers is not searched for in requests, and the other way round. */
+	/* Entities used only for responses are not searched for in requests, and the
+	 * reverse. */
 	size_t ssn = (size_t)detect_entity_find(detect_fix()->rules, SPAN_LIT("US_SSN")),
 	       mail = (size_t)detect_entity_find(
 		       detect_fix()->rules, SPAN_LIT("EMAIL_ADDRESS"));
@@ -470,7 +471,7 @@ a_route_says_what_its_rules_can_use(void **state)
 }
 
 static void
-without_rules_on_answers_nothing_is_inspected_or_kept(void **state)
+without_response_rules_nothing_is_inspected_or_kept(void **state)
 {
 	struct policy_fix x;
 	struct answer_request asked;
@@ -489,7 +490,7 @@ without_rules_on_answers_nothing_is_inspected_or_kept(void **state)
 }
 
 static void
-out_of_memory_is_no_permit(void **state)
+lack_of_memory_does_not_permit(void **state)
 {
 	struct policy_fix x;
 	struct answer_request asked;
@@ -521,11 +522,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts),
-		cmocka_unit_test(the_routes_that_a_rule_may_reach_are_inspected),
-		cmocka_unit_test(a_route_says_what_its_rules_can_use),
-		cmocka_unit_test(without_rules_on_answers_nothing_is_inspected_or_kept),
-		cmocka_unit_test(out_of_memory_is_no_permit),
+		cmocka_unit_test(response_rules_give_their_verdict),
+		cmocka_unit_test(routes_that_a_rule_may_reach_are_inspected),
+		cmocka_unit_test(route_lists_what_its_rules_can_use),
+		cmocka_unit_test(without_response_rules_nothing_is_inspected_or_kept),
+		cmocka_unit_test(lack_of_memory_does_not_permit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

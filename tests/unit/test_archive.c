@@ -1,6 +1,6 @@
-/* What a closed segment has to be before it is compressed, what a compressed one and its
- * manifest have to be before the plain form goes, and what a folder that is an archive holds.
- * Without a daemon: keep.c does it in order, tests/unit/test_keep.c. */
+/* Conditions for compressing a closed segment, for removing its plain form, and for the content
+ * of an archive folder. Without a daemon: test_keep.c tests the order of these steps in keep.c.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,8 @@
 #define FIRST  "gw-1-00000001-0000000000000001.jsonl"
 #define SECOND "gw-1-00000001-0000000000000004.jsonl"
 
-/* Two segments: records 1 to 3 with two commits, and 4 to 8: three, their commit, two, theirs. */
+/* Two segments: records 1 to 3 with two commits, and 4 to 8: three records, their commit, two
+ * records, their commit. */
 static struct buf first, second, why;
 static unsigned char head_of_first[CHAIN_HASH_BYTES];
 static int plain_dir, keep_dir;
@@ -104,28 +105,37 @@ survey(struct span text, const struct manifest *before, struct manifest *m)
 	return err;
 }
 
-/* ---- whole ---- */
+/* ---- whole segments ---- */
 
-/* The lines of the second segment: 4, 5, 6, their commit, 7, 8, theirs. */
+/* The lines of the second segment: 4, 5, 6, their commit, 7, 8, their commit. */
 static void
-a_segment_that_is_not_whole_is_not_compressed(void **state)
+incomplete_segment_is_not_compressed(void **state)
 {
 	static const struct {
 		const char *name;
-		enum { AS_IS, WITHOUT, OTHER, BEFORE } how; /* a line: it is gone, another … */
+		enum {
+			AS_IS,
+			WITHOUT,
+			OTHER,
+			BEFORE
+		} how; /* a line: unchanged, missing, changed, inserted before */
 		int line;
 		const char *text;
-		const char *says; /* NULL: it is whole */
+		const char *says; /* NULL: the segment is whole */
 	} rows[] = {
 		{ "as it was written", AS_IS, 0, "", NULL },
 		{ "a commit within it is missing: the next covers its records", WITHOUT, 3, "",
 			NULL },
-		{ "a record is missing", WITHOUT, 1, "", "its number or prev does not follow the preceding record" },
-		{ "a record says something else", OTHER, 1, "",
+		{ "a record is missing", WITHOUT, 1, "",
 			"its number or prev does not follow the preceding record" },
-		{ "the last one does", OTHER, 5, "", "the commit does not cover the record before it" },
-		{ "its last commit is missing", WITHOUT, 6, "", "the segment does not end with a commit" },
-		{ "a line that is neither", BEFORE, 4, "hello\n", "the line is neither a record nor a commit" },
+		{ "a changed record", OTHER, 1, "",
+			"its number or prev does not follow the preceding record" },
+		{ "the last one does", OTHER, 5, "",
+			"the commit does not cover the record before it" },
+		{ "its last commit is missing", WITHOUT, 6, "",
+			"the segment does not end with a commit" },
+		{ "a line that is neither", BEFORE, 4, "hello\n",
+			"the line is neither a record nor a commit" },
 		{ "what comes after it has no end", BEFORE, 7, "{\"v\":1",
 			"the last line is incomplete" },
 	};
@@ -158,7 +168,7 @@ a_segment_that_is_not_whole_is_not_compressed(void **state)
 }
 
 static void
-another_nodes_record_is_no_part_of_it(void **state)
+record_of_another_node_is_refused(void **state)
 {
 	struct chain_build b;
 	struct manifest m;
@@ -174,7 +184,7 @@ another_nodes_record_is_no_part_of_it(void **state)
 }
 
 static void
-a_segment_goes_on_from_the_hash_before_it(void **state)
+segment_must_continue_the_previous_hash(void **state)
 {
 	struct manifest m, before = { .last = 3 };
 
@@ -185,12 +195,12 @@ a_segment_goes_on_from_the_hash_before_it(void **state)
 	before.head[31] ^= 1;
 	assert_int_equal(survey(buf_view(&second), &before, &m), ERR_AUTH);
 	assert_true(says("its prev is not the hash of the last record of the preceding segment"));
-	/* of one further back nothing is known */
+	/* of an earlier segment nothing is known */
 	before.last = 2;
 	assert_int_equal(survey(buf_view(&second), &before, &m), 0);
 }
 
-/* ---- compressed ---- */
+/* ---- compressed segments ---- */
 
 static int
 pack(const char *segment, struct span text, struct manifest *m)
@@ -216,7 +226,7 @@ other_byte(int fd, const void *p, size_t n)
 }
 
 static void
-what_the_disk_kept_otherwise_is_not_a_compressed_segment(void **state)
+damaged_compressed_segment_is_refused(void **state)
 {
 	struct manifest m;
 
@@ -231,7 +241,7 @@ what_the_disk_kept_otherwise_is_not_a_compressed_segment(void **state)
 }
 
 static void
-a_segment_has_the_name_of_its_first_record(void **state)
+segment_name_must_match_its_first_record(void **state)
 {
 	struct manifest m;
 
@@ -250,7 +260,7 @@ compare(const struct manifest *m)
 }
 
 static void
-the_plain_form_goes_where_both_are_the_manifests(void **state)
+plain_form_is_removed_if_both_match_the_manifest(void **state)
 {
 	struct manifest m, other;
 	struct span text;
@@ -258,7 +268,7 @@ the_plain_form_goes_where_both_are_the_manifests(void **state)
 	(void)state;
 	assert_int_equal(pack(SECOND, buf_view(&second), &m), 0);
 	assert_int_equal(compare(&m), 0);
-	/* the packed one: a byte more or other bytes than the manifest says */
+	/* the compressed form: its size or bytes differ from the manifest */
 	other = m;
 	other.packed_sha256[0] ^= 1;
 	assert_int_equal(compare(&other), ERR_AUTH);
@@ -266,7 +276,7 @@ the_plain_form_goes_where_both_are_the_manifests(void **state)
 	other = m;
 	other.packed_bytes++;
 	assert_int_equal(compare(&other), ERR_AUTH);
-	/* the plain one: less of it, whole all the same */
+	/* the plain form: shorter, but complete in itself */
 	text = buf_view(&second);
 	for (int line = 0; line < 4; line++)
 		text = span_cut(text, span_chr(text, '\n') + 1, text.n);
@@ -278,7 +288,7 @@ the_plain_form_goes_where_both_are_the_manifests(void **state)
 }
 
 static void
-the_trees_leaves_are_of_the_manifests_records(void **state)
+tree_leaves_must_match_the_manifest(void **state)
 {
 	struct manifest m;
 	struct stat st;
@@ -293,16 +303,16 @@ the_trees_leaves_are_of_the_manifests_records(void **state)
 	size_t files = files_in("keep");
 	m.head[0] ^= 1;
 	assert_int_equal(pack_hashes(keep_dir, &m, NULL, &why), ERR_AUTH);
-	assert_int_equal(files_in("keep"), files - 1); /* nothing is left aside */
+	assert_int_equal(files_in("keep"), files - 1); /* no temporary file is left */
 }
 
 /* ---- manifests ---- */
 
 static void
-what_nobody_packed_is_no_manifest(void **state)
+invalid_manifest_is_refused(void **state)
 {
 	static const struct {
-		const char *name, *member, *is; /* as JSON; %: a hash whose last digits these are */
+		const char *name, *member, *is; /* as JSON; %: the last digits of a hash */
 		bool ok;
 	} rows[] = {
 		{ "as it is", "v", "1", true },
@@ -355,9 +365,9 @@ what_nobody_packed_is_no_manifest(void **state)
 	buf_free(&one);
 }
 
-/* Whoever writes in the folder may put one segment's manifest in the place of another's. */
+/* Anyone who can write in the folder could replace one segment's manifest by another's. */
 static void
-a_manifest_is_of_the_segment_whose_name_it_has(void **state)
+manifest_must_match_the_segments_name(void **state)
 {
 	struct manifest m;
 	struct buf text;
@@ -374,10 +384,10 @@ a_manifest_is_of_the_segment_whose_name_it_has(void **state)
 	buf_free(&text);
 }
 
-/* ---- a folder ---- */
+/* ---- an archive folder ---- */
 
 static void
-a_folder_holds_what_was_put_there(void **state)
+archive_folder_holds_the_stored_files(void **state)
 {
 	struct archive_options o = { .place = path("away") };
 	unsigned char hash[SHA256_BYTES], other[SHA256_BYTES];
@@ -389,7 +399,7 @@ a_folder_holds_what_was_put_there(void **state)
 	sha256(SPAN_LIT("bytes\n"), hash);
 	sha256(SPAN_LIT("other\n"), other);
 	int fd = file_of(SPAN_LIT("bytes\n"));
-	/* one that is not mounted is not an empty one */
+	/* a folder that is not mounted must not count as an empty one */
 	assert_int_equal(archive_check(&o, "n", hash, NULL, &why), ERR_IO);
 	assert_int_equal(archive_put(&o, "n", fd, hash, NULL, &why), ERR_IO);
 	assert_int_not_equal(access(place, F_OK), 0);
@@ -398,23 +408,24 @@ a_folder_holds_what_was_put_there(void **state)
 	assert_int_equal(archive_put(&o, "n", fd, hash, NULL, &why), 0);
 	assert_int_equal(archive_check(&o, "n", hash, NULL, &why), 0);
 	assert_int_equal(archive_check(&o, "n", other, NULL, &why), ERR_AUTH);
-	/* what is there afterwards is read back */
+	/* a stored file is read back and compared */
 	assert_int_equal(archive_put(&o, "n", fd, other, NULL, &why), ERR_AUTH);
-	/* a link is not what was put */
+	/* a link is not the stored file */
 	put("elsewhere", "bytes\n");
 	assert_int_equal(symlink("../elsewhere", path("away/linked")), 0);
 	assert_int_equal(archive_check(&o, "linked", hash, NULL, &why), ERR_IO);
 	close(fd);
 }
 
-/* ---- what is due ---- */
+/* ---- retention ---- */
 
 static void
-the_last_second_and_byte_that_stay(void **state)
+retention_keeps_the_last_second_and_byte(void **state)
 {
 	static const struct {
 		const char *name;
-		struct trim_rules rules; /* a journal of 100 bytes whose last record is of 0 */
+		struct trim_rules
+			rules; /* a journal of 100 bytes whose last record has the time 0 */
 		enum trim_due want;
 	} rows[] = {
 		{ "just as old as the rule", { .age_s = 1000, .now_s = 1000 }, TRIM_NOT },
@@ -440,17 +451,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_segment_that_is_not_whole_is_not_compressed),
-		cmocka_unit_test(another_nodes_record_is_no_part_of_it),
-		cmocka_unit_test(a_segment_goes_on_from_the_hash_before_it),
-		cmocka_unit_test(what_the_disk_kept_otherwise_is_not_a_compressed_segment),
-		cmocka_unit_test(a_segment_has_the_name_of_its_first_record),
-		cmocka_unit_test(the_plain_form_goes_where_both_are_the_manifests),
-		cmocka_unit_test(the_trees_leaves_are_of_the_manifests_records),
-		cmocka_unit_test(what_nobody_packed_is_no_manifest),
-		cmocka_unit_test(a_manifest_is_of_the_segment_whose_name_it_has),
-		cmocka_unit_test(a_folder_holds_what_was_put_there),
-		cmocka_unit_test(the_last_second_and_byte_that_stay),
+		cmocka_unit_test(incomplete_segment_is_not_compressed),
+		cmocka_unit_test(record_of_another_node_is_refused),
+		cmocka_unit_test(segment_must_continue_the_previous_hash),
+		cmocka_unit_test(damaged_compressed_segment_is_refused),
+		cmocka_unit_test(segment_name_must_match_its_first_record),
+		cmocka_unit_test(plain_form_is_removed_if_both_match_the_manifest),
+		cmocka_unit_test(tree_leaves_must_match_the_manifest),
+		cmocka_unit_test(invalid_manifest_is_refused),
+		cmocka_unit_test(manifest_must_match_the_segments_name),
+		cmocka_unit_test(archive_folder_holds_the_stored_files),
+		cmocka_unit_test(retention_keeps_the_last_second_and_byte),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

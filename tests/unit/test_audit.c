@@ -1,5 +1,5 @@
-/* The audit thread and its journal: restarts, tails cut at every byte, damage that
- * it does not start from, commits shared by many producers. */
+/* The audit thread and its journal: restarts, tails cut at every byte, damage with which it
+ * does not start, and commits shared by many producers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +38,7 @@ teardown(void **state)
 }
 
 static void
-a_journal_from_boot_to_close(void **state)
+journal_holds_boot_records_and_close(void **state)
 {
 	struct stat st;
 
@@ -65,7 +65,7 @@ a_journal_from_boot_to_close(void **state)
 }
 
 static void
-a_restart_continues_the_chain(void **state)
+restart_continues_the_chain(void **state)
 {
 	(void)state;
 	for (int boot = 1; boot <= 3; boot++) {
@@ -84,7 +84,7 @@ a_restart_continues_the_chain(void **state)
 }
 
 static void
-segments_rotate_and_the_chain_goes_on(void **state)
+chain_continues_over_rotated_segments(void **state)
 {
 	char id[16];
 
@@ -103,9 +103,10 @@ segments_rotate_and_the_chain_goes_on(void **state)
 	assert_verifies(44);
 }
 
-/* ---- what it starts from ---- */
+/* ---- the journal at the start ---- */
 
-/* A journal as a killed daemon leaves it: boot, then one commit of n records. */
+/* Returns a journal as a killed daemon leaves it: a boot record, then one commit of n
+ * records. */
 static struct buf
 killed_journal(size_t *last_commit_at)
 {
@@ -124,7 +125,7 @@ killed_journal(size_t *last_commit_at)
 }
 
 static void
-a_tail_cut_at_any_byte_is_recovered(void **state)
+tail_cut_at_any_byte_is_recovered(void **state)
 {
 	size_t from;
 	char name[512];
@@ -148,7 +149,7 @@ a_tail_cut_at_any_byte_is_recovered(void **state)
 }
 
 static void
-whole_records_without_a_signature_are_not_adopted(void **state)
+unsigned_records_are_not_adopted(void **state)
 {
 	size_t from;
 
@@ -165,11 +166,11 @@ whole_records_without_a_signature_are_not_adopted(void **state)
 	buf_free(&b);
 }
 
-/* A power cut may keep a later page of the last commit and lose an earlier one: what
- * was filled ahead shows as NUL bytes. That commit was promised to nobody; the one
- * before it was. */
+/* A power cut may keep a later page of the last commit and lose an earlier one. Preallocated
+ * space then shows as NUL bytes. The last commit was not acknowledged; the commit before it
+ * was. */
 static void
-nul_bytes_in_the_last_commit_are_cut_in_an_older_refused(void **state)
+nul_bytes_are_cut_from_the_last_commit_and_refused_in_older_ones(void **state)
 {
 	size_t from;
 
@@ -196,9 +197,9 @@ nul_bytes_in_the_last_commit_are_cut_in_an_older_refused(void **state)
 	buf_free(&c);
 }
 
-/* What is filled ahead is no damage and nothing that was cut off. */
+/* Preallocated space is neither damage nor a cut. */
 static void
-a_journal_that_was_killed_ends_in_nul_bytes(void **state)
+journal_of_a_killed_daemon_ends_in_nul_bytes(void **state)
 {
 	size_t from;
 
@@ -223,7 +224,7 @@ a_journal_that_was_killed_ends_in_nul_bytes(void **state)
 }
 
 static void
-a_boot_that_wrote_nothing_leaves_no_trace(void **state)
+boot_without_a_record_leaves_no_trace(void **state)
 {
 	char path[512];
 
@@ -240,7 +241,7 @@ a_boot_that_wrote_nothing_leaves_no_trace(void **state)
 	assert_started();
 	audit_stop(&r.audit);
 	assert_verifies(6);
-	/* The first boot of all. */
+	/* The very first boot. */
 	rig_sh("rm -f '%s'/* '%s.head'", r.journal, r.journal);
 	snprintf(path, sizeof(path), "%s/gw-1-00000001-0000000000000001.jsonl", r.journal);
 	rig_spill(path, SPAN_LIT("{\"v\":1,\"no"));
@@ -305,7 +306,7 @@ t_new_gone(void)
 	snprintf(p, sizeof(p), "%s", rig_segment(&r, -1));
 	assert_int_equal(unlink(p), 0);
 }
-/* Nothing but the segment of a boot that wrote nothing. */
+/* Only the segment of a boot that wrote nothing. */
 static void
 t_begun_alone(void)
 {
@@ -339,7 +340,7 @@ t_key(void)
 }
 
 static void
-a_journal_that_does_not_verify_is_not_appended_to(void **state)
+unverified_journal_is_not_appended_to(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name; void (*tamper)(void); const char *why; } rows[] = {
@@ -381,7 +382,7 @@ a_journal_that_does_not_verify_is_not_appended_to(void **state)
 }
 
 static void
-a_key_may_be_replaced_when_the_old_one_stays_beside_it(void **state)
+key_may_be_replaced_if_the_old_one_is_kept(void **state)
 {
 	(void)state;
 	assert_started();
@@ -407,7 +408,7 @@ a_key_may_be_replaced_when_the_old_one_stays_beside_it(void **state)
 }
 
 static void
-the_boot_record_names_the_hash_key_and_where_it_came_from(void **state)
+boot_record_names_the_hash_key_and_its_source(void **state)
 {
 	char want[128], file[256];
 	struct hashkey made;
@@ -430,7 +431,7 @@ the_boot_record_names_the_hash_key_and_where_it_came_from(void **state)
 	assert_false(rig_holds(&r, "\"key\":{"));
 }
 
-/* As `measured` has it. */
+/* Asserts an entry of `measured`. */
 static void
 assert_measured(const char *what, const char *file, const char *version)
 {
@@ -458,7 +459,7 @@ write_measured(const char *file, const char *text)
 }
 
 static void
-the_boot_record_names_the_hash_of_program_and_files(void **state)
+boot_record_has_the_hashes_of_program_and_files(void **state)
 {
 	char config[256], policy[256], folder[256], ours[300], hidden[300], beneath[300],
 		self[4096] = "", id[PROGRAM_BUILD_ID], want[400];
@@ -491,7 +492,7 @@ the_boot_record_names_the_hash_of_program_and_files(void **state)
 	snprintf(want, sizeof(want), "\"commit\":\"%s\",\"build_id\":\"%s\",",
 		program_commit(), program_build_id(id));
 	assert_true(rig_holds(&r, want));
-	/* A file that is missing has no hash, and the daemon starts all the same. */
+	/* A missing file has no hash, and the daemon starts nevertheless. */
 	r.cfg.policy = beneath;
 	assert_int_equal(unlink(config), 0);
 	measure_haproxy = "/nowhere";
@@ -500,19 +501,19 @@ the_boot_record_names_the_hash_of_program_and_files(void **state)
 	assert_true(rig_holds(&r, "\"sha256\":null,\"why\":\"No such file or directory\"}"));
 	assert_true(rig_holds(&r, "\"sha256\":null,\"why\":\"Invalid argument\"}"));
 	assert_false(rig_holds(&r, "\"what\":\"haproxy\",\"file\":\"/nowhere\""));
-	/* So has a folder that cannot be read. */
+	/* The same applies to a folder that cannot be read. */
 	snprintf(folder, sizeof(folder), "%s/loop", r.dir);
 	assert_int_equal(symlink("loop", folder), 0);
 	measure_haproxy = folder;
 	assert_started();
 	audit_stop(&r.audit);
-	measure_haproxy = "/nowhere"; /* later tests start daemons, too */
+	measure_haproxy = "/nowhere"; /* later tests start daemons too */
 	snprintf(want, sizeof(want), "\"what\":\"haproxy\",\"file\":\"%s\",\"sha256\":null", folder);
 	assert_true(rig_holds(&r, want));
 }
 
 static void
-two_daemons_do_not_share_a_journal(void **state)
+journal_is_not_shared_by_two_daemons(void **state)
 {
 	(void)state;
 	assert_started();
@@ -528,14 +529,14 @@ two_daemons_do_not_share_a_journal(void **state)
 }
 
 static void
-what_it_cannot_start_from(void **state)
+unusable_configuration_refuses_the_start(void **state)
 {
 	static const struct {
 		const char *name, *node, *journal, *key, *why;
 	} rows[] = {
 		{ "no journal", "n", NULL, "/k", "audit.journal" },
 		{ "no key", "n", "/j", NULL, "audit.key" },
-		{ "a key that is not there", "n", "/j", "/nonexistent/k", "/nonexistent/k" },
+		{ "a missing key", "n", "/j", "/nonexistent/k", "/nonexistent/k" },
 		{ "a node with a slash", "a/b", "/j", "/k", "node" },
 	};
 	(void)state;
@@ -556,9 +557,9 @@ what_it_cannot_start_from(void **state)
 
 /* ---- entries ---- */
 
-/* What a receipt needs: the record that `prev` of the next one names. */
+/* A receipt needs them: the hash is `prev` of the next record. */
 static void
-an_entry_is_told_its_sequence_number_and_hash(void **state)
+entry_gets_its_sequence_number_and_hash(void **state)
 {
 	char hex[2][2 * CHAIN_HASH_BYTES + 1], prev[128];
 	struct audit_entry e[2];
@@ -586,7 +587,7 @@ an_entry_is_told_its_sequence_number_and_hash(void **state)
 }
 
 static void
-fields_that_are_no_record_are_refused_alone(void **state)
+invalid_fields_refuse_only_their_entry(void **state)
 {
 	struct audit_entry e = { .done = rig_done };
 	sem_t s;
@@ -683,7 +684,7 @@ producer_main(void *arg)
 }
 
 static void
-four_producers_share_commits(void **state)
+producers_share_commits(void **state)
 {
 	static struct producer p[PRODUCERS];
 	uint64_t slowest = 0;
@@ -727,21 +728,21 @@ write_on(void *arg)
 }
 
 static void
-a_journal_that_is_written_to_verifies_at_any_moment(void **state)
+journal_verifies_while_it_is_written(void **state)
 {
 	pthread_t t[PRODUCERS];
 	struct verify_result v = { 0 };
 	uint64_t last = 0;
 
 	(void)state;
-	/* Many small segments: the directory changes all the time. */
+	/* Many small segments, so that the directory changes all the time. */
 	r.cfg.journal_segment_bytes = 2000;
 	assert_started();
 	stop_writing = false;
 	for (int i = 0; i < PRODUCERS; i++)
 		assert_int_equal(pthread_create(&t[i], NULL, write_on, NULL), 0);
-	/* Many listings, and reading enough to be overtaken. Each reads all that was written.
-	 */
+	/* The test lists often and reads enough for the writer to overtake it. Each
+	 * verification reads all that was written. */
 	uint64_t until = clock_mono_us() + 2000000;
 	for (int i = 0; i < 5 || (clock_mono_us() < until && rig_segments(&r) < 1000); i++) {
 		v = rig_verify(&r);
@@ -769,7 +770,7 @@ by_u64(const void *a, const void *b)
 }
 
 static void
-one_record_at_a_time(void **state)
+single_records_are_committed(void **state)
 {
 	enum { N = 500 };
 	static uint64_t ack[N], sync[N];
@@ -803,7 +804,7 @@ one_record_at_a_time(void **state)
 }
 
 static void
-what_queued_before_the_stop_is_committed(void **state)
+queued_entries_are_committed_at_stop(void **state)
 {
 	enum { N = 200 };
 	struct audit_entry e[N];
@@ -829,9 +830,10 @@ what_queued_before_the_stop_is_committed(void **state)
 	sem_destroy(&s);
 }
 
-/* Times within a segment are in order, so its first and last lines say when its records are. */
+/* Times within a segment are in order, so its first and last line bound the times of its
+ * records. */
 static void
-a_clock_that_is_set_begins_a_segment(void **state)
+clock_step_begins_a_segment(void **state)
 {
 	static const struct {
 		int64_t off_s;
@@ -857,27 +859,27 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_clock_that_is_set_begins_a_segment),
-		T(a_journal_from_boot_to_close),
-		T(a_restart_continues_the_chain),
-		T(segments_rotate_and_the_chain_goes_on),
-		T(a_tail_cut_at_any_byte_is_recovered),
-		T(whole_records_without_a_signature_are_not_adopted),
-		T(nul_bytes_in_the_last_commit_are_cut_in_an_older_refused),
-		T(a_journal_that_was_killed_ends_in_nul_bytes),
-		T(a_boot_that_wrote_nothing_leaves_no_trace),
-		T(a_journal_that_does_not_verify_is_not_appended_to),
-		T(a_key_may_be_replaced_when_the_old_one_stays_beside_it),
-		T(the_boot_record_names_the_hash_key_and_where_it_came_from),
-		T(the_boot_record_names_the_hash_of_program_and_files),
-		T(two_daemons_do_not_share_a_journal),
-		T(what_it_cannot_start_from),
-		T(an_entry_is_told_its_sequence_number_and_hash),
-		T(fields_that_are_no_record_are_refused_alone),
-		T(four_producers_share_commits),
-		T(a_journal_that_is_written_to_verifies_at_any_moment),
-		T(one_record_at_a_time),
-		T(what_queued_before_the_stop_is_committed),
+		T(clock_step_begins_a_segment),
+		T(journal_holds_boot_records_and_close),
+		T(restart_continues_the_chain),
+		T(chain_continues_over_rotated_segments),
+		T(tail_cut_at_any_byte_is_recovered),
+		T(unsigned_records_are_not_adopted),
+		T(nul_bytes_are_cut_from_the_last_commit_and_refused_in_older_ones),
+		T(journal_of_a_killed_daemon_ends_in_nul_bytes),
+		T(boot_without_a_record_leaves_no_trace),
+		T(unverified_journal_is_not_appended_to),
+		T(key_may_be_replaced_if_the_old_one_is_kept),
+		T(boot_record_names_the_hash_key_and_its_source),
+		T(boot_record_has_the_hashes_of_program_and_files),
+		T(journal_is_not_shared_by_two_daemons),
+		T(unusable_configuration_refuses_the_start),
+		T(entry_gets_its_sequence_number_and_hash),
+		T(invalid_fields_refuse_only_their_entry),
+		T(producers_share_commits),
+		T(journal_verifies_while_it_is_written),
+		T(single_records_are_committed),
+		T(queued_entries_are_committed_at_stop),
 	};
 	log_setup(LOG_LOGFMT, LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Anchor records while their chain is verified: what is of another checkpoint, another note or
- * by another key is named with its record. */
+/* Anchor records are checked while their chain is verified. If one has another checkpoint,
+ * another note or another key, its record is named. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ static struct chain_build b;
 static struct anchor_keys keys;
 static struct signkey witness;
 static struct buf note, answer;
-static uint64_t size; /* of the checkpoint */
+static uint64_t size; /* size of the checkpoint */
 
 /* A chain with a checkpoint in its second commit, whose note is `note`. */
 static int
@@ -52,7 +52,8 @@ teardown(void **s)
 	return temp_dir_remove(s);
 }
 
-/* An anchor of that checkpoint in a commit of its own; `root` NULL: the checkpoint's. */
+/* Adds an anchor of that checkpoint in a commit of its own. `root` NULL: the checkpoint's
+ * root. */
 static void
 add(const char *kind, uint64_t of, const char *root, const char *result)
 {
@@ -92,7 +93,7 @@ on_each(void *c, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES])
 	anchors_check_each(c, seq);
 }
 
-/* `want` NULL: it is sound, with so many anchors seen and verified. */
+/* `want` NULL: the chain is valid, with these numbers of anchors seen and verified. */
 static void
 verify(const char *want, uint64_t seen, uint64_t verified)
 {
@@ -118,7 +119,7 @@ verify(const char *want, uint64_t seen, uint64_t verified)
 	assert_int_equal(c.verified, verified);
 }
 
-/* A cosignature over the checkpoint's text in `answer`. */
+/* Writes a cosignature over the checkpoint's text into `answer`. */
 static void
 cosign(const struct signkey *key)
 {
@@ -132,7 +133,7 @@ cosign(const struct signkey *key)
 }
 
 static void
-without_keys_each_is_of_a_checkpoint_of_the_chain(void **s)
+anchors_match_checkpoints_without_keys(void **s)
 {
 	(void)s;
 	add("file", size, NULL, "taken");
@@ -143,7 +144,7 @@ without_keys_each_is_of_a_checkpoint_of_the_chain(void **s)
 }
 
 static void
-one_of_another_root_is_named(void **s)
+anchor_with_another_root_is_named(void **s)
 {
 	(void)s;
 	add("file", size, "0000000000000000000000000000000000000000000000000000000000000000",
@@ -152,7 +153,7 @@ one_of_another_root_is_named(void **s)
 }
 
 static void
-one_that_cannot_be_read_is_named(void **s)
+invalid_anchor_is_named(void **s)
 {
 	(void)s;
 	add("file", size, "00", "taken");
@@ -160,7 +161,7 @@ one_that_cannot_be_read_is_named(void **s)
 }
 
 static void
-a_refusal_is_no_anchor(void **s)
+refusal_is_no_anchor(void **s)
 {
 	(void)s;
 	add("file", size, "00", "refused");
@@ -168,7 +169,7 @@ a_refusal_is_no_anchor(void **s)
 }
 
 static void
-of_a_checkpoint_that_is_not_there_nothing_is_said(void **s)
+anchor_of_a_missing_checkpoint_is_ignored(void **s)
 {
 	(void)s;
 	cosign(&witness);
@@ -177,20 +178,20 @@ of_a_checkpoint_that_is_not_there_nothing_is_said(void **s)
 }
 
 static void
-a_cosignature_by_the_key_that_was_given_is_verified(void **s)
+cosignature_by_a_given_key_is_verified(void **s)
 {
 	(void)s;
 	keys.witness[0] = witness.pub;
 	keys.nwitness = 1;
 	cosign(&witness);
 	add("witness", size, NULL, "taken");
-	cosign(&b.key); /* of somebody else: nothing is known of it */
+	cosign(&b.key); /* by an unknown key, which is ignored */
 	add("witness", size, NULL, "taken");
 	verify(NULL, 2, 1);
 }
 
 static void
-a_cosignature_that_does_not_hold_is_named(void **s)
+invalid_cosignature_is_named(void **s)
 {
 	unsigned char raw[200];
 	size_t n;
@@ -212,7 +213,7 @@ a_cosignature_that_does_not_hold_is_named(void **s)
 }
 
 static void
-an_answer_that_is_no_cosignature_is_named(void **s)
+response_without_a_cosignature_is_named(void **s)
 {
 	(void)s;
 	buf_str(&answer, "yes");
@@ -220,7 +221,7 @@ an_answer_that_is_no_cosignature_is_named(void **s)
 	verify("anchor: the response is no cosignature", 1, 0);
 }
 
-/* ---- time stamps ---- */
+/* ---- timestamps ---- */
 
 static void
 run(const char *command)
@@ -232,7 +233,7 @@ run(const char *command)
 		fail_msg("%s", cmd);
 }
 
-/* A token over `text` in `answer`. */
+/* Writes a timestamp token over `text` into `answer`. */
 static void
 stamp(struct span text)
 {
@@ -259,7 +260,7 @@ stamp(struct span text)
 }
 
 static void
-a_time_stamp_is_over_the_checkpoint_s_note(void **s)
+timestamp_over_the_note_is_verified(void **s)
 {
 	(void)s;
 	stamp(buf_view(&note));
@@ -274,7 +275,7 @@ a_time_stamp_is_over_the_checkpoint_s_note(void **s)
 }
 
 static void
-a_time_stamp_over_something_else_is_named(void **s)
+timestamp_over_other_data_is_named(void **s)
 {
 	(void)s;
 	stamp(SPAN_LIT("another note"));
@@ -283,7 +284,7 @@ a_time_stamp_over_something_else_is_named(void **s)
 }
 
 static void
-what_is_no_time_stamp_is_named(void **s)
+invalid_timestamp_is_named(void **s)
 {
 	(void)s;
 	buf_str(&answer, "AAAA");
@@ -296,17 +297,17 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(without_keys_each_is_of_a_checkpoint_of_the_chain),
-		T(one_of_another_root_is_named),
-		T(one_that_cannot_be_read_is_named),
-		T(a_refusal_is_no_anchor),
-		T(of_a_checkpoint_that_is_not_there_nothing_is_said),
-		T(a_cosignature_by_the_key_that_was_given_is_verified),
-		T(a_cosignature_that_does_not_hold_is_named),
-		T(an_answer_that_is_no_cosignature_is_named),
-		T(a_time_stamp_is_over_the_checkpoint_s_note),
-		T(a_time_stamp_over_something_else_is_named),
-		T(what_is_no_time_stamp_is_named),
+		T(anchors_match_checkpoints_without_keys),
+		T(anchor_with_another_root_is_named),
+		T(invalid_anchor_is_named),
+		T(refusal_is_no_anchor),
+		T(anchor_of_a_missing_checkpoint_is_ignored),
+		T(cosignature_by_a_given_key_is_verified),
+		T(invalid_cosignature_is_named),
+		T(response_without_a_cosignature_is_named),
+		T(timestamp_over_the_note_is_verified),
+		T(timestamp_over_other_data_is_named),
+		T(invalid_timestamp_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The journal when things fail: kills at any moment, full disks, syncs and writes
- * that fail. What was acknowledged is there, and nothing is without a link. */
+/* The journal under failures: kills at any moment, full disks, failing syncs and writes. Every
+ * acknowledged record must exist, and the chain must have no gap. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,14 +33,14 @@ teardown(void **state)
 	(void)state;
 	journal_io = (struct journal_io){ pwrite, fdatasync, ftruncate };
 	audit_stop(&r.audit);
-	umount(r.journal); /* where a test failed before it did */
+	umount(r.journal); /* if a test failed before it unmounted */
 	rig_free(&r);
 	return 0;
 }
 
 /* ---- kill -9 ---- */
 
-/* Appends until it is killed; every acknowledged id goes down the pipe. */
+/* Appends records until it is killed. Every acknowledged id is written to the pipe. */
 static void
 writer_until_killed(int out, int round)
 {
@@ -58,7 +58,7 @@ writer_until_killed(int out, int round)
 }
 
 static void
-nothing_acknowledged_is_lost_by_a_kill(void **state)
+kill_loses_no_acknowledged_record(void **state)
 {
 	unsigned random = 12345;
 	int total = 0;
@@ -76,7 +76,7 @@ nothing_acknowledged_is_lost_by_a_kill(void **state)
 			writer_until_killed(fds[1], round);
 		}
 		close(fds[1]);
-		/* Not before it has written one. */
+		/* Not before it has written one record. */
 		assert_int_equal(read(fds[0], &last, sizeof(last)), sizeof(last));
 		random = random * 1103515245 + 12345;
 		usleep(random / 65536 % 30000);
@@ -92,8 +92,8 @@ nothing_acknowledged_is_lost_by_a_kill(void **state)
 		for (i = 0; i <= last; i += last - i > 20 && i > 5 ? 7 : 1) {
 			snprintf(id, sizeof(id), "\"id\":\"k%d-%d\"", round, i);
 			if (!rig_holds(&r, id))
-				fail_msg("round %d: %s was acknowledged and is not there",
-					round, id);
+				fail_msg("round %d: %s was acknowledged and is missing", round,
+					id);
 		}
 		total += last + 1;
 	}
@@ -126,7 +126,7 @@ mount_small(void)
 	return false;
 }
 
-/* Fills the disk; the file's name is hidden, so it is no segment. */
+/* Fills the disk. The file's name begins with a dot, so it is not a segment. */
 static void
 fill(bool full)
 {
@@ -145,7 +145,7 @@ fill(bool full)
 }
 
 static void
-a_full_disk_refuses_and_recovers(void **state)
+full_disk_refuses_records_and_recovers(void **state)
 {
 	(void)state;
 	if (!mount_small())
@@ -155,7 +155,7 @@ a_full_disk_refuses_and_recovers(void **state)
 	uint64_t refused = 0;
 	for (int round = 0; round < 3; round++) {
 		fill(true);
-		/* What was filled ahead still takes some. */
+		/* The preallocated space still takes some records. */
 		int err = 0, tries = 0;
 		for (; !err && tries < 1000; tries++)
 			err = rig_put(&r, "fits");
@@ -183,9 +183,9 @@ a_full_disk_refuses_and_recovers(void **state)
 	assert_int_equal(umount(r.journal), 0);
 }
 
-/* The record of a policy: its decisions come after it, whatever the disk does meanwhile. */
+/* The record of a policy precedes the policy's decisions, whatever the disk does meanwhile. */
 static void
-an_entry_to_keep_waits_for_the_disk_and_goes_first(void **state)
+kept_entry_waits_for_the_disk_and_is_written_first(void **state)
 {
 	struct audit_entry e = { .done = rig_done, .keep = true };
 	sem_t done;
@@ -221,7 +221,7 @@ an_entry_to_keep_waits_for_the_disk_and_goes_first(void **state)
 }
 
 static void
-it_starts_on_a_full_disk_and_is_not_ready(void **state)
+daemon_starts_on_a_full_disk_and_is_not_ready(void **state)
 {
 	(void)state;
 	if (!mount_small())
@@ -240,7 +240,7 @@ it_starts_on_a_full_disk_and_is_not_ready(void **state)
 
 static int writes_to_fail;
 
-/* Writes a part, then refuses. */
+/* Writes a part, then fails. */
 static ssize_t
 failing_write(int fd, const void *p, size_t n, off_t at)
 {
@@ -254,7 +254,7 @@ failing_write(int fd, const void *p, size_t n, off_t at)
 }
 
 static void
-a_failed_sync_leaves_its_segment_behind(void **state)
+failed_sync_begins_a_new_segment(void **state)
 {
 	static const struct {
 		const char *name;
@@ -298,9 +298,10 @@ a_failed_sync_leaves_its_segment_behind(void **state)
 	assert_verifies(want + 3);
 }
 
-/* What a failed sync really lost is noticed: the end is compared with memory. */
+/* A segment that lost data in a failed sync is noticed, because its end is compared with
+ * memory. */
 static void
-a_segment_that_lost_its_end_is_never_followed(void **state)
+segment_that_lost_its_end_is_not_continued(void **state)
 {
 	(void)state;
 	journal_io = (struct journal_io){ failing_write, failing_sync, failing_cut };
@@ -320,7 +321,8 @@ a_segment_that_lost_its_end_is_never_followed(void **state)
 	buf_free(&b);
 }
 
-/* A journal of one record, and a command on its segment, which it names up to four times. */
+/* A journal with one record. Runs a command whose format contains the segment's path up to four
+ * times. */
 static void
 segment_touched(const char *cmd)
 {
@@ -335,10 +337,10 @@ segment_touched(const char *cmd)
 #pragma GCC diagnostic pop
 }
 
-/* A log rotator, a person: the chain says so and goes on; verification names what
- * is gone. */
+/* Another program changes the segment, such as a log rotator. An alarm in the chain states so,
+ * the chain continues, and verification names what is missing. */
 static void
-a_segment_that_another_program_touches_is_given_up(void **state)
+segment_changed_by_another_program_is_abandoned(void **state)
 {
 	static const struct {
 		const char *name, *cmd, *how;
@@ -377,7 +379,8 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 		struct verify_result v = rig_verify(&r);
 		if (v.ok != rows[i].verifies)
 			fail_msg("%s", rows[i].name);
-		/* The alarm vouches for the loss: starts go on, verification names it still. */
+		/* The alarm accounts for the loss: starts succeed, and verification still names
+		 * it. */
 		for (int n = 0; n < 3; n++) {
 			if (!rig_start(&r))
 				fail_msg("%s: %s", rows[i].name, buf_view(&r.why).p);
@@ -388,10 +391,10 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 	}
 }
 
-/* The daemon looks at a segment's size and name before each commit, not at its times: see
+/* Before each commit, the daemon checks a segment's size and name, and not its times: see
  * stat_segment() in record/journal/journal.c. */
 static void
-a_byte_that_another_program_changes_is_found_by_verification(void **state)
+changed_byte_is_found_by_verification(void **state)
 {
 	(void)state;
 	segment_touched("printf X | dd of='%s' bs=1 seek=700 conv=notrunc 2>/dev/null");
@@ -418,9 +421,9 @@ wait_for_alarm(void)
 	return false;
 }
 
-/* While nobody asks for a record, so that a daemon that is killed then can start again. */
+/* Also while no record is written, so that a daemon that is killed then can start again. */
 static void
-what_others_do_to_an_idle_journal_is_noticed(void **state)
+change_to_an_idle_journal_is_noticed(void **state)
 {
 	static const char *const rows[] = {
 		"rm '%s'",
@@ -437,7 +440,7 @@ what_others_do_to_an_idle_journal_is_noticed(void **state)
 }
 
 static void
-a_folder_that_was_moved_while_idle_is_not_ready(void **state)
+journal_moved_while_idle_is_not_ready(void **state)
 {
 	char away[200];
 
@@ -477,11 +480,10 @@ write_while_another_cuts(int fd, const void *p, size_t n, off_t at)
 	return w;
 }
 
-/* Under load a commit is under way nearly always: what is destroyed meanwhile is
- * noticed as well, and nobody was told that a record is there that was cut off before
- * its sync. */
+/* Under load a commit is nearly always in progress. Damage during that time is noticed too, and
+ * no record that was cut off before its sync is acknowledged. */
 static void
-a_segment_that_is_touched_while_it_is_written_is_given_up(void **state)
+segment_changed_while_written_is_abandoned(void **state)
 {
 	static const struct {
 		const char *name;
@@ -513,9 +515,9 @@ a_segment_that_is_touched_while_it_is_written_is_given_up(void **state)
 	}
 }
 
-/* Nothing in it was acknowledged: no alarm, and its name is free again. */
+/* Nothing in the segment was acknowledged: there is no alarm, and its name is used again. */
 static void
-a_segment_that_is_touched_in_its_first_commit_is_begun_again(void **state)
+segment_changed_in_its_first_commit_is_begun_again(void **state)
 {
 	(void)state;
 	r.cfg.journal_segment_bytes = 1;
@@ -533,10 +535,10 @@ a_segment_that_is_touched_in_its_first_commit_is_begun_again(void **state)
 	assert_started();
 }
 
-/* The note next to the folder names the newest segment: it is missed where it was taken
- * away while no daemon was there. */
+/* The file beside the folder names the newest segment, so a removal is noticed even if no
+ * daemon was running. */
 static void
-a_segment_that_goes_while_nothing_runs_is_missed(void **state)
+segment_removed_while_stopped_is_noticed(void **state)
 {
 	(void)state;
 	for (int boots = 1; boots < 3; boots++) {
@@ -553,9 +555,9 @@ a_segment_that_goes_while_nothing_runs_is_missed(void **state)
 	}
 }
 
-/* Of segments that were lost one after the other the last alarm speaks too. */
+/* The last alarm also names segments that were lost earlier. */
 static void
-alarms_in_lost_segments_are_said_again(void **state)
+alarm_in_a_lost_segment_is_repeated(void **state)
 {
 	(void)state;
 	r.cfg.journal_segment_bytes = 4000;
@@ -577,15 +579,15 @@ alarms_in_lost_segments_are_said_again(void **state)
 		audit_stop(&r.audit);
 		assert_int_equal(rig_verify(&r).bad_seq, v.bad_seq);
 	}
-	/* A loss that no alarm names is still refused. */
+	/* A loss that no alarm names still refuses the start. */
 	rig_sh("rm '%s'", rig_segment(&r, (int)rig_segments(&r) - 2));
 	assert_false(rig_start(&r));
 	assert_non_null(strstr(buf_view(&r.why).p, "missing"));
 }
 
-/* An alarm excuses only what it names, and only where it is signed. */
+/* An alarm accounts only for the segments that it names, and only if it is signed. */
 static void
-an_alarm_that_was_written_by_another_is_no_excuse(void **state)
+alarm_of_someone_else_accounts_for_nothing(void **state)
 {
 	struct buf b;
 
@@ -604,9 +606,9 @@ an_alarm_that_was_written_by_another_is_no_excuse(void **state)
 	assert_false(rig_start(&r));
 }
 
-/* Nothing is recorded where nobody looks, and no second chain begins. */
+/* No record is written where nobody reads it, and no second chain begins. */
 static void
-a_folder_that_was_moved_is_noticed(void **state)
+moved_folder_is_noticed(void **state)
 {
 	char away[256], text[2048];
 
@@ -617,7 +619,7 @@ a_folder_that_was_moved_is_noticed(void **state)
 	mv(r.journal, away);
 	assert_int_equal(rig_put(&r, "meanwhile"), ERR_IO);
 	assert_false(audit_ready(r.audit));
-	/* Another folder in its place is not it. */
+	/* Another folder in its place is not the journal. */
 	assert_int_equal(mkdir(r.journal, 0700), 0);
 	usleep(150000);
 	assert_int_equal(rig_put(&r, "meanwhile"), ERR_IO);
@@ -641,7 +643,7 @@ a_folder_that_was_moved_is_noticed(void **state)
 	audit_stop(&r.audit);
 	assert_true(rig_verify(&r).ok);
 
-	/* To begin anew is a person's word. */
+	/* Only an operator may begin a new chain, by removing the file. */
 	mv(r.journal, away);
 	snprintf(text, sizeof(text), "%s.head", r.journal);
 	assert_int_equal(unlink(text), 0);
@@ -669,7 +671,7 @@ put_in_background(void *arg)
 }
 
 static void
-a_disk_that_hangs_is_not_ready(void **state)
+hanging_disk_is_not_ready(void **state)
 {
 	pthread_t t;
 	int err = -1;
@@ -688,7 +690,7 @@ a_disk_that_hangs_is_not_ready(void **state)
 }
 
 static void
-a_directory_open_to_everybody_is_refused(void **state)
+world_accessible_directory_is_refused(void **state)
 {
 	(void)state;
 	mkdir(r.journal, 0700);
@@ -704,24 +706,24 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(nothing_acknowledged_is_lost_by_a_kill),
-		T(a_full_disk_refuses_and_recovers),
-		T(an_entry_to_keep_waits_for_the_disk_and_goes_first),
-		T(it_starts_on_a_full_disk_and_is_not_ready),
-		T(a_failed_sync_leaves_its_segment_behind),
-		T(a_segment_that_lost_its_end_is_never_followed),
-		T(alarms_in_lost_segments_are_said_again),
-		T(an_alarm_that_was_written_by_another_is_no_excuse),
-		T(a_folder_that_was_moved_is_noticed),
-		T(a_segment_that_another_program_touches_is_given_up),
-		T(a_byte_that_another_program_changes_is_found_by_verification),
-		T(a_segment_that_is_touched_while_it_is_written_is_given_up),
-		T(a_segment_that_is_touched_in_its_first_commit_is_begun_again),
-		T(a_segment_that_goes_while_nothing_runs_is_missed),
-		T(what_others_do_to_an_idle_journal_is_noticed),
-		T(a_folder_that_was_moved_while_idle_is_not_ready),
-		T(a_disk_that_hangs_is_not_ready),
-		T(a_directory_open_to_everybody_is_refused),
+		T(kill_loses_no_acknowledged_record),
+		T(full_disk_refuses_records_and_recovers),
+		T(kept_entry_waits_for_the_disk_and_is_written_first),
+		T(daemon_starts_on_a_full_disk_and_is_not_ready),
+		T(failed_sync_begins_a_new_segment),
+		T(segment_that_lost_its_end_is_not_continued),
+		T(alarm_in_a_lost_segment_is_repeated),
+		T(alarm_of_someone_else_accounts_for_nothing),
+		T(moved_folder_is_noticed),
+		T(segment_changed_by_another_program_is_abandoned),
+		T(changed_byte_is_found_by_verification),
+		T(segment_changed_while_written_is_abandoned),
+		T(segment_changed_in_its_first_commit_is_begun_again),
+		T(segment_removed_while_stopped_is_noticed),
+		T(change_to_an_idle_journal_is_noticed),
+		T(journal_moved_while_idle_is_not_ready),
+		T(hanging_disk_is_not_ready),
+		T(world_accessible_directory_is_refused),
 	};
 	log_setup(LOG_LOGFMT, LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);

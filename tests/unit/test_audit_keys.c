@@ -1,5 +1,5 @@
-/* The signing key's life: rotation by a record that the old key signs, starts after it, what
- * the offline root says, and who verifies what with the first public key alone. */
+/* The life of the signing key: rotation by a record that the old key signs, starts afterwards,
+ * statements of the offline root, and verification with only the first public key. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdarg.h>
@@ -31,7 +31,7 @@ path(const char *name)
 	return p[at];
 }
 
-/* In the place of the one that signs: as `tollgate keygen --rotate` leaves it. */
+/* Replaces the signing key as `tollgate keygen --rotate` does. */
 static void
 replace_key(void)
 {
@@ -43,7 +43,7 @@ replace_key(void)
 	r.pub = made;
 }
 
-/* As a reload does: "" or why not. */
+/* Reloads like the daemon. Returns "" or the error. */
 static const char *
 reload(void)
 {
@@ -66,7 +66,7 @@ assert_reloaded(void)
 		fail_msg("%s", why);
 }
 
-/* With the first public key alone, and `ring` or NULL. */
+/* Verifies with only the first public key, and `ring` or NULL. */
 static struct verify_result
 verify_with(const struct keyring *ring)
 {
@@ -140,7 +140,7 @@ teardown(void **state)
 /* ---- rotation ---- */
 
 static void
-a_reload_hands_over_to_another_key(void **state)
+reload_hands_over_to_another_key(void **state)
 {
 	(void)state;
 	assert_started();
@@ -158,19 +158,20 @@ a_reload_hands_over_to_another_key(void **state)
 		"\"public_key\":\"",
 		first.id, r.pub.id);
 	assert_true(rig_holds(&r, want));
-	/* The same again says nothing. */
+	/* Another reload adds no record. */
 	assert_reloaded();
 	assert_first_key_verifies(4);
 	audit_stop(&r.audit);
 	assert_first_key_verifies(5);
-	/* And with the new key and what JOURNAL.keys says, or no key else, from there on. */
+	/* The next start has the new key and JOURNAL.keys, and verifies with the first key
+	 * too. */
 	assert_started();
 	assert_int_equal(rig_put(&r, "c"), 0);
 	assert_first_key_verifies(7);
 }
 
 static void
-rotations_follow_each_other_and_lead_back(void **state)
+rotations_may_return_to_an_earlier_key(void **state)
 {
 	(void)state;
 	assert_started();
@@ -180,11 +181,11 @@ rotations_follow_each_other_and_lead_back(void **state)
 		assert_signs(&r.pub);
 	}
 	assert_first_key_verifies(4);
-	/* Back to the one before. */
+	/* Back to the previous key. */
 	rig_sh("cd '%s' && mv key tmp && mv key.old key && mv tmp key.old", r.dir);
 	assert_reloaded();
 	assert_first_key_verifies(5);
-	/* And away again. */
+	/* And to the other one again. */
 	rig_sh("cd '%s' && mv key tmp && mv key.old key && mv tmp key.old", r.dir);
 	assert_reloaded();
 	assert_first_key_verifies(6);
@@ -196,7 +197,7 @@ rotations_follow_each_other_and_lead_back(void **state)
 }
 
 static void
-the_old_key_signs_nothing_after_its_rotation(void **state)
+old_key_signs_nothing_after_its_rotation(void **state)
 {
 	struct signkey old;
 
@@ -206,7 +207,7 @@ the_old_key_signs_nothing_after_its_rotation(void **state)
 	assert_reloaded();
 	audit_stop(&r.audit);
 	assert_first_key_verifies(3);
-	/* Whoever has the old key goes on where it was replaced. */
+	/* An attacker with the old key continues the chain from where the key was replaced. */
 	assert_int_equal(signkey_load(path("key.old"), &old, &r.why), 0);
 	struct buf text = rig_text(&r), forged;
 	struct chain c = { .node = "gw-1", .boot = 1, .seq = 2 };
@@ -236,7 +237,7 @@ the_old_key_signs_nothing_after_its_rotation(void **state)
 }
 
 static void
-a_key_that_was_replaced_does_not_start_again_alone(void **state)
+replaced_key_cannot_start_alone(void **state)
 {
 	(void)state;
 	assert_started();
@@ -250,7 +251,7 @@ a_key_that_was_replaced_does_not_start_again_alone(void **state)
 		fail_msg("started");
 	if (!strstr(buf_view(&r.why).p, "which was replaced by record 2"))
 		fail_msg("%s", buf_view(&r.why).p);
-	/* With the other's secret it hands back. */
+	/* With the secret of the other key, it hands over to the old one. */
 	char new[256];
 	snprintf(new, sizeof(new), "%s/new", r.dir);
 	r.cfg.audit_previous_key = new;
@@ -261,12 +262,12 @@ a_key_that_was_replaced_does_not_start_again_alone(void **state)
 }
 
 static void
-a_key_that_came_while_the_daemon_was_down_is_introduced_by_the_old_one(void **state)
+key_replaced_while_stopped_is_introduced_by_the_old_one(void **state)
 {
 	(void)state;
 	assert_started();
 	audit_stop(&r.audit);
-	replace_key(); /* the old one is in key.old */
+	replace_key(); /* the old key is in key.old */
 	assert_started();
 	assert_signs(&r.pub);
 	assert_int_equal(rig_put(&r, "a"), 0);
@@ -276,7 +277,7 @@ a_key_that_came_while_the_daemon_was_down_is_introduced_by_the_old_one(void **st
 }
 
 static void
-without_the_old_secret_both_public_keys_are_needed_as_ever(void **state)
+without_the_old_secret_both_public_keys_are_needed(void **state)
 {
 	(void)state;
 	assert_started();
@@ -294,12 +295,13 @@ without_the_old_secret_both_public_keys_are_needed_as_ever(void **state)
 	v = verify_with(&ring);
 	assert_true(v.ok);
 	rig_sh("cd '%s' && head -n 3 key.pub > new.pub && mv new.pub key.pub", r.dir);
-	rig_sh("cd '%s' && rm journal/*2-*", r.dir); /* so that the old key's segment is last */
+	rig_sh("cd '%s' && rm journal/*2-*",
+		r.dir); /* so that the old key's segment is the last one */
 	rig_sh("rm -f '%s.head'", r.journal);
 	assert_false(rig_start(&r));
 }
 
-/* ---- what a reload refuses ---- */
+/* ---- refusals by a reload ---- */
 
 static void
 t_open(void)
@@ -359,7 +361,7 @@ t_other_hash_key(void)
 }
 
 static void
-a_key_that_cannot_be_taken_leaves_the_old_one_signing(void **state)
+refused_key_leaves_the_old_one_signing(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name; void (*bad)(void); const char *why; } rows[] = {
@@ -393,13 +395,14 @@ a_key_that_cannot_be_taken_leaves_the_old_one_signing(void **state)
 }
 
 static void
-without_a_hash_key_the_same_key_is_no_rotation(void **state)
+rotation_needs_a_hash_key_of_its_own(void **state)
 {
 	(void)state;
 	r.cfg.audit_hash_key = NULL;
 	assert_started();
 	assert_reloaded();
-	/* The derived one in a file is the one in force: no restart between. */
+	/* The derived key, put into a file, equals the one in force, so no restart is
+	 * needed. */
 	replace_key();
 	assert_true(*reload());
 	r.cfg.audit_hash_key = hash_file;
@@ -421,7 +424,7 @@ no_room(int fd, const void *p, size_t n, off_t at)
 }
 
 static void
-while_the_disk_refuses_the_old_key_signs_and_the_new_one_waits(void **state)
+new_key_waits_while_the_disk_refuses(void **state)
 {
 	(void)state;
 	journal_io.pwrite = no_room;
@@ -447,7 +450,7 @@ while_the_disk_refuses_the_old_key_signs_and_the_new_one_waits(void **state)
 }
 
 static void
-where_its_statements_cannot_be_kept_a_rotation_goes_on_and_they_are_kept_later(void **state)
+rotation_succeeds_if_its_statements_are_written_later(void **state)
 {
 	struct keyring ring = { .nkeys = 0 };
 	char keys[300], why[KEYRING_WHY];
@@ -480,10 +483,10 @@ where_its_statements_cannot_be_kept_a_rotation_goes_on_and_they_are_kept_later(v
 	assert_true(verify_with(NULL).ok);
 }
 
-/* Cut at every byte of what a rotation and the record after it wrote: each is a kill, and the
- * operator's files are the new ones already. */
+/* The journal is cut at every byte of a rotation's record and the next one. Each cut is a kill,
+ * and the operator's files are already the new ones. */
 static void
-killed_at_any_byte_of_a_rotation_it_starts_and_verifies(void **state)
+daemon_killed_during_a_rotation_starts_and_verifies(void **state)
 {
 	(void)state;
 	assert_started();
@@ -500,7 +503,7 @@ killed_at_any_byte_of_a_rotation_it_starts_and_verifies(void **state)
 	for (int keys = 0; keys < 2; keys++)
 		for (size_t n = before.n; n <= after.n; n += n + 40 < after.n ? 13 : 1) {
 			rig_spill(segment, span_cut(buf_view(&after), 0, n));
-			/* JOURNAL.keys is written after the commit, so it may lack it. */
+			/* JOURNAL.keys is written after the commit, so it may be missing. */
 			if (keys && n == after.n)
 				rig_sh("cp '%s/all.keys' '%s.keys'", r.dir, r.journal);
 			else
@@ -522,10 +525,10 @@ killed_at_any_byte_of_a_rotation_it_starts_and_verifies(void **state)
 	buf_free(&after);
 }
 
-/* The rotation's record is the last one, its key signed nothing yet, and the operator replaced
- * that one too. */
+/* The rotation's record is the last one, its key has signed nothing yet, and the operator has
+ * replaced that key too. */
 static void
-killed_right_after_a_rotation_another_one_follows_at_the_start(void **state)
+daemon_killed_after_a_rotation_may_rotate_again_at_start(void **state)
 {
 	char segment[512];
 
@@ -555,7 +558,7 @@ killed_right_after_a_rotation_another_one_follows_at_the_start(void **state)
 /* ---- notes ---- */
 
 static void
-both_keys_sign_checkpoints_for_thirty_days(void **state)
+checkpoints_have_both_signatures_for_thirty_days(void **state)
 {
 	struct audit_keys *k;
 	struct buf note;
@@ -574,7 +577,7 @@ both_keys_sign_checkpoints_for_thirty_days(void **state)
 			size_t lines = 0;
 			for (size_t i = 0; i < note.n; i++)
 				lines += buf_view(&note).p[i] == '\n';
-			/* At last the old secret is gone. */
+			/* Finally the old secret is missing. */
 			assert_int_equal(lines, late || restart == 2 ? 1 : 2);
 			buf_free(&note);
 		}
@@ -618,7 +621,8 @@ with_root(void)
 	rig_spill(stated_file, SPAN_LIT("# none yet\n"));
 }
 
-/* Whoever has the revoked key only would go on believing the log's checkpoints. */
+/* Otherwise a verifier with only the revoked key would continue to trust the log's
+ * checkpoints. */
 static void
 assert_signs_notes_alone(void)
 {
@@ -635,7 +639,7 @@ assert_signs_notes_alone(void)
 }
 
 static void
-a_revoked_key_does_not_verify_from_its_record_on(void **state)
+revoked_key_does_not_verify_after_its_record(void **state)
 {
 	(void)state;
 	with_root();
@@ -646,19 +650,19 @@ a_revoked_key_does_not_verify_from_its_record_on(void **state)
 	struct pubkey second = r.pub;
 	replace_key();
 	state_of_root(KEY_REVOKE, &second, 1);
-	/* The key that signs cannot be revoked by a commit of its own: it is replaced first. */
+	/* The signing key cannot be revoked by a commit of its own, so it is replaced first. */
 	assert_reloaded();
 	assert_signs(&r.pub);
 	assert_int_equal(rig_put(&r, "a"), 0);
 	assert_true(rig_holds(&r, "\"change\":\"revoke\""));
-	assert_int_equal(rig_put(&r, "b"), 0); /* the commit before is done with */
+	assert_int_equal(rig_put(&r, "b"), 0); /* the previous commit is complete */
 	assert_signs_notes_alone();
 	audit_stop(&r.audit);
 	assert_true(verify_with(NULL).ok);
 	assert_started();
 	assert_signs_notes_alone();
 	audit_stop(&r.audit);
-	/* Back to it: no. */
+	/* A return to it is refused. */
 	rig_sh("cd '%s' && mv key tmp && mv key.old key && mv tmp key.old", r.dir);
 	if (rig_start(&r))
 		fail_msg("started with a revoked key");
@@ -672,7 +676,7 @@ a_revoked_key_does_not_verify_from_its_record_on(void **state)
 }
 
 static void
-what_a_revoked_key_forges_is_named(void **state)
+forgery_with_a_revoked_key_is_named(void **state)
 {
 	struct chain c = { .node = "gw-1", .boot = 1 };
 	struct signkey old;
@@ -712,7 +716,7 @@ what_a_revoked_key_forges_is_named(void **state)
 }
 
 static void
-a_key_that_the_root_certified_needs_nobody_else(void **state)
+key_certified_by_the_root_is_accepted_alone(void **state)
 {
 	struct keyring ring = { .nkeys = 0 };
 	struct pubkey second;
@@ -729,7 +733,7 @@ a_key_that_the_root_certified_needs_nobody_else(void **state)
 	state_of_root(KEY_CERTIFY, &second, 1);
 	assert_started();
 	audit_stop(&r.audit);
-	/* Who has the root alone, and who has the first key alone. */
+	/* A verifier with only the root, and one with only the first key. */
 	assert_int_equal(keyring_give_root(&ring, &root.pub), 0);
 	ring.given_root = true;
 	struct verify_options o = { .node = "gw-1", .ring = &ring, .live = true };
@@ -745,7 +749,7 @@ a_key_that_the_root_certified_needs_nobody_else(void **state)
 }
 
 static void
-statements_that_no_root_signed_are_refused(void **state)
+unsigned_root_statements_are_refused(void **state)
 {
 	struct signkey other;
 	struct pubkey made;
@@ -775,23 +779,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_reload_hands_over_to_another_key),
-		T(rotations_follow_each_other_and_lead_back),
-		T(the_old_key_signs_nothing_after_its_rotation),
-		T(a_key_that_was_replaced_does_not_start_again_alone),
-		T(a_key_that_came_while_the_daemon_was_down_is_introduced_by_the_old_one),
-		T(without_the_old_secret_both_public_keys_are_needed_as_ever),
-		T(a_key_that_cannot_be_taken_leaves_the_old_one_signing),
-		T(without_a_hash_key_the_same_key_is_no_rotation),
-		T(while_the_disk_refuses_the_old_key_signs_and_the_new_one_waits),
-		T(where_its_statements_cannot_be_kept_a_rotation_goes_on_and_they_are_kept_later),
-		T(killed_at_any_byte_of_a_rotation_it_starts_and_verifies),
-		T(killed_right_after_a_rotation_another_one_follows_at_the_start),
-		T(both_keys_sign_checkpoints_for_thirty_days),
-		T(a_revoked_key_does_not_verify_from_its_record_on),
-		T(what_a_revoked_key_forges_is_named),
-		T(a_key_that_the_root_certified_needs_nobody_else),
-		T(statements_that_no_root_signed_are_refused),
+		T(reload_hands_over_to_another_key),
+		T(rotations_may_return_to_an_earlier_key),
+		T(old_key_signs_nothing_after_its_rotation),
+		T(replaced_key_cannot_start_alone),
+		T(key_replaced_while_stopped_is_introduced_by_the_old_one),
+		T(without_the_old_secret_both_public_keys_are_needed),
+		T(refused_key_leaves_the_old_one_signing),
+		T(rotation_needs_a_hash_key_of_its_own),
+		T(new_key_waits_while_the_disk_refuses),
+		T(rotation_succeeds_if_its_statements_are_written_later),
+		T(daemon_killed_during_a_rotation_starts_and_verifies),
+		T(daemon_killed_after_a_rotation_may_rotate_again_at_start),
+		T(checkpoints_have_both_signatures_for_thirty_days),
+		T(revoked_key_does_not_verify_after_its_record),
+		T(forgery_with_a_revoked_key_is_named),
+		T(key_certified_by_the_root_is_accepted_alone),
+		T(unsigned_root_statements_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* tollgate audit verify of chains with checkpoints, and against an old one: a log that goes on,
- * was cut, forked, put back or trimmed. */
+/* tollgate audit verify of chains with checkpoints, and against an old checkpoint: a log that
+ * was continued, cut, forked, restored or trimmed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 /* ---- verify ---- */
 
 static void
-verify_says_what_its_checkpoints_cover(void **state)
+verify_reports_what_checkpoints_cover(void **state)
 {
 	char want[64];
 	(void)state;
@@ -22,7 +22,7 @@ verify_says_what_its_checkpoints_cover(void **state)
 	put_file("all.jsonl", buf_view(&b.out));
 	assert_exit(verify(file_arg("--file", "all.jsonl")), EXIT_DONE);
 	assert_out(" checkpoints=4 covered=");
-	/* The daemon's own hand, lying: everything is signed, and the tree is another. */
+	/* A dishonest daemon: everything is signed, but the tree is another one. */
 	b.tree.hash[0].b[0] ^= 1;
 	snprintf(want, sizeof(want), "seq=%" PRIu64 " why=\"checkpoint: ", b.chain.seq + 1);
 	chain_build_checkpoint(&b);
@@ -32,10 +32,10 @@ verify_says_what_its_checkpoints_cover(void **state)
 	assert_out(want);
 }
 
-/* In a long chain, where a checkpoint vouches, a changed record is named as ever, and where
- * another thing is wrong the first bad signature is. */
+/* In a long chain, a changed record that a checkpoint covers is named as before. Other damage
+ * is reported as the first bad signature. */
 static void
-damage_under_a_checkpoint_is_named(void **state)
+damage_covered_by_a_checkpoint_is_named(void **state)
 {
 	(void)state;
 
@@ -56,7 +56,7 @@ damage_under_a_checkpoint_is_named(void **state)
 
 /* ---- an old note ---- */
 
-/* A note over what is there now, in a file. */
+/* Writes a note over the current chain into a file. */
 static void
 keep_note(const char *name)
 {
@@ -79,7 +79,7 @@ verify_note(const char *name)
 }
 
 static void
-a_log_continues_its_old_notes(void **state)
+log_must_continue_its_old_notes(void **state)
 {
 	(void)state;
 
@@ -94,7 +94,7 @@ a_log_continues_its_old_notes(void **state)
 	assert_exit(verify_note("old"), EXIT_DONE);
 	assert_out("ok node=gw-1 source=note origin=tollgate/gw-1 size=");
 	assert_exit(verify_note("now"), EXIT_DONE);
-	/* A proof holds a note too. */
+	/* A proof contains a note too. */
 	assert_exit(show("r2 --proof"), EXIT_DONE);
 	put_file("proof", span_str(out));
 	assert_exit(verify_note("proof"), EXIT_DONE);
@@ -103,7 +103,7 @@ a_log_continues_its_old_notes(void **state)
 			    at("old"), at("key.pub")),
 		EXIT_DONE);
 	assert_out("source=note");
-	/* What is no note, or nobody's. */
+	/* Files that are no note, or a note of an unknown key. */
 	put_file("junk", SPAN_LIT("hello\n"));
 	assert_exit(verify_note("junk"), EXIT_CANNOT);
 	assert_exit(verify_note("absent"), EXIT_CANNOT);
@@ -116,7 +116,7 @@ a_log_continues_its_old_notes(void **state)
 }
 
 static void
-a_tail_that_was_cut_off_is_named(void **state)
+cut_tail_is_named(void **state)
 {
 	size_t cut;
 	char want[128];
@@ -139,7 +139,7 @@ a_tail_that_was_cut_off_is_named(void **state)
 }
 
 static void
-a_fork_is_named_by_its_first_record_where_the_tree_tells(void **state)
+fork_is_named_by_its_first_record_if_the_tree_exists(void **state)
 {
 	struct chain_build copy;
 	char want[128];
@@ -169,14 +169,14 @@ a_fork_is_named_by_its_first_record_where_the_tree_tells(void **state)
 		shared + 1);
 	assert_out(want);
 	assert_out("ok node=gw-1 source=journal");
-	/* Without the tree's files only that it is another history. */
+	/* Without the tree's files, only the fork itself is known. */
 	rename(at("journal.tree"), at("elsewhere"));
 	assert_exit(verify_note("old"), EXIT_NO);
 	assert_out("why=\"fork: records 1 to ");
 }
 
 static void
-an_older_copy_that_was_put_back_is_named(void **state)
+restored_older_copy_is_named(void **state)
 {
 	struct chain_build copy;
 	char want[160];
@@ -208,7 +208,7 @@ an_older_copy_that_was_put_back_is_named(void **state)
 }
 
 static void
-a_trimmed_log_continues_a_note_by_the_tree(void **state)
+trimmed_log_continues_a_note_with_the_tree(void **state)
 {
 	(void)state;
 
@@ -244,11 +244,11 @@ verify_note_from(uint64_t first)
 		journal, first, note, at("key.pub"));
 }
 
-/* Who has the key writes other records under the note, signs them, and keeps the record of the
- * checkpoint as it was: nothing that a record says vouches for those before it. Whichever
- * hashes he leaves, and whatever of the log is there. */
+/* An attacker with the key rewrites records under the note, signs them, and keeps the
+ * checkpoint's record. No record vouches for earlier ones. This must fail whichever hashes
+ * remain and whichever part of the log exists. */
 static void
-records_that_were_rewritten_under_a_note_never_pass(void **state)
+rewritten_records_under_a_note_never_verify(void **state)
 {
 	struct chain_build copy;
 	struct buf truth;
@@ -272,7 +272,7 @@ records_that_were_rewritten_under_a_note_never_pass(void **state)
 	for (int i = 0; i < 40; i++)
 		add_request("false");
 	assert_int_equal(b.tree.n, tree.n);
-	b.tree = tree; /* the checkpoint's record, as it was */
+	b.tree = tree; /* the checkpoint's record is unchanged */
 	chain_build_checkpoint(&b);
 	for (int i = 0; i < 20; i++)
 		add_request("after");
@@ -295,7 +295,7 @@ records_that_were_rewritten_under_a_note_never_pass(void **state)
 					code, out);
 		}
 	}
-	/* From anywhere, and as a file. */
+	/* From any sequence number, and as a file. */
 	put_file("all.jsonl", buf_view(&b.out));
 	for (uint64_t from = 1; from <= tree.n + 8; from += 7) {
 		if (verify_note_from(from) != EXIT_NO ||
@@ -313,9 +313,9 @@ records_that_were_rewritten_under_a_note_never_pass(void **state)
 	buf_free(&truth);
 }
 
-/* What was not read is said. */
+/* The records that were not read are reported. */
 static void
-a_trimmed_log_says_how_much_of_a_note_was_not_read(void **state)
+trimmed_log_reports_how_much_of_a_note_was_not_read(void **state)
 {
 	char want[64];
 	(void)state;
@@ -335,7 +335,7 @@ a_trimmed_log_says_how_much_of_a_note_was_not_read(void **state)
 }
 
 static void
-a_note_of_another_log_is_told(void **state)
+note_of_another_log_is_reported(void **state)
 {
 	struct chain_build other;
 	(void)state;
@@ -361,16 +361,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(verify_says_what_its_checkpoints_cover),
-		T(damage_under_a_checkpoint_is_named),
-		T(a_log_continues_its_old_notes),
-		T(a_tail_that_was_cut_off_is_named),
-		T(a_fork_is_named_by_its_first_record_where_the_tree_tells),
-		T(an_older_copy_that_was_put_back_is_named),
-		T(a_trimmed_log_continues_a_note_by_the_tree),
-		T(records_that_were_rewritten_under_a_note_never_pass),
-		T(a_trimmed_log_says_how_much_of_a_note_was_not_read),
-		T(a_note_of_another_log_is_told),
+		T(verify_reports_what_checkpoints_cover),
+		T(damage_covered_by_a_checkpoint_is_named),
+		T(log_must_continue_its_old_notes),
+		T(cut_tail_is_named),
+		T(fork_is_named_by_its_first_record_if_the_tree_exists),
+		T(restored_older_copy_is_named),
+		T(trimmed_log_continues_a_note_with_the_tree),
+		T(rewritten_records_under_a_note_never_verify),
+		T(trimmed_log_reports_how_much_of_a_note_was_not_read),
+		T(note_of_another_log_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

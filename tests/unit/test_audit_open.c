@@ -1,5 +1,5 @@
-/* tollgate audit open: what is printed is what was sealed, of a record that verifies; of
- * everything else a word says why nothing is. */
+/* tollgate audit open: the printed text equals the sealed one and belongs to a record that
+ * verifies. In all other cases, a word gives the reason why nothing is printed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,13 +14,13 @@
 #define PROMPT "{\"messages\":[\"what alice asked\"]}"
 #define ANSWER "{\"choices\":[\"what was answered\"]}\n"
 
-/* Two people's requests; the journal is closed, so that a checkpoint covers it. */
+/* Requests of two people. The journal is closed, so that a checkpoint covers it. */
 static int
 sealed_setup(void **state)
 {
 	setup(state);
 	r.cfg.journal_segment_bytes = 64 << 20;
-	tree_pace = (struct tree_pace){ UINT64_MAX, UINT64_MAX, true }; /* when it ends */
+	tree_pace = (struct tree_pace){ UINT64_MAX, UINT64_MAX, true }; /* at its end */
 	if (!rig_start(&r))
 		fail_msg("%s", buf_view(&r.why).p);
 	buf_clear(&r.why);
@@ -60,7 +60,7 @@ wants(const char *name, int code, int want, const char *text)
 		fail_msg("%s: %d, %s (wanted: %d, %s)", name, code, said, want, text);
 }
 
-/* Whatever went wrong: nothing of a text was printed. */
+/* After any failure: asserts that nothing of a text was printed. */
 static void
 nothing_is_shown(const char *name)
 {
@@ -69,7 +69,7 @@ nothing_is_shown(const char *name)
 }
 
 static void
-what_was_sealed_is_printed(void **state)
+sealed_text_is_printed(void **state)
 {
 	(void)state;
 	audit_stop(&r.audit);
@@ -85,7 +85,7 @@ what_was_sealed_is_printed(void **state)
 }
 
 static void
-a_key_with_a_passphrase_opens_too(void **state)
+key_with_a_passphrase_opens(void **state)
 {
 	char options[512];
 
@@ -107,7 +107,7 @@ a_key_with_a_passphrase_opens_too(void **state)
 }
 
 static void
-what_cannot_be_asked(void **state)
+invalid_arguments_are_refused(void **state)
 {
 	static const struct {
 		const char *name, *id, *options;
@@ -137,7 +137,7 @@ what_cannot_be_asked(void **state)
 }
 
 static void
-only_who_it_is_sealed_to(void **state)
+only_the_auditors_of_a_text_can_open_it(void **state)
 {
 	char options[512];
 
@@ -157,7 +157,7 @@ is_alice(void *arg, struct span holder)
 }
 
 static void
-what_is_gone_is_called_by_its_word(void **state)
+missing_text_is_reported_by_its_reason(void **state)
 {
 	(void)state;
 	SCOPED_BUF(erased, 4096);
@@ -168,10 +168,10 @@ what_is_gone_is_called_by_its_word(void **state)
 	wants("the answer too", 0, 0, "response of the completion gw-1/");
 	nothing_is_shown("erased");
 	wants("another's", open_text("req-2", ""), 0, "what bob asked");
-	/* Ciphertext that retention took. */
+	/* Ciphertext that retention removed. */
 	rig_sh("rm %s.texts/*", r.journal);
 	wants("trimmed", open_text("req-2", ""), 1, ": trimmed: ");
-	/* A file of shares that began anew. */
+	/* A file of shares that began again. */
 	shares_close(&sr.shares);
 	rig_sh("rm %s", sr.shares_file);
 	SCOPED_BUF(why, 4096);
@@ -184,11 +184,12 @@ what_is_gone_is_called_by_its_word(void **state)
 }
 
 static void
-what_was_changed_is_not_opened(void **state)
+changed_text_or_record_is_not_opened(void **state)
 {
 	(void)state;
 	audit_stop(&r.audit);
-	/* Four bytes of the ciphertext of alice's prompt: one could have the value already. */
+	/* Overwrites four bytes of the ciphertext of alice's prompt with a value that one of
+	 * them could already have. */
 	rig_sh("cp -r %s.texts %s/texts; f=$(ls %s.texts/*); printf '\\377\\000\\377\\000' | dd of=$f bs=1 "
 	       "seek=150 conv=notrunc status=none",
 		r.journal, r.dir, r.journal);
@@ -197,7 +198,7 @@ what_was_changed_is_not_opened(void **state)
 	wants("the answer is as it was", open_text("req-1", "--part response"), 0, ANSWER);
 	rig_sh("rm -r %s.texts; mv %s/texts %s.texts", r.journal, r.dir, r.journal);
 	wants("as it was", open_text("req-1", "--part prompt"), 0, PROMPT);
-	/* The record itself: another word in it. */
+	/* A word in the record itself is changed. */
 	rig_sh("sed -i "
 	       "'s/\"id\":\"req-1\",\"decided_at\":\"2026/"
 	       "\"id\":\"req-1\",\"decided_at\":\"2025/' "
@@ -209,7 +210,7 @@ what_was_changed_is_not_opened(void **state)
 }
 
 static void
-without_a_signature_nothing_is_opened(void **state)
+text_of_an_unsigned_record_is_not_opened(void **state)
 {
 	char other[1024];
 
@@ -228,13 +229,13 @@ without_a_signature_nothing_is_opened(void **state)
 }
 
 static void
-another_program_gets_what_it_needs(void **state)
+output_for_programs_is_complete(void **state)
 {
 	(void)state;
 	audit_stop(&r.audit);
 	assert_int_equal(open_with("req-1", "--sealed"), 0);
 	nothing_is_shown("sealed");
-	/* JSON is one line of what was said. */
+	/* The JSON is one line of the output. */
 	char *begin = strchr(said, '{');
 	assert_non_null(begin);
 	json_t *o = json_loads(begin, JSON_DISABLE_EOF_CHECK, NULL), *one;
@@ -265,14 +266,14 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, sealed_setup, sealed_teardown)
 	const struct CMUnitTest tests[] = {
-		T(what_was_sealed_is_printed),
-		T(a_key_with_a_passphrase_opens_too),
-		T(what_cannot_be_asked),
-		T(only_who_it_is_sealed_to),
-		T(what_is_gone_is_called_by_its_word),
-		T(what_was_changed_is_not_opened),
-		T(without_a_signature_nothing_is_opened),
-		T(another_program_gets_what_it_needs),
+		T(sealed_text_is_printed),
+		T(key_with_a_passphrase_opens),
+		T(invalid_arguments_are_refused),
+		T(only_the_auditors_of_a_text_can_open_it),
+		T(missing_text_is_reported_by_its_reason),
+		T(changed_text_or_record_is_not_opened),
+		T(text_of_an_unsigned_record_is_not_opened),
+		T(output_for_programs_is_complete),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

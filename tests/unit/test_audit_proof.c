@@ -1,4 +1,4 @@
-/* tollgate audit show --proof, --seq and --receipt, and verify of a proof: on journals in
+/* tollgate audit show --proof, --seq and --receipt, and verification of a proof: on journals in
  * several segments, trimmed, changed, with and without the tree's files. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 /* ---- proofs ---- */
 
 static void
-every_record_is_proved_by_a_file_alone(void **state)
+proof_file_alone_proves_a_record(void **state)
 {
 	char what[64], want[128];
 	(void)state;
@@ -29,7 +29,7 @@ every_record_is_proved_by_a_file_alone(void **state)
 }
 
 static void
-a_page_has_the_proof_and_nothing_of_a_record_is_markup(void **state)
+page_has_the_proof_and_escapes_the_record(void **state)
 {
 	static const struct {
 		const char *what, *key;
@@ -69,7 +69,7 @@ a_page_has_the_proof_and_nothing_of_a_record_is_markup(void **state)
 	}
 }
 
-/* A checkpoint, and its confirmation by a place. Returns the size of the checkpoint. */
+/* Adds a checkpoint and its confirmation by a place. Returns the size of the checkpoint. */
 static uint64_t
 add_confirmed(const char *kind, const char *result)
 {
@@ -99,7 +99,7 @@ assert_page_of(const char *what, uint64_t size)
 }
 
 static void
-a_page_prefers_a_checkpoint_with_a_signed_confirmation(void **state)
+page_prefers_a_checkpoint_with_a_signed_confirmation(void **state)
 {
 	(void)state;
 	build(30);
@@ -116,7 +116,7 @@ a_page_prefers_a_checkpoint_with_a_signed_confirmation(void **state)
 	write_journal(buf_view(&b.out));
 	assert_page_of("r10", witness);
 	assert_page_of("x", witness);
-	/* A place of a record is in the page as text. */
+	/* The place in a record appears in the page as text. */
 	assert_out("\\u003c/script>\\u003cb>");
 	assert_null(strstr(out, "</script><b>"));
 	assert_page_of("y", only);
@@ -126,7 +126,7 @@ a_page_prefers_a_checkpoint_with_a_signed_confirmation(void **state)
 }
 
 static void
-a_proof_is_of_the_decision_or_of_the_type_that_is_named(void **state)
+proof_is_of_the_decision_or_the_named_type(void **state)
 {
 	static const struct {
 		const char *what, *type;
@@ -151,7 +151,7 @@ a_proof_is_of_the_decision_or_of_the_type_that_is_named(void **state)
 		   "--proof=completion");
 	assert_exit(show("nobody --proof"), EXIT_NO);
 	assert_err("no such record");
-	/* The record in the file is the line of the journal, byte for byte. */
+	/* The record in the file equals the line of the journal, byte for byte. */
 	assert_exit(show("r10 --proof"), EXIT_DONE);
 	struct bundle *p = calloc(1, sizeof(*p));
 	struct buf why;
@@ -166,9 +166,9 @@ a_proof_is_of_the_decision_or_of_the_type_that_is_named(void **state)
 	free(p);
 }
 
-/* The key is what says that it is ours; one bit anywhere is found. */
+/* The key authenticates the proof; one changed bit anywhere is found. */
 static void
-a_proof_that_was_changed_does_not_hold(void **state)
+changed_proof_does_not_verify(void **state)
 {
 	(void)state;
 
@@ -189,7 +189,7 @@ a_proof_that_was_changed_does_not_hold(void **state)
 		put_file("proof", span_cut(buf_view(&proof), 0, n));
 		assert_exit(verify(file_arg("--file", "proof")), EXIT_NO);
 	}
-	/* More, or less, after the last newline. */
+	/* Bytes after the last newline, or no last newline. */
 	buf_putc(&proof, 'x');
 	put_file("proof", buf_view(&proof));
 	assert_exit(verify(file_arg("--file", "proof")), EXIT_NO);
@@ -208,7 +208,7 @@ a_proof_that_was_changed_does_not_hold(void **state)
 }
 
 static void
-a_record_that_no_checkpoint_covers_is_told_when_to_try_again(void **state)
+uncovered_record_gets_a_time_to_retry(void **state)
 {
 	(void)state;
 
@@ -220,7 +220,7 @@ a_record_that_no_checkpoint_covers_is_told_when_to_try_again(void **state)
 	assert_err("within a second");
 	assert_exit(show("r19 --proof"), EXIT_NO);
 	assert_exit(show("r12 --proof"), EXIT_DONE);
-	/* A checkpoint in a commit that is still being written covers nothing. */
+	/* A checkpoint in an unfinished commit covers nothing. */
 	chain_build_checkpoint(&b);
 	write_journal(buf_view(&b.out));
 	assert_exit(show("late --proof"), EXIT_NO);
@@ -233,9 +233,10 @@ a_record_that_no_checkpoint_covers_is_told_when_to_try_again(void **state)
 	assert_err("its commit is being written");
 }
 
-/* A proof needs the lines around its record; where those begin too late, the tree's files. */
+/* A proof needs the lines around its record. If the journal begins after them, the proof needs
+ * the tree's files. */
 static void
-a_trimmed_journal_proves_what_it_has(void **state)
+trimmed_journal_proves_its_records(void **state)
 {
 	(void)state;
 
@@ -245,7 +246,7 @@ a_trimmed_journal_proves_what_it_has(void **state)
 	assert_exit(show("r70 --proof"), EXIT_DONE);
 	put_file("proof", span_str(out));
 	assert_exit(verify(file_arg("--file", "proof")), EXIT_DONE);
-	/* Before the first checkpoint that is left nothing says the range. */
+	/* Before the first remaining checkpoint, no record states the range. */
 	char first[64];
 	snprintf(first, sizeof(first), "--seq %" PRIu64 " --proof", first_record());
 	assert_exit(show(first), EXIT_CANNOT);
@@ -254,7 +255,7 @@ a_trimmed_journal_proves_what_it_has(void **state)
 	assert_exit(show(first), EXIT_DONE);
 	put_file("proof", span_str(out));
 	assert_exit(verify(file_arg("--file", "proof")), EXIT_DONE);
-	/* What the files say is not believed. */
+	/* The files are not trusted. */
 	char tile[256];
 	snprintf(tile, sizeof(tile), "%s.tree/gw-1.0", at("journal"));
 	FILE *f = fopen(tile, "r+");
@@ -268,7 +269,7 @@ a_trimmed_journal_proves_what_it_has(void **state)
 }
 
 static void
-an_exported_file_proves_its_records_too(void **state)
+exported_file_proves_its_records(void **state)
 {
 	(void)state;
 
@@ -282,7 +283,7 @@ an_exported_file_proves_its_records_too(void **state)
 }
 
 static void
-a_journal_that_was_changed_proves_nothing(void **state)
+changed_journal_proves_nothing(void **state)
 {
 	(void)state;
 
@@ -297,7 +298,7 @@ a_journal_that_was_changed_proves_nothing(void **state)
 	assert_exit(show("r20 --proof"), EXIT_DONE);
 }
 
-/* The script of docs/evidence.md, with openssl and without tollgate. */
+/* Runs the script of docs/evidence.md, with openssl and without tollgate. */
 static int
 by_hand(const char *proof)
 {
@@ -316,7 +317,7 @@ by_hand(const char *proof)
 }
 
 static void
-a_proof_is_verified_by_hand(void **state)
+proof_verifies_with_the_documented_script(void **state)
 {
 	char what[64], want[64];
 	(void)state;
@@ -332,7 +333,7 @@ a_proof_is_verified_by_hand(void **state)
 		assert_out(want);
 		assert_out("in the log of tollgate/gw-1");
 	}
-	/* Whatever is changed, it says no. */
+	/* The script detects each change. */
 	assert_exit(show("r10 --proof"), EXIT_DONE);
 	struct buf proof;
 	buf_init(&proof, 0);
@@ -348,7 +349,7 @@ a_proof_is_verified_by_hand(void **state)
 		*p = was == '1' ? '2' : was == 'A' ? 'B' : was == 't' ? 'u' : was + 1;
 		put_file("proof", s);
 		if (by_hand("proof") == 0)
-			fail_msg("after %s it says %s", at_words[i], out);
+			fail_msg("after %s the output is %s", at_words[i], out);
 		*p = was;
 	}
 	put_file("proof", buf_view(&proof));
@@ -363,7 +364,7 @@ a_proof_is_verified_by_hand(void **state)
 /* ---- places and receipts ---- */
 
 static void
-a_record_is_shown_by_its_number_and_by_its_receipt(void **state)
+record_is_shown_by_its_number_and_receipt(void **state)
 {
 	char what[256], hex[2 * CHAIN_HASH_BYTES + 1];
 	(void)state;
@@ -381,7 +382,7 @@ a_record_is_shown_by_its_number_and_by_its_receipt(void **state)
 		   "tollgate audit restore");
 	assert_exit(show("--seq 0"), EXIT_CANNOT);
 	assert_exit(show("--seq x/y"), EXIT_CANNOT);
-	/* The hash is what `prev` of the next record says. */
+	/* The hash equals `prev` of the next record. */
 	struct span s = buf_view(&b.out);
 	const char *next = memmem(s.p, s.n, "\"seq\":3,\"prev\":\"", 16);
 	assert_non_null(next);
@@ -415,17 +416,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(every_record_is_proved_by_a_file_alone),
-		T(a_page_has_the_proof_and_nothing_of_a_record_is_markup),
-		T(a_page_prefers_a_checkpoint_with_a_signed_confirmation),
-		T(a_proof_is_of_the_decision_or_of_the_type_that_is_named),
-		T(a_proof_that_was_changed_does_not_hold),
-		T(a_record_that_no_checkpoint_covers_is_told_when_to_try_again),
-		T(a_trimmed_journal_proves_what_it_has),
-		T(an_exported_file_proves_its_records_too),
-		T(a_journal_that_was_changed_proves_nothing),
-		T(a_proof_is_verified_by_hand),
-		T(a_record_is_shown_by_its_number_and_by_its_receipt),
+		T(proof_file_alone_proves_a_record),
+		T(page_has_the_proof_and_escapes_the_record),
+		T(page_prefers_a_checkpoint_with_a_signed_confirmation),
+		T(proof_is_of_the_decision_or_the_named_type),
+		T(changed_proof_does_not_verify),
+		T(uncovered_record_gets_a_time_to_retry),
+		T(trimmed_journal_proves_its_records),
+		T(exported_file_proves_its_records),
+		T(changed_journal_proves_nothing),
+		T(proof_verifies_with_the_documented_script),
+		T(record_is_shown_by_its_number_and_receipt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

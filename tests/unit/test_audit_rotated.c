@@ -1,5 +1,5 @@
-/* Proofs, old checkpoints and chains on either side of a rotation: which keys tollgate audit
- * verify takes them from, which it does not, and what a root's statements change. */
+/* Proofs, old checkpoints and chains before and after a rotation: which keys tollgate audit
+ * verify uses and refuses, and the effect of a root's statements. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@ put_statement(struct key_statement *s, const char *file)
 	buf_free(&text);
 }
 
-/* A record that introduces the second key, and JOURNAL.keys, which repeats it. */
+/* Writes a record that introduces the second key, and JOURNAL.keys, which repeats it. */
 static void
 rotate(void)
 {
@@ -57,7 +57,7 @@ say(enum key_says says, const struct signkey *key, uint64_t from, const char *fi
 	put_statement(&s, file);
 }
 
-/* A note over what is there now, signed by `key`. */
+/* Writes a note over the current chain, signed by `key`. */
 static void
 keep_note(const char *name, const struct signkey *key)
 {
@@ -71,7 +71,7 @@ keep_note(const char *name, const struct signkey *key)
 	buf_free(&note);
 }
 
-/* The newest record's proof, under a checkpoint that `key` signed. */
+/* Writes the proof of the newest record, under a checkpoint that `key` signed. */
 static void
 keep_proof(const char *name, const struct signkey *key)
 {
@@ -108,7 +108,7 @@ note(const char *name, const char *with)
 	return audit("verify --journal %s --note %s %s", journal, at(name), with);
 }
 
-/* The options that name these files; "": without it. */
+/* Returns the options that name these files; NULL leaves the option out. */
 static const char *
 by(const char *key, const char *root_key, const char *statements)
 {
@@ -127,7 +127,7 @@ by(const char *key, const char *root_key, const char *statements)
 	return with;
 }
 
-/* Twenty records, proof and note; the rotation; and again; the log goes on. */
+/* Twenty records with proof and note; the rotation; the same again; then the log continues. */
 static void
 build_rotated(void)
 {
@@ -148,7 +148,7 @@ build_rotated(void)
 }
 
 static void
-proofs_of_both_sides_verify_by_either_key(void **state)
+proofs_before_and_after_a_rotation_verify(void **state)
 {
 	static const char *const keys[] = { "key.pub", "second.pub" };
 	(void)state;
@@ -157,27 +157,27 @@ proofs_of_both_sides_verify_by_either_key(void **state)
 	for (size_t i = 0; i < COUNT_OF(keys); i++) {
 		assert_exit(proof("before", by(keys[i], NULL, "journal.keys")), EXIT_DONE);
 		assert_exit(proof("after", by(keys[i], NULL, "journal.keys")), EXIT_DONE);
-		/* JOURNAL.keys is read by itself. */
+		/* JOURNAL.keys is read without an option. */
 		assert_exit(note("note-before", by(keys[i], NULL, NULL)), EXIT_DONE);
 		assert_out("ok node=gw-1 source=note");
 		assert_exit(note("note-after", by(keys[i], NULL, NULL)), EXIT_DONE);
 		assert_out("ok node=gw-1 source=note");
 		assert_exit(proof("all.jsonl", by(keys[i], NULL, "journal.keys")), EXIT_DONE);
 	}
-	/* Without what it says each key has its own. */
+	/* Without it, each proof verifies only with its own key. */
 	assert_exit(proof("before", by("key.pub", NULL, NULL)), EXIT_DONE);
 	assert_exit(proof("after", by("key.pub", NULL, NULL)), EXIT_NO);
 	assert_out("signed by none of the keys");
 	assert_exit(proof("before", by("second.pub", NULL, NULL)), EXIT_NO);
 	assert_exit(proof("after", by("second.pub", NULL, NULL)), EXIT_DONE);
-	/* What the chain itself says is enough for a note. */
+	/* For a note, the chain's own record of the rotation is enough. */
 	assert_int_equal(unlink(at("journal.keys")), 0);
 	assert_exit(note("note-after", by("key.pub", NULL, NULL)), EXIT_DONE);
 	assert_out("ok node=gw-1 source=note");
 }
 
 static void
-a_key_that_was_replaced_proves_nothing_that_is_newer(void **state)
+replaced_key_proves_no_newer_record(void **state)
 {
 	char want[64];
 	(void)state;
@@ -188,7 +188,7 @@ a_key_that_was_replaced_proves_nothing_that_is_newer(void **state)
 	assert_out(want);
 	assert_exit(note("note-stolen", by("key.pub", NULL, NULL)), EXIT_NO);
 	assert_out(want);
-	/* A fork that it signed before is told for what it is. */
+	/* A fork that the key signed before is reported as a fork. */
 	chain_build_free(&b);
 	chain_build_init(&b, "gw-1");
 	build(40);
@@ -198,13 +198,13 @@ a_key_that_was_replaced_proves_nothing_that_is_newer(void **state)
 }
 
 static void
-what_the_root_states_counts(void **state)
+statements_of_the_root_are_applied(void **state)
 {
 	(void)state;
 
 	build_rotated();
 	say(KEY_CERTIFY, &first, 1, "stated");
-	/* The root alone. */
+	/* Only the root. */
 	assert_exit(proof("before", by(NULL, "root.pub", "stated")), EXIT_DONE);
 	assert_exit(proof("after", by(NULL, "root.pub", "stated")), EXIT_NO);
 	assert_exit(note("note-after", by(NULL, "root.pub", "stated")), EXIT_DONE);
@@ -216,7 +216,7 @@ what_the_root_states_counts(void **state)
 	assert_out("why=\"wrong key: its commit is signed by");
 	assert_out("source=note");
 	assert_out("revoked from record");
-	/* Two files, the wrong one first: one trusts what the other introduces. */
+	/* Two files in the wrong order: one trusts the key that the other introduces. */
 	assert_exit(audit("verify --file %s --root %s --statement %s --statement %s",
 			    at("after"), at("root.pub"), at("journal.keys"), at("certified")),
 		EXIT_CANNOT);
@@ -227,7 +227,7 @@ what_the_root_states_counts(void **state)
 }
 
 static void
-statements_of_strangers_count_for_nothing(void **state)
+statements_by_unknown_keys_are_ignored(void **state)
 {
 	(void)state;
 
@@ -239,7 +239,7 @@ statements_of_strangers_count_for_nothing(void **state)
 	assert_exit(proof("before", by("key.pub", "root.pub", "stated")), EXIT_DONE);
 	assert_err("statement 1 (revoke of key");
 	assert_err("is ignored: no known key signed it");
-	/* One that names a key and was changed is an error where it was asked for, */
+	/* A changed statement that names a key is an error if its file was given, */
 	say(KEY_REVOKE, &first, 1, "changed");
 	static char text[4096];
 	slurp("changed", text, sizeof(text));
@@ -248,11 +248,11 @@ statements_of_strangers_count_for_nothing(void **state)
 	put_file("changed", span_str(text));
 	assert_exit(proof("before", by("key.pub", "root.pub", "changed")), EXIT_CANNOT);
 	assert_err("its signature does not verify");
-	/* and next to the journal is said. */
+	/* and is reported if the file is beside the journal. */
 	put_file("journal.keys", span_str(text));
 	assert_exit(note("note-before", by("key.pub", "root.pub", NULL)), EXIT_DONE);
 	assert_err("its signature does not verify");
-	/* Only verify has roots. */
+	/* Only verify has the option --root. */
 	assert_exit(audit("export --file %s --root %s", at("all.jsonl"), at("root.pub")),
 		EXIT_CANNOT);
 }
@@ -264,7 +264,7 @@ add_requests(size_t n, const char *id)
 		add_request(id);
 }
 
-/* The oldest segments of the journal, as audit restore brings them. */
+/* Moves the oldest segments of the journal to where audit restore puts them. */
 static void
 move_to_restored(size_t n)
 {
@@ -294,12 +294,11 @@ move_to_restored(size_t n)
 	buf_free(&packed);
 }
 
-/* Who has both keys writes other records under the note, on one side of the rotation or the
- * other, and keeps the checkpoint's record: the segments stand where they stood, the oldest are
- * not read, are read from where they were restored to, or are all that there is. Of the true
- * ones the same is ok. */
+/* An attacker with both keys rewrites records under the note, before or after the rotation, and
+ * keeps the checkpoint's record. The oldest segments are in place, not read, read from where
+ * they were restored to, or the only ones. The unchanged records must verify in each case. */
 static void
-records_that_were_rewritten_with_both_keys_never_pass(void **state)
+records_rewritten_with_both_keys_never_verify(void **state)
 {
 	char cmd[2048], journal[256];
 	(void)state;
@@ -349,8 +348,8 @@ records_that_were_rewritten_with_both_keys_never_pass(void **state)
 			int code = audit("verify --journal %s %s --note %s %s", journal, from,
 				at("note"), by("key.pub", NULL, NULL));
 			bool said = strstr(out, "ok node=gw-1 source=note");
-			/* a part of a log cannot tell without hashes, nor before the note's end
-			 */
+			/* a part of a log cannot be verified without hashes, nor before the end
+			 * of the note */
 			bool can = !lie && (where != 1 || trees) && where != 3;
 			if (code != (can ? EXIT_DONE : EXIT_NO) || said != can)
 				fail_msg("way %u, %d: %d %s %s", way, where, code, out, err);
@@ -381,11 +380,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(proofs_of_both_sides_verify_by_either_key),
-		T(a_key_that_was_replaced_proves_nothing_that_is_newer),
-		T(what_the_root_states_counts),
-		T(statements_of_strangers_count_for_nothing),
-		T(records_that_were_rewritten_with_both_keys_never_pass),
+		T(proofs_before_and_after_a_rotation_verify),
+		T(replaced_key_proves_no_newer_record),
+		T(statements_of_the_root_are_applied),
+		T(statements_by_unknown_keys_are_ignored),
+		T(records_rewritten_with_both_keys_never_verify),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

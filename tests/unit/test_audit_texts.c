@@ -1,5 +1,5 @@
-/* Parts of texts on their way to the disk: durable before they are let go, so many at most.
- * Shares that it did not take. */
+/* Parts of texts that are written to the disk: durable before they are acknowledged, and a
+ * limited number at a time. Also: shares that the disk refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@
 static struct rig r;
 static struct texts *texts;
 static struct shares *shares;
-static _Atomic unsigned syncs, frames; /* of files; writes of a part */
+static _Atomic unsigned syncs, frames; /* syncs of files, and writes of a part */
 
 static ssize_t
 counting_write(int fd, const void *p, size_t n, off_t at)
@@ -66,7 +66,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* A part on its way, of which no record says anything yet. */
+/* Sends a part that no record mentions yet. */
 static void
 send_part(struct audit_entry *e, sem_t *came)
 {
@@ -82,7 +82,7 @@ send_part(struct audit_entry *e, sem_t *came)
 }
 
 static void
-parts_alone_are_durable_before_they_are_let_go(void **state)
+parts_are_durable_before_they_are_acknowledged(void **state)
 {
 	struct audit_entry e;
 	sem_t came;
@@ -95,7 +95,8 @@ parts_alone_are_durable_before_they_are_let_go(void **state)
 	assert_int_equal(e.err, 0);
 	assert_int_equal(frames, 1);
 	assert_int_equal(syncs, 1);
-	/* After a sync that fails what is on the disk nobody knows: it is written again. */
+	/* After a failed sync the content of the disk is unknown, so the part is written
+	 * again. */
 	syncs_to_fail = 1;
 	send_part(&e, &came);
 	sem_wait(&came);
@@ -105,9 +106,9 @@ parts_alone_are_durable_before_they_are_let_go(void **state)
 	sem_destroy(&came);
 }
 
-/* One sync of texts, one of the journal. */
+/* One sync of the texts and one of the journal. */
 static void
-a_record_with_parts_costs_one_sync_more(void **state)
+record_with_parts_costs_one_more_sync(void **state)
 {
 	struct audit_entry e;
 	sem_t came;
@@ -131,7 +132,7 @@ a_record_with_parts_costs_one_sync_more(void **state)
 }
 
 static void
-while_the_disk_refuses_so_many_wait(void **state)
+limited_number_of_parts_waits_while_the_disk_refuses(void **state)
 {
 	enum { MOST = CAP_TEXTS_WAITING / TEXTS_PART_MAX };
 	struct audit_entry *e = calloc(MOST, sizeof(*e));
@@ -181,9 +182,9 @@ erase_share(char *holder, int64_t serial)
 	buf_free(&erased);
 }
 
-/* Where it would be in the file, the line stands that says what is erased. */
+/* The line that states the erasure is at the place where the share would be in the file. */
 static void
-a_share_that_the_disk_did_not_take_is_not_overwritten(void **state)
+share_refused_by_the_disk_is_not_overwritten(void **state)
 {
 	char ann[] = "ann", bob[] = "bob";
 	struct share b;
@@ -208,10 +209,10 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(parts_alone_are_durable_before_they_are_let_go),
-		T(a_record_with_parts_costs_one_sync_more),
-		T(while_the_disk_refuses_so_many_wait),
-		T(a_share_that_the_disk_did_not_take_is_not_overwritten),
+		T(parts_are_durable_before_they_are_acknowledged),
+		T(record_with_parts_costs_one_more_sync),
+		T(limited_number_of_parts_waits_while_the_disk_refuses),
+		T(share_refused_by_the_disk_is_not_overwritten),
 	};
 	log_setup(LOG_LOGFMT, LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);

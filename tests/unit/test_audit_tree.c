@@ -1,6 +1,6 @@
-/* The tree beside the chain: checkpoint records when they are due, what they say against the
- * lines themselves, the range over restarts, kills and old journals, and hash files that are
- * missing, flipped, cut, another node's or on a full disk. */
+/* The tree beside the chain: when checkpoint records are written, whether they match the lines,
+ * the range over restarts, kills and old journals, and hash files that are missing, changed,
+ * cut, of another node or on a full disk. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,14 +52,14 @@ wait_until(bool (*is)(void))
 	assert_true(is());
 }
 
-/* ---- the lines, read by themselves ---- */
+/* ---- the lines, read independently ---- */
 
-/* The tree over all lines, and every checkpoint and boot record held against it. */
+/* The tree over all lines, against which every checkpoint and boot record is checked. */
 struct reading {
 	struct merkle_range range;
 	unsigned checkpoints, boots;
 	uint64_t last;	  /* the size of the last checkpoint */
-	char type[2][32]; /* of the last record, and the one before */
+	char type[2][32]; /* of the last record, and of the previous one */
 	bool null_boot;
 };
 
@@ -96,7 +96,7 @@ read_line(void *arg, struct span line)
 		strcat(hex, "\"");
 		assert_true(span_is(chain_member(line, "root"), hex));
 		assert_true(span_is(chain_member(line, "origin"), "\"tollgate/gw-1\""));
-		/* The note's only escapes are newlines. */
+		/* The only escapes in the note are newlines. */
 		buf_init(&note, 0);
 		struct span s = chain_member(line, "note");
 		for (size_t i = 1; i + 1 < s.n; i++)
@@ -116,8 +116,8 @@ read_line(void *arg, struct span line)
 		g->boots++;
 		struct span tree = chain_member(line, "tree");
 		g->null_boot = span_is(tree, "null");
-		assert_int_equal(
-			has, tree.p && !g->null_boot); /* one of an old daemon has none */
+		assert_int_equal(has,
+			tree.p && !g->null_boot); /* a record of an old daemon has no range */
 	}
 	memcpy(g->type[1], g->type[0], sizeof(g->type[0]));
 	snprintf(g->type[0], sizeof(g->type[0]), "%.*s", SPAN_ARG(l.type));
@@ -133,7 +133,7 @@ read_all(void)
 	struct buf b = rig_text(&r);
 	struct span rest = buf_view(&b);
 
-	rest.n--; /* its NUL */
+	rest.n--; /* the final NUL */
 	while (rest.n)
 		read_line(&g, span_next(&rest, '\n'));
 	buf_free(&b);
@@ -144,7 +144,7 @@ read_all(void)
 	return g;
 }
 
-/* The files hold the tree of all lines, whole. */
+/* Asserts that the files contain the tree of all lines. */
 static void
 check_files(const struct reading *g)
 {
@@ -215,7 +215,7 @@ has_three(void)
 }
 
 static void
-a_checkpoint_comes_before_a_close(void **state)
+checkpoint_precedes_the_close_record(void **state)
 {
 	struct buf note;
 	uint64_t size;
@@ -236,7 +236,7 @@ a_checkpoint_comes_before_a_close(void **state)
 }
 
 static void
-a_record_is_covered_within_a_second(void **state)
+record_is_covered_within_a_second(void **state)
 {
 	struct buf note;
 	struct checkpoint c;
@@ -246,7 +246,7 @@ a_record_is_covered_within_a_second(void **state)
 	(void)state;
 	tree_pace = (struct tree_pace){ 50000, UINT64_MAX, false };
 	assert_started();
-	wait_until(has_checkpoint); /* the boot record's */
+	wait_until(has_checkpoint); /* the checkpoint of the boot record */
 	assert_int_equal(rig_put(&r, "a"), 0);
 	buf_init(&note, 0);
 	for (int i = 0; i < 1000 && size < 3; i++) {
@@ -259,7 +259,7 @@ a_record_is_covered_within_a_second(void **state)
 	assert_int_equal(c.size, 3);
 	assert_int_equal(status().size, 3);
 	assert_int_equal(status().state, TREE_READY);
-	/* A checkpoint asks for none, nor does what anchors one. */
+	/* A checkpoint causes no further checkpoint, and neither does an anchor record. */
 	struct audit_entry e = { .done = rig_done };
 	sem_t s;
 	sem_init(&s, 0, 0);
@@ -277,7 +277,7 @@ a_record_is_covered_within_a_second(void **state)
 }
 
 static void
-an_idle_daemon_goes_on_writing_them(void **state)
+idle_daemon_continues_to_write_checkpoints(void **state)
 {
 	(void)state;
 	tree_pace = (struct tree_pace){ 30000, 30000, false };
@@ -287,9 +287,9 @@ an_idle_daemon_goes_on_writing_them(void **state)
 	assert_true(check_all().checkpoints >= 3);
 }
 
-/* The first of a commit with records that come at the same time. */
+/* The checkpoint is the first of a commit with records that arrive at the same time. */
 static void
-each_commit_may_begin_with_one(void **state)
+commit_may_begin_with_a_checkpoint(void **state)
 {
 	(void)state;
 	tree_pace = at_once;
@@ -302,7 +302,7 @@ each_commit_may_begin_with_one(void **state)
 /* ---- restarts ---- */
 
 static void
-a_restart_goes_on_with_the_range_of_the_last(void **state)
+restart_continues_the_range(void **state)
 {
 	(void)state;
 	for (int boot = 0; boot < 4; boot++) {
@@ -319,7 +319,7 @@ a_restart_goes_on_with_the_range_of_the_last(void **state)
 }
 
 static void
-the_range_is_found_over_segments(void **state)
+range_is_found_across_segments(void **state)
 {
 	(void)state;
 	r.cfg.journal_segment_bytes = 4000;
@@ -335,9 +335,10 @@ the_range_is_found_over_segments(void **state)
 	assert_false(check_all().null_boot);
 }
 
-/* What leads from the last range to the head is not all there: it is not believed. */
+/* A part of the lines between the last range and the head is missing, so the range is not
+ * used. */
 static void
-an_older_record_that_was_changed_gives_no_range(void **state)
+changed_older_record_gives_no_range(void **state)
 {
 	(void)state;
 	r.cfg.journal_segment_bytes = 4000;
@@ -359,7 +360,7 @@ an_older_record_that_was_changed_gives_no_range(void **state)
 	assert_int_equal(rig_count(&r, M_CHECKPOINTS), 0);
 }
 
-/* As a daemon wrote it that knew no tree. */
+/* Writes a journal as a daemon without the tree did. */
 static void
 make_old_journal(unsigned records)
 {
@@ -399,7 +400,7 @@ is_ready(void)
 }
 
 static void
-a_small_old_journal_has_its_range_at_once(void **state)
+small_old_journal_has_its_range_at_once(void **state)
 {
 	(void)state;
 	make_old_journal(3000);
@@ -411,9 +412,10 @@ a_small_old_journal_has_its_range_at_once(void **state)
 	assert_int_equal(check_all().checkpoints, 1);
 }
 
-/* One that is too large to be read at a start: made from its lines while records come. */
+/* A journal that is too large to be read at a start: its range is made from its lines while
+ * records arrive. */
 static void
-a_large_old_journal_is_read_while_records_come(void **state)
+large_old_journal_is_read_while_records_arrive(void **state)
 {
 	(void)state;
 	make_old_journal(20000);
@@ -433,7 +435,7 @@ a_large_old_journal_is_read_while_records_come(void **state)
 	struct reading g = check_all();
 	assert_true(g.checkpoints > 1);
 	assert_true(g.null_boot);
-	/* From then on it is known. */
+	/* From then on the range is known. */
 	assert_started();
 	assert_true(is_ready());
 	audit_stop(&r.audit);
@@ -501,7 +503,7 @@ d_zeros(void)
 	rig_sh("cd '%s.tree' && s=$(stat -c %%s gw-1.0) && rm gw-1.0 && truncate -s $s gw-1.0",
 		r.journal);
 }
-/* Nobody waits for hashes of what is not the journal's. */
+/* Hashes beyond the journal's records are removed without a wait. */
 static void
 d_vast(void)
 {
@@ -510,7 +512,7 @@ d_vast(void)
 	snprintf(path, sizeof(path), "%s.tree/gw-1.0", r.journal);
 	assert_int_equal(truncate(path, (off_t)64 << 30), 0);
 }
-/* Sound in itself, of another log. */
+/* Valid in itself, but of another log. */
 static void
 d_other(void)
 {
@@ -534,7 +536,7 @@ files_are_there(void)
 }
 
 static void
-hash_files_are_made_again_from_the_lines(void **state)
+hash_files_are_rebuilt_from_the_lines(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name; void (*harm)(void); bool counted; } rows[] = {
@@ -576,9 +578,9 @@ is_stuck(void)
 	return status().state == TREE_STUCK;
 }
 
-/* The lines were archived, and the files lost: records and checkpoints go on. */
+/* The lines were archived and the files lost: records and checkpoints continue. */
 static void
-what_no_lines_are_there_for_stays_missing(void **state)
+hashes_of_missing_lines_stay_missing(void **state)
 {
 	(void)state;
 	tree_pace = at_ends;
@@ -596,7 +598,7 @@ what_no_lines_are_there_for_stays_missing(void **state)
 	wait_until(has_three);
 	assert_true(rig_count(&r, M_TREE_ERRORS) > 0);
 	audit_stop(&r.audit);
-	/* With the segment back they are whole. */
+	/* With the segment restored, the files are complete. */
 	rig_sh("mv '%s'/archived/* '%s' 2>/dev/null || mv '%s/archived' '%s/gw-1-00000001-"
 	       "0000000000000001.jsonl'",
 		r.dir, r.journal, r.dir, r.journal);
@@ -607,10 +609,10 @@ what_no_lines_are_there_for_stays_missing(void **state)
 }
 
 static void
-what_cannot_be_written_delays_nothing(void **state)
+unwritable_hash_files_delay_no_record(void **state)
 {
 	(void)state;
-	/* A file where the folder must be. */
+	/* A file in the place of the folder. */
 	rig_sh("echo >'%s.tree'", r.journal);
 	tree_pace = at_once;
 	assert_started();
@@ -630,7 +632,7 @@ what_cannot_be_written_delays_nothing(void **state)
 /* ---- kills ---- */
 
 static void
-a_kill_at_any_point_leaves_a_tree_that_goes_on(void **state)
+tree_continues_after_a_kill_at_any_point(void **state)
 {
 	static const char *const points[] = { "checkpoint-made", "checkpoint-durable",
 		"checkpoint-fed", "tiles-leaves", "tiles-levels" };
@@ -671,10 +673,10 @@ a_kill_at_any_point_leaves_a_tree_that_goes_on(void **state)
 		}
 }
 
-/* A segment that another program removed leaves a gap in the lines, and none in the tree: the
- * checkpoint next to the alarm has the range. */
+/* A segment that another program removed leaves a gap in the lines, but not in the tree: the
+ * checkpoint beside the alarm has the range. */
 static void
-a_lost_segment_does_not_lose_the_range(void **state)
+lost_segment_does_not_lose_the_range(void **state)
 {
 	(void)state;
 	assert_started();
@@ -690,13 +692,13 @@ a_lost_segment_does_not_lose_the_range(void **state)
 	buf_free(&b);
 	assert_started();
 	assert_true(is_ready());
-	wait_until(files_are_there); /* they had the lost ones */
+	wait_until(files_are_there); /* the files had the hashes of the lost lines */
 	audit_stop(&r.audit);
 	assert_false(rig_holds(&r, "\"tree\":null"));
 }
 
 static void
-an_origin_may_be_named(void **state)
+origin_may_be_configured(void **state)
 {
 	(void)state;
 	r.cfg.audit_origin = "logs.example.com/gate";
@@ -712,21 +714,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_checkpoint_comes_before_a_close),
-		T(a_record_is_covered_within_a_second),
-		T(an_idle_daemon_goes_on_writing_them),
-		T(each_commit_may_begin_with_one),
-		T(a_restart_goes_on_with_the_range_of_the_last),
-		T(the_range_is_found_over_segments),
-		T(an_older_record_that_was_changed_gives_no_range),
-		T(a_small_old_journal_has_its_range_at_once),
-		T(a_large_old_journal_is_read_while_records_come),
-		T(hash_files_are_made_again_from_the_lines),
-		T(what_no_lines_are_there_for_stays_missing),
-		T(what_cannot_be_written_delays_nothing),
-		T(a_kill_at_any_point_leaves_a_tree_that_goes_on),
-		T(a_lost_segment_does_not_lose_the_range),
-		T(an_origin_may_be_named),
+		T(checkpoint_precedes_the_close_record),
+		T(record_is_covered_within_a_second),
+		T(idle_daemon_continues_to_write_checkpoints),
+		T(commit_may_begin_with_a_checkpoint),
+		T(restart_continues_the_range),
+		T(range_is_found_across_segments),
+		T(changed_older_record_gives_no_range),
+		T(small_old_journal_has_its_range_at_once),
+		T(large_old_journal_is_read_while_records_arrive),
+		T(hash_files_are_rebuilt_from_the_lines),
+		T(hashes_of_missing_lines_stay_missing),
+		T(unwritable_hash_files_delay_no_record),
+		T(tree_continues_after_a_kill_at_any_point),
+		T(lost_segment_does_not_lose_the_range),
+		T(origin_may_be_configured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

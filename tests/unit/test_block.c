@@ -1,4 +1,5 @@
-/* Sets of bytes in a block: with vectors as without, up to the last byte of a text. */
+/* Sets of bytes in a block: the results with and without vector instructions are equal, up to
+ * the last byte of a text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@ next(uint64_t *state)
 	return (uint32_t)(*state >> 33);
 }
 
-/* Sets of a byte, of most bytes, of ASCII alone and of none of it. */
+/* Sets of one byte, of most bytes, of ASCII only and of no ASCII. */
 static void
 make_sets(uint64_t *random, struct block_sets *s, bool in[SETS][256])
 {
@@ -36,7 +37,7 @@ make_sets(uint64_t *random, struct block_sets *s, bool in[SETS][256])
 }
 
 static void
-every_byte_is_in_its_sets_with_and_without_vectors(void **state)
+byte_is_in_its_sets_with_and_without_vectors(void **state)
 {
 	static bool in[SETS][256];
 	struct block_sets s;
@@ -46,7 +47,8 @@ every_byte_is_in_its_sets_with_and_without_vectors(void **state)
 	for (int i = 0; i < TEXTS; i++) {
 		size_t n = 1 + next(&random) % ROOM;
 		uint64_t fast[BLOCK_SETS], slow[BLOCK_SETS];
-		char *p = malloc(n); /* nothing after it: a sanitizer sees what is read */
+		/* an allocation of exactly n bytes: a sanitizer sees reads beyond it */
+		char *p = malloc(n);
 		assert_non_null(p);
 		if (i % 64 == 0)
 			make_sets(&random, &s, in);
@@ -64,7 +66,7 @@ every_byte_is_in_its_sets_with_and_without_vectors(void **state)
 }
 
 static void
-a_class_is_a_set(void **state)
+character_class_is_a_set(void **state)
 {
 	static bool (*const classes[])(char) = { is_digit, is_upper, is_lower, is_alpha,
 		is_alnum, is_word, is_hex, is_space, is_tchar, is_high, NULL };
@@ -89,8 +91,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_byte_is_in_its_sets_with_and_without_vectors),
-		cmocka_unit_test(a_class_is_a_set),
+		cmocka_unit_test(byte_is_in_its_sets_with_and_without_vectors),
+		cmocka_unit_test(character_class_is_a_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* text/body: formats, roles, what the dialects read, what is refused. */
+/* text/body: formats, roles, the content that each dialect reads, and refusals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -80,12 +80,15 @@ static const struct {
 		"tool_definition tools[0].function.description=d\n"
 		"tool_definition tools[0].function.parameters.properties.p.enum[0]=e\n" },
 	{ "members of a message that OpenAI's Agents SDK writes into its text", OPENAI, NULL,
-		"{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"so\",\"role\":\"assistant\",\"refusal\":"
+		"{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"text\","
+		"\"text\":\"so\",\"role\":\"assistant\",\"refusal\":"
 		"null,\"annotations\":[],\"tool_calls\":[{\"function\":{\"arguments\":"
 		"\"{\\\"a\\\":\\\"b\\\"}\"}}]}]}]}",
 		"other* messages[0].role=assistant\nother* messages[0].content[0].type=text\n"
-		"assistant messages[0].content[0].text=so\nother messages[0].content[0].role=assistant\n"
-		"other messages[0].content[0].tool_calls[0].function.arguments={\"a\":\"b\"}\n" },
+		"assistant messages[0].content[0].text=so\nother "
+		"messages[0].content[0].role=assistant\n"
+		"other "
+		"messages[0].content[0].tool_calls[0].function.arguments={\"a\":\"b\"}\n" },
 	{ "number literals of seven digits are segments, shorter ones not", REST, NULL,
 		"[123456,1234567,-1.234567,{\"n\":4111111111111111},1e1,1000.000e0]",
 		"other [1]=1234567\nother [2]=-1.234567\nother [3].n=4111111111111111\nother "
@@ -181,8 +184,7 @@ static const struct {
 		"other =caf\xc3\xa9\n\t\n" },
 	{ "a lone JSON string is JSON", REST, NULL, " \"a\\u0062\" ", "other =ab\n" },
 	{ "a string that does not end is text", REST, NULL, "\"abc", "other =\"abc\n" },
-	{ "JSON whatever the Content-Type says", REST, "image/png", "{\"a\":\"b\"}",
-		"other a=b\n" },
+	{ "JSON with any Content-Type", REST, "image/png", "{\"a\":\"b\"}", "other a=b\n" },
 	{ "multipart is its parts", REST, "multipart/mixed; boundary=x",
 		"--x\r\n\r\nhi\r\n--x--\r\n", "other =hi\n" },
 	{ "a +json type", REST, "application/vnd.api+json;v=1;charset=utf8", "\"x\"",
@@ -193,7 +195,7 @@ static const struct {
 };
 
 static void
-a_body_is_read_as_segments(void **state)
+body_is_read_as_segments(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
@@ -215,7 +217,7 @@ a_body_is_read_as_segments(void **state)
 		for (size_t s = 0; s < b.nsegments; s++)
 			sum += b.segments[s].text.n;
 		assert_int_equal(sum, b.inspected_bytes);
-		/* Cut anywhere: never a crash, never a role left open. */
+		/* Cut anywhere: no crash, and no role left open. */
 		for (size_t cut = 0; cut < in.n; cut++) {
 			char *q = guard_dup(in.p, cut);
 			struct arena c;
@@ -261,9 +263,9 @@ static const struct {
 		"ambiguous_content_type" },
 	{ "no JSON where the dialect is JSON", OPENAI, "text/plain", "hello", 400,
 		"invalid_json" },
-	{ "no JSON where the type says so", REST, "application/json", "hello", 400,
+	{ "invalid JSON with a JSON type", REST, "application/json", "hello", 400,
 		"invalid_json" },
-	{ "no JSON where the first byte says so", REST, "text/plain", " \n{hello}", 400,
+	{ "invalid JSON by its first byte", REST, "text/plain", " \n{hello}", 400,
 		"invalid_json" },
 	{ "an array for a form", REST, "application/x-www-form-urlencoded", "[a=b", 400,
 		"invalid_json" },
@@ -325,7 +327,7 @@ static const struct {
 };
 
 static void
-a_body_that_is_no_request_is_refused_with_its_place(void **state)
+invalid_body_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(refuses) / sizeof(refuses[0]); i++) {
@@ -352,7 +354,7 @@ a_body_that_is_no_request_is_refused_with_its_place(void **state)
 }
 
 static void
-members_that_are_null_or_absent_are_no_mistake(void **state)
+null_or_absent_members_are_valid(void **state)
 {
 	static const char *const fine[] = {
 		"{}",
@@ -377,7 +379,7 @@ members_that_are_null_or_absent_are_no_mistake(void **state)
 }
 
 static void
-a_request_has_its_facts(void **state)
+request_has_its_facts(void **state)
 {
 	struct arena a;
 	struct body b;
@@ -421,7 +423,7 @@ a_request_has_its_facts(void **state)
 		assert_int_equal(b.params[i].kind, params[i].kind);
 		assert_true(span_is(b.params[i].text, params[i].text));
 	}
-	/* Every value knows the key that names it. */
+	/* Every value refers to the key that names it. */
 	for (size_t i = 0; i < b.nsegments; i++)
 		if (b.segments[i].role != ROLE_KEY)
 			assert_int_equal(b.segments[b.segments[i].key].role, ROLE_KEY);
@@ -434,10 +436,10 @@ a_request_has_its_facts(void **state)
 }
 
 static void
-the_names_of_a_value_are_those_of_the_objects_around_it(void **state)
+value_has_the_names_of_its_enclosing_objects(void **state)
 {
 	static const struct {
-		const char *dialect, *body, *names[3]; /* of the strings "v", in order */
+		const char *dialect, *body, *names[3]; /* names of the strings "v", in order */
 	} rows[] = {
 		{ "rest", "{\"ssn\":\"v\"}", { "ssn" } },
 		{ "rest", "{\"customer\":{\"ssn\":{\"value\":\"v\"}}}",
@@ -446,7 +448,7 @@ the_names_of_a_value_are_those_of_the_objects_around_it(void **state)
 			{ "phones", "phones no", "x" } },
 		{ "rest", "[\"v\"]", { "" } },
 		{ "rest", "{\"\":{\"a\":\"v\"}}", { " a" } },
-		/* What does not fit is left out whole, but for the own one. */
+		/* A name that does not fit is left out whole, except the value's own. */
 		{ "rest",
 			"{\"a_name_that_is_sixty_bytes_long_and_leaves_room_for_no_more_ok\":{"
 			"\"ab\":{"
@@ -458,7 +460,7 @@ the_names_of_a_value_are_those_of_the_objects_around_it(void **state)
 			"alone\":\"v\"}}",
 			{ "a_name_that_is_longer_than_what_there_is_room_for_at_all_and_stands_"
 			  "alone" } },
-		/* The dialect's own keys say nothing of what a user writes. */
+		/* The dialect's own keys are not names that a user wrote. */
 		{ "openai",
 			"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"v\"}]"
 			"}",
@@ -489,7 +491,7 @@ the_names_of_a_value_are_those_of_the_objects_around_it(void **state)
 }
 
 static void
-keys_are_segments_too(void **state)
+keys_are_segments(void **state)
 {
 	struct arena a;
 	struct body b;
@@ -508,9 +510,9 @@ keys_are_segments_too(void **state)
 	arena_reset(&a);
 }
 
-/* {"type":"…"} parts: what is opaque, what is still text. */
+/* {"type":"…"} parts: which are opaque, and which are text. */
 static void
-parts_that_nobody_reads_are_opaque(void **state)
+unknown_parts_are_opaque(void **state)
 {
 	char base64[301], slashes[301];
 	struct arena a;
@@ -524,9 +526,9 @@ parts_that_nobody_reads_are_opaque(void **state)
 	slashes[300] = 0;
 	const struct {
 		const char *name, *dialect, *before, *data, *after;
-		const char *media; /* "": none */
+		const char *media; /* "": no media type */
 		bool opaque;
-		const char *text; /* of the segment that holds the data; NULL: all of it */
+		const char *text; /* the segment that contains the data; NULL: all of it */
 	} rows[] = {
 		{ "a data URI of an image", OPENAI,
 			"{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/"
@@ -643,9 +645,9 @@ parts_that_nobody_reads_are_opaque(void **state)
 	}
 }
 
-/* Whose data are read, and whose are not, as another member has as much. */
+/* Parts with the data of one file, and parts in which another member has as much data. */
 static void
-a_part_has_the_data_of_one_file(void **state)
+part_has_the_data_of_one_file(void **state)
 {
 #define DATA                                                                                   \
 	"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
@@ -676,7 +678,7 @@ a_part_has_the_data_of_one_file(void **state)
 }
 
 static void
-nesting_and_segments_have_caps(void **state)
+nesting_and_segments_are_limited(void **state)
 {
 	struct arena a;
 	struct body b;
@@ -703,7 +705,7 @@ nesting_and_segments_have_caps(void **state)
 	assert_string_equal(why.code, "request_too_complex");
 	arena_reset(&a);
 
-	/* The most that is allowed fits a request's arena. */
+	/* The largest permitted body fits into a request's arena. */
 	in.n = 0;
 	buf_str(&in, "{\"a\":[\"\\n\"");
 	for (int i = 0; i < CAP_JSON_NODES - 4; i++)
@@ -716,7 +718,7 @@ nesting_and_segments_have_caps(void **state)
 #endif
 	arena_reset(&a);
 
-	/* Any smaller arena refuses, and never crashes. */
+	/* With a smaller arena the body is refused, without a crash. */
 	for (size_t cap = 1; cap < 60000; cap += 1999) {
 		arena_init(&a, cap, false);
 		if (read_body(REST, NULL,
@@ -729,7 +731,7 @@ nesting_and_segments_have_caps(void **state)
 }
 
 static void
-a_dialect_is_known_by_name_and_by_path(void **state)
+dialect_is_found_by_name_and_path(void **state)
 {
 	(void)state;
 	assert_string_equal(dialect_names(),
@@ -753,16 +755,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_body_is_read_as_segments),
-		cmocka_unit_test(a_body_that_is_no_request_is_refused_with_its_place),
-		cmocka_unit_test(members_that_are_null_or_absent_are_no_mistake),
-		cmocka_unit_test(a_request_has_its_facts),
-		cmocka_unit_test(keys_are_segments_too),
-		cmocka_unit_test(the_names_of_a_value_are_those_of_the_objects_around_it),
-		cmocka_unit_test(parts_that_nobody_reads_are_opaque),
-		cmocka_unit_test(a_part_has_the_data_of_one_file),
-		cmocka_unit_test(nesting_and_segments_have_caps),
-		cmocka_unit_test(a_dialect_is_known_by_name_and_by_path),
+		cmocka_unit_test(body_is_read_as_segments),
+		cmocka_unit_test(invalid_body_is_refused_with_its_place),
+		cmocka_unit_test(null_or_absent_members_are_valid),
+		cmocka_unit_test(request_has_its_facts),
+		cmocka_unit_test(keys_are_segments),
+		cmocka_unit_test(value_has_the_names_of_its_enclosing_objects),
+		cmocka_unit_test(unknown_parts_are_opaque),
+		cmocka_unit_test(part_has_the_data_of_one_file),
+		cmocka_unit_test(nesting_and_segments_are_limited),
+		cmocka_unit_test(dialect_is_found_by_name_and_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The growing buffer: numbers at their ends, formatted text at every room that is
- * left, caps that latch. */
+/* The growing buffer: numbers at their limits, formatted text for every amount of free room,
+ * and sticky limits. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@ check(struct buf *b, const char *want)
 }
 
 static void
-numbers_are_written_as_they_are(void **state)
+numbers_are_written_in_decimal(void **state)
 {
 	static const struct {
 		int64_t v;
@@ -61,10 +61,10 @@ numbers_are_written_as_they_are(void **state)
 		}
 }
 
-/* The buffer's first memory is 256 bytes: text that fits to the byte, all but its
- * NUL, and not at all. */
+/* The first allocation of a buffer is 256 bytes: text that fits exactly, that fits without its
+ * NUL, and that does not fit. */
 static void
-formatted_text_at_every_room(void **state)
+formatted_text_fits_any_free_room(void **state)
 {
 	char want[512];
 
@@ -78,7 +78,7 @@ formatted_text_at_every_room(void **state)
 		memset(want, 'x', before);
 		strcpy(want + before, "twelve bytes-34");
 		check(&b, want);
-		/* and where bytes were consumed in front */
+		/* also after bytes were consumed at the front */
 		if (before) {
 			buf_consume(&b, before);
 			buf_printf(&b, "%c", '!');
@@ -88,9 +88,9 @@ formatted_text_at_every_room(void **state)
 	}
 }
 
-/* What is given back is zero as far as it was used: the next who has it reads nothing of it. */
+/* Released memory is zeroed as far as it was used, so that its next user cannot read it. */
 static void
-room_is_given_back_empty(void **state)
+released_memory_is_zeroed(void **state)
 {
 	struct buf b;
 
@@ -110,7 +110,7 @@ room_is_given_back_empty(void **state)
 }
 
 static void
-a_cap_latches(void **state)
+exceeded_limit_is_sticky(void **state)
 {
 	struct buf b;
 
@@ -129,7 +129,8 @@ a_cap_latches(void **state)
 	buf_free(&b);
 }
 
-/* Eight bytes are looked at together: each byte, at each place of them, next to each kind. */
+/* The code examines eight bytes at a time: tests each byte at each position beside each
+ * kind. */
 static void
 each_byte_of_a_json_text_is_escaped(void **state)
 {
@@ -169,11 +170,11 @@ each_byte_of_a_json_text_is_escaped(void **state)
 }
 
 static void
-what_is_moved_is_appended_within_the_cap(void **state)
+moved_bytes_are_appended_within_the_limit(void **state)
 {
 	static const struct {
 		size_t cap, there, gone,
-			more; /* bytes: of `to`; dropped in front of `from`; in it */
+			more; /* bytes: in `to`; consumed in `from`; in `from` */
 		bool refused, takes_over;
 	} rows[] = {
 		{ 0, 0, 0, 300, false, true },
@@ -213,11 +214,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers_are_written_as_they_are),
-		cmocka_unit_test(formatted_text_at_every_room),
-		cmocka_unit_test(room_is_given_back_empty),
-		cmocka_unit_test(a_cap_latches),
-		cmocka_unit_test(what_is_moved_is_appended_within_the_cap),
+		cmocka_unit_test(numbers_are_written_in_decimal),
+		cmocka_unit_test(formatted_text_fits_any_free_room),
+		cmocka_unit_test(released_memory_is_zeroed),
+		cmocka_unit_test(exceeded_limit_is_sticky),
+		cmocka_unit_test(moved_bytes_are_appended_within_the_limit),
 		cmocka_unit_test(each_byte_of_a_json_text_is_escaped),
 	};
 

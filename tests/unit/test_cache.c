@@ -1,5 +1,5 @@
-/* The cache of answers: which requests have one key, that no other has it, and that an entry
- * which is not as it was stored is none. */
+/* The response cache: requests with the same meaning have the same key, other requests have
+ * different keys, and an entry that changed in storage is not used. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 
 static const unsigned char secret[CACHE_KEY_BYTES] = "a secret", others[CACHE_KEY_BYTES] = "b";
 
-/* ' for quotes. */
+/* ' in place of quotes. */
 static const char *
 keyed(enum form f, const char *body, double warmest, unsigned char key[CACHE_KEY_BYTES])
 {
@@ -42,7 +42,7 @@ keyed(enum form f, const char *body, double warmest, unsigned char key[CACHE_KEY
 /* ---- fields of the head ---- */
 
 static void
-a_header_field_belongs_to_the_key_or_has_no_cache_unless_it_is_harmless(void **state)
+header_field_is_in_the_key_or_harmless_or_prevents_caching(void **state)
 {
 	static const struct {
 		const char *name, *value;
@@ -98,7 +98,7 @@ a_header_field_belongs_to_the_key_or_has_no_cache_unless_it_is_harmless(void **s
 }
 
 static void
-each_known_header_field_is_found_by_its_name(void **state)
+known_header_field_is_found_by_its_name(void **state)
 {
 	char name[128];
 	const char *known;
@@ -115,7 +115,7 @@ each_known_header_field_is_found_by_its_name(void **state)
 /* ---- keys ---- */
 
 static void
-requests_that_mean_the_same_have_one_key(void **state)
+equivalent_requests_have_one_key(void **state)
 {
 	static const struct {
 		enum form form;
@@ -146,7 +146,7 @@ requests_that_mean_the_same_have_one_key(void **state)
 }
 
 static void
-requests_that_may_not_have_none(void **state)
+uncacheable_requests_have_no_key(void **state)
 {
 	static const struct {
 		enum form form;
@@ -209,9 +209,9 @@ requests_that_may_not_have_none(void **state)
 			fail_msg("%s has a key", rows[i].body);
 }
 
-/* What translation knows of a form's requests is in the key, or known not to matter. */
+/* Each member that translation knows is in the key or known to be irrelevant. */
 static void
-each_member_is_known(void **state)
+each_member_of_a_form_is_known_to_the_key(void **state)
 {
 	const struct {
 		enum form form;
@@ -245,7 +245,7 @@ each_member_is_known(void **state)
 	assert_true(seen > 80);
 }
 
-/* ---- a hundred thousand pairs that differ in one thing ---- */
+/* ---- a hundred thousand pairs of requests with one difference ---- */
 
 static unsigned drawn = 7;
 static unsigned
@@ -265,8 +265,8 @@ put_value(struct buf *b)
 	buf_str(b, values[draw(COUNT_OF(values))]);
 }
 
-/* Members of the form that may have any value, each with a chance; `differs`: that one has
- * another value than it had. */
+/* Writes members of the form that may have any value, each with a probability. `differs`: the
+ * member that gets another value. */
 static void
 put_body(struct buf *b, const struct cache_member *rows, unsigned seed, size_t differs)
 {
@@ -293,7 +293,7 @@ put_body(struct buf *b, const struct cache_member *rows, unsigned seed, size_t d
 }
 
 static void
-what_differs_in_one_thing_has_another_key(void **state)
+request_with_one_difference_has_another_key(void **state)
 {
 	const struct cache_member *rows = cache_members(FORM_CHAT);
 	static const char *const parts[] = { "p@1", "route", "org", "a", "target", "" };
@@ -322,7 +322,7 @@ what_differs_in_one_thing_has_another_key(void **state)
 		ask.body = buf_view(&one);
 		assert_null(cache_key(&ask, secret, a));
 		ask.body = buf_view(&other);
-		if (!by_member) /* what one part loses, the next one does not win */
+		if (!by_member) /* a gain in one part must not hide a loss in the other */
 			rest[differs - members] = SPAN_LIT("p@1r");
 		assert_null(cache_key(&ask, secret, b));
 		assert_memory_not_equal(a, b, CACHE_KEY_BYTES);
@@ -360,7 +360,7 @@ opens(const unsigned char with[CACHE_KEY_BYTES], const unsigned char key[CACHE_K
 }
 
 static void
-an_entry_is_as_it_was_or_none(void **state)
+changed_entry_is_not_used(void **state)
 {
 	struct cache_answer a;
 	struct cache_keys keys;
@@ -393,7 +393,7 @@ an_entry_is_as_it_was_or_none(void **state)
 }
 
 static void
-what_is_bound_to_a_set_is_of_no_other(void **state)
+entry_of_one_set_is_not_found_in_another(void **state)
 {
 	unsigned char element[CACHE_BOUND_BYTES];
 	struct cache_keys k, other;
@@ -415,7 +415,7 @@ what_is_bound_to_a_set_is_of_no_other(void **state)
 }
 
 static void
-a_caller_has_his_share_and_the_oldest_go(void **state)
+caller_has_a_share_and_the_oldest_entries_are_removed(void **state)
 {
 	enum { MOST = 64 << 10, SIZE = 1000 };
 	struct cache *c = cache_new(secret, MOST);
@@ -435,7 +435,7 @@ a_caller_has_his_share_and_the_oldest_go(void **state)
 		key[0] = (unsigned char)i;
 		cache_put(c, key, span_of(text, SIZE), UINT64_MAX);
 		assert_true(cache_size(c).bytes <= MOST);
-		key[0] = 0; /* the first one is asked for all the time */
+		key[0] = 0; /* the first entry is requested all the time */
 		assert_true(cache_get(c, key, &b));
 	}
 	key[0] = 1;
@@ -443,15 +443,15 @@ a_caller_has_his_share_and_the_oldest_go(void **state)
 	key[0] = 199;
 	assert_true(cache_get(c, key, &b));
 	cache_put(c, key, span_of(text, SIZE), clock_mono_us());
-	assert_false(cache_get(c, key, &b)); /* its time is over */
+	assert_false(cache_get(c, key, &b)); /* the entry has expired */
 	cache_put(c, key, span_of(text, MOST), UINT64_MAX);
-	assert_false(cache_get(c, key, &b)); /* it would take all */
+	assert_false(cache_get(c, key, &b)); /* the entry would take the whole cache */
 	buf_free(&b);
 	cache_free(&c);
 }
 
 static void
-a_purge_takes_what_it_names(void **state)
+purge_removes_the_named_entries(void **state)
 {
 	static const struct {
 		struct cache_purge p;
@@ -488,10 +488,10 @@ a_purge_takes_what_it_names(void **state)
 	cache_free(&c);
 }
 
-/* ---- identical requests under way ---- */
+/* ---- identical requests in flight ---- */
 
 static void
-one_leads_and_others_follow(void **state)
+first_request_leads_and_others_follow(void **state)
 {
 	struct cache *c = cache_new(secret, 1 << 20);
 	struct cache_flight one = { .serial = 0 }, two = one, other = one;
@@ -507,13 +507,13 @@ one_leads_and_others_follow(void **state)
 	assert_false(cache_flight_lasts(c, key_two, one.serial));
 	serial = one.serial;
 	cache_flight_end(c, &one, FLIGHT_ENDS_KEPT);
-	cache_flight_end(c, &one, FLIGHT_ENDS_IN_VAIN); /* it has none any more */
+	cache_flight_end(c, &one, FLIGHT_ENDS_IN_VAIN); /* no leader is left */
 	assert_false(cache_flight_lasts(c, key_one, serial));
-	/* who looked before that has an answer to find; who looked since is the next one */
+	/* a request that looked before can find a response; one that looked since leads */
 	assert_int_equal(cache_flight_begin(c, &two, key_one, before, &serial), FLIGHT_LOOKS);
 	assert_int_equal(
 		cache_flight_begin(c, &two, key_one, UINT64_MAX, &serial), FLIGHT_LEADS);
-	/* another one of that key is not the one that was followed */
+	/* another flight of that key is not the one that was followed */
 	assert_false(cache_flight_lasts(c, key_one, serial));
 	cache_flight_end(c, &two, FLIGHT_ENDS_IN_VAIN);
 	assert_int_equal(
@@ -522,9 +522,9 @@ one_leads_and_others_follow(void **state)
 	cache_free(&c);
 }
 
-/* One that failed says nothing of the next one; several in a row do. */
+/* One failure does not affect the next request; several in a row do. */
 static void
-the_next_one_leads_where_one_failed(void **state)
+next_request_leads_after_a_failure(void **state)
 {
 	struct cache *c = cache_new(secret, 1 << 20);
 	struct cache_flight f = { .serial = 0 };
@@ -539,7 +539,7 @@ the_next_one_leads_where_one_failed(void **state)
 				FLIGHT_LEADS);
 			cache_flight_end(c, &f, FLIGHT_ENDS_FAILED);
 		}
-		/* in a row: one that was kept ends it */
+		/* in a row: a stored response ends the count */
 		assert_int_equal(
 			cache_flight_begin(c, &f, key_one, UINT64_MAX, &serial), FLIGHT_LEADS);
 		cache_flight_end(c, &f, turn ? FLIGHT_ENDS_FAILED : FLIGHT_ENDS_KEPT);
@@ -554,8 +554,8 @@ the_next_one_leads_where_one_failed(void **state)
 enum { TURNS = 3000, THREADS_OF_CACHE = 4 };
 static _Atomic unsigned leading[8], wrongs;
 
-/* Whatever the threads do at once: no key has two leaders, and what is found is what was put.
- */
+/* Whatever the threads do concurrently, no key has two leaders, and a found response equals the
+ * stored one. */
 static void *
 one_of_many(void *arg)
 {
@@ -590,7 +590,7 @@ one_of_many(void *arg)
 }
 
 static void
-threads_share_it(void **state)
+threads_share_the_cache(void **state)
 {
 	struct cache *c = cache_new(secret, 4 << 10);
 	pthread_t t[THREADS_OF_CACHE];
@@ -605,10 +605,10 @@ threads_share_it(void **state)
 	cache_free(&c);
 }
 
-/* ---- given again ---- */
+/* ---- stored responses ---- */
 
 static void
-what_cannot_be_said_is_none(void **state)
+unrepresentable_stored_response_is_not_used(void **state)
 {
 	static const char *const wrong[] = { "", "{", "{\"error\":{\"message\":\"x\"}}",
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n" };
@@ -629,7 +629,7 @@ what_cannot_be_said_is_none(void **state)
 }
 
 static void
-a_whole_answer_has_another_id_and_what_its_caller_said(void **state)
+stored_response_gets_a_new_id_and_the_callers_members(void **state)
 {
 	static const struct {
 		enum form form;
@@ -640,7 +640,7 @@ a_whole_answer_has_another_id_and_what_its_caller_said(void **state)
 		{ FORM_MESSAGES, "{\"id\":\"\"}", "{\"id\":\"msg_NEW\"}" },
 		{ FORM_RESPONSES, "{\"object\":\"response\"}", "{\"object\":\"response\"}" },
 		{ FORM_CONVERSE, "{\"id\":\"x\"}", "{\"id\":\"x\"}" },
-		/* what it says again of its request is of who asks now */
+		/* members that repeat the request are those of the new caller */
 		{ FORM_RESPONSES,
 			"{\"id\":\"r\",\"user\":\"carol\",\"metadata\":{\"case\":\"hers\"},"
 			"\"safety_identifier\":\"c\",\"prompt_cache_key\":\"k\",\"output\":[]}",
@@ -674,22 +674,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_header_field_belongs_to_the_key_or_has_no_cache_unless_it_is_harmless),
-		cmocka_unit_test(each_known_header_field_is_found_by_its_name),
-		cmocka_unit_test(requests_that_mean_the_same_have_one_key),
-		cmocka_unit_test(requests_that_may_not_have_none),
-		cmocka_unit_test(each_member_is_known),
-		cmocka_unit_test(what_differs_in_one_thing_has_another_key),
-		cmocka_unit_test(an_entry_is_as_it_was_or_none),
-		cmocka_unit_test(what_is_bound_to_a_set_is_of_no_other),
-		cmocka_unit_test(a_caller_has_his_share_and_the_oldest_go),
-		cmocka_unit_test(a_purge_takes_what_it_names),
-		cmocka_unit_test(one_leads_and_others_follow),
-		cmocka_unit_test(the_next_one_leads_where_one_failed),
-		cmocka_unit_test(threads_share_it),
-		cmocka_unit_test(what_cannot_be_said_is_none),
-		cmocka_unit_test(a_whole_answer_has_another_id_and_what_its_caller_said),
+		cmocka_unit_test(header_field_is_in_the_key_or_harmless_or_prevents_caching),
+		cmocka_unit_test(known_header_field_is_found_by_its_name),
+		cmocka_unit_test(equivalent_requests_have_one_key),
+		cmocka_unit_test(uncacheable_requests_have_no_key),
+		cmocka_unit_test(each_member_of_a_form_is_known_to_the_key),
+		cmocka_unit_test(request_with_one_difference_has_another_key),
+		cmocka_unit_test(changed_entry_is_not_used),
+		cmocka_unit_test(entry_of_one_set_is_not_found_in_another),
+		cmocka_unit_test(caller_has_a_share_and_the_oldest_entries_are_removed),
+		cmocka_unit_test(purge_removes_the_named_entries),
+		cmocka_unit_test(first_request_leads_and_others_follow),
+		cmocka_unit_test(next_request_leads_after_a_failure),
+		cmocka_unit_test(threads_share_the_cache),
+		cmocka_unit_test(unrepresentable_stored_response_is_not_used),
+		cmocka_unit_test(stored_response_gets_a_new_id_and_the_callers_members),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Where meanings are compared: what must be the same of two prompts all the same, and which
- * prompts are compared with none; and vectors as they come. */
+/* Comparison of meanings: the parts of two prompts that must be equal nevertheless, prompts
+ * that are compared with none, and vectors in responses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "gate/cache/meaning.h"
 #include "support/courtesy_fix.h"
 
-/* NULL with what is firm; or why not. */
+/* Returns NULL with the fixed parts in `out`, or the reason why there are none. */
 static const char *
 firm_of(const char *text, char out[512])
 {
@@ -26,7 +26,7 @@ firm_of(const char *text, char out[512])
 }
 
 static void
-what_is_firm(void **state)
+fixed_parts_of_a_prompt_are_found(void **state)
 {
 	static const struct {
 		const char *text, *firm;
@@ -58,9 +58,9 @@ what_is_firm(void **state)
 	}
 }
 
-/* Of prompts that differ in what no vector sees well. */
+/* Pairs of prompts that differ in parts that vectors do not distinguish well. */
 static void
-what_turns_a_meaning_is_firm(void **state)
+words_that_change_the_meaning_are_fixed_parts(void **state)
 {
 	static const char *const pairs[][2] = {
 		{ "How do I do it", "How do I not do it" },
@@ -126,7 +126,7 @@ what_turns_a_meaning_is_firm(void **state)
 }
 
 static void
-what_is_compared_with_none(void **state)
+unsuitable_prompt_is_not_compared(void **state)
 {
 	static const char *const rows[] = { "", "  ", "Reset my password", "Jak mam to zrobić",
 		"How do I write \"stop\"", "How do I\nreset it", "How do I run `ls`",
@@ -181,9 +181,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_firm),
-		cmocka_unit_test(what_turns_a_meaning_is_firm),
-		cmocka_unit_test(what_is_compared_with_none),
+		cmocka_unit_test(fixed_parts_of_a_prompt_are_found),
+		cmocka_unit_test(words_that_change_the_meaning_are_fixed_parts),
+		cmocka_unit_test(unsuitable_prompt_is_not_compared),
 		cmocka_unit_test(vectors_are_read_or_refused),
 	};
 

@@ -1,6 +1,6 @@
-/* What is near another prompt is the same prompt: of thousands of them, made by a rule, each
- * with another digit, "not", word, name, order, quote or placeholder is another, and each with
- * a courtesy, blanks or a full stop more is not. */
+/* A near prompt is the same prompt. Of thousands of prompts made by a rule, each with another
+ * digit, "not", word, name, order, quote or placeholder is a different prompt. Each with an
+ * additional polite phrase, spaces or a full stop is the same. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "gate/cache/near.h"
 #include "support/courtesy_fix.h"
 
-/* Empty: near to none. */
+/* Empty: no prompt is near. */
 static struct span
 same_of(const char *text)
 {
@@ -30,7 +30,7 @@ same_of(const char *text)
 /* ---- by hand ---- */
 
 static void
-courtesies_before_and_after_do_not_count(void **state)
+polite_phrases_before_and_after_are_ignored(void **state)
 {
 	static const struct {
 		const char *text, *same;
@@ -53,7 +53,8 @@ courtesies_before_and_after_do_not_count(void **state)
 		{ "S\xE2\x80\x99il vous plaît, expliquez comment marche une clé",
 			"expliquez comment marche une clé" },
 		{ "Por favor, explica la llave. Gracias.", "explica la llave" },
-		/* with lines, quotes or code: before it alone, and no other blank or stop */
+		/* with lines, quotes or code: only a phrase before it, and no other space or
+		 * full stop */
 		{ "Please explain  this: \"a  b\".", "explain  this: \"a  b\"." },
 		{ "Please list\n\n  a\n  b", NULL },
 		{ "Please summarise what follows:\n\n  a\n  b",
@@ -73,7 +74,7 @@ courtesies_before_and_after_do_not_count(void **state)
 		{ "Explain locks!  And keys.", "explain locks!  And keys." },
 		{ "Hello. Hi there, please explain it", "explain it" },
 		{ "Explain the band, thanks", "explain the band" },
-		/* a name may be written so */
+		/* a name may be written this way */
 		{ "Please Explain the party of 1997", "Explain the party of 1997" },
 	};
 
@@ -85,9 +86,9 @@ courtesies_before_and_after_do_not_count(void **state)
 	}
 }
 
-/* What a courtesy may be more than one in. */
+/* Prompts in which a polite phrase may have another meaning. */
 static void
-what_may_mean_more_is_near_to_none(void **state)
+ambiguous_polite_phrase_prevents_a_near_key(void **state)
 {
 	static const char *const rows[] = { "", " ", "Please", "Thanks", "Thank you.", "Hello",
 		"Hello world in Python", "Please Please Me", "Hello list members",
@@ -113,7 +114,7 @@ what_may_mean_more_is_near_to_none(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (same_of(rows[i]).n)
 			fail_msg("%s: %.*s", rows[i], SPAN_ARG(same_of(rows[i])));
-	/* what is not one sentence, or has lists, keeps what is after it */
+	/* a prompt of several sentences, or with lists, keeps its end */
 	static const char *const kept[] = { "Compare kiwi, plum, thanks",
 		"Explain what aims to please", "Explain it! Thanks." };
 	for (size_t i = 0; i < COUNT_OF(kept); i++)
@@ -130,7 +131,7 @@ what_may_mean_more_is_near_to_none(void **state)
 }
 
 static void
-how_alike_texts_are(void **state)
+similarity_of_texts_is_a_share(void **state)
 {
 	static const struct {
 		const char *a, *b;
@@ -156,7 +157,7 @@ how_alike_texts_are(void **state)
 	}
 }
 
-/* ---- thousands ---- */
+/* ---- thousands of prompts ---- */
 
 static unsigned drawn = 11;
 static unsigned
@@ -171,7 +172,7 @@ static const char *const names[] = { "Anna", "Bert", "Chloé", "Dmitri", "Mülle
 static const char *const things[] = { "km", "kg", "euros", "percent", "ms", "hours", "kWh",
 	"GB" };
 
-/* In them: N a name, T a unit, # a number, @ a placeholder. */
+/* In the prompts: N is a name, T a unit, # a number, @ a placeholder. */
 static const struct {
 	const char *text, *first, *last;
 	bool plain;
@@ -238,7 +239,7 @@ put_prompt(size_t which, struct buf *b)
 			buf_putc(b, *c);
 }
 
-/* Where words begin; how many. */
+/* Stores where words begin and returns their number. */
 static size_t
 words_at(struct span s, size_t at[64])
 {
@@ -260,7 +261,7 @@ word_from(struct span s, size_t at)
 	return span_cut(s, at, end);
 }
 
-/* With `with` in the place of what is there. */
+/* Writes s with `with` in the place of `was`. */
 static void
 put_instead(struct span s, struct span was, struct span with, struct buf *b)
 {
@@ -275,9 +276,9 @@ put_instead(struct span s, struct span was, struct span with, struct buf *b)
 enum change { DIGIT, NEGATION, SWAP, WORD, GONE, TWICE, CASE, SIGN, QUOTE, BLANK, CHANGES };
 static const char *const change_names[CHANGES] = { "a digit", "a negation", "two words' order",
 	"another word", "a word less", "a word twice", "the case of a letter", "a sign",
-	"quotes around a word", "a blank in a word" };
+	"quotes around a word", "a space in a word" };
 
-/* False: nothing is there to be changed so. */
+/* Returns false if the prompt contains nothing to which the change applies. */
 static bool
 put_changed(enum change how, struct span s, struct buf *b)
 {
@@ -354,7 +355,7 @@ put_changed(enum change how, struct span s, struct buf *b)
 }
 
 static void
-each_change_of_a_prompt_is_another_prompt(void **state)
+changed_prompt_is_another_prompt(void **state)
 {
 	size_t pairs[CHANGES] = { 0 }, near = 0;
 	struct buf one, other, a, b;
@@ -385,14 +386,14 @@ each_change_of_a_prompt_is_another_prompt(void **state)
 	for (size_t i = 0; i < CHANGES; i++)
 		if (pairs[i] < 2000)
 			fail_msg("%s: %zu pairs", change_names[i], pairs[i]);
-	assert_true(near > 20000); /* they differ, and not only by having no key */
+	assert_true(near > 20000); /* they differ, and not only because there is no key */
 	buf_free(&one);
 	buf_free(&other);
 	buf_free(&a);
 	buf_free(&b);
 }
 
-/* With what does not count: one way of many. */
+/* Adds irrelevant parts, in one of many ways. */
 static void
 put_dressed(size_t which, unsigned how, struct span s, struct buf *b)
 {
@@ -425,7 +426,7 @@ put_dressed(size_t which, unsigned how, struct span s, struct buf *b)
 }
 
 static void
-what_does_not_count_makes_no_other_prompt(void **state)
+irrelevant_parts_make_no_other_prompt(void **state)
 {
 	double least = 1, most = 0;
 	size_t pairs = 0, each[COUNT_OF(prompts)] = { 0 };
@@ -458,7 +459,7 @@ what_does_not_count_makes_no_other_prompt(void **state)
 	assert_true(pairs > 10000 && least > 0.7 && most == 1);
 	for (size_t i = 0; i < COUNT_OF(prompts); i++)
 		if (i != 1 && i != 7 &&
-			each[i] < 500) /* those two speak of texts, or ask nothing */
+			each[i] < 500) /* these two refer to texts, or ask nothing */
 			fail_msg("%s: %zu pairs", prompts[i].text, each[i]);
 	buf_free(&one);
 	buf_free(&other);
@@ -470,11 +471,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(courtesies_before_and_after_do_not_count),
-		cmocka_unit_test(what_may_mean_more_is_near_to_none),
-		cmocka_unit_test(how_alike_texts_are),
-		cmocka_unit_test(each_change_of_a_prompt_is_another_prompt),
-		cmocka_unit_test(what_does_not_count_makes_no_other_prompt),
+		cmocka_unit_test(polite_phrases_before_and_after_are_ignored),
+		cmocka_unit_test(ambiguous_polite_phrase_prevents_a_near_key),
+		cmocka_unit_test(similarity_of_texts_is_a_share),
+		cmocka_unit_test(changed_prompt_is_another_prompt),
+		cmocka_unit_test(irrelevant_parts_make_no_other_prompt),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,5 +1,5 @@
-/* Which requests have a near key, and whose is the same; how a policy says which are near, and
- * by which courtesies. */
+/* Near keys: which requests have one and which share it, and how a policy configures nearness
+ * and the polite phrases. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ near_keyed(enum form f, const char *body, unsigned char key[CACHE_KEY_BYTES])
 
 #define SYS "{'role':'system','content':'Be brief.'}"
 static void
-requests_that_are_near_have_one_key(void **state)
+near_requests_have_one_key(void **state)
 {
 	static const struct {
 		enum form form;
@@ -137,7 +137,7 @@ requests_that_are_near_have_one_key(void **state)
 		if (why || rows[i].same != !memcmp(a, b, sizeof(a)))
 			fail_msg("%s: %s", rows[i].other, why ? why : "the wrong key");
 	}
-	/* one that is no exact key of any request */
+	/* a request without an exact key */
 	static const char body[] = "{\"temperature\":0,\"messages\":[{\"role\":\"user\","
 				   "\"content\":\"explain a lock\"}]}";
 	const struct cache_ask ask = { .form = FORM_CHAT, .body = span_str(body) };
@@ -147,7 +147,7 @@ requests_that_are_near_have_one_key(void **state)
 }
 
 static void
-requests_that_are_near_to_none_say_why(void **state)
+request_without_a_near_key_has_a_reason(void **state)
 {
 #define ASK "{'role':'user','content':'Explain a lock'}"
 	static const struct {
@@ -266,7 +266,7 @@ courtesies_at(const char *text)
 }
 
 static void
-a_mistake_in_courtesies_is_said_with_its_place(void **state)
+error_in_courtesies_is_reported_with_its_place(void **state)
 {
 	static const struct {
 		const char *text, *says;
@@ -306,7 +306,7 @@ a_mistake_in_courtesies_is_said_with_its_place(void **state)
 	"backend: openai, cache: {exact: {ttl: 1h}" words "}}\n"
 
 static void
-a_route_says_how_near(void **state)
+route_configures_nearness(void **state)
 {
 	static const char own[] =
 		"words: [zzz*, zzzb]\nlanguages: {en: {first: [pray tell], asks: [explain]}}\n";
@@ -359,7 +359,7 @@ a_route_says_how_near(void **state)
 }
 
 static void
-a_route_that_says_it_wrongly_is_refused(void **state)
+invalid_nearness_is_refused(void **state)
 {
 	static const struct {
 		const char *policy, *says;
@@ -394,11 +394,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(requests_that_are_near_have_one_key),
-		cmocka_unit_test(requests_that_are_near_to_none_say_why),
-		cmocka_unit_test(a_mistake_in_courtesies_is_said_with_its_place),
-		cmocka_unit_test(a_route_says_how_near),
-		cmocka_unit_test(a_route_that_says_it_wrongly_is_refused),
+		cmocka_unit_test(near_requests_have_one_key),
+		cmocka_unit_test(request_without_a_near_key_has_a_reason),
+		cmocka_unit_test(error_in_courtesies_is_reported_with_its_place),
+		cmocka_unit_test(route_configures_nearness),
+		cmocka_unit_test(invalid_nearness_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,5 +1,5 @@
-/* gate/cache/purge: which entries of a Redis go, and what comes of one that does not do as it
- * is asked. */
+/* gate/cache/purge: which entries of a Redis are deleted, and the result if Redis refuses a
+ * command. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -60,7 +60,7 @@ put_bytes(unsigned name, const void *e, size_t n)
 	freeReplyObject(redisCommandArgv(rig.c, 3, argv, (size_t[]){ 3, len, n }));
 }
 
-/* What stands open of an entry, which is all that a purge reads. */
+/* Writes only the unencrypted part of an entry, which is all that a purge reads. */
 static void
 put_entry(unsigned name, unsigned char ms, char route, char who)
 {
@@ -72,14 +72,14 @@ put_entry(unsigned name, unsigned char ms, char route, char who)
 }
 
 static void
-what_is_named_goes(void **state)
+named_entries_are_deleted(void **state)
 {
 	static const unsigned char r[8] = "r", s[8] = "s", a[8] = "a", b[8] = "b";
 	static const struct {
 		const char *name;
 		struct cache_purge p;
 		uint64_t purged;
-		const char *left; /* of the names below, those that stay */
+		const char *left; /* the remaining names */
 	} rows[] = {
 		{ "a route", { .route = r }, 2, "23" },
 		{ "another", { .route = s }, 2, "01" },
@@ -115,9 +115,9 @@ what_is_named_goes(void **state)
 	assert_int_equal(redis_rig_do(&rig, "EXISTS other tollgate:state:0"), 2);
 }
 
-/* Under a name of ours and no entry of ours: nobody can be given it. */
+/* A key with the prefix of entries that is not a valid entry: no caller could get it. */
 static void
-what_nobody_can_read_goes(void **state)
+unreadable_entry_is_deleted(void **state)
 {
 	static const unsigned char r[8] = "r";
 	struct cache_purged out = { 0 };
@@ -125,8 +125,9 @@ what_nobody_can_read_goes(void **state)
 
 	NEEDS_REDIS;
 	buf_init(&why, 256);
-	redis_rig_do(&rig, "HSET tollgate:cache:%064u e 1", 1);	  /* of an older version */
-	redis_rig_do(&rig, "SET tollgate:cache:%064u:asks 1", 1); /* no entry's name */
+	redis_rig_do(
+		&rig, "HSET tollgate:cache:%064u e 1", 1); /* an entry of an older version */
+	redis_rig_do(&rig, "SET tollgate:cache:%064u:asks 1", 1); /* not the name of an entry */
 	put_bytes(2, "x", 1);
 	put_bytes(3, "", 0);
 	redis_rig_do(&rig, "RPUSH tollgate:cache:%064u x", 4);
@@ -139,7 +140,7 @@ what_nobody_can_read_goes(void **state)
 }
 
 static void
-all_of_many_are_seen(void **state)
+purge_visits_all_of_many_entries(void **state)
 {
 	static const unsigned char r[8] = "r";
 	struct cache_purged out = { 0 };
@@ -157,13 +158,13 @@ all_of_many_are_seen(void **state)
 	buf_free(&why);
 }
 
-/* A Redis that does not do as it is asked, and what is told of it. */
+/* A Redis that refuses commands, and the report of it. */
 static void
-what_fails_is_told(void **state)
+failure_of_redis_is_reported(void **state)
 {
 	static const unsigned char r[8] = "r";
 	static const struct {
-		const char *name, *user; /* of Redis' ACL */
+		const char *name, *user; /* a user of Redis' ACL */
 		int err;
 		uint64_t failed;
 		const char *why;
@@ -193,7 +194,7 @@ what_fails_is_told(void **state)
 }
 
 static void
-it_ends_when_it_is_told_to(void **state)
+purge_ends_if_stopped(void **state)
 {
 	struct cache_purged out = { 0 };
 	const struct cache_purge p = { 0 };
@@ -210,7 +211,7 @@ it_ends_when_it_is_told_to(void **state)
 	atomic_store(&stop, false);
 	assert_true(span_is(buf_view(&why), "the daemon is stopping: purge again after its start"));
 	assert_int_equal(redis_rig_do(&rig, "DBSIZE"), 1);
-	/* the last test: the server is gone after it */
+	/* the last test, because the server is gone afterwards */
 	kill(rig.pid, SIGKILL);
 	waitpid(rig.pid, NULL, 0);
 	assert_int_equal(cache_redis_purge(rig.c, &p, &stop, LATER, &out, &why), ERR_IO);
@@ -225,11 +226,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_named_goes),
-		cmocka_unit_test(what_nobody_can_read_goes),
-		cmocka_unit_test(all_of_many_are_seen),
-		cmocka_unit_test(what_fails_is_told),
-		cmocka_unit_test(it_ends_when_it_is_told_to),
+		cmocka_unit_test(named_entries_are_deleted),
+		cmocka_unit_test(unreadable_entry_is_deleted),
+		cmocka_unit_test(purge_visits_all_of_many_entries),
+		cmocka_unit_test(failure_of_redis_is_reported),
+		cmocka_unit_test(purge_ends_if_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, start_rig, stop_rig);

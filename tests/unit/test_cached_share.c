@@ -1,5 +1,5 @@
-/* The share of input that providers' caches give, minute by minute: when it is said to have
- * fallen, and when it is not. */
+/* The share of input tokens that providers' caches serve, minute by minute: when a drop is
+ * reported and when not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,11 +60,11 @@ is_fallen(const char *route)
 	return cached_shares_of(c, route, &is) && is.fallen;
 }
 
-/* Minutes in each of which the route's requests say so much; looked at each second or so. How
- * often it was said to have fallen. */
+/* Passes minutes in which the route's requests have this usage, with a check about every
+ * second. Returns how often a drop was reported. */
 struct traffic {
-	unsigned minutes, requests; /* a minute */
-	unsigned percent, tokens;   /* cached; of a request */
+	unsigned minutes, requests; /* per minute */
+	unsigned percent, tokens;   /* cached; tokens of a request */
 };
 #define TRAFFIC(minutes, requests, percent)                                                    \
 	(struct traffic)                                                                       \
@@ -82,7 +82,7 @@ pass_traffic(const char *route, struct traffic t)
 		uint64_t input = (uint64_t)t.requests * t.tokens;
 		for (unsigned i = 0; i < 60; i++) {
 			us += 1000000;
-			if (i == 30 && t.requests) /* of two workers, by two models */
+			if (i == 30 && t.requests) /* two workers and two models */
 				used(m % 2, route, m % 3 ? "m" : "n", t.requests, input,
 					input * t.percent / 100);
 			cached_shares_look(c, all, 2, us);
@@ -93,7 +93,7 @@ pass_traffic(const char *route, struct traffic t)
 }
 
 static void
-a_share_that_falls_is_said_and_its_recovery_too(void **state)
+drop_of_the_share_and_recovery_are_reported(void **state)
 {
 	struct cached_share is;
 
@@ -101,14 +101,14 @@ a_share_that_falls_is_said_and_its_recovery_too(void **state)
 	assert_false(cached_shares_of(c, "chat", &is));
 	assert_int_equal(pass_traffic("chat", TRAFFIC(24 * 60, 20, 71)), 0);
 	assert_true(cached_shares_of(c, "chat", &is));
-	/* a moment of it is not enough, and it goes on */
+	/* a short drop is not reported, a continued one is */
 	assert_int_equal(pass_traffic("chat", TRAFFIC(4, 20, 12)), 0);
 	assert_int_equal(pass_traffic("chat", TRAFFIC(20, 20, 12)), 1);
 	assert_true(cached_shares_of(c, "chat", &is));
 	assert_true(is.fallen);
 	assert_in_range(is.from, 69, 71);
 	assert_int_equal(is.to, 12);
-	/* half the way back is not back */
+	/* half of the difference is not a recovery */
 	pass_traffic("chat", TRAFFIC(60, 20, 45));
 	assert_true(is_fallen("chat"));
 	assert_int_equal(pass_traffic("chat", TRAFFIC(25, 20, 70)), 0);
@@ -116,13 +116,13 @@ a_share_that_falls_is_said_and_its_recovery_too(void **state)
 }
 
 static void
-what_falls_little_is_not_said(void **state)
+small_drop_is_not_reported(void **state)
 {
 	static const struct {
 		unsigned from, to;
 		bool fell;
-	} rows[] = { { 71, 12, true }, { 71, 40, false }, /* not by half */
-		{ 18, 0, false }, { 24, 3, true },	  /* by points */
+	} rows[] = { { 71, 12, true }, { 71, 40, false }, /* by less than half */
+		{ 18, 0, false }, { 24, 3, true },	  /* by percentage points */
 		{ 0, 0, false }, { 30, 90, false }, { 100, 0, true } };
 
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -138,12 +138,12 @@ what_falls_little_is_not_said(void **state)
 }
 
 static void
-too_little_to_know_is_not_said(void **state)
+drop_with_too_little_traffic_is_not_reported(void **state)
 {
 	static const struct {
 		const char *name;
 		struct traffic before, after;
-		unsigned pause; /* between */
+		unsigned pause; /* between the minutes */
 	} rows[] = {
 		{ "few requests of late", { 120, 20, 80, 1000 }, { 60, 3, 0, 50000 }, 16 },
 		{ "few tokens of late", { 120, 20, 80, 1000 }, { 60, 20, 0, 300 }, 16 },
@@ -167,7 +167,7 @@ too_little_to_know_is_not_said(void **state)
 }
 
 static void
-each_route_is_judged_by_its_own(void **state)
+each_route_is_compared_with_itself(void **state)
 {
 	(void)state;
 	for (unsigned m = 0; m < 3 * 60; m++) {
@@ -175,7 +175,7 @@ each_route_is_judged_by_its_own(void **state)
 		us += 60000000;
 		used(0, "chat", "m", 20, 20000, cached);
 		used(1, "steady", "m", 20, 20000, 15000);
-		used(1, "", "m", 20, 20000, cached); /* of no route */
+		used(1, "", "m", 20, 20000, cached); /* without a route */
 		cached_shares_look(c, all, 2, us);
 	}
 	assert_true(is_fallen("chat"));
@@ -183,9 +183,9 @@ each_route_is_judged_by_its_own(void **state)
 	assert_false(is_fallen("none"));
 }
 
-/* What cached and what did not take turns in minutes, and a batch comes each hour. */
+/* Minutes with and without cached input alternate, and a batch arrives each hour. */
 static void
-what_goes_to_and_fro_is_said_a_few_times(void **state)
+alternating_share_is_reported_a_few_times(void **state)
 {
 	unsigned n = 0;
 
@@ -201,8 +201,8 @@ what_goes_to_and_fro_is_said_a_few_times(void **state)
 		n += pass_traffic("chat", TRAFFIC(25, 20, 0));
 	}
 	assert_in_range(n, 1, 3);
-	/* after a quiet day it is said as soon as the first time; what lasts is said each time
-	 */
+	/* after a quiet day, the drop is reported as soon as the first time; a lasting drop is
+	 * reported each time */
 	pass_traffic("chat", TRAFFIC(26 * 60, 20, 90));
 	assert_int_equal(pass_traffic("chat", TRAFFIC(20, 20, 0)), 1);
 	n = 0;
@@ -214,7 +214,7 @@ what_goes_to_and_fro_is_said_a_few_times(void **state)
 }
 
 static void
-what_has_become_usual_is_over(void **state)
+lasting_low_share_becomes_the_new_normal(void **state)
 {
 	(void)state;
 	pass_traffic("chat", TRAFFIC(24 * 60, 20, 71));
@@ -222,14 +222,14 @@ what_has_become_usual_is_over(void **state)
 	assert_true(is_fallen("chat"));
 	assert_int_equal(pass_traffic("chat", TRAFFIC(20 * 60, 20, 12)), 0);
 	assert_false(is_fallen("chat"));
-	/* and a rise is no fall, nor is what is less than the new share by little */
+	/* a rise is no drop, and neither is a value slightly below the new share */
 	assert_int_equal(pass_traffic("chat", TRAFFIC(60, 20, 60)), 0);
 	assert_int_equal(pass_traffic("chat", TRAFFIC(60, 20, 12)), 0);
 }
 
-/* A night does not end it, a day without traffic does. */
+/* A night without traffic does not end the report; a day without traffic does. */
 static void
-it_stays_while_nobody_can_know(void **state)
+drop_stays_reported_without_traffic_for_a_night(void **state)
 {
 	struct cached_share is;
 
@@ -246,9 +246,9 @@ it_stays_while_nobody_can_know(void **state)
 	assert_false(is_fallen("chat"));
 }
 
-/* Who looks late takes all in; a machine that slept for a month knows nothing of before. */
+/* A late check counts all minutes; after a month of sleep, earlier minutes are unknown. */
 static void
-late_looks(void **state)
+late_check_counts_all_minutes(void **state)
 {
 	pass_traffic("chat", TRAFFIC(120, 20, 80));
 	us += 7 * 60000000;
@@ -268,7 +268,7 @@ late_looks(void **state)
 }
 
 static void
-long_names_and_more_routes_than_there_is_room_for(void **state)
+long_names_and_too_many_routes_are_handled(void **state)
 {
 	char name[80];
 
@@ -292,15 +292,15 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_share_that_falls_is_said_and_its_recovery_too),
-		T(what_falls_little_is_not_said),
-		T(too_little_to_know_is_not_said),
-		T(each_route_is_judged_by_its_own),
-		T(what_goes_to_and_fro_is_said_a_few_times),
-		T(what_has_become_usual_is_over),
-		T(it_stays_while_nobody_can_know),
-		T(late_looks),
-		T(long_names_and_more_routes_than_there_is_room_for),
+		T(drop_of_the_share_and_recovery_are_reported),
+		T(small_drop_is_not_reported),
+		T(drop_with_too_little_traffic_is_not_reported),
+		T(each_route_is_compared_with_itself),
+		T(alternating_share_is_reported_a_few_times),
+		T(lasting_low_share_becomes_the_new_normal),
+		T(drop_stays_reported_without_traffic_for_a_night),
+		T(late_check_counts_all_minutes),
+		T(long_names_and_too_many_routes_are_handled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

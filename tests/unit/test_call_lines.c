@@ -1,5 +1,5 @@
-/* What records say of calls, as commands show it: a line each of audit list, sums of usage --by
- * tool; and the policy's names of them. */
+/* Tool calls of records as commands show them: a line for each call in audit list, sums in
+ * usage --by tool, and their names in the policy. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static const char *const lines[] = {
 		"\"decision\":\"permit\",\"about\":{\"operation\":\"payments\"},\"calls\":[{"
 		"\"by\":\"api\",\"server\":\"bank\",\"tool\":\"transfer\",\"operation\":"
 		"\"payments\",\"decision\":\"permit\"}]"),
-	/* as it was written before calls had entries, and of a route to models */
+	/* as written before calls had entries, and of a route to models */
 	LINE(6, "decision",
 		"\"decision\":\"permit\",\"about\":{\"operation\":\"payments\"},\"model\":"
 		"\"m\""),
@@ -55,7 +55,7 @@ records(void)
 }
 
 static void
-every_call_of_an_operation_has_a_line(void **state)
+each_call_has_a_line(void **state)
 {
 	static const struct {
 		const char *args[8], *want;
@@ -94,7 +94,7 @@ every_call_of_an_operation_has_a_line(void **state)
 }
 
 static void
-each_call_counts_for_its_tool(void **state)
+each_call_counts_for_its_own_tool(void **state)
 {
 	struct usage_table t = { .by = { BY_TOOL }, .nby = 1 };
 	const struct usage_before before = { .since = "" };
@@ -111,7 +111,7 @@ each_call_counts_for_its_tool(void **state)
 	free(page.row);
 	buf_putc(&out, '\0');
 	const char *csv = buf_view(&out).p;
-	/* tool, requests, refused, …, tokens of prompts: of an answer for each of its calls */
+	/* tool, requests, refused, …, prompt tokens, which count for each call of a response */
 	static const char *const want[] = { "\"tools/pay\",2,1,0,0,", "\"/pay\",1,1,0,10,",
 		"\"/look\",1,0,0,10,", "\"bank/transfer\",1,0,0,0,",
 		",7,0,0,0,0,0,0,0,0,0,0,0,,0," };
@@ -122,7 +122,7 @@ each_call_counts_for_its_tool(void **state)
 	assert_int_equal(t.total.sum[SUM_COST], 7);
 	assert_int_equal(t.total.sum[SUM_REQUESTS], 5);
 	buf_free(&out);
-	/* cut anywhere it is not read past */
+	/* cut anywhere, nothing is read beyond the end */
 	for (size_t n = 0; n < strlen(lines[3]); n++) {
 		char *p = guard_dup(lines[3], n);
 		usage_add(&t, span_of(p, n), SPAN_LIT(""));
@@ -137,7 +137,7 @@ each_call_counts_for_its_tool(void **state)
 	"targets: pays}]\n"
 
 static void
-operations_are_of_tools_that_there_are(void **state)
+operation_names_an_existing_tool(void **state)
 {
 	static const struct {
 		const char *operations, *error;
@@ -174,7 +174,7 @@ operations_are_of_tools_that_there_are(void **state)
 }
 
 static void
-a_tool_has_the_name_of_its_own_row_first(void **state)
+tool_has_the_name_of_its_own_row_first(void **state)
 {
 	struct policy_fix f;
 
@@ -189,9 +189,10 @@ a_tool_has_the_name_of_its_own_row_first(void **state)
 	fix_done(&f);
 }
 
-/* A name of a caller's or a model's that needs escapes, or is one too many, is no label. */
+/* A name from a caller or a model that needs escapes, or exceeds the number of names, is not
+ * used as a label. */
 static void
-metrics_are_by_server_tool_and_decision(void **state)
+call_metrics_have_server_tool_and_decision(void **state)
 {
 	static struct call_tally a, b;
 	const struct call_tally *const both[] = { &a, &b };
@@ -232,11 +233,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_call_of_an_operation_has_a_line),
-		cmocka_unit_test(each_call_counts_for_its_tool),
-		cmocka_unit_test(operations_are_of_tools_that_there_are),
-		cmocka_unit_test(a_tool_has_the_name_of_its_own_row_first),
-		cmocka_unit_test(metrics_are_by_server_tool_and_decision),
+		cmocka_unit_test(each_call_has_a_line),
+		cmocka_unit_test(each_call_counts_for_its_own_tool),
+		cmocka_unit_test(operation_names_an_existing_tool),
+		cmocka_unit_test(tool_has_the_name_of_its_own_row_first),
+		cmocka_unit_test(call_metrics_have_server_tool_and_decision),
 	};
 
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);

@@ -1,5 +1,6 @@
-/* The entry that each call of an answer has for its record: once, however it came; the size and
- * keyed hash of its arguments; what rules with phase: tool said of it. */
+/* The record entry of each call in a response: it occurs once, however the response arrives,
+ * with the size and keyed hash of the arguments and the verdict of the rules with phase: tool.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +32,7 @@
 	"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":" #index  \
 	"}\n\n"
 
-/* NAME BYTES DECISION RULE OUTCOMES (shadow's), by call. */
+/* For each call: NAME BYTES DECISION RULE OUTCOMES (of shadow rules). */
 /* clang-format off */
 static const struct answer_case rows[] = {
 	{ "a chat's calls, whole", TOOLS, "openai", "/v1/chat/completions", "application/json",
@@ -71,7 +72,7 @@ static const struct answer_case rows[] = {
 	{ "responses', whole", TOOLS, "openai", "/v1/responses", "application/json",
 		"{\"object\":\"response\",\"status\":\"completed\",\"output\":[{\"type\":\"function_call\",\"id\":\"i\",\"call_id\":\"c\",\"name\":\"list\",\"arguments\":\"{}\"}]}",
 		"list 2 permit - nn|" },
-	{ "responses', streamed, said again when they are done", TOOLS, "openai", "/v1/responses", "text/event-stream",
+	{ "responses' calls, streamed and repeated in the done event", TOOLS, "openai", "/v1/responses", "text/event-stream",
 		"event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"type\":\"function_call\",\"id\":\"i\",\"call_id\":\"c\",\"name\":\"list\",\"arguments\":\"\"}}\n\n"
 		"event: response.function_call_arguments.delta\ndata: {\"type\":\"response.function_call_arguments.delta\",\"item_id\":\"i\",\"output_index\":0,\"delta\":\"{}\"}\n\n"
 		"event: response.function_call_arguments.done\ndata: {\"type\":\"response.function_call_arguments.done\",\"item_id\":\"i\",\"output_index\":0,\"name\":\"list\",\"arguments\":\"{}\"}\n\n"
@@ -125,7 +126,7 @@ run(const struct answer_case *c, bool inspects, size_t step, struct guard_rig *r
 }
 
 static void
-each_call_has_one_entry(void **state)
+each_call_has_exactly_one_entry(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
@@ -142,9 +143,9 @@ each_call_has_one_entry(void **state)
 	}
 }
 
-/* Where nothing is inspected nothing is judged, and the calls are there. */
+/* If nothing is inspected, no rule is applied, but the calls have entries. */
 static void
-calls_are_there_where_nothing_is_inspected(void **state)
+calls_have_entries_without_inspection(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -176,7 +177,7 @@ hash_of(size_t row, size_t call, unsigned char out[SHA256_BYTES], struct buf *te
 }
 
 static void
-the_same_arguments_have_the_same_hash(void **state)
+equal_arguments_have_equal_hashes(void **state)
 {
 	unsigned char whole[SHA256_BYTES], streamed[SHA256_BYTES], want[SHA256_BYTES];
 	struct buf text;
@@ -195,7 +196,7 @@ the_same_arguments_have_the_same_hash(void **state)
 }
 
 static void
-what_has_no_room_is_counted(void **state)
+calls_without_room_are_counted(void **state)
 {
 	const struct answer_case base = rows[0];
 	struct guard_rig r;
@@ -220,10 +221,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_call_has_one_entry),
-		cmocka_unit_test(calls_are_there_where_nothing_is_inspected),
-		cmocka_unit_test(the_same_arguments_have_the_same_hash),
-		cmocka_unit_test(what_has_no_room_is_counted),
+		cmocka_unit_test(each_call_has_exactly_one_entry),
+		cmocka_unit_test(calls_have_entries_without_inspection),
+		cmocka_unit_test(equal_arguments_have_equal_hashes),
+		cmocka_unit_test(calls_without_room_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

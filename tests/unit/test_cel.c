@@ -1,5 +1,5 @@
-/* Conditions against an environment: what is refused when the policy is loaded,
- * with which words and where, and what the rest evaluates to. */
+/* Conditions against an environment: which ones are refused when the policy is loaded, with
+ * which message and place, and the values of the others. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,7 +83,7 @@ static const struct cel_activation act = { .lookup = lookup };
 
 /* clang-format off */
 static void
-conditions_have_their_values(void **state)
+condition_has_its_value(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -127,7 +127,7 @@ conditions_have_their_values(void **state)
 }
 
 static void
-a_mistake_is_refused_with_its_place(void **state)
+invalid_condition_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -182,7 +182,7 @@ a_mistake_is_refused_with_its_place(void **state)
 }
 
 static void
-every_value_has_its_text(void **state)
+each_value_has_its_text(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -219,7 +219,7 @@ every_value_has_its_text(void **state)
 }
 
 static void
-patterns_are_re2s(void **state)
+patterns_have_the_syntax_of_re2(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -253,7 +253,7 @@ patterns_are_re2s(void **state)
 /* clang-format on */
 
 static void
-reads_only_what_it_names(void **state)
+condition_reads_only_the_fields_it_names(void **state)
 {
 	struct arena a;
 	struct cel_error err;
@@ -270,7 +270,7 @@ reads_only_what_it_names(void **state)
 }
 
 static void
-a_slot_is_asked_once_and_only_if_needed(void **state)
+field_is_read_once_and_only_if_needed(void **state)
 {
 	struct arena a;
 
@@ -286,7 +286,7 @@ a_slot_is_asked_once_and_only_if_needed(void **state)
 	arena_reset(&a);
 }
 
-/* A text of `unit` repeated. */
+/* Returns a text with `unit` repeated. */
 static struct span
 repeated(struct arena *a, const char *head, const char *unit, size_t n, const char *tail)
 {
@@ -301,7 +301,7 @@ repeated(struct arena *a, const char *head, const char *unit, size_t n, const ch
 }
 
 static void
-expressions_have_caps(void **state)
+expressions_are_limited(void **state)
 {
 	struct cel_error err;
 	struct arena a;
@@ -321,7 +321,7 @@ expressions_have_caps(void **state)
 	assert_string_equal(err.message, "the expression is too long");
 	assert_null(cel_compile(&a, NULL,
 		repeated(&a, "", "[1].all(x,", 40, "true") /* not closed */, CEL_DYN, &err));
-	/* Long chains of || are no nesting. */
+	/* A long chain of || does not count as nesting. */
 	assert_non_null(cel_compile(
 		&a, &env, repeated(&a, "true", "||target.external", 1500, ""), CEL_BOOL, &err));
 	assert_non_null(cel_compile(&a, NULL, repeated(&a, "", "(", 200, "1)") /* not closed */,
@@ -332,10 +332,10 @@ expressions_have_caps(void **state)
 }
 
 static void
-an_evaluation_ends(void **state)
+evaluation_ends_at_its_limit(void **state)
 {
 	static const char *const greedy[] = {
-		/* of constants only: folding does not run away either */
+		/* only constants: constant folding is limited too */
 		"[1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, "
 		"[1,2,3,4,5,6,7,8,9].all(c, "
 		"[1,2,3,4,5,6,7,8,9].all(d, [1,2,3,4,5,6,7,8,9].all(e, "
@@ -363,7 +363,7 @@ an_evaluation_ends(void **state)
 		const struct cel_program *p =
 			cel_compile(&a, &env, span_str(greedy[i]), CEL_BOOL, &err);
 		assert_non_null(p);
-		/* Not even `|| true` turns it into a value. */
+		/* `|| true` does not turn the error into a value. */
 		assert_int_equal(cel_eval(p, &act, &a, &v), ERR_LIMIT);
 		assert_int_equal(v.type, CEL_ERROR);
 		assert_false(arena_failed(&a));
@@ -372,7 +372,7 @@ an_evaluation_ends(void **state)
 }
 
 static void
-a_full_arena_is_an_error(void **state)
+full_arena_is_an_error(void **state)
 {
 	struct cel_error err;
 	struct arena program;
@@ -390,7 +390,7 @@ a_full_arena_is_an_error(void **state)
 		assert_int_equal(rc, arena_failed(&a) ? ERR_NOMEM : 0);
 		arena_reset(&a);
 	}
-	/* Neither does the compiler fall over. */
+	/* The compiler must not crash either. */
 	for (size_t cap = 64; cap < 20000; cap += 96) {
 		struct arena a;
 		arena_init(&a, cap, false);
@@ -408,15 +408,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(conditions_have_their_values),
-		cmocka_unit_test(a_mistake_is_refused_with_its_place),
-		cmocka_unit_test(every_value_has_its_text),
-		cmocka_unit_test(patterns_are_re2s),
-		cmocka_unit_test(reads_only_what_it_names),
-		cmocka_unit_test(a_slot_is_asked_once_and_only_if_needed),
-		cmocka_unit_test(expressions_have_caps),
-		cmocka_unit_test(an_evaluation_ends),
-		cmocka_unit_test(a_full_arena_is_an_error),
+		cmocka_unit_test(condition_has_its_value),
+		cmocka_unit_test(invalid_condition_is_refused_with_its_place),
+		cmocka_unit_test(each_value_has_its_text),
+		cmocka_unit_test(patterns_have_the_syntax_of_re2),
+		cmocka_unit_test(condition_reads_only_the_fields_it_names),
+		cmocka_unit_test(field_is_read_once_and_only_if_needed),
+		cmocka_unit_test(expressions_are_limited),
+		cmocka_unit_test(evaluation_ends_at_its_limit),
+		cmocka_unit_test(full_arena_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

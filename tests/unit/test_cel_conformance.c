@@ -1,6 +1,6 @@
-/* The public conformance suite of CEL (google/cel-spec, the tests that need no
- * protocol buffers), where its data is at hand: every line is one expression and
- * the value or the error it must give. */
+/* The public conformance suite of CEL (google/cel-spec, the tests that need no protocol
+ * buffers), if its data is available. Every line is one expression with the required value or
+ * error. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,7 @@ read_double(json_t *j)
 	return json_number_value(j);
 }
 
-/* {"int": "1"} and so on to a value. */
+/* Converts {"int": "1"} and the like to a value. */
 static struct cel_value
 read_value(struct arena *a, json_t *j)
 {
@@ -106,7 +106,7 @@ read_value(struct arena *a, json_t *j)
 	return out;
 }
 
-/* Equal with types told apart, as the suite wants it: 1 is not 1.0, NaN is NaN. */
+/* Compares values with their types, as the suite requires: 1 is not 1.0, NaN equals NaN. */
 static bool
 same(const struct cel_value *a, const struct cel_value *b)
 {
@@ -143,7 +143,7 @@ lookup_name(void *ctx, struct span name, struct cel_value *out)
 	return v != NULL;
 }
 
-/* NULL, or why the line fails. */
+/* Returns NULL, or the reason why the line fails. */
 static const char *
 run_line(struct arena *a, json_t *line)
 {
@@ -206,14 +206,14 @@ run_suite(const char *file, size_t must)
 }
 
 static void
-the_core_suite_holds(void **state)
+core_suite_passes(void **state)
 {
 	(void)state;
 	run_suite(SUITE "core.jsonl", 1078);
 }
 
 static void
-the_extensions_suite_holds(void **state)
+extensions_suite_passes(void **state)
 {
 	(void)state;
 	run_suite(SUITE "extensions.jsonl", 536);
@@ -223,8 +223,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_core_suite_holds),
-		cmocka_unit_test(the_extensions_suite_holds),
+		cmocka_unit_test(core_suite_passes),
+		cmocka_unit_test(extensions_suite_passes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Functions at their edges: positions, empty strings, overflow, odd input; and
- * texts of times, numbers and addresses. */
+/* Functions at their limits: positions, empty strings, overflow and unusual input, and the text
+ * forms of times, numbers and addresses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@ static const struct cel_activation nothing;
 
 /* clang-format off */
 static void
-functions_of_strings_hold(void **state)
+string_functions_have_their_results(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -55,7 +55,7 @@ functions_of_strings_hold(void **state)
 }
 
 static void
-functions_of_numbers_hold(void **state)
+number_functions_have_their_results(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -87,7 +87,7 @@ functions_of_numbers_hold(void **state)
 }
 
 static void
-functions_of_times_hold(void **state)
+time_functions_have_their_results(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -121,7 +121,7 @@ functions_of_times_hold(void **state)
 }
 
 static void
-functions_of_addresses_hold(void **state)
+address_functions_have_their_results(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -142,7 +142,7 @@ functions_of_addresses_hold(void **state)
 }
 
 static void
-globs_and_patterns_hold(void **state)
+globs_and_patterns_match(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -159,7 +159,7 @@ globs_and_patterns_hold(void **state)
 }
 
 static void
-versions_are_ordered_as_semver_says(void **state)
+versions_are_ordered_by_semver(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -184,12 +184,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(functions_of_strings_hold),
-		cmocka_unit_test(functions_of_numbers_hold),
-		cmocka_unit_test(functions_of_times_hold),
-		cmocka_unit_test(functions_of_addresses_hold),
-		cmocka_unit_test(globs_and_patterns_hold),
-		cmocka_unit_test(versions_are_ordered_as_semver_says),
+		cmocka_unit_test(string_functions_have_their_results),
+		cmocka_unit_test(number_functions_have_their_results),
+		cmocka_unit_test(time_functions_have_their_results),
+		cmocka_unit_test(address_functions_have_their_results),
+		cmocka_unit_test(globs_and_patterns_match),
+		cmocka_unit_test(versions_are_ordered_by_semver),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Every parser of the language, fed its input whole and cut at every offset, with
- * the input flush against a page that nobody may touch. */
+/* Every parser of the language, fed its input whole and cut at every offset, with the input
+ * ending at an inaccessible page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "policy/cel/time.h"
 #include "support/guard.h"
 
-/* 1 where the parser takes all of s. */
+/* Returns true if the parser accepts all of s. */
 typedef bool (*taker)(struct arena *a, struct span s);
 
 static bool
@@ -90,7 +90,7 @@ static const struct {
 	const char *name;
 	taker take;
 	const char *input;
-	size_t taken; /* of its cuts, the whole included */
+	size_t taken; /* number of accepted cuts, including the whole input */
 } rows[] = {
 	{ "an expression of every token", takes_expr,
 	  "x.y[0].z(1)", 5 },
@@ -114,7 +114,7 @@ static const struct {
 /* clang-format on */
 
 static void
-a_text_cut_anywhere_is_an_answer(void **state)
+cut_text_is_accepted_or_refused_without_a_crash(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -141,7 +141,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(
-		a_text_cut_anywhere_is_an_answer) };
+		cut_text_is_accepted_or_refused_without_a_crash) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

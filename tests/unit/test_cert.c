@@ -1,5 +1,5 @@
-/* Client certificates: what is read, which person they name, and tokens bound to them
- * (RFC 8705 section 3). Certificates are made here. */
+/* Client certificates: the fields that are read, the person that they name, and tokens bound to
+ * them (RFC 8705 section 3). The test makes the certificates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 /* ---- reading ---- */
 
 static void
-fields_are_read(void **state)
+certificate_fields_are_read(void **state)
 {
 	struct made m = make_cert("CN=Zoë,OU=red,OU=blue,O=Acme",
 		"DNS:a.example,DNS:b.example,email:z@acme.example,URI:spiffe://acme.org/ns/a",
@@ -45,7 +45,8 @@ fields_are_read(void **state)
 	assert_int_equal(cert_one(&c, "subject.C", &several).n, 0);
 	assert_int_equal(c.not_before_s, NOW - 60);
 	assert_int_equal(c.not_after_s, NOW + 60);
-	/* Cut anywhere, or with a byte behind, it is none; no flipped byte crashes. */
+	/* Cut anywhere, or with an additional byte, the certificate is refused. A flipped byte
+	 * causes no crash. */
 	for (int n = 0; n < m.n; n++)
 		assert_int_equal(cert_read(span_of(m.der, (size_t)n), &a, &c), ERR_SYNTAX);
 	for (int n = 0; n < m.n; n++) {
@@ -127,7 +128,7 @@ static const struct { const char *name, *subject, *san; int64_t from, to; bool r
 /* clang-format on */
 
 static void
-a_certificate_names_its_person(void **state)
+certificate_names_its_person(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(64);
 
@@ -160,7 +161,7 @@ a_certificate_names_its_person(void **state)
 }
 
 static void
-a_cached_certificate_expires(void **state)
+cached_certificate_expires(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(64);
 	struct made m = make_cert("CN=alice", "URI:spiffe://acme.org/a", NOW, NOW + 60);
@@ -175,7 +176,7 @@ a_cached_certificate_expires(void **state)
 	assert_int_equal(ask(none, der_of(m), false, cache, 59, &a, &id, &why), 0);
 	assert_int_equal(ask(none, der_of(m), false, cache, 60, &a, &id, &why), ERR_AUTH);
 	assert_int_equal(ask(none, der_of(m), true, cache, 0, &a, &id, &why), ERR_AUTH);
-	/* No certificate and no token: nobody. */
+	/* No certificate and no token: anonymous. */
 	assert_int_equal(ask(none, none, true, cache, 0, &a, &id, &why), 0);
 	assert_string_equal(id.method, "none");
 	arena_reset(&a);
@@ -183,7 +184,7 @@ a_cached_certificate_expires(void **state)
 	identity_cache_free(&cache);
 }
 
-/* A token of carol's whose cnf has that certificate's thumbprint, and `more` next to it. */
+/* Makes a token of carol whose cnf has that certificate's thumbprint, with `more` beside it. */
 static struct buf
 bound_token(struct made cert, const char *more)
 {
@@ -209,7 +210,7 @@ bound_token(struct made cert, const char *more)
 }
 
 static void
-a_bound_token_needs_its_certificate(void **state)
+bound_token_needs_its_certificate(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(64);
 	struct made mine = make_cert("CN=alice", "URI:spiffe://acme.org/a", NOW - 9, NOW + 60);
@@ -222,7 +223,7 @@ a_bound_token_needs_its_certificate(void **state)
 
 	(void)state;
 	arena_init(&a, 0, false);
-	for (int again = 0; again < 2; again++) { /* a hit is checked as a miss is */
+	for (int again = 0; again < 2; again++) { /* a cache hit is checked like a miss */
 		struct span header = buf_view(&token);
 		assert_int_equal(ask(header, der_of(mine), false, cache, 0, &a, &id, &why), 0);
 		assert_true(span_is(id.person, "carol"));
@@ -231,8 +232,8 @@ a_bound_token_needs_its_certificate(void **state)
 		assert_int_equal(ask(header, none, false, cache, 0, &a, &id, &why), ERR_AUTH);
 		assert_int_equal(
 			ask(header, der_of(mine), true, cache, 0, &a, &id, &why), ERR_AUTH);
-		/* Its other binding is not checked here: it is of no use, certificate or not.
-		 */
+		/* The gateway cannot check the other binding, so the token is refused with or
+		 * without the certificate. */
 		assert_int_equal(
 			ask(buf_view(&twice), der_of(mine), false, cache, 0, &a, &id, &why),
 			ERR_AUTH);
@@ -249,10 +250,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields_are_read),
-		cmocka_unit_test(a_certificate_names_its_person),
-		cmocka_unit_test(a_cached_certificate_expires),
-		cmocka_unit_test(a_bound_token_needs_its_certificate),
+		cmocka_unit_test(certificate_fields_are_read),
+		cmocka_unit_test(certificate_names_its_person),
+		cmocka_unit_test(cached_certificate_expires),
+		cmocka_unit_test(bound_token_needs_its_certificate),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,5 +1,5 @@
-/* The chain's lines: written in one form, read in that form only, at every cut
- * and against a guard page. */
+/* The lines of the chain: written in one form, read only in that form, at every cut and against
+ * a guard page. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@
 
 static struct chain_build b;
 
-/* Line i of the chain, without its newline. */
+/* Returns line i of the chain, without its newline. */
 static struct span
 line(size_t i)
 {
@@ -32,7 +32,7 @@ line(size_t i)
 }
 
 static void
-a_record_reads_back(void **state)
+record_reads_back(void **state)
 {
 	struct chain_line l;
 	unsigned char hash[CHAIN_HASH_BYTES];
@@ -50,7 +50,7 @@ a_record_reads_back(void **state)
 }
 
 static void
-a_commit_reads_back(void **state)
+commit_reads_back(void **state)
 {
 	struct chain_line l;
 	unsigned char hash[CHAIN_HASH_BYTES];
@@ -69,7 +69,7 @@ a_commit_reads_back(void **state)
 }
 
 static void
-every_line_is_json(void **state)
+each_line_is_json(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 6; i++) {
@@ -80,7 +80,7 @@ every_line_is_json(void **state)
 }
 
 static void
-no_cut_line_reads(void **state)
+cut_line_is_refused(void **state)
 {
 	struct chain_line l;
 
@@ -94,7 +94,7 @@ no_cut_line_reads(void **state)
 		}
 }
 
-/* Replaces the first `from` in line `which` by `to`. */
+/* Replaces the first `from` in line `which` with `to`. */
 static int
 parse_edited(size_t which, const char *from, const char *to)
 {
@@ -111,12 +111,12 @@ parse_edited(size_t which, const char *from, const char *to)
 }
 
 static void
-only_the_written_form_reads(void **state)
+only_the_written_form_is_read(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name; size_t line; const char *from, *to; int want; } rows[] = {
 		{ "another version",                    2, "\"v\":1",       "\"v\":2",            ERR_SYNTAX },
-		{ "a blank",                            2, "\"v\":1",       "\"v\": 1",           ERR_SYNTAX },
+		{ "a space",                            2, "\"v\":1",       "\"v\": 1",           ERR_SYNTAX },
 		{ "sequence zero",                      2, "\"seq\":2",     "\"seq\":0",          ERR_SYNTAX },
 		{ "a sequence with a leading zero",     2, "\"seq\":2",     "\"seq\":02",         ERR_SYNTAX },
 		{ "a negative sequence",                2, "\"seq\":2",     "\"seq\":-2",         ERR_SYNTAX },
@@ -175,7 +175,7 @@ fields_that_could_break_a_line_are_refused(void **state)
 }
 
 static void
-bytes_that_are_no_utf8_are_replaced(void **state)
+invalid_utf8_is_replaced(void **state)
 {
 	struct chain_build c;
 
@@ -195,7 +195,7 @@ bytes_that_are_no_utf8_are_replaced(void **state)
 }
 
 static void
-members_of_the_top_level(void **state)
+top_level_members_are_found(void **state)
 {
 	static const struct {
 		const char *name, *line, *key, *want;
@@ -246,14 +246,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_record_reads_back),
-		cmocka_unit_test(a_commit_reads_back),
-		cmocka_unit_test(every_line_is_json),
-		cmocka_unit_test(no_cut_line_reads),
-		cmocka_unit_test(only_the_written_form_reads),
+		cmocka_unit_test(record_reads_back),
+		cmocka_unit_test(commit_reads_back),
+		cmocka_unit_test(each_line_is_json),
+		cmocka_unit_test(cut_line_is_refused),
+		cmocka_unit_test(only_the_written_form_is_read),
 		cmocka_unit_test(fields_that_could_break_a_line_are_refused),
-		cmocka_unit_test(bytes_that_are_no_utf8_are_replaced),
-		cmocka_unit_test(members_of_the_top_level),
+		cmocka_unit_test(invalid_utf8_is_replaced),
+		cmocka_unit_test(top_level_members_are_found),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

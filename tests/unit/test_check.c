@@ -1,5 +1,5 @@
-/* tollgate check: exit codes, every mistake of every file, HAProxy's backends,
- * and the remarks on what is valid. */
+/* tollgate check: exit codes, every error of every file, HAProxy's backends, and remarks on
+ * valid configurations. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 #include "support/run_cmd.h"
 
-/* Arguments end with NULL. */
+/* The arguments end with NULL. */
 #define check(...) tollgate("", "check", __VA_ARGS__)
 
 #define CONFIG "policy: p.yaml\nbackends: [openai, local]\nagent: {listen: unix@/a}\n"
@@ -26,7 +26,7 @@
 	"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: own}]\n"
 
 static void
-a_valid_pair_is_named_with_its_version(void **state)
+valid_configuration_is_reported_with_its_version(void **state)
 {
 	char want[128];
 
@@ -46,7 +46,7 @@ a_valid_pair_is_named_with_its_version(void **state)
 }
 
 static void
-mistakes_of_both_files_are_listed(void **state)
+errors_of_both_files_are_listed(void **state)
 {
 	char want[256];
 
@@ -68,7 +68,7 @@ mistakes_of_both_files_are_listed(void **state)
 }
 
 static void
-what_cannot_be_read_is_exit_2(void **state)
+unreadable_file_gives_exit_code_2(void **state)
 {
 	(void)state;
 	put("c.yaml", CONFIG);
@@ -95,7 +95,7 @@ what_cannot_be_read_is_exit_2(void **state)
 }
 
 static void
-backends_must_exist_in_haproxys_files(void **state)
+backends_must_exist_in_the_haproxy_files(void **state)
 {
 	char want[256];
 
@@ -127,7 +127,7 @@ backends_must_exist_in_haproxys_files(void **state)
 }
 
 static void
-rest_narrows_a_provider_of_any_dialect(void **state)
+dialect_rest_is_permitted_for_any_provider(void **state)
 {
 	(void)state;
 	put("p.yaml", "tollgate: 1\nname: t\n"
@@ -139,7 +139,7 @@ rest_narrows_a_provider_of_any_dialect(void **state)
 }
 
 static void
-names_that_nothing_can_be_are_mistakes(void **state)
+impossible_names_are_errors(void **state)
 {
 	static const struct {
 		const char *policy, *says;
@@ -172,7 +172,7 @@ names_that_nothing_can_be_are_mistakes(void **state)
 }
 
 static void
-haproxys_files_are_judged_with_and_without_a_configuration(void **state)
+haproxy_files_are_checked_with_and_without_a_configuration(void **state)
 {
 	(void)state;
 	assert_int_equal(check("--haproxy-only", "--haproxy", "haproxy/haproxy.cfg",
@@ -199,7 +199,7 @@ haproxys_files_are_judged_with_and_without_a_configuration(void **state)
 }
 
 static void
-an_observed_backend_sets_no_credential(void **state)
+observed_backend_must_set_no_credential(void **state)
 {
 	char policy[4096], day[32];
 	time_t soon = time(NULL) + 86400 * 9;
@@ -229,7 +229,8 @@ an_observed_backend_sets_no_credential(void **state)
 	assert_non_null(strstr(cmd_err, ": observe: HAProxy's files have no backend local"));
 }
 
-/* Of a configuration that names the key k.yaml: it must be there, for its owner alone. */
+/* Checks a configuration that names the key k.yaml: the file must exist and be accessible only
+ * to its owner. */
 static void
 needs_its_key(const char *more, const char *at)
 {
@@ -250,7 +251,7 @@ needs_its_key(const char *more, const char *at)
 }
 
 static void
-a_hash_is_checked_with_its_key(void **state)
+key_of_a_hash_is_checked(void **state)
 {
 	char want[256];
 
@@ -268,7 +269,7 @@ a_hash_is_checked_with_its_key(void **state)
 }
 
 static void
-the_state_key_is_a_secret_that_can_be_read(void **state)
+state_key_must_be_a_readable_secret(void **state)
 {
 	(void)state;
 	put("p.yaml", POLICY);
@@ -285,10 +286,10 @@ the_state_key_is_a_secret_that_can_be_read(void **state)
 	unlink(path("k.yaml"));
 }
 
-/* Persons of two issuers that may have one name, and claims that name persons whom records
- * name by pseudonyms. */
+/* Persons of two issuers that may have the same name, and claims with names of persons for
+ * which records have pseudonyms. */
 static void
-persons_who_may_be_mixed_or_named_are_noted(void **state)
+ambiguous_or_named_persons_are_noted(void **state)
 {
 #define SEALED                                                                                 \
 	"seal: {auditors: [{name: ann, public_key: "                                           \
@@ -345,7 +346,7 @@ persons_who_may_be_mixed_or_named_are_noted(void **state)
 }
 
 static void
-key_files_that_exist_are_read(void **state)
+existing_key_files_are_read(void **state)
 {
 	(void)state;
 	put("p.yaml", POLICY "identity: [{api_key: {keys: k.yaml}}]\n");
@@ -357,9 +358,10 @@ key_files_that_exist_are_read(void **state)
 	assert_non_null(strstr(cmd_err, "k.yaml:"));
 }
 
-/* In conditions: what no request of the policy's routes can be, and what one may be. */
+/* Literals in conditions: values that no request of the policy's routes can have, and possible
+ * values. */
 static void
-literals_that_nothing_can_be_are_noted(void **state)
+impossible_literals_are_noted(void **state)
 {
 #define ROUTES                                                                                 \
 	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions, host: "         \
@@ -369,7 +371,7 @@ literals_that_nothing_can_be_are_noted(void **state)
 #define OPEN "  - {name: open, match: {path_prefix: /o}, dialect: rest, backend: openai}\n"
 #define REST "  - {name: one, match: {path: /r}, dialect: rest, backend: openai}\n"
 	static const struct {
-		const char *when, *routes, *want; /* want NULL: silent */
+		const char *when, *routes, *want; /* want NULL: no remark */
 	} rows[] = {
 		{ "route.name == \"chta\"", ROUTES,
 			"rule a: no route.name can be \"chta\", did you mean chat?\n" },
@@ -441,25 +443,28 @@ literals_that_nothing_can_be_are_noted(void **state)
 #undef REST
 }
 
-/* Route m comes after routes of a path, of a method, of a host and of an api. */
+/* Route m follows routes with a path, a method, a host and an API. */
 static void
-routes_that_none_takes_are_noted(void **state)
+unreachable_routes_are_noted(void **state)
 {
 	static const struct {
-		const char *name, *route, *want; /* NULL: nothing */
+		const char *name, *route, *want; /* NULL: no remark */
 	} rows[] = {
 		{ "a path of the api before it",
 			"{name: m, match: {methods: [GET], path: /v1/models}}",
-			": route m: no request reaches it: route all above it matches all of "
+			": route m: no request reaches it: route all above it matches "
+			"all of "
 			"them: " },
-		{ "one that says no methods", "{name: m, match: {path: /v1/models}}",
-			": route m: no request reaches it: route all above it matches all of "
+		{ "a route without methods", "{name: m, match: {path: /v1/models}}",
+			": route m: no request reaches it: route all above it matches "
+			"all of "
 			"them: " },
 		{ "the same path again, for a method",
 			"{name: m, match: {methods: [PUT], path: /own}}",
-			": route m: no request reaches it: route own above it matches all of "
+			": route m: no request reaches it: route own above it matches "
+			"all of "
 			"them: " },
-		{ "a route that says nowhere where it goes", "{name: m, match: {path: /else}}",
+		{ "a route without a destination", "{name: m, match: {path: /else}}",
 			": route m: has neither targets nor a backend: HAProxy's own" },
 		{ "one path of two is free", "{name: m, match: {path: [/own, /else]}}", NULL },
 		{ "another method", "{name: m, match: {methods: [GET, POST], path: /put}}",
@@ -492,7 +497,7 @@ routes_that_none_takes_are_noted(void **state)
 }
 
 static void
-consequences_are_noted(void **state)
+consequences_of_a_configuration_are_noted(void **state)
 {
 	static const struct {
 		const char *name, *policy, *want;
@@ -617,7 +622,8 @@ consequences_are_noted(void **state)
 	assert_non_null(
 		strstr(cmd_out, "p.yaml:6:10: limit l: at_limit: small has no price at p: "));
 	assert_null(strstr(cmd_out, "rule b"));
-	/* What goes direct to what is external: by its first such target. */
+	/* A route that goes directly to an external provider is reported with its first such
+	 * target. */
 	put("p.yaml",
 		"tollgate: 1\nname: t\n"
 		"providers: {p: {backend: openai}, q: {backend: openai, via: relay}, r: "
@@ -633,7 +639,7 @@ consequences_are_noted(void **state)
 		cmd_out, "p.yaml:7:5: route f: goes direct to a backend of no provider"));
 	assert_null(strstr(cmd_out, "route e: goes"));
 	assert_null(strstr(cmd_out, "route g: "));
-	/* A breaker and a cap on requests in flight take the relay, as several targets do. */
+	/* A breaker and a limit on requests in flight take the relay, as several targets do. */
 	put("p.yaml",
 		"tollgate: 1\nname: t\n"
 		"providers: {p: {backend: openai, breaker: {failures: 5}}, q: {backend: openai, "
@@ -686,21 +692,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_valid_pair_is_named_with_its_version),
-		cmocka_unit_test(mistakes_of_both_files_are_listed),
-		cmocka_unit_test(what_cannot_be_read_is_exit_2),
-		cmocka_unit_test(backends_must_exist_in_haproxys_files),
-		cmocka_unit_test(rest_narrows_a_provider_of_any_dialect),
-		cmocka_unit_test(names_that_nothing_can_be_are_mistakes),
-		cmocka_unit_test(haproxys_files_are_judged_with_and_without_a_configuration),
-		cmocka_unit_test(an_observed_backend_sets_no_credential),
-		cmocka_unit_test(a_hash_is_checked_with_its_key),
-		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
-		cmocka_unit_test(persons_who_may_be_mixed_or_named_are_noted),
-		cmocka_unit_test(key_files_that_exist_are_read),
-		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
-		cmocka_unit_test(routes_that_none_takes_are_noted),
-		cmocka_unit_test(consequences_are_noted),
+		cmocka_unit_test(valid_configuration_is_reported_with_its_version),
+		cmocka_unit_test(errors_of_both_files_are_listed),
+		cmocka_unit_test(unreadable_file_gives_exit_code_2),
+		cmocka_unit_test(backends_must_exist_in_the_haproxy_files),
+		cmocka_unit_test(dialect_rest_is_permitted_for_any_provider),
+		cmocka_unit_test(impossible_names_are_errors),
+		cmocka_unit_test(haproxy_files_are_checked_with_and_without_a_configuration),
+		cmocka_unit_test(observed_backend_must_set_no_credential),
+		cmocka_unit_test(key_of_a_hash_is_checked),
+		cmocka_unit_test(state_key_must_be_a_readable_secret),
+		cmocka_unit_test(ambiguous_or_named_persons_are_noted),
+		cmocka_unit_test(existing_key_files_are_read),
+		cmocka_unit_test(impossible_literals_are_noted),
+		cmocka_unit_test(unreachable_routes_are_noted),
+		cmocka_unit_test(consequences_of_a_configuration_are_noted),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

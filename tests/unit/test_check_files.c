@@ -1,4 +1,4 @@
-/* tollgate check: who may read the files that hold keys, and who must. */
+/* tollgate check: permissions of the files that contain keys, for the daemon and for others. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "cmd/cmd.h"
 #include "support/run_cmd.h"
 
-/* Arguments end with NULL. */
+/* The arguments end with NULL. */
 #define check(...) tollgate("", "check", __VA_ARGS__)
 
 #define CONFIG "policy: p.yaml\nbackends: [openai, local]\nagent: {listen: unix@/a}\n"
@@ -22,13 +22,13 @@
 	"providers: {own: {backend: openai, external: false}}\n"                               \
 	"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: own}]\n"
 
-/* nobody in place of the daemon's user, which this machine may lack. */
+/* The user `nobody` stands for the daemon's user, which this machine may lack. */
 static void
-what_another_user_cannot_read_is_told_with_its_remedy(void **state)
+file_unreadable_for_the_daemon_is_reported_with_its_fix(void **state)
 {
 	static const struct {
 		mode_t folder, file;
-		const char *fix; /* NULL: it can be read */
+		const char *fix; /* NULL: the file can be read */
 	} rows[] = {
 		{ 0755, 0644, NULL },
 		{ 0755, 0640, "chgrp nobody " },
@@ -55,7 +55,7 @@ what_another_user_cannot_read_is_told_with_its_remedy(void **state)
 	assert_int_equal(unlink(path("d/f")) | rmdir(path("d")) | chmod(path("."), 0700), 0);
 }
 
-/* A signing key in a file of the test's folder. */
+/* Writes a signing key into a file of the test's folder. */
 static void
 put_key(const char *file)
 {
@@ -68,9 +68,9 @@ put_key(const char *file)
 	unlink(path(pub));
 }
 
-/* As serve does. */
+/* The same checks as in `tollgate serve`. */
 static void
-key_and_state_files_are_for_their_owner_alone(void **state)
+key_and_state_files_must_be_private(void **state)
 {
 	static const struct {
 		const char *config, *file, *said;
@@ -106,7 +106,7 @@ key_and_state_files_are_for_their_owner_alone(void **state)
 }
 
 static void
-the_password_of_redis_can_be_read(void **state)
+redis_password_must_be_readable(void **state)
 {
 	char want[300];
 
@@ -132,7 +132,7 @@ the_password_of_redis_can_be_read(void **state)
 }
 
 static void
-what_serve_would_not_start_without_is_a_mistake(void **state)
+missing_file_that_serve_needs_is_an_error(void **state)
 {
 	char want[256];
 
@@ -158,7 +158,7 @@ what_serve_would_not_start_without_is_a_mistake(void **state)
 }
 
 static void
-haproxys_files_alone_are_asked_for(void **state)
+haproxy_files_may_be_checked_alone(void **state)
 {
 	char file[4096];
 	const char *installed = config_installed;
@@ -182,7 +182,7 @@ haproxys_files_alone_are_asked_for(void **state)
 }
 
 static void
-a_redis_that_does_not_answer_is_said(void **state)
+redis_that_does_not_answer_is_reported(void **state)
 {
 	(void)state;
 	put("p.yaml", POLICY "limits: [{name: l, requests: 5, window: 1m}]\n");
@@ -203,12 +203,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_serve_would_not_start_without_is_a_mistake),
-		cmocka_unit_test(haproxys_files_alone_are_asked_for),
-		cmocka_unit_test(a_redis_that_does_not_answer_is_said),
-		cmocka_unit_test(what_another_user_cannot_read_is_told_with_its_remedy),
-		cmocka_unit_test(key_and_state_files_are_for_their_owner_alone),
-		cmocka_unit_test(the_password_of_redis_can_be_read),
+		cmocka_unit_test(missing_file_that_serve_needs_is_an_error),
+		cmocka_unit_test(haproxy_files_may_be_checked_alone),
+		cmocka_unit_test(redis_that_does_not_answer_is_reported),
+		cmocka_unit_test(file_unreadable_for_the_daemon_is_reported_with_its_fix),
+		cmocka_unit_test(key_and_state_files_must_be_private),
+		cmocka_unit_test(redis_password_must_be_readable),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

@@ -1,5 +1,5 @@
-/* Children of the admin server: what they have, what they may not, and how each ends. This
- * program is its own child, as the daemon is. */
+/* Child processes of the admin server: inherited resources, restrictions, and how each ends.
+ * This program is its own child, as the daemon is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -168,7 +168,7 @@ run(struct children *all, struct one *o)
 	wait_done(&o->done);
 }
 
-/* Of what it said, as a text. */
+/* Returns the output as a text. */
 static const char *
 said(const struct one *o)
 {
@@ -188,7 +188,7 @@ limits(void)
 }
 
 static void
-what_it_says_and_how_it_ends_comes_back(void **state)
+output_and_exit_of_a_child_are_returned(void **state)
 {
 	struct children_limits l = limits();
 	struct children *all = children_start(&l);
@@ -208,7 +208,7 @@ what_it_says_and_how_it_ends_comes_back(void **state)
 }
 
 static void
-its_input_is_what_was_given_of_any_length(void **state)
+child_gets_its_input_of_any_length(void **state)
 {
 	static char text[200000];
 	const size_t lengths[] = { 0, 1, 4096, 65536, sizeof(text) };
@@ -234,10 +234,10 @@ its_input_is_what_was_given_of_any_length(void **state)
 }
 
 static void
-it_has_three_descriptors_whatever_the_daemon_left_open(void **state)
+child_has_three_descriptors(void **state)
 {
 	struct children_limits l = limits();
-	int open_one = open("/dev/null", O_RDONLY); /* no O_CLOEXEC */
+	int open_one = open("/dev/null", O_RDONLY); /* without O_CLOEXEC */
 	int high = fcntl(open_one, F_DUPFD, 200);
 	struct children *all = children_start(&l);
 	struct one o = one_of("files");
@@ -252,7 +252,7 @@ it_has_three_descriptors_whatever_the_daemon_left_open(void **state)
 }
 
 static void
-it_has_limits_and_the_signals_of_a_new_process(void **state)
+child_has_limits_and_default_signals(void **state)
 {
 	struct children_limits l = limits();
 	sigset_t term, was;
@@ -284,7 +284,7 @@ it_has_limits_and_the_signals_of_a_new_process(void **state)
 }
 
 static void
-its_environment_is_small_or_without_what_is_the_daemons_own(void **state)
+environment_of_a_child_has_nothing_of_the_daemon(void **state)
 {
 	struct children_limits l = limits();
 	struct children *all = children_start(&l);
@@ -310,7 +310,7 @@ its_environment_is_small_or_without_what_is_the_daemons_own(void **state)
 }
 
 static void
-each_way_to_misbehave_ends_it(void **state)
+misbehaving_child_is_ended(void **state)
 {
 	const struct {
 		const char *what;
@@ -346,10 +346,11 @@ each_way_to_misbehave_ends_it(void **state)
 			o.c.code == SIGKILL && spins ? SIGXCPU : o.c.code, rows[i].code);
 		assert_int_equal(m->v[rows[i].counted], 1);
 		assert_true(o.c.out_bytes <= CAP_CHILD_OUT);
-		if (strstr(rows[i].what, "with a child")) { /* which is gone too */
+		if (strstr(rows[i].what, "with a child")) { /* the grandchild is gone too */
 			pid_t left = atoi(said(&o));
 			for (int tries = 0; tries < 500 && kill(left, 0) == 0; tries++) {
-				waitpid(left, NULL, WNOHANG); /* we are its reaper now */
+				waitpid(left, NULL,
+					WNOHANG); /* this process is its reaper now */
 				usleep(10000);
 			}
 			assert_int_equal(kill(left, 0), -1);
@@ -360,9 +361,10 @@ each_way_to_misbehave_ends_it(void **state)
 	}
 }
 
-/* One who has more than his share waits, or is refused; who has fewer that run comes first. */
+/* A caller with more than its share waits or is refused. A caller with fewer running children
+ * has priority. */
 static void
-one_caller_leaves_places_to_others(void **state)
+children_of_one_caller_leave_places_for_others(void **state)
 {
 	struct children_limits l = limits();
 	struct one mine[CAP_CHILDREN_EACH + 1], other = one_of("nap");
@@ -391,9 +393,9 @@ one_caller_leaves_places_to_others(void **state)
 	children_free(&all);
 }
 
-/* What he was told and does not take: the others' begin. */
+/* One caller does not read the output of its child; the children of others begin. */
 static void
-one_who_takes_no_answer_stops_nobody_else(void **state)
+caller_who_reads_no_output_blocks_no_other(void **state)
 {
 	struct children_limits l = limits();
 	struct one slow = one_of("files"), next = one_of("files"), other = one_of("files");
@@ -419,7 +421,7 @@ one_who_takes_no_answer_stops_nobody_else(void **state)
 }
 
 static void
-a_thousand_at_once_are_few_and_the_rest_are_refused(void **state)
+of_a_thousand_children_few_run_and_the_rest_is_refused(void **state)
 {
 	enum { ALL = 1000 };
 	struct metrics *m = calloc(1, sizeof(*m));
@@ -457,7 +459,7 @@ a_thousand_at_once_are_few_and_the_rest_are_refused(void **state)
 }
 
 static void
-what_nobody_waits_for_any_more_is_killed(void **state)
+child_of_a_disconnected_client_is_killed(void **state)
 {
 	struct children_limits l = limits();
 	struct children *all = children_start(&l);
@@ -482,7 +484,7 @@ what_nobody_waits_for_any_more_is_killed(void **state)
 	wait_done(&o[0].done);
 	assert_int_equal(o[0].c.end, CHILD_LEFT);
 	assert_int_equal(kill(o[0].c.pid, 0), -1);
-	/* Half an end of a unix socket is a client that waits. */
+	/* A client that only closed its sending side of a Unix socket still waits. */
 	shutdown(pair[1][1], SHUT_WR);
 	usleep(50000);
 	assert_false(o[1].done);
@@ -498,7 +500,7 @@ what_nobody_waits_for_any_more_is_killed(void **state)
 }
 
 static void
-an_end_of_tcp_is_a_client_that_went(void **state)
+end_of_a_tcp_stream_is_a_disconnect(void **state)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -528,7 +530,7 @@ an_end_of_tcp_is_a_client_that_went(void **state)
 }
 
 static void
-a_stop_ends_those_that_run_and_those_that_wait(void **state)
+stop_ends_running_and_waiting_children(void **state)
 {
 	struct children_limits l = limits();
 	struct children *all = children_start(&l);
@@ -556,7 +558,7 @@ a_stop_ends_those_that_run_and_those_that_wait(void **state)
 }
 
 static void
-answers_that_are_not_taken_hold_up_further_ones(void **state)
+untaken_outputs_delay_further_children(void **state)
 {
 	struct children_limits l = limits();
 	struct one a = one_of("flood"), b = one_of("nap");
@@ -576,7 +578,7 @@ answers_that_are_not_taken_hold_up_further_ones(void **state)
 }
 
 static void
-what_waits_for_too_long_is_not_begun(void **state)
+child_that_waited_too_long_is_not_started(void **state)
 {
 	struct children_limits l = limits();
 	struct one a = one_of("flood"), b = one_of("nap");
@@ -600,7 +602,7 @@ see_it(struct child *c, void *arg)
 }
 
 static void
-a_child_is_known_by_its_process_while_it_runs(void **state)
+running_child_is_found_by_its_process(void **state)
 {
 	struct children_limits l = limits();
 	struct children *all = children_start(&l);
@@ -620,7 +622,7 @@ a_child_is_known_by_its_process_while_it_runs(void **state)
 }
 
 static void
-what_cannot_be_started_says_why(void **state)
+failed_start_has_a_reason(void **state)
 {
 	struct children_limits l = limits();
 	struct one o = one_of("say");
@@ -635,8 +637,8 @@ what_cannot_be_started_says_why(void **state)
 	children_free(&all);
 }
 
-/* A copy of this program, as a daemon: `how` is what its child does. Returns its pid; it writes
- * its child's, or what that said, into *out. */
+/* Starts a copy of this program as a daemon; `how` selects the action of its child. Returns its
+ * pid. The copy writes its child's pid or output into *out. */
 static pid_t
 daemon_of(const char *file, const char *how, int *out)
 {
@@ -671,14 +673,14 @@ daemon_main(char **argv)
 	}
 	while (children_count(all, CHILD_QUICK).running == 0)
 		usleep(1000);
-	usleep(200000); /* it has confined itself */
+	usleep(200000); /* the child has restricted itself */
 	dprintf(1, "%d", (int)o.c.pid);
 	for (;;)
 		pause();
 }
 
 static void
-a_child_does_not_outlive_the_daemon(void **state)
+child_does_not_outlive_the_daemon(void **state)
 {
 	char text[64] = "";
 	int out, status;
@@ -697,7 +699,7 @@ a_child_does_not_outlive_the_daemon(void **state)
 }
 
 static void
-a_program_that_was_replaced_still_runs_itself(void **state)
+replaced_program_file_still_runs_the_old_program(void **state)
 {
 	char dir[] = "/tmp/test_child.XXXXXX", file[64], text[256] = "", copy[1 << 16];
 	int out, status;
@@ -715,14 +717,15 @@ a_program_that_was_replaced_still_runs_itself(void **state)
 	pid_t pid = daemon_of(file, "say", &out);
 	assert_true(read(out, text, sizeof(text) - 1) > 0);
 	waitpid(pid, &status, 0);
-	assert_string_equal(text, "1 1 tollgate: first: line"); /* CHILD_EXITED, its code */
+	assert_string_equal(
+		text, "1 1 tollgate: first: line"); /* CHILD_EXITED and the exit code */
 	assert_int_equal(access(file, F_OK), -1);
 	close(out);
 	rmdir(dir);
 }
 
 static void
-others_gain_nothing_by_the_name(void **state)
+other_process_gains_nothing_by_the_name(void **state)
 {
 	(void)state;
 	assert_true(child_confine("tollgate"));
@@ -743,25 +746,25 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_it_says_and_how_it_ends_comes_back),
-		cmocka_unit_test(its_input_is_what_was_given_of_any_length),
-		cmocka_unit_test(it_has_three_descriptors_whatever_the_daemon_left_open),
-		cmocka_unit_test(it_has_limits_and_the_signals_of_a_new_process),
-		cmocka_unit_test(its_environment_is_small_or_without_what_is_the_daemons_own),
-		cmocka_unit_test(each_way_to_misbehave_ends_it),
-		cmocka_unit_test(one_caller_leaves_places_to_others),
-		cmocka_unit_test(one_who_takes_no_answer_stops_nobody_else),
-		cmocka_unit_test(a_thousand_at_once_are_few_and_the_rest_are_refused),
-		cmocka_unit_test(what_nobody_waits_for_any_more_is_killed),
-		cmocka_unit_test(an_end_of_tcp_is_a_client_that_went),
-		cmocka_unit_test(a_stop_ends_those_that_run_and_those_that_wait),
-		cmocka_unit_test(answers_that_are_not_taken_hold_up_further_ones),
-		cmocka_unit_test(what_waits_for_too_long_is_not_begun),
-		cmocka_unit_test(a_child_is_known_by_its_process_while_it_runs),
-		cmocka_unit_test(what_cannot_be_started_says_why),
-		cmocka_unit_test(a_child_does_not_outlive_the_daemon),
-		cmocka_unit_test(a_program_that_was_replaced_still_runs_itself),
-		cmocka_unit_test(others_gain_nothing_by_the_name),
+		cmocka_unit_test(output_and_exit_of_a_child_are_returned),
+		cmocka_unit_test(child_gets_its_input_of_any_length),
+		cmocka_unit_test(child_has_three_descriptors),
+		cmocka_unit_test(child_has_limits_and_default_signals),
+		cmocka_unit_test(environment_of_a_child_has_nothing_of_the_daemon),
+		cmocka_unit_test(misbehaving_child_is_ended),
+		cmocka_unit_test(children_of_one_caller_leave_places_for_others),
+		cmocka_unit_test(caller_who_reads_no_output_blocks_no_other),
+		cmocka_unit_test(of_a_thousand_children_few_run_and_the_rest_is_refused),
+		cmocka_unit_test(child_of_a_disconnected_client_is_killed),
+		cmocka_unit_test(end_of_a_tcp_stream_is_a_disconnect),
+		cmocka_unit_test(stop_ends_running_and_waiting_children),
+		cmocka_unit_test(untaken_outputs_delay_further_children),
+		cmocka_unit_test(child_that_waited_too_long_is_not_started),
+		cmocka_unit_test(running_child_is_found_by_its_process),
+		cmocka_unit_test(failed_start_has_a_reason),
+		cmocka_unit_test(child_does_not_outlive_the_daemon),
+		cmocka_unit_test(replaced_program_file_still_runs_the_old_program),
+		cmocka_unit_test(other_process_gains_nothing_by_the_name),
 	};
 
 	if (argc > 1 && !strncmp(argv[0], CHILD_NAME, strlen(CHILD_NAME)))

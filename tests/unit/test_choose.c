@@ -1,5 +1,5 @@
-/* Targets, and what rules change: which candidates leave and why, which is chosen,
- * what goes there, what shadow only records. */
+/* Targets and changes by rules: which candidates are removed and why, which one is chosen, what
+ * is sent there, and what shadow only records. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ struct case_of {
 	const char *name, *policy, *want;
 	const char *path; /* NULL: /chat */
 	bool nobody, ssn, head_only;
-	const char *ranks; /* of each target its place, with ! before it where it is out */
+	const char *ranks; /* the rank of each target, with ! before it if it is unavailable */
 };
 
 /* clang-format off */
@@ -85,7 +85,7 @@ static const struct case_of rows[] = {
 	{ "the smallest place", "default: permit\n", .want = "permit local: us. eu. local+", .ranks = "210" },
 	{ "the smallest that is in", "default: permit\n",
 		.want = "permit us: us+ eu. local*tried", .ranks = "12!0" },
-	{ "a rule's order counts where the route goes by order",
+	{ "a rule's order applies if the route uses an order",
 		"rules: [{name: a, route: {targets: [eu, local]}}]\ndefault: permit\n",
 		.want = "permit eu model=m-eu: us~a eu+ local.", .ranks = "021" },
 	{ "and is a filter alone where it does not",
@@ -322,7 +322,7 @@ one(const struct case_of *c)
 }
 
 static void
-the_first_candidate_that_may_is_chosen(void **state)
+first_permitted_candidate_is_chosen(void **state)
 {
 	unsigned bad = 0;
 
@@ -332,9 +332,9 @@ the_first_candidate_that_may_is_chosen(void **state)
 	assert_int_equal(bad, 0);
 }
 
-/* A rule that does not read the target has one fate, with each that reaches it. */
+/* A rule that does not read the target has the same result for each target that reaches it. */
 static void
-each_candidate_has_its_trace(void **state)
+each_candidate_has_its_own_trace(void **state)
 {
 	static const char policy[] = H "rules: [{name: a, when: 'target.region == \"us\"', "
 				       "deny: true}, {name: b, when: "
@@ -367,7 +367,7 @@ each_candidate_has_its_trace(void **state)
 }
 
 static void
-the_version_knows_every_effect(void **state)
+version_depends_on_every_effect(void **state)
 {
 	static const char *const rules[] = { "tag: x", "tag: y", "set_headers: {x-a: b}",
 		"set_headers: {x-a: c}", "route: {model: a}", "route: {model: b}",
@@ -395,9 +395,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_first_candidate_that_may_is_chosen),
-		cmocka_unit_test(each_candidate_has_its_trace),
-		cmocka_unit_test(the_version_knows_every_effect),
+		cmocka_unit_test(first_permitted_candidate_is_chosen),
+		cmocka_unit_test(each_candidate_has_its_own_trace),
+		cmocka_unit_test(version_depends_on_every_effect),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Times as text: against the C library's own, to the nanosecond, and back. */
+/* Times as text: compared with the C library, to the nanosecond, and read back. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -38,7 +38,7 @@ check(int64_t wall_ns)
 }
 
 static void
-a_time_is_read_back_from_its_text(void **state)
+time_is_read_back_from_its_text(void **state)
 {
 	static const int64_t rows[] = { 0, 1, 999999999, 1000000000, -1, -1000000000,
 		951782400000000000, /* 29 February 2000 */
@@ -57,7 +57,7 @@ a_time_is_read_back_from_its_text(void **state)
 }
 
 static void
-a_day_that_does_not_exist_is_no_time(void **state)
+nonexistent_day_is_refused(void **state)
 {
 	static const struct {
 		const char *text;
@@ -81,8 +81,8 @@ a_day_that_does_not_exist_is_no_time(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(a_time_is_read_back_from_its_text),
-		cmocka_unit_test(a_day_that_does_not_exist_is_no_time) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(time_is_read_back_from_its_text),
+		cmocka_unit_test(nonexistent_day_is_refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Records of a clock that was wrong and was corrected: every command that is asked for a time finds
- * each record of that time, in whatever order segments began. */
+/* Records written while the clock was wrong and after its correction. Every command with a time
+ * range finds each record of that time, whatever the order of the segments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,16 +16,17 @@
 
 #define MINUTE_NS INT64_C(60000000000)
 
-enum { SEGMENTS = 8, EACH = 5 }; /* segments; decisions of a segment, a minute apart */
+enum { SEGMENTS = 8, EACH = 5 }; /* segments; decisions in a segment, a minute apart */
 
 static struct chain_build b;
 static int64_t noon_ns;
 static int64_t written_ns[SEGMENTS * EACH];
 static size_t nwritten;
 static int64_t apart = 1; /* minutes between the decisions of a segment */
-static unsigned goes_on; /* bit i: segment i is of the process that wrote the one before */
+static unsigned
+	goes_on; /* bit i: the process that wrote the previous segment also wrote segment i */
 
-/* One of EACH decisions. */
+/* Writes one of EACH decisions. */
 static void
 decision(size_t i, int64_t at_ns)
 {
@@ -66,7 +67,7 @@ write_segments(const int64_t minute[SEGMENTS])
 	}
 }
 
-/* How many of the decisions are within; until_ns 0: no end. */
+/* Returns how many decisions are in the range; until_ns 0: no end. */
 static size_t
 within(int64_t since_ns, int64_t until_ns)
 {
@@ -87,7 +88,7 @@ times_in(const char *text, const char *what)
 	return n;
 }
 
-/* The number after these words; 0: they do not occur. */
+/* Returns the number after these words, or 0 if they do not occur. */
 static size_t
 number_after(const char *text, const char *words)
 {
@@ -98,9 +99,10 @@ number_after(const char *text, const char *words)
 
 static const struct command {
 	const char *name, *arguments[8];
-	const char *each; /* stands once for each decision; NULL: `number` */
+	const char
+		*each; /* a text that occurs once for each decision; NULL: `number` is used */
 	const char *number;
-	bool silent; /* reads each line, and compares no times of segments */
+	bool silent; /* reads each line and does not compare times of segments */
 } commands[] = {
 	/* clang-format off */
 { "audit list", { "audit", "list", "--json" }, "\"id\":\"01AAA", NULL, false },
@@ -146,12 +148,13 @@ finds_all(const char *what, int64_t since_ns, int64_t until_ns, bool back)
 				c->name, since, until_ns ? " --until " : "", until_ns ? until : "",
 				code, got, within(since_ns, until_ns), cmd_out, cmd_err);
 		if (!c->silent && !strstr(cmd_err, "node gw-1: times go back") == back)
-			fail_msg("%s: %s: says that times go back: %s", what, c->name, cmd_err);
+			fail_msg("%s: %s: reports that times go back: %s", what, c->name,
+				cmd_err);
 	}
 }
 
 static void
-each_record_of_a_time_is_found_in_whatever_order_segments_began(void **state)
+records_of_a_time_are_found_in_any_order_of_segments(void **state)
 {
 	static const struct {
 		const char *name;
@@ -179,11 +182,12 @@ each_record_of_a_time_is_found_in_whatever_order_segments_began(void **state)
 }
 
 static void
-a_leap_of_the_clock_does_not_confirm_itself(void **state)
+clock_leap_does_not_confirm_itself(void **state)
 {
 	static const struct {
 		const char *name;
-		int64_t minute[SEGMENTS], want; /* when segments began; the last time */
+		int64_t minute[SEGMENTS],
+			want; /* when segments began; the expected last time */
 		unsigned goes_on;
 	} rows[] = {
 		{ "the clock was right", { 0, 60, 120, INT64_MAX }, 124, 0 },
@@ -217,7 +221,7 @@ a_leap_of_the_clock_does_not_confirm_itself(void **state)
 				(long long)((got - noon_ns) / MINUTE_NS));
 	}
 	goes_on = 0;
-	/* It has run for a day since. */
+	/* The daemon has run for a day since. */
 	apart = 400;
 	write_segments((const int64_t[SEGMENTS]){ 0, 14400, 16010, INT64_MAX });
 	apart = 1;
@@ -251,8 +255,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_record_of_a_time_is_found_in_whatever_order_segments_began),
-		cmocka_unit_test(a_leap_of_the_clock_does_not_confirm_itself),
+		cmocka_unit_test(records_of_a_time_are_found_in_any_order_of_segments),
+		cmocka_unit_test(clock_leap_does_not_confirm_itself),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

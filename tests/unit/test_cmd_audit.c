@@ -1,5 +1,5 @@
-/* tollgate audit on the command line: what it prints and how it exits, on
- * journals, files and streams, whole and damaged. */
+/* tollgate audit on the command line: its output and exit codes, for journals, files and
+ * streams, intact and damaged. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +31,7 @@ slurp_into(const char *name, char *to, size_t size)
 	buf_free(&b);
 }
 
-/* Runs "audit " and the words of fmt; fills out and err. */
+/* Runs "audit " with the words of fmt; fills `out` and `err`. */
 __attribute__((format(printf, 1, 2))) static int
 audit(const char *fmt, ...)
 {
@@ -119,7 +119,7 @@ teardown(void **state)
 }
 
 static void
-a_live_journal_verifies(void **state)
+live_journal_verifies(void **state)
 {
 	(void)state;
 	assert_true(rig_segments(&r) > 2);
@@ -132,7 +132,7 @@ a_live_journal_verifies(void **state)
 }
 
 static void
-an_unfinished_commit_is_reported(void **state)
+unfinished_commit_is_reported(void **state)
 {
 	char path[512];
 
@@ -157,7 +157,7 @@ edit(const char *path, const char *from, const char *to)
 }
 
 static void
-damage_is_named(void **state)
+damage_is_named_by_its_record(void **state)
 {
 	char want[128], second[512];
 	struct journal_list list;
@@ -178,12 +178,12 @@ damage_is_named(void **state)
 	assert_out("bad node=gw-1 source=journal ", want);
 	edit(second, changed, id);
 	assert_int_equal(verify(source("journal", r.journal)), EXIT_DONE);
-	/* A whole segment gone. */
+	/* A whole segment is missing. */
 	rig_sh("mv '%s' '%s/kept'", second, r.dir);
 	assert_int_equal(verify(source("journal", r.journal)), EXIT_NO);
 	snprintf(want, sizeof(want), "seq=%u why=\"missing", from);
 	assert_out("bad node=gw-1 source=journal ", want);
-	/* The oldest gone: an archive, if that is said. */
+	/* The oldest segment is missing, which is permitted if an option states so. */
 	rig_sh("cp '%s/kept' '%s' && rm '%s'", r.dir, second, rig_segment(&r, 0));
 	assert_int_equal(verify(source("journal", r.journal)), EXIT_NO);
 	assert_out("bad node=gw-1 source=journal seq=1 why=\"missing", "");
@@ -195,14 +195,14 @@ damage_is_named(void **state)
 	assert_int_equal(audit("verify --journal %s --from %u --public-key %s/key.pub",
 				 r.journal, from - 1, r.dir),
 		EXIT_NO);
-	/* Nothing is no proof. */
+	/* An empty journal proves nothing. */
 	rig_sh("rm '%s'/*", r.journal);
 	assert_int_equal(verify(source("journal", r.journal)), EXIT_NO);
 	assert_out("bad ", "no signed record");
 }
 
 static void
-an_exported_file_verifies(void **state)
+exported_file_verifies(void **state)
 {
 	char file[256];
 
@@ -246,9 +246,10 @@ an_exported_file_verifies(void **state)
 	assert_int_equal(verify(source("file", file)), EXIT_NO);
 }
 
-/* Names come from callers: a terminal obeys C1 controls and bidi signs as escapes. */
+/* Names come from callers, and terminals interpret C1 controls and bidirectional marks like
+ * escapes. */
 static void
-a_list_as_json_shows_no_controls(void **state)
+json_list_contains_no_control_characters(void **state)
 {
 	char file[256];
 
@@ -268,11 +269,12 @@ a_list_as_json_shows_no_controls(void **state)
 		assert_true((unsigned char)*c >= ' ' || *c == '\n');
 }
 
-/* It is named once, and nothing of it is taken for records: the chain is as sound as it was. */
+/* The file is named once, and its content is not read as records. The chain stays valid. */
 static void
-a_file_that_is_no_segment_is_named(void **state)
+foreign_file_in_a_journal_is_named(void **state)
 {
-	static const char *const names[] = { "README", "zz-notes.txt" }; /* first, last */
+	static const char *const names[] = { "README",
+		"zz-notes.txt" }; /* first and last in the order of names */
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -291,7 +293,7 @@ a_file_that_is_no_segment_is_named(void **state)
 }
 
 static void
-keys_and_usage(void **state)
+keys_and_usage_errors(void **state)
 {
 	struct pubkey other;
 	char key[256];
@@ -330,7 +332,7 @@ keys_and_usage(void **state)
 }
 
 static void
-the_configuration_supplies_what_is_not_said(void **state)
+configuration_supplies_missing_options(void **state)
 {
 	char yaml[1024], path[256];
 
@@ -349,7 +351,7 @@ the_configuration_supplies_what_is_not_said(void **state)
 }
 
 static void
-show_prints_every_record_of_an_id(void **state)
+show_prints_each_record_of_an_id(void **state)
 {
 	(void)state;
 	assert_int_equal(rig_put(&r, "id-3"), 0);
@@ -375,7 +377,7 @@ show_prints_every_record_of_an_id(void **state)
 }
 
 static void
-streams_and_journals_together(void **state)
+stream_and_journal_are_verified_together(void **state)
 {
 	(void)state;
 	if (!redis_rig_installed()) {
@@ -401,7 +403,7 @@ streams_and_journals_together(void **state)
 	buf_free(&j);
 	assert_int_equal(audit("show id-3 --redis %s", redis.url), EXIT_DONE);
 
-	/* A stream that lags, and is trimmed. */
+	/* A stream that lags, and one that was trimmed. */
 	assert_int_equal(redis_rig_do(&redis, "COPY tollgate:audit:gw-1 lags"), 1);
 	assert_true(rig_start(&r));
 	audit_stop(&r.audit);
@@ -414,12 +416,14 @@ streams_and_journals_together(void **state)
 	assert_out("ok node=gw-1 source=stream records=10 seq=24 ", "trimmed=14");
 	assert_non_null(strstr(out, "ok node=gw-1 source=journal records=26 "));
 
-	/* Its end deleted: its commits still verify, Redis remembers. */
+	/* The end of the stream was deleted: its commits still verify, but Redis knows the last
+	 * id. */
 	redis_rig_do(&redis, "XDEL tollgate:audit:gw-1 2-24");
 	assert_int_equal(verify(source("redis", redis.url)), EXIT_NO);
 	assert_out("bad node=gw-1 source=stream seq=24 why=\"missing: the stream held", "");
 
-	/* An entry gone from the middle, an id that is not the record's, a stranger. */
+	/* An entry is missing in the middle, an id differs from its record's, and an unknown
+	 * entry was added. */
 	redis_rig_do(&redis, "XDEL tollgate:audit:gw-1 1-18");
 	assert_int_equal(verify(source("redis", redis.url)), EXIT_NO);
 	assert_out("bad node=gw-1 source=stream seq=18 why=\"missing", "");
@@ -434,7 +438,7 @@ streams_and_journals_together(void **state)
 	assert_int_equal(redis_rig_do(&redis, "COPY keep2 tollgate:audit:gw-1"), 1);
 	assert_int_equal(verify(source("redis", redis.url)), EXIT_DONE);
 
-	/* The journal was cut behind a commit: only the stream can tell. */
+	/* The journal was cut after a commit, which only the stream shows. */
 	char path[512];
 	snprintf(path, sizeof(path), "%s", rig_segment(&r, -1));
 	assert_int_equal(unlink(path), 0);
@@ -445,7 +449,7 @@ streams_and_journals_together(void **state)
 	assert_non_null(
 		strstr(out, "bad node=gw-1 source=journal,stream seq=25 why=\"missing"));
 
-	/* A second node; nothing at all. */
+	/* A second node, and no data at all. */
 	redis_rig_do(&redis, "COPY tollgate:audit:gw-1 tollgate:audit:gw-2");
 	assert_int_equal(verify(source("redis", redis.url)), EXIT_NO);
 	assert_non_null(strstr(out, "ok node=gw-1"));
@@ -454,9 +458,9 @@ streams_and_journals_together(void **state)
 	assert_int_equal(verify(source("redis", redis.url)), EXIT_NO);
 }
 
-/* Both signed, both whole, and not the same. */
+/* Both histories are signed and complete, and they differ. */
 static void
-two_histories_are_told_apart(void **state)
+two_different_histories_are_detected(void **state)
 {
 	(void)state;
 	if (!redis_rig_installed()) {
@@ -483,17 +487,17 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_live_journal_verifies),
-		T(an_unfinished_commit_is_reported),
-		T(damage_is_named),
-		T(an_exported_file_verifies),
-		T(a_list_as_json_shows_no_controls),
-		T(a_file_that_is_no_segment_is_named),
-		T(keys_and_usage),
-		T(the_configuration_supplies_what_is_not_said),
-		T(show_prints_every_record_of_an_id),
-		T(streams_and_journals_together),
-		T(two_histories_are_told_apart),
+		T(live_journal_verifies),
+		T(unfinished_commit_is_reported),
+		T(damage_is_named_by_its_record),
+		T(exported_file_verifies),
+		T(json_list_contains_no_control_characters),
+		T(foreign_file_in_a_journal_is_named),
+		T(keys_and_usage_errors),
+		T(configuration_supplies_missing_options),
+		T(show_prints_each_record_of_an_id),
+		T(stream_and_journal_are_verified_together),
+		T(two_different_histories_are_detected),
 	};
 	log_setup(LOG_LOGFMT, LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);

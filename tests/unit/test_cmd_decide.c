@@ -1,4 +1,4 @@
-/* tollgate decide: one request in, the decision out, by exit code and JSON. */
+/* tollgate decide: reads one request and prints the decision as JSON and as exit code. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -105,7 +105,7 @@ says(const char *name, int code, int want_code, const char *const want[4])
 	"\\\"content\\\":\\\"" text "\\\"}]}\""
 
 static void
-the_decision_is_printed_and_is_the_exit_code(void **state)
+decision_is_printed_and_sets_the_exit_code(void **state)
 {
 	static const struct {
 		const char *name, *request;
@@ -128,13 +128,13 @@ the_decision_is_printed_and_is_the_exit_code(void **state)
 		{ "host is the request's",
 			"{" CHAT ",\"host\":\"X.example:8443\"," SAYS("hi") "}", EXIT_NO,
 			{ "\"status\": 451", "\"rule\": \"legal\"" } },
-		{ "a value in disguise loses the bytes that hide it",
+		{ "an obfuscated value loses the bytes that hide it",
 			"{" CHAT
 			"," SAYS("to jo\\\\u200b@example.org, am9AZXhhbXBsZS5vcmc= too") "}",
 			EXIT_DONE,
 			{ "to <EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2> too", "\"evasion\": true",
 				"\"rule\": \"pii\"" } },
-		{ "and a rule may read that it was in disguise",
+		{ "a rule may read that a value was obfuscated",
 			"{" CHAT
 			",\"host\":\"strict.example\"," SAYS("4716%2D3791%2D4202%2D1968") "}",
 			EXIT_NO, { "\"rule\": \"hidden\"" } },
@@ -178,15 +178,16 @@ the_decision_is_printed_and_is_the_exit_code(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int code = decide(i % 2 ? dir : path("policy.yaml"), rows[i].request);
 		says(rows[i].name, code, rows[i].code, rows[i].want);
-		/* Two entries name the file; it is missed once. */
+		/* Two entries name the file; its absence is reported once. */
 		const char *missed = strstr(out, "no API key is known");
 		assert_null(missed ? strstr(missed + 1, "no API key is known") : NULL);
 	}
 }
 
-/* What a cutover's request would have come to; its end is the request's time's. */
+/* The decision that a request of a cutover would have got. The end of the cutover depends on
+ * the request's time. */
 static void
-what_is_observed_is_said_and_no_denial(void **state)
+observed_request_is_reported_and_not_denied(void **state)
 {
 #define OLD "\"host\":\"old.example\",\"time\":\"2026-01-01T00:00:00Z\""
 	static const struct {
@@ -233,7 +234,7 @@ what_is_observed_is_said_and_no_denial(void **state)
 }
 
 static void
-a_policy_with_mistakes_decides_nothing(void **state)
+policy_with_errors_decides_nothing(void **state)
 {
 	(void)state;
 	put("policy.yaml", POLICY "nonsense: 1\n");
@@ -247,9 +248,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_decision_is_printed_and_is_the_exit_code),
-		cmocka_unit_test(what_is_observed_is_said_and_no_denial),
-		cmocka_unit_test(a_policy_with_mistakes_decides_nothing),
+		cmocka_unit_test(decision_is_printed_and_sets_the_exit_code),
+		cmocka_unit_test(observed_request_is_reported_and_not_denied),
+		cmocka_unit_test(policy_with_errors_decides_nothing),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

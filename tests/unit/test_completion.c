@@ -1,4 +1,5 @@
-/* tollgate completion: what is offered after which words, and that a shell's script offers it. */
+/* tollgate completion: the words that are offered after other words, and that a shell's script
+ * offers them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 #include "base/span.h"
 #include "support/run_cmd.h"
 
-/* A line of its own in what was said. */
+/* Returns true if `word` is a line of the output. */
 static bool
 said(const char *word)
 {
@@ -21,7 +22,7 @@ said(const char *word)
 }
 
 static void
-each_place_offers_what_its_form_takes(void **state)
+each_place_offers_the_words_of_its_form(void **state)
 {
 	static const struct {
 		const char *words[6];
@@ -60,9 +61,9 @@ each_place_offers_what_its_form_takes(void **state)
 	}
 }
 
-/* Whatever a command takes by --help, TAB offers after its verb. */
+/* Every option that --help lists for a command is offered after its verb. */
 static void
-no_option_of_any_form_is_missing(void **state)
+every_option_is_offered(void **state)
 {
 #define X(name, fn, group, args, help) { name, args },
 	static const struct {
@@ -82,7 +83,8 @@ no_option_of_any_form_is_missing(void **state)
 				continue;
 			}
 			snprintf(option, sizeof(option), "%.*s", (int)n, p);
-			/* the form it stands in begins after the last " | " outside of brackets */
+			/* the form of the option begins after the last " | " outside of
+			 * brackets */
 			const char *from = text;
 			int depth = 0;
 			for (const char *q = text; q < p; q++) {
@@ -108,9 +110,9 @@ no_option_of_any_form_is_missing(void **state)
 	}
 }
 
-/* The script, run by the shell itself with our program as `tollgate`. */
+/* Runs the script in the shell, with this program as `tollgate`. */
 static void
-a_shell_completes_by_its_script(void **state)
+shell_completes_with_its_script(void **state)
 {
 	static const struct {
 		const char *shell, *command;
@@ -144,7 +146,7 @@ a_shell_completes_by_its_script(void **state)
 }
 
 static void
-another_shell_is_refused(void **state)
+unknown_shell_is_refused(void **state)
 {
 	static const char *const argv[] = { "completion", "powershell", NULL };
 
@@ -157,10 +159,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_place_offers_what_its_form_takes),
-		cmocka_unit_test(no_option_of_any_form_is_missing),
-		cmocka_unit_test(a_shell_completes_by_its_script),
-		cmocka_unit_test(another_shell_is_refused),
+		cmocka_unit_test(each_place_offers_the_words_of_its_form),
+		cmocka_unit_test(every_option_is_offered),
+		cmocka_unit_test(shell_completes_with_its_script),
+		cmocka_unit_test(unknown_shell_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);

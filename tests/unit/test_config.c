@@ -1,4 +1,4 @@
-/* tollgate.yaml: defaults, values, and every mistake with its position. */
+/* tollgate.yaml: defaults, values, and every error with its position. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ done(struct arena *a, struct diag *d)
 }
 
 static void
-defaults_are_those_of_the_manual(void **state)
+defaults_equal_those_of_the_manual(void **state)
 {
 	struct arena a;
 	struct diag d;
@@ -77,9 +77,9 @@ defaults_are_those_of_the_manual(void **state)
 	done(&a, &d);
 }
 
-/* A quarter of what all may hold, but never less than a body. */
+/* A quarter of the memory for all, but at least one body. */
 static void
-what_one_identity_holds_follows_from_what_all_hold(void **state)
+memory_per_identity_follows_from_the_total(void **state)
 {
 	static const struct {
 		const char *limits;
@@ -105,9 +105,9 @@ what_one_identity_holds_follows_from_what_all_hold(void **state)
 	}
 }
 
-/* What waits in HAProxy's queue for the relay must still find its decision. */
+/* A request that waits in HAProxy's queue for the relay must still find its decision. */
 static void
-a_ticket_outlives_the_queue_of_the_shipped_file(void **state)
+ticket_outlives_the_queue_of_the_shipped_file(void **state)
 {
 	FILE *f = fopen("haproxy/tollgate.cfg", "r");
 	char line[512], value[32];
@@ -117,7 +117,7 @@ a_ticket_outlives_the_queue_of_the_shipped_file(void **state)
 
 	(void)state;
 	if (!f)
-		skip(); /* not in the tree */
+		skip(); /* the file is not available */
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, " timeout queue %31s", value) == 1)
 			assert_int_equal(duration_parse(span_str(value), &queue_us), 0);
@@ -133,7 +133,7 @@ a_ticket_outlives_the_queue_of_the_shipped_file(void **state)
 }
 
 static void
-every_option_is_read(void **state)
+each_option_is_read(void **state)
 {
 	struct arena a;
 	struct diag d;
@@ -203,11 +203,11 @@ every_option_is_read(void **state)
 }
 
 static void
-mistakes_name_their_position(void **state)
+configuration_errors_have_their_position(void **state)
 {
 	static const struct {
 		const char *name, *in,
-			*want; /* want: behind the file's name; several in order */
+			*want; /* want: after the file's name; several in order */
 	} rows[] = {
 		{ "a webhook's events",
 			BASE "notify: {url: 'https://h/x', events: [pin, pins]}\n",
@@ -312,7 +312,7 @@ mistakes_name_their_position(void **state)
 		{ "workers below one", BASE "workers: 0\n",
 			":3:10: workers: a whole number from 1 to 1024 is expected, found 0" },
 		{ "workers in words", BASE "workers: many\n", ":3:10: workers: " },
-		{ "a node's name with a blank", BASE "node: a b\n", ":3:7: node: " },
+		{ "a node's name with a space", BASE "node: a b\n", ":3:7: node: " },
 		{ "a backend given twice", BASE "backends: [a, b, a]\n",
 			":3:18: backends: a is listed twice" },
 		{ "a backend that HAProxy cannot name", BASE "backends: ['a b']\n",
@@ -385,7 +385,7 @@ mistakes_name_their_position(void **state)
 			":3:37: audit.stream: needs redis.url" },
 		{ "audit without key", BASE "audit: {journal: j}\n",
 			":3:1: audit.key: is missing" },
-		{ "an origin with a blank", BASE "audit: {journal: j, key: k, origin: 'a b'}\n",
+		{ "an origin with a space", BASE "audit: {journal: j, key: k, origin: 'a b'}\n",
 			":3:37: audit.origin: 'a b': a name of 1 to 255 bytes" },
 		{ "an origin with a plus", BASE "audit: {journal: j, key: k, origin: a+b}\n",
 			":3:37: audit.origin: 'a+b': a name" },
@@ -423,19 +423,19 @@ mistakes_name_their_position(void **state)
 }
 
 static void
-all_mistakes_are_reported_at_once(void **state)
+all_errors_are_reported_together(void **state)
 {
 	struct arena a;
 	struct diag d;
 
 	(void)state;
 	assert_null(load(&a, &d, "policy: p\nx: 1\nworkers: no\nlog: {level: 1, color: 2}\n"));
-	assert_int_equal(d.errors, 5); /* x, agent missing, workers, level, color */
+	assert_int_equal(d.errors, 5); /* x, missing agent, workers, level, color */
 	done(&a, &d);
 }
 
 static void
-the_shipped_sample_loads(void **state)
+shipped_sample_loads(void **state)
 {
 	struct arena a;
 	struct diag d;
@@ -453,7 +453,7 @@ the_shipped_sample_loads(void **state)
 
 /* The sample names every option of the table, with the table's default. */
 static void
-the_shipped_sample_documents_every_option(void **state)
+shipped_sample_documents_every_option(void **state)
 {
 	static char text[65536];
 	FILE *f = fopen("policies/tollgate.yaml", "r");
@@ -475,7 +475,7 @@ the_shipped_sample_documents_every_option(void **state)
 }
 
 static void
-a_reload_knows_what_it_cannot_change(void **state)
+reload_reports_options_that_need_a_restart(void **state)
 {
 	static const struct {
 		const char *name, *text, *want;
@@ -526,16 +526,17 @@ a_reload_knows_what_it_cannot_change(void **state)
 }
 
 static void
-the_configuration_is_found_where_named(void **state)
+configuration_is_found_by_its_name(void **state)
 {
 	(void)state;
 	assert_null(config_find("/nonexistent.yaml"));
 	assert_string_equal(config_find("policies/tollgate.yaml"), "policies/tollgate.yaml");
 }
 
-/* The second instance of a host has the paths of what has one writer or one listener to itself. */
+/* The second instance on a host has its own paths for everything with a single writer or
+ * listener. */
 static void
-the_second_instance_has_its_own_files(void **state)
+second_instance_has_its_own_files(void **state)
 {
 	static const char text[] =
 		"node: gw\npolicy: /p.yaml\nagent: {listen: unix@/s/agent.sock}\n"
@@ -575,17 +576,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults_are_those_of_the_manual),
-		cmocka_unit_test(every_option_is_read),
-		cmocka_unit_test(mistakes_name_their_position),
-		cmocka_unit_test(the_second_instance_has_its_own_files),
-		cmocka_unit_test(all_mistakes_are_reported_at_once),
-		cmocka_unit_test(the_shipped_sample_loads),
-		cmocka_unit_test(the_shipped_sample_documents_every_option),
-		cmocka_unit_test(a_reload_knows_what_it_cannot_change),
-		cmocka_unit_test(what_one_identity_holds_follows_from_what_all_hold),
-		cmocka_unit_test(a_ticket_outlives_the_queue_of_the_shipped_file),
-		cmocka_unit_test(the_configuration_is_found_where_named),
+		cmocka_unit_test(defaults_equal_those_of_the_manual),
+		cmocka_unit_test(each_option_is_read),
+		cmocka_unit_test(configuration_errors_have_their_position),
+		cmocka_unit_test(second_instance_has_its_own_files),
+		cmocka_unit_test(all_errors_are_reported_together),
+		cmocka_unit_test(shipped_sample_loads),
+		cmocka_unit_test(shipped_sample_documents_every_option),
+		cmocka_unit_test(reload_reports_options_that_need_a_restart),
+		cmocka_unit_test(memory_per_identity_follows_from_the_total),
+		cmocka_unit_test(ticket_outlives_the_queue_of_the_shipped_file),
+		cmocka_unit_test(configuration_is_found_by_its_name),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

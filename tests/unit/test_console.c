@@ -1,5 +1,5 @@
-/* The console's files, as the program has them: what the page asks for is there, under the name
- * it asks for, and nothing else is. */
+/* The console's files in the program: each file that the page requests exists under the
+ * requested name, and no other name does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ got(const char *path)
 }
 
 static void
-the_page_and_its_files_have_their_types(void **state)
+page_and_its_files_have_their_types(void **state)
 {
 	(void)state;
 	assert_string_equal(got("").type, "text/html; charset=utf-8");
@@ -35,7 +35,7 @@ the_page_and_its_files_have_their_types(void **state)
 }
 
 static void
-another_name_is_no_file(void **state)
+unknown_name_is_not_found(void **state)
 {
 	static const char *const names[] = { "nothing.js", "views/", "views", "now.js",
 		"/app.js", "../console/app.js", "./app.js", "app.js/", "APP.JS", "README.md",
@@ -60,8 +60,8 @@ other_bytes_have_another_etag(void **state)
 	assert_string_equal(a.etag, again.etag);
 }
 
-/* Each NAME of `before`NAME' in the text, from the folder of `in`, is served. Returns how many.
- */
+/* Asserts that each NAME in `before`NAME' in the text, relative to the folder of `in`, is
+ * served. Returns their number. */
 static int
 all_served(const char *in, struct span text, const char *before, char end)
 {
@@ -92,7 +92,7 @@ all_served(const char *in, struct span text, const char *before, char end)
 }
 
 static void
-what_the_page_asks_for_is_served(void **state)
+requested_files_are_served(void **state)
 {
 	int links = 0, imports = 0;
 
@@ -110,9 +110,9 @@ what_the_page_asks_for_is_served(void **state)
 	assert_true(imports > 20);
 }
 
-/* Each file of spoa/operator/console/views/ that shows something is a row of views.js. */
+/* Each file of spoa/operator/console/views/ that shows a view is a row of views.js. */
 static void
-every_view_is_in_the_table(void **state)
+each_view_is_in_the_table(void **state)
 {
 	struct span table = got("views.js").text;
 	char line[300];
@@ -135,11 +135,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_page_and_its_files_have_their_types),
-		cmocka_unit_test(another_name_is_no_file),
+		cmocka_unit_test(page_and_its_files_have_their_types),
+		cmocka_unit_test(unknown_name_is_not_found),
 		cmocka_unit_test(other_bytes_have_another_etag),
-		cmocka_unit_test(what_the_page_asks_for_is_served),
-		cmocka_unit_test(every_view_is_in_the_table),
+		cmocka_unit_test(requested_files_are_served),
+		cmocka_unit_test(each_view_is_in_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What the words around a value decide: the header above it in a table, its label in a
- * form, words on both sides, and what speaks against it. */
+/* Context of a value: the header above it in a table, its label in a form, words on both sides,
+ * and words that speak against it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* People, places and what names them have tests of their own. */
+/* Names of people and places have tests of their own. */
 static bool
 is_structured(const char *name)
 {
@@ -43,7 +43,8 @@ is_structured(const char *name)
 	       strcmp(name, "ORGANIZATION") && strcmp(name, "FACILITY") && strcmp(name, "NRP");
 }
 
-/* "ENTITY value|…" in order; and whether the engine covers what the naive scan does. */
+/* Writes "ENTITY value|…" in order, and checks that the engine covers the same bytes as the
+ * naive scan. */
 static void
 describe(struct span text, const char *before, struct buf *out)
 {
@@ -93,7 +94,7 @@ check_rows(const struct row *rows, size_t n)
 	"n/a,n/a,n/a\nn/a,n/a,n/a\nn/a,n/a,n/a\n"
 
 static void
-a_label_after_a_value_names_what_comes_after_itself(void **state)
+label_applies_only_to_the_text_after_it(void **state)
 {
 	static const struct row rows[] = {
 		{ "a laboratory's date before a date of birth",
@@ -115,7 +116,7 @@ a_label_after_a_value_names_what_comes_after_itself(void **state)
 }
 
 static void
-a_header_names_its_column(void **state)
+header_applies_to_its_column(void **state)
 {
 	static const struct row rows[] = {
 		{ "ten bare digits under phone are a phone number",
@@ -143,7 +144,7 @@ a_header_names_its_column(void **state)
 			" name |   phone    |   order\n"
 			"------+------------+------------\n Ann  | 2125550143 | 2125550143\n",
 			"", "PHONE_NUMBER 2125550143|" },
-		{ "aligned with blanks",
+		{ "aligned with spaces",
 			"NAME   PHONE       TRACKING\n"
 			"Ann    2125550143  308-63-0237\nBob    2125550144  308-63-0238\n",
 			"", "PHONE_NUMBER 2125550143|PHONE_NUMBER 2125550144|" },
@@ -177,15 +178,18 @@ a_header_names_its_column(void **state)
 			"PHONE_NUMBER 2125550143|PASSPORT XY1234567|PHONE_NUMBER "
 			"2125550145|PASSPORT XY1234568|" },
 		{ "an INSERT names the values behind it",
-			"INSERT INTO people (id, passport_no, note) VALUES (1, 'XY1234567', 'a, b');\n"
+			"INSERT INTO people (id, passport_no, note) VALUES (1, 'XY1234567', "
+			"'a, b');\n"
 			"insert into people (id, note, username) values\n"
-			"  (2, 'it''s (new), isn''t it', 'oneil42'),\n  (3, NULL, 'yvzojn97');\n"
+			"  (2, 'it''s (new), isn''t it', 'oneil42'),\n  (3, NULL, "
+			"'yvzojn97');\n"
 			"(4, NULL, 'rest12')\n",
 			"", "PASSPORT XY1234567|USER_NAME oneil42|USER_NAME yvzojn97|" },
 		{ "an INSERT in lines, in a program and behind other words",
 			"INSERT INTO people (\n  id,\n  \"passport_no\"\n) VALUES (\n  1,\n"
 			"  'XY1234567'\n);\n"
-			"run: REPLACE INTO `a`.`people` (`note`, `username`) VALUES (now(), 'oneil42')\n"
+			"run: REPLACE INTO `a`.`people` (`note`, `username`) VALUES (now(), "
+			"'oneil42')\n"
 			"run(\"INSERT IGNORE INTO t (username) \" + \"VALUES (N'yvzojn97')\")\n"
 			"INSERT INTO t(note,username)\nOVERRIDING SYSTEM VALUE\nVALUES\n"
 			"('it\\'s, b', 'rest12'), (f(a, 'c)'), 'oneil43');\n"
@@ -195,9 +199,10 @@ a_header_names_its_column(void **state)
 			"rest12|USER_NAME oneil43|" },
 		{ "COPY in small letters, indented, and with commas",
 			"  copy people (id, username) from stdin;\n1\toneil42\n\\.\n\n"
-			"COPY people (id, username) FROM STDIN WITH (FORMAT csv);\n1,yvzojn97\n",
+			"COPY people (id, username) FROM STDIN WITH (FORMAT "
+			"csv);\n1,yvzojn97\n",
 			"", "USER_NAME oneil42|USER_NAME yvzojn97|" },
-		{ "a header's last name says nothing of the next line's first field",
+		{ "a header's last name does not apply to the next line's first field",
 			"id\tbatch\tusername\n8346\t12\tyvzojn97\n", "",
 			"USER_NAME yvzojn97|" },
 		{ "the last word of a header is what it means",
@@ -221,14 +226,14 @@ a_header_names_its_column(void **state)
 }
 
 static void
-a_label_names_its_line(void **state)
+label_applies_to_its_line(void **state)
 {
 	static const struct row rows[] = {
 		{ "a label on the line above does not reach past the value's own",
 			"Phone: none\nBatch: 2125550143\n", "", "" },
 		{ "nor one on the line below", "Order number: 308-63-0237\nSSN: 455-99-6622\n",
 			"", "US_SSN 455-99-6622|" },
-		{ "a label that says nothing lets the line above speak",
+		{ "after a meaningless label, the line above applies",
 			"Phone\nNo.: 2125550143\n", "", "PHONE_NUMBER 2125550143|" },
 		{ "a value alone in its line is named by the one above", "Phone\n2125550143\n",
 			"", "PHONE_NUMBER 2125550143|" },
@@ -247,8 +252,8 @@ a_label_names_its_line(void **state)
 			"<tr>\n  <td class=\"label\">Patient ID:</td>\n"
 			"  <td class=\"value\">8837421</td>\n</tr>",
 			"", "MEDICAL_RECORD 8837421|" },
-		{ "a heading cell and its neighbour", "<th>Phone</th><td>2125550143</td>", "",
-			"PHONE_NUMBER 2125550143|" },
+		{ "a heading cell and the cell beside it", "<th>Phone</th><td>2125550143</td>",
+			"", "PHONE_NUMBER 2125550143|" },
 		{ "a term and its definition", "<dt>Account number</dt>\n<dd>48219375561</dd>",
 			"", "US_BANK_NUMBER 48219375561|" },
 		{ "a field of a form",
@@ -260,12 +265,13 @@ a_label_names_its_line(void **state)
 		{ "a cell's own label keeps others off",
 			"<p>Phone: none</p>\n<td>Batch</td><td>2125550143</td>", "", "" },
 		{ "an age in a cell", "<td>Age</td><td>47</td>", "", "AGE 47|" },
-		{ "a licence in a telephone's shape", "DL: 212-555-0143, phone: 212-555-0199",
-			"", "US_DRIVER_LICENSE 212-555-0143|PHONE_NUMBER 212-555-0199|" },
+		{ "a license in the form of a telephone number",
+			"DL: 212-555-0143, phone: 212-555-0199", "",
+			"US_DRIVER_LICENSE 212-555-0143|PHONE_NUMBER 212-555-0199|" },
 		{ "a social number in a telephone's shape",
 			"Social security number: 212 555 0143", "",
 			"NATIONAL_ID 212 555 0143|" },
-		{ "a licence in a telephone's shape, in German",
+		{ "a license in the form of a telephone number, in German",
 			"Führerscheinnummer: 212-555-0143", "",
 			"DRIVER_LICENSE 212-555-0143|" },
 		{ "a laboratory's date beside one of birth",
@@ -276,7 +282,7 @@ a_label_names_its_line(void **state)
 			"DATE_OF_BIRTH 1980-03-14|DATE_TIME 2024-01-15|" },
 		{ "letters beyond ASCII belong to words", "ätel 2125550143", "", "" },
 		{ "Cyrillic letters too", "хотел 2125550143", "", "" },
-		{ "Chinese words need no blanks", "请打电话2125550143", "",
+		{ "Chinese words need no spaces", "请打电话2125550143", "",
 			"PHONE_NUMBER 2125550143|" },
 	};
 
@@ -284,9 +290,9 @@ a_label_names_its_line(void **state)
 	CHECK_ROWS(rows);
 }
 
-/* Tables in pieces and at the edge of memory: nothing is read beyond the text. */
+/* Tables in pieces that end at a guard page: nothing is read beyond the text. */
 static void
-no_cut_reads_beyond(void **state)
+cut_table_is_not_read_beyond_its_end(void **state)
 {
 	static const char text[] = "name,\"phone\",order\n---,---\n\"a \"\"b\",2125550143,1\n"
 				   "| a | phone |\n|:-|-|\n| \\| | 2125550143 |\nA   PHONE\n"
@@ -304,10 +310,10 @@ no_cut_reads_beyond(void **state)
 	}
 }
 
-/* Whatever the table: of a megabyte, work that grows with its square does not end before the
- * test is given up. */
+/* For any table, work that grows with the square of a megabyte would exceed the test's time
+ * limit. */
 static void
-tables_take_linear_time(void **state)
+table_takes_linear_time(void **state)
 {
 	static const char *const lines[] = { "a,b\n", "12,34567\n", "account,phone,passport\n",
 		"1 ,2 ,3 ,4 ,5 ,6 ,7 ,8 ,9 ,212 555 014", "phone,x\n\n7,123456789\n",
@@ -335,11 +341,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_label_after_a_value_names_what_comes_after_itself),
-		cmocka_unit_test(a_header_names_its_column),
-		cmocka_unit_test(a_label_names_its_line),
-		cmocka_unit_test(no_cut_reads_beyond),
-		cmocka_unit_test(tables_take_linear_time),
+		cmocka_unit_test(label_applies_only_to_the_text_after_it),
+		cmocka_unit_test(header_applies_to_its_column),
+		cmocka_unit_test(label_applies_to_its_line),
+		cmocka_unit_test(cut_table_is_not_read_beyond_its_end),
+		cmocka_unit_test(table_takes_linear_time),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

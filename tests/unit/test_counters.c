@@ -1,5 +1,5 @@
-/* Names of counters in records: hidden by a person's share, found again by it, and by nobody
- * once it is erased. */
+/* Names of counters in records: hidden with a person's share, and readable with the share until
+ * it is erased. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -73,7 +73,7 @@ shows(const char *id, const char *name, int err, const char *want)
 }
 
 static void
-a_hidden_name_is_one_requests_and_comes_back(void **state)
+hidden_name_belongs_to_one_request_and_is_restored(void **state)
 {
 	static const char *const plain[] = { PLAIN, "tollgate:q:{month~burst:" HASH "}",
 		"tollgate:q:{a.limit-with_32.letters.in.its.na~burst:" HASH "}" };
@@ -97,9 +97,9 @@ a_hidden_name_is_one_requests_and_comes_back(void **state)
 	}
 }
 
-/* Two counters of one request: what one has of the other is nothing. */
+/* Two hidden counter names of one request have nothing in common. */
 static void
-two_hidden_names_say_nothing_of_each_other(void **state)
+two_hidden_names_have_nothing_in_common(void **state)
 {
 	char one[QUOTA_KEY_MAX], other[QUOTA_KEY_MAX];
 
@@ -109,11 +109,12 @@ two_hidden_names_say_nothing_of_each_other(void **state)
 	size_t same = 0, n = strlen(one);
 	for (size_t i = sizeof("tollgate:q:{m:~1.") - 1; i < n; i++)
 		same += one[i] == other[i];
-	assert_in_range(same, 0, 12); /* of 24 and the end: mostly by chance one in 64 */
+	assert_in_range(
+		same, 0, 12); /* of 24 characters and the end; by chance, one in 64 is equal */
 }
 
 static void
-what_cannot_be_hidden_stays(void **state)
+name_that_cannot_be_hidden_is_unchanged(void **state)
 {
 	static const char *const bad[] = { "", "}", "tollgate:q:{month:" HASH,
 		"tollgate:q:{month:7f9a2c0d1e4b58c6339fa00g}", "tollgate:q:{month" HASH "}",
@@ -133,13 +134,13 @@ what_cannot_be_hidden_stays(void **state)
 }
 
 static void
-what_was_not_written_so_is_none(void **state)
+other_text_is_not_a_hidden_name(void **state)
 {
 	static const struct {
 		const char *at; /* after the limit's name */
 		int err;
 	} bad[] = { { ":~}", ERR_AUTH }, { ":~1.}", ERR_AUTH }, { ":~1.AAAA}", ERR_AUTH },
-		{ ":~1.AAAAAAAAAAAAAAAAAAAAAA==}", ERR_AUTH }, /* of no such block */
+		{ ":~1.AAAAAAAAAAAAAAAAAAAAAA==}", ERR_AUTH }, /* no such block */
 		{ ":~1.AAAAAAAAAAAAAAAAAAAAAA==", ERR_AUTH },
 		{ ":~1.AAAAAAAAAAAAAAAAAAAAAAAA}", ERR_AUTH },
 		{ ":~1.AAAAAAAAAAAAAAAAAAAAAA==}}", ERR_AUTH },
@@ -157,7 +158,7 @@ what_was_not_written_so_is_none(void **state)
 		snprintf(name, sizeof(name), "tollgate:q:{month%s", bad[i].at);
 		shows("01ID", name, bad[i].err, name);
 	}
-	shows("02ID", one, ERR_AUTH, one); /* another request's */
+	shows("02ID", one, ERR_AUTH, one); /* of another request */
 }
 
 static bool
@@ -168,7 +169,7 @@ is_ann(void *arg, struct span holder)
 }
 
 static void
-an_erased_share_shows_nothing_also_by_a_new_one(void **state)
+erased_share_shows_nothing_also_with_a_new_share(void **state)
 {
 	char one[QUOTA_KEY_MAX], bobs[QUOTA_KEY_MAX], now[QUOTA_KEY_MAX];
 	struct buf erased;
@@ -189,9 +190,9 @@ an_erased_share_shows_nothing_also_by_a_new_one(void **state)
 	buf_free(&erased);
 }
 
-/* The format: a block of AES-256 under what follows from share and id. */
+/* The format: a block of AES-256 under a key derived from share and id. */
 static void
-the_format_is_fixed(void **state)
+format_of_hidden_names_is_fixed(void **state)
 {
 	struct share b = { .number = 17 };
 	char name[QUOTA_KEY_MAX] = PLAIN;
@@ -209,12 +210,12 @@ main(void)
 {
 #define WITH_SHARES(f) cmocka_unit_test_setup_teardown(f, shares_up, shares_down)
 	const struct CMUnitTest tests[] = {
-		WITH_SHARES(a_hidden_name_is_one_requests_and_comes_back),
-		WITH_SHARES(two_hidden_names_say_nothing_of_each_other),
-		WITH_SHARES(what_cannot_be_hidden_stays),
-		WITH_SHARES(what_was_not_written_so_is_none),
-		WITH_SHARES(an_erased_share_shows_nothing_also_by_a_new_one),
-		cmocka_unit_test(the_format_is_fixed),
+		WITH_SHARES(hidden_name_belongs_to_one_request_and_is_restored),
+		WITH_SHARES(two_hidden_names_have_nothing_in_common),
+		WITH_SHARES(name_that_cannot_be_hidden_is_unchanged),
+		WITH_SHARES(other_text_is_not_a_hidden_name),
+		WITH_SHARES(erased_share_shows_nothing_also_with_a_new_share),
+		cmocka_unit_test(format_of_hidden_names_is_fixed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

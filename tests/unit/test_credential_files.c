@@ -1,5 +1,6 @@
-/* Files of credentials and answers of token endpoints: what is taken, and what is refused with
- * a phrase that says nothing of what is in it. RFC 7515 A.2 is the vector of RS256. */
+/* Files of credentials and responses of token endpoints: which are accepted, and which are
+ * refused with a message that contains nothing of them. RFC 7515 A.2 is the test vector of
+ * RS256. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +65,7 @@ number(const char *text)
 	return n;
 }
 
-/* With what PKCS #1 keeps next to it: d mod p-1, d mod q-1, 1/q mod p. */
+/* Includes the values that PKCS #1 stores with it: d mod p-1, d mod q-1, 1/q mod p. */
 static EVP_PKEY *
 a2_key(void)
 {
@@ -99,7 +100,7 @@ a2_key(void)
 }
 
 static void
-rs256_is_that_of_rfc_7515(void **state)
+rs256_matches_rfc_7515(void **state)
 {
 	EVP_PKEY *key = a2_key();
 	struct buf got;
@@ -126,7 +127,7 @@ static const struct provider_credential aws = { .kind = BY_SIGV4, .profile = "de
 #define KEYS "aws_access_key_id = AKID1\naws_secret_access_key=SECRET+/1\n"
 
 static void
-files_that_are_good(void **state)
+valid_credential_files_are_read(void **state)
 {
 	static const struct {
 		const char *name;
@@ -143,7 +144,7 @@ files_that_are_good(void **state)
 			"AKID1", "SECRET+/1", "", "" },
 		{ "a key with the end of its line", &line, " sk-1\r\n\n", "", "", "", "sk-1" },
 		{ "a key after its prefix", &bearer, "sk-1", "", "", "", "Bearer sk-1" },
-		{ "a secret with a blank in it", &secret, "a b~\n", "", "", "", "a b~" },
+		{ "a secret with a space in it", &secret, "a b~\n", "", "", "", "a b~" },
 	};
 
 	(void)state;
@@ -166,7 +167,7 @@ files_that_are_good(void **state)
 #define GOOGLE "https://oauth2.googleapis.com/token"
 
 static void
-files_that_are_not(void **state)
+invalid_credential_files_are_refused(void **state)
 {
 	static const struct {
 		const char *name;
@@ -187,7 +188,7 @@ files_that_are_not(void **state)
 			"a key of the profile occurs twice" },
 		{ "the profile twice", &aws, "[default]\n" KEYS "[default]\n" KEYS,
 			"the profile occurs twice in the file" },
-		{ "a secret with a blank", &aws,
+		{ "a secret with a space", &aws,
 			"[default]\naws_access_key_id = A\naws_secret_access_key = SEC RET\n",
 			"a key of the profile is empty, too long or not printable ASCII" },
 		{ "a line without =", &aws, "[default]\nSECRET\n",
@@ -230,7 +231,7 @@ files_that_are_not(void **state)
 	}
 }
 
-/* The file as Google writes it, with the key of RFC 7515. */
+/* A service account's file as Google writes it, with the key of RFC 7515. */
 static struct span
 account(struct arena *a, const char *uri)
 {
@@ -257,7 +258,7 @@ account(struct arena *a, const char *uri)
 }
 
 static void
-a_service_account_signs_for_whom_its_file_names(void **state)
+service_account_signs_for_its_endpoint(void **state)
 {
 	static const struct {
 		const char *name;
@@ -286,7 +287,7 @@ a_service_account_signs_for_whom_its_file_names(void **state)
 	arena_reset(&a);
 }
 
-/* ---- what is sent ---- */
+/* ---- requests ---- */
 
 static struct span
 part(struct arena *a, struct span *jwt)
@@ -298,7 +299,7 @@ part(struct arena *a, struct span *jwt)
 }
 
 static void
-the_form_of_a_service_account_is_a_signed_assertion(void **state)
+service_account_sends_a_signed_assertion(void **state)
 {
 	static const struct provider_credential c = { .kind = BY_VERTEX, .scope = "s\"1" };
 	struct material m;
@@ -332,7 +333,7 @@ the_form_of_a_service_account_is_a_signed_assertion(void **state)
 }
 
 static void
-the_form_of_client_credentials_is_escaped(void **state)
+client_credentials_are_escaped(void **state)
 {
 	static const struct provider_credential c = { .kind = BY_ENTRA,
 		.client_id = "id",
@@ -352,10 +353,10 @@ the_form_of_client_credentials_is_escaped(void **state)
 	material_free(&m);
 }
 
-/* ---- what comes back ---- */
+/* ---- responses ---- */
 
 static void
-answers_of_an_endpoint(void **state)
+tokens_of_an_endpoint_are_read(void **state)
 {
 	static const struct {
 		const char *name, *in, *token, *why;
@@ -407,7 +408,7 @@ answers_of_an_endpoint(void **state)
 			"{\"access_token\":\"a\\r\\nx: y\",\"token_type\":\"Bearer\","
 			"\"expires_in\":60}",
 			NULL, "access_token is missing, too long or not valid in a header" },
-		{ "a blank in the token",
+		{ "a space in the token",
 			"{\"access_token\":\"a "
 			"b\",\"token_type\":\"Bearer\",\"expires_in\":60}",
 			NULL, "access_token is missing, too long or not valid in a header" },
@@ -439,7 +440,7 @@ answers_of_an_endpoint(void **state)
 }
 
 static void
-refusals_of_an_endpoint(void **state)
+refusals_of_an_endpoint_are_reported(void **state)
 {
 	static const struct {
 		const char *in, *code;
@@ -464,7 +465,7 @@ refusals_of_an_endpoint(void **state)
 }
 
 static void
-a_file_that_others_may_read_is_refused_by_its_name(void **state)
+file_readable_by_others_is_refused_by_its_name(void **state)
 {
 	struct provider_credential c = line;
 	struct material m;
@@ -497,15 +498,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rs256_is_that_of_rfc_7515),
-		cmocka_unit_test(files_that_are_good),
-		cmocka_unit_test(files_that_are_not),
-		cmocka_unit_test(a_service_account_signs_for_whom_its_file_names),
-		cmocka_unit_test(the_form_of_a_service_account_is_a_signed_assertion),
-		cmocka_unit_test(the_form_of_client_credentials_is_escaped),
-		cmocka_unit_test(answers_of_an_endpoint),
-		cmocka_unit_test(refusals_of_an_endpoint),
-		cmocka_unit_test(a_file_that_others_may_read_is_refused_by_its_name),
+		cmocka_unit_test(rs256_matches_rfc_7515),
+		cmocka_unit_test(valid_credential_files_are_read),
+		cmocka_unit_test(invalid_credential_files_are_refused),
+		cmocka_unit_test(service_account_signs_for_its_endpoint),
+		cmocka_unit_test(service_account_sends_a_signed_assertion),
+		cmocka_unit_test(client_credentials_are_escaped),
+		cmocka_unit_test(tokens_of_an_endpoint_are_read),
+		cmocka_unit_test(refusals_of_an_endpoint_are_reported),
+		cmocka_unit_test(file_readable_by_others_is_refused_by_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);

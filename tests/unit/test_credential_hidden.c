@@ -1,6 +1,6 @@
-/* The caller's credential in texts, however it is written: gate/credential.c, which skips what
- * cannot hold one and looks at long texts in windows, against a reference that undoes all of a
- * text at once. */
+/* The caller's credential in texts in any spelling. gate/credential.c skips texts that cannot
+ * contain one and reads long texts in windows. It is compared with a reference that decodes the
+ * whole text at once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,8 @@ holds(struct span value, const char *t, size_t n)
 	return memmem(t, n, value.p, value.n) || apikey_next(&rest, &key);
 }
 
-/* What is undone holds no short one: those are everywhere by chance. */
+/* A decoded text is not searched for a short credential, because short ones occur everywhere by
+ * chance. */
 static bool
 spells(struct span value, const char *t, size_t n)
 {
@@ -40,7 +41,7 @@ spells(struct span value, const char *t, size_t n)
 
 static char undone[TEXT_MOST + 1];
 
-/* Runs of digits from their first or second digit on. */
+/* Hexadecimal runs, read from their first or second digit on. */
 static bool
 in_hex(struct span value, struct span t)
 {
@@ -59,7 +60,7 @@ in_hex(struct span value, struct span t)
 	return false;
 }
 
-/* Bytes apart: at most four signs and a mark between two. */
+/* Separated bytes: at most four characters and a mark between two. */
 static bool
 in_pieces(struct span value, struct span t)
 {
@@ -87,7 +88,7 @@ in_pieces(struct span value, struct span t)
 	return spells(value, undone, n);
 }
 
-/* The byte that is escaped at p, and *n; -1: none is. */
+/* Returns the byte that is escaped at p, with its length in *n, or -1. */
 static int
 escaped(const char *p, const char *end, size_t *n)
 {
@@ -163,7 +164,7 @@ put_noise(size_t n)
 		puts_(words[chance(COUNT_OF(words))]);
 }
 
-/* One that a mutation may have broken. */
+/* Writes an escaped text that a mutation may have damaged. */
 static void
 put_escaped(const char *p, size_t n, unsigned deep, unsigned share)
 {
@@ -228,7 +229,7 @@ put_credential(struct span v)
 		text[from + chance((unsigned)(length - from))] = "0afgxX %_u"[chance(10)];
 }
 
-/* ---- against each other ---- */
+/* ---- comparison ---- */
 
 static int
 is_part(void *arg, struct span credential)
@@ -251,7 +252,7 @@ compare(const struct request *r, struct span value)
 	     hidden = request_credentials_hidden(r, t, is_part, &t) == 0;
 
 	assert_true(hidden);
-	/* A window may begin within a digit pair, and so read one more. */
+	/* A window may begin within a pair of digits, and so read one more. */
 	if (as_is || hex || length <= WINDOW)
 		assert_int_equal(in, as_is || hex);
 	if (as_is || hex || escaped || length <= WINDOW)
@@ -260,7 +261,7 @@ compare(const struct request *r, struct span value)
 }
 
 static void
-what_is_found_is_what_the_reference_finds(void **state)
+findings_equal_those_of_the_reference(void **state)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				      "0123456789-_.";
@@ -290,9 +291,9 @@ what_is_found_is_what_the_reference_finds(void **state)
 	}
 }
 
-/* Where windows meet, and where blocks of the cheap look do. */
+/* At the borders of windows, and of blocks of the quick check. */
 static void
-a_credential_is_found_at_every_offset(void **state)
+credential_is_found_at_every_offset(void **state)
 {
 	struct span v = SPAN_LIT("eyJhbGciOi.x");
 	struct request r = { .worker = 0 };
@@ -307,8 +308,8 @@ a_credential_is_found_at_every_offset(void **state)
 			length = 0;
 			while (length < from)
 				puts_(from - length >= 64
-						? "the harbour master kept two books, and "
-						  "in the first he wrote all "
+						? "the harbor master kept two books, and "
+						  "in the first was written all "
 						: "-");
 			if (way < 3)
 				put_hex(v.p, v.n,
@@ -327,10 +328,10 @@ a_credential_is_found_at_every_offset(void **state)
 	arena_reset(&r.arena);
 }
 
-/* Parts of a text that have digits, so far from each other that they are looked at alone or
- * not. */
+/* Parts of a text with digits, at distances at which they are examined separately or
+ * together. */
 static void
-a_credential_is_found_after_other_digits(void **state)
+credential_is_found_after_other_digits(void **state)
 {
 	struct span v = SPAN_LIT("eyJhbGciOi.x");
 	struct request r = { .worker = 0 };
@@ -358,9 +359,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_found_is_what_the_reference_finds),
-		cmocka_unit_test(a_credential_is_found_at_every_offset),
-		cmocka_unit_test(a_credential_is_found_after_other_digits),
+		cmocka_unit_test(findings_equal_those_of_the_reference),
+		cmocka_unit_test(credential_is_found_at_every_offset),
+		cmocka_unit_test(credential_is_found_after_other_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

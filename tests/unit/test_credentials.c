@@ -1,5 +1,5 @@
-/* Names that carry credentials, in headers and queries; the shipped HAProxy files delete the
- * same headers. */
+/* Names that carry credentials, in headers and queries. The shipped HAProxy files must delete
+ * the same headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,7 @@ static const struct { const char *query, *left; } queries[] = {
 /* clang-format on */
 
 static void
-headers_that_name_another_method_or_path(void **state)
+headers_that_override_method_or_path_are_known(void **state)
 {
 	static const char *const yes[] = { "x-http-method-override", "X_HTTP_Method_Override",
 		"x-http-method", "X-Method-Override", "x-original-url", "X-Original-URI",
@@ -76,7 +76,7 @@ headers_that_name_another_method_or_path(void **state)
 }
 
 static void
-headers_that_carry_credentials(void **state)
+credential_headers_are_known(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
@@ -88,7 +88,7 @@ headers_that_carry_credentials(void **state)
 }
 
 static void
-queries_without_credentials(void **state)
+credentials_are_removed_from_queries(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
@@ -107,10 +107,10 @@ queries_without_credentials(void **state)
 	}
 }
 
-/* What a name is spelled with is 128 bytes at most, and looked at once: what looks at all that
- * came before, at each byte, does not end before the test is given up. */
+/* A spelled name has at most 128 bytes and is examined once. Code that examined all earlier
+ * bytes at each byte would exceed the test's time limit. */
 static void
-long_queries_take_linear_time(void **state)
+long_query_takes_linear_time(void **state)
 {
 	static char q[512 << 10];
 	static const char *const fill[] = { "k", "-", "[", "%6b", "key[", "%25", "a&", "&" };
@@ -123,10 +123,10 @@ long_queries_take_linear_time(void **state)
 	}
 }
 
-/* Every line of the shipped files that deletes request credentials deletes the
- * whole list and nothing else. */
+/* Every line of the shipped files that deletes request credentials deletes the whole list and
+ * nothing else. */
 static void
-the_haproxy_files_delete_this_list(void **state)
+haproxy_files_delete_the_whole_list(void **state)
 {
 	struct buf want;
 	size_t lines = 0, common = 0;
@@ -178,9 +178,9 @@ the_haproxy_files_delete_this_list(void **state)
 	assert_int_equal(common, lines);
 }
 
-/* Else HAProxy would not try the expression that deletes the name. */
+/* Otherwise HAProxy would not try the expression that deletes the name. */
 static void
-each_name_has_a_word_of_the_condition(void **state)
+each_name_has_a_word_of_haproxys_condition(void **state)
 {
 	static const char *const dashes[] = { "", "-", "_", "--" };
 	regex_t words;
@@ -209,9 +209,9 @@ each_name_has_a_word_of_the_condition(void **state)
 	regfree(&words);
 }
 
-/* The shipped stanzas delete what names where a caller came from, and the gate the same. */
+/* The shipped stanzas delete the fields that state a caller's origin, and so does the gate. */
 static void
-the_haproxy_files_delete_what_names_the_caller(void **state)
+haproxy_files_delete_fields_that_name_the_caller(void **state)
 {
 	static const char *const files[] = { "haproxy/haproxy.cfg", "haproxy/bolt-on.cfg",
 		"spoa/operator/edge/joint.cfg" };
@@ -261,9 +261,9 @@ the_haproxy_files_delete_what_names_the_caller(void **state)
 	regfree(&re);
 }
 
-/* As HAProxy has it: names in lower case, by a library of regular expressions. */
+/* As in HAProxy: names in lower case, matched with a regular expression library. */
 static void
-only_what_begins_with_mcp_is_left_alone(void **state)
+only_names_beginning_with_mcp_are_kept(void **state)
 {
 	static const char letters[] = "mcp-_xk";
 	char name[16];
@@ -292,7 +292,7 @@ only_what_begins_with_mcp_is_left_alone(void **state)
 }
 
 static void
-the_manual_names_all(void **state)
+manual_names_all_headers(void **state)
 {
 	static char page[256 << 10];
 	FILE *f = fopen("docs/man/tollgate-policy.5", "r");
@@ -313,9 +313,9 @@ the_manual_names_all(void **state)
 	}
 }
 
-/* What is not deleted needs nobody to set it again. */
+/* A field that the relay sets must be deleted before. */
 static void
-what_the_relay_has_set_is_deleted_before(void **state)
+fields_that_the_relay_sets_are_deleted_before(void **state)
 {
 	char name[64];
 
@@ -333,16 +333,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(headers_that_name_another_method_or_path),
-		cmocka_unit_test(headers_that_carry_credentials),
-		cmocka_unit_test(queries_without_credentials),
-		cmocka_unit_test(long_queries_take_linear_time),
-		cmocka_unit_test(the_haproxy_files_delete_this_list),
-		cmocka_unit_test(each_name_has_a_word_of_the_condition),
-		cmocka_unit_test(the_haproxy_files_delete_what_names_the_caller),
-		cmocka_unit_test(only_what_begins_with_mcp_is_left_alone),
-		cmocka_unit_test(the_manual_names_all),
-		cmocka_unit_test(what_the_relay_has_set_is_deleted_before),
+		cmocka_unit_test(headers_that_override_method_or_path_are_known),
+		cmocka_unit_test(credential_headers_are_known),
+		cmocka_unit_test(credentials_are_removed_from_queries),
+		cmocka_unit_test(long_query_takes_linear_time),
+		cmocka_unit_test(haproxy_files_delete_the_whole_list),
+		cmocka_unit_test(each_name_has_a_word_of_haproxys_condition),
+		cmocka_unit_test(haproxy_files_delete_fields_that_name_the_caller),
+		cmocka_unit_test(only_names_beginning_with_mcp_are_kept),
+		cmocka_unit_test(manual_names_all_headers),
+		cmocka_unit_test(fields_that_the_relay_sets_are_deleted_before),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

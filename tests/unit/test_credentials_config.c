@@ -1,5 +1,5 @@
-/* credentials of tollgate.yaml: what each kind takes, every mistake with its place, and that a
- * provider of the policy has the one that names it. */
+/* The section credentials of tollgate.yaml: the keys of each kind, every error with its place,
+ * and the assignment of a credential to its provider. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ done(struct arena *a, struct diag *d)
 }
 
 static void
-every_kind_is_read_with_its_defaults(void **state)
+every_kind_of_credential_is_read_with_its_defaults(void **state)
 {
 	struct arena a;
 	struct diag d;
@@ -76,7 +76,7 @@ every_kind_is_read_with_its_defaults(void **state)
 }
 
 static void
-mistakes_name_their_position(void **state)
+errors_in_credentials_have_their_position(void **state)
 {
 	static const struct {
 		const char *name, *in, *want;
@@ -139,7 +139,7 @@ mistakes_name_their_position(void **state)
 	"  - {name: b, match: {path_prefix: /model/}, targets: [aws]}\n"
 
 static void
-the_target_has_the_credential_of_its_provider_and_never_goes_direct(void **state)
+target_has_its_providers_credential_and_takes_the_relay(void **state)
 {
 	struct arena a;
 	struct diag d;
@@ -162,11 +162,11 @@ the_target_has_the_credential_of_its_provider_and_never_goes_direct(void **state
 }
 
 static void
-a_provider_that_the_policy_does_not_know_is_an_error(void **state)
+credential_of_an_unknown_provider_is_an_error(void **state)
 {
 	static const struct {
 		const char *name, *shadow;
-		bool in_shadow; /* asked of the shadow policy alone: then it is none */
+		bool in_shadow; /* only the shadow policy has the provider, which is no error */
 	} rows[] = {
 		{ "of the policy", "", false },
 		{ "of the shadow policy", "shadow_policy: p.yaml\n", true },
@@ -202,11 +202,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_kind_is_read_with_its_defaults),
-		cmocka_unit_test(mistakes_name_their_position),
-		cmocka_unit_test(
-			the_target_has_the_credential_of_its_provider_and_never_goes_direct),
-		cmocka_unit_test(a_provider_that_the_policy_does_not_know_is_an_error),
+		cmocka_unit_test(every_kind_of_credential_is_read_with_its_defaults),
+		cmocka_unit_test(errors_in_credentials_have_their_position),
+		cmocka_unit_test(target_has_its_providers_credential_and_takes_the_relay),
+		cmocka_unit_test(credential_of_an_unknown_provider_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);

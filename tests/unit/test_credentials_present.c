@@ -1,4 +1,4 @@
-/* What counts as a credential at all, API keys, and the cache of verified tokens. */
+/* Fields that count as a credential, API keys, and the cache of verified tokens. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +10,8 @@
 
 #include "support/identity_stage.h"
 
-/* A good token is what a text's @ becomes, with its dots in escapes its ~; an API key of ours
- * its #. */
+/* In the text, @ stands for a valid token, ~ for the token with its dots escaped, # for an API
+ * key of the gateway. */
 static void
 put_query(struct buf *q, const char *text, struct span token)
 {
@@ -27,10 +27,10 @@ put_query(struct buf *q, const char *text, struct span token)
 			buf_putc(q, *text);
 }
 
-/* ---- what is present ---- */
+/* ---- presence ---- */
 
 /* clang-format off */
-static const struct { const char *name, *header, *value; int err; /* 0: nobody */ } presence[] = {
+static const struct { const char *name, *header, *value; int err; /* 0: anonymous */ } presence[] = {
 	{ "nothing", "x-other", "a.b.c", 0 },
 	{ "an empty field", "authorization", "", 0 },
 	{ "the scheme alone", "authorization", "Bearer", 0 },
@@ -66,7 +66,7 @@ static const struct { const char *name, *header, *value; int err; /* 0: nobody *
 /* clang-format on */
 
 static void
-a_credential_is_looked_for_where_the_policy_says(void **state)
+credential_is_read_where_the_policy_configures_it(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(presence) / sizeof(presence[0]); i++) {
@@ -94,10 +94,10 @@ a_credential_is_looked_for_where_the_policy_says(void **state)
 	}
 }
 
-/* A credential given twice, also beside a good one; and the first header that
- * holds one decides. */
+/* A credential given twice is refused, also beside a valid one. The first configured header
+ * that is present decides. */
 static void
-a_credential_given_twice_is_refused(void **state)
+credential_given_twice_is_refused(void **state)
 {
 	struct buf good;
 	struct arena a;
@@ -117,7 +117,7 @@ a_credential_given_twice_is_refused(void **state)
 	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
 				 NOW * SEC, &a, &id, &why, &hit),
 		ERR_AUTH);
-	/* entries in order: authorization, then x-delegation, then x-api-key */
+	/* order of the entries: authorization, x-delegation, x-api-key */
 	f[1] = f[0];
 	h = (struct http_head){ .fields = f + 1, .nfields = 3 };
 	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
@@ -160,7 +160,7 @@ static const struct { const char *name, *query; int err; const char *person; } q
 /* clang-format on */
 
 static void
-a_token_in_the_query_counts_where_an_entry_names_the_parameter(void **state)
+query_token_counts_if_an_entry_names_its_parameter(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(16);
 	struct buf bearer, q;
@@ -191,9 +191,9 @@ a_token_in_the_query_counts_where_an_entry_names_the_parameter(void **state)
 	identity_cache_free(&cache);
 }
 
-/* The same token, cached for one place, is none in another that has no entry for it. */
+/* A token that is cached for one place is refused in another place without an entry. */
 static void
-a_token_counts_only_in_places_that_an_entry_names(void **state)
+token_counts_only_in_configured_places(void **state)
 {
 	static const struct {
 		const char *header;
@@ -226,7 +226,7 @@ a_token_counts_only_in_places_that_an_entry_names(void **state)
 }
 
 static void
-a_credential_of_a_megabyte_is_refused(void **state)
+credential_of_a_megabyte_is_refused(void **state)
 {
 	enum { MEGABYTE = 1 << 20 };
 	char *text = malloc(MEGABYTE);
@@ -245,7 +245,7 @@ a_credential_of_a_megabyte_is_refused(void **state)
 /* ---- API keys ---- */
 
 static void
-an_api_key_names_its_person_while_it_lives(void **state)
+api_key_names_its_person_until_it_ends(void **state)
 {
 	struct {
 		const char *name;
@@ -290,7 +290,7 @@ an_api_key_names_its_person_while_it_lives(void **state)
 				rows[i].value);
 			int err = ask_at(headers[k], span_str(value), rows[i].after_s, NULL, &a,
 				&id, &why, &hit);
-			/* x-api-key reads the first file only */
+			/* x-api-key reads only the first file */
 			bool want = rows[i].person && !(k && i == 1);
 			if ((err == 0) != want || (want && !span_is(id.person, rows[i].person)))
 				fail_msg("%s in %s: %d %s", rows[i].name, headers[k], err,
@@ -309,10 +309,9 @@ an_api_key_names_its_person_while_it_lives(void **state)
 		}
 }
 
-/* Keys made at run time, and keys of a file that were revoked then, come before those of files.
- */
+/* Keys made at run time, and revocations made at run time, take precedence over key files. */
 static void
-what_is_said_at_run_time_of_keys_goes_first(void **state)
+run_time_entries_of_keys_take_precedence(void **state)
 {
 	static const char zeros[] =
 		"0000000000000000000000000000000000000000000000000000000000000000";
@@ -325,7 +324,7 @@ what_is_said_at_run_time_of_keys_goes_first(void **state)
 	buf_str(&b, "keys:\n");
 	put_apikey(&b, made, "person: zoe");
 	put_apikey(&b, ended, "person: yves, revoked: 2026-01-01T00:00:00Z");
-	/* as entries of live keys have a file's */
+	/* a file may contain an entry of a live key */
 	buf_printf(&b,
 		"  - {id: \"%.8s\", sha256: \"%s\", person: x, revoked: "
 		"2026-01-01T00:00:00Z}\n",
@@ -368,9 +367,9 @@ what_is_said_at_run_time_of_keys_goes_first(void **state)
 	diag_free(&d);
 }
 
-/* Who asks again without his key is told what became of it. */
+/* A caller who repeats the request without the key learns what became of the key. */
 static void
-a_key_that_is_over_is_over_for_who_asks_again(void **state)
+ended_key_stays_ended_on_repeated_requests(void **state)
 {
 	static const char zeros[] =
 		"0000000000000000000000000000000000000000000000000000000000000000";
@@ -395,9 +394,9 @@ a_key_that_is_over_is_over_for_who_asks_again(void **state)
 	assert_non_null(live);
 	const struct {
 		const char *name, *key;
-		bool told; /* of keys made at run time */
+		bool told; /* the key was made at run time */
 		int64_t at;
-		const char *why, *team; /* NULL: as he was */
+		const char *why, *team; /* NULL: unchanged */
 	} rows[] = {
 		{ "of a file", live_key, false, NOW, NULL, "red" },
 		{ "of a file, revoked at run time", live_key, true, NOW, "revoked", NULL },
@@ -437,7 +436,7 @@ a_key_that_is_over_is_over_for_who_asks_again(void **state)
 /* ---- the cache ---- */
 
 static void
-a_cached_token_keeps_its_times_and_its_header(void **state)
+cached_token_keeps_its_times_and_header(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(16);
 	struct arena a;
@@ -454,23 +453,23 @@ a_cached_token_keeps_its_times_and_its_header(void **state)
 	put_bearer(&b, &ed, ED_A, CLAIM("\"nbf\":1790000000"));
 	put_bearer(&strict, &ed, ED_A, STRICT("\"iat\":1790000000,\"exp\":1790009999"));
 #define ASK(h, v, after) ask_at(h, buf_view(&v), after, cache, &a, &id, &why, &hit)
-	/* hit, and its times at every hit */
+	/* a cache hit, with its times checked at every hit */
 	assert_int_equal(ASK("authorization", b, 0), 0);
 	assert_false(hit);
 	assert_int_equal(ASK("authorization", b, 299), 0);
 	assert_true(hit);
 	assert_int_equal(ASK("authorization", b, 300), ERR_AUTH);
-	assert_int_equal(ASK("authorization", b, -1), ERR_AUTH); /* not before */
+	assert_int_equal(ASK("authorization", b, -1), ERR_AUTH); /* not before `nbf` */
 	assert_int_equal(ASK("authorization", b, 100), 0);
 	assert_int_equal(ASK("authorization", strict, 0), 0);
 	assert_int_equal(ASK("authorization", strict, 65), 0);
 	assert_true(hit);
 	assert_int_equal(ASK("authorization", strict, 66), ERR_AUTH); /* max_age */
-	/* the same token under another header is verified by that header's entry */
+	/* the same token in another header is verified by that header's entry */
 	assert_int_equal(ASK("x-delegation", b, 0), ERR_AUTH);
 	assert_int_equal(ASK("authorization", b, 0), 0);
 	assert_true(hit);
-	/* another signature over the same text is another token */
+	/* another signature over the same text makes another token */
 	struct buf forged;
 	buf_init(&forged, 0);
 	put_bearer(&forged, &stranger, ED_A, CLAIM("\"nbf\":1790000000"));
@@ -478,7 +477,7 @@ a_cached_token_keeps_its_times_and_its_header(void **state)
 	assert_int_equal(ASK("authorization", forged, 0), ERR_AUTH);
 	assert_false(hit);
 	buf_free(&forged);
-	/* refused first, good later: the refusal was not kept */
+	/* refused first, valid later: the refusal was not cached */
 	put_bearer(&soon, &ed, ED_A, CLAIM("\"nbf\":1790000010"));
 	assert_int_equal(ASK("authorization", soon, 0), ERR_AUTH);
 	assert_int_equal(ASK("authorization", soon, 10), 0);
@@ -491,7 +490,7 @@ a_cached_token_keeps_its_times_and_its_header(void **state)
 }
 
 static void
-a_full_cache_forgets_what_was_not_asked_for(void **state)
+full_cache_drops_unused_tokens(void **state)
 {
 	enum { TOKENS = 100 };
 	struct identity_cache *cache = identity_cache_new(16);
@@ -521,14 +520,14 @@ a_full_cache_forgets_what_was_not_asked_for(void **state)
 			0);
 		assert_true(span_is(id.person, person));
 		hits += hit;
-		/* what was asked last is still there */
+		/* the most recently used tokens are still cached */
 		assert_int_equal(
 			ask_at("authorization", buf_view(&t[i]), 0, cache, &a, &id, &why, &hit),
 			0);
 		assert_true(hit && span_is(id.person, person));
 		arena_reset(&a);
 	}
-	assert_true(hits < TOKENS); /* sixteen places */
+	assert_true(hits < TOKENS); /* there are sixteen places */
 	for (int i = 0; i < TOKENS; i++)
 		buf_free(&t[i]);
 	identity_cache_free(&cache);
@@ -538,17 +537,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_credential_is_looked_for_where_the_policy_says),
-		cmocka_unit_test(a_credential_given_twice_is_refused),
-		cmocka_unit_test(
-			a_token_in_the_query_counts_where_an_entry_names_the_parameter),
-		cmocka_unit_test(a_token_counts_only_in_places_that_an_entry_names),
-		cmocka_unit_test(a_credential_of_a_megabyte_is_refused),
-		cmocka_unit_test(an_api_key_names_its_person_while_it_lives),
-		cmocka_unit_test(what_is_said_at_run_time_of_keys_goes_first),
-		cmocka_unit_test(a_key_that_is_over_is_over_for_who_asks_again),
-		cmocka_unit_test(a_cached_token_keeps_its_times_and_its_header),
-		cmocka_unit_test(a_full_cache_forgets_what_was_not_asked_for),
+		cmocka_unit_test(credential_is_read_where_the_policy_configures_it),
+		cmocka_unit_test(credential_given_twice_is_refused),
+		cmocka_unit_test(query_token_counts_if_an_entry_names_its_parameter),
+		cmocka_unit_test(token_counts_only_in_configured_places),
+		cmocka_unit_test(credential_of_a_megabyte_is_refused),
+		cmocka_unit_test(api_key_names_its_person_until_it_ends),
+		cmocka_unit_test(run_time_entries_of_keys_take_precedence),
+		cmocka_unit_test(ended_key_stays_ended_on_repeated_requests),
+		cmocka_unit_test(cached_token_keeps_its_times_and_header),
+		cmocka_unit_test(full_cache_drops_unused_tokens),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,5 +1,5 @@
-/* A policy's own classes: words, dictionaries, patterns and fingerprints become findings
- * like any other. */
+/* A policy's own classes: words, dictionaries, patterns and fingerprints become findings like
+ * those of the shipped detectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,8 +22,8 @@
 
 #define H POLICY_HEAD "classes:\n"
 
-/* A search for one of the entities that were found finds the same of it: what others, own
- * ones or shipped, leave of it. */
+/* A search for only one of the found entities finds the same values of it, also where other
+ * entities took precedence. */
 static void
 one_alone(const struct detect_rules *r, struct detect_scratch *s, struct detect_options opt,
 	struct span text, const struct findings *all, uint16_t entity)
@@ -65,7 +65,7 @@ scan_text(const struct policy_fix *f, struct arena *a, struct span text)
 	return found;
 }
 
-/* "ENTITY[text] …" */
+/* Writes "ENTITY[text] …". */
 static void
 write_found(const struct policy_fix *f, struct span text, struct buf *out)
 {
@@ -94,20 +94,20 @@ static const struct {
 	{ "whole words only", "  x: {words: [falcon]}\n", "falcons afalcon falcon2 falcon's",
 		"X[falcon]" },
 	{ "one word need not be a list", "  x: {words: falcon}\n", "falcon", "X[falcon]" },
-	{ "case where it says so", "  x: {words: [FaLCo], case: true}\n", "falco FALCO FaLCo",
-		"X[FaLCo]" },
+	{ "case matters if configured", "  x: {words: [FaLCo], case: true}\n",
+		"falco FALCO FaLCo", "X[FaLCo]" },
 	{ "punctuation of a term counts", "  x: {words: [C++, .NET, AT&T]}\n",
 		"C C++ c# .net NET at&t at t A T", "X[C++] X[.net] X[at&t]" },
 	{ "Cyrillic, Greek and Latin letters fold",
 		"  x: {words: [Проект Сокол, ΑΣ, straße]}\n", "ПРОЕКТ СОКОЛ ας STRAẞE",
 		"X[ПРОЕКТ СОКОЛ] X[ας] X[STRAẞE]" },
-	{ "scripts without blanks match inside a sentence",
+	{ "scripts without spaces match inside a sentence",
 		"  x: {words: [東京都, 프로젝트]}\n", "彼は東京都に住む. 프로젝트를 東京 都",
 		"X[東京都] X[프로젝트]" },
 	{ "the longest term wins, others keep what it leaves",
 		"  x: {words: [new york, york city hall]}\n", "new york city hall",
 		"X[new ] X[york city hall]" },
-	{ "a dash or a blank of Unicode separates", "  x: {words: [Project Falcon]}\n",
+	{ "a Unicode dash or space separates", "  x: {words: [Project Falcon]}\n",
 		"Project\xE2\x80\x91"
 		"Falcon Project\xC2\xA0"
 		"Falcon",
@@ -166,7 +166,7 @@ static const struct {
 };
 
 static void
-own_classes_are_found(void **state)
+custom_classes_are_found(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -187,7 +187,7 @@ own_classes_are_found(void **state)
 	}
 }
 
-/* Which entities belong to a class of the policy. */
+/* Returns true if the entity belongs to a class of the policy. */
 static bool
 member(const struct policy_fix *f, const char *class, const char *entity)
 {
@@ -200,7 +200,7 @@ member(const struct policy_fix *f, const char *class, const char *entity)
 }
 
 static void
-a_class_mixes_own_and_shipped_entities(void **state)
+class_may_mix_custom_and_shipped_entities(void **state)
 {
 	struct policy_fix f;
 
@@ -212,7 +212,8 @@ a_class_mixes_own_and_shipped_entities(void **state)
 			    "detectors: {thresholds: {PII: 0.7}}\n"
 			    "rules: [{name: r, redact: {classes: [few], entities: [FEW]}}]\n");
 	assert_true(member(&f, "pii", "PII"));
-	assert_true(member(&f, "pii", "EMAIL_ADDRESS")); /* no list: it keeps its own */
+	assert_true(member(&f, "pii",
+		"EMAIL_ADDRESS")); /* without a list, the class keeps its own entities */
 	assert_true(member(&f, "few", "FEW"));
 	assert_true(member(&f, "few", "US_SSN"));
 	assert_true(member(&f, "few", "PII"));
@@ -242,7 +243,7 @@ write_file(const char *name, const char *text)
 	return path;
 }
 
-/* The version of a policy whose class x has these terms; "" where it is refused, with
+/* Writes the version of a policy whose class x has these terms, or "" if it is refused, with
  * the reason in *errors. */
 static void
 version_with(const char *terms, const char *more, char version[65], struct buf *errors)
@@ -261,7 +262,7 @@ version_with(const char *terms, const char *more, char version[65], struct buf *
 }
 
 static void
-the_version_is_that_of_the_terms(void **state)
+version_depends_on_the_terms(void **state)
 {
 	char a[65], b[65];
 
@@ -269,7 +270,8 @@ the_version_is_that_of_the_terms(void **state)
 	version_with("alpha beta\ngamma\n", "", a, NULL);
 	version_with("# a list\ngamma\r\n\n  Alpha-Beta \ngamma", "", b, NULL);
 	assert_string_not_equal(a, "");
-	assert_string_equal(a, b); /* order, case, separators, comments, doubles */
+	assert_string_equal(
+		a, b); /* order, case, separators, comments and duplicates do not matter */
 	version_with("alpha beta\ngamma\ndelta", "", b, NULL);
 	assert_string_not_equal(a, b);
 	version_with("alphabeta\ngamma", "", b, NULL);
@@ -289,7 +291,7 @@ static const struct {
 };
 
 static void
-a_wrong_term_is_named_by_file_and_line(void **state)
+invalid_term_is_named_by_file_and_line(void **state)
 {
 	char version[65];
 
@@ -341,7 +343,7 @@ count_hits(const struct dictionary *d, struct span text)
 }
 
 static void
-a_hundred_thousand_terms_are_all_found(void **state)
+all_of_a_hundred_thousand_terms_are_found(void **state)
 {
 	struct dictionary *d = dictionary_new();
 	char term[64];
@@ -367,10 +369,10 @@ a_hundred_thousand_terms_are_all_found(void **state)
 	dictionary_free(&d);
 }
 
-/* A text that goes along a term almost to its end, from every word: a look ends with the
- * longest term's last word, whatever comes after. */
+/* A text that follows a term almost to its end, from every word on. A look-up ends after the
+ * words of the longest term, whatever follows. */
 static void
-almost_a_long_term_costs_a_bounded_look(void **state)
+near_match_of_a_long_term_costs_a_bounded_lookup(void **state)
 {
 	enum {
 		WORDS = 100000,
@@ -391,7 +393,7 @@ almost_a_long_term_costs_a_bounded_look(void **state)
 	buf_clear(&text);
 	for (int i = 0; i < WORDS; i++)
 		buf_str(&text, "an ");
-	/* What is further ahead cannot be read. */
+	/* Bytes further ahead cannot be read. */
 	char *near = guard_dup(text.p, AHEAD);
 	struct span far = span_of(near, text.n);
 	struct word_cursor c = words_over(far);
@@ -409,7 +411,7 @@ almost_a_long_term_costs_a_bounded_look(void **state)
 /* ---- letters ---- */
 
 static void
-folding_is_that_of_the_c_library(void **state)
+case_folding_equals_the_c_library(void **state)
 {
 	size_t folded = 0;
 
@@ -422,7 +424,7 @@ folding_is_that_of_the_c_library(void **state)
 		if (small != cp && !own && small != (uint32_t)towlower((wint_t)cp))
 			fail_msg("U+%04X folds to U+%04X", cp, small);
 		folded += small != cp;
-		/* the alphabets of the header, whole */
+		/* the alphabets that the header names, completely */
 		bool ours = (cp < 0x180 || (cp >= 0x386 && cp < 0x3CF) ||
 			     (cp >= 0x400 && cp < 0x530) || (cp >= 0x531 && cp < 0x557));
 		if (ours && small == cp && (uint32_t)towlower((wint_t)cp) != cp)
@@ -432,12 +434,12 @@ folding_is_that_of_the_c_library(void **state)
 	assert_true(folded > 400);
 }
 
-/* ---- what is known of a pattern ---- */
+/* ---- properties of a pattern ---- */
 
 static const struct {
 	const char *regex;
 	enum start_kind start;
-	const char *literal; /* the first */
+	const char *literal; /* its first literal */
 	size_t back;
 } studied[] = {
 	{ "FLCN-[0-9]{4}", START_LITERAL, "FLCN-", 0 },
@@ -461,7 +463,7 @@ static const struct {
 };
 
 static void
-a_pattern_says_where_it_begins(void **state)
+pattern_has_its_possible_beginnings(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(studied) / sizeof(studied[0]); i++) {
@@ -513,7 +515,7 @@ static const struct {
 };
 
 static void
-patterns_that_may_explode_are_refused(void **state)
+patterns_with_exponential_matching_are_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(costly) / sizeof(costly[0]); i++) {
@@ -558,7 +560,7 @@ load_prints(struct policy_fix *f, const char *more)
 }
 
 static void
-a_copied_stretch_is_found(void **state)
+copied_passage_is_found(void **state)
 {
 	struct policy_fix f;
 	struct arena a;
@@ -571,7 +573,7 @@ a_copied_stretch_is_found(void **state)
 	buf_str(&text,
 		"Please say in plain words what the following means for us as a buyer: ");
 	size_t from = text.n;
-	/* forty words of it, in capitals, a word a line */
+	/* forty words of it, in capitals, one word per line */
 	const char *p = strstr(document, "Where a blade");
 	for (unsigned words = 0; words < 40; p++) {
 		buf_putc(&text, *p == ' '		 ? '\n'
@@ -585,7 +587,7 @@ a_copied_stretch_is_found(void **state)
 	assert_int_equal(v.n, 1);
 	assert_string_equal(detect_entity_name(f.own, v.v[0].entity), "CONTRACT");
 	assert_true(v.v[0].score > 0.9f);
-	/* winnowing may leave out up to seven words at either end */
+	/* winnowing may omit up to seven words at either end */
 	assert_true(v.v[0].start >= from && v.v[0].start < from + 60);
 	assert_true(v.v[0].end <= to && v.v[0].end > to - 60);
 	buf_free(&text);
@@ -594,7 +596,7 @@ a_copied_stretch_is_found(void **state)
 }
 
 static void
-other_text_and_short_quotes_are_not(void **state)
+other_text_and_short_quotes_are_not_found(void **state)
 {
 	struct policy_fix f;
 	struct arena a;
@@ -617,7 +619,7 @@ other_text_and_short_quotes_are_not(void **state)
 }
 
 static void
-what_stands_in_a_known_stretch_counts_too(void **state)
+finding_within_a_known_passage_counts(void **state)
 {
 	struct policy_fix f;
 	struct arena a;
@@ -644,7 +646,7 @@ what_stands_in_a_known_stretch_counts_too(void **state)
 }
 
 static void
-a_list_that_is_none_is_refused(void **state)
+invalid_fingerprint_list_is_refused(void **state)
 {
 	static const struct {
 		const char *list, *want;
@@ -691,19 +693,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(own_classes_are_found),
-		cmocka_unit_test(a_class_mixes_own_and_shipped_entities),
-		cmocka_unit_test(the_version_is_that_of_the_terms),
-		cmocka_unit_test(a_wrong_term_is_named_by_file_and_line),
-		cmocka_unit_test(a_hundred_thousand_terms_are_all_found),
-		cmocka_unit_test(almost_a_long_term_costs_a_bounded_look),
-		cmocka_unit_test(folding_is_that_of_the_c_library),
-		cmocka_unit_test(a_pattern_says_where_it_begins),
-		cmocka_unit_test(patterns_that_may_explode_are_refused),
-		cmocka_unit_test(a_copied_stretch_is_found),
-		cmocka_unit_test(other_text_and_short_quotes_are_not),
-		cmocka_unit_test(what_stands_in_a_known_stretch_counts_too),
-		cmocka_unit_test(a_list_that_is_none_is_refused),
+		cmocka_unit_test(custom_classes_are_found),
+		cmocka_unit_test(class_may_mix_custom_and_shipped_entities),
+		cmocka_unit_test(version_depends_on_the_terms),
+		cmocka_unit_test(invalid_term_is_named_by_file_and_line),
+		cmocka_unit_test(all_of_a_hundred_thousand_terms_are_found),
+		cmocka_unit_test(near_match_of_a_long_term_costs_a_bounded_lookup),
+		cmocka_unit_test(case_folding_equals_the_c_library),
+		cmocka_unit_test(pattern_has_its_possible_beginnings),
+		cmocka_unit_test(patterns_with_exponential_matching_are_refused),
+		cmocka_unit_test(copied_passage_is_found),
+		cmocka_unit_test(other_text_and_short_quotes_are_not_found),
+		cmocka_unit_test(finding_within_a_known_passage_counts),
+		cmocka_unit_test(invalid_fingerprint_list_is_refused),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

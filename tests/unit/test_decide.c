@@ -1,4 +1,4 @@
-/* Verdicts: order, defaults, failures, shadow, what waits for the body, limits. */
+/* Verdicts: order, defaults, failures, shadow, rules that wait for the body, and limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 
 #define H POLICY_HEAD
 
-/* What a request is, in words: "who what". */
+/* A request in words: its caller and its content. */
 enum who { NOBODY, ALICE };
 
 struct request {
@@ -84,8 +84,8 @@ facts(struct facts_fix *x, const struct policy *p, const struct request *r)
 	return &x->f;
 }
 
-/* "deny 403 rule 'reason'" · "permit rule" · "redact rule [US_SSN]" · "waits", then
- * " | would: …" where shadow differs, then fates: m n e w -. */
+/* Writes "deny 403 rule 'reason'", "permit rule", "redact rule [US_SSN]" or "waits". If shadow
+ * differs, " | would: …" follows. Then follow the results of the rules: m n e w -. */
 static void
 describe(const struct policy *p, const struct policy_verdict *v, struct buf *out)
 {
@@ -172,7 +172,7 @@ static const struct {
 	{ "the default deny wins over a redaction",
 		"rules: [{name: a, redact: {classes: pii}}]\n", { .who = ALICE, SSN },
 		"deny default 403 no rule of the policy permits this request m" },
-	/* what conditions read */
+	/* values that conditions read */
 	{ "classes hold what was found",
 		"rules: [{name: a, when: '\"secret\" in prompt.classes && !(\"pii\" in "
 		"prompt.classes)', deny: true}]\n",
@@ -203,9 +203,9 @@ static const struct {
 		"rules: [{name: a, when: 'prompt.tokens == 42 && prompt.bytes == 126 && "
 		"\"image\" in prompt.media && model.name == \"m1\"', permit: true}]\n",
 		{ .who = ALICE, .model = "m1" }, "permit a m" },
-	{ "something in disguise", "rules: [{name: a, when: prompt.evasion, deny: true}]\n",
+	{ "an obfuscated value", "rules: [{name: a, when: prompt.evasion, deny: true}]\n",
 		{ .who = ALICE, .evasion = true }, "deny a 403 denied by policy m" },
-	{ "nothing in disguise", "rules: [{name: a, when: '!prompt.evasion', permit: true}]\n",
+	{ "no obfuscated value", "rules: [{name: a, when: '!prompt.evasion', permit: true}]\n",
 		{ .who = ALICE }, "permit a m" },
 	{ "request and route",
 		"rules: [{name: a, when: 'request.method == \"POST\" && "
@@ -337,7 +337,7 @@ static const struct {
 };
 
 static void
-each_request_has_the_verdict_of_its_rules(void **state)
+request_has_the_verdict_of_its_rules(void **state)
 {
 	unsigned bad = 0;
 
@@ -355,7 +355,7 @@ each_request_has_the_verdict_of_its_rules(void **state)
 			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(buf_view(&f.d.text)));
 		arena_init(&a, 0, false);
 		buf_init(&out, 0);
-		/* twice: the same input gives the same verdict */
+		/* twice: equal input gives the equal verdict */
 		for (int again = 0; again < 2; again++) {
 			buf_clear(&out);
 			assert_int_equal(
@@ -379,7 +379,7 @@ each_request_has_the_verdict_of_its_rules(void **state)
 }
 
 static void
-classes_hit_names_the_policys_classes(void **state)
+found_classes_have_the_policys_names(void **state)
 {
 	static const struct request r = { .who = ALICE, SSN };
 	struct policy_fix f;
@@ -396,7 +396,7 @@ classes_hit_names_the_policys_classes(void **state)
 }
 
 static void
-a_full_arena_is_an_error_and_no_verdict(void **state)
+full_arena_is_an_error_without_a_verdict(void **state)
 {
 	static const struct request r = { .who = ALICE, BOTH };
 	struct policy_fix f;
@@ -431,7 +431,7 @@ a_full_arena_is_an_error_and_no_verdict(void **state)
 }
 
 static void
-limits_apply_by_condition_and_carry_their_values(void **state)
+limits_apply_by_condition_and_have_their_values(void **state)
 {
 	static const char policy[] = H
 		"limits:\n"
@@ -494,9 +494,9 @@ limits_apply_by_condition_and_carry_their_values(void **state)
 	fix_done(&f);
 }
 
-/* Two callers whose claims differ behind a NUL do not share a counter. */
+/* Two callers whose claims differ after a NUL must not share a counter. */
 static void
-values_with_nul_stay_apart(void **state)
+values_that_differ_after_a_nul_are_distinct(void **state)
 {
 	struct policy_fix f;
 	struct facts_fix x;
@@ -518,11 +518,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_request_has_the_verdict_of_its_rules),
-		cmocka_unit_test(classes_hit_names_the_policys_classes),
-		cmocka_unit_test(a_full_arena_is_an_error_and_no_verdict),
-		cmocka_unit_test(limits_apply_by_condition_and_carry_their_values),
-		cmocka_unit_test(values_with_nul_stay_apart),
+		cmocka_unit_test(request_has_the_verdict_of_its_rules),
+		cmocka_unit_test(found_classes_have_the_policys_names),
+		cmocka_unit_test(full_arena_is_an_error_without_a_verdict),
+		cmocka_unit_test(limits_apply_by_condition_and_have_their_values),
+		cmocka_unit_test(values_that_differ_after_a_nul_are_distinct),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

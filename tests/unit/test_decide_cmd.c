@@ -1,6 +1,5 @@
-/* tollgate decide and tollgate key, as scripts use them: exit codes, the members
- * of the answer, every way to give a body, headers and time, and files of keys
- * that survive mistakes. */
+/* tollgate decide and tollgate key as scripts use them: exit codes, the members of the output,
+ * every way to give a body, headers and time, and key files that survive errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,7 +72,7 @@ setup(void **state)
 static const struct {
 	const char *name, *in;
 	int code;
-	const char *decision; /* NULL: no answer */
+	const char *decision; /* NULL: no output */
 	int status;
 	const char *rule;
 } rows[] = {
@@ -111,7 +110,7 @@ static const struct {
 	{ "an e-mail address in the query", "{" NOON "\"path\":\"/api/x?q=bob@example.com\",\"method\":\"GET\"}", 0, "redact", 200, "pii" },
 	{ "CONNECT", "{" NOON "\"path\":\"/api/x\",\"method\":\"CONNECT\"}", 1, "deny", 501, "" },
 	{ "a NUL in a text body", "{" NOON "\"path\":\"/api/x\",\"body\":\"a\\u0000b\"}", 1, "deny", 403, "" },
-	/* not a request */
+	/* invalid input */
 	{ "nothing", "", 2, NULL, 0, NULL },
 	{ "no object", "[]", 2, NULL, 0, NULL },
 	{ "broken JSON", "{\"path\":", 2, NULL, 0, NULL },
@@ -136,7 +135,7 @@ static const struct {
 /* clang-format on */
 
 static void
-decide_answers_by_exit_code_and_members(void **state)
+decide_returns_exit_code_and_members(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -146,7 +145,7 @@ decide_answers_by_exit_code_and_members(void **state)
 		if (code != rows[i].code || (decision != NULL) != (rows[i].decision != NULL))
 			fail_msg("%s: exit %d: %s%s", rows[i].name, code, cmd_out, cmd_err);
 		if (!rows[i].decision) {
-			/* what and why, and nothing on standard output */
+			/* the message names the problem, and standard output is empty */
 			if (strncmp(cmd_err, "tollgate: decide: ", 18) || cmd_out[0])
 				fail_msg("%s: %s%s", rows[i].name, cmd_out, cmd_err);
 			continue;
@@ -171,7 +170,7 @@ answer(const char *in)
 }
 
 static void
-an_answer_has_all_its_members(void **state)
+decision_has_all_its_members(void **state)
 {
 	static const char *const members[] = { "decision", "status", "rule", "reason", "policy",
 		"identity", "route", "model", "classes", "findings" };
@@ -203,7 +202,7 @@ an_answer_has_all_its_members(void **state)
 	assert_string_equal(json_string_value(json_object_get(o, "body")),
 		"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"to "
 		"<EMAIL_ADDRESS_1>\"}]}");
-	/* Where it stands in the body, and nothing of it anywhere. */
+	/* The finding's place in the body, without the value. */
 	assert_int_equal(json_integer_value(json_object_get(f, "end")) -
 				 json_integer_value(json_object_get(f, "start")),
 		15);
@@ -218,15 +217,15 @@ an_answer_has_all_its_members(void **state)
 		json_string_value(json_object_get(o, "reason")), "it holds a secret");
 	assert_null(strstr(cmd_out, "AKIA"));
 	json_decref(o);
-	/* A target is rewritten. */
+	/* The path is rewritten. */
 	o = answer("{" NOON "\"path\":\"/api/bob@example.com?q=a\",\"method\":\"GET\"}");
 	assert_null(strstr(json_string_value(json_object_get(o, "path")), "bob@"));
 	json_decref(o);
 }
 
-/* Members that are JSON as a text: agents send their calls' arguments back. */
+/* Members that are JSON inside a string: agents send the arguments of their calls back. */
 static void
-json_that_is_a_text_is_read_as_it_spells(void **state)
+json_in_a_string_is_decoded(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -256,9 +255,9 @@ json_that_is_a_text_is_read_as_it_spells(void **state)
 	}
 }
 
-/* Who was considered, what is sent in place of what was asked for. */
+/* The candidates, and the values that are sent instead of the requested ones. */
 static void
-an_answer_says_who_was_considered_and_what_is_sent(void **state)
+decision_names_candidates_and_sent_values(void **state)
 {
 	static const char *const want =
 		"{\"body\":\"{\\\"max_completion_tokens\\\":5,\\\"model\\\":\\\"m-eu\\\"}\","
@@ -299,7 +298,7 @@ an_answer_says_who_was_considered_and_what_is_sent(void **state)
 	json_decref(o);
 	assert_non_null(strstr(
 		cmd_out, "it caps the output at 5 tokens, and it tags t, and it sets x-a"));
-	/* What is explained is what the conditions read. */
+	/* The explained values are those that the conditions read. */
 	put("targets.yaml",
 		"tollgate: 1\nname: t\n"
 		"routes: [{name: r, match: {path: /c}, dialect: openai, backend: b}]\n"
@@ -312,7 +311,7 @@ an_answer_says_who_was_considered_and_what_is_sent(void **state)
 }
 
 static void
-headers_over_the_cap_are_a_mistake(void **state)
+headers_over_the_limit_are_an_error(void **state)
 {
 	(void)state;
 	for (int n = CAP_HEADERS; n <= CAP_HEADERS + 1; n++) {
@@ -332,7 +331,7 @@ headers_over_the_cap_are_a_mistake(void **state)
 }
 
 static void
-wrong_arguments_decide_nothing(void **state)
+invalid_arguments_decide_nothing(void **state)
 {
 	char other[128];
 
@@ -343,10 +342,10 @@ wrong_arguments_decide_nothing(void **state)
 	assert_int_equal(
 		tollgate("{}", "decide", "--policy", "/tmp/tollgate-none.yaml", NULL), 2);
 	assert_int_equal(cmd_out[0], 0);
-	/* A folder stands for its policy.yaml. */
+	/* A folder stands for the policy.yaml in it. */
 	assert_int_equal(
 		tollgate("{" NOON "\"path\":\"/api/x\"}", "decide", "--policy", dir, NULL), 0);
-	/* A policy with mistakes decides nothing. */
+	/* A policy with errors decides nothing. */
 	snprintf(other, sizeof(other), "%s", path("broken.yaml"));
 	put("broken.yaml",
 		"tollgate: 1\nname: t\nroutes: [{name: r, match: {path: /}, backnd: b}]\n");
@@ -358,7 +357,7 @@ wrong_arguments_decide_nothing(void **state)
 /* ---- key ---- */
 
 static void
-a_new_key_is_shown_once_and_can_be_revoked(void **state)
+new_key_is_shown_once_and_can_be_revoked(void **state)
 {
 	char file[128], text[65536];
 	struct stat st;
@@ -370,7 +369,7 @@ a_new_key_is_shown_once_and_can_be_revoked(void **state)
 		0);
 	assert_int_equal(strlen(cmd_out), 3 + 8 + 1 + 52 + 1);
 	assert_memory_equal(cmd_out, "tg_", 3);
-	/* Only its hash is kept. */
+	/* The file has only the hash of the key. */
 	cmd_slurp("new.yaml", text, sizeof(text));
 	char *secret = strdup(cmd_out + 12);
 	secret[strcspn(secret, "\n")] = '\0';
@@ -390,7 +389,7 @@ a_new_key_is_shown_once_and_can_be_revoked(void **state)
 	assert_int_equal(tollgate("", "key", "list", "--keys", file, NULL), 0);
 	assert_non_null(strstr(cmd_out, "revoked"));
 	assert_non_null(strstr(cmd_out, "live"));
-	/* Again: still revoked, at the first moment. */
+	/* A second revocation keeps the time of the first. */
 	char before[65536];
 	cmd_slurp("new.yaml", before, sizeof(before));
 	assert_int_equal(tollgate("", "key", "revoke", id, "--keys", file, NULL), 0);
@@ -399,9 +398,9 @@ a_new_key_is_shown_once_and_can_be_revoked(void **state)
 	assert_int_equal(tollgate("", "key", "revoke", "aaaaaaaa", "--keys", file, NULL), 1);
 }
 
-/* What cannot be a key leaves the file as it was. */
+/* An invalid key leaves the file unchanged. */
 static void
-what_cannot_be_a_key_leaves_the_file_as_it_was(void **state)
+invalid_key_leaves_the_file_unchanged(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *person, *option, *value; int code; } bad[] = {
@@ -440,7 +439,7 @@ what_cannot_be_a_key_leaves_the_file_as_it_was(void **state)
 		cmd_slurp("mistakes.yaml", after, sizeof(after));
 		if (code)
 			assert_int_equal(
-				cmd_out[0], 0); /* no key is shown that does not work */
+				cmd_out[0], 0); /* a key that was not stored is not shown */
 		assert_int_equal(strcmp(before, after) == 0, code != 0);
 		if (tollgate("", "key", "list", "--keys", file, NULL))
 			fail_msg("%s: the file is broken: %s", bad[i].name, cmd_err);
@@ -448,16 +447,16 @@ what_cannot_be_a_key_leaves_the_file_as_it_was(void **state)
 	assert_int_equal(tollgate("", "key", NULL), 2);
 	assert_int_equal(tollgate("", "key", "list", "--keys", "/tmp/tollgate-none", NULL), 2);
 	assert_int_equal(tollgate("", "key", "revoke", "--keys", file, NULL), 2);
-	/* A file that is none is not replaced. */
+	/* An invalid file is not replaced. */
 	put("mistakes.yaml", "keys: [{id: x}]\n");
 	assert_int_equal(tollgate("", "key", "new", "--keys", file, "--person", "a", NULL), 2);
 	cmd_slurp("mistakes.yaml", after, sizeof(after));
 	assert_string_equal(after, "keys: [{id: x}]\n");
 }
 
-/* Eight at once: none is lost. */
+/* Eight concurrent commands: no key is lost. */
 static void
-eight_keys_made_at_once_are_all_there(void **state)
+concurrently_made_keys_are_all_stored(void **state)
 {
 	char file[128];
 	int status;
@@ -486,9 +485,9 @@ eight_keys_made_at_once_are_all_there(void **state)
 	assert_int_equal(lines, 9);
 }
 
-/* External recognizers are not asked: their answers are part of the input. */
+/* The command does not contact external recognizers: their responses are part of the input. */
 static void
-recognizers_answers_are_part_of_the_input(void **state)
+recognizer_responses_are_part_of_the_input(void **state)
 {
 #define ASK "{" NOON "\"path\":\"/api/x\",\"body\":\"we saw zorblax\",\"classifier\":"
 	static const struct {
@@ -498,10 +497,9 @@ recognizers_answers_are_part_of_the_input(void **state)
 			ASK "{\"ner\":[[{\"entity_type\":\"PERSON\",\"start\":7,"
 			    "\"end\":14,\"score\":1}]]}}",
 			"redact", "we saw <PERSON_1>", "answered" },
-		{ "an answer that finds nothing", ASK "{\"ner\":[[]]}}", "permit", NULL,
+		{ "a response without findings", ASK "{\"ner\":[[]]}}", "permit", NULL,
 			"answered" },
-		{ "an answer that is none", ASK "{\"ner\":\"busy\"}}", "deny", NULL,
-			"garbage" },
+		{ "an invalid response", ASK "{\"ner\":\"busy\"}}", "deny", NULL, "garbage" },
 		{ "another one's answer", ASK "{\"nre\":[[]]}}", "deny", NULL, "missing" },
 	};
 	char file[128];
@@ -531,9 +529,9 @@ recognizers_answers_are_part_of_the_input(void **state)
 #undef ASK
 }
 
-/* Who is scored, and what a policy may say about it. */
+/* Texts of which authors are scored, as the policy configures it. */
 static void
-a_policy_says_whose_injection_counts(void **state)
+policy_selects_whose_texts_are_scored(void **state)
 {
 #define TALK(messages)                                                                         \
 	"{\"method\":\"POST\",\"path\":\"/v1/chat/completions\","                              \
@@ -588,7 +586,7 @@ a_policy_says_whose_injection_counts(void **state)
 			fail_msg("%s: %s%s", cases[i].name, cmd_out, cmd_err);
 		json_decref(o);
 	}
-	/* Nothing reads the score: none is made. */
+	/* No rule reads the score, so none is computed. */
 	tollgate(cases[0].in, "decide", "--policy", policy, NULL);
 	assert_null(strstr(cmd_out, "\"injection\""));
 #undef TALK
@@ -600,17 +598,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_policy_says_whose_injection_counts),
-		cmocka_unit_test(decide_answers_by_exit_code_and_members),
-		cmocka_unit_test(recognizers_answers_are_part_of_the_input),
-		cmocka_unit_test(json_that_is_a_text_is_read_as_it_spells),
-		cmocka_unit_test(an_answer_has_all_its_members),
-		cmocka_unit_test(an_answer_says_who_was_considered_and_what_is_sent),
-		cmocka_unit_test(headers_over_the_cap_are_a_mistake),
-		cmocka_unit_test(wrong_arguments_decide_nothing),
-		cmocka_unit_test(a_new_key_is_shown_once_and_can_be_revoked),
-		cmocka_unit_test(what_cannot_be_a_key_leaves_the_file_as_it_was),
-		cmocka_unit_test(eight_keys_made_at_once_are_all_there),
+		cmocka_unit_test(policy_selects_whose_texts_are_scored),
+		cmocka_unit_test(decide_returns_exit_code_and_members),
+		cmocka_unit_test(recognizer_responses_are_part_of_the_input),
+		cmocka_unit_test(json_in_a_string_is_decoded),
+		cmocka_unit_test(decision_has_all_its_members),
+		cmocka_unit_test(decision_names_candidates_and_sent_values),
+		cmocka_unit_test(headers_over_the_limit_are_an_error),
+		cmocka_unit_test(invalid_arguments_decide_nothing),
+		cmocka_unit_test(new_key_is_shown_once_and_can_be_revoked),
+		cmocka_unit_test(invalid_key_leaves_the_file_unchanged),
+		cmocka_unit_test(concurrently_made_keys_are_all_stored),
 	};
 
 	return cmocka_run_group_tests(tests, setup, temp_dir_remove);

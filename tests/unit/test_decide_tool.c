@@ -1,4 +1,5 @@
-/* decide and policy test with a call: what the rules with phase: tool say of it, and why. */
+/* tollgate decide and policy test with a tool call: the verdict of the rules with phase: tool,
+ * and its explanation. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,7 +64,7 @@ static const struct row {
 };
 
 static void
-a_call_is_judged(void **state)
+tool_call_is_judged(void **state)
 {
 	(void)state;
 	put("policy.yaml", POLICY);
@@ -88,9 +89,9 @@ a_call_is_judged(void **state)
 	}
 }
 
-/* As on the wire: tests/scenario/test_gate_offered.c has each dialect. */
+/* As in the gateway: tests/scenario/test_gate_offered.c has each dialect. */
 static void
-what_a_body_offers_is_taken_out(void **state)
+denied_tools_are_removed_from_the_body(void **state)
 {
 	static const struct {
 		const char *body, *want;
@@ -121,9 +122,9 @@ what_a_body_offers_is_taken_out(void **state)
 	}
 }
 
-/* What came back from a tool decides what the next call may be. */
+/* The result of one tool determines which call may follow. */
 static void
-results_of_a_body_name_their_tools(void **state)
+results_in_a_body_name_their_tools(void **state)
 {
 	static const struct {
 		const char *id, *tool;
@@ -159,7 +160,7 @@ results_of_a_body_name_their_tools(void **state)
 }
 
 static void
-why_is_said(void **state)
+explanation_is_printed(void **state)
 {
 	static const char *const says[] = {
 		"pay matched: tool.arguments was {\\\"amount\\\":500}; it denies with a JSON-RPC",
@@ -181,7 +182,7 @@ why_is_said(void **state)
 }
 
 static void
-cases_of_tests_have_calls(void **state)
+policy_tests_may_have_calls(void **state)
 {
 	(void)state;
 	put("policy.yaml", POLICY);
@@ -214,7 +215,7 @@ cases_of_tests_have_calls(void **state)
 	assert_non_null(strstr(cmd_out, "#   rest matched: "));
 }
 
-/* ---- calls in models' answers, through the guard ---- */
+/* ---- calls in model responses, through the guard ---- */
 
 #define CHAT(name, arguments)                                                                  \
 	"{\"choices\":[{\"index\":0,\"finish_reason\":\"tool_calls\",\"message\":{\"role\":"   \
@@ -258,7 +259,7 @@ static const struct answered {
 };
 
 static void
-calls_in_answers_are_judged(void **state)
+calls_in_responses_are_judged(void **state)
 {
 	(void)state;
 	put("policy.yaml", POLICY);
@@ -288,12 +289,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_call_is_judged),
-		cmocka_unit_test(what_a_body_offers_is_taken_out),
-		cmocka_unit_test(results_of_a_body_name_their_tools),
-		cmocka_unit_test(why_is_said),
-		cmocka_unit_test(cases_of_tests_have_calls),
-		cmocka_unit_test(calls_in_answers_are_judged),
+		cmocka_unit_test(tool_call_is_judged),
+		cmocka_unit_test(denied_tools_are_removed_from_the_body),
+		cmocka_unit_test(results_in_a_body_name_their_tools),
+		cmocka_unit_test(explanation_is_printed),
+		cmocka_unit_test(policy_tests_may_have_calls),
+		cmocka_unit_test(calls_in_responses_are_judged),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

@@ -1,6 +1,6 @@
-/* Decisions as they are made: who looks sees each once, from where he left, over a segment's
- * end and a restart; what is gone is told; who does not read is closed. On a journal of its
- * own, which an audit thread writes. */
+/* The live stream of decisions. Each viewer sees each decision once, from where the viewer left
+ * off, across segments and a restart. Missing decisions are reported. A viewer that does not
+ * read is closed. Uses a journal of its own, written by an audit thread. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,13 +47,13 @@ setup(void **state)
 	return 0;
 }
 
-static int looking; /* viewers that are open */
+static int looking; /* number of open viewers */
 
 static int
 teardown(void **state)
 {
 	(void)state;
-	if (looking) /* the test failed: its reason is said, and what it left is let be */
+	if (looking) /* the test failed with its reason, and its viewers are left alone */
 		d = NULL;
 	looking = 0;
 	decisions_free(&d);
@@ -61,7 +61,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* ---- one who looks ---- */
+/* ---- a viewer ---- */
 
 struct looker {
 	struct viewer *v;
@@ -99,7 +99,7 @@ stays(void *arg)
 
 static const struct viewer_calls calls = { sleeps, wakes, cuts, stays };
 
-/* The status. */
+/* Returns the status. */
 static int
 look(struct looker *l, struct viewer_asked asked)
 {
@@ -129,7 +129,8 @@ leave(struct looker *l)
 	return shown;
 }
 
-/* Takes `piece` bytes at a time until the text was sent; false: it was ended before. */
+/* Reads `piece` bytes at a time until the text was sent. Returns false if the stream ended
+ * before. */
 static bool
 until(struct looker *l, const char *text, size_t piece)
 {
@@ -169,7 +170,7 @@ has(const struct looker *l, const char *text)
 	return times(l, text) > 0;
 }
 
-/* A record waited for: its sequence number. */
+/* Writes a record, waits for it and returns its sequence number. */
 static uint64_t
 put(const char *fields)
 {
@@ -213,7 +214,7 @@ place_of(uint64_t seq, char room[64])
 /* ---- tests ---- */
 
 static void
-a_decision_is_an_event_and_its_completion_another(void **state)
+decision_and_completion_are_separate_events(void **state)
 {
 	struct looker l;
 
@@ -244,9 +245,9 @@ a_decision_is_an_event_and_its_completion_another(void **state)
 	assert_int_equal(leave(&l), 2);
 }
 
-/* What callers wrote is text in ASCII, cut, and never a line of the stream. */
+/* Text from callers is sent as shortened ASCII text, and never as a line of the stream. */
 static void
-what_callers_write_is_text(void **state)
+text_of_callers_is_escaped(void **state)
 {
 	struct span line = SPAN_LIT(
 		"{\"v\":1,\"node\":\"gw-1\",\"boot\":1,\"seq\":7,\"prev\":\"\",\"time\":\"t\","
@@ -279,7 +280,7 @@ what_callers_write_is_text(void **state)
 }
 
 static void
-who_filters_sees_what_fits_with_its_completions(void **state)
+filtered_stream_has_matching_decisions_with_completions(void **state)
 {
 	struct looker l, other;
 
@@ -308,7 +309,7 @@ who_filters_sees_what_fits_with_its_completions(void **state)
 }
 
 static void
-what_is_asked_is_checked(void **state)
+parameters_of_a_viewer_are_checked(void **state)
 {
 	char longer[300];
 	static const struct {
@@ -338,9 +339,9 @@ what_is_asked_is_checked(void **state)
 	buf_free(&l.got);
 }
 
-/* Somebody who comes back is sent what came after the record that he names, each once. */
+/* A viewer that returns receives the records after the one that it names, each once. */
 static void
-it_goes_on_where_it_was_left(void **state)
+stream_continues_after_the_named_record(void **state)
 {
 	struct looker l;
 	char room[64], id[40], text[64];
@@ -348,7 +349,7 @@ it_goes_on_where_it_was_left(void **state)
 	int seen = 0;
 
 	(void)state;
-	r.cfg.journal_segment_bytes = 4096; /* some records each */
+	r.cfg.journal_segment_bytes = 4096; /* a few records per segment */
 	assert_started();
 	begin(0, 0);
 	for (int i = 0; i < 120; i++) {
@@ -356,7 +357,7 @@ it_goes_on_where_it_was_left(void **state)
 		uint64_t at = decide(id, "permit", "alice");
 		if (i == 0)
 			seq = at - 1;
-		if (i == 60) { /* a daemon's restart */
+		if (i == 60) { /* the daemon restarts */
 			audit_stop(&r.audit);
 			assert_started();
 		}
@@ -379,9 +380,9 @@ it_goes_on_where_it_was_left(void **state)
 	assert_true(rig_segments(&r) > 5);
 }
 
-/* A look without a place begins now, or with so many that fit. */
+/* Without a position, the stream begins now, or with the last matching decisions. */
 static void
-it_begins_now_or_with_the_last_that_fit(void **state)
+stream_begins_now_or_with_the_last_matches(void **state)
 {
 	struct looker l;
 	struct follow_end upto;
@@ -412,7 +413,7 @@ it_begins_now_or_with_the_last_that_fit(void **state)
 }
 
 static void
-a_place_that_is_not_there_is_a_gap(void **state)
+unknown_position_is_reported_as_a_gap(void **state)
 {
 	struct looker l;
 	struct follow_end upto;
@@ -434,7 +435,7 @@ a_place_that_is_not_there_is_a_gap(void **state)
 }
 
 static void
-what_is_too_far_back_is_a_gap(void **state)
+position_too_far_back_is_reported_as_a_gap(void **state)
 {
 	enum { SENT = CAP_DECISION_EVENTS + 2000, AT_ONCE = 500 };
 	static struct audit_entry e[AT_ONCE];
@@ -470,9 +471,9 @@ what_is_too_far_back_is_a_gap(void **state)
 	sem_destroy(&came);
 }
 
-/* Records that another program took out of the journal are told, too. */
+/* Records that another program removed from the journal are reported too. */
 static void
-what_is_cut_out_is_a_gap(void **state)
+removed_records_are_reported_as_a_gap(void **state)
 {
 	struct looker l;
 
@@ -498,7 +499,7 @@ what_is_cut_out_is_a_gap(void **state)
 }
 
 static void
-there_are_only_so_many(void **state)
+number_of_viewers_is_limited(void **state)
 {
 	static struct looker l[CAP_DECISION_VIEWERS + 1];
 
@@ -512,7 +513,8 @@ there_are_only_so_many(void **state)
 		assert_int_equal(look(&l[i], asked), 200);
 		if (i != CAP_VIEWERS_EACH - 1)
 			continue;
-		assert_int_equal(look(one_more, asked), 503); /* he has his share */
+		assert_int_equal(
+			look(one_more, asked), 503); /* the caller has reached its share */
 		buf_free(&one_more->got);
 	}
 	assert_int_equal(
@@ -528,9 +530,9 @@ there_are_only_so_many(void **state)
 	}
 }
 
-/* One that takes nothing, while another reads on. */
+/* One viewer reads nothing while another continues to read. */
 static void
-who_does_not_read_is_closed(void **state)
+viewer_that_does_not_read_is_closed(void **state)
 {
 	struct looker slow, quick;
 	char out[64];
@@ -543,7 +545,8 @@ who_does_not_read_is_closed(void **state)
 	assert_int_equal(look(&quick, (struct viewer_asked){ .after = SPAN_LIT("0") }), 200);
 	decide("seen", "deny", "alice");
 	assert_true(until(&quick, "\"seen\"", 4096));
-	assert_int_equal(decisions_take(quick.v, out, sizeof(out)), 0); /* it sleeps */
+	assert_int_equal(
+		decisions_take(quick.v, out, sizeof(out)), 0); /* nothing new is available */
 	while (!atomic_load(&slow.cut))
 		usleep(1000);
 	assert_int_equal(decisions_take(slow.v, out, sizeof(out)), -1);
@@ -554,9 +557,9 @@ who_does_not_read_is_closed(void **state)
 	leave(&quick);
 }
 
-/* One that reads, and not fast enough, is closed when the ring has gone over its place. */
+/* A viewer that reads too slowly is closed when the ring has passed its position. */
 static void
-who_is_overtaken_is_closed(void **state)
+overtaken_viewer_is_closed(void **state)
 {
 	enum { AT_ONCE = 512 };
 	static struct audit_entry e[AT_ONCE];
@@ -588,7 +591,7 @@ who_is_overtaken_is_closed(void **state)
 }
 
 static void
-a_session_that_ends_ends_it(void **state)
+end_of_a_session_ends_its_stream(void **state)
 {
 	struct looker l;
 
@@ -604,7 +607,7 @@ a_session_that_ends_ends_it(void **state)
 	leave(&l);
 }
 
-/* Comments, until one says that place or a later one: a checkpoint's. */
+/* Reads comments until one states that position or a later one, which may be a checkpoint's. */
 static void
 until_told(struct looker *l, uint64_t seq)
 {
@@ -617,9 +620,10 @@ until_told(struct looker *l, uint64_t seq)
 	}
 }
 
-/* A comment now and then, with the place where it would go on: filters may hide all else. */
+/* A comment is sent now and then with the position at which the stream would continue, because
+ * filters may hide everything else. */
 static void
-a_quiet_one_is_told_its_place(void **state)
+quiet_stream_reports_its_position(void **state)
 {
 	struct looker l;
 
@@ -636,7 +640,7 @@ a_quiet_one_is_told_its_place(void **state)
 }
 
 static void
-all_end_with_the_daemon(void **state)
+all_streams_end_with_the_daemon(void **state)
 {
 	struct looker l;
 
@@ -659,21 +663,21 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_decision_is_an_event_and_its_completion_another),
-		T(what_callers_write_is_text),
-		T(who_filters_sees_what_fits_with_its_completions),
-		T(what_is_asked_is_checked),
-		T(it_goes_on_where_it_was_left),
-		T(it_begins_now_or_with_the_last_that_fit),
-		T(a_place_that_is_not_there_is_a_gap),
-		T(what_is_too_far_back_is_a_gap),
-		T(what_is_cut_out_is_a_gap),
-		T(there_are_only_so_many),
-		T(who_does_not_read_is_closed),
-		T(who_is_overtaken_is_closed),
-		T(a_session_that_ends_ends_it),
-		T(a_quiet_one_is_told_its_place),
-		T(all_end_with_the_daemon),
+		T(decision_and_completion_are_separate_events),
+		T(text_of_callers_is_escaped),
+		T(filtered_stream_has_matching_decisions_with_completions),
+		T(parameters_of_a_viewer_are_checked),
+		T(stream_continues_after_the_named_record),
+		T(stream_begins_now_or_with_the_last_matches),
+		T(unknown_position_is_reported_as_a_gap),
+		T(position_too_far_back_is_reported_as_a_gap),
+		T(removed_records_are_reported_as_a_gap),
+		T(number_of_viewers_is_limited),
+		T(viewer_that_does_not_read_is_closed),
+		T(overtaken_viewer_is_closed),
+		T(end_of_a_session_ends_its_stream),
+		T(quiet_stream_reports_its_position),
+		T(all_streams_end_with_the_daemon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The shipped rules: their own examples, and what the engine promises whatever
- * the rules are. */
+/* The shipped rules: their own examples, and properties of the engine that do not depend on the
+ * rules. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "scan/detect/info.h"
 #include "support/detect_fix.h"
 
-/* "ENTITY value|ENTITY value|" */
+/* Writes "ENTITY value|ENTITY value|". */
 static void
 describe(struct detect_fix *f, struct span text, const struct findings *v, struct buf *out)
 {
@@ -41,7 +41,7 @@ expect(struct detect_fix *f, const char *name, struct span text, const char *bef
 }
 
 static void
-every_rules_own_examples_hold(void **state)
+examples_of_every_rule_are_found(void **state)
 {
 	struct detect_fix *f = *state;
 	struct buf errors;
@@ -122,7 +122,7 @@ static const struct {
 };
 
 static void
-entities_are_found_as_people_write_them(void **state)
+entities_are_found_in_common_spellings(void **state)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		expect(*state, rows[i].name, span_str(rows[i].text), rows[i].before,
@@ -130,7 +130,7 @@ entities_are_found_as_people_write_them(void **state)
 }
 
 static void
-findings_move_with_the_text_around_them(void **state)
+findings_move_with_the_surrounding_text(void **state)
 {
 	struct detect_fix *f = *state;
 	static const char value[] = "4716 3791 4202 1968";
@@ -146,7 +146,7 @@ findings_move_with_the_text_around_them(void **state)
 }
 
 static void
-thresholds_replace_the_rules_own(void **state)
+thresholds_replace_those_of_the_rules(void **state)
 {
 	struct detect_fix *f = *state;
 	float t[DETECT_ENTITIES_MAX];
@@ -160,7 +160,7 @@ thresholds_replace_the_rules_own(void **state)
 	int mail = detect_entity_find(f->rules, SPAN_LIT("EMAIL_ADDRESS"));
 	assert_true(phone >= 0 && mail >= 0);
 	t[phone] = 0.2f;
-	t[mail] = 1.1f; /* off */
+	t[mail] = 1.1f; /* never reached, so the entity is off */
 	assert_int_equal(detect_scan(f->rules, f->scratch, text, &opt, &f->arena, &v), 0);
 	assert_int_equal(v.n, 1);
 	assert_int_equal(v.v[0].entity, phone);
@@ -168,7 +168,7 @@ thresholds_replace_the_rules_own(void **state)
 }
 
 static void
-samples_are_found_and_marked(void **state)
+documented_samples_are_found_and_marked(void **state)
 {
 	static const struct {
 		const char *text;
@@ -207,10 +207,10 @@ repeated(const char *what, size_t n)
 	return span_of(p, n);
 }
 
-/* Linear: of a megabyte, work that grows with its square does not end before the test is given
- * up. */
+/* The time is linear: for a megabyte, work that grows with the square would exceed the test's
+ * time limit. */
 static void
-hostile_texts_cost_linear_time(void **state)
+hostile_text_takes_linear_time(void **state)
 {
 	static const char *const patterns[] = { "1234567890", "1 ", "1.1.1.", "4111 ", "a@",
 		"a:", "+1 ", "key", "key=", "a_token_key:", "password=", "eyJ", "eyJ.",
@@ -229,7 +229,7 @@ hostile_texts_cost_linear_time(void **state)
 }
 
 static void
-too_many_findings_are_an_error_and_none_is_returned(void **state)
+too_many_findings_are_an_error(void **state)
 {
 	struct detect_fix *f = *state;
 	struct span text = repeated("a@bc.de ", 8 * (CAP_FINDINGS + 1));
@@ -247,7 +247,7 @@ too_many_findings_are_an_error_and_none_is_returned(void **state)
 }
 
 static void
-a_full_arena_is_an_error(void **state)
+full_arena_is_an_error_of_the_scan(void **state)
 {
 	struct detect_fix *f = *state;
 	struct arena small;
@@ -260,10 +260,10 @@ a_full_arena_is_an_error(void **state)
 	arena_reset(&small);
 }
 
-/* One number of 32 MB, the same after a key without its end: the pass is over each
- * byte once. */
+/* One number of 32 MB, and the same after a key without an end: the scan passes each byte
+ * once. */
 static void
-a_number_of_32_megabytes_is_passed_over_once(void **state)
+number_of_32_megabytes_is_scanned_once(void **state)
 {
 	static const char *const heads[] = { "", "-----BEGIN PRIVATE KEY-----\n" };
 	struct detect_fix *f = *state;
@@ -338,7 +338,7 @@ remove_dir(const char *dir)
 #define TAIL "examples: {match: [FLCN-1234]}\n"
 
 static void
-a_match_limit_is_an_error_never_a_miss(void **state)
+match_limit_is_an_error_and_never_a_miss(void **state)
 {
 	static const char rule[] = HEAD
 		"patterns:\n  - {regex: '(?:a|aa)+(?:a|aa)+[bc]', score: 0.9, start: "
@@ -403,7 +403,7 @@ static const struct {
 };
 
 static void
-every_mistake_in_a_rule_is_named_with_its_place(void **state)
+error_in_a_rule_is_reported_with_its_place(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
@@ -421,7 +421,7 @@ every_mistake_in_a_rule_is_named_with_its_place(void **state)
 }
 
 static void
-more_patterns_at_digits_than_there_are_bits_are_all_found(void **state)
+more_digit_patterns_than_bits_are_all_found(void **state)
 {
 	enum { MANY = 600 };
 	struct buf rule, errors;
@@ -431,7 +431,7 @@ more_patterns_at_digits_than_there_are_bits_are_all_found(void **state)
 	buf_init(&errors, 0);
 	buf_printf(&rule,
 		"entity: MANY\nclass: pii\nsource: a test\ncontext: [word]\npatterns:\n");
-	for (int i = 0; i < MANY; i++) /* every other one needs the word */
+	for (int i = 0; i < MANY; i++) /* every second one needs the word */
 		buf_printf(&rule,
 			"  - {name: p%d, regex: '(?<![0-9])%d[0-9]{2}-[0-9]{%d}(?![0-9])', "
 			"score: "
@@ -448,8 +448,8 @@ more_patterns_at_digits_than_there_are_bits_are_all_found(void **state)
 	struct detect_rules *r = detect_load(dir, &errors);
 	if (!r || detect_self_test(r, &errors))
 		fail_msg("%.*s", SPAN_ARG(buf_view(&errors)));
-	assert_int_equal(
-		r->prefilter.digits.far, PATTERN_SET_WORDS - 1); /* both kinds have too few */
+	assert_int_equal(r->prefilter.digits.far,
+		PATTERN_SET_WORDS - 1); /* both kinds have too few bits */
 	detect_free(&r);
 	remove_dir(dir);
 	buf_free(&rule);
@@ -457,7 +457,7 @@ more_patterns_at_digits_than_there_are_bits_are_all_found(void **state)
 }
 
 static void
-an_absent_or_empty_directory_is_an_error(void **state)
+missing_or_empty_directory_is_an_error(void **state)
 {
 	struct buf errors;
 	char dir[] = "/tmp/test_detect.XXXXXX";
@@ -475,7 +475,7 @@ an_absent_or_empty_directory_is_an_error(void **state)
 }
 
 static void
-the_version_follows_the_meaning(void **state)
+version_changes_with_the_meaning(void **state)
 {
 	static const char *const rules[] = {
 		HEAD "patterns:\n  - {regex: 'FLCN-[0-9]{4}', score: 0.9, start: {literals: "
@@ -505,12 +505,13 @@ the_version_follows_the_meaning(void **state)
 	buf_free(&errors);
 }
 
-/* What people and tools write next to a value: marks of diffs, lists, quotes, brackets. */
+/* Characters that people and tools put beside a value: marks of diffs, lists, quotes,
+ * brackets. */
 static const struct {
 	const char *before, *after;
 } marks[] = {
 	{ "-", "" },	  /* a line that a diff removes */
-	{ "x\n-", "\n" }, /* below another */
+	{ "x\n-", "\n" }, /* the second line */
 	{ "x\r\n-", "\r\n" },
 	{ "[-", "-]" },		 /* git diff --word-diff: removed */
 	{ "a [-old-]{+", "+}" }, /* added */
@@ -530,15 +531,15 @@ static const struct {
 	{ "", ": gone" },
 };
 
-/* Those in which a mark may be part of the value, or says that it is none. */
+/* Returns true if the mark may be part of the value, or if it excludes the value. */
 static bool
 mark_is_of_the_value(
 	const char *entity, struct span value, const char *before, const char *after)
 {
-	/* +41 44 668 18 00: a number after a sign may be a phone's, country first */
+	/* +41 44 668 18 00: digits after a sign may be a phone number with its country first */
 	static const char *const numbers[] = { "PHONE_NUMBER", "AR_CUIT", "BE_NRN", "BR_CPF",
 		"KR_RRN", "PK_CNIC" };
-	/* base64, which is read with the sign before it */
+	/* base64, in which the sign before it is a character */
 	static const char *const encoded[] = { "JWT", "ENCODED_PRIVATE_KEY",
 		"AZURE_STORAGE_KEY" };
 	size_t n = strlen(before);
@@ -566,9 +567,9 @@ found_exactly(struct detect_fix *f, struct span text, size_t entity, size_t star
 	return found;
 }
 
-/* Of every rule's examples the values that are found without the text around them. */
+/* For every rule, the examples whose value is found without the surrounding text. */
 static void
-a_value_is_found_with_the_marks_that_people_and_tools_put_next_to_it(void **state)
+value_is_found_beside_common_marks(void **state)
 {
 	struct detect_fix *f = *state;
 	struct detect_example ex;
@@ -577,7 +578,7 @@ a_value_is_found_with_the_marks_that_people_and_tools_put_next_to_it(void **stat
 	for (size_t e = 0; e < detect_entity_count(f->rules); e++)
 		for (size_t nth = 0; detect_example(f->rules, e, nth, &ex); nth++) {
 			const char *name = detect_entity_name(f->rules, e);
-			/* "Whitcombe, Eleanor" is a name where a line begins with it */
+			/* "Whitcombe, Eleanor" is a name only at the beginning of a line */
 			if (!ex.find.p || span_chr(ex.find, '\n') < ex.find.n ||
 				memmem(ex.find.p, ex.find.n, ", ", 2) ||
 				!found_exactly(f, ex.find, e, 0, ex.find.n))
@@ -609,23 +610,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_rules_own_examples_hold),
-		cmocka_unit_test(entities_are_found_as_people_write_them),
-		cmocka_unit_test(findings_move_with_the_text_around_them),
-		cmocka_unit_test(thresholds_replace_the_rules_own),
-		cmocka_unit_test(samples_are_found_and_marked),
-		cmocka_unit_test(hostile_texts_cost_linear_time),
-		cmocka_unit_test(too_many_findings_are_an_error_and_none_is_returned),
-		cmocka_unit_test(a_full_arena_is_an_error),
-		cmocka_unit_test(a_number_of_32_megabytes_is_passed_over_once),
+		cmocka_unit_test(examples_of_every_rule_are_found),
+		cmocka_unit_test(entities_are_found_in_common_spellings),
+		cmocka_unit_test(findings_move_with_the_surrounding_text),
+		cmocka_unit_test(thresholds_replace_those_of_the_rules),
+		cmocka_unit_test(documented_samples_are_found_and_marked),
+		cmocka_unit_test(hostile_text_takes_linear_time),
+		cmocka_unit_test(too_many_findings_are_an_error),
+		cmocka_unit_test(full_arena_is_an_error_of_the_scan),
+		cmocka_unit_test(number_of_32_megabytes_is_scanned_once),
 		cmocka_unit_test(a_key_without_end_is_covered_but_bounded),
-		cmocka_unit_test(a_match_limit_is_an_error_never_a_miss),
-		cmocka_unit_test(every_mistake_in_a_rule_is_named_with_its_place),
-		cmocka_unit_test(more_patterns_at_digits_than_there_are_bits_are_all_found),
-		cmocka_unit_test(an_absent_or_empty_directory_is_an_error),
-		cmocka_unit_test(
-			a_value_is_found_with_the_marks_that_people_and_tools_put_next_to_it),
-		cmocka_unit_test(the_version_follows_the_meaning),
+		cmocka_unit_test(match_limit_is_an_error_and_never_a_miss),
+		cmocka_unit_test(error_in_a_rule_is_reported_with_its_place),
+		cmocka_unit_test(more_digit_patterns_than_bits_are_all_found),
+		cmocka_unit_test(missing_or_empty_directory_is_an_error),
+		cmocka_unit_test(value_is_found_beside_common_marks),
+		cmocka_unit_test(version_changes_with_the_meaning),
 	};
 	return cmocka_run_group_tests(tests, detect_setup, NULL);
 }

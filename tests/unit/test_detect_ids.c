@@ -1,6 +1,6 @@
-/* Validators of identity numbers against numbers from their specifications, the
- * error that each check digit exists for, and the rules' examples under the fast
- * scan and a scan that tries everything. */
+/* Validators of identity numbers, tested with numbers from their specifications and with the
+ * error that each check digit is designed for. Also the rules' examples, under the fast scan
+ * and under a scan that tries everything. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ run(const char *check, struct span text)
 
 	if (!k)
 		fail_msg("no check named %s", check);
-	/* one place for all: a million numbers are judged */
+	/* one buffer for all, because a million numbers are checked */
 	static const char room[256];
 	static char *end;
 	if (!end)
@@ -38,7 +38,7 @@ run(const char *check, struct span text)
 	return check_run(k, &c);
 }
 
-/* `strict`: a change of any one digit is noticed, as the scheme promises. */
+/* `strict`: the scheme detects a change of any single digit. */
 /* clang-format off */
 static const struct {
 	const char *check, *text;
@@ -139,7 +139,7 @@ static const struct {
 /* clang-format on */
 
 static void
-published_numbers_are_valid(void **state)
+published_numbers_validate(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -147,10 +147,10 @@ published_numbers_are_valid(void **state)
 			fail_msg("%s: %s", numbers[i].check, numbers[i].text);
 }
 
-/* Of numbers thrown, with a date in most: how many are valid, and how many look like one, of
- * each row of check_digits.c. */
+/* Of random numbers, most of which contain a date: how many are valid, and how many have the
+ * right form, for each row of check_digits.c. */
 static void
-thrown_numbers_are_judged_as_ever(void **state)
+random_numbers_have_the_known_results(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *check; unsigned valid, shape; } want[] = {
@@ -187,7 +187,7 @@ thrown_numbers_are_judged_as_ever(void **state)
 				d[j] = (char)('0' + (dice >> 16) % 10);
 			}
 			unsigned m = 1 + n / 7 % 12;
-			if (n % 4 > 1) { /* a month that is a day as well */
+			if (n % 4 > 1) { /* the month is a valid day as well */
 				d[at] = d[at + 2] = (char)('0' + m / 10);
 				d[at + 1] = d[at + 3] = (char)('0' + m % 10);
 			}
@@ -202,7 +202,7 @@ thrown_numbers_are_judged_as_ever(void **state)
 }
 
 static void
-one_digit_changed_is_noticed(void **state)
+change_of_one_digit_is_detected(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -228,7 +228,7 @@ one_digit_changed_is_noticed(void **state)
 }
 
 static void
-no_validator_reads_beyond_its_candidate(void **state)
+validator_reads_only_its_candidate(void **state)
 {
 	static const char *const texts[] = { "0", "1", "00000000000000000", "A",
 		"AAAAAAAAAAAAAAAAA", "99-99-99", "1234567890123456789012345678901234567890",
@@ -238,7 +238,7 @@ no_validator_reads_beyond_its_candidate(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		run(numbers[i].check, span_str(numbers[i].text));
-	/* What a pattern can hand over is bounded by the pattern; these read any text. */
+	/* Most validators get only texts that a pattern admits; these get any text. */
 	static const char *const free_form[] = { "named", "mrn", "id_text", "plate", "mac",
 		"date", "base58", "bech32", "bic", "nl_bsn", "it_vat", "luhn9", "mx_rfc" };
 	for (size_t k = 0; k < sizeof(free_form) / sizeof(free_form[0]); k++)
@@ -250,10 +250,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(published_numbers_are_valid),
-		cmocka_unit_test(thrown_numbers_are_judged_as_ever),
-		cmocka_unit_test(one_digit_changed_is_noticed),
-		cmocka_unit_test(no_validator_reads_beyond_its_candidate),
+		cmocka_unit_test(published_numbers_validate),
+		cmocka_unit_test(random_numbers_have_the_known_results),
+		cmocka_unit_test(change_of_one_digit_is_detected),
+		cmocka_unit_test(validator_reads_only_its_candidate),
 	};
 	return cmocka_run_group_tests_name("detect_ids", tests, detect_setup, NULL);
 }

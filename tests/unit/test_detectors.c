@@ -1,4 +1,4 @@
-/* The command detectors, and classify and redact with a policy, run as a shell runs them. */
+/* The command detectors, and classify and redact with a policy, run as by a shell. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +38,7 @@ static const struct {
 	const char *args[8];
 	const char *in;
 	int code;
-	const char *out, *err; /* in them */
+	const char *out, *err; /* texts that the outputs contain */
 } rows[] = {
 	{ "a list", { "detectors", "list" }, "", 0, "EMAIL_ADDRESS              pii", "" },
 	{ "a list as JSON", { "detectors", "list", "--json" }, "", 0,
@@ -96,8 +96,7 @@ static const struct {
 		"" },
 	{ "a rule that is none", { "detectors", "test", "broken.yaml" }, "", 2, "1..0",
 		"broken.yaml:2:1: unknown key `classs`" },
-	{ "a file that is not there", { "detectors", "test", "nowhere" }, "", 2, "1..0",
-		"nowhere" },
+	{ "a missing file", { "detectors", "test", "nowhere" }, "", 2, "1..0", "nowhere" },
 	{ "times", { "detectors", "time", "--bytes=4k", "--dir", "good.yaml" }, "", 0,
 		"literal         ZED\n", "" },
 	{ "times as JSON", { "detectors", "time", "--bytes=4k", "--dir=good.yaml", "--json" },
@@ -153,7 +152,8 @@ static const struct {
 		"<a><b>bob@corp.de</b></a>", 0, "<a><b>EMAIL_ADDRESS_1</b></a>", "" },
 	{ "the data of a Secret is replaced entry by entry", { "redact" },
 		"kind: Secret\ndata:\n  user: YWRtaW4=\n  pass: \"bWFkZSB1cA==\"\n", 0,
-		"data:\n  user: <KUBERNETES_SECRET_1>\n  pass: \"<KUBERNETES_SECRET_2>\"\n", "" },
+		"data:\n  user: <KUBERNETES_SECRET_1>\n  pass: \"<KUBERNETES_SECRET_2>\"\n",
+		"" },
 	{ "a block scalar of a Secret is one entry", { "redact" },
 		"kind: Secret\nstringData:\n  a: |\n    made up\n\n    by me\n  b: >-\n    "
 		"folded\n    text\n  c: aaaa-9999\nimmutable: true\n",
@@ -166,7 +166,7 @@ static const struct {
 };
 
 static void
-commands_keep_their_contract(void **state)
+detector_commands_keep_their_contract(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -191,7 +191,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(commands_keep_their_contract),
+		cmocka_unit_test(detector_commands_keep_their_contract),
 	};
 	return cmocka_run_group_tests(tests, setup, temp_dir_remove);
 }

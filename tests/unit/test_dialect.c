@@ -1,4 +1,4 @@
-/* dialect/: endpoints by path, and what a realistic body of each reads as. */
+/* dialect/: endpoints by path, and the segments of a realistic body for each. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -9,8 +9,8 @@
 #include "support/body_dump.h"
 #include "support/guard.h"
 
-/* What a request reads as: first a line of facts, then its values as role path=text, one
- * each; reserved ones with a star, opaque ones with a hash. */
+/* Writes how a request is read: first a line of facts, then each value as role path=text. A
+ * star marks reserved values, a hash opaque ones. */
 static void
 describe(struct buf *out, const struct endpoint *e, const struct body *b, struct span raw,
 	struct arena *a)
@@ -35,8 +35,8 @@ describe(struct buf *out, const struct endpoint *e, const struct body *b, struct
 	body_dump(out, b, raw, a, false);
 }
 
-/* tests/data/dialects.txt: blocks of "== NAME", "DIALECT PATH [TYPE]", the body, "--", what it
- * reads as. $NOISE is base64 that is no text. */
+/* tests/data/dialects.txt has blocks of "== NAME", "DIALECT PATH [TYPE]", the body, "--" and
+ * the expected description. $NOISE is base64 that decodes to no text. */
 static char *
 whole_file(const char *name)
 {
@@ -61,7 +61,7 @@ until(struct span *rest, const char *mark)
 	return s;
 }
 
-/* With $NOISE replaced, and lines ended as multipart has them. */
+/* Replaces $NOISE and writes line ends as in multipart. */
 static char *
 spelled_out(struct span in, bool crlf, size_t *n)
 {
@@ -93,7 +93,7 @@ spelled_out(struct span in, bool crlf, size_t *n)
 }
 
 static void
-every_endpoint_reads_its_body(void **state)
+endpoint_reads_its_body(void **state)
 {
 	char *text = whole_file("tests/data/dialects.txt");
 	struct span rest = span_str(text);
@@ -145,7 +145,8 @@ every_endpoint_reads_its_body(void **state)
 /* ---- paths ---- */
 
 static const struct {
-	const char *dialect, *method, *path, *want; /* name and what names the model */
+	const char *dialect, *method, *path,
+		*want; /* the endpoint's name and where the model is named */
 } paths[] = {
 	{ "openai", "POST", "/v1/chat/completions", "chat" },
 	{ "openai", "POST", "/chat/completions", "chat" },
@@ -156,7 +157,7 @@ static const struct {
 	{ "openai", "POST", "/openai/deployments//chat/completions", "chat" },
 	{ "openai", "GET", "/v1/models/ft:gpt-4o:us", "models ft:gpt-4o:us" },
 	{ "openai", "DELETE", "/v1/models/x", "models x" },
-	/* another family's call, with which a model runs */
+	/* a call of another family that runs a model */
 	{ "openai", "POST", "/v1/models/x:generateContent", "-" },
 	{ "openai", "PUT", "/v1/models/x:generateContent", "-" },
 	{ "mistral", "POST", "/v1/models/x:streamGenerateContent", "-" },
@@ -192,7 +193,7 @@ static const struct {
 	{ "bedrock", "GET", "/model/m/invoke", "-" },
 	{ "ollama", "POST", "/api/chat", "chat" },
 	{ "rest", "POST", "/v1/chat/completions", "-" },
-	/* what is kept: any path below, after a base of the family */
+	/* stored objects: any path below them, after a base of the family */
 	{ "openai", "POST", "/v1/vector_stores", "vector_stores" },
 	{ "openai", "POST", "/v1/vector_stores/v/search", "vector_stores" },
 	{ "openai", "GET", "/v1/vector_stores/v/files/f/content", "vector_stores stored" },
@@ -201,7 +202,7 @@ static const struct {
 	{ "openai", "GET", "/v1/threads//r", "-" },
 	{ "openai", "POST", "/threads/v1/chat/completions", "chat" },
 	{ "openai", "POST", "/x/v1/vector_stores/v", "-" },
-	/* what has a model run, wherever it is */
+	/* endpoints that run a model, at any base */
 	{ "openai", "POST", "/v1/threads/t/runs", "runs unseen" },
 	{ "openai", "POST", "/x/v1/threads/t/runs", "runs unseen" },
 	{ "openai", "POST", "/v1/threads/runs", "runs unseen" },
@@ -238,7 +239,7 @@ static const struct {
 };
 
 static void
-a_path_is_an_endpoint_of_its_family(void **state)
+path_belongs_to_an_endpoint_of_its_family(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(paths); i++) {
@@ -257,7 +258,7 @@ a_path_is_an_endpoint_of_its_family(void **state)
 }
 
 static const struct {
-	const char *path, *want; /* the family that it tells */
+	const char *path, *want; /* the family that the path implies */
 } tells[] = {
 	{ "/v1/chat/completions", "openai" },
 	{ "/openai/deployments/x/chat/completions", "openai" },
@@ -270,7 +271,7 @@ static const struct {
 	{ "/v1/models", "rest" },
 };
 
-/* A path of that row or base: "{model}:verb" → "m4:verb". */
+/* Writes a path for that row or base: "{model}:verb" → "m4:verb". */
 static size_t
 instance(const char *pattern, char *to)
 {
@@ -288,9 +289,10 @@ instance(const char *pattern, char *to)
 	return n;
 }
 
-/* A row twice, or too many members of an object, stops the program: here, not there. */
+/* A duplicate row, or too many members of an object, stops the program: in this test, not in
+ * the daemon. */
 static void
-every_table_has_a_tree(void **state)
+every_table_makes_a_tree(void **state)
 {
 	struct span rest = span_str(dialect_names());
 	char path[512];
@@ -317,7 +319,7 @@ every_table_has_a_tree(void **state)
 }
 
 static void
-some_paths_tell_their_family(void **state)
+some_paths_imply_their_family(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(tells); i++)
@@ -357,7 +359,7 @@ static const struct {
 };
 
 static void
-separators_are_escaped_in_a_models_segment_only(void **state)
+separators_are_escaped_only_in_the_models_segment(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(escapes); i++) {
@@ -390,7 +392,7 @@ static const struct {
 };
 
 static void
-another_model_is_put_into_the_path(void **state)
+model_in_a_path_is_replaced(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rewrites); i++) {
@@ -460,7 +462,7 @@ static const struct {
 };
 
 static void
-a_family_serves_its_own_paths_whole(void **state)
+family_serves_all_its_own_paths(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(serves); i++)
@@ -475,9 +477,9 @@ a_family_serves_its_own_paths_whole(void **state)
 #define FORM(text)   "--b\r\nContent-Disposition: form-data; name=\"" text "\r\n--b--\r\n"
 #define FILED(lines) FORM("file\"; filename=\"a.jsonl\"\r\n\r\n" lines)
 
-/* Model and cap in forms and lines; those in documents are in test_amend.c. */
+/* Model and output limit in forms and lines; test_amend.c tests documents. */
 static void
-forms_and_lines_are_amended_in_place(void **state)
+forms_and_lines_are_edited_in_place(void **state)
 {
 	static const struct {
 		const char *path, *type, *in, *want;
@@ -517,9 +519,9 @@ forms_and_lines_are_amended_in_place(void **state)
 	}
 }
 
-/* A file of Gemini's: requests have roles, whatever else is a document. */
+/* A file of Gemini's batches: its requests have roles, unlike other documents. */
 static void
-lines_of_gemini_s_batches_have_roles(void **state)
+lines_of_gemini_batches_have_roles(void **state)
 {
 	static const char in[] =
 		"{\"key\":\"1\",\"request\":{\"contents\":[{\"role\":\"model\",\"parts\":[{"
@@ -555,7 +557,7 @@ lines_of_gemini_s_batches_have_roles(void **state)
 }
 
 static void
-parameters_of_every_format_have_one_name(void **state)
+parameters_have_one_name_in_every_format(void **state)
 {
 	static const struct {
 		const char *dialect, *path, *in, *want;
@@ -609,7 +611,7 @@ parameters_of_every_format_have_one_name(void **state)
 }
 
 static void
-models_that_may_reason_unseen(void **state)
+models_with_hidden_reasoning_are_known(void **state)
 {
 	static const struct {
 		const char *dialect, *model, *body;
@@ -659,7 +661,7 @@ models_that_may_reason_unseen(void **state)
 }
 
 static void
-a_body_says_its_conversation(void **state)
+body_names_its_conversation(void **state)
 {
 	static const struct {
 		const char *path, *in, *want;
@@ -708,9 +710,9 @@ a_body_says_its_conversation(void **state)
 	}
 }
 
-/* ---- the rows of paths ---- */
+/* ---- rows of paths ---- */
 
-/* One in which each bucket has all rows: who looks there looks at every one. */
+/* An index in which each bucket has all rows, so that a look-up examines every row. */
 static void
 index_of_all(struct endpoint_index *x, const struct endpoint_row *rows)
 {
@@ -742,7 +744,7 @@ compare_rows(const struct dialect *d, const struct endpoint_index *x,
 }
 
 static void
-the_index_finds_the_row_that_all_rows_give(void **state)
+index_finds_the_same_row_as_a_full_search(void **state)
 {
 	static const struct dialect *const families[] = { &dialect_openai, &dialect_anthropic,
 		&dialect_gemini, &dialect_bedrock, &dialect_cohere, &dialect_mistral,
@@ -781,19 +783,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_index_finds_the_row_that_all_rows_give),
-		cmocka_unit_test(every_endpoint_reads_its_body),
-		cmocka_unit_test(a_path_is_an_endpoint_of_its_family),
-		cmocka_unit_test(every_table_has_a_tree),
-		cmocka_unit_test(some_paths_tell_their_family),
-		cmocka_unit_test(separators_are_escaped_in_a_models_segment_only),
-		cmocka_unit_test(another_model_is_put_into_the_path),
-		cmocka_unit_test(a_family_serves_its_own_paths_whole),
-		cmocka_unit_test(forms_and_lines_are_amended_in_place),
-		cmocka_unit_test(lines_of_gemini_s_batches_have_roles),
-		cmocka_unit_test(parameters_of_every_format_have_one_name),
-		cmocka_unit_test(models_that_may_reason_unseen),
-		cmocka_unit_test(a_body_says_its_conversation),
+		cmocka_unit_test(index_finds_the_same_row_as_a_full_search),
+		cmocka_unit_test(endpoint_reads_its_body),
+		cmocka_unit_test(path_belongs_to_an_endpoint_of_its_family),
+		cmocka_unit_test(every_table_makes_a_tree),
+		cmocka_unit_test(some_paths_imply_their_family),
+		cmocka_unit_test(separators_are_escaped_only_in_the_models_segment),
+		cmocka_unit_test(model_in_a_path_is_replaced),
+		cmocka_unit_test(family_serves_all_its_own_paths),
+		cmocka_unit_test(forms_and_lines_are_edited_in_place),
+		cmocka_unit_test(lines_of_gemini_batches_have_roles),
+		cmocka_unit_test(parameters_have_one_name_in_every_format),
+		cmocka_unit_test(models_with_hidden_reasoning_are_known),
+		cmocka_unit_test(body_names_its_conversation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

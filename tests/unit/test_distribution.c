@@ -25,7 +25,7 @@ by_value(const void *a, const void *b)
 }
 
 static void
-every_number_has_a_bucket_of_its_power_of_two(void **state)
+number_has_a_bucket_of_its_power_of_two(void **state)
 {
 	(void)state;
 	uint32_t before = 0;
@@ -58,7 +58,7 @@ static const struct {
 };
 
 static void
-quantiles_are_within_a_64th_of_the_exact_ones(void **state)
+quantiles_are_within_a_64th_of_the_exact_values(void **state)
 {
 	static const unsigned percents[] = { 50, 90, 95, 99, 100 };
 
@@ -91,7 +91,7 @@ quantiles_are_within_a_64th_of_the_exact_ones(void **state)
 }
 
 static void
-buckets_are_appended_in_rising_order(void **state)
+buckets_are_appended_in_ascending_order(void **state)
 {
 	struct distribution d = { .n = 0 };
 
@@ -105,9 +105,9 @@ buckets_are_appended_in_rising_order(void **state)
 	distribution_free(&d);
 }
 
-/* Whatever the order in which buckets arrive, and however many are inserted at once. */
+/* For any order of the buckets, and any number inserted at a time. */
 static void
-merged_buckets_stay_sorted_and_complete(void **state)
+merged_buckets_are_sorted_and_complete(void **state)
 {
 	(void)state;
 	for (unsigned round = 0; round < 400; round++) {
@@ -139,7 +139,7 @@ merged_buckets_stay_sorted_and_complete(void **state)
 }
 
 static void
-a_sum_of_distributions_is_the_distribution_of_all(void **state)
+sum_of_distributions_equals_the_distribution_of_all(void **state)
 {
 	struct distribution all = { .n = 0 }, part[3] = { { .n = 0 } }, sum = { .n = 0 };
 
@@ -147,7 +147,7 @@ a_sum_of_distributions_is_the_distribution_of_all(void **state)
 	for (uint64_t i = 0; i < 1000; i++) {
 		uint64_t v = i * 7919 % 100000;
 		add(&all, v);
-		/* the first part holds one number, without buckets */
+		/* the first part has one number and no buckets */
 		add(&part[!i ? 0 : 1 + i % 2], v);
 	}
 	for (size_t i = 0; i < COUNT_OF(part); i++)
@@ -170,11 +170,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_number_has_a_bucket_of_its_power_of_two),
-		cmocka_unit_test(quantiles_are_within_a_64th_of_the_exact_ones),
-		cmocka_unit_test(buckets_are_appended_in_rising_order),
-		cmocka_unit_test(merged_buckets_stay_sorted_and_complete),
-		cmocka_unit_test(a_sum_of_distributions_is_the_distribution_of_all),
+		cmocka_unit_test(number_has_a_bucket_of_its_power_of_two),
+		cmocka_unit_test(quantiles_are_within_a_64th_of_the_exact_values),
+		cmocka_unit_test(buckets_are_appended_in_ascending_order),
+		cmocka_unit_test(merged_buckets_are_sorted_and_complete),
+		cmocka_unit_test(sum_of_distributions_equals_the_distribution_of_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

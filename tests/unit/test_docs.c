@@ -1,6 +1,6 @@
-/* The manual pages know every command, option, key, metric, code and log event of
- * the tables and sources that define them: a row without its page fails here. Runs
- * in the root of the source tree. */
+/* The manual pages contain every command, option, key, metric, code and log event of the tables
+ * and sources that define them. A row without its page fails this test, which runs in the root
+ * of the source tree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@
 #include "support/pages.h"
 #include "support/record_check.h"
 
-#include "operator/admin/endpoint.h" /* its fcntl.h has an F_TEST too */
+#include "operator/admin/endpoint.h" /* its fcntl.h also defines F_TEST */
 
 static char commands[256 << 10], config[256 << 10], policy[256 << 10], running[256 << 10],
 	prices[256 << 10], extracting[256 << 10];
@@ -43,7 +43,7 @@ setup(void **state)
 /* ---- tables ---- */
 
 static void
-every_command_and_its_options(void **state)
+manual_has_every_command_and_option(void **state)
 {
 	static const struct {
 		const char *name, *args;
@@ -70,7 +70,7 @@ every_command_and_its_options(void **state)
 }
 
 static void
-every_option_of_the_configuration_with_its_default(void **state)
+manual_has_every_configuration_option_and_default(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < config_option_count; i++) {
@@ -87,7 +87,7 @@ every_option_of_the_configuration_with_its_default(void **state)
 }
 
 static void
-every_metric_and_its_labels(void **state)
+manual_has_every_metric_and_label(void **state)
 {
 	static const struct {
 		const char *name, *labels;
@@ -135,7 +135,7 @@ every_metric_and_its_labels(void **state)
 }
 
 static void
-every_field_of_conditions_function_and_entity(void **state)
+manual_has_every_field_function_and_entity(void **state)
 {
 	static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert,
 		cel_fns_time, cel_fns_string, cel_fns_math, cel_fns_net };
@@ -162,7 +162,8 @@ every_field_of_conditions_function_and_entity(void **state)
 
 /* ---- sources ---- */
 
-/* The string that begins at p, behind white space and its quote; false: none. */
+/* Reads the string that begins at p, after white space and its quote. Returns false if there is
+ * none. */
 static bool
 quoted(const char *p, char word[64], const char **end)
 {
@@ -196,7 +197,7 @@ look_for_events(void)
 }
 
 static void
-every_log_event(void **state)
+manual_has_every_log_event(void **state)
 {
 	(void)state;
 	none_missing(each_source("spoa/*/*.c", look_for_events) +
@@ -225,7 +226,7 @@ look_for_long_options(void)
 }
 
 static void
-every_long_option(void **state)
+manual_has_every_long_option(void **state)
 {
 	(void)state;
 	none_missing(each_source("spoa/cmd/*.c", look_for_long_options) +
@@ -233,7 +234,7 @@ every_long_option(void **state)
 		15);
 }
 
-/* 403, "unreadable_content" */
+/* { "person", .text = …; entries such as -c are not long options */
 static size_t
 look_for_codes(void)
 {
@@ -248,7 +249,7 @@ look_for_codes(void)
 			continue;
 		memcpy(status, p - 3, 3);
 		if (!strcmp(status, "408"))
-			continue; /* a name in the table; nothing answers with it */
+			continue; /* a name in the table that is never returned */
 		want(running, "tollgate.8", "status", status);
 		want(running, "tollgate.8", "code", word);
 		n++;
@@ -262,7 +263,7 @@ look_for_codes(void)
 }
 
 static void
-every_status_and_code(void **state)
+manual_has_every_status_and_code(void **state)
 {
 	static const char *const computed[] = { "invalid_json", "duplicate_key", "invalid_form",
 		"ambiguous_path", "content_policy_violation", "permission_denied",
@@ -281,7 +282,7 @@ every_status_and_code(void **state)
 }
 
 static void
-every_key_of_the_policy(void **state)
+manual_has_every_policy_key(void **state)
 {
 	size_t n = 0;
 
@@ -317,7 +318,7 @@ look_for_variables(void)
 }
 
 static void
-every_variable_of_haproxy(void **state)
+manual_has_every_haproxy_variable(void **state)
 {
 	(void)state;
 	none_missing(each_source("spoa/gate/engine/vars.c", look_for_variables), 12);
@@ -341,7 +342,7 @@ look_for_gauges(void)
 }
 
 static void
-every_gauge_and_admin_page(void **state)
+manual_has_every_gauge_and_admin_endpoint(void **state)
 {
 	(void)state;
 	none_missing(each_source("spoa/*/*.c", look_for_gauges) +
@@ -369,7 +370,7 @@ look_for_macros(void)
 }
 
 static void
-every_macro_is_in_the_manual(void **state)
+manual_has_every_macro(void **state)
 {
 	(void)state;
 	want(policy, "tollgate-policy.5", "macro", "has");
@@ -377,10 +378,10 @@ every_macro_is_in_the_manual(void **state)
 	none_missing(each_source("spoa/policy/cel/parse.c", look_for_macros), 8);
 }
 
-/* ---- form ---- */
+/* ---- format ---- */
 
 static void
-the_pages_are_well_formed(void **state)
+manual_pages_are_well_formed(void **state)
 {
 	char line[512];
 	unsigned complaints = 0;
@@ -393,7 +394,7 @@ the_pages_are_well_formed(void **state)
 	FILE *p = popen("mandoc -Tlint docs/man/*.[158] 2>/dev/null", "r");
 	assert_non_null(p);
 	while (fgets(line, sizeof(line), p)) {
-		/* known only once they are installed */
+		/* mandoc knows these only after installation */
 		if (strstr(line, "referenced manual not found") || strstr(line, "mandoc.db"))
 			continue;
 		print_error("%s", line);
@@ -404,7 +405,7 @@ the_pages_are_well_formed(void **state)
 }
 
 static void
-the_pages_in_markdown_are_what_the_sources_generate(void **state)
+markdown_pages_match_the_manual_pages(void **state)
 {
 	(void)state;
 	if (system("command -v mandoc >/dev/null && command -v python3 >/dev/null") != 0) {
@@ -414,7 +415,8 @@ the_pages_in_markdown_are_what_the_sources_generate(void **state)
 	assert_int_equal(system("tests/support/reference --check"), 0);
 }
 
-/* Each ```yaml piece of a page, with the sections that it leaves out, is a policy. */
+/* Each ```yaml block of a page, completed with the sections that it omits, must be a valid
+ * policy. */
 static size_t
 recipes_compile(const char *page, const char *as)
 {
@@ -475,9 +477,9 @@ recipes_compile(const char *page, const char *as)
 	return n;
 }
 
-/* A price list stands next to the policy that names it. */
+/* A price list is in the folder of the policy that names it. */
 static void
-the_recipes_compile(void **state)
+documented_policies_compile(void **state)
 {
 	(void)state;
 	assert_true(recipes_compile("docs/policy.md", "policies/recipe") >= 8);
@@ -487,7 +489,7 @@ the_recipes_compile(void **state)
 	assert_true(recipes_compile("docs/cache.md", "recipe") >= 1);
 }
 
-/* Links between the files of this tree. */
+/* Links between files of this tree. */
 static size_t
 look_for_links(void)
 {
@@ -506,14 +508,14 @@ look_for_links(void)
 			fclose(f);
 			continue;
 		}
-		print_error("a page links to %s, which is not there\n", target);
+		print_error("a page links to %s, which does not exist\n", target);
 		missing++;
 	}
 	return n;
 }
 
 static void
-links_lead_somewhere(void **state)
+links_lead_to_existing_files(void **state)
 {
 	(void)state;
 	none_missing(
@@ -521,12 +523,12 @@ links_lead_somewhere(void **state)
 		8);
 }
 
-/* docs/audit.md has a row for each field of a record, which says what its row in the table
- * says, and none more. What else holds of that table: a member's object is a row too, and each
- * field of conditions on requests is read back from one field of a decision, parameters and
- * what the policy knows of a target apart. */
+/* docs/audit.md has a row for each field of a record, with the type of the field's row in the
+ * table, and no other rows. Also: an object of the table is a row too, and each field of
+ * conditions on requests is read back from one field of a decision, except parameters and the
+ * policy's facts of a target. */
 static void
-every_field_of_records(void **state)
+audit_page_has_every_field_of_records(void **state)
 {
 	static const char *const kinds[] = { [RECORD_DECISION] = "decision",
 		[RECORD_COMPLETION] = "completion",
@@ -581,7 +583,7 @@ every_field_of_records(void **state)
 			slot != V_TARGET_EXTERNAL && from[slot] != 1)
 			fail_msg("%s is read back from %u fields of a decision",
 				policy_env.vars[slot].path, from[slot]);
-	/* Terms of audit search have rows too. */
+	/* The terms of audit search have rows too, */
 	char line[192];
 	for (enum record_term t = 0; t < RT_SEARCHED; t++) {
 		snprintf(line, sizeof(line), "\n| `%s` | `%.*s", record_terms[t].name,
@@ -591,16 +593,16 @@ every_field_of_records(void **state)
 			missing++;
 		}
 	}
-	/* and the types of records */
+	/* and so have the types of records. */
 	assert_int_equal(rows, RECORD_FIELDS_COUNT + RT_SEARCHED + 18);
 	none_missing(RECORD_FIELDS_COUNT, 200);
 }
 
-/* docs/compliance.md says of what each demand has evidence: `decision.about.risk`. Of decisions
- * and completions it is a row of the fields; of other types tests/e2e/law.sh looks for it in
- * records. */
+/* docs/compliance.md names the evidence for each requirement: `decision.about.risk`. Fields of
+ * decisions and completions must be rows of the table. tests/e2e/law.sh looks for the fields of
+ * other types in records. */
 static void
-every_field_that_a_law_asks_for(void **state)
+compliance_page_names_existing_fields(void **state)
 {
 	static const struct {
 		const char *type;
@@ -633,8 +635,8 @@ every_field_that_a_law_asks_for(void **state)
 	none_missing(n, 30);
 }
 
-/* A row of docs/tools.md, "| names | what was wrong | `file` |": the file has each name in a
- * text, as a check's name is. */
+/* For a row of docs/tools.md, "| names | problem | `file` |", the file must contain each name
+ * in a string, as the name of a test has it. */
 static size_t
 look_for_complaints(struct span line)
 {
@@ -666,7 +668,7 @@ look_for_complaints(struct span line)
 }
 
 static void
-every_complaint_has_its_check(void **state)
+every_known_problem_has_its_test(void **state)
 {
 	static char page[64 << 10];
 	size_t n = 0;
@@ -683,7 +685,7 @@ every_complaint_has_its_check(void **state)
 	none_missing(n, 35);
 }
 
-/* Of the package; README has the sentence for those of make install. */
+/* Paths of the package; README has the sentence about those of make install. */
 static size_t
 look_for_paths(void)
 {
@@ -699,7 +701,7 @@ look_for_paths(void)
 }
 
 static void
-paths_are_those_of_the_package(void **state)
+documented_paths_are_those_of_the_package(void **state)
 {
 	(void)state;
 	none_missing(each_source("README.md", look_for_paths) +
@@ -712,25 +714,25 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_command_and_its_options),
-		cmocka_unit_test(every_option_of_the_configuration_with_its_default),
-		cmocka_unit_test(every_metric_and_its_labels),
-		cmocka_unit_test(every_field_of_conditions_function_and_entity),
-		cmocka_unit_test(every_long_option),
-		cmocka_unit_test(every_log_event),
-		cmocka_unit_test(every_status_and_code),
-		cmocka_unit_test(every_key_of_the_policy),
-		cmocka_unit_test(every_variable_of_haproxy),
-		cmocka_unit_test(every_gauge_and_admin_page),
-		cmocka_unit_test(every_macro_is_in_the_manual),
-		cmocka_unit_test(the_pages_are_well_formed),
-		cmocka_unit_test(the_pages_in_markdown_are_what_the_sources_generate),
-		cmocka_unit_test(the_recipes_compile),
-		cmocka_unit_test(every_field_of_records),
-		cmocka_unit_test(every_field_that_a_law_asks_for),
-		cmocka_unit_test(every_complaint_has_its_check),
-		cmocka_unit_test(links_lead_somewhere),
-		cmocka_unit_test(paths_are_those_of_the_package),
+		cmocka_unit_test(manual_has_every_command_and_option),
+		cmocka_unit_test(manual_has_every_configuration_option_and_default),
+		cmocka_unit_test(manual_has_every_metric_and_label),
+		cmocka_unit_test(manual_has_every_field_function_and_entity),
+		cmocka_unit_test(manual_has_every_long_option),
+		cmocka_unit_test(manual_has_every_log_event),
+		cmocka_unit_test(manual_has_every_status_and_code),
+		cmocka_unit_test(manual_has_every_policy_key),
+		cmocka_unit_test(manual_has_every_haproxy_variable),
+		cmocka_unit_test(manual_has_every_gauge_and_admin_endpoint),
+		cmocka_unit_test(manual_has_every_macro),
+		cmocka_unit_test(manual_pages_are_well_formed),
+		cmocka_unit_test(markdown_pages_match_the_manual_pages),
+		cmocka_unit_test(documented_policies_compile),
+		cmocka_unit_test(audit_page_has_every_field_of_records),
+		cmocka_unit_test(compliance_page_names_existing_fields),
+		cmocka_unit_test(every_known_problem_has_its_test),
+		cmocka_unit_test(links_lead_to_existing_files),
+		cmocka_unit_test(documented_paths_are_those_of_the_package),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

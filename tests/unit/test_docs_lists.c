@@ -1,5 +1,5 @@
-/* Lists of pages that claim to be complete: each is compared with the names that the sources
- * have, in both directions. Runs in the root of the source tree. */
+/* Lists in pages that claim to be complete: each is compared with the names in the sources, in
+ * both directions. Runs in the root of the source tree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +49,7 @@ list_codes(struct span text)
 	}
 }
 
-/* Returns what the page has between two strings. */
+/* Returns the page's text between two strings. */
 static struct span
 section(const char *file, const char *from, const char *to)
 {
@@ -62,7 +62,7 @@ section(const char *file, const char *from, const char *to)
 	return span_of(at, end ? (size_t)(end - at) : strlen(at));
 }
 
-/* The first cells of the rows of a table in the section. */
+/* Adds the first cells of the rows of a table in the section. */
 static void
 list_rows(struct span text)
 {
@@ -120,7 +120,7 @@ find_variables(void)
 }
 
 static void
-every_variable_is_in_haproxy_md(void **state)
+haproxy_page_has_every_variable(void **state)
 {
 	(void)state;
 	wanted.n = listed.n = 0;
@@ -134,7 +134,7 @@ every_variable_is_in_haproxy_md(void **state)
 	lists_agree("docs/haproxy.md, Variables,", 30);
 }
 
-/* Those of CORS have a section of their own, and three are for the relay alone. */
+/* CORS headers have a section of their own, and three headers are only for the relay. */
 static size_t
 find_headers(void)
 {
@@ -161,7 +161,7 @@ find_headers(void)
 }
 
 static void
-every_header_is_in_haproxy_md(void **state)
+haproxy_page_has_every_header(void **state)
 {
 	(void)state;
 	wanted.n = listed.n = 0;
@@ -170,7 +170,7 @@ every_header_is_in_haproxy_md(void **state)
 	lists_agree("docs/haproxy.md, Headers to the caller,", 20);
 }
 
-/* The first word of a command of Redis: an array of arguments, or a format. */
+/* The first word of a Redis command: in an array of arguments, or in a format. */
 static size_t
 find_redis_commands(void)
 {
@@ -196,7 +196,7 @@ find_redis_commands(void)
 }
 
 static void
-every_command_of_redis_is_in_redis_md(void **state)
+redis_page_has_every_command(void **state)
 {
 	static const char *const folders[] = { "spoa/base/redis/*.c", "spoa/gate/*.c",
 		"spoa/gate/*/*.c", "spoa/budget/*/*.c", "spoa/budget/*/*/*.c",
@@ -211,10 +211,10 @@ every_command_of_redis_is_in_redis_md(void **state)
 	lists_agree("docs/redis.md", 30);
 }
 
-/* A user with the rights of the page may send each of them; those of clusters, Sentinels and
- * vector sets apart, for which the page adds rights or which another server gets. */
+/* A user with the rights on the page may send each command, except those of clusters, Sentinels
+ * and vector sets, for which the page adds rights or which are sent to another server. */
 static void
-the_rule_of_redis_md_permits_its_commands(void **state)
+acl_of_the_redis_page_permits_its_commands(void **state)
 {
 	static const char *const others[] = { "CLUSTER", "SENTINEL", "VADD", "VCARD", "VREM",
 		"VSIM" };
@@ -248,7 +248,7 @@ the_rule_of_redis_md_permits_its_commands(void **state)
 		for (size_t k = 0; k < COUNT_OF(forms); k++)
 			if (!strcmp(forms[k].command, listed.v[i]))
 				whole = forms[k].whole;
-		/* as many arguments as it takes */
+		/* as many arguments as the command takes */
 		char text[256], why[128] = "";
 		snprintf(text, sizeof(text), "ACL DRYRUN tollgate %s",
 			whole ? whole : listed.v[i]);
@@ -288,7 +288,7 @@ find_parts(void)
 }
 
 static void
-every_part_that_degrades_is_in_audit_md(void **state)
+audit_page_has_every_part_that_degrades(void **state)
 {
 	(void)state;
 	wanted.n = listed.n = 0;
@@ -301,7 +301,7 @@ every_part_that_degrades_is_in_audit_md(void **state)
 		span_next(&line, '|');
 		for (struct span cell = span_next(&line, '|'); cell.n;) {
 			span_next(&cell, '*');
-			/* it may be a link */
+			/* the cell may be a link */
 			struct span name = span_trim(span_next(&cell, '*'), "[");
 			name = span_cut(name, 0, span_chr(name, ']'));
 			if (name.n && !span_is(name, "dependency"))
@@ -317,9 +317,9 @@ find_policy(void)
 	return strstr(source, "\ntollgate: 1") != NULL;
 }
 
-/* A policy that is shipped, by whose name its tests go. */
+/* A shipped policy is listed by the name that its tests use. */
 static void
-every_policy_is_in_policy_md(void **state)
+policy_page_has_every_policy(void **state)
 {
 	glob_t g;
 
@@ -352,9 +352,9 @@ find_passing_fields(void)
 	return 1;
 }
 
-/* Header fields of responses that are not inspected: names, and how others begin. */
+/* Response header fields that are not inspected: names, and prefixes of names. */
 static void
-every_field_that_passes_is_in_answers_md(void **state)
+answers_page_has_every_passing_field(void **state)
 {
 	(void)state;
 	wanted.n = listed.n = 0;
@@ -375,7 +375,7 @@ every_field_that_passes_is_in_answers_md(void **state)
 	lists_agree("docs/answers.md", 50);
 }
 
-/* `spoa/NAME.c`, tests/NAME: a file that a page names is in the tree. */
+/* `spoa/NAME.c`, tests/NAME: a file that a page names must exist. */
 static size_t
 look_for_files(void)
 {
@@ -407,7 +407,7 @@ look_for_files(void)
 }
 
 static void
-every_file_that_a_page_names(void **state)
+files_named_by_pages_exist(void **state)
 {
 	(void)state;
 	none_missing(each_source("*.md", look_for_files) +
@@ -419,14 +419,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_variable_is_in_haproxy_md),
-		cmocka_unit_test(every_header_is_in_haproxy_md),
-		cmocka_unit_test(every_command_of_redis_is_in_redis_md),
-		cmocka_unit_test(the_rule_of_redis_md_permits_its_commands),
-		cmocka_unit_test(every_part_that_degrades_is_in_audit_md),
-		cmocka_unit_test(every_policy_is_in_policy_md),
-		cmocka_unit_test(every_field_that_passes_is_in_answers_md),
-		cmocka_unit_test(every_file_that_a_page_names),
+		cmocka_unit_test(haproxy_page_has_every_variable),
+		cmocka_unit_test(haproxy_page_has_every_header),
+		cmocka_unit_test(redis_page_has_every_command),
+		cmocka_unit_test(acl_of_the_redis_page_permits_its_commands),
+		cmocka_unit_test(audit_page_has_every_part_that_degrades),
+		cmocka_unit_test(policy_page_has_every_policy),
+		cmocka_unit_test(answers_page_has_every_passing_field),
+		cmocka_unit_test(files_named_by_pages_exist),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
-/* Who is let in by the admin server, as far as which role, and for how long: without a server.
- * What libmicrohttpd would say of a connection is the test's. tests/unit/test_admin.c asks a
- * daemon. */
+/* Admission to the admin server: by credential, with which role and for how long. Without a
+ * server: the test plays libmicrohttpd. tests/unit/test_admin.c sends requests to a daemon. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +20,7 @@
 
 /* ---- libmicrohttpd ---- */
 
-static const char *const *fields_of; /* "name: value" of the request; NULL ends them */
+static const char *const *fields_of; /* header fields as "name: value"; NULL ends them */
 static struct sockaddr_in from;
 static int unix_fd;
 static unsigned answered;
@@ -81,7 +80,7 @@ MHD_destroy_response(struct MHD_Response *r UNUSED)
 {
 }
 
-/* ---- a door ---- */
+/* ---- a listener ---- */
 
 enum { VIEWER, OPERATOR, AUDITOR, TOKENS };
 static const unsigned token_roles[TOKENS] = { ROLE_VIEWER, ROLE_VIEWER | ROLE_OPERATOR,
@@ -93,7 +92,8 @@ static struct server server = { .shared_cfg = &cfg };
 static struct door *door;
 static unsigned turn;
 
-/* The file anew; each time a longer one, which no clock must tell from the last. */
+/* Writes the file of tokens. Each version is longer, so that a change is noticed without a
+ * newer time. */
 static void
 write_tokens(const char *more)
 {
@@ -156,7 +156,8 @@ end(void **state UNUSED)
 	return 0;
 }
 
-/* One who asks: 0: he is let in, else the status. *q is kept for what comes after. */
+/* Checks a request. Returns 0 if it is admitted, else the status. *q is kept for later
+ * calls. */
 static unsigned
 enter(struct asking *q, enum admin_door by, const char *method, const char *at,
 	const char *const *fields)
@@ -189,7 +190,7 @@ let_in(enum admin_door by, const char *method, const char *at, const char *a, co
 	return enter(&q, by, method, at, fields);
 }
 
-/* A session of that token: its cookie as a field. */
+/* Makes a session of that token and returns its cookie field. */
 static unsigned
 log_in(const char *text, char cookie[512])
 {
@@ -218,7 +219,7 @@ log_in(const char *text, char cookie[512])
 /* ---- rows ---- */
 
 static void
-each_endpoint_is_for_the_roles_of_its_row(void **state UNUSED)
+endpoint_is_for_the_roles_of_its_row(void **state UNUSED)
 {
 	for (size_t i = 0; i < admin_endpoint_count; i++) {
 		const struct admin_endpoint *e = &admin_endpoints[i];
@@ -240,7 +241,7 @@ each_endpoint_is_for_the_roles_of_its_row(void **state UNUSED)
 }
 
 static void
-a_token_is_right_to_its_last_letter(void **state UNUSED)
+token_must_match_to_its_last_character(void **state UNUSED)
 {
 	char text[TOKEN_TEXT + 64];
 
@@ -258,7 +259,7 @@ a_token_is_right_to_its_last_letter(void **state UNUSED)
 	assert_int_equal(
 		let_in(DOOR_TCP, "GET", "/status", "authorization: bearer tcp-secret", NULL),
 		0);
-	/* Where admin.token_file names none, none is right: not the empty one either. */
+	/* Without admin.token_file no token is valid, and neither is an empty one. */
 	cfg.admin_token_file = NULL;
 	struct door *was = door;
 	struct buf why;
@@ -272,7 +273,7 @@ a_token_is_right_to_its_last_letter(void **state UNUSED)
 }
 
 static void
-a_browser_brings_what_no_other_page_can(void **state UNUSED)
+browser_request_must_come_from_the_console(void **state UNUSED)
 {
 	char cookie[512], other[512];
 
@@ -308,7 +309,7 @@ a_browser_brings_what_no_other_page_can(void **state UNUSED)
 			0 },
 		{ "another site reads nothing", "GET", "/status",
 			{ cookie, "sec-fetch-site: cross-site" }, 403 },
-		{ "nor does a neighbour", "GET", "/status",
+		{ "a request from another site of the same domain", "GET", "/status",
 			{ cookie, "sec-fetch-site: same-site" }, 403 },
 		{ "another page logs nobody in", "POST", "/session",
 			{ HOST, "origin: https://evil.example", FIELD }, 403 },
@@ -328,7 +329,7 @@ a_browser_brings_what_no_other_page_can(void **state UNUSED)
 }
 
 static void
-a_session_lives_as_long_as_it_is_used(void **state UNUSED)
+session_lives_as_long_as_it_is_used(void **state UNUSED)
 {
 	const uint64_t half = SESSION_IDLE_S * 500000ull;
 	char cookie[512];
@@ -339,13 +340,13 @@ a_session_lives_as_long_as_it_is_used(void **state UNUSED)
 		fake_pass_us(half);
 		assert_int_equal(let_in(DOOR_TLS, "GET", "/status", cookie, SAME), 0);
 	}
-	/* What a page asks by itself is no use. */
+	/* A request that the page sends by itself does not count as use. */
 	const char *const poll[] = { cookie, SAME, "x-tollgate-console: poll", NULL };
 	fake_pass_us(half);
 	assert_int_equal(enter(&q, DOOR_TLS, "GET", "/status", poll), 0);
 	fake_pass_us(half);
 	assert_int_equal(enter(&q, DOOR_TLS, "GET", "/status", poll), 401);
-	/* Its end is an end, whatever it was asked a moment ago. */
+	/* The end is final, however recent the last use was. */
 	assert_int_equal(log_in(token[VIEWER], cookie), 200);
 	const char *const out[] = { cookie, HOST, OURS, SAME, FIELD, NULL };
 	assert_int_equal(enter(&q, DOOR_TLS, "DELETE", "/session", out), 0);
@@ -354,9 +355,9 @@ a_session_lives_as_long_as_it_is_used(void **state UNUSED)
 	assert_int_equal(let_in(DOOR_TLS, "GET", "/status", cookie, SAME), 401);
 }
 
-/* For what streams: the one who was let in is asked for again. */
+/* For streams: the admission is checked again. */
 static void
-who_may_no_more_may_not_go_on(void **state UNUSED)
+revoked_access_ends_a_stream(void **state UNUSED)
 {
 	char cookie[512], left[512];
 	struct asking by_token, by_session, by_other, by_user, by_name;
@@ -383,14 +384,14 @@ who_may_no_more_may_not_go_on(void **state UNUSED)
 		&by_name };
 	for (size_t i = 0; i < COUNT_OF(all); i++)
 		assert_true(door_still(door, all[i]));
-	/* One logs out; the others go on. */
+	/* One session logs out; the others continue. */
 	const char *const out[] = { left, HOST, OURS, SAME, FIELD, NULL };
 	struct asking q;
 	assert_int_equal(enter(&q, DOOR_TLS, "DELETE", "/session", out), 0);
 	door_logout(&q);
 	assert_false(door_still(door, &by_other));
 	assert_true(door_still(door, &by_session));
-	/* Other roles of the token, then none. */
+	/* The token gets other roles, then none. */
 	tokens->row[AUDITOR].roles = ROLE_VIEWER;
 	write_tokens("");
 	assert_false(door_still(door, &by_token));
@@ -402,7 +403,7 @@ who_may_no_more_may_not_go_on(void **state UNUSED)
 	write_tokens("");
 	assert_false(door_still(door, &by_token));
 	assert_false(door_still(door, &by_session));
-	/* Of users other roles come with a reload. */
+	/* Roles of users change with a reload. */
 	users[0].roles = ROLE_VIEWER;
 	char number[16];
 	snprintf(number, sizeof(number), "%u", (unsigned)geteuid());
@@ -415,9 +416,9 @@ who_may_no_more_may_not_go_on(void **state UNUSED)
 	assert_int_equal(let_in(DOOR_UNIX, "GET", "/status", NULL, NULL), 0);
 }
 
-/* It may have put somebody out: nobody stays in by the one before. */
+/* The changed file may have removed a token, so the previous file is not used either. */
 static void
-a_file_of_tokens_that_is_wrong_lets_nobody_in(void **state UNUSED)
+invalid_token_file_admits_nobody(void **state UNUSED)
 {
 	assert_int_equal(let_in(DOOR_TLS, "GET", "/status", bearer[VIEWER], NULL), 0);
 	write_tokens("x king\n");
@@ -432,7 +433,7 @@ a_file_of_tokens_that_is_wrong_lets_nobody_in(void **state UNUSED)
 }
 
 static void
-a_token_passes_until_its_end(void **state UNUSED)
+token_is_valid_until_its_end(void **state UNUSED)
 {
 	tokens->row[VIEWER].end_ns = clock_wall_ns() + 1000000000;
 	write_tokens("");
@@ -445,9 +446,10 @@ a_token_passes_until_its_end(void **state UNUSED)
 	assert_int_equal(log_in(token[VIEWER], cookie), 401);
 }
 
-/* Ten at once from an address; then one each six seconds. Right ones come in all the same. */
+/* An address may send ten wrong tokens at once, then one every six seconds. Valid tokens are
+ * admitted nevertheless. */
 static void
-wrong_tokens_are_few_from_an_address(void **state UNUSED)
+wrong_tokens_are_limited_by_address(void **state UNUSED)
 {
 	static const char wrong[] = "authorization: Bearer tga_x";
 
@@ -459,7 +461,7 @@ wrong_tokens_are_few_from_an_address(void **state UNUSED)
 	assert_int_equal(let_in(DOOR_TLS, "GET", "/status", bearer[VIEWER], NULL), 0);
 	assert_int_equal(log_in(token[VIEWER], NULL), 200);
 	assert_int_equal(
-		let_in(DOOR_TCP, "GET", "/status", wrong, NULL), 401); /* another door */
+		let_in(DOOR_TCP, "GET", "/status", wrong, NULL), 401); /* another listener */
 	from.sin_addr.s_addr = htonl(0x7f000002);
 	assert_int_equal(let_in(DOOR_TLS, "GET", "/status", wrong, NULL), 401);
 	from.sin_addr.s_addr = htonl(0x7f000001);
@@ -471,7 +473,7 @@ wrong_tokens_are_few_from_an_address(void **state UNUSED)
 /* ---- users and names ---- */
 
 static void
-a_user_has_the_roles_of_his_rows(void **state UNUSED)
+user_has_the_roles_of_their_rows(void **state UNUSED)
 {
 	const unsigned all = ROLE_VIEWER | ROLE_OPERATOR | ROLE_AUDITOR;
 	struct admin_user users[] = { { "alice", ROLE_VIEWER }, { "1001", ROLE_OPERATOR },
@@ -488,12 +490,12 @@ a_user_has_the_roles_of_his_rows(void **state UNUSED)
 	assert_int_equal(access_of_uid(a, 4242, "1001"), 0);
 	assert_int_equal(access_of_uid(a, 4242, ""), 0);
 	assert_int_equal(access_of_uid(a, 0, "root"), all);
-	/* A certificate has a name, and is no user of a number. */
+	/* A certificate's name never matches a user's number. */
 	assert_int_equal(access_of_name(a, "alice"), ROLE_VIEWER | ROLE_AUDITOR);
 	assert_int_equal(access_of_name(a, "1001"), 0);
 	assert_int_equal(access_of_name(a, "Alice"), 0);
 	assert_int_equal(access_of_name(a, "alic"), 0);
-	/* Root has what he is given, once he is given something. */
+	/* Root has all roles, unless a row states its roles. */
 	with.nadmin_users = 4;
 	access_reload(a, &with);
 	assert_int_equal(access_of_uid(a, 0, "root"), ROLE_VIEWER);
@@ -502,7 +504,7 @@ a_user_has_the_roles_of_his_rows(void **state UNUSED)
 }
 
 static void
-a_name_is_ours_if_nobody_else_can_have_it(void **state UNUSED)
+host_name_is_accepted_only_if_configured_or_local(void **state UNUSED)
 {
 	static const struct {
 		const char *host;
@@ -535,16 +537,16 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(each_endpoint_is_for_the_roles_of_its_row),
-		T(a_token_is_right_to_its_last_letter),
-		T(a_browser_brings_what_no_other_page_can),
-		T(a_session_lives_as_long_as_it_is_used),
-		T(who_may_no_more_may_not_go_on),
-		T(a_file_of_tokens_that_is_wrong_lets_nobody_in),
-		T(a_token_passes_until_its_end),
-		T(wrong_tokens_are_few_from_an_address),
-		cmocka_unit_test(a_user_has_the_roles_of_his_rows),
-		cmocka_unit_test(a_name_is_ours_if_nobody_else_can_have_it),
+		T(endpoint_is_for_the_roles_of_its_row),
+		T(token_must_match_to_its_last_character),
+		T(browser_request_must_come_from_the_console),
+		T(session_lives_as_long_as_it_is_used),
+		T(revoked_access_ends_a_stream),
+		T(invalid_token_file_admits_nobody),
+		T(token_is_valid_until_its_end),
+		T(wrong_tokens_are_limited_by_address),
+		cmocka_unit_test(user_has_the_roles_of_their_rows),
+		cmocka_unit_test(host_name_is_accepted_only_if_configured_or_local),
 	};
 #undef T
 

@@ -1,6 +1,6 @@
-/* What a search of a text costs: the work that is counted grows with the text's length and no
- * faster, whatever is in it; over its account it is given up, and nobody waits for what nobody
- * wants. */
+/* The cost of searching a text: the counted work grows at most linearly with the text's length,
+ * whatever the content. A search that exceeds its budget is given up, and so is one whose
+ * result nobody waits for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ enum { LARGE = 256 << 10, STREAM_LARGE = 64 << 10, DELTA = 4 };
 
 static char room[LARGE];
 
-/* Units of a search that no account ends. */
+/* Returns the work units of a search without a budget. */
 static uint64_t
 units_of(struct detect_fix *f, struct span text)
 {
@@ -47,7 +47,7 @@ drop_piece(void *arg UNUSED, const struct stream_piece *p UNUSED)
 	return 0;
 }
 
-/* The same of a text that comes in words. */
+/* Returns the same for a text that arrives word by word. */
 static uint64_t
 units_of_stream(struct detect_fix *f, struct span text)
 {
@@ -65,15 +65,17 @@ units_of_stream(struct detect_fix *f, struct span text)
 	return effort_close();
 }
 
-/* From n bytes on to `times` as many: 1.3 times that at most, where it is much at all. */
+/* For `times` as many bytes, the work may be 1.3 times the linear amount, if it is large at
+ * all. */
 static bool
 grows_with_length(uint64_t less, uint64_t more, uint64_t times)
 {
 	return more <= times * less + times * less * 3 / 10 + 100000;
 }
 
-/* A step or a ramp is no growth: where more parts of a text are suspect than VIEW_PARTS, all of it
- * is read in disguise too, and each byte costs two or three times as much, and no more. */
+/* A step or a ramp is no growth. If more parts of a text are suspicious than VIEW_PARTS, the
+ * whole text is also searched for obfuscated values. Each byte then costs two or three times as
+ * much, and no more. */
 static bool
 levels_off(uint64_t small, uint64_t middle, uint64_t large)
 {
@@ -83,8 +85,8 @@ levels_off(uint64_t small, uint64_t middle, uint64_t large)
 	return then < first / 2;
 }
 
-/* What grows too fast shows from 16 to 64 KB, mostly: 256 KB are asked of a fourth of the
- * shapes, another one each day, and of all by EFFORT_ALL=1 (make check-long). */
+/* Too fast growth mostly shows between 16 and 64 KB. 256 KB are tested for a quarter of the
+ * shapes, a different one each day, and for all with EFFORT_ALL=1 (make check-long). */
 static bool
 asks_large(uint32_t i)
 {
@@ -92,7 +94,7 @@ asks_large(uint32_t i)
 }
 
 static void
-work_grows_with_a_texts_length(void **state)
+work_of_a_text_grows_linearly(void **state)
 {
 	struct detect_fix *f = *state;
 	struct shape s;
@@ -120,7 +122,7 @@ work_grows_with_a_texts_length(void **state)
 }
 
 static void
-work_grows_with_a_streams_length(void **state)
+work_of_a_stream_grows_linearly(void **state)
 {
 	struct detect_fix *f = *state;
 	struct shape s;
@@ -142,13 +144,13 @@ work_grows_with_a_streams_length(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-/* Shapes whose candidates make each look at the held text of a stream dear. */
+/* Shapes whose candidates make each search of a stream's held text expensive. */
 static void
-a_streams_looks_are_paid_by_the_bytes_that_arrive(void **state)
+searches_of_a_stream_are_paid_by_arriving_bytes(void **state)
 {
 	static const uint32_t dear[] = { 19, 59, 216, 466, 1108, 1163, 1168, 1181, 1253, 1298,
 		1602, 1687, 1694, 1902, 1909 };
-	enum { PAID = 1600 }; /* units a byte; up to 3,600 if looks do not wait */
+	enum { PAID = 1600 }; /* units per byte; up to 3,600 if searches do not wait */
 	struct detect_fix *f = *state;
 	struct shape s;
 
@@ -162,12 +164,12 @@ a_streams_looks_are_paid_by_the_bytes_that_arrive(void **state)
 	}
 }
 
-/* ---- what people send ---- */
+/* ---- ordinary texts ---- */
 
-enum { HONEST_TENTHS = 6 }; /* of its account, at most, for a text as people send them */
+enum { HONEST_TENTHS = 6 }; /* tenths of its budget that an ordinary text may use */
 
 static void
-texts_as_people_send_them_stay_far_below(void **state)
+ordinary_texts_use_a_part_of_their_budget(void **state)
 {
 	static const char *const files[] = { "docs/policy.md", "docs/man/tollgate.8",
 		"tests/data/clinical.txt", "tests/data/evasion.jsonl", "haproxy/tollgate.cfg",
@@ -192,9 +194,9 @@ texts_as_people_send_them_stay_far_below(void **state)
 	}
 }
 
-/* A name a line: each goes on the one before, and all of them are held. */
+/* One name per line: each line may continue the previous one, so all are held. */
 static void
-lists_in_a_stream_stay_below(void **state)
+lists_in_a_stream_stay_within_their_budget(void **state)
 {
 	static const char *const lines[] = { "%u. Anna Miller\n", "Anna Miller\n",
 		"%u Main Street\n", "- Carlos Lopez, %u Oak Street, Springfield, IL 62704\n",
@@ -217,16 +219,16 @@ lists_in_a_stream_stay_below(void **state)
 	}
 }
 
-/* ---- values behind keys ---- */
+/* ---- values after keys ---- */
 
-/* Each key has a value of up to 511 bytes, most of which is the next key's too. The last two texts have
- * groups in which an IBAN could begin at each line. */
+/* Each key has a value of up to 511 bytes, most of which also belongs to the next key. The last
+ * two texts have groups in which an IBAN could begin at each line. */
 static void
-a_value_is_read_once_for_all_keys_before_it(void **state)
+value_is_read_once_for_all_keys_before_it(void **state)
 {
 	static const char *const units[] = { "key_<-4&", "key:0a1b|", "=3p2k1Key", "=&7p2Key",
 		"={p23Key", "43+=\nap", "90\\-ap" };
-	enum { ONCE = 120 }; /* units a byte; 500 and more where each key reads its value */
+	enum { ONCE = 120 }; /* units per byte; 500 and more if each key reads its value */
 	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < COUNT_OF(units); i++) {
@@ -239,12 +241,12 @@ a_value_is_read_once_for_all_keys_before_it(void **state)
 	}
 }
 
-/* ---- over the account ---- */
+/* ---- over the budget ---- */
 
 static void
-more_work_than_the_length_allows_is_an_error(void **state)
+work_over_the_budget_is_an_error(void **state)
 {
-	static const char unit[] = "\\u0034token:\xEF\xBC\x94"; /* shown again and again */
+	static const char unit[] = "\\u0034token:\xEF\xBC\x94"; /* repeated */
 	struct detect_fix *f = *state;
 	struct shape s = { .n = sizeof(unit) - 1 };
 	struct findings v = { .n = 7 };
@@ -266,9 +268,9 @@ more_work_than_the_length_allows_is_an_error(void **state)
 	arena_reset(&f->arena);
 }
 
-/* In these texts one call searches all bytes for lines of base64 or for names of secrets. */
+/* In these texts, one call searches all bytes for lines of base64 or for names of secrets. */
 static void
-a_search_ends_where_its_account_does(void **state)
+search_ends_with_its_budget(void **state)
 {
 	static const char *const units[] = { "cacaccapappckeycap,", "\"cKey,cap\ncapp", "K.kEy",
 		"#:ccapKey3ecap35Z|", "key:[p5a\"" };
@@ -287,9 +289,9 @@ a_search_ends_where_its_account_does(void **state)
 	}
 }
 
-/* What is held and what comes then is unread: the policy says what becomes of it. */
+/* Held and later text is uninspected; the policy declares the outcome. */
 static void
-a_stream_over_its_account_goes_on_unread(void **state)
+stream_over_its_budget_continues_uninspected(void **state)
 {
 	static struct stream_run all;
 	struct detect_fix *f = *state;
@@ -308,7 +310,7 @@ a_stream_over_its_account_goes_on_unread(void **state)
 	buf_free(&all.out);
 }
 
-/* ---- nobody waits ---- */
+/* ---- nobody waits for the result ---- */
 
 static bool
 after_some(const void *left)
@@ -317,13 +319,13 @@ after_some(const void *left)
 }
 
 static void
-work_that_nobody_waits_for_ends(void **state)
+work_without_a_waiting_client_ends(void **state)
 {
 	struct detect_fix *f = *state;
 	struct findings v;
 	unsigned left = 2;
 
-	/* Code takes several times the work after which the search asks again. */
+	/* Source code takes several times the work after which the search checks again. */
 	text_kinds[1].fill(&text_kinds[1], room, LARGE);
 	uint64_t whole = units_of(f, span_of(room, LARGE));
 	effort_watch(after_some, &left);
@@ -339,16 +341,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(work_grows_with_a_texts_length),
-		cmocka_unit_test(work_grows_with_a_streams_length),
-		cmocka_unit_test(a_streams_looks_are_paid_by_the_bytes_that_arrive),
-		cmocka_unit_test(texts_as_people_send_them_stay_far_below),
-		cmocka_unit_test(lists_in_a_stream_stay_below),
-		cmocka_unit_test(a_value_is_read_once_for_all_keys_before_it),
-		cmocka_unit_test(more_work_than_the_length_allows_is_an_error),
-		cmocka_unit_test(a_search_ends_where_its_account_does),
-		cmocka_unit_test(a_stream_over_its_account_goes_on_unread),
-		cmocka_unit_test(work_that_nobody_waits_for_ends),
+		cmocka_unit_test(work_of_a_text_grows_linearly),
+		cmocka_unit_test(work_of_a_stream_grows_linearly),
+		cmocka_unit_test(searches_of_a_stream_are_paid_by_arriving_bytes),
+		cmocka_unit_test(ordinary_texts_use_a_part_of_their_budget),
+		cmocka_unit_test(lists_in_a_stream_stay_within_their_budget),
+		cmocka_unit_test(value_is_read_once_for_all_keys_before_it),
+		cmocka_unit_test(work_over_the_budget_is_an_error),
+		cmocka_unit_test(search_ends_with_its_budget),
+		cmocka_unit_test(stream_over_its_budget_continues_uninspected),
+		cmocka_unit_test(work_without_a_waiting_client_ends),
 	};
 	return cmocka_run_group_tests(tests, detect_setup, NULL);
 }

@@ -1,7 +1,7 @@
-/* Values in disguise: each is found, as what it is, in the bytes that hide it, and what
- * is left after redaction holds none of it. What only looks like a disguise is left
- * alone. The rows are in tests/data/evasion.jsonl: what is hidden with what is around it, or
- * a text in which nothing is. All values are made up. */
+/* Obfuscated values: each is found as its entity, in the bytes that hide it, and the redacted
+ * text contains nothing of it. Text that only looks obfuscated is unchanged. The rows are in
+ * tests/data/evasion.jsonl: a hidden value with the text around it, or a text without one. All
+ * values are invented. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,12 +22,12 @@
 #include "support/detect_fix.h"
 
 static struct row {
-	const char *name, *entity; /* NULL: nothing is hidden here */
+	const char *name, *entity; /* NULL: nothing is hidden */
 	struct span text, hidden;
 } rows[1024];
 static size_t nrows;
 
-/* The texts belong to the rows, which live as long as the program. */
+/* The texts belong to the rows and are never freed. */
 static void
 add_row(const char *name, const char *entity, struct span before, struct span hidden,
 	struct span after)
@@ -132,9 +132,9 @@ row_holds(struct detect_fix *f, const struct row *row)
 	return !why;
 }
 
-/* ---- what each file of disguise/ is for ---- */
+/* ---- the purpose of each file of disguise/ ---- */
 
-static const char *off; /* the file that does nothing */
+static const char *off; /* the file that is switched off */
 
 static bool
 is_off(const char *file)
@@ -142,7 +142,7 @@ is_off(const char *file)
 	return off && !strcmp(off, file);
 }
 
-/* The linker sends what other files call here (--wrap). */
+/* The linker redirects the calls of other files to here (--wrap). */
 #define PART(file, type, name, params, args, nothing)                                          \
 	type __real_##name params;                                                             \
 	type __wrap_##name params;                                                             \
@@ -177,15 +177,15 @@ PART("decode.c", bool, blob_codes,
 	(t, at, base, b, seen), *seen = at + 1;
 	return false)
 
-/* evade.c and view.c are under all of them. */
+/* All files use evade.c and view.c. */
 static void
-each_file_has_rows_that_die_without_it(void **state)
+each_file_has_rows_that_need_it(void **state)
 {
 	static const struct {
 		const char *file, *row;
 	} table[] = {
 		{ "heuristics.c", "a card, strings joined with +" },
-		{ "heuristics.c", "an IBAN, a blank between all characters" },
+		{ "heuristics.c", "an IBAN with a space between all characters" },
 		{ "groups.c", "a card with four dots" },
 		{ "groups.c", "an IBAN, dots between groups" },
 		{ "lines.c", "a JWT over four lines" },
@@ -227,7 +227,7 @@ each_file_has_rows_that_die_without_it(void **state)
 }
 
 static void
-every_value_in_disguise_is_found_and_redacted(void **state)
+obfuscated_value_is_found_and_redacted(void **state)
 {
 	struct detect_fix *f = *state;
 	size_t failed = 0;
@@ -239,7 +239,7 @@ every_value_in_disguise_is_found_and_redacted(void **state)
 }
 
 static void
-what_only_looks_like_a_disguise_is_left_alone(void **state)
+text_that_only_looks_obfuscated_is_unchanged(void **state)
 {
 	struct detect_fix *f = *state;
 	size_t failed = 0;
@@ -261,10 +261,10 @@ what_only_looks_like_a_disguise_is_left_alone(void **state)
 		fail_msg("%zu", failed);
 }
 
-/* Rows of tests/data/side_by_side.jsonl: values are between guillemets, which are dropped.
- * `disguise`: they are written in pieces or encoded. */
+/* Rows of tests/data/side_by_side.jsonl: values are between guillemets, which are removed.
+ * `disguise`: the values are written in pieces or encoded. */
 static void
-values_side_by_side_are_found_one_by_one(void **state)
+adjacent_values_are_found_separately(void **state)
 {
 	static const struct span open = SPAN_LIT("\xC2\xAB"), close = SPAN_LIT("\xC2\xBB");
 	FILE *file = fopen("tests/data/side_by_side.jsonl", "r");
@@ -312,17 +312,18 @@ values_side_by_side_are_found_one_by_one(void **state)
 }
 
 static void
-what_hides_or_reorders_text_is_a_signal_without_a_finding(void **state)
+hidden_or_reordered_text_is_a_signal_without_a_finding(void **state)
 {
 	static const struct {
 		const char *text;
 		bool signal;
 	} table[] = {
 		{ "plain text", false },
-		{ "user\xE2\x80\xAEgnp.exe", true },		      /* U+202E */
-		{ "a \xE2\x81\xA6word\xE2\x81\xA9 isolated", true },  /* U+2066, U+2069 */
-		{ "hidden\xF3\xA0\x81\xA8\xF3\xA0\x81\xA9", true },   /* tags */
-		{ "\xD7\xA1\xD7\xA4\xD7\xA8\xE2\x80\x8F 10", false }, /* U+200F is spelling */
+		{ "user\xE2\x80\xAEgnp.exe", true },		     /* U+202E */
+		{ "a \xE2\x81\xA6word\xE2\x81\xA9 isolated", true }, /* U+2066, U+2069 */
+		{ "hidden\xF3\xA0\x81\xA8\xF3\xA0\x81\xA9", true },  /* tags */
+		{ "\xD7\xA1\xD7\xA4\xD7\xA8\xE2\x80\x8F 10",
+			false }, /* U+200F is normal spelling */
 		{ "zero\xE2\x80\x8Bwidth", false },
 	};
 	struct detect_fix *f = *state;
@@ -337,9 +338,9 @@ what_hides_or_reorders_text_is_a_signal_without_a_finding(void **state)
 	}
 }
 
-/* What one notation leaves makes another's beginning, five and six times over. */
+/* The rest of one notation is the beginning of another, five and six times in succession. */
 static void
-escapes_of_source_code_are_no_nest_too_deep_to_read(void **state)
+escapes_in_source_code_do_not_exceed_the_nesting_limit(void **state)
 {
 	static const char *const table[] = {
 		"\\x5c%\\x\\{4}5c",
@@ -358,7 +359,7 @@ escapes_of_source_code_are_no_nest_too_deep_to_read(void **state)
 }
 
 static void
-a_notation_applied_to_itself_ten_thousand_times_is_undone(void **state)
+notation_nested_ten_thousand_times_is_decoded(void **state)
 {
 	static const struct {
 		const char *before, *again, *after;
@@ -386,7 +387,7 @@ a_notation_applied_to_itself_ten_thousand_times_is_undone(void **state)
 	}
 }
 
-/* base64 of in, `times` over. */
+/* Encodes `in` in base64 `times` times. */
 static void
 encode(struct buf *in, unsigned times)
 {
@@ -411,7 +412,7 @@ encode(struct buf *in, unsigned times)
 }
 
 static void
-bytes_that_are_no_text_end_with_an_answer(void **state)
+binary_bytes_are_scanned_to_an_end(void **state)
 {
 	struct detect_fix *f = *state;
 	static char text[64 << 10];
@@ -429,7 +430,7 @@ bytes_that_are_no_text_end_with_an_answer(void **state)
 }
 
 static void
-deeper_nesting_than_the_cap_is_an_error_not_unread(void **state)
+nesting_over_the_limit_is_an_error(void **state)
 {
 	struct detect_fix *f = *state;
 
@@ -452,7 +453,7 @@ deeper_nesting_than_the_cap_is_an_error_not_unread(void **state)
 }
 
 static void
-a_long_blob_loses_the_value_and_keeps_the_rest(void **state)
+long_blob_loses_only_the_value(void **state)
 {
 	struct detect_fix *f = *state;
 	struct buf b;
@@ -472,9 +473,9 @@ a_long_blob_loses_the_value_and_keeps_the_rest(void **state)
 }
 
 static void
-a_value_is_found_wherever_it_stands(void **state)
+value_is_found_at_every_offset(void **state)
 {
-	/* Across the bounds of chunks and blocks. */
+	/* Across the borders of chunks and blocks. */
 	struct detect_fix *f = *state;
 	static char text[40000];
 
@@ -492,7 +493,7 @@ a_value_is_found_wherever_it_stands(void **state)
 }
 
 static void
-the_short_cuts_of_folding_lose_no_character(void **state)
+fast_path_of_folding_loses_no_character(void **state)
 {
 	(void)state;
 	for (uint32_t cp = 0x80; cp < 0x110000; cp++) {
@@ -510,9 +511,10 @@ the_short_cuts_of_folding_lose_no_character(void **state)
 	}
 }
 
-/* The text is looked at in blocks of 64 bytes: no place in them hides anything. */
+/* The text is processed in blocks of 64 bytes: an obfuscated value is found at every position
+ * in them. */
 static void
-a_disguise_is_undone_at_every_place_of_a_block(void **state)
+obfuscation_is_decoded_at_every_offset_of_a_block(void **state)
 {
 	struct detect_fix *f = *state;
 	size_t failed = 0;
@@ -553,19 +555,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_value_in_disguise_is_found_and_redacted),
-		cmocka_unit_test(each_file_has_rows_that_die_without_it),
-		cmocka_unit_test(a_disguise_is_undone_at_every_place_of_a_block),
-		cmocka_unit_test(what_only_looks_like_a_disguise_is_left_alone),
-		cmocka_unit_test(values_side_by_side_are_found_one_by_one),
-		cmocka_unit_test(what_hides_or_reorders_text_is_a_signal_without_a_finding),
-		cmocka_unit_test(escapes_of_source_code_are_no_nest_too_deep_to_read),
-		cmocka_unit_test(a_notation_applied_to_itself_ten_thousand_times_is_undone),
-		cmocka_unit_test(bytes_that_are_no_text_end_with_an_answer),
-		cmocka_unit_test(deeper_nesting_than_the_cap_is_an_error_not_unread),
-		cmocka_unit_test(a_long_blob_loses_the_value_and_keeps_the_rest),
-		cmocka_unit_test(the_short_cuts_of_folding_lose_no_character),
-		cmocka_unit_test(a_value_is_found_wherever_it_stands),
+		cmocka_unit_test(obfuscated_value_is_found_and_redacted),
+		cmocka_unit_test(each_file_has_rows_that_need_it),
+		cmocka_unit_test(obfuscation_is_decoded_at_every_offset_of_a_block),
+		cmocka_unit_test(text_that_only_looks_obfuscated_is_unchanged),
+		cmocka_unit_test(adjacent_values_are_found_separately),
+		cmocka_unit_test(hidden_or_reordered_text_is_a_signal_without_a_finding),
+		cmocka_unit_test(escapes_in_source_code_do_not_exceed_the_nesting_limit),
+		cmocka_unit_test(notation_nested_ten_thousand_times_is_decoded),
+		cmocka_unit_test(binary_bytes_are_scanned_to_an_end),
+		cmocka_unit_test(nesting_over_the_limit_is_an_error),
+		cmocka_unit_test(long_blob_loses_only_the_value),
+		cmocka_unit_test(fast_path_of_folding_loses_no_character),
+		cmocka_unit_test(value_is_found_at_every_offset),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

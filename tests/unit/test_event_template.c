@@ -1,5 +1,4 @@
-/* Events that are like the one before them: what is read of them is what answer_read() reads.
- */
+/* Events that resemble the previous one: the result equals that of answer_read(). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +17,7 @@ show_slots(const uint32_t slot[ANSWER_SLOTS], struct buf *out)
 		buf_printf(out, ".%u", slot[i]);
 }
 
-/* All that is in it. */
+/* Writes all parts of the document. */
 static void
 show(int err, const char *why, const struct answer_document *d, struct buf *out)
 {
@@ -51,7 +50,7 @@ show(int err, const char *why, const struct answer_document *d, struct buf *out)
 		buf_printf(out, "\nseal %zu-%zu", d->seals[i].at.start, d->seals[i].at.end);
 }
 
-/* The second event after the first one, and alone: the same. */
+/* Reads the second event after the first one, and alone, and compares the results. */
 static void
 assert_read_alike(
 	const struct answer_format *f, const char *type, struct span first, struct span second)
@@ -67,7 +66,7 @@ assert_read_alike(
 	buf_init(&after, 0);
 	buf_init(&alone, 0);
 	event_template_read(&t, f, NULL, span_str(type), first, &a, &d, &why);
-	/* what is read of the second needs nothing of the first */
+	/* the result of the second event must not point into the first one */
 	char *copy = memcpy(malloc(second.n + 1), second.p, second.n);
 	arena_reset(&a);
 	int err = event_template_read(
@@ -129,9 +128,9 @@ format_of(size_t i)
 	return answer_format_find(span_str(streams[i].dialect), span_str(streams[i].path));
 }
 
-/* Whatever else is between two bytes of the event. */
+/* Any other text between two bytes of the event. */
 static void
-a_part_of_an_event_may_be_another(void **state)
+changed_part_of_an_event_is_read_correctly(void **state)
 {
 	static const char *const parts[] = { "", "x", "\"", "\\", "\\n", "\\\"", "\\ud83d",
 		"\\ud83d\\ude00", "\\ude00", "\\u00e9", "é", "\xff", "\xed\xa0\xbd", "\n", "}",
@@ -142,7 +141,7 @@ a_part_of_an_event_may_be_another(void **state)
 		struct span event = span_str(streams[i].event);
 		for (size_t at = 0; at < event.n; at++)
 			for (size_t k = 0; k < COUNT_OF(parts); k++) {
-				/* in the place of a byte, and before one */
+				/* in place of a byte, and before one */
 				for (size_t gone = 0; gone < 2; gone++) {
 					struct buf b;
 					buf_init(&b, 0);
@@ -157,9 +156,9 @@ a_part_of_an_event_may_be_another(void **state)
 	}
 }
 
-/* And the other way round: what differs was there first. */
+/* The same in reverse order: the changed event is first. */
 static void
-what_comes_after_any_event_is_read_as_it_is(void **state)
+event_after_any_event_is_read_correctly(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(streams); i++)
@@ -172,9 +171,9 @@ what_comes_after_any_event_is_read_as_it_is(void **state)
 			}
 }
 
-/* What the framing says is the event's type is a part of it. */
+/* The event type from the framing is part of the comparison. */
 static void
-an_event_of_another_type_is_another(void **state)
+event_of_another_type_is_parsed(void **state)
 {
 	struct event_template t;
 	struct answer_document d;
@@ -226,9 +225,9 @@ static const struct {
 		{ "{\"a\":\"\",\"c\":\"a longer one\"}" } },
 };
 
-/* Which is the point of it: the event that was parsed stays the template of all. */
+/* The purpose of the template: the parsed event stays the template of all later ones. */
 static void
-an_event_like_the_last_is_not_parsed(void **state)
+event_like_the_previous_one_is_not_parsed(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(repeats); i++) {
@@ -260,10 +259,10 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_part_of_an_event_may_be_another),
-		cmocka_unit_test(what_comes_after_any_event_is_read_as_it_is),
-		cmocka_unit_test(an_event_of_another_type_is_another),
-		cmocka_unit_test(an_event_like_the_last_is_not_parsed),
+		cmocka_unit_test(changed_part_of_an_event_is_read_correctly),
+		cmocka_unit_test(event_after_any_event_is_read_correctly),
+		cmocka_unit_test(event_of_another_type_is_parsed),
+		cmocka_unit_test(event_like_the_previous_one_is_not_parsed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

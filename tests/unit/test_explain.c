@@ -1,5 +1,5 @@
-/* What decide --explain says: every outcome of a rule, the values it read, and why the
- * decision stands. */
+/* Output of decide --explain: every outcome of a rule, the values that it read, and the reason
+ * for the decision. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -66,7 +66,7 @@ says(json_t *o, size_t i, const char *outcome, const char *sentence)
 }
 
 static void
-every_rule_has_its_outcome_and_its_values(void **state)
+rule_has_its_outcome_and_values(void **state)
 {
 	(void)state;
 	json_t *o = explained(
@@ -102,7 +102,7 @@ every_rule_has_its_outcome_and_its_values(void **state)
 }
 
 static void
-what_ended_it_is_named_and_the_rest_not_reached(void **state)
+ending_rule_is_named_and_later_rules_are_not_reached(void **state)
 {
 	(void)state;
 	json_t *o = explained(REQUEST("\"identity\":{\"person\":\"eve\"}," BODY("hi")), 1);
@@ -128,7 +128,7 @@ what_ended_it_is_named_and_the_rest_not_reached(void **state)
 }
 
 static void
-the_default_and_what_is_refused_without_rules_say_so(void **state)
+default_and_refusal_without_rules_are_explained(void **state)
 {
 	(void)state;
 	json_t *o = explained(REQUEST(BODY("hi")), 0);
@@ -156,7 +156,7 @@ the_default_and_what_is_refused_without_rules_say_so(void **state)
 }
 
 static void
-without_the_option_there_is_no_explanation(void **state)
+no_explanation_without_the_option(void **state)
 {
 	(void)state;
 	assert_int_equal(
@@ -166,7 +166,7 @@ without_the_option_there_is_no_explanation(void **state)
 }
 
 static void
-an_identity_may_be_given_and_is_checked(void **state)
+given_identity_is_checked(void **state)
 {
 	static const struct {
 		const char *given, *why;
@@ -210,11 +210,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_rule_has_its_outcome_and_its_values),
-		cmocka_unit_test(what_ended_it_is_named_and_the_rest_not_reached),
-		cmocka_unit_test(the_default_and_what_is_refused_without_rules_say_so),
-		cmocka_unit_test(without_the_option_there_is_no_explanation),
-		cmocka_unit_test(an_identity_may_be_given_and_is_checked),
+		cmocka_unit_test(rule_has_its_outcome_and_values),
+		cmocka_unit_test(ending_rule_is_named_and_later_rules_are_not_reached),
+		cmocka_unit_test(default_and_refusal_without_rules_are_explained),
+		cmocka_unit_test(no_explanation_without_the_option),
+		cmocka_unit_test(given_identity_is_checked),
 	};
 	return cmocka_run_group_tests(tests, setup, temp_dir_remove);
 }

@@ -1,5 +1,5 @@
-/* tollgate audit export: what is in a window, cells that a spreadsheet takes for data,
- * manifests that were changed, and positions: killed, cut, of another journal. */
+/* tollgate audit export: the records of a time window, cells that a spreadsheet treats as data,
+ * changed manifests, and positions: after a kill, cut, or of another journal. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,7 +47,7 @@ count(const char *text, const char *what)
 /* ---- cells ---- */
 
 static void
-a_cell_is_data_to_a_spreadsheet(void **state)
+cell_is_data_to_a_spreadsheet(void **state)
 {
 	static const struct {
 		const char *name, *in, *want;
@@ -61,8 +61,8 @@ a_cell_is_data_to_a_spreadsheet(void **state)
 		{ "a tab", "\t=1", "\"'\t'=1\"" },
 		{ "a carriage return", "\r=1", "\"'\r'=1\"" },
 		{ "a newline", "\n=1", "\"'\n'=1\"" },
-		{ "blanks before it", "  =1", "\"'  =1\"" },
-		{ "blanks and a tab before it", " \t=1", "\" \t'=1\"" },
+		{ "spaces before it", "  =1", "\"'  =1\"" },
+		{ "spaces and a tab before it", " \t=1", "\" \t'=1\"" },
 		{ "in a list", "a,=1,b", "\"a,'=1,b\"" },
 		{ "after what another program separates by", "x;=1|@2", "\"x;'=1|'@2\"" },
 		{ "after a quote that ends the cell too early", "x\",=1", "\"x\"\",'=1\"" },
@@ -85,7 +85,7 @@ a_cell_is_data_to_a_spreadsheet(void **state)
 	}
 }
 
-/* Rows and the cells of each, as RFC 4180 has them; -1: it is none. */
+/* Returns the number of rows and the cells of each, by RFC 4180; -1: invalid. */
 static int
 csv_rows(const char *p, size_t cells[], size_t max)
 {
@@ -119,7 +119,7 @@ csv_rows(const char *p, size_t cells[], size_t max)
 }
 
 static void
-hostile_names_stay_in_their_cells(void **state)
+hostile_name_stays_in_its_cell(void **state)
 {
 	size_t cells[16];
 
@@ -148,7 +148,7 @@ hostile_names_stay_in_their_cells(void **state)
 	assert_exit(run("--format ocsf --type decision"), EXIT_DONE);
 	assert_out("\"class_uid\":2004");
 	assert_out("\"uid\":\"gw-1/2\"");
-	/* Who sends a NUL is not hidden from those who look. */
+	/* A caller who sends a NUL is shown nevertheless. */
 	assert_exit(audit("list --journal %s", at("journal")), EXIT_DONE);
 	assert_out(" deny   403 ");
 	assert_out(" x\n");
@@ -157,10 +157,10 @@ hostile_names_stay_in_their_cells(void **state)
 	assert_out("\"id\":\"x\"");
 }
 
-/* ---- a report of the same ---- */
+/* ---- a report of the same records ---- */
 
 static void
-a_report_adds_any_numbers_and_names_of_others(void **state)
+report_sums_any_numbers_and_names(void **state)
 {
 	char fields[256];
 
@@ -187,7 +187,8 @@ a_report_adds_any_numbers_and_names_of_others(void **state)
 
 /* ---- windows ---- */
 
-/* Of a jsonl export: its records' numbers, from first on without a gap. */
+/* Asserts that the sequence numbers of a jsonl export begin at `first` and have no gap. Returns
+ * their number. */
 static uint64_t
 records_from(uint64_t first)
 {
@@ -205,10 +206,11 @@ records_from(uint64_t first)
 }
 
 static void
-windows_next_to_each_other_have_each_record_once(void **state)
+adjacent_windows_have_each_record_once(void **state)
 {
 	char what[256];
-	static const int cuts[] = { 0, 17, 18, 41, 63, 1000 }; /* ms: record n is at n - 1 */
+	static const int cuts[] = { 0, 17, 18, 41, 63,
+		1000 }; /* ms: the time of record n is n - 1 */
 	uint64_t next = 1;
 	int whole = 0;
 
@@ -216,7 +218,7 @@ windows_next_to_each_other_have_each_record_once(void **state)
 	build(30);
 	write_journal(buf_view(&b.out));
 	assert_exit(run(""), EXIT_DONE);
-	assert_true(span_is(buf_view(&b.out), out)); /* as it is */
+	assert_true(span_is(buf_view(&b.out), out)); /* unchanged */
 	for (size_t i = 0; i + 1 < COUNT_OF(cuts); i++) {
 		snprintf(what, sizeof(what),
 			"--since 2027-01-15T08:00:%02d.%03dZ --until "
@@ -225,7 +227,7 @@ windows_next_to_each_other_have_each_record_once(void **state)
 		assert_exit(run(what), EXIT_DONE);
 		uint64_t first = next;
 		next = records_from(next);
-		/* It verifies alone, but for its end where that is inside of a commit. */
+		/* The window verifies on its own, except for an end within a commit. */
 		put_file("w", span_str(out));
 		snprintf(what, sizeof(what),
 			"verify --file %s --from %" PRIu64 " --public-key %s", at("w"), first,
@@ -249,7 +251,7 @@ windows_next_to_each_other_have_each_record_once(void **state)
 }
 
 static void
-what_is_not_committed_does_not_go_out(void **state)
+uncommitted_records_are_not_exported(void **state)
 {
 	(void)state;
 	build(3);
@@ -261,7 +263,7 @@ what_is_not_committed_does_not_go_out(void **state)
 }
 
 static void
-a_line_that_is_no_record_is_told(void **state)
+invalid_line_is_reported(void **state)
 {
 	(void)state;
 	build(3);
@@ -271,7 +273,8 @@ a_line_that_is_no_record_is_told(void **state)
 	assert_int_equal(system(cmd), 0);
 	assert_exit(run("--format csv"), EXIT_NO);
 	assert_err("1 lines were left out");
-	assert_exit(run(""), EXIT_DONE); /* all as it is, for who verifies */
+	assert_exit(run(""),
+		EXIT_DONE); /* the whole export is unchanged, so that it can be verified */
 	assert_out("junk\n");
 }
 
@@ -315,7 +318,7 @@ restore(const char *name)
 }
 
 static void
-a_manifest_says_what_was_changed(void **state)
+manifest_shows_what_was_changed(void **state)
 {
 	static const char *const formats[] = { "jsonl", "csv", "ocsf", "syslog" };
 	char other[300];
@@ -361,9 +364,10 @@ a_manifest_says_what_was_changed(void **state)
 		EXIT_CANNOT);
 }
 
-/* One who has the key may sign what is not so: of JSON lines that shows. */
+/* A dishonest owner of the key can sign false claims. For JSON lines, verification detects
+ * them. */
 static void
-a_manifest_that_lies_of_its_records_is_found(void **state)
+manifest_with_false_claims_is_detected(void **state)
 {
 	struct export_manifest m;
 	struct signkey key;
@@ -389,7 +393,7 @@ a_manifest_that_lies_of_its_records_is_found(void **state)
 	put_file("e.manifest", buf_view(&file));
 	assert_exit(verify_manifest(""), EXIT_NO);
 	assert_out("other records than the manifest states");
-	/* Of its types alone. */
+	/* Only the claim about types is false. */
 	buf_clear(&lie);
 	buf_clear(&file);
 	last = memmem(m.object.p, m.object.n, "\"types\":{", 9);
@@ -401,7 +405,7 @@ a_manifest_that_lies_of_its_records_is_found(void **state)
 	put_file("e.manifest", buf_view(&file));
 	assert_exit(verify_manifest(""), EXIT_NO);
 	assert_out("types: the file has other records than the manifest states");
-	/* A name of which a terminal would obey something. */
+	/* A name with characters that a terminal would interpret. */
 	snprintf(
 		text, sizeof(text), "--out %s --sign-key %s", at("e\u202egpj"), at("sign.key"));
 	assert_exit(run(text), EXIT_DONE);
@@ -415,7 +419,7 @@ a_manifest_that_lies_of_its_records_is_found(void **state)
 }
 
 static void
-nothing_is_overwritten_or_half_named(void **state)
+no_file_is_overwritten_or_left_incomplete(void **state)
 {
 	(void)state;
 	build(20);
@@ -431,7 +435,7 @@ nothing_is_overwritten_or_half_named(void **state)
 	unlink(at("e.manifest"));
 	char what[512];
 	snprintf(what, sizeof(what), "--out %s --sign-key %s", at("e"), at("key.pub"));
-	assert_exit(run(what), EXIT_CANNOT); /* asked for before all is read */
+	assert_exit(run(what), EXIT_CANNOT); /* refused before all records are read */
 	assert_int_equal(access(at("e"), F_OK), -1);
 	assert_int_equal(access(at("e" REPLACE_SUFFIX), F_OK), -1);
 }
@@ -460,7 +464,7 @@ assert_file_is(const char *name, struct span want)
 }
 
 static void
-each_record_stands_once_however_often_it_is_killed(void **state)
+record_is_exported_once_despite_kills(void **state)
 {
 	char line[1024];
 	int status, kills = 0;
@@ -495,9 +499,9 @@ each_record_stands_once_however_often_it_is_killed(void **state)
 	assert_file_is("o", buf_view(&b.out));
 }
 
-/* Killed after it wrote, before the position said so. */
+/* Killed after it wrote, before it stored the position. */
 static void
-what_no_position_counts_is_cut_off(void **state)
+records_after_the_position_are_cut_off(void **state)
 {
 	(void)state;
 	build(30);
@@ -508,21 +512,21 @@ what_no_position_counts_is_cut_off(void **state)
 	fclose(f);
 	assert_exit(go_on(""), EXIT_DONE);
 	assert_file_is("o", buf_view(&b.out));
-	/* On standard output it comes again. */
+	/* On standard output, the records are printed again. */
 	char what[512];
 	snprintf(what, sizeof(what), "--position %s", at("q"));
 	assert_exit(run(what), EXIT_DONE);
 	assert_true(span_is(buf_view(&b.out), out));
 	assert_exit(run(what), EXIT_DONE);
 	assert_string_equal(out, "");
-	/* A file that was rotated: a new one, and nothing twice. */
+	/* The file was rotated: a new file without repeated records. */
 	assert_int_equal(rename(at("o"), at("o.1")), 0);
 	assert_exit(go_on(""), EXIT_DONE);
 	assert_file_is("o", SPAN_LIT(""));
 }
 
 static void
-a_tail_that_a_start_cuts_off_never_goes_out(void **state)
+tail_cut_off_at_start_is_never_exported(void **state)
 {
 	char cmd[1024], name[80];
 
@@ -535,7 +539,7 @@ a_tail_that_a_start_cuts_off_never_goes_out(void **state)
 	write_journal(buf_view(&b.out));
 	assert_exit(go_on(""), EXIT_DONE);
 	assert_file_is("o", span_cut(buf_view(&b.out), 0, good));
-	/* The next start: the tail is gone, its number is another record's. */
+	/* At the next start the tail is gone, and another record has its number. */
 	snprintf(cmd, sizeof(cmd), "cd '%s' && sed -i '/never/d' *.jsonl", at("journal"));
 	assert_int_equal(system(cmd), 0);
 	b.out.n = good;
@@ -552,13 +556,13 @@ a_tail_that_a_start_cuts_off_never_goes_out(void **state)
 }
 
 static void
-records_that_are_gone_are_an_error_and_no_silence(void **state)
+missing_records_are_an_error(void **state)
 {
 	(void)state;
 	build(30);
 	write_journal(buf_view(&b.out));
 	assert_exit(go_on("--until 2027-01-15T08:00:00.005Z"), EXIT_DONE);
-	/* As a position that is far behind. */
+	/* A position that is far behind. */
 	put_file("p",
 		SPAN_LIT(
 			"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"gw-1\":{\"seq\":5,\"hash\":"
@@ -574,7 +578,7 @@ records_that_are_gone_are_an_error_and_no_silence(void **state)
 	assert_err("tollgate audit restore");
 	assert_exit(go_on("--skip-missing"), EXIT_DONE);
 	assert_err("are missing and left out (--skip-missing)");
-	/* An older copy was brought back: the position is ahead of it. */
+	/* An older copy was restored, so the position is ahead of it. */
 	put_file("p",
 		SPAN_LIT(
 			"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"gw-1\":{\"seq\":500,"
@@ -588,7 +592,7 @@ records_that_are_gone_are_an_error_and_no_silence(void **state)
 
 /* ---- a full disk ---- */
 
-static long room; /* bytes that are left */
+static long room; /* free bytes */
 
 static ssize_t
 write_while_there_is_room(int fd, const void *p, size_t n)
@@ -597,7 +601,7 @@ write_while_there_is_room(int fd, const void *p, size_t n)
 		ssize_t some = room > 0 ? write(fd, p, (size_t)room) : 0;
 		room = 0;
 		if (some > 0)
-			return some; /* half a line */
+			return some; /* half a line was written */
 		errno = ENOSPC;
 		return -1;
 	}
@@ -606,7 +610,7 @@ write_while_there_is_room(int fd, const void *p, size_t n)
 }
 
 static void
-a_full_disk_leaves_nothing_half(void **state)
+full_disk_leaves_no_incomplete_file(void **state)
 {
 	(void)state;
 	build(200);
@@ -620,11 +624,11 @@ a_full_disk_leaves_nothing_half(void **state)
 					 access(at("e.manifest"), F_OK),
 			-3);
 	}
-	/* The file, and no room for its manifest: neither has its name. */
+	/* Room for the file, but not for its manifest: neither gets its name. */
 	room = (long)b.out.n + 10;
 	assert_exit(hand_over("jsonl"), EXIT_CANNOT);
 	assert_int_equal(access(at("e"), F_OK) + access(at("e.manifest"), F_OK), -2);
-	/* A follower goes on where it could not. */
+	/* A later run continues after a failed one. */
 	for (long n = 0; n < (long)b.out.n + 4000; n += 7001) {
 		room = n;
 		int code = go_on("");
@@ -640,7 +644,7 @@ a_full_disk_leaves_nothing_half(void **state)
 }
 
 static void
-a_position_is_one_exporters_and_one_formats(void **state)
+position_belongs_to_one_exporter_and_format(void **state)
 {
 	static const char *const positions[] = { "", "{}", "[]", "{\"v\":2}",
 		"{\"v\":1,\"format\":\"jsonl\"}",
@@ -664,7 +668,7 @@ a_position_is_one_exporters_and_one_formats(void **state)
 	assert_err("this position belongs to --format csv");
 	assert_exit(audit("export --file x --position %s", at("p")), EXIT_CANNOT);
 	assert_err("read a journal");
-	/* nothing is written over itself, and nothing of ours is among the segments */
+	/* no file is written over itself, and none is written among the segments */
 	char what[900];
 	snprintf(what, sizeof(what), "--position %s --out %s", at("p"), at("./p"));
 	assert_exit(run(what), EXIT_CANNOT);
@@ -679,21 +683,21 @@ main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_cell_is_data_to_a_spreadsheet),
-		T(hostile_names_stay_in_their_cells),
-		T(a_report_adds_any_numbers_and_names_of_others),
-		T(windows_next_to_each_other_have_each_record_once),
-		T(what_is_not_committed_does_not_go_out),
-		T(a_line_that_is_no_record_is_told),
-		T(a_manifest_says_what_was_changed),
-		T(a_manifest_that_lies_of_its_records_is_found),
-		T(nothing_is_overwritten_or_half_named),
-		T(each_record_stands_once_however_often_it_is_killed),
-		T(what_no_position_counts_is_cut_off),
-		T(a_tail_that_a_start_cuts_off_never_goes_out),
-		T(records_that_are_gone_are_an_error_and_no_silence),
-		T(a_full_disk_leaves_nothing_half),
-		T(a_position_is_one_exporters_and_one_formats),
+		cmocka_unit_test(cell_is_data_to_a_spreadsheet),
+		T(hostile_name_stays_in_its_cell),
+		T(report_sums_any_numbers_and_names),
+		T(adjacent_windows_have_each_record_once),
+		T(uncommitted_records_are_not_exported),
+		T(invalid_line_is_reported),
+		T(manifest_shows_what_was_changed),
+		T(manifest_with_false_claims_is_detected),
+		T(no_file_is_overwritten_or_left_incomplete),
+		T(record_is_exported_once_despite_kills),
+		T(records_after_the_position_are_cut_off),
+		T(tail_cut_off_at_start_is_never_exported),
+		T(missing_records_are_an_error),
+		T(full_disk_leaves_no_incomplete_file),
+		T(position_belongs_to_one_exporter_and_format),
 	};
 #undef T
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* detectors.external in a policy: what it means, and that every mistake is refused
- * with its position. */
+/* detectors.external in a policy: the compiled settings, and that every error is refused with
+ * its position. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,10 +73,9 @@ static const struct row {
 		":7:68: headers: Authorization cannot be set" },
 	{ "a header of two lines", E U "entities: [PERSON], headers: {X: \"a\\nb\"}}\n",
 		":7:71: X: one printable line is expected" },
-	{ "a token file that is not there",
-		E U "entities: [PERSON], token_file: /nonexistent}\n",
+	{ "a missing token file", E U "entities: [PERSON], token_file: /nonexistent}\n",
 		":7:70: token_file: /nonexistent: cannot be read" },
-	{ "a certificate that is not there", E U "entities: [PERSON], ca_file: /nonexistent}\n",
+	{ "a missing certificate file", E U "entities: [PERSON], ca_file: /nonexistent}\n",
 		":7:67: ca_file: /nonexistent: cannot be read" },
 	{ "a template for another shape", E U "entities: [PERSON], request: '{\"x\":$text}'}\n",
 		":7:58: request: is for shape: json only" },
@@ -107,7 +106,7 @@ static const struct row {
 };
 
 static void
-each_mistake_is_one_line_with_its_position(void **state)
+error_in_a_recognizer_has_its_position(void **state)
 {
 	unsigned failed = 0;
 
@@ -151,7 +150,7 @@ has(const struct external *x, const char *theirs, const char *ours)
 }
 
 static void
-defaults_are_what_the_manual_says(void **state)
+recognizer_defaults_equal_the_manual(void **state)
 {
 	struct policy_fix f;
 	const struct external *x = load(&f, E U "entities: [PERSON, TEST_BADGE]}\n");
@@ -184,7 +183,7 @@ defaults_are_what_the_manual_says(void **state)
 }
 
 static void
-every_key_is_read(void **state)
+each_key_of_a_recognizer_is_read(void **state)
 {
 	char path[] = "/tmp/tollgate-token-XXXXXX", text[2048];
 	struct policy_fix f;
@@ -207,8 +206,8 @@ every_key_is_read(void **state)
 	const struct external *x = load(&f, text);
 	assert_true(has(x, "PER", "PERSON") && has(x, "LOC", "LOCATION") &&
 		    has(x, "GPE", "LOCATION"));
-	assert_int_equal(
-		x->rec.nlabels, 3); /* PERSON itself is not asked for: the map renames it */
+	assert_int_equal(x->rec.nlabels,
+		3); /* PERSON itself is not requested, because the map renames it */
 	assert_string_equal(x->rec.language, "de");
 	assert_false(x->rec.batch);
 	assert_true(x->rec.score_threshold == 0.7);
@@ -231,7 +230,7 @@ every_key_is_read(void **state)
 }
 
 static void
-a_cache_can_be_off(void **state)
+recognizer_cache_can_be_off(void **state)
 {
 	struct policy_fix f;
 
@@ -241,7 +240,7 @@ a_cache_can_be_off(void **state)
 }
 
 static void
-a_classifier_has_its_request_and_pointers(void **state)
+classifier_has_its_request_and_pointers(void **state)
 {
 	struct policy_fix f;
 	const struct external *x =
@@ -266,7 +265,7 @@ a_classifier_has_its_request_and_pointers(void **state)
 }
 
 static void
-moderations_bring_their_categories_and_class(void **state)
+moderation_has_its_categories_and_class(void **state)
 {
 	struct policy_fix f;
 	const struct external *x = load(&f, E U
@@ -292,7 +291,7 @@ moderations_bring_their_categories_and_class(void **state)
 }
 
 static void
-entities_of_others_can_be_named_in_classes_and_rules(void **state)
+recognizer_entities_can_be_named_in_classes_and_rules(void **state)
 {
 	struct policy_fix f;
 	const struct external *x = load(&f, E U "entities: [TEST_HULL], class: ships}\n"
@@ -312,13 +311,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_mistake_is_one_line_with_its_position),
-		cmocka_unit_test(defaults_are_what_the_manual_says),
-		cmocka_unit_test(every_key_is_read),
-		cmocka_unit_test(a_cache_can_be_off),
-		cmocka_unit_test(a_classifier_has_its_request_and_pointers),
-		cmocka_unit_test(moderations_bring_their_categories_and_class),
-		cmocka_unit_test(entities_of_others_can_be_named_in_classes_and_rules),
+		cmocka_unit_test(error_in_a_recognizer_has_its_position),
+		cmocka_unit_test(recognizer_defaults_equal_the_manual),
+		cmocka_unit_test(each_key_of_a_recognizer_is_read),
+		cmocka_unit_test(recognizer_cache_can_be_off),
+		cmocka_unit_test(classifier_has_its_request_and_pointers),
+		cmocka_unit_test(moderation_has_its_categories_and_class),
+		cmocka_unit_test(recognizer_entities_can_be_named_in_classes_and_rules),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

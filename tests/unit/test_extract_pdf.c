@@ -1,5 +1,5 @@
-/* extract/pdf: what a PDF holds beside its pages' text, row by row, cut at every offset; what
- * is made of a job's frames; heads of pictures. */
+/* extract/pdf: texts of a PDF besides those of its pages, row by row and cut at every offset;
+ * the response made of a job's frames; heads of pictures. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -73,7 +73,7 @@ static const struct {
 	{ "of the trailer", "trailer <</Info<</Author(me)>>>>", NOTHING, 0, "me\n" },
 	{ "the browser that printed it", "trailer <</Info<</Creator(Mozilla/5.0 \\(X11\\) HeadlessChrome/131.0.6778.85)>>>>", NOTHING, 0, "Mozilla/5.0 (X11) HeadlessChrome/131.0.6778.85\n" },
 	{ "dates and identifiers are no text", OBJ("<</ModDate(D:20260101120000+01'00')/ID[(abcdef)<414243>]/Ordering(Identity)>>"), NOTHING, 0, "" },
-	{ "a date that says more", OBJ("<</ModDate(D:20260101 call me)>>"), NOTHING, 0, "D:20260101 call me\n" },
+	{ "a date with more text", OBJ("<</ModDate(D:20260101 call me)>>"), NOTHING, 0, "D:20260101 call me\n" },
 	{ "no white space at all", "7 0obj<</Title(ab)>>endobj", NOTHING, 0, "ab\n" },
 	{ "an open string", OBJ("<</Title(open"), NOTHING, 0, "open endobj  %%EOF\n" },
 	{ "XMP", OBJ("<</Type/Metadata/Length 999>>stream\n<a xmlns:b='http://x/' b:c=\"of it\">A &lt;b&gt; &#233;&#x41;</a>\nendstream"), NOTHING, 0, "of it\nA <b> \xC3\xA9""A\n" },
@@ -82,16 +82,16 @@ static const struct {
 	{ "in two", OBJ("<</Type/ObjStm/Filter[/FlateDecode/FlateDecode]>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
 	{ "in one that is elsewhere", OBJ("<</Type/ObjStm/Filter 9 0 R>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
 	{ "in one that predicts", OBJ("<</Type/ObjStm/Filter/FlateDecode/DecodeParms<</Predictor 12>>>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
-	{ "in one that another object says", OBJ("<</Type/ObjStm/Filter/FlateDecode/DecodeParms 9 0 R>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
+	{ "a filter parameter in another object", OBJ("<</Type/ObjStm/Filter/FlateDecode/DecodeParms 9 0 R>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
 	{ "after a word that is a value", OBJ("<</A foo/B endobj/C stream/D >>/E]/Type/ObjStm/Filter/LZWDecode>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
 	{ "behind what is no end of a line", OBJ("<</Type/ObjStm/First 4>>stream 1 0 <<>>\n1 0 <</Title(packed)>>\nendstream"), NOTHING, EXTRACT_DAMAGED, "" },
-	{ "a font that says its letters", OBJ("<</Subtype/Type0/Encoding/Identity-H/ToUnicode 8 0 R>>") OBJ("<</Subtype/Type0/Encoding/90ms-RKSJ-H>>"), NOTHING, 0, "" },
+	{ "a font with a letter table", OBJ("<</Subtype/Type0/Encoding/Identity-H/ToUnicode 8 0 R>>") OBJ("<</Subtype/Type0/Encoding/90ms-RKSJ-H>>"), NOTHING, 0, "" },
 	{ "one that does not", OBJ("<</F1<</Subtype/Type0/Encoding/Identity-H>>/F2<</ToUnicode 8 0 R>>>>"), WHY(FONTS), 0, "" },
 	{ "nor one with a map of its own", OBJ("<</Subtype/Type0/Encoding 9 0 R>>"), WHY(FONTS), 0, "" },
 	{ "one of a collection that readers know", OBJ("<</Subtype/Type0/Encoding/Identity-H>>") OBJ("<</CIDSystemInfo<</Registry(Adobe)/Ordering(Japan1)>>>>"), NOTHING, 0, "" },
 	{ "and one of none", OBJ("<</Subtype/Type0/Encoding/Identity-H>>") OBJ("<</Ordering(Japan1)>>") OBJ("<</Ordering(Identity)>>"), WHY(FONTS), 0, "" },
 	{ "of one that is elsewhere", OBJ("<</Subtype/Type0/Encoding/Identity-H>>") OBJ("<</Ordering(GB1)>>") OBJ("<</Ordering 9 0 R>>"), WHY(FONTS), 0, "" },
-	{ "in none that is what it says", OBJ("<</Type/ObjStm/Filter/FlateDecode>>stream\nx\nendstream"), NOTHING, EXTRACT_DAMAGED, "" },
+	{ "a filter that does not match its data", OBJ("<</Type/ObjStm/Filter/FlateDecode>>stream\nx\nendstream"), NOTHING, EXTRACT_DAMAGED, "" },
 	{ "plain objects", OBJ("<</Type/ObjStm/N 1/First 4>>stream\n1 0 <</Title(packed)/FT/Tx>>\nendstream"), WHY(FORMS), 0, "packed\n" },
 };
 /* clang-format on */
@@ -106,7 +106,7 @@ scan_text(const char *body, size_t n, struct pdf_found *f)
 }
 
 static void
-test_rows(void **state)
+texts_of_a_pdf_are_found(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -123,7 +123,7 @@ test_rows(void **state)
 }
 
 static void
-test_letters(void **state)
+letters_of_a_pdf_string_are_decoded(void **state)
 {
 	static const struct {
 		const char *text, *joined;
@@ -152,9 +152,10 @@ test_letters(void **state)
 	assert_true(pdf_letters_unnamed(SPAN_LIT("\1\2\3\4\5\6\7 \x08")));
 }
 
-/* Each word is looked at a few times, not once from every other one: else this takes minutes. */
+/* Each word is examined a few times, not once from every other word, which would take
+ * minutes. */
 static void
-rows_have_an_end(void **state)
+rows_take_linear_time(void **state)
 {
 	static const char *const few[] = { "ab ", "a b c d e f g h i ab cd ef gh ij kl mn " };
 
@@ -169,14 +170,14 @@ rows_have_an_end(void **state)
 	}
 }
 
-/* Whatever is missing at the end, nothing beyond it is read. */
+/* Whatever is missing at the end, nothing is read beyond it. */
 static void
-test_cut(void **state)
+cut_pdf_is_not_read_beyond_its_end(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		char file[2048];
-		/* the end's mark comes first, so that it is looked at */
+		/* the end mark comes first, so that it is always found */
 		int n = snprintf(file, sizeof(file), "%s%s%s", HEAD, TAIL, rows[i].body);
 		for (size_t cut = 0; cut <= (size_t)n; cut++) {
 			struct pdf_found f;
@@ -187,7 +188,7 @@ test_cut(void **state)
 }
 
 static void
-test_heads(void **state)
+heads_of_files_are_recognized(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *file; enum extract_error error; } heads[] = {
@@ -207,7 +208,8 @@ test_heads(void **state)
 	}
 }
 
-/* A file with an object stream of n bytes of `plain`, deflated, cut by `less`. */
+/* Writes a file with an object stream of n bytes of `plain`, deflated, shortened by `less`
+ * bytes. */
 static void
 packed_file(struct buf *b, const char *type, const char *plain, size_t n, size_t less)
 {
@@ -223,7 +225,7 @@ packed_file(struct buf *b, const char *type, const char *plain, size_t n, size_t
 }
 
 static void
-test_packed(void **state)
+compressed_object_streams_are_read(void **state)
 {
 	static const char objects[] = "1 0 2 9 <</Title(packed)>> <</Subtype/Stamp>>";
 	/* clang-format off */
@@ -249,9 +251,10 @@ test_packed(void **state)
 	}
 }
 
-/* Its length is another object's, and the word that ends it is among its bytes, not packed. */
+/* The length is in another object, and the word that ends the stream is among its uncompressed
+ * bytes. */
 static void
-test_stored(void **state)
+stored_stream_with_an_end_word_is_read(void **state)
 {
 	static const char objects[] = "1 0 2 19 (a endstream here) <</Title(packed)>>";
 	char n = sizeof(objects) - 1;
@@ -272,9 +275,9 @@ test_stored(void **state)
 	buf_free(&b);
 }
 
-/* As pdftohtml prints it; what a document makes of it is no more than text. */
+/* In the form of pdftohtml's output. The document's content is only text in it. */
 static void
-test_html(void **state)
+output_of_pdftohtml_is_read_as_text(void **state)
 {
 	struct span xml = SPAN_LIT("<?xml?><pdf2xml>\n<page number=\"2\" top=\"0\">\n"
 				   "<text top=\"1\">a &amp; <b>b</b> &#233;</text>\n"
@@ -296,7 +299,7 @@ test_html(void **state)
 }
 
 static void
-test_bombs(void **state)
+expensive_pdfs_are_limited(void **state)
 {
 	size_t n = 70 << 20;
 	char *zeros = calloc(1, n);
@@ -334,9 +337,9 @@ answer(const struct buf *said, const char *want)
 	buf_free(&json);
 }
 
-/* A job says what it wants; only whole frames with an end become an answer. */
+/* A job may send any frames. Only whole frames with an end become a response. */
 static void
-test_frames(void **state)
+frames_of_a_job_become_a_response_only_if_whole(void **state)
 {
 	static const char killed[] = "{\"error\":\"killed\"}";
 	struct buf b;
@@ -363,7 +366,7 @@ test_frames(void **state)
 		buf_free(&part);
 	}
 	frame_put(&b, FRAME_END, 0, EXTRACT_READ);
-	answer(&b, killed); /* what follows an end makes it none */
+	answer(&b, killed); /* frames after the end make it invalid */
 	/* clang-format off */
 	static const struct { unsigned kind, n; } bad[] = {
 		{ FRAME_TEXT, 1000 }, { FRAME_TEXT, ~0u }, { FRAME_UNREAD, EXTRACT_UNREAD_N },
@@ -379,7 +382,7 @@ test_frames(void **state)
 	buf_clear(&b);
 	frame_put(&b, FRAME_END, 0, EXTRACT_TIMEOUT);
 	answer(&b, "{\"error\":\"timeout\"}");
-	/* over the cap of all texts together */
+	/* over the limit of all texts together */
 	buf_clear(&b);
 	char *large = calloc(1, EXTRACT_TEXT_BYTES / 2 + 1);
 	for (int i = 0; i < 2; i++)
@@ -393,7 +396,7 @@ test_frames(void **state)
 #define PNG(w, h) "\x89PNG\r\n\x1a\n\0\0\0\rIHDR" w h "\x08\0\0\0\0"
 
 static void
-test_pictures(void **state)
+heads_of_pictures_are_checked(void **state)
 {
 	/* clang-format off */
 	static const struct { struct span file; enum extract_error error; } pictures[] = {
@@ -429,9 +432,9 @@ test_pictures(void **state)
 	}
 }
 
-/* The manual says each word that an answer may hold. */
+/* The manual contains each word that a response may have. */
 static void
-test_manual(void **state)
+manual_has_every_word_of_a_response(void **state)
 {
 	static const char *const *const words[] = { extract_error_words + 1,
 		extract_unread_words };
@@ -457,18 +460,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_letters),
-		cmocka_unit_test(rows_have_an_end),
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_heads),
-		cmocka_unit_test(test_packed),
-		cmocka_unit_test(test_stored),
-		cmocka_unit_test(test_html),
-		cmocka_unit_test(test_bombs),
-		cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_pictures),
-		cmocka_unit_test(test_manual),
+		cmocka_unit_test(texts_of_a_pdf_are_found),
+		cmocka_unit_test(letters_of_a_pdf_string_are_decoded),
+		cmocka_unit_test(rows_take_linear_time),
+		cmocka_unit_test(cut_pdf_is_not_read_beyond_its_end),
+		cmocka_unit_test(heads_of_files_are_recognized),
+		cmocka_unit_test(compressed_object_streams_are_read),
+		cmocka_unit_test(stored_stream_with_an_end_word_is_read),
+		cmocka_unit_test(output_of_pdftohtml_is_read_as_text),
+		cmocka_unit_test(expensive_pdfs_are_limited),
+		cmocka_unit_test(frames_of_a_job_become_a_response_only_if_whole),
+		cmocka_unit_test(heads_of_pictures_are_checked),
+		cmocka_unit_test(manual_has_every_word_of_a_response),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* What tollgate-extract answers, and what is no answer. */
+/* Responses of tollgate-extract: valid and invalid ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include "scan/media/extracted.h"
 
 static void
-an_answer_is_read(void **state)
+response_of_extract_is_read(void **state)
 {
 	struct arena a;
 	struct extracted x;
@@ -38,7 +38,7 @@ an_answer_is_read(void **state)
 }
 
 static void
-what_is_no_answer_is_none(void **state)
+invalid_response_of_extract_is_refused(void **state)
 {
 	static const char *const rows[] = {
 		"",
@@ -82,8 +82,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_answer_is_read),
-		cmocka_unit_test(what_is_no_answer_is_none),
+		cmocka_unit_test(response_of_extract_is_read),
+		cmocka_unit_test(invalid_response_of_extract_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

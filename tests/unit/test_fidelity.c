@@ -1,6 +1,6 @@
-/* A small part of make fidelity: everyday documents lose their values, keep the rest, and come
- * back byte for byte. The bounds are what was measured, with some room: a change that brings a
- * figure down lowers its bound. */
+/* A small part of make fidelity: everyday documents lose their values, keep the rest, and are
+ * restored byte for byte. The bounds are the measured values with some margin. If a change
+ * lowers a value, lower its bound. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ per_kb(size_t n)
 }
 
 static void
-test_restored(void **state)
+documents_are_restored_byte_for_byte(void **state)
 {
 	(void)state;
 	assert_int_equal(r.not_restored, 0);
@@ -34,21 +34,21 @@ test_restored(void **state)
 }
 
 static void
-test_cuts(void **state)
+cuts_of_a_stream_do_not_matter(void **state)
 {
 	(void)state;
 	assert_int_equal(r.cuts_differ, 0);
 }
 
 static void
-test_guard(void **state)
+guard_removes_the_same_bytes(void **state)
 {
 	(void)state;
 	assert_int_equal(r.guard_differs, 0);
 }
 
 static void
-test_rates(void **state)
+rates_stay_within_their_bounds(void **state)
 {
 	const struct {
 		const char *name;
@@ -91,14 +91,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		{ "a redacted document with its values put back is the document", test_restored,
-			NULL, NULL, NULL },
-		{ "a stream is redacted in one way, however it is cut", test_cuts, NULL, NULL,
-			NULL },
-		{ "a response loses what its text loses, whole and as a stream", test_guard,
-			NULL, NULL, NULL },
-		{ "few values stay, few are cut, and little else goes", test_rates, NULL, NULL,
-			NULL },
+		{ "a redacted document with its values put back is the document",
+			documents_are_restored_byte_for_byte, NULL, NULL, NULL },
+		{ "a stream is redacted in one way, however it is cut",
+			cuts_of_a_stream_do_not_matter, NULL, NULL, NULL },
+		{ "a response loses what its text loses, whole and as a stream",
+			guard_removes_the_same_bytes, NULL, NULL, NULL },
+		{ "few values stay, few are cut, and little else goes",
+			rates_stay_within_their_bounds, NULL, NULL, NULL },
 	};
 
 	return cmocka_run_group_tests(tests, measure, NULL);

@@ -1,4 +1,4 @@
-/* Recording the files of a load, and reading them from the record in place of the disk. */
+/* Records the files of a load, and reads them from the record instead of the disk. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -36,7 +36,7 @@ write_file(const char *name, const char *text)
 	fclose(f);
 }
 
-/* The contents that buf_file() reads; NULL: it fails with the errno `err`. */
+/* Asserts the content that buf_file() reads; NULL: it fails with the errno `err`. */
 static void
 assert_reads(enum set_file_kind kind, const char *name, const char *text, int err)
 {
@@ -50,7 +50,7 @@ assert_reads(enum set_file_kind kind, const char *name, const char *text, int er
 }
 
 static void
-a_recorded_load_is_repeated_without_the_disk(void **state)
+recorded_load_is_repeated_without_the_disk(void **state)
 {
 	struct file_set set;
 
@@ -85,9 +85,10 @@ a_recorded_load_is_repeated_without_the_disk(void **state)
 	file_set_free(&set);
 }
 
-/* A policy that somebody sends cannot read other files, nor a file as another thing. */
+/* A policy that a caller sends cannot read other files, and cannot read a file as another
+ * kind. */
 static void
-only_recorded_files_are_read_and_as_what_they_were(void **state)
+only_recorded_files_of_the_same_kind_are_read(void **state)
 {
 	struct file_set set;
 
@@ -115,7 +116,7 @@ only_recorded_files_are_read_and_as_what_they_were(void **state)
 }
 
 static void
-folders_are_listed_from_the_set(void **state)
+folder_is_listed_from_the_set(void **state)
 {
 	struct file_set set;
 	struct arena a;
@@ -187,9 +188,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_recorded_load_is_repeated_without_the_disk),
-		cmocka_unit_test(only_recorded_files_are_read_and_as_what_they_were),
-		cmocka_unit_test(folders_are_listed_from_the_set),
+		cmocka_unit_test(recorded_load_is_repeated_without_the_disk),
+		cmocka_unit_test(only_recorded_files_of_the_same_kind_are_read),
+		cmocka_unit_test(folder_is_listed_from_the_set),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

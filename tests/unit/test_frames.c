@@ -1,5 +1,5 @@
-/* Framed answers whole, cut at every offset and byte by byte, against a guard page: always the
- * same frames, always the same bytes. */
+/* Framed responses whole, cut at every offset and byte by byte, against a guard page: always
+ * the same frames and the same bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "support/frames_run.h"
 #include "support/guard.h"
 
-/* providers.md of AWS' SDK: messageStart. */
+/* From providers.md of the AWS SDK: messageStart. */
 #define START                                                                                  \
 	"\x00\x00\x00\x76\x00\x00\x00\x52\x96\xd5\xfa\xde\x0b:event-type\x07\x00\x0cmessage"   \
 	"Start\x0d:content-type\x07\x00\x10"                                                   \
@@ -33,7 +33,7 @@ static const struct {
 	{ "a document a line", FRAMES_LINES, SPAN_LIT("{\"a\":1}\n{\"b\":2}\n"),
 		"|{\"a\":1};|{\"b\":2};" },
 	{ "lines end with CR LF", FRAMES_LINES, SPAN_LIT("{}\r\n[]\r\n"), "|{};|[];" },
-	{ "blank lines are no frames", FRAMES_LINES, SPAN_LIT("\n \n{}\n\t\r\n\n{}\n"),
+	{ "empty lines are no frames", FRAMES_LINES, SPAN_LIT("\n \n{}\n\t\r\n\n{}\n"),
 		"|{};|{};" },
 	{ "a last line without its end is one", FRAMES_LINES, SPAN_LIT("{}\n{\"x\""),
 		"|{};unended |{\"x\";" },
@@ -80,7 +80,7 @@ static const struct {
 	{ "a wrong CRC of the prelude, before any more has come", FRAMES_EVENTSTREAM,
 		SPAN_LIT(START "\x00\x00\x00\x76\x00\x00\x00\x52\x96\xd5\xfa\xdf"),
 		"messageStart|{\"role\":\"assistant\"};malformed" },
-	{ "text where messages are due", FRAMES_EVENTSTREAM, SPAN_LIT("{\"message\":\"no\"}"),
+	{ "text instead of messages", FRAMES_EVENTSTREAM, SPAN_LIT("{\"message\":\"no\"}"),
 		"malformed" },
 };
 
@@ -109,7 +109,7 @@ expect(size_t i, size_t step, size_t cut)
 }
 
 static void
-frames_are_the_same_however_the_bytes_are_cut(void **state)
+frames_do_not_depend_on_cuts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -123,7 +123,7 @@ frames_are_the_same_however_the_bytes_are_cut(void **state)
 /* ---- event streams ---- */
 
 static void
-every_bit_of_a_message_is_checked(void **state)
+changed_bit_of_a_message_is_detected(void **state)
 {
 	static const char start[] = START;
 	char copy[sizeof(start) - 1];
@@ -144,7 +144,7 @@ every_bit_of_a_message_is_checked(void **state)
 }
 
 static void
-what_we_write_is_the_vector(void **state)
+written_message_equals_the_test_vector(void **state)
 {
 	struct buf headers, out;
 
@@ -166,8 +166,8 @@ what_we_write_is_the_vector(void **state)
 	buf_free(&out);
 }
 
-/* A message with these headers, right CRCs, `total` and `of_headers` as its lengths where
- * they are not 0. */
+/* Writes a message with these headers and correct CRCs. `total` and `of_headers` are its
+ * lengths, unless they are 0. */
 static struct span
 message(struct buf *out, struct span headers, uint32_t total, uint32_t of_headers)
 {
@@ -187,7 +187,7 @@ message(struct buf *out, struct span headers, uint32_t total, uint32_t of_header
 }
 
 static void
-headers_and_lengths_are_checked_where_crcs_are_right(void **state)
+headers_and_lengths_are_checked_with_correct_crcs(void **state)
 {
 	static const struct {
 		const char *name;
@@ -200,7 +200,7 @@ headers_and_lengths_are_checked_where_crcs_are_right(void **state)
 				 "\0\1x"
 				 "\1i\x08xxxxxxxx\1j\x09xxxxxxxxxxxxxxxx"),
 			0, 0, "|{};" },
-		{ "an exception says which",
+		{ "an exception has its type",
 			SPAN_LIT("\x0d:message-type\7\0\x09"
 				 "exception\x0f:exception-type\7\0\1x"),
 			0, 0, "!x|{};" },
@@ -208,7 +208,7 @@ headers_and_lengths_are_checked_where_crcs_are_right(void **state)
 			SPAN_LIT("\x0d:message-type\7\0\5error\x0b:error-code\7\0\1"
 				 "7"),
 			0, 0, "!7|{};" },
-		{ "an error says why",
+		{ "an error has its reason",
 			SPAN_LIT("\x0d:message-type\7\0\5error\x0e:error-message\7\0\2no"), 0,
 			0, "!|{}|no;" },
 		{ "a type that is none", SPAN_LIT("\1a\x0a"), 0, 0, "malformed" },
@@ -241,7 +241,7 @@ headers_and_lengths_are_checked_where_crcs_are_right(void **state)
 		frames_run_init(&run, FRAMES_EVENTSTREAM, 0);
 		struct span in =
 			message(&out, rows[i].headers, rows[i].total, rows[i].of_headers);
-		/* A wrong length is seen in the prelude. */
+		/* A wrong length is detected in the prelude. */
 		frames_run_feed(&run, rows[i].total ? span_cut(in, 0, 12) : in);
 		if (!span_is(buf_view(&run.events), rows[i].want))
 			fail_msg("%s: got %.*s", rows[i].name, SPAN_ARG(buf_view(&run.events)));
@@ -250,10 +250,10 @@ headers_and_lengths_are_checked_where_crcs_are_right(void **state)
 	}
 }
 
-/* ---- caps ---- */
+/* ---- limits ---- */
 
 static void
-frames_over_the_cap_go_on_in_pieces_and_the_next_is_read(void **state)
+frame_over_the_limit_continues_in_pieces(void **state)
 {
 	static const struct {
 		const char *name;
@@ -272,19 +272,19 @@ frames_over_the_cap_go_on_in_pieces_and_the_next_is_read(void **state)
 		{ "array", FRAMES_ARRAY, 12, SPAN_LIT("[ {\"a\":[0123456789]} , {\"b\":1},{}]"),
 			"<over>|{\"b\":1};|{};" },
 		{ "a number", FRAMES_ARRAY, 12, SPAN_LIT("[0123456789012345,1]"), "<over>|1;" },
-		{ "blanks in an array", FRAMES_ARRAY, 12, SPAN_LIT("[1,             {}]"),
+		{ "spaces in an array", FRAMES_ARRAY, 12, SPAN_LIT("[1,             {}]"),
 			"|1;malformed" },
-		{ "blanks of the cap before an array", FRAMES_ARRAY, 12,
+		{ "spaces up to the limit before an array", FRAMES_ARRAY, 12,
 			SPAN_LIT("            [1]"), "malformed" },
-		{ "blanks before an array's end", FRAMES_ARRAY, 12, SPAN_LIT("[1            ]"),
+		{ "spaces before an array's end", FRAMES_ARRAY, 12, SPAN_LIT("[1            ]"),
 			"|1;malformed" },
 		{ "SSE that ends in a long event", FRAMES_SSE, 12,
 			SPAN_LIT("data: 0123456789\ndata: more\n"), "<ends too early" },
 		{ "an array that ends in a long element", FRAMES_ARRAY, 12,
 			SPAN_LIT("[{\"a\":[0123456789]"), "<ends too early" },
-		{ "blanks after an array", FRAMES_ARRAY, 12, SPAN_LIT("[1]             \n "),
+		{ "spaces after an array", FRAMES_ARRAY, 12, SPAN_LIT("[1]             \n "),
 			"|1;" },
-		{ "blanks before an array", FRAMES_ARRAY, 12, SPAN_LIT("             []"),
+		{ "spaces before an array", FRAMES_ARRAY, 12, SPAN_LIT("             []"),
 			"malformed" },
 		{ "messages", FRAMES_EVENTSTREAM, 117,
 			SPAN_LIT(START "\0\0\0\x10\0\0\0\0\x05\xc2\x48\xeb\x7d\x98\xc8\xff"),
@@ -302,7 +302,7 @@ frames_over_the_cap_go_on_in_pieces_and_the_next_is_read(void **state)
 			for (size_t at = 0; at < rows[i].in.n; at += step)
 				frames_run_feed(&run, span_cut(rows[i].in, at, at + step));
 			frames_run_end(&run);
-			/* The last piece is not handed out where all come at once. */
+			/* If all bytes arrive at once, the last piece is not given out. */
 			struct span got = buf_view(&run.events);
 			bool fine = span_is(got, rows[i].want) ||
 				    (rows[i].want[0] == '<' && span_is(got, rows[i].want + 1) &&
@@ -318,7 +318,7 @@ frames_over_the_cap_go_on_in_pieces_and_the_next_is_read(void **state)
 }
 
 static void
-a_frame_of_ten_megabytes_holds_no_more_than_the_cap(void **state)
+frame_of_ten_megabytes_holds_at_most_the_limit(void **state)
 {
 	static char mass[64 << 10];
 	static const struct span begins[] = { SPAN_LIT("data: "), SPAN_LIT("{\"a\":\""),
@@ -346,7 +346,7 @@ a_frame_of_ten_megabytes_holds_no_more_than_the_cap(void **state)
 }
 
 static void
-room_for_a_long_frame_is_not_kept(void **state)
+memory_of_a_long_frame_is_released(void **state)
 {
 	struct frames f;
 	struct frame out;
@@ -372,7 +372,7 @@ room_for_a_long_frame_is_not_kept(void **state)
 }
 
 static void
-containers_nest_as_deep_as_a_reader_of_json_goes(void **state)
+containers_may_nest_as_deep_as_in_json(void **state)
 {
 	char in[2 * CAP_JSON_DEPTH + 8];
 
@@ -392,7 +392,7 @@ containers_nest_as_deep_as_a_reader_of_json_goes(void **state)
 }
 
 static void
-a_header_s_value_is_bounded(void **state)
+value_of_a_header_is_limited(void **state)
 {
 	static char value[EVENTSTREAM_VALUE_MOST + 1];
 	struct eventstream_message m;
@@ -416,7 +416,7 @@ a_header_s_value_is_bounded(void **state)
 
 /* ---- writing ---- */
 
-/* Each frame is dropped, passed or rewritten, as the digits of `how` in base 3 say. */
+/* Drops, forwards or rewrites each frame, by the base-3 digits of `how`. */
 static void
 forward(enum frames_kind kind, struct span in, unsigned how, bool own_first, bool own_last,
 	struct buf *out)
@@ -447,7 +447,7 @@ forward(enum frames_kind kind, struct span in, unsigned how, bool own_first, boo
 }
 
 static void
-commas_of_an_array_are_right_whatever_is_left_out_or_added(void **state)
+commas_of_an_array_stay_correct(void **state)
 {
 	static const char *const inputs[] = { "[{\"a\":1},{\"b\":2},{\"c\":3}]",
 		"[ 1 , \"x\"\n,\r\n[true] ] \n", " [{\"a\":1},\n{\"b\":2},\n{\"c\":3}\n]" };
@@ -471,7 +471,7 @@ commas_of_an_array_are_right_whatever_is_left_out_or_added(void **state)
 						left % 3 == 1 ? element[i][k] : "{\"new\":0}");
 			if (last)
 				buf_str(&want, "|{\"own\":2};");
-			/* The strict reader sees the same elements. */
+			/* The strict reader finds the same elements. */
 			frames_run_init(&run, FRAMES_ARRAY, 0);
 			frames_run_feed(&run, buf_view(&out));
 			frames_run_end(&run);
@@ -487,7 +487,7 @@ commas_of_an_array_are_right_whatever_is_left_out_or_added(void **state)
 }
 
 static void
-rewriting_leaves_all_but_the_payload(void **state)
+rewriting_changes_only_the_payload(void **state)
 {
 	static const struct {
 		enum frames_kind kind;
@@ -516,7 +516,7 @@ rewriting_leaves_all_but_the_payload(void **state)
 }
 
 static void
-a_rewritten_message_keeps_its_headers(void **state)
+rewritten_message_keeps_its_headers(void **state)
 {
 	struct frames_run run;
 	struct buf out;
@@ -535,7 +535,7 @@ a_rewritten_message_keeps_its_headers(void **state)
 }
 
 static void
-frames_of_our_own(void **state)
+frames_of_the_gateway_are_valid(void **state)
 {
 	static const struct {
 		enum frames_kind kind;
@@ -579,13 +579,13 @@ frames_of_our_own(void **state)
 }
 
 static void
-what_we_say_is_never_glued_to_half_a_frame(void **state)
+gateway_frame_never_follows_half_a_frame(void **state)
 {
 	static const struct {
 		enum frames_kind kind;
 		struct span in;
 		size_t cap;
-		const char *want; /* NULL: nothing can be said */
+		const char *want; /* NULL: nothing can be sent */
 	} rows[] = {
 		{ FRAMES_SSE, SPAN_LIT("data: a"), 0, "data: a\n\ndata: {}\n\n" },
 		{ FRAMES_SSE, SPAN_LIT("data: 0123456789"), 8,
@@ -621,10 +621,10 @@ what_we_say_is_never_glued_to_half_a_frame(void **state)
 	}
 }
 
-/* ---- Bedrock's invoke ---- */
+/* ---- Bedrock's InvokeModel ---- */
 
 static void
-a_model_s_event_is_unwrapped_and_wrapped_again(void **state)
+wrapped_model_event_is_unwrapped_and_wrapped_again(void **state)
 {
 	struct frame_writer w = { .kind = FRAMES_EVENTSTREAM, .wrap = true };
 	struct buf out, changed, scratch;
@@ -663,7 +663,7 @@ a_model_s_event_is_unwrapped_and_wrapped_again(void **state)
 }
 
 static void
-other_members_next_to_a_model_s_event_stay(void **state)
+other_members_beside_a_wrapped_event_stay(void **state)
 {
 	static const struct {
 		const char *payload;
@@ -721,22 +721,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(frames_are_the_same_however_the_bytes_are_cut),
-		cmocka_unit_test(every_bit_of_a_message_is_checked),
-		cmocka_unit_test(what_we_write_is_the_vector),
-		cmocka_unit_test(headers_and_lengths_are_checked_where_crcs_are_right),
-		cmocka_unit_test(frames_over_the_cap_go_on_in_pieces_and_the_next_is_read),
-		cmocka_unit_test(a_frame_of_ten_megabytes_holds_no_more_than_the_cap),
-		cmocka_unit_test(room_for_a_long_frame_is_not_kept),
-		cmocka_unit_test(containers_nest_as_deep_as_a_reader_of_json_goes),
-		cmocka_unit_test(a_header_s_value_is_bounded),
-		cmocka_unit_test(commas_of_an_array_are_right_whatever_is_left_out_or_added),
-		cmocka_unit_test(rewriting_leaves_all_but_the_payload),
-		cmocka_unit_test(a_rewritten_message_keeps_its_headers),
-		cmocka_unit_test(frames_of_our_own),
-		cmocka_unit_test(what_we_say_is_never_glued_to_half_a_frame),
-		cmocka_unit_test(a_model_s_event_is_unwrapped_and_wrapped_again),
-		cmocka_unit_test(other_members_next_to_a_model_s_event_stay),
+		cmocka_unit_test(frames_do_not_depend_on_cuts),
+		cmocka_unit_test(changed_bit_of_a_message_is_detected),
+		cmocka_unit_test(written_message_equals_the_test_vector),
+		cmocka_unit_test(headers_and_lengths_are_checked_with_correct_crcs),
+		cmocka_unit_test(frame_over_the_limit_continues_in_pieces),
+		cmocka_unit_test(frame_of_ten_megabytes_holds_at_most_the_limit),
+		cmocka_unit_test(memory_of_a_long_frame_is_released),
+		cmocka_unit_test(containers_may_nest_as_deep_as_in_json),
+		cmocka_unit_test(value_of_a_header_is_limited),
+		cmocka_unit_test(commas_of_an_array_stay_correct),
+		cmocka_unit_test(rewriting_changes_only_the_payload),
+		cmocka_unit_test(rewritten_message_keeps_its_headers),
+		cmocka_unit_test(frames_of_the_gateway_are_valid),
+		cmocka_unit_test(gateway_frame_never_follows_half_a_frame),
+		cmocka_unit_test(wrapped_model_event_is_unwrapped_and_wrapped_again),
+		cmocka_unit_test(other_members_beside_a_wrapped_event_stay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

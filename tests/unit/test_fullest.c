@@ -1,5 +1,5 @@
-/* The limits with the largest used share: their order, their room, and the day on which each is
- * used up. */
+/* The limits with the largest used share: their order, their number, and the day on which each
+ * will be exhausted. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,8 +26,8 @@ fresh(void **state UNUSED)
 	return 0;
 }
 
-/* A calendar limit of 100, of a month that began five days earlier, unless `begin_ms` is given.
- */
+/* Records the use of a calendar limit of 100 for a month that began five days earlier, unless
+ * `begin_ms` is given. */
 static void
 see(int w, uint64_t caller, const char *person, uint64_t used, int64_t at_ms, int64_t begin_ms)
 {
@@ -72,7 +72,7 @@ text_of(const json_t *rows, size_t i, const char *member)
 }
 
 static void
-the_fullest_limit_is_first_and_each_is_listed_once(void **state UNUSED)
+fullest_limit_is_first_and_each_is_listed_once(void **state UNUSED)
 {
 	see(0, 1, "ann", 10, MIDNIGHT_MS, 0);
 	see(0, 2, "bob", 50, MIDNIGHT_MS, 0);
@@ -95,7 +95,7 @@ the_fullest_limit_is_first_and_each_is_listed_once(void **state UNUSED)
 }
 
 static void
-a_limit_whose_window_is_over_is_not_listed(void **state UNUSED)
+limit_of_a_past_window_is_not_listed(void **state UNUSED)
 {
 	see(0, 1, "ann", 10, MIDNIGHT_MS, 0);
 	json_t *rows = limits(20, MIDNIGHT_MS + 21 * INT64_C(1) * DAY_MS);
@@ -104,7 +104,7 @@ a_limit_whose_window_is_over_is_not_listed(void **state UNUSED)
 }
 
 static void
-the_fullest_of_a_hundred_thousand_callers_stay(void **state UNUSED)
+fullest_limits_of_many_callers_are_kept(void **state UNUSED)
 {
 	for (uint64_t i = 1; i <= 100000; i++)
 		see(0, i, i == 5 ? "full" : "x", i == 5 ? 99 : i % 90, MIDNIGHT_MS, 0);
@@ -119,7 +119,7 @@ the_fullest_of_a_hundred_thousand_callers_stay(void **state UNUSED)
 }
 
 static void
-a_limit_is_used_up_at_the_rate_of_today(void **state UNUSED)
+limit_is_forecast_by_the_current_rate(void **state UNUSED)
 {
 	/* clang-format off */
 	static const struct {
@@ -152,7 +152,7 @@ a_limit_is_used_up_at_the_rate_of_today(void **state UNUSED)
 }
 
 static void
-a_name_of_other_bytes_is_a_question_mark_and_a_long_one_is_cut(void **state UNUSED)
+names_are_sanitized_and_shortened(void **state UNUSED)
 {
 	char longest[10241];
 
@@ -173,11 +173,11 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
 	const struct CMUnitTest tests[] = {
-		T(the_fullest_limit_is_first_and_each_is_listed_once),
-		T(a_limit_whose_window_is_over_is_not_listed),
-		T(the_fullest_of_a_hundred_thousand_callers_stay),
-		T(a_limit_is_used_up_at_the_rate_of_today),
-		T(a_name_of_other_bytes_is_a_question_mark_and_a_long_one_is_cut),
+		T(fullest_limit_is_first_and_each_is_listed_once),
+		T(limit_of_a_past_window_is_not_listed),
+		T(fullest_limits_of_many_callers_are_kept),
+		T(limit_is_forecast_by_the_current_rate),
+		T(names_are_sanitized_and_shortened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Answers through the guard: what comes out of whole ones and of streams, cut anywhere, under
+/* Responses through the guard: the output for whole ones and for streams, cut anywhere, under
  * rules with phase: response. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -76,8 +76,8 @@ static const struct answer_case rows[] = {
 	{ "of which one is broken", REDACT, "openai", "/v1/files/f/content",
 		"application/octet-stream", "{\"id\":\"1\"}\n{\"id\":\n",
 		"broken the response is not strict JSON|" },
-	{ "what is said token by token again goes", REDACT, "openai", "/v1/chat/completions",
-		"application/json",
+	{ "a repetition of the text by tokens is removed", REDACT, "openai",
+		"/v1/chat/completions", "application/json",
 		"{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":{\"content\":[{"
 		"\"token\":\"x\"}]}}]}",
 		"text 0.0 x|" },
@@ -90,7 +90,7 @@ static const struct answer_case rows[] = {
 		"{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\","
 		"\"prompt_eval_count\":3,\"eval_count\":2}\n",
 		"reasoning 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|usage 3 2|" },
-	{ "a call that comes whole in one event goes in one", REDACT, "mistral",
+	{ "a call that arrives in one event is sent in one", REDACT, "mistral",
 		"/v1/chat/completions", "text/event-stream",
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"
 		"\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"to\\\":["
@@ -121,8 +121,8 @@ static const struct answer_case rows[] = {
 		"{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
 		"text 0.0 to <EMAIL_ADDRESS>|text 1.0 at <EMAIL_ADDRESS>|finish stop|found "
 		"2|redacted 2|" },
-	{ "what waits is not said by its tokens meanwhile", REDACT, "openai",
-		"/v1/chat/completions", "text/event-stream",
+	{ "held text is not sent by its tokens", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"to jane.doe@\"},"
 		"\"logprobs\":{\"content\":[{\"token\":\"jane.doe@\"}]}}]}\n\n"
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"example.org\"},"
@@ -218,7 +218,7 @@ static const struct answer_case rows[] = {
 		"{\"content\":\"to jane.doe@\"}\n{\"content\":\"example.org\"}\n"
 		"{\"content\":\"\",\"stop\":true}\n",
 		"text 0.0 to <EMAIL_ADDRESS>|found 1|redacted 1|" },
-	{ "TGI's, which says all again", REDACT, "tgi", "/generate_stream",
+	{ "TGI's last event, which repeats the text", REDACT, "tgi", "/generate_stream",
 		"application/x-ndjson",
 		"{\"token\":{\"text\":\"to jane.doe@\"}}\n"
 		"{\"token\":{\"text\":\"example.org\"},\"generated_text\":\"to " MAIL "\"}\n",
@@ -266,7 +266,7 @@ static const struct answer_case rows[] = {
 		"{\"message\":{\"content\":\"example.org\"},\"error\":\"\"}\n"
 		"{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n",
 		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
-	{ "reasoning that is said under two names", REDACT, "openai", "/v1/chat/completions",
+	{ "reasoning under two names", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream",
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"to jane.doe@\","
 		"\"reasoning_content\":\"to jane.doe@\",\"reasoning_details\":[{\"text\":\"to "
@@ -310,10 +310,10 @@ static const struct answer_case rows[] = {
 	{ "more than the end in its event", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: [DONE] " MAIL "\n\n",
 		"text 0.0 it is. |broken an event of the stream is not JSON|" },
-	{ "blanks before JSON that calls itself audio", REDACT, "openai", "/v1/audio/speech",
+	{ "spaces before JSON with an audio type", REDACT, "openai", "/v1/audio/speech",
 		"audio/mpeg", " \n{\"x\":\"" MAIL "\"}",
 		"other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
-	{ "blanks before audio", REDACT, "openai", "/v1/audio/speech", "audio/mpeg",
+	{ "spaces before audio", REDACT, "openai", "/v1/audio/speech", "audio/mpeg",
 		" \n\x01\xff ok", "same|" },
 	{ "text that is not UTF-8", REDACT, "openai", "/v1/audio/transcriptions",
 		"text/plain; charset=latin1", "caf\xe9 " MAIL,
@@ -392,7 +392,7 @@ static const struct answer_case rows[] = {
 		" 4111111111111111\"}\n\n" EVENT("{\"type\":\"response.completed\"}"),
 		"input 0.0 say \"to <EMAIL_ADDRESS> <CREDIT_CARD>|input= 0.0 say \"to "
 		"<EMAIL_ADDRESS> <CREDIT_CARD>|found 4|redacted 4|" },
-	{ "arguments are read when they are there", READS_ARGUMENTS, "openai",
+	{ "arguments are read when they are complete", READS_ARGUMENTS, "openai",
 		"/v1/chat/completions", "text/event-stream",
 		DELTA("\"name\":\"f\",\"arguments\":\"{\\\"to\\\":\\\"jane.doe@\"")
 			DELTA("\"arguments\":\"example.org\\\",\\\"n\\\":1}\"") STOP,
@@ -418,7 +418,7 @@ static const struct answer_case rows[] = {
 		"\"n\":1}}},{"
 		"\"function\":{\"name\":\"f\",\"arguments\":{\"n\":11}}}]}}",
 		"denied too many|tool f|" },
-	{ "also where nothing but their order tells them apart", READS_ARGUMENTS, "gemini",
+	{ "also if only their order distinguishes them", READS_ARGUMENTS, "gemini",
 		"/v1beta/models/g:generateContent", "application/json",
 		"{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"g\","
 		"\"args\":{\"n\":1}}},{\"functionCall\":{\"name\":\"f\",\"args\":{\"n\":11}}}]}"
@@ -618,7 +618,7 @@ try_cuts(const struct answer_case *all, size_t n)
 				buf_view(&say).p, r->want, SPAN_ARG(buf_view(&out)));
 		if (!strcmp(r->rules, REDACT) && out.n &&
 			memmem(buf_view(&out).p, out.n, "jane", 4))
-			fail_msg("%s: what is redacted goes out: %.*s", r->name,
+			fail_msg("%s: a redacted value is sent: %.*s", r->name,
 				SPAN_ARG(buf_view(&out)));
 		for (size_t cut = 0; cut < strlen(r->in); cut++) {
 			buf_init(&out2, 0);
@@ -642,36 +642,36 @@ try_cuts(const struct answer_case *all, size_t n)
 }
 
 static void
-every_cut_gives_the_same(void **state)
+cut_responses_give_the_same_output(void **state)
 {
 	(void)state;
 	try_cuts(rows, COUNT_OF(rows));
 }
 
 static void
-every_cut_of_blocks_and_escapes(void **state)
+cut_blocks_and_escapes_give_the_same_output(void **state)
 {
 	(void)state;
 	try_cuts(answer_blocks, COUNT_OF(answer_blocks));
 }
 
 static void
-every_cut_of_members_that_say_the_same(void **state)
+cut_repeated_members_give_the_same_output(void **state)
 {
 	(void)state;
 	try_cuts(answer_members, COUNT_OF(answer_members));
 }
 
 static void
-every_cut_of_every_dialect(void **state)
+cut_streams_of_each_dialect_give_the_same_output(void **state)
 {
 	(void)state;
 	try_cuts(answer_streams, COUNT_OF(answer_streams));
 }
 
-/* ---- the same streams, of placeholders ---- */
+/* ---- the same streams, with placeholders ---- */
 
-/* Every `of` of the text is `by` then. */
+/* Returns the text with every `of` replaced with `by`. */
 static char *
 instead(const char *text, const char *of, const char *by)
 {
@@ -689,7 +689,7 @@ instead(const char *text, const char *of, const char *by)
 	return made;
 }
 
-/* Without "found 1|redacted 1|", in place: what is put back is no finding. */
+/* Removes "found 1|redacted 1|" in place, because a restored value is not a finding. */
 static void
 forget_counts(char *say)
 {
@@ -745,13 +745,14 @@ try_restored(const struct answer_case *r, const struct vault *v)
 }
 
 static void
-every_dialect_puts_back_at_every_cut(void **state)
+values_are_restored_in_each_dialect_at_every_cut(void **state)
 {
 	(void)state;
 	struct vault *v = vault_new();
 
 	assert_int_equal(vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT(MAIL)), 0);
-	/* In members that no table has, only what is whole in an event is put back. */
+	/* In members that no table lists, a value is restored only if it is whole in one
+	 * event. */
 	for (size_t i = 0; i < COUNT_OF(answer_streams); i++)
 		if (!strcmp(answer_streams[i].rules, REDACT) &&
 			strcmp(answer_streams[i].dialect, "rest") != 0)
@@ -763,11 +764,11 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_cut_gives_the_same),
-		cmocka_unit_test(every_cut_of_blocks_and_escapes),
-		cmocka_unit_test(every_cut_of_members_that_say_the_same),
-		cmocka_unit_test(every_cut_of_every_dialect),
-		cmocka_unit_test(every_dialect_puts_back_at_every_cut),
+		cmocka_unit_test(cut_responses_give_the_same_output),
+		cmocka_unit_test(cut_blocks_and_escapes_give_the_same_output),
+		cmocka_unit_test(cut_repeated_members_give_the_same_output),
+		cmocka_unit_test(cut_streams_of_each_dialect_give_the_same_output),
+		cmocka_unit_test(values_are_restored_in_each_dialect_at_every_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

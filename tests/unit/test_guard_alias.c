@@ -1,4 +1,5 @@
-/* A name that stands for a provider's model: answers say it, lists of models hold it. */
+/* A name that stands for a provider's model: responses contain it, and lists of models list
+ * it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -39,7 +40,7 @@
 /* clang-format off */
 static const struct {
 	const char *name, *dialect, *path, *type, *in, *want;
-	long input; /* tokens that are known of it; -1: none */
+	long input; /* tokens that are known for it; -1: none */
 } rows[] = {
 	{ "a whole answer", CHAT, JSON, WHOLE("m-1-2026"), WHOLE("fast"), 3 },
 	{ "a name that is longer", CHAT, JSON, WHOLE("m"), WHOLE("fast"), 3 },
@@ -52,7 +53,7 @@ static const struct {
 		"\"modelVersion\":\"m-001\"}",
 		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}],\"role\":\"model\"},\"finishReason\":\"STOP\"}],"
 		"\"modelVersion\":\"fast\"}", -1 },
-	{ "a response, and what it says of itself in an event", "openai", "/v1/responses", SSE,
+	{ "a response, and its object in an event", "openai", "/v1/responses", SSE,
 		"event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\",\"model\":\"m-1\"}}\n\n"
 		"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"model\":\"m-1\"}}\n\n",
 		"event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\",\"model\":\"fast\"}}\n\n"
@@ -64,11 +65,11 @@ static const struct {
 	{ "a model that is no text stays", CHAT, JSON, "{\"model\":null,\"choices\":[]}", "{\"model\":null,\"choices\":[]}", -1 },
 	{ "sound passes", "openai", "/v1/audio/speech", "audio/mpeg", "\xff\xfb\"model\":\"m\"", "\xff\xfb\"model\":\"m\"", -1 },
 };
-/* What is no JSON passes as long as nobody reads it. */
+/* Invalid JSON passes as long as no rule reads it. */
 static const struct {
 	const char *name, *type, *in;
 } passing[] = {
-	{ "what says it is JSON and is not", JSON, "{\"model\":\"m\",}" },
+	{ "a JSON type without JSON", JSON, "{\"model\":\"m\",}" },
 	{ "a text", "text/plain", "\"model\":\"m\"" },
 	{ "an event that is none", SSE, "data: {\"model\":\n\ndata: [DONE]\n\n" },
 };
@@ -110,7 +111,7 @@ plan_of(const char *dialect, const char *path)
 }
 
 static void
-answers_say_the_name_that_was_asked_for(void **state)
+responses_have_the_requested_name(void **state)
 {
 	static const size_t steps[] = { 1, 7, 1 << 20 };
 
@@ -124,7 +125,7 @@ answers_say_the_name_that_was_asked_for(void **state)
 		plan.hide_usage = true;
 		answered(rows[at].name, plan, rows[at].type, 200, in, step, rows[at].want,
 			rows[at].input);
-		plan.alias = NULL; /* and nobody else does */
+		plan.alias = NULL; /* without an alias the name is unchanged */
 		plan.hide_usage = false;
 		answered(rows[at].name, plan, rows[at].type, 200, in, step, rows[at].in,
 			rows[at].input);
@@ -136,9 +137,9 @@ answers_say_the_name_that_was_asked_for(void **state)
 		"{\"model\":\"m\"}", -1);
 }
 
-/* Where texts are put back, too: the events of our own say it as well. */
+/* Also if texts are restored: the gateway's own events have the name too. */
 static void
-answers_that_are_edited_say_it(void **state)
+edited_responses_have_the_requested_name(void **state)
 {
 	struct guard_plan plan = plan_of(CHAT);
 	struct vault *v = vault_new();
@@ -173,7 +174,7 @@ may_use(void *arg, struct span model, struct arena *a)
 #define ADDED(list, id) "{\"object\":\"list\",\"data\":[" list "],\"last_id\":" id "}"
 
 static void
-lists_of_models_hold_what_the_caller_may_use(void **state)
+lists_of_models_have_the_permitted_names(void **state)
 {
 	static const struct route aliases[] = { { .alias = "fast" }, { .alias = "no-fast" },
 		{ .alias = "x/y" } };
@@ -216,9 +217,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers_say_the_name_that_was_asked_for),
-		cmocka_unit_test(answers_that_are_edited_say_it),
-		cmocka_unit_test(lists_of_models_hold_what_the_caller_may_use),
+		cmocka_unit_test(responses_have_the_requested_name),
+		cmocka_unit_test(edited_responses_have_the_requested_name),
+		cmocka_unit_test(lists_of_models_have_the_permitted_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

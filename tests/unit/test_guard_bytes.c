@@ -1,4 +1,5 @@
-/* Answers that are not what their type says: known by their first bytes, however these come. */
+/* Responses that do not match their type: recognized by their first bytes, however they
+ * arrive. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,8 @@
 
 enum body_form { PLAIN, AWS, GZIP, ZSTD, LE16, BE16, LE16_MARKED, BE16_MARKED, LE32, BE32 };
 
-/* `text` as clients may get it. Of what is compressed its beginning will do. */
+/* Writes `text` in a form that clients may receive. For a compressed form, its beginning is
+ * enough. */
 static void
 put_form(struct buf *b, enum body_form form, struct span text)
 {
@@ -51,7 +53,7 @@ put_form(struct buf *b, enum body_form form, struct span text)
 			buf_putc(b, k == at ? text.p[i] : '\0');
 }
 
-/* What is no text, and nothing else either. */
+/* Bytes that are no text and no other known form. */
 static const char image[] =
 	"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0\0\0\1\0\x08\6\0\0\0\x5c\x72\xa8\x66"
 	"\0\0\0\1sRGB\0\xae\xce\x1c\xe9\0\0\0\4gAMA\0\0\xb1\x8f\x0b\xfc";
@@ -79,9 +81,10 @@ static const char *const types[] = { "", "application/octet-stream", "image/png"
 	"text/plain", "application/json", "application/x-unknown", "text/event-stream",
 	"application/x-ndjson" };
 
-/* Whatever its type: none of it goes, but by the policy's leave, and then as it came. */
+/* Whatever the type, nothing is forwarded without the policy's permission. With it, the bytes
+ * are unchanged. */
 static void
-what_bytes_hide_is_unread(void **state)
+hidden_content_is_uninspected(void **state)
 {
 	static const size_t steps[] = { 1, 13, 100000 };
 	struct buf in, out;
@@ -111,7 +114,7 @@ what_bytes_hide_is_unread(void **state)
 }
 
 static void
-what_hides_nothing_passes(void **state)
+harmless_bytes_pass(void **state)
 {
 	static const struct {
 		const char *type;
@@ -145,9 +148,9 @@ what_hides_nothing_passes(void **state)
 	buf_free(&out);
 }
 
-/* A field that no table knows is before the first event. */
+/* A field that no table knows precedes the first event. */
 static void
-events_after_any_field_are_events(void **state)
+events_after_any_field_are_read(void **state)
 {
 	struct buf out;
 
@@ -162,9 +165,9 @@ events_after_any_field_are_events(void **state)
 	buf_free(&out);
 }
 
-/* Some clients read one as what it is, whatever its type says. */
+/* Some clients parse a document as such, whatever its type is. */
 static void
-a_document_is_no_events(void **state)
+document_is_not_read_as_events(void **state)
 {
 	static const size_t steps[] = { 1, 100000 };
 	struct buf out;
@@ -186,7 +189,8 @@ a_document_is_no_events(void **state)
 #define WORDS " and this is what was said of it, at some length, by all who were there"
 #define LONG  CHUNK(WORDS) CHUNK(WORDS) CHUNK(WORDS) CHUNK(WORDS)
 
-/* An event over its cap after texts: the request held nothing that counts, the answer may. */
+/* An event over its limit after texts. The request contained no data of a class, but the
+ * response may. */
 static enum guard_result
 after(const char *texts)
 {
@@ -214,7 +218,7 @@ after(const char *texts)
 }
 
 static void
-a_class_that_the_answer_held_keeps_the_rest_of_it_back(void **state)
+class_found_in_a_response_blocks_its_uninspected_rest(void **state)
 {
 	(void)state;
 	assert_int_equal(after(CHUNK("nothing here. ") LONG CHUNK("so")), GUARD_PASS);
@@ -225,11 +229,11 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_bytes_hide_is_unread),
-		cmocka_unit_test(what_hides_nothing_passes),
-		cmocka_unit_test(a_class_that_the_answer_held_keeps_the_rest_of_it_back),
-		cmocka_unit_test(events_after_any_field_are_events),
-		cmocka_unit_test(a_document_is_no_events),
+		cmocka_unit_test(hidden_content_is_uninspected),
+		cmocka_unit_test(harmless_bytes_pass),
+		cmocka_unit_test(class_found_in_a_response_blocks_its_uninspected_rest),
+		cmocka_unit_test(events_after_any_field_are_read),
+		cmocka_unit_test(document_is_not_read_as_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

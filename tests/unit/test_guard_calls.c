@@ -1,5 +1,5 @@
-/* Calls of a model's answer that rules of phase: tool deny or redact: what a client gets, whole
- * and streamed. However the bytes are cut: test_guard_calls_cut.c. */
+/* Calls in a model's response that rules with phase: tool deny or redact: the client's
+ * response, whole and streamed. test_guard_calls_cut.c cuts the bytes in every way. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,7 +155,7 @@
 	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"in_progress\",\"role\":"          \
 	"\"assistant\",\"content\":[]}"
 
-/* turns that are kept */
+/* stored turns */
 #define INTER "gemini", "/v1beta/interactions"
 #define STEP(name, args)                                                                       \
 	"{\"type\":\"function_call\",\"id\":\"" name "1\",\"name\":\"" name "\",\"arguments\":" args \
@@ -178,30 +178,33 @@ static const char ANYHOW[] = "it goes";
 	      "\",\"function\":{\"name\":\"" name "\",\"arguments\":\"" args "\"}}]")
 
 static const struct row {
-	const char *name, *dialect, *path, *type, *in, *want; /* NULL: as it came */
+	const char *name, *dialect, *path, *type, *in, *want; /* NULL: unchanged */
 	enum guard_result got;
 } rows[] = {
 	/* ---- chat, whole ---- */
 	{ "no call is touched that no rule denies", CHAT, JSON,
-		WHOLE("\"content\":null, \"tool_calls\":[" FN("a", "{}") "]", "tool_calls"), NULL,
-		0 },
+		WHOLE("\"content\":null, \"tool_calls\":[" FN("a", "{}") "]", "tool_calls"),
+		NULL, 0 },
 	{ "one of several goes, and its reason is text", CHAT, JSON,
-		WHOLE("\"content\":null,\"tool_calls\":[" FN("a", "{}") "," FN("rm", "{}") "," FN(
-			      "b", "{}") "]",
+		WHOLE("\"content\":null,\"tool_calls\":[" FN("a", "{}") "," FN(
+			      "rm", "{}") "," FN("b", "{}") "]",
 			"tool_calls"),
-		WHOLE("\"content\":\"" RM "\",\"tool_calls\":[" FN("a", "{}") "," FN("b", "{}") "]",
+		WHOLE("\"content\":\"" RM
+		      "\",\"tool_calls\":[" FN("a", "{}") "," FN("b", "{}") "]",
 			"tool_calls"),
 		0 },
 	{ "the only one: no list, and a finish that agrees", CHAT, JSON,
-		WHOLE("\"content\":\"Well.\",\"tool_calls\":[" FN("rm", "{}") "]", "tool_calls"),
+		WHOLE("\"content\":\"Well.\",\"tool_calls\":[" FN("rm", "{}") "]",
+			"tool_calls"),
 		WHOLE("\"content\":\"Well.\\n\\n" RM "\"", "stop"), 0 },
 	{ "two, by name and by arguments", CHAT, JSON,
-		WHOLE("\"tool_calls\":[" FN("rm", "{}") "," FN("pay", "{\\\"amount\\\":101}") "]",
+		WHOLE("\"tool_calls\":[" FN("rm", "{}") "," FN(
+			      "pay", "{\\\"amount\\\":101}") "]",
 			"tool_calls"),
 		WHOLE("\"content\":\"" RM "\\n\\n" PAY "\"", "stop"), 0 },
-	{ "arguments that a rule lets go", CHAT, JSON,
-		WHOLE("\"tool_calls\":[" FN("pay", "{\\\"amount\\\":100}") "]", "tool_calls"), NULL,
-		0 },
+	{ "arguments that a rule permits", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("pay", "{\\\"amount\\\":100}") "]", "tool_calls"),
+		NULL, 0 },
 	{ "arguments that are no JSON fail the rule that reads them", CHAT, JSON,
 		WHOLE("\"tool_calls\":[" FN("pay", "{\\\"amount") "]", "tool_calls"),
 		WHOLE("\"content\":\"The call of the tool pay was denied: a rule of the policy "
@@ -212,7 +215,8 @@ static const struct row {
 		WHOLE("\"tool_calls\":[" FN("rm", "{}") "]", "length"),
 		WHOLE("\"content\":\"" RM "\"", "length"), 0 },
 	{ "the older function_call", CHAT, JSON,
-		WHOLE("\"content\":null,\"function_call\":{\"name\":\"rm\",\"arguments\":\"{}\"}",
+		WHOLE("\"content\":null,\"function_call\":{\"name\":\"rm\",\"arguments\":\"{}"
+		      "\"}",
 			"function_call"),
 		WHOLE("\"content\":\"" RM "\"", "stop"), 0 },
 	{ "a custom tool", CHAT, JSON,
@@ -234,8 +238,8 @@ static const struct row {
 			"tool_calls"),
 		NULL, 0 },
 	{ "as: error ends the turn", CHAT, JSON,
-		WHOLE("\"tool_calls\":[" FN("a", "{}") "," FN("drop", "{}") "]", "tool_calls"), "",
-		GUARD_DENIED },
+		WHOLE("\"tool_calls\":[" FN("a", "{}") "," FN("drop", "{}") "]", "tool_calls"),
+		"", GUARD_DENIED },
 	{ "shadow changes nothing", CHAT, JSON,
 		WHOLE("\"tool_calls\":[" FN("look", "{}") "]", "tool_calls"), NULL, 0 },
 	{ "each choice by itself", CHAT, JSON,
@@ -249,8 +253,9 @@ static const struct row {
 		0 },
 	/* ---- chat, streamed ---- */
 	{ "a stream that no rule denies", CHAT, SSE,
-		DELTA("\"role\":\"assistant\",\"content\":null") BEGIN("0", "a") MORE("0", "{\\\"x\\\":") MORE("0", "1}")
-			BEGIN("1", "b") MORE("1", "{}") FINISH("tool_calls") DONE,
+		DELTA("\"role\":\"assistant\",\"content\":null") BEGIN("0", "a")
+			MORE("0", "{\\\"x\\\":") MORE("0", "1}") BEGIN("1", "b") MORE("1", "{}")
+				FINISH("tool_calls") DONE,
 		NULL, 0 },
 	{ "the first of three: the others take its index", CHAT, SSE,
 		BEGIN("0", "rm") MORE("0", "{}") BEGIN("1", "a") MORE("1", "{}") BEGIN("2", "b")
@@ -259,43 +264,48 @@ static const struct row {
 			MORE("1", "{}") FINISH("tool_calls") DONE,
 		0 },
 	{ "the one between", CHAT, SSE,
-		BEGIN("0", "a") MORE("0", "{}") BEGIN("1", "rm") MORE("1", "{\\\"x\\\":") MORE("1", "1}")
-			BEGIN("2", "b") MORE("2", "{}") FINISH("tool_calls") DONE,
+		BEGIN("0", "a") MORE("0", "{}") BEGIN("1", "rm") MORE("1", "{\\\"x\\\":") MORE(
+			"1", "1}") BEGIN("2", "b") MORE("2", "{}") FINISH("tool_calls") DONE,
 		BEGIN("0", "a") MORE("0", "{}") DELTA("\"content\":\"" RM "\"") BEGIN("1", "b")
 			MORE("1", "{}") FINISH("tool_calls") DONE,
 		0 },
 	{ "all of them", CHAT, SSE,
-		DELTA("\"content\":\"It is. \"") BEGIN("0", "rm") MORE("0", "{}") BEGIN("1", "pay")
-			MORE("1", "{\\\"amo") MORE("1", "unt\\\":200}") FINISH("tool_calls") DONE,
+		DELTA("\"content\":\"It is. \"") BEGIN("0", "rm") MORE("0", "{}")
+			BEGIN("1", "pay") MORE("1", "{\\\"amo") MORE("1", "unt\\\":200}")
+				FINISH("tool_calls") DONE,
 		DELTA("\"content\":\"It is. \"") DELTA("\"content\":\"\\n\\n" RM "\"")
 			DELTA("\"content\":\"\\n\\n" PAY "\"") FINISH("stop") DONE,
 		0 },
 	{ "whole calls in one chunk, with their finish", CHAT, SSE,
 		CHUNK_OF("0",
-			"\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"function\":{\"name\":\"rm\","
-			"\"arguments\":\"{}\"}},{\"index\":1,\"id\":\"y\",\"function\":{\"name\":"
+			"\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"function\":{\"name\":"
+			"\"rm\","
+			"\"arguments\":\"{}\"}},{\"index\":1,\"id\":\"y\",\"function\":{"
+			"\"name\":"
 			"\"a\",\"arguments\":\"{}\"}}]",
 			"\"tool_calls\"") DONE,
 		CHUNK_OF("0",
-			"\"tool_calls\":[{\"index\":0,\"id\":\"y\",\"function\":{\"name\":\"a\","
+			"\"tool_calls\":[{\"index\":0,\"id\":\"y\",\"function\":{\"name\":"
+			"\"a\","
 			"\"arguments\":\"{}\"}}],\"content\":\"" RM "\"",
 			"\"tool_calls\"") DONE,
 		0 },
 	{ "the older one in pieces", CHAT, SSE,
 		DELTA("\"content\":null,\"function_call\":{\"name\":\"rm\",\"arguments\":\"\"}")
-			DELTA("\"function_call\":{\"arguments\":\"{}\"}") FINISH("function_call")
-				DONE,
+			DELTA("\"function_call\":{\"arguments\":\"{}\"}")
+				FINISH("function_call") DONE,
 		DELTA("\"content\":\"" RM "\"") FINISH("stop") DONE, 0 },
 	{ "arguments in pieces are redacted as one", CHAT, SSE,
-		BEGIN("0", "send") MORE("0", "{\\\"to\\\":\\\"jane.doe@") MORE("0", "example.org\\\"}")
-			FINISH("tool_calls") DONE,
+		BEGIN("0", "send") MORE("0", "{\\\"to\\\":\\\"jane.doe@")
+			MORE("0", "example.org\\\"}") FINISH("tool_calls") DONE,
 		DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"send1\",\"type\":\"function\","
 		      "\"function\":{\"name\":\"send\",\"arguments\":\"{\\\"to\\\":\\\"<EMAIL_"
-		      "ADDRESS>\\\"}\"}}]") MORE("0", "") MORE("0", "") FINISH("tool_calls") DONE,
+		      "ADDRESS>\\\"}\"}}]") MORE("0", "") MORE("0", "") FINISH("tool_calls")
+			DONE,
 		0 },
 	{ "another choice's text waits, and goes", CHAT, SSE,
-		BEGIN("0", "rm") CHUNK_OF("1", "\"content\":\"It is. \"", "null") MORE("0", "{}")
-			FINISH("tool_calls") CHUNK_OF("1", "", "\"stop\"") DONE,
+		BEGIN("0", "rm") CHUNK_OF("1", "\"content\":\"It is. \"", "null")
+			MORE("0", "{}") FINISH("tool_calls") CHUNK_OF("1", "", "\"stop\"") DONE,
 		DELTA("\"content\":\"The call of the tool rm was denied: not \"") CHUNK_OF(
 			"1", "\"content\":\"It is. \"", "null") DELTA("\"content\":\"here\"")
 			FINISH("stop") CHUNK_OF("1", "", "\"stop\"") DONE,
@@ -306,154 +316,286 @@ static const struct row {
 	{ "cut in a call: nothing of it went", CHAT, SSE,
 		DELTA("\"content\":\"It is. \"") BEGIN("0", "a") MORE("0", "{\\\"x"),
 		DELTA("\"content\":\"It is. \""), GUARD_CUT },
-	{ "without a finish it ends with the stream", CHAT, SSE, BEGIN("0", "rm") MORE("0", "{}") DONE,
-		DELTA("\"content\":\"" RM "\"") DONE, 0 },
+	{ "without a finish it ends with the stream", CHAT, SSE,
+		BEGIN("0", "rm") MORE("0", "{}") DONE, DELTA("\"content\":\"" RM "\"") DONE,
+		0 },
 	{ "a call that goes on after its end", CHAT, SSE,
 		BEGIN("0", "a") FINISH("tool_calls") MORE("0", "{}") DONE,
 		BEGIN("0", "a") FINISH("tool_calls"), GUARD_BROKEN },
 	{ "a name that grows after its end", CHAT, SSE,
-		BEGIN("0", "a") FINISH("tool_calls") DELTA("\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"rm\"}}]") DONE,
+		BEGIN("0", "a") FINISH("tool_calls") DELTA(
+			"\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"rm\"}}]") DONE,
 		BEGIN("0", "a") FINISH("tool_calls"), GUARD_BROKEN },
 	{ "a name in more pieces than one may have", CHAT, SSE,
-		BEGIN("0", "a") BEGIN("0", "b") BEGIN("0", "c") BEGIN("0", "d") BEGIN("0", "e") FINISH("tool_calls") DONE, "", GUARD_UNREAD },
+		BEGIN("0", "a") BEGIN("0", "b") BEGIN("0", "c") BEGIN("0", "d") BEGIN("0", "e")
+			FINISH("tool_calls") DONE,
+		"", GUARD_UNREAD },
 	{ "one that goes on after another began", CHAT, SSE,
-		BEGIN("0", "rm") BEGIN("1", "b") MORE("0", "{}") MORE("1", "{}") FINISH("tool_calls") DONE,
-		DELTA("\"content\":\"" RM "\"") BEGIN("0", "b") MORE("0", "{}") FINISH("tool_calls") DONE, 0 },
+		BEGIN("0", "rm") BEGIN("1", "b") MORE("0", "{}") MORE("1", "{}")
+			FINISH("tool_calls") DONE,
+		DELTA("\"content\":\"" RM "\"") BEGIN("0", "b") MORE("0", "{}")
+			FINISH("tool_calls") DONE,
+		0 },
 	{ "the later one first", CHAT, SSE,
 		BEGIN("1", "rm") BEGIN("0", "b") FINISH("tool_calls") DONE,
 		DELTA("\"content\":\"" RM "\"") BEGIN("0", "b") FINISH("tool_calls") DONE, 0 },
 	{ "a hole that nothing can fill", CHAT, SSE,
 		BEGIN("1", "a") BEGIN("0", "rm") FINISH("tool_calls") DONE, "", GUARD_BROKEN },
-	{ "a number that is none", CHAT, SSE, BEGIN("4294967295", "rm") FINISH("tool_calls") DONE, "", GUARD_BROKEN },
-	{ "a number that is another's, cut short", CHAT, SSE, BEGIN("0", "a") BEGIN("4294967296", "rm") DONE, "", GUARD_BROKEN },
-	{ "a call where a list should be", CHAT, SSE, DELTA("\"tool_calls\":" FN("rm", "{}")) DONE, "", GUARD_BROKEN },
+	{ "a number that is none", CHAT, SSE,
+		BEGIN("4294967295", "rm") FINISH("tool_calls") DONE, "", GUARD_BROKEN },
+	{ "a number that is another's, cut short", CHAT, SSE,
+		BEGIN("0", "a") BEGIN("4294967296", "rm") DONE, "", GUARD_BROKEN },
+	{ "a call where a list should be", CHAT, SSE,
+		DELTA("\"tool_calls\":" FN("rm", "{}")) DONE, "", GUARD_BROKEN },
 	{ "two of one number, whole", CHAT, JSON,
-		WHOLE("\"content\":null,\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"rm\"}},{\"index\":0,\"function\":{\"name\":\"a\"}}]", "tool_calls"),
-		WHOLE("\"content\":\"" RM "\",\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"a\"}}]", "tool_calls"), 0 },
+		WHOLE("\"content\":null,\"tool_calls\":[{\"index\":0,\"function\":{\"name\":"
+		      "\"rm\"}},{\"index\":0,\"function\":{\"name\":\"a\"}}]",
+			"tool_calls"),
+		WHOLE("\"content\":\"" RM
+		      "\",\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"a\"}}]",
+			"tool_calls"),
+		0 },
 	{ "a message that has a call before it begins", MSGS, SSE,
-		EVENT("message_start", ",\"message\":{\"content\":[" USE("rm", "{}") "]}") STOP_FOR("tool_use"), "", GUARD_BROKEN },
-	{ "a response whose end says other arguments", RESP, SSE,
-		CREATED("false") ADDED("1", "0", FC("pay", "")) ITEM_DONE("2", "0", FC("pay", "{\\\"amount\\\":5}"))
-			COMPLETED("3", FC("pay", "{\\\"amount\\\":500}")),
-		CREATED("false") ADDED("1", "0", FC("pay", "")) ITEM_DONE("2", "0", FC("pay", "{\\\"amount\\\":5}")), GUARD_BROKEN },
-	{ "the other spelling of a call", GEM, JSON, CANDIDATE("{\"function_call\":{\"name\":\"rm\",\"args\":{}}}"),
+		EVENT("message_start", ",\"message\":{\"content\":[" USE("rm", "{}") "]}")
+			STOP_FOR("tool_use"),
+		"", GUARD_BROKEN },
+	{ "a response whose end has other arguments", RESP, SSE,
+		CREATED("false") ADDED("1", "0", FC("pay", ""))
+			ITEM_DONE("2", "0", FC("pay", "{\\\"amount\\\":5}"))
+				COMPLETED("3", FC("pay", "{\\\"amount\\\":500}")),
+		CREATED("false") ADDED("1", "0", FC("pay", ""))
+			ITEM_DONE("2", "0", FC("pay", "{\\\"amount\\\":5}")),
+		GUARD_BROKEN },
+	{ "the other spelling of a call", GEM, JSON,
+		CANDIDATE("{\"function_call\":{\"name\":\"rm\",\"args\":{}}}"),
 		CANDIDATE("{\"text\":\"" RM "\"}"), 0 },
-	{ "a document under the type of events", CHAT, SSE, WHOLE("\"tool_calls\":[" FN("rm", "{}") "]", "tool_calls"), "", GUARD_UNREAD },
+	{ "a document under the type of events", CHAT, SSE,
+		WHOLE("\"tool_calls\":[" FN("rm", "{}") "]", "tool_calls"), "", GUARD_UNREAD },
 	{ "arguments that are an object where a text should be", RESP, JSON,
-		"{\"store\":false,\"output\":[{\"type\":\"function_call\",\"name\":\"send\",\"arguments\":{\"to\":\"" MAIL "\"}}]}", "", GUARD_BROKEN },
+		"{\"store\":false,\"output\":[{\"type\":\"function_call\",\"name\":\"send\","
+		"\"arguments\":{\"to\":\"" MAIL "\"}}]}",
+		"", GUARD_BROKEN },
 	{ "pieces of them that are objects", MSGS, SSE,
-		START OPEN("0", USE("send", "{}")) EVENT("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":{\"to\":\"" MAIL "\"}}") CLOSE("0") STOP_FOR("tool_use"),
+		START OPEN("0", USE("send", "{}")) EVENT("content_block_delta",
+			",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_"
+			"json\":{\"to\":\"" MAIL "\"}}") CLOSE("0") STOP_FOR("tool_use"),
 		START, GUARD_BROKEN },
 	{ "a list where a call should be", COHERE, SSE,
-		EVENT("tool-call-start", ",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":[" FN("rm", "") "]}}") COHERE_END("TOOL_CALL"), "", GUARD_BROKEN },
+		EVENT("tool-call-start",
+			",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":[" FN(
+				"rm", "") "]}}") COHERE_END("TOOL_CALL"),
+		"", GUARD_BROKEN },
 	{ "as: error ends the stream, before anything of the calls", CHAT, SSE,
-		BEGIN("0", "a") MORE("0", "{}") BEGIN("1", "drop") MORE("1", "{}") FINISH("tool_calls")
-			DONE,
+		BEGIN("0", "a") MORE("0", "{}") BEGIN("1", "drop") MORE("1", "{}")
+			FINISH("tool_calls") DONE,
 		"", GUARD_DENIED },
 	{ "the provider fails in a call", CHAT, SSE,
 		BEGIN("0", "a") "data: {\"error\":{\"message\":\"no\"}}\n\n",
 		"data: {\"error\":{\"message\":\"no\"}}\n\n", 0 },
-	/* ---- where a call ends: after all that the event says, and with nothing else ---- */
+	/* ---- the end of a call: after the whole event, and without other events ---- */
 	{ "the last piece in the chunk of the finish", CHAT, SSE,
-		BEGIN("0", "pay") MORE("0", "{") CHUNK_OF("0", "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\"amount\\\":5}\"}}]", "\"tool_calls\"") DONE,
+		BEGIN("0", "pay") MORE("0", "{") CHUNK_OF("0",
+			"\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+			"\"\\\"amount\\\":5}\"}}]",
+			"\"tool_calls\"") DONE,
 		SAME, 0 },
 	{ "after text, which ends there", CHAT, SSE,
-		DELTA("\"content\":\"I pay. \"") BEGIN("0", "pay") MORE("0", "{") CHUNK_OF("0", "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\"amount\\\":5}\"}}]", "\"tool_calls\"") DONE,
+		DELTA("\"content\":\"I pay. \"") BEGIN("0", "pay") MORE("0", "{") CHUNK_OF("0",
+			"\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+			"\"\\\"amount\\\":5}\"}}]",
+			"\"tool_calls\"") DONE,
 		SAME, 0 },
 	{ "two whose last pieces are in it", CHAT, SSE,
-		DELTA("\"content\":\"I pay. \"") BEGIN("0", "pay") MORE("0", "{") BEGIN("1", "pay") MORE("1", "{")
-			CHUNK_OF("0", "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\"amount\\\":5}\"}},{\"index\":1,\"function\":{\"arguments\":\"\\\"amount\\\":6}\"}}]", "\"tool_calls\"") DONE,
+		DELTA("\"content\":\"I pay. \"") BEGIN("0", "pay") MORE("0", "{")
+			BEGIN("1", "pay") MORE("1", "{") CHUNK_OF("0",
+				"\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+				"\"\\\"amount\\\":5}\"}},{\"index\":1,\"function\":{"
+				"\"arguments\":\"\\\"amount\\\":6}\"}}]",
+				"\"tool_calls\"") DONE,
 		SAME, 0 },
 	{ "so it is denied, too", CHAT, SSE,
-		DELTA("\"content\":\"I pay.\"") BEGIN("0", "pay") MORE("0", "{") CHUNK_OF("0", "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\"amount\\\":500}\"}}]", "\"tool_calls\"") DONE,
-		DELTA("\"content\":\"I pay.\"") DELTA("\"content\":\"\\n\\n" PAY "\"") FINISH("stop") DONE, 0 },
+		DELTA("\"content\":\"I pay.\"") BEGIN("0", "pay") MORE("0", "{") CHUNK_OF("0",
+			"\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+			"\"\\\"amount\\\":500}\"}}]",
+			"\"tool_calls\"") DONE,
+		DELTA("\"content\":\"I pay.\"") DELTA("\"content\":\"\\n\\n" PAY "\"")
+			FINISH("stop") DONE,
+		0 },
 	{ "another choice ends meanwhile", CHAT, SSE,
-		BEGIN("0", "pay") MORE("0", "{") CHUNK_OF("1", "", "\"stop\"") MORE("0", "\\\"amount\\\":5}") FINISH("tool_calls") DONE,
-		SAME, 0 },
-	{ "in the event of a piece", CHAT, SSE,
-		BEGIN("0", "pay") CHUNK_OF("1", "\"content\":\"No. \"", "null")
-			"data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\"}}]},\"finish_reason\":null},{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+		BEGIN("0", "pay") MORE("0", "{") CHUNK_OF("1", "", "\"stop\"")
 			MORE("0", "\\\"amount\\\":5}") FINISH("tool_calls") DONE,
 		SAME, 0 },
+	{ "in the event of a piece", CHAT, SSE,
+		BEGIN("0", "pay") CHUNK_OF("1", "\"content\":\"No. \"",
+			"null") "data: "
+				"{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"tool_"
+				"calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\"}}]},"
+				"\"finish_reason\":null},{\"index\":1,\"delta\":{},\"finish_"
+				"reason\":\"stop\"}]}\n\n" MORE("0", "\\\"amount\\\":5}")
+					FINISH("tool_calls") DONE,
+		SAME, 0 },
 	{ "another choice's call ends meanwhile", CHAT, SSE,
-		BEGIN("0", "pay") CHUNK_OF("1", "\"tool_calls\":[{\"index\":0,\"id\":\"z\",\"function\":{\"name\":\"pay\",\"arguments\":\"{\\\"amount\\\":7}\"}}]", "null") MORE("0", "{")
-			CHUNK_OF("1", "", "\"tool_calls\"") MORE("0", "\\\"amount\\\":5}") FINISH("tool_calls") DONE,
+		BEGIN("0", "pay") CHUNK_OF("1",
+			"\"tool_calls\":[{\"index\":0,\"id\":\"z\",\"function\":{\"name\":"
+			"\"pay\",\"arguments\":\"{\\\"amount\\\":7}\"}}]",
+			"null") MORE("0", "{") CHUNK_OF("1", "", "\"tool_calls\"")
+			MORE("0", "\\\"amount\\\":5}") FINISH("tool_calls") DONE,
 		SAME, 0 },
 	{ "an empty finish is none", CHAT, SSE,
-		CHUNK_OF("0", "\"tool_calls\":[{\"index\":0,\"id\":\"z\",\"function\":{\"name\":\"pay\",\"arguments\":\"{\"}}]", "\"\"")
-			CHUNK_OF("0", "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\"amount\\\":5}\"}}]", "\"\"") FINISH("tool_calls") DONE,
+		CHUNK_OF("0",
+			"\"tool_calls\":[{\"index\":0,\"id\":\"z\",\"function\":{\"name\":"
+			"\"pay\",\"arguments\":\"{\"}}]",
+			"\"\"") CHUNK_OF("0",
+			"\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+			"\"\\\"amount\\\":5}\"}}]",
+			"\"\"") FINISH("tool_calls") DONE,
 		SAME, 0 },
-	{ "a message that is done while a call is under way", RESP, SSE,
-		CREATED("true") ADDED("1", "0", MSG_BEGUN("m")) OWN("response.output_text.delta", "2", "0", "m", "\"delta\":\"I pay. \"")
-			ADDED("3", "1", FC("pay", "")) ARGS("4", "1", "pay", "{") OWN("response.output_text.done", "5", "0", "m", "\"text\":\"I pay. \"")
-			ITEM_DONE("6", "0", MSG("m", "I pay. ")) ARGS("7", "1", "pay", "\\\"amount\\\":5}") ARGS_DONE("8", "1", "pay", "{\\\"amount\\\":5}")
-			ITEM_DONE("9", "1", FC("pay", "{\\\"amount\\\":5}")) COMPLETED("10", MSG("m", "I pay. ") "," FC("pay", "{\\\"amount\\\":5}")),
+	{ "a message that ends within a call", RESP, SSE,
+		CREATED("true") ADDED("1", "0", MSG_BEGUN("m")) OWN(
+			"response.output_text.delta", "2", "0", "m",
+			"\"delta\":\"I pay. \"") ADDED("3", "1", FC("pay", "")) ARGS("4", "1",
+			"pay", "{") OWN("response.output_text.done", "5", "0", "m",
+			"\"text\":\"I pay. \"") ITEM_DONE("6", "0", MSG("m", "I pay. "))
+			ARGS("7", "1", "pay", "\\\"amount\\\":5}") ARGS_DONE(
+				"8", "1", "pay", "{\\\"amount\\\":5}") ITEM_DONE("9", "1",
+				FC("pay", "{\\\"amount\\\":5}")) COMPLETED("10",
+				MSG("m", "I pay. ") "," FC("pay", "{\\\"amount\\\":5}")),
 		SAME, 0 },
-	{ "a call that is done while another is under way", RESP, SSE,
-		CREATED("true") ADDED("1", "0", FC("pay", "")) ARGS("2", "0", "pay", "{") ADDED("3", "1", FC("a", "")) ARGS("4", "1", "a", "{}")
-			ARGS_DONE("5", "1", "a", "{}") ITEM_DONE("6", "1", FC("a", "{}")) ARGS("7", "0", "pay", "\\\"amount\\\":5}") ARGS_DONE("8", "0", "pay", "{\\\"amount\\\":5}")
-			ITEM_DONE("9", "0", FC("pay", "{\\\"amount\\\":5}")) COMPLETED("10", FC("pay", "{\\\"amount\\\":5}") "," FC("a", "{}")),
+	{ "a call that ends within another one", RESP, SSE,
+		CREATED("true") ADDED("1", "0", FC("pay", "")) ARGS("2", "0", "pay", "{") ADDED(
+			"3", "1", FC("a", "")) ARGS("4", "1", "a", "{}") ARGS_DONE("5", "1",
+			"a", "{}") ITEM_DONE("6", "1", FC("a", "{}")) ARGS("7", "0", "pay",
+			"\\\"amount\\\":5}") ARGS_DONE("8", "0", "pay", "{\\\"amount\\\":5}")
+			ITEM_DONE("9", "0", FC("pay", "{\\\"amount\\\":5}")) COMPLETED(
+				"10", FC("pay", "{\\\"amount\\\":5}") "," FC("a", "{}")),
 		SAME, 0 },
 	{ "a block that stops between a call's pieces", MSGS, SSE,
-		START OPEN("0", TEXT("")) SAID("0", "I pay. ") OPEN("1", USE("pay", "{}")) PART("1", "{") CLOSE("0") PART("1", "\\\"amount\\\":5}") CLOSE("1") STOP_FOR("tool_use"),
+		START OPEN("0", TEXT("")) SAID("0", "I pay. ") OPEN("1", USE("pay", "{}"))
+			PART("1", "{") CLOSE("0") PART("1", "\\\"amount\\\":5}") CLOSE("1")
+				STOP_FOR("tool_use"),
 		SAME, 0 },
 	{ "a call that stops between another's pieces", MSGS, SSE,
-		START OPEN("0", USE("pay", "{}")) PART("0", "{") OPEN("1", USE("a", "{}")) PART("1", "{}") CLOSE("1") PART("0", "\\\"amount\\\":5}") CLOSE("0") STOP_FOR("tool_use"),
+		START OPEN("0", USE("pay", "{}")) PART("0", "{") OPEN("1", USE("a", "{}"))
+			PART("1", "{}") CLOSE("1") PART("0", "\\\"amount\\\":5}") CLOSE("0")
+				STOP_FOR("tool_use"),
 		SAME, 0 },
 	{ "content that ends between a call's pieces", COHERE, SSE,
-		EVENT("content-start", ",\"index\":1,\"delta\":{\"message\":{\"content\":{\"type\":\"text\",\"text\":\"\"}}}")
-		EVENT("content-delta", ",\"index\":1,\"delta\":{\"message\":{\"content\":{\"text\":\"I pay. \"}}}")
-		TOOL_START("0", "pay") TOOL_MORE("0", "{") EVENT("content-end", ",\"index\":1") TOOL_MORE("0", "\\\"amount\\\":5}") TOOL_END("0") COHERE_END("TOOL_CALL"),
+		EVENT("content-start",
+			",\"index\":1,\"delta\":{\"message\":{\"content\":{"
+			"\"type\":\"text\",\"text\":\"\"}}}") EVENT("content-delta",
+			",\"index\":1,\"delta\":{\"message\":{\"content\":{"
+			"\"text\":\"I pay. \"}}}") TOOL_START("0", "pay") TOOL_MORE("0", "{")
+			EVENT("content-end", ",\"index\":1") TOOL_MORE("0", "\\\"amount\\\":5}")
+				TOOL_END("0") COHERE_END("TOOL_CALL"),
 		SAME, 0 },
 	{ "a call that ends between another's pieces", COHERE, SSE,
-		TOOL_START("0", "pay") TOOL_MORE("0", "{") TOOL_START("1", "a") TOOL_MORE("1", "{}") TOOL_END("1") TOOL_MORE("0", "\\\"amount\\\":5}") TOOL_END("0") COHERE_END("TOOL_CALL"),
+		TOOL_START("0", "pay") TOOL_MORE("0", "{") TOOL_START("1", "a")
+			TOOL_MORE("1", "{}") TOOL_END("1") TOOL_MORE("0", "\\\"amount\\\":5}")
+				TOOL_END("0") COHERE_END("TOOL_CALL"),
 		SAME, 0 },
-	{ "a candidate that ends while another calls", "gemini", "/v1beta/models/g:streamGenerateContent", SSE,
-		"data: {\"candidates\":[{\"index\":1,\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"No. \"}]}}]}\n\n"
-		"data: {\"candidates\":[{\"index\":0,\"content\":{\"role\":\"model\",\"parts\":[" CALL("pay", "{\"amount\":5}") "]}},{\"index\":1,\"content\":{\"parts\":[]},\"finishReason\":\"STOP\"}]}\n\n"
-		"data: {\"candidates\":[{\"index\":0,\"content\":{\"role\":\"model\",\"parts\":[" CALL("a", "{}") "]},\"finishReason\":\"STOP\"}]}\n\n",
+	{ "a candidate that ends while another calls", "gemini",
+		"/v1beta/models/g:streamGenerateContent", SSE,
+		"data: "
+		"{\"candidates\":[{\"index\":1,\"content\":{\"role\":\"model\",\"parts\":[{"
+		"\"text\":\"No. \"}]}}]}\n\n"
+		"data: "
+		"{\"candidates\":[{\"index\":0,\"content\":{\"role\":\"model\",\"parts\":"
+		"[" CALL("pay",
+			"{\"amount\":5}") "]}},{\"index\":1,\"content\":{\"parts\":[]},"
+					  "\"finishReason\":\"STOP\"}]}\n\n"
+					  "data: "
+					  "{\"candidates\":[{\"index\":0,\"content\":{\"role\":"
+					  "\"model\",\"parts\":[" CALL("a",
+						  "{}") "]},\"finishReason\":\"STOP\"}]}\n\n",
 		SAME, 0 },
-	{ "a finish in each event, and a call in pieces", "gemini", "/v1beta/models/g:streamGenerateContent", SSE,
-		"data: " GEMINI_PARTS("{\"functionCall\":{\"name\":\"a\",\"willContinue\":true}}", ",\"finishReason\":\"STOP\"") "\n\n"
-		"data: " GEMINI_PARTS("{\"functionCall\":{\"partialArgs\":[{\"jsonPath\":\"$.x\",\"stringValue\":\"so\"}]}}", ",\"finishReason\":\"STOP\"") "\n\n",
+	{ "a finish in each event, and a call in pieces", "gemini",
+		"/v1beta/models/g:streamGenerateContent", SSE,
+		"data: " GEMINI_PARTS(
+			"{\"functionCall\":{\"name\":\"a\",\"willContinue\":true}}",
+			",\"finishReason\":\"STOP\"") "\n\n"
+						      "data: " GEMINI_PARTS(
+							      "{\"functionCall\":{"
+							      "\"partialArgs\":[{\"jsonPath\":"
+							      "\"$.x\",\"stringValue\":\"so\"}]"
+							      "}}",
+							      ",\"finishReason\":\"STOP\"") "\n"
+											    "\n",
 		SAME, 0 },
-	{ "one that does not go on, and the stream neither", "gemini", "/v1beta/models/g:streamGenerateContent", SSE,
-		"data: " GEMINI_PARTS("{\"functionCall\":{\"name\":\"rm\",\"willContinue\":true}}", "") "\n\n"
-		"data: " GEMINI_PARTS("{\"text\":\"\"}", ",\"finishReason\":\"MAX_TOKENS\"") "\n\n",
-		"data: " GEMINI_PARTS("{\"text\":\"The call of the tool rm was denied: not \"}", "") "\n\n" "data: " GEMINI_PARTS("{\"text\":\"here\"}", "") "\n\n"
-		"data: " GEMINI_PARTS("{\"text\":\"\"}", ",\"finishReason\":\"MAX_TOKENS\"") "\n\n", 0 },
-	{ "a tool that the provider ran while a call is under way", CONV, SSE,
-		MCALL("pay", "{") "event: tool.execution.done\ndata: {\"type\":\"tool.execution.done\",\"output_index\":1,\"name\":\"web_search\"}\n\n"
-			MCALL("pay", "\\\"amount\\\":5}") MDONE,
+	{ "one that does not go on, and the stream neither", "gemini",
+		"/v1beta/models/g:streamGenerateContent", SSE,
+		"data: " GEMINI_PARTS(
+			"{\"functionCall\":{\"name\":\"rm\",\"willContinue\":true}}",
+			"") "\n\n"
+			    "data: " GEMINI_PARTS("{\"text\":\"\"}",
+				    ",\"finishReason\":\"MAX_TOKENS\"") "\n\n",
+		"data: " GEMINI_PARTS("{\"text\":\"The call of the tool rm was denied: not \"}",
+			"") "\n\n"
+			    "data: " GEMINI_PARTS("{\"text\":\"here\"}",
+				    "") "\n\n"
+					"data: " GEMINI_PARTS("{\"text\":\"\"}",
+						",\"finishReason\":\"MAX_TOKENS\"") "\n\n",
+		0 },
+	{ "a tool run by the provider within a call", CONV, SSE,
+		MCALL("pay", "{") "event: tool.execution.done\ndata: "
+				  "{\"type\":\"tool.execution.done\",\"output_index\":1,"
+				  "\"name\":\"web_search\"}\n\n" MCALL(
+					  "pay", "\\\"amount\\\":5}") MDONE,
 		SAME, 0 },
-	{ "a step that stops while a call is under way", INTER, SSE,
-		IEVENT("step.start", ",\"index\":0,\"step\":{\"type\":\"model_output\"}") IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"text\",\"text\":\"I pay. \"}")
-			IEVENT("step.start", ",\"index\":1,\"step\":" STEP("pay", "{}"))
-			IEVENT("step.delta", ",\"index\":1,\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"{\"}") IEVENT("step.stop", ",\"index\":0")
-				IEVENT("step.delta", ",\"index\":1,\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"\\\"amount\\\":5}\"}") IEVENT("step.stop", ",\"index\":1") IDONE,
+	{ "a step that stops within a call", INTER, SSE,
+		IEVENT("step.start", ",\"index\":0,\"step\":{\"type\":\"model_output\"}")
+			IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"text\","
+					     "\"text\":\"I pay. \"}") IEVENT("step.start",
+				",\"index\":1,\"step\":" STEP("pay", "{}"))
+				IEVENT("step.delta", ",\"index\":1,\"delta\":{\"type\":"
+						     "\"arguments_delta\",\"arguments\":\"{\"}")
+					IEVENT("step.stop", ",\"index\":0") IEVENT("step.delta",
+						",\"index\":1,\"delta\":{\"type\":\"arguments_"
+						"delta\",\"arguments\":\"\\\"amount\\\":5}\"}")
+						IEVENT("step.stop", ",\"index\":1") IDONE,
 		SAME, 0 },
 	/* ---- ids ---- */
 	{ "calls under one index, with ids of their own", CHAT, SSE,
-		ID_CALL("0", "a", "pay", "{\\\"amount\\\":5}") ID_CALL("0", "b", "rm", "{}") ID_CALL("0", "c", "a", "{}") FINISH("tool_calls") DONE,
-		ID_CALL("0", "a", "pay", "{\\\"amount\\\":5}") DELTA("\"content\":\"" RM "\"") ID_CALL("1", "c", "a", "{}") FINISH("tool_calls") DONE, 0 },
+		ID_CALL("0", "a", "pay", "{\\\"amount\\\":5}") ID_CALL("0", "b", "rm", "{}")
+			ID_CALL("0", "c", "a", "{}") FINISH("tool_calls") DONE,
+		ID_CALL("0", "a", "pay", "{\\\"amount\\\":5}") DELTA("\"content\":\"" RM "\"")
+			ID_CALL("1", "c", "a", "{}") FINISH("tool_calls") DONE,
+		0 },
 	{ "in one event", CHAT, SSE,
-		DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"a\",\"arguments\":\"{}\"}},{\"index\":0,\"id\":\"b\",\"function\":{\"name\":\"pay\",\"arguments\":\"{\\\"amount\\\":500}\"}}]") FINISH("tool_calls") DONE,
-		DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"a\",\"arguments\":\"{}\"}}],\"content\":\"" PAY "\"") FINISH("tool_calls") DONE, 0 },
+		DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"a\","
+		      "\"arguments\":\"{}\"}},{\"index\":0,\"id\":\"b\",\"function\":{\"name\":"
+		      "\"pay\",\"arguments\":\"{\\\"amount\\\":500}\"}}]") FINISH("tool_calls")
+			DONE,
+		DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"a\","
+		      "\"arguments\":\"{}\"}}],\"content\":\"" PAY "\"") FINISH("tool_calls")
+			DONE,
+		0 },
 	{ "none of them is denied", CHAT, SSE,
-		ID_CALL("0", "a", "pay", "{\\\"amount\\\":5}") ID_CALL("0", "b", "pay", "{\\\"amount\\\":6}") FINISH("tool_calls") DONE,
-		ID_CALL("0", "a", "pay", "{\\\"amount\\\":5}") ID_CALL("1", "b", "pay", "{\\\"amount\\\":6}") FINISH("tool_calls") DONE, 0 },
+		ID_CALL("0", "a", "pay", "{\\\"amount\\\":5}") ID_CALL(
+			"0", "b", "pay", "{\\\"amount\\\":6}") FINISH("tool_calls") DONE,
+		ID_CALL("0", "a", "pay", "{\\\"amount\\\":5}") ID_CALL(
+			"1", "b", "pay", "{\\\"amount\\\":6}") FINISH("tool_calls") DONE,
+		0 },
 	{ "another id in each piece of one", CHAT, SSE,
-		ID_CALL("0", "a", "a", "{") DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"b\",\"function\":{\"arguments\":\"}\"}}]") FINISH("tool_calls") DONE, SAME, 0 },
+		ID_CALL("0", "a", "a", "{") DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"b\","
+						  "\"function\":{\"arguments\":\"}\"}}]")
+			FINISH("tool_calls") DONE,
+		SAME, 0 },
 	{ "a name in pieces under two ids is one, too", CHAT, SSE,
-		ID_CALL("0", "a", "r", "") ID_CALL("0", "b", "m", "{}") FINISH("tool_calls") DONE,
+		ID_CALL("0", "a", "r", "") ID_CALL("0", "b", "m", "{}") FINISH("tool_calls")
+			DONE,
 		DELTA("\"content\":\"" RM "\"") FINISH("stop") DONE, 0 },
 	{ "a name for the arguments of the one before", CHAT, SSE,
-		ID_CALL("0", "a", "a", "{\\\"amount\\\":500}") ID_CALL("0", "b", "pay", "") FINISH("tool_calls") DONE,
+		ID_CALL("0", "a", "a", "{\\\"amount\\\":500}") ID_CALL("0", "b", "pay", "")
+			FINISH("tool_calls") DONE,
 		ID_CALL("0", "a", "a", "{\\\"amount\\\":500}"), GUARD_BROKEN },
 	{ "halves of a character in two pieces, and all of it at the end", RESP, SSE,
-		CREATED("true") ADDED("1", "0", FC("a", "")) ARGS("2", "0", "a", "{\\\"x\\\":\\\"\\ud83d") ARGS("3", "0", "a", "\\ude00\\\"}")
-			ARGS_DONE("4", "0", "a", "{\\\"x\\\":\\\"\\ud83d\\ude00\\\"}") ITEM_DONE("5", "0", FC("a", "{\\\"x\\\":\\\"\xf0\x9f\x98\x80\\\"}"))
-			COMPLETED("6", FC("a", "{\\\"x\\\":\\\"\\ud83d\\ude00\\\"}")), ANYHOW, 0 },
+		CREATED("true") ADDED("1", "0", FC("a", ""))
+			ARGS("2", "0", "a", "{\\\"x\\\":\\\"\\ud83d") ARGS(
+				"3", "0", "a", "\\ude00\\\"}") ARGS_DONE("4", "0", "a",
+				"{\\\"x\\\":\\\"\\ud83d\\ude00\\\"}") ITEM_DONE("5", "0",
+				FC("a", "{\\\"x\\\":\\\"\xf0\x9f\x98\x80\\\"}"))
+				COMPLETED("6", FC("a", "{\\\"x\\\":\\\"\\ud83d\\ude00\\\"}")),
+		ANYHOW, 0 },
 	/* ---- Anthropic, whole ---- */
 	{ "a block of text in its place", MSGS, JSON,
 		MESSAGE(TEXT("So.") "," USE("a", "{}") "," USE("rm", "{\"x\":1}"), "tool_use"),
@@ -464,23 +606,26 @@ static const struct row {
 		MESSAGE(USE("send", "{\"to\":\"" MAIL "\",\"n\":1}"), "tool_use"),
 		MESSAGE(USE("send", "{\"to\":\"<EMAIL_ADDRESS>\",\"n\":1}"), "tool_use"), 0 },
 	{ "a tool of the provider's own denies the answer", MSGS, JSON,
-		MESSAGE("{\"type\":\"server_tool_use\",\"id\":\"s\",\"name\":\"rm\",\"input\":{}}",
+		MESSAGE("{\"type\":\"server_tool_use\",\"id\":\"s\",\"name\":\"rm\",\"input\":{"
+			"}}",
 			"end_turn"),
 		"", GUARD_DENIED },
 	/* ---- Anthropic, streamed ---- */
 	{ "what no rule denies", MSGS, SSE,
 		START OPEN("0", TEXT("")) SAID("0", "So. ") CLOSE("0") OPEN("1", USE("a", "{}"))
-			PART("1", "{\\\"x\\\":") PART("1", "1}") CLOSE("1") STOP_FOR("tool_use"),
+			PART("1", "{\\\"x\\\":") PART("1", "1}") CLOSE("1")
+				STOP_FOR("tool_use"),
 		NULL, 0 },
 	{ "the first of two, with the same index", MSGS, SSE,
-		START OPEN("0", USE("rm", "{}")) PART("0", "") PART("0", "{\\\"x\\\":1}") CLOSE("0")
-			OPEN("1", USE("a", "{}")) PART("1", "{}") CLOSE("1") STOP_FOR("tool_use"),
+		START OPEN("0", USE("rm", "{}")) PART("0", "") PART("0", "{\\\"x\\\":1}")
+			CLOSE("0") OPEN("1", USE("a", "{}")) PART("1", "{}") CLOSE("1")
+				STOP_FOR("tool_use"),
 		START OPEN("0", TEXT("")) SAID("0", RM) CLOSE("0") OPEN("1", USE("a", "{}"))
 			PART("1", "{}") CLOSE("1") STOP_FOR("tool_use"),
 		0 },
 	{ "the only one", MSGS, SSE,
-		START OPEN("0", USE("pay", "{}")) PART("0", "{\\\"amount\\\":") PART("0", "101}")
-			CLOSE("0") STOP_FOR("tool_use"),
+		START OPEN("0", USE("pay", "{}")) PART("0", "{\\\"amount\\\":")
+			PART("0", "101}") CLOSE("0") STOP_FOR("tool_use"),
 		START OPEN("0", TEXT("")) SAID("0", PAY) CLOSE("0") STOP_FOR("end_turn"), 0 },
 	{ "without arguments", MSGS, SSE,
 		START OPEN("0", USE("rm", "{}")) CLOSE("0") STOP_FOR("tool_use"),
@@ -488,69 +633,90 @@ static const struct row {
 	{ "arguments over events", MSGS, SSE,
 		START OPEN("0", USE("send", "{}")) PART("0", "{\\\"to\\\":\\\"jane.doe@")
 			PART("0", "example.org\\\"}") CLOSE("0") STOP_FOR("tool_use"),
-		START OPEN("0", USE("send", "{}")) PART("0", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")
-			CLOSE("0") STOP_FOR("tool_use"),
+		START OPEN("0", USE("send", "{}")) PART("0",
+			"{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}") CLOSE("0") STOP_FOR("tool_use"),
 		0 },
 	/* ---- responses, whole ---- */
 	{ "a message in its place", RESP, JSON,
-		RESPONSE("false", "{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[]}," FC("rm", "{}") "," FC("a", "{}")),
-		RESPONSE("false", "{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[]}," MSG("rm", RM) "," FC("a", "{}")), 0 },
+		RESPONSE("false", "{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[]}," FC(
+					  "rm", "{}") "," FC("a", "{}")),
+		RESPONSE(
+			"false", "{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[]}," MSG(
+					 "rm", RM) "," FC("a", "{}")),
+		0 },
 	{ "a custom one", RESP, JSON,
-		RESPONSE("false", "{\"type\":\"custom_tool_call\",\"id\":\"ctc_1\",\"call_id\":\"x\",\"name\":\"rm\",\"input\":\"-rf\"}"),
+		RESPONSE("false", "{\"type\":\"custom_tool_call\",\"id\":\"ctc_1\",\"call_id\":"
+				  "\"x\",\"name\":\"rm\",\"input\":\"-rf\"}"),
 		RESPONSE("false", MSG("1", RM)), 0 },
-	{ "a turn that the provider keeps is denied", RESP, JSON, RESPONSE("true", FC("rm", "{}") "," FC("a", "{}")), "",
-		GUARD_DENIED },
+	{ "a turn that the provider keeps is denied", RESP, JSON,
+		RESPONSE("true", FC("rm", "{}") "," FC("a", "{}")), "", GUARD_DENIED },
 	{ "and goes where no call is", RESP, JSON, RESPONSE("true", FC("a", "{}")), NULL, 0 },
-	{ "arguments redacted", RESP, JSON, RESPONSE("true", FC("send", "{\\\"to\\\":\\\"" MAIL "\\\"}")),
+	{ "arguments redacted", RESP, JSON,
+		RESPONSE("true", FC("send", "{\\\"to\\\":\\\"" MAIL "\\\"}")),
 		RESPONSE("true", FC("send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")), 0 },
 	/* ---- responses, streamed ---- */
-	{ "all that says it agrees, and events count on", RESP, SSE,
-		CREATED("false") ADDED("1", "0", FC("rm", "")) ARGS("2", "0", "rm", "{}") ARGS_DONE("3", "0", "rm", "{}")
-			ITEM_DONE("4", "0", FC("rm", "{}")) ADDED("5", "1", FC("a", "")) ARGS("6", "1", "a", "{}")
-				ARGS_DONE("7", "1", "a", "{}") ITEM_DONE("8", "1", FC("a", "{}"))
-					COMPLETED("9", FC("rm", "{}") "," FC("a", "{}")),
-		CREATED("false") ADDED("1", "0", MSG_BEGUN("rm")) OWN_TEXT("2", "3", "4", "5", "0", "rm", RM)
-			ITEM_DONE("6", "0", MSG("rm", RM)) ADDED("7", "1", FC("a", "")) ARGS("8", "1", "a", "{}")
-				ARGS_DONE("9", "1", "a", "{}") ITEM_DONE("10", "1", FC("a", "{}"))
-					COMPLETED("11", MSG("rm", RM) "," FC("a", "{}")),
+	{ "all copies agree, and event numbers continue", RESP, SSE,
+		CREATED("false") ADDED("1", "0", FC("rm", "")) ARGS("2", "0", "rm",
+			"{}") ARGS_DONE("3", "0", "rm", "{}") ITEM_DONE("4", "0",
+			FC("rm", "{}")) ADDED("5", "1", FC("a", "")) ARGS("6", "1", "a", "{}")
+			ARGS_DONE("7", "1", "a", "{}") ITEM_DONE("8", "1", FC("a", "{}"))
+				COMPLETED("9", FC("rm", "{}") "," FC("a", "{}")),
+		CREATED("false") ADDED("1", "0", MSG_BEGUN("rm")) OWN_TEXT(
+			"2", "3", "4", "5", "0", "rm", RM) ITEM_DONE("6", "0", MSG("rm", RM))
+			ADDED("7", "1", FC("a", "")) ARGS("8", "1", "a", "{}") ARGS_DONE(
+				"9", "1", "a", "{}") ITEM_DONE("10", "1", FC("a", "{}"))
+				COMPLETED("11", MSG("rm", RM) "," FC("a", "{}")),
 		0 },
 	{ "nothing of a call of a kept turn goes", RESP, SSE,
-		CREATED("true") ADDED("1", "0", FC("rm", "")) ARGS("2", "0", "rm", "{}") ARGS_DONE("3", "0", "rm", "{}")
-			ITEM_DONE("4", "0", FC("rm", "{}")) COMPLETED("5", FC("rm", "{}")),
+		CREATED("true") ADDED("1", "0", FC("rm", "")) ARGS("2", "0", "rm", "{}")
+			ARGS_DONE("3", "0", "rm", "{}") ITEM_DONE("4", "0", FC("rm", "{}"))
+				COMPLETED("5", FC("rm", "{}")),
 		CREATED("true"), GUARD_DENIED },
 	{ "one that no rule denies", RESP, SSE,
-		CREATED("true") ADDED("1", "0", FC("a", "")) ARGS("2", "0", "a", "{}") ARGS_DONE("3", "0", "a", "{}")
-			ITEM_DONE("4", "0", FC("a", "{}")) COMPLETED("5", FC("a", "{}")),
+		CREATED("true") ADDED("1", "0", FC("a", "")) ARGS("2", "0", "a", "{}")
+			ARGS_DONE("3", "0", "a", "{}") ITEM_DONE("4", "0", FC("a", "{}"))
+				COMPLETED("5", FC("a", "{}")),
 		NULL, 0 },
-	{ "redacted wherever it is said", RESP, SSE,
-		CREATED("true") ADDED("1", "0", FC("send", "")) ARGS("2", "0", "send", "{\\\"to\\\":\\\"jane.doe@")
-			ARGS("3", "0", "send", "example.org\\\"}") ARGS_DONE("4", "0", "send", "{\\\"to\\\":\\\"" MAIL "\\\"}")
-				ITEM_DONE("5", "0", FC("send", "{\\\"to\\\":\\\"" MAIL "\\\"}"))
-					COMPLETED("6", FC("send", "{\\\"to\\\":\\\"" MAIL "\\\"}")),
-		CREATED("true") ADDED("1", "0", FC("send", "")) ARGS("2", "0", "send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")
-			ARGS("3", "0", "send", "") ARGS_DONE("4", "0", "send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")
-				ITEM_DONE("5", "0", FC("send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}"))
-					COMPLETED("6", FC("send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")),
+	{ "redacted in every copy", RESP, SSE,
+		CREATED("true") ADDED("1", "0", FC("send", "")) ARGS("2", "0", "send",
+			"{\\\"to\\\":\\\"jane.doe@") ARGS("3", "0", "send", "example.org\\\"}")
+			ARGS_DONE("4", "0", "send", "{\\\"to\\\":\\\"" MAIL "\\\"}") ITEM_DONE(
+				"5", "0", FC("send", "{\\\"to\\\":\\\"" MAIL "\\\"}"))
+				COMPLETED("6", FC("send", "{\\\"to\\\":\\\"" MAIL "\\\"}")),
+		CREATED("true") ADDED("1", "0", FC("send", "")) ARGS("2", "0", "send",
+			"{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}") ARGS("3", "0", "send",
+			"") ARGS_DONE("4", "0", "send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")
+			ITEM_DONE("5", "0", FC("send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}"))
+				COMPLETED("6",
+					FC("send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")),
 		0 },
-	{ "arguments that are said twice and differ", RESP, SSE,
-		CREATED("false") ADDED("1", "0", FC("pay", "")) ARGS("2", "0", "pay", "{\\\"amount\\\":1}")
-			ARGS_DONE("3", "0", "pay", "{\\\"amount\\\":1000}"),
+	{ "two copies of arguments that differ", RESP, SSE,
+		CREATED("false") ADDED("1", "0", FC("pay", ""))
+			ARGS("2", "0", "pay", "{\\\"amount\\\":1}")
+				ARGS_DONE("3", "0", "pay", "{\\\"amount\\\":1000}"),
 		CREATED("false"), GUARD_BROKEN },
-	/* ---- turns that are kept ---- */
-	{ "an interaction's call", INTER, JSON, INTERACTION("steps", STEP("a", "{\"x\":1}")), NULL, 0 },
-	{ "one that is denied denies it", INTER, JSON, INTERACTION("steps", STEP("a", "{}") "," STEP("rm", "{}")), "", GUARD_DENIED },
-	{ "of older revisions too", INTER, JSON, INTERACTION("outputs", STEP("pay", "{\"amount\":101}")), "", GUARD_DENIED },
-	{ "redacted", INTER, JSON, INTERACTION("outputs", STEP("send", "{\"to\":\"" MAIL "\"}")),
+	/* ---- stored turns ---- */
+	{ "an interaction's call", INTER, JSON, INTERACTION("steps", STEP("a", "{\"x\":1}")),
+		NULL, 0 },
+	{ "one that is denied denies it", INTER, JSON,
+		INTERACTION("steps", STEP("a", "{}") "," STEP("rm", "{}")), "", GUARD_DENIED },
+	{ "of older revisions too", INTER, JSON,
+		INTERACTION("outputs", STEP("pay", "{\"amount\":101}")), "", GUARD_DENIED },
+	{ "redacted", INTER, JSON,
+		INTERACTION("outputs", STEP("send", "{\"to\":\"" MAIL "\"}")),
 		INTERACTION("outputs", STEP("send", "{\"to\":\"<EMAIL_ADDRESS>\"}")), 0 },
 	{ "streamed", INTER, SSE,
-		IEVENT("step.start", ",\"index\":0,\"step\":" STEP("pay", "{}"))
-			IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"{\\\"amount\\\":1\"}")
-			IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"01}\"}")
+		IEVENT("step.start", ",\"index\":0,\"step\":" STEP("pay", "{}")) IEVENT(
+			"step.delta", ",\"index\":0,\"delta\":{\"type\":\"arguments_delta\","
+				      "\"arguments\":\"{\\\"amount\\\":1\"}")
+			IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"arguments_"
+					     "delta\",\"arguments\":\"01}\"}")
 				IEVENT("step.stop", ",\"index\":0") IDONE,
 		"", GUARD_DENIED },
 	{ "streamed, and goes", INTER, SSE,
 		IEVENT("step.start", ",\"index\":0,\"step\":" STEP("pay", "{}"))
-			IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"{\\\"amount\\\":1}\"}")
+			IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"arguments_"
+					     "delta\",\"arguments\":\"{\\\"amount\\\":1}\"}")
 				IEVENT("step.stop", ",\"index\":0") IDONE,
 		NULL, 0 },
 	{ "streamed by older revisions", INTER, SSE,
@@ -558,51 +724,96 @@ static const struct row {
 			IEVENT("content.stop", ",\"index\":0"),
 		"", GUARD_DENIED },
 	{ "a conversation's", CONV, JSON,
-		"{\"object\":\"conversation.response\",\"outputs\":[{\"type\":\"function.call\",\"name\":\"rm\",\"arguments\":\"{}\"}]}", "", GUARD_DENIED },
-	{ "a conversation's, streamed", CONV, SSE, MCALL("rm", "{") MCALL("rm", "}") MDONE, "", GUARD_DENIED },
+		"{\"object\":\"conversation.response\",\"outputs\":[{\"type\":\"function."
+		"call\",\"name\":\"rm\",\"arguments\":\"{}\"}]}",
+		"", GUARD_DENIED },
+	{ "a conversation's, streamed", CONV, SSE, MCALL("rm", "{") MCALL("rm", "}") MDONE, "",
+		GUARD_DENIED },
 	{ "which goes", CONV, SSE, MCALL("a", "{}") MDONE, NULL, 0 },
-	/* ---- the others ---- */
-	{ "a part in its place", GEM, JSON, CANDIDATE(CALL("a", "{\"x\":1}") "," CALL("rm", "{}") "," CALL("b", "{}")),
-		CANDIDATE(CALL("a", "{\"x\":1}") ",{\"text\":\"" RM "\"}," CALL("b", "{}")), 0 },
+	/* ---- the other dialects ---- */
+	{ "a part in its place", GEM, JSON,
+		CANDIDATE(CALL("a", "{\"x\":1}") "," CALL("rm", "{}") "," CALL("b", "{}")),
+		CANDIDATE(CALL("a", "{\"x\":1}") ",{\"text\":\"" RM "\"}," CALL("b", "{}")),
+		0 },
 	{ "of two with one name the one whose arguments say it", GEM, JSON,
 		CANDIDATE(CALL("pay", "{\"amount\":500}") "," CALL("pay", "{\"amount\":5}")),
 		CANDIDATE("{\"text\":\"" PAY "\"}," CALL("pay", "{\"amount\":5}")), 0 },
 	{ "what the signed one takes with it", GEM, JSON,
-		CANDIDATE("{\"functionCall\":{\"name\":\"rm\",\"args\":{}},\"thoughtSignature\":\"c2ln\"}," CALL("a", "{}")),
-		CANDIDATE("{\"text\":\"" RM "\"},{\"text\":\"The call of the tool a was denied: the call belongs to the same step as a denied call\"}"), 0 },
+		CANDIDATE("{\"functionCall\":{\"name\":\"rm\",\"args\":{}},"
+			  "\"thoughtSignature\":\"c2ln\"}," CALL("a", "{}")),
+		CANDIDATE("{\"text\":\"" RM
+			  "\"},{\"text\":\"The call of the tool a was denied: the call belongs to "
+			  "the same step as a denied call\"}"),
+		0 },
 	{ "one that is signed itself goes alone", GEM, JSON,
-		CANDIDATE("{\"functionCall\":{\"name\":\"rm\",\"args\":{}},\"thoughtSignature\":\"c2ln\"},{\"functionCall\":{\"name\":\"a\",\"args\":{}},\"thoughtSignature\":\"c2lo\"}"),
-		CANDIDATE("{\"text\":\"" RM "\"},{\"functionCall\":{\"name\":\"a\",\"args\":{}},\"thoughtSignature\":\"c2lo\"}"), 0 },
-	{ "arguments redacted, as a value", GEM, JSON, CANDIDATE(CALL("send", "{\"to\":\"" MAIL "\"}")),
+		CANDIDATE("{\"functionCall\":{\"name\":\"rm\",\"args\":{}},"
+			  "\"thoughtSignature\":\"c2ln\"},{\"functionCall\":{\"name\":\"a\","
+			  "\"args\":{}},\"thoughtSignature\":\"c2lo\"}"),
+		CANDIDATE("{\"text\":\"" RM "\"},{\"functionCall\":{\"name\":\"a\",\"args\":{}}"
+			  ",\"thoughtSignature\":\"c2lo\"}"),
+		0 },
+	{ "arguments redacted, as a value", GEM, JSON,
+		CANDIDATE(CALL("send", "{\"to\":\"" MAIL "\"}")),
 		CANDIDATE(CALL("send", "{\"to\":\"<EMAIL_ADDRESS>\"}")), 0 },
 	{ "a block of text in its place", AWS, JSON,
-		CONVERSE("{\"text\":\"so\"}," TOOL_USE("rm", "{}") "," TOOL_USE("a", "{\"x\":1}"), "tool_use"),
-		CONVERSE("{\"text\":\"so\"},{\"text\":\"" RM "\"}," TOOL_USE("a", "{\"x\":1}"), "tool_use"), 0 },
+		CONVERSE("{\"text\":\"so\"}," TOOL_USE("rm", "{}") "," TOOL_USE(
+				 "a", "{\"x\":1}"),
+			"tool_use"),
+		CONVERSE("{\"text\":\"so\"},{\"text\":\"" RM "\"}," TOOL_USE("a", "{\"x\":1}"),
+			"tool_use"),
+		0 },
 	{ "none left", AWS, JSON, CONVERSE(TOOL_USE("rm", "{}"), "tool_use"),
 		CONVERSE("{\"text\":\"" RM "\"}", "end_turn"), 0 },
 	{ "the reason is content that there was none of", COHERE, JSON,
-		"{\"message\":{\"role\":\"assistant\",\"tool_calls\":[" FN("rm", "{}") "]},\"finish_reason\":\"TOOL_CALL\"}",
-		"{\"message\":{\"role\":\"assistant\",\"content\":[" TEXT(RM) "]},\"finish_reason\":\"COMPLETE\"}", 0 },
+		"{\"message\":{\"role\":\"assistant\",\"tool_calls\":[" FN(
+			"rm", "{}") "]},\"finish_reason\":\"TOOL_CALL\"}",
+		"{\"message\":{\"role\":\"assistant\",\"content\":[" TEXT(
+			RM) "]},\"finish_reason\":\"COMPLETE\"}",
+		0 },
 	{ "one of two, streamed", COHERE, SSE,
-		TOOL_START("0", "rm") TOOL_MORE("0", "{}") TOOL_END("0") TOOL_START("1", "a") TOOL_MORE("1", "{}") TOOL_END("1") COHERE_END("TOOL_CALL"),
-		EVENT("content-start", ",\"index\":0,\"delta\":{\"message\":{\"content\":{\"type\":\"text\",\"text\":\"\"}}}")
-		EVENT("content-delta", ",\"index\":0,\"delta\":{\"message\":{\"content\":{\"text\":\"" RM "\"}}}")
-		EVENT("content-end", ",\"index\":0") TOOL_START("0", "a") TOOL_MORE("0", "{}") TOOL_END("0") COHERE_END("TOOL_CALL"), 0 },
+		TOOL_START("0", "rm") TOOL_MORE("0", "{}") TOOL_END("0") TOOL_START("1", "a")
+			TOOL_MORE("1", "{}") TOOL_END("1") COHERE_END("TOOL_CALL"),
+		EVENT("content-start",
+			",\"index\":0,\"delta\":{\"message\":{\"content\":{"
+			"\"type\":\"text\",\"text\":\"\"}}}") EVENT("content-delta",
+			",\"index\":0,\"delta\":{\"message\":{\"content\":{\"text\":\"" RM
+			"\"}}}") EVENT("content-end", ",\"index\":0") TOOL_START("0", "a")
+			TOOL_MORE("0", "{}") TOOL_END("0") COHERE_END("TOOL_CALL"),
+		0 },
 	{ "the second of two that a rule reads", COHERE, SSE,
-		TOOL_START("0", "pay") TOOL_MORE("0", "{\\\"amount\\\":5}") TOOL_END("0") TOOL_START("1", "pay")
-			TOOL_MORE("1", "{\\\"amount\\\":6}") TOOL_END("1") COHERE_END("TOOL_CALL"), NULL, 0 },
+		TOOL_START("0", "pay") TOOL_MORE("0", "{\\\"amount\\\":5}") TOOL_END("0")
+			TOOL_START("1", "pay") TOOL_MORE("1", "{\\\"amount\\\":6}")
+				TOOL_END("1") COHERE_END("TOOL_CALL"),
+		NULL, 0 },
 	{ "one that is no call by its type, and has a name", MSGS, JSON,
-		MESSAGE(USE("a", "{}") ",{\"typd\":\"tool_use\",\"id\":\"x\",\"name\":\"rm\",\"input\":{}}," USE("b", "{}"), "tool_use"), "", GUARD_DENIED },
+		MESSAGE(USE("a", "{}") ",{\"typd\":\"tool_use\",\"id\":\"x\",\"name\":\"rm\","
+				       "\"input\":{}}," USE("b", "{}"),
+			"tool_use"),
+		"", GUARD_DENIED },
 	{ "text of its message", OLLAMA, JSON,
-		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\",\"tool_calls\":[{\"function\":{\"name\":\"rm\",\"arguments\":{}}},{\"function\":{\"name\":\"a\",\"arguments\":{\"x\":1}}}]},\"done\":true}",
-		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\\n\\n" RM "\",\"tool_calls\":[{\"function\":{\"name\":\"a\",\"arguments\":{\"x\":1}}}]},\"done\":true}", 0 },
-	{ "one event with a call that goes and the words of one that does not", "gemini", "/v1beta/models/g:streamGenerateContent", SSE,
-		"data: " GEMINI_PARTS(CALL("a", "{}") "," CALL("rm", "{}"), "") "\n\ndata: " GEMINI_PARTS("{\"text\":\"\"}", ",\"finishReason\":\"STOP\"") "\n\n",
-		"data: " GEMINI_PARTS(CALL("a", "{}") ",{\"text\":\"" RM "\"}", "") "\n\ndata: " GEMINI_PARTS("{\"text\":\"\"}", ",\"finishReason\":\"STOP\"") "\n\n", 0 },
-	{ "text next to a call, whose end may be a name's beginning", OLLAMA, "application/x-ndjson",
-		OLLAMA_LINE("my name is", "a") OLLAMA_LINE(" Jane", "b") "{\"message\":{\"content\":\"\"},\"done\":true}\n", NULL, 0 },
-	{ "cut in a call", MSGS, SSE, START OPEN("0", USE("a", "{}")) PART("0", "{\\\"x"), START,
-		GUARD_CUT },
+		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\",\"tool_calls\":[{"
+		"\"function\":{\"name\":\"rm\",\"arguments\":{}}},{\"function\":{\"name\":"
+		"\"a\",\"arguments\":{\"x\":1}}}]},\"done\":true}",
+		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\\n\\n" RM
+		"\",\"tool_calls\":[{\"function\":{\"name\":\"a\",\"arguments\":{\"x\":1}}}]},"
+		"\"done\":true}",
+		0 },
+	{ "one event with a call that goes and the words of one that does not", "gemini",
+		"/v1beta/models/g:streamGenerateContent", SSE,
+		"data: " GEMINI_PARTS(CALL("a", "{}") "," CALL("rm", "{}"),
+			"") "\n\ndata: " GEMINI_PARTS("{\"text\":\"\"}",
+			",\"finishReason\":\"STOP\"") "\n\n",
+		"data: " GEMINI_PARTS(CALL("a", "{}") ",{\"text\":\"" RM "\"}",
+			"") "\n\ndata: " GEMINI_PARTS("{\"text\":\"\"}",
+			",\"finishReason\":\"STOP\"") "\n\n",
+		0 },
+	{ "text next to a call, whose end may be a name's beginning", OLLAMA,
+		"application/x-ndjson",
+		OLLAMA_LINE("my name is", "a") OLLAMA_LINE(
+			" Jane", "b") "{\"message\":{\"content\":\"\"},\"done\":true}\n",
+		NULL, 0 },
+	{ "cut in a call", MSGS, SSE, START OPEN("0", USE("a", "{}")) PART("0", "{\\\"x"),
+		START, GUARD_CUT },
 };
 
 static void
@@ -627,7 +838,7 @@ run(const struct row *row, size_t step, bool at, struct buf *out, enum guard_res
 	guard_rig_close(&r);
 }
 
-/* The text of an event that says nothing else: where it begins and ends. */
+/* Finds the text of an event that contains nothing else: its beginning and end. */
 static bool
 piece_of(struct span event, size_t *from, size_t *to)
 {
@@ -647,7 +858,7 @@ piece_of(struct span event, size_t *from, size_t *to)
 	return false;
 }
 
-/* Pieces of one text that follow each other are one: where it is cut is not of interest here
+/* Joins consecutive pieces of one text. The places of the cuts do not matter here
  * (guard_channel.c). */
 static void
 join_pieces(struct span all, struct buf *out)
@@ -680,7 +891,7 @@ join_pieces(struct span all, struct buf *out)
 	buf_free(&last);
 }
 
-/* Which bytes its calls' arguments have, as often. */
+/* Counts each byte in the arguments of the calls. */
 static void
 count_arguments(struct span all, size_t n[256])
 {
@@ -697,7 +908,7 @@ count_arguments(struct span all, size_t n[256])
 			}
 }
 
-/* Sanitized it takes minutes. */
+/* With a sanitizer, every cut would take minutes. */
 #ifdef TG_SANITIZE
 #define CUTS 7
 #else
@@ -752,7 +963,7 @@ check(const struct row *row, size_t step, bool at)
 
 #ifndef CUT_ANYWHERE
 static void
-one_call_of_several_is_taken_out(void **state)
+denied_call_of_several_is_removed(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -763,7 +974,7 @@ one_call_of_several_is_taken_out(void **state)
 #else
 
 static void
-however_the_bytes_are_cut(void **state)
+cut_calls_give_the_same_output(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows) && !failures; i++) {
@@ -781,9 +992,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #ifndef CUT_ANYWHERE
-		cmocka_unit_test(one_call_of_several_is_taken_out),
+		cmocka_unit_test(denied_call_of_several_is_removed),
 #else
-		cmocka_unit_test(however_the_bytes_are_cut),
+		cmocka_unit_test(cut_calls_give_the_same_output),
 #endif
 	};
 

@@ -1,5 +1,5 @@
-/* Every item that a client acts on is a call with a name and arguments: it goes as it came, is
- * denied by its name or by what is in it, or is redacted, whole and streamed. */
+/* Every item on which a client acts is a call with a name and arguments. The call is unchanged,
+ * denied by its name or content, or redacted, whole and streamed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,10 +9,10 @@
 
 #include "support/answer_fix.h"
 
-/* `item` has "%" where a text of its arguments is. */
+/* "%" in `item` stands for a text of its arguments. */
 static const struct kind {
-	const char *name;      /* as a rule knows it */
-	const char *arguments; /* what a rule says that this text is there */
+	const char *name;      /* the name that rules use */
+	const char *arguments; /* the rule's expression for this text */
 	const char *item, *type;
 } kinds[] = {
 	{ "f", "tool.arguments.x == \"%\"",
@@ -60,7 +60,7 @@ static const struct kind {
 		"{\"type\":\"of_tomorrow_call\",\"id\":\"i\",\"call_id\":\"c\",\"go\":\"%\"}",
 		"of_tomorrow_call" },
 };
-/* What the provider has run is no call; it is text like any other. */
+/* A tool that the provider has run is no call; its item is text. */
 static const char *const others[] = {
 	"{\"type\":\"web_search_call\",\"id\":\"i\",\"status\":\"completed\",\"action\":{"
 	"\"type\":\"search\",\"query\":\"x\"}}",
@@ -68,7 +68,7 @@ static const char *const others[] = {
 	"\"q\":\"x\"}}",
 };
 
-enum way { WHOLE, STREAM, ENDS, WAYS }; /* ENDS: only its last event says it */
+enum way { WHOLE, STREAM, ENDS, WAYS }; /* ENDS: only the last event contains it */
 
 static void
 with(const char *template, const char *text, struct buf *out)
@@ -132,7 +132,7 @@ has(const struct buf *b, const char *word)
 	return memmem(b->p, b->n, word, strlen(word)) != NULL;
 }
 
-/* `gone`: NULL, or what is not in what goes; otherwise it goes as it came. */
+/* `gone`: a text that must be missing in the output; NULL: the output is unchanged. */
 static void
 expect(const struct kind *k, enum way way, const char *rules, const char *text,
 	const char *gone, const char *there)
@@ -160,7 +160,7 @@ expect(const struct kind *k, enum way way, const char *rules, const char *text,
 }
 
 static void
-a_call_goes_or_does_not(void **state)
+call_is_unchanged_denied_or_redacted(void **state)
 {
 	char rules[512], type[64];
 	struct buf when;
@@ -198,7 +198,7 @@ a_call_goes_or_does_not(void **state)
 }
 
 static void
-what_the_provider_ran_is_no_call(void **state)
+tool_run_by_the_provider_is_no_call(void **state)
 {
 	static const char rules[] = "rules: [{name: a, phase: tool, deny: true}]\n";
 
@@ -210,9 +210,9 @@ what_the_provider_ran_is_no_call(void **state)
 	}
 }
 
-/* One that is said again as another, or as a call of another kind. */
+/* A call whose copy has another name or another kind. */
 static void
-what_is_said_again_agrees(void **state)
+copies_of_a_call_must_agree(void **state)
 {
 	static const char *const again[] = {
 		"{\"type\":\"shell_call\",\"call_id\":\"c\",\"action\":{\"commands\":[\"rm\"]}"
@@ -254,7 +254,7 @@ what_is_said_again_agrees(void **state)
 }
 
 static void
-code_that_gemini_writes(void **state)
+code_written_by_gemini_is_a_call(void **state)
 {
 	static const char rules[] =
 		"rules: [{name: a, phase: tool, when: 'tool.name == \"%s\" && "
@@ -292,10 +292,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_call_goes_or_does_not),
-		cmocka_unit_test(what_the_provider_ran_is_no_call),
-		cmocka_unit_test(what_is_said_again_agrees),
-		cmocka_unit_test(code_that_gemini_writes),
+		cmocka_unit_test(call_is_unchanged_denied_or_redacted),
+		cmocka_unit_test(tool_run_by_the_provider_is_no_call),
+		cmocka_unit_test(copies_of_a_call_must_agree),
+		cmocka_unit_test(code_written_by_gemini_is_a_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* Long calls in pieces of four characters, as a coding agent's Write, the longest in larger
- * ones: what goes is what came, in few events, whatever the dialect; what a rule denies does
- * not; and what is held has caps. */
+/* Long calls in pieces of four characters, like a coding agent's Write, the longest in larger
+ * pieces. Permitted calls are unchanged and use few events in every dialect. Denied calls are
+ * not forwarded. The held memory is limited. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,11 +27,11 @@
 
 #define SSE "text/event-stream"
 
-/* @N is the tool's name, @A the next piece, @W all of it, @I the number of the event. Events
- * are a line each: of SSE its type comes first. */
+/* @N is the tool's name, @A the next piece, @W the whole text, @I the number of the event. Each
+ * line is an event; for SSE, the type comes first. */
 static const struct shape {
 	const char *name, *dialect, *path, *type;
-	const char *key; /* of the strings that are pieces */
+	const char *key; /* key of the strings that are pieces */
 	const char *begin, *piece, *end;
 } shapes[] = {
 	{ "chat", "openai", "/v1/chat/completions", SSE, "arguments",
@@ -168,7 +168,7 @@ static const struct shape {
 		"\"\"}]}}]}}]}\n"
 		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]"
 		"},\"finishReason\":\"STOP\"}]}\n" },
-	/* those that come whole */
+	/* shapes whose calls arrive whole */
 	{ "Gemini", "gemini", "/v1beta/models/g:streamGenerateContent", SSE, NULL,
 		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{"
 		"\"functionCall\":{\"name\":\"@N\",\"args\":@R}}]}}]}\n",
@@ -188,16 +188,16 @@ span_has(struct span s, struct span what)
 	return s.n && memmem(s.p, s.n, what.p, what.n);
 }
 
-/* ---- what comes ---- */
+/* ---- the input ---- */
 
 struct stream {
 	const struct shape *s;
 	const char *tool;
-	struct span arguments, piece; /* all, and that which is written */
+	struct span arguments, piece; /* the whole text, and the current piece */
 	struct guard_rig r;
 	struct frame_writer w;
 	struct buf in, line;
-	size_t number, held; /* the next event's; the most that was held */
+	size_t number, held; /* number of the next event; most bytes held */
 };
 
 static bool
@@ -206,7 +206,7 @@ is_wrapped(const struct shape *s)
 	return strstr(s->path, "invoke-with");
 }
 
-/* By the provider: none is taken out. */
+/* The provider stores the response, so no call is removed. */
 static bool
 is_kept(const struct shape *s)
 {
@@ -309,14 +309,14 @@ done(struct stream *m)
 	buf_free(&m->line);
 }
 
-/* ---- what went ---- */
+/* ---- the output ---- */
 
 struct went {
 	struct buf text;
 	size_t events, pieces, longest;
 	bool denied, id;
 	uint64_t number;
-	bool odd; /* numbers go down */
+	bool odd; /* numbers decrease */
 };
 
 static void
@@ -368,7 +368,7 @@ look(struct stream *m, struct went *w)
 	buf_free(&inner);
 }
 
-/* Arguments of about so many bytes, with all that text may have. */
+/* Makes arguments of about `size` bytes with all kinds of characters. */
 static void
 make(const char *path, size_t size, struct buf *out)
 {
@@ -382,7 +382,7 @@ make(const char *path, size_t size, struct buf *out)
 	buf_str(out, "\"}");
 }
 
-/* Sanitized four megabytes of each take minutes. */
+/* With a sanitizer, four megabytes of each take minutes. */
 #ifdef TG_SANITIZE
 static const size_t sizes[] = { 20 << 10, 100 << 10 };
 #else
@@ -402,7 +402,7 @@ goes(const struct shape *s, const char *rules, struct span arguments)
 		(!s->key && !span_has(buf_view(&m.r.out), arguments)))
 		fail_msg("%s, %zu: %d, denied %d, odd %d, %zu of %zu", s->name, arguments.n,
 			m.r.got, w.denied, w.odd, text.n, arguments.n);
-	/* events that came are 256 KB at most, and all that is held in proportion */
+	/* events of the input have at most 256 KB, and held bytes are in proportion */
 	if (rules[0] == READS[0] && !strcmp(rules, READS) && s->key) {
 		assert_true(w.longest <= (16 << 10) + 64);
 		if (w.events > 3000 + arguments.n / (16 << 10))
@@ -410,7 +410,7 @@ goes(const struct shape *s, const char *rules, struct span arguments)
 	}
 	if (!strcmp(rules, NAMES) && s->key && !strstr(s->end, "@W") && m.held > (80 << 10))
 		fail_msg("%s: %zu held", s->name, m.held);
-	/* what says all of them again is held, too */
+	/* an event that repeats all of them is held too */
 	size_t copies = strstr(s->end, "@W") ? 8 : s->key ? 1 : 3;
 	if (m.held > copies * arguments.n + (512 << 10))
 		fail_msg("%s, %zu: %zu held", s->name, arguments.n, m.held);
@@ -419,7 +419,7 @@ goes(const struct shape *s, const char *rules, struct span arguments)
 }
 
 static void
-long_calls_go_as_they_are(void **state)
+long_permitted_calls_are_unchanged(void **state)
 {
 	struct buf arguments;
 
@@ -427,11 +427,11 @@ long_calls_go_as_they_are(void **state)
 	buf_init(&arguments, 0);
 	for (size_t i = 0; i < COUNT_OF(shapes); i++)
 		for (size_t k = 0; k < COUNT_OF(sizes); k++) {
-			/* these are others' once more */
+			/* these wrap other shapes */
 			if (sizes[k] > 1 << 20 && (is_wrapped(&shapes[i]) || i == 2))
 				continue;
 			make("/tmp/x", sizes[k], &arguments);
-			/* values of paths cannot be read by rules */
+			/* rules cannot read values that are addressed by paths */
 			if (!shapes[i].key || strcmp(shapes[i].key, "stringValue") != 0)
 				goes(&shapes[i], READS, buf_view(&arguments));
 			if (sizes[k] < 1 << 20)
@@ -461,7 +461,7 @@ denied(const struct shape *s, const char *rules, const char *tool, struct span a
 }
 
 static void
-those_that_a_rule_denies_do_not(void **state)
+long_denied_calls_are_not_forwarded(void **state)
 {
 	struct buf arguments;
 
@@ -476,9 +476,10 @@ those_that_a_rule_denies_do_not(void **state)
 	buf_free(&arguments);
 }
 
-/* What others take for the member that a rule reads is there: of another member nobody asks. */
+/* A key that some readers take for the one that the rule reads exists. A key that no rule reads
+ * does not matter. */
 static void
-keys_that_differ_by_case_deny_the_call(void **state)
+keys_that_differ_in_case_deny_the_call(void **state)
 {
 	const struct span odd = SPAN_LIT("{\"path\":\"/tmp\",\"text\":\"int x\","
 					       "\"\\u0050ath\":\"/etc/x\"}"),
@@ -495,7 +496,7 @@ keys_that_differ_by_case_deny_the_call(void **state)
 }
 
 static void
-redacted_ones_go_in_pieces_too(void **state)
+long_redacted_calls_are_sent_in_pieces(void **state)
 {
 	struct buf arguments;
 	struct stream m;
@@ -522,9 +523,9 @@ redacted_ones_go_in_pieces_too(void **state)
 	buf_free(&arguments);
 }
 
-/* As a provider that writes UTF-16 cuts them. */
+/* As cut by a provider that writes UTF-16. */
 static void
-halves_of_a_character_are_one(void **state)
+halves_of_a_character_are_joined(void **state)
 {
 	struct stream m;
 	struct went w;
@@ -572,7 +573,7 @@ halves_of_a_character_are_one(void **state)
 }
 
 static void
-over_four_megabytes_the_answer_ends(void **state)
+response_ends_over_four_megabytes_of_arguments(void **state)
 {
 	struct buf arguments;
 	struct stream m;
@@ -590,9 +591,9 @@ over_four_megabytes_the_answer_ends(void **state)
 	buf_free(&arguments);
 }
 
-/* What waits with a call is text, or none of ours to read: it is not put together. */
+/* Content that waits with a call is text or unknown, so its events are not merged. */
 static void
-what_may_be_text_is_never_folded(void **state)
+possible_text_is_never_merged(void **state)
 {
 	static const struct answer_case c = { "text", READS, "openai", "/v1/chat/completions",
 		SSE, "", "" };
@@ -625,9 +626,9 @@ what_may_be_text_is_never_folded(void **state)
 	buf_free(&in);
 }
 
-/* A client that joins pieces makes another call than the one that was asked about. */
+/* A client that joins the pieces would make another call than the one that was judged. */
 static void
-a_name_that_goes_on_after_arguments_ends_the_answer(void **state)
+name_continued_after_arguments_ends_the_response(void **state)
 {
 	static const char in[] =
 		"data: "
@@ -659,14 +660,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(long_calls_go_as_they_are),
-		cmocka_unit_test(those_that_a_rule_denies_do_not),
-		cmocka_unit_test(keys_that_differ_by_case_deny_the_call),
-		cmocka_unit_test(redacted_ones_go_in_pieces_too),
-		cmocka_unit_test(halves_of_a_character_are_one),
-		cmocka_unit_test(over_four_megabytes_the_answer_ends),
-		cmocka_unit_test(what_may_be_text_is_never_folded),
-		cmocka_unit_test(a_name_that_goes_on_after_arguments_ends_the_answer),
+		cmocka_unit_test(long_permitted_calls_are_unchanged),
+		cmocka_unit_test(long_denied_calls_are_not_forwarded),
+		cmocka_unit_test(keys_that_differ_in_case_deny_the_call),
+		cmocka_unit_test(long_redacted_calls_are_sent_in_pieces),
+		cmocka_unit_test(halves_of_a_character_are_joined),
+		cmocka_unit_test(response_ends_over_four_megabytes_of_arguments),
+		cmocka_unit_test(possible_text_is_never_merged),
+		cmocka_unit_test(name_continued_after_arguments_ends_the_response),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What becomes of an answer besides, where rules of phase: tool take a call out of it: what is
- * reported and counted, caps, placeholders, and frames around frames. */
+/* Other effects on a response from which rules with phase: tool remove a call: reports and
+ * counters, limits, placeholders, and frames around frames. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +44,7 @@ static const struct answer_case chat = { "chat", RULES, "openai", "/v1/chat/comp
 	"", "" };
 
 static void
-all_of_it_is_counted_and_reported(void **state)
+removed_calls_are_counted_and_reported(void **state)
 {
 	struct guard_rig r;
 
@@ -71,14 +71,14 @@ all_of_it_is_counted_and_reported(void **state)
 	assert_int_equal(a->sum.ruled.effect, RULE_REDACT);
 	assert_string_equal(a->sum.ruled.rule->name, "no-rm");
 	assert_int_equal(a->sum.ruled.ntags, 1);
-	/* rules on the answer read what is left of it */
+	/* response rules read the remaining response */
 	assert_int_equal(a->verdict.ruled.effect, RULE_PERMIT);
 	guard_rig_close(&r);
 }
 
-/* The relay must not take it for silence. */
+/* The relay must not take a held response for silence. */
 static void
-what_is_held_is_content(void **state)
+held_calls_count_as_content(void **state)
 {
 	struct guard_rig r;
 
@@ -91,7 +91,7 @@ what_is_held_is_content(void **state)
 	assert_false(guard_is_long(r.g, 1));
 	for (unsigned i = 0; i < 64; i++)
 		guard_rig_feed(&r, SPAN_LIT(CALL("0", "list", " ")));
-	/* all of it may go with the next byte */
+	/* all of it may be forwarded with the next byte */
 	assert_int_equal(r.out.n, 0);
 	assert_true(guard_is_long(r.g, 1));
 	guard_rig_close(&r);
@@ -133,7 +133,7 @@ dots(const struct buf *b)
 }
 
 static void
-long_calls_have_caps(void **state)
+long_calls_are_limited(void **state)
 {
 	char piece[1025];
 	struct buf in, out;
@@ -145,11 +145,11 @@ long_calls_have_caps(void **state)
 	buf_init(&out, 0);
 	assert_int_equal(long_call("list", 80, piece, &in, &out), GUARD_PASS);
 	assert_int_equal(dots(&in), dots(&out));
-	/* it says no amount */
+	/* the arguments contain no amount */
 	assert_int_equal(long_call("pay", 80, piece, &in, &out), GUARD_PASS);
 	assert_non_null(memmem(out.p, out.n, "evaluated", 9));
 	assert_null(memmem(out.p, out.n, "tool_calls", 10));
-	/* of what waits there is an end */
+	/* text that waits behind the call is limited */
 	assert_int_equal(
 		long_call("list", CAP_CALL_ARGUMENTS / sizeof(piece) + 8, piece, &in, &out),
 		GUARD_UNREAD);
@@ -159,7 +159,7 @@ long_calls_have_caps(void **state)
 }
 
 static void
-calls_have_a_cap(void **state)
+number_of_calls_is_limited(void **state)
 {
 	struct guard_rig r;
 	struct buf in;
@@ -175,9 +175,9 @@ calls_have_a_cap(void **state)
 	buf_free(&in);
 }
 
-/* What comes between the pieces of a call waits for its end. */
+/* Events between the pieces of a call wait for its end. */
 static void
-what_waits_for_a_call_has_a_cap(void **state)
+events_that_wait_for_a_call_are_limited(void **state)
 {
 	struct guard_rig r;
 	struct buf in;
@@ -190,7 +190,8 @@ what_waits_for_a_call_has_a_cap(void **state)
 	buf_str(&in, "\"}}]}\n\n");
 	guard_rig_open(&r, &chat);
 	guard_rig_feed(&r, SPAN_LIT(CALL("0", "list", "{")));
-	/* a third of it goes on, all of it does not; with what is kept of each event besides */
+	/* a third of the limit is accepted, the whole is not, because each event needs further
+	 * memory */
 	for (size_t i = 0; i < CAP_CALLS_HELD / 3 / in.n; i++)
 		guard_rig_feed(&r, buf_view(&in));
 	assert_int_equal(r.got, GUARD_PASS);
@@ -203,7 +204,7 @@ what_waits_for_a_call_has_a_cap(void **state)
 }
 
 static void
-choices_have_a_cap(void **state)
+number_of_choices_is_limited(void **state)
 {
 	struct guard_rig r;
 	struct buf in;
@@ -223,7 +224,7 @@ choices_have_a_cap(void **state)
 }
 
 static void
-placeholders_are_put_back_into_what_goes(void **state)
+placeholders_are_restored_in_permitted_calls(void **state)
 {
 	struct vault *v = vault_new();
 	struct guard_rig r;
@@ -247,9 +248,9 @@ placeholders_are_put_back_into_what_goes(void **state)
 	vault_free(&v);
 }
 
-/* Claude's events in those of AWS (InvokeModelWithResponseStream). */
+/* Claude's events within those of AWS (InvokeModelWithResponseStream). */
 static void
-frames_around_frames(void **state)
+wrapped_frames_are_edited(void **state)
 {
 	static const char *const in[] = { "{\"type\":\"content_block_start\",\"index\":0,"
 					  "\"content_block\":{\"type\":\"tool_use\","
@@ -320,14 +321,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_of_it_is_counted_and_reported),
-		cmocka_unit_test(what_is_held_is_content),
-		cmocka_unit_test(long_calls_have_caps),
-		cmocka_unit_test(calls_have_a_cap),
-		cmocka_unit_test(what_waits_for_a_call_has_a_cap),
-		cmocka_unit_test(choices_have_a_cap),
-		cmocka_unit_test(placeholders_are_put_back_into_what_goes),
-		cmocka_unit_test(frames_around_frames),
+		cmocka_unit_test(removed_calls_are_counted_and_reported),
+		cmocka_unit_test(held_calls_count_as_content),
+		cmocka_unit_test(long_calls_are_limited),
+		cmocka_unit_test(number_of_calls_is_limited),
+		cmocka_unit_test(events_that_wait_for_a_call_are_limited),
+		cmocka_unit_test(number_of_choices_is_limited),
+		cmocka_unit_test(placeholders_are_restored_in_permitted_calls),
+		cmocka_unit_test(wrapped_frames_are_edited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

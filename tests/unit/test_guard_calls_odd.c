@@ -1,5 +1,5 @@
-/* Calls that a provider says in a way that is not its dialect's: none that a rule denies goes
- * to a client that reads it so, and none ends the process. */
+/* Calls in a form that is not the dialect's: no denied call reaches a client that accepts the
+ * form, and none ends the process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
 #define COHERE "cohere", "/v2/chat"
 #define OLLAMA "ollama", "/api/chat"
 
-/* Calls of `rm`, an event a line, each of which is denied and taken out. */
+/* Calls of `rm`, one event per line, each of which is denied and removed. */
 #define CHAT_RM                                                                                \
 	"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':0,'id':'x','function':{"       \
 	"'name':'rm','arguments':'{}'}}]},'finish_reason':'tool_calls'}]}\n"
@@ -70,10 +70,10 @@
 
 static const struct row {
 	const char *name, *dialect, *path;
-	const char *in; /* ' for ", an event a line */
+	const char *in; /* ' for ", one event per line */
 	enum guard_result got;
 } rows[] = {
-	/* ---- an error and a call in one event, after one was taken out ---- */
+	/* ---- an error and a call in one event, after a call was removed ---- */
 	{ "chat", CHAT,
 		CHAT_RM "{'error':{'message':'x'},'choices':[{'index':0,'delta':{"
 			"'tool_calls':[{'index':1,'id':'y','function':{'name':'rm','arguments':"
@@ -147,7 +147,7 @@ static const struct row {
 		"'output_index':1,'item':" RESP_ITEM("a",
 			"") ",'response':{'output':[" RESP_ITEM("rm", "{}") "]}}\n" RESP_END,
 		0 },
-	/* ---- names and arguments that are no texts ---- */
+	/* ---- names and arguments that are not strings ---- */
 	{ "chat, a name in a list", CHAT,
 		"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':0,'function':{'name':['"
 		"rm'],'arguments':'{}'}}]}}]}",
@@ -191,7 +191,7 @@ static const struct row {
 		"{'message':{'content':'','tool_calls':[{'function':{'name':['rm'],'arguments':"
 		"{}}}]}}",
 		GUARD_BROKEN },
-	/* ---- numbers that are none ---- */
+	/* ---- invalid numbers ---- */
 	{ "chat, an index that is a text", CHAT, CHAT_PIECE("'0'", "'name':'a','arguments':''"),
 		GUARD_BROKEN },
 	{ "chat, one below zero", CHAT, CHAT_PIECE("-1", "'name':'a','arguments':''"),
@@ -264,7 +264,7 @@ static const struct row {
 	{ "Cohere, one below zero", COHERE,
 		"{'type':'tool-call-start','index':-1," COHERE_TOOL("rm", "{}") "}",
 		GUARD_BROKEN },
-	/* ---- events that are not their dialect's ---- */
+	/* ---- events of another dialect ---- */
 	{ "Cohere, a piece in an event of no type that is known", COHERE,
 		"{'type':'tool-call-start','index':0," COHERE_TOOL(
 			"pay", "") "}\n{'type':'tool-call-more','index':0," COHERE_TOOL("",
@@ -291,7 +291,7 @@ static const struct row {
 		"{'candidates':[{'content':{'parts':[{'functionCall':{'name':'a'},'function_"
 		"call':{'name':'rm','args':{}}}]}}]}",
 		GUARD_BROKEN },
-	/* ---- readers that do not tell cases apart ---- */
+	/* ---- readers that ignore case ---- */
 	{ "chat, a list in capitals", CHAT,
 		"{'choices':[{'index':0,'delta':{'Tool_Calls':[{'index':0,'function':{'name':'"
 		"rm','arguments':'{}'}}]}}]}",
@@ -314,7 +314,7 @@ static const struct row {
 		CHAT_PIECE("0", "'name':'a'") CHAT_PIECE("0", "'name':'a'")
 			CHAT_PIECE("0", "'name':'_b'") "[DONE]",
 		GUARD_BROKEN },
-	{ "chat, a name that is one when it is said twice", CHAT,
+	{ "chat, a name that is denied only if repeated", CHAT,
 		CHAT_PIECE("0", "'name':'bye'") CHAT_PIECE(
 			"0", "'name':'bye'") "{'choices':[{'index':0,'delta':{},'finish_reason'"
 					     ":'tool_calls'}]}\n[DONE]",
@@ -323,7 +323,7 @@ static const struct row {
 		"{'tool_calls':[{'name':['rm'],'parameters':{}}]}", GUARD_BROKEN },
 };
 
-/* And what providers do say: it goes as it came. */
+/* Forms that providers use: unchanged. */
 static const struct row honest[] = {
 	{ "Cohere begins with an empty list", COHERE,
 		"{'type':'message-start','delta':{'message':{'content':[],'tool_calls':[]}}}\n"
@@ -331,7 +331,7 @@ static const struct row honest[] = {
 			"{}") "}\n{'type':'tool-call-end','index':0}\n"
 			      "{'type':'message-end','delta':{'finish_reason':'TOOL_CALL'}}",
 		0 },
-	{ "chat says empty lists and nothing", CHAT,
+	{ "chat with empty lists and nulls", CHAT,
 		"{'choices':[{'index':0,'delta':{'role':'assistant','content':null,'tool_calls'"
 		":[],'function_call':null}}]}\n" CHAT_PIECE("0", "'name':'a','arguments':''")
 			CHAT_PIECE("0", "'name':null,'arguments':'{}'") CHAT_PIECE("0",
@@ -402,7 +402,7 @@ type_of(const struct row *row, enum frames_kind *kind)
 		       : "text/event-stream";
 }
 
-/* Its events, framed. */
+/* Writes the events of a row, framed. */
 static void
 frame_all(const struct row *row, enum frames_kind kind, struct buf *out)
 {
@@ -423,7 +423,7 @@ frame_all(const struct row *row, enum frames_kind kind, struct buf *out)
 	buf_free(&one);
 }
 
-/* Whether it names a tool that rules deny, but in words of ours. */
+/* Returns true if the output names a denied tool, except in the gateway's own text. */
 static bool
 is_in(struct span out, const char *name)
 {
@@ -460,7 +460,7 @@ run(const struct row *row, bool same)
 }
 
 static void
-what_is_denied_does_not_go(void **state)
+denied_call_in_an_odd_form_is_not_forwarded(void **state)
 {
 	size_t failures = 0;
 
@@ -471,7 +471,7 @@ what_is_denied_does_not_go(void **state)
 }
 
 static void
-what_providers_say_goes(void **state)
+forms_of_real_providers_are_unchanged(void **state)
 {
 	size_t failures = 0;
 
@@ -485,8 +485,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_denied_does_not_go),
-		cmocka_unit_test(what_providers_say_goes),
+		cmocka_unit_test(denied_call_in_an_odd_form_is_not_forwarded),
+		cmocka_unit_test(forms_of_real_providers_are_unchanged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

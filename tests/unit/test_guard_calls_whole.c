@@ -1,5 +1,5 @@
-/* Calls of formats of which none is taken out: they are judged where they stand, and a denied
- * one denies the answer before anything of it went. */
+/* Calls in formats from which no call can be removed. They are judged in place, and a denied
+ * call denies the response before any of it was forwarded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 #define SSE  "text/event-stream"
 #define JSON "application/json"
 
-/* Three calls, of which each row has one: X is its name, N its amount. */
+/* Three calls, of which each row contains one: X stands for its name, N for its amount. */
 #define RUN                                                                                    \
 	"{\"id\":\"run_1\",\"object\":\"thread.run\",\"status\":\"requires_action\","          \
 	"\"required_action\":{\"type\":\"submit_tool_outputs\",\"submit_tool_outputs\":{"      \
@@ -111,7 +111,7 @@ static const struct call {
 static const char *const makes[] = { "requires_action", "tool-calls-generation", "stream-end",
 	"\"tool_use\"" };
 
-/* With this call's name and amount. */
+/* Writes the response with this call's name and amount. */
 static void
 write_answer(const char *in, const struct call *c, struct buf *out)
 {
@@ -143,13 +143,13 @@ check(const char *name, const struct answer_case *as, struct span in, size_t ste
 	if (r.got != c->got)
 		fail_msg("%s, %s(%s) in steps of %zu: %d", name, c->name, c->amount, step,
 			r.got);
-	/* what grows is cut into other pieces, and events of AWS are written anew */
+	/* growing documents are cut differently, and AWS events are written again */
 	if (r.got == GUARD_PASS && (strcmp(as->type, JSON) ? !out.n : !span_eq(in, out)))
 		fail_msg("%s, %s in steps of %zu: %.*s", name, c->name, step, SPAN_ARG(out));
 	if (r.got == GUARD_DENIED) {
 		assert_non_null(a->sum.ruled.rule);
 		assert_string_equal(a->sum.ruled.rule->name, c->rule);
-		/* nothing that a client makes it by */
+		/* nothing from which a client makes the call */
 		for (size_t i = 0; i < COUNT_OF(makes); i++)
 			if (out.n && memmem(out.p, out.n, makes[i], strlen(makes[i])))
 				fail_msg("%s, %s: %.*s", name, c->name, SPAN_ARG(out));
@@ -158,7 +158,7 @@ check(const char *name, const struct answer_case *as, struct span in, size_t ste
 }
 
 static void
-a_denied_call_denies_the_answer(void **state)
+denied_call_denies_the_response(void **state)
 {
 	struct buf in;
 
@@ -180,7 +180,7 @@ a_denied_call_denies_the_answer(void **state)
 	"{\"type\":\"tool-call-" type "\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":" \
 	"{" rest "}}}}"
 
-/* In AWS' frames. */
+/* In AWS frames. */
 static const struct stream {
 	const char *name, *path, *events[8];
 } streams[] = {
@@ -217,7 +217,7 @@ static const struct stream {
 };
 
 static void
-so_it_does_in_frames(void **state)
+denied_call_denies_the_response_in_frames(void **state)
 {
 	struct frame_writer w;
 	struct buf bytes, one;
@@ -250,8 +250,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_denied_call_denies_the_answer),
-		cmocka_unit_test(so_it_does_in_frames),
+		cmocka_unit_test(denied_call_denies_the_response),
+		cmocka_unit_test(denied_call_denies_the_response_in_frames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

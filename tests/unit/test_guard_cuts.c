@@ -1,5 +1,5 @@
-/* The same answer whole and as a stream: what goes out and what is found is the same, wherever
- * the provider cuts its text into events and blocks. The answers are made up, by seeds. */
+/* A response whole and as a stream: output and findings are equal, wherever the provider cuts
+ * its text into events and blocks. The responses are random, with fixed seeds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 
 enum { SEEDS = 24, PIECES = 7, BLOCKS = 3 };
 
-/* What answers are made of: of values those that are known without what is far from them. */
+/* The parts of the responses. Values are recognized without distant context. */
 static const char *const corpus[] = {
 	"Write to ada.lovelace@example.com, please. ",
 	"(j.mueller@firma-beispiel.de)\n",
@@ -37,7 +37,8 @@ next_random(uint32_t *state, uint32_t below)
 	return (*state >> 8) % below;
 }
 
-/* At a character's beginning, at most `most` bytes on, one character at least. */
+/* Returns a place at the beginning of a character, at most `most` bytes further, but at least
+ * one character. */
 static size_t
 cut_after(struct span s, size_t at, size_t most)
 {
@@ -153,7 +154,7 @@ blocks_stream(const struct made *m, uint32_t seed, size_t most, struct buf *out)
 		     "\"end_turn\"}}\n\ndata: {\"type\":\"message_stop\"}\n\n");
 }
 
-/* ---- both ---- */
+/* ---- comparison ---- */
 
 static const struct way {
 	struct answer_case c;
@@ -181,7 +182,7 @@ struct tried {
 	struct detect_scratch *scratch;
 };
 
-/* What is told of it, fed in pieces of `step` bytes; 0: in one. */
+/* Describes the result, fed in pieces of `step` bytes; 0: in one piece. */
 static void
 told(struct tried *t, const struct way *w, const char *type, struct buf *in, size_t step,
 	struct buf *say)
@@ -226,7 +227,7 @@ try_seed(struct tried *t, const struct way *w, uint32_t seed)
 }
 
 static void
-whole_or_streamed_it_is_the_same(void **state)
+whole_and_streamed_responses_are_equal(void **state)
 {
 	(void)state;
 	struct tried t = { .scratch = detect_scratch_new(detect_fix()->rules) };
@@ -258,7 +259,7 @@ put_block(struct buf *in, unsigned i, const char *text)
 	buf_printf(in, "data: {\"type\":\"content_block_stop\",\"index\":%u}\n\n", i);
 }
 
-/* An item, and in `again` what the end says of it. */
+/* Writes an item, and into `again` its copy in the last event. */
 static void
 put_item(struct buf *in, unsigned i, const char *text, struct buf *again)
 {
@@ -274,7 +275,7 @@ put_item(struct buf *in, unsigned i, const char *text, struct buf *again)
 		i ? "," : "", text);
 }
 
-/* Redacted whole and byte by byte: the same goes out, and nothing of these. */
+/* Redacts byte by byte and in one piece. Asserts equal output without these texts. */
 static void
 assert_goes_without(const char *dialect, const char *path, struct buf *in,
 	const char *const *gone, const char *goes)
@@ -302,7 +303,7 @@ assert_goes_without(const char *dialect, const char *path, struct buf *in,
 }
 
 static void
-a_value_over_two_blocks_is_replaced_whatever_else_comes_with_it(void **state)
+value_across_two_blocks_is_replaced_beside_other_text(void **state)
 {
 	static const char *const gone[] = { "4111", "1111", "@", NULL };
 	struct buf in;
@@ -317,7 +318,7 @@ a_value_over_two_blocks_is_replaced_whatever_else_comes_with_it(void **state)
 }
 
 static void
-a_value_over_any_number_of_blocks_is_replaced(void **state)
+value_across_many_blocks_is_replaced(void **state)
 {
 	static const char *const gone[] = { "\"j\"", "\"@\"", NULL };
 	static const char value[] = "jane.doe@example.org";
@@ -331,9 +332,9 @@ a_value_over_any_number_of_blocks_is_replaced(void **state)
 	assert_goes_without("anthropic", "/v1/messages", &in, gone, "<EMAIL_ADDRESS>");
 }
 
-/* An emoji in two events, as halves of a pair. */
+/* An emoji in two events, as halves of a surrogate pair. */
 static void
-a_half_of_a_pair_ends_no_value(void **state)
+surrogate_half_does_not_end_a_value(void **state)
 {
 	static const char *const gone[] = { "jane", "jim", "exam", NULL };
 	struct buf in;
@@ -351,7 +352,7 @@ a_half_of_a_pair_ends_no_value(void **state)
 }
 
 static void
-values_over_many_ends_are_replaced_where_they_are_said_again(void **state)
+values_across_blocks_are_replaced_in_their_copies(void **state)
 {
 	static const char *const gone[] = { "jane", "exam", "ple.org", NULL };
 	struct buf in, again;
@@ -372,9 +373,9 @@ values_over_many_ends_are_replaced_where_they_are_said_again(void **state)
 	assert_goes_without("openai", "/v1/responses", &in, gone, "response.completed");
 }
 
-/* A key that begins in one block, and goes on in more events than wait. */
+/* A key that begins in one block and continues in more events than can be held. */
 static void
-what_is_over_an_end_for_too_long_is_unread(void **state)
+value_across_too_many_blocks_is_uninspected(void **state)
 {
 	static const struct answer_case c = { "", REDACT, "anthropic", "/v1/messages",
 		"text/event-stream", "", "" };
@@ -389,15 +390,15 @@ what_is_over_an_end_for_too_long_is_unread(void **state)
 	guard_rig_open(&r, &c);
 	guard_rig_feed(&r, buf_view(&in));
 	assert_int_equal(r.got, GUARD_UNREAD);
-	assert_int_equal(r.out.n, 0); /* of all of it nothing goes */
+	assert_int_equal(r.out.n, 0); /* nothing of it is forwarded */
 	assert_true(guard_report(r.g)->unread_bytes > 0);
 	guard_rig_close(&r);
 	buf_free(&in);
 }
 
-/* What an image's bytes begin with is looked at as it comes: a byte, blanks, others. */
+/* The first bytes of an image are examined as they arrive: a byte, spaces, other bytes. */
 static void
-an_image_of_blanks_passes_byte_by_byte(void **state)
+image_of_spaces_passes_byte_by_byte(void **state)
 {
 	static const struct answer_case c = { "", REDACT, "openai", "/v1/images", "image/png",
 		"", "" };
@@ -416,9 +417,9 @@ an_image_of_blanks_passes_byte_by_byte(void **state)
 	guard_rig_close(&r);
 }
 
-/* Blocks of a word each: what is known of them goes, while the last ones wait. */
+/* Blocks of one word each: inspected text is forwarded while the last blocks wait. */
 static void
-blocks_wait_no_longer_than_their_own_text(void **state)
+blocks_wait_only_for_their_own_text(void **state)
 {
 	static const struct answer_case c = { "", REDACT, "anthropic", "/v1/messages",
 		"text/event-stream", "", "" };
@@ -444,15 +445,14 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_value_over_two_blocks_is_replaced_whatever_else_comes_with_it),
-		cmocka_unit_test(a_value_over_any_number_of_blocks_is_replaced),
-		cmocka_unit_test(a_half_of_a_pair_ends_no_value),
-		cmocka_unit_test(values_over_many_ends_are_replaced_where_they_are_said_again),
-		cmocka_unit_test(what_is_over_an_end_for_too_long_is_unread),
-		cmocka_unit_test(an_image_of_blanks_passes_byte_by_byte),
-		cmocka_unit_test(blocks_wait_no_longer_than_their_own_text),
-		cmocka_unit_test(whole_or_streamed_it_is_the_same),
+		cmocka_unit_test(value_across_two_blocks_is_replaced_beside_other_text),
+		cmocka_unit_test(value_across_many_blocks_is_replaced),
+		cmocka_unit_test(surrogate_half_does_not_end_a_value),
+		cmocka_unit_test(values_across_blocks_are_replaced_in_their_copies),
+		cmocka_unit_test(value_across_too_many_blocks_is_uninspected),
+		cmocka_unit_test(image_of_spaces_passes_byte_by_byte),
+		cmocka_unit_test(blocks_wait_only_for_their_own_text),
+		cmocka_unit_test(whole_and_streamed_responses_are_equal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

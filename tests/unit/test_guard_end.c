@@ -1,4 +1,4 @@
-/* The end of a stream: what each dialect has there, without which it was cut. */
+/* The end of a stream in each dialect. A stream without it was cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,13 +17,13 @@
 #define CLAUDE_STOPS	"{\"type\":\"content_block_stop\",\"index\":0}"
 #define CLAUDE_SAYS_WHY "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}"
 
-/* What was said is cut, or where `last` is NULL nobody can tell; with its last event it is not.
- */
+/* `said` alone is a cut stream, or, if `last` is NULL, nobody can know. With `last` it is
+ * complete. */
 static const struct {
 	const char *name, *dialect, *path, *type, *said, *last;
 } streams[] = {
 	{ "chat", "openai", "/v1/chat/completions", SSE, CHUNK("it is. "), "data: [DONE]\n\n" },
-	{ "a chat that says why it ended", "openai", "/v1/chat/completions", SSE,
+	{ "a chat with a finish reason", "openai", "/v1/chat/completions", SSE,
 		CHUNK("it is. "),
 		EVENT("{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]"
 		      "}") },
@@ -99,7 +99,7 @@ static const struct {
 		EVENT("{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"it is. \"}]}}]}"),
 		NULL },
 	{ "what no table knows", "rest", "/x", SSE, EVENT("{\"text\":\"it is. \"}"), NULL },
-	{ "what Ollama says of a download", "ollama", "/api/pull", LINES,
+	{ "Ollama's report of a download", "ollama", "/api/pull", LINES,
 		"{\"status\":\"pulling manifest\"}\n", NULL },
 };
 
@@ -130,7 +130,7 @@ ended(size_t i, const char *in, bool inspects, struct buf *framed)
 }
 
 static void
-a_stream_without_its_end_was_cut(void **state)
+stream_without_its_end_was_cut(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(streams); i++)
@@ -149,9 +149,10 @@ a_stream_without_its_end_was_cut(void **state)
 		}
 }
 
-/* After an array's bracket nothing more can be said, and a second one would be no JSON. */
+/* After an array's closing bracket nothing can be added, and a second bracket would be invalid
+ * JSON. */
 static void
-an_array_is_closed_once(void **state)
+array_is_closed_once(void **state)
 {
 	(void)state;
 	static const struct answer_case c = { "", REDACT, "gemini",
@@ -167,9 +168,9 @@ an_array_is_closed_once(void **state)
 	guard_rig_close(&r);
 }
 
-/* In lines as in events. */
+/* The same for lines and for events. */
 static void
-cohere_fails_in_its_own_words(void **state)
+cohere_stream_gets_coheres_error(void **state)
 {
 	(void)state;
 	static const struct answer_case c = { "", DENY, "cohere", "/v1/chat",
@@ -192,9 +193,9 @@ cohere_fails_in_its_own_words(void **state)
 	guard_rig_close(&r);
 }
 
-/* Events of responses are numbered, and a denial comes after those that went. */
+/* Events of responses are numbered, and a denial follows those that were forwarded. */
 static void
-an_error_of_responses_has_the_next_number(void **state)
+error_event_of_responses_has_the_next_number(void **state)
 {
 	(void)state;
 	static const struct answer_case c = { "", DENY, "openai", "/v1/responses", SSE, "", "" };
@@ -230,10 +231,10 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_stream_without_its_end_was_cut),
-		cmocka_unit_test(an_array_is_closed_once),
-		cmocka_unit_test(cohere_fails_in_its_own_words),
-		cmocka_unit_test(an_error_of_responses_has_the_next_number),
+		cmocka_unit_test(stream_without_its_end_was_cut),
+		cmocka_unit_test(array_is_closed_once),
+		cmocka_unit_test(cohere_stream_gets_coheres_error),
+		cmocka_unit_test(error_event_of_responses_has_the_next_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

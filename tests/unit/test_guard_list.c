@@ -1,4 +1,4 @@
-/* guard/guard_list: what is taken out of lists of models. */
+/* guard/guard_list: removal of entries from lists of models. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -7,7 +7,7 @@
 
 #include "answer/guard/guard.h"
 
-/* Everything but what begins with "no". */
+/* Permits every model that does not begin with "no". */
 static bool
 may_use(void *arg, struct span model, struct arena *a)
 {
@@ -21,7 +21,7 @@ may_use(void *arg, struct span model, struct arena *a)
 
 /* clang-format off */
 static const struct {
-	const char *name, *in, *want; /* NULL: broken */
+	const char *name, *in, *want; /* NULL: the response is broken */
 } rows[] = {
 	{ "nothing to hide", DATA(M("a") "," M("b")), DATA(M("a") "," M("b")) },
 	{ "the first", DATA(M("no") ", " M("b")), DATA(M("b")) },
@@ -32,7 +32,7 @@ static const struct {
 	{ "none there", DATA(""), DATA("") },
 	{ "Gemini's names", "{\"models\":[{\"name\":\"models/no\"},{\"name\":\"models/a\"}]}", "{\"models\":[{\"name\":\"models/a\"}]}" },
 	{ "Ollama's", "{\"models\":[{\"name\":\"x\",\"model\":\"no\",\"details\":{\"id\":\"a\"}},{\"name\":\"a\"}]}", "{\"models\":[{\"name\":\"a\"}]}" },
-	{ "the id says more than a name", DATA("{\"name\":\"no\",\"id\":\"a\"}"), DATA("{\"name\":\"no\",\"id\":\"a\"}") },
+	{ "the id takes precedence over a name", DATA("{\"name\":\"no\",\"id\":\"a\"}"), DATA("{\"name\":\"no\",\"id\":\"a\"}") },
 	{ "a name that is escaped", DATA(M("n\\u006f")), DATA("") },
 	{ "what names no model stays", DATA("1,[2],{\"x\":\"no\"}," M("no")), DATA("1,[2],{\"x\":\"no\"}") },
 	{ "texts that are names", DATA("1,\"no\",\"a\", [\"no\",\"b\"] ,\"no\""), DATA("1,\"a\", [\"b\"]") },
@@ -89,7 +89,7 @@ list(const char *in, const char *type, int status, struct buf *out)
 }
 
 static void
-only_what_may_be_used_is_listed(void **state)
+only_permitted_models_are_listed(void **state)
 {
 	(void)state;
 	static const char *const types[] = { "application/json", "text/event-stream",
@@ -98,7 +98,7 @@ only_what_may_be_used_is_listed(void **state)
 	for (size_t i = 0; i < 4 * COUNT_OF(rows); i++) {
 		const size_t at = i / 4;
 		if (i % 4 == 0 && !strncmp(rows[at].name, "lines of", 8))
-			continue; /* they are not what the type says */
+			continue; /* these do not match their type */
 		struct buf out;
 		buf_init(&out, 0);
 		enum guard_result r = list(rows[at].in, types[i % 4], 200, &out);
@@ -111,7 +111,7 @@ only_what_may_be_used_is_listed(void **state)
 }
 
 static void
-an_error_is_no_list(void **state)
+error_is_not_read_as_a_list(void **state)
 {
 	struct buf out;
 
@@ -126,8 +126,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_what_may_be_used_is_listed),
-		cmocka_unit_test(an_error_is_no_list),
+		cmocka_unit_test(only_permitted_models_are_listed),
+		cmocka_unit_test(error_is_not_read_as_a_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

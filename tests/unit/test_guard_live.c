@@ -1,5 +1,5 @@
-/* Answers of Gemini's Live: each message is an event. A call goes as it came, or nothing of its
- * event goes; texts are read as one until their turn is complete. */
+/* Responses of Gemini Live: each message is an event. The event of a call is unchanged or not
+ * forwarded. Texts are read as one until their turn is complete. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,9 +28,9 @@ enum { LIVE_EVENTS = 6 };
 
 static const struct {
 	const char *name, *events[LIVE_EVENTS];
-	size_t goes;   /* so many of them, byte for byte, before the next one is read */
-	bool denied;   /* by the one after those; else all go */
-	bool in_text;  /* by a number in several, which does not go; what is before it may */
+	size_t goes;   /* number of events that are forwarded unchanged before the next one is read */
+	bool denied;   /* the next event denies the response; else all are forwarded */
+	bool in_text;  /* denied by a number across several events; earlier events may be forwarded */
 } sessions[] = {
 	{ "a call that is permitted", { TOOLS(CALLED("find", "{\"a\":1}")) }, 1, false, false },
 	{ "two, and two", { TOOLS(CALLED("find", "{}") "," CALLED("pay", "{\"amount\": 5}")), TOOLS(CALLED("find", "{}")) }, 2, false, false },
@@ -49,14 +49,14 @@ static const struct {
 	{ "in a part, in the other spelling", { "{\"server_content\":{\"model_turn\":{\"parts\":[{\"function_call\":" CALLED("wipe", "{}") "}]}}}" }, 0, true, false },
 	{ "in a part, in one of each", { "{\"serverContent\":{\"model_turn\":{\"parts\":[{\"functionCall\":" CALLED("wipe", "{}") "}]}}}" }, 0, true, false },
 	{ "next to a text", { "{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"text\":\"x\"}]}},\"toolCall\":{\"functionCalls\":[" CALLED("wipe", "{}") "]}}" }, 0, true, false },
-	{ "what a turn says goes with its end", { LIVE_TEXT("hello ") "}", LIVE_TEXT("there") "}", IS_OVER "}" }, 3, false, false },
+	{ "text of a turn is forwarded with its end", { LIVE_TEXT("hello ") "}", LIVE_TEXT("there") "}", IS_OVER "}" }, 3, false, false },
 	{ "usage ends none", { LIVE_TEXT("my number is 536-90") USED, LIVE_TEXT("-4399 of social security") USED, IS_OVER USED }, 0, true, true },
 	{ "nor does it alone", { LIVE_TEXT("my number is 536-90") "}", "{\"usageMetadata\":{\"totalTokenCount\":1}}", LIVE_TEXT("-4399 of social security") "}", IS_OVER USED }, 0, true, true },
 };
 /* clang-format on */
 
 static void
-events_go_or_do_not(void **state)
+live_events_are_unchanged_or_denied(void **state)
 {
 	static const struct answer_case as = { "", LIVE_RULES, "gemini", LIVE_PATH,
 		"text/event-stream", "", "" };
@@ -91,9 +91,9 @@ events_go_or_do_not(void **state)
 	}
 }
 
-/* Of a turn the last count is that of all. */
+/* The last count of a turn includes the earlier ones. */
 static void
-usage_is_counted_once(void **state)
+usage_of_a_live_turn_is_counted_once(void **state)
 {
 	static const struct answer_case as = { "", LIVE_RULES, "gemini", LIVE_PATH,
 		"text/event-stream", "", "" };
@@ -118,8 +118,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(events_go_or_do_not),
-		cmocka_unit_test(usage_is_counted_once),
+		cmocka_unit_test(live_events_are_unchanged_or_denied),
+		cmocka_unit_test(usage_of_a_live_turn_is_counted_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* answer/guard/guard_messages.c: what comes back from a server of MCP: lists without what is hidden,
- * whole and in streams, and what does not go on since lists may be in it. */
+/* answer/guard/guard_messages.c: responses of an MCP server. Hidden entries are removed from
+ * lists, whole and in streams. A response that might contain a list in an unknown form is not
+ * forwarded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +32,7 @@
 
 /* clang-format off */
 static const struct {
-	const char *name, *type, *in, *want; /* NULL: it does not go, or no more does than */
+	const char *name, *type, *in, *want; /* NULL: nothing is forwarded, or nothing more than `before` */
 	const char *before;
 	size_t hidden;
 	int status; /* 0: 200 */
@@ -58,7 +59,7 @@ static const struct {
 		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\r\n" R("1", "\"tools\":[]"), "", 1, 0 },
 	{ "and by their type", "application/x-ndjson", R("1", "\"tools\":[" T("x") "]") "\n", R("1", "\"tools\":[]") "\n", "", 1, 0 },
 	{ "one over many lines", JSON, "{\n  \"result\": {\n\"tools\":[]}\n}\n", "{\n  \"result\": {\n\"tools\":[]}\n}\n", "", 0, 0 },
-	{ "one with blanks after it", JSON, R("1", "") "\n \n", R("1", "") "\n \n", "", 0, 0 },
+	{ "a result with spaces after it", JSON, R("1", "") "\n \n", R("1", "") "\n \n", "", 0, 0 },
 
 	{ "in a stream", SSE, EV(R("1", "\"tools\":[" T("x") "," T("a") "]")), EV(R("1", "\"tools\":[" T("a") "]")), "", 1, 0 },
 	{ "agentgateway#2644: its other fields stay", SSE, "id: 7\nevent: message\nretry: 50\ndata: " R("1", "\"tools\":[" T("x") "]") "\n\n",
@@ -72,7 +73,7 @@ static const struct {
 	{ "what is no list passes", SSE, "id: 1\ndata:\n\n: hello\n\n" EV("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"tools\":[" T("x") "]}}"),
 		"id: 1\ndata:\n\n: hello\n\n" EV("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"tools\":[" T("x") "]}}"), "", 0, 0 },
 	{ "an event of another type", SSE, "event: ping\ndata: now\n\n" EV(R("1", "\"tools\":[]")), "event: ping\ndata: now\n\n" EV(R("1", "\"tools\":[]")), "", 0, 0 },
-	{ "which says a list", SSE, "event: ping\ndata: " R("1", "\"tools\":[" T("x") "]") "\n\n", "event: ping\ndata: " R("1", "\"tools\":[]") "\n\n", "", 1, 0 },
+	{ "an event with a list", SSE, "event: ping\ndata: " R("1", "\"tools\":[" T("x") "]") "\n\n", "event: ping\ndata: " R("1", "\"tools\":[]") "\n\n", "", 1, 0 },
 	{ "the last one without its end", SSE, "data: " R("1", "\"tools\":[" T("x") "]"), "data: " R("1", "\"tools\":[]"), "", 1, 0 },
 	{ "under a key in other letters", JSON, "{\"Result\":{\"Tools\":[" T("x") "]}}", "{\"Result\":{\"Tools\":[]}}", "", 1, 0 },
 	{ "a name in other letters", JSON, R("1", "\"tools\":[{\"name\":\"a\",\"Name\":\"x\"}," T("a") "]"), R("1", "\"tools\":[" T("a") "]"), "", 1, 0 },
@@ -91,11 +92,11 @@ static const struct {
 	{ "lines of which one is none", "application/x-ndjson", R("1", "\"tools\":[" T("x") "]") "\nno\n", NULL, R("1", "\"tools\":[]") "\n", 1, 0 },
 	{ "text", "text/plain", "hello", NULL, "", 0, 0 },
 	{ "a page", "text/html", "<html>hello</html>", NULL, "", 0, 0 },
-	{ "a page that says it is JSON", JSON, "<html>hello</html>", NULL, "", 0, 0 },
+	{ "an HTML page with the type of JSON", JSON, "<html>hello</html>", NULL, "", 0, 0 },
 	{ "the older transport", SSE, "event: endpoint\ndata: /messages?s=1\n\n", NULL, "", 0, 0 },
 	{ "after another event", SSE, ": hi\n\nevent:endpoint\r\ndata:/m\r\n\r\n", NULL, ": hi\n\n", 0, 0 },
 	{ "an accepted notification, in words", "text/plain", "Accepted", "Accepted", "", 0, 202 },
-	{ "events that no type says", "text/plain", EV(R("1", "\"tools\":[" T("x") "]")), NULL, "", 0, 0 },
+	{ "events without their type", "text/plain", EV(R("1", "\"tools\":[" T("x") "]")), NULL, "", 0, 0 },
 	{ "nor an error's status", SSE, EV(R("1", "\"tools\":[" T("x") "]")), NULL, "", 0, 400 },
 	{ "an image", "image/png", "\x89PNG\r\n\x1a\n0123456789012345678901234567890123456789012345678901234567890123456789", NULL, "", 0, 0 },
 	{ "what came before in a stream goes", SSE, EV(R("1", "\"tools\":[]")) EV("{\"result\":{\"tools\":[" T("x") "]"), NULL, EV(R("1", "\"tools\":[]")), 0, 0 },
@@ -137,7 +138,7 @@ one(size_t i, size_t step)
 }
 
 static void
-lists_hold_what_is_shown(void **state)
+hidden_entries_are_removed_from_lists(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(lists); i++) {
@@ -146,9 +147,9 @@ lists_hold_what_is_shown(void **state)
 	}
 }
 
-/* Of a subscription: nothing comes after it for a while. */
+/* Of a subscription: the next line may arrive much later. */
 static void
-a_line_of_what_lasts_goes_at_once(void **state)
+line_of_a_subscription_is_forwarded_at_once(void **state)
 {
 	static const char first[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/a\"}\n";
 	const struct answer_case c = {
@@ -181,8 +182,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lists_hold_what_is_shown),
-		cmocka_unit_test(a_line_of_what_lasts_goes_at_once),
+		cmocka_unit_test(hidden_entries_are_removed_from_lists),
+		cmocka_unit_test(line_of_a_subscription_is_forwarded_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

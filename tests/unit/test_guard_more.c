@@ -1,5 +1,5 @@
-/* What a guard does besides editing texts: what it keeps for the record, headers of frames, and
- * answers that are only made whole again. */
+/* Other work of a guard: texts that it keeps for the record, headers of frames, and responses
+ * that are only restored. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,9 +14,9 @@
 #include "support/answer_fix.h"
 #include "support/fake_clock.h"
 
-/* The headers of AWS' messages are looked through, and what is replaced in them has its CRC. */
+/* The headers of AWS messages are inspected, and a replacement in them gets a correct CRC. */
 static void
-headers_are_looked_through(void **state)
+headers_of_frames_are_inspected(void **state)
 {
 	static const struct answer_case row = { "headers", REDACT, "bedrock",
 		"/model/x/converse-stream", FRAMES, "", "" };
@@ -48,9 +48,9 @@ headers_are_looked_through(void **state)
 	guard_rig_close(&r);
 }
 
-/* Fields of the head that no table knows are looked through, too, before it goes. */
+/* Fields of the head that no table lists are inspected before the head is forwarded. */
 static void
-fields_of_the_head_are_looked_through(void **state)
+unknown_fields_of_the_head_are_inspected(void **state)
 {
 	static const struct answer_case redacts = { "fields", REDACT, "openai",
 		"/v1/chat/completions", "application/json", "", "" },
@@ -96,9 +96,9 @@ fields_of_the_head_are_looked_through(void **state)
 	guard_rig_close(&r);
 }
 
-/* Each name that passes is in the page. */
+/* Each name that passes must be on the documentation page. */
 static void
-fields_that_pass_are_named(void **state)
+passing_fields_are_documented(void **state)
 {
 	(void)state;
 	static char page[64 << 10];
@@ -118,9 +118,10 @@ fields_that_pass_are_named(void **state)
 	}
 }
 
-/* An image that a model says in base64: nothing may begin in it, and it goes on as it comes. */
+/* An image in base64 in a model's response: no value can begin in it, so it is forwarded as it
+ * arrives. */
 static void
-a_long_run_passes(void **state)
+long_run_is_forwarded_as_it_arrives(void **state)
 {
 	static const struct answer_case row = { "run", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", "", "" };
@@ -151,9 +152,10 @@ a_long_run_passes(void **state)
 	guard_rig_close(&r);
 }
 
-/* Comments after a block that ends in half a value wait with it: each costs more than its bytes. */
+/* Comments after a block that ends in half a value wait with it. Each needs more memory than
+ * its bytes. */
 static void
-what_waits_is_bounded_by_its_memory(void **state)
+held_comments_are_limited_by_their_memory(void **state)
 {
 	static const struct answer_case row = { "pings", REDACT, "anthropic", "/v1/messages",
 		"text/event-stream", "", "" };
@@ -172,16 +174,16 @@ what_waits_is_bounded_by_its_memory(void **state)
 		size_t held = guard_held(r.g);
 		most = held > most ? held : most;
 	}
-	assert_true(most > 100000); /* they waited */
+	assert_true(most > 100000); /* they were held */
 	assert_true(most < 4 << 20);
 	guard_rig_end(&r);
 	guard_rig_close(&r);
 }
 
-/* How long text waits is measured: bytes held times their time; words that nothing may become
- * do not wait. */
+/* The time for which text is held is measured: bytes times their time. Words that cannot begin
+ * a value are not held. */
 static void
-what_is_held_is_measured(void **state)
+held_text_is_measured(void **state)
 {
 	static const struct answer_case row = { "held", REDACT, "openai",
 		"/v1/chat/completions", "text/event-stream", "", "" };
@@ -220,13 +222,13 @@ what_is_held_is_measured(void **state)
 	fix_done(&f);
 }
 
-/* ---- what a record keeps ---- */
+/* ---- texts for the record ---- */
 
 #define CALL(id, name, text)                                                                   \
 	"{\"index\":0,\"id\":\"" id "\",\"function\":{\"name\":\"" name                        \
 	"\",\"arguments\":\"" text "\"}}"
 
-/* Each whole answer is the stream after it: the same texts and hashes. */
+/* After each whole response follows its stream: with the same texts and hashes. */
 static const struct answer_case kept[] = {
 	{ "text and arguments", REDACT, "openai", "/v1/chat/completions", "application/json",
 		"{\"choices\":[{\"index\":0,\"message\":{\"content\":\"to " MAIL
@@ -249,7 +251,7 @@ static const struct answer_case kept[] = {
 								      "org\\\"}\"}}]}}]}"
 								      "\n\n" STOP,
 		NULL },
-	{ "what is said again is once", REDACT, "openai", "/v1/responses", "application/json",
+	{ "a repeated text is kept once", REDACT, "openai", "/v1/responses", "application/json",
 		"{\"status\":\"completed\",\"output\":[{\"type\":\"message\",\"content\":[{"
 		"\"type\":"
 		"\"output_text\",\"text\":\"to " MAIL "\"}]}]}",
@@ -302,7 +304,7 @@ keep(const struct answer_case *r, bool inspects, const struct vault *v, struct b
 }
 
 static void
-the_record_keeps_texts(void **state)
+texts_are_kept_for_the_record(void **state)
 {
 	struct vault *v = vault_new();
 	struct buf say, hashes, before;
@@ -334,10 +336,10 @@ the_record_keeps_texts(void **state)
 	vault_free(&v);
 }
 
-/* A value with a quote and a backslash, in JSON in a string of arguments: wherever the arguments stand, a
- * program can read that string as JSON again. */
+/* A value with a quote and a backslash, in JSON in a string of arguments. In every place of the
+ * arguments, a program can parse that string as JSON again. */
 static void
-a_value_in_json_in_a_string_is_escaped_as_deep(void **state)
+restored_value_is_escaped_at_its_depth(void **state)
 {
 #define DEEP	   "\\\"to\\\": \\\"<PERSON_1>\\\""
 #define DEEP_WANT  "\\\"to\\\": \\\"A \\\\\\\"B\\\\\\\" \\\\\\\\\\\""
@@ -382,7 +384,7 @@ a_value_in_json_in_a_string_is_escaped_as_deep(void **state)
 	vault_free(&v);
 }
 
-/* ---- answers that are not inspected, only made whole again ---- */
+/* ---- responses that are only restored, not inspected ---- */
 
 #define TOKENS(text)                                                                           \
 	"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text                      \
@@ -424,7 +426,7 @@ a_value_in_json_in_a_string_is_escaped_as_deep(void **state)
 /* clang-format off */
 static const struct {
 	const char *name, *in, *want;
-	const char *dialect, *path, *type; /* NULL: a stream of chats */
+	const char *dialect, *path, *type; /* NULL: a stream of chat completions */
 } restored[] = {
 	{ "a URL over two blocks",
 		BLOCK("0", "![x](https://evil.example/?q=") BLOCK_END("0")
@@ -488,7 +490,7 @@ static const struct {
 	{ "Cohere's first parameters",
 		"{\"tool_calls\":[{\"name\":\"x\",\"parameters\":{\"c\":\"" CURL "\"}}]}", NULL,
 		"cohere", "/v1/chat", "application/json" },
-	{ "what is said again is a text of its own",
+	{ "a repeated text is restored separately",
 		"data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_"
 		"index\":0,\"delta\":\"see https://x.example\"}\n\n" DONE_AGAIN(
 			"<EMAIL_ADDRESS_1>, see https://x.example"),
@@ -581,7 +583,7 @@ static const struct {
 /* clang-format on */
 static const char *const keeping[] = { "Edit", "Write" };
 
-/* In two pieces, cut anywhere; an event stream with its end. */
+/* In two pieces, cut anywhere; an event stream also gets its end. */
 static void
 expect_restored(const struct guard_plan *plan, const struct guard_head *head, const char *name,
 	const char *text, const char *text_want)
@@ -612,7 +614,7 @@ expect_restored(const struct guard_plan *plan, const struct guard_head *head, co
 }
 
 static void
-restored_and_not_inspected(void **state)
+uninspected_response_is_restored(void **state)
 {
 	(void)state;
 	struct vault *v = vault_new();
@@ -637,9 +639,9 @@ restored_and_not_inspected(void **state)
 	vault_free(&v);
 }
 
-/* Blocks without end, and then more of the first one. */
+/* Blocks without an end, followed by more of the first one. */
 static void
-blocks_that_are_over_stay_so(void **state)
+ended_blocks_stay_ended(void **state)
 {
 	(void)state;
 	static const struct answer_case c = { "", DENY, "anthropic", "/v1/messages",
@@ -664,10 +666,10 @@ blocks_that_are_over_stay_so(void **state)
 	guard_rig_close(&r);
 }
 
-/* Two thousand values were replaced: at each place of a text few of them are compared, those
+/* Two thousand values were replaced. At each place of a text, few of them are compared: those
  * whose first bytes have the same hash. */
 static void
-many_known_values(void **state)
+many_replaced_values_are_restored_quickly(void **state)
 {
 	(void)state;
 	static const struct answer_case c = { "", REDACT, "openai", "/v1/chat/completions",
@@ -712,10 +714,10 @@ many_known_values(void **state)
 	guard_rig_close(&r);
 }
 
-/* What an event leaves waiting is noted once for each of its channels, not for each of its
- * texts and of what else was edited: memory for a megabyte would be that of gigabytes. */
+/* Held text of an event is recorded once for each channel, not for each text and edit.
+ * Otherwise an event of a megabyte would need gigabytes. */
 static void
-many_texts_in_one_event(void **state)
+many_texts_in_one_event_need_little_memory(void **state)
 {
 	(void)state;
 	static const struct answer_case c = { "", REDACT, "openai", "/v1/completions",
@@ -745,18 +747,18 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(restored_and_not_inspected),
-		cmocka_unit_test(the_record_keeps_texts),
-		cmocka_unit_test(a_value_in_json_in_a_string_is_escaped_as_deep),
-		cmocka_unit_test(headers_are_looked_through),
-		cmocka_unit_test(fields_of_the_head_are_looked_through),
-		cmocka_unit_test(fields_that_pass_are_named),
-		cmocka_unit_test(a_long_run_passes),
-		cmocka_unit_test(what_waits_is_bounded_by_its_memory),
-		cmocka_unit_test(what_is_held_is_measured),
-		cmocka_unit_test(blocks_that_are_over_stay_so),
-		cmocka_unit_test(many_known_values),
-		cmocka_unit_test(many_texts_in_one_event),
+		cmocka_unit_test(uninspected_response_is_restored),
+		cmocka_unit_test(texts_are_kept_for_the_record),
+		cmocka_unit_test(restored_value_is_escaped_at_its_depth),
+		cmocka_unit_test(headers_of_frames_are_inspected),
+		cmocka_unit_test(unknown_fields_of_the_head_are_inspected),
+		cmocka_unit_test(passing_fields_are_documented),
+		cmocka_unit_test(long_run_is_forwarded_as_it_arrives),
+		cmocka_unit_test(held_comments_are_limited_by_their_memory),
+		cmocka_unit_test(held_text_is_measured),
+		cmocka_unit_test(ended_blocks_stay_ended),
+		cmocka_unit_test(many_replaced_values_are_restored_quickly),
+		cmocka_unit_test(many_texts_in_one_event_need_little_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What waits goes before what comes after it: where another text begins in its choice, before
- * an end whose text clients may not read. Byte for byte, however it is cut. */
+/* Held text is forwarded before later content: where another text of the same choice begins,
+ * and before an end after which clients do not read. Byte for byte, in every cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,7 +102,7 @@ static const struct {
 			LINE("\"content\":\"5500 00\"") LAST_LINE },
 	{ "an empty text in a chat's last chunk", CHAT, SAYS("of 4111 11") LAST_CHUNK DONE,
 		SAYS("of ") SAYS("4111 11") LAST_CHUNK DONE },
-	{ "what Gemini says once is said once", GEMINI,
+	{ "a single value of Gemini is sent once", GEMINI,
 		CITED("of 4111 11", "\"citationMetadata\":{\"citationSources\":[{\"uri\":"
 				    "\"https://example.org/a\"}]}")
 			CITED("11 and. ", "\"finishReason\":\"STOP\""),
@@ -145,7 +145,7 @@ static const struct {
 		"data: "
 		"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":null}]},"
 		"\"outputTranscription\":{\"text\":\"4111 11\"},\"interrupted\":null}}\n\n" },
-	/* ---- blocks that have no end of their own ---- */
+	/* ---- blocks without an end of their own ---- */
 	{ "a block of text, then another", CONVERSE,
 		BLOCK("0", "\"text\":\"of 4111 11\"") BLOCK("1", "\"text\":\"It is so. \"")
 			CONVERSE_END,
@@ -185,7 +185,7 @@ run_row(size_t i, size_t step, struct buf *out)
 }
 
 static void
-what_waits_goes_in_its_order(void **state)
+held_text_is_forwarded_in_order(void **state)
 {
 	static const size_t steps[] = { SIZE_MAX / 2, 1, 7 };
 
@@ -203,9 +203,9 @@ what_waits_goes_in_its_order(void **state)
 		}
 }
 
-/* What goes on after a turn is judged as what it is. */
+/* A value that continues after a turn is denied. */
 static void
-a_value_over_a_turn_is_denied(void **state)
+value_across_turns_is_denied(void **state)
 {
 	static const struct answer_case c = { "", DENY, CHAT, "", "" };
 	struct guard_rig r;
@@ -224,8 +224,8 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_waits_goes_in_its_order),
-		cmocka_unit_test(a_value_over_a_turn_is_denied),
+		cmocka_unit_test(held_text_is_forwarded_in_order),
+		cmocka_unit_test(value_across_turns_is_denied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Members that no row of a format names, over the events of a stream: a value is found however
- * they are cut, and what is no text passes as it came. */
+/* Members that no row of a format names, across the events of a stream: a value is found in
+ * every cut, and content that is not text is unchanged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@ static const struct answer_case unknown = { "", REDACT, "rest", "/x", "text/even
 static const struct answer_case denied = { "", DENY, "openai", "/v1/chat/completions",
 	"text/event-stream", "", "" };
 
-/* What the member `key` is in all events of a stream, joined. */
+/* Joins the values of member `key` in all events of a stream. */
 static void
 joined(struct span out, const char *key, struct buf *text)
 {
@@ -56,8 +56,8 @@ static const struct {
 		"a card: <CREDIT_CARD> or <CREDIT_CARD>" },
 	{ "jane1985doe7@example.org it is", "<EMAIL_ADDRESS> it is" },
 	{ "DE89370400440532013000 it is", "<IBAN_CODE> it is" },
-	{ "the password is what she said, not bob@example.net.",
-		"the password is what she said, not <EMAIL_ADDRESS>." },
+	{ "the password is what she wrote, not bob@example.net.",
+		"the password is what she wrote, not <EMAIL_ADDRESS>." },
 };
 
 static void
@@ -89,7 +89,7 @@ try_cut(const struct answer_case *c, const char *text, const char *want, size_t 
 }
 
 static void
-a_value_over_events(void **state)
+value_across_events_is_found(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(said); i++)
@@ -102,7 +102,7 @@ a_value_over_events(void **state)
 		}
 }
 
-/* A stream of plain text: pieces that are numbers or words of JSON are text like the others. */
+/* A stream of plain text: pieces that are numbers or JSON words are text like the others. */
 static void
 try_plain(const char *text, const char *want, size_t step)
 {
@@ -133,7 +133,7 @@ try_plain(const char *text, const char *want, size_t step)
 }
 
 static void
-plain_text_with_numbers(void **state)
+plain_text_with_numbers_is_inspected(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(said); i++)
@@ -144,9 +144,9 @@ plain_text_with_numbers(void **state)
 			"null, true: <CREDIT_CARD>, false", step);
 }
 
-/* Nothing of it has gone when it is denied. */
+/* Nothing of the value was forwarded before the denial. */
 static void
-it_denies(void **state)
+value_across_events_is_denied(void **state)
 {
 	(void)state;
 	static const char text[] = "my ssn is 536-22-1840.";
@@ -170,11 +170,11 @@ it_denies(void **state)
 	}
 }
 
-/* ---- what passes as it came ---- */
+/* ---- unchanged content ---- */
 
 static const struct {
 	const char *name, *events[5];
-	bool at_once; /* each event but the first goes before the next one has come */
+	bool at_once; /* each event except the first is forwarded before the next one arrives */
 } same[] = {
 	{ "ids, times and words in each event",
 		{ "{\"x\":{\"id\":\"a1\",\"trace\":\"4f3a9c01\",\"kind\":\"start\","
@@ -208,7 +208,7 @@ static const struct {
 };
 
 static void
-what_is_no_text_passes(void **state)
+content_that_is_no_text_is_unchanged(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(same); i++) {
@@ -236,11 +236,11 @@ what_is_no_text_passes(void **state)
 	}
 }
 
-/* ---- ends and bounds ---- */
+/* ---- ends and limits ---- */
 
-/* One that is said once lets the next event go. */
+/* Words that occur in one event are released by the next one. */
 static void
-words_wait_for_one_event(void **state)
+words_are_held_for_one_event(void **state)
 {
 	(void)state;
 	struct guard_rig r;
@@ -254,9 +254,9 @@ words_wait_for_one_event(void **state)
 	guard_rig_close(&r);
 }
 
-/* Under a key of words, too. */
+/* Also under a key whose values are words. */
 static void
-a_value_that_begins_its_member(void **state)
+value_that_begins_its_member_is_found(void **state)
 {
 	(void)state;
 	static const char *const keys[] = { "kind", "trace_id", "x" };
@@ -281,10 +281,10 @@ a_value_that_begins_its_member(void **state)
 	}
 }
 
-/* The first words wait for one event, whatever is next to them; of a value that goes on later
- * the rest is found. */
+/* The first words are held for one event, whatever is beside them. Of a value that continues
+ * later, the rest is found. */
 static void
-what_comes_once_waits_for_one_event(void **state)
+single_text_is_held_for_one_event(void **state)
 {
 	(void)state;
 	struct guard_rig r;
@@ -304,9 +304,10 @@ what_comes_once_waits_for_one_event(void **state)
 	guard_rig_close(&r);
 }
 
-/* Findings of a text alone stay, whatever is next to it; a value over events has them all. */
+/* Findings in one text are kept, whatever is beside it. A value across events has all of
+ * them. */
 static void
-alone_and_together(void **state)
+findings_alone_and_across_events_are_kept(void **state)
 {
 	(void)state;
 	struct buf now;
@@ -328,9 +329,9 @@ alone_and_together(void **state)
 	guard_rig_close(&r);
 }
 
-/* More members than are followed: each event alone, and the report says so. */
+/* More members than are followed: each event is inspected alone, and the report states so. */
 static void
-too_many_members(void **state)
+too_many_members_are_inspected_alone(void **state)
 {
 	(void)state;
 	struct buf in;
@@ -353,9 +354,9 @@ too_many_members(void **state)
 	guard_rig_close(&r);
 }
 
-/* Events wait in bounded memory, and a long text is read in its own. */
+/* Held events are limited in memory, and a long text is processed in its own memory. */
 static void
-what_waits_is_bounded(void **state)
+held_events_are_limited(void **state)
 {
 	(void)state;
 	struct buf in;
@@ -379,16 +380,16 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_value_over_events),
-		cmocka_unit_test(plain_text_with_numbers),
-		cmocka_unit_test(it_denies),
-		cmocka_unit_test(what_is_no_text_passes),
-		cmocka_unit_test(words_wait_for_one_event),
-		cmocka_unit_test(a_value_that_begins_its_member),
-		cmocka_unit_test(what_comes_once_waits_for_one_event),
-		cmocka_unit_test(alone_and_together),
-		cmocka_unit_test(too_many_members),
-		cmocka_unit_test(what_waits_is_bounded),
+		cmocka_unit_test(value_across_events_is_found),
+		cmocka_unit_test(plain_text_with_numbers_is_inspected),
+		cmocka_unit_test(value_across_events_is_denied),
+		cmocka_unit_test(content_that_is_no_text_is_unchanged),
+		cmocka_unit_test(words_are_held_for_one_event),
+		cmocka_unit_test(value_that_begins_its_member_is_found),
+		cmocka_unit_test(single_text_is_held_for_one_event),
+		cmocka_unit_test(findings_alone_and_across_events_are_kept),
+		cmocka_unit_test(too_many_members_are_inspected_alone),
+		cmocka_unit_test(held_events_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@
 
 static const struct handover_msg go = { .kind = HAND_GO, .fd = -1 };
 
-/* The bytes of one message with a reason. */
+/* Returns the bytes of one message with a reason. */
 static size_t
 message(char *out, size_t room)
 {
@@ -36,7 +36,7 @@ message(char *out, size_t room)
 }
 
 static void
-only_an_end_between_messages_is_a_clean_one(void **state)
+only_an_end_between_messages_is_clean(void **state)
 {
 	char bytes[256];
 	const size_t n = message(bytes, sizeof(bytes));
@@ -59,7 +59,7 @@ only_an_end_between_messages_is_a_clean_one(void **state)
 }
 
 static void
-a_refusal_is_read_after_a_send_that_failed(void **state)
+refusal_is_read_after_a_failed_send(void **state)
 {
 	struct handover_msg m = { .fd = -1 };
 	int pair[2];
@@ -80,7 +80,7 @@ a_refusal_is_read_after_a_send_that_failed(void **state)
 }
 
 static void
-a_message_of_another_kind_is_refused(void **state)
+message_of_another_kind_is_refused(void **state)
 {
 	struct handover_msg m = { .fd = -1 };
 	char bytes[256];
@@ -99,7 +99,7 @@ a_message_of_another_kind_is_refused(void **state)
 }
 
 static void
-inherited_sockets_without_use_are_closed_and_removed(void **state)
+unused_inherited_sockets_are_closed_and_removed(void **state)
 {
 	char used[64], unused[64];
 	struct stat st;
@@ -130,10 +130,10 @@ main(void)
 {
 #define T(f) cmocka_unit_test(f)
 	const struct CMUnitTest tests[] = {
-		T(only_an_end_between_messages_is_a_clean_one),
-		T(a_refusal_is_read_after_a_send_that_failed),
-		T(a_message_of_another_kind_is_refused),
-		T(inherited_sockets_without_use_are_closed_and_removed),
+		T(only_an_end_between_messages_is_clean),
+		T(refusal_is_read_after_a_failed_send),
+		T(message_of_another_kind_is_refused),
+		T(unused_inherited_sockets_are_closed_and_removed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* A person's HAProxy files: the words of a line, conditions, sections and their defaults. */
+/* An operator's HAProxy files: the words of a line, conditions, sections and their defaults. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "support/guard.h"
 #include "support/temp_dir.h"
 
-/* The words of a line with | between, and what is noted. */
+/* The words of a line separated by |, and the notes. */
 static const struct {
 	const char *name, *line, *words, *note;
 } rows[] = {
@@ -32,9 +32,9 @@ static const struct {
 		"" },
 	{ "a variable's other value", "a \"${TG_NONE-x y}\"", "a|x y", "" },
 	{ "a list is several words", "a \"${TG_LIST[*]}\"", "a|x|y", "" },
-	{ "an unset variable is empty, and said", "a \"$TG_NONE\"", "a|",
+	{ "an unset variable is empty and reported", "a \"$TG_NONE\"", "a|",
 		"TG_NONE is not set" },
-	{ "a variable of HAProxy's own is there", "a \"${HAPROXY_HTTP_LOG_FMT} x\"",
+	{ "a variable of HAProxy's own is defined", "a \"${HAPROXY_HTTP_LOG_FMT} x\"",
 		"a|HAPROXY_HTTP_LOG_FMT x", "" },
 	{ "a quote that is not closed", "a \"b", NULL, "a quote is not closed" },
 	{ "a strong one", "a 'b", NULL, "a quote is not closed" },
@@ -46,7 +46,7 @@ static const struct {
 };
 
 static void
-words_are_those_of_haproxy(void **state)
+lines_are_split_as_by_haproxy(void **state)
 {
 	(void)state;
 	setenv("TG_ONE", "1", 1);
@@ -80,7 +80,7 @@ words_are_those_of_haproxy(void **state)
 }
 
 static void
-a_nul_is_no_word(void **state)
+nul_is_refused(void **state)
 {
 	struct haproxy h;
 	struct haproxy_line l = { .file = "f", .line = 1, .source = { "a\0b", 3 } };
@@ -117,7 +117,7 @@ static const struct {
 };
 
 static void
-conditions_are_judged_or_said_to_be_unknown(void **state)
+conditions_are_evaluated_or_reported_as_unknown(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(conditions); i++) {
@@ -130,7 +130,7 @@ conditions_are_judged_or_said_to_be_unknown(void **state)
 	}
 }
 
-/* The names of the sections whose lines are read, with + for a line that may be. */
+/* Writes the names of the sections whose lines are read, with + for a line that may be read. */
 static void
 shape(const char *text, struct buf *out)
 {
@@ -161,7 +161,7 @@ static const struct {
 		"a(-) x2; (-) y4; f() z6; b(a); " },
 	{ "defaults of defaults", "defaults a\ndefaults b from a\nbackend c from b\n",
 		"a(-); b(a); c(b); " },
-	{ "a branch that does not hold is not there",
+	{ "a branch whose condition is false is skipped",
 		"backend a\n.if version_atleast(3.2)\n x\n.else\n y\n.endif\n", "a(-) y5; " },
 	{ "the first branch that holds is taken",
 		"backend a\n.if 0\n x\n.elif 1\n y\n.elif 1\n z\n.else\n w\n.endif\n v\n",
@@ -179,10 +179,10 @@ static const struct {
 	{ "lines before any section", " x\nbackend a\n",
 		"a(-); h.cfg:1: `x` stands before the first section of this file; "
 		"tollgate ignored this line and the next ones up to a section\n" },
-	{ "they are said once", " x\n y\nbackend a\n z\n",
+	{ "they are reported once", " x\n y\nbackend a\n z\n",
 		"a(-) z4; h.cfg:1: `x` stands before the first section of this file; "
 		"tollgate ignored this line and the next ones up to a section\n" },
-	{ "defaults that are not there", "backend a from b\n",
+	{ "missing defaults", "backend a from b\n",
 		"a(-); h.cfg:1: `defaults b` does not exist above this line; define it "
 		"earlier or correct the name\n" },
 	{ "a comment is no line", "# x\nbackend a # b\n\n y\n", "a(-) y4; " },
@@ -196,7 +196,7 @@ static const struct {
 };
 
 static void
-sections_are_those_of_haproxy(void **state)
+sections_are_split_as_by_haproxy(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(shapes); i++) {
@@ -210,7 +210,7 @@ sections_are_those_of_haproxy(void **state)
 }
 
 static void
-each_file_begins_outside_of_sections(void **state)
+file_begins_outside_of_sections(void **state)
 {
 	struct haproxy h;
 
@@ -225,7 +225,7 @@ each_file_begins_outside_of_sections(void **state)
 }
 
 static void
-a_folder_is_its_cfg_files_by_name(void **state)
+folder_stands_for_its_cfg_files(void **state)
 {
 	struct haproxy h;
 
@@ -244,9 +244,9 @@ a_folder_is_its_cfg_files_by_name(void **state)
 	haproxy_free(&h);
 }
 
-/* What Debian's service loads, from what is named of it. */
+/* The files that Debian's service loads, from a part of them. */
 static void
-what_debian_loads_is_read(void **state)
+files_that_debian_loads_are_read(void **state)
 {
 	static const struct {
 		const char *config, *extraopts, *named, *want;
@@ -286,7 +286,7 @@ what_debian_loads_is_read(void **state)
 }
 
 static void
-versions_are_read(void **state)
+haproxy_versions_are_read(void **state)
 {
 	static const struct {
 		const char *text;
@@ -316,14 +316,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_are_those_of_haproxy),
-		cmocka_unit_test(a_nul_is_no_word),
-		cmocka_unit_test(conditions_are_judged_or_said_to_be_unknown),
-		cmocka_unit_test(sections_are_those_of_haproxy),
-		cmocka_unit_test(each_file_begins_outside_of_sections),
-		cmocka_unit_test(a_folder_is_its_cfg_files_by_name),
-		cmocka_unit_test(what_debian_loads_is_read),
-		cmocka_unit_test(versions_are_read),
+		cmocka_unit_test(lines_are_split_as_by_haproxy),
+		cmocka_unit_test(nul_is_refused),
+		cmocka_unit_test(conditions_are_evaluated_or_reported_as_unknown),
+		cmocka_unit_test(sections_are_split_as_by_haproxy),
+		cmocka_unit_test(file_begins_outside_of_sections),
+		cmocka_unit_test(folder_stands_for_its_cfg_files),
+		cmocka_unit_test(files_that_debian_loads_are_read),
+		cmocka_unit_test(haproxy_versions_are_read),
 	};
 
 	return cmocka_run_group_tests_name(

@@ -1,5 +1,5 @@
-/* The key of the keyed hashes of texts: it follows from the signing key's file as it always
- * did, can be moved into a file of its own without another hash, and its id tells nothing of
+/* The key of the keyed hashes of texts. It is derived from the signing key's file in a fixed
+ * way, can be moved into its own file without changing hashes, and its id reveals nothing about
  * it. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,8 +20,8 @@
 static char dir[] = "/tmp/tollgate-hashkey-XXXXXX";
 static struct buf why;
 
-/* RFC 8410 section 10.3's key; the hash key is BLAKE2b-256 over the file, keyed with
- * "tollgate-prompt-hash-v1", by Python's hashlib. */
+/* The key of RFC 8410 section 10.3. The hash key is BLAKE2b-256 over the file, keyed with
+ * "tollgate-prompt-hash-v1", computed by Python's hashlib. */
 static const char pem[] = "-----BEGIN PRIVATE KEY-----\n"
 			  "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
 			  "-----END PRIVATE KEY-----\n";
@@ -46,7 +46,7 @@ put(const char *name, const char *text, mode_t mode)
 }
 
 static void
-it_follows_from_the_signing_keys_file_as_it_always_did(void **state)
+hash_key_is_derived_from_the_signing_keys_file(void **state)
 {
 	struct hashkey k;
 	char got[2 * KEYFILE_BYTES + 1] = "";
@@ -64,7 +64,7 @@ it_follows_from_the_signing_keys_file_as_it_always_did(void **state)
 }
 
 static void
-a_file_of_its_own_keeps_it(void **state)
+file_of_its_own_keeps_the_hash_key(void **state)
 {
 	char key[300], made[300], from[] = "--from", hash[] = "--hash-key", name[] = "keygen";
 	char *argv[] = { name, hash, from, key, made, NULL };
@@ -102,9 +102,9 @@ keygen(const char *option, const char *file)
 	return cmd_keygen(4, argv);
 }
 
-/* The one in force is the first line, those before it follow. */
+/* The current key is the first line; the earlier ones follow. */
 static void
-another_key_comes_before_those_that_were(void **state)
+new_hash_key_precedes_the_earlier_ones(void **state)
 {
 	char made[300];
 	struct hashkey all[HASHKEYS_MAX], now;
@@ -112,7 +112,7 @@ another_key_comes_before_those_that_were(void **state)
 
 	(void)state;
 	snprintf(made, sizeof(made), "%s/lines.key", dir);
-	assert_int_equal(keygen("--rotate", made), EXIT_CANNOT); /* there is none yet */
+	assert_int_equal(keygen("--rotate", made), EXIT_CANNOT); /* there is no key yet */
 	assert_int_equal(keygen("--out", made), EXIT_DONE);
 	assert_int_equal(hashkey_load(made, &now, &why), 0);
 	for (int n = 2; n <= HASHKEYS_MAX; n++) {
@@ -126,14 +126,14 @@ another_key_comes_before_those_that_were(void **state)
 	}
 	assert_int_equal(stat(made, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	/* No further one, and the file is as it was. */
+	/* No further key is added, and the file is unchanged. */
 	assert_int_equal(keygen("--rotate", made), EXIT_CANNOT);
 	assert_int_equal(hashkeys_load(made, all, &why), HASHKEYS_MAX);
 	assert_memory_equal(&all[0], &now, sizeof(now));
 }
 
 static void
-a_file_that_holds_no_such_key_is_named(void **state)
+invalid_hash_key_file_is_named(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *text; mode_t mode; const char *want; } rows[] = {
@@ -158,7 +158,7 @@ a_file_that_holds_no_such_key_is_named(void **state)
 			fail_msg("%s: %s", rows[i].name, buf_view(&why).p);
 	}
 	buf_clear(&why);
-	/* Nobody writes to it: a reload would never end. */
+	/* A pipe without a writer would block a reload forever. */
 	const char *pipe = put("pipe", NULL, 0);
 	assert_int_equal(mkfifo(pipe, 0600), 0);
 	assert_int_equal(hashkey_load(pipe, &k, &why), ERR_IO);
@@ -190,10 +190,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(it_follows_from_the_signing_keys_file_as_it_always_did),
-		cmocka_unit_test(a_file_of_its_own_keeps_it),
-		cmocka_unit_test(another_key_comes_before_those_that_were),
-		cmocka_unit_test(a_file_that_holds_no_such_key_is_named),
+		cmocka_unit_test(hash_key_is_derived_from_the_signing_keys_file),
+		cmocka_unit_test(file_of_its_own_keeps_the_hash_key),
+		cmocka_unit_test(new_hash_key_precedes_the_earlier_ones),
+		cmocka_unit_test(invalid_hash_key_file_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

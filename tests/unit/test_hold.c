@@ -1,4 +1,4 @@
-/* Counters of held bytes: whose they are, and for how long. */
+/* Counters of held bytes: their owners, and their duration. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,9 +32,9 @@ join(struct holds *h, unsigned who, uint64_t now_us)
 	return hold_join(h, span_str(name), now_us);
 }
 
-/* The last byte that fits is held, and one more is not: of all, and of one caller's. */
+/* The last byte that fits is held, and one more is refused: in total and for one caller. */
 static void
-both_caps_are_held_to_the_byte(void **state)
+both_limits_are_exact(void **state)
 {
 	struct holds *h = holds_new();
 	size_t all = h->cap_all, one = join(h, 1, 1);
@@ -46,7 +46,7 @@ both_caps_are_held_to_the_byte(void **state)
 	assert_false(hold_take(h, HOLD_SLOTS, all, 1));
 	assert_int_equal(h->all, all);
 	hold_give(h, HOLD_SLOTS, all, all);
-	/* Of a caller two requests with half of it each. */
+	/* One caller has two requests, each with half of the caller's bytes. */
 	h->cap_slot = 1000;
 	assert_true(hold_take(h, one, 0, 500));
 	assert_true(hold_take(h, one, 0, 499));
@@ -57,9 +57,9 @@ both_caps_are_held_to_the_byte(void **state)
 	free(h);
 }
 
-/* Four thousand at once: each has a counter of its own, and the same one again. */
+/* Four thousand callers: each has its own counter, and the same one each time. */
 static void
-each_identity_has_its_own(void **state)
+each_identity_has_its_own_counter(void **state)
 {
 	enum { MANY = 4096 };
 	static size_t slot[MANY];
@@ -80,13 +80,13 @@ each_identity_has_its_own(void **state)
 	}
 	for (size_t i = 0; i < HOLD_SLOTS; i++)
 		assert_int_equal(h->owner[i] & 0xffffff, 0);
-	hold_leave(h, HOLD_SLOTS); /* nobody's */
+	hold_leave(h, HOLD_SLOTS); /* without an owner */
 	free(h);
 }
 
-/* Where all places are taken two share, until there is room. */
+/* If all counters are taken, two callers share one until there is room. */
 static void
-who_finds_no_room_shares_for_a_while(void **state)
+caller_without_a_counter_shares_one_for_a_while(void **state)
 {
 	static size_t slot[2 * HOLD_SLOTS];
 	static unsigned had[HOLD_SLOTS];
@@ -112,9 +112,9 @@ who_finds_no_room_shares_for_a_while(void **state)
 	free(h);
 }
 
-/* What is to be forgiven stays its owner's, and nobody else's. */
+/* Expired decisions stay with their owner. */
 static void
-who_left_is_remembered(void **state)
+expired_decisions_are_remembered(void **state)
 {
 	struct holds *h = holds_new();
 
@@ -132,7 +132,7 @@ who_left_is_remembered(void **state)
 	assert_int_equal(join(h, 0, 2), offender);
 	assert_true(hold_refused_us(h, offender, 2) > 0);
 	hold_leave(h, offender);
-	/* When all is forgiven its place is anybody's. */
+	/* After all are forgiven, the counter may be reused. */
 	uint64_t later = 3 + (uint64_t)HOLD_EXPIRED_MAX * HOLD_FORGIVE_US;
 	bool used = false;
 	for (unsigned i = 1; i < 64 * HOLD_SLOTS && !used; i++) {
@@ -160,7 +160,7 @@ come_and_go(void *arg)
 }
 
 static void
-workers_leave_nothing_behind(void **state)
+concurrent_workers_leave_no_held_byte(void **state)
 {
 	struct holds *h = holds_new();
 	pthread_t t[4];
@@ -178,9 +178,9 @@ workers_leave_nothing_behind(void **state)
 	free(h);
 }
 
-/* Two processes do not put them at the same places. */
+/* Two processes place callers differently. */
 static void
-places_are_by_a_key(void **state)
+places_depend_on_a_random_key(void **state)
 {
 	struct holds *a = holds_new(), *b = holds_new();
 	size_t same = 0;
@@ -197,12 +197,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_caps_are_held_to_the_byte),
-		cmocka_unit_test(each_identity_has_its_own),
-		cmocka_unit_test(who_finds_no_room_shares_for_a_while),
-		cmocka_unit_test(who_left_is_remembered),
-		cmocka_unit_test(workers_leave_nothing_behind),
-		cmocka_unit_test(places_are_by_a_key),
+		cmocka_unit_test(both_limits_are_exact),
+		cmocka_unit_test(each_identity_has_its_own_counter),
+		cmocka_unit_test(caller_without_a_counter_shares_one_for_a_while),
+		cmocka_unit_test(expired_decisions_are_remembered),
+		cmocka_unit_test(concurrent_workers_leave_no_held_byte),
+		cmocka_unit_test(places_depend_on_a_random_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

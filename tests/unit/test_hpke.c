@@ -1,5 +1,5 @@
-/* HPKE against a published vector of its suite, the RFC's of its KEM; changed and wrong;
- * auditors' keys as openssl writes them. */
+/* HPKE against a published vector of its suite and the RFC's vector of its KEM. Also changed
+ * and invalid input, and auditors' keys as openssl writes them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -24,10 +24,10 @@ unhex(const char *hex, unsigned char *out, size_t n)
 	assert_int_equal(got, n);
 }
 
-/* Mode 0, KEM 0x0020, KDF 0x0001, AEAD 0x0002, first message: of BoringSSL's copy of the
- * vectors of draft-irtf-cfrg-hpke; the RFC prints none of AES-256-GCM with this KEM. */
+/* Mode 0, KEM 0x0020, KDF 0x0001, AEAD 0x0002, first message: from BoringSSL's copy of the
+ * vectors of draft-irtf-cfrg-hpke. The RFC has none for AES-256-GCM with this KEM. */
 static void
-a_message_is_that_of_the_published_vector(void **state)
+message_equals_the_published_vector(void **state)
 {
 	static const char info[] = "Ode on a Grecian Urn",
 			  text[] = "Beauty is truth, truth beauty", aad[] = "Count-0";
@@ -47,7 +47,7 @@ a_message_is_that_of_the_published_vector(void **state)
 
 /* RFC 9180, A.1.1: skEm and enc. */
 static void
-what_is_sent_along_is_the_rfcs(void **state)
+encapsulated_key_equals_the_rfcs(void **state)
 {
 	unsigned char to[32], by[32], enc[32], want[32], out[16];
 
@@ -61,7 +61,7 @@ what_is_sent_along_is_the_rfcs(void **state)
 }
 
 static void
-what_is_sealed_opens_with_its_key_and_context_alone(void **state)
+sealed_text_opens_only_with_its_key_and_context(void **state)
 {
 	unsigned char key[32], public[32], other[32], enc[32], sealed[5 + 16], out[5];
 	struct span info = SPAN_LIT("info"), aad = SPAN_LIT("aad"), text = SPAN_LIT("hello");
@@ -180,7 +180,7 @@ drop_keys(void **state)
 }
 
 static void
-a_public_key_is_read_as_openssl_prints_it(void **state)
+public_key_is_read_as_openssl_prints_it(void **state)
 {
 	unsigned char der[64], key[32];
 	char raw[64], folded[512], id[AUDITOR_ID_LEN + 1];
@@ -194,7 +194,7 @@ a_public_key_is_read_as_openssl_prints_it(void **state)
 	assert_int_equal(auditor_read(SPAN_LIT("b"), span_str(pem), &b, &why), 0);
 	assert_memory_equal(a.key, b.key, 32);
 	assert_string_equal(a.id, b.id);
-	/* As YAML folds it. */
+	/* As YAML folds the lines. */
 	snprintf(folded, sizeof(folded), "%s", pem);
 	for (char *p = folded; *p; p++)
 		*p = *p == '\n' ? ' ' : *p;
@@ -207,7 +207,7 @@ a_public_key_is_read_as_openssl_prints_it(void **state)
 	sodium_bin2base64(raw, sizeof(raw), der + 12, 32, sodium_base64_VARIANT_ORIGINAL);
 	assert_int_equal(auditor_read(SPAN_LIT("b"), span_str(raw), &b, &why), 0);
 	assert_memory_equal(a.key, b.key, 32);
-	/* And the private half is of the same. */
+	/* The private key belongs to the same pair. */
 	assert_int_equal(auditor_private(path("a.key"), NULL, key, id, &why), 0);
 	assert_string_equal(id, a.id);
 	crypto_scalarmult_base(der, key);
@@ -215,7 +215,7 @@ a_public_key_is_read_as_openssl_prints_it(void **state)
 }
 
 static void
-what_is_no_public_key_is_refused(void **state)
+invalid_public_key_is_refused(void **state)
 {
 	char ed25519[512], spare[160], other[64] = "", id[AUDITOR_ID_LEN + 1];
 	unsigned char key[32];
@@ -245,7 +245,7 @@ what_is_no_public_key_is_refused(void **state)
 }
 
 static void
-a_private_key_wants_its_passphrase_and_its_mode(void **state)
+private_key_needs_its_passphrase_and_mode(void **state)
 {
 	unsigned char key[32], again[32];
 	char id[AUDITOR_ID_LEN + 1];
@@ -270,13 +270,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_message_is_that_of_the_published_vector),
-		cmocka_unit_test(what_is_sent_along_is_the_rfcs),
-		cmocka_unit_test(what_is_sealed_opens_with_its_key_and_context_alone),
+		cmocka_unit_test(message_equals_the_published_vector),
+		cmocka_unit_test(encapsulated_key_equals_the_rfcs),
+		cmocka_unit_test(sealed_text_opens_only_with_its_key_and_context),
 		cmocka_unit_test(points_of_small_order_are_refused),
-		cmocka_unit_test(a_public_key_is_read_as_openssl_prints_it),
-		cmocka_unit_test(what_is_no_public_key_is_refused),
-		cmocka_unit_test(a_private_key_wants_its_passphrase_and_its_mode),
+		cmocka_unit_test(public_key_is_read_as_openssl_prints_it),
+		cmocka_unit_test(invalid_public_key_is_refused),
+		cmocka_unit_test(private_key_needs_its_passphrase_and_mode),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, drop_keys);

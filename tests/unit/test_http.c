@@ -1,5 +1,5 @@
-/* HTTP/1.1 heads and body framing: what is read, what is refused, and that
- * neither depends on how the bytes arrive. */
+/* HTTP/1.1 heads and body framing: accepted and refused input. The result must not depend on
+ * how the bytes arrive. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,9 +26,8 @@ parse(bool response, bool to_head, struct span in, struct http_scan *scan, struc
 			  : http_parse_request(in, scan, out->fields, MAX, &out->m);
 }
 
-/* Whole, flush against a guard page, with something behind it, and byte by byte
- * with the scan carried along: the same answer each time. Leaves the result of
- * parsing `in` itself in *out. */
+/* Parses the head whole, before a guard page, with bytes after it, and byte by byte with the
+ * scan state kept: the same result each time. *out gets the result of parsing `in` itself. */
 static void
 parse_all_ways(bool response, bool to_head, struct span in, struct parsed *out)
 {
@@ -50,7 +49,7 @@ parse_all_ways(bool response, bool to_head, struct span in, struct parsed *out)
 		guard_free(prefix, cut);
 	}
 	assert_int_equal(n, out->n);
-	/* From the start at every cut: never a head before its end. */
+	/* From the start at every cut: no head is accepted before its end. */
 	if (out->n > 0)
 		for (size_t cut = 0; cut < (size_t)out->n; cut++) {
 			scan = (struct http_scan){ 0, 0 };
@@ -200,21 +199,21 @@ heads(bool response, const struct head_case *c, size_t n)
 }
 
 static void
-request_heads_are_read_or_refused(void **state)
+request_heads_are_accepted_or_refused(void **state)
 {
 	(void)state;
 	heads(false, requests, sizeof(requests) / sizeof(requests[0]));
 }
 
 static void
-response_heads_are_read_or_refused(void **state)
+response_heads_are_accepted_or_refused(void **state)
 {
 	(void)state;
 	heads(true, responses, sizeof(responses) / sizeof(responses[0]));
 }
 
 static void
-a_request_gives_its_parts(void **state)
+request_has_its_parts(void **state)
 {
 	(void)state;
 	struct span in =
@@ -244,7 +243,7 @@ a_request_gives_its_parts(void **state)
 }
 
 static void
-an_empty_query_is_not_none(void **state)
+empty_query_differs_from_none(void **state)
 {
 	(void)state;
 	struct parsed got;
@@ -257,7 +256,7 @@ an_empty_query_is_not_none(void **state)
 }
 
 static void
-a_head_over_the_cap_is_refused_before_its_end(void **state)
+head_over_the_limit_is_refused_before_its_end(void **state)
 {
 	(void)state;
 	size_t n = CAP_HEAD_BYTES + 100;
@@ -271,7 +270,7 @@ a_head_over_the_cap_is_refused_before_its_end(void **state)
 	assert_int_equal(got.n, 0);
 	parse(false, false, span_of(p, n), &scan, &got);
 	assert_int_equal(got.n, ERR_LIMIT);
-	/* Also where the end stands behind the cap. */
+	/* Also if the end of the head lies beyond the limit. */
 	memcpy(p + n - 13, " HTTP/1.1\r\n\r\n", 13);
 	scan = (struct http_scan){ 0, 0 };
 	parse(false, false, span_of(p, n), &scan, &got);
@@ -280,7 +279,7 @@ a_head_over_the_cap_is_refused_before_its_end(void **state)
 }
 
 static void
-closing_responses_say_so(void **state)
+closing_response_is_recognized(void **state)
 {
 	(void)state;
 	static const struct {
@@ -312,8 +311,8 @@ closing_responses_say_so(void **state)
 
 /* ---- bodies ---- */
 
-/* Feeds `in` in pieces of `step` bytes; 1 done, 0 wants more, <0 error. *taken
- * counts the bytes taken. */
+/* Feeds `in` in pieces of `step` bytes. Returns 1: done, 0: more input is needed, <0: error.
+ * *taken counts the consumed bytes. */
 static int
 decode(struct http_body *b, struct span in, size_t step, struct buf *out, size_t *taken)
 {
@@ -345,9 +344,9 @@ static const struct {
 	enum http_framing framing;
 	uint64_t length;
 	struct span in;
-	int want; /* 1 done, 0 unfinished, or an error */
+	int want; /* 1: done, 0: unfinished, or an error */
 	const char *payload;
-	size_t left; /* bytes behind the end */
+	size_t left; /* bytes after the end */
 } bodies[] = {
 	{ "a counted body ends at its count", HTTP_LENGTH, 3, SPAN_LIT("abcdef"), 1, "abc", 3 },
 	{ "a short one is unfinished", HTTP_LENGTH, 3, SPAN_LIT("ab"), 0, "ab", 0 },
@@ -376,8 +375,8 @@ static const struct {
 	{ "a bare CR in an extension", HTTP_CHUNKED, 0, SPAN_LIT("3;a\rb\r\nabc\r\n"), ERR_SYNTAX, "", 0 },
 	{ "NUL in an extension", HTTP_CHUNKED, 0, SPAN_LIT("3;a\0\r\nabc\r\n"), ERR_SYNTAX, "", 0 },
 	{ "a bare LF behind the data", HTTP_CHUNKED, 0, SPAN_LIT("3\r\nabc\n0\r\n\r\n"), ERR_SYNTAX, "abc", 0 },
-	{ "more data than the size says", HTTP_CHUNKED, 0, SPAN_LIT("3\r\nabcd\r\n0\r\n\r\n"), ERR_SYNTAX, "abc", 0 },
-	{ "less data than the size says", HTTP_CHUNKED, 0, SPAN_LIT("4\r\nabc\r\n0\r\n\r\n"), ERR_SYNTAX, "abc\r", 0 },
+	{ "more data than the chunk size", HTTP_CHUNKED, 0, SPAN_LIT("3\r\nabcd\r\n0\r\n\r\n"), ERR_SYNTAX, "abc", 0 },
+	{ "less data than the chunk size", HTTP_CHUNKED, 0, SPAN_LIT("4\r\nabc\r\n0\r\n\r\n"), ERR_SYNTAX, "abc\r", 0 },
 	{ "a bare LF at the end", HTTP_CHUNKED, 0, SPAN_LIT("0\r\n\n"), ERR_SYNTAX, "", 0 },
 	{ "a bare CR at the end", HTTP_CHUNKED, 0, SPAN_LIT("0\r\n\rx"), ERR_SYNTAX, "", 0 },
 	{ "a trailer without a colon", HTTP_CHUNKED, 0, SPAN_LIT("0\r\nabc\r\n\r\n"), ERR_SYNTAX, "", 0 },
@@ -389,7 +388,7 @@ static const struct {
 /* clang-format on */
 
 static void
-bodies_end_where_they_end(void **state)
+body_ends_by_its_framing(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
@@ -418,7 +417,7 @@ bodies_end_where_they_end(void **state)
 }
 
 static void
-size_lines_and_trailers_are_capped(void **state)
+chunk_size_lines_and_trailers_are_limited(void **state)
 {
 	(void)state;
 	struct http_body b;
@@ -433,13 +432,13 @@ size_lines_and_trailers_are_capped(void **state)
 	memcpy(line, "0\r\nx:", 5);
 	http_body_init(&b, HTTP_CHUNKED, 0);
 	assert_int_equal(http_body_next(&b, span_of(line, sizeof(line)), &payload), ERR_LIMIT);
-	/* Many short trailers are as bad as a long one. */
+	/* Many short trailers are limited like a long one. */
 	http_body_init(&b, HTTP_CHUNKED, 0);
 	n = http_body_next(&b, SPAN_LIT("0\r\n"), &payload);
 	for (int i = 0; n > 0 && i < 10000; i++)
 		n = http_body_next(&b, SPAN_LIT("a:b\r\n"), &payload);
 	assert_int_equal(n, ERR_LIMIT);
-	/* A line's bytes are its own: many chunks are fine. */
+	/* The limit applies to each line: many chunks are permitted. */
 	http_body_init(&b, HTTP_CHUNKED, 0);
 	for (int i = 0; i < 1000; i++)
 		for (struct span in = SPAN_LIT("1;x\r\na\r\n"); in.n;
@@ -452,7 +451,7 @@ size_lines_and_trailers_are_capped(void **state)
 /* ---- writing ---- */
 
 static void
-connection_fields_are_not_forwarded(void **state)
+connection_fields_are_not_written(void **state)
 {
 	(void)state;
 	struct parsed got;
@@ -476,7 +475,7 @@ connection_fields_are_not_forwarded(void **state)
 }
 
 static void
-what_would_split_a_head_is_not_written(void **state)
+field_that_would_split_a_head_is_not_written(void **state)
 {
 	(void)state;
 	static const struct {
@@ -525,7 +524,7 @@ what_would_split_a_head_is_not_written(void **state)
 }
 
 static void
-statuses_and_chunk_lines(void **state)
+status_lines_and_chunk_lines_are_written(void **state)
 {
 	(void)state;
 	struct buf out;
@@ -548,17 +547,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(request_heads_are_read_or_refused),
-		cmocka_unit_test(response_heads_are_read_or_refused),
-		cmocka_unit_test(a_request_gives_its_parts),
-		cmocka_unit_test(an_empty_query_is_not_none),
-		cmocka_unit_test(a_head_over_the_cap_is_refused_before_its_end),
-		cmocka_unit_test(closing_responses_say_so),
-		cmocka_unit_test(bodies_end_where_they_end),
-		cmocka_unit_test(size_lines_and_trailers_are_capped),
-		cmocka_unit_test(connection_fields_are_not_forwarded),
-		cmocka_unit_test(what_would_split_a_head_is_not_written),
-		cmocka_unit_test(statuses_and_chunk_lines),
+		cmocka_unit_test(request_heads_are_accepted_or_refused),
+		cmocka_unit_test(response_heads_are_accepted_or_refused),
+		cmocka_unit_test(request_has_its_parts),
+		cmocka_unit_test(empty_query_differs_from_none),
+		cmocka_unit_test(head_over_the_limit_is_refused_before_its_end),
+		cmocka_unit_test(closing_response_is_recognized),
+		cmocka_unit_test(body_ends_by_its_framing),
+		cmocka_unit_test(chunk_size_lines_and_trailers_are_limited),
+		cmocka_unit_test(connection_fields_are_not_written),
+		cmocka_unit_test(field_that_would_split_a_head_is_not_written),
+		cmocka_unit_test(status_lines_and_chunk_lines_are_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The thread that sends: mail reaches it, and its end ends what is under way. */
+/* The thread that sends HTTP requests: it receives mail, and its end cancels calls in
+ * flight. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,7 +60,7 @@ wait_for(_Atomic unsigned *what, unsigned n)
 }
 
 static void
-mail_is_run_on_the_thread_and_a_call_in_flight_ends_with_it(void **state UNUSED)
+mail_runs_on_the_thread_and_calls_end_with_it(void **state UNUSED)
 {
 	static rig_handler *const handlers[] = { greet, hang };
 
@@ -87,7 +88,7 @@ mail_is_run_on_the_thread_and_a_call_in_flight_ends_with_it(void **state UNUSED)
 }
 
 static void
-one_that_never_ran_is_freed(void **state UNUSED)
+thread_that_never_ran_is_freed(void **state UNUSED)
 {
 	struct http_thread *o = http_thread_new(NULL, NULL);
 
@@ -101,8 +102,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mail_is_run_on_the_thread_and_a_call_in_flight_ends_with_it),
-		cmocka_unit_test(one_that_never_ran_is_freed),
+		cmocka_unit_test(mail_runs_on_the_thread_and_calls_end_with_it),
+		cmocka_unit_test(thread_that_never_ran_is_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

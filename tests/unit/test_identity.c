@@ -120,7 +120,7 @@ static const struct {
 	{ "an actor without a subject", &ed, ED_A, CLAIM("\"act\":{\"iss\":\"x\"}"), false },
 	{ "an actor behind the first without a subject", &ed, ED_A, CLAIM("\"act\":{\"sub\":\"b\",\"act\":{}}"), false },
 	{ "an actor of a list", &ed, ED_A, CLAIM("\"act\":[{\"sub\":\"b\"}]"), false },
-	/* RFC 8705 3.1, and what is not checked here: RFC 9449, RFC 7800 */
+	/* RFC 8705 3.1, and bindings that the gateway does not check: RFC 9449, RFC 7800 */
 	{ "bound to a certificate, and none came", &ed, ED_A,
 	  CLAIM("\"cnf\":{\"x5t#S256\":\"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2\"}"), false },
 	{ "bound to a key (DPoP)", &ed, ED_A, CLAIM("\"cnf\":{\"jkt\":\"x\"}"), false },
@@ -136,7 +136,7 @@ static const struct {
 /* clang-format on */
 
 static void
-a_token_is_accepted_or_refused_cached_or_not(void **state)
+token_is_accepted_or_refused_with_and_without_cache(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
@@ -150,7 +150,7 @@ a_token_is_accepted_or_refused_cached_or_not(void **state)
 			arena_init(&a, 0, false);
 			buf_init(&b, 0);
 			put_bearer(&b, tokens[i].key, tokens[i].header, tokens[i].payload);
-			/* Twice: what was refused is refused again, never remembered. */
+			/* Twice: a refusal is repeated and never cached. */
 			for (int k = 0; k < 2; k++) {
 				int err = ask_at("Authorization", buf_view(&b), 0, cache, &a,
 					&id, &why, &hit);
@@ -171,9 +171,10 @@ a_token_is_accepted_or_refused_cached_or_not(void **state)
 		}
 }
 
-/* Who asks again without his token is told what it would be told, to the second. */
+/* A caller who repeats the request without the token learns, to the second, what became of the
+ * token. */
 static void
-a_token_is_over_for_who_asks_again(void **state)
+ended_token_is_reported_to_the_second(void **state)
 {
 	unsigned ended = 0;
 
@@ -208,9 +209,9 @@ a_token_is_over_for_who_asks_again(void **state)
 	assert_true(ended > 20);
 }
 
-/* What a token says, and that none of it points into the head. */
+/* A token's claims, none of which may point into the head. */
 static void
-a_tokens_claims_do_not_point_into_the_head(void **state)
+claims_of_a_token_do_not_point_into_the_head(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(16);
 	struct buf b;
@@ -221,7 +222,7 @@ a_tokens_claims_do_not_point_into_the_head(void **state)
 		CLAIM("\"act\":{\"sub\":\"bot\"},\"roles\":[\"x\",\"y\"],\"dept\":\"sales\","
 		      "\"clearance\":-3,\"team\":\"red\",\"plan\":\"free\",\"email\":\"a@b\","
 		      "\"deep\":{\"list\":[1,2.5,true,null,\"s\"]}"));
-	for (int k = 0; k < 2; k++) { /* the second from the cache */
+	for (int k = 0; k < 2; k++) { /* the second time from the cache */
 		struct arena a;
 		struct identity id;
 		const char *why;
@@ -257,10 +258,10 @@ a_tokens_claims_do_not_point_into_the_head(void **state)
 	identity_cache_free(&cache);
 }
 
-/* ---- forgeries that no signing function makes ---- */
+/* ---- forgeries that no signing function produces ---- */
 
 static void
-a_forged_token_is_refused(void **state)
+forged_token_is_refused(void **state)
 {
 	struct buf b, t;
 	unsigned char mac[64], sig[1024];
@@ -270,7 +271,7 @@ a_forged_token_is_refused(void **state)
 	(void)state;
 	buf_init(&b, 0);
 	buf_init(&t, 0);
-	/* HS256 with the public key, as PEM and as DER, for a secret. */
+	/* HS256 with the public key as the secret, in PEM and in DER. */
 	for (int der = 0; der < 2; der++) {
 		BIO *bio = BIO_new(BIO_s_mem());
 		assert_int_equal(der ? i2d_PUBKEY_bio(bio, rsa.pkey)
@@ -293,7 +294,7 @@ a_forged_token_is_refused(void **state)
 			assert_int_equal(ask_raw("authorization", buf_view(&b)), ERR_AUTH);
 		}
 	}
-	/* ES256: DER, and all zeroes (CVE-2022-21449), and one byte more or less. */
+	/* ES256: DER, all zeros (CVE-2022-21449), and one byte more or less. */
 	buf_clear(&t);
 	put_signed_text(&t, SPAN_LIT("{\"alg\":\"ES256\",\"kid\":\"e\"}"), SPAN_LIT(GOOD));
 	for (int kind = 0; kind < 5; kind++) {
@@ -311,14 +312,14 @@ a_forged_token_is_refused(void **state)
 		assert_int_equal(
 			ask_raw("authorization", buf_view(&b)), kind == 4 ? 0 : ERR_AUTH);
 	}
-	/* The good one with padding, with a bit in its tail, and cut anywhere. */
+	/* The valid token with padding, with a changed bit at its end, and cut anywhere. */
 	buf_clear(&b);
 	put_bearer(&b, &ed, ED_A, GOOD);
 	assert_int_equal(ask_raw("authorization", buf_view(&b)), 0);
 	buf_str(&b, "==");
 	assert_int_equal(ask_raw("authorization", buf_view(&b)), ERR_AUTH);
 	b.n -= 2;
-	((char *)buf_view(&b).p)[b.n - 1]++; /* 64 bytes: four idle bits */
+	((char *)buf_view(&b).p)[b.n - 1]++; /* 64 bytes leave four unused bits */
 	assert_int_equal(ask_raw("authorization", buf_view(&b)), ERR_AUTH);
 	((char *)buf_view(&b).p)[b.n - 1]--;
 	for (size_t cut = strlen("Bearer "); cut < b.n; cut++) {
@@ -326,7 +327,7 @@ a_forged_token_is_refused(void **state)
 		size_t dots = 0;
 		for (size_t i = 0; i < part.n; i++)
 			dots += part.p[i] == '.';
-		/* With a part less it is no token by its shape. */
+		/* With one part less, it does not have the form of a token. */
 		assert_int_equal(ask_raw("authorization", part), dots == 2 ? ERR_AUTH : 0);
 	}
 	/* Every single bit. */
@@ -350,10 +351,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_token_is_accepted_or_refused_cached_or_not),
-		cmocka_unit_test(a_token_is_over_for_who_asks_again),
-		cmocka_unit_test(a_tokens_claims_do_not_point_into_the_head),
-		cmocka_unit_test(a_forged_token_is_refused),
+		cmocka_unit_test(token_is_accepted_or_refused_with_and_without_cache),
+		cmocka_unit_test(ended_token_is_reported_to_the_second),
+		cmocka_unit_test(claims_of_a_token_do_not_point_into_the_head),
+		cmocka_unit_test(forged_token_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,5 +1,5 @@
-/* text/ids: lists of ids of tokens are read as the text that they spell, by a vocabulary in
- * which ids are bytes, and sent as text once something in one is replaced. */
+/* text/ids: lists of token ids are read as the text that they stand for, with a vocabulary in
+ * which ids are bytes. If something in a list is replaced, the list is sent as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #include "support/byte_ranks.h"
 #include "support/guard.h"
 
-/* Each text with its place; what is left unread. */
+/* Writes each text with its place, and the number of uninspected lists. */
 static const struct {
 	const char *name, *path, *in, *want;
 } rows[] = {
@@ -43,7 +43,7 @@ static const struct {
 };
 
 static void
-lists_are_read(void **state)
+lists_of_ids_are_read_as_text(void **state)
 {
 	struct ranks *ranks = byte_ranks();
 	unsigned bad = 0;
@@ -95,7 +95,7 @@ lists_are_read(void **state)
 }
 
 static void
-an_edited_list_is_a_text(void **state)
+edited_list_of_ids_is_sent_as_text(void **state)
 {
 	struct span raw = SPAN_LIT("{\"input\":[[72,34,105]]}");
 	struct text_edit edits[] = { { 0, 1, SPAN_LIT("<X>") }, { 3, 3, SPAN_LIT("\n") } };
@@ -127,8 +127,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lists_are_read),
-		cmocka_unit_test(an_edited_list_is_a_text),
+		cmocka_unit_test(lists_of_ids_are_read_as_text),
+		cmocka_unit_test(edited_list_of_ids_is_sent_as_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* A policy in several files: what comes of them as one, what is refused and where it says
- * the mistake is, and that the version does not see how the files are laid out. */
+/* A policy in several files: the merged policy, errors with the place in their file, and a
+ * version that does not depend on the layout of the files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ must_load(struct policy_fix *f, const char *file)
 	return f->p;
 }
 
-/* One message, at a file's line and column. */
+/* Asserts one message at a file's line and column. */
 static void
 refused(const char *file, const char *at, const char *message)
 {
@@ -61,7 +61,7 @@ refused(const char *file, const char *at, const char *message)
 	"backend: openai}\n"
 
 static void
-lists_join_in_the_order_of_inclusion(void **state)
+lists_are_joined_in_the_order_of_inclusion(void **state)
 {
 	struct policy_fix f;
 
@@ -81,7 +81,7 @@ lists_join_in_the_order_of_inclusion(void **state)
 	for (size_t i = 0; i < 5; i++)
 		assert_string_equal(p->rules[i].name, order[i]);
 	assert_int_equal(p->nidentities, 2);
-	/* Paths count from the file they stand in. */
+	/* Paths are relative to the file that contains them. */
 	assert_string_equal(p->identities[0].keys_file, path("sub/k.yaml"));
 	int ssn = detect_entity_find(f.own, SPAN_LIT("US_SSN"));
 	int person = detect_entity_find(f.own, SPAN_LIT("PERSON"));
@@ -91,7 +91,7 @@ lists_join_in_the_order_of_inclusion(void **state)
 }
 
 static void
-a_folder_is_its_files_in_the_order_of_names(void **state)
+folder_stands_for_its_files_in_the_order_of_names(void **state)
 {
 	struct policy_fix f;
 
@@ -105,7 +105,7 @@ a_folder_is_its_files_in_the_order_of_names(void **state)
 	assert_string_equal(p->rules[0].name, "a");
 	assert_string_equal(p->rules[1].name, "z");
 	fix_done(&f);
-	/* Where there is a policy.yaml, it says what belongs to it. */
+	/* If a folder has a policy.yaml, only that file is read. */
 	put("d/policy.yaml", "include: 10-a.yaml\n");
 	p = must_load(&f, "d");
 	assert_int_equal(p->nrules, 1);
@@ -115,7 +115,7 @@ a_folder_is_its_files_in_the_order_of_names(void **state)
 }
 
 static void
-mistakes_name_the_file_they_stand_in(void **state)
+errors_name_their_file(void **state)
 {
 	(void)state;
 	put("p.yaml", "tollgate: 1\nname: t\ninclude:\n  - inc.yaml\n" ROUTES
@@ -148,7 +148,7 @@ mistakes_name_the_file_they_stand_in(void **state)
 }
 
 static void
-cycles_and_bombs_are_refused(void **state)
+include_cycles_and_bombs_are_refused(void **state)
 {
 	char text[CAP_INCLUDES * 16 + 64], want[256], name[32];
 	size_t n = 0;
@@ -163,7 +163,7 @@ cycles_and_bombs_are_refused(void **state)
 	put("b.yaml", "include: ./sub/../a.yaml\n");
 	struct policy_fix f;
 	assert_null(load(&f, "p.yaml"));
-	assert_int_equal(f.d.errors, 2); /* b names a, which was begun; p names b again */
+	assert_int_equal(f.d.errors, 2); /* b names a, which is being read; p names b again */
 	snprintf(want, sizeof(want), "%s: include: %s is already included, at %s\n",
 		path("b.yaml:1:10"), path("./sub/../a.yaml"), path("p.yaml:3:11"));
 	assert_non_null(strstr(buf_view(&f.d.text).p, want));
@@ -197,7 +197,7 @@ cycles_and_bombs_are_refused(void **state)
 		"include: %s is one file too many: a policy has at most 64 files", path("m63.yaml"));
 	refused("p.yaml", "p.yaml:69:3", want);
 
-	/* Each file within the bounds, both together not. */
+	/* Each file is within the limits, but not both together. */
 	char *big = malloc(1 << 20);
 	assert_non_null(big);
 	n = (size_t)sprintf(big, "rules: [");
@@ -214,7 +214,7 @@ cycles_and_bombs_are_refused(void **state)
 }
 
 static void
-names_of_models_join_and_are_given_once(void **state)
+model_names_are_joined_and_must_be_unique(void **state)
 {
 	struct policy_fix f;
 
@@ -244,7 +244,7 @@ version_of(const char *file, char out[65])
 }
 
 static void
-the_version_does_not_see_how_files_are_laid_out(void **state)
+version_does_not_depend_on_the_layout_of_files(void **state)
 {
 	char whole[65], split[65], folder[65], other[65];
 
@@ -276,7 +276,7 @@ the_version_does_not_see_how_files_are_laid_out(void **state)
 	version_of("d", folder);
 	assert_string_equal(whole, folder);
 
-	/* The order of rules is meaning, wherever it comes from. */
+	/* The order of rules matters, whichever file they are in. */
 	assert_int_equal(rename(path("d/3.yaml"), path("d/0.yaml")), 0);
 	version_of("d", other);
 	assert_string_not_equal(whole, other);
@@ -286,12 +286,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lists_join_in_the_order_of_inclusion),
-		cmocka_unit_test(a_folder_is_its_files_in_the_order_of_names),
-		cmocka_unit_test(mistakes_name_the_file_they_stand_in),
-		cmocka_unit_test(cycles_and_bombs_are_refused),
-		cmocka_unit_test(names_of_models_join_and_are_given_once),
-		cmocka_unit_test(the_version_does_not_see_how_files_are_laid_out),
+		cmocka_unit_test(lists_are_joined_in_the_order_of_inclusion),
+		cmocka_unit_test(folder_stands_for_its_files_in_the_order_of_names),
+		cmocka_unit_test(errors_name_their_file),
+		cmocka_unit_test(include_cycles_and_bombs_are_refused),
+		cmocka_unit_test(model_names_are_joined_and_must_be_unique),
+		cmocka_unit_test(version_does_not_depend_on_the_layout_of_files),
 	};
 
 	return cmocka_run_group_tests_name("include", tests, setup, temp_dir_remove);

@@ -1,5 +1,5 @@
-/* codec/inflate: every coding whole, cut at every offset, with data behind it,
- * and the caps. */
+/* codec/inflate: every coding whole, cut at every offset and with data after it, and the
+ * limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -47,7 +47,7 @@ pack(struct buf *out, int bits, const void *p, size_t n)
 	deflateEnd(&z);
 }
 
-/* From a copy flush against a guard page. */
+/* Decompresses a copy that ends at a guard page. */
 static int
 unpack(const char *coding, struct span in, size_t cap, struct buf *out)
 {
@@ -78,13 +78,13 @@ check(const char *coding, struct span in)
 	memcpy(with_tail + in.n, "xx", 2);
 	assert_int_equal(unpack(coding, span_of(with_tail, in.n + 2), 0, &out), ERR_SYNTAX);
 	buf_free(&out);
-	/* A cap of exactly the size is enough, one less is not. */
+	/* A limit of exactly the size is enough; one byte less is not. */
 	assert_int_equal(unpack(coding, in, strlen(TEXT), &out), 0);
 	buf_free(&out);
 	assert_int_equal(unpack(coding, in, strlen(TEXT) - 1, &out), ERR_LIMIT);
 	assert_true(out.n <= strlen(TEXT) - 1);
 	buf_free(&out);
-	/* What stands in the buffer stays, and counts. */
+	/* Bytes already in the buffer are kept and counted. */
 	buf_init(&longer, strlen(TEXT) + 2);
 	buf_str(&longer, "ab");
 	assert_int_equal(inflate_all(span_str(coding), in, CAP_INFLATE_RATIO, &longer), 0);
@@ -94,7 +94,7 @@ check(const char *coding, struct span in)
 }
 
 static void
-every_coding_is_undone(void **state)
+every_coding_is_decompressed(void **state)
 {
 	struct buf b, out;
 
@@ -144,7 +144,7 @@ gzip_may_have_several_members(void **state)
 	assert_int_equal(unpack("gzip", buf_view(&b), 0, &out), 0);
 	assert_true(span_is(buf_view(&out), "abab"));
 	buf_free(&out);
-	/* Bytes behind a member are the next member or an error. */
+	/* Bytes after a member must be the next member. */
 	buf_putc(&b, '\x1f');
 	assert_int_equal(unpack("gzip", buf_view(&b), 0, &out), ERR_TRUNCATED);
 	buf_free(&out);
@@ -155,7 +155,7 @@ gzip_may_have_several_members(void **state)
 }
 
 static void
-what_is_damaged_is_refused(void **state)
+damaged_data_is_refused(void **state)
 {
 	struct buf b, out;
 
@@ -180,7 +180,7 @@ what_is_damaged_is_refused(void **state)
 }
 
 static void
-what_unpacks_to_too_much_is_stopped_early(void **state)
+excessive_decompression_is_stopped_early(void **state)
 {
 	static char spaces[20 << 20];
 	struct buf b, out;
@@ -203,7 +203,7 @@ what_unpacks_to_too_much_is_stopped_early(void **state)
 		ERR_LIMIT);
 	assert_true(out.n <= CAP_INFLATE_FREE_BYTES);
 	buf_free(&out);
-	/* Repetitive text of a small size is no bomb. */
+	/* Repetitive text of a small size is not refused. */
 	buf_clear(&b);
 	pack(&b, GZIP, spaces, CAP_INFLATE_FREE_BYTES);
 	assert_int_equal(unpack("gzip", buf_view(&b), CAP_BODY_BYTES, &out), 0);
@@ -213,7 +213,7 @@ what_unpacks_to_too_much_is_stopped_early(void **state)
 	pack(&b, GZIP, spaces, CAP_INFLATE_FREE_BYTES + 1);
 	assert_int_equal(unpack("gzip", buf_view(&b), CAP_BODY_BYTES, &out), ERR_LIMIT);
 	buf_free(&out);
-	/* The ratio is the caller's. */
+	/* The caller sets the ratio. */
 	buf_init(&out, CAP_BODY_BYTES);
 	assert_int_equal(inflate_all(SPAN_LIT("gzip"), buf_view(&b), 10000, &out), 0);
 	assert_int_equal(out.n, CAP_INFLATE_FREE_BYTES + 1);
@@ -225,11 +225,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_coding_is_undone),
+		cmocka_unit_test(every_coding_is_decompressed),
 		cmocka_unit_test(unknown_and_stacked_codings_are_refused),
 		cmocka_unit_test(gzip_may_have_several_members),
-		cmocka_unit_test(what_is_damaged_is_refused),
-		cmocka_unit_test(what_unpacks_to_too_much_is_stopped_early),
+		cmocka_unit_test(damaged_data_is_refused),
+		cmocka_unit_test(excessive_decompression_is_stopped_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

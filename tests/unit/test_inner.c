@@ -1,5 +1,5 @@
-/* text/inner: JSON that is a text is read as what its escapes spell, every offset finds its way
- * back, and what was JSON is JSON after an edit. */
+/* text/inner: JSON inside a string is read as its escapes stand for, every offset maps back,
+ * and JSON stays JSON after an edit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,7 +84,7 @@ said_of(const struct inner *in, size_t from, struct buf *out)
 	assert_false(buf_failed(out));
 }
 
-/* Replaces `what` of what it spells by `with`. */
+/* Replaces `what` in the decoded text with `with`. */
 static void
 edit(const char *text, const char *what, const char *with, struct buf *out)
 {
@@ -112,7 +112,7 @@ edit(const char *text, const char *what, const char *with, struct buf *out)
 }
 
 static void
-json_in_a_text_is_read_as_it_spells_and_edited_as_it_is_written(void **state)
+json_in_a_string_is_decoded_and_edited_in_place(void **state)
 {
 	struct buf out;
 
@@ -131,9 +131,10 @@ json_in_a_text_is_read_as_it_spells_and_edited_as_it_is_written(void **state)
 	buf_free(&out);
 }
 
-/* From any place in the middle the rest spells the same, and offsets count from there. */
+/* From any place in the middle, the rest decodes to the same text, and offsets count from
+ * there. */
 static void
-any_place_finds_its_way_back(void **state)
+offsets_map_back_from_any_place(void **state)
 {
 	struct buf all, rest;
 
@@ -160,7 +161,7 @@ any_place_finds_its_way_back(void **state)
 }
 
 static void
-what_is_put_in_place_is_escaped_at_its_level(void **state)
+replacement_is_escaped_at_its_level(void **state)
 {
 	static const struct {
 		const char *text, *want;
@@ -180,9 +181,10 @@ what_is_put_in_place_is_escaped_at_its_level(void **state)
 	buf_free(&out);
 }
 
-/* Two findings in one number: it goes as one string, and nothing of the second stays. */
+/* Two findings in one number: it is replaced with one string, and nothing of the second
+ * remains. */
 static void
-a_number_goes_once(void **state)
+number_with_two_findings_is_replaced_once(void **state)
 {
 	struct span t = SPAN_LIT("[41110000.4222,1]");
 	struct inner in;
@@ -202,9 +204,9 @@ a_number_goes_once(void **state)
 	assert_int_equal(with.n, 0);
 }
 
-/* A call's may be cut off where the model stopped; nobody else's is JSON then. */
+/* Arguments of a call may be cut off where the model stopped; other text is not JSON then. */
 static void
-a_call_may_be_cut_off(void **state)
+arguments_of_a_call_may_be_cut_off(void **state)
 {
 	struct span t = SPAN_LIT("{\"a\":\"x\\nJane");
 	struct inner in;
@@ -221,13 +223,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			json_in_a_text_is_read_as_it_spells_and_edited_as_it_is_written, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(any_place_finds_its_way_back, setup, teardown),
+			json_in_a_string_is_decoded_and_edited_in_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			what_is_put_in_place_is_escaped_at_its_level, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_number_goes_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_call_may_be_cut_off, setup, teardown),
+			offsets_map_back_from_any_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			replacement_is_escaped_at_its_level, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			number_with_two_findings_is_replaced_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			arguments_of_a_call_may_be_cut_off, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("inner", tests, NULL, NULL);

@@ -17,7 +17,7 @@
 #include "gate/ticket.h"
 #include "support/audit_rig.h"
 
-/* A quota that counts in process, and one request of it. */
+/* A quota that counts in the process, with one request. */
 static struct {
 	struct mailbox self;
 	struct metrics metrics;
@@ -48,7 +48,7 @@ quota_up(void)
 		.name = "l" };
 }
 
-/* The request is reserved, and its callback ran. */
+/* Reserves the request; its callback ran. */
 static void
 reserve(void)
 {
@@ -238,7 +238,7 @@ status_of(void (*inject)(void), char said[static 2048])
 }
 
 static void
-each_fault_stops_the_program_and_is_named(void **state)
+fault_stops_the_program_and_is_named(void **state)
 {
 	char said[2048], thread[64];
 
@@ -266,7 +266,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_fault_stops_the_program_and_is_named),
+		cmocka_unit_test(fault_stops_the_program_and_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

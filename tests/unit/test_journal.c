@@ -1,4 +1,4 @@
-/* The journal's writes on a file system that puts bytes down and says an error. */
+/* The journal's writes on a file system that stores bytes and nevertheless reports an error. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,10 +32,12 @@ teardown(void **state)
 }
 
 static struct {
-	int nth, times, sys; /* from which write on, how many; errno, 0: it says half */
+	/* first failing write, number of failing writes; errno, or 0: half of the bytes are
+	 * reported */
+	int nth, times, sys;
 } lying;
 
-/* Puts all bytes down and says an error, or fewer. */
+/* Writes all bytes and reports an error or fewer bytes. */
 static ssize_t
 lying_write(int fd, const void *p, size_t n, off_t at)
 {
@@ -48,7 +50,8 @@ lying_write(int fd, const void *p, size_t n, off_t at)
 	return lying.sys ? -1 : w / 2;
 }
 
-/* One commit as the audit thread makes it, again until it is taken; what refusals it met. */
+/* Writes one commit as the audit thread does, again until it is accepted. Returns the
+ * refusals. */
 static int
 append_at_last(struct journal *j, struct span commit, uint64_t seq, const char *name)
 {
@@ -67,10 +70,10 @@ append_at_last(struct journal *j, struct span commit, uint64_t seq, const char *
 	return -1;
 }
 
-/* A file system over a network may do so. Of a commit past what was filled ahead its
- * bytes are the first write, NUL bytes after them the next ones. */
+/* A network file system may do so. If a commit exceeds the preallocated space, its bytes are
+ * the first write, and the NUL bytes after them the next ones. */
 static void
-a_write_that_puts_bytes_down_and_says_an_error_is_cut_off(void **state)
+bytes_of_a_failed_write_are_cut_off(void **state)
 {
 	static const struct {
 		const char *name;
@@ -97,7 +100,8 @@ a_write_that_puts_bytes_down_and_says_an_error_is_cut_off(void **state)
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = '\n';
 	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
-		size_t k = i / 2, first = i % 2; /* the segment's first commit, a later one */
+		size_t k = i / 2,
+		       first = i % 2; /* the segment's first commit, or a later one */
 		struct journal j;
 		uint64_t held = 0, seq = 1;
 		rig_free(&r);
@@ -131,8 +135,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			a_write_that_puts_bytes_down_and_says_an_error_is_cut_off, setup,
-			teardown),
+			bytes_of_a_failed_write_are_cut_off, setup, teardown),
 	};
 	log_setup(LOG_LOGFMT, LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* codec/json: the grammar, what is refused beyond it, positions, decoding. */
+/* codec/json: the grammar, further refusals, positions, and decoding. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,8 +13,8 @@
 #include "base/err.h"
 #include "support/guard.h"
 
-/* Reads all of it, against a guard page, and writes the tokens down: 0 or the
- * error. Keys as k(text), strings s(text), numbers as they stand. */
+/* Reads the whole input before a guard page and writes the tokens: keys as k(text), strings as
+ * s(text), numbers unchanged. Returns 0 or the error. */
 static int
 tokens(struct span in, struct buf *out)
 {
@@ -46,7 +46,7 @@ tokens(struct span in, struct buf *out)
 	}
 	int err = json_error(j, NULL, NULL);
 	assert_int_equal(tok == JSON_ERROR, err != 0);
-	assert_int_equal(json_next(j, &ev), tok); /* for ever */
+	assert_int_equal(json_next(j, &ev), tok); /* the end is final */
 	arena_reset(&a);
 	guard_free(p, in.n);
 	return err;
@@ -75,7 +75,7 @@ static const struct {
 };
 
 static void
-what_is_json_is_read(void **state)
+valid_json_is_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
@@ -85,8 +85,8 @@ what_is_json_is_read(void **state)
 		if (err || !span_is(buf_view(&out), reads[i].want))
 			fail_msg("%s: %d, got %.*s", reads[i].name, err,
 				SPAN_ARG(buf_view(&out)));
-		/* Cut anywhere it is not whole; only white space, a lone number or the
-		 * prefix of one may be cut off unnoticed. */
+		/* Cut anywhere, the input is incomplete. Only cut white space, a lone number or
+		 * a prefix of one is not noticed. */
 		for (size_t cut = 0; cut < span_str(reads[i].in).n; cut++) {
 			char last = reads[i].in[cut];
 			if (last != ' ' &&
@@ -151,7 +151,7 @@ static const struct {
 };
 
 static void
-what_is_no_json_is_refused_with_its_place(void **state)
+invalid_json_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(refuses) / sizeof(refuses[0]); i++) {
@@ -173,9 +173,9 @@ what_is_no_json_is_refused_with_its_place(void **state)
 }
 
 static void
-every_byte_has_its_meaning_at_every_place_of_a_string(void **state)
+each_byte_is_handled_at_each_place_of_a_string(void **state)
 {
-	/* Each byte value in each of the places of a vector step. */
+	/* Each byte value at each position of a vector step. */
 	(void)state;
 	for (unsigned c = 0; c < 256; c++) {
 		for (size_t at = 1; at < 35; at++) {
@@ -194,11 +194,11 @@ every_byte_has_its_meaning_at_every_place_of_a_string(void **state)
 }
 
 static void
-equal_keys_are_refused_among_many(void **state)
+duplicate_keys_are_refused_among_many(void **state)
 {
 	(void)state;
-	/* Objects around the sizes at which the set is built and grows, the first
-	 * object's table being reused by the later ones. */
+	/* Objects near the sizes at which the set of keys is made and grows. Later objects
+	 * reuse the first object's table. */
 	for (unsigned n = 1; n < 600; n = n < 40 ? n + 1 : n * 2) {
 		struct buf b;
 		buf_init(&b, 0);
@@ -222,7 +222,7 @@ equal_keys_are_refused_among_many(void **state)
 }
 
 static void
-depth_and_nodes_have_caps(void **state)
+depth_and_nodes_are_limited(void **state)
 {
 	struct buf b;
 
@@ -252,7 +252,7 @@ depth_and_nodes_have_caps(void **state)
 }
 
 static void
-no_memory_is_an_error(void **state)
+lack_of_memory_is_an_error(void **state)
 {
 	struct arena a;
 	struct json_event ev;
@@ -271,7 +271,7 @@ no_memory_is_an_error(void **state)
 }
 
 static void
-a_value_can_be_skipped(void **state)
+value_can_be_skipped(void **state)
 {
 	struct span in =
 		SPAN_LIT("{\"a\":{\"b\":[1,{\"c\":2}]},\"d\":3,\"e\":[[]],\"f\":\"x\"}");
@@ -300,9 +300,9 @@ a_value_can_be_skipped(void **state)
 }
 
 static void
-places_in_a_string_are_found_in_its_spelling(void **state)
+places_in_a_string_map_to_the_raw_text(void **state)
 {
-	/*              decoded: a    n    e-acute(2)  grin(4)               b */
+	/* decoded: a, newline, e-acute (2 bytes), emoji (4 bytes), b */
 	struct span raw = SPAN_LIT("a\\n\\u00e9\\ud83d\\ude00b");
 	size_t want[] = { 0, 1, 3, 3, 9, 9, 9, 9, 21, 22 };
 
@@ -313,7 +313,7 @@ places_in_a_string_are_found_in_its_spelling(void **state)
 
 /* A random spelling of random text decodes to that text. */
 static void
-every_spelling_of_a_text_decodes_to_it(void **state)
+each_spelling_of_a_text_decodes_to_it(void **state)
 {
 	(void)state;
 	srand(7);
@@ -351,10 +351,10 @@ every_spelling_of_a_text_decodes_to_it(void **state)
 	}
 }
 
-/* nst/JSONTestSuite: what it accepts is accepted, save equal keys; what it
- * rejects is rejected; what is left open is rejected where it is not UTF-8. */
+/* nst/JSONTestSuite: input that it accepts is accepted, except duplicate keys; input that it
+ * rejects is rejected. Input that it leaves open is rejected if it is not UTF-8. */
 static void
-the_public_suite_holds(void **state)
+public_json_suite_passes(void **state)
 {
 	static const char file[] = "../shared/data/json-parsing/cases.jsonl";
 	FILE *f = fopen(file, "r");
@@ -402,9 +402,10 @@ the_public_suite_holds(void **state)
 	assert_int_equal(cases, 318);
 }
 
-/* Text that is cut between the two: each is three bytes, as UTF-8 would have it. */
+/* Text that is cut within a surrogate pair: each half is three bytes, as UTF-8 would encode
+ * it. */
 static void
-halves_of_pairs_pass_where_they_may(void **state)
+surrogate_halves_pass_if_permitted(void **state)
 {
 	struct span in = SPAN_LIT("[\"a\\ud83d\",\"\\ude00 b\",\"\\ud83d\\n\","
 				  "\"\\ud83d\\ud83d\\ude00\",\"x\\n\"]");
@@ -432,17 +433,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_json_is_read),
-		cmocka_unit_test(what_is_no_json_is_refused_with_its_place),
-		cmocka_unit_test(every_byte_has_its_meaning_at_every_place_of_a_string),
-		cmocka_unit_test(equal_keys_are_refused_among_many),
-		cmocka_unit_test(depth_and_nodes_have_caps),
-		cmocka_unit_test(no_memory_is_an_error),
-		cmocka_unit_test(a_value_can_be_skipped),
-		cmocka_unit_test(places_in_a_string_are_found_in_its_spelling),
-		cmocka_unit_test(every_spelling_of_a_text_decodes_to_it),
-		cmocka_unit_test(halves_of_pairs_pass_where_they_may),
-		cmocka_unit_test(the_public_suite_holds),
+		cmocka_unit_test(valid_json_is_read),
+		cmocka_unit_test(invalid_json_is_refused_with_its_place),
+		cmocka_unit_test(each_byte_is_handled_at_each_place_of_a_string),
+		cmocka_unit_test(duplicate_keys_are_refused_among_many),
+		cmocka_unit_test(depth_and_nodes_are_limited),
+		cmocka_unit_test(lack_of_memory_is_an_error),
+		cmocka_unit_test(value_can_be_skipped),
+		cmocka_unit_test(places_in_a_string_map_to_the_raw_text),
+		cmocka_unit_test(each_spelling_of_a_text_decodes_to_it),
+		cmocka_unit_test(surrogate_halves_pass_if_permitted),
+		cmocka_unit_test(public_json_suite_passes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

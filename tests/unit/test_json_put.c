@@ -17,7 +17,7 @@ is_written(const struct buf *b, const char *want)
 }
 
 static void
-a_comma_comes_after_a_value_and_nowhere_else(void **state)
+comma_is_written_only_after_a_value(void **state)
 {
 	struct buf b;
 
@@ -54,7 +54,7 @@ a_comma_comes_after_a_value_and_nowhere_else(void **state)
 }
 
 static void
-documents_on_lines_of_their_own_have_none(void **state)
+documents_on_separate_lines_have_no_commas(void **state)
 {
 	struct buf b;
 
@@ -67,7 +67,7 @@ documents_on_lines_of_their_own_have_none(void **state)
 		buf_putc(&b, '\n');
 	}
 	is_written(&b, "{\"n\":0}\n{\"n\":1}\n");
-	/* What was consumed at the front says nothing. */
+	/* Bytes consumed at the front do not matter. */
 	buf_consume(&b, b.n);
 	json_put_open(&b, NULL, '[');
 	is_written(&b, "[");
@@ -75,7 +75,7 @@ documents_on_lines_of_their_own_have_none(void **state)
 }
 
 static void
-a_form_shows_what_is_written(void **state)
+printf_forms_write_values(void **state)
 {
 	struct buf b;
 
@@ -96,9 +96,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_comma_comes_after_a_value_and_nowhere_else),
-		cmocka_unit_test(a_form_shows_what_is_written),
-		cmocka_unit_test(documents_on_lines_of_their_own_have_none),
+		cmocka_unit_test(comma_is_written_only_after_a_value),
+		cmocka_unit_test(printf_forms_write_values),
+		cmocka_unit_test(documents_on_separate_lines_have_no_commas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* codec/json_scan: strings and brackets of JSON, however its bytes are cut. */
+/* codec/json_scan: strings and brackets of JSON, wherever its bytes are cut. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@ static const struct {
 	const char *name, *text, *want;
 	unsigned depth;	     /* at the end */
 	bool string, escape; /* at the end */
-	size_t close;	     /* json_scan_close() of the text */
+	size_t close;	     /* result of json_scan_close() for the text */
 } rows[] = {
 	{ "an object closes with its bracket", "{\"a\":1} ", "obte..c.", 0, false, false, 7 },
 	{ "a list in an object does not close the object", "{[1]}{}", "oo.ccoc", 0, false,
@@ -42,7 +42,7 @@ static const struct {
 };
 
 static void
-each_byte_is_classified(void **state)
+byte_is_classified(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -61,7 +61,7 @@ each_byte_is_classified(void **state)
 }
 
 static void
-a_text_closes_at_the_same_byte_however_it_is_cut(void **state)
+text_closes_at_the_same_byte_in_every_cut(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -81,7 +81,7 @@ a_text_closes_at_the_same_byte_however_it_is_cut(void **state)
 }
 
 static void
-the_depth_does_not_wrap(void **state)
+depth_does_not_overflow(void **state)
 {
 	struct json_scan s = { .depth = UINT_MAX };
 
@@ -95,9 +95,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_byte_is_classified),
-		cmocka_unit_test(a_text_closes_at_the_same_byte_however_it_is_cut),
-		cmocka_unit_test(the_depth_does_not_wrap),
+		cmocka_unit_test(byte_is_classified),
+		cmocka_unit_test(text_closes_at_the_same_byte_in_every_cut),
+		cmocka_unit_test(depth_does_not_overflow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* check --haproxy: a whole configuration as README has it laid is silent; one change of it is
- * one finding of one rule, at its line, with the line to paste. */
+/* check --haproxy: a complete configuration as in the README gives no finding. One change of it
+ * gives one finding of one rule, at its line, with the line to paste. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,8 +46,9 @@ static const char provider[] =
 	"\tserver o api.openai.com:443 ssl verify required ca-file "
 	"/etc/ssl/certs/ca-certificates.crt\n";
 
-/* What README has a person write into a Debian haproxy.cfg, or had before: with the relay's
- * second pass in a frontend of its own, in the same frontend, or at each line's own ACL. */
+/* The lines that the README asks an operator to add to a Debian haproxy.cfg, in this and
+ * earlier versions. The relay's second pass has a frontend of its own, is in the same frontend,
+ * or each line has its own ACL. */
 enum layout { APART, JOINT, OLDER };
 
 static void
@@ -84,7 +85,7 @@ laid(struct buf *out)
 
 static const struct config *cfg;
 
-/* As judge_target_rows.h says; NULL where no row of it is asked. */
+/* The targets of judge_target_rows.h; NULL for tests without its rows. */
 static const struct target chat_targets[] = { { .name = "a", .backend = "openai", .external = true },
 	{ .name = "b", .backend = "anthropic", .external = true } };
 static const struct provider_credential credential = {
@@ -100,7 +101,7 @@ static struct route routes[] = {
 static struct policy attempts = { .routes = routes, .nroutes = COUNT_OF(routes) };
 static const struct policy *policy;
 
-/* Judges the person's file beside the shipped tollgate.cfg. */
+/* Checks the operator's file together with the shipped tollgate.cfg. */
 static void
 judged(struct span text, struct span ours, const char *version, struct judged *out)
 {
@@ -118,7 +119,7 @@ judged(struct span text, struct span ours, const char *version, struct judged *o
 }
 
 static void
-what_readme_has_laid_is_silent(void **state)
+configuration_of_the_readme_has_no_finding(void **state)
 {
 	static const char *const versions[] = { "2.6.12", "3.0.11", "3.2.26" };
 
@@ -212,9 +213,9 @@ judge_row(const struct row *r, enum layout layout)
 	buf_free(&ours);
 }
 
-/* Only what is there for this rule is looked for. */
+/* Only findings of the row's rule are looked for. */
 static void
-what_is_right_is_silent(void **state)
+correct_change_has_no_finding(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(silent); i++) {
@@ -238,7 +239,7 @@ what_is_right_is_silent(void **state)
 }
 
 static void
-another_engine_that_writes_our_variables_is_seen(void **state)
+other_engine_that_sets_the_variables_is_reported(void **state)
 {
 	static const struct {
 		const char *spoe;
@@ -280,19 +281,17 @@ another_engine_that_writes_our_variables_is_seen(void **state)
 	}
 }
 
-/* An engine's file of before is advice of its own only where a route is MCP's, or WebSockets'.
- */
+/* An older engine file is reported only if a route is for MCP or WebSockets. */
 static void
-an_engine_that_does_not_say_which_origins_are_listed_is_seen(void **state)
+engine_without_origins_is_reported(void **state)
 {
 	static const char told[] = " origin=var(txn.tollgate.origin)";
 	struct buf spoe;
 	char filter[512];
 
 	(void)state;
-	for (int n = 0; n < 3; n++) { /* both messages say it, one, none */
-		for (int kind = 0; kind < 4;
-			kind++) { /* no policy; neither; MCP's; WebSockets' */
+	for (int n = 0; n < 3; n++) { /* both messages send it, one does, none does */
+		for (int kind = 0; kind < 4; kind++) { /* no policy; neither; MCP; WebSockets */
 			struct judged j;
 			struct buf mine;
 			buf_init(&spoe, 0);
@@ -325,7 +324,7 @@ an_engine_that_does_not_say_which_origins_are_listed_is_seen(void **state)
 }
 
 static void
-one_change_is_one_finding(void **state)
+one_change_gives_one_finding(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -334,9 +333,10 @@ one_change_is_one_finding(void **state)
 		judge_row(&provider_rows[i], JOINT);
 }
 
-/* Where no rule of the person answers the second pass, and where one may. */
+/* Cases in which no rule of the operator answers the second pass, and cases in which one
+ * may. */
 static void
-the_second_pass_in_a_frontend_of_its_own(void **state)
+second_pass_in_its_own_frontend_is_checked(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(apart_rows); i++)
@@ -357,9 +357,9 @@ the_second_pass_in_a_frontend_of_its_own(void **state)
 	}
 }
 
-/* A route that leaves the backend to HAProxy's own routing: the second pass has none. */
+/* A route that leaves the backend to HAProxy's own routing has none in the second pass. */
 static void
-a_route_without_a_backend_has_no_way_on(void **state)
+route_without_a_backend_is_reported(void **state)
 {
 	static const struct target anywhere[] = { { .name = "d" } };
 	static const struct route loose = { .name = "loose", .targets = anywhere, .ntargets = 1 };
@@ -382,9 +382,9 @@ a_route_without_a_backend_has_no_way_on(void **state)
 	policy = NULL;
 }
 
-/* Two frontends with the stanza of 0.2: the second pass of both comes in by one of them. */
+/* Two frontends with the stanza of 0.2: the second pass of both arrives at one of them. */
 static void
-rules_that_the_first_pass_has_not_met(void **state)
+rules_only_met_by_the_second_pass_are_reported(void **state)
 {
 	static const char rule[] =
 		"\tacl acme path_beg /.well-known/acme-challenge/\n"
@@ -425,7 +425,7 @@ rules_that_the_first_pass_has_not_met(void **state)
 }
 
 static void
-attempts_and_credentials_of_the_policy(void **state)
+attempts_and_credentials_of_the_policy_are_checked(void **state)
 {
 	(void)state;
 	policy = &attempts;
@@ -438,7 +438,7 @@ attempts_and_credentials_of_the_policy(void **state)
 		struct judged j;
 		char rule[64];
 		laid(&mine);
-		if (strstr(target_silent[i].to, "redispatch")) /* two servers each */
+		if (strstr(target_silent[i].to, "redispatch")) /* two servers in each */
 			for (int n = 0; n < 2; n++)
 				change(&mine, "\tserver o api.",
 					"\tserver p :1\n\tserver q api.");
@@ -454,9 +454,9 @@ attempts_and_credentials_of_the_policy(void **state)
 	policy = NULL;
 }
 
-/* A target whose credential may go to whichever backend HAProxy takes. */
+/* A target with a credential whose backend is left to HAProxy. */
 static void
-a_credential_without_a_backend_is_refused(void **state)
+credential_without_a_backend_is_refused(void **state)
 {
 	static const struct target anywhere[] = { { .name = "d", .credential = &credential } };
 	static const struct route loose = {
@@ -476,9 +476,9 @@ a_credential_without_a_backend_is_refused(void **state)
 	policy = NULL;
 }
 
-/* The complete example keeps, deletes and sets in this order. */
+/* The complete example keeps, deletes and sets fields in this order. */
 static void
-the_second_frontend_has_its_order(void **state)
+second_frontend_has_its_order(void **state)
 {
 	struct judged j;
 	struct buf mine;
@@ -505,7 +505,7 @@ has_row(const struct row *v, size_t n, const char *rule)
 }
 
 static void
-every_rule_has_a_row(void **state)
+each_rule_has_a_row(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < judge_rules_count; i++) {
@@ -519,7 +519,7 @@ every_rule_has_a_row(void **state)
 }
 
 static void
-every_rule_is_in_the_manual(void **state)
+each_rule_is_in_the_manual(void **state)
 {
 	struct buf manual;
 
@@ -563,19 +563,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_readme_has_laid_is_silent),
-		cmocka_unit_test(one_change_is_one_finding),
-		cmocka_unit_test(the_second_pass_in_a_frontend_of_its_own),
-		cmocka_unit_test(a_route_without_a_backend_has_no_way_on),
-		cmocka_unit_test(rules_that_the_first_pass_has_not_met),
-		cmocka_unit_test(what_is_right_is_silent),
-		cmocka_unit_test(an_engine_that_does_not_say_which_origins_are_listed_is_seen),
-		cmocka_unit_test(attempts_and_credentials_of_the_policy),
-		cmocka_unit_test(a_credential_without_a_backend_is_refused),
-		cmocka_unit_test(the_second_frontend_has_its_order),
-		cmocka_unit_test(another_engine_that_writes_our_variables_is_seen),
-		cmocka_unit_test(every_rule_has_a_row),
-		cmocka_unit_test(every_rule_is_in_the_manual),
+		cmocka_unit_test(configuration_of_the_readme_has_no_finding),
+		cmocka_unit_test(one_change_gives_one_finding),
+		cmocka_unit_test(second_pass_in_its_own_frontend_is_checked),
+		cmocka_unit_test(route_without_a_backend_is_reported),
+		cmocka_unit_test(rules_only_met_by_the_second_pass_are_reported),
+		cmocka_unit_test(correct_change_has_no_finding),
+		cmocka_unit_test(engine_without_origins_is_reported),
+		cmocka_unit_test(attempts_and_credentials_of_the_policy_are_checked),
+		cmocka_unit_test(credential_without_a_backend_is_refused),
+		cmocka_unit_test(second_frontend_has_its_order),
+		cmocka_unit_test(other_engine_that_sets_the_variables_is_reported),
+		cmocka_unit_test(each_rule_has_a_row),
+		cmocka_unit_test(each_rule_is_in_the_manual),
 	};
 
 	return cmocka_run_group_tests_name("judge", tests, load_config, free_config);

@@ -1,4 +1,4 @@
-/* check --haproxy: which certificates are near their end, wherever HAProxy finds them. */
+/* check --haproxy: certificates that expire soon, wherever HAProxy finds them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@
 
 static EVP_PKEY *signer;
 
-/* A PEM of certificates, one for each end, in seconds from now; 0: no more. */
+/* Writes a PEM with one certificate for each end, in seconds from now; 0: no further one. */
 static void
 make_pem(const char *name, int64_t first, int64_t second)
 {
@@ -31,7 +31,7 @@ make_pem(const char *name, int64_t first, int64_t second)
 	FILE *f = fopen(path(name), "w");
 
 	assert_non_null(f);
-	PEM_write_PrivateKey(f, signer, NULL, NULL, 0, NULL, NULL); /* as HAProxy has it */
+	PEM_write_PrivateKey(f, signer, NULL, NULL, 0, NULL, NULL); /* as HAProxy expects it */
 	for (size_t i = 0; i < 2 && ends[i]; i++) {
 		X509 *x = X509_new();
 		ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
@@ -45,7 +45,7 @@ make_pem(const char *name, int64_t first, int64_t second)
 	fclose(f);
 }
 
-/* The configuration, with @ for the folder; what is said of which file, in their order. */
+/* The configuration, with @ for the folder, and the remarks by file, in order. */
 static const struct {
 	const char *name, *text, *want;
 } rows[] = {
@@ -99,7 +99,7 @@ judged(const char *text, struct judged *out)
 	buf_free(&whole);
 }
 
-/* "NAME DAYS" of each remark of the rule. */
+/* Writes "NAME DAYS" for each remark of the rule. */
 static void
 summary(const char *advice, struct buf *out)
 {
@@ -122,7 +122,7 @@ summary(const char *advice, struct buf *out)
 }
 
 static void
-certificates_near_their_end_are_named(void **state)
+certificates_near_expiry_are_named(void **state)
 {
 	(void)state;
 	make_pem("far.pem", 14 * DAY, 0);
@@ -158,7 +158,7 @@ certificates_near_their_end_are_named(void **state)
 }
 
 static void
-an_encrypted_block_is_not_asked_for(void **state)
+encrypted_block_asks_for_no_passphrase(void **state)
 {
 	static const char pem[] = "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
 				  "DEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n"
@@ -188,8 +188,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(certificates_near_their_end_are_named),
-		cmocka_unit_test(an_encrypted_block_is_not_asked_for),
+		cmocka_unit_test(certificates_near_expiry_are_named),
+		cmocka_unit_test(encrypted_block_asks_for_no_passphrase),
 	};
 
 	return cmocka_run_group_tests_name("judge_certificate", tests, begin, end);

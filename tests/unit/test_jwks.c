@@ -1,5 +1,5 @@
-/* Key sets: what is taken, passed over and refused; the vectors of RFC 7515 A.2
- * and A.3 and RFC 8037 A.4; signatures in wrong forms. */
+/* Key sets: accepted, skipped and refused keys; the vectors of RFC 7515 A.2 and A.3 and RFC
+ * 8037 A.4; signatures in wrong forms. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +60,7 @@ load(const char *text, const char *name)
 }
 
 static void
-the_rfcs_keys_are_read(void **state)
+keys_of_the_rfcs_are_read(void **state)
 {
 	struct jwks *k = load(SET(JWK_RSA "," JWK_EC "," JWK_ED), "the keys of the RFCs");
 
@@ -73,7 +73,8 @@ the_rfcs_keys_are_read(void **state)
 		assert_int_equal(b64url_decode(span_str(vectors[i].signature), &a, &sig), 0);
 		if (jwks_verify(k, none, vectors[i].alg, text, sig))
 			fail_msg("%s", vectors[i].name);
-		/* Any bit of text or signature, any length. */
+		/* With any changed bit of text or signature, or another length, verification
+		 * fails. */
 		for (size_t bit = 0; bit < text.n * 8; bit += 37) {
 			struct span other = arena_dup(&a, text);
 			((char *)other.p)[bit / 8] ^= (char)(1 << bit % 8);
@@ -150,7 +151,7 @@ static const struct { const char *name, *text; int keys; /* -1: refused */ } set
 /* clang-format on */
 
 static void
-a_set_is_read_or_refused(void **state)
+key_set_is_read_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
@@ -162,7 +163,7 @@ a_set_is_read_or_refused(void **state)
 }
 
 static void
-the_keys_of_a_set_have_a_cap(void **state)
+number_of_keys_in_a_set_is_limited(void **state)
 {
 	struct buf b;
 
@@ -184,9 +185,9 @@ the_keys_of_a_set_have_a_cap(void **state)
 	}
 }
 
-/* Which key verifies: the one that kid names, or the only one. */
+/* The key that verifies is the one that kid names, or the only one. */
 static void
-the_key_that_kid_names_verifies_or_the_only_one(void **state)
+key_named_by_kid_or_the_only_key_verifies(void **state)
 {
 	struct jwt_key a = jwt_key_new(KEY_ED, 0), b = jwt_key_new(KEY_ED, 0),
 		       e = jwt_key_new(KEY_EC, 0);
@@ -214,12 +215,12 @@ the_key_that_kid_names_verifies_or_the_only_one(void **state)
 	assert_int_equal(jwks_verify(k, none, JWS_EDDSA, text, s), ERR_NOTFOUND);
 	assert_int_equal(jwks_verify(k, SPAN_LIT("b"), JWS_RS256, text, s), ERR_NOTFOUND);
 	assert_int_equal(jwks_verify(k, SPAN_LIT("b"), JWS_ALGS, text, s), ERR_NOTFOUND);
-	/* A key without kid only serves tokens without. */
+	/* A key without kid verifies only tokens without kid. */
 	n = jwt_sign(&e, text, sig);
 	assert_int_equal(jwks_verify(k, none, JWS_ES256, text, span_of(sig, n)), 0);
 	assert_int_equal(
 		jwks_verify(k, SPAN_LIT("e"), JWS_ES256, text, span_of(sig, n)), ERR_NOTFOUND);
-	/* DER, which is what OpenSSL itself takes, zeroes, and the order of the group. */
+	/* DER, which OpenSSL itself accepts, zeros, and the order of the group. */
 	n = jwt_sign_raw(&e, text, sig);
 	assert_int_equal(jwks_verify(k, none, JWS_ES256, text, span_of(sig, n)), ERR_AUTH);
 	memset(sig, 0, 64);
@@ -236,7 +237,7 @@ the_key_that_kid_names_verifies_or_the_only_one(void **state)
 }
 
 static void
-only_the_algorithms_names_are_known(void **state)
+only_exact_algorithm_names_are_known(void **state)
 {
 	static const char *const unknown[] = { "", "none", "None", "nOnE", "HS1", "ES256K",
 		"rs256", "RS256 ", "EDDSA", "Ed25519" };
@@ -249,7 +250,8 @@ only_the_algorithms_names_are_known(void **state)
 		assert_int_equal(jws_alg_find(span_str(unknown[i])), JWS_ALGS);
 }
 
-/* A signature by OpenSSL's own defaults for the algorithm, each against each. */
+/* Signs with OpenSSL's defaults for the algorithm. Each signature is checked under each
+ * algorithm. */
 static size_t
 sign_with(EVP_PKEY *pkey, const char *md, bool pss, int field, struct span text,
 	unsigned char sig[1024])
@@ -294,7 +296,7 @@ put_ec(struct buf *b, EVP_PKEY *pkey, const char *crv, int field)
 }
 
 static void
-every_algorithm_verifies_its_signature_alone(void **state)
+algorithm_verifies_only_its_own_signatures(void **state)
 {
 	static const struct {
 		enum jws_alg alg;
@@ -345,7 +347,7 @@ every_algorithm_verifies_its_signature_alone(void **state)
 
 /* RFC 7515 A.1: HS256 with its key of 64 bytes. */
 static void
-a_shared_secret_verifies_rfc_7515s_token(void **state)
+shared_secret_verifies_the_token_of_rfc_7515(void **state)
 {
 	struct span text = SPAN_LIT("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." CLAIMS), key,
 		    sig;
@@ -374,7 +376,7 @@ a_shared_secret_verifies_rfc_7515s_token(void **state)
 	((char *)sig.p)[0] ^= 1;
 	assert_int_equal(jwks_verify(k, SPAN_LIT(""), JWS_HS256, text, sig), ERR_AUTH);
 	jwks_free(&k);
-	/* A secret is at least as long as the hash. */
+	/* A secret must be at least as long as the hash. */
 	k = jwks_secret(span_cut(key, 0, 32), &why);
 	assert_int_equal(jwks_verify(k, SPAN_LIT(""), JWS_HS384, text, sig), ERR_NOTFOUND);
 	jwks_free(&k);
@@ -385,7 +387,7 @@ a_shared_secret_verifies_rfc_7515s_token(void **state)
 }
 
 static void
-a_file_that_is_no_set_is_refused(void **state)
+invalid_key_set_file_is_refused(void **state)
 {
 	struct buf why;
 	struct jwks *k;
@@ -397,7 +399,7 @@ a_file_that_is_no_set_is_refused(void **state)
 	buf_clear(&why);
 	assert_null(jwks_load_file("/tmp", &why));
 	assert_true(why.n > 0);
-	/* what is too large says so, not that its JSON ends early */
+	/* a file that is too large is reported as such, not as truncated JSON */
 	buf_clear(&why);
 	assert_null(jwks_load_file("/dev/zero", &why));
 	assert_true(span_is(buf_view(&why), "over 4194304 bytes"));
@@ -410,14 +412,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_rfcs_keys_are_read),
-		cmocka_unit_test(a_set_is_read_or_refused),
-		cmocka_unit_test(the_keys_of_a_set_have_a_cap),
-		cmocka_unit_test(the_key_that_kid_names_verifies_or_the_only_one),
-		cmocka_unit_test(only_the_algorithms_names_are_known),
-		cmocka_unit_test(every_algorithm_verifies_its_signature_alone),
-		cmocka_unit_test(a_shared_secret_verifies_rfc_7515s_token),
-		cmocka_unit_test(a_file_that_is_no_set_is_refused),
+		cmocka_unit_test(keys_of_the_rfcs_are_read),
+		cmocka_unit_test(key_set_is_read_or_refused),
+		cmocka_unit_test(number_of_keys_in_a_set_is_limited),
+		cmocka_unit_test(key_named_by_kid_or_the_only_key_verifies),
+		cmocka_unit_test(only_exact_algorithm_names_are_known),
+		cmocka_unit_test(algorithm_verifies_only_its_own_signatures),
+		cmocka_unit_test(shared_secret_verifies_the_token_of_rfc_7515),
+		cmocka_unit_test(invalid_key_set_file_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

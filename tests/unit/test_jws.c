@@ -1,4 +1,4 @@
-/* Taking tokens apart: strict base64url, strict JSON, shapes of credentials. */
+/* Parsing of tokens: strict base64url, strict JSON, and the form of credentials. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static const struct {
 /* clang-format on */
 
 static void
-base64url_is_read_strictly(void **state)
+base64url_is_decoded_strictly(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -51,9 +51,9 @@ base64url_is_read_strictly(void **state)
 	}
 }
 
-/* Each value has one spelling: what decodes, encodes to the same. */
+/* Each value has one encoding: a decoded text encodes to itself. */
 static void
-each_value_has_one_spelling_in_base64url(void **state)
+value_has_one_encoding_in_base64url(void **state)
 {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -93,7 +93,7 @@ static const struct { const char *in; enum credential_shape want; } shapes[] = {
 /* clang-format on */
 
 static void
-a_credentials_shape_tells_its_kind(void **state)
+form_of_a_credential_determines_its_kind(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
@@ -105,8 +105,7 @@ a_credentials_shape_tells_its_kind(void **state)
 	}
 }
 
-/* Parts are given as text and encoded here; a part that begins with '=' stands as
- * it is. */
+/* Parts are given as text and encoded here; a part that begins with '=' is used unchanged. */
 /* clang-format off */
 static const struct { const char *name, *header, *payload, *signature; bool ok; } tokens[] = {
 	{ "two objects and a signature", "{\"alg\":\"RS256\"}", "{}", "sig", true },
@@ -151,7 +150,7 @@ put_part(struct buf *b, const char *part)
 }
 
 static void
-a_token_is_read_or_refused(void **state)
+token_is_parsed_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
@@ -176,7 +175,7 @@ a_token_is_read_or_refused(void **state)
 			assert_true(span_is(j.signature, tokens[i].signature));
 		}
 		jws_clear(&j);
-		/* Cut anywhere it is no token, or another signature. */
+		/* Cut anywhere, it is no token, or has another signature. */
 		for (size_t cut = 0; cut < b.n; cut++) {
 			char *part = guard_dup(in, cut);
 			err = jws_parse(span_of(part, cut), &a, &j, &why);
@@ -191,7 +190,7 @@ a_token_is_read_or_refused(void **state)
 }
 
 static void
-a_token_has_three_parts(void **state)
+token_must_have_three_parts(void **state)
 {
 	static const char *const bad[] = { "", ".", "..", "...", "....", "e30.e30", "e30.e30.",
 		"e30..cw", ".e30.cw", "e30.e30.cw.", "e30.e30.cw.cw", "e30.e30.cw.cw.cw",
@@ -210,7 +209,7 @@ a_token_has_three_parts(void **state)
 }
 
 static void
-a_token_of_a_megabyte_is_refused(void **state)
+token_of_a_megabyte_is_refused(void **state)
 {
 	enum { MEGABYTE = 1 << 20 };
 	struct arena a;
@@ -228,7 +227,7 @@ a_token_of_a_megabyte_is_refused(void **state)
 		jws_parse(span_of(text, CAP_TOKEN_BYTES + 1), &a, &j, &why), ERR_LIMIT);
 	assert_int_equal(jws_parse(span_of(text, MEGABYTE), &a, &j, &why), ERR_LIMIT);
 	arena_reset(&a);
-	/* Brackets as deep as a token can hold. */
+	/* Brackets nested as deep as a token can hold. */
 	struct buf b;
 	buf_init(&b, 0);
 	memset(text, '[', 5000);
@@ -237,7 +236,7 @@ a_token_of_a_megabyte_is_refused(void **state)
 	buf_str(&b, ".cw");
 	assert_int_equal(jws_parse(buf_view(&b), &a, &j, &why), ERR_SYNTAX);
 	arena_reset(&a);
-	/* No room. */
+	/* No memory. */
 	arena_init(&a, 64, false);
 	assert_int_equal(jws_parse(buf_view(&b), &a, &j, &why), ERR_NOMEM);
 	arena_reset(&a);
@@ -249,12 +248,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(base64url_is_read_strictly),
-		cmocka_unit_test(each_value_has_one_spelling_in_base64url),
-		cmocka_unit_test(a_credentials_shape_tells_its_kind),
-		cmocka_unit_test(a_token_is_read_or_refused),
-		cmocka_unit_test(a_token_has_three_parts),
-		cmocka_unit_test(a_token_of_a_megabyte_is_refused),
+		cmocka_unit_test(base64url_is_decoded_strictly),
+		cmocka_unit_test(value_has_one_encoding_in_base64url),
+		cmocka_unit_test(form_of_a_credential_determines_its_kind),
+		cmocka_unit_test(token_is_parsed_or_refused),
+		cmocka_unit_test(token_must_have_three_parts),
+		cmocka_unit_test(token_of_a_megabyte_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Retention on a journal of small segments: what is compressed, archived and trimmed, what a
- * lying archive leaves, and how it is read and verified afterwards. */
+/* Retention of a journal with small segments: compression, archiving and trimming, the effects
+ * of a faulty archive, and how the journal is read and verified afterwards. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@
 /* ---- compressing ---- */
 
 static void
-compressed_segments_are_read_as_the_plain_ones_were(void **state)
+compressed_segments_read_like_plain_ones(void **state)
 {
 	(void)state;
 	assert_true(rig_start(&r));
@@ -50,7 +50,7 @@ compressed_segments_are_read_as_the_plain_ones_were(void **state)
 	assert_non_null(strstr(said, id));
 	buf_free(&before);
 	buf_free(&after);
-	/* And it starts again. */
+	/* The daemon starts again. */
 	start();
 	put(1);
 	stop();
@@ -73,7 +73,7 @@ damage(const char *path)
 }
 
 static void
-a_segment_that_is_not_whole_stays_as_it_is(void **state)
+incomplete_segment_is_left_unchanged(void **state)
 {
 	(void)state;
 	assert_true(rig_start(&r));
@@ -94,7 +94,7 @@ a_segment_that_is_not_whole_stays_as_it_is(void **state)
 }
 
 static void
-a_damaged_compressed_segment_is_named(void **state)
+damaged_compressed_segment_is_named(void **state)
 {
 	(void)state;
 	assert_true(rig_start(&r));
@@ -139,10 +139,10 @@ pack_beginning(const char *segment)
 	close(keptfd);
 }
 
-/* A file that calls itself a compressed segment, newer than all, closes the open one no more
- * than its neighbours: what is written to stays where it is, and as it is. */
+/* A foreign file with the name of a newer compressed segment does not close the open segment.
+ * The segment that is being written stays in place, unchanged. */
 static void
-a_stranger_beside_the_journal_closes_no_segment(void **state)
+foreign_file_closes_no_segment(void **state)
 {
 	(void)state;
 	assert_true(rig_start(&r));
@@ -173,10 +173,10 @@ a_stranger_beside_the_journal_closes_no_segment(void **state)
 	assert_false(rig_holds(&r, "\"type\":\"alarm\""));
 }
 
-/* What was compressed is compared once more before the plain form goes; 0: damaged, 1: of less
- * text, 2: a pipe in its manifest's place. */
+/* The compressed form is compared once more before the plain form is removed. 0: damaged, 1:
+ * with less text, 2: a pipe in place of its manifest. */
 static void
-the_plain_form_goes_only_when_the_other_is_right(void **state)
+plain_form_is_removed_only_if_the_compressed_one_is_valid(void **state)
 {
 	(void)state;
 	for (int how = 0; how < 3; how++) {
@@ -223,7 +223,7 @@ the_plain_form_goes_only_when_the_other_is_right(void **state)
 /* ---- trimming ---- */
 
 static void
-what_is_too_old_is_trimmed_and_the_rest_verifies(void **state)
+old_segments_are_trimmed_and_the_rest_verifies(void **state)
 {
 	(void)state;
 	assert_true(rig_start(&r));
@@ -236,7 +236,7 @@ what_is_too_old_is_trimmed_and_the_rest_verifies(void **state)
 	struct keep_state s;
 	until((keep_state(keep, &s), s.trimmed > 10));
 	stop();
-	/* What can be brought back is still known. */
+	/* Segments that can be restored are still known. */
 	assert_true(count_files(".keep", ".json") > 6);
 	assert_true(rig_holds(&r, "\"type\":\"trim\",\"first\":1,"));
 	verifies("trim_record=");
@@ -245,7 +245,7 @@ what_is_too_old_is_trimmed_and_the_rest_verifies(void **state)
 	put(5);
 	stop();
 	verifies("trim_record=");
-	/* Without a record that says so it is no trim. */
+	/* Without a record of the trim, the segments count as missing. */
 	struct journal_list l;
 	char path[JOURNAL_PATH_MAX];
 	assert_int_equal(journal_list_all(r.journal, NULL, false, &l, &r.why), 0);
@@ -268,9 +268,10 @@ write_clock(const char *time)
 	fclose(f);
 }
 
-/* Years ahead at a start: nobody knows whether the clock is wrong or the machine was off. */
+/* At a start, the clock is years ahead: the clock may be wrong, or the machine may have been
+ * off. */
 static void
-a_clock_that_is_far_ahead_makes_nothing_old(void **state)
+clock_far_ahead_makes_no_record_old(void **state)
 {
 	(void)state;
 	char now[CLOCK_RFC3339_LEN];
@@ -290,12 +291,12 @@ a_clock_that_is_far_ahead_makes_nothing_old(void **state)
 	until(rig_holds(&r, "\"how\":\"retention_clock\",\"clock\":\""));
 	assert_true(rig_holds(&r, "\"believed\":\"2020-01-01T00:00:00.000000000Z\""));
 	stop();
-	/* Nor after the next start. */
+	/* Neither after the next start. */
 	start();
 	until((keep_state(keep, &s), strstr(s.held, "the clock is far ahead") != NULL));
 	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 0);
 	assert_false(rig_holds(&r, "\"type\":\"trim\""));
-	/* Somebody looked: no start is needed. */
+	/* An operator confirms the time; no restart is needed. */
 	clock_rfc3339(clock_wall_ns(), now);
 	write_clock(now);
 	until(rig_count(&r, M_KEEP_TRIMMED) > 5);
@@ -304,9 +305,9 @@ a_clock_that_is_far_ahead_makes_nothing_old(void **state)
 	verifies("trim_record=");
 }
 
-/* Where nothing was ever believed, what the segments of before say is. */
+/* Without an earlier confirmed time, the times of existing segments count. */
 static void
-the_first_start_believes_the_segments(void **state)
+first_start_uses_the_times_of_segments(void **state)
 {
 	(void)state;
 	struct manifest old = { .end = "2025-01-01T00:00:00.000000000Z" };
@@ -323,18 +324,18 @@ the_first_start_believes_the_segments(void **state)
 	int64_t now = clock_wall_ns() / 1000000000;
 	assert_true(believe_now(&b, fd, "b", NULL, BELIEVE_S) >= now - 1);
 	assert_false(b.ahead);
-	/* Set forward under way, it is not followed. */
+	/* If the clock is set forward at run time, the new time is not used. */
 	b.start_wall_s -= 1000;
 	assert_true(believe_now(&b, fd, "b", &old, BELIEVE_S) <= now - 990);
 	close(fd);
 }
 
 static void
-the_trust_in_a_clock_is_half_the_age_that_it_applies_to(void **state)
+clock_is_trusted_for_half_the_retention_age(void **state)
 {
 	static const struct {
 		uint64_t age_s;
-		int64_t ahead_s; /* at the start, of the last believed time */
+		int64_t ahead_s; /* seconds ahead of the last trusted time, at the start */
 		bool believed;
 	} rows[] = {
 		{ 7 * 86400, 3 * 86400, true },
@@ -362,7 +363,7 @@ the_trust_in_a_clock_is_half_the_age_that_it_applies_to(void **state)
 		int64_t s = believe_now(&b, fd, name, &old, believe_trust_s(rows[i].age_s));
 		if (!b.ahead != rows[i].believed || (s >= now - 1) != rows[i].believed)
 			fail_msg("row %zu: ahead %d", i, b.ahead);
-		/* A process that believed it once goes on. */
+		/* A process that trusted the clock once continues to. */
 		s = believe_now(&b, fd, name, &old, believe_trust_s(rows[i].age_s));
 		assert_int_equal(!b.ahead, rows[i].believed);
 	}
@@ -379,7 +380,7 @@ no_unlink(int dir, const char *name, int flags)
 	return unlinkat(dir, name, flags);
 }
 
-/* Of the first segment. */
+/* Counts the trim records in the journal. */
 static size_t
 trim_records(void)
 {
@@ -395,7 +396,7 @@ trim_records(void)
 }
 
 static void
-what_cannot_be_removed_is_named_by_one_record(void **state)
+unremovable_segments_are_named_in_one_record(void **state)
 {
 	(void)state;
 	assert_true(rig_start(&r));
@@ -420,7 +421,7 @@ what_cannot_be_removed_is_named_by_one_record(void **state)
 }
 
 static void
-a_segment_taken_away_by_hand_is_missing(void **state)
+manually_removed_segment_is_missing(void **state)
 {
 	(void)state;
 	assert_true(rig_start(&r));
@@ -440,7 +441,7 @@ a_segment_taken_away_by_hand_is_missing(void **state)
 }
 
 static void
-size_never_trims_below_six_months(void **state)
+size_limit_never_trims_below_six_months(void **state)
 {
 	(void)state;
 	assert_true(rig_start(&r));
@@ -464,7 +465,7 @@ size_never_trims_below_six_months(void **state)
 }
 
 static void
-what_is_due_follows_the_records_times(void **state)
+retention_follows_the_times_of_records(void **state)
 {
 	(void)state;
 	static const struct {
@@ -502,9 +503,9 @@ what_is_due_follows_the_records_times(void **state)
 	}
 }
 
-/* Records of one segment at these times, and what `before` ended with. */
+/* Records of one segment with these times, after a segment that ended at `before`. */
 static void
-a_clock_that_was_set_back_makes_nothing_old(void **state)
+clock_set_back_makes_no_record_old(void **state)
 {
 	static const int64_t days[] = { 0, -2000, -1999, -3000 };
 	struct chain_build b;
@@ -526,7 +527,7 @@ a_clock_that_was_set_back_makes_nothing_old(void **state)
 	assert_int_equal(pack_survey(fd, NULL, NULL, NULL, &m, &r.why), 0);
 	assert_string_equal(m.end, "2027-01-15T08:00:00.000000000Z");
 	assert_string_equal(m.begin, m.end);
-	/* Not before what came before it either. */
+	/* The end is not before the end of the previous segment either. */
 	assert_int_equal(pack_survey(fd, &before, NULL, NULL, &m, &r.why), 0);
 	assert_string_equal(m.end, before.end);
 	buf_free(&r.why);
@@ -536,9 +537,9 @@ a_clock_that_was_set_back_makes_nothing_old(void **state)
 
 /* ---- the tree ---- */
 
-/* Hashes of trimmed records that went wrong are made again once the records are back. */
+/* Damaged hashes of trimmed records are made again once the records are restored. */
 static void
-the_tree_is_mended_from_what_was_restored(void **state)
+tree_is_repaired_from_restored_segments(void **state)
 {
 	(void)state;
 	char path[256];
@@ -569,7 +570,7 @@ the_tree_is_mended_from_what_was_restored(void **state)
 		audit("restore --journal %s --archive %s --public-key %s.pub --since 2h",
 			r.journal, archive, r.key),
 		0);
-	assert_null(strstr(said, "\ntree ")); /* the daemon's own is there */
+	assert_null(strstr(said, "\ntree ")); /* the daemon's own tree exists */
 	assert_true(rig_start(&r));
 	until(pread(fd, is, sizeof(is), at) == sizeof(is) && !memcmp(is, was, sizeof(is)));
 	close(fd);
@@ -578,7 +579,7 @@ the_tree_is_mended_from_what_was_restored(void **state)
 /* ---- archives ---- */
 
 static void
-nothing_is_trimmed_that_is_not_archived(void **state)
+unarchived_segments_are_not_trimmed(void **state)
 {
 	(void)state;
 	r.cfg.retention_archive = archive;
@@ -589,7 +590,7 @@ nothing_is_trimmed_that_is_not_archived(void **state)
 	grow_old();
 	start();
 	struct keep_state s;
-	/* It is not mounted: commits go on, all stays. */
+	/* The archive is not mounted: commits continue, and all segments stay. */
 	until((keep_state(keep, &s), s.archive_away && s.held[0]));
 	put(3);
 	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 0);
@@ -604,7 +605,7 @@ nothing_is_trimmed_that_is_not_archived(void **state)
 }
 
 static void
-an_archive_that_lost_or_changed_a_segment_holds_its_trim(void **state)
+segment_missing_or_changed_in_the_archive_is_not_trimmed(void **state)
 {
 	(void)state;
 	char path[1024];
@@ -627,7 +628,7 @@ an_archive_that_lost_or_changed_a_segment_holds_its_trim(void **state)
 	r.cfg.retention_age_us = 1000000;
 	uint64_t failed = rig_count(&r, M_KEEP_FAILED);
 	start();
-	/* It is put there again, and only then trimmed. */
+	/* The segment is archived again, and only then trimmed. */
 	until(rig_count(&r, M_KEEP_TRIMMED) > 2);
 	stop();
 	assert_true(rig_count(&r, M_KEEP_FAILED) > failed);
@@ -635,7 +636,7 @@ an_archive_that_lost_or_changed_a_segment_holds_its_trim(void **state)
 }
 
 static void
-archived_segments_come_back_and_altered_ones_are_refused(void **state)
+archived_segments_are_restored_unless_altered(void **state)
 {
 	(void)state;
 	char path[1024], first[256], second[256];
@@ -657,7 +658,7 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 	char id[64];
 	snprintf(id, sizeof(id), "id-0-%d", (int)getpid());
 	assert_int_not_equal(audit("show %s --journal %s", id, r.journal), 0);
-	/* One is altered in the archive: its neighbour comes, it does not. */
+	/* One segment is altered in the archive: the next one is restored, this one is not. */
 	snprintf(path, sizeof(path), "%s/%s.zst", archive, second);
 	damage(path);
 #define restore "restore --journal %s --archive %s --public-key %s.pub %s"
@@ -671,13 +672,13 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 	assert_int_equal(count_files(".restored", REPLACE_SUFFIX), 0);
 	assert_int_equal(audit("show %s --journal %s", id, r.journal), 0);
 	assert_non_null(strstr(said, id));
-	/* The journal itself is as it was. */
+	/* The journal itself is unchanged. */
 	verifies("trim_record=");
-	/* By name, and what is here already. */
+	/* By name, and for segments that are already here. */
 	assert_int_equal(audit(restore, r.journal, archive, r.key, first), 0);
 	assert_non_null(strstr(said, "here "));
-	/* A manifest that was altered with its segment: here's own, or the trim record, says
-	 * so. */
+	/* A manifest that was altered together with its segment: the local manifest or the trim
+	 * record shows it. */
 	char name[1024];
 	snprintf(name, sizeof(name), "%s.restored/%s.zst", r.journal, first);
 	assert_int_equal(unlink(name), 0);
@@ -702,7 +703,8 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 	assert_non_null(strstr(said, "give the name of a segment"));
 }
 
-/* Each closed segment has its mark, and NODE.latest names the newest one of them. */
+/* Returns true if each closed segment has its mark, and NODE.latest names the newest of
+ * them. */
 static bool
 archive_is_whole(void)
 {
@@ -726,7 +728,7 @@ archive_is_whole(void)
 	return whole;
 }
 
-/* A machine that was lost: what its archive gives, and what verifies. */
+/* The machine was lost: restores from its archive, and verifies. */
 static void
 restore_elsewhere(
 	const char *name, int restored, int archived, int verified, const char *wants)
@@ -749,7 +751,7 @@ restore_elsewhere(
 }
 
 static void
-an_archive_that_lost_its_first_or_last_segment_is_not_whole(void **state)
+archive_without_its_first_or_last_segment_is_incomplete(void **state)
 {
 	static const struct {
 		const char *name, *lose;
@@ -791,9 +793,9 @@ an_archive_that_lost_its_first_or_last_segment_is_not_whole(void **state)
 	}
 }
 
-/* Records that were trimmed before there was an archive are in none. */
+/* Records that were trimmed before the archive existed are in no archive. */
 static void
-a_trim_record_accounts_for_what_was_never_archived(void **state)
+trim_record_accounts_for_records_that_were_never_archived(void **state)
 {
 	(void)state;
 	r.cfg.retention_age_us = 1000000;
@@ -812,7 +814,8 @@ a_trim_record_accounts_for_what_was_never_archived(void **state)
 	until(archive_is_whole());
 	stop();
 	restore_elsewhere("trimmed and never archived", 0, 0, 0, NULL);
-	/* What an archive had is missing there, whatever a trim record says. */
+	/* A segment that had been archived and is missing there is reported, whatever a trim
+	 * record contains. */
 	r.cfg.retention_age_us = 1000000;
 	grow_old();
 	uint64_t trimmed = rig_count(&r, M_KEEP_TRIMMED);
@@ -824,7 +827,7 @@ a_trim_record_accounts_for_what_was_never_archived(void **state)
 	restore_elsewhere("trimmed and archived", 0, 0, 0, NULL);
 	rig_sh("cd %s && rm $(ls *.json | sed 's/.json//;q').*", archive);
 	restore_elsewhere("trimmed, archived and lost", 1, 1, 1, "missing node=gw-1 first=");
-	/* A part that was asked for verifies from the record that is named. */
+	/* The requested part verifies from the record that the output names. */
 	char *from = strstr(said, "--from ");
 	assert_non_null(from);
 	unsigned long seq = strtoul(from + 7, NULL, 10);
@@ -840,46 +843,47 @@ main(void)
 	alarm(300);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			compressed_segments_are_read_as_the_plain_ones_were, setup, teardown),
+			compressed_segments_read_like_plain_ones, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_segment_that_is_not_whole_stays_as_it_is, setup, teardown),
+			incomplete_segment_is_left_unchanged, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_damaged_compressed_segment_is_named, setup, teardown),
+			damaged_compressed_segment_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_stranger_beside_the_journal_closes_no_segment, setup, teardown),
+			foreign_file_closes_no_segment, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			the_plain_form_goes_only_when_the_other_is_right, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			what_is_too_old_is_trimmed_and_the_rest_verifies, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_clock_that_is_far_ahead_makes_nothing_old, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			the_trust_in_a_clock_is_half_the_age_that_it_applies_to, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			the_first_start_believes_the_segments, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			what_cannot_be_removed_is_named_by_one_record, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_segment_taken_away_by_hand_is_missing, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			size_never_trims_below_six_months, setup, teardown),
-		cmocka_unit_test(what_is_due_follows_the_records_times),
-		cmocka_unit_test(a_clock_that_was_set_back_makes_nothing_old),
-		cmocka_unit_test_setup_teardown(
-			the_tree_is_mended_from_what_was_restored, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			nothing_is_trimmed_that_is_not_archived, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			an_archive_that_lost_or_changed_a_segment_holds_its_trim, setup,
+			plain_form_is_removed_only_if_the_compressed_one_is_valid, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
-			archived_segments_come_back_and_altered_ones_are_refused, setup,
+			old_segments_are_trimmed_and_the_rest_verifies, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			clock_far_ahead_makes_no_record_old, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			clock_is_trusted_for_half_the_retention_age, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			first_start_uses_the_times_of_segments, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			unremovable_segments_are_named_in_one_record, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			manually_removed_segment_is_missing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			size_limit_never_trims_below_six_months, setup, teardown),
+		cmocka_unit_test(retention_follows_the_times_of_records),
+		cmocka_unit_test(clock_set_back_makes_no_record_old),
+		cmocka_unit_test_setup_teardown(
+			tree_is_repaired_from_restored_segments, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			unarchived_segments_are_not_trimmed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			segment_missing_or_changed_in_the_archive_is_not_trimmed, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
-			an_archive_that_lost_its_first_or_last_segment_is_not_whole, setup,
+			archived_segments_are_restored_unless_altered, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			archive_without_its_first_or_last_segment_is_incomplete, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
-			a_trim_record_accounts_for_what_was_never_archived, setup, teardown),
+			trim_record_accounts_for_records_that_were_never_archived, setup,
+			teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* An archive in an S3-compatible store (tests/support/s3.mjs, which verifies each signature):
- * what is put comes back, what the store says or keeps wrongly is found out. */
+ * stored segments are restored, and errors of the store are detected. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -124,7 +124,7 @@ put(size_t n, unsigned char hash[SHA256_BYTES])
 	} while (0)
 
 static void
-what_is_put_comes_back(void **state)
+stored_segment_is_restored_from_s3(void **state)
 {
 	unsigned char hash[SHA256_BYTES], is[SHA256_BYTES];
 	uint64_t bytes;
@@ -148,7 +148,7 @@ what_is_put_comes_back(void **state)
 }
 
 static void
-a_lock_is_asked_for_and_signed(void **state)
+object_lock_is_requested_and_signed(void **state)
 {
 	unsigned char hash[SHA256_BYTES];
 
@@ -159,7 +159,7 @@ a_lock_is_asked_for_and_signed(void **state)
 }
 
 static void
-a_session_token_is_signed_too(void **state)
+session_token_is_signed(void **state)
 {
 	unsigned char hash[SHA256_BYTES];
 
@@ -169,7 +169,7 @@ a_session_token_is_signed_too(void **state)
 }
 
 static void
-what_goes_wrong_is_an_error(void **state)
+failure_of_the_store_is_an_error(void **state)
 {
 	static const struct {
 		const char *name, *mode, *credentials;
@@ -214,7 +214,7 @@ stop_it(void *stop)
 }
 
 static void
-a_store_that_is_silent_holds_up_no_end(void **state)
+silent_store_does_not_delay_the_stop(void **state)
 {
 	unsigned char hash[SHA256_BYTES] = { 0 };
 	atomic_bool stop = false;
@@ -228,7 +228,7 @@ a_store_that_is_silent_holds_up_no_end(void **state)
 }
 
 static void
-mistakes_of_the_options_are_named(void **state)
+invalid_archive_options_are_named(void **state)
 {
 	static const struct {
 		struct archive_options o;
@@ -274,12 +274,12 @@ main(void)
 {
 	alarm(120);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(what_is_put_comes_back, setup),
-		cmocka_unit_test_setup(a_lock_is_asked_for_and_signed, setup),
-		cmocka_unit_test_setup(a_session_token_is_signed_too, setup),
-		cmocka_unit_test_setup(what_goes_wrong_is_an_error, setup),
-		cmocka_unit_test_setup(a_store_that_is_silent_holds_up_no_end, setup),
-		cmocka_unit_test_setup(mistakes_of_the_options_are_named, setup),
+		cmocka_unit_test_setup(stored_segment_is_restored_from_s3, setup),
+		cmocka_unit_test_setup(object_lock_is_requested_and_signed, setup),
+		cmocka_unit_test_setup(session_token_is_signed, setup),
+		cmocka_unit_test_setup(failure_of_the_store_is_an_error, setup),
+		cmocka_unit_test_setup(silent_store_does_not_delay_the_stop, setup),
+		cmocka_unit_test_setup(invalid_archive_options_are_named, setup),
 	};
 
 	return cmocka_run_group_tests(tests, begin, finish);

@@ -1,5 +1,5 @@
-/* Retention that a kill stops at each of its steps, or a full disk: nothing is lost, and what
- * was left is done later. */
+/* Retention that a kill at each of its steps, or a full disk, interrupts: nothing is lost, and
+ * the rest is done later. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@ static const char *const points[] = { "pack-written", "pack-synced", "pack-verif
 	"archive-marked", "trim-record", "trim-recorded", "trim-plain", "trim-packed" };
 
 static void
-a_kill_at_any_step_loses_nothing(void **state)
+kill_at_any_step_loses_nothing(void **state)
 {
 	(void)state;
 	r.cfg.retention_archive = archive;
@@ -51,14 +51,14 @@ a_kill_at_any_step_loses_nothing(void **state)
 		int code = audit("verify --journal %s --public-key %s.pub", r.journal, r.key);
 		if (code || !strstr(said, "ok node=gw-1"))
 			fail_msg("%s: %s", points[i], said);
-		/* The next daemon does what was left. */
+		/* The next daemon completes the work. */
 		start();
 		until(plain_files() == 3 && packed_files() == 2);
 		stop();
 		verifies("trim_record=");
 		assert_int_equal(count_files(".keep", REPLACE_SUFFIX), 0);
 	}
-	/* All that was ever written is in the archive or here, once. */
+	/* Everything that was written is once in the archive or here. */
 	struct buf here = rig_text(&r);
 	char command[1024];
 	snprintf(command, sizeof(command),
@@ -116,7 +116,7 @@ failing_unlink(int fd, const char *name, int flags)
 }
 
 static void
-a_full_disk_at_any_write_loses_nothing(void **state)
+full_disk_at_any_write_loses_nothing(void **state)
 {
 	(void)state;
 	r.cfg.retention_archive = archive;
@@ -135,7 +135,7 @@ a_full_disk_at_any_write_loses_nothing(void **state)
 		uint64_t failed = rig_count(&r, M_KEEP_FAILED);
 		start();
 		until(rig_count(&r, M_KEEP_FAILED) > failed);
-		put(1); /* commits go on */
+		put(1); /* commits continue */
 		stop();
 		keep_io.unlinkat = unlinkat;
 		replace_io = (struct replace_io){ write, no_sync, renameat };
@@ -162,9 +162,9 @@ small_disk(int fd, struct statvfs *st)
 	return 0;
 }
 
-/* Retention writes none of the last bytes: a commit would be refused for want of them. */
+/* Retention leaves the last free bytes of the disk, so that a commit can use them. */
 static void
-the_last_bytes_of_a_disk_are_the_journals(void **state)
+last_disk_space_is_left_for_the_journal(void **state)
 {
 	(void)state;
 	assert_true(rig_start(&r));
@@ -174,7 +174,7 @@ the_last_bytes_of_a_disk_are_the_journals(void **state)
 	blocks_left = 1024;
 	start();
 	until(rig_count(&r, M_KEEP_FAILED) > 1);
-	stop(); /* it may be at its next attempt */
+	stop(); /* the next attempt may be in progress */
 	assert_int_equal(packed_files(), 0);
 	assert_int_equal(count_files(".keep", REPLACE_SUFFIX), 0);
 	blocks_left = 4096;
@@ -184,9 +184,9 @@ the_last_bytes_of_a_disk_are_the_journals(void **state)
 	verifies("ok node=gw-1");
 }
 
-/* A folder that cannot be made refuses no start; it is asked for again. */
+/* A folder that cannot be made does not refuse the start; making it is retried. */
 static void
-without_its_folder_the_daemon_starts(void **state)
+daemon_starts_without_the_retention_folder(void **state)
 {
 	(void)state;
 	char path[512];
@@ -210,13 +210,13 @@ main(void)
 	alarm(300);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			a_kill_at_any_step_loses_nothing, setup, teardown),
+			kill_at_any_step_loses_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_full_disk_at_any_write_loses_nothing, setup, teardown),
+			full_disk_at_any_write_loses_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			the_last_bytes_of_a_disk_are_the_journals, setup, teardown),
+			last_disk_space_is_left_for_the_journal, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			without_its_folder_the_daemon_starts, setup, teardown),
+			daemon_starts_without_the_retention_folder, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

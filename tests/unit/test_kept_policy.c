@@ -1,5 +1,5 @@
-/* The texts of policies beside the journal: what is stored is read back, once for each text, and a
- * changed byte is noticed. */
+/* The texts of policies beside the journal: each text is stored once, read back, and a changed
+ * byte is noticed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -69,7 +69,7 @@ files_kept(char *last, size_t size)
 }
 
 static void
-a_text_is_read_back_and_stored_once(void **state)
+policy_text_is_read_back_and_stored_once(void **state)
 {
 	char name[256], first[KEPT_POLICY_HEX], second[KEPT_POLICY_HEX];
 	struct kept_policy k;
@@ -93,7 +93,7 @@ a_text_is_read_back_and_stored_once(void **state)
 	assert_null(file_set_find(&k.files, "/etc/tollgate.yaml"));
 	kept_policy_free(&k);
 
-	/* The same version with another comment is another text, and both stay. */
+	/* The same version with another comment is another text, and both are kept. */
 	assert_int_equal(put("one # comment", second), 0);
 	assert_string_not_equal(first, second);
 	assert_int_equal(files_kept(name, sizeof(name)), 2);
@@ -105,7 +105,7 @@ a_text_is_read_back_and_stored_once(void **state)
 	kept_policy_free(&k);
 	assert_int_equal(kept_policy_get(&places, "fedcba9876543210", NULL, &k, &why), ERR_NOTFOUND);
 	kept_policy_free(&k);
-	/* Of a hash that is none, nothing is opened. */
+	/* With an invalid hash, no file is opened. */
 	assert_int_equal(kept_policy_get(&places, VERSION, "/../../journal.policies/x", &k, &why),
 		ERR_NOTFOUND);
 	kept_policy_free(&k);
@@ -114,7 +114,7 @@ a_text_is_read_back_and_stored_once(void **state)
 }
 
 static void
-a_text_of_the_other_instance_is_found(void **state)
+policy_text_of_the_other_instance_is_found(void **state)
 {
 	struct kept_policy k;
 
@@ -131,7 +131,7 @@ a_text_of_the_other_instance_is_found(void **state)
 }
 
 static void
-each_changed_byte_is_noticed(void **state)
+changed_byte_of_a_policy_text_is_noticed(void **state)
 {
 	char name[256];
 	struct kept_policy k;
@@ -154,7 +154,7 @@ each_changed_byte_is_noticed(void **state)
 		int err = kept_policy_get(&places, VERSION, hash, &k, &why);
 		kept_policy_free(&k);
 		packed.p[i] = was;
-		/* zstd ignores some bits: then the contents are the same. */
+		/* zstd ignores some bits: then the content is the same. */
 		assert_true(err == ERR_AUTH || err == 0);
 		noticed += err == ERR_AUTH;
 	}
@@ -169,9 +169,9 @@ each_changed_byte_is_noticed(void **state)
 	close(fd);
 }
 
-/* The text of one version under the name of another is no text of that other version. */
+/* A text under the name of another version does not belong to that version. */
 static void
-a_text_under_another_versions_name_is_noticed(void **state)
+policy_text_under_another_versions_name_is_noticed(void **state)
 {
 	const char *other = "fedcba9876543210";
 	char name[256], renamed[256], version[17], hash[KEPT_POLICY_HEX];
@@ -199,7 +199,7 @@ full(int fd, struct statvfs *st)
 }
 
 static void
-a_full_disk_is_reported(void **state)
+full_disk_is_reported(void **state)
 {
 	struct keep_io was = keep_io;
 
@@ -234,11 +234,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_text_is_read_back_and_stored_once),
-		cmocka_unit_test(a_text_of_the_other_instance_is_found),
-		cmocka_unit_test(each_changed_byte_is_noticed),
-		cmocka_unit_test(a_text_under_another_versions_name_is_noticed),
-		cmocka_unit_test(a_full_disk_is_reported),
+		cmocka_unit_test(policy_text_is_read_back_and_stored_once),
+		cmocka_unit_test(policy_text_of_the_other_instance_is_found),
+		cmocka_unit_test(changed_byte_of_a_policy_text_is_noticed),
+		cmocka_unit_test(policy_text_under_another_versions_name_is_noticed),
+		cmocka_unit_test(full_disk_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

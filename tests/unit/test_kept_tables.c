@@ -1,5 +1,6 @@
-/* Tables of placeholders as they are stored: sealed for a caller and a name, added to in
- * chunks, and of no use when cut, altered, moved, too long or erased; and what no table knows. */
+/* Stored tables of placeholders: encrypted for a caller and a name, extended in chunks, and
+ * unusable if cut, altered, moved, too long or erased. Also: placeholders that no table knows.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +36,8 @@ add(struct kept_tables *t, const unsigned char *key, const char *value, bool ane
 	buf_free(&b);
 }
 
-/* Values of all chunks, the last one first; "!" where what is stored is none of ours. */
+/* Writes the values of all chunks, the last chunk first; "!" if the stored bytes are not
+ * valid. */
 static void
 values(const struct kept_tables *t, const unsigned char *key, struct span stored,
 	struct buf *out)
@@ -60,7 +62,7 @@ values(const struct kept_tables *t, const unsigned char *key, struct span stored
 }
 
 static void
-chunks_are_added_and_read_by_their_caller_and_name(void **state)
+chunks_are_readable_only_for_their_caller_and_name(void **state)
 {
 	struct kept_tables *t = kept_tables_new(secret), *same = kept_tables_new(secret),
 			   *foreign = kept_tables_new(other);
@@ -84,7 +86,7 @@ chunks_are_added_and_read_by_their_caller_and_name(void **state)
 	assert_true(span_is(buf_view(&out), "<E_1>=bob <E_2>= <E_1>=jane <E_2>= "));
 	values(same, key, buf_view(&stored), &out);
 	assert_true(span_is(buf_view(&out), "<E_1>=bob <E_2>= <E_1>=jane <E_2>= "));
-	/* not with another secret, nor under another name */
+	/* not readable with another secret, nor under another name */
 	values(foreign, key, buf_view(&stored), &out);
 	assert_true(span_is(buf_view(&out), "!"));
 	values(t, bobs, buf_view(&stored), &out);
@@ -94,7 +96,7 @@ chunks_are_added_and_read_by_their_caller_and_name(void **state)
 	assert_true(kept_get(t, key, &stored));
 	values(t, key, buf_view(&stored), &out);
 	assert_true(span_is(buf_view(&out), "<E_1>=carl <E_2>= "));
-	/* erased by whose it is */
+	/* erased by its owner */
 	unsigned char who[CACHE_NAME_BYTES];
 	struct cache *c = kept_tables_cache(t);
 	cache_name(cache_keys(c), CACHE_NAMED_WHO, SPAN_LIT("ann"), who);
@@ -108,7 +110,7 @@ chunks_are_added_and_read_by_their_caller_and_name(void **state)
 }
 
 static void
-what_is_cut_or_altered_is_none(void **state)
+cut_or_altered_table_is_invalid(void **state)
 {
 	struct kept_tables *t = kept_tables_new(secret);
 	unsigned char key[KEPT_KEY_BYTES];
@@ -140,7 +142,7 @@ what_is_cut_or_altered_is_none(void **state)
 }
 
 static void
-entries_are_read_to_where_they_end(void **state)
+entries_are_read_to_their_end(void **state)
 {
 	struct buf b;
 	struct kept_chunk c;
@@ -165,7 +167,7 @@ entries_are_read_to_where_they_end(void **state)
 }
 
 static void
-a_table_over_its_cap_begins_anew(void **state)
+table_over_its_limit_begins_again(void **state)
 {
 	struct kept_tables *t = kept_tables_new(NULL);
 	unsigned char key[KEPT_KEY_BYTES];
@@ -189,9 +191,10 @@ a_table_over_its_cap_begins_anew(void **state)
 	kept_tables_free(&t);
 }
 
-/* What is shaped like one of our placeholders and is nobody's is counted, however it is cut. */
+/* A text with the form of a placeholder that was never assigned is counted, wherever it is
+ * cut. */
 static void
-placeholders_that_nobody_was_given_are_counted(void **state)
+unassigned_placeholders_are_counted(void **state)
 {
 	static const struct {
 		const char *in;
@@ -240,11 +243,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(chunks_are_added_and_read_by_their_caller_and_name),
-		cmocka_unit_test(what_is_cut_or_altered_is_none),
-		cmocka_unit_test(entries_are_read_to_where_they_end),
-		cmocka_unit_test(a_table_over_its_cap_begins_anew),
-		cmocka_unit_test(placeholders_that_nobody_was_given_are_counted),
+		cmocka_unit_test(chunks_are_readable_only_for_their_caller_and_name),
+		cmocka_unit_test(cut_or_altered_table_is_invalid),
+		cmocka_unit_test(entries_are_read_to_their_end),
+		cmocka_unit_test(table_over_its_limit_begins_again),
+		cmocka_unit_test(unassigned_placeholders_are_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

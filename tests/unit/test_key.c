@@ -1,4 +1,4 @@
-/* tollgate key: what the file says afterwards, who may read it, what is refused. */
+/* tollgate key: the content of the file afterwards, its permissions, and refusals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ teardown(void **state)
 	return rmdir(dir);
 }
 
-/* Runs `tollgate key` on the file with stdout kept in `text`, stderr dropped. */
+/* Runs `tollgate key` on the file. Keeps stdout in `text` and drops stderr. */
 static int
 key(char text[256], const char *const *args)
 {
@@ -87,7 +87,7 @@ load(struct diag *d)
 }
 
 static void
-a_new_key_is_printed_once_and_found_by_its_hash(void **state)
+new_key_is_printed_once_and_found_by_its_hash(void **state)
 {
 	char text[256], listed[256], created[CLOCK_SECOND_LEN];
 	struct diag d;
@@ -116,7 +116,7 @@ a_new_key_is_printed_once_and_found_by_its_hash(void **state)
 }
 
 static void
-a_key_has_models_and_limits_of_its_own(void **state)
+key_may_have_models_and_limits(void **state)
 {
 	char text[256];
 	struct diag d;
@@ -148,7 +148,7 @@ a_key_has_models_and_limits_of_its_own(void **state)
 }
 
 static void
-a_limit_of_a_key_is_understood_or_refused(void **state)
+limit_of_a_key_is_read_or_refused(void **state)
 {
 	static const struct {
 		const char *text;
@@ -193,7 +193,7 @@ a_limit_of_a_key_is_understood_or_refused(void **state)
 }
 
 static void
-a_revoked_key_is_dead_and_an_unknown_one_is_a_no(void **state)
+revoked_key_is_invalid_and_unknown_key_is_reported(void **state)
 {
 	char text[256];
 	struct diag d;
@@ -216,7 +216,7 @@ a_revoked_key_is_dead_and_an_unknown_one_is_a_no(void **state)
 }
 
 static void
-a_rotated_key_overlaps_with_the_new_one(void **state)
+rotated_key_overlaps_with_the_new_one(void **state)
 {
 	char old_text[256], new_text[256], said[256], id[APIKEY_ID_LEN + 1];
 	struct diag d;
@@ -247,14 +247,14 @@ a_rotated_key_overlaps_with_the_new_one(void **state)
 	assert_string_equal(is->scopes[1], "models");
 	apikeys_free(&k);
 	diag_free(&d);
-	/* What is dead is not made alive. */
+	/* A revoked key cannot be rotated. */
 	assert_int_equal(KEY(said, "revoke", id), EXIT_DONE);
 	assert_int_equal(KEY(said, "rotate", id), EXIT_NO);
 }
 
-/* A contractor's last day, in the zone of the contract. */
+/* For example a contractor's last day, in the time zone of the contract. */
 static void
-a_key_ends_at_a_date_or_time(void **state)
+key_may_end_at_a_date_or_time(void **state)
 {
 	static const struct {
 		const char *until;
@@ -277,9 +277,9 @@ a_key_ends_at_a_date_or_time(void **state)
 	}
 }
 
-/* The daemon runs as another user: root adds a key, the daemon still reads it. */
+/* The daemon runs as another user: root adds a key, and the daemon can still read the file. */
 static void
-owner_and_mode_of_the_file_stay(void **state)
+owner_and_mode_of_the_key_file_are_kept(void **state)
 {
 	char text[256];
 	struct stat st;
@@ -298,7 +298,7 @@ owner_and_mode_of_the_file_stay(void **state)
 }
 
 static void
-what_cannot_be_meant_is_refused(void **state)
+contradictory_arguments_are_refused(void **state)
 {
 	char many[400] = "r", text[256];
 	struct stat before, after;
@@ -313,16 +313,16 @@ what_cannot_be_meant_is_refused(void **state)
 		{ "new", "--person", "x", "--clearance", "99999999999999999999" },
 		{ "new", "--person", "x", "--ttl", "soon" },
 		{ "new", "--person", "x", "--until", "friday" },
-		{ "new", "--person", "x", "--until", "2020-01-01" }, /* over */
+		{ "new", "--person", "x", "--until", "2020-01-01" }, /* in the past */
 		{ "rotate", "x", "--until", "2020-01-01" },
 		{ "new", "--person", "x", "--roles", many }, { "new", "--person", "" },
 		{ "new", "--person", "a\nb" }, { "new", "--person", "\xff" },
 		{ "new", "--person", "x", "--team", "\x1b[31m" }, { "revoke" }, { "rotate" },
 		{ "rotate", "x", "--overlap", "soon" }, { "frobnicate" },
 		{ "new", "--person", "x", "--limits", "requests=5" },
-		{ "change", "x", "--team", "y" }, /* of the daemon's keys only */
+		{ "change", "x", "--team", "y" }, /* only for keys of the daemon */
 		{ "new", "--person", "x", "--by", "y" },
-		{ "new", "--person", "x", "--live" }, /* with a file */
+		{ "new", "--person", "x", "--live" }, /* together with a file */
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *args[6] = { 0 };
@@ -339,14 +339,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_new_key_is_printed_once_and_found_by_its_hash),
-		cmocka_unit_test(a_key_has_models_and_limits_of_its_own),
-		cmocka_unit_test(a_limit_of_a_key_is_understood_or_refused),
-		cmocka_unit_test(a_revoked_key_is_dead_and_an_unknown_one_is_a_no),
-		cmocka_unit_test(a_rotated_key_overlaps_with_the_new_one),
-		cmocka_unit_test(a_key_ends_at_a_date_or_time),
-		cmocka_unit_test(owner_and_mode_of_the_file_stay),
-		cmocka_unit_test(what_cannot_be_meant_is_refused),
+		cmocka_unit_test(new_key_is_printed_once_and_found_by_its_hash),
+		cmocka_unit_test(key_may_have_models_and_limits),
+		cmocka_unit_test(limit_of_a_key_is_read_or_refused),
+		cmocka_unit_test(revoked_key_is_invalid_and_unknown_key_is_reported),
+		cmocka_unit_test(rotated_key_overlaps_with_the_new_one),
+		cmocka_unit_test(key_may_end_at_a_date_or_time),
+		cmocka_unit_test(owner_and_mode_of_the_key_file_are_kept),
+		cmocka_unit_test(contradictory_arguments_are_refused),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,5 +1,5 @@
-/* init: the choices it asks for, what it lays where, the difference as patch(1) reads it, and
- * that twice is once. */
+/* tollgate init: the choices that it asks for, the lines and their places, the difference as
+ * patch(1) reads it, and that a second run changes nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "operator/edge/lay.h"
 #include "support/lay_rig.h"
 
-/* Files, what is said, and what of the choices is asked; "": nothing. */
+/* Files and given options, and the choices that init asks for; "": none. */
 static const struct {
 	const char *name, *text, *frontend, *host, *backend, *dialect, *asks;
 } choices[] = {
@@ -85,7 +85,7 @@ static const struct {
 };
 
 static void
-what_is_not_clear_is_asked(void **state)
+unclear_choices_are_asked_for(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(choices); i++) {
@@ -114,7 +114,8 @@ what_is_not_clear_is_asked(void **state)
 #define HOSTS "global\n    user haproxy\ndefaults\n    mode http\nfrontend web\n    bind :80\n"
 #define ONE "backend one\n    http-request set-header authorization \"Bearer x\"\n    server a api.openai.com:443\n"
 
-/* Who else leads to a backend that gets the guard, and what init asks of them; "": nothing. */
+/* Other hosts and frontends that lead to a backend which gets the guard, and the questions of
+ * init about them; "": none. */
 static const struct {
 	const char *name, *text, *hosts[2], *frontends[2], *asks, *silent;
 } others[] = {
@@ -159,7 +160,7 @@ static const struct {
 };
 
 static void
-who_else_leads_to_a_guarded_backend_is_asked_about(void **state)
+other_ways_to_a_guarded_backend_are_asked_about(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(others); i++) {
@@ -189,7 +190,7 @@ who_else_leads_to_a_guarded_backend_is_asked_about(void **state)
 		if (INIT("--host", others[i].hosts[0], "--frontend", "web") != 0)
 			fail_msg("%s: %s", others[i].name, cmd_err);
 	}
-	/* a second run does not ask again */
+	/* a second run asks no question */
 	put_tree(HOSTS "    default_backend one\n" ONE, NULL);
 	assert_int_equal(INIT("--host", "a.com", "--host", "b.com", "--host", "*.c.com", "--write"), 0);
 	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"),
@@ -200,8 +201,8 @@ who_else_leads_to_a_guarded_backend_is_asked_about(void **state)
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
 }
 
-/* Below the person's own rules, wherever default_backend stands; above what routes, lets requests
- * pass all that follows, or gives them another host. */
+/* Below the operator's own rules, wherever default_backend is, and above lines that route
+ * requests, let them skip all that follows, or change their host. */
 static const struct {
 	const char *name, *rules, *above, *below;
 } places[] = {
@@ -226,7 +227,7 @@ static const struct {
 };
 
 static void
-the_stanza_is_below_what_refuses(void **state)
+stanza_is_placed_below_refusing_rules(void **state)
 {
 	char text[4096];
 
@@ -251,8 +252,8 @@ the_stanza_is_below_what_refuses(void **state)
 #define WEB  "    bind :80\n    http-request deny if { path /x }\n    default_backend site\n"
 #define GATE "defaults tollgate-gate from "
 
-/* What the frontend begins with, and where the lines for responses are: in `defaults` of their own
- * where these can have what the frontend had; in the frontend where not. */
+/* The beginning of the frontend, and the place of the lines for responses: in their own
+ * `defaults` if these can have the same content, else in the frontend. */
 static const struct {
 	const char *name, *text, *want[5];
 } answers[] = {
@@ -309,11 +310,11 @@ stanza_lines(const char *text)
 
 	for (p = strchr(p, '\n') + 1; p < end; p = strchr(p, '\n') + 1)
 		n++;
-	return n - 1; /* the mark's own line has begun */
+	return n - 1; /* the line with the mark has begun */
 }
 
 static void
-lines_for_responses_have_defaults_of_their_own(void **state)
+response_lines_have_their_own_defaults(void **state)
 {
 	static const char *const both[] = { "--frontend", "web", "--frontend", "api" };
 	char text[4096];
@@ -350,7 +351,7 @@ lines_for_responses_have_defaults_of_their_own(void **state)
 		if (!strstr(cmd_out, "Nothing to do."))
 			fail_msg("%s: %s", name, cmd_out);
 	}
-	/* a HAProxy that has no rules in defaults */
+	/* a HAProxy that supports no rules in defaults */
 	put_tree("defaults\n" MODE "frontend web\n" WEB PROVIDERS, NULL);
 	put("old", "#!/bin/sh\necho 'HAProxy version 2.4.22'\n");
 	assert_int_equal(chmod(path("old"), 0755), 0);
@@ -359,9 +360,9 @@ lines_for_responses_have_defaults_of_their_own(void **state)
 	assert_null(strstr(cmd_out, "tollgate-gate from"));
 }
 
-/* What is said of the result names lines of the files as they are. */
+/* Messages about the result name lines of the files as they are. */
 static void
-an_error_comes_with_the_difference_and_the_persons_own_lines(void **state)
+error_shows_the_difference_and_the_operators_lines(void **state)
 {
 #define CORS "    http-after-response set-header access-control-allow-origin *\n"
 	static const char refuses[] =
@@ -390,9 +391,9 @@ an_error_comes_with_the_difference_and_the_persons_own_lines(void **state)
 	assert_null(strstr(cmd_err, "/tmp/tollgate-init"));
 }
 
-/* A tollgate.cfg of before has no frontend for the second pass, and is not overwritten. */
+/* An older tollgate.cfg has no frontend for the second pass, and is not overwritten. */
 static void
-an_older_tollgate_cfg_is_not_laid_upon(void **state)
+older_tollgate_cfg_is_not_overwritten(void **state)
 {
 	char cmd[256];
 
@@ -407,7 +408,7 @@ an_older_tollgate_cfg_is_not_laid_upon(void **state)
 }
 
 static void
-nothing_is_written_without_being_asked(void **state)
+nothing_is_written_without_the_option(void **state)
 {
 	(void)state;
 	put_tree(SITE PROVIDERS, "# none\n");
@@ -423,7 +424,7 @@ nothing_is_written_without_being_asked(void **state)
 }
 
 static void
-the_difference_is_what_patch_reads(void **state)
+difference_is_readable_for_patch(void **state)
 {
 	char cmd[512];
 
@@ -450,7 +451,7 @@ the_difference_is_what_patch_reads(void **state)
 }
 
 static void
-what_is_laid_is_what_check_wants_and_twice_is_once(void **state)
+result_passes_check_and_a_second_run_changes_nothing(void **state)
 {
 	struct stat st;
 
@@ -482,10 +483,10 @@ what_is_laid_is_what_check_wants_and_twice_is_once(void **state)
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg.before-tollgate"), SITE PROVIDERS);
 }
 
-/* Providers of other dialects are known by their servers, and have a route for all their paths.
- */
+/* Providers of other dialects are recognized by their servers, and get a route for all their
+ * paths. */
 static void
-each_dialect_gets_its_route(void **state)
+dialect_gets_its_route(void **state)
 {
 	(void)state;
 	put_tree(SITE "backend one\n    http-request set-header x-goog-api-key k\n    server a "
@@ -507,9 +508,9 @@ each_dialect_gets_its_route(void **state)
 	assert_non_null(strstr(cmd_err, "one of openai, "));
 }
 
-/* A line of the stanza that haproxy/laid.lst lacks is left, or is an error. */
+/* A line of the stanza that haproxy/laid.lst lacks is left in place, or is an error. */
 static void
-undo_takes_out_what_was_laid(void **state)
+undo_removes_the_added_lines(void **state)
 {
 	(void)state;
 	put_tree(SITE PROVIDERS, "EXTRAOPTS='-de'   # mine\n");
@@ -522,7 +523,7 @@ undo_takes_out_what_was_laid(void **state)
 }
 
 static void
-a_guard_that_was_forgotten_is_laid(void **state)
+missing_guard_is_added(void **state)
 {
 	(void)state;
 	put_tree(SITE PROVIDERS, NULL);
@@ -537,7 +538,7 @@ a_guard_that_was_forgotten_is_laid(void **state)
 	assert_null(strstr(cmd_out, "+    filter spoe"));
 }
 
-/* Backends with a key, all of them OpenAI's by their servers. */
+/* Writes backends with a key, which are all OpenAI's by their servers. */
 static void
 put_many(unsigned n)
 {
@@ -556,7 +557,7 @@ put_many(unsigned n)
 }
 
 static void
-hundreds_of_backends_each_get_their_guard(void **state)
+hundreds_of_backends_get_their_guards(void **state)
 {
 	unsigned guards = 0;
 
@@ -577,7 +578,7 @@ hundreds_of_backends_each_get_their_guard(void **state)
 }
 
 static void
-what_has_no_route_loads_and_says_so(void **state)
+backend_without_a_route_is_reported(void **state)
 {
 	(void)state;
 	put_tree("global\n    chroot /var/lib/haproxy\n" SITE
@@ -593,9 +594,9 @@ what_has_no_route_loads_and_says_so(void **state)
 		0);
 }
 
-/* Two providers of one dialect: the first has the routes, and init names the other. */
+/* Two providers of one dialect: the first one gets the routes, and init names the other one. */
 static void
-a_second_backend_of_a_dialect_is_named(void **state)
+second_backend_of_a_dialect_is_named(void **state)
 {
 	(void)state;
 	put_tree(SITE PROVIDERS "backend vllm\n    http-request set-header authorization k\n"
@@ -609,7 +610,7 @@ a_second_backend_of_a_dialect_is_named(void **state)
 }
 
 static void
-sockets_are_where_haproxy_looks(void **state)
+sockets_are_placed_where_haproxy_looks(void **state)
 {
 	static const struct {
 		const char *global, *server, *said;
@@ -631,7 +632,7 @@ sockets_are_where_haproxy_looks(void **state)
 			assert_non_null(strstr(cmd_out, rows[i].said));
 		assert_non_null(
 			strstr(whole("etc/haproxy/tollgate/tollgate.cfg"), rows[i].server));
-		/* twice is once, and check is of that mind */
+		/* a second run changes nothing, and check has no finding */
 		assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
 		assert_non_null(strstr(cmd_out, "Nothing to do."));
 		tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), "--haproxy",
@@ -651,7 +652,7 @@ mode_of(const char *name)
 }
 
 static void
-what_is_kept_is_no_more_readable_than_it_was(void **state)
+kept_files_are_no_more_readable_than_before(void **state)
 {
 	mode_t before = umask(077);
 
@@ -665,7 +666,7 @@ what_is_kept_is_no_more_readable_than_it_was(void **state)
 	assert_int_equal(mode_of("etc/haproxy/haproxy.cfg.before-tollgate"), 0640);
 	assert_int_equal(mode_of("etc/default/haproxy"), 0600);
 	assert_int_equal(mode_of("etc/default/haproxy.before-tollgate"), 0600);
-	/* and what others must read they can, whatever the umask */
+	/* files that others must read are readable for them, whatever the umask */
 	assert_int_equal(mode_of("etc/haproxy/tollgate"), 0755);
 	assert_int_equal(mode_of("etc/haproxy/tollgate/spoe.cfg"), 0644);
 	assert_int_equal(mode_of("etc/tollgate/default.yaml"), 0644);
@@ -675,7 +676,7 @@ what_is_kept_is_no_more_readable_than_it_was(void **state)
 }
 
 static void
-no_secret_is_shown(void **state)
+secrets_are_not_printed(void **state)
 {
 	(void)state;
 	put_tree(SITE "backend one\n    http-request set-header authorization \"Bearer "
@@ -698,9 +699,9 @@ no_secret_is_shown(void **state)
 	assert_non_null(strstr(whole("etc/default/haproxy"), "=sk-abcdef0123456789\n"));
 }
 
-/* Where a run can have been killed, and what it left. */
+/* Points at which a run may have been killed, with the files that it left. */
 static void
-a_run_that_was_killed_is_finished(void **state)
+killed_run_is_completed(void **state)
 {
 	static const struct {
 		const char *name, *command;
@@ -752,7 +753,7 @@ a_run_that_was_killed_is_finished(void **state)
 }
 
 static void
-a_public_key_without_its_key_is_not_replaced(void **state)
+public_key_without_its_private_key_is_not_replaced(void **state)
 {
 	(void)state;
 	put_tree(SITE PROVIDERS, NULL);
@@ -765,9 +766,9 @@ a_public_key_without_its_key_is_not_replaced(void **state)
 	assert_string_equal(whole("pub"), whole("etc/tollgate/audit.key.pub"));
 }
 
-/* A file can grow no longer than that: a full disk says so at a write, too. */
+/* Files cannot grow beyond this size, so a write fails as on a full disk. */
 static void
-what_cannot_be_written_changes_nothing(void **state)
+failed_write_changes_nothing(void **state)
 {
 	struct rlimit small = { 6000, RLIM_INFINITY }, before;
 
@@ -788,7 +789,7 @@ what_cannot_be_written_changes_nothing(void **state)
 }
 
 static void
-each_change_keeps_what_was_there(void **state)
+changed_file_keeps_its_other_content(void **state)
 {
 	(void)state;
 	put_tree(SITE PROVIDERS, NULL);
@@ -805,7 +806,7 @@ each_change_keeps_what_was_there(void **state)
 }
 
 static void
-files_and_folders_are_one_configuration(void **state)
+files_and_folders_form_one_configuration(void **state)
 {
 	char cmd[256];
 
@@ -855,7 +856,7 @@ files_and_folders_are_one_configuration(void **state)
 }
 
 static void
-the_stanza_is_in_no_if(void **state)
+stanza_is_never_inside_a_condition(void **state)
 {
 	static const char *const want[] = { "    bind :81\n.endif\n", "    acl x path_beg /x\n",
 		"filter spoe", "    use_backend tollgate-relay",
@@ -876,7 +877,7 @@ the_stanza_is_in_no_if(void **state)
 }
 
 static void
-routes_before_their_bind_find_the_stanza(void **state)
+routes_before_their_bind_find_the_stanza_too(void **state)
 {
 	static const char *const want[] = { "frontend web\n", "acl tollgate ",
 		"use_backend tollgate-relay", "use_backend two if", "bind :80" };
@@ -891,7 +892,7 @@ routes_before_their_bind_find_the_stanza(void **state)
 }
 
 static void
-what_check_refuses_is_not_written(void **state)
+result_that_check_refuses_is_not_written(void **state)
 {
 #define ORIGIN "    http-response set-header access-control-allow-origin *"
 	(void)state;
@@ -906,7 +907,7 @@ what_check_refuses_is_not_written(void **state)
 }
 
 static void
-all_below_a_name_is_a_host(void **state)
+wildcard_host_is_accepted(void **state)
 {
 	(void)state;
 	put_tree(SITE PROVIDERS, NULL);
@@ -916,7 +917,7 @@ all_below_a_name_is_a_host(void **state)
 }
 
 static void
-a_listen_gates_but_not_with_a_key_of_its_own(void **state)
+listen_section_without_a_key_is_gated(void **state)
 {
 #define LISTEN "defaults\n    mode http\nlisten web\n    bind :80\n    server a :1\n"
 	(void)state;
@@ -930,7 +931,7 @@ a_listen_gates_but_not_with_a_key_of_its_own(void **state)
 }
 
 static void
-the_last_extraopts_counts(void **state)
+last_extraopts_line_counts(void **state)
 {
 	(void)state;
 	put_tree(SITE PROVIDERS,
@@ -945,7 +946,7 @@ the_last_extraopts_counts(void **state)
 }
 
 static void
-a_link_stays_one(void **state)
+symbolic_link_is_kept(void **state)
 {
 	struct stat st;
 
@@ -961,7 +962,7 @@ a_link_stays_one(void **state)
 }
 
 static void
-lines_without_an_end_and_with_two_are_read(void **state)
+lines_with_other_ends_are_read(void **state)
 {
 	static const char dos[] =
 		"defaults\r\n mode http\r\nfrontend web\r\n bind :80\r\n default_backend "
@@ -979,7 +980,7 @@ lines_without_an_end_and_with_two_are_read(void **state)
 }
 
 static void
-what_haproxy_refuses_is_not_written(void **state)
+result_that_haproxy_refuses_is_not_written(void **state)
 {
 	(void)state;
 	put_tree(SITE PROVIDERS, NULL);
@@ -991,7 +992,7 @@ what_haproxy_refuses_is_not_written(void **state)
 	assert_int_not_equal(access(path("etc/tollgate"), F_OK), 0);
 	assert_int_equal(INIT("--host", "h", "--backend", "one=klingon"), 2);
 	assert_int_equal(INIT("--haproxy", "/etc/none.cfg", "--host", "h"), 2);
-	/* before step 1 made the group */
+	/* before step 1 has made the group */
 	put("refuses", "#!/bin/sh\necho \"[ALERT] config : unknown group name 'tollgate'\"\n"
 		       "exit 1\n");
 	assert_int_equal(chmod(path("refuses"), 0755), 0);
@@ -1000,7 +1001,7 @@ what_haproxy_refuses_is_not_written(void **state)
 				 "--close-others", NULL),
 		1);
 	assert_non_null(strstr(cmd_err, "systemd-sysusers tollgate.conf (README, step 1)"));
-	/* Debian's own file has no frontend: there is nothing to say which */
+	/* Debian's own file has no frontend, so there is none to choose */
 	put_tree("global\n    user haproxy\ndefaults\n    mode http\n", NULL);
 	assert_int_equal(INIT("--host", "h"), 2);
 	assert_non_null(strstr(cmd_err, "tollgate: init: no frontend speaks HTTP"));
@@ -1010,38 +1011,38 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_not_clear_is_asked),
-		cmocka_unit_test(who_else_leads_to_a_guarded_backend_is_asked_about),
-		cmocka_unit_test(the_stanza_is_below_what_refuses),
-		cmocka_unit_test(lines_for_responses_have_defaults_of_their_own),
-		cmocka_unit_test(an_error_comes_with_the_difference_and_the_persons_own_lines),
-		cmocka_unit_test(an_older_tollgate_cfg_is_not_laid_upon),
-		cmocka_unit_test(nothing_is_written_without_being_asked),
-		cmocka_unit_test(the_difference_is_what_patch_reads),
-		cmocka_unit_test(what_is_laid_is_what_check_wants_and_twice_is_once),
-		cmocka_unit_test(each_dialect_gets_its_route),
-		cmocka_unit_test(undo_takes_out_what_was_laid),
-		cmocka_unit_test(a_guard_that_was_forgotten_is_laid),
-		cmocka_unit_test(hundreds_of_backends_each_get_their_guard),
-		cmocka_unit_test(what_has_no_route_loads_and_says_so),
-		cmocka_unit_test(a_second_backend_of_a_dialect_is_named),
-		cmocka_unit_test(sockets_are_where_haproxy_looks),
-		cmocka_unit_test(what_is_kept_is_no_more_readable_than_it_was),
-		cmocka_unit_test(no_secret_is_shown),
-		cmocka_unit_test(a_run_that_was_killed_is_finished),
-		cmocka_unit_test(a_public_key_without_its_key_is_not_replaced),
-		cmocka_unit_test(what_cannot_be_written_changes_nothing),
-		cmocka_unit_test(each_change_keeps_what_was_there),
-		cmocka_unit_test(files_and_folders_are_one_configuration),
-		cmocka_unit_test(a_listen_gates_but_not_with_a_key_of_its_own),
-		cmocka_unit_test(the_last_extraopts_counts),
-		cmocka_unit_test(the_stanza_is_in_no_if),
-		cmocka_unit_test(routes_before_their_bind_find_the_stanza),
-		cmocka_unit_test(what_check_refuses_is_not_written),
-		cmocka_unit_test(all_below_a_name_is_a_host),
-		cmocka_unit_test(a_link_stays_one),
-		cmocka_unit_test(lines_without_an_end_and_with_two_are_read),
-		cmocka_unit_test(what_haproxy_refuses_is_not_written),
+		cmocka_unit_test(unclear_choices_are_asked_for),
+		cmocka_unit_test(other_ways_to_a_guarded_backend_are_asked_about),
+		cmocka_unit_test(stanza_is_placed_below_refusing_rules),
+		cmocka_unit_test(response_lines_have_their_own_defaults),
+		cmocka_unit_test(error_shows_the_difference_and_the_operators_lines),
+		cmocka_unit_test(older_tollgate_cfg_is_not_overwritten),
+		cmocka_unit_test(nothing_is_written_without_the_option),
+		cmocka_unit_test(difference_is_readable_for_patch),
+		cmocka_unit_test(result_passes_check_and_a_second_run_changes_nothing),
+		cmocka_unit_test(dialect_gets_its_route),
+		cmocka_unit_test(undo_removes_the_added_lines),
+		cmocka_unit_test(missing_guard_is_added),
+		cmocka_unit_test(hundreds_of_backends_get_their_guards),
+		cmocka_unit_test(backend_without_a_route_is_reported),
+		cmocka_unit_test(second_backend_of_a_dialect_is_named),
+		cmocka_unit_test(sockets_are_placed_where_haproxy_looks),
+		cmocka_unit_test(kept_files_are_no_more_readable_than_before),
+		cmocka_unit_test(secrets_are_not_printed),
+		cmocka_unit_test(killed_run_is_completed),
+		cmocka_unit_test(public_key_without_its_private_key_is_not_replaced),
+		cmocka_unit_test(failed_write_changes_nothing),
+		cmocka_unit_test(changed_file_keeps_its_other_content),
+		cmocka_unit_test(files_and_folders_form_one_configuration),
+		cmocka_unit_test(listen_section_without_a_key_is_gated),
+		cmocka_unit_test(last_extraopts_line_counts),
+		cmocka_unit_test(stanza_is_never_inside_a_condition),
+		cmocka_unit_test(routes_before_their_bind_find_the_stanza_too),
+		cmocka_unit_test(result_that_check_refuses_is_not_written),
+		cmocka_unit_test(wildcard_host_is_accepted),
+		cmocka_unit_test(symbolic_link_is_kept),
+		cmocka_unit_test(lines_with_other_ends_are_read),
+		cmocka_unit_test(result_that_haproxy_refuses_is_not_written),
 	};
 
 	return cmocka_run_group_tests_name("lay", tests, temp_dir_make, temp_dir_remove);

@@ -1,5 +1,5 @@
-/* init on a file that has a stanza: an older one is renewed in place, and several frontends
- * each have theirs. */
+/* tollgate init on a file that has a stanza: an older one is renewed in place, and each of
+ * several frontends has its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +16,8 @@
 #define OWN_RULE   "    http-request set-header x-own rule\n"
 #define OWN_ANSWER "    http-after-response set-header x-own answer\n"
 
-/* A person's file with an earlier form of the stanza, rules of theirs in and after it. Form 0: the
- * file without it. */
+/* Writes an operator's file with an earlier form of the stanza, and own rules in and after it.
+ * Form 0: the file without a stanza. */
 static void
 older_text(unsigned form, struct buf *text)
 {
@@ -78,7 +78,8 @@ put_older_tree(void)
 	put_form(FORM_LAST_UNDECIDED);
 }
 
-/* The same with the stanza of 0.2: the relay's second pass comes in by the frontend itself. */
+/* The same with the stanza of 0.2, in which the relay's second pass arrives at the frontend
+ * itself. */
 static void
 put_joint_tree(void)
 {
@@ -111,7 +112,7 @@ static const char *const later_in_order[] = { "set-var(txn.tollgate.id) ",
 	"http-after-response set-header x-tollgate-why " };
 
 static void
-an_older_stanza_is_renewed_in_place(void **state)
+older_stanza_is_renewed_in_place(void **state)
 {
 	static const char *const want[] = { "\tacl tollgate req.hdr(host)",
 		"\tacl tollgate-inner so_name", "\tacl tollgate-gated var(txn.tollgate_gated)",
@@ -157,7 +158,7 @@ an_older_stanza_is_renewed_in_place(void **state)
 }
 
 static void
-what_is_new_is_not_put_into_an_if(void **state)
+new_lines_are_not_put_into_a_condition(void **state)
 {
 	static const char *const want[] = { "maxconn 9\n.endif\n",
 		"\thttp-request set-var(txn.tollgate_gated) bool(false)\n" };
@@ -181,7 +182,7 @@ what_is_new_is_not_put_into_an_if(void **state)
 }
 
 static void
-an_older_stanza_alone_is_advice(void **state)
+older_stanza_is_only_reported_without_the_option(void **state)
 {
 	(void)state;
 	put_older_tree();
@@ -198,7 +199,7 @@ an_older_stanza_alone_is_advice(void **state)
 }
 
 static void
-words_of_the_persons_own_stay_when_it_is_renewed(void **state)
+operators_words_are_kept_in_a_renewed_line(void **state)
 {
 	(void)state;
 	put_older_tree();
@@ -220,7 +221,7 @@ times(const char *text, const char *what)
 	return n;
 }
 
-/* Rules of the section `frontend web` that are not those of the joint stanza of today. */
+/* Writes the rules of the section `frontend web` that are not in the current joint stanza. */
 static void
 lines_beside_todays(const char *text, struct buf *out)
 {
@@ -243,10 +244,10 @@ lines_beside_todays(const char *text, struct buf *out)
 	}
 }
 
-/* The result is valid, has each line of today, no line of that form, and all lines of the person;
- * a second run changes nothing, and --undo leaves the person's file. */
+/* The result is valid, has each current line, no line of the older form, and all lines of the
+ * operator. A second run changes nothing, and --undo restores the operator's file. */
 static void
-each_form_that_was_laid_is_renewed(void **state)
+each_earlier_form_is_renewed(void **state)
 {
 	struct buf before, beside;
 
@@ -296,10 +297,10 @@ each_form_that_was_laid_is_renewed(void **state)
 	buf_free(&before);
 }
 
-/* If this fails, bolt-on.cfg has changed: forms.lst says what to add there and to laid.lst, so that
- * init renews and takes out the lines that are in persons' files. */
+/* If this fails, bolt-on.cfg has changed. forms.lst describes what to add to it and to
+ * laid.lst, so that init renews and removes the lines in operators' files. */
 static void
-the_last_form_is_todays(void **state)
+last_form_equals_the_current_stanza(void **state)
 {
 	static const char *const marks[] = { "your global", "your frontend", "the same frontend",
 		"each backend" };
@@ -324,9 +325,9 @@ the_last_form_is_todays(void **state)
 	buf_free(&today);
 }
 
-/* A line of the stanza that a person changed is theirs, and is not renewed. */
+/* A line of the stanza that an operator changed belongs to the operator and is not renewed. */
 static void
-a_line_that_a_person_changed_stays(void **state)
+line_changed_by_the_operator_is_kept(void **state)
 {
 	static const char own[] = "\thttp-after-response set-header x-tollgate-policy hidden\n";
 	struct buf text;
@@ -350,9 +351,9 @@ a_line_that_a_person_changed_stays(void **state)
 	buf_free(&text);
 }
 
-/* The expression of before MCP deletes arguments that are in header fields. */
+/* The expression of versions older than MCP would delete arguments in header fields. */
 static void
-the_expression_of_credentials_is_renewed(void **state)
+credential_expression_is_renewed(void **state)
 {
 	struct buf text;
 	char *is;
@@ -374,7 +375,7 @@ the_expression_of_credentials_is_renewed(void **state)
 	buf_free(&text);
 }
 
-/* A text without the lines that came later. */
+/* Writes the text without the lines that were added later. */
 static void
 put_before(struct buf *out, struct span text)
 {
@@ -385,10 +386,9 @@ put_before(struct buf *out, struct span text)
 	}
 }
 
-/* What came later than the stanza that decides once is put where it belongs, and nothing else.
- */
+/* Lines that are newer than the stanza are added in their place, and nothing else changes. */
 static void
-what_came_later_is_added_in_place(void **state)
+newer_lines_are_added_in_place(void **state)
 {
 	struct buf text, before;
 
@@ -403,7 +403,7 @@ what_came_later_is_added_in_place(void **state)
 	put("etc/haproxy/haproxy.cfg", before.p);
 	assert_int_equal(INIT("--write"), 0);
 	in_order(whole("etc/haproxy/haproxy.cfg"), later_in_order, COUNT_OF(later_in_order));
-	buf_init(&text, 0); /* nobody's line is lost or changed */
+	buf_init(&text, 0); /* no line of the operator is lost or changed */
 	put_before(&text, span_str(whole("etc/haproxy/haproxy.cfg")));
 	buf_putc(&text, 0);
 	assert_string_equal(text.p, before.p);
@@ -420,7 +420,7 @@ what_came_later_is_added_in_place(void **state)
 }
 
 static void
-the_complete_examples_second_frontend_is_renewed(void **state)
+second_frontend_of_the_complete_example_is_renewed(void **state)
 {
 	struct buf before;
 
@@ -444,7 +444,7 @@ the_complete_examples_second_frontend_is_renewed(void **state)
 }
 
 static void
-each_frontend_that_is_named_gets_the_stanza(void **state)
+each_named_frontend_gets_the_stanza(void **state)
 {
 #define TWO                                                                                    \
 	"global\n    user haproxy\ndefaults\n    mode http\nfrontend plain\n    bind :80\n"    \
@@ -462,16 +462,16 @@ each_frontend_that_is_named_gets_the_stanza(void **state)
 	assert_int_equal(times(text, "    tune.bufsize"), 1);
 	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
-	/* one after the other is the same */
+	/* naming the frontends one after the other gives the same result */
 	put("both", text);
 	put_tree(TWO PROVIDERS, NULL);
 	assert_int_equal(INIT("--host", "ai.example.com", "--frontend", "plain", "--write"), 0);
 	assert_int_equal(INIT("--host", "ai.example.com", "--frontend", "tls", "--write"), 0);
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), whole("both"));
-	/* what may stand once does */
+	/* an option that may occur once is refused the second time */
 	assert_int_equal(INIT("--person", "a", "--person=b"), 2);
 	assert_non_null(strstr(cmd_err, "--person: is given more often than allowed"));
-	/* a name that is not there is asked for, whatever the others */
+	/* an unknown frontend is reported, whatever the others are */
 	put_tree(TWO PROVIDERS, NULL);
 	assert_int_equal(
 		INIT("--host", "h", "--frontend", "plain", "--frontend", "tsl", "--write"), 2);
@@ -482,17 +482,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_older_stanza_is_renewed_in_place),
-		cmocka_unit_test(what_is_new_is_not_put_into_an_if),
-		cmocka_unit_test(each_form_that_was_laid_is_renewed),
-		cmocka_unit_test(the_last_form_is_todays),
-		cmocka_unit_test(a_line_that_a_person_changed_stays),
-		cmocka_unit_test(an_older_stanza_alone_is_advice),
-		cmocka_unit_test(the_expression_of_credentials_is_renewed),
-		cmocka_unit_test(what_came_later_is_added_in_place),
-		cmocka_unit_test(the_complete_examples_second_frontend_is_renewed),
-		cmocka_unit_test(words_of_the_persons_own_stay_when_it_is_renewed),
-		cmocka_unit_test(each_frontend_that_is_named_gets_the_stanza),
+		cmocka_unit_test(older_stanza_is_renewed_in_place),
+		cmocka_unit_test(new_lines_are_not_put_into_a_condition),
+		cmocka_unit_test(each_earlier_form_is_renewed),
+		cmocka_unit_test(last_form_equals_the_current_stanza),
+		cmocka_unit_test(line_changed_by_the_operator_is_kept),
+		cmocka_unit_test(older_stanza_is_only_reported_without_the_option),
+		cmocka_unit_test(credential_expression_is_renewed),
+		cmocka_unit_test(newer_lines_are_added_in_place),
+		cmocka_unit_test(second_frontend_of_the_complete_example_is_renewed),
+		cmocka_unit_test(operators_words_are_kept_in_a_renewed_line),
+		cmocka_unit_test(each_named_frontend_gets_the_stanza),
 	};
 
 	return cmocka_run_group_tests_name("lay_renew", tests, temp_dir_make, temp_dir_remove);

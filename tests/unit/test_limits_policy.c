@@ -1,4 +1,4 @@
-/* Limits as the policy writes them: mistakes are named with their place. */
+/* Limits in a policy: errors are reported with their place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -208,7 +208,7 @@ static const struct policy_mistake rows[] = {
 };
 
 static void
-each_mistake_is_one_line_with_its_position(void **state)
+error_in_a_limit_has_its_position(void **state)
 {
 	(void)state;
 	assert_int_equal(fix_mistakes(rows, COUNT_OF(rows)), 0);
@@ -218,7 +218,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_mistake_is_one_line_with_its_position),
+		cmocka_unit_test(error_in_a_limit_has_its_position),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

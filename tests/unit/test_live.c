@@ -1,4 +1,4 @@
-/* Entries made at run time: what verifies, what takes whose place, what a disk keeps. */
+/* Entries made at run time: which verify, which replaces which, and what is kept on disk. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,16 +23,16 @@
 	"\",\"serial\":7,\"limit\":\"l\",\"counts\":\"tokens\",\"to\":5" rest "}"
 
 static void
-what_no_entry_can_say_is_refused(void **state)
+invalid_entry_is_refused(void **state)
 {
 	static const struct {
-		const char *json, *want; /* NULL: it is one */
+		const char *json, *want; /* NULL: valid */
 	} rows[] = {
 		{ KEY(OWN), NULL },
 		{ KEY(OWN ",\"models\":[\"gpt-4o*\"],\"clearance\":-2,\"expires\":"
 			  "\"2030-01-01T00:00:00Z\""),
 			NULL },
-		{ KEY(",\"revoked\":\"2026-01-01T00:00:00Z\""), NULL }, /* one of a file */
+		{ KEY(",\"revoked\":\"2026-01-01T00:00:00Z\""), NULL }, /* a key of a file */
 		{ KEY(""), "person: is missing: name the person whose key this is" },
 		{ KEY(",\"person\":\"al\""), "sha256: expected 64 hexadecimal digits" },
 		{ KEY(OWN ",\"roles\":\"x\""), "roles: expected a list of strings" },
@@ -41,8 +41,7 @@ what_no_entry_can_say_is_refused(void **state)
 			"roles: expected text without control characters" },
 		{ KEY(OWN ",\"team\":\"a\\u001bb\""),
 			"team: expected text without control characters" },
-		{ KEY(OWN ",\"team\":\"\""),
-			"team: expected text without control characters" },
+		{ KEY(OWN ",\"team\":\"\""), "team: expected text without control characters" },
 		{ KEY(OWN ",\"clearance\":1.5"), "clearance: expected a whole number" },
 		{ KEY(OWN ",\"expires\":\"soon\""),
 			"expires: expected a time such as 2026-11-20T08:00:00Z" },
@@ -51,12 +50,12 @@ what_no_entry_can_say_is_refused(void **state)
 		{ "{\"kind\":\"key\",\"id\":\"7f3k2m9p\"" OWN "}", "serial: is missing" },
 		{ "{\"kind\":\"other\",\"id\":\"x\",\"serial\":1}",
 			"kind: expected key, limit or erase" },
-		{ LIMIT("x", ""),
-			"for: is missing: expected conditions such as person=NAME or team=NAME, or an "
-			"empty object for everyone" },
-		{ LIMIT("x", ",\"for\":[]"),
-			"for: is missing: expected conditions such as person=NAME or team=NAME, or an "
-			"empty object for everyone" },
+		{ LIMIT("x", ""), "for: is missing: expected conditions such as person=NAME or "
+				  "team=NAME, or an "
+				  "empty object for everyone" },
+		{ LIMIT("x", ",\"for\":[]"), "for: is missing: expected conditions such as "
+					     "person=NAME or team=NAME, or an "
+					     "empty object for everyone" },
 		{ LIMIT("x", ",\"for\":{\"colour\":\"red\"}"),
 			"colour: expected one of person, agent, department, team, tier, key, "
 			"model and route" },
@@ -76,9 +75,9 @@ what_no_entry_can_say_is_refused(void **state)
 	}
 }
 
-/* Each byte of an entry changed, and each end cut off: nothing of it verifies. */
+/* With a changed byte or a cut end, an entry does not verify. */
 static void
-a_changed_entry_does_not_verify(void **state)
+changed_entry_does_not_verify(void **state)
 {
 	struct live_entry *e = must(KEY(OWN)), *again;
 	struct span text = e->text;
@@ -106,9 +105,9 @@ a_changed_entry_does_not_verify(void **state)
 	live_entry_unref(&e);
 }
 
-/* The same choice whichever comes first, and a revoked key is revoked. */
+/* The choice does not depend on the order, and a revoked key is revoked. */
 static void
-every_daemon_chooses_the_same(void **state)
+all_daemons_choose_the_same_entry(void **state)
 {
 #define AT(serial, rest) ENTRY(serial, OWN rest)
 #define REVOKED		 ",\"revoked\":\"2026-01-01T00:00:00Z\""
@@ -133,7 +132,7 @@ every_daemon_chooses_the_same(void **state)
 	}
 }
 
-/* Puts the key with these further members; its serial, 0 where it was refused. */
+/* Puts the key with these further members. Returns its serial, or 0 if it was refused. */
 static int64_t
 put_entry(struct live *l, const char *id, const char *rest, int64_t serial)
 {
@@ -166,7 +165,7 @@ is_revoked(struct live *l, const char *id)
 }
 
 static void
-what_was_put_is_there_after_a_restart(void **state)
+entries_are_kept_over_a_restart(void **state)
 {
 	struct live *l = opened();
 	struct stat st;
@@ -174,11 +173,12 @@ what_was_put_is_there_after_a_restart(void **state)
 	(void)state;
 	int64_t first = put_entry(l, "aaaaaaaa", "", 0);
 	assert_true(first > 0);
-	assert_int_equal(put_entry(l, "aaaaaaaa", "", 0), 0);	      /* it is there */
-	assert_int_equal(put_entry(l, "aaaaaaaa", "", first - 1), 0); /* changed meanwhile */
+	assert_int_equal(put_entry(l, "aaaaaaaa", "", 0), 0); /* the key already exists */
+	assert_int_equal(
+		put_entry(l, "aaaaaaaa", "", first - 1), 0); /* the key was changed meanwhile */
 	int64_t next = put_entry(l, "aaaaaaaa", REVOKED, first);
 	assert_true(next > first);
-	assert_int_equal(put_entry(l, "aaaaaaaa", "", next), 0); /* final */
+	assert_int_equal(put_entry(l, "aaaaaaaa", "", next), 0); /* a revocation is final */
 	assert_true(put_entry(l, "bbbbbbbb", "", 0) > 0);
 	live_close(&l);
 	assert_int_equal(stat(file, &st), 0);
@@ -199,7 +199,7 @@ what_was_put_is_there_after_a_restart(void **state)
 }
 
 static void
-a_file_that_others_may_read_stops_the_start(void **state)
+entry_file_readable_by_others_refuses_the_start(void **state)
 {
 	struct buf why;
 
@@ -218,7 +218,7 @@ a_file_that_others_may_read_stops_the_start(void **state)
 }
 
 static void
-a_file_of_another_key_stops_the_start(void **state)
+entry_file_of_another_key_refuses_the_start(void **state)
 {
 	unsigned char other[SHA256_BYTES] = "another key";
 	struct buf why;
@@ -230,7 +230,8 @@ a_file_of_another_key_stops_the_start(void **state)
 		buf_view(&why).p, "/live:1: the entry was not made with this state_key"));
 	buf_clear(&why);
 	struct live *l = opened();
-	assert_null(live_open(file, "n", secret, &metrics, &why)); /* it is in use */
+	assert_null(live_open(
+		file, "n", secret, &metrics, &why)); /* another daemon uses the file */
 	assert_non_null(strstr(buf_view(&why).p, "another daemon uses this file: give each daemon its own"));
 	live_close(&l);
 	buf_free(&why);
@@ -257,10 +258,10 @@ count_missing(void *arg, struct live_item item)
 	*n += 1;
 }
 
-/* Another daemon, whose clock is 90 s ahead, changes the limit that was changed here: it did not know the
- * change, or it knew it. */
+/* Another daemon, whose clock is 90 s ahead, changes the limit that was changed here. Either it
+ * did not know the change, or it did. */
 static void
-the_loser_of_two_changes_that_cross_is_told(void **state)
+losing_change_of_two_is_reported(void **state)
 {
 	static const bool knew[] = { false, true };
 	struct buf why;
@@ -296,7 +297,7 @@ the_loser_of_two_changes_that_cross_is_told(void **state)
 }
 
 static void
-what_redis_says_counts_where_it_is_newer_and_ours(void **state)
+entries_of_redis_count_if_newer_and_valid(void **state)
 {
 	struct live *l = opened();
 	size_t n = 0;
@@ -310,7 +311,7 @@ what_redis_says_counts_where_it_is_newer_and_ours(void **state)
 			"{\"kind\":\"key\",\"id\":\"bbbbbbbb\",\"serial\":2" OWN REVOKED "}");
 	merge(l, old->text, 1, 0);
 	merge(l, SPAN_LIT("x"), 0, 1);
-	merge(l, SPAN_LIT("x"), 0, 0); /* was counted */
+	merge(l, SPAN_LIT("x"), 0, 0); /* the invalid item was counted */
 	merge(l, span_cut(end->text, 0, end->text.n - 1), 0, 1);
 	assert_false(is_revoked(l, "bbbbbbbb"));
 	merge(l, end->text, 0, 0);
@@ -324,7 +325,7 @@ what_redis_says_counts_where_it_is_newer_and_ours(void **state)
 	live_entry_unref(&end);
 }
 
-/* A worker reads while keys change: what it holds stays as it was. */
+/* A worker reads while keys change. The view that it holds does not change. */
 static _Atomic bool stop;
 
 static void *
@@ -344,7 +345,7 @@ reader(void *arg)
 }
 
 static void
-a_view_stays_while_it_is_read(void **state)
+view_is_unchanged_while_it_is_read(void **state)
 {
 	struct live *l = opened();
 	pthread_t id;
@@ -357,7 +358,7 @@ a_view_stays_while_it_is_read(void **state)
 	atomic_store(&stop, true);
 	pthread_join(id, NULL);
 	live_close(&l);
-	/* Most lines of the file were of old by now: it is written anew. */
+	/* Most lines of the file are outdated by now, so it is written again. */
 	struct stat before, after;
 	assert_int_equal(stat(file, &before), 0);
 	l = opened();
@@ -396,7 +397,7 @@ override(struct live *l, const char *pairs, int to)
 	return serial;
 }
 
-/* How many overrides of the limit are found by that pair, and the sum of their amounts. */
+/* Returns the sum of the amounts of the limit's overrides for that pair; *n is their number. */
 static uint64_t
 found_by(struct live *l, const char *limit, const char *name, const char *value, size_t *n)
 {
@@ -412,7 +413,7 @@ found_by(struct live *l, const char *limit, const char *name, const char *value,
 }
 
 static void
-overrides_are_found_by_limit_and_whom_they_are_for(void **state)
+overrides_are_found_by_limit_and_subject(void **state)
 {
 	char pairs[64];
 	struct live *l = opened();
@@ -450,9 +451,9 @@ overrides_are_found_by_limit_and_whom_they_are_for(void **state)
 	live_close(&l);
 }
 
-/* A disk that is full: nothing new comes into force, what is revoked does. */
+/* On a full disk, a new entry does not take effect, but a revocation does. */
 static void
-a_full_disk_keeps_no_revocation_waiting(void **state)
+full_disk_does_not_delay_a_revocation(void **state)
 {
 	struct buf why;
 
@@ -473,7 +474,7 @@ a_full_disk_keeps_no_revocation_waiting(void **state)
 	assert_true(is_revoked(l, "eeeeeeee"));
 	assert_false(live_kept(l));
 	json_decref(o);
-	/* There is room again: all of it is kept with the next one. */
+	/* There is room again: everything is stored with the next entry. */
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
 	assert_true(put_entry(l, "ffffffff", "", 0) > 0);
 	assert_true(live_kept(l));
@@ -489,17 +490,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_no_entry_can_say_is_refused),
-		cmocka_unit_test(a_changed_entry_does_not_verify),
-		cmocka_unit_test(every_daemon_chooses_the_same),
-		cmocka_unit_test(what_was_put_is_there_after_a_restart),
-		cmocka_unit_test(a_file_that_others_may_read_stops_the_start),
-		cmocka_unit_test(a_file_of_another_key_stops_the_start),
-		cmocka_unit_test(what_redis_says_counts_where_it_is_newer_and_ours),
-		cmocka_unit_test(a_view_stays_while_it_is_read),
-		cmocka_unit_test(overrides_are_found_by_limit_and_whom_they_are_for),
-		cmocka_unit_test(a_full_disk_keeps_no_revocation_waiting),
-		cmocka_unit_test(the_loser_of_two_changes_that_cross_is_told),
+		cmocka_unit_test(invalid_entry_is_refused),
+		cmocka_unit_test(changed_entry_does_not_verify),
+		cmocka_unit_test(all_daemons_choose_the_same_entry),
+		cmocka_unit_test(entries_are_kept_over_a_restart),
+		cmocka_unit_test(entry_file_readable_by_others_refuses_the_start),
+		cmocka_unit_test(entry_file_of_another_key_refuses_the_start),
+		cmocka_unit_test(entries_of_redis_count_if_newer_and_valid),
+		cmocka_unit_test(view_is_unchanged_while_it_is_read),
+		cmocka_unit_test(overrides_are_found_by_limit_and_subject),
+		cmocka_unit_test(full_disk_does_not_delay_a_revocation),
+		cmocka_unit_test(losing_change_of_two_is_reported),
 	};
 	return cmocka_run_group_tests(tests, live_rig_make, temp_dir_remove);
 }

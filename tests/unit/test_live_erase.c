@@ -1,5 +1,5 @@
-/* Erasures as live entries: what one may say, that it stays for good, who is told when one
- * comes, and what Redis says of who has carried it out. */
+/* Erasures as live entries: valid ones, that they are permanent, who is notified of a new one,
+ * and the notes in Redis on who has carried it out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,10 +42,10 @@ begun(void)
 }
 
 static void
-what_no_erasure_can_say_is_refused(void **state)
+invalid_erasure_is_refused(void **state)
 {
 	static const struct {
-		const char *json, *want; /* NULL: it is one */
+		const char *json, *want; /* NULL: valid */
 	} rows[] = {
 		{ ERASE("7", WHY), NULL },
 		{ ERASE("7", WHY ",\"ticket\":\"DSR-12\",\"by\":\"ann\""), NULL },
@@ -77,9 +77,9 @@ what_no_erasure_can_say_is_refused(void **state)
 	}
 }
 
-/* A tag is of one holder and one key, and names nobody. */
+/* A tag belongs to one holder and one key, and does not reveal the name. */
 static void
-a_tag_is_of_holder_and_key(void **state)
+tag_depends_on_holder_and_key(void **state)
 {
 	unsigned char x[SHA256_BYTES], y[SHA256_BYTES], other[SHA256_BYTES] = { 1 };
 	struct live *l = begun();
@@ -105,7 +105,7 @@ static unsigned came;
 static void
 count_it(void *arg)
 {
-	json_decref(live_list(arg, LIVE_ERASE)); /* the lock is free */
+	json_decref(live_list(arg, LIVE_ERASE)); /* the callback runs without the lock */
 	came++;
 }
 
@@ -132,7 +132,7 @@ put_erasure(struct live *l, const char *holder, int64_t serial)
 }
 
 static void
-a_worker_knows_who_was_erased_since(void **state)
+worker_knows_later_erasures(void **state)
 {
 	struct live *l = begun();
 	uint64_t before = live_erasures_came(l);
@@ -145,7 +145,7 @@ a_worker_knows_who_was_erased_since(void **state)
 	assert_true(live_erased_since(l, 0, SPAN_LIT("alice"), before));
 	assert_false(live_erased_since(l, 0, SPAN_LIT("bob"), before));
 	assert_false(live_erased_since(l, 0, SPAN_LIT("alice"), after));
-	/* another time */
+	/* a repeated erasure */
 	assert_true(put_erasure(l, "alice", serial) > serial);
 	assert_true(live_erased_since(l, 0, SPAN_LIT("alice"), after));
 	live_close(&l);
@@ -171,7 +171,7 @@ all_parts_done(struct live *l, const char *id, int64_t serial)
 		live_erasure_done(l, id, serial, part, clock_wall_ns(), true);
 }
 
-/* The member `left` of the only erasure, as text. */
+/* Writes the member `left` of the only erasure as text. */
 static void
 left_of(struct live *l, char out[96])
 {
@@ -185,7 +185,7 @@ left_of(struct live *l, char out[96])
 }
 
 static void
-an_erasure_is_done_once_all_its_parts_are(void **state)
+erasure_is_done_when_all_parts_are_done(void **state)
 {
 	static const struct {
 		enum live_part done;
@@ -214,7 +214,7 @@ an_erasure_is_done_once_all_its_parts_are(void **state)
 }
 
 static void
-whoever_carries_it_out_is_told(void **state)
+erasing_parts_are_notified(void **state)
 {
 	char id[LIVE_ERASE_ID + 1];
 	struct live *l = begun();
@@ -227,18 +227,18 @@ whoever_carries_it_out_is_told(void **state)
 	assert_true(first > 0);
 	assert_int_equal(came, 1);
 	assert_int_equal(undone(l, id), 1);
-	all_parts_done(l, id, first + 1); /* of another serial: not this one */
+	all_parts_done(l, id, first + 1); /* of another serial, so not this one */
 	assert_int_equal(undone(l, NULL), 1);
 	all_parts_done(l, id, first);
 	assert_int_equal(undone(l, NULL), 0);
-	/* Of the same person again: what was sealed since goes too. */
+	/* The same person again: texts that were sealed since are erased too. */
 	assert_int_equal(put_erasure(l, "alice", 0), 0);
 	assert_int_equal(came, 1);
 	int64_t again = put_erasure(l, "alice", first);
 	assert_true(again > first);
 	assert_int_equal(came, 2);
 	assert_int_equal(undone(l, NULL), 1);
-	/* One that a merge brings, and only once. */
+	/* An erasure that arrives by a merge is reported once. */
 	struct live_entry *e = must(ERASE("7", WHY));
 	struct live_item item = { .field = span_str(e->field), .text = e->text };
 	live_merge(l, &item, 1, &older);
@@ -247,7 +247,7 @@ whoever_carries_it_out_is_told(void **state)
 	live_merge(l, &item, 1, &older);
 	assert_int_equal(came, 3);
 	live_entry_unref(&e);
-	/* An older one of the same changes nothing. */
+	/* An older one of the same person changes nothing. */
 	e = must(ERASE("6", WHY));
 	item = (struct live_item){ .field = span_str(e->field), .text = e->text };
 	live_merge(l, &item, 1, &older);
@@ -255,7 +255,7 @@ whoever_carries_it_out_is_told(void **state)
 	assert_int_equal(came, 3);
 	live_entry_unref(&e);
 	live_close(&l);
-	/* After a restart all of them are looked at again. */
+	/* After a restart all of them are examined again. */
 	l = opened();
 	assert_int_equal(undone(l, NULL), 2);
 	json_t *shown = live_erasures(l);
@@ -267,9 +267,9 @@ whoever_carries_it_out_is_told(void **state)
 	live_close(&l);
 }
 
-/* A file of shares may come back from a backup at any time. */
+/* A file of shares may be restored from a backup at any time. */
 static void
-it_is_never_purged(void **state)
+erasure_is_never_purged(void **state)
 {
 	struct live *l = begun();
 	struct buf fields;
@@ -283,9 +283,9 @@ it_is_never_purged(void **state)
 	live_close(&l);
 }
 
-/* Erasures have places of their own: they keep no key out, and no key keeps one out. */
+/* Erasures have their own limit: they take no room from keys, and keys take none from them. */
 static void
-so_many_are_kept(void **state)
+number_of_erasures_is_limited_separately(void **state)
 {
 	enum { N = CAP_LIVE_ERASURES };
 	struct live *l = begun();
@@ -368,7 +368,7 @@ node_stop(struct node *n)
 	live_close(&n->live);
 }
 
-/* What Redis says of that node and erasure; "": nothing. */
+/* Reads the note of that node on the erasure from Redis; "": none. */
 static void
 noted(const char *node, const char *id, char out[64])
 {
@@ -401,7 +401,7 @@ comes_to_be_noted(const char *node, const char *id, int64_t serial)
 }
 
 static void
-each_node_notes_what_it_has_done(void **state)
+each_node_notes_its_finished_erasures(void **state)
 {
 	struct node a = { .carries_out = true }, b = { .carries_out = true }, c = { .live = 0 };
 	char id[LIVE_ERASE_ID + 1], is[64];
@@ -413,7 +413,7 @@ each_node_notes_what_it_has_done(void **state)
 	redis_rig_start(&redis, dir);
 	node_start(&a, "gw-a");
 	node_start(&b, "gw-b");
-	node_start(&c, "gw-c"); /* whose disk does not take it */
+	node_start(&c, "gw-c"); /* a node whose disk fails */
 	live_tag(a.live, SPAN_LIT("alice"), tag);
 	sodium_bin2hex(id, sizeof(id), tag, LIVE_ERASE_ID / 2);
 	int64_t first = put_erasure(a.live, "alice", 0);
@@ -422,7 +422,7 @@ each_node_notes_what_it_has_done(void **state)
 	assert_true(comes_to_be_noted("gw-b", id, first));
 	noted("gw-c", id, is);
 	assert_string_equal(is, "");
-	/* Its caches are done, and that is noted as not all. */
+	/* Only its caches are done, which is noted as incomplete. */
 	char want[64] = "";
 	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++)
 		live_erasure_done(c.live, id, first, part, clock_wall_ns(), true);
@@ -430,11 +430,11 @@ each_node_notes_what_it_has_done(void **state)
 		noted("gw-c", id, is);
 	snprintf(want, sizeof(want), "0 %lld shares", (long long)first);
 	assert_string_equal(is, want);
-	/* It can, after a while. */
+	/* The disk recovers after a while. */
 	c.carries_out = true;
 	carry_out(&c);
 	assert_true(comes_to_be_noted("gw-c", id, first));
-	/* One that is down gets it at its start, before redis_service_await_first() is over. */
+	/* A node that is down gets the erasure at its start, before redis_service_await_first() ends. */
 	node_stop(&b);
 	int64_t again = put_erasure(a.live, "alice", first);
 	assert_true(again > first);
@@ -444,11 +444,11 @@ each_node_notes_what_it_has_done(void **state)
 	node_start(&b, "gw-b");
 	assert_int_equal(undone(b.live, NULL), 0);
 	assert_true(comes_to_be_noted("gw-b", id, again));
-	/* A Redis that lost all is told by whoever knows. */
+	/* If Redis lost everything, each node that knows the erasure notes it again. */
 	freeReplyObject(redisCommand(redis.c, "FLUSHALL"));
 	assert_true(comes_to_be_noted("gw-a", id, again));
 	assert_true(comes_to_be_noted("gw-b", id, again));
-	/* And somebody else's key of that name is put right. */
+	/* A key of that name with another type is replaced. */
 	freeReplyObject(redisCommand(redis.c, "SET " LIVE_ERASED_KEY " x"));
 	freeReplyObject(redisCommand(redis.c, "INCR " LIVE_VERSION_KEY));
 	int64_t third = 0;
@@ -462,11 +462,11 @@ each_node_notes_what_it_has_done(void **state)
 	redis_rig_stop(&redis);
 }
 
-/* ---- what Redis says of all nodes ---- */
+/* ---- the notes of all nodes in Redis ---- */
 
-enum { PATIENT_US = 20000000 }; /* a busy machine */
+enum { PATIENT_US = 20000000 }; /* for a busy machine */
 
-/* Reads what Redis at `url` notes; 0 or an error. *n is the number of notes. */
+/* Reads the notes of the Redis at `url`. Returns 0 or an error. *n is the number of notes. */
 static int
 read_notes(const char *url, uint64_t most_us, size_t *n, struct buf *why)
 {
@@ -480,7 +480,7 @@ read_notes(const char *url, uint64_t most_us, size_t *n, struct buf *why)
 }
 
 static void
-notes_of_several_pages_are_read(void **state)
+notes_on_several_pages_are_read(void **state)
 {
 	enum { NOTES = 5000 };
 	struct buf why;
@@ -503,7 +503,7 @@ notes_of_several_pages_are_read(void **state)
 	redis_rig_stop(&redis);
 }
 
-/* A Redis that answers each HSCAN with `page`, and every other command with +OK. */
+/* A server that answers each HSCAN with `page` and every other command with +OK. */
 struct liar {
 	char url[128];
 	int listener;
@@ -557,7 +557,7 @@ liar_end(struct liar *l)
 #define EMPTY_PAGE "*2\r\n$1\r\n7\r\n*0\r\n"
 
 static void
-a_redis_whose_notes_do_not_end_is_left(void **state)
+reading_of_endless_notes_is_given_up(void **state)
 {
 	static char large[1 << 20];
 	static const struct {
@@ -592,7 +592,7 @@ a_redis_whose_notes_do_not_end_is_left(void **state)
 }
 
 static void
-a_daemon_whose_redis_has_entries_without_end_goes_on(void **state)
+daemon_continues_if_redis_has_endless_entries(void **state)
 {
 	struct redis_options o;
 	struct liar l;
@@ -617,17 +617,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_no_erasure_can_say_is_refused),
-		cmocka_unit_test(a_tag_is_of_holder_and_key),
-		cmocka_unit_test(a_worker_knows_who_was_erased_since),
-		cmocka_unit_test(an_erasure_is_done_once_all_its_parts_are),
-		cmocka_unit_test(whoever_carries_it_out_is_told),
-		cmocka_unit_test(it_is_never_purged),
-		cmocka_unit_test(so_many_are_kept),
-		cmocka_unit_test(each_node_notes_what_it_has_done),
-		cmocka_unit_test(notes_of_several_pages_are_read),
-		cmocka_unit_test(a_redis_whose_notes_do_not_end_is_left),
-		cmocka_unit_test(a_daemon_whose_redis_has_entries_without_end_goes_on),
+		cmocka_unit_test(invalid_erasure_is_refused),
+		cmocka_unit_test(tag_depends_on_holder_and_key),
+		cmocka_unit_test(worker_knows_later_erasures),
+		cmocka_unit_test(erasure_is_done_when_all_parts_are_done),
+		cmocka_unit_test(erasing_parts_are_notified),
+		cmocka_unit_test(erasure_is_never_purged),
+		cmocka_unit_test(number_of_erasures_is_limited_separately),
+		cmocka_unit_test(each_node_notes_its_finished_erasures),
+		cmocka_unit_test(notes_on_several_pages_are_read),
+		cmocka_unit_test(reading_of_endless_notes_is_given_up),
+		cmocka_unit_test(daemon_continues_if_redis_has_endless_entries),
 	};
 
 	return cmocka_run_group_tests(tests, live_rig_make, temp_dir_remove);

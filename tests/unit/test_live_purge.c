@@ -1,5 +1,5 @@
-/* Keys and overrides that are over: which are purged, what of them stays, and that no copy of
- * old brings one back into force. */
+/* Ended keys and overrides: which are purged, what is left of them, and that no old copy
+ * becomes valid again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #define FILED(rest)	  ENTRY("7", rest)
 #define REVOKED		  ",\"revoked\":\"2029-12-01T00:00:00Z\""
 
-static char limit_id[LIVE_LIMIT_ID + 1]; /* of limit l for person al */
+static char limit_id[LIVE_LIMIT_ID + 1]; /* the id of limit l for person al */
 
 static int
 setup(void **state)
@@ -37,7 +37,7 @@ begun(void)
 	return opened();
 }
 
-/* Of a JSON text in which LIMIT is the override's own members. */
+/* Makes an entry from a JSON text in which LIMIT stands for the override's own members. */
 static struct live_entry *
 entry(const char *json)
 {
@@ -52,7 +52,8 @@ entry(const char *json)
 	return must(text);
 }
 
-/* As it is found in Redis. Whether it need not be there; *older: those that ours beat. */
+/* Merges an entry as it is found in Redis. Returns whether Redis does not need it. *older:
+ * number of entries that are older than ours. */
 static bool
 merge(struct live *l, const struct live_entry *e, size_t *older)
 {
@@ -93,7 +94,7 @@ purge(struct live *l, const char *when)
 	return n;
 }
 
-/* How many lines of the file hold this. */
+/* Returns how many lines of the file contain this text. */
 static size_t
 lines_with(const char *what)
 {
@@ -130,7 +131,7 @@ overrides(struct live *l)
 }
 
 static void
-what_is_over_for_a_day_is_purged(void **state)
+entries_ended_for_a_day_are_purged(void **state)
 {
 	static const struct {
 		const char *name, *json;
@@ -198,8 +199,8 @@ keep_text(void *arg, struct live_item item)
 	buf_span(b, item.text);
 }
 
-/* Where Redis has this under the field, what one daemon writes there comes to another, under
- * that field or another. */
+/* Passes the text that one daemon writes to Redis under the field to another daemon, under that
+ * field or another one. */
 static void
 tell(struct live *from, struct span field, struct live *to, struct span under)
 {
@@ -215,9 +216,9 @@ tell(struct live *from, struct span field, struct live *to, struct span under)
 	buf_free(&text);
 }
 
-/* It was down for days, and the one that purged is gone by the time it is back. */
+/* A daemon was down for days, and the one that purged no longer exists when it is back. */
 static void
-a_daemon_that_was_down_learns_of_what_was_purged(void **state)
+daemon_that_was_down_learns_of_purged_entries(void **state)
 {
 	static const struct {
 		const char *name, *purged, *has;
@@ -243,7 +244,7 @@ a_daemon_that_was_down_learns_of_what_was_purged(void **state)
 		assert_int_equal(rename(file, aside), 0);
 		struct live *b = begun();
 		merge_text(b, rows[i].has, &older);
-		/* Who can write to Redis moves a line, and signs none. */
+		/* An attacker who can write to Redis can move a line, but cannot sign one. */
 		bool lived = key_is_live(b);
 		tell(a, SPAN_LIT("key:7f3k2m9p"), b, SPAN_LIT("key:7f3k2m9q"));
 		assert_int_equal(key_is_live(b), lived);
@@ -254,7 +255,7 @@ a_daemon_that_was_down_learns_of_what_was_purged(void **state)
 		b = opened();
 		if (key_is_live(b) != rows[i].lives)
 			fail_msg("%s: after a restart", rows[i].name);
-		/* And a copy of old says nothing to it either. */
+		/* An old copy has no effect either. */
 		merge_text(b, KEY("5", ""), &older);
 		if (key_is_live(b) != rows[i].lives)
 			fail_msg("%s: once more", rows[i].name);
@@ -265,7 +266,7 @@ a_daemon_that_was_down_learns_of_what_was_purged(void **state)
 }
 
 static void
-no_copy_of_old_revives_a_purged_key(void **state)
+old_copy_does_not_revive_a_purged_key(void **state)
 {
 	static const struct {
 		const char *name, *ended, *replayed;
@@ -330,7 +331,7 @@ put_override(struct live *l, const char *rest, int64_t serial)
 }
 
 static void
-a_purged_override_may_be_set_again_and_not_revived(void **state)
+purged_override_may_be_set_again_but_not_revived(void **state)
 {
 	struct live *l = begun();
 	struct live_entry *old = entry("LIMIT,\"serial\":1}");
@@ -349,7 +350,7 @@ a_purged_override_may_be_set_again_and_not_revived(void **state)
 	merge_text(l, "LIMIT,\"serial\":4102444800000,\"ended\":\"2029-12-01T00:00:00Z\"}",
 		&older);
 	assert_int_equal(purge(l, "2030-01-10T00:00:00Z"), 1);
-	/* After what was purged, though that clock was ahead. */
+	/* The new one is later than the purged one, although that clock was ahead. */
 	assert_int_equal(put_override(l, "{}", 0), 0);
 	assert_int_equal(overrides(l), 1);
 	live_close(&l);
@@ -388,7 +389,7 @@ serial_is(struct live *l)
 }
 
 static void
-an_entry_knows_the_latest_end_that_it_had(void **state)
+entry_knows_its_latest_end(void **state)
 {
 	struct live *l = begun();
 
@@ -410,9 +411,9 @@ an_entry_knows_the_latest_end_that_it_had(void **state)
 	live_close(&l);
 }
 
-/* In Redis since long, unknown here: nobody needs it. */
+/* An entry that ended in Redis long ago and is unknown here is not needed. */
 static void
-what_was_over_long_ago_is_not_taken(void **state)
+long_ended_entry_is_not_taken(void **state)
 {
 	struct live *l = begun();
 	size_t older;
@@ -424,13 +425,13 @@ what_was_over_long_ago_is_not_taken(void **state)
 		&older));
 	assert_int_equal(live_count(l), 0);
 	assert_int_equal(older, 0);
-	/* Of this one copies may live elsewhere. */
+	/* Copies of this one may exist elsewhere. */
 	assert_false(merge_text(l, KEY("7", ",\"revoked\":\"2020-01-01T00:00:00Z\""), &older));
 	assert_int_equal(live_count(l), 1);
 	live_close(&l);
 }
 
-/* As many as are kept, in one go. */
+/* Puts as many entries as are kept, in one call. */
 static void
 fill(struct live *l, struct live_entry **e)
 {
@@ -453,7 +454,7 @@ fill(struct live *l, struct live_entry **e)
 }
 
 static void
-where_there_is_no_room_it_is_said_and_a_purge_makes_some(void **state)
+full_table_is_reported_and_a_purge_makes_room(void **state)
 {
 	struct live *l = begun();
 	struct live_entry **e = calloc(CAP_LIVE_ENTRIES, sizeof(*e));
@@ -466,12 +467,13 @@ where_there_is_no_room_it_is_said_and_a_purge_makes_some(void **state)
 	buf_init(&why, 1024);
 	assert_int_equal(put_override(l, "{}", 0), ERR_FULL);
 	json_t *o = json_loads(FILED(REVOKED), 0, NULL);
-	assert_int_equal(live_put(l, LIVE_KEY, o, 0, &why), 0); /* a revocation has room */
+	assert_int_equal(
+		live_put(l, LIVE_KEY, o, 0, &why), 0); /* a revocation always has room */
 	json_decref(o);
 	merge_text(l, "LIMIT,\"serial\":7}", &older);
 	assert_int_equal(overrides(l), 0);
 	assert_int_equal(atomic_load(&metrics.v[M_LIVE_FULL]) - full, 2);
-	/* Half of them; what stays of these is a line. */
+	/* Half of them are purged; a line of each remains. */
 	assert_int_equal(purge(l, "2029-12-03T00:00:00Z"), CAP_LIVE_ENTRIES / 2);
 	assert_int_equal(lines_with("\"kind\":\"gone\""), CAP_LIVE_ENTRIES / 2);
 	assert_int_equal(put_override(l, "{}", 0), 0);
@@ -486,9 +488,9 @@ where_there_is_no_room_it_is_said_and_a_purge_makes_some(void **state)
 	buf_free(&why);
 }
 
-/* At most so many at once, each named once. */
+/* At most a limited number at once, each named once. */
 static void
-a_purge_names_what_went(void **state)
+purge_names_the_removed_entries(void **state)
 {
 	struct live *l = begun();
 	struct buf fields;
@@ -510,14 +512,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_over_for_a_day_is_purged),
-		cmocka_unit_test(a_daemon_that_was_down_learns_of_what_was_purged),
-		cmocka_unit_test(no_copy_of_old_revives_a_purged_key),
-		cmocka_unit_test(a_purged_override_may_be_set_again_and_not_revived),
-		cmocka_unit_test(an_entry_knows_the_latest_end_that_it_had),
-		cmocka_unit_test(what_was_over_long_ago_is_not_taken),
-		cmocka_unit_test(where_there_is_no_room_it_is_said_and_a_purge_makes_some),
-		cmocka_unit_test(a_purge_names_what_went),
+		cmocka_unit_test(entries_ended_for_a_day_are_purged),
+		cmocka_unit_test(daemon_that_was_down_learns_of_purged_entries),
+		cmocka_unit_test(old_copy_does_not_revive_a_purged_key),
+		cmocka_unit_test(purged_override_may_be_set_again_but_not_revived),
+		cmocka_unit_test(entry_knows_its_latest_end),
+		cmocka_unit_test(long_ended_entry_is_not_taken),
+		cmocka_unit_test(full_table_is_reported_and_a_purge_makes_room),
+		cmocka_unit_test(purge_names_the_removed_entries),
 	};
 	return cmocka_run_group_tests(tests, setup, temp_dir_remove);
 }

@@ -1,5 +1,5 @@
-/* Log lines where stderr stalls, is full, is gone, or takes a part. Each row has a
- * stderr of its own; the test's messages go to what was stderr before. */
+/* Log lines if stderr stalls, is full, is closed, or accepts only a part. Each test has a
+ * stderr of its own; messages of the test are sent to the original one. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,12 +20,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* What a condition is waited for at most, on whatever machine. */
+/* The longest wait for a condition, on any machine. */
 enum { PATIENT_US = 30000000 };
 
-enum { LINES = 10000, PIPE_BYTES = 60000 /* nearly all that it takes */ };
+enum { LINES = 10000, PIPE_BYTES = 60000 /* nearly all that a pipe can hold */ };
 
-static int before; /* what stderr was */
+static int before; /* the original stderr */
 static uint64_t lost_before;
 
 static void
@@ -51,7 +51,7 @@ dropped(void)
 	return log_dropped() - lost_before;
 }
 
-/* Until that is in it, or whoever writes is gone. */
+/* Reads until the mark is in the output, or the writer is gone. */
 static void
 read_until(int fd, struct buf *out, const char *mark)
 {
@@ -71,10 +71,10 @@ read_until(int fd, struct buf *out, const char *mark)
 
 struct seen {
 	uint64_t lines, told; /* lines= of log.dropped */
-	uint64_t last;	      /* of ours */
+	uint64_t last;	      /* number of the last line of the test */
 };
 
-/* Every line is whole, and ours come in their order. */
+/* Asserts that every line is complete, and that the test's lines are in order. */
 static struct seen
 look_at(struct span text)
 {
@@ -107,8 +107,8 @@ say(enum log_level level, uint64_t i)
 	log_event(level, "row", LI("i", i), LS("end", "here"));
 }
 
-/* The writer stands before a full pipe, and no more lines are taken. Returns the last one's
- * number. */
+/* The writer is blocked by a full pipe, and no more lines are accepted. Returns the number of
+ * the last line. */
 static uint64_t
 say_until_full(int fd)
 {
@@ -132,7 +132,7 @@ say_until_full(int fd)
 }
 
 static void
-a_stalled_reader_costs_lines_and_blocks_no_one(void **state)
+stalled_reader_loses_lines_and_blocks_nothing(void **state)
 {
 	static const int flags[] = { 0, O_NONBLOCK };
 
@@ -144,7 +144,7 @@ a_stalled_reader_costs_lines_and_blocks_no_one(void **state)
 		assert_int_equal(pipe2(p, flags[row]), 0);
 		stderr_is(p[1]);
 		uint64_t i = say_until_full(p[0]);
-		/* room is kept for what matters */
+		/* room is kept for more severe lines */
 		uint64_t full = dropped();
 		say(LOG_INFO, ++i);
 		assert_int_equal(dropped(), full + 1);
@@ -166,7 +166,7 @@ a_stalled_reader_costs_lines_and_blocks_no_one(void **state)
 }
 
 static void
-what_cannot_be_written_is_counted(void **state)
+lines_that_cannot_be_written_are_counted(void **state)
 {
 	static const char *const rows[] = { "a full disk", "nobody reads any more" };
 
@@ -187,7 +187,7 @@ what_cannot_be_written_is_counted(void **state)
 			usleep(1000);
 		if (dropped() != 10)
 			fail_msg("%s: %d dropped", rows[row], (int)dropped());
-		/* once it can be written again, the first line says so */
+		/* the first line that can be written reports the loss */
 		assert_int_equal(pipe2(q, 0), 0);
 		dup2(q[1], STDERR_FILENO);
 		close(q[1]);
@@ -204,9 +204,9 @@ what_cannot_be_written_is_counted(void **state)
 	}
 }
 
-/* A disk that had room for a part of a line: the next one begins on its own. */
+/* The disk had room for a part of a line: the next line begins on its own. */
 static void
-after_a_part_of_a_line_the_next_is_whole(void **state)
+line_after_a_partial_one_is_complete(void **state)
 {
 	char file[] = "/tmp/tg-log-XXXXXX", text[1024];
 	int fd = mkstemp(file);
@@ -241,7 +241,7 @@ after_a_part_of_a_line_the_next_is_whole(void **state)
 }
 
 static void
-the_level_changes_while_it_runs(void **state)
+log_level_can_change_at_run_time(void **state)
 {
 	struct buf text;
 	int p[2];
@@ -269,9 +269,9 @@ the_level_changes_while_it_runs(void **state)
 	close(p[0]);
 }
 
-/* Last: the writer is left behind with its line. */
+/* Last test, because the writer thread is left blocked. */
 static void
-the_end_does_not_wait_for_a_reader(void **state)
+end_does_not_wait_for_a_reader(void **state)
 {
 	int p[2];
 
@@ -282,7 +282,7 @@ the_end_does_not_wait_for_a_reader(void **state)
 		say(LOG_INFO, i);
 	uint64_t began = clock_mono_us();
 	log_stop(50000);
-	assert_true(clock_mono_us() - began >= 40000); /* and it comes back */
+	assert_true(clock_mono_us() - began >= 40000); /* and it returns */
 	stderr_back();
 }
 
@@ -290,11 +290,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_stalled_reader_costs_lines_and_blocks_no_one),
-		cmocka_unit_test(what_cannot_be_written_is_counted),
-		cmocka_unit_test(after_a_part_of_a_line_the_next_is_whole),
-		cmocka_unit_test(the_level_changes_while_it_runs),
-		cmocka_unit_test(the_end_does_not_wait_for_a_reader),
+		cmocka_unit_test(stalled_reader_loses_lines_and_blocks_nothing),
+		cmocka_unit_test(lines_that_cannot_be_written_are_counted),
+		cmocka_unit_test(line_after_a_partial_one_is_complete),
+		cmocka_unit_test(log_level_can_change_at_run_time),
+		cmocka_unit_test(end_does_not_wait_for_a_reader),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -1,4 +1,4 @@
-/* How log lines look, whatever is in them, and how they reach syslog and journald. */
+/* The form of log lines with any content, and how they reach syslog and journald. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ stderr_begin(void)
 	close(err_pipe[1]);
 }
 
-/* What was written to it; the caller frees. */
+/* Returns the text that was written to stderr. The caller frees it. */
 static char *
 stderr_end(void)
 {
@@ -50,7 +50,7 @@ stderr_end(void)
 	return text;
 }
 
-/* One that listens at the socket. */
+/* Listens at the socket. */
 static int
 listen_there(void)
 {
@@ -75,10 +75,10 @@ receive(int fd, char out[LINE])
 	return (size_t)n;
 }
 
-/* ---- what a line looks like ---- */
+/* ---- the form of a line ---- */
 
 static void
-logfmt_is_as_it_always_was(void **state UNUSED)
+logfmt_is_unchanged(void **state UNUSED)
 {
 	log_setup(LOG_LOGFMT, LOG_INFO);
 	stderr_begin();
@@ -94,9 +94,9 @@ logfmt_is_as_it_always_was(void **state UNUSED)
 	free(text);
 }
 
-/* A JSON reader takes each, and of what is UTF-8 nothing is changed. */
+/* A JSON reader accepts each line, and valid UTF-8 is unchanged. */
 static void
-json_lines_are_valid_for_any_byte(void **state UNUSED)
+json_lines_are_valid_with_any_byte(void **state UNUSED)
 {
 	unsigned char bytes[4];
 
@@ -134,7 +134,7 @@ json_lines_are_valid_for_any_byte(void **state UNUSED)
 /* ---- sockets ---- */
 
 static void
-syslog_gets_a_message_of_rfc_5424(void **state UNUSED)
+syslog_gets_a_message_by_rfc_5424(void **state UNUSED)
 {
 	static const struct {
 		enum log_level level;
@@ -151,7 +151,7 @@ syslog_gets_a_message_of_rfc_5424(void **state UNUSED)
 		log_event(
 			rows[i].level, "an.event.with.a.name.over.thirty.two", LS("a", "b\nc"));
 		size_t n = receive(fd, got);
-		assert_null(memchr(got, '\n', n)); /* one line, and no end of its own */
+		assert_null(memchr(got, '\n', n)); /* one line, without a newline at its end */
 		int pri = 0, at = 0;
 		assert_int_equal(sscanf(got, "<%d>1 %n", &pri, &at), 1);
 		assert_int_equal(pri, rows[i].pri);
@@ -168,7 +168,7 @@ syslog_gets_a_message_of_rfc_5424(void **state UNUSED)
 	close(fd);
 }
 
-/* A field's value; "": there is none. */
+/* Returns the length of a field's value, or 0 if the field is missing. */
 static size_t
 journal_value(const char *got, size_t n, const char *name, char out[LINE])
 {
@@ -202,7 +202,7 @@ journal_value(const char *got, size_t n, const char *name, char out[LINE])
 }
 
 static void
-journald_gets_each_field(void **state UNUSED)
+journald_gets_each_field_separately(void **state UNUSED)
 {
 	static const struct {
 		const char *name, *want;
@@ -237,7 +237,7 @@ journald_gets_each_field(void **state UNUSED)
 }
 
 static void
-without_the_socket_lines_go_to_stderr_and_it_is_said_once(void **state UNUSED)
+without_the_socket_lines_are_written_to_stderr(void **state UNUSED)
 {
 	static const enum log_to rows[] = { LOG_TO_SYSLOG, LOG_TO_JOURNALD };
 	char got[LINE];
@@ -274,9 +274,9 @@ without_the_socket_lines_go_to_stderr_and_it_is_said_once(void **state UNUSED)
 	}
 }
 
-/* Last: the writer is left behind with its line. */
+/* Last test, because the writer thread is left blocked. */
 static void
-one_that_never_reads_costs_lines_and_blocks_no_one(void **state UNUSED)
+syslog_that_never_reads_loses_lines_and_blocks_nothing(void **state UNUSED)
 {
 	uint64_t lost = log_dropped(), until = clock_mono_us() + PATIENT_MS * 1000ull;
 	int fd = listen_there();
@@ -296,12 +296,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(logfmt_is_as_it_always_was),
-		cmocka_unit_test(json_lines_are_valid_for_any_byte),
-		cmocka_unit_test(syslog_gets_a_message_of_rfc_5424),
-		cmocka_unit_test(journald_gets_each_field),
-		cmocka_unit_test(without_the_socket_lines_go_to_stderr_and_it_is_said_once),
-		cmocka_unit_test(one_that_never_reads_costs_lines_and_blocks_no_one),
+		cmocka_unit_test(logfmt_is_unchanged),
+		cmocka_unit_test(json_lines_are_valid_with_any_byte),
+		cmocka_unit_test(syslog_gets_a_message_by_rfc_5424),
+		cmocka_unit_test(journald_gets_each_field_separately),
+		cmocka_unit_test(without_the_socket_lines_are_written_to_stderr),
+		cmocka_unit_test(syslog_that_never_reads_loses_lines_and_blocks_nothing),
 	};
 	char *slash = strrchr(socket_path, '/');
 

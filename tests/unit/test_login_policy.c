@@ -1,5 +1,5 @@
-/* `login` of a route and `scope` of a denial: every mistake is refused at its place; and what
- * the policy makes of what is right. */
+/* `login` of a route and `scope` of a denial: every error is refused with its place, and valid
+ * settings are compiled. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,15 +92,15 @@ static const struct policy_mistake rows[] = {
 };
 
 static void
-each_mistake_is_one_line_with_its_position(void **state)
+error_in_a_login_has_its_position(void **state)
 {
 	(void)state;
 	assert_int_equal(fix_mistakes(rows, COUNT_OF(rows)), 0);
 }
 
-/* What is dialled, where the document is, and which Host is the route's. */
+/* The URL that clients use, the place of the metadata document, and the Host of the route. */
 static void
-the_document_is_made_of_the_route(void **state)
+metadata_document_follows_from_the_route(void **state)
 {
 	static const struct {
 		const char *text, *resource, *metadata, *host, *scope;
@@ -147,8 +147,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_mistake_is_one_line_with_its_position),
-		cmocka_unit_test(the_document_is_made_of_the_route),
+		cmocka_unit_test(error_in_a_login_has_its_position),
+		cmocka_unit_test(metadata_document_follows_from_the_route),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

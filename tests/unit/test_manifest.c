@@ -1,5 +1,5 @@
-/* Manifests of exports: which object is signed and read, and which line is one. Without a
- * journal; tests/unit/test_export.c has the commands. */
+/* Manifests of exports: which object is signed and read, and which line is valid. Without a
+ * journal; tests/unit/test_export.c tests the commands. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,10 +42,10 @@ is_object(struct span text)
 }
 
 static void
-an_object_is_as_it_has_to_be(void **state)
+signed_object_is_valid_or_refused(void **state)
 {
 	/* clang-format off */
-	static const struct { const char *name, *from, *to, *why; /* NULL: it is one */ } rows[] = {
+	static const struct { const char *name, *from, *to, *why; /* NULL: valid */ } rows[] = {
 		{ "as it is", "jsonl", "csv", NULL },
 		{ "a chain with a part of its records", "\"last\":5", "\"last\":9", NULL },
 		{ "no records at all", "\"records\":5,\"types\":{\"decision\":5},\"chains\":[" CHAIN "]", "\"records\":0,\"types\":{},\"chains\":[]", NULL },
@@ -90,9 +90,9 @@ an_object_is_as_it_has_to_be(void **state)
 	}
 }
 
-/* 64 chains and 32 KB are read, and not one more. */
+/* 64 chains and 32 KB are read, and no more. */
 static void
-an_object_has_room_for_so_much(void **state)
+signed_object_is_limited(void **state)
 {
 	static char text[EXPORT_OBJECT_MAX + 2];
 	struct buf b;
@@ -132,7 +132,7 @@ key_from(const char seed[33])
 }
 
 static void
-a_manifest_is_its_keys_alone(void **state)
+manifest_verifies_only_with_its_key(void **state)
 {
 	struct signkey key = key_from("the key of the log that exported"),
 		       other = key_from("a key of somebody else, as known");
@@ -148,7 +148,7 @@ a_manifest_is_its_keys_alone(void **state)
 	assert_true(span_is(m.object, OBJECT));
 	assert_ptr_equal(export_signer(&m, keys, 2), &keys[1]);
 	assert_null(export_signer(&m, keys, 1));
-	/* What it says is signed to the last letter, and by whom it says. */
+	/* Every character of the object and the name of the signer are signed. */
 	buf_span(&changed, m.object);
 	*(char *)(uintptr_t)memmem(buf_view(&changed).p, changed.n, "jsonl", 5) = 'J';
 	struct export_manifest lie = m;
@@ -160,7 +160,7 @@ a_manifest_is_its_keys_alone(void **state)
 	lie = m;
 	lie.sig[63] ^= 1;
 	assert_null(export_signer(&lie, keys, 2));
-	/* A commit's line, or half of one, is none. */
+	/* Part of a line is not a manifest, and neither is the line of a commit. */
 	for (size_t cut = 0; cut + 1 < line.n; cut++) {
 		char *p = guard_dup(buf_view(&line).p, cut);
 		assert_int_equal(export_manifest_parse(span_of(p, cut), &m, &why), ERR_SYNTAX);
@@ -193,9 +193,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_object_is_as_it_has_to_be),
-		cmocka_unit_test(an_object_has_room_for_so_much),
-		cmocka_unit_test(a_manifest_is_its_keys_alone),
+		cmocka_unit_test(signed_object_is_valid_or_refused),
+		cmocka_unit_test(signed_object_is_limited),
+		cmocka_unit_test(manifest_verifies_only_with_its_key),
 	};
 
 	return cmocka_run_group_tests(tests, make_why, drop_why);

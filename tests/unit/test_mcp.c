@@ -1,4 +1,4 @@
-/* mcp/: what one message says, what is none, and what its header fields must say. */
+/* mcp/: the content of one message, invalid messages, and header fields that must match. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@ static const char *const kinds[] = { "request", "notification", "response" };
 static const char *const abouts[] = { "unknown", "nothing", "tools", "tool", "resources",
 	"resource", "prompts", "prompt" };
 
-/* "KIND METHOD about=… id=… name=… …", or "STATUS CODE id=…". */
+/* Writes "KIND METHOD about=… id=… name=… …", or "STATUS CODE id=…". */
 static void
 tell(const struct mcp_message *m, const struct mcp_error *why, int err, struct buf *out)
 {
@@ -152,7 +152,7 @@ static const struct row {
 /* clang-format on */
 
 static void
-a_message_is_read_or_refused(void **state)
+message_is_read_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -176,9 +176,9 @@ a_message_is_read_or_refused(void **state)
 	}
 }
 
-/* No front of a message is one. */
+/* No prefix of a message is a message. */
 static void
-no_cut_of_a_message_is_one(void **state)
+cut_message_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -197,7 +197,7 @@ no_cut_of_a_message_is_one(void **state)
 		}
 }
 
-/* The code of its refusal, or 0; what the `%s` of a body is, is `n` letters. */
+/* Returns the code of the refusal, or 0. `n` letters are put between `before` and `after`. */
 static int
 code_of(const char *before, size_t n, const char *after)
 {
@@ -218,9 +218,9 @@ code_of(const char *before, size_t n, const char *after)
 	return err ? (int)why.code : 0;
 }
 
-/* Of a filter's members none that is not known takes room. */
+/* Unknown members of a filter take no memory. */
 static void
-names_of_a_filter_cost_no_room(void **state)
+unknown_filter_members_take_no_memory(void **state)
 {
 	struct mcp_message m;
 	struct mcp_error why;
@@ -245,7 +245,7 @@ names_of_a_filter_cost_no_room(void **state)
 	    "\"resourceSubscriptions\":["
 
 static void
-what_is_too_long_by_a_byte_is_refused(void **state)
+value_that_is_one_byte_too_long_is_refused(void **state)
 {
 	static const struct {
 		const char *name, *before, *after;
@@ -284,9 +284,9 @@ what_is_too_long_by_a_byte_is_refused(void **state)
 	buf_free(&uris);
 }
 
-/* Another reader may take it for the member that we read. */
+/* Another reader may take the member for the one that the gateway reads. */
 static void
-a_member_in_other_letters_is_refused_whichever_it_is(void **state)
+known_member_in_other_case_is_refused(void **state)
 {
 	static const char *const of_message[] = { "jsonrpc", "id", "method", "params", "result",
 		"error" };
@@ -322,7 +322,7 @@ a_member_in_other_letters_is_refused_whichever_it_is(void **state)
 /* clang-format off */
 static const struct {
 	const char *name, *body, *fields;
-	int code; /* 0: they are equal */
+	int code; /* 0: they match */
 	enum mcp_era era;
 } header_rows[] = {
 	{ "none, before 2026", OLD_CALL, "", 0, MCP_SESSIONS },
@@ -380,7 +380,7 @@ read_fields(const char *text, struct http_field *fields, struct http_head *h)
 }
 
 static void
-header_fields_say_what_the_body_says(void **state)
+header_fields_must_match_the_body(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(header_rows); i++) {
@@ -404,7 +404,7 @@ header_fields_say_what_the_body_says(void **state)
 }
 
 static void
-a_replaced_argument_is_replaced_in_its_field(void **state)
+replaced_argument_is_replaced_in_its_field(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *field, *value, *was, *now, *want; } t[] = {
@@ -431,9 +431,10 @@ a_replaced_argument_is_replaced_in_its_field(void **state)
 	arena_reset(&a);
 }
 
-/* What is read for each of them is not kept; more than is read for all of them is refused. */
+/* The memory for one field is reused for the next. More than the limit for all fields is
+ * refused. */
 static void
-many_fields_do_not_hold_more_than_one(void **state)
+many_fields_need_no_more_memory_than_one(void **state)
 {
 	enum { N = 40, ITEMS = 60000, ROOM = 8 << 20 };
 	static char names[N][24];
@@ -472,7 +473,7 @@ many_fields_do_not_hold_more_than_one(void **state)
 /* ---- refusals ---- */
 
 static void
-a_denial_is_what_the_message_waits_for(void **state)
+denial_has_the_form_that_the_message_expects(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *body; int status; const char *want; } t[] = {
@@ -516,7 +517,7 @@ a_denial_is_what_the_message_waits_for(void **state)
 }
 
 static void
-a_refusal_is_cut_until_it_fits(void **state)
+refusal_is_shortened_to_fit(void **state)
 {
 	static char text[4000];
 	struct mcp_refusal r = { .code = MCP_CODE_VERSION,
@@ -532,7 +533,7 @@ a_refusal_is_cut_until_it_fits(void **state)
 		mcp_refuse(&r, &out);
 		assert_true(out.n <= CAP_ERROR_BYTES && out.n > CAP_ERROR_BYTES / 3);
 	}
-	/* Never inside of a letter, whichever byte it would be cut at. */
+	/* A character is never cut, at whichever byte the text ends. */
 	for (size_t i = 1; i + 1 < sizeof(text); i += 2)
 		memcpy(text + i, "\xc3\xa9", 2);
 	for (size_t odd = 0; odd < 2; odd++) {
@@ -542,7 +543,7 @@ a_refusal_is_cut_until_it_fits(void **state)
 		assert_true(out.n <= CAP_ERROR_BYTES && utf8_valid(buf_view(&out)));
 		assert_null(memmem(buf_view(&out).p, out.n, "fffd", 4));
 	}
-	/* An id that leaves no room is none. */
+	/* An id for which there is no room is left out. */
 	r.id = span_of(text, sizeof(text));
 	buf_clear(&out);
 	mcp_refuse(&r, &out);
@@ -551,9 +552,9 @@ a_refusal_is_cut_until_it_fits(void **state)
 	buf_free(&out);
 }
 
-/* The longest id that is kept, with a revision of which each byte takes six. */
+/* The longest id that is kept, with a revision whose bytes each take six. */
 static void
-what_leaves_no_room_in_a_refusal_is_left_out(void **state)
+parts_without_room_in_a_refusal_are_left_out(void **state)
 {
 	static char id[CAP_ERROR_BYTES / 2], revision[64];
 	struct mcp_refusal r = { .code = MCP_CODE_VERSION,
@@ -575,7 +576,7 @@ what_leaves_no_room_in_a_refusal_is_left_out(void **state)
 }
 
 static void
-a_refusal_in_a_stream_says_its_event(void **state)
+refusal_in_a_stream_is_an_event(void **state)
 {
 	struct buf out;
 
@@ -588,9 +589,9 @@ a_refusal_in_a_stream_says_its_event(void **state)
 	buf_free(&out);
 }
 
-/* Of a revision that is not spoken what was asked for is said again, where it is one. */
+/* For an unsupported revision, the requested revision is repeated if it has a valid form. */
 static void
-a_refusal_says_no_revision_that_is_none(void **state)
+refusal_repeats_only_a_valid_revision(void **state)
 {
 	static const struct {
 		const char *requested;
@@ -613,9 +614,9 @@ a_refusal_says_no_revision_that_is_none(void **state)
 	buf_free(&out);
 }
 
-/* A tool's result says that a rule decided so; an outage is an error. */
+/* A tool's result states that a rule decided; an outage is an error. */
 static void
-an_answer_that_is_refused_is_a_denial_or_an_outage(void **state)
+refused_response_is_a_denial_or_an_outage(void **state)
 {
 	static const struct {
 		const char *code;
@@ -646,7 +647,7 @@ an_answer_that_is_refused_is_a_denial_or_an_outage(void **state)
 /* ---- sessions ---- */
 
 static void
-a_session_is_of_whom_it_was_given_to(void **state)
+session_belongs_to_the_caller_it_was_given_to(void **state)
 {
 	static const struct mcp_session_of ann = { SPAN_LIT("ann"), SPAN_LIT("bot"),
 		SPAN_LIT("tools"), SPAN_LIT("srv") };
@@ -677,7 +678,7 @@ a_session_is_of_whom_it_was_given_to(void **state)
 			fail_msg("%s", t[i].name);
 		assert_true(!t[i].own || span_is(id, "s-1"));
 	}
-	/* whatever signs are in names */
+	/* whatever characters the names contain */
 	const struct mcp_session_of left = { SPAN_LIT("a,:b"), SPAN_LIT("c"), SPAN_LIT("d"),
 		SPAN_LIT("e") },
 				    right = { SPAN_LIT("a"), SPAN_LIT("b,:c"), SPAN_LIT("d"),
@@ -687,7 +688,7 @@ a_session_is_of_whom_it_was_given_to(void **state)
 	mcp_session_key(keys[0], &right, other);
 	assert_memory_not_equal(one, other, sizeof(one));
 	mcp_session_key(keys[0], &ann, of);
-	/* no other id, and no part of one */
+	/* no other id, and no changed part of one */
 	for (size_t i = 0; i < bound.n; i++) {
 		char *p = guard_dup(bound.p, bound.n);
 		p[i] ^= 1;
@@ -702,7 +703,7 @@ a_session_is_of_whom_it_was_given_to(void **state)
 	assert_int_equal(mcp_session_bind(of, SPAN_LIT("a b"), &a).n, 0);
 	assert_int_equal(mcp_session_bind(of, SPAN_LIT("a\r\nb"), &a).n, 0);
 	assert_int_equal(mcp_session_bind(of, SPAN_LIT("\xc3\xa9"), &a).n, 0);
-	/* of at most 1024 bytes, from the server and from a client that can make the tag */
+	/* at most 1,024 bytes, from the server and from a client that could make the tag */
 	static char text[1025 + 1 + 32 + 1];
 	unsigned char all[32];
 	memset(text, 'x', sizeof(text));
@@ -722,22 +723,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_message_is_read_or_refused),
-		cmocka_unit_test(no_cut_of_a_message_is_one),
-		cmocka_unit_test(names_of_a_filter_cost_no_room),
-		cmocka_unit_test(what_is_too_long_by_a_byte_is_refused),
-		cmocka_unit_test(a_member_in_other_letters_is_refused_whichever_it_is),
-		cmocka_unit_test(header_fields_say_what_the_body_says),
-		cmocka_unit_test(a_replaced_argument_is_replaced_in_its_field),
-		cmocka_unit_test(many_fields_do_not_hold_more_than_one),
-		cmocka_unit_test(a_denial_is_what_the_message_waits_for),
-		cmocka_unit_test(a_refusal_is_cut_until_it_fits),
-		cmocka_unit_test(what_leaves_no_room_in_a_refusal_is_left_out),
-		cmocka_unit_test(a_refusal_says_no_revision_that_is_none),
-		cmocka_unit_test(an_answer_that_is_refused_is_a_denial_or_an_outage),
+		cmocka_unit_test(message_is_read_or_refused),
+		cmocka_unit_test(cut_message_is_refused),
+		cmocka_unit_test(unknown_filter_members_take_no_memory),
+		cmocka_unit_test(value_that_is_one_byte_too_long_is_refused),
+		cmocka_unit_test(known_member_in_other_case_is_refused),
+		cmocka_unit_test(header_fields_must_match_the_body),
+		cmocka_unit_test(replaced_argument_is_replaced_in_its_field),
+		cmocka_unit_test(many_fields_need_no_more_memory_than_one),
+		cmocka_unit_test(denial_has_the_form_that_the_message_expects),
+		cmocka_unit_test(refusal_is_shortened_to_fit),
+		cmocka_unit_test(parts_without_room_in_a_refusal_are_left_out),
+		cmocka_unit_test(refusal_repeats_only_a_valid_revision),
+		cmocka_unit_test(refused_response_is_a_denial_or_an_outage),
 		{ .name = "agentgateway#2644: a refusal in a stream says its event",
-			.test_func = a_refusal_in_a_stream_says_its_event },
-		cmocka_unit_test(a_session_is_of_whom_it_was_given_to),
+			.test_func = refusal_in_a_stream_is_an_event },
+		cmocka_unit_test(session_belongs_to_the_caller_it_was_given_to),
 	};
 
 	return cmocka_run_group_tests_name("mcp", tests, NULL, NULL);

@@ -48,7 +48,7 @@ static const struct {
 /* clang-format on */
 
 static void
-what_is_replaced_keeps_the_form_of_its_tool(void **state)
+replacement_must_match_the_output_schema(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(outputs); i++) {
@@ -75,7 +75,7 @@ what_is_replaced_keeps_the_form_of_its_tool(void **state)
 		buf_free(&now);
 	}
 	assert_true(mcp_output_fits(SPAN_LIT("{"), SPAN_LIT("{}"), SPAN_LIT("{}")));
-	/* What says that it failed is promised no form. */
+	/* The schema does not apply to a result that reports an error. */
 #define FAILED(m) SPAN_LIT("{\"result\":{\"isError\":true,\"structuredContent\":\"" m "\"}}")
 	assert_true(mcp_output_fits(SPAN_LIT("{\"outputSchema\":{\"format\":\"email\"}}"),
 		FAILED(MAIL), FAILED(GONE)));
@@ -85,7 +85,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_replaced_keeps_the_form_of_its_tool),
+		cmocka_unit_test(replacement_must_match_the_output_schema),
 	};
 
 	return cmocka_run_group_tests_name("mcp_output", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* scan/media: kinds by magic numbers, flaws, and each place of a text in metadata. */
+/* scan/media: kinds by magic numbers, flaws, and each place of text in metadata. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -172,7 +172,7 @@ put_zip(struct buf *b, bool locked)
 	buf_span(b, SPAN_LIT("\0\0"));
 }
 
-/* `what`: a name of the samples below. */
+/* `what`: the name of one of the samples below. */
 static void
 make_file(struct buf *b, const char *what)
 {
@@ -354,7 +354,7 @@ make_file(struct buf *b, const char *what)
 	fail_msg("no sample %s", what);
 }
 
-/* ---- what is read of them ---- */
+/* ---- expected results ---- */
 
 static const struct {
 	const char *name;
@@ -468,7 +468,7 @@ static const struct {
 };
 
 static void
-files_are_read(void **state)
+media_files_are_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(samples); i++) {
@@ -494,9 +494,9 @@ files_are_read(void **state)
 	}
 }
 
-/* Cut anywhere, and with any byte another, a file is read within its bytes. */
+/* Cut anywhere, and with any byte changed, nothing is read beyond the file. */
 static void
-cut_files_are_read(void **state)
+cut_files_are_read_within_their_bytes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(samples); i++) {
@@ -515,9 +515,9 @@ cut_files_are_read(void **state)
 	}
 }
 
-/* A picture or a sound that ends before its end says so, wherever it is cut. */
+/* A cut picture or sound is reported as truncated, wherever it is cut. */
 static void
-cut_files_are_truncated(void **state)
+cut_files_are_reported_as_truncated(void **state)
 {
 	static const char *const names[] = { "png tEXt", "jpeg exif", "gif comment",
 		"webp exif", "wav info" };
@@ -537,7 +537,7 @@ cut_files_are_truncated(void **state)
 }
 
 static void
-types_are_held_to_their_bytes(void **state)
+declared_types_must_match_the_bytes(void **state)
 {
 	static const struct {
 		const char *file, *declared;
@@ -606,7 +606,7 @@ types_are_held_to_their_bytes(void **state)
 }
 
 static void
-few_bytes_are_no_magic_number(void **state)
+few_bytes_are_not_a_magic_number(void **state)
 {
 	static const struct span texts[] = { SPAN_LIT("BM is a note"), SPAN_LIT("ID3 tags"),
 		SPAN_LIT("BZhang"), SPAN_LIT("GIF8 is short"), SPAN_LIT("\xff\xfb\xff\xff"),
@@ -620,13 +620,13 @@ few_bytes_are_no_magic_number(void **state)
 	assert_string_equal(file_kinds[FILE_WEBM].media, "video");
 }
 
-/* What no magic number names, as a text. */
+/* Files without a magic number are decoded as text. */
 static void
-texts_are_decoded(void **state)
+text_files_are_decoded(void **state)
 {
 	static const struct {
 		struct span bytes;
-		const char *text; /* NULL: none */
+		const char *text; /* NULL: not a text */
 	} rows[] = {
 		{ SPAN_LIT(""), "" },
 		{ SPAN_LIT("caf\xc3\xa9\r\n"), "caf\xc3\xa9\r\n" },
@@ -640,7 +640,7 @@ texts_are_decoded(void **state)
 			   "a\0b"),
 			NULL },
 		{ SPAN_LIT("\xff\xfe\0\0a\0\0\0"), NULL }, /* UTF-32 */
-		{ SPAN_LIT("a\0b\0"), NULL },		   /* no mark */
+		{ SPAN_LIT("a\0b\0"), NULL },		   /* no byte order mark */
 		{ SPAN_LIT("text \x01 and"), NULL },
 		{ SPAN_LIT("text \xe9 \0 and"), NULL },
 		{ SPAN_LIT("text \x81 and"), NULL },
@@ -663,7 +663,7 @@ texts_are_decoded(void **state)
 }
 
 static void
-markup_is_read_as_it_is_shown(void **state)
+markup_is_read_as_displayed(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "<svg><text>D<tspan x='1'>E8</tspan></text></svg>", "\n\nDE8\n\n" },
@@ -688,9 +688,9 @@ markup_is_read_as_it_is_shown(void **state)
 	}
 }
 
-/* Memory that runs out is told, and nothing is read of what is not there. */
+/* Lack of memory is reported, and nothing is read beyond the data. */
 static void
-without_memory_it_is_said(void **state)
+lack_of_memory_is_reported(void **state)
 {
 	(void)state;
 	for (size_t cap = 1; cap < 4096; cap += 64) {
@@ -707,14 +707,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(files_are_read),
-		cmocka_unit_test(cut_files_are_read),
-		cmocka_unit_test(cut_files_are_truncated),
-		cmocka_unit_test(types_are_held_to_their_bytes),
-		cmocka_unit_test(few_bytes_are_no_magic_number),
-		cmocka_unit_test(texts_are_decoded),
-		cmocka_unit_test(markup_is_read_as_it_is_shown),
-		cmocka_unit_test(without_memory_it_is_said),
+		cmocka_unit_test(media_files_are_read),
+		cmocka_unit_test(cut_files_are_read_within_their_bytes),
+		cmocka_unit_test(cut_files_are_reported_as_truncated),
+		cmocka_unit_test(declared_types_must_match_the_bytes),
+		cmocka_unit_test(few_bytes_are_not_a_magic_number),
+		cmocka_unit_test(text_files_are_decoded),
+		cmocka_unit_test(markup_is_read_as_displayed),
+		cmocka_unit_test(lack_of_memory_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Blocks and the heap: what was in one is gone once it was let go of, whoever allocated it. */
+/* Memory blocks and the heap: the content of a block is erased when it is freed, whoever
+ * allocated it. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ fill(char *p, size_t n)
 }
 
 static void
-blocks_grow_with_what_is_in_them(void **state)
+blocks_grow_with_their_content(void **state)
 {
 	static const size_t sizes[] = { 1, 100, 4096, 100000, 524287, 524288, 524289, 1 << 20,
 		5 << 20 };
@@ -62,10 +63,10 @@ blocks_grow_with_what_is_in_them(void **state)
 	mem_put(p, 10);
 }
 
-/* The heap writes lists and sizes of its own into what is free: also after the bytes that
- * were asked for, in the block that is kept. */
+/* The heap writes its own lists and sizes into free memory, also after the requested bytes, in
+ * the block that is kept. */
 static void
-a_kept_block_is_zero_to_its_end(void **state)
+kept_block_is_zero_to_its_end(void **state)
 {
 	enum { HOLES = 2000, KILO = 1024 };
 	static void *held[HOLES];
@@ -99,7 +100,7 @@ a_kept_block_is_zero_to_its_end(void **state)
 }
 
 static void
-a_buffer_is_whole_however_it_grew(void **state)
+buffer_is_complete_however_it_grew(void **state)
 {
 	struct buf b;
 
@@ -118,7 +119,7 @@ a_buffer_is_whole_however_it_grew(void **state)
 }
 
 #ifndef TG_SANITIZE
-/* Looks where a block was: nothing maps or unmaps small ones in between. */
+/* Reads the place of a freed block: small blocks are not mapped or unmapped in between. */
 static const char *
 place_of(char *p)
 {
@@ -128,7 +129,7 @@ place_of(char *p)
 }
 
 static void
-the_heap_keeps_nothing(void **state)
+heap_keeps_no_freed_content(void **state)
 {
 	static const size_t sizes[] = { 24, 200, 1000, 5000, 60000 };
 
@@ -153,9 +154,9 @@ the_heap_keeps_nothing(void **state)
 	}
 }
 
-/* A library's: libc's own list of what was written to a stream. */
+/* Memory of a library: libc's own list of text that was written to a stream. */
 static void
-libraries_leave_nothing_in_the_heap(void **state)
+libraries_leave_no_content_in_the_heap(void **state)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -180,7 +181,7 @@ libraries_leave_nothing_in_the_heap(void **state)
 }
 
 static void
-realloc_is_realloc(void **state)
+realloc_behaves_like_realloc(void **state)
 {
 	(void)state;
 	char *p = realloc(NULL, 100);
@@ -195,15 +196,15 @@ realloc_is_realloc(void **state)
 	assert_int_equal(count(p, 32), 2);
 	volatile size_t none = 0, most = SIZE_MAX / 2;
 	assert_null(realloc(p, none));
-	/* A compiler may take an allocation that nobody uses for one that succeeds. */
+	/* A compiler may assume that an unused allocation succeeds. */
 	void *volatile got = realloc(NULL, most);
 	assert_null(got);
 }
 #endif
 
-#ifndef TG_SANITIZE /* where each piece is a chunk */
+#ifndef TG_SANITIZE /* in sanitizer builds each piece is an allocation of its own */
 static void
-a_large_piece_of_an_arena_is_apart(void **state)
+large_piece_of_an_arena_is_separate(void **state)
 {
 	struct arena a;
 
@@ -216,12 +217,12 @@ a_large_piece_of_an_arena_is_apart(void **state)
 	fill(large, 3 << 20);
 	assert_ptr_equal(arena_alloc(&a, 96), before + 96);
 	assert_true(a.used_bytes == small + (3 << 20));
-	/* nor do those after it become larger for it */
+	/* later blocks do not become larger because of it */
 	assert_non_null(arena_alloc(&a, small));
 	assert_true(a.used_bytes <= 4 * small + (3 << 20));
 	arena_reset(&a);
 	assert_true(a.used_bytes == 0 && a.apart_bytes == 0);
-	/* it is gone with the rest */
+	/* it is freed with the rest */
 	before = arena_alloc(&a, 96);
 	large = arena_alloc(&a, 9000);
 	assert_true(before && large);
@@ -247,9 +248,9 @@ resident(void)
 	return pages * 4096;
 }
 
-/* An array that grew, and something small that was made meanwhile and stays. */
+/* An array that grew, and a small block that was made meanwhile and stays. */
 static void
-large_blocks_go_back_when_freed(void **state)
+freed_large_blocks_are_returned_to_the_system(void **state)
 {
 	enum { TIMES = 8, MOST = 16 << 20 };
 	char *stays[TIMES][8] = { { NULL } };
@@ -275,9 +276,9 @@ large_blocks_go_back_when_freed(void **state)
 			free(stays[t][k]);
 }
 
-/* Every 64th block stays: glibc alone gives nothing back below the last of them. */
+/* Every 64th block stays: glibc alone returns nothing below the last of them. */
 static void
-what_a_burst_needed_goes_back(void **state)
+memory_of_a_burst_is_returned_to_the_system(void **state)
 {
 	enum { BLOCKS = 8192, SIZE = 8000 };
 	static char *block[BLOCKS];
@@ -304,9 +305,9 @@ what_a_burst_needed_goes_back(void **state)
 #endif
 
 #if defined(__GLIBC__) && !defined(TG_SANITIZE)
-/* A large block that was never touched is not touched by free() either. */
+/* free() does not touch a large block that was never touched. */
 static void
-a_large_block_is_freed_without_touching_it(void **state)
+large_block_is_freed_without_touching_it(void **state)
 {
 	struct rusage before, after;
 
@@ -328,20 +329,20 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #if defined(__GLIBC__) && !defined(TG_SANITIZE)
-		cmocka_unit_test(a_large_block_is_freed_without_touching_it),
+		cmocka_unit_test(large_block_is_freed_without_touching_it),
 #endif
-		cmocka_unit_test(blocks_grow_with_what_is_in_them),
-		cmocka_unit_test(a_kept_block_is_zero_to_its_end),
+		cmocka_unit_test(blocks_grow_with_their_content),
+		cmocka_unit_test(kept_block_is_zero_to_its_end),
 #ifndef TG_SANITIZE
-		cmocka_unit_test(a_large_piece_of_an_arena_is_apart),
+		cmocka_unit_test(large_piece_of_an_arena_is_separate),
 #endif
-		cmocka_unit_test(a_buffer_is_whole_however_it_grew),
+		cmocka_unit_test(buffer_is_complete_however_it_grew),
 #ifndef TG_SANITIZE
-		cmocka_unit_test(the_heap_keeps_nothing),
-		cmocka_unit_test(libraries_leave_nothing_in_the_heap),
-		cmocka_unit_test(realloc_is_realloc),
-		cmocka_unit_test(what_a_burst_needed_goes_back),
-		cmocka_unit_test(large_blocks_go_back_when_freed),
+		cmocka_unit_test(heap_keeps_no_freed_content),
+		cmocka_unit_test(libraries_leave_no_content_in_the_heap),
+		cmocka_unit_test(realloc_behaves_like_realloc),
+		cmocka_unit_test(memory_of_a_burst_is_returned_to_the_system),
+		cmocka_unit_test(freed_large_blocks_are_returned_to_the_system),
 #endif
 	};
 

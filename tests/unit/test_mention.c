@@ -1,4 +1,4 @@
-/* Further places of values: scan/text/mention.h. */
+/* Further occurrences of values: scan/text/mention.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ struct value {
 	enum mention_how how;
 };
 
-/* What was found is marked in brackets with its value's number. */
+/* Writes the text with each occurrence in brackets, with the number of its value. */
 static void
 mark(struct span text, const struct mention_scan *s, char *out, size_t room)
 {
@@ -37,12 +37,12 @@ mark(struct span text, const struct mention_scan *s, char *out, size_t room)
 }
 
 static void
-values_are_found_between_the_edges_of_tokens(void **state)
+values_are_found_at_the_edges_of_tokens(void **state)
 {
 	static const struct {
 		const char *name;
 		struct value values[VALUES];
-		const char *want; /* the text, marked */
+		const char *want; /* the marked text */
 	} rows[] = {
 		{ "a value is found wherever it stands", { { "hunter2", MENTION_EXACT } },
 			"[0:hunter2], and \"[0:hunter2]\".[0:hunter2]" },
@@ -119,7 +119,7 @@ values_are_found_between_the_edges_of_tokens(void **state)
 				p += 2;
 			else if (*p != ']')
 				plain[n++] = *p;
-		/* Flush against the end of its memory, and in pieces of any length. */
+		/* Before the end of its memory, and in pieces of any length. */
 		char *text = malloc(n + 1);
 		assert_non_null(text);
 		memcpy(text, plain, n);
@@ -147,9 +147,9 @@ values_are_found_between_the_edges_of_tokens(void **state)
 	}
 }
 
-/* The same by looking for each value at each place. */
+/* The same by searching for each value at each place. */
 static void
-random_texts_give_what_a_plain_search_gives(void **state)
+random_texts_give_the_results_of_a_plain_search(void **state)
 {
 	(void)state;
 	srand(7);
@@ -194,7 +194,7 @@ random_texts_give_what_a_plain_search_gives(void **state)
 }
 
 static void
-too_much_to_look_for_is_refused(void **state)
+too_many_values_are_refused(void **state)
 {
 	struct mention_set *set = mention_set_new();
 	char value[1024];
@@ -207,7 +207,7 @@ too_much_to_look_for_is_refused(void **state)
 		value[1] = (char)('a' + i / 26 % 26);
 		value[2] = (char)('a' + i % 26);
 		err = mention_add(set, span_of(value, sizeof(value)), MENTION_EXACT, 0);
-		/* Values that are there already take no room. */
+		/* Values that are already in the set take no room. */
 		for (int k = 0; err == 0 && k < 3; k++)
 			assert_int_equal(mention_add(set, span_of(value, sizeof(value)),
 						 MENTION_EXACT, 1),
@@ -219,7 +219,7 @@ too_much_to_look_for_is_refused(void **state)
 }
 
 static void
-many_addresses_leave_room_for_a_password(void **state)
+many_addresses_leave_room_for_other_values(void **state)
 {
 	struct mention_set *set = mention_set_new();
 	struct mention_scan scan = { 0 };
@@ -249,10 +249,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values_are_found_between_the_edges_of_tokens),
-		cmocka_unit_test(random_texts_give_what_a_plain_search_gives),
-		cmocka_unit_test(too_much_to_look_for_is_refused),
-		cmocka_unit_test(many_addresses_leave_room_for_a_password),
+		cmocka_unit_test(values_are_found_at_the_edges_of_tokens),
+		cmocka_unit_test(random_texts_give_the_results_of_a_plain_search),
+		cmocka_unit_test(too_many_values_are_refused),
+		cmocka_unit_test(many_addresses_leave_room_for_other_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* The tree against the vectors of transparency-dev/merkle (tests/data/merkle.txt: right proofs
- * and wrong ones), against RFC 6962's definition taken literally, and every proof of every
- * small tree both ways. */
+/* The tree, tested with the vectors of transparency-dev/merkle (tests/data/merkle.txt: valid
+ * and invalid proofs), with RFC 6962's definition, and with every proof of every small tree in
+ * both directions. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -28,7 +28,7 @@ check_hex(const struct merkle_hash *got, const char *want)
 	assert_memory_equal(hex, want, strlen(want));
 }
 
-/* SHA-256(0x00 ‖ text): the vectors' leaves are texts, ours are hashes. */
+/* SHA-256(0x00 ‖ text): the leaves of the vectors are texts, ours are hashes. */
 static struct merkle_hash
 leaf_of(const char *text)
 {
@@ -43,7 +43,7 @@ leaf_of(const char *text)
 }
 
 static void
-hashes_are_those_of_rfc6962(void **state)
+hashes_equal_those_of_rfc_6962(void **state)
 {
 	struct merkle_range none = { 0 };
 	struct merkle_hash h, left = { "N123" }, right = { "N456" };
@@ -57,12 +57,12 @@ hashes_are_those_of_rfc6962(void **state)
 	check_hex(&h, "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
 	h = leaf_of("L123456");
 	check_hex(&h, "395aa064");
-	/* The published node is over four bytes a side. */
+	/* The published node has four bytes on each side. */
 	sha256_begin(&s);
 	sha256_add(&s, (struct span){ "\1N123N456", 9 });
 	sha256_end(&s, h.b);
 	check_hex(&h, "aa217fe8");
-	/* Ours are over 32. */
+	/* Our nodes have 32. */
 	unsigned char text[1 + 2 * MERKLE_BYTES] = { 1 };
 	struct merkle_hash want;
 	memcpy(text + 1, left.b, MERKLE_BYTES);
@@ -80,7 +80,8 @@ hashes_are_those_of_rfc6962(void **state)
 
 /* ---- the vectors ---- */
 
-/* Some are no 32 bytes long: filled up with zeros, for a hash of ours has one length. */
+/* Some hashes of the vectors do not have 32 bytes; they are filled with zeros, because our
+ * hashes have one length. */
 static struct merkle_hash
 hash_read(const char *word)
 {
@@ -92,7 +93,7 @@ hash_read(const char *word)
 }
 
 static void
-published_proofs_hold_or_not(void **state)
+published_proofs_verify_or_fail_as_stated(void **state)
 {
 	FILE *f = fopen("tests/data/merkle.txt", "r");
 	char line[8192], *save;
@@ -115,14 +116,14 @@ published_proofs_hold_or_not(void **state)
 			   *second = strtok_r(NULL, " \n", &save);
 		a = hash_read(first);
 		b = hash_read(second);
-		/* No leaf and no root at all: we have no word for it. */
+		/* Neither a leaf nor a root: there is no equivalent here. */
 		if (!strcmp(first, "-") && !strcmp(second, "-")) {
 			rows[consistency]++;
 			continue;
 		}
 		for (char *word; (word = strtok_r(NULL, " \n", &save));)
 			proof[n++] = hash_read(word);
-		/* Theirs refuses an old size of 0, ours takes it with an empty proof. */
+		/* Their code refuses an old size of 0; ours accepts it with an empty proof. */
 		bool zero = consistency && index == 0 && n == 0;
 		bool got = consistency ? merkle_consistent(index, &a, size, &b, proof, n)
 				       : merkle_included(&b, index, size, proof, n, &a);
@@ -141,7 +142,7 @@ published_proofs_hold_or_not(void **state)
 
 static struct merkle_hash leaves[SMALL];
 
-/* MTH(D[lo:hi]) of RFC 6962 2.1, word for word. */
+/* MTH(D[lo:hi]) of RFC 6962 2.1, literally. */
 static struct merkle_hash
 mth(uint64_t lo, uint64_t hi)
 {
@@ -170,7 +171,7 @@ small_hash(void *arg, unsigned level, uint64_t index, struct merkle_hash *out)
 }
 
 static void
-every_proof_of_small_trees_holds_and_no_other(void **state)
+small_trees_have_exactly_their_proofs(void **state)
 {
 	struct merkle_range r = { 0 }, at;
 	struct merkle_hash roots[SMALL + 1], proof[MERKLE_PROOF_MAX], nodes[MERKLE_LEVELS];
@@ -190,7 +191,7 @@ every_proof_of_small_trees_holds_and_no_other(void **state)
 		}
 	}
 	merkle_root(&r, &roots[SMALL]);
-	/* The only leaf of a tree is its root: no proof makes it a part of a larger one. */
+	/* The only leaf of a tree is its root: no proof makes it a part of a larger tree. */
 	assert_false(merkle_included(&leaves[1], 0, 1, &leaves[0], 1, &roots[2]));
 	for (uint64_t size = 1; size <= SMALL; size += size < 40 ? 1 : 37) {
 		struct merkle_source s = { small_hash, &size };
@@ -226,9 +227,9 @@ every_proof_of_small_trees_holds_and_no_other(void **state)
 	}
 }
 
-/* The same proof from the leaves that pass, with any number of them known before. */
+/* The same proof, made while the leaves pass, with any number of them known before. */
 static void
-a_path_of_passing_leaves_is_the_proof(void **state)
+path_of_passing_leaves_equals_the_proof(void **state)
 {
 	static struct path p;
 	struct merkle_hash proof[MERKLE_PROOF_MAX], got[MERKLE_LEVELS];
@@ -248,7 +249,7 @@ a_path_of_passing_leaves_is_the_proof(void **state)
 					assert_false(whole);
 					path_leaf(&p, &leaves[p.next]);
 				}
-				path_leaf(&p, &leaves[0]); /* beyond: not looked at */
+				path_leaf(&p, &leaves[0]); /* beyond the size: ignored */
 				assert_int_equal(path_proof(&p, got, &whole), n);
 				assert_true(whole);
 				assert_memory_equal(got, proof, n * sizeof(*proof));
@@ -259,7 +260,7 @@ a_path_of_passing_leaves_is_the_proof(void **state)
 	assert_int_equal(path_begin(&p, INT64_MAX - 1, INT64_MAX), 0);
 }
 
-/* What the source does not know ends the proof; no size overflows. */
+/* A hash that the source does not know ends the proof; no size causes an overflow. */
 static int
 no_hash(void *arg, unsigned level, uint64_t index, struct merkle_hash *out)
 {
@@ -271,7 +272,7 @@ no_hash(void *arg, unsigned level, uint64_t index, struct merkle_hash *out)
 }
 
 static void
-a_source_that_lacks_a_hash_ends_the_proof(void **state)
+missing_hash_ends_the_proof(void **state)
 {
 	unsigned calls = 0;
 	struct merkle_source s = { no_hash, &calls };
@@ -292,11 +293,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hashes_are_those_of_rfc6962),
-		cmocka_unit_test(published_proofs_hold_or_not),
-		cmocka_unit_test(every_proof_of_small_trees_holds_and_no_other),
-		cmocka_unit_test(a_path_of_passing_leaves_is_the_proof),
-		cmocka_unit_test(a_source_that_lacks_a_hash_ends_the_proof),
+		cmocka_unit_test(hashes_equal_those_of_rfc_6962),
+		cmocka_unit_test(published_proofs_verify_or_fail_as_stated),
+		cmocka_unit_test(small_trees_have_exactly_their_proofs),
+		cmocka_unit_test(path_of_passing_leaves_equals_the_proof),
+		cmocka_unit_test(missing_hash_ends_the_proof),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Metering: the usage is read and hidden however the bytes are cut, and bytes
- * that are nobody's business pass untouched. */
+/* Metering: the usage is read and hidden, wherever the bytes are cut; all other bytes pass
+ * unchanged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -167,7 +167,7 @@ expect(size_t i, size_t step)
 
 static const struct {
 	const char *name, *in;
-	const char *want; /* NULL: nothing goes on; "": as it is */
+	const char *want; /* NULL: nothing is forwarded; "": unchanged */
 } hides[] = {
 	{ "the last chunk goes",
 		"{\"id\":\"x\",\"choices\":[],\"usage\":{\"prompt_tokens\":1}}", NULL },
@@ -195,9 +195,9 @@ static const struct {
 	{ "trailing data", "{\"usage\":null} x", "" },
 };
 
-/* An event at a time: what was asked for only by us goes no further. */
+/* One event at a time: usage that only the gateway requested is not forwarded. */
 static void
-usage_that_nobody_asked_for_is_hidden(void **state)
+usage_that_the_caller_did_not_request_is_hidden(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2 * COUNT_OF(hides); i++) {
@@ -222,9 +222,9 @@ usage_that_nobody_asked_for_is_hidden(void **state)
 	}
 }
 
-/* What Bedrock's invoke says in its head, where the body does not say it. */
+/* Usage in the head of Bedrock's InvokeModel, if the body has none. */
 static const struct {
-	const char *name, *dialect, *endpoint, *path, *in, *out; /* in, out: fields */
+	const char *name, *dialect, *endpoint, *path, *in, *out; /* in, out: header fields */
 	struct span body;
 	bool known;
 	int64_t input, output;
@@ -254,7 +254,7 @@ static const struct {
 };
 
 static void
-usage_is_what_the_head_says_where_the_body_does_not(void **state)
+usage_is_read_from_the_head_if_the_body_has_none(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
@@ -287,7 +287,7 @@ usage_is_what_the_head_says_where_the_body_does_not(void **state)
 }
 
 static void
-usage_is_read_however_the_bytes_are_cut(void **state)
+usage_is_read_in_every_cut(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -296,7 +296,7 @@ usage_is_read_however_the_bytes_are_cut(void **state)
 }
 
 static void
-an_event_over_the_cap_passes_unread_and_is_counted(void **state)
+event_over_the_limit_passes_uninspected_and_is_counted(void **state)
 {
 	struct guard *m;
 	struct buf out, in;
@@ -326,7 +326,7 @@ an_event_over_the_cap_passes_unread_and_is_counted(void **state)
 }
 
 static void
-a_body_over_the_cap_passes_and_its_usage_is_unknown(void **state)
+body_over_the_limit_passes_without_usage(void **state)
 {
 	static char chunk[1 << 20];
 	struct guard *m;
@@ -350,9 +350,9 @@ a_body_over_the_cap_passes_and_its_usage_is_unknown(void **state)
 	buf_free(&out);
 }
 
-/* A transcription of so many words: more than its reader remembers. */
+/* A transcription with more words than its reader keeps. */
 static void
-the_usage_of_an_answer_of_very_many_texts_is_read(void **state)
+usage_of_a_response_with_many_texts_is_read(void **state)
 {
 	struct guard *m;
 	struct buf out, in;
@@ -368,7 +368,7 @@ the_usage_of_an_answer_of_very_many_texts_is_read(void **state)
 	assert_int_equal(guard_feed(m, buf_view(&in), &out), 0);
 	assert_int_equal(guard_end(m, &out), 0);
 	struct usage u = guard_usage(m);
-	assert_true(guard_report(m)->blind); /* or this row is too small */
+	assert_true(guard_report(m)->blind); /* otherwise this test is too small */
 	assert_true(u.known && u.input_tokens == 19 && u.output_tokens == 10);
 	guard_drop(&m);
 	buf_free(&out);
@@ -376,7 +376,7 @@ the_usage_of_an_answer_of_very_many_texts_is_read(void **state)
 }
 
 static void
-output_that_cannot_be_held_is_an_error(void **state)
+output_without_memory_is_an_error(void **state)
 {
 	struct guard *m;
 	struct buf out;
@@ -393,13 +393,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(usage_is_read_however_the_bytes_are_cut),
-		cmocka_unit_test(usage_that_nobody_asked_for_is_hidden),
-		cmocka_unit_test(usage_is_what_the_head_says_where_the_body_does_not),
-		cmocka_unit_test(an_event_over_the_cap_passes_unread_and_is_counted),
-		cmocka_unit_test(a_body_over_the_cap_passes_and_its_usage_is_unknown),
-		cmocka_unit_test(the_usage_of_an_answer_of_very_many_texts_is_read),
-		cmocka_unit_test(output_that_cannot_be_held_is_an_error),
+		cmocka_unit_test(usage_is_read_in_every_cut),
+		cmocka_unit_test(usage_that_the_caller_did_not_request_is_hidden),
+		cmocka_unit_test(usage_is_read_from_the_head_if_the_body_has_none),
+		cmocka_unit_test(event_over_the_limit_passes_uninspected_and_is_counted),
+		cmocka_unit_test(body_over_the_limit_passes_without_usage),
+		cmocka_unit_test(usage_of_a_response_with_many_texts_is_read),
+		cmocka_unit_test(output_without_memory_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

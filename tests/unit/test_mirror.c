@@ -1,6 +1,6 @@
-/* The stream follows the journal through whatever happens to Redis and to the
- * daemon, and never mixes two histories. Against a real Redis. The mirror's own
- * waits of seconds last an eighth, by the linker's --wrap. */
+/* The stream follows the journal, whatever happens to Redis and to the daemon, and never mixes
+ * two histories. Against a real Redis. The linker's --wrap shortens the mirror's waits of
+ * seconds to an eighth. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,7 +67,7 @@ teardown(void **state)
 		}                                                                              \
 	} while (0)
 
-/* Up to `at_once` share a commit. */
+/* Up to `at_once` records share a commit. */
 static void
 put_gathered(int n, int at_once)
 {
@@ -120,7 +120,7 @@ stream_text(void)
 	return b;
 }
 
-/* The stream holds the journal's last bytes, to its end. */
+/* Asserts that the stream contains the journal's last bytes up to its end. */
 static void
 assert_stream_ends_the_journal(bool whole)
 {
@@ -159,7 +159,7 @@ verify_stream(void)
 }
 
 static void
-the_stream_is_the_journal(void **state)
+stream_equals_the_journal(void **state)
 {
 	(void)state;
 	need_redis();
@@ -169,7 +169,7 @@ the_stream_is_the_journal(void **state)
 	assert_stream_ends_the_journal(true);
 	assert_int_equal(redis_rig_do(&redis, "XRANGE " KEY " 1-1 1-1"), 1);
 	assert_int_equal(redis_rig_do(&redis, "XRANGE " KEY " 1-101 1-101"), 1);
-	/* Stopping waits for the closing record. */
+	/* The stop waits for the closing record. */
 	audit_stop(&r.audit);
 	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 102);
 	assert_stream_ends_the_journal(true);
@@ -178,7 +178,7 @@ the_stream_is_the_journal(void **state)
 }
 
 static void
-a_restarted_daemon_goes_on_where_the_stream_ends(void **state)
+restarted_daemon_continues_the_stream(void **state)
 {
 	(void)state;
 	need_redis();
@@ -190,7 +190,7 @@ a_restarted_daemon_goes_on_where_the_stream_ends(void **state)
 		assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 12 * boot);
 	}
 	assert_stream_ends_the_journal(true);
-	/* Records that were written without Redis are caught up. */
+	/* Records that were written without Redis are added later. */
 	r.cfg.redis_url = NULL;
 	assert_started();
 	put_many(50);
@@ -202,7 +202,7 @@ a_restarted_daemon_goes_on_where_the_stream_ends(void **state)
 }
 
 static void
-a_redis_that_comes_later_gets_everything(void **state)
+redis_that_starts_later_gets_all_records(void **state)
 {
 	(void)state;
 	need_redis();
@@ -216,7 +216,7 @@ a_redis_that_comes_later_gets_everything(void **state)
 }
 
 static void
-a_redis_that_was_restarted_or_flushed_is_filled_again(void **state)
+restarted_or_flushed_redis_is_filled_again(void **state)
 {
 	(void)state;
 	need_redis();
@@ -229,7 +229,7 @@ a_redis_that_was_restarted_or_flushed_is_filled_again(void **state)
 	assert_true(wait_length(22));
 	assert_stream_ends_the_journal(true);
 	redis_rig_do(&redis, "FLUSHALL");
-	assert_true(wait_length(22)); /* though nothing is written */
+	assert_true(wait_length(22)); /* although no record is written */
 	redis_rig_do(&redis, "FLUSHALL");
 	assert_int_equal(rig_put(&r, "next"), 0);
 	assert_true(wait_length(23));
@@ -237,7 +237,7 @@ a_redis_that_was_restarted_or_flushed_is_filled_again(void **state)
 }
 
 static void
-a_failover_to_a_replica_that_lagged_is_caught_up(void **state)
+lagging_replica_is_filled_after_a_failover(void **state)
 {
 	(void)state;
 	need_redis();
@@ -254,7 +254,7 @@ a_failover_to_a_replica_that_lagged_is_caught_up(void **state)
 }
 
 static void
-the_stream_is_trimmed_and_still_verifies(void **state)
+trimmed_stream_still_verifies(void **state)
 {
 	(void)state;
 	need_redis();
@@ -271,13 +271,13 @@ the_stream_is_trimmed_and_still_verifies(void **state)
 	if (!v.ok)
 		fail_msg("record %" PRIu64 ": %s", v.bad_seq, v.why);
 	assert_int_equal(v.last, 1001);
-	/* Begun again, it begins with the last 200. */
+	/* A new stream begins with the last 200 records. */
 	redis_rig_do(&redis, "FLUSHALL");
 	assert_true(wait_length(200));
 	assert_true(verify_stream().ok);
 }
 
-/* Whether the stream comes to end with this record. */
+/* Waits until the stream ends with this record. */
 static bool
 wait_entry(int boot, int seq)
 {
@@ -298,7 +298,7 @@ wait_entry(int boot, int seq)
 }
 
 static void
-the_stream_keeps_to_its_bytes(void **state)
+stream_stays_within_its_size(void **state)
 {
 	enum { BYTES = 300000 };
 
@@ -317,7 +317,8 @@ the_stream_keeps_to_its_bytes(void **state)
 	assert_true(used <= BYTES && used > BYTES / 4 * 3);
 	assert_stream_ends_the_journal(false);
 	assert_true(verify_stream().ok);
-	/* a start measures what is there; a stream of an earlier version is cut to its size */
+	/* a start measures the existing stream; the stream of an earlier version is cut to its
+	 * size */
 	audit_stop(&r.audit);
 	r.cfg.audit_stream_bytes = BYTES / 2;
 	assert_started();
@@ -326,7 +327,7 @@ the_stream_keeps_to_its_bytes(void **state)
 		used = redis_rig_do(&redis, "MEMORY USAGE " KEY " SAMPLES 0");
 	}
 	assert_true(used <= BYTES / 2 && used > BYTES / 4);
-	/* begun again, it is not given more than fits */
+	/* a new stream does not exceed its size */
 	redis_rig_do(&redis, "FLUSHALL");
 	for (int i = 0; i < 1500 && redis_rig_do(&redis, "XLEN " KEY) < 50; i++)
 		usleep(20000);
@@ -336,7 +337,7 @@ the_stream_keeps_to_its_bytes(void **state)
 }
 
 static void
-in_a_full_redis_the_stream_gives_way_and_goes_on(void **state)
+stream_gives_way_in_a_full_redis_and_continues(void **state)
 {
 	(void)state;
 	need_redis();
@@ -367,7 +368,7 @@ in_a_full_redis_the_stream_gives_way_and_goes_on(void **state)
 }
 
 static void
-another_writer_is_refused_and_nothing_is_mixed(void **state)
+second_writer_is_refused(void **state)
 {
 	(void)state;
 	need_redis();
@@ -379,14 +380,14 @@ another_writer_is_refused_and_nothing_is_mixed(void **state)
 	usleep(300000);
 	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 7);
 	assert_int_equal(rig_count(&r, M_AUDIT_MIRRORED), 6);
-	/* The journal is none the worse. */
+	/* The journal is unaffected. */
 	assert_true(rig_verify(&r).ok);
 	audit_stop(&r.audit);
 	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 7);
 }
 
 static void
-a_changed_stream_is_not_continued(void **state)
+changed_stream_is_not_continued(void **state)
 {
 	(void)state;
 	need_redis();
@@ -412,14 +413,14 @@ on_segment(const char *fmt, int i)
 #pragma GCC diagnostic pop
 }
 
-/* The open segment is destroyed before Redis had it: the stream says what it lacks,
- * goes on after that, and does so again after a restart. */
+/* The open segment is destroyed before Redis received its records. The stream reports the
+ * missing records, continues afterwards, and does so again after a restart. */
 static void
-a_destroyed_segment_leaves_a_gap_and_no_more(void **state)
+destroyed_segment_leaves_only_a_gap(void **state)
 {
 	static const struct {
 		const char *name, *cmd;
-		int away; /* records that Redis has not seen when it happens */
+		int away; /* records that Redis has not received when it happens */
 		long long gaps;
 	} rows[] = {
 		{ "removed", "rm '%s'", 6000, 1 },
@@ -442,8 +443,8 @@ a_destroyed_segment_leaves_a_gap_and_no_more(void **state)
 		if (rows[i].away) {
 			kill(redis.pid, SIGSTOP);
 			put_many(1);
-			/* It was asked in vain: no entry is on its way. In slices, of which a
-			 * machine that forgets us takes one. */
+			/* The wait had no result: no entry is on its way. The wait consists of
+			 * short sleeps, because the machine may pause. */
 			for (int k = 0; k < 60; k++)
 				usleep(10000);
 		}
@@ -471,9 +472,9 @@ a_destroyed_segment_leaves_a_gap_and_no_more(void **state)
 	}
 }
 
-/* Damage that no alarm names is not passed over: here in an older segment. */
+/* Damage that no alarm names is not skipped, here in an older segment. */
 static void
-damage_without_an_alarm_is_a_conflict(void **state)
+damage_without_an_alarm_is_reported_as_a_conflict(void **state)
 {
 	(void)state;
 	need_redis();
@@ -493,9 +494,9 @@ damage_without_an_alarm_is_a_conflict(void **state)
 	assert_true(had < 17);
 }
 
-/* The same record under the same id, by whoever wrote it, is our own. */
+/* The same record under the same id is our own, whoever wrote it. */
 static void
-a_duplicate_is_recognized(void **state)
+duplicate_is_recognized(void **state)
 {
 	(void)state;
 	need_redis();
@@ -505,7 +506,7 @@ a_duplicate_is_recognized(void **state)
 	audit_stop(&r.audit);
 	assert_int_equal(redis_rig_do(&redis, "COPY " KEY " whole"), 1);
 	redis_rig_do(&redis, "XTRIM " KEY " MAXLEN 0");
-	/* Empty, but its last id is ours: XADD refuses what we hold. */
+	/* The stream is empty, but its last id is ours, so XADD refuses the records. */
 	assert_started();
 	usleep(300000);
 	redis_rig_do(&redis, "RENAME whole " KEY);
@@ -516,7 +517,7 @@ a_duplicate_is_recognized(void **state)
 }
 
 static void
-stopping_does_not_wait_for_a_redis_that_is_away(void **state)
+stop_does_not_wait_for_an_unavailable_redis(void **state)
 {
 	(void)state;
 	need_redis();
@@ -525,29 +526,30 @@ stopping_does_not_wait_for_a_redis_that_is_away(void **state)
 	assert_true(wait_length(6));
 	kill(redis.pid, SIGSTOP);
 	put_many(5);
-	audit_stop(&r.audit); /* it comes back while Redis is stopped */
+	audit_stop(&r.audit); /* returns while Redis is stopped */
 	kill(redis.pid, SIGCONT);
 	assert_true(rig_verify(&r).ok);
 }
 
-/* A Redis that hangs never slows the records down. */
+/* A Redis that hangs does not slow down the records. */
 static void
-a_redis_that_hangs_holds_nothing_up(void **state)
+hanging_redis_delays_no_record(void **state)
 {
 	(void)state;
 	need_redis();
 	assert_started();
 	put_many(5);
 	kill(redis.pid, SIGSTOP);
-	put_many(20); /* they come back while Redis is stopped */
+	put_many(20); /* these return while Redis is stopped */
 	kill(redis.pid, SIGCONT);
 	assert_true(wait_length(26));
 	assert_stream_ends_the_journal(true);
 }
 
-/* Two groups: one read all, one read ten entries and acknowledged five of them. */
+/* Two consumer groups: one has read everything; the other has read ten entries and acknowledged
+ * five of them. */
 static void
-entries_that_every_group_consumed_are_trimmed(void **state)
+entries_consumed_by_every_group_are_trimmed(void **state)
 {
 	(void)state;
 	need_redis();
@@ -569,11 +571,11 @@ entries_that_every_group_consumed_are_trimmed(void **state)
 				entries->element[i]->element[0]->str));
 		freeReplyObject(got);
 	}
-	/* The slow group's sixth entry is the first that stays. */
+	/* The slower group's sixth entry is the first one that stays. */
 	assert_true(wait_length(31 - 5));
 	put_many(1);
 	assert_true(wait_length(32 - 5));
-	/* It acknowledges the rest: its last one stays. */
+	/* After it acknowledges the rest, its last entry stays. */
 	redisReply *pending = redisCommand(c, "XPENDING " KEY " g0 - + 10");
 	for (size_t i = 0; i < pending->elements; i++)
 		freeReplyObject(redisCommand(
@@ -582,7 +584,7 @@ entries_that_every_group_consumed_are_trimmed(void **state)
 	assert_true(wait_length(32 - 9));
 	redisFree(c);
 	audit_stop(&r.audit);
-	/* It goes on after its last entry: close, boot, and three more. */
+	/* The stream continues after its last entry: close, boot, and three more. */
 	assert_true(rig_start(&r));
 	put_many(3);
 	assert_true(wait_length(32 - 9 + 5));
@@ -593,22 +595,22 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(the_stream_is_the_journal),
-		T(a_restarted_daemon_goes_on_where_the_stream_ends),
-		T(a_redis_that_comes_later_gets_everything),
-		T(a_redis_that_was_restarted_or_flushed_is_filled_again),
-		T(a_failover_to_a_replica_that_lagged_is_caught_up),
-		T(the_stream_is_trimmed_and_still_verifies),
-		T(the_stream_keeps_to_its_bytes),
-		T(in_a_full_redis_the_stream_gives_way_and_goes_on),
-		T(entries_that_every_group_consumed_are_trimmed),
-		T(another_writer_is_refused_and_nothing_is_mixed),
-		T(a_changed_stream_is_not_continued),
-		T(a_destroyed_segment_leaves_a_gap_and_no_more),
-		T(damage_without_an_alarm_is_a_conflict),
-		T(a_duplicate_is_recognized),
-		T(stopping_does_not_wait_for_a_redis_that_is_away),
-		T(a_redis_that_hangs_holds_nothing_up),
+		T(stream_equals_the_journal),
+		T(restarted_daemon_continues_the_stream),
+		T(redis_that_starts_later_gets_all_records),
+		T(restarted_or_flushed_redis_is_filled_again),
+		T(lagging_replica_is_filled_after_a_failover),
+		T(trimmed_stream_still_verifies),
+		T(stream_stays_within_its_size),
+		T(stream_gives_way_in_a_full_redis_and_continues),
+		T(entries_consumed_by_every_group_are_trimmed),
+		T(second_writer_is_refused),
+		T(changed_stream_is_not_continued),
+		T(destroyed_segment_leaves_only_a_gap),
+		T(damage_without_an_alarm_is_reported_as_a_conflict),
+		T(duplicate_is_recognized),
+		T(stop_does_not_wait_for_an_unavailable_redis),
+		T(hanging_redis_delays_no_record),
 	};
 	log_setup(LOG_LOGFMT, LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);

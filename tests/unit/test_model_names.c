@@ -1,4 +1,4 @@
-/* text/model_names: members of a body that name models where no row of a table does. */
+/* text/model_names: members of a body that name models without a row of a table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,11 +17,12 @@
 	"{\"custom_id\":\"1\",\"url\":\"/v1/chat/completions\",\"body\":{\"model\":\"" model   \
 	"\",\"messages\":[]}}"
 
-/* What is decided for: the model, after + those that members name which no row knows. */
+/* The models to decide about: the request's model, and after + those in members that no row
+ * knows. */
 static const struct {
 	const char *name, *dialect, *path, *type, *body, *want;
 } named[] = {
-	{ "a tool's", "openai", "/v1/responses", "",
+	{ "a tool's model", "openai", "/v1/responses", "",
 		"{'model':'m','tools':[{'type':'image_generation','model':'i'}]}", "m +i" },
 	{ "an advisor's", "anthropic", "/v1/messages", "",
 		"{'model':'m','messages':[],'tools':[{'type':'advisor_20260301','model':'i'}]}",
@@ -217,7 +218,7 @@ static const struct {
 };
 
 static void
-members_name_models_at_any_depth(void **state)
+models_are_found_in_members_at_any_depth(void **state)
 {
 	unsigned bad = 0;
 
@@ -259,7 +260,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(members_name_models_at_any_depth),
+		cmocka_unit_test(models_are_found_in_members_at_any_depth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

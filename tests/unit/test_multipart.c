@@ -1,4 +1,4 @@
-/* text/multipart: what is read of parts, what is an opaque part, what is refused. */
+/* text/multipart: parts that are read, opaque parts, and refusals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 #define END   "\r\n--b--\r\n"
 #define FIELD PART "\"f\"\r\n\r\n"
 
-/* A NUL is written as a 1 here, and put in. */
+/* In the test, a NUL is written as 1. */
 static char *
 input(const char *in, size_t *n)
 {
@@ -35,7 +35,7 @@ read_parts(const char *type, struct span raw, struct arena *a, struct body *b,
 		dialect_table(dialect_find(SPAN_LIT("rest"))), span_str(type), raw, a, b, why);
 }
 
-/* role name=text, reserved ones with a star; then the kinds of opaque parts. */
+/* Writes role name=text, with a star for reserved ones, and then the kinds of opaque parts. */
 static void
 dump(struct buf *out, const struct body *b, struct span raw)
 {
@@ -124,7 +124,7 @@ static const struct {
 		"image> 82\n" },
 };
 
-/* All with 400 invalid_multipart, but for what `code` says. */
+/* All are refused with 400 invalid_multipart, unless `code` has another code. */
 static const struct {
 	const char *name, *type, *in, *code;
 } refuses[] = {
@@ -201,7 +201,7 @@ static const struct {
 };
 
 static void
-parts_are_read(void **state)
+parts_of_a_form_are_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(reads); i++) {
@@ -227,7 +227,7 @@ parts_are_read(void **state)
 }
 
 static void
-what_parsers_may_divide_otherwise_is_refused(void **state)
+ambiguous_multipart_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(refuses); i++) {
@@ -250,9 +250,9 @@ what_parsers_may_divide_otherwise_is_refused(void **state)
 	}
 }
 
-/* Only whole, or without its last line end, it is a body. */
+/* A body is accepted only whole, or without its last line end. */
 static void
-one_that_is_cut_is_refused(void **state)
+cut_multipart_body_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(reads); i++)
@@ -277,7 +277,7 @@ one_that_is_cut_is_refused(void **state)
 }
 
 static void
-a_json_dialect_takes_no_parts(void **state)
+json_dialect_accepts_no_multipart(void **state)
 {
 	struct arena a;
 	struct body b;
@@ -297,10 +297,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parts_are_read),
-		cmocka_unit_test(what_parsers_may_divide_otherwise_is_refused),
-		cmocka_unit_test(one_that_is_cut_is_refused),
-		cmocka_unit_test(a_json_dialect_takes_no_parts),
+		cmocka_unit_test(parts_of_a_form_are_read),
+		cmocka_unit_test(ambiguous_multipart_is_refused),
+		cmocka_unit_test(cut_multipart_body_is_refused),
+		cmocka_unit_test(json_dialect_accepts_no_multipart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* The engine against the naive scan of tests/support/naive.h: both cover the same
- * bytes, on the rules' examples, on the development corpora where they are, and on
- * texts put together at random from what rules look for. */
+/* The engine compared with the naive scan of tests/support/naive.h: both must cover the same
+ * bytes, on the rules' examples, on the development corpora if available, and on random texts
+ * of pieces that rules look for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +52,7 @@ compare(struct fix *f, struct span text, struct span before)
 }
 
 static void
-every_example_is_covered_as_the_naive_scan_covers_it(void **state)
+examples_are_covered_as_by_the_naive_scan(void **state)
 {
 	struct fix *f = *state;
 
@@ -78,8 +78,8 @@ some_literal(struct fix *f)
 			return f->rules->prefilter.literals[h]->text;
 }
 
-/* A piece of what rules look for: digits, separators, literals, context words, parts
- * of examples. */
+/* Adds a piece that rules look for: digits, separators, literals, context words, parts of
+ * examples. */
 static void
 add_piece(struct fix *f, struct buf *b)
 {
@@ -114,7 +114,7 @@ add_piece(struct fix *f, struct buf *b)
 }
 
 static void
-random_texts_are_covered_as_the_naive_scan_covers_them(void **state)
+random_texts_are_covered_as_by_the_naive_scan(void **state)
 {
 	enum { TEXTS = 4000 };
 	struct fix *f = *state;
@@ -130,9 +130,9 @@ random_texts_are_covered_as_the_naive_scan_covers_them(void **state)
 	}
 }
 
-/* Raw lines, JSON around the texts: more shapes, same promise. */
+/* Raw lines, with the JSON around the texts, which adds other forms. */
 static void
-development_corpora_are_covered_as_the_naive_scan_covers_them(void **state)
+corpora_are_covered_as_by_the_naive_scan(void **state)
 {
 	static const char *const files[] = { "../shared/data/detect-dev/pii.jsonl",
 		"../shared/data/detect-dev/secrets.jsonl" };
@@ -159,9 +159,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_example_is_covered_as_the_naive_scan_covers_it),
-		cmocka_unit_test(random_texts_are_covered_as_the_naive_scan_covers_them),
-		cmocka_unit_test(development_corpora_are_covered_as_the_naive_scan_covers_them),
+		cmocka_unit_test(examples_are_covered_as_by_the_naive_scan),
+		cmocka_unit_test(random_texts_are_covered_as_by_the_naive_scan),
+		cmocka_unit_test(corpora_are_covered_as_by_the_naive_scan),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

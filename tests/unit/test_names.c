@@ -1,5 +1,5 @@
-/* Names of people, places, organisations and streets: what is found, what is left
- * alone, and how well on clinical text (tests/data/clinical.txt). */
+/* Names of people, places, organizations and streets: which are found, which texts are not, and
+ * the recall on clinical text (tests/data/clinical.txt). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "scan/detect/names/names.h"
 #include "support/detect_fix.h"
 
-/* "ENTITY value|" of every finding of a finder's entity. */
+/* Writes "ENTITY value|" for every finding of a name finder's entity. */
 static void
 describe(struct detect_fix *f, struct span text, const struct findings *v, struct buf *out)
 {
@@ -180,25 +180,25 @@ static const struct row labeled[] = {
 /* clang-format on */
 
 static void
-people_behind_a_label_are_found_alone(void **state)
+labeled_names_are_found_with_the_option(void **state)
 {
 	expect_rows(*state, labeled, sizeof(labeled) / sizeof(labeled[0]), NULL, true);
 }
 
 static void
-people_are_found(void **state)
+names_of_people_are_found(void **state)
 {
 	EXPECT(*state, people, NULL);
 }
 
 static void
-places_are_found(void **state)
+names_of_places_are_found(void **state)
 {
 	EXPECT(*state, places, NULL);
 }
 
 static void
-organisations_and_facilities_are_found(void **state)
+organizations_and_facilities_are_found(void **state)
 {
 	EXPECT(*state, organisations, NULL);
 }
@@ -212,7 +212,7 @@ street_addresses_are_found(void **state)
 /* ---- thresholds ---- */
 
 static void
-a_lower_threshold_finds_weaker_names_and_none_switches_off(void **state)
+lower_threshold_finds_weaker_names(void **state)
 {
 	static const struct row weak[] = {
 		{ "a family name alone", "then Kowalczyk slept", NULL, "PERSON Kowalczyk|" },
@@ -235,10 +235,10 @@ a_lower_threshold_finds_weaker_names_and_none_switches_off(void **state)
 
 /* ---- bounds ---- */
 
-/* Whatever the text: of a megabyte, work that grows with its square does not end before the
- * test is given up. */
+/* For any text, work that grows with the square of a megabyte would exceed the test's time
+ * limit. */
 static void
-hostile_texts_cost_linear_time(void **state)
+hostile_text_takes_linear_time_for_names(void **state)
 {
 	static const char *const units[] = { "A B C D ", "Anna Lee, ", "12 Rue 5 ", "A-b-c-",
 		"Dr. Mr. ", "\xe7\x8e\x8b\xe4\xbc\x9f", "van der ", "O'", "Hospital of ",
@@ -256,7 +256,7 @@ hostile_texts_cost_linear_time(void **state)
 	}
 }
 
-/* ---- lists of an operator's own ---- */
+/* ---- lists of an operator ---- */
 
 static void
 put_file(const char *dir, const char *name, const char *text)
@@ -275,7 +275,7 @@ static const char person_rule[] =
 	"examples: {match: [{text: 'my Zork Blip', find: 'Zork Blip'}]}\n";
 
 static void
-lists_of_a_directory_replace_the_compiled_in_ones(void **state)
+lists_in_a_folder_replace_the_built_in_ones(void **state)
 {
 	char dir[] = "/tmp/tollgate-names-XXXXXX", names[64], command[128];
 	struct buf errors;
@@ -287,7 +287,7 @@ lists_of_a_directory_replace_the_compiled_in_ones(void **state)
 	put_file(dir, "person.yaml", person_rule);
 	struct detect_rules *r = detect_load(dir, &errors);
 	assert_non_null(r);
-	assert_int_equal(detect_self_test(r, &errors), 1); /* Zork is in no list of ours */
+	assert_int_equal(detect_self_test(r, &errors), 1); /* Zork is in none of our lists */
 	char version[65];
 	memcpy(version, detect_version(r), sizeof(version));
 	detect_free(&r);
@@ -314,7 +314,7 @@ lists_of_a_directory_replace_the_compiled_in_ones(void **state)
 }
 
 static void
-a_finder_serves_one_entity(void **state)
+name_finder_serves_one_entity(void **state)
 {
 	char dir[] = "/tmp/tollgate-names-XXXXXX", command[128];
 	struct buf errors;
@@ -351,7 +351,7 @@ struct mark {
 	bool hit;
 };
 
-/* "[LABEL|value]" to the text and the places of the values. */
+/* Converts "[LABEL|value]" to the text and the places of the values. */
 static size_t
 read_marks(char *line, struct buf *text, struct mark *marks, size_t room)
 {
@@ -376,9 +376,9 @@ read_marks(char *line, struct buf *text, struct mark *marks, size_t room)
 	return n;
 }
 
-/* Every label is PHI and every finding speaks of PHI: they agree where they overlap. */
+/* Every label is PHI and every finding is PHI: they agree if they overlap. */
 static void
-clinical_text_is_found_and_the_rest_left_alone(void **state)
+clinical_values_are_found_and_other_text_is_not(void **state)
 {
 	struct detect_fix *f = *state;
 	size_t labels[2] = { 0 }, found[2] = { 0 }, findings[2] = { 0 }, right[2] = { 0 },
@@ -428,7 +428,7 @@ clinical_text_is_found_and_the_rest_left_alone(void **state)
 }
 
 static void
-the_packed_table_is_that_of_the_lists(void **state)
+packed_table_matches_the_lists(void **state)
 {
 	static const char *const words[] = { "anna", "müller", "paris", "the", "dr", "straße",
 		"田中", "no such word", "new york" };
@@ -451,7 +451,7 @@ the_packed_table_is_that_of_the_lists(void **state)
 	}
 	assert_int_equal(names_surname_end(packed, SPAN_LIT("hernandez")),
 		names_surname_end(read, SPAN_LIT("hernandez")));
-	/* packed again: the same bytes */
+	/* packing again gives the same bytes */
 	struct buf one, two;
 	buf_init(&one, 0);
 	buf_init(&two, 0);
@@ -465,7 +465,7 @@ the_packed_table_is_that_of_the_lists(void **state)
 	arena_reset(&a);
 }
 
-/* Others are of more than one word, as a text is read backwards. */
+/* Other terms have more than one word, as a text is read backwards. */
 static bool
 has_marks(struct span term)
 {
@@ -475,7 +475,7 @@ has_marks(struct span term)
 	return false;
 }
 
-/* As the term is in its list, in capitals, with one, and after other letters. */
+/* Tests the term as in its list, in capitals, with one capital, and after other letters. */
 static void
 each_writing(const struct names_table *t, struct span term, uint32_t flag)
 {
@@ -502,7 +502,7 @@ each_writing(const struct names_table *t, struct span term, uint32_t flag)
 }
 
 static void
-the_quick_no_is_said_to_no_term(void **state)
+prefilter_rejects_no_term(void **state)
 {
 	static const struct {
 		const char *file;
@@ -533,18 +533,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(people_are_found),
-		cmocka_unit_test(people_behind_a_label_are_found_alone),
-		cmocka_unit_test(places_are_found),
-		cmocka_unit_test(organisations_and_facilities_are_found),
+		cmocka_unit_test(names_of_people_are_found),
+		cmocka_unit_test(labeled_names_are_found_with_the_option),
+		cmocka_unit_test(names_of_places_are_found),
+		cmocka_unit_test(organizations_and_facilities_are_found),
 		cmocka_unit_test(street_addresses_are_found),
-		cmocka_unit_test(a_lower_threshold_finds_weaker_names_and_none_switches_off),
-		cmocka_unit_test(hostile_texts_cost_linear_time),
-		cmocka_unit_test(lists_of_a_directory_replace_the_compiled_in_ones),
-		cmocka_unit_test(a_finder_serves_one_entity),
-		cmocka_unit_test(the_packed_table_is_that_of_the_lists),
-		cmocka_unit_test(the_quick_no_is_said_to_no_term),
-		cmocka_unit_test(clinical_text_is_found_and_the_rest_left_alone),
+		cmocka_unit_test(lower_threshold_finds_weaker_names),
+		cmocka_unit_test(hostile_text_takes_linear_time_for_names),
+		cmocka_unit_test(lists_in_a_folder_replace_the_built_in_ones),
+		cmocka_unit_test(name_finder_serves_one_entity),
+		cmocka_unit_test(packed_table_matches_the_lists),
+		cmocka_unit_test(prefilter_rejects_no_term),
+		cmocka_unit_test(clinical_values_are_found_and_other_text_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, detect_setup, NULL);

@@ -1,5 +1,5 @@
-/* Who came near a limit, and what rules did: what is kept, in which order it is told, and what is
- * over the room. */
+/* Callers near a limit, and effects of rules: the kept entries, their order, and entries
+ * without room. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,11 +67,11 @@ total(const json_t *o)
 }
 
 static void
-the_fullest_come_first_each_once(void **state)
+fullest_callers_are_listed_first_and_once(void **state)
 {
 	(void)state;
 	add(0, 16, "alice", 800000, 1, 1000);
-	add(1, 16, "alice", 900000, 2, 1000); /* the same one later, by another worker */
+	add(1, 16, "alice", 900000, 2, 1000); /* the same caller later, in another worker */
 	add(0, 32, "bob", 1000000, 3, 1000);
 	add(1, 48, "carol", 810000, 4, 5);
 	json_t *o = told(0, 10, 4);
@@ -96,7 +96,7 @@ the_fullest_come_first_each_once(void **state)
 }
 
 static void
-who_was_told_of_first_goes_and_names_are_cut(void **state)
+oldest_entry_is_dropped_and_names_are_cut(void **state)
 {
 	char name[100];
 
@@ -129,7 +129,7 @@ sum(const char *name)
 }
 
 static void
-what_a_rule_did_is_counted_over_workers(void **state)
+rule_effects_are_summed_over_workers(void **state)
 {
 	char same[] = "no-cards", here[] = "one";
 
@@ -142,7 +142,7 @@ what_a_rule_did_is_counted_over_workers(void **state)
 	assert_int_equal(sum("no-cards").v[RULE_DID_WOULD], 1);
 	assert_int_equal(sum("no-cards").last_ms, 7);
 	assert_int_equal(sum("never").last_ms, 0);
-	/* another name at the same address: a policy that was loaded after */
+	/* another name at the same address: a policy that was loaded later */
 	rule_tally_add(&rules[0], here, RULE_DID_PERMIT, 8);
 	memcpy(here, "two", 4);
 	rule_tally_add(&rules[0], here, RULE_DID_PERMIT, 9);
@@ -151,7 +151,7 @@ what_a_rule_did_is_counted_over_workers(void **state)
 }
 
 static void
-rules_beyond_the_room_are_other(void **state)
+rules_without_room_count_as_other(void **state)
 {
 	static char name[RULE_NAMES + 9][16];
 
@@ -170,10 +170,10 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
 	const struct CMUnitTest tests[] = {
-		T(the_fullest_come_first_each_once),
-		T(who_was_told_of_first_goes_and_names_are_cut),
-		T(what_a_rule_did_is_counted_over_workers),
-		T(rules_beyond_the_room_are_other),
+		T(fullest_callers_are_listed_first_and_once),
+		T(oldest_entry_is_dropped_and_names_are_cut),
+		T(rule_effects_are_summed_over_workers),
+		T(rules_without_room_count_as_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

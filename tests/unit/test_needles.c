@@ -1,4 +1,4 @@
-/* Values looked for in many texts: scan/text/needles.h. */
+/* Values searched for in many texts: scan/text/needles.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ note(void *arg, const struct needle *which, struct span at)
 	return 0;
 }
 
-/* By which value, then by place. */
+/* Sorts by value, then by place. */
 static int
 order(const void *a, const void *b)
 {
@@ -43,7 +43,7 @@ order(const void *a, const void *b)
 				    : x->from > y->from;
 }
 
-/* Few letters, so that parts of a value are everywhere. */
+/* Fills with few different letters, so that parts of a value occur everywhere. */
 static void
 fill(char *p, size_t n, unsigned letters)
 {
@@ -60,9 +60,9 @@ stop(void *arg, const struct needle *which, struct span at)
 	return 7;
 }
 
-/* Each of some values in each spelling, against memmem(3) of what the spelling writes. */
+/* Searches for several values in each spelling and compares with memmem(3). */
 static void
-a_value_is_found_at_every_place_and_only_where_it_is(void **state)
+value_is_found_exactly_where_it_occurs(void **state)
 {
 	char value[80], spelled[NEEDLES_MAX][2 * sizeof(value)], text[400];
 
@@ -112,7 +112,7 @@ a_value_is_found_at_every_place_and_only_where_it_is(void **state)
 }
 
 static void
-nothing_is_in_anything(void **state)
+empty_set_finds_nothing(void **state)
 {
 	struct needles ns = { 0 };
 
@@ -127,8 +127,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_value_is_found_at_every_place_and_only_where_it_is),
-		cmocka_unit_test(nothing_is_in_anything),
+		cmocka_unit_test(value_is_found_exactly_where_it_occurs),
+		cmocka_unit_test(empty_set_finds_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* Signed notes and checkpoints against the answers of others: golang.org/x/mod sumdb/note
+/* Signed notes and checkpoints compared with those of others: golang.org/x/mod sumdb/note
  * (PeterNeumann, EnochRoot), the examples of C2SP signed-note, tlog-checkpoint and
- * tlog-cosignature, transparency-dev/formats; and a record's bundle. */
+ * tlog-cosignature, and transparency-dev/formats. Also: a record's bundle. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,7 +41,7 @@
 	"\xe2\x80\x94 witness.example.com/w1 "                                                 \
 	"jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/"                                                 \
 	"zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n"
-/* Over SOFA by PeterNeumann's key, made by `openssl pkeyutl -sign -rawin`. */
+/* Over SOFA, by PeterNeumann's key, made with `openssl pkeyutl -sign -rawin`. */
 #define SOFA_PETER                                                                             \
 	"\xe2\x80\x94 PeterNeumann "                                                           \
 	"x08go5/3L9NHv4CxP0XTzEcSuWnwY/BYfHU7NnQPhQyrEuH+AqeHvF+HXNvu8ujR9RQHE17Tcer4sDE9uIi"  \
@@ -87,7 +87,7 @@ assert_text(const struct buf *got, const char *want)
 }
 
 static void
-a_key_in_others_words_is_read_and_written(void **state)
+verifier_key_is_read_and_written(void **state)
 {
 	static const struct {
 		const char *vkey;
@@ -120,9 +120,9 @@ a_key_in_others_words_is_read_and_written(void **state)
 	}
 }
 
-/* As sumdb's TestNewVerifier: each part of it alone, each byte one more. */
+/* As in sumdb's TestNewVerifier: each part alone missing, each byte incremented. */
 static void
-a_mangled_key_is_refused(void **state)
+damaged_verifier_key_is_refused(void **state)
 {
 	static const char *bad[] = {
 		"PeterNeumann+cc469956+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWBADKEY==",
@@ -155,7 +155,7 @@ a_mangled_key_is_refused(void **state)
 }
 
 static void
-a_name_is_what_signed_note_allows(void **state)
+name_must_be_valid_by_signed_note(void **state)
 {
 	static const struct {
 		const char *name;
@@ -186,7 +186,7 @@ a_name_is_what_signed_note_allows(void **state)
 }
 
 static void
-a_signature_is_the_one_that_others_make(void **state)
+signature_equals_that_of_other_programs(void **state)
 {
 	struct signkey k = peter();
 	struct buf out;
@@ -204,9 +204,9 @@ a_signature_is_the_one_that_others_make(void **state)
 	buf_free(&out);
 }
 
-/* Notes that are no checkpoints: their signatures alone. */
+/* Notes that are not checkpoints: only their signatures are tested. */
 static void
-the_signatures_of_others_hold(void **state)
+signatures_of_other_programs_verify(void **state)
 {
 	static const struct {
 		const char *vkey, *text, *sig;
@@ -236,7 +236,7 @@ the_signatures_of_others_hold(void **state)
 }
 
 static void
-one_of_several_keys_has_signed(void **state)
+one_of_several_keys_verifies(void **state)
 {
 	struct pubkey keys[] = { key_of(ENOCH), key_of(PETER) };
 	struct checkpoint c = { .text = SPAN_LIT(PETER_TEXT),
@@ -247,14 +247,15 @@ one_of_several_keys_has_signed(void **state)
 	assert_ptr_equal(checkpoint_signer(&c, SPAN_LIT("PeterNeumann"), keys, 2), &keys[1]);
 	assert_ptr_equal(checkpoint_signer(&c, SPAN_LIT("EnochRoot"), keys, 2), &keys[0]);
 	assert_null(checkpoint_signer(&c, SPAN_LIT("EnochRoot"), keys + 1, 1));
-	/* A signature that says it is a known key's must hold, also beside one that does. */
+	/* A signature that claims to be by a known key must verify, also beside a valid one. */
 	broken[strlen(broken) - 20] ^= 1;
 	c.signatures = span_str(broken);
 	assert_null(checkpoint_signer(&c, SPAN_LIT("PeterNeumann"), keys, 2));
 	assert_ptr_equal(checkpoint_signer(&c, SPAN_LIT("EnochRoot"), keys, 2), &keys[0]);
 }
 
-/* The value of a signature line as another line: of `name`, with `more` bytes after it. */
+/* Writes the value of a signature line as another line: with this name, and `more` bytes after
+ * it. */
 static void
 put_line(struct buf *out, const char *name, const char *line, size_t more)
 {
@@ -271,7 +272,7 @@ put_line(struct buf *out, const char *name, const char *line, size_t more)
 }
 
 static void
-a_signature_is_of_its_name_and_length(void **state)
+signature_depends_on_its_name_and_length(void **state)
 {
 	struct pubkey k = key_of(PETER);
 	struct span name = SPAN_LIT("PeterNeumann");
@@ -301,9 +302,10 @@ a_signature_is_of_its_name_and_length(void **state)
 	buf_free(&lines);
 }
 
-/* One that says it is the witness's must hold, beside one that does too; and be of a time. */
+/* Every line that claims to be the witness's must verify, also beside a valid one, and must
+ * have a time. */
 static void
-a_witness_signs_at_a_time_and_every_line_of_its_holds(void **state)
+all_lines_of_a_witness_must_verify(void **state)
 {
 	struct signkey k = peter();
 	struct span name = SPAN_LIT("PeterNeumann");
@@ -327,7 +329,7 @@ a_witness_signs_at_a_time_and_every_line_of_its_holds(void **state)
 }
 
 static void
-a_checkpoint_is_read(void **state)
+checkpoint_is_read(void **state)
 {
 	static const char root[] = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
 	struct note_signature s;
@@ -361,7 +363,7 @@ a_checkpoint_is_read(void **state)
 }
 
 static void
-a_cosignature_holds_for_its_time_name_and_text(void **state)
+cosignature_depends_on_time_name_and_text(void **state)
 {
 	struct pubkey keys[] = { key_of(PETER), key_of(ENOCH) };
 	struct span name = SPAN_LIT("PeterNeumann");
@@ -375,7 +377,7 @@ a_cosignature_holds_for_its_time_name_and_text(void **state)
 	assert_int_equal(checkpoint_cosigned(&c, name, &keys[0]), 1679315147);
 	assert_int_equal(checkpoint_cosigned(&c, name, &keys[1]), 0);
 	assert_int_equal(checkpoint_cosigned(&c, SPAN_LIT("Peter"), &keys[0]), 0);
-	/* It is no signature of a log, and a log's is no cosignature. */
+	/* A cosignature is no signature of a log, and the reverse. */
 	assert_null(checkpoint_signer(&c, name, keys, 2));
 	assert_int_equal(checkpoint_parse(SPAN_LIT(SOFA "\n" SOFA_PETER), &c, &why), 0);
 	assert_int_equal(checkpoint_cosigned(&c, name, &keys[0]), 0);
@@ -386,7 +388,7 @@ a_cosignature_holds_for_its_time_name_and_text(void **state)
 }
 
 static void
-what_is_no_checkpoint_is_refused_with_its_line(void **state)
+invalid_checkpoint_is_refused_with_its_line(void **state)
 {
 #define ROOT "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
 	static const struct {
@@ -434,7 +436,7 @@ what_is_no_checkpoint_is_refused_with_its_line(void **state)
 }
 
 static void
-extension_lines_are_signed_text(void **state)
+extension_lines_are_part_of_the_signed_text(void **state)
 {
 	struct checkpoint c;
 	const char *why;
@@ -447,7 +449,7 @@ extension_lines_are_signed_text(void **state)
 }
 
 static void
-sixteen_signatures_are_read_and_a_thousand_are_not(void **state)
+number_of_signatures_is_limited(void **state)
 {
 	struct checkpoint c;
 	const char *why;
@@ -464,7 +466,7 @@ sixteen_signatures_are_read_and_a_thousand_are_not(void **state)
 	while (note.n <= NOTE_MAX)
 		buf_str(&note, SOFA_SIG);
 	assert_int_equal(checkpoint_parse(buf_view(&note), &c, &why), ERR_LIMIT);
-	/* One line as long as a post-quantum signature is read over. */
+	/* A line as long as a post-quantum signature is skipped. */
 	buf_clear(&note);
 	buf_str(&note, SOFA "\n" SOFA_PETER "\xe2\x80\x94 w ");
 	for (int i = 0; i < 1800; i++)
@@ -477,7 +479,7 @@ sixteen_signatures_are_read_and_a_thousand_are_not(void **state)
 }
 
 static void
-a_note_of_64_kb_is_read_and_no_longer_one(void **state)
+note_is_limited_to_64_kb(void **state)
 {
 	struct checkpoint c;
 	const char *why;
@@ -498,7 +500,7 @@ a_note_of_64_kb_is_read_and_no_longer_one(void **state)
 }
 
 static void
-a_checkpoint_is_read_at_the_end_of_memory_and_cut_anywhere(void **state)
+cut_checkpoint_is_not_read_beyond_its_end(void **state)
 {
 	const char *text = SOFA "\n" SOFA_PETER;
 	size_t n = strlen(text);
@@ -534,7 +536,7 @@ read_bundle(struct span file, struct bundle *b, struct buf *why)
 }
 
 static void
-a_bundle_is_read_and_written(void **state)
+bundle_is_read_and_written(void **state)
 {
 	struct bundle b = { .index = 0 };
 	struct buf out, why;
@@ -552,12 +554,12 @@ a_bundle_is_read_and_written(void **state)
 	assert_int_equal(b.checkpoint.size, 20852163);
 	bundle_write(&out, buf_view(&b.record), b.index, b.proof, b.nproof, b.note);
 	assert_text(&out, BUNDLE);
-	/* A first leaf of a tree of one has no hashes. */
+	/* The first leaf of a tree with one leaf has no hashes. */
 	buf_clear(&out);
 	bundle_write(&out, SPAN_LIT("x"), 0, NULL, 0, SPAN_LIT(SOFA "\n" SOFA_SIG));
 	assert_int_equal(read_bundle(buf_view(&out), &b, &why), 0);
 	assert_int_equal(b.nproof, 0);
-	/* tlog-proof's extra line says nothing that is proven. */
+	/* The extra line of tlog-proof is not proven and ignored. */
 	assert_int_equal(read_bundle(SPAN_LIT("record eA==\nc2sp.org/tlog-proof@v1\nextra "
 					      "YWdl\nindex 0\n\n" SOFA "\n" SOFA_SIG),
 				 &b, &why),
@@ -568,7 +570,7 @@ a_bundle_is_read_and_written(void **state)
 }
 
 static void
-a_mistake_in_a_bundle_is_named_by_its_line(void **state)
+error_in_a_bundle_is_named_by_its_line(void **state)
 {
 #define BEGIN "record eA==\nc2sp.org/tlog-proof@v1\n"
 #define HASH  "gSKyXoYZUgZ6jduWYrkDOARinOMGJveXjgMkBTcdPlQ=\n"
@@ -618,9 +620,9 @@ a_mistake_in_a_bundle_is_named_by_its_line(void **state)
 #undef HASH
 }
 
-/* The largest record of a journal, and a file that has one. */
+/* The largest record of a journal, and a file that contains one. */
 static void
-a_bundle_has_room_for_so_much(void **state)
+bundle_has_room_for_the_largest_record(void **state)
 {
 	struct bundle b = { .index = 0 };
 	const size_t most = CHAIN_LINE_MAX / 3 * 3;
@@ -658,7 +660,7 @@ a_bundle_has_room_for_so_much(void **state)
 }
 
 static void
-a_bundle_is_read_at_the_end_of_memory_and_cut_anywhere(void **state)
+cut_bundle_is_not_read_beyond_its_end(void **state)
 {
 	struct bundle b = { .index = 0 };
 	struct buf why;
@@ -680,25 +682,25 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_key_in_others_words_is_read_and_written),
-		cmocka_unit_test(a_mangled_key_is_refused),
-		cmocka_unit_test(a_name_is_what_signed_note_allows),
-		cmocka_unit_test(a_signature_is_the_one_that_others_make),
-		cmocka_unit_test(the_signatures_of_others_hold),
-		cmocka_unit_test(one_of_several_keys_has_signed),
-		cmocka_unit_test(a_signature_is_of_its_name_and_length),
-		cmocka_unit_test(a_witness_signs_at_a_time_and_every_line_of_its_holds),
-		cmocka_unit_test(a_checkpoint_is_read),
-		cmocka_unit_test(a_cosignature_holds_for_its_time_name_and_text),
-		cmocka_unit_test(what_is_no_checkpoint_is_refused_with_its_line),
-		cmocka_unit_test(extension_lines_are_signed_text),
-		cmocka_unit_test(sixteen_signatures_are_read_and_a_thousand_are_not),
-		cmocka_unit_test(a_note_of_64_kb_is_read_and_no_longer_one),
-		cmocka_unit_test(a_checkpoint_is_read_at_the_end_of_memory_and_cut_anywhere),
-		cmocka_unit_test(a_bundle_is_read_and_written),
-		cmocka_unit_test(a_mistake_in_a_bundle_is_named_by_its_line),
-		cmocka_unit_test(a_bundle_has_room_for_so_much),
-		cmocka_unit_test(a_bundle_is_read_at_the_end_of_memory_and_cut_anywhere),
+		cmocka_unit_test(verifier_key_is_read_and_written),
+		cmocka_unit_test(damaged_verifier_key_is_refused),
+		cmocka_unit_test(name_must_be_valid_by_signed_note),
+		cmocka_unit_test(signature_equals_that_of_other_programs),
+		cmocka_unit_test(signatures_of_other_programs_verify),
+		cmocka_unit_test(one_of_several_keys_verifies),
+		cmocka_unit_test(signature_depends_on_its_name_and_length),
+		cmocka_unit_test(all_lines_of_a_witness_must_verify),
+		cmocka_unit_test(checkpoint_is_read),
+		cmocka_unit_test(cosignature_depends_on_time_name_and_text),
+		cmocka_unit_test(invalid_checkpoint_is_refused_with_its_line),
+		cmocka_unit_test(extension_lines_are_part_of_the_signed_text),
+		cmocka_unit_test(number_of_signatures_is_limited),
+		cmocka_unit_test(note_is_limited_to_64_kb),
+		cmocka_unit_test(cut_checkpoint_is_not_read_beyond_its_end),
+		cmocka_unit_test(bundle_is_read_and_written),
+		cmocka_unit_test(error_in_a_bundle_is_named_by_its_line),
+		cmocka_unit_test(bundle_has_room_for_the_largest_record),
+		cmocka_unit_test(cut_bundle_is_not_read_beyond_its_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Webhooks: what is sent, how it is signed, how often, and what comes of those that hang, refuse,
- * redirect, lie or are away. */
+/* Webhooks: the body and its signature, the frequency, and receivers that hang, refuse,
+ * redirect, answer wrongly or are unavailable. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@
 
 enum { SEEN = 64, PATIENT_MS = 30000 };
 
-/* A receiver: what it answers, and what it got. */
+/* A receiver: its response, and the requests that it received. */
 static struct {
 	_Atomic int mode; /* a status, or one of these */
 	_Atomic unsigned n;
@@ -129,7 +129,7 @@ wait_until(bool (*there)(uint64_t n), uint64_t n)
 	for (int i = 0; i < PATIENT_MS && !there(n); i++)
 		usleep(1000);
 	assert_true(there(n));
-	pthread_mutex_lock(&got.lock); /* what came before is to be read */
+	pthread_mutex_lock(&got.lock); /* waits until the previous request was read */
 	pthread_mutex_unlock(&got.lock);
 }
 static bool
@@ -184,10 +184,10 @@ text_of(const json_t *j, const char *name)
 	return s;
 }
 
-/* ---- what is sent ---- */
+/* ---- bodies ---- */
 
 static void
-a_notice_is_one_json_object_with_a_line_for_people(void **state UNUSED)
+notice_is_a_json_object_with_a_readable_line(void **state UNUSED)
 {
 	begin(200);
 	run();
@@ -235,7 +235,7 @@ field(unsigned i, const char *name, char value[512])
 
 /* As the receiver's library computes it: HMAC-SHA256 over ID.SECONDS.BODY. */
 static void
-it_is_signed_as_standard_webhooks_are(void **state UNUSED)
+notice_is_signed_by_standard_webhooks(void **state UNUSED)
 {
 	static const char keys[2][33] = { "0123456789abcdef0123456789abcdef",
 		"fedcba9876543210fedcba9876543210" };
@@ -284,9 +284,9 @@ it_is_signed_as_standard_webhooks_are(void **state UNUSED)
 	buf_free(&want);
 }
 
-/* The example of the specification's own reference implementations. */
+/* The example of the specification's reference implementations. */
 static void
-the_signature_of_the_published_example(void **state UNUSED)
+signature_equals_the_published_example(void **state UNUSED)
 {
 	static const char secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n";
 	char file[256], out_text[WEBHOOK_SIGNATURES];
@@ -306,7 +306,7 @@ the_signature_of_the_published_example(void **state UNUSED)
 }
 
 static void
-a_secret_that_cannot_be_used_is_refused_at_the_start(void **state UNUSED)
+unusable_secret_is_refused_at_the_start(void **state UNUSED)
 {
 #define W "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"
 	static const struct {
@@ -349,7 +349,7 @@ a_secret_that_cannot_be_used_is_refused_at_the_start(void **state UNUSED)
 }
 
 static void
-texts_of_others_are_no_mark_up_mentions_or_links(void **state UNUSED)
+callers_text_cannot_contain_markup_mentions_or_links(void **state UNUSED)
 {
 	static const struct {
 		const char *in, *want;
@@ -362,7 +362,8 @@ texts_of_others_are_no_mark_up_mentions_or_links(void **state UNUSED)
 		{ "\xe2\x80\xae"
 		  "abc\x1b[31m\n\x7f",
 			"?abc??31m??" },
-		{ "\xd7\x90\xd8\xa7\xcd\x8f", "???" }, /* read from the right, or joined */
+		{ "\xd7\x90\xd8\xa7\xcd\x8f",
+			"???" }, /* characters that are read from right to left, or joined */
 		{ "\xff\xc3", "??" },
 	};
 
@@ -383,10 +384,10 @@ texts_of_others_are_no_mark_up_mentions_or_links(void **state UNUSED)
 	end();
 }
 
-/* ---- how often ---- */
+/* ---- frequency ---- */
 
 static void
-of_a_kind_one_at_a_time_goes_and_the_others_are_counted_into_the_next(void **state UNUSED)
+notices_of_a_kind_are_sent_one_at_a_time(void **state UNUSED)
 {
 	char line[64];
 
@@ -400,7 +401,7 @@ of_a_kind_one_at_a_time_goes_and_the_others_are_counted_into_the_next(void **sta
 		snprintf(line, sizeof(line), "line %d", i);
 		say(NOTICE_BUDGET, false, "l", line);
 	}
-	say(NOTICE_BREAKER, false, "t", "of another kind"); /* waits for nobody */
+	say(NOTICE_BREAKER, false, "t", "of another kind"); /* does not wait for another kind */
 	wait_until(sent, 3);
 	assert_true(clock_mono_us() - began >= 300000);
 	unsigned at = strstr(got.body[1], "another kind") ? 2 : 1;
@@ -419,7 +420,7 @@ of_a_kind_one_at_a_time_goes_and_the_others_are_counted_into_the_next(void **sta
 }
 
 static void
-only_the_events_that_are_asked_for_are_sent_and_a_test_always(void **state UNUSED)
+only_configured_events_and_tests_are_sent(void **state UNUSED)
 {
 	begin(200);
 	cfg.notify_events = 1u << NOTICE_DEGRADED;
@@ -431,13 +432,13 @@ only_the_events_that_are_asked_for_are_sent_and_a_test_always(void **state UNUSE
 	wait_until(sent, 2);
 	assert_int_equal(atomic_load(&got.n), 2);
 	end();
-	assert_false(notice_wanted(NOTICE_DEGRADED)); /* and nobody takes any more */
+	assert_false(notice_wanted(NOTICE_DEGRADED)); /* and no more notices are accepted */
 	say(NOTICE_DEGRADED, false, "redis", "lost");
 }
 
-/* Lines of others are the same text in what was not sent by itself. */
+/* Text of callers is also escaped in notices that were added to another one. */
 static void
-what_is_told_with_another_is_no_mark_up_either(void **state UNUSED)
+text_in_a_combined_notice_is_escaped(void **state UNUSED)
 {
 	begin(200);
 	notify_times.apart_us = 300000;
@@ -454,9 +455,9 @@ what_is_told_with_another_is_no_mark_up_either(void **state UNUSED)
 	end();
 }
 
-/* Somebody waits for a test; others of a kind wait for their minute. */
+/* An operator waits for the test; other notices of a kind wait for their minute. */
 static void
-a_test_does_not_wait_for_the_one_before(void **state UNUSED)
+test_notice_is_sent_at_once(void **state UNUSED)
 {
 	begin(200);
 	notify_times.apart_us = 3600000000;
@@ -470,9 +471,9 @@ a_test_does_not_wait_for_the_one_before(void **state UNUSED)
 	end();
 }
 
-/* Of what is asked for, and where it goes; the rest of the URL may be a secret. */
+/* The configured kinds and the host; the rest of the URL may be a secret. */
 static void
-the_status_tells_no_secret_and_no_kind_that_nobody_wants(void **state UNUSED)
+status_shows_no_secret_and_only_configured_kinds(void **state UNUSED)
 {
 	static const struct {
 		const char *url, *want;
@@ -500,9 +501,10 @@ the_status_tells_no_secret_and_no_kind_that_nobody_wants(void **state UNUSED)
 	}
 }
 
-/* A limit that was spent again before its window ended is renewed once, at the later end. */
+/* A limit that was exhausted again before its window ended is reported as renewed once, at the
+ * later end. */
 static void
-a_budget_that_is_spent_twice_ends_once(void **state UNUSED)
+budget_exhausted_twice_is_renewed_once(void **state UNUSED)
 {
 	begin(200);
 	notify_times.apart_us = 1000;
@@ -520,7 +522,8 @@ a_budget_that_is_spent_twice_ends_once(void **state UNUSED)
 	assert_true(clock_wall_ns() - now >= 700000000);
 	usleep(200000);
 	assert_int_equal(atomic_load(&got.n), 3);
-	/* Of more names than are remembered the last ones are not, and no other's is lost. */
+	/* With more names than are remembered, the last ones are dropped, and no other is
+	 * lost. */
 	char name[16];
 	for (int i = 0; i < 65; i++) {
 		snprintf(name, sizeof(name), "limit-%d", i);
@@ -542,7 +545,7 @@ a_budget_that_is_spent_twice_ends_once(void **state UNUSED)
 }
 
 static void
-what_waits_at_the_stop_is_counted(void **state UNUSED)
+waiting_notices_are_counted_at_stop(void **state UNUSED)
 {
 	begin(200);
 	notify_times.apart_us = 3600000000;
@@ -557,7 +560,7 @@ what_waits_at_the_stop_is_counted(void **state UNUSED)
 }
 
 static void
-the_end_of_a_budget_is_told_when_its_window_ends(void **state UNUSED)
+renewal_of_a_budget_is_reported_at_the_end_of_its_window(void **state UNUSED)
 {
 	begin(200);
 	run();
@@ -575,10 +578,10 @@ the_end_of_a_budget_is_told_when_its_window_ends(void **state UNUSED)
 	end();
 }
 
-/* ---- receivers that are ill ---- */
+/* ---- failing receivers ---- */
 
 static void
-one_that_fails_is_tried_again_until_it_takes_it(void **state UNUSED)
+failing_receiver_is_retried(void **state UNUSED)
 {
 	static const int rows[] = { 500, 503, 408, AGAIN_LATER, NOT_HTTP };
 
@@ -605,9 +608,9 @@ one_that_fails_is_tried_again_until_it_takes_it(void **state UNUSED)
 	}
 }
 
-/* As long as it asks for, if that is no more than ten minutes. */
+/* Waits as long as the receiver asks, up to ten minutes. */
 static void
-one_that_asks_for_quiet_gets_it_within_reason(void **state UNUSED)
+retry_after_of_a_receiver_is_obeyed_up_to_a_limit(void **state UNUSED)
 {
 	begin(IN_A_SECOND);
 	run();
@@ -626,7 +629,7 @@ one_that_asks_for_quiet_gets_it_within_reason(void **state UNUSED)
 }
 
 static void
-one_that_refuses_redirects_or_says_too_much_is_not_asked_again(void **state UNUSED)
+refusal_or_redirect_is_not_retried(void **state UNUSED)
 {
 	static const int rows[] = { 400, 404, 410, 302, HUGE_ANSWER };
 
@@ -637,7 +640,7 @@ one_that_refuses_redirects_or_says_too_much_is_not_asked_again(void **state UNUS
 		wait_until(failed, 1);
 		assert_int_equal(atomic_load(&got.n), 1);
 		assert_int_equal(counted(M_NOTIFY_RETRIED), 0);
-		/* the next one tells of it */
+		/* the next notice reports the loss */
 		atomic_store(&got.mode, 200);
 		say(NOTICE_PIN, false, "b", "second line");
 		wait_until(sent, 1);
@@ -652,18 +655,18 @@ one_that_refuses_redirects_or_says_too_much_is_not_asked_again(void **state UNUS
 }
 
 static void
-one_that_hangs_is_given_up_and_holds_up_no_other_kind(void **state UNUSED)
+hanging_receiver_delays_no_other_kind(void **state UNUSED)
 {
 	begin(HANGS);
 	notify_times.deadline_us = 100000;
-	notify_times.give_up_us = 1500000; /* a machine may stand still meanwhile */
+	notify_times.give_up_us = 1500000; /* the machine may pause meanwhile */
 	run();
 	say(NOTICE_DEGRADED, false, "redis", "redis is away");
 	wait_until(received, 1);
 	atomic_store(&got.mode, 200);
 	say(NOTICE_BREAKER, false, "t", "target t is out");
 	wait_until(sent, 1);
-	wait_until(sent, 2); /* and the first, at its next attempt */
+	wait_until(sent, 2); /* and the first one, at its next attempt */
 	atomic_store(&got.mode, HANGS);
 	say(NOTICE_DEGRADED, true, "redis", "redis is well again");
 	wait_until(failed, 1);
@@ -671,7 +674,7 @@ one_that_hangs_is_given_up_and_holds_up_no_other_kind(void **state UNUSED)
 }
 
 static void
-one_that_is_away_costs_nothing_but_the_queue_which_is_capped(void **state UNUSED)
+unavailable_receiver_only_fills_the_limited_queue(void **state UNUSED)
 {
 	begin(200);
 	cfg.notify_url = "http://127.0.0.1:9/";
@@ -680,17 +683,17 @@ one_that_is_away_costs_nothing_but_the_queue_which_is_capped(void **state UNUSED
 		say(NOTICE_BUDGET, false, "l", "line");
 	wait_until(retried, 2);
 	assert_int_equal(counted(M_NOTIFY_SENT), 0);
-	http_thread_stop(out); /* nobody takes them away any more */
+	http_thread_stop(out); /* nothing removes them any more */
 	uint64_t before = notice_dropped();
 	for (int i = 0; i < CAP_NOTICES + 100; i++)
 		say(NOTICE_BUDGET, false, "l", "line");
 	assert_int_equal(notice_dropped() - before, 100);
 	end();
-	assert_true(counted(M_NOTIFY_FAILED) > 0); /* what was not sent is counted */
+	assert_true(counted(M_NOTIFY_FAILED) > 0); /* unsent notices are counted */
 }
 
 static void
-a_certificate_that_does_not_verify_gets_nothing(void **state UNUSED)
+receiver_with_an_invalid_certificate_gets_nothing(void **state UNUSED)
 {
 	char ca[256], other[256];
 
@@ -719,27 +722,25 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_notice_is_one_json_object_with_a_line_for_people),
-		cmocka_unit_test(it_is_signed_as_standard_webhooks_are),
-		cmocka_unit_test(the_signature_of_the_published_example),
-		cmocka_unit_test(a_secret_that_cannot_be_used_is_refused_at_the_start),
-		cmocka_unit_test(texts_of_others_are_no_mark_up_mentions_or_links),
-		cmocka_unit_test(
-			of_a_kind_one_at_a_time_goes_and_the_others_are_counted_into_the_next),
-		cmocka_unit_test(only_the_events_that_are_asked_for_are_sent_and_a_test_always),
-		cmocka_unit_test(what_is_told_with_another_is_no_mark_up_either),
-		cmocka_unit_test(a_test_does_not_wait_for_the_one_before),
-		cmocka_unit_test(the_status_tells_no_secret_and_no_kind_that_nobody_wants),
-		cmocka_unit_test(a_budget_that_is_spent_twice_ends_once),
-		cmocka_unit_test(what_waits_at_the_stop_is_counted),
-		cmocka_unit_test(the_end_of_a_budget_is_told_when_its_window_ends),
-		cmocka_unit_test(one_that_fails_is_tried_again_until_it_takes_it),
-		cmocka_unit_test(one_that_asks_for_quiet_gets_it_within_reason),
-		cmocka_unit_test(
-			one_that_refuses_redirects_or_says_too_much_is_not_asked_again),
-		cmocka_unit_test(one_that_hangs_is_given_up_and_holds_up_no_other_kind),
-		cmocka_unit_test(one_that_is_away_costs_nothing_but_the_queue_which_is_capped),
-		cmocka_unit_test(a_certificate_that_does_not_verify_gets_nothing),
+		cmocka_unit_test(notice_is_a_json_object_with_a_readable_line),
+		cmocka_unit_test(notice_is_signed_by_standard_webhooks),
+		cmocka_unit_test(signature_equals_the_published_example),
+		cmocka_unit_test(unusable_secret_is_refused_at_the_start),
+		cmocka_unit_test(callers_text_cannot_contain_markup_mentions_or_links),
+		cmocka_unit_test(notices_of_a_kind_are_sent_one_at_a_time),
+		cmocka_unit_test(only_configured_events_and_tests_are_sent),
+		cmocka_unit_test(text_in_a_combined_notice_is_escaped),
+		cmocka_unit_test(test_notice_is_sent_at_once),
+		cmocka_unit_test(status_shows_no_secret_and_only_configured_kinds),
+		cmocka_unit_test(budget_exhausted_twice_is_renewed_once),
+		cmocka_unit_test(waiting_notices_are_counted_at_stop),
+		cmocka_unit_test(renewal_of_a_budget_is_reported_at_the_end_of_its_window),
+		cmocka_unit_test(failing_receiver_is_retried),
+		cmocka_unit_test(retry_after_of_a_receiver_is_obeyed_up_to_a_limit),
+		cmocka_unit_test(refusal_or_redirect_is_not_retried),
+		cmocka_unit_test(hanging_receiver_delays_no_other_kind),
+		cmocka_unit_test(unavailable_receiver_only_fills_the_limited_queue),
+		cmocka_unit_test(receiver_with_an_invalid_certificate_gets_nothing),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -1,5 +1,5 @@
-/* `observe` of a policy: what may be written there, which requests it takes, what is a key of
- * ours by its shape, and what it says of itself. */
+/* `observe` in a policy: valid settings, the requests that it applies to, which texts have the
+ * form of the gateway's keys, and its description. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #define SEC 1000000000ll
 #define DAY (86400 * SEC)
 
-/* A policy that observes until then. */
+/* A policy that observes until that time. */
 static const struct policy *
 load(struct policy_fix *f, const char *hosts, const char *backend, const char *until)
 {
@@ -73,7 +73,7 @@ static const struct { const char *name, *in, *want; } mistakes[] = {
 /* clang-format on */
 
 static void
-each_mistake_is_named(void **state)
+errors_in_observe_are_named(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
@@ -90,7 +90,7 @@ each_mistake_is_named(void **state)
 }
 
 static void
-the_end_is_at_most_ninety_days_ahead(void **state)
+end_is_at_most_ninety_days_ahead(void **state)
 {
 	struct policy_fix f;
 
@@ -99,7 +99,7 @@ the_end_is_at_most_ninety_days_ahead(void **state)
 	fix_done(&f);
 	assert_null(load(&f, "a.b", "local", in_days(90 * DAY + 60 * SEC)));
 	fix_done(&f);
-	/* what is past loads: a restart after the cutover is no failure */
+	/* an end in the past is valid, so that a restart after the cutover succeeds */
 	assert_non_null(load(&f, "a.b", "local", "2020-01-01"));
 	assert_int_equal(f.p->observe.until_ns, 1577836800 * SEC);
 	fix_done(&f);
@@ -109,7 +109,7 @@ the_end_is_at_most_ninety_days_ahead(void **state)
 }
 
 static void
-hosts_match_as_a_routes_until_the_end(void **state)
+hosts_match_like_those_of_routes_until_the_end(void **state)
 {
 	static const struct {
 		const char *host;
@@ -132,7 +132,7 @@ hosts_match_as_a_routes_until_the_end(void **state)
 	fix_done(&f);
 }
 
-/* ---- what is ours ---- */
+/* ---- keys of the gateway ---- */
 
 /* {"alg":"EdDSA"} and {"iss":"https://idp/"}, …other/, …theirs/ */
 #define HEAD  "eyJhbGciOiJFZERTQSJ9"
@@ -202,8 +202,8 @@ static const struct { const char *name, *header, *value, *query; bool ours; } sh
 };
 /* clang-format on */
 
-/* KEY stands for a whole key, KEY3 for one without its first three letters, B64 and HEX
- * for it in those. */
+/* KEY stands for a whole key, KEY3 for a key without its first three letters, B64 and HEX for a
+ * key in those encodings. */
 static void
 put_value(struct buf *b, const char *value, const char *key)
 {
@@ -236,7 +236,7 @@ put_value(struct buf *b, const char *value, const char *key)
 }
 
 static void
-a_key_of_ours_goes_by_shape(void **state)
+keys_of_the_gateway_are_recognized_by_form(void **state)
 {
 	char id[APIKEY_ID_LEN + 1], key[80];
 	unsigned char hash[32];
@@ -269,7 +269,7 @@ a_key_of_ours_goes_by_shape(void **state)
 	struct http_head none = { .nfields = 0 };
 	struct credentials c = { .head = &none, .certificate = SPAN_LIT("x") };
 	assert_true(observe_shows_ours(f.p, &c, &a));
-	/* the second of two fields, too */
+	/* also the second of two fields */
 	struct http_field two[] = { { SPAN_LIT("authorization"), SPAN_LIT("Bearer sk-x") },
 		{ SPAN_LIT("Authorization"), SPAN_LIT("Bearer tg_a") } };
 	struct http_head twice = { .fields = two, .nfields = 2 };
@@ -280,13 +280,13 @@ a_key_of_ours_goes_by_shape(void **state)
 	fix_done(&f);
 }
 
-/* ---- what it says ---- */
+/* ---- its description ---- */
 
 static void
-it_says_what_it_does_and_when_it_ends(void **state)
+description_states_effect_and_end(void **state)
 {
 	static const struct {
-		int64_t at_ns; /* before the end */
+		int64_t at_ns; /* time before the end */
 		enum observe_state want;
 		const char *says;
 	} rows[] = {
@@ -336,7 +336,7 @@ keep_note(void *arg, const char *text)
 }
 
 static void
-check_notes_it(void **state)
+check_reports_observe(void **state)
 {
 	struct policy_fix f;
 	struct buf b;
@@ -359,12 +359,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_mistake_is_named),
-		cmocka_unit_test(the_end_is_at_most_ninety_days_ahead),
-		cmocka_unit_test(hosts_match_as_a_routes_until_the_end),
-		cmocka_unit_test(a_key_of_ours_goes_by_shape),
-		cmocka_unit_test(it_says_what_it_does_and_when_it_ends),
-		cmocka_unit_test(check_notes_it),
+		cmocka_unit_test(errors_in_observe_are_named),
+		cmocka_unit_test(end_is_at_most_ninety_days_ahead),
+		cmocka_unit_test(hosts_match_like_those_of_routes_until_the_end),
+		cmocka_unit_test(keys_of_the_gateway_are_recognized_by_form),
+		cmocka_unit_test(description_states_effect_and_end),
+		cmocka_unit_test(check_reports_observe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* dialect/offered: tools that the provider runs, and how often a request lets them be used. */
+/* dialect/offered: tools that the provider runs, and how often a request permits their use. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include "scan/dialect/dialect.h"
 
 static void
-tools_that_are_paid_by_the_use_are_bounded(void **state)
+tools_priced_per_use_are_bounded(void **state)
 {
 	static const struct {
 		const char *dialect, *path, *in;
@@ -79,7 +79,7 @@ tools_that_are_paid_by_the_use_are_bounded(void **state)
 }
 
 static void
-a_body_says_what_prices_depend_on(void **state)
+price_options_are_read_from_the_body(void **state)
 {
 	static const struct {
 		const char *dialect, *path, *in, *want[PRICE_ASKS];
@@ -101,9 +101,10 @@ a_body_says_what_prices_depend_on(void **state)
 			"\"web_search_options\":{\"user_location\":{\"a\":1},"
 			"\"search_context_size\":\"high\"},\"metadata\":{\"size\":\"no\"}}",
 			{ "", "", "high" } },
-		/* of a list, or below a name that nobody has: who reads it so does as if nothing was said */
+		/* values in a list, or below an unknown name, are ignored */
 		{ "openai", "/v1/images/generations",
-			"{\"prompt\":\"x\",\"size\":[\"256x256\"],\"quality\":[[\"low\"],{\"a\":\"low\"}],"
+			"{\"prompt\":\"x\",\"size\":[\"256x256\"],\"quality\":[[\"low\"],{"
+			"\"a\":\"low\"}],"
 			"\"\":{\"quality\":\"low\"}}",
 			{ "", "", "" } },
 		{ "gemini", "/v1beta/models/x:predict",
@@ -134,7 +135,7 @@ a_body_says_what_prices_depend_on(void **state)
 }
 
 static void
-a_path_or_a_model_says_the_region(void **state)
+region_is_read_from_path_or_model(void **state)
 {
 	static const struct {
 		const char *path, *model, *want;
@@ -160,9 +161,9 @@ a_path_or_a_model_says_the_region(void **state)
 	}
 }
 
-/* Which they are, and what each is priced as, the price list says. */
+/* The price list names the tools and the price of each. */
 static void
-tools_are_those_that_the_price_list_names(void **state)
+price_list_names_the_tools(void **state)
 {
 	static const struct price_tool tools[] = { { "file_search", PRICE_FILES },
 		{ "image_generation", PRICE_DRAWN }, { "x_search", PRICE_SEARCHES },
@@ -226,10 +227,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tools_that_are_paid_by_the_use_are_bounded),
-		cmocka_unit_test(a_body_says_what_prices_depend_on),
-		cmocka_unit_test(a_path_or_a_model_says_the_region),
-		cmocka_unit_test(tools_are_those_that_the_price_list_names),
+		cmocka_unit_test(tools_priced_per_use_are_bounded),
+		cmocka_unit_test(price_options_are_read_from_the_body),
+		cmocka_unit_test(region_is_read_from_path_or_model),
+		cmocka_unit_test(price_list_names_the_tools),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

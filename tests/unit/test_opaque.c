@@ -1,4 +1,4 @@
-/* text/opaque: what counts as opaque or sealed, wherever it stands. */
+/* text/opaque: content that counts as opaque or encrypted, wherever it occurs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 #include "scan/dialect/dialect.h"
 #include "scan/text/opaque.h"
 
-/* ---- bodies are written with {bytes,spelling,count} ---- */
+/* ---- {bytes,spelling,count} stands for data in a body ---- */
 
 static void
 make_bytes(struct buf *out, const char *what, size_t n)
@@ -155,7 +155,7 @@ expand(struct buf *out, const char *body)
 /* clang-format off */
 static const struct {
 	const char *name, *dialect, *type, *body;
-	const char *media; /* kinds with blanks between */
+	const char *media; /* kinds separated by spaces */
 	size_t sealed;
 } rows[] = {
 	{ "Responses: input_image", "rest", NULL, "{\"input\":[{\"content\":[{\"type\":\"input_image\","
@@ -278,7 +278,7 @@ static const struct {
 /* clang-format on */
 
 static void
-bodies_say_what_nobody_could_read(void **state)
+uninspected_content_of_bodies_is_listed(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -310,9 +310,9 @@ bodies_say_what_nobody_could_read(void **state)
 	}
 }
 
-/* A digit too few or too many at every place in the groups, and cut at every offset. */
+/* One digit too few or too many at every place in the groups, and cut at every offset. */
 static void
-base64_one_digit_short_is_text(void **state)
+base64_with_a_missing_digit_is_text(void **state)
 {
 	struct buf in, cut;
 	struct arena a;
@@ -339,9 +339,9 @@ base64_one_digit_short_is_text(void **state)
 	buf_free(&cut);
 }
 
-/* Read once for each of them, this many do not end. */
+/* If the text were read once for each backslash, the test would exceed its time limit. */
 static void
-backslashes_are_read_once(void **state)
+backslashes_take_linear_time(void **state)
 {
 	struct opaque_reader r;
 	struct opaque got;
@@ -360,9 +360,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bodies_say_what_nobody_could_read),
-		cmocka_unit_test(base64_one_digit_short_is_text),
-		cmocka_unit_test(backslashes_are_read_once),
+		cmocka_unit_test(uninspected_content_of_bodies_is_listed),
+		cmocka_unit_test(base64_with_a_missing_digit_is_text),
+		cmocka_unit_test(backslashes_take_linear_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* OpenMetrics: who gets it, and that a strict reader takes all of what they get. */
+/* OpenMetrics: which requests get it, and that a strict reader accepts
+ * the whole output. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@ static struct om_check checked;
 #define ID    "01J9ZQ4T5N8E2B7C6D5F4G3H2A"
 
 static void
-accepted(void **state)
+openmetrics_is_sent_if_accepted(void **state)
 {
 	(void)state;
 	/* clang-format off */
@@ -52,7 +53,7 @@ accepted(void **state)
 	}
 }
 
-/* All tables of two workers, as text and as OpenMetrics. */
+/* Writes all tables of two workers, as text or as OpenMetrics. */
 static char *
 write_all(bool open)
 {
@@ -110,7 +111,7 @@ drop(void)
 }
 
 static void
-strict(void **state)
+output_passes_the_strict_reader(void **state)
 {
 	(void)state;
 	fill();
@@ -132,7 +133,7 @@ strict(void **state)
 }
 
 static void
-exemplars(void **state)
+exemplars_are_written_only_in_openmetrics(void **state)
 {
 	(void)state;
 	fill();
@@ -143,7 +144,7 @@ exemplars(void **state)
 	struct provider_entry *e = provider_entry(&w[0]->providers, SPAN_LIT("openai"));
 	exemplar_put(&e->first_byte_of[1], 1234, TRACE, ID, 1790000000123);
 	char *after = write_all(false), *s = write_all(true);
-	assert_string_equal(before, after); /* the text format has none */
+	assert_string_equal(before, after); /* the text format has no exemplars */
 	assert_non_null(strstr(s,
 		"le=\"2.5e-05\"} 6 # {trace_id=\"" TRACE "\",decision_id=\"" ID
 		"\"} 0.000021 1790000000.123\n"));
@@ -153,7 +154,7 @@ exemplars(void **state)
 	if (!om_check(&checked, s))
 		fail_msg("%s", checked.why);
 	assert_int_equal(checked.exemplars, 3);
-	/* while it is written it is not there */
+	/* an exemplar that is being written is skipped */
 	w[1]->total.bucket[1].turn++;
 	free(s);
 	s = write_all(true);
@@ -164,9 +165,9 @@ exemplars(void **state)
 	drop();
 }
 
-/* The checker sees what is wrong. */
+/* The checker must detect errors. */
 static void
-checker(void **state)
+checker_detects_errors(void **state)
 {
 	(void)state;
 	/* clang-format off */
@@ -199,10 +200,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(accepted),
-		cmocka_unit_test(strict),
-		cmocka_unit_test(exemplars),
-		cmocka_unit_test(checker),
+		cmocka_unit_test(openmetrics_is_sent_if_accepted),
+		cmocka_unit_test(output_passes_the_strict_reader),
+		cmocka_unit_test(exemplars_are_written_only_in_openmetrics),
+		cmocka_unit_test(checker_detects_errors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

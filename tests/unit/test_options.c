@@ -11,8 +11,8 @@
 #include "support/run_cmd.h"
 
 struct usage_form {
-	char command[32], verb[32]; /* verb "": the command has none */
-	struct span text;	    /* its usage line; of `all`, the options of all verbs */
+	char command[32], verb[32]; /* verb "": the command has no verbs */
+	struct span text;	    /* its usage line; for `all`, the options of all verbs */
 	bool all;
 };
 
@@ -70,7 +70,7 @@ setup(void **state)
 	return temp_dir_make(state);
 }
 
-/* The next option that a usage line names, without dashes. */
+/* Writes the next option of a usage line, without dashes. */
 static bool
 next_named(struct span *text, char out[OPTION_WHAT_MAX])
 {
@@ -103,7 +103,7 @@ form_names(const struct usage_form *f, const char *option)
 	return false;
 }
 
-/* The row of the option for "audit list", or for a command; NULL: there is none. */
+/* Returns the row of the option for "audit list", or for a command. NULL: none. */
 static const struct option_row *
 find_row(const char *what, const char *option)
 {
@@ -114,7 +114,7 @@ find_row(const char *what, const char *option)
 	return NULL;
 }
 
-/* The row of the option for this form, else the one for the command. */
+/* Returns the row of the option for this form, else the one for the command. */
 static const struct option_row *
 row_of(const struct usage_form *f, const char *option)
 {
@@ -131,7 +131,7 @@ belongs(const struct usage_form *f, const char *option)
 	return row_of(f, option) != NULL;
 }
 
-/* Whether the usage line has a value behind the option. */
+/* Returns true if the usage line has a value after the option. */
 static bool
 form_has_value(const struct usage_form *f, const char *option)
 {
@@ -148,7 +148,7 @@ form_has_value(const struct usage_form *f, const char *option)
 }
 
 static void
-a_row_has_a_value_if_the_usage_line_has_one(void **state)
+row_has_a_value_if_the_usage_line_has_one(void **state)
 {
 	char name[OPTION_WHAT_MAX];
 
@@ -163,7 +163,7 @@ a_row_has_a_value_if_the_usage_line_has_one(void **state)
 }
 
 static void
-each_option_of_a_usage_line_is_in_the_table(void **state)
+options_of_usage_lines_are_in_the_table(void **state)
 {
 	char name[OPTION_WHAT_MAX];
 
@@ -177,9 +177,9 @@ each_option_of_a_usage_line_is_in_the_table(void **state)
 					name);
 }
 
-/* The rows that the commands parse, as the sources have them: { "NAME", .text = … }. */
+/* The rows that commands parse, as in the sources: { "NAME", .text = … }. */
 static void
-each_option_that_a_command_parses_has_a_line(void **state)
+parsed_options_have_a_usage_line(void **state)
 {
 	static char text[65536];
 	size_t n = 0;
@@ -222,7 +222,7 @@ is_form(struct span what)
 }
 
 static void
-each_row_names_verbs_that_exist_and_has_a_line_of_help(void **state)
+rows_name_existing_verbs_and_have_help(void **state)
 {
 	(void)state;
 	for (const struct option_row *row = option_rows; row->name; row++) {
@@ -237,8 +237,9 @@ each_row_names_verbs_that_exist_and_has_a_line_of_help(void **state)
 	}
 }
 
-/* Runs the verb in a child with each option that belongs to other verbs of its command. The results stand in `err`, one
- * after the other, each behind a line with the option. Returns the number of options. */
+/* Runs the verb in a child with each option that belongs to other verbs of its command. The
+ * results are appended to `err`, each after a line with the option. Returns the number of
+ * options. */
 static unsigned
 run_with_options_of_others(const struct usage_form *f)
 {
@@ -277,7 +278,7 @@ run_with_options_of_others(const struct usage_form *f)
 	return n;
 }
 
-/* The message on one option names each verb of the command whose usage line has it. */
+/* The message about one option names each verb of the command whose usage line has it. */
 static void
 expect_refusal(const struct usage_form *f, struct span said)
 {
@@ -302,7 +303,7 @@ expect_refusal(const struct usage_form *f, struct span said)
 }
 
 static void
-a_verb_refuses_each_option_of_other_verbs_and_names_them(void **state)
+verb_refuses_options_of_other_verbs(void **state)
 {
 	unsigned all = 0;
 
@@ -327,9 +328,9 @@ a_verb_refuses_each_option_of_other_verbs_and_names_them(void **state)
 	assert_true(all > 500);
 }
 
-/* --help of each command and each verb has a line for each of its options, and an example. */
+/* --help of each command and each verb has a line for each option, and an example. */
 static void
-help_has_options_and_an_example_for_each_command(void **state)
+help_has_options_and_an_example(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < nforms; i++) {
@@ -352,10 +353,10 @@ help_has_options_and_an_example_for_each_command(void **state)
 	}
 }
 
-/* The help of a command with several verbs names the verbs of options that few verbs have, and of options that share a
- * name. */
+/* The help of a command with several verbs names the verbs of options that only some verbs
+ * have, and of options with the same name. */
 static void
-help_names_the_verbs_of_options(void **state)
+help_names_the_verbs_of_its_options(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "policy", "\n  --since TIME                replay, history: only records from this time on" },
@@ -379,7 +380,7 @@ help_names_the_verbs_of_options(void **state)
 }
 
 static void
-a_verb_may_stand_behind_its_options(void **state)
+verb_may_follow_its_options(void **state)
 {
 	(void)state;
 	assert_int_equal(tollgate("", "key", "--ttl", "3d", "list", NULL), 2);
@@ -393,14 +394,14 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_option_that_a_command_parses_has_a_line),
-		cmocka_unit_test(help_has_options_and_an_example_for_each_command),
-		cmocka_unit_test(a_row_has_a_value_if_the_usage_line_has_one),
-		cmocka_unit_test(each_option_of_a_usage_line_is_in_the_table),
-		cmocka_unit_test(each_row_names_verbs_that_exist_and_has_a_line_of_help),
-		cmocka_unit_test(a_verb_refuses_each_option_of_other_verbs_and_names_them),
-		cmocka_unit_test(help_names_the_verbs_of_options),
-		cmocka_unit_test(a_verb_may_stand_behind_its_options),
+		cmocka_unit_test(parsed_options_have_a_usage_line),
+		cmocka_unit_test(help_has_options_and_an_example),
+		cmocka_unit_test(row_has_a_value_if_the_usage_line_has_one),
+		cmocka_unit_test(options_of_usage_lines_are_in_the_table),
+		cmocka_unit_test(rows_name_existing_verbs_and_have_help),
+		cmocka_unit_test(verb_refuses_options_of_other_verbs),
+		cmocka_unit_test(help_names_the_verbs_of_its_options),
+		cmocka_unit_test(verb_may_follow_its_options),
 	};
 
 	return cmocka_run_group_tests(tests, setup, temp_dir_remove);

@@ -1,5 +1,6 @@
-/* What a collector gets and says: spans of records, samples, GenAI metrics, /metrics as OTLP's JSON, answers,
- * and the file of header fields. tests/e2e/otlp.mjs holds each field against opentelemetry-proto. */
+/* Data for a collector and its responses: spans of records, sampling, GenAI metrics, /metrics
+ * as OTLP JSON, responses, and the file of header fields.
+ * tests/e2e/otlp.mjs checks each field with opentelemetry-proto. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +27,7 @@
 #define PARENT "00f067aa0ba902b7"
 
 static void
-answers(void **state)
+responses_of_a_collector_are_read(void **state)
 {
 	(void)state;
 	/* clang-format off */
@@ -84,7 +85,7 @@ note(const char *trace)
 }
 
 static void
-sampled(void **state)
+sampling_follows_caller_or_share(void **state)
 {
 	(void)state;
 	static const double ratios[] = { 0, 0.25, 0.5, 1 };
@@ -95,8 +96,10 @@ sampled(void **state)
 	assert_true(ids.sampled && ids.has_parent);
 	n = note("00-" TRACE "-" PARENT "-00");
 	span_ids(&n, span_least(1), &ids);
-	assert_false(ids.sampled); /* as its caller says */
-	/* without one the trace is the id, and a share is taken of ids */
+	/* the caller's decision */
+	assert_false(ids.sampled);
+	/* without a caller's trace, the trace id is derived from the request id, and a share of
+	 * ids is sampled */
 	n = note("");
 	span_ids(&n, span_least(1), &ids);
 	assert_true(ids.sampled && !ids.has_parent);
@@ -118,7 +121,7 @@ sampled(void **state)
 	}
 }
 
-/* The spans of a record as a list. */
+/* Returns the spans of a record as a list. */
 static json_t *
 spans(const struct audit_note *n, const char *fields)
 {
@@ -128,8 +131,7 @@ spans(const struct audit_note *n, const char *fields)
 	span_ids(n, 0, &ids);
 	buf_init(&b, 0);
 	buf_putc(&b, '[');
-	size_t count =
-		spans_write(&b, n, 42, span_str(fields), n->begun_us + 5000, &ids);
+	size_t count = spans_write(&b, n, 42, span_str(fields), n->begun_us + 5000, &ids);
 	buf_putc(&b, ']');
 	json_t *list = json_loadb(b.p + b.start, b.n, JSON_REJECT_DUPLICATES, NULL);
 	if (!list || json_array_size(list) != count)
@@ -158,15 +160,17 @@ text(const json_t *span, const char *name)
 }
 
 static void
-decision(void **state)
+span_of_a_decision_has_its_attributes(void **state)
 {
 	(void)state;
 	struct audit_note n = note("00-" TRACE "-" PARENT "-01");
 	json_t *list = spans(&n,
-		"\"type\":\"decision\",\"decision\":\"deny\",\"status\":403,\"code\":\"permission_denied\","
+		"\"type\":\"decision\",\"decision\":\"deny\",\"status\":403,\"code\":"
+		"\"permission_denied\","
 		"\"reason\":\"no text\",\"rule\":\"r\",\"via\":\"relay\",\"route\":\"chat\","
 		"\"request\":{\"path\":\"/hidden\"},\"identity\":{\"person\":\"alice\"},"
-		"\"calls\":[{\"by\":\"mcp\",\"server\":\"crm\",\"method\":\"tools/call\",\"tool\":\"say "
+		"\"calls\":[{\"by\":\"mcp\",\"server\":\"crm\",\"method\":\"tools/"
+		"call\",\"tool\":\"say "
 		"hello\",\"decision\":\"deny\"}]");
 	const json_t *s = json_array_get(list, 0), *call = json_array_get(list, 1);
 
@@ -178,10 +182,12 @@ decision(void **state)
 	assert_string_equal(text(s, "tollgate.record.seq"), "42");
 	assert_string_equal(text(s, "startTimeUnixNano"), "1790000000000000000");
 	assert_string_equal(text(s, "endTimeUnixNano"), "1790000000005000000");
-	assert_null(json_object_get(s, "status")); /* a denial is no error of ours */
+	assert_null(json_object_get(s, "status")); /* a denial is not an error of the gateway */
 	assert_int_equal(json_array_size(json_object_get(s, "events")), 4);
 	assert_string_equal(text(call, "parentSpanId"), text(s, "spanId"));
-	assert_string_equal(text(call, "name"), "tools/call"); /* the tool's name is text */
+	assert_string_equal(
+		/* the tool's name is text of the caller, so it is not in the span's name */
+		text(call, "name"), "tools/call");
 	char *all = json_dumps(list, 0);
 	assert_null(strstr(all, "alice"));
 	assert_null(strstr(all, "hidden"));
@@ -191,9 +197,9 @@ decision(void **state)
 	json_decref(list);
 }
 
-/* A name is sent where it is one, of 128 bytes at most. */
+/* A name is sent if it is valid, up to 128 bytes. */
 static void
-names(void **state)
+names_in_spans_are_valid(void **state)
 {
 	(void)state;
 	static const struct {
@@ -216,9 +222,9 @@ names(void **state)
 	assert_int_equal(otlp_plain(span_of(text, 129)).n, 0);
 }
 
-/* A call whose time is longer than all that is known began when it ended. */
+/* If a call lasted longer than all known times, its begin equals its end. */
 static void
-call_times(void **state)
+span_of_a_call_has_its_times(void **state)
 {
 	(void)state;
 	struct audit_note n = note("");
@@ -236,7 +242,7 @@ call_times(void **state)
 }
 
 static void
-attempts(void **state)
+attempts_have_their_own_spans(void **state)
 {
 	(void)state;
 	struct audit_note n = note("");
@@ -260,13 +266,15 @@ attempts(void **state)
 	assert_string_equal(text(s, "gen_ai.response.model"), "gpt-4o-x");
 	assert_string_equal(text(s, "error.type"), "");
 	json_decref(list);
-	/* several: each has its own time and cause, the last one what came of it */
+	/* several attempts: each has its own time and cause, and the last
+	 * one the result */
 	n.attempts = 2;
 	n.attempt[0].begun_us = 1002000;
 	n.attempt[0].took_us = 1000;
 	n.attempt[1].begun_us = 1500000;
 	n.attempt[1].took_us = 400000;
-	list = spans(&n, "\"type\":\"completion\",\"attempts\":[{\"target\":\"a/m\",\"cause\":"
+	list = spans(&n, "\"type\":\"completion\",\"attempts\":[{"
+			 "\"target\":\"a/m\",\"cause\":"
 			 "\"throttled\",\"ms\":1,\"status\":429},{\"target\":\"b/m\",\"cause\":"
 			 "\"done\",\"status\":200,\"tokens\":33,\"cost\":5}]");
 	assert_int_equal(json_array_size(list), 2);
@@ -279,7 +287,8 @@ attempts(void **state)
 	assert_string_equal(text(s, "startTimeUnixNano"), "1790000000500000000");
 	assert_string_equal(text(s, "gen_ai.usage.output_tokens"), "22");
 	json_decref(list);
-	/* what was never sent has none; what is no record neither */
+	/* a request that was never sent has no attempt span, and an invalid record has no
+	 * span */
 	n.attempts = 0;
 	n.sent_us = 0;
 	json_decref(spans(&n, "\"type\":\"completion\""));
@@ -287,7 +296,7 @@ attempts(void **state)
 }
 
 static void
-storm(void **state)
+many_model_names_are_limited(void **state)
 {
 	(void)state;
 	struct gen_ai *g = gen_ai_new();
@@ -308,7 +317,7 @@ storm(void **state)
 		gen_ai_add(g, &n);
 	}
 	n.endpoint = NULL;
-	gen_ai_add(g, &n); /* no model's */
+	gen_ai_add(g, &n); /* a request without a model */
 	buf_init(&b, 0);
 	buf_str(&b, "[0");
 	gen_ai_write(g, &b, 1, 2, &points);
@@ -332,7 +341,7 @@ storm(void **state)
 }
 
 static void
-exposition(void **state)
+metrics_are_written_as_otlp_json(void **state)
 {
 	(void)state;
 	static const char given[] =
@@ -375,9 +384,9 @@ exposition(void **state)
 	gen_ai_free(&g);
 }
 
-/* Of our own: a label that is longer than a kilobyte is cut, a bucket too many left out. */
+/* Of our own metrics: a label over a kilobyte is cut, and surplus buckets are left out. */
 static void
-large_exposition(void **state)
+large_metrics_are_cut(void **state)
 {
 	(void)state;
 	struct gen_ai *g = gen_ai_new();
@@ -403,9 +412,9 @@ large_exposition(void **state)
 	gen_ai_free(&g);
 }
 
-/* Of one model with and without errors the tokens are one point, the durations two. */
+/* For one model with and without errors, the tokens are one point and the durations two. */
 static void
-series_join(void **state)
+series_of_one_model_are_joined(void **state)
 {
 	(void)state;
 	struct gen_ai *g = gen_ai_new();
@@ -430,7 +439,7 @@ series_join(void **state)
 }
 
 static void
-fields(void **state)
+header_file_is_read_or_refused(void **state)
 {
 	(void)state;
 	/* clang-format off */
@@ -476,14 +485,15 @@ fields(void **state)
 			assert_int_equal(err, 0);
 			assert_int_equal(h.n, rows[i].n);
 			assert_string_equal(h.line[1], "x-a:b");
-			/* one that cannot be used leaves them */
+			/* an invalid file leaves the current fields in
+			 * use */
 			f = fopen(file, "w");
 			fputs("nothing\n", f);
 			fclose(f);
 			headers_again(&h);
 			assert_int_equal(h.n, rows[i].n);
 			assert_string_equal(h.line[1], "x-a:b");
-			/* one that can is taken */
+			/* a valid file is used */
 			f = fopen(file, "w");
 			fputs("x-new: c\n", f);
 			fclose(f);
@@ -496,7 +506,7 @@ fields(void **state)
 			headers_close(&h);
 		}
 	}
-	/* Of 16 KB and a byte nothing is taken, not what there is room for. */
+	/* Of a file of more than 16 KB nothing is used. */
 	for (size_t over = 0; over < 2; over++) {
 		FILE *f = fopen(file, "w");
 		fputs("x-a:b\n#", f);
@@ -514,7 +524,7 @@ fields(void **state)
 }
 
 static void
-zipped(void **state)
+body_is_compressed(void **state)
 {
 	(void)state;
 	static char out[100000];
@@ -538,9 +548,9 @@ zipped(void **state)
 	buf_free(&b);
 }
 
-/* Each name has its line. */
+/* Each name has its line in the documentation. */
 static void
-documented(void **state)
+names_of_metrics_are_documented(void **state)
 {
 	(void)state;
 	static char page[200000];
@@ -562,19 +572,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers),
-		cmocka_unit_test(sampled),
-		cmocka_unit_test(decision),
-		cmocka_unit_test(names),
-		cmocka_unit_test(call_times),
-		cmocka_unit_test(attempts),
-		cmocka_unit_test(storm),
-		cmocka_unit_test(exposition),
-		cmocka_unit_test(large_exposition),
-		cmocka_unit_test(series_join),
-		cmocka_unit_test(fields),
-		cmocka_unit_test(zipped),
-		cmocka_unit_test(documented),
+		cmocka_unit_test(responses_of_a_collector_are_read),
+		cmocka_unit_test(sampling_follows_caller_or_share),
+		cmocka_unit_test(span_of_a_decision_has_its_attributes),
+		cmocka_unit_test(names_in_spans_are_valid),
+		cmocka_unit_test(span_of_a_call_has_its_times),
+		cmocka_unit_test(attempts_have_their_own_spans),
+		cmocka_unit_test(many_model_names_are_limited),
+		cmocka_unit_test(metrics_are_written_as_otlp_json),
+		cmocka_unit_test(large_metrics_are_cut),
+		cmocka_unit_test(series_of_one_model_are_joined),
+		cmocka_unit_test(header_file_is_read_or_refused),
+		cmocka_unit_test(body_is_compressed),
+		cmocka_unit_test(names_of_metrics_are_documented),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

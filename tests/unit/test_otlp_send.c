@@ -1,5 +1,5 @@
-/* What is sent to a collector, when and how often: queue, retries, quiet that it asks for, what
- * it rejects, credentials, and a stop. A collector of the test's own, and its clock. */
+/* Sending to a collector: queue, retries, pauses that the collector asks for, rejected items,
+ * credentials, and a stop. With a collector and a clock of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,13 +22,13 @@
 
 enum { TRACES, METRICS, SIGNALS, PATIENT_MS = 30000 };
 
-/* The collector: what it answers each signal with, and what it got. */
+/* The collector: its response for each signal, and what it received. */
 static struct {
 	pthread_mutex_t lock;
 	_Atomic int status[SIGNALS];
 	const char *fields, *said;
 	_Atomic unsigned n[SIGNALS];
-	char head[SIGNALS][4096]; /* the last */
+	char head[SIGNALS][4096]; /* the last request */
 	size_t bytes[SIGNALS];
 } got = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -104,7 +104,7 @@ end(void)
 	cfg = (struct config){ .node = NULL };
 }
 
-/* A record of a request: a span. */
+/* Passes the record of a request, which becomes a span. */
 static void
 tell(size_t bytes)
 {
@@ -145,10 +145,10 @@ until_counted(enum metric m, uint64_t n)
 
 /* ---- rows ---- */
 
-/* Nobody waits for the collector: what does not fit is dropped and counted, by number and
- * bytes. */
+/* No request waits for the collector: items that do not fit are dropped and counted, by number
+ * and bytes. */
 static void
-the_queue_has_an_end(void **state UNUSED)
+queue_is_limited(void **state UNUSED)
 {
 	begin(200, 200);
 	for (size_t i = 0; i < CAP_TELEMETRY_RECORDS + 3; i++)
@@ -167,9 +167,10 @@ the_queue_has_an_end(void **state UNUSED)
 	end();
 }
 
-/* Of a batch that was taken what was not is rejected: never more than it had. */
+/* Of an accepted batch, the collector may reject a part, but never more than the batch
+ * contained. */
 static void
-what_a_collector_rejects_is_counted(void **state UNUSED)
+rejected_items_are_counted(void **state UNUSED)
 {
 	static const struct {
 		const char *said;
@@ -196,7 +197,7 @@ what_a_collector_rejects_is_counted(void **state UNUSED)
 }
 
 static void
-a_batch_that_is_refused_is_not_sent_again(void **state UNUSED)
+refused_batch_is_not_sent_again(void **state UNUSED)
 {
 	begin(400, 200);
 	tell(0);
@@ -207,9 +208,9 @@ a_batch_that_is_refused_is_not_sent_again(void **state UNUSED)
 	end();
 }
 
-/* Five minutes after it was made a batch is given up; before, it goes again. */
+/* A batch is retried until five minutes after it was made. */
 static void
-a_batch_is_tried_for_five_minutes(void **state UNUSED)
+batch_is_retried_for_five_minutes(void **state UNUSED)
 {
 	begin(503, 200);
 	tell(0);
@@ -221,9 +222,9 @@ a_batch_is_tried_for_five_minutes(void **state UNUSED)
 	end();
 }
 
-/* Neither what waits, nor newer metrics in its place, goes before. */
+/* During the pause, neither waiting batches nor newer metrics are sent. */
 static void
-a_collector_that_asks_for_quiet_gets_it(void **state UNUSED)
+retry_after_of_a_collector_is_obeyed(void **state UNUSED)
 {
 	cfg.otlp.metrics_every_us = 100000;
 	begin(503, 503);
@@ -232,7 +233,8 @@ a_collector_that_asks_for_quiet_gets_it(void **state UNUSED)
 	run();
 	until_sent(TRACES, 1);
 	until_sent(METRICS, 1);
-	usleep(2500000); /* without that: half a second to one, and each tenth of one */
+	/* without it, the next attempts would follow after 0.5 to 1 s, and then every 0.1 s */
+	usleep(2500000);
 	assert_int_equal(atomic_load(&got.n[TRACES]), 1);
 	assert_int_equal(atomic_load(&got.n[METRICS]), 1);
 	fake_pass_us(30000001);
@@ -240,9 +242,9 @@ a_collector_that_asks_for_quiet_gets_it(void **state UNUSED)
 	end();
 }
 
-/* From its file, and from the one that took its place. */
+/* Credentials are read from the file, and again after it was replaced. */
 static void
-credentials_go_with_each_batch(void **state UNUSED)
+credentials_are_sent_with_each_batch(void **state UNUSED)
 {
 	struct timespec late[2] = { { .tv_sec = 4000000000 }, { .tv_sec = 4000000000 } };
 	char file[256];
@@ -265,12 +267,12 @@ credentials_go_with_each_batch(void **state UNUSED)
 	end();
 }
 
-/* What is queued goes, and the last metrics, before a stop ends the thread. */
+/* Before a stop ends the thread, queued items and the last metrics are sent. */
 static void
-a_stop_sends_what_is_there(void **state UNUSED)
+stop_sends_queued_items(void **state UNUSED)
 {
 	begin(200, 200);
-	for (int i = 0; i < 600; i++) /* more than a batch */
+	for (int i = 0; i < 600; i++) /* more than one batch */
 		tell(0);
 	run();
 	otlp_flush(otlp, UINT64_MAX / 2);
@@ -281,9 +283,9 @@ a_stop_sends_what_is_there(void **state UNUSED)
 	end();
 }
 
-/* What a caller does not want traced is told to nobody. */
+/* A request that the caller does not want traced is not sent. */
 static void
-what_is_not_sampled_is_not_sent(void **state UNUSED)
+unsampled_requests_are_not_sent(void **state UNUSED)
 {
 	static const char not_sampled[] =
 		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
@@ -301,14 +303,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_queue_has_an_end),
-		cmocka_unit_test(what_a_collector_rejects_is_counted),
-		cmocka_unit_test(a_batch_that_is_refused_is_not_sent_again),
-		cmocka_unit_test(a_batch_is_tried_for_five_minutes),
-		cmocka_unit_test(a_collector_that_asks_for_quiet_gets_it),
-		cmocka_unit_test(credentials_go_with_each_batch),
-		cmocka_unit_test(a_stop_sends_what_is_there),
-		cmocka_unit_test(what_is_not_sampled_is_not_sent),
+		cmocka_unit_test(queue_is_limited),
+		cmocka_unit_test(rejected_items_are_counted),
+		cmocka_unit_test(refused_batch_is_not_sent_again),
+		cmocka_unit_test(batch_is_retried_for_five_minutes),
+		cmocka_unit_test(retry_after_of_a_collector_is_obeyed),
+		cmocka_unit_test(credentials_are_sent_with_each_batch),
+		cmocka_unit_test(stop_sends_queued_items),
+		cmocka_unit_test(unsampled_requests_are_not_sent),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -1,5 +1,5 @@
-/* dialect/owned: what a request brings that belongs to one provider, and what an answer makes.
- */
+/* dialect/owned: objects of one provider that a request contains, and objects that a response
+ * creates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 #include "support/guard.h"
 
 /* clang-format off */
-/* Words: names that are found, then seals. */
+/* Words: names that are found, then encrypted parts. */
 static const struct {
 	const char *dialect, *path, *body, *names, *seals;
 } brings[] = {
@@ -50,7 +50,7 @@ static const struct {
 };
 /* clang-format on */
 
-/* The words as they would be found, in their order. */
+/* Splits the expected words into names, in order. */
 static size_t
 words(const char *text, struct file_name out[OWNED_MAX])
 {
@@ -63,7 +63,7 @@ words(const char *text, struct file_name out[OWNED_MAX])
 }
 
 static void
-what_belongs_to_a_provider_is_found_in_requests(void **state)
+provider_objects_are_found_in_requests(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(brings); i++) {
@@ -103,7 +103,7 @@ what_belongs_to_a_provider_is_found_in_requests(void **state)
 }
 
 static void
-what_an_answer_makes_is_found_in_it(void **state)
+created_objects_are_found_in_responses(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(makes); i++) {
@@ -125,9 +125,9 @@ what_an_answer_makes_is_found_in_it(void **state)
 	}
 }
 
-/* Of many the last: the next turn brings these. */
+/* Of many objects, the last ones are kept, because the next turn uses these. */
 static void
-the_last_that_are_made_are_kept(void **state)
+last_created_objects_are_kept(void **state)
 {
 	struct made_thing got[OWNED_MAX];
 	struct file_name last;
@@ -149,7 +149,7 @@ the_last_that_are_made_are_kept(void **state)
 }
 
 static void
-a_pin_is_kept_for_31_days(void **state)
+pin_is_kept_for_31_days(void **state)
 {
 	struct pins p = { pin_table_new(), NULL };
 	struct pin_wait w = { .n = 2, .key = { { "0123456789abcde" }, { "0123456789abcdf" } } };
@@ -172,7 +172,7 @@ a_pin_is_kept_for_31_days(void **state)
 	assert_true(w.target[0] == b);
 	assert_true(pins_get(&p, &w, now + 32 * days));
 	assert_true(!w.target[0]);
-	/* of more than there is room for the oldest go */
+	/* without room, the oldest pins are removed */
 	for (uint32_t i = 0; i < 300000; i++) {
 		struct pin_key k = { { 0 } };
 		uint64_t spread = i * UINT64_C(0x9E3779B97F4A7C15);
@@ -190,10 +190,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_belongs_to_a_provider_is_found_in_requests),
-		cmocka_unit_test(what_an_answer_makes_is_found_in_it),
-		cmocka_unit_test(the_last_that_are_made_are_kept),
-		cmocka_unit_test(a_pin_is_kept_for_31_days),
+		cmocka_unit_test(provider_objects_are_found_in_requests),
+		cmocka_unit_test(created_objects_are_found_in_responses),
+		cmocka_unit_test(last_created_objects_are_kept),
+		cmocka_unit_test(pin_is_kept_for_31_days),
 	};
 
 	return cmocka_run_group_tests_name("owned", tests, NULL, NULL);

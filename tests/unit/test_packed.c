@@ -1,4 +1,4 @@
-/* Compressed segments: the seekable format, and lines read out of it. */
+/* Compressed segments: the seekable format, and lines that are read from it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@
 #include "base/err.h"
 #include "record/journal/journal.h"
 
-/* n lines "line NNNNNN", packed `each` a frame. */
+/* Writes n lines "line NNNNNN", compressed with `each` lines per frame. */
 static void
 pack(struct buf *plain, struct buf *packed, size_t n, size_t each)
 {
@@ -55,7 +55,7 @@ file_of(struct span s)
 }
 
 static void
-lines_come_as_from_the_plain_file(void **state UNUSED)
+lines_equal_those_of_the_plain_file(void **state UNUSED)
 {
 	struct buf plain, packed;
 	struct lines l;
@@ -85,7 +85,7 @@ lines_come_as_from_the_plain_file(void **state UNUSED)
 }
 
 static void
-a_damaged_frame_is_an_error_and_never_other_text(void **state UNUSED)
+damaged_frame_is_an_error(void **state UNUSED)
 {
 	struct buf plain, packed;
 	size_t errors = 0;
@@ -119,7 +119,7 @@ a_damaged_frame_is_an_error_and_never_other_text(void **state UNUSED)
 }
 
 static void
-a_table_cut_anywhere_is_no_table(void **state UNUSED)
+cut_seek_table_is_refused(void **state UNUSED)
 {
 	struct buf plain, packed;
 	struct seekable s;
@@ -156,7 +156,7 @@ put_file(const char *folder, const char *name, struct span s)
 }
 
 static void
-a_segment_in_several_places_is_listed_once(void **state UNUSED)
+segment_in_several_places_is_listed_once(void **state UNUSED)
 {
 	char dir[] = "/tmp/tg-packed-XXXXXX", folder[64], command[128];
 	struct journal_list l;
@@ -189,7 +189,7 @@ a_segment_in_several_places_is_listed_once(void **state UNUSED)
 	assert_int_equal(journal_list_all(folder, NULL, true, &l, &why), 0);
 	assert_int_equal(l.n, 4);
 	assert_int_equal(l.seg[0].form, JOURNAL_RESTORED);
-	/* Compressed between the listing and the reading. */
+	/* Compressed between listing and reading. */
 	snprintf(command, sizeof(command), "%s/j/n-00000001-0000000000000005.jsonl", dir);
 	unlink(command);
 	int fd = journal_segment_open(folder, &l.seg[2]);
@@ -212,10 +212,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_come_as_from_the_plain_file),
-		cmocka_unit_test(a_damaged_frame_is_an_error_and_never_other_text),
-		cmocka_unit_test(a_table_cut_anywhere_is_no_table),
-		cmocka_unit_test(a_segment_in_several_places_is_listed_once),
+		cmocka_unit_test(lines_equal_those_of_the_plain_file),
+		cmocka_unit_test(damaged_frame_is_an_error),
+		cmocka_unit_test(cut_seek_table_is_refused),
+		cmocka_unit_test(segment_in_several_places_is_listed_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* sources/pins with a Redis: what one daemon remembers another finds. */
+/* sources/pins with a Redis: a pin that one daemon stores is found by another. */
 #include "gate/sources/pins.h"
 #include "support/quota_rig.h"
 
@@ -28,7 +28,7 @@ get(const struct pins *p, struct pin_wait *w, int64_t now_s)
 }
 
 static void
-another_daemon_finds_what_one_has_put(void **state)
+pin_is_found_by_another_daemon(void **state)
 {
 	const int64_t now = 1800000000;
 	uint64_t a = pin_target(SPAN_LIT("a"), SPAN_LIT("m")),
@@ -48,22 +48,22 @@ another_daemon_finds_what_one_has_put(void **state)
 	pins_put(&one, &w.key[1], b, now);
 	assert_true(get(&other, &w, now));
 	assert_true(came && w.target[0] == a && w.target[1] == b && w.target[2] == 0);
-	/* from then on it knows itself */
+	/* afterwards it is in this daemon's own memory */
 	assert_true(get(&other, &w, now));
 	assert_true(!came && w.target[0] == a && w.target[1] == b);
 	assert_true(get(&alone, &w, now) && !w.target[0]);
-	/* as long as is said, under a name that says what it is */
+	/* kept for the documented time, under a documented name */
 	assert_int_equal(redis_rig_do(&server, "KEYS tollgate:pin:*"), 2);
 	long long ttl =
 		redis_rig_do(&server, "TTL tollgate:pin:30313233343536373839616263646500");
 	assert_true(ttl > 31 * 86400 - 60 && ttl <= 31 * 86400);
-	/* what is no target is none */
+	/* an invalid value is not a target */
 	redis_rig_do(&server, "SET tollgate:pin:6e6f626f647927730000000000000000 -5");
 	redis_rig_do(&server, "SET tollgate:pin:30313233343536373839616263646500 text");
 	struct pins third = { pin_table_new(), r };
 	assert_true(get(&third, &w, now));
 	assert_true(!w.target[0] && !w.target[2]);
-	/* of a Redis that is away nothing is known */
+	/* if Redis is unavailable, nothing is found */
 	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	redis_rig_stop(&server);
 	struct pins fourth = { pin_table_new(), r };
@@ -81,7 +81,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(another_daemon_finds_what_one_has_put),
+		cmocka_unit_test(pin_is_found_by_another_daemon),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

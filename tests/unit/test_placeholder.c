@@ -11,7 +11,7 @@
 #include "scan/text/placeholder.h"
 
 static void
-numbers_follow_first_appearance_per_entity(void **state)
+numbers_follow_the_first_occurrence_per_entity(void **state)
 {
 	static const struct {
 		const char *entity, *value, *want;
@@ -46,7 +46,7 @@ numbers_follow_first_appearance_per_entity(void **state)
 }
 
 static void
-a_hundred_thousand_values_keep_their_numbers(void **state)
+many_values_keep_their_numbers(void **state)
 {
 	struct arena a;
 	char value[32], want[32];
@@ -66,7 +66,7 @@ a_hundred_thousand_values_keep_their_numbers(void **state)
 }
 
 static void
-a_full_arena_is_reported(void **state)
+full_arena_is_reported(void **state)
 {
 	struct arena a;
 	struct placeholders *p;
@@ -86,9 +86,10 @@ a_full_arena_is_reported(void **state)
 	arena_reset(&a);
 }
 
-/* However a caller spells it, its number is nobody's; what is none takes no number. */
+/* In whatever spelling a caller writes a placeholder, its number is not assigned. Other texts
+ * reserve no number. */
 static void
-a_placeholder_of_the_caller_is_taken_however_it_is_spelled(void **state)
+placeholder_in_the_callers_text_reserves_its_number(void **state)
 {
 	static const struct {
 		const char *text, *want;
@@ -132,7 +133,7 @@ note(void *arg, struct span placeholder, struct span value)
 }
 
 static void
-what_was_given_away_is_listed_with_its_first_spelling(void **state)
+assigned_placeholders_are_listed_with_their_first_spelling(void **state)
 {
 	struct arena a;
 	struct buf out;
@@ -154,7 +155,7 @@ what_was_given_away_is_listed_with_its_first_spelling(void **state)
 	placeholders_each(p, note, &out);
 	assert_true(span_is(buf_view(&out),
 		"<PHONE_1>=+1 212-555-0143;<E_2>=a@b.de;<PHONE_3>=--;<E_3>=A@b.de;<Z_1>=;"));
-	/* Seen too late to take another number, but nobody's all the same. */
+	/* Found too late to reserve another number, but it stands for no value. */
 	placeholders_taken(p, SPAN_LIT("<phone 3> <E_3>"));
 	buf_clear(&out);
 	placeholders_each(p, note, &out);
@@ -179,7 +180,7 @@ given(struct placeholders *p, const char *entity, const char *value)
 }
 
 static void
-a_conversation_goes_on_with_what_was_given_away(void **state)
+conversation_continues_with_assigned_placeholders(void **state)
 {
 	struct arena a;
 	struct buf out;
@@ -197,7 +198,7 @@ a_conversation_goes_on_with_what_was_given_away(void **state)
 	assert_true(span_is(given(p, "E", "a@b.de"), "<E_1>"));
 	assert_true(span_is(given(p, "E", "d@b.de"), "<E_4>"));
 	assert_true(span_is(given(p, "E", "new"), "<E_6>"));
-	/* the caller repeats them: one is known, the other is nobody's */
+	/* the caller repeats them: one is known, the other stands for no value */
 	placeholders_repeated(p, SPAN_LIT("<e_4> <E_7>"));
 	assert_true(span_is(given(p, "E", "newer"), "<E_8>"));
 	placeholders_each(p, note, &out);
@@ -208,7 +209,7 @@ a_conversation_goes_on_with_what_was_given_away(void **state)
 }
 
 static void
-what_a_map_lists_makes_the_same_map_again(void **state)
+listed_placeholders_rebuild_the_map(void **state)
 {
 	struct arena a;
 	struct buf out;
@@ -227,7 +228,7 @@ what_a_map_lists_makes_the_same_map_again(void **state)
 }
 
 static void
-a_tag_is_of_the_value_and_of_the_key(void **state)
+tag_depends_on_value_and_key(void **state)
 {
 	static const unsigned char key[PLACEHOLDER_TAG_KEY] = { 1 },
 				   other[PLACEHOLDER_TAG_KEY] = { 2 };
@@ -248,7 +249,7 @@ a_tag_is_of_the_value_and_of_the_key(void **state)
 	assert_true(span_eq(given(q, "E", "a"), one));
 	assert_false(span_eq(given(q, "E", "A"), one));
 	assert_false(span_eq(given(r, "E", "a"), one));
-	/* a caller who writes it gets another for the value */
+	/* if the caller's text contains it, the value gets another one */
 	struct placeholders *s = placeholders_new(&a);
 	placeholders_tag(s, key);
 	placeholders_taken(s, one);
@@ -259,7 +260,7 @@ a_tag_is_of_the_value_and_of_the_key(void **state)
 }
 
 static void
-a_map_of_its_own_goes_on_and_has_a_cap(void **state)
+separate_map_continues_and_is_limited(void **state)
 {
 	struct placeholders *p = placeholders_open();
 	struct buf out;
@@ -289,15 +290,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers_follow_first_appearance_per_entity),
-		cmocka_unit_test(a_hundred_thousand_values_keep_their_numbers),
-		cmocka_unit_test(a_full_arena_is_reported),
-		cmocka_unit_test(a_placeholder_of_the_caller_is_taken_however_it_is_spelled),
-		cmocka_unit_test(what_was_given_away_is_listed_with_its_first_spelling),
-		cmocka_unit_test(a_conversation_goes_on_with_what_was_given_away),
-		cmocka_unit_test(what_a_map_lists_makes_the_same_map_again),
-		cmocka_unit_test(a_tag_is_of_the_value_and_of_the_key),
-		cmocka_unit_test(a_map_of_its_own_goes_on_and_has_a_cap),
+		cmocka_unit_test(numbers_follow_the_first_occurrence_per_entity),
+		cmocka_unit_test(many_values_keep_their_numbers),
+		cmocka_unit_test(full_arena_is_reported),
+		cmocka_unit_test(placeholder_in_the_callers_text_reserves_its_number),
+		cmocka_unit_test(assigned_placeholders_are_listed_with_their_first_spelling),
+		cmocka_unit_test(conversation_continues_with_assigned_placeholders),
+		cmocka_unit_test(listed_placeholders_rebuild_the_map),
+		cmocka_unit_test(tag_depends_on_value_and_key),
+		cmocka_unit_test(separate_map_continues_and_is_limited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Policies that load: what is compiled, which route a request gets, and that the
- * version follows the meaning. */
+/* Valid policies: the compiled form, the route of a request, and a version that changes with
+ * the meaning. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #define H POLICY_HEAD
 
 static void
-the_shipped_policy_loads(void **state)
+shipped_policy_loads(void **state)
 {
 	struct arena a;
 	struct diag d;
@@ -28,7 +28,7 @@ the_shipped_policy_loads(void **state)
 	if (!p)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 	assert_string_equal(p->identities[0].keys_file, "policies/keys.yaml");
-	/* Anthropic's SDKs send the same keys there. */
+	/* Anthropic's SDKs send the keys in this header. */
 	assert_string_equal(p->identities[1].header, "x-api-key");
 	assert_string_equal(p->identities[1].keys_file, "policies/keys.yaml");
 	assert_int_equal(p->rules[0].status, 401);
@@ -40,7 +40,7 @@ the_shipped_policy_loads(void **state)
 }
 
 static void
-absent_keys_have_safe_defaults(void **state)
+missing_keys_have_safe_defaults(void **state)
 {
 	struct policy_fix f;
 	const struct policy *p = fix_must_load(&f, H);
@@ -70,7 +70,7 @@ absent_keys_have_safe_defaults(void **state)
 }
 
 static void
-every_key_arrives(void **state)
+each_policy_key_is_read(void **state)
 {
 	struct policy_fix f;
 	const struct policy *p = fix_must_load(&f,
@@ -140,17 +140,18 @@ every_key_arrives(void **state)
 	size_t mail = (size_t)detect_entity_find(rules, SPAN_LIT("EMAIL_ADDRESS"));
 	size_t iban = (size_t)detect_entity_find(rules, SPAN_LIT("IBAN_CODE"));
 	size_t key = (size_t)detect_entity_find(rules, SPAN_LIT("AWS_ACCESS_KEY"));
-	/* In the order of their names, whatever theirs in the file. */
+	/* In the order of their names, whatever the order in the file. */
 	assert_string_equal(p->classes[0].name, "empty");
 	assert_string_equal(p->classes[1].name, "mine");
 	assert_string_equal(p->classes[2].name, "pii");
 	assert_true(entity_in(&p->classes[2].entities, ssn));
-	assert_false(entity_in(&p->classes[2].entities, mail)); /* the list replaces */
+	assert_false(
+		entity_in(&p->classes[2].entities, mail)); /* the list replaces the default */
 	bool secret = false;
 	for (size_t i = 3; i < p->nclasses; i++)
 		if (!strcmp(p->classes[i].name, "secret"))
 			secret = entity_in(&p->classes[i].entities, key);
-	assert_true(secret); /* not listed: the rule files' members */
+	assert_true(secret); /* without a list, the members are those of the rule files */
 	assert_true(p->skip_samples && policy_detect_options(p).skip_samples);
 	assert_true(p->thresholds[ssn] == 0.25f && p->thresholds[mail] == 1.0f);
 	assert_true(p->thresholds[iban] == detect_entity_threshold(rules, iban));
@@ -201,7 +202,7 @@ every_key_arrives(void **state)
 }
 
 static void
-an_output_default_by_model(void **state)
+output_default_may_depend_on_the_model(void **state)
 {
 	static const struct {
 		const char *model;
@@ -224,7 +225,7 @@ an_output_default_by_model(void **state)
 }
 
 static void
-every_status_a_rule_may_use_loads(void **state)
+statuses_of_rules_load(void **state)
 {
 	static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
 
@@ -240,7 +241,7 @@ every_status_a_rule_may_use_loads(void **state)
 }
 
 static void
-conditions_may_read_every_declared_name(void **state)
+conditions_may_read_each_declared_name(void **state)
 {
 	(void)state;
 	for (size_t s = 0; s < V_COUNT; s++) {
@@ -267,7 +268,7 @@ conditions_may_read_every_declared_name(void **state)
 }
 
 static void
-requests_find_their_route(void **state)
+request_finds_its_route(void **state)
 {
 	struct policy_fix f;
 	const struct policy *p = fix_must_load(&f,
@@ -350,7 +351,7 @@ version_of(const char *text, char out[65])
 }
 
 static void
-the_version_follows_the_meaning(void **state)
+version_changes_with_the_meaning_of_a_policy(void **state)
 {
 	static const struct {
 		const char *name, *in;
@@ -410,7 +411,7 @@ the_version_follows_the_meaning(void **state)
 		if (!strcmp(first, got) != rows[i].same)
 			fail_msg("%s: %s vs %s", rows[i].name, first, got);
 	}
-	/* sequences keep their order */
+	/* the order of lists matters */
 	version_of(H "rules: [{name: a, permit: true}, {name: b, deny: true}]\n", got);
 	version_of(H "rules: [{name: b, deny: true}, {name: a, permit: true}]\n", swapped);
 	assert_string_not_equal(got, swapped);
@@ -419,7 +420,7 @@ the_version_follows_the_meaning(void **state)
 /* ---- files ---- */
 
 static void
-the_demo_issuer_fills_a_jwt_entry(void **state)
+demo_issuer_fills_a_jwt_entry(void **state)
 {
 	char dir[] = "/tmp/test_policy.XXXXXX", issuer[64], jwks[80];
 	struct config cfg = fix_config;
@@ -470,15 +471,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_shipped_policy_loads),
-		cmocka_unit_test(absent_keys_have_safe_defaults),
-		cmocka_unit_test(every_key_arrives),
-		cmocka_unit_test(an_output_default_by_model),
-		cmocka_unit_test(every_status_a_rule_may_use_loads),
-		cmocka_unit_test(conditions_may_read_every_declared_name),
-		cmocka_unit_test(requests_find_their_route),
-		cmocka_unit_test(the_version_follows_the_meaning),
-		cmocka_unit_test(the_demo_issuer_fills_a_jwt_entry),
+		cmocka_unit_test(shipped_policy_loads),
+		cmocka_unit_test(missing_keys_have_safe_defaults),
+		cmocka_unit_test(each_policy_key_is_read),
+		cmocka_unit_test(output_default_may_depend_on_the_model),
+		cmocka_unit_test(statuses_of_rules_load),
+		cmocka_unit_test(conditions_may_read_each_declared_name),
+		cmocka_unit_test(request_finds_its_route),
+		cmocka_unit_test(version_changes_with_the_meaning_of_a_policy),
+		cmocka_unit_test(demo_issuer_fills_a_jwt_entry),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

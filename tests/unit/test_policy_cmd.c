@@ -1,5 +1,5 @@
-/* tollgate policy test and diff: cases of YAML as TAP, coverage of rules, mistakes in test
- * files, and the shipped policies with theirs. Runs in the root of the source tree. */
+/* tollgate policy test and diff: YAML cases with TAP output, coverage of rules, errors in test
+ * files, and the tests of the shipped policies. Runs in the root of the source tree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +37,7 @@ holds(const char *text, const char *what)
 }
 
 static void
-the_shipped_policies_pass_their_tests_and_every_rule_is_covered(void **state)
+shipped_policies_pass_their_tests(void **state)
 {
 	static const char *const names[] = { "default", "hipaa", "gdpr-eu", "pci",
 		"source-code", "agents-mcp", "coding-agents", "budgets" };
@@ -56,7 +56,7 @@ the_shipped_policies_pass_their_tests_and_every_rule_is_covered(void **state)
 }
 
 static void
-passing_cases_are_tap_and_exit_0(void **state)
+passing_cases_give_tap_and_exit_0(void **state)
 {
 	(void)state;
 	put("policy.yaml", POLICY);
@@ -79,7 +79,7 @@ passing_cases_are_tap_and_exit_0(void **state)
 }
 
 static void
-a_rule_that_moved_its_request_is_covered(void **state)
+rule_that_changed_the_target_is_covered(void **state)
 {
 	(void)state;
 	put("policy.yaml",
@@ -102,7 +102,7 @@ a_rule_that_moved_its_request_is_covered(void **state)
 }
 
 static void
-a_case_may_expect_that_it_is_observed(void **state)
+case_may_expect_observation(void **state)
 {
 	(void)state;
 	put("policy.yaml",
@@ -124,7 +124,7 @@ a_case_may_expect_that_it_is_observed(void **state)
 }
 
 static void
-a_case_that_fails_says_what_differs_and_why(void **state)
+failing_case_reports_difference_and_reason(void **state)
 {
 	static const struct {
 		const char *expect, *said;
@@ -166,7 +166,7 @@ a_case_that_fails_says_what_differs_and_why(void **state)
 }
 
 static void
-mistakes_in_a_test_file_are_named_with_their_place(void **state)
+errors_in_a_test_file_are_named_with_their_place(void **state)
 {
 	static const struct {
 		const char *text, *said;
@@ -209,7 +209,7 @@ mistakes_in_a_test_file_are_named_with_their_place(void **state)
 }
 
 static void
-a_request_that_cannot_be_made_fails_its_case(void **state)
+invalid_request_fails_its_case(void **state)
 {
 	(void)state;
 	put("policy.yaml", POLICY);
@@ -221,7 +221,7 @@ a_request_that_cannot_be_made_fails_its_case(void **state)
 }
 
 static void
-the_policy_is_found_beside_above_or_as_named(void **state)
+policy_of_a_test_file_is_found(void **state)
 {
 	(void)state;
 	unlink(path("policy.yaml"));
@@ -265,7 +265,7 @@ the_policy_is_found_beside_above_or_as_named(void **state)
 #define CHIEF "\"identity\":{\"clearance\":9},"
 
 static void
-diff_compares_what_is_observed_by_what_it_would_have_been(void **state)
+diff_compares_the_would_be_decisions_of_observed_requests(void **state)
 {
 #define OBSERVED "observe: {hosts: old.example, backend: o, until: 2026-11-21}\n"
 	char a[192], b[192], c[192];
@@ -289,7 +289,7 @@ diff_compares_what_is_observed_by_what_it_would_have_been(void **state)
 }
 
 static void
-diff_counts_what_changes_and_shows_examples(void **state)
+diff_counts_changes_and_shows_examples(void **state)
 {
 	(void)state;
 	put("a.yaml", POLICY);
@@ -328,7 +328,7 @@ diff_counts_what_changes_and_shows_examples(void **state)
 }
 
 static void
-diff_that_cannot_compare_exits_2_and_names_the_line(void **state)
+diff_of_invalid_input_exits_2_and_names_the_line(void **state)
 {
 	(void)state;
 	put("a.yaml", POLICY);
@@ -348,18 +348,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			the_shipped_policies_pass_their_tests_and_every_rule_is_covered),
-		cmocka_unit_test(passing_cases_are_tap_and_exit_0),
-		cmocka_unit_test(a_rule_that_moved_its_request_is_covered),
-		cmocka_unit_test(a_case_may_expect_that_it_is_observed),
-		cmocka_unit_test(a_case_that_fails_says_what_differs_and_why),
-		cmocka_unit_test(mistakes_in_a_test_file_are_named_with_their_place),
-		cmocka_unit_test(a_request_that_cannot_be_made_fails_its_case),
-		cmocka_unit_test(the_policy_is_found_beside_above_or_as_named),
-		cmocka_unit_test(diff_counts_what_changes_and_shows_examples),
-		cmocka_unit_test(diff_compares_what_is_observed_by_what_it_would_have_been),
-		cmocka_unit_test(diff_that_cannot_compare_exits_2_and_names_the_line),
+		cmocka_unit_test(shipped_policies_pass_their_tests),
+		cmocka_unit_test(passing_cases_give_tap_and_exit_0),
+		cmocka_unit_test(rule_that_changed_the_target_is_covered),
+		cmocka_unit_test(case_may_expect_observation),
+		cmocka_unit_test(failing_case_reports_difference_and_reason),
+		cmocka_unit_test(errors_in_a_test_file_are_named_with_their_place),
+		cmocka_unit_test(invalid_request_fails_its_case),
+		cmocka_unit_test(policy_of_a_test_file_is_found),
+		cmocka_unit_test(diff_counts_changes_and_shows_examples),
+		cmocka_unit_test(diff_compares_the_would_be_decisions_of_observed_requests),
+		cmocka_unit_test(diff_of_invalid_input_exits_2_and_names_the_line),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

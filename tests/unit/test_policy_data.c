@@ -1,4 +1,4 @@
-/* `data:` of a policy: files and their rows, what conditions see of them, and mistakes. */
+/* `data:` in a policy: files and their rows, values in conditions, and errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ load(struct policy_fix *f, const char *text)
 	POLICY_HEAD "data:\n  people: {file: people.yaml, key: identity.person}\n"             \
 		    "  lists: {file: lists.json}\ndefault: permit\n"
 
-/* The rule that decided for a person; "" the default. */
+/* Returns the rule that decided for a person; "": the default. */
 static const char *
 decided(const struct policy *p, const char *person, const struct cel_value *const *data)
 {
@@ -40,7 +40,7 @@ decided(const struct policy *p, const char *person, const struct cel_value *cons
 }
 
 static void
-a_files_row_is_this_persons(void **state)
+row_of_a_file_belongs_to_the_person(void **state)
 {
 	struct policy_fix f;
 
@@ -67,18 +67,18 @@ a_files_row_is_this_persons(void **state)
 	assert_string_equal(decided(p, "bob", NULL), "");
 	assert_string_equal(decided(p, "7", NULL), "spent");
 	assert_string_equal(decided(p, "alice", NULL), "b");
-	/* What is given stands in the place of the file: replay. */
+	/* A given row replaces the file, as in a replay. */
 	struct cel_value pair[] = { cel_string(SPAN_LIT("leave")), cel_bool(true) };
 	struct cel_value row = { .type = CEL_MAP, .list = { pair, 1 } };
 	const struct cel_value *given[CAP_DATA] = { &row };
 	assert_string_equal(decided(p, "bob", given), "away");
-	/* What was read is what a change is looked for in. */
+	/* The files that were read are watched for changes. */
 	assert_non_null(memmem(buf_view(&f.d.files).p, f.d.files.n, "people.yaml", 12));
 	fix_done(&f);
 }
 
 static void
-a_missing_value_is_the_rules_on_error(void **state)
+missing_value_leads_to_the_rules_on_error(void **state)
 {
 	struct policy_fix f;
 
@@ -97,7 +97,7 @@ a_missing_value_is_the_rules_on_error(void **state)
 }
 
 static void
-mistakes_are_found_at_load(void **state)
+errors_in_data_are_found_at_load(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *data, *rule, *want; } rows[] = {
@@ -148,9 +148,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_files_row_is_this_persons),
-		cmocka_unit_test(a_missing_value_is_the_rules_on_error),
-		cmocka_unit_test(mistakes_are_found_at_load),
+		cmocka_unit_test(row_of_a_file_belongs_to_the_person),
+		cmocka_unit_test(missing_value_leads_to_the_rules_on_error),
+		cmocka_unit_test(errors_in_data_are_found_at_load),
 	};
 
 	return cmocka_run_group_tests_name(

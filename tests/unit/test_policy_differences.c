@@ -20,7 +20,7 @@ tree(struct arena *a, const char *text)
 }
 
 static void
-differences_are_named(void **state)
+differences_between_policies_are_named(void **state)
 {
 	static const struct {
 		const char *before, *after, *want;
@@ -59,7 +59,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(differences_are_named),
+		cmocka_unit_test(differences_between_policies_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

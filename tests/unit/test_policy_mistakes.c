@@ -1,5 +1,5 @@
-/* Every mistake of a policy is refused with file:line:column, and all of them are
- * reported at once. */
+/* Every error in a policy is refused with file:line:column, and all errors are reported
+ * together. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -746,7 +746,7 @@ static const struct policy_mistake rows[] = {
 };
 
 static void
-each_mistake_is_one_line_with_its_position(void **state)
+error_in_a_policy_has_its_position(void **state)
 {
 	(void)state;
 	assert_int_equal(fix_mistakes(rows, COUNT_OF(rows)), 0);
@@ -754,7 +754,7 @@ each_mistake_is_one_line_with_its_position(void **state)
 }
 
 static void
-all_mistakes_are_reported_at_once(void **state)
+all_errors_of_a_policy_are_reported_together(void **state)
 {
 	struct policy_fix f;
 
@@ -769,10 +769,10 @@ all_mistakes_are_reported_at_once(void **state)
 	fix_done(&f);
 }
 
-/* The shipped policy, cut anywhere: a policy without errors or errors without a
+/* The shipped policy, cut anywhere: either a policy without errors, or errors without a
  * policy. */
 static void
-cut_anywhere_is_an_answer(void **state)
+cut_policy_is_valid_or_has_errors(void **state)
 {
 	static char text[16384];
 	FILE *in = fopen("policies/default.yaml", "r");
@@ -800,7 +800,7 @@ cut_anywhere_is_an_answer(void **state)
 }
 
 static void
-a_missing_file_is_refused(void **state)
+missing_policy_file_is_refused(void **state)
 {
 	struct arena a;
 	struct diag d;
@@ -814,9 +814,9 @@ a_missing_file_is_refused(void **state)
 	arena_reset(&a);
 }
 
-/* Without a configuration backends are not compared, and there is no demo issuer. */
+/* Without a configuration, backends are not compared, and there is no demo issuer. */
 static void
-without_a_configuration_backends_are_free(void **state)
+without_a_configuration_backends_are_not_checked(void **state)
 {
 	struct policy_fix f;
 
@@ -829,7 +829,7 @@ without_a_configuration_backends_are_free(void **state)
 }
 
 static void
-out_of_memory_is_an_error_and_no_crash(void **state)
+lack_of_memory_is_an_error_without_a_crash(void **state)
 {
 	static const char text[] =
 		H "identity: [{api_key: {keys: k}}]\n"
@@ -857,12 +857,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_mistake_is_one_line_with_its_position),
-		cmocka_unit_test(all_mistakes_are_reported_at_once),
-		cmocka_unit_test(cut_anywhere_is_an_answer),
-		cmocka_unit_test(a_missing_file_is_refused),
-		cmocka_unit_test(without_a_configuration_backends_are_free),
-		cmocka_unit_test(out_of_memory_is_an_error_and_no_crash),
+		cmocka_unit_test(error_in_a_policy_has_its_position),
+		cmocka_unit_test(all_errors_of_a_policy_are_reported_together),
+		cmocka_unit_test(cut_policy_is_valid_or_has_errors),
+		cmocka_unit_test(missing_policy_file_is_refused),
+		cmocka_unit_test(without_a_configuration_backends_are_not_checked),
+		cmocka_unit_test(lack_of_memory_is_an_error_without_a_crash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Same input and version, same decision: on any thread, after any reload, whatever the order
- * of keys and the division into files. */
+/* Equal input and version give equal decisions: on any thread, after any reload, whatever the
+ * order of keys and the division into files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ file(const char *name)
 	return f;
 }
 
-/* One meaning, three layouts. */
+/* One meaning in three layouts. */
 static void
 write_layout(unsigned layout)
 {
@@ -152,7 +152,7 @@ decide(void *arg)
 }
 
 static void
-same_version_same_decision(void **state)
+equal_versions_give_equal_decisions(void **state)
 {
 	pthread_t t[THREADS];
 	char version[65];
@@ -188,7 +188,8 @@ same_version_same_decision(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(same_version_same_decision) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		equal_versions_give_equal_decisions) };
 
 	return cmocka_run_group_tests_name(
 		"policy property", tests, temp_dir_make, temp_dir_remove);

@@ -1,4 +1,4 @@
-/* price/: patterns, which row counts, exact sums. */
+/* price/: patterns, the row that applies, and exact sums. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -39,7 +39,7 @@ static const struct {
 };
 
 static void
-numbers_are_exact(void **state)
+numbers_are_parsed_exactly(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
@@ -52,7 +52,7 @@ numbers_are_exact(void **state)
 }
 
 static void
-dollars_read_as_people_write_them(void **state)
+dollars_are_read_in_common_spellings(void **state)
 {
 	static const struct {
 		uint64_t nano;
@@ -71,7 +71,7 @@ dollars_read_as_people_write_them(void **state)
 /* ---- patterns ---- */
 
 static void
-patterns_match_whole_names(void **state)
+patterns_match_only_whole_names(void **state)
 {
 	static const struct {
 		const char *pattern, *name;
@@ -97,7 +97,7 @@ patterns_match_whole_names(void **state)
 }
 
 static void
-patterns_know_each_other(void **state)
+overlap_and_inclusion_of_patterns_are_known(void **state)
 {
 	static const struct {
 		const char *a, *b;
@@ -131,9 +131,9 @@ patterns_know_each_other(void **state)
 	}
 }
 
-/* Against every name of up to five letters of two. */
+/* Compared with every name of up to five letters out of two. */
 static void
-overlap_is_what_trying_all_names_says(void **state)
+overlap_equals_the_result_of_trying_all_names(void **state)
 {
 	static const char letters[] = "ab*";
 	char pattern[2][5], name[6];
@@ -156,8 +156,8 @@ overlap_is_what_trying_all_names_says(void **state)
 				both |= a && b;
 				inside &= !a || b;
 			}
-		/* names of five letters show all that four can differ in, but for overlaps
-		 * that need longer ones */
+		/* names of five letters show all differences of patterns of four, except
+		 * overlaps that need longer names */
 		if (both && !price_overlap(pattern[0], pattern[1]))
 			fail_msg("%s and %s have a name in common", pattern[0], pattern[1]);
 		if (price_within(pattern[0], pattern[1]) && !inside)
@@ -190,7 +190,7 @@ static const struct price_list shop[] = {
 static const struct prices prices = { .lists = shop, .nlists = COUNT_OF(shop) };
 
 static void
-the_most_specific_row_counts_from_its_date_on(void **state)
+most_specific_row_applies_from_its_date(void **state)
 {
 	static const struct {
 		const char *model;
@@ -218,7 +218,7 @@ the_most_specific_row_counts_from_its_date_on(void **state)
 }
 
 static void
-a_providers_list_goes_by_its_name_then_its_dialect(void **state)
+price_list_is_found_by_provider_then_dialect(void **state)
 {
 	struct span none = { NULL, 0 };
 
@@ -232,7 +232,7 @@ a_providers_list_goes_by_its_name_then_its_dialect(void **state)
 }
 
 static void
-a_row_means_the_versions_of_its_model(void **state)
+row_applies_to_versions_of_its_model(void **state)
 {
 	static const struct price_row rows[] = {
 		{ .model = "*" },
@@ -260,7 +260,7 @@ a_row_means_the_versions_of_its_model(void **state)
 		{ "gpt-4o-2024-11-20", 2 },
 		{ "gpt-4o-2024-05-13", 3 },
 		{ "gpt-4o-2024-08-06", 4 },
-		/* others, or none */
+		/* other models, or none */
 		{ "claude-opus-5-1", 0 },
 		{ "claude-opus-5-5-20260101", 0 },
 		{ "claude-opus-5.5", 0 },
@@ -277,7 +277,7 @@ a_row_means_the_versions_of_its_model(void **state)
 		{ "", 0 },
 	};
 
-	struct price_row read[COUNT_OF(rows)]; /* as a file's are */
+	struct price_row read[COUNT_OF(rows)]; /* as read from a file */
 	const struct price_list of_file = { .name = "p", .rows = read, .nrows = COUNT_OF(rows) };
 
 	(void)state;
@@ -414,7 +414,7 @@ static const struct {
 };
 
 static void
-sums_are_exact(void **state)
+sums_of_prices_are_exact(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(sums); i++) {
@@ -427,7 +427,7 @@ sums_are_exact(void **state)
 }
 
 static void
-a_batch_is_bounded_by_its_share_of_tokens(void **state)
+batch_is_bounded_by_its_share_of_tokens(void **state)
 {
 	struct price_usage most = { .n = { [PRICE_INPUT] = 1000, [PRICE_SEARCHES] = 3 } };
 	struct price_cost c;
@@ -436,13 +436,13 @@ a_batch_is_bounded_by_its_share_of_tokens(void **state)
 	most.batch = true;
 	assert_int_equal(price_worst(&row, &most, 0, &c), 0);
 	assert_int_equal(c.nanousd, 31500000);
-	most.service = PRICE_PRIORITY; /* of one of its lines */
+	most.service = PRICE_PRIORITY; /* of one line of the batch */
 	assert_int_equal(price_worst(&row, &most, 0, &c), 0);
 	assert_int_equal(c.nanousd, 33000000);
 }
 
 static void
-a_sum_beyond_all_is_an_error_and_the_highest(void **state)
+overflowing_sum_is_an_error(void **state)
 {
 	struct price_row dear = { .model = "d", .rates = { .has = ~0u } };
 	struct price_usage used = { .n = { [PRICE_INPUT] = 1ull << 48 } };
@@ -463,9 +463,9 @@ random_next(uint64_t *s)
 	return *s >> 33;
 }
 
-/* Any way in which a prompt and an answer may turn out costs no more than was held. */
+/* The cost of any prompt and response is at most the reserved amount. */
 static void
-worst_is_never_less_than_what_comes(void **state)
+reservation_is_never_below_the_cost(void **state)
 {
 	static const enum price_kind prompt[] = { PRICE_INPUT, PRICE_CACHED, PRICE_WRITE,
 		PRICE_WRITE_1H, PRICE_AUDIO_IN, PRICE_IMAGE_IN };
@@ -478,7 +478,7 @@ worst_is_never_less_than_what_comes(void **state)
 		struct price_usage most = { 0 }, used = { 0 };
 		struct price_cost worst, cost;
 		struct price_row r = row;
-		if (round & 1) /* long prompts are cheaper: a shorter one costs more */
+		if (round & 1) /* long prompts are cheaper, so a shorter one costs more */
 			r.tier[0].rates.pico[PRICE_INPUT] = 1000000;
 		most.n[PRICE_INPUT] = random_next(&seed) % 400000;
 		most.n[PRICE_OUTPUT] = random_next(&seed) % 5000;
@@ -486,7 +486,7 @@ worst_is_never_less_than_what_comes(void **state)
 		most.service = random_next(&seed) % PRICE_SERVICES;
 		most.us_only = random_next(&seed) & 1;
 		used.us_only = most.us_only && random_next(&seed) & 1;
-		/* asked for, and not always given */
+		/* requested, and not always granted */
 		used.service = random_next(&seed) & 1 ? most.service : PRICE_STANDARD;
 		uint64_t left = most.n[PRICE_INPUT] + 1;
 		for (size_t i = 0; i < COUNT_OF(prompt); i++) {
@@ -508,7 +508,7 @@ worst_is_never_less_than_what_comes(void **state)
 	}
 }
 
-/* ---- what was asked ---- */
+/* ---- requested options ---- */
 
 static const struct price_where by_asked[] = {
 	{ .is = { [ASKED_SIZE] = "1024x1792", [ASKED_QUALITY] = "hd" },
@@ -530,7 +530,7 @@ static const struct price_row asked_row = {
 };
 
 static void
-what_was_asked_says_the_price(void **state)
+requested_options_determine_the_price(void **state)
 {
 	static const struct {
 		const char *name, *v[PRICE_ASKS];
@@ -575,7 +575,7 @@ what_was_asked_says_the_price(void **state)
 }
 
 static void
-services_read_as_each_provider_writes_them(void **state)
+service_tiers_are_read_as_providers_write_them(void **state)
 {
 	static const struct {
 		const char *word;
@@ -598,7 +598,7 @@ services_read_as_each_provider_writes_them(void **state)
 }
 
 static void
-worst_leaves_out_what_cannot_occur(void **state)
+reservation_leaves_out_impossible_usage(void **state)
 {
 	struct price_usage most = { .n = { [PRICE_INPUT] = 1000, [PRICE_OUTPUT] = 10 } };
 	struct price_cost c;
@@ -619,21 +619,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers_are_exact),
-		cmocka_unit_test(dollars_read_as_people_write_them),
-		cmocka_unit_test(patterns_match_whole_names),
-		cmocka_unit_test(patterns_know_each_other),
-		cmocka_unit_test(overlap_is_what_trying_all_names_says),
-		cmocka_unit_test(the_most_specific_row_counts_from_its_date_on),
-		cmocka_unit_test(a_providers_list_goes_by_its_name_then_its_dialect),
-		cmocka_unit_test(a_row_means_the_versions_of_its_model),
-		cmocka_unit_test(sums_are_exact),
-		cmocka_unit_test(a_batch_is_bounded_by_its_share_of_tokens),
-		cmocka_unit_test(a_sum_beyond_all_is_an_error_and_the_highest),
-		cmocka_unit_test(worst_is_never_less_than_what_comes),
-		cmocka_unit_test(worst_leaves_out_what_cannot_occur),
-		cmocka_unit_test(what_was_asked_says_the_price),
-		cmocka_unit_test(services_read_as_each_provider_writes_them),
+		cmocka_unit_test(numbers_are_parsed_exactly),
+		cmocka_unit_test(dollars_are_read_in_common_spellings),
+		cmocka_unit_test(patterns_match_only_whole_names),
+		cmocka_unit_test(overlap_and_inclusion_of_patterns_are_known),
+		cmocka_unit_test(overlap_equals_the_result_of_trying_all_names),
+		cmocka_unit_test(most_specific_row_applies_from_its_date),
+		cmocka_unit_test(price_list_is_found_by_provider_then_dialect),
+		cmocka_unit_test(row_applies_to_versions_of_its_model),
+		cmocka_unit_test(sums_of_prices_are_exact),
+		cmocka_unit_test(batch_is_bounded_by_its_share_of_tokens),
+		cmocka_unit_test(overflowing_sum_is_an_error),
+		cmocka_unit_test(reservation_is_never_below_the_cost),
+		cmocka_unit_test(reservation_leaves_out_impossible_usage),
+		cmocka_unit_test(requested_options_determine_the_price),
+		cmocka_unit_test(service_tiers_are_read_as_providers_write_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* policy/prices: the price list's reader, its mistakes, and what a policy makes of it; the
- * shipped list. */
+/* policy/prices: the reader of price lists, its errors, its use by a policy, and the shipped
+ * list. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -126,7 +126,7 @@ static const struct {
 };
 
 static void
-mistakes_name_what_and_where(void **state)
+errors_in_a_price_list_have_their_place(void **state)
 {
 	bool wrong = false;
 
@@ -143,10 +143,10 @@ mistakes_name_what_and_where(void **state)
 	assert_false(wrong);
 }
 
-/* ---- what is read ---- */
+/* ---- valid lists ---- */
 
 static void
-a_row_is_read_whole(void **state)
+row_is_read_whole(void **state)
 {
 	const struct prices *p =
 		read_list_of("prices: 1\nas_of: 2026-11-21\nproviders:\n  openai:\n"
@@ -175,12 +175,12 @@ a_row_is_read_whole(void **state)
 	assert_int_equal(r->share[PRICE_PRIORITY], 17050);
 	assert_int_equal(r->ntiers, 1);
 	assert_int_equal(r->tier[0].rates.pico[PRICE_REASONING], 6000000);
-	/* by the piece it costs the same in any tier */
+	/* items have the same price in every tier */
 	assert_int_equal(r->tier[0].rates.pico[PRICE_SEARCHES], 10000000000);
 }
 
 static void
-a_tier_begins_at_its_size(void **state)
+tier_begins_at_its_size(void **state)
 {
 	const struct prices *p = read_list_of(HEAD
 		"    - {model: a, input: 1, output: 2, tiers: [{from: 1000, input: 3, "
@@ -233,9 +233,9 @@ priced(const struct prices *p, const char *provider, const char *model, const ch
 	return text;
 }
 
-/* A million tokens of each, on a day. */
+/* The price of a million tokens of each kind, on a day. */
 static void
-the_shipped_list_has_known_models(void **state)
+shipped_list_has_known_models(void **state)
 {
 	static const struct {
 		const char *provider, *model, *day, *usd;
@@ -248,10 +248,11 @@ the_shipped_list_has_known_models(void **state)
 		{ "anthropic", "claude-opus-5-20260101", "2026-11-01", "30.0" },
 		{ "anthropic", "claude-opus-5-5", "2026-11-01", "24.0" },
 		{ "anthropic", "claude-opus-5-6", "2026-11-01", "no price" },
-		{ "anthropic", "claude-sonnet-5", "2026-11-01", "12.0" }, /* no rise */
+		{ "anthropic", "claude-sonnet-5", "2026-11-01", "12.0" }, /* no increase */
 		{ "anthropic", "claude-sonnet-5-1", "2026-11-01", "no price" },
 		{ "anthropic", "claude-fable-5-2", "2026-11-01", "no price" },
-		{ "bedrock", "us.anthropic.claude-sonnet-5-20260101-v1:0", "2026-11-01", "13.2" },
+		{ "bedrock", "us.anthropic.claude-sonnet-5-20260101-v1:0", "2026-11-01",
+			"13.2" },
 		{ "bedrock", "us.anthropic.claude-sonnet-5-5-v1:0", "2026-11-01", "no price" },
 		{ "openai", "gpt-6-sol", "2026-11-01", "19.0" }, /* tier */
 		{ "openai", "gpt-99", "2026-01-01", "no price" },
@@ -324,7 +325,7 @@ input_of(const struct policy *p, size_t route, const char *model)
 }
 
 static void
-a_target_has_its_providers_list(void **state)
+target_has_its_providers_price_list(void **state)
 {
 	struct policy_fix f;
 
@@ -333,8 +334,8 @@ a_target_has_its_providers_list(void **state)
 	const struct policy *p = load(&f, POLICY("prices: prices.yaml\n", ""));
 	if (!p)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
-	assert_int_equal(input_of(p, 0, "m"), 2); /* by its name */
-	assert_int_equal(input_of(p, 1, "m"), 0); /* neither name nor dialect: no price */
+	assert_int_equal(input_of(p, 0, "m"), 2); /* by the provider's name */
+	assert_int_equal(input_of(p, 1, "m"), 0); /* neither name nor dialect match: no price */
 	assert_int_equal(input_of(p, 2, "m"), 1); /* by the route's dialect */
 	assert_int_equal(input_of(p, 0, "n"), 0);
 	assert_non_null(memmem(buf_view(&f.d.files).p, f.d.files.n, "prices.yaml", 11));
@@ -343,14 +344,14 @@ a_target_has_its_providers_list(void **state)
 			     ", prices: cheap"));
 	if (!p)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
-	assert_int_equal(input_of(p, 0, "m"), 3); /* by what it says */
+	assert_int_equal(input_of(p, 0, "m"), 3); /* by its own `prices` */
 	assert_int_equal(input_of(p, 0, "n"), 9);
 	assert_int_equal(input_of(p, 1, "m"), 9);
 	fix_done(&f);
 }
 
 static void
-prices_are_part_of_the_version(void **state)
+prices_are_part_of_the_policy_version(void **state)
 {
 	struct policy_fix f;
 	char before[65];
@@ -371,7 +372,7 @@ prices_are_part_of_the_version(void **state)
 }
 
 static void
-mistakes_of_a_policy(void **state)
+errors_of_prices_in_a_policy_are_reported(void **state)
 {
 	static const struct {
 		const char *text, *says;
@@ -400,7 +401,7 @@ mistakes_of_a_policy(void **state)
 	}
 }
 
-/* ---- what check remarks ---- */
+/* ---- remarks of check ---- */
 
 static char remarks[4096];
 
@@ -414,7 +415,7 @@ remark(void *arg, const struct yaml_node *at, const char *text)
 }
 
 static void
-what_has_no_price_is_remarked(void **state)
+models_without_a_price_are_remarked(void **state)
 {
 	static const char text[] =
 		"tollgate: 1\nname: t\nprices: prices.yaml\n"
@@ -475,14 +476,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mistakes_name_what_and_where),
-		cmocka_unit_test(a_row_is_read_whole),
-		cmocka_unit_test(a_tier_begins_at_its_size),
-		cmocka_unit_test(the_shipped_list_has_known_models),
-		cmocka_unit_test(a_target_has_its_providers_list),
-		cmocka_unit_test(prices_are_part_of_the_version),
-		cmocka_unit_test(mistakes_of_a_policy),
-		cmocka_unit_test(what_has_no_price_is_remarked),
+		cmocka_unit_test(errors_in_a_price_list_have_their_place),
+		cmocka_unit_test(row_is_read_whole),
+		cmocka_unit_test(tier_begins_at_its_size),
+		cmocka_unit_test(shipped_list_has_known_models),
+		cmocka_unit_test(target_has_its_providers_price_list),
+		cmocka_unit_test(prices_are_part_of_the_policy_version),
+		cmocka_unit_test(errors_of_prices_in_a_policy_are_reported),
+		cmocka_unit_test(models_without_a_price_are_remarked),
 	};
 	int failed = cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 

@@ -1,4 +1,4 @@
-/* tollgate prices import: public lists into a file of ours. */
+/* tollgate prices import: imports public lists into a price list. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,7 +60,7 @@ import(const char *list, bool write)
 	"  # next\n  openai:\n    - {model: \"gpt-4o*\", input: 1, output: 2}\n"
 
 static void
-rows_are_made_and_the_persons_own_stay(void **state)
+rows_are_imported_and_own_rows_are_kept(void **state)
 {
 	char list[4096] = GENAI, *price = strstr(list, "PRICE");
 
@@ -99,7 +99,7 @@ rows_are_made_and_the_persons_own_stay(void **state)
 		if (!strstr(now, wanted[i]))
 			fail_msg("%s is not in\n%s", wanted[i], now);
 	assert_null(strstr(now, "\"mine\""));
-	/* again: nothing; another price: that row alone */
+	/* a second import changes nothing; a new price changes only its row */
 	assert_int_equal(import("a.json", true), 0);
 	assert_null(strstr(cmd_out, "+ "));
 	memcpy(price, "0.150", 5);
@@ -113,7 +113,7 @@ rows_are_made_and_the_persons_own_stay(void **state)
 	assert_null(strstr(get("prices.yaml"), "0.12,"));
 	assert_non_null(strstr(
 		cmd_err, "3 rows, new: 0, changed: 1; removed rows of an earlier import: 0;"));
-	/* another list: what it has not goes */
+	/* rows that a later list lacks are removed */
 	put("e.json", "{\"n\":{\"litellm_provider\":\"openai\",\"input_cost_per_token\":1}}");
 	assert_int_equal(import("e.json", false), 0);
 	assert_non_null(strstr(
@@ -121,7 +121,7 @@ rows_are_made_and_the_persons_own_stay(void **state)
 }
 
 static void
-litellms_list_is_read(void **state)
+litellms_list_is_imported(void **state)
 {
 	(void)state;
 	put("prices.yaml", OWN);
@@ -153,7 +153,7 @@ litellms_list_is_read(void **state)
 }
 
 static void
-a_file_is_begun_and_read_again(void **state)
+new_file_is_created_and_can_be_read(void **state)
 {
 	(void)state;
 	unlink(path("prices.yaml"));
@@ -167,7 +167,7 @@ a_file_is_begun_and_read_again(void **state)
 }
 
 static void
-what_is_no_list_changes_nothing(void **state)
+invalid_list_changes_nothing(void **state)
 {
 	static const struct {
 		const char *list, *says;
@@ -202,10 +202,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rows_are_made_and_the_persons_own_stay),
-		cmocka_unit_test(litellms_list_is_read),
-		cmocka_unit_test(a_file_is_begun_and_read_again),
-		cmocka_unit_test(what_is_no_list_changes_nothing),
+		cmocka_unit_test(rows_are_imported_and_own_rows_are_kept),
+		cmocka_unit_test(litellms_list_is_imported),
+		cmocka_unit_test(new_file_is_created_and_can_be_read),
+		cmocka_unit_test(invalid_list_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

@@ -1,4 +1,4 @@
-/* Keys of probes: one is good for its request, for five minutes and by its secret, and for
+/* Keys of probes: a key is valid for its request, for five minutes and with its secret, and for
  * nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ static const int64_t now = 29900000 * MINUTE;
 static const unsigned char secret[SHA256_BYTES] = "a secret of thirty-two bytes ...";
 
 static void
-is_read_back(void **state)
+probe_key_is_read_back(void **state)
 {
 	char text[PROBE_KEY_BYTES];
 
@@ -28,9 +28,10 @@ is_read_back(void **state)
 	}
 }
 
-/* What keeps API keys out of logs, prompts and providers' requests looks for that form. */
+/* The code that keeps API keys out of logs, prompts and requests to providers looks for this
+ * form. */
 static void
-has_the_form_of_an_api_key(void **state)
+probe_key_has_the_form_of_an_api_key(void **state)
 {
 	char text[PROBE_KEY_BYTES];
 	struct span rest, key;
@@ -43,7 +44,7 @@ has_the_form_of_an_api_key(void **state)
 }
 
 static void
-is_good_for_one_request_alone(void **state)
+probe_key_is_valid_for_one_request(void **state)
 {
 	static const struct {
 		const char *name, *method, *body;
@@ -80,9 +81,9 @@ is_good_for_one_request_alone(void **state)
 	}
 }
 
-/* Each character counts: a bit of the kind, the minute or the code. */
+/* Each character matters: a bit of the kind, the minute or the code. */
 static void
-is_no_key_where_a_character_differs(void **state)
+probe_key_with_a_changed_character_is_invalid(void **state)
 {
 	char text[PROBE_KEY_BYTES];
 
@@ -106,10 +107,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(is_read_back),
-		cmocka_unit_test(has_the_form_of_an_api_key),
-		cmocka_unit_test(is_good_for_one_request_alone),
-		cmocka_unit_test(is_no_key_where_a_character_differs),
+		cmocka_unit_test(probe_key_is_read_back),
+		cmocka_unit_test(probe_key_has_the_form_of_an_api_key),
+		cmocka_unit_test(probe_key_is_valid_for_one_request),
+		cmocka_unit_test(probe_key_with_a_changed_character_is_invalid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What people expect of a project says one thing everywhere: the version, and what pages
- * promise of targets. Runs in the root of the source tree. */
+/* Consistency of the project: the version is the same everywhere, and pages name existing make
+ * targets. Runs in the root of the source tree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ read_file(const char *file)
 }
 
 /* Fails unless the digits and dots after `mark` are the version: after its first occurrence, or
- * after each one if `all` is set. A heading of what is not released yet does not count. */
+ * after each one if `all` is set. The heading of unreleased changes does not count. */
 static void
 want_version(const char *file, const char *mark, bool all)
 {
@@ -49,7 +49,7 @@ want_version(const char *file, const char *mark, bool all)
 }
 
 static void
-all_places_say_the_same_version(void **state)
+version_is_the_same_in_all_places(void **state)
 {
 	(void)state;
 	want_version("CHANGES.md", "\n## ", false);
@@ -61,9 +61,9 @@ all_places_say_the_same_version(void **state)
 	want_version("docker/haproxy.Dockerfile", "ARG VERSION=", true);
 }
 
-/* `make NAME` in the page: the Makefile has it, with a line of help. */
+/* `make NAME` in a page: the Makefile must have it, with a line of help. */
 static void
-every_target_that_a_page_names_is_there(void **state)
+make_targets_named_by_pages_exist(void **state)
 {
 	static const char *const pages[] = { "SECURITY.md", "CONTRIBUTING.md", "CHANGES.md",
 		"README.md" };
@@ -87,10 +87,10 @@ every_target_that_a_page_names_is_there(void **state)
 	assert_true(looked > 8);
 }
 
-/* Each page has an example before its first heading, except for those that describe nothing to
- * run. tests/support/prose checks the sentence before it. */
+/* Each page has an example before its first heading, except pages that describe nothing to run.
+ * tests/support/prose checks the sentence before it. */
 static void
-every_page_begins_with_an_example(void **state)
+pages_begin_with_an_example(void **state)
 {
 	static const char *const without[] = { "docs/README.md", "docs/faq.md", "docs/glossary.md",
 		"docs/limitations.md" };
@@ -113,9 +113,9 @@ every_page_begins_with_an_example(void **state)
 	globfree(&pages);
 }
 
-/* The programs' own list of what is in them names each library that they were linked with. */
+/* The programs' list of components names each library that they were linked with. */
 static void
-the_bill_of_materials_is_whole(void **state)
+bill_of_materials_is_complete(void **state)
 {
 	static const char *const libraries[] = { "jansson", "microhttpd", "sodium", "curl",
 		"ssl", "pcre2", "hiredis", "libc6", "tollgate-extract", "seccomp" };
@@ -158,10 +158,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_places_say_the_same_version),
-		cmocka_unit_test(every_page_begins_with_an_example),
-		cmocka_unit_test(the_bill_of_materials_is_whole),
-		cmocka_unit_test(every_target_that_a_page_names_is_there),
+		cmocka_unit_test(version_is_the_same_in_all_places),
+		cmocka_unit_test(pages_begin_with_an_example),
+		cmocka_unit_test(bill_of_materials_is_complete),
+		cmocka_unit_test(make_targets_named_by_pages_exist),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Limits: the arithmetic of the windows against a model that remembers every
- * charge, and the table across threads. */
+/* Limits: the arithmetic of the windows, compared with a model that remembers every charge, and
+ * the table across threads. */
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -44,7 +44,7 @@ dim_set(struct quota_dim *d, const char *name, uint64_t limit, uint64_t window_s
 	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:0123}", name);
 }
 
-/* The token dims at this, the others at what they took. */
+/* The dimension of tokens settles at this number, the others at what they reserved. */
 static void
 settle_tokens(struct quota *qt, struct quota_request *q, uint64_t tokens, uint64_t now_us)
 {
@@ -65,7 +65,7 @@ reserve_at(struct quota_table *t, struct quota_request *q, uint64_t limit, uint6
 	return q->result == QUOTA_ADMITTED;
 }
 
-/* The most that was admitted within any window of this length. */
+/* Returns the most that was admitted within any window of this length. */
 static uint64_t
 worst_window(const struct charge *v, size_t n, int64_t window_ms)
 {
@@ -81,7 +81,7 @@ worst_window(const struct charge *v, size_t n, int64_t window_ms)
 }
 
 static void
-no_window_holds_more_than_the_limit(void **state)
+window_never_holds_more_than_the_limit(void **state)
 {
 	static struct charge v[5000];
 	size_t refused = 0;
@@ -105,7 +105,7 @@ no_window_holds_more_than_the_limit(void **state)
 				v[n++] = (struct charge){ now, want };
 				continue;
 			}
-			/* The time said is enough, and it is true. */
+			/* Retry-After is long enough, and correct. */
 			refused++;
 			assert_true(q.retry_after_s > 0);
 			assert_true(q.retry_after_s <= window_s * 102 / 100 + 1);
@@ -120,7 +120,7 @@ no_window_holds_more_than_the_limit(void **state)
 					(unsigned long long)want);
 			v[n++] = (struct charge){ now, want };
 		}
-		/* a window, and a hundredth for the way to the provider */
+		/* the window, plus a hundredth for the way to the provider */
 		uint64_t worst = worst_window(v, n, (int64_t)window_s * 1010);
 		if (worst > limit)
 			fail_msg("%llu within a window of a limit of %llu",
@@ -130,9 +130,9 @@ no_window_holds_more_than_the_limit(void **state)
 	assert_true(refused > 1000);
 }
 
-/* A refund takes back what it gave, and no more leaves the window with its slice. */
+/* A refund releases only its own amount, and no more leaves the window with its slice. */
 static void
-settled_amounts_hold_as_long_as_others(void **state)
+settled_amounts_count_as_long_as_others(void **state)
 {
 	static struct charge v[3000];
 	size_t refused = 0;
@@ -163,10 +163,10 @@ settled_amounts_hold_as_long_as_others(void **state)
 	assert_true(refused > 1000);
 }
 
-/* What is noted of slices frees an amount early only if it fits the count. The clock is in slice 5 of the
- * sub-bucket 1000, and the oldest one is 990. */
+/* The notes on slices free an amount early only if they match the count. The clock is in slice
+ * 5 of the sub-bucket 1000, and the oldest one is 990. */
 static void
-a_note_frees_no_more_than_it_names(void **state)
+note_frees_only_the_amount_it_names(void **state)
 {
 	static const struct {
 		const char *name;
@@ -202,9 +202,10 @@ a_note_frees_no_more_than_it_names(void **state)
 	}
 }
 
-/* A caller as fast as it may gets the limit less the hundredth and the slice that is leaving. */
+/* A caller that sends as fast as possible gets the limit, except the hundredth and the slice
+ * that is leaving. */
 static void
-callers_get_most_of_a_limit(void **state)
+callers_get_most_of_the_limit(void **state)
 {
 	struct quota_table *t = quota_table_new(NULL);
 	struct quota_request q;
@@ -220,10 +221,9 @@ callers_get_most_of_a_limit(void **state)
 	quota_table_free(&t);
 }
 
-/* A moment before the time said is too early, where nothing but whole seconds
- * stands between. */
+/* Just before Retry-After is too early. Only whole seconds are reported. */
 static void
-a_moment_before_the_time_said_is_too_early(void **state)
+request_just_before_retry_after_is_refused(void **state)
 {
 	struct quota_request q;
 
@@ -244,10 +244,10 @@ a_moment_before_the_time_said_is_too_early(void **state)
 	}
 }
 
-/* The same where several buckets are full: then all of it is free at the second that reset
- * says, and not one before. */
+/* The same with several full buckets: everything is free at the reported second of the reset,
+ * and not one second earlier. */
 static void
-a_window_is_empty_when_its_reset_says(void **state)
+window_is_empty_at_its_reported_reset(void **state)
 {
 	struct quota_request q;
 
@@ -258,7 +258,7 @@ a_window_is_empty_when_its_reset_says(void **state)
 		for (int i = 0; i < 4; i++, now += (int64_t)rnd(15000))
 			assert_true(reserve_at(t, &q, 10, 60, 2, now));
 		now += (int64_t)rnd(5000);
-		/* admitted, or refused and so without its own */
+		/* admitted, or refused and therefore not counted */
 		bool fits = rnd(2);
 		assert_int_equal(reserve_at(t, &q, 10, 60, fits ? 1 : 3, now), fits);
 		int64_t reset = ((int64_t)q.dim[0].reset_ms + 999) / 1000 * 1000;
@@ -268,9 +268,10 @@ a_window_is_empty_when_its_reset_says(void **state)
 	}
 }
 
-/* A calendar's window, of hours to months: where it ends, and not a second before. */
+/* Calendar windows of hours to months: requests are admitted at the end of the window, and not
+ * a second earlier. */
 static void
-a_calendar_admits_at_the_second_that_it_said(void **state)
+calendar_limit_admits_at_its_reported_second(void **state)
 {
 	struct quota_request q;
 
@@ -295,23 +296,23 @@ a_calendar_admits_at_the_second_that_it_said(void **state)
 			} else {
 				now += i == 2 ? 1000 : 0;
 			}
-			/* i 2: a second before; i 3: at it */
+			/* i 2: a second before; i 3: at the end */
 		}
 		quota_table_free(&t);
 	}
 }
 
-/* A charge is admitted only where the clock lies in the window that was counted, to the
+/* A charge is admitted only if the clock is in the window that was counted, to the
  * millisecond. */
 static void
-a_charge_is_good_only_in_its_own_window(void **state)
+charge_is_valid_only_in_its_own_window(void **state)
 {
 	static const struct {
 		const char *name;
 		enum quota_window_kind kind;
 		enum quota_calendar calendar;
 		int64_t begins_ms,
-			ends_ms; /* of the window in which 1790000000 lies; 0: a bucket */
+			ends_ms; /* end of the window that contains 1790000000; 0: a bucket */
 	} rows[] = {
 		{ "a minute's bucket", QUOTA_ROLLING, QUOTA_HOUR, 0, 0 },
 		{ "an hour", QUOTA_CALENDAR, QUOTA_HOUR, 1789999200000, 1790002800000 },
@@ -336,9 +337,9 @@ a_charge_is_good_only_in_its_own_window(void **state)
 	}
 }
 
-/* A peer whose clock is ahead charged the next bucket: it counts. */
+/* A peer whose clock is ahead has charged the next bucket, which counts. */
 static void
-a_peer_whose_clock_is_ahead_counts(void **state)
+charge_of_a_peer_whose_clock_is_ahead_counts(void **state)
 {
 	struct quota_table *t = quota_table_new(NULL);
 	struct quota_request q;
@@ -359,7 +360,7 @@ add(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t de
 }
 
 static void
-corrections_fall_where_the_charge_was(void **state)
+corrections_apply_to_the_bucket_of_the_charge(void **state)
 {
 	struct quota_table *t = quota_table_new(NULL);
 	struct quota_request q, probe;
@@ -374,15 +375,15 @@ corrections_fall_where_the_charge_was(void **state)
 	add(t, &d, d.at.bucket, 70);
 	reserve_at(t, &probe, 100, 60, 0, now);
 	assert_int_equal(probe.dim[0].remaining, 10);
-	/* More is charged to a bucket that nobody charged yet, too. */
+	/* An increase is also charged to a bucket without a charge. */
 	add(t, &d, d.at.bucket + 12, 30);
 	reserve_at(t, &probe, 100, 60, 0, now + 12 * 6060);
 	assert_int_equal(probe.dim[0].remaining, 70);
-	/* Less never is: it would hide what comes. */
+	/* A decrease never is: it would hide later charges. */
 	add(t, &d, d.at.bucket + 13, -30);
 	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6060);
 	assert_int_equal(probe.dim[0].remaining, 70);
-	/* A bucket of long ago is not confused with the one in its place. */
+	/* An old bucket is not confused with the one in its place. */
 	add(t, &d, d.at.bucket + 12 - 16, 50);
 	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6060);
 	assert_int_equal(probe.dim[0].remaining, 70);
@@ -439,7 +440,7 @@ teller_run(void *arg)
 }
 
 static void
-threads_share_one_limit(void **state)
+threads_share_a_limit(void **state)
 {
 	static struct teller tellers[THREADS];
 	struct mailbox owner;
@@ -472,10 +473,10 @@ threads_share_one_limit(void **state)
 	quota_table_free(&t);
 }
 
-/* Many ask for the largest number at once, where a limit has a model that goes on without end:
- * what nobody spends is a moment in the counters, and no sum of it is less than a limit. */
+/* Many callers request the largest number at once, under a limit whose model never ends. Unused
+ * amounts are in the counters only for a moment, and no sum of them overflows. */
 static void
-no_sum_is_too_large_to_refuse(void **state)
+largest_possible_sums_are_refused(void **state)
 {
 	enum { SUBS = WINDOW_NEIGHBOURS };
 	const int64_t most = INT64_MAX / 4;
@@ -500,7 +501,7 @@ no_sum_is_too_large_to_refuse(void **state)
 	c = (struct window_counts){ .own = own, .near = &used };
 	assert_false(cell_judge(&d, &c, 0, &retry_ms));
 	assert_int_equal(d.remaining, 0);
-	/* of what this worker has under way itself */
+	/* requests of this worker in flight */
 	dim_set(&d, "big", 100, 60, (uint64_t)most);
 	for (int i = 0; i < 5; i++)
 		known_sent(&known, &d, false);
@@ -510,7 +511,7 @@ no_sum_is_too_large_to_refuse(void **state)
 
 /* ---- a clock that was wrong ---- */
 
-/* How much of a limit of 50 is admitted at that time, in requests of 1. */
+/* Returns how much of a limit of 50 is admitted at that time, in requests of 1. */
 static uint64_t
 admitted_at(struct quota_table *t, const struct quota_dim *of, int64_t now_ms)
 {
@@ -528,7 +529,7 @@ admitted_at(struct quota_table *t, const struct quota_dim *of, int64_t now_ms)
 }
 
 static void
-a_limit_holds_in_each_window_that_a_wrong_clock_leads_to(void **state)
+limit_applies_in_each_window_of_a_wrong_clock(void **state)
 {
 	enum { HOUR_S = 3600, DAY_S = 86400 };
 	static const struct {
@@ -577,9 +578,9 @@ a_limit_holds_in_each_window_that_a_wrong_clock_leads_to(void **state)
 	}
 }
 
-/* The table removes a few entries with each request: here it has gone round twice. */
+/* The table removes a few entries with each request: here it has gone through all twice. */
 static void
-a_clock_that_was_ahead_removes_no_count(void **state)
+clock_that_was_ahead_removes_no_count(void **state)
 {
 	struct quota_table *t = quota_table_new(NULL);
 	struct quota_dim d, other;
@@ -599,7 +600,7 @@ a_clock_that_was_ahead_removes_no_count(void **state)
 }
 
 static void
-notes_that_left_the_window_take_no_memory(void **state)
+notes_outside_the_window_take_no_memory(void **state)
 {
 	enum { BUCKET_MS = 6060, BUCKETS = 40, ENTRY = 2048 };
 	struct quota_table *t = quota_table_new(NULL);
@@ -622,21 +623,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_window_holds_more_than_the_limit),
-		cmocka_unit_test(settled_amounts_hold_as_long_as_others),
-		cmocka_unit_test(a_note_frees_no_more_than_it_names),
-		cmocka_unit_test(callers_get_most_of_a_limit),
-		cmocka_unit_test(a_moment_before_the_time_said_is_too_early),
-		cmocka_unit_test(a_window_is_empty_when_its_reset_says),
-		cmocka_unit_test(a_calendar_admits_at_the_second_that_it_said),
-		cmocka_unit_test(a_charge_is_good_only_in_its_own_window),
-		cmocka_unit_test(a_peer_whose_clock_is_ahead_counts),
-		cmocka_unit_test(corrections_fall_where_the_charge_was),
-		cmocka_unit_test(threads_share_one_limit),
-		cmocka_unit_test(no_sum_is_too_large_to_refuse),
-		cmocka_unit_test(a_limit_holds_in_each_window_that_a_wrong_clock_leads_to),
-		cmocka_unit_test(a_clock_that_was_ahead_removes_no_count),
-		cmocka_unit_test(notes_that_left_the_window_take_no_memory),
+		cmocka_unit_test(window_never_holds_more_than_the_limit),
+		cmocka_unit_test(settled_amounts_count_as_long_as_others),
+		cmocka_unit_test(note_frees_only_the_amount_it_names),
+		cmocka_unit_test(callers_get_most_of_the_limit),
+		cmocka_unit_test(request_just_before_retry_after_is_refused),
+		cmocka_unit_test(window_is_empty_at_its_reported_reset),
+		cmocka_unit_test(calendar_limit_admits_at_its_reported_second),
+		cmocka_unit_test(charge_is_valid_only_in_its_own_window),
+		cmocka_unit_test(charge_of_a_peer_whose_clock_is_ahead_counts),
+		cmocka_unit_test(corrections_apply_to_the_bucket_of_the_charge),
+		cmocka_unit_test(threads_share_a_limit),
+		cmocka_unit_test(largest_possible_sums_are_refused),
+		cmocka_unit_test(limit_applies_in_each_window_of_a_wrong_clock),
+		cmocka_unit_test(clock_that_was_ahead_removes_no_count),
+		cmocka_unit_test(notes_outside_the_window_take_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What is counted again in the next life of Redis' data, where it is not that simple: under
- * holds, by another worker, half of it, too much of it. */
+/* Amounts that are counted again in the next Redis epoch, in difficult cases: under holds, by
+ * another worker, only half of them, too many of them. */
 #include "budget/quota/quota_private.h"
 #include "support/quota_rig.h"
 
@@ -32,7 +32,7 @@ reserve(struct line *l, struct ask *a, struct quota_dim d)
 	return a->q.result;
 }
 
-/* Two workers that know of each other. */
+/* Starts two workers that know of each other. */
 static void
 workers_up(struct line l[2])
 {
@@ -40,13 +40,13 @@ workers_up(struct line l[2])
 	run_for(2 * BEAT_US);
 }
 
-/* All but one of what is left is let go, and no more. */
+/* Asserts that all but one of `left` are admitted, and no more. */
 static void
 left_is(const char *name, struct line *l, enum shape shape, uint64_t left)
 {
 	struct ask a;
 
-	run_for(40000); /* a refusal rests on what was read for so long */
+	run_for(40000); /* a refusal relies on counts that are up to this old */
 	if (left < LIMIT && reserve(l, &a, dim("c", shape, HOLD_S, left + 1)) != QUOTA_REFUSED)
 		fail_msg("%s: more than %llu left", name, (unsigned long long)left);
 	run_for(40000);
@@ -56,17 +56,17 @@ left_is(const char *name, struct line *l, enum shape shape, uint64_t left)
 	run_for(5000);
 }
 
-/* Redis is emptied under a hold. It holds in the next life, and is settled there, by the worker
- * that reserved it or by another one, before or after they noticed. */
+/* Redis is emptied under a hold. The hold counts in the next epoch and is settled there, by the
+ * worker that reserved it or by another one, before or after they noticed. */
 static void
-what_is_held_is_settled_in_the_next_life(void **state)
+hold_is_settled_in_the_next_epoch(void **state)
 {
 	enum { HELD = 600, USED = 250 };
 	static const struct {
 		const char *name;
 		enum shape shape;
 		uint64_t hold_s;
-		uint64_t used; /* in the end */
+		uint64_t used; /* used in the end */
 	} shapes[] = {
 		{ "charged", CHARGE, HOLD_S, USED },
 		{ "dropped at a deadline", DROP, HOLD_S, USED },
@@ -96,17 +96,17 @@ what_is_held_is_settled_in_the_next_life(void **state)
 		run_for(20000);
 		left_is(name, &l[0], shape, LIMIT - shapes[i / 4].used);
 		left_is(name, &l[1], shape, LIMIT - shapes[i / 4].used);
-		/* and once more, before they said in that life that they are there */
+		/* emptied again, before the workers have registered in that epoch */
 		redis_rig_do(&server, "FLUSHALL");
 		left_is(name, &l[1], shape, LIMIT - shapes[i / 4].used);
 		lines_down(l, 2);
 	}
 }
 
-/* Of two counters one can be added again: that life is given up, and in the next one each
- * counts once. */
+/* One of two counters cannot be added again: that epoch is given up, and in the next one each
+ * counter counts once. */
 static void
-what_is_added_in_half_is_added_anew(void **state)
+partly_added_counters_are_added_again_in_a_new_epoch(void **state)
 {
 	static const char *const names[] = { "c", "half" };
 	struct line l;
@@ -118,7 +118,7 @@ what_is_added_in_half_is_added_anew(void **state)
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(
 			reserve(&l, &a, dim(names[i], CHARGE, 0, 400)), QUOTA_ADMITTED);
-	/* the second one's, in a life to come */
+	/* the second counter's, in a later epoch */
 	redis_rig_do(&server, "LPUSH %s:12345:tm%lld x", a.q.dim[0].key,
 		(long long)a.q.dim[0].at.bucket);
 	redis_rig_do(&server, "SET %s 12345", redis_life(l.redis)->key);
@@ -135,9 +135,9 @@ what_is_added_in_half_is_added_anew(void **state)
 	line_down(&l);
 }
 
-/* What has no room in the ledger is told, and is forgotten with its Redis. */
+/* An amount for which the ledger has no room is reported, and lost together with its Redis. */
 static void
-a_full_ledger_is_told(void **state)
+full_ledger_is_reported(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -160,16 +160,17 @@ a_full_ledger_is_told(void **state)
 	redis_rig_do(&server, "FLUSHALL");
 	left_is("not noted", &l, CHARGE, LIMIT);
 	assert_int_equal(reserve(&l, &a, dim("in", CHARGE, HOLD_S, 401)), QUOTA_REFUSED);
-	/* given back to the life that is gone: nothing */
+	/* released in an epoch that is gone, which has no effect */
 	quota_release(l.quota, &a.q, clock_mono_us());
 	run_for(5000);
 	left_is("not noted", &l, CHARGE, LIMIT);
 	line_down(&l);
 }
 
-/* "longs" cannot be set, but the hold be counted: nobody would see it, so it is none. */
+/* "longs" cannot be set although the hold is counted. No other worker would see the hold, so it
+ * is refused. */
 static void
-a_long_hold_that_nobody_would_see_is_none(void **state)
+long_hold_that_others_cannot_see_is_refused(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -193,10 +194,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_held_is_settled_in_the_next_life),
-		cmocka_unit_test(what_is_added_in_half_is_added_anew),
-		cmocka_unit_test(a_full_ledger_is_told),
-		cmocka_unit_test(a_long_hold_that_nobody_would_see_is_none),
+		cmocka_unit_test(hold_is_settled_in_the_next_epoch),
+		cmocka_unit_test(partly_added_counters_are_added_again_in_a_new_epoch),
+		cmocka_unit_test(full_ledger_is_reported),
+		cmocka_unit_test(long_hold_that_others_cannot_see_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,5 +1,5 @@
-/* Redis is away: what each daemon may spend on its own, so that all stay within the limit over
- * both change-overs, whatever each of them sees. */
+/* Redis is unavailable: the amount that each daemon may spend on its own. All daemons together
+ * stay within the limit over both transitions, in whatever order they notice. */
 #include "budget/quota/quota_private.h"
 #include "support/quota_rig.h"
 
@@ -21,7 +21,7 @@ daemon_up(struct daemon *d)
 	assert_true(run_until_up(d->line.redis, 3000000));
 }
 
-/* Redis stands still, and is waited for no longer than this. */
+/* Stops Redis; clients wait no longer than this for it. */
 static void
 stop(struct daemon *d, int n, uint64_t deadline_us)
 {
@@ -30,7 +30,7 @@ stop(struct daemon *d, int n, uint64_t deadline_us)
 		redis_waits(d[i].line.redis, deadline_us);
 }
 
-/* It goes on, and each has found it. */
+/* Lets Redis continue, and waits until each daemon has found it. */
 static void
 go_on(struct daemon *d, int n)
 {
@@ -91,7 +91,7 @@ reserve(struct daemon *d, struct ask *a, const struct quota_dim *dims, size_t n)
 	return a->q.result;
 }
 
-/* How many this daemon lets go until it does no more, and how that ends. */
+/* Returns how many requests this daemon admits until it refuses or fails as `end`. */
 static unsigned
 all_of(struct daemon *d, const struct quota_dim *dim, struct ask *last, enum quota_result end)
 {
@@ -104,7 +104,7 @@ all_of(struct daemon *d, const struct quota_dim *dim, struct ask *last, enum quo
 }
 
 static void
-shares_stay_within_the_limit(void **state)
+shares_of_daemons_stay_within_the_limit(void **state)
 {
 	NEEDS_REDIS;
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
@@ -119,7 +119,7 @@ shares_stay_within_the_limit(void **state)
 		if (with != LIMIT - APART)
 			fail_msg("%s: %u with Redis", kinds[k].name, with);
 		stop(d, DAEMONS, 30000);
-		/* what is given back comes back, and the rest is a share each */
+		/* released amounts are available again, and the rest is one share each */
 		run_for(60000);
 		assert_int_equal(reserve(&d[0], &a, &share, 1), QUOTA_ADMITTED);
 		assert_true(a.q.alone);
@@ -132,7 +132,7 @@ shares_stay_within_the_limit(void **state)
 		}
 		go_on(d, DAEMONS);
 		run_for(40000);
-		/* Back: nobody has more, and nobody's share is there twice. */
+		/* Redis is available: no daemon has more, and no share counts twice. */
 		for (int i = 0; i < DAEMONS; i++)
 			assert_int_equal(all_of(&d[i], &share, &last, QUOTA_REFUSED), 0);
 		stop(d, DAEMONS, 30000);
@@ -145,16 +145,16 @@ shares_stay_within_the_limit(void **state)
 	}
 }
 
-/* Three daemons of which none was told of the others: each spends a third of what is set apart
- * for all, since that many came to Redis. Who was told of a number and sees no more keeps it.
- */
+/* Three daemons, for which redis.daemons is not set: each spends a third of the reserved part,
+ * because three came to Redis. A daemon with a configured number that sees no more keeps that
+ * number. */
 static void
-a_share_is_of_as_many_as_came(void **state)
+share_depends_on_the_daemons_that_came(void **state)
 {
 	enum { CAME = 3 };
 	static const struct {
 		const char *name;
-		unsigned told; /* redis.daemons; 0: nothing */
+		unsigned told; /* redis.daemons; 0: not set */
 		unsigned alone;
 	} rows[] = {
 		{ "told nothing", 0, APART / CAME },
@@ -174,10 +174,10 @@ a_share_is_of_as_many_as_came(void **state)
 		redis_rig_do(&server, "FLUSHALL");
 		for (int k = 0; k < CAME; k++) {
 			daemon_up(&d[k]);
-			/* it goes on at once: who waits for four is another test's */
+			/* continues at once; another test covers the wait for four */
 			quota_together(d[k].quota, 1, rows[i].told ? 1 : 0);
 		}
-		for (int n = 0; n < 3000 && !all; n++) { /* each has seen the others */
+		for (int n = 0; n < 3000 && !all; n++) { /* until each has seen the others */
 			all = true;
 			run_for(10000);
 			for (int k = 0; k < CAME; k++)
@@ -196,10 +196,10 @@ a_share_is_of_as_many_as_came(void **state)
 	}
 }
 
-/* One that stands still for so long that the others no longer count it has its share when it
- * goes on: what they may spend meanwhile stays theirs. */
+/* A daemon pauses for so long that the others no longer count it. When it continues it has its
+ * share, and the others keep what they may spend meanwhile. */
 static void
-who_stands_still_keeps_its_share(void **state)
+paused_daemon_keeps_its_share(void **state)
 {
 	enum { CAME = 2 };
 	struct quota_dim share = dim(&kinds[1], QUOTA_AWAY_SHARE);
@@ -217,7 +217,7 @@ who_stands_still_keeps_its_share(void **state)
 		daemon_up(&d[k]);
 		quota_together(d[k].quota, 1, 0);
 	}
-	for (int n = 0; n < 3000 && !all; n++) { /* each has seen the other */
+	for (int n = 0; n < 3000 && !all; n++) { /* until each has seen the other */
 		all = true;
 		for (int k = 0; k < CAME; k++) {
 			loop = loops[k];
@@ -226,7 +226,7 @@ who_stands_still_keeps_its_share(void **state)
 		}
 	}
 	assert_true(all);
-	/* The second one stands still: Redis forgets it, and the first one sees that. */
+	/* The second daemon pauses: Redis drops it, and the first one notices. */
 	loop = loops[0];
 	unsigned long long epoch = redis_life(d[0].line.redis)->epoch;
 	for (int beat = 0; beat < 3; beat++) {
@@ -248,10 +248,10 @@ who_stands_still_keeps_its_share(void **state)
 	ev_loop_destroy(loops[1]);
 }
 
-/* Who starts while Redis is away, and was not told how many daemons there are, spends nothing
- * on its own; who was told spends its share. */
+/* A daemon that starts while Redis is unavailable, without redis.daemons, spends nothing on its
+ * own. With redis.daemons it spends its share. */
 static void
-who_knows_of_nobody_has_no_share(void **state)
+daemon_without_a_known_number_has_no_share(void **state)
 {
 	NEEDS_REDIS;
 	for (unsigned told = 0; told <= DAEMONS; told += DAEMONS) {
@@ -268,9 +268,9 @@ who_knows_of_nobody_has_no_share(void **state)
 	}
 }
 
-/* One limit that denies is enough; one that allows counts nothing. */
+/* One limit that denies is enough; a limit that allows counts nothing. */
 static void
-the_strictest_limit_decides(void **state)
+strictest_limit_decides(void **state)
 {
 	static const struct {
 		const char *name;
@@ -281,7 +281,7 @@ the_strictest_limit_decides(void **state)
 		{ "all, and a share", { QUOTA_AWAY_ALLOW, QUOTA_AWAY_SHARE }, true },
 		{ "a share, and none", { QUOTA_AWAY_SHARE, QUOTA_AWAY_DENY }, false },
 		{ "none, and a share", { QUOTA_AWAY_DENY, QUOTA_AWAY_SHARE }, false },
-		/* the step lets it go */
+		/* the step admits the request */
 		{ "all", { QUOTA_AWAY_ALLOW, QUOTA_AWAY_ALLOW }, false },
 	};
 	struct daemon d;
@@ -313,10 +313,11 @@ ask_for(struct daemon *d, struct ask *a, const struct quota_dim *dim, uint64_t n
 	quota_reserve(d->quota, &a->q);
 }
 
-/* A stopped Redis counts, as it goes on, what it was sent: that is known once it answers, and
- * given back; but for what went without an answer. */
+/* When a stopped Redis continues, it counts the commands that it was sent. The amounts are
+ * known once it replies, and are released, except for requests that were admitted without a
+ * reply. */
 static void
-what_is_answered_too_late_is_given_back(void **state)
+late_counted_amounts_are_released(void **state)
 {
 	static const struct {
 		size_t kind;
@@ -338,7 +339,7 @@ what_is_answered_too_late_is_given_back(void **state)
 		redis_rig_do(&server, "FLUSHALL");
 		for (int k = 0; k < DAEMONS; k++)
 			daemon_up(&d[k]);
-		/* one of them has read what is counted, the other one has not */
+		/* one daemon has read the counts, the other one has not */
 		assert_int_equal(reserve(&d[0], &a, &each, 1), QUOTA_ADMITTED);
 		stop(d, DAEMONS, 100000);
 		ask_for(&d[0], &silent[0], &each, 10);
@@ -358,10 +359,10 @@ what_is_answered_too_late_is_given_back(void **state)
 	}
 }
 
-/* A Redis that counts, and then says no to what the decision needs (its user may no more): it
- * is denied, and what was counted for nobody is given back. */
+/* Redis counts, and then refuses a command that the decision needs, because of its user's
+ * rights. The request is denied, and its count is released. */
 static void
-what_is_counted_for_nobody_is_given_back(void **state)
+count_of_a_failed_decision_is_released(void **state)
 {
 	static const char *const commands[] = { "time", "mget" };
 
@@ -387,12 +388,12 @@ what_is_counted_for_nobody_is_given_back(void **state)
 		}
 }
 
-/* Whoever has to wait for all others waits for the one that finds it last: a Redis that was
- * away for a moment is found in less than the second after which one is tried that was not
- * there at all. On a machine that is too busy for it, at the next try. (Half a second after it
- * is back: that second began when it was lost.) */
+/* The last daemon that finds Redis again delays all others. A Redis that was unavailable for a
+ * moment is found faster than one that never answered, which is tried once a second. On a busy
+ * machine, it is found at the next attempt. Half a second counts from its return, because the
+ * second began when it was lost. */
 static void
-one_that_comes_back_soon_is_found_soon(void **state)
+briefly_lost_redis_is_found_soon(void **state)
 {
 	enum { HELD_US = 1050000, SOON_US = 500000, TRIES = 10 };
 	uint64_t took_us = SOON_US;
@@ -419,14 +420,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shares_stay_within_the_limit),
-		cmocka_unit_test(a_share_is_of_as_many_as_came),
-		cmocka_unit_test(who_stands_still_keeps_its_share),
-		cmocka_unit_test(who_knows_of_nobody_has_no_share),
-		cmocka_unit_test(the_strictest_limit_decides),
-		cmocka_unit_test(what_is_answered_too_late_is_given_back),
-		cmocka_unit_test(what_is_counted_for_nobody_is_given_back),
-		cmocka_unit_test(one_that_comes_back_soon_is_found_soon),
+		cmocka_unit_test(shares_of_daemons_stay_within_the_limit),
+		cmocka_unit_test(share_depends_on_the_daemons_that_came),
+		cmocka_unit_test(paused_daemon_keeps_its_share),
+		cmocka_unit_test(daemon_without_a_known_number_has_no_share),
+		cmocka_unit_test(strictest_limit_decides),
+		cmocka_unit_test(late_counted_amounts_are_released),
+		cmocka_unit_test(count_of_a_failed_decision_is_released),
+		cmocka_unit_test(briefly_lost_redis_is_found_soon),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

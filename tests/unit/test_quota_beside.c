@@ -1,5 +1,5 @@
-/* The workers of one daemon, each with a loop of its own: one of them watches Redis while
- * nothing is asked for, the others rest. What it sees they know in time. */
+/* The workers of one daemon, each with its own loop: one of them watches Redis while nothing is
+ * requested, the others rest. They learn in time what the watcher notices. */
 #include "budget/quota/quota_lives.h"
 #include "support/quota_rig.h"
 
@@ -12,7 +12,7 @@ static struct {
 	struct quota_daemon daemon;
 } d;
 
-/* Turns of this one's loop alone. */
+/* Turns only this worker's loop. */
 static void
 turns_of(int k, unsigned n)
 {
@@ -61,7 +61,7 @@ the_watcher(void)
 	return -1;
 }
 
-/* All that was sent is answered: nothing but a wake-up or a timer is to come. */
+/* Waits until everything sent is answered, so that only a wake-up or a timer can follow. */
 static bool
 quiet(void)
 {
@@ -120,7 +120,7 @@ asked_of(int k)
 	return a.q.result;
 }
 
-/* Its loop would wait no longer. */
+/* Returns true if the worker's loop would not wait any longer. */
 static bool
 is_woken(int k)
 {
@@ -135,10 +135,10 @@ asks(int k)
 	return !TAILQ_EMPTY(&r->f->sent) || redis_conn_waits(r);
 }
 
-/* Who rests has a turn a second; where the one that watches finds another life, all are woken
- * and come there, with what they let go, though nobody asks them. */
+/* A resting worker has one turn per second. When the watcher finds another epoch, all workers
+ * are woken and add their admitted amounts to it, although they get no request. */
 static void
-who_rests_is_woken_for_a_new_life(void **state)
+resting_workers_are_woken_for_a_new_epoch(void **state)
 {
 	NEEDS_REDIS;
 	daemon_up();
@@ -165,9 +165,9 @@ who_rests_is_woken_for_a_new_life(void **state)
 	daemon_down();
 }
 
-/* One that is asked sees the end of a life in what it gets back: it wakes the others too. */
+/* A worker with a request notices the end of an epoch in a reply and wakes the others too. */
 static void
-whoever_sees_the_end_wakes_the_others(void **state)
+worker_that_notices_the_end_wakes_the_others(void **state)
 {
 	NEEDS_REDIS;
 	daemon_up();
@@ -185,11 +185,11 @@ whoever_sees_the_end_wakes_the_others(void **state)
 	daemon_down();
 }
 
-/* Another daemon's worker comes, which only the one that watches has seen; it lets go
- * something, is cut off, and Redis loses all. Who rested waits for it as if it had seen it
- * itself. */
+/* A worker of another daemon connects, which only the watcher notices. It admits an amount and
+ * is disconnected, and Redis loses its data. The resting workers wait for it as if they had
+ * noticed it themselves. */
 static void
-who_rests_knows_whom_the_watcher_counted(void **state)
+resting_workers_know_the_members_that_the_watcher_saw(void **state)
 {
 	enum { SETTLE_US = 5000000 };
 	struct line other;
@@ -207,15 +207,15 @@ who_rests_knows_whom_the_watcher_counted(void **state)
 	assert_int_equal(d.daemon.members >> 48, WORKERS + 1);
 	redis_rig_do(&server, "FLUSHALL");
 	uint64_t began = clock_mono_us();
-	assert_int_equal(asked_of(rests), QUOTA_ADMITTED); /* it has long patience */
+	assert_int_equal(asked_of(rests), QUOTA_ADMITTED); /* this worker has a long deadline */
 	assert_true(clock_mono_us() - began >= SETTLE_US);
 	line_down(&other);
 	daemon_down();
 }
 
-/* It ends, or its loop stands still: another one takes its place. */
+/* The watcher ends, or its loop stalls: another worker takes its place. */
 static void
-somebody_watches_always(void **state)
+one_worker_always_watches(void **state)
 {
 	NEEDS_REDIS;
 	for (int stands = 0; stands < 2; stands++) {
@@ -239,9 +239,9 @@ somebody_watches_always(void **state)
 	}
 }
 
-/* What is found, or told by one of them, needs no turn of theirs. */
+/* A place that one worker finds or learns needs no turn of the others. */
 static void
-where_redis_is_wakes_whoever_rests(void **state)
+new_place_of_redis_wakes_resting_workers(void **state)
 {
 	struct redis_place place = { .host = "127.0.0.1", .port = 1 };
 
@@ -257,11 +257,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(who_rests_is_woken_for_a_new_life),
-		cmocka_unit_test(whoever_sees_the_end_wakes_the_others),
-		cmocka_unit_test(who_rests_knows_whom_the_watcher_counted),
-		cmocka_unit_test(somebody_watches_always),
-		cmocka_unit_test(where_redis_is_wakes_whoever_rests),
+		cmocka_unit_test(resting_workers_are_woken_for_a_new_epoch),
+		cmocka_unit_test(worker_that_notices_the_end_wakes_the_others),
+		cmocka_unit_test(resting_workers_know_the_members_that_the_watcher_saw),
+		cmocka_unit_test(one_worker_always_watches),
+		cmocka_unit_test(new_place_of_redis_wakes_resting_workers),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

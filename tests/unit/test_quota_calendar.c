@@ -1,4 +1,4 @@
-/* Windows of the calendar in zones that change their clocks. */
+/* Calendar windows in time zones with clock changes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +37,7 @@ utc(int64_t year, int month, int day, int hour, int minute)
 }
 
 static void
-a_window_begins_and_ends_as_the_zone_says(void **state)
+window_begins_and_ends_by_its_time_zone(void **state)
 {
 	struct row {
 		const char *name, *zone;
@@ -93,9 +93,9 @@ a_window_begins_and_ends_as_the_zone_says(void **state)
 	}
 }
 
-/* Each moment is in one window, and windows follow each other. */
+/* Each moment is in exactly one window, and windows follow each other. */
 static void
-windows_leave_nothing_out(void **state)
+windows_have_no_gap(void **state)
 {
 	static const char *const zones[] = { NULL, "Europe/Berlin", "America/New_York",
 		"Africa/Cairo", "Atlantic/Azores", "Asia/Kolkata", "America/Sao_Paulo",
@@ -127,8 +127,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_window_begins_and_ends_as_the_zone_says),
-		cmocka_unit_test(windows_leave_nothing_out),
+		cmocka_unit_test(window_begins_and_ends_by_its_time_zone),
+		cmocka_unit_test(windows_have_no_gap),
 	};
 
 	arena_init(&arena, 1 << 22, false);

@@ -1,5 +1,5 @@
-/* Limits on a cluster of three real nodes: a request's limits lie on several of them, each
- * with a clock and an epoch of its own, and hold as on one server. */
+/* Limits on a cluster of three real nodes: the limits of a request are on several of them, each
+ * with its own clock and epoch, and apply as on one server. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,7 +44,7 @@ lines_down(struct line l[static LINES])
 	}
 }
 
-/* Of node i's slots. */
+/* A limit in the slots of node i. */
 static void
 dim_at(struct quota_dim *d, int i, unsigned number, enum quota_window_kind kind, uint64_t limit,
 	uint64_t n)
@@ -58,7 +58,7 @@ dim_at(struct quota_dim *d, int i, unsigned number, enum quota_window_kind kind,
 		.span = { .kind = kind, .window_s = 60, .calendar = QUOTA_DAY },
 		.hold_s = kind == QUOTA_ROLLING ? 0 : 30 };
 	snprintf(d->key, sizeof(d->key), "tollgate:q:%s", key_of(i, number));
-	/* As everywhere: nothing after the tag. */
+	/* The cluster needs no other rule: nothing follows the tag. */
 	strchr(d->key, '}')[1] = '\0';
 	assert_int_equal(redis_slot(span_str(d->key)) * NODES / REDIS_SLOTS, i);
 }
@@ -101,9 +101,9 @@ wait_for(const struct ask *a, size_t n)
 		assert_true(a[i].done);
 }
 
-/* The map is found before a tick, and read in it: the connections begin after the tick did. */
+/* The map is found before a tick and read in it: the connections begin after the tick did. */
 static void
-a_node_that_a_tick_finds_is_connected(void **state)
+node_found_by_a_tick_is_connected(void **state)
 {
 	struct redis_options o = options("redis+cluster://127.0.0.1:%u", node[1].port);
 	struct redis *r = begin(&o);
@@ -122,7 +122,7 @@ a_node_that_a_tick_finds_is_connected(void **state)
 
 /* A slot moves and moves back before the map is read: the map is the same, but a redirection has been followed. */
 static void
-a_slot_that_moved_back_at_once_is_found(void **state)
+slot_that_moved_back_at_once_is_found(void **state)
 {
 	struct redis_options o = options("redis+cluster://127.0.0.1:%u", node[1].port);
 	struct redis *r = begin(&o);
@@ -143,10 +143,10 @@ a_slot_that_moved_back_at_once_is_found(void **state)
 	redis_free(&r);
 }
 
-/* Each of the three kinds is the tightest once; what it lets through is its limit, whatever
- * node it lies on, and the others get back what was refused. */
+/* Each of the three kinds is the tightest once. It admits exactly its limit, whichever node it
+ * is on, and the other limits get refused amounts back. */
 static void
-limits_on_several_nodes_hold(void **state)
+limits_on_several_nodes_apply(void **state)
 {
 	static const enum quota_window_kind kinds[] = { QUOTA_ROLLING, QUOTA_CALENDAR,
 		QUOTA_IN_FLIGHT };
@@ -165,7 +165,7 @@ limits_on_several_nodes_hold(void **state)
 					100 * tight + k, kinds[k], k == tight ? LIMIT : 1000000,
 					1);
 			ask(l[i % LINES].quota, &a[i]);
-			/* Some together, some one after the other. */
+			/* Some concurrently, some one after the other. */
 			if (i % 10 == 9)
 				wait_for(a, i + 1);
 		}
@@ -178,7 +178,7 @@ limits_on_several_nodes_hold(void **state)
 		}
 		if (admitted > LIMIT || admitted < LIMIT - 4 || admitted + refused != ASKS)
 			fail_msg("%u: %zu admitted, %zu refused", tight, admitted, refused);
-		/* On each node the counts are what was admitted. */
+		/* On each node, the counts equal the admitted amounts. */
 		for (unsigned k = 0; k < NODES; k++) {
 			struct ask last = { .q.ndims = 1 };
 			dim_at(&last.q.dim[0], (int)((k + tight) % NODES), 100 * tight + k,
@@ -190,7 +190,7 @@ limits_on_several_nodes_hold(void **state)
 			quota_release(l[0].quota, &last.q, clock_mono_us());
 		}
 	}
-	/* What was in flight and ends makes room; what was really used is what counts. */
+	/* Ended requests in flight make room, and the real usage is what counts. */
 	struct ask more = { .q.ndims = 1 };
 	for (unsigned i = 0; i < ASKS; i++) {
 		struct quota_request *q = &a[i].q;
@@ -210,9 +210,9 @@ limits_on_several_nodes_hold(void **state)
 	lines_down(l);
 }
 
-/* A key is never without a TTL, and never below zero. */
+/* Each key has a TTL, and none is negative. */
 static void
-nothing_is_left_for_ever(void **state)
+all_keys_expire(void **state)
 {
 	(void)state;
 	for (int i = 0; i < NODES; i++) {
@@ -227,7 +227,7 @@ nothing_is_left_for_ever(void **state)
 	}
 }
 
-/* A key of that name, whose slot is the first one of node 0: the one that a reshard takes. */
+/* A key with that name in the first slot of node 0, which a resharding moves. */
 static void
 dim_first(struct quota_dim *d, const char *name, enum quota_window_kind kind)
 {
@@ -271,9 +271,9 @@ settle_at(struct quota *qt, struct quota_request *q, uint64_t used)
 		ev_run(loop, EVRUN_NOWAIT);
 }
 
-/* The node has run it, and answers when its connection was given up. */
+/* The node has run the command, and replies after its connection was given up. */
 static void
-a_settlement_that_a_node_answers_late_is_counted_once(void **state)
+late_answered_settlement_is_counted_once(void **state)
 {
 	static struct line l[LINES];
 	struct ask a = { .q.ndims = 1 };
@@ -313,7 +313,7 @@ a_settlement_that_a_node_answers_late_is_counted_once(void **state)
 /* A resharding that was interrupted leaves a slot between two nodes for hours. Redis answers a
  * command with two keys of that slot with TRYAGAIN. */
 static void
-a_settlement_in_a_slot_that_is_half_moved_is_counted(void **state)
+settlement_in_a_half_moved_slot_is_counted(void **state)
 {
 	static struct line l[LINES];
 	struct ask a = { .q.ndims = 1 };
@@ -338,10 +338,10 @@ a_settlement_in_a_slot_that_is_half_moved_is_counted(void **state)
 	lines_down(l);
 }
 
-/* A slot moves, with its keys, as an operator moves it: what each worker let go is counted
- * where it went. */
+/* A slot moves with its keys, as an operator moves it: the amounts that each worker admitted
+ * count at the new node. */
 static void
-what_was_let_go_moves_with_its_slot(void **state)
+admitted_amounts_move_with_their_slot(void **state)
 {
 	static struct line l[LINES];
 	static struct ask a[3 * LIMIT];
@@ -373,7 +373,7 @@ what_was_let_go_moves_with_its_slot(void **state)
 		node[0].port, from, to);
 	assert_int_equal(system(cmd), 0);
 	assert_true(atoi(server_do(&node[1], "CLUSTER COUNTKEYSINSLOT 0")) > 1);
-	/* Each is redirected once, then looks where the slot is, and knows by then that it
+	/* Each worker is redirected once, then looks up the slot, and knows by then that it
 	 * moved. */
 	for (size_t i = 0; i < LINES; i++)
 		moves[i] = redis_moves(l[i].redis);
@@ -421,7 +421,7 @@ move_slot(unsigned slot, struct server *from, struct server *to)
 /* `redis-cli --cluster del-node` resets a node that has been emptied: the node then knows of no slot, and
  * redirects nobody. A worker may not know yet that the slot has moved. */
 static void
-a_node_that_knows_no_slot_is_left(void **state)
+node_without_slots_is_left(void **state)
 {
 	static struct line l[LINES];
 	struct ask a[2] = { { .q.ndims = 1 }, { .q.ndims = 1 } };
@@ -473,7 +473,7 @@ admitted_of(struct line *l, const struct quota_dim *d, size_t n, uint64_t limit)
 
 /* One worker has admitted the whole limit and does not know that its slot has moved. Another worker knows. */
 static void
-a_limit_holds_before_all_workers_know_of_a_move(void **state)
+limit_applies_before_all_workers_know_of_a_move(void **state)
 {
 	static const struct {
 		const char *name;
@@ -513,7 +513,7 @@ a_limit_holds_before_all_workers_know_of_a_move(void **state)
 
 /* The new node owns the slot already, but the old node does not know yet and still answers ASK. */
 static void
-a_limit_holds_while_two_nodes_disagree(void **state)
+limit_applies_while_two_nodes_disagree(void **state)
 {
 	static struct line l[LINES];
 	struct quota_dim d;
@@ -583,13 +583,13 @@ becomes_tagged(struct line l[static LINES], const struct quota_dim *d, unsigned 
 
 /* While slots move, and also when the slot with the key of a node's epoch moves. */
 static void
-an_epoch_goes_on_while_slots_move(void **state)
+epoch_continues_while_slots_move(void **state)
 {
 	static const struct {
 		const char *name;
 		unsigned moves; /* of the slot with the key of the epoch, before the workers look */
 		int flush;	/* before which of them the node is flushed; -1: never */
-		bool same;	/* it is the same epoch */
+		bool same;	/* the epoch is the same */
 	} rows[] = {
 		{ "the slot of its key moves", 1, -1, true },
 		{ "and the next one", 1, -1, true },
@@ -614,7 +614,7 @@ an_epoch_goes_on_while_slots_move(void **state)
 			ask(l[n % LINES].quota, &a[n]);
 			wait_for(a, n + 1);
 		}
-		run_until(l[0].redis, false, 300); /* what follows an epoch's key is written */
+		run_until(l[0].redis, false, 300); /* the write that follows an epoch's key */
 		uint64_t epoch = life_at(&l[0], d)->epoch;
 		unsigned slot = slot_of_epoch(&l[0], d);
 		for (unsigned i = 0; i <= rows[row].moves; i++) {
@@ -642,7 +642,7 @@ an_epoch_goes_on_while_slots_move(void **state)
 
 /* All workers have ended, or have lost their connections, when the slot moves. */
 static void
-a_worker_that_connects_after_a_move_keeps_the_epoch(void **state)
+worker_that_connects_after_a_move_keeps_the_epoch(void **state)
 {
 	static const struct {
 		const char *name;
@@ -678,7 +678,7 @@ a_worker_that_connects_after_a_move_keeps_the_epoch(void **state)
 }
 
 static void
-the_second_key_is_written_once_redis_permits_it(void **state)
+second_key_is_written_once_redis_permits_it(void **state)
 {
 	static struct line l[LINES];
 	struct quota_dim d;
@@ -706,7 +706,7 @@ the_second_key_is_written_once_redis_permits_it(void **state)
 
 /* While a worker looks for the epoch under a new key, the map gives the epoch yet another key. */
 static void
-an_epoch_goes_on_while_its_key_changes_again(void **state)
+epoch_continues_while_its_key_changes_again(void **state)
 {
 	static struct line l[LINES];
 	struct quota_dim d, other[2];
@@ -717,7 +717,7 @@ an_epoch_goes_on_while_its_key_changes_again(void **state)
 	run_until(l[0].redis, false, 300);
 	struct redis *r = redis_at(l[0].redis, span_str(d.key));
 	const struct redis_life was = r->life;
-	/* after so many turns of the loop */
+	/* after this number of turns of the loop */
 	for (unsigned turns = 0; turns < 8; turns++) {
 		for (unsigned i = 0; i < 3; i++) {
 			char tag[sizeof(was.tag)], number[REDIS_TAG_MAX];
@@ -740,9 +740,10 @@ an_epoch_goes_on_while_its_key_changes_again(void **state)
 	lines_down(l);
 }
 
-/* What is held until a long deadline is read only if a key of the epoch says that there is some. */
+/* Holds with a distant deadline are read only if a key of the epoch states that such holds
+ * exist. */
 static void
-long_holds_are_seen_after_the_slot_of_the_epoch_moved(void **state)
+long_holds_are_counted_after_the_slot_of_the_epoch_moved(void **state)
 {
 	static struct line l[LINES];
 	static struct ask a[2 * LIMIT];
@@ -766,7 +767,8 @@ long_holds_are_seen_after_the_slot_of_the_epoch_moved(void **state)
 	move_slot(slot, &node[0], &node[1]);
 	becomes_tagged(l, d, slot);
 	for (size_t i = LIMIT / 2; i < 2 * LIMIT; i++) {
-		ask(l[1 + i % (LINES - 1)].quota, &a[i]); /* none that asked before */
+		ask(l[1 + i % (LINES - 1)].quota,
+			&a[i]); /* a worker without earlier requests */
 		wait_for(a, i + 1);
 	}
 	for (size_t i = 0; i < 2 * LIMIT; i++)
@@ -779,7 +781,8 @@ static void
 promote(struct server *s)
 {
 	assert_true(says(s, "INFO replication", "master_link_status:up"));
-	/* The other masters may refuse their votes after slots have moved: later it needs none. */
+	/* After slots have moved, the other masters may refuse their votes; the last attempts
+	 * need none. */
 	for (int i = 0; i < 300 && !strstr(server_line(s, "INFO replication"), "role:master"); i++) {
 		if (i % 30 == 0)
 			server_do(s, i < 60 ? "CLUSTER FAILOVER" : "CLUSTER FAILOVER TAKEOVER");
@@ -808,10 +811,10 @@ becomes_served_by(struct line l[static LINES], const struct quota_dim *d, const 
 	assert_true(all);
 }
 
-/* To other servers and back: the first one still has the counters of the time before, and a master that was a
- * replica in the meantime has the key of its earlier epoch. */
+/* The slot moves to other servers and back. The first server still has the old counters, and a
+ * master that was a replica in the meantime has the key of its earlier epoch. */
 static void
-a_limit_is_whole_when_it_comes_back(void **state)
+limit_is_full_after_slot_returns(void **state)
 {
 	static const struct {
 		const char *name;
@@ -858,10 +861,10 @@ a_limit_is_whole_when_it_comes_back(void **state)
 	}
 }
 
-/* A redirection names a node that has had no slots until now, before the map does: where its epoch is cannot be
- * known yet. */
+/* A redirection names a node without slots before the map does: the place of its epoch cannot
+ * be known yet. */
 static void
-a_request_waits_for_the_epoch_of_a_node_that_gets_slots(void **state)
+request_waits_for_the_epoch_of_a_node_that_gets_slots(void **state)
 {
 	static struct line l[LINES];
 	struct ask a = { .q.ndims = 1 };
@@ -888,17 +891,17 @@ a_request_waits_for_the_epoch_of_a_node_that_gets_slots(void **state)
 	lines_down(l);
 }
 
-/* Limits on the other nodes go on; its own fail, until its replica is promoted: then they
- * count in another life. */
+/* Limits on the other nodes continue. Those of the lost node fail until its replica is
+ * promoted, and then count in a new Redis epoch. */
 static void
-a_lost_node_fails_its_own_limits(void **state)
+lost_node_fails_only_its_own_limits(void **state)
 {
 	static struct line l[LINES];
 	struct ask mine = { .q.ndims = 2 }, other = { .q.ndims = 2 };
 
 	(void)state;
 	lines_up(l);
-	/* the workers of the row before count no more */
+	/* the workers of the previous test no longer count */
 	assert_false(run_until(l[0].redis, false, 3500));
 	cluster_waits(1000);
 	server_kill(&node[0]);
@@ -912,7 +915,7 @@ a_lost_node_fails_its_own_limits(void **state)
 	wait_for(&mine, 1);
 	wait_for(&other, 1);
 	assert_int_equal(mine.q.result, QUOTA_FAILED);
-	/* a busy machine may let one pass its deadline */
+	/* on a busy machine, a request may exceed its deadline */
 	for (int i = 0; i < 5 && other.q.result == QUOTA_FAILED; i++) {
 		other.done = false;
 		ask(l[0].quota, &other);
@@ -920,7 +923,8 @@ a_lost_node_fails_its_own_limits(void **state)
 	}
 	assert_int_equal(other.q.result, QUOTA_ADMITTED);
 	assert_true(becomes(l[0].redis, true));
-	/* It fails until the other workers have found the promoted one too, 5 s at most. */
+	/* The request fails until the other workers have found the promoted node too, 5 s at
+	 * most. */
 	for (int i = 0; i < 100 && mine.q.result == QUOTA_FAILED; i++) {
 		mine.done = false;
 		ask(l[0].quota, &mine);
@@ -935,24 +939,24 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_node_that_a_tick_finds_is_connected),
-		cmocka_unit_test(a_slot_that_moved_back_at_once_is_found),
-		cmocka_unit_test(limits_on_several_nodes_hold),
-		cmocka_unit_test(nothing_is_left_for_ever),
-		cmocka_unit_test(a_settlement_that_a_node_answers_late_is_counted_once),
-		cmocka_unit_test(a_settlement_in_a_slot_that_is_half_moved_is_counted),
-		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
-		cmocka_unit_test(a_node_that_knows_no_slot_is_left),
-		cmocka_unit_test(a_limit_holds_before_all_workers_know_of_a_move),
-		cmocka_unit_test(a_limit_holds_while_two_nodes_disagree),
-		cmocka_unit_test(an_epoch_goes_on_while_slots_move),
-		cmocka_unit_test(a_worker_that_connects_after_a_move_keeps_the_epoch),
-		cmocka_unit_test(the_second_key_is_written_once_redis_permits_it),
-		cmocka_unit_test(an_epoch_goes_on_while_its_key_changes_again),
-		cmocka_unit_test(long_holds_are_seen_after_the_slot_of_the_epoch_moved),
-		cmocka_unit_test(a_limit_is_whole_when_it_comes_back),
-		cmocka_unit_test(a_request_waits_for_the_epoch_of_a_node_that_gets_slots),
-		cmocka_unit_test(a_lost_node_fails_its_own_limits),
+		cmocka_unit_test(node_found_by_a_tick_is_connected),
+		cmocka_unit_test(slot_that_moved_back_at_once_is_found),
+		cmocka_unit_test(limits_on_several_nodes_apply),
+		cmocka_unit_test(all_keys_expire),
+		cmocka_unit_test(late_answered_settlement_is_counted_once),
+		cmocka_unit_test(settlement_in_a_half_moved_slot_is_counted),
+		cmocka_unit_test(admitted_amounts_move_with_their_slot),
+		cmocka_unit_test(node_without_slots_is_left),
+		cmocka_unit_test(limit_applies_before_all_workers_know_of_a_move),
+		cmocka_unit_test(limit_applies_while_two_nodes_disagree),
+		cmocka_unit_test(epoch_continues_while_slots_move),
+		cmocka_unit_test(worker_that_connects_after_a_move_keeps_the_epoch),
+		cmocka_unit_test(second_key_is_written_once_redis_permits_it),
+		cmocka_unit_test(epoch_continues_while_its_key_changes_again),
+		cmocka_unit_test(long_holds_are_counted_after_the_slot_of_the_epoch_moved),
+		cmocka_unit_test(limit_is_full_after_slot_returns),
+		cmocka_unit_test(request_waits_for_the_epoch_of_a_node_that_gets_slots),
+		cmocka_unit_test(lost_node_fails_only_its_own_limits),
 	};
 
 	loop = ev_default_loop(0);

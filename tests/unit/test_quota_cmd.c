@@ -1,4 +1,4 @@
-/* tollgate quota: what is refused before a daemon is asked. */
+/* tollgate quota: arguments that are refused before a daemon is contacted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "support/run_cmd.h"
 
 static void
-a_whole_key_is_refused_and_not_repeated(void **state)
+whole_key_is_refused_and_not_printed(void **state)
 {
 	(void)state;
 	assert_int_equal(tollgate("", "quota", "get", "--key", "tg_abc_secret", NULL), 2);
@@ -18,7 +18,7 @@ a_whole_key_is_refused_and_not_repeated(void **state)
 }
 
 static void
-an_unknown_option_is_named(void **state)
+unknown_option_is_named(void **state)
 {
 	(void)state;
 	assert_int_equal(tollgate("", "quota", "get", "--person", "a", "--usr", "4", NULL), 2);
@@ -29,8 +29,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_whole_key_is_refused_and_not_repeated),
-		cmocka_unit_test(an_unknown_option_is_named),
+		cmocka_unit_test(whole_key_is_refused_and_not_printed),
+		cmocka_unit_test(unknown_option_is_named),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

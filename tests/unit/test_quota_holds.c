@@ -1,11 +1,11 @@
-/* Calendar windows, money and requests in flight: what is used, what is held, what is
- * given back; on Redis and in a table of this process alike. */
+/* Calendar windows, money and requests in flight: used, held and released amounts, on Redis and
+ * in a table of this process. */
 #include "budget/quota/quota_table.h"
 #include "support/quota_rig.h"
 
 enum { HOLD_S = 900 };
 
-/* Where a test counts: on Redis, or in process. */
+/* The store of a test: on Redis, or in the process. */
 static struct store {
 	struct line line;
 	struct quota_table *table;
@@ -37,7 +37,7 @@ store_down(void)
 	quota_table_free(&st.table);
 }
 
-/* Runs the test on both. */
+/* Runs the test with both stores. */
 #define ON_BOTH(redis)                                                                         \
 	(void)state;                                                                           \
 	for (int redis = 0; redis < 2; redis++)                                                \
@@ -100,7 +100,7 @@ counts_are(const char *name, const struct ask *a, uint64_t used, uint64_t held, 
 			(unsigned long long)d->remaining);
 }
 
-/* Every key of counts has a TTL of at least that, and none is below zero. */
+/* Asserts that every counter key has at least this TTL and none is negative. */
 static void
 keys_expire_after(long long least_s)
 {
@@ -117,9 +117,9 @@ keys_expire_after(long long least_s)
 	freeReplyObject(keys);
 }
 
-/* 500 dollars a month in nano-dollars, of which pieces are reserved and settled. */
+/* A limit of 500 dollars a month in nano-dollars, of which parts are reserved and settled. */
 static void
-what_is_held_becomes_what_is_used(void **state)
+held_amount_becomes_used_amount(void **state)
 {
 	const uint64_t usd = 1000000000, limit = 500 * usd;
 	static const struct {
@@ -145,7 +145,7 @@ what_is_held_becomes_what_is_used(void **state)
 		assert_false(a.q.dim[0].soft_reached);
 		assert_int_equal(reserve_dim(st.quota, &b, d), QUOTA_ADMITTED);
 		assert_true(b.q.dim[0].soft_reached);
-		/* what is held may come back soon, what is used does not */
+		/* held amounts may be released soon, used amounts are not */
 		assert_int_equal(reserve_dim(st.quota, &c, d), QUOTA_REFUSED);
 		if (rows[i].holds)
 			assert_int_equal(c.q.retry_after_s, 1);
@@ -155,14 +155,15 @@ what_is_held_becomes_what_is_used(void **state)
 		counts_are(rows[i].name, &c, rows[i].holds ? 0 : 400 * usd,
 			rows[i].holds ? 400 * usd : 0, 100 * usd);
 		settle_at(&a, 1);
-		run_for(30000); /* a refusal rests on what was read for so long */
+		run_for(30000); /* a refusal relies on counts that are up to this old */
 		assert_int_equal(reserve_dim(st.quota, &c, d), QUOTA_ADMITTED);
 		counts_are(rows[i].name, &c, rows[i].holds ? 1 : 400 * usd + 1,
 			rows[i].holds ? 400 * usd : 0, 100 * usd - 1);
-		/* more than was held, and beyond the limit: all of it counts */
+		/* more than was held, and beyond the limit: everything counts */
 		settle_at(&c, 400 * usd);
 		quota_release(st.quota, &b.q, clock_mono_us());
-		quota_release(st.quota, &b.q, clock_mono_us()); /* once */
+		quota_release(
+			st.quota, &b.q, clock_mono_us()); /* the second release has no effect */
 		run_for(30000);
 		d.n = 100 * usd;
 		assert_int_equal(reserve_dim(st.quota, &c, d), QUOTA_REFUSED);
@@ -180,7 +181,7 @@ what_is_held_becomes_what_is_used(void **state)
 }
 
 static void
-requests_of_a_month_are_counted(void **state)
+requests_in_a_month_are_counted(void **state)
 {
 	ON_BOTH(redis)
 	{
@@ -188,7 +189,7 @@ requests_of_a_month_are_counted(void **state)
 		clean(redis);
 		store_up(redis);
 		struct quota_dim d = dim(REQUESTS, 3, 1);
-		d.hold_s = HOLD_S; /* a request is a request, however it ends */
+		d.hold_s = HOLD_S; /* a request counts as one, however it ends */
 		for (uint64_t i = 1; i <= 3; i++) {
 			assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
 			counts_are("a request", &a, i, 0, 3 - i);
@@ -196,13 +197,13 @@ requests_of_a_month_are_counted(void **state)
 		}
 		struct ask over;
 		assert_int_equal(reserve_dim(st.quota, &over, d), QUOTA_REFUSED);
-		/* never sent: given back */
+		/* never sent: released */
 		quota_release(st.quota, &a.q, clock_mono_us());
 		run_for(30000);
 		assert_int_equal(reserve_dim(st.quota, &over, d), QUOTA_ADMITTED);
 		if (redis) {
 			keys_expire_after(60);
-			/* the epoch, who is there, and that somebody goes on */
+			/* the epoch, its members, and the mark that a daemon continued */
 			assert_int_equal(redis_rig_do(&server, "DBSIZE"), 4);
 		}
 		store_down();
@@ -210,7 +211,7 @@ requests_of_a_month_are_counted(void **state)
 }
 
 static void
-so_many_are_in_flight_and_no_more(void **state)
+number_of_requests_in_flight_is_limited(void **state)
 {
 	ON_BOTH(redis)
 	{
@@ -219,7 +220,7 @@ so_many_are_in_flight_and_no_more(void **state)
 		store_up(redis);
 		struct quota_dim d = dim(IN_FLIGHT, 2, 1);
 		assert_int_equal(reserve_dim(st.quota, &a[0], d), QUOTA_ADMITTED);
-		d.hold_s = 86400; /* another route, with long answers */
+		d.hold_s = 86400; /* another route, with long responses */
 		assert_int_equal(reserve_dim(st.quota, &a[1], d), QUOTA_ADMITTED);
 		counts_are("two", &a[1], 0, 2, 0);
 		assert_int_equal(reserve_dim(st.quota, &a[2], d), QUOTA_REFUSED);
@@ -229,7 +230,7 @@ so_many_are_in_flight_and_no_more(void **state)
 		assert_int_equal(reserve_dim(st.quota, &a[2], d), QUOTA_ADMITTED);
 		quota_release(st.quota, &a[1].q, clock_mono_us());
 		settle_at(&a[2], 0);
-		settle_at(&a[2], 0); /* once */
+		settle_at(&a[2], 0); /* the second settlement has no effect */
 		run_for(30000);
 		assert_int_equal(reserve_dim(st.quota, &a[3], d), QUOTA_ADMITTED);
 		counts_are("one", &a[3], 0, 1, 1);
@@ -239,9 +240,9 @@ so_many_are_in_flight_and_no_more(void **state)
 	}
 }
 
-/* A hold whose host is lost: dropped with its deadline, or charged for good. */
+/* A hold whose host is lost is dropped at its deadline, or charged for good. */
 static void
-an_orphan_is_dropped_or_charged(void **state)
+orphaned_hold_is_dropped_or_charged(void **state)
 {
 	static const struct {
 		const char *name;
@@ -260,8 +261,8 @@ an_orphan_is_dropped_or_charged(void **state)
 		store_up(true);
 		struct quota_dim d = dim(rows[i].shape, 10, 8);
 		assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
-		store_down(); /* nobody settles it */
-		/* As time would: what has a deadline expires with it. */
+		store_down(); /* the hold is never settled */
+		/* As time would do: keys with a deadline expire with it. */
 		redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:*");
 		for (size_t k = 0; k < keys->elements; k++)
 			if (redis_rig_do(&server, "TTL %s", keys->element[k]->str) <
@@ -275,9 +276,9 @@ an_orphan_is_dropped_or_charged(void **state)
 	}
 }
 
-/* Redis is away when answers end: what they used is counted when it is back. */
+/* Redis is unavailable when responses end: their usage is counted when Redis is back. */
 static void
-a_settlement_waits_for_redis(void **state)
+settlement_waits_for_redis(void **state)
 {
 	struct ask a, b;
 
@@ -302,10 +303,10 @@ a_settlement_waits_for_redis(void **state)
 	line_down(&st.line);
 }
 
-/* A Redis whose memory is full refuses to count: what was used, and what was not, is counted
- * once it does again. */
+/* A Redis whose memory is full refuses to count: used and unused amounts are counted once it
+ * accepts writes again. */
 static void
-a_settlement_that_redis_refuses_is_made_again(void **state)
+settlement_refused_by_redis_is_repeated(void **state)
 {
 	static const struct {
 		const char *name;
@@ -347,7 +348,7 @@ a_settlement_that_redis_refuses_is_made_again(void **state)
 }
 
 static void
-daemons_at_once_never_pass_a_budget(void **state)
+concurrent_daemons_never_exceed_a_budget(void **state)
 {
 	enum { LINES = 4, FLIGHT = 16, LIMIT = 100, ROUNDS = 6 };
 	static const enum shape shapes[] = { TOKENS_CHARGE, TOKENS_DROP, TOKENS_DIRECT,
@@ -379,7 +380,7 @@ daemons_at_once_never_pass_a_budget(void **state)
 				}
 		}
 		assert_true(admitted <= LIMIT);
-		/* Of those that were refused while others were about to be, nothing stays. */
+		/* Requests that were refused while others were being refused leave nothing. */
 		run_for(40000);
 		struct ask a;
 		while (reserve_dim(lines[0].quota, &a, dim(shapes[s], LIMIT, 1)) ==
@@ -391,16 +392,16 @@ daemons_at_once_never_pass_a_budget(void **state)
 	}
 }
 
-/* One daemon's requests are short, and it does not look for long ones until there are some.
- * Whoever counts last sees the other. */
+/* One daemon's requests are short, and it does not look for long holds until there are some.
+ * The daemon that counts last sees the other's. */
 static void
-long_holds_are_seen_by_who_has_none(void **state)
+long_holds_are_counted_by_a_daemon_without_them(void **state)
 {
 	enum { LONG_S = 7200 };
 	static const struct {
 		const char *name;
 		enum shape shape;
-		bool first; /* the long one */
+		bool first; /* the long one is first */
 	} rows[] = {
 		{ "in flight, the long one first", IN_FLIGHT, true },
 		{ "in flight, the short one first", IN_FLIGHT, false },
@@ -419,7 +420,7 @@ long_holds_are_seen_by_who_has_none(void **state)
 		struct quota_dim d = dim(rows[i].shape, 10, 1), l = d;
 		l.hold_s = LONG_S;
 		l.n = 9;
-		/* it knows of none */
+		/* the daemon knows of no long hold */
 		assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
 		assert_int_equal(redis_rig_do(&server, "EXISTS tollgate:longs:%llu",
 					 (unsigned long long)a.q.dim[0].at.epoch),
@@ -441,9 +442,9 @@ long_holds_are_seen_by_who_has_none(void **state)
 	}
 }
 
-/* Redis' clock is 32 minutes ahead for a moment: by it, the cell that holds the request is over. */
+/* Redis' clock is 32 minutes ahead for a moment. By it, the cell with the request has ended. */
 static void
-what_is_given_back_while_the_clock_of_redis_is_ahead_is_not_held(void **state)
+amount_released_while_redis_clock_is_ahead_is_free(void **state)
 {
 	static const enum shape shapes[] = { IN_FLIGHT, TOKENS_DROP };
 	struct ask a, b;
@@ -471,16 +472,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_held_becomes_what_is_used),
-		cmocka_unit_test(requests_of_a_month_are_counted),
-		cmocka_unit_test(so_many_are_in_flight_and_no_more),
-		cmocka_unit_test(
-			what_is_given_back_while_the_clock_of_redis_is_ahead_is_not_held),
-		cmocka_unit_test(an_orphan_is_dropped_or_charged),
-		cmocka_unit_test(a_settlement_waits_for_redis),
-		cmocka_unit_test(a_settlement_that_redis_refuses_is_made_again),
-		cmocka_unit_test(daemons_at_once_never_pass_a_budget),
-		cmocka_unit_test(long_holds_are_seen_by_who_has_none),
+		cmocka_unit_test(held_amount_becomes_used_amount),
+		cmocka_unit_test(requests_in_a_month_are_counted),
+		cmocka_unit_test(number_of_requests_in_flight_is_limited),
+		cmocka_unit_test(amount_released_while_redis_clock_is_ahead_is_free),
+		cmocka_unit_test(orphaned_hold_is_dropped_or_charged),
+		cmocka_unit_test(settlement_waits_for_redis),
+		cmocka_unit_test(settlement_refused_by_redis_is_repeated),
+		cmocka_unit_test(concurrent_daemons_never_exceed_a_budget),
+		cmocka_unit_test(long_holds_are_counted_by_a_daemon_without_them),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,6 +1,6 @@
-/* Charges that rest on neighbours read before: what they cost, and that no daemon goes
- * over a limit by them. Buckets of a second and a hundredth; a row that needs one bucket and
- * was not done in it, on a busy machine, is done once more. */
+/* Charges that rely on adjacent buckets read earlier: their commands, and that no daemon
+ * exceeds a limit because of them. Buckets have 1.01 seconds. On a busy machine, a test that
+ * must end within one bucket is repeated if it does not. */
 #include "budget/quota/quota_known.h"
 #include "support/quota_rig.h"
 
@@ -12,7 +12,7 @@ redis_ms(const struct line *l)
 	return redis_life_ms(redis_life(l->redis), clock_mono_us());
 }
 
-/* Until Redis' clock is so far in a bucket: in this one, or else in the next. */
+/* Waits until Redis' clock is in this part of a bucket, in the current or the next one. */
 static void
 run_until_ms(const struct line *l, int64_t from, int64_t to)
 {
@@ -33,7 +33,7 @@ next_bucket(const struct line *l)
 
 	while (bucket_of(l) == was)
 		run_for(1000);
-	run_for(3000); /* what is known of Redis' clock is not exact */
+	run_for(3000); /* the known time of Redis is not exact */
 }
 
 static void
@@ -45,7 +45,7 @@ charge(struct line *l, struct ask *a, uint64_t limit, uint64_t n)
 	quota_reserve(l->quota, &a->q);
 }
 
-/* All that was sent has come, and what that brought about. */
+/* Waits until all replies have arrived, with their consequences. */
 static void
 quiet(void)
 {
@@ -62,11 +62,11 @@ charged(struct line *l, struct ask *a, uint64_t limit, uint64_t n)
 	while (!a->done)
 		run_for(300);
 	if (a->q.result == QUOTA_REFUSED)
-		quiet(); /* it is taken back */
+		quiet(); /* the amount is released */
 	return a->q.result;
 }
 
-/* So many keys of counts, each with a TTL. */
+/* Asserts the number of counter keys, each with a TTL. */
 static void
 keys_expire(size_t want)
 {
@@ -79,8 +79,8 @@ keys_expire(size_t want)
 	freeReplyObject(keys);
 }
 
-/* How often Redis got each command since the last look. What a worker says of itself from
- * time to time has an EXPIRE and an MGET too, next to its ZREMRANGEBYSCORE. */
+/* Counts how often Redis got each command since the last call. A worker's regular announcement
+ * also has an EXPIRE and an MGET, beside its ZREMRANGEBYSCORE. */
 static void
 commands(unsigned calls[5])
 {
@@ -103,7 +103,7 @@ commands(unsigned calls[5])
 
 enum { TRIES_MAX = 20 };
 
-/* It has said so: nothing of its start is counted. */
+/* Waits until the worker has announced itself, so that no command of its start is counted. */
 static void
 goes_on(const struct line *l)
 {
@@ -115,7 +115,7 @@ goes_on(const struct line *l)
 		run_for(300);
 }
 
-/* Again from the start where the machine was away for too long: `row` is false. */
+/* Repeats the row from the start if the machine paused for too long: `row` returned false. */
 static void
 on_one_line(void **state, bool (*row)(struct line *l))
 {
@@ -133,7 +133,7 @@ on_one_line(void **state, bool (*row)(struct line *l))
 	}
 }
 
-/* Within the bucket in which it began, at the first try, or nothing is said. */
+/* Returns false if the row did not end in its bucket at the first attempt. */
 static bool
 what_is_asked_is_bounded(struct line *l)
 {
@@ -153,8 +153,8 @@ what_is_asked_is_bounded(struct line *l)
 	};
 	unsigned calls[5], again = 0;
 
-	/* The SET and the TIME by which a connection looks every second whether Redis takes writes are
-	 * no request's. */
+	/* The SET and the TIME by which a connection checks every second whether Redis accepts
+	 * writes do not belong to a request. */
 	l->redis->write_at_us = UINT64_MAX;
 	quiet();
 	run_until_ms(l, 10, 300);
@@ -171,18 +171,19 @@ what_is_asked_is_bounded(struct line *l)
 		}
 		if (rows[i].settles)
 			settle_tokens(l->quota, &a[0].q, 1, clock_mono_us());
-		run_for(30000); /* what is noted of slices is sent */
+		run_for(30000); /* the notes of slices are sent */
 		quiet();
 		const unsigned want[] = { rows[i].set, rows[i].incrby, rows[i].expire,
 			rows[i].time, rows[i].mget };
 		commands(calls);
-		/* A charge ahead of Redis' clock, which is known badly after a slow reply to TIME, is
-		 * made again. */
+		/* A charge ahead of Redis' clock is made again. The clock is known badly after
+		 * a slow reply to TIME. */
 		for (unsigned k = 0; k < rows[i].requests; k++)
 			again += a[k].q.tries;
 		if (again || bucket_of(l) != bucket)
 			return false;
-		/* The first note of each slice has an EXPIRE, and a row may last for two slices. */
+		/* The first note of each slice has an EXPIRE, and a test may last for two
+		 * slices. */
 		if (i > 0 && calls[2] <= want[2] + 2)
 			calls[2] = want[2];
 		for (int k = 0; k < 5; k++)
@@ -193,14 +194,15 @@ what_is_asked_is_bounded(struct line *l)
 }
 
 static void
-what_is_asked_of_redis_is_bounded(void **state)
+number_of_redis_commands_is_limited(void **state)
 {
 	on_one_line(state, what_is_asked_is_bounded);
 }
 
-/* Of so many callers nearly each finds its key made, whoever else was counted since. */
+/* Of this many callers, nearly each finds its key made, whichever other callers were counted
+ * since. */
 static void
-callers_do_not_forget_each_other(void **state)
+known_keys_of_many_callers_are_kept(void **state)
 {
 	enum { CALLERS = 3000 };
 	static struct ask a[CALLERS];
@@ -234,7 +236,7 @@ callers_do_not_forget_each_other(void **state)
 
 /* Two daemons; the second one knows a closed bucket that the first one settles. */
 static void
-what_another_daemon_settles_never_lets_too_much_go(void **state)
+settlement_by_another_daemon_never_admits_too_much(void **state)
 {
 	enum { LIMIT = 100 };
 	struct line l[2];
@@ -256,7 +258,7 @@ what_another_daemon_settles_never_lets_too_much_go(void **state)
 	assert_int_equal(charged(&l[0], &b, LIMIT, 10), QUOTA_REFUSED);
 	assert_int_equal(charged(&l[1], &b, LIMIT, 2), QUOTA_ADMITTED);
 	assert_int_equal(b.q.dim[0].remaining, 3);
-	/* less again: nobody is refused on what was read long ago */
+	/* less again: no request is refused because of old counts */
 	run_for(KNOWN_FRESH_US + 5000);
 	settle_tokens(l[0].quota, &a.q, 60, clock_mono_us());
 	quiet();
@@ -266,9 +268,10 @@ what_another_daemon_settles_never_lets_too_much_go(void **state)
 	lines_down(l, 2);
 }
 
-/* Nothing before the first answer; then what that said, less what was asked for since. */
+/* Nothing is known before the first reply. Afterwards the rest is that of the reply, less the
+ * requests since. */
 static void
-what_is_left_is_known_from_answers(void **state)
+rest_of_a_limit_is_known_from_replies(void **state)
 {
 	enum { LIMIT = 100 };
 	struct line l[2];
@@ -291,16 +294,17 @@ what_is_left_is_known_from_answers(void **state)
 	d.apart = 0;
 	assert_int_equal(charged(&l[1], &b, LIMIT, 5), QUOTA_ADMITTED);
 	assert_int_equal(quota_left(l[1].quota, &d), 55);
-	assert_int_equal(quota_left(l[0].quota, &d), 60); /* it did not hear of that */
+	assert_int_equal(
+		quota_left(l[0].quota, &d), 60); /* this worker did not learn of that */
 	strcpy(d.key, "tollgate:q:{tokens:nobody}");
 	assert_int_equal(quota_left(l[0].quota, &d), 0);
 	lines_down(l, 2);
 }
 
-/* Another daemon took much of this bucket and gave back more of a closed one: who finds
- * itself over by what it knew looks again. */
+/* Another daemon used much of this bucket and released more of a closed one. A worker that is
+ * over the limit by its old counts reads them again. */
 static void
-who_is_over_by_what_it_knew_looks_again(void **state)
+worker_over_the_limit_by_old_counts_reads_again(void **state)
 {
 	enum { LIMIT = 100 };
 	struct line l[2];
@@ -320,9 +324,9 @@ who_is_over_by_what_it_knew_looks_again(void **state)
 	lines_down(l, 2);
 }
 
-/* What is refused is given back, and makes nobody read again. */
+/* A refused amount is released, and causes no further read. */
 static void
-a_refusal_revises_nothing(void **state)
+refusal_causes_no_further_read(void **state)
 {
 	struct line l[2];
 	struct ask a;
@@ -340,7 +344,7 @@ a_refusal_revises_nothing(void **state)
 	lines_down(l, 2);
 }
 
-/* Redis loses a key between two charges: it is made anew, and expires. */
+/* Redis loses a key between two charges: it is made again, and expires. */
 static bool
 a_lost_key_expires(struct line *l)
 {
@@ -353,14 +357,14 @@ a_lost_key_expires(struct line *l)
 	snprintf(key, sizeof(key), "%s:%llu:%lld", a.q.dim[0].key,
 		(unsigned long long)a.q.dim[0].at.epoch, (long long)bucket);
 	if (redis_rig_do(&server, "KEYS tollgate:q:*") != 1)
-		return false; /* it came too late for the bucket before */
+		return false; /* too late for the previous bucket */
 	assert_int_equal(redis_rig_do(&server, "DEL %s", key), 1);
 	assert_int_equal(charged(l, &a, 100, 5), QUOTA_ADMITTED);
 	if (a.q.dim[0].at.bucket != bucket)
 		return false;
 	quiet();
 	keys_expire(1);
-	/* given back to where nothing is: no less than nothing */
+	/* released where nothing is counted: the count does not become negative */
 	redis_rig_do(&server, "DEL %s", key);
 	quota_release(l->quota, &a.q, clock_mono_us());
 	quiet();
@@ -370,19 +374,20 @@ a_lost_key_expires(struct line *l)
 }
 
 static void
-a_lost_key_is_made_anew_and_expires(void **state)
+lost_key_is_made_again_and_expires(void **state)
 {
 	on_one_line(state, a_lost_key_expires);
 }
 
-/* ---- a line that is cut ---- */
+/* ---- a connection that is cut ---- */
 
-/* Between a line and the server: holds back all from the nth command on that has `word`
- * in it. */
+/* A proxy between a worker and the server. It holds all bytes from the nth command on that
+ * contains `word`. */
 struct cut {
 	int listener, near_fd, far_fd;
 	char url[128];
-	const char *word, *from; /* counted from the first one that has this in it */
+	const char *word,
+		*from; /* the count begins with the first command that contains this text */
 	int nth;
 	ev_io accept, up, down;
 	char held[16384];
@@ -456,7 +461,7 @@ cut_accept(struct ev_loop *l, ev_io *w, int revents)
 	ev_io_start(l, &c->down);
 }
 
-/* Until something is held back. */
+/* Waits until something is held. */
 static void
 cut_wait(const struct cut *c)
 {
@@ -467,7 +472,7 @@ cut_wait(const struct cut *c)
 	assert_true(c->nheld > 0);
 }
 
-/* What was held back goes on. */
+/* Forwards the held bytes. */
 static void
 cut_heal(struct cut *c)
 {
@@ -503,9 +508,9 @@ cut_line_down(struct cut *c, struct line *l)
 	line_down(l);
 }
 
-/* A daemon that dies after any of its commands leaves no key that does not expire. */
+/* A daemon that dies after any of its commands leaves no key without a TTL. */
 static void
-a_daemon_that_dies_leaves_no_key_that_stays(void **state)
+killed_daemon_leaves_no_permanent_key(void **state)
 {
 	NEEDS_REDIS;
 	for (int nth = 1; nth <= 6; nth++) {
@@ -514,8 +519,8 @@ a_daemon_that_dies_leaves_no_key_that_stays(void **state)
 		struct ask a;
 		redis_rig_do(&server, "FLUSHALL");
 		cut_line_up(&c, &l);
-		c.from = "tollgate:q:"; /* not what it says of itself */
-		c.word = "\r\n";	/* any */
+		c.from = "tollgate:q:"; /* not the worker's announcements */
+		c.word = "\r\n";	/* any command */
 		c.nth = nth;
 		charge(&l, &a, 100, 5);
 		cut_wait(&c);
@@ -539,10 +544,10 @@ sum_in(uint64_t epoch)
 	return sum;
 }
 
-/* The data are lost between two requests of one turn: both are counted in the next life, next
- * to what was let go before, and what is left of the old one expires. */
+/* The data are lost between two requests of one turn: both are counted in the next epoch,
+ * together with earlier admitted amounts. Keys of the old epoch expire. */
 static void
-data_lost_within_a_turn_begin_another_life(void **state)
+data_lost_within_a_turn_begin_a_new_epoch(void **state)
 {
 	enum { LIMIT = 100 };
 	struct cut c;
@@ -578,8 +583,8 @@ data_lost_within_a_turn_begin_another_life(void **state)
 	cut_line_down(&c, &l);
 }
 
-/* One daemon counts before Redis' clock enters its bucket and is cut; another one, which
- * knows its neighbours, takes what is left in the bucket before. */
+/* One daemon counts before Redis' clock enters its bucket, and is cut off. Another one, which
+ * knows the adjacent buckets, uses the rest of the previous bucket. */
 static bool
 who_is_ahead_is_counted(struct cut *c, struct line *ahead, struct line *other)
 {
@@ -603,7 +608,7 @@ who_is_ahead_is_counted(struct cut *c, struct line *ahead, struct line *other)
 	while (!a.done)
 		run_for(300);
 	quiet();
-	/* The other one knows nothing of the new bucket, and sees what is there. */
+	/* The other daemon knows nothing of the new bucket, and reads the current counts. */
 	enum quota_result room = charged(other, &b, LIMIT, 39);
 	enum quota_result full = charged(other, &b, LIMIT, 1);
 	if (slow || bucket_of(other) != bucket + 1)
@@ -616,7 +621,7 @@ who_is_ahead_is_counted(struct cut *c, struct line *ahead, struct line *other)
 }
 
 static void
-a_daemon_ahead_of_the_clock_is_counted(void **state)
+daemon_ahead_of_the_clock_is_counted(void **state)
 {
 	struct cut c;
 	struct line ahead, other;
@@ -634,12 +639,12 @@ a_daemon_ahead_of_the_clock_is_counted(void **state)
 	}
 }
 
-/* ---- many of both ---- */
+/* ---- many requests of two daemons ---- */
 
-/* Two daemons at a limit that is always full: whatever each knows, no window of Redis'
+/* Two daemons at a limit that is always exhausted: whatever each knows, no window of Redis'
  * clock holds more than the limit. */
 static void
-two_daemons_at_a_full_limit_never_pass_it(void **state)
+two_daemons_at_a_full_limit_never_exceed_it(void **state)
 {
 	enum { LIMIT = 40, FLIGHT = 6, MAX = 4000, RUN_US = 3500000, WINDOW_US = 1000000 };
 	static struct {
@@ -655,7 +660,7 @@ two_daemons_at_a_full_limit_never_pass_it(void **state)
 	for (int k = 0; k < 2; k++)
 		for (int i = 0; i < FLIGHT; i++)
 			asks[k][i].done = true;
-	/* Until its room came back, also where that takes longer. */
+	/* Until room is available again, also if that takes longer. */
 	while (clock_mono_us() < until ||
 		(n <= 2 * LIMIT && clock_mono_us() < until + RIG_PATIENT_US)) {
 		for (int k = 0; k < 2; k++)
@@ -677,8 +682,8 @@ two_daemons_at_a_full_limit_never_pass_it(void **state)
 		run_for(300);
 	}
 	assert_true(n > 2 * LIMIT);
-	/* Those that surely lie within one window: asked after its begin, told before its
-	 * end. */
+	/* Requests that are certainly within one window: sent after its begin, answered before
+	 * its end. */
 	for (size_t i = 0; i < n; i++) {
 		unsigned within = 0;
 		for (size_t k = 0; k < n; k++)
@@ -690,10 +695,10 @@ two_daemons_at_a_full_limit_never_pass_it(void **state)
 	lines_down(l, 2);
 }
 
-/* A Redis whose memory is full refuses what is given back, and is asked again: what this worker
- * knows of the counts is less by that once, not each time. */
+/* A Redis whose memory is full refuses a release, and the release is repeated. The counts that
+ * this worker knows are reduced once, not each time. */
 static void
-what_was_refused_is_given_back_once(void **state)
+refused_release_is_repeated_once(void **state)
 {
 	enum { LIMIT = 1000 };
 	struct line l;
@@ -721,8 +726,8 @@ what_was_refused_is_given_back_once(void **state)
 	line_down(&l);
 }
 
-/* Three at once leave the window together: after the window and its hundredth, and at most 2 % after the
- * window. Another worker charges them, or this one. */
+/* Three concurrent charges leave the window together: after the window and its hundredth, and
+ * at most 2 % after the window. Another worker charges them, or this one. */
 static bool
 three_at_once_come_back(struct line *l, struct line *by)
 {
@@ -754,7 +759,7 @@ three_at_once_come_back(struct line *l, struct line *by)
 	} while (a[3].q.result == QUOTA_REFUSED && back_ms - first_ms < 2 * SHORT_S * 1000);
 	assert_int_equal(a[3].q.result, QUOTA_ADMITTED);
 	assert_true(a[3].q.dim[0].counted_ms - first_ms > SHORT_S * 1010);
-	/* The time that a refusal reports is in whole seconds. */
+	/* Retry-After of a refusal has whole seconds. */
 	return tried_ms - first_ms <= SHORT_S * 1020 && said_ms - first_ms <= SHORT_S * 1020 + 1010;
 }
 
@@ -776,8 +781,8 @@ by_another(struct line *l)
 	return done;
 }
 
-/* In one sub-bucket: an older daemon counts 40 and notes nothing; this one counts 30, of which 10 are used.
- * The 10 leave with their slice, the 40 with the sub-bucket. */
+/* In one sub-bucket: an older daemon counts 40 without a note; this one counts 30, of which 10
+ * are used. The 10 leave with their slice, the 40 with the sub-bucket. */
 static bool
 an_older_daemon_counts_beside(struct line *l)
 {
@@ -819,14 +824,14 @@ an_older_daemon_counts_beside(struct line *l)
 }
 
 static void
-an_older_daemon_and_this_one_count_together(void **state)
+older_and_current_daemon_count_together(void **state)
 {
 	on_one_line(state, an_older_daemon_counts_beside);
 }
 
-/* More callers in a turn than there is room for notes. */
+/* More callers in one turn than there is room for notes. */
 static void
-each_of_many_callers_has_a_note(void **state)
+note_is_written_for_each_of_many_callers(void **state)
 {
 	enum { CALLERS = 400 };
 	static struct ask a[CALLERS];
@@ -880,14 +885,14 @@ cut_connections(void)
 	redis_rig_do(&server, "CLIENT KILL TYPE normal SKIPME yes");
 }
 
-/* A worker's notes get a TTL also if an earlier note of the same slice was lost. */
+/* The notes of a worker get a TTL also if an earlier note of the same slice was lost. */
 static void
-each_note_has_a_ttl(void **state)
+note_always_has_a_ttl(void **state)
 {
 	enum { DAY_S = 86400 /* its slice is 540 s */, SENT_US = 60000, AGAIN_US = 1500000 };
 	static const struct {
 		const char *name;
-		bool sent; /* before the event */
+		bool sent; /* sent before the event */
 		void (*event)(void);
 	} rows[] = {
 		{ "another worker removes the hash", true, remove_notes },
@@ -928,7 +933,7 @@ each_note_has_a_ttl(void **state)
 }
 
 static void
-a_window_holds_two_hundredths_longer_at_most(void **state)
+window_is_at_most_two_hundredths_longer(void **state)
 {
 	on_one_line(state, by_itself);
 	on_one_line(state, by_another);
@@ -938,22 +943,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_refused_is_given_back_once),
-		cmocka_unit_test(what_is_asked_of_redis_is_bounded),
-		cmocka_unit_test(a_window_holds_two_hundredths_longer_at_most),
-		cmocka_unit_test(an_older_daemon_and_this_one_count_together),
-		cmocka_unit_test(each_of_many_callers_has_a_note),
-		cmocka_unit_test(each_note_has_a_ttl),
-		cmocka_unit_test(callers_do_not_forget_each_other),
-		cmocka_unit_test(what_another_daemon_settles_never_lets_too_much_go),
-		cmocka_unit_test(what_is_left_is_known_from_answers),
-		cmocka_unit_test(who_is_over_by_what_it_knew_looks_again),
-		cmocka_unit_test(a_refusal_revises_nothing),
-		cmocka_unit_test(a_lost_key_is_made_anew_and_expires),
-		cmocka_unit_test(a_daemon_that_dies_leaves_no_key_that_stays),
-		cmocka_unit_test(data_lost_within_a_turn_begin_another_life),
-		cmocka_unit_test(a_daemon_ahead_of_the_clock_is_counted),
-		cmocka_unit_test(two_daemons_at_a_full_limit_never_pass_it),
+		cmocka_unit_test(refused_release_is_repeated_once),
+		cmocka_unit_test(number_of_redis_commands_is_limited),
+		cmocka_unit_test(window_is_at_most_two_hundredths_longer),
+		cmocka_unit_test(older_and_current_daemon_count_together),
+		cmocka_unit_test(note_is_written_for_each_of_many_callers),
+		cmocka_unit_test(note_always_has_a_ttl),
+		cmocka_unit_test(known_keys_of_many_callers_are_kept),
+		cmocka_unit_test(settlement_by_another_daemon_never_admits_too_much),
+		cmocka_unit_test(rest_of_a_limit_is_known_from_replies),
+		cmocka_unit_test(worker_over_the_limit_by_old_counts_reads_again),
+		cmocka_unit_test(refusal_causes_no_further_read),
+		cmocka_unit_test(lost_key_is_made_again_and_expires),
+		cmocka_unit_test(killed_daemon_leaves_no_permanent_key),
+		cmocka_unit_test(data_lost_within_a_turn_begin_a_new_epoch),
+		cmocka_unit_test(daemon_ahead_of_the_clock_is_counted),
+		cmocka_unit_test(two_daemons_at_a_full_limit_never_exceed_it),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,4 +1,4 @@
-/* Limits on a Redis that loses its counts, has another clock, or is far away. */
+/* Limits on a Redis that loses its counts, has another clock, or has a long latency. */
 #include "budget/quota/lives/quota_lives_private.h"
 #include "budget/quota/quota_lives.h"
 #include "support/quota_rig.h"
@@ -17,10 +17,10 @@ admitted_of(struct quota *qt, unsigned times, uint64_t limit, uint64_t n)
 	return sum;
 }
 
-/* Redis lost its counts while requests were let go: they count in its next life too, and what
- * they give back is given back there, once, whoever noticed first. */
+/* Redis lost its counts while requests were admitted: they count in its next epoch too, and are
+ * released there, once, whichever worker noticed first. */
 static void
-what_was_let_go_counts_in_the_next_life(void **state)
+admitted_requests_count_in_the_next_epoch(void **state)
 {
 	enum { LOST = 10, LIMIT = 1000, N = 100, BEATS_US = 200000 };
 	static const struct {
@@ -42,7 +42,7 @@ what_was_let_go_counts_in_the_next_life(void **state)
 			line_up(&l[k], RIG_PATIENT_US);
 			assert_true(run_until_up(l[k].redis, 2000000));
 		}
-		run_for(2 * BEATS_US); /* they know of each other */
+		run_for(2 * BEATS_US); /* the workers know of each other */
 		uint64_t epoch = redis_life(l[0].redis)->epoch;
 		assert_int_equal(epoch, redis_life(l[1].redis)->epoch);
 		for (int k = 0; k < LOST; k++) {
@@ -64,11 +64,11 @@ what_was_let_go_counts_in_the_next_life(void **state)
 				assert_true(run_until_up(l[k].redis, 3000000));
 			}
 		}
-		/* one gives back before anybody noticed, others after */
+		/* one releases before a worker noticed, others after */
 		settle_tokens(l[0].quota, &lost[0].q, 1, clock_mono_us());
 		quota_release(l[1].quota, &lost[1].q, clock_mono_us());
-		run_for(40000); /* a refusal rests on what was read for so long */
-		/* all of it but what is given back */
+		run_for(40000); /* a refusal relies on counts that are up to this old */
+		/* everything except the released amounts */
 		unsigned got = admitted_of(l[0].quota, LOST / 2, LIMIT, N) +
 			       admitted_of(l[1].quota, LOST / 2, LIMIT, N);
 		if (got != 1)
@@ -90,10 +90,10 @@ what_was_let_go_counts_in_the_next_life(void **state)
 	}
 }
 
-/* A clock that is off or is set, ours against Redis': each charge ends in the bucket of
- * Redis' clock, and no window of it holds more than the limit. */
+/* The clock of this machine or of Redis is wrong or is set: each charge ends in the bucket of
+ * Redis' clock, and no window of that clock holds more than the limit. */
 static void
-a_charge_ends_in_the_bucket_of_redis_clock(void **state)
+charge_is_in_the_bucket_of_redis_clock(void **state)
 {
 	enum { LIMIT = 20, MAX = 400, RUN_US = 2300000, WINDOW_US = 1000000 };
 	static uint64_t at[MAX];
@@ -122,7 +122,7 @@ a_charge_ends_in_the_bucket_of_redis_clock(void **state)
 		while (!a.done)
 			run_for(300);
 		tries += a.q.tries;
-		if (a.q.result == QUOTA_FAILED) /* the machine was away for long */
+		if (a.q.result == QUOTA_FAILED) /* the machine paused for long */
 			continue;
 		if (a.q.result == QUOTA_REFUSED)
 			assert_true(a.q.retry_after_s >= 1 && a.q.retry_after_s <= 2);
@@ -130,9 +130,9 @@ a_charge_ends_in_the_bucket_of_redis_clock(void **state)
 			at[n++] = clock_mono_us();
 	}
 	assert_true(tries > 0);
-	assert_true(n > LIMIT); /* its room came back */
+	assert_true(n > LIMIT); /* its room was available again */
 	for (size_t i = 0; i + LIMIT < n; i++)
-		/* what lies between the reply and our look at the clock */
+		/* time between the reply and the reading of the clock */
 		if (at[i + LIMIT] - at[i] < WINDOW_US - 30000)
 			fail_msg("%d within %llu us", LIMIT + 1,
 				(unsigned long long)(at[i + LIMIT] - at[i]));
@@ -140,10 +140,10 @@ a_charge_ends_in_the_bucket_of_redis_clock(void **state)
 		line_down(&l[k]);
 }
 
-/* What Redis counts in a bucket that its clock has left is taken back, and counted once
- * more where it is now. */
+/* A count in a bucket that Redis' clock has left is released, and counted once more in the
+ * current one. */
 static void
-a_charge_that_comes_too_late_is_counted_once_more(void **state)
+late_charge_is_counted_again(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -153,10 +153,10 @@ a_charge_that_comes_too_late_is_counted_once_more(void **state)
 	assert_true(run_until_up(l.redis, 2000000));
 	struct quota_place was;
 	int turns = 0;
-	do { /* a machine that is away for a bucket at each try has it fail: again */
+	do { /* if the machine pauses for a bucket at each attempt, the request fails: repeat */
 		kill(server.pid, SIGSTOP);
 		a = (struct ask){ .q.ndims = 1 };
-		dim_set(&a.q.dim[0], "r", 10, 1, 1); /* a second: buckets of 100 ms */
+		dim_set(&a.q.dim[0], "r", 10, 1, 1); /* one second: buckets of 100 ms */
 		a.q.done = asked;
 		a.q.arg = &a;
 		quota_reserve(l.quota, &a.q);
@@ -168,16 +168,16 @@ a_charge_that_comes_too_late_is_counted_once_more(void **state)
 	} while (a.q.result == QUOTA_FAILED && ++turns < 10);
 	assert_int_equal(a.q.result, QUOTA_ADMITTED);
 	for (int i = 0; i < 10000 && count_at(&a.q.dim[0], was) != 0; i++)
-		run_for(3000); /* it is given back there */
+		run_for(3000); /* the amount is released there */
 	assert_int_equal(count_at(&a.q.dim[0], was), 0);
 	assert_int_equal(count_at(&a.q.dim[0], a.q.dim[0].at), 1);
 	line_down(&l);
 }
 
-/* ---- a Redis that is far away ---- */
+/* ---- a Redis with a long latency ---- */
 
-/* Between a line and the server: each chunk goes on after `delay_us`. One connection a
- * proxy. */
+/* A proxy between a worker and the server: each chunk is forwarded after `delay_us`. One
+ * connection per proxy. */
 struct far_chunk {
 	struct far_chunk *next;
 	uint64_t at_us;
@@ -285,12 +285,12 @@ far_down(struct far *f)
 	close(f->listener);
 }
 
-/* ---- who takes part ---- */
+/* ---- participants ---- */
 
-/* Of two workers one is killed, and Redis loses all before anybody knows: the other one waits
- * for it, and then spends only its share, of which it has spent most. */
+/* One of two workers is killed, and Redis loses its data before anyone notices. The other
+ * worker waits for it, and then spends only its share, of which it has spent most. */
 static void
-who_does_not_come_is_left_a_share(void **state)
+missing_worker_is_left_a_share(void **state)
 {
 	enum { LIMIT = 1000, N = 100, BEATS_US = 200000, SETTLE_US = 5000000 };
 	struct line l[2];
@@ -306,7 +306,7 @@ who_does_not_come_is_left_a_share(void **state)
 	run_for(2 * BEATS_US);
 	assert_int_equal(admitted_of(l[0].quota, 3, LIMIT, N), 3);
 	assert_int_equal(admitted_of(l[1].quota, 4, LIMIT, N), 4);
-	far_down(&f); /* it cannot say that it ends */
+	far_down(&f); /* the worker cannot announce its end */
 	line_down(&l[1]);
 	redis_rig_do(&server, "FLUSHALL");
 	redis_waits(l[0].redis, 100000);
@@ -321,9 +321,10 @@ who_does_not_come_is_left_a_share(void **state)
 	line_down(&l[0]);
 }
 
-/* As who starts into a Redis of many before it knows them, or beside one that was killed. */
+/* For example a worker that starts with a Redis of many workers before it knows them, or beside
+ * a killed one. */
 static void
-more_than_are_known_is_said_once(void **state)
+more_members_than_known_are_reported_once(void **state)
 {
 	enum { BEAT = 100000, BEATS = LIVES_UNKNOWN_US / BEAT };
 	uint64_t since = 0, now = 1;
@@ -343,9 +344,10 @@ more_than_are_known_is_said_once(void **state)
 		assert_false(lives_unknown(&since, i % 5, i % 2 ? 0 : 4, now += BEAT));
 }
 
-/* Who knows of two daemons, and starts where nobody else comes: it waits, then spends half. */
+/* A daemon that knows of two daemons starts, and no other one comes: it waits, then spends
+ * half. */
 static void
-a_newcomer_whom_nobody_joins_spends_a_share(void **state)
+lone_new_daemon_spends_a_share(void **state)
 {
 	struct life_facts f = { .added = true, .expected = 2, .came = 1 };
 
@@ -356,10 +358,10 @@ a_newcomer_whom_nobody_joins_spends_a_share(void **state)
 	assert_int_equal(life_share(1000, f.came, f.expected), 500);
 }
 
-/* Two daemons are set up one after the other: the first one reduces limits until the second one has
- * come, whatever of the window is left. */
+/* Two daemons are set up one after the other: the first one reduces limits until the second one
+ * has come, whatever is left of the window. */
 static void
-limits_are_whole_when_the_missing_daemon_has_come(void **state)
+limits_are_full_once_the_missing_daemon_has_come(void **state)
 {
 	enum { LIMIT = 1000, N = 100, LOOK_US = 1000000 };
 	struct line l[2];
@@ -396,19 +398,19 @@ limits_are_whole_when_the_missing_daemon_has_come(void **state)
 		line_down(&l[k]);
 }
 
-/* ---- who was missed ---- */
+/* ---- missing members ---- */
 
 #define NAMES(...)                                                                             \
 	{                                                                                      \
 		.n = sizeof((uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t),                   \
 		.id = { __VA_ARGS__ }                                                          \
 	}
-/* A worker of node, process and place. */
+/* A worker, identified by node, process and place. */
 #define W(node, process, place)                                                                \
 	((uint64_t)(node) << 32 | (uint64_t)(process) << 10 | (uint64_t)(place))
 
 static void
-who_was_missed_is_known_by_name(void **state)
+missing_member_is_known_by_name(void **state)
 {
 	static const struct {
 		const char *name;
@@ -455,10 +457,10 @@ node_up(struct line *l, struct quota_daemon *d, const char *url, uint64_t node)
 	assert_true(run_until_up(l->redis, 2000000));
 }
 
-/* Of two daemons one is killed, and Redis loses its data. A third daemon, also one that starts again and
- * again, brings nothing of what the missing one admitted. */
+/* One of two daemons is killed, and Redis loses its data. A third daemon, even if it starts
+ * repeatedly, does not add what the missing one admitted. */
 static void
-another_daemon_does_not_stand_for_the_missing_one(void **state)
+other_daemon_does_not_replace_the_missing_one(void **state)
 {
 	enum { LIMIT = 1000, N = 100, STARTS = 5, LOOK_US = 1000000 };
 	struct line l[2], other;
@@ -479,7 +481,7 @@ another_daemon_does_not_stand_for_the_missing_one(void **state)
 	do
 		ask_wait(l[0].quota, &a, 1000, LIMIT, N);
 	while (a.q.result == QUOTA_FAILED);
-	/* also where it was sent before the loss was seen */
+	/* also if it was sent before the loss was noticed */
 	assert_int_equal(a.q.dim[0].limit, LIMIT / 2);
 	for (int i = 0; i < STARTS; i++) {
 		far_up(&f, 0, 0);
@@ -503,9 +505,9 @@ another_daemon_does_not_stand_for_the_missing_one(void **state)
 	line_down(&other);
 }
 
-/* Who ends in order is not waited for. */
+/* A worker that ended in order is not waited for. */
 static void
-who_ended_is_not_waited_for(void **state)
+ended_worker_is_not_waited_for(void **state)
 {
 	enum { LIMIT = 1000, N = 100, BEATS_US = 200000, SETTLE_US = 5000000 };
 	struct line l[2];
@@ -518,7 +520,7 @@ who_ended_is_not_waited_for(void **state)
 	run_for(2 * BEATS_US);
 	assert_int_equal(admitted_of(l[0].quota, 3, LIMIT, N), 3);
 	line_down(&l[1]);
-	/* the other one's beat counts them */
+	/* the other worker's announcement counts them */
 	const struct redis_life *life = redis_life(l[0].redis);
 	uint64_t until = clock_mono_us() + RIG_PATIENT_US;
 	while (redis_rig_do(&server, "ZCARD tollgate:members:%llu",
@@ -527,14 +529,15 @@ who_ended_is_not_waited_for(void **state)
 		run_for(5000);
 	run_for(20000);
 	redis_rig_do(&server, "FLUSHALL");
-	assert_int_equal(admitted_of(l[0].quota, 8, LIMIT, N), 7); /* none fails meanwhile */
+	assert_int_equal(
+		admitted_of(l[0].quota, 8, LIMIT, N), 7); /* no request fails meanwhile */
 	line_down(&l[0]);
 }
 
-/* A daemon that starts into an empty Redis, before the one that was there found it again: it
- * waits for the other, whose use counts. */
+/* A daemon starts with an empty Redis before the existing daemon found it again. It waits for
+ * the other one, whose usage counts. */
 static void
-a_newcomer_waits_for_the_others(void **state)
+new_daemon_waits_for_the_others(void **state)
 {
 	enum { LIMIT = 1000, N = 100 };
 	struct line old, new;
@@ -567,10 +570,10 @@ a_newcomer_waits_for_the_others(void **state)
 	far_down(&f);
 }
 
-/* The same of one that nobody told of the other; and of a third one, later: it finds what is
- * let go, and waits for nobody. */
+/* The same for a daemon without redis.daemons. A third one that starts later finds the admitted
+ * amounts, and waits for no other. */
 static void
-a_newcomer_that_was_told_nothing_waits_too(void **state)
+new_daemon_without_a_configured_number_waits_too(void **state)
 {
 	enum { LIMIT = 1000, N = 100 };
 	struct line old, new, third;
@@ -613,10 +616,10 @@ a_newcomer_that_was_told_nothing_waits_too(void **state)
 	far_down(&f);
 }
 
-/* Several workers may each replace the epoch. A worker that waits for the others in one of these epochs must not
- * wait there until its time is over. */
+/* Several workers may each replace the epoch. A worker that waits for the others in one of
+ * these epochs must not wait there until its time is over. */
 static void
-a_worker_that_waits_sees_another_epoch(void **state)
+waiting_worker_notices_another_epoch(void **state)
 {
 	struct line l;
 
@@ -637,10 +640,10 @@ a_worker_that_waits_sees_another_epoch(void **state)
 	line_down(&l);
 }
 
-/* Who was told nothing, when it goes on: those who come, for 2 s, unless somebody went on
- * before. */
+/* When a daemon without redis.daemons continues: it waits for others for 2 s, unless one
+ * continued before. */
 static void
-who_was_told_nothing_goes_on(void **state)
+daemon_without_a_configured_number_continues(void **state)
 {
 	static const struct {
 		const char *name;
@@ -666,7 +669,7 @@ who_was_told_nothing_goes_on(void **state)
 	}
 }
 
-/* ---- callers that ask again at once ---- */
+/* ---- callers that repeat at once ---- */
 
 enum { CALLERS = 128 };
 
@@ -708,7 +711,7 @@ caller_asks(struct caller *c)
 	quota_reserve(c->quota, &c->q);
 }
 
-/* What they were let go. */
+/* Returns the sum of the admitted amounts. */
 static uint64_t
 told_of(struct caller callers[2][CALLERS], unsigned each)
 {
@@ -719,18 +722,18 @@ told_of(struct caller callers[2][CALLERS], unsigned each)
 	return sum;
 }
 
-/* What small callers get of a shared limit while others ask for more than there is, all
- * refused; on one worker and on another daemon, Redis a way off. */
+/* The amount that small callers get of a shared limit, while others request more than the limit
+ * has and are refused; with one worker and with two daemons, and with a latency of Redis. */
 static void
-small_callers_get_their_share(void **state)
+small_requests_get_their_share(void **state)
 {
 	enum { LIMIT = 100000 };
 	static const struct {
 		const char *name;
-		uint64_t delay_us; /* each way */
+		uint64_t delay_us; /* in each direction */
 		unsigned small;	   /* callers, of 1 % each */
 		unsigned large;	   /* callers of 95 % each */
-		unsigned percent;  /* of the limit that is used in the end, at least */
+		unsigned percent;  /* least part of the limit that is used in the end */
 	} rows[] = {
 		{ "1 ms each way, 16 that ask for 95 %", 1000, 4, 16, 90 },
 		{ "10 ms each way, 16 that ask for 95 %", 10000, 4, 16, 85 },
@@ -750,7 +753,7 @@ small_callers_get_their_share(void **state)
 			line_up_at(&l[k], f[k].url, RIG_PATIENT_US);
 			assert_true(run_until_up(l[k].redis, 2000000));
 		}
-		/* The small ones take a little first, so that the large ones never fit. */
+		/* The small ones use a little first, so that the large ones never fit. */
 		struct ask a = { .q.ndims = 1, .q.done = asked, .q.arg = &a };
 		dim_set(&a.q.dim[0], "s", LIMIT, 60, LIMIT / 10);
 		quota_reserve(l[0].quota, &a.q);
@@ -768,14 +771,14 @@ small_callers_get_their_share(void **state)
 				.stop = &stop };
 			caller_asks(on);
 		}
-		/* ten times as long where the machine is busy */
+		/* ten times as long on a busy machine */
 		for (int more = 0; more < 10; more++) {
 			run_for(40 * rows[i].delay_us + 100000);
 			if (used + told_of(callers, each) >= LIMIT / 100 * rows[i].percent)
 				break;
 		}
 		stop = true;
-		/* who asked already is told, later where the machine is busy */
+		/* pending requests are answered, later on a busy machine */
 		for (int more = 0; more < 20; more++) {
 			run_for(4 * rows[i].delay_us + 20000);
 			if ((uint64_t)stored("s") == used + told_of(callers, each))
@@ -804,9 +807,9 @@ on_slow_turn(struct ev_loop *l, ev_prepare *w, int revents)
 	usleep(30000);
 }
 
-/* A worker whose turns take longer than what it knows stays fresh. */
+/* A worker whose turns take longer than its counts stay valid. */
 static void
-a_worker_with_slow_turns_stays_fresh(void **state)
+worker_with_slow_turns_has_current_counts(void **state)
 {
 	NEEDS_REDIS;
 	struct metrics m = { 0 };
@@ -833,10 +836,10 @@ a_worker_with_slow_turns_stays_fresh(void **state)
 	redis_free(&r);
 }
 
-/* A master that was a replica meanwhile, and is one again: its life has the name that it had,
- * and not what was let go at the other one. */
+/* A master that was a replica meanwhile, and is one again: its epoch has the same name as
+ * before, but not what was admitted at the other master. */
 static void
-a_former_life_is_not_gone_on_with(void **state)
+earlier_epoch_is_not_continued(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -865,10 +868,10 @@ a_former_life_is_not_gone_on_with(void **state)
 	line_down(&l);
 }
 
-/* After a hand-over, the usage of the older instance counts in the next epoch, and the instance does not
- * count in redis.daemons. */
+/* After a hand-over, the usage of the older instance counts in the next epoch, and the instance
+ * does not count in redis.daemons. */
 static void
-a_retired_worker_adds_its_usage_to_the_next_epoch(void **state)
+usage_of_a_retired_worker_counts_in_the_next_epoch(void **state)
 {
 	enum { LIMIT = 10, OLDER = 9, BEATS_US = 2500000, LATE_US = 2000000 };
 	struct line older, newer;
@@ -902,24 +905,24 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_former_life_is_not_gone_on_with),
-		cmocka_unit_test(what_was_let_go_counts_in_the_next_life),
-		cmocka_unit_test(who_does_not_come_is_left_a_share),
-		cmocka_unit_test(more_than_are_known_is_said_once),
-		cmocka_unit_test(a_newcomer_whom_nobody_joins_spends_a_share),
-		cmocka_unit_test(limits_are_whole_when_the_missing_daemon_has_come),
-		cmocka_unit_test(who_was_missed_is_known_by_name),
-		cmocka_unit_test(another_daemon_does_not_stand_for_the_missing_one),
-		cmocka_unit_test(who_ended_is_not_waited_for),
-		cmocka_unit_test(a_retired_worker_adds_its_usage_to_the_next_epoch),
-		cmocka_unit_test(a_newcomer_waits_for_the_others),
-		cmocka_unit_test(a_worker_that_waits_sees_another_epoch),
-		cmocka_unit_test(a_newcomer_that_was_told_nothing_waits_too),
-		cmocka_unit_test(who_was_told_nothing_goes_on),
-		cmocka_unit_test(a_charge_ends_in_the_bucket_of_redis_clock),
-		cmocka_unit_test(small_callers_get_their_share),
-		cmocka_unit_test(a_worker_with_slow_turns_stays_fresh),
-		cmocka_unit_test(a_charge_that_comes_too_late_is_counted_once_more),
+		cmocka_unit_test(earlier_epoch_is_not_continued),
+		cmocka_unit_test(admitted_requests_count_in_the_next_epoch),
+		cmocka_unit_test(missing_worker_is_left_a_share),
+		cmocka_unit_test(more_members_than_known_are_reported_once),
+		cmocka_unit_test(lone_new_daemon_spends_a_share),
+		cmocka_unit_test(limits_are_full_once_the_missing_daemon_has_come),
+		cmocka_unit_test(missing_member_is_known_by_name),
+		cmocka_unit_test(other_daemon_does_not_replace_the_missing_one),
+		cmocka_unit_test(ended_worker_is_not_waited_for),
+		cmocka_unit_test(usage_of_a_retired_worker_counts_in_the_next_epoch),
+		cmocka_unit_test(new_daemon_waits_for_the_others),
+		cmocka_unit_test(waiting_worker_notices_another_epoch),
+		cmocka_unit_test(new_daemon_without_a_configured_number_waits_too),
+		cmocka_unit_test(daemon_without_a_configured_number_continues),
+		cmocka_unit_test(charge_is_in_the_bucket_of_redis_clock),
+		cmocka_unit_test(small_requests_get_their_share),
+		cmocka_unit_test(worker_with_slow_turns_has_current_counts),
+		cmocka_unit_test(late_charge_is_counted_again),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

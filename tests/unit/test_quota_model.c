@@ -1,10 +1,10 @@
-/* A model of how limits are counted, walked through every order in which the steps of a few
- * daemons can come: reserve, take back, settle, expire, a reply that is lost, a crash, a clock
- * that goes on; and in a walk of its own Redis loses all, each daemon counts again what it let
- * go, and reserves nothing until the engine's life_next() says that all have. One may be lost
- * with it: then the others go on with their life_share(). In every state no more is let go than
- * the limit, no counter is below zero, and in the end nothing is left of what was given back.
- * Each seeded fault must be found. */
+/* A model of how limits are counted. It is run through every order in which the steps of a few
+ * daemons can occur: reserve, release, settle, expire, a lost reply, a crash, a clock that
+ * advances. In a separate run, Redis loses its data. Each daemon counts again what it admitted,
+ * and reserves nothing until the engine's life_next() returns that all have done so. One daemon
+ * may be lost with the data; then the others continue with their life_share(). In every state,
+ * the admitted amount is at most the limit and no counter is negative. In the end, nothing is
+ * left of released amounts. Each seeded fault must be detected. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,22 +21,22 @@
 
 enum { CLIENTS = 3, DIMS = 2, LAST_TICK = 3, BUCKETS = LAST_TICK + 3, SUB = 2 };
 
-/* One counter decides; holds that expire beside what is spent; sub-buckets. */
+/* One counter decides; holds that expire beside the used amount; sub-buckets. */
 enum shape { TOTAL, HOLDS, ROLLING };
 
 enum fault {
 	SOUND,
 	READS_FIRST,	   /* and then counts */
-	READS_SPENT_FIRST, /* and what is held in another step, after it */
-	FREES_FIRST,	   /* gives the hold back, then counts what was spent */
-	TRUSTS_ITS_CLOCK,  /* does not ask for the time after it counted */
-	UNDOES_SILENCE,	   /* takes back what may never have been counted */
-	KEEPS_REFUSED,	   /* does not take back what was refused */
-	FORGETS,	   /* what it let go, where Redis lost it */
+	READS_SPENT_FIRST, /* and reads the held amount in a later step */
+	FREES_FIRST,	   /* releases the hold, then counts the used amount */
+	TRUSTS_ITS_CLOCK,  /* does not read the time after it counted */
+	UNDOES_SILENCE,	   /* releases an amount that may never have been counted */
+	KEEPS_REFUSED,	   /* does not release a refused amount */
+	FORGETS,	   /* does not count its admitted amounts again after a loss */
 	GOES_ON_ALONE,	   /* counts its own again, and does not wait for the others */
-	SAYS_IT_FIRST,	   /* that it came, and then counts its own again */
-	WAITS_FOR_FEWER,   /* than those who took part */
-	TAKES_ALL,	   /* where not all came: no share */
+	SAYS_IT_FIRST,	   /* announces itself, and then counts its own again */
+	WAITS_FOR_FEWER,   /* than took part */
+	TAKES_ALL,	   /* takes the whole limit although not all came */
 };
 
 enum at {
@@ -44,32 +44,32 @@ enum at {
 	ADDING,
 	READING,
 	READING_HELD, /* a fault's second step */
-	ASKING,	      /* for the time */
+	ASKING,	      /* reads the time */
 	DECIDING,
 	UNDOING,
 	LET_GO,
 	SPENDING,
 	FREEING,
 	DONE,
-	SILENT, /* no reply: nobody lets it go */
+	SILENT, /* no reply: the request is not admitted */
 	DEAD,
 };
 
 struct client {
 	int8_t at, dim, bucket, time;
-	int8_t own[DIMS], other[DIMS];		   /* what it read */
-	int8_t counted[DIMS];			   /* what of it is counted as reserved */
-	int8_t spends[DIMS];			   /* and as spent */
-	int8_t came;				   /* counted again in the life that is */
+	int8_t own[DIMS], other[DIMS];		   /* counts that it read */
+	int8_t counted[DIMS];			   /* reserved amounts that were counted */
+	int8_t spends[DIMS];			   /* and used amounts */
+	int8_t came;				   /* counted again in the current epoch */
 	int8_t life;				   /* enum life_state */
-	int8_t part;				   /* of the limit alone: not all came */
-	int8_t gone;				   /* with the data, and it does not come */
-	int8_t admitted, settled, used, recovered; /* settled: it has begun */
+	int8_t part; /* only a part of the limit, because not all came */
+	int8_t gone; /* lost with the data, and does not return */
+	int8_t admitted, settled, used, recovered; /* settled: the amount has begun to count */
 };
 
 struct state {
 	struct client c[CLIENTS];
-	int8_t total[DIMS]; /* or what is held */
+	int8_t total[DIMS]; /* or the held amount */
 	int8_t spent[DIMS];
 	int8_t bucket[BUCKETS];
 	int8_t now, crashes, lives;
@@ -78,7 +78,7 @@ struct state {
 static const int8_t limits[DIMS] = { 4, 5 }, takes[CLIENTS] = { 2, 3, 2 },
 		    uses[CLIENTS] = { 1, 3, 0 };
 
-/* ---- the states that were seen ---- */
+/* ---- the visited states ---- */
 
 enum { SEEN_BITS = 22 };
 static struct state *seen;
@@ -107,8 +107,8 @@ see(const struct state *s)
 
 static enum shape shape;
 static enum fault fault;
-static unsigned found; /* violations */
-static bool loses;     /* Redis loses all, once; nobody crashes, no reply is lost */
+static unsigned found; /* number of violations */
+static bool loses;     /* Redis loses its data once; there is no crash and no lost reply */
 
 static int8_t
 dims(void)
@@ -136,7 +136,7 @@ add(struct state *s, struct client *c, int8_t n)
 {
 	int8_t *own = own_of(s, c, c->dim);
 
-	/* What is not counted again yet is, with this. */
+	/* Amounts that are not counted again yet are counted with this one. */
 	*own = (int8_t)(*own + (c->came ? n : 0));
 	if (fault != READS_FIRST)
 		c->own[c->dim] = *own;
@@ -161,7 +161,7 @@ read_others(struct state *s, struct client *c)
 		c->own[d] = s->bucket[c->bucket];
 }
 
-/* As lives_share() says. */
+/* The limit by lives_share(). */
 static uint64_t
 limit_of(const struct client *c, int d)
 {
@@ -170,7 +170,7 @@ limit_of(const struct client *c, int d)
 		       : (uint64_t)limits[d];
 }
 
-/* The decision is the daemon's own where it can be: cell_judge(). */
+/* The daemon's own function decides where possible: cell_judge(). */
 static bool
 fits(const struct client *c, int d, int8_t n)
 {
@@ -179,7 +179,7 @@ fits(const struct client *c, int d, int8_t n)
 		.orphan = shape == HOLDS ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE,
 		.limit = limit_of(c, d),
 		.n = (uint64_t)n };
-	/* Who reads first adds its own to what it read. */
+	/* A client that reads first adds its own amount to the count. */
 	int64_t mine = fault == READS_FIRST ? n : 0, retry_ms, used = c->other[d];
 
 	if (shape == ROLLING)
@@ -268,9 +268,9 @@ step(struct state *s, int i)
 	}
 }
 
-/* ---- another life of the data ---- */
+/* ---- another epoch of the data ---- */
 
-/* Who was being counted begins anew; what was being taken back is gone anyway. */
+/* A reservation in progress begins again; a release in progress is void anyway. */
 static void
 lose_all(struct state *s)
 {
@@ -294,7 +294,7 @@ lose_all(struct state *s)
 	}
 }
 
-/* Counts again what it let go. */
+/* Counts its admitted amounts again. */
 static void
 come(struct state *s, struct client *c)
 {
@@ -306,8 +306,8 @@ come(struct state *s, struct client *c)
 	c->came = 1;
 }
 
-/* Goes on in the life that is: says that it came, or asks who did. `late`: it has waited for
- * long. */
+/* Continues in the current epoch: announces itself, or reads who else did. `late`: it has
+ * waited for long. */
 static void
 live(const struct state *s, struct client *c, bool late)
 {
@@ -332,8 +332,8 @@ one_is_gone(const struct state *s)
 	return false;
 }
 
-/* Before its life is settled a daemon counts nothing new, and where it has counted again what
- * it let go, it keeps corrections of that. */
+/* Before its epoch is settled, a daemon counts nothing new. Once it has counted its admitted
+ * amounts again, it holds back their corrections. */
 static bool
 may_step(const struct client *c)
 {
@@ -342,7 +342,7 @@ may_step(const struct client *c)
 	return c->life == LIFE_SETTLED || (c->at >= LET_GO && !c->came);
 }
 
-/* A deadline is over: what is held of it is gone. */
+/* A deadline has passed: its held amount expires. */
 static bool
 expires(struct state *s, int i)
 {
@@ -360,10 +360,10 @@ expires(struct state *s, int i)
 	return any;
 }
 
-/* ---- what must hold ---- */
+/* ---- invariants ---- */
 
-/* What counts as let go, of each dim: what was used once that is known, else what was reserved.
- */
+/* Returns what counts as admitted in each dimension: the used amount once it is known, else the
+ * reserved one. */
 static int
 let_go(const struct state *s, int from, int to)
 {
@@ -377,7 +377,8 @@ let_go(const struct state *s, int from, int to)
 	return sum;
 }
 
-/* Who was lost with the data may have let go all of it: the others have a share besides. */
+/* A client that was lost with the data may have admitted everything: the others have a share in
+ * addition. */
 static int
 most(const struct state *s, int d)
 {
@@ -424,7 +425,7 @@ lose(const struct state *s, int i)
 	struct state next = *s;
 	struct client *c = &next.c[i];
 
-	/* The reply is lost, or what was sent never came. */
+	/* The reply is lost, or the command never arrived. */
 	if (s->c[i].at == DECIDING) {
 		c->at = fault == UNDOES_SILENCE ? UNDOING : SILENT;
 		walk(&next);
@@ -447,7 +448,7 @@ crash(const struct state *s, int i)
 	next.crashes = 1;
 	c->at = DEAD;
 	walk(&next);
-	/* Started again: what was let go and not settled is, at its reservation. */
+	/* Restarted: an admitted and unsettled amount counts as reserved. */
 	if (s->c[i].at == LET_GO) {
 		next = *s;
 		next.crashes = 1;
@@ -466,7 +467,7 @@ walk_life(const struct state *s, int i)
 		return;
 	if (!c->came) {
 		come(&next, &next.c[i]);
-		/* to say so later is what one that comes later does */
+		/* announcing it later is covered by a client that comes later */
 		live(s, &next.c[i], false);
 		walk(&next);
 		if (fault != SAYS_IT_FIRST)
@@ -496,7 +497,7 @@ walk(const struct state *s)
 			walk(&next);
 		}
 		walk_life(s, i);
-		/* One whose clock is ahead, or behind. */
+		/* A client whose clock is ahead or behind. */
 		for (int8_t skew = -1;
 			shape == ROLLING && !loses && i == 0 && s->c[i].at == IDLE && skew <= 1;
 			skew += 2) {
@@ -518,7 +519,7 @@ walk(const struct state *s)
 		struct state next = *s;
 		lose_all(&next);
 		walk(&next);
-		/* shares are of rolling windows */
+		/* shares apply to rolling windows */
 		next.c[1].gone = shape == ROLLING;
 		walk(&next);
 	}
@@ -548,7 +549,7 @@ walk_all(enum shape of, enum fault with)
 }
 
 static void
-no_order_lets_too_much_go(void **state)
+no_order_admits_too_much(void **state)
 {
 	static const char *const names[] = { "one counter decides", "holds that expire",
 		"sub-buckets" };
@@ -567,7 +568,7 @@ no_order_lets_too_much_go(void **state)
 }
 
 static void
-a_fault_is_found(void **state)
+seeded_fault_is_detected(void **state)
 {
 	static const struct {
 		const char *name;
@@ -608,8 +609,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_order_lets_too_much_go),
-		cmocka_unit_test(a_fault_is_found),
+		cmocka_unit_test(no_order_admits_too_much),
+		cmocka_unit_test(seeded_fault_is_detected),
 	};
 
 	seen = malloc(sizeof(*seen) << SEEN_BITS);

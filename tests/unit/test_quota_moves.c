@@ -1,4 +1,5 @@
-/* A deferred body's charge: what its head was charged moves to where the body comes. */
+/* The charge of a deferred body: the amount charged for its head moves to the window in which
+ * the body arrives. */
 #include "support/quota_rig.h"
 
 enum { WINDOW_S = 10, LIMIT = 10, LATER_US = 1300000 }; /* another sub-bucket */
@@ -14,7 +15,7 @@ ask_one(struct quota *qt, struct ask *a, uint64_t n, uint64_t limit)
 	quota_reserve(qt, &a->q);
 }
 
-/* As gate/limits/dims.c has it of a charge that is not current any more. */
+/* As gate/limits/dims.c does for a charge that is no longer current. */
 static void
 ask_again(struct quota *qt, struct ask *body, const struct ask *head)
 {
@@ -42,7 +43,7 @@ counted(void)
 	return sum;
 }
 
-/* What is on its way arrives. */
+/* Waits until commands in flight have arrived. */
 static long long
 counted_soon(long long want)
 {
@@ -54,18 +55,20 @@ counted_soon(long long want)
 	return counted();
 }
 
-/* A body a sub-bucket after its head: it is counted once, wherever it is decided. */
+/* A body arrives one sub-bucket after its head: it is counted once, whichever worker decides
+ * it. */
 static void
-what_moves_is_counted_once(void **state)
+moved_charge_is_counted_once(void **state)
 {
 	enum { HEAD = 3 };
 	static const struct {
 		const char *name;
-		int body;	/* the worker that decides it; the head was the first one's */
-		int others;	/* who takes all the rest before; -1: nobody */
-		uint64_t limit; /* as the body finds it */
+		/* the worker that decides the body; the head was decided by the first one */
+		int body;
+		int others;	/* the worker that uses the rest before; -1: none */
+		uint64_t limit; /* when the body arrives */
 		enum quota_result want;
-		long long left; /* of it */
+		long long left; /* the rest of the limit */
 	} rows[] = {
 		{ "alone", 0, -1, LIMIT, QUOTA_ADMITTED, HEAD },
 		{ "at another worker", 1, -1, LIMIT, QUOTA_ADMITTED, HEAD },
@@ -103,10 +106,10 @@ what_moves_is_counted_once(void **state)
 	}
 }
 
-/* Redis does not answer as the body comes: what is not let go is not charged once it is back,
- * what is let go without it stays where it was. */
+/* Redis does not answer when the body arrives: a refused request is not charged once Redis is
+ * back, and a request admitted without it stays where it was charged. */
 static void
-what_fails_gives_its_head_back(void **state)
+failed_request_releases_its_heads_charge(void **state)
 {
 	static const struct {
 		enum quota_away away;
@@ -129,7 +132,7 @@ what_fails_gives_its_head_back(void **state)
 		ask_again(l.quota, &body, &head);
 		asked_out(&body);
 		assert_int_equal(body.q.result, QUOTA_FAILED);
-		redis_rig_start(&server, dir); /* empty: what was let go is added again */
+		redis_rig_start(&server, dir); /* empty: the admitted amounts are added again */
 		assert_true(run_until_up(l.redis, RIG_PATIENT_US));
 		line_done(&l);
 		if (counted_soon(rows[r].left) != rows[r].left)
@@ -143,8 +146,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_moves_is_counted_once),
-		cmocka_unit_test(what_fails_gives_its_head_back),
+		cmocka_unit_test(moved_charge_is_counted_once),
+		cmocka_unit_test(failed_request_releases_its_heads_charge),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

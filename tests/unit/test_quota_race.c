@@ -1,8 +1,9 @@
-/* Sixteen processes at one limit of 40 requests, far more than it lets go, some of them killed,
- * Redis stopped and continued, restarted empty or failed over by Sentinels, the processes'
- * clocks apart and stepping: no rolling window holds more, over changes of its life too, and
- * nearly all of it is used. RACE_S: seconds (6); from 30 on what is sustained must be what ten
- * sub-buckets allow. RACE: the only race to run, by its name. */
+/* Sixteen processes at one limit of 40 requests, which is far less than they request. Some are
+ * killed. Redis is stopped and continued, restarted empty, or failed over by Sentinels. The
+ * processes' clocks differ and are set. No rolling window may hold more than the limit, also
+ * over changes of the Redis epoch, and nearly all of it must be used. RACE_S: seconds (default
+ * 6). From 30 on, the sustained rate must be what ten sub-buckets permit. RACE: the name of the
+ * only race to run. */
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -15,7 +16,7 @@ enum { DAEMONS = 16, LIMIT = 40, WINDOW_S = 2, WINDOW_US = WINDOW_S * 1000000, F
 enum { MAX = 1 << 16 };
 
 struct admission {
-	uint64_t sent_us, done_us; /* Redis counted it between them */
+	uint64_t sent_us, done_us; /* Redis counted the request between these times */
 	uint64_t epoch;
 };
 
@@ -23,19 +24,19 @@ static struct shared {
 	_Atomic size_t n;
 	_Atomic unsigned failed;
 	_Atomic unsigned machine_away;
-	_Atomic unsigned steps; /* of all clocks: each is another way from the truth */
+	_Atomic unsigned steps; /* steps of all clocks, each of which is wrong in another way */
 	struct admission of[MAX];
 } * all;
 
-/* What happens in the middle of a race, every half window. */
+/* The event in the middle of a race, every half window. */
 enum fault { QUIET, KILLS, STOPS, EMPTIES, FAILS_OVER, CLOCKS };
 
 struct race {
 	const char *name;
 	enum fault fault;
-	uint64_t deadline_us; /* of an answer of Redis */
-	double sustained;     /* of the limit, at least */
-	double at_length;     /* where it goes on for LONG_S */
+	uint64_t deadline_us; /* deadline of a Redis reply */
+	double sustained;     /* least used part of the limit */
+	double at_length;     /* if the race lasts LONG_S */
 };
 
 enum {
@@ -50,11 +51,11 @@ enum {
 };
 
 static struct trio trio;
-static unsigned master; /* of the trio's servers */
+static unsigned master; /* index in the trio's servers */
 
-static int64_t skew_s; /* of this process' wall clock */
+static int64_t skew_s; /* offset of this process's wall clock */
 
-/* The libc's, for all that runs here. */
+/* Replaces libc's function for all code in this program. */
 int
 clock_gettime(clockid_t id, struct timespec *ts)
 {
@@ -65,8 +66,8 @@ clock_gettime(clockid_t id, struct timespec *ts)
 	return got;
 }
 
-/* Since `from_us` a turn was to take `us`: whether the machine had something else to do. A
- * limit holds all the same; how much of it is used says nothing then. */
+/* A turn since `from_us` should have taken `us`: notes whether the machine was busy. The limit
+ * must hold nevertheless, but the used part is not meaningful then. */
 static void
 turn_took(uint64_t from_us, uint64_t us)
 {
@@ -74,14 +75,14 @@ turn_took(uint64_t from_us, uint64_t us)
 		atomic_fetch_add(&all->machine_away, 1);
 }
 
-/* Every second daemon is ahead, the others are behind, and they change with each step. */
+/* Every second daemon is ahead, the others are behind, and they switch with each step. */
 static void
 clock_step(size_t nth)
 {
 	skew_s = (nth + all->steps) % 2 ? SKEW_S : -SKEW_S;
 }
 
-/* One daemon, until it is killed. */
+/* Runs one daemon until it is killed. */
 static void
 daemon_runs(const struct race *r, size_t nth, uint64_t until_us)
 {
@@ -135,8 +136,8 @@ by_sent(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The most that was surely counted within one window: sent after it began, answered before it
- * ended. */
+/* Returns the most that was certainly counted within one window: sent after it began, answered
+ * before it ended. */
 static size_t
 worst_window(size_t n)
 {
@@ -178,10 +179,10 @@ lives(size_t n)
 
 struct racer {
 	pid_t pid[DAEMONS];
-	size_t next; /* to be killed */
+	size_t next; /* the next process to kill */
 	uint64_t until_us;
 	struct {
-		uint64_t lost_us, back_us; /* back: 0, nobody told */
+		uint64_t lost_us, back_us; /* back: 0, not noticed by any process */
 	} away[LOST_MAX];
 	size_t naway;
 };
@@ -206,7 +207,7 @@ fault_happens(struct racer *all_of, const struct race *r, size_t halves)
 {
 	switch (r->fault) {
 	case QUIET: break;
-	case KILLS: /* and begun anew */
+	case KILLS: /* and started again */
 		for (int i = 0; i < KILLED; i++) {
 			kill(all_of->pid[all_of->next], SIGKILL);
 			waitpid(all_of->pid[all_of->next], NULL, 0);
@@ -219,7 +220,7 @@ fault_happens(struct racer *all_of, const struct race *r, size_t halves)
 		usleep(STOPPED_US);
 		kill(server.pid, SIGCONT);
 		break;
-	case EMPTIES: /* after a window and a half, so that a life has whole windows */
+	case EMPTIES: /* after a window and a half, so that an epoch has whole windows */
 		if (halves % 3 != 2)
 			break;
 		went(all_of);
@@ -227,7 +228,8 @@ fault_happens(struct racer *all_of, const struct race *r, size_t halves)
 		redis_rig_start(&server, dir);
 		all_of->away[all_of->naway - 1].back_us = clock_mono_us();
 		break;
-	case FAILS_OVER: /* the former master comes back as one, until a Sentinel tells it */
+	/* the former master returns as a master, until a Sentinel reconfigures it */
+	case FAILS_OVER:
 		if (halves % 8 == 1) {
 			went(all_of);
 			server_kill(&trio.server[master]);
@@ -241,8 +243,8 @@ fault_happens(struct racer *all_of, const struct race *r, size_t halves)
 	}
 }
 
-/* How long nobody could be admitted between the two moments, since Redis was not there. Where
- * nobody saw it come back: until the first admission. */
+/* Returns how long no request could be admitted between the two times, because Redis was
+ * unavailable. If no process noticed its return: until the first admission. */
 static uint64_t
 away_us(const struct racer *all_of, size_t n, uint64_t from_us, uint64_t to_us)
 {
@@ -264,7 +266,7 @@ away_us(const struct racer *all_of, size_t n, uint64_t from_us, uint64_t to_us)
 }
 
 static void
-race(void **state)
+processes_never_exceed_the_limit(void **state)
 {
 	const struct race *r = *state;
 	uint64_t seconds = getenv("RACE_S") ? strtoull(getenv("RACE_S"), NULL, 10) : 6;
@@ -301,7 +303,7 @@ race(void **state)
 		first = all->of[i].done_us < first ? all->of[i].done_us : first;
 	size_t worst = worst_window(n), begin = within(n, first, first + WINDOW_US),
 	       of = lives(n);
-	/* over whole windows after the first one, and while somebody answers */
+	/* over whole windows after the first one, while Redis answers */
 	uint64_t from = first + WINDOW_US,
 		 to = first + seconds * 1000000 / WINDOW_US * WINDOW_US,
 		 away = away_us(&racer, n, from, to);
@@ -320,7 +322,8 @@ race(void **state)
 	assert_true((double)begin / LIMIT >= 0.95);
 	assert_true(sustained >= (seconds >= LONG_S ? r->at_length : r->sustained));
 	assert_true((r->fault != STOPS && r->fault != FAILS_OVER) || all->failed > 0);
-	/* a Redis that takes seconds to come back, on a busy machine, is back after the race */
+	/* on a busy machine, a Redis that takes seconds to return is back only after the
+	 * race */
 	if (r->fault != EMPTIES || away < AWAY_LONG_US)
 		assert_true(r->fault == EMPTIES || r->fault == FAILS_OVER ? of > 1 : of == 1);
 	assert_true(r->fault != CLOCKS || all->steps > 1);
@@ -331,9 +334,9 @@ main(void)
 {
 	static struct race races[] = {
 		{ "race", QUIET, PATIENT_US, 0.75, 0.88 },
-		/* what a killed one had counted and not answered is lost until it has rolled
-		   past; so is what a stopped Redis answers too late. Who finds an emptied
-		   one last is waited for */
+		/* the counted amounts of a killed process are lost until they leave the window,
+		 * and so are those that a stopped Redis answers too late. The process that
+		 * finds an emptied Redis last is waited for. */
 		{ "killed", KILLS, PATIENT_US, 0.75, 0.88 },
 		{ "stopped", STOPS, STOPPED_US * 2 / 3, 0.75, 0.88 },
 		{ "emptied", EMPTIES, PATIENT_US, 0.75, 0.88 },
@@ -341,14 +344,18 @@ main(void)
 		{ "clocks", CLOCKS, PATIENT_US, 0.75, 0.88 },
 	};
 	const struct CMUnitTest tests[] = {
-		{ "sixteen daemons never pass a limit, and use it", race, NULL, NULL,
-			&races[0] },
-		{ "nor where some are killed", race, NULL, NULL, &races[1] },
-		{ "nor where Redis is stopped and continued", race, NULL, NULL, &races[2] },
-		{ "nor where Redis restarts empty", race, NULL, NULL, &races[3] },
-		{ "nor where Sentinels promote a replica", race, NULL, NULL, &races[4] },
-		{ "nor where their clocks are 40 s apart and step", race, NULL, NULL,
-			&races[5] },
+		{ "sixteen processes never exceed the limit, and use it",
+			processes_never_exceed_the_limit, NULL, NULL, &races[0] },
+		{ "some processes are killed",
+			processes_never_exceed_the_limit, NULL, NULL, &races[1] },
+		{ "Redis is stopped and continued",
+			processes_never_exceed_the_limit, NULL, NULL, &races[2] },
+		{ "Redis restarts empty",
+			processes_never_exceed_the_limit, NULL, NULL, &races[3] },
+		{ "Sentinels promote a replica",
+			processes_never_exceed_the_limit, NULL, NULL, &races[4] },
+		{ "clocks are 40 s apart and step",
+			processes_never_exceed_the_limit, NULL, NULL, &races[5] },
 	};
 
 	all = mmap(

@@ -1,5 +1,5 @@
-/* What a daemon that was killed left in its journal: settled at its reservation on Redis,
- * and counted again in process. */
+/* Requests that a killed daemon left in its journal: settled at their reservation on Redis, and
+ * counted again in the process. */
 #include <sys/stat.h>
 
 #include "base/codec/lines.h"
@@ -24,7 +24,7 @@ dim(const char *name, enum quota_window_kind kind, enum quota_orphan orphan, uin
 	return d;
 }
 
-/* One of each kind that a record holds. */
+/* One dimension of each kind that a record can hold. */
 #define EACH_DIM                                                                               \
 	dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),                               \
 		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),                            \
@@ -34,7 +34,7 @@ dim(const char *name, enum quota_window_kind kind, enum quota_orphan orphan, uin
 
 static char journal[128];
 static FILE *segment;
-static struct shares *shares;	 /* that counters are hidden by; NULL: they are not */
+static struct shares *shares;	 /* counters are hidden with these shares; NULL: not hidden */
 static struct counter_key hides; /* of the record that is written */
 
 static void
@@ -109,7 +109,7 @@ completed(const char *id, const struct quota_request *q)
 static void
 journal_ends(void)
 {
-	fprintf(segment, "{\"v\":1,\"node\":\"n\",\"boot\":1,\"se"); /* torn */
+	fprintf(segment, "{\"v\":1,\"node\":\"n\",\"boot\":1,\"se"); /* a torn line */
 	fclose(segment);
 }
 
@@ -120,7 +120,7 @@ keep_line(struct quota_orphan_of *o, struct span line)
 	buf_span(&o->said, line);
 }
 
-/* ---- the state that a start checkpoint holds ---- */
+/* ---- the state in a start checkpoint ---- */
 
 static void
 fold_lines(struct quota_fold *f, struct span text, size_t from, size_t to)
@@ -136,8 +136,8 @@ fold_lines(struct quota_fold *f, struct span text, size_t from, size_t to)
 	}
 }
 
-/* For each line of the journal: the state after a checkpoint there and the lines that follow is,
- * byte for byte, the state after all lines. */
+/* For each line of the journal: the state after a checkpoint there and the following lines
+ * equals, byte for byte, the state after all lines. */
 static void
 each_checkpoint_leads_to_the_same_state(void)
 {
@@ -236,7 +236,7 @@ is_ann(void *arg, struct span holder)
 	return span_is(holder, "ann");
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static void
 reserve(struct quota *qt, struct ask *a, const struct quota_dim *d, size_t n)
@@ -258,7 +258,7 @@ counts_are(const char *name, const struct quota_dim *d, uint64_t used, uint64_t 
 }
 
 static void
-a_charge_is_written_and_read(void **state)
+charge_is_written_and_read_back(void **state)
 {
 	static const char *const bad[] = { "", "key", "key,0,1,0,0,0,0,0,0,0,0",
 		"key,0,1,0,0,0,0,0,0,0,0,0,0", "key,9,1,0,0,0,0,0,0,0,0,0",
@@ -295,10 +295,10 @@ a_charge_is_written_and_read(void **state)
 			fail_msg("read: %s", bad[i]);
 }
 
-/* Four were let go; one was settled, one was killed with the daemon, one went another way, one
- * was refused by the relay after all. */
+/* Four requests were admitted: one was settled, one was killed with the daemon, one was sent to
+ * another target, one was refused by the relay afterwards. */
 static void
-an_orphan_is_settled_at_its_reservation(void **state)
+orphaned_request_is_settled_at_its_reservation(void **state)
 {
 	struct line l;
 	struct ask a[4], b;
@@ -333,21 +333,22 @@ an_orphan_is_settled_at_its_reservation(void **state)
 	assert_memory_equal(buf_view(&r.orphans->said).p, "{\"v\":1,", 7);
 	assert_true(span_ends(buf_view(&r.orphans->said), SPAN_LIT("]}")));
 	assert_non_null(memmem(buf_view(&r.orphans->said).p, r.orphans->said.n, "\"TWO\"", 5));
-	line_up(&l, RIG_PATIENT_US); /* settled before Redis is there: it waits */
+	line_up(&l,
+		RIG_PATIENT_US); /* settled before Redis is available: the settlement waits */
 	quota_recall_settle(l.quota, r.orphans, shares, clock_mono_us());
 	assert_true(run_until_up(l.redis, 2000000));
 	line_done(&l);
 	reserve(l.quota, &b, d, 3);
-	counts_are("charge", &b.q.dim[0], 105, 200); /* THREE's and its own */
+	counts_are("charge", &b.q.dim[0], 105, 200); /* THREE's amount and its own */
 	counts_are("drop", &b.q.dim[1], 15, 20);
 	counts_are("flight", &b.q.dim[2], 0, 2);
 	quota_recall_free(&r);
 	line_down(&l);
 }
 
-/* Redis is empty when the daemon is back: what was let go is spent there. */
+/* Redis is empty when the daemon is back: the admitted amounts count there. */
 static void
-an_orphan_of_another_life_is_spent_in_this_one(void **state)
+orphan_of_an_earlier_epoch_counts_in_this_one(void **state)
 {
 	struct line l;
 	struct ask a, b;
@@ -377,16 +378,16 @@ an_orphan_of_another_life_is_spent_in_this_one(void **state)
 	line_down(&l);
 }
 
-/* The daemon ends, is started again, and Redis has lost all, or not, or loses it later: what
- * was let go in windows that are not over is counted there, once. */
+/* The daemon ends and is started again, and Redis has lost its data, or has not, or loses it
+ * later: amounts admitted in current windows are counted there once. */
 static void
-what_ended_with_redis_is_counted_again(void **state)
+lost_counts_are_counted_again(void **state)
 {
 	static const struct {
 		const char *name;
-		unsigned starts;  /* of the daemon, each reading the same journal */
+		unsigned starts;  /* starts of the daemon, each reading the same journal */
 		unsigned empties; /* the start before which Redis is emptied; 0: none */
-		bool late;	  /* while that one runs */
+		bool late;	  /* emptied while that daemon runs */
 	} rows[] = {
 		{ "Redis came back empty", 1, 1, false },
 		{ "Redis kept it", 1, 0, false },
@@ -437,14 +438,14 @@ what_ended_with_redis_is_counted_again(void **state)
 				redis_rig_do(&server, "FLUSHALL");
 				while (redis_life(l.redis)->epoch == was &&
 					clock_mono_us() < until)
-					run_for(1000); /* it looks every 100 ms */
+					run_for(1000); /* the daemon checks every 100 ms */
 				line_done(&l);
 			}
 			if (n < rows[i].starts)
 				line_down(&l);
 		}
 		reserve(l.quota, &b, d, 4);
-		/* ONE's, TWO's at its reservation; THREE's, and its own. */
+		/* ONE's amount, TWO's at its reservation, THREE's, and its own. */
 		counts_are(rows[i].name, &b.q.dim[0], USED + 100, 200);
 		counts_are(rows[i].name, &b.q.dim[1], USED + 10, 20);
 		counts_are(rows[i].name, &b.q.dim[2], 0, 2);
@@ -454,7 +455,7 @@ what_ended_with_redis_is_counted_again(void **state)
 }
 
 static void
-totals_in_process_outlive_the_daemon(void **state)
+totals_in_the_process_survive_a_restart(void **state)
 {
 	struct metrics m = { 0 };
 	struct quota_recall r;
@@ -470,7 +471,7 @@ totals_in_process_outlive_the_daemon(void **state)
 	decided("ONE", "relay", &a[0].q);
 	decided("TWO", "relay", &a[1].q);
 	decided("THREE", "direct", &a[2].q);
-	/* one whose month is over */
+	/* a request whose month has ended */
 	for (size_t k = 0; k < 2; k++) {
 		a[3].q.dim[k].at.bucket -= 40 * 86400;
 		a[3].q.dim[k].at.end_s -= 40 * 86400;
@@ -489,7 +490,7 @@ totals_in_process_outlive_the_daemon(void **state)
 	recall(&r, t);
 	assert_int_equal(r.norphans, 1);
 	qt = quota_new(NULL, t, &self, &m);
-	quota_recall_settle(qt, r.orphans, shares, clock_mono_us()); /* is counted already */
+	quota_recall_settle(qt, r.orphans, shares, clock_mono_us()); /* already counted */
 	run_for(1000);
 	reserve(qt, &b, d, 3);
 	counts_are("charge", &b.q.dim[0], 205, 100);
@@ -500,10 +501,10 @@ totals_in_process_outlive_the_daemon(void **state)
 	quota_table_free(&t);
 }
 
-/* The clock was behind by years for a moment: the file that was written then has an earlier time than the
- * one before it. */
+/* The clock was behind by years for a moment: the file that was written then has an earlier
+ * time than the previous one. */
 static void
-a_segment_of_a_clock_that_was_behind_hides_none_before_it(void **state)
+segment_of_a_clock_that_was_behind_hides_no_earlier_one(void **state)
 {
 	struct metrics m = { 0 };
 	struct quota_recall r;
@@ -540,10 +541,10 @@ a_segment_of_a_clock_that_was_behind_hides_none_before_it(void **state)
 	quota_table_free(&t);
 }
 
-/* The first target failed, perhaps billed; the daemon was killed while the second one answered.
- */
+/* The first target failed and may have billed; the daemon was killed while the second one
+ * answered. */
 static void
-a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled(void **state)
+later_attempt_is_charged_and_the_earlier_one_stays_settled(void **state)
 {
 	struct quota_table *t;
 	struct quota_recall r;
@@ -560,7 +561,7 @@ a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled(void **sta
 	journal_begins();
 	reserve(qt, &first, d, 3);
 	decided("ONE", "relay", &first.q);
-	first.q.dim[0].actual = 100; /* what was reserved stays */
+	first.q.dim[0].actual = 100; /* the reserved amount stays charged */
 	first.q.dim[1].actual = 7;
 	struct quota_request was = first.q;
 	was.ndims = 2;
@@ -592,9 +593,10 @@ a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled(void **sta
 	quota_table_free(&t);
 }
 
-/* The hash of a counter's name is of a person: with his share it is gone. */
+/* The hash of a counter's name identifies a person. Once the person's share is erased, the name
+ * cannot be read. */
 static void
-what_has_no_name_is_not_counted_again(void **state)
+erased_counter_is_not_counted_again(void **state)
 {
 	struct metrics m = { 0 };
 	struct quota_recall r;
@@ -639,9 +641,9 @@ what_has_no_name_is_not_counted_again(void **state)
 	buf_free(&erased);
 }
 
-/* On Redis what it held stays held until its deadline. */
+/* On Redis, its hold stays until the deadline. */
 static void
-what_has_no_name_is_not_settled(void **state)
+erased_counter_is_not_settled(void **state)
 {
 	struct line l;
 	struct ask a, b;
@@ -676,9 +678,10 @@ what_has_no_name_is_not_settled(void **state)
 	buf_free(&erased);
 }
 
-/* A policy without limits: the decision reserved nothing, and its end is written all the same. */
+/* A policy without limits: the decision reserved nothing, and its completion is written
+ * nevertheless. */
 static void
-a_request_that_reserved_nothing_is_an_orphan_too(void **state)
+request_without_a_reservation_is_an_orphan_too(void **state)
 {
 	static const struct quota_request none;
 	struct metrics m = { 0 };
@@ -706,10 +709,10 @@ a_request_that_reserved_nothing_is_an_orphan_too(void **state)
 	quota_table_free(&t);
 }
 
-/* Another program, or a disk, put bytes without a newline into the journal. Such a line arrives in pieces,
- * which no newline ends. */
+/* Another program, or a disk error, put bytes without a newline into the journal. Such a line
+ * arrives in pieces that no newline ends. */
 static void
-a_line_that_is_longer_than_a_record_is_skipped(void **state)
+too_long_line_is_skipped(void **state)
 {
 	static const char *const rows[] = { "at the beginning", "after a commit" };
 	char signature[87] = "";
@@ -745,10 +748,10 @@ a_line_that_is_longer_than_a_record_is_skipped(void **state)
 	}
 }
 
-/* The state of a start checkpoint has no name that its records do not have, and a person who is erased
- * after the checkpoint has no counts in it. */
+/* The state of a start checkpoint has no name that its records do not have. A person who is
+ * erased after the checkpoint has no counts in it. */
 static void
-a_checkpoint_names_no_person_that_was_erased(void **state)
+checkpoint_names_no_erased_person(void **state)
 {
 	struct metrics m = { 0 };
 	struct ask a;
@@ -813,7 +816,7 @@ fold_month(struct quota_fold *f, unsigned n, int64_t end_s)
 }
 
 static void
-a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter(void **state)
+full_state_drops_ended_windows_before_it_refuses_a_counter(void **state)
 {
 	struct quota_fold *f = quota_fold_new(NULL);
 
@@ -833,7 +836,7 @@ a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter(void **stat
 }
 
 static void
-charges_of_all_slices_have_one_place(void **state)
+charges_of_all_slices_share_one_entry(void **state)
 {
 	static const uint64_t epochs[] = { 0, 5 };
 
@@ -867,27 +870,25 @@ main(void)
 #f ", of hidden counters", f, hide_counters, hide_no_more, NULL                \
 	}
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_charge_is_written_and_read),
-		cmocka_unit_test(an_orphan_is_settled_at_its_reservation),
-		cmocka_unit_test(an_orphan_of_another_life_is_spent_in_this_one),
-		cmocka_unit_test(what_ended_with_redis_is_counted_again),
-		cmocka_unit_test(totals_in_process_outlive_the_daemon),
-		cmocka_unit_test(a_segment_of_a_clock_that_was_behind_hides_none_before_it),
-		cmocka_unit_test(
-			a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
-		cmocka_unit_test(a_request_that_reserved_nothing_is_an_orphan_too),
-		cmocka_unit_test(a_line_that_is_longer_than_a_record_is_skipped),
-		cmocka_unit_test(
-			a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter),
-		cmocka_unit_test(charges_of_all_slices_have_one_place),
-		HIDDEN(an_orphan_is_settled_at_its_reservation),
-		HIDDEN(an_orphan_of_another_life_is_spent_in_this_one),
-		HIDDEN(what_ended_with_redis_is_counted_again),
-		HIDDEN(totals_in_process_outlive_the_daemon),
-		HIDDEN(a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
-		HIDDEN(what_has_no_name_is_not_counted_again),
-		HIDDEN(what_has_no_name_is_not_settled),
-		HIDDEN(a_checkpoint_names_no_person_that_was_erased),
+		cmocka_unit_test(charge_is_written_and_read_back),
+		cmocka_unit_test(orphaned_request_is_settled_at_its_reservation),
+		cmocka_unit_test(orphan_of_an_earlier_epoch_counts_in_this_one),
+		cmocka_unit_test(lost_counts_are_counted_again),
+		cmocka_unit_test(totals_in_the_process_survive_a_restart),
+		cmocka_unit_test(segment_of_a_clock_that_was_behind_hides_no_earlier_one),
+		cmocka_unit_test(later_attempt_is_charged_and_the_earlier_one_stays_settled),
+		cmocka_unit_test(request_without_a_reservation_is_an_orphan_too),
+		cmocka_unit_test(too_long_line_is_skipped),
+		cmocka_unit_test(full_state_drops_ended_windows_before_it_refuses_a_counter),
+		cmocka_unit_test(charges_of_all_slices_share_one_entry),
+		HIDDEN(orphaned_request_is_settled_at_its_reservation),
+		HIDDEN(orphan_of_an_earlier_epoch_counts_in_this_one),
+		HIDDEN(lost_counts_are_counted_again),
+		HIDDEN(totals_in_the_process_survive_a_restart),
+		HIDDEN(later_attempt_is_charged_and_the_earlier_one_stays_settled),
+		HIDDEN(erased_counter_is_not_counted_again),
+		HIDDEN(erased_counter_is_not_settled),
+		HIDDEN(checkpoint_names_no_erased_person),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

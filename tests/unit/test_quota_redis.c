@@ -1,11 +1,11 @@
-/* Limits on a real Redis that is busy, stopped, killed, loading or locked, and on
- * one that speaks as the test wants. */
+/* Limits on a real Redis that is busy, stopped, killed, loading or locked, and on a server that
+ * answers as the test wants. */
 #include <arpa/inet.h>
 
 #include "support/quota_rig.h"
 
 static void
-lines_at_once_never_pass_a_limit(void **state)
+concurrent_workers_never_exceed_a_limit(void **state)
 {
 	enum { LINES = 4, FLIGHT = 16, LIMIT = 100, ROUNDS = 6 };
 	static struct ask asks[LINES][FLIGHT];
@@ -14,7 +14,7 @@ lines_at_once_never_pass_a_limit(void **state)
 
 	NEEDS_REDIS;
 	lines_up(lines, LINES);
-	/* one that is refused was counted for a moment, which may refuse another: once more */
+	/* a refused request is counted for a moment, which may refuse another one: repeat */
 	for (int round = 0; round < ROUNDS || (admitted < LIMIT && round < 20 * ROUNDS);
 		round++) {
 		if (round >= ROUNDS)
@@ -37,7 +37,7 @@ lines_at_once_never_pass_a_limit(void **state)
 }
 
 static void
-a_settlement_corrects_its_charge(void **state)
+settlement_corrects_its_charge(void **state)
 {
 	struct line l;
 	struct ask a, b;
@@ -57,9 +57,9 @@ a_settlement_corrects_its_charge(void **state)
 	assert_int_equal(b.q.result, QUOTA_REFUSED);
 	assert_int_equal(b.q.refused_by, 1);
 	assert_true(b.q.retry_after_s >= 40 && b.q.retry_after_s <= 67);
-	assert_int_equal(stored_soon("r", 1), 1); /* a refusal takes back both */
+	assert_int_equal(stored_soon("r", 1), 1); /* a refusal releases both */
 	quota_release(l.quota, &a.q, clock_mono_us());
-	quota_release(l.quota, &a.q, clock_mono_us()); /* once */
+	quota_release(l.quota, &a.q, clock_mono_us()); /* the second release has no effect */
 	assert_int_equal(stored_soon("t", 0), 0);
 	assert_int_equal(stored_soon("r", 0), 0);
 	run_for(20000);
@@ -79,10 +79,10 @@ value_of(const struct quota_dim *d, struct cell c)
 	return is;
 }
 
-/* Redis has run the command and answers after the deadline, on the connection that waits for it or
- * on one that was given up; then the settlement is sent again. */
+/* Redis has run the command and replies after the deadline, on the connection that waits for it
+ * or on one that was given up. Then the settlement is sent again. */
 static void
-a_settlement_that_is_answered_late_is_counted_once(void **state)
+settlement_answered_late_is_counted_once(void **state)
 {
 	static const struct {
 		const char *name;
@@ -136,9 +136,9 @@ a_settlement_that_is_answered_late_is_counted_once(void **state)
 	}
 }
 
-/* A full Redis has counted nothing, and marked nothing: it counts when it is sent again. */
+/* A full Redis has counted and marked nothing: it counts when the settlement is sent again. */
 static void
-a_settlement_that_a_full_redis_refused_is_counted_later(void **state)
+settlement_refused_by_a_full_redis_is_counted_later(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -152,7 +152,8 @@ a_settlement_that_a_full_redis_refused_is_counted_later(void **state)
 	settle_tokens(l.quota, &a.q, 672, clock_mono_us());
 	run_for(600000);
 	assert_int_equal(l.quota->nlate, 1);
-	assert_int_equal(l.quota->eval_us, 0); /* full is not forbidden */
+	assert_int_equal(
+		l.quota->eval_us, 0); /* a full Redis does not count as one that forbids EVAL */
 	assert_int_equal(stored("t"), 400);
 	redis_rig_do(&server, "CONFIG SET maxmemory 0");
 	assert_int_equal(stored_soon("t", 672), 672);
@@ -161,9 +162,9 @@ a_settlement_that_a_full_redis_refused_is_counted_later(void **state)
 	line_down(&l);
 }
 
-/* An ACL from before this version forbids EVAL: it is counted, and at least once. */
+/* An ACL of an earlier version forbids EVAL: the settlement is counted, at least once. */
 static void
-a_redis_without_eval_counts_settlements(void **state)
+settlements_are_counted_without_eval(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -184,9 +185,9 @@ a_redis_without_eval_counts_settlements(void **state)
 	redis_rig_do(&server, "ACL SETUSER default +@all");
 }
 
-/* Redis forgot the charge: what is given back does not stay below zero. */
+/* Redis lost the charge: its release must not leave a negative count. */
 static void
-what_redis_forgot_is_not_given_back(void **state)
+lost_charge_is_not_released(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -202,7 +203,7 @@ what_redis_forgot_is_not_given_back(void **state)
 	quota_release(l.quota, &a.q, clock_mono_us());
 	run_for(30000);
 	assert_int_equal(stored("t"), 0);
-	/* The bucket died: less is dropped, more counts now. */
+	/* The bucket was lost: a decrease is dropped, an increase counts now. */
 	ask_wait(l.quota, &a, 10, 1000, 400);
 	run_for(40000);
 	redis_rig_do(&server, "FLUSHALL");
@@ -215,7 +216,7 @@ what_redis_forgot_is_not_given_back(void **state)
 }
 
 static void
-a_stopped_redis_fails_within_the_deadline(void **state)
+stopped_redis_fails_within_the_deadline(void **state)
 {
 	struct line l;
 	struct ask a[8];
@@ -230,7 +231,7 @@ a_stopped_redis_fails_within_the_deadline(void **state)
 	for (int i = 0; i < 4; i++) {
 		asked_out(&a[i]);
 		assert_int_equal(a[i].q.result, QUOTA_FAILED);
-		/* by its own deadline, not before, and not by the one it began with */
+		/* by its own deadline, not earlier, and not by the initial one */
 		assert_true(a[i].done_us - a[i].sent_us >= 50000);
 		assert_true(a[i].done_us - a[i].sent_us < RIG_PATIENT_US);
 	}
@@ -242,7 +243,7 @@ a_stopped_redis_fails_within_the_deadline(void **state)
 	assert_true(a[4].done_us - a[4].sent_us < RIG_PATIENT_US);
 	kill(server.pid, SIGCONT);
 	assert_true(run_until_up(l.redis, 2000000));
-	/* What the late replies say was charged for nobody is given back. */
+	/* Amounts that the late replies report for failed requests are released. */
 	run_for(20000);
 	ask_wait(l.quota, &a[5], 100, 0, 0);
 	assert_int_equal(a[5].q.result, QUOTA_ADMITTED);
@@ -250,10 +251,10 @@ a_stopped_redis_fails_within_the_deadline(void **state)
 	line_down(&l);
 }
 
-/* Redis is stopped for so long that the connection is given up; what was asked
- * ends without a reply. */
+/* Redis is stopped for so long that the connection is given up; pending commands end without a
+ * reply. */
 static void
-a_redis_that_is_stopped_for_long_is_left(void **state)
+connection_to_a_long_stopped_redis_is_given_up(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -276,7 +277,7 @@ a_redis_that_is_stopped_for_long_is_left(void **state)
 }
 
 static void
-a_killed_redis_fails_at_once_and_comes_back(void **state)
+killed_redis_fails_at_once_and_recovers(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -298,9 +299,9 @@ a_killed_redis_fails_at_once_and_comes_back(void **state)
 	line_down(&l);
 }
 
-/* Redis answers errors: no count can be trusted. */
+/* Redis replies with errors: no count can be trusted. */
 static void
-a_redis_that_answers_errors_admits_nothing(void **state)
+redis_with_errors_admits_nothing(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -327,9 +328,9 @@ a_redis_that_answers_errors_admits_nothing(void **state)
 	line_down(&l);
 }
 
-/* A counter is worth more than a copy of an old record. */
+/* A counter is more valuable than a copy of an old record. */
 static void
-in_a_full_redis_a_stream_gives_way_to_counters(void **state)
+stream_gives_way_to_counters_in_a_full_redis(void **state)
 {
 	struct redis_ballast ballast = { .key = "tollgate:audit:x" };
 	struct line l;
@@ -356,7 +357,7 @@ in_a_full_redis_a_stream_gives_way_to_counters(void **state)
 	assert_true(left < 2000 && left >= 1000);
 	assert_int_equal(ballast.given, 2000 - left);
 	assert_int_equal(ballast.entries, left);
-	/* with nothing left to give, a full Redis is an error as before */
+	/* with nothing left to remove, a full Redis is an error */
 	ballast.entries = 0;
 	redis_rig_do(&server, "CONFIG SET maxmemory 1");
 	ask_wait(l.quota, &a, 100, 0, 0);
@@ -380,10 +381,10 @@ free_port(void)
 	return ntohs(a.sin_port);
 }
 
-/* A URL with a password, another, or one that the server does not know; a
- * database that does not exist. Never up, never admitted. */
+/* A URL with a password, a different one, or one that the server does not know; a database that
+ * does not exist. Never up, never admitted. */
 static void
-a_redis_that_refuses_is_never_up(void **state)
+redis_that_refuses_the_login_is_never_up(void **state)
 {
 	static const struct {
 		const char *name, *requirepass, *user, *db;
@@ -435,13 +436,13 @@ a_redis_that_refuses_is_never_up(void **state)
 
 /* Freed with work in flight: no callback, no leak, no late write. */
 static void
-what_is_freed_with_work_in_flight_is_not_called(void **state)
+freed_client_runs_no_callback(void **state)
 {
 	static struct ask a[4];
 	struct line l;
 
 	NEEDS_REDIS;
-	/* asked and not answered */
+	/* sent and not answered */
 	line_up(&l, 50000);
 	assert_true(run_until_up(l.redis, 2000000));
 	for (int i = 0; i < 4; i++)
@@ -449,7 +450,7 @@ what_is_freed_with_work_in_flight_is_not_called(void **state)
 	line_down(&l);
 	run_for(100000);
 	assert_false(a[0].done);
-	/* answered with a timeout, the reply still to come; a refund on its way */
+	/* failed with a timeout, the reply still to arrive; a release in flight */
 	line_up(&l, 20000);
 	assert_true(run_until_up(l.redis, 2000000));
 	ask_wait(l.quota, &a[1], 100, 100, 5);
@@ -461,7 +462,7 @@ what_is_freed_with_work_in_flight_is_not_called(void **state)
 	line_down(&l);
 	kill(server.pid, SIGCONT);
 	run_for(50000);
-	/* failing at once, and not told yet */
+	/* failing at once, and the callback has not run yet */
 	line_up(&l, 20000);
 	ask(l.quota, &a[0], 100, 100, 1);
 	line_down(&l);
@@ -481,9 +482,9 @@ hash_came(void *arg, int err, const struct span *pairs, size_t n)
 	hashes++;
 }
 
-/* A hash has a callback of its own, and its owner is freed first. */
+/* A hash has its own callback, and its owner is freed first. */
 static void
-a_hash_may_outlive_its_owner(void **state)
+hash_request_may_outlive_its_owner(void **state)
 {
 	struct line l;
 
@@ -492,7 +493,7 @@ a_hash_may_outlive_its_owner(void **state)
 	assert_true(run_until_up(l.redis, 2000000));
 	redis_hash(l.redis, SPAN_LIT("h"), 8, 64, hash_came, NULL);
 	line_down(&l);
-	/* failing at once, and not told yet */
+	/* failing at once, and the callback has not run yet */
 	line_up(&l, 50000);
 	redis_hash(l.redis, SPAN_LIT("h"), 8, 64, hash_came, NULL);
 	line_down(&l);
@@ -500,25 +501,25 @@ a_hash_may_outlive_its_owner(void **state)
 	assert_int_equal(hashes, 0);
 }
 
-/* ---- a server that speaks as the test wants ---- */
+/* ---- a server that answers as the test wants ---- */
 
 struct fake {
 	int listener, fd;
 	char url[128];
-	const char *pong; /* NULL: silence */
-	const char *info; /* NULL: as it should be */
+	const char *pong; /* NULL: no reply */
+	const char *info; /* NULL: the normal reply */
 	const char *counts;
-	/* instead of counts: a clock that runs, and is set */
+	/* in place of counts: a clock that runs and can be set */
 	uint64_t began_us;
 	int64_t set_us;
 	ev_io accept, read;
-	unsigned accepted, reads; /* that ask for neighbours */
+	unsigned accepted, reads; /* reads: number of reads of adjacent buckets */
 };
 
 #define FAKE_TIME(s) "*2\r\n$10\r\n" s "\r\n$1\r\n0\r\n"
 
-/* As one request asks that knows nothing: its count, the clock, eleven neighbours and
- * the revision; the epoch and the revision. */
+/* For a request without earlier counts: its count, the clock, eleven adjacent buckets and the
+ * revision; the epoch and the revision. */
 #define NIL4	     "$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
 #define COUNTED(own) "+OK\r\n" own ":1\r\n"
 #define TIME	     FAKE_TIME("1790000002")
@@ -546,7 +547,7 @@ say(struct fake *f, const char *text)
 	assert_true(write(f->fd, text, strlen(text)) > 0);
 }
 
-/* Three of this bucket, seven of the one before. */
+/* Three in this bucket, seven in the previous one. */
 static void
 say_counts(struct fake *f, bool reads)
 {
@@ -560,7 +561,7 @@ say_counts(struct fake *f, bool reads)
 	f->reads += reads;
 }
 
-/* At a connect with the epoch, which is read twice, and once a second. */
+/* At a connect with the epoch, which is read twice, and then once a second. */
 static void
 say_life(struct fake *f, bool epoch)
 {
@@ -597,11 +598,12 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 		say_life(f, strstr(in, "\r\nGET\r\n") != NULL);
 	if (strstr(in, "\r\nSET\r\n") && strstr(in, "tollgate:begun:"))
 		say(f, "+OK\r\n");
-	/* that the worker is there, and who else: at first, whether one of them goes on */
+	/* the worker's announcement and the other members: at first, whether one of them
+	 * continues */
 	int beats = times(in, "ZREMRANGEBYSCORE"), first = 0;
 	for (const char *at = in; (at = strstr(at, "ZREMRANGEBYSCORE"));) {
 		at = strstr(at, "MGET");
-		assert_non_null(at); /* a beat comes in one piece */
+		assert_non_null(at); /* an announcement arrives in one piece */
 		bool begun = !strncmp(at + strcspn(at, "t"), "tollgate:begun:", 15);
 		first += begun;
 		say(f, begun ? ":1\r\n:1\r\n:0\r\n:1\r\n*2\r\n$-1\r\n$1\r\n7\r\n"
@@ -633,7 +635,7 @@ fake_accept(struct ev_loop *l, ev_io *w, int revents)
 	struct fake *f = w->data;
 
 	(void)revents;
-	if (f->fd >= 0) { /* the one before was left by its client */
+	if (f->fd >= 0) { /* the client closed the previous connection */
 		ev_io_stop(l, &f->read);
 		close(f->fd);
 	}
@@ -668,7 +670,7 @@ fake_down(struct fake *f)
 }
 
 static void
-each_reply_has_its_result(void **state)
+reply_has_its_result(void **state)
 {
 	static const struct {
 		const char *name, *counts;
@@ -740,7 +742,7 @@ each_reply_has_its_result(void **state)
 		ask_wait(q, &a, 10, 0, 0);
 		if (a.q.result != rows[i].want)
 			fail_msg("%s: %d", rows[i].name, a.q.result);
-		/* "It can never pass" is said of what is larger than its limit only. */
+		/* A request is refused for good only if it is larger than its limit. */
 		assert_int_equal(a.q.retry_after_s > 0, rows[i].want == QUOTA_REFUSED);
 		f.counts = NULL;
 		run_for(20000);
@@ -750,10 +752,10 @@ each_reply_has_its_result(void **state)
 	}
 }
 
-/* What was read of closed buckets holds while Redis' clock goes on; where it was set, the
- * bucket may be open again. */
+/* Counts of closed buckets stay valid while Redis' clock runs; if the clock was set, the bucket
+ * may be open again. */
 static void
-closed_buckets_are_read_again_after_the_clock_was_set(void **state)
+closed_buckets_are_read_again_after_a_clock_change(void **state)
 {
 	static const struct {
 		const char *name;
@@ -790,10 +792,10 @@ closed_buckets_are_read_again_after_the_clock_was_set(void **state)
 	}
 }
 
-/* A Redis that answers, but not what life its counts are in: limits fail at once, and
- * hold again when it does. */
+/* A Redis that answers, but not with the epoch of its counts: limits fail at once, and apply
+ * again when it does. */
 static void
-without_an_epoch_limits_fail_at_once(void **state)
+limits_fail_at_once_without_an_epoch(void **state)
 {
 	static const char *const infos[] = { "-NOPERM no permission to run 'info'\r\n",
 		"$10\r\n# Server\r\n\r\n", "$7\r\nrun_id:\r\n", "*0\r\n", ":1\r\n" };
@@ -824,10 +826,10 @@ without_an_epoch_limits_fail_at_once(void **state)
 	}
 }
 
-/* The peer vanishes without closing: the connection is left within about two seconds
- * (a probe is due, and gets no answer) and another one is made. */
+/* The peer vanishes without closing. The connection is given up within about two seconds,
+ * because a probe gets no reply, and a new one is made. */
 static void
-a_peer_that_vanishes_is_left(void **state)
+connection_to_a_vanished_peer_is_given_up(void **state)
 {
 	struct fake f;
 	struct metrics m = { 0 };
@@ -855,9 +857,9 @@ a_peer_that_vanishes_is_left(void **state)
 	fake_down(&f);
 }
 
-/* Whatever it forgets when its memory is full, it forgets of what was used. */
+/* Any data that a Redis with full memory evicts is lost usage. */
 static void
-a_redis_that_forgets_is_known(void **state)
+evicting_redis_is_detected(void **state)
 {
 	static const struct {
 		const char *name, *most, *policy;
@@ -884,9 +886,9 @@ a_redis_that_forgets_is_known(void **state)
 	redis_rig_do(&server, "CONFIG SET maxmemory-policy noeviction");
 }
 
-/* Tokens end, and records are of a time, by this machine's clock. */
+/* Tokens expire and records have times by this machine's clock. */
 static void
-a_clock_that_is_not_that_of_redis_is_known(void **state)
+clock_difference_to_redis_is_detected(void **state)
 {
 	struct metrics m = { 0 };
 	struct fake f;
@@ -912,26 +914,26 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_at_once_never_pass_a_limit),
-		cmocka_unit_test(a_settlement_corrects_its_charge),
-		cmocka_unit_test(a_settlement_that_is_answered_late_is_counted_once),
-		cmocka_unit_test(a_settlement_that_a_full_redis_refused_is_counted_later),
-		cmocka_unit_test(a_redis_without_eval_counts_settlements),
-		cmocka_unit_test(a_clock_that_is_not_that_of_redis_is_known),
-		cmocka_unit_test(what_redis_forgot_is_not_given_back),
-		cmocka_unit_test(a_stopped_redis_fails_within_the_deadline),
-		cmocka_unit_test(a_redis_that_is_stopped_for_long_is_left),
-		cmocka_unit_test(a_killed_redis_fails_at_once_and_comes_back),
-		cmocka_unit_test(a_redis_that_answers_errors_admits_nothing),
-		cmocka_unit_test(in_a_full_redis_a_stream_gives_way_to_counters),
-		cmocka_unit_test(a_redis_that_refuses_is_never_up),
-		cmocka_unit_test(what_is_freed_with_work_in_flight_is_not_called),
-		cmocka_unit_test(a_hash_may_outlive_its_owner),
-		cmocka_unit_test(each_reply_has_its_result),
-		cmocka_unit_test(closed_buckets_are_read_again_after_the_clock_was_set),
-		cmocka_unit_test(without_an_epoch_limits_fail_at_once),
-		cmocka_unit_test(a_redis_that_forgets_is_known),
-		cmocka_unit_test(a_peer_that_vanishes_is_left),
+		cmocka_unit_test(concurrent_workers_never_exceed_a_limit),
+		cmocka_unit_test(settlement_corrects_its_charge),
+		cmocka_unit_test(settlement_answered_late_is_counted_once),
+		cmocka_unit_test(settlement_refused_by_a_full_redis_is_counted_later),
+		cmocka_unit_test(settlements_are_counted_without_eval),
+		cmocka_unit_test(clock_difference_to_redis_is_detected),
+		cmocka_unit_test(lost_charge_is_not_released),
+		cmocka_unit_test(stopped_redis_fails_within_the_deadline),
+		cmocka_unit_test(connection_to_a_long_stopped_redis_is_given_up),
+		cmocka_unit_test(killed_redis_fails_at_once_and_recovers),
+		cmocka_unit_test(redis_with_errors_admits_nothing),
+		cmocka_unit_test(stream_gives_way_to_counters_in_a_full_redis),
+		cmocka_unit_test(redis_that_refuses_the_login_is_never_up),
+		cmocka_unit_test(freed_client_runs_no_callback),
+		cmocka_unit_test(hash_request_may_outlive_its_owner),
+		cmocka_unit_test(reply_has_its_result),
+		cmocka_unit_test(closed_buckets_are_read_again_after_a_clock_change),
+		cmocka_unit_test(limits_fail_at_once_without_an_epoch),
+		cmocka_unit_test(evicting_redis_is_detected),
+		cmocka_unit_test(connection_to_a_vanished_peer_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

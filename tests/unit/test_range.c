@@ -1,4 +1,4 @@
-/* The range that a record says of those before it: read as it is written, or not at all. */
+/* The range over the earlier records that a record states: read as written, or refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ has_range(const char *line, const char *type, uint64_t seq)
 }
 
 static void
-a_range_is_as_long_as_its_size_says(void **state)
+length_of_a_range_follows_from_its_size(void **state)
 {
 	static const struct {
 		const char *name, *line, *type;
@@ -85,7 +85,7 @@ a_range_is_as_long_as_its_size_says(void **state)
 }
 
 static void
-what_is_written_is_read_back(void **state)
+written_range_is_read_back(void **state)
 {
 	(void)state;
 	for (uint64_t n = 0; n < 70; n++) {
@@ -115,8 +115,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_range_is_as_long_as_its_size_says),
-		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(length_of_a_range_follows_from_its_size),
+		cmocka_unit_test(written_range_is_read_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The last hour in steps: what is counted in which step, by which name; quantiles; what is over
- * the room for names; and who asks while somebody samples. */
+/* The last hour in steps: which request counts in which step and under which name; quantiles;
+ * names without room; and a reader during a sample. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -109,7 +109,7 @@ row(const json_t *o, const char *list, const char *by, const char *name)
 	return NULL;
 }
 
-/* Value i of a row, counted from the newest. */
+/* Returns value i of a row, counted from the newest. */
 static json_int_t
 value(const json_t *o, const char *by, const char *name, const char *what, size_t i)
 {
@@ -125,7 +125,7 @@ rate(const json_t *o, const char *by, const char *name, const char *what)
 }
 
 static void
-what_is_decided_is_in_its_step_by_each_name(void **state)
+decisions_count_in_their_step_by_name(void **state)
 {
 	(void)state;
 	count(0, "chat", "openai", "gpt", SERIES_PERMIT, 1);
@@ -155,7 +155,7 @@ what_is_decided_is_in_its_step_by_each_name(void **state)
 }
 
 static void
-only_the_last_hour_is_kept(void **state)
+steps_older_than_an_hour_are_dropped(void **state)
 {
 	(void)state;
 	count(0, "old", "p", "m", SERIES_PERMIT, 9);
@@ -173,7 +173,7 @@ only_the_last_hour_is_kept(void **state)
 }
 
 static void
-names_beyond_the_room_are_other(void **state)
+names_without_room_count_as_other(void **state)
 {
 	char name[40];
 
@@ -191,7 +191,7 @@ names_beyond_the_room_are_other(void **state)
 }
 
 static void
-rates_are_of_the_last_seconds(void **state)
+rates_cover_the_last_seconds(void **state)
 {
 	(void)state;
 	count(0, "chat", "openai", "gpt", SERIES_PERMIT, 1000);
@@ -204,7 +204,7 @@ rates_are_of_the_last_seconds(void **state)
 	provider_answered(provider_entry(&w[1]->providers, SPAN_LIT("openai")), 500, 1);
 	provider_answered(provider_entry(&w[1]->providers, SPAN_LIT("openai")), 200, 1);
 	json_t *o = now();
-	/* 15 seconds: the sample before the last one and what came since */
+	/* 15 seconds: since the sample before the last one */
 	assert_true(json_real_value(json_object_get(o, "over_s")) == 15);
 	assert_true(rate(o, "total", "", "requests_per_s") > 69 &&
 		    rate(o, "total", "", "requests_per_s") < 70);
@@ -242,7 +242,7 @@ decide(int worker, const char *route, uint64_t took_us)
 }
 
 static void
-latencies_have_quantiles(void **state)
+latencies_are_reported_as_quantiles(void **state)
 {
 	(void)state;
 	for (int i = 1; i <= 20; i++)
@@ -274,7 +274,7 @@ latencies_have_quantiles(void **state)
 }
 
 static void
-quantiles_of_buckets(void **state)
+quantiles_are_computed_from_buckets(void **state)
 {
 	uint64_t n[HISTOGRAM_BUCKETS + 1] = { 0 };
 
@@ -303,7 +303,7 @@ ask_on(void *arg)
 }
 
 static void
-one_asks_while_another_samples(void **state)
+rates_can_be_read_during_a_sample(void **state)
 {
 	pthread_t t;
 
@@ -322,13 +322,13 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(what_is_decided_is_in_its_step_by_each_name),
-		T(only_the_last_hour_is_kept),
-		T(names_beyond_the_room_are_other),
-		T(rates_are_of_the_last_seconds),
-		T(latencies_have_quantiles),
-		T(quantiles_of_buckets),
-		T(one_asks_while_another_samples),
+		T(decisions_count_in_their_step_by_name),
+		T(steps_older_than_an_hour_are_dropped),
+		T(names_without_room_count_as_other),
+		T(rates_cover_the_last_seconds),
+		T(latencies_are_reported_as_quantiles),
+		T(quantiles_are_computed_from_buckets),
+		T(rates_can_be_read_during_a_sample),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* How a frontend is reached by its file: sockets, hosts, and which rule may have answered. */
+/* How requests reach a frontend, by its file: sockets, hosts, and rules that may have
+ * answered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +24,7 @@ front_of(struct haproxy *h, const char *lines)
 }
 
 static void
-sockets_are_those_of_bind_lines(void **state)
+sockets_are_read_from_bind_lines(void **state)
 {
 	static const struct {
 		const char *bind, *want;
@@ -75,7 +76,7 @@ sockets_are_those_of_bind_lines(void **state)
 }
 
 static void
-hosts_are_those_of_the_acl(void **state)
+hosts_are_read_from_the_acl(void **state)
 {
 	static const struct {
 		const char *lines, *want;
@@ -111,7 +112,7 @@ hosts_are_those_of_the_acl(void **state)
 }
 
 static void
-an_acl_of_binds_names_some(void **state)
+acl_of_binds_selects_sockets(void **state)
 {
 	struct haproxy h;
 	struct reach_place p[4];
@@ -131,20 +132,22 @@ an_acl_of_binds_names_some(void **state)
 }
 
 static void
-rules_that_may_have_answered(void **state)
+rules_that_may_answer_are_listed(void **state)
 {
 	static const char lines[] =
-		"\thttp-request redirect scheme https code 301 unless { ssl_fc }\n"	/* 4 */
-		"\thttp-request redirect prefix https://w code 301 if { path /x }\n"	/* 5 */
-		"\thttp-request redirect location /new if { path /old }\n"		/* 6 */
-		"\thttp-request deny if { src 10.0.0.0/8 }\n"				/* 7 */
-		"\thttp-request deny deny_status 429 if { path /a } !{ so_name tollgate-inner }\n"
-		"\thttp-request return status 429 if { path /b }\n"			/* 9 */
-		"\thttp-request auth if { path /c }\n"					/* 10 */
-		"\thttp-request tarpit if { path /d }\n"				/* 11 */
-		"\tredirect location https://w/y code 308 if { path /y }\n"		/* 12 */
+		"\thttp-request redirect scheme https code 301 unless { ssl_fc }\n" /* line 4 */
+		/* line 5 */
+		"\thttp-request redirect prefix https://w code 301 if { path /x }\n"
+		"\thttp-request redirect location /new if { path /old }\n" /* line 6 */
+		"\thttp-request deny if { src 10.0.0.0/8 }\n"		   /* line 7 */
+		"\thttp-request deny deny_status 429 if { path /a } !{ so_name tollgate-inner "
+		"}\n"
+		"\thttp-request return status 429 if { path /b }\n"	    /* line 9 */
+		"\thttp-request auth if { path /c }\n"			    /* line 10 */
+		"\thttp-request tarpit if { path /d }\n"		    /* line 11 */
+		"\tredirect location https://w/y code 308 if { path /y }\n" /* line 12 */
 		"\thttp-request return status 503 if { var(txn.tollgate.via) -m found }\n"
-		"\thttp-request return if { path /e }\n";				/* 14 */
+		"\thttp-request return if { path /e }\n"; /* line 14 */
 	static const struct {
 		int status;
 		const char *location;
@@ -182,10 +185,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sockets_are_those_of_bind_lines),
-		cmocka_unit_test(hosts_are_those_of_the_acl),
-		cmocka_unit_test(an_acl_of_binds_names_some),
-		cmocka_unit_test(rules_that_may_have_answered),
+		cmocka_unit_test(sockets_are_read_from_bind_lines),
+		cmocka_unit_test(hosts_are_read_from_the_acl),
+		cmocka_unit_test(acl_of_binds_selects_sockets),
+		cmocka_unit_test(rules_that_may_answer_are_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ realms_setup(void **state)
 	return identity_load(realms_text);
 }
 
-/* NULL: refused. */
+/* `person` NULL: refused. */
 static void
 expect_person(const char *name, int err, const struct identity *id, const char *person,
 	const char *why)
@@ -83,7 +83,7 @@ static const struct { const char *name, *header, *issuer, *sub, *person; } token
 /* clang-format on */
 
 static void
-a_token_names_a_person_of_its_realm(void **state)
+token_names_a_person_of_its_realm(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(64);
 
@@ -115,9 +115,9 @@ a_token_names_a_person_of_its_realm(void **state)
 	identity_cache_free(&cache);
 }
 
-/* The file of keys is the operator's own: it names persons in full, whatever realms there are. */
+/* The operator writes the key file, which contains full names whatever the realms are. */
 static void
-a_key_names_a_person_in_full(void **state)
+key_names_a_person_in_full(void **state)
 {
 	const struct {
 		const char *key, *person;
@@ -196,7 +196,7 @@ signed_headers_name_a_person_of_their_realm(void **state)
 }
 
 static void
-a_certificate_names_a_person_of_its_realm(void **state)
+certificate_names_a_person_of_its_realm(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(64);
 
@@ -220,7 +220,7 @@ a_certificate_names_a_person_of_its_realm(void **state)
 }
 
 static void
-nobody_has_no_realm(void **state)
+anonymous_caller_has_no_realm(void **state)
 {
 	struct identity id;
 
@@ -240,11 +240,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_token_names_a_person_of_its_realm),
-		cmocka_unit_test(a_key_names_a_person_in_full),
+		cmocka_unit_test(token_names_a_person_of_its_realm),
+		cmocka_unit_test(key_names_a_person_in_full),
 		cmocka_unit_test(signed_headers_name_a_person_of_their_realm),
-		cmocka_unit_test(a_certificate_names_a_person_of_its_realm),
-		cmocka_unit_test(nobody_has_no_realm),
+		cmocka_unit_test(certificate_names_a_person_of_its_realm),
+		cmocka_unit_test(anonymous_caller_has_no_realm),
 	};
 
 	return cmocka_run_group_tests(tests, realms_setup, realms_teardown);

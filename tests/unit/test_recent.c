@@ -1,5 +1,5 @@
-/* The ring of last decisions, alone: what is kept and cut, and who reads while a worker writes
- * never sees half of one. What may be shown of it on a terminal. */
+/* The ring of the last decisions: kept entries and shortened names. A reader must never get
+ * half of a decision that a worker is writing. Also: text that may be shown on a terminal. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,7 +62,7 @@ fresh(void **state)
 }
 
 static void
-the_last_are_kept_oldest_first(void **state)
+last_decisions_are_kept_oldest_first(void **state)
 {
 	char id[40];
 
@@ -85,13 +85,13 @@ the_last_are_kept_oldest_first(void **state)
 }
 
 static void
-long_words_are_cut_at_a_character(void **state)
+long_words_are_cut_between_characters(void **state)
 {
 	char model[200];
 
 	(void)state;
 	memset(model, 'x', sizeof(model));
-	memcpy(model + 38, "\xe2\x82\xac", 3); /* its third byte would be the 41st */
+	memcpy(model + 38, "\xe2\x82\xac", 3); /* its third byte would be byte 41 */
 	model[199] = 0;
 	add(&ring, "01234567890123456789012345", model);
 	json_t *o = read_all(&ring);
@@ -114,9 +114,9 @@ long_words_are_cut_at_a_character(void **state)
 	json_decref(o);
 }
 
-/* What became of a decision is known later, when its place may be another's. */
+/* The result of a decision is known later, when its place may belong to another decision. */
 static void
-what_came_of_it_is_its_own(void **state)
+result_is_stored_only_with_its_decision(void **state)
 {
 	static const struct {
 		int end;
@@ -143,7 +143,7 @@ what_came_of_it_is_its_own(void **state)
 	assert_null(last(o, "answer"));
 	json_decref(o);
 	recent_end(&ring, CAP_RECENT, 200);
-	recent_end(&ring, 0, 500); /* it has gone */
+	recent_end(&ring, 0, 500); /* its place was reused */
 	o = read_all(&ring);
 	assert_string_equal(last(o, "answer"), "200");
 	json_decref(o);
@@ -151,7 +151,7 @@ what_came_of_it_is_its_own(void **state)
 
 static _Atomic bool stop;
 
-/* Each decision says its letter everywhere. */
+/* Each decision has its letter in every field. */
 static void *
 writer(void *arg)
 {
@@ -167,7 +167,7 @@ writer(void *arg)
 }
 
 static void
-who_reads_while_it_is_written_sees_whole_ones(void **state)
+reader_gets_only_complete_decisions(void **state)
 {
 	pthread_t t;
 	size_t seen = 0, i;
@@ -194,7 +194,7 @@ who_reads_while_it_is_written_sees_whole_ones(void **state)
 }
 
 static void
-a_terminal_gets_letters_only(void **state)
+terminal_gets_only_printable_text(void **state)
 {
 	static const struct {
 		const char *name, *in, *want;
@@ -244,7 +244,7 @@ a_terminal_gets_letters_only(void **state)
 }
 
 static void
-all_of_a_text_is_shown(void **state)
+whole_text_is_shown(void **state)
 {
 	static const struct {
 		const char *in, *want;
@@ -275,12 +275,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(the_last_are_kept_oldest_first, fresh),
-		cmocka_unit_test_setup(what_came_of_it_is_its_own, fresh),
-		cmocka_unit_test_setup(long_words_are_cut_at_a_character, fresh),
-		cmocka_unit_test_setup(who_reads_while_it_is_written_sees_whole_ones, fresh),
-		cmocka_unit_test(a_terminal_gets_letters_only),
-		cmocka_unit_test(all_of_a_text_is_shown),
+		cmocka_unit_test_setup(last_decisions_are_kept_oldest_first, fresh),
+		cmocka_unit_test_setup(result_is_stored_only_with_its_decision, fresh),
+		cmocka_unit_test_setup(long_words_are_cut_between_characters, fresh),
+		cmocka_unit_test_setup(reader_gets_only_complete_decisions, fresh),
+		cmocka_unit_test(terminal_gets_only_printable_text),
+		cmocka_unit_test(whole_text_is_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* What external recognizers are asked and what of their answers is believed. */
+/* Requests to external recognizers, and the validation of their responses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +49,7 @@ static const struct recognizer mod = { .name = "mod",
 	.flagged = FLAGGED };
 
 static void
-requests_have_their_shapes(void **state)
+requests_have_the_form_of_the_api(void **state)
 {
 	const struct span texts[] = { SPAN_LIT("a \"b\"\n"), SPAN_LIT("\xc3\xa9") };
 	struct recognizer alone = ner, model = mod, list = toxic;
@@ -89,8 +89,8 @@ requests_have_their_shapes(void **state)
 	buf_free(&b);
 }
 
-/* The findings of one text, "ENTITY[start,end)score …"; or "error: …". The answer and
- * the text stand against pages that fault. */
+/* Returns the findings of one text as "ENTITY[start,end)score …", or "error: …". The response
+ * and the text end at inaccessible pages. */
 static const char *
 read_one(const struct recognizer *r, const char *text, const char *answer)
 {
@@ -126,7 +126,7 @@ read_one(const struct recognizer *r, const char *text, const char *answer)
 	"}"
 
 static void
-answers_are_believed_whole_or_not_at_all(void **state)
+response_is_used_whole_or_not_at_all(void **state)
 {
 	static const struct {
 		const char *name;
@@ -259,7 +259,7 @@ answers_are_believed_whole_or_not_at_all(void **state)
 }
 
 static void
-moderations_may_go_by_score(void **state)
+moderation_may_use_scores(void **state)
 {
 	struct recognizer by_score = mod;
 
@@ -278,7 +278,7 @@ moderations_may_go_by_score(void **state)
 }
 
 static void
-several_texts_get_their_own_findings(void **state)
+each_text_gets_its_own_findings(void **state)
 {
 	const struct span texts[] = { SPAN_LIT("Ann"), SPAN_LIT(""), SPAN_LIT("\xc3\xa9 Bo") };
 	struct findings f[3];
@@ -299,12 +299,12 @@ several_texts_get_their_own_findings(void **state)
 	assert_int_equal(recognizer_read(&ner, SPAN_LIT("[[" P("PERSON", 0, 3, 1) "],[],3]"),
 				 texts, 3, &a, f, &why),
 		ERR_SYNTAX);
-	assert_int_equal(f[0].n, 0); /* nothing of it counts */
+	assert_int_equal(f[0].n, 0); /* no finding of the response counts */
 	arena_reset(&a);
 }
 
 static void
-too_many_findings_are_an_error(void **state)
+too_many_findings_of_a_recognizer_are_an_error(void **state)
 {
 	struct span text = SPAN_LIT("Ann");
 	struct findings f;
@@ -326,7 +326,7 @@ too_many_findings_are_an_error(void **state)
 }
 
 static void
-pointers_are_followed_as_rfc_6901_says(void **state)
+pointers_are_followed_by_rfc_6901(void **state)
 {
 	struct recognizer r = toxic;
 
@@ -363,12 +363,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(requests_have_their_shapes),
-		cmocka_unit_test(answers_are_believed_whole_or_not_at_all),
-		cmocka_unit_test(moderations_may_go_by_score),
-		cmocka_unit_test(several_texts_get_their_own_findings),
-		cmocka_unit_test(too_many_findings_are_an_error),
-		cmocka_unit_test(pointers_are_followed_as_rfc_6901_says),
+		cmocka_unit_test(requests_have_the_form_of_the_api),
+		cmocka_unit_test(response_is_used_whole_or_not_at_all),
+		cmocka_unit_test(moderation_may_use_scores),
+		cmocka_unit_test(each_text_gets_its_own_findings),
+		cmocka_unit_test(too_many_findings_of_a_recognizer_are_an_error),
+		cmocka_unit_test(pointers_are_followed_by_rfc_6901),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* redact --stream at a pipe that is slow, and classify on a terminal. */
+/* redact --stream on a slow pipe, and classify on a terminal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ struct child {
 	int in, out;
 };
 
-/* `tollgate ARGS…` between two pipes, or with a terminal as its output. */
+/* Starts `tollgate ARGS…` between two pipes, or with a terminal as its output. */
 static void
 start(struct child *c, char **argv, int argc, bool terminal)
 {
@@ -28,7 +28,7 @@ start(struct child *c, char **argv, int argc, bool terminal)
 
 	assert_int_equal(pipe(in), 0);
 	assert_int_equal(terminal ? openpty(&out[0], &out[1], NULL, NULL, NULL) : pipe(out), 0);
-	if (terminal) { /* newlines as they are written */
+	if (terminal) { /* newlines are not changed */
 		struct termios t;
 		assert_int_equal(tcgetattr(out[1], &t), 0);
 		cfmakeraw(&t);
@@ -56,7 +56,7 @@ send_text(const struct child *c, const char *text)
 	assert_int_equal(write(c->in, text, strlen(text)), (ssize_t)strlen(text));
 }
 
-/* Reads until `least` bytes are there or all has come; five seconds at most. */
+/* Reads until `least` bytes have arrived or the output ends, for five seconds at most. */
 static void
 receive(const struct child *c, struct buf *got, size_t least)
 {
@@ -66,7 +66,7 @@ receive(const struct child *c, struct buf *got, size_t least)
 		char *to = buf_reserve(got, 4096);
 		assert_int_equal(poll(&p, 1, 5000), 1);
 		ssize_t n = read(c->out, to, 4096);
-		if (n <= 0) /* a terminal whose other end is closed is an error */
+		if (n <= 0) /* reading from a terminal whose other end is closed is an error */
 			break;
 		buf_commit(got, (size_t)n);
 	}
@@ -87,7 +87,7 @@ end(struct child *c)
 	"The order which arrived on Monday was sent again to our office, nobody knew why.\n"
 
 static void
-a_stream_is_answered_while_it_comes(void **state)
+stream_is_redacted_while_it_arrives(void **state)
 {
 	char *argv[] = { (char *)(uintptr_t) "tollgate", (char *)(uintptr_t) "redact",
 		(char *)(uintptr_t) "--stream", NULL };
@@ -105,7 +105,7 @@ a_stream_is_answered_while_it_comes(void **state)
 	receive(&c, &got, sent - 200);
 	assert_true(got.n <= sent);
 	assert_true(span_starts(buf_view(&got), SPAN_LIT(LINE LINE)));
-	/* A value in two pieces, with one of a number that is in the text. */
+	/* A value in two pieces; its number is already used in the text. */
 	send_text(&c, "<EMAIL_ADDRESS_1> wrote to ada@exa");
 	usleep(20000);
 	send_text(&c, "mple.org and 4716 3791 ");
@@ -121,9 +121,9 @@ a_stream_is_answered_while_it_comes(void **state)
 	buf_free(&got);
 }
 
-/* The first parts of a token that is longer than what is held: nothing else of it is known. */
+/* The first parts of a token that is longer than what is held: the rest cannot be inspected. */
 static void
-an_unread_token_is_replaced(void **state)
+uninspected_token_is_replaced(void **state)
 {
 	char *argv[] = { (char *)(uintptr_t) "tollgate", (char *)(uintptr_t) "redact",
 		(char *)(uintptr_t) "--stream", (char *)(uintptr_t) "--with=mask", NULL };
@@ -149,7 +149,7 @@ an_unread_token_is_replaced(void **state)
 }
 
 static void
-findings_are_underlined_on_a_terminal(void **state)
+findings_are_underlined_on_terminals(void **state)
 {
 	static const struct {
 		const char *option, *in, *want;
@@ -176,7 +176,7 @@ findings_are_underlined_on_a_terminal(void **state)
 		send_text(&c, rows[i].in);
 		close(c.in);
 		receive(&c, &got, SIZE_MAX);
-		/* The score is the model's. */
+		/* The score depends on the model. */
 		if (!span_starts(buf_view(&got), span_str(rows[i].want)) ||
 			(!rows[i].scored && got.n != strlen(rows[i].want)))
 			fail_msg("%s: %.*s", rows[i].in, SPAN_ARG(buf_view(&got)));
@@ -189,9 +189,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_stream_is_answered_while_it_comes),
-		cmocka_unit_test(an_unread_token_is_replaced),
-		cmocka_unit_test(findings_are_underlined_on_a_terminal),
+		cmocka_unit_test(stream_is_redacted_while_it_arrives),
+		cmocka_unit_test(uninspected_token_is_replaced),
+		cmocka_unit_test(findings_are_underlined_on_terminals),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

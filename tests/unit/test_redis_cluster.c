@@ -1,6 +1,6 @@
-/* A cluster of three real nodes: keys go to the node that has their slot, follow a slot
- * that moves, and a node that is lost takes nothing with it but its own keys. And the slots
- * themselves. Then all of it over TLS. */
+/* A cluster of three real nodes: each command is sent to the node with the key's slot, a moving
+ * slot is followed, and a lost node affects only its own keys. Also the slots themselves. Then
+ * all of it over TLS. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,9 +16,9 @@
 /* ---- slots ---- */
 
 static void
-a_key_is_in_its_slot(void **state)
+key_is_in_its_slot(void **state)
 {
-	/* As CLUSTER KEYSLOT says. */
+	/* As reported by CLUSTER KEYSLOT. */
 	static const struct {
 		const char *key;
 		unsigned slot;
@@ -44,7 +44,7 @@ a_key_is_in_its_slot(void **state)
 }
 
 static void
-a_place_is_read(void **state)
+node_address_is_read(void **state)
 {
 	static const struct {
 		const char *said, *host, *address;
@@ -95,7 +95,7 @@ cluster(void)
 }
 
 static void
-each_key_goes_to_its_node(void **state)
+key_is_sent_to_its_node(void **state)
 {
 	struct redis_options o = cluster();
 	struct redis *r = begin(&o);
@@ -109,8 +109,8 @@ each_key_goes_to_its_node(void **state)
 	for (int i = 0; i < NODES; i++)
 		assert_string_equal(
 			server_do(&node[i], "GET %s", key_of(i, 3 + (unsigned)i)), "2");
-	/* Over three nodes and several slots of one, two that are in one, one that is not
-	 * there. */
+	/* Keys on three nodes: several slots of one node, two keys in one slot, and a missing
+	 * key. */
 	snprintf(keys, sizeof(keys), "%s.", key_of(1, 1));
 	struct told t = told(
 		r, "MGET", key_of(0, 0), key_of(1, 1), keys, key_of(2, 2), key_of(0, 3), NULL);
@@ -119,7 +119,7 @@ each_key_goes_to_its_node(void **state)
 	assert_int_equal(t.first.n, 5);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(t.first.list[i], i == 2 ? 0 : 2);
-	/* Each node has a life of its own, whose key is on it, and a clock. */
+	/* Each node has its own epoch, whose key is on it, and its own clock. */
 	for (int i = 0; i < NODES; i++) {
 		const struct redis_life *l = redis_life(redis_at(r, span_str(key_of(i, 0))));
 		char epoch[32];
@@ -131,10 +131,10 @@ each_key_goes_to_its_node(void **state)
 	redis_free(&r);
 }
 
-/* While the slot moves, and after: nothing fails, nothing is lost, what is read was written
- * before. */
+/* While the slot moves and afterwards, nothing fails or is lost, and every read returns the
+ * last write. */
 static void
-a_slot_that_moves_is_followed(void **state)
+moving_slot_is_followed(void **state)
 {
 	struct redis_options o = cluster();
 	struct redis *r = begin(&o);
@@ -153,7 +153,8 @@ a_slot_that_moves_is_followed(void **state)
 	assert_string_equal(
 		server_do(&node[0], "MIGRATE 127.0.0.1 %u %s 0 1000", node_port(1), a), "OK");
 	for (int round = 2; round <= 3; round++) {
-		/* There, here, and nowhere yet: then it is made there. */
+		/* One key has moved, one has not, and one does not exist yet and is made on the
+		 * new node. */
 		assert_int_equal(count(r, a).i, round);
 		assert_int_equal(count(r, b).i, round);
 		assert_int_equal(count(r, c).i, round - 1);
@@ -178,10 +179,10 @@ a_slot_that_moves_is_followed(void **state)
 	redis_free(&r);
 }
 
-/* One worker of a process is redirected: at its next turn each knows where the slot is, and
- * that it moved, before the cluster was asked. */
+/* One worker of a process is redirected. In its next turn, each worker knows the new node and
+ * that the slot moved, before the cluster was queried. */
 static void
-who_is_redirected_tells_the_others(void **state)
+redirected_worker_informs_the_others(void **state)
 {
 	struct redis_options o = cluster();
 	struct redis_finder *f = redis_finder_new(&o);
@@ -209,9 +210,10 @@ who_is_redirected_tells_the_others(void **state)
 	redis_finder_free(&f);
 }
 
-/* Nobody is redirected. The first move is seen after a second at most, those that follow much sooner. */
+/* No worker is redirected. The first move is noticed after a second at most, the next ones much
+ * sooner. */
 static void
-slots_that_move_one_after_another_are_seen_soon(void **state)
+consecutive_slot_moves_are_noticed_soon(void **state)
 {
 	enum { MOVED = 8, MOST_MS = 4000 };
 	struct redis_options o = cluster();
@@ -246,10 +248,10 @@ on_second(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	t->done = true;
 }
 
-/* Who counts and then reads has counted when it reads, also where the count goes by way of
- * another node than what is read: else two could both miss the other. */
+/* A worker that counts and then reads must have counted when it reads, even if both commands
+ * use different nodes. Otherwise two workers could each miss the other. */
 static void
-what_is_read_was_counted_before(void **state)
+count_precedes_the_following_read(void **state)
 {
 	struct redis_options o = cluster();
 	struct redis *r = begin(&o);
@@ -266,7 +268,7 @@ what_is_read_was_counted_before(void **state)
 	server_do(&node[1], "CLUSTER SETSLOT %u IMPORTING %s", slot, id(&node[2]));
 	server_do(&node[2], "CLUSTER SETSLOT %u MIGRATING %s", slot, id(&node[1]));
 	server_do(&node[2], "MIGRATE 127.0.0.1 %u %s 0 1000", node_port(1), a);
-	/* The count waits for node 1; meanwhile another one counts on node 2. */
+	/* The count waits for node 1; meanwhile another worker counts on node 2. */
 	assert_string_equal(server_do(&node[1], "CLIENT PAUSE 150 WRITE"), "OK");
 	struct redis_pipe *p = redis_begin(r, 2, on_second, &arg, sizeof(arg));
 	redis_command(p, 3, (const char *[]){ "INCRBY", a, "1" },
@@ -289,7 +291,7 @@ what_is_read_was_counted_before(void **state)
 }
 
 static void
-a_lost_node_takes_only_its_own(void **state)
+lost_node_affects_only_its_own_keys(void **state)
 {
 	struct redis_options o = cluster();
 	struct redis *r = begin(&o);
@@ -309,12 +311,12 @@ a_lost_node_takes_only_its_own(void **state)
 	assert_int_equal(count(r, mine).err, ERR_IO);
 	assert_true(redis_up(redis_at(r, span_str(other))));
 	assert_int_equal(count(r, other).i, 1);
-	/* Its replica is promoted: another life, the others' go on. */
+	/* Its replica is promoted: that node has a new epoch, the others keep theirs. */
 	uint64_t began = clock_mono_us();
 	assert_true(becomes(r, true));
 	double took_s = (double)(clock_mono_us() - began) / 1e6;
 	print_message("promotion followed after %.1f s\n", took_s);
-	/* The nodes are asked again as one is lost, not when it is time: 10 s. */
+	/* The nodes are queried as soon as one is lost, and not only after the usual 10 s. */
 	assert_true(took_s < 9);
 	at = redis_at(r, span_str(mine));
 	assert_true(redis_life(at)->epoch != life);
@@ -334,28 +336,28 @@ a_lost_node_takes_only_its_own(void **state)
 }
 
 static void
-over_tls_too(void **state)
+cluster_works_over_tls(void **state)
 {
 	(void)state;
 	print_message("SKIP: " REDIS_TLS_MISSING "\n");
 	skip();
 }
-static const struct CMUnitTest no_tls[] = { cmocka_unit_test(over_tls_too) };
+static const struct CMUnitTest no_tls[] = { cmocka_unit_test(cluster_works_over_tls) };
 
 int
 main(void)
 {
 	const struct CMUnitTest pure[] = {
-		cmocka_unit_test(a_key_is_in_its_slot),
-		cmocka_unit_test(a_place_is_read),
+		cmocka_unit_test(key_is_in_its_slot),
+		cmocka_unit_test(node_address_is_read),
 	};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_key_goes_to_its_node),
-		cmocka_unit_test(a_slot_that_moves_is_followed),
-		cmocka_unit_test(who_is_redirected_tells_the_others),
-		cmocka_unit_test(slots_that_move_one_after_another_are_seen_soon),
-		cmocka_unit_test(what_is_read_was_counted_before),
-		cmocka_unit_test(a_lost_node_takes_only_its_own),
+		cmocka_unit_test(key_is_sent_to_its_node),
+		cmocka_unit_test(moving_slot_is_followed),
+		cmocka_unit_test(redirected_worker_informs_the_others),
+		cmocka_unit_test(consecutive_slot_moves_are_noticed_soon),
+		cmocka_unit_test(count_precedes_the_following_read),
+		cmocka_unit_test(lost_node_affects_only_its_own_keys),
 	};
 	int failed = cmocka_run_group_tests(pure, NULL, NULL);
 

@@ -1,5 +1,6 @@
-/* A Redis that sends what nobody asked for, or more than anybody asked for: the connection ends and is made anew, and
- * the daemon neither ends nor runs out of memory. A proxy in front of a real server adds the bytes. */
+/* A Redis that sends unexpected bytes, or too many: the connection is closed and made again,
+ * and the daemon neither ends nor exhausts its memory. A proxy in front of a real server adds
+ * the bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +39,7 @@ static struct {
 	int listener;
 	pthread_t thread;
 	_Atomic bool ends;
-	/* Sent once to every client, `times` times, before the next bytes of the server. */
+	/* Sent to every client `times` times, before the next bytes of the server. */
 	const char *_Atomic add;
 	_Atomic size_t times;
 	/* The proxy changes a byte in this many of 1,000 reads from the server. */
@@ -62,7 +63,7 @@ deliver(int fd, const char *p, size_t n)
 	return send(fd, p, n, MSG_NOSIGNAL) == (ssize_t)n;
 }
 
-/* True: it goes on. */
+/* Returns true if the connection continues. */
 static bool
 carry(int from, int to, bool answers)
 {
@@ -81,7 +82,7 @@ static void *
 run_proxy(void *arg)
 {
 	struct pollfd p[33] = { { .fd = proxy.listener, .events = POLLIN } };
-	size_t n = 1; /* a client and its server are two after each other */
+	size_t n = 1; /* the sockets of a client and of its server are adjacent */
 
 	while (!atomic_load(&proxy.ends)) {
 		poll(p, n, 5);
@@ -151,7 +152,7 @@ end_all(void **state)
 
 /* ---- the client ---- */
 
-/* In kilobytes, the most that this process ever had. */
+/* Returns the largest memory of this process so far, in kilobytes. */
 static long
 most_memory(void)
 {
@@ -171,7 +172,7 @@ add(const char *bytes, size_t times)
 static const struct {
 	const char *name, *bytes;
 	size_t times;
-	bool ends; /* the connection does, before another reply */
+	bool ends; /* the connection ends before another reply */
 } rows[] = {
 	{ "a number", ":1\r\n", 1, true },
 	{ "nothing", "$-1\r\n", 1, true },
@@ -188,7 +189,7 @@ static const struct {
 };
 
 static void
-what_nobody_asked_for_ends_the_connection(void **state)
+unexpected_bytes_end_the_connection(void **state)
 {
 	NEEDS_REDIS;
 	struct redis_options o = options("unix:%s", proxy.path);
@@ -198,7 +199,7 @@ what_nobody_asked_for_ends_the_connection(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint64_t began = clock_mono_us();
 		add(rows[i].bytes, rows[i].times);
-		/* a pipeline that is under way may come before or after it */
+		/* a pipeline in flight may be answered before or after */
 		if (rows[i].ends && !becomes(r, false))
 			fail_msg("%s: the connection stays", rows[i].name);
 		while (!rows[i].ends && count(r, "n").err == 0)
@@ -215,7 +216,7 @@ what_nobody_asked_for_ends_the_connection(void **state)
 		fail_msg("%ld KB more", most_memory() - before);
 }
 
-/* A megabyte of a string of 2 GB. */
+/* One megabyte of a string of 2 GB. */
 static const char *
 endless(void)
 {
@@ -226,9 +227,9 @@ endless(void)
 	return text;
 }
 
-/* A reply to a command is refused, too, if it is larger than any may be. */
+/* A reply to a command is refused too if it is larger than any permitted one. */
 static void
-a_reply_larger_than_any_ends_the_connection(void **state)
+oversized_reply_ends_the_connection(void **state)
 {
 	NEEDS_REDIS;
 	struct redis_options o = options("unix:%s", proxy.path);
@@ -261,7 +262,7 @@ asked(const char *bytes, size_t times, char why[200])
 }
 
 static void
-a_blocking_connection_has_the_same_bounds(void **state)
+blocking_connection_has_the_same_limits(void **state)
 {
 	char why[200];
 
@@ -277,9 +278,9 @@ a_blocking_connection_has_the_same_bounds(void **state)
 		why, "Redis sent a larger reply than any command of the daemon returns");
 }
 
-/* The client survives replies that were altered on their way, and connects again. */
+/* The client survives altered replies and connects again. */
 static void
-altered_replies_are_survived(void **state)
+client_survives_altered_replies(void **state)
 {
 	unsigned lost = 0, taken = 0;
 
@@ -306,7 +307,7 @@ altered_replies_are_survived(void **state)
 
 /* Each epoch in which a worker counts costs Redis as many keys as counters are in use. */
 static void
-an_altered_reply_is_not_taken_for_an_epoch(void **state)
+altered_reply_is_not_taken_for_an_epoch(void **state)
 {
 	enum { ASKS = 200 };
 	unsigned asks = 0;
@@ -340,11 +341,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_nobody_asked_for_ends_the_connection),
-		cmocka_unit_test(a_blocking_connection_has_the_same_bounds),
-		cmocka_unit_test(altered_replies_are_survived),
-		cmocka_unit_test(an_altered_reply_is_not_taken_for_an_epoch),
-		cmocka_unit_test(a_reply_larger_than_any_ends_the_connection),
+		cmocka_unit_test(unexpected_bytes_end_the_connection),
+		cmocka_unit_test(blocking_connection_has_the_same_limits),
+		cmocka_unit_test(client_survives_altered_replies),
+		cmocka_unit_test(altered_reply_is_not_taken_for_an_epoch),
+		cmocka_unit_test(oversized_reply_ends_the_connection),
 	};
 
 	return cmocka_run_group_tests(tests, begin_all, end_all);

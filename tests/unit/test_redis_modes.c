@@ -1,5 +1,5 @@
-/* Redis as people run it, on real servers: logins, a password file that changes, TLS, names
- * that do not resolve, Sentinels and their failover. Clusters: test_redis_cluster.c. */
+/* Redis in common setups on real servers: logins, a changing password file, TLS, names that do
+ * not resolve, Sentinels and their failover. test_redis_cluster.c tests clusters. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@
 #include "support/redis_trio.h"
 #include "support/temp_dir.h"
 
-/* Whether the blocking client gets in too: it must agree. */
+/* Returns true if the blocking client can connect too; both clients must agree. */
 static bool
 dials(const struct redis_options *o)
 {
@@ -40,10 +40,10 @@ secret(const char *name, const char *text)
 	assert_int_equal(chmod(path(name), 0600), 0);
 }
 
-/* ---- who we are ---- */
+/* ---- login ---- */
 
 static void
-a_login_decides_who_gets_in(void **state)
+login_must_be_valid(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *user, *password, *file; int mode; bool in; } rows[] = {
@@ -86,7 +86,7 @@ a_login_decides_who_gets_in(void **state)
 	}
 	server_do(&s, "AUTH tg one");
 	server_do(&s, "SELECT 3");
-	/* Four rows got in, each once; database and name as they were asked for. */
+	/* Four rows connected, each once, with the requested database and client name. */
 	assert_string_equal(server_do(&s, "GET k"), "4");
 	struct redis_options o = options("redis://tg:one@127.0.0.1:%u", s.port);
 	strcpy(o.client_name, "tollgate-gw-1");
@@ -97,9 +97,9 @@ a_login_decides_who_gets_in(void **state)
 	server_kill(&s);
 }
 
-/* Written to the file, then changed in Redis: no restart. */
+/* The password is changed in the file and then in Redis, without a restart. */
 static void
-a_password_is_changed_while_we_run(void **state)
+password_may_change_at_run_time(void **state)
 {
 	struct server s = { 0 };
 
@@ -113,7 +113,7 @@ a_password_is_changed_while_we_run(void **state)
 	assert_true(becomes(r, true));
 	secret("pw", "two\n");
 	assert_string_equal(server_do(&s, "CONFIG SET requirepass two"), "OK");
-	/* Who is in stays in; the next connection is another login. */
+	/* An existing connection stays open; the next one uses the new password. */
 	assert_int_equal(count(r, "k").i, 1);
 	server_do(&s, "CLIENT KILL TYPE normal SKIPME yes");
 	assert_true(becomes(r, false));
@@ -123,7 +123,7 @@ a_password_is_changed_while_we_run(void **state)
 	server_kill(&s);
 }
 
-/* In the log, sooner or later. */
+/* Waits until the log contains the reason. */
 static void
 is_said(struct redis *r, const char *why)
 {
@@ -141,9 +141,9 @@ is_said(struct redis *r, const char *why)
 	}
 }
 
-/* The reason that stands in the log is the one that is true now. */
+/* The log states the current reason. */
 static void
-another_reason_is_said(void **state)
+changed_reason_is_logged(void **state)
 {
 	struct server s = { 0 };
 	char said[4096] = "";
@@ -161,7 +161,7 @@ another_reason_is_said(void **state)
 	is_said(r, "a line of 1 to 255 bytes is expected");
 	secret("pw", "two\n");
 	is_said(r, "WRONGPASS");
-	run_until(r, true, 4500); /* several times more in vain */
+	run_until(r, true, 4500); /* several further attempts fail */
 	redis_free(&r);
 	log_stop(PATIENT_MS * 1000ull);
 	dup2(keep, 2);
@@ -171,14 +171,15 @@ another_reason_is_said(void **state)
 	const char *then = strstr(said, "WRONGPASS");
 	assert_non_null(then);
 	assert_null(strstr(then + 1, "WRONGPASS"));
-	assert_null(strstr(then + 1, "redis.down")); /* NOAUTH for what was sent after AUTH, closed */
+	assert_null(strstr(
+		then + 1, "redis.down")); /* NOAUTH for the commands after AUTH, then closed */
 	close(keep);
 	close(log);
 }
 
-/* ---- where it is ---- */
+/* ---- address ---- */
 
-/* A machine without /etc/hosts may not know it. */
+/* A machine without /etc/hosts may not know the name. */
 static void
 needs_localhost(void)
 {
@@ -192,9 +193,9 @@ needs_localhost(void)
 	skip();
 }
 
-/* Neither a name that nobody knows nor one whose resolver is silent holds up a loop. */
+/* Neither an unknown name nor a silent resolver blocks a loop. */
 static void
-a_name_is_resolved_elsewhere(void **state)
+name_is_resolved_outside_of_the_loop(void **state)
 {
 	struct server s = { 0 };
 
@@ -213,9 +214,9 @@ a_name_is_resolved_elsewhere(void **state)
 	server_kill(&s);
 }
 
-/* Whichever begins first. */
+/* Server and daemon may start in any order. */
 static void
-a_server_that_begins_later_is_found(void **state)
+server_that_starts_later_is_found(void **state)
 {
 	struct server s = { .port = free_port() };
 
@@ -242,7 +243,7 @@ needs_tls(void)
 }
 
 static void
-tls_trusts_whom_it_should(void **state)
+tls_verifies_authority_and_name(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *host, *ca, *cert, *server_name; bool in; } rows[] = {
@@ -313,9 +314,9 @@ failed_over(const struct redis_options *o, struct trio *t)
 
 /* ---- Sentinel ---- */
 
-/* All of it over TLS: to the Sentinels, to the servers, and among themselves. */
+/* Everything over TLS: to the Sentinels, to the servers, and among themselves. */
 static void
-a_failover_is_followed_over_tls(void **state)
+failover_is_followed_over_tls(void **state)
 {
 	struct trio t;
 	char url[TRIO_URL_MAX];
@@ -340,10 +341,10 @@ a_failover_is_followed_over_tls(void **state)
 	trio_kill(&t);
 }
 
-/* One of the listed Sentinels is not there at all; they want a password of their own. The
- * former master comes back as one: nothing is written to it. */
+/* One of the listed Sentinels does not exist; the Sentinels need a password of their own. The
+ * former master returns as a master: nothing may be written to it. */
 static void
-a_failover_is_followed(void **state)
+failover_is_followed(void **state)
 {
 	struct trio t;
 	char url[TRIO_URL_MAX];
@@ -359,10 +360,10 @@ a_failover_is_followed(void **state)
 	secret("sp", "sp\n");
 	strcpy(o.sentinel_password_file, path("sp"));
 	r = failed_over(&o, &t);
-	/* It begins as the master that it was, until a Sentinel tells it. */
+	/* It starts as the master that it was, until a Sentinel reconfigures it. */
 	server_run(&t.server[0], false);
 	for (int i = 0; i < 2; i++) {
-		/* The Sentinels ended ours to the other too. */
+		/* The Sentinels closed the test's own connection to the other server too. */
 		server_dial(&t.server[i]);
 		server_do(&t.server[i], "AUTH pw");
 	}
@@ -373,10 +374,10 @@ a_failover_is_followed(void **state)
 	trio_kill(&t);
 }
 
-/* What Sentinels say is not believed of a server that says otherwise; one that was cut off
- * and names the former master is not believed either. */
+/* A Sentinel's answer is not used if the named server reports another role, and neither is the
+ * answer of an isolated Sentinel that names the former master. */
 static void
-a_master_is_asked_whether_it_is_one(void **state)
+master_must_confirm_its_role(void **state)
 {
 	struct server s[2] = { 0 }, sentinel[2] = { 0 };
 	char conf[512];
@@ -384,7 +385,7 @@ a_master_is_asked_whether_it_is_one(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++)
 		server_start(&s[i], dir, false, "");
-	/* The first has the newer configuration, in which s[1] is the master. */
+	/* The first Sentinel has the newer configuration, in which s[1] is the master. */
 	for (int i = 0; i < 2; i++) {
 		snprintf(conf, sizeof(conf),
 			"sentinel monitor m 127.0.0.1 %u 2\nsentinel config-epoch m %d\n",
@@ -404,7 +405,7 @@ a_master_is_asked_whether_it_is_one(void **state)
 	struct redis_options o = options("redis+sentinel://127.0.0.1:%u/m", sentinel[0].port);
 	struct redis *r = begin(&o);
 	assert_true(becomes(r, true));
-	/* Demoted under our connection: the first write says so. */
+	/* The master was demoted while connected: the first write shows it. */
 	server_do(&s[1], "REPLICAOF 127.0.0.1 %u", s[0].port);
 	assert_int_equal(count(r, "where").reply, ERR_SYNTAX);
 	assert_true(becomes(r, false));
@@ -419,9 +420,10 @@ a_master_is_asked_whether_it_is_one(void **state)
 	}
 }
 
-/* What each server of a test holds open is closed when the last of them has ended. */
+/* The descriptors that a test's servers hold open are closed when the last of them has
+ * ended. */
 static void
-servers_end_with_a_test_that_aborts(void **state)
+servers_end_with_an_aborted_test(void **state)
 {
 	int fds[2], status;
 	char byte;
@@ -450,16 +452,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_login_decides_who_gets_in),
-		cmocka_unit_test(a_password_is_changed_while_we_run),
-		cmocka_unit_test(another_reason_is_said),
-		cmocka_unit_test(a_name_is_resolved_elsewhere),
-		cmocka_unit_test(a_server_that_begins_later_is_found),
-		cmocka_unit_test(tls_trusts_whom_it_should),
-		cmocka_unit_test(a_failover_is_followed),
-		cmocka_unit_test(a_failover_is_followed_over_tls),
-		cmocka_unit_test(a_master_is_asked_whether_it_is_one),
-		cmocka_unit_test(servers_end_with_a_test_that_aborts),
+		cmocka_unit_test(login_must_be_valid),
+		cmocka_unit_test(password_may_change_at_run_time),
+		cmocka_unit_test(changed_reason_is_logged),
+		cmocka_unit_test(name_is_resolved_outside_of_the_loop),
+		cmocka_unit_test(server_that_starts_later_is_found),
+		cmocka_unit_test(tls_verifies_authority_and_name),
+		cmocka_unit_test(failover_is_followed),
+		cmocka_unit_test(failover_is_followed_over_tls),
+		cmocka_unit_test(master_must_confirm_its_role),
+		cmocka_unit_test(servers_end_with_an_aborted_test),
 	};
 
 	loop = ev_default_loop(0);

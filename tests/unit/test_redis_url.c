@@ -1,5 +1,4 @@
-/* Redis URLs: what is understood, what is refused, and that no text form shows a
- * password. */
+/* Redis URLs: valid and refused ones, and that no text form shows a password. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -72,7 +71,7 @@ static const struct { const char *name, *url; } bad[] = {
 /* clang-format on */
 
 static void
-a_url_is_read_into_its_parts(void **state)
+url_is_read_into_its_parts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -97,9 +96,9 @@ a_url_is_read_into_its_parts(void **state)
 	}
 }
 
-/* What the kinds have more than one server has. */
+/* The parts that Sentinels and clusters have besides those of one server. */
 static void
-sentinels_and_nodes_are_lists(void **state)
+sentinels_and_nodes_are_read_as_lists(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -142,7 +141,7 @@ sentinels_and_nodes_are_lists(void **state)
 }
 
 static void
-a_wrong_url_is_refused(void **state)
+invalid_redis_url_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -153,7 +152,7 @@ a_wrong_url_is_refused(void **state)
 }
 
 static void
-too_long_is_refused_not_cut(void **state)
+too_long_part_is_refused_and_not_cut(void **state)
 {
 	char url[600];
 	struct redis_url u;
@@ -173,10 +172,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_url_is_read_into_its_parts),
-		cmocka_unit_test(sentinels_and_nodes_are_lists),
-		cmocka_unit_test(a_wrong_url_is_refused),
-		cmocka_unit_test(too_long_is_refused_not_cut),
+		cmocka_unit_test(url_is_read_into_its_parts),
+		cmocka_unit_test(sentinels_and_nodes_are_read_as_lists),
+		cmocka_unit_test(invalid_redis_url_is_refused),
+		cmocka_unit_test(too_long_part_is_refused_and_not_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* A Redis that answers and takes no writes: why is known, also where it was so from the start. */
+/* A Redis that answers but accepts no writes: the reason is known, also if this was so from the
+ * start. */
 #include "support/quota_rig.h"
 
 static enum redis_refusal
@@ -9,9 +10,9 @@ refusal_of(struct redis *r)
 	return redis_refuses(r, &said);
 }
 
-/* A Redis that answers and takes no writes says so to nobody but who writes. */
+/* A Redis that accepts no writes shows this only to a writer. */
 static void
-a_redis_that_takes_no_writes_is_known(void **state)
+redis_without_writes_is_detected(void **state)
 {
 	static const struct {
 		const char *name, *set[4], *unset;
@@ -56,10 +57,9 @@ a_redis_that_takes_no_writes_is_known(void **state)
 		}
 }
 
-/* At a plain address a replica is asked again and again, and is not up before it takes a
- * write. */
+/* At a plain address, a replica is tried repeatedly and is not up before it accepts a write. */
 static void
-a_replica_stays_down_until_it_takes_writes(void **state)
+replica_is_down_until_it_accepts_writes(void **state)
 {
 	struct metrics m = { 0 };
 	unsigned ups = 0;
@@ -74,7 +74,7 @@ a_replica_stays_down_until_it_takes_writes(void **state)
 		run_for(1000);
 	while (redis_up(r))
 		run_for(1000);
-	for (unsigned i = 0; i < 1500; i++) { /* it is dialled again meanwhile */
+	for (unsigned i = 0; i < 1500; i++) { /* the client connects again meanwhile */
 		run_for(1000);
 		ups += redis_up(r);
 		assert_int_equal(refusal_of(r), REDIS_REPLICA);
@@ -90,8 +90,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_redis_that_takes_no_writes_is_known),
-		cmocka_unit_test(a_replica_stays_down_until_it_takes_writes),
+		cmocka_unit_test(redis_without_writes_is_detected),
+		cmocka_unit_test(replica_is_down_until_it_accepts_writes),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

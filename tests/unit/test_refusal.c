@@ -1,4 +1,4 @@
-/* dialect/refusal: why a provider did not answer, by its status and its words. */
+/* dialect/refusal: why a provider refused a request, by status and error document. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -98,7 +98,7 @@ read_row(const struct row *r, struct span document)
 }
 
 static void
-why_a_provider_refused_is_told_by_its_words(void **state)
+reason_of_a_refusal_is_read_from_the_document(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -112,9 +112,9 @@ why_a_provider_refused_is_told_by_its_words(void **state)
 	}
 }
 
-/* A document that is not whole says no more than the status. */
+/* An incomplete document gives no more information than the status. */
 static void
-no_cut_of_a_document_says_more_than_the_status(void **state)
+cut_document_gives_only_the_reason_of_the_status(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -127,7 +127,7 @@ no_cut_of_a_document_says_more_than_the_status(void **state)
 }
 
 static void
-a_document_of_megabytes_is_not_read(void **state)
+document_of_megabytes_is_not_read(void **state)
 {
 	struct row r = { .status = 400, .type = "" };
 	struct buf b;
@@ -146,9 +146,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(why_a_provider_refused_is_told_by_its_words),
-		cmocka_unit_test(no_cut_of_a_document_says_more_than_the_status),
-		cmocka_unit_test(a_document_of_megabytes_is_not_read),
+		cmocka_unit_test(reason_of_a_refusal_is_read_from_the_document),
+		cmocka_unit_test(cut_document_gives_only_the_reason_of_the_status),
+		cmocka_unit_test(document_of_megabytes_is_not_read),
 	};
 
 	return cmocka_run_group_tests_name("refusal", tests, NULL, NULL);

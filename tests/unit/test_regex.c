@@ -1,11 +1,11 @@
-/* Every reader of regular expressions gives the verdict it gave: what the prefilter
- * understands of a pattern, what a policy's own pattern is refused for or known by, RE2's
- * syntax as PCRE2 gets it, and what matches() refuses for its cost.
+/* Every reader of regular expressions gives its known verdict: the prefilter's tree of a
+ * pattern, the refusal or properties of a policy's own pattern, RE2's syntax as PCRE2 gets it,
+ * and the patterns that matches() refuses because of their cost.
  *
- *   test_regex          holds tests/data/regex.txt, patterns with their verdicts, and the
- *                       hashes of what is made up
- *   test_regex print    prints that file anew, then a line for every pattern that is made up
- *                       and of every rule: to hold two builds against each other */
+ *   test_regex          checks tests/data/regex.txt, patterns with their verdicts, and the
+ *                       hashes of generated patterns
+ *   test_regex print    prints that file again, then a line for every generated pattern and
+ *                       every rule, to compare two builds */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <setjmp.h>
@@ -56,7 +56,7 @@ without_wrapping(const struct regex_node *n)
 	return n;
 }
 
-/* A tree, whatever is around single parts and for nothing. */
+/* Writes a tree without nodes that only wrap a single part. */
 static void
 dump(const struct regex_node *n, struct buf *b)
 {
@@ -159,7 +159,7 @@ verdict_of_re2(struct span s, struct buf *out)
 	arena_reset(&a);
 }
 
-/* prefilter TAB own TAB re2 TAB risk */
+/* Writes prefilter TAB own TAB re2 TAB risk. */
 static void
 verdicts(struct span s, struct buf *out)
 {
@@ -170,7 +170,7 @@ verdicts(struct span s, struct buf *out)
 	verdict_of_re2(s, out);
 }
 
-/* ---- patterns made up ---- */
+/* ---- generated patterns ---- */
 
 struct maker {
 	uint64_t state;
@@ -280,7 +280,7 @@ make_alternatives(struct maker *m, unsigned depth)
 	} while (true);
 }
 
-/* One of them in eight has a byte that was cut out, put in or changed. */
+/* In one of eight, a byte was removed, inserted or changed. */
 static struct span
 make_pattern(struct maker *m)
 {
@@ -297,7 +297,7 @@ make_pattern(struct maker *m)
 	return span_of(m->text, m->n);
 }
 
-/* ---- held ---- */
+/* ---- checks ---- */
 
 static void
 hash_of_block(struct maker *m, struct buf *b)
@@ -336,8 +336,8 @@ open_data(struct maker *m)
 	return f;
 }
 
-/* PCRE2 10.45 and newer refuse \x without a digit. What is made up has such patterns in
- * most blocks, so that only the file's own patterns, without these, are held there. */
+/* PCRE2 10.45 and newer refuse \x without a digit. Most blocks of generated patterns contain
+ * such patterns, so there only the file's own patterns without them are checked. */
 static bool
 newer_pcre2(void)
 {
@@ -354,7 +354,7 @@ has_bare_x(struct span pattern)
 }
 
 static void
-verdicts_are_what_they_were(void **state)
+verdicts_are_unchanged(void **state)
 {
 	struct maker m;
 	FILE *f = open_data(&m);
@@ -392,7 +392,7 @@ verdicts_are_what_they_were(void **state)
 	assert_int_equal(made, MADE);
 }
 
-/* ---- printed ---- */
+/* ---- printing ---- */
 
 static void
 print_line(const char *what, struct span pattern)
@@ -447,7 +447,7 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts_are_what_they_were),
+		cmocka_unit_test(verdicts_are_unchanged),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "print"))

@@ -1,5 +1,5 @@
-/* Which patterns of matches() are refused for what a text could make of them, and that no
- * text makes any of them take long. */
+/* Which patterns of matches() are refused because a text could make them slow, and that no text
+ * makes an accepted pattern take long. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,15 +11,15 @@
 #include "policy/cel/functions/regex.h"
 
 /* clang-format off */
-static const struct { const char *pattern; char kind; /* ' ' fine, e exponential, s squared */ } rows[] = {
-	/* what people write */
+static const struct { const char *pattern; char kind; /* ' ' accepted, e exponential, s squared */ } rows[] = {
+	/* common patterns */
 	{ "^gpt-[0-9]+(-mini)?$", ' ' }, { "(gpt|claude|llama)-.*", ' ' }, { ".*foo.*", ' ' }, { "foo.*bar", ' ' },
 	{ "^[a-z]+-[a-z]+$", ' ' }, { "([a-z]+\\.)*com$", ' ' }, { "^[\\w.+-]+@([a-z0-9-]+\\.)+[a-z]{2,}$", ' ' },
 	{ "^https?://[^/]+/.*$", ' ' }, { "[A-Z]{2}[0-9]{6,8}", ' ' }, { "^\\s*\\w+\\s*$", ' ' }, { "^(a|b|c)+$", ' ' },
 	{ "(foo|far)*x", ' ' }, { "(ab)*(ba)*c", ' ' }, { "(?i)project.*falcon", ' ' }, { "^\\p{L}+ \\p{L}+$", ' ' },
 	{ "^(?:[a-z0-9]+(?:\\.[a-z0-9]+)*)@x$", ' ' }, { "x{1,100}y", ' ' }, { "(a|ab)*c", ' ' }, { "^\\d{4}-\\d{2}-\\d{2}$", ' ' },
 	{ "^(?:\\d{1,3}\\.){3}\\d{1,3}$", ' ' }, { "a.*", ' ' }, { "", ' ' }, { "^$", ' ' }, { "é+ü+x", 's' },
-	/* textbook cases of both */
+	/* textbook examples of both */
 	{ "(a+)+$", 'e' }, { "(a|a)*b", 'e' }, { "(a*)*b", 'e' }, { "(\\w+\\s?)*!", 'e' }, { "(x*)*y", 'e' }, { "(a+|b+)*c", 'e' },
 	{ "^(([a-z])+.)+[A-Z]([a-z])+$", 'e' }, { "^(.*?,){11}P", 'e' }, { "(a{0,50}){0,50}b", 'e' }, { "(a|aa)+$", 'e' },
 	{ "(?i:a|A)*b", 'e' }, { "^([a-zA-Z0-9])(([-.]|[_]+)?([a-zA-Z0-9]+))*x$", 'e' }, { "(.*)*x", 'e' }, { "((ab|ba)*|a)*c", 'e' },
@@ -29,7 +29,7 @@ static const struct { const char *pattern; char kind; /* ' ' fine, e exponential
 /* clang-format on */
 
 static void
-patterns_are_judged(void **state)
+patterns_are_accepted_or_refused_by_cost(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -40,15 +40,15 @@ patterns_are_judged(void **state)
 	}
 }
 
-/* A pattern is judged however much harmless text stands beside what it repeats; where it
- * is too long for that it is refused, unless it repeats nothing. */
+/* A pattern is judged however much harmless text is beside its repetition. If it is too long to
+ * judge, it is refused, unless it repeats nothing. */
 static void
-length_hides_nothing(void **state)
+length_of_a_pattern_hides_no_risk(void **state)
 {
 	static const struct {
 		size_t letters;
 		const char *tail;
-		const char *why; /* part of it; NULL: fine */
+		const char *why; /* part of the message; NULL: accepted */
 	} long_rows[] = {
 		{ 100, "|(a+)+$x", "exponential" },
 		{ 400, "|(x+x+)+y", "exponential" },
@@ -70,10 +70,10 @@ length_hides_nothing(void **state)
 	}
 }
 
-/* Whatever is asked, the answer comes: a match, none, or over the limit. Without the limit
- * on all the work together this would not end. */
+/* Every evaluation ends: with a match, without one, or over the limit. Without the limit on the
+ * total work this test would not end. */
 static void
-no_text_takes_long(void **state)
+evaluation_of_any_text_ends(void **state)
 {
 	static const char *const hostile[] = { "a[^!]*!x", "(a+)+$x", "foo.*bar", "^(a|a)*$",
 		"[a-z]+x", ".*.*.*=x", "(?s)a.*b.*c" };
@@ -101,9 +101,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(patterns_are_judged),
-		cmocka_unit_test(length_hides_nothing),
-		cmocka_unit_test(no_text_takes_long),
+		cmocka_unit_test(patterns_are_accepted_or_refused_by_cost),
+		cmocka_unit_test(length_of_a_pattern_hides_no_risk),
+		cmocka_unit_test(evaluation_of_any_text_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

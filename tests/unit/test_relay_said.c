@@ -1,5 +1,6 @@
-/* What HAProxy says of an answer: each way in which it answers itself, as 2.6, 3.0 and 3.2
- * write it (tests/e2e/inner-bind.sh has them from each), and what nobody wrote. */
+/* HAProxy's report on a response: each way in which HAProxy answers itself, as 2.6, 3.0 and 3.2
+ * write it (tests/e2e/inner-bind.sh has the reports of each), and reports that HAProxy does not
+ * write. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@ static const struct {
 	enum relay_said want;
 } rows[] = {
 	{ "a provider's answer", "provider", NULL, SAID_BY_PROVIDER },
-	{ "an edge of before", NULL, NULL, SAID_NOTHING },
+	{ "an edge of an earlier version", NULL, NULL, SAID_NOTHING },
 	/* never sent */
 	{ "down, unresolved", NULL, "503 -1 -1 -1 0 openai <NOSRV> ", SAID_NEVER_SENT },
 	{ "the blank at its end is trimmed", NULL, "503 -1 -1 -1 0 openai <NOSRV>",
@@ -31,19 +32,19 @@ static const struct {
 	{ "bad certificate", NULL, "503 0 -1 -1 0 openai openai 34", SAID_NEVER_SENT },
 	{ "HAProxy's own failure", NULL, "500 -1 -1 -1 0 openai <NOSRV> 0", SAID_NEVER_SENT },
 	{ "a rule that tarpits", NULL, "500 1000 -1 -1 0 openai <NOSRV> 0", SAID_NEVER_SENT },
-	/* a rule of the person's own */
+	/* a rule of the operator */
 	{ "a rule that denies", NULL, "403 -1 -1 -1 0 openai <NOSRV> 0", SAID_BY_RULE },
 	{ "one that limits a rate", NULL, "429 -1 -1 -1 0 openai <NOSRV> 0", SAID_BY_RULE },
 	{ "one that answers", NULL, "200 -1 -1 -1 0 openai <NOSRV> 0", SAID_BY_RULE },
 	{ "the relay's body came too slowly", NULL, "408 -1 -1 -1 0 openai <NOSRV> 0",
 		SAID_BY_RULE },
 	{ "a redirect of a frontend", NULL, "301 -1 -1 -1 0 www <NOSRV> ", SAID_BY_RULE },
-	/* the same, of an answer */
+	/* a rule of the operator on a response */
 	{ "a rule denies the provider's answer", NULL, "502 0 1 20 0 openai openai 0",
 		SAID_INSTEAD },
 	{ "a rule answers in its place", NULL, "200 0 1 20 0 openai openai", SAID_INSTEAD },
 	{ "the answer came at once", NULL, "502 0 0 0 0 openai openai 0", SAID_INSTEAD },
-	/* perhaps billed */
+	/* may have been billed */
 	{ "cut before the head", NULL, "502 0 1 -1 0 openai openai ", SAID_PERHAPS_BILLED },
 	{ "garbage in place of a head", NULL, "502 0 0 -1 0 openai openai 0",
 		SAID_PERHAPS_BILLED },
@@ -52,7 +53,7 @@ static const struct {
 		SAID_PERHAPS_BILLED },
 	{ "a head and no connection", NULL, "503 0 -1 5 0 openai openai 0",
 		SAID_PERHAPS_BILLED },
-	/* what nobody wrote */
+	/* reports that HAProxy does not write */
 	{ "both", "provider", "503 -1 -1 -1 0 a <NOSRV> ", SAID_PERHAPS_BILLED },
 	{ "another word", "relay", NULL, SAID_PERHAPS_BILLED },
 	{ "a word in capitals", "Provider", NULL, SAID_PERHAPS_BILLED },
@@ -83,7 +84,7 @@ static const struct {
 };
 
 static void
-each_way_in_which_haproxy_answers(void **state)
+each_report_of_haproxy_is_classified(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -98,10 +99,10 @@ each_way_in_which_haproxy_answers(void **state)
 	}
 }
 
-/* Cut at every place, flush against a page that faults: never sent only while what says so is
- * whole. */
+/* Cut at every place, before an inaccessible page: never sent only while the report that states
+ * so is complete. */
 static void
-a_cut_one_reads_nothing_past_its_end(void **state)
+cut_report_is_not_read_beyond_its_end(void **state)
 {
 	static const char why[] = "503 0 -1 -1 0 openai openai 34";
 	const size_t whole = sizeof("503 0 -1 -1 0 openai o") - 1;
@@ -116,7 +117,7 @@ a_cut_one_reads_nothing_past_its_end(void **state)
 }
 
 static void
-a_field_that_is_there_twice_is_not_read(void **state)
+duplicate_field_is_ignored(void **state)
 {
 	struct http_field fields[] = { { SPAN_LIT("X-Tollgate-Said"), SPAN_LIT("provider") },
 		{ SPAN_LIT("content-type"), SPAN_LIT("a/b") },
@@ -131,7 +132,7 @@ a_field_that_is_there_twice_is_not_read(void **state)
 	head.fields = fields + 1;
 	head.nfields = 1;
 	assert_int_equal(relay_said_in(&head), SAID_NOTHING);
-	head.fields = fields + 3; /* an empty value is a field all the same */
+	head.fields = fields + 3; /* an empty value still is a field */
 	assert_int_equal(relay_said_in(&head), SAID_PERHAPS_BILLED);
 }
 
@@ -139,9 +140,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_way_in_which_haproxy_answers),
-		cmocka_unit_test(a_cut_one_reads_nothing_past_its_end),
-		cmocka_unit_test(a_field_that_is_there_twice_is_not_read),
+		cmocka_unit_test(each_report_of_haproxy_is_classified),
+		cmocka_unit_test(cut_report_is_not_read_beyond_its_end),
+		cmocka_unit_test(duplicate_field_is_ignored),
 	};
 
 	return cmocka_run_group_tests_name("relay_said", tests, NULL, NULL);

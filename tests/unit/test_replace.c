@@ -1,6 +1,6 @@
-/* Each file that is replaced, at each step that a disk can refuse: the old one is whole,
- * nothing is left aside, the message names the file, the exit code is not 0; and where none
- * fails, what is said to be done outlives a power cut. */
+/* Each file that is replaced, at each step that a disk can refuse: the old file stays complete,
+ * no temporary file is left, the message names the file, and the exit code is not 0. If nothing
+ * fails, a completed replacement survives a power cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 #include "support/lay_files.h"
 #include "support/replace_rig.h"
 
-/* ---- the places ---- */
+/* ---- the replaced files ---- */
 
 static const char *
 file_of(const char *name)
@@ -97,7 +97,7 @@ ranks_there(void)
 	FILE *f = fopen(path("lines"), "w");
 
 	assert_non_null(f);
-	/* Each byte, in base64, and its rank. */
+	/* Each byte in base64, with its rank. */
 	for (unsigned i = 0; i < 256; i++) {
 		static const char digit[] =
 			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -223,14 +223,14 @@ live_again(void)
 	buf_init(&why, 4096);
 	buf_init(&text, 4096);
 	enum replace_step step = replace_rig.step;
-	replace_rig.step = REPLACE_NONE; /* not of the start */
+	replace_rig.step = REPLACE_NONE; /* steps of the start do not count */
 	store_init(&f, &kind, NULL, path("live"));
 	store_init(&g, &kind, NULL, f.name);
 	assert_true(store_open(&f, &why));
 	replace_rig.step = step;
 	int err = store_rewrite(&f) ? 0 : ERR_IO;
 	replace_rig.step = REPLACE_NONE;
-	/* In any case the store writes to the file that has the name. */
+	/* Either way, the store writes to the file that has the name. */
 	atomic_store(&f.kept, true);
 	buf_str(&text, "four\n");
 	assert_true(store_keep(&f, &text, 1));
@@ -250,7 +250,7 @@ static const struct place {
 	const char *name, *file;
 	void (*there)(void);
 	int (*change)(void);
-	bool command; /* it says what is wrong */
+	bool command; /* the error is printed */
 } places[] = {
 	{ "an API key's revocation",        "keys.yaml",    keys_there,    key_revoke,      true },
 	{ "an API key",                     "keys.yaml",    keys_there,    key_another,     true },
@@ -294,7 +294,7 @@ cleared(void)
 	assert_int_equal(system(cmd), 0);
 }
 
-/* Its text, "(none)" where it is not there. */
+/* Returns the file's text, or "(none)" if it does not exist. */
 static const char *
 text_of(const char *name)
 {
@@ -323,12 +323,12 @@ stray(const char *name)
 static bool
 never_asked(const struct place *p, enum replace_step step)
 {
-	/* The secret before is a second name of a file that is there. */
+	/* The previous secret is a second name of an existing file. */
 	return step == REPLACE_WRITE && !strcmp(p->file, "sign.key.old");
 }
 
 static void
-a_step_that_fails_leaves_the_file_before_whole(void **state)
+failed_step_leaves_the_old_file_complete(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(places); i++)
@@ -362,7 +362,7 @@ a_step_that_fails_leaves_the_file_before_whole(void **state)
 				fail_msg("%s, %s: %s", p->name, faults[k].name, cmd_err);
 			if (stray(p->file))
 				fail_msg("%s, %s: left aside", p->name, faults[k].name);
-			/* And the next time it is done. */
+			/* The next attempt succeeds. */
 			replace_rig.step = REPLACE_NONE;
 			if (p->change() != 0)
 				fail_msg("%s, after %s: %s", p->name, faults[k].name, cmd_err);
@@ -370,7 +370,7 @@ a_step_that_fails_leaves_the_file_before_whole(void **state)
 }
 
 static void
-what_is_said_to_be_done_outlives_a_power_cut(void **state)
+completed_replacement_survives_a_power_cut(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(places); i++) {
@@ -393,7 +393,7 @@ what_is_said_to_be_done_outlives_a_power_cut(void **state)
 	}
 }
 
-/* ---- the one way ---- */
+/* ---- replace_file() ---- */
 
 static int
 replace(const char *name, struct span text)
@@ -416,7 +416,7 @@ mode_of(const char *name)
 }
 
 static void
-it_has_the_mode_of_the_one_before(void **state)
+new_file_has_the_mode_of_the_old_one(void **state)
 {
 	static const mode_t modes[] = { 0600, 0400, 0640, 0644, 0660, 0604 };
 	mode_t was = umask(077);
@@ -435,9 +435,9 @@ it_has_the_mode_of_the_one_before(void **state)
 	umask(was);
 }
 
-/* Owners, where the test may give files away. */
+/* Owners, if the test may change them. */
 static void
-it_has_the_owner_of_the_one_before_and_of_the_folder(void **state)
+new_file_has_the_owner_of_the_old_one_or_the_folder(void **state)
 {
 	struct stat st;
 
@@ -456,7 +456,8 @@ it_has_the_owner_of_the_one_before_and_of_the_folder(void **state)
 	assert_int_equal(stat(path("theirs/f"), &st), 0);
 	assert_int_equal(st.st_uid, 77);
 	assert_int_equal(st.st_gid, 78);
-	/* Who cannot give it to whom it was, and would shut him out, does not. */
+	/* If the new file could not get the old owner, who would then lose access, it is not
+	 * written. */
 	put("theirs/g", "before");
 	assert_int_equal(chmod(path("theirs"), 0777), 0);
 	assert_int_equal(chmod(dir, 0755), 0);
@@ -478,19 +479,19 @@ it_has_the_owner_of_the_one_before_and_of_the_folder(void **state)
 }
 
 static void
-what_lies_in_the_way(void **state)
+leftover_files_are_handled(void **state)
 {
 	(void)state;
 	put("f", "before");
 	put("other", "another's");
-	/* What a kill left is begun anew, a link is not followed. */
+	/* The rest of a killed run is overwritten, and a link is not followed. */
 	put("f" REPLACE_SUFFIX, "half");
 	assert_int_equal(replace("f", SPAN_LIT("one")), 0);
 	assert_int_equal(symlink(path("other"), path("f" REPLACE_SUFFIX)), 0);
 	assert_int_equal(replace("f", SPAN_LIT("two")), 0);
 	assert_string_equal(text_of("f"), "two");
 	assert_string_equal(text_of("other"), "another's");
-	/* A folder is left: there is an error. */
+	/* A folder is not removed; this is an error. */
 	assert_int_equal(mkdir(path("f" REPLACE_SUFFIX), 0700), 0);
 	assert_true(replace("f", SPAN_LIT("three")) < 0);
 	assert_string_equal(text_of("f"), "two");
@@ -499,7 +500,7 @@ what_lies_in_the_way(void **state)
 }
 
 static void
-of_two_who_write_it_at_once_one_is_told(void **state)
+one_of_two_concurrent_writers_gets_an_error(void **state)
 {
 	struct buf why;
 
@@ -530,9 +531,9 @@ no_folders(int fd)
 	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? -1 : fsync(fd);
 }
 
-/* Some file systems know no sync of a folder: that is no error of the disk. */
+/* Some file systems cannot sync a folder; that is not a disk error. */
 static void
-a_file_system_without_a_folders_sync(void **state)
+file_system_without_folder_sync_is_accepted(void **state)
 {
 	(void)state;
 	replace_io.fsync = no_folders;
@@ -541,7 +542,7 @@ a_file_system_without_a_folders_sync(void **state)
 }
 
 static void
-a_kill_before_the_rename_changes_nothing(void **state)
+kill_before_the_rename_changes_nothing(void **state)
 {
 	int status;
 
@@ -576,15 +577,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(it_has_the_mode_of_the_one_before, begin),
+		cmocka_unit_test_setup(new_file_has_the_mode_of_the_old_one, begin),
 		cmocka_unit_test_setup(
-			it_has_the_owner_of_the_one_before_and_of_the_folder, begin),
-		cmocka_unit_test_setup(what_lies_in_the_way, begin),
-		cmocka_unit_test_setup(of_two_who_write_it_at_once_one_is_told, begin),
-		cmocka_unit_test_setup(a_file_system_without_a_folders_sync, begin),
-		cmocka_unit_test_setup(a_kill_before_the_rename_changes_nothing, begin),
-		cmocka_unit_test_setup(what_is_said_to_be_done_outlives_a_power_cut, begin),
-		cmocka_unit_test_setup(a_step_that_fails_leaves_the_file_before_whole, begin),
+			new_file_has_the_owner_of_the_old_one_or_the_folder, begin),
+		cmocka_unit_test_setup(leftover_files_are_handled, begin),
+		cmocka_unit_test_setup(one_of_two_concurrent_writers_gets_an_error, begin),
+		cmocka_unit_test_setup(file_system_without_folder_sync_is_accepted, begin),
+		cmocka_unit_test_setup(kill_before_the_rename_changes_nothing, begin),
+		cmocka_unit_test_setup(completed_replacement_survives_a_power_cut, begin),
+		cmocka_unit_test_setup(failed_step_leaves_the_old_file_complete, begin),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

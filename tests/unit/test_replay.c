@@ -1,5 +1,5 @@
-/* Records hold what rules read: audit explain and policy replay decide recorded
- * requests again, with the outcomes of then. */
+/* Records contain what rules read: audit explain and policy replay decide recorded requests
+ * again, with the same outcomes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -105,7 +105,7 @@ record_all(const char *policy, const char *const *what, size_t n)
 }
 
 static void
-every_decision_is_repeated_on_its_record(void **state)
+decision_is_repeated_from_its_record(void **state)
 {
 	(void)state;
 	record_all(HEAD RULES, requests, NREQUESTS);
@@ -124,9 +124,9 @@ every_decision_is_repeated_on_its_record(void **state)
 	}
 }
 
-/* Nothing was enforced: what the rules said is what is compared. */
+/* Nothing was enforced, so the outcomes of the rules are compared. */
 static void
-what_was_observed_is_compared_and_counted(void **state)
+observed_requests_are_compared_and_counted(void **state)
 {
 #define OLD                                                                                    \
 	"{\"path\":\"/v1/chat/"                                                                \
@@ -135,7 +135,7 @@ what_was_observed_is_compared_and_counted(void **state)
 	static const char *const old[] = {
 		OLD "\"{\\\"model\\\":\\\"m\\\",\\\"messages\\\":[]}\"}",
 		OLD "\"{\\\"model\\\":\\\"gpt-5-pro\\\",\\\"messages\\\":[]}\"}",
-		OLD "\"{\"}", /* before the rules */
+		OLD "\"{\"}", /* refused before the rules */
 	};
 
 	(void)state;
@@ -160,7 +160,7 @@ what_was_observed_is_compared_and_counted(void **state)
 }
 
 static void
-explain_prints_every_rule_in_words_and_as_json(void **state)
+explain_prints_each_rule_in_words_and_as_json(void **state)
 {
 	(void)state;
 	record_all(HEAD RULES, requests, NREQUESTS);
@@ -186,7 +186,7 @@ explain_prints_every_rule_in_words_and_as_json(void **state)
 }
 
 static void
-another_version_is_named_and_what_it_changes_counted(void **state)
+other_version_is_named_and_its_changes_are_counted(void **state)
 {
 	(void)state;
 	record_all(HEAD RULES, requests, NREQUESTS);
@@ -212,7 +212,7 @@ another_version_is_named_and_what_it_changes_counted(void **state)
 }
 
 static void
-what_was_not_recorded_is_said_and_not_guessed(void **state)
+missing_data_of_a_record_is_reported(void **state)
 {
 	static const char *const few[] = {
 		AT(NOON, PERSON("") SAYS("m", "\\\"user\\\":\\\"u\\\",", "hello")),
@@ -244,10 +244,10 @@ what_was_not_recorded_is_said_and_not_guessed(void **state)
 	holds(cmd_out, "decided before them");
 }
 
-/* What no rule named then was not searched for: another policy that names it learns nothing
- * from its absence. */
+/* Entities that no rule named were not searched for. A policy that names them cannot conclude
+ * anything from their absence. */
 static void
-what_was_not_searched_for_is_not_compared(void **state)
+unsearched_entities_are_not_compared(void **state)
 {
 	static const char *const one[] = { AT(NOON, SAYS("m", "", "write to a@example.com")) };
 	static const struct {
@@ -303,10 +303,10 @@ what_was_not_searched_for_is_not_compared(void **state)
 	holds(cmd_out, "on the recorded values; US_SSN was not searched for\n");
 }
 
-/* Who wrote the text is recorded with what was found in it, and which texts were scored: a
- * class with roles is decided on that, and not guessed where a record does not hold it. */
+/* The author of a text is recorded with its findings, and so is which texts were scored. A
+ * class with roles is decided from this, and not guessed if a record lacks it. */
 static void
-roles_are_recorded_and_replayed(void **state)
+roles_are_recorded_and_used_in_a_replay(void **state)
 {
 	static const char *const one[] = { AT(NOON, SAYS("m", "", "write to a@example.com")) };
 	static const struct {
@@ -357,7 +357,7 @@ roles_are_recorded_and_replayed(void **state)
 }
 
 static void
-a_record_that_was_changed_comes_out_otherwise(void **state)
+changed_record_gives_another_outcome(void **state)
 {
 	(void)state;
 	record_all(HEAD RULES, requests + 11, 1);
@@ -371,7 +371,7 @@ a_record_that_was_changed_comes_out_otherwise(void **state)
 	assert_int_equal(replay("p.yaml", NULL, NULL), 1);
 }
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 #define ANSWERS                                                                                \
 	HEAD "classes: {steer: {score: 0.5}}\n"                                                \
@@ -387,7 +387,7 @@ a_record_that_was_changed_comes_out_otherwise(void **state)
 	     "  - {name: shell, phase: response, when: 'response.tool_calls.exists(t, t.name " \
 	     "== \"sh\")', deny: true}\n"
 
-/* A decision, and what was said of its answer. */
+/* Writes a decision and the facts of its response. */
 static void
 record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	enum answer_when when, const char *found)
@@ -472,7 +472,7 @@ record_answers(const char *policy)
 }
 
 static void
-answers_are_judged_again_on_their_record(void **state)
+responses_are_judged_again_from_their_record(void **state)
 {
 	(void)state;
 	record_answers(ANSWERS);
@@ -506,9 +506,10 @@ answers_are_judged_again_on_their_record(void **state)
 	ANSWERS "  - {name: no-pay, phase: tool, when: 'tool.name == \"pay\"', deny: true}\n"  \
 		"  - {name: last, phase: tool, deny: true}\n"
 
-/* By their entries: which rules were asked, and what the record has of what they read. */
+/* From the entries of calls: which rules were evaluated, and which of the values that they read
+ * are recorded. */
 static void
-calls_are_told_by_their_entries(void **state)
+calls_are_judged_again_from_their_entries(void **state)
 {
 	static const char entry[] =
 		",\"calls\":[{\"by\":\"mcp\",\"server\":\"bank\",\"method\":\"tools/call\","
@@ -547,7 +548,7 @@ calls_are_told_by_their_entries(void **state)
 }
 
 static void
-what_another_policy_says_of_answers_is_counted(void **state)
+changes_of_response_verdicts_are_counted(void **state)
 {
 	static const struct {
 		const char *name, *rules, *said;
@@ -593,7 +594,7 @@ what_another_policy_says_of_answers_is_counted(void **state)
 	assert_int_equal(
 		json_integer_value(json_object_get(json_object_get(o, "answers"), "total")), 4);
 	json_decref(o);
-	/* Decided before any rule on answers was there. */
+	/* Decided before any response rule existed. */
 	record_all(ANSWERS, requests, 1);
 	FILE *f = fopen(path("records.jsonl"), "a");
 	assert_non_null(f);
@@ -605,7 +606,7 @@ what_another_policy_says_of_answers_is_counted(void **state)
 }
 
 static void
-since_and_until_bound_what_is_replayed(void **state)
+since_and_until_limit_the_replay(void **state)
 {
 	static const struct {
 		const char *option, *value, *said;
@@ -619,7 +620,7 @@ since_and_until_bound_what_is_replayed(void **state)
 
 	(void)state;
 	record_all(HEAD RULES, requests, NREQUESTS);
-	/* A record of another type that has the word somewhere. */
+	/* A record of another type that contains the word somewhere. */
 	FILE *f = fopen(path("records.jsonl"), "a");
 	assert_non_null(f);
 	fputs("{\"v\":1,\"node\":\"gw-1\",\"type\":\"read\",\"after\":{\"asked\":{\"type\":"
@@ -640,18 +641,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_decision_is_repeated_on_its_record),
-		cmocka_unit_test(what_was_observed_is_compared_and_counted),
-		cmocka_unit_test(explain_prints_every_rule_in_words_and_as_json),
-		cmocka_unit_test(another_version_is_named_and_what_it_changes_counted),
-		cmocka_unit_test(what_was_not_recorded_is_said_and_not_guessed),
-		cmocka_unit_test(what_was_not_searched_for_is_not_compared),
-		cmocka_unit_test(roles_are_recorded_and_replayed),
-		cmocka_unit_test(a_record_that_was_changed_comes_out_otherwise),
-		cmocka_unit_test(answers_are_judged_again_on_their_record),
-		cmocka_unit_test(calls_are_told_by_their_entries),
-		cmocka_unit_test(what_another_policy_says_of_answers_is_counted),
-		cmocka_unit_test(since_and_until_bound_what_is_replayed),
+		cmocka_unit_test(decision_is_repeated_from_its_record),
+		cmocka_unit_test(observed_requests_are_compared_and_counted),
+		cmocka_unit_test(explain_prints_each_rule_in_words_and_as_json),
+		cmocka_unit_test(other_version_is_named_and_its_changes_are_counted),
+		cmocka_unit_test(missing_data_of_a_record_is_reported),
+		cmocka_unit_test(unsearched_entities_are_not_compared),
+		cmocka_unit_test(roles_are_recorded_and_used_in_a_replay),
+		cmocka_unit_test(changed_record_gives_another_outcome),
+		cmocka_unit_test(responses_are_judged_again_from_their_record),
+		cmocka_unit_test(calls_are_judged_again_from_their_entries),
+		cmocka_unit_test(changes_of_response_verdicts_are_counted),
+		cmocka_unit_test(since_and_until_limit_the_replay),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

@@ -1,5 +1,5 @@
-/* Records hold what was known of a route's targets, and each later attempt has one of its own:
- * audit explain and policy replay decide on both again. */
+/* Records contain the state of a route's targets, and each later attempt has a record of its
+ * own: audit explain and policy replay decide both again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ static const struct policy_target_facts calm[] = { { .price = 0.001, .latency = 
 
 static const struct target before = { .name = "a", .region = "" };
 
-/* The rules were asked with these ranks and values: of the request, or of its attempt n. */
+/* Evaluates the rules with these ranks and values, for the request or for attempt n. */
 static void
 record_choice(FILE *f, struct snapshot *snap, const struct policy_rank *ranks,
 	const struct policy_target_facts *at, unsigned attempt)
@@ -64,14 +64,14 @@ record_choice(FILE *f, struct snapshot *snap, const struct policy_rank *ranks,
 }
 
 static void
-what_was_known_of_targets_is_decided_on_again(void **state)
+decision_is_repeated_with_the_recorded_target_state(void **state)
 {
 	static const struct {
 		const char *name;
 		struct policy_rank ranks[3];
 		struct policy_target_facts at[3];
-		const char *target;	    /* then */
-		const char *otherwise, *is; /* by these rules of another policy */
+		const char *target;	    /* at that time */
+		const char *otherwise, *is; /* with these rules of another policy */
 	} rows[] = {
 		{ "places", { { .place = 2 }, { .place = 0 }, { .place = 1 } },
 			{ { .price = 0.001 } }, "b",
@@ -122,7 +122,7 @@ what_was_known_of_targets_is_decided_on_again(void **state)
 }
 
 static void
-later_attempts_are_decided_again_too(void **state)
+later_attempts_are_decided_again(void **state)
 {
 	static const struct policy_rank second[] = { { .out = TARGET_TRIED }, { .place = 1 },
 		{ .place = 2 } },
@@ -149,7 +149,7 @@ later_attempts_are_decided_again_too(void **state)
 		ids[0]);
 	fclose(f);
 	snapshot_unref(&snap);
-	/* of one request */
+	/* all of one request */
 	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
 	for (size_t i = 1; i < 3; i++)
 		memcpy(strstr(cmd_out, ids[i]), ids[0], strlen(ids[0]));
@@ -172,19 +172,19 @@ later_attempts_are_decided_again_too(void **state)
 	assert_int_equal(json_array_size(json_object_get(o, "later_attempts")), 2);
 	assert_int_equal(json_array_size(json_object_get(o, "attempts")), 3);
 	json_decref(o);
-	/* by rules that let the second one go elsewhere */
+	/* with rules that let the second attempt use another target */
 	put("q.yaml", TARGETS ALL "  - {name: no, when: 'target.name == \"b\"', deny: true}\n");
 	assert_int_equal(replay("q.yaml", NULL, NULL), 1);
 	holds(cmd_out, "2 later attempts: 1 the same, 1 different\n  target       1\n");
 	holds(cmd_out, " attempt 2: target b → c\n");
 	assert_int_equal(replay("q.yaml", "--json", NULL), 1);
 	holds(cmd_out, "\"attempts\": {\n    \"total\": 2");
-	/* by other targets */
+	/* with other targets */
 	put("q.yaml", TARGETS "a, c]}]\n");
 	assert_int_equal(replay("q.yaml", NULL, NULL), 0);
 	holds(cmd_out,
 		"not compared 2: the route has other targets now, so their state at that time is unknown");
-	/* what is changed in a later one is seen */
+	/* a change of a later attempt's record is noticed */
 	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
 	memcpy(strstr(strstr(cmd_out, "\"type\":\"attempt\""), "\"outcomes\":\"n"),
 		"\"outcomes\":\"m", strlen("\"outcomes\":\"m"));
@@ -193,10 +193,10 @@ later_attempts_are_decided_again_too(void **state)
 	holds(cmd_out, "rule slow has another result than recorded");
 }
 
-/* Who is refused as no target takes it ends before its body is made for one: its record has the
- * caller's model, whatever the target would have been sent. */
+/* A request that every target refuses ends before its body is made for one. Its record has the
+ * caller's model, whatever the target's model is. */
 static void
-who_was_refused_before_its_model_was_set_is_the_same(void **state)
+request_refused_before_its_model_was_set_is_repeated(void **state)
 {
 	static const struct policy_rank none[] = { { .out = TARGET_TRIED },
 		{ .place = 1, .out = TARGET_EJECTED }, { .place = 2, .out = TARGET_BUSY } };
@@ -248,9 +248,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_known_of_targets_is_decided_on_again),
-		cmocka_unit_test(later_attempts_are_decided_again_too),
-		cmocka_unit_test(who_was_refused_before_its_model_was_set_is_the_same),
+		cmocka_unit_test(decision_is_repeated_with_the_recorded_target_state),
+		cmocka_unit_test(later_attempts_are_decided_again),
+		cmocka_unit_test(request_refused_before_its_model_was_set_is_repeated),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

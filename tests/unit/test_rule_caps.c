@@ -1,5 +1,5 @@
-/* What a rule file may hold at most. Each row is a file made of pieces that repeat: over
- * a cap it is refused with its place, up to it the rules load in no time and find. */
+/* Limits of a rule file. Each row is a file of repeated pieces. Over a limit, it is refused
+ * with its place. Up to the limit, the rules load quickly and find their values. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -25,11 +25,11 @@
 
 static const struct {
 	const char *name;
-	const char *before, *piece; /* %d: its number */
+	const char *before, *piece; /* %d: the number of the piece */
 	int n, from;
 	const char *after;
-	const char *want; /* of the refusal; NULL: it loads, */
-	const char *text; /* and one thing is found in it */
+	const char *want; /* part of the refusal; NULL: the file loads, */
+	const char *text; /* and finds one value in this text */
 } rows[] = {
 	{ "a byte that repeats", BYTES, "a", 5000, 0, "x'}}\n", NULL, FIND },
 	{ "bytes that repeat in turns", BYTES, "xa", 50000, 0, "'}}\n", NULL, FIND },
@@ -112,7 +112,7 @@ found(const struct detect_rules *r, struct span text)
 }
 
 static void
-what_a_rule_file_holds_is_capped(void **state)
+content_of_a_rule_file_is_limited(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -141,9 +141,9 @@ what_a_rule_file_holds_is_capped(void **state)
 	}
 }
 
-/* Each group has the one before it many times over: followed to the end, without end. */
+/* Each group contains the previous one many times. Expanding all would never end. */
 static void
-references_do_not_multiply(void **state)
+references_are_not_expanded_repeatedly(void **state)
 {
 	struct buf text, errors;
 
@@ -166,9 +166,9 @@ references_do_not_multiply(void **state)
 	buf_free(&errors);
 }
 
-/* The longest repetition there is: the automaton must not take its bounds for text. */
+/* The longest possible repetition: the automaton must not take its bounds for text. */
 static void
-a_long_repetition_is_found(void **state)
+long_repetition_is_found(void **state)
 {
 	static const int lengths[] = { 6553, 6554, 65529, 65530, 65535 };
 
@@ -192,9 +192,9 @@ a_long_repetition_is_found(void **state)
 	}
 }
 
-/* Aliases make a file of a megabyte larger than the rules' memory. */
+/* Aliases make a file of a megabyte larger than the memory for rules. */
 static void
-without_room_a_file_is_refused(void **state)
+rule_file_without_room_is_refused(void **state)
 {
 	struct buf text, errors;
 
@@ -219,10 +219,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_a_rule_file_holds_is_capped),
-		cmocka_unit_test(references_do_not_multiply),
-		cmocka_unit_test(a_long_repetition_is_found),
-		cmocka_unit_test(without_room_a_file_is_refused),
+		cmocka_unit_test(content_of_a_rule_file_is_limited),
+		cmocka_unit_test(references_are_not_expanded_repeatedly),
+		cmocka_unit_test(long_repetition_is_found),
+		cmocka_unit_test(rule_file_without_room_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

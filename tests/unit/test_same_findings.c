@@ -1,5 +1,5 @@
-/* The detectors find what they found when tests/data/findings.txt was made: a change that
- * shall find the same is held by its lines, another makes them anew. */
+/* The detectors find the same as when tests/data/findings.txt was made. A change that must not
+ * change findings is checked with these lines; another change regenerates them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #define KEPT "tests/data/findings.txt"
 
 static void
-the_detectors_find_what_the_kept_lines_say(void **state)
+findings_equal_the_stored_lines(void **state)
 {
 	struct findings_run *run = findings_new(NULL);
 	char *found = NULL, *got = NULL, *want = NULL;
@@ -47,7 +47,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_detectors_find_what_the_kept_lines_say),
+		cmocka_unit_test(findings_equal_the_stored_lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

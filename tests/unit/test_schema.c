@@ -1,5 +1,5 @@
-/* The JSON Schemas: the files are what the tables give, and they
- * accept the policies of this tree and refuse what the parser refuses by its form. */
+/* The JSON Schemas: the files equal the output of the tables. The schemas accept the policies
+ * of this tree and refuse what the parser refuses because of its form. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 static json_t *policy_schema_json, *config_schema_json, *prices_schema_json;
 
 static void
-the_files_are_what_the_tables_give(void **state)
+schema_files_equal_the_tables(void **state)
 {
 	struct buf out, file;
 
@@ -44,7 +44,7 @@ the_files_are_what_the_tables_give(void **state)
 	buf_free(&file);
 }
 
-/* ---- as much of a validator as these schemas need ---- */
+/* ---- the parts of a validator that these schemas need ---- */
 
 static bool valid(json_t *root, json_t *schema, const struct yaml_node *n);
 
@@ -164,7 +164,7 @@ accepts(json_t *root, const char *file, const char *text)
 }
 
 static void
-the_policies_of_this_tree_are_valid(void **state)
+policies_of_this_tree_are_valid(void **state)
 {
 	static const char *const where[] = { "policies/*.yaml",
 		"tests/support/stack-policy.yaml", "tests/e2e/policy.yaml",
@@ -178,8 +178,8 @@ the_policies_of_this_tree_are_valid(void **state)
 	for (size_t i = 0; i < g.gl_pathc; i++) {
 		const char *f = g.gl_pathv[i];
 		if (strstr(f, "models.yaml") || strstr(f, "courtesy.yaml"))
-			continue; /* policy/config/models.c and policy/courtesy.c read them
-				     without a section */
+			/* these files have no sections; other code reads them */
+			continue;
 		json_t *schema = strstr(f, "tollgate.yaml") ? config_schema_json
 				 : strstr(f, "prices.yaml") ? prices_schema_json
 							    : policy_schema_json;
@@ -190,7 +190,7 @@ the_policies_of_this_tree_are_valid(void **state)
 }
 
 static void
-what_the_parser_refuses_by_its_form_is_refused(void **state)
+schema_refuses_forms_that_the_parser_refuses(void **state)
 {
 	static const struct {
 		const char *text;
@@ -284,9 +284,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_files_are_what_the_tables_give),
-		cmocka_unit_test(the_policies_of_this_tree_are_valid),
-		cmocka_unit_test(what_the_parser_refuses_by_its_form_is_refused),
+		cmocka_unit_test(schema_files_equal_the_tables),
+		cmocka_unit_test(policies_of_this_tree_are_valid),
+		cmocka_unit_test(schema_refuses_forms_that_the_parser_refuses),
 	};
 
 	return cmocka_run_group_tests_name("schema", tests, setup, teardown);

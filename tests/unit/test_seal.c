@@ -1,6 +1,5 @@
-/* Texts sealed and opened: whole and in pieces, by each of several auditors; steps,
- * midnight, other auditors, holders that are forgotten, erased; many threads. The clock is the
- * caller's. */
+/* Sealing and opening texts: whole and in pieces, by each of several auditors; steps, midnight,
+ * other auditors, forgotten and erased holders; many threads. The caller passes the time. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,10 +11,10 @@
 #include "base/attr.h"
 #include "support/sealer_rig.h"
 
-/* ---- */
+/* ---- auditors and texts ---- */
 
 static void
-each_auditor_alone_opens_and_nobody_else(void **state)
+only_the_configured_auditors_can_open(void **state)
 {
 	struct span hello = SPAN_LIT("hello");
 
@@ -37,7 +36,7 @@ each_auditor_alone_opens_and_nobody_else(void **state)
 }
 
 static void
-any_length_in_any_pieces(void **state)
+text_of_any_length_is_sealed_in_any_pieces(void **state)
 {
 	static const size_t lengths[] = { 0, 1, 15, 16, 17, 511, 513, 2048, TEXTS_PART_MAX - 1,
 		TEXTS_PART_MAX, TEXTS_PART_MAX + 1, 2 * TEXTS_PART_MAX, 2 * TEXTS_PART_MAX + 7,
@@ -66,7 +65,7 @@ any_length_in_any_pieces(void **state)
 }
 
 static void
-what_is_longer_than_256_parts_keeps_its_beginning(void **state)
+text_over_256_parts_keeps_its_beginning(void **state)
 {
 	size_t most = (size_t)SEAL_PARTS_MAX * TEXTS_PART_MAX;
 
@@ -85,9 +84,9 @@ what_is_longer_than_256_parts_keeps_its_beginning(void **state)
 	free_text(&t);
 }
 
-/* Node, id, kind, step and share: another of any, and it does not open. */
+/* Node, id, kind, step and share: if one differs, the text does not open. */
 static void
-a_key_is_for_one_text_alone(void **state)
+key_opens_only_one_text(void **state)
 {
 	unsigned char s0[SHARE_BYTES], k[32], other[32];
 	struct share b, c;
@@ -121,9 +120,9 @@ a_key_is_for_one_text_alone(void **state)
 	free_text(&t);
 }
 
-/* The scheme by hand, of HMAC-SHA-256 and AES-256-GCM alone. */
+/* The scheme computed only with HMAC-SHA-256 and AES-256-GCM. */
 static void
-the_scheme_is_that_of_the_header(void **state)
+scheme_equals_the_documented_one(void **state)
 {
 	unsigned char s[SHARE_BYTES], m[32], k[32], got[32], nonce[12] = "", text[3];
 	struct share b;
@@ -164,7 +163,7 @@ the_scheme_is_that_of_the_header(void **state)
 /* ---- steps and seals ---- */
 
 static void
-texts_under_way_at_once_each_have_their_step(void **state)
+concurrent_texts_have_their_own_steps(void **state)
 {
 	struct sealing *s[4];
 	struct text_part *parts[4] = { NULL };
@@ -204,7 +203,7 @@ texts_under_way_at_once_each_have_their_step(void **state)
 }
 
 static void
-one_that_is_dropped_leaves_nothing(void **state)
+dropped_text_leaves_nothing(void **state)
 {
 	struct text_part *parts = NULL;
 	struct buf record;
@@ -222,9 +221,9 @@ one_that_is_dropped_leaves_nothing(void **state)
 	buf_free(&record);
 }
 
-/* Where nothing more of it can be taken. */
+/* The rest of the text cannot be stored. */
 static void
-one_that_is_cut_keeps_its_beginning(void **state)
+cut_text_keeps_its_beginning(void **state)
 {
 	struct text t = { .kind = SEAL_RESPONSE, .id = "a" };
 	struct span text = some_text(TEXTS_PART_MAX + 3000);
@@ -268,7 +267,7 @@ begins(const char *holder, int64_t now)
 }
 
 static void
-a_day_begins_another_seal(void **state)
+new_day_begins_a_new_seal(void **state)
 {
 	(void)state;
 	assert_true(begins("ann", DAY_1));
@@ -282,13 +281,13 @@ a_day_begins_another_seal(void **state)
 }
 
 static void
-other_auditors_begin_another_seal(void **state)
+changed_auditors_begin_a_new_seal(void **state)
 {
 	struct auditor to[] = { one.public, two.public };
 
 	(void)state;
 	assert_true(begins("ann", DAY_1));
-	assert_int_equal(seals_change(seals, to, 2), 0); /* the same */
+	assert_int_equal(seals_change(seals, to, 2), 0); /* unchanged */
 	assert_false(begins("ann", DAY_1));
 	to[1] = stranger.public;
 	assert_int_equal(seals_change(seals, to, 2), 0);
@@ -308,7 +307,7 @@ other_auditors_begin_another_seal(void **state)
 }
 
 static void
-a_holder_that_is_forgotten_begins_another_seal(void **state)
+forgotten_holder_begins_a_new_seal(void **state)
 {
 	(void)state;
 	assert_true(begins("ann", DAY_1));
@@ -320,7 +319,7 @@ a_holder_that_is_forgotten_begins_another_seal(void **state)
 }
 
 static void
-of_too_many_holders_the_longest_unused_begins_another(void **state)
+longest_unused_of_too_many_holders_begins_a_new_seal(void **state)
 {
 	struct text_part *parts = NULL;
 	struct sealed said;
@@ -346,7 +345,7 @@ of_too_many_holders_the_longest_unused_begins_another(void **state)
 	assert_true(begins("one more", DAY_1));
 	assert_false(begins("h0", DAY_1));
 	assert_true(begins("h1", DAY_1));
-	assert_true(begins("h2", DAY_1)); /* for whom h1 made way */
+	assert_true(begins("h2", DAY_1)); /* the holder that was dropped for h1 */
 	assert_false(begins("h4", DAY_1));
 	buf_free(&record);
 }
@@ -358,7 +357,7 @@ is_ann(void *arg UNUSED, struct span holder)
 }
 
 static void
-after_an_erasure_nothing_opens_and_another_seal_begins(void **state)
+erased_text_does_not_open_and_a_new_seal_begins(void **state)
 {
 	struct text_part *parts = NULL;
 	struct sealed said;
@@ -375,7 +374,7 @@ after_an_erasure_nothing_opens_and_another_seal_begins(void **state)
 	assert_int_equal(record.n, 0);
 	assert_int_equal(shares_sync(shares), 0);
 	assert_int_equal(shares_erase(shares, is_ann, NULL, "e1", 1, DAY_1, &erased), 0);
-	/* Under way: it ends, and nobody opens it. */
+	/* A text in progress ends, and cannot be opened. */
 	assert_int_equal(seal_end(s, false, &parts, &said), 0);
 	assert_int_equal(said.share, 1);
 	struct text under_way = { .kept = kept_of(&said), .kind = SEAL_RESPONSE, .id = "id" };
@@ -383,7 +382,7 @@ after_an_erasure_nothing_opens_and_another_seal_begins(void **state)
 	seal_drop(&s);
 	assert_int_equal(open_text(&under_way, t.seal, &one), ERR_BAD_STATE);
 	assert_int_equal(open_text(&t, t.seal, &one), ERR_BAD_STATE);
-	/* The ciphertext is what the record says, as before. */
+	/* The ciphertext still matches the record. */
 	assert_int_equal(seal_check_text(t.kept, path("journal"), NODE, &why), 0);
 	struct text again =
 		seal_text(sealer, "ann", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("y"), 1);
@@ -401,7 +400,7 @@ after_an_erasure_nothing_opens_and_another_seal_begins(void **state)
 }
 
 static void
-a_text_of_a_share_that_is_gone_is_not_begun(void **state)
+text_of_an_erased_share_is_not_begun(void **state)
 {
 	struct buf record, erased;
 	struct share b;
@@ -420,7 +419,7 @@ a_text_of_a_share_that_is_gone_is_not_begun(void **state)
 	assert_null(seal_begin(sealer, SPAN_LIT("ann"), b.number, SPAN_LIT("id"), SEAL_PROMPT,
 		DAY_1, &record, &err));
 	assert_int_equal(err, ERR_NOTFOUND);
-	/* No share was made for it; and one that another request made is not taken. */
+	/* No share was made for it, and a share that another request made is not used. */
 	assert_int_equal(shares_get(shares, SPAN_LIT("ann"), false, &b), ERR_NOTFOUND);
 	assert_int_equal(shares_get(shares, SPAN_LIT("ann"), true, &b), 0);
 	assert_null(seal_begin(sealer, SPAN_LIT("ann"), b.number - 1, SPAN_LIT("id"),
@@ -431,7 +430,7 @@ a_text_of_a_share_that_is_gone_is_not_begun(void **state)
 }
 
 static void
-a_holder_without_a_name_is_refused(void **state)
+holder_without_a_name_is_refused(void **state)
 {
 	struct buf record;
 	int err = 0;
@@ -441,7 +440,7 @@ a_holder_without_a_name_is_refused(void **state)
 	assert_null(seal_begin(
 		sealer, SPAN_LIT(""), 0, SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err));
 	assert_int_equal(err, ERR_LIMIT);
-	buf_init(&record, 16); /* no room for its record */
+	buf_init(&record, 16); /* no room for the record */
 	assert_null(seal_begin(
 		sealer, SPAN_LIT("ann"), 0, SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err));
 	assert_int_equal(err, ERR_NOMEM);
@@ -487,7 +486,7 @@ seal_many(void *arg)
 }
 
 static void
-workers_share_all_but_their_seals(void **state)
+workers_share_everything_except_their_seals(void **state)
 {
 	const struct auditor only[] = { one.public };
 	const struct auditor both[] = { one.public, two.public };
@@ -531,22 +530,22 @@ main(void)
 {
 #define SEALED(f) cmocka_unit_test_setup_teardown(f, begin_seals, end_seals)
 	const struct CMUnitTest tests[] = {
-		SEALED(each_auditor_alone_opens_and_nobody_else),
-		SEALED(any_length_in_any_pieces),
-		SEALED(what_is_longer_than_256_parts_keeps_its_beginning),
-		SEALED(a_key_is_for_one_text_alone),
-		SEALED(the_scheme_is_that_of_the_header),
-		SEALED(texts_under_way_at_once_each_have_their_step),
-		SEALED(one_that_is_dropped_leaves_nothing),
-		SEALED(one_that_is_cut_keeps_its_beginning),
-		SEALED(a_day_begins_another_seal),
-		SEALED(other_auditors_begin_another_seal),
-		SEALED(a_holder_that_is_forgotten_begins_another_seal),
-		SEALED(of_too_many_holders_the_longest_unused_begins_another),
-		SEALED(after_an_erasure_nothing_opens_and_another_seal_begins),
-		SEALED(a_text_of_a_share_that_is_gone_is_not_begun),
-		SEALED(a_holder_without_a_name_is_refused),
-		SEALED(workers_share_all_but_their_seals),
+		SEALED(only_the_configured_auditors_can_open),
+		SEALED(text_of_any_length_is_sealed_in_any_pieces),
+		SEALED(text_over_256_parts_keeps_its_beginning),
+		SEALED(key_opens_only_one_text),
+		SEALED(scheme_equals_the_documented_one),
+		SEALED(concurrent_texts_have_their_own_steps),
+		SEALED(dropped_text_leaves_nothing),
+		SEALED(cut_text_keeps_its_beginning),
+		SEALED(new_day_begins_a_new_seal),
+		SEALED(changed_auditors_begin_a_new_seal),
+		SEALED(forgotten_holder_begins_a_new_seal),
+		SEALED(longest_unused_of_too_many_holders_begins_a_new_seal),
+		SEALED(erased_text_does_not_open_and_a_new_seal_begins),
+		SEALED(text_of_an_erased_share_is_not_begun),
+		SEALED(holder_without_a_name_is_refused),
+		SEALED(workers_share_everything_except_their_seals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What was sealed, and is cut, flipped, swapped, missing, of another text, or said wrongly by
- * its record: named, and never opened as something else. */
+/* Sealed texts that are cut, changed, swapped, missing, of another text, or recorded wrongly:
+ * the damage is named, and the text is never opened as another one. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@ check_all(const struct text *t, const json_t *seal)
 }
 
 static void
-ciphertext_that_was_flipped_does_not_open(void **state)
+changed_ciphertext_does_not_open(void **state)
 {
 	(void)state;
 	struct text t =
@@ -52,7 +52,7 @@ ciphertext_that_was_flipped_does_not_open(void **state)
 
 /* The member `kept` with another list of places. */
 static void
-parts_that_are_swapped_missing_or_of_another_text_do_not_open(void **state)
+swapped_or_missing_parts_do_not_open(void **state)
 {
 	(void)state;
 	struct text t =
@@ -84,7 +84,7 @@ parts_that_are_swapped_missing_or_of_another_text_do_not_open(void **state)
 		if (err != rows[i].want)
 			fail_msg("row %zu: %s", i, err_str(err));
 	}
-	/* As if the record were of the other, down to the hash: the key is not. */
+	/* The record names the other text's parts and hash, but the key does not match. */
 	for (size_t i = 0; i < 3; i++)
 		json_array_insert_new(json_object_get(t.kept, "at"), i, json_integer(b[i]));
 	json_object_set(t.kept, "sha256", json_object_get(u.kept, "sha256"));
@@ -98,7 +98,7 @@ parts_that_are_swapped_missing_or_of_another_text_do_not_open(void **state)
 }
 
 static void
-records_that_are_malformed_are_refused(void **state)
+malformed_records_of_seals_are_refused(void **state)
 {
 	static const char *const kept[] = { "{}", "[]", "{'at':[128],'bytes':1}",
 		"{'at':128,'bytes':1,'sha256':'%s'}", "{'at':[],'bytes':1,'sha256':'%s'}",
@@ -148,9 +148,9 @@ main(void)
 {
 #define SEALED(f) cmocka_unit_test_setup_teardown(f, begin_seals, end_seals)
 	const struct CMUnitTest tests[] = {
-		SEALED(ciphertext_that_was_flipped_does_not_open),
-		SEALED(parts_that_are_swapped_missing_or_of_another_text_do_not_open),
-		SEALED(records_that_are_malformed_are_refused),
+		SEALED(changed_ciphertext_does_not_open),
+		SEALED(swapped_or_missing_parts_do_not_open),
+		SEALED(malformed_records_of_seals_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

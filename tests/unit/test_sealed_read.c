@@ -1,5 +1,6 @@
-/* What reads sealed texts: each is held against its record, opens for the auditor's key, says
- * why it does not, goes and comes back with retention, and is what a person gets of himself. */
+/* Commands that read sealed texts: each text is compared with its record, opens with the
+ * auditor's key or reports why not, is archived and restored with retention, and is part of a
+ * person's own data. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,7 +64,7 @@ subject_of(const char *person, const char *key, const char *out)
 		person, key, sr.shares_file, r.journal, r.dir, out, r.key, r.key);
 }
 
-/* The only file of texts, or the i-th by its name. */
+/* Returns the path of the i-th file of texts, by name. */
 static const char *
 texts_path(size_t i)
 {
@@ -81,7 +82,7 @@ texts_path(size_t i)
 	return path;
 }
 
-/* The text of a file that a command made. */
+/* Returns the text of a file that a command wrote. */
 static struct buf
 file_text(const char *folder, const char *name)
 {
@@ -93,10 +94,10 @@ file_text(const char *folder, const char *name)
 	return b;
 }
 
-/* ---- held against its record ---- */
+/* ---- comparison with the record ---- */
 
 static void
-texts_that_are_as_they_were_verify(void **state)
+unchanged_texts_verify(void **state)
 {
 	(void)state;
 	seal_request("alice", "alice", "id-1", "what is a bank", "a house");
@@ -107,7 +108,7 @@ texts_that_are_as_they_were_verify(void **state)
 }
 
 static void
-a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
+damaged_or_missing_text_is_named(void **state)
 {
 	(void)state;
 	seal_request("alice", "alice", "id-1", "what is a bank", NULL);
@@ -116,7 +117,7 @@ a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
 	snprintf(path, sizeof(path), "%s", texts_path(0));
 	snprintf(kept, sizeof(kept), "%s/kept", r.dir);
 	rig_sh("cp %s %s", path, kept);
-	/* Frames are of the same length: a head of 16, 14 bytes and the tag. */
+	/* The frames have equal lengths: a head of 16 bytes, 14 bytes and the tag. */
 	static const struct {
 		const char *how, *bad, *why;
 	} rows[] = {
@@ -141,7 +142,7 @@ a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
 		rig_sh("cp %s %s", kept, path);
 	}
 	assert_int_equal(verify_texts(), 0);
-	/* A text that does not hold does not open as another. */
+	/* A text that does not verify does not open as another one. */
 	rig_sh("dd if=%s of=%s bs=1 skip=176 seek=128 count=46 conv=notrunc status=none", path,
 		path);
 	assert_int_equal(subject_of("alice", sr.key, "subject"), 1);
@@ -155,7 +156,7 @@ a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
 /* ---- retention ---- */
 
 static void
-old_texts_go_on_their_own_clock_and_come_back(void **state)
+old_texts_are_trimmed_separately_and_restored(void **state)
 {
 	(void)state;
 	struct keep_state s;
@@ -177,7 +178,7 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 	assert_int_equal(count_files(".texts", ".texts"), 2);
 	assert_true(rig_holds(&r, "\"type\":\"trim\",\"what\":\"texts\",\"why\":\"age\""));
 	assert_true(rig_holds(&r, "{\"file\":\"gw-1-0000000000000000.texts\""));
-	/* The records' proofs are as they were, and what is trimmed is no fault. */
+	/* The records still verify, and trimmed texts are no error. */
 	assert_int_equal(verify_texts(), 0);
 	wants("ok source=texts texts=2 bytes=22 cut=0 trimmed=1 bad=0\n");
 	assert_int_equal(subject_of("alice", sr.key, "before"), 0);
@@ -196,7 +197,7 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 }
 
 static void
-what_the_archive_changed_does_not_come_back(void **state)
+texts_changed_in_the_archive_are_not_restored(void **state)
 {
 	(void)state;
 	r.cfg.retention_archive = archive;
@@ -217,7 +218,7 @@ what_the_archive_changed_does_not_come_back(void **state)
 				 r.journal, archive, r.key),
 		1);
 	wants("refused gw-1-0000000000000000.texts");
-	/* Nor where what is said of it was changed, too: its trim record was not. */
+	/* Neither if their manifest was changed too: the trim record was not. */
 	rig_sh("cd %s && sed -i \"s/sha256\\\":\\\"[0-9a-f]*/sha256\\\":\\\"$(sha256sum "
 	       "<gw-1-0000000000000000.texts | cut -d' ' -f1)/\" "
 	       "gw-1-0000000000000000.texts.json && rm %s.keep/*.texts.json",
@@ -230,9 +231,9 @@ what_the_archive_changed_does_not_come_back(void **state)
 	assert_int_equal(count_files(".restored.texts", ".texts"), 0);
 }
 
-/* Where positions go on is known by it. */
+/* It determines where positions continue. */
 static void
-the_newest_file_stays_however_old(void **state)
+newest_file_of_texts_is_kept_at_any_age(void **state)
 {
 	(void)state;
 	seal_request("alice", "alice", "id-1", "an old text", NULL);
@@ -242,14 +243,14 @@ the_newest_file_stays_however_old(void **state)
 	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
 	until(rig_count(&r, M_KEEP_TRIMMED) >= 1);
-	usleep(30000); /* some passes on */
+	usleep(30000); /* some passes later */
 	keep_stop(&keep);
 	assert_int_equal(count_files(".texts", ".texts"), 1);
 	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 1);
 }
 
 static void
-without_an_age_texts_stay(void **state)
+without_an_age_limit_texts_are_kept(void **state)
 {
 	(void)state;
 	struct keep_state s;
@@ -268,9 +269,9 @@ without_an_age_texts_stay(void **state)
 	assert_false(rig_holds(&r, "\"type\":\"trim\""));
 }
 
-/* What is said of a file is read whole, or not at all. */
+/* The manifest of a file is read whole or not at all. */
 static void
-what_is_said_of_a_file_is_read_back_whole(void **state)
+manifest_of_a_text_file_is_read_back_whole(void **state)
 {
 	(void)state;
 	struct texts_file f = { .bytes = 4096 }, again = { .bytes = 0 };
@@ -303,10 +304,10 @@ what_is_said_of_a_file_is_read_back_whole(void **state)
 	}
 }
 
-/* A kill at any step of it: the next daemon does what was left, and every text is here or in
- * the archive, by a record that names it. */
+/* A kill at any step: the next daemon completes the work, and every text is here or in the
+ * archive, named by a record. */
 static void
-a_kill_while_texts_go_loses_none(void **state)
+kill_during_trimming_loses_no_text(void **state)
 {
 	(void)state;
 	static const char *const points[] = { "archive-written", "archive-put", "archive-texts",
@@ -349,7 +350,7 @@ a_kill_while_texts_go_loses_none(void **state)
 	}
 }
 
-/* ---- a person's own ---- */
+/* ---- a person's own data ---- */
 
 static bool
 is_alice(void *arg, struct span holder)
@@ -359,7 +360,7 @@ is_alice(void *arg, struct span holder)
 }
 
 static void
-a_person_gets_each_decision_with_its_texts(void **state)
+person_gets_each_decision_with_its_texts(void **state)
 {
 	(void)state;
 	seal_request("alice", "alice", "id-1", "<script>alert(1)</script> & \"so\"", "a house");
@@ -395,7 +396,7 @@ a_person_gets_each_decision_with_its_texts(void **state)
 }
 
 static void
-of_records_that_do_not_verify_nothing_is_written(void **state)
+nothing_is_written_of_unverified_records(void **state)
 {
 	(void)state;
 	static const struct {
@@ -429,7 +430,7 @@ of_records_that_do_not_verify_nothing_is_written(void **state)
 	}
 	assert_int_equal(subject_of("alice", sr.key, "subject"), 0);
 	wants("subject decisions=1 texts_open=2\n");
-	/* By another key it is not signed. */
+	/* The records are not signed by another key. */
 	rig_sh("cp %s.pub %s/its.pub; openssl genpkey -algorithm ed25519 | openssl pkey "
 	       "-pubout "
 	       ">%s.pub",
@@ -440,7 +441,7 @@ of_records_that_do_not_verify_nothing_is_written(void **state)
 }
 
 static void
-after_an_erasure_it_says_erased_and_the_rest_opens(void **state)
+erased_texts_are_reported_and_the_rest_opens(void **state)
 {
 	(void)state;
 	SCOPED_BUF(erased, 4096);
@@ -456,12 +457,12 @@ after_an_erasure_it_says_erased_and_the_rest_opens(void **state)
 	buf_free(&b);
 	assert_int_equal(subject_of("bob", sr.key, "bob"), 0);
 	wants("texts_open=1");
-	/* The chain and the ciphertexts hold as before. */
+	/* The chain and the ciphertexts still verify. */
 	assert_int_equal(verify_texts(), 0);
 }
 
 static void
-another_key_opens_nothing(void **state)
+other_key_opens_no_text(void **state)
 {
 	(void)state;
 	seal_request("alice", "alice", "id-1", "for the chief alone", NULL);
@@ -476,7 +477,7 @@ another_key_opens_nothing(void **state)
 /* ---- pseudonyms ---- */
 
 static void
-a_person_is_found_by_his_pseudonym_too(void **state)
+person_is_found_by_their_pseudonym(void **state)
 {
 	(void)state;
 	char word[PSEUDONYM_LEN + 1];
@@ -514,7 +515,7 @@ a_person_is_found_by_his_pseudonym_too(void **state)
 /* ---- the report ---- */
 
 static void
-the_report_counts_what_was_sealed_and_what_was_not_kept(void **state)
+report_counts_sealed_and_unkept_texts(void **state)
 {
 	(void)state;
 	seal_request("alice", "alice", "id-1", "what is a bank", "a house");
@@ -538,7 +539,7 @@ the_report_counts_what_was_sealed_and_what_was_not_kept(void **state)
 
 /* ---- calls ---- */
 
-/* A completion with two calls, whose arguments are sealed. */
+/* A completion with two calls whose arguments are sealed. */
 static json_t *
 with_calls(const char *how, const char *more)
 {
@@ -560,7 +561,7 @@ with_calls(const char *how, const char *more)
 }
 
 static void
-what_calls_were_made_with_is_read_again_with_the_key(void **state)
+arguments_of_calls_are_read_with_the_key(void **state)
 {
 	(void)state;
 	static const struct {
@@ -599,21 +600,21 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, seal_setup, seal_teardown)
 	const struct CMUnitTest tests[] = {
-		T(texts_that_are_as_they_were_verify),
-		T(a_text_that_is_flipped_swapped_cut_or_missing_is_named),
-		T(old_texts_go_on_their_own_clock_and_come_back),
-		T(what_the_archive_changed_does_not_come_back),
-		T(the_newest_file_stays_however_old),
-		T(without_an_age_texts_stay),
-		cmocka_unit_test(what_is_said_of_a_file_is_read_back_whole),
-		T(a_kill_while_texts_go_loses_none),
-		T(a_person_gets_each_decision_with_its_texts),
-		T(of_records_that_do_not_verify_nothing_is_written),
-		T(after_an_erasure_it_says_erased_and_the_rest_opens),
-		T(another_key_opens_nothing),
-		T(a_person_is_found_by_his_pseudonym_too),
-		T(the_report_counts_what_was_sealed_and_what_was_not_kept),
-		T(what_calls_were_made_with_is_read_again_with_the_key),
+		T(unchanged_texts_verify),
+		T(damaged_or_missing_text_is_named),
+		T(old_texts_are_trimmed_separately_and_restored),
+		T(texts_changed_in_the_archive_are_not_restored),
+		T(newest_file_of_texts_is_kept_at_any_age),
+		T(without_an_age_limit_texts_are_kept),
+		cmocka_unit_test(manifest_of_a_text_file_is_read_back_whole),
+		T(kill_during_trimming_loses_no_text),
+		T(person_gets_each_decision_with_its_texts),
+		T(nothing_is_written_of_unverified_records),
+		T(erased_texts_are_reported_and_the_rest_opens),
+		T(other_key_opens_no_text),
+		T(person_is_found_by_their_pseudonym),
+		T(report_counts_sealed_and_unkept_texts),
+		T(arguments_of_calls_are_read_with_the_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

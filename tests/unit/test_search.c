@@ -1,5 +1,6 @@
-/* audit search over journals that the test writes: what is found, by which words; that an index
- * changes no answer, whatever it says; pages, counts, several folders as one line of time. */
+/* audit search over journals that the test writes: which records are found by which terms. An
+ * index must not change a result, whatever it contains. Also pages, counts, and several folders
+ * merged by time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,7 +68,7 @@ completion(const char *id, const char *outcome, int status, const char *more)
 	record(MINUTE / 60, fields);
 }
 
-/* What was built becomes a segment of that folder. */
+/* Writes what was built as a segment of that folder. */
 static void
 segment(const char *folder, uint64_t first)
 {
@@ -79,8 +80,8 @@ segment(const char *folder, uint64_t first)
 	buf_clear(&b.out);
 }
 
-/* 1 ann permit; 2 bob deny; 3 ann redact, its end in the next segment; 4 eve, at once in all
- * segments; 5 cut off by a restart. */
+/* 1 ann permit; 2 bob deny; 3 ann redact, with its completion in the next segment; 4 eve, in
+ * all segments at once; 5 cut off by a restart. */
 static void
 write_journal(void)
 {
@@ -116,7 +117,7 @@ write_journal(void)
 	segment("j", 11);
 }
 
-/* The ends of the ids that were found, in their order. */
+/* Returns the last characters of the found ids, in order. */
 static const char *
 found(void)
 {
@@ -173,7 +174,7 @@ static const struct row {
 { "of the answer", { "--class", "phi" }, "4" },
 { "a tool of the answer", { "--tool", "lookup" }, "4" },
 { "an entity by its name", { "--entity", "IBAN" }, "2" },
-{ "a rule with a blank", { "--rule", "no secrets" }, "2" },
+{ "a rule with a space", { "--rule", "no secrets" }, "2" },
 { "a path that begins so", { "--path", "/v1/*" }, "1" },
 { "a tag", { "--tag", "b" }, "1" },
 { "a conversation begins with its first request", { "--conversation", "c1" }, "13" },
@@ -223,7 +224,7 @@ run_rows(const char *extra)
 	}
 }
 
-/* In the test's folder. */
+/* Returns true if the file is in the test's folder. */
 static bool
 there(const char *name)
 {
@@ -231,24 +232,24 @@ there(const char *name)
 }
 
 static void
-test_rows(void **state)
+searches_find_their_records(void **state)
 {
 	(void)state;
 	run_rows("--no-index");
 	assert_false(there("j.index"));
-	run_rows(NULL); /* makes them */
+	run_rows(NULL); /* the first search makes the indexes */
 	assert_true(there("j.index/gw-1-00000001-0000000000000001.idx"));
 	assert_true(there("j.index/gw-1-00000001-0000000000000009.idx"));
-	/* The open one has none. */
+	/* The open segment has no index. */
 	assert_false(there("j.index/gw-1-00000002-0000000000000011.idx"));
 	run_rows(NULL);
 	assert_null(strstr(cmd_err, "rebuilt"));
 }
 
-/* Where a route names a backend of HAProxy its provider is recorded, or the backend itself; a
- * journal of before has the backend alone. */
+/* If a route names a backend of HAProxy, its provider is recorded, or the backend itself. An
+ * older journal has only the backend. */
 static void
-test_routes_with_a_backend(void **state)
+search_by_provider_finds_backends(void **state)
 {
 	static const struct {
 		const char *option, *value, *want;
@@ -286,7 +287,7 @@ test_routes_with_a_backend(void **state)
 }
 
 static void
-test_other_records(void **state)
+search_finds_records_of_other_types(void **state)
 {
 	(void)state;
 	assert_int_equal(search("j", "--type", "change", NULL), 0);
@@ -298,7 +299,7 @@ test_other_records(void **state)
 }
 
 static void
-test_object(void **state)
+json_output_has_its_members(void **state)
 {
 	(void)state;
 	assert_int_equal(search("j", "--json", "--id", "01AAAAAAAAAAAAAAAAAAAAAAA3", NULL), 0);
@@ -314,7 +315,7 @@ test_object(void **state)
 }
 
 static void
-test_counts(void **state)
+counts_equal_the_found_records(void **state)
 {
 	(void)state;
 	assert_int_equal(search("j", "--count", NULL), 0);
@@ -334,9 +335,9 @@ test_counts(void **state)
 	assert_string_equal(cmd_out, "5 2026-11-17\n");
 }
 
-/* Every page from both ends, one and two hits at a time: each hit once, in order. */
+/* Every page from both ends, one and two records at a time: each record once, in order. */
 static void
-test_pages(void **state)
+pages_have_each_record_once(void **state)
 {
 	(void)state;
 	for (int size = 1; size <= 2; size++)
@@ -383,10 +384,10 @@ damage(const char *name, long at, int flip)
 #define FIRST_INDEX "j.index/gw-1-00000001-0000000000000001.idx"
 #define FIRST	    "j/gw-1-00000001-0000000000000001.jsonl"
 
-/* Each byte of an index changed, and each length of it: the answers stay, and it is made again.
- */
+/* Each byte of an index changed, and each length: the result is the same, and the index is made
+ * again. */
 static void
-test_damaged(void **state)
+damaged_index_changes_no_result(void **state)
 {
 	struct stat st;
 
@@ -398,7 +399,8 @@ test_damaged(void **state)
 		damage(FIRST_INDEX, at, 0x41);
 		assert_int_equal(search("j", "--person", "ann", NULL), 0);
 		assert_string_equal(found(), "531");
-		/* It may lie where nobody looked: looked through, it is found. */
+		/* The change may be in a part that was not read: a search that reads the whole
+		 * index detects it. */
 		assert_int_equal(search("j", "--where", "true", NULL), 0);
 		assert_string_equal(found(), "54321");
 		unlink(path(FIRST_INDEX));
@@ -421,9 +423,10 @@ copy(const char *from, const char *to)
 	assert_int_equal(system(command), 0);
 }
 
-/* Of another segment, under this one's name; of this one before it was changed. */
+/* The index of another segment under this name; the index of this segment before it was
+ * changed. */
 static void
-test_stale(void **state)
+stale_index_changes_no_result(void **state)
 {
 	(void)state;
 	write_journal();
@@ -432,7 +435,7 @@ test_stale(void **state)
 	assert_int_equal(search("j", NULL), 0);
 	assert_string_equal(found(), "54321");
 	assert_non_null(strstr(cmd_err, "belongs to another segment"));
-	/* ann's first request becomes amy's: as long as it was, and later. */
+	/* ann's first request becomes amy's: the same length, and a later time. */
 	char text[65536];
 	cmd_slurp(FIRST, text, sizeof(text));
 	char *ann = strstr(text, "\"person\":\"ann\"");
@@ -446,10 +449,11 @@ test_stale(void **state)
 	assert_string_equal(found(), "53");
 }
 
-/* An index that is whole and says what is not so: made of other lines, with this segment's
- * stamps. What it names is compared; that it lied is said, and the answer is right. */
+/* A complete index with false content: made from other lines, with this segment's stamps. Its
+ * entries are compared with the segment, the mismatch is reported, and the result is correct.
+ */
 static void
-test_lies(void **state)
+index_with_false_entries_changes_no_result(void **state)
 {
 	char text[65536], before[65536];
 	struct stat st;
@@ -474,15 +478,15 @@ test_lies(void **state)
 	assert_string_equal(found(), "531");
 	assert_non_null(strstr(cmd_err, "did not match"));
 	assert_null(strstr(cmd_out, "bob"));
-	/* It is gone for good. */
+	/* The false index is gone for good. */
 	assert_int_equal(search("j", "--person", "bob", NULL), 0);
 	assert_string_equal(found(), "2");
 	assert_null(strstr(cmd_err, "did not match"));
 }
 
-/* One that leaves a record out is found by who makes it again, and by nobody else. */
+/* An index that omits a record is detected only when it is made again. */
 static void
-test_left_out(void **state)
+index_with_missing_entries_is_detected_by_check(void **state)
 {
 	char text[65536], before[65536];
 	struct stat st;
@@ -513,15 +517,15 @@ test_left_out(void **state)
 	assert_non_null(strstr(cmd_out, "bad indexes: same=2 made=0 wrong=1\n"));
 	assert_int_equal(search("j", "--person", "bob", NULL), 0);
 	assert_string_equal(found(), "2");
-	/* Missing and cut ones are made. */
+	/* Missing and cut indexes are made. */
 	assert_int_equal(truncate(path("j.index/gw-1-00000001-0000000000000006.idx"), 99), 0);
 	assert_int_equal(search("j", "--check-index", NULL), 0);
 	assert_string_equal(cmd_out, "ok indexes: same=2 made=1 wrong=0\n");
 }
 
-/* Counts begin anew, so that nothing is counted twice. */
+/* The counts are restarted, so that nothing is counted twice. */
 static void
-test_lies_in_counts(void **state)
+index_with_false_counts_changes_no_count(void **state)
 {
 	(void)state;
 	char text[65536], before[65536];
@@ -544,9 +548,9 @@ test_lies_in_counts(void **state)
 	assert_string_equal(cmd_out, "3\n");
 }
 
-/* Where nothing may be written, and where the disk is full: the answer stays. */
+/* If the folder is not writable or the disk is full, the result is the same. */
 static void
-test_cannot_write(void **state)
+search_works_without_write_access(void **state)
 {
 	(void)state;
 	write_journal();
@@ -560,9 +564,9 @@ test_cannot_write(void **state)
 	unlink(path("j.index"));
 }
 
-/* A full disk: nothing half is left behind. */
+/* A full disk: no incomplete file is left. */
 static void
-test_full(void **state)
+full_disk_leaves_no_incomplete_index(void **state)
 {
 	struct index_segment s;
 	struct buf why;
@@ -574,7 +578,7 @@ test_full(void **state)
 	assert_int_equal(index_segment_open(&s, fd, "gw-1-00000001-0000000000000001.jsonl"), 0);
 	struct index *ix = index_make(&s, &record_index_terms, NULL, &why);
 	assert_non_null(ix);
-	/* A limit of files' sizes stands for the disk's end. */
+	/* A limit on file sizes stands for the full disk. */
 	const char *name = "full.index/gw-1-00000001-0000000000000001.idx" REPLACE_SUFFIX;
 	assert_int_equal(mkdir(path("full.index"), 0700), 0);
 	struct rlimit was, none;
@@ -597,9 +601,9 @@ test_full(void **state)
 	buf_free(&why);
 }
 
-/* Another node's journal, given twice: one line of time, nothing twice. */
+/* The journal of another node, given twice: merged by time, without duplicates. */
 static void
-test_journals(void **state)
+several_journals_are_merged(void **state)
 {
 	(void)state;
 	write_journal();
@@ -615,7 +619,7 @@ test_journals(void **state)
 	assert_string_equal(found(), "5438271");
 	assert_int_equal(search("j", "--journal", path("k"), "--person", "ann", NULL), 0);
 	assert_string_equal(found(), "5371");
-	/* An exported file beside it: each record once. */
+	/* Together with an exported file: each record once. */
 	assert_int_equal(tollgate("", "audit", "search", "--file",
 				 path("k/gw-2-00000001-0000000000000001.jsonl"), "--journal",
 				 path("k"), NULL),
@@ -623,10 +627,10 @@ test_journals(void **state)
 	assert_string_equal(found(), "87");
 }
 
-/* More segments than are looked at to know when they are, each with the end of the request
- * before: every window from both ends says what a scan says. */
+/* More segments than are examined for their times, each with the completion of the previous
+ * request: every time window from both ends gives the result of a full scan. */
 static void
-test_many_segments(void **state)
+windows_over_many_segments_equal_a_full_scan(void **state)
 {
 	static const char *const windows[][2] = { { "--since", "2026-11-16" },
 		{ "--at", "2026-11-18" }, { "--at", "2026-11-22" },
@@ -693,7 +697,7 @@ static const struct {
 };
 
 static void
-test_wrong(void **state)
+invalid_searches_are_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -702,7 +706,7 @@ test_wrong(void **state)
 		if (code != EXIT_CANNOT || !strstr(cmd_err, wrong[i].why))
 			fail_msg("%s: %d, %s", wrong[i].name, code, cmd_err);
 	}
-	/* Not judged is said, and left out. */
+	/* Records that cannot be evaluated are reported and left out. */
 	assert_int_equal(search("j", "--where", "record.nothing == 1", NULL), 0);
 	assert_string_equal(found(), "");
 	assert_non_null(strstr(cmd_err, "could not be evaluated on 5 records"));
@@ -737,22 +741,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_routes_with_a_backend),
-		cmocka_unit_test(test_other_records),
-		cmocka_unit_test(test_object),
-		cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_pages),
-		cmocka_unit_test(test_wrong),
-		cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_stale),
-		cmocka_unit_test(test_lies),
-		cmocka_unit_test(test_left_out),
-		cmocka_unit_test(test_lies_in_counts),
-		cmocka_unit_test(test_cannot_write),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_journals),
-		cmocka_unit_test(test_many_segments),
+		cmocka_unit_test(searches_find_their_records),
+		cmocka_unit_test(search_by_provider_finds_backends),
+		cmocka_unit_test(search_finds_records_of_other_types),
+		cmocka_unit_test(json_output_has_its_members),
+		cmocka_unit_test(counts_equal_the_found_records),
+		cmocka_unit_test(pages_have_each_record_once),
+		cmocka_unit_test(invalid_searches_are_refused),
+		cmocka_unit_test(damaged_index_changes_no_result),
+		cmocka_unit_test(stale_index_changes_no_result),
+		cmocka_unit_test(index_with_false_entries_changes_no_result),
+		cmocka_unit_test(index_with_missing_entries_is_detected_by_check),
+		cmocka_unit_test(index_with_false_counts_changes_no_count),
+		cmocka_unit_test(search_works_without_write_access),
+		cmocka_unit_test(full_disk_leaves_no_incomplete_index),
+		cmocka_unit_test(several_journals_are_merged),
+		cmocka_unit_test(windows_over_many_segments_equal_a_full_scan),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,5 +1,5 @@
-/* Secrets: what a checksum or a decoded inside confirms, what a typing error leaves,
- * and key=value as people write it. Every value is made up. */
+/* Secrets: values that a checksum or decoded content confirms, the effect of a typing error,
+ * and key=value in common spellings. All values are invented. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ scan(struct detect_fix *f, struct span text)
 	return v;
 }
 
-/* ---- what proves itself ---- */
+/* ---- values that confirm themselves ---- */
 
 #define LETTERS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define SENTRY_JSON                                                                            \
@@ -38,7 +38,7 @@ scan(struct detect_fix *f, struct span text)
 
 static const struct {
 	const char *name, *text, *entity;
-	bool proven; /* else found at three quarters of its score */
+	bool proven; /* else found with three quarters of its score */
 } proofs[] = {
 	{ "a GitHub token ends with the CRC-32 of its middle",
 		"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", "GITHUB_TOKEN", true },
@@ -82,7 +82,7 @@ static const struct {
 };
 
 static void
-a_checksum_that_computes_is_proof_and_one_that_does_not_is_still_found(void **state)
+valid_checksum_confirms_and_invalid_one_is_still_found(void **state)
 {
 	struct detect_fix *f = *state;
 
@@ -109,7 +109,7 @@ score_of(struct detect_fix *f, const char *text)
 }
 
 static void
-a_failed_checksum_costs_a_quarter_of_the_score(void **state)
+failed_checksum_reduces_the_score_by_a_quarter(void **state)
 {
 	float good = score_of(*state, "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");
 	float bad = score_of(*state, "ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18");
@@ -119,9 +119,9 @@ a_failed_checksum_costs_a_quarter_of_the_score(void **state)
 	assert_true(impossible > 0.7f && impossible < 0.72f);
 }
 
-/* Every single wrong letter is noticed, and none loses the finding. */
+/* Every single wrong letter is detected, and none loses the finding. */
 static void
-no_typing_error_hides_a_token(void **state)
+typing_error_does_not_hide_a_token(void **state)
 {
 	struct detect_fix *f = *state;
 	char text[] = "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";
@@ -141,9 +141,10 @@ no_typing_error_hides_a_token(void **state)
 	}
 }
 
-/* A token that ends early is none, or found by what is there; never read beyond. */
+/* A token that ends early is not found, or found by its remaining part. Nothing is read beyond
+ * the end. */
 static void
-cut_anywhere_nothing_is_read_beyond_the_end(void **state)
+cut_token_is_not_read_beyond_its_end(void **state)
 {
 	struct detect_fix *f = *state;
 
@@ -196,7 +197,8 @@ static const struct {
 		"ys64ge0rcytbpzccvgat1p9ja2g94oe5ofnrk" },
 	{ "small letters alone", "auth_token: \"xqvzjdkwpfhmrtgbnslycokq\"",
 		"xqvzjdkwpfhmrtgbnslycokq" },
-	{ "capitals alone", "SHOP_API_KEY=QJZKVXWPDFGHMRTBNLCSYQOK", "QJZKVXWPDFGHMRTBNLCSYQOK" },
+	{ "capitals alone", "SHOP_API_KEY=QJZKVXWPDFGHMRTBNLCSYQOK",
+		"QJZKVXWPDFGHMRTBNLCSYQOK" },
 	{ "sixteen hexadecimal digits", "api_key = '9f27c0b4d81e6a35'", "9f27c0b4d81e6a35" },
 	{ "sixteen letters whose case is thrown", "secret=kQzWvbXtPfJmHdRn",
 		"kQzWvbXtPfJmHdRn" },
@@ -211,7 +213,8 @@ static const struct {
 	{ "the same of a password", "{\"name\": \"DB_PASSWORD\", \"value\": \"" P "\"}", P },
 	{ "a value in the line below a block scalar's header",
 		"api_token: |\n  9f27c0b4d81e6a35\n", "9f27c0b4d81e6a35" },
-	{ "the same, folded and stripped", "auth:\n  token: >-\r\n    xqvzjdkwpfhmrtgbnslycokq\r\n",
+	{ "the same, folded and stripped",
+		"auth:\n  token: >-\r\n    xqvzjdkwpfhmrtgbnslycokq\r\n",
 		"xqvzjdkwpfhmrtgbnslycokq" },
 	{ "the same of a password", "db_password: |-\n    " P "\n", P },
 	{ "text in the lines below a block scalar's header",
@@ -221,13 +224,16 @@ static const struct {
 	{ "a class of characters", "HTTP_TOKEN_CODEPOINTS = /^[!#$%&'*+\\-.^_|~A-Za-z0-9]+$/",
 		NULL },
 	{ "a key that is hexadecimal and says so",
-		"private_key = 0x9f27c0b4d81e6a35b70d2c94e8f1a6530b7d", "0x9f27c0b4d81e6a35b70d2c94e8f1a6530b7d" },
+		"private_key = 0x9f27c0b4d81e6a35b70d2c94e8f1a6530b7d",
+		"0x9f27c0b4d81e6a35b70d2c94e8f1a6530b7d" },
 	{ "a name and its type in a comment", "oauth2JwtBearer: Oauth2JwtBearer.", NULL },
 	{ "a command and its abbreviation", "|:pwd|\t\t:pw[d]\t\tprint", NULL },
-	{ "words of a passphrase that are one word", "secret = correcthorsebatterystaple", NULL },
+	{ "words of a passphrase that are one word", "secret = correcthorsebatterystaple",
+		NULL },
 	{ "Dutch words", "token: wachtwoordvoordeserver", NULL },
 	{ "letters and digits in their order", "api_key = '0123456789abcdefghij'", NULL },
-	{ "a function's name in capitals and joints", "token = GL_COMPRESSED_SRGB8_ETC2", NULL },
+	{ "a function's name in capitals and joints", "token = GL_COMPRESSED_SRGB8_ETC2",
+		NULL },
 	{ "a type's abbreviation and digits", "auth = gsskrb5_ctx_id_t", NULL },
 	{ "letters alone, in camel case", "api_key=getUserTokenFromHTTPSServer", NULL },
 	{ "a class that is named for keys", "(Ed25519PrivateKey, Ed25519PublicKey)", NULL },
@@ -254,7 +260,7 @@ static const struct {
 	{ "a database's example password", "postgres://app:password@db:5432/x", NULL },
 	{ "a map of Kubernetes that is no secret", "kind: ConfigMap\ndata:\n  mode: ZGFyaw==\n",
 		NULL },
-	/* signs of every kind: the whole value or nothing is hidden */
+	/* special characters: either the whole value is redacted, or nothing */
 	{ "angle brackets in a line of an environment file", "DB_PASSWORD=Xy9<kLm>2!q\nDB=1\n",
 		"Xy9<kLm>2!q" },
 	{ "a semicolon and braces, quoted", "password: 'pA;ss9{w}0rd'\n", "pA;ss9{w}0rd" },
@@ -288,7 +294,7 @@ static const struct {
 	{ "a token before an empty password", "https://" V ":@api.example.net/v1", V },
 	{ "a token before a password that says nothing",
 		"https://" V ":x-oauth-basic@git.example.net/r.git", V },
-	/* a vendor's prefix and more or fewer characters than its tokens have today */
+	/* a vendor's prefix, with more or fewer characters than its current tokens */
 	{ "a longer key of Groq", "x gsk_" V "Zf3D0LXCM3EIMbgJpUNnkRtOf4OueH y",
 		"gsk_" V "Zf3D0LXCM3EIMbgJpUNnkRtOf4OueH" },
 	{ "a shorter token of Replicate", "r8_" V, "r8_" V },
@@ -296,7 +302,7 @@ static const struct {
 		"dop_v1_" HEX64 "0f1e2d3c4b5a6978" },
 	{ "a name with a vendor's prefix", "hf_servingCellPriorityParametersDescription",
 		NULL },
-	/* no values */
+	/* not values */
 	{ "a member with digits", "apiKey: config.stripe.keyV2,", NULL },
 	{ "an environment", "apiKey: process.env.STRIPE_KEY_2", NULL },
 	{ "an environment of Python", "api_key = os.environ['STRIPE_KEY_V2']", NULL },
@@ -344,7 +350,7 @@ static const struct {
 };
 
 static void
-secrets_are_found_as_people_write_them(void **state)
+secrets_are_found_in_common_spellings(void **state)
 {
 	struct detect_fix *f = *state;
 
@@ -360,7 +366,7 @@ secrets_are_found_as_people_write_them(void **state)
 	}
 }
 
-/* ---- values drawn by chance ---- */
+/* ---- random values ---- */
 
 static const struct {
 	const char *name, *of;
@@ -418,7 +424,7 @@ secret_found(struct detect_fix *f, struct span text)
 	return found;
 }
 
-/* The share that is found, in thousandths. */
+/* Returns the share of values that are found, in thousandths. */
 static size_t
 share_found(struct detect_fix *f, const char *alphabet, size_t length, uint64_t seed)
 {
@@ -439,7 +445,7 @@ share_found(struct detect_fix *f, const char *alphabet, size_t length, uint64_t 
 }
 
 static void
-values_drawn_by_chance_are_found_behind_a_name_that_says_secret(void **state)
+random_values_are_found_after_a_secret_name(void **state)
 {
 	static const size_t lengths[] = { 16, 24, 32, 48, 64 };
 	struct detect_fix *f = *state;
@@ -450,7 +456,7 @@ values_drawn_by_chance_are_found_behind_a_name_that_says_secret(void **state)
 			size_t share = share_found(f, alphabets[a].of, lengths[k], 61 + a);
 			printf("%zu characters, %s: %zu of 1000\n", lengths[k],
 				alphabets[a].name, share);
-			/* sixteen letters by chance look like a word now and then */
+			/* sixteen random letters sometimes look like a word */
 			if (share < (lengths[k] < 24 ? 860 : 960))
 				fail_msg("%s", alphabets[a].name);
 			sum += share;
@@ -459,9 +465,9 @@ values_drawn_by_chance_are_found_behind_a_name_that_says_secret(void **state)
 	}
 }
 
-/* The other rules that match it find nothing in its place either. */
+/* The other rules that match the sample find nothing in its place either. */
 static void
-a_policy_may_ignore_published_samples(void **state)
+policy_may_ignore_published_samples(void **state)
 {
 	struct detect_fix *f = *state;
 	struct span text =
@@ -482,7 +488,7 @@ a_policy_may_ignore_published_samples(void **state)
 
 /* The value of a JSON key or a form field, without the key in its text. */
 static void
-a_vendors_name_may_be_the_json_key(void **state)
+vendors_name_may_be_the_json_key(void **state)
 {
 	struct detect_fix *f = *state;
 	struct span text = SPAN_LIT("5ca1ab1e0ddba11dec0ded5eedfacade");
@@ -500,11 +506,11 @@ a_vendors_name_may_be_the_json_key(void **state)
 	arena_reset(&f->arena);
 }
 
-/* ---- nothing is lost by not looking, and no text is slow ---- */
+/* ---- completeness and speed ---- */
 
-/* The rules' own examples are test_naive.c's. */
+/* test_naive.c tests the rules' own examples. */
 static void
-all_is_covered_as_the_naive_scan_covers_it(void **state)
+secrets_are_covered_as_by_the_naive_scan(void **state)
 {
 	struct detect_fix *f = *state;
 	struct naive naive;
@@ -522,10 +528,10 @@ all_is_covered_as_the_naive_scan_covers_it(void **state)
 	naive_free(&naive);
 }
 
-/* The bound is generous: sanitizers and busy machines. Quadratic behaviour would
- * take minutes. */
+/* The bound is generous because of sanitizers and busy machines. Quadratic behavior would take
+ * minutes. */
 static void
-hostile_texts_cost_linear_time(void **state)
+hostile_text_takes_linear_time_for_secrets(void **state)
 {
 	static const char *const patterns[] = { "key key ",
 		"key: a =", "authorization: ", "\"auth\":", "--pass ", "kind: secret\n",
@@ -555,7 +561,7 @@ hostile_texts_cost_linear_time(void **state)
 			f->rules, f->scratch, span_of(text, BYTES), NULL, &f->arena, &v);
 		t = cpu_us() - t;
 		assert_true(err == 0 || err == ERR_LIMIT);
-		if (t > 20000000) /* a thousand times what it takes: it hangs */
+		if (t > 20000000) /* a thousand times the usual time: the scan hangs */
 			fail_msg("\"%s\" repeated took %lu us", patterns[i], (unsigned long)t);
 		arena_reset(&f->arena);
 	}
@@ -566,17 +572,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_checksum_that_computes_is_proof_and_one_that_does_not_is_still_found),
-		cmocka_unit_test(a_failed_checksum_costs_a_quarter_of_the_score),
-		cmocka_unit_test(no_typing_error_hides_a_token),
-		cmocka_unit_test(cut_anywhere_nothing_is_read_beyond_the_end),
-		cmocka_unit_test(secrets_are_found_as_people_write_them),
-		cmocka_unit_test(values_drawn_by_chance_are_found_behind_a_name_that_says_secret),
-		cmocka_unit_test(a_policy_may_ignore_published_samples),
-		cmocka_unit_test(a_vendors_name_may_be_the_json_key),
-		cmocka_unit_test(all_is_covered_as_the_naive_scan_covers_it),
-		cmocka_unit_test(hostile_texts_cost_linear_time),
+		cmocka_unit_test(valid_checksum_confirms_and_invalid_one_is_still_found),
+		cmocka_unit_test(failed_checksum_reduces_the_score_by_a_quarter),
+		cmocka_unit_test(typing_error_does_not_hide_a_token),
+		cmocka_unit_test(cut_token_is_not_read_beyond_its_end),
+		cmocka_unit_test(secrets_are_found_in_common_spellings),
+		cmocka_unit_test(random_values_are_found_after_a_secret_name),
+		cmocka_unit_test(policy_may_ignore_published_samples),
+		cmocka_unit_test(vendors_name_may_be_the_json_key),
+		cmocka_unit_test(secrets_are_covered_as_by_the_naive_scan),
+		cmocka_unit_test(hostile_text_takes_linear_time_for_secrets),
 	};
 	return cmocka_run_group_tests(tests, detect_setup, NULL);
 }

@@ -1,4 +1,4 @@
-/* Pairs of texts that were seen: those that were added, each as it was, and no other. */
+/* Pairs of texts that were seen: added pairs are found unchanged, and no others. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ known(const struct seen *c, const char *before, const char *text, bool all)
 }
 
 static void
-a_text_is_known_where_it_was_added(void **state)
+text_is_known_where_it_was_added(void **state)
 {
 	struct seen *c = seen_new();
 
@@ -36,7 +36,7 @@ a_text_is_known_where_it_was_added(void **state)
 }
 
 static void
-more_than_there_is_room_for_are_forgotten_and_not_mixed_up(void **state)
+texts_without_room_are_forgotten_and_not_mixed(void **state)
 {
 	struct seen *c = seen_new();
 	char text[SEEN_BYTES + 1];
@@ -64,8 +64,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_text_is_known_where_it_was_added),
-		cmocka_unit_test(more_than_there_is_room_for_are_forgotten_and_not_mixed_up),
+		cmocka_unit_test(text_is_known_where_it_was_added),
+		cmocka_unit_test(texts_without_room_are_forgotten_and_not_mixed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

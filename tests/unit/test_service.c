@@ -20,7 +20,7 @@ struct counted {
 	struct service service;
 	_Atomic unsigned turns, lasts;
 	_Atomic uint64_t every_us, turn_takes_us; /* every_us 0: SERVICE_WHEN_WOKEN */
-	_Atomic uint64_t at_us;			  /* when the newest turn began */
+	_Atomic uint64_t at_us;			  /* time at which the newest turn began */
 	atomic_bool saw_stop, signals_blocked;
 	char name[16];
 	int nice;
@@ -72,7 +72,7 @@ expect_turns(struct counted *c, unsigned n)
 }
 
 static void
-turns_come_at_the_times_that_they_return(void **state UNUSED)
+turns_run_at_the_times_that_they_return(void **state UNUSED)
 {
 	struct counted c = { .every_us = 20000 };
 	uint64_t began_us = clock_mono_us();
@@ -87,7 +87,7 @@ turns_come_at_the_times_that_they_return(void **state UNUSED)
 }
 
 static void
-a_turn_without_a_next_time_waits_for_a_wake(void **state UNUSED)
+turn_without_a_next_time_waits_for_a_wake(void **state UNUSED)
 {
 	struct counted c = { .every_us = 0 };
 
@@ -102,7 +102,7 @@ a_turn_without_a_next_time_waits_for_a_wake(void **state UNUSED)
 }
 
 static void
-a_wake_ends_a_wait_of_an_hour(void **state UNUSED)
+wake_ends_a_wait_of_an_hour(void **state UNUSED)
 {
 	struct counted c = { .every_us = HOUR_US };
 
@@ -131,7 +131,7 @@ wakes_during_a_turn_cause_one_more_turn(void **state UNUSED)
 }
 
 static void
-a_stop_ends_a_waiting_service(void **state UNUSED)
+stop_ends_a_waiting_service(void **state UNUSED)
 {
 	struct counted c = { .every_us = HOUR_US };
 
@@ -143,7 +143,7 @@ a_stop_ends_a_waiting_service(void **state UNUSED)
 }
 
 static void
-a_turn_in_progress_sees_the_stop_and_no_other_turn_follows(void **state UNUSED)
+turn_in_progress_sees_the_stop_and_is_the_last(void **state UNUSED)
 {
 	struct counted c = { .turn_takes_us = HOUR_US, .every_us = 1 };
 
@@ -158,7 +158,7 @@ a_turn_in_progress_sees_the_stop_and_no_other_turn_follows(void **state UNUSED)
 }
 
 static void
-a_service_stopped_before_its_first_turn_runs_its_last_function_only(void **state UNUSED)
+service_stopped_before_its_first_turn_runs_only_its_last_function(void **state UNUSED)
 {
 	struct counted c = { .every_us = HOUR_US };
 
@@ -169,7 +169,7 @@ a_service_stopped_before_its_first_turn_runs_its_last_function_only(void **state
 }
 
 static void
-a_second_stop_and_a_stop_without_a_start_do_nothing(void **state UNUSED)
+second_stop_and_stop_without_start_do_nothing(void **state UNUSED)
 {
 	struct counted c = { .every_us = HOUR_US };
 
@@ -188,7 +188,7 @@ a_second_stop_and_a_stop_without_a_start_do_nothing(void **state UNUSED)
 }
 
 static void
-the_thread_has_its_name_and_priority_and_gets_no_signals(void **state UNUSED)
+thread_has_its_name_and_priority_and_gets_no_signals(void **state UNUSED)
 {
 	struct counted c = { .every_us = HOUR_US };
 
@@ -201,7 +201,7 @@ the_thread_has_its_name_and_priority_and_gets_no_signals(void **state UNUSED)
 }
 
 static void
-a_wall_clock_set_back_an_hour_delays_no_turn(void **state UNUSED)
+wall_clock_set_back_an_hour_delays_no_turn(void **state UNUSED)
 {
 	struct counted c = { .every_us = 20000 };
 
@@ -213,7 +213,7 @@ a_wall_clock_set_back_an_hour_delays_no_turn(void **state UNUSED)
 	uint64_t began_us = clock_mono_us();
 	unsigned n = c.turns;
 	expect_turns(&c, n + 3);
-	assert_true(clock_mono_us() - began_us >= 2 * 20000); /* and hurries none */
+	assert_true(clock_mono_us() - began_us >= 2 * 20000); /* and does not make it earlier */
 	atomic_store(&wall_off_ns, 0);
 	service_stop(&c.service);
 }
@@ -222,16 +222,17 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(turns_come_at_the_times_that_they_return),
-		cmocka_unit_test(a_turn_without_a_next_time_waits_for_a_wake),
-		cmocka_unit_test(a_wake_ends_a_wait_of_an_hour),
+		cmocka_unit_test(turns_run_at_the_times_that_they_return),
+		cmocka_unit_test(turn_without_a_next_time_waits_for_a_wake),
+		cmocka_unit_test(wake_ends_a_wait_of_an_hour),
 		cmocka_unit_test(wakes_during_a_turn_cause_one_more_turn),
-		cmocka_unit_test(a_stop_ends_a_waiting_service),
-		cmocka_unit_test(a_turn_in_progress_sees_the_stop_and_no_other_turn_follows),
-		cmocka_unit_test(a_service_stopped_before_its_first_turn_runs_its_last_function_only),
-		cmocka_unit_test(a_second_stop_and_a_stop_without_a_start_do_nothing),
-		cmocka_unit_test(the_thread_has_its_name_and_priority_and_gets_no_signals),
-		cmocka_unit_test(a_wall_clock_set_back_an_hour_delays_no_turn),
+		cmocka_unit_test(stop_ends_a_waiting_service),
+		cmocka_unit_test(turn_in_progress_sees_the_stop_and_is_the_last),
+		cmocka_unit_test(
+			service_stopped_before_its_first_turn_runs_only_its_last_function),
+		cmocka_unit_test(second_stop_and_stop_without_start_do_nothing),
+		cmocka_unit_test(thread_has_its_name_and_priority_and_gets_no_signals),
+		cmocka_unit_test(wall_clock_set_back_an_hour_delays_no_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What events of realtime sessions are for, how those of clients read, and where handles are.
- */
+/* Events of realtime sessions: their purpose, the texts in clients' events, and the places of
+ * handles. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,8 +25,8 @@ static const struct {
 	const char *name, *message;
 	bool gemini, provider;
 	int is;
-	const char
-		*flags; /* a: asks, b: begins, e: ends, m: more, s: aside, u: usage, r: error */
+	const char *
+		flags; /* a: request, b: begin, e: end, m: more, s: aside, u: usage, r: error */
 } cases[] = {
 	{ "audio", "{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC/+==\"}", false,
 		false, MEDIA, "" },
@@ -218,7 +218,7 @@ static const struct {
 };
 
 static void
-events_are_what_their_row_says(void **state)
+events_have_the_purpose_of_their_row(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -279,7 +279,7 @@ static const struct {
 };
 
 static void
-transcripts_are_heard(void **state)
+transcripts_are_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(transcripts); i++)
@@ -308,7 +308,7 @@ static const struct {
 };
 
 static void
-events_name_their_answer(void **state)
+events_name_their_response(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(responses); i++) {
@@ -325,7 +325,7 @@ events_name_their_answer(void **state)
 static const struct {
 	const char *name, *message;
 	bool gemini;
-	const char *want; /* ROLE:TEXT; of what rules read */
+	const char *want; /* ROLE:TEXT, for texts that rules read */
 } bodies[] = {
 	{ "an item",
 		"{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\","
@@ -363,7 +363,7 @@ static const struct {
 };
 
 static void
-texts_have_their_roles(void **state)
+texts_of_events_have_their_roles(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
@@ -434,7 +434,7 @@ static const struct {
 };
 
 static void
-handles_are_where_they_mean_something(void **state)
+handles_are_found_only_in_their_places(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(handles); i++) {
@@ -460,7 +460,7 @@ handles_are_where_they_mean_something(void **state)
 
 /* By method and path. */
 static void
-what_opens_a_session_beside_the_gate_is_known(void **state)
+ways_to_open_a_session_outside_the_gate_are_known(void **state)
 {
 	static const struct {
 		const char *method, *path;
@@ -506,12 +506,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_opens_a_session_beside_the_gate_is_known),
-		cmocka_unit_test(events_are_what_their_row_says),
-		cmocka_unit_test(events_name_their_answer),
-		cmocka_unit_test(transcripts_are_heard),
-		cmocka_unit_test(texts_have_their_roles),
-		cmocka_unit_test(handles_are_where_they_mean_something),
+		cmocka_unit_test(ways_to_open_a_session_outside_the_gate_are_known),
+		cmocka_unit_test(events_have_the_purpose_of_their_row),
+		cmocka_unit_test(events_name_their_response),
+		cmocka_unit_test(transcripts_are_read),
+		cmocka_unit_test(texts_of_events_have_their_roles),
+		cmocka_unit_test(handles_are_found_only_in_their_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

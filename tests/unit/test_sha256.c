@@ -1,5 +1,5 @@
-/* SHA-256 and HMAC against the vectors of FIPS 180-4 and RFC 4231, in one piece
- * and cut anywhere; random bytes that never repeat across the refill. */
+/* SHA-256 and HMAC against the vectors of FIPS 180-4 and RFC 4231, in one piece and cut
+ * anywhere; and random bytes, which must not repeat after a refill. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@ check(const char *name, const unsigned char got[SHA256_BYTES], const char *want)
 }
 
 static void
-digests_are_those_of_the_standard(void **state)
+digests_equal_those_of_the_standard(void **state)
 {
 	static const struct {
 		const char *name, *input, *want;
@@ -60,9 +60,9 @@ digests_are_those_of_the_standard(void **state)
 	check("a span of nothing", out, rows[0].want);
 }
 
-/* RFC 4231's keys padded with zeroes are the same keys (RFC 2104 section 2). */
+/* The keys of RFC 4231, padded with zeros, are the same keys (RFC 2104 section 2). */
 static void
-hmacs_are_those_of_rfc_4231(void **state)
+hmacs_equal_those_of_rfc_4231(void **state)
 {
 	static const struct {
 		const char *name, *key, *input, *want;
@@ -92,7 +92,7 @@ hmacs_are_those_of_rfc_4231(void **state)
 		crypto_auth_hmacsha256(theirs, (const unsigned char *)text, n, key);
 		assert_memory_equal(mine, theirs, sizeof(mine));
 	}
-	/* what it makes may take the key's place, as a ratchet does */
+	/* the output may replace the key, as in a ratchet */
 	crypto_auth_hmacsha256(theirs, (const unsigned char *)text, sizeof(text), key);
 	hmac_sha256(key, span_of(text, sizeof(text)), key);
 	assert_memory_equal(key, theirs, sizeof(key));
@@ -105,7 +105,7 @@ by_value(const void *a, const void *b)
 }
 
 static void
-random_bytes_never_repeat(void **state)
+random_bytes_do_not_repeat(void **state)
 {
 	static unsigned char v[4096][16];
 	unsigned char many[2000], bits = 0;
@@ -129,9 +129,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(digests_are_those_of_the_standard),
-		cmocka_unit_test(hmacs_are_those_of_rfc_4231),
-		cmocka_unit_test(random_bytes_never_repeat),
+		cmocka_unit_test(digests_equal_those_of_the_standard),
+		cmocka_unit_test(hmacs_equal_those_of_rfc_4231),
+		cmocka_unit_test(random_bytes_do_not_repeat),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

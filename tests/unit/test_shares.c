@@ -1,5 +1,5 @@
-/* Shares B: made, found, durable; a file that is cut, damaged, wide open, another node's, older
- * or gone; erasure at each of its points; many threads. */
+/* Shares B: created, found, durable; files that are cut, damaged, accessible to others, of
+ * another node, older or missing; erasure interrupted at each point; many threads. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -23,10 +23,10 @@
 #include "support/shares_count.h"
 #include "support/shares_rig.h"
 
-/* ---- */
+/* ---- shares and files ---- */
 
 static void
-a_share_is_its_holders_and_stays(void **state)
+share_belongs_to_its_holder_and_is_kept(void **state)
 {
 	struct share a, again;
 	struct stat st;
@@ -72,7 +72,7 @@ a_share_is_its_holders_and_stays(void **state)
 }
 
 static void
-a_holder_has_1_to_1024_bytes_and_a_longer_name_a_share_of_its_own(void **state)
+holder_has_1_to_1024_bytes_and_longer_names_are_hashed(void **state)
 {
 	char most[SHARE_HOLDER_MAX + 2], own[SHARE_HASHED_LEN + 1];
 	struct share b, longer, other;
@@ -93,7 +93,7 @@ a_holder_has_1_to_1024_bytes_and_a_longer_name_a_share_of_its_own(void **state)
 	assert_int_equal(b.number, 1);
 	assert_int_equal(shares_get(s, span_of(most, SHARE_HOLDER_MAX + 1), false, &b), 0);
 	assert_int_equal(b.number, longer.number);
-	/* By its hash, as anybody makes it. */
+	/* By its hash, which anyone can compute. */
 	struct span hashed = share_holder(span_of(most, SHARE_HOLDER_MAX + 1), own);
 	assert_int_equal(hashed.n, SHARE_HASHED_LEN);
 	assert_true(span_starts(hashed, SPAN_LIT("sha256:")));
@@ -103,7 +103,7 @@ a_holder_has_1_to_1024_bytes_and_a_longer_name_a_share_of_its_own(void **state)
 }
 
 static void
-what_follows_from_a_share_is_fixed(void **state)
+derived_values_of_a_share_are_fixed(void **state)
 {
 	struct share b = { .number = 1 };
 	char p[PSEUDONYM_LEN + 1], want[PSEUDONYM_LEN + 1] = "p_";
@@ -121,10 +121,10 @@ what_follows_from_a_share_is_fixed(void **state)
 	assert_memory_equal(key, mac, sizeof(key));
 }
 
-/* Two shares, closed. */
+/* Makes two shares and closes the file. */
 
 static void
-a_file_that_others_may_read_is_refused(void **state)
+share_file_readable_by_others_is_refused(void **state)
 {
 	(void)state;
 	two_shares();
@@ -139,7 +139,7 @@ a_file_that_others_may_read_is_refused(void **state)
 }
 
 static void
-another_nodes_file_is_refused(void **state)
+share_file_of_another_node_is_refused(void **state)
 {
 	(void)state;
 	two_shares();
@@ -150,9 +150,9 @@ another_nodes_file_is_refused(void **state)
 	assert_true(said(&why, "shares: line 1: the file belongs to node gw-1, not to node gw-2"));
 }
 
-/* Each byte of each line; a last line without its end alone is no damage. */
+/* Each byte of each line is changed. Only a last line without its end is no damage. */
 static void
-a_damaged_line_is_refused_with_its_number(void **state)
+damaged_line_is_refused_with_its_number(void **state)
 {
 	struct buf text;
 	char want[32];
@@ -181,7 +181,7 @@ a_damaged_line_is_refused_with_its_number(void **state)
 		bool first = n && memchr(t.p, '\n', n);
 		struct shares *s = try_open("gw-1");
 		assert_int_equal(s != NULL, first);
-		/* What is not there any more is lost. */
+		/* Missing shares are lost. */
 		if (first) {
 			assert_int_equal(lost, 2 - shares_count(s).here);
 			shares_close(&s);
@@ -190,7 +190,7 @@ a_damaged_line_is_refused_with_its_number(void **state)
 			shares_close(&again);
 		}
 	}
-	/* The head is never half there. */
+	/* The head file is never incomplete. */
 	put_span("shares", t);
 	struct buf head;
 	buf_init(&head, 0);
@@ -205,7 +205,7 @@ a_damaged_line_is_refused_with_its_number(void **state)
 }
 
 static void
-a_last_line_that_was_never_completed_is_cut_off(void **state)
+incomplete_last_line_is_cut_off(void **state)
 {
 	struct buf text;
 
@@ -230,7 +230,7 @@ a_last_line_that_was_never_completed_is_cut_off(void **state)
 }
 
 static void
-what_a_missing_file_had_is_lost_and_numbers_go_on(void **state)
+shares_of_a_missing_file_are_lost_and_numbers_continue(void **state)
 {
 	struct share b;
 
@@ -249,7 +249,7 @@ what_a_missing_file_had_is_lost_and_numbers_go_on(void **state)
 	assert_int_equal(shares_sync(s), 0);
 	shares_close(&s);
 	s = opened();
-	assert_int_equal(lost, 0); /* it is noted */
+	assert_int_equal(lost, 0); /* the loss was noted */
 	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_LOST);
 	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_HERE);
 	assert_int_equal(shares_count(s).lost, 2);
@@ -257,7 +257,7 @@ what_a_missing_file_had_is_lost_and_numbers_go_on(void **state)
 }
 
 static void
-an_older_file_loses_what_came_after_it_alone(void **state)
+older_file_loses_only_later_shares(void **state)
 {
 	struct buf old;
 	struct share b;
@@ -280,7 +280,7 @@ an_older_file_loses_what_came_after_it_alone(void **state)
 	assert_int_equal(shares_find(s, 4, &b, NULL), SHARE_LOST);
 	assert_int_equal(of(s, "cid").number, 5);
 	shares_close(&s);
-	/* Numbers that are missing in the middle are lost, too. */
+	/* Shares whose numbers are missing in the middle are lost too. */
 	struct span ann_line = buf_view(&old);
 	size_t from =
 		(size_t)((char *)memmem(ann_line.p, ann_line.n, "share 1 ", 8) - ann_line.p);
@@ -298,7 +298,7 @@ an_older_file_loses_what_came_after_it_alone(void **state)
 	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_LOST);
 	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
 	shares_close(&s);
-	/* Without the head nobody knows. */
+	/* Without the head, the loss is unknown. */
 	put_span("shares", buf_view(&old));
 	unlink(path("head"));
 	s = opened();
@@ -309,7 +309,7 @@ an_older_file_loses_what_came_after_it_alone(void **state)
 }
 
 static void
-an_erased_share_is_nowhere_and_its_number_stays(void **state)
+erased_share_is_gone_and_its_number_stays_used(void **state)
 {
 	char want[PSEUDONYM_LEN + 3], p[PSEUDONYM_LEN + 1];
 	struct buf before;
@@ -343,7 +343,7 @@ an_erased_share_is_nowhere_and_its_number_stays(void **state)
 	assert_true(shares_has_erased(s, "e1", 6));
 	assert_false(shares_has_erased(s, "e1", 8));
 	assert_false(shares_has_erased(s, "e2", 1));
-	/* That caches have forgotten it is another thing, and may be known first. */
+	/* Whether caches have dropped the holder is separate, and may be known first. */
 	assert_false(shares_has_forgotten(s, "e1", 7));
 	shares_erase_forgotten(s, "e1", 7);
 	shares_erase_forgotten(s, "e2", 3);
@@ -367,7 +367,7 @@ an_erased_share_is_nowhere_and_its_number_stays(void **state)
 	assert_false(shares_has_erased(s, "e2", 3));
 	assert_int_equal(shares_count(s).erased, 1);
 	assert_int_equal(shares_count(s).here, 2);
-	/* One whose share was never written. */
+	/* The share of this holder was never written. */
 	of(s, "eve");
 	assert_int_equal(erase(s, "eve", "e1", 9), 0);
 	assert_int_equal(shares_find(s, 4, &b, NULL), SHARE_ERASED);
@@ -378,7 +378,7 @@ an_erased_share_is_nowhere_and_its_number_stays(void **state)
 	buf_free(&before);
 }
 
-/* A copy of the file would leave all shares in blocks that the file system has freed. */
+/* If the file were replaced, all shares would remain in freed blocks of the file system. */
 static ino_t
 inode(void)
 {
@@ -389,7 +389,7 @@ inode(void)
 }
 
 static void
-the_file_is_never_replaced(void **state)
+share_file_is_never_replaced(void **state)
 {
 	char holder[16], erasure[16];
 	struct share b;
@@ -412,7 +412,7 @@ the_file_is_never_replaced(void **state)
 	assert_int_equal(inode(), is);
 	assert_int_equal(shares_count(s).erased, 5);
 	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_ERASED);
-	/* An erasure and an append that fail, and are tried again. */
+	/* An erasure and an append that fail and are retried. */
 	journal_io.fdatasync = failing_sync;
 	journal_io.ftruncate = failing_cut;
 	for (int at = 1; at < 4; at++) {
@@ -431,7 +431,7 @@ the_file_is_never_replaced(void **state)
 		assert_int_equal(inode(), is);
 	}
 	shares_close(&s);
-	/* Shares that are lost, because their lines are missing. */
+	/* Shares that are lost because their lines are missing. */
 	struct buf text;
 	buf_init(&text, 0);
 	struct span t = read_file("shares", &text);
@@ -455,9 +455,9 @@ the_file_is_never_replaced(void **state)
 	buf_free(&text);
 }
 
-/* What an append that failed has left is crossed out before the file system may free its blocks. */
+/* The rest of a failed append is overwritten before the file system may free its blocks. */
 static void
-a_tail_is_overwritten_before_it_is_cut_off(void **state)
+tail_is_overwritten_before_it_is_cut_off(void **state)
 {
 	struct buf text;
 
@@ -482,7 +482,7 @@ a_tail_is_overwritten_before_it_is_cut_off(void **state)
 }
 
 static void
-no_backup_brings_an_erased_share_back(void **state)
+backup_does_not_restore_an_erased_share(void **state)
 {
 	struct buf old;
 	struct share b;
@@ -503,7 +503,7 @@ no_backup_brings_an_erased_share_back(void **state)
 	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
 	assert_false(file_has("shares", &ann));
 	shares_close(&s);
-	/* The file says so without its head, too. */
+	/* The file shows it without its head too. */
 	s = shares_open(path("shares"), NULL, "gw-1", &lost, &lost_why, &why);
 	assert_non_null(s);
 	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
@@ -511,9 +511,9 @@ no_backup_brings_an_erased_share_back(void **state)
 	buf_free(&old);
 }
 
-/* Ends at the point; the next start finishes it, or it is as if nothing had begun. */
+/* The process ends at the point. The next start completes the erasure, or nothing had begun. */
 static void
-an_erasure_that_is_killed_is_finished_by_the_next_start(void **state)
+killed_erasure_is_completed_by_the_next_start(void **state)
 {
 	static const char *const points[] = { "shares-appended", "shares-erasing",
 		"shares-overwritten", "replace-aside", "shares-erased" };
@@ -542,7 +542,8 @@ an_erasure_that_is_killed_is_finished_by_the_next_start(void **state)
 		assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
 		assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
 		assert_false(file_has("shares", &ann));
-		/* Where it is not noted it is carried out again, and says whom it erased. */
+		/* If it is not noted, it is carried out again, and returns the pseudonym of the
+		 * erased person. */
 		assert_false(shares_has_erased(s, "e1", 1));
 		assert_int_equal(erase(s, "ann", "e1", 1), 0);
 		assert_true(said(&erased, p));
@@ -551,9 +552,9 @@ an_erasure_that_is_killed_is_finished_by_the_next_start(void **state)
 	}
 }
 
-/* A power cut tears what is overwritten: any part of it may be old. */
+/* A power cut may interrupt the overwriting: any part of the line may be the old one. */
 static void
-a_line_that_is_half_overwritten_is_no_damage(void **state)
+half_overwritten_line_is_no_damage(void **state)
 {
 	struct buf text, torn;
 	struct share b;
@@ -592,7 +593,7 @@ a_line_that_is_half_overwritten_is_no_damage(void **state)
 }
 
 static void
-a_sync_that_fails_is_done_again(void **state)
+failed_sync_is_repeated(void **state)
 {
 	struct share b;
 
@@ -642,9 +643,10 @@ failing_later_sync(int fd)
 	return fdatasync(fd);
 }
 
-/* At each sync of an erasure: out of force at once, tried again, with all pseudonyms. */
+/* At each sync of an erasure: the share is unusable at once, and the erasure is retried, with
+ * all pseudonyms. */
 static void
-an_erasure_that_fails_is_out_of_force_and_tried_again(void **state)
+failed_erasure_disables_the_share_and_is_retried(void **state)
 {
 	char p[PSEUDONYM_LEN + 1];
 	struct share b;
@@ -662,7 +664,7 @@ an_erasure_that_fails_is_out_of_force_and_tried_again(void **state)
 		journal_io.fdatasync = failing_sync;
 		syncs_to_fail = at < 2 ? at + 1 : 0;
 		fsyncs_left = at < 2 ? 1000 : at - 2;
-		if (at == 8) { /* the sync of what is overwritten */
+		if (at == 8) { /* the sync of the overwritten bytes */
 			fsyncs_left = 1000;
 			syncs_left = 1;
 			journal_io.fdatasync = failing_later_sync;
@@ -696,7 +698,7 @@ an_erasure_that_fails_is_out_of_force_and_tried_again(void **state)
 }
 
 static void
-for_reading_alone_nothing_is_written(void **state)
+opening_for_reading_writes_nothing(void **state)
 {
 	struct buf text, again;
 	struct share b;
@@ -757,7 +759,7 @@ sync_often(void *arg UNUSED)
 }
 
 static void
-threads_get_one_share_a_holder(void **state)
+threads_get_one_share_per_holder(void **state)
 {
 	pthread_t worker[4], syncs;
 	char holder[16], erasure[16];
@@ -789,9 +791,9 @@ threads_get_one_share_a_holder(void **state)
 	shares_close(&shared);
 }
 
-/* A file that was missing during an erasure, and is then put back. */
+/* The file was missing during the erasure, and is restored afterwards. */
 static void
-an_erasure_that_only_the_head_knows_is_carried_out_again(void **state)
+erasure_known_only_to_the_head_is_repeated(void **state)
 {
 	struct buf old;
 
@@ -820,7 +822,7 @@ an_erasure_that_only_the_head_knows_is_carried_out_again(void **state)
 /* ---- names ---- */
 
 static void
-names_that_are_like_one_are_found_nearest_first(void **state)
+similar_names_are_found_nearest_first(void **state)
 {
 	static const char *const holders[] = { "alice", "alicia", "ali", "bob",
 		"\xc3\xa9mile", /* precomposed */
@@ -859,7 +861,7 @@ names_that_are_like_one_are_found_nearest_first(void **state)
 }
 
 static void
-of_many_names_the_nearest_are_kept(void **state)
+nearest_of_many_names_are_kept(void **state)
 {
 	static const char *const holders[] = { "aabbccddxyz", "aabbccddeyz", "aabbccddeez",
 		"aabbccddeeff", "AABBCCDDEEF" };
@@ -884,28 +886,28 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_FOLDER(a_share_is_its_holders_and_stays),
-		IN_FOLDER(a_holder_has_1_to_1024_bytes_and_a_longer_name_a_share_of_its_own),
-		IN_FOLDER(what_follows_from_a_share_is_fixed),
-		IN_FOLDER(a_file_that_others_may_read_is_refused),
-		IN_FOLDER(another_nodes_file_is_refused),
-		IN_FOLDER(a_damaged_line_is_refused_with_its_number),
-		IN_FOLDER(a_last_line_that_was_never_completed_is_cut_off),
-		IN_FOLDER(what_a_missing_file_had_is_lost_and_numbers_go_on),
-		IN_FOLDER(an_older_file_loses_what_came_after_it_alone),
-		IN_FOLDER(an_erased_share_is_nowhere_and_its_number_stays),
-		IN_FOLDER(the_file_is_never_replaced),
-		IN_FOLDER(a_tail_is_overwritten_before_it_is_cut_off),
-		IN_FOLDER(no_backup_brings_an_erased_share_back),
-		IN_FOLDER(an_erasure_that_is_killed_is_finished_by_the_next_start),
-		IN_FOLDER(a_line_that_is_half_overwritten_is_no_damage),
-		IN_FOLDER(a_sync_that_fails_is_done_again),
-		IN_FOLDER(an_erasure_that_fails_is_out_of_force_and_tried_again),
-		IN_FOLDER(for_reading_alone_nothing_is_written),
-		IN_FOLDER(threads_get_one_share_a_holder),
-		IN_FOLDER(names_that_are_like_one_are_found_nearest_first),
-		IN_FOLDER(of_many_names_the_nearest_are_kept),
-		IN_FOLDER(an_erasure_that_only_the_head_knows_is_carried_out_again),
+		IN_FOLDER(share_belongs_to_its_holder_and_is_kept),
+		IN_FOLDER(holder_has_1_to_1024_bytes_and_longer_names_are_hashed),
+		IN_FOLDER(derived_values_of_a_share_are_fixed),
+		IN_FOLDER(share_file_readable_by_others_is_refused),
+		IN_FOLDER(share_file_of_another_node_is_refused),
+		IN_FOLDER(damaged_line_is_refused_with_its_number),
+		IN_FOLDER(incomplete_last_line_is_cut_off),
+		IN_FOLDER(shares_of_a_missing_file_are_lost_and_numbers_continue),
+		IN_FOLDER(older_file_loses_only_later_shares),
+		IN_FOLDER(erased_share_is_gone_and_its_number_stays_used),
+		IN_FOLDER(share_file_is_never_replaced),
+		IN_FOLDER(tail_is_overwritten_before_it_is_cut_off),
+		IN_FOLDER(backup_does_not_restore_an_erased_share),
+		IN_FOLDER(killed_erasure_is_completed_by_the_next_start),
+		IN_FOLDER(half_overwritten_line_is_no_damage),
+		IN_FOLDER(failed_sync_is_repeated),
+		IN_FOLDER(failed_erasure_disables_the_share_and_is_retried),
+		IN_FOLDER(opening_for_reading_writes_nothing),
+		IN_FOLDER(threads_get_one_share_per_holder),
+		IN_FOLDER(similar_names_are_found_nearest_first),
+		IN_FOLDER(nearest_of_many_names_are_kept),
+		IN_FOLDER(erasure_known_only_to_the_head_is_repeated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Erasures that the journal has on record are carried out in a file of shares that was restored. */
+/* Erasures that the journal records are carried out in a restored file of shares. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -17,8 +17,8 @@
 #include "record/journal/journal.h"
 #include "support/shares_rig.h"
 
-/* Makes a journal of two segments. The first has these records of erasures, by pseudonym, from
- * the second record on; the second has none. */
+/* Makes a journal of two segments. The first one contains records of these erasures, by
+ * pseudonym, from the second record on; the second one contains none. */
 static uint64_t
 put_journal(const char (*pseudonym)[PSEUDONYM_LEN + 1], size_t n)
 {
@@ -61,7 +61,7 @@ followed(struct shares **out)
 }
 
 static void
-erasures_on_record_are_done_again_in_a_restored_file_and_head(void **state)
+recorded_erasures_are_repeated_in_a_restored_file_and_head(void **state)
 {
 	struct share ann = two_shares(), b;
 	char p[1][PSEUDONYM_LEN + 1];
@@ -74,7 +74,7 @@ erasures_on_record_are_done_again_in_a_restored_file_and_head(void **state)
 	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
 	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
 	assert_false(file_has("shares", &ann));
-	/* the next record of an erasure does not list her */
+	/* the next record of an erasure does not name her */
 	assert_int_equal(erase(s, "nobody", "e1", 1), 0);
 	assert_int_equal(erased.n, 0);
 	of(s, "ann"); /* later, under another pseudonym */
@@ -88,7 +88,7 @@ erasures_on_record_are_done_again_in_a_restored_file_and_head(void **state)
 }
 
 static void
-the_journal_is_read_from_where_the_head_says(void **state)
+journal_is_read_from_the_position_in_the_head(void **state)
 {
 	char p[2][PSEUDONYM_LEN + 1];
 	struct share ann = two_shares(), bob;
@@ -103,7 +103,7 @@ the_journal_is_read_from_where_the_head_says(void **state)
 	bob = of(s, "bob");
 	shares_close(&s);
 	share_pseudonym(&bob, p[1]);
-	/* the first is record 2, which was seen; the second is record 3 */
+	/* the first record is record 2, which was read before; the second one is record 3 */
 	put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 2);
 	struct buf head;
 	buf_init(&head, 0);
@@ -111,7 +111,7 @@ the_journal_is_read_from_where_the_head_says(void **state)
 	assert_true(said(&head, "journal 3 "));
 	assert_int_equal(followed(&s), 0);
 	shares_close(&s);
-	/* a head of an earlier version says nothing: all is read */
+	/* the head of an earlier version has no position: everything is read */
 	char *line = memmem(head.p, head.n, "journal 3 ", 10);
 	size_t before = (size_t)(line - (char *)head.p), length = strcspn(line, "\n") + 1;
 	memmove(line, line + length, head.n - before - length);
@@ -122,7 +122,7 @@ the_journal_is_read_from_where_the_head_says(void **state)
 }
 
 static void
-an_erasure_on_record_that_is_killed_is_finished_by_the_next_start(void **state)
+killed_repeated_erasure_is_completed_by_the_next_start(void **state)
 {
 	static const char *const points[] = { "shares-appended", "shares-erasing",
 		"shares-overwritten" };
@@ -157,7 +157,7 @@ an_erasure_on_record_that_is_killed_is_finished_by_the_next_start(void **state)
 }
 
 static void
-a_journal_that_cannot_be_read_is_not_taken_as_seen(void **state)
+unreadable_journal_does_not_count_as_read(void **state)
 {
 	struct share ann = two_shares();
 	char p[1][PSEUDONYM_LEN + 1];
@@ -175,7 +175,7 @@ a_journal_that_cannot_be_read_is_not_taken_as_seen(void **state)
 	shares_close(&s);
 }
 
-/* The other segment is damaged: a byte of it is another, or its end is missing. */
+/* The other segment is damaged: a byte is changed, or its end is missing. */
 static void
 readable_segments_are_followed(bool cut)
 {
@@ -206,7 +206,8 @@ readable_segments_are_followed(bool cut)
 	assert_int_not_equal(shares_follow(s, path("journal"), "gw-1", &n, &why), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
-	/* the head notes the readable segment, and the next start reads the damaged one again */
+	/* the head notes the readable segment, and the next start reads the damaged one
+	 * again */
 	struct buf head;
 	buf_init(&head, 0);
 	read_file("head", &head);
@@ -222,14 +223,14 @@ readable_segments_are_followed(bool cut)
 }
 
 static void
-what_the_readable_segments_name_is_erased(void **state)
+erasures_in_readable_segments_are_carried_out(void **state)
 {
 	(void)state;
 	readable_segments_are_followed(false);
 }
 
 static void
-a_segment_without_its_table_of_frames_is_not_taken_as_seen(void **state)
+segment_without_its_frame_table_does_not_count_as_read(void **state)
 {
 	(void)state;
 	readable_segments_are_followed(true);
@@ -239,12 +240,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_FOLDER(erasures_on_record_are_done_again_in_a_restored_file_and_head),
-		IN_FOLDER(the_journal_is_read_from_where_the_head_says),
-		IN_FOLDER(an_erasure_on_record_that_is_killed_is_finished_by_the_next_start),
-		IN_FOLDER(a_journal_that_cannot_be_read_is_not_taken_as_seen),
-		IN_FOLDER(what_the_readable_segments_name_is_erased),
-		IN_FOLDER(a_segment_without_its_table_of_frames_is_not_taken_as_seen),
+		IN_FOLDER(recorded_erasures_are_repeated_in_a_restored_file_and_head),
+		IN_FOLDER(journal_is_read_from_the_position_in_the_head),
+		IN_FOLDER(killed_repeated_erasure_is_completed_by_the_next_start),
+		IN_FOLDER(unreadable_journal_does_not_count_as_read),
+		IN_FOLDER(erasures_in_readable_segments_are_carried_out),
+		IN_FOLDER(segment_without_its_frame_table_does_not_count_as_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

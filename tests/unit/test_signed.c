@@ -1,5 +1,5 @@
-/* Signed headers: what is signed, who it names, and that a nonce passes once, whatever
- * thread it comes on. */
+/* Signed headers: which headers are signed, which person they name, and that a nonce is
+ * accepted once, on whichever thread it arrives. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,8 +38,8 @@ setup(void **state)
 
 /* ---- one request ---- */
 
-/* `headers`: "x-identity-person:alice\n…", sorted; a '-' before a line: sent, not signed;
- * a '+': signed, not sent. */
+/* `headers`: "x-identity-person:alice\n…", sorted. '-' before a line: sent, not signed. '+':
+ * signed, not sent. */
 struct sent {
 	struct http_field f[64];
 	size_t n;
@@ -137,7 +137,7 @@ ask(struct sent *s, struct nonce_window *w, struct arena *a, struct identity *id
 }
 
 static void
-headers_that_are_signed(void **state)
+signed_headers_are_verified(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -161,7 +161,7 @@ headers_that_are_signed(void **state)
 }
 
 static void
-everything_they_say(void **state)
+each_signed_header_is_read(void **state)
 {
 	struct sent s;
 	struct arena a;
@@ -185,7 +185,7 @@ everything_they_say(void **state)
 	assert_true(span_is(id.roles[2].s, "c"));
 	assert_int_equal(id.nattributes, 1);
 	assert_true(span_is(id.attributes[1].s, "DE"));
-	/* None of them: nobody. */
+	/* Without these headers, the caller is anonymous. */
 	s.n = 0;
 	assert_int_equal(ask(&s, NULL, &a, &id, &why), 0);
 	assert_string_equal(id.method, "none");
@@ -193,7 +193,7 @@ everything_they_say(void **state)
 }
 
 static void
-a_nonce_passes_once(void **state)
+nonce_is_accepted_once(void **state)
 {
 	struct nonce_window *w = nonce_window_new(64, fake_mono - 10000000);
 	struct sent s;
@@ -206,11 +206,11 @@ a_nonce_passes_once(void **state)
 	sign(&s, "POST", "/v1/x?a=b", PLAIN, SECRET, "hex");
 	assert_int_equal(ask(&s, w, &a, &id, &why), 0);
 	assert_int_equal(ask(&s, w, &a, &id, &why), ERR_AUTH);
-	/* What a process before this one may have seen. */
+	/* A signature that an earlier process may have accepted. */
 	sign(&s, "POST", "/v1/x?a=b", HEAD "x-identity-timestamp:1789999989\n", SECRET, "hex");
 	assert_int_equal(ask(&s, w, &a, &id, &why), ERR_AUTH);
-	/* The clock was 20 days ahead when the process began: it refuses nobody once the clock is
-	 * right, and a previous process' signatures still. */
+	/* The clock was 20 days ahead when the process started. Once the clock is correct, no
+	 * caller is refused, except for signatures older than the start. */
 	nonce_window_free(&w);
 	fake_wall += 20 * CLOCK_DAY_NS;
 	w = nonce_window_new(64, fake_mono);
@@ -223,7 +223,7 @@ a_nonce_passes_once(void **state)
 	assert_int_equal(ask(&s, w, &a, &id, &why), ERR_AUTH);
 	arena_reset(&a);
 	nonce_window_free(&w);
-	/* It is forgotten behind its time, not before; a full bucket refuses. */
+	/* A nonce is dropped after its time, and not before; a full bucket refuses. */
 	w = nonce_window_new(8, fake_mono);
 	assert_int_equal(nonce_take(w, SPAN_LIT("a"), NOW, NOW + 60), 0);
 	assert_int_equal(nonce_take(w, SPAN_LIT("a"), NOW + 59, NOW + 119), ERR_DUPLICATE);
@@ -255,7 +255,7 @@ take_all(void *arg)
 }
 
 static void
-of_many_threads_at_most_one_takes_it(void **state)
+nonce_is_accepted_by_at_most_one_thread(void **state)
 {
 	pthread_t t[THREADS];
 	unsigned total = 0;
@@ -270,7 +270,7 @@ of_many_threads_at_most_one_takes_it(void **state)
 		assert_true(taken[i] <= 1);
 		total += taken[i];
 	}
-	assert_true(total > NONCES * 9 / 10); /* two at once may both be refused */
+	assert_true(total > NONCES * 9 / 10); /* two concurrent attempts may both be refused */
 	nonce_window_free(&shared);
 }
 
@@ -278,10 +278,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(headers_that_are_signed),
-		cmocka_unit_test(everything_they_say),
-		cmocka_unit_test(a_nonce_passes_once),
-		cmocka_unit_test(of_many_threads_at_most_one_takes_it),
+		cmocka_unit_test(signed_headers_are_verified),
+		cmocka_unit_test(each_signed_header_is_read),
+		cmocka_unit_test(nonce_is_accepted_once),
+		cmocka_unit_test(nonce_is_accepted_by_at_most_one_thread),
 	};
 
 	return cmocka_run_group_tests(tests, setup, identity_unload);

@@ -1,5 +1,5 @@
-/* Key files: made once, never overwritten, readable by openssl, refused when
- * others can read them; signatures agree with RFC 8032. */
+/* Key files: made once, never overwritten, readable by openssl, refused if others can read
+ * them; signatures agree with RFC 8032. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,7 +55,7 @@ run(const char *fmt, ...)
 }
 
 static void
-rfc8032_test_vector_3(void **state)
+signature_equals_rfc_8032_test_3(void **state)
 {
 	/* 7.1, test 3 */
 	const unsigned char seed[32] = { 0xc5, 0xaa, 0x8d, 0xf4, 0x3f, 0x9f, 0x83, 0x7b, 0xed,
@@ -76,7 +76,7 @@ rfc8032_test_vector_3(void **state)
 }
 
 static void
-made_and_read_back(void **state)
+key_is_made_and_read_back(void **state)
 {
 	struct pubkey made, read[2];
 	struct signkey k;
@@ -111,7 +111,7 @@ made_and_read_back(void **state)
 }
 
 static void
-openssl_reads_and_verifies(void **state)
+openssl_reads_the_key_and_verifies(void **state)
 {
 	struct pubkey made;
 	struct signkey k;
@@ -135,7 +135,7 @@ openssl_reads_and_verifies(void **state)
 }
 
 static void
-several_public_keys_in_one_file(void **state)
+file_may_have_several_public_keys(void **state)
 {
 	struct pubkey a, b, read[2];
 
@@ -150,7 +150,7 @@ several_public_keys_in_one_file(void **state)
 }
 
 static void
-refused_key_files(void **state)
+invalid_key_files_are_refused(void **state)
 {
 	struct pubkey pub;
 	struct signkey k;
@@ -184,7 +184,7 @@ refused_key_files(void **state)
 	assert_int_equal(signkey_load(in_dir("locked.pem"), &k, &why), ERR_SYNTAX);
 }
 
-/* Runs a command line of blank-separated words, %s standing for `file`. */
+/* Runs a command line of words separated by spaces; %s stands for `file`. */
 static int
 keygen(const char *words, const char *file)
 {
@@ -202,7 +202,7 @@ keygen(const char *words, const char *file)
 }
 
 static void
-the_command_takes_either_form(void **state)
+command_accepts_both_forms(void **state)
 {
 	struct signkey k;
 
@@ -221,7 +221,7 @@ the_command_takes_either_form(void **state)
 }
 
 static void
-a_passphrase_opens_it(void **state)
+passphrase_opens_the_key(void **state)
 {
 	struct pubkey made;
 	struct signkey k;
@@ -271,7 +271,7 @@ a_passphrase_opens_it(void **state)
 }
 
 static void
-a_pair_is_made_in_the_place_of_another(void **state)
+key_pair_is_replaced(void **state)
 {
 	struct pubkey made, again, keys[4];
 	struct signkey k;
@@ -286,11 +286,12 @@ a_pair_is_made_in_the_place_of_another(void **state)
 	assert_string_equal(keys[2].id, made.id);
 	assert_int_equal(signkey_load(in_dir("q.old"), &k, &why), 0);
 	assert_string_equal(keys[1].id, k.pub.id);
-	/* and no secret is lost: a daemon that has not heard of the first may need it */
+	/* and no secret is lost: a daemon that does not know the first replacement may need
+	 * it */
 	assert_int_equal(signkey_load(in_dir("q.old.1"), &k, &why), 0);
 	assert_string_equal(made.id, k.pub.id);
 	run("cd %s && test -z \"$(ls | grep new)\"", dir);
-	/* Without the public half nothing changes. */
+	/* Without the public key nothing changes. */
 	run("cd %s && rm q.pub && cp q before", dir);
 	assert_int_equal(signkey_replace(in_dir("q"), NULL, &again, &why), ERR_IO);
 	assert_int_equal(signkey_replace(in_dir("absent"), NULL, &again, &why), ERR_IO);
@@ -321,14 +322,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rfc8032_test_vector_3),
-		cmocka_unit_test(made_and_read_back),
-		cmocka_unit_test(openssl_reads_and_verifies),
-		cmocka_unit_test(several_public_keys_in_one_file),
-		cmocka_unit_test(refused_key_files),
-		cmocka_unit_test(the_command_takes_either_form),
-		cmocka_unit_test(a_passphrase_opens_it),
-		cmocka_unit_test(a_pair_is_made_in_the_place_of_another),
+		cmocka_unit_test(signature_equals_rfc_8032_test_3),
+		cmocka_unit_test(key_is_made_and_read_back),
+		cmocka_unit_test(openssl_reads_the_key_and_verifies),
+		cmocka_unit_test(file_may_have_several_public_keys),
+		cmocka_unit_test(invalid_key_files_are_refused),
+		cmocka_unit_test(command_accepts_both_forms),
+		cmocka_unit_test(passphrase_opens_the_key),
+		cmocka_unit_test(key_pair_is_replaced),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,6 +1,7 @@
-/* Signature Version 4: a row for each case of the public suite that header signatures of this
- * profile cover (the path is normalised, of a body its hash is told), and what a request to a
- * model carries. The signatures were computed twice, independently of this code. */
+/* Signature Version 4: a row for each case of the public suite that applies to header
+ * signatures of this profile (the path is normalized, the hash of a body is sent), and the
+ * fields of a request to a model. The signatures were computed twice, independently of this
+ * code. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +29,7 @@
 /* 2015-08-30T12:36:00Z and 2026-11-20T12:00:00Z */
 enum { SUITE_S = 1440938160, BEDROCK_S = 1795176000 };
 
-/* "name:value" lines; host and x-amz-date are everywhere. */
+/* "name:value" lines; each request also has host and x-amz-date. */
 static const struct row {
 	const char *name, *method, *path, *query, *fields, *body, *want;
 } rows[] = {
@@ -96,7 +97,7 @@ static const struct row {
 };
 
 static void
-signatures_are_those_of_the_public_suite(void **state)
+signatures_equal_those_of_the_public_suite(void **state)
 {
 	static const struct sigv4_scope scope = { "us-east-1", "service", SUITE_S };
 	const struct sigv4_keys keys = { .secret = SPAN_LIT(SECRET) };
@@ -128,9 +129,9 @@ signatures_are_those_of_the_public_suite(void **state)
 	}
 }
 
-/* The head as the relay has it, and what is signed of it. */
+/* The head as the relay has it, and the fields that are signed. */
 static void
-a_request_to_bedrock_is_signed_as_its_own_sdk_signs_it(void **state)
+request_to_bedrock_is_signed_like_by_its_sdk(void **state)
 {
 	static const struct {
 		const char *name, *path, *token, *want, *names;
@@ -147,7 +148,7 @@ a_request_to_bedrock_is_signed_as_its_own_sdk_signs_it(void **state)
 			"content-type;host;x-amz-content-sha256;x-amz-date" },
 	};
 	static const struct sigv4_scope scope = { "us-east-1", "bedrock", BEDROCK_S };
-	/* Of these one is signed; a caller's other fields are not. */
+	/* One of these is signed; other fields of a caller are not. */
 	struct http_field fields[] = { { SPAN_LIT("user-agent"), SPAN_LIT("aws-sdk-js/3") },
 		{ SPAN_LIT("Content-Type"), SPAN_LIT("application/json") },
 		{ SPAN_LIT("x-amzn-bedrock-trace"), SPAN_LIT("ENABLED") },
@@ -189,7 +190,7 @@ a_request_to_bedrock_is_signed_as_its_own_sdk_signs_it(void **state)
 }
 
 static void
-what_cannot_be_signed_is_refused(void **state)
+unsignable_request_is_refused(void **state)
 {
 	static const struct sigv4_scope scope = { "us-east-1", "bedrock", BEDROCK_S };
 	const struct sigv4_keys keys = { SPAN_LIT("AKIDEXAMPLE"), SPAN_LIT(SECRET),
@@ -227,9 +228,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(signatures_are_those_of_the_public_suite),
-		cmocka_unit_test(a_request_to_bedrock_is_signed_as_its_own_sdk_signs_it),
-		cmocka_unit_test(what_cannot_be_signed_is_refused),
+		cmocka_unit_test(signatures_equal_those_of_the_public_suite),
+		cmocka_unit_test(request_to_bedrock_is_signed_like_by_its_sdk),
+		cmocka_unit_test(unsignable_request_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* text/splice: edits of decoded text become edits of raw bytes, and nothing else
- * of the body changes. */
+/* text/splice: edits of decoded text become edits of raw bytes, and nothing else of the body
+ * changes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 #include "scan/dialect/dialect.h"
 #include "support/guard.h"
 
-/* The splice of a single edit. */
+/* Writes the splice of a single edit. */
 static int
 splice_one(const struct segment *s, struct span raw, size_t from, size_t to, struct span with,
 	struct arena *a, struct splice *out)
@@ -23,7 +23,7 @@ splice_one(const struct segment *s, struct span raw, size_t from, size_t to, str
 	return segment_splices(s, raw, &edit, 1, a, out, &n);
 }
 
-/* Finds `what` in the decoded segments and replaces it by `with`. */
+/* Finds `what` in the decoded segments and replaces it with `with`. */
 static const struct {
 	const char *name, *in, *what, *with, *want;
 } rows[] = {
@@ -59,7 +59,7 @@ static const struct {
 };
 
 static void
-an_edit_keeps_what_is_around_it(void **state)
+edit_keeps_the_surrounding_bytes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -101,7 +101,7 @@ an_edit_keeps_what_is_around_it(void **state)
 }
 
 static void
-a_targets_parts_are_spliced(void **state)
+parts_of_a_target_are_edited(void **state)
 {
 	/* Offsets of a target count from the path's first byte. */
 	struct span raw = SPAN_LIT("/u/b%C3%B6b/x?q=b%C3%B6b+b%C3%B6b&z");
@@ -135,7 +135,7 @@ a_targets_parts_are_spliced(void **state)
 }
 
 static void
-edits_that_overlap_are_refused(void **state)
+overlapping_edits_are_refused(void **state)
 {
 	struct span raw = SPAN_LIT("[\"\\u00e9\\u00e9\",\"abcdef\"]");
 	struct text_edit overlap[] = { { 0, 3, SPAN_LIT("x") }, { 2, 4, SPAN_LIT("x") } };
@@ -161,14 +161,14 @@ edits_that_overlap_are_refused(void **state)
 		segment_splices(&b.segments[1], raw, overlap, 2, &a, s, &n), ERR_RANGE);
 	assert_int_equal(
 		segment_splices(&b.segments[1], raw, &beyond, 1, &a, s, &n), ERR_RANGE);
-	/* Two halves of one character are the same character. */
+	/* Edits of two halves of one character overlap. */
 	assert_int_equal(segment_splices(&b.segments[0], raw, same, 2, &a, s, &n), ERR_RANGE);
 	buf_free(&out);
 	arena_reset(&a);
 }
 
 static void
-several_edits_of_a_number_make_one_string(void **state)
+several_edits_of_a_number_make_one_string_value(void **state)
 {
 	struct span raw = SPAN_LIT("[12345678.87654321e1]");
 	struct text_edit edits[] = { { 0, 8, SPAN_LIT("<A>") }, { 9, 17, SPAN_LIT("<\"B>") } };
@@ -193,7 +193,7 @@ several_edits_of_a_number_make_one_string(void **state)
 	arena_reset(&a);
 }
 
-/* ---- the property: text edited, then spelled, is text spelled, then edited ---- */
+/* ---- property: editing the text and then encoding it equals encoding and then editing ---- */
 
 static void
 random_text(struct buf *raw, struct buf *text, int form)
@@ -236,7 +236,7 @@ boundary(struct span text, size_t at)
 }
 
 static void
-random_edits_are_those_of_the_text(void **state)
+random_edits_equal_edits_of_the_text(void **state)
 {
 	(void)state;
 	srand(11);
@@ -291,7 +291,7 @@ random_edits_are_those_of_the_text(void **state)
 						 splices, &nsplices),
 				0);
 			assert_int_equal(nsplices, n);
-			for (size_t i = 0; i < n; i++) { /* any order */
+			for (size_t i = 0; i < n; i++) { /* in any order */
 				size_t k = (size_t)rand() % n;
 				struct splice s = splices[i];
 				splices[i] = splices[k];
@@ -318,11 +318,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_edit_keeps_what_is_around_it),
-		cmocka_unit_test(a_targets_parts_are_spliced),
-		cmocka_unit_test(edits_that_overlap_are_refused),
-		cmocka_unit_test(several_edits_of_a_number_make_one_string),
-		cmocka_unit_test(random_edits_are_those_of_the_text),
+		cmocka_unit_test(edit_keeps_the_surrounding_bytes),
+		cmocka_unit_test(parts_of_a_target_are_edited),
+		cmocka_unit_test(overlapping_edits_are_refused),
+		cmocka_unit_test(several_edits_of_a_number_make_one_string_value),
+		cmocka_unit_test(random_edits_equal_edits_of_the_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,5 @@
-/* The SPOP codec against literal bytes: varints, typed data, HELLO, NOTIFY,
- * DISCONNECT, ACK. Whatever is read is also cut at every offset, flush against a
- * page that may not be touched. */
+/* The SPOP codec against literal bytes: varints, typed data, HELLO, NOTIFY, DISCONNECT, ACK.
+ * All input is also cut at every offset, before an inaccessible page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +12,7 @@
 #define BYTES(lit) SPAN_LIT(lit)
 #define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
 
-/* Computed from the table of SPOE.txt 3.1 by another program. */
+/* Computed from the table in SPOE.txt 3.1 by another program. */
 static const struct {
 	uint64_t value;
 	struct span bytes;
@@ -42,7 +41,7 @@ static const struct {
 };
 
 static void
-varints_of_every_length_are_written_and_read(void **state)
+varints_of_each_length_are_written_and_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(varints); i++) {
@@ -62,7 +61,7 @@ varints_of_every_length_are_written_and_read(void **state)
 }
 
 static void
-a_varint_cut_anywhere_is_refused(void **state)
+cut_varint_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(varints); i++) {
@@ -77,7 +76,7 @@ a_varint_cut_anywhere_is_refused(void **state)
 }
 
 static void
-every_varint_around_the_steps_survives(void **state)
+varints_near_length_changes_are_read_back(void **state)
 {
 	(void)state;
 	for (unsigned shift = 0; shift < 64; shift++) {
@@ -125,7 +124,7 @@ static const struct {
 };
 
 static void
-a_value_that_cannot_be_is_refused(void **state)
+invalid_typed_value_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad_values); i++) {
@@ -158,7 +157,7 @@ static const struct {
 	const char *name;
 	struct span bytes;
 	struct spop_value want;
-	bool canonical; /* writing gives these very bytes */
+	bool canonical; /* the encoding is canonical: writing gives the same bytes */
 } values[] = {
 	{ "null", BYTES("\x00"), { .type = SPOP_NULL }, true },
 	{ "null whose reserved flags are set", BYTES("\xf0"), { .type = SPOP_NULL }, false },
@@ -202,7 +201,7 @@ same(const struct spop_value *a, const struct spop_value *b)
 }
 
 static void
-every_type_is_read_and_written(void **state)
+each_type_is_read_and_written(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(values); i++) {
@@ -231,7 +230,7 @@ every_type_is_read_and_written(void **state)
 }
 
 static void
-an_integer_is_read_whatever_its_width(void **state)
+integer_of_any_width_is_read(void **state)
 {
 	int64_t i = 0;
 
@@ -260,7 +259,7 @@ static const char real_check[] = "\x01\x00\x00\x00\x01\x00\x00\x12supported-vers
 				 "capabilities\x08\x00\x0bhealthcheck\x11";
 
 static void
-the_hello_of_haproxy_2_6_is_read(void **state)
+hello_of_haproxy_2_6_is_read(void **state)
 {
 	struct spop_frame f;
 	struct spop_hello h;
@@ -336,7 +335,7 @@ static const struct {
 };
 
 static void
-hello_is_accepted_or_refused_with_its_code(void **state)
+hello_is_accepted_or_refused_with_a_code(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(hellos); i++) {
@@ -372,7 +371,7 @@ hello_is_accepted_or_refused_with_its_code(void **state)
 }
 
 static void
-a_hello_of_the_wrong_types_is_invalid(void **state)
+hello_with_wrong_types_is_invalid(void **state)
 {
 	struct spop_hello h;
 
@@ -394,7 +393,7 @@ a_hello_of_the_wrong_types_is_invalid(void **state)
 					       "capabilities\x00"),
 				 &h),
 		SPOP_E_INVALID);
-	/* any integer type will do for the size; a negative one is a bad size */
+	/* the size may have any integer type; a negative size is invalid */
 	assert_int_equal(spop_hello_read(BYTES("\x12supported-versions\x08\x03"
 					       "2.0\x0emax-frame-size\x04\xf0\x01\x0c"
 					       "capabilities\x08\x00"),
@@ -430,7 +429,7 @@ static const struct {
 };
 
 static void
-disconnect_is_read(void **state)
+disconnect_frame_is_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(disconnects); i++) {
@@ -444,7 +443,7 @@ disconnect_is_read(void **state)
 }
 
 static void
-a_frame_needs_a_whole_header(void **state)
+frame_needs_a_whole_header(void **state)
 {
 	static const char frame[] = "\x03\x00\x00\x00\x03\xf0\x80\x00\xf0\x01"
 				    "payload";
@@ -471,9 +470,9 @@ a_frame_needs_a_whole_header(void **state)
 }
 
 static void
-several_messages_are_read_and_cuts_refused(void **state)
+several_messages_are_read_and_cut_ones_refused(void **state)
 {
-	/* one with three arguments, one of them without a name; none; one */
+	/* messages with three arguments, one of them without a name; with none; with one */
 	static const char three[] = "\x03"
 				    "one\x03\x01"
 				    "a\x08\x03"
@@ -516,7 +515,7 @@ several_messages_are_read_and_cuts_refused(void **state)
 }
 
 static void
-more_messages_or_arguments_than_room_are_a_resource_error(void **state)
+too_many_messages_or_arguments_are_a_resource_error(void **state)
 {
 	struct spop_message m[2];
 	struct spop_arg a[255];
@@ -538,7 +537,7 @@ more_messages_or_arguments_than_room_are_a_resource_error(void **state)
 	nm = 1, na = 2;
 	assert_int_equal(spop_messages_read(BYTES("\x01x\x00\x01y\x00"), m, &nm, a, &na),
 		SPOP_E_RESOURCE);
-	/* 255 arguments, the most the format knows, under a name of 300 bytes */
+	/* 255 arguments, the maximum of the format, under a name of 300 bytes */
 	char name[300];
 	memset(name, 'n', sizeof(name));
 	buf_init(&b, 0);
@@ -553,7 +552,7 @@ more_messages_or_arguments_than_room_are_a_resource_error(void **state)
 }
 
 static void
-agent_frames_are_these_bytes(void **state)
+agent_frames_have_these_bytes(void **state)
 {
 	struct spop_action actions[] = {
 		{ SPOP_SCOPE_TXN, "decision", V_S(SPOP_STRING, "permit") },
@@ -589,7 +588,7 @@ agent_frames_are_these_bytes(void **state)
 }
 
 static void
-the_size_of_actions_is_what_is_written(void **state)
+size_of_actions_equals_the_written_bytes(void **state)
 {
 	char text[3000] = { 0 };
 
@@ -610,7 +609,7 @@ the_size_of_actions_is_what_is_written(void **state)
 }
 
 static void
-every_status_has_its_text(void **state)
+each_status_has_its_text(void **state)
 {
 	(void)state;
 	assert_string_equal(spop_status_str(0), "normal");
@@ -623,22 +622,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(varints_of_every_length_are_written_and_read),
-		cmocka_unit_test(a_varint_cut_anywhere_is_refused),
-		cmocka_unit_test(every_varint_around_the_steps_survives),
-		cmocka_unit_test(a_value_that_cannot_be_is_refused),
-		cmocka_unit_test(every_type_is_read_and_written),
-		cmocka_unit_test(an_integer_is_read_whatever_its_width),
-		cmocka_unit_test(the_hello_of_haproxy_2_6_is_read),
-		cmocka_unit_test(hello_is_accepted_or_refused_with_its_code),
-		cmocka_unit_test(a_hello_of_the_wrong_types_is_invalid),
-		cmocka_unit_test(disconnect_is_read),
-		cmocka_unit_test(a_frame_needs_a_whole_header),
-		cmocka_unit_test(several_messages_are_read_and_cuts_refused),
-		cmocka_unit_test(more_messages_or_arguments_than_room_are_a_resource_error),
-		cmocka_unit_test(agent_frames_are_these_bytes),
-		cmocka_unit_test(the_size_of_actions_is_what_is_written),
-		cmocka_unit_test(every_status_has_its_text),
+		cmocka_unit_test(varints_of_each_length_are_written_and_read),
+		cmocka_unit_test(cut_varint_is_refused),
+		cmocka_unit_test(varints_near_length_changes_are_read_back),
+		cmocka_unit_test(invalid_typed_value_is_refused),
+		cmocka_unit_test(each_type_is_read_and_written),
+		cmocka_unit_test(integer_of_any_width_is_read),
+		cmocka_unit_test(hello_of_haproxy_2_6_is_read),
+		cmocka_unit_test(hello_is_accepted_or_refused_with_a_code),
+		cmocka_unit_test(hello_with_wrong_types_is_invalid),
+		cmocka_unit_test(disconnect_frame_is_read),
+		cmocka_unit_test(frame_needs_a_whole_header),
+		cmocka_unit_test(several_messages_are_read_and_cut_ones_refused),
+		cmocka_unit_test(too_many_messages_or_arguments_are_a_resource_error),
+		cmocka_unit_test(agent_frames_have_these_bytes),
+		cmocka_unit_test(size_of_actions_equals_the_written_bytes),
+		cmocka_unit_test(each_status_has_its_text),
 	};
 
 	return cmocka_run_group_tests_name("spop", tests, NULL, NULL);

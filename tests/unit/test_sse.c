@@ -1,5 +1,5 @@
-/* Event streams whole, byte by byte, cut at every offset, against a guard page:
- * always the same events, and always the same bytes. */
+/* Event streams whole, byte by byte, cut at every offset, against a guard page: always the same
+ * events and the same bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include "base/codec/sse.h"
 #include "support/guard.h"
 
-/* Events that carry data, as "type|data|id;" */
+/* Writes the events that carry data, as "type|data|id;". */
 static void
 collect(struct sse *s, struct span in, struct buf *events, struct buf *raw)
 {
@@ -120,7 +120,7 @@ expect(size_t i, size_t step, size_t cut)
 }
 
 static void
-events_are_the_same_however_the_bytes_are_cut(void **state)
+events_do_not_depend_on_cuts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -132,7 +132,7 @@ events_are_the_same_however_the_bytes_are_cut(void **state)
 }
 
 static void
-an_event_is_never_delayed_by_a_byte(void **state)
+event_is_not_delayed_by_a_byte(void **state)
 {
 	struct sse s;
 	struct sse_event ev;
@@ -152,7 +152,7 @@ an_event_is_never_delayed_by_a_byte(void **state)
 }
 
 static void
-a_block_over_the_cap_passes_unread_and_the_next_is_read(void **state)
+block_over_the_limit_passes_and_the_next_is_read(void **state)
 {
 	static const char in[] = "data: 0123456789\ndata: more\n\ndata: ok\n\n";
 
@@ -176,7 +176,7 @@ a_block_over_the_cap_passes_unread_and_the_next_is_read(void **state)
 }
 
 static void
-rewriting_touches_the_data_lines_only(void **state)
+rewriting_changes_only_the_data_lines(void **state)
 {
 	static const struct {
 		struct span in;
@@ -212,7 +212,7 @@ rewriting_touches_the_data_lines_only(void **state)
 }
 
 static void
-a_line_ends_with_the_first_of_both(void **state)
+line_ends_with_the_first_of_cr_and_lf(void **state)
 {
 	char text[700];
 
@@ -234,11 +234,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(events_are_the_same_however_the_bytes_are_cut),
-		cmocka_unit_test(an_event_is_never_delayed_by_a_byte),
-		cmocka_unit_test(a_block_over_the_cap_passes_unread_and_the_next_is_read),
-		cmocka_unit_test(rewriting_touches_the_data_lines_only),
-		cmocka_unit_test(a_line_ends_with_the_first_of_both),
+		cmocka_unit_test(events_do_not_depend_on_cuts),
+		cmocka_unit_test(event_is_not_delayed_by_a_byte),
+		cmocka_unit_test(block_over_the_limit_passes_and_the_next_is_read),
+		cmocka_unit_test(rewriting_changes_only_the_data_lines),
+		cmocka_unit_test(line_ends_with_the_first_of_cr_and_lf),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

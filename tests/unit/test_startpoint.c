@@ -1,5 +1,5 @@
-/* A start reads the start checkpoint and the journal after it, and gets what it gets from the whole
- * journal. A checkpoint that does not fit is refused, whatever is wrong with it. */
+/* A start that reads the start checkpoint and the journal after it gets the same state as from
+ * the whole journal. A checkpoint that does not match is refused, whatever is wrong with it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -69,7 +69,7 @@ bytes_read(void)
 	return n;
 }
 
-/* The boot record names the SHA-256 of the program, so each start reads the program once. */
+/* The boot record has the SHA-256 of the program, so each start reads the program once. */
 static uint64_t
 program_bytes(void)
 {
@@ -79,8 +79,8 @@ program_bytes(void)
 	return (uint64_t)st.st_size;
 }
 
-/* Starts as the server does; returns how many bytes the thread that starts read, without the program: tg-tree reads
- * the journal, too. */
+/* Starts like the server. Returns how many bytes the starting thread read, without the program;
+ * the thread tg-tree reads the journal too. */
 static uint64_t
 daemon_starts(void)
 {
@@ -153,7 +153,7 @@ daemon_writes(const char *id, const char *type, const char *member, size_t n, si
 	sem_destroy(&came);
 }
 
-/* So many requests; one in 50 gets no completion. */
+/* Makes decisions `from` to `to`; one in 50 gets no completion. */
 static void
 daemon_decides(unsigned from, unsigned to, size_t padding)
 {
@@ -200,7 +200,7 @@ daemon_is_killed(unsigned from, unsigned to, size_t padding, const char *point, 
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* ---- what a start finds ---- */
+/* ---- the state at a start ---- */
 
 static int
 load_file(struct startpoint *out, struct buf *why)
@@ -213,7 +213,7 @@ load_file(struct startpoint *out, struct buf *why)
 	return err;
 }
 
-/* The state, by the checkpoint or by all that the journal holds. */
+/* Returns the state, from the checkpoint or from the whole journal. */
 static struct buf
 state_of(const struct startpoint *from, int64_t now_ms, const char **whole)
 {
@@ -233,7 +233,7 @@ state_of(const struct startpoint *from, int64_t now_ms, const char **whole)
 	return text;
 }
 
-/* NULL where both are the same and the checkpoint was used; else why not. */
+/* Returns NULL if both states are equal and the checkpoint was used, else the reason. */
 static const char *
 same_state(int64_t now_ms)
 {
@@ -269,7 +269,7 @@ present(void)
 enum { SOME = 200, PADDING = 40000 };
 
 static void
-after_a_clean_stop_a_start_reads_little(void **state)
+start_after_a_clean_stop_reads_little(void **state)
 {
 	(void)state;
 	daemon_starts();
@@ -284,9 +284,9 @@ after_a_clean_stop_a_start_reads_little(void **state)
 	assert_true(rig_verify(&r).ok);
 }
 
-/* The checkpoint is of the middle: the thread wrote it while the daemon ran. */
+/* The checkpoint is from the middle: the thread wrote it while the daemon ran. */
 static void
-after_a_kill_a_start_reads_what_follows_the_checkpoint(void **state)
+start_after_a_kill_reads_from_the_checkpoint_on(void **state)
 {
 	struct startpoint p;
 
@@ -296,7 +296,7 @@ after_a_kill_a_start_reads_what_follows_the_checkpoint(void **state)
 	if (pid == 0) {
 		daemon_starts();
 		daemon_decides(0, SOME, PADDING);
-		sleep(3); /* the thread looks once a second */
+		sleep(3); /* the thread runs once a second */
 		daemon_decides(SOME, SOME + 3, 1);
 		kill(getpid(), SIGKILL);
 	}
@@ -310,9 +310,9 @@ after_a_kill_a_start_reads_what_follows_the_checkpoint(void **state)
 	assert_true(rig_verify(&r).ok);
 }
 
-/* A state that is not whole stays so until the next start. */
+/* An incomplete state stays incomplete until the next start. */
 static void
-a_full_state_ends_the_checkpoints_of_this_run(void **state)
+full_state_ends_the_checkpoints_of_this_run(void **state)
 {
 	struct startpoint p;
 
@@ -330,7 +330,7 @@ a_full_state_ends_the_checkpoints_of_this_run(void **state)
 }
 
 static void
-a_kill_at_each_step_of_writing_costs_nothing_but_reading(void **state)
+kill_while_writing_only_costs_reading_time(void **state)
 {
 	static const char *const points[] = { "start-made", "start-begun", "start-written",
 		"start-synced", "start-placed" };
@@ -349,7 +349,7 @@ a_kill_at_each_step_of_writing_costs_nothing_but_reading(void **state)
 }
 
 static void
-segments_that_are_closed_and_removed_change_no_state(void **state)
+closed_and_removed_segments_change_no_state(void **state)
 {
 	(void)state;
 	r.cfg.journal_segment_bytes = 65536;
@@ -370,7 +370,7 @@ segments_that_are_closed_and_removed_change_no_state(void **state)
 	daemon_stops();
 	assert_int_equal(replace_file(AT_FDCWD, file, 0600, buf_view(&older), &r.why), 0);
 	assert_null(same_state(present()));
-	/* Without its segment it is not used. */
+	/* Without its segment, the checkpoint is not used. */
 	struct startpoint p;
 	assert_int_equal(load_file(&p, &r.why), 0);
 	char path[400];
@@ -387,9 +387,9 @@ write_file(struct span text)
 	assert_int_equal(replace_file(AT_FDCWD, file, 0600, text, &r.why), 0);
 }
 
-/* Every byte of it counts, and every length but its own is refused. */
+/* Every byte of the file matters, and every other length is refused. */
 static void
-an_altered_or_cut_checkpoint_is_refused(void **state)
+altered_or_cut_checkpoint_is_refused(void **state)
 {
 	struct buf text, other;
 
@@ -413,7 +413,7 @@ an_altered_or_cut_checkpoint_is_refused(void **state)
 		startpoint_free(&p);
 		if (parsed)
 			continue;
-		write_file(buf_view(&other)); /* in the signature alone */
+		write_file(buf_view(&other)); /* only the signature is changed */
 		assert_int_not_equal(load_file(&p, &r.why), 0);
 		startpoint_free(&p);
 	}
@@ -427,7 +427,7 @@ an_altered_or_cut_checkpoint_is_refused(void **state)
 			0);
 		startpoint_free(&p);
 	}
-	/* The start says so, counts it, and reads the journal. */
+	/* The start reports and counts this, and reads the journal. */
 	write_file(span_cut(buf_view(&text), 0, text.n / 2));
 	daemon_starts();
 	assert_int_equal(rig_count(&r, M_START_REFUSED), 1);
@@ -438,7 +438,7 @@ an_altered_or_cut_checkpoint_is_refused(void **state)
 }
 
 static void
-a_checkpoint_of_another_key_node_or_journal_is_refused(void **state)
+checkpoint_of_another_key_node_or_journal_is_refused(void **state)
 {
 	struct buf text, sign;
 	struct startpoint p;
@@ -455,7 +455,7 @@ a_checkpoint_of_another_key_node_or_journal_is_refused(void **state)
 	assert_true(buf_file(&text, file));
 	struct span all = buf_view(&text);
 
-	/* Signed anew, by a key that is not this node's. */
+	/* Signed again by a key that is not this node's. */
 	assert_int_equal(startpoint_parse(all, &p, &sign, &id, sig), 0);
 	startpoint_free(&p);
 	signkey_from_seed(seed, &strange);
@@ -474,7 +474,7 @@ a_checkpoint_of_another_key_node_or_journal_is_refused(void **state)
 	startpoint_free(&p);
 	free(ring);
 
-	/* A journal of the same node and key that was begun anew. */
+	/* A journal of the same node and key that was begun again. */
 	char cmd[800];
 	snprintf(cmd, sizeof(cmd), "rm -rf '%s' '%s.head' '%s.tree' '%s.keys'", r.journal, r.journal,
 		r.journal, r.journal);
@@ -490,7 +490,7 @@ a_checkpoint_of_another_key_node_or_journal_is_refused(void **state)
 }
 
 static void
-a_segment_that_was_cut_or_altered_at_the_checkpoint_is_noticed(void **state)
+segment_changed_at_the_checkpoint_is_noticed(void **state)
 {
 	struct startpoint p;
 
@@ -515,9 +515,10 @@ a_segment_that_was_cut_or_altered_at_the_checkpoint_is_noticed(void **state)
 	startpoint_free(&p);
 }
 
-/* The start goes on from the checkpoint, and the thread finds what the start did not look at. */
+/* The start continues from the checkpoint, and the thread finds changes in the part that the
+ * start did not read. */
 static void
-a_record_altered_before_the_checkpoint_is_found_after_the_start(void **state)
+record_altered_before_the_checkpoint_is_found_later(void **state)
 {
 	(void)state;
 	daemon_starts();
@@ -536,7 +537,7 @@ a_record_altered_before_the_checkpoint_is_found_after_the_start(void **state)
 	assert_int_equal(rig_count(&r, M_START_ALTERED), 1);
 	daemon_stops();
 	assert_false(rig_verify(&r).ok);
-	/* A whole segment is not reported. */
+	/* An intact segment is not reported. */
 	id[6] = '3';
 	assert_int_equal(replace_file(AT_FDCWD, segment, 0600, buf_view(&text), &r.why), 0);
 	daemon_starts();
@@ -546,10 +547,10 @@ a_record_altered_before_the_checkpoint_is_found_after_the_start(void **state)
 	assert_true(rig_verify(&r).ok);
 }
 
-/* The new key signs the checkpoint. The next start knows it by the segment's own key record, and the
- * start after that by JOURNAL.keys. */
+/* The new key signs the checkpoint. The next start knows the key from the segment's own key
+ * record, and the start after that from JOURNAL.keys. */
 static void
-after_a_key_rotation_the_checkpoint_is_used(void **state)
+checkpoint_is_used_after_a_key_rotation(void **state)
 {
 	struct hashkey made;
 	struct pubkey second;
@@ -588,7 +589,7 @@ no_room(int fd, const void *p, size_t n)
 }
 
 static void
-on_a_full_disk_the_older_checkpoint_stays(void **state)
+full_disk_keeps_the_older_checkpoint(void **state)
 {
 	(void)state;
 	daemon_starts();
@@ -607,9 +608,9 @@ on_a_full_disk_the_older_checkpoint_stays(void **state)
 	assert_int_not_equal(access(aside, F_OK), 0);
 }
 
-/* Windows that were over by a clock that was ahead count again once the clock is right. */
+/* Windows that had ended by a clock that was ahead count again once the clock is correct. */
 static void
-a_checkpoint_from_the_future_is_not_used(void **state)
+checkpoint_from_the_future_is_not_used(void **state)
 {
 	(void)state;
 	daemon_starts();
@@ -625,31 +626,29 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			after_a_clean_stop_a_start_reads_little, setup, teardown),
+			start_after_a_clean_stop_reads_little, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			after_a_kill_a_start_reads_what_follows_the_checkpoint, setup, teardown),
+			start_after_a_kill_reads_from_the_checkpoint_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_full_state_ends_the_checkpoints_of_this_run, setup, teardown),
+			full_state_ends_the_checkpoints_of_this_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_kill_at_each_step_of_writing_costs_nothing_but_reading, setup, teardown),
+			kill_while_writing_only_costs_reading_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			segments_that_are_closed_and_removed_change_no_state, setup, teardown),
+			closed_and_removed_segments_change_no_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			an_altered_or_cut_checkpoint_is_refused, setup, teardown),
+			altered_or_cut_checkpoint_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_checkpoint_of_another_key_node_or_journal_is_refused, setup, teardown),
+			checkpoint_of_another_key_node_or_journal_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_segment_that_was_cut_or_altered_at_the_checkpoint_is_noticed, setup,
-			teardown),
+			segment_changed_at_the_checkpoint_is_noticed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_record_altered_before_the_checkpoint_is_found_after_the_start, setup,
-			teardown),
+			record_altered_before_the_checkpoint_is_found_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			after_a_key_rotation_the_checkpoint_is_used, setup, teardown),
+			checkpoint_is_used_after_a_key_rotation, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			on_a_full_disk_the_older_checkpoint_stays, setup, teardown),
+			full_disk_keeps_the_older_checkpoint, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_checkpoint_from_the_future_is_not_used, setup, teardown),
+			checkpoint_from_the_future_is_not_used, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The classifier: with and without vectors it gives the same bits, and never fewer than a look at
- * every literal, byte by byte, gives. */
+/* The classifier gives the same bits with and without vector instructions, and never fewer than
+ * a byte-by-byte search for every literal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ any_literal(const struct prefilter *f, uint64_t *random)
 	return f->literals[h % (1u << LITERAL_BITS)];
 }
 
-/* Literals in either case, digits, any bytes. */
+/* Literals in either case, digits, and any bytes. */
 static size_t
 write_text(const struct prefilter *f, uint64_t *random, char *to)
 {
@@ -82,7 +82,7 @@ look(const struct prefilter *f, const char *p, size_t room, const struct starts 
 }
 
 static void
-vectors_give_the_same_bits_and_no_literal_is_missed(void **state)
+bits_are_equal_with_vectors_and_no_literal_is_missed(void **state)
 {
 	const struct prefilter *f = &detect_fix()->rules->prefilter;
 	uint64_t random = 5;
@@ -91,7 +91,8 @@ vectors_give_the_same_bits_and_no_literal_is_missed(void **state)
 	for (int i = 0; i < TEXTS; i++) {
 		char text[ROOM];
 		size_t n = write_text(f, &random, text);
-		char *p = malloc(n); /* nothing after it: a sanitizer sees what is read */
+		/* an allocation of exactly n bytes: a sanitizer sees reads beyond it */
+		char *p = malloc(n);
 		struct starts want, got;
 		assert_non_null(p);
 		memcpy(p, text, n);
@@ -106,7 +107,7 @@ vectors_give_the_same_bits_and_no_literal_is_missed(void **state)
 	}
 }
 
-/* No beginning is left out. */
+/* Asserts that no beginning of a word is missed. */
 static void
 look_words(struct span t, size_t at)
 {
@@ -122,14 +123,15 @@ look_words(struct span t, size_t at)
 }
 
 static void
-no_beginning_of_a_word_is_left_out(void **state)
+no_beginning_of_a_word_is_missed(void **state)
 {
 	uint64_t random = 7;
 
 	(void)state;
 	for (int i = 0; i < TEXTS; i++) {
 		size_t n = 1 + next(&random) % ROOM, at = next(&random) % n;
-		char *p = malloc(n); /* nothing after it: a sanitizer sees what is read */
+		/* an allocation of exactly n bytes: a sanitizer sees reads beyond it */
+		char *p = malloc(n);
 		assert_non_null(p);
 		for (size_t k = 0; k < n; k++)
 			p[k] = (char)(i < 256 ? (size_t)i + k : next(&random));
@@ -158,7 +160,7 @@ look_begins(struct span t, size_t at, bool small, uint64_t bits, size_t block)
 }
 
 static void
-the_next_block_with_a_beginning_is_found(void **state)
+next_block_with_a_beginning_is_found(void **state)
 {
 	static const char bytes[] = "aB  ..1_ \xc3";
 	uint64_t random = 11, bits;
@@ -169,7 +171,8 @@ the_next_block_with_a_beginning_is_found(void **state)
 		size_t at = next(&random) % (n / BLOCK + 2) * BLOCK;
 		size_t kinds = 1 + next(&random) % (sizeof(bytes) - 1);
 		bool small = next(&random) % 2;
-		char *p = malloc(n); /* nothing after it: a sanitizer sees what is read */
+		/* an allocation of exactly n bytes: a sanitizer sees reads beyond it */
+		char *p = malloc(n);
 		assert_non_null(p);
 		for (size_t k = 0; k < n; k++)
 			p[k] = next(&random) % 16 ? ' ' : bytes[next(&random) % kinds];
@@ -183,9 +186,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vectors_give_the_same_bits_and_no_literal_is_missed),
-		cmocka_unit_test(no_beginning_of_a_word_is_left_out),
-		cmocka_unit_test(the_next_block_with_a_beginning_is_found),
+		cmocka_unit_test(bits_are_equal_with_vectors_and_no_literal_is_missed),
+		cmocka_unit_test(no_beginning_of_a_word_is_missed),
+		cmocka_unit_test(next_block_with_a_beginning_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

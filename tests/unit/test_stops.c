@@ -1,4 +1,5 @@
-/* A process ends at the point that it is told to, the time that it is told. */
+/* A process ends at the point that is configured, when it reaches the point for the configured
+ * time. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -32,10 +33,10 @@ passed(const char *point, unsigned after)
 }
 
 static void
-a_process_ends_at_a_named_point(void **state)
+process_ends_at_a_named_point(void **state)
 {
 	(void)state;
-	stop_at("a"); /* nothing is set: nothing happens */
+	stop_at("a"); /* without a configured point, nothing happens */
 	assert_int_equal(passed("a", 1), -SIGKILL);
 	assert_int_equal(passed("b", 3), -SIGKILL);
 	assert_int_equal(passed("b", 4), 0);
@@ -46,7 +47,7 @@ a_process_ends_at_a_named_point(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(a_process_ends_at_a_named_point) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(process_ends_at_a_named_point) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The file of a store: what a crash or a full disk leaves of it, and who may read it. The entries
- * are words, one for each line. */
+/* The file of a store: its content after a crash or a full disk, and who may read it. The
+ * entries are words, one per line. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -56,7 +56,7 @@ open_words(struct words *w, struct buf *why)
 	return store_open(&w->store, why);
 }
 
-/* Adds a word, and puts it on disk. */
+/* Adds a word and writes it to disk. */
 static bool
 add_word(struct words *w, const char *word)
 {
@@ -106,9 +106,9 @@ opened_it_has(const char *want)
 	buf_free(&why);
 }
 
-/* A crash may cut off the file after any byte of the line that is written. */
+/* A crash may cut off the file after any byte of the line that is being written. */
 static void
-a_line_that_a_crash_cut_off_is_removed(void **state)
+line_cut_off_by_a_crash_is_removed(void **state)
 {
 	static const char whole[] = "one\nthree\n";
 	struct words w;
@@ -132,7 +132,7 @@ a_line_that_a_crash_cut_off_is_removed(void **state)
 }
 
 static void
-a_line_that_is_refused_is_named(void **state)
+refused_line_is_named(void **state)
 {
 	struct words w;
 	struct buf why;
@@ -147,7 +147,7 @@ a_line_that_is_refused_is_named(void **state)
 }
 
 static void
-a_file_that_others_read_or_that_is_in_use_is_refused(void **state)
+store_file_readable_by_others_or_in_use_is_refused(void **state)
 {
 	struct words w, other;
 	struct buf why;
@@ -162,7 +162,7 @@ a_file_that_others_read_or_that_is_in_use_is_refused(void **state)
 	buf_clear(&why);
 	assert_false(open_words(&other, &why));
 	assert_true(span_ends(buf_view(&why), SPAN_LIT("another daemon uses this file: give each daemon its own")));
-	/* The file that replaced it is in use, too. */
+	/* The file that replaced it is in use too. */
 	assert_true(store_rewrite(&w.store));
 	assert_false(open_words(&other, &why));
 	store_close(&w.store);
@@ -170,9 +170,9 @@ a_file_that_others_read_or_that_is_in_use_is_refused(void **state)
 	buf_free(&why);
 }
 
-/* The disk takes half of a line, and then none of the file that would replace it. */
+/* The disk accepts half of a line, and then nothing of the file that would replace it. */
 static void
-after_a_full_disk_the_file_gets_all_entries(void **state)
+file_gets_all_entries_after_a_full_disk(void **state)
 {
 	struct rlimit was, little;
 	struct words w;
@@ -186,7 +186,7 @@ after_a_full_disk_the_file_gets_all_entries(void **state)
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
 	signal(SIGXFSZ, SIG_IGN);
 	little = (struct rlimit){ 6, was.rlim_max };
-	/* What fails meanwhile could not be printed. */
+	/* A failure in between could not be printed. */
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
 	bool three = add_word(&w, "three"), kept = atomic_load(&w.store.kept);
 	assert_int_equal(stat(path("words"), &st), 0);
@@ -195,12 +195,12 @@ after_a_full_disk_the_file_gets_all_entries(void **state)
 	assert_false(three || kept || four);
 	assert_int_equal(st.st_size, 4);
 	file_is("one\n");
-	/* No new line is needed for that. */
+	/* No new entry is needed for that. */
 	buf_clear(&why);
 	assert_true(store_keep(&w.store, &why, 0));
 	assert_true(atomic_load(&w.store.kept));
 	file_is("one\nthree\nfour\n");
-	/* A line that found no memory is on disk with the next one. */
+	/* A line for which there was no memory is written with the next one. */
 	struct buf none;
 	buf_init(&none, 1);
 	buf_str(&none, "five\n");
@@ -209,14 +209,14 @@ after_a_full_disk_the_file_gets_all_entries(void **state)
 	file_is("one\nthree\nfour\n");
 	assert_true(add_word(&w, "six"));
 	store_close(&w.store);
-	/* An entry that is among all entries may be there a second time. */
+	/* An entry that is among all entries may be present a second time. */
 	opened_it_has("one\nthree\nfour\nfive\nsix\nsix\n");
 	buf_free(&none);
 	buf_free(&why);
 }
 
 static void
-a_file_is_begun_with_the_first_entry(void **state)
+file_is_created_with_the_first_entry(void **state)
 {
 	struct words w = { .text = "" };
 	struct buf none;
@@ -237,7 +237,7 @@ a_file_is_begun_with_the_first_entry(void **state)
 }
 
 static void
-a_file_of_too_many_lines_is_replaced(void **state)
+file_with_too_many_lines_is_replaced(void **state)
 {
 	struct words w;
 	struct buf why;
@@ -267,12 +267,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_line_that_a_crash_cut_off_is_removed),
-		cmocka_unit_test(a_line_that_is_refused_is_named),
-		cmocka_unit_test(a_file_that_others_read_or_that_is_in_use_is_refused),
-		cmocka_unit_test(after_a_full_disk_the_file_gets_all_entries),
-		cmocka_unit_test(a_file_is_begun_with_the_first_entry),
-		cmocka_unit_test(a_file_of_too_many_lines_is_replaced),
+		cmocka_unit_test(line_cut_off_by_a_crash_is_removed),
+		cmocka_unit_test(refused_line_is_named),
+		cmocka_unit_test(store_file_readable_by_others_or_in_use_is_refused),
+		cmocka_unit_test(file_gets_all_entries_after_a_full_disk),
+		cmocka_unit_test(file_is_created_with_the_first_entry),
+		cmocka_unit_test(file_with_too_many_lines_is_replaced),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

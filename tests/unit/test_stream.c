@@ -1,6 +1,6 @@
-/* The carry-over scanner: any cut gives what any other gives, and the findings of a scan of
- * the whole; only what may be something is held back, up to a limit, and what is longer than
- * that is never handed out as text. */
+/* The stream scanner: the result does not depend on the cuts, and has the findings of a scan of
+ * the whole text. Only text that may be part of a finding is held, up to a limit. Longer text
+ * is never given out as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ put_prose(struct buf *b, uint64_t *random, size_t n)
 	}
 }
 
-/* The examples of some entities, each between other words: what the rules are for. */
+/* The examples of some entities, each between other words. */
 static void
 put_examples(struct buf *b, uint64_t *random, size_t entity)
 {
@@ -67,7 +67,7 @@ print_finding(const char *who, struct span text, const struct finding *f)
 			(double)f->score, SPAN_ARG(span_cut(text, f->start, f->end)));
 }
 
-/* Whether what the stream found, with `opt`, is what a scan of the whole finds. */
+/* Returns true if the stream found, with `opt`, what a scan of the whole text finds. */
 static bool
 is_as_whole(struct span text, const struct detect_options *opt, bool print)
 {
@@ -119,9 +119,9 @@ run_once(struct span text, const char *name)
 	run_with(text, NULL, name);
 }
 
-/* So is nothing of what is found handed out as text: the pieces are the text in order. */
+/* Nothing that is found is given out as text: the pieces are the text in order. */
 static void
-any_text_has_the_findings_of_the_whole(void **state)
+stream_has_the_findings_of_the_whole_text(void **state)
 {
 	size_t findings = 0;
 
@@ -140,9 +140,9 @@ any_text_has_the_findings_of_the_whole(void **state)
 	assert_true(findings > 500);
 }
 
-/* The same where one entity is asked for, and far less is held back. */
+/* The same for a single entity, with far less text held. */
 static void
-so_it_has_of_one_entity(void **state)
+stream_has_the_findings_of_one_entity(void **state)
 {
 	size_t findings = 0;
 
@@ -166,9 +166,9 @@ so_it_has_of_one_entity(void **state)
 	assert_true(findings > 500);
 }
 
-/* Wherever the last bytes begin, which are read word by word. */
+/* Wherever the last bytes begin, which are processed word by word. */
 static void
-much_at_once_has_the_findings_of_the_whole(void **state)
+long_delta_has_the_findings_of_the_whole_text(void **state)
 {
 	size_t findings = 0;
 
@@ -192,9 +192,9 @@ much_at_once_has_the_findings_of_the_whole(void **state)
 	assert_true(findings > 500);
 }
 
-/* Not word by word: a megabyte would keep a thread for a second. */
+/* Not word by word: a megabyte would occupy a thread for a second. */
 static void
-much_at_once_is_handed_out_in_few_pieces(void **state)
+long_delta_is_given_out_in_few_pieces(void **state)
 {
 	uint64_t random = 5;
 	struct buf b;
@@ -209,7 +209,7 @@ much_at_once_is_handed_out_in_few_pieces(void **state)
 	buf_free(&b);
 }
 
-/* Whether what came out of `two`, and when, is what comes by single bytes. */
+/* Asserts that the output of `two`, and its timing, equal those for single bytes. */
 static void
 same_as_by_bytes(
 	struct span text, const size_t *by_bytes, const size_t *given, const char *name)
@@ -222,13 +222,14 @@ same_as_by_bytes(
 				by_bytes[i]);
 }
 
-/* By single bytes, cut once at every byte, at random, and not at all: also after how many
- * bytes what is handed out does not depend on the cuts, but for long pieces. */
+/* By single bytes, cut once at every byte, at random, and uncut. The number of bytes after
+ * which text is given out does not depend on the cuts either, except for long pieces. */
 static void
-any_cut_gives_the_same_pieces(void **state)
+pieces_do_not_depend_on_cuts(void **state)
 {
 	enum { EVERY = 48, EVERY_BYTES = STREAM_LONG - 24, CUTS = 40 };
-#ifdef TG_SANITIZE /* the same code for each: a third of them, the plain build has all */
+/* the same code for each entity: sanitizer builds test a third of them, the plain build all */
+#ifdef TG_SANITIZE
 	enum { STEP = 3 };
 #else
 	enum { STEP = 1 };
@@ -264,7 +265,7 @@ any_cut_gives_the_same_pieces(void **state)
 				stream_run(&two, rules, scratch, NULL, text, at, n, 0), 0);
 			if (e % EVERY && way == 0)
 				memset(given, 0xFF, (text.n + 1) * sizeof(size_t));
-			/* After finish all is out. */
+			/* After finish, everything was given out. */
 			same_as_by_bytes(text, by_bytes, given, rules->entities[e].name);
 		}
 		one.given = two.given = NULL;
@@ -279,7 +280,7 @@ any_cut_gives_the_same_pieces(void **state)
 
 enum { TABLE_COLUMNS = 7 };
 
-/* A value of the column, another one in each row. */
+/* Writes a value of the column, a different one in each row. */
 static void
 put_cell(struct buf *b, uint64_t *random, unsigned column)
 {
@@ -320,7 +321,7 @@ static const struct table_kind {
 	{ "two spaces", "", "   ", "\n", "" },
 };
 
-/* A table of so many rows, its text of so many bytes before, between other texts. */
+/* Writes a table of `rows` rows between other texts. */
 static void
 put_table(struct buf *b, uint64_t *random, const struct table_kind *k, size_t rows)
 {
@@ -344,7 +345,7 @@ put_table(struct buf *b, uint64_t *random, const struct table_kind *k, size_t ro
 }
 
 static void
-a_table_has_its_header_in_all_of_its_rows_whatever_the_cuts(void **state)
+table_header_applies_in_all_rows_in_any_cut(void **state)
 {
 	static const char *const openings[] = { "", "Here are the rows, as asked:\n",
 		"Dear all,\n\nsee the table below.\n\n", "```\n" };
@@ -360,7 +361,7 @@ a_table_has_its_header_in_all_of_its_rows_whatever_the_cuts(void **state)
 		buf_init(&b, 0);
 		buf_str(&b, openings[t % COUNT_OF(openings)]);
 		put_table(&b, &random, k, 3 + roll(&random, 12));
-		/* a second table, whose columns are in another order, directly below */
+		/* a second table directly below, whose columns are in another order */
 		if (k->begin[0] == '\0' && k->cut[0] != ' ') {
 			buf_printf(&b,
 				"note%spassword%spassport number%sssn%sname%se-mail%sid%s",
@@ -389,10 +390,10 @@ a_table_has_its_header_in_all_of_its_rows_whatever_the_cuts(void **state)
 	assert_in_range(found, 1500, SIZE_MAX);
 }
 
-/* ---- values in disguise ---- */
+/* ---- obfuscated values ---- */
 
-/* Whether the stream lost no more of the whole's finding than stream.h names: the ordinary
- * word that it begins with, of a value in disguise, or one that is very wide. */
+/* Returns true if the stream lost only what stream.h permits: the ordinary word at the
+ * beginning of an obfuscated value, or a value that is very wide. */
 static bool
 is_lost_by_name(struct span text, const struct finding *x)
 {
@@ -414,9 +415,9 @@ is_lost_by_name(struct span text, const struct finding *x)
 	return from < x->end && word == from;
 }
 
-/* Values in disguise too. */
+/* Obfuscated values are held too. */
 static void
-a_value_in_disguise_is_held_too(void **state)
+obfuscated_value_is_held(void **state)
 {
 	static const char *const named[] = { "an address in chunks, a line of JSON each" };
 	FILE *file = fopen("tests/data/evasion.jsonl", "r");
@@ -463,10 +464,9 @@ a_value_in_disguise_is_held_too(void **state)
 	assert_true(lost < 20);
 }
 
-/* Values side by side, and pieces that are joined: whatever the cuts are, and with more text
- * around them. */
+/* Adjacent values and joined pieces, in any cut and with more text around them. */
 static void
-values_side_by_side_are_those_of_the_whole(void **state)
+adjacent_values_are_found_as_in_the_whole_text(void **state)
 {
 	FILE *file = fopen("tests/data/side_by_side.jsonl", "r");
 	size_t n = 0;
@@ -499,9 +499,10 @@ values_side_by_side_are_those_of_the_whole(void **state)
 	assert_true(n > 50);
 }
 
-/* Formats that name a value by its place, a long way back or in the next lines. */
+/* Formats in which the place determines the kind of a value, far before it or in the next
+ * lines. */
 static void
-a_format_names_its_values_whatever_the_cuts(void **state)
+values_named_by_a_format_are_found_in_any_cut(void **state)
 {
 	static const struct {
 		const char *name, *text;
@@ -567,16 +568,20 @@ put_blob(struct buf *b, size_t n, size_t line, const char *nl)
 	}
 }
 
-/* Whatever is longer than is held back: its bytes are never text, and the text
+/* Text that is longer than can be held: its bytes are never given out as text, and the text
  * around it is. */
 static void
-what_is_too_long_is_swallowed(void **state)
+too_long_value_is_never_given_out_as_text(void **state)
 {
 	static const struct {
 		const char *name, *before, *after;
 		size_t n, line;
 		const char *nl;
-		enum { UNREAD, FOUND, SAME } is; /* SAME: the bytes that the whole finds */
+		enum {
+			UNREAD,
+			FOUND,
+			SAME
+		} is; /* SAME: the bytes that a scan of the whole text finds */
 	} rows[] = {
 		{ "a private key", "-----BEGIN RSA PRIVATE KEY-----\n",
 			"\n-----END RSA PRIVATE KEY-----", 6000, 64, "\n", SAME },
@@ -640,9 +645,9 @@ what_is_too_long_is_swallowed(void **state)
 	}
 }
 
-/* Long lines without blanks are no blob where their lengths differ. */
+/* Long lines without spaces are no blob if their lengths differ. */
 static void
-a_list_of_paths_is_text(void **state)
+list_of_paths_is_text(void **state)
 {
 	uint64_t random = 5;
 	struct buf b;
@@ -663,7 +668,7 @@ a_list_of_paths_is_text(void **state)
 }
 
 static void
-characters_are_not_cut(void **state)
+characters_are_never_cut(void **state)
 {
 	struct buf b;
 
@@ -688,7 +693,7 @@ characters_are_not_cut(void **state)
 }
 
 static void
-a_key_counts_for_all_of_its_text(void **state)
+key_applies_to_all_of_its_text(void **state)
 {
 	struct detect_options opt = { .before = SPAN_LIT("card_number") };
 	uint64_t random = 9;
@@ -707,7 +712,7 @@ a_key_counts_for_all_of_its_text(void **state)
 	assert_int_equal(f.n, 1);
 	assert_int_equal(one.n, 1);
 	assert_true(f.v[0].score >= one.found[0].score && f.v[0].score <= one.found[0].score);
-	/* The value right after its key, and no other. */
+	/* The value directly after its key, and no other. */
 	opt.before = SPAN_LIT("password");
 	buf_clear(&b);
 	buf_str(&b, "hunter2Xy9!kk");
@@ -719,7 +724,7 @@ a_key_counts_for_all_of_its_text(void **state)
 }
 
 static void
-what_is_hidden_is_a_signal(void **state)
+hidden_text_is_a_signal(void **state)
 {
 	static const char shy[] = "mail a\xe2\x80\x8b"
 				  "da@exa\xe2\x80\x8bmple.org today";
@@ -747,9 +752,9 @@ what_is_hidden_is_a_signal(void **state)
 	buf_free(&b);
 }
 
-/* A person who was confirmed once is known by the name alone, windows later. */
+/* A person who was confirmed once is recognized by the name alone, windows later. */
 static void
-a_person_is_known_again(void **state)
+confirmed_person_is_recognized_later(void **state)
 {
 	static const char first[] = "The patient, Mr. Thaddeus Wigglesworth, came on Monday. ",
 			  again[] = " Wigglesworth was seen again by the nurse. ";
@@ -768,15 +773,15 @@ a_person_is_known_again(void **state)
 	run_once(buf_view(&b), "names");
 	assert_true(one.n >= 2);
 	assert_int_equal(one.found[one.n - 1].start, at);
-	/* Not by itself. */
+	/* Without the confirmation, the name is not found. */
 	run_once(span_cut(buf_view(&b), at - 400, b.n), "names");
 	assert_int_equal(one.n, 0);
 	buf_free(&b);
 }
 
-/* What names a value may be far before it: windows begin there. */
+/* Text that names a value may be far before it: windows begin there. */
 static void
-what_leads_up_to_a_value_is_kept(void **state)
+text_that_names_a_value_is_kept(void **state)
 {
 	static const char *const rows[] = {
 		"curl -k -X POST https://infinispan.example:11222/rest/v2/caches/default/hello "
@@ -810,9 +815,9 @@ what_leads_up_to_a_value_is_kept(void **state)
 	assert_true(findings >= 3 * 18);
 }
 
-/* The lag follows from what a policy looks for itself. */
+/* The held length depends on the patterns of the policy. */
 static void
-a_policys_own_classes_are_found_across_windows(void **state)
+custom_classes_are_found_across_windows(void **state)
 {
 	static const char yaml[] =
 		"words: ['project nightingale and its eleven subsidiaries in the northern "
@@ -876,7 +881,7 @@ refuse(void *arg, const struct stream_piece *p)
 }
 
 static void
-an_error_stays(void **state)
+error_of_a_stream_is_permanent(void **state)
 {
 	struct detect_stream *s = detect_stream_new(rules, NULL);
 	uint64_t random = 4;
@@ -892,7 +897,7 @@ an_error_stays(void **state)
 	assert_int_equal(calls, 1);
 	detect_stream_free(&s);
 	detect_stream_free(&s);
-	/* Nothing fed, nothing said. */
+	/* Without input there is no output. */
 	s = detect_stream_new(rules, NULL);
 	assert_int_equal(detect_stream_finish(s, scratch, refuse, &calls), 0);
 	assert_int_equal(calls, 1);
@@ -904,24 +909,24 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(any_text_has_the_findings_of_the_whole),
-		cmocka_unit_test(so_it_has_of_one_entity),
-		cmocka_unit_test(much_at_once_has_the_findings_of_the_whole),
-		cmocka_unit_test(much_at_once_is_handed_out_in_few_pieces),
-		cmocka_unit_test(any_cut_gives_the_same_pieces),
-		cmocka_unit_test(a_table_has_its_header_in_all_of_its_rows_whatever_the_cuts),
-		cmocka_unit_test(a_value_in_disguise_is_held_too),
-		cmocka_unit_test(values_side_by_side_are_those_of_the_whole),
-		cmocka_unit_test(a_format_names_its_values_whatever_the_cuts),
-		cmocka_unit_test(what_is_too_long_is_swallowed),
-		cmocka_unit_test(a_list_of_paths_is_text),
-		cmocka_unit_test(characters_are_not_cut),
-		cmocka_unit_test(a_key_counts_for_all_of_its_text),
-		cmocka_unit_test(what_is_hidden_is_a_signal),
-		cmocka_unit_test(a_person_is_known_again),
-		cmocka_unit_test(what_leads_up_to_a_value_is_kept),
-		cmocka_unit_test(a_policys_own_classes_are_found_across_windows),
-		cmocka_unit_test(an_error_stays),
+		cmocka_unit_test(stream_has_the_findings_of_the_whole_text),
+		cmocka_unit_test(stream_has_the_findings_of_one_entity),
+		cmocka_unit_test(long_delta_has_the_findings_of_the_whole_text),
+		cmocka_unit_test(long_delta_is_given_out_in_few_pieces),
+		cmocka_unit_test(pieces_do_not_depend_on_cuts),
+		cmocka_unit_test(table_header_applies_in_all_rows_in_any_cut),
+		cmocka_unit_test(obfuscated_value_is_held),
+		cmocka_unit_test(adjacent_values_are_found_as_in_the_whole_text),
+		cmocka_unit_test(values_named_by_a_format_are_found_in_any_cut),
+		cmocka_unit_test(too_long_value_is_never_given_out_as_text),
+		cmocka_unit_test(list_of_paths_is_text),
+		cmocka_unit_test(characters_are_never_cut),
+		cmocka_unit_test(key_applies_to_all_of_its_text),
+		cmocka_unit_test(hidden_text_is_a_signal),
+		cmocka_unit_test(confirmed_person_is_recognized_later),
+		cmocka_unit_test(text_that_names_a_value_is_kept),
+		cmocka_unit_test(custom_classes_are_found_across_windows),
+		cmocka_unit_test(error_of_a_stream_is_permanent),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

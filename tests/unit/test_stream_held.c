@@ -1,5 +1,4 @@
-/* What a stream holds back of a text that comes: no more than may be the beginning of what
- * is asked for. */
+/* The text that a stream holds: only what may be the beginning of a searched value. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,11 +12,11 @@
 #include "scan/detect/engine.h"
 #include "support/stream_fix.h"
 
-/* All but the word under way is out with its first letter, where no rule knows the words.
- * Before that, three or four letters and a blank may be the beginning of a number: ABC 850101
- * XY1. */
+/* If no rule knows the words, everything before the current word is given out with its first
+ * letter. Three or four letters and a space may be the beginning of a number: ABC 850101 XY1.
+ */
 static void
-of_plain_english_the_word_under_way_is_held(void **state)
+only_the_current_word_of_plain_text_is_held(void **state)
 {
 	static const char prose[] =
 		"everything was packed in many parts, and nobody in the office knew why this "
@@ -44,13 +43,13 @@ of_plain_english_the_word_under_way_is_held(void **state)
 	detect_stream_free(&s);
 }
 
-/* What nobody asks for is not held. */
+/* Possible beginnings of entities that are not searched for are not held. */
 static void
-only_what_is_asked_for_is_held(void **state)
+only_searched_entities_are_held(void **state)
 {
 	static const struct {
 		const char *entity, *text;
-		size_t held; /* after all of it */
+		size_t held; /* after the whole text */
 	} rows[] = {
 		{ "EMAIL_ADDRESS", "the card is 4716 3791 4202 ", 0 },
 		{ "EMAIL_ADDRESS", "John Smith and Anna Karenina ", 0 },
@@ -89,9 +88,9 @@ only_what_is_asked_for_is_held(void **state)
 	}
 }
 
-/* Of a policy's own term what is a beginning of it, and no more. */
+/* Of a policy's own term, only a beginning of the term is held. */
 static void
-a_policys_own_term_is_held_while_it_may_go_on(void **state)
+custom_term_is_held_while_it_may_continue(void **state)
 {
 	static const char yaml[] =
 		"words: ['project nightingale and its sisters', 'blue moon']\n";
@@ -135,7 +134,7 @@ a_policys_own_term_is_held_while_it_may_go_on(void **state)
 			fail_msg("%zu of '%s' are held", detect_stream_held(in), rows[i].text);
 		detect_stream_free(&in);
 	}
-	/* Asked for alone, and nothing else in the text that any rule may begin with. */
+	/* Searched alone, in a text without the beginning of any other rule. */
 	struct span whole =
 		span_str("under a blue moon the project nightingale and its sisters "
 			 "went on, as ever once in a blue moon");
@@ -154,7 +153,7 @@ a_policys_own_term_is_held_while_it_may_go_on(void **state)
 }
 
 static void
-a_stream_takes_less_than_11_kb(void **state)
+stream_takes_less_than_11_kb(void **state)
 {
 	struct detect_stream *s = detect_stream_new(rules, NULL);
 
@@ -167,10 +166,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(of_plain_english_the_word_under_way_is_held),
-		cmocka_unit_test(only_what_is_asked_for_is_held),
-		cmocka_unit_test(a_policys_own_term_is_held_while_it_may_go_on),
-		cmocka_unit_test(a_stream_takes_less_than_11_kb),
+		cmocka_unit_test(only_the_current_word_of_plain_text_is_held),
+		cmocka_unit_test(only_searched_entities_are_held),
+		cmocka_unit_test(custom_term_is_held_while_it_may_continue),
+		cmocka_unit_test(stream_takes_less_than_11_kb),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

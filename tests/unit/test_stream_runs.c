@@ -1,5 +1,5 @@
-/* Streams of runs that are longer than what is held back: files in base64, long URLs, rulers.
- * They go on as text, a window at a time, and what they hide is found. */
+/* Streams with runs that are longer than can be held: files in base64, long URLs, rulers. They
+ * are given out as text, one window at a time, and values that they hide are found. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +65,7 @@ put_lines(struct buf *b)
 	bytes_in(b, LINE);
 }
 
-/* An address in a text of nothing else, in base64 at a place that begins no group. */
+/* Writes a text with an address, in base64 that does not begin at a group. */
 static void
 text_in(struct buf *b, size_t line)
 {
@@ -128,7 +128,7 @@ put_url(struct buf *b)
 	buf_str(b, "key=ghp_16C7e42F292c6912E7710c838347Ae178B4a");
 }
 
-/* The middle part of a token that goes on and on: who knows what it is. */
+/* The middle part of a token without an end, whose kind cannot be determined. */
 static void
 put_token(struct buf *b)
 {
@@ -148,8 +148,8 @@ static const struct {
 	const char *name;
 	void (*put)(struct buf *b);
 	size_t found;
-	bool unread; /* where it comes in pieces; */
-	bool whole;  /* all at once it is text, as it is for a scan of the whole */
+	bool unread; /* uninspected if it arrives in pieces; */
+	bool whole;  /* in one piece it is text, as in a scan of the whole text */
 } runs[] = {
 	{ "a file in base64", put_bytes, 0, false, false },
 	{ "one in lines", put_lines, 0, false, false },
@@ -163,7 +163,7 @@ static const struct {
 	{ "an armour that nobody knows", put_armour, 0, true, true },
 };
 
-/* ---- what becomes of them ---- */
+/* ---- results ---- */
 
 static void
 as_the_whole(struct span text, const char *name)
@@ -184,7 +184,7 @@ as_the_whole(struct span text, const char *name)
 }
 
 static void
-long_runs_go_on_as_text(void **state)
+long_runs_are_given_out_as_text(void **state)
 {
 	static const size_t steps[] = { 1, 7, 76, 4095, 5000, RUN };
 
@@ -223,7 +223,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(long_runs_go_on_as_text),
+		cmocka_unit_test(long_runs_are_given_out_as_text),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

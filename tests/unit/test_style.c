@@ -1,5 +1,5 @@
-/* Styles of redaction: what each writes, which rule chooses it, and what a request
- * looks like after it, in body, number, key, query and path. */
+/* Styles of redaction: the replacement of each, the rule that selects it, and the redacted
+ * request in body, number, key, query and path. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 /* ---- one value ---- */
 
 static void
-a_style_writes_what_it_says(void **state)
+style_writes_its_replacement(void **state)
 {
 	static const struct {
 		enum redact_style style;
@@ -49,7 +49,7 @@ a_style_writes_what_it_says(void **state)
 			"4111\xe2\x80\x8b"
 			"1111 1111 1111",
 			"<CREDIT_CARD_1>", false },
-		/* too short to hide the rest, or not what it looks like */
+		/* too short to hide the rest, or not of the expected form */
 		{ STYLE_LAST4, "PHONE_NUMBER", "555-0143", "<PHONE_NUMBER_1>", false },
 		{ STYLE_LAST4, "CREDIT_CARD", "NDExMTExMTExMTExMTExMQ==", "<CREDIT_CARD_2>",
 			false },
@@ -89,7 +89,7 @@ hash_of(struct arena *a, const unsigned char *key, const char *entity, const cha
 }
 
 static void
-a_hash_follows_from_key_entity_and_folded_value(void **state)
+hash_depends_on_key_entity_and_folded_value(void **state)
 {
 	static const unsigned char one[STYLE_KEY_BYTES] = { 1 }, two[STYLE_KEY_BYTES] = { 2 };
 	struct arena a;
@@ -97,7 +97,7 @@ a_hash_follows_from_key_entity_and_folded_value(void **state)
 	(void)state;
 	arena_init(&a, 0, true);
 	struct span h = hash_of(&a, one, "PHONE_NUMBER", "212-555-0143", true);
-	/* as openssl dgst -mac HMAC says */
+	/* equals the output of openssl dgst -mac HMAC */
 	assert_true(span_is(h, "<PHONE_NUMBER:a9d8024931329d0b>"));
 	assert_true(span_eq(h, hash_of(&a, one, "PHONE_NUMBER", "(212) 555 0143", true)));
 	assert_false(span_eq(h, hash_of(&a, one, "PHONE_NUMBER", "(212) 555 0143", false)));
@@ -105,13 +105,13 @@ a_hash_follows_from_key_entity_and_folded_value(void **state)
 	assert_false(span_eq(h, hash_of(&a, two, "PHONE_NUMBER", "212-555-0143", true)));
 	assert_false(span_eq(span_cut(h, 14, 30),
 		span_cut(hash_of(&a, one, "XXXXX_NUMBER", "212-555-0143", true), 14, 30)));
-	/* Without a key: what everybody could compute is not written. */
+	/* Without a key anyone could compute the hash, so it is not written. */
 	assert_true(span_is(hash_of(&a, NULL, "PHONE_NUMBER", "1", true), "<PHONE_NUMBER_1>"));
 	arena_reset(&a);
 }
 
 static void
-numbers_that_stand_in_the_text_are_skipped(void **state)
+numbers_in_the_text_are_skipped(void **state)
 {
 	struct arena a;
 	char text[64], want[64];
@@ -127,11 +127,11 @@ numbers_that_stand_in_the_text_are_skipped(void **state)
 		assert_true(span_is(
 			placeholder_get(p, SPAN_LIT("E"), span_str(text), false), given[i]));
 	}
-	/* Seen too late: the value keeps its number, the next is another. */
+	/* Found too late: the value keeps its number, and the next one is different. */
 	placeholders_taken(p, SPAN_LIT("<E_7>"));
 	assert_true(span_is(placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("v0"), false), "<E_2>"));
 	assert_true(span_is(placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("v9"), false), "<E_8>"));
-	/* More than are remembered one by one. */
+	/* More numbers than are remembered individually. */
 	for (int i = 9; i < 30000; i++) {
 		snprintf(text, sizeof(text), "<E_%d>", i);
 		placeholders_taken(p, span_str(text));
@@ -145,7 +145,7 @@ numbers_that_stand_in_the_text_are_skipped(void **state)
 }
 
 static void
-a_key_file_is_secret_and_long_enough(void **state)
+key_file_must_be_private_and_long_enough(void **state)
 {
 	static const struct {
 		const char *text;
@@ -171,7 +171,7 @@ a_key_file_is_secret_and_long_enough(void **state)
 		int err = keyfile_load(path("k"), key[i > 0], &why);
 		if ((err == 0) != rows[i].ok || (err != 0) != (why.n > 0))
 			fail_msg("row %zu: %d %.*s", i, err, SPAN_ARG(buf_view(&why)));
-		if (i == 1) /* the line's end does not count */
+		if (i == 1) /* the end of the line does not count */
 			assert_memory_equal(key[0], key[1], sizeof(key[0]));
 	}
 	assert_true(keyfile_load(dir, key[0], &why) < 0);
@@ -182,7 +182,7 @@ a_key_file_is_secret_and_long_enough(void **state)
 /* ---- the policy ---- */
 
 static void
-the_first_rule_that_names_an_entity_decides(void **state)
+first_rule_that_names_an_entity_decides(void **state)
 {
 	static const char text[] = POLICY_HEAD
 		"rules:\n"
@@ -220,12 +220,12 @@ the_first_rule_that_names_an_entity_decides(void **state)
 	assert_string_equal(v.ruled.rule->name, "a");
 	assert_int_equal(v.redact.with[card], STYLE_LAST4);
 	assert_int_equal(v.redact.with[ssn], STYLE_HASH);
-	assert_true(v.ruled.shadowed); /* the dry rule would have masked it */
+	assert_true(v.ruled.shadowed); /* the shadow rule would have masked it */
 	fix_done(&f);
 }
 
 static void
-a_style_is_part_of_the_version(void **state)
+style_is_part_of_the_version(void **state)
 {
 	static const char *const rules[] = { "[{name: a, redact: {classes: pii}}]",
 		"[{name: a, redact: {classes: pii, with: mask}}]",
@@ -246,7 +246,7 @@ a_style_is_part_of_the_version(void **state)
 }
 
 static void
-a_hash_needs_a_key_in_the_configuration(void **state)
+hash_needs_a_key_in_the_configuration(void **state)
 {
 	static const char text[] =
 		POLICY_HEAD "rules:\n  - {name: a, redact: {classes: pii, with: hash}}\n";
@@ -299,15 +299,15 @@ static const struct {
 	{ "remove", BODY("{\\\"card\\\":4716379142021968}"), "{\"card\":\"\"}", NULL },
 	{ "last4", BODY("{\\\"card\\\":4716379142021968}"), "{\"card\":\"************1968\"}", NULL },
 	{ "mask", BODY("{\\\"card\\\":4716379142021968}"), "{\"card\":\"****************\"}", NULL },
-	/* a key keeps a name */
+	/* a key of an object stays a name */
 	{ "remove", BODY("{\\\"a@b.de\\\":1,\\\"b\\\":\\\"c@d.de\\\"}"), "{\"<EMAIL_ADDRESS_1>\":1,\"b\":\"\"}", NULL },
 	/* the target */
 	{ "mask", "{\"path\":\"/api/a@b.de?q=c@dd.de\",\"method\":\"GET\"}", NULL, "/api/%2A%2A%2A%2A%2A%2A?q=%2A%2A%2A%2A%2A%2A%2A" },
 	{ "remove", "{\"path\":\"/api/a@b.de?q=c@d.de&r=1\",\"method\":\"GET\"}", NULL, "/api/%3CEMAIL_ADDRESS_1%3E?q=&r=1" },
 	{ "placeholder", "{\"path\":\"/api/a@b.de\",\"body\":\"c@d.de a@b.de\"}", "<EMAIL_ADDRESS_2> <EMAIL_ADDRESS_1>", "/api/%3CEMAIL_ADDRESS_1%3E" },
-	/* numbers of the caller's own text are not given away */
+	/* numbers in the caller's own text are not assigned */
 	{ "placeholder", BODY("<EMAIL_ADDRESS_1> is a@b.de"), "<EMAIL_ADDRESS_1> is <EMAIL_ADDRESS_2>", NULL },
-	/* across messages, and what the model repeats is ours */
+	/* across messages; a placeholder that the model repeats is one of ours */
 	{ "placeholder", "{\"path\":\"/v1/chat/completions\",\"body\":\"{\\\"model\\\":\\\"m\\\",\\\"messages\\\":["
 	  "{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"a@b.de c@d.de\\\"},"
 	  "{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"<EMAIL_ADDRESS_2>?\\\"},"
@@ -320,7 +320,7 @@ static const struct {
 /* clang-format on */
 
 static void
-requests_are_rewritten_in_the_style(void **state)
+request_is_rewritten_in_the_style(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
@@ -341,9 +341,9 @@ requests_are_rewritten_in_the_style(void **state)
 	}
 }
 
-/* Two keys that come to be the same are a denial, in whatever style. */
+/* Two keys that would become equal are denied in every style. */
 static void
-keys_that_collide_are_denied(void **state)
+colliding_keys_are_denied(void **state)
 {
 	(void)state;
 	write_policy("mask");
@@ -362,15 +362,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_style_writes_what_it_says),
-		cmocka_unit_test(a_hash_follows_from_key_entity_and_folded_value),
-		cmocka_unit_test(numbers_that_stand_in_the_text_are_skipped),
-		cmocka_unit_test(a_key_file_is_secret_and_long_enough),
-		cmocka_unit_test(the_first_rule_that_names_an_entity_decides),
-		cmocka_unit_test(a_style_is_part_of_the_version),
-		cmocka_unit_test(a_hash_needs_a_key_in_the_configuration),
-		cmocka_unit_test(requests_are_rewritten_in_the_style),
-		cmocka_unit_test(keys_that_collide_are_denied),
+		cmocka_unit_test(style_writes_its_replacement),
+		cmocka_unit_test(hash_depends_on_key_entity_and_folded_value),
+		cmocka_unit_test(numbers_in_the_text_are_skipped),
+		cmocka_unit_test(key_file_must_be_private_and_long_enough),
+		cmocka_unit_test(first_rule_that_names_an_entity_decides),
+		cmocka_unit_test(style_is_part_of_the_version),
+		cmocka_unit_test(hash_needs_a_key_in_the_configuration),
+		cmocka_unit_test(request_is_rewritten_in_the_style),
+		cmocka_unit_test(colliding_keys_are_denied),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

@@ -1,6 +1,6 @@
-/* One text has the same findings on every path: as a whole, in windows that overlap, as a
- * stream with any cut, and as a response that is streamed or not. The texts are tables, whose
- * values are found by a header that is in another part. */
+/* A text has the same findings in every way of reading: as a whole, in overlapping windows, as
+ * a stream in any cut, and as a response that is streamed or not. The texts are tables with
+ * values that are found because of a header in another part. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 static struct stream_run run_of_stream;
 
-/* Fills `out` with the findings of the text as one. */
+/* Fills `out` with the findings in the text as a whole. */
 static void
 scan_whole(struct span text, struct arena *a, struct findings *out)
 {
@@ -24,9 +24,10 @@ scan_whole(struct span text, struct arena *a, struct findings *out)
 	assert_int_equal(detect_scan(f->rules, f->scratch, text, NULL, a, out), 0);
 }
 
-/* Returns how many findings of the whole the parts lack, and how many they have beyond those.
- * If `more` is set, the parts may have more findings, and other entities of the same bytes. The
- * first difference is printed with `name`. `scores`: scores are compared, too. */
+/* Returns how many findings of the whole text the parts lack, plus how many they have in
+ * addition. If `more` is set, the parts may have additional findings, and other entities for
+ * the same bytes. The first difference is printed with `name`. `scores`: scores are compared
+ * too. */
 static size_t
 count_other(struct span text, const struct findings *whole, const struct finding *v, size_t n,
 	bool scores, bool more, const char *name)
@@ -83,8 +84,8 @@ differ_as_stream(struct span text, const struct findings *whole, bool more, cons
 
 /* ---- windows ---- */
 
-/* Reads the text in windows as the gate does, whose windows are of 256 KB and overlap by 32 KB:
- * a finding counts in the window in whose half of the overlap it begins. */
+/* Reads the text in windows as the gate does, whose windows have 256 KB and overlap by 32 KB. A
+ * finding counts in the window in whose half of the overlap it begins. */
 static size_t
 differ_in_windows(struct span text, const struct findings *whole, size_t window, size_t overlap,
 	bool more, const char *doc)
@@ -133,7 +134,7 @@ differ_in_windows(struct span text, const struct findings *whole, size_t window,
 /* ---- every kind in every shape ---- */
 
 static void
-a_table_has_the_findings_of_the_whole_in_every_part(void **state)
+table_has_equal_findings_in_every_way_of_reading(void **state)
 {
 	size_t differ = 0, found = 0;
 
@@ -210,7 +211,7 @@ read_response(const char *type, struct buf *in, struct buf *text)
 	guard_rig_close(&r);
 }
 
-/* Returns how many of the values found in the whole are left in what a client reads. */
+/* Returns how many values that a scan of the whole text finds remain in the client's text. */
 static size_t
 count_left(struct span text, const struct findings *whole, struct span out)
 {
@@ -224,7 +225,7 @@ count_left(struct span text, const struct findings *whole, struct span out)
 }
 
 static void
-a_response_is_redacted_alike_whole_and_streamed(void **state)
+response_is_redacted_equally_whole_and_streamed(void **state)
 {
 	static const size_t every[] = { 1, 7, 64, 1000 };
 	size_t differ = 0;
@@ -280,8 +281,8 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_table_has_the_findings_of_the_whole_in_every_part),
-		cmocka_unit_test(a_response_is_redacted_alike_whole_and_streamed),
+		cmocka_unit_test(table_has_equal_findings_in_every_way_of_reading),
+		cmocka_unit_test(response_is_redacted_equally_whole_and_streamed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

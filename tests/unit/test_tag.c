@@ -32,7 +32,7 @@ struct parcel {
 };
 
 static void
-a_tagged_pointer_returns_the_object(void **state)
+tagged_pointer_returns_the_object(void **state)
 {
 	struct letter l = { .n = 7 };
 	void *p = &l;
@@ -63,8 +63,8 @@ break_an_invariant(void *p)
 	_exit(0);
 }
 
-/* Runs `run` in a child process whose thread is called tg-test. `err` receives what the child writes to stderr.
- * Returns the status of waitpid(). */
+/* Runs `run` in a child process whose thread is named tg-test. `err` gets what the child writes
+ * to stderr. Returns the status of waitpid(). */
 static int
 status_of(void (*run)(void *), void *p, char err[static 1024])
 {
@@ -86,7 +86,7 @@ status_of(void (*run)(void *), void *p, char err[static 1024])
 }
 
 static void
-a_wrong_tag_ends_the_program_and_is_named(void **state)
+wrong_tag_ends_the_program_and_is_named(void **state)
 {
 	struct parcel untagged = { .n = 7 }, right = { .n = 7 }, freed = { .n = 7 };
 	struct parcel other = { .n = 7, .tag = { 99 } };
@@ -128,7 +128,7 @@ a_wrong_tag_ends_the_program_and_is_named(void **state)
 }
 
 static void
-a_broken_invariant_prints_its_expression_place_and_thread(void **state)
+broken_invariant_prints_its_expression_place_and_thread(void **state)
 {
 	char err[1024];
 	int one;
@@ -141,7 +141,7 @@ a_broken_invariant_prints_its_expression_place_and_thread(void **state)
 }
 
 static void
-a_broken_invariant_is_sent_to_the_log_target(void **state)
+broken_invariant_is_sent_to_the_log_target(void **state)
 {
 	static const struct {
 		enum log_to to;
@@ -179,10 +179,10 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_tagged_pointer_returns_the_object),
-		cmocka_unit_test(a_wrong_tag_ends_the_program_and_is_named),
-		cmocka_unit_test(a_broken_invariant_prints_its_expression_place_and_thread),
-		cmocka_unit_test(a_broken_invariant_is_sent_to_the_log_target),
+		cmocka_unit_test(tagged_pointer_returns_the_object),
+		cmocka_unit_test(wrong_tag_ends_the_program_and_is_named),
+		cmocka_unit_test(broken_invariant_prints_its_expression_place_and_thread),
+		cmocka_unit_test(broken_invariant_is_sent_to_the_log_target),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

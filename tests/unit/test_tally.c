@@ -1,5 +1,5 @@
-/* Counts by labels and histograms: what is told apart, what becomes "other", what a scraper
- * reads of several workers, and while they count. */
+/* Counters by labels and histograms: which values are distinguished, which count as "other",
+ * and what a scraper reads of several workers, also while they count. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +48,7 @@ count(int worker, const char *route, const char *provider, const char *model,
 	return series_count(&w[worker]->series, label, &(struct series_part){ v, n }, 1);
 }
 
-/* Fills `text` as /metrics has it. */
+/* Fills `text` with the output of /metrics. */
 static uint64_t
 scrape(void)
 {
@@ -86,7 +86,7 @@ lines_with(const char *what)
 #define TOKENS	  "tollgate_route_tokens_total"
 
 static void
-workers_are_added_up_by_labels(void **state)
+workers_are_summed_by_labels(void **state)
 {
 	(void)state;
 	assert_true(series_add_model(&w[0]->series, SPAN_LIT("m")));
@@ -110,13 +110,13 @@ workers_are_added_up_by_labels(void **state)
 		has(DECISIONS "{route=\"-\",provider=\"-\",model=\"-\",decision=\"deny\"} 1"));
 	assert_int_equal(lines_with("decision=\"redact\""), 0);
 	assert_int_equal(lines_with("# TYPE " DECISIONS " counter"), 1);
-	scrape(); /* it is made anew */
+	scrape(); /* the series is made again */
 	assert_true(has(DECISIONS
 		"{route=\"chat\",provider=\"openai\",model=\"m\",decision=\"permit\"} 2"));
 }
 
 static void
-a_model_that_nobody_was_permitted_is_other(void **state)
+model_without_a_permitted_request_counts_as_other(void **state)
 {
 	(void)state;
 	count(0, "chat", "p", "guessed", SERIES_DENY, 1);
@@ -132,7 +132,7 @@ a_model_that_nobody_was_permitted_is_other(void **state)
 }
 
 static void
-what_is_a_model_name(void **state)
+only_valid_model_names_are_labels(void **state)
 {
 	static const struct {
 		const char *name;
@@ -158,7 +158,7 @@ what_is_a_model_name(void **state)
 }
 
 static void
-models_have_a_cap(void **state)
+number_of_models_is_limited(void **state)
 {
 	char name[32];
 
@@ -180,7 +180,7 @@ models_have_a_cap(void **state)
 
 /* As after many reloads. */
 static void
-label_sets_have_a_cap_and_what_is_over_it_never_moves(void **state)
+number_of_label_sets_is_limited(void **state)
 {
 	char name[32];
 	bool room = true;
@@ -191,11 +191,11 @@ label_sets_have_a_cap_and_what_is_over_it_never_moves(void **state)
 		room = count(0, name, "p", NULL, SERIES_DENY, 1);
 		assert_true(room == (i < CAP_SERIES));
 	}
-	assert_int_equal(scrape(), 0); /* the worker said so itself */
+	assert_int_equal(scrape(), 0); /* the worker reported it itself */
 	assert_true(has(DECISIONS
 		"{route=\"other\",provider=\"other\",model=\"other\",decision=\"deny\"} 10"));
 	assert_int_equal(lines_with(DECISIONS "{"), CAP_SERIES + 1);
-	/* other labels of another worker: there is room with it, but not in the sum */
+	/* other labels in another worker: they fit there, but not in the sum */
 	for (int i = 0; i < 5; i++) {
 		snprintf(name, sizeof(name), "else-%d", i);
 		assert_true(count(1, name, "p", NULL, SERIES_DENY, 1));
@@ -209,13 +209,14 @@ label_sets_have_a_cap_and_what_is_over_it_never_moves(void **state)
 }
 
 static void
-labels_are_escaped_and_cut(void **state)
+labels_are_escaped_and_shortened(void **state)
 {
 	char name[100];
 
 	(void)state;
 	memset(name, 'r', sizeof(name));
-	memcpy(name + 62, "\xe2\x82\xac", 3); /* bytes 63 and 64 would be half of it */
+	memcpy(name + 62, "\xe2\x82\xac",
+		3); /* bytes 63 and 64 would be half of the character */
 	name[99] = 0;
 	count(0, name, "a\"b\\c\nd\x1b", NULL, SERIES_DENY, 1);
 	count(0, name, "a\"b\\c\nd\x1b", NULL, SERIES_DENY, 1);
@@ -230,11 +231,11 @@ labels_are_escaped_and_cut(void **state)
 }
 
 static void
-a_histogram_adds_up(void **state)
+histogram_is_consistent(void **state)
 {
 	static const struct {
 		uint64_t us;
-		const char *first; /* bucket that has it */
+		const char *first; /* the first bucket that contains it */
 	} rows[] = { { 0, "0.00001" }, { 10, "0.00001" }, { 11, "0.000025" }, { 1000, "0.001" },
 		{ 2500000, "2.5" }, { 2500001, "+Inf" } };
 	char line[128];
@@ -280,7 +281,7 @@ answered(int worker, const char *name, int status, int64_t ms)
 }
 
 static void
-providers_are_told_apart_by_status(void **state)
+provider_responses_are_counted_by_status(void **state)
 {
 	const struct provider_tally *const all[] = { &w[0]->providers, &w[1]->providers };
 	char name[16];
@@ -292,7 +293,7 @@ providers_are_told_apart_by_status(void **state)
 	answered(1, "a", 429, 2000);
 	answered(0, "a", 429, 3000);
 	answered(1, "a", PROVIDER_TIMEOUT, 2500);
-	answered(0, "a", 404, 9000); /* a caller's mistake */
+	answered(0, "a", 404, 9000); /* an error of the caller */
 	provider_sent(provider_entry(&w[1]->providers, SPAN_LIT("b")));
 	provider_heard(provider_entry(&w[1]->providers, SPAN_LIT("b")), true, 30000000);
 	provider_heard(provider_entry(&w[0]->providers, SPAN_LIT("b")), true, 10000000);
@@ -333,7 +334,7 @@ providers_are_told_apart_by_status(void **state)
 		"\"last_success_at\":\"1970-01-01T00:00:01.000Z\","
 		"\"first_byte_ms\":{\"answers\":2,\"mean\":20000,\"most\":30000}}]");
 	buf_free(&b);
-	/* statuses and names beyond the room */
+	/* statuses and names without room */
 	for (int i = 0; i < 100; i++)
 		answered(0, "a", 500 + i, 4000);
 	for (int i = 0; i < 100; i++) {
@@ -346,7 +347,7 @@ providers_are_told_apart_by_status(void **state)
 }
 
 static void
-what_an_operator_minds_has_a_meaning(void **state)
+each_metric_has_a_help_text(void **state)
 {
 	(void)state;
 	for (int status = 200; status < 600; status++) {
@@ -396,7 +397,7 @@ scrapes(void *arg)
 }
 
 static void
-scrapers_read_while_a_worker_counts(void **state)
+scrape_while_a_worker_counts_is_consistent(void **state)
 {
 	pthread_t t[2];
 
@@ -420,7 +421,7 @@ scrapers_read_while_a_worker_counts(void **state)
 }
 
 static void
-limits_are_added_up_by_name(void **state)
+limits_are_summed_by_name(void **state)
 {
 	char name[32];
 
@@ -453,17 +454,17 @@ main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ROW(workers_are_added_up_by_labels),
-		ROW(limits_are_added_up_by_name),
-		ROW(a_model_that_nobody_was_permitted_is_other),
-		ROW(what_is_a_model_name),
-		ROW(models_have_a_cap),
-		ROW(label_sets_have_a_cap_and_what_is_over_it_never_moves),
-		ROW(labels_are_escaped_and_cut),
-		ROW(a_histogram_adds_up),
-		ROW(providers_are_told_apart_by_status),
-		ROW(what_an_operator_minds_has_a_meaning),
-		ROW(scrapers_read_while_a_worker_counts),
+		ROW(workers_are_summed_by_labels),
+		ROW(limits_are_summed_by_name),
+		ROW(model_without_a_permitted_request_counts_as_other),
+		ROW(only_valid_model_names_are_labels),
+		ROW(number_of_models_is_limited),
+		ROW(number_of_label_sets_is_limited),
+		ROW(labels_are_escaped_and_shortened),
+		ROW(histogram_is_consistent),
+		ROW(provider_responses_are_counted_by_status),
+		ROW(each_metric_has_a_help_text),
+		ROW(scrape_while_a_worker_counts_is_consistent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

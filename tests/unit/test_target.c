@@ -1,4 +1,4 @@
-/* text/target: the segments of a request target, and the spellings refused. */
+/* text/target: the segments of a request target, and refused spellings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -80,7 +80,7 @@ static const struct {
 };
 
 static void
-a_target_is_read_as_segments(void **state)
+target_is_read_as_segments(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
@@ -114,7 +114,7 @@ a_target_is_read_as_segments(void **state)
 }
 
 static void
-a_wrong_target_is_refused(void **state)
+invalid_target_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(refuses) / sizeof(refuses[0]); i++) {
@@ -140,8 +140,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_target_is_read_as_segments),
-		cmocka_unit_test(a_wrong_target_is_refused),
+		cmocka_unit_test(target_is_read_as_segments),
+		cmocka_unit_test(invalid_target_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

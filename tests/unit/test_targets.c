@@ -1,4 +1,4 @@
-/* The table of targets: what attempts tell of them, on a clock that the tests move. */
+/* The table of targets: its state after attempts, with a clock that the tests set. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -50,7 +50,7 @@ condition(void)
 	return target_condition(a_target(), true, now, NULL, NULL);
 }
 
-/* One attempt, begun and ended now. */
+/* One attempt that begins and ends now. */
 static enum target_begun
 ends(const struct target *t, enum attempt_cause cause, int status, bool our_key, uint64_t asked)
 {
@@ -92,7 +92,7 @@ back(void)
 /* ---- names ---- */
 
 static void
-an_entry_is_found_again_by_provider_and_model(void **state)
+entry_is_found_by_provider_and_model(void **state)
 {
 	(void)state;
 	struct target_state *s = target_state(table, "a", "m");
@@ -105,7 +105,7 @@ an_entry_is_found_again_by_provider_and_model(void **state)
 }
 
 static void
-beyond_the_cap_all_are_one_entry_that_is_never_out(void **state)
+targets_over_the_limit_share_an_entry_that_is_never_out(void **state)
 {
 	char name[32];
 
@@ -129,7 +129,7 @@ beyond_the_cap_all_are_one_entry_that_is_never_out(void **state)
 }
 
 static void
-a_name_that_does_not_fit_has_no_entry_of_its_own(void **state)
+too_long_name_has_no_entry_of_its_own(void **state)
 {
 	char name[2 * TARGET_NAME_BYTES];
 
@@ -143,7 +143,7 @@ a_name_that_does_not_fit_has_no_entry_of_its_own(void **state)
 /* ---- the breaker ---- */
 
 static void
-five_failures_in_a_row_open_it_and_a_success_between_begins_anew(void **state)
+breaker_opens_after_five_consecutive_failures(void **state)
 {
 	(void)state;
 	fails(4);
@@ -156,9 +156,9 @@ five_failures_in_a_row_open_it_and_a_success_between_begins_anew(void **state)
 	assert_in_range(back() - now, 4 * S, 6 * S);
 }
 
-/* Only what is told of it counts: rows say what one more end does after four failures. */
+/* Each row states the effect of one more end after four failures. */
 static void
-what_feeds_the_breaker(void **state)
+breaker_counts_only_failures_of_the_target(void **state)
 {
 	static const struct {
 		const char *what;
@@ -208,7 +208,7 @@ what_feeds_the_breaker(void **state)
 }
 
 static void
-half_of_twenty_in_ten_seconds_open_it_but_not_of_nineteen(void **state)
+breaker_opens_if_half_of_twenty_attempts_fail(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 9; i++) {
@@ -222,7 +222,7 @@ half_of_twenty_in_ten_seconds_open_it_but_not_of_nineteen(void **state)
 }
 
 static void
-failures_of_more_than_ten_seconds_ago_do_not_count_in_the_share(void **state)
+failures_older_than_ten_seconds_do_not_count(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 9; i++) {
@@ -237,7 +237,7 @@ failures_of_more_than_ten_seconds_ago_do_not_count_in_the_share(void **state)
 }
 
 static void
-one_probe_at_a_time_and_two_that_come_through_close_it(void **state)
+two_successful_probes_close_the_breaker(void **state)
 {
 	struct target_attempt probe, other;
 	struct target_end done = { .cause = CAUSE_DONE, .status = 200 };
@@ -263,7 +263,7 @@ one_probe_at_a_time_and_two_that_come_through_close_it(void **state)
 }
 
 static void
-a_probe_that_fails_doubles_the_time_up_to_five_minutes(void **state)
+failed_probe_doubles_the_pause_up_to_five_minutes(void **state)
 {
 	uint64_t least = 4 * S, most = 6 * S;
 
@@ -280,7 +280,7 @@ a_probe_that_fails_doubles_the_time_up_to_five_minutes(void **state)
 }
 
 static void
-a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer(void **state)
+failure_in_the_ramp_lengthens_the_pause(void **state)
 {
 	(void)state;
 	fails(5);
@@ -290,7 +290,7 @@ a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer(void **state)
 	now += S;
 	fails(5);
 	assert_in_range(back() - now, 8 * S, 12 * S);
-	/* and after a quiet time as at first */
+	/* and after a quiet time it is the initial one again */
 	now = back();
 	succeeds();
 	succeeds();
@@ -301,7 +301,7 @@ a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer(void **state)
 }
 
 static void
-old_failures_do_not_open_it_again_after_it_closed(void **state)
+old_failures_do_not_reopen_the_breaker(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 15; i++) {
@@ -317,7 +317,7 @@ old_failures_do_not_open_it_again_after_it_closed(void **state)
 }
 
 static void
-a_probe_of_which_nothing_is_heard_gives_its_place_to_another(void **state)
+lost_probe_is_replaced_by_another(void **state)
 {
 	struct target_attempt lost, other;
 
@@ -327,7 +327,7 @@ a_probe_of_which_nothing_is_heard_gives_its_place_to_another(void **state)
 	target_begin(&lost, a_target(), &with_breaker, NULL, now);
 	now += TARGET_PROBE_LEASE_US;
 	assert_int_equal(target_begin(&other, a_target(), &with_breaker, NULL, now), 0);
-	/* what comes late of the first does not give the other's place away */
+	/* a late end of the first probe does not free the other's place */
 	target_over(&lost, &(struct target_end){ .cause = CAUSE_ABORTED }, now);
 	assert_int_equal(condition(), TARGET_PROBED);
 	target_over(&other, &(struct target_end){ .cause = CAUSE_ABORTED }, now);
@@ -335,7 +335,7 @@ a_probe_of_which_nothing_is_heard_gives_its_place_to_another(void **state)
 }
 
 static void
-what_was_under_way_when_it_opened_changes_nothing(void **state)
+attempts_in_flight_when_it_opened_change_nothing(void **state)
 {
 	struct target_attempt old[8];
 	struct target_end cut = { .cause = CAUSE_PERHAPS_BILLED },
@@ -361,7 +361,7 @@ what_was_under_way_when_it_opened_changes_nothing(void **state)
 }
 
 static void
-without_a_breaker_nothing_is_out(void **state)
+target_without_a_breaker_is_never_out(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 50; i++)
@@ -373,10 +373,10 @@ without_a_breaker_nothing_is_out(void **state)
 	assert_true(target_errors(a_target(), now) > 0);
 }
 
-/* ---- throttled, out, by hand ---- */
+/* ---- throttled, out, ejected ---- */
 
 static void
-a_throttled_target_is_skipped_as_long_as_it_asked_a_minute_at_most(void **state)
+throttled_target_rests_as_long_as_it_asks_up_to_a_minute(void **state)
 {
 	(void)state;
 	ends(&with_breaker, CAUSE_THROTTLED, 429, false, 7 * S);
@@ -390,7 +390,7 @@ a_throttled_target_is_skipped_as_long_as_it_asked_a_minute_at_most(void **state)
 }
 
 static void
-a_shorter_wait_does_not_shorten_a_longer_one(void **state)
+shorter_wait_does_not_shorten_a_longer_one(void **state)
 {
 	struct target_attempt a;
 
@@ -404,7 +404,7 @@ a_shorter_wait_does_not_shorten_a_longer_one(void **state)
 }
 
 static void
-a_refused_key_is_tried_each_minute_and_one_answer_brings_it_back(void **state)
+refused_key_is_tried_each_minute(void **state)
 {
 	(void)state;
 	ends(&with_breaker, CAUSE_REFUSED_US, 401, true, 0);
@@ -423,7 +423,7 @@ a_refused_key_is_tried_each_minute_and_one_answer_brings_it_back(void **state)
 }
 
 static void
-a_reload_or_admit_brings_a_refused_key_back_at_once(void **state)
+reload_or_admit_restores_a_refused_key(void **state)
 {
 	(void)state;
 	ends(&with_breaker, CAUSE_REFUSED_US, 402, true, 0);
@@ -446,7 +446,7 @@ a_reload_or_admit_brings_a_refused_key_back_at_once(void **state)
 }
 
 static void
-what_was_ejected_by_hand_stays_out_until_it_is_admitted(void **state)
+ejected_target_is_out_until_admitted(void **state)
 {
 	uint64_t us;
 
@@ -468,7 +468,7 @@ what_was_ejected_by_hand_stays_out_until_it_is_admitted(void **state)
 }
 
 static void
-an_ejected_provider_takes_all_its_models_with_it(void **state)
+ejected_provider_disables_all_its_models(void **state)
 {
 	(void)state;
 	assert_true(target_eject(table, SPAN_LIT("a")));
@@ -483,10 +483,10 @@ an_ejected_provider_takes_all_its_models_with_it(void **state)
 	assert_int_equal(condition(), TARGET_CLOSED);
 }
 
-/* ---- how soon ---- */
+/* ---- latency ---- */
 
 static void
-latency_jumps_up_at_once_and_comes_down_over_ten_seconds(void **state)
+latency_rises_at_once_and_falls_over_ten_seconds(void **state)
 {
 	struct target_attempt a;
 	static const struct {
@@ -505,7 +505,8 @@ latency_jumps_up_at_once_and_comes_down_over_ten_seconds(void **state)
 		now += rows[i].after_s * S;
 		target_begin(&a, a_target(), &with_breaker, NULL, now);
 		target_first_content(&a, TARGET_SMALL, rows[i].took_us, now);
-		target_first_content(&a, TARGET_SMALL, 1, now); /* only the first is one */
+		target_first_content(
+			&a, TARGET_SMALL, 1, now); /* only the first content counts */
 		assert_in_range(target_latency_us(a_target(), TARGET_SMALL, now), rows[i].least,
 			rows[i].most);
 		target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
@@ -514,7 +515,7 @@ latency_jumps_up_at_once_and_comes_down_over_ten_seconds(void **state)
 }
 
 static void
-a_fast_failure_or_429_counts_as_the_first_bytes_limit(void **state)
+fast_failure_counts_as_the_first_byte_timeout(void **state)
 {
 	struct target_attempt a;
 
@@ -527,13 +528,13 @@ a_fast_failure_or_429_counts_as_the_first_bytes_limit(void **state)
 	assert_int_equal(target_latency_us(a_target(), TARGET_SMALL, now), 10 * S);
 	fails(1);
 	assert_int_equal(target_latency_us(a_target(), TARGET_SMALL, now), 60 * S);
-	/* and fades, so that it is tried again */
+	/* the value fades, so that the target is tried again */
 	now += 50 * S;
 	assert_in_range(target_latency_us(a_target(), TARGET_SMALL, now), 300000, 500000);
 }
 
 static void
-sizes_are_told_apart_at_4k_and_32k_tokens(void **state)
+sizes_are_distinguished_at_4k_and_32k_tokens(void **state)
 {
 	(void)state;
 	assert_int_equal(target_size(0), TARGET_SMALL);
@@ -543,10 +544,10 @@ sizes_are_told_apart_at_4k_and_32k_tokens(void **state)
 	assert_int_equal(target_size(32769), TARGET_LARGE);
 }
 
-/* ---- under way, room ---- */
+/* ---- in flight, room ---- */
 
 static void
-what_is_under_way_is_counted_to_its_end_once_and_never_negative(void **state)
+attempts_in_flight_are_counted_exactly(void **state)
 {
 	struct target_attempt a = { 0 }, b;
 	struct target_end done = { .cause = CAUSE_DONE };
@@ -567,7 +568,7 @@ what_is_under_way_is_counted_to_its_end_once_and_never_negative(void **state)
 }
 
 static void
-concurrent_is_of_the_provider_whatever_the_model(void **state)
+concurrent_limit_applies_to_the_provider(void **state)
 {
 	struct target m = with_breaker, n = with_breaker;
 	struct target_attempt a, b, c;
@@ -588,7 +589,7 @@ concurrent_is_of_the_provider_whatever_the_model(void **state)
 }
 
 static void
-as_many_wait_for_room_as_there_is_room(void **state)
+as_many_requests_wait_as_fit_in_the_queue(void **state)
 {
 	struct target m = with_breaker;
 
@@ -607,11 +608,11 @@ as_many_wait_for_room_as_there_is_room(void **state)
 	assert_int_equal(n, CAP_TARGET_QUEUE);
 }
 
-/* ---- shown ---- */
+/* ---- displayed state ---- */
 
-/* What has no credential gets nothing, however well it did. */
+/* A target without its credential gets no request, however well it worked. */
 static void
-without_a_credential_it_is_keyless_and_not_up(void **state)
+target_without_a_credential_is_keyless_and_not_up(void **state)
 {
 	static const struct target t = { .name = "k", .model = "m" };
 	struct target_state *s = target_state_of(table, &t);
@@ -635,7 +636,7 @@ without_a_credential_it_is_keyless_and_not_up(void **state)
 	buf_free(&b);
 }
 
-/* As it is shown of a/m; *state too. */
+/* Returns the time that is shown for a/m, and its state in shown_state. */
 static int64_t
 since(char shown_state[16])
 {
@@ -656,7 +657,7 @@ since(char shown_state[16])
 }
 
 static void
-it_says_since_when_it_is_not_well(void **state)
+time_of_the_unhealthy_state_is_shown(void **state)
 {
 	int64_t before = clock_wall_ns(), first;
 	char shown[16];
@@ -668,7 +669,7 @@ it_says_since_when_it_is_not_well(void **state)
 	first = since(shown);
 	assert_string_equal(shown, "open");
 	assert_true(first >= before && first <= clock_wall_ns());
-	/* a probe that fails begins nothing new */
+	/* a failed probe does not change the time */
 	now += 10 * S;
 	fails(1);
 	assert_true(since(shown) == first);
@@ -678,7 +679,7 @@ it_says_since_when_it_is_not_well(void **state)
 	fails(5);
 	assert_true(since(shown) > first);
 	target_admit(table, SPAN_LIT("a/m"));
-	/* of a provider that was taken out, for each of its models */
+	/* for each model of an ejected provider */
 	before = clock_wall_ns();
 	target_eject(table, SPAN_LIT("a"));
 	assert_true(since(shown) >= before);
@@ -686,7 +687,7 @@ it_says_since_when_it_is_not_well(void **state)
 }
 
 static void
-it_is_shown_as_json_with_state_and_why(void **state)
+state_is_shown_as_json_with_its_reason(void **state)
 {
 	struct buf b;
 
@@ -733,35 +734,35 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
 	const struct CMUnitTest tests[] = {
-		T(an_entry_is_found_again_by_provider_and_model),
-		T(beyond_the_cap_all_are_one_entry_that_is_never_out),
-		T(a_name_that_does_not_fit_has_no_entry_of_its_own),
-		T(five_failures_in_a_row_open_it_and_a_success_between_begins_anew),
-		T(what_feeds_the_breaker),
-		T(half_of_twenty_in_ten_seconds_open_it_but_not_of_nineteen),
-		T(failures_of_more_than_ten_seconds_ago_do_not_count_in_the_share),
-		T(one_probe_at_a_time_and_two_that_come_through_close_it),
-		T(a_probe_that_fails_doubles_the_time_up_to_five_minutes),
-		T(a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer),
-		T(old_failures_do_not_open_it_again_after_it_closed),
-		T(a_probe_of_which_nothing_is_heard_gives_its_place_to_another),
-		T(what_was_under_way_when_it_opened_changes_nothing),
-		T(without_a_breaker_nothing_is_out),
-		T(a_throttled_target_is_skipped_as_long_as_it_asked_a_minute_at_most),
-		T(a_shorter_wait_does_not_shorten_a_longer_one),
-		T(a_refused_key_is_tried_each_minute_and_one_answer_brings_it_back),
-		T(a_reload_or_admit_brings_a_refused_key_back_at_once),
-		T(what_was_ejected_by_hand_stays_out_until_it_is_admitted),
-		T(an_ejected_provider_takes_all_its_models_with_it),
-		T(latency_jumps_up_at_once_and_comes_down_over_ten_seconds),
-		T(a_fast_failure_or_429_counts_as_the_first_bytes_limit),
-		T(sizes_are_told_apart_at_4k_and_32k_tokens),
-		T(what_is_under_way_is_counted_to_its_end_once_and_never_negative),
-		T(concurrent_is_of_the_provider_whatever_the_model),
-		T(as_many_wait_for_room_as_there_is_room),
-		T(without_a_credential_it_is_keyless_and_not_up),
-		T(it_says_since_when_it_is_not_well),
-		T(it_is_shown_as_json_with_state_and_why),
+		T(entry_is_found_by_provider_and_model),
+		T(targets_over_the_limit_share_an_entry_that_is_never_out),
+		T(too_long_name_has_no_entry_of_its_own),
+		T(breaker_opens_after_five_consecutive_failures),
+		T(breaker_counts_only_failures_of_the_target),
+		T(breaker_opens_if_half_of_twenty_attempts_fail),
+		T(failures_older_than_ten_seconds_do_not_count),
+		T(two_successful_probes_close_the_breaker),
+		T(failed_probe_doubles_the_pause_up_to_five_minutes),
+		T(failure_in_the_ramp_lengthens_the_pause),
+		T(old_failures_do_not_reopen_the_breaker),
+		T(lost_probe_is_replaced_by_another),
+		T(attempts_in_flight_when_it_opened_change_nothing),
+		T(target_without_a_breaker_is_never_out),
+		T(throttled_target_rests_as_long_as_it_asks_up_to_a_minute),
+		T(shorter_wait_does_not_shorten_a_longer_one),
+		T(refused_key_is_tried_each_minute),
+		T(reload_or_admit_restores_a_refused_key),
+		T(ejected_target_is_out_until_admitted),
+		T(ejected_provider_disables_all_its_models),
+		T(latency_rises_at_once_and_falls_over_ten_seconds),
+		T(fast_failure_counts_as_the_first_byte_timeout),
+		T(sizes_are_distinguished_at_4k_and_32k_tokens),
+		T(attempts_in_flight_are_counted_exactly),
+		T(concurrent_limit_applies_to_the_provider),
+		T(as_many_requests_wait_as_fit_in_the_queue),
+		T(target_without_a_credential_is_keyless_and_not_up),
+		T(time_of_the_unhealthy_state_is_shown),
+		T(state_is_shown_as_json_with_its_reason),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* What one caller's requests cause counts for him: others are asked as before. On a clock that
- * the tests move. */
+/* Failures caused by one caller's requests count only for that caller: other callers use the
+ * target as before. With a clock that the tests set. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,9 +85,9 @@ fails(uint32_t caller, int times)
 		asks(caller, &is_500);
 }
 
-/* Sixteen a second that fail, whatever they fail with, and four that do well. */
+/* Sixteen requests a second fail, for any reason; four a second succeed. */
 static void
-one_who_fails_beside_others_takes_nothing_from_them(void **state)
+failures_of_one_caller_do_not_affect_others(void **state)
 {
 	static const struct target_end *const how[] = { &is_500, &is_403, &is_429,
 		&is_429_20s };
@@ -112,9 +112,9 @@ one_who_fails_beside_others_takes_nothing_from_them(void **state)
 		}
 }
 
-/* He began when nobody else was there. */
+/* The caller began when no other caller was present. */
 static void
-one_who_is_all_there_is_counts_alone_and_for_himself(void **state)
+failures_of_the_only_caller_open_the_breaker_for_that_caller(void **state)
 {
 	(void)state;
 	fails(BAD, 5);
@@ -124,9 +124,11 @@ one_who_is_all_there_is_counts_alone_and_for_himself(void **state)
 	assert_int_equal(asks(BAD, &well), TARGET_NO_PROBE);
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(asks(GOOD, &well), TARGET_BEGUN);
-	/* and his time is over: two of his come through, and a ramp is his alone */
+	/* after the pause, two of the caller's requests succeed, and only this caller has a
+	 * ramp */
 	now += 6 * S;
-	assert_int_equal(for_caller(BAD), TARGET_PROBED); /* as long as another asks */
+	assert_int_equal(
+		for_caller(BAD), TARGET_PROBED); /* as long as another caller is present */
 	now += 10 * S;
 	assert_int_equal(for_caller(BAD), TARGET_PROBE_DUE);
 	asks(BAD, &well);
@@ -136,7 +138,7 @@ one_who_is_all_there_is_counts_alone_and_for_himself(void **state)
 }
 
 static void
-a_provider_that_dies_is_open_for_its_only_caller_whatever_his_pace(void **state)
+failing_provider_is_open_for_its_only_caller_at_any_rate(void **state)
 {
 	static const uint64_t every[] = { 0, S / 4, S, 3 * S, 15 * S };
 
@@ -151,9 +153,9 @@ a_provider_that_dies_is_open_for_its_only_caller_whatever_his_pace(void **state)
 	}
 }
 
-/* And of several, at most as many fail as a breaker needs of half of them. */
+/* With several callers, at most half of the requests that the breaker needs fail. */
 static void
-a_provider_that_dies_is_open_for_all_its_callers(void **state)
+failing_provider_is_open_for_all_its_callers(void **state)
 {
 	static const struct {
 		uint32_t callers;
@@ -179,7 +181,7 @@ a_provider_that_dies_is_open_for_all_its_callers(void **state)
 }
 
 static void
-it_takes_two_callers_and_half_of_those_who_asked(void **state)
+breaker_opens_for_all_if_half_of_the_callers_fail(void **state)
 {
 	(void)state;
 	asks(GOOD, &well);
@@ -190,7 +192,7 @@ it_takes_two_callers_and_half_of_those_who_asked(void **state)
 	assert_int_equal(for_caller(GOOD), TARGET_CLOSED); /* two of five */
 	fails(GOOD, 1);
 	assert_int_equal(for_caller(GOOD + 1), TARGET_OPEN_SHARE);
-	/* of two the other fails once: that may be his own */
+	/* the other of two callers fails once, which may be that caller's own fault */
 	fresh(state);
 	asks(GOOD, &well);
 	fails(BAD, 50);
@@ -202,7 +204,7 @@ it_takes_two_callers_and_half_of_those_who_asked(void **state)
 }
 
 static void
-what_is_open_for_one_is_open_for_all_when_another_fails_too(void **state)
+breaker_open_for_one_opens_for_all_with_a_second_failing_caller(void **state)
 {
 	(void)state;
 	fails(BAD, 5);
@@ -213,7 +215,7 @@ what_is_open_for_one_is_open_for_all_when_another_fails_too(void **state)
 }
 
 static void
-a_429_of_one_is_his_and_of_two_everybodys(void **state)
+single_callers_429_counts_only_for_that_caller(void **state)
 {
 	(void)state;
 	asks(BAD, &is_429_20s);
@@ -228,7 +230,7 @@ a_429_of_one_is_his_and_of_two_everybodys(void **state)
 }
 
 static void
-what_no_caller_can_cause_counts_at_once(void **state)
+failure_that_no_caller_can_cause_counts_at_once(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < 10; i++)
@@ -245,9 +247,9 @@ what_no_caller_can_cause_counts_at_once(void **state)
 	assert_int_equal(for_caller(GOOD), TARGET_OUT);
 }
 
-/* More callers than there are slots: nobody who counts makes room. */
+/* More callers than slots: callers that count are not displaced. */
 static void
-no_flood_of_names_makes_the_failures_of_a_few_the_half(void **state)
+many_names_do_not_inflate_the_failures_of_a_few(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < 64; i++)
@@ -262,9 +264,9 @@ no_flood_of_names_makes_the_failures_of_a_few_the_half(void **state)
 	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
 }
 
-/* All that there are slots for wait for an answer; then others come, and fail. */
+/* Callers in all slots wait for a response; then other callers arrive and fail. */
 static void
-no_flood_of_names_takes_the_slots_of_those_who_wait(void **state)
+many_names_do_not_take_the_slots_of_waiting_callers(void **state)
 {
 	struct target_attempt a;
 
@@ -279,9 +281,9 @@ no_flood_of_names_takes_the_slots_of_those_who_wait(void **state)
 	assert_int_equal(target_load(a_target(), GOOD, now).first, 1);
 }
 
-/* 255 are counted, and that he failed stays known. */
+/* Up to 255 requests are counted, and the failure stays known. */
 static void
-who_fails_more_often_than_is_counted_has_failed(void **state)
+caller_with_more_failures_than_are_counted_has_failed(void **state)
 {
 	static const struct target_end asks_to_wait = {
 		.cause = CAUSE_THROTTLED, .status = 429, .asked_us = 20 * S
@@ -300,14 +302,14 @@ who_fails_more_often_than_is_counted_has_failed(void **state)
 }
 
 static void
-the_probe_is_of_who_failed_least_among_those_who_ask(void **state)
+probe_is_sent_by_the_caller_with_fewest_failures(void **state)
 {
 	(void)state;
 	fails(BAD, 3);
 	fails(GOOD, 2);
 	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
 	now += 7 * S;
-	asks(BAD, &is_500); /* his probe fails: the next is another's */
+	asks(BAD, &is_500); /* the probe fails, so the next one is another caller's */
 	now += 13 * S;
 	struct rank_target t = { .target = &the_target, .state = a_target() };
 	struct policy_rank out;
@@ -319,7 +321,7 @@ the_probe_is_of_who_failed_least_among_those_who_ask(void **state)
 	assert_int_equal(asks(BAD, &is_500), TARGET_NO_PROBE);
 	assert_int_equal(asks(GOOD, &well), TARGET_BEGUN);
 	assert_int_equal(for_caller(GOOD), TARGET_RAMP);
-	/* where nobody else asks it is his */
+	/* without other callers, this caller sends the probe */
 	fresh(state);
 	fails(BAD, 3);
 	fails(GOOD, 2);
@@ -330,7 +332,7 @@ the_probe_is_of_who_failed_least_among_those_who_ask(void **state)
 }
 
 static void
-where_no_other_is_left_it_is_asked_before_its_time(void **state)
+only_target_is_asked_before_its_pause_ends(void **state)
 {
 	static const struct target_asks early = { .caller = GOOD, .early = true };
 	struct target_attempt a;
@@ -345,15 +347,15 @@ where_no_other_is_left_it_is_asked_before_its_time(void **state)
 	assert_int_equal(target_begin(&a, a_target(), &the_target, &early, now), TARGET_BEGUN);
 	assert_false(target_may_early(a_target(), GOOD, now, &well_s)); /* one at a time */
 	target_over(&a, &is_500, now);
-	/* one that fails changes nothing, and the next is a second later */
+	/* a failed one changes nothing, and the next one is a second later */
 	target_condition(a_target(), true, now, &later, NULL);
 	assert_true(back == later);
 	assert_int_equal(asks_as(&early, &well), TARGET_NO_PROBE);
 	now += S;
-	assert_int_equal(asks(GOOD, &well), TARGET_NO_PROBE); /* where there is another */
+	assert_int_equal(asks(GOOD, &well), TARGET_NO_PROBE); /* if there is another target */
 	assert_int_equal(asks_as(&early, &is_500), TARGET_BEGUN);
 	now += S;
-	/* he has failed more often than another who asks, by now */
+	/* by now, this caller has failed more often than another active one */
 	assert_int_equal(asks_as(&early, &well), TARGET_NO_PROBE);
 	static const struct target_asks another = { .caller = GOOD + 1, .early = true };
 	assert_int_equal(asks_as(&another, &well), TARGET_BEGUN);
@@ -361,9 +363,9 @@ where_no_other_is_left_it_is_asked_before_its_time(void **state)
 	assert_int_equal(for_caller(GOOD), TARGET_RAMP);
 }
 
-/* It is open, and what was under way when it opened is told to come back later. */
+/* The breaker is open, and an attempt that began earlier is answered with Retry-After. */
 static void
-who_asked_to_be_left_alone_is_not_tried_before_its_time(void **state)
+target_with_retry_after_is_not_asked_before_its_time(void **state)
 {
 	struct target_attempt a[2];
 	uint32_t well_s;
@@ -384,7 +386,7 @@ who_asked_to_be_left_alone_is_not_tried_before_its_time(void **state)
 /* ---- repeats ---- */
 
 static void
-repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it(void **state)
+repeats_are_limited_to_a_share_of_first_attempts(void **state)
 {
 	static const struct target_load none, four_more = { 4, 0, 0 }, five_more = { 10, 1, 0 },
 					      ten = { 0, 0, 10 };
@@ -398,7 +400,8 @@ repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it(void **state)
 	(void)state;
 	for (n = 0; target_begin(&a, a_target(), &the_target, &alone, now) == TARGET_BEGUN; n++)
 		target_over(&a, &well, now);
-	/* three, and those that it takes to open the breaker; of the route's longest */
+	/* three, plus those that are needed to open the breaker; of the route's largest
+	 * breaker */
 	assert_int_equal(n, 3 + 5);
 	assert_true(target_may_repeat(a_target(), &the_target, &waits, now));
 	assert_false(target_may_repeat(a_target(), &the_target, &alone, now));
@@ -412,7 +415,7 @@ repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it(void **state)
 	assert_int_equal(target_under_way(a_target()), 0);
 	assert_int_equal(
 		target_begin(&a, a_target(), &the_target, &alone, now), TARGET_NO_BUDGET);
-	/* the other targets of the route count, too */
+	/* the other targets of the route count too */
 	assert_false(target_may_repeat(a_target(), &the_target, &four, now));
 	assert_true(target_may_repeat(a_target(), &the_target, &five, now));
 	assert_int_equal(target_begin(&a, a_target(), &the_target, &five, now), TARGET_BEGUN);
@@ -426,7 +429,7 @@ repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it(void **state)
 }
 
 static void
-what_is_refused_for_want_of_budget_takes_nothing(void **state)
+repeat_refused_without_budget_takes_no_place(void **state)
 {
 	static const struct target_load none;
 	struct target one = the_target;
@@ -440,8 +443,8 @@ what_is_refused_for_want_of_budget_takes_nothing(void **state)
 		;
 	for (int i = 0; i < 5; i++)
 		asks(BAD, &never);
-	/* its probe is due: no repeat is one, and the place at the provider and that of the
-	   probe are there for who comes next */
+	/* a probe is expected: a repeat is no probe, and the places at the provider and of the
+	 * probe stay free for the next request */
 	target_condition(a_target(), true, now, &back, NULL);
 	assert_true(back - now < 7 * S);
 	now = back;
@@ -455,7 +458,7 @@ what_is_refused_for_want_of_budget_takes_nothing(void **state)
 }
 
 static void
-the_repeats_of_one_are_not_those_of_others(void **state)
+repeats_are_budgeted_per_caller(void **state)
 {
 	static const struct target_load none;
 	struct target_asks bad = { .caller = BAD, .beside = &none },
@@ -474,7 +477,7 @@ the_repeats_of_one_are_not_those_of_others(void **state)
 }
 
 static void
-what_cost_nothing_draws_on_no_budget_at_a_target_that_is_well(void **state)
+free_repeat_at_a_healthy_target_needs_no_budget(void **state)
 {
 	static const struct target_load none;
 	struct target_asks again = { .caller = GOOD, .beside = &none };
@@ -488,14 +491,14 @@ what_cost_nothing_draws_on_no_budget_at_a_target_that_is_well(void **state)
 		assert_int_equal(asks_as(&again, &well), TARGET_BEGUN);
 	}
 	assert_int_equal(target_load(a_target(), GOOD, now).first, 0);
-	/* nor is it well for who failed there last */
+	/* the target is not healthy either for the caller who failed there last */
 	assert_int_equal(asks_as(&again, &is_500), TARGET_BEGUN);
 	assert_false(target_may_repeat(a_target(), &the_target, &again, now));
 	assert_int_equal(asks_as(&again, &well), TARGET_NO_BUDGET);
 }
 
 static void
-what_fails_for_one_is_no_error_of_the_target(void **state)
+failure_for_one_caller_is_no_failure_of_the_target(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 200; i++)
@@ -505,9 +508,9 @@ what_fails_for_one_is_no_error_of_the_target(void **state)
 	assert_true(target_errors(a_target(), now) > 0.005);
 }
 
-/* Not in a row: others do well between them, while it is open for one. */
+/* Not consecutive: others succeed in between, while the breaker is open for one caller. */
 static void
-a_connection_that_fails_now_and_then_opens_it_for_nobody(void **state)
+occasional_connection_failures_do_not_open_the_breaker(void **state)
 {
 	(void)state;
 	fails(BAD, 5);
@@ -520,7 +523,7 @@ a_connection_that_fails_now_and_then_opens_it_for_nobody(void **state)
 	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
 }
 
-/* ---- models that are not there ---- */
+/* ---- missing models ---- */
 
 static bool
 is_without(const char *model, uint32_t caller)
@@ -535,13 +538,14 @@ lacks(const char *model, uint32_t caller)
 }
 
 static void
-a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes(void **state)
+missing_model_is_not_requested_for_five_minutes(void **state)
 {
 	(void)state;
 	assert_false(is_without("m1", GOOD));
 	lacks("m1", BAD);
 	assert_true(is_without("m1", BAD));
-	assert_false(is_without("m1", GOOD)); /* it may be for what he sent */
+	assert_false(is_without(
+		"m1", GOOD)); /* the content of the caller's request may be the reason */
 	assert_false(is_without("m2", BAD));
 	lacks("m1", BAD);
 	assert_false(is_without("m1", GOOD));
@@ -549,7 +553,7 @@ a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes(void **state)
 	assert_true(is_without("m1", GOOD + 1));
 	assert_false(target_is_without(
 		table, target_state(table, "b", NULL), SPAN_LIT("m1"), GOOD, now));
-	/* of the provider without a model, and of a target that names it, it is the same */
+	/* the same for the provider without a model, and for a target that names the model */
 	assert_true(target_is_without(
 		table, target_state(table, "a", NULL), SPAN_LIT("m1"), GOOD, now));
 	now += 300 * S;
@@ -562,7 +566,7 @@ a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes(void **state)
 }
 
 static void
-it_is_shown_and_admitted(void **state)
+missing_model_is_shown_and_can_be_admitted(void **state)
 {
 	static const char *const shown[] = { "\"closed\"", "\"closed\"", "\"no_model\"" };
 	struct buf b;
@@ -586,7 +590,7 @@ it_is_shown_and_admitted(void **state)
 }
 
 static void
-as_many_models_as_there_are_places_and_those_are_free_again(void **state)
+number_of_missing_models_is_limited(void **state)
 {
 	char name[16];
 
@@ -600,7 +604,7 @@ as_many_models_as_there_are_places_and_those_are_free_again(void **state)
 }
 
 static void
-it_is_the_last_choice_and_asked_where_there_is_no_other(void **state)
+target_without_the_model_is_the_last_choice(void **state)
 {
 	static const struct target b = { .name = "b", .weight = 1, .priority = 1 };
 	struct rank_target t[2] = {
@@ -641,18 +645,18 @@ tell(struct target_table *t)
 }
 
 static void
-daemons_count_their_callers_together(void **state)
+callers_are_counted_across_daemons(void **state)
 {
 	struct target_table *mine = table;
 
 	(void)state;
 	other = target_table_new();
 	shared[0] = 0;
-	/* nobody fails: nothing is written */
+	/* without a failure nothing is written */
 	asks(GOOD, &well);
 	tell(mine);
 	assert_string_equal(shared, "");
-	/* one fails here, the others are at the other daemon */
+	/* one caller fails here, the others are at the other daemon */
 	fails(BAD, 4);
 	table = other;
 	for (uint32_t i = 1; i < 5; i++)
@@ -664,7 +668,7 @@ daemons_count_their_callers_together(void **state)
 	tell(mine);
 	fails(BAD, 10);
 	assert_int_equal(target_condition(a_target(), true, now, NULL, NULL), TARGET_CLOSED);
-	/* half of all of them fail, one at each */
+	/* half of all callers fail, one at each daemon */
 	now += 11 * S;
 	shared[0] = 0;
 	fails(BAD, 3);
@@ -678,7 +682,7 @@ daemons_count_their_callers_together(void **state)
 	fails(GOOD, 1);
 	assert_int_equal(for_caller(GOOD + 1), TARGET_OPEN);
 	table = mine;
-	/* the same caller at both is one */
+	/* the same caller at both daemons counts once */
 	fresh(state);
 	mine = table;
 	target_table_free(&other);
@@ -696,7 +700,7 @@ daemons_count_their_callers_together(void **state)
 }
 
 static void
-what_no_daemon_wrote_of_callers_is_refused(void **state)
+invalid_text_about_callers_is_refused(void **state)
 {
 	static const char *const rows[] = { "2 5:6000:1", "1 5:6000", "1 x:6000:1",
 		"1 5:99999:1", "1 0:6000:1", "1 5:6000:256", "1 4294967296:6000:1",
@@ -714,7 +718,7 @@ what_no_daemon_wrote_of_callers_is_refused(void **state)
 }
 
 static void
-as_many_callers_as_there_are_slots_are_read_and_no_more(void **state)
+number_of_callers_in_a_text_is_limited(void **state)
 {
 	(void)state;
 	for (int n = 64; n <= 65; n++) {
@@ -728,9 +732,9 @@ as_many_callers_as_there_are_slots_are_read_and_no_more(void **state)
 	shared[0] = 0;
 }
 
-/* A caller who failed there a minute ago is no second one whom it fails for. */
+/* A caller who failed there a minute ago is no second failing caller. */
 static void
-what_failed_elsewhere_long_ago_is_nobodys_failure_now(void **state)
+old_failures_at_another_daemon_do_not_count(void **state)
 {
 	(void)state;
 	snprintf(shared, sizeof(shared), "1 5:5940:200 7:6000:1");
@@ -742,7 +746,7 @@ what_failed_elsewhere_long_ago_is_nobodys_failure_now(void **state)
 	assert_int_equal(tell(table), 0);
 	fails(BAD, 5);
 	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
-	/* nor does an older end take the place of a newer one */
+	/* an older end does not replace a newer one */
 	fresh(state);
 	asks(5, &well);
 	asks(6, &well);
@@ -758,34 +762,34 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
 	const struct CMUnitTest tests[] = {
-		T(one_who_fails_beside_others_takes_nothing_from_them),
-		T(one_who_is_all_there_is_counts_alone_and_for_himself),
-		T(a_provider_that_dies_is_open_for_its_only_caller_whatever_his_pace),
-		T(a_provider_that_dies_is_open_for_all_its_callers),
-		T(it_takes_two_callers_and_half_of_those_who_asked),
-		T(what_is_open_for_one_is_open_for_all_when_another_fails_too),
-		T(a_429_of_one_is_his_and_of_two_everybodys),
-		T(what_no_caller_can_cause_counts_at_once),
-		T(no_flood_of_names_makes_the_failures_of_a_few_the_half),
-		T(no_flood_of_names_takes_the_slots_of_those_who_wait),
-		T(who_fails_more_often_than_is_counted_has_failed),
-		T(the_probe_is_of_who_failed_least_among_those_who_ask),
-		T(where_no_other_is_left_it_is_asked_before_its_time),
-		T(who_asked_to_be_left_alone_is_not_tried_before_its_time),
-		T(repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it),
-		T(what_is_refused_for_want_of_budget_takes_nothing),
-		T(the_repeats_of_one_are_not_those_of_others),
-		T(what_cost_nothing_draws_on_no_budget_at_a_target_that_is_well),
-		T(a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes),
-		T(what_fails_for_one_is_no_error_of_the_target),
-		T(a_connection_that_fails_now_and_then_opens_it_for_nobody),
-		T(it_is_shown_and_admitted),
-		T(as_many_models_as_there_are_places_and_those_are_free_again),
-		T(it_is_the_last_choice_and_asked_where_there_is_no_other),
-		T(daemons_count_their_callers_together),
-		T(what_no_daemon_wrote_of_callers_is_refused),
-		T(as_many_callers_as_there_are_slots_are_read_and_no_more),
-		T(what_failed_elsewhere_long_ago_is_nobodys_failure_now),
+		T(failures_of_one_caller_do_not_affect_others),
+		T(failures_of_the_only_caller_open_the_breaker_for_that_caller),
+		T(failing_provider_is_open_for_its_only_caller_at_any_rate),
+		T(failing_provider_is_open_for_all_its_callers),
+		T(breaker_opens_for_all_if_half_of_the_callers_fail),
+		T(breaker_open_for_one_opens_for_all_with_a_second_failing_caller),
+		T(single_callers_429_counts_only_for_that_caller),
+		T(failure_that_no_caller_can_cause_counts_at_once),
+		T(many_names_do_not_inflate_the_failures_of_a_few),
+		T(many_names_do_not_take_the_slots_of_waiting_callers),
+		T(caller_with_more_failures_than_are_counted_has_failed),
+		T(probe_is_sent_by_the_caller_with_fewest_failures),
+		T(only_target_is_asked_before_its_pause_ends),
+		T(target_with_retry_after_is_not_asked_before_its_time),
+		T(repeats_are_limited_to_a_share_of_first_attempts),
+		T(repeat_refused_without_budget_takes_no_place),
+		T(repeats_are_budgeted_per_caller),
+		T(free_repeat_at_a_healthy_target_needs_no_budget),
+		T(missing_model_is_not_requested_for_five_minutes),
+		T(failure_for_one_caller_is_no_failure_of_the_target),
+		T(occasional_connection_failures_do_not_open_the_breaker),
+		T(missing_model_is_shown_and_can_be_admitted),
+		T(number_of_missing_models_is_limited),
+		T(target_without_the_model_is_the_last_choice),
+		T(callers_are_counted_across_daemons),
+		T(invalid_text_about_callers_is_refused),
+		T(number_of_callers_in_a_text_is_limited),
+		T(old_failures_at_another_daemon_do_not_count),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

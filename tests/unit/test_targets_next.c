@@ -1,6 +1,5 @@
-/* What comes after an attempt that failed, as a table: no socket, no clock. A row is a plan,
- * what was tried, and what is next. Numbers of stories are those of published failures of
- * others. */
+/* The step after a failed attempt, as a table without sockets or clock. A row has a plan, the
+ * attempts so far, and the next step. Numbers of stories refer to published failures. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,17 +39,17 @@ struct row {
 	struct next_attempt tried[8];
 	size_t ntried;
 	unsigned attempts, on;	       /* 0: 3, all */
-	uint64_t overall_us, deadline; /* since the request began a second ago; absolute */
-	/* wanted */
+	uint64_t overall_us, deadline; /* the request began a second ago; absolute time */
+	/* expected */
 	int next;
 	size_t target;
-	uint64_t least_us, most_us; /* wait; of an end: Retry-After */
+	uint64_t least_us, most_us; /* wait; at the end: Retry-After */
 	int says;
 	const char *why; /* NULL: any */
 };
 
 static const struct row rows[] = {
-	/* another one, at once */
+	/* another target, at once */
 	{ "after a refused connection the next target, without sleep",
 		{ TRIED(0), LEFT(1), LEFT(2) }, 3, { AT(0, NEVER_SENT) }, 1,
 		.next = NEXT_TARGET, .target = 1, .says = NEXT_UNAVAILABLE },
@@ -74,7 +73,7 @@ static const struct row rows[] = {
 		{ TRIED(0), { .left = true, .place = 1 }, LEFT(2) }, 3, { AT(0, NEVER_SENT) },
 		1, .next = NEXT_TARGET, .target = 2, .says = NEXT_UNAVAILABLE },
 
-	/* the end: the answer as it is */
+	/* the end: the response unchanged */
 	{ "an answer is an answer", { TRIED(0), LEFT(1) }, 2, { AT(0, DONE, .status = 200) }, 1,
 		.next = NEXT_END, .why = "final" },
 	{ "the caller's own 4xx ends it", { TRIED(0), LEFT(1) }, 2,
@@ -124,7 +123,7 @@ static const struct row rows[] = {
 		3, { AT(1, NEVER_SENT) }, 1, .attempts = 2, .next = NEXT_END,
 		.says = NEXT_UNAVAILABLE, .least_us = 4 * S, .most_us = 4 * S },
 
-	/* the same one again */
+	/* the same target again */
 	{ "the same one only when no other is left, after a jittered wait", { TRIED(0) }, 1,
 		{ AT(0, THROTTLED, .status = 503) }, 1, .next = NEXT_SAME, .target = 0,
 		.most_us = 100 * MS },
@@ -202,7 +201,7 @@ next_of(const struct row *r, uint64_t random)
 }
 
 static void
-the_table_holds(void **state)
+next_step_follows_the_table(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -222,9 +221,9 @@ the_table_holds(void **state)
 	}
 }
 
-/* Each point of the range is as likely: full jitter, not half of it. */
+/* Each value of the range is equally likely: full jitter, not half of it. */
 static void
-jitter_is_full(void **state)
+jitter_covers_the_whole_range(void **state)
 {
 	uint64_t most = 0, least = UINT64_MAX;
 
@@ -241,7 +240,7 @@ jitter_is_full(void **state)
 }
 
 static void
-what_an_answer_asks_for_is_read(void **state)
+requested_wait_is_read(void **state)
 {
 	static const struct {
 		const char *name, *value;
@@ -255,7 +254,7 @@ what_an_answer_asks_for_is_read(void **state)
 		{ "x-ms-retry-after-ms", "1200", 1200 * MS },
 		{ "retry-after", "Sun, 06 Nov 1994 08:49:47 GMT", 10 * S },
 		{ "retry-after", "Sun, 06 Nov 1994 08:49:37 GMT", 0 }, /* now */
-		{ "retry-after", "Sun, 06 Nov 1994 08:49:30 GMT", 0 }, /* past */
+		{ "retry-after", "Sun, 06 Nov 1994 08:49:30 GMT", 0 }, /* in the past */
 		{ "retry-after", "Sun, 06 Nov 2094 08:49:37 GMT", 86400000 * S },
 		{ "retry-after", "99999999999999999", 86400000 * S },
 		{ "retry-after", "99999999999999999999999", 0 },
@@ -287,9 +286,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_table_holds),
-		cmocka_unit_test(jitter_is_full),
-		cmocka_unit_test(what_an_answer_asks_for_is_read),
+		cmocka_unit_test(next_step_follows_the_table),
+		cmocka_unit_test(jitter_covers_the_whole_range),
+		cmocka_unit_test(requested_wait_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* What a policy says of targets: what is read, what holds where nothing is said, names of
- * models that stand for targets of their own, and each mistake at its place. */
+/* Targets in a policy: the settings and their defaults, aliases that stand for targets of their
+ * own, and each error with its place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,8 @@
 
 #include "support/policy_fix.h"
 
-/* Six lines; a route's keys go on in the next one, what follows it begins with "models". */
+/* Six lines. The keys of a route continue in the next one; the part after it begins with
+ * "models". */
 #define H                                                                                      \
 	"tollgate: 1\nname: t\n"                                                               \
 	"providers: {a: {backend: openai, dialect: openai}, b: {backend: anthropic, dialect: " \
@@ -27,7 +28,7 @@
 		1u << CAUSE_PERHAPS_BILLED)
 
 static void
-what_is_said_is_read(void **state)
+settings_of_targets_are_read(void **state)
 {
 	struct policy_fix f;
 	const struct policy *p = fix_must_load(&f, H SOME
@@ -64,7 +65,7 @@ what_is_said_is_read(void **state)
 }
 
 static void
-several_targets_are_tried_again_and_left_alone(void **state)
+several_targets_have_retries_and_breakers_by_default(void **state)
 {
 	struct policy_fix f;
 	const struct policy *p = fix_must_load(&f, H SOME);
@@ -84,7 +85,7 @@ several_targets_are_tried_again_and_left_alone(void **state)
 }
 
 static void
-one_target_has_one_attempt_and_is_never_left_alone(void **state)
+single_target_has_one_attempt_and_no_breaker(void **state)
 {
 	struct policy_fix f;
 	const struct policy *p = fix_must_load(&f, H ONE
@@ -97,7 +98,7 @@ one_target_has_one_attempt_and_is_never_left_alone(void **state)
 	assert_int_equal(p->routes[0].retry.attempts, 1);
 	assert_int_equal(p->routes[0].retry.on, ALL);
 	assert_false(p->routes[0].targets->breaker.on);
-	assert_true(p->routes[1].targets->breaker.on); /* its provider says so */
+	assert_true(p->routes[1].targets->breaker.on); /* configured for its provider */
 	assert_int_equal(p->routes[2].retry.attempts, 1);
 	assert_int_equal(p->routes[2].targets->weight, 1);
 	assert_false(p->routes[2].targets->breaker.on);
@@ -106,9 +107,9 @@ one_target_has_one_attempt_and_is_never_left_alone(void **state)
 	fix_done(&f);
 }
 
-/* Five targets, and never more than three attempts where nothing is said. */
+/* With five targets, the default is three attempts. */
 static void
-attempts_are_as_many_as_targets_and_three_at_most(void **state)
+default_attempts_are_the_targets_up_to_three(void **state)
 {
 	struct policy_fix f;
 	const struct policy *p = fix_must_load(&f, H M
@@ -127,9 +128,9 @@ attempts_are_as_many_as_targets_and_three_at_most(void **state)
 	fix_done(&f);
 }
 
-/* Their requests would be 503 for want of a relay that nobody asked for. */
+/* Otherwise their requests would get 503, because there is no relay. */
 static void
-without_a_relay_there_is_one_attempt_unless_retry_says_otherwise(void **state)
+without_a_relay_the_default_is_one_attempt(void **state)
 {
 	struct policy_fix f;
 	struct config cfg = fix_config;
@@ -162,7 +163,7 @@ as(const struct policy *p, size_t route, const char *model)
 }
 
 static void
-a_route_has_those_of_an_alias_whose_provider_it_lists(void **state)
+route_uses_targets_of_an_alias_with_its_providers(void **state)
 {
 	struct policy_fix f;
 	const struct policy *p = fix_must_load(&f, H M
@@ -178,7 +179,7 @@ a_route_has_those_of_an_alias_whose_provider_it_lists(void **state)
 	assert_string_equal(r->alias, "fast");
 	assert_string_equal(r->name, "r");
 	assert_int_equal(r->response, RESP_METER);
-	assert_int_equal(r->ntargets, 2); /* in the alias' order */
+	assert_int_equal(r->ntargets, 2); /* in the order of the alias */
 	assert_string_equal(r->targets[0].model, "m1");
 	assert_int_equal(r->targets[0].weight, 9);
 	assert_string_equal(r->targets[0].backend, "openai");
@@ -193,7 +194,7 @@ a_route_has_those_of_an_alias_whose_provider_it_lists(void **state)
 	assert_int_equal(r->choose.sticky, STICKY_CONVERSATION);
 	assert_true(p->reads_conversation);
 	assert_int_equal(r->retry.attempts, 1);
-	/* of its own another name makes the first again */
+	/* another alias selects the first target again */
 	assert_ptr_equal(policy_route_as(r, SPAN_LIT("fast")), as(p, 0, "fast"));
 	assert_ptr_equal(policy_route_as(r, SPAN_LIT("m2")), &p->routes[0]);
 	assert_ptr_equal(as(p, 0, "Fast"), &p->routes[0]);
@@ -266,7 +267,7 @@ static const struct policy_mistake mistakes[] = {
 		":9:66: by: one of order, weight" },
 };
 
-/* What a route is for. */
+/* The purpose of a route. */
 #define H_ABOUT(about)                                                                         \
 	"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, about: " about "}]\n"
 static const struct policy_mistake of_about[] = {
@@ -296,7 +297,7 @@ static const struct policy_mistake of_providers[] = {
 /* clang-format on */
 
 static void
-every_mistake_is_named_with_its_place(void **state)
+errors_in_targets_have_their_place(void **state)
 {
 	(void)state;
 	assert_int_equal(fix_mistakes(mistakes, COUNT_OF(mistakes)) +
@@ -309,14 +310,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_said_is_read),
-		cmocka_unit_test(several_targets_are_tried_again_and_left_alone),
-		cmocka_unit_test(one_target_has_one_attempt_and_is_never_left_alone),
-		cmocka_unit_test(attempts_are_as_many_as_targets_and_three_at_most),
-		cmocka_unit_test(
-			without_a_relay_there_is_one_attempt_unless_retry_says_otherwise),
-		cmocka_unit_test(a_route_has_those_of_an_alias_whose_provider_it_lists),
-		cmocka_unit_test(every_mistake_is_named_with_its_place),
+		cmocka_unit_test(settings_of_targets_are_read),
+		cmocka_unit_test(several_targets_have_retries_and_breakers_by_default),
+		cmocka_unit_test(single_target_has_one_attempt_and_no_breaker),
+		cmocka_unit_test(default_attempts_are_the_targets_up_to_three),
+		cmocka_unit_test(without_a_relay_the_default_is_one_attempt),
+		cmocka_unit_test(route_uses_targets_of_an_alias_with_its_providers),
+		cmocka_unit_test(errors_in_targets_have_their_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The order of a route's targets, with seeds: shares are counted, not guessed. */
+/* The order of a route's targets, with fixed seeds, so that shares can be counted. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +48,7 @@ gone(void **state)
 	return 0;
 }
 
-/* The target that is asked first, or N. */
+/* Returns the target that is asked first, or N. */
 static size_t
 first(size_t n)
 {
@@ -80,7 +80,7 @@ fails(size_t i)
 		end(i, CAUSE_NEVER_SENT, 0);
 }
 
-/* How often each is first. */
+/* Counts how often each target is first. */
 static void
 shares(size_t n, unsigned count[N])
 {
@@ -91,7 +91,7 @@ shares(size_t n, unsigned count[N])
 	}
 }
 
-/* Within four standard deviations of a draw of this share. */
+/* Within four standard deviations of the expected share. */
 static void
 assert_share(unsigned count, double share)
 {
@@ -102,19 +102,19 @@ assert_share(unsigned count, double share)
 }
 
 static void
-by_order_is_the_routes_order_within_groups(void **state)
+order_is_the_routes_order_within_groups(void **state)
 {
 	(void)state;
 	assert_int_equal(first(N), 0);
 	target[0].priority = 2;
 	assert_int_equal(first(N), 1);
 	assert_true(rank[0].place == N - 1);
-	ask.sticky = 77; /* nothing is left to chance */
+	ask.sticky = 77; /* without random numbers */
 	assert_int_equal(first(N), 1);
 }
 
 static void
-a_later_group_is_asked_only_when_the_first_has_none_left(void **state)
+later_group_is_used_only_if_the_first_is_out(void **state)
 {
 	(void)state;
 	target[2].priority = target[3].priority = target[4].priority = 2;
@@ -133,7 +133,7 @@ a_later_group_is_asked_only_when_the_first_has_none_left(void **state)
 }
 
 static void
-by_weight_each_has_exactly_its_share(void **state)
+weights_give_exact_shares(void **state)
 {
 	unsigned count[N];
 
@@ -152,7 +152,7 @@ by_weight_each_has_exactly_its_share(void **state)
 }
 
 static void
-a_weight_of_nothing_is_asked_when_no_other_is_left(void **state)
+target_with_weight_zero_is_used_last(void **state)
 {
 	unsigned count[N];
 
@@ -166,7 +166,7 @@ a_weight_of_nothing_is_asked_when_no_other_is_left(void **state)
 }
 
 static void
-by_price_the_cheapest_of_its_group_and_unknown_ones_last(void **state)
+price_selects_the_cheapest_and_unknown_prices_last(void **state)
 {
 	unsigned count[N];
 
@@ -186,7 +186,7 @@ by_price_the_cheapest_of_its_group_and_unknown_ones_last(void **state)
 }
 
 static void
-by_latency_the_better_of_two_draws(void **state)
+latency_selects_the_better_of_two_random_targets(void **state)
 {
 	unsigned count[N];
 
@@ -204,7 +204,7 @@ by_latency_the_better_of_two_draws(void **state)
 }
 
 static void
-what_is_under_way_multiplies_latency(void **state)
+requests_in_flight_multiply_latency(void **state)
 {
 	struct target_attempt a[2];
 
@@ -223,7 +223,7 @@ what_is_under_way_multiplies_latency(void **state)
 }
 
 static void
-one_that_was_never_asked_is_asked_once_at_a_time(void **state)
+unknown_target_gets_one_request_at_a_time(void **state)
 {
 	struct target_attempt a;
 
@@ -239,7 +239,7 @@ one_that_was_never_asked_is_asked_once_at_a_time(void **state)
 }
 
 static void
-two_that_nobody_knows_are_drawn_by_their_weight(void **state)
+unknown_targets_are_drawn_by_weight(void **state)
 {
 	unsigned count[N];
 
@@ -251,7 +251,7 @@ two_that_nobody_knows_are_drawn_by_their_weight(void **state)
 }
 
 static void
-one_that_fails_at_once_does_not_attract_by_being_fast(void **state)
+fast_failures_do_not_attract_requests(void **state)
 {
 	(void)state;
 	ask.choose.by = CHOOSE_LATENCY;
@@ -261,7 +261,7 @@ one_that_fails_at_once_does_not_attract_by_being_fast(void **state)
 }
 
 static void
-a_sticky_key_keeps_its_target_and_only_moves_when_that_goes(void **state)
+sticky_key_moves_only_if_its_target_is_out(void **state)
 {
 	unsigned count[N] = { 0 };
 
@@ -288,7 +288,7 @@ a_sticky_key_keeps_its_target_and_only_moves_when_that_goes(void **state)
 }
 
 static void
-sticky_does_not_depend_on_where_in_the_route_a_target_stands(void **state)
+sticky_choice_does_not_depend_on_the_order(void **state)
 {
 	(void)state;
 	ask.choose = (struct choose){ CHOOSE_LATENCY, STICKY_IDENTITY };
@@ -303,7 +303,7 @@ sticky_does_not_depend_on_where_in_the_route_a_target_stands(void **state)
 }
 
 static void
-one_that_came_back_gets_a_growing_share_for_ten_seconds(void **state)
+recovered_target_gets_a_growing_share(void **state)
 {
 	unsigned count[N];
 
@@ -320,7 +320,7 @@ one_that_came_back_gets_a_growing_share_for_ten_seconds(void **state)
 	assert_share(count[0], 0.7);
 	now += 3 * S;
 	assert_int_equal(first(2), 0);
-	/* and all of it where no other is left */
+	/* and the whole share if no other target is left */
 	now -= 7 * S;
 	ranked[1].out = TARGET_TRIED;
 	shares(2, count);
@@ -339,27 +339,27 @@ open_by_share(size_t i)
 }
 
 static void
-the_window_rule_alone_never_empties_a_group(void **state)
+failure_share_alone_never_empties_a_group(void **state)
 {
 	(void)state;
 	target[1].priority = target[2].priority = 2;
 	open_by_share(0);
 	assert_int_equal(first(3), 0);
-	/* with another in its group it waits behind all */
+	/* if another target is in its group, it is placed after all others */
 	target[1].priority = 1;
 	assert_int_equal(first(3), 1);
 	assert_true(rank[0].place > rank[2].place);
-	/* which may be open by its share, too */
+	/* even if that one is open because of its share */
 	open_by_share(1);
 	assert_int_equal(first(3), 0);
-	/* but not by failures in a row */
+	/* but not if it is open because of consecutive failures */
 	fails(2);
 	assert_int_equal(first(3), 0);
 	assert_int_equal(rank[2].out, TARGET_EJECTED);
 }
 
 static void
-a_due_probe_is_in_and_one_under_way_is_not(void **state)
+target_with_an_expected_probe_is_in(void **state)
 {
 	struct target_attempt a;
 	uint64_t back;
@@ -377,7 +377,7 @@ a_due_probe_is_in_and_one_under_way_is_not(void **state)
 }
 
 static void
-a_full_provider_is_busy(void **state)
+full_provider_is_busy(void **state)
 {
 	struct target_attempt a;
 
@@ -385,7 +385,8 @@ a_full_provider_is_busy(void **state)
 	target[0].concurrent = 1;
 	target_begin(&a, target_state(table, "a", NULL), &target[0], NULL, now);
 	assert_int_equal(first(2), 1);
-	/* while its short queue has a place, it is there for who finds no other */
+	/* while its short queue has a place, it is available to requests without another
+	 * target */
 	assert_int_equal(rank[0].out, TARGET_IN);
 	ranked[1].out = TARGET_TRIED;
 	assert_int_equal(first(2), 0);
@@ -398,7 +399,7 @@ a_full_provider_is_busy(void **state)
 }
 
 static void
-same_input_same_order(void **state)
+equal_input_gives_equal_order(void **state)
 {
 	struct policy_rank again[N];
 
@@ -419,23 +420,23 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
 	const struct CMUnitTest tests[] = {
-		T(by_order_is_the_routes_order_within_groups),
-		T(a_later_group_is_asked_only_when_the_first_has_none_left),
-		T(by_weight_each_has_exactly_its_share),
-		T(a_weight_of_nothing_is_asked_when_no_other_is_left),
-		T(by_price_the_cheapest_of_its_group_and_unknown_ones_last),
-		T(by_latency_the_better_of_two_draws),
-		T(what_is_under_way_multiplies_latency),
-		T(one_that_was_never_asked_is_asked_once_at_a_time),
-		T(two_that_nobody_knows_are_drawn_by_their_weight),
-		T(one_that_fails_at_once_does_not_attract_by_being_fast),
-		T(a_sticky_key_keeps_its_target_and_only_moves_when_that_goes),
-		T(sticky_does_not_depend_on_where_in_the_route_a_target_stands),
-		T(one_that_came_back_gets_a_growing_share_for_ten_seconds),
-		T(the_window_rule_alone_never_empties_a_group),
-		T(a_due_probe_is_in_and_one_under_way_is_not),
-		T(a_full_provider_is_busy),
-		T(same_input_same_order),
+		T(order_is_the_routes_order_within_groups),
+		T(later_group_is_used_only_if_the_first_is_out),
+		T(weights_give_exact_shares),
+		T(target_with_weight_zero_is_used_last),
+		T(price_selects_the_cheapest_and_unknown_prices_last),
+		T(latency_selects_the_better_of_two_random_targets),
+		T(requests_in_flight_multiply_latency),
+		T(unknown_target_gets_one_request_at_a_time),
+		T(unknown_targets_are_drawn_by_weight),
+		T(fast_failures_do_not_attract_requests),
+		T(sticky_key_moves_only_if_its_target_is_out),
+		T(sticky_choice_does_not_depend_on_the_order),
+		T(recovered_target_gets_a_growing_share),
+		T(failure_share_alone_never_empties_a_group),
+		T(target_with_an_expected_probe_is_in),
+		T(full_provider_is_busy),
+		T(equal_input_gives_equal_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* What daemons tell each other of targets: texts, who wins, what is believed, one probe of all;
- * and the same through a Redis, with what others write there and while it is away. */
+/* State of targets that daemons share: the texts, which change wins, what is accepted, and one
+ * probe for all daemons. The same through a Redis, with foreign content and while it is
+ * unavailable. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,24 +20,24 @@
 #include "support/temp_dir.h"
 
 #define S   1000000ull
-#define NOW (1000000 * S) /* Redis' clock in rows */
+#define NOW (1000000 * S) /* Redis' clock in the rows */
 
 static const struct target the_target = {
 	.name = "a", .model = "m", .breaker = { .on = true, .failures = 2, .open_us = 5 * S }
 };
 
-/* A daemon: its table, what it knows, its own clock. */
+/* A daemon: its table, what it has learned, and its own clock. */
 struct one {
 	struct target_table *table;
 	struct target_known known;
 	const char *node;
 	int64_t offset_us;
-	int64_t error_us; /* of what it takes for its offset */
+	int64_t error_us; /* error of its estimated offset */
 };
 static struct one x, y;
 static uint64_t redis_now;
 static char callers_text[CALLERS_TEXT_BYTES];
-static struct target_facts written; /* what Redis has */
+static struct target_facts written; /* the content of Redis */
 
 static uint64_t
 now_of(const struct one *d)
@@ -81,7 +82,7 @@ none(void **state)
 	return 0;
 }
 
-/* The text goes the whole way. False: nothing was written. */
+/* The text passes through writing and reading. Returns false if nothing was written. */
 static bool
 turn(struct one *d)
 {
@@ -130,7 +131,7 @@ succeeds(struct one *d)
 	ends(d, &(struct target_end){ .cause = CAUSE_DONE, .status = 200 });
 }
 
-/* A request finds it out. */
+/* A request learns the state. */
 static enum target_out
 ranked(struct one *d)
 {
@@ -153,7 +154,7 @@ by_hand(struct one *d, bool eject)
 /* ---- texts ---- */
 
 static void
-what_no_daemon_writes_is_no_text(void **state)
+invalid_target_text_is_refused(void **state)
 {
 	static const struct {
 		const char *text;
@@ -171,7 +172,7 @@ what_no_daemon_writes_is_no_text(void **state)
 		{ "1 x:5:1:0:n", false },
 		{ "1 hh:5:1:0:n", false },
 		{ "1 h:5:1:0:n h:6:0:0:n", false }, /* twice */
-		{ "1 h:0:1:0:n", false },	    /* never came to be */
+		{ "1 h:0:1:0:n", false },	    /* a change without a time */
 		{ "1 h:5:2:0:n", false },
 		{ "1 h:5:1:1:n", false },
 		{ "1 h:5:1:0:", false },
@@ -180,9 +181,9 @@ what_no_daemon_writes_is_no_text(void **state)
 		{ "1 h:-5:1:0:n", false },
 		{ "1 h:5:1:0:a\nb", false },
 		{ "1 h:18446744073709551615:1:0:n",
-			false },		      /* nobody could say more after it */
-		{ "1 h:1000061000000:1:0:n", false }, /* not yet */
-		{ "1 o:5:1000400000000:2:n", false }, /* open for longer than any is */
+			false },		      /* no later change could follow it */
+		{ "1 h:1000061000000:1:0:n", false }, /* in the future */
+		{ "1 o:5:1000400000000:2:n", false }, /* a pause longer than any possible one */
 		{ "1 t:5:1000200000000:0:n", false },
 		{ "1 o:5:6:64:n", false },
 		{ "1 h:5:1:0:"
@@ -203,7 +204,7 @@ what_no_daemon_writes_is_no_text(void **state)
 }
 
 static void
-what_is_written_is_read_and_each_cut_of_it_is_another_or_none(void **state)
+written_text_is_read_and_cut_text_is_refused_or_different(void **state)
 {
 	const char *text = "1 h:5:1:0:n o:999999999999:1000300000000:33:node-1 "
 			   "t:999999999999:1000060000000:0:n k:7:0:0:n";
@@ -227,15 +228,15 @@ what_is_written_is_read_and_each_cut_of_it_is_another_or_none(void **state)
 	buf_free(&out);
 }
 
-/* ---- who is told what ---- */
+/* ---- shared changes ---- */
 
 static void
-what_fails_for_one_is_left_alone_by_the_other(void **state)
+target_failing_at_one_daemon_rests_at_the_other(void **state)
 {
 	uint64_t there, here;
 
 	(void)state;
-	assert_false(turn(&x)); /* nothing to say */
+	assert_false(turn(&x)); /* nothing to write */
 	fails(&x, 2);
 	assert_int_equal(condition(&x), TARGET_OPEN);
 	assert_true(turn(&x));
@@ -244,10 +245,10 @@ what_fails_for_one_is_left_alone_by_the_other(void **state)
 	assert_int_equal(condition(&y), TARGET_OPEN);
 	target_condition(target_of(&x), true, now_of(&x), &there, NULL);
 	target_condition(target_of(&y), true, now_of(&y), &here, NULL);
-	assert_int_equal(
-		there - now_of(&x), here - now_of(&y)); /* clocks differ, times do not */
+	assert_int_equal(there - now_of(&x),
+		here - now_of(&y)); /* the clocks differ, the times do not */
 	assert_false(turn(&x));
-	/* the second of both opens for twice as long */
+	/* the second opening, known to both daemons, lasts twice as long */
 	redis_now += 10 * S;
 	fails(&y, 1);
 	target_condition(target_of(&y), true, now_of(&y), &here, NULL);
@@ -255,7 +256,7 @@ what_fails_for_one_is_left_alone_by_the_other(void **state)
 	turn(&y);
 	turn(&x);
 	assert_int_equal(condition(&x), TARGET_OPEN);
-	/* and what closes for one is closed for all, with a ramp */
+	/* a closed breaker is closed at all daemons, with a ramp */
 	redis_now += 20 * S;
 	succeeds(&x);
 	succeeds(&x);
@@ -268,7 +269,7 @@ what_fails_for_one_is_left_alone_by_the_other(void **state)
 }
 
 static void
-what_comes_through_here_is_not_left_alone_for_another_that_fails(void **state)
+target_working_here_does_not_rest_for_another_daemon(void **state)
 {
 	(void)state;
 	succeeds(&y);
@@ -276,9 +277,9 @@ what_comes_through_here_is_not_left_alone_for_another_that_fails(void **state)
 	turn(&x);
 	assert_false(turn(&y));
 	assert_int_equal(condition(&y), TARGET_CLOSED);
-	assert_false(turn(&x)); /* whose it stays */
+	assert_false(turn(&x)); /* the state stays with its daemon */
 	assert_int_equal(condition(&x), TARGET_OPEN);
-	/* nor for a key that another has wrong */
+	/* nor because of an invalid key of another daemon */
 	two(NULL);
 	succeeds(&y);
 	ends(&x, &(struct target_end){
@@ -290,7 +291,7 @@ what_comes_through_here_is_not_left_alone_for_another_that_fails(void **state)
 }
 
 static void
-a_key_that_is_refused_and_one_that_is_taken_again_are_told(void **state)
+refused_and_restored_keys_are_shared(void **state)
 {
 	(void)state;
 	ends(&x, &(struct target_end){
@@ -305,12 +306,12 @@ a_key_that_is_refused_and_one_that_is_taken_again_are_told(void **state)
 }
 
 static void
-what_asked_to_wait_is_waited_for_by_all_and_the_longest(void **state)
+longest_requested_wait_applies_to_all(void **state)
 {
 	uint64_t us;
 
 	(void)state;
-	succeeds(&y); /* of the account: whoever comes through */
+	succeeds(&y); /* the wait belongs to the account, so successes do not end it */
 	ends(&x, &(struct target_end){
 			 .cause = CAUSE_THROTTLED, .status = 429, .asked_us = 30 * S });
 	ends(&y, &(struct target_end){
@@ -328,7 +329,7 @@ what_asked_to_wait_is_waited_for_by_all_and_the_longest(void **state)
 }
 
 static void
-by_hand_the_latest_holds_on_all(void **state)
+latest_manual_change_applies_to_all(void **state)
 {
 	(void)state;
 	by_hand(&x, true);
@@ -336,7 +337,7 @@ by_hand_the_latest_holds_on_all(void **state)
 	turn(&y);
 	assert_int_equal(condition(&y), TARGET_BY_HAND);
 	assert_true(target_any_ejected(y.table));
-	/* one that starts */
+	/* a daemon that starts */
 	target_table_free(&y.table);
 	y = (struct one){ .table = target_table_new(), .node = "y" };
 	assert_false(turn(&y));
@@ -346,7 +347,7 @@ by_hand_the_latest_holds_on_all(void **state)
 	turn(&x);
 	assert_int_equal(condition(&x), TARGET_CLOSED);
 	assert_false(target_any_ejected(x.table));
-	/* admitted where it was not known yet that another ejected it */
+	/* admitted before the other daemon's ejection was known */
 	by_hand(&x, true);
 	turn(&x);
 	redis_now += S / 2;
@@ -357,7 +358,7 @@ by_hand_the_latest_holds_on_all(void **state)
 }
 
 static void
-of_a_provider_and_its_model_what_was_said_last_holds(void **state)
+last_change_of_provider_or_model_applies(void **state)
 {
 	static const struct {
 		const char *said[3]; /* -: ejected, +: admitted */
@@ -382,15 +383,15 @@ of_a_provider_and_its_model_what_was_said_last_holds(void **state)
 	}
 }
 
-/* Each is told late what the other one was told, and the other way round. */
+/* Each daemon receives the other's change late. */
 static void
-what_is_said_later_holds_however_late_it_is_shared(void **state)
+later_change_applies_however_late_it_is_shared(void **state)
 {
 	for (int i = 0; i < 8; i++) {
 		bool ejects = i & 1, x_first = i & 2, x_shares_last = i & 4;
 		struct one *first = x_first ? &x : &y, *later = x_first ? &y : &x;
 		two(state);
-		if (!ejects) { /* both know of one that is older */
+		if (!ejects) { /* both daemons know an older change */
 			by_hand(&x, false);
 			turn(&x);
 			turn(&y);
@@ -411,7 +412,7 @@ what_is_said_later_holds_however_late_it_is_shared(void **state)
 	}
 }
 
-/* The daemon gets Redis' answer to TIME that much later than Redis said it. */
+/* The daemon receives Redis' reply to TIME this much later than Redis sent it. */
 static void
 waits_for_redis(struct one *d, uint64_t wait_us)
 {
@@ -421,9 +422,9 @@ waits_for_redis(struct one *d, uint64_t wait_us)
 	d->error_us = target_offset(&was, sent_us, sent_us + wait_us, redis_now) - d->offset_us;
 }
 
-/* A daemon that had to wait for a processor takes half of the wait for the way to Redis. */
+/* A daemon that had to wait for a processor counts half of the wait as travel time. */
 static void
-what_is_said_later_holds_if_a_turn_was_kept_waiting(void **state)
+later_change_applies_after_a_delayed_turn(void **state)
 {
 	static const uint64_t pauses_us[] = { 1, 1000, 50000, 200000 };
 
@@ -453,7 +454,7 @@ what_is_said_later_holds_if_a_turn_was_kept_waiting(void **state)
 }
 
 static void
-an_offset_moves_only_as_far_as_an_answer_proves(void **state)
+offset_changes_only_as_far_as_a_reply_proves(void **state)
 {
 	static const struct {
 		int64_t was;
@@ -476,7 +477,7 @@ an_offset_moves_only_as_far_as_an_answer_proves(void **state)
 	assert_int_equal(target_offset(NULL, 1000, 1200, 1600), 500);
 }
 
-/* Said by hand while a turn has what Redis had before. */
+/* A manual change while a turn has the earlier content of Redis. */
 static void
 admits_meanwhile(const char *point)
 {
@@ -487,7 +488,7 @@ admits_meanwhile(const char *point)
 }
 
 static void
-what_is_said_during_a_turn_is_not_overwritten_by_what_the_turn_read(void **state)
+change_during_a_turn_is_not_overwritten(void **state)
 {
 	(void)state;
 	by_hand(&x, true);
@@ -504,9 +505,10 @@ what_is_said_during_a_turn_is_not_overwritten_by_what_the_turn_read(void **state
 	assert_false(target_any_ejected(x.table) || target_any_ejected(y.table));
 }
 
-/* Its time is not later than the turn in which it was told, or nothing said here would hold. */
+/* The time of the ejection is limited to the turn in which it was read. Otherwise no change
+ * made here would apply. */
 static void
-an_ejection_by_a_clock_that_is_ahead_is_taken_back(void **state)
+ejection_by_a_clock_ahead_can_be_reversed(void **state)
 {
 	struct target_state *provider = target_state(x.table, "a", NULL);
 	const struct target_sharing w = {
@@ -527,13 +529,13 @@ an_ejection_by_a_clock_that_is_ahead_is_taken_back(void **state)
 }
 
 static void
-an_admit_takes_back_what_another_found_out(void **state)
+admit_overrides_the_state_of_another_daemon(void **state)
 {
 	(void)state;
 	fails(&x, 2);
 	turn(&x);
 	redis_now += S / 2;
-	by_hand(&y, false); /* before it was told */
+	by_hand(&y, false); /* before it was known */
 	turn(&y);
 	turn(&x);
 	assert_true(condition(&x) <= TARGET_RAMP);
@@ -541,7 +543,7 @@ an_admit_takes_back_what_another_found_out(void **state)
 }
 
 static void
-what_redis_lost_or_an_old_copy_brought_back_is_written_anew(void **state)
+lost_or_outdated_state_in_redis_is_written_again(void **state)
 {
 	struct target_facts old;
 
@@ -562,7 +564,7 @@ what_redis_lost_or_an_old_copy_brought_back_is_written_anew(void **state)
 }
 
 static void
-another_redis_whose_clock_is_behind_changes_nothing(void **state)
+redis_with_a_clock_behind_changes_nothing(void **state)
 {
 	(void)state;
 	by_hand(&x, true);
@@ -581,7 +583,7 @@ another_redis_whose_clock_is_behind_changes_nothing(void **state)
 }
 
 static void
-what_was_open_long_ago_tells_a_daemon_that_starts_nothing(void **state)
+old_open_state_does_not_affect_a_starting_daemon(void **state)
 {
 	(void)state;
 	fails(&x, 2);
@@ -591,22 +593,24 @@ what_was_open_long_ago_tells_a_daemon_that_starts_nothing(void **state)
 	assert_int_equal(condition(&y), TARGET_CLOSED);
 }
 
-/* ---- one probe ---- */
+/* ---- one probe for all ---- */
 
 static void
-who_shares_probes_with_the_lease_alone(void **state)
+only_the_daemon_with_the_lease_probes(void **state)
 {
 	(void)state;
 	fails(&x, 2);
 	turn(&x);
 	turn(&y);
 	redis_now += 10 * S;
-	assert_int_equal(condition(&y), TARGET_PROBE_DUE); /* Redis is away: each for itself */
+	assert_int_equal(condition(&y),
+		TARGET_PROBE_DUE); /* if Redis is unavailable, each daemon probes */
 	target_leases(target_of(&x), now_of(&x) + 2 * S);
 	target_leases(target_of(&y), now_of(&y) + 2 * S);
 	assert_int_equal(condition(&x), TARGET_PROBED);
 	assert_int_equal(condition(&y), TARGET_PROBED);
-	assert_false(target_wants_lease(target_of(&y), now_of(&y))); /* no request wants it */
+	assert_false(
+		target_wants_lease(target_of(&y), now_of(&y))); /* no request needs the lease */
 	assert_int_equal(ranked(&y), TARGET_EJECTED);
 	assert_true(target_wants_lease(target_of(&y), now_of(&y)));
 	target_leased(target_of(&y), now_of(&y) + 29 * S);
@@ -615,14 +619,14 @@ who_shares_probes_with_the_lease_alone(void **state)
 	assert_int_equal(ranked(&x), TARGET_EJECTED);
 	assert_false(target_lease_over(target_of(&y), now_of(&y)));
 	succeeds(&y);
-	assert_int_equal(condition(&y), TARGET_PROBE_DUE); /* the second of two */
+	assert_int_equal(condition(&y), TARGET_PROBE_DUE); /* the second of two probes */
 	succeeds(&y);
 	assert_true(target_lease_over(target_of(&y), now_of(&y)));
 	assert_false(target_lease_over(target_of(&y), now_of(&y)));
 }
 
 static void
-a_lease_that_no_request_uses_is_given_back(void **state)
+unused_lease_is_returned(void **state)
 {
 	struct target_attempt a;
 
@@ -631,13 +635,14 @@ a_lease_that_no_request_uses_is_given_back(void **state)
 	redis_now += 4 * S - S / 2;
 	ranked(&x);
 	redis_now += S / 2;
-	assert_true(target_wants_lease(target_of(&x), now_of(&x) + 2 * S)); /* within a turn */
+	assert_true(
+		target_wants_lease(target_of(&x), now_of(&x) + 2 * S)); /* within one turn */
 	redis_now += 2 * S;
 	target_leased(target_of(&x), now_of(&x) + 29 * S);
 	assert_int_equal(
 		target_begin(&a, target_of(&x), &the_target, NULL, now_of(&x)), TARGET_BEGUN);
 	redis_now += 10 * S;
-	assert_false(target_lease_over(target_of(&x), now_of(&x))); /* it is under way */
+	assert_false(target_lease_over(target_of(&x), now_of(&x))); /* the probe is in flight */
 	target_over(&a, &(struct target_end){ .cause = CAUSE_ABORTED }, now_of(&x));
 	assert_true(target_lease_over(target_of(&x), now_of(&x)));
 }
@@ -706,14 +711,14 @@ without(void **state)
 	}
 
 static void
-daemons_tell_each_other_by_redis(void **state)
+daemons_share_state_through_redis(void **state)
 {
 	NEEDS_REDIS;
 	target_eject(x.table, SPAN_LIT("a/m"));
 	target_sync_soon(xs);
 	assert_true(becomes(&y, TARGET_BY_HAND));
 	assert_true(redis_rig_do(&redis, "TTL " TARGET_FACTS_KEY "a/m") > 2600000);
-	/* one that starts knows it when it has asked once */
+	/* a starting daemon knows the state after its first read */
 	target_sync_stop(&ys);
 	target_table_free(&y.table);
 	y.table = target_table_new();
@@ -725,7 +730,7 @@ daemons_tell_each_other_by_redis(void **state)
 }
 
 static void
-what_others_write_there_is_counted_and_written_anew(void **state)
+foreign_content_in_redis_is_counted_and_replaced(void **state)
 {
 	NEEDS_REDIS;
 	uint64_t before = atomic_load(&metrics.v[M_TARGETS_JUNK]);
@@ -734,7 +739,7 @@ what_others_write_there_is_counted_and_written_anew(void **state)
 	for (int i = 0; i < 3000 && atomic_load(&metrics.v[M_TARGETS_JUNK]) == before; i++)
 		usleep(10000);
 	assert_true(atomic_load(&metrics.v[M_TARGETS_JUNK]) > before);
-	/* though nobody has anything to say */
+	/* although no daemon has a change to write */
 	for (int i = 0; i < 3000; i++, usleep(10000))
 		if (redis_rig_do(&redis, "STRLEN " TARGET_FACTS_KEY "a/m") == 1)
 			break;
@@ -745,7 +750,7 @@ what_others_write_there_is_counted_and_written_anew(void **state)
 }
 
 static void
-one_daemon_has_the_lease(void **state)
+only_one_daemon_has_the_lease(void **state)
 {
 	uint64_t now = clock_mono_us();
 
@@ -768,7 +773,7 @@ one_daemon_has_the_lease(void **state)
 		}
 		assert_true(in[0].out != TARGET_IN || in[1].out != TARGET_IN);
 		if (in[0].out == TARGET_IN || in[1].out == TARGET_IN)
-			i = i < 2700 ? 2700 : i; /* nor the other in its next turns */
+			i = i < 2700 ? 2700 : i; /* nor the other daemon in its next turns */
 		else
 			assert_true(i < 2700);
 		usleep(10000);
@@ -778,12 +783,12 @@ one_daemon_has_the_lease(void **state)
 }
 
 static void
-while_redis_is_away_each_goes_on_alone(void **state)
+daemons_continue_alone_without_redis(void **state)
 {
 	NEEDS_REDIS;
 	redis_rig_stop(&redis);
 	target_eject(x.table, SPAN_LIT("a/m"));
-	usleep(1200000); /* a turn, that changes nothing */
+	usleep(1200000); /* one turn, which changes nothing */
 	assert_true(becomes(&x, TARGET_BY_HAND));
 	assert_true(becomes(&y, TARGET_CLOSED));
 	redis_rig_start(&redis, dir); /* empty */
@@ -794,31 +799,31 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_no_daemon_writes_is_no_text),
-		cmocka_unit_test(what_is_written_is_read_and_each_cut_of_it_is_another_or_none),
+		cmocka_unit_test(invalid_target_text_is_refused),
+		cmocka_unit_test(written_text_is_read_and_cut_text_is_refused_or_different),
 #define ROW(f) cmocka_unit_test_setup_teardown(f, two, none)
-		ROW(what_fails_for_one_is_left_alone_by_the_other),
-		ROW(what_comes_through_here_is_not_left_alone_for_another_that_fails),
-		ROW(a_key_that_is_refused_and_one_that_is_taken_again_are_told),
-		ROW(what_asked_to_wait_is_waited_for_by_all_and_the_longest),
-		ROW(by_hand_the_latest_holds_on_all),
-		ROW(of_a_provider_and_its_model_what_was_said_last_holds),
-		ROW(what_is_said_later_holds_however_late_it_is_shared),
-		ROW(what_is_said_later_holds_if_a_turn_was_kept_waiting),
-		ROW(an_offset_moves_only_as_far_as_an_answer_proves),
-		ROW(what_is_said_during_a_turn_is_not_overwritten_by_what_the_turn_read),
-		ROW(an_ejection_by_a_clock_that_is_ahead_is_taken_back),
-		ROW(an_admit_takes_back_what_another_found_out),
-		ROW(what_redis_lost_or_an_old_copy_brought_back_is_written_anew),
-		ROW(another_redis_whose_clock_is_behind_changes_nothing),
-		ROW(what_was_open_long_ago_tells_a_daemon_that_starts_nothing),
-		ROW(who_shares_probes_with_the_lease_alone),
-		ROW(a_lease_that_no_request_uses_is_given_back),
+		ROW(target_failing_at_one_daemon_rests_at_the_other),
+		ROW(target_working_here_does_not_rest_for_another_daemon),
+		ROW(refused_and_restored_keys_are_shared),
+		ROW(longest_requested_wait_applies_to_all),
+		ROW(latest_manual_change_applies_to_all),
+		ROW(last_change_of_provider_or_model_applies),
+		ROW(later_change_applies_however_late_it_is_shared),
+		ROW(later_change_applies_after_a_delayed_turn),
+		ROW(offset_changes_only_as_far_as_a_reply_proves),
+		ROW(change_during_a_turn_is_not_overwritten),
+		ROW(ejection_by_a_clock_ahead_can_be_reversed),
+		ROW(admit_overrides_the_state_of_another_daemon),
+		ROW(lost_or_outdated_state_in_redis_is_written_again),
+		ROW(redis_with_a_clock_behind_changes_nothing),
+		ROW(old_open_state_does_not_affect_a_starting_daemon),
+		ROW(only_the_daemon_with_the_lease_probes),
+		ROW(unused_lease_is_returned),
 #define REDIS(f) cmocka_unit_test_setup_teardown(f, with_redis, without)
-		REDIS(daemons_tell_each_other_by_redis),
-		REDIS(what_others_write_there_is_counted_and_written_anew),
-		REDIS(one_daemon_has_the_lease),
-		REDIS(while_redis_is_away_each_goes_on_alone),
+		REDIS(daemons_share_state_through_redis),
+		REDIS(foreign_content_in_redis_is_counted_and_replaced),
+		REDIS(only_one_daemon_has_the_lease),
+		REDIS(daemons_continue_alone_without_redis),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

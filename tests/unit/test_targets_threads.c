@@ -1,4 +1,4 @@
-/* The table of targets under many threads: nothing is lost, nothing is drawn twice. */
+/* The table of targets under many threads: no attempt is lost, and no budget is used twice. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,7 +35,7 @@ struct run {
 	unsigned begun, repeats;
 };
 
-static const struct target_load none; /* its route has no other */
+static const struct target_load none; /* its route has no other target */
 static const struct target_asks alone = { .beside = &none };
 
 static void *
@@ -56,7 +56,7 @@ run(void *arg)
 			.breaker = { .on = true, .failures = 3, .open_us = 1000 } };
 		(void)target_latency_us(s, TARGET_SMALL, at);
 		(void)target_errors(s, at);
-		/* more callers than there are slots */
+		/* more callers than slots */
 		const struct target_asks asks = { .caller = 1 + i % 97,
 			.beside = first ? NULL : &none,
 			.free = i % 8 == 0,
@@ -84,7 +84,7 @@ run(void *arg)
 }
 
 static void
-many_threads_leave_nothing_under_way_and_keep_to_the_budget(void **state)
+many_threads_leave_no_attempt_in_flight_and_keep_the_budget(void **state)
 {
 	struct run r[4] = { 0 };
 
@@ -121,7 +121,7 @@ repeat(void *arg)
 }
 
 static void
-threads_that_repeat_at_once_draw_no_more_than_the_budget(void **state)
+concurrent_repeats_stay_within_the_budget(void **state)
 {
 	struct run r[4] = { 0 };
 	unsigned all = 0;
@@ -146,8 +146,8 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
 	const struct CMUnitTest tests[] = {
-		T(many_threads_leave_nothing_under_way_and_keep_to_the_budget),
-		T(threads_that_repeat_at_once_draw_no_more_than_the_budget),
+		T(many_threads_leave_no_attempt_in_flight_and_keep_the_budget),
+		T(concurrent_repeats_stay_within_the_budget),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
-/* Values among the sequences of a terminal: what `git show --color` and test runners print is
- * what coding agents send. Each kind of value, each sequence, each spelling of its first
- * character, before the value, after it, around it and in its middle, whole and in streams; and
- * marks of mail and Markdown next to it. All values are made up. */
+/* Values among terminal sequences: coding agents send the output of `git show --color` and of
+ * test runners. Each kind of value, each sequence and each spelling of its first character;
+ * before, after, around and within the value; whole and in streams. Also marks of mail and
+ * Markdown beside values. All values are invented. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "support/stream_fix.h"
 
 /* clang-format off */
-/* closed: what it is written with says where it begins and ends. */
+/* closed: the form of the value determines where it begins and ends. */
 static const struct kind { const char *entity, *before, *value, *after; bool closed; } kinds[] = {
 	{ "AWS_ACCESS_KEY", "the value ", "AKIAQNZGKIQY56JQ7WML", " here", true },
 	{ "GITHUB_TOKEN", "the value ", "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", " here", true },
@@ -33,7 +33,7 @@ static const struct kind { const char *entity, *before, *value, *after; bool clo
 	{ "CRYPTO", "bitcoin ", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", " of mine", false },
 	{ "GENERIC_SECRET", "password=", "hunter2Zq9xW", " here", false },
 };
-/* ^ stands for the escape. */
+/* ^ stands for the escape character. */
 static const struct sequence { const char *on, *off; } sequences[] = {
 	{ "^[31m", "^[0m" },
 	{ "^[1;38;5;208m", "^[m" },
@@ -52,8 +52,8 @@ static const struct sequence { const char *on, *off; } sequences[] = {
 	{ "^]0;a title\a", "^]133;A\a" },
 	{ "^P1$r0m^\\", "^_x^\\" },
 };
-/* The escape, what ends a string after it, and the bell. Loose: a byte that is no UTF-8, or what
- * two notations stand for, goes with the value that it follows. */
+/* The escape character, the end of a string after it, and the bell. Loose: a byte that is not
+ * UTF-8, or a character that two notations can stand for, is removed with the value before it. */
 static const struct spelling { const char *escape, *slash, *bell; bool loose; } spellings[] = {
 	{ "\x1b", "\\", "\a", false },
 	{ "\\x1b", "\\\\", "\\a", false },
@@ -75,7 +75,8 @@ static const struct spelling { const char *escape, *slash, *bell; bool loose; } 
 	{ "&#x1b;", "\\", "&#x7;", false },
 	{ "%1B", "%5C", "%07", false },
 };
-/* What stands for the escape and its bracket together, or is all that viewers leave. */
+/* Characters that stand for the escape and its bracket together, or that are all that viewers
+ * leave. */
 static const struct spelling controls[] = {
 	{ "\xC2\x9B", "", "", false },
 	{ "\x9B", "", "", true },
@@ -105,7 +106,7 @@ static const struct sequence colours[] = {
 	{ "^1;38;5;208m", "^39;49m" },
 	{ "^01;31m^K", "^0m^K" },
 };
-/* What stands in the address of a link. */
+/* Values in the address of a link. */
 static const struct { const char *entity, *link, *value; } links[] = {
 	{ "AWS_ACCESS_KEY", "^]8;;https://example.org/?k=AKIAQNZGKIQY56JQ7WML^\\here^]8;;^\\", "AKIAQNZGKIQY56JQ7WML" },
 	{ "AWS_ACCESS_KEY", "x^]8;;AKIAQNZGKIQY56JQ7WML\ahere^]8;;\a", "AKIAQNZGKIQY56JQ7WML" },
@@ -116,7 +117,7 @@ static const struct { const char *entity, *link, *value; } links[] = {
 	{ "AWS_ACCESS_KEY", "name^[20GAKIAQNZGKIQY56JQ7WML^[40Gsize", "AKIAQNZGKIQY56JQ7WML" },
 	{ "CREDIT_CARD", "9^[5;1H4716379142021968^[6;1H9", "4716379142021968" },
 };
-/* Other notations whose last character, or first, counts as one of the value's. */
+/* Other notations whose first or last character could be taken for part of the value. */
 static const struct { const char *before, *after; bool words; } marks[] = {
 	{ "_", "_", false },
 	{ "__", "__,", false },
@@ -125,11 +126,11 @@ static const struct { const char *before, *after; bool words; } marks[] = {
 	{ "that=3D", "", false },
 	{ "that=3D", "=20", false },
 	{ "is:=20", "=0A", false },
-	{ "is=20", "", true }, /* of a number it may be an assignment */
+	{ "is=20", "", true }, /* with a number it may be an assignment */
 	{ "x\\040", "\\012", false },
 	{ "k\\075", "", false },
 };
-/* Nothing is hidden here. */
+/* Nothing is hidden in these texts. */
 static const char *const ordinary[] = {
 	"^[32m+^[m^[32mint main(void)^[m and ^[1;31mFAILED^[0m 3 of 47 tests in 2.31s",
 	"rate(http_requests_total[5m]) / rate(errors[30m]) > 0.05 [m] [K] a[1] b[2K]",
@@ -162,7 +163,7 @@ put_sequence(struct buf *b, const char *s, const struct spelling *as)
 
 struct made {
 	struct buf text;
-	size_t from, to; /* the value, and what is in its middle */
+	size_t from, to; /* the value, and the text in its middle */
 };
 
 static struct made
@@ -203,7 +204,7 @@ covers(const struct finding *v, size_t n, const char *entity, size_t from, size_
 	return false;
 }
 
-/* What is found begins with the value and ends with it: no sequence around it is redacted. */
+/* The finding begins and ends with the value: no sequence around it is redacted. */
 static bool
 is_exact(const struct finding *v, size_t n, size_t from, size_t to)
 {
@@ -269,8 +270,8 @@ all_hold(void)
 	rows_done = 0;
 }
 
-/* Two values, or a value and a word, with nothing between them but what colors or hides: both
- * are found, with not a byte more. */
+/* Two values, or a value and a word, separated only by something that colors or hides: both are
+ * found, with no additional byte. */
 static const struct sequence apart[] = {
 	{ "^[31m", "^[m" }, { "^[01;31m^[K", "^[m^[K" },
 	{ "^]8;;https://example.org/x\a", "^]8;;\a" },
@@ -317,15 +318,15 @@ neighbors_hold(const struct kind *k, const struct sequence *s, const struct spel
 }
 
 static void
-neighbors_do_not_hide_each_other(void **state)
+adjacent_values_do_not_hide_each_other(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
 		if (!strcmp(kinds[k].entity, "GENERIC_SECRET"))
-			continue; /* a password may be anything */
+			continue; /* a password may contain anything */
 		for (size_t i = 0; i < COUNT_OF(apart); i++)
 			for (enum neighbor what = VALUE; what < NEIGHBORS; what++)
-				/* what nobody sees ends no word */
+				/* invisible characters do not end a word */
 				if (what != WORD_AFTER || apart[i].on[0] == '^')
 					neighbors_hold(&kinds[k], &apart[i], &spellings[0],
 						what, true);
@@ -337,7 +338,7 @@ neighbors_do_not_hide_each_other(void **state)
 }
 
 static void
-every_sequence_is_undone_around_every_kind(void **state)
+each_sequence_is_removed_around_each_kind_of_value(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < COUNT_OF(kinds); k++)
@@ -348,7 +349,7 @@ every_sequence_is_undone_around_every_kind(void **state)
 }
 
 static void
-every_spelling_of_the_escape_is_read(void **state)
+each_spelling_of_the_escape_is_read(void **state)
 {
 	(void)state;
 	for (size_t s = 1; s < COUNT_OF(spellings); s++)
@@ -359,7 +360,7 @@ every_spelling_of_the_escape_is_read(void **state)
 }
 
 static void
-every_form_that_holds_the_bracket_is_read(void **state)
+each_form_that_includes_the_bracket_is_read(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < COUNT_OF(kinds); k++)
@@ -370,7 +371,7 @@ every_form_that_holds_the_bracket_is_read(void **state)
 }
 
 static void
-what_a_sequence_parts_or_holds_is_text_too(void **state)
+text_split_by_or_inside_a_sequence_is_searched(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(links); i++)
@@ -393,7 +394,7 @@ what_a_sequence_parts_or_holds_is_text_too(void **state)
 }
 
 static void
-marks_next_to_a_value_are_no_part_of_it(void **state)
+marks_beside_a_value_are_not_part_of_it(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < COUNT_OF(kinds); k++)
@@ -415,7 +416,7 @@ marks_next_to_a_value_are_no_part_of_it(void **state)
 }
 
 static void
-ordinary_output_has_nothing_in_it(void **state)
+ordinary_terminal_output_has_no_finding(void **state)
 {
 	struct detect_fix *f = detect_fix();
 
@@ -438,13 +439,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(neighbors_do_not_hide_each_other),
-		cmocka_unit_test(every_sequence_is_undone_around_every_kind),
-		cmocka_unit_test(every_spelling_of_the_escape_is_read),
-		cmocka_unit_test(every_form_that_holds_the_bracket_is_read),
-		cmocka_unit_test(what_a_sequence_parts_or_holds_is_text_too),
-		cmocka_unit_test(marks_next_to_a_value_are_no_part_of_it),
-		cmocka_unit_test(ordinary_output_has_nothing_in_it),
+		cmocka_unit_test(adjacent_values_do_not_hide_each_other),
+		cmocka_unit_test(each_sequence_is_removed_around_each_kind_of_value),
+		cmocka_unit_test(each_spelling_of_the_escape_is_read),
+		cmocka_unit_test(each_form_that_includes_the_bracket_is_read),
+		cmocka_unit_test(text_split_by_or_inside_a_sequence_is_searched),
+		cmocka_unit_test(marks_beside_a_value_are_not_part_of_it),
+		cmocka_unit_test(ordinary_terminal_output_has_no_finding),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

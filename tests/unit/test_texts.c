@@ -1,5 +1,5 @@
 /* The log of ciphertexts: positions, files, restarts, a full disk; frames that are cut,
- * flipped, missing, swapped. */
+ * changed, missing or swapped. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -59,7 +59,7 @@ refused(const char *with)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
 }
 
-/* A frame of n bytes of ciphertext, all the same. */
+/* Makes a frame of n equal bytes of ciphertext. */
 static struct text_part *
 frame(unsigned part, bool last, size_t n, char c)
 {
@@ -92,10 +92,10 @@ read_at(uint64_t position, unsigned *part, bool *last)
 	return texts_read(path("journal"), "gw-1", position, part, last, &out, &why);
 }
 
-/* ---- */
+/* ---- frames and files ---- */
 
 static void
-what_is_written_is_read(void **state)
+written_frame_is_read_back(void **state)
 {
 	struct stat st;
 	unsigned part;
@@ -105,7 +105,7 @@ what_is_written_is_read(void **state)
 	struct texts *t = open_texts();
 	assert_int_equal(stat(path("journal.texts"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
-	assert_int_equal(texts_sync(t), 0); /* nothing */
+	assert_int_equal(texts_sync(t), 0); /* nothing to sync */
 	uint64_t a = put_frame(t, 0, false, 100, 'a'), b = put_frame(t, 1, true, 16, 'b');
 	assert_int_equal(a, TEXTS_HEAD_BYTES);
 	assert_int_equal(b, a + 128);
@@ -122,14 +122,14 @@ what_is_written_is_read(void **state)
 	assert_true(last);
 	assert_int_equal(out.n, 16);
 	texts_close(&t);
-	/* Goes on after it. */
+	/* The log continues after it. */
 	t = open_texts();
 	assert_int_equal(put_frame(t, 0, true, 16, 'c'), b + 32);
 	texts_close(&t);
 }
 
 static void
-a_frame_never_goes_over_a_files_end(void **state)
+frame_never_crosses_the_end_of_a_file(void **state)
 {
 	size_t most = TEXTS_FRAME_BYTES + TEXTS_PART_MAX + HPKE_TAG_BYTES;
 	uint64_t end = 0;
@@ -150,21 +150,21 @@ a_frame_never_goes_over_a_files_end(void **state)
 }
 
 static void
-what_follows_midnight_is_in_another_file(void **state)
+frames_after_midnight_are_in_another_file(void **state)
 {
 	unsigned part;
 	bool last;
 
 	(void)state;
 	struct texts *t = open_texts();
-	texts_roll(t); /* nothing is in the first */
+	texts_roll(t); /* the first file is empty */
 	uint64_t a = put_frame(t, 0, true, 20, 'a');
 	assert_int_equal(a, TEXTS_HEAD_BYTES);
 	texts_roll(t);
 	texts_roll(t);
 	uint64_t b = put_frame(t, 0, true, 20, 'b');
 	assert_int_equal(b, TEXTS_SEGMENT_BYTES + TEXTS_HEAD_BYTES);
-	/* What was taken before may come after. */
+	/* A position that was taken earlier may be written later. */
 	uint64_t c = texts_take(t, 36);
 	texts_roll(t);
 	uint64_t d = put_frame(t, 0, true, 20, 'd');
@@ -183,9 +183,9 @@ what_follows_midnight_is_in_another_file(void **state)
 }
 
 /* More files than are kept open. */
-/* As after the loss of the folder alone. */
+/* As after the loss of only the folder. */
 static void
-texts_that_were_lost_keep_their_positions(void **state)
+positions_of_lost_texts_stay_used(void **state)
 {
 	(void)state;
 	struct texts *t = open_texts();
@@ -200,14 +200,14 @@ texts_that_were_lost_keep_their_positions(void **state)
 	assert_true(now < UINT64_C(1) << 53);
 	assert_int_equal(texts_sync(t), 0);
 	texts_close(&t);
-	/* The next start goes on there. */
+	/* The next start continues there. */
 	t = open_texts();
 	assert_int_equal(texts_take(t, 116), now + 128);
 	texts_close(&t);
 }
 
 static void
-parts_come_in_any_order_of_files(void **state)
+parts_may_be_read_in_any_order(void **state)
 {
 	struct text_part *p[10];
 	unsigned part;
@@ -232,7 +232,7 @@ parts_come_in_any_order_of_files(void **state)
 }
 
 static void
-what_was_taken_and_never_written_is_no_frame(void **state)
+unwritten_position_is_not_a_frame(void **state)
 {
 	unsigned part;
 	bool last;
@@ -252,9 +252,10 @@ what_was_taken_and_never_written_is_no_frame(void **state)
 	texts_close(&t);
 }
 
-/* Whatever is cut or flipped: never another length, never bytes of elsewhere. */
+/* With any cut or changed byte, there is never another length and never bytes from
+ * elsewhere. */
 static void
-a_file_that_is_cut_or_flipped_says_so(void **state)
+cut_or_changed_file_is_detected(void **state)
 {
 	struct buf text;
 	unsigned part;
@@ -277,8 +278,7 @@ a_file_that_is_cut_or_flipped_says_so(void **state)
 		put_span(FILE_0, buf_view(&text));
 		text.p[text.start + i] ^= 0x10;
 		int err = read_at(at, &part, &last);
-		/* A length that is still one, and a place among the parts, are the record's to
-		 * tell. */
+		/* A valid but wrong length or part number is detected by the record. */
 		if (err && err != ERR_SYNTAX && err != ERR_TRUNCATED)
 			fail_msg("byte %zu: %d", i, err);
 		if (!err && (i < at + 4 || i >= at + 12))
@@ -288,7 +288,7 @@ a_file_that_is_cut_or_flipped_says_so(void **state)
 }
 
 static void
-a_file_of_another_place_or_node_is_not_read(void **state)
+file_of_another_position_or_node_is_not_read(void **state)
 {
 	char command[512];
 	unsigned part;
@@ -306,7 +306,7 @@ a_file_of_another_place_or_node_is_not_read(void **state)
 	assert_int_equal(read_at(a, &part, &last), ERR_SYNTAX);
 	assert_int_equal(read_at(b, &part, &last), ERR_SYNTAX);
 	refused("the head of the file does not match");
-	/* Brought back, it is read; what is in the folder comes first. */
+	/* After it is restored, the file is read; files in the folder take precedence. */
 	snprintf(command, sizeof(command),
 		"cd %s && mkdir journal.restored.texts && mv %s journal.restored.texts/gw-1-"
 		"0000000000000000.texts",
@@ -319,7 +319,7 @@ a_file_of_another_place_or_node_is_not_read(void **state)
 }
 
 static void
-a_strangers_file_is_refused(void **state)
+foreign_file_is_refused(void **state)
 {
 	char head[TEXTS_HEAD_BYTES];
 
@@ -345,13 +345,13 @@ a_strangers_file_is_refused(void **state)
 	texts_head("gw-2", TEXTS_SEGMENT_BYTES, head);
 	put_span(FILE_1, span_of(head, sizeof(head)));
 	refused("the head of the file does not match");
-	put_span(FILE_1, span_of(head, 24)); /* of gw-1 it would be a torn one */
+	put_span(FILE_1, span_of(head, 24)); /* for gw-1 it would be an incomplete one */
 	refused("the head of the file does not match");
 }
 
-/* A kill, or a power cut, in the middle of a file's begin. */
+/* A kill or a power cut while a file is created. */
 static void
-a_file_whose_head_is_not_all_there_is_begun_again(void **state)
+file_with_an_incomplete_head_is_created_again(void **state)
 {
 	char head[TEXTS_HEAD_BYTES], zeros[500] = "";
 	unsigned part;
@@ -392,7 +392,7 @@ failing_pwrite(int fd, const void *p, size_t n, off_t at)
 }
 
 static void
-a_full_disk_is_said_with_errno_and_written_again(void **state)
+full_disk_is_reported_and_the_write_is_repeated(void **state)
 {
 	static const struct {
 		int sys, err;
@@ -403,7 +403,7 @@ a_full_disk_is_said_with_errno_and_written_again(void **state)
 
 	(void)state;
 	journal_io.pwrite = failing_pwrite;
-	journal_io.ftruncate = failing_cut; /* nothing is cut here */
+	journal_io.ftruncate = failing_cut; /* truncation fails */
 	struct texts *t = open_texts();
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		for (int at = 0; at < 2; at++) { /* the head, the frame */
@@ -419,7 +419,7 @@ a_full_disk_is_said_with_errno_and_written_again(void **state)
 			assert_int_equal(read_at(p->position, &part, &last), 0);
 			free(p);
 		}
-	write_errno = 0; /* short */
+	write_errno = 0; /* a short write */
 	writes_left = 0;
 	cuts_to_fail = 1;
 	uint64_t at = put_frame(t, 0, true, 50, 's');
@@ -437,7 +437,7 @@ counted_sync(int fd)
 }
 
 static void
-one_sync_a_file_and_what_failed_is_written_anew(void **state)
+one_sync_per_file_and_failed_frames_are_written_again(void **state)
 {
 	unsigned part;
 	bool last;
@@ -460,7 +460,7 @@ one_sync_a_file_and_what_failed_is_written_anew(void **state)
 	assert_int_equal(texts_write(t, p), 0);
 	assert_int_equal(texts_sync(t), 0);
 	assert_int_equal(read_at(p->position, &part, &last), 0);
-	/* Removed under us: what goes there is not durable. */
+	/* The file was removed while open: frames in it are not durable. */
 	unlink(path(FILE_0));
 	assert_int_equal(texts_write(t, p), 0);
 	assert_int_equal(texts_sync(t), ERR_IO);
@@ -500,7 +500,7 @@ by_position(const void *a, const void *b)
 }
 
 static void
-no_two_threads_have_one_position(void **state)
+threads_have_different_positions(void **state)
 {
 	static uint64_t all[4 * TAKES];
 	pthread_t worker[4];
@@ -523,19 +523,19 @@ main(void)
 {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, begin_texts, drop_texts)
 	const struct CMUnitTest tests[] = {
-		IN_FOLDER(what_is_written_is_read),
-		IN_FOLDER(a_frame_never_goes_over_a_files_end),
-		IN_FOLDER(what_follows_midnight_is_in_another_file),
-		IN_FOLDER(texts_that_were_lost_keep_their_positions),
-		IN_FOLDER(parts_come_in_any_order_of_files),
-		IN_FOLDER(what_was_taken_and_never_written_is_no_frame),
-		IN_FOLDER(a_file_that_is_cut_or_flipped_says_so),
-		IN_FOLDER(a_file_of_another_place_or_node_is_not_read),
-		IN_FOLDER(a_strangers_file_is_refused),
-		IN_FOLDER(a_file_whose_head_is_not_all_there_is_begun_again),
-		IN_FOLDER(a_full_disk_is_said_with_errno_and_written_again),
-		IN_FOLDER(one_sync_a_file_and_what_failed_is_written_anew),
-		IN_FOLDER(no_two_threads_have_one_position),
+		IN_FOLDER(written_frame_is_read_back),
+		IN_FOLDER(frame_never_crosses_the_end_of_a_file),
+		IN_FOLDER(frames_after_midnight_are_in_another_file),
+		IN_FOLDER(positions_of_lost_texts_stay_used),
+		IN_FOLDER(parts_may_be_read_in_any_order),
+		IN_FOLDER(unwritten_position_is_not_a_frame),
+		IN_FOLDER(cut_or_changed_file_is_detected),
+		IN_FOLDER(file_of_another_position_or_node_is_not_read),
+		IN_FOLDER(foreign_file_is_refused),
+		IN_FOLDER(file_with_an_incomplete_head_is_created_again),
+		IN_FOLDER(full_disk_is_reported_and_the_write_is_repeated),
+		IN_FOLDER(one_sync_per_file_and_failed_frames_are_written_again),
+		IN_FOLDER(threads_have_different_positions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

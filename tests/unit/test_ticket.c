@@ -1,5 +1,5 @@
-/* The table of decisions that wait for the relay: single use, by age, and no
- * longer than they may. */
+/* The table of decisions that wait for the relay: each is used once, in order of age, and no
+ * longer than permitted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ setup(void **state)
 }
 
 static void
-a_ticket_is_found_once(void **state)
+ticket_is_found_once(void **state)
 {
 	(void)state;
 	unsigned char key[16];
@@ -48,7 +48,7 @@ a_ticket_is_found_once(void **state)
 }
 
 static void
-nothing_else_is_a_ticket(void **state)
+other_text_is_not_a_ticket(void **state)
 {
 	(void)state;
 	unsigned char key[16];
@@ -64,13 +64,13 @@ nothing_else_is_a_ticket(void **state)
 		wrong[at] = '\0';
 		assert_true(ticket_parse(span_of(wrong, TICKET_TEXT - 1), &worker, key) < 0);
 	}
-	/* Of one spelling only. */
+	/* Only one spelling is valid. */
 	assert_int_equal(
 		ticket_parse(SPAN_LIT("0007-0123456789abcdef0123456789abcdef"), &worker, key),
 		0);
 	assert_true(ticket_parse(SPAN_LIT("0007-0123456789ABCDEF0123456789abcdef"), &worker,
 			    key) < 0);
-	/* All its bits count. */
+	/* All its bits matter. */
 	for (size_t bit = 0; bit < 8 * sizeof(key); bit++) {
 		assert_int_equal(ticket_parse(span_str(text[0]), &worker, key), 0);
 		key[bit / 8] ^= (unsigned char)(1u << bit % 8);
@@ -81,7 +81,7 @@ nothing_else_is_a_ticket(void **state)
 }
 
 static void
-the_oldest_expire_first(void **state)
+oldest_tickets_expire_first(void **state)
 {
 	(void)state;
 	assert_null(ticket_expired(&table, 999));
@@ -92,7 +92,7 @@ the_oldest_expire_first(void **state)
 }
 
 static void
-a_full_table_refuses(void **state)
+full_table_refuses_a_ticket(void **state)
 {
 	(void)state;
 	struct ticket more = { 0 };
@@ -105,7 +105,7 @@ a_full_table_refuses(void **state)
 }
 
 static void
-hastened_ones_expire_earlier_never_later(void **state)
+expiry_of_a_ticket_can_only_become_earlier(void **state)
 {
 	(void)state;
 	tickets_hasten(&table, 1050);
@@ -119,11 +119,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_ticket_is_found_once, setup),
-		cmocka_unit_test_setup(nothing_else_is_a_ticket, setup),
-		cmocka_unit_test_setup(the_oldest_expire_first, setup),
-		cmocka_unit_test_setup(a_full_table_refuses, setup),
-		cmocka_unit_test_setup(hastened_ones_expire_earlier_never_later, setup),
+		cmocka_unit_test_setup(ticket_is_found_once, setup),
+		cmocka_unit_test_setup(other_text_is_not_a_ticket, setup),
+		cmocka_unit_test_setup(oldest_tickets_expire_first, setup),
+		cmocka_unit_test_setup(full_table_refuses_a_ticket, setup),
+		cmocka_unit_test_setup(expiry_of_a_ticket_can_only_become_earlier, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Hash files: proofs out of them hold; files that are torn, short, cut, flipped, another
- * node's, or on a full disk. */
+/* Hash files: proofs made from them verify; files that are torn, short, cut, changed, of
+ * another node, or on a full disk. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -20,10 +20,11 @@
 #include "support/merkle_inclusion.h"
 #include "support/temp_dir.h"
 
-#define LEAVES 70000 /* a tile of level 2, one of 1 begun, one of 0 */
+/* a tile of level 2, a partial one of level 1, a partial one of level 0 */
+#define LEAVES 70000
 
 static struct merkle_hash leaf[LEAVES], other[LEAVES];
-static struct merkle_range whole; /* of all of leaf[] */
+static struct merkle_range whole; /* the range over all of leaf[] */
 static struct buf why;
 
 static int
@@ -46,7 +47,7 @@ clear(void **state)
 	return temp_dir_remove(state);
 }
 
-/* A folder of its own, journal "NAME" in it. */
+/* Opens a folder of its own, with the journal "NAME" in it. */
 static struct tiles
 open_tiles(const char *name, bool writes)
 {
@@ -101,7 +102,7 @@ size_of(const char *name)
 }
 
 static void
-level_files_hold_whole_subtrees(void **state)
+level_files_hold_complete_subtrees(void **state)
 {
 	struct stat st;
 
@@ -116,14 +117,14 @@ level_files_hold_whole_subtrees(void **state)
 	struct tiles t = open_tiles("plain", false);
 	check_whole(&t);
 	tiles_close(&t);
-	/* The slashes after a folder's name are no name. */
+	/* Slashes after a folder's name are not part of the name. */
 	t = open_tiles("plain//", false);
 	check_whole(&t);
 	tiles_close(&t);
 }
 
 static void
-what_is_not_there_is_not_found(void **state)
+missing_hashes_are_not_found(void **state)
 {
 	struct tiles t;
 
@@ -132,7 +133,7 @@ what_is_not_there_is_not_found(void **state)
 	assert_int_equal(tiles_open(&t, path("absent"), "gw-1", false, &why), ERR_NOTFOUND);
 	put_all("one");
 	assert_int_equal(tiles_open(&t, path("one"), "gw-2", false, &why), ERR_NOTFOUND);
-	/* A new node begins its own. */
+	/* A new node begins its own files. */
 	assert_int_equal(tiles_open(&t, path("one"), "gw-2", true, &why), 0);
 	assert_int_equal(t.n, 0);
 	tiles_close(&t);
@@ -143,9 +144,9 @@ what_is_not_there_is_not_found(void **state)
 	assert_int_equal(tiles_open(&t, path("one"), "gw-4", false, &why), ERR_IO);
 }
 
-/* A link would have them written, or cut, in another file. */
+/* Following a link would write to or truncate another file. */
 static void
-a_link_is_not_followed(void **state)
+symbolic_link_to_a_hash_file_is_not_followed(void **state)
 {
 	static const char text[] = "of somebody else";
 	struct tiles t;
@@ -167,9 +168,9 @@ a_link_is_not_followed(void **state)
 	}
 }
 
-/* The journal's end is behind them: what is more was never committed. */
+/* Leaves after the end of the journal were never committed. */
 static void
-leaves_beyond_the_journal_are_cut_off(void **state)
+leaves_after_the_journals_end_are_cut_off(void **state)
 {
 	struct tiles t;
 
@@ -186,7 +187,7 @@ leaves_beyond_the_journal_are_cut_off(void **state)
 	assert_int_equal(s.hash(s.arg, 0, 65534, &h), 0);
 	assert_int_equal(s.hash(s.arg, 0, 65535, &h), ERR_NOTFOUND);
 	assert_int_equal(s.hash(s.arg, 8, 255, &h), ERR_NOTFOUND);
-	/* Of a leaf at the end there is none after it to be written. */
+	/* A leaf at the end has no place before the previous ones are written. */
 	assert_int_equal(tiles_put(&t, 65535, leaf + 65535, 1, &why), ERR_LIMIT);
 	assert_int_equal(tiles_append(&t, leaf + 65535, LEAVES - 65535, &why), 0);
 	check_whole(&t);
@@ -199,9 +200,9 @@ stop_soon(const void *left)
 	return (*(int *)(uintptr_t)left)-- <= 0;
 }
 
-/* What looks through all of a large tree ends when it is told to, and leaves it to be done. */
+/* A check of a large tree ends when it is stopped, and is left to be done. */
 static void
-a_long_look_is_ended(void **state)
+long_check_can_be_stopped(void **state)
 {
 	struct tiles t;
 	int left = 3;
@@ -223,15 +224,15 @@ a_long_look_is_ended(void **state)
 	tiles_close(&t);
 }
 
-/* Every way in which a crash, a person or a disk can shorten or lengthen them. */
+/* Every way in which a crash, an operator or a disk can shorten or lengthen the files. */
 static void
-files_of_any_length_are_opened_to_their_sound_leaves(void **state)
+files_of_any_length_are_opened_to_their_valid_leaves(void **state)
 {
 	static const struct {
 		const char *name, *file;
-		long size;     /* what the file is made */
+		long size;     /* the new size of the file */
 		uint64_t read; /* leaves that a reader finds, */
-		uint64_t left; /* and a writer */
+		uint64_t left; /* and that a writer finds */
 	} rows[] = {
 		{ "a torn hash", "0", 65000L * 32 + 13, 65000, 65000 },
 		{ "no leaves", "0", 0, 0, 0 },
@@ -288,12 +289,12 @@ flip(const char *file, long at)
 }
 
 static void
-flipped_hashes_are_found_and_mended(void **state)
+changed_hashes_are_found_and_repaired(void **state)
 {
 	static const struct {
 		const char *name, *file;
 		long at;
-		bool seen; /* in a whole tile */
+		bool seen; /* in a complete tile */
 	} rows[] = {
 		{ "a leaf", "0", 1000 * 32 + 7, true },
 		{ "the last leaf of a whole tile", "0", LEAVES / 256 * 256 * 32 - 1, true },
@@ -327,9 +328,9 @@ flipped_hashes_are_found_and_mended(void **state)
 	}
 }
 
-/* Sound in themselves, and of another log: their range tells, and they are written over. */
+/* Valid in themselves, but of another log: their range shows it, and they are overwritten. */
 static void
-tiles_of_another_node_differ_in_their_range(void **state)
+tiles_of_another_node_have_another_range(void **state)
 {
 	uint64_t bad;
 
@@ -345,7 +346,7 @@ tiles_of_another_node_differ_in_their_range(void **state)
 }
 
 static void
-a_full_disk_leaves_what_was_there(void **state)
+full_disk_leaves_the_hash_files_unchanged(void **state)
 {
 	struct rlimit was, small;
 
@@ -373,15 +374,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(level_files_hold_whole_subtrees),
-		cmocka_unit_test(what_is_not_there_is_not_found),
-		cmocka_unit_test(files_of_any_length_are_opened_to_their_sound_leaves),
-		cmocka_unit_test(a_link_is_not_followed),
-		cmocka_unit_test(leaves_beyond_the_journal_are_cut_off),
-		cmocka_unit_test(a_long_look_is_ended),
-		cmocka_unit_test(flipped_hashes_are_found_and_mended),
-		cmocka_unit_test(tiles_of_another_node_differ_in_their_range),
-		cmocka_unit_test(a_full_disk_leaves_what_was_there),
+		cmocka_unit_test(level_files_hold_complete_subtrees),
+		cmocka_unit_test(missing_hashes_are_not_found),
+		cmocka_unit_test(files_of_any_length_are_opened_to_their_valid_leaves),
+		cmocka_unit_test(symbolic_link_to_a_hash_file_is_not_followed),
+		cmocka_unit_test(leaves_after_the_journals_end_are_cut_off),
+		cmocka_unit_test(long_check_can_be_stopped),
+		cmocka_unit_test(changed_hashes_are_found_and_repaired),
+		cmocka_unit_test(tiles_of_another_node_have_another_range),
+		cmocka_unit_test(full_disk_leaves_the_hash_files_unchanged),
 	};
 
 	return cmocka_run_group_tests(tests, make, clear);

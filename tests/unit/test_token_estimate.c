@@ -1,4 +1,4 @@
-/* Which model is counted how, and how estimates are corrected. */
+/* How tokens of each model are counted, and how estimates are corrected. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "policy/config/models.h"
 
 static void
-models_are_of_the_family_of_their_first_pattern(void **state)
+model_has_the_family_of_its_first_pattern(void **state)
 {
 	static const struct {
 		const char *model, *family;
@@ -63,7 +63,7 @@ models_are_of_the_family_of_their_first_pattern(void **state)
 }
 
 static void
-mistakes_in_the_table_are_named(void **state)
+errors_in_the_model_table_are_named(void **state)
 {
 	static const struct {
 		const char *text, *says;
@@ -152,9 +152,9 @@ mistakes_in_the_table_are_named(void **state)
 	}
 }
 
-/* Each number by the most specific pattern that says it. */
+/* Each number comes from the most specific pattern that has it. */
 static void
-windows_are_found_as_prices_are(void **state)
+windows_are_found_like_prices(void **state)
 {
 	static const char text[] =
 		"families: {a: {encoding: x, latin: [2, 3]}}\n"
@@ -202,14 +202,14 @@ windows_are_found_as_prices_are(void **state)
 	}
 	assert_int_equal(m->least_window, 500);
 	assert_int_equal(m->least_output, 7);
-	assert_int_equal(m->least_bytes, 250); /* a byte may be two tokens there */
+	assert_int_equal(m->least_bytes, 250); /* a byte may be two tokens in this family */
 	diag_free(&d);
 	arena_reset(&a);
 }
 
-/* By what is sent, of whichever provider. */
+/* By the model that is sent, for any provider. */
 static void
-windows_of_the_shipped_table(void **state)
+shipped_table_has_the_known_windows(void **state)
 {
 	static const struct {
 		const char *model;
@@ -222,7 +222,8 @@ windows_of_the_shipped_table(void **state)
 		{ "us.anthropic.claude-haiku-4-5-20251001-v1:0", 200000 },
 		{ "anthropic.claude-3-haiku-20240307-v1:0", 200000 },
 		{ "global.anthropic.claude-opus-4-6-v1:0", 1000000 },
-		{ "us.anthropic.claude-sonnet-4-5-20250929-v1:0", 0 }, /* it goes by a beta */
+		{ "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+			0 }, /* its window depends on a beta */
 		{ "amazon.nova-lite-v1:0", 300000 },
 		{ "arn:aws:bedrock:us-east-1:1:inference-profile/"
 		  "us.meta.llama3-3-70b-instruct-v1:0",
@@ -248,7 +249,7 @@ windows_of_the_shipped_table(void **state)
 }
 
 static void
-texts_are_told_apart_by_what_they_are_written_in(void **state)
+script_of_a_text_is_recognized(void **state)
 {
 	static const struct {
 		const char *text;
@@ -274,7 +275,7 @@ texts_are_told_apart_by_what_they_are_written_in(void **state)
 
 /* Without ranks: bytes by the script's measure, times the family's factor. */
 static void
-sums_are_rounded_up_once(void **state)
+sums_of_tokens_are_rounded_up_once(void **state)
 {
 	const struct token_family f = { .name = "f",
 		.encoding = "none",
@@ -301,10 +302,10 @@ sums_are_rounded_up_once(void **state)
 	assert_int_equal(token_sum_tokens(UINT64_MAX), (int64_t)(UINT64_MAX / 1000 + 1));
 }
 
-/* By its length alone: of text of any script as much as of that text, and less than a byte
- * each. */
+/* From the length alone: at least the estimate for a text in any script, and less than one
+ * token per byte. */
 static void
-an_estimate_by_bytes_is_no_less_than_of_its_script(void **state)
+estimate_by_bytes_is_at_least_that_of_any_script(void **state)
 {
 	static const char *const texts[] = { "The quick brown fox jumps over the lazy dog.",
 		"if (x[i] == y->z) { return f(a, b); } /* {}; */",
@@ -330,9 +331,9 @@ an_estimate_by_bytes_is_no_less_than_of_its_script(void **state)
 	}
 }
 
-/* A provider that uses 1.3 to 1.7 times what is estimated, 1.5 on average. */
+/* A provider that uses 1.3 to 1.7 times the estimate, 1.5 on average. */
 static void
-an_estimate_comes_to_what_is_used(void **state)
+estimate_approaches_the_usage(void **state)
 {
 	static struct token_learned l;
 	uint64_t key = learned_key(SPAN_LIT("m"), SCRIPT_PROSE);
@@ -342,7 +343,7 @@ an_estimate_comes_to_what_is_used(void **state)
 	(void)state;
 	srand(3);
 	learned_apply(&l, key, &mean, &most);
-	assert_true(mean == 1000 && most == 1100); /* nothing is known */
+	assert_true(mean == 1000 && most == 1100); /* nothing is known yet */
 	for (unsigned i = 0; i < rounds; i++) {
 		int64_t used = 1300 + rand() % 401;
 		mean = 1000;
@@ -361,9 +362,10 @@ an_estimate_comes_to_what_is_used(void **state)
 	assert_int_equal(mean, 1000);
 }
 
-/* What is reserved follows usage down too, and one answer out of measure does not stay. */
+/* The reservation also follows the usage down, and one extreme response does not have a lasting
+ * effect. */
 static void
-learning_is_bounded_and_forgets(void **state)
+learning_is_limited_and_forgets(void **state)
 {
 	static struct token_learned l;
 	uint64_t key = learned_key(SPAN_LIT("m"), SCRIPT_PROSE);
@@ -397,15 +399,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(models_are_of_the_family_of_their_first_pattern),
-		cmocka_unit_test(mistakes_in_the_table_are_named),
-		cmocka_unit_test(windows_are_found_as_prices_are),
-		cmocka_unit_test(windows_of_the_shipped_table),
-		cmocka_unit_test(texts_are_told_apart_by_what_they_are_written_in),
-		cmocka_unit_test(sums_are_rounded_up_once),
-		cmocka_unit_test(an_estimate_by_bytes_is_no_less_than_of_its_script),
-		cmocka_unit_test(an_estimate_comes_to_what_is_used),
-		cmocka_unit_test(learning_is_bounded_and_forgets),
+		cmocka_unit_test(model_has_the_family_of_its_first_pattern),
+		cmocka_unit_test(errors_in_the_model_table_are_named),
+		cmocka_unit_test(windows_are_found_like_prices),
+		cmocka_unit_test(shipped_table_has_the_known_windows),
+		cmocka_unit_test(script_of_a_text_is_recognized),
+		cmocka_unit_test(sums_of_tokens_are_rounded_up_once),
+		cmocka_unit_test(estimate_by_bytes_is_at_least_that_of_any_script),
+		cmocka_unit_test(estimate_approaches_the_usage),
+		cmocka_unit_test(learning_is_limited_and_forgets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

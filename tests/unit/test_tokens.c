@@ -1,6 +1,6 @@
-/* Counting tokens: the splitter by rows, merging next to the plain definition of it over
- * vocabularies made here, files of ranks that are damaged. tests/e2e/tokens.sh compares ids
- * with another implementation's over the published vocabularies. */
+/* Counting tokens: the splitter by rows, merging compared with its definition over vocabularies
+ * made here, and damaged files of ranks. tests/e2e/tokens.sh compares ids with another
+ * implementation's over the published vocabularies. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 
 /* clang-format off */
 static const struct {
-	const char *name, *text, *plain, *cased, *gpt2; /* pieces, with | between */
+	const char *name, *text, *plain, *cased, *gpt2; /* pieces separated by | */
 } splits[] = {
 	{ "an ending with an apostrophe", "Hello, World's end", "Hello|,| World|'s| end", "Hello|,| World's| end", "Hello|,| World|'s| end" },
 	{ "in capitals; white space", "I'LL  go\n\n  home  ", "I|'LL| | go|\n\n| | home|  ", "I'LL| | go|\n\n| | home|  ", "I|'|LL| | go|\n\n | home|  " },
@@ -60,7 +60,7 @@ split_text(const char *pattern, const char *text, char *out)
 }
 
 static void
-texts_are_cut_as_the_patterns_cut_them(void **state)
+texts_are_split_by_the_patterns(void **state)
 {
 	unsigned wrong = 0;
 	char got[200];
@@ -119,7 +119,7 @@ add(struct vocabulary *v, const void *p, size_t n)
 	v->len[v->n++] = n;
 }
 
-/* The definition: bytes; the two of the lowest rank become one, the leftmost first. */
+/* The definition: single bytes; the two with the lowest rank become one, the leftmost first. */
 static size_t
 merge_plainly(const struct vocabulary *v, const char *p, size_t n, size_t *start)
 {
@@ -151,7 +151,7 @@ begin(struct vocabulary *v)
 		add(v, &(unsigned char){ (unsigned char)(i ^ 0x41) }, 1);
 }
 
-/* As vocabularies are learned: the most frequent neighbours become a token. */
+/* As vocabularies are learned: the most frequent pair becomes a token. */
 static void
 learn(struct vocabulary *v, size_t tokens)
 {
@@ -176,8 +176,8 @@ learn(struct vocabulary *v, size_t tokens)
 	}
 }
 
-/* Runs of bytes of the sample, from anywhere to anywhere, in any order: tokens that begin and
- * end inside characters, and before the ones they are made of. */
+/* Random runs of bytes of the sample, in any order: tokens that begin and end inside
+ * characters, and tokens before the ones that they consist of. */
 static void
 scatter(struct vocabulary *v, size_t tokens)
 {
@@ -236,7 +236,7 @@ keep_id(void *arg, uint32_t id)
 	return 0;
 }
 
-/* What is encoded, and how many, is what the definition gives. */
+/* Returns true if the encoded ids and their number equal those of the definition. */
 static bool
 same_as_plain(const struct vocabulary *v, const struct ranks *r, const char *text, size_t n)
 {
@@ -264,7 +264,7 @@ same_as_plain(const struct vocabulary *v, const struct ranks *r, const char *tex
 	return same && want == ids.n;
 }
 
-/* Of the sample's bytes, cut anywhere; of its characters; of one of them. */
+/* Bytes of the sample, cut anywhere; its characters; one of its characters. */
 static size_t
 make_text(char *out, int round)
 {
@@ -290,7 +290,7 @@ make_text(char *out, int round)
 }
 
 static void
-merging_is_what_it_is_defined_to_be(void **state)
+merging_equals_its_definition(void **state)
 {
 	static struct vocabulary v;
 	unsigned wrong = 0, whole = 0;
@@ -318,12 +318,12 @@ merging_is_what_it_is_defined_to_be(void **state)
 	}
 	buf_free(&file);
 	assert_int_equal(wrong, 0);
-	assert_true(whole > 20); /* the short cut was taken */
+	assert_true(whole > 20); /* the fast path was used */
 }
 
-/* A token that ranks before the character in it: merging cannot begin from that character. */
+/* A token that ranks before the character in it: merging cannot start from that character. */
 static void
-a_character_that_comes_late_is_merged_from_bytes(void **state)
+character_with_a_late_rank_is_merged_from_bytes(void **state)
 {
 	static const char *const tokens[] = { "\xE4\xBB", "们", "\xE7\x9A", "的", "我们",
 		"们的", "\xE6\x88", "我" };
@@ -341,9 +341,9 @@ a_character_that_comes_late_is_merged_from_bytes(void **state)
 	buf_free(&file);
 }
 
-/* In a long text pieces come again, and what they were is remembered. */
+/* In a long text pieces repeat, and their result is remembered. */
 static void
-a_long_text_is_the_sum_of_its_pieces(void **state)
+long_text_is_the_sum_of_its_pieces(void **state)
 {
 	static struct vocabulary v;
 	static char text[40000];
@@ -365,7 +365,7 @@ a_long_text_is_the_sum_of_its_pieces(void **state)
 			struct bpe_count one;
 			end = split_next(r->pattern, span_of(text, n), at);
 			assert_int_equal(bpe_count(r, span_of(text + at, end - at), &one), 0);
-			/* alone it may be cut otherwise: a mark, white space */
+			/* alone the piece may be split differently: a mark, white space */
 			if (split_next(r->pattern, span_of(text + at, end - at), 0) !=
 				end - at) {
 				struct ids ids = { .n = 0 };
@@ -383,7 +383,7 @@ a_long_text_is_the_sum_of_its_pieces(void **state)
 }
 
 static void
-a_run_without_a_break_is_bounded_by_its_bytes(void **state)
+run_without_a_break_is_bounded_by_its_bytes(void **state)
 {
 	static struct vocabulary v;
 	static char text[BPE_PIECE_MAX + 101];
@@ -414,7 +414,7 @@ a_run_without_a_break_is_bounded_by_its_bytes(void **state)
 /* ---- files ---- */
 
 static void
-a_damaged_file_is_refused(void **state)
+damaged_vocabulary_is_refused(void **state)
 {
 	static struct vocabulary v;
 	struct buf file;
@@ -446,7 +446,7 @@ a_damaged_file_is_refused(void **state)
 }
 
 static void
-lines_that_are_no_vocabulary_are_named(void **state)
+invalid_lines_of_a_vocabulary_are_named(void **state)
 {
 	static const struct {
 		const char *name, *lines, *why;
@@ -487,13 +487,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(texts_are_cut_as_the_patterns_cut_them),
-		cmocka_unit_test(merging_is_what_it_is_defined_to_be),
-		cmocka_unit_test(a_character_that_comes_late_is_merged_from_bytes),
-		cmocka_unit_test(a_long_text_is_the_sum_of_its_pieces),
-		cmocka_unit_test(a_run_without_a_break_is_bounded_by_its_bytes),
-		cmocka_unit_test(a_damaged_file_is_refused),
-		cmocka_unit_test(lines_that_are_no_vocabulary_are_named),
+		cmocka_unit_test(texts_are_split_by_the_patterns),
+		cmocka_unit_test(merging_equals_its_definition),
+		cmocka_unit_test(character_with_a_late_rank_is_merged_from_bytes),
+		cmocka_unit_test(long_text_is_the_sum_of_its_pieces),
+		cmocka_unit_test(run_without_a_break_is_bounded_by_its_bytes),
+		cmocka_unit_test(damaged_vocabulary_is_refused),
+		cmocka_unit_test(invalid_lines_of_a_vocabulary_are_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Lists without what their reader may not use: what is cut, what stays byte for byte, and what
- * must not go on. */
+/* Lists without the entries that their reader may not use: removed entries, bytes that stay
+ * unchanged, and lists that must not be forwarded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@
 #define U(uri)	  "{\"uri\":\"" uri "\",\"name\":\"n\"}"
 
 static const struct row {
-	const char *name, *in, *want; /* NULL: as it came */
+	const char *name, *in, *want; /* NULL: unchanged */
 	size_t hidden;
 	int err;
 } rows[] = {
@@ -91,7 +91,7 @@ static const struct row {
 	{ "a list that another method asked for",
 		R("\"prompts\":[" T("p") "],\"tools\":[" T("x") "]"),
 		R("\"prompts\":[],\"tools\":[]"), 2, 0 },
-	/* who may keep it */
+	/* cache scope of the result */
 	{ "a page for everybody is for the caller",
 		R("\"cacheScope\":\"public\",\"ttlMs\":9,\"tools\":[" T("x") "," T("a") "]"),
 		R("\"cacheScope\":\"private\",\"ttlMs\":9,\"tools\":[" T("a") "]"), 1, 0 },
@@ -102,7 +102,7 @@ static const struct row {
 		R("\"cacheScope\":\"private\",\"ttlMs\":9,\"tools\":[]"), 1, 0 },
 	{ "or it is no text", R("\"cacheScope\":[1,{\"a\":2}],\"tools\":[]"),
 		R("\"cacheScope\":\"private\",\"tools\":[]"), 0, 0 },
-	/* what is no list */
+	/* results that are not lists */
 	{ "a tool's result",
 		R("\"content\":[{\"type\":\"text\",\"text\":\"x\"}],\"isError\":false"), NULL,
 		0, 0 },
@@ -116,7 +116,7 @@ static const struct row {
 		0, 0 },
 	{ "a result that is no object",
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[" T("x") "]}", NULL, 0, 0 },
-	/* what must not go on */
+	/* must not be forwarded */
 	{ "a list that is none", R("\"tools\":{\"x\":" T("x") "}"), NULL, 0, ERR_SYNTAX },
 	{ "a second list", R("\"tools\":[],\"tools\":[" T("x") "]"), NULL, 0, ERR_DUPLICATE },
 	{ "a second result", "{\"result\":{},\"result\":{\"tools\":[" T("x") "]}}", NULL, 0,
@@ -176,7 +176,7 @@ check(const struct row *row,
 }
 
 static void
-lists(void **state)
+hidden_tools_are_removed_from_lists(void **state)
 {
 	struct fix t;
 
@@ -187,7 +187,7 @@ lists(void **state)
 	fix_done(&t.x);
 }
 
-/* ---- what a chat offers ---- */
+/* ---- tools that a chat request offers ---- */
 
 #define OFFERED                                                                                \
 	"rules:\n"                                                                             \
@@ -352,7 +352,7 @@ static const struct row offered[] = {
 };
 
 static void
-what_a_chat_offers(void **state)
+denied_tools_are_removed_from_a_chat(void **state)
 {
 	struct fix t;
 
@@ -363,10 +363,10 @@ what_a_chat_offers(void **state)
 	fix_done(&t.x);
 }
 
-/* ---- what the provider runs ---- */
+/* ---- tools that the provider runs ---- */
 
 static void
-a_tool_in_every_third_byte_takes_little_memory(void **state)
+many_tiny_tools_take_little_memory(void **state)
 {
 	enum { TOOLS = 100000 };
 	struct tool_cuts cuts;
@@ -415,123 +415,146 @@ a_tool_in_every_third_byte_takes_little_memory(void **state)
 #define TOOLS(list) "{" M ",\"tools\":[" list "]}"
 
 static const struct hosted_row {
-	const char *name, *in, *want; /* NULL: as it came */
+	const char *name, *in, *want; /* NULL: unchanged */
 	size_t hidden;
-	const char *refused; /* by a rule; NULL: it is not */
+	const char *refused; /* refused by this rule; NULL: not refused */
 } hosted[] = {
 	{ "taken out", TOOLS("{\"type\":\"web_search\"}," N("a")), TOOLS(N("a")), 1, NULL },
-	{ "refused", TOOLS("{\"type\":\"code_interpreter\",\"container\":{}}"), NULL, 0, "code" },
-	{ "arguments that nobody knows deny nothing", TOOLS("{\"type\":\"file_search\"}"), NULL, 0,
-		NULL },
+	{ "refused", TOOLS("{\"type\":\"code_interpreter\",\"container\":{}}"), NULL, 0,
+		"code" },
+	{ "arguments that nobody knows deny nothing", TOOLS("{\"type\":\"file_search\"}"), NULL,
+		0, NULL },
 	{ "and permit nothing",
-		TOOLS("{\"type\":\"web_fetch_20250910\",\"name\":\"web_fetch\"}"), NULL, 0, "code" },
+		TOOLS("{\"type\":\"web_fetch_20250910\",\"name\":\"web_fetch\"}"), NULL, 0,
+		"code" },
 	{ "the caller's tool of that name is denied when it is called",
 		TOOLS(N("code_interpreter")), NULL, 0, NULL },
 	{ "Anthropic's is known by its name, without the date",
-		TOOLS("{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}"), "{" M "}", 1,
-		NULL },
-	{ "by another name, too", TOOLS("{\"type\":\"web_search\",\"name\":\"a\"}"), "{" M "}", 1,
-		NULL },
+		TOOLS("{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}"), "{" M "}",
+		1, NULL },
+	{ "by another name, too", TOOLS("{\"type\":\"web_search\",\"name\":\"a\"}"), "{" M "}",
+		1, NULL },
 	{ "a type of later", TOOLS("{\"type\":\"nova_code\"}"), NULL, 0, "code" },
 	{ "Gemini's", TOOLS("{\"codeExecution\":{}}"), NULL, 0, "code" },
 	{ "Gemini's, in other letters", TOOLS("{\"google_search\":{}}"), "{" M "}", 1, NULL },
-	{ "Gemini's, in the place of a list", "{" M ",\"tools\":{\"googleSearch\":{}}}", "{" M "}",
-		1, NULL },
+	{ "Gemini's, in the place of a list", "{" M ",\"tools\":{\"googleSearch\":{}}}",
+		"{" M "}", 1, NULL },
 	{ "whatever its member holds", TOOLS("{\"codeExecution\":[]}"), NULL, 0, "code" },
 	{ "OpenAI's with a date", TOOLS("{\"type\":\"web_search_2025_08_26\"}"), "{" M "}", 1,
 		NULL },
 	{ "Anthropic's that is called otherwise",
-		TOOLS("{\"type\":\"web_search_20250305\",\"name\":\"a\"}"), "{" M "}", 1, NULL },
-	{ "a rule that fails denies what nobody asks about later", TOOLS("{\"type\":\"shell\"}"),
-		NULL, 0, "fails" },
+		TOOLS("{\"type\":\"web_search_20250305\",\"name\":\"a\"}"), "{" M "}", 1,
+		NULL },
+	{ "a rule that fails denies what nobody asks about later",
+		TOOLS("{\"type\":\"shell\"}"), NULL, 0, "fails" },
 	{ "and not what is the caller's to call", TOOLS(N("ours")), NULL, 0, NULL },
 	{ "nor where it says so", TOOLS("{\"type\":\"apply_patch\"}"), NULL, 0, NULL },
-	{ "an id is no type", TOOLS("{\"type\":\"code_interpreter\",\"id\":\"function\",\"name\":\"a\"}"),
+	{ "an id is no type",
+		TOOLS("{\"type\":\"code_interpreter\",\"id\":\"function\",\"name\":\"a\"}"),
 		NULL, 0, "code" },
 	{ "Gemini's, one of them", TOOLS("{\"urlContext\":{},\"googleSearch\":{}}"),
 		TOOLS("{\"urlContext\":{}}"), 1, NULL },
-	{ "Bedrock's", "{\"toolConfig\":{\"tools\":[{\"systemTool\":{\"name\":\"nova_code\"}}]}}",
+	{ "Bedrock's",
+		"{\"toolConfig\":{\"tools\":[{\"systemTool\":{\"name\":\"nova_code\"}}]}}",
 		NULL, 0, "code" },
 	{ "Mistral's", TOOLS("{\"type\":\"code_interpreter\"},{\"type\":\"image_generation\"}"),
 		NULL, 0, "code" },
-	{ "Mistral's connectors", TOOLS("{\"type\":\"connector\",\"connector_id\":\"evil\"}"), NULL,
-		0, "evil" },
+	{ "Mistral's connectors", TOOLS("{\"type\":\"connector\",\"connector_id\":\"evil\"}"),
+		NULL, 0, "evil" },
 	{ "Cohere's connectors", "{\"connectors\":[{\"id\":\"web-search\"},{\"id\":\"mine\"}]}",
 		"{\"connectors\":[{\"id\":\"mine\"}]}", 1, NULL },
 	{ "OpenRouter's plugins", "{\"plugins\":[{\"id\":\"web-search\"}]}", "{}", 1, NULL },
-	{ "a search without a list", "{" M ",\"search_parameters\":{\"mode\":\"on\"}}", "{" M "}", 1,
-		NULL },
-	/* of MCP */
+	{ "a search without a list", "{" M ",\"search_parameters\":{\"mode\":\"on\"}}",
+		"{" M "}", 1, NULL },
+	/* MCP servers */
 	{ "a server by its label", TOOLS(MCP("evil", "")), NULL, 0, "evil" },
 	{ "by its place",
-		TOOLS("{\"type\":\"mcp\",\"server_label\":\"good\",\"server_url\":\"http://x\"}"), NULL,
-		0, "elsewhere" },
+		TOOLS("{\"type\":\"mcp\",\"server_label\":\"good\",\"server_url\":\"http://"
+		      "x\"}"),
+		NULL, 0, "elsewhere" },
 	{ "another one", TOOLS(MCP("good", NEVER)), NULL, 0, NULL },
-	{ "a name that it allows", TOOLS(MCP("bank", ",\"allowed_tools\":[\"see\",\"pay\"]")), NULL,
-		0, "no-pay" },
-	{ "none that is denied", TOOLS(MCP("bank", ",\"allowed_tools\":[\"see\"]" NEVER)), NULL, 0,
-		NULL },
+	{ "a name that it allows", TOOLS(MCP("bank", ",\"allowed_tools\":[\"see\",\"pay\"]")),
+		NULL, 0, "no-pay" },
+	{ "none that is denied", TOOLS(MCP("bank", ",\"allowed_tools\":[\"see\"]" NEVER)), NULL,
+		0, NULL },
 	{ "a name that is hidden goes",
 		TOOLS(MCP("crm", ",\"allowed_tools\":[\"delete\",\"list\"]" NEVER)),
 		TOOLS(MCP("crm", ",\"allowed_tools\":[\"list\"]" NEVER)), 1, NULL },
 	{ "in an item of the conversation",
-		"{\"input\":[{\"type\":\"additional_tools\",\"tools\":[" MCP("evil", "") "]}]}", NULL,
-		0, "evil" },
+		"{\"input\":[{\"type\":\"additional_tools\",\"tools\":[" MCP("evil", "") "]}]}",
+		NULL, 0, "evil" },
 	{ "in its other form",
 		TOOLS(MCP("crm", ",\"allowed_tools\":{\"tool_names\":[\"list\",\"delete\"]}")),
 		TOOLS(MCP("crm", ",\"allowed_tools\":{\"tool_names\":[\"list\"]}")), 1, NULL },
 	{ "the last one takes the server along",
-		TOOLS(MCP("crm", ",\"allowed_tools\":[\"delete\"]") "," N("a")), TOOLS(N("a")), 1, NULL },
+		TOOLS(MCP("crm", ",\"allowed_tools\":[\"delete\"]") "," N("a")), TOOLS(N("a")),
+		1, NULL },
 	{ "a rule for tools of any server is for those that are named",
-		TOOLS(MCP("good", ",\"allowed_tools\":[\"code_interpreter\"]")), NULL, 0, "code" },
+		TOOLS(MCP("good", ",\"allowed_tools\":[\"code_interpreter\"]")), NULL, 0,
+		"code" },
 	{ "all that there are, never asked", TOOLS(MCP("bank", NEVER)), NULL, 0, "no-pay" },
-	{ "an empty list is all that there are", TOOLS(MCP("bank", ",\"allowed_tools\":[]" NEVER)),
+	{ "an empty list is all that there are",
+		TOOLS(MCP("bank", ",\"allowed_tools\":[]" NEVER)), NULL, 0, "no-pay" },
+	{ "nor if they are asked about: no answer says the server", TOOLS(MCP("bank", "")),
 		NULL, 0, "no-pay" },
-	{ "nor if they are asked about: no answer says the server", TOOLS(MCP("bank", "")), NULL, 0, "no-pay" },
 	{ "those never asked, by name",
-		TOOLS(MCP("crm", ",\"allowed_tools\":[\"list\"],\"require_approval\":{\"never\":{"
-				 "\"tool_names\":[\"delete\"]}}")),
-		TOOLS(MCP("crm", ",\"allowed_tools\":[\"list\"],\"require_approval\":{\"never\":{"
-				 "\"tool_names\":[]}}")),
+		TOOLS(MCP("crm",
+			",\"allowed_tools\":[\"list\"],\"require_approval\":{\"never\":{"
+			"\"tool_names\":[\"delete\"]}}")),
+		TOOLS(MCP("crm",
+			",\"allowed_tools\":[\"list\"],\"require_approval\":{\"never\":{"
+			"\"tool_names\":[]}}")),
 		1, NULL },
 	{ "Anthropic's servers: all that there are",
-		"{\"mcp_servers\":[{\"type\":\"url\",\"name\":\"bank\",\"url\":\"https://b\"}]}", NULL, 0,
-		"no-pay" },
+		"{\"mcp_servers\":[{\"type\":\"url\",\"name\":\"bank\",\"url\":\"https://"
+		"b\"}]}",
+		NULL, 0, "no-pay" },
 	{ "of them what a configuration allows",
-		"{\"mcp_servers\":[{\"name\":\"bank\",\"url\":\"https://b\",\"tool_configuration\":{"
+		"{\"mcp_servers\":[{\"name\":\"bank\",\"url\":\"https://"
+		"b\",\"tool_configuration\":{"
 		"\"enabled\":true,\"allowed_tools\":[\"see\"]}}]}",
 		NULL, 0, NULL },
 	{ "of them what a toolset enables",
-		"{\"mcp_servers\":[{\"name\":\"crm\",\"url\":\"https://b\"}],\"tools\":[{\"type\":"
-		"\"mcp_toolset\",\"mcp_server_name\":\"crm\",\"default_config\":{\"enabled\":false},"
+		"{\"mcp_servers\":[{\"name\":\"crm\",\"url\":\"https://"
+		"b\"}],\"tools\":[{\"type\":"
+		"\"mcp_toolset\",\"mcp_server_name\":\"crm\",\"default_config\":{\"enabled\":"
+		"false},"
 		"\"configs\":{\"delete\":{\"enabled\":true},\"list\":{\"enabled\":true}}}]}",
-		"{\"mcp_servers\":[{\"name\":\"crm\",\"url\":\"https://b\"}],\"tools\":[{\"type\":"
-		"\"mcp_toolset\",\"mcp_server_name\":\"crm\",\"default_config\":{\"enabled\":false},"
+		"{\"mcp_servers\":[{\"name\":\"crm\",\"url\":\"https://"
+		"b\"}],\"tools\":[{\"type\":"
+		"\"mcp_toolset\",\"mcp_server_name\":\"crm\",\"default_config\":{\"enabled\":"
+		"false},"
 		"\"configs\":{\"list\":{\"enabled\":true}}}]}",
 		1, NULL },
 	{ "a toolset takes its server along",
-		"{\"mcp_servers\":[{\"name\":\"crm\",\"url\":\"https://b\"}],\"k\":1,\"tools\":[{\"type\":"
+		"{\"mcp_servers\":[{\"name\":\"crm\",\"url\":\"https://"
+		"b\"}],\"k\":1,\"tools\":[{\"type\":"
 		"\"mcp_toolset\",\"mcp_server_name\":\"crm\"}]}",
 		"{\"k\":1}", 1, NULL },
 	{ "a toolset that enables the rest",
-		"{\"mcp_servers\":[{\"name\":\"bank\",\"url\":\"https://b\"}],\"tools\":[{\"type\":"
-		"\"mcp_toolset\",\"mcp_server_name\":\"bank\",\"configs\":{\"pay\":{\"enabled\":false}}"
+		"{\"mcp_servers\":[{\"name\":\"bank\",\"url\":\"https://"
+		"b\"}],\"tools\":[{\"type\":"
+		"\"mcp_toolset\",\"mcp_server_name\":\"bank\",\"configs\":{\"pay\":{"
+		"\"enabled\":false}}"
 		"}]}",
 		NULL, 0, "no-pay" },
 	{ "Gemini's servers",
-		TOOLS("{\"mcpServers\":[{\"name\":\"good\",\"streamableHttpTransport\":{\"url\":"
+		TOOLS("{\"mcpServers\":[{\"name\":\"good\",\"streamableHttpTransport\":{"
+		      "\"url\":"
 		      "\"http://x\"}}]}"),
 		NULL, 0, "elsewhere" },
 	{ "the server of an interaction",
-		TOOLS("{\"type\":\"mcp_server\",\"name\":\"crm\",\"url\":\"https://x\",\"allowed_tools\":[{"
+		TOOLS("{\"type\":\"mcp_server\",\"name\":\"crm\",\"url\":\"https://"
+		      "x\",\"allowed_tools\":[{"
 		      "\"mode\":\"any\",\"tools\":[\"delete\",\"list\"]}]}"),
-		TOOLS("{\"type\":\"mcp_server\",\"name\":\"crm\",\"url\":\"https://x\",\"allowed_tools\":[{"
+		TOOLS("{\"type\":\"mcp_server\",\"name\":\"crm\",\"url\":\"https://"
+		      "x\",\"allowed_tools\":[{"
 		      "\"mode\":\"any\",\"tools\":[\"list\"]}]}"),
 		1, NULL },
 };
 
 static void
-what_the_provider_runs(void **state)
+tools_run_by_the_provider_are_removed_or_refused(void **state)
 {
 	struct fix t;
 
@@ -553,7 +576,7 @@ what_the_provider_runs(void **state)
 }
 
 static void
-of_another_server_all_is_hidden(void **state)
+all_tools_of_a_denied_server_are_hidden(void **state)
 {
 	struct fix t;
 	struct tool_cuts cuts;
@@ -568,9 +591,9 @@ of_another_server_all_is_hidden(void **state)
 	fix_done(&t.x);
 }
 
-/* Cut anywhere it is an error, or it says the same as whole. */
+/* A cut page is an error, or has the same content as the whole one. */
 static void
-a_page_that_ends_early_never_passes(void **state)
+incomplete_page_never_passes(void **state)
 {
 	static const char page[] =
 		R("\"cacheScope\":\"public\",\"tools\":[" T("a") "," T("x") "]");
@@ -597,7 +620,7 @@ state_of(void *arg, struct span method, struct span name, struct span entry)
 }
 
 static void
-what_changed_is_not_shown(void **state)
+changed_tools_are_hidden(void **state)
 {
 	struct fix t;
 	struct tool_cuts cuts;
@@ -615,7 +638,7 @@ what_changed_is_not_shown(void **state)
 }
 
 static void
-instructions_that_changed_are_an_empty_text(void **state)
+changed_instructions_are_removed(void **state)
 {
 	static const struct {
 		const char *in, *want;
@@ -649,7 +672,7 @@ instructions_that_changed_are_an_empty_text(void **state)
 }
 
 static void
-out_of_memory_is_an_error(void **state)
+lack_of_memory_is_an_error_of_the_filter(void **state)
 {
 	struct fix t;
 	struct span in = SPAN_LIT(R("\"ttlMs\":1,\"tools\":[" T("\\u0061") "," T("x") "]"));
@@ -682,9 +705,9 @@ ms_since(const struct timespec *from)
 	       (double)(to.tv_nsec - from->tv_nsec) / 1e6;
 }
 
-/* Printed, not judged: the aim is 2 ms more than reading its bytes. */
+/* The time is printed, not checked. The aim is 2 ms more than parsing the bytes. */
 static void
-a_list_of_500_tools(void **state)
+list_of_500_tools_is_filtered(void **state)
 {
 	struct fix t;
 	struct tool_cuts cuts;
@@ -740,16 +763,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lists),
-		cmocka_unit_test(what_a_chat_offers),
-		cmocka_unit_test(a_tool_in_every_third_byte_takes_little_memory),
-		cmocka_unit_test(what_the_provider_runs),
-		cmocka_unit_test(of_another_server_all_is_hidden),
-		cmocka_unit_test(a_page_that_ends_early_never_passes),
-		cmocka_unit_test(what_changed_is_not_shown),
-		cmocka_unit_test(instructions_that_changed_are_an_empty_text),
-		cmocka_unit_test(out_of_memory_is_an_error),
-		cmocka_unit_test(a_list_of_500_tools),
+		cmocka_unit_test(hidden_tools_are_removed_from_lists),
+		cmocka_unit_test(denied_tools_are_removed_from_a_chat),
+		cmocka_unit_test(many_tiny_tools_take_little_memory),
+		cmocka_unit_test(tools_run_by_the_provider_are_removed_or_refused),
+		cmocka_unit_test(all_tools_of_a_denied_server_are_hidden),
+		cmocka_unit_test(incomplete_page_never_passes),
+		cmocka_unit_test(changed_tools_are_hidden),
+		cmocka_unit_test(changed_instructions_are_removed),
+		cmocka_unit_test(lack_of_memory_is_an_error_of_the_filter),
+		cmocka_unit_test(list_of_500_tools_is_filtered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Arguments in which keys differ by case alone: Go's encoding/json, among others, takes one for
- * the other. A rule that reads one of them fails, whatever way the call came; and what `check`
- * says of rules that the number "NaN" passes. */
+/* Arguments whose keys differ only in case: Go's encoding/json and others take one for the
+ * other. A rule that reads one of them fails, however the call arrives. Also: the remarks of
+ * `check` about rules that the number "NaN" would pass. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 /* ---- letters ---- */
 
 static void
-keys_are_compared_without_their_case(void **state)
+keys_are_compared_without_case(void **state)
 {
 	static const struct {
 		const char *a, *b;
@@ -33,7 +33,7 @@ keys_are_compared_without_their_case(void **state)
 		{ "amounts", "amount", false },
 		{ "", "", true },
 		{ "", "a", false },
-		{ "to_k", "TO_\xE2\x84\xAA", true }, /* Kelvin */
+		{ "to_k", "TO_\xE2\x84\xAA", true }, /* Kelvin sign */
 		{ "pas\xC5\xBF", "pass", true },     /* long s */
 		{ "\xC5\xBF", "S", true },
 		{ "\xE1\xBA\x9E", "\xC3\x9F", true }, /* sharp s */
@@ -65,9 +65,9 @@ keys_are_compared_without_their_case(void **state)
 			fail_msg("%s and %s", rows[i].a, rows[i].b);
 }
 
-/* Pairs of characters that its regular expressions take for one: simple case folding. */
+/* Pairs of characters that Node's regular expressions treat as equal: simple case folding. */
 static void
-node_folds_no_more(void **state)
+node_folds_the_same_characters(void **state)
 {
 	static const char script[] =
 		"const newer = parseFloat(process.versions.unicode) > 17;"
@@ -96,7 +96,7 @@ node_folds_no_more(void **state)
 	}
 	assert_int_equal(pclose(f), 0);
 	if (!n)
-		skip(); /* it knows later letters */
+		skip(); /* Node knows later characters */
 	assert_true(n > 2500);
 }
 
@@ -106,7 +106,7 @@ node_folds_no_more(void **state)
 #define BIG	   RULE("tool.arguments.amount > 100")
 #define GUARDED	   RULE("has(tool.arguments.amount) && tool.arguments.amount > 100")
 
-/* Denied, or not. */
+/* Rules, arguments, and whether the call is denied. */
 static const struct {
 	const char *rules, *arguments;
 	bool denied;
@@ -128,7 +128,7 @@ static const struct {
 	{ RULE("\"amount\" in tool.arguments && tool.arguments.amount > 100"),
 		"{\"Amount\":500,\"amount\":1}", true },
 	{ RULE("tool.arguments[\"amount\"] > 100"), "{\"amount\":5,\"Amount\":500}", true },
-	/* only what a rule reads */
+	/* only keys that a rule reads */
 	{ BIG, "{\"amount\":5,\"x\":1,\"X\":2}", false },
 	{ BIG, "{\"amount\":5,\"headers\":{\"Accept\":1,\"accept\":2}}", false },
 	{ RULE("tool.name == \"drop\""), "{\"amount\":5,\"Amount\":500}", false },
@@ -155,7 +155,7 @@ static const struct {
 	{ RULE("tool.arguments.a == tool.arguments.b"), "{\"a\":{\"x\":1,\"X\":2},\"b\":1}",
 		false },
 	{ RULE("[tool.arguments.a] == [{\"x\": 1}]"), "{\"a\":{\"x\":1,\"X\":2}}", true },
-	/* Kelvin and long s */
+	/* Kelvin sign and long s */
 	{ RULE("tool.arguments.key == \"x\""),
 		"{\"key\":\"\",\"\xE2\x84\xAA"
 		"ey\":\"x\"}",
@@ -163,7 +163,7 @@ static const struct {
 	{ RULE("tool.arguments.class == \"x\""), "{\"class\":\"\",\"clas\\u017f\":\"x\"}",
 		true },
 	{ RULE("tool.arguments.class == \"x\""), "{\"class\":\"\",\"clasz\":\"x\"}", false },
-	/* as exact duplicates: what the rule says of a condition that fails */
+	/* like exact duplicates: the rule's on_error applies */
 	{ "rules: [{name: a, phase: tool, when: 'tool.arguments.amount > 100', on_error: skip, "
 	  "deny: "
 	  "true}]\n",
@@ -174,7 +174,7 @@ static const struct {
 };
 
 static void
-a_key_that_differs_by_case_fails_the_rule_that_reads_it(void **state)
+key_that_differs_in_case_fails_the_rule_that_reads_it(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -193,10 +193,10 @@ a_key_that_differs_by_case_fails_the_rule_that_reads_it(void **state)
 	}
 }
 
-/* ---- whole answers ---- */
+/* ---- whole responses ---- */
 
-/* @A is what the call is made with, @S the same in a string. Streams: test_guard_calls_long.c.
- */
+/* @A stands for the arguments of the call, @S for the same in a string. test_guard_calls_long.c
+ * tests streams. */
 static const struct answer_case whole[] = {
 	{ "chat", BIG, "openai", "/v1/chat/completions", "application/json",
 		"{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"tool_calls\":"
@@ -268,7 +268,7 @@ put_answer(const char *in, const char *arguments, struct buf *out)
 }
 
 static void
-so_it_is_in_each_dialect(void **state)
+key_that_differs_in_case_denies_the_call_in_each_dialect(void **state)
 {
 	static const struct {
 		const char *arguments;
@@ -303,7 +303,7 @@ so_it_is_in_each_dialect(void **state)
 	buf_free(&in);
 }
 
-/* ---- a text that is no number ---- */
+/* ---- a text that is not a number ---- */
 
 static void
 note_nan(void *arg, const char *text)
@@ -312,7 +312,7 @@ note_nan(void *arg, const char *text)
 }
 
 static void
-rules_that_nan_passes_are_named(void **state)
+rules_that_nan_passes_are_remarked(void **state)
 {
 #define X "double(tool.arguments.x)"
 	static const struct {
@@ -370,11 +370,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys_are_compared_without_their_case),
-		cmocka_unit_test(node_folds_no_more),
-		cmocka_unit_test(a_key_that_differs_by_case_fails_the_rule_that_reads_it),
-		cmocka_unit_test(so_it_is_in_each_dialect),
-		cmocka_unit_test(rules_that_nan_passes_are_named),
+		cmocka_unit_test(keys_are_compared_without_case),
+		cmocka_unit_test(node_folds_the_same_characters),
+		cmocka_unit_test(key_that_differs_in_case_fails_the_rule_that_reads_it),
+		cmocka_unit_test(key_that_differs_in_case_denies_the_call_in_each_dialect),
+		cmocka_unit_test(rules_that_nan_passes_are_remarked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* Rules with phase: tool: what they say of a call, what they hide of a list, which routes they
- * may reach, what is kept of the request for them; limits that count calls. */
+/* Rules with phase: tool: their verdict on a call, what they hide in a list, the routes that
+ * they may reach, and the data of the request that is kept for them; limits that count calls.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -255,7 +256,7 @@ load(struct policy_fix *x, const char *rules)
 }
 
 static void
-verdicts(void **state)
+tool_rules_give_their_verdict(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -285,10 +286,10 @@ verdicts(void **state)
 
 static const struct listed {
 	const char *name, *rules, *tool;
-	enum tool_as as; /* TOOL_LISTED where nothing is said */
+	enum tool_as as; /* TOOL_LISTED by default */
 	bool verified;
 	enum tool_state state;
-	const char *by; /* NULL: shown; "": hidden, as it changed */
+	const char *by; /* NULL: shown; "": hidden because its description changed */
 } listed[] = {
 	{ "what is denied and hidden is not shown", RULE("a", "tool.name == \"x\"", HIDE) "]\n",
 		.tool = "x", .by = "a" },
@@ -348,7 +349,7 @@ static const struct listed {
 };
 
 static void
-lists(void **state)
+tool_rules_hide_list_entries(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(listed); i++) {
@@ -365,7 +366,7 @@ lists(void **state)
 		request_of(p, row->verified, &x.a, &asked);
 		struct tool_list *l = tool_list_new(p, &asked, &x.a);
 		assert_non_null(l);
-		/* one before it leaves nothing of itself */
+		/* an earlier call in the list has no effect on the next one */
 		struct tool_call other = { .as = as, .name = SPAN_LIT("other") };
 		tool_list_hides(l, &other, &by);
 		bool hides = tool_list_hides(l, &c, &by);
@@ -393,7 +394,7 @@ static const struct reach {
 };
 
 static void
-routes_whose_answers_may_hold_a_call_are_read(void **state)
+routes_whose_responses_may_have_calls_are_inspected(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(reaches); i++) {
@@ -429,7 +430,7 @@ routes_whose_answers_may_hold_a_call_are_read(void **state)
 /* ---- limits ---- */
 
 static void
-a_limit_of_calls_counts_calls_only(void **state)
+limit_of_calls_counts_only_calls(void **state)
 {
 	struct policy_fix x;
 	struct policy_limit_hit *hits;
@@ -462,7 +463,7 @@ a_limit_of_calls_counts_calls_only(void **state)
 }
 
 static void
-what_is_kept_for_calls_is_kept_with_what_answers_need(void **state)
+data_for_tool_rules_is_kept_with_that_for_responses(void **state)
 {
 	struct policy_fix x;
 	const struct policy *p = load(&x,
@@ -484,7 +485,7 @@ what_is_kept_for_calls_is_kept_with_what_answers_need(void **state)
 }
 
 static void
-out_of_memory_is_no_permit(void **state)
+lack_of_memory_does_not_permit_a_call(void **state)
 {
 	struct policy_fix x;
 	struct answer_request asked;
@@ -512,7 +513,7 @@ out_of_memory_is_no_permit(void **state)
 	fix_done(&x);
 }
 
-/* ---- mistakes ---- */
+/* ---- errors ---- */
 
 static const struct {
 	const char *name, *text, *want;
@@ -554,7 +555,7 @@ static const struct {
 };
 
 static void
-check_says_what_a_rule_on_calls_may_not(void **state)
+check_reports_invalid_tool_rules(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
@@ -571,13 +572,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts),
-		cmocka_unit_test(lists),
-		cmocka_unit_test(routes_whose_answers_may_hold_a_call_are_read),
-		cmocka_unit_test(a_limit_of_calls_counts_calls_only),
-		cmocka_unit_test(what_is_kept_for_calls_is_kept_with_what_answers_need),
-		cmocka_unit_test(out_of_memory_is_no_permit),
-		cmocka_unit_test(check_says_what_a_rule_on_calls_may_not),
+		cmocka_unit_test(tool_rules_give_their_verdict),
+		cmocka_unit_test(tool_rules_hide_list_entries),
+		cmocka_unit_test(routes_whose_responses_may_have_calls_are_inspected),
+		cmocka_unit_test(limit_of_calls_counts_only_calls),
+		cmocka_unit_test(data_for_tool_rules_is_kept_with_that_for_responses),
+		cmocka_unit_test(lack_of_memory_does_not_permit_a_call),
+		cmocka_unit_test(check_reports_invalid_tool_rules),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Pins as lines: what no daemon wrote is refused, and of two lines each daemon keeps the same,
- * whichever came first. And what a person approves: how many, and whose. */
+/* Pins as lines: invalid lines are refused, and of two lines each daemon keeps the same one, in
+ * any order. Also approvals: their number and author. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ static const unsigned char key[SHA256_BYTES] = "the state key of all daemons....
 
 static const struct tool_pin_of add = { PIN_TOOL, { "s", 1 }, { "add", 3 } };
 
-/* The hash whose bytes are all that. */
+/* Returns a hash of which all bytes are c. */
 static json_t *
 hash_of(unsigned char c)
 {
@@ -31,7 +31,7 @@ hash_of(unsigned char c)
 	return json_string(text);
 }
 
-/* What one that is sound says; the hashes approved are `approved`'s letters. */
+/* Returns a valid entry. `approved` has one letter for each approved hash. */
 static json_t *
 said(const char *approved)
 {
@@ -46,7 +46,7 @@ said(const char *approved)
 		hash_of('s'), "seen_at", (json_int_t)300, "texts");
 }
 
-/* True: the table takes the line. `o` goes. */
+/* Returns true if the table accepts the line. Releases `o`. */
 static bool
 takes(struct tool_pins *p, json_t *o, const char *field, const unsigned char *with)
 {
@@ -78,11 +78,11 @@ member(struct tool_pins *p, const char *name)
 }
 
 static void
-what_no_daemon_wrote_is_refused(void **t)
+invalid_line_is_refused(void **t)
 {
 	static const struct {
 		const char *name;
-		const char *member; /* is this instead; NULL: nothing is */
+		const char *member; /* this member is replaced; NULL: none */
 		enum { IS_TEXT, IS_NUMBER, IS_LONG } how;
 		const char *text;
 		int number;
@@ -130,7 +130,7 @@ what_no_daemon_wrote_is_refused(void **t)
 }
 
 static void
-it_is_of_who_has_the_key_and_of_its_place(void **t)
+line_must_match_its_key_and_place(void **t)
 {
 	static const unsigned char other[SHA256_BYTES] = "of nobody whom we know..........";
 	struct tool_pins *p = tool_pins_new();
@@ -146,7 +146,7 @@ it_is_of_who_has_the_key_and_of_its_place(void **t)
 }
 
 static void
-eight_are_approved_and_no_ninth(void **t)
+at_most_eight_hashes_are_approved(void **t)
 {
 	unsigned char hash[SHA256_BYTES];
 	struct tool_pins *p = tool_pins_new();
@@ -158,18 +158,18 @@ eight_are_approved_and_no_ninth(void **t)
 	memset(hash, 'i', sizeof(hash));
 	assert_int_equal(tool_pins_approve(p, &add, PIN_ADD, hash, SPAN_LIT("eve")), ERR_FULL);
 	assert_true(span_is(member(p, "by"), "\"ops\""));
-	/* one of the eight is approved already, and stays his who did it */
+	/* one of the eight is approved again; its author stays the same */
 	memset(hash, 'h', sizeof(hash));
 	assert_int_equal(tool_pins_approve(p, &add, PIN_ADD, hash, SPAN_LIT("eve")), 0);
 	assert_true(span_is(member(p, "by"), "\"ops\""));
-	/* instead of all of them; then there is room */
+	/* in place of all of them; then there is room */
 	memset(hash, 'i', sizeof(hash));
 	assert_int_equal(tool_pins_approve(p, &add, PIN_ONLY, hash, SPAN_LIT("eve")), 0);
 	assert_true(span_is(member(p, "by"), "\"eve\""));
 	memset(hash, 'k', sizeof(hash));
 	assert_int_equal(tool_pins_approve(p, &add, PIN_ADD, hash, SPAN_LIT("ann")), 0);
 	assert_int_equal(pin_find(p, &add)->v.napproved, 2);
-	/* at once, also for calls of what is listed already */
+	/* effective at once, also for calls of listed tools */
 	memset(hash, 's', sizeof(hash));
 	assert_int_equal(tool_pins_state(p, &add), TOOL_CHANGED);
 	assert_int_equal(tool_pins_approve(p, &add, PIN_ADD, hash, SPAN_LIT("ann")), 0);
@@ -182,16 +182,16 @@ eight_are_approved_and_no_ninth(void **t)
 	tool_pins_free(&p);
 }
 
-/* Of two lines of one pin, the same members hold in either order. */
+/* Two lines for one pin give the same members in either order. */
 static void
-of_two_lines_the_same_holds(void **t)
+two_lines_merge_equally_in_any_order(void **t)
 {
 	static const struct {
 		const char *name;
-		/* of the second, whose approved hash is b, first hash g and seen hash t */
+		/* of the second line, with approved hash b, first hash g and seen hash t */
 		int serial, approved_at, first_at, settled, seen_at;
-		const char *more;	    /* approved by it besides */
-		char approved, first, seen; /* whose hold */
+		const char *more;	    /* also approved by it */
+		char approved, first, seen; /* the letter of the value that applies */
 	} rows[] = {
 		{ "a later serial", 2, 100, 500, 0, 100, "", 'b', 'f', 's' },
 		{ "an earlier one, later in time", 0, 900, 500, 0, 100, "", 'a', 'f', 's' },
@@ -237,10 +237,10 @@ of_two_lines_the_same_holds(void **t)
 		}
 }
 
-/* Who approves has seen all that was approved before: he is later than it, whatever clocks say.
- */
+/* An approver has seen all earlier approvals, so the new one is later, whatever the clocks
+ * are. */
 static void
-an_approval_holds_against_what_it_was_made_on(void **t)
+approval_overrides_the_state_it_was_based_on(void **t)
 {
 	unsigned char hash[SHA256_BYTES];
 	struct tool_pins *p = tool_pins_new();
@@ -258,7 +258,7 @@ an_approval_holds_against_what_it_was_made_on(void **t)
 }
 
 static void
-the_longest_name_of_who_approves_has_its_end(void **t)
+longest_name_of_an_approver_is_kept(void **t)
 {
 	unsigned char hash[SHA256_BYTES];
 	struct tool_pins *p = tool_pins_new();
@@ -277,9 +277,9 @@ the_longest_name_of_who_approves_has_its_end(void **t)
 	tool_pins_free(&p);
 }
 
-/* A line has the three texts of a pin at most: a fourth is not read. */
+/* A line has at most the three texts of a pin: a fourth is not read. */
 static void
-a_line_has_no_fourth_text(void **t)
+line_has_at_most_three_texts(void **t)
 {
 	static const char *const all[] = { "{}", "[]", "\"\"", "0", "1" };
 	char text[2 * SHA256_BYTES + 1];
@@ -297,14 +297,14 @@ a_line_has_no_fourth_text(void **t)
 		json_object_set_new(o, "seen", json_string(text));
 		assert_true(takes(p, o, "", key));
 		assert_int_equal(pin_find(p, &add)->v.seen_text != NULL, i == 2);
-		/* nor is one shown for a hash that is none of theirs */
+		/* no text is shown for a hash that matches none of them */
 		assert_null(pin_find(p, &add)->v.first_text);
 		tool_pins_free(&p);
 	}
 }
 
 static void
-a_pin_is_the_line_that_it_writes(void **t)
+written_line_is_read_as_the_same_pin(void **t)
 {
 	struct tool_pins *p = tool_pins_new(), *q = tool_pins_new();
 	struct buf line, again, why;
@@ -324,7 +324,7 @@ a_pin_is_the_line_that_it_writes(void **t)
 		"\"{\\\"description\\\":\\\"adds\\\",\\\"name\\\":\\\"add\\\"}\""));
 	assert_true(span_is(member(q, "text"),
 		"\"{\\\"description\\\":\\\"more\\\",\\\"name\\\":\\\"add\\\"}\""));
-	/* that changes nothing, and is not due anywhere */
+	/* reading it again changes nothing and causes no write */
 	uint64_t puts = q->puts;
 	assert_true(pin_read(q, buf_view(&line), SPAN_LIT(""), key, &why));
 	assert_int_equal(q->puts, puts);
@@ -340,14 +340,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_no_daemon_wrote_is_refused),
-		cmocka_unit_test(it_is_of_who_has_the_key_and_of_its_place),
-		cmocka_unit_test(eight_are_approved_and_no_ninth),
-		cmocka_unit_test(of_two_lines_the_same_holds),
-		cmocka_unit_test(an_approval_holds_against_what_it_was_made_on),
-		cmocka_unit_test(the_longest_name_of_who_approves_has_its_end),
-		cmocka_unit_test(a_line_has_no_fourth_text),
-		cmocka_unit_test(a_pin_is_the_line_that_it_writes),
+		cmocka_unit_test(invalid_line_is_refused),
+		cmocka_unit_test(line_must_match_its_key_and_place),
+		cmocka_unit_test(at_most_eight_hashes_are_approved),
+		cmocka_unit_test(two_lines_merge_equally_in_any_order),
+		cmocka_unit_test(approval_overrides_the_state_it_was_based_on),
+		cmocka_unit_test(longest_name_of_an_approver_is_kept),
+		cmocka_unit_test(line_has_at_most_three_texts),
+		cmocka_unit_test(written_line_is_read_as_the_same_pin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Pins on disk and in Redis: two daemons of one Redis, restarts, Redis away and emptied, lines
- * that nobody with the key made. Daemons are tables with a thread each. */
+/* Pins on disk and in Redis: two daemons with one Redis, restarts, an unavailable or emptied
+ * Redis, and lines that were made without the key. A daemon is a table with its own thread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,7 +111,7 @@ state_of(struct daemon *d, const char *name)
 	return tool_states[tool_pins_state(d->pins, &of)];
 }
 
-/* Until it is so, a minute at most. */
+/* Waits until the state is as wanted, a minute at most. */
 static void
 becomes(struct daemon *d, const char *name, const char *want)
 {
@@ -149,7 +149,7 @@ approve(struct daemon *d, const char *name, enum tool_pin_change change, const c
 #define V3 "{\"description\":\"adds numbers\",\"name\":\"add\"}"
 
 static void
-a_restart_forgets_nothing(void **state)
+restart_keeps_all_pins(void **state)
 {
 	struct daemon d = up("alone", false);
 
@@ -163,7 +163,7 @@ a_restart_forgets_nothing(void **state)
 	assert_string_equal(see(&d, "b", V1), "approved");
 	assert_string_equal(see(&d, "add", V2), "changed");
 	down(&d);
-	/* what changed is changed after a restart too, and its texts are there */
+	/* after a restart the tool is still changed, with its texts */
 	d = up("alone", false);
 	assert_string_equal(state_of(&d, "add"), "changed");
 	struct tool_pin_of of = tool("add");
@@ -175,7 +175,7 @@ a_restart_forgets_nothing(void **state)
 }
 
 static void
-a_file_of_another_key_is_refused(void **state)
+pin_file_of_another_key_is_refused(void **state)
 {
 	struct daemon d = up("mine", false), other;
 	struct buf why;
@@ -188,7 +188,7 @@ a_file_of_another_key_is_refused(void **state)
 	assert_false(try(&other, "mine", false, "another", &why));
 	assert_non_null(memmem(why.p, why.n, "mine:1: ", 8));
 	buf_free(&why);
-	/* a line that a crash cut off is none */
+	/* a line that a crash cut off is ignored */
 	FILE *f = fopen(path("mine"), "a");
 	assert_non_null(f);
 	fputs("{\"kind\":\"pin\"", f);
@@ -198,9 +198,10 @@ a_file_of_another_key_is_refused(void **state)
 	down(&d);
 }
 
-/* Two replicas of a server that say different texts are no reason to write at each list. */
+/* If two replicas of a server have different descriptions, the pin is not written at each
+ * listing. */
 static void
-a_text_that_goes_to_and_fro_is_written_a_few_times(void **state)
+alternating_description_is_written_only_a_few_times(void **state)
 {
 	struct daemon d = up("fro", false);
 	char line[4096];
@@ -223,9 +224,9 @@ a_text_that_goes_to_and_fro_is_written_a_few_times(void **state)
 	down(&d);
 }
 
-/* What a disk does not take is written when it does. */
+/* A write that the disk refuses is made later. */
 static void
-what_cannot_be_written_is_kept_for_later(void **state)
+failed_write_of_a_pin_is_repeated(void **state)
 {
 	struct daemon d;
 	struct buf why;
@@ -246,32 +247,33 @@ what_cannot_be_written_is_kept_for_later(void **state)
 }
 
 static void
-what_one_daemon_learns_the_other_knows(void **state)
+pin_is_known_to_the_other_daemon(void **state)
 {
 	(void)state;
 	NEEDS_REDIS;
 	struct daemon a = up("a1", true), b = up("b1", true), c = up("c1", true);
 	assert_string_equal(see(&a, "add", V1), "new");
 	becomes(&b, "add", "new");
-	/* the first text is the other's, too */
+	/* the first text is the other daemon's too */
 	assert_string_equal(see(&b, "add", V2), "changed");
 	becomes(&a, "add", "changed");
 	approve(&a, "add", PIN_ADD, V2);
 	becomes(&b, "add", "approved");
-	/* two texts of two people: both approved, both pass */
+	/* two texts approved by two people: both pass */
 	approve(&b, "add", PIN_ADD, V1);
 	assert_string_equal(see(&b, "add", V1), "approved");
 	assert_string_equal(see(&b, "add", V2), "approved");
-	/* and taken back */
+	/* one approval is withdrawn */
 	approve(&a, "add", PIN_ONLY, V1);
 	becomes(&b, "add", "changed");
 	assert_string_equal(see(&a, "add", V1), "approved");
-	becomes(&c, "add", "approved"); /* so that "new" is the last word, not the first */
+	becomes(&c, "add",
+		"approved"); /* so that "new" is the latest state, not the initial one */
 	approve(&b, "add", PIN_NONE, V1);
 	becomes(&a, "add", "new");
 	down(&a);
 	down(&b);
-	/* and on the disk of who was told and saw nothing himself */
+	/* also on the disk of a daemon that only received the pin */
 	becomes(&c, "add", "new");
 	written(&c);
 	down(&c);
@@ -280,9 +282,9 @@ what_one_daemon_learns_the_other_knows(void **state)
 	down(&c);
 }
 
-/* Whoever Redis takes is first; the other's text is changed from then on. */
+/* The daemon whose write Redis accepts is first; the other text then counts as changed. */
 static void
-two_see_it_first_at_the_same_moment(void **state)
+concurrent_first_texts_have_one_winner(void **state)
 {
 	(void)state;
 	NEEDS_REDIS;
@@ -293,7 +295,7 @@ two_see_it_first_at_the_same_moment(void **state)
 	for (int i = 0; i < 20; i++) {
 		snprintf(name, sizeof(name), "t%d", i);
 		assert_string_equal(see(&a, name, V1), "new");
-		/* the other may know by now */
+		/* the other daemon may already know */
 		see(&b, name, V2);
 	}
 	written(&a);
@@ -313,7 +315,7 @@ two_see_it_first_at_the_same_moment(void **state)
 				usleep(10000);
 		}
 		assert_true(same);
-		/* one of the two texts is changed for both */
+		/* one of the two texts is changed for both daemons */
 		assert_true(
 			!strcmp(see(&a, name, V1), "new") != !strcmp(see(&a, name, V2), "new"));
 		assert_string_equal(see(&a, name, V1), see(&b, name, V1));
@@ -322,9 +324,9 @@ two_see_it_first_at_the_same_moment(void **state)
 	down(&b);
 }
 
-/* Nobody tells this daemon of the other's text: Redis does, as it does not take this one. */
+/* This daemon learns the other's text only when Redis refuses its own. */
 static void
-redis_decides_which_text_is_first(void **state)
+redis_determines_the_first_text(void **state)
 {
 	(void)state;
 	NEEDS_REDIS;
@@ -342,7 +344,7 @@ redis_decides_which_text_is_first(void **state)
 }
 
 static void
-redis_that_was_emptied_gets_all_again(void **state)
+emptied_redis_gets_all_pins_again(void **state)
 {
 	(void)state;
 	NEEDS_REDIS;
@@ -352,7 +354,7 @@ redis_that_was_emptied_gets_all_again(void **state)
 	approve(&a, "c", PIN_ADD, V1);
 	becomes(&b, "c", "approved");
 	redis_rig_do(&redis, "FLUSHALL");
-	/* one that knows nothing yet */
+	/* a daemon that knows nothing yet */
 	uint64_t until = clock_mono_us() + 60000000;
 	while (redis_rig_do(&redis, "HLEN tollgate:{pins}:entries") != 2 &&
 		clock_mono_us() < until)
@@ -366,7 +368,7 @@ redis_that_was_emptied_gets_all_again(void **state)
 }
 
 static void
-a_first_text_that_came_while_redis_was_empty_gives_way_to_the_older(void **state)
+first_text_made_while_redis_was_empty_is_replaced_by_the_older(void **state)
 {
 	(void)state;
 	NEEDS_REDIS;
@@ -386,7 +388,7 @@ a_first_text_that_came_while_redis_was_empty_gives_way_to_the_older(void **state
 }
 
 static void
-what_nobody_with_the_key_made_is_not_taken(void **state)
+lines_made_without_the_key_are_not_accepted(void **state)
 {
 	(void)state;
 	NEEDS_REDIS;
@@ -396,7 +398,7 @@ what_nobody_with_the_key_made_is_not_taken(void **state)
 	see(&a, "add", V1);
 	see(&a, "d", V1);
 	written(&a);
-	/* a forged approval, another pin's line, a key of another type */
+	/* a forged approval, the line of another pin, a key of another type */
 	redis_rig_do(&redis, "EVAL %s 1 tollgate:{pins}:entries",
 		"local k = redis.call('HKEYS', KEYS[1]) "
 		"local v = redis.call('HGET', KEYS[1], k[1]) "
@@ -425,7 +427,7 @@ what_nobody_with_the_key_made_is_not_taken(void **state)
 }
 
 static void
-without_redis_each_goes_by_what_it_saw(void **state)
+without_redis_each_daemon_uses_its_own_pins(void **state)
 {
 	(void)state;
 	NEEDS_REDIS;
@@ -456,18 +458,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_restart_forgets_nothing),
-		cmocka_unit_test(a_file_of_another_key_is_refused),
-		cmocka_unit_test(a_text_that_goes_to_and_fro_is_written_a_few_times),
-		cmocka_unit_test(what_cannot_be_written_is_kept_for_later),
-		cmocka_unit_test(what_one_daemon_learns_the_other_knows),
-		cmocka_unit_test(two_see_it_first_at_the_same_moment),
-		cmocka_unit_test(redis_decides_which_text_is_first),
-		cmocka_unit_test(redis_that_was_emptied_gets_all_again),
+		cmocka_unit_test(restart_keeps_all_pins),
+		cmocka_unit_test(pin_file_of_another_key_is_refused),
+		cmocka_unit_test(alternating_description_is_written_only_a_few_times),
+		cmocka_unit_test(failed_write_of_a_pin_is_repeated),
+		cmocka_unit_test(pin_is_known_to_the_other_daemon),
+		cmocka_unit_test(concurrent_first_texts_have_one_winner),
+		cmocka_unit_test(redis_determines_the_first_text),
+		cmocka_unit_test(emptied_redis_gets_all_pins_again),
 		cmocka_unit_test(
-			a_first_text_that_came_while_redis_was_empty_gives_way_to_the_older),
-		cmocka_unit_test(what_nobody_with_the_key_made_is_not_taken),
-		cmocka_unit_test(without_redis_each_goes_by_what_it_saw),
+			first_text_made_while_redis_was_empty_is_replaced_by_the_older),
+		cmocka_unit_test(lines_made_without_the_key_are_not_accepted),
+		cmocka_unit_test(without_redis_each_daemon_uses_its_own_pins),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

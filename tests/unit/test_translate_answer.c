@@ -1,5 +1,5 @@
-/* Answers in another form, as a strict client of the caller's hears them: chat completions for
- * callers of messages and the other way round, as streams cut anywhere and whole. */
+/* Responses in another form, as a strict client of the caller's form reads them: chat
+ * completions for callers of messages and the reverse, as streams cut anywhere and whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,13 +11,13 @@
 #include "support/translate_client.h"
 #include "support/translate_said.h"
 
-/* What clients hear of what is said of each. */
+/* Parts of the text that clients read from each response. */
 #define GPT	     "c1 gpt|"
 #define CLAUDE	     "m1 claude|"
 #define NONE	     "|0 0 cached 0 written 0"
 #define CLAUDE_USAGE "|130 7 cached 100 written 20 reasoned 0"
 
-/* `whole`: the same as a whole answer; NULL: it is not one. */
+/* `whole`: the same as a whole response; NULL: there is none. */
 static const struct translate_case {
 	const char *name;
 	enum form from;
@@ -160,7 +160,7 @@ static const struct translate_case {
 		BEGINS("0", "a", "get") GROWS("0", "{") SAYS("s") SAYS("o") GROWS("0", "}")
 			FINISH("tool_calls") DONE,
 		NULL, GPT "tool_use a get {}|text so|tool_use" NONE },
-	/* reasoning, refusals, what is only the provider's */
+	/* reasoning, refusals, and members that only the provider has */
 	{ "what was reasoned comes before", FORM_CHAT,
 		DELTA("\"reasoning_content\":\"hm\"") DELTA("\"reasoning_content\":\"m\"")
 			SAYS("yes") FINISH("stop") DONE,
@@ -222,7 +222,8 @@ static const struct translate_case {
 	{ "parts of the usage that are more than all of it", FORM_CHAT,
 		SAYS("a") FINISH("stop") CHAT_USAGE(
 			"\"prompt_tokens\":10,\"completion_tokens\":7,"
-			"\"prompt_tokens_details\":{\"cached_tokens\":8,\"cache_write_tokens\":20},"
+			"\"prompt_tokens_details\":{\"cached_tokens\":8,\"cache_write_tokens\":"
+			"20},"
 			"\"completion_tokens_details\":{\"reasoning_tokens\":30}") DONE,
 		NULL, GPT "text a|end_turn|0 7 cached 0 written 10" },
 	{ "a first event with usage and no choices is not the end (peers, 18)", FORM_CHAT,
@@ -245,7 +246,7 @@ static const struct translate_case {
 			NAMED("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\"}")
 				LAST,
 		NULL, CLAUDE "stop|" },
-	/* why it ended */
+	/* reasons of the end */
 	{ "its length", FORM_CHAT, SAYS("a") FINISH("length") DONE, NULL,
 		GPT "text a|max_tokens" NONE },
 	{ "the length of messages", FORM_MESSAGES, START WHY("max_tokens") LAST, NULL,
@@ -353,7 +354,7 @@ check_heard(const struct translate_case *c, bool streamed)
 }
 
 static void
-the_caller_hears_what_was_said(void **state)
+caller_gets_the_translated_response(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -366,7 +367,7 @@ the_caller_hears_what_was_said(void **state)
 /* ---- byte by byte ---- */
 
 static void
-what_would_stand_in_another_order_is_left_out(void **state)
+content_in_an_impossible_order_is_left_out(void **state)
 {
 	static const struct translate_case whole = { "reasoned before and after a text",
 		FORM_MESSAGES, NULL,
@@ -381,7 +382,7 @@ what_would_stand_in_another_order_is_left_out(void **state)
 }
 
 static void
-a_ping_is_a_comment(void **state)
+ping_becomes_a_comment(void **state)
 {
 	struct buf out = { 0 };
 	const char *why;
@@ -404,7 +405,7 @@ a_ping_is_a_comment(void **state)
 
 /* Google's clients take a comment for an event. */
 static void
-a_ping_is_nothing_for_gemini_clients(void **state)
+ping_is_dropped_for_gemini_clients(void **state)
 {
 	struct buf out = { 0 };
 	const char *why;
@@ -461,7 +462,7 @@ static const struct {
 };
 
 static void
-a_stream_to_the_byte(void **state)
+translated_stream_has_the_expected_bytes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(exact); i++) {
@@ -476,9 +477,9 @@ a_stream_to_the_byte(void **state)
 	}
 }
 
-/* Each piece goes when it comes, but for those of a call while another one is open. */
+/* Each piece is sent at once, except pieces of a call while another one is open. */
 static void
-a_text_goes_at_once(void **state)
+text_is_sent_at_once(void **state)
 {
 	static const char *const events[] = { SAYS("a"), SAYS("b"), BEGINS("0", "x", "get"),
 		GROWS("0", "{"), BEGINS("1", "y", "put"), GROWS("1", "{}"), GROWS("0", "}"),
@@ -509,7 +510,7 @@ a_text_goes_at_once(void **state)
 }
 
 static void
-usage_that_nobody_asked_for_is_not_said(void **state)
+usage_that_was_not_requested_is_left_out(void **state)
 {
 	struct translate_plan plan = { .from = FORM_MESSAGES,
 		.to = FORM_CHAT,
@@ -536,13 +537,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_caller_hears_what_was_said),
-		cmocka_unit_test(what_would_stand_in_another_order_is_left_out),
-		cmocka_unit_test(a_ping_is_a_comment),
-		cmocka_unit_test(a_ping_is_nothing_for_gemini_clients),
-		cmocka_unit_test(a_stream_to_the_byte),
-		cmocka_unit_test(a_text_goes_at_once),
-		cmocka_unit_test(usage_that_nobody_asked_for_is_not_said),
+		cmocka_unit_test(caller_gets_the_translated_response),
+		cmocka_unit_test(content_in_an_impossible_order_is_left_out),
+		cmocka_unit_test(ping_becomes_a_comment),
+		cmocka_unit_test(ping_is_dropped_for_gemini_clients),
+		cmocka_unit_test(translated_stream_has_the_expected_bytes),
+		cmocka_unit_test(text_is_sent_at_once),
+		cmocka_unit_test(usage_that_was_not_requested_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

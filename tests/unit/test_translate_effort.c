@@ -1,5 +1,5 @@
-/* How much a model is to reason, written as the model takes it by policies/models.yaml. Rows are written
- * with ' for ". */
+/* The requested amount of reasoning, written as the model accepts it by policies/models.yaml.
+ * Rows are written with ' for ". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ static const struct {
 	enum form from, to;
 	const char *in, *has, *has_not, *left_out;
 } rows[] = {
-	/* Claude that takes a budget */
+	/* Claude models with a budget */
 	{ "claude-haiku-4-5", FORM_CHAT, FORM_MESSAGES, "{'reasoning_effort':'medium'," CHAT "}",
 		"'thinking':{'type':'enabled','budget_tokens':8192}", "effort", NULL },
 	{ "claude-haiku-4-5-20251001", FORM_RESPONSES, FORM_MESSAGES, "{'reasoning':{'effort':'high'},'input':'hi'}",
@@ -41,7 +41,7 @@ static const struct {
 		"'tool_choice':{'type':'any'}", "thinking", "reasoning_effort" },
 	{ "us.anthropic.claude-haiku-4-5-20251001-v1:0", FORM_CHAT, FORM_CONVERSE, "{'reasoning_effort':'low'," CHAT "}",
 		"'additionalModelRequestFields':{'thinking':{'type':'enabled','budget_tokens':1024}}", "'effort'", NULL },
-	/* Claude that adapts */
+	/* Claude models with adaptive reasoning */
 	{ "claude-opus-4-6", FORM_CHAT, FORM_MESSAGES, "{'reasoning_effort':'minimal'," CHAT "}",
 		"'thinking':{'type':'adaptive'},'output_config':{'effort':'low'}", NULL, NULL },
 	{ "claude-opus-4-6", FORM_CHAT, FORM_MESSAGES, "{'reasoning_effort':'xhigh'," CHAT "}", "'effort':'high'", NULL, NULL },
@@ -113,7 +113,7 @@ double_quoted(const char *row)
 }
 
 static void
-each_model_gets_what_it_takes(void **state)
+effort_is_written_as_the_model_accepts_it(void **state)
 {
 	struct arena models;
 	struct diag d;
@@ -159,7 +159,8 @@ each_model_gets_what_it_takes(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(each_model_gets_what_it_takes) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		effort_is_written_as_the_model_accepts_it) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Answers by way of each form: what a chat's answer says, written in the form and read from it
- * again, is what it said. So each writer is read by the reader that reads real providers, whole,
- * as a stream, and as a stream that is cut at each byte. */
+/* Responses by way of each form: a chat completion that is written in the form and read from it
+ * again has the same content. So each writer is checked with the reader that reads real
+ * providers: whole, as a stream, and as a stream cut at each byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@
 	PIECE("'index':0,'function':{'arguments':'\\u0022:[1]}'}")                             \
 	PIECE("'index':1,'id':'b','type':'function','function':{'name':'put','arguments':'{}'}")
 
-/* Of one of several choices. */
+/* One of several choices. */
 #define ONE(index, delta, why) \
 	"data: {'id':'c','model':'gpt','choices':[{'index':" index ",'delta':{" delta "},'finish_reason':" why "}]}\n\n"
 #define ITEM(what, index, item) "data: {'type':'response.output_item." what "','output_index':" index ",'item':{" item "}}\n\n"
@@ -37,7 +37,7 @@
 /* clang-format off */
 static const struct {
 	const char *name, *stream, *want;
-	unsigned choices; /* several have a place in some forms alone */
+	unsigned choices; /* several choices are possible only in some forms */
 } rows[] = {
 	{ "a text", CHUNK("'role':'assistant','content':''", "null") CHUNK("'content':'Hel'", "null") CHUNK("'content':'lo \\ud83d\\ude00'", "null") CHUNK("", "'stop'") USAGE DONE,
 		"content Hello \xf0\x9f\x98\x80|stop|100 30 40", 0 },
@@ -95,9 +95,9 @@ kind_of(enum form f)
 	return f == FORM_CONVERSE ? FRAMES_EVENTSTREAM : FRAMES_SSE;
 }
 
-static unsigned choices; /* that were asked for */
+static unsigned choices; /* number of requested choices */
 
-/* `cut`: where the first of two pieces ends. */
+/* `cut`: the end of the first of two pieces. */
 static int
 step(enum form from, enum form to, bool streamed, struct span in, size_t cut, struct buf *out,
 	const char **why)
@@ -122,7 +122,7 @@ step(enum form from, enum form to, bool streamed, struct span in, size_t cut, st
 	return err;
 }
 
-/* ---- what a client of chat hears ---- */
+/* ---- what a client of chat completions reads ---- */
 
 enum { HEARD = 3 }; /* choices */
 struct heard {
@@ -140,7 +140,7 @@ hear_text(char *to, size_t room, const json_t *text)
 	size_t n = strlen(to);
 
 	for (const char *p = json_string_value(text); p && *p && n + 1 < room; p++)
-		if (*p != '\n' && *p != '\r') /* not between values of all forms */
+		if (*p != '\n' && *p != '\r') /* not between values in all forms */
 			to[n++] = *p;
 	to[n] = '\0';
 }
@@ -234,7 +234,7 @@ said(struct span bytes, bool streamed, char out[1024])
 /* ---- tests ---- */
 
 static void
-each_form_says_what_was_said(void **state)
+each_form_keeps_the_content(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -262,7 +262,7 @@ each_form_says_what_was_said(void **state)
 						form_name(by), got, rows[i].want, (int)there.n,
 						there.p + there.start);
 			}
-			/* all that is missing is an error */
+			/* everything that is cut is an error */
 			for (size_t cut = 0; cut + 1 < there.n; cut++) {
 				buf_clear(&back);
 				int err = step(by, FORM_CHAT, true,
@@ -278,9 +278,9 @@ each_form_says_what_was_said(void **state)
 		}
 }
 
-/* By way of each form that has the choices. */
+/* By way of each form that supports the choices. */
 static void
-whole_answers_say_the_same(void **state)
+whole_responses_keep_the_content(void **state)
 {
 #define WHOLE(rest) \
 	"{'id':'c','object':'chat.completion','model':'gpt','choices':[" rest "],'usage':{'prompt_tokens':100," \
@@ -325,9 +325,9 @@ whole_answers_say_the_same(void **state)
 	choices = 0;
 }
 
-/* What providers say that no writer of ours does. */
+/* Provider responses in forms that no writer of ours produces. */
 static void
-providers_say_it_in_other_ways(void **state)
+other_forms_of_providers_are_read(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -400,7 +400,7 @@ providers_say_it_in_other_ways(void **state)
 		buf_init(&out, 0);
 		struct buf by;
 		buf_init(&by, 0);
-		/* a chat's goes by way of responses */
+		/* a chat completion is translated by way of responses */
 		bool chat = others[i].from == FORM_CHAT;
 		int err = chat ? step(FORM_CHAT, FORM_RESPONSES, true, span_str(in), 9, &by, &why) : 0;
 		if (!err)
@@ -417,9 +417,9 @@ providers_say_it_in_other_ways(void **state)
 	}
 }
 
-/* Of whole responses, in each form: it has an end, and its text. */
+/* For whole responses, in each form: the response has an end and its text. */
 static void
-gemini_may_end_for_reasons_of_its_own(void **state)
+finish_reasons_of_gemini_are_translated(void **state)
 {
 	static const char *const reasons[] = { "OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL",
 		"TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "NO_IMAGE", "IMAGE_OTHER",
@@ -451,9 +451,9 @@ gemini_may_end_for_reasons_of_its_own(void **state)
 		}
 }
 
-/* A call that the model wrote badly: Bedrock and Gemini have words for it. */
+/* A malformed call of the model: Bedrock and Gemini have reasons for it. */
 static void
-bedrock_may_end_for_what_is_malformed(void **state)
+malformed_end_of_bedrock_is_translated(void **state)
 {
 	static const char *const reasons[] = { "malformed_tool_use", "malformed_model_output" };
 
@@ -478,9 +478,9 @@ bedrock_may_end_for_what_is_malformed(void **state)
 		}
 }
 
-/* An event of responses that says an error has the number after those before it. */
+/* An error event of responses has the number after the events before it. */
 static void
-an_error_is_numbered_after_the_events_before_it(void **state)
+error_event_is_numbered_after_earlier_events(void **state)
 {
 	static const char *const ends[] = { "data: {'error':{'message':'slow \\'sequence_number\\':0','code':429}}\n\n", "data: {]\n\n" };
 
@@ -502,13 +502,14 @@ an_error_is_numbered_after_the_events_before_it(void **state)
 			buf_init(&out, 0);
 			for (unsigned k = 0; k < before; k++)
 				assert_int_equal(translator_feed(t, span_str(text), &out, &why), 0);
-			if (translator_feed(t, span_str(end), &out, &why)) /* as the guard says it */
+			if (translator_feed(
+				    t, span_str(end), &out, &why)) /* as the guard writes it */
 				translator_say_error(t, "provider_error", SPAN_LIT("no"), SPAN_LIT("D1"), &out);
 			buf_putc(&out, '\0');
 			for (const char *at = out.p + out.start; (at = strstr(at, "\"sequence_number\":")); want++)
 				if (strtol(at += strlen("\"sequence_number\":"), NULL, 10) != want)
 					fail_msg("%u before, not %ld: %s", before, want, out.p + out.start);
-			/* two that begin it, two of its item, one of each text */
+			/* two events for the begin, two for its item, one for each text */
 			assert_int_equal(want, before ? before + 5 : 1);
 			translator_drop(&t);
 			buf_free(&out);
@@ -517,9 +518,9 @@ an_error_is_numbered_after_the_events_before_it(void **state)
 		}
 }
 
-/* Whoever asked for two cannot tell one that is missing from one that was cut. */
+/* A caller who requested two choices cannot distinguish a missing one from a cut stream. */
 static void
-a_stream_without_one_of_its_choices_is_cut(void **state)
+stream_without_a_requested_choice_is_an_error(void **state)
 {
 	char *in = quoted(CHUNK("'content':'a'", "'stop'"));
 	struct buf out;
@@ -540,7 +541,7 @@ a_stream_without_one_of_its_choices_is_cut(void **state)
 /* ---- embeddings ---- */
 
 static void
-vectors_are_those_of_openai(void **state)
+vectors_have_the_form_of_openai(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -614,9 +615,9 @@ vectors_are_those_of_openai(void **state)
 	}
 }
 
-/* Vectors come whole: a provider that says them as events says nothing. */
+/* Vectors arrive whole: a stream of vectors is invalid. */
 static void
-a_stream_of_vectors_is_an_error(void **state)
+stream_of_vectors_is_an_error(void **state)
 {
 	struct translate_plan p = { .from = FORM_EMBED_COHERE,
 		.to = FORM_EMBEDDINGS,
@@ -641,15 +642,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_form_says_what_was_said),
-		cmocka_unit_test(whole_answers_say_the_same),
-		cmocka_unit_test(a_stream_without_one_of_its_choices_is_cut),
-		cmocka_unit_test(providers_say_it_in_other_ways),
-		cmocka_unit_test(gemini_may_end_for_reasons_of_its_own),
-		cmocka_unit_test(bedrock_may_end_for_what_is_malformed),
-		cmocka_unit_test(an_error_is_numbered_after_the_events_before_it),
-		cmocka_unit_test(a_stream_of_vectors_is_an_error),
-		cmocka_unit_test(vectors_are_those_of_openai),
+		cmocka_unit_test(each_form_keeps_the_content),
+		cmocka_unit_test(whole_responses_keep_the_content),
+		cmocka_unit_test(stream_without_a_requested_choice_is_an_error),
+		cmocka_unit_test(other_forms_of_providers_are_read),
+		cmocka_unit_test(finish_reasons_of_gemini_are_translated),
+		cmocka_unit_test(malformed_end_of_bedrock_is_translated),
+		cmocka_unit_test(error_event_is_numbered_after_earlier_events),
+		cmocka_unit_test(stream_of_vectors_is_an_error),
+		cmocka_unit_test(vectors_have_the_form_of_openai),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

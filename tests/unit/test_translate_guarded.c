@@ -1,5 +1,5 @@
-/* Responses in another form after the guard: values are put back in what was reasoned, findings in it are
- * replaced, and all that was said goes before an error. Rows are written with ' for ". */
+/* Responses in another form after the guard: values are restored in reasoning, findings in it
+ * are replaced, and all earlier text is sent before an error. Rows are written with ' for ". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static const struct {
 	const char *name;
 	enum form from;
 	const char *type, *in;
-	const char *want; /* the texts of a chat: of reasoning, what it says, the error */
+	const char *want; /* the texts of a chat completion: reasoning, content, the error */
 } rows[] = {
 	{ "reasoning of messages, a placeholder in two events", FORM_MESSAGES, SSE,
 		STARTS THINKS DELTA("thinking_delta", "thinking", "ask <EMAIL_ADD") DELTA("thinking_delta", "thinking", "RESS_1> soon")
@@ -64,7 +64,7 @@ static const struct {
 	{ "reasoning of responses", FORM_RESPONSES, JSON,
 		"{'id':'r','model':'m','status':'completed','output':[{'type':'reasoning','summary':[{'type':'summary_text','text':'ask <EMAIL_ADDRESS_1>'}]},{'type':'message','role':'assistant','content':[{'type':'output_text','text':'so'}]}]}",
 		"ask jane@x.org|so|" },
-	/* what is held of a text, which may be the begin of a value, goes before the error */
+	/* held text, which may be the beginning of a value, is sent before the error */
 	{ "the last word of a stream of Bedrock's that fails", FORM_CONVERSE, FRAMES, WORDS("it is jane.") WORDS("doe") "!throttlingException {'message':'slow'}\n",
 		"|it is jane.doe|slow" },
 	{ "the begin of a placeholder there", FORM_CONVERSE, FRAMES, WORDS("it is <EMAIL_ADD") "!modelStreamErrorException {'message':'no'}\n", "|it is <EMAIL_ADD|no" },
@@ -81,7 +81,7 @@ static const struct {
 };
 /* clang-format on */
 
-/* The bytes of the row: with " for ', and of event streams a frame for each line. */
+/* Writes the bytes of the row: with " for ', and for event streams one frame for each line. */
 static void
 put_bytes(const char *type, const char *in, struct buf *out)
 {
@@ -103,7 +103,7 @@ put_bytes(const char *type, const char *in, struct buf *out)
 	buf_free(&text);
 }
 
-/* The texts of a chat, one after the other. */
+/* Joins the texts of a chat completion. */
 static void
 hear_chat(struct span out, struct buf *say)
 {
@@ -168,7 +168,7 @@ check_row(size_t i, struct span in, const struct vault *v, size_t cut)
 }
 
 static void
-what_the_guard_lets_go_is_translated(void **state)
+guarded_response_is_translated(void **state)
 {
 	struct vault *v = vault_new();
 
@@ -191,7 +191,7 @@ what_the_guard_lets_go_is_translated(void **state)
 static const struct {
 	const char *name;
 	enum form from, to;
-	const char *type, *in, *has, *lost; /* "": nothing is */
+	const char *type, *in, *has, *lost; /* "": none */
 } losses[] = {
 	{ "citations of messages", FORM_MESSAGES, FORM_CHAT, JSON, MESSAGE("{'type':'text','text':'so','citations':[{'type':'page_location','cited_text':'x'}]}", "end_turn"), "'so'", "citations" },
 	{ "no citations", FORM_MESSAGES, FORM_CHAT, JSON, MESSAGE("{'type':'text','text':'so','citations':[]},{'type':'text','text':'so','citations':null}", "end_turn"), "'soso'", "" },
@@ -213,7 +213,8 @@ static const struct {
 		"{'output':{'message':{'role':'assistant','content':[{'citationsContent':{'content':[{'text':'so'}],'citations':[{'title':'x'}]}}]}},'stopReason':'end_turn','usage':{'inputTokens':1,'outputTokens':1}}", "'so'", "citations" },
 	{ "in a stream of Bedrock's", FORM_CONVERSE, FORM_CHAT, FRAMES, WORDS("so") "contentBlockDelta {'contentBlockIndex':0,'delta':{'citation':{'title':'x'}}}\n" STOPPED, "'so'", "citations" },
 	{ "a member of a call's arguments is none", FORM_MESSAGES, FORM_CHAT, JSON, MESSAGE("{'type':'tool_use','id':'a','name':'f','input':{'citations':[1]}}", "tool_use"), "'f'", "" },
-	/* a call that the length cut: as a text half of it has a place, as an object not */
+	/* a call that the length limit cut: half of it can be sent as a string, but not as an
+	 * object */
 	{ "half a call", FORM_CHAT, FORM_MESSAGES, JSON, CHAT_SAYS("'content':'so','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{\\'x\\':'}}]},'finish_reason':'length'}"), "'stop_reason':'max_tokens'", "call" },
 	{ "half a call for Bedrock's", FORM_CHAT, FORM_CONVERSE, JSON, CHAT_SAYS("'tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{\\'x\\':'}}]},'finish_reason':'length'}"), "'stopReason':'max_tokens'", "call" },
 	{ "half a call for Gemini's, in a stream", FORM_CHAT, FORM_GENERATE, SSE, CHAT_DELTA("'tool_calls':[{'index':0,'id':'a','function':{'name':'f','arguments':'{\\'x\\':'}}]},'finish_reason':null") CHAT_DELTA("},'finish_reason':'length'") EVENT("[DONE]"),
@@ -235,7 +236,7 @@ static const struct {
 /* clang-format on */
 
 static void
-what_a_response_loses_is_reported(void **state)
+parts_that_a_response_loses_are_reported(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(losses); i++) {
@@ -261,8 +262,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_the_guard_lets_go_is_translated),
-		cmocka_unit_test(what_a_response_loses_is_reported),
+		cmocka_unit_test(guarded_response_is_translated),
+		cmocka_unit_test(parts_that_a_response_loses_are_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
-/* docs/translation-members.md says for each member of each form what becomes of it in each other form. The
- * page is made from these rows by translate_request() itself: MEMBERS=write writes it, else it is compared. Each
- * member that the code reads by a table, or that harmless_members.txt has, needs a row. */
+/* docs/translation-members.md states for each member of each form what becomes of it in each
+ * other form. translate_request() itself makes the page from these rows: MEMBERS=write writes
+ * it, otherwise it is compared. Each member that the code reads by a table, or that
+ * harmless_members.txt has, needs a row. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,8 +32,9 @@
 	"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{" call "}}]},{'role':'user','content':[{'toolResult':{" result "}}]}]}"
 #define RESULT "'toolUseId':'a','content':[{'text':'1'}]"
 
-/* Where members stand: the body with ~ for one of them, and what a path begins with. Members are NAME:VALUE; with = before it
- * the path names the value, too. A name may be a path: a.b, a[*].b. */
+/* Places of members: the body with ~ for one of them, and the beginning of the path. Members
+ * are NAME:VALUE; with = before it the path includes the value. A name may be a path: a.b,
+ * a[*].b. */
 /* clang-format off */
 static const struct {
 	enum form form;
@@ -241,7 +243,7 @@ static const struct request_form *const forms[] = { &chat_request_form, &respons
 
 /* ---- one member ---- */
 
-/* a.b[*].c as 'a':{'b':[{'c':value}]} */
+/* Writes a.b[*].c as 'a':{'b':[{'c':value}]}. */
 static void
 put_member(struct buf *b, struct span name, struct span value)
 {
@@ -277,7 +279,7 @@ put_body(struct buf *b, const char *body, struct span name, struct span value)
 
 struct outcome {
 	int err;
-	bool stream, usage; /* asked for in the path, or of the response */
+	bool stream, usage; /* requested in the path, or part of the response */
 	size_t noted;
 	struct span out;
 };
@@ -352,7 +354,7 @@ put_path(struct buf *b, const char *at, struct span item, struct span *name, str
 }
 
 static const struct {
-	enum form from, first, last; /* into these */
+	enum form from, first, last; /* into these forms */
 	const char *title;
 } tables[] = {
 	{ FORM_CHAT, FORM_CHAT, FORM_CONVERSE, "OpenAI's chat completions" },
@@ -399,7 +401,7 @@ static const char page_file[] = "docs/translation-members.md";
 static const char mark[] = "<!-- The tables are made by tests/unit/test_translate_members.c: make reference -->\n";
 
 static void
-the_page_says_what_becomes_of_each_member(void **state)
+page_states_what_becomes_of_each_member(void **state)
 {
 	static char text[256 << 10];
 	FILE *f = fopen(page_file, "r");
@@ -427,7 +429,7 @@ the_page_says_what_becomes_of_each_member(void **state)
 	buf_free(&page);
 }
 
-/* ---- nothing is missing ---- */
+/* ---- completeness ---- */
 
 /* Returns true if the row is about this path or about a member below it: directly below, or with `deep` at any depth. */
 static bool
@@ -475,7 +477,7 @@ static const char *const harmless_members[] = {
 };
 
 static void
-each_member_has_a_row(void **state)
+member_has_a_row(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(forms); i++) {
@@ -505,8 +507,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_member_has_a_row),
-		cmocka_unit_test(the_page_says_what_becomes_of_each_member),
+		cmocka_unit_test(member_has_a_row),
+		cmocka_unit_test(page_states_what_becomes_of_each_member),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

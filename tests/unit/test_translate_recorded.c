@@ -1,6 +1,7 @@
-/* Requests as real SDKs sent them, one of each shape (tests/data/sdk_requests.jsonl, which
- * RECORD=FILE make e2e E2E=sdk-translate.sh writes): translated there and back they mean the same.
- * What they mean is what they are in each other form. */
+/* Requests as real SDKs sent them, one of each form (tests/data/sdk_requests.jsonl, which
+ * RECORD=FILE make e2e E2E=sdk-translate.sh writes). Translated to another form and back, they
+ * have the same meaning. Their meaning is compared by their translation into each other form.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,8 +32,9 @@ form_of_path(const char *path)
 	return FORM_NONE;
 }
 
-/* But for what docs/translation.md says that may go: the cap of a form that needs one, which is
- * that of `into`; of an answer's schema its name, whether it is kept to, and closed for that. */
+/* Without the parts that docs/translation.md permits to lose: the output limit of a form that
+ * needs one, which is the limit of `into`, and of a response schema its name, strictness, and
+ * closing for strictness. */
 static struct span
 in_essence(struct span json)
 {
@@ -56,7 +58,7 @@ in_essence(struct span json)
 	return json;
 }
 
-/* In the arena; none: it is refused. */
+/* Returns the translation in the arena, or an empty span if it is refused. */
 static struct span
 into(enum form from, enum form to, struct span body, bool stream,
 	struct translated_request *made)
@@ -77,7 +79,7 @@ into(enum form from, enum form to, struct span body, bool stream,
 	return all;
 }
 
-/* What these requests have that not all forms have. */
+/* Members of these requests that not all forms have. */
 static bool
 may_be_refused(struct span path)
 {
@@ -122,7 +124,7 @@ means_the_same(const char *line, enum form from, struct span body, bool stream)
 
 /* {"sdk":…,"path":"…","body":{…}} */
 static void
-recorded_requests_mean_the_same(void **state)
+recorded_requests_keep_their_meaning(void **state)
 {
 	FILE *f = fopen("tests/data/sdk_requests.jsonl", "r");
 	char *line = NULL;
@@ -148,7 +150,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded_requests_mean_the_same),
+		cmocka_unit_test(recorded_requests_keep_their_meaning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* Answers that no caller may have in another form: what is cut, contradicts itself or has no
- * place there, the provider's own errors, and what is more than may be held. */
+/* Responses that must not reach a caller in another form: cut or contradictory responses,
+ * responses that the form cannot represent, the provider's own errors, and responses over the
+ * limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,7 @@
 #include "support/translate_client.h"
 #include "support/translate_said.h"
 
-/* ---- what is no answer ---- */
+/* ---- invalid responses ---- */
 
 static const struct {
 	const char *name;
@@ -148,7 +149,7 @@ static const struct {
 };
 
 static void
-what_is_no_answer_is_an_error(void **state)
+invalid_response_becomes_an_error(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(broken); i++) {
@@ -211,7 +212,7 @@ static const struct {
 };
 
 static void
-an_error_is_one_of_the_callers(void **state)
+providers_error_becomes_an_error_of_the_callers_form(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
@@ -255,7 +256,7 @@ put_arguments(struct buf *b, unsigned index, size_t n, const char *end)
 	buf_printf(b, "%s\"}}]}}]}\n\n", end);
 }
 
-/* What came of it; `in` is empty then. */
+/* Feeds the input, empties `in` and returns the result. */
 static int
 fed(struct buf *in, bool streamed)
 {
@@ -271,7 +272,7 @@ fed(struct buf *in, bool streamed)
 enum { MUCH = 960 << 10 };
 
 static void
-what_is_held_has_a_cap(void **state)
+held_parts_are_limited(void **state)
 {
 	struct buf in = { 0 };
 
@@ -281,7 +282,7 @@ what_is_held_has_a_cap(void **state)
 	assert_int_equal(fed(&in, true), ERR_LIMIT); /* calls that wait */
 	for (unsigned i = 0; i <= CAP_CALLS; i++)
 		put_begin(&in, i, "{}");
-	assert_int_equal(fed(&in, true), ERR_LIMIT); /* and that do not */
+	assert_int_equal(fed(&in, true), ERR_LIMIT); /* and calls that do not */
 	put_begin(&in, 0, "{");
 	for (unsigned i = 0; i < CAP_CALLS; i++)
 		buf_str(&in, i % 2 ? SAYS("x") : DELTA("\"reasoning\":\"x\""));
@@ -289,20 +290,20 @@ what_is_held_has_a_cap(void **state)
 	put_begin(&in, 0, "{");
 	for (size_t n = 0; n <= CAP_CALL_ARGUMENTS; n += MUCH)
 		put_arguments(&in, 0, MUCH, "");
-	assert_int_equal(fed(&in, true), ERR_LIMIT); /* arguments of one */
+	assert_int_equal(fed(&in, true), ERR_LIMIT); /* arguments of one call */
 	put_begin(&in, 0, "{");
 	for (size_t n = 0; n <= CAP_CALLS_HELD; n += MUCH) {
 		buf_str(&in, "data: {\"choices\":[{\"delta\":{\"content\":\"");
 		put_long(&in, MUCH);
 		buf_str(&in, "\"}}]}\n\n");
 	}
-	assert_int_equal(fed(&in, true), ERR_LIMIT); /* all that waits */
+	assert_int_equal(fed(&in, true), ERR_LIMIT); /* everything that waits */
 	for (unsigned i = 0; i < CAP_CALLS_HELD / MUCH + 2; i++) {
 		put_begin(&in, i, "{\\\"x\\\":");
 		put_arguments(&in, i, MUCH, "}");
 	}
 	buf_str(&in, FINISH("stop") DONE);
-	assert_int_equal(fed(&in, true), 0); /* what went waits no more */
+	assert_int_equal(fed(&in, true), 0); /* sent parts no longer wait */
 	buf_printf(&in, "data: {\"model\":\"%02000d\"}\n\n", 0);
 	assert_int_equal(fed(&in, true), ERR_LIMIT); /* a name */
 	buf_str(&in, "data: ");
@@ -310,7 +311,7 @@ what_is_held_has_a_cap(void **state)
 	assert_int_equal(fed(&in, true), ERR_LIMIT); /* an event */
 	buf_str(&in, CHAT("\"content\":\""));
 	put_long(&in, CAP_ANSWER_BYTES);
-	assert_int_equal(fed(&in, false), ERR_LIMIT); /* all of a whole answer */
+	assert_int_equal(fed(&in, false), ERR_LIMIT); /* a whole response */
 	buf_free(&in);
 }
 
@@ -318,9 +319,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_no_answer_is_an_error),
-		cmocka_unit_test(an_error_is_one_of_the_callers),
-		cmocka_unit_test(what_is_held_has_a_cap),
+		cmocka_unit_test(invalid_response_becomes_an_error),
+		cmocka_unit_test(providers_error_becomes_an_error_of_the_callers_form),
+		cmocka_unit_test(held_parts_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Requests in another form: what they are there, what has no place, and that there and back is
- * the same. Rows are written with ' for ". */
+/* Requests in another form: the translation, members that have no place, and that a translation
+ * there and back gives the same. Rows are written with ' for ". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #define CALL(id, args)                                                                         \
 	"{'id':'" id "','type':'function','function':{'name':'f','arguments':'" args "'}}"
 #define UNSIGNED ",'thoughtSignature':'skip_thought_signature_validator'"
-/* From one into another; without it into the other one of chat and messages. */
+/* From one form into another; without it, between chat and messages. */
 #define INTO(from_, to_) ((unsigned)FORM_##from_ | (unsigned)FORM_##to_ << 8)
 #define INTO_MISTRAL(from_) (INTO(from_, CHAT) | 1u << 16)
 #define M1 "{'model':'m','max_tokens':100,"
@@ -208,7 +208,7 @@ static const struct row {
 	{ "a member twice", FORM_CHAT, "{'messages':[{'role':'user','content':[{'type':'text','text':'a','image_url':{}}]}]}", NULL, "messages[0].content[0].image_url", NULL },
 	{ "of another type", FORM_CHAT, "{'temperature':'warm'," USER "}", NULL, "temperature", NULL },
 
-	/* the other way */
+	/* the reverse */
 	{ "a text", FORM_MESSAGES, "{'max_tokens':9," USER "}", "{'model':'m','max_completion_tokens':9," USER "}", NULL, NULL },
 	{ "system blocks", FORM_MESSAGES,
 		"{'max_tokens':9,'system':[{'type':'text','text':'a','cache_control':{'type':'ephemeral'}},{'type':'text','text':'b'}]," USER "}",
@@ -352,7 +352,7 @@ static const struct row {
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object'}}}," USER "}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\'}','name':'n'}}}}}", NULL, NULL },
 
-	/* what may go is not there */
+	/* members that may be omitted are missing */
 	{ "no tool may be called, and that may go", INTO(CHAT, CONVERSE),
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'}],'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':'none'}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}}]},{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}}]}],"
@@ -369,7 +369,7 @@ static const struct row {
 		"{'messages':[{'role':'user','content':[{'type':'file','file':{'filename':'n','file_data':'https://x'}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].file.file_data" },
 	{ "five words to stop at may go", FORM_MESSAGES, "{'stop_sequences':['1','2','3','4','5']," USER "}", "{'model':'m'," USER "}", NULL, "stop_sequences" },
 
-	/* what a tool says stays its own; who asks is nothing that an answer needs */
+	/* a tool's result keeps its text; members that only name the caller are not needed */
 	{ "a result that is a text document", FORM_MESSAGES,
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'document','source':{'type':'text','media_type':'text/plain','data':'d'}}]}]}]}",
 		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'d'}]}]}", NULL, NULL },
@@ -402,7 +402,7 @@ static const struct row {
 	{ "a stream and a user for Mistral", INTO_MISTRAL(MESSAGES), "{'max_tokens':5,'stream':true,'metadata':{'user_id':'u'}," USER "}", "{'model':'m','max_tokens':5," USER ",'stream':true}", NULL, NULL },
 	{ "too warm for Mistral", INTO_MISTRAL(RESPONSES), "{'temperature':1.6,'input':'hi'}", NULL, "temperature", NULL },
 
-	/* how much it thinks */
+	/* amount of reasoning */
 	{ "as it likes", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'hi'}]}],'generationConfig':{'thinkingConfig':{'thinkingBudget':-1}}}", "{'model':'m'," USER "}", NULL, NULL },
 	{ "not at all, whatever else it says", FORM_MESSAGES, "{'thinking':{'type':'disabled'},'output_config':{'effort':'high'}," USER "}", "{'model':'m'," USER ",'reasoning_effort':'none'}", NULL, NULL },
 	{ "not at all as responses", INTO(CHAT, RESPONSES), "{'reasoning_effort':'none'," USER "}",
@@ -419,7 +419,7 @@ static const struct row {
 	{ "one call at a time, of no tool", INTO(CHAT, CONVERSE), "{'parallel_tool_calls':false," USER "}", "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{}}", NULL, NULL },
 	{ "one call at a time, of no tool, for Gemini", INTO(CHAT, GENERATE), "{'parallel_tool_calls':false," USER "}", "{'contents':[{'role':'user','parts':[{'text':'hi'}]}],'generationConfig':{}}", NULL, NULL },
 
-	/* what is odd, and what must not be lost */
+	/* unusual content, and content that must not be lost */
 	{ "blanks in a result", FORM_MESSAGES, "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'text','text':' \\n'},{'type':'text','text':'x'}]}]}]}",
 		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'a','content':'x'}]}", NULL, NULL },
 	{ "a call of the user's", FORM_MESSAGES, "{'messages':[{'role':'user','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]}]}", NULL, "messages[0].content[0]", NULL },
@@ -527,7 +527,7 @@ translate(enum form from, unsigned to, struct span body, unsigned cap, const cha
 	return translate_request(&ask, a, out, made);
 }
 
-/* "ID" of what is wanted stands for an id that was made. */
+/* "ID" in the expected text stands for a generated id. */
 static bool
 is_like(struct span got, const char *want)
 {
@@ -547,7 +547,7 @@ is_like(struct span got, const char *want)
 }
 
 static void
-requests_are_what_the_target_takes(void **state)
+requests_have_the_targets_form(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -579,7 +579,7 @@ requests_are_what_the_target_takes(void **state)
 }
 
 static void
-an_output_cap_is_needed(void **state)
+missing_output_limit_is_refused(void **state)
 {
 	struct arena a;
 	struct buf out;
@@ -668,10 +668,10 @@ random_request(struct buf *in)
 	buf_putc(in, '\0');
 }
 
-/* Into the form, back, and into it again: the same bytes. What a target cannot hold is refused
- * by name the first time. */
+/* Translated into the form, back, and again: the same bytes. Members that a target does not
+ * support are refused by name the first time. */
 static void
-there_and_back_is_the_same(void **state)
+translation_there_and_back_is_the_same(void **state)
 {
 	size_t held[FORMS] = { 0 };
 
@@ -720,10 +720,10 @@ there_and_back_is_the_same(void **state)
 		assert_true(held[to] > 100);
 }
 
-/* ---- long ones ---- */
+/* ---- long requests ---- */
 
 static void
-ten_thousand_parts_take_no_square_of_time(void **state)
+ten_thousand_parts_take_linear_time(void **state)
 {
 	struct buf in, out;
 	struct arena a;
@@ -790,7 +790,7 @@ static const struct {
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'metadata':{'user_id':'user_0123456789012345678901234567890123456789_session_0123456789x'}}",
 		"'safety_identifier':'93d7663c", NULL },
 	{ INTO(MESSAGES, RESPONSES), "{'max_tokens':9," USER ",'metadata':{'user_id':'ann'}}", "'safety_identifier':'ann'", NULL },
-	/* a call that was cut, or that the model wrote badly */
+	/* a call that was cut, or that the model wrote incorrectly */
 	{ INTO(CHAT, MESSAGES), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{\\u0022x\\u0022:") "]},{'role':'tool','tool_call_id':'a','content':'no'}]}",
 		"'input':{'arguments':'{\\u0022x\\u0022:'}", "messages[*].tool_calls[*].function.arguments" },
 	{ INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{\\u0022x\\u0022:1,\\u0022x\\u0022:2}") "]},{'role':'tool','tool_call_id':'a','content':'no'}]}",
@@ -801,7 +801,7 @@ static const struct {
 		"'input':{'arguments':'none'}", "input[*].arguments" },
 	{ INTO(CHAT, GENERATE), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "[1]") "]},{'role':'tool','tool_call_id':'a','content':'no'}]}",
 		"'args':{'arguments':'[1]'}", "messages[*].tool_calls[*].function.arguments" },
-	/* LangChain and instructor: one call at a time, of a tool that is to be called */
+	/* LangChain and instructor: one call at a time, with a required tool */
 	{ INTO(CHAT, MESSAGES), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
 		"'tool_choice':{'type':'tool','name':'f','disable_parallel_tool_use':true}", NULL },
 	{ INTO(CHAT, GENERATE), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
@@ -812,11 +812,11 @@ static const struct {
 		"'tool_choice':{'type':'function','name':'f'},'parallel_tool_calls':false", NULL },
 	{ INTO(CONVERSE, GENERATE), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'toolConfig':{'tools':[{'toolSpec':{'name':'f','strict':true,'inputSchema':{'json':{'type':'object'}}}}]}}",
 		"'functionDeclarations'", "toolConfig.tools[*].toolSpec.strict" },
-	/* LangChain's Bedrock client: Claude's members have a place of their own there */
+	/* LangChain's Bedrock client: Claude's members have their own place there */
 	{ INTO(CONVERSE, MESSAGES), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'thinking':{'type':'enabled','budget_tokens':2048}}}", "'thinking':{'type':'adaptive'}", NULL },
 	{ INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'thinking':{'type':'disabled'}}}", "'reasoning_effort':'none'", NULL },
 	{ INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'reasoningConfig':{'type':'enabled','maxReasoningEffort':'high'}}}", "'reasoning_effort':'high'", NULL },
-	/* what may change the response, or where it is made */
+	/* members that may change the response, or where it is made */
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'context_management':{'edits':[]}," USER "}", "'content':'hi'", "context_management" },
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'inference_geo':'us'," USER "}", "'content':'hi'", "inference_geo" },
 	/* places that both of two forms have */
@@ -827,7 +827,7 @@ static const struct {
 	{ INTO(MESSAGES, RESPONSES), "{'max_tokens':9,'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x/y.pdf'}}]}]}", "{'type':'input_file','file_url':'https://x/y.pdf'}", NULL },
 	{ INTO(CHAT, GENERATE), "{'messages':[{'role':'user','content':[{'type':'input_audio','input_audio':{'data':'QUJD','format':'wav'}}]}]}", "'inlineData':{'mimeType':'audio/wav','data':'QUJD'}", NULL },
 	{ INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'inlineData':{'mimeType':'audio/mpeg','data':'QUJD'}}]}]}", "'input_audio':{'data':'QUJD','format':'mp3'}", NULL },
-	/* a text file whose bytes are in base64: Anthropic and Bedrock take its text */
+	/* a text file in base64: Anthropic and Bedrock accept its text */
 	{ INTO(CHAT, MESSAGES), "{'messages':[{'role':'user','content':[{'type':'file','file':{'filename':'a.md','file_data':'data:text/markdown;base64,IyAiaGkiCsOg'}}]}]}",
 		"{'type':'document','source':{'type':'text','media_type':'text/plain','data':'# \\'hi\\'\\n\xc3\xa0'},'title':'a.md'}", NULL },
 	{ INTO(RESPONSES, MESSAGES), "{'input':[{'role':'user','content':[{'type':'input_file','filename':'a.json','file_data':'data:application/json;charset=utf-8;base64,e30='}]}]}",
@@ -838,7 +838,7 @@ static const struct {
 		"'source':{'type':'text','media_type':'text/plain','data':'a,b'},'title':'t'}", NULL },
 	{ INTO(RESPONSES, CONVERSE), "{'input':[{'role':'user','content':[{'type':'input_file','filename':'a.json','file_data':'data:application/json;base64,e30='}]}]}",
 		"{'document':{'format':'txt','name':'a-json-", NULL },
-	/* base64 of Python's Google SDK, in the letters of URLs and without padding */
+	/* base64 of Python's Google SDK, in the URL alphabet and without padding */
 	{ INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'inlineData':{'mimeType':'image/png','data':'-_-_QQ'}}]}]}", "'url':'data:image/png;base64,+/+/QQ=='", NULL },
 	{ INTO(GENERATE, CONVERSE), "{'contents':[{'parts':[{'inlineData':{'mimeType':'image/png','data':'-_-_'}}]}]}", "'bytes':'+/+/'", NULL },
 	{ INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'inlineData':{'mimeType':'image/png','data':'ab\\/\\u002b'}}]}]}", "'data':'ab/+'", NULL },
@@ -846,14 +846,14 @@ static const struct {
 	/* google-genai's automatic calling */
 	{ INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parametersJsonSchema':{'type':'object'},'responseJsonSchema':{'type':'string'}}]}]}",
 		"'name':'f'", "tools[*].functionDeclarations[*].responseJsonSchema" },
-	/* what is cached at a target that caches by itself, or not */
+	/* cached content at a target that caches automatically, or not at all */
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'messages':[{'role':'user','content':[{'type':'text','text':'hi','cache_control':{'type':'ephemeral'}}]}]}",
 		"'content':'hi'", "*.cache_control" },
 	{ INTO(MESSAGES, GENERATE), "{'max_tokens':9," USER ",'tools':[{'name':'f','input_schema':{'type':'object'},'cache_control':{'type':'ephemeral'}}]}",
 		"'text':'hi'", "*.cache_control" },
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'cache_control':{'type':'ephemeral'}," USER "}", "'content':'hi'", "*.cache_control" },
 	{ INTO(CONVERSE, RESPONSES), "{'messages':[{'role':'user','content':[{'text':'hi'},{'cachePoint':{'type':'default'}}]}]}", "'text':'hi'", "*.cachePoint" },
-	/* inside of a result Bedrock takes none */
+	/* Bedrock accepts none inside a result */
 	{ INTO(MESSAGES, CONVERSE), "{'max_tokens':9,'messages':[{'role':'user','content':'go'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},"
 		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'text','text':'1','cache_control':{'type':'ephemeral'}}]}]}]}",
 		"'content':[{'text':'1'}],'status':'success'}},{'cachePoint':{'type':'default'}}", NULL },
@@ -870,7 +870,7 @@ static const struct {
 		"'description':'A text of this grammar:\\nstart: \\'x\\''", "*.definition" },
 	{ INTO(RESPONSES, CHAT), "{'input':'hi','tools':[{'type':'namespace','name':'n','description':'d','tools':[{'type':'function','name':'f'}]}]}",
 		"'name':'n__f'", "tools[*].description" },
-	/* where it has a place it is not left out */
+	/* a member that has a place is kept */
 	{ INTO(CHAT, MESSAGES), "{" USER ",'tools':[{'type':'function','function':{'name':'f','strict':true}}]}", "'strict':true", NULL },
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'output_format':{'type':'json_schema','schema':" NO_OPTIONAL "}}",
 		"'response_format'", NULL },
@@ -882,7 +882,7 @@ static const struct {
 /* clang-format on */
 
 static void
-a_member_that_is_left_out_is_named(void **state)
+omitted_member_is_named(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(left_out); i++) {
@@ -908,9 +908,10 @@ a_member_that_is_left_out_is_named(void **state)
 	}
 }
 
-/* The AI SDK's default model of OpenAI sends what OpenAI keeps: the message says what to set. */
+/* The AI SDK's default model of OpenAI refers to stored turns: the message states which option
+ * to set. */
 static void
-a_turn_that_openai_keeps_is_refused_with_the_remedy(void **state)
+reference_to_a_stored_turn_is_refused_with_the_fix(void **state)
 {
 	struct arena a;
 	struct buf out;
@@ -932,7 +933,7 @@ a_turn_that_openai_keeps_is_refused_with_the_remedy(void **state)
 	free(in);
 }
 
-/* An id of `n` letters, in the body that is sent under this name. */
+/* Returns the user id in the sent body for an id of `n` letters. */
 static struct span
 user_sent(enum form to, size_t n, const unsigned char *key, struct arena *a)
 {
@@ -966,7 +967,7 @@ user_sent(enum form to, size_t n, const unsigned char *key, struct arena *a)
 }
 
 static void
-a_user_whose_id_is_too_long_gets_a_keyed_hash(void **state)
+too_long_user_id_becomes_a_keyed_hash(void **state)
 {
 	static const unsigned char one[32] = { 1 }, two[32] = { 2 };
 	static const struct {
@@ -991,9 +992,9 @@ a_user_whose_id_is_too_long_gets_a_keyed_hash(void **state)
 	arena_reset(&a);
 }
 
-/* A record has room for so many names: the last one says that there are more. */
+/* A record has room for a limited number of names: the last one states that there are more. */
 static void
-more_members_than_a_record_holds_are_left_out(void **state)
+number_of_recorded_omitted_members_is_limited(void **state)
 {
 	const char *drop[TRANSLATE_DROPS + 8];
 	char names[TRANSLATE_DROPS + 8][8];
@@ -1025,7 +1026,7 @@ more_members_than_a_record_holds_are_left_out(void **state)
 }
 
 static void
-each_cut_of_a_body_is_refused(void **state)
+cut_request_body_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -1054,15 +1055,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(requests_are_what_the_target_takes),
-		cmocka_unit_test(an_output_cap_is_needed),
-		cmocka_unit_test(there_and_back_is_the_same),
-		cmocka_unit_test(ten_thousand_parts_take_no_square_of_time),
-		cmocka_unit_test(a_member_that_is_left_out_is_named),
-		cmocka_unit_test(a_turn_that_openai_keeps_is_refused_with_the_remedy),
-		cmocka_unit_test(a_user_whose_id_is_too_long_gets_a_keyed_hash),
-		cmocka_unit_test(more_members_than_a_record_holds_are_left_out),
-		cmocka_unit_test(each_cut_of_a_body_is_refused),
+		cmocka_unit_test(requests_have_the_targets_form),
+		cmocka_unit_test(missing_output_limit_is_refused),
+		cmocka_unit_test(translation_there_and_back_is_the_same),
+		cmocka_unit_test(ten_thousand_parts_take_linear_time),
+		cmocka_unit_test(omitted_member_is_named),
+		cmocka_unit_test(reference_to_a_stored_turn_is_refused_with_the_fix),
+		cmocka_unit_test(too_long_user_id_becomes_a_keyed_hash),
+		cmocka_unit_test(number_of_recorded_omitted_members_is_limited),
+		cmocka_unit_test(cut_request_body_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

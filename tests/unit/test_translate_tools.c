@@ -1,5 +1,5 @@
-/* Tools that the target knows under another name or as another kind: what it is offered, and what the
- * caller gets back for a call. Rows are written with ' for ". */
+/* Tools that have another name or kind at the target: the offered tool, and the call that the
+ * caller gets. Rows are written with ' for ". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,9 +20,9 @@
 static const struct {
 	const char *name;
 	enum form from, to;
-	const char *request, *offers; /* what the request in the other form has */
-	const char *name_called, *arguments; /* of the model's call; NULL: as it was offered */
-	const char *gets; /* whole and in the last event of a stream, but for the item's id */
+	const char *request, *offers; /* part of the request in the other form */
+	const char *name_called, *arguments; /* of the model's call; NULL: as offered */
+	const char *gets; /* whole and in the last event of a stream, except for the item's id */
 } rows[] = {
 	{ "a custom tool", FORM_RESPONSES, FORM_CHAT, "{" HI CUSTOM "]}", "'name':'patch'", "patch", "{\\'input\\':\\'a \\\\\\'b\\\\\\'\\\\n\\'}",
 		"'type':'custom_tool_call','status':'completed','call_id':'a','name':'patch','input':'a \\'b\\'\\n'}" },
@@ -66,7 +66,7 @@ double_quoted(const char *row)
 	return s;
 }
 
-/* The first name of a tool in what is sent. */
+/* Returns the first name of a tool in the sent body. */
 static struct span
 name_offered(struct span sent)
 {
@@ -113,7 +113,7 @@ put_provider_call(struct buf *in, enum form to, bool streamed, struct span name,
 }
 
 static void
-a_call_comes_back_as_the_caller_knows_it(void **state)
+call_is_returned_with_the_callers_name(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -148,7 +148,7 @@ a_call_comes_back_as_the_caller_knows_it(void **state)
 					buf_view(&in), step, 0, &out, &why);
 				struct span got = buf_view(&out);
 				const char *want = gets;
-				/* a stream of chat and messages says the name before the text */
+				/* a stream of chat and messages has the name before the text */
 				if (streamed && rows[i].from == FORM_CHAT)
 					want = "\"custom\":{\"input\":\"x\"}";
 				if (err || !memmem(got.p, got.n, want, strlen(want)))
@@ -166,10 +166,10 @@ a_call_comes_back_as_the_caller_knows_it(void **state)
 	}
 }
 
-/* Bodies with the tool's name at each ~. The name stands where it is offered, chosen, called and answered. */
+/* Bodies with the tool's name at each ~: in the offer, the choice, the call and the result. */
 static const struct {
 	enum form form;
-	size_t most; /* letters of a name */
+	size_t most; /* letters in a name */
 	const char *body;
 } named[] = {
 	{ FORM_CHAT, 64,
@@ -199,7 +199,7 @@ count_of(struct span in, const char *of)
 	return n;
 }
 
-/* What the target of this form answers: a call of the tool. */
+/* Writes the response of a target of this form: a call of the tool. */
 static void
 put_answer_of(struct buf *in, enum form to, bool streamed, struct span name)
 {
@@ -235,7 +235,7 @@ check_long_name(size_t from, size_t to, const char *name)
 	struct span as = name_offered(buf_view(&sent));
 	char known[129];
 	snprintf(known, sizeof(known), "%.*s", SPAN_ARG(as));
-	/* offered, chosen, called; at Gemini answered, too */
+	/* offered, chosen, called; for Gemini answered too */
 	size_t places = ask.to == FORM_GENERATE ? 4 : 3;
 	if (as.n > named[to].most || count_of(buf_view(&sent), known) != places ||
 		(strlen(name) <= named[to].most) != span_is(as, name))
@@ -258,7 +258,7 @@ check_long_name(size_t from, size_t to, const char *name)
 }
 
 static void
-a_long_name_goes_to_each_form_and_comes_back(void **state)
+long_name_is_translated_there_and_back(void **state)
 {
 	char name[129];
 
@@ -273,9 +273,9 @@ a_long_name_goes_to_each_form_and_comes_back(void **state)
 			}
 }
 
-/* The text of a custom call is said in its own events, and nothing of its JSON. */
+/* The text of a custom call is in its own events, without its JSON. */
 static void
-a_custom_call_has_its_own_events(void **state)
+custom_call_has_its_own_events(void **state)
 {
 	static const struct tool_alias as = {
 		.sent = SPAN_LIT("patch"), .name = SPAN_LIT("patch"), .custom = true
@@ -304,9 +304,9 @@ a_custom_call_has_its_own_events(void **state)
 	buf_free(&out);
 }
 
-/* A client could not tell half of a text from all of it, and would run it. */
+/* A client could not distinguish half of a text from all of it, and would run it. */
 static void
-half_of_a_custom_call_is_left_out(void **state)
+half_of_a_custom_call_is_omitted(void **state)
 {
 	static const struct tool_alias as = {
 		.sent = SPAN_LIT("patch"), .name = SPAN_LIT("patch"), .custom = true
@@ -331,9 +331,10 @@ half_of_a_custom_call_is_left_out(void **state)
 	}
 }
 
-/* Bedrock needs a tool if there are calls in the history: the caller, who offered none, gets no call of it. */
+/* Bedrock requires a tool if the history has calls. The caller, who offered none, gets no call
+ * of it. */
 static void
-a_tool_that_the_caller_did_not_offer_is_not_called(void **state)
+call_of_an_unoffered_tool_is_omitted(void **state)
 {
 	static const char body[] =
 		"{\"messages\":[{\"role\":\"user\",\"content\":\"go\"},{\"role\":\"assistant\",\"tool_calls\":[{"
@@ -374,7 +375,7 @@ a_tool_that_the_caller_did_not_offer_is_not_called(void **state)
 	arena_reset(&a);
 }
 
-/* ---- custom tools at a model that takes them ---- */
+/* ---- custom tools for a model that supports them ---- */
 
 #define ASKS_RESPONSES_MEMBERS "'input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'hi'}]},{'type':'custom_tool_call','call_id':'x','name':'patch','input':'1 \\u0022'}," \
 	"{'type':'custom_tool_call_output','call_id':'x','output':'2'}],'tools':[{'type':'custom','name':'patch','description':'d','format':{'type':'grammar','syntax':'lark','definition':'start: X'}}," \
@@ -424,7 +425,7 @@ static const struct {
 /* clang-format on */
 
 static void
-a_custom_tool_stays_one_where_the_model_takes_it(void **state)
+custom_tool_stays_custom_if_the_model_supports_it(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(customs); i++) {
@@ -464,9 +465,9 @@ a_custom_tool_stays_one_where_the_model_takes_it(void **state)
 	}
 }
 
-/* What a model without custom tools, or Mistral, is offered is a function. */
+/* A model without custom tools, or Mistral, is offered a function. */
 static void
-other_models_are_offered_a_function(void **state)
+other_models_get_a_function(void **state)
 {
 	char *body = double_quoted(ASKS_CUSTOM);
 	struct translate_ask asks[] = {
@@ -495,13 +496,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_call_comes_back_as_the_caller_knows_it),
-		cmocka_unit_test(a_long_name_goes_to_each_form_and_comes_back),
-		cmocka_unit_test(a_custom_call_has_its_own_events),
-		cmocka_unit_test(half_of_a_custom_call_is_left_out),
-		cmocka_unit_test(a_tool_that_the_caller_did_not_offer_is_not_called),
-		cmocka_unit_test(a_custom_tool_stays_one_where_the_model_takes_it),
-		cmocka_unit_test(other_models_are_offered_a_function),
+		cmocka_unit_test(call_is_returned_with_the_callers_name),
+		cmocka_unit_test(long_name_is_translated_there_and_back),
+		cmocka_unit_test(custom_call_has_its_own_events),
+		cmocka_unit_test(half_of_a_custom_call_is_omitted),
+		cmocka_unit_test(call_of_an_unoffered_tool_is_omitted),
+		cmocka_unit_test(custom_tool_stays_custom_if_the_model_supports_it),
+		cmocka_unit_test(other_models_get_a_function),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* A chain's checkpoints while it is verified: each is held against the records before it, an
- * old note against the chain, and the commits that a checkpoint vouches for are not looked at a
- * second time. */
+/* A chain's checkpoints during verification: each is compared with the records before it, an
+ * old note with the chain, and commits that a checkpoint covers are not verified a second time.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +33,8 @@ teardown(void **state)
 	return 0;
 }
 
-/* boot, n commits of `each` records, with a checkpoint before every `step`-th. */
+/* Writes boot and n commits of `each` records, with a checkpoint before every `step`-th
+ * commit. */
 static void
 build(size_t n, size_t each, size_t step)
 {
@@ -86,7 +87,7 @@ verify(const struct checkpoint *note)
 	return verify_with((struct verify_options){ .live = false }, buf_view(&b.out), note);
 }
 
-/* The text from record `seq` on: its line and all that follow. */
+/* Returns the text from record `seq` on. */
 static struct span
 from_record(uint64_t seq)
 {
@@ -102,7 +103,7 @@ from_record(uint64_t seq)
 }
 
 static void
-every_checkpoint_is_held_against_its_records(void **state)
+checkpoint_is_compared_with_its_records(void **state)
 {
 	struct merkle_hash root;
 	(void)state;
@@ -119,12 +120,12 @@ every_checkpoint_is_held_against_its_records(void **state)
 	struct merkle_hash want;
 	merkle_root(&b.tree, &want);
 	assert_memory_equal(&root, &want, sizeof(root));
-	assert_int_equal(r.vouched, 0); /* a short chain: all signatures are looked at */
+	assert_int_equal(r.vouched, 0); /* in a short chain, all signatures are verified */
 }
 
-/* What a daemon that has the key could write and must not. */
+/* Checkpoints that a dishonest daemon with the key could write. */
 static void
-a_checkpoint_that_does_not_fit_is_named(void **state)
+wrong_checkpoint_is_named(void **state)
 {
 	static const struct {
 		const char *name, *why;
@@ -152,7 +153,7 @@ a_checkpoint_that_does_not_fit_is_named(void **state)
 		chain_build_free(&b);
 		chain_build_init(&b, "gw-1");
 		build(3, 2, 9);
-		struct chain_build said = b; /* what the checkpoint is of */
+		struct chain_build said = b; /* the chain of which the checkpoint is made */
 		struct merkle_hash root;
 		struct buf note, fields;
 		if (kind == 0)
@@ -204,9 +205,10 @@ a_checkpoint_that_does_not_fit_is_named(void **state)
 	}
 }
 
-/* Without the tree it would be a sound chain: only the checkpoint says that it is another. */
+/* Without the tree, the chain would be valid: only the checkpoint shows that it is another
+ * one. */
 static void
-a_bad_signature_before_a_bad_checkpoint_comes_first(void **state)
+bad_signature_before_a_bad_checkpoint_is_reported_first(void **state)
 {
 	(void)state;
 
@@ -217,7 +219,7 @@ a_bad_signature_before_a_bad_checkpoint_comes_first(void **state)
 	struct verify_result r = verify(NULL);
 	assert_false(r.ok);
 	assert_int_equal(r.bad_seq, 6);
-	/* Now also the signature of records 4 and 5. */
+	/* Now the signature of records 4 and 5 is changed too. */
 	struct span s = from_record(5);
 	char *sig = memmem(s.p, s.n, "\"sig\":\"", 7);
 	assert_non_null(sig);
@@ -229,7 +231,7 @@ a_bad_signature_before_a_bad_checkpoint_comes_first(void **state)
 }
 
 static void
-a_trimmed_chain_has_a_tree_from_its_first_range_on(void **state)
+trimmed_chain_has_a_tree_from_its_first_range_on(void **state)
 {
 	(void)state;
 
@@ -241,7 +243,7 @@ a_trimmed_chain_has_a_tree_from_its_first_range_on(void **state)
 	assert_int_equal(t.checkpoints, 3);
 	assert_true(t.known);
 	assert_int_equal(t.range.n, r.last);
-	/* A record after the first checkpoint that is not the one of the tree. */
+	/* A record after the first checkpoint that differs from the one in the tree. */
 	struct buf changed;
 	buf_init(&changed, 0);
 	buf_span(&changed, from_record(5));
@@ -253,9 +255,9 @@ a_trimmed_chain_has_a_tree_from_its_first_range_on(void **state)
 	buf_free(&changed);
 }
 
-/* A boot record says the range too: then the note of its tree holds the same. */
+/* A boot record has the range too: the note of its tree must then match. */
 static void
-a_boot_says_the_range_that_stands_before_it(void **state)
+boot_record_has_the_range_before_it(void **state)
 {
 	struct buf fields;
 	(void)state;
@@ -285,8 +287,8 @@ a_boot_says_the_range_that_stands_before_it(void **state)
 			assert_int_equal(r.bad_seq, 8);
 			assert_non_null(strstr(r.why, "tree of a boot record"));
 		}
-		/* Where the chain begins with it there is nothing to compare with, but the
-		 * next checkpoint. */
+		/* If the chain begins with it, only the next checkpoint can be compared with
+		 * it. */
 		r = verify_with(
 			(struct verify_options){ .trimmed = true }, from_record(8), NULL);
 		assert_int_equal(r.ok, !lies);
@@ -296,7 +298,7 @@ a_boot_says_the_range_that_stands_before_it(void **state)
 }
 
 static void
-an_old_note_is_continued_or_forked(void **state)
+old_note_is_continued_or_forked(void **state)
 {
 	struct chain_build other;
 	struct checkpoint note;
@@ -330,7 +332,7 @@ an_old_note_is_continued_or_forked(void **state)
 		assert_true(verify(&note).ok);
 		assert_int_equal(t.note_is, NOTE_FORKED);
 	}
-	/* One that is longer than the log. */
+	/* A history longer than the log. */
 	note.size = 1000;
 	assert_true(verify(&note).ok);
 	assert_int_equal(t.note_is, NOTE_NOT_REACHED);
@@ -338,10 +340,10 @@ an_old_note_is_continued_or_forked(void **state)
 		buf_free(&at[i]);
 }
 
-/* Of records that nobody read nothing is said: not by a record that says the range before it.
- */
+/* Nothing is reported about records that were not read, not even from a record with the range
+ * before it. */
 static void
-a_note_of_records_that_are_not_read_is_unread(void **state)
+note_of_unread_records_is_reported_as_not_read(void **state)
 {
 	struct checkpoint note;
 	struct buf at[2];
@@ -352,7 +354,7 @@ a_note_of_records_that_are_not_read_is_unread(void **state)
 	for (size_t i = 0; i < COUNT_OF(at); i++) {
 		chain_build_add(&b, 6);
 		buf_init(&at[i], 0);
-		chain_build_note(&b, &at[i]); /* of 7 and 13 records */
+		chain_build_note(&b, &at[i]); /* over 7 and 13 records */
 	}
 	chain_build_checkpoint(&b);
 	chain_build_add(&b, 20);
@@ -374,10 +376,10 @@ a_note_of_records_that_are_not_read_is_unread(void **state)
 		buf_free(&at[i]);
 }
 
-/* Commits that a checkpoint covers are vouched for, but for the first ones: a flipped bit in
- * such a signature is not looked at, in a record it is found as ever. */
+/* Commits that a checkpoint covers are not verified, except the first ones: a changed bit in
+ * such a signature is not noticed, but one in a record is. */
 static void
-a_long_chain_is_vouched_for_by_its_checkpoints(void **state)
+long_chain_is_verified_by_its_checkpoints(void **state)
 {
 	char *sig;
 	(void)state;
@@ -422,10 +424,10 @@ a_long_chain_is_vouched_for_by_its_checkpoints(void **state)
 	assert_true(verify(NULL).ok);
 }
 
-/* The old key says who comes next: whoever trusts it trusts that one's notes from there on, and
- * no other's. */
+/* The old key names its successor: a verifier who trusts the old key trusts the new key's notes
+ * from there on, and no others. */
 static void
-a_rotated_key_signs_the_notes_from_its_record_on(void **state)
+rotated_key_signs_the_notes_from_its_record_on(void **state)
 {
 	struct key_statement says;
 	struct signkey next;
@@ -461,9 +463,9 @@ a_rotated_key_signs_the_notes_from_its_record_on(void **state)
 	}
 }
 
-/* A range that only a record says vouches for nothing before it. */
+/* A range that only a record states vouches for nothing before it. */
 static void
-a_trimmed_chain_vouches_only_for_what_was_hashed(void **state)
+trimmed_chain_vouches_only_for_hashed_records(void **state)
 {
 	(void)state;
 
@@ -492,16 +494,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(every_checkpoint_is_held_against_its_records),
-		T(a_checkpoint_that_does_not_fit_is_named),
-		T(a_bad_signature_before_a_bad_checkpoint_comes_first),
-		T(a_trimmed_chain_has_a_tree_from_its_first_range_on),
-		T(a_boot_says_the_range_that_stands_before_it),
-		T(an_old_note_is_continued_or_forked),
-		T(a_note_of_records_that_are_not_read_is_unread),
-		T(a_long_chain_is_vouched_for_by_its_checkpoints),
-		T(a_rotated_key_signs_the_notes_from_its_record_on),
-		T(a_trimmed_chain_vouches_only_for_what_was_hashed),
+		T(checkpoint_is_compared_with_its_records),
+		T(wrong_checkpoint_is_named),
+		T(bad_signature_before_a_bad_checkpoint_is_reported_first),
+		T(trimmed_chain_has_a_tree_from_its_first_range_on),
+		T(boot_record_has_the_range_before_it),
+		T(old_note_is_continued_or_forked),
+		T(note_of_unread_records_is_reported_as_not_read),
+		T(long_chain_is_verified_by_its_checkpoints),
+		T(rotated_key_signs_the_notes_from_its_record_on),
+		T(trimmed_chain_vouches_only_for_hashed_records),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,4 @@
-/* What was decided in minutes and hours: over restarts, clocks that are set, torn lines and
- * many names. */
+/* Decisions by minute and hour: over restarts, changed clocks, torn lines and many names. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,7 +64,7 @@ count(const char *route, enum series_value v, uint64_t n)
 	heavy_add(&w->heavy[HEAVY_TEAM], span_str(route), heavy);
 }
 
-/* Adds to a person, key, tool or team. */
+/* Adds usage to a person, key, tool or team. */
 static void
 spend(enum heavy_kind kind, const char *name, uint64_t requests, uint64_t nanousd)
 {
@@ -88,7 +87,7 @@ pass_minute(void)
 	trends_minute(t, r, &source, ns - 1);
 }
 
-/* A minute passes, with `n` permitted requests of a route. */
+/* Passes a minute with `n` permitted requests of a route. */
 static void
 minute(const char *route, uint64_t n)
 {
@@ -120,7 +119,7 @@ trends_of(unsigned by, enum trends_range range, const char *name)
 	return o;
 }
 
-/* The sum of a row's value; -1: there is no such row or value. */
+/* Returns the sum of a row's value; -1: no such row or value. */
 static json_int_t
 sum(unsigned by, enum trends_range range, const char *period, const char *name,
 	const char *value)
@@ -148,7 +147,7 @@ total(enum trends_range range)
 }
 
 static void
-minutes_of_each_kind_are_kept_over_a_restart(void **state UNUSED)
+minutes_of_each_range_are_kept_over_a_restart(void **state UNUSED)
 {
 	rule_tally_add(&w->rules, "no-secrets", RULE_DID_DENY, 1);
 	source.cache_hits = 4;
@@ -171,7 +170,7 @@ minutes_of_each_kind_are_kept_over_a_restart(void **state UNUSED)
 }
 
 static void
-an_hour_is_summed_once_and_not_again_after_a_restart(void **state UNUSED)
+hour_is_summed_once_also_after_a_restart(void **state UNUSED)
 {
 	for (int i = 0; i < 130; i++) {
 		minute("chat", 1);
@@ -186,7 +185,7 @@ an_hour_is_summed_once_and_not_again_after_a_restart(void **state UNUSED)
 }
 
 static void
-a_minute_in_which_the_daemon_did_not_run_is_null(void **state UNUSED)
+minute_without_a_daemon_is_null(void **state UNUSED)
 {
 	minute("chat", 1);
 	minute("chat", 0);
@@ -206,7 +205,7 @@ a_minute_in_which_the_daemon_did_not_run_is_null(void **state UNUSED)
 }
 
 static void
-a_clock_that_is_set_back_or_forward_loses_nothing(void **state UNUSED)
+clock_set_back_or_forward_loses_nothing(void **state UNUSED)
 {
 	int64_t before;
 
@@ -223,10 +222,10 @@ a_clock_that_is_set_back_or_forward_loses_nothing(void **state UNUSED)
 	assert_int_equal(total(TRENDS_1H), 13);
 }
 
-/* Persons too: an hour back, and a day ahead for some minutes, with holes between the minutes.
- */
+/* Persons too: an hour back, and a day ahead for some minutes, with gaps between the
+ * minutes. */
 static void
-a_clock_that_jumps_keeps_the_figures_of_names(void **state UNUSED)
+clock_that_jumps_keeps_the_values_of_names(void **state UNUSED)
 {
 	static const int64_t jumps_minutes[] = { 0, -60, 61, 24 * 60, -24 * 60, 7, 25 * 60 };
 	json_int_t n = 0;
@@ -246,9 +245,9 @@ a_clock_that_jumps_keeps_the_figures_of_names(void **state UNUSED)
 	}
 }
 
-/* An hour that a wrong clock closed in the future does not end the hours that follow. */
+/* An hour that a wrong clock closed in the future does not end the following hours. */
 static void
-an_hour_of_the_future_hides_no_later_one(void **state UNUSED)
+hour_in_the_future_hides_no_later_one(void **state UNUSED)
 {
 	minute("chat", 1);
 	ns += 23 * 60 * MINUTE_NS + 57 * MINUTE_NS;
@@ -264,7 +263,7 @@ an_hour_of_the_future_hides_no_later_one(void **state UNUSED)
 }
 
 static void
-a_file_of_another_version_stays_as_it_is(void **state UNUSED)
+file_of_another_version_is_unchanged(void **state UNUSED)
 {
 	FILE *f = fopen(path, "w");
 
@@ -282,9 +281,9 @@ a_file_of_another_version_stays_as_it_is(void **state UNUSED)
 	assert_string_equal(line, "tollgate-trends 2 whatever\n");
 }
 
-/* The file that could not be written has every name when it can be. */
+/* A file that could not be written gets every name once it can be written. */
 static void
-a_name_of_a_minute_that_was_not_written_is_written_later(void **state UNUSED)
+names_of_an_unwritten_minute_are_written_later(void **state UNUSED)
 {
 	minute("chat", 1);
 	assert_int_equal(rename(path, "/tmp/test_trends.aside"), 0);
@@ -299,7 +298,7 @@ a_name_of_a_minute_that_was_not_written_is_written_later(void **state UNUSED)
 }
 
 static void
-what_a_daemon_wrote_is_added_to_that_of_others(void **state UNUSED)
+written_values_are_added_to_those_of_other_daemons(void **state UNUSED)
 {
 	struct trends *together = trends_open(NULL), *own = t;
 	struct trends_reader *readers[2];
@@ -327,7 +326,7 @@ what_a_daemon_wrote_is_added_to_that_of_others(void **state UNUSED)
 }
 
 static void
-a_torn_or_foreign_line_is_left_out(void **state UNUSED)
+torn_or_foreign_line_is_ignored(void **state UNUSED)
 {
 	static const char *const lines[] = { "minute 29688001 0.0=", "minute x 0.0=1\n",
 		"hour\n", "name 300 route \"x\"\n", "name 9 route x\n",
@@ -350,7 +349,7 @@ a_torn_or_foreign_line_is_left_out(void **state UNUSED)
 }
 
 static void
-a_kind_that_is_full_keeps_the_names_with_the_highest_cost(void **state UNUSED)
+full_table_keeps_the_names_with_the_highest_cost(void **state UNUSED)
 {
 	char name[16];
 
@@ -373,7 +372,7 @@ a_kind_that_is_full_keeps_the_names_with_the_highest_cost(void **state UNUSED)
 }
 
 static void
-a_median_is_weighed_by_its_requests(void **state UNUSED)
+median_is_weighted_by_requests(void **state UNUSED)
 {
 	FILE *f = fopen(path, "w");
 
@@ -390,7 +389,7 @@ a_median_is_weighed_by_its_requests(void **state UNUSED)
 }
 
 static void
-each_kind_of_names_has_rows_of_its_own(void **state UNUSED)
+each_kind_of_names_has_its_own_rows(void **state UNUSED)
 {
 	spend(HEAVY_PERSON, "ann", 1, 5000);
 	spend(HEAVY_KEY, "ann", 2, 0);
@@ -414,7 +413,7 @@ each_kind_of_names_has_rows_of_its_own(void **state UNUSED)
 }
 
 static void
-a_hundred_thousand_persons_take_bounded_memory_and_the_dearest_stay(void **state UNUSED)
+many_persons_take_limited_memory(void **state UNUSED)
 {
 	char name[32];
 
@@ -443,7 +442,7 @@ a_hundred_thousand_persons_take_bounded_memory_and_the_dearest_stay(void **state
 }
 
 static void
-names_of_any_script_are_kept_and_others_are_other(void **state UNUSED)
+valid_names_are_kept_and_others_count_as_other(void **state UNUSED)
 {
 	static const char *const kept[] = { "\xe5\xb1\xb1\xe7\x94\xb0",
 		"\xd7\x93\xd7\xa0\xd7\x94", "\xe2\x80\xaereversed", "a \"quoted\"\nline" };
@@ -487,7 +486,7 @@ other_has_no_quantiles(void **state UNUSED)
 }
 
 static void
-folded_minutes_keep_the_sums_of_each_view(void **state UNUSED)
+merged_minutes_keep_the_sums_of_each_view(void **state UNUSED)
 {
 	for (int i = 0; i < 400; i++) {
 		spend(HEAVY_PERSON, i % 2 ? "ann" : "bob", 1, 1000);
@@ -563,10 +562,10 @@ one_name_is_shown_alone(void **state UNUSED)
 	}
 }
 
-/* A week with full tables. In each minute, the names of persons, teams, keys and tools are
- * other ones. A step is an hour for five days, then a quarter of an hour, and then a minute. */
+/* A week with full tables. The names of persons, teams, keys and tools differ in each minute. A
+ * step is an hour for five days, then a quarter of an hour, and then a minute. */
 static void
-a_week_of_full_tables_stays_within_its_memory(void **state UNUSED)
+week_of_full_tables_stays_within_its_memory(void **state UNUSED)
 {
 	const size_t begin = mallinfo2().uordblks + mallinfo2().hblkhd;
 	char name[64];
@@ -593,7 +592,7 @@ a_week_of_full_tables_stays_within_its_memory(void **state UNUSED)
 }
 
 static void
-a_file_that_cannot_be_written_stops_nothing(void **state UNUSED)
+unwritable_file_stops_nothing(void **state UNUSED)
 {
 	trends_close(&t);
 	t = trends_open("/nowhere/trends");
@@ -602,9 +601,9 @@ a_file_that_cannot_be_written_stops_nothing(void **state UNUSED)
 	assert_int_equal(total(TRENDS_1H), 2);
 }
 
-/* The file stays within a bound however long the daemon runs. */
+/* The size of the file is limited, however long the daemon runs. */
 static void
-the_file_is_written_anew_before_it_grows(void **state UNUSED)
+file_is_rewritten_before_it_grows(void **state UNUSED)
 {
 	long most = 0;
 
@@ -624,28 +623,28 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(minutes_of_each_kind_are_kept_over_a_restart),
-		T(an_hour_is_summed_once_and_not_again_after_a_restart),
-		T(a_minute_in_which_the_daemon_did_not_run_is_null),
-		T(a_clock_that_is_set_back_or_forward_loses_nothing),
-		T(a_clock_that_jumps_keeps_the_figures_of_names),
-		T(an_hour_of_the_future_hides_no_later_one),
-		T(a_file_of_another_version_stays_as_it_is),
-		T(a_name_of_a_minute_that_was_not_written_is_written_later),
-		T(what_a_daemon_wrote_is_added_to_that_of_others),
-		T(a_torn_or_foreign_line_is_left_out),
-		T(a_kind_that_is_full_keeps_the_names_with_the_highest_cost),
-		T(each_kind_of_names_has_rows_of_its_own),
-		T(a_hundred_thousand_persons_take_bounded_memory_and_the_dearest_stay),
-		T(names_of_any_script_are_kept_and_others_are_other),
+		T(minutes_of_each_range_are_kept_over_a_restart),
+		T(hour_is_summed_once_also_after_a_restart),
+		T(minute_without_a_daemon_is_null),
+		T(clock_set_back_or_forward_loses_nothing),
+		T(clock_that_jumps_keeps_the_values_of_names),
+		T(hour_in_the_future_hides_no_later_one),
+		T(file_of_another_version_is_unchanged),
+		T(names_of_an_unwritten_minute_are_written_later),
+		T(written_values_are_added_to_those_of_other_daemons),
+		T(torn_or_foreign_line_is_ignored),
+		T(full_table_keeps_the_names_with_the_highest_cost),
+		T(each_kind_of_names_has_its_own_rows),
+		T(many_persons_take_limited_memory),
+		T(valid_names_are_kept_and_others_count_as_other),
 		T(other_has_no_quantiles),
-		T(folded_minutes_keep_the_sums_of_each_view),
+		T(merged_minutes_keep_the_sums_of_each_view),
 		T(two_trends_are_shown_as_their_sum),
 		T(one_name_is_shown_alone),
-		T(a_week_of_full_tables_stays_within_its_memory),
-		T(a_median_is_weighed_by_its_requests),
-		T(a_file_that_cannot_be_written_stops_nothing),
-		T(the_file_is_written_anew_before_it_grows),
+		T(week_of_full_tables_stays_within_its_memory),
+		T(median_is_weighted_by_requests),
+		T(unwritable_file_stops_nothing),
+		T(file_is_rewritten_before_it_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* URIs with one spelling: the same for a rule, for WHATWG's parser and for RFC 3986. Node's
- * `new URL()` is asked about thousands, where it is installed. */
+/* URIs with one spelling: the same for a rule, for WHATWG's parser and for RFC 3986. If Node is
+ * installed, its `new URL()` is compared for thousands of them. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,7 +218,7 @@ expect_form(const char *const *v, size_t n, bool (*is)(struct span), bool want)
 }
 
 static void
-everyday_uris_have_one_spelling_and_odd_ones_have_not(void **state)
+common_uris_are_normal_and_odd_ones_are_not(void **state)
 {
 	(void)state;
 	expect_form(everyday, COUNT_OF(everyday), uri_is_normal, true);
@@ -228,7 +228,7 @@ everyday_uris_have_one_spelling_and_odd_ones_have_not(void **state)
 }
 
 static void
-an_expression_of_a_template_stands_for_letters(void **state)
+template_expression_stands_for_letters(void **state)
 {
 	static char longer[URI_TEMPLATE_BYTES + 8] = "x:";
 
@@ -242,7 +242,7 @@ an_expression_of_a_template_stands_for_letters(void **state)
 }
 
 static void
-an_empty_path_lacks_its_slash_alone(void **state)
+empty_path_lacks_only_its_slash(void **state)
 {
 	static const char *const lack[] = { "https://example.com", "http://127.0.0.1:3000",
 		"wss://h" };
@@ -255,7 +255,7 @@ an_empty_path_lacks_its_slash_alone(void **state)
 	expect_form(others, COUNT_OF(others), uri_lacks_slash, false);
 }
 
-/* ---- what node says of those that are ---- */
+/* ---- comparison with Node ---- */
 
 static const char *const pieces[] = { "http", "https", "ws", "ftp", "file", "x", "urn", "a+b",
 	":", "://", "//", "/", "/", "///", ".", "..", "/.", "/..", "%2e", "%2E%2E", "%2F",
@@ -276,7 +276,7 @@ next_random(uint64_t *seed)
 	return *seed;
 }
 
-/* Pieces in a row, or one put into what is normal. */
+/* Writes a sequence of pieces, or inserts one into a normal URI. */
 static void
 make_spelling(uint64_t *seed, struct buf *out)
 {
@@ -295,7 +295,7 @@ make_spelling(uint64_t *seed, struct buf *out)
 		buf_span(out, span_str(base + at + skip));
 }
 
-/* Prints what has another spelling. RFC 3986 6.2.2 in its own words. */
+/* Prints URIs that have another spelling. Implements RFC 3986 6.2.2 independently. */
 static const char script[] =
 	"const lines = require('fs').readFileSync(process.argv[1], "
 	"'latin1').split('\\n').slice(0, -1);\n"
@@ -317,7 +317,7 @@ static const char script[] =
 	"process.exit(bad ? 1 : 0);\n";
 
 static void
-what_is_normal_is_what_node_serialises(void **state)
+normal_uri_equals_nodes_serialization(void **state)
 {
 	enum { TRIES = 400000 };
 	char path[] = "/tmp/uri_normal.XXXXXX", command[8192];
@@ -354,10 +354,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(everyday_uris_have_one_spelling_and_odd_ones_have_not),
-		cmocka_unit_test(an_expression_of_a_template_stands_for_letters),
-		cmocka_unit_test(an_empty_path_lacks_its_slash_alone),
-		cmocka_unit_test(what_is_normal_is_what_node_serialises),
+		cmocka_unit_test(common_uris_are_normal_and_odd_ones_are_not),
+		cmocka_unit_test(template_expression_stands_for_letters),
+		cmocka_unit_test(empty_path_lacks_only_its_slash),
+		cmocka_unit_test(normal_uri_equals_nodes_serialization),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* text/usage and text/error: token counts in answers, asking for them and hiding
- * it, error documents. */
+/* text/usage and text/error: token counts in responses, requesting and hiding them, and error
+ * documents. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -183,7 +183,7 @@ static const struct {
 };
 
 static void
-the_usage_of_a_whole_answer_is_read(void **state)
+usage_of_a_whole_response_is_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(wholes) / sizeof(wholes[0]); i++) {
@@ -206,16 +206,16 @@ the_usage_of_a_whole_answer_is_read(void **state)
 	}
 }
 
-/* One count that is no plain integer: what is left of the usage is not the usage. */
+/* If one count is not a plain integer, the whole usage is unknown. */
 static void
-one_bad_count_spoils_the_usage(void **state)
+invalid_count_makes_the_usage_unknown(void **state)
 {
 	static const char *const bad[] = { "10.0", "1.5", "-1", "-0", "1e3", "1E+2", "\"9\"",
 		"\"\"", "true", "[9]", "{\"n\":9}", "18446744073709551617",
 		"9223372036854775807", "281474976710656", "4294967297",
 		"99999999999999999999999999" };
 	static const struct {
-		const char *dialect, *in; /* one %s */
+		const char *dialect, *in; /* contains one %s */
 	} docs[] = {
 		{ OPENAI, "{\"usage\":{\"prompt_tokens\":%s,\"completion_tokens\":2}}" },
 		{ OPENAI, "{\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":%s}}" },
@@ -249,7 +249,7 @@ one_bad_count_spoils_the_usage(void **state)
 #pragma GCC diagnostic pop
 			struct span in = span_of(text, (size_t)n);
 			int err = whole_usage(d, in, &u);
-			/* in a stream, before and after a good one */
+			/* in a stream, before and after a valid one */
 			event_usage(d, SPAN_LIT(""), g, &v);
 			assert_true(v.known);
 			event_usage(d, SPAN_LIT(""), in, &v);
@@ -262,9 +262,9 @@ one_bad_count_spoils_the_usage(void **state)
 		}
 }
 
-/* Who reads a stream looks for its usage only where such a key is. */
+/* A reader of a stream looks for usage only if such a key is present. */
 static void
-each_row_has_a_key_that_tells_it(void **state)
+each_usage_row_has_its_key(void **state)
 {
 	static const struct usage_row *const rows[] = { usage_openai, usage_anthropic,
 		usage_gemini, usage_bedrock, usage_cohere, usage_ollama, usage_tgi };
@@ -276,8 +276,8 @@ each_row_has_a_key_that_tells_it(void **state)
 			bool counts = false;
 			while (rest.n)
 				counts |= usage_key_counts(span_next(&rest, '.'));
-			/* TGI says both in one object; what has no tokens is in whole
-			 * answers, or next to a usage. */
+			/* TGI has both in one object; items without tokens are in whole
+			 * responses or beside a usage. */
 			if (!counts && strcmp(u->path, "details.input_length") != 0 &&
 				(u->field < USAGE_IMAGES || u->field > USAGE_LENGTH))
 				fail_msg("%s", u->path);
@@ -287,7 +287,7 @@ each_row_has_a_key_that_tells_it(void **state)
 }
 
 static void
-the_usage_of_a_stream_is_read(void **state)
+usage_of_a_stream_is_read(void **state)
 {
 	struct usage u = { 0 };
 
@@ -304,7 +304,7 @@ the_usage_of_a_stream_is_read(void **state)
 	assert_true(
 		u.known && u.input_tokens == 5 && u.output_tokens == 6 && u.cached_tokens == 2);
 
-	/* Half of it, or a key twice, is not the usage. */
+	/* A part of the usage, or a duplicate key, is not the usage. */
 	u = (struct usage){ 0 };
 	event(OPENAI, "", "{\"usage\":{\"completion_tokens\":6}}", &u);
 	assert_false(u.known);
@@ -322,7 +322,7 @@ the_usage_of_a_stream_is_read(void **state)
 		"{\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_"
 		"tokens\":25,\"cache_read_input_tokens\":10,\"output_tokens\":1}}}",
 		&u);
-	assert_false(u.known); /* where the output begins is not its size */
+	assert_false(u.known); /* the place where the output begins is not its size */
 	event(ANTHROPIC, "content_block_delta", "{\"delta\":{\"text\":\"usage\"}}", &u);
 	assert_false(u.known);
 	event(ANTHROPIC, "message_delta",
@@ -376,7 +376,7 @@ static const struct {
 };
 
 static void
-every_dialect_s_stream_has_its_usage(void **state)
+usage_is_read_in_streams_of_each_dialect(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(usages); i++) {
@@ -416,7 +416,7 @@ static const struct {
 };
 
 static void
-a_stream_is_asked_for_its_usage(void **state)
+usage_of_a_stream_is_requested(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
@@ -454,7 +454,7 @@ a_stream_is_asked_for_its_usage(void **state)
 }
 
 static void
-errors_are_documents_of_the_dialect(void **state)
+errors_have_the_form_of_the_dialect(void **state)
 {
 	static const struct {
 		const char *dialect;
@@ -556,7 +556,7 @@ errors_are_documents_of_the_dialect(void **state)
 		if (!span_is(buf_view(&out), streams[i].want))
 			fail_msg("%s: %.*s", streams[i].dialect, SPAN_ARG(buf_view(&out)));
 	}
-	/* Bedrock's is an exception frame, whose CRCs are right. */
+	/* Bedrock's error is an exception frame with correct CRCs. */
 	struct eventstream_message m;
 	buf_clear(&out);
 	dialect_stream_error(dialect("bedrock"), NULL, "rate_limit_exceeded", SPAN_LIT("m"),
@@ -565,7 +565,7 @@ errors_are_documents_of_the_dialect(void **state)
 	assert_true(span_is(m.message_type, "exception"));
 	assert_true(span_is(m.exception_type, "throttlingException"));
 	assert_non_null(memmem(m.payload.p, m.payload.n, "{\"message\":\"m (", 15));
-	/* OpenAI's responses say it flat, and nested for their SDK. */
+	/* OpenAI's responses have the error flat, and nested for their SDK. */
 	buf_clear(&out);
 	assert_string_equal(
 		dialect_stream_error_data(dialect(OPENAI), "responses",
@@ -577,7 +577,7 @@ errors_are_documents_of_the_dialect(void **state)
 }
 
 static void
-errors_are_one_capped_line_of_json(void **state)
+error_is_one_limited_line_of_json(void **state)
 {
 	static const char *const names[] = { OPENAI, ANTHROPIC, "gemini", "bedrock", "cohere",
 		"mistral", "ollama", "tgi" };
@@ -617,14 +617,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_usage_of_a_whole_answer_is_read),
-		cmocka_unit_test(one_bad_count_spoils_the_usage),
-		cmocka_unit_test(each_row_has_a_key_that_tells_it),
-		cmocka_unit_test(the_usage_of_a_stream_is_read),
-		cmocka_unit_test(every_dialect_s_stream_has_its_usage),
-		cmocka_unit_test(a_stream_is_asked_for_its_usage),
-		cmocka_unit_test(errors_are_documents_of_the_dialect),
-		cmocka_unit_test(errors_are_one_capped_line_of_json),
+		cmocka_unit_test(usage_of_a_whole_response_is_read),
+		cmocka_unit_test(invalid_count_makes_the_usage_unknown),
+		cmocka_unit_test(each_usage_row_has_its_key),
+		cmocka_unit_test(usage_of_a_stream_is_read),
+		cmocka_unit_test(usage_is_read_in_streams_of_each_dialect),
+		cmocka_unit_test(usage_of_a_stream_is_requested),
+		cmocka_unit_test(errors_have_the_form_of_the_dialect),
+		cmocka_unit_test(error_is_one_limited_line_of_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* dialect/usage_split: each token of a usage under what it is priced as, once. */
+/* dialect/usage_split: each token of a usage counts once, under its price kind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@ static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic";
 /* In the order of PRICE_TABLE's first ten kinds, then images, searches, sessions. */
 static const struct {
 	const char *name, *dialect;
-	const char *in[3]; /* one: a whole answer; more: events of a stream */
+	const char *in[3]; /* one: a whole response; more: events of a stream */
 	uint64_t want[PRICE_REQUESTS];
 	enum price_service service;
 } splits[] = {
@@ -263,7 +263,7 @@ static const struct {
 };
 
 static void
-each_token_counts_once(void **state)
+token_counts_once(void **state)
 {
 	bool wrong = false;
 
@@ -297,7 +297,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_token_counts_once),
+		cmocka_unit_test(token_counts_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

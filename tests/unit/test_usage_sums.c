@@ -1,4 +1,4 @@
-/* cmd/usage: members of a line, sums by what records say, what is printed. */
+/* cmd/usage: members of a line, sums by fields of records, and the printed table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -32,7 +32,7 @@ static const struct {
 };
 
 static void
-members_are_found_in_one_pass(void **state)
+members_are_found_in_one_scan(void **state)
 {
 	static const char *const names[] = { "a", "b", NULL };
 	struct span got[2];
@@ -46,7 +46,7 @@ members_are_found_in_one_pass(void **state)
 			fail_msg("%s: %.*s %.*s", lines[i].name, SPAN_ARG(got[0]),
 				SPAN_ARG(got[1]));
 		guard_free(p, in.n);
-		/* cut anywhere it is not read past */
+		/* cut anywhere, nothing is read beyond the end */
 		for (size_t n = 0; n < in.n; n++) {
 			p = guard_dup(in.p, n);
 			usage_members(span_of(p, n), names, got);
@@ -118,11 +118,11 @@ printed(const struct usage_table *t, enum usage_form form)
 	return printed_after(t, &none, form);
 }
 
-/* The figures of a row without prompts, times or a period before. */
+/* The columns of a row without prompts, times or an earlier period. */
 #define NO_FIGURES ",0,,,,,,,,,0,,,,0,,,\r\n"
 
 static void
-each_record_counts_for_its_person(void **state)
+record_counts_for_its_person(void **state)
 {
 	struct usage_table t = { .by = { BY_PERSON, BY_MODEL }, .nby = 2 };
 
@@ -176,11 +176,10 @@ each_record_counts_for_its_person(void **state)
 	usage_table_free(&t);
 }
 
-/* A hit used nothing: what it saved is counted beside what was used, and shown where there is
- * one.
- */
+/* A cache hit used no tokens: the saved amount is counted separately, and shown if there is
+ * one. */
 static void
-what_a_cache_gave_is_summed_apart(void **state)
+cache_hits_are_summed_separately(void **state)
 {
 	static const char *const asked[] = {
 		DECISION("alice", "m", "\"permit\""),
@@ -234,7 +233,7 @@ what_a_cache_gave_is_summed_apart(void **state)
 
 /* Each of its tags has all of it; the total has it once. */
 static void
-a_record_counts_for_each_tag_and_once_in_all(void **state)
+record_counts_for_each_tag_and_once_in_the_total(void **state)
 {
 	struct usage_table t = { .by = { BY_TAG }, .nby = 1 };
 
@@ -249,9 +248,9 @@ a_record_counts_for_each_tag_and_once_in_all(void **state)
 	usage_table_free(&t);
 }
 
-/* A request is one for who asked, and one for each target that was asked. */
+/* A request counts once for its caller, and once for each target that was asked. */
 static void
-a_request_counts_where_it_was_asked(void **state)
+request_counts_for_each_asked_target(void **state)
 {
 #define ASKED(type, decision, target, model)                                                   \
 	"{\"v\":1,\"time\":\"2026-11-21T00:00:00Z\",\"type\":\"" type                          \
@@ -288,10 +287,10 @@ a_request_counts_where_it_was_asked(void **state)
 	}
 }
 
-/* The last attempt is the completion's own; what those before it are charged is their target's.
- */
+/* The last attempt is the completion's own; the charges of earlier attempts belong to their
+ * targets. */
 static void
-each_attempt_counts_for_its_target(void **state)
+attempt_counts_for_its_target(void **state)
 {
 	static const char line[] = COMPLETION("alice", "m2",
 		"\"attempts\":[{\"target\":\"a/x/m1\",\"cause\":\"throttled\",\"ms\":3},"
@@ -331,7 +330,7 @@ each_attempt_counts_for_its_target(void **state)
 	assert_non_null(strstr(csv, "\"b\",\"\",0,"));
 	assert_non_null(strstr(csv, "\"openai\",\"m2\",0,"));
 	free(csv);
-	/* cut anywhere it is not read past */
+	/* cut anywhere, nothing is read beyond the end */
 	for (size_t n = 0; n < sizeof(line) - 1; n++) {
 		char *p = guard_dup(line, n);
 		usage_add(&t, span_of(p, n), SPAN_LIT(""));
@@ -340,7 +339,7 @@ each_attempt_counts_for_its_target(void **state)
 	usage_table_free(&t);
 }
 
-/* ---- figures ---- */
+/* ---- means, percentiles and growth ---- */
 
 #define ANSWERED(id, who, input, rest)                                                         \
 	"{\"v\":1,\"time\":\"2026-11-21T00:00:00Z\",\"type\":\"completion\",\"id\":\"" id           \
@@ -359,7 +358,7 @@ add_lines(struct usage_table *t, const char *const *line, size_t n)
 		usage_add(t, span_str(line[i]), SPAN_LIT("2026-11-21"));
 }
 
-/* The figures at the end of the CSV row that begins with `name`. */
+/* Compares the columns at the end of the CSV row that begins with `name`. */
 static void
 figures_are(const char *csv, const char *name, const char *want)
 {
@@ -380,19 +379,19 @@ static const char *const answers[] = {
 	ANSWERED("01B", "ann", "100", TIMES(STREAMED, "2000", "9000")),
 	ANSWERED("01C", "ann", "300", TIMES(STREAMED, "4000", "5000")),
 	ANSWERED("01A", "ann", "300", TIMES("", "7000", "7500")),
-	/* as large, and a later id */
+	/* of equal size, with a later id */
 	ANSWERED("01G", "ann", "300", ""),
 	ANSWERED("01D", "ann", "0", ""),
-	/* without text: a time of no answer */
+	/* without text: the time is not that of a response */
 	ANSWERED("01E", "bob", "5", ",\"duration_us\":99"),
-	/* an answer of our own cache */
+	/* a response from the gateway's own cache */
 	ANSWERED("01F", "eve", "0", ",\"cache\":\"hit\"" TIMES(STREAMED, "200", "300")),
 	ANSWERED("a b\\u0000", "carl", "7", ""),
 	ANSWERED("01234567890123456789012345678901", "dora", "7", ""),
 };
 
 static void
-prompts_and_times_have_mean_p95_and_maximum(void **state)
+prompts_and_times_have_mean_p95_and_maximum_columns(void **state)
 {
 	static const struct {
 		const char *name, *want;
@@ -400,7 +399,7 @@ prompts_and_times_have_mean_p95_and_maximum(void **state)
 		{ "ann", ",4,250.0,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0" },
 		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,," },
 		{ "eve", ",0,,,,,,,,,0,,,,0,,," },
-		/* an id that is none of ours is not shown */
+		/* a foreign id is not shown */
 		{ "carl", ",1,7.0,7,7,,,,,,0,,,,0,,," },
 		{ "dora", ",1,7.0,7,7,,,,,,0,,,,0,,," },
 	};
@@ -435,9 +434,9 @@ prompts_and_times_have_mean_p95_and_maximum(void **state)
 	usage_table_free(&t);
 }
 
-/* Each tag has all of the record's figures; the total has them once. */
+/* Each tag has all values of the record; the total has them once. */
 static void
-figures_count_for_each_tag_and_once_in_all(void **state)
+values_count_for_each_tag_and_once_in_the_total(void **state)
 {
 	struct usage_table t = { .by = { BY_TAG }, .nby = 1 };
 
@@ -466,7 +465,7 @@ without_prompts_lines_have_no_second_table(void **state)
 }
 
 static void
-growth_is_against_the_period_before(void **state)
+growth_is_relative_to_the_previous_period(void **state)
 {
 	static const char *const now[] = {
 		DECISION("ann", "m", "\"permit\""),
@@ -486,7 +485,7 @@ growth_is_against_the_period_before(void **state)
 		ANSWERED("00B", "ann", "60", ""),
 		ANSWERED("00C", "flat", "10000", ""),
 		DECISION("gone", "m", "\"permit\""),
-		/* only a refusal: no tokens to grow from */
+		/* only a refusal: no earlier tokens to compare with */
 		DECISION("late", "m", "\"deny\""),
 	};
 	static const struct {
@@ -514,12 +513,14 @@ growth_is_against_the_period_before(void **state)
 	free(csv);
 	char *text = printed_after(&t, &before, FORM_TEXT);
 	if (!strstr(text, "growth since the period from 2026-11-19T00:00:00Z to "
-			  "2026-11-20T00:00:00Z (first record: "
+			  "2026-11-20T00:00:00Z (first "
+			  "record: "
 			  "2026-11-19T08:00:00Z)\n") ||
 		!strstr(text, "        50.0       -25.0        50.0       -50.0\n") ||
 		!strstr(text,
 			"         01B           -           -           -           -\n") ||
-		/* the total: 4 to 5 requests, 10120 to 10139 tokens, 3373.3 to 2534.8 a prompt
+		/* the total: 4 to 5 requests, 10120 to 10139 tokens, 3373.3 to 2534.8 per
+		 * prompt
 		 */
 		!strstr(text, "        25.0         0.2       -24.9        33.3\n"))
 		fail_msg("%s", text);
@@ -537,7 +538,7 @@ growth_is_against_the_period_before(void **state)
 }
 
 static void
-more_groups_than_there_is_room_for_are_one(void **state)
+groups_without_room_are_combined(void **state)
 {
 	struct usage_table t = { .by = { BY_MODEL }, .nby = 1 };
 	char line[256];
@@ -562,17 +563,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(members_are_found_in_one_pass),
-		cmocka_unit_test(each_record_counts_for_its_person),
-		cmocka_unit_test(a_record_counts_for_each_tag_and_once_in_all),
-		cmocka_unit_test(each_attempt_counts_for_its_target),
-		cmocka_unit_test(what_a_cache_gave_is_summed_apart),
-		cmocka_unit_test(a_request_counts_where_it_was_asked),
-		cmocka_unit_test(prompts_and_times_have_mean_p95_and_maximum),
-		cmocka_unit_test(figures_count_for_each_tag_and_once_in_all),
+		cmocka_unit_test(members_are_found_in_one_scan),
+		cmocka_unit_test(record_counts_for_its_person),
+		cmocka_unit_test(record_counts_for_each_tag_and_once_in_the_total),
+		cmocka_unit_test(attempt_counts_for_its_target),
+		cmocka_unit_test(cache_hits_are_summed_separately),
+		cmocka_unit_test(request_counts_for_each_asked_target),
+		cmocka_unit_test(prompts_and_times_have_mean_p95_and_maximum_columns),
+		cmocka_unit_test(values_count_for_each_tag_and_once_in_the_total),
 		cmocka_unit_test(without_prompts_lines_have_no_second_table),
-		cmocka_unit_test(growth_is_against_the_period_before),
-		cmocka_unit_test(more_groups_than_there_is_room_for_are_one),
+		cmocka_unit_test(growth_is_relative_to_the_previous_period),
+		cmocka_unit_test(groups_without_room_are_combined),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* A search for some of the entities: whatever the text and whichever they are, it finds what
- * a search for all finds of them. */
+/* A search for some entities finds, in any text, what a search for all entities finds of
+ * them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ in(const uint64_t *set, size_t e)
 	return set[e / 64] >> (e % 64) & 1;
 }
 
-/* None, one, three, a dozen, half or nearly all of them. */
+/* No entity, one, three, a dozen, half or nearly all of them. */
 static void
 choose(uint64_t *set, size_t kind)
 {
@@ -75,7 +75,7 @@ same(struct span text, struct span before, size_t i)
 	int err = detect_fix_scan(fix, text, &opt, &all);
 	opt.used = used[i];
 	int less = detect_fix_scan(fix, text, &opt, &some);
-	/* What fails in a search for all may not matter here. */
+	/* An error of the full search may not occur here. */
 	assert_true(less == 0 || less == err);
 	for (size_t k = 0; err == 0 && k < all.n; k++) {
 		const struct finding *f = &all.v[k];
@@ -100,7 +100,7 @@ same_in_some(struct span text, struct span before)
 }
 
 static void
-a_subset_finds_what_a_full_search_does_in_generated_texts(void **state)
+partial_search_equals_a_full_search_in_generated_texts(void **state)
 {
 	static char text[TEXT_BYTES];
 
@@ -116,7 +116,7 @@ a_subset_finds_what_a_full_search_does_in_generated_texts(void **state)
 }
 
 static void
-examples_of_all_rules(void **state)
+partial_search_equals_a_full_search_in_examples(void **state)
 {
 	(void)state;
 	for (size_t e = 0; e < rules->nentities; e++)
@@ -126,9 +126,9 @@ examples_of_all_rules(void **state)
 		}
 }
 
-/* What is together competes. */
+/* Adjacent values compete. */
 static void
-examples_next_to_each_other(void **state)
+partial_search_equals_a_full_search_in_adjacent_examples(void **state)
 {
 	struct buf b;
 
@@ -150,7 +150,7 @@ examples_next_to_each_other(void **state)
 }
 
 static void
-values_in_disguise(void **state)
+partial_search_equals_a_full_search_for_obfuscated_values(void **state)
 {
 	static const char *const parts[] = { "text", "before", "hidden", "after" };
 	FILE *f = fopen("tests/data/evasion.jsonl", "r");
@@ -173,7 +173,7 @@ values_in_disguise(void **state)
 }
 
 static void
-lines_of_clinical_notes(void **state)
+partial_search_equals_a_full_search_in_clinical_notes(void **state)
 {
 	FILE *f = fopen("tests/data/clinical.txt", "r");
 	char *line = NULL;
@@ -188,7 +188,7 @@ lines_of_clinical_notes(void **state)
 }
 
 static void
-each_entity_alone(void **state)
+search_for_one_entity_equals_a_full_search(void **state)
 {
 	(void)state;
 	for (size_t e = 0; e < rules->nentities; e++) {
@@ -208,12 +208,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_subset_finds_what_a_full_search_does_in_generated_texts),
-		cmocka_unit_test(examples_of_all_rules),
-		cmocka_unit_test(examples_next_to_each_other),
-		cmocka_unit_test(values_in_disguise),
-		cmocka_unit_test(lines_of_clinical_notes),
-		cmocka_unit_test(each_entity_alone),
+		cmocka_unit_test(partial_search_equals_a_full_search_in_generated_texts),
+		cmocka_unit_test(partial_search_equals_a_full_search_in_examples),
+		cmocka_unit_test(partial_search_equals_a_full_search_in_adjacent_examples),
+		cmocka_unit_test(partial_search_equals_a_full_search_for_obfuscated_values),
+		cmocka_unit_test(partial_search_equals_a_full_search_in_clinical_notes),
+		cmocka_unit_test(search_for_one_entity_equals_a_full_search),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

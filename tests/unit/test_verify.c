@@ -1,5 +1,5 @@
-/* Verification names what was done to a chain and to which record: changed,
- * missing, swapped, doubled, unsigned, foreign; and leaves live ends in peace. */
+/* Verification names the change to a chain and its record: changed, missing, swapped,
+ * duplicated, unsigned, foreign. An unfinished end is accepted. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,14 +15,14 @@
 
 #define LINES_MAX 64
 
-/* The chain under test: boot 1 has 1 | 2 3 4 | 5 | 6 7, boot 2 has 8 | 9 10. Its
- * lines, with their newlines; a test edits the array. */
+/* The chain under test: boot 1 has 1 | 2 3 4 | 5 | 6 7, boot 2 has 8 | 9 10. The array has its
+ * lines with their newlines; a test edits the array. */
 static struct chain_build b;
 static struct span original[LINES_MAX], lines[LINES_MAX];
 static size_t noriginal, nlines;
 static struct pubkey other;
 
-/* The line that holds record seq, or (commit) its commit. */
+/* Returns the line of record seq, or (commit) of its commit. */
 static size_t
 at(uint64_t seq, bool commit)
 {
@@ -68,7 +68,7 @@ swap(size_t i, size_t j)
 	lines[j] = s;
 }
 
-/* Replaces the first `from` in line i, leaking a copy into the next call's. */
+/* Replaces the first `from` in line i. The copy is valid until eight calls later. */
 static void
 edit(size_t i, const char *from, const char *to)
 {
@@ -111,7 +111,7 @@ reset(void)
 	nlines = noriginal;
 }
 
-/* ---- what may be done to a chain ---- */
+/* ---- changes to a chain ---- */
 /* clang-format off */
 
 static void nothing(void) {}
@@ -255,7 +255,7 @@ static const struct { const char *name; void (*tamper)(void); uint64_t bad; cons
 /* clang-format on */
 
 static void
-tampering_is_named(void **state)
+tampering_is_named_with_its_record(void **state)
 {
 	struct verify_options o = options();
 
@@ -271,7 +271,7 @@ tampering_is_named(void **state)
 }
 
 static void
-a_sound_chain_is_described(void **state)
+valid_chain_is_described(void **state)
 {
 	struct verify_options o = options();
 
@@ -292,10 +292,10 @@ a_sound_chain_is_described(void **state)
 	assert_int_equal(r.unsigned_records, 0);
 }
 
-/* No single bit may change unseen, and the record named is the one it is in: for
- * a commit line, one of those it covers or the one behind it. */
+/* Every changed bit must be detected, with the record that contains it; for a commit line, one
+ * of the records that it covers or the next one. */
 static void
-every_flipped_bit_is_found_where_it_is(void **state)
+changed_bit_is_found_in_its_record(void **state)
 {
 	struct verify_options o = options();
 
@@ -314,7 +314,8 @@ every_flipped_bit_is_found_where_it_is(void **state)
 			text[k] = (char)(text[k] ^ (1 << (k % 7)));
 			lines[i] = span_of(text, original[i].n);
 			struct verify_result r = verify(&o);
-			/* Without its newline a line swallows the next, its commit maybe. */
+			/* A line without its newline is joined with the next one, which may be
+			 * its commit. */
 			if (r.ok || r.bad_seq < bottom || r.bad_seq > top)
 				fail_msg("line %zu byte %zu: record %" PRIu64 " of %" PRIu64
 					 ": %s",
@@ -325,7 +326,7 @@ every_flipped_bit_is_found_where_it_is(void **state)
 }
 
 static void
-a_live_end_is_reported_and_no_error(void **state)
+unfinished_end_is_reported_and_no_error(void **state)
 {
 	struct verify_options o = options();
 	struct buf text;
@@ -342,7 +343,7 @@ a_live_end_is_reported_and_no_error(void **state)
 		if (lines[i].p[7] == '"' && lines[i].p[8] == 'c')
 			commit[ncommits++] = i;
 	}
-	/* Cut anywhere: sound up to the last commit that is whole. */
+	/* Cut anywhere: valid up to the last complete commit. */
 	for (size_t n = 0; n <= text.n; n++) {
 		struct verify_result r = chain_verify_text(&o, span_cut(buf_view(&text), 0, n));
 		size_t whole = 0;
@@ -358,7 +359,7 @@ a_live_end_is_reported_and_no_error(void **state)
 	assert_true(r.ok);
 	assert_int_equal(r.last, 8);
 	assert_int_equal(r.unsigned_records, 2);
-	/* What is behind the last commit is checked as far as it can be. */
+	/* Records after the last commit are checked as far as possible. */
 	edit(at(9, false), "permit", "denied");
 	r = verify(&o);
 	assert_false(r.ok);
@@ -366,7 +367,7 @@ a_live_end_is_reported_and_no_error(void **state)
 }
 
 static void
-a_trimmed_beginning(void **state)
+trimmed_beginning_is_accepted_with_the_option(void **state)
 {
 	struct verify_options o = options();
 
@@ -395,7 +396,7 @@ a_trimmed_beginning(void **state)
 }
 
 static void
-only_the_right_keys_verify(void **state)
+only_the_correct_keys_verify(void **state)
 {
 	struct verify_options o = options();
 	struct pubkey both[2] = { other, b.key.pub };
@@ -410,7 +411,7 @@ only_the_right_keys_verify(void **state)
 	o.keys = both;
 	o.nkeys = 2;
 	assert_true(verify(&o).ok);
-	/* The right id on the wrong key. */
+	/* The correct id on the wrong key. */
 	struct pubkey forged = other;
 	memcpy(forged.id, b.key.pub.id, sizeof(forged.id));
 	o.keys = &forged;
@@ -421,9 +422,9 @@ only_the_right_keys_verify(void **state)
 	assert_non_null(strstr(r.why, "bad signature"));
 }
 
-/* Who holds no key may write a chain that links; it is not signed. */
+/* An attacker without the key can write a linked chain, but cannot sign it. */
 static void
-a_rewritten_history_is_found(void **state)
+rewritten_history_is_detected(void **state)
 {
 	struct chain_build forged;
 	struct verify_options o = options();
@@ -440,8 +441,8 @@ a_rewritten_history_is_found(void **state)
 	assert_int_equal(r.bad_seq, 1);
 	chain_build_free(&forged);
 
-	/* Signed by the right key, but of another history: record 2 is ours, 3 and 4
-	 * follow another record 2. */
+	/* Signed by the correct key, but of another history: record 2 is ours, 3 and 4 follow
+	 * another record 2. */
 	struct chain_build ours;
 	struct buf mixed;
 	buf_init(&mixed, 0);
@@ -468,7 +469,7 @@ a_rewritten_history_is_found(void **state)
 }
 
 static void
-a_commit_has_a_largest_size(void **state)
+size_of_a_commit_is_limited(void **state)
 {
 	struct chain_build big;
 	struct verify_options o = options();
@@ -486,7 +487,7 @@ a_commit_has_a_largest_size(void **state)
 }
 
 static void
-a_long_chain_takes_seconds(void **state)
+long_chain_is_verified_in_seconds(void **state)
 {
 #ifdef TG_SANITIZE
 	const size_t commits = 3000;
@@ -548,15 +549,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tampering_is_named),
-		cmocka_unit_test(a_sound_chain_is_described),
-		cmocka_unit_test(every_flipped_bit_is_found_where_it_is),
-		cmocka_unit_test(a_live_end_is_reported_and_no_error),
-		cmocka_unit_test(a_trimmed_beginning),
-		cmocka_unit_test(only_the_right_keys_verify),
-		cmocka_unit_test(a_rewritten_history_is_found),
-		cmocka_unit_test(a_commit_has_a_largest_size),
-		cmocka_unit_test(a_long_chain_takes_seconds),
+		cmocka_unit_test(tampering_is_named_with_its_record),
+		cmocka_unit_test(valid_chain_is_described),
+		cmocka_unit_test(changed_bit_is_found_in_its_record),
+		cmocka_unit_test(unfinished_end_is_reported_and_no_error),
+		cmocka_unit_test(trimmed_beginning_is_accepted_with_the_option),
+		cmocka_unit_test(only_the_correct_keys_verify),
+		cmocka_unit_test(rewritten_history_is_detected),
+		cmocka_unit_test(size_of_a_commit_is_limited),
+		cmocka_unit_test(long_chain_is_verified_in_seconds),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,5 +1,5 @@
-/* Views over made traffic: what has indexes, of closed segments and of parts of the open one,
- * changes no answer, whatever becomes of the files. */
+/* Views over generated traffic: indexes, of closed segments and of parts of the open one, must
+ * not change a result, whatever happens to the files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ enum { RECORDS = 9000 };
 static struct traffic made;
 static char read_all[sizeof(cmd_out)];
 
-/* Segments of 5 MB, the last of which is open: parts of it have indexes. */
+/* Segments of 5 MB, of which the last one is open: parts of it have indexes. */
 static void
 make_journal(uint64_t segment)
 {
@@ -78,8 +78,8 @@ static const char *const searches[][12] = { SEARCH("--limit", "50"),
 	{                                                                                      \
 		"usage", "--by", __VA_ARGS__, NULL                                             \
 	}
-/* With --since an end is given: the length of the period, and so the period before it, would
- * else depend on when the command runs. */
+/* With --since, an end is given. Otherwise the length of the period, and so the previous
+ * period, would depend on when the command runs. */
 static const char *const usages[][12] = { USAGE("person", "--json", "--limit", "500"),
 	USAGE("team"), USAGE("person,team", "--sort", "refused", "--limit", "500", "--json"),
 	USAGE("day,route"), USAGE("model,provider"), USAGE("target", "--csv"), USAGE("tag"),
@@ -113,7 +113,7 @@ compare_all(void)
 		compare(usages[i]);
 }
 
-/* Each third: what becomes of the files is the same for all. */
+/* Every third one, because all react equally to changes of the files. */
 static void
 compare_some(void)
 {
@@ -155,12 +155,12 @@ sh(const char *text)
 }
 
 static void
-the_open_segment_has_indexes_of_its_parts(void **state)
+open_segment_has_indexes_of_its_parts(void **state)
 {
 	(void)state;
-	make_journal(64 << 20); /* one, of 14 MB */
+	make_journal(64 << 20); /* one segment of 14 MB */
 	assert_int_equal(files("*"), 0);
-	/* what was written so lately may be closed soon, and indexed then */
+	/* a recently written segment may soon be closed and indexed then */
 	int64_t ago_s = clock_wall_ns() / 1000000000 - made.until_ns / 1000000000;
 	if (ago_s > 0)
 		assert_true(
@@ -171,10 +171,10 @@ the_open_segment_has_indexes_of_its_parts(void **state)
 	assert_int_equal(files("*"), 2 * files("*@*.idx"));
 	assert_int_equal(files("*@*.sum"), files("*@*.idx"));
 	compare_all();
-	/* more comes: the parts stay as they are */
+	/* more records arrive: the parts are unchanged */
 	make_files();
 	assert_in_range(files("*@*.idx"), 2, 3);
-	/* damaged, cut, of another place: said and made again */
+	/* damaged, cut, or of another place: reported and made again */
 	sh("f=$(ls j.index/*@0.idx); truncate -s 5000 $f");
 	run(searches[8], NULL);
 	assert_non_null(strstr(cmd_err, "made again"));
@@ -188,30 +188,30 @@ the_open_segment_has_indexes_of_its_parts(void **state)
 }
 
 static void
-what_was_cut_off_the_open_segment_is_not_found(void **state)
+records_cut_off_the_open_segment_are_not_found(void **state)
 {
 	(void)state;
 	make_journal(64 << 20);
 	make_files();
-	/* as after a restart that cut off what no signature covers, NUL bytes after it */
+	/* as after a restart that cut off unsigned records, with NUL bytes after them */
 	sh("f=$(ls j/*.jsonl); truncate -s 6000000 $f; truncate -s 7000000 $f");
 	compare_some();
 }
 
 static void
-files_of_parts_and_of_what_is_gone_go(void **state)
+files_of_parts_and_removed_segments_are_deleted(void **state)
 {
 	(void)state;
 	make_journal(64 << 20);
 	make_files();
 	assert_true(files("*@*.idx") > 0);
-	/* another one begins: the first is closed */
+	/* another segment begins, so the first one is closed */
 	sh("echo '{}' >j/gw-1-00000002-0000000000999999.jsonl");
 	make_files();
 	assert_int_equal(files("*@*"), 0);
 	assert_int_equal(files("*.idx"), 1);
 	assert_int_equal(files("*.sum"), 1);
-	compare_some(); /* the sums of its blocks, and of the whole */
+	compare_some(); /* the sums of its blocks, and of the whole segment */
 	sh("touch j.index/mine.txt; rm j/gw-1-00000001-*");
 	make_files();
 	assert_int_equal(files("*.idx") + files("*.sum"), 0);
@@ -219,14 +219,14 @@ files_of_parts_and_of_what_is_gone_go(void **state)
 }
 
 static void
-closed_and_open_segments_are_one_line_of_time(void **state)
+closed_and_open_segments_are_merged_by_time(void **state)
 {
 	(void)state;
 	make_journal(5 << 20);
 	make_files();
 	assert_true(files("*.idx") >= 2);
 	compare_all();
-	/* a page's cursor goes on from part to part */
+	/* a page's cursor continues across the parts */
 	const char *page[12] = SEARCH("--limit", "300", "--json");
 	char after[200] = "";
 	size_t hits = 0;
@@ -244,9 +244,9 @@ closed_and_open_segments_are_one_line_of_time(void **state)
 	assert_int_equal(hits, strtoul(cmd_out, NULL, 10));
 }
 
-/* Sums that somebody laid aside and changed: a bit anywhere is seen, or makes no difference. */
+/* Sums that were changed on disk: a changed bit is detected or makes no difference. */
 static void
-a_changed_bit_of_sums_changes_no_answer(void **state)
+changed_bit_of_sums_changes_no_result(void **state)
 {
 	char name[100];
 	FILE *f;
@@ -278,16 +278,16 @@ a_changed_bit_of_sums_changes_no_answer(void **state)
 		fflush(f);
 	}
 	fclose(f);
-	/* What cannot be seen by its own sums is by its records. */
+	/* A change that its own checks cannot detect is detected with the records. */
 	assert_int_equal(tollgate("", "audit", "search", "--check-index", "--journal",
 				 made.journal, NULL),
 		0);
 	assert_non_null(strstr(cmd_out, "ok indexes: same="));
 }
 
-/* As after an upgrade to a program that sums up something else. */
+/* As after an upgrade to a program with other sums. */
 static void
-sums_of_another_version_are_left_out_and_made_again(void **state)
+sums_of_another_version_are_made_again(void **state)
 {
 	(void)state;
 	make_journal(64 << 20);
@@ -304,13 +304,13 @@ sums_of_another_version_are_left_out_and_made_again(void **state)
 	assert_string_equal(cmd_out, read_all);
 }
 
-/* The clock is set back between two segments, and in one of them. */
+/* The clock is set back between two segments, and within one. */
 static void
-a_clock_that_jumps_changes_no_answer(void **state)
+clock_that_jumps_changes_no_result(void **state)
 {
 	(void)state;
 	make_journal(5 << 20);
-	/* a second one of the node, of the days before: its times go back */
+	/* a second segment of the node, from earlier days: its times decrease */
 	sh("mkdir k; for f in j/*; do cp $f k/; done");
 	struct traffic back = made;
 	back.until_ns -= 40 * CLOCK_DAY_NS;
@@ -330,9 +330,9 @@ a_clock_that_jumps_changes_no_answer(void **state)
 	sh("rm -r k o");
 }
 
-/* Page by page in each order all groups come, each once. */
+/* Page by page in each order, all groups occur once each. */
 static void
-pages_of_groups_are_all_of_them(void **state)
+pages_contain_each_group_once(void **state)
 {
 	static const char *const orders[] = { "cost", "requests", "refused", "tokens",
 		"last_seen", "prompt_max", "name" };
@@ -393,7 +393,7 @@ show(const char *id)
 }
 
 static void
-a_record_is_shown_by_the_indexes_as_by_every_line(void **state)
+record_is_shown_with_and_without_indexes(void **state)
 {
 	static char ids[40][32];
 	size_t n = 0;
@@ -414,12 +414,12 @@ a_record_is_shown_by_the_indexes_as_by_every_line(void **state)
 	show("nobody's");
 	assert_int_equal(
 		run((const char *const[]){ "audit", "show", "nobody's", NULL }, NULL), 1);
-	/* an index that is damaged is not asked */
+	/* a damaged index is not used */
 	sh("for f in j.index/*.idx; do printf x | dd of=$f bs=1 seek=9000 conv=notrunc "
 	   "status=none; done");
 	show(ids[1]);
 	assert_non_null(strstr(cmd_out, ids[1]));
-	/* every line where there is none */
+	/* without an index, every line is read */
 	sh("rm -r j.index");
 	show(ids[2]);
 	assert_non_null(strstr(cmd_out, ids[2]));
@@ -458,9 +458,10 @@ read_long(void *arg, uint64_t at, void *to, size_t n)
 	return (long)n;
 }
 
-/* Sums give up on a group whose names are over a megabyte; the index is of all lines. */
+/* The sums are not made if the names of a group exceed a megabyte; the index covers all
+ * lines. */
 static void
-a_maker_that_gives_up_leaves_the_other_whole(void **state)
+index_is_complete_if_the_sums_cannot_be_made(void **state)
 {
 	enum { LINES = 7000, LONG = 400000 };
 	struct index_segment s = { .read = read_long };
@@ -502,7 +503,7 @@ a_maker_that_gives_up_leaves_the_other_whole(void **state)
 
 /* The index of the newest closed segment cannot be made. */
 static void
-a_segment_that_fails_does_not_keep_the_others_from_an_index(void **state)
+failing_segment_does_not_prevent_other_indexes(void **state)
 {
 	(void)state;
 	make_journal(2 << 20);
@@ -517,17 +518,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_open_segment_has_indexes_of_its_parts),
-		cmocka_unit_test(what_was_cut_off_the_open_segment_is_not_found),
-		cmocka_unit_test(files_of_parts_and_of_what_is_gone_go),
-		cmocka_unit_test(closed_and_open_segments_are_one_line_of_time),
-		cmocka_unit_test(sums_of_another_version_are_left_out_and_made_again),
-		cmocka_unit_test(a_changed_bit_of_sums_changes_no_answer),
-		cmocka_unit_test(a_clock_that_jumps_changes_no_answer),
-		cmocka_unit_test(pages_of_groups_are_all_of_them),
-		cmocka_unit_test(a_record_is_shown_by_the_indexes_as_by_every_line),
-		cmocka_unit_test(a_segment_that_fails_does_not_keep_the_others_from_an_index),
-		cmocka_unit_test(a_maker_that_gives_up_leaves_the_other_whole),
+		cmocka_unit_test(open_segment_has_indexes_of_its_parts),
+		cmocka_unit_test(records_cut_off_the_open_segment_are_not_found),
+		cmocka_unit_test(files_of_parts_and_removed_segments_are_deleted),
+		cmocka_unit_test(closed_and_open_segments_are_merged_by_time),
+		cmocka_unit_test(sums_of_another_version_are_made_again),
+		cmocka_unit_test(changed_bit_of_sums_changes_no_result),
+		cmocka_unit_test(clock_that_jumps_changes_no_result),
+		cmocka_unit_test(pages_contain_each_group_once),
+		cmocka_unit_test(record_is_shown_with_and_without_indexes),
+		cmocka_unit_test(failing_segment_does_not_prevent_other_indexes),
+		cmocka_unit_test(index_is_complete_if_the_sums_cannot_be_made),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,4 +1,4 @@
-/* Which wall time is believed, with a journal and a Redis that agree with the clock or do not. */
+/* Which wall time is trusted, with a journal and a Redis that agree with the clock or not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,10 +21,10 @@ enum { NONE = 99999999, DAY = 86400 };
 
 struct look {
 	int at;	   /* true seconds since the start */
-	int wall;  /* how far the wall clock is off */
-	int redis; /* Redis' clock likewise; NONE: it is away */
-	int now;   /* how far wall_now_ns() is off then */
-	int least; /* and wall_least_ns(), at most */
+	int wall;  /* offset of the wall clock */
+	int redis; /* offset of Redis' clock; NONE: Redis is unavailable */
+	int now;   /* offset of wall_now_ns() then */
+	int least; /* and of wall_least_ns(), at most */
 	enum wall_life life;
 };
 
@@ -83,7 +83,7 @@ static const struct row {
 };
 
 static void
-a_time_is_believed_where_two_clocks_agree(void **state)
+time_is_trusted_if_two_clocks_agree(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -109,9 +109,9 @@ a_time_is_believed_where_two_clocks_agree(void **state)
 	}
 }
 
-/* A process that did not start it, as commands are. */
+/* A process that did not start the component, such as a command. */
 static void
-without_a_start_it_is_the_wall_clock(void **state)
+without_a_start_the_wall_clock_is_used(void **state)
 {
 	(void)state;
 	assert_true(llabs(wall_now_ns() - clock_wall_ns()) < CLOCK_STEP_NS);
@@ -121,9 +121,9 @@ without_a_start_it_is_the_wall_clock(void **state)
 	assert_true(clock_wall_ns() - wall_least_ns() > 59 * CLOCK_DAY_NS);
 }
 
-/* 2286: in microseconds Redis' time fits in 63 bits, in nanoseconds it does not. */
+/* The year 2286: in microseconds Redis' time fits into 63 bits, in nanoseconds it does not. */
 static void
-a_time_of_redis_that_does_not_fit_is_not_read(void **state)
+redis_time_that_does_not_fit_is_ignored(void **state)
 {
 	static const struct {
 		int64_t time[2];
@@ -141,9 +141,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_time_is_believed_where_two_clocks_agree),
-		cmocka_unit_test(without_a_start_it_is_the_wall_clock),
-		cmocka_unit_test(a_time_of_redis_that_does_not_fit_is_not_read),
+		cmocka_unit_test(time_is_trusted_if_two_clocks_agree),
+		cmocka_unit_test(without_a_start_the_wall_clock_is_used),
+		cmocka_unit_test(redis_time_that_does_not_fit_is_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 #include "base/watch.h"
 #include "support/temp_dir.h"
 
-/* A look every half second is one every 50 ms here (the linker's --wrap). */
+/* The check that runs every half second runs every 50 ms here (the linker's --wrap). */
 void __real_ev_timer_again(struct ev_loop *loop, ev_timer *t);
 void __wrap_ev_timer_again(struct ev_loop *loop, ev_timer *t);
 
@@ -55,7 +55,7 @@ run_for(struct ev_loop *loop, double s)
 	ev_timer_stop(loop, &t);
 }
 
-/* A change counts once it was seen twice. */
+/* A change counts once it was seen in two checks. */
 static unsigned
 noticed(struct ev_loop *loop)
 {
@@ -67,7 +67,7 @@ noticed(struct ev_loop *loop)
 }
 
 static void
-changes_of_files_and_folders_are_noticed_once(void **state)
+change_of_a_file_or_folder_is_noticed_once(void **state)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct watch *w = watch_new(loop, changed, NULL);
@@ -82,7 +82,7 @@ changes_of_files_and_folders_are_noticed_once(void **state)
 		static const char *const names[] = { "a.yaml", "absent", "d" };
 		n += (size_t)snprintf(files + n, sizeof(files) - n, "%s", path(names[i])) + 1;
 	}
-	/* The same twice is one. */
+	/* A duplicate counts once. */
 	n += (size_t)snprintf(files + n, sizeof(files) - n, "%s", path("a.yaml")) + 1;
 	assert_true(watch_files(w, span_of(files, n), false, INT64_MAX));
 	assert_int_equal(watch_count(w), 3);
@@ -93,7 +93,7 @@ changes_of_files_and_folders_are_noticed_once(void **state)
 	assert_string_equal(last, path("a.yaml"));
 	run_for(loop, 0.2);
 	assert_int_equal(changes, 1);
-	/* Replaced by another of the same size. */
+	/* Replaced by another file of the same size. */
 	put("b", "33");
 	assert_int_equal(rename(path("b"), path("a.yaml")), 0);
 	assert_int_equal(noticed(loop), 1);
@@ -114,7 +114,7 @@ changes_of_files_and_folders_are_noticed_once(void **state)
 }
 
 static void
-what_changed_while_it_was_read_has_changed_since(void **state)
+change_during_reading_is_noticed(void **state)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct watch *w = watch_new(loop, changed, NULL);
@@ -126,7 +126,7 @@ what_changed_while_it_was_read_has_changed_since(void **state)
 	struct span files = span_of(file, strlen(file) + 1);
 	assert_true(watch_files(w, files, false, 0));
 	assert_int_equal(noticed(loop), 1);
-	/* What was watched before stays, where it is asked for. */
+	/* Earlier files stay watched if requested. */
 	put("e", "1");
 	char other[160];
 	snprintf(other, sizeof(other), "%s", path("e"));
@@ -140,7 +140,7 @@ what_changed_while_it_was_read_has_changed_since(void **state)
 
 /* The clock was set back since. */
 static void
-a_file_whose_time_is_to_come_has_not_changed(void **state)
+file_with_a_time_in_the_future_has_not_changed(void **state)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct watch *w = watch_new(loop, changed, NULL);
@@ -166,9 +166,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(changes_of_files_and_folders_are_noticed_once),
-		cmocka_unit_test(what_changed_while_it_was_read_has_changed_since),
-		cmocka_unit_test(a_file_whose_time_is_to_come_has_not_changed),
+		cmocka_unit_test(change_of_a_file_or_folder_is_noticed_once),
+		cmocka_unit_test(change_during_reading_is_noticed),
+		cmocka_unit_test(file_with_a_time_in_the_future_has_not_changed),
 	};
 
 	return cmocka_run_group_tests_name("watch", tests, temp_dir_make, temp_dir_remove);

@@ -1,5 +1,5 @@
-/* Times as people say them: what each means in UTC and in zones with daylight saving time, and
- * what the error names where one is not understood. */
+/* Times in words: the meaning of each in UTC and in zones with daylight saving time, and what
+ * the error names if the words are not understood. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static const struct row {
 { "a range", "yesterday 14:00..yesterday 15:00", "UTC", "2026-11-21T14:00:00Z", "2026-11-21T15:01:00Z" },
 { "whose end is of the same day", "yesterday 14:00..15:00", "UTC", "2026-11-21T14:00:00Z", "2026-11-21T15:01:00Z" },
 { "days", "monday..wednesday", "UTC", "2026-11-16T00:00:00Z", "2026-11-19T00:00:00Z" },
-{ "until now where it says no end", "yesterday..", "UTC", "2026-11-21T00:00:00Z", "2026-11-22T15:03:16.500000001Z" },
+{ "until now if no end is given", "yesterday..", "UTC", "2026-11-21T00:00:00Z", "2026-11-22T15:03:16.500000001Z" },
 	/* clang-format on */
 };
 
@@ -129,7 +129,7 @@ ns(const char *text)
 }
 
 static void
-test_said(void **state)
+times_in_words_are_understood(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -153,7 +153,7 @@ test_said(void **state)
 }
 
 static void
-test_not_understood(void **state)
+unknown_words_are_refused_with_a_reason(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -173,9 +173,9 @@ test_not_understood(void **state)
 	}
 }
 
-/* Whatever the words: an answer or a sentence, and a begin before the end. */
+/* Any words give a result or an error, and the begin precedes the end. */
 static void
-test_any_words(void **state)
+any_words_give_a_result_or_an_error(void **state)
 {
 	static const char *const words[] = { "last", "this", "tuesday", "11:47", "3", "days",
 		"ago", "at", "2pm", "pm", "nov", "2026", "2026-11", "..", "today", "a", "month",
@@ -213,9 +213,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_said),
-		cmocka_unit_test(test_not_understood),
-		cmocka_unit_test(test_any_words),
+		cmocka_unit_test(times_in_words_are_understood),
+		cmocka_unit_test(unknown_words_are_refused_with_a_reason),
+		cmocka_unit_test(any_words_give_a_result_or_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The witness: C2SP tlog-witness's words one by one, what it keeps and when, and that its
- * requests are read strictly. */
+/* The witness: the rules of C2SP tlog-witness one by one, the state that it keeps and when, and
+ * strict parsing of its requests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,7 +79,7 @@ teardown(void **s)
 	return temp_dir_remove(s);
 }
 
-/* What it answers to a body; the answer is a text in `out`. */
+/* Returns the status for a body; the response is in `out`. */
 static unsigned
 ask(const struct buf *b)
 {
@@ -104,7 +104,7 @@ submit(struct log_rig *from, uint64_t old)
 	} while (0)
 
 static void
-a_log_that_grows_is_cosigned(void **s)
+growing_log_is_cosigned(void **s)
 {
 	struct signkey own;
 	struct checkpoint c;
@@ -119,7 +119,7 @@ a_log_that_grows_is_cosigned(void **s)
 		log_grow(&l, n, 0);
 		assert_int_equal(submit(&l, old), 200);
 		assert_string_equal(type, "text/plain; charset=utf-8");
-		/* As C2SP has it: appended to the note it verifies. */
+		/* As C2SP specifies: appended to the note, it verifies. */
 		buf_clear(&note);
 		log_note(&l, &note);
 		buf_str(&note, buf_view(&out).p);
@@ -135,7 +135,7 @@ a_log_that_grows_is_cosigned(void **s)
 }
 
 static void
-the_same_checkpoint_is_cosigned_again(void **s)
+repeated_checkpoint_is_cosigned_again(void **s)
 {
 	(void)s;
 	log_grow(&l, 5, 0);
@@ -144,7 +144,7 @@ the_same_checkpoint_is_cosigned_again(void **s)
 }
 
 static void
-an_empty_log_is_cosigned_and_then_grows(void **s)
+empty_log_is_cosigned_and_may_grow(void **s)
 {
 	(void)s;
 	assert_int_equal(submit(&l, 0), 200);
@@ -153,7 +153,7 @@ an_empty_log_is_cosigned_and_then_grows(void **s)
 }
 
 static void
-an_unknown_origin_is_404(void **s)
+unknown_origin_gets_404(void **s)
 {
 	(void)s;
 	log_grow(&l, 3, 0);
@@ -162,7 +162,7 @@ an_unknown_origin_is_404(void **s)
 }
 
 static void
-a_signature_by_no_key_of_the_log_is_403(void **s)
+signature_by_an_unknown_key_gets_403(void **s)
 {
 	struct signkey ours = l.key;
 	unsigned char seed[32] = { 9 };
@@ -171,7 +171,7 @@ a_signature_by_no_key_of_the_log_is_403(void **s)
 	log_grow(&l, 3, 0);
 	signkey_from_seed(seed, &l.key);
 	assert_int_equal(submit(&l, 0), 403);
-	/* Signed by both: the unknown one is passed over. */
+	/* Signed by both: the unknown key is ignored. */
 	buf_clear(&body);
 	log_request(&l, 0, &body);
 	struct span text = buf_view(&body);
@@ -182,7 +182,7 @@ a_signature_by_no_key_of_the_log_is_403(void **s)
 	assert_int_equal(ask(&body), 200);
 }
 
-/* Of a second log under this origin, with other leaves. */
+/* Makes a second log with this origin and other leaves. */
 static void
 fork_to(struct log_rig *f, uint64_t n)
 {
@@ -193,9 +193,10 @@ fork_to(struct log_rig *f, uint64_t n)
 	log_grow(f, n, 7);
 }
 
-/* It would be believed anew, whatever it says: a fork got a second cosignature. */
+/* Otherwise a log that was removed from the configuration would be trusted again, and a fork
+ * would get a cosignature. */
 static void
-a_log_that_was_taken_out_and_comes_back_is_not_a_new_one(void **s)
+removed_and_restored_log_is_not_new(void **s)
 {
 	struct log_rig f;
 
@@ -225,7 +226,7 @@ a_log_that_was_taken_out_and_comes_back_is_not_a_new_one(void **s)
 }
 
 static void
-a_key_that_is_added_to_the_file_counts_at_once(void **s)
+key_added_to_the_file_is_used_at_once(void **s)
 {
 	unsigned char seed[32] = { 9 };
 
@@ -245,7 +246,7 @@ a_key_that_is_added_to_the_file_counts_at_once(void **s)
 }
 
 static void
-an_old_size_above_the_checkpoint_s_is_400(void **s)
+old_size_above_the_checkpoints_gets_400(void **s)
 {
 	(void)s;
 	log_grow(&l, 3, 0);
@@ -253,7 +254,7 @@ an_old_size_above_the_checkpoint_s_is_400(void **s)
 }
 
 static void
-another_old_size_than_was_seen_is_409_with_that(void **s)
+wrong_old_size_gets_409_with_the_known_size(void **s)
 {
 	(void)s;
 	log_grow(&l, 3, 0);
@@ -269,7 +270,7 @@ another_old_size_than_was_seen_is_409_with_that(void **s)
 }
 
 static void
-a_fork_of_the_same_size_is_409(void **s)
+fork_of_the_same_size_gets_409(void **s)
 {
 	struct log_rig f;
 
@@ -285,7 +286,7 @@ a_fork_of_the_same_size_is_409(void **s)
 }
 
 static void
-a_fork_that_grew_is_422(void **s)
+fork_that_grew_gets_422(void **s)
 {
 	struct log_rig f;
 
@@ -299,9 +300,9 @@ a_fork_that_grew_is_422(void **s)
 	assert_int_equal(submit(&l, 5), 200);
 }
 
-/* Its checkpoint is smaller: whatever it says is old, nothing is cosigned. */
+/* Its checkpoint is smaller: whichever old size it states, nothing is cosigned. */
 static void
-a_restored_old_copy_is_refused_whatever_it_says(void **s)
+restored_old_copy_is_refused(void **s)
 {
 	struct log_rig f;
 	static char other[200];
@@ -317,14 +318,14 @@ a_restored_old_copy_is_refused_whatever_it_says(void **s)
 		assert_size("50");
 	}
 	assert_int_equal(submit(&f, 50), 400);
-	log_grow(&f, 70, 3); /* it goes on, with other records */
+	log_grow(&f, 70, 3); /* the log continues with other records */
 	assert_int_equal(submit(&f, 50), 422);
 	log_close(&f);
 }
 
-/* Whoever has two old checkpoints, which are public, sends them in turn. */
+/* An attacker has two old checkpoints, which are public, and sends them alternately. */
 static void
-replayed_checkpoints_do_not_fill_the_log(void **s)
+replayed_checkpoints_do_not_flood_the_log(void **s)
 {
 	int lines = 0, was = dup(STDERR_FILENO);
 	char line[1024];
@@ -361,7 +362,7 @@ replayed_checkpoints_do_not_fill_the_log(void **s)
 }
 
 static void
-a_proof_that_is_not_it_is_422(void **s)
+invalid_proof_gets_422(void **s)
 {
 	char *text;
 
@@ -388,7 +389,7 @@ a_proof_that_is_not_it_is_422(void **s)
 	buf_span(&body, rest);
 	assert_int_equal(ask(&body), 422);
 	assert_int_equal(submit(&l, 5), 200);
-	/* And none where the old size is zero, or the checkpoint's. */
+	/* And no hash if the old size is zero or equals the checkpoint's. */
 	buf_clear(&body);
 	buf_str(&body, "old 13\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n");
 	log_note(&l, &body);
@@ -396,7 +397,7 @@ a_proof_that_is_not_it_is_422(void **s)
 }
 
 static void
-a_proof_from_nothing_must_be_empty(void **s)
+proof_from_size_zero_must_be_empty(void **s)
 {
 	(void)s;
 	log_grow(&l, 5, 0);
@@ -407,7 +408,7 @@ a_proof_from_nothing_must_be_empty(void **s)
 }
 
 static void
-an_empty_tree_has_its_own_root(void **s)
+empty_tree_has_its_own_root(void **s)
 {
 	struct merkle_hash root = { { 1 } };
 	struct buf text;
@@ -422,7 +423,7 @@ an_empty_tree_has_its_own_root(void **s)
 	buf_free(&text);
 }
 
-/* ---- reading ---- */
+/* ---- parsing ---- */
 
 #define HASH "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 /* clang-format off */
@@ -451,7 +452,7 @@ static const struct { const char *name, *text; int hashes; /* -1: refused */ } r
 /* clang-format on */
 
 static void
-requests_are_read_strictly(void **s)
+requests_to_the_witness_are_parsed_strictly(void **s)
 {
 	struct witness_request r;
 
@@ -475,7 +476,7 @@ requests_are_read_strictly(void **s)
 }
 
 static void
-a_request_cut_anywhere_is_refused(void **s)
+cut_request_is_refused(void **s)
 {
 	(void)s;
 	log_grow(&l, 5, 0);
@@ -498,7 +499,7 @@ a_request_cut_anywhere_is_refused(void **s)
 /* ---- state ---- */
 
 static void
-what_was_cosigned_is_known_after_a_restart(void **s)
+cosigned_state_is_kept_over_a_restart(void **s)
 {
 	struct stat st;
 
@@ -519,14 +520,14 @@ what_was_cosigned_is_known_after_a_restart(void **s)
 }
 
 static void
-what_cannot_be_kept_is_not_cosigned(void **s)
+unsaved_state_is_not_cosigned(void **s)
 {
 	char cmd[600];
 
 	(void)s;
 	log_grow(&l, 5, 0);
 	assert_int_equal(submit(&l, 0), 200);
-	/* A folder in the new file's place: root cannot write there either. */
+	/* A folder in place of the new file, so that even root cannot write it. */
 	snprintf(cmd, sizeof(cmd), "rm -f %s" REPLACE_SUFFIX " && mkdir %s" REPLACE_SUFFIX,
 		state, state);
 	assert_int_equal(system(cmd), 0);
@@ -554,7 +555,7 @@ what_cannot_be_kept_is_not_cosigned(void **s)
 }
 
 static void
-a_state_that_is_none_refuses_the_start(void **s)
+invalid_state_refuses_the_start(void **s)
 {
 	static const char *const texts[] = { "", "x", "tollgate witness 1",
 		"tollgate witness 1\n5\n", "tollgate witness 1\n5 00 tollgate/gw-1\n",
@@ -577,7 +578,7 @@ a_state_that_is_none_refuses_the_start(void **s)
 }
 
 static void
-one_process_has_the_state(void **s)
+only_one_process_uses_the_state(void **s)
 {
 	struct witness *first = w;
 
@@ -587,7 +588,7 @@ one_process_has_the_state(void **s)
 }
 
 static void
-its_key_is_nobody_else_s(void **s)
+key_of_the_witness_must_be_its_own(void **s)
 {
 	struct signkey own;
 	struct buf why;
@@ -605,7 +606,7 @@ its_key_is_nobody_else_s(void **s)
 }
 
 static void
-each_answer_is_counted(void **s)
+each_response_is_counted(void **s)
 {
 	(void)s;
 	log_grow(&l, 3, 0);
@@ -622,30 +623,30 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_log_that_grows_is_cosigned),
-		T(the_same_checkpoint_is_cosigned_again),
-		T(an_empty_log_is_cosigned_and_then_grows),
-		T(an_unknown_origin_is_404),
-		T(a_signature_by_no_key_of_the_log_is_403),
-		T(a_key_that_is_added_to_the_file_counts_at_once),
-		T(an_old_size_above_the_checkpoint_s_is_400),
-		T(another_old_size_than_was_seen_is_409_with_that),
-		T(a_fork_of_the_same_size_is_409),
-		T(a_fork_that_grew_is_422),
-		T(a_log_that_was_taken_out_and_comes_back_is_not_a_new_one),
-		T(a_restored_old_copy_is_refused_whatever_it_says),
-		T(replayed_checkpoints_do_not_fill_the_log),
-		T(a_proof_that_is_not_it_is_422),
-		T(a_proof_from_nothing_must_be_empty),
-		T(an_empty_tree_has_its_own_root),
-		T(requests_are_read_strictly),
-		T(a_request_cut_anywhere_is_refused),
-		T(what_was_cosigned_is_known_after_a_restart),
-		T(what_cannot_be_kept_is_not_cosigned),
-		T(a_state_that_is_none_refuses_the_start),
-		T(one_process_has_the_state),
-		T(its_key_is_nobody_else_s),
-		T(each_answer_is_counted),
+		T(growing_log_is_cosigned),
+		T(repeated_checkpoint_is_cosigned_again),
+		T(empty_log_is_cosigned_and_may_grow),
+		T(unknown_origin_gets_404),
+		T(signature_by_an_unknown_key_gets_403),
+		T(key_added_to_the_file_is_used_at_once),
+		T(old_size_above_the_checkpoints_gets_400),
+		T(wrong_old_size_gets_409_with_the_known_size),
+		T(fork_of_the_same_size_gets_409),
+		T(fork_that_grew_gets_422),
+		T(removed_and_restored_log_is_not_new),
+		T(restored_old_copy_is_refused),
+		T(replayed_checkpoints_do_not_flood_the_log),
+		T(invalid_proof_gets_422),
+		T(proof_from_size_zero_must_be_empty),
+		T(empty_tree_has_its_own_root),
+		T(requests_to_the_witness_are_parsed_strictly),
+		T(cut_request_is_refused),
+		T(cosigned_state_is_kept_over_a_restart),
+		T(unsaved_state_is_not_cosigned),
+		T(invalid_state_refuses_the_start),
+		T(only_one_process_uses_the_state),
+		T(key_of_the_witness_must_be_its_own),
+		T(each_response_is_counted),
 	};
 
 	log_setup(LOG_LOGFMT, LOG_ERROR);

@@ -13,7 +13,7 @@
 
 enum { CAP = 4096 };
 
-/* Messages as "op:payload;", a close as "8:code:reason;", an error as "!code". */
+/* Writes messages as "op:payload;", a close as "8:code:reason;", an error as "!code". */
 static void
 collect_ws(struct ws_reader *r, struct span in, struct buf *out)
 {
@@ -138,7 +138,7 @@ static const struct {
 };
 
 static void
-frames_are_the_same_however_they_are_cut(void **state)
+messages_do_not_depend_on_cuts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -153,7 +153,7 @@ frames_are_the_same_however_they_are_cut(void **state)
 }
 
 static void
-a_message_of_endless_frames_is_refused(void **state)
+message_of_endless_frames_is_refused(void **state)
 {
 	struct ws_reader r;
 	struct ws_message m;
@@ -173,7 +173,7 @@ a_message_of_endless_frames_is_refused(void **state)
 }
 
 static void
-pieces_of_a_message_count_together(void **state)
+pieces_of_a_message_count_as_one(void **state)
 {
 	struct ws_reader r;
 	struct ws_message m;
@@ -189,7 +189,7 @@ pieces_of_a_message_count_together(void **state)
 }
 
 static void
-what_is_written_is_read_again(void **state)
+written_frame_is_read_again(void **state)
 {
 	static const size_t lengths[] = { 0, 1, 125, 126, 127, 4095, 65535, 65536, 100000 };
 	static const unsigned char mask[4] = { 9, 8, 7, 6 };
@@ -217,7 +217,7 @@ what_is_written_is_read_again(void **state)
 }
 
 static void
-a_close_says_as_much_as_it_may(void **state)
+reason_of_a_close_is_limited(void **state)
 {
 	struct ws_reader r;
 	struct ws_message m;
@@ -243,7 +243,7 @@ a_close_says_as_much_as_it_may(void **state)
 }
 
 static void
-the_key_of_the_rfc_is_accepted_as_it_says(void **state)
+key_of_the_rfc_gives_its_accept_value(void **state)
 {
 	char out[WS_ACCEPT_BYTES], key[WS_KEY_BYTES];
 	struct span of_rfc = SPAN_LIT("dGhlIHNhbXBsZSBub25jZQ==");
@@ -259,7 +259,7 @@ the_key_of_the_rfc_is_accepted_as_it_says(void **state)
 }
 
 static void
-half_a_message_is_known_as_one(void **state)
+incomplete_message_is_recognized(void **state)
 {
 	const struct {
 		const char *bytes;
@@ -271,8 +271,8 @@ half_a_message_is_known_as_one(void **state)
 		{ "\x00", 1, false },
 		{ "\x01\x02", 2, true }, /* a payload */
 		{ "a", 1, true },
-		{ "b", 1, true },	 /* its frame is whole, and not the last */
-		{ "\x89\x00", 2, true }, /* a ping meanwhile */
+		{ "b", 1, true },	 /* its frame is complete, but not the last one */
+		{ "\x89\x00", 2, true }, /* a ping in between */
 		{ "\x80\x01z", 3, false },
 		{ "\x89\x00", 2, false },
 	};
@@ -297,13 +297,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(frames_are_the_same_however_they_are_cut),
-		cmocka_unit_test(a_message_of_endless_frames_is_refused),
-		cmocka_unit_test(half_a_message_is_known_as_one),
-		cmocka_unit_test(pieces_of_a_message_count_together),
-		cmocka_unit_test(what_is_written_is_read_again),
-		cmocka_unit_test(a_close_says_as_much_as_it_may),
-		cmocka_unit_test(the_key_of_the_rfc_is_accepted_as_it_says),
+		cmocka_unit_test(messages_do_not_depend_on_cuts),
+		cmocka_unit_test(message_of_endless_frames_is_refused),
+		cmocka_unit_test(incomplete_message_is_recognized),
+		cmocka_unit_test(pieces_of_a_message_count_as_one),
+		cmocka_unit_test(written_frame_is_read_again),
+		cmocka_unit_test(reason_of_a_close_is_limited),
+		cmocka_unit_test(key_of_the_rfc_gives_its_accept_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* YAML trees: positions, core-schema scalars, what is refused and where. */
+/* YAML trees: positions, core-schema scalars, and refusals with their place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ done(struct fix *f)
 	arena_reset(&f->a);
 }
 
-/* A compact rendering with positions: {k@1:1=v@1:4,...}. */
+/* Writes a compact form with positions: {k@1:1=v@1:4,...}. */
 static void
 show(const struct yaml_node *n, struct buf *out)
 {
@@ -53,7 +53,7 @@ show(const struct yaml_node *n, struct buf *out)
 }
 
 static void
-trees_keep_every_position(void **state)
+trees_keep_each_position(void **state)
 {
 	static const struct {
 		const char *name, *in, *want;
@@ -92,7 +92,7 @@ trees_keep_every_position(void **state)
 }
 
 static void
-mistakes_name_their_position(void **state)
+yaml_errors_have_their_position(void **state)
 {
 	static const struct {
 		const char *name, *in, *want;
@@ -158,7 +158,7 @@ mistakes_name_their_position(void **state)
 }
 
 static void
-core_schema_decides_types(void **state)
+core_schema_determines_types(void **state)
 {
 	static const struct {
 		const char *in;
@@ -218,7 +218,7 @@ core_schema_decides_types(void **state)
 
 /* Nine levels of nine aliases: 387 million scalars from 300 bytes. */
 static void
-bombs_are_refused(void **state)
+yaml_bombs_are_refused(void **state)
 {
 	struct buf b;
 	struct fix f;
@@ -272,9 +272,9 @@ bombs_are_refused(void **state)
 	buf_free(&b);
 }
 
-/* Every prefix of a file loads or is refused with an error, never both or none. */
+/* Every prefix of a file loads or is refused with an error, never both or neither. */
 static void
-cut_anywhere_is_an_answer(void **state)
+cut_file_loads_or_has_an_error(void **state)
 {
 	static const char text[] = "a: &x {b: [1, 'two', \"thr\\u00e9e\"]}\n"
 				   "c: |\n  block\n  text\n? d\n: *x\n# é\n";
@@ -290,7 +290,7 @@ cut_anywhere_is_an_answer(void **state)
 }
 
 static void
-places_inside_a_scalar_map_to_the_file(void **state)
+places_in_a_scalar_map_to_the_file(void **state)
 {
 	static const struct {
 		const char *name, *in;
@@ -325,7 +325,7 @@ places_inside_a_scalar_map_to_the_file(void **state)
 }
 
 static void
-mistakes_are_sorted_by_position(void **state)
+yaml_errors_are_sorted_by_position(void **state)
 {
 	struct fix f;
 	struct yaml_node at[] = {
@@ -351,7 +351,7 @@ mistakes_are_sorted_by_position(void **state)
 }
 
 static void
-a_missing_file_is_an_error(void **state)
+missing_yaml_file_is_an_error(void **state)
 {
 	struct fix f;
 
@@ -372,14 +372,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(trees_keep_every_position),
-		cmocka_unit_test(mistakes_name_their_position),
-		cmocka_unit_test(core_schema_decides_types),
-		cmocka_unit_test(bombs_are_refused),
-		cmocka_unit_test(cut_anywhere_is_an_answer),
-		cmocka_unit_test(places_inside_a_scalar_map_to_the_file),
-		cmocka_unit_test(mistakes_are_sorted_by_position),
-		cmocka_unit_test(a_missing_file_is_an_error),
+		cmocka_unit_test(trees_keep_each_position),
+		cmocka_unit_test(yaml_errors_have_their_position),
+		cmocka_unit_test(core_schema_determines_types),
+		cmocka_unit_test(yaml_bombs_are_refused),
+		cmocka_unit_test(cut_file_loads_or_has_an_error),
+		cmocka_unit_test(places_in_a_scalar_map_to_the_file),
+		cmocka_unit_test(yaml_errors_are_sorted_by_position),
+		cmocka_unit_test(missing_yaml_file_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Which dialect answers: a row a path. Events in each framing, the list of models, an
- * echo for business APIs. What is said is in say.c, errors in error.c. */
+/* Chooses the dialect of the response: one table row for each path. Also: events in each
+ * framing, the list of models, an echo for business APIs. The texts are in say.c, the errors in
+ * error.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +49,7 @@ put_end(struct mock_answer *out, size_t end)
 static void
 note_end(struct mock_answer *out)
 {
-	/* the first piece of what is said made this event */
+	/* the first piece of the text made this event */
 	if (mock_pieces && out->content == SIZE_MAX)
 		out->content = out->nends;
 	put_end(out, out->body.n);
@@ -144,13 +145,13 @@ enum {
 	M = 1,	/* a model is needed */
 	T = 2,	/* a member that holds the prompt is needed */
 	S = 4,	/* `stream: true` makes a stream */
-	D = 8,	/* so does its absence */
-	V = 16, /* so does the path */
+	D = 8,	/* the absence of `stream` makes a stream */
+	V = 16, /* the path makes a stream */
 };
 
 /* clang-format off */
 static const struct row {
-	const char *begin, *end; /* the model between them; begin NULL: the whole path is end */
+	const char *begin, *end; /* the model is between them; begin NULL: the whole path is end */
 	mock_writer *write;
 	enum mock_errors errors;
 	unsigned flags;
@@ -184,7 +185,7 @@ static const struct row {
 
 /* clang-format on */
 
-/* The row of method and path; *model is decoded into memory where the path has it. */
+/* Returns the row of method and path. *model is decoded into memory if the path contains it. */
 static const struct row *
 find_row(const struct mock_request *r, struct buf *memory, struct span *model)
 {
@@ -217,7 +218,7 @@ find_row(const struct mock_request *r, struct buf *memory, struct span *model)
 	return NULL;
 }
 
-/* What keeps a stream alive before it has something to say. */
+/* Keep-alive events of a stream, before its first content. */
 static void
 put_pings(struct mock_answer *out, enum mock_errors errors)
 {
@@ -278,7 +279,7 @@ dialect_answer(const struct mock_request *r, uint64_t serial, const struct row *
 	if (!out->stream)
 		goto out;
 	mock_events_end(out);
-	if (out->content == SIZE_MAX) /* it says nothing in words */
+	if (out->content == SIZE_MAX) /* no content follows */
 		out->content = out->nends > 1;
 	if (mock_control.pings && out->framing == MOCK_SSE)
 		put_pings(out, w->errors);
@@ -333,8 +334,8 @@ echo_answer(const struct mock_request *r, struct mock_answer *out)
 	json_decref(o);
 }
 
-/* Where the first event of exact bytes ends: with an empty line, or where a frame of Amazon's
- * says. */
+/* Returns the end of the first event of exact bytes: an empty line, or the length in an Amazon
+ * frame. */
 static size_t
 exact_end(struct span rest)
 {
@@ -347,7 +348,7 @@ exact_end(struct span rest)
 	return n && n < rest.n ? n : rest.n;
 }
 
-/* The bytes that /_control gave, in events where it streams them. */
+/* The bytes that /_control gave, as events if it streams them. */
 static void
 exact_answer(struct mock_answer *out)
 {
@@ -365,7 +366,7 @@ exact_answer(struct mock_answer *out)
 	buf_span(&out->body, rest);
 }
 
-/* The error that the setting says, about the model that was asked for. */
+/* The error of the setting, for the requested model. */
 static void
 set_error(const struct mock_request *r, enum mock_errors errors, struct span in_path,
 	struct mock_answer *out)

@@ -1,8 +1,8 @@
-/* Anthropic's messages and their count: thinking, citations and tool use as content blocks,
- * which Bedrock's invoke wraps (bedrock.c). */
+/* Anthropic's messages and their count, with thinking, citations and tool use as content
+ * blocks. Bedrock's invoke wraps them (bedrock.c). */
 #include "mock.h"
 
-/* Input counts are apart from each other here: the cached ones are no part of input_tokens. */
+/* Input counts are separate here: input_tokens does not include the cached ones. */
 static void
 put_usage(struct buf *b, struct mock_counts c, int64_t out)
 {
@@ -63,7 +63,7 @@ put_tool(struct buf *b, const struct mock_say *s, bool second, struct span input
 	buf_putc(b, '}');
 }
 
-/* A block that grows by `delta` events, whose member has pieces of the text. */
+/* A block that grows by `delta` events. The member of each delta has a piece of the text. */
 static void
 deltas(struct mock_answer *out, int index, const char *type, const char *member,
 	struct span text)

@@ -1,5 +1,5 @@
-/* Amazon Bedrock: converse, and invoke with Claude's own body; streams are binary event
- * streams, those of invoke with Claude's events in base64. */
+/* Amazon Bedrock: converse, and invoke with Claude's own body. Streams are binary event
+ * streams; invoke's contain Claude's events in base64. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -54,7 +54,7 @@ whole(struct mock_answer *out, const struct mock_say *s)
 	mock_put(&out->body, answer);
 }
 
-/* Steals the delta. */
+/* Takes ownership of the delta. */
 static void
 delta(struct mock_answer *out, int block, json_t *d)
 {
@@ -114,7 +114,7 @@ mock_bedrock_converse(struct mock_answer *out, const struct mock_say *s)
 		whole(out, s);
 }
 
-/* Claude's events, each the base64 of its data. */
+/* Claude's events, each as the base64 of its data. */
 void
 mock_bedrock_invoke(struct mock_answer *out, const struct mock_say *s)
 {

@@ -14,7 +14,7 @@ usage(struct mock_counts c)
 	return u;
 }
 
-/* Steals the arguments. */
+/* Takes ownership of the arguments. */
 static json_t *
 call(const struct mock_say *s, json_t *args)
 {
@@ -59,7 +59,7 @@ whole(struct mock_answer *out, const struct mock_say *s, const char *id)
 	mock_put(&out->body, a);
 }
 
-/* An event about item `index`, whose delta.message is stolen. */
+/* An event about item `index`. Takes ownership of message, which becomes delta.message. */
 static void
 event(struct mock_answer *out, const char *type, int index, json_t *message)
 {
@@ -74,7 +74,7 @@ item_end(struct mock_answer *out, const char *type, int index)
 	mock_event(out, type, json_pack("{s:s,s:i}", "type", type, "index", index));
 }
 
-/* A block of content whose text is under `kind`. */
+/* A content block whose text is the member `kind`. */
 static void
 stream_content(struct mock_answer *out, int index, const char *kind, struct span text)
 {
@@ -150,7 +150,7 @@ mock_cohere_embed(struct mock_answer *out, const struct mock_say *s)
 			"billed_units", "input_tokens", s->c.in));
 }
 
-/* In the order of the documents, each a little less relevant. */
+/* In the order of the documents, each one slightly less relevant. */
 void
 mock_cohere_rerank(struct mock_answer *out, const struct mock_say *s)
 {

@@ -1,24 +1,24 @@
-/* POST /_control: how the next answers look. An object is one setting, an array several, each
- * for its `times`, in turn. Members:
+/* POST /_control: the form of the next responses. An object is one setting, an array several,
+ * each for its `times`, in turn. Members:
  *
- *   times                answers that it holds for; absent: until replaced
+ *   times                responses that it applies to; absent: until replaced
  *   only                 for requests whose target, a header's value or body has this text
  *   status, headers      of the head; a status from 400 on has the dialect's error document
  *   fault                the document of one of error.c's, with its status; `status` 200: an
- *                        error that is called a success
+ *                        error with the status of a success
  *   delay_ms, chunk_ms   before the first byte; between two events
  *   chunk_bytes, event_chars   the bytes of a write; the characters of an event
- *   length, usage        what the answer took
+ *   length, usage        the tokens that the response used
  *   body, body_base64, content_type   exactly this body
- *   wire, reset, stays   exactly these bytes, head too; how it ends then
+ *   wire, reset, stays   exactly these bytes, including the head; how it ends then
  *   at_head              answered before the request's body was read
  *   pings                so many between the head and the first content
  *   cut_after_bytes      of the body; 0: before the head
  *
- * Where in a stream: `…_after_events` counts events, `…_after_content` from the first one with
- * content (0: right before it), whatever the dialect.
+ * The place in a stream: `…_after_events` counts events, `…_after_content` counts from the
+ * first one with content (0: right before it), whatever the dialect.
  *
- *   error_after_…        the stream goes on with an error (`fault`, or 503) and ends
+ *   error_after_…        the stream continues with an error (`fault`, or 503) and ends
  *   hold_after_…         the next event waits for `hold_ms`, or POST /_release; events 0: after
  *                        the head
  *   cut_after_…          the connection ends there, `cut_into_bytes` into the next event */
@@ -43,7 +43,7 @@ control_reset(void)
 	mock_control = mock_plain;
 }
 
-/* "body" as it is, or "body_base64": false where that is none. */
+/* "body" as it is, or "body_base64"; false if that is not base64. */
 static bool
 read_body(json_t *o)
 {
@@ -90,7 +90,7 @@ where(json_t *o, const char *what)
 	return w;
 }
 
-/* Where it is in this answer, in events. */
+/* Returns the position in this response, in events. */
 size_t
 mock_at(const struct mock_where *w, const struct mock_answer *a)
 {
@@ -147,8 +147,8 @@ set_one(json_t *o)
 	return read_body(o) && (!fault || mock_control.fault);
 }
 
-/* The first of the list that has answers; the others wait. Takes the list. False: one that is
- * no setting. */
+/* Uses the first setting of the list that has responses left; the others wait. Takes ownership
+ * of the list. False: an element is not a setting. */
 static bool
 set_first(json_t *list)
 {

@@ -1,12 +1,13 @@
-/* Providers' errors: each status in each dialect's words, and what some of them say besides a
- * status (`fault` of /_control), whole or as the last event of a stream. */
+/* Providers' errors: each status in the words of each dialect, and additional errors of some
+ * providers (`fault` of /_control). An error is a whole response, or the last event of a
+ * stream. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "mock.h"
 
-/* How a dialect says it: `type` and `code` where its documents have them; %s is the model. */
+/* The error in one dialect: `type` and `code` if its documents have them; %s is the model. */
 struct words {
 	int status;
 	const char *type, *code, *message;
@@ -33,7 +34,7 @@ static const struct {
 
 #define OPENAIS(...) [MOCK_OPENAI] = __VA_ARGS__, [MOCK_RESPONSES] = __VA_ARGS__
 
-/* A dialect without a row has its words for the status in `status`. */
+/* A dialect without a row uses its words for the status in `status`. */
 static const struct fault {
 	const char *name;
 	int status;
@@ -95,7 +96,7 @@ mock_fault(const char *name)
 	return NULL;
 }
 
-/* A status in the dialect's general words. */
+/* A status in the general words of the dialect. */
 static struct words
 of_status(int status, enum mock_errors errors, char text[64], char code[32])
 {
@@ -185,7 +186,7 @@ mock_error(struct mock_answer *out, int status, enum mock_errors errors, struct 
 	buf_putc(&out->body, '\n');
 }
 
-/* An exception in a stream begins with a small letter, and some have no name there. */
+/* An exception in a stream begins with a lower-case letter, and some have no name there. */
 static const char *
 exception_of(const struct words *w, char name[64])
 {

@@ -1,10 +1,10 @@
-/* Gemini and Vertex: a stream's events are answers in small; as SSE with ?alt=sse, else one
- * JSON array, element by element. */
+/* Gemini and Vertex. The events of a stream are small responses: as SSE with ?alt=sse,
+ * otherwise as one JSON array, element by element. */
 #include <stdio.h>
 
 #include "mock.h"
 
-/* candidatesTokenCount and thoughtsTokenCount are apart from each other. */
+/* candidatesTokenCount and thoughtsTokenCount are separate. */
 static json_t *
 usage(const struct mock_say *s)
 {
@@ -19,7 +19,7 @@ usage(const struct mock_say *s)
 	return u;
 }
 
-/* Steals the parts, which each candidate has. */
+/* Takes ownership of the parts, which each candidate has. */
 static json_t *
 answer(const struct mock_say *s, json_t *parts, bool last)
 {

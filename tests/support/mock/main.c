@@ -1,16 +1,16 @@
-/* build/mockllm: the simulated provider of tests, demo and bench. What it says is in say.c and
- * answer.c, its errors in error.c, what it remembers in seen.c, what POST /_control sets in
- * control.c.
+/* build/mockllm: the simulated provider of tests, demo and bench. say.c and answer.c have its
+ * responses, error.c its errors, seen.c its memory, control.c the settings of POST /_control.
  *
- *   mockllm --listen PORT|HOST:PORT|unix@PATH [--listen …] [--serial N]
+ * mockllm --listen PORT|HOST:PORT|unix@PATH [--listen …] [--serial N]
  *
- * --serial: the first answer's number, which its ids have (1): two providers give no id twice.
+ * --serial: the number of the first response, which its ids contain (1). With it, two providers
+ * never return the same id.
  *
- * Port 0 takes a free one. Each listener is announced on stdout as a line
- * "listening on ADDRESS". Nothing of a request is ever printed.
+ * Port 0 takes a free port. Each listener is announced on stdout as a line "listening on
+ * ADDRESS". No part of a request is ever printed.
  *
- * SIGUSR1 closes the TCP ports and all connections, as a provider that is gone; SIGUSR2 opens
- * them again. In between they stay ours: nobody else gets them. */
+ * SIGUSR1 closes the TCP ports and all connections, like a provider that has failed; SIGUSR2
+ * opens them again. Between the two, no other program can get these ports. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ev.h>
@@ -43,7 +43,7 @@ listen_unix(const char *path)
 	unlink(path);
 	if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 1024) < 0)
 		return -1;
-	chmod(path, 0666); /* HAProxy runs as another user; nothing here is worth guarding */
+	chmod(path, 0666); /* HAProxy runs as another user; nothing here needs protection */
 	printf("listening on unix@%s\n", path);
 	return fd;
 }
@@ -72,7 +72,8 @@ listen_tcp(const char *where)
 	if (inet_pton(AF_INET, host, &a.sin_addr) != 1)
 		return -1;
 	a.sin_port = htons((uint16_t)atoi(colon ? colon + 1 : where));
-	/* a port that the kernel chose is lost at a shutdown: another socket asks for that one */
+	/* a port that the kernel chose is lost at a shutdown: another socket requests that
+	 * port */
 	int any = bound(&a);
 	if (any < 0 || getsockname(any, (struct sockaddr *)&a, &len) < 0)
 		return -1;

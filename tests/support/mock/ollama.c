@@ -1,4 +1,4 @@
-/* Ollama's own API, whose streams are lines and the default, and TGI's. */
+/* Ollama's own API, whose streams are lines and the default, and TGI's API. */
 #include "mock.h"
 
 static json_t *
@@ -8,7 +8,7 @@ open_line(const struct mock_say *s, bool done)
 		"done", done);
 }
 
-/* What only the last line has. */
+/* The members of the last line only. */
 static void
 finish(const struct mock_say *s, json_t *line)
 {
@@ -97,7 +97,7 @@ mock_ollama_embed(struct mock_answer *out, const struct mock_say *s)
 				     "embeddings", all, "prompt_eval_count", s->c.in));
 }
 
-/* The last event says all of the text again. */
+/* The last event contains the whole text again. */
 void
 mock_tgi_generate(struct mock_answer *out, const struct mock_say *s)
 {

@@ -1,4 +1,4 @@
-/* OpenAI's chat completions, which Mistral speaks too, completions and embeddings. */
+/* OpenAI's chat completions, which Mistral also uses, completions and embeddings. */
 #include <string.h>
 
 #include "mock.h"
@@ -36,7 +36,7 @@ openai_chunk_open(struct buf *b, uint64_t serial, struct span model)
 	buf_str(b, ",\"choices\":[");
 }
 
-/* One choice's event, up to the members of its delta; with `finish` up to its end. */
+/* An event of one choice, up to the members of its delta; with `finish` up to its end. */
 static void
 openai_chunk(struct mock_answer *out, const struct mock_say *s, int choice, const char *finish)
 {
@@ -55,7 +55,8 @@ openai_chunk_close(struct mock_answer *out, const struct mock_say *s, const char
 
 	if (!finish)
 		buf_str(b, "},\"finish_reason\":null}]");
-	if (finish && s->whole_calls && !s->c.none) { /* Mistral's usage comes unasked */
+	if (finish && s->whole_calls &&
+		!s->c.none) { /* Mistral sends usage without a request for it */
 		buf_str(b, ",\"usage\":");
 		openai_usage(b, s->c);
 	} else if (s->include_usage) {
@@ -88,8 +89,8 @@ put_call_head(struct buf *b, const struct mock_say *s, int call)
 	buf_json_str(b, s->tool);
 }
 
-/* The first fragment has id and name; Mistral sends the call in one. Two calls grow in turns.
- */
+/* The first fragment has id and name; Mistral sends the call in one fragment. Two calls
+ * alternate. */
 static void
 openai_calls(struct mock_answer *out, const struct mock_say *s)
 {
@@ -262,7 +263,7 @@ mock_openai_completion(struct mock_answer *out, const struct mock_say *s)
 	mock_event_end(out);
 }
 
-/* Model "words": texts of the same words have vectors that are near, whatever their order. */
+/* Model "words": texts of the same words have vectors near each other, whatever their order. */
 static void
 put_words_vector(struct buf *b, const char *text)
 {

@@ -1,6 +1,6 @@
-/* OpenAI's responses, which Codex speaks: reasoning, then one message or one function call;
- * whole or as the events of a stream, numbered, each with its type. What was said in pieces
- * is said again by .done, by the item and by the last event, as OpenAI does. */
+/* OpenAI's responses, which Codex uses: reasoning, then one message or one function call, whole
+ * or as the events of a stream, numbered, each with its type. As at OpenAI, the .done event,
+ * the item and the last event repeat the text of the pieces. */
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +64,7 @@ place(const struct mock_say *s, const char *kind, int output)
 	return p;
 }
 
-/* The second of two calls at once, or the first. */
+/* The second of two simultaneous calls, or the first. */
 static struct place
 call_place(const struct mock_say *s, int output, bool second)
 {
@@ -109,7 +109,7 @@ response(const struct mock_say *s, bool done)
 
 static unsigned sequence;
 
-/* Steals `more`, whose members follow type and number. */
+/* Takes ownership of `more`, whose members follow type and number. */
 static void
 event(struct mock_answer *out, const char *type, json_t *more)
 {

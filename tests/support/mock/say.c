@@ -1,24 +1,24 @@
-/* What the simulated provider says, before any dialect. What a test may rely on:
+/* The content of the simulated provider's responses, before any dialect. Rules for tests:
  *
  * A token is a word (a run of bytes between white space). Prompt tokens are the words of all
- * message texts and of the system text; output tokens are the words of the answer (reasoning
- * and a tool's arguments included), times n. `usage` is therefore exact and can be counted by
- * a test. The model chooses:
+ * message texts and of the system text; output tokens are the words of the response (reasoning
+ * and a tool's arguments included), times n. `usage` is therefore exact, and a test can count
+ * it. The model chooses the response:
  *
  *   echo      the last user text
  *   say:TEXT  TEXT
  *   call      calls the first tool offered; its first property is the last user text
- *   call:word the same, with the last word of it
- *   call:both the same twice at once, with the first word and with the last one
- *   tool:NAME calls the tool whose name ends so, with the last user text; once it has a result
- *             it says the sentence
- *   task:NAME the same, with the last word of it
- *   think     reasons with the last user text, then says it cite      says
- * the last user text and quotes it as the source cached    echo; half of the prompt's tokens
- * came from a cache, a quarter went into it
+ *   call:word the same, with the last word of the text
+ *   call:both two such calls at the same time, with the first word and with the last one
+ *   tool:NAME calls the tool whose name ends in NAME, with the last user text; once it has a
+ *             result, the response is the sentence
+ *   task:NAME the same, with the last word of the text
+ *   think     reasons with the last user text, then returns it
+ *   cite      returns the last user text and quotes it as the source
+ *   cached    echo; half of the prompt's tokens came from a cache, a quarter went into it
  *
- * TGI's adapter is such a model. Every other one says the sentence below. A tool that is not
- * offered is not called: echo. */
+ * TGI's adapter is such a model. Every other model returns the sentence below. A tool that is
+ * not offered is not called: the response is that of echo. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +47,7 @@ mock_words(struct span s)
 	return count;
 }
 
-/* Where `chars` characters end. */
+/* Returns the end of `chars` characters. */
 static size_t
 chars_end(struct span s, size_t chars)
 {
@@ -122,7 +122,7 @@ read_text(json_t *text, struct prompt *p, bool user)
 		buf_span(p->last_user, s);
 }
 
-/* A string, strings, or parts of which those with a "text" count. */
+/* A string, strings, or parts, of which those with a "text" count. */
 static void
 read_content(json_t *content, struct prompt *p, bool user)
 {
@@ -141,7 +141,7 @@ read_content(json_t *content, struct prompt *p, bool user)
 	}
 }
 
-/* Gemini has parts where others have content. */
+/* Gemini has parts, other dialects have content. */
 static json_t *
 content_of(json_t *m)
 {
@@ -185,8 +185,8 @@ first_of(json_t *j)
 	return json_is_array(j) ? json_array_get(j, 0) : j;
 }
 
-/* What describes a tool: OpenAI's function, Gemini's declaration, Bedrock's toolSpec, or the
- * tool itself. */
+/* Returns the description of a tool: OpenAI's function, Gemini's declaration, Bedrock's
+ * toolSpec, or the tool itself. */
 static json_t *
 tool_inside(json_t *tool)
 {
@@ -198,8 +198,8 @@ tool_inside(json_t *tool)
 	return tool;
 }
 
-/* The first one whose name ends so, also of those that a namespace of Responses holds, or a
- * list of Gemini's. */
+/* Returns the first tool whose name ends in `ends`, also of those in a namespace of Responses,
+ * or in a list of Gemini's. */
 static json_t *
 tool_offered(json_t *req, struct span ends, struct span *space)
 {
@@ -268,9 +268,10 @@ read_tool(struct mock_say *s, struct span ends, struct span user, struct span mo
 	return true;
 }
 
-/* ---- the answer ---- */
+/* ---- the response ---- */
 
-/* What /_control's "usage" says instead; either dialect's names serve. */
+/* The counts of /_control's "usage" replace the usual ones; the names of either dialect are
+ * accepted. */
 static void
 controlled_usage(struct mock_counts *c)
 {
@@ -285,7 +286,7 @@ controlled_usage(struct mock_counts *c)
 		c->out = json_integer_value(v);
 }
 
-/* The most that the request lets a choice take; -1: it does not say. */
+/* Returns the most tokens that the request permits for a choice; -1: it has no limit. */
 static int64_t
 cap_of(json_t *req)
 {
@@ -308,7 +309,7 @@ cap_of(json_t *req)
 	return -1;
 }
 
-/* A model that has much to say, and stops where it must. */
+/* A model with a long answer, which stops at the limit. */
 static void
 controlled_length(struct mock_say *s)
 {
@@ -349,8 +350,8 @@ last_word(struct span text)
 	return span_cut(t, from, t.n);
 }
 
-/* Of a tool, wherever a dialect has it: Anthropic's block, Responses' item, chat's message, Gemini's part,
- * Bedrock's block. */
+/* Returns whether there is a tool result, in the place of each dialect: Anthropic's block,
+ * Responses' item, chat's message, Gemini's part, Bedrock's block. */
 static bool
 has_result(json_t *req)
 {

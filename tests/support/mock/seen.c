@@ -1,7 +1,7 @@
-/* The requests that the simulated provider received, whole, in a ring: what
- * GET /_seen shows. A test reads here what left the company, so nothing of a
- * request is left out; bodies that are not UTF-8 come as base64 as well. GET /_count sums over
- * all of them: what a provider would have on its bill. */
+/* The complete requests that the simulated provider received, in a ring: GET /_seen lists them.
+ * Tests read there which data left the company, so no part of a request is omitted; bodies that
+ * are not UTF-8 are also given as base64. GET /_count sums over all of them, as a provider's
+ * bill would. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,14 +9,14 @@
 #include "mock.h"
 
 static struct mock_seen ring[MOCK_SEEN_MAX];
-static uint64_t head; /* records ever kept */
-static uint64_t tail; /* oldest still here */
+static uint64_t head; /* number of records since the start */
+static uint64_t tail; /* the oldest record still kept */
 static uint64_t bytes_held;
 
 static struct {
 	uint64_t requests, bytes, complete, cut, aborted;
-	uint64_t by_status[600]; /* 0: no status of ours */
-	int64_t in, out;	 /* tokens of the answers that were begun */
+	uint64_t by_status[600]; /* 0: no status from here */
+	int64_t in, out;	 /* tokens of the started responses */
 } sum;
 
 static double
@@ -154,7 +154,7 @@ mock_seen_count(struct buf *out)
 	buf_str(out, "}}\n");
 }
 
-/* Length of the valid UTF-8 sequence at p, 0 where there is none (RFC 3629). */
+/* Length of the valid UTF-8 sequence at p, 0 if there is none (RFC 3629). */
 static size_t
 utf8_len(const unsigned char *p, size_t n)
 {
@@ -176,7 +176,7 @@ utf8_len(const unsigned char *p, size_t n)
 	return len;
 }
 
-/* As a JSON string; false where bytes had to be replaced by U+FFFD. */
+/* As a JSON string; false if bytes had to be replaced by U+FFFD. */
 static bool
 put_text(struct buf *out, struct span s)
 {

@@ -1,11 +1,11 @@
-/* build/mockllm's connections. HTTP/1.1 on one thread (libev, llhttp strict): keep-alive,
+/* The connections of build/mockllm. HTTP/1.1 on one thread (libev, llhttp strict): keep-alive,
  * pipelining, bodies chunked or by length up to 64 MB, 100-continue. main.c has its ports.
  *
- * /_control (control.c): a piece is written, then the next after its pause. A stream's events
- * are its pieces, chunk_bytes cuts further. What comes of a body after an answer `at_head` is
- * read and thrown away, also after the end; after a status of 101 too. POST /_release ends all
- * pauses of answers that are under way, for tests that need one to last until they have looked.
- */
+ * /_control (control.c): a piece is written, then the next one after its pause. The pieces of a
+ * stream are its events; chunk_bytes cuts further. The part of a body that arrives after a
+ * response `at_head` is read and discarded, also after the end and after a status of 101. POST
+ * /_release ends all pauses of responses in progress, for tests that need a pause to last until
+ * they have checked. */
 #include <errno.h>
 #include <ev.h>
 #include <llhttp.h>
@@ -46,18 +46,18 @@ struct conn {
 	size_t nf;
 	bool in_value;
 	struct buf body;
-	struct buf early; /* what arrived behind it */
+	struct buf early; /* the bytes that arrived behind the request */
 	bool refused_large, headed, whole;
-	bool ahead; /* its answer does not wait for its end */
+	bool ahead; /* its response does not wait for its end */
 	/* the answer */
 	uint64_t serial; /* 0: not recorded */
 	struct buf wire;
 	bool reset; /* instead of an end */
-	bool stays; /* there is none */
+	bool stays; /* the connection stays open */
 	struct piece *piece;
 	size_t npieces, pieces_size, at, sent;
 	bool answering, keep, cut, upgraded;
-	struct mock_socket *socket; /* after a 101 of its own */
+	struct mock_socket *socket; /* after a 101 of this program */
 };
 
 static struct ev_loop *loop;
@@ -279,7 +279,7 @@ put_head(struct conn *c, const struct mock_answer *a, bool own, bool chunked, bo
 	buf_str(b, "\r\n");
 }
 
-/* One event or the whole body, framed, cut into pieces as /_control says. */
+/* One event or the whole body, framed, cut into pieces by /_control. */
 static void
 put_part(struct conn *c, const char *p, size_t n, bool chunked, double pause_s, size_t split,
 	int64_t *left)
@@ -306,7 +306,7 @@ put_part(struct conn *c, const char *p, size_t n, bool chunked, double pause_s, 
 	piece_add(c, pause_s);
 }
 
-/* `own`: /_seen and the like, which /_control never touches. */
+/* `own`: /_seen and the like, which /_control never changes. */
 static void
 conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_only)
 {
@@ -342,7 +342,7 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 		piece_add(c, k->delay_s);
 	} else {
 		put_head(c, a, own, chunked, bodyless);
-		/* with no pause to keep, head and body leave in one write */
+		/* without a pause, head and body are one write */
 		if (k->delay_s > 0 || k->chunk_s > 0 || k->chunk_bytes || bodyless ||
 			head_only || a->body.n == 0 || hold == 0)
 			piece_add(c, k->delay_s);
@@ -389,8 +389,8 @@ static void
 conn_send(struct conn *c)
 {
 	if (c->piece[0].pause_s > 0) {
-		ev_now_update(loop); /* a delay is no shorter than was asked for, in a long turn
-					too */
+		/* a delay is never shorter than requested, even in a long turn */
+		ev_now_update(loop);
 		ev_timer_set(&c->t, c->piece[0].pause_s, 0.);
 		ev_timer_start(loop, &c->t);
 	} else {
@@ -398,7 +398,7 @@ conn_send(struct conn *c)
 	}
 }
 
-/* What waits goes on in the next turn of the loop, all of it. */
+/* Everything that waits continues in the next turn of the loop. */
 static void
 release(void)
 {
@@ -480,7 +480,7 @@ request_of(struct conn *c, struct mock_field f[FIELDS_MAX])
 	return r;
 }
 
-/* All that is unsent; what a peer does not take waits. May free c. */
+/* Writes everything unsent; bytes that a peer does not accept wait. May free c. */
 static void
 socket_write(struct conn *c)
 {
@@ -519,7 +519,7 @@ conn_request(struct conn *c)
 		conn_send(c);
 		return;
 	}
-	/* a setting that is not for this one is put aside */
+	/* a setting for other requests is put aside */
 	struct mock_control aside = mock_control;
 	bool spared = !mock_control_is_for(&r);
 	if (spared)
@@ -554,7 +554,7 @@ on_timer(struct ev_loop *l, ev_timer *t, int events)
 	conn_write(t->data);
 }
 
-/* The request and its answer are over: the next one. */
+/* The request and its response are complete: the next one. */
 static void
 conn_next(struct conn *c)
 {
@@ -570,7 +570,7 @@ conn_next(struct conn *c)
 	}
 }
 
-/* The last piece is out. */
+/* The last piece is written. */
 static void
 conn_done(struct conn *c)
 {
@@ -583,7 +583,7 @@ conn_done(struct conn *c)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER,
 			&(struct linger){ .l_onoff = 1, .l_linger = 0 }, sizeof(struct linger));
 	else if (ends && c->ahead && !c->whole) {
-		/* What is unread would make it a reset, which may overtake the answer. */
+		/* Bytes not yet read would make it a reset, which may overtake the response. */
 		shutdown(c->fd, SHUT_WR);
 		c->upgraded = true;
 		return;
@@ -614,7 +614,7 @@ conn_write(struct conn *c)
 		}
 		ev_io_stop(loop, &c->w);
 		if (++c->at < c->npieces) {
-			/* even without a pause: the next loop turn, a write of its own */
+			/* even without a pause: in the next loop turn, as a separate write */
 			ev_timer_set(&c->t, c->piece[c->at].pause_s, 0.);
 			ev_timer_start(loop, &c->t);
 			return;
@@ -635,7 +635,7 @@ on_writable(struct ev_loop *l, ev_io *w, int events)
 		conn_write(c);
 }
 
-/* Whether its head, which is here, is enough for an answer. */
+/* Returns whether the received head is enough for a response. */
 static bool
 goes_ahead(struct conn *c)
 {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 void mock_server_init(struct ev_loop *l);
-/* The number of the first answer. */
+/* The number of the first response. */
 void mock_server_serial(uint64_t first);
 /* A callback for a listener's EV_READ. */
 void mock_accept(struct ev_loop *l, ev_io *w, int events);

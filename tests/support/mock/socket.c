@@ -1,12 +1,12 @@
-/* Realtime sessions over WebSockets: OpenAI's Realtime and Responses, Gemini's Live. Each
- * message that comes is in /_seen as a request of the method MESSAGE. What is said is the
- * client's last text; "call:NAME ARGS" calls that tool; "say:[…]" has Live say these messages;
- * audio, once it is committed, is answered with its length. A turn takes as many tokens as it
- * has words. "close:CODE" closes, "drop" ends the connection, "frame:HEX" sends these bytes,
- * "silence" is not answered. "later TEXT" begins an answer that goes on after the next one has
- * ended. A session that only writes down (session.update) answers each commit with one event.
- * A setup of Gemini's that asks for handles to resume by gets one, and one after each turn;
- * "handle:N": one of so many bytes. */
+/* Realtime sessions over WebSockets: OpenAI's Realtime and Responses, Gemini's Live. /_seen has
+ * each received message as a request of the method MESSAGE. The reply is the client's last
+ * text; "call:NAME ARGS" calls that tool; "say:[…]" makes Live send these messages. Audio is
+ * answered with its length once it is committed. A turn uses as many tokens as it has words.
+ * "close:CODE" closes, "drop" ends the connection, "frame:HEX" sends these bytes, "silence"
+ * gets no reply. "later TEXT" starts a reply that continues after the next one has ended. A
+ * session that only transcribes (session.update) answers each commit with one event. A Gemini
+ * setup that requests handles to resume by gets one, and one after each turn; "handle:N": a
+ * handle of N bytes. */
 #include "socket.h"
 
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct mock_socket {
 	enum { REALTIME, RESPONSES, LIVE } kind;
 	char path[256];
 	uint64_t serial, connection, turns, audio_bytes;
-	char *text; /* the client's last */
+	char *text; /* the client's last text */
 	bool gone, resumable, writes_down;
 	struct later {
 		char id[64], *text, *rest;
@@ -53,7 +53,7 @@ keep_text(struct mock_socket *s, struct span text)
 	s->text = strndup(text.p ? text.p : "", text.n);
 }
 
-/* All texts below: of content, of parts. */
+/* Keeps all texts below: of content, of parts. */
 static void
 keep_texts(struct mock_socket *s, json_t *v)
 {
@@ -69,7 +69,7 @@ keep_texts(struct mock_socket *s, json_t *v)
 	json_array_foreach(v, i, e) keep_texts(s, e);
 }
 
-/* close:CODE, frame:HEX, drop: nothing else is said. */
+/* close:CODE, frame:HEX, drop: no other reply follows. */
 static bool
 ends_so(struct mock_socket *s, struct buf *out)
 {
@@ -158,7 +158,7 @@ openai_done(struct mock_socket *s, struct buf *out, const char *id, int64_t word
 			"text_tokens", 0, "audio_tokens", 0));
 }
 
-/* The rest of those that began before: the first one first. */
+/* The rest of the earlier replies, the oldest first. */
 static void
 openai_later(struct mock_socket *s, struct buf *out)
 {
@@ -230,7 +230,7 @@ openai_message(struct mock_socket *s, json_t *m, struct buf *out)
 	} else if (span_is(type, "input_audio_buffer.append")) {
 		s->audio_bytes += member_text(m, "audio").n;
 	} else if (span_is(type, "input_audio_buffer.commit")) {
-		char said[64];
+		char said[64]; /* prose: ok said */
 		snprintf(said, sizeof said, "you said %llu bytes",
 			(unsigned long long)s->audio_bytes);
 		keep_text(s, span_str(said));
@@ -290,7 +290,7 @@ live_turn(struct mock_socket *s, struct buf *out)
 			"totalTokenCount", 2 * words));
 }
 
-/* As Gemini's: base64, and its padding. */
+/* As Gemini's: base64 with its padding. */
 static void
 live_handle_given(struct mock_socket *s, struct buf *out)
 {
