@@ -115,7 +115,7 @@ audit_program_holds(struct program_check *c)
 	if (!c->other && !c->same) {
 		c->other_seq = 1;
 		snprintf(c->why, sizeof(c->why),
-			"no program: none of %" PRIu64
+			"unknown program: none of %" PRIu64
 			" boot records names the SHA-256 of its program",
 			c->boots);
 	}

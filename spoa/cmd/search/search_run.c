@@ -131,7 +131,7 @@ add_piece(void *arg, const struct query_piece *p, struct buf *why)
 	if (!p->segment.ours) {
 		fprintf(stderr,
 			"tollgate: " SEARCH_WHAT
-			": %s/%s: not searched: it has no segment's name\n",
+			": %s/%s: not searched: its name is not that of a segment\n",
 			a->journal, p->segment.name);
 		return 0;
 	}
@@ -216,8 +216,7 @@ keep_index(struct search_sources *all, struct search_source *s)
 	all->made++;
 	if (index_save(s->ix, query_index(s->p.journal, dir), &why) && !all->said) {
 		fprintf(stderr,
-			"tollgate: " SEARCH_WHAT ": %.*s: segments without an index are read "
-			"whole each time\n",
+			"tollgate: " SEARCH_WHAT ": %.*s: each search reads segments without an index completely\n",
 			SPAN_ARG(buf_view(&why)));
 		all->said = true;
 	}
@@ -261,7 +260,7 @@ open_search_source(struct search_sources *all, struct search_source *s)
 			query_index(s->p.journal, dir), &s->s, &record_index_terms, &why);
 	}
 	if (!s->ix && why.n)
-		fprintf(stderr, "tollgate: " SEARCH_WHAT ": %.*s: made again\n",
+		fprintf(stderr, "tollgate: " SEARCH_WHAT ": %.*s: the index was rebuilt\n",
 			SPAN_ARG(buf_view(&why)));
 	if (!s->ix) {
 		buf_clear(&why);
@@ -305,8 +304,8 @@ search_check(const struct search_sources *all)
 		made += err == ERR_NOTFOUND;
 		lied += err == ERR_AUTH;
 		if (err == ERR_AUTH)
-			printf("bad index of %s: it did not match its segment, and was made "
-			       "again\n",
+			printf("bad index of %s: it did not match its segment and was "
+			       "rebuilt\n",
 				s->path);
 		else if (err && err != ERR_NOTFOUND)
 			failed = cmd_fail(SEARCH_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));

@@ -66,7 +66,7 @@ forget_meaning(struct request *r)
 	size_t n = cache_redis_name(f->meaning_key, name);
 
 	cache_bind(cache_keys(r->gate->shared->cache), f->meaning_key, f->look_key, element);
-	redis_tell(r->gate->cache_redis, 3,
+	redis_send_only(r->gate->cache_redis, 3,
 		(const char *[]){ "VREM", name, (const char *)element },
 		(size_t[]){ 4, n, sizeof(element) });
 }
@@ -259,7 +259,7 @@ meaning_kept(void *arg, int err, const struct redis_reply_ints *replies, size_t 
 		metric_inc(k->metrics, M_CACHE_UNKEPT);
 	if (err || (!refused && (exec->n < 3 || exec->list[2] <= SET_MOST)))
 		return;
-	redis_tell(k->redis, 2, (const char *[]){ "UNLINK", k->name },
+	redis_send_only(k->redis, 2, (const char *[]){ "UNLINK", k->name },
 		(size_t[]){ 6, sizeof(k->name) - 1 });
 }
 

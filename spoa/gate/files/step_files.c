@@ -635,7 +635,7 @@ stripped_text(struct request *r, const struct file *f)
 	const char *type = r->in.body.table->text_type;
 	const char *head = f->media.typed ? "\"type\":\"" : "";
 
-	return arena_printf(&r->arena, "{%s%s%s\"text\":\"[a file was taken out here: %s]\"}",
+	return arena_printf(&r->arena, "{%s%s%s\"text\":\"[a file was removed here: %s]\"}",
 		head, f->media.typed ? (type ? type : "text") : "", f->media.typed ? "\"," : "",
 		f->kind[0] ? f->kind : "unknown");
 }
