@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/codec/utf8.h"
+#include "base/utf8.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/scoped.h"
