@@ -1,5 +1,5 @@
-/* Composes log lines in logfmt and JSON. Example: log_event(LOG_INFO, "policy.loaded",
- * LI("rules", 3)) writes time=2026-11-28T10:00:00.000000000Z level=info event=policy.loaded
+/* Composes log lines in logfmt and JSON. Example: log_event(LOG_INFO, "started",
+ * LI("rules", 3)) writes time=2026-11-28T10:00:00.000000000Z level=info event=started
  * rules=3. */
 #include "base/log_private.h"
 

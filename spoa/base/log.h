@@ -47,7 +47,7 @@ uint64_t log_dropped(void);
 bool log_on(enum log_level level);
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n);
 
-/* Example: log_event(LOG_INFO, "policy.loaded", LS("version", v), LI("rules", n)); */
+/* Example: log_event(LOG_INFO, "started", LS("version", v), LI("rules", n)); */
 #define log_event(level, event, ...) \
 	do { \
 		if (log_on(level)) { \

@@ -157,7 +157,7 @@ cache_form(const struct request *r)
 static struct span
 cache_body(const struct request *r)
 {
-	return r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
+	return r->out.sends == SENDS_REWRITTEN ? buf_view(&r->out.rewritten) : r->in.raw;
 }
 
 /* Sets found.cache.key and returns NULL, or returns why the request has no cache. */

@@ -182,7 +182,7 @@ request_sends(const struct request *r, struct span name, struct span value)
 		return false;
 	return !is_of_form(r->found.form, name) &&
 	       !auth_drops(request_auth(r, request_target(r)), name) &&
-	       !(r->out.swap_body && is_in_names(name, of_the_body)) &&
+	       !(r->out.sends != SENDS_RECEIVED && is_in_names(name, of_the_body)) &&
 	       !request_sets_header(r, name) &&
 	       !(asks_unencoded(r) && span_ieq(name, SPAN_LIT("accept-encoding")));
 }

@@ -439,7 +439,7 @@ struct span
 request_param_sent(
 	struct request *r, struct span field, struct span value, const struct mcp_message *now)
 {
-	if (!r->out.edited)
+	if (r->out.sends != SENDS_REWRITTEN)
 		return value;
 	return now ? mcp_param_sent(field, value, r->found.message->said.arguments,
 			     now->arguments, &r->arena)
@@ -452,7 +452,7 @@ request_message_sent(struct request *r)
 	struct mcp_message *now;
 	struct mcp_error why;
 
-	if (!r->found.message || !r->out.edited)
+	if (!r->found.message || r->out.sends != SENDS_REWRITTEN)
 		return NULL;
 	now = arena_new(&r->arena, struct mcp_message);
 	if (!now || mcp_read(buf_view(&r->out.rewritten), &r->arena, now, &why))

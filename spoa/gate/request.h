@@ -67,6 +67,13 @@ enum request_wait {
 	WAIT_AUDIT
 };
 
+/* The body that the relay sends to the provider. */
+enum body_sends {
+	SENDS_RECEIVED,	 /* the bytes as they arrived */
+	SENDS_DECODED,	 /* out.decoded: without Content-Encoding */
+	SENDS_REWRITTEN, /* out.rewritten, even if it is empty */
+};
+
 /* How far the decision's record is. */
 enum record_life {
 	RECORD_NONE, /* not written; perhaps on its way: run.record */
@@ -145,9 +152,7 @@ struct request {
 		struct buf replay;     /* CACHED_HIT: the whole HTTP response */
 		/* the normalized prompt, if found.cache.has_near or has_meaning */
 		struct buf prompt;
-		bool edited;	/* `rewritten` is the body to send, even if it is empty */
-		bool swap_body; /* send `rewritten` or `decoded` instead of the received bytes
-				 */
+		enum body_sends sends;
 		bool ask_usage; /* the body was edited to ask the provider for usage */
 		bool redacted;	/* a value was replaced */
 		bool told;	/* the ACK carried all variables */
@@ -159,7 +164,7 @@ struct request {
 		/* the operators' list that shows the result; NULL: not listed */
 		struct recent *shown_in;
 		uint64_t shown_as; /* the entry's number in it */
-		bool has_heavy; /* a value of `heavy` is not 0 */
+		bool has_heavy;	   /* a value of `heavy` is not 0 */
 		/* decisions, tokens and cost that gate_count_heavy() has not counted yet */
 		uint64_t heavy[HEAVY_VALUES];
 	} out;
@@ -221,7 +226,7 @@ struct request {
 		bool erased;	   /* the holder was erased after the request began */
 		/* counted in gate/hold.h; slot HOLD_SLOTS: no caller yet */
 		size_t held_bytes, held_slot;
-		size_t held_work;  /* part of held_bytes: arena, decoded and rewritten body */
+		size_t held_work; /* part of held_bytes: arena, decoded and rewritten body */
 		/* `decide`: the answer given on the command line for recognizer `name`, or for
 		 * its i-th segment */
 		bool (*given)(void *arg, const char *name, size_t i, struct span *answer);
@@ -230,7 +235,8 @@ struct request {
 };
 
 /* The result of a step. REWRITES and REROUTES go back to the rewrite step or to the policy
- * step. CHARGES: the request is denied, but the quota step charges it first (found.too_dear).
+ * step. CHARGES: the request is denied, but the quota step charges it first
+ * (found.charges_denied).
  */
 enum step_result {
 	STEP_NEXT,

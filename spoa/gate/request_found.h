@@ -46,7 +46,7 @@ extern const char *const via_names[];	   /* by enum decision_via */
  */
 enum { SHADOW_DECISION = 1, SHADOW_RULE = 2, SHADOW_REDACTIONS = 4, SHADOW_ROUTE = 8 };
 struct shadow {
-	bool asked, failed; /* failed: the shadow policy could not be evaluated */
+	enum { SHADOW_NOT_ASKED, SHADOW_FAILED, SHADOW_DECIDED } state;
 	enum rule_effect effect;
 	int status;	  /* of a deny */
 	const char *rule; /* points into the snapshot */
@@ -129,9 +129,14 @@ struct request_found {
 	uint16_t *roles;	    /* by entity: bits by enum seg_role; NULL: none was found */
 	double injection;	    /* the highest score of a segment, 0 to 1 */
 	const char *injection_pattern; /* the pattern that matched in that segment, or NULL */
-	bool classifier_failed;	       /* a segment could not be searched */
-	bool overworked;	       /* a segment takes more work than its length allows */
-	bool too_dear; /* overworked and denied: its limits of requests are charged */
+	/* Whether the detectors searched all segments. The states are in ascending order. */
+	enum {
+		SEARCH_WHOLE,	 /* no segment failed, or none was searched yet */
+		SEARCH_FAILED,	 /* a segment could not be searched */
+		SEARCH_TOO_DEAR, /* a segment takes more work than its length allows */
+	} search;
+	bool charges_denied; /* SEARCH_TOO_DEAR and denied: its limits of requests are charged
+			      */
 	/* the outcome that on_failure demands if the classifier failed or a recognizer did not
 	 * reply; 0: nothing */
 	enum outcome unclassified;

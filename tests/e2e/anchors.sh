@@ -106,7 +106,7 @@ daemon_start
 wait_for is_ready
 check "an old copy that is put back is refused by the witness" wait_for recorded anchor '.kind=="witness" and .result=="refused"'
 check "and shown as what it is" wait_for says '^anchor witness unix:.*: refused for [0-9]+ s: the witness has seen [0-9]+ records of this log, which has [0-9]+ now: its end was cut off' status
-like "in the log too" "$(cat "$D/tollgate.log")" 'event=anchor.refused kind=witness .*restored from an old copy'
+like "in the log too" "$(cat "$D/tollgate.log")" 'event=anchor.refused kind=witness .*an old copy was restored'
 check "the witness says so in its log" grep -q 'event=witness.refused .*status=409' "$D/w.log"
 ask 60
 check "where it goes on beyond what was seen, it is a fork" wait_for says '^anchor witness unix:.*this log does not continue the log that the witness has seen \(422\): the journal was forked' status

@@ -130,7 +130,7 @@ bad_post() {
 	post "$2" "$3"
 	is "$1" "$code $(at ".error|test(\"$5\")")" "$4 true"
 }
-bad_post "a request that is none" /policy/decide '{request: 1}' 400 'request must be an object'
+bad_post "a request that is none" /policy/decide '{request: 1}' 400 'request: send an object'
 bad_post "a request without a path" /policy/decide '{request: {}}' 400 'path is missing'
 bad_post "an unknown member" /policy/check '{policy: $p, journal: "/etc"}' 400 'journal: .*accepted: policy'
 

@@ -43,7 +43,7 @@ while read -r order code version file; do
 	proxied policy back "$second" --why "$order" --yes
 	is "an order that is $order: exit code, version in force, new file" \
 		"$? $(in_force) $([ -e "$D/p/20.yaml" ] && echo stays || echo removed)" "$code $version $file"
-	[ "$order" != unknown ] || like "the message names the policy in force" "$(tr '\n' ' ' <"$D/out")" "it is unknown whether .*still in force is [^ ]*${first:0:12}"
+	[ "$order" != unknown ] || like "the message names the policy in force" "$(tr '\n' ' ' <"$D/out")" "it is unknown whether .*in force is still [^ ]*${first:0:12}"
 	[ "$order" != handed ] || like "the message names the command that repeats the order" "$(tr '\n' ' ' <"$D/out")" 'Repeat the order with `tollgate policy apply --why TEXT`'
 	rm -f "$D/p/20.yaml"
 	tg policy apply --why 'the first again' --yes

@@ -229,7 +229,11 @@ part_send(struct quota *qt, struct part *t)
  * An admission is valid if Redis' clock is in the window that was counted and the epoch is
  * the one of the keys. A request is decided when all its servers have replied. */
 
-enum { TRIES_MAX = 3 };
+enum {
+	TRIES_MAX = 3,
+	/* While Redis is full, other clients may take the room that the trimmed stream left. */
+	ROOM_TRIES_MAX = 5,
+};
 
 /* Hands out the replies to a part in the order in which part_send() sent the commands. */
 struct replies {
@@ -455,7 +459,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 		return;
 	}
 	quota_release(qt, q, clock_mono_us());
-	if (seen & 1u << DIM_FULL && !(seen & 1u << DIM_LOST) && ++q->tries < TRIES_MAX &&
+	if (seen & 1u << DIM_FULL && !(seen & 1u << DIM_LOST) && ++q->tries < ROOM_TRIES_MAX &&
 		redis_give_way(qt->redis, q->tries)) {
 		counts_queue(qt, q); /* behind the commands that make room for it */
 		return;

@@ -268,7 +268,9 @@ decide_result(struct request *r)
 			r->found.evasion ? json_true() : NULL, "recognisers",
 			r->scan.nrecognitions ? recognizers_json(r) : NULL, "shadow", shadow,
 			"body",
-			sent && r->out.edited ? decide_text(buf_view(&r->out.rewritten)) : NULL,
+			sent && r->out.sends == SENDS_REWRITTEN
+				? decide_text(buf_view(&r->out.rewritten))
+				: NULL,
 			"path",
 			sent && r->out.new_target.n ? decide_text(buf_view(&r->out.new_target))
 						    : NULL));

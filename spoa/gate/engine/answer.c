@@ -149,7 +149,8 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 	int err = x->of_session ? 0 : request_vault(r, &x->vault);
 	err = err ? err : exchange_keep_placeholders(r, x, own);
 	/* a known endpoint is not JSON-RPC */
-	struct span body_sent = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
+	struct span body_sent =
+		r->out.sends == SENDS_REWRITTEN ? buf_view(&r->out.rewritten) : r->in.raw;
 	if (!err && body_sent.n && !r->found.endpoint.name && !r->found.message)
 		err = dialect_rpc_ids(body_sent, own, &x->rpc_ids);
 	bool inspects = r->found.route->response & RESP_INSPECT;

@@ -101,15 +101,18 @@ body_mode_of(const struct request *r)
 		return BODY_DEFER;
 	if (r->in.body_state == BODY_STATE_NONE)
 		return BODY_NONE;
-	return r->out.swap_body ? BODY_SWAP : BODY_COPY;
+	return r->out.sends != SENDS_RECEIVED ? BODY_SWAP : BODY_COPY;
 }
 
 struct span
 exchange_body_sent(const struct request *r)
 {
-	if (r->out.edited)
-		return buf_view(&r->out.rewritten);
-	return r->out.swap_body ? buf_view(&r->out.decoded) : r->in.body_raw;
+	switch (r->out.sends) {
+	case SENDS_RECEIVED: return r->in.body_raw;
+	case SENDS_DECODED: return buf_view(&r->out.decoded);
+	case SENDS_REWRITTEN: break;
+	}
+	return buf_view(&r->out.rewritten);
 }
 
 static void
@@ -124,7 +127,7 @@ no_longer_waits(struct exchange *x)
 static void
 drop_decoded(struct request *r)
 {
-	if (r->out.edited)
+	if (r->out.sends == SENDS_REWRITTEN)
 		buf_free(&r->out.decoded);
 }
 
@@ -488,7 +491,8 @@ relay_verdict(struct request *r)
 	if (!repeats) {
 		drop_decoded(r);
 		request_unhold_work(r);
-		if (err == 0 && r->out.swap_body && !request_hold(r, x->plan.body.n))
+		if (err == 0 && r->out.sends != SENDS_RECEIVED &&
+			!request_hold(r, x->plan.body.n))
 			err = ERR_LIMIT;
 	}
 	if (err) {

@@ -549,7 +549,8 @@ void
 request_late(struct request *r)
 {
 	r->run.wait = WAIT_NONE;
-	if (r->run.withdrawn && !r->found.too_dear) /* the charge of a denied request stays */
+	if (r->run.withdrawn &&
+		!r->found.charges_denied) /* the charge of a denied request stays */
 		request_release(r);
 	if (r->run.life == LIFE_FINISH) {
 		exchange_finish(r);
@@ -665,7 +666,7 @@ give_request_up(struct request *r)
 		request_release(r);
 	if (w == WAIT_ROOM)
 		request_none_in(r);
-	else if (w != WAIT_QUOTA || !r->found.too_dear) /* that denial stands */
+	else if (w != WAIT_QUOTA || !r->found.charges_denied) /* that denial stands */
 		deny_late(r, by_wait[w].code);
 	/* no time is left to wait for the record of this denial */
 	if (!audit && r->gate->shared->audit && !request_tried(r) && request_record(r) < 0)

@@ -155,7 +155,7 @@ actions_within(struct request *r, struct spop_action *out, size_t max)
 	}
 	r->out.told = k == n;
 	if (gate_cfg(r->gate)->body_variable && r->out.decision.kind == D_REDACT &&
-		r->out.edited && k < max) {
+		r->out.sends == SENDS_REWRITTEN && k < max) {
 		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, "body",
 			{ .type = SPOP_BINARY, .s = buf_view(&r->out.rewritten) } };
 		if (used + spop_actions_bytes(&out[k], 1) <= r->run.ack_room)
@@ -226,8 +226,8 @@ read_notify(struct request *r, const struct spop_message *m)
 			SPAN_LIT("the request's header cannot be read; check its fields"));
 	if (read_framing(r, m) < 0)
 		return request_bad_length(r);
-	r->in.socket = ws_asked(&r->in.head) && speaks_http(m) &&
-		       r->in.body_state == BODY_STATE_NONE;
+	r->in.socket =
+		ws_asked(&r->in.head) && speaks_http(m) && r->in.body_state == BODY_STATE_NONE;
 	/* @google/genai's client adds its path to a base URL that ends in a slash */
 	if (r->in.socket && span_starts(path, SPAN_LIT("//ws/google.")) &&
 		!request_set_target(r, span_cut(path, 1, path.n), query, query.n > 0))

@@ -15,9 +15,8 @@ limits_forget_rewrite(struct request *r)
 
 	buf_free(&r->out.rewritten);
 	buf_free(&r->out.new_target);
-	r->out.edited = false;
 	r->out.ask_usage = false;
-	r->out.swap_body = decoded;
+	r->out.sends = decoded ? SENDS_DECODED : SENDS_RECEIVED;
 }
 
 bool

@@ -87,7 +87,7 @@ exchange_settle(struct request *r, struct change *out)
 	size_t n = 0;
 
 	bool not_sent = x->used_by == USED_NOT_SENT && !(x->tries && x->tries->let_go) &&
-			!r->found.too_dear;
+			!r->found.charges_denied;
 	if (not_sent && !r->found.cache.embedded.tokens) {
 		for (int i = 0; i < 2; i++)
 			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());

@@ -202,7 +202,8 @@ form_write(struct request *r, struct found_form *f)
 	const struct translate_ask ask = { .from = f->from,
 		.to = f->to,
 		.dialect = request_target(r)->dialect,
-		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
+		.body = r->out.sends == SENDS_REWRITTEN ? buf_view(&r->out.rewritten)
+							: r->in.raw,
 		.model = model,
 		.stream = r->in.body.stream,
 		.cap_tokens = cap_unsaid(r, model),
@@ -226,7 +227,7 @@ form_write(struct request *r, struct found_form *f)
 	}
 	buf_free(&r->out.rewritten);
 	r->out.rewritten = written;
-	r->out.edited = r->out.swap_body = true;
+	r->out.sends = SENDS_REWRITTEN;
 	buf_clear(&r->out.new_target);
 	form_target(f->to, model, f->made.stream, &r->out.new_target);
 	return buf_failed(&r->out.new_target) ? ERR_NOMEM : 0;
@@ -301,8 +302,8 @@ limits_form(struct request *r)
 		return request_none_in(r);
 	if (!left || !limits_keep_denial(r))
 		return limits_over(r);
-	limits_leave_target(
-		r, TARGET_FORM,
-		f->thread ? "threads" : form_name(f->to ? f->to : request_target(r)->translated));
+	limits_leave_target(r, TARGET_FORM,
+		f->thread ? "threads"
+			  : form_name(f->to ? f->to : request_target(r)->translated));
 	return STEP_REROUTES;
 }

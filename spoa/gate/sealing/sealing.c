@@ -1,6 +1,7 @@
-/* Seals the contents of a request. The prompt and the tool results are sealed with the decision.
- * A response is sealed in parts while it passes: the guard copies it, and request_seal_more() takes
- * the copy. The rest, and the calls of the response, are sealed with the completion. */
+/* Seals the contents of a request. The prompt and the tool results are sealed with the
+ * decision. A response is sealed in parts while it passes: the guard copies it, and
+ * request_seal_more() takes the copy. The rest, and the calls of the response, are sealed with
+ * the completion. */
 #include "gate/sealing/sealing.h"
 
 #include <sodium.h>
@@ -174,8 +175,8 @@ begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum rec
 	*k = (struct kept_text){ .how = how };
 	if (!audit_has_room(g->shared->audit))
 		return ERR_FULL;
-	k->t = seal_begin(g->sealer, request_holder(r), r->found.seal->share, span_str(r->id), kind,
-		r->now_wall_ns, &record, &err);
+	k->t = seal_begin(g->sealer, request_holder(r), r->found.seal->share, span_str(r->id),
+		kind, r->now_wall_ns, &record, &err);
 	if (!k->t && err == ERR_NOTFOUND) {
 		r->run.erased = true;
 		return 0;
@@ -234,7 +235,9 @@ prompt_text(const struct request *r, enum record_text how, struct span *out)
 	bool here = r->in.body_state != BODY_STATE_NONE &&
 		    r->in.body_state != BODY_STATE_PARTIAL && r->in.raw.p;
 
-	*out = how == KEPT_FULL || !r->out.edited ? r->in.raw : buf_view(&r->out.rewritten);
+	*out = how == KEPT_FULL || r->out.sends != SENDS_REWRITTEN
+		       ? r->in.raw
+		       : buf_view(&r->out.rewritten);
 	return here && (how == KEPT_FULL || (is_sent(r) && r->found.reasoning_left == 0));
 }
 
@@ -279,7 +282,7 @@ calls_text(struct request *r, enum record_text how, struct buf *b)
 	if (!r->found.call.is || !m)
 		return put_results_brought(r, how, b);
 	arguments = m->call.arguments;
-	if (how != KEPT_FULL && r->out.edited) {
+	if (how != KEPT_FULL && r->out.sends == SENDS_REWRITTEN) {
 		const struct mcp_message *now = request_message_sent(r);
 		arguments = now ? now->arguments : SPAN_LIT("");
 	}

@@ -298,7 +298,7 @@ put_shadow(struct request *r, struct buf *b)
 	const char *differs[4];
 	size_t n = 0;
 
-	if (!s->asked)
+	if (s->state == SHADOW_NOT_ASKED)
 		return;
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (s->differs >> i & 1)
@@ -306,8 +306,8 @@ put_shadow(struct request *r, struct buf *b)
 	put_object(b, RF_SHADOW_POLICY);
 	put_member_key(b, RF_SHADOW_POLICY_POLICY);
 	buf_json_str(b, span_str(r->snap->shadow_policy->label));
-	put_flag(b, RF_SHADOW_POLICY_FAILED, s->failed);
-	if (!s->failed) {
+	put_flag(b, RF_SHADOW_POLICY_FAILED, s->state == SHADOW_FAILED);
+	if (s->state == SHADOW_DECIDED) {
 		put_name(b, RF_SHADOW_POLICY_DECISION, rule_effect_name(s->effect));
 		put_count(b, RF_SHADOW_POLICY_STATUS, (uint64_t)s->status);
 		put_utf8(b, RF_SHADOW_POLICY_RULE, span_str(s->rule));
@@ -459,7 +459,7 @@ record_decision(struct request *r, struct buf *b)
 		put_str(b, RF_PLACEHOLDERS, span_str(kept[r->found.kept.state]));
 	put_count(b, RF_CREDENTIALS, r->found.ncredentials);
 	put_flag(b, RF_EVASION, r->found.evasion);
-	put_flag(b, RF_CLASSIFIER_FAILED, r->found.classifier_failed);
+	put_flag(b, RF_CLASSIFIER_FAILED, r->found.search != SEARCH_WHOLE);
 	record_recognitions(r, b);
 	put_flag(b, RF_LOW_CONFIDENCE,
 		request_silence(r, OUT_PERMIT) ||

@@ -56,8 +56,8 @@ static void
 put_unclassified(struct request *r, struct buf *b)
 {
 	const struct policy_class *by = r->found.unclassified_by;
-	bool silent =
-		r->found.classifier_failed || (r->found.have_verdict && request_unanswered(r));
+	bool silent = r->found.search != SEARCH_WHOLE ||
+		      (r->found.have_verdict && request_unanswered(r));
 
 	for (size_t i = 0; i < r->scan.nrecognitions; i++)
 		silent |= r->scan.recognitions[i].outcome != ASK_ANSWERED;

@@ -99,7 +99,7 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 	if (!p)
 		return;
 	SCOPED_ARENA(a, ARENA_BYTES, true);
-	r->found.shadow = (struct shadow){ .asked = true, .failed = true };
+	r->found.shadow = (struct shadow){ .state = SHADOW_FAILED };
 	f.route = policy_route_as(
 		policy_route(p, f.method, f.host, f.path), request_asked_model(r));
 	f.target = NULL;
@@ -112,13 +112,13 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 	take_data(r, p, data);
 	v = arena_new(&a, struct policy_verdict);
 	if (v && f.route && policy_decide(p, &f, &a, v) == 0 && !(v->waits && !f.whole)) {
-		r->found.shadow.failed = false;
+		r->found.shadow.state = SHADOW_DECIDED;
 		r->found.shadow.effect = v->ruled.effect;
 		r->found.shadow.status = v->ruled.status;
 		r->found.shadow.rule = v->ruled.rule ? v->ruled.rule->name : "default";
 		r->found.shadow.differs = differences(r, &f, v, &r->found.shadow);
 	} else if (v && !f.route) {
-		r->found.shadow = (struct shadow){ .asked = true,
+		r->found.shadow = (struct shadow){ .state = SHADOW_DECIDED,
 			.effect = RULE_DENY,
 			.status = 404,
 			.rule = "",
@@ -128,7 +128,8 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 						   : SHADOW_DECISION) };
 	}
 	if (r->gate)
-		metric_inc(r->gate->metrics, r->found.shadow.failed    ? M_SHADOW_FAILED
+		metric_inc(r->gate->metrics, r->found.shadow.state == SHADOW_FAILED
+						     ? M_SHADOW_FAILED
 					     : r->found.shadow.differs ? M_SHADOW_OTHER
 								       : M_SHADOW_SAME);
 }

@@ -232,9 +232,9 @@ says_something(const struct request *r)
 			 b->segments[i].role <= ROLE_TOOL_DEFINITION;
 	return tools || b->nparams || b->nrefs || r->in.unread.nmedia || r->in.unread.sealed ||
 	       r->scan.nhits || r->scan.nextra || r->scan.nrecognitions ||
-	       r->found.ncredentials || r->found.evasion || r->found.classifier_failed ||
-	       r->found.shadow.differs || r->found.shadow.failed || v->ruled.shadowed ||
-	       v->ruled.ntags || v->data_read;
+	       r->found.ncredentials || r->found.evasion || r->found.search != SEARCH_WHOLE ||
+	       r->found.shadow.differs || r->found.shadow.state == SHADOW_FAILED ||
+	       v->ruled.shadowed || v->ruled.ntags || v->data_read;
 }
 
 /* Adds the message to the list in the session's next record, if it only adds to a turn, is
@@ -249,11 +249,10 @@ joins_next(struct request *r)
 	const struct route *route = r->found.route;
 
 	if (r->in.message != MESSAGE_ALONE || r->out.decision.kind != D_PERMIT ||
-		r->out.edited || !r->in.have_body || says_something(r) ||
+		r->out.sends == SENDS_REWRITTEN || !r->in.have_body || says_something(r) ||
 		record_text_sealed(route->record_prompt) ||
 		record_text_sealed(route->record_tools) || to->closed ||
-		to->n == CAP_SOCKET_JOINED ||
-		!audit_ready(r->gate->shared->audit))
+		to->n == CAP_SOCKET_JOINED || !audit_ready(r->gate->shared->audit))
 		return false;
 	struct message_joined *m = &to->v[to->n++];
 	*m = (struct message_joined){ .at_ns = r->now_wall_ns,

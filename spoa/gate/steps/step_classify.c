@@ -312,8 +312,10 @@ scan_window(
 		return 1;
 	if (err < 0) {
 		r->scan.from = 0;
-		r->found.classifier_failed = true;
-		r->found.overworked |= detect_overworked(mine->scratch);
+		if (detect_overworked(mine->scratch))
+			r->found.search = SEARCH_TOO_DEAR;
+		else if (r->found.search == SEARCH_WHOLE)
+			r->found.search = SEARCH_FAILED;
 		if (!mem_room((void *)&r->scan.failed, &r->scan.failed_size,
 			    r->scan.nfailed + 1, sizeof(*r->scan.failed)))
 			return ERR_NOMEM;
@@ -394,9 +396,9 @@ step_classify(struct request *r)
 			metric_inc(r->gate->metrics, r->found.injection >= INJECT_BLOCK
 							     ? M_INJECTION_BLOCK
 							     : M_INJECTION_SUSPECT);
-		if (r->found.classifier_failed)
+		if (r->found.search != SEARCH_WHOLE)
 			metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
-		if (r->found.overworked)
+		if (r->found.search == SEARCH_TOO_DEAR)
 			metric_inc(r->gate->metrics, M_OVERWORKED);
 	}
 	return STEP_NEXT;

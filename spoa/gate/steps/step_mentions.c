@@ -87,7 +87,8 @@ add_values(struct request *r)
 		struct span value = hit_value(h);
 		enum spreads spreads =
 			detect_value_spreads(r->snap->rules, h->f.entity, value, &how);
-		if (!spreads || (spreads == SPREADS_DISTINCT && j->set && mention_set_crowded(j->set)))
+		if (!spreads ||
+			(spreads == SPREADS_DISTINCT && j->set && mention_set_crowded(j->set)))
 			continue;
 		int err = add_value(j, value, how, (uint32_t)j->at);
 		if (err)
@@ -280,7 +281,7 @@ static int
 open_job(struct request *r)
 {
 	struct mention_job *j = r->scan.mentions = calloc(1, sizeof(*j));
-	bool failed = r->found.classifier_failed && r->found.unclassified == OUT_REDACT;
+	bool failed = r->found.search != SEARCH_WHOLE && r->found.unclassified == OUT_REDACT;
 
 	if (!j)
 		return ERR_NOMEM;

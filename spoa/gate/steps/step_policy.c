@@ -120,8 +120,8 @@ may_pass(struct request *r)
 				 "model; send text instead"));
 	if (unreadable)
 		return request_deny(r, 403, "unreadable_content", "", request_unread_files(r));
-	bool failed = r->found.classifier_failed && r->found.unclassified == OUT_DENY;
-	if (failed && r->found.overworked)
+	bool failed = r->found.search != SEARCH_WHOLE && r->found.unclassified == OUT_DENY;
+	if (failed && r->found.search == SEARCH_TOO_DEAR)
 		return request_deny(r, 413, "request_too_complex", "",
 			SPAN_LIT("a text in the request takes too much work to inspect; change "
 				 "it, "
@@ -364,8 +364,9 @@ step_policy(struct request *r)
 {
 	enum step_result s = judge_request(r);
 
-	r->found.too_dear = s == STEP_DECIDED && r->gate && r->found.overworked &&
-			    !r->found.observed && r->out.decision.kind == D_DENY &&
-			    r->in.message != MESSAGE_ALONE;
-	return r->found.too_dear ? STEP_CHARGES : s;
+	r->found.charges_denied = s == STEP_DECIDED && r->gate &&
+				  r->found.search == SEARCH_TOO_DEAR && !r->found.observed &&
+				  r->out.decision.kind == D_DENY &&
+				  r->in.message != MESSAGE_ALONE;
+	return r->found.charges_denied ? STEP_CHARGES : s;
 }

@@ -302,7 +302,7 @@ charge_denied(struct request *r)
 	if (q->result == QUOTA_ADMITTED) {
 		limits_warn(r, q);
 	} else if (q->result == QUOTA_REFUSED || q->result == QUOTA_UNREACHABLE) {
-		r->found.too_dear = false; /* the head's charge is given back */
+		r->found.charges_denied = false; /* the head's charge is given back */
 		deny_over(r, q);
 		request_release(r);
 	} else {
@@ -317,7 +317,7 @@ step_quota(struct request *r)
 {
 	struct quota_request *q;
 
-	if (r->found.too_dear)
+	if (r->found.charges_denied)
 		return charge_denied(r);
 
 	if (r->found.form && r->found.form->refused) {

@@ -50,7 +50,7 @@ decode_request(struct request *r)
 	switch (err) {
 	case 0:
 		r->in.raw = buf_view(&r->out.decoded);
-		r->out.swap_body = true; /* a decompressed body is sent decompressed */
+		r->out.sends = SENDS_DECODED; /* a decompressed body is sent decompressed */
 		return STEP_NEXT;
 	case ERR_LIMIT:
 		return request_deny(r, 413, "request_too_large", "",

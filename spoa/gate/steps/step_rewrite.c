@@ -141,7 +141,8 @@ request_settle_reasoning(struct request *r)
 	mark_signed_blocks(r, o->hits, o->nhits, &credential);
 	mark_signed_blocks(r, o->wholes, o->nwholes, &credential);
 	for (size_t i = 0; i < r->in.body.nreasoning; i++)
-		marked += r->in.body.reasoning[i].dropped && !r->in.body.reasoning[i].written_here;
+		marked += r->in.body.reasoning[i].dropped &&
+			  !r->in.body.reasoning[i].written_here;
 	if (marked == 0 && translated == 0)
 		return 0;
 	if (marked == 0) {
@@ -527,7 +528,7 @@ apply_edits(struct request *r, const struct edits *body, const struct edits *tar
 	if (!err && target->n)
 		err = splice_apply(target->raw, target->v, target->n, &r->out.new_target);
 	if (!err && body->n)
-		r->out.swap_body = r->out.edited = true;
+		r->out.sends = SENDS_REWRITTEN;
 	return err;
 }
 
@@ -585,7 +586,7 @@ key_holds_room(const struct identity *id)
 static bool
 sends_other(const struct request *r)
 {
-	return r->out.swap_body || r->out.new_target.n ||
+	return r->out.sends != SENDS_RECEIVED || r->out.new_target.n ||
 	       r->in.body_state == BODY_STATE_PARTIAL || r->snap->policy->unusual_credential ||
 	       credential_query(r->in.head.query) || head_must_change(r);
 }
@@ -686,7 +687,8 @@ deny_rewrite(struct request *r, int err)
 static enum step_result
 check_sent(struct request *r)
 {
-	struct span body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
+	struct span body =
+		r->out.sends == SENDS_REWRITTEN ? buf_view(&r->out.rewritten) : r->in.raw;
 	/* a message uses the target of its handshake */
 	struct span target = r->in.message ? SPAN_LIT("") : request_target_sent(r);
 
@@ -714,7 +716,7 @@ is_redacted(const struct request *r)
 	const struct policy_verdict *v = &r->found.verdict;
 
 	return (v->redacts && v->ruled.effect == RULE_REDACT) ||
-	       (r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
+	       (r->found.search != SEARCH_WHOLE && r->found.unclassified == OUT_REDACT) ||
 	       (r->out.redacted && request_silence(r, OUT_REDACT)) || request_stripped(r) ||
 	       r->found.ncredentials || r->found.reasoning_dropped;
 }
