@@ -185,7 +185,7 @@ each_file_has_rows_that_need_it(void **state)
 		const char *file, *row;
 	} table[] = {
 		{ "heuristics.c", "a card, strings joined with +" },
-		{ "heuristics.c", "an IBAN with a space between all characters" },
+		{ "heuristics.c", "an IBAN, a blank between all characters" },
 		{ "groups.c", "a card with four dots" },
 		{ "groups.c", "an IBAN, dots between groups" },
 		{ "lines.c", "a JWT over four lines" },
