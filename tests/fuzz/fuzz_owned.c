@@ -17,13 +17,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (in.n) {
 		size_t before = n;
 		struct span line = span_next(&in, '\n');
-		dialect_makes(line, &a, made, &n);
+		dialect_made_things(line, &a, made, &n);
 		if (n > OWNED_MAX || n < before)
 			abort();
 		for (size_t i = 0; i < n; i++)
-			if (!file_named(&made[i].id))
+			if (!file_name_known(&made[i].id))
 				abort();
-		dialect_may_make(line);
+		dialect_may_have_made(line);
 	}
 	arena_reset(&a);
 	return 0;

@@ -69,7 +69,7 @@ tools_priced_per_use_are_bounded(void **state)
 		struct arena a;
 		arena_init(&a, 0, false);
 		assert_int_equal(body_read(e.table, (struct span){ 0 }, in, &a, &b, &why), 0);
-		assert_int_equal(dialect_offered(&b, in, NULL, 0, 10, &a, &most), 0);
+		assert_int_equal(dialect_count_tool_uses(&b, in, NULL, 0, 10, &a, &most), 0);
 		if (most.n[PRICE_SEARCHES] != rows[i].searches ||
 			most.n[PRICE_SESSIONS] != rows[i].sessions)
 			fail_msg("%s: %d searches, %d sessions", rows[i].in,
@@ -125,7 +125,7 @@ price_options_are_read_from_the_body(void **state)
 		struct arena a;
 		arena_init(&a, 0, false);
 		assert_int_equal(body_read(e.table, (struct span){ 0 }, in, &a, &b, &why), 0);
-		assert_int_equal(dialect_asked(&b, in, &a, &asked), 0);
+		assert_int_equal(dialect_price_parameters(&b, in, &a, &asked), 0);
 		for (size_t k = 0; k < ASKED_REGION; k++)
 			if (!span_is(asked.v[k], rows[i].want[k]))
 				fail_msg("%s: %zu is %.*s", rows[i].in, k,
@@ -210,7 +210,7 @@ price_list_names_the_tools(void **state)
 		arena_init(&a, 0, false);
 		assert_int_equal(body_read(e.table, (struct span){ 0 }, in, &a, &b, &why), 0);
 		assert_int_equal(
-			dialect_offered(&b, in, tools, COUNT_OF(tools), 10, &a, &most), 0);
+			dialect_count_tool_uses(&b, in, tools, COUNT_OF(tools), 10, &a, &most), 0);
 		if (most.n[PRICE_SEARCHES] != rows[i].searches ||
 			most.n[PRICE_SESSIONS] != rows[i].sessions ||
 			most.n[PRICE_FILES] != rows[i].files ||

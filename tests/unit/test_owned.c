@@ -114,7 +114,7 @@ created_objects_are_found_in_responses(void **state)
 		struct arena a;
 
 		arena_init(&a, 0, false);
-		dialect_makes(span_of(p, length), &a, got, &n);
+		dialect_made_things(span_of(p, length), &a, got, &n);
 		guard_free(p, length);
 		if (n != words(makes[i].makes, want))
 			fail_msg("%s: %zu", makes[i].document, n);
@@ -139,7 +139,7 @@ last_created_objects_are_kept(void **state)
 	arena_init(&a, 0, false);
 	for (int i = 0; i < 3 * OWNED_MAX; i++) {
 		snprintf(text, sizeof(text), "{\"id\":\"resp_%d\"}", i);
-		dialect_makes(span_str(text), &a, got, &n);
+		dialect_made_things(span_str(text), &a, got, &n);
 	}
 	assert_int_equal(n, OWNED_MAX);
 	snprintf(text, sizeof(text), "resp_%d", 3 * OWNED_MAX - 1);

@@ -679,7 +679,7 @@ void
 guard_note_made(struct guard *g, struct span json)
 {
 	if (g->plan.notes_made)
-		dialect_makes(json, &g->work, g->report.made, &g->report.nmade);
+		dialect_made_things(json, &g->work, g->report.made, &g->report.nmade);
 }
 
 /* Meters a whole body. Returns false if the body was not read, or only its usage was. */

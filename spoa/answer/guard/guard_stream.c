@@ -528,7 +528,7 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	if (g->failed)
 		return g->failed;
 	/* the first events name the stream's response */
-	if (g->plan.notes_made && (g->report.events < 4 || dialect_may_make(f->data)))
+	if (g->plan.notes_made && (g->report.events < 4 || dialect_may_have_made(f->data)))
 		guard_note_made(g, f->data);
 	if (d->error)
 		guard_note_error(g, f->data, f->type);

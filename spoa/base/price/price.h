@@ -143,7 +143,9 @@ struct price_tool {
 struct prices {
 	const char *file;
 	const struct price_tool
-		*tools; /* the most specific pattern applies; no match: dialect_offered() decides */
+		/* the most specific pattern applies; no match: dialect_count_tool_uses()
+		 * decides */
+		*tools;
 	size_t ntools;
 	const struct price_list *lists;
 	size_t nlists;

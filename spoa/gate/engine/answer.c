@@ -144,8 +144,9 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 	const struct dialect *sent = x->translate.sent;
 	x->may_reason = dialect_may_reason(sent ? sent : r->found.endpoint.dialect,
 		r->in.body.model, r->in.have_body && !sent ? &r->in.body : NULL);
-	x->made_later = r->in.have_body && (dialect_takes_on(&r->found.endpoint, &r->in.body) ||
-						   r->found.file.state == FILE_KNOWN);
+	x->made_later =
+		r->in.have_body && (dialect_responds_later(&r->found.endpoint, &r->in.body) ||
+					   r->found.file.state == FILE_KNOWN);
 	int err = x->of_session ? 0 : request_vault(r, &x->vault);
 	err = err ? err : exchange_keep_placeholders(r, x, own);
 	/* a known endpoint is not JSON-RPC */

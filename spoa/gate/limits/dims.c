@@ -375,16 +375,16 @@ note_offered_pieces(struct request *r)
 	r->found.offered_known = !r->in.have_body;
 	if (!r->in.have_body)
 		return;
-	if (endpoint_draws(&r->found.endpoint))
+	if (endpoint_makes_images(&r->found.endpoint))
 		most->n[PRICE_IMAGES] = (uint64_t)r->in.body.choices;
 	add_offered_sizes(r, most);
 	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 	const struct prices *p = r->snap->policy->prices;
-	int err = dialect_offered(&r->in.body, r->in.raw, p ? p->tools : NULL,
+	int err = dialect_count_tool_uses(&r->in.body, r->in.raw, p ? p->tools : NULL,
 		p ? p->ntools : 0, r->snap->policy->tool_calls_default, &a, most);
 	r->found.mcp = !r->found.endpoint.name && dialect_is_mcp(r->in.raw, &a);
 	if (!err && p && p->where)
-		err = dialect_asked(&r->in.body, r->in.raw, &r->arena, &r->found.asked);
+		err = dialect_price_parameters(&r->in.body, r->in.raw, &r->arena, &r->found.asked);
 	r->found.offered_known = !err;
 }
 
@@ -470,7 +470,7 @@ amount_taken(const struct request *r, enum limit_of of, const struct most *most,
 
 	switch (of) {
 	case LIMIT_MESSAGE: /* the tokens of a generated image are not the caller's choice */
-		*n = input + (endpoint_draws(&r->found.endpoint) ? 0 : output);
+		*n = input + (endpoint_makes_images(&r->found.endpoint) ? 0 : output);
 		return true;
 	case LIMIT_TOKENS: *n = input + output; return true;
 	case LIMIT_INPUT_TOKENS: *n = input; return true;
@@ -873,7 +873,7 @@ limits_keep_file(struct request *r)
 	const uint64_t n[KINDS] = { r->found.file.input_tokens, r->found.file.output_tokens,
 		r->found.file.nanousd };
 
-	if (!n[0] || !file_named(&x->used.made) || x->result.status / 100 != 2)
+	if (!n[0] || !file_name_known(&x->used.made) || x->result.status / 100 != 2)
 		return false;
 	struct keeping *k = calloc(1, sizeof(*k));
 	if (!k)

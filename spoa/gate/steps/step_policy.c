@@ -139,7 +139,7 @@ asks_answer(const struct request *r)
 	for (size_t i = 0; r->found.endpoint.table->line && i < m->nrequests; i++)
 		if (is_answered(&m->request[i]))
 			return true;
-	return r->found.endpoint.table->cap || endpoint_draws(&r->found.endpoint);
+	return r->found.endpoint.table->cap || endpoint_makes_images(&r->found.endpoint);
 }
 
 void

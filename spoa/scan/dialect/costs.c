@@ -62,7 +62,8 @@ note_asked(void *arg, int ask, struct span v)
 }
 
 int
-dialect_asked(const struct body *b, struct span raw, struct arena *a, struct price_asked *out)
+dialect_price_parameters(
+	const struct body *b, struct span raw, struct arena *a, struct price_asked *out)
 {
 	struct asking r = { a, out };
 
@@ -246,8 +247,8 @@ read_request(struct offers *o)
 }
 
 int
-dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools, size_t n,
-	uint64_t otherwise, struct arena *a, struct price_usage *out)
+dialect_count_tool_uses(const struct body *b, struct span raw, const struct price_tool *tools,
+	size_t n, uint64_t otherwise, struct arena *a, struct price_usage *out)
 {
 	const struct offers none = {
 		.a = a, .tools = n ? tools : usual, .ntools = n ? n : COUNT_OF(usual)
@@ -379,7 +380,7 @@ dialect_may_reason(const struct dialect *d, struct span model, const struct body
 }
 
 bool
-dialect_takes_on(const struct endpoint *e, const struct body *b)
+dialect_responds_later(const struct endpoint *e, const struct body *b)
 {
 	static const char *const names[] = { "background" };
 
@@ -403,7 +404,7 @@ file_name_of(struct span id)
 }
 
 bool
-file_named(const struct file_name *f)
+file_name_known(const struct file_name *f)
 {
 	static const struct file_name none;
 

@@ -336,7 +336,7 @@ dialect_serves(
 }
 
 bool
-endpoint_draws(const struct endpoint *e)
+endpoint_makes_images(const struct endpoint *e)
 {
 	return e->name && !strcmp(e->name, "images");
 }

@@ -64,7 +64,7 @@ struct endpoint {
 };
 /* Returns true if the endpoint generates images. The number of images is the body's number of
  * choices, and no parameter limits the tokens of one image. */
-bool endpoint_draws(const struct endpoint *e);
+bool endpoint_makes_images(const struct endpoint *e);
 /* Finds the row of a method and path. `path` is undecoded and without query. A prefix of the
  * path before the row's own (a base URL's) is ignored. */
 struct endpoint dialect_endpoint(const struct dialect *d, struct span method, struct span path);
@@ -157,7 +157,7 @@ bool dialect_may_reason(const struct dialect *d, struct span model, const struct
 /* Returns true if the response may only confirm that the provider accepted the request: a
  * batch, the file of one, a response in the background. The client fetches the results later;
  * they are not counted again. */
-bool dialect_takes_on(const struct endpoint *e, const struct body *b);
+bool dialect_responds_later(const struct endpoint *e, const struct body *b);
 
 /* Returns true if the provider serves the requests of the body as a batch, at the batch
  * price. */
@@ -170,7 +170,7 @@ bool dialect_batch_file(const struct endpoint *e, const struct body *b);
 size_t dialect_job_files(
 	const struct endpoint *e, const struct body *b, struct file_name *out, size_t max);
 struct file_name file_name_of(struct span id);
-bool file_named(const struct file_name *f);
+bool file_name_known(const struct file_name *f);
 
 /* Makes the edit by which a streaming provider reports usage, if the dialect needs one and the
  * caller did not ask. Returns 1 if *edit was filled, 0 if none is needed. */
@@ -209,11 +209,11 @@ int endpoint_amend(const struct endpoint *e, struct span path, struct span model
  * charges by use (kinds of PRICE_EACH). `otherwise`: the number for a tool without a stated
  * maximum. `tools`: the tools that are charged; n 0: web searches and code interpreters.
  * Returns 0, ERR_NOMEM, or the JSON reader's error. */
-int dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools,
+int dialect_count_tool_uses(const struct body *b, struct span raw, const struct price_tool *tools,
 	size_t n, uint64_t otherwise, struct arena *a, struct price_usage *out);
 /* Collects the parameters of a body that prices depend on. If its requests differ, the value is
  * "auto". *out is in the arena. Returns 0 or ERR_NOMEM. */
-int dialect_asked(
+int dialect_price_parameters(
 	const struct body *b, struct span raw, struct arena *a, struct price_asked *out);
 /* Collects the names of the tools whose results the body contains, each once, sorted. A result
  * has the name "" if neither the result nor a call with its id in the same request names the

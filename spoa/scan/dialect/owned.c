@@ -305,7 +305,8 @@ note_owned(void *arg, int what, struct span text)
 }
 
 void
-dialect_makes(struct span document, struct arena *a, struct made_thing v[OWNED_MAX], size_t *n)
+dialect_made_things(
+	struct span document, struct arena *a, struct made_thing v[OWNED_MAX], size_t *n)
 {
 	struct made_thing made[OWNED_MAX];
 	size_t k = *n;
@@ -319,7 +320,7 @@ dialect_makes(struct span document, struct arena *a, struct made_thing v[OWNED_M
 }
 
 bool
-dialect_may_make(struct span event)
+dialect_may_have_made(struct span event)
 {
 	static const char *const tells[] = { "ignature", "encrypted_content", "container",
 		"redacted", "response.completed" };

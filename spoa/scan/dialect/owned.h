@@ -61,12 +61,13 @@ struct made_thing {
 };
 /* Adds to v[*n] the things that a response, or an event of its stream, creates. The arena is
  * used while reading. */
-void dialect_makes(struct span document, struct arena *a, struct made_thing v[OWNED_MAX], size_t *n);
+void dialect_made_things(
+	struct span document, struct arena *a, struct made_thing v[OWNED_MAX], size_t *n);
 /* Returns true if later requests can refer to the response of this request by id: the provider
  * keeps the response, or the request fetched or changed a kept object. */
 bool dialect_turn_is_kept(const struct endpoint *e, const struct body *b);
 /* Returns true if the event may create something. Most events only carry text, so callers can
  * skip them without parsing. */
-bool dialect_may_make(struct span event);
+bool dialect_may_have_made(struct span event);
 
 #endif
