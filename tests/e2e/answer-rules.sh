@@ -115,7 +115,7 @@ post "$alice" "$(say 'his ssn is 536-22-1840')"
 last .id >/dev/null
 told=$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml")
 like "explain names the rule that denied the response" "$told" 'matched +out-ssn matched: .*response.entities was \["US_SSN"\].*it denies with 451'
-like "explain evaluates the rules again with the same result" "$told" 'answer: deny by out-ssn, rules evaluated at: whole'
+like "explain evaluates the rules again with the same result" "$told" 'response: deny by out-ssn, rules evaluated at: whole'
 replay=$(again "${key[@]}")
 like "replay evaluates the rules for each response" "$replay" '^2[0-9] answers: (2[0-9]) the same, 0 different, 1 not compared$'
 sed 's/status: 451/status: 403/' "$here/answer-rules.yaml" >"$D/other.yaml"

@@ -90,7 +90,7 @@ for given in "$k" "$secret" "Bearer $k" "TG_${k#tg_}" "${k%?????}" "${id}_$secre
 		done
 	done
 done
-like "the message has the key's id" "$("$build/tollgate" key revoke "$k" --live -c "$D/tollgate.yaml" 2>&1)" "give its ID, $id"
+like "the message has the key's id" "$("$build/tollgate" key revoke "$k" --live -c "$D/tollgate.yaml" 2>&1)" "give only its ID, $id"
 limit set requests --for "key=$k" --to 5 >/dev/null
 is "limit does not print a secret either" "$(grep -c "${secret:0:8}" "$D/key.err")" 0
 key revoke "$id"

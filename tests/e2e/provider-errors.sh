@@ -43,7 +43,7 @@ done <<'T'
 {"status":503,"times":1}||503|the provider has a server error
 {"status":529,"times":1}||529|overloaded
 {"cut_after_bytes":40,"times":1}||provider_aborted|closes the connection before
-{"body":"{\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}","content_type":"application/json","times":1}||error_in_answer|with the status of a success
+{"body":"{\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}","content_type":"application/json","times":1}||error_in_answer|has a success status
 T
 control '{"status":418,"times":1}'
 ask

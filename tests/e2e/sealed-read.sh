@@ -64,7 +64,7 @@ like "the reader is recorded" "$(wc -l <"$D/asked")" '^[1-9]$'
 is "the records of reads and searches do not contain the name" "$(lines '"type":"read"' | grep -c alice)" 0
 say '<b>what of my loan</b>' | tr -d '\n' >"$D/text"
 is "a search for a text without the person finds nothing" "$(audit search --text-file "$D/text" --json | wc -l)" 0
-like "the command explains that hashes are made for each person" "$(cat "$D/err")" 'hashes of their person.s own'
+like "the command explains that hashes are made for each person" "$(cat "$D/err")" 'hashes of sealed texts are different for each person'
 is "a search for a text with the person finds it" "$(audit search --text-file "$D/text" --person alice --json | jq -r '.id // .record.id')" "$hers"
 
 # ---- the person's own view ----

@@ -51,7 +51,7 @@ while IFS='|' read -r name host model input members want; do
 	is "refused: $name" "$status $(says '[.error.code, .error.message[0:9]]') $(seen)" "400 [\"translation_unsupported\",\"$want\"] 0"
 done <<'T'
 several texts for Titan|bedrock.test|amazon.titan-embed-text-v2:0|["a","b"]||input: th
-an unknown field|cohere.test|m|"a"|,"novel":1|novel: it
+an unknown field|cohere.test|m|"a"|,"novel":1|novel: th
 a Bedrock model without embeddings|bedrock.test|anthropic.claude|"a"||this endp
 a target without embeddings|anthropic.test|m|"a"||this endp
 T

@@ -490,7 +490,7 @@ responses_are_judged_again_from_their_record(void **state)
 	assert_string_equal(cmd_out, "4 decisions: 4 the same, 0 different\n"
 				     "4 answers: 4 the same, 0 different\n");
 	assert_int_equal(explain("p.yaml", ids[1], NULL), 0);
-	holds(cmd_out, "answer: deny by keys, rules evaluated at: new\n");
+	holds(cmd_out, "response: deny by keys, rules evaluated at: new\n");
 	holds(cmd_out, "evaluated again on the recorded values: the results are the same");
 	holds(cmd_out, "keys matched: response.classes was [\"secret\"]; it denies with 451");
 	assert_int_equal(explain("p.yaml", ids[2], "--json"), 0);

@@ -609,7 +609,8 @@ static int
 bad_piece(struct reader *r, struct span text)
 {
 	return refuse(r->why, 400, "invalid_json", (size_t)(text.p - r->raw.p),
-		"a part of a JSON Lines file does not end at the end of a line");
+		"a part of a JSON Lines file ends inside a line: send whole lines in "
+		"each part");
 }
 
 /* Returns true if the part's name means a model. The caller checks that no row reads the part. */
