@@ -420,7 +420,7 @@ stream_and_journal_are_verified_together(void **state)
 	 * id. */
 	redis_rig_do(&redis, "XDEL tollgate:audit:gw-1 2-24");
 	assert_int_equal(verify(source("redis", redis.url)), EXIT_NO);
-	assert_out("bad node=gw-1 source=stream seq=24 why=\"missing: the stream held", "");
+	assert_out("bad node=gw-1 source=stream seq=24 why=\"missing: the stream had entries", "");
 
 	/* An entry is missing in the middle, an id differs from its record's, and an unknown
 	 * entry was added. */

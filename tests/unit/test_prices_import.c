@@ -71,7 +71,7 @@ rows_are_imported_and_own_rows_are_kept(void **state)
 	assert_int_equal(import("a.json", false), 0);
 	assert_string_equal(get("prices.yaml"), OWN);
 	assert_non_null(strstr(cmd_err, "nothing is written without --write"));
-	assert_non_null(strstr(cmd_out, "= anthropic mine: your row has input: 5, output: 5; "
+	assert_non_null(strstr(cmd_out, "= anthropic mine: your row has input: 5, output: 5, "
 					"the list has input: 1, output: "
 					"1\n"));
 	assert_non_null(strstr(cmd_err, "3 rows, new: 3, changed: 0; removed rows of an "

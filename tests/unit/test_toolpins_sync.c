@@ -116,10 +116,11 @@ static void
 becomes(struct daemon *d, const char *name, const char *want)
 {
 	uint64_t until = clock_mono_us() + 60000000;
+	const char *now;
 
-	while (strcmp(state_of(d, name), want) != 0 && clock_mono_us() < until)
+	while (strcmp(now = state_of(d, name), want) != 0 && clock_mono_us() < until)
 		usleep(10000);
-	assert_string_equal(state_of(d, name), want);
+	assert_string_equal(now, want);
 }
 
 static void
