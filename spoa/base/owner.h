@@ -1,4 +1,4 @@
-/* Checks that only one thread uses an object whose comment has "owner: …" (style.md). Each use
+/* Checks that only one thread uses an object whose comment has "owner: …". Each use
  * checks INVARIANT(owner_is_here(&o->thread)). The first use makes its thread the owner. To hand
  * the object to another thread, call owner_leave() after the last use by the old owner and
  * before the first use by the new one. */

@@ -9,12 +9,12 @@
  * that are always busy.
  *
  * Prints "p50_us=N p99_us=N", in microseconds for each commit, and leaves no file behind. */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -68,7 +68,7 @@ struct gate {
 	void *before_arg;
 	struct http_field head[8];
 	/* state of the exchanges */
-	struct exchange *exchanges; /* newest first; kept until fake_reset() */
+	struct exchange *exchanges; /* newest first; kept until fake_free() */
 	size_t claims, opened, finishes, asides;
 };
 

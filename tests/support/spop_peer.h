@@ -85,8 +85,7 @@ peer_read(struct peer *p)
 		p->eof = p->reset = true;
 }
 
-/* Returns the next whole frame, which is valid until the next peer_read(). peer_drop() removes
- * it. */
+/* Returns the next whole frame, which is valid until the next peer_read(). */
 static inline bool
 peer_frame(const struct peer *p, struct spop_frame *f, size_t *bytes)
 {

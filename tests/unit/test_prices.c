@@ -456,8 +456,7 @@ models_without_a_price_are_remarked(void **state)
 		"prices.yaml: limits in dollars refuse it: add the price\n",
 		"route d: cache: embeddings model vectors has no price in ",
 		"prices.yaml: its cost is not counted\n",
-		"\n8 route c: mine has no price list: limit l refuses every request: add the "
-		"provider to the list, or set unknown_price\n" };
+		"\n8 route c: mine has no price list: limit l refuses every request: add the provider to the list, or set unknown_price\n" };
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		if (!strstr(remarks, want[i]))
 			fail_msg("%s is not in: %s", want[i], remarks);

@@ -81,8 +81,8 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 {
 	struct query *q = &a->q;
 	const char *from = NULL;
-	enum { OWN = 30 };
-	struct cmd_option options[OWN + AUDIT_FILTERS] = {
+	enum { OWN_MOST = 32 }; /* at most so many rows before the filters */
+	struct cmd_option options[OWN_MOST + AUDIT_FILTERS + 1] = {
 		QUERY_SOURCE(q),
 		QUERY_TIMES(q),
 		AUDIT_KEYS(a),
@@ -106,9 +106,13 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "no-index", .flag = &q->no_index },
 	};
 	char **operands;
+	size_t own = 0;
 
+	while (options[own].name)
+		own++;
+	INVARIANT(own <= OWN_MOST);
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		options[OWN - 1 + i] =
+		options[own + i] =
 			(struct cmd_option){ record_rows[audit_filters[i]].called,
 				.text = &a->want[i] };
 	int n = cmd_options(q->what, argc, argv, options, &operands);

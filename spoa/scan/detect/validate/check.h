@@ -1,6 +1,6 @@
 /* Validators: pure functions of the text that confirm or refuse a candidate, the match of a
  * pattern. A pattern matches the longest shape; the validator may move the candidate's ends. A
- * rule file names a validator (`check: luhn`), and the table in check.c finds it. */
+ * rule file names a validator (`check: card`), and the table in check.c finds it. */
 #ifndef SCAN_DETECT_VALIDATE_CHECK_H
 #define SCAN_DETECT_VALIDATE_CHECK_H
 
