@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "cmd/daemon/reading.h"
 #include "policy/config/config.h"
 
