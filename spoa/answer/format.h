@@ -91,24 +91,28 @@ struct answer_row {
 	 * READ_COPY: rows with the same number other than 0 share a channel, since clients join
 	 * their texts. Each other row is a channel of its own. */
 	unsigned slot;
-	/* READ_OPAQUE: "image" or "audio"; NULL: as the READ_MEDIA beside it states */
+	/* READ_OPAQUE: "image" or "audio"; NULL: the READ_MEDIA row of the same object states
+	 * the medium */
 	const char *media;
 	/* READ_CALL: the object is a call if its `type` has this value; "!x": if it has another
 	 * one; NULL: always */
 	const char *type;
-	/* READ_CALL: several kinds, ended by zeros; `type` then names the one that translate/
-	 * converts */
+	/* READ_CALL: a table of kinds of calls, ended by zeros. If it is set, `type` is the
+	 * kind that translate/ converts. */
 	const struct answer_call_kind *kinds;
 	enum answer_part {
 		IN_ANY,
 		IN_WHOLE,
 		IN_EVENT
-	} part; /* READ_CALL: kinds of response that have it */
-	/* Only in events of this type; "*x": types that contain x; NULL: all events. Rows of
-	 * one path stand together, those with an event first. */
+	} part; /* READ_CALL: whether whole responses, events or both have the row */
+	/* The row applies only in events of this type; "*x": types that contain x; NULL: all
+	 * events. Rows with the same path are adjacent, and the rows with an event come
+	 * first. */
 	const char *event;
-	bool piece; /* READ_TEXT: the channel ends with it, unless a READ_MORE is true */
-	bool ends;  /* a value of true, or a string, ends the choice */
+	/* READ_TEXT: the channel ends with this text, unless a READ_MORE of the object is
+	 * true */
+	bool piece;
+	bool ends; /* a value of true, or a string, ends the choice */
 };
 
 /* A format. Static; only `tree` is written, once. */
@@ -162,10 +166,11 @@ struct answer_node {
 	const struct answer_row *rows; /* the first row with this path; NULL: an inner node */
 	size_t nrows;
 	const struct answer_row *call; /* the path's READ_CALL row, which is not among `rows` */
-	bool calls;		       /* a call, or a part of one, is here or below */
-	bool is_type;		       /* the path of format.type */
-	bool joined;		       /* an array whose elements form one text: [+] */
-	bool counts;		       /* usage_key_counts() of the key */
+	/* a row of this path, or of a path below, is a call or a part of a call */
+	bool calls;
+	bool is_type; /* the path is that of format.type */
+	bool joined;  /* an array whose elements form one text: [+] */
+	bool counts;  /* usage_key_counts() of the key */
 	const struct answer_node *members, *next;
 	const struct answer_node *element; /* an array's elements; NULL: none */
 };

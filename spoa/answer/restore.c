@@ -20,9 +20,11 @@ enum { JSON_LAYERS = 4 };
 
 /* State of a string that may contain JSON. */
 struct json_layer {
-	unsigned seen;	     /* characters other than spaces, counted up to 2 */
-	bool maybe, json;    /* the first character fits JSON; the first two do */
-	bool string, escape; /* inside a string of that JSON; after a backslash there */
+	unsigned seen; /* characters other than spaces, counted up to 2 */
+	/* maybe: the first character fits JSON; json: the first two characters do */
+	bool maybe, json;
+	/* inside a string of this JSON; after a backslash in such a string */
+	bool string, escape;
 };
 
 struct restorer {
@@ -31,18 +33,21 @@ struct restorer {
 	bool value; /* the text is one decoded string */
 	size_t count, held_n, left;
 	struct url_place url;
-	struct { /* level > 0: the string that the text is in */
+	struct { /* if level > 0: the string that contains the text */
 		bool string;
-		/* that string, the string in it, and so on */
+		/* layers[0] is this string, layers[1] a JSON string inside it, and so on */
 		struct json_layer layers[JSON_LAYERS];
 	} in;
-	/* arguments: text has arrived; the text is not JSON but one string */
+	/* arguments: begun: text has arrived; text: the arguments are one string, not JSON */
 	bool begun, text;
-	bool ended, had_url; /* a string ended with this unit; the string had a URL or a host */
-	/* a string of arguments that waits, from its first placeholder on */
+	/* ended: a string ended with the current unit; had_url: this string had a URL or a
+	 * host */
+	bool ended, had_url;
+	/* a string of arguments that is held back from its first placeholder on */
 	struct {
 		size_t most;
-		bool on, stays; /* it waits; its placeholders stay */
+		/* on: a string is held back; stays: its placeholders are not replaced */
+		bool on, stays;
 		struct buf as_is, restored;
 		size_t count;
 	} waits;

@@ -22,7 +22,9 @@ struct list {
 	struct span first, last; /* names that stay */
 	bool added;		 /* aliases were added */
 	struct cursor {
-		size_t start, end; /* 0: no cursor, or its model may be used */
+		/* 0: the list has no cursor, or the caller may use the model that the cursor
+		 * names */
+		size_t start, end;
 	} cursor[2];
 };
 
@@ -32,7 +34,7 @@ static const char *const names[] = { "id", "model", "modelId", "model_id", "slug
 static const char *const lists[] = { "data", "models", "items", "results", "aliases" };
 static const char *const cursors[] = { "first_id", "last_id" };
 
-/* Removes the prefix of Gemini's lists, whose models/x is x in paths. */
+/* Removes the prefix of names in Gemini's lists: models/x in a list is x in a path. */
 static struct span
 bare_listed_name(struct span name)
 {
