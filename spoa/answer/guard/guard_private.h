@@ -64,7 +64,8 @@ struct channel {
 	/* The offset of the channel's first byte in the joined texts of its kind, and the
 	 * number of bytes that the channel has received. */
 	size_t from, fed;
-	size_t gone;   /* of these bytes, the number already sent because another text began */
+	/* number of received bytes that were already sent because another text began */
+	size_t gone;
 	uint64_t last; /* number of the last event that had text of this channel */
 	bool cut;      /* signed text with a finding: the rest of it is not sent */
 	struct halved halved;
@@ -198,10 +199,10 @@ struct guard {
 
 	/* guard_text.c, guard_split.c: the text that is edited */
 	struct {
-		/* One entry for each finding of the text. If the finding is the first part of a
-		 * value that is spread over several texts, the entry is the whole value; for a
-		 * later part, the entry is an empty span; for a value that is complete in this
-		 * text, p is NULL. The pointer is NULL if all values are complete. */
+		/* One entry for each finding of the text. The first part of a value that is
+		 * spread over several texts has the whole value as its entry. A later part has
+		 * an empty span. A value that is complete in this text has p NULL. The pointer
+		 * is NULL if all values are complete. */
 		const struct span *wholes;
 		/* the replacements to make; NULL: those of the last verdict */
 		const struct redactions *replacing;

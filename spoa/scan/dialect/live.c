@@ -60,7 +60,7 @@ static const struct live_row openai_provider[] = {
 	{ "response.incomplete",         LIVE_TEXT,  ENDS, { NULL } },
 	{ "response.failed",             LIVE_TEXT,  ENDS, { NULL } },
 	{ "error",                       LIVE_TEXT,  ERROR, { NULL } },
-	/* transcripts of audio: perhaps in pieces first, then complete */
+	/* transcripts of audio: complete, perhaps after they arrived in pieces */
 	{ "conversation.item.input_audio_transcription.delta",     LIVE_TEXT, BEGINS|ASIDE, { NULL } },
 	{ "conversation.item.input_audio_transcription.segment",   LIVE_TEXT, BEGINS|ASIDE, { NULL } },
 	{ "conversation.item.input_audio_transcription.completed", LIVE_TEXT, BEGINS|ENDS|ASIDE, { NULL } },
@@ -95,7 +95,8 @@ static const struct live_row gemini_provider[] = {
 	{ "server_content", LIVE_TEXT, CONTENT, { NULL } },
 	{ "toolCall",       LIVE_TEXT, BEGINS, { NULL } },
 	{ "tool_call",      LIVE_TEXT, BEGINS, { NULL } },
-	{ "usageMetadata",  LIVE_TEXT, USAGE, { NULL } }, /* so far; any event can have it */
+	/* the usage so far, which any event can have */
+	{ "usageMetadata",  LIVE_TEXT, USAGE, { NULL } },
 	{ "usage_metadata", LIVE_TEXT, USAGE, { NULL } },
 	{ "setupComplete", LIVE_SIGNAL, 0, { "setupComplete", "sessionId" } },
 	{ 0 },

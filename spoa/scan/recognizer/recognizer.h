@@ -29,7 +29,8 @@ struct recognizer {
 	/* Findings with a lower score are ignored. Moderation: a negative threshold uses the
 	 * recognizer's own verdict. */
 	double score_threshold;
-	const struct recognizer_label *labels; /* each of theirs occurs once */
+	/* each name that the recognizer uses occurs once */
+	const struct recognizer_label *labels;
 	size_t nlabels;
 	int flagged; /* moderation: the entity for `flagged`; -1: none */
 	/* json: the request's bytes before and after the text (with `batch`: the list of
