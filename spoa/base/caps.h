@@ -183,7 +183,7 @@
 #define CAP_ADMIN_CONNS_EACH   64           /* connections of one caller; a further one gets 503 and is closed */
 #define CAP_ADMIN_HELD         (16u << 20)  /* bytes of responses in progress at a listener for one caller; a further one gets 503 and is closed */
 #define CAP_ADMIN_CALLERS      2048         /* callers whose records are counted; the one without a record for longest is dropped */
-#define CAP_ADMIN_COMMANDS     8            /* commands that a sum of readings distinguishes; further ones are `other` */
+#define CAP_ADMIN_COMMANDS     8            /* different commands that are counted for a caller's readings before they are recorded; further ones are counted as `other` */
 #define CAP_ADMIN_RESERVE      (64u << 20)  /* bytes of the journal's disk, or a twentieth of a small one, reserved for decisions; records of the admin server stop there */
 #define CAP_KEYRING            256          /* signing keys of a journal, including all earlier ones; no further rotation */
 #define CAP_KEYRING_ROOTS      8            /* roots that certify the signing keys of a journal; a further one is not accepted */

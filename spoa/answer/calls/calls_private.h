@@ -210,7 +210,8 @@ struct span calls_first(const struct held_call *h);
 /* The places of name and arguments in a call's object. Index 0: a tool with a schema; 1: a tool
  * that takes free text. NULL: the object does not have it. */
 struct call_parts {
-	const struct answer_call_kind *kind; /* NULL: the place alone makes it a call */
+	/* NULL: the object is a call because of its place alone */
+	const struct answer_call_kind *kind;
 	struct node *name[2], *arguments[2];
 };
 struct call_parts calls_parts(struct node *of);

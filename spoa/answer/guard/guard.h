@@ -86,7 +86,7 @@ struct guard_plan {
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
 	void *may_use_arg;
 	bool card; /* the response describes one model, which the caller knows as `alias` */
-	const struct route *aliases; /* aliases to add to such a list */
+	const struct route *aliases; /* aliases to add to a list of models */
 	size_t naliases;
 	const struct vault *vault; /* placeholders to restore; NULL: none */
 	/* tools that only store their input, so values are restored beside URLs too */

@@ -791,7 +791,8 @@ read_regex_piece(struct regex_reader *r)
 		r->i += x->possessive || regex_peek(r, 0) == '?';
 		n = x;
 		if (x->child->kind == REGEX_LOOK && r->syntax == REGEX_RULE)
-			n = regex_node(r, REGEX_CAT); /* perhaps an assertion: matches nothing */
+			/* may be an assertion, which matches no characters */
+			n = regex_node(r, REGEX_CAT);
 	}
 	return n;
 }

@@ -21,7 +21,8 @@ struct recognizer_label {
 /* A configured recognizer. The policy owns it and all that it points to. */
 struct recognizer {
 	const char *name;
-	unsigned source; /* 1 to FINDING_SOURCES, for findings' flags */
+	/* number of the recognizer in the flags of its findings: 1 to FINDING_SOURCES */
+	unsigned source;
 	enum recognizer_shape shape;
 	bool batch;	      /* accepts several texts in one call */
 	const char *language; /* presidio only */

@@ -50,7 +50,7 @@ struct pattern {
 	bool has_then; /* if true, a byte of `then` and then a digit must follow the run */
 	uint64_t then[4];
 	uint16_t work;	      /* units of work of a try (base/effort.h) */
-	uint16_t stream_work; /* the same in a text that continues */
+	uint16_t stream_work; /* units of work of a try in a text that continues */
 	uint16_t back_max;    /* bytes of a match before the start condition */
 	/* set of the bytes that can precede the start condition in a match */
 	uint64_t back_set[4];
