@@ -59,6 +59,8 @@ struct restorer {
 	char held[RESTORE_HELD_MOST];
 };
 
+/* ---- the restorer ---- */
+
 struct restorer *
 restorer_new(const struct vault *v, enum restore_form form)
 {
@@ -127,6 +129,8 @@ restorer_unknown(const struct restorer *r)
 	return r->unknown.count;
 }
 
+/* ---- unknown placeholders ---- */
+
 /* Counts unknown placeholders in the text that is sent, in our own spelling, across pieces. */
 static void
 count_unknown(struct restorer *r, struct span text)
@@ -153,6 +157,8 @@ count_unknown(struct restorer *r, struct span text)
 		}
 	}
 }
+
+/* ---- strings that contain JSON ---- */
 
 /* Reads the first two characters of a string, without spaces. The string is JSON if they are {"
  * or {} or begin an array of strings, objects or arrays. "[see above]" is not JSON. */
@@ -276,6 +282,8 @@ look_at_string(struct restorer *r, struct span in, size_t *from, struct buf *out
 	if (r->ended)
 		r->waits.stays = false;
 }
+
+/* ---- placeholders ---- */
 
 static void
 put_back(struct restorer *r, const struct spelling *s, struct span spelling, struct buf *out)
@@ -403,6 +411,8 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 	look_at_string(r, span_cut(in, 0, at), &from, out);
 	return at;
 }
+
+/* ---- text in pieces ---- */
 
 int
 restorer_feed(struct restorer *r, struct span text, struct buf *out)

@@ -18,6 +18,8 @@ enum {
 	BYTES_A_TOKEN = 3,
 };
 
+/* ---- facts ---- */
+
 static enum seg_role
 role_of(enum answer_kind kind)
 {
@@ -148,6 +150,8 @@ facts(struct guard *g)
 	};
 	return f;
 }
+
+/* ---- verdicts ---- */
 
 /* Adds an outcome to a sum. `effect` is what happened to the response. */
 static void
@@ -365,6 +369,8 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 		/* there are more texts than are kept, so each piece is scored alone */
 		score_text(g, text);
 }
+
+/* ---- names, calls and errors for the record ---- */
 
 /* Copies a word of the provider for records: printable, cut to `size`, and redacted if it has a
  * finding. */

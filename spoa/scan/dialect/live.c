@@ -130,6 +130,8 @@ static const char *const media[] = { "audio", "delta", "data" }, *const types[] 
 	*const chunks[] = { "mediaChunks", "media_chunks" };
 /* clang-format on */
 
+/* ---- endpoints ---- */
+
 bool
 live_endpoint(const struct endpoint *e)
 {
@@ -149,6 +151,8 @@ live_has_ids(const struct endpoint *e)
 {
 	return !is_gemini(e);
 }
+
+/* ---- messages without text ---- */
 
 static const struct live_row *
 live_row_of(const struct live_row *rows, struct span name)
@@ -239,6 +243,8 @@ holds_no_text(const struct live_row *row, bool typed_media, struct span message,
 	}
 	return j != NULL;
 }
+
+/* ---- classifying a message ---- */
 
 /* Reads the `id` of an object whose brace has been read, up to its end. */
 static int
@@ -361,6 +367,8 @@ live_provider(const struct endpoint *e, struct span message, struct arena *a)
 		is_gemini(e), is_gemini(e) ? gemini_provider : openai_provider, message, a);
 }
 
+/* ---- handles of sessions ---- */
+
 static void
 handle_found(struct live_handle *h, struct span message, struct arena *a,
 	const struct json_event *ev)
@@ -408,6 +416,8 @@ live_handle(const struct endpoint *e, bool of_client, struct span message, struc
 	}
 	return h;
 }
+
+/* ---- transcripts ---- */
 
 bool
 live_is_heard(struct span message)
