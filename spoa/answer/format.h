@@ -15,16 +15,19 @@
 enum answer_read {
 	READ_TEXT = 1, /* text of a channel; in a stream, its next piece */
 	READ_COPY,     /* text of a channel repeated as a whole */
-	READ_INPUT,    /* a tool's arguments as a JSON value: every string below it is text */
-	/* the number of the choice, item or call that its object belongs to, for `slot` */
+	READ_INPUT, /* a tool's arguments as a JSON value: every string in the value is text */
+	/* the number of the choice, item or call that the object with this member belongs to;
+	 * sets `slot` */
 	READ_INDEX,
-	READ_END,  /* likewise, but this event ends the block with that number */
-	READ_PATH, /* a string that distinguishes texts as a number does, for `slot` */
-	/* true: the text beside it continues; else the text ends, if its row is `piece` */
+	READ_END,  /* as READ_INDEX; in addition, the event ends the block with this number */
+	READ_PATH, /* a string that distinguishes texts as a number does; sets `slot` */
+	/* true: the text of the same object continues; otherwise the text ends, if its row is
+	 * `piece` */
 	READ_MORE,
-	READ_FLAG,   /* true: the text beside it is another channel, by `slot` */
+	/* true: the text of the same object belongs to another channel; sets `slot` */
+	READ_FLAG,
 	READ_TOOL,   /* the name of a called tool */
-	READ_FINISH, /* the reason why a choice ended; null before */
+	READ_FINISH, /* the reason why a choice ended; null until then */
 	READ_MODEL,  /* the model that responded */
 	READ_MARK,   /* content of an event besides text, such as a role or the usage */
 	/* a word, id or time of the format; a value that does not look like one is text */
@@ -37,8 +40,9 @@ enum answer_read {
 	READ_WITHHELD,
 	READ_ERROR,  /* if present, the provider failed */
 	READ_OBJECT, /* a READ_WORD; if the value is "error", the provider failed */
-	/* An object that is a call, or a part of one. Rows below it have its name and
-	 * arguments. Used by calls/ alone; the same path may have other rows too. */
+	/* An object that is a call, or a part of a call. Rows with longer paths have the
+	 * name and the arguments. Only calls/ uses this row; the same path may have other
+	 * rows too. */
 	READ_CALL,
 };
 

@@ -110,9 +110,10 @@ merge_short(const struct ranks *r, const char *p, size_t bytes, struct out *o)
 
 struct part {
 	uint32_t start;
-	/* numbers of parts; after the last: the end; before the first: itself */
+	/* numbers of the neighboring parts. The last part has the end as its next one; the
+	 * first part has itself as the part before. */
 	uint32_t next, before;
-	uint32_t rank;	       /* of this part joined with the next one */
+	uint32_t rank;	       /* rank of this part joined with the next part */
 };
 
 struct heap {

@@ -65,7 +65,7 @@ enum {
 	TAKEN_MAX = 10000, /* reserved placeholders that are stored one by one; beyond, `floor`
 			    * rises */
 	DIGITS_MAX = 9,	   /* digits of a number; no request reaches a longer one */
-	TAG_CHARS = 8	   /* each has 5 bits */
+	TAG_CHARS = 8	   /* characters of a tag; each character encodes 5 bits of a hash */
 };
 
 /* ---- maps ---- */

@@ -18,13 +18,17 @@ enum { NAME_WORDS = 6 };
 
 /* The composition of a possible name. */
 struct makeup {
-	size_t words; /* without initials and particles */
+	size_t words; /* number of words without initials and particles */
 	size_t initials;
-	size_t given, surname; /* in the lists, and no ordinary words */
-	size_t weak;	       /* in the lists, but also ordinary words */
-	size_t unknown;	       /* in no list */
+	/* number of words in the lists of given names and of family names that are not ordinary
+	 * words */
+	size_t given, surname;
+	size_t weak;	       /* number of words in the lists that are ordinary words too */
+	size_t unknown;	       /* number of words in no list */
 	bool given_first, surname_last, weak_first, weak_last;
-	size_t caps, tiny; /* words in capitals only; those among them with at most three letters */
+	/* caps: number of words in capitals only; tiny: number of these words with at most
+	 * three letters */
+	size_t caps, tiny;
 };
 
 static bool
