@@ -240,7 +240,7 @@ merge_parts(const struct ranks *r, const struct ranks_word *w, struct out *o)
 enum { MEMO_PIECES = 1024, MEMO_FROM = 2048 /* bytes of a text from which the table pays off */ };
 struct memo {
 	uint64_t first, last; /* the bytes: all of up to 8, and 0 */
-	uint32_t n;	      /* bytes; 0: unused */
+	uint32_t n;	      /* number of bytes; 0: the entry is unused */
 	uint32_t tokens;
 };
 

@@ -42,7 +42,7 @@ struct column_parts {
 struct column_table {
 	char head[COLUMN_HEAD]; /* the header's line */
 	size_t head_n;		/* bytes of the header; 0: no table is in progress */
-	unsigned cut, fields;	/* its separator, and its number of fields */
+	unsigned cut, fields;	/* the header's separator, and its number of fields */
 	char line[COLUMN_LINE]; /* the line in which the next part begins, up to that part */
 	size_t line_n;	     /* bytes of that line before the next part; may be more than fit */
 	bool more;	     /* the next part is not the last: its last line may continue */

@@ -44,7 +44,7 @@ struct digit_index {
 	/* for a run that one byte separates from a second run of digits; indexes: the class of
 	 * that byte; the length of the second run */
 	struct pattern_set second[AUTOMATON_CLASSES][DIGIT_RUN_MAX + 1];
-	/* the same; index: the class of the byte after the second run */
+	/* for two runs as in `second`; index: the class of the byte after the second run */
 	struct pattern_set third[AUTOMATON_CLASSES];
 	struct pattern_set always; /* the patterns that need no context */
 	/* The first word of the same sets. If no context word is near, this word usually shows
