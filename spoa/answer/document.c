@@ -20,7 +20,8 @@
 #include "scan/text/body.h"
 
 enum { WORD_BYTES = 256 };
-/* values of the last slot from here on number rows; lower ones are `slot` values of rows */
+/* In the last slot, values below this one are `slot` values of rows; values from here on are
+ * numbers of rows. */
 enum { ROWS_FROM = 64 };
 
 /* A value before its meaning is known: a string, a key, a number, or a container that a row
@@ -30,10 +31,10 @@ struct note {
 	enum json_tok tok;
 	bool deep, key, worded, halves;
 	uint64_t path;
-	unsigned arrays; /* number of arrays around it that count */
+	unsigned arrays; /* number of arrays around the value whose places become slots */
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end;
-	size_t object; /* index in reader.objects of the object around it */
+	size_t object; /* index in reader.objects of the object that contains the value */
 	struct span text;
 };
 
@@ -61,9 +62,9 @@ struct place {
 	struct usage_place usage;
 	/* hash of the keys that no row names, which begins with the node above them */
 	uint64_t path;
-	bool worded; /* its key suggests a word, id or time */
-	bool deep;   /* below a READ_INPUT */
-	bool skip;   /* below a value that is not text */
+	bool worded; /* the key of the value suggests a word, id or time */
+	bool deep;   /* the value is inside a READ_INPUT */
+	bool skip;   /* the value is inside a value that is not text */
 };
 
 /* Keys, and endings of keys, under which unknown formats have words, ids and times. */
@@ -92,7 +93,8 @@ is_word_key(struct span key)
 	return false;
 }
 
-/* Returns the hash of the path of a member named `key` below `at`. No row leads there. */
+/* Returns the hash of the path of a member named `key` below `at`, for a path that no row
+ * names. */
 static uint64_t
 path_step(const struct place *at, struct span key)
 {
@@ -141,8 +143,8 @@ long_integer(struct span literal)
 	return number_is_long(span_cut(literal, 0, n));
 }
 
-/* Notes what hiding the usage would remove. The member has been read up to its end. `last` is
- * the end of the member before it; 0: it is the first one. */
+/* Called after each top-level member was read: notes the bytes to remove if the usage is
+ * hidden. `last` is the end of the previous member; 0: the member is the first one. */
 static void
 note_hidden(struct reader *r, struct span key, const struct json_event *k,
 	const struct json_event *value, size_t last)
@@ -184,7 +186,7 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		in.node = answer_member(at->node, key);
 		in.path = in.node ? 0 : path_step(at, key);
 		in.worded = !in.node && is_word_key(key);
-		/* A key that no format names may be anyone's words. */
+		/* A key that no format names may be text that the caller or the model wrote. */
 		int err = at->deep || !in.node ? note_text(r, &in, NULL, &ev) : 0;
 		if (err)
 			return err;
@@ -513,7 +515,8 @@ is_last(const struct reader *r, const struct note *n)
 
 /* ---- meaning of a note by its row; these functions return 0 or ERR_NOMEM ---- */
 
-/* A value other than a string in the place of a text. A long number may be a finding. */
+/* Handles a value other than a string where a row has a text. A long number may be a
+ * finding. */
 static int
 settle_no_text(struct reader *r, const struct note *n)
 {
@@ -685,7 +688,7 @@ static int (*const settle_row[])(
 	[READ_CALL] = NULL,
 };
 
-/* A note that no row of the format names. */
+/* Handles a note that no row of the format names. */
 static int
 settle_unnamed(struct reader *r, const struct note *n)
 {

@@ -11,11 +11,11 @@
 struct answer_text {
 	enum answer_kind kind;
 	bool copy;
-	bool number; /* a literal, not a string; replaced by a string */
+	bool number; /* a number, not a string; its replacement is written as a string */
 	bool key;    /* a key of an object in a tool's arguments */
-	bool deep;   /* below a tool's arguments that are a JSON value */
+	bool deep;   /* a string inside a tool's arguments that are a JSON value */
 	bool piece;  /* a piece of a value in a call's arguments, distinguished by its path */
-	bool last;   /* that value ends here */
+	bool last;   /* the piece is the last one of its value */
 	bool so_far; /* in a stream the text may repeat all text so far */
 	bool halves; /* contains an unpaired half of a surrogate pair (base/utf8.h) */
 	/* not spoken text: a name, a key, or a value that is no word of the format */
@@ -86,21 +86,24 @@ struct answer_document {
 	size_t nwithheld, withheld_room;
 	struct answer_seal *seals;
 	size_t nseals, seals_room;
-	struct answer_skipped skipped[ANSWER_SKIPPED]; /* the first ones; more are not kept */
+	/* the first ANSWER_SKIPPED; more are not kept */
+	struct answer_skipped skipped[ANSWER_SKIPPED];
 	size_t nskipped;
 	struct span finish; /* empty: none */
 	struct span model;
-	struct answer_range models[ANSWER_MODELS]; /* between the quotes; the first ones */
+	/* between the quotes; the first ANSWER_MODELS */
+	struct answer_range models[ANSWER_MODELS];
 	size_t nmodels;
 	bool error;
 	/* the name of a call is a list or object, which some clients convert to a string */
 	bool odd_call;
-	bool marked; /* has content besides its texts */
+	bool marked; /* the document has content besides its texts */
 	const struct usage_counts *usage;
 	bool counts; /* a member that is not null may count tokens (usage_key_counts()) */
-	/* Members that a stream adds if the gateway requests its usage (dialect_ask_usage()): a
-	 * null in each event, and an event of its own without choices. Any other usage would be
-	 * sent without such a request. */
+	/* The member `usage` that a stream has only because the gateway requested it
+	 * (dialect_ask_usage()): null in each event, and the counts in an extra event without
+	 * choices. Usage anywhere else would be sent without the gateway's request too, so it
+	 * is not hidden. */
 	struct answer_hidden {
 		struct answer_range at; /* the member, with one comma; empty: none */
 		bool first;		/* the first member of the document */
@@ -112,7 +115,8 @@ struct answer_document {
 		bool any, all;
 		/* bit N: the choice with slot[0] equal to N, below 64 */
 		uint64_t choices;
-		bool numbered[ANSWER_SLOTS]; /* otherwise: channels with these numbers */
+		/* if `all` is false: the channels with these numbers end */
+		bool numbered[ANSWER_SLOTS];
 		uint32_t slot[ANSWER_SLOTS];
 	} ends;
 	size_t opaque_bytes, sealed_bytes;

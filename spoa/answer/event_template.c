@@ -159,8 +159,9 @@ find_gaps(struct event_template *t, const struct answer_document *d)
 			t->gaps[t->ngaps++] =
 				(struct gap){ d->skipped[s].number ? GAP_NUMBER : GAP_WORD,
 					d->skipped[s].at, 0 };
-		/* Only a string from which nothing else is derived: not a number, key or
-		 * argument, not a word that looks wrong, and not the event's type. */
+		/* Returns true for a string from which nothing else is derived. Numbers, keys,
+		 * arguments, words that do not look like words of the format, and the event's
+		 * type are excluded. */
 		const struct answer_text *x = i < d->ntexts ? &d->texts[i] : NULL;
 		if (x && !x->number && !x->key && !x->deep && !x->aside &&
 			d->type.p != x->text.p)
@@ -242,7 +243,8 @@ static bool
 is_another(const struct event_template *t, struct span event, struct span json,
 	struct filling now[TEMPLATE_GAPS])
 {
-	size_t was = 0, at = 0; /* all bytes before these offsets match */
+	/* `json` matches the kept event in all bytes before these offsets */
+	size_t was = 0, at = 0;
 
 	if (!t->event.n || json.n > CAP_EVENT_TEMPLATE || !span_eq(event, t->type))
 		return false;

@@ -15,16 +15,19 @@
 enum answer_read {
 	READ_TEXT = 1, /* text of a channel; in a stream, its next piece */
 	READ_COPY,     /* text of a channel repeated as a whole */
-	READ_INPUT,    /* a tool's arguments as a JSON value: every string below it is text */
-	/* the number of the choice, item or call that its object belongs to, for `slot` */
+	READ_INPUT, /* a tool's arguments as a JSON value: every string in the value is text */
+	/* the number of the choice, item or call that the object with this member belongs to;
+	 * sets `slot` */
 	READ_INDEX,
-	READ_END,  /* likewise, but this event ends the block with that number */
-	READ_PATH, /* a string that distinguishes texts as a number does, for `slot` */
-	/* true: the text beside it continues; else the text ends, if its row is `piece` */
+	READ_END,  /* as READ_INDEX; in addition, the event ends the block with this number */
+	READ_PATH, /* a string that distinguishes texts as a number does; sets `slot` */
+	/* true: the text of the same object continues; otherwise the text ends, if its row is
+	 * `piece` */
 	READ_MORE,
-	READ_FLAG,   /* true: the text beside it is another channel, by `slot` */
+	/* true: the text of the same object belongs to another channel; sets `slot` */
+	READ_FLAG,
 	READ_TOOL,   /* the name of a called tool */
-	READ_FINISH, /* the reason why a choice ended; null before */
+	READ_FINISH, /* the reason why a choice ended; null until then */
 	READ_MODEL,  /* the model that responded */
 	READ_MARK,   /* content of an event besides text, such as a role or the usage */
 	/* a word, id or time of the format; a value that does not look like one is text */
@@ -37,8 +40,9 @@ enum answer_read {
 	READ_WITHHELD,
 	READ_ERROR,  /* if present, the provider failed */
 	READ_OBJECT, /* a READ_WORD; if the value is "error", the provider failed */
-	/* An object that is a call, or a part of one. Rows below it have its name and
-	 * arguments. Used by calls/ alone; the same path may have other rows too. */
+	/* An object that is a call, or a part of a call. Rows with longer paths have the
+	 * name and the arguments. Only calls/ uses this row; the same path may have other
+	 * rows too. */
 	READ_CALL,
 };
 
@@ -91,24 +95,28 @@ struct answer_row {
 	 * READ_COPY: rows with the same number other than 0 share a channel, since clients join
 	 * their texts. Each other row is a channel of its own. */
 	unsigned slot;
-	/* READ_OPAQUE: "image" or "audio"; NULL: as the READ_MEDIA beside it states */
+	/* READ_OPAQUE: "image" or "audio"; NULL: the READ_MEDIA row of the same object states
+	 * the medium */
 	const char *media;
 	/* READ_CALL: the object is a call if its `type` has this value; "!x": if it has another
 	 * one; NULL: always */
 	const char *type;
-	/* READ_CALL: several kinds, ended by zeros; `type` then names the one that translate/
-	 * converts */
+	/* READ_CALL: a table of kinds of calls, ended by zeros. If it is set, `type` is the
+	 * kind that translate/ converts. */
 	const struct answer_call_kind *kinds;
 	enum answer_part {
 		IN_ANY,
 		IN_WHOLE,
 		IN_EVENT
-	} part; /* READ_CALL: kinds of response that have it */
-	/* Only in events of this type; "*x": types that contain x; NULL: all events. Rows of
-	 * one path stand together, those with an event first. */
+	} part; /* READ_CALL: whether whole responses, events or both have the row */
+	/* The row applies only in events of this type; "*x": types that contain x; NULL: all
+	 * events. Rows with the same path are adjacent, and the rows with an event come
+	 * first. */
 	const char *event;
-	bool piece; /* READ_TEXT: the channel ends with it, unless a READ_MORE is true */
-	bool ends;  /* a value of true, or a string, ends the choice */
+	/* READ_TEXT: the channel ends with this text, unless a READ_MORE of the object is
+	 * true */
+	bool piece;
+	bool ends; /* a value of true, or a string, ends the choice */
 };
 
 /* A format. Static; only `tree` is written, once. */
@@ -162,10 +170,11 @@ struct answer_node {
 	const struct answer_row *rows; /* the first row with this path; NULL: an inner node */
 	size_t nrows;
 	const struct answer_row *call; /* the path's READ_CALL row, which is not among `rows` */
-	bool calls;		       /* a call, or a part of one, is here or below */
-	bool is_type;		       /* the path of format.type */
-	bool joined;		       /* an array whose elements form one text: [+] */
-	bool counts;		       /* usage_key_counts() of the key */
+	/* a row of this path, or of a path below, is a call or a part of a call */
+	bool calls;
+	bool is_type; /* the path is that of format.type */
+	bool joined;  /* an array whose elements form one text: [+] */
+	bool counts;  /* usage_key_counts() of the key */
 	const struct answer_node *members, *next;
 	const struct answer_node *element; /* an array's elements; NULL: none */
 };

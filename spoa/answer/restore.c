@@ -20,9 +20,11 @@ enum { JSON_LAYERS = 4 };
 
 /* State of a string that may contain JSON. */
 struct json_layer {
-	unsigned seen;	     /* characters other than spaces, counted up to 2 */
-	bool maybe, json;    /* the first character fits JSON; the first two do */
-	bool string, escape; /* inside a string of that JSON; after a backslash there */
+	unsigned seen; /* characters other than spaces, counted up to 2 */
+	/* maybe: the first character fits JSON; json: the first two characters do */
+	bool maybe, json;
+	/* inside a string of this JSON; after a backslash in such a string */
+	bool string, escape;
 };
 
 struct restorer {
@@ -31,18 +33,21 @@ struct restorer {
 	bool value; /* the text is one decoded string */
 	size_t count, held_n, left;
 	struct url_place url;
-	struct { /* level > 0: the string that the text is in */
+	struct { /* if level > 0: the string that contains the text */
 		bool string;
-		/* that string, the string in it, and so on */
+		/* layers[0] is this string, layers[1] a JSON string inside it, and so on */
 		struct json_layer layers[JSON_LAYERS];
 	} in;
-	/* arguments: text has arrived; the text is not JSON but one string */
+	/* arguments: begun: text has arrived; text: the arguments are one string, not JSON */
 	bool begun, text;
-	bool ended, had_url; /* a string ended with this unit; the string had a URL or a host */
-	/* a string of arguments that waits, from its first placeholder on */
+	/* ended: a string ended with the current unit; had_url: this string had a URL or a
+	 * host */
+	bool ended, had_url;
+	/* a string of arguments that is held back from its first placeholder on */
 	struct {
 		size_t most;
-		bool on, stays; /* it waits; its placeholders stay */
+		/* on: a string is held back; stays: its placeholders are not replaced */
+		bool on, stays;
 		struct buf as_is, restored;
 		size_t count;
 	} waits;
@@ -53,6 +58,8 @@ struct restorer {
 	} unknown;
 	char held[RESTORE_HELD_MOST];
 };
+
+/* ---- the restorer ---- */
 
 struct restorer *
 restorer_new(const struct vault *v, enum restore_form form)
@@ -122,6 +129,8 @@ restorer_unknown(const struct restorer *r)
 	return r->unknown.count;
 }
 
+/* ---- unknown placeholders ---- */
+
 /* Counts unknown placeholders in the text that is sent, in our own spelling, across pieces. */
 static void
 count_unknown(struct restorer *r, struct span text)
@@ -148,6 +157,8 @@ count_unknown(struct restorer *r, struct span text)
 		}
 	}
 }
+
+/* ---- strings that contain JSON ---- */
 
 /* Reads the first two characters of a string, without spaces. The string is JSON if they are {"
  * or {} or begin an array of strings, objects or arrays. "[see above]" is not JSON. */
@@ -271,6 +282,8 @@ look_at_string(struct restorer *r, struct span in, size_t *from, struct buf *out
 	if (r->ended)
 		r->waits.stays = false;
 }
+
+/* ---- placeholders ---- */
 
 static void
 put_back(struct restorer *r, const struct spelling *s, struct span spelling, struct buf *out)
@@ -398,6 +411,8 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 	look_at_string(r, span_cut(in, 0, at), &from, out);
 	return at;
 }
+
+/* ---- text in pieces ---- */
 
 int
 restorer_feed(struct restorer *r, struct span text, struct buf *out)

@@ -101,6 +101,8 @@ begin_url(struct url_place *p, bool whole)
 	p->host.slashes = 0;
 }
 
+/* ---- shares and host names ---- */
+
 /* Returns true if the byte completes a share:
  *
  *   share = slash slash host ( slash | "?" | ":" | "@" )
@@ -292,6 +294,8 @@ is_named_url(struct url_place *p, char c)
 	/* After a colon that begins no port, another name may begin. */
 	return is || (port && part && is_named_url(p, c));
 }
+
+/* ---- the states ---- */
 
 static void
 step_out(struct url_place *p, char c)

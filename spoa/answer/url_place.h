@@ -29,21 +29,26 @@ struct url_place {
 	char before;	   /* the last byte before the current word */
 	unsigned bytes;	   /* length of the current word */
 	bool html;	   /* a tag has begun, so the rest is read as a browser reads HTML */
-	/* <base> sets the start of all destinations: any of them may go to a foreign host */
+	/* a <base> element was read: it sets the beginning of all relative URLs, so any of
+	 * these may lead to a foreign host */
 	bool based;
 	bool value;    /* an attribute's value: if quoted, only its quote ends it */
 	bool joined;   /* joined to a string that is a URL: lasts to the end of the line */
 	uint64_t tail; /* the last eight bytes, in lower case */
-	uint64_t word; /* likewise without spaces, since a browser skips those before an = */
-	struct {       /* state of a host name without a scheme */
+	/* the last eight bytes without spaces, because a browser skips spaces before an = */
+	uint64_t word;
+	struct { /* state of a host name without a scheme */
 		enum { NAME_NONE, NAME_LABELS, NAME_PORT } at;
-		unsigned dots, label; /* dots, and bytes since the last one */
-		unsigned letters;     /* letters since the last dot, if nothing else came */
-		bool puny;	      /* the label begins with xn-- */
-		bool words;	      /* the name has more than digits and dots */
-		bool root;	      /* a host name that ends with the root's dot */
-		bool mailbox, user;   /* follows an @; follows a user and an @ */
-		bool hex;	      /* the label begins with 0x, and hex digits follow */
+		unsigned dots,
+			label; /* number of dots, and number of bytes since the last dot */
+		/* number of letters in a row at the end of the label */
+		unsigned letters;
+		bool puny;  /* the label begins with xn-- */
+		bool words; /* the name has more than digits and dots */
+		bool root;  /* a host name that ends with the root's dot */
+		/* the name follows an @; the name follows a user name and an @ */
+		bool mailbox, user;
+		bool hex; /* the label begins with 0x, and hex digits follow */
 		/* the last eight bytes of the name, without the root's dot */
 		uint64_t end;
 	} name;

@@ -12,11 +12,14 @@ enum { BLOCK = 64, BLOCK_SETS = 16 };
 struct block_sets {
 	unsigned n;
 	uint16_t of[256]; /* for each byte, a bit for each set that holds the byte */
-	/* The same for vectors: for each lower half of a byte, a bit for each upper half. */
+	/* The same sets for vector instructions. Index: the lower half of a byte; bits: the
+	 * upper halves with which the byte is in the set. `high` is for bytes beyond ASCII. */
 	struct block_set {
 		uint8_t ascii[16], high[16];
 	} v[BLOCK_SETS];
-	uint16_t high, all_high; /* bits: sets with a byte beyond ASCII; sets with all of these */
+	/* high: a bit for each set with at least one byte beyond ASCII; all_high: for each set
+	 * with all of these bytes */
+	uint16_t high, all_high;
 };
 
 /* Fills one set for each class, up to a NULL. */

@@ -1,4 +1,5 @@
-/* Reads the clocks, and writes and parses their text form (RFC 3339 section 5.6). */
+/* Reads the monotonic clock, the wall clock and the CPU time of a thread. Writes wall times
+ * in the form of RFC 3339 section 5.6, parses them, and converts dates to days. */
 #include "base/clock.h"
 
 #include <stdbool.h>

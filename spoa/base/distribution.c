@@ -35,8 +35,8 @@ distribution_of(uint64_t v)
 	return (struct distribution){ .n = 1, .sum = v, .max = v };
 }
 
-/* Makes room for `more` buckets. Room begins small, because there are many distributions and
- * most hold few numbers. */
+/* Makes room for `more` buckets. The first allocation is small, because there are many
+ * distributions and most hold few numbers. */
 static bool
 room_for_buckets(struct distribution *d, size_t more)
 {

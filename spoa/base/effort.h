@@ -18,7 +18,7 @@ typedef bool effort_gone_fn(const void *arg);
 struct effort {
 	uint64_t done, ask; /* units of work done; at how many units effort_ask() is called next */
 	uint64_t most;	    /* units that the account permits; 0: no account is open */
-	bool over, gone; /* the limit was reached; nobody waits */
+	bool over, gone; /* the limit was reached; nobody waits for the result */
 	effort_gone_fn *is_gone; /* NULL: somebody always waits */
 	const void *arg;
 };

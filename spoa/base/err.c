@@ -1,4 +1,5 @@
-/* The texts of errors, and the end of the process after a broken invariant. */
+/* The texts of errors for logs (err_str()), and the end of the process after a broken
+ * invariant: invariant_failed() writes one line and aborts. */
 #include "base/err.h"
 
 #include <errno.h>

@@ -44,18 +44,18 @@ void file_set_init(struct file_set *set);
 void file_set_free(struct file_set *set);
 /* Sets the kind of the files that this thread reads next. Returns the previous kind. */
 enum set_file_kind file_set_kind(enum set_file_kind kind);
-/* Calls buf_file() with that kind. */
+/* Calls buf_file() with this kind, and then restores the previous kind. */
 bool file_set_read_as(enum set_file_kind kind, struct buf *b, const char *file);
-/* The source of a file that the set does not hold. */
+/* Makes this thread record the files that it reads from now on in *to; NULL: records no more. */
 void file_set_record(struct file_set *to);
-/* The source of a file that the set does not hold. */
+/* The place from which this thread reads a file that is missing in the set. */
 enum set_use {
-	SET_AS_LOADED, /* FILE_ROTATES and FILE_OF_CONFIGURATION from the disk; no others */
-	/* Nowhere, and each file is read only with the kind with which it was recorded. For a
-	 * process that tries a policy that somebody else wrote, whose author must not read other
-	 * files through it. */
+	SET_AS_LOADED, /* from the disk: only FILE_ROTATES and FILE_OF_CONFIGURATION */
+	/* Nowhere: such a file cannot be read. A file of the set is read only with the kind with
+	 * which it was recorded. For a process that tries another person's policy: the author of
+	 * the policy must not be able to read other files through the process. */
 	SET_ONLY,
-	SET_OVER_DISK  /* every file from the disk */
+	SET_OVER_DISK  /* from the disk: every file */
 };
 /* Makes this thread read from `from`, which is borrowed. NULL: from the disk again. */
 void file_set_from(const struct file_set *from, enum set_use use);

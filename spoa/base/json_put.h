@@ -12,8 +12,7 @@
  * Use other means for these (prose: ok long):
  * - bytes that other code compares or searches, such as the head of a record
  * (record/journal/chain.c), which is written and read by one table of literals;
- * - an edit of a document that somebody else wrote (scan/text/splice.c), because the rest keeps
- * its bytes;
+ * - an edit of a document from outside (scan/text/splice.c), because the rest keeps its bytes;
  * - a constant document, such as a schema, which is one literal;
  * - a line of the log (base/log.c), because one loop writes JSON or key=value pairs. */
 #ifndef BASE_JSON_PUT_H

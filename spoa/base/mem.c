@@ -90,7 +90,7 @@ struct kept {
 };
 static _Thread_local struct {
 	struct kept *of[KEPT_KINDS + 1];
-	size_t bytes; /* of all kept blocks */
+	size_t bytes; /* sum of the sizes of all kept blocks */
 } kept;
 
 /* Returns the size of a block in KB, rounded up, or 0 if blocks of this size are not kept. */

@@ -1,5 +1,5 @@
-/* Notices on their way to the thread that delivers them: a bounded queue. `waiting` counts those
- * that were sent and not taken. */
+/* A bounded queue of notices, from any thread to the thread that delivers them. `waiting` counts
+ * the notices that were sent and not yet taken from the queue. */
 #include "base/notice.h"
 
 #include <stdio.h>

@@ -1,9 +1,11 @@
+/* Closes the descriptors of SCOPED_FD() at the end of their scope (base/scoped.h). All other
+ * helpers of the header are macros and inline functions. */
 #include "base/scoped.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-/* The cleanup of SCOPED_FD(). */
+/* Called by the compiler at the end of the scope. Keeps errno. */
 void
 scoped_fd_close(const int *fd)
 {

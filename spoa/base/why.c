@@ -1,4 +1,4 @@
-/* Errors with their reasons. */
+/* Writes the reason of an error as a sentence (base/why.h). */
 #include "base/why.h"
 
 int

@@ -17,23 +17,26 @@ extern const char *const extract_error_words[EXTRACT_ERRORS_N];
 extern const char *const extract_unread_words[EXTRACT_UNREAD_N];
 
 enum {
-	EXTRACT_PAGES = 1000,	    /* pages of a file */
-	EXTRACT_OCR_PAGES = 10,	    /* pages of a file that OCR reads */
-	EXTRACT_LOOKED_AT = 100,    /* pages without text that are checked for being empty */
-	EXTRACT_OCR_JOBS = 2,	    /* files under OCR at the same time */
-	EXTRACT_JOBS_MOST = 8,	    /* other files at the same time */
-	EXTRACT_WAITING = 256,	    /* files that wait for their turn */
-	EXTRACT_DEADLINE_MS = 9000, /* of a file, from its head on; the daemon waits 10 s */
-	EXTRACT_WAIT_MS = 7500,	    /* for its turn; later, no time is left to read the file */
-	EXTRACT_TERM_MS = 2000,	    /* for running files after SIGTERM */
-	EXTRACT_HEAD_BYTES = 16 << 10,	   /* head of a request */
-	EXTRACT_BODY_BYTES = 64 << 20,	   /* a file */
-	EXTRACT_TEXT_BYTES = 4 << 20,	   /* all texts of a file */
-	EXTRACT_SLACK_BYTES = 128 << 10,   /* for frames and separators */
+	EXTRACT_PAGES = 1000,	 /* pages of a file */
+	EXTRACT_OCR_PAGES = 10,	 /* pages of a file that OCR reads */
+	EXTRACT_LOOKED_AT = 100, /* pages without text that are checked for being empty */
+	EXTRACT_OCR_JOBS = 2,	 /* files under OCR at the same time */
+	EXTRACT_JOBS_MOST = 8,	 /* other files at the same time */
+	EXTRACT_WAITING = 256,	 /* files that wait for their turn */
+	/* time for a file, from the arrival of its head; the daemon waits 10 s */
+	EXTRACT_DEADLINE_MS = 9000,
+	/* longest wait of a file for its turn; after that, no time is left to read the file */
+	EXTRACT_WAIT_MS = 7500,
+	EXTRACT_TERM_MS = 2000,	       /* time for running files after SIGTERM */
+	EXTRACT_HEAD_BYTES = 16 << 10, /* head of a request */
+	EXTRACT_BODY_BYTES = 64 << 20, /* body of a request: a file */
+	EXTRACT_TEXT_BYTES = 4 << 20,  /* all texts of a file */
+	/* bytes of frames and separators, in addition to the texts */
+	EXTRACT_SLACK_BYTES = 128 << 10,
 	EXTRACT_ADDRESS_SPACE = 512 << 20, /* address space of a tool */
-	EXTRACT_CPU_S = 5,		   /* of a tool */
-	EXTRACT_OCR_CPU_S = 10,		   /* of tesseract */
-	EXTRACT_PIXELS = 40000000,	   /* of a picture */
+	EXTRACT_CPU_S = 5,		   /* processor time of a tool */
+	EXTRACT_OCR_CPU_S = 10,		   /* processor time of tesseract */
+	EXTRACT_PIXELS = 40000000,	   /* pixels of a picture */
 };
 
 /* A job writes frames to its pipe; the last one is FRAME_END. The server trusts none of them,

@@ -32,8 +32,9 @@
 /* A program, or a function of ours, that reads a hostile file: a child of process 1 of a cage,
  * with the limits and system calls of a tool (extract/cage.h). */
 struct tool {
-	const char *path;	 /* inside of the cage; NULL: `call` is run */
-	const char *const *argv; /* NULL at the end */
+	/* path of the program inside the cage; NULL: `call` runs instead */
+	const char *path;
+	const char *const *argv; /* arguments, ended by NULL */
 	/* appends its result to the buffer; runs under the same limits as a tool */
 	void (*call)(struct buf *out);
 	unsigned cpu_s;
@@ -46,12 +47,13 @@ struct tool_end {
 	enum extract_error error; /* EXTRACT_READ: exit code 0 */
 	struct buf out, err;
 };
-/* frees it at the end of its scope */
+/* Declares a struct tool_end that is freed at the end of its scope. */
 #define SCOPED_TOOL_END(name, end_)                                                            \
 	__attribute__((cleanup(tool_end_free))) struct tool_end name = (end_)
 
 enum {
-	STDERR_BYTES = 64 << 10, /* kept of a tool's messages; the rest is read and dropped */
+	/* bytes of a tool's messages that are kept; the rest is read and dropped */
+	STDERR_BYTES = 64 << 10,
 	STEP = 64 << 10,
 	NOT_FOUND = 127,
 };

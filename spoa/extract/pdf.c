@@ -498,12 +498,17 @@ pdf_html_page(struct span *xml, unsigned *page, struct buf *out)
  * little apart, so that "DE 8 9 3 7 0" is many words. And letters that a font does not name. */
 
 enum {
-	SHORT_WORD = 3, /* bytes, because some letters are nearer to each other */
+	/* bytes of a short word; it may have several, because letters that are close together
+	 * are not separated */
+	SHORT_WORD = 3,
 	ROW_WORDS = 9,
-	OTHERS_MOST = 36,  /* words after which a row has ended, so that each is looked at a few
-			      times */
-	ROW_BEGINS = 3,	   /* short words may stand before the row too */
-	UNNAMED_LEAST = 8, /* as few as a value has */
+	/* a row ends after this many words without a new end; bounds how often a word is
+	 * examined */
+	OTHERS_MOST = 36,
+	/* number of words at which a row is assumed to begin, because short words may precede
+	 * the row */
+	ROW_BEGINS = 3,
+	UNNAMED_LEAST = 8, /* least number of such letters; the shortest values have so many */
 };
 
 /* Returns the end of a row of short words at the front, of which three in four have one byte,

@@ -271,8 +271,8 @@ start_waiting(void)
 	}
 }
 
-/* Returns the error for a cage that closed its pipe although it was not killed. A cage that
- * closed it and lives on was taken over by an attacker. */
+/* Returns the error for a cage that closed its pipe although the server did not kill it. A cage
+ * whose process continues after that was taken over by an attacker. */
 static enum extract_error
 end_of_cage(struct conn *c)
 {

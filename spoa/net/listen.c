@@ -1,5 +1,9 @@
-/* Opens listening sockets, unix and TCP. A table of the sockets that were opened lets a new
- * process take them over from its predecessor. */
+/* Opens listening sockets, unix and TCP. A stale file of a unix socket is replaced only if
+ * no process answers on it.
+ *
+ * A table of the sockets that were opened lets a new process take them over from its
+ * predecessor: listen_inherit() adds such a socket, and listen_open() of the same address
+ * then returns it. */
 #include "net/listen.h"
 
 #include <errno.h>

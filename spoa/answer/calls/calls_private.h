@@ -28,41 +28,43 @@ struct held_call {
 	TAILQ_ENTRY(held_call) all;
 	struct calls *of;
 	uint32_t choice, index; /* as the provider numbers them */
-	/* unique in its choice, since some providers send one index for all calls */
+	/* number of the call that is unique in its choice; some providers send the same index
+	 * for all calls */
 	uint32_t place;
-	bool again; /* another call already had its index */
+	bool again; /* an earlier call of the choice has the same `index` */
 	struct buf id;
 	struct call_end {
-		struct json_scan scan; /* over its arguments */
+		struct json_scan scan; /* scans the arguments */
 		bool closed;	       /* the outermost bracket is closed */
 		bool odd;	       /* the arguments are not one JSON object */
 	} end;
 	bool any_text;
 	bool begun_with; /* its first event had arguments, so none may follow */
-	/* NULL: the place alone makes it a call */
+	/* NULL: the object is a call because of its place alone */
 	const struct answer_call_kind *kind;
 	bool over, settled;
-	bool begun;   /* its arguments have begun */
+	bool begun;   /* the first bytes of the arguments have arrived */
 	bool may_end; /* if the stream ends here, the call is complete */
 	enum call_verdict is;
 	bool said;     /* the text in its place, or its new arguments, have been written */
-	uint32_t less; /* removed calls before it in its choice */
+	uint32_t less; /* number of removed calls before this call in its choice */
 	struct buf name, arguments;
 	size_t name_ends[CALL_NAMES], nnames;
-	size_t repeats; /* pieces that repeated the whole name */
+	size_t repeats; /* number of pieces that repeated the whole name */
 	bool lost;
-	/* For joined events: the last event, which the next ones may resemble; the event that
-	 * stands for several others, or NULL; the number of such events that wait; and whether
-	 * the rest of edited arguments has been written. */
+	/* For joined events. like: the last event, to which the next one is compared. fold: the
+	 * event that stands for several joined events; NULL: none. folds: the number of such
+	 * events that wait. rest_said: the rest of edited arguments has been written. */
 	struct held_event *like, *fold;
 	size_t folds;
 	bool rest_said;
-	size_t entry;			    /* the user's number, if the call is denied */
+	size_t entry;			    /* the user's number for a denied call */
 	unsigned char judged[SHA256_BYTES]; /* hash of the arguments that were judged */
 	bool is_signed;			    /* the provider signed it */
-	/* passed on only if this call is; NULL: independent */
+	/* the call that must be passed on too, or else this call is removed; NULL:
+	 * independent */
 	struct held_call *with;
-	/* the user's text: the reason or the new arguments */
+	/* the user's text: the reason for a denial, or the new arguments */
 	struct buf text;
 };
 
@@ -73,8 +75,8 @@ struct call_piece {
 	bool is_said; /* `say` has looked it up */
 };
 
-/* An event that waits for its calls, with its bytes behind it. Owned by the queue of `struct
- * calls`. */
+/* An event that waits until its calls are decided. Its bytes follow the struct in memory. Owned
+ * by the queue of `struct calls`. */
 struct held_event {
 	STAILQ_ENTRY(held_event) all;
 	struct frame frame;	   /* views of `bytes` */
@@ -85,7 +87,8 @@ struct held_event {
 	 * strings. If `folded` is set, the event stands for several ones, and the string's
 	 * content is the bytes from `from` to `to` of the call's arguments (calls_fold()). */
 	size_t text, text_end, texts;
-	bool plain; /* compared before: no other string of the event may be text */
+	/* result of an earlier comparison: no other string of the event may be text */
+	bool plain;
 	bool folded;
 	size_t from, to;
 	size_t bytes_n;
@@ -95,9 +98,10 @@ struct held_event {
 /* State of one choice. A response without choices has choice 0. */
 struct call_choice {
 	uint32_t number;
-	unsigned kept, denied; /* calls that are settled */
-	bool said;	       /* the choice has text, ours or the model's */
-	unsigned blocks;       /* content blocks so far, or the number after the last one */
+	unsigned kept, denied; /* numbers of settled calls: passed on, and denied */
+	bool said;	       /* the choice has text, from the model or from us */
+	/* number of content blocks so far, or one more than the last block's number */
+	unsigned blocks;
 };
 
 enum { CALL_CHOICES = 128 };
@@ -139,7 +143,8 @@ struct calls_dialect {
 	 * used. */
 	const char *in_place;
 	void (*put_reason)(struct calls *c, struct node *message, struct held_call *h);
-	/* in a whole response each call is, or is in, an element of one list */
+	/* in a whole response, each call is an element of one list, or is inside such an
+	 * element */
 	bool blocks;
 	/* the provider keeps the turn unless the response states otherwise */
 	bool keeps;
@@ -162,8 +167,8 @@ void calls_fail(struct calls *c, int err);
  * `word`. */
 struct node *calls_member(const struct calls *c, const char *key);
 bool calls_is(const struct calls *c, const char *key, const char *word);
-/* CALL_OLDER: the index of chat's older function_call. NO_NUMBER: a number that is none, or
- * that is above INT32_MAX. */
+/* CALL_OLDER: the index of chat's older function_call. NO_NUMBER: stands for a value that is
+ * not a number, and for a number above INT32_MAX. */
 enum { CALL_OLDER = UINT32_MAX, NO_NUMBER = UINT32_MAX - 1 };
 /* Returns the call with these numbers; calls_at() creates it. NULL: calls_find() found none, or
  * calls_at() failed. */
@@ -205,7 +210,8 @@ struct span calls_first(const struct held_call *h);
 /* The places of name and arguments in a call's object. Index 0: a tool with a schema; 1: a tool
  * that takes free text. NULL: the object does not have it. */
 struct call_parts {
-	const struct answer_call_kind *kind; /* NULL: the place alone makes it a call */
+	/* NULL: the object is a call because of its place alone */
+	const struct answer_call_kind *kind;
 	struct node *name[2], *arguments[2];
 };
 struct call_parts calls_parts(struct node *of);

@@ -19,11 +19,12 @@ struct node {
 	struct tree *of;
 	struct node *up, *first, *last, *next;
 	const struct answer_node *rows; /* rows of the format with this path; NULL: none */
-	struct span with;		/* JSON that replaces it; p NULL: not replaced */
+	struct span with;		/* JSON that replaces the node; p NULL: not replaced */
 	bool escaped;			/* a string with escapes */
 	bool cased;			/* its key has a capital or a non-ASCII byte */
 	bool gone;			/* removed */
-	bool changed;			/* it, or a node in it, is replaced, added or removed */
+	/* the node, or a node inside it, is replaced, added or removed */
+	bool changed;
 };
 
 /* A document. Nodes refer to it, so it must not move. */
@@ -31,7 +32,7 @@ struct tree {
 	struct arena *a;
 	struct span raw;
 	struct node *root;
-	bool odd; /* readers may differ in what they find */
+	bool odd; /* the tree is odd: readers may differ in the calls that they find */
 };
 
 /* Parses `raw` into *t. Unpaired halves of surrogate pairs are accepted. Returns 0, ERR_NOMEM
@@ -76,7 +77,7 @@ struct node *tree_add(
 	const struct tree *t, struct node *container, const char *key, struct span json);
 /* Removes the node from its array or object. */
 void tree_cut(struct node *n);
-/* Returns true if nothing is left in it. */
+/* Returns true if no member or element of the node is left. */
 bool tree_is_empty(const struct node *container);
 /* Appends the node to *out, with all changes. */
 void tree_write(const struct tree *t, const struct node *n, struct buf *out);

@@ -86,7 +86,7 @@ struct guard_plan {
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
 	void *may_use_arg;
 	bool card; /* the response describes one model, which the caller knows as `alias` */
-	const struct route *aliases; /* aliases to add to such a list */
+	const struct route *aliases; /* aliases to add to a list of models */
 	size_t naliases;
 	const struct vault *vault; /* placeholders to restore; NULL: none */
 	/* tools that only store their input, so values are restored beside URLs too */
@@ -144,13 +144,13 @@ enum guard_result {
  * memory. */
 struct guard_called {
 	uint32_t slot[ANSWER_SLOTS];
-	struct span named;	     /* the provider's name of it */
+	struct span named;	     /* name of the tool, as the provider wrote it */
 	char name[GUARD_NAME_BYTES]; /* the name as records may have it; "": none */
 	uint64_t bytes;		     /* size of its arguments */
 	/* hash of the arguments with the plan's keep_key: guard_called_hash() */
 	struct sha256 hash;
-	bool whole;    /* complete: nothing can be added */
-	bool expected; /* it was judged and passed on, so it is read again */
+	bool whole;    /* the call is complete: no further name or argument can be added */
+	bool expected; /* the call was judged and passed on, so the guard will read it again */
 	/* Set if the call was passed on: its name, and the arguments that were sent. The call
 	 * that is read later in its place may be another one. */
 	bool let_go;
@@ -190,7 +190,7 @@ struct guard_report {
 	size_t tools_hidden;   /* entries removed from MCP lists */
 	unsigned losses;       /* losses of the translation: bit N is enum translate_loss N */
 	uint64_t text_bytes;   /* bytes of texts that were read */
-	uint64_t output_bytes; /* likewise, with tool names, and with each text counted once */
+	uint64_t output_bytes; /* bytes of texts and tool names, with each text counted once */
 	/* the part of output_bytes before the stream's last count of output tokens */
 	uint64_t counted_bytes;
 	struct span heard; /* texts of a whole response up to 64 KB, each followed by a NUL */
@@ -198,12 +198,12 @@ struct guard_report {
 	uint64_t unread_bytes;	/* bytes sent uninspected */
 	const char *unread_why; /* the first reason; NULL: none */
 	bool overworked;	/* a text took more work than its length permits */
-	/* bytes of members that no row names and that exceeded the number followed; each was
-	 * inspected within its event */
+	/* bytes of members that no row names and that were not followed over events, because
+	 * too many were. Each such member was inspected within its event. */
 	uint64_t apart_bytes;
 	uint64_t opaque_bytes, sealed_bytes;
 	double injection;
-	/* with notes_made: the last OWNED_MAX things */
+	/* if plan.notes_made is set: the last OWNED_MAX things that the response created */
 	struct made_thing made[OWNED_MAX];
 	size_t nmade;
 	bool provider_error; /* the response is an error */

@@ -13,10 +13,12 @@
 enum {
 	KEPT_MAX = 64,			 /* calls and texts kept for rules */
 	TOOLS_OF_KEPT = NAME_PIECES + 1, /* names of one kept call at most */
-	KEPT_BYTES = 64 << 10,		 /* bytes kept of each */
-	OVERLAP_BYTES = 4 << 10,	 /* bytes that two windows share */
+	KEPT_BYTES = 64 << 10,		 /* bytes of each text that are kept */
+	OVERLAP_BYTES = 4 << 10,	 /* bytes by which two windows overlap */
 	BYTES_A_TOKEN = 3,
 };
+
+/* ---- facts ---- */
 
 static enum seg_role
 role_of(enum answer_kind kind)
@@ -75,7 +77,8 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 			tools[n++] = t;
 		}
 	}
-	for (size_t i = 0; i < n / 2; i++) { /* the list has the newest first */
+	/* the list has the newest call first, so the tools are reversed */
+	for (size_t i = 0; i < n / 2; i++) {
 		struct answer_tool last = tools[n - 1 - i];
 		tools[n - 1 - i] = tools[i];
 		tools[i] = last;
@@ -148,6 +151,8 @@ facts(struct guard *g)
 	return f;
 }
 
+/* ---- verdicts ---- */
+
 /* Adds an outcome to a sum. `effect` is what happened to the response. */
 static void
 sum_outcome(struct guard *g, struct guard_sum *s, const struct rule_outcome *o,
@@ -189,7 +194,7 @@ sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 		s->redact = arena_new(&g->life, struct redactions);
 	if (redacts && !s->redact) {
 		guard_no_memory(g);
-	} else if (redacts) { /* the latest style of an entity counts */
+	} else if (redacts) { /* the latest style applies */
 		struct redactions all = v->redact;
 		redactions_add(&all, s->redact, NULL);
 		*s->redact = all;
@@ -221,7 +226,7 @@ guard_judge(struct guard *g, enum answer_when when)
 	struct answer_verdict *other =
 		g->plan.shadow ? arena_new(&g->judged, struct answer_verdict) : NULL;
 	struct answer_facts all = *r->facts;
-	all.asks_all = true; /* this policy was asked about no call before */
+	all.asks_all = true; /* the second policy was not asked about calls before */
 	if (other && !policy_answer(g->plan.shadow, g->plan.shadow_asked, &all, when,
 			     &g->judged, other))
 		sum_up(g, &r->shadow, other);
@@ -345,7 +350,8 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 	bool call = kind_is_call(t->kind);
 	struct kept_text *k;
 
-	/* values with paths are not JSON: reading the arguments of their call fails */
+	/* arguments that arrive as values with paths are not JSON, so a rule that reads them
+	 * fails */
 	if (t->piece && guard_inspects(g)) {
 		LIST_FOREACH (k, &g->kept, all)
 			if (k->kind == KIND_ARGUMENTS && !k->whole && k->slot[0] == t->slot[0])
@@ -360,8 +366,11 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 	else if (k)
 		keep_arguments(k, text);
 	else if (!k && !call)
-		score_text(g, text); /* more texts than are kept: each piece is scored alone */
+		/* there are more texts than are kept, so each piece is scored alone */
+		score_text(g, text);
 }
+
+/* ---- names, calls and errors for the record ---- */
 
 /* Copies a word of the provider for records: printable, cut to `size`, and redacted if it has a
  * finding. */
@@ -422,7 +431,7 @@ keep_call(struct guard *g, const struct answer_call *c)
 	LIST_FOREACH (k, &g->kept, all)
 		if (kept && is_kept_as(k, KIND_ARGUMENTS, c->slot))
 			kept = keep_name(k, c->name);
-	/* a call that its rules cannot see */
+	/* the rules cannot see this call */
 	if (!kept && g->plan.reads_calls && c->name.n)
 		guard_unread(g, c->name.n,
 			"the response has more tool calls, or longer tool names, than rules "
@@ -430,8 +439,8 @@ keep_call(struct guard *g, const struct answer_call *c)
 	guard_note_tool(g, c->name);
 }
 
-/* Keeps arguments that are a value and so complete. The next event may have another call in the
- * place. */
+/* Keeps arguments that are a JSON value and therefore complete. The next event may have another
+ * call with the same numbers. */
 static void
 guard_keep_input(struct guard *g, const struct answer_input *in)
 {

@@ -22,7 +22,9 @@ struct list {
 	struct span first, last; /* names that stay */
 	bool added;		 /* aliases were added */
 	struct cursor {
-		size_t start, end; /* 0: no cursor, or its model may be used */
+		/* 0: the list has no cursor, or the caller may use the model that the cursor
+		 * names */
+		size_t start, end;
 	} cursor[2];
 };
 
@@ -32,7 +34,7 @@ static const char *const names[] = { "id", "model", "modelId", "model_id", "slug
 static const char *const lists[] = { "data", "models", "items", "results", "aliases" };
 static const char *const cursors[] = { "first_id", "last_id" };
 
-/* Removes the prefix of Gemini's lists, whose models/x is x in paths. */
+/* Removes the prefix of names in Gemini's lists: models/x in a list is x in a path. */
 static struct span
 bare_listed_name(struct span name)
 {
@@ -63,6 +65,8 @@ listed_by_start(const void *a, const void *b)
 
 	return x->start < y->start ? -1 : x->start > y->start;
 }
+
+/* ---- aliases ---- */
 
 /* An alias as an element of a list, per dialect, and the text around a list. $ stands for the
  * name. */
@@ -140,6 +144,8 @@ add_aliases(struct list *l, size_t end, bool any, bool texts)
 		return ERR_NOMEM;
 	return all.n ? cut(l, end, end, all) : 0;
 }
+
+/* ---- elements and lists ---- */
 
 /* Collects adjacent hidden elements, which are removed together, with the comma before them or,
  * at the beginning, after them. */
@@ -317,6 +323,8 @@ read_array(struct list *l, struct json_event *ev, bool listed, bool first)
 						    : add_aliases(l, ev->start, r.kept, texts);
 }
 
+/* ---- documents and lines ---- */
+
 /* Corrects first_id and last_id, from which the caller requests the next page. */
 static int
 mend_cursors(struct list *l)
@@ -408,6 +416,8 @@ filter(struct list *l, struct span all, struct buf *out)
 		err = read_listed_lines(l, all);
 	return err ? err : splice_apply(all, l->v, l->n, out);
 }
+
+/* ---- the description of one model ---- */
 
 /* Renames a single model's description that was requested by an alias: the names at its top
  * level become the alias. */

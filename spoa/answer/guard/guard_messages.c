@@ -1,5 +1,10 @@
-/* Messages of an MCP server. A message's result shows whether it is a list; the request does
- * not, since a stream has responses to several requests. */
+/* Handles the messages of an MCP server: a whole response, or the events of a stream.
+ *
+ * filter() removes the entries that the caller may not use from lists of tools, prompts and
+ * resources. The result of a message shows whether the message is a list. The request does
+ * not show it, because a stream can have responses to several requests. Rules with `phase:
+ * tool` may replace findings in the result of a call; guard_message_fits() then checks that
+ * the result still matches the output schema of the tool. */
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
 #include "scan/mcp/output.h"

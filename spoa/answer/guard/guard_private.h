@@ -29,20 +29,21 @@ struct halved {
 	char half[UTF8_HALF];
 	bool is;
 };
-#define GUARD_NO_HALF "\xEF\xBF\xBD" /* replaces a half that stays alone: U+FFFD */
+#define GUARD_NO_HALF "\xEF\xBF\xBD" /* U+FFFD, for a half that stays unpaired */
 
-/* A run of the response's text that clients read as one: the text of a choice, a block or a
- * call, or of a member that no row names. The state of its text hangs on it. In g->life. */
+/* A run of the response's text that clients read as one text: the text of a choice, a block or
+ * a call, or of a member that no row names. The run points to the states of its text. In
+ * g->life. */
 struct run {
 	TAILQ_ENTRY(run) all;
 	struct run *same; /* the next run with the same hash */
 	enum answer_kind kind;
 	uint32_t slot[ANSWER_SLOTS];
-	uint64_t path; /* path of a member that no row names; else 0 */
+	uint64_t path; /* hash of the path of a member that no row names; else 0 */
 	bool over;     /* its channel has ended: the channel does not see later text */
 	struct channel *channel;
-	struct member *member;	       /* guard_split.c */
-	struct transcript *transcript; /* guard_record.c */
+	struct member *member;	       /* used by guard_split.c */
+	struct transcript *transcript; /* used by guard_record.c */
 	struct url_place *place;       /* a member's place in a URL; NULL: unknown */
 	bool placed;
 };
@@ -55,13 +56,16 @@ struct channel {
 	struct answer_text of; /* one text of the run: its kind and numbers */
 	struct detect_stream *scan;
 	struct restorer *restore;
-	struct buf out;		      /* text that may be sent */
-	struct json_scan came, place; /* arguments: in the text received, and in `out` */
-	struct spelled spelled;	      /* escapes of arguments that are scanned */
-	bool replaced;		      /* the finding in progress is replaced */
-	/* in all texts of the kind: the offset of the first byte, and the bytes received */
+	struct buf out; /* text that may be sent */
+	/* arguments: the JSON scan of the text received, and of `out` */
+	struct json_scan came, place;
+	struct spelled spelled; /* escapes of arguments that are scanned */
+	bool replaced;		/* the finding in progress is replaced */
+	/* The offset of the channel's first byte in the joined texts of its kind, and the
+	 * number of bytes that the channel has received. */
 	size_t from, fed;
-	size_t gone;   /* bytes of those that were sent before another text began */
+	/* number of received bytes that were already sent because another text began */
+	size_t gone;
 	uint64_t last; /* number of the last event that had text of this channel */
 	bool cut;      /* signed text with a finding: the rest of it is not sent */
 	struct halved halved;
@@ -76,8 +80,8 @@ struct channel {
 	size_t seen;
 	size_t held;	  /* bytes held back, since held_us */
 	uint64_t held_us; /* monotonic */
-	/* The last event that held nothing but text of this channel, cut where the text was.
-	 * Text that is held back is sent in an event like this one. */
+	/* A copy of the last event that had only text of this channel, without the text, which
+	 * was at `carrier_at`. Text that is held back is sent in such an event. */
 	struct buf carrier;
 	size_t carrier_at;
 	struct buf carrier_type;
@@ -91,13 +95,13 @@ struct kept_text {
 	LIST_ENTRY(kept_text) all;
 	uint32_t slot[ANSWER_SLOTS];
 	enum answer_kind kind;
-	bool scored; /* has its injection score */
-	bool whole;  /* is complete */
-	bool parts;  /* arrived as values of paths, which are not kept here */
-	bool over;   /* its choice or block has ended, and nothing was added since */
+	bool scored; /* its injection score has been computed */
+	bool whole;  /* the arguments are complete */
+	bool parts;  /* the arguments arrived as values of paths, and are not kept here */
+	bool over; /* the choice or block of the call has ended, and no text was added since */
 	struct buf name, text;
-	struct sha256 hash; /* hash of all text, also beyond the limit */
-	size_t bytes;	    /* size of all text */
+	struct sha256 hash; /* hash of the whole text, also of the part beyond the limit */
+	size_t bytes;	    /* size of the whole text in bytes */
 	/* The ends of the name's pieces. A stream may add to the name of one call. */
 	size_t name_ends[NAME_PIECES], nnames;
 };
@@ -119,7 +123,7 @@ struct guard {
 	const struct answer_format *format;
 	enum guard_way way;
 	enum guard_result failed; /* not 0: the response has ended, and nothing more is sent */
-	bool stands_alone;	  /* guard_stands_alone() */
+	bool stands_alone;	  /* set by guard_stands_alone() */
 	_Atomic bool stopped;	  /* set by any thread: nobody waits for the response */
 	struct guard_report report;
 
@@ -139,7 +143,7 @@ struct guard {
 		bool text_type;	   /* the media type is one of text */
 		enum answer_media type_media;
 		unsigned char begins[2]; /* the first bytes of a stream */
-		size_t begun;		 /* how many of those have arrived */
+		size_t begun;		 /* number of these first bytes that have arrived */
 		bool begun_text;	 /* bytes other than spaces have arrived */
 		char coding[16];	 /* encoding of the body: gzip, … */
 		enum price_service head_service;
@@ -151,21 +155,23 @@ struct guard {
 		struct translator *translator; /* NULL: the response keeps its form */
 		struct buf let_go;	       /* bytes for the translator */
 		struct buf tapped;	       /* plan.taps: all bytes received */
-		struct buf copied;	       /* plan.copies */
-		struct buf body;	       /* WAY_KEEP, WAY_METER */
+		struct buf copied;	       /* the bytes that plan.copies requests */
+		struct buf body;	       /* the kept body, for WAY_KEEP and WAY_METER */
 		bool body_over;
 		struct frames frames;
-		struct event_template *template; /* a stream's, in g->life */
+		struct event_template *template; /* of a stream; in g->life */
 		struct frame_writer writer;
 		struct buf unwrapped; /* the event inside of a frame that wraps another one */
 		struct buf error;     /* the first error that the provider reported */
-		bool others_answered; /* MCP: it holds a response to another request */
+		/* MCP: the response includes a response to another request */
+		bool others_answered;
 	};
 
 	/* guard_judge.c: the facts for the rules */
 	struct {
-		struct entity_set entities; /* found so far */
-		uint16_t *roles;	    /* a bit set per entity, in g->life; NULL: none */
+		struct entity_set entities; /* entities found so far */
+		/* for each entity, a bit set; in g->life; NULL: none */
+		uint16_t *roles;
 		bool evasion;
 		unsigned media; /* a bit for each enum answer_media */
 	};
@@ -174,10 +180,12 @@ struct guard {
 	struct {
 		struct calls *held; /* NULL: no call can be taken out */
 		struct buf *held_out;
-		struct arena asking;  /* the memory of the call that is judged */
-		struct buf call_text; /* the text that replaces that call */
+		struct arena asking;  /* memory for the call that is being judged */
+		struct buf call_text; /* the text that replaces the call that is being judged */
 		struct answer_tool
-			denied_call; /* the call that ends the response; or no name */
+			/* the denied call that ends the response; its name is empty if there is
+			 * none */
+			denied_call;
 	};
 
 	/* guard_channel.c */
@@ -191,12 +199,15 @@ struct guard {
 
 	/* guard_text.c, guard_split.c: the text that is edited */
 	struct {
-		/* For each finding of the text: the value over several texts that the finding
-		 * is a part of, or an empty span for all parts but the first. p NULL: the
-		 * finding is whole. NULL: all findings are whole. */
+		/* One entry for each finding of the text. The first part of a value that is
+		 * spread over several texts has the whole value as its entry. A later part has
+		 * an empty span. A value that is complete in this text has p NULL. The pointer
+		 * is NULL if all values are complete. */
 		const struct span *wholes;
-		const struct redactions *replacing; /* NULL: those of the last verdict */
-		struct span *clean; /* names and keys without findings; in g->life */
+		/* the replacements to make; NULL: those of the last verdict */
+		const struct redactions *replacing;
+		struct span
+			*clean; /* names and keys in which no finding was found; in g->life */
 		size_t nclean, clean_room;
 	};
 
@@ -209,7 +220,8 @@ struct guard {
 	struct {
 		struct named_call { /* in g->life */
 			uint32_t slot[ANSWER_SLOTS];
-			size_t keeping; /* index in plan.keeping; beyond: no such tool */
+			/* index in plan.keeping; plan.nkeeping: the tool is not in the list */
+			size_t keeping;
 			bool over;
 		} * calls;
 		size_t ncalls, calls_room;
@@ -224,16 +236,19 @@ struct guard {
 	/* guard_stream.c: events that wait */
 	struct event_queue {
 		STAILQ_HEAD(, event) events;
-		size_t bytes;	   /* size of their frames */
-		size_t held_bytes; /* likewise, with all that was read of them */
+		size_t bytes; /* size of their frames */
+		/* size of their frames and of everything that was read from the frames */
+		size_t held_bytes;
 	} queues[QUEUES];
-	struct event *spare; /* the memory of an event that is done */
+	struct event *spare; /* an event that is no longer used; its memory is used again */
 	/* Whether the stream is complete; `begun` and `done` have a bit for each choice. */
 	struct {
-		bool says; /* text, a call or a model has arrived, as the format names them */
+		bool says; /* a text, a call or a model that the format names has arrived */
 		bool last; /* the event that ends the whole stream has arrived */
 		uint64_t begun, done;
-		bool repeats; /* a finish did not end its choice, and no other finish does */
+		/* a finish reason did not end its choice, so no finish reason of this stream is
+		 * taken for an end */
+		bool repeats;
 	} end;
 
 	struct boundary {		     /* guard_split.c */
@@ -243,12 +258,12 @@ struct guard {
 		uint32_t slot[ANSWER_SLOTS]; /* the block that the text is in */
 		bool between;		     /* the text is between two blocks */
 		struct halved halved;
-		/* offsets of the text's first byte, of its end so far, and of the end of what
-		 * is decided */
+		/* offsets of the text's first byte, of its end so far, and of the end of the
+		 * decided part */
 		size_t from, fed, decided;
 		size_t opened;			   /* the end of the first block */
-		size_t *edges, nedges, edges_room; /* further ends; in g->life */
-		struct crossing *crossings;	   /* CAP_CROSSINGS at most, in g->life */
+		size_t *edges, nedges, edges_room; /* the ends of further blocks; in g->life */
+		struct crossing *crossings;	   /* at most CAP_CROSSINGS; in g->life */
 		size_t ncrossings, crossings_room;
 	} boundary;
 
@@ -271,10 +286,12 @@ struct guard {
 	/* guard_text.c: known values */
 	struct {
 		SLIST_HEAD(, known) known;
-		size_t known_bytes;   /* size of all values */
-		size_t known_least;   /* bytes of the shortest value */
-		struct known **heads; /* by the hash of the first bytes, in g->life */
-		size_t head_bytes;    /* bytes that are hashed; 0: the lists must be made */
+		size_t known_bytes; /* size of all values */
+		size_t known_least; /* bytes of the shortest value */
+		/* lists by the hash of the values' first bytes; in g->life */
+		struct known **heads;
+		/* number of first bytes that are hashed; 0: the lists must be built again */
+		size_t head_bytes;
 	};
 };
 
@@ -289,7 +306,7 @@ guard_reads(const struct guard *g)
 {
 	return g->plan.inspects || g->plan.vault || g->plan.may_use || g->plan.messages.is;
 }
-/* Returns true if the text continues its run, so that it is not whole in its event. */
+/* Returns true if the text is a piece of its run, which later events may continue. */
 static inline bool
 text_grows(const struct answer_text *t)
 {
@@ -315,14 +332,15 @@ enum guard_result guard_filter_list(struct guard *g);
  * in g->body, or is an event of a stream. */
 enum guard_result guard_message_whole(struct guard *g);
 enum guard_result guard_message_event(struct guard *g, struct frame *f);
-/* Adds what rules with `phase: tool` replace to a verdict of the rules. */
+/* Adds the replacements that rules with `phase: tool` request to a verdict of the rules. */
 void guard_message_judged(struct guard *g, struct answer_verdict *v);
-/* Applies the edits, if the result then still has the form that its tool promises. */
+/* Applies the edits, unless the edited result would violate the output schema of its tool. */
 enum guard_result guard_message_fits(
 	struct guard *g, struct span raw, struct splice *v, size_t n, struct buf *out);
 /* Returns true for an event that clients of MCP ignore. */
 bool guard_message_is_none(const struct guard *g, const struct frame *f);
-/* Decides whether a part of a message may be sent uninspected: not if lists may be in it. */
+/* Decides whether a part of a message may be sent uninspected. A part that may contain lists
+ * may not. */
 enum guard_result guard_message_unread(struct guard *g);
 /* Ends the response: nothing more is sent. Returns the first result that ended it. */
 enum guard_result guard_fail(struct guard *g, enum guard_result result, const char *why);
@@ -338,14 +356,16 @@ enum guard_result guard_spliced(
 enum guard_result guard_over(struct guard *g);
 /* Counts bytes that are sent uninspected, or ends the response if the policy demands it. */
 enum guard_result guard_unread(struct guard *g, size_t bytes, const char *why);
-/* The same for a text whose scan failed with `err`, and for a piece of a stream. */
+/* guard_gave_up() does the same for a text whose scan failed with `err`; guard_unread_run()
+ * does it for a piece of a stream. */
 enum guard_result guard_gave_up(struct guard *g, size_t bytes, int err);
 enum guard_result guard_unread_run(struct guard *g, size_t bytes);
 /* Notes a finding. Returns true if its entity was not found before. */
 bool guard_found(struct guard *g, size_t entity, enum answer_kind kind);
-/* Asks the rules about all that was found. */
+/* Evaluates the rules on everything that was found so far. */
 enum guard_result guard_judge(struct guard *g, enum answer_when when);
-/* Denies the response, as by the rule that would replace something that cannot be replaced. */
+/* Denies the response because a finding cannot be replaced. The last verdict, with its rule,
+ * becomes a denial. */
 enum guard_result guard_deny(struct guard *g, const char *why);
 /* Decides about a finding in signed reasoning, which cannot be edited. Returns true if the
  * reasoning is cut off there. Otherwise the policy keeps the reasoning, or the response
@@ -375,8 +395,9 @@ size_t guard_withhold(const struct answer_document *d, struct splice *out);
  * and placeholders restored. *out is in g->work, or is the text itself. */
 enum guard_result guard_edit(struct guard *g, const struct answer_text *t,
 	const struct findings *found, struct span *out);
-/* Writes the edits that do the same to a text in the whole document `raw`. *n: their
- * number, at most one more than there are findings. *gone: nothing is left of the text. */
+/* Does the same as guard_edit() for a text of the whole document `raw`, by writing edits of the
+ * document. *n: the number of edits, at most one more than there are findings. *gone: nothing
+ * is left of the text. */
 enum guard_result guard_edit_whole(struct guard *g, const struct answer_text *t,
 	const struct findings *found, struct span raw, struct splice *out, size_t *n,
 	bool *gone);
@@ -397,8 +418,8 @@ void guard_put_json(struct buf *out, const struct json_scan *at, bool json, stru
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
 
-/* guard_record.c has an entry for each call. Notes the calls of a document, with arguments
- * that are values. */
+/* guard_record.c, which keeps an entry for each call: notes the calls of a document whose
+ * arguments are JSON values. */
 void guard_called_note(struct guard *g, const struct answer_document *d);
 /* Notes the verdicts of the rules, v[i] about tool i. The strongest one counts. */
 void guard_called_judged(
@@ -440,11 +461,12 @@ int guard_calls_new(struct guard *g);
 void guard_calls_free(struct guard *g);
 /* Sends the frame by guard_queue_pass() as soon as no undecided call waits. */
 enum guard_result guard_calls_pass(struct guard *g, struct frame *f, struct buf *out);
-/* The stream ended: all calls are complete. */
+/* Called when the stream ended properly: all calls count as complete. */
 enum guard_result guard_calls_end(struct guard *g, struct buf *out);
-/* The stream stopped: calls that may be complete are. */
+/* Called when the stream stopped without its end: calls that may be complete count as
+ * complete. */
 enum guard_result guard_calls_stop(struct guard *g, struct buf *out);
-/* The stream was cut. If a call waits, the response fails with `how`. */
+/* Called when the stream was cut. If a call still waits, the response fails with `how`. */
 enum guard_result guard_calls_cut(struct guard *g, enum guard_result how, const char *why);
 /* Decides the calls of a response that is whole in g->body. */
 enum guard_result guard_calls_whole(struct guard *g);
@@ -468,7 +490,7 @@ struct restorer *guard_restorer(struct guard *g, const struct answer_text *t);
 /* Takes the counts of a restorer that is at its end. */
 void guard_restored(struct guard *g, const struct answer_text *t, const struct restorer *r);
 
-/* An event begins: texts that it repeats count for this event only. */
+/* Called when an event begins: the places of repeated texts are valid for one event only. */
 void guard_place_event(struct guard *g);
 /* Notes where in a URL a restored text, or a piece of it, ends. */
 void guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r);
@@ -503,11 +525,12 @@ void guard_mend_halves(struct answer_text *t);
 void guard_channel_so_far(struct channel *c, struct answer_text *t);
 /* Takes the next piece of text. `out` of the channel then has the text that may be sent. */
 enum guard_result guard_channel_feed(struct channel *c, struct span text);
-/* Ends the text: `out` then has all of it. */
+/* Ends the text. `out` of the channel then has the whole rest of the text. */
 enum guard_result guard_channel_finish(struct channel *c);
-size_t guard_channel_held(const struct channel *c); /* bytes */
-/* Moves all held text to `out`, as at the end, and continues. If a value continues, its
- * rest is a finding. */
+size_t guard_channel_held(const struct channel *c); /* the number of bytes held back */
+/* Moves all held text to `out` as guard_channel_finish() does, but the channel continues. If
+ * the held text turns out to be the beginning of a value, the rest of the value is a
+ * finding. */
 enum guard_result guard_channel_let_go(struct channel *c);
 /* Frees a channel that ended. Its run is marked as over. */
 void guard_channel_over(struct channel *c);
@@ -516,7 +539,7 @@ void guard_channels_free(struct guard *g);
 /* guard_whole.c: decodes the kept body within the limits. If that fails, the response fails
  * with guard_coded. A translated error then only loses its body. */
 enum guard_result guard_decode_whole(struct guard *g);
-extern const char guard_coded[]; /* why */
+extern const char guard_coded[]; /* the reason for the record */
 /* Decides about a response that is whole in g->body. */
 enum guard_result guard_whole(struct guard *g, struct buf *out);
 static inline struct span
@@ -524,7 +547,7 @@ guard_past_mark(struct span s)
 {
 	return span_starts(s, SPAN_LIT("\xef\xbb\xbf")) ? span_cut(s, 3, s.n) : s;
 }
-#define GUARD_BLANKS " \t\r\n\xef\xbb\xbf" /* and a byte order mark */
+#define GUARD_BLANKS " \t\r\n\xef\xbb\xbf" /* spaces, line ends and the byte order mark */
 
 /* guard.c: recognizes a body by its first bytes. */
 bool guard_begins_json(struct span body);

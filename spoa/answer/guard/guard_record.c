@@ -294,9 +294,9 @@ guard_called_hash(
 /* ---- texts ---- */
 
 enum {
-	/* runs; further ones are not kept, and the record states that */
+	/* runs that are kept; if there are more, the record states that texts are missing */
 	TRANSCRIPTS_MAX = 64,
-	TRANSCRIPT_BYTES = 1 << 20, /* all texts together; the rest is not kept */
+	TRANSCRIPT_BYTES = 1 << 20, /* bytes of all kept texts; the rest is not kept */
 };
 
 /* The kept data of one run. */

@@ -27,8 +27,8 @@
 #include "base/push.h"
 #include "scan/detect/stream/stream.h"
 
-/* A part of a split value in an event's text. `text` is the text's index among the unnamed
- * ones. */
+/* A part of a split value in an event's text. `text` is the index of this text among the texts
+ * without a row. */
 struct mark {
 	size_t text, start, end;
 	struct split *of;
@@ -48,7 +48,8 @@ split_drop(struct split *s)
 	free(s);
 }
 
-/* Creates a counted value. NULL: out of memory. split_drop() releases a reference. */
+/* Creates a value with a reference count of 1. NULL: out of memory. split_drop() releases a
+ * reference. */
 static struct split *
 split_new(size_t entity, enum answer_kind kind, struct span value)
 {
@@ -222,13 +223,16 @@ guard_members_edit(
 
 enum {
 	FOLLOWED_MAX = 32, /* members that are followed at once */
-	PIECE_MAX = 1024,  /* a longer text is followed at both ends only */
-	PIECE_END = 512,   /* size of each end */
-	/* events without the member after which it has ended; the second if it is words */
+	PIECE_MAX = 1024,  /* bytes; of a longer text, only the two ends are followed */
+	PIECE_END = 512,   /* bytes of each of these ends */
+	/* A member has ended after this many events without it; the second number is for
+	 * members whose values are words. */
 	GAP = 3,
 	GAP_OF_WORDS = 1,
-	ID_BYTES = 8,	  /* letters and digits of this length are an id */
-	AGAIN_BYTES = 16, /* equal texts of this length, or of letters alone, are repetitions */
+	ID_BYTES = 8, /* a string of letters and digits of at least this length is an id */
+	/* if a member has the same text again, and the text has this length or only letters, it
+	 * is a repetition */
+	AGAIN_BYTES = 16,
 };
 
 /* A part of a text that was scanned: n bytes from `at`, which begin at `start` in the member's
@@ -475,8 +479,9 @@ member_feed(struct member *w, struct event *in, size_t text, struct span all, si
 	return guard_scanned(g, err);
 }
 
-/* Scans a text. Of a long one only the ends may be parts of other values; its event reads the
- * whole. */
+/* Scans a text of a member. If the text is long, only its two ends are scanned here, because
+ * only these can be parts of values that other texts continue. The whole text is scanned alone
+ * as well. */
 static enum guard_result
 member_take(struct member *w, struct event *in, size_t text, struct span s)
 {
@@ -581,7 +586,7 @@ guard_members_take(struct guard *g, struct event *e, bool *waits)
 	if (e->frame.has_data) {
 		g->members.event++;
 		if (take_texts(g, e) || end_some(g, event_says(e))) {
-			/* the event's undecided pieces would refer to it */
+			/* the undecided pieces would keep a pointer to the event */
 			guard_members_free(g);
 			return g->failed;
 		}
@@ -772,7 +777,7 @@ boundary_feed(struct guard *g, struct span text)
 	return g->failed;
 }
 
-/* Reads the event's texts of the kind. */
+/* Reads the event's texts of the kind that is scanned. */
 static enum guard_result
 boundary_read(struct guard *g, const struct answer_document *d)
 {
@@ -886,8 +891,8 @@ part_of(const struct crossing *x, struct span text, size_t k, struct finding *ou
 	return is;
 }
 
-/* Adds such parts of all values: the first parts, or the later ones. The kind is not compared,
- * since reasoning may be repeated in a row of text. */
+/* Adds the parts of all kept values that are in the text as findings: first parts or later
+ * parts. The kind is not compared, because a row for text may repeat reasoning. */
 static void
 add_parts(struct guard *g, const struct answer_text *t, bool first, struct findings *all,
 	struct span *wholes)

@@ -460,8 +460,8 @@ guard_end_is_cut(const struct guard *g)
 
 /* ---- the texts of an event, and its end ---- */
 
-/* Handles data that is not JSON: a line of text, if the format is unknown; else the provider's
- * mistake. */
+/* Handles data that is not JSON. If the format is unknown, the data is a line of text;
+ * otherwise it is a mistake of the provider. */
 static enum guard_result
 plain_event(struct guard *g, struct event *e, struct buf *out)
 {
@@ -543,7 +543,7 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	if (guard_turn_channels(g, d, out) || (d->ends.any && guard_end_channels(g, d, out)) ||
 		end_signed(g, d, out, &drop) || guard_run_texts(g, ev, &e))
 		return g->failed;
-	/* its own text has been counted by now */
+	/* the text of the event itself has been counted already */
 	if (counts)
 		g->report.counted_bytes = g->report.output_bytes;
 	if (d->ends.any) {
@@ -590,7 +590,8 @@ guard_end_take(struct guard *g, struct event *e, bool *waits)
 static const struct stage {
 	enum guard_result (*take)(struct guard *g, struct event *e, bool *waits);
 	bool (*may_go)(const struct guard *g, const struct event *e);
-	enum guard_result (*end)(struct guard *g); /* NULL: at the end all events leave */
+	/* NULL: at the end of the stream all events leave */
+	enum guard_result (*end)(struct guard *g);
 } stages[QUEUES] = {
 	[QUEUE_MEMBERS] = { guard_members_take, guard_members_may_go, guard_members_end },
 	[QUEUE_BOUNDARY] = { guard_boundary_take, guard_boundary_may_go, guard_boundary_end },
@@ -607,7 +608,8 @@ event_new(struct guard *g, const struct frame *f)
 	g->spare = NULL;
 	if (!e)
 		return NULL;
-	INVARIANT(!e->marks && !e->nmarks); /* event_free() dropped the last event's marks */
+	/* event_free() has dropped the marks of the reused event */
+	INVARIANT(!e->marks && !e->nmarks);
 	e->frame = *f;
 	e->waits = false;
 	e->open = e->next = 0;
@@ -751,7 +753,8 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 		*d->texts = (struct answer_text){
 			.kind = KIND_OTHER, .copy = true, .unnamed = true, .text = f->data
 		};
-		/* data that is no event ends the stream, after the events that wait */
+		/* data that is not an event ends the stream once the waiting events have been
+		 * sent */
 		if (g->format == &answer_any || !guard_reads(g) || guard_message_is_none(g, f))
 			return g->failed;
 		guard_heard(g, d->texts);

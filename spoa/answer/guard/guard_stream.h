@@ -9,34 +9,38 @@
  * first text and removed from the others. States: SPLIT_NEW, then guard_split_decide() sets one
  * of the others. */
 struct split {
-	unsigned refs; /* references: marks and the reader */
+	unsigned refs; /* number of references, by marks and by the reader of the text */
 	size_t entity, n;
 	enum answer_kind kind;
 	enum { SPLIT_NEW, SPLIT_STAYS, SPLIT_REPLACED } is;
 	struct buf value, with;
 };
 
-/* A value over the ends of blocks, or found by text before a block. */
+/* A value that extends over the end of a block, or that was found because of text before its
+ * block. */
 struct crossing {
 	struct split *of;
 	size_t start, end;   /* offsets in all texts of its kind */
 	size_t *cuts, ncuts; /* offsets in the value at which blocks end; in g->life */
 };
 
-/* An event, or a frame without data. The event is read once; if it waits, the result stays. */
+/* An event, or a frame without data. The event is parsed once; if the event waits, the result
+ * is kept. */
 struct event {
 	STAILQ_ENTRY(event) all;
 	struct frame frame;
-	struct span type;	  /* type in the framing; of a wrapped event its own */
-	int err;		  /* error of the parse; 0: none */
+	struct span type; /* type in the framing; a wrapped event has a type of its own */
+	int err;	  /* error of the parse; 0: none */
 	struct answer_document d; /* after an error: one text with all data */
 	bool waits;
 	/* memory of the views, if the event waits; else they are in g->work */
 	struct arena work;
-	size_t bytes;	 /* size of the frame */
-	size_t open;	 /* pieces of its members that are undecided */
-	size_t next;	 /* index of the next one to edit */
-	size_t text_end; /* guard_split.c: offset after its text in all texts of the kind */
+	size_t bytes; /* size of the frame */
+	size_t open;  /* number of undecided pieces of its members */
+	size_t next;  /* number of texts without a row that were edited */
+	/* set by guard_split.c: offset after the event's text in the joined texts of the
+	 * kind */
+	size_t text_end;
 	struct mark *marks;
 	size_t nmarks, room;
 };
@@ -101,8 +105,8 @@ enum guard_result guard_message_say(struct guard *g, struct event *e, struct buf
 enum guard_result guard_split_decide(struct guard *g, struct split *s);
 /* Drops all marks of the event. */
 void event_unmark(struct event *e);
-/* Does what guard_edit_alone() does, for a text that no row names. Each must be passed once, in
- * order. */
+/* Does the same as guard_edit_alone() for a text that no row names. Call it once for each such
+ * text of the event, in their order. */
 enum guard_result guard_members_edit(
 	struct guard *g, struct event *e, const struct answer_text *t, struct span *out);
 void guard_members_free(struct guard *g);
@@ -111,7 +115,8 @@ void guard_members_free(struct guard *g);
  * texts of the kind. NULL: none. */
 struct crossing *guard_boundary_at(
 	struct guard *g, enum answer_kind kind, size_t start, size_t end);
-/* Adds the parts of such values as findings, in texts that the stream repeats at its end. */
+/* Adds the parts of values over blocks' ends as findings of a text that the stream repeats at
+ * its end. */
 enum guard_result guard_boundary_again(
 	struct guard *g, const struct answer_text *t, struct findings *found);
 void guard_boundary_free(struct guard *g);

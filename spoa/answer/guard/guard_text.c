@@ -17,7 +17,8 @@
 #include "base/push.h"
 #include "scan/text/style.h"
 
-/* limits of the names and keys that were scanned, and the bytes of each */
+/* limits of the names and keys that are remembered as scanned: their number, and the bytes of
+ * each */
 enum { CLEAN_MAX = 64, CLEAN_BYTES = 64 };
 
 /* ---- results, and content that is not inspected ---- */
@@ -227,7 +228,7 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 		guard_no_memory(g);
 		return NULL;
 	}
-	/* repeated text is restored as it was the first time */
+	/* a repeated text must be restored in the same way as the first time */
 	if (kind_is_call(t->kind) || t->strict)
 		restorer_arguments(r, n && n->keeping < g->plan.nkeeping,
 			g->report.streamed && !t->deep ? CAP_STREAM_HELD : SIZE_MAX);
@@ -273,7 +274,7 @@ guard_put_back(struct guard *g, const struct answer_text *t, struct span text, s
 
 /* ---- known values ---- */
 
-enum { KNOWN_BYTES = 64 << 10 }; /* limit of all values and replacements */
+enum { KNOWN_BYTES = 64 << 10 }; /* bytes of all remembered values and replacements, at most */
 enum { HEAD_BYTES = 16 };
 
 static struct known **
@@ -690,7 +691,7 @@ guard_edit_whole(struct guard *g, const struct answer_text *t, const struct find
 
 	*n = 0;
 	*gone = false;
-	/* only the findings change, and each is written as any string */
+	/* only findings change, and a replacement is written like any other string */
 	if (!t->number && t->kind != KIND_SIGNED && (t->kind != KIND_ARGUMENTS || t->deep) &&
 		!g->plan.vault && SLIST_EMPTY(&g->known) && g->plan.keeps != GUARD_KEEPS_TEXT)
 		return found->n ? splice_findings(g, t, found, raw, out, n) : g->failed;

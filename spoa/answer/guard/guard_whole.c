@@ -47,7 +47,7 @@ joined_by_text(const void *x, const void *y, void *arg)
 
 /* ---- findings of joined texts ---- */
 
-/* Findings of one text. `whole` has for each one the entry of guard.wholes. */
+/* The findings of one text. `whole` has the entry of guard.wholes for each finding. */
 struct part {
 	struct findings f;
 	struct span *whole;

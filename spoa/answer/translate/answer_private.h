@@ -18,19 +18,23 @@ enum said_kind { SAID_TEXT, SAID_REASONING, SAID_REFUSAL, SAID_CALL, SAID_KINDS,
 /* A piece of the response. In the arena of its event. */
 struct said {
 	enum said_kind is;
-	unsigned char rank; /* order within an event whose members have no order */
-	uint32_t choice;    /* the provider's number of the choice */
+	/* order of the pieces of one event, because JSON members have no order */
+	unsigned char rank;
+	uint32_t choice; /* the provider's number of the choice */
 	/* the provider's number of a call, or of a block if the format has such numbers */
 	uint32_t number;
-	bool numbered; /* the number was stated; else it is a place in a list */
-	bool each;     /* a complete call, in a format that does not number calls */
+	/* `number` was stated by the provider; false: it is the piece's place in a list */
+	bool numbered;
+	bool each; /* a complete call, in a format that does not number calls */
 	/* a call of a custom tool: its text is not JSON, but the tool's input */
 	bool custom;
-	/* SAID_AGAIN: the stream repeats the whole, which is used if it was not sent before.
-	 * SAID_PARTLY: a part of a text that another event must carry. */
+	/* SAID_AGAIN: a repetition of a complete item, which is used only if the item was not
+	 * sent before. SAID_PARTLY: a repeated part of a text; another event must carry the
+	 * whole text. */
 	enum said_copy { SAID_ONCE, SAID_AGAIN, SAID_PARTLY } copy;
-	struct span id, name; /* a call's, if this piece has them */
-	struct span text;     /* a call's arguments as JSON; SAID_STOP: the reason */
+	struct span id, name; /* id and name of a call, if this piece has them */
+	/* the text; for a call, its arguments as JSON; for SAID_STOP, the reason */
+	struct span text;
 };
 
 /* One event of a stream, or a whole response. */
@@ -38,7 +42,7 @@ struct said_all {
 	struct span type;
 	struct span id, model; /* empty: not stated */
 	struct said *v;	       /* by rank, then in the order of the bytes */
-	size_t n, room, stops; /* stops: how many are SAID_STOP */
+	size_t n, room, stops; /* stops: the number of SAID_STOP pieces in v */
 	bool is_error;
 	bool counts;	 /* may report usage */
 	bool unnumbered; /* an item of the Responses API without its number */
@@ -88,17 +92,18 @@ struct answer_block {
 	TAILQ_ENTRY(answer_block) all;
 	enum said_kind is;
 	uint32_t number;	     /* the provider's number */
-	unsigned place;		     /* our number of a call among the calls */
-	struct buf id, name;	     /* a call's */
+	unsigned place;		     /* the number that we give to the call, among all calls */
+	struct buf id, name;	     /* of a call */
 	const struct tool_alias *as; /* alias of the call's tool; NULL: the caller's name */
-	struct buf text; /* a call's whole text; else text that was not written yet */
+	/* for a call, its whole text; otherwise the text that was not written yet */
+	struct buf text;
 	struct buf half; /* an unpaired half of a surrogate pair */
-	size_t gone;	 /* bytes of a call's text that were written */
-	size_t looked;	 /* bytes of a call's text that `end` covers */
+	size_t gone;	 /* number of bytes of a call's text that were written */
+	size_t looked;	 /* number of bytes of a call's text that `end` has scanned */
 	struct call_end end;
 	bool open, over;
 	bool custom;	      /* a custom tool's call, as in a piece */
-	bool seen, half_call; /* results of one check after the end */
+	bool seen, half_call; /* results of the check that runs once after the block's end */
 	/* the response was cut in this call, which is written incomplete */
 	bool half_written;
 };
@@ -120,7 +125,8 @@ struct answer_writer {
 	 * each token counted once: %I input, %C cached, %W written to the cache, %O output
 	 * without reasoning. */
 	const char *usage;
-	void (*begin)(struct translator *t);  /* NULL, here and below: writes nothing */
+	/* any of these functions may be NULL: then nothing is written */
+	void (*begin)(struct translator *t);
 	void (*choice)(struct translator *t); /* a choice begins */
 	void (*open)(struct translator *t, const struct answer_block *b);
 	void (*text)(struct translator *t, const struct answer_block *b, struct span text);
@@ -128,11 +134,12 @@ struct answer_writer {
 	void (*end)(struct translator *t);
 	void (*whole_block)(struct translator *t, const struct answer_block *b);
 	void (*whole)(struct translator *t);
-	bool joins; /* clients join the texts of its blocks */
-	/* the form has a place for refusals; else a refusal is a finish reason */
+	bool joins; /* clients join the texts of all blocks of one kind */
+	/* the form has a member for refusals; false: a refusal is a finish reason */
 	bool refusals;
-	bool text_arguments; /* arguments are a text, which may be incomplete */
-	bool whole_calls;    /* a call is written complete, as one text, also in a stream */
+	/* arguments are written as a string, so they may be incomplete JSON */
+	bool text_arguments;
+	bool whole_calls; /* a call is written complete, as one text, also in a stream */
 };
 /* answer_write.c: returns the writer of a form; NULL: the form has no conversations. */
 const struct answer_writer *answer_writer_of(enum form f);
@@ -162,7 +169,7 @@ struct answer_choice {
 	uint64_t ids[CAP_CALLS]; /* hashes of the calls' ids */
 	enum answer_stop stop;
 	/* memory of the writers */
-	struct buf parts[SAID_KINDS]; /* text per kind, of a whole response */
+	struct buf parts[SAID_KINDS]; /* text of a whole response, for each kind of block */
 	bool refused;		      /* a text of SAID_REFUSAL was written */
 };
 
@@ -185,9 +192,10 @@ struct translator {
 	struct {	   /* the input */
 		bool streamed;
 		struct frames frames;
-		struct event_template like; /* the last event that had a text alone */
-		unsigned misses;	    /* later events that did not match it */
-		struct buf body;	    /* the bytes of a whole response */
+		struct event_template like; /* the last event whose only content was a text */
+		/* number of later events in a row that did not match this event */
+		unsigned misses;
+		struct buf body; /* the bytes of a whole response */
 		struct usage usage;
 	} in;
 	struct answer_choice *choices, *choice; /* all choices, and the current one */
@@ -196,7 +204,7 @@ struct translator {
 	struct buf *out;
 	struct buf id, model;
 	bool ends;	 /* the end of the output is being written */
-	struct buf head; /* beginning of each event */
+	struct buf head; /* the beginning that all events share */
 	unsigned blocks; /* blocks that were written */
 	uint64_t events; /* events that were written, in a form that counts them */
 	bool error_said;

@@ -1,4 +1,9 @@
-/* OpenAI's Chat Completions, and Mistral's: tables, reader and writer of requests. Source:
+/* The form `chat` of requests: OpenAI's Chat Completions, and Mistral's variant.
+ *
+ * The tables map the members of the document and the contents of each type of part to the
+ * neutral form (request_private.h). The reader and the writer handle what tables cannot
+ * express: the role `tool`, whose messages are results; the calls of a turn; a tool choice;
+ * and the content of a message, which is a string if it is one text. Source:
  * https://platform.openai.com/docs/api-reference/chat/create */
 #include "answer/translate/request_private.h"
 #include "base/json_put.h"

@@ -1,4 +1,9 @@
-/* Bedrock's Converse: tables, reader and writer of requests. Source:
+/* The form `converse` of requests: Bedrock's Converse.
+ *
+ * The tables map the members of the document and the contents of each type of part to the
+ * neutral form (request_private.h). In a block, the only member at the top level is its type.
+ * Cache marks are blocks of their own, names of documents are restricted, and settings of one
+ * model family are in a member of their own (Claude, Nova). Source:
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html */
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"

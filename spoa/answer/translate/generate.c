@@ -1,5 +1,9 @@
-/* Gemini's generateContent, also on Vertex: tables, reader and writer of requests. Source:
- * https://ai.google.dev/api/generate-content */
+/* The form `generate` of requests: Gemini's generateContent, also on Vertex.
+ *
+ * The tables map the members of the document and the contents of each type of part to the
+ * neutral form (request_private.h). Before a request is read, its two spellings of members
+ * (camelCase and snake_case) and single elements in place of lists are normalized. Google's
+ * schemas are converted to JSON Schema. Source: https://ai.google.dev/api/generate-content */
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
 #include "base/err.h"

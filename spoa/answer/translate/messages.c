@@ -1,4 +1,8 @@
-/* Anthropic's Messages API: tables, reader and writer of requests. Source:
+/* The form `messages` of requests: Anthropic's Messages API.
+ *
+ * The tables map the members of the document and the contents of each type of part to the
+ * neutral form (request_private.h). The system prompt is a member of the document, results of
+ * tools are blocks of a user's turn, and cache marks are members of blocks. Source:
  * https://docs.anthropic.com/en/api/messages */
 #include "answer/translate/request_private.h"
 #include "base/json_put.h"

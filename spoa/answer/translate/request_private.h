@@ -22,18 +22,21 @@ enum part_kind {
 /* A part of a turn: a text, data, a call or a result. */
 struct part {
 	enum part_kind kind;
-	const struct node *at; /* its place in the body, for error messages */
+	const struct node *at; /* the part's place in the body, for error messages */
 	struct part *next;
 	struct span text;  /* As written: a text, a file's name, or an image's detail. */
 	struct span media; /* media type of an image, file or audio, decoded */
-	struct span data;  /* its base64 or plain text, as written; p NULL: none */
-	struct span url;   /* its URL, as written */
-	bool plain;	   /* data is plain text */
-	/* id and name of a call, decoded. A result has its call's, or one of them. */
+	/* base64 or plain text of an image, file or audio, as written; p NULL: none */
+	struct span data;
+	struct span url; /* URL of an image, file or audio, as written */
+	bool plain;	 /* `data` is plain text, not base64 */
+	/* Id and name of a call, decoded. A result has the id of its call, the name, or
+	 * both. */
 	struct span id, name;
 	struct span space; /* namespace of a call's tool, decoded */
-	struct span json;  /* arguments of a call, an object */
-	bool custom;	   /* a custom tool's call, whose input is `text`, or its result */
+	struct span json;  /* arguments of a call, a JSON object */
+	/* the call of a custom tool, whose input is `text`; or the result of such a call */
+	bool custom;
 	/* the prompt up to this part is to be cached; NULL: not requested */
 	const struct node *cache;
 	bool failed;	    /* a result: the tool failed */
@@ -55,10 +58,11 @@ struct tool_offer {
 	struct span name, space; /* decoded; `space`: its namespace, or empty */
 	struct node *description, *schema, *strict; /* NULL: not stated */
 	const struct node *cache;		    /* as in struct part */
-	/* Its call is a text. Unless q->customs is set, the tool is offered as a function with
-	 * the member "input". */
+	/* A custom tool: its calls have a text instead of a JSON object. Unless q->customs is
+	 * set, the tool is offered as a function with one member, "input". */
 	bool custom;
-	const struct node *syntax, *grammar; /* grammar of that text; NULL: any text */
+	/* grammar of a custom tool's input; NULL: any text is permitted */
+	const struct node *syntax, *grammar;
 	struct tool_offer *next;
 };
 
@@ -77,7 +81,7 @@ enum setting {
 	SET_USER,
 	SET_CHOICES, /* number of choices */
 	SET_VERBOSITY,
-	SET_SAFE_PROMPT, /* Mistral's */
+	SET_SAFE_PROMPT, /* Mistral only */
 	SET_PROMPT_MODE,
 	SET_DIMENSIONS,
 	SETTINGS,
@@ -86,8 +90,9 @@ enum setting {
 	DOC_SYSTEM, /* a string or a list of parts */
 	DOC_TURNS,
 	DOC_TOOLS,
-	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, DOC_CHOICE_SPACE, /* the tool to call */
-	DOC_ONE_CALL, DOC_PARALLEL, /* several concurrent calls are forbidden; or allowed */
+	/* which tool the model must call */
+	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, DOC_CHOICE_SPACE,
+	DOC_ONE_CALL, DOC_PARALLEL, /* parallel calls are forbidden; parallel calls are allowed */
 	DOC_STREAM, DOC_USAGE,
 	DOC_FORMAT, DOC_FORMAT_TYPE, DOC_MEDIA_TYPE, /* format of the response */
 	DOC_SCHEMA, DOC_SCHEMA_NAME, DOC_SCHEMA_DESCRIPTION, DOC_SCHEMA_STRICT,
@@ -95,9 +100,9 @@ enum setting {
 	/* Reasoning: a word for the effort, a number of tokens, or whether the model
 	 * reasons. */
 	DOC_EFFORT, DOC_BUDGET, DOC_THINKING, DOC_SUMMARY,
-	DOC_CACHE, /* cache all up to the end, as in struct part */
-	DOC_OTHER, /* read by the form itself, or without meaning */
-	DOC_INPUTS, DOC_ENCODING, /* embeddings, which are no conversation */
+	DOC_CACHE, /* the whole prompt is to be cached, as in struct part */
+	DOC_OTHER, /* a member that the form reads itself, or that has no meaning */
+	DOC_INPUTS, DOC_ENCODING, /* requests for embeddings, which have no turns */
 	DOC_MEMBERS
 };
 /* clang-format on */
@@ -126,14 +131,16 @@ struct question {
 		struct span name; /* decoded */
 		const struct node *at;
 	} choice;
-	/* the response must be JSON without a schema; NULL: need not */
+	/* the caller requests JSON without a schema; NULL: not requested */
 	const struct node *any_json;
-	const struct node *one_call; /* several concurrent calls are forbidden */
+	const struct node *one_call; /* parallel calls are forbidden */
 	const struct node *space;    /* namespace of the tools that are read */
-	int effort_is;		     /* effort, an index in `efforts`, or EFFORT_UNSAID */
+	/* reasoning effort: an index in `efforts`, or EFFORT_UNSAID */
+	int effort_is;
 	const struct node *effort_at;
-	uint64_t budget;       /* tokens for the effort, if the model takes a number; 0: none */
-	bool without_thinking; /* Anthropic: an effort without `thinking` */
+	/* reasoning budget in tokens, for a model that takes a number; 0: none */
+	uint64_t budget;
+	bool without_thinking; /* Anthropic: the effort is sent without `thinking` */
 	bool shows_thinking;   /* the caller wants to see the reasoning */
 	bool customs;	       /* the target accepts custom tools */
 };
@@ -153,8 +160,8 @@ struct member {
 
 /* Contents of a part, which is recognized by its type or by its only member. */
 enum part_has {
-	/* The member that contains the others; errors are reported there if HAS_AT is missing.
-	 * Index 0: none. */
+	/* The member that contains the other members. Errors are reported at this member if
+	 * HAS_AT is missing. Index 0: no such member. */
 	HAS_IN,
 	HAS_AT,
 	HAS_TEXT,
@@ -165,10 +172,10 @@ enum part_has {
 	HAS_MEDIA,
 	HAS_ID,
 	HAS_NAME,
-	HAS_JSON, /* arguments: an object, or a string with one */
+	HAS_JSON, /* the arguments: a JSON object, or a string that contains one */
 	HAS_CONTENT,
-	HAS_MORE, /* a member that the form reads itself */
-	HAS_AND,  /* another such member */
+	HAS_MORE, /* a member that the form's read_part() reads, not the table */
+	HAS_AND,  /* a second such member */
 	PART_HAS
 };
 /* A row of a table of parts: which members have the contents of a part. */
@@ -249,7 +256,7 @@ bool question_refuse(struct question *q, const struct node *at, const char *why)
 /* Returns true if harmless_members.txt or the route's drop list has the member. If the record
  * names it, notes it. */
 bool question_may_go(struct question *q, const struct node *n);
-extern const char question_nowhere[]; /* the usual reason */
+extern const char question_nowhere[]; /* the usual reason for a refusal */
 /* Notes the path of a member that is left out. */
 void question_left_out(struct question *q, const struct node *n);
 /* Notes a dropped member. `path` is fixed, or the plan's. */

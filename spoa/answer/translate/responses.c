@@ -1,4 +1,8 @@
-/* OpenAI's Responses API without stored state: tables, reader and writer of requests. Source:
+/* The form `responses` of requests: OpenAI's Responses API without stored state.
+ *
+ * The tables map the members of the document and the contents of each type of part to the
+ * neutral form (request_private.h). The turns are items of `input`: messages, calls and
+ * results are items of their own, and tools can be in namespaces. Source:
  * https://platform.openai.com/docs/api-reference/responses/create */
 #include "answer/translate/request_private.h"
 #include "base/json_put.h"

@@ -13,8 +13,8 @@ json_span(const json_t *v)
 	return span_of(json_string_value(v), json_string_length(v));
 }
 
-/* These return the text of an object's member, or NULL if it has none, and its whole number, or
- * 0. */
+/* json_str_in() returns the text of an object's member, or NULL if the member is missing or not a
+ * string. json_int_in() returns the member's whole number, or 0. */
 static inline const char *
 json_str_in(const json_t *o, const char *name)
 {

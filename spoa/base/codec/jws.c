@@ -1,4 +1,5 @@
-/* Splits compact JWS into header, payload and signature. */
+/* Splits a compact JWS into header, payload and signature: finds the two dots, decodes the
+ * three parts as strict base64url, and parses header and payload as JSON objects. */
 #include "base/codec/jws.h"
 
 #include "base/ascii.h"

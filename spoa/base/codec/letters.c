@@ -1,4 +1,7 @@
-/* Looks characters up in the tables of letters.txt, by binary search. */
+/* Looks characters up in the tables of letters.txt: the letter without its accent, the
+ * letter in lower case, the ASCII character that a character can stand for, and the class of
+ * a character in words. The rows are sorted ranges of code points, which are searched by
+ * binary search. */
 #include "base/codec/letters.h"
 
 #include <stddef.h>

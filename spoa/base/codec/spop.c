@@ -47,6 +47,8 @@ spop_value_int(const struct spop_value *v, int64_t *out)
 	}
 }
 
+/* ---- reading typed data ---- */
+
 static void
 fail_spop(struct spop_rd *r, enum spop_status err)
 {
@@ -147,6 +149,8 @@ spop_rd_value(struct spop_rd *r)
 	v.type = (enum spop_type)(tag & 15);
 	return v;
 }
+
+/* ---- reading frames ---- */
 
 enum spop_status
 spop_frame_read(struct span in, struct spop_frame *out)

@@ -1,5 +1,6 @@
-/* URIs: percent encoding and forms (RFC 3986 section 2, WHATWG URL section 5), and the check
- * that a URI has only one spelling. */
+/* URIs. The first section encodes and decodes percent encoding and forms (RFC 3986 section 2,
+ * WHATWG URL section 5). The other sections check that a URI has only one spelling: first its
+ * scheme and host, then its path. */
 #include "base/codec/uri.h"
 
 #include <arpa/inet.h>

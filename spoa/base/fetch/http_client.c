@@ -47,7 +47,8 @@ struct http_call {
 	http_cb *cb;
 	void *arg;
 	ev_timer deadline;
-	int err; /* known before the call was sent; the timer reports it */
+	/* an error that was known before the call was sent; the timer's callback reports it */
+	int err;
 	const char *why;
 	size_t head_bytes;
 	struct buf sent, got;

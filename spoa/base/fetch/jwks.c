@@ -1,5 +1,9 @@
-/* Key sets and signatures with OpenSSL's EVP functions: RFC 7518 (RSA, EC, HMAC) and RFC 8037
- * (Ed25519). */
+/* Key sets, and verification of signatures, with OpenSSL's EVP functions: RFC 7518 (RSA, EC,
+ * HMAC) and RFC 8037 (Ed25519).
+ *
+ * jwks_load() converts each key of a document to an EVP_PKEY, and skips keys that cannot
+ * verify. jwks_verify() finds the key by its `kid` and the algorithm, converts an ECDSA
+ * signature to DER, and verifies it. */
 #include "base/fetch/jwks.h"
 
 #include <errno.h>
@@ -26,10 +30,11 @@
 enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 4096, EC_BYTES_MAX = 66, JWKS_BYTES_MAX = 4 << 20 };
 
 struct key {
-	char *kid;     /* "": absent */
-	unsigned algs; /* bit per enum jws_alg */
+	char *kid;     /* id of the key; "": the key has no id */
+	/* the algorithms that the key may be used for; a bit for each enum jws_alg */
+	unsigned algs;
 	EVP_PKEY *pkey;
-	unsigned char *secret; /* instead of pkey; NULL: none */
+	unsigned char *secret; /* a shared secret, in place of pkey; NULL: a public key */
 	size_t nsecret;
 };
 
@@ -128,7 +133,7 @@ out:
 
 static const struct curve {
 	const char *crv, *group;
-	size_t bytes; /* of a coordinate */
+	size_t bytes; /* bytes of one coordinate of a point */
 } curves[] = {
 	{ "P-256", "prime256v1", 32 },
 	{ "P-384", "secp384r1", 48 },
@@ -138,7 +143,8 @@ static const struct curve {
 static EVP_PKEY *
 ec_key(json_t *o, struct arena *a, const char **why)
 {
-	unsigned char point[1 + 2 * EC_BYTES_MAX] = { 4 }; /* uncompressed: SEC 1 2.3.3 */
+	/* 4: an uncompressed point (SEC 1 2.3.3) */
+	unsigned char point[1 + 2 * EC_BYTES_MAX] = { 4 };
 	const struct curve *c = curves;
 	struct span x, y;
 	EVP_PKEY *pkey = NULL;

@@ -1,5 +1,8 @@
-/* Fetches key sets and publishes them to the threads that verify. A new set is published with
- * one atomic store; the replaced one stays in memory until SLOTS further ones were published. */
+/* Fetches key sets and publishes them to the threads that verify.
+ *
+ * One thread fetches each set when it is old, or when a waiter needs a key that the set does
+ * not have. A new set is published with one atomic store, so verifying takes no lock. The
+ * replaced set stays in memory until SLOTS further ones were published. */
 #include "base/fetch/keyset.h"
 
 #include <pthread.h>

@@ -25,7 +25,8 @@ struct keyset_options {
 	const char *url, *ca_file; /* ca_file NULL: the system's authorities */
 	/* longest time between fetches; Cache-Control: max-age may shorten it */
 	uint64_t refresh_us;
-	uint64_t stale_us; /* time after the last response from which the keys verify nothing */
+	/* after this time without a valid response, the keys are no longer used */
+	uint64_t stale_us;
 };
 
 /* Returns the open set with these options, or a new one, whose first fetch begins at once. Not

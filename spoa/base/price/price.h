@@ -115,12 +115,13 @@ struct price_row {
 	int64_t from_s;	   /* wall seconds; the row is valid from then on; 0: always */
 	char from[11];	   /* the date for records; "": always */
 	struct price_rates rates;
-	struct price_tier tier[PRICE_TIERS_MAX]; /* ascending */
+	struct price_tier tier[PRICE_TIERS_MAX]; /* sorted by `over`, ascending */
 	size_t ntiers;
 	/* Hundredths of a percent of the prices. 0: not given, as PRICE_STANDARD. */
 	uint32_t share[PRICE_SERVICES];
 	uint32_t us_only; /* hundredths of a percent; 0: not given, no additional share */
-	const struct price_where *where; /* for price_where() */
+	/* entries for price_where(), which set prices by the properties of a request */
+	const struct price_where *where;
 	size_t nwhere;
 	unsigned shared;  /* a bit for each PRICE_EACH kind that shares apply to */
 	const void *at;	  /* position in the file, for messages */
@@ -128,7 +129,7 @@ struct price_row {
 
 /* The rows for one provider. */
 struct price_list {
-	const char *name; /* a pattern */
+	const char *name; /* pattern of the names of providers */
 	const struct price_row *rows;
 	size_t nrows;
 	const void *at;
@@ -136,7 +137,8 @@ struct price_list {
 
 /* A tool that the provider runs, and the kind that each use counts as. */
 struct price_tool {
-	const char *name; /* a pattern, for its type or for the member that asks for it */
+	/* pattern of the tool's type, or of the member that requests the tool */
+	const char *name;
 	enum price_kind kind;
 };
 
@@ -150,7 +152,7 @@ struct prices {
 	const struct price_list *lists;
 	size_t nlists;
 	char as_of[11];
-	bool where; /* a row has `where` entries */
+	bool where; /* at least one row has `where` entries */
 };
 
 /* Sets the model's pattern and the bytes that are compared first. The text is borrowed. */

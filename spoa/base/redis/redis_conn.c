@@ -302,7 +302,7 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 								: "no number");
 		return;
 	}
-	if (v != r->epoch_once) { /* asked again at the next tick */
+	if (v != r->epoch_once) { /* the epoch is asked for again at the next tick */
 		r->life_asked = false;
 		r->life_asked_us = 0;
 		return;

@@ -1,4 +1,10 @@
-/* The epoch of a Redis' data, its clock compared with ours, and the memory that it may use. */
+/* The epoch of a Redis' data, its clock compared with ours, and the memory that it may use.
+ * The functions read replies of Redis: INFO, TIME, and the text of an error.
+ *
+ * redis_life_saw() narrows the offset between both clocks: Redis read its clock between the
+ * sending of TIME and the arrival of the reply, so each reply permits a range of offsets.
+ * redis_room_read() takes the lower one of two limits: maxmemory, or the limit of the cgroup
+ * if Redis runs on this machine. */
 #include "base/redis/redis_life.h"
 
 #include <inttypes.h>

@@ -356,7 +356,8 @@ call_begin(struct redis_pipe *p, size_t reply, size_t from, size_t part, struct 
 
 	INVARIANT(reply < p->cap && from + part <= REDIS_LIST_MAX);
 	if (!c)
-		abort(); /* about a hundred bytes: the process cannot continue */
+		/* without memory for about a hundred bytes, the process cannot continue */
+		abort();
 	TAG(redis_call, c);
 	c->p = p;
 	c->reply = reply;

@@ -20,9 +20,11 @@
 struct redis_front {
 	struct redis_finder *finder;
 	struct redis_listener listener;
-	uint64_t version; /* of the map that was read last from the finder */
-	uint64_t moved;	  /* slots that a node redirected before the finder knew */
-	uint64_t told;	  /* reports of the finder that were read */
+	uint64_t version; /* version of the map that was read last from the finder */
+	/* number of slots of which a redirection showed, before the finder's map, that they
+	 * have moved */
+	uint64_t moved;
+	uint64_t told;	  /* number of reports of the finder that were read */
 	struct redis_map *map;
 	struct redis_tls *tls;
 	struct redis_ballast *ballast;

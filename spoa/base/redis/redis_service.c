@@ -1,5 +1,10 @@
-/* Turns with Redis: the service that takes them, the threads that wait for a turn, and the
- * connection. */
+/* Turns with Redis, in which a user of the service exchanges its changes with other daemons.
+ *
+ * There are three sections. On the connection, the user's turn sends its commands. The
+ * thread of the service takes a turn at each interval, or when it is woken. Other threads
+ * wake the service or wait for a turn.
+ *
+ * The lock guards the state of the turns. The connection belongs to the thread alone. */
 #include "base/redis/redis_service.h"
 
 #include <stdio.h>

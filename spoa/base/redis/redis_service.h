@@ -40,17 +40,19 @@ struct redis_service_kind {
 	bool (*repair)(void *arg, const char *key, char why[REDIS_SERVICE_WHY]);
 };
 
-/* Part of its user's structure. */
+/* A service, which is a member of its user's structure. */
 struct redis_service {
 	const struct redis_service_kind *kind;
 	void *arg;
 	struct redis_options options;
 	struct service service;
-	pthread_mutex_t lock; /* guards the members below, and members of the user that say so */
+	/* guards the members below, and those members of the user whose comment states it */
+	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool stopping, soon;
 	bool turning;	  /* a turn is in progress: `soon` is read at its end */
-	bool tried, up;	  /* a turn was taken; the last one found Redis. Written by the thread */
+	/* tried: a turn was taken; up: the last turn reached Redis. Written by the thread */
+	bool tried, up;
 	/* Redis has the changes up to this value of kind->puts(). Written by the thread */
 	uint64_t known;
 	uint64_t stop_us; /* `last` must end by then, monotonic µs */

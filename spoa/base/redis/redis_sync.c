@@ -1,4 +1,7 @@
-/* Blocking connections to Redis: connects and logs in (AUTH, SELECT). For hiredis 0.14 and 1.x. */
+/* Blocking connections to Redis, for hiredis 0.14 and 1.x. redis_dial_at() connects to one
+ * place, begins TLS, logs in (AUTH), sets the client's name and selects the database.
+ * redis_dial() first asks Sentinels or the cluster which server holds the key
+ * (redis_find_once()). Replies are read within the limits of redis_replies.c. */
 #include "base/redis/redis_sync.h"
 
 #include <errno.h>

@@ -24,28 +24,30 @@ struct regex_reader {
 	bool utf;     /* s consists of characters, not bytes */
 	bool unicode; /* \w and similar classes, and case, are Unicode's */
 	bool caseless, dotall;
-	bool rough;	       /* the set in brackets is larger than its meaning */
+	/* the set that was read for brackets is larger than the set that the brackets mean */
+	bool rough;
 	bool wide;	       /* the last character that was read counts as any character */
-	unsigned depth, looks; /* open groups, and open look-arounds */
+	unsigned depth, looks; /* number of open groups; number of open look-arounds */
 	size_t nodes;
 	struct {
 		const struct regex_node *n;
 		size_t nodes; /* nodes in the group, with references expanded */
-	} named[REGEX_NAMED]; /* the first named groups; further ones are unknown */
+	/* the first REGEX_NAMED named groups; references to further groups match anything */
+	} named[REGEX_NAMED];
 	size_t nnamed;
 	struct buf out; /* s rewritten for PCRE2, up to offset `copied` */
 	size_t copied;
 	bool unmatched;	 /* there is a ) without a ( */
-	const char *why; /* why the expression is refused; NULL: it is not */
+	const char *why; /* why the expression is refused; NULL: it is accepted so far */
 	size_t at;
 	struct regex_node none; /* returned if the arena is full */
 };
 
-#define REGEX_NOT_VALID "not a valid regular expression" /* PCRE2 has the details */
+#define REGEX_NOT_VALID "not a valid regular expression" /* PCRE2's own error has the details */
 
 /* The differences of the syntaxes, by regex_syntax. */
 static const struct {
-	unsigned depth; /* of nested brackets */
+	unsigned depth; /* limit of nested brackets */
 	const char *too_deep, *flags, *bad_group, *twice;
 } syntaxes[] = {
 	[REGEX_RULE] = { 63, REGEX_NOT_VALID, "ims-", REGEX_NOT_VALID, NULL },
@@ -791,7 +793,8 @@ read_regex_piece(struct regex_reader *r)
 		r->i += x->possessive || regex_peek(r, 0) == '?';
 		n = x;
 		if (x->child->kind == REGEX_LOOK && r->syntax == REGEX_RULE)
-			n = regex_node(r, REGEX_CAT); /* perhaps an assertion: matches nothing */
+			/* may be an assertion, which matches no characters */
+			n = regex_node(r, REGEX_CAT);
 	}
 	return n;
 }

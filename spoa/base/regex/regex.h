@@ -13,9 +13,10 @@ enum regex_syntax {
 	 * its group matches, and assertions other than look-arounds are edges. Unknown syntax is
 	 * refused. */
 	REGEX_RULE,
-	/* The part of PCRE2's syntax whose cost can be limited, without anything that remembers
-	 * a match. Sets may be too large but never too small, so that conclusions from disjoint
-	 * sets hold. Open repetitions become limited. */
+	/* The part of PCRE2's syntax whose cost can be limited: for example, there are no back
+	 * references. A set of the tree may be larger than in the expression, but never
+	 * smaller, so that two disjoint sets are disjoint in the expression too. Open
+	 * repetitions become limited. */
 	REGEX_OWN,
 	/* RE2's syntax (https://github.com/google/re2/wiki/Syntax) over UTF-8. Syntax that RE2
 	 * does not have is refused, so that a policy means the same in every implementation of
@@ -29,33 +30,39 @@ enum regex_kind { REGEX_SET, REGEX_CAT, REGEX_ALT, REGEX_REPEAT, REGEX_LOOK, REG
 
 enum {
 	REGEX_DEPTH = 32, /* nested brackets in a policy's own pattern */
-	/* the limit of + and * after a character, and of {n,}, in a policy's own pattern */
+	/* limit of repetitions for +, * and {n,} after a character, in a policy's own
+	 * pattern */
 	REGEX_OPEN = 128,
-	REGEX_OPEN_GROUP = 16, /* the same limit after a group */
+	/* limit of repetitions for +, * and {n,} after a group, in a policy's own pattern */
+	REGEX_OPEN_GROUP = 16,
 };
 
 /* A node of a tree, in the arena of the caller. */
 struct regex_node {
 	enum regex_kind kind;
-	/* in all kinds except SET and EDGE; `next` is the sibling */
+	/* child: NULL for SET and EDGE; next: the next sibling */
 	struct regex_node *child, *next;
 	struct span name;		 /* the name of this group; borrowed from the text */
-	uint64_t set[4]; /* SET: one of these bytes, or characters that begin with them */
-	char exact[4];		      /* SET: the only character, */
-	uint8_t nexact;		      /* and its number of bytes; 0: one of several */
-	uint8_t bytes_min, bytes_max; /* SET: bytes of the character */
+	/* SET: matches one of these bytes, or a character that begins with one of them */
+	uint64_t set[4];
+	char exact[4];		      /* SET: the character, if it is the only one */
+	/* SET: number of bytes in `exact`; 0: the set has several characters */
+	uint8_t nexact;
+	uint8_t bytes_min, bytes_max; /* SET: least and most bytes of a character in the set */
 	bool dot;		      /* SET: written as "." */
-	bool letter;		      /* SET: this letter in both cases */
-	bool possessive;	      /* REPEAT */
-	bool behind, negative;	      /* LOOK at `child` */
+	bool letter;		      /* SET: one letter in both cases */
+	bool possessive;	      /* REPEAT: never gives back what it has matched */
+	/* LOOK: `child` must be before this place; `child` must not match */
+	bool behind, negative;
 	bool boundary;		      /* EDGE: \b */
-	uint32_t min, max;	      /* REPEAT */
+	uint32_t min, max;	      /* REPEAT: least and most repetitions of `child` */
 };
 
 struct regex {
 	const struct regex_node *root;
-	/* The text for PCRE2. OWN: with limited repetitions. RE2: syntax that PCRE2 reads
-	 * differently is rewritten. In the arena, with a NUL after it. */
+	/* The expression to compile with PCRE2. REGEX_OWN: open repetitions are limited.
+	 * REGEX_RE2: syntax that PCRE2 reads differently is rewritten. In the arena, with a NUL
+	 * after it. */
 	struct span text;
 	const char *why; /* NULL, or a fixed phrase */
 	size_t at;	 /* offset of the byte that `why` refers to */

@@ -110,9 +110,10 @@ merge_short(const struct ranks *r, const char *p, size_t bytes, struct out *o)
 
 struct part {
 	uint32_t start;
-	/* numbers of parts; after the last: the end; before the first: itself */
+	/* numbers of the neighboring parts. The last part has the end as its next one; the
+	 * first part has itself as the part before. */
 	uint32_t next, before;
-	uint32_t rank;	       /* of this part joined with the next one */
+	uint32_t rank;	       /* rank of this part joined with the next part */
 };
 
 struct heap {
@@ -239,7 +240,7 @@ merge_parts(const struct ranks *r, const struct ranks_word *w, struct out *o)
 enum { MEMO_PIECES = 1024, MEMO_FROM = 2048 /* bytes of a text from which the table pays off */ };
 struct memo {
 	uint64_t first, last; /* the bytes: all of up to 8, and 0 */
-	uint32_t n;	      /* bytes; 0: unused */
+	uint32_t n;	      /* number of bytes; 0: the entry is unused */
 	uint32_t tokens;
 };
 

@@ -1,4 +1,13 @@
-/* Sums of tokens, and learning their error. */
+/* Estimates the tokens of a request, and learns how far the estimates were wrong.
+ *
+ * token_sum_text() adds a text to a sum. If a vocabulary is loaded, its tokens are counted
+ * (bpe.c); otherwise its bytes are divided by the bytes per token of its script. Both
+ * results are multiplied by the factors of the model's family, one for the average and one
+ * for the upper limit. Sums are in thousandths of tokens and stop at the largest number.
+ *
+ * learned_add() compares an estimate with the tokens that the provider reported, and keeps
+ * the average share and the share that 19 of 20 prompts do not exceed, for each model and
+ * script. learned_apply() corrects later estimates by these shares. */
 #include "base/tokens/estimate.h"
 
 #include "base/fnv.h"

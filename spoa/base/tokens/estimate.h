@@ -20,7 +20,8 @@ struct token_sum {
 /* How the texts of a family are counted. */
 struct token_meter {
 	const struct token_family *family;
-	const struct ranks *ranks; /* NULL: by bytes */
+	/* vocabulary to count with; NULL: tokens are estimated from the number of bytes */
+	const struct ranks *ranks;
 	bool own;		   /* `ranks` is the family's own tokenizer */
 };
 struct token_meter token_meter_of(
@@ -48,7 +49,8 @@ enum { LEARNED_SLOTS = 1024, LEARNED_ENOUGH = 20, LEARNED_FROM = 64 };
 struct token_learned {
 	struct learned_slot {
 		_Atomic uint64_t key;	     /* 0: free */
-		/* mean in 64ths of thousandths; most in thousandths, for 19 of 20 */
+		/* mean: the average share in 1/64,000; most: the share in 1/1000 that 19 of 20
+		 * prompts do not exceed */
 		_Atomic uint32_t mean, most;
 		_Atomic uint32_t seen;
 	} slot[LEARNED_SLOTS];
@@ -56,7 +58,7 @@ struct token_learned {
 
 /* Returns a key that is never 0. TEXT_SCRIPTS: an estimate by token_sum_estimate(). */
 uint64_t learned_key(struct span model, enum text_script script);
-/* Corrects *mean and *most, in whole tokens, by what was learned. */
+/* Multiplies *mean and *most, in whole tokens, by the learned shares of this key. */
 void learned_apply(const struct token_learned *l, uint64_t key, int64_t *mean, int64_t *most);
 /* Learns from reported tokens. `mean` and `most` are the estimates before correction. Prompts
  * below LEARNED_FROM tokens are ignored, and a share is limited to 0.4 to 4. */

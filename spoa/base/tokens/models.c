@@ -1,4 +1,7 @@
-/* Finds the family and the limits of a model, and the script of a text. */
+/* Finds the family of a model and its limits by the patterns of the table (models.h), and
+ * determines the script of a text by its lead bytes: prose, source code, Han or another
+ * script. A pattern that is more specific takes precedence, and a model's versions count as
+ * the model. */
 #include "base/tokens/models.h"
 
 #include "base/among.h"

@@ -27,8 +27,10 @@ struct ranks_head {
 	uint64_t size;	  /* bytes of the file */
 	char name[RANKS_NAME_BYTES];
 	char pattern[16];
-	unsigned char sha256[32]; /* of the whole file, with zeros in this member */
-	unsigned char source[32]; /* of the published lines */
+	/* checksum of the whole file, computed with zeros in this member */
+	unsigned char sha256[32];
+	/* checksum of the published lines from which the file was made */
+	unsigned char source[32];
 };
 
 struct ranks_slot {

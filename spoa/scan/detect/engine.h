@@ -55,13 +55,14 @@ bool open_is_quiet(const struct detect_rules *r, struct detect_scratch *s,
 
 struct detect_used {
 	uint64_t entities[DETECT_ENTITIES_MAX / 64];
-	struct detect_rules
-		*rules;	   /* the rules of these entities; NULL: these are most rules, so all are
-			    * searched */
-	float *thresholds; /* by entity; above 1.0 for all other entities */
+	/* a rule set with only the rules of these entities; NULL: most rules belong to these
+	 * entities, so a scan uses the whole rule set */
+	struct detect_rules *rules;
+	/* threshold of each entity; above 1.0 for an entity that is not used */
+	float *thresholds;
 };
 
-/* Removes the findings of other entities. */
+/* Removes the findings of entities that are not used. */
 void used_filter(const struct detect_used *u, struct findings *f);
 
 /* ---- pipeline.c ---- */

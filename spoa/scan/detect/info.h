@@ -9,7 +9,7 @@ struct detect_info {
 	const char *name, *class, *source;
 	float threshold;
 	size_t patterns, examples;
-	size_t context, against; /* words */
+	size_t context, against; /* numbers of context words, and of words against */
 	float boost;		 /* increase of the score by a context word */
 	bool own;		 /* from a policy's class */
 };

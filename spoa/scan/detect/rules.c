@@ -1,10 +1,12 @@
-/* Completes a loaded rule set: its indexes and its version. The version is a hash over what was
- * compiled, not over the text, so that comments and the order of keys do not change it.
+/* Completes a loaded rule set: its indexes and its version. The version is a hash over the
+ * compiled rules, not over the text of their files, so that comments and the order of keys do
+ * not change it.
  *
  * detect_used_new() makes a second rule set for the entities that a policy uses. Any entity may
- * compete with any other for the same bytes, so a text that contains one of these is searched for
- * all. Most texts contain none: for them the first search is enough. It has a prefilter of its own,
- * which stops only where one of these entities may begin, and ends at the first of them. */
+ * compete with any other for the same bytes. Therefore a text is first searched with the second
+ * rule set, which stops only at places where a used entity may begin, and ends at the first
+ * candidate. Most texts have no candidate. Only a text with a candidate is searched for all
+ * entities. */
 #include <sodium.h>
 #include <stdlib.h>
 

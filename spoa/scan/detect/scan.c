@@ -23,7 +23,8 @@
 enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 64 };
 
 enum {
-	BACK_EACH = 8,	  /* if back_max is at most this, starts are tried one by one */
+	/* if back_max of a pattern is at most this, each possible start is tried */
+	BACK_EACH = 8,
 	OPEN_DIGITS = 36, /* bytes after a run of digits that the digit index reads */
 	OPEN_RIGHT = CONTEXT_BYTES + 16, /* bytes after a value that may change its score or end */
 };
@@ -43,8 +44,9 @@ struct sweep {
 	const struct detect_options *opt;
 	struct span text;
 	bool keyed;   /* `text` is a key, '=' and a value: only keyed patterns are tried */
-	bool names;   /* `text` is a column's name: only whether it is a key is determined */
-	bool key;     /* a key was found in that name */
+	/* `text` is the name of a column: the scan only determines whether the name is a key */
+	bool names;
+	bool key;     /* the column's name is a key */
 	bool more;    /* the text continues after its end */
 	size_t shift; /* of a keyed text: length of the key and '=' */
 	size_t base;  /* of a keyed text: offset of the value in the caller's text */
@@ -53,7 +55,8 @@ struct sweep {
 	struct verdict verdicts[VERDICTS];
 	size_t bare_from, bare_to;	   /* cache of digit_near(): no digit is in this range */
 	size_t word_at;			   /* offset of the word that was walked last */
-	const struct automaton_list *word; /* the patterns that may match in it; NULL: none yet */
+	/* the patterns that may match in this word; NULL: no word was walked yet */
+	const struct automaton_list *word;
 	int err;
 };
 
@@ -62,7 +65,9 @@ struct block {
 	size_t from;
 	uint64_t literal, byte; /* as in struct starts */
 	uint64_t runs;		/* a run of digits begins */
-	uint64_t begins;	/* no letter is before, or a small letter is before a capital */
+	/* a word begins: no letter precedes the byte, or the byte is a capital after a small
+	 * letter */
+	uint64_t begins;
 	uint64_t digit, alpha, lower, alnum;
 	uint64_t alnum_before; /* `alnum` of the previous block */
 };

@@ -136,7 +136,7 @@ const struct dialect dialect_cohere = {
 	.usage = usage_cohere,
 	.error = "{'message':%m,'id':%i}",
 	.stream_error = "{'type':'message-end','delta':{'finish_reason':'ERROR','error':%m}}",
-	/* clients of v1 read other members than clients of v2; the line has both */
+	/* clients of v1 and v2 read different members, so the line has the members of both */
 	.line_error = "{'is_finished':true,'event_type':'stream-end','finish_reason':'ERROR',"
 		      "'type':'message-end','delta':{'finish_reason':'ERROR','error':%m}}",
 };

@@ -126,7 +126,9 @@ endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows)
 	x->rows = rows;
 	while (rows && rows[n].path)
 		n++;
-	INVARIANT(n <= ENDPOINTS_MOST); /* like all checks here: our own tables are at fault */
+	/* a failure of this check, as of all checks in this file, means that a table of this
+	 * program is wrong */
+	INVARIANT(n <= ENDPOINTS_MOST);
 	while (n--) {
 		struct span rest = span_str(rows[n].path), segment;
 		size_t behind = 0;
@@ -150,7 +152,7 @@ endpoint_row_find(const struct dialect *d, const struct endpoint_index *x, struc
 {
 	const struct endpoint_row *best = NULL, *r;
 	struct span rest = path, segment;
-	bool based = false; /* the best row has a base of the family in front */
+	bool based = false; /* a base of the family precedes the best row so far */
 	unsigned most = 0;
 
 	for (size_t behind = 0; behind < ENDPOINT_BEHIND && last_segment(&rest, &segment);

@@ -60,7 +60,7 @@ static const struct live_row openai_provider[] = {
 	{ "response.incomplete",         LIVE_TEXT,  ENDS, { NULL } },
 	{ "response.failed",             LIVE_TEXT,  ENDS, { NULL } },
 	{ "error",                       LIVE_TEXT,  ERROR, { NULL } },
-	/* transcripts of audio: perhaps in pieces first, then complete */
+	/* transcripts of audio: complete, perhaps after they arrived in pieces */
 	{ "conversation.item.input_audio_transcription.delta",     LIVE_TEXT, BEGINS|ASIDE, { NULL } },
 	{ "conversation.item.input_audio_transcription.segment",   LIVE_TEXT, BEGINS|ASIDE, { NULL } },
 	{ "conversation.item.input_audio_transcription.completed", LIVE_TEXT, BEGINS|ENDS|ASIDE, { NULL } },
@@ -95,7 +95,8 @@ static const struct live_row gemini_provider[] = {
 	{ "server_content", LIVE_TEXT, CONTENT, { NULL } },
 	{ "toolCall",       LIVE_TEXT, BEGINS, { NULL } },
 	{ "tool_call",      LIVE_TEXT, BEGINS, { NULL } },
-	{ "usageMetadata",  LIVE_TEXT, USAGE, { NULL } }, /* so far; any event can have it */
+	/* the usage so far, which any event can have */
+	{ "usageMetadata",  LIVE_TEXT, USAGE, { NULL } },
 	{ "usage_metadata", LIVE_TEXT, USAGE, { NULL } },
 	{ "setupComplete", LIVE_SIGNAL, 0, { "setupComplete", "sessionId" } },
 	{ 0 },
@@ -129,6 +130,8 @@ static const char *const media[] = { "audio", "delta", "data" }, *const types[] 
 	*const chunks[] = { "mediaChunks", "media_chunks" };
 /* clang-format on */
 
+/* ---- endpoints ---- */
+
 bool
 live_endpoint(const struct endpoint *e)
 {
@@ -148,6 +151,8 @@ live_has_ids(const struct endpoint *e)
 {
 	return !is_gemini(e);
 }
+
+/* ---- messages without text ---- */
 
 static const struct live_row *
 live_row_of(const struct live_row *rows, struct span name)
@@ -238,6 +243,8 @@ holds_no_text(const struct live_row *row, bool typed_media, struct span message,
 	}
 	return j != NULL;
 }
+
+/* ---- classifying a message ---- */
 
 /* Reads the `id` of an object whose brace has been read, up to its end. */
 static int
@@ -360,6 +367,8 @@ live_provider(const struct endpoint *e, struct span message, struct arena *a)
 		is_gemini(e), is_gemini(e) ? gemini_provider : openai_provider, message, a);
 }
 
+/* ---- handles of sessions ---- */
+
 static void
 handle_found(struct live_handle *h, struct span message, struct arena *a,
 	const struct json_event *ev)
@@ -407,6 +416,8 @@ live_handle(const struct endpoint *e, bool of_client, struct span message, struc
 	}
 	return h;
 }
+
+/* ---- transcripts ---- */
 
 bool
 live_is_heard(struct span message)

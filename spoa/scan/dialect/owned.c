@@ -39,7 +39,7 @@ static const struct json_place places[] = {
 	{ "message.container.id",                                       THING },
 	{ "response.id",                                                TURN },
 	{ "response.conversation.id",                                   THING },
-	/* later requests refer to it by item_reference */
+	/* later requests refer to such an item by item_reference */
 	{ "output.id",                                                  ITEM },
 	{ "item.id",                                                    ITEM },
 	{ "response.output.id",                                         ITEM },
@@ -299,7 +299,9 @@ note_owned(void *arg, int what, struct span text)
 			return;
 	if (*m->n < OWNED_MAX)
 		m->v[(*m->n)++] = f;
-	else /* the list is full: the last ones are those that the next turn refers to */
+	/* the list is full: the oldest thing is dropped, because the next turn refers to the
+	 * newest ones */
+	else
 		memmove(m->v, m->v + 1, (OWNED_MAX - 1) * sizeof(*m->v)),
 			m->v[OWNED_MAX - 1] = f;
 }

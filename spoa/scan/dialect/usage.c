@@ -280,7 +280,8 @@ fill_indexes(void)
 	for (size_t i = 0; i < COUNT_OF(indexes); i++) {
 		struct usage_index *x = &indexes[i];
 		for (unsigned n = 0; x->rows[n].path; n++) {
-			INVARIANT(n < SAID); /* our own tables are at fault */
+			/* a failure means that a table of this program is wrong */
+			INVARIANT(n < SAID);
 			index_row(x, n, x->rows[n].path);
 		}
 		for (unsigned n = 0; n < COUNT_OF(said_rows); n++)

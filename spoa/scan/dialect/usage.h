@@ -92,7 +92,8 @@ struct usage_place {
 	bool top;	   /* the document itself */
 	bool leads;	   /* some row continues below this member */
 	unsigned short at; /* length in bytes of the common path prefix */
-	/* bit sets of rows: this value, its members, its elements */
+	/* bit sets of rows that continue here: with this value, with its members, with its
+	 * elements */
 	uint64_t here, below, list;
 	struct usage_element *element;
 };

@@ -1,5 +1,7 @@
-/* Loads the injection model from its file or from the program, and the patterns and mentions
- * from the program. */
+/* Loads the injection model, and the patterns and mentions. The model is read from a file,
+ * or from the program if no file is given; the patterns and mentions are always those of the
+ * program. The first section writes and reads the model's file: a magic number, the
+ * calibration, the weights, and a SHA-256 of the contents. */
 #include "base/scoped.h"
 #include "scan/inject/inject_model.h"
 

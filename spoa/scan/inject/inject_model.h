@@ -51,7 +51,8 @@ enum {
 struct inject_quotes {
 	struct span text;
 	size_t at;
-	/* by mark: offset of the first closing mark at or after the last search */
+	/* index: a mark; offset of its first closing mark at or after the place of the last
+	 * search */
 	size_t closer[QUOTE_MARKS];
 	size_t n; /* number of quotations so far */
 };

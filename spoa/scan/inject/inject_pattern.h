@@ -33,15 +33,15 @@ struct inject_patterns {
 	/* index in `word` of the first entry, by the upper byte of the hash */
 	uint16_t first[257];
 	uint64_t watch[INJECT_WATCH / 64];
-	/* patterns: raise the score even if the model is sure that the text is harmless */
+	/* patterns that raise the score even if the model is sure that the text is harmless */
 	uint64_t suspects;
-	/* patterns: raise a doubtful text to INJECT_SUSPECT, not to INJECT_BLOCK */
+	/* patterns that raise a doubtful text to INJECT_SUSPECT, not to INJECT_BLOCK */
 	uint64_t weak;
-	uint64_t commands;  /* mentions: ask to act on the quotation */
-	uint64_t alone;	    /* mentions: count only in a sentence of a few words */
-	uint64_t addresses; /* mentions: tell the assistant what to be */
-	uint64_t reports;   /* mentions: the sentence counts as a quotation */
-	uint64_t unquoted;  /* mentions: need no quotation marks */
+	uint64_t commands;  /* mentions that ask the assistant to act on the quotation */
+	uint64_t alone;	    /* mentions that count only in a sentence of a few words */
+	uint64_t addresses; /* mentions that give the assistant a role ("you are …") */
+	uint64_t reports;   /* mentions whose sentence counts as a quotation */
+	uint64_t unquoted;  /* mentions that count without quotation marks */
 };
 
 /* The progress of each pattern; all zero at the beginning of a text. */

@@ -14,9 +14,11 @@
 /* ---- quotations ---- */
 
 enum {
-	NO_LETTER = 1, /* does not open after a letter or close before one: "don't" */
-	NO_DIGIT = 2,  /* does not open after an ASCII letter or digit: 5" */
-	/* opens only at the beginning of a line; the end of the text closes it too */
+	/* the mark does not open after a letter or close before a letter: "don't" */
+	NO_LETTER = 1,
+	NO_DIGIT = 2,  /* the mark does not open after an ASCII letter or digit: 5" */
+	/* the mark opens only at the beginning of a line, and the end of the text closes it
+	 * too */
 	LINE = 4,
 };
 

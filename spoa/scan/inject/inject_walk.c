@@ -758,9 +758,11 @@ inject_walk_end(struct inject_walk *w)
 enum {
 	SHORT_WORDS = 3,
 	SHORT_CHARACTERS = 6,
-	NEAR = 64,	   /* units */
-	LONG = 16,	   /* units */
-	REMEMBERED = 1024, /* long sequences, a power of 2; a newer one may replace an older one */
+	NEAR = 64,	   /* units in which a short sequence must occur again */
+	LONG = 16,	   /* units of a long sequence */
+	/* number of long sequences that are remembered, a power of 2; a newer sequence may
+	 * replace an older one */
+	REMEMBERED = 1024,
 };
 
 #define STEP UINT64_C(0x9E3779B97F4A7C15)
@@ -786,7 +788,7 @@ struct repeats {
 	/* the short sequences that end with each of the last units */
 	struct sequence near[NEAR];
 	struct sequence before[REMEMBERED]; /* long sequences, indexed by their hash */
-	size_t from, to;		    /* bytes to be walked next */
+	size_t from, to;		    /* the range of bytes that is walked next */
 };
 
 /* Returns the length of the unit at p, or 0 if p is at a separator. */

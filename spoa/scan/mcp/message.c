@@ -100,8 +100,9 @@ struct reader {
 	struct mcp_error *why;
 	/* params.name and params.uri, decoded; NULL: absent or not a string */
 	struct span uri, name;
-	struct span ref;    /* params.ref as written; empty: absent or not an object */
-	struct span filter; /* params.notifications, likewise */
+	struct span ref; /* params.ref as written; empty: absent or not an object */
+	struct span
+		filter; /* params.notifications as written; empty: absent or not an object */
 	bool has_result, has_error, has_id, null_id, has_version, is_rpc;
 };
 

@@ -238,8 +238,9 @@ file_kinds_inside(struct span head)
 #define IS_WORD	  (IS_OFFICE | FILE_IS(FILE_RTF))
 #define IS_TEXT	  FILE_IS(FILE_OTHER)
 
-/* Types without "x-", "vnd." and parameters. If the declared type has no slash, it is compared
- * with the part after the slash: "png" fits "image/png". A row that ends in * is a prefix. */
+/* The kinds that each declared type can mean. Types are written without "x-", "vnd." and
+ * parameters. A declared type without a slash is compared with the part after the slash: "png"
+ * fits "image/png". A row that ends in * is a prefix. */
 static const struct {
 	const char *type;
 	uint64_t kinds;

@@ -1,5 +1,13 @@
-/* Writes requests to external recognizers and reads their responses. Presidio counts code
- * points, as Python's strings do; to_bytes() converts all positions to bytes. */
+/* Writes requests to external recognizers and reads their responses.
+ *
+ * recognizer_ask() writes the body for one or several texts in the recognizer's format.
+ * recognizer_read() finds the part of the response for each text, directly or by JSON
+ * pointers (RFC 6901), and reads findings, labels or categories from it. Findings of
+ * entities without a label in the policy are ignored, and overlapping findings of one entity
+ * are merged. A response that does not have the format is an error.
+ *
+ * Presidio counts code points, as Python's strings do; to_bytes() converts all positions to
+ * bytes. */
 #include "scan/recognizer/recognizer.h"
 
 #include <jansson.h>

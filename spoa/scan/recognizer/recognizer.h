@@ -21,7 +21,8 @@ struct recognizer_label {
 /* A configured recognizer. The policy owns it and all that it points to. */
 struct recognizer {
 	const char *name;
-	unsigned source; /* 1 to FINDING_SOURCES, for findings' flags */
+	/* number of the recognizer in the flags of its findings: 1 to FINDING_SOURCES */
+	unsigned source;
 	enum recognizer_shape shape;
 	bool batch;	      /* accepts several texts in one call */
 	const char *language; /* presidio only */
@@ -29,7 +30,8 @@ struct recognizer {
 	/* Findings with a lower score are ignored. Moderation: a negative threshold uses the
 	 * recognizer's own verdict. */
 	double score_threshold;
-	const struct recognizer_label *labels; /* each of theirs occurs once */
+	/* each name that the recognizer uses occurs once */
+	const struct recognizer_label *labels;
 	size_t nlabels;
 	int flagged; /* moderation: the entity for `flagged`; -1: none */
 	/* json: the request's bytes before and after the text (with `batch`: the list of

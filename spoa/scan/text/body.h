@@ -98,7 +98,7 @@ struct unread {
 	size_t bytes;  /* sum of their sizes; a dialect's part counts its raw bytes from { to } */
 	size_t sealed; /* number of texts that the provider sealed, so only the provider can read
 			* them */
-	size_t sealed_bytes; /* sum of their sizes */
+	size_t sealed_bytes; /* sum of the sizes of sealed texts */
 };
 
 /* A block of reasoning that the provider signed. It can be sent back whole or left out, but not
@@ -156,8 +156,9 @@ struct body {
 	bool loose;		   /* a body of lines in which at least one line is no request of
 				    * a batch */
 	struct unread unread;
-	size_t nids, ids_bytes; /* number of lists of token ids; their bytes, 0 after all lists
-				 * have been decoded */
+	/* nids: number of lists of token ids; ids_bytes: their size in the body, 0 after all
+	 * lists have been decoded */
+	size_t nids, ids_bytes;
 	struct signed_block *reasoning;
 	size_t nreasoning;
 	struct span *tools; /* names of the tools that are called in the body */
@@ -165,7 +166,7 @@ struct body {
 	struct body_param *params; /* scalar members for `request.NAME` in conditions: the
 				    * members at top level, and those that the table lists */
 	size_t nparams;
-	struct body_ref *refs; /* references; each kind appears once */
+	struct body_ref *refs; /* kinds of references in the body, each once */
 	size_t nrefs;
 	/* Places in the raw bytes for dialect_ask_usage() and dialect_amend(); 0: absent. */
 	struct body_marks {
@@ -173,8 +174,7 @@ struct body {
 		size_t options, options_end; /* the value of stream_options */
 		bool options_null, options_empty;
 		size_t include, include_end; /* the value of its member include_usage */
-		/* The requests in the body: the document itself, or those of a batch that it
-		 * contains. */
+		/* The requests in the body: the document itself, or each request of a batch. */
 		struct request_mark {
 			const struct table *table; /* the table that the request was read by */
 			size_t top;		   /* after the request's opening brace */

@@ -114,7 +114,7 @@ inner_end(struct inner_cursor *c, size_t said)
  * '"' ) spaces */
 struct ends {
 	char first, last; /* first and last character that is no space; 0: none */
-	size_t n;	  /* number of such characters */
+	size_t n;	  /* number of characters that are no space */
 };
 
 static void

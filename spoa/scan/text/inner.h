@@ -41,8 +41,9 @@ void inner_said(const struct inner *in, size_t from, size_t to, struct buf *out)
  * forward. */
 struct inner_cursor {
 	const struct inner *in;
-	size_t at, said; /* offset in the text, and offset in what the text spells since the
-			  * cursor was opened */
+	/* offset in the text; number of spelled bytes that the cursor has passed since it was
+	 * opened */
+	size_t at, said;
 	size_t next;	 /* index of the next change in in->v */
 	unsigned level;
 };
@@ -56,7 +57,7 @@ size_t inner_end(struct inner_cursor *c, size_t said);
 /* The position of an edit in the strings of a document. */
 struct inner_place {
 	struct inner_cursor c;
-	struct json_scan scan; /* state in the document at the cursor's level */
+	struct json_scan scan; /* JSON state of the document that contains the cursor */
 	size_t done; /* end of the last edit, in bytes of the text */
 };
 struct inner_place inner_begin(const struct inner *in);

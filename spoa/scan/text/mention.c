@@ -30,10 +30,11 @@ enum {
 	GAP_MOST = 3,
 	PASSWORD_LEAST = 6,
 	DISGUISED_LEAST = 8,
-	DISGUISED_MOST = 256, /* longer values would take too much room from others */
+	DISGUISED_MOST = 256, /* bytes; longer values would use too much of the set's limit */
 	CROWDED_SYMBOLS =
-		CAP_MENTION_BYTES / 4, /* symbols of all values; beyond, addresses and names are
-					* left to their detectors */
+		/* symbols of all values; beyond, addresses and names are not added, and only
+		 * their detectors find them */
+		CAP_MENTION_BYTES / 4,
 	ROOT = 0,
 };
 
@@ -69,7 +70,8 @@ struct automaton {
 	/* the hash table has 2^bits slots */
 	unsigned bits;
 	uint32_t *queue; /* nodes in breadth-first order */
-	/* nodes of the queue that were linked, and index of the last one in the queue */
+	/* done: number of nodes whose suffixes were set; queued: index of the last node in the
+	 * queue */
 	uint32_t done, queued;
 	uint32_t root[256];
 };

@@ -8,10 +8,10 @@
 
 enum {
 	LONG_DIGITS = 7,
-	FRACTION_DIGITS = 9, /* with fewer digits after a point, too many ordinary numbers would
-			      * match */
+	/* least digits after a point; with fewer, too many ordinary numbers would match */
+	FRACTION_DIGITS = 9,
 	POWER_MOST = 1 << 16,
-	DIGITS_MOST = 40, /* longer readings match nothing that is searched for */
+	DIGITS_MOST = 40, /* most digits; no value that is searched for is longer */
 	READINGS = 8,
 };
 

@@ -65,8 +65,10 @@ enum {
 	TAKEN_MAX = 10000, /* reserved placeholders that are stored one by one; beyond, `floor`
 			    * rises */
 	DIGITS_MAX = 9,	   /* digits of a number; no request reaches a longer one */
-	TAG_CHARS = 8	   /* each has 5 bits */
+	TAG_CHARS = 8	   /* characters of a tag; each character encodes 5 bits of a hash */
 };
+
+/* ---- maps ---- */
 
 struct placeholders *
 placeholders_new(struct arena *a)
@@ -144,6 +146,8 @@ placeholders_tag(struct placeholders *p, const unsigned char key[PLACEHOLDER_TAG
 	memcpy(p->tag_key, key, sizeof(p->tag_key));
 	unlock_placeholders(p);
 }
+
+/* ---- slots and numbers ---- */
 
 static struct slot *
 placeholder_slot(const struct placeholders *p, struct slot *slots, size_t size, struct span key)
@@ -248,6 +252,8 @@ add_placeholder(struct placeholders *p, struct span key, struct span text)
 	return true;
 }
 
+/* ---- placeholders in the caller's own text ---- */
+
 /* Accepts any name; SPELLING_NAME_MOST limits its length. */
 static uint32_t
 any_name(const void *of UNUSED, uint32_t node, char c UNUSED)
@@ -350,6 +356,8 @@ placeholders_repeated(struct placeholders *p, struct span text)
 	unlock_placeholders(p);
 }
 
+/* ---- placeholders for values ---- */
+
 struct span
 placeholder_key(struct arena *a, struct span entity, struct span value, bool fold)
 {
@@ -429,6 +437,8 @@ placeholder_get(struct placeholders *p, struct span entity, struct span value, b
 	unlock_placeholders(p);
 	return text;
 }
+
+/* ---- placeholders of earlier requests ---- */
 
 /* Lets the entity's numbers continue after that of the placeholder: "<" entity "_" 1*DIGIT ">".
  * Returns false if memory is exhausted. */

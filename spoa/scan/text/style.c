@@ -1,5 +1,6 @@
-/* The styles of redaction. Placeholders are numbered by placeholder.c; all other styles have no
- * state. */
+/* The styles of redaction: writes the text that replaces a value. redactor_get() chooses the
+ * style. A placeholder gets its number from placeholder.c. The other styles have no state: a
+ * mask of '*', the last four characters, a keyed hash, or nothing. */
 #include "scan/text/style.h"
 
 #include <sodium.h>

@@ -24,14 +24,17 @@ enum {
 enum {
 	F_RESERVED = 1, /* routing or the dialect reads the value: a finding is denied, not
 			 * rewritten */
-	F_DEEP = 2,	/* everything below has this role too, unless another row gives a role */
+	/* all strings inside the value have this role too, unless another row gives them a
+	 * role */
+	F_DEEP = 2,
 	F_OPAQUE = 4,	/* long base64 here, in a part of an opaque type, is not scanned as text */
 	F_ONE = 8,	/* a list, or a single element in its place */
 	F_SIGNED = 16,	/* the count may be negative, which means unlimited */
 	F_ZERO = 32,	/* a count of 0 means unlimited too */
-	F_ANYONE = 128, /* the author of the texts here and below is unknown */
-	F_NAMES = 256,	/* its strings name models, whatever the member is called */
-	F_NONE = 64,	/* nothing here or below names a model, unless a row reads it as one */
+	F_ANYONE = 128, /* the author of the texts in the value is unknown */
+	F_NAMES = 256,	/* the strings of the value name models, whatever the member is called */
+	/* no string in the value names a model, unless a row reads it as a model */
+	F_NONE = 64,
 };
 #define F_DATA (F_DEEP | F_NONE) /* data of the caller's own: arguments, results, metadata */
 
@@ -53,9 +56,12 @@ enum row_read {
 	READ_SOURCE_TEXT, /* a value here means that the part can be inspected */
 	READ_IMAGE,	  /* an image, if the value is long base64 that is no text */
 	READ_ITEM_TYPE,	  /* the "type" of an item of a conversation, which shows who wrote it */
-	READ_TOKENS,	  /* numbers here are token ids that the gateway cannot inspect */
-	READ_IDS,	  /* the same, but inspected if the model's vocabulary is known */
-	READ_PROMPT,	  /* the same; elements that are no numbers each get their own response */
+	READ_TOKENS,	  /* the numbers are token ids that the gateway cannot inspect */
+	/* as READ_TOKENS, but the ids are inspected if the model's vocabulary is known */
+	READ_IDS,
+	/* as READ_IDS; in addition, each element that is not a number gets a response of its
+	 * own */
+	READ_PROMPT,
 	READ_TOOL,
 	READ_THREAD,	   /* the operation on a thread: create or continue */
 	READ_THREAD_AFTER, /* the message that the thread continues from */
@@ -64,8 +70,8 @@ enum row_read {
 /* A segment has this role until the message that holds it ends. */
 #define ROLE_BY_MESSAGE ROLE_COUNT
 
-/* One row. A path has "a.b" for members, "[*]" for elements and "*" for any member. The keys
- * that a row names are those that the dialect reads. */
+/* One row. A path has "a.b" for members, "[*]" for elements and "*" for any member. The dialect
+ * reads only keys that a row names. */
 struct row {
 	const char *path;
 	unsigned types;

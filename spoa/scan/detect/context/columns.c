@@ -189,8 +189,10 @@ sql_string_begin(struct span t, size_t at)
 
 /* ---- lines and fields ---- */
 
-static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': at least two */
-static struct block_sets cut_sets;				    /* a set for each */
+/* separators of fields; ' ' stands for at least two spaces */
+static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' };
+/* one set for each separator */
+static struct block_sets cut_sets;
 
 __attribute__((constructor)) static void
 fill_sets(void)

@@ -42,7 +42,7 @@ struct column_parts {
 struct column_table {
 	char head[COLUMN_HEAD]; /* the header's line */
 	size_t head_n;		/* bytes of the header; 0: no table is in progress */
-	unsigned cut, fields;	/* its separator, and its number of fields */
+	unsigned cut, fields;	/* the header's separator, and its number of fields */
 	char line[COLUMN_LINE]; /* the line in which the next part begins, up to that part */
 	size_t line_n;	     /* bytes of that line before the next part; may be more than fit */
 	bool more;	     /* the next part is not the last: its last line may continue */
@@ -55,7 +55,8 @@ void columns_pass(struct column_table *t, struct span text);
 
 struct columns {
 	struct span text;
-	struct column_table *table; /* of the earlier parts; NULL: the text is complete */
+	/* the table that the earlier parts of the text are in; NULL: the text is complete */
+	struct column_table *table;
 	bool inside; /* the text begins inside a line whose beginning is not known */
 	size_t lead; /* bytes of the first line that are before the text, in joined[] */
 	size_t joined_n;	  /* bytes in joined[]; 0: not filled yet */
@@ -65,7 +66,7 @@ struct columns {
 	size_t parts_of; /* offset of the line that `parts` describes, plus 1 */
 	struct column_parts parts;
 	bool row;	      /* the line has a header */
-	unsigned cut, fields; /* of a row: its separator and its number of fields */
+	unsigned cut, fields; /* if the line is a row: its separator and its number of fields */
 	size_t header;	      /* offset of the header's line */
 	size_t split;	      /* offset of the header whose fields are in name[], plus 1 */
 	unsigned split_cut, names;
@@ -84,7 +85,7 @@ struct columns {
 	size_t heads; /* number of places in head[]: keys of rules in lines that may be headers */
 	size_t head[COLUMN_HEADERS];
 	size_t judged;	  /* end of the line that columns_judge_head() examined last */
-	bool judged_head; /* that line may be a header */
+	bool judged_head; /* the line that ends at `judged` may be a header */
 	bool lists;	  /* a key may be in the names of an INSERT */
 };
 

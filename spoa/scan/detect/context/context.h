@@ -55,12 +55,16 @@ struct word_link {
 };
 
 struct words {
-	const struct word_link *links; /* of each word */
-	uint16_t from[32];	       /* by these five bits: index of the first word, plus 1 */
+	const struct word_link *links; /* one link for each word */
+	/* index, plus 1, of the first word whose first byte has these low five bits; 0: none */
+	uint16_t from[32];
 	const struct span *v; /* lower-case ASCII; a space stands for any run of separators */
 	size_t n;
-	uint64_t first[4];   /* first bytes, both cases: the early reject */
-	uint32_t second[32]; /* low five bits of second bytes, by the low five bits of the first */
+	/* bit set of the words' first bytes in both cases, for early rejection */
+	uint64_t first[4];
+	/* bit set of the low five bits of second bytes, indexed by the low five bits of the
+	 * first byte */
+	uint32_t second[32];
 };
 
 /* ---- context.c ---- */

@@ -25,33 +25,36 @@ struct context_term {
 	struct span text;
 	struct word_head head;
 	struct list_set lists;
-	struct context_term *next; /* in the same slot */
+	struct context_term *next; /* next term in the same slot of `words` */
 };
 
 /* The index of a rule set. Immutable. */
 struct context_index {
-	struct context_term *words[CONTEXT_SLOTS];	 /* by hash */
-	uint64_t hashes[(1u << CONTEXT_HASH_BITS) / 64]; /* bits: hashes of the words' first three
-							  * bytes */
-	/* bits: the low five bits of both bytes of words that have two bytes, or a space after two */
+	struct context_term *words[CONTEXT_SLOTS];	 /* lists of terms, indexed by hash */
+	/* bit set of the hashes of the words' first three bytes */
+	uint64_t hashes[(1u << CONTEXT_HASH_BITS) / 64];
+	/* bit set of the first two bytes (the low five bits of each) of words that consist of
+	 * two bytes, or have a space after two bytes */
 	uint64_t pairs[16];
 	bool plain;	    /* all words begin with a letter, a digit or a character beyond ASCII */
 	bool digits;	    /* some words begin with a digit */
-	struct list_set needed; /* lists of which a pattern needs a word */
+	struct list_set needed; /* lists from which some pattern requires a word */
 };
 
 /* The lists that have a word near a place, and the patterns at digits that may be tried there. */
 struct context_view {
 	struct list_set set;
 	struct pattern_set patterns;
-	bool alone; /* only patterns that need no context: those of the first word of `patterns` */
+	/* only patterns that need no context may be tried; all of these are in the first word
+	 * of `patterns` */
+	bool alone;
 };
 
 /* The state of the index for the current text. owner: worker */
 struct context_state {
 	const struct context_index *index;
 	const struct digit_index *digits;
-	struct columns *columns; /* of the text */
+	struct columns *columns; /* columns of the current text */
 	struct {
 		size_t block; /* number of the block, plus 1; 0: unused */
 		struct list_set set;
@@ -70,8 +73,9 @@ struct context_state {
 		size_t header; /* offset of the header's line, plus 1 */
 		unsigned cut;
 		bool any; /* at least one set of of[] is not empty */
-		struct context_view of[COLUMN_FIELDS]; /* by column */
-		struct context_view all; /* the result for the block, joined with a column's */
+		struct context_view of[COLUMN_FIELDS]; /* context of each column */
+		/* the result for the block, joined with the context of a column */
+		struct context_view all;
 	} names;			 /* the words in a table's header */
 };
 

@@ -33,6 +33,8 @@ static const unsigned char alphabets[] = { [BLOB_BASE64] = IN64,
 	[BLOB_BASE32HEX] = IN32HEX,
 	[BLOB_HEX] = IN16 };
 
+/* ---- text or noise ---- */
+
 /* Returns true if byte i of n cannot be part of text. */
 static inline bool
 is_bad(const char *p, size_t i, size_t n)
@@ -87,6 +89,8 @@ reads_on(const char *p, size_t n)
 		n--;
 	return n >= TRY_LEAST && decode_is_text(p, n);
 }
+
+/* ---- decoding ---- */
 
 void
 decode_begin(struct decoding *d, struct span text, const struct blob *b)
@@ -221,6 +225,8 @@ is_utf32(const char *p, size_t n)
 	       (!zeros[0] || !zeros[1] || !zeros[2] || !zeros[3]);
 }
 
+/* ---- the place at which the text begins ---- */
+
 /* Decodes the first six bytes of a blob. Returns false if one of the characters is no digit. */
 static inline __attribute__((always_inline)) bool
 six_of(struct span text, const struct blob *b, unsigned char out[6], int (*value)(char),
@@ -305,6 +311,8 @@ find_text(struct span text, struct blob *b)
 	b->utf16 = false;
 	return false;
 }
+
+/* ---- runs and their lines ---- */
 
 static size_t
 run_of(struct span t, size_t at, enum blob_kind kind)
@@ -538,6 +546,8 @@ lines_read_later(struct span text, struct blob *b, size_t end, struct blob_lines
 	return false;
 }
 
+/* ---- finding blobs ---- */
+
 static bool
 sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t end,
 	struct blob_lines *lines)
@@ -625,6 +635,8 @@ blob_find(struct span text, size_t at, struct blob *b, struct blob_lines lines[B
 
 const unsigned code_bases[CODE_BASES] = { 16, 10, 8, 2 };
 
+/* ---- character codes ---- */
+
 /* Returns the end of the number at `at`, or 0 if there is none. */
 static size_t
 code_end(struct span t, size_t at, unsigned base)
@@ -683,6 +695,8 @@ blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *s
 	decode_begin(&d, text, b);
 	return decode_is_text(out, decode_some(&d, out, where, sizeof(out)));
 }
+
+/* ---- reversed text ---- */
 
 bool
 blob_reversed(struct span text, size_t at, struct blob *b)

@@ -33,7 +33,7 @@ enum { NUMBER_LEAST = 8 }; /* digits of the shortest number that is searched for
 struct row {
 	const char *p;
 	uint64_t digit;
-	bool plus; /* a plus sign precedes it */
+	bool plus; /* a plus sign precedes the row */
 };
 
 /* The first groups of a row, as far as their separators are alike. */
@@ -41,8 +41,9 @@ struct head {
 	unsigned n, last; /* number of groups, and offset of the last one */
 	/* digits in these groups */
 	unsigned digits;
-	bool plain, column, all; /* usual separator; separator of tables; these are all groups of
-				  * the row */
+	/* plain: the separator is usual in numbers; column: the separator occurs in tables;
+	 * all: the row has no other groups */
+	bool plain, column, all;
 };
 
 /* The classification of the 64 bytes from i on, one bit each. */
@@ -536,7 +537,7 @@ edit_groups(struct heuristic *l, const struct groups *g)
 		groups_luhn(l, g, g->n)) {
 		bool printed = printed_groups(g);
 		if (!g->odd && printed && group_len(g, 0) == 4)
-			return; /* the rules find it themselves */
+			return; /* the rules find such a value themselves */
 		bool sure = (g->odd && !g->column) || in_prose(l, g) ||
 			    (printed && !in_table(l, g) && !in_list(l, g));
 		if (!sure && strchr("\"'`", g->sep[0]))

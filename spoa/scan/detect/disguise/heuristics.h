@@ -60,7 +60,8 @@ heuristic_apart(const struct heuristic *l, size_t end, size_t next)
 struct heuristic_key {
 	const char *prefix; /* NULL ends the list */
 	size_t whole;
-	bool open; /* longer keys are as common */
+	/* the length is not fixed: longer keys are as common as keys of the usual length */
+	bool open;
 };
 extern const struct heuristic_key heuristic_keys[];
 
@@ -93,7 +94,8 @@ bool heuristic_may_name_separator(const struct heuristic *l, size_t i);
 void heuristic_named_separator(struct heuristic *l, size_t i);
 /* lines.c: examines the line break at i. */
 void heuristic_line(struct heuristic *l, size_t i);
-/* Returns true if a date with its year, or a time, begins at i. Lines of logs begin so. */
+/* Returns true if a date with its year, or a time, begins at i. Lines of logs begin with such a
+ * date or time. */
 bool heuristic_timestamp(const struct heuristic *l, size_t i);
 /* spelled.c: examines an address with its signs in words; the first sign may be at i. */
 void heuristic_address(struct heuristic *l, size_t i);

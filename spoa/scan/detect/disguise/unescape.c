@@ -8,6 +8,8 @@
 #include "base/effort.h"
 #include "scan/detect/disguise/terminal.h"
 
+/* ---- digits and results ---- */
+
 static int
 hex_at(struct span t, size_t at)
 {
@@ -50,6 +52,8 @@ common_escape(size_t end, char c)
 }
 
 static const struct unescaped no_escape;
+
+/* ---- backslashes ---- */
 
 static bool
 goes_on(struct span t, size_t at)
@@ -278,6 +282,8 @@ unescape_backslash(struct span t, size_t at)
 	return u;
 }
 
+/* ---- percent encoding ---- */
+
 static struct unescaped
 unescape_percent(struct span t, size_t at)
 {
@@ -309,6 +315,8 @@ static const struct { const char *name; uint32_t cp; } references[] = {
 	{ "lrm", 0x200E }, { "rlm", 0x200F }, { "ZeroWidthSpace", 0x200B }, { "NoBreak", 0x2060 }, { "NonBreakingSpace", ' ' },
 };
 /* clang-format on */
+
+/* ---- HTML character references ---- */
 
 static struct unescaped
 numeric_reference(struct span t, size_t at)
@@ -374,6 +382,8 @@ unescape_entity(struct span t, size_t at)
 	struct unescaped u = named_reference(t, i);
 	return u.end || i == at + 1 ? u : one_byte(i, '&');
 }
+
+/* ---- quoted-printable ---- */
 
 /* Returns true for "=XX" in upper case, as mail is written. */
 static bool
@@ -516,6 +526,8 @@ unescape_quoted(struct span t, size_t at)
 		return no_escape;
 	return one_byte(i + 2, v);
 }
+
+/* ---- all notations ---- */
 
 struct unescaped
 unescape(struct span text, size_t at)

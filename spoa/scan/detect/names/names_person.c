@@ -18,13 +18,17 @@ enum { NAME_WORDS = 6 };
 
 /* The composition of a possible name. */
 struct makeup {
-	size_t words; /* without initials and particles */
+	size_t words; /* number of words without initials and particles */
 	size_t initials;
-	size_t given, surname; /* in the lists, and no ordinary words */
-	size_t weak;	       /* in the lists, but also ordinary words */
-	size_t unknown;	       /* in no list */
+	/* number of words in the lists of given names and of family names that are not ordinary
+	 * words */
+	size_t given, surname;
+	size_t weak;	       /* number of words in the lists that are ordinary words too */
+	size_t unknown;	       /* number of words in no list */
 	bool given_first, surname_last, weak_first, weak_last;
-	size_t caps, tiny; /* words in capitals only; those among them with at most three letters */
+	/* caps: number of words in capitals only; tiny: number of these words with at most
+	 * three letters */
+	size_t caps, tiny;
 };
 
 static bool
@@ -108,6 +112,8 @@ name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidenc
 	return solid;
 }
 
+/* ---- the parts of a name ---- */
+
 static struct makeup
 makeup_of(const struct names_sweep *w, struct run *run, size_t i, size_t n)
 {
@@ -169,6 +175,8 @@ person_worth(const struct makeup *m)
 		return 0.35f;
 	return m->given + m->surname ? 0.4f : m->weak_first ? 0.3f : 0.15f;
 }
+
+/* ---- names that were found ---- */
 
 /* Returns true if the name is followed by "'s disease", " disease" or " Score". */
 static bool
@@ -247,6 +255,8 @@ last_first(const struct names_sweep *w, struct run *run, size_t i)
 	       !is_ordinary(b) && !b->comma && !(a->flags & W_GIVEN && !(a->flags & W_SURNAME));
 }
 
+/* ---- evidence ---- */
+
 /* The evidence around a possible name; a score of 0 means none. */
 struct evidence {
 	float title, cue;
@@ -324,6 +334,8 @@ own_line(struct span t, size_t start, size_t end)
 	start = span_back_set(t, start, 0, " >");
 	return (start == 0 || t.p[start - 1] == '\n') && end < t.n && t.p[end] == '\n';
 }
+
+/* ---- the score ---- */
 
 /* Returns true if words [i, i + n) of the run cannot be a person, whatever other evidence there
  * is. */
@@ -434,6 +446,8 @@ try_name(struct names_sweep *w, struct run *run, size_t i)
 		m.words > m.unknown || m.words > 1 || e.title > 0);
 	return n;
 }
+
+/* ---- finding names in a run ---- */
 
 bool
 no_person_in(struct names_sweep *w, const struct run *run)

@@ -190,7 +190,7 @@ struct node {
 	/* mask of classes that lead to node a; 0: an accepting node or a fork */
 	uint32_t classes;
 	uint16_t a, b;	  /* b: the other branch of a fork; 0: none */
-	uint16_t pattern; /* index of the input */
+	uint16_t pattern; /* index of the input that the node belongs to */
 	bool accept;
 	/* nodes reachable without a byte: reach_n entries of builder.reach from reach_from
 	 * on */
@@ -222,9 +222,9 @@ struct builder {
 	uint64_t class_sets[AUTOMATON_CLASSES][4];
 	struct node *nodes;
 	size_t nnodes;
-	uint16_t *start; /* by input: the node at which the pattern begins */
+	uint16_t *start; /* index: an input; the node at which its pattern begins */
 	struct automaton_edges *edges;
-	uint32_t *back; /* by input: classes of its back_set */
+	uint32_t *back; /* index: an input; the classes of its back_set */
 	struct list reach, members;
 	struct state *states;
 	uint32_t nstates;

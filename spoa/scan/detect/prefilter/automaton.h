@@ -60,11 +60,10 @@ struct automaton {
 	uint8_t class_of[256];
 	uint16_t (*next)[AUTOMATON_CLASSES];
 	uint16_t live, states;
-	uint16_t initial[2]
-			/* first state, by: whether a digit is two bytes before; class of the
-			 * byte before */
-			[AUTOMATON_CLASSES];
-	/* state after a run of this many digits, by the same */
+	/* first state; indexes: whether a digit is two bytes before the walk; the class of the
+	 * byte directly before the walk */
+	uint16_t initial[2][AUTOMATON_CLASSES];
+	/* state after a run of digits; indexes: as in `initial`, then the length of the run */
 	uint16_t after[2][AUTOMATON_CLASSES][AUTOMATON_RUNS];
 	struct automaton_list *lists; /* one for each state */
 	uint16_t *patterns;	      /* the contents of the lists; each list is ascending */

@@ -33,16 +33,18 @@ struct digit_index {
 	/* number of words of a set for patterns that need no context */
 	unsigned far;
 	struct pattern_set shared; /* bits that several patterns share */
-	struct pattern_set
-		/* by: whether a digit is two bytes before the run; the byte before */
-		before[2][RUN_EDGE + 1];
-	struct pattern_set before_2[RUN_EDGE + 1]; /* by the byte two places before the run */
-	struct pattern_set first_digit[10];	   /* by the first digit of the run */
-	/* by: the run's length; the class of the next byte; the kind of the byte after */
+	/* indexes: whether a digit is two bytes before the run; the byte directly before the
+	 * run */
+	struct pattern_set before[2][RUN_EDGE + 1];
+	struct pattern_set before_2[RUN_EDGE + 1]; /* index: the byte two places before the run */
+	struct pattern_set first_digit[10];	   /* index: the first digit of the run */
+	/* indexes: the run's length; the class of the byte after the run; the kind of the byte
+	 * after that byte */
 	struct pattern_set after[DIGIT_RUN_MAX + 1][AUTOMATON_CLASSES][RUN_KINDS];
-	/* if the byte after is a digit, by: the class between; the length of the second run */
+	/* for a run that one byte separates from a second run of digits; indexes: the class of
+	 * that byte; the length of the second run */
 	struct pattern_set second[AUTOMATON_CLASSES][DIGIT_RUN_MAX + 1];
-	/* and by the class of the byte after the second run */
+	/* for two runs as in `second`; index: the class of the byte after the second run */
 	struct pattern_set third[AUTOMATON_CLASSES];
 	struct pattern_set always; /* the patterns that need no context */
 	/* The first word of the same sets. If no context word is near, this word usually shows
@@ -51,8 +53,8 @@ struct digit_index {
 		uint64_t before[2][RUN_EDGE + 1], before_2[RUN_EDGE + 1], first_digit[10];
 		uint64_t after[DIGIT_RUN_MAX + 1][AUTOMATON_CLASSES][RUN_KINDS];
 	} alone;
-	struct pattern_set
-		*by_context; /* by context_bit: the patterns that need words of this list */
+	/* index: context_bit of a list; the patterns that need a word of this list */
+	struct pattern_set *by_context;
 };
 
 struct prefilter;

@@ -34,24 +34,27 @@ struct pattern {
 	pcre2_code *code;
 	uint16_t index, entity;
 	bool jit;
-	bool keyed; /* is also tried on `before` + "=" + text */
-	/* matches characters instead of bytes; only a policy's own pattern can */
+	bool keyed; /* the pattern is also tried on `before` + "=" + text */
+	/* the pattern matches characters instead of bytes; only a policy's own pattern can do
+	 * this */
 	bool utf;
-	/* is not tried without a context word nearby, if its score needs one */
+	/* if its score needs a context word, the pattern is tried only near such a word */
 	bool needs_context;
 	enum start_kind kind;
 	uint32_t runs;	/* START_DIGITS, bit n: a run of n digits can begin a match */
 	uint32_t alone; /* bit n: also if no letter or digit follows the run */
 	bool clear;	/* no letter, digit or '_' is directly before a match */
 	struct automaton_edges edges; /* the regex's condition on the bytes before a match */
-	uint8_t context_bit;	      /* bit of its context list; CONTEXT_NONE: none */
+	/* bit of the context list of the pattern's entity; CONTEXT_NONE: none */
+	uint8_t context_bit;
 	bool has_then; /* if true, a byte of `then` and then a digit must follow the run */
 	uint64_t then[4];
 	uint16_t work;	      /* units of work of a try (base/effort.h) */
-	uint16_t stream_work; /* the same in a text that continues */
+	uint16_t stream_work; /* units of work of a try in a text that continues */
 	uint16_t back_max;    /* bytes of a match before the start condition */
-	uint64_t back_set[4]; /* set of these bytes */
-	uint64_t first[4];    /* set of bytes with which a match can begin */
+	/* set of the bytes that can precede the start condition in a match */
+	uint64_t back_set[4];
+	uint64_t first[4]; /* set of bytes with which a match can begin */
 	/* a digit is within this many bytes of the beginning; 0: unknown */
 	uint16_t digit_offset;
 	uint32_t group; /* capture group of the finding; 0: the whole match */
@@ -63,7 +66,8 @@ struct pattern {
 struct literal {
 	struct span text; /* in lower case if caseless */
 	bool caseless;
-	/* no letter is before it, except a lower-case one before a capital, as in homePhone */
+	/* the literal counts only if no letter precedes it; a lower-case letter may precede a
+	 * capital, as in homePhone */
 	bool name;
 	uint16_t pattern;
 	struct literal *next; /* next literal of the same hash slot; NULL: the last */

@@ -39,7 +39,8 @@ enum { BYTES_DIGIT, BYTES_UPPER, BYTES_LOWER, BYTES_PATTERN };
 /* All tables. Owner: the rule set, in its arena. */
 struct prefilter {
 	/* Literals. The loader fills `fourth` and `literals`. */
-	/* by hash: mask of the fourth bytes; 0: no literal has the hash */
+	/* index: the hash of a literal; the bits of the fourth bytes of such literals; 0: no
+	 * literal has this hash */
 	uint32_t fourth[1u << LITERAL_BITS];
 	struct literal **literals; /* 1 << LITERAL_BITS lists, by hash */
 	/* the literals of slot h: heads[slots[h]] to heads[slots[h + 1] - 1] */
@@ -48,16 +49,18 @@ struct prefilter {
 	uint64_t inner[(1u << LITERAL_BITS) /
 		       /* bit set of the slots with literals that can begin inside a word */
 		       64];
-	/* Bytes. The loader fills the first two. */
+	/* Patterns that begin at a byte, indexed by the byte. The loader fills the first two
+	 * members. */
 	uint16_t *byte_patterns[256];
 	size_t nbyte_patterns[256];
 	struct automaton *byte_automata[256];
 	struct block_sets bytes; /* the sets BYTES_*, for the block classifier */
-	/* digit runs */
+	/* Patterns that begin at digits. */
 	struct automaton automata[AUTOMATA];
-	/* by pattern_bit: a bit for each automaton that contains the pattern */
+	/* index: pattern_bit of a pattern; a bit for each automaton that contains the
+	 * pattern */
 	uint8_t automata_of[PATTERN_SET_BITS];
-	/* by pattern_bit: the patterns in AUTOMATON_WORD */
+	/* the patterns in AUTOMATON_WORD, as bits numbered by pattern_bit */
 	struct pattern_set word_patterns;
 	struct digit_index digits;
 	/* bit of a pattern that begins at digits, by the pattern's index */

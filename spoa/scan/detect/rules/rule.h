@@ -33,8 +33,8 @@ struct example {
 struct entity_rule {
 	const char *name, *class;
 	const char *source;
-	/* a policy's own class: wins overlaps, and keeps the rest of a finding that it only
-	 * partly covers */
+	/* The entity is a policy's own class. Its findings win overlaps; of a finding that it
+	 * covers only partly, the rest stays a finding. */
 	bool own;
 	float threshold;
 	bool yields;	 /* gives way to a value that follows the entity's own name */

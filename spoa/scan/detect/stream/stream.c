@@ -36,23 +36,29 @@
  * (a line break, quotes) makes the following bytes pending, until the next token shows whether
  * it continues. After a -----END marker, the bytes up to the end of the marker belong to it. */
 
-enum { STREAM_TOKEN_MIN = 16 }; /* bytes of a piece of a key that cannot be a word */
+/* least bytes of a token that is too long to be a word, and so is a piece of a key */
+enum { STREAM_TOKEN_MIN = 16 };
 
-/* The state of such a finding or run; part of the stream. */
+/* The state of a finding or run that is longer than a stream holds. A member of struct
+ * detect_stream. */
 struct stream_long {
-	bool unread;	   /* an unknown run: nothing is known about it */
-	bool gaps;	   /* a finding that is written in pieces */
-	size_t width;	   /* of an unknown run: length of its lines; 0: only one */
-	size_t line;	   /* bytes since its last gap */
-	size_t gap, token; /* bytes of a gap that may end it, and of the token after the gap */
+	bool unread;	   /* a run of which it is not known whether it is a finding */
+	bool gaps;	   /* the finding is written in pieces with gaps between them */
+	size_t width;	   /* of an unknown run: length of its lines; 0: the run has one line */
+	size_t line;	   /* number of bytes since the last gap */
+	/* bytes of the present gap, which may end the finding, and of the token after the
+	 * gap */
+	size_t gap, token;
 	bool breaks;	   /* the gap contains a line break */
-	size_t dashes;	   /* length of the run of '-' just before */
+	size_t dashes;	   /* number of '-' directly before the next byte */
 	size_t marker;	   /* bytes after -----END; 0: not reached */
 	uint64_t recent;   /* the last eight bytes */
 };
 
-/* The byte belongs to the run; it may belong (pending); the pending bytes belong to the run but
- * this byte does not; the run is over and the pending bytes do not belong to it. */
+/* The meaning of the next byte. LONG_BELONGS: the byte belongs to the run. LONG_MAYBE: the byte
+ * may belong to the run, and becomes pending. LONG_LAST: the run is over; the pending bytes
+ * belong to the run, the next byte does not. LONG_OVER: the run is over, and the pending bytes
+ * do not belong to it. */
 enum stream_next { LONG_BELONGS, LONG_MAYBE, LONG_LAST, LONG_OVER };
 
 enum { MARKER_MAX = 64 }; /* bytes of -----END … PRIVATE KEY----- */
@@ -138,8 +144,9 @@ stream_long_next(struct stream_long *s, char c)
 
 enum {
 	RIGHT = CONTEXT_BYTES + 16, /* bytes after a value's end until its score is final */
-	NAME_RIGHT = 32,	    /* the same for a name */
-	NAME_LIST = 12,		    /* bytes between names that count for one another */
+	NAME_RIGHT = 32,	    /* the same as RIGHT for a name */
+	/* names with at most so many bytes between them are evidence for each other */
+	NAME_LIST = 12,
 	FINDING_BACK = 256,	    /* the kept context begins at most so many bytes earlier, if
 				     * it would otherwise begin within a finding */
 	RUN_REACH = 2048,	    /* bytes of a value of 1 KB in hexadecimal */
@@ -165,13 +172,14 @@ struct detect_stream {
 	int err;
 	uint64_t work;	/* units of work that the stream may still use (base/effort.h) */
 	size_t base;	/* offset of buf[0] in the stream */
-	size_t n, done; /* bytes in buf; bytes of them that were returned */
+	/* n: number of bytes in buf; done: number of bytes of buf that were returned */
+	size_t n, done;
 	size_t curl;	/* offset + 1 in the stream of the last "curl" in returned text; 0: none */
 	bool evasion;
 	size_t look;  /* the next look waits until buf has so many bytes */
 	size_t begun; /* offset in buf at which a pattern or a policy's term may have begun; n:
 		       * none */
-	/* The candidate that is too long, until it ends. */
+	/* A candidate that is longer than CAP_STREAM_HELD, until it ends. */
 	bool swallowing;
 	bool lost; /* the scan reached its limit of work: all further text is uninspected */
 	struct finding swallowed;

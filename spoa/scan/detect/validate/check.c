@@ -1,4 +1,5 @@
-/* The table of validators, and what several of them share. */
+/* The table of validators (check.h): finds a validator by its name, and runs it. Also the
+ * functions that several validators share, such as the Luhn checksum and the entropy. */
 #include "scan/detect/validate/check_digits.h"
 
 #include <math.h>

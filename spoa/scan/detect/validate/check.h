@@ -72,17 +72,17 @@ void check_names(struct buf *out);
 	X("ssn",      check_ssn,      "area, group and serial in use") \
 	X("iban",     check_iban,     "country length, mod 97 (ISO 13616)") \
 	X("phone",    check_phone,    "country plan and length") /* E.164, NANP, national shapes */ \
-	X("ip",       check_ip,       "RFC 4291") /* RFC 5952; version numbers are none */ \
+	X("ip",       check_ip,       "RFC 4291") /* RFC 5952; version numbers are refused */ \
 	X("ip_special", check_ip_special, "RFC 6890, public resolvers") \
 	X("email",    check_email,    "RFC 5321 grammar") /* 4.1.2; RFC 6531 */ \
 	X("jwt",      check_jwt,      "its header is JSON with alg (RFC 7515)") \
-	X("pem",      check_pem,      "a private key's body (RFC 7468)") /* with or without END */ \
-	X("token",    check_token,    "looks random") /* no placeholder, no run of one byte */ \
-	X("generic",  check_generic,  "looks random, no stop word") /* key=value: by chance, or mixed classes */ \
-	X("alternative", check_alternative, "looks random, no stop word") /* the second of two for a key */ \
-	X("chance",   check_chance,   "drawn by chance, no stop word") /* behind a key, in any syntax */ \
+	X("pem",      check_pem,      "a private key's body (RFC 7468)") /* with or without its END line */ \
+	X("token",    check_token,    "looks random") /* refuses placeholders, and runs of one byte */ \
+	X("generic",  check_generic,  "looks random, no stop word") /* key=value: drawn by chance, or of several classes of characters */ \
+	X("alternative", check_alternative, "looks random, no stop word") /* the second of two alternative values of a key: 'A' | 'B' */ \
+	X("chance",   check_chance,   "drawn by chance, no stop word") /* a value after the name of a secret, in any syntax */ \
 	X("password", check_password, "no stop word") /* key=value, chosen by a person */ \
-	X("argument", check_argument, "no stop word") /* after its option or statement */ \
+	X("argument", check_argument, "no stop word") /* a value after the option or statement that takes it */ \
 	X("bearer",   check_bearer,   "looks random") /* a credential in a header */ \
 	X("userinfo", check_userinfo, "no stop word") /* scheme://user:password@host */ \
 	X("curl",     check_curl,     "no stop word") /* curl -u user:password */ \

@@ -96,7 +96,7 @@ struct word_list {
 	static const struct word_list name = { name##_words,                                   \
 		sizeof(name##_words) / sizeof(char *) }
 
-/* policies/detectors/key_words.txt. */
+/* Lists of words, generated from policies/detectors/key_words.txt. */
 #include "scan/detect/validate/key_words.inc"
 
 static bool
@@ -326,7 +326,7 @@ looks_like_a_name(struct span s)
 			continue;
 		}
 		struct mix m = mix_of(span_cut(s, at, i));
-		/* Letters, then digits, each of one case: a word with its number. */
+		/* letters of one case, followed by digits, are a word with its number */
 		bool digits_last = true;
 		for (size_t k = at + 1; k < i; k++)
 			if (is_digit(s.p[k - 1]) && !is_digit(s.p[k]))
@@ -489,7 +489,8 @@ generic_value(struct candidate *c, struct value v)
 	bool thrown = key != KEY_WEAK && is_drawn_by_chance(s, m, bits);
 	if (!thrown && m.digit == 0 && (s.n < 20 || !random_letters(s)))
 		return CHECK_NO;
-	if (!thrown && bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex: at most 4 */
+	/* a hexadecimal value has at most 4 bits per byte, so a long one needs fewer */
+	if (!thrown && bits < 3.5f && !(s.n >= 32 && bits >= 3.0f))
 		return CHECK_NO;
 	if (is_no_secret(c, &v, thrown))
 		return CHECK_NO;

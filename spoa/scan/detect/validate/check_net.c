@@ -1,4 +1,13 @@
-/* Validates IP addresses and e-mail addresses. A number with four parts may also be a version. */
+/* Validates IP addresses and e-mail addresses.
+ *
+ * A number with four parts may also be the version of a program. is_version_number() decides
+ * by the text around it: the name of a product before it, the revision of a package after
+ * it. Addresses that identify nobody (private networks, loopback, documentation, public
+ * resolvers) belong to another entity, whose validator is check_ip_special().
+ *
+ * The pattern of e-mail addresses matches more than an address. check_email() moves the ends
+ * of the match: the local part begins after a character of a script that does not separate
+ * words, and the domain ends with its top-level domain. */
 #include <arpa/inet.h>
 
 #include "base/among.h"

@@ -5,7 +5,8 @@
 #include "base/ascii.h"
 #include "scan/detect/validate/check_sum.h"
 
-/* policies/detectors/phone_codes.txt. */
+/* Country codes with the lengths of their numbers, generated from
+ * policies/detectors/phone_codes.txt. */
 struct country {
 	unsigned short code;
 	unsigned char min, max;

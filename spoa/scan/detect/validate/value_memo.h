@@ -21,13 +21,13 @@ struct value_counts {
 	const char *from, *to; /* borrowed; the bytes that are counted */
 	struct mix mix;
 	uint16_t of[256];
-	uint64_t sum; /* of count * log2(count) over the bytes, in units of 2^-32 */
+	uint64_t sum; /* sum of count * log2(count) over all byte values, in units of 2^-32 */
 };
 
 /* The first place of some kind in a text, as far as the text was searched. */
 struct value_place {
-	const char *from, *to;	 /* borrowed; no such place begins in [from, to), */
-	const char *start, *end; /* and this one begins at `to`; NULL: not known yet */
+	const char *from, *to;	 /* borrowed; no place of the kind begins in [from, to) */
+	const char *start, *end; /* the first place, which begins at `to`; NULL: not known yet */
 };
 
 /* Returns the length of a place of the kind with which `rest` begins, or 0. `rest` is the text
@@ -36,8 +36,10 @@ typedef size_t value_begins_fn(struct span rest);
 
 /* The first token of a text that was drawn by chance, as far as the text was searched. */
 struct drawn_place {
-	const char *from, *to;	 /* borrowed; no such token begins in [from, to), */
-	const char *start, *end; /* and this one begins at `to`; NULL: not known yet */
+	/* borrowed; no token that was drawn by chance begins in [from, to) */
+	const char *from, *to;
+	/* the first such token, which begins at `to`; NULL: not known yet */
+	const char *start, *end;
 };
 
 /* owner: one scan of one text. All zero: nothing is known. */
@@ -46,7 +48,7 @@ struct value_memo {
 	struct value_place placeholder, sequence;
 	struct drawn_place drawn;
 	struct {
-		const char *p; /* borrowed; NULL: none was judged yet */
+		const char *p; /* borrowed; the name that was judged last; NULL: none yet */
 		size_t n;
 		bool near; /* check_chance() looks for a value after this name */
 	} name;
