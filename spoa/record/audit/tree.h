@@ -40,7 +40,8 @@ enum tree_state {
 
 struct tree_status {
 	enum tree_state state;
-	uint64_t size, age_us; /* of the newest durable checkpoint; size 0: none yet */
+	uint64_t size, age_us; /* size and age of the newest durable checkpoint; size 0: none
+				* yet */
 	uint64_t files;	       /* leaves in the hash files */
 	uint64_t records;      /* durable records */
 	uint64_t errors;       /* errors of the hash files since the start */

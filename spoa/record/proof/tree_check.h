@@ -13,7 +13,7 @@ struct tree_said {
 	uint64_t seq, size;
 	/* ranged: it has a range; signature: its note's signature was verified and is valid */
 	bool checkpoint, ranged, signature;
-	struct merkle_hash root; /* only of a checkpoint */
+	struct merkle_hash root; /* set only for a checkpoint */
 	char origin[NOTE_NAME_MAX + 1];
 	struct merkle_range range;
 	/* why it cannot be read or does not verify; NULL: nothing is wrong */

@@ -20,21 +20,21 @@ struct names {
 struct life {
 	struct tag tag;
 	struct quota *quota;
-	uint64_t epoch; /* 0: unused */
+	uint64_t epoch;	    /* 0: unused */
 	char keys_tag[16];  /* tag of the epoch's keys, as redis_life.tag */
 	uint64_t tagged_us; /* monotonic, when the tag changed; 0: never */
 	enum life_state state;
-	size_t chain;	     /* the chain of the ledger to look at next */
-	size_t unanswered;   /* pipelines of additions without a reply */
-	size_t published;    /* number of counters added */
-	/* how many of these Redis had lost; without a cluster all of them */
+	size_t chain;	   /* the chain of the ledger to look at next */
+	size_t unanswered; /* pipelines of additions without a reply */
+	size_t published;  /* number of counters added */
+	/* number of these that Redis had lost; without a cluster, all of them */
 	size_t lost;
-	bool spoilt;	     /* an addition failed */
-	bool unsure;	     /* it is not known how much of it was moved to another epoch */
-	bool left;	     /* abandoned for another epoch */
-	/* this worker saw first that it ended, and informed the others */
+	bool spoilt; /* an addition failed */
+	bool unsure; /* it is not known how much of the sum was moved to another epoch */
+	bool left;   /* abandoned for another epoch */
+	/* this worker was the first to see that the epoch ended, and informed the others */
 	bool ended;
-	uint64_t seen_us;    /* monotonic, when this worker first saw it */
+	uint64_t seen_us; /* monotonic, when this worker first saw it */
 	/* monotonic, when limits were reduced to a share; 0: they are not */
 	uint64_t settled_us;
 	/* the workers of the epoch before; owner: the life. NULL: not known */
@@ -45,7 +45,7 @@ struct life {
 	uint64_t names_of;
 	uint64_t beat_us, renewed_us, asked_us;
 	int64_t expected, came; /* numbers of workers */
-	bool begun;		/* another worker already continues in it */
+	bool begun;		/* another worker already continues in this epoch */
 };
 
 /* Argument of a callback; the server may have another epoch when it runs. */
