@@ -42,13 +42,13 @@ struct exchange {
 		size_t nsaved;
 	} kept;
 	const struct vault *of_session; /* WebSocket: the session's vault; NULL: none */
-	/* of the response; from FORM_NONE: not translated */
+	/* form of the response; from FORM_NONE: not translated */
 	struct translate_plan translate;
 	struct span rpc_ids;			 /* dialect_rpc_ids() of the request */
 	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), if plan.sessions */
 	/* The gateway's credential in the plan's head. */
 	struct {
-		unsigned generation; /* which version of it */
+		unsigned generation; /* version of the credential that the head contains */
 		bool mended;	     /* the provider refused it, and a newer one may be used */
 	} credential;
 	bool hide_usage; /* the caller did not ask for usage: remove it */
@@ -160,7 +160,7 @@ struct attempt {
 	int status;	   /* the provider's; 0: none */
 	uint64_t tokens, nanousd;
 	bool priced;	   /* nanousd is valid */
-	bool maybe_billed; /* its cost is unknown: the reservation stays charged */
+	bool maybe_billed; /* the attempt's cost is unknown, so its reservation stays charged */
 };
 
 /* The life of a request with attempts:
@@ -206,7 +206,7 @@ struct attempts {
 	enum again last; /* the reply to the relay if no target is left */
 	/* why there is no further attempt; NULL: v[n - 1] did not fail */
 	const char *no_further;
-	ev_timer pause;	     /* before the same target is tried again */
+	ev_timer pause; /* runs before the same target is tried again */
 };
 
 #endif

@@ -76,10 +76,11 @@ enum body_sends {
 
 /* How far the decision's record is. */
 enum record_life {
-	RECORD_NONE, /* not written; perhaps on its way: run.record */
+	RECORD_NONE, /* not written; run.record shows whether it is on its way */
 	RECORD_DURABLE,
 	RECORD_LEFT,	    /* being written without the request: request_record_leave() */
-	RECORD_LEFT_UNDONE, /* the same, with a completion that the request was abandoned */
+	RECORD_LEFT_UNDONE, /* written, with a completion that states that the request was
+			     * abandoned */
 };
 
 /* The decision's record on its way to disk. It has its own allocation, because it may outlive
@@ -98,9 +99,9 @@ struct record {
  * which continues it. A lower level cannot call a higher one directly, so each request carries
  * this table. engine/gate.c defines it. */
 struct request_calls {
-	/* from request_let_go(): drops what would point into freed memory */
+	/* called by request_let_go(): drops what would point into freed memory */
 	void (*let_go)(struct request *r, struct arena *own);
-	void (*ends)(struct request *r); /* from request_free() */
+	void (*ends)(struct request *r); /* called by request_free() */
 	/* Drops what was found for one target, because another target is tried. */
 	void (*forget)(struct request *r);
 	/* The result of a pending call arrived. The step continues; if the verdict was already
@@ -179,7 +180,8 @@ struct request {
 		enum request_life life;
 		size_t step; /* index into steps[] */
 		enum request_wait wait;
-		bool resumed; /* this is the second run, with the body that the relay read */
+		bool resumed; /* true in the second run, which has the body that the relay read
+			       */
 		/* the agent's deadline passed, and the request continues all the same */
 		bool late;
 		/* set if the verdict came inside gate_notify(); NULL outside it */
@@ -208,7 +210,8 @@ struct request {
 		bool data_asked;
 		/* a question to Redis in progress: gate/limits/step_pins.c; in the arena */
 		struct pins_asked *pins;
-		struct kept_asked *kept; /* the same for gate/kept_placeholders.c */
+		struct kept_asked *kept; /* the pending question of gate/kept_placeholders.c;
+					  * NULL: none */
 		struct offload {	 /* WAIT_HELPER: engine/gate.c */
 			struct work work;
 			struct mail back;
@@ -216,7 +219,7 @@ struct request {
 			/* the caller left; the helper's result will be dropped */
 			_Atomic bool pointless;
 		} offload;
-		struct record *record; /* while the audit thread has it; else NULL */
+		struct record *record; /* the record while the audit thread has it; else NULL */
 		struct audit_entry completion;
 		/* the error for which the response's text could not be kept; 0: none */
 		int unkept;

@@ -36,7 +36,7 @@ struct messages_joined {
 		size_t bytes;
 		double injection;
 		const char *rule;		  /* points into the policy; "": none matched */
-		unsigned char hmac[SHA256_BYTES]; /* of the message's bytes */
+		unsigned char hmac[SHA256_BYTES]; /* keyed hash of the message's bytes */
 	} v[CAP_SOCKET_JOINED];
 	size_t n;
 	bool closed; /* audio or pictures arrived: the provider may respond without being asked
@@ -80,15 +80,15 @@ struct request_in {
 	struct span coding;	 /* Content-Encoding unless it is identity */
 	int64_t declared_length; /* Content-Length in bytes; -1: none */
 	enum body_state body_state;
-	struct span body_raw; /* as it arrived, possibly compressed */
-	struct span raw;      /* after decompression */
+	struct span body_raw; /* the body as it arrived, possibly compressed */
+	struct span raw;      /* the body after decompression */
 	struct body body;
 	bool have_body;	      /* `body` is valid */
 	bool unreadable;      /* uninspected, and permitted by on_failure.unreadable */
 	struct unread unread; /* uninspected parts of target and body */
 	struct span *media;   /* the condition prompt.media */
 	size_t nmedia, media_room;
-	/* by the index of the segment's media; NULL: no files (gate/files) */
+	/* indexed by the media number of a segment; NULL: no files (gate/files) */
 	struct file *files;
 	size_t nfiles;
 	/* by segment of the body: 1 + index of the file that names or holds it; 0: none */
@@ -104,8 +104,8 @@ struct request_in {
 	struct span conversation; /* the conversation's id in the body */
 };
 
-/* The findings in the segments. All of them point into the segments of `in` and is dropped
- * with them. owner: worker, or the helper thread while WAIT_HELPER. */
+/* The findings in the segments. All hits point into the segments of `in` and are dropped with
+ * them. owner: worker, or the helper thread while WAIT_HELPER. */
 struct request_scan {
 	struct hit *hits;
 	size_t nhits, hits_size;       /* used, allocated */
@@ -120,8 +120,8 @@ struct request_scan {
 	/* segments that could not be searched, for on_failure.classifier: redact */
 	const struct segment **failed;
 	size_t nfailed, failed_size;
-	struct files_job *files;  /* while files are read; else NULL */
-	struct external_job *job; /* while recognizers are asked; else NULL */
+	struct files_job *files;  /* the job that reads files; NULL: no job runs */
+	struct external_job *job; /* the job that asks recognizers; NULL: no job runs */
 	struct hit *extra;	  /* recognizers' findings, in the order of classification */
 	size_t nextra;
 	/* while other occurrences of found values are searched; else NULL */

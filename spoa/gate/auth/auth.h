@@ -23,7 +23,8 @@ void auths_stop(struct auths *s);
 void auths_free(struct auths **s);
 /* Sets the function to call with the provider's name each time that a provider's credential
  * has a new value. The thread calls `on_new_value`. Call auths_tell() once at most. */
-void auths_tell(struct auths *s, void (*on_new_value)(void *arg, const char *provider), void *arg);
+void auths_tell(
+	struct auths *s, void (*on_new_value)(void *arg, const char *provider), void *arg);
 /* Waits until each credential has a value or its first fetch has failed, but at most wait_us.
  * For the main thread at start, never for a worker. */
 void auths_first(struct auths *s, uint64_t wait_us);
@@ -53,7 +54,7 @@ enum { AUTH_FIELDS = 4 };
 struct auth_fields {
 	struct http_field field[AUTH_FIELDS]; /* names begin with CREDENTIAL_SET */
 	size_t n;
-	unsigned generation; /* of the value, for auth_refused() */
+	unsigned generation; /* generation of the value, for auth_refused() */
 };
 /* Writes the header fields that authenticate a request with this head and body. Call it after
  * all other changes to the request, because a signature covers them. The texts are in the

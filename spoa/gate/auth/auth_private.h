@@ -63,12 +63,12 @@ struct auth {
 		clock_ns;
 	/* monotonic, when a refused token was last dropped; 0: never */
 	_Atomic uint64_t dropped_us;
-	_Atomic bool tried;	     /* the first fetch has ended, with or without success */
-	_Atomic bool asked;	     /* set by auth_fetch_soon(), reset by the thread */
+	_Atomic bool tried; /* the first fetch has ended, with or without success */
+	_Atomic bool asked; /* set by auth_fetch_soon(), reset by the thread */
 
 	/* owner: the thread tg-credentials */
-	unsigned char hash[SHA256_BYTES]; /* of the file that the value was made from */
-	struct http_call *call; /* the fetch in flight, or NULL */
+	unsigned char hash[SHA256_BYTES]; /* hash of the file from which the value was made */
+	struct http_call *call;		  /* the fetch in flight, or NULL */
 	ev_timer timer;
 	/* monotonic, when the last fetch began; the wait before the next retry */
 	uint64_t asked_us, backoff_us;

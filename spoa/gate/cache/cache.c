@@ -1,7 +1,7 @@
-/* The response cache of a process: a hash table of entries with a list in the order of use, under
- * one mutex. The flights of identical requests have a table of the same size, so that a lookup
- * and a flight of one key have the same place. Each place also remembers when a flight last ended
- * in it, and the last key whose response could not be stored. */
+/* The response cache of a process: a hash table of entries with a list in the order of use,
+ * under one mutex. The flights of identical requests have a table of the same size, so that a
+ * lookup and a flight of one key have the same place. Each place also remembers when a flight
+ * last ended in it, and the last key whose response could not be stored. */
 #include "gate/cache/cache.h"
 
 #include <pthread.h>
@@ -303,7 +303,7 @@ cache_purge(struct cache *c, const struct cache_purge *p)
 	struct kept *k, *next;
 	size_t n = 0;
 
-	/* one place at a time, because workers wait for the mutex */
+	/* Takes the mutex for one place at a time, because workers wait for it. */
 	for (size_t i = 0; i < PLACES; i++) {
 		pthread_mutex_lock(&c->mutex);
 		for (k = LIST_FIRST(&c->by_key[i]); k; k = next) {

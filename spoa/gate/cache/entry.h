@@ -12,7 +12,7 @@ enum { CACHE_NAME_BYTES = 8, CACHE_ENTRY_MOST = 256 << 10 };
 
 /* The readable part of an entry. A purge selects entries by it and needs no key. */
 struct cache_stamp {
-	int64_t stored_ms;					      /* wall clock */
+	int64_t stored_ms; /* wall clock */
 	/* keyed hashes of the route's and the caller's name */
 	unsigned char route[CACHE_NAME_BYTES], who[CACHE_NAME_BYTES];
 };
@@ -36,7 +36,7 @@ struct cache_answer {
 
 /* Secret. Daemons with the same keys can share entries. */
 struct cache_keys {
-	unsigned char index[CACHE_KEY_BYTES]; /* for cache_key() */
+	unsigned char index[CACHE_KEY_BYTES]; /* the key for cache_key() */
 	unsigned char cipher[32], names[2][16], bind[32];
 };
 void cache_keys_derive(const unsigned char secret[CACHE_KEY_BYTES], struct cache_keys *out);

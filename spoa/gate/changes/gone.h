@@ -12,7 +12,7 @@ enum { GONE_FIELD_MAX = 24 };
 struct gone {
 	char field[GONE_FIELD_MAX]; /* "key:ID" */
 	int64_t serial;		    /* serial of the purged entry */
-	int64_t latest_ns;	    /* as in struct live_entry */
+	int64_t latest_ns;	    /* latest_ns of struct live_entry */
 	bool final;		    /* the entry was a revoked key */
 };
 

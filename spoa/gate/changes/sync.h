@@ -17,8 +17,8 @@ struct live_sync;
 struct live_sync *live_sync_start(
 	struct live *l, const struct redis_options *redis, struct buf *why);
 void live_sync_stop(struct live_sync **s);
-/* For redis_service_await_first(), which waits until this daemon knows what was revoked while it
- * was down, and for redis_service_wait() and redis_service_up(). Any thread. */
+/* For redis_service_await_first(), which waits until this daemon knows what was revoked while
+ * it was down, and for redis_service_wait() and redis_service_up(). Any thread. */
 struct redis_service *live_sync_service(struct live_sync *s);
 /* Returns the key of ours that another program overwrote and that was written again within
  * the last ten minutes, or NULL. */
@@ -33,8 +33,9 @@ int live_erased_read(const struct redis_options *redis, uint64_t most_us, json_t
 
 /* The entries that a daemon without a state file accepted from Redis at its start. */
 enum live_past {
-	LIVE_PAST_OWN,	/* none: the daemon had its file, or Redis has no entries either */
-	LIVE_PAST_NEW,	/* those of Redis; this node is new */
+	LIVE_PAST_OWN, /* no entries were read: the daemon had its file, or Redis has no
+			* entries either */
+	LIVE_PAST_NEW, /* this node is new, and took the entries of Redis */
 	/* those of Redis; this node had a file before, and entries that only the file had are
 	 * lost */
 	LIVE_PAST_LOST,

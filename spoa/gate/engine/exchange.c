@@ -205,7 +205,7 @@ exchange_open(struct request *r)
 			  : x->plan.body.n;
 	if (!request_hold(r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + bodies))
 		return ERR_LIMIT;
-	if (repeats) /* as request_hold_work() counts */
+	if (repeats) /* the work that request_hold_work() counts */
 		r->run.held_work = r->out.decoded.size + r->out.rewritten.size;
 	int err = let_exchange_go(r, x);
 	if (!repeats)
@@ -416,7 +416,7 @@ gate_claim(struct gate *g, struct gate_claim *c)
 void
 gate_claim_gone(struct gate_claim *c)
 {
-	/* else the claim is on its way between workers, and ends soon */
+	/* Otherwise the claim is on its way between workers, and ends soon. */
 	if (c->x && c->x->claim == c)
 		together_gone(c->x);
 }

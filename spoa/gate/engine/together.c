@@ -1,16 +1,16 @@
-/* Before a request is sent to the model, it may wait for the response to an identical request in
- * flight, or for a look at the stored responses to prompts of the same meaning.
+/* Before a request is sent to the model, it may wait for the response to an identical request
+ * in flight, or for a look at the stored responses to prompts of the same meaning.
  *
- * Of identical requests, the first one (the leader) is sent to the model. The others wait in the
- * relay, before anything of theirs is sent, and receive the leader's response from the cache. If
- * the leader fails, the next one leads and the others wait for it. Daemons that share Redis use a
- * key there to agree on one leader. A request that waited too long continues alone, as if there
- * were no cache.
+ * Of identical requests, the first one (the leader) is sent to the model. The others wait in
+ * the relay, before anything of theirs is sent, and receive the leader's response from the
+ * cache. If the leader fails, the next one leads and the others wait for it. Daemons that share
+ * Redis use a key there to agree on one leader. A request that waited too long continues alone,
+ * as if there were no cache.
  *
  * For a prompt of the same meaning, the prompt's vector is requested from an embedding model
  * through HAProxy's inner bind. The nearest stored vector is searched in a vector set of the
- * cache's Redis (Redis documentation, "Vector sets"), and its response is looked up. Any failure
- * is a miss. */
+ * cache's Redis (Redis documentation, "Vector sets"), and its response is looked up. Any
+ * failure is a miss. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -33,7 +33,7 @@ enum {
 	IDLE_HTTP = 8,		 /* connections kept open */
 	WITHIN_US = 1000000,	 /* longest wait for a vector */
 	ANSWER_MOST = 256 << 10, /* bytes of the embedding response */
-	FAILURES = 3,		 /* in a row; then no vector is requested */
+	FAILURES = 3,		 /* after this many failures in a row, no vector is requested */
 	REST_US = 10000000,	 /* for this time */
 	VECTOR_OVERHEAD = 256,	 /* bytes that an entry takes in the set besides its vector */
 	SET_MOST = 10000	 /* prompts in a set; beyond it the set is deleted */
@@ -295,7 +295,7 @@ meaning_keep(struct exchange *x)
 
 /* ---- identical requests ---- */
 
-#define ALONE_MS "10000" /* as in one daemon: cache_flight_begin() */
+#define ALONE_MS "10000" /* as cache_flight_begin() does within one daemon */
 enum {
 	CLAIM_NAME = CACHE_REDIS_NAME + 5,
 	LEADS_MS = 2000, /* life of the key in Redis if nobody renews it */

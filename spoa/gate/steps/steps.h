@@ -9,7 +9,8 @@
 struct step {
 	const char *name;
 	enum step_result (*run)(struct request *r);
-	bool looks_at_all; /* of the body: runs on a helper thread if the body is long */
+	bool looks_at_all; /* the step reads the whole body; runs on a helper thread if the
+			    * body is long */
 	uint8_t stage; /* enum tally_stage (budget/tally/tally.h) to which its time counts */
 };
 extern const struct step steps[];

@@ -31,26 +31,26 @@ enum target_size { TARGET_SMALL, TARGET_MIDDLE, TARGET_LARGE, TARGET_SIZES };
 enum target_size target_size(int64_t prompt_tokens);
 
 enum {
-	TARGET_WINDOW_S = 10,	  /* failures and repeats count for this many seconds */
+	TARGET_WINDOW_S = 10, /* failures and repeats count for this many seconds */
 	/* attempts in the window before a share of failures counts */
 	TARGET_WINDOW_LEAST = 20,
-	TARGET_PROBES = 2,	  /* successful probes in a row that close the breaker */
+	TARGET_PROBES = 2, /* successful probes in a row that close the breaker */
 	/* repeats in a window that are always allowed, besides as many as open a breaker */
 	TARGET_BUDGET_LEAST = 3,
-	TARGET_BUDGET_SHARE = 5,  /* one repeat for this many first attempts */
-	TARGET_NAME_BYTES = 160,  /* targets with longer names share one entry */
+	TARGET_BUDGET_SHARE = 5, /* one repeat for this many first attempts */
+	TARGET_NAME_BYTES = 160, /* targets with longer names share one entry */
 };
 #define TARGET_RAMP_US	      10000000
 #define TARGET_OPEN_MOST_US   300000000
 #define TARGET_THROTTLED_US   60000000 /* the longest time, whatever the target asks for */
 #define TARGET_KEY_PROBE_US   60000000
-#define TARGET_PROBE_LEASE_US 30000000	/* a probe without a result is given up after this */
+#define TARGET_PROBE_LEASE_US 30000000 /* a probe without a result is given up after this */
 /* interval at which daemons share: gate/targets/share.h */
-#define TARGET_SHARE_US	      1000000
-#define TARGET_EARLY_US	      1000000	/* pause after an early probe that failed */
+#define TARGET_SHARE_US 1000000
+#define TARGET_EARLY_US 1000000 /* pause after an early probe that failed */
 /* a target is not asked for a model that it lacks for this long */
-#define TARGET_LACKS_US	      300000000
-#define TARGET_UNKNOWN_US     1000000	/* latency of a target that was never asked */
+#define TARGET_LACKS_US	  300000000
+#define TARGET_UNKNOWN_US 1000000 /* latency of a target that was never asked */
 #define TARGET_FIRST_BYTE_US                                                                   \
 	60000000 /* the latency that a failure counts as, if the route sets no limit */
 
@@ -128,7 +128,7 @@ struct target_end {
 	enum attempt_cause cause;
 	int status;	   /* 0: no response */
 	bool our_key;	   /* 401, 402, or an error that names the key or the credit */
-	uint64_t asked_us; /* from Retry-After; 0: none */
+	uint64_t asked_us; /* wait that Retry-After asks for; 0: none */
 	enum target_size size;
 	uint64_t head_us; /* the route's limit until the head; 0: TARGET_FIRST_BYTE_US */
 };
@@ -152,7 +152,7 @@ uint64_t target_latency_us(
 	const struct target_state *s, enum target_size size, uint64_t now_us);
 /* Returns the share of attempts in the window that failed, 0 to 1. */
 double target_errors(const struct target_state *s, uint64_t now_us);
-int64_t target_under_way(const struct target_state *s); /* never negative */
+int64_t target_under_way(const struct target_state *s); /* the result is never negative */
 bool target_has_room(const struct target_state *s, const struct target *t);
 /* Returns true if a repeat may begin. Counts nothing; target_begin() does. */
 bool target_may_repeat(const struct target_state *s, const struct target *t,
@@ -166,12 +166,12 @@ bool target_draw(struct target_state *s, const struct target *t, const struct ta
 enum target_condition {
 	TARGET_CLOSED,
 	TARGET_RAMP,	   /* recovered less than ten seconds ago */
-	TARGET_PROBE_DUE,  /* one request may probe it */
+	TARGET_PROBE_DUE,  /* one request may probe the target */
 	TARGET_PROBED,	   /* a probe is in flight */
-	TARGET_OPEN,	   /* because of failures in a row */
-	TARGET_OPEN_SHARE, /* only because of its share of failures */
+	TARGET_OPEN,	   /* open because of failures in a row */
+	TARGET_OPEN_SHARE, /* open only because of the share of failures */
 	TARGET_THROTTLED,
-	TARGET_OUT, /* because of our key or credit */
+	TARGET_OUT, /* out because of the gateway's key or credit */
 	TARGET_BY_HAND,
 	TARGET_CONDITIONS
 };

@@ -53,7 +53,7 @@ struct pin {
 	_Atomic uint32_t seq;
 	_Atomic uint64_t raw[2];
 	_Atomic uint8_t state;
-	_Atomic int64_t seen_ns; /* at least v.seen_ns */
+	_Atomic int64_t seen_ns; /* never earlier than v.seen_ns */
 	/* guarded by the lock */
 	struct pin_value v;
 	uint64_t said_us; /* monotonic, when the last change was logged; 0: never */
@@ -62,7 +62,7 @@ struct pin {
 	bool queued, file_due, redis_due;
 	bool soon;	  /* write at once: more than the listed text changed */
 	uint64_t told_us; /* monotonic, when the pin was last written; 0: never */
-	uint8_t hurried;  /* how many times in a row it was written at once */
+	uint8_t hurried;  /* number of times in a row that the pin was written at once */
 	char name[];
 };
 
@@ -141,9 +141,9 @@ bool pin_read(struct tool_pins *p, struct span line, struct span field,
 /* ---- canonical texts ----
  *
  * The canonical text of a JSON value is equal for equal values, whatever the order of keys, the
- * white space and the escapes in the source. Members are sorted by the bytes of their names, and
- * strings have the fewest escapes. Numbers stay as written, so 1 and 1.0 are different texts
- * (RFC 8785 would read them as doubles and lose digits). */
+ * white space and the escapes in the source. Members are sorted by the bytes of their names,
+ * and strings have the fewest escapes. Numbers stay as written, so 1 and 1.0 are different
+ * texts (RFC 8785 would read them as doubles and lose digits). */
 
 /* Appends the text. Members of the outermost object with the name `without` (NULL: none) are
  * left out. Memory comes from the arena. Returns 0, the error of json_error(), or ERR_NOMEM.

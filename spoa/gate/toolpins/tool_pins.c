@@ -27,7 +27,7 @@
 
 struct node {
 	enum json_tok tok;
-	struct span name; /* of a member, without escapes */
+	struct span name; /* name of the member, without escapes */
 	/* a string without escapes; a number, true, false or null as written */
 	struct span text;
 	struct node *child, *next;
