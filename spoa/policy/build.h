@@ -19,7 +19,7 @@ struct provider {
 	enum form translated;	       /* like target.translated */
 	bool external, relay;
 	bool threads;		/* keeps Anthropic's message threads */
-	struct breaker breaker; /* on: the provider itself has `breaker` */
+	struct breaker breaker; /* `on` is true if the provider itself has `breaker` */
 	unsigned concurrent;
 };
 
@@ -31,7 +31,7 @@ struct alias {
 	size_t ntargets;
 	struct choose choose;
 	bool chooses; /* `choose` is set */
-	bool known;   /* some route has a target of it */
+	bool known;   /* some route has a target of this name */
 };
 
 /* State of one policy_compile() call. Lives on its stack. */

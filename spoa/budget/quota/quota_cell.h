@@ -66,10 +66,10 @@ int64_t cell_ends_ms(const struct quota_dim *d, const struct quota_place *at, st
 /* Returns true before cell_ends_ms(). */
 bool cell_alive(
 	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms);
-/* Returns true if this correction of the cell still has an effect: cell_alive(), or, for a
- * refund (delta below 0) to a cell that is no sub-bucket, up to a day later. If a clock is
- * ahead for a moment, a cell seems to be over that is not, and a refund that is not sent would
- * count until the cell ends. If the key no longer exists, the reply shows it. */
+/* Returns true if this correction of the cell still has an effect: cell_alive(), or, for a refund
+ * (delta below 0) to a cell that is no sub-bucket, up to a day later. If a clock is ahead for a
+ * moment, a cell seems to be over that is not, and a refund that is not sent would count until
+ * the cell ends. If the key no longer exists, the reply shows it. */
 bool cell_takes(const struct quota_dim *d, const struct quota_place *at, struct cell c,
 	int64_t delta, int64_t now_ms);
 /* Returns the seconds that the cell's key must live from now on. */
@@ -105,7 +105,7 @@ void cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_
  * is the earliest time at which it may be. Rolling windows: window_judge(). For the others,
  * c->near[0] is the amount spent, and c->own the total, or the amount reserved where that
  * expires; one of them includes the charge. */
-bool cell_judge(
-	struct quota_dim *d, const struct window_counts *c, int64_t now_ms, int64_t *retry_ms);
+bool cell_judge(struct quota_dim *d, const struct window_counts *c, int64_t now_ms,
+	int64_t *retry_ms);
 
 #endif

@@ -38,8 +38,8 @@ struct known_counts {
 	/* with `near`: the notes of the first `rows` sub-buckets, as in window_counts */
 	const int64_t *slices;
 	size_t rows;
-	int64_t revision; /* the revision when `near` was read */
-	bool longs;	  /* there may be cells of long deadlines */
+	int64_t revision;    /* the revision when `near` was read */
+	bool longs;	     /* there may be cells of long deadlines */
 };
 
 /* The counts of one key. */
@@ -50,9 +50,9 @@ struct known_place {
 	int64_t own, near[WINDOW_NEIGHBOURS];
 	int64_t slices[QUOTA_SLICES];  /* notes of the oldest of `near` */
 	const struct known_look *look; /* NULL: the notes of the others were not read */
-	int64_t under_way;	       /* the amount asked for that has no reply yet */
-	uint64_t read_us;	       /* monotonic, when `near` was read; 0: never */
-	uint64_t heard_us;	       /* monotonic, when any count was read; 0: never */
+	int64_t under_way; /* the amount asked for that has no reply yet */
+	uint64_t read_us;  /* monotonic, when `near` was read; 0: never */
+	uint64_t heard_us; /* monotonic, when any count was read; 0: never */
 	/* a charge to `at` may use `near` while revision and clock are the same */
 	bool closed;
 	int64_t revision;
@@ -79,7 +79,7 @@ struct quota_known {
 		/* seconds since 1970 until which cells of long deadlines may exist */
 		int64_t longs_s;
 	} life[KNOWN_LIVES];
-	uint64_t asked;			     /* number of requests so far */
+	uint64_t asked; /* number of requests so far */
 	struct known_look look[KNOWN_LOOKS]; /* the latest ones */
 	size_t nlook;			     /* number of looks that were read so far */
 	/* hashes of the places' keys; those of a set are in one cache line */

@@ -26,7 +26,7 @@ struct quota_entry {
 	char key[QUOTA_KEY_MAX];
 	/* monotonic: a step of the wall clock does not end an entry */
 	uint64_t dead_after_us;
-	bool rolling; /* the entry has sub-buckets */
+	bool rolling;		/* the entry has sub-buckets */
 	union {
 		struct sub {
 			int64_t id, count; /* the sub-bucket's id and count; count 0: the
@@ -99,7 +99,8 @@ table_follow(struct quota_table *t, int64_t offset_us)
 int64_t
 table_ms(const struct quota_table *t, uint64_t mono_us)
 {
-	return ((int64_t)mono_us + atomic_load_explicit(&t->offset_us, memory_order_relaxed)) /
+	return ((int64_t)mono_us +
+		       atomic_load_explicit(&t->offset_us, memory_order_relaxed)) /
 	       1000;
 }
 
@@ -345,8 +346,8 @@ judge_table_entry(
 
 /* Charges one dim. Returns 1 if it fits, 0 if it is over, ERR_NOMEM if the table is full. */
 static int
-reserve_dim(
-	struct quota_table *t, struct quota_dim *d, const struct moment *now, int64_t *retry_ms)
+reserve_dim(struct quota_table *t, struct quota_dim *d, const struct moment *now,
+	int64_t *retry_ms)
 {
 	struct quota_entry *e = find_or_make(t, d);
 

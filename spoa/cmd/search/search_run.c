@@ -222,8 +222,7 @@ keep_index(struct search_sources *all, struct search_source *s)
 	all->made++;
 	if (index_save(s->ix, query_index(s->p.journal, dir), &why) && !all->said) {
 		fprintf(stderr,
-			"tollgate: " SEARCH_WHAT
-			": %.*s: each search reads segments without an index completely\n",
+			"tollgate: " SEARCH_WHAT ": %.*s: each search reads segments without an index completely\n",
 			SPAN_ARG(buf_view(&why)));
 		all->said = true;
 	}

@@ -4,9 +4,9 @@
  * Sums are read from the files beside segments (record/audit/sums.h) for segments and blocks
  * within the window, and from lines for the others.
  *
- * A cursor has the numbers by which the last group of a page is ordered, and the group's
- * values. The next page begins after this place in the sums of that time, even if the group no
- * longer exists.
+ * A cursor has the numbers by which the last group of a page is ordered, and the group's values.
+ * The next page begins after this place in the sums of that time, even if the group no longer
+ * exists.
  *
  * Besides sums, a row has figures: means, 95th percentiles and maxima of prompts and times, and
  * growth since the period before. Each figure is a row of a table, which every form of the

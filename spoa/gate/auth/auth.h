@@ -23,8 +23,7 @@ void auths_stop(struct auths *s);
 void auths_free(struct auths **s);
 /* Sets the function to call with the provider's name each time that a provider's credential
  * has a new value. The thread calls `on_new_value`. Call auths_tell() once at most. */
-void auths_tell(
-	struct auths *s, void (*on_new_value)(void *arg, const char *provider), void *arg);
+void auths_tell(struct auths *s, void (*on_new_value)(void *arg, const char *provider), void *arg);
 /* Waits until each credential has a value or its first fetch has failed, but at most wait_us.
  * For the main thread at start, never for a worker. */
 void auths_first(struct auths *s, uint64_t wait_us);

@@ -63,8 +63,8 @@ struct auth {
 		clock_ns;
 	/* monotonic, when a refused token was last dropped; 0: never */
 	_Atomic uint64_t dropped_us;
-	_Atomic bool tried; /* the first fetch has ended, with or without success */
-	_Atomic bool asked; /* set by auth_fetch_soon(), reset by the thread */
+	_Atomic bool tried;	     /* the first fetch has ended, with or without success */
+	_Atomic bool asked;	     /* set by auth_fetch_soon(), reset by the thread */
 
 	/* owner: the thread tg-credentials */
 	unsigned char hash[SHA256_BYTES]; /* hash of the file from which the value was made */

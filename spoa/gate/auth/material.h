@@ -13,7 +13,7 @@ struct material {
 	struct sigv4_keys keys; /* BY_SIGV4 */
 	/* BY_ENTRA: the client secret; BY_FILE: the value of the header */
 	struct span text;
-	EVP_PKEY *key; /* BY_VERTEX: an RSA key */
+	EVP_PKEY *key;		/* BY_VERTEX: an RSA key */
 	struct span email, kid, token_uri;
 	/* hash of the file's bytes, which shows whether the file has changed */
 	unsigned char hash[SHA256_BYTES];

@@ -1,7 +1,7 @@
-/* The response cache of a process: a hash table of entries with a list in the order of use,
- * under one mutex. The flights of identical requests have a table of the same size, so that a
- * lookup and a flight of one key have the same place. Each place also remembers when a flight
- * last ended in it, and the last key whose response could not be stored. */
+/* The response cache of a process: a hash table of entries with a list in the order of use, under
+ * one mutex. The flights of identical requests have a table of the same size, so that a lookup
+ * and a flight of one key have the same place. Each place also remembers when a flight last ended
+ * in it, and the last key whose response could not be stored. */
 #include "gate/cache/cache.h"
 
 #include <pthread.h>

@@ -12,7 +12,7 @@ enum { CACHE_NAME_BYTES = 8, CACHE_ENTRY_MOST = 256 << 10 };
 
 /* The readable part of an entry. A purge selects entries by it and needs no key. */
 struct cache_stamp {
-	int64_t stored_ms; /* wall clock */
+	int64_t stored_ms;					      /* wall clock */
 	/* keyed hashes of the route's and the caller's name */
 	unsigned char route[CACHE_NAME_BYTES], who[CACHE_NAME_BYTES];
 };

@@ -1,8 +1,8 @@
-/* How the cache treats header fields of requests. A field that selects a model, a deployment,
- * an account or the form of the response belongs to the key. A field that describes the client,
- * its connection or a trace does not matter. A request with a field that is not listed is not
- * cached, because a provider may introduce a field that changes responses. Sources: the
- * reference of each API, and the fields that its SDKs, proxies and tracers send. */
+/* How the cache treats header fields of requests. A field that selects a model, a deployment, an
+ * account or the form of the response belongs to the key. A field that describes the client, its
+ * connection or a trace does not matter. A request with a field that is not listed is not cached,
+ * because a provider may introduce a field that changes responses. Sources: the reference of each
+ * API, and the fields that its SDKs, proxies and tracers send. */
 #include "base/among.h"
 #include "base/search.h"
 #include "gate/cache/key.h"

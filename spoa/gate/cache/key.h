@@ -18,8 +18,8 @@ enum cache_member_kind {
 	MEMBER_NEEDED, /* not cached, unless the member is present and its value is `only` */
 	/* the temperature: part of the key, and compared with the route's limit */
 	MEMBER_WARMTH,
-	MEMBER_TOOLS, /* part of the key; not cached if the provider runs one of the tools */
-	MEMBER_WITHIN /* an object whose members have rows of their own */
+	MEMBER_TOOLS,  /* part of the key; not cached if the provider runs one of the tools */
+	MEMBER_WITHIN  /* an object whose members have rows of their own */
 };
 
 struct cache_member {

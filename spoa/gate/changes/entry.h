@@ -87,7 +87,7 @@ struct live_entry {
 	char field[LIVE_FIELD_MAX]; /* "key:ID", the entry's field in the hash */
 	enum live_kind kind;
 	int64_t serial;
-	bool ended; /* revoked or cleared */
+	bool ended;	 /* revoked or cleared */
 	/* wall clock when it was revoked or cleared, or when its time ends; LIVE_NEVER */
 	int64_t over_ns;
 	/* wall clock after which no copy of any version can be in force, whoever kept one;

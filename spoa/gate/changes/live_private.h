@@ -17,7 +17,7 @@ struct live {
 	struct metrics *metrics;
 	/* guards the members below, except atomics; workers do not take it */
 	pthread_mutex_t lock;
-	struct store store;    /* the file of entries */
+	struct store store; /* the file of entries */
 	struct live_entry **v; /* sorted by field */
 	size_t n, room;
 	size_t nerasures; /* number of erasures among the entries */

@@ -17,8 +17,8 @@ struct live_sync;
 struct live_sync *live_sync_start(
 	struct live *l, const struct redis_options *redis, struct buf *why);
 void live_sync_stop(struct live_sync **s);
-/* For redis_service_await_first(), which waits until this daemon knows what was revoked while
- * it was down, and for redis_service_wait() and redis_service_up(). Any thread. */
+/* For redis_service_await_first(), which waits until this daemon knows what was revoked while it
+ * was down, and for redis_service_wait() and redis_service_up(). Any thread. */
 struct redis_service *live_sync_service(struct live_sync *s);
 /* Returns the key of ours that another program overwrote and that was written again within
  * the last ten minutes, or NULL. */

@@ -5,9 +5,8 @@
  * Long bodies and responses are handled on helper threads. A step that looks at a whole body
  * (decompressing, reading, searching, rewriting) would delay all other requests of its worker.
  * The request is parked meanwhile and belongs to the helper. The worker touches only
- * `pointless`, and gets the request back by mail. Only bodies that the relay read are handled
- * in this way, because the agent's deadline does not apply to those; bodies in a NOTIFY are
- * short. */
+ * `pointless`, and gets the request back by mail. Only bodies that the relay read are handled in
+ * this way, because the agent's deadline does not apply to those; bodies in a NOTIFY are short. */
 #include <stdlib.h>
 
 #include "answer/guard/guard.h"

@@ -1,16 +1,16 @@
-/* Before a request is sent to the model, it may wait for the response to an identical request
- * in flight, or for a look at the stored responses to prompts of the same meaning.
+/* Before a request is sent to the model, it may wait for the response to an identical request in
+ * flight, or for a look at the stored responses to prompts of the same meaning.
  *
- * Of identical requests, the first one (the leader) is sent to the model. The others wait in
- * the relay, before anything of theirs is sent, and receive the leader's response from the
- * cache. If the leader fails, the next one leads and the others wait for it. Daemons that share
- * Redis use a key there to agree on one leader. A request that waited too long continues alone,
- * as if there were no cache.
+ * Of identical requests, the first one (the leader) is sent to the model. The others wait in the
+ * relay, before anything of theirs is sent, and receive the leader's response from the cache. If
+ * the leader fails, the next one leads and the others wait for it. Daemons that share Redis use a
+ * key there to agree on one leader. A request that waited too long continues alone, as if there
+ * were no cache.
  *
  * For a prompt of the same meaning, the prompt's vector is requested from an embedding model
  * through HAProxy's inner bind. The nearest stored vector is searched in a vector set of the
- * cache's Redis (Redis documentation, "Vector sets"), and its response is looked up. Any
- * failure is a miss. */
+ * cache's Redis (Redis documentation, "Vector sets"), and its response is looked up. Any failure
+ * is a miss. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -7,11 +7,11 @@
  * Limits change while the daemon runs: overrides give some callers another amount, and API keys
  * have limits.
  *
- * Batches have their requests in a file. Uploading the file reserves its cost. When the
- * provider accepts it, the reservation is given back, and the cost is stored under the file's
- * id, in counters like those of limits. Each job that names the file is charged that cost, each
- * time it runs. If a file's cost is unknown, a job that uses it is denied under a limit in
- * tokens or dollars. */
+ * Batches have their requests in a file. Uploading the file reserves its cost. When the provider
+ * accepts it, the reservation is given back, and the cost is stored under the file's id, in
+ * counters like those of limits. Each job that names the file is charged that cost, each time it
+ * runs. If a file's cost is unknown, a job that uses it is denied under a limit in tokens or
+ * dollars. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -384,8 +384,7 @@ note_offered_pieces(struct request *r)
 		p ? p->ntools : 0, r->snap->policy->tool_calls_default, &a, most);
 	r->found.mcp = !r->found.endpoint.name && dialect_is_mcp(r->in.raw, &a);
 	if (!err && p && p->where)
-		err = dialect_price_parameters(
-			&r->in.body, r->in.raw, &r->arena, &r->found.asked);
+		err = dialect_price_parameters(&r->in.body, r->in.raw, &r->arena, &r->found.asked);
 	r->found.offered_known = !err;
 }
 
@@ -780,8 +779,7 @@ fill_file_counter(struct quota_dim *d, const struct file_name *file, int kind, u
 		enum quota_unit unit;
 		unsigned char of; /* enum limit_of */
 	} kinds[KINDS] = { { "~input", QUOTA_TOKENS, LIMIT_TOKENS },
-		{ "~output", QUOTA_TOKENS, LIMIT_TOKENS },
-		{ "~usd", QUOTA_NANOUSD, LIMIT_USD } };
+		{ "~output", QUOTA_TOKENS, LIMIT_TOKENS }, { "~usd", QUOTA_NANOUSD, LIMIT_USD } };
 	char hex[2 * sizeof(file->hash) + 1];
 
 	sodium_bin2hex(hex, sizeof(hex), file->hash, sizeof(file->hash));

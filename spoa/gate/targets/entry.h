@@ -72,7 +72,7 @@ struct target_state {
 	_Atomic unsigned failures;
 	/* probes that succeeded in a row; times that it opened in a row */
 	_Atomic unsigned successes, opens;
-	_Atomic uint64_t throttled_until; /* the lowest bit is THROTTLED_FOR_ONE */
+	_Atomic uint64_t throttled_until;  /* the lowest bit is THROTTLED_FOR_ONE */
 	_Atomic uint64_t
 		/* out because of our key or credit: when the next probe may begin; 0: not out
 		 */
@@ -120,8 +120,7 @@ struct target_table {
 enum target_noticed { NOTICED_OPEN, NOTICED_KEY, NOTICED_HAND };
 /* Sends a notice (base/notice.h) that the target is out, or that the reason is over. Each is
  * sent once. */
-void target_notice(
-	struct target_state *s, enum target_noticed kind, bool over, const char *why);
+void target_notice(struct target_state *s, enum target_noticed kind, bool over, const char *why);
 /* Sets whether the target is ejected by hand. at_us: when the operator asked for it. If `was`
  * is given and the current value is another one, the value stays and the result is false. */
 bool target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was,

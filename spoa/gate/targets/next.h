@@ -24,8 +24,8 @@ struct next_attempt {
 	uint64_t asked_us; /* the wait that the response asks for; 0: none */
 };
 
-#define NEXT_POOLED_US 50000
-#define NEXT_ASKED_US  2000000 /* a target that asks for a longer wait is not waited for */
+#define NEXT_POOLED_US	  50000
+#define NEXT_ASKED_US	  2000000 /* a target that asks for a longer wait is not waited for */
 /* first wait; doubled with each repeat and randomized from 0 to the whole */
 #define NEXT_WAIT_US	  100000
 #define NEXT_WAIT_MOST_US 5000000

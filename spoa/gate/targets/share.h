@@ -10,7 +10,7 @@
 #include "gate/targets/state.h"
 
 enum target_fact_kind {
-	FACT_HAND, /* value 1: ejected, 0: admitted */
+	FACT_HAND,	/* value 1: ejected, 0: admitted */
 	/* value: until when, 0: closed; more: MORE_FOR_ONE | times that it opened in a row <<
 	 * 1 | opened by its share of failures */
 	FACT_OPEN,
@@ -54,7 +54,8 @@ struct target_sharing {
  * redis_us was read at got_us. The former result `was` (NULL: none) changes only as far as
  * the reply contradicts it, so that one late reply does not shift this daemon's times against
  * those of other daemons. */
-int64_t target_offset(const int64_t *was, uint64_t sent_us, uint64_t got_us, uint64_t redis_us);
+int64_t target_offset(
+	const int64_t *was, uint64_t sent_us, uint64_t got_us, uint64_t redis_us);
 
 /* Merges one target. A change here since the last turn becomes a fact. A later fact in *found
  * (NULL: Redis was not asked) comes into force here. The exception is a breaker or a key that

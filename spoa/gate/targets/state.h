@@ -31,26 +31,26 @@ enum target_size { TARGET_SMALL, TARGET_MIDDLE, TARGET_LARGE, TARGET_SIZES };
 enum target_size target_size(int64_t prompt_tokens);
 
 enum {
-	TARGET_WINDOW_S = 10, /* failures and repeats count for this many seconds */
+	TARGET_WINDOW_S = 10,	  /* failures and repeats count for this many seconds */
 	/* attempts in the window before a share of failures counts */
 	TARGET_WINDOW_LEAST = 20,
-	TARGET_PROBES = 2, /* successful probes in a row that close the breaker */
+	TARGET_PROBES = 2,	  /* successful probes in a row that close the breaker */
 	/* repeats in a window that are always allowed, besides as many as open a breaker */
 	TARGET_BUDGET_LEAST = 3,
-	TARGET_BUDGET_SHARE = 5, /* one repeat for this many first attempts */
-	TARGET_NAME_BYTES = 160, /* targets with longer names share one entry */
+	TARGET_BUDGET_SHARE = 5,  /* one repeat for this many first attempts */
+	TARGET_NAME_BYTES = 160,  /* targets with longer names share one entry */
 };
 #define TARGET_RAMP_US	      10000000
 #define TARGET_OPEN_MOST_US   300000000
 #define TARGET_THROTTLED_US   60000000 /* the longest time, whatever the target asks for */
 #define TARGET_KEY_PROBE_US   60000000
-#define TARGET_PROBE_LEASE_US 30000000 /* a probe without a result is given up after this */
+#define TARGET_PROBE_LEASE_US 30000000	/* a probe without a result is given up after this */
 /* interval at which daemons share: gate/targets/share.h */
-#define TARGET_SHARE_US 1000000
-#define TARGET_EARLY_US 1000000 /* pause after an early probe that failed */
+#define TARGET_SHARE_US	      1000000
+#define TARGET_EARLY_US	      1000000	/* pause after an early probe that failed */
 /* a target is not asked for a model that it lacks for this long */
-#define TARGET_LACKS_US	  300000000
-#define TARGET_UNKNOWN_US 1000000 /* latency of a target that was never asked */
+#define TARGET_LACKS_US	      300000000
+#define TARGET_UNKNOWN_US     1000000	/* latency of a target that was never asked */
 #define TARGET_FIRST_BYTE_US                                                                   \
 	60000000 /* the latency that a failure counts as, if the route sets no limit */
 

@@ -141,9 +141,9 @@ bool pin_read(struct tool_pins *p, struct span line, struct span field,
 /* ---- canonical texts ----
  *
  * The canonical text of a JSON value is equal for equal values, whatever the order of keys, the
- * white space and the escapes in the source. Members are sorted by the bytes of their names,
- * and strings have the fewest escapes. Numbers stay as written, so 1 and 1.0 are different
- * texts (RFC 8785 would read them as doubles and lose digits). */
+ * white space and the escapes in the source. Members are sorted by the bytes of their names, and
+ * strings have the fewest escapes. Numbers stay as written, so 1 and 1.0 are different texts
+ * (RFC 8785 would read them as doubles and lose digits). */
 
 /* Appends the text. Members of the outermost object with the name `without` (NULL: none) are
  * left out. Memory comes from the arena. Returns 0, the error of json_error(), or ERR_NOMEM.

@@ -24,7 +24,7 @@ struct change {
 	bool reads;	  /* nothing is changed: the record has the type "read" */
 	/* beyond the caller's limit, the reading is added to a sum (verb, records) */
 	bool may_sum;
-	/* this is the record of such a sum */
+	/* the change is such a sum of changes */
 	bool is_sum;
 	bool is_over; /* the reading took place already, so it is not refused */
 	/* the first record was within the limit, so further ones of this change are not counted

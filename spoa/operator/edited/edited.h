@@ -25,7 +25,7 @@ struct edited {
 	pthread_mutex_t lock; /* guards `since_ns` and `what` */
 	/* wall time at which the difference was noticed; 0: no difference */
 	int64_t since_ns;
-	struct buf what; /* for example "rules no-secrets, pii" */
+	struct buf what; /* text of the difference, for example "rules no-secrets, pii" */
 };
 
 /* Returns 0 or ERR_NOMEM. */

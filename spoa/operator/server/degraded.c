@@ -20,9 +20,9 @@
 #include "record/audit/audit.h"
 #include "record/seal/store.h"
 
-/* a part that is available for so long has recovered */
+/* a part that is available for this time has recovered */
 #define CALM_US	     (3 * SECOND_US)
-#define CALM_MOST_US (60 * SECOND_US) /* the same for a part that failed often recently */
+#define CALM_MOST_US (60 * SECOND_US) /* the time for a part that often failed recently */
 #define APART_US     (60 * SECOND_US) /* least time between two recorded ends of a part */
 /* failures that count as often; one is forgotten every FORGET_LOOKS checks, which is ten
  * minutes */

@@ -477,7 +477,7 @@ on_stop(struct mail *m, void *consumer UNUSED)
 
 	t->stopping = true;
 	for (int i = 0; i < SIGNALS; i++)
-		if (t->signal[i].life == WAITS) { /* one last attempt, now */
+		if (t->signal[i].life == WAITS) { /* one last attempt is made at once */
 			ev_timer_stop(t->out->loop, &t->signal[i].again);
 			send_batch(&t->signal[i]);
 		}

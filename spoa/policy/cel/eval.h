@@ -4,7 +4,7 @@
 
 #include "policy/cel/ast.h"
 
-/* A slot's value, once it was looked up. */
+/* The value of a slot, after the slot was looked up. */
 struct cel_slot {
 	struct cel_value value;
 	bool known, present;
@@ -18,7 +18,7 @@ struct cel_ctx {
 	int64_t steps;	   /* steps left; below zero: the evaluation ends with ERR_LIMIT */
 	size_t bytes_left; /* bytes left of CAP_CEL_EVAL_BYTES */
 	int fatal;	   /* ERR_LIMIT or ERR_NOMEM: not absorbed by && and || */
-	const void *aux;   /* of the function that is being called */
+	const void *aux;   /* aux of the function that is being called */
 	struct cel_slot *slots;
 	struct cel_value *locals;
 };

@@ -21,12 +21,12 @@ struct address {
 	const char *path; /* path of a unix socket; NULL: TCP */
 	const char *host;
 	unsigned port;
-	const char *text; /* as written in the file */
+	const char *text; /* text as written in the file */
 };
 
 /* One row of seal.auditors. */
 struct config_auditor {
-	const struct yaml_node *at; /* for errors */
+	const struct yaml_node *at; /* node that errors name */
 	const char *name, *public_key;
 };
 
@@ -139,7 +139,8 @@ struct config {
 	uint64_t retention_size;       /* retention.size; 0: none */
 	bool below_six_months;	       /* retention.below_six_months, default false */
 	const char *retention_archive; /* retention.archive: a folder or s3://…; NULL: none */
-	const char *retention_endpoint, *retention_region; /* for s3:// archives */
+	const char *retention_endpoint, *retention_region; /* endpoint and region of an s3://
+							    * archive */
 	const char *retention_credentials;		   /* retention.credentials_file */
 	/* retention.lock: object lock of an s3:// archive; 0: none */
 	uint64_t retention_lock_us;

@@ -35,7 +35,7 @@ struct identity_keys {
 		struct keyset *keyset; /* instead of jwks, if the keys are at a URL */
 		struct apikeys *apikeys;
 		struct hmac_keys *hmac;
-	} * entry; /* one for each of policy->identities */
+	} * entry; /* one entry for each of policy->identities */
 };
 
 /* Arguments of identity_verify(). Lives on its stack. */

@@ -59,7 +59,7 @@ struct pass {
 	struct facts_view view;
 	const struct target *targets;
 	size_t ntargets;
-	struct evaluation *e; /* one, or one for each target */
+	struct evaluation *e; /* one evaluation, or one for each target */
 	bool each;
 	bool verified; /* the caller's identity: shadow mode applies to verified callers only */
 	struct policy_verdict *out;

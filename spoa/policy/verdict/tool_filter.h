@@ -28,7 +28,7 @@ struct tool_cuts {
 	 * id, as written; empty: no id */
 	bool answers;
 	struct span id;
-	/* of a chat request: */
+	/* set for a chat request: */
 	const struct rule *by; /* first rule that hides something; NULL: none */
 	bool refuses;	       /* offers a tool that is denied and cannot be removed */
 	/* rule that denies it; NULL: a server's URI has several spellings */

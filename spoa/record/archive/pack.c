@@ -241,8 +241,8 @@ pack_verify(int fd, const struct manifest *m, const atomic_bool *stop, struct bu
 	if (err)
 		return err;
 	if (bytes != m->packed_bytes || memcmp(hash, m->packed_sha256, sizeof(hash)) != 0)
-		return why_err(
-			why, ERR_AUTH, "changed: its SHA-256 is not the one in the manifest");
+		return why_err(why, ERR_AUTH,
+			"changed: its SHA-256 is not the one in the manifest");
 	err = pack_survey(fd, NULL, NULL, stop, &is, why);
 	if (!err && !same_text(&is, m))
 		err = why_err(

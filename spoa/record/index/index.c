@@ -2,8 +2,8 @@
  * index.h.
  *
  * An index of a segment's lines is made in memory. Terms are in an open-addressing table by the
- * upper bits of their hashes, so that the table is almost sorted at the end. Each hit has a
- * list of its terms and a list of its further records.
+ * upper bits of their hashes, so that the table is almost sorted at the end. Each hit has a list
+ * of its terms and a list of its further records.
  *
  * Blocks of a file are read when they are needed, and compared with their checksums. A file
  * cannot make the reader read outside of it: values that do not fit mark the index as bad. */

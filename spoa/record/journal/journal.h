@@ -79,8 +79,8 @@ struct journal {
 	ino_t ino;
 	char name[JOURNAL_NAME_MAX]; /* the open segment */
 	uint64_t boot, first;
-	uint64_t good; /* bytes of whole, durable commits in the open segment */
-	uint64_t size; /* size of the file, with the NUL bytes after `good` */
+	uint64_t good;		 /* bytes of whole, durable commits in the open segment */
+	uint64_t size;		 /* size of the file, with the NUL bytes after `good` */
 	/* monotonic µs: when the names of folder and segment were last checked */
 	uint64_t placed_us;
 	bool placing; /* that check is part of this commit */

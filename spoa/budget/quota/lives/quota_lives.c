@@ -137,8 +137,8 @@ struct taken {
 };
 
 static void
-note_taken_part(
-	struct taken *t, const struct ledger_entry *e, const struct quota_dim *d, int64_t ttl_s)
+note_taken_part(struct taken *t, const struct ledger_entry *e, const struct quota_dim *d,
+	int64_t ttl_s)
 {
 	size_t i = t->n++;
 
@@ -182,8 +182,8 @@ on_taken(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 static void
 take_from_former(struct quota *qt, struct life *l, const struct taken *t)
 {
-	struct redis_pipe *p =
-		redis_begin(qt->redis, PUBLISH_COMMANDS * t->n, on_taken, t, sizeof(*t));
+	struct redis_pipe *p = redis_begin(
+		qt->redis, PUBLISH_COMMANDS * t->n, on_taken, t, sizeof(*t));
 
 	for (size_t i = 0; i < t->n; i++)
 		key_add(p, t->of[i].key, t->of[i].kn, SPAN_LIT(""), -t->of[i].sum,
@@ -275,8 +275,7 @@ publish_again(struct quota *qt, struct redis *node, struct life *l, int64_t now_
 	if (known_longs(qt->known, l->epoch) > 0)
 		write_longs_key(qt, node, l, now_ms);
 	else
-		known_lives(
-			qt->known, &(struct known_life){ .epoch = l->epoch, .longs_s = -1 });
+		known_lives(qt->known, &(struct known_life){ .epoch = l->epoch, .longs_s = -1 });
 	if (qt->ledger->node && ledger_lived(qt->ledger, l->epoch))
 		write_recalled_key(qt, node, l);
 }
@@ -366,7 +365,7 @@ enum {
 	MOST_US = 600000000,
 	RENEW_US = 1000000,
 	MEMBER_MS = 3000,
-	NAMES_US = 1000000, /* interval at which the members are read */
+	NAMES_US = 1000000,   /* interval at which the members are read */
 	NAMES_BYTES = NAMES_MAX * 64,
 	KEY_S = 60,
 	BEAT_COMMANDS = 6,
@@ -386,7 +385,7 @@ enum {
 struct quota_lives {
 	uint64_t in; /* the epoch, if there is only one server; 0: none yet */
 	struct life life[LIVES];
-	size_t next; /* index of the next one to use */
+	size_t next;	     /* index of the next one to use */
 	/* number of members at the last count; 0: this worker has never taken part */
 	int64_t members;
 	int64_t handed;	 /* number of members that have retired */
@@ -395,7 +394,7 @@ struct quota_lives {
 	bool guesses;	 /* tollgate.yaml does not state the number of daemons */
 	/* the largest deciding() that Redis showed lately; 0: never asked */
 	int64_t most;
-	uint64_t most_us; /* monotonic, when it was last seen */
+	uint64_t most_us;    /* monotonic, when it was last seen */
 	/* the most workers that were present for long; 0: not more than `first` */
 	int64_t lasting;
 	bool said;	     /* the log has that these are more */
@@ -404,8 +403,8 @@ struct quota_lives {
 	uint64_t crowded_us; /* the caller's value of lives_unknown() */
 	/* members as last read, in an epoch from which nobody is missing */
 	struct names names;
-	bool no_names;		     /* Redis did not list them */
-	bool retired;		     /* set by lives_retire() */
+	bool no_names;	    /* Redis did not list them */
+	bool retired;	    /* set by lives_retire() */
 	struct quota_daemon *daemon; /* NULL: the workers of this daemon share nothing */
 	/* values of the daemon's members and doubts that were last seen */
 	uint64_t heard, doubts;
@@ -685,8 +684,7 @@ take_daemon_members(struct quota_lives *all, uint64_t now_us)
 		if (all->life[i].epoch && epoch_bits(all->life[i].epoch) == epoch_bits(word)) {
 			all->members = (int64_t)(word >> 48);
 			all->handed = (int64_t)all->daemon->retired;
-			note_members_seen(
-				all, deciding_members(all->members, all->handed), now_us);
+			note_members_seen(all, deciding_members(all->members, all->handed), now_us);
 			return;
 		}
 }
@@ -848,8 +846,8 @@ all_are_back(const struct quota_lives *all, const struct life *l, const struct n
 	if (l->missed)
 		return names_back(l->missed, is) &&
 		       (as_many || (int64_t)l->missed->n >= l->expected);
-	return as_many &&
-	       (!all->workers || (int64_t)names_nodes(is) >= all->first / all->workers);
+	return as_many && (!all->workers ||
+				  (int64_t)names_nodes(is) >= all->first / all->workers);
 }
 
 static void
@@ -941,14 +939,13 @@ send_beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	const struct redis_life *life = redis_life(node);
 	bool waits = l->state == LIFE_SETTLES;
 	int64_t now_ms = redis_life_ms(life, now_us);
-	char key[CELL_KEY_TEXT], retired[CELL_KEY_TEXT], since[SPAN_DECIMAL],
-		word[CELL_KEY_TEXT];
+	char key[CELL_KEY_TEXT], retired[CELL_KEY_TEXT], since[SPAN_DECIMAL], word[CELL_KEY_TEXT];
 	size_t kn = life_key(key, "members", life, l->epoch),
 	       rn = life_key(retired, "retired", life, l->epoch),
 	       sn = span_decimal(since, now_ms - MEMBER_MS),
 	       wn = life_key(word, waits ? "begun" : "revision", life, l->epoch);
-	struct redis_pipe *p =
-		lives_begin(qt, l, BEAT_COMMANDS + SIGN_COMMANDS, waits ? on_came : on_beat);
+	struct redis_pipe *p = lives_begin(
+		qt, l, BEAT_COMMANDS + SIGN_COMMANDS, waits ? on_came : on_beat);
 
 	sign_set(p, qt->lives, key, kn, now_ms);
 	redis_command(p, 4, (const char *[]){ "ZREMRANGEBYSCORE", key, "-inf", since },
@@ -1061,9 +1058,9 @@ go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t 
 	}
 	settle_if_all_came(qt, node, l, now_us);
 	/* A resting worker without requests only renews its name. */
-	uint64_t every = l->state == LIFE_SETTLES	       ? POLL_US
+	uint64_t every = l->state == LIFE_SETTLES	   ? POLL_US
 			 : is_watching(qt->lives) || qt->first ? BEAT_US
-							       : REST_US;
+							   : REST_US;
 	if (since < every || l->state == LIFE_PUBLISHES)
 		return;
 	l->beat_us = now_us;

@@ -20,7 +20,7 @@ struct names {
 struct life {
 	struct tag tag;
 	struct quota *quota;
-	uint64_t epoch;	    /* 0: unused */
+	uint64_t epoch; /* 0: unused */
 	char keys_tag[16];  /* tag of the epoch's keys, as redis_life.tag */
 	uint64_t tagged_us; /* monotonic, when the tag changed; 0: never */
 	enum life_state state;
@@ -34,7 +34,7 @@ struct life {
 	bool left;   /* abandoned for another epoch */
 	/* this worker was the first to see that the epoch ended, and informed the others */
 	bool ended;
-	uint64_t seen_us; /* monotonic, when this worker first saw it */
+	uint64_t seen_us;    /* monotonic, when this worker first saw it */
 	/* monotonic, when limits were reduced to a share; 0: they are not */
 	uint64_t settled_us;
 	/* the workers of the epoch before; owner: the life. NULL: not known */
