@@ -34,7 +34,7 @@ enum {
 	WITHIN_US = 1000000,	 /* longest wait for a vector */
 	ANSWER_MOST = 256 << 10, /* bytes of the embedding response */
 	FAILURES = 3,		 /* after this many failures in a row, no vector is requested */
-	REST_US = 10000000,	 /* for this time */
+	REST_US = 10000000,	 /* µs without vectors after these failures */
 	VECTOR_OVERHEAD = 256,	 /* bytes that an entry takes in the set besides its vector */
 	SET_MOST = 10000	 /* prompts in a set; beyond it the set is deleted */
 };

@@ -53,7 +53,7 @@ record_kept(struct buf *b, enum record_field first, const struct kept_text *k)
 	buf_putc(b, '}');
 }
 
-/* ---- the response ---- */
+/* ---- rules ---- */
 
 enum { RULES_MAX = 4096, SCORE_DIGITS = 6 };
 

@@ -143,8 +143,6 @@ canonical_write(struct arena *a, struct span json, const char *without, struct b
 
 const char *const tool_pin_kinds[] = { "tool", "prompt", "instructions", NULL };
 
-/* ---- the table ---- */
-
 static uint64_t
 slot_hash(const struct tool_pins *p, const struct tool_pin_of *of)
 {

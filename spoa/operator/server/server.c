@@ -2,9 +2,8 @@
  *
  * A table (daemon_rows) has the start and stop functions of all parts, in the order in which
  * they depend on each other. The start calls them downwards until one fails; the stop calls all
- * stop functions upwards, also after a failed start.
- *
- * ---- telemetry ---- */
+ * stop functions upwards, also after a failed start. The functions of small parts, such as
+ * telemetry, are in this file. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -48,6 +47,8 @@
 #include "record/audit/audit.h"
 #include "record/audit/sums.h"
 #include "record/seal/store.h"
+
+/* ---- telemetry ---- */
 
 #define FLUSH_US 2000000 /* a stop waits this long for telemetry */
 
