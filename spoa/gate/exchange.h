@@ -182,7 +182,7 @@ struct attempts {
 		ATTEMPTS_STANDS	  /* v[n - 1] is the last one */
 	} life;
 	struct attempt v[RETRY_ATTEMPTS_MAX];
-	/* the same attempts, as targets_next() reads them */
+	/* the attempts of `v` in the form that targets_next() reads */
 	struct next_attempt tried[RETRY_ATTEMPTS_MAX];
 	unsigned n; /* attempts begun */
 	uint64_t begun_us;

@@ -422,7 +422,7 @@ void request_pieces(
  * If the price depends on options that the request leaves open, *out has the highest. Returns
  * false if there is no row. */
 bool request_price(const struct request *r, struct span model, struct price_row *out);
-/* The same for another target. */
+/* Finds the price row of a model at another target, as request_price() does. */
 bool request_price_at(const struct request *r, const struct target *to, struct span model,
 	struct price_row *out);
 /* Computes what a response's usage costs, at the prices of the decision's time. As
@@ -484,8 +484,8 @@ enum step_result step_cache(struct request *r);
  * a hit found.cache.state is CACHED_HIT and out.replay holds the response. looked NULL: the
  * waiting step continues. */
 bool request_cache_look(struct request *r, void (*looked)(struct request *r));
-/* The same for a response to a prompt of the same meaning, stored under `key`, at this
- * distance. */
+/* Looks for a response to a prompt of the same meaning, stored under `key`, at this distance.
+ * Reports the result as request_cache_look() does. */
 void request_cache_look_at(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 	double distance, void (*looked)(struct request *r));
 /* Returns true if the response would be stored, as far as that is known before it arrives. */
@@ -542,7 +542,8 @@ int request_keep_credential(struct request *r, struct span value);
 /* Returns true if the text holds the request's credential or any tg_ key, plain, in base64 or
  * in hexadecimal. */
 bool request_credential_in(const struct request *r, struct span text);
-/* The same, also after undoing percent and backslash escapes, up to three levels. */
+/* Searches as request_credential_in() does, also after undoing percent and backslash escapes,
+ * up to three levels. */
 bool request_credential_escaped_in(const struct request *r, struct span text);
 /* Receives one credential, as a view of the text. A result other than 0 ends the search. */
 typedef int credential_fn(void *arg, struct span credential);

@@ -156,7 +156,7 @@ struct request_found {
 	const struct cel_value *data[CAP_DATA];
 	struct data_value *data_held[CAP_DATA]; /* references that keep `data` alive */
 	uint64_t required;   /* bits by recognizer: a rule may require its reply */
-	uint64_t considered; /* bits by recognizer: it was decided whether to ask it */
+	uint64_t considered; /* bits by recognizer: a step has decided whether to ask it */
 	/* gate/limits/step_pins.c: the target at which an object that the request names or
 	 * contains was made */
 	struct {
@@ -199,7 +199,7 @@ struct request_found {
 	size_t ntags;
 	uint64_t learned_cap; /* output limit of a route with reserve: learned; 0: none */
 	/* sends_default: output_default is sent, because the body states no output limit.
-	 * default_cap: its value; 0: none */
+	 * default_cap: the value of output_default; 0: none */
 	bool sends_default;
 	uint64_t default_cap;
 	/* the model's own limit, to which stated limits were lowered; 0: none */

@@ -23,7 +23,7 @@ struct recognition {
 	enum ask_outcome outcome; /* the worst result of its calls */
 	/* the outcome that on_failure applied if the recognizer did not reply */
 	enum outcome applied;
-	size_t texts, cached; /* segments asked about; how many results were cached */
+	size_t texts, cached; /* number of segments asked about; number of cached results */
 	uint64_t us;	      /* time the calls took */
 };
 

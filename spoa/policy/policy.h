@@ -149,7 +149,7 @@ record_text_sealed(enum record_text how)
 	return how == KEPT_REDACTED || how == KEPT_FULL;
 }
 
-/* When a failing target is left alone. */
+/* The circuit breaker: when a failing target gets no requests, and for how long. */
 struct breaker {
 	bool on;	   /* default: off if a route has one target */
 	unsigned failures; /* consecutive failures that open the breaker; default 5 */
@@ -651,7 +651,7 @@ struct detect_rules;
  * condition may depend on any entity. `when` may be NULL. */
 bool policy_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
-/* The same for entities in the response. */
+/* Adds the entities in the response that a condition names, as policy_names_used() does. */
 bool policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
 /* Iterates over all conditions of a policy: of rules, limits (with the expressions of `per`)
@@ -788,8 +788,8 @@ const char *policy_slot_parameter(size_t slot);
  * external recognizers report are added to `rules`. Main thread. */
 const struct policy *policy_load(struct arena *a, const char *file, const struct config *cfg,
 	struct detect_rules *rules, struct diag *d);
-/* The same for a tree that was read before. Relative paths are relative to the folder of
- * `file`. */
+/* Compiles a tree that was read before, as policy_load() does. Relative paths are relative to
+ * the folder of `file`. */
 const struct policy *policy_compile(struct arena *a, const struct yaml_node *root,
 	const char *file, const struct config *cfg, struct detect_rules *rules, struct diag *d);
 /* Returns the tokens reserved for a response to a request without a cap. */

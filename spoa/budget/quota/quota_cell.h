@@ -52,7 +52,8 @@ enum {
 
 /* Returns the place of a charge at this time of the counts' clock. */
 struct quota_place cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
-/* The same for an amount that is counted without a decision: its slice is that of now_ms. */
+/* Returns the place of an amount that is counted without a decision. The slice is the one of
+ * now_ms. */
 struct quota_place cell_place_at(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
 /* Returns true if a charge that was sent to d->at at d->asked_s still belongs to the window
  * of now_ms. */

@@ -44,7 +44,7 @@ struct known_counts {
 
 /* The counts of one key. */
 struct known_place {
-	uint64_t asked; /* when it was last asked for, in the count of quota_known.asked */
+	uint64_t asked; /* value of quota_known.asked when the key was last asked for */
 	char key[QUOTA_KEY_MAX];
 	struct quota_place at; /* the bucket of `own` */
 	int64_t own, near[WINDOW_NEIGHBOURS];

@@ -35,7 +35,7 @@ long admin_ask_or_say(const char *what, const struct admin_call *c, struct buf *
  * message, with *code EXIT_NO if the daemon refused, else EXIT_CANNOT. */
 json_t *admin_call_json(
 	const char *what, const char *config, const char *page, const json_t *in, int *code);
-/* As admin_call_json(), at this socket. */
+/* Calls the daemon at this socket, as admin_call_json() does. */
 json_t *admin_call_at(
 	const char *what, const char *socket, const char *page, const json_t *in, int *code);
 /* Prints JSON in ASCII, so that no text in it can control a terminal. Returns an exit code. */

@@ -43,10 +43,12 @@ struct cache {
 	LIST_HEAD(, kept) by_key[PLACES];
 	struct {
 		LIST_HEAD(, cache_flight) under_way;
-		uint64_t ended_us, alone_us; /* the last one; one that was not kept: its key */
+		/* monotonic: when the last flight ended, and the last one whose response was not
+		 * stored; `alone` is the key of the latter */
+		uint64_t ended_us, alone_us;
 		unsigned char alone[CACHE_KEY_BYTES];
-		/* flights of the key `alone` that failed in a row; 0: its response could not
-		 * be stored */
+		/* flights of the key `alone` that failed in a row; 0: the response could not be
+		 * stored */
 		unsigned failed;
 	} flights[PLACES];
 	uint64_t serial;

@@ -36,8 +36,8 @@ enum live_past {
 	LIVE_PAST_OWN, /* no entries were read: the daemon had its file, or Redis has no
 			* entries either */
 	LIVE_PAST_NEW, /* this node is new, and took the entries of Redis */
-	/* those of Redis; this node had a file before, and entries that only the file had are
-	 * lost */
+	/* this node took the entries of Redis; it had a file before, and entries that only the
+	 * file had are lost */
 	LIVE_PAST_LOST,
 };
 /* *entries: how many entries were accepted. Any thread. */

@@ -60,7 +60,7 @@ struct pin {
 	/* the writes that are missing on disk or in Redis */
 	struct pin *next; /* the next pin of the queue */
 	bool queued, file_due, redis_due;
-	bool soon;	  /* write at once: more than the listed text changed */
+	bool soon;	  /* written at once, because more than the listed text changed */
 	uint64_t told_us; /* monotonic, when the pin was last written; 0: never */
 	uint8_t hurried;  /* number of times in a row that the pin was written at once */
 	char name[];

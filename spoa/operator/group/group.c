@@ -129,7 +129,7 @@ group_trends_node(struct group *g, const char *daemon, bool live)
 	t->node[i].listed = true;
 }
 
-/* Removes the daemons that the hash no longer lists, and with them the sum. */
+/* Removes the daemons that the hash no longer lists, and the sum that contains them. */
 static void
 forget_nodes(struct group_trends *t)
 {

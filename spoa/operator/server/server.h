@@ -115,7 +115,7 @@ void server_notify(const char *state);
 
 /* Returns a reference to the snapshot in force, which the caller releases. Any thread. */
 struct snapshot *server_snapshot(struct server *s);
-/* The same, released at the end of the scope. */
+/* Declares a reference to the snapshot in force, which is released at the end of the scope. */
 #define SCOPED_SNAPSHOT(name, server)                                                          \
 	__attribute__((cleanup(snapshot_unref))) struct snapshot *name = server_snapshot(server)
 /* Returns a counter's sum over all threads; 0 for METRIC_COUNT. Any thread. */

@@ -112,7 +112,7 @@ otlp_answer(struct otlp_answer *a, int err, const char *why, int status, struct 
 
 /* ---- batches ---- */
 
-#define FLUSH_S	       1. /* spans wait so long for others */
+#define FLUSH_S	       1. /* seconds that spans wait for further ones */
 #define BATCH_RECORDS  512
 #define BATCH_BYTES    (1u << 20)
 #define DEADLINE_US    10000000

@@ -39,7 +39,7 @@ bool cel_charge(struct cel_ctx *c, size_t n, struct cel_value *out);
  * because records contain them. */
 __attribute__((format(printf, 3, 4))) void cel_raise(
 	struct cel_ctx *c, struct cel_value *out, const char *fmt, ...);
-/* The same with a static message. */
+/* Sets *out to an error with a static message. */
 void cel_raise_lit(struct cel_value *out, const char *message);
 /* Sets *out to an error: `what` has no overload for the types of a and b (NULL: one operand).
  * *out may be one of them. */

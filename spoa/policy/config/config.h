@@ -215,8 +215,8 @@ int config_redis(const struct config *cfg, struct redis_options *out);
 /* Returns the number of bytes up to which the cache fills the Redis of the limits, or 0 if the
  * cache has a Redis of its own. */
 uint64_t config_redis_filled(const struct config *cfg);
-/* The same for cache.redis: the options of redis.* except URL, user, password and server
- * name. */
+/* Fills the options of the client for cache.redis: those of redis.* except URL, user, password
+ * and server name. */
 int config_cache_redis(const struct config *cfg, struct redis_options *out);
 /* Appends the names of options that differ and that a running daemon cannot change, separated
  * by commas. */

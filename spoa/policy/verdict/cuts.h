@@ -40,7 +40,7 @@ cut_member(struct cutting *c, struct json_member *m, struct json_event *ev, int 
 }
 /* Reads to the end of a value whose first token was read. *ev becomes its last token. */
 int cut_pass(struct cutting *c, struct json_event *ev);
-/* The same; if the value is a string, *to is its text. */
+/* Reads a value as cut_pass() does. If the value is a string, *to is its text. */
 int cut_text(struct cutting *c, struct json_event *ev, struct span *to);
 /* Return the start of a value by its first token, and the end by its last token, including
  * quotes. */

@@ -28,7 +28,7 @@ struct tracks {
 /* Returns true if a match of this rule is only recorded, as in shadow mode: its denial or
  * redaction, also the redaction of a permit. */
 bool rule_lifted(const struct policy *p, bool verified, const struct rule *r);
-/* The same for the effect with which the rule ends the evaluation. */
+/* Returns true if the effect with which this rule ends the evaluation is only recorded. */
 bool rule_end_lifted(const struct policy *p, bool verified, const struct rule *r);
 /* Adds the result of a rule to its trace and to both tracks. `hit` is that of facts_test(). A
  * failure denies, unless the rule has on_error: skip. */

@@ -101,9 +101,9 @@ struct tool_list *tool_list_new(
  * the rule that hides it, or NULL if its description changed or its URI has several
  * spellings. */
 bool tool_list_hides(struct tool_list *l, const struct tool_call *c, const struct rule **rule);
-/* The same for a tool that the provider runs (TOOL_HOSTED). A denial without `hide` refuses the
+/* Judges a tool that the provider runs (TOOL_HOSTED). A denial without `hide` refuses the
  * request that offers the tool. A permit or denial that depends on arguments does not count.
- * For `any`, a rule that denies some tools of that very server denies it. *rule is the rule
+ * For `any`, a rule that denies some tools of this server denies the call. *rule is the rule
  * that hides or refuses, or NULL if the URI has several spellings. */
 enum tool_hosted { HOSTED_SHOWN, HOSTED_HIDDEN, HOSTED_REFUSED };
 enum tool_hosted tool_list_hosted(

@@ -566,8 +566,8 @@ struct making {
 	/* wall clock, ns since 1970 */
 	int64_t now_ns;
 	int64_t clock_off_ns;  /* now_ns minus the monotonic clock */
-	struct queue took;     /* the entries in it */
-	bool checkpoint, keys; /* it has a checkpoint; it has key records */
+	struct queue took;     /* the entries in the commit */
+	bool checkpoint, keys; /* the commit has a checkpoint; the commit has key records */
 	bool note;	       /* shares note how far they have followed the journal */
 };
 

@@ -17,7 +17,7 @@ struct audit_note {
 	int64_t begun_ns;	/* begun_us as wall clock, ns since 1970 */
 	/* format of the dialect's family, a static string; NULL: none */
 	const char *format;
-	const char *endpoint; /* likewise */
+	const char *endpoint; /* endpoint of the request, a static string; NULL: none */
 	/* the model's label in metrics: "", or "other" if its name is not known */
 	char model[NOTE_MODEL];
 	/* µs of the steps that have ended, by enum tally_stage */

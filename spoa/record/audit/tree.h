@@ -24,7 +24,7 @@ struct tree_pace {
 	 * than a second */
 	uint64_t uncovered_us;
 	uint64_t idle_us; /* µs after the last checkpoint, if there are no records */
-	bool hurries;	  /* also before a close, and with an alarm */
+	bool hurries;	  /* makes checkpoints also before a close, and with an alarm */
 };
 extern struct tree_pace tree_pace;
 extern uint64_t

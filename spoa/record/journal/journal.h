@@ -83,7 +83,7 @@ struct journal {
 	uint64_t size;		 /* size of the file, with the NUL bytes after `good` */
 	/* monotonic µs: when the names of folder and segment were last checked */
 	uint64_t placed_us;
-	bool placing; /* that check is part of this commit */
+	bool placing; /* the check of the names is part of this commit */
 	/* once a segment has this size, the next commit begins a new segment */
 	uint64_t segment_bytes;
 	/* a sync or a cut failed: nothing may be appended to the open segment */

@@ -287,7 +287,7 @@ struct sealing {
 	struct sha256 hash;
 	int err;
 	bool ended, cut;
-	bool full; /* it ignores further bytes */
+	bool full; /* the text is full, and ignores further bytes */
 };
 
 struct sealer *
