@@ -67,7 +67,8 @@ struct exchange {
 	 * client */
 	struct {
 		uint64_t turns, media_in, media_out;
-		uint64_t redactions;		/* outside any response */
+		uint64_t redactions;		/* redactions in messages that belong to no
+						 * response */
 		struct messages_joined *joined; /* belongs to the session */
 	} socket;
 	/* the entry in the table of open requests; NULL: not sent, or over */

@@ -103,7 +103,7 @@ struct request_found {
 	const struct token_family *tokens_by; /* NULL: estimated from bytes */
 	struct found_tokens {
 		int64_t mean, most; /* expected, and upper bound */
-		uint64_t key;	    /* names the learned correction */
+		uint64_t key;	    /* key of the learned correction */
 		bool estimated;	    /* the count is not exact: another vocabulary, tools or
 				     * media */
 		/* by_bytes: not counted; at most `bound` tokens (one a byte) are reserved.
@@ -152,7 +152,7 @@ struct request_found {
 	/* signed blocks of reasoning: how many were removed, and how many stay although they
 	 * hold a value to replace */
 	size_t reasoning_dropped, reasoning_left;
-	/* by index in the policy's `data`; NULL: unknown */
+	/* values of the policy's data sources, by their index; NULL: unknown */
 	const struct cel_value *data[CAP_DATA];
 	struct data_value *data_held[CAP_DATA]; /* references that keep `data` alive */
 	uint64_t required;   /* bits by recognizer: a rule may require its reply */

@@ -91,7 +91,8 @@ struct request_in {
 	/* indexed by the media number of a segment; NULL: no files (gate/files) */
 	struct file *files;
 	size_t nfiles;
-	/* by segment of the body: 1 + index of the file that names or holds it; 0: none */
+	/* for each segment of the body: 1 + index of the file that names or holds the segment;
+	 * 0: none */
 	uint32_t *file_of;
 	size_t said_bytes;	/* bytes that tollgate-extract returned */
 	struct segment *target; /* segments of path and query */

@@ -514,7 +514,7 @@ struct limit {
 	bool by_calendar;
 	enum limit_calendar calendar;
 	const struct cel_zone *zone; /* time zone of a calendar's window; NULL: UTC */
-	/* bound for a shorter window; 0: none */
+	/* the burst: an amount for a shorter window; 0: no burst */
 	struct {
 		uint64_t amount, window_s;
 	} burst;

@@ -21,7 +21,7 @@ struct change {
 	const char *what;
 	const char *verb; /* "new", "revoke" and so on, in the record */
 	bool unwaited;	  /* the change was made already, so nobody waits for its record */
-	bool reads;	  /* nothing is changed: the record has the type "read" */
+	bool reads;	  /* the call only reads, so its record has the type "read" */
 	/* beyond the caller's limit, the reading is added to a sum (verb, records) */
 	bool may_sum;
 	/* the change is such a sum of changes */
