@@ -420,7 +420,7 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 #define KEY_ID { "id", PARAM_TEXT, PARAM_NEEDED, .text = "Which key." }
 
 /* A name "*" accepts any member. Members of a key are those of an API key
- * (policy/identity/apikey.h). */
+ * (policy/identity/apikeys.h). */
 static const struct param key_new[] = {
 	UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members of a key: person, team, models, …" }, { .name = NULL },
 };

@@ -1,5 +1,5 @@
 /* Hands out shares of sealed texts, each recorded first, and orders erasures.
- * operator/server/erasing.c carries out an erasure on this node; this file orders it and
+ * gate/changes/erasing.c carries out an erasure on this node; this file orders it and
  * reports which nodes have done so. */
 #include "operator/admin/sealed.h"
 

@@ -21,7 +21,7 @@ first_translated(unsigned forms)
 	return FORM_NONE;
 }
 
-/* forms.c: `speaks` of a provider */
+/* Reads `speaks` of a provider. */
 static void
 build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v)
 {
