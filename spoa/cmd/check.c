@@ -153,7 +153,7 @@ struct check {
 	bool as_json, haproxy_only, probes;
 	struct probe probe; /* the result of --probe */
 	bool is_given; /* --policy -: the policy was read from standard input */
-	json_t *valid; /* with --json: facts about a valid policy, by name; else NULL */
+	json_t *valid; /* --json: facts about a valid policy, by name; otherwise NULL */
 };
 
 static void
@@ -438,7 +438,7 @@ check_machine(struct check *c, const struct config *cfg)
 
 /* Facts that one Redis server, or the nodes of one cluster, report about themselves. */
 struct redis_seen {
-	struct redis_life life; /* of the first server that reports one */
+	struct redis_life life; /* epoch of the first server that reports one */
 	char evicts[32];	/* the maxmemory-policy if keys may be evicted; "": no eviction */
 	bool no_vectors;	/* a server has no vector sets, or the user may not use them */
 	struct redis_room room; /* memory of the server that holds this node's stream */

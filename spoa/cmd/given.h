@@ -10,7 +10,7 @@
  * May be called once in a process; `text` must stay valid. Returns the name of the policy
  * file, or NULL after a message. */
 const char *given_policy(const char *what, const char *config, struct span text);
-/* As given_policy(), with all of standard input as the text. */
+/* Calls given_policy() with all of standard input as the text. */
 const char *given_policy_stdin(const char *what, const char *config);
 
 #endif

@@ -16,7 +16,7 @@
 
 #define SECOND_NS 1000000000ll
 enum { WORDS = 8, MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
-#define UNIX_MAX_S INT64_C(9000000000) /* in the year 2255, within int64_t nanoseconds */
+#define UNIX_MAX_S INT64_C(9000000000) /* in the year 2255; fits into int64_t nanoseconds */
 
 /* The meaning of the words that were read so far. */
 struct time_words {

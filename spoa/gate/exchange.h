@@ -42,13 +42,13 @@ struct exchange {
 		size_t nsaved;
 	} kept;
 	const struct vault *of_session; /* WebSocket: the session's vault; NULL: none */
-	/* of the response; from FORM_NONE: not translated */
+	/* form of the response; from FORM_NONE: not translated */
 	struct translate_plan translate;
 	struct span rpc_ids;			 /* dialect_rpc_ids() of the request */
 	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), if plan.sessions */
 	/* The gateway's credential in the plan's head. */
 	struct {
-		unsigned generation; /* which version of it */
+		unsigned generation; /* version of the credential that the head contains */
 		bool mended;	     /* the provider refused it, and a newer one may be used */
 	} credential;
 	bool hide_usage; /* the caller did not ask for usage: remove it */
@@ -67,7 +67,8 @@ struct exchange {
 	 * client */
 	struct {
 		uint64_t turns, media_in, media_out;
-		uint64_t redactions;		/* outside any response */
+		uint64_t redactions;		/* redactions in messages that belong to no
+						 * response */
 		struct messages_joined *joined; /* belongs to the session */
 	} socket;
 	/* the entry in the table of open requests; NULL: not sent, or over */
@@ -160,7 +161,7 @@ struct attempt {
 	int status;	   /* the provider's; 0: none */
 	uint64_t tokens, nanousd;
 	bool priced;	   /* nanousd is valid */
-	bool maybe_billed; /* its cost is unknown: the reservation stays charged */
+	bool maybe_billed; /* the attempt's cost is unknown, so its reservation stays charged */
 };
 
 /* The life of a request with attempts:
@@ -182,7 +183,7 @@ struct attempts {
 		ATTEMPTS_STANDS	  /* v[n - 1] is the last one */
 	} life;
 	struct attempt v[RETRY_ATTEMPTS_MAX];
-	/* the same attempts, as targets_next() reads them */
+	/* the attempts of `v` in the form that targets_next() reads */
 	struct next_attempt tried[RETRY_ATTEMPTS_MAX];
 	unsigned n; /* attempts begun */
 	uint64_t begun_us;
@@ -206,7 +207,7 @@ struct attempts {
 	enum again last; /* the reply to the relay if no target is left */
 	/* why there is no further attempt; NULL: v[n - 1] did not fail */
 	const char *no_further;
-	ev_timer pause;	     /* before the same target is tried again */
+	ev_timer pause; /* runs before the same target is tried again */
 };
 
 #endif

@@ -29,17 +29,18 @@ struct learned_place {
 /* The objects that all gates of the daemon share. Main sets it up before any worker runs;
  * afterwards only atomics and the objects with locks of their own change. */
 struct gate_shared {
-	const struct config *cfg; /* of the start: listeners, deadlines, node */
-	struct audit *audit;	  /* NULL: no audit section */
+	const struct config
+		*cfg;	     /* the configuration of the start: listeners, deadlines, node */
+	struct audit *audit; /* NULL: no audit section */
 	/* keys and overrides made at run time; NULL: no state_key is configured */
 	struct live *live;
 	struct holds holds;	 /* bytes held for requests */
-	struct gate *gates[256]; /* by worker */
+	struct gate *gates[256]; /* one for each worker */
 	unsigned ngates;
 	/* monotonic: when a segment short enough for a worker took much work; 0: never */
 	_Atomic uint64_t dear_us;
-	unsigned char prompt_key[32];	/* for keyed hashes of prompts */
-	unsigned char session_key[32];	/* for ids of MCP sessions */
+	unsigned char prompt_key[32];	/* key for hashes of prompts */
+	unsigned char session_key[32];	/* key for ids of MCP sessions */
 	unsigned char probe_secret[32]; /* makes keys for `tollgate check --probe` */
 	/* false: no state_key is configured, and no request is a probe */
 	bool has_probe_secret;
@@ -48,9 +49,10 @@ struct gate_shared {
 	_Atomic uint64_t warned[WARNED], warned_lines;
 	/* gate/engine/used.c: log lines about providers already written */
 	_Atomic uint64_t provider_lines[PROVIDER_LINES];
-	struct token_learned learned; /* how far token estimates were off */
+	struct token_learned learned; /* by how much token estimates differed from the
+				       * providers' counts */
 	struct target_table *targets; /* health of each target */
-	/* which object was made at which target */
+	/* the target at which each object (file, batch, …) was made */
 	struct pin_table *pins;
 	struct cache *cache;	  /* stored responses; NULL: no cache */
 	struct kept_tables *kept; /* values behind the placeholders of kept conversations */
@@ -73,7 +75,7 @@ struct gate {
 	struct ev_loop *loop;
 	unsigned worker;
 	struct gate_shared *shared;
-	struct snapshot *snap; /* in force for new requests */
+	struct snapshot *snap; /* the snapshot in force for new requests */
 	struct metrics *metrics;
 	struct quota *quota;
 	uint64_t over_us; /* monotonic: when a limit in requests last refused; 0: never */
@@ -81,15 +83,15 @@ struct gate {
 	struct data_cache *data;
 	struct extractor extractor;
 	struct pins pins;
-	/* to HAProxy's inner bind, for embeddings; NULL: not needed yet */
+	/* client of HAProxy's inner bind, for embeddings; NULL: not needed yet */
 	struct http_client *http;
-	struct {       /* failures to get the vector of a prompt */
-		unsigned failures; /* in a row */
+	struct {		   /* failures to get the vector of a prompt */
+		unsigned failures; /* failures in a row */
 		uint64_t until_us; /* monotonic: no vector is requested before */
 	} vectors;
 	struct sealer *sealer;	   /* NULL: no texts are kept */
 	struct redis *cache_redis; /* where responses are stored; NULL: in shared->cache */
-	struct mailbox *mail;	   /* of this worker */
+	struct mailbox *mail;	   /* this worker's mailbox */
 	struct tickets tickets;
 	struct learned_place learned[LEARNED];
 	TAILQ_HEAD(, exchange)

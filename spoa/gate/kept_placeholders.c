@@ -26,8 +26,8 @@ struct kept_asked {
 		struct kept_asked *of;
 		struct kept_name name;
 		unsigned char key[KEPT_KEY_BYTES];
-		/* found: it was stored. full: it reached its limit, and is replaced by a new
-		 * one */
+		/* found: the table was stored. full: the table reached its limit, and a new one
+		 * replaces it */
 		bool found, full;
 	} v[OWNED_MAX];
 	size_t n, waits; /* waits: replies from Redis outstanding */

@@ -17,7 +17,7 @@ struct hit {
 		HIT_WHOLE, /* applies to the whole segment, which redaction replaces */
 		/* a recognizer did not reply: redacted whatever the rules demand */
 		HIT_POSSIBLE,
-		HIT_UNKNOWN, /* the same for a whole segment; f.entity is meaningless */
+		HIT_UNKNOWN, /* not inspected: the whole segment; f.entity is meaningless */
 		/* the caller's credential, or a tg_ key; f.entity is meaningless */
 		HIT_CREDENTIAL
 	} kind;

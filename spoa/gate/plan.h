@@ -27,8 +27,9 @@ struct exchange_plan {
 	 * Content-Length or Transfer-Encoding. */
 	struct http_head head;
 	enum exchange_body body_mode;
-	struct span body;	 /* for BODY_SWAP */
-	int64_t content_length;	 /* of the client's request as decided; -1: none declared */
+	struct span body;	 /* the body to send, for BODY_SWAP */
+	int64_t content_length;	 /* Content-Length of the client's request as decided; -1:
+				  * none declared */
 	uint64_t body_cap_bytes; /* above it: gate_body_refused(413) */
 	uint64_t deadline_us;	 /* monotonic: end of the whole exchange */
 	bool reads_answer;	 /* the relay must call gate_answer() */
@@ -64,13 +65,13 @@ struct exchange_plan {
 	/* the gateway's own response: nothing is sent upstream; empty: none */
 	struct span document;
 	bool replays; /* gate_replay() has the response: nothing is sent upstream */
-	/* how a denial of the response begins; NULL: not JSON-RPC */
+	/* how a denial of the response begins, for JSON-RPC; NULL: not JSON-RPC */
 	const struct mcp_refusal *mcp;
 	bool listens; /* MCP's subscriptions/listen: the response stays open */
 	/* A WebSocket: the response is a 101, followed by messages of at most this many bytes;
 	 */
 	size_t socket_bytes;
-	const char *subprotocol; /* in the 101; NULL: none */
+	const char *subprotocol; /* subprotocol in the 101 response; NULL: none */
 };
 
 /* ---- WebSockets: the result of gate_message() for one message ---- */
@@ -95,7 +96,7 @@ struct socket_calls {
 /* How a WebSocket is closed. */
 struct socket_end {
 	unsigned code;	 /* enum ws_code, sent to the client */
-	bool denied;	 /* by the policy or a limit */
+	bool denied;	 /* the policy or a limit denied the message */
 	const char *why; /* a constant */
 };
 
@@ -112,7 +113,7 @@ enum exchange_end {
 	END_PROVIDER_ABORT, /* cut, timed out or broken after the request was sent */
 	END_NEVER_SENT,	    /* no byte reached the provider */
 	END_DENIED,	    /* gate_body() or gate_refuse() denied */
-	END_ANSWER_DENIED,  /* by a rule, or because the response could not be read */
+	END_ANSWER_DENIED,  /* a rule denied the response, or it could not be read */
 	END_RULED,	    /* HAProxy replied by its own rule: nothing was sent */
 	/* HAProxy replied by its own rule in place of the provider's response */
 	END_ANSWER_RULED,
@@ -139,7 +140,7 @@ struct attempt_end {
 		ATTEMPT_CUT, /* no response, or HAProxy's own: the provider may have billed it
 			      */
 	} said;
-	/* from the error response, as far as it arrived: dialect_refusal() */
+	/* type and document of the error response, as far as it arrived: dialect_refusal() */
 	struct span type, document;
 	bool broke_early; /* a reused connection closed right after the request was sent */
 };

@@ -57,6 +57,8 @@ request_quota(struct request *r)
 	return *q;
 }
 
+/* ---- life ---- */
+
 struct request *
 request_new(struct snapshot *snap, unsigned worker, const struct request_calls *calls)
 {
@@ -151,6 +153,8 @@ request_free(struct request **rp)
 	mem_put(r, sizeof(*r));
 }
 
+/* ---- denials ---- */
+
 /* Returns true if a client that was pointed at the gateway still sends its provider's key. */
 static bool
 shows_provider_key(const struct request *r)
@@ -242,6 +246,8 @@ request_on_failure(const struct request *r)
 	return r->found.route ? &r->found.route->on_failure : &r->snap->policy->on_failure;
 }
 
+/* ---- the head and the body ---- */
+
 bool
 request_set_target(struct request *r, struct span path, struct span query, bool has_query)
 {
@@ -324,6 +330,8 @@ request_drop_kept(struct request *r)
 	mem_put((void *)(uintptr_t)r->out.kept.p, r->out.kept.n);
 	r->out.kept = (struct span){ NULL, 0 };
 }
+
+/* ---- releasing memory after the decision ---- */
 
 /* Keeps the tags for the completion, by which usage is summed: the rules' tags, whose text
  * belongs to the policy, and the caller's tags. Leaves them out if `own` is full. */
@@ -418,6 +426,8 @@ request_let_go(struct request *r, struct arena *own)
 	arena_reset(&r->arena);
 	r->arena = *own;
 }
+
+/* ---- path, trace and names in records ---- */
 
 static bool
 any_in_target(const struct hit *v, size_t n)
@@ -551,6 +561,8 @@ request_priced_model(const struct request *r)
 	const struct price_row *row = to ? price_find(to->prices, said, r->now_wall_ns) : NULL;
 	return row && strcmp(row->model, "*") != 0 ? said : asked;
 }
+
+/* ---- tags, prices ---- */
 
 bool
 request_add_tags(struct request *r, const char *const *more, size_t nmore)

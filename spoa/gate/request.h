@@ -76,10 +76,11 @@ enum body_sends {
 
 /* How far the decision's record is. */
 enum record_life {
-	RECORD_NONE, /* not written; perhaps on its way: run.record */
+	RECORD_NONE, /* not written; run.record shows whether it is on its way */
 	RECORD_DURABLE,
 	RECORD_LEFT,	    /* being written without the request: request_record_leave() */
-	RECORD_LEFT_UNDONE, /* the same, with a completion that the request was abandoned */
+	RECORD_LEFT_UNDONE, /* written, with a completion that states that the request was
+			     * abandoned */
 };
 
 /* The decision's record on its way to disk. It has its own allocation, because it may outlive
@@ -98,9 +99,9 @@ struct record {
  * which continues it. A lower level cannot call a higher one directly, so each request carries
  * this table. engine/gate.c defines it. */
 struct request_calls {
-	/* from request_let_go(): drops what would point into freed memory */
+	/* called by request_let_go(): drops what would point into freed memory */
 	void (*let_go)(struct request *r, struct arena *own);
-	void (*ends)(struct request *r); /* from request_free() */
+	void (*ends)(struct request *r); /* called by request_free() */
 	/* Drops what was found for one target, because another target is tried. */
 	void (*forget)(struct request *r);
 	/* The result of a pending call arrived. The step continues; if the verdict was already
@@ -179,7 +180,8 @@ struct request {
 		enum request_life life;
 		size_t step; /* index into steps[] */
 		enum request_wait wait;
-		bool resumed; /* this is the second run, with the body that the relay read */
+		bool resumed; /* true in the second run, which has the body that the relay read
+			       */
 		/* the agent's deadline passed, and the request continues all the same */
 		bool late;
 		/* set if the verdict came inside gate_notify(); NULL outside it */
@@ -208,7 +210,8 @@ struct request {
 		bool data_asked;
 		/* a question to Redis in progress: gate/limits/step_pins.c; in the arena */
 		struct pins_asked *pins;
-		struct kept_asked *kept; /* the same for gate/kept_placeholders.c */
+		struct kept_asked *kept; /* the pending question of gate/kept_placeholders.c;
+					  * NULL: none */
 		struct offload {	 /* WAIT_HELPER: engine/gate.c */
 			struct work work;
 			struct mail back;
@@ -216,7 +219,7 @@ struct request {
 			/* the caller left; the helper's result will be dropped */
 			_Atomic bool pointless;
 		} offload;
-		struct record *record; /* while the audit thread has it; else NULL */
+		struct record *record; /* the record while the audit thread has it; else NULL */
 		struct audit_entry completion;
 		/* the error for which the response's text could not be kept; 0: none */
 		int unkept;
@@ -419,7 +422,7 @@ void request_pieces(
  * If the price depends on options that the request leaves open, *out has the highest. Returns
  * false if there is no row. */
 bool request_price(const struct request *r, struct span model, struct price_row *out);
-/* The same for another target. */
+/* Finds the price row of a model at another target, as request_price() does. */
 bool request_price_at(const struct request *r, const struct target *to, struct span model,
 	struct price_row *out);
 /* Computes what a response's usage costs, at the prices of the decision's time. As
@@ -481,8 +484,8 @@ enum step_result step_cache(struct request *r);
  * a hit found.cache.state is CACHED_HIT and out.replay holds the response. looked NULL: the
  * waiting step continues. */
 bool request_cache_look(struct request *r, void (*looked)(struct request *r));
-/* The same for a response to a prompt of the same meaning, stored under `key`, at this
- * distance. */
+/* Looks for a response to a prompt of the same meaning, stored under `key`, at this distance.
+ * Reports the result as request_cache_look() does. */
 void request_cache_look_at(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 	double distance, void (*looked)(struct request *r));
 /* Returns true if the response would be stored, as far as that is known before it arrives. */
@@ -539,7 +542,8 @@ int request_keep_credential(struct request *r, struct span value);
 /* Returns true if the text holds the request's credential or any tg_ key, plain, in base64 or
  * in hexadecimal. */
 bool request_credential_in(const struct request *r, struct span text);
-/* The same, also after undoing percent and backslash escapes, up to three levels. */
+/* Searches as request_credential_in() does, also after undoing percent and backslash escapes,
+ * up to three levels. */
 bool request_credential_escaped_in(const struct request *r, struct span text);
 /* Receives one credential, as a view of the text. A result other than 0 ends the search. */
 typedef int credential_fn(void *arg, struct span credential);

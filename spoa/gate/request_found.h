@@ -38,9 +38,9 @@ struct decision { /* owner: worker */
 	const char *scope;
 };
 
-extern const char *const decision_names[]; /* by enum decision_kind */
-extern const char *const cached_names[];   /* by enum cached */
-extern const char *const via_names[];	   /* by enum decision_via */
+extern const char *const decision_names[]; /* indexed by enum decision_kind */
+extern const char *const cached_names[];   /* indexed by enum cached */
+extern const char *const via_names[];	   /* indexed by enum decision_via */
 
 /* The shadow policy's verdict, and bits that name in what it differs from the policy in force.
  */
@@ -48,7 +48,7 @@ enum { SHADOW_DECISION = 1, SHADOW_RULE = 2, SHADOW_REDACTIONS = 4, SHADOW_ROUTE
 struct shadow {
 	enum { SHADOW_NOT_ASKED, SHADOW_FAILED, SHADOW_DECIDED } state;
 	enum rule_effect effect;
-	int status;	  /* of a deny */
+	int status;	  /* status of a denial */
 	const char *rule; /* points into the snapshot */
 	unsigned differs;
 };
@@ -65,7 +65,8 @@ struct found_seal {
 	unsigned char hash_key[SHA256_BYTES];
 	/* the person's pseudonym with audit.persons: pseudonym; "": none */
 	char pseudonym[PSEUDONYM_LEN + 1];
-	struct counter_key counter; /* with a share: encrypts the names of counters */
+	struct counter_key
+		counter; /* encrypts the names of counters, if the holder has a share */
 	struct kept_text {
 		struct sealing *t; /* NULL: no text is kept */
 		struct sealed said;
@@ -85,7 +86,8 @@ struct request_found {
 	enum probe_kind probe;	   /* a request of `tollgate check --probe`: step_identity.c */
 	bool probe_stops;	   /* the probe must not reach the provider */
 	const struct route *route; /* NULL: not matched yet */
-	struct endpoint endpoint;  /* of the request's dialect; error bodies follow it */
+	struct endpoint endpoint;  /* endpoint of the request's dialect; error bodies have
+				    * its format */
 	struct identity identity;
 	bool identified; /* the step ran and `identity` is valid */
 	bool presented;	 /* on a route with `login`: a header held some credential */
@@ -101,8 +103,9 @@ struct request_found {
 	const struct token_family *tokens_by; /* NULL: estimated from bytes */
 	struct found_tokens {
 		int64_t mean, most; /* expected, and upper bound */
-		uint64_t key;	    /* names the learned correction */
-		bool estimated;	    /* not exact: another vocabulary, tools or media */
+		uint64_t key;	    /* key of the learned correction */
+		bool estimated;	    /* the count is not exact: another vocabulary, tools or
+				     * media */
 		/* by_bytes: not counted; at most `bound` tokens (one a byte) are reserved.
 		 * bound 0: the bound was accepted, or replaced by a count */
 		bool by_bytes;
@@ -125,9 +128,10 @@ struct request_found {
 		size_t n;
 		struct token_sum rest;
 	} texts;
-	struct entity_set entities; /* found in any segment */
-	uint16_t *roles;	    /* by entity: bits by enum seg_role; NULL: none was found */
-	double injection;	    /* the highest score of a segment, 0 to 1 */
+	struct entity_set entities;    /* found in any segment */
+	uint16_t *roles;	       /* for each entity, bits by enum seg_role; NULL: no
+					* entity was found */
+	double injection;	       /* the highest score of a segment, 0 to 1 */
 	const char *injection_pattern; /* the pattern that matched in that segment, or NULL */
 	/* Whether the detectors searched all segments. The states are in ascending order. */
 	enum {
@@ -148,11 +152,11 @@ struct request_found {
 	/* signed blocks of reasoning: how many were removed, and how many stay although they
 	 * hold a value to replace */
 	size_t reasoning_dropped, reasoning_left;
-	/* by index in the policy's `data`; NULL: unknown */
+	/* values of the policy's data sources, by their index; NULL: unknown */
 	const struct cel_value *data[CAP_DATA];
 	struct data_value *data_held[CAP_DATA]; /* references that keep `data` alive */
 	uint64_t required;   /* bits by recognizer: a rule may require its reply */
-	uint64_t considered; /* bits by recognizer: it was decided whether to ask it */
+	uint64_t considered; /* bits by recognizer: a step has decided whether to ask it */
 	/* gate/limits/step_pins.c: the target at which an object that the request names or
 	 * contains was made */
 	struct {
@@ -173,7 +177,7 @@ struct request_found {
 			KEPT_BEGINS,  /* a first turn */
 			KEPT_GOES_ON, /* the earlier table was found: numbers continue */
 			KEPT_TAGGED,  /* new values get placeholders with a tag */
-			KEPT_LOST,    /* as KEPT_TAGGED: an earlier turn's table is missing */
+			KEPT_LOST, /* KEPT_TAGGED, because an earlier turn's table is missing */
 		} state;
 	} kept;
 	/* the order of the route's targets, in the arena; NULL: the route's own */
@@ -187,7 +191,7 @@ struct request_found {
 	struct decision *over;
 	/* the random number by which targets are drawn, one for each request; 0: not drawn */
 	uint64_t chance;
-	struct policy_verdict verdict; /* if have_verdict */
+	struct policy_verdict verdict; /* valid if have_verdict is true */
 	bool have_verdict;
 	struct shadow shadow;
 	struct span conversation; /* the condition request.conversation */
@@ -195,7 +199,7 @@ struct request_found {
 	size_t ntags;
 	uint64_t learned_cap; /* output limit of a route with reserve: learned; 0: none */
 	/* sends_default: output_default is sent, because the body states no output limit.
-	 * default_cap: its value; 0: none */
+	 * default_cap: the value of output_default; 0: none */
 	bool sends_default;
 	uint64_t default_cap;
 	/* the model's own limit, to which stated limits were lowered; 0: none */
@@ -220,7 +224,7 @@ struct request_found {
 	struct found_limits {
 		struct policy_limit_hit *hit;
 		size_t n, nall;	     /* nall: including those of the API key */
-		struct span model;   /* for which they were collected */
+		struct span model;   /* model for which these were collected */
 		bool known, resumed; /* collected, and in the second run */
 	} limits;
 	/* Limits that refuse without a counter: a single request exceeds message_over; the
@@ -232,16 +236,17 @@ struct request_found {
 	/* offered: pieces (images, seconds, …) at most, and the service tier, if the policy has
 	 * prices. asked: options that select a price */
 	struct price_usage offered;
-	struct price_asked asked; /* without its region */
+	struct price_asked asked; /* the options that select a price, without the region */
 	bool offered_known;
 	bool mcp; /* an MCP client's message: no model runs for it */
 	/* The MCP message, or the error in it, in the arena. NULL: no MCP message, or not read
 	 * yet */
 	struct found_message {
-		struct mcp_message said; /* as it was read */
-		struct tool_call call;	 /* as rules with phase: tool and limits read it */
+		struct mcp_message said; /* the message as it was read */
+		struct tool_call call;	 /* the call as limits and rules with phase: tool
+					  * read it */
 		bool as_error;		 /* denied as a JSON-RPC error, not as a tool result */
-		/* verdict of those rules; NULL: not evaluated */
+		/* verdict of the rules with phase: tool; NULL: not evaluated */
 		const struct tool_verdict *ruled;
 		struct mcp_error wrong; /* code 0: no error */
 	} * message;
@@ -264,7 +269,7 @@ struct request_found {
 		uint64_t max_age_s; /* oldest response that the caller accepts; UINT64_MAX: any
 				     */
 		unsigned char key[CACHE_KEY_BYTES];
-		enum form form; /* of the stored response, as its provider wrote it */
+		enum form form; /* form of the stored response, as its provider wrote it */
 		struct cache_stamp stamp;
 		/* how the response is requested: struct cache_hit */
 		bool stream, array, wants_usage;

@@ -23,7 +23,7 @@ struct recognition {
 	enum ask_outcome outcome; /* the worst result of its calls */
 	/* the outcome that on_failure applied if the recognizer did not reply */
 	enum outcome applied;
-	size_t texts, cached; /* segments asked about; how many results were cached */
+	size_t texts, cached; /* number of segments asked about; number of cached results */
 	uint64_t us;	      /* time the calls took */
 };
 
@@ -36,7 +36,7 @@ struct messages_joined {
 		size_t bytes;
 		double injection;
 		const char *rule;		  /* points into the policy; "": none matched */
-		unsigned char hmac[SHA256_BYTES]; /* of the message's bytes */
+		unsigned char hmac[SHA256_BYTES]; /* keyed hash of the message's bytes */
 	} v[CAP_SOCKET_JOINED];
 	size_t n;
 	bool closed; /* audio or pictures arrived: the provider may respond without being asked
@@ -80,18 +80,19 @@ struct request_in {
 	struct span coding;	 /* Content-Encoding unless it is identity */
 	int64_t declared_length; /* Content-Length in bytes; -1: none */
 	enum body_state body_state;
-	struct span body_raw; /* as it arrived, possibly compressed */
-	struct span raw;      /* after decompression */
+	struct span body_raw; /* the body as it arrived, possibly compressed */
+	struct span raw;      /* the body after decompression */
 	struct body body;
 	bool have_body;	      /* `body` is valid */
 	bool unreadable;      /* uninspected, and permitted by on_failure.unreadable */
 	struct unread unread; /* uninspected parts of target and body */
 	struct span *media;   /* the condition prompt.media */
 	size_t nmedia, media_room;
-	/* by the index of the segment's media; NULL: no files (gate/files) */
+	/* indexed by the media number of a segment; NULL: no files (gate/files) */
 	struct file *files;
 	size_t nfiles;
-	/* by segment of the body: 1 + index of the file that names or holds it; 0: none */
+	/* for each segment of the body: 1 + index of the file that names or holds the segment;
+	 * 0: none */
 	uint32_t *file_of;
 	size_t said_bytes;	/* bytes that tollgate-extract returned */
 	struct segment *target; /* segments of path and query */
@@ -104,8 +105,8 @@ struct request_in {
 	struct span conversation; /* the conversation's id in the body */
 };
 
-/* The findings in the segments. All of them point into the segments of `in` and is dropped
- * with them. owner: worker, or the helper thread while WAIT_HELPER. */
+/* The findings in the segments. All hits point into the segments of `in` and are dropped with
+ * them. owner: worker, or the helper thread while WAIT_HELPER. */
 struct request_scan {
 	struct hit *hits;
 	size_t nhits, hits_size;       /* used, allocated */
@@ -120,8 +121,8 @@ struct request_scan {
 	/* segments that could not be searched, for on_failure.classifier: redact */
 	const struct segment **failed;
 	size_t nfailed, failed_size;
-	struct files_job *files;  /* while files are read; else NULL */
-	struct external_job *job; /* while recognizers are asked; else NULL */
+	struct files_job *files;  /* the job that reads files; NULL: no job runs */
+	struct external_job *job; /* the job that asks recognizers; NULL: no job runs */
 	struct hit *extra;	  /* recognizers' findings, in the order of classification */
 	size_t nextra;
 	/* while other occurrences of found values are searched; else NULL */

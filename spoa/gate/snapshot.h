@@ -42,7 +42,7 @@ struct snapshot {
 	const char *no_ranks; /* why tokens are estimated; NULL: they are counted */
 	struct identity_keys *keys;
 	struct auth **auths;	    /* by index in cfg->credentials; NULL: none was opened */
-	unsigned char hash_key[32]; /* of redact.key_file; zeros without a configuration */
+	unsigned char hash_key[32]; /* key of redact.key_file; zeros without a configuration */
 	bool hash_key_set;
 	unsigned nlocal;
 	struct snapshot_local *local; /* one for each worker */

@@ -14,7 +14,7 @@ struct ticket {
 	uint64_t expires_us;  /* monotonic */
 	struct ticket *chain; /* next in the same bucket */
 	TAILQ_ENTRY(ticket) by_age;
-	bool live; /* in the table */
+	bool live; /* the ticket is in the table */
 };
 
 enum { TICKET_BUCKETS = 4096, TICKET_TEXT = 38 }; /* "0001-" + 32 hex + NUL */

@@ -6,7 +6,7 @@
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
-/* Reads a number of at most three digits at the begin of `s`; 0: none. */
+/* Reads a number of at most three digits at the beginning of `s`; 0: none. */
 static unsigned
 number_in_header(struct span s)
 {

@@ -19,7 +19,7 @@ struct provider {
 	enum form translated;	       /* like target.translated */
 	bool external, relay;
 	bool threads;		/* keeps Anthropic's message threads */
-	struct breaker breaker; /* on: the provider itself has `breaker` */
+	struct breaker breaker; /* `on` is true if the provider itself has `breaker` */
 	unsigned concurrent;
 };
 
@@ -31,7 +31,7 @@ struct alias {
 	size_t ntargets;
 	struct choose choose;
 	bool chooses; /* `choose` is set */
-	bool known;   /* some route has a target of it */
+	bool known;   /* some route has a target of this name */
 };
 
 /* State of one policy_compile() call. Lives on its stack. */
@@ -75,7 +75,8 @@ bool build_own_name(struct builder *b, const struct yaml_node *n, size_t max, co
 	const void *taken, size_t ntaken, size_t stride);
 /* Calls read_path(), and adds the file to the files that the policy depends on. */
 bool build_path(struct builder *b, const struct yaml_node *n, const char **out);
-/* The same for a file of keys or tokens (diag_rotates() in base/codec/yaml.h). */
+/* Reads a path as build_path() does, of a file of keys or tokens (diag_rotates() in
+ * base/codec/yaml.h). */
 bool build_rotating_path(struct builder *b, const struct yaml_node *n, const char **out);
 /* Reads the name of a model, as it is sent to the provider. */
 bool build_model(struct builder *b, const struct yaml_node *n, const char **out);
@@ -135,7 +136,7 @@ void build_limits(struct builder *b, const struct yaml_node *n);
 /* Adds the entities named in a scalar or list. Unknown names are reported. */
 void build_entities(
 	struct builder *b, const struct yaml_node *n, const char *what, struct entity_set *out);
-/* The same for names of classes. */
+/* Adds the entities of the classes named in a scalar or list. Unknown names are reported. */
 void build_class_members(struct builder *b, const struct yaml_node *n, struct entity_set *out);
 /* classes.c: reads roles into bits. A role that is not in `may` is reported as one without
  * injection score. */
@@ -163,7 +164,7 @@ void build_used(struct builder *b);
 const struct cel_program *build_condition(
 	struct builder *b, const struct yaml_node *n, bool *reads_body);
 
-/* The same for an expression of type `want` (CEL_DYN: any). Messages begin with `what`. */
+/* Compiles an expression of type `want` (CEL_DYN: any). Messages begin with `what`. */
 const struct cel_program *build_expression(struct builder *b, const struct yaml_node *n,
 	const char *what, enum cel_type want, bool *reads_body);
 

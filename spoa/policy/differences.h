@@ -9,12 +9,13 @@ enum difference_kind { DIFFERENCE_CHANGED, DIFFERENCE_ADDED, DIFFERENCE_REMOVED 
 
 struct difference {
 	const char *section; /* top-level key: "rules", "limits", "classes", … */
-	const char *name;    /* of the entry; NULL: the whole section, such as `default` */
+	const char *name;    /* name of the entry; NULL: the whole section, such as `default` */
 	enum difference_kind kind;
 };
 
 struct differences {
-	const struct difference *v; /* in the arena, by section in the order of the policies */
+	const struct difference *v; /* n differences in the arena, by section in the order of
+				     * the policies */
 	size_t n;
 };
 

@@ -120,7 +120,7 @@ reach_known(void *ctx, size_t slot)
 	case V_TOOL_SERVER: return !x->offered;
 	case V_RESOURCE_URI: return !x->mcp && !x->offered;
 	case V_TOOL_STATE:
-	case V_MCP_METHOD: return !x->mcp; /* there is none */
+	case V_MCP_METHOD: return !x->mcp; /* a request that is no MCP message has no method */
 	case V_ROUTE_NAME:
 	case V_TARGET_NAME:
 	case V_TARGET_REGION:

@@ -101,7 +101,7 @@ struct claim_map {
  * them. */
 struct identity_entry {
 	enum identity_kind kind;
-	const struct yaml_node *at; /* for errors */
+	const struct yaml_node *at; /* node that errors name */
 	/* lower case; default authorization; NULL: none. For signed_headers: the header of the
 	 * signature */
 	const char *header;
@@ -112,19 +112,20 @@ struct identity_entry {
 	const char *jwks_file; /* jwt: keys, from exactly one of these three */
 	const char *jwks_url;  /* https URL */
 	const char *secret;    /* reference for secret_load(), for HS256 to HS512 */
-	const char *ca_file;   /* for jwks_url; NULL: the system's */
-	/* for jwks_url: keys are fetched again; keys are used if that fails */
+	const char *ca_file;   /* authorities for jwks_url; NULL: the system's */
+	/* for jwks_url, in µs: the interval of fetching keys; how long keys are used if
+	 * fetching fails */
 	uint64_t refresh_us, stale_us;
 	unsigned algorithms; /* bit per enum jws_alg */
-	uint64_t max_age_s;  /* since the token was issued; 0: no bound */
-	uint64_t leeway_s;   /* for the token's times; default 60 */
+	uint64_t max_age_s;  /* seconds since the token was issued; 0: no bound */
+	uint64_t leeway_s;   /* tolerance for the token's times, in seconds; default 60 */
 	struct claim_map claims;
 	const char *keys_file;	  /* api_key and signed_headers */
 	bool subject_owner;	  /* api_key: the person is the key's owner */
 	const char *prefix;	  /* signed_headers: beginning of header names, lower case */
 	uint64_t max_skew_s;	  /* signed_headers: age of the signature; default 60 */
 	const char *trust_domain; /* client_certificate: domain of its SPIFFE id; NULL: any */
-	const char *person;	  /* none: the recorded name */
+	const char *person;	  /* kind none: the name in records */
 	const char *realm;	  /* persons are named REALM/NAME; NULL: NAME */
 	const char **recorded;	  /* attributes that records contain */
 	size_t nrecorded;	  /* 0: all attributes, or none with audit.persons: pseudonym */
@@ -137,7 +138,7 @@ enum route_response {
 	RESP_RECORD = 2,
 	RESP_INSPECT = 4,
 	RESP_RESTORE = 8,
-	RESP_RESTORE_URLS = 16, /* with RESP_RESTORE: in URLs too */
+	RESP_RESTORE_URLS = 16, /* also restores values in URLs, if RESP_RESTORE is set */
 };
 /* How a segment is recorded: as a keyed hash, not at all, sealed after redaction, or sealed as
  * received. */
@@ -148,7 +149,7 @@ record_text_sealed(enum record_text how)
 	return how == KEPT_REDACTED || how == KEPT_FULL;
 }
 
-/* When a failing target is left alone. */
+/* The circuit breaker: when a failing target gets no requests, and for how long. */
 struct breaker {
 	bool on;	   /* default: off if a route has one target */
 	unsigned failures; /* consecutive failures that open the breaker; default 5 */
@@ -179,7 +180,7 @@ extern const char *const attempt_causes[CAUSES]; /* names in policies and record
 
 /* Which attempts are repeated, and how long one attempt may take. */
 struct retry {
-	unsigned attempts; /* at most, the first included; 1: no repetition */
+	unsigned attempts; /* the most attempts, including the first; 1: no repetition */
 	unsigned on;	   /* bit by enum attempt_cause */
 	/* since the last byte of the request was sent; 0: no bound. `whole` is for responses
 	 * that are not streamed, the others are for streams */
@@ -214,7 +215,7 @@ struct target {
 	unsigned concurrent;
 	struct breaker breaker;
 	const struct provider_credential
-		/* that the relay adds; NULL: HAProxy has the credential */
+		/* credential that the relay adds; NULL: HAProxy has the credential */
 		*credential;
 	const struct price_list *prices; /* NULL: no list fits, see policy_price() */
 	const struct yaml_node *at;
@@ -256,7 +257,7 @@ struct about {
  * 9728). */
 struct login {
 	const char *resource;	/* the URL that clients use */
-	struct span host, path; /* of the resource, without port */
+	struct span host, path; /* host and path of the resource, without port */
 	const char *metadata;	/* URL of the document */
 	const char *document;	/* JSON on one line */
 	const char *scope;	/* scope of a first login, sent with a 401; "": none */
@@ -312,9 +313,9 @@ struct route {
 	/* all paths of this dialect, below the prefixes if there are any; NULL: only `paths`
 	 * and `prefixes` */
 	const struct dialect *api;
-	const struct dialect
-		*dialect;	      /* of the route or its target; NULL: dialect_for_path() */
-	const struct target *targets; /* in order; at least one */
+	const struct dialect *dialect; /* dialect of the route or its target; NULL:
+					* dialect_for_path() */
+	const struct target *targets;  /* targets in the policy's order; at least one */
 	size_t ntargets;
 	bool translates; /* some target, or one of an alias, may need another form */
 	const char *
@@ -409,9 +410,9 @@ struct rule {
 	/* redact.media: files with findings, or that cannot be read, are removed */
 	bool strips;
 	const struct rule_change *change; /* NULL: none */
-	int status;			  /* of a denial; default 403 */
+	int status;			  /* status of a denial; default 403 */
 	const char *reason;
-	/* of a denial: scope that the token lacks; NULL: the denial is not about a scope */
+	/* a denial's scope that the token lacks; NULL: the denial is not about a scope */
 	const char *scope;
 	bool as_error;		  /* denial of a call: as a JSON-RPC error, not as a result */
 	bool hides;		  /* a denied tool is also removed from lists */
@@ -429,9 +430,10 @@ struct external {
 	const char *url, *ca_file;
 	const char **fields; /* header lines of each request */
 	size_t nfields;
-	uint64_t timeout_us;  /* for all calls of one request together */
+	uint64_t timeout_us;  /* µs for all calls of one request together */
 	uint64_t concurrency; /* concurrent calls of each worker */
-	uint64_t max_bytes;   /* of segments in one call; a longer segment is not sent */
+	uint64_t max_bytes;   /* the most bytes of segments in one call; a longer segment is
+			       * not sent */
 	const struct cel_program *when; /* NULL: always */
 	bool reads_target;
 	unsigned roles;	  /* bit by enum seg_role: segments that are sent */
@@ -454,7 +456,7 @@ struct data_source {
 	struct cel_value whole;
 	bool has_key;
 	size_t key;
-	/* for a URL: header line with the token, and authorities; NULL: none */
+	/* for a source with a URL: header line with the token, and authorities; NULL: none */
 	const char *authorization, *ca_file;
 	uint64_t ttl_us, timeout_us;
 	bool skip; /* on_failure: skip: the value is missing; otherwise the request gets 503 */
@@ -511,8 +513,8 @@ struct limit {
 	uint64_t window_s;
 	bool by_calendar;
 	enum limit_calendar calendar;
-	const struct cel_zone *zone; /* for the calendar; NULL: UTC */
-	/* bound for a shorter window; 0: none */
+	const struct cel_zone *zone; /* time zone of a calendar's window; NULL: UTC */
+	/* the burst: an amount for a shorter window; 0: no burst */
 	struct {
 		uint64_t amount, window_s;
 	} burst;
@@ -565,11 +567,13 @@ struct policy {
 	size_t nclasses;
 	const struct route *routes;
 	size_t nroutes;
-	const struct rule *rules; /* with phase: request; in one array with the next two */
+	const struct rule *rules; /* rules with phase: request; one array holds these and the
+				   * next two */
 	size_t nrules, nall_rules;
-	const struct rule *answer_rules; /* with phase: response: policy/verdict/answer.h */
+	const struct rule
+		*answer_rules; /* rules with phase: response (policy/verdict/answer.h) */
 	size_t nanswer_rules;
-	const struct rule *tool_rules; /* with phase: tool: policy/verdict/tool.h */
+	const struct rule *tool_rules; /* rules with phase: tool (policy/verdict/tool.h) */
 	size_t ntool_rules;
 	/* request fields that response and tool rules read, so that they are kept */
 	const uint16_t *answer_slots;
@@ -593,10 +597,11 @@ struct policy {
 	struct tag_source tags[TAG_SOURCES_MAX];
 	size_t ntags;
 	bool logs_in;		 /* some route has `login` */
-	bool reads_conversation; /* some condition, limit or target reads it */
-	bool reads_tokens;	 /* the same for prompt.tokens */
-	bool reads_results;	 /* the same for prompt.tool_results */
-	/* the same for target.price, target.latency or target.errors */
+	bool reads_conversation; /* some condition, limit or target reads conversation */
+	bool reads_tokens;	 /* some condition, limit or target reads prompt.tokens */
+	bool reads_results;	 /* some condition, limit or target reads prompt.tool_results */
+	/* some condition, limit or target reads target.price, target.latency or
+	 * target.errors */
 	bool reads_target_state;
 	bool counts_tokens; /* some limit counts tokens or dollars */
 	struct data_source *data;
@@ -646,7 +651,7 @@ struct detect_rules;
  * condition may depend on any entity. `when` may be NULL. */
 bool policy_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
-/* The same for entities in the response. */
+/* Adds the entities in the response that a condition names, as policy_names_used() does. */
 bool policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
 /* Iterates over all conditions of a policy: of rules, limits (with the expressions of `per`)
@@ -783,8 +788,8 @@ const char *policy_slot_parameter(size_t slot);
  * external recognizers report are added to `rules`. Main thread. */
 const struct policy *policy_load(struct arena *a, const char *file, const struct config *cfg,
 	struct detect_rules *rules, struct diag *d);
-/* The same for a tree that was read before. Relative paths are relative to the folder of
- * `file`. */
+/* Compiles a tree that was read before, as policy_load() does. Relative paths are relative to
+ * the folder of `file`. */
 const struct policy *policy_compile(struct arena *a, const struct yaml_node *root,
 	const char *file, const struct config *cfg, struct detect_rules *rules, struct diag *d);
 /* Returns the tokens reserved for a response to a request without a cap. */

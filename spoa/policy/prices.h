@@ -9,7 +9,8 @@
 /* Reads a list into the arena. Returns NULL with errors in *d. */
 const struct prices *prices_read(
 	struct arena *a, const struct yaml_node *tree, const char *file, struct diag *d);
-/* The same for a file. `root` may be NULL; otherwise *root is set to the file's tree. */
+/* Reads a file as prices_read() does. `root` may be NULL; otherwise *root is set to the file's
+ * tree. */
 const struct prices *prices_load(
 	struct arena *a, const char *file, struct diag *d, const struct yaml_node **root);
 

@@ -145,7 +145,7 @@ enum quota_result {
 enum quota_life {
 	/* belongs to the caller: nothing was asked, or done() is running or has run */
 	QUOTA_IDLE,
-	QUOTA_QUEUED, /* in its worker's list until the end of the turn */
+	QUOTA_QUEUED, /* waits in its worker's list until the end of the turn */
 	QUOTA_ASKED,  /* Redis or the table has it */
 	QUOTA_TOLD,   /* decided; done() runs next */
 	QUOTA_LIVES
@@ -210,7 +210,7 @@ struct quota_daemon {
 	_Atomic uint64_t watched_us; /* monotonic, when Redis last answered the watcher */
 	/* number of members at the last count << 48 | the lower 48 bits of the epoch */
 	_Atomic uint64_t members;
-	_Atomic uint64_t retired;    /* how many of these workers have retired */
+	_Atomic uint64_t retired; /* number of these workers that have retired */
 	/* incremented when a worker finds that its epoch ended or that Redis does not answer
 	 */
 	_Atomic uint64_t doubts;

@@ -41,7 +41,7 @@ struct change {
 
 enum {
 	CELL_SHORT_S = 900,  /* width of a deadline's bucket, in seconds */
-	CELL_LONG_S = 21600, /* the same for long deadlines */
+	CELL_LONG_S = 21600, /* bucket width for long deadlines, in seconds */
 	/* buckets that exist at one moment, and one more in case the clock was set back */
 	CELL_SHORT_READ = 4,
 	CELL_LONG_READ = 6,
@@ -52,7 +52,8 @@ enum {
 
 /* Returns the place of a charge at this time of the counts' clock. */
 struct quota_place cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
-/* The same for an amount that is counted without a decision: its slice is that of now_ms. */
+/* Returns the place of an amount that is counted without a decision. The slice is the one of
+ * now_ms. */
 struct quota_place cell_place_at(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
 /* Returns true if a charge that was sent to d->at at d->asked_s still belongs to the window
  * of now_ms. */

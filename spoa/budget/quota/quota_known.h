@@ -19,7 +19,7 @@
 #include "budget/quota/quota_window.h"
 
 enum {
-	KNOWN_PLACES = 16384, /* only the pages in use take memory */
+	KNOWN_PLACES = 16384, /* number of places; only the pages in use take memory */
 	KNOWN_WAYS = 8,	      /* places that a key may have */
 	KNOWN_LIVES = 16,
 	KNOWN_LOOKS = 64,
@@ -44,7 +44,7 @@ struct known_counts {
 
 /* The counts of one key. */
 struct known_place {
-	uint64_t asked; /* when it was last asked for, in the count of quota_known.asked */
+	uint64_t asked; /* value of quota_known.asked when the key was last asked for */
 	char key[QUOTA_KEY_MAX];
 	struct quota_place at; /* the bucket of `own` */
 	int64_t own, near[WINDOW_NEIGHBOURS];
@@ -71,17 +71,17 @@ struct known_look {
 
 /* All places of a worker: a set-associative table. */
 struct quota_known {
-	/* by epoch of Redis' data, or of a cluster's node */
+	/* one for each epoch of Redis' data, or of a cluster's node */
 	struct known_life {
 		uint64_t epoch;
-		int64_t revision; /* as last read */
-		uint64_t clock;	  /* as in redis_life */
-		/* until when there may be cells of long deadlines, seconds since 1970 */
+		int64_t revision; /* the revision that was last read */
+		uint64_t clock;	  /* the clock, as in struct redis_life */
+		/* seconds since 1970 until which cells of long deadlines may exist */
 		int64_t longs_s;
 	} life[KNOWN_LIVES];
 	uint64_t asked; /* number of requests so far */
 	struct known_look look[KNOWN_LOOKS]; /* the latest ones */
-	size_t nlook;			     /* number of looks read so far */
+	size_t nlook;			     /* number of looks that were read so far */
 	/* hashes of the places' keys; those of a set are in one cache line */
 	uint64_t hash[KNOWN_PLACES];
 	/* by hash of the key; if a set is full, the place that was asked for longest ago is
@@ -97,8 +97,8 @@ enum known_answer {
 
 /* Takes revision, clock and longs of an epoch from a reply. */
 void known_lives(struct quota_known *k, const struct known_life *l);
-/* Returns until when CELL_LONG may exist in this epoch, seconds since 1970; 0: none exists;
- * negative: not known. */
+/* Returns the time until which CELL_LONG may exist in this epoch, in seconds since 1970; 0:
+ * none exists; negative: not known. */
 int64_t known_longs(const struct quota_known *k, uint64_t epoch);
 /* Returns whether the dim would be over at d->at now. Fills the results of window_judge(). */
 enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms,

@@ -65,7 +65,7 @@ void lives_retire(struct quota *qt);
 void lives_ended(struct quota *qt, struct redis *node, uint64_t epoch);
 /* Returns true if the epoch of the dim's server is SETTLED. */
 bool lives_settled(const struct quota *qt, const struct quota_dim *d);
-/* The same for all servers that answer. */
+/* Returns true if the epochs of all servers that answer are SETTLED. */
 bool lives_all_settled(const struct quota *qt);
 /* Returns true if the keys of the epoch got another name less than 3 s ago. Keys that a
  * worker wrote under the old name may be missing. */

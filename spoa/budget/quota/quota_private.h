@@ -98,9 +98,9 @@ void counts_longs(
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, int64_t now_ms, enum add how);
-/* The same for any key, which is created with this TTL. id: a key in the same slot. Redis
- * adds only if that key does not exist, and creates it for five minutes. If id is empty,
- * Redis always adds. */
+/* Adds to any key, which is created with this TTL. `id` is a key in the same slot. Redis adds
+ * only if this key does not exist, and creates it for five minutes. If `id` is empty, Redis
+ * always adds. */
 void key_add(struct redis_pipe *p, const char *key, size_t kn, struct span id, int64_t delta,
 	int64_t ttl_s, enum add how);
 /* Writes SET key v EX ttl_s. */

@@ -29,7 +29,8 @@ struct quota_entry {
 	bool rolling;		/* the entry has sub-buckets */
 	union {
 		struct sub {
-			int64_t id, count; /* of the sub-bucket; count 0: the place is free */
+			int64_t id, count; /* the sub-bucket's id and count; count 0: the
+					    * place is free */
 			int64_t *slice;	   /* QUOTA_SLICES notes; NULL: none */
 		} sub[RING][WAYS];
 		/* Calendar windows. For requests in flight, the first one, which never ends.

@@ -18,9 +18,9 @@ struct full_seen {
 	uint64_t used, of;
 	const char *counts,
 		*calendar; /* words that live as long as the daemon; calendar NULL: rolling */
-	uint64_t window_s; /* of a rolling limit */
-	int64_t begin_ms;  /* when the window began; 0: rolling */
-	int64_t at_ms, reset_ms; /* since 1970 */
+	uint64_t window_s; /* window of a rolling limit, in seconds */
+	int64_t begin_ms;  /* begin of a calendar's window; 0: a rolling limit */
+	int64_t at_ms, reset_ms; /* ms since 1970 */
 };
 
 struct fullest {
@@ -31,7 +31,8 @@ struct fullest {
 	/* the worker's own */
 	struct full_kept {
 		struct full_seen seen;
-		uint64_t first_used; /* at first_ms, from which on today's rate is measured */
+		uint64_t first_used; /* amount used at first_ms; today's rate is measured
+				      * from there */
 		int64_t first_ms;
 		uint8_t n[FULL_TEXTS], pad[4];
 		char text[FULL_TEXTS][FULL_TEXT];

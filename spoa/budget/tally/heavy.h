@@ -30,7 +30,8 @@ enum heavy_value {
 struct heavy {
 	_Atomic uint64_t turn; /* the main thread's */
 	struct heavy_bank {
-		_Atomic uint64_t turn; /* of its entries, + 1; 0: nothing was added yet */
+		_Atomic uint64_t
+			turn; /* the turn of the entries + 1; 0: nothing was added yet */
 		_Atomic uint64_t
 			changes; /* number of additions; each addition stores it last */
 		uint64_t other[HEAVY_VALUES];

@@ -20,8 +20,9 @@ struct limit_tally {
 	struct limit_entry {
 		char name[LIMIT_NAME_BYTES]; /* constant once it is set */
 		_Atomic uint64_t warnings[LIMIT_LEVELS];
-		/* Of the last even and the last odd minute: the minute + 1 in the upper 32
-		 * bits, and its highest share in millionths in the lower ones; 0: none. */
+		/* For the last even and the last odd minute: the minute + 1 in the upper 32
+		 * bits, and the highest share of that minute in millionths in the lower 32
+		 * bits; 0: none. */
 		_Atomic uint64_t minute[2];
 	} entry[LIMIT_NAMES]; /* [0]: "other" */
 };

@@ -16,7 +16,7 @@ struct near_told {
 	uint64_t caller; /* hash of the limit, its caller and its window */
 	struct span limit, person, team, route;
 	uint64_t millionths;	 /* used share of the limit at that time */
-	int64_t at_ns, reset_ns; /* since 1970: the report, and the end of the window */
+	int64_t at_ns, reset_ns; /* ns since 1970: time of the report; end of the window */
 };
 
 struct near {

@@ -155,7 +155,7 @@ struct sum {
 		uint64_t n;
 	} answer[2 * PROVIDER_STATUSES];
 	size_t nanswers;
-	uint64_t heard, sum_us, most_us; /* of the last two minutes */
+	uint64_t heard, sum_us, most_us; /* sums over the last two minutes */
 	const struct histogram *first_byte[KINDS][256];
 	const struct exemplars *first_byte_of[KINDS][256];
 	const struct histogram *first_token[256], *total[KINDS][256];

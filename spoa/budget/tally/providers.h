@@ -10,7 +10,8 @@
 enum {
 	PROVIDER_NAMES = 64,
 	PROVIDER_NAME_BYTES = 64,
-	PROVIDER_STATUSES = 32 /* of a provider; further statuses are PROVIDER_OTHER */
+	PROVIDER_STATUSES = 32 /* statuses that are counted for a provider; further ones are
+				* PROVIDER_OTHER */
 };
 
 /* Codes of the relay's errors, which take the place of a status if no response arrived, or no
@@ -51,7 +52,8 @@ struct provider_tally {
 		_Atomic uint64_t last_good;	/* ms since 1970 */
 		struct histogram first_byte[2]; /* whole, streamed; in ms */
 		struct exemplars first_byte_of[2];
-		struct histogram first_token; /* of streams, in ms since the request began */
+		struct histogram first_token; /* for streams: ms from the request's begin to
+					       * the first token */
 		struct histogram
 			total[2]; /* whole, streamed; in ms, until the response ended */
 		/* Of the last even and the last odd minute: the minute, the number of

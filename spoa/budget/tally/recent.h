@@ -11,14 +11,14 @@
 
 enum {
 	RECENT_ID = 26,	  /* characters of an id */
-	RECENT_WORDS = 32 /* of 8 bytes, of a decision: struct shown in recent.c */
+	RECENT_WORDS = 32 /* 8-byte words of a decision: struct shown in recent.c */
 };
 
 struct decided {
 	int64_t at_ns;
 	uint64_t took_us;
 	const char *decision, *via; /* constant words; via "": none */
-	int status;		    /* of a denial; 0: not denied */
+	int status;		    /* status of a denial; 0: not denied */
 	const char *id;		    /* RECENT_ID characters */
 	const char *rule;	    /* "" or NULL: no rule decided, and `code` has the reason */
 	const char *code;

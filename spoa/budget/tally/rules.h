@@ -17,7 +17,7 @@ struct rule_tally {
 	struct rule_entry {
 		char name[RULE_NAME_BYTES]; /* constant once it is set */
 		_Atomic uint64_t v[RULE_DIDS];
-		_Atomic uint64_t last_ms; /* since 1970 */
+		_Atomic uint64_t last_ms; /* ms since 1970: the last addition */
 	} entry[RULE_NAMES];		  /* [0]: "other" */
 	/* the worker's own: the entry in which a name was found last, by the name's address */
 	uint16_t known[RULE_KNOWN];

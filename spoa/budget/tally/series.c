@@ -164,7 +164,7 @@ team_tally_add(
 /* ---- the sum ---- */
 
 struct series_sum {
-	pthread_mutex_t lock; /* of the admin's threads */
+	pthread_mutex_t lock; /* taken by the admin server's threads */
 	struct series table;  /* labels, and the sum in progress */
 	uint64_t lost;
 };

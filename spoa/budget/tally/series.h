@@ -55,7 +55,7 @@ struct series {
 		_Atomic uint64_t v[SERIES_VALUES];
 	} entry[CAP_SERIES + 1]; /* [0]: "other" */
 	/* the worker's own */
-	uint16_t index[4 * CAP_SERIES]; /* by hash: place of the entry; 0: none */
+	uint16_t index[4 * CAP_SERIES]; /* hash table: index of the entry; 0: free */
 	size_t nmodels;
 	char model[CAP_SERIES_MODELS][SERIES_LABEL_BYTES];
 	uint16_t model_index[4 * CAP_SERIES_MODELS]; /* 1 + place */

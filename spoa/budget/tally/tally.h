@@ -21,9 +21,9 @@
   X(STAGE_IDENTITY, "identity") \
   X(STAGE_READ,     "read") \
   X(STAGE_CLASSIFY, "classify") \
-  X(STAGE_OUTSIDE,  "outside")  /* data and external recognizers */ \
+  X(STAGE_OUTSIDE,  "outside")  /* asking data sources and external recognizers */ \
   X(STAGE_POLICY,   "policy") \
-  X(STAGE_REWRITE,  "rewrite")  /* with further mentions */ \
+  X(STAGE_REWRITE,  "rewrite")  /* replacing findings, with other occurrences of their values */ \
   X(STAGE_QUOTA,    "quota") \
   X(STAGE_AUDIT,    "audit") \
   X(STAGE_TOTAL,    "total")    /* from arrival, of head or body, to the verdict */
@@ -38,7 +38,7 @@ enum tally_stage {
 
 struct tallies {
 	struct histogram stage[STAGES];
-	struct exemplars total; /* of STAGE_TOTAL */
+	struct exemplars total; /* exemplars of STAGE_TOTAL */
 	struct series series;
 	struct team_tally teams;
 	struct recent recent;
@@ -46,8 +46,8 @@ struct tallies {
 	struct provider_tally providers;
 	struct call_tally calls;
 	struct near near;
-	struct near near_rates; /* of rates without `soft`; separate, because their many windows
-				   would displace budgets */
+	struct near near_rates; /* limits on rates without `soft`; a table of their own,
+				 * because their many windows would displace budgets */
 	struct rule_tally rules;
 	struct heavy heavy[HEAVY_KINDS];
 	struct fullest fullest;

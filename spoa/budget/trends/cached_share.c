@@ -1,6 +1,6 @@
-/* Two windows a route: the last quarter of an hour, minute by minute, and what has left it,
- * which fades. The second has nothing of the first, so that a fall is compared with what was
- * before. */
+/* Watches the share of each route in two windows: the last 15 minutes, kept minute by minute,
+ * and everything before them, which fades with time. No minute is in both windows, so a fall is
+ * compared with the earlier share only. */
 #include "budget/trends/cached_share.h"
 
 #include <pthread.h>
@@ -28,23 +28,25 @@ static const enum series_value part_series[PARTS] = { SERIES_USAGES, SERIES_INPU
  * job that runs each hour is therefore reported a few times, and not each hour. */
 struct watched_route {
 	char name[SERIES_LABEL_BYTES];
-	uint64_t sum[PARTS], counted[PARTS]; /* of the workers, now and at the last look */
+	uint64_t sum[PARTS],
+		counted[PARTS]; /* the workers' sums, now and at the previous look */
 	uint64_t minute[CACHED_SHARE_RECENT_MIN][PARTS];
 	double before[PARTS];
-	unsigned known_min;   /* since it was first seen */
-	unsigned turning_min; /* since when it looks as if it turned */
-	unsigned rest_min;    /* fallen: since nobody knows; well: since it is */
-	unsigned times;	      /* it fell of late */
+	unsigned known_min;   /* minutes since the route was first seen */
+	unsigned turning_min; /* minutes for which the share has looked fallen, or back */
+	unsigned rest_min;    /* minutes without a known share (fallen), or since the last
+			       * fall ended */
+	unsigned times;	      /* falls within the last day */
 	struct cached_share is;
 };
 
-/* owner: the thread that looks; the lock is for threads that ask */
+/* owner: the thread that calls cached_shares_look(). Threads that read take the lock. */
 struct cached_shares {
 	pthread_mutex_t lock;
-	uint64_t due_us; /* 0: nobody looked yet */
-	size_t at;	 /* the newest minute */
+	uint64_t due_us; /* monotonic, of the next look; 0: there was no look yet */
+	size_t at;	 /* index of the newest minute */
 	_Atomic size_t n;
-	struct watched_route route[CACHED_SHARE_ROUTES + 1]; /* [0]: all other */
+	struct watched_route route[CACHED_SHARE_ROUTES + 1]; /* [0]: all other routes */
 };
 
 struct cached_shares *
@@ -82,7 +84,7 @@ sum_routes(struct cached_shares *c, const struct tallies *const *t, size_t n)
 	for (size_t w = 0; w < n; w++) {
 		const struct series *s = &t[w]->series;
 		size_t entries = atomic_load_explicit(&s->n, memory_order_acquire);
-		for (size_t i = 1; i < entries; i++) { /* [0]: of no route */
+		for (size_t i = 1; i < entries; i++) { /* entry 0 belongs to no route */
 			struct watched_route *r = names_entry(
 				&names, span_str(s->entry[i].key.label[SERIES_ROUTE]));
 			for (size_t p = 0; p < PARTS; p++)
@@ -91,7 +93,7 @@ sum_routes(struct cached_shares *c, const struct tallies *const *t, size_t n)
 	}
 }
 
-/* Minutes that leave the window fade from then on. */
+/* Moves the window forward. Minutes that leave it are added to `before`, which fades. */
 static void
 pass_minutes(struct cached_shares *c, uint64_t minutes)
 {
@@ -109,7 +111,7 @@ pass_minutes(struct cached_shares *c, uint64_t minutes)
 	}
 }
 
-/* ---- whether it fell ---- */
+/* ---- falls ---- */
 
 static bool
 is_enough(const double v[PARTS])
@@ -157,7 +159,8 @@ cached_shares_look(
 {
 	if (now_us < c->due_us)
 		return;
-	/* of a machine that slept for long, what it knew has faded to nothing */
+	/* If the machine slept for longer than `most` minutes, earlier values have faded to
+	 * nothing. */
 	uint64_t passed = c->due_us ? 1 + (now_us - c->due_us) / MINUTE_US : 0,
 		 most = 20 * CACHED_SHARE_HALVES_MIN;
 	SCOPED_LOCK(&c->lock);
@@ -182,7 +185,8 @@ cached_shares_of(struct cached_shares *c, const char *route, struct cached_share
 	char name[SERIES_LABEL_BYTES];
 	bool found = false;
 
-	snprintf(name, sizeof(name), "%s", route); /* as series cut it */
+	snprintf(
+		name, sizeof(name), "%s", route); /* labels of series are cut in the same way */
 	SCOPED_LOCK(&c->lock);
 	for (size_t i = 1; i < c->n && !found; i++) {
 		found = !strcmp(c->route[i].name, name);

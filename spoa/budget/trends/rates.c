@@ -1,7 +1,9 @@
-/* Sums of the workers' tables, and what they grew by. Quantiles of the way through the daemon
- * come from its histogram; by route, target and model from the last decisions that each worker
- * keeps, which is a sample where there are many. Those of providers from their histograms; by
- * route and model there is the mean time of streams to their first text. */
+/* Sums up the workers' tables, and keeps by how much each sum grew in each step.
+ *
+ * The quantiles of the daemon's own time come from its histogram. By route, target and model
+ * they come from the last decisions that each worker keeps; with many requests, these are a
+ * sample. Times to the first byte come from the histograms of providers. For routes and models,
+ * there is only the mean time that streams took to their first text. */
 #include "budget/trends/rates.h"
 
 #include <inttypes.h>
@@ -15,7 +17,7 @@
 #include "base/scoped.h"
 #include "budget/tally/names.h"
 
-/* Values are named as in rates.h, without RATES_. */
+/* Names the values of rates.h without the prefix RATES_. */
 enum {
 #define X(id, name) id = RATES_##id,
 	RATES_COUNTED(X) RATES_TOLD(X)
@@ -45,21 +47,24 @@ static const size_t row_of[RATES_BY + 1] = { 0, ROW_ROUTES, ROW_TARGETS, ROW_MOD
 	ROW_RULES, ROWS };
 
 typedef uint64_t counts[ROWS][COUNTS];
-/* That of all: µs of decisions; those of targets: ms to the first byte. */
+/* Row 0: µs that decisions took. The other rows: ms to the first byte, one row for each
+ * target. */
 typedef uint64_t buckets[HISTOGRAMS][HISTOGRAM_BUCKETS + 1];
 
 struct rates {
 	pthread_mutex_t lock;
 	size_t n[RATES_BY]; /* names of each kind; the first is "other" */
 	char name[ROWS][SERIES_LABEL_BYTES];
-	uint32_t slot[ROWS][RATES_SLOTS]
-		     [VALUES]; /* by row: a row without a name takes no memory */
-	uint64_t taken;	  /* samples so far: slot (taken - 1) % RATES_SLOTS is the newest */
-	int64_t until_ns; /* its end */
-	counts before[2]; /* at the last sample, and at the one before that */
+	uint32_t slot[ROWS][RATES_SLOTS][VALUES]; /* a row without a name is never touched, so
+						     it takes no memory */
+	uint64_t taken;	  /* number of samples so far; slot (taken - 1) % RATES_SLOTS is the
+			   * newest */
+	int64_t until_ns; /* wall clock: the end of the newest sample */
+	counts before[2]; /* sums at the last sample, and at the one before it */
 	uint64_t before_us[2];
-	buckets heard[RATES_MINUTE + 1]; /* of the last samples, sample k at k % COUNT */
-	counts now;			 /* room for sums */
+	buckets heard[RATES_MINUTE + 1]; /* histograms of the last samples; sample k is at k
+					  * % COUNT */
+	counts now;			 /* room for the sums of all workers */
 	buckets now_heard;
 };
 
@@ -208,7 +213,7 @@ quantile_since(struct rates *r, uint64_t steps, size_t of, unsigned permille)
 	return histogram_quantile(n, permille);
 }
 
-/* ---- decisions of late, by their labels ---- */
+/* ---- recent decisions by label ---- */
 
 struct sampled {
 	struct rates *r;
@@ -243,8 +248,8 @@ take_sample(void *arg, const struct recent_seen *d)
 	s->of[s->n].us = d->took_us;
 	for (unsigned by = 0; by < RATES_BY; by++) {
 		size_t first = row_of[by], row = by == RATES_ALL ? 0 : first, n = s->r->n[by];
-		/* Its text may be cut there, or be of no label: names of series alone are rows.
-		 */
+		/* A decision's label may be cut, or no series may have it. Then the decision
+		 * counts for "other". */
 		snprintf(name, sizeof(name), "%.*s", SPAN_ARG(label[by]));
 		for (size_t i = 0; by != RATES_ALL && i < n; i++)
 			if (!strcmp(s->r->name[first + i], label[by].n ? name : "-"))
@@ -274,7 +279,7 @@ by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Writes quantiles of a row. Returns the number of decisions that they are from. */
+/* Writes the quantiles of a row. Returns the number of decisions that had this label. */
 static size_t
 sampled_quantiles(const struct sampled *s, enum rates_by by, size_t row,
 	const unsigned *permille, uint32_t *out, size_t nout)
@@ -424,7 +429,7 @@ put_series(struct rates *r, enum rates_by by, size_t row, uint64_t slots, struct
 	put_rates_name(r, by, row, out);
 	for (unsigned v = 0; v < VALUES; v++) {
 		if (!has_any(r, row, slots, v))
-			continue; /* all 0 */
+			continue; /* all values are 0 */
 		json_put_open(out, rates_value_names[v], '[');
 		for (uint64_t i = r->taken - slots; i < r->taken; i++)
 			json_put_uint(out, NULL, r->slot[row][i % RATES_SLOTS][v]);
@@ -527,7 +532,7 @@ rates_now(struct rates *r, const struct rates_source *from, int64_t wall_ns, uin
 	json_put_open(out, "rates", '[');
 	for (unsigned by = 0; by < RATES_BY; by++)
 		for (size_t k = row_of[by]; k < row_of[by] + (by ? r->n[by] : 1); k++) {
-			/* else nothing came */
+			/* a row without new counts is left out */
 			if (!by || memcmp(r->now[k], r->before[b][k], sizeof(r->now[k])))
 				put_now(r, &s, r->before[b], seconds, by, k, out);
 		}

@@ -11,7 +11,7 @@ enum {
 	RATES_STEP_S = 10,
 	RATES_SLOTS = 360,
 	RATES_MINUTE = 60 / RATES_STEP_S,
-	/* names, with "other" */
+	/* rows of each kind, including "other" */
 	RATES_ROUTES = 24,
 	RATES_TARGETS = 24,
 	RATES_MODELS = 32,
@@ -35,12 +35,12 @@ extern const char *const rates_by_names[RATES_BY]; /* "total", "route", … */
 /* clang-format off */
 #define RATES_COUNTED(X) \
   X(PERMIT, "permit") X(REDACT, "redact") X(DENY, "deny") \
-  X(OBSERVED, "observed")         /* of a rule: it would have matched, and was not enforced */ \
-  X(ERRORS, "errors")             /* of providers: by target, and in all */ \
+  X(OBSERVED, "observed")         /* matches of a rule that is not enforced */ \
+  X(ERRORS, "errors")             /* errors of providers: by target, and the total */ \
   X(INPUT, "input_tokens") X(OUTPUT, "output_tokens") \
   X(MICROUSD, "cost_microusd") X(UNPRICED, "unpriced") \
   X(STREAMED, "streams") X(WAIT_MS, "stream_wait_ms") \
-  X(CACHE_HITS, "cache_hits")     /* in all */
+  X(CACHE_HITS, "cache_hits")     /* the total only */
 #define RATES_TOLD(X) \
   X(OVERHEAD_50, "overhead_p50_us") X(OVERHEAD_95, "overhead_p95_us") \
   X(FIRST_50, "first_byte_p50_ms") X(FIRST_95, "first_byte_p95_ms")

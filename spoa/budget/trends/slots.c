@@ -1,5 +1,5 @@
-/* Packed values by their time, and sums of them. If a slot is added to, the new values are
- * appended; once they are as many as those before, they are merged. */
+/* Slots of packed values in the order of time, and sums over slots. New values of a slot are
+ * appended to it. Once they take as many bytes as the merged ones, all are merged. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,7 +90,7 @@ slots_has(const struct slots *s, int64_t at)
 	return i < s->n && s->slot[i].at == at;
 }
 
-/* Appends values to those of the slot. Without memory, the slot stays as it is. */
+/* Appends values to a slot. If memory is exhausted, the slot stays unchanged. */
 static void
 append_packed(struct slot *slot, struct span packed)
 {
@@ -103,7 +103,7 @@ append_packed(struct slot *slot, struct span packed)
 	slot->n += packed.n;
 }
 
-/* Replaces the values, which are merged. */
+/* Replaces a slot's values by merged ones. */
 static void
 set_packed(struct slot *slot, struct span packed)
 {
@@ -152,7 +152,7 @@ slots_add(struct slots *s, int64_t at, struct span packed)
 	}
 }
 
-/* Leaves the total in the slot, and moves all other rows to the coarse step. */
+/* Keeps the total in the slot, and moves all other rows to the slot of the coarse step. */
 static void
 fold_slot(struct slots *s, size_t i)
 {
@@ -205,7 +205,7 @@ slots_move(struct slots *s, const uint16_t *as)
 
 /* ---- sums ---- */
 
-/* The row of sums, with ROW_COUNTS or ROW_NONE. */
+/* Returns the row of the sums, with ROW_COUNTS if quantiles are not added, or ROW_NONE. */
 static unsigned
 row_of_sums(const uint16_t *as, unsigned row)
 {
@@ -289,12 +289,13 @@ slot_sums_weight(const uint64_t v[COLUMNS])
 	return sum;
 }
 
-/* The lowest weight of the TRENDS_SLOT_NAMES names of the kind with the most, and how many
- * names have it among them. 0: the kind has no more names than these. */
+/* Returns the lowest weight that a name needs to be among the TRENDS_SLOT_NAMES names with the
+ * most weight, and sets *ties to the number of these names that have exactly this weight.
+ * Returns 0 if the kind has no more names than that. */
 static uint64_t
 least_weight(const struct slot_sums *s, unsigned by, size_t *ties)
 {
-	uint64_t top[TRENDS_SLOT_NAMES + 1] = { 0 }; /* the highest first */
+	uint64_t top[TRENDS_SLOT_NAMES + 1] = { 0 }; /* in descending order */
 
 	for (unsigned row = trends_first(by); row < trends_first(by + 1); row++) {
 		uint64_t w = slot_sums_weight(s->v[row * s->steps]);
@@ -312,7 +313,7 @@ least_weight(const struct slot_sums *s, unsigned by, size_t *ties)
 	return least;
 }
 
-/* Adds the names with less weight to the kind's "other". */
+/* Adds all names below the least weight to the kind's "other". */
 static void
 sum_others(struct slot_sums *s, unsigned by)
 {

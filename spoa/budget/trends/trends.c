@@ -1,4 +1,5 @@
-/* Names, minutes and hours, the file, and lines for other daemons. */
+/* Trends: the names that have rows, the sums of minutes and hours, the file that keeps them,
+ * and the lines that other daemons read. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,14 +21,14 @@
 #define HEADER "tollgate-trends 1"
 
 enum { UNSENT_MOST = 1 << 20, SENT_LINES_MOST = 2 * (TRENDS_MINUTES + TRENDS_HOURS) };
-/* The views need minutes of two hours, and hours of two weeks and a day. */
+/* The views need the minutes of two hours, and the hours of 15 days. */
 enum {
 	COARSE_MINUTES = 5,
 	FINE_MINUTES = 150,
 	COARSE_HOURS = 24,
 	FINE_HOURS = 16 * 24,
 	FILE_LINES_MOST = 4 * TRENDS_MINUTES + 2 * TRENDS_HOURS,
-	FOLD_EVERY = 64, /* slots that are read */
+	FOLD_EVERY = 64, /* slots that are read between two folds */
 };
 enum { ROWS_OF_EARLIER_VERSIONS = 256, RECENT_WEIGHT = 16 };
 
@@ -72,7 +73,8 @@ trends_row(const struct trends *t, unsigned by, struct span name)
 	return name.n && row < end ? row : by;
 }
 
-/* The row of a name, made if there is room; else that of "other". */
+/* Returns the row of a name. If the name has no row, it gets a free one; if none is free, the
+ * result is the row of "other". */
 static unsigned
 named_row(struct trends *t, unsigned by, struct span name)
 {
@@ -174,7 +176,7 @@ put_name_line(const struct trends *t, unsigned row, struct buf *b)
 	buf_putc(b, '\n');
 }
 
-/* Appends the lines of a slot. Returns how many. */
+/* Appends the lines of a slot. Returns their number. */
 static size_t
 put_slot_lines(const struct slots *s, int64_t at, struct span packed, struct buf *b)
 {
@@ -195,17 +197,17 @@ put_slot_lines(const struct slots *s, int64_t at, struct span packed, struct buf
 	return n;
 }
 
-/* Maps the numbers of rows and values in a file to those of this process. A row that its name
- * left here is found again by its name. */
+/* Maps the numbers of rows and values in a file to those of this process. If a row's name has
+ * left its row here (`reuse` differs), the row is looked up again by its name. */
 struct trends_reader {
 	struct trends *t;
 	struct read_row {
-		unsigned by, row; /* by TRENDS_BY: unknown */
+		unsigned by, row; /* TRENDS_BY: an unknown row */
 		uint16_t reuse;
 		char name[SERIES_LABEL_BYTES];
 	} row[TRENDS_ROWS];
-	unsigned value[RATES_VALUES]; /* RATES_VALUES: unknown */
-	size_t slots;		      /* that were read */
+	unsigned value[RATES_VALUES]; /* RATES_VALUES: an unknown value */
+	size_t slots;		      /* number of slots that were read */
 };
 
 struct trends_reader *
@@ -264,7 +266,7 @@ read_row_name(struct trends_reader *r, struct span line)
 	json_decref(name);
 }
 
-/* The row here of a row of the file; TRENDS_ROWS: unknown. */
+/* Returns this process's row for a row of the file; TRENDS_ROWS: unknown. */
 static unsigned
 row_read(struct trends_reader *r, uint64_t row)
 {
@@ -302,7 +304,7 @@ read_slot(struct trends_reader *r, struct slots *s, struct span line)
 		struct span one = span_next(&line, ' '), place = span_next(&one, '=');
 		if (span_u64(span_next(&place, '.'), &row) || span_u64(place, &value) ||
 			span_u64(one, &n) || row >= TRENDS_ROWS || value >= RATES_VALUES)
-			return; /* a torn line */
+			return; /* a line that was cut by a crash */
 		struct packed_value v = { row_read(r, row), r->value[value], n };
 		if (v.row < TRENDS_ROWS && v.value < RATES_VALUES)
 			slot_pack(&packed, &v);
@@ -312,7 +314,7 @@ read_slot(struct trends_reader *r, struct slots *s, struct span line)
 		fold_what_was_read(r);
 }
 
-/* Whole lines. Returns how many. */
+/* Reads whole lines. Returns their number. */
 static size_t
 read_trend_lines(struct trends_reader *r, struct span text)
 {
@@ -336,7 +338,7 @@ read_trend_lines(struct trends_reader *r, struct span text)
 	return n;
 }
 
-/* Appends the lines of names that are in use. Returns how many. */
+/* Appends the lines of names that are in use. Returns their number. */
 static size_t
 put_names(const struct trends *t, struct buf *text)
 {
@@ -350,7 +352,7 @@ put_names(const struct trends *t, struct buf *text)
 	return n;
 }
 
-/* Appends all that is in memory, as lines. Returns how many. */
+/* Appends everything in memory as lines. Returns their number. */
 static size_t
 put_all(const struct trends *t, struct buf *text)
 {
@@ -430,7 +432,7 @@ write_minute(struct trends *t, struct span lines)
 	append_trend_lines(t, buf_view(&text));
 }
 
-/* The file stays as it is, and the trends of this run are in memory alone. */
+/* Leaves the file unchanged. The trends of this process are then kept in memory only. */
 static void
 leave_file(struct trends *t, const char *why)
 {
@@ -456,13 +458,13 @@ read_trends(struct trends *t)
 		return;
 	}
 	while (text.n && text.p[text.start + text.n - 1] != '\n')
-		text.n--; /* a torn line */
+		text.n--; /* a line that was cut by a crash */
 	struct trends_reader *r = trends_reader_new(t);
 	if (r)
 		t->lines = read_trend_lines(r, buf_view(&text));
 	free(r);
 	buf_free(&text);
-	mem_give_back(); /* minutes that were folded left gaps */
+	mem_give_back(); /* folded minutes left gaps in the heap */
 }
 
 /* ---- opening and closing ---- */
@@ -526,7 +528,8 @@ take_values(
 			slot_pack(to->packed, &(struct packed_value){ row, i, v[i] });
 }
 
-/* Teams are those of the heavy hitters: the table of the rates keeps the first ones. */
+/* Adds all rows except teams. Teams are taken from the heavy hitters, because the table of
+ * rates has room for the first teams only. */
 static void
 take_row(void *arg, enum rates_by by, const char *name, const uint64_t v[RATES_VALUES])
 {
@@ -577,7 +580,7 @@ take_minute(
 	free(h);
 }
 
-/* Makes the slot of an hour of the minutes in it, and its lines. */
+/* Sums up the minutes of an hour in a slot, and appends the slot's lines. */
 static void
 close_hour(struct trends *t, int64_t hour, struct buf *lines)
 {
@@ -596,7 +599,7 @@ close_hour(struct trends *t, int64_t hour, struct buf *lines)
 	slot_sums_drop(&sums);
 }
 
-/* Hours that are over, have minutes and no slot. */
+/* Closes each past hour that has minutes but no slot yet. */
 static void
 close_hours(struct trends *t, int64_t now_hour, struct buf *lines)
 {
@@ -634,7 +637,7 @@ trends_minute(
 	take_minute(t, r, from, &packed);
 	slots_add(&t->minutes, minute, buf_view(&packed));
 	t->lines += put_slot_lines(&t->minutes, minute, buf_view(&packed), &lines);
-	if (slots_has(&t->hours, hour)) { /* a clock was set back */
+	if (slots_has(&t->hours, hour)) { /* the hour was closed before a clock was set back */
 		slots_add(&t->hours, hour, buf_view(&packed));
 		t->lines += put_slot_lines(&t->hours, hour, buf_view(&packed), &lines);
 	}

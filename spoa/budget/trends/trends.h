@@ -32,13 +32,13 @@ enum { TRENDS_PERSON = RATES_BY, TRENDS_KEY, TRENDS_TOOL, TRENDS_BY };
 #define X(word, room) +(room)
 enum {
 	TRENDS_ROWS = TRENDS_BY TRENDS_KINDS(X),
-	TRENDS_SLOT_NAMES = 24, /* of a kind, with the highest cost */
+	TRENDS_SLOT_NAMES = 24, /* names of each kind in a slot: those with the highest cost */
 	TRENDS_MINUTES = 2 * 24 * 60,
 	TRENDS_HOURS = 90 * 24,
-	TRENDS_STEPS = 288, /* of a range at most */
+	TRENDS_STEPS = 288, /* the most steps of a range */
 };
 #undef X
-/* The kind of that word, "provider" being "target"; TRENDS_BY: there is none. */
+/* Returns the kind that the word names ("provider" means target), or TRENDS_BY. */
 unsigned trends_by_of(const char *word);
 
 enum trends_range { TRENDS_1H, TRENDS_24H, TRENDS_7D, TRENDS_90D, TRENDS_RANGES };
@@ -56,7 +56,7 @@ void trends_minute(
 
 struct trends_asked {
 	unsigned by;	  /* enum rates_by, or TRENDS_PERSON, … */
-	const char *name; /* NULL: those with the highest cost, and "other" */
+	const char *name; /* NULL: the names with the highest cost, and "other" */
 	enum trends_range range;
 };
 /* JSON without its braces: "range", "step_s", "steps", "from", "until", "series" and "before",

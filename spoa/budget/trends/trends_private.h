@@ -1,4 +1,4 @@
-/* The sums of trends, for the files of this folder. */
+/* The slots and sums of trends, shared by the files of this folder. */
 #ifndef BUDGET_TRENDS_TRENDS_PRIVATE_H
 #define BUDGET_TRENDS_TRENDS_PRIVATE_H
 
@@ -13,14 +13,14 @@ struct trends;
 
 /* ---- slots (slots.c) ---- */
 
-/* Each value that is not 0, packed as a row, a value and a number, of seven bits a byte
- * (LEB128). Values of the same row and value are added up by readers. */
+/* The values of one minute or hour that are not 0. Each is packed as a row, a value's id and a
+ * number, all in LEB128 (seven bits a byte). If a row and value occur several times, readers
+ * add the numbers. */
 struct slot {
 	int64_t at;	  /* minutes or hours since 1970 */
-	char *p;	  /* packed values, in memory of their size; NULL: none */
-	size_t n, merged; /* bytes; those when each row and value was among them once */
-	bool folded; /* rows other than the total are in the slot where the coarse step begins
-		      */
+	char *p;	  /* packed values, in a block of exactly their size; NULL: none */
+	size_t n, merged; /* bytes now, and bytes after the last merge */
+	bool folded;	  /* rows other than the total were moved to the coarse step's slot */
 };
 static inline struct span
 slot_view(const struct slot *s)
@@ -28,9 +28,9 @@ slot_view(const struct slot *s)
 	return span_of(s->p, s->n);
 }
 
-/* By their time, the oldest first. */
+/* Slots in the order of time, the oldest first. */
 struct slots {
-	const char *word; /* of the file's lines */
+	const char *word; /* the first word of their lines in the file */
 	int64_t unit_s;
 	int64_t coarse; /* units of a coarse step */
 	size_t fine;	/* newest slots that are never folded */
@@ -43,51 +43,51 @@ struct packed_value {
 	uint64_t n;
 };
 void slot_pack(struct buf *b, const struct packed_value *v);
-/* Takes the first value off. Returns false at the end. */
+/* Takes the first value out of `s`. Returns false if none is left. */
 bool slot_unpack(struct span *s, struct packed_value *out);
 
 bool slots_make(struct slots *s, const char *word, int64_t unit_s, int64_t coarse, size_t fine,
 	size_t most);
 void slots_drop(struct slots *s);
-/* The first slot at that time or later. */
+/* Returns the index of the first slot at that time or later. */
 size_t slots_from(const struct slots *s, int64_t at);
 /* Returns true if there is a slot at that time. */
 bool slots_has(const struct slots *s, int64_t at);
-/* Adds values at a time, which may be one of the past if a clock was set back. The oldest slot
- * leaves if there are too many. */
+/* Adds values to the slot of that time. If a clock was set back, the slot may be an old one. If
+ * there are too many slots, the oldest is dropped. */
 void slots_add(struct slots *s, int64_t at, struct span packed);
-/* Moves all rows other than the total to coarse steps, in slots that are not among the `fine`
- * newest and are older than as many units before now_at. */
+/* Moves all rows except the total into slots of coarse steps. The `fine` newest slots, and
+ * slots of the last `fine` units before now_at, stay as they are. */
 void slots_fold(struct slots *s, int64_t now_at);
-/* Gives the values of rows to other rows: as[row], which may have ROW_COUNTS. */
+/* Moves the values of each row to the row as[row], which may have ROW_COUNTS. */
 void slots_move(struct slots *s, const uint16_t *as);
 
 /* ---- sums (slots.c) ---- */
 
-/* Sums of some rows over some steps. For a median, the sum is of median times requests, and the
- * sum of the requests has a column of its own. */
+/* The sums of some rows over some steps. The sum of a median is the sum of median times
+ * requests; the number of these requests has a column of its own. */
 enum { WEIGHT_OVERHEAD = RATES_VALUES, WEIGHT_FIRST, COLUMNS };
 struct slot_sums {
 	size_t rows, steps;
 	uint64_t (*v)[COLUMNS]; /* row r at step s is v[r * steps + s] */
-	bool *seen;		/* of a step: there is a slot */
+	bool *seen;		/* [step]: a slot was added to the step */
 };
 bool slot_sums_make(struct slot_sums *s, size_t rows, size_t steps);
 void slot_sums_drop(struct slot_sums *s);
 
-/* Rows of sums by rows of slots. ROW_COUNTS, added to a row of sums: a row that stands for
- * several names has counts, and no quantiles, because the quantiles of several names do not add
- * up. */
+/* A table as[] maps the rows of slots to rows of sums. ROW_COUNTS is added to a row that stands
+ * for several names: it gets counts but no quantiles, because quantiles of several names cannot
+ * be added. */
 enum { ROW_COUNTS = 0x8000, ROW_NONE = 0xFFFF };
-/* Adds a slot's values to a step. as[row]: its row in the sums; NULL: the same row, of
- * TRENDS_ROWS. */
+/* Adds a slot's values to a step. as[row] is the row in the sums; NULL: each row keeps its
+ * number. */
 void slot_sums_add(struct slot_sums *s, size_t step, struct span packed, const uint16_t *as);
 uint64_t slot_sums_value(const uint64_t v[COLUMNS], unsigned value);
-/* The order of names: by cost, then by tokens and requests, which weigh as a billionth of a
- * dollar. */
+/* Returns the weight by which names are ordered: the cost in billionths of a dollar, plus
+ * tokens and requests. */
 uint64_t slot_sums_weight(const uint64_t v[COLUMNS]);
-/* Packs the first step of sums of TRENDS_ROWS rows. Of each kind, the rows with the most
- * weight, TRENDS_SLOT_NAMES of them; the rest is added to the kind's "other". */
+/* Packs the first step of sums of TRENDS_ROWS rows. The TRENDS_SLOT_NAMES names of each kind
+ * with the most weight are kept; the rest is added to the kind's "other". */
 void slot_sums_pack(struct slot_sums *s, struct buf *packed);
 
 /* ---- names ---- */
@@ -95,27 +95,27 @@ void slot_sums_pack(struct slot_sums *s, struct buf *packed);
 /* The rows of a kind: row `by` is its "other", and its names are from trends_first(by) to
  * trends_first(by + 1) - 1. */
 unsigned trends_first(unsigned by);
-/* The row of a name, if it has one; else that of "other". */
+/* Returns the row of a name, or the row of "other" if the name has none. */
 unsigned trends_row(const struct trends *t, unsigned by, struct span name);
 
 struct row_name {
 	char name[SERIES_LABEL_BYTES]; /* "": free */
-	uint16_t reuse;		       /* how many names left the row */
-	bool written, sent; /* the file, or the lines for other daemons, have the name */
+	uint16_t reuse;		       /* how many names have left this row */
+	bool written, sent; /* the name is in the file; in the lines for other daemons */
 };
 
 struct trends {
 	pthread_mutex_t lock;
 	char *path; /* NULL: no file */
 	struct slots minutes, hours;
-	struct row_name name[TRENDS_ROWS]; /* [0]: total; [by]: the kind's other names */
-	bool full[TRENDS_BY]; /* a name found no room: at the next minute, names leave */
-	bool anew;	      /* the file is to be replaced */
-	size_t lines;	      /* of the file; 0: there is none */
-	bool unwritten;	      /* this was logged */
+	struct row_name name[TRENDS_ROWS]; /* [0]: the total; [by]: "other" of the kind */
+	bool full[TRENDS_BY]; /* a name found no row, so names leave at the next minute */
+	bool anew;	      /* the file must be replaced */
+	size_t lines;	      /* lines in the file; 0: there is no file */
+	bool unwritten;	      /* the failed write was logged */
 	bool shared;	      /* trends_since() was called */
-	size_t sent_lines;    /* calls of trends_since() since all lines were given */
-	struct buf unsent;    /* lines for it; failed: too many */
+	size_t sent_lines;    /* calls of trends_since() since one returned all lines */
+	struct buf unsent;    /* lines for the next call; failed: they were too many */
 };
 
 #endif

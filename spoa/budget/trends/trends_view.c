@@ -1,5 +1,5 @@
-/* GET /trends: rows of one kind over a range and the period before it, of one or two sums of
- * trends. */
+/* GET /trends: writes the rows of one kind for a range of time and for the period before it.
+ * With two parts, this daemon's trends and those of the other daemons are added up. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,13 +7,13 @@
 #include "base/scoped.h"
 #include "budget/trends/trends_private.h"
 
-enum { VIEW_ROWS = 25 /* with "other" */, PARTS = 2 };
+enum { VIEW_ROWS = 25 /* including "other" */, PARTS = 2 };
 
 const char *const trends_range_names[TRENDS_RANGES] = { "1h", "24h", "7d", "90d" };
 static const struct {
 	int64_t step_s;
 	size_t steps;
-	bool hours; /* of the slots of hours, and of the minutes after them */
+	bool hours; /* reads slots of hours, and minutes of hours that have no slot yet */
 } ranges[TRENDS_RANGES] = {
 	[TRENDS_1H] = { MINUTE_S, 60, false },
 	[TRENDS_24H] = { 5 * MINUTE_S, TRENDS_STEPS, false },
@@ -27,7 +27,7 @@ struct view {
 	const struct trends_asked *asked;
 	int64_t step_s, length_s;
 	struct span name[VIEW_ROWS];	 /* borrows from the parts */
-	uint16_t as[PARTS][TRENDS_ROWS]; /* rows of the sums by rows of a part */
+	uint16_t as[PARTS][TRENDS_ROWS]; /* maps the rows of each part to rows of the sums */
 };
 
 /* ---- sums ---- */
@@ -64,13 +64,12 @@ add_period(const struct view *v, size_t part, struct slot_sums *sums, int64_t fr
 	add_slots(v, part, sums, &t->minutes, hours, from_s);
 }
 
-/* ---- which rows ---- */
+/* ---- choosing rows ---- */
 
 struct named {
 	struct span name;
 	uint64_t weight;
-	uint16_t *as[PARTS]; /* the name's place in the view's `as`; NULL: the part has no such
-				name */
+	uint16_t *as[PARTS]; /* the name's entry in view.as; NULL: the part lacks the name */
 };
 
 static int
@@ -111,11 +110,12 @@ add_view_names(struct view *v, size_t part, int64_t from_s, struct named *out)
 	}
 	slot_sums_drop(&sums);
 	for (unsigned row = first; row < end; row++)
-		v->as[part][row] = ROW_COUNTS; /* row 0: other */
+		v->as[part][row] = ROW_COUNTS; /* row 0 is "other" */
 	return n;
 }
 
-/* Makes one of the entries of a name, sorted by it. */
+/* Merges the entries of equal names. The entries are sorted by name. Returns the number of
+ * names. */
 static size_t
 merge_named(struct named *all, size_t n)
 {
@@ -134,7 +134,8 @@ merge_named(struct named *all, size_t n)
 	return kept;
 }
 
-/* Row 0 is "other"; the names with the most weight follow. */
+/* Chooses the names that get rows: row 0 is "other", and the names with the most weight
+ * follow. */
 static void
 choose_names(struct view *v, int64_t from_s)
 {
@@ -213,7 +214,7 @@ put_view_row(const struct slot_sums *s, size_t row, struct span name, struct buf
 	json_put_close(out, '}');
 }
 
-/* The period that begins at from_s, as a list of rows; "other" is the last one. */
+/* Writes the period that begins at from_s as a list of rows, with "other" at the end. */
 static void
 put_period(const struct view *v, const char *member, int64_t from_s, struct buf *out)
 {

@@ -35,7 +35,7 @@ long admin_ask_or_say(const char *what, const struct admin_call *c, struct buf *
  * message, with *code EXIT_NO if the daemon refused, else EXIT_CANNOT. */
 json_t *admin_call_json(
 	const char *what, const char *config, const char *page, const json_t *in, int *code);
-/* As admin_call_json(), at this socket. */
+/* Calls the daemon at this socket, as admin_call_json() does. */
 json_t *admin_call_at(
 	const char *what, const char *socket, const char *page, const json_t *in, int *code);
 /* Prints JSON in ASCII, so that no text in it can control a terminal. Returns an exit code. */
@@ -86,7 +86,8 @@ int admin_changed(const char *what, const json_t *answer, const char *done);
  * space. */
 struct admin_column {
 	const char *heading;
-	int width;		 /* in columns; negative: aligned right; 0: as long as the text */
+	int width;		 /* width in columns; negative: aligned right; 0: as long as
+				  * the text */
 	const char *name, *none; /* the member, a text or a number; the text if it is missing */
 	/* formats the cell; NULL: prints the member */
 	void (*put)(struct buf *cell, const json_t *row, const char *name);
@@ -102,7 +103,8 @@ int admin_print_table(
 
 /* A list that the daemon returns and how to print it. */
 struct admin_list {
-	const char *page, *member; /* the page, and the member of the response that is the list */
+	const char *page,
+		*member; /* the page, and the member of the response that is the list */
 	const struct admin_column *columns;
 	const char *without; /* "no key can be made" if that needs a state_key; NULL: no need */
 };

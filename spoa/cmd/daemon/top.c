@@ -40,7 +40,7 @@ struct row {
 struct answer {
 	json_t *doc;
 	size_t workers, n;
-	json_int_t decisions; /* of all workers since the start */
+	json_int_t decisions; /* decisions of all workers since the start */
 	struct row *row;
 };
 

@@ -279,7 +279,7 @@ export_manifest(struct export *e, const unsigned char hash[SHA256_BYTES], struct
 	return code;
 }
 
-/* ---- records ---- */
+/* ---- facts for the manifest ---- */
 
 static void
 export_note_policy(struct export *e, struct span line)
@@ -823,7 +823,7 @@ look_after_file(struct follow *f)
 	return code ? code : open_followed(f);
 }
 
-/* ---- records ---- */
+/* ---- followed records ---- */
 
 static const char another[] = "are others here: the position belongs to another journal";
 

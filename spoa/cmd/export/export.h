@@ -74,10 +74,11 @@ struct export
 	struct query from;
 	const struct export_format *format;
 	bool octets;
-	struct search q;	      /* the terms that select records */
-	bool filtered;		      /* there are terms */
-	const char *path;	      /* --out; NULL: standard output */
-	const char *key, *passphrase; /* the key that signs the manifest; NULL: the daemon signs */
+	struct search q;  /* the terms that select records */
+	bool filtered;	  /* `q` has terms */
+	const char *path; /* --out; NULL: standard output */
+	const char *key,
+		*passphrase; /* the key that signs the manifest; NULL: the daemon signs */
 	const char *position;
 	bool skip_missing;
 	struct export_out out;
@@ -87,7 +88,7 @@ struct export
 	struct export_chain *chain;
 	size_t nchains;
 	json_t *types;
-	json_t *policies; /* by the first 16 digits of a version: whether its text was copied */
+	json_t *policies; /* by the first 16 digits of a version: true if its text was copied */
 	uint64_t records;
 	uint64_t strange; /* number of omitted lines, which are no signed records */
 	int code;	  /* exit code of the first failure; 0: none */

@@ -1161,7 +1161,7 @@ cmd_init(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	if (probes)
 		return in.write || in.undo ? cmd_usage(argv[0]) : probe_laid(&in);
-	umask(022); /* the modes below are exact */
+	umask(022); /* the modes of new files below must be exact */
 	arena_init(&in.a, 0, false);
 	haproxy_init(&in.h);
 	bool said = true;

@@ -406,7 +406,7 @@ train_near_copies(struct train_set *set, struct train_pair *v, size_t room, size
 	return s.n;
 }
 
-/* ---- features and folds ---- */
+/* ---- features ---- */
 
 /* The walk over one text that adds its features to the set. */
 struct collect {

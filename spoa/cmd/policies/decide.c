@@ -347,7 +347,7 @@ decide_explain(struct request *r)
 	return o ? o : json_null();
 }
 
-/* ---- the request ---- */
+/* ---- the tool call ---- */
 
 static const char *const tool_members[] = { "name", "server", "arguments", "state", "description",
 	"uri", "method", NULL };

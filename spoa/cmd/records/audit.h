@@ -40,10 +40,11 @@ struct audit_args {
 	/* show: --seq or --receipt, which name the record in place of its id; --proof, and
 	 * the type of the record */
 	const char *seq, *receipt;
-	bool proof, page;     /* print the proof as a page of HTML */
-	const char *proof_of; /* NULL: the decision, or the only record if there is no decision */
-	bool patient;	  /* audit_prove() waits for the checkpoint of a fresh record */
-	const char *note; /* verify: a checkpoint that the log must continue */
+	bool proof, page; /* print the proof as a page of HTML */
+	const char
+		*proof_of; /* NULL: the decision, or the only record if there is no decision */
+	bool patient;	   /* audit_prove() waits for the checkpoint of a fresh record */
+	const char *note;  /* verify: a checkpoint that the log must continue */
 	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: the public key and the
 							  * statements of an offline root */
 	size_t nstatements;
@@ -122,7 +123,7 @@ int audit_ring(struct audit_args *a, struct buf *why);
 int audit_show(struct audit_args *a);
 /* The record that `audit show` looks for. */
 struct audit_wanted {
-	struct buf id; /* as in a record, with its quotes; empty: any id */
+	struct buf id; /* the id as in a record, with its quotes; empty: any id */
 	char node[CHAIN_NODE_MAX + 1]; /* "": any node */
 	uint64_t seq;		       /* 0: any number */
 	bool hashed;

@@ -31,7 +31,7 @@ struct anchors_check {
 	struct anchored {
 		uint64_t size;
 		struct merkle_hash root;
-		unsigned char note[SHA256_BYTES]; /* its hash */
+		unsigned char note[SHA256_BYTES]; /* SHA-256 of the note */
 	} back[ANCHORS_BACK];
 };
 

@@ -25,7 +25,8 @@ const char *const opening_words[] = {
 /* Where records describe a kept text: decisions the prompt, completions the response, both
  * the tool calls. */
 static const struct {
-	const char *in, *name; /* in NULL: the member is at the top of the record */
+	const char *in,
+		*name; /* `in`: the object that has the member; NULL: the record itself */
 } kept_at[] = { [SEAL_PROMPT] = { "prompt", "kept" },
 	[SEAL_RESPONSE] = { "answer", "kept" },
 	[SEAL_TOOLS] = { NULL, "tools_kept" } };
@@ -59,7 +60,8 @@ struct opening {
 	const char *journal; /* the journal next to which the texts are */
 	const char *node;    /* the daemon's node; NULL: any node, by args->shares */
 	const char *socket;
-	struct shares *shares; /* the file args->shares, loaded for the first text that needs it */
+	struct shares
+		*shares; /* the file args->shares, loaded for the first text that needs it */
 	char shares_node[CHAIN_NODE_MAX + 1];
 	struct seal_place seals[PLACES];
 	struct share_place given[PLACES];

@@ -12,7 +12,7 @@
 /* Options of the command line; NULL: not given. Borrowed from argv. */
 struct opening_args {
 	const char *key, *passphrase_file, *shares, *by, *reason;
-	bool sealed; /* for opening_sealed() only, which needs no key */
+	bool sealed; /* only opening_sealed() is called, which needs no key */
 };
 /* clang-format off */
 #define OPENING_OPTIONS(a) \

@@ -45,7 +45,7 @@ struct query {
 	/* The period: as the user wrote it, and as a time; 0 and "" mean no bound. */
 	const char *said_at, *said_between, *said_end, *said_since, *said_until, *said_zone;
 	int64_t since_ns, until_ns;
-	/* as audit_time_within() takes them */
+	/* the same bounds, in the form that audit_time_within() takes */
 	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN];
 	int64_t slack_ns; /* ns; segments that end earlier than the period by up to this are
 			   * read too */
@@ -134,7 +134,7 @@ bool query_last_time(const struct query_piece *p, char out[CLOCK_RFC3339_LEN]);
 #define QUERY_BACK_NS (5ll * 1000000000)
 /* The jumps of one node's clock, as query_note_back() found them. */
 struct query_back {
-	size_t n;			     /* how often the times go back */
+	size_t n; /* number of times that the times go back */
 	char from[CLOCK_RFC3339_LEN], to[CLOCK_RFC3339_LEN]; /* the first such change */
 	char segment[128];
 };

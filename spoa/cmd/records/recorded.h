@@ -18,8 +18,9 @@ struct recorded {
 	bool same_version;				/* the record names the version of the
 							 * given policy */
 	const char *effect, *rule;			/* the result of the rules */
-	const char *outcomes; /* one letter for each rule (explain_letters); NULL: not recorded */
-	bool no_route;	      /* no route of the given policy matches */
+	const char
+		*outcomes; /* one letter for each rule (explain_letters); NULL: not recorded */
+	bool no_route;	   /* no route of the given policy matches */
 	bool all_searched;
 	bool no_roles; /* the record does not state where some entities were found */
 	struct entity_set searched; /* the entities that were searched for, if not all */
@@ -54,9 +55,10 @@ int recorded_decide(const struct recorded *r, const struct policy_alone *p, stru
 /* A completion that was read back, with the values of its request that rules on responses
  * read. Borrows as struct recorded does. */
 struct recorded_answer {
-	bool judged; /* rules were evaluated, and the completion has the values that they read */
+	bool judged; /* rules were evaluated, and the completion has the values that they read
+		      */
 	bool same_version;
-	enum answer_when when; /* when rules were evaluated last */
+	enum answer_when when; /* point at which rules were last evaluated */
 	const char *effect, *rule, *outcomes;
 	json_t *tags; /* NULL: none */
 	struct answer_facts facts;

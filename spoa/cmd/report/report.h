@@ -10,7 +10,7 @@ enum {
 	REPORT_NODES = 256,  /* chains that are verified; further ones are only counted */
 	REPORT_LIST = 1000,  /* items of a list; further ones are only counted */
 	REPORT_NAMES = 2000, /* distinct values that are counted; all others are "(other)" */
-	REPORT_FEW = 30,     /* the same below each of these values */
+	REPORT_FEW = 30,     /* distinct values that are counted below each of these values */
 };
 
 /* The chain of one node. */

@@ -1,10 +1,10 @@
-/* tollgate audit search: reads the options, and prints a line for each hit, its object as JSON,
- * or counts.
+/* tollgate audit search: reads the options, and prints each hit as a line or as a JSON object,
+ * or prints counts of hits.
  *
- * A text that is searched for is found by its keyed hashes, one for each existing key. The
- * daemon makes the hashes, and records the request. If the daemon does not run, a user who may
- * read the files of the keys makes the hashes, without a record. Boots whose key is missing are
- * printed. */
+ * If the user searches for a text, the command searches for the keyed hashes of the text, one
+ * for each hash key that exists. The daemon makes the hashes and records the request. If the
+ * daemon does not run, a user who may read the key files makes the hashes without a record. At
+ * the end, the command prints which boots used a key that was not available. */
 #include "cmd/search/search.h"
 
 #include <errno.h>
@@ -34,16 +34,16 @@
 
 enum { SEARCH_HASH_KEYS = 128 };
 
-/* Whole texts, and files of them, of which the hash is searched for; with these keys, else with
- * the daemon's. */
+/* The texts, or files with texts, whose hashes are searched for. `key` has key files; if there
+ * are none, the daemon hashes the texts with its keys. */
 struct search_texts {
 	const char *text[SEARCH_VALUES], *file[SEARCH_VALUES], *key[SEARCH_VALUES];
 	size_t ntexts, nfiles, nkeys;
-	char tried[SEARCH_HASH_KEYS][HASHKEY_ID_LEN + 1]; /* the ids of those keys */
+	char tried[SEARCH_HASH_KEYS][HASHKEY_ID_LEN + 1]; /* ids of the keys that were used */
 	size_t ntried;
 };
 
-/* A value of the term, in the arena. */
+/* Adds a hash to the values of the term text_hash. The arena keeps a copy. */
 static int
 want(struct query *from, struct search *q, struct span hex)
 {
@@ -100,7 +100,8 @@ by_files(struct query *from, struct search *q, struct span text, struct search_t
 	return code;
 }
 
-/* Records of a person who has a share have hashes with a key of that person. */
+/* Asks the daemon for the text's hashes. If the person has a share, the person's records are
+ * hashed with a key of that person, so the person's name is sent, too. */
 static int
 by_daemon_for(struct query *from, struct search *q, struct span text, const char *person,
 	struct search_texts *t)
@@ -114,7 +115,8 @@ by_daemon_for(struct query *from, struct search *q, struct span text, const char
 	json_auto_t *answer =
 		admin_call_json(SEARCH_WHAT, from->config, "/audit/text", in, &code);
 	const json_t *hashes = json_object_get(answer, "hashes");
-	/* A daemon of an older release knows its own key only, and not its name. */
+	/* A daemon of an older release returns one hash, of its own key, without the key's
+	 * id. */
 	if (answer && !json_array_size(hashes))
 		code = want(from, q, span_str(json_text_in(answer, "id")));
 	for (size_t i = 0; i < json_array_size(hashes) && !code; i++) {
@@ -147,7 +149,8 @@ by_daemon(struct query *from, struct search *q, struct span text, struct search_
 	return any ? code : by_daemon_for(from, q, text, NULL, t);
 }
 
-/* The configured keys, which the daemon's user may read, and root. */
+/* Hashes the text with the configured key files, which only root and the daemon's user may
+ * read. */
 static int
 by_configured(struct query *from, struct search *q, struct span text, struct search_texts *t)
 {
@@ -172,13 +175,13 @@ by_configured(struct query *from, struct search *q, struct span text, struct sea
 static int
 search_one_text(struct query *from, struct search *q, struct span text, struct search_texts *t)
 {
-	t->ntried = 0; /* the same keys each time */
+	t->ntried = 0; /* each text is hashed with the same keys */
 	if (t->nkeys)
 		return by_files(from, q, text, t);
 	return by_daemon(from, q, text, t) ? by_configured(from, q, text, t) : 0;
 }
 
-/* Adds them to what is wanted. 0, or an exit code after a message. */
+/* Adds the hashes of all texts to the search. Returns 0, or an exit code after a message. */
 static int
 search_texts(struct query *from, struct search *q, struct search_texts *t)
 {
@@ -200,9 +203,13 @@ search_texts(struct query *from, struct search *q, struct search_texts *t)
 
 /* ---- what was not searched ---- */
 
-enum { BOOT_BYTES = 16384 }; /* of a boot record: the id of its hash key is within them */
+enum {
+	BOOT_BYTES = 16384
+}; /* a boot record has the id of its hash key within these first
+    * bytes */
 
-/* The hash key of the boot that begins with this segment; "": it does not say. */
+/* Reads the id of the hash key from the boot record at the start of the segment. The id is
+ * empty if the record has none. */
 static void
 hash_key_of(const struct search_source *s, char out[HASHKEY_ID_LEN + 1])
 {
@@ -257,7 +264,7 @@ say_untried(const struct search_source *s, uint64_t to, const char *key)
 		key[0] ? " is not here (--hash-key FILE)" : "");
 }
 
-/* After the search: which boots had a hash key that was not tried, on stderr. */
+/* After the search, prints to stderr which boots used a hash key that was not tried. */
 static void
 search_texts_untried(
 	const struct search *q, const struct search_sources *all, const struct search_texts *t)
@@ -284,7 +291,8 @@ search_texts_untried(
 			boot = s;
 			here = false;
 		}
-		/* Printed once for each boot, with the first of its segments. */
+		/* Each boot is reported once, with the first of its segments that was
+		 * searched. */
 		if (!asked || (same && here))
 			continue;
 		here = true;
@@ -352,11 +360,11 @@ struct printing {
 	uint64_t limit, shown;
 	struct search_place last;
 	bool more;
-	/* --by */
-	enum record_term by; /* RT_COUNT: the day; RT_SEARCHED: none */
+	/* --by: the term by which hits are counted */
+	enum record_term by; /* RT_COUNT: by day; RT_SEARCHED: not grouped */
 	json_t *counts;
 	bool too_many;
-	/* --where */
+	/* --where: the condition on hits */
 	const struct cel_program *where;
 	struct arena program;
 	size_t not_judged;
@@ -532,7 +540,8 @@ static const struct audit_column columns[] = { { RF_DECIDED_AT, 0, false },
 	{ RF_RULE, 0, false }, { RF_CLASSES, 0, false }, { RF_OUTCOME, 0, false },
 	{ RF_ID, 0, false } };
 
-/* Records of another type: the fields after the stamps. */
+/* Prints a record that belongs to no request: time, type, node and number, then the fields that
+ * follow the type. */
 static void
 print_other(const json_t *o, const struct search_hit *h)
 {
@@ -592,7 +601,7 @@ on_hit(void *arg, const struct search_hit *h)
 	return !p->unknown[0];
 }
 
-/* Counts do not go on where an index lied. */
+/* Resets the counts when an index was wrong, because the search then starts again. */
 static void
 on_anew(void *arg)
 {
@@ -832,7 +841,8 @@ audit_search(int argc, char **argv)
 		code = cmd_fail(SEARCH_WHAT, "--where:%u:%u: %s", e.line, e.column, e.message);
 	s.from_ns = q.since_ns;
 	s.until_ns = q.until_ns;
-	s.oldest |= s.want[RT_CONVERSATION].n > 0; /* in the conversation's order */
+	s.oldest |=
+		s.want[RT_CONVERSATION].n > 0; /* a conversation is shown in its own order */
 	s.alone = s.want[RT_CHANGED_BY].n + s.want[RT_USER].n > 0;
 	s.anew = p.count ? on_anew : NULL;
 	if (!code && !check) {
@@ -845,7 +855,7 @@ audit_search(int argc, char **argv)
 	code = code ? code : search_add_pseudonyms(&q, &s, shares, journals, njournals + own);
 	code = code ? code : search_texts(&q, &s, &x);
 	if (!code && check) {
-		code = search_check(&all); /* shows no record */
+		code = search_check(&all); /* prints no record, so no reading is recorded */
 	} else if (!code) {
 		code = search_run(&s, &all);
 		if (!code)

@@ -1,4 +1,5 @@
-/* tollgate audit search: the parts that share a search. */
+/* tollgate audit search: the terms, the sources and the search. Shared by search.c, which has
+ * the command, and search_run.c, which has the search. */
 #ifndef CMD_SEARCH_SEARCH_H
 #define CMD_SEARCH_SEARCH_H
 
@@ -6,56 +7,58 @@
 
 #include "cmd/records/audit.h"
 
-#define SEARCH_WHAT	 "audit search"
-#define SEARCH_VALUES	 64 /* of one term */
-#define SEARCH_SOURCES	 64 /* --journal so often */
-#define SEARCH_RECORDS	 64 /* of one hit */
+#define SEARCH_WHAT    "audit search"
+#define SEARCH_VALUES  64 /* the most values of one term */
+#define SEARCH_SOURCES 64 /* the most --journal options */
+#define SEARCH_RECORDS 64 /* the most records of one hit */
 
 /* ---- what is searched for ---- */
 
-/* The values of a term; a record has to have one of them. "x*" is a prefix, and "-" stands for
- * no value. */
+/* The values of a term. A record matches if it has one of them. "x*" is a prefix, and "-"
+ * matches a record that has no value of the term. */
 struct search_want {
 	const char *value[SEARCH_VALUES];
 	size_t n;
 };
 
-/* A place in the line of all hits, by time, node and sequence number; node "": none. */
+/* The position of a hit in the order of all hits: by time, then node, then sequence number. An
+ * empty `node` means no position. */
 struct search_place {
 	int64_t time_ns;
 	char node[CHAIN_NODE_MAX + 1];
 	uint64_t seq;
 };
 
-/* One hit, read: records in their order, views into `text`. */
+/* A hit with its records, in their order. The lines borrow from `text`. */
 struct search_hit {
 	struct buf text;
 	struct span line[SEARCH_RECORDS];
 	size_t n;
-	struct search_place at; /* of the first one */
+	struct search_place at; /* the position of the first record */
 };
 
 struct search {
 	struct search_want want[RT_SEARCHED];
-	int64_t from_ns, until_ns; /* until 0: no end */
-	bool oldest;		   /* first */
-	bool alone;		   /* records of other types than requests' too */
+	int64_t from_ns, until_ns; /* wall clock; until 0: no end */
+	bool oldest;		   /* the oldest hits come first */
+	bool alone;		   /* records that belong to no request are hits, too */
 	struct search_place after;
-	/* A hit that has all that is wanted; false: enough. */
+	/* Called with each hit that matches all terms. Returns false to end the search. */
 	bool (*hit)(void *arg, const struct search_hit *h);
 	void *arg;
-	/* The search begins again from the first hit, because an index was wrong. NULL: the
-	 * search continues after the last hit. */
+	/* Called when an index was wrong, and the search starts again with the first hit. If
+	 * NULL, the search continues after the last hit instead. */
 	void (*anew)(void *arg);
 };
 
-/* Values of terms, as the command line has them. 0, or an exit code after a message. */
+/* The values of terms as the command line gives them. search_read_wants() returns 0, or an exit
+ * code after a message. */
 struct search_given {
 	const char *value[RT_SEARCHED][SEARCH_VALUES];
 	size_t n[RT_SEARCHED];
 };
 int search_read_wants(struct query *q, struct search *s, const struct search_given *given);
-/* Their rows of options, after the command's own. */
+/* Writes one option for each term to `to`. */
 void search_options(struct cmd_option *to, struct search_given *given);
 /* Adds the pseudonyms of persons that are searched by name: from a file of shares or, if the
  * file is NULL, from the daemon, if its records have pseudonyms. Call it after query_begin(),
@@ -63,21 +66,22 @@ void search_options(struct cmd_option *to, struct search_given *given);
  * message. */
 int search_add_pseudonyms(struct query *q, struct search *s, const char *shares,
 	const char *const *journals, size_t n);
-/* Whether the records, taken together, have all terms that are wanted. */
+/* Returns true if the records of a hit, taken together, match all terms. */
 bool search_fits(const struct search *q, const struct span *line, size_t n);
 
-/* ---- where ---- */
+/* ---- sources ---- */
 
 /* A segment, or a file of lines. */
 struct search_source {
 	struct index_segment s;
-	struct index *ix;	/* NULL: not yet */
-	const char *path;	/* as messages name it */
-	struct query_piece p;	/* journal NULL: has no index file, and no node */
-	bool lied;		/* its index file is not used */
-	bool empty;		/* nothing in it, or it is gone */
-	int64_t from_ns, to_ns; /* times of its records: estimated, until `ix` has them */
-	/* Hits that may have all that is wanted, by time, and the next of them. */
+	struct index *ix;	/* NULL: not opened yet */
+	const char *path;	/* as messages print it */
+	struct query_piece p;	/* journal NULL: a file of lines, without node and index file */
+	bool lied;		/* the index file was wrong and is not used */
+	bool empty;		/* the source has no records, or no longer exists */
+	int64_t from_ns, to_ns; /* times of the records; estimated until `ix` is opened */
+	/* Hits that may match all terms according to the index, by time. `at` is the position
+	 * of the next one to be read; if the newest come first, it is one above that. */
 	struct search_candidate {
 		int64_t time_ns;
 		uint32_t hit;
@@ -87,10 +91,10 @@ struct search_source {
 };
 
 struct search_sources {
-	struct query *q; /* in whose arena names are */
+	struct query *q; /* its arena owns the names */
 	struct search_source *source;
 	size_t n, room;
-	bool said; /* that indexes cannot be written */
+	bool said; /* a message reported that indexes cannot be written */
 	size_t made;
 };
 
@@ -106,9 +110,10 @@ void search_sources_free(struct search_sources *all);
 
 /* ---- the search ---- */
 
-/* 0, or an exit code after a message. */
+/* Runs the search. Returns 0, or an exit code after a message. */
 int search_run(const struct search *q, struct search_sources *all);
-/* The words of a cursor, and back; false: it is none. */
+/* Read and write a position as a cursor, TIME/NODE/SEQ. Reading returns false if the text is no
+ * cursor. */
 bool search_place_read(struct span text, struct search_place *out);
 void search_place_write(const struct search_place *p, struct buf *out);
 

@@ -1,9 +1,11 @@
-/* A search, and the sources that it searches: segments of one or more folders, files and
- * streams. The index of a source is read, or made if there is none.
+/* The search of tollgate audit search. The first part of the file collects the sources: the
+ * segments of one or more folders, files, and streams. It opens the index of a source, or makes
+ * one if there is none.
  *
- * The hits that the index of each segment names are taken in the order of their times over all
- * segments; each is read, joined with what other segments have of it, and compared. Segments
- * are opened when their time comes: a page of the newest hits opens one or two. */
+ * The second part reads the hits that may match, in the order of their times over all sources.
+ * Each hit is joined with its records in other segments and then compared with the terms. A
+ * segment is opened only when its time range is reached, so a page of the newest hits opens one
+ * or two segments. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,9 +23,10 @@
 
 /* ---- sources ---- */
 
-#define SLACK_NS (3600ll * 1000000000) /* a clock may have been set by so much */
+#define SLACK_NS (3600ll * 1000000000) /* by how much a clock may have been corrected */
 
-/* Both names are the arena's, or NULL where it is out of memory. */
+/* Adds a source. The arena owns `path`, which is NULL if memory is exhausted. Returns NULL
+ * after a message. */
 static struct search_source *
 add_search_source(struct search_sources *all, const char *path)
 {
@@ -36,7 +39,7 @@ add_search_source(struct search_sources *all, const char *path)
 	return s;
 }
 
-/* When its first record was written; INT64_MIN: nobody knows. */
+/* Returns the time of the source's first record, or INT64_MIN if it is not known. */
 static int64_t
 search_began(const struct search_source *s)
 {
@@ -63,9 +66,10 @@ search_ended(const struct search_source *s)
 		       : INT64_MAX;
 }
 
-/* About when the records of a segment are: from its first one to its last one, or to the first
- * one of the next segment. No order of first times is assumed, because a clock that was wrong
- * and was corrected leaves segments that began earlier than the ones before them. */
+/* Estimates the time range of a segment's records: from its first record to its last record, or
+ * to the first record of the next segment if that is later. Segments are not assumed to be in
+ * order of time: after a wrong clock was corrected, a segment can begin earlier than the
+ * segments before it. */
 static void
 bound_source(struct search_source *s, int64_t began_ns, bool last, int64_t next_ns)
 {
@@ -79,7 +83,7 @@ bound_source(struct search_source *s, int64_t began_ns, bool last, int64_t next_
 	s->to_ns = to_ns == INT64_MAX ? to_ns : to_ns + SLACK_NS;
 }
 
-/* The segments of one node in one folder. */
+/* Estimates the time ranges of all segments of one node in one folder. */
 static void
 bound_node(struct search_source *s, size_t n)
 {
@@ -101,7 +105,8 @@ bound_node(struct search_source *s, size_t n)
 	query_say_back(SEARCH_WHAT, s->p.segment.node, &back);
 }
 
-/* About when the records of each are, for a search; in the order of nodes and numbers. */
+/* Estimates the time ranges of all sources, which are in the order of folders, nodes and
+ * numbers. */
 static void
 search_bounds(struct search_sources *all)
 {
@@ -120,7 +125,7 @@ struct adding {
 	const char *journal;
 };
 
-/* Adds the parts of the open segment that have indexes; each is searched as a segment. */
+/* Adds a segment as a source. The indexed parts of the open segment are added one by one. */
 static int
 add_piece(void *arg, const struct query_piece *p, struct buf *why)
 {
@@ -177,7 +182,7 @@ spool(void *arg, struct span line)
 	putc('\n', to);
 }
 
-/* Streams and standard input become a file without a name. */
+/* Copies streams or standard input to a temporary file, which is then searched as a file. */
 int
 search_add_streams(struct search_sources *all)
 {
@@ -203,7 +208,8 @@ search_add_streams(struct search_sources *all)
 	return code;
 }
 
-/* One that was read by commands which may write nothing is made in memory, each time. */
+/* Writes a new index to its file. If the user may not write there, each search makes the index
+ * again in memory. */
 static void
 keep_index(struct search_sources *all, struct search_source *s)
 {
@@ -233,7 +239,8 @@ open_file(struct search_source *s, struct buf *why)
 	return err;
 }
 
-/* Its index, read or made. False: after a message; or it is empty. */
+/* Opens the source and its index, or makes the index. Returns false after a message, or if the
+ * source no longer exists (s->empty). */
 static bool
 open_search_source(struct search_sources *all, struct search_source *s)
 {
@@ -293,7 +300,8 @@ search_check(const struct search_sources *all)
 			continue;
 		buf_clear(&why);
 		int err = 0;
-		/* Indexes are counted; of sums those that were wrong. */
+		/* Maker 0 makes the index, whose result is counted. The results of the other
+		 * makers, the sums, are counted only if they are errors. */
 		for (size_t k = 0; k < INDEX_MAKERS; k++) {
 			int one = index_beside(s->p.journal, &s->p.segment, s->p.begin,
 				s->p.bytes, &record_makers, 1u << k, NULL, true, &why);
@@ -333,22 +341,21 @@ search_sources_free(struct search_sources *all)
 /* ---- the search ---- */
 
 #define ENDS_WITHIN_NS                                                                         \
-	CLOCK_DAY_NS /* a completion is looked for so long after its decision                  \
-		      */
+	CLOCK_DAY_NS /* a completion is searched for this long after its decision */
 
-#define AHEAD_HITS 1024 /* of a segment */
+#define AHEAD_HITS 1024 /* hits of a segment that are announced to the kernel */
 
 struct run {
 	const struct search *q;
 	struct search_sources *all;
-	struct search_place after; /* the last hit that was returned, or the begin */
-	/* Hits of one time. */
+	struct search_place after; /* the last hit that was returned, or the search's cursor */
+	/* The hits of the time that is being read. */
 	struct search_hit *same;
 	size_t nsame, room;
 	bool failed, anew, enough;
 };
 
-/* ---- what is wanted ---- */
+/* ---- terms ---- */
 
 static bool
 is_begin(const char *want)
@@ -358,7 +365,8 @@ is_begin(const char *want)
 	return n && want[n - 1] == '*';
 }
 
-/* Whether the index can tell. */
+/* Returns true if the index can answer for the term: it knows whole values only, not prefixes
+ * and not the absence of a value. */
 static bool
 is_indexed(const struct search_want *w)
 {
@@ -370,7 +378,7 @@ is_indexed(const struct search_want *w)
 
 struct compare {
 	const struct search *q;
-	uint64_t has, fits; /* bits of terms */
+	uint64_t has, fits; /* bit t: a record has a value of term t; has one that matches */
 };
 
 static void
@@ -407,7 +415,8 @@ search_fits(const struct search *q, const struct span *line, size_t n)
 
 /* ---- candidates of one segment ---- */
 
-/* Bits of hits that may have all that is wanted. False: out of memory. */
+/* Sets the bits of the hits that match all indexed terms. A hit whose completion is in a later
+ * segment may still match terms of completions. Returns false if memory is exhausted. */
 static bool
 mark(const struct search *q, struct index *ix, uint64_t *bits, size_t words)
 {
@@ -455,7 +464,9 @@ within(const struct run *r, int64_t ns)
 		       (q->oldest ? ns >= r->after.time_ns : ns <= r->after.time_ns));
 }
 
-/* An index does not match its segment: the index is made again, and the search starts again. */
+/* Called if an index does not match its segment: the index is not used any more, and the search
+ * starts again. If the index was made in memory, the source changed while it was read, and the
+ * search fails. */
 static void
 lied(struct run *r, struct search_source *s)
 {
@@ -471,7 +482,7 @@ lied(struct run *r, struct search_source *s)
 	r->anew = true;
 }
 
-/* Records of other types than requests' are shown where they are asked for. */
+/* Records that belong to no request are hits only if the search asks for them. */
 static bool
 wants_alone(const struct search *q)
 {
@@ -536,13 +547,14 @@ look_into(struct run *r, struct search_source *s)
 
 /* ---- one hit ---- */
 
-/* Its lines as places in the buffer, which moves while it grows. */
+/* The hit that is being read. Lines are kept as offsets, because the buffer moves when it
+ * grows. */
 struct reading {
 	struct search_hit *h;
 	size_t from[SEARCH_RECORDS], n[SEARCH_RECORDS];
-	struct span id; /* with its quotes; of the source's own */
+	struct span id; /* the request's id with its quotes */
 	char id_text[256];
-	bool decision, end, request; /* its type was among them */
+	bool decision, end, request; /* a record of this type was read */
 };
 
 /* Reads a record of the hit. Returns 1, 0 if the line is no record of the hit, or ERR_IO. */
@@ -606,7 +618,8 @@ join_source(struct run *r, struct reading *g, struct search_source *s, bool firs
 			if (got < 0)
 				r->failed = cmd_fail(SEARCH_WHAT, "%s: %s", s->path,
 						    strerror(errno)) != 0;
-			/* A record with another id of the same hash is left out. */
+			/* Two ids can have the same hash; read_record() skips records of
+			 * another id. */
 		}
 	}
 	if (index_bad(s->ix))
@@ -664,7 +677,8 @@ has_decision(struct run *r, struct reading *g, size_t of, bool *found)
 	for (size_t i = of; i-- > 0 && !*found;) {
 		if (strcmp(all[i].p.segment.node, all[of].p.segment.node) != 0)
 			break;
-		/* The id has its time. The two segments before are searched in any case. */
+		/* The id contains the request's time, so older segments need not be searched.
+		 * The two segments before are searched in any case. */
 		int64_t from = ns ? search_began(&all[i]) : INT64_MIN;
 		if (of - i > 2 && from != INT64_MIN && ns < from - slack)
 			continue;
@@ -676,7 +690,7 @@ has_decision(struct run *r, struct reading *g, size_t of, bool *found)
 	return true;
 }
 
-/* Reads the hit and compares it. True: it is one. */
+/* Reads the hit and compares it with the terms. Returns true if the hit matches. */
 static bool
 read_hit(struct run *r, size_t of, const struct search_candidate *c, struct search_hit *h)
 {
@@ -703,7 +717,8 @@ read_hit(struct run *r, size_t of, const struct search_candidate *c, struct sear
 		h->line[i] = span_cut(buf_view(&h->text), g.from[i], g.from[i] + g.n[i]);
 	if (agrees && (elsewhere || search_fits(r->q, h->line, h->n)))
 		return !elsewhere;
-	/* The index is sure about terms that it has. */
+	/* If the index can answer for all terms, a hit that does not match means that the index
+	 * is wrong. */
 	bool sure = !agrees || (ih.flags && !(ih.flags & INDEX_OPEN));
 	for (enum record_term t = 0; t < RT_SEARCHED && agrees; t++)
 		sure &= !r->q->want[t].n || is_indexed(&r->q->want[t]);
@@ -712,7 +727,7 @@ read_hit(struct run *r, size_t of, const struct search_candidate *c, struct sear
 	return false;
 }
 
-/* ---- in order ---- */
+/* ---- order of hits ---- */
 
 static int
 place_order(const struct search_place *a, const struct search_place *b)
@@ -740,8 +755,8 @@ next_candidate_of(const struct run *r, const struct search_source *s)
 	return s->at ? &s->hit[s->at - 1] : NULL;
 }
 
-/* The segment whose next hit is first; n: none is left. Segments that may have an earlier one
- * are looked into before. */
+/* Returns the source that has the next hit in the order of times; all->n: no hit is left.
+ * Sources that may have an earlier hit are opened first. */
 static size_t
 next_source(struct run *r)
 {
@@ -769,7 +784,8 @@ next_source(struct run *r)
 			(best < r->all->n && (oldest ? bound > time : bound < time)))
 			return best;
 		struct search_source *s = &all[soon];
-		/* Every segment is read where indexes are not trusted at all. */
+		/* Without indexes, the time ranges are not estimated, so every source is
+		 * read. */
 		if (!r->all->q->no_index && ((r->q->until_ns && s->from_ns >= r->q->until_ns) ||
 						    s->to_ns < r->q->from_ns))
 			s->searched = true;
@@ -778,7 +794,7 @@ next_source(struct run *r)
 	}
 }
 
-/* Returns all hits of one time together, in the order of their nodes and numbers. */
+/* Returns all hits of one time to the caller, in the order of their nodes and numbers. */
 static bool
 let_out(struct run *r)
 {
@@ -824,7 +840,7 @@ once(struct run *r)
 		struct search_source *s = &r->all->source[i];
 		const struct search_candidate *next = next_candidate_of(r, s);
 		if (!next)
-			return; /* never */
+			return; /* cannot happen: next_source() found a hit */
 		const struct search_candidate c = *next;
 		if (r->nsame && c.time_ns != time && !let_out(r))
 			break;

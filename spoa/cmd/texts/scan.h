@@ -41,7 +41,7 @@ struct scan_text {
 	size_t from, to;  /* JSON lines: the range of the raw text in `line`, without its quotes */
 	struct span role; /* JSON lines: the member "role"; else empty */
 	struct findings findings;
-	struct inner inner; /* for a text that is itself JSON; else n is 0 */
+	struct inner inner; /* the parsed JSON, if the text itself is JSON; else n is 0 */
 };
 
 /* Arguments of each(), besides the text. */

@@ -13,7 +13,8 @@
 /* The vocabulary and the options of the command. */
 struct counting {
 	const struct ranks *ranks;
-	struct token_meter meter; /* of --model; without it, the family is NULL */
+	struct token_meter
+		meter; /* the meter for --model; without --model, the family is NULL */
 	bool ids;
 };
 

@@ -1,10 +1,10 @@
-/* tollgate prices check: models in records that the price list does not have, and things that
- * were used and have no price there.
+/* tollgate prices check: lists the models and units that records use and that have no price in
+ * the policy's price lists.
  *
- * tollgate prices import: a public list of prices, laid into a price file of ours line by line.
- * The rows it makes end in "# imported"; those alone it replaces, and it makes none for a model
- * that another row of the file means already. Formats: the data of @pydantic/genai-prices,
- * whose starts_with is read as the name of a version, and LiteLLM's
+ * tollgate prices import: merges a public list of prices into a price file. Each imported row
+ * ends in "# imported"; an import replaces only these rows. It adds no row for a model that
+ * another row of the file already matches. Two formats are read: the data of
+ * @pydantic/genai-prices, where a name in starts_with may end in a version, and LiteLLM's
  * model_prices_and_context_window. */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,13 +32,13 @@
 
 enum { NAMES_MAX = 24, ROWS_MAX = 4096 };
 
-/* One price of a list in one row of ours. */
+/* Which price of the public list becomes which price of our row, multiplied by the factor. */
 struct kind {
 	const char *ours, *theirs;
 	double factor;
 };
 
-/* By the million tokens, or by the thousand. */
+/* genai-prices states prices for a million tokens, or for a thousand searches or requests. */
 static const struct kind genai_kinds[] = { { "input", "input_mtok", 1 },
 	{ "cached", "cache_read_mtok", 1 }, { "cache_write", "cache_write_mtok", 1 },
 	{ "cache_write_1h", "cache_write_1h_mtok", 1 },
@@ -49,7 +49,7 @@ static const struct kind genai_kinds[] = { { "input", "input_mtok", 1 },
 	{ "file_search", "storage_searches_kcount", 1e-3 },
 	{ "request", "requests_kcount", 1e-3 } };
 
-/* By one. */
+/* LiteLLM states prices for one token, image, second, character or request. */
 static const struct kind litellm_kinds[] = { { "input", "input_cost_per_token", 1e6 },
 	{ "cached", "cache_read_input_token_cost", 1e6 },
 	{ "cache_write", "cache_creation_input_token_cost", 1e6 },
@@ -62,7 +62,7 @@ static const struct kind litellm_kinds[] = { { "input", "input_cost_per_token", 
 	{ "character", "input_cost_per_character", 1 },
 	{ "request", "input_cost_per_request", 1 } };
 
-/* The list's names of providers, and the dialect of each. */
+/* The providers' names in the public lists, and our name for each. */
 static const struct {
 	const char *theirs, *ours;
 } providers[] = { { "openai", "openai" }, { "anthropic", "anthropic" }, { "google", "gemini" },
@@ -78,11 +78,11 @@ struct made {
 struct import {
 	const char *file, *source;
 	struct buf own;		     /* the file without imported rows */
-	struct buf old;		     /* those, "PROVIDER\tLINE\n" each */
-	const struct prices *prices; /* of `own` */
+	struct buf old;		     /* the imported rows, each as "PROVIDER\tLINE\n" */
+	const struct prices *prices; /* the prices in `own` */
 	struct made *rows;
 	size_t nrows, kept, skipped, lists;
-	json_t *seen; /* "PROVIDER MODEL": the number of the list's model that has the name */
+	json_t *seen; /* "PROVIDER MODEL": index of the first model with this name */
 	struct arena a;
 };
 
@@ -97,7 +97,7 @@ provider_of(const char *theirs)
 
 /* ---- rows ---- */
 
-/* US dollars as the file has them: without exponent, sign and zeros at the end. */
+/* Writes a price in US dollars without exponent, sign and trailing zeros. */
 static void
 put_price(struct buf *b, const char *name, double v, bool each)
 {
@@ -161,13 +161,13 @@ add_name(struct import *m, struct names *names, const char *provider, struct spa
 	snprintf(key, sizeof(key), "%s %.*s", provider, SPAN_ARG(s));
 	json_t *was = json_object_get(m->seen, key);
 	if (was && (size_t)json_integer_value(was) != model)
-		return; /* the list's first model of that name */
+		return; /* an earlier model of the list has this name */
 	json_object_set_new(m->seen, key, json_integer((json_int_t)model));
 	names->v[names->n++] = s;
 }
 
-/* Adds the names of equals and starts_with, alone or in an `or`. Other conditions are left to
- * the list's own id. */
+/* Adds the names in equals and starts_with, alone or within an `or`. For other conditions, the
+ * caller uses the model's id. */
 static void
 add_match(struct import *m, struct names *names, const char *provider, const json_t *match,
 	size_t model)
@@ -185,7 +185,8 @@ add_match(struct import *m, struct names *names, const char *provider, const jso
 		add_name(m, names, provider, stem_of(span_str(begins)), model);
 }
 
-/* The row of the file's owner applies. If the list has another price, both are printed. */
+/* Prints the prices of the file's own row that the list has with another value. The own row
+ * applies. */
 static void
 say_own(const struct price_row *own, const char *provider, struct span name,
 	const struct kind *kinds, size_t nkinds, const json_t *prices)
@@ -211,8 +212,8 @@ say_own(const struct price_row *own, const char *provider, struct span name,
 			SPAN_ARG(span_cut(buf_view(&theirs), 2, theirs.n)));
 }
 
-/* Names of which another one is the model without its version; and those that a row of the
- * person's own means. */
+/* Drops each name that is another name of the model plus a version, and each name that a row of
+ * the file's owner matches. */
 static void
 drop_names(struct import *m, struct names *names, const char *provider,
 	const struct kind *kinds, size_t nkinds, const json_t *prices)
@@ -267,7 +268,7 @@ say_skipped(struct import *m, const char *provider, struct span name, const char
 
 /* ---- genai-prices ---- */
 
-/* The price of a prompt of more than `over` tokens. */
+/* Returns the price that applies to a prompt of more than `over` tokens. */
 static double
 price_over(const json_t *v, json_int_t over)
 {
@@ -338,7 +339,8 @@ import_genai_prices(struct import *m, const char *provider, const struct names *
 	buf_str(b, "}" MARK "\n");
 }
 
-/* Returns the prices of a model that apply today: the last of several that has begun. */
+/* Returns the prices of a model that apply today. If several have begun, the last one
+ * applies. */
 static const json_t *
 genai_today(const json_t *prices)
 {
@@ -397,7 +399,7 @@ import_genai(struct import *m, json_t *list)
 
 /* ---- LiteLLM ---- */
 
-/* Their tiers are members: input_cost_per_token_above_200k_tokens. */
+/* LiteLLM has a member for each tier, such as input_cost_per_token_above_200k_tokens. */
 static void
 put_litellm_tiers(struct buf *b, json_t *o)
 {
@@ -475,7 +477,8 @@ import_litellm(struct import *m, json_t *list)
 
 /* ---- the file ---- */
 
-/* "  openai:" and the like, below providers. */
+/* Returns the name of the price list that the line begins (" openai:" below `providers:`), or
+ * an empty span. */
 static struct span
 list_of_line(struct span line)
 {
@@ -485,7 +488,7 @@ list_of_line(struct span line)
 	return span_trim(span_cut(line, 2, span_chr(line, ':')), "\"' ");
 }
 
-/* Separates the rows of the file's owner from those of an import. */
+/* Separates the rows of the file's owner from the rows of an earlier import. */
 static void
 read_price_lines(struct import *m, struct span text)
 {
@@ -496,7 +499,7 @@ read_price_lines(struct import *m, struct span text)
 		if (name.n)
 			list = name;
 		if (name.n && span_ends(line, SPAN_LIT(MARK)))
-			continue; /* a list of imported rows alone */
+			continue; /* this list has imported rows only */
 		m->lists += name.n > 0;
 		if (span_ends(line, SPAN_LIT(MARK)) && list.n)
 			buf_printf(&m->old, "%.*s\t%.*s\n", SPAN_ARG(list), SPAN_ARG(line));
@@ -515,7 +518,8 @@ put_rows(const struct import *m, struct span list, bool *done, struct buf *out)
 		}
 }
 
-/* Those of this list, and with `last` lists for all that have none in the file. */
+/* Writes the new rows of this list. With `last`, also writes the lists that the file does not
+ * have yet. */
 static void
 end_list(const struct import *m, struct span list, bool last, bool *done, struct buf *out)
 {
@@ -528,7 +532,8 @@ end_list(const struct import *m, struct span list, bool last, bool *done, struct
 	}
 }
 
-/* The rows of a list go after its own, before what is empty or a comment at its end. */
+/* Writes the whole file. The new rows of a list follow its own rows, before the empty lines and
+ * comments at its end. */
 static void
 compose(const struct import *m, struct buf *out)
 {
@@ -565,7 +570,7 @@ compose(const struct import *m, struct buf *out)
 	free(done);
 }
 
-/* Some line of `text` begins with this. */
+/* Returns true if a line of `text` begins with `begin`. */
 static bool
 has_line(struct span text, struct span begin)
 {
@@ -575,8 +580,8 @@ has_line(struct span text, struct span begin)
 	return false;
 }
 
-/* Each line of `a` that `b` has not; *gone: of how many of them it has no row for the same
- * models at all. */
+/* Prints each line of `a` that is not in `b`, after the sign, and returns their number. Adds to
+ * *gone the number of those for whose models `b` has no row at all. */
 static size_t
 print_other(char sign, struct span a, struct span b, size_t *gone)
 {
@@ -616,7 +621,8 @@ print_changes(const struct import *m, bool write)
 		write ? "" : "; nothing is written without --write");
 }
 
-/* The text as prices; NULL after a message. It is aside then, for replace_place(). */
+/* Writes the text to a temporary file and reads it as prices. Returns NULL after a message;
+ * otherwise the caller calls replace_place() or replace_drop(). */
 static const struct prices *
 load_text(struct arena *a, const char *file, struct span text, int *fd)
 {
@@ -721,7 +727,7 @@ struct check {
 	size_t models, missing;
 };
 
-/* Units that are counted by the piece have no other price as a fallback. */
+/* Units that are counted individually. No other price applies to a unit that has none. */
 static const struct {
 	enum usage_sum sum;
 	enum price_kind kind;
@@ -736,7 +742,7 @@ read_price_record(void *arg, struct span line)
 	usage_add(&c->used, line, (struct span){ NULL, 0 });
 }
 
-/* A raw string of a record. */
+/* Decodes a JSON string of a record. The arena owns the result. */
 static struct span
 usage_price_text(struct span raw, struct arena *a)
 {
@@ -748,9 +754,10 @@ usage_price_text(struct span raw, struct arena *a)
 	return s;
 }
 
-/* Returns the list of the provider by any route of the policy, or the one that a provider of
- * that name would have. A record of a policy without providers names none: the list of its
- * route's target that has a price for the model is returned. Returns NULL if there is none. */
+/* Returns the price list of the provider on any route of the policy, or the list that a
+ * provider of this name would have. If the policy has no providers, its records name none. Then
+ * the result is the first list of the route's targets that has a price for the model. Returns
+ * NULL if there is none. */
 static const struct price_list *
 price_list_of(
 	const struct policy *p, struct span route, struct span provider, struct span model)
@@ -799,7 +806,7 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 		    model = usage_price_text(span_next(&key, '\0'), a);
 	char what[96];
 
-	/* A model that rules refused is not listed. */
+	/* A model is not listed if all requests with it were refused. */
 	if (!model.n ||
 		(g->of.sum[SUM_REQUESTS] == g->of.sum[SUM_REFUSED] && !g->of.sum[SUM_NO_PRICE]))
 		return;
@@ -822,7 +829,8 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 	}
 }
 
-/* A newer model than the row was written for has the older one's price. */
+/* Warns of patterns such as "gpt-*": a new model that matches gets the price of an older
+ * one. */
 static void
 warn_of_stars(const struct prices *p)
 {

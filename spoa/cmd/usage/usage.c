@@ -36,7 +36,7 @@ struct summing {
 	const struct query *q;
 	const char *since; /* the begin of the query's own period; "": no bound */
 	uint64_t records;
-	bool lied; /* a file of sums is wrong: the tables are not to be used */
+	bool lied; /* a file of sums is wrong, so the tables are not used */
 };
 
 static void
@@ -76,7 +76,8 @@ table_of_block(const struct summing *r, const struct sums_block *b)
 	return strcmp(b->to, r->since) < 0 ? &r->before->table : NULL;
 }
 
-/* Adds block i, or the whole, if no bound cuts it. Returns as sums_add(). */
+/* Adds block i, or the whole segment, to a table unless a bound cuts it. Returns as
+ * sums_add(). */
 static int
 add_sums_block(struct summing *r, struct sums *sums, size_t i, const struct sums_block *b)
 {
@@ -203,8 +204,8 @@ usage_read(struct usage_table *t, struct usage_before *before, const struct quer
 
 enum { BY_MOST = 3, PAGE_MAX = 1000 };
 
-/* A group is ordered by up to three numbers, the largest first, then by its values. Numbers
- * that are not sums: */
+/* A group is ordered by up to three numbers, the largest first, then by its values. These are
+ * the numbers that are not sums. */
 enum { V_TOKENS = SUMS, V_LAST, V_PROMPT, V_NONE };
 static const struct {
 	const char *name;
@@ -331,7 +332,8 @@ rows_in_order(const void *x, const void *y, void *order)
 		*(const struct usage_group *const *)y, order);
 }
 
-/* Inserts a group into the page, if it comes before the last one. */
+/* Inserts a group into the page at its position. If the page is full, the last group is
+ * dropped. */
 static void
 insert_group(struct usage_page *p, const struct usage_group *g)
 {
@@ -407,8 +409,8 @@ usage_cursor(const struct usage_page *p, struct buf *out)
 enum { USAGE_FIGURES = 17, USAGE_FIGURE_MAX = 64 };
 enum figure_kind { FIG_COUNT, FIG_MEAN, FIG_P95, FIG_MAX, FIG_ID, FIG_GROWTH, FIG_MEAN_GROWTH };
 
-/* Columns: the name in JSON and CSV; the head in text, NULL: not in text; the kind of the
- * figure; its enum usage_spread, or for growth its enum usage_sum. */
+/* Columns: the name in JSON and CSV; the heading in text output (NULL: not in text); the kind
+ * of the figure; its enum usage_spread, or for growth its enum usage_sum. */
 /* clang-format off */
 static const struct {
 	const char *name, *head;
@@ -511,7 +513,7 @@ usage_figure(size_t i, const struct usage_sums *u, const struct usage_sums *befo
 	if (isnan(v))
 		return NULL;
 	if (v < 0 && v > -0.05)
-		v = 0; /* not -0.0 */
+		v = 0; /* prints 0 instead of -0.0 */
 	snprintf(out, USAGE_FIGURE_MAX, whole ? "%.0f" : "%.1f", v);
 	return out;
 }
@@ -533,15 +535,16 @@ struct shown {
 	const struct usage_page *p;
 };
 
-/* Groups without room are one row, which is on the first page. */
+/* Returns true if the page shows the row "(other)", which sums the groups that had no room in
+ * the table. Only the first page has this row. */
 static bool
 with_other(const struct shown *s)
 {
 	return s->t->full && !s->p->after && !s->p->match;
 }
 
-/* Returns the group's sums of the period before, or NULL. The row of groups without room has
- * none, because these groups were others. */
+/* Returns the group's sums of the period before, or NULL. The row "(other)" has none, because
+ * other groups were in it. */
 static const struct usage_sums *
 sums_before(const struct shown *s, const struct usage_group *g)
 {
@@ -552,7 +555,7 @@ sums_before(const struct shown *s, const struct usage_group *g)
 	return had ? &had->of : NULL;
 }
 
-/* The values of a group, decoded; a string that is none is shown as it is. */
+/* Writes a value of a group: a JSON string is decoded, anything else is written as it is. */
 static void
 put_usage_text(struct buf *out, struct span raw)
 {
@@ -566,7 +569,7 @@ put_usage_text(struct buf *out, struct span raw)
 
 /* ---- lines ---- */
 
-/* The columns that people read; those of the cache where there is any of `where`. */
+/* The columns of text output. A column is shown if the total of `where` is not 0. */
 /* clang-format off */
 static const struct {
 	enum usage_sum sum;
@@ -590,8 +593,8 @@ static const struct {
 /* clang-format on */
 enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12, MONEY_WIDTH = 18, PERCENT_MAX = 32 };
 
-/* Of the tokens of prompts those that were read from the provider's cache, in percent; `none`
- * where there were no prompts. */
+/* Returns the percentage of prompt tokens that were read from the provider's cache, or `none`
+ * if there were no prompt tokens. */
 static const char *
 cached_percent(const uint64_t sum[SUMS], const char *none, char out[PERCENT_MAX])
 {
@@ -644,7 +647,7 @@ put_usage_name(struct buf *out, struct span name)
 	buf_printf(out, "%*s", (int)(NAME_WIDTH - took), "");
 }
 
-/* The names of a row of the page; the row after the last one is what had no room. */
+/* Writes the names of a row of the page. The row after the last group is "(other)". */
 static void
 put_row_names(struct buf *out, const struct shown *s, size_t row)
 {
@@ -693,7 +696,8 @@ put_figures(struct buf *out, const struct shown *s, const struct usage_sums *u,
 	buf_putc(out, '\n');
 }
 
-/* Growth is too high if the records begin within the period. */
+/* Writes the earlier period and its first record: if records begin within that period, the
+ * growth shown is too high. */
 static void
 put_period_before(struct buf *out, const struct usage_before *b)
 {
@@ -704,7 +708,7 @@ put_period_before(struct buf *out, const struct usage_before *b)
 		buf_str(out, " (no record)");
 }
 
-/* A second table, below the sums: the first one is as wide as a screen. */
+/* Writes a second table below the sums, because the first one is as wide as a screen. */
 static void
 print_figures(const struct shown *s, struct buf *out)
 {
@@ -772,8 +776,8 @@ print_text(const struct shown *s, struct buf *out)
 
 /* ---- CSV ---- */
 
-/* A value that a spreadsheet would evaluate as a formula becomes text: names come from callers.
- */
+/* Writes a value. Names come from callers, so a value that a spreadsheet would evaluate as a
+ * formula is marked as text. */
 static void
 put_cell(struct buf *out, struct span s)
 {
@@ -927,7 +931,7 @@ struct asked {
 	struct usage_page page;
 };
 
-/* 0, or an exit code after a message. */
+/* Reads --by. Returns 0, or an exit code after a message. */
 static int
 read_by(struct usage_table *t, const char *by)
 {
@@ -987,7 +991,7 @@ print_usage(struct asked *r, const struct query *q, enum usage_form form)
 	return code;
 }
 
-/* 0, or an exit code after a message. */
+/* Reads --sort and --limit. Returns 0, or an exit code after a message. */
 static int
 read_page(struct usage_page *p, const char *sort, const char *limit)
 {
@@ -1032,7 +1036,7 @@ cmd_usage_sums(int argc, char **argv)
 		by_day |= r.table.by[i] == BY_DAY;
 	if (!code && (usage_table_init(&r.table) || usage_table_init(&r.before.table)))
 		code = cmd_fail("usage", "out of memory");
-	/* A day has no period before its own. */
+	/* Groups by day have no period before, because each day is a group of its own. */
 	code = code ? code : usage_read(&r.table, by_day ? NULL : &r.before, &q);
 	if (!code)
 		code = print_usage(&r, &q, csv ? FORM_CSV : json ? FORM_JSON : FORM_TEXT);

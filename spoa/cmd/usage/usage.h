@@ -1,4 +1,4 @@
-/* tollgate usage: its sums in order, page by page, and how they are shown. */
+/* tollgate usage: orders groups of sums, divides them into pages, and prints a page. */
 #ifndef CMD_USAGE_USAGE_H
 #define CMD_USAGE_USAGE_H
 
@@ -20,14 +20,13 @@ enum usage_order {
 
 struct usage_page {
 	enum usage_order order;
-	uint64_t limit;	   /* groups; 0: all */
-	const char *after; /* the cursor of the page before; NULL: from the first on */
+	uint64_t limit;	   /* most groups of a page; 0: all */
+	const char *after; /* the previous page's cursor; NULL: the first page */
 	const char *match; /* only groups with a value that contains this text, without regard
 			      to case; NULL: all */
-	/* the result */
-	const struct usage_group *
-		*row;	  /* n of them, of the table's; the caller frees the list */
-	size_t n, groups; /* shown; in all that match */
+	/* the result: */
+	const struct usage_group **row; /* n groups of the table; the caller frees the list */
+	size_t n, groups;		/* n: groups of the page; groups: all that match */
 	bool more;
 };
 /* Sorts groups by cost, the highest first. */
@@ -40,14 +39,14 @@ int usage_paged(const struct usage_table *t, struct usage_page *p);
 /* The period of the same length directly before the query's own. */
 struct usage_before {
 	struct usage_table table;
-	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* "": the query has none */
+	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* "": no such period */
 	/* The time of the first record in the period; "": the period has no record. */
 	char first[CLOCK_RFC3339_LEN];
 };
 
 enum usage_form { FORM_TEXT, FORM_CSV, FORM_JSON };
-/* Writes the page in a form. `since` and `until` NULL: no bound. Returns false without memory.
- */
+/* Writes the page in a form. `since` and `until` NULL: no bound. Returns false if memory is
+ * exhausted. */
 bool usage_print(const struct usage_table *t, const struct usage_before *before,
 	const struct usage_page *p, enum usage_form form, const char *since, const char *until,
 	struct buf *out);

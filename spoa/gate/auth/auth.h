@@ -53,7 +53,7 @@ enum { AUTH_FIELDS = 4 };
 struct auth_fields {
 	struct http_field field[AUTH_FIELDS]; /* names begin with CREDENTIAL_SET */
 	size_t n;
-	unsigned generation; /* of the value, for auth_refused() */
+	unsigned generation; /* generation of the value, for auth_refused() */
 };
 /* Writes the header fields that authenticate a request with this head and body. Call it after
  * all other changes to the request, because a signature covers them. The texts are in the

@@ -67,8 +67,8 @@ struct auth {
 	_Atomic bool asked;	     /* set by auth_fetch_soon(), reset by the thread */
 
 	/* owner: the thread tg-credentials */
-	unsigned char hash[SHA256_BYTES]; /* of the file that the value was made from */
-	struct http_call *call; /* the fetch in flight, or NULL */
+	unsigned char hash[SHA256_BYTES]; /* hash of the file from which the value was made */
+	struct http_call *call;		  /* the fetch in flight, or NULL */
 	ev_timer timer;
 	/* monotonic, when the last fetch began; the wait before the next retry */
 	uint64_t asked_us, backoff_us;

@@ -2,10 +2,11 @@
  * are fetched at start and again after four fifths of their lifetime. The current value stays
  * in force until it expires.
  *
- * States of a credential with a token: | | fetching (call is set) -> in force:
- * publish_auth(); the timer fetches again | -> failing (failing_us): retries after .5 s,
- * doubled up to 60 s | -> refused for good (final): the daemon does not ask again until | the
- * file changes or a reload opens the credential again */
+ * A credential with a token is fetched (`call` is set). There are three results:
+ *   in force   publish_auth() stores the value, and the timer fetches again
+ *   failing    (failing_us) the fetch is repeated after 0.5 s, doubled up to 60 s
+ *   final      refused for good: the daemon does not ask again until the file changes, or a
+ *              reload opens the credential again */
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -15,7 +15,7 @@ struct material {
 	struct span text;
 	EVP_PKEY *key;		/* BY_VERTEX: an RSA key */
 	struct span email, kid, token_uri;
-	/* of the file's bytes: shows whether the file has changed */
+	/* hash of the file's bytes, which shows whether the file has changed */
 	unsigned char hash[SHA256_BYTES];
 };
 

@@ -16,7 +16,7 @@
 
 struct sigv4_keys {
 	struct span id, secret;
-	struct span token; /* of a temporary session; n is 0 for long-term keys */
+	struct span token; /* token of a temporary session; n 0: long-term keys */
 };
 
 struct sigv4_scope {
@@ -25,7 +25,7 @@ struct sigv4_scope {
 };
 
 struct sigv4_request {
-	struct span method, path, query; /* as they are sent */
+	struct span method, path, query; /* method, path and query as they are sent */
 	/* the fields to sign, including host and x-amz-date */
 	const struct http_field *fields;
 	size_t nfields;

@@ -43,10 +43,12 @@ struct cache {
 	LIST_HEAD(, kept) by_key[PLACES];
 	struct {
 		LIST_HEAD(, cache_flight) under_way;
-		uint64_t ended_us, alone_us; /* the last one; one that was not kept: its key */
+		/* monotonic: when the last flight ended, and the last one whose response was not
+		 * stored; `alone` is the key of the latter */
+		uint64_t ended_us, alone_us;
 		unsigned char alone[CACHE_KEY_BYTES];
-		/* flights of the key `alone` that failed in a row; 0: its response could not
-		 * be stored */
+		/* flights of the key `alone` that failed in a row; 0: the response could not be
+		 * stored */
 		unsigned failed;
 	} flights[PLACES];
 	uint64_t serial;
@@ -303,7 +305,7 @@ cache_purge(struct cache *c, const struct cache_purge *p)
 	struct kept *k, *next;
 	size_t n = 0;
 
-	/* one place at a time, because workers wait for the mutex */
+	/* Takes the mutex for one place at a time, because workers wait for it. */
 	for (size_t i = 0; i < PLACES; i++) {
 		pthread_mutex_lock(&c->mutex);
 		for (k = LIST_FIRST(&c->by_key[i]); k; k = next) {

@@ -54,7 +54,8 @@ enum cache_flight_role {
 	/* a response to this key could not be stored in the last ten seconds: ask without
 	 * waiting */
 	FLIGHT_ALONE,
-	FLIGHT_FAILED	/* as FLIGHT_ALONE, because CACHE_FLIGHTS flights in a row failed */
+	FLIGHT_FAILED /* the request asks alone, because CACHE_FLIGHTS flights in a row failed
+		       */
 };
 enum { CACHE_FLIGHTS = 3 };
 enum cache_flight_end {
@@ -76,10 +77,11 @@ void cache_flight_end(struct cache *c, struct cache_flight *f, enum cache_flight
 /* Selects entries. NULL matches any route or caller, and 0 any age. */
 struct cache_purge {
 	const unsigned char *route, *who;
-	int64_t before_ms; /* stored before this wall-clock time */
-	const char *prefix; /* of names in Redis; NULL: CACHE_REDIS_PREFIX */
+	int64_t before_ms;  /* stored before this wall-clock time */
+	const char *prefix; /* prefix of names in Redis; NULL: CACHE_REDIS_PREFIX */
 };
-/* Returns true if `p` selects this entry. An entry without a readable stamp is always selected. */
+/* Returns true if `p` selects this entry. An entry without a readable stamp is always selected.
+ */
 bool cache_purges(const struct cache_purge *p, struct span sealed);
 /* Removes the selected entries. Returns their number. */
 size_t cache_purge(struct cache *c, const struct cache_purge *p);

@@ -36,7 +36,7 @@ struct cache_answer {
 
 /* Secret. Daemons with the same keys can share entries. */
 struct cache_keys {
-	unsigned char index[CACHE_KEY_BYTES]; /* for cache_key() */
+	unsigned char index[CACHE_KEY_BYTES]; /* the key for cache_key() */
 	unsigned char cipher[32], names[2][16], bind[32];
 };
 void cache_keys_derive(const unsigned char secret[CACHE_KEY_BYTES], struct cache_keys *out);

@@ -17,7 +17,7 @@
 /* Sorted by name. */
 static const struct cache_field {
 	const char *name;
-	unsigned char n; /* its length */
+	unsigned char n; /* length of the name */
 	bool begins;	 /* the row stands for all names that begin with `name` */
 	bool keyed;
 	/* Values that do not change a response, separated by spaces; `abc*` matches every

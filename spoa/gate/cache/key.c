@@ -135,7 +135,7 @@ struct member {
 struct keying {
 	crypto_generichash_state hash;
 	struct span prompt; /* a copy of ask->prompt */
-	unsigned prompts;   /* how often the prompt was replaced; must be 1 */
+	unsigned prompts;   /* number of times that the prompt was replaced; must be 1 */
 	double temperature;
 	const char *why; /* why there is no key; NULL: no reason so far */
 };

@@ -50,7 +50,7 @@ bool cache_field_listed(struct span name, const char *const *list, size_t n);
 
 /* The parts of a request that its key is made of. */
 struct cache_ask {
-	enum form form; /* of the body */
+	enum form form; /* form of the body */
 	struct span body;
 	/* other things that the response depends on: policy, caller, target and so on */
 	const struct span *rest;

@@ -70,7 +70,7 @@ purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache
 			return ERR_IO;
 		goes[i] = is_to_go(p, r, out, why);
 	}
-	/* one by one, because the keys are in several slots of a cluster */
+	/* one key a command, because the keys are in several slots of a cluster */
 	for (size_t i = 0; i < n; i++)
 		if (goes[i])
 			redisAppendCommandArgv(c, 2, (const char *[]){ "UNLINK", key[i]->str },

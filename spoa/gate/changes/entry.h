@@ -28,7 +28,7 @@
 
 #define LIVE_FIELD_MAX 64
 
-#define LIVE_NEVER INT64_MAX /* never ends */
+#define LIVE_NEVER INT64_MAX /* the time of an entry that never ends */
 
 enum live_kind { LIVE_KEY, LIVE_LIMIT, LIVE_ERASE, LIVE_KINDS };
 extern const char *const live_kinds[]; /* the names of the kinds; ends with NULL */
@@ -71,8 +71,8 @@ struct live_erasure {
 	 * lock, like the members below */
 	unsigned done;
 	int64_t done_ns; /* wall clock, when the last part was done; 0: some are left */
-	bool now;	 /* this process carried it out; otherwise it was found as done */
-	uint64_t came;	 /* its number among the erasures that this process put into force */
+	bool now;	 /* this process carried out the erasure; false: it was found as done */
+	uint64_t came;	 /* the erasure's number among those that this process put into force */
 };
 
 /* owner: struct live, and each view that holds a reference. */

@@ -12,7 +12,7 @@ enum { GONE_FIELD_MAX = 24 };
 struct gone {
 	char field[GONE_FIELD_MAX]; /* "key:ID" */
 	int64_t serial;		    /* serial of the purged entry */
-	int64_t latest_ns;	    /* as in struct live_entry */
+	int64_t latest_ns;	    /* latest_ns of struct live_entry */
 	bool final;		    /* the entry was a revoked key */
 };
 
@@ -30,7 +30,7 @@ bool gone_beats(const struct gone *g, const struct live_entry *e);
 /* Adds or replaces a name. Returns 0, ERR_FULL (CAP_LIVE_GONE) or ERR_NOMEM. */
 int gone_add(struct gone_list *g, const struct gone *one);
 void gone_drop(struct gone_list *g, const char *field);
-/* Removes the names of which no copy can be in force any more. */
+/* Removes a name once no copy of its entry can be in force. */
 void gone_forget(struct gone_list *g, int64_t now_ns);
 void gone_free(struct gone_list *g);
 

@@ -20,10 +20,10 @@ struct live {
 	struct store store; /* the file of entries */
 	struct live_entry **v; /* sorted by field */
 	size_t n, room;
-	size_t nerasures; /* how many of the entries are erasures */
-	/* how many erasures were put into `v`, including replacements */
+	size_t nerasures; /* number of erasures among the entries */
+	/* number of erasures that were put into `v`, including replacements */
 	uint64_t ncame;
-	_Atomic uint64_t came; /* how many of these the published view has */
+	_Atomic uint64_t came; /* number of these that the published view has */
 	struct gone_list gone;
 	_Atomic uint64_t changes; /* incremented with each entry that is put */
 	void (*erase)(void *arg); /* set by live_on_erasure(); NULL: no call */
@@ -32,7 +32,7 @@ struct live {
 	size_t nrefused;
 	struct live_view *old; /* views that a worker may still read */
 	_Atomic(struct live_view *) now;
-	/* by worker; NULL: the worker reads no view */
+	/* one for each worker; NULL: the worker reads no view */
 	_Atomic(const struct live_view *) reads[LIVE_READERS];
 };
 

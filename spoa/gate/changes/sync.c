@@ -18,10 +18,10 @@
 #include "base/scoped.h"
 #include "gate/changes/live_private.h"
 
-#define POLL_US	  300000u
-#define FULL_US	  10000000u
-#define AGAIN_US  1000000u   /* after Redis did not answer */
-#define RIGHT_US  600000000u /* a repaired key is reported for this long */
+#define POLL_US	 300000u
+#define FULL_US	 10000000u
+#define AGAIN_US 1000000u   /* pause after Redis did not answer */
+#define RIGHT_US 600000000u /* a repaired key is reported for this long */
 /* Stale fields are removed only this often: by another daemon's clock they may not have ended
  * yet, and that daemon writes them again. */
 #define REMOVE_US 600000000u

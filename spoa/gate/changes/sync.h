@@ -33,10 +33,11 @@ int live_erased_read(const struct redis_options *redis, uint64_t most_us, json_t
 
 /* The entries that a daemon without a state file accepted from Redis at its start. */
 enum live_past {
-	LIVE_PAST_OWN,	/* none: the daemon had its file, or Redis has no entries either */
-	LIVE_PAST_NEW,	/* those of Redis; this node is new */
-	/* those of Redis; this node had a file before, and entries that only the file had are
-	 * lost */
+	LIVE_PAST_OWN, /* no entries were read: the daemon had its file, or Redis has no
+			* entries either */
+	LIVE_PAST_NEW, /* this node is new, and took the entries of Redis */
+	/* this node took the entries of Redis; it had a file before, and entries that only the
+	 * file had are lost */
 	LIVE_PAST_LOST,
 };
 /* *entries: how many entries were accepted. Any thread. */

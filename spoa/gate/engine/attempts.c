@@ -173,7 +173,7 @@ made_nothing(const struct exchange *x, enum attempt_cause cause)
 	       x->used_by != USED_SAID && !(x->guard && guard_report(x->guard)->content);
 }
 
-/* The same before the attempt is settled. */
+/* Returns true if the attempt costs nothing, as far as is known before it is settled. */
 static bool
 is_free(const struct exchange *x, enum attempt_cause cause)
 {
@@ -474,7 +474,7 @@ attempts_over(struct exchange *x)
 	if (t->life == ATTEMPTS_BETWEEN)
 		restore_results(x->r);
 	if (!x->plan.reads_answer)
-		guard_drop(&x->guard); /* it only looked for the first content */
+		guard_drop(&x->guard); /* the guard only looked for the first content */
 }
 
 /* Releases what another attempt would have needed. The response's part does not point to it. */
@@ -506,7 +506,7 @@ gate_stands(struct exchange *x, uint64_t sent_us)
 		return;
 	attempts_enter(t, ATTEMPTS_STANDS);
 	if (!x->plan.reads_answer)
-		guard_drop(&x->guard); /* it only looked for the first content */
+		guard_drop(&x->guard); /* the guard only looked for the first content */
 	let_attempt_go(x);
 }
 

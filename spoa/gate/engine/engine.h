@@ -81,7 +81,7 @@ void exchange_recorded(struct request *r, int err);
 void exchange_uncollected(struct ticket *t, uint64_t now_us);
 /* The completion's record is durable. err not 0: the response's last byte must not be sent. */
 void exchange_completed(struct request *r, int err);
-/* The same from the worker's mailbox, if no audit is configured. */
+/* Calls exchange_completed() from the worker's mailbox, if no audit is configured. */
 void exchange_completed_later(struct request *r);
 /* Ends the exchange after gate_finish(), when no step is pending any more. */
 void exchange_finish(struct request *r);
@@ -90,7 +90,8 @@ void exchange_finish(struct request *r);
 int exchange_expect(struct request *r, struct exchange *x, struct arena *own);
 /* used.c: the provider's part is over: counts the result. */
 void exchange_answered(struct exchange *x);
-/* The same for an attempt that another follows: the request stays open. */
+/* used.c: counts the result of an attempt that another attempt follows. The request stays
+ * open. */
 void exchange_attempted(struct exchange *x);
 /* Removes the exchange from the table of open requests. */
 void exchange_left(struct exchange *x);

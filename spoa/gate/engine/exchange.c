@@ -205,7 +205,7 @@ exchange_open(struct request *r)
 			  : x->plan.body.n;
 	if (!request_hold(r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + bodies))
 		return ERR_LIMIT;
-	if (repeats) /* as request_hold_work() counts */
+	if (repeats) /* the work that request_hold_work() counts */
 		r->run.held_work = r->out.decoded.size + r->out.rewritten.size;
 	int err = let_exchange_go(r, x);
 	if (!repeats)
@@ -416,7 +416,7 @@ gate_claim(struct gate *g, struct gate_claim *c)
 void
 gate_claim_gone(struct gate_claim *c)
 {
-	/* else the claim is on its way between workers, and ends soon */
+	/* Otherwise the claim is on its way between workers, and ends soon. */
 	if (c->x && c->x->claim == c)
 		together_gone(c->x);
 }
@@ -666,7 +666,7 @@ exchange_completed_later(struct request *r)
 {
 	struct exchange *x = r->x;
 
-	if (!x) { /* nobody waits */
+	if (!x) { /* no exchange waits for the record */
 		r->run.pending--;
 		return;
 	}
@@ -743,7 +743,8 @@ exchange_finish(struct request *r)
 	if (r->run.on_record == RECORD_LEFT_UNDONE ||
 		(r->in.message == MESSAGE_ALONE && !withdrawn) ||
 		(r->out.decision.kind == D_DENY && x->result.end == END_DENIED && !withdrawn)) {
-		/* its record states everything; done() must not run inside gate_finish() */
+		/* the exchange's record states everything; done() must not run inside
+		 * gate_finish() */
 		r->run.pending++;
 		exchange_completed_later(r);
 	} else {
@@ -781,7 +782,7 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 			request_withdraw(r, "the client closed the connection");
 		return;
 	}
-	if (r->run.wait == WAIT_ROOM) { /* nothing is pending that would resume it */
+	if (r->run.wait == WAIT_ROOM) { /* nothing is pending that would resume the request */
 		request_unqueue(r);
 		r->run.wait = WAIT_NONE;
 		request_withdraw(r, "the client closed the connection");

@@ -635,7 +635,7 @@ request_back(struct request *r)
 	INVARIANT(r->run.pending > 0);
 	r->run.pending--;
 	if (r->run.late && r->run.record)
-		return; /* only the record is waited for */
+		return; /* this request waits only for its record */
 	if (r->run.life == LIFE_STEPS)
 		gate_run(r);
 	else
@@ -785,7 +785,8 @@ give_request_up(struct request *r)
 		request_release(r);
 	if (w == WAIT_ROOM)
 		request_none_in(r);
-	else if (w != WAIT_QUOTA || !r->found.charges_denied) /* that denial stands */
+	else if (w != WAIT_QUOTA || !r->found.charges_denied) /* a denial for charges stays
+							       * as it is */
 		deny_late(r, by_wait[w].code);
 	/* no time is left to wait for the record of this denial */
 	if (!audit && r->gate->shared->audit && !request_tried(r) && request_record(r) < 0)

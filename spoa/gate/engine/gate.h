@@ -40,7 +40,8 @@ struct gate_claim {
 	struct tag tag;
 	struct mail mail;
 	struct span ticket, method;
-	int64_t content_length; /* in bytes, as it arrived; -1: chunked or none */
+	int64_t content_length; /* length of the body in bytes as it arrived; -1: chunked, or
+				 * no body */
 	void (*done)(struct gate_claim *c, int err, struct exchange *x);
 	void *arg;
 	/* internal to the gate */

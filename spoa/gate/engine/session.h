@@ -34,7 +34,7 @@ struct said {
 /* One session. It ends when the handshake's exchange ends and all messages are over. */
 struct session {
 	struct tag tag;
-	struct exchange *x; /* of the handshake */
+	struct exchange *x; /* the exchange of the handshake */
 	struct socket_calls calls;
 	struct socket_end end;
 	/* Placeholders that messages received. Numbers continue from message to message. NULL:

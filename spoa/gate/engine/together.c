@@ -33,8 +33,8 @@ enum {
 	IDLE_HTTP = 8,		 /* connections kept open */
 	WITHIN_US = 1000000,	 /* longest wait for a vector */
 	ANSWER_MOST = 256 << 10, /* bytes of the embedding response */
-	FAILURES = 3,		 /* in a row; then no vector is requested */
-	REST_US = 10000000,	 /* for this time */
+	FAILURES = 3,		 /* after this many failures in a row, no vector is requested */
+	REST_US = 10000000,	 /* µs without vectors after these failures */
 	VECTOR_OVERHEAD = 256,	 /* bytes that an entry takes in the set besides its vector */
 	SET_MOST = 10000	 /* prompts in a set; beyond it the set is deleted */
 };
@@ -295,7 +295,7 @@ meaning_keep(struct exchange *x)
 
 /* ---- identical requests ---- */
 
-#define ALONE_MS "10000" /* as in one daemon: cache_flight_begin() */
+#define ALONE_MS "10000" /* as cache_flight_begin() does within one daemon */
 enum {
 	CLAIM_NAME = CACHE_REDIS_NAME + 5,
 	LEADS_MS = 2000, /* life of the key in Redis if nobody renews it */

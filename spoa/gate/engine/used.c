@@ -11,7 +11,7 @@
 #include "record/audit/note.h"
 
 enum {
-	BYTES_A_TOKEN = 3, /* as requests are estimated */
+	BYTES_A_TOKEN = 3, /* the same ratio by which requests are estimated */
 	/* upper bound of the tokens of a turn or a tool call besides its text */
 	TEXT_OVERHEAD = 16
 };

@@ -202,7 +202,7 @@ add_segments(struct request *r)
 			all[b->nsegments++] = (struct segment){ .role = ROLE_DOCUMENT,
 				.form = SEG_FILE,
 				.key = SEGMENT_NO_KEY,
-				/* its bytes are counted with the file's part */
+				/* the bytes of the text are counted with the file's part */
 				.counted = true,
 				.start = (uint32_t)f->media.start,
 				.end = (uint32_t)f->media.end,

@@ -192,8 +192,8 @@ enum {
 	/* bytes: the lowest rate of Opus, 6 kbit/s, so a length in seconds is an upper bound */
 	SOUND_A_SECOND = 750,
 	SOUND_ELSEWHERE_S = 36000, /* seconds assumed for a file that is not in the body */
-	CACHE_S = 3600,		   /* how long a cache without a stated duration is kept */
-	SHARE_WHOLE = 10000, /* a limit's `share` is in ten-thousandths */
+	CACHE_S = 3600,		   /* seconds that a cache without a stated duration is kept */
+	SHARE_WHOLE = 10000,	   /* a limit's `share` is in ten-thousandths */
 	/* the room is ample if a request takes less than a hundredth of the rest, so that many
 	 * concurrent ones fit, too */
 	ROOM_PARTS = 100,
@@ -1058,7 +1058,8 @@ exchange_took(struct request *r, struct attempt *a)
 			(uint64_t)r->found.output_tokens };
 		a->tokens = most.input + most.output;
 		a->nanousd = r->found.most_nanousd;
-		if (r->found.tokens.late && a->nanousd) /* as in exchange_settle() */
+		if (r->found.tokens.late && a->nanousd) /* the same condition as in
+							 * exchange_settle() */
 			a->nanousd = spent_nanousd(r, &most, a->nanousd);
 		a->priced = a->nanousd > 0;
 		return;

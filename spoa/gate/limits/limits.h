@@ -58,8 +58,8 @@ bool limits_price(struct request *r, const struct target *to, uint64_t *nanousd)
 /* Fills in unit, window, bound, name and key of a counter; its other members are zero. `burst`:
  * the counter of the limit's burst, which the limit must have. */
 void limits_dim(const struct limit *l, struct span values, bool burst, struct quota_dim *d);
-/* The same for a limit that counts tool calls, with the calls that are permitted while Redis
- * does not answer. */
+/* Fills in a counter of a limit that counts tool calls, with the number of calls that are
+ * permitted while Redis does not answer. */
 void limits_call_dim(const struct request *r, const struct policy_limit_hit *hit, bool burst,
 	struct quota_dim *d);
 /* Returns the policy's limit of that name, with the policy's amount; NULL: the limit is an API

@@ -8,14 +8,14 @@ enum { LOOK_ROWS_MAX = 512 };
 
 /* One limit that applies. */
 struct look_row {
-	const char *route; /* the first route to which it applies */
+	const char *route; /* the first route to which the limit applies */
 	enum limit_of of;
 	/* policy_amount: in the policy; 0: the limit is the API key's own */
 	uint64_t amount, policy_amount;
 	bool burst; /* this row is the limit's burst */
 	/* false: the limit bounds a single request, and counts nothing */
 	bool counted;
-	struct quota_dim dim; /* as it was read from Redis */
+	struct quota_dim dim; /* the dim as it was read from Redis */
 	uint64_t reduced_to;  /* usable part of `amount` while dim.reduced_s is not 0 */
 };
 

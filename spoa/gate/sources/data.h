@@ -34,7 +34,8 @@ void data_keep(struct data_cache *c, const struct policy *p);
 struct data_wait {
 	struct data_wait *next;
 	void (*done)(struct data_wait *w);
-	struct data_value *value; /* one reference, which the waiter owns; NULL: no value */
+	struct data_value *value; /* the value with one reference, which the waiter owns;
+				   * NULL: no value */
 	void *arg;
 	size_t i;
 };

@@ -15,7 +15,7 @@ struct http_client;
 struct extract_health {
 	struct tag tag;
 	struct http_client *http;
-	struct http_call *call; /* in flight, or NULL */
+	struct http_call *call; /* the check in flight; NULL: none */
 	unsigned looks;
 	char why[160]; /* the current fault; "": none is known */
 };

@@ -144,7 +144,7 @@ answers_put(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t n
 	if (f->n)
 		memcpy(e->v, f->v, f->n * sizeof(*f->v));
 	struct answer **p = answer_place(a, key);
-	e->next = *p; /* NULL */
+	e->next = *p; /* the slot was empty, so this is NULL */
 	*p = e;
 	TAILQ_INSERT_TAIL(&a->uses, e, by_use);
 	a->n++;

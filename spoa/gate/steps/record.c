@@ -53,7 +53,7 @@ record_kept(struct buf *b, enum record_field first, const struct kept_text *k)
 	buf_putc(b, '}');
 }
 
-/* ---- the response ---- */
+/* ---- rules ---- */
 
 enum { RULES_MAX = 4096, SCORE_DIGITS = 6 };
 
@@ -538,8 +538,8 @@ record_attempts(struct request *r, struct buf *b)
 	put_name(b, RF_NO_FURTHER, t ? t->no_further : NULL);
 }
 
-/* Writes what the decision of a later attempt has: its number, the attempts before it, and what
- * they were charged. */
+/* Writes the members of a later attempt's decision: its number, the attempts before it, and
+ * their charges. */
 static void
 record_attempt(struct request *r, struct buf *b)
 {

@@ -72,7 +72,7 @@ put_item(struct buf *b, enum record_field f, size_t n)
 	buf_putc(b, n == 0 ? '[' : ',');
 }
 
-/* The same for a list of objects. The caller closes each object. */
+/* Begins an object as an item of a list. The caller closes each object. */
 static inline void
 put_object_item(struct buf *b, enum record_field f, size_t n)
 {
@@ -214,9 +214,9 @@ put_hash(struct buf *b, enum record_field f, const unsigned char h[SHA256_BYTES]
 	buf_putc(b, '"');
 }
 
-/* The same for a text of the request's holder, with the key of the holder's share if there is
- * one. Writes nothing if the holder was erased after the request began: under a later share, or
- * under the daemon's key, the hash could equal one of another record. */
+/* Writes the keyed hash of a text of the request's holder, with the key of the holder's share
+ * if there is one. Writes nothing if the holder was erased after the request began: under a
+ * later share, or under the daemon's key, the hash could equal one of another record. */
 static inline void
 put_text_hash(struct buf *b, enum record_field f, const struct request *r,
 	const unsigned char h[SHA256_BYTES])

@@ -181,8 +181,8 @@ attributes_kept(struct request *r)
 	return v;
 }
 
-/* Writes them as JSON into *out, which the caller frees. Returns how many, or -1 if they are
- * too long. */
+/* Writes the attributes that records keep as JSON into *out, which the caller frees. Returns
+ * their number, or -1 if they are too long. */
 static int64_t
 held_attributes(struct request *r, struct buf *out)
 {

@@ -39,7 +39,7 @@ enum { WINDOW = 256 << 10, OVERLAP = 32 << 10, LEFT = 256, TO_THE_END = 64 };
 struct window {
 	struct span text;
 	size_t base, keep, until; /* findings that begin in [keep, until) count, */
-	size_t seen;		  /* and those that end after this offset */
+	size_t seen;		  /* findings that end after this offset count, too */
 };
 
 /* Returns the window of `text` that begins at r->scan.from, and moves that to the next one, or

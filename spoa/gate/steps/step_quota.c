@@ -161,7 +161,7 @@ deny_uncountable(struct request *r)
 		return try_elsewhere(r, limits_of(r, l->name), LIMIT_MESSAGE, NULL, 0);
 	}
 	if (r->found.file.state == FILE_UNKNOWN || r->found.endpoint.unseen)
-		n = 0; /* the same at each target */
+		n = 0; /* the result is the same at every target */
 	if (r->found.file.state == FILE_UNKNOWN) {
 		code = "file_unknown";
 		why = "counts the job's file, whose cost is unknown; upload the file "

@@ -15,6 +15,8 @@
 #include "gate/limits/limits.h"
 #include "gate/steps/steps.h"
 
+/* ---- signed reasoning ---- */
+
 /* Returns the signed block that contains the segment; NULL: none. */
 static struct signed_block *
 block_of(const struct request *r, const struct segment *s)
@@ -308,6 +310,8 @@ open_redactor(struct request *r)
 	return true;
 }
 
+/* ---- kinds of edits ---- */
+
 /* Makes the edits for the hits of one segment. If the segment holds JSON, it stays JSON. */
 static int
 hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *out)
@@ -516,6 +520,8 @@ room_for(const struct edits *e, struct buf *out)
 	return buf_reserve(out, n) != NULL;
 }
 
+/* ---- the rewritten request ---- */
+
 static int
 apply_edits(struct request *r, const struct edits *body, const struct edits *target)
 {
@@ -570,6 +576,8 @@ request_redacted_with(const struct request *r, size_t entity)
 		return NULL;
 	return style_names[r->found.verdict.redact.with[entity]];
 }
+
+/* ---- whether the relay must send the request ---- */
 
 /* Returns true if the API key has a limit of concurrent requests. Then the gateway must see the
  * end of the response. */
@@ -629,6 +637,8 @@ note_amended(struct request *r)
 	r->found.default_cap = am.missing_tokens && missing > 0 ? (uint64_t)missing : 0;
 	request_estimate_tokens(r);
 }
+
+/* ---- denials after the rewrite ---- */
 
 /* Denies data in a file that cannot be redacted. */
 static enum step_result
@@ -720,6 +730,8 @@ is_redacted(const struct request *r)
 	       (r->out.redacted && request_silence(r, OUT_REDACT)) || request_stripped(r) ||
 	       r->found.ncredentials || r->found.reasoning_dropped;
 }
+
+/* ---- the step ---- */
 
 static void
 note_decision(struct request *r)

@@ -9,7 +9,8 @@
 struct step {
 	const char *name;
 	enum step_result (*run)(struct request *r);
-	bool looks_at_all; /* of the body: runs on a helper thread if the body is long */
+	bool looks_at_all; /* the step reads the whole body; runs on a helper thread if the
+			    * body is long */
 	uint8_t stage; /* enum tally_stage (budget/tally/tally.h) to which its time counts */
 };
 extern const struct step steps[];
@@ -31,7 +32,7 @@ extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at, step_
 	X(read,     true,  READ)     /* the body's segments; skipped while the body is not whole */ \
 	X(files,    true,  READ)     /* kinds of files in the body (files/) */ \
 	X(extract,  false, READ)     /* texts of files: waits for tollgate-extract (files/) */ \
-	X(pages,    true,  READ)     /* those texts, as segments (files/) */ \
+	X(pages,    true,  READ)     /* adds the texts of files as segments (files/) */ \
 	X(classify, true,  CLASSIFY) /* data in the segments */ \
 	X(data,     false, OUTSIDE)  /* values that conditions read from outside; may wait: 503 */ \
 	X(external, false, OUTSIDE)  /* findings of external recognizers; may wait */ \

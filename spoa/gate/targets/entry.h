@@ -39,11 +39,12 @@ struct target_callers {
 	struct target_window budget[TARGET_CALLERS + 1];
 };
 
-/* The state of one target. All threads read and write it with atomics; an entry is never freed. */
+/* The state of one target. All threads read and write it with atomics; an entry is never freed.
+ */
 struct target_state {
 	char name[TARGET_NAME_BYTES]; /* PROVIDER or PROVIDER/MODEL; never changes */
 	size_t provider_bytes;
-	uint64_t hash;		       /* of the name; equal in all daemons */
+	uint64_t hash; /* hash of the name; equal in all daemons */
 	/* the provider's entry, which has no model; may be this entry */
 	struct target_state *provider;
 	/* this entry stands for all targets beyond CAP_TARGETS */
@@ -63,18 +64,19 @@ struct target_state {
 	/* with OPEN_FOR_ONE the only caller it is open for, also during the ramp; 0: for all
 	 */
 	_Atomic uint32_t open_for;
-	_Atomic uint64_t closed_us; /* when it last closed; 0: never */
-	_Atomic uint64_t probe_until;	   /* until when a probe is in flight; 0: none is */
-	_Atomic uint64_t early_us;	   /* no early probe before this time */
-	_Atomic uint32_t well_s;	   /* the second of the last good response */
+	_Atomic uint64_t closed_us; /* monotonic µs: when the breaker last closed; 0: never */
+	_Atomic uint64_t probe_until; /* until when a probe is in flight; 0: no probe */
+	_Atomic uint64_t early_us;    /* no early probe before this time */
+	_Atomic uint32_t well_s;      /* the second of the last good response */
 	/* failures in a row that no caller can have caused */
 	_Atomic unsigned failures;
 	/* probes that succeeded in a row; times that it opened in a row */
 	_Atomic unsigned successes, opens;
 	_Atomic uint64_t throttled_until;  /* the lowest bit is THROTTLED_FOR_ONE */
 	_Atomic uint64_t
-		/* out because of our key or credit: when the next probe may begin; 0: not out */
-		key_probe;
+		/* out because of our key or credit: when the next probe may begin; 0: not out
+		 */
+			key_probe;
 	/* when an operator last changed it << 1 | ejected; 0: never */
 	_Atomic uint64_t by_hand;
 	/* share.c: until when a probe needs a lease, until when this daemon has the lease,

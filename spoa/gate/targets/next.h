@@ -8,16 +8,17 @@
 /* One of the route's targets, by index. */
 struct next_candidate {
 	bool left;	  /* the rules allow it, it is in, and it was not tried */
-	uint8_t place;	  /* from policy_rank: the smallest place is next */
+	uint8_t place;	  /* place in the order of policy_rank(): the smallest is next */
 	bool budget;	  /* result of target_may_repeat() */
-	uint64_t back_us; /* when it may be tried again, from target_condition(); 0: now */
+	uint64_t back_us; /* when the target may be tried again, from target_condition(); 0: now
+			   */
 };
 
 struct next_attempt {
 	size_t target; /* index */
 	enum attempt_cause cause;
-	int status;	   /* HTTP status of the response; 0: none */
-	bool our_key;	   /* as in struct target_end */
+	int status;   /* HTTP status of the response; 0: none */
+	bool our_key; /* our_key of struct target_end */
 	/* a kept-alive connection broke within NEXT_POOLED_US of the last byte sent */
 	bool pooled_broke;
 	uint64_t asked_us; /* the wait that the response asks for; 0: none */
@@ -33,16 +34,16 @@ struct next_plan {
 	const struct retry *retry;
 	const struct next_candidate *candidate;
 	size_t ncandidates;
-	const struct next_attempt *tried; /* in order of time; at least one */
+	const struct next_attempt *tried; /* the attempts in the order of time; at least one */
 	size_t ntried;
 	uint64_t began_us, now_us; /* monotonic: when the request began; now */
-	uint64_t deadline_us;	   /* of the exchange; 0: none */
+	uint64_t deadline_us;	   /* the exchange's deadline; 0: none */
 	uint64_t random;
 };
 
 struct next {
 	enum {
-		NEXT_TARGET, /* another target, now */
+		NEXT_TARGET, /* try another target now */
 		NEXT_SAME,   /* a target that was tried before, after wait_us */
 		NEXT_END
 	} what;
@@ -51,7 +52,7 @@ struct next {
 	/* for NEXT_END, or if the next attempt cannot be made: return the last response as it
 	 * is, or 503 provider_unavailable with Retry-After */
 	enum { NEXT_ANSWER, NEXT_UNAVAILABLE } says;
-	uint64_t retry_after_us; /* from now; 0: not known */
+	uint64_t retry_after_us; /* µs from now; 0: not known */
 	const char *why;	 /* NEXT_END: the reason, for the record's no_further */
 };
 /* The first applicable reason ends the attempts, in this order: the cause is final; `retry.on`

@@ -24,7 +24,7 @@ struct rank_ask {
 	enum target_size size;
 	uint64_t sticky; /* the key of sticky selection; 0: select at random */
 	uint64_t random;
-	uint32_t caller; /* as in struct target_asks */
+	uint32_t caller; /* caller of struct target_asks */
 	uint64_t now_us;
 };
 

@@ -22,7 +22,7 @@ enum target_fact_kind {
 enum { FACT_NODE_BYTES = 65, FACTS_TEXT_BYTES = 640 };
 
 struct target_fact {
-	uint64_t stamp; /* when the fact arose; 0: nothing is known */
+	uint64_t stamp; /* time at which the fact arose; 0: nothing is known */
 	uint64_t value, more;
 	char node[FACT_NODE_BYTES]; /* the daemon that found it */
 };

@@ -19,7 +19,7 @@
 struct target_counts {
 	unsigned one, other;
 };
-/* Whether failures are the target's or those of single callers. */
+/* Facts that show whether failures are the target's or single callers'. */
 struct callers_blame {
 	/* only one caller was seen, or at least two callers, and half of all, failed last */
 	bool half;

@@ -128,7 +128,7 @@ struct target_end {
 	enum attempt_cause cause;
 	int status;	   /* 0: no response */
 	bool our_key;	   /* 401, 402, or an error that names the key or the credit */
-	uint64_t asked_us; /* from Retry-After; 0: none */
+	uint64_t asked_us; /* wait that Retry-After asks for; 0: none */
 	enum target_size size;
 	uint64_t head_us; /* the route's limit until the head; 0: TARGET_FIRST_BYTE_US */
 };
@@ -152,7 +152,7 @@ uint64_t target_latency_us(
 	const struct target_state *s, enum target_size size, uint64_t now_us);
 /* Returns the share of attempts in the window that failed, 0 to 1. */
 double target_errors(const struct target_state *s, uint64_t now_us);
-int64_t target_under_way(const struct target_state *s); /* never negative */
+int64_t target_under_way(const struct target_state *s); /* the result is never negative */
 bool target_has_room(const struct target_state *s, const struct target *t);
 /* Returns true if a repeat may begin. Counts nothing; target_begin() does. */
 bool target_may_repeat(const struct target_state *s, const struct target *t,
@@ -166,12 +166,12 @@ bool target_draw(struct target_state *s, const struct target *t, const struct ta
 enum target_condition {
 	TARGET_CLOSED,
 	TARGET_RAMP,	   /* recovered less than ten seconds ago */
-	TARGET_PROBE_DUE,  /* one request may probe it */
+	TARGET_PROBE_DUE,  /* one request may probe the target */
 	TARGET_PROBED,	   /* a probe is in flight */
-	TARGET_OPEN,	   /* because of failures in a row */
-	TARGET_OPEN_SHARE, /* only because of its share of failures */
+	TARGET_OPEN,	   /* open because of failures in a row */
+	TARGET_OPEN_SHARE, /* open only because of the share of failures */
 	TARGET_THROTTLED,
-	TARGET_OUT, /* because of our key or credit */
+	TARGET_OUT, /* out because of the gateway's key or credit */
 	TARGET_BY_HAND,
 	TARGET_CONDITIONS
 };

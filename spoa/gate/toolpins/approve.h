@@ -17,7 +17,7 @@ json_t *tool_pins_get(struct tool_pins *p, const struct tool_pin_of *of);
 enum tool_pin_change {
 	PIN_ADD,  /* approve this hash, too */
 	PIN_ONLY, /* approve this hash and no other */
-	PIN_NONE, /* approve none */
+	PIN_NONE, /* approve no hash */
 };
 /* Changes the set of approved hashes. `by` names the operator. Returns 0; ERR_BAD_STATE if
  * there is no such pin; ERR_FULL if CAP_TOOL_PIN_HASHES are approved already. */

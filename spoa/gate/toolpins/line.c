@@ -133,7 +133,7 @@ order_numbers(int64_t x, int64_t y)
 	return x < y ? -1 : x > y;
 }
 
-/* Negative if x was first. */
+/* Returns a negative number if x was first. */
 static int
 order_first(const struct pin_value *x, const struct pin_value *y)
 {

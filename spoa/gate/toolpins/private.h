@@ -53,16 +53,16 @@ struct pin {
 	_Atomic uint32_t seq;
 	_Atomic uint64_t raw[2];
 	_Atomic uint8_t state;
-	_Atomic int64_t seen_ns; /* at least v.seen_ns */
+	_Atomic int64_t seen_ns; /* never earlier than v.seen_ns */
 	/* guarded by the lock */
 	struct pin_value v;
 	uint64_t said_us; /* monotonic, when the last change was logged; 0: never */
 	/* the writes that are missing on disk or in Redis */
 	struct pin *next; /* the next pin of the queue */
 	bool queued, file_due, redis_due;
-	bool soon;	  /* write at once: more than the listed text changed */
+	bool soon;	  /* written at once, because more than the listed text changed */
 	uint64_t told_us; /* monotonic, when the pin was last written; 0: never */
-	uint8_t hurried;  /* how many times in a row it was written at once */
+	uint8_t hurried;  /* number of times in a row that the pin was written at once */
 	char name[];
 };
 

@@ -18,10 +18,11 @@
 #include "gate/toolpins/private.h"
 
 #define POLL_US	 300000u
-#define AGAIN_US 1000000u /* after Redis did not answer or the disk was full */
+#define AGAIN_US 1000000u /* pause after Redis did not answer or the disk was full */
 #define FULL_US	 600000000u
 #define RIGHT_US 600000000u /* refused fields are logged once in this time */
-/* A text that alternates is written HURRIED_MAX times, and after that only once in this time. */
+/* A text that alternates is written HURRIED_MAX times, and after that only once in this time.
+ */
 #define CALM_US 10000000u
 
 enum {

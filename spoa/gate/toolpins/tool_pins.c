@@ -27,7 +27,7 @@
 
 struct node {
 	enum json_tok tok;
-	struct span name; /* of a member, without escapes */
+	struct span name; /* name of the member, without escapes */
 	/* a string without escapes; a number, true, false or null as written */
 	struct span text;
 	struct node *child, *next;
@@ -142,8 +142,6 @@ canonical_write(struct arena *a, struct span json, const char *without, struct b
 #define ARENA_BYTES   (64u << 20)
 
 const char *const tool_pin_kinds[] = { "tool", "prompt", "instructions", NULL };
-
-/* ---- the table ---- */
 
 static uint64_t
 slot_hash(const struct tool_pins *p, const struct tool_pin_of *of)

@@ -34,7 +34,7 @@
 #include "record/seal/shares.h"
 
 #define RECORD_US 5000000u /* a change whose record is not on disk by then is refused */
-/* the response waits so long for Redis */
+/* a response waits this long for Redis */
 #define REDIS_US   700000u
 #define TTL_MAX_US (36500ull * 86400 * SECOND_US)
 
@@ -243,7 +243,7 @@ static void
 hide_persons(const struct server *s, json_t *in, bool named)
 {
 	static const char *const naming[] = { "person",
-		"match" /* in /usage this is part of a name */ };
+		"match" /* in /usage, a part of a person's name */ };
 	const char *name;
 	json_t *one;
 	void *next;

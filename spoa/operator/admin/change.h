@@ -21,10 +21,10 @@ struct change {
 	const char *what;
 	const char *verb; /* "new", "revoke" and so on, in the record */
 	bool unwaited;	  /* the change was made already, so nobody waits for its record */
-	bool reads;	  /* nothing is changed: the record has the type "read" */
+	bool reads;	  /* the call only reads, so its record has the type "read" */
 	/* beyond the caller's limit, the reading is added to a sum (verb, records) */
 	bool may_sum;
-	/* this is the record of such a sum */
+	/* the change is such a sum of changes */
 	bool is_sum;
 	bool is_over; /* the reading took place already, so it is not refused */
 	/* the first record was within the limit, so further ones of this change are not counted

@@ -198,7 +198,7 @@ event_gap(const char *node, uint64_t first, uint64_t last, const char *why)
 #define SECOND_US 1000000ull
 #define LOOK_US	  50000	   /* delay until a committed record is seen */
 #define AGAIN_US  1000000  /* delay after the journal could not be read */
-#define CALM_US	  60000000 /* the ring is freed after so long without viewers */
+#define CALM_US	  60000000 /* the ring is freed after this time without viewers */
 
 /* records read in one turn; remembered decisions; priority of the thread */
 enum { BATCH = 256, KINDS = 1 << 14, NICE = 10 };

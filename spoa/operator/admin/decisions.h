@@ -28,7 +28,7 @@ struct decisions_options {
 	struct metrics *metrics;
 	uint64_t still_us, comment_us; /* in µs; 0: VIEWER_STILL_US and VIEWER_COMMENT_US */
 };
-/* a viewer that takes nothing for so long is ended; an idle one gets a comment so often */
+/* µs after which a viewer that reads nothing is ended; µs between comments to an idle viewer */
 #define VIEWER_STILL_US	  30000000
 #define VIEWER_COMMENT_US 15000000
 

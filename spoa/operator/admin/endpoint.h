@@ -27,7 +27,7 @@ enum param_kind {
 	PARAM_BOOLEAN, /* true or false; in a query also 1 and 0 */
 	/* 2026-12-01T00:00:00Z, 2026-12-01, or a duration such as 24h, counted back from now */
 	PARAM_TIME,
-	PARAM_DURATION, /* for example 90d */
+	PARAM_DURATION, /* a duration, for example 90d */
 	PARAM_CHOICE,	/* one of `words`, which are separated by spaces */
 	/* Only in objects; the handler checks their contents. */
 	PARAM_OBJECT,
@@ -43,8 +43,8 @@ struct param {
 	enum param_kind kind;
 	unsigned flags;
 	int64_t min, max;
-	const char *words; /* for PARAM_CHOICE */
-	const char *text;  /* its meaning, in one sentence */
+	const char *words; /* the words of PARAM_CHOICE */
+	const char *text;  /* the meaning of the parameter, in one sentence */
 };
 
 /* ---- a request, as handlers see it ---- */

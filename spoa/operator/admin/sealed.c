@@ -1,5 +1,5 @@
 /* Hands out shares of sealed texts, each recorded first, and orders erasures.
- * operator/server/erasing.c carries out an erasure on this node; this file orders it and
+ * gate/changes/erasing.c carries out an erasure on this node; this file orders it and
  * reports which nodes have done so. */
 #include "operator/admin/sealed.h"
 
@@ -17,8 +17,8 @@
 #include "operator/server/server.h"
 #include "record/seal/shares.h"
 
-#define NODES_US  700000u  /* for each command to Redis */
-#define FORGET_US 1500000u /* an order waits so long for response caches in Redis */
+#define NODES_US  700000u  /* time for each command to Redis */
+#define FORGET_US 1500000u /* an order waits this long for response caches in Redis */
 
 enum { NEAR_MOST = 3 }; /* similar names in a response */
 
@@ -46,7 +46,7 @@ refuse_share(struct change *c, enum share_state state)
 static const char no_reason[] = "reason: this parameter is missing (tollgate.yaml: "
 				"seal.require_reason): give the reason";
 
-/* True if the configuration requires a reason and none is given. */
+/* Returns true if the configuration requires a reason and the call gives none. */
 static bool
 lacks_reason(const struct server *s, const json_t *in)
 {
@@ -125,7 +125,7 @@ admin_opening(struct asking *q)
 
 /* The known state of erasures on all nodes. */
 struct known_nodes {
-	/* as live_erased_read() returns them; `nodes` includes this node */
+	/* the result of live_erased_read(); `nodes` includes this node */
 	json_t *nodes, *done;
 };
 

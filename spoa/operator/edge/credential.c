@@ -52,7 +52,7 @@ credential_holds(struct span s, const char *text)
 
 /* ---- keys written literally ---- */
 
-/* in characters; shorter runs are ordinary words */
+/* characters; shorter runs are ordinary words */
 enum { KEY_BYTES = 16, NAMED_KEY_BYTES = 8 };
 
 static bool

@@ -211,7 +211,7 @@ rule_status(const struct haproxy_line *l)
 {
 	static const struct {
 		const char *action, *word;
-		int status; /* if the line does not set one */
+		int status; /* the default status if the line sets none */
 	} rows[] = { { "redirect", "code", 302 }, { "deny", "deny_status", 403 },
 		{ "tarpit", "deny_status", 500 }, { "return", "status", 200 },
 		{ "auth", NULL, 401 } };

@@ -117,7 +117,7 @@ is_answer_line(struct span line)
 	return SPAN_IN(span_next(&line, ' '), words);
 }
 
-/* which lines of a piece: all, those for responses, or the others */
+/* the lines of a piece to take: all, those for responses, or the others */
 enum part { ALL, ANSWERS, OTHERS };
 
 /* Writes the selected lines of a piece that the section lacks, without comment lines. */
@@ -395,16 +395,17 @@ struct renewal {
 	const struct haproxy *h;
 	const struct haproxy_section *s;
 	struct haproxy pieces; /* the stanza's current lines, parsed */
-	/* for each current line, the section's line for it; NULL: none */
+	/* the section's line for each current line; NULL: none */
 	const struct haproxy_line *own[LINES_MAX];
 	enum whose {
 		/* the operator's */
 		WHOSE_THEIRS,
 		WHOSE_OURS, /* equals a current line, or becomes one */
-		/* from an earlier version, and not yet assigned to a current line */
+		/* the line is from an earlier version, and not yet assigned to a current
+		 * line */
 		WHOSE_EARLIER,
 	} *
-		whose; /* for each line of the section */
+		whose; /* one entry for each line of the section */
 };
 
 /* Returns the number of first words that state a line's purpose, without its condition. */

@@ -13,7 +13,7 @@
 /* The kind of a line of the file. */
 enum undo_kind {
 	UNDO_KEPT,
-	UNDO_EMPTY,   /* only spaces */
+	UNDO_EMPTY,   /* the line has only spaces */
 	UNDO_COMMENT, /* a comment */
 	UNDO_LAID,    /* shipped_laid() or shipped_earlier() matches */
 	UNDO_GUARD,   /* laid as well, and a guard that protects a provider's backend */

@@ -22,9 +22,9 @@ struct span shipped(const char *name);
  * frontend itself, so a relayed request passes the frontend twice. */
 enum shipped_piece {
 	PIECE_GLOBAL,
-	PIECE_STANZA, /* for the frontend, below the operator's rules */
-	PIECE_ROUTES, /* for the frontend, above its first use_backend */
-	PIECE_GUARD,  /* for each backend with a credential, above all other lines */
+	PIECE_STANZA, /* lines for the frontend, below the operator's rules */
+	PIECE_ROUTES, /* lines for the frontend, above its first use_backend */
+	PIECE_GUARD,  /* lines for each backend with a credential, above all other lines */
 	PIECE_JOINT_STANZA,
 	PIECE_JOINT_ROUTES,
 };

@@ -25,7 +25,7 @@ struct edited {
 	pthread_mutex_t lock; /* guards `since_ns` and `what` */
 	/* wall time at which the difference was noticed; 0: no difference */
 	int64_t since_ns;
-	struct buf what; /* for example "rules no-secrets, pii" */
+	struct buf what; /* text of the difference, for example "rules no-secrets, pii" */
 };
 
 /* Returns 0 or ERR_NOMEM. */
@@ -36,7 +36,7 @@ void edited_free(struct edited *e);
  * time), from now until the next call. The set is borrowed, `cfg` is not. */
 void edited_compare(struct edited *e, struct span files, const struct file_set *in_force,
 	const struct config *cfg, int64_t read_ns);
-/* Compares nothing any more. */
+/* Stops the comparison until the next edited_compare(). */
 void edited_nothing(struct edited *e);
 /* Returns the wall time in ns since which the files differ, and appends the difference to *what
  * (may be NULL). Returns 0 if they are equal. Any thread. */

@@ -36,14 +36,14 @@ enum { GROUP_TRENDS_NODES = 32, GROUP_TRENDS_EVERY = 10 /* turns between two exc
 struct group_trends {
 	/* this daemon's trends; the pointer is NULL until they exist */
 	struct trends *_Atomic *own;
-	/* turns so far */
+	/* number of turns so far */
 	unsigned turns;
 	/* generation and length of the own string; `sent` 0: not written yet */
 	uint64_t generation, sent;
 	/* the own string was written, and all others were read, at least once; guarded by the
 	 * lock of `service` */
 	bool complete;
-	/* sum of the other daemons; NULL: there are none; guarded likewise */
+	/* sum of the other daemons' trends; NULL: no other daemons; guarded by the same lock */
 	struct trends *others;
 	size_t n;
 	struct group_node {
@@ -129,7 +129,7 @@ group_trends_node(struct group *g, const char *daemon, bool live)
 	t->node[i].listed = true;
 }
 
-/* Removes the daemons that the hash no longer lists, and with them the sum. */
+/* Removes the daemons that the hash no longer lists, and the sum that contains them. */
 static void
 forget_nodes(struct group_trends *t)
 {

@@ -21,10 +21,10 @@
 #include "operator/handover/handover_wire.h"
 
 enum {
-	STEP_MS = 2000, /* for one message */
+	STEP_MS = 2000, /* time for one message */
 	/* from TAKE to the first connection, because decisions in flight end first */
 	TAKE_MS = 10000,
-	FREEZE_SLACK_US = 300000, /* in addition to agent.deadline, until all ACKs are sent */
+	FREEZE_SLACK_US = 300000, /* added to agent.deadline, so that all ACKs are sent */
 	SHARED_MAX = CONFIG_LISTENERS_MAX + 4,
 	CONNECTIONS_MAX = 1 << 16,
 };

@@ -14,8 +14,8 @@
 enum { HANDOVER_BYTES = 2 << 20 };
 
 enum handover_kind {
-	HAND_EXPECT, /* from the command: announces the other instance */
-	/* without bytes: a question; otherwise the name of the instance that does not decide */
+	HAND_EXPECT, /* sent by the command: announces the other instance */
+	/* without bytes, a question; otherwise the name of the instance that does not decide */
 	HAND_OTHER,
 	HAND_JOIN,    /* bytes: the new instance's node; value 1: it was not announced */
 	HAND_SOCKET,  /* bytes: the address of the listening descriptor */

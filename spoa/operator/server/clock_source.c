@@ -53,7 +53,7 @@ clock_says(struct buf *out)
 
 /* ---- the believed clock ---- */
 
-/* `tollgate status` reports for so long that the clock was set */
+/* `tollgate status` reports for this time that the clock was set */
 #define SAID_US 3600000000ull
 
 /* Rounds to seconds. */

@@ -20,12 +20,12 @@
 #include "record/audit/audit.h"
 #include "record/seal/store.h"
 
-/* a part that is available for so long has recovered */
+/* a part that is available for this time has recovered */
 #define CALM_US	     (3 * SECOND_US)
-#define CALM_MOST_US (60 * SECOND_US) /* the same for a part that failed often recently */
+#define CALM_MOST_US (60 * SECOND_US) /* the time for a part that often failed recently */
 #define APART_US     (60 * SECOND_US) /* least time between two recorded ends of a part */
-/* failures that count as often; one is forgotten every FORGET_LOOKS checks, which is ten
- * minutes */
+/* a part with this many failures failed often; one failure is forgotten every FORGET_LOOKS
+ * checks, which is ten minutes */
 #define OFTEN		   5
 #define FORGET_LOOKS	   600
 #define CERTIFICATE_SOON_S (14 * 86400)

@@ -52,7 +52,7 @@ struct degraded {
 	char clock[192]; /* the last recorded state of the clock; "": none yet */
 };
 
-/* Begins the checks. A daemon without records has none. */
+/* Begins the checks. A daemon without records makes no checks. */
 void degraded_start(struct degraded *d, struct server *s);
 void degraded_look(struct server *s);
 void degraded_stop(struct degraded *d);

@@ -13,7 +13,7 @@
 #include "record/audit/audit.h"
 #include "record/journal/recover.h"
 
-enum { PURGED_AT_ONCE = 256 }; /* so many names fit into one record */
+enum { PURGED_AT_ONCE = 256 }; /* one record has room for this many names */
 
 /* Returns free memory to the system in a second without requests and relayed bytes, and once
  * until the next request. Allocations wait meanwhile, for a tenth of a second or more after a

@@ -14,7 +14,7 @@
 #include "policy/config/load.h"
 #include "scan/dialect/dialect.h"
 
-#define FIRST_US 2000000 /* the start waits so long for Redis */
+#define FIRST_US 2000000 /* a start waits this long for Redis */
 
 static bool
 has_mcp(const struct policy *p)

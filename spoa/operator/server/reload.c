@@ -26,7 +26,7 @@
 #include "record/seal/store.h"
 
 enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };
-#define AGAIN_US UINT64_C(3600000000) /* the time of the stored text is refreshed so often */
+#define AGAIN_US UINT64_C(3600000000) /* how often the stored text's time is renewed */
 /* time until another attempt after a text could not be stored */
 #define RETRY_US UINT64_C(60000000)
 

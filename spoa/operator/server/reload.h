@@ -54,7 +54,7 @@ struct reloading {
 	char asked_by[256];	  /* caller and reason of the last order */
 	char asked_why[REASON_MAX + 1];
 	bool answer_done;  /* the last order came into force */
-	struct buf answer; /* its result as JSON */
+	struct buf answer; /* result of the reload as JSON */
 	/* owner: main. Monotonic time of the last attempt to store the policy's text */
 	uint64_t stored_us;
 	bool not_stored; /* owner: main. The last attempt failed */

@@ -2,9 +2,8 @@
  *
  * A table (daemon_rows) has the start and stop functions of all parts, in the order in which
  * they depend on each other. The start calls them downwards until one fails; the stop calls all
- * stop functions upwards, also after a failed start.
- *
- * ---- telemetry ---- */
+ * stop functions upwards, also after a failed start. The functions of small parts, such as
+ * telemetry, are in this file. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -49,7 +48,9 @@
 #include "record/audit/sums.h"
 #include "record/seal/store.h"
 
-#define FLUSH_US 2000000 /* a stop waits so long for telemetry */
+/* ---- telemetry ---- */
+
+#define FLUSH_US 2000000 /* a stop waits this long for telemetry */
 
 static void
 metrics_text(void *arg, struct buf *out)
@@ -104,11 +105,11 @@ telling_stop(struct server *s)
 
 /* ---- the rest of the daemon ---- */
 
-#define STOP_US	       2000000 /* a forced stop waits so long for requests in flight */
-#define AUTHS_FIRST_US 2000000 /* a start waits so long for tokens for providers */
-#define LIVE_FIRST_US  2000000 /* a start waits so long for entries in Redis */
-#define TAKE_REDIS_US  3000000 /* a hand-over waits so long for Redis */
-#define LOG_STOP_US    1000000 /* a stop waits so long for a reader of the log */
+#define STOP_US	       2000000 /* a forced stop waits this long for requests in flight */
+#define AUTHS_FIRST_US 2000000 /* a start waits this long for tokens for providers */
+#define LIVE_FIRST_US  2000000 /* a start waits this long for entries in Redis */
+#define TAKE_REDIS_US  3000000 /* a hand-over waits this long for Redis */
+#define LOG_STOP_US    1000000 /* a stop waits this long for a reader of the log */
 
 /* The listening sockets of workers. */
 struct sockets {

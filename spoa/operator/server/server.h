@@ -60,8 +60,8 @@ struct server {
 	struct target_sync *target_sync; /* NULL: no Redis */
 	struct group *group;		 /* NULL: no Redis */
 	struct quota_table *table;
-	struct recall *recall;		     /* until the workers run */
-	struct startpoints_from starts_from; /* until `startpoints` runs */
+	struct recall *recall;		     /* exists until the workers run */
+	struct startpoints_from starts_from; /* used until `startpoints` runs */
 	struct startpoints *startpoints;
 	struct redis_finder *finder, *cache_finder; /* NULL: not configured */
 	struct cache *cache;			    /* the response cache */
@@ -94,7 +94,7 @@ struct server_front {
 	/* Accepts connections, once this instance is about to decide. Returns 0, or a negative
 	 * error with *why. */
 	int (*serve)(void *front, struct buf *why);
-	/* another configuration is in force; on the main thread */
+	/* Called on the main thread when another configuration is in force. */
 	void (*reloaded)(void *front, const struct config *cfg);
 	/* stops accepting, because another process has the listening sockets */
 	void (*handed)(void *front);
@@ -115,7 +115,7 @@ void server_notify(const char *state);
 
 /* Returns a reference to the snapshot in force, which the caller releases. Any thread. */
 struct snapshot *server_snapshot(struct server *s);
-/* The same, released at the end of the scope. */
+/* Declares a reference to the snapshot in force, which is released at the end of the scope. */
 #define SCOPED_SNAPSHOT(name, server)                                                          \
 	__attribute__((cleanup(snapshot_unref))) struct snapshot *name = server_snapshot(server)
 /* Returns a counter's sum over all threads; 0 for METRIC_COUNT. Any thread. */

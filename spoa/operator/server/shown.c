@@ -24,6 +24,8 @@
 #include "record/audit/audit.h"
 #include "record/audit/keys.h"
 
+/* ---- targets ---- */
+
 static void
 look_at_target(struct target_table *table, const struct snapshot *snap,
 	const struct route *routes, size_t n, struct nearest *near, bool *found)
@@ -95,6 +97,8 @@ past_of(struct server *s, size_t *entries)
 	*entries = 0;
 	return s->live_sync ? live_sync_past(s->live_sync, entries) : LIVE_PAST_OWN;
 }
+
+/* ---- parts of /readyz and /status ---- */
 
 /* Appends what is wrong with state_file. */
 static void
@@ -249,6 +253,8 @@ retention_says(struct keep *keep, struct buf *out)
 		buf_printf(out, "retention: failed: %s\n", k.failed);
 }
 
+/* ---- /readyz ---- */
+
 bool
 server_ready(struct server *s, struct buf *out)
 {
@@ -322,6 +328,8 @@ is_ready(struct server *s)
 	SCOPED_BUF(why, 0);
 	return server_ready(s, &why);
 }
+
+/* ---- /status ---- */
 
 /* Collects the recognizers of every worker and returns their number. */
 static size_t
@@ -452,6 +460,8 @@ server_status(struct server *s, struct buf *out)
 	buf_str(out, "}\n");
 }
 
+/* ---- /recent and /now ---- */
+
 void
 server_recent(struct server *s, struct buf *out)
 {
@@ -545,6 +555,8 @@ server_now(struct server *s, struct buf *out)
 	tree_says(s, out);
 	buf_str(out, "}\n");
 }
+
+/* ---- /metrics ---- */
 
 static void
 gauge(struct buf *out, const char *name, const char *help, uint64_t v)

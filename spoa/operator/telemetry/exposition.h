@@ -16,7 +16,7 @@ struct exposition {
 	struct span rest; /* the text that is left; set it to the whole text at the start */
 	struct span name; /* name in the line, with tollgate_ */
 	struct span text; /* rest of a TYPE or HELP line after the name */
-	/* of a sample: */
+	/* set for a sample: */
 	struct span labels; /* the text between { and }; empty: none */
 	struct span value;
 	struct span exemplar; /* the exemplar from its "{" on; empty: none */

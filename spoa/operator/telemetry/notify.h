@@ -23,8 +23,8 @@ struct notify_times {
 	uint64_t apart_us; /* least time between two messages of a kind */
 	/* first delay of a retry, and the largest; the delay doubles */
 	uint64_t retry_us, most_us;
-	uint64_t give_up_us;  /* a message is dropped so long after its first attempt */
-	uint64_t deadline_us; /* for one attempt */
+	uint64_t give_up_us;  /* a message is dropped this long after its first attempt */
+	uint64_t deadline_us; /* time limit of one attempt */
 };
 extern struct notify_times notify_times;
 

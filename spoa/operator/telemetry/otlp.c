@@ -112,7 +112,7 @@ otlp_answer(struct otlp_answer *a, int err, const char *why, int status, struct 
 
 /* ---- batches ---- */
 
-#define FLUSH_S	       1. /* spans wait so long for others */
+#define FLUSH_S	       1. /* seconds that spans wait for further ones */
 #define BATCH_RECORDS  512
 #define BATCH_BYTES    (1u << 20)
 #define DEADLINE_US    10000000
@@ -477,7 +477,7 @@ on_stop(struct mail *m, void *consumer UNUSED)
 
 	t->stopping = true;
 	for (int i = 0; i < SIGNALS; i++)
-		if (t->signal[i].life == WAITS) { /* one last attempt, now */
+		if (t->signal[i].life == WAITS) { /* one last attempt is made at once */
 			ev_timer_stop(t->out->loop, &t->signal[i].again);
 			send_batch(&t->signal[i]);
 		}

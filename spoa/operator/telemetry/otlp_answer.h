@@ -19,8 +19,9 @@ enum { OTLP_SAID = 160 };
 
 struct otlp_answer {
 	enum otlp_end end;
-	uint64_t rejected;    /* for OTLP_TAKEN: spans or points that the collector rejected */
-	uint64_t after_us;    /* for OTLP_AGAIN: the delay of Retry-After; 0: none */
+	uint64_t rejected;    /* OTLP_TAKEN: number of spans or points that the collector
+			       * rejected */
+	uint64_t after_us;    /* OTLP_AGAIN: the delay of Retry-After; 0: none */
 	char said[OTLP_SAID]; /* the reason for logs, in printable ASCII; "": success */
 };
 

@@ -152,7 +152,7 @@ open_span(struct span_out *o, const unsigned char *parent, const char *what, siz
 	otlp_time(o->b, "startTimeUnixNano", wall_ns(n, from_us));
 	otlp_time(o->b, "endTimeUnixNano", wall_ns(n, to_us > from_us ? to_us : from_us));
 	json_put_open(o->b, "attributes", '[');
-	otlp_text(o->b, NAME(ID), span_str(n->id)); /* so that every span names its decision */
+	otlp_text(o->b, NAME(ID), span_str(n->id)); /* every span names its decision */
 }
 
 static void

@@ -850,7 +850,7 @@ policy_literals(const struct noting *to)
 
 /* ---- prices ---- */
 
-enum { OLD_DAYS = 90 }; /* since `as_of` of the list */
+enum { OLD_DAYS = 90 }; /* days since the list's `as_of` */
 
 /* Borrowed for one call of policy_price_notes(). */
 struct pricing {

@@ -7,7 +7,7 @@
 #include "base/caps.h"
 #include "policy/cel/cel.h"
 
-enum cel_op { /* in groups that ranges name */
+enum cel_op {
 	/* built by the parser; the order matters, because ranges of operations are compared */
 	OP_CONST,
 	OP_IDENT,  /* name */
@@ -39,13 +39,13 @@ enum cel_op { /* in groups that ranges name */
 	OP_EXISTS_ONE,	   /* kid[1]: predicate */
 	OP_FILTER,	   /* kid[1]: predicate */
 	OP_TRANSFORM_LIST, /* kid[1]: value; kid[2], if present: predicate */
-	OP_TRANSFORM_MAP,  /* the same */
+	OP_TRANSFORM_MAP,  /* kid[1]: value; kid[2], if present: predicate */
 	OP_BIND,	   /* kid[0]: value of the variable; kid[1]: body */
 	/* made by the checker */
 	OP_SLOT,    /* slot of the environment */
 	OP_PRESENT, /* has() of a slot */
 	OP_LOCAL,   /* variable of a macro */
-	OP_NAME,    /* without an environment: a dotted name that is looked up at run time */
+	OP_NAME,    /* without an environment, a dotted name that is looked up at run time */
 };
 
 enum {
@@ -58,7 +58,7 @@ enum {
 /* A type as far as the checker knows it: one level of elements. */
 struct cel_styp {
 	uint8_t t;    /* enum cel_type; CEL_DYN: known at run time only */
-	uint8_t elem; /* of CEL_LIST: elements; of CEL_MAP: values */
+	uint8_t elem; /* type of the elements (CEL_LIST) or values (CEL_MAP) */
 };
 
 struct cel_fn;
@@ -71,7 +71,7 @@ struct cel_node {
 	uint8_t local; /* OP_LOCAL; macros: number of the first variable */
 	uint32_t at;   /* byte offset in the source */
 	uint32_t nkids;
-	uint16_t depth; /* of the tree below, with this node */
+	uint16_t depth; /* depth of the tree from this node down */
 	struct cel_styp type;
 	union {
 		struct cel_value value; /* OP_CONST */
@@ -81,7 +81,8 @@ struct cel_node {
 		uint32_t slot;
 		struct { /* OP_CALL after the check */
 			struct span name;
-			const struct cel_fn *const *fn; /* candidates; none: unknown function */
+			const struct cel_fn *const *fn; /* candidates; n 0: the function is
+							 * unknown */
 			uint32_t nfn;
 			const void *aux; /* result of prepare() for a constant argument */
 		} call;
@@ -91,8 +92,8 @@ struct cel_node {
 
 /* A slot of the environment that a program may read. */
 struct cel_slot_decl {
-	uint32_t slot; /* in the environment */
-	uint8_t type;  /* as declared there */
+	uint32_t slot; /* slot in the environment */
+	uint8_t type;  /* type that the environment declares */
 };
 
 /* A compiled program. Immutable, shared by all threads. */
@@ -117,7 +118,7 @@ struct cel_check {
 	const struct cel_env *env; /* NULL: names and types are left to run time */
 	struct span src;
 	struct cel_error *err;
-	struct cel_slot_decl slots[CAP_CEL_SLOTS]; /* as in cel_program */
+	struct cel_slot_decl slots[CAP_CEL_SLOTS]; /* the slots, as in struct cel_program */
 	uint32_t nslots;
 	struct span scope[CAP_CEL_VARS]; /* variables of the enclosing macros */
 	struct cel_styp scope_type[CAP_CEL_VARS];

@@ -23,8 +23,8 @@ enum cel_type {
 	CEL_TYPE,
 	CEL_IP,
 	CEL_CIDR,
-	CEL_DYN,   /* in declarations: any type */
-	CEL_ERROR, /* in values: s is the message */
+	CEL_DYN,   /* any type; only in declarations */
+	CEL_ERROR, /* an error whose message is s; only in values */
 };
 
 /* A value. Strings, lists and maps are borrowed. */
@@ -59,7 +59,7 @@ struct cel_value {
 struct cel_var {
 	const char *path;
 	enum cel_type type;
-	enum cel_type elem; /* of a list's elements, or of a map's values */
+	enum cel_type elem; /* type of a list's elements, or of a map's values */
 };
 
 struct cel_env {

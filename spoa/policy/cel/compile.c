@@ -163,8 +163,8 @@ cel_resolve(struct cel_check *k, struct cel_node *n, struct span path, struct sp
 	return true;
 }
 
-/* The same for has(n), which becomes OP_PRESENT if it asks for a field of the environment
- * itself. */
+/* Resolves the name in has(n), as cel_resolve() does for n. The node becomes OP_PRESENT if n is
+ * a field of the environment itself. */
 static bool
 cel_resolve_has(struct cel_check *k, struct cel_node *n)
 {

@@ -4,7 +4,7 @@
 
 #include "policy/cel/ast.h"
 
-/* A slot's value, once it was looked up. */
+/* The value of a slot, after the slot was looked up. */
 struct cel_slot {
 	struct cel_value value;
 	bool known, present;
@@ -18,7 +18,7 @@ struct cel_ctx {
 	int64_t steps;	   /* steps left; below zero: the evaluation ends with ERR_LIMIT */
 	size_t bytes_left; /* bytes left of CAP_CEL_EVAL_BYTES */
 	int fatal;	   /* ERR_LIMIT or ERR_NOMEM: not absorbed by && and || */
-	const void *aux;   /* of the function that is being called */
+	const void *aux;   /* aux of the function that is being called */
 	struct cel_slot *slots;
 	struct cel_value *locals;
 };
@@ -39,7 +39,7 @@ bool cel_charge(struct cel_ctx *c, size_t n, struct cel_value *out);
  * because records contain them. */
 __attribute__((format(printf, 3, 4))) void cel_raise(
 	struct cel_ctx *c, struct cel_value *out, const char *fmt, ...);
-/* The same with a static message. */
+/* Sets *out to an error with a static message. */
 void cel_raise_lit(struct cel_value *out, const char *message);
 /* Sets *out to an error: `what` has no overload for the types of a and b (NULL: one operand).
  * *out may be one of them. */

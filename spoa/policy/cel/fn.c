@@ -9,7 +9,8 @@ static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert, ce
 enum cel_type
 cel_fn_type(char letter)
 {
-	static const char letters[] = "nbiudsylmtDTIC"; /* in the order of enum cel_type */
+	static const char letters[] = "nbiudsylmtDTIC"; /* a letter for each type, in the
+							 * order of enum cel_type */
 	const char *at = strchr(letters, letter);
 
 	return at && letter ? (enum cel_type)(at - letters) : CEL_DYN;

@@ -135,7 +135,7 @@ cel_unescape(struct cel_lexer *lx, struct span body, size_t at, bool bytes, stru
 	return true;
 }
 
-/* --- tokens --- */
+/* --- the lexer --- */
 
 bool
 cel_error_at(struct cel_error *err, struct span src, size_t at, const char *fmt, ...)

@@ -10,7 +10,7 @@
 
 #define ZONE_BYTES (64 << 10)
 
-struct rule { /* of a POSIX TZ string: the time of a change */
+struct rule { /* The time of a change in a POSIX TZ string. */
 	enum { JULIAN, DAY_OF_YEAR, MONTH_WEEK_DAY } kind;
 	int day, month, week;
 	int32_t time_s;
@@ -23,7 +23,7 @@ struct cel_zone {
 	int32_t first;	       /* seconds east of UTC before the first */
 	bool posix, has_dst;   /* the footer is present, and has daylight saving time */
 	int32_t standard, dst;
-	struct rule start, end; /* of daylight saving time */
+	struct rule start, end; /* begin and end of daylight saving time */
 };
 
 /* --- the footer: RFC 8536 section 3.3, POSIX.1-2017 section 8.3 --- */
@@ -170,7 +170,7 @@ be(const unsigned char *p, size_t n)
 
 struct tzif {
 	size_t isutcnt, isstdcnt, leapcnt, timecnt, typecnt, charcnt;
-	size_t size; /* of the data block */
+	size_t size; /* size of the data block */
 };
 
 /* Reads the header at p. Returns false if it is not a header, or its block does not fit into n

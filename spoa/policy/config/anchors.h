@@ -21,7 +21,7 @@ extern const char *const anchor_words[ANCHOR_KINDS + 1]; /* "file", …, NULL */
  * configuration's arena. */
 struct anchor_place {
 	enum anchor_kind kind;
-	const struct yaml_node *at; /* for errors */
+	const struct yaml_node *at; /* node that errors name */
 	const char *place;	    /* path of a file, or an address as written */
 	const char *ca;		    /* tsa: authorities of the time stamps' certificates */
 	/* authorities of the server's certificate, PEM; NULL: the system's */

@@ -21,12 +21,12 @@ struct address {
 	const char *path; /* path of a unix socket; NULL: TCP */
 	const char *host;
 	unsigned port;
-	const char *text; /* as written in the file */
+	const char *text; /* text as written in the file */
 };
 
 /* One row of seal.auditors. */
 struct config_auditor {
-	const struct yaml_node *at; /* for errors */
+	const struct yaml_node *at; /* node that errors name */
 	const char *name, *public_key;
 };
 
@@ -139,7 +139,8 @@ struct config {
 	uint64_t retention_size;       /* retention.size; 0: none */
 	bool below_six_months;	       /* retention.below_six_months, default false */
 	const char *retention_archive; /* retention.archive: a folder or s3://…; NULL: none */
-	const char *retention_endpoint, *retention_region; /* for s3:// archives */
+	const char *retention_endpoint, *retention_region; /* endpoint and region of an s3://
+							    * archive */
 	const char *retention_credentials;		   /* retention.credentials_file */
 	/* retention.lock: object lock of an s3:// archive; 0: none */
 	uint64_t retention_lock_us;
@@ -214,8 +215,8 @@ int config_redis(const struct config *cfg, struct redis_options *out);
 /* Returns the number of bytes up to which the cache fills the Redis of the limits, or 0 if the
  * cache has a Redis of its own. */
 uint64_t config_redis_filled(const struct config *cfg);
-/* The same for cache.redis: the options of redis.* except URL, user, password and server
- * name. */
+/* Fills the options of the client for cache.redis: those of redis.* except URL, user, password
+ * and server name. */
 int config_cache_redis(const struct config *cfg, struct redis_options *out);
 /* Appends the names of options that differ and that a running daemon cannot change, separated
  * by commas. */

@@ -20,12 +20,13 @@ struct provider_credential {
 	/* file with the secret: AWS credentials, service account, client secret, or key */
 	const char *file;
 	const char *region, *service, *host, *profile; /* sigv4 */
-	/* of the token endpoint; ca_file NULL: the system's */
+	/* the token endpoint: URL, authorities (NULL: the system's) and scope */
 	const char *url, *ca_file, *scope;
 	/* vertex: audience of the assertion; NULL: the one in the file. entra: the tenant */
 	const char *token_uri;
 	const char *client_id;	     /* entra */
-	const char *header, *prefix; /* for a key file; prefix is written before the key */
+	const char *header, *prefix; /* key file: name of the header, and the text before the
+				      * key */
 };
 
 /* Reads the mapping into an array in the arena and sets *count. Errors are added to *d. */

@@ -11,7 +11,7 @@
 
 /* The type of the member that a value is read into. */
 enum field_kind {
-	FIELD_OTHER, /* none: the section's own code reads the value */
+	FIELD_OTHER, /* the section's own code reads the value */
 	FIELD_TEXT,  /* const char * */
 	/* const char *: a path, relative to the folder of the file; diag_rotates() is called */
 	FIELD_PATH,
@@ -29,13 +29,13 @@ enum field_kind {
 
 /* One key. Rows are static and constant. */
 struct field {
-	const char *key; /* in tollgate.yaml with its section: "agent.listen" */
+	const char *key; /* the key; in tollgate.yaml with its section: "agent.listen" */
 	/* JSON Schema of the value; NULL: derived from `words` or `of` */
 	const char *schema;
 	unsigned kind;		  /* enum field_kind, enum option_kind */
 	const char *const *words; /* accepted words; NULL ends them */
 	size_t place;		  /* offset of the member */
-	uint64_t min, max;	  /* of a string, max is the most bytes; 0: no bound */
+	uint64_t min, max;	  /* bounds; for a string, max is the most bytes; 0: no bound */
 	const char *help;	  /* sentence for the schema and the manual */
 	const char *(*wrong)(const char *text); /* returns NULL, or why a string is wrong */
 	/* default, as written in the file; NULL: none */

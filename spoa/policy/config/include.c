@@ -13,7 +13,7 @@
 #include "base/file_set.h"
 #include "policy/config/read.h"
 
-enum { KEYS_MAX = 4096 }; /* of one mapping */
+enum { KEYS_MAX = 4096 }; /* the most keys of one mapping */
 
 /* How the values of a key in two files become one value. */
 enum merge {

@@ -6,7 +6,7 @@
 
 /* url is NULL if the section is missing. Strings live in the configuration's arena. */
 struct otlp_config {
-	/* without '/' at its end; /v1/traces and /v1/metrics are appended */
+	/* the URL without '/' at its end; /v1/traces and /v1/metrics are appended */
 	const char *url;
 	const char *headers_file; /* "Name: value" lines, mode 600; NULL: none */
 	const char *ca;		  /* authorities, PEM; NULL: the system's */
@@ -14,7 +14,7 @@ struct otlp_config {
 	double ratio;
 	uint64_t metrics_every_us;  /* default 60 s */
 	bool gzip;		    /* default false */
-	const struct yaml_node *at; /* for errors */
+	const struct yaml_node *at; /* node that errors name */
 };
 
 extern const struct section otlp_section;

@@ -35,7 +35,7 @@ extern const struct apikey_text {
 	const char *name;
 	size_t place;
 } apikey_texts[APIKEY_TEXTS];
-/* The lists of strings, likewise. */
+/* The lists of strings of a key, in the same order and with the same kind of offsets. */
 enum { APIKEY_LISTS = 4 };
 extern const struct apikey_list {
 	const char *name;

@@ -47,7 +47,8 @@ int claims_read(const struct claim_map *map, json_t *claims, struct arena *a,
  * ERR_NOMEM. */
 int claims_in_realm(const struct policy *p, const struct identity_entry *e, struct arena *a,
 	struct identity *out, const char **why);
-/* The same for a certificate: the map has its fields instead of paths. */
+/* Makes an identity from a certificate. The map has fields of the certificate instead of paths
+ * of claims. */
 int claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena *a,
 	struct identity *out, const char **why);
 

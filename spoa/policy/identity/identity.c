@@ -35,7 +35,7 @@ struct identity_keys {
 		struct keyset *keyset; /* instead of jwks, if the keys are at a URL */
 		struct apikeys *apikeys;
 		struct hmac_keys *hmac;
-	} * entry; /* one for each of policy->identities */
+	} * entry; /* one entry for each of policy->identities */
 };
 
 /* Arguments of identity_verify(). Lives on its stack. */
@@ -620,7 +620,7 @@ identity_again(const struct policy *p, const struct identity_keys *k,
 		int err = apikey_again(p, k, live, was->key_id, now_wall_ns, why);
 		if (!err)
 			err = identity_of_key(p, k, live, was->key_id, a, out);
-		/* an entry with subject: owner had put the owner here */
+		/* if the entry has subject: owner, the person is the key's owner */
 		out->person = was->person;
 		return err;
 	}

@@ -31,10 +31,10 @@ struct identity {
 	/* names of attributes that records keep, from the policy */
 	const char *const *recorded;
 	size_t nrecorded;	    /* 0: see struct identity_entry */
-	struct span issuer, key_id; /* for records: iss and kid, or the API key's id */
+	struct span issuer, key_id; /* recorded: iss and kid, or the API key's id */
 	/* wall seconds from which the credential no longer verifies; 0: never */
 	int64_t expires_s;
-	bool verified; /* false for none */
+	bool verified; /* false if the method is "none" */
 	bool bound;    /* RFC 8705 3: valid only with the certificate of this thumbprint */
 	unsigned char thumbprint[SHA256_BYTES];
 };

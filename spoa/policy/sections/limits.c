@@ -159,7 +159,7 @@ build_burst(struct builder *b, const struct yaml_node *n, struct limit *l)
 
 /* ---- soft limit, and requests past the limit ---- */
 
-enum { USD_ONE = 1000000000 }; /* in nano-dollars */
+enum { USD_ONE = 1000000000 }; /* one dollar in nano-dollars */
 
 /* soft: 80%, or an amount in the limit's unit. */
 static void

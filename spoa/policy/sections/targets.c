@@ -21,7 +21,7 @@ first_translated(unsigned forms)
 	return FORM_NONE;
 }
 
-/* Builds `speaks` of a provider. */
+/* Reads `speaks` of a provider. */
 static void
 build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v)
 {
@@ -88,7 +88,7 @@ build_translate(struct builder *b, const struct yaml_node *n, struct route *r)
 			"nothing is translated: remove it");
 }
 
-/* ---- targets ---- */
+/* ---- the default breaker and target ---- */
 
 const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", "refused_us",
 	"perhaps_billed", "final", "aborted", "ruled" };
@@ -191,7 +191,7 @@ build_credentials(struct builder *b)
 	}
 }
 
-/* ---- targets ---- */
+/* ---- items of `targets` ---- */
 
 /* Reads one item of `targets`: a provider's name, or {provider, model, weight, priority}.
  * Returns its provider, or NULL after an error was reported. */

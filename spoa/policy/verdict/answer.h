@@ -41,12 +41,12 @@ struct answer_facts {
 	 * tool_call; NULL: any */
 	const uint16_t *roles;
 	double injection; /* the highest score so far */
-	/* of the response so far; tokens as counted or stated by the provider */
+	/* facts of the response so far; tokens as counted or as stated by the provider */
 	int64_t bytes, tokens;
 	struct span finish_reason, model; /* "": unknown */
 	int status;			  /* the provider's */
 	bool streamed;
-	bool evasion;		  /* as in struct policy_facts */
+	bool evasion;		  /* as `evasion` of struct policy_facts */
 	const struct span *media; /* kinds of parts that are not text */
 	size_t nmedia;
 	const struct answer_tool *tools;
@@ -62,7 +62,7 @@ struct answer_request {
 	bool verified;
 	/* the provider keeps the response, so no call can be removed from it */
 	bool keeps_turn;
-	struct answer_kept { /* one for each of policy.answer_slots */
+	struct answer_kept { /* A kept value: one for each of policy.answer_slots. */
 		struct cel_value value;
 		bool present;
 	} * kept;

@@ -25,7 +25,7 @@ int cut_open(struct cutting *c, struct json_event *ev);
 /* Adjacent elements to remove are cut as one run, each with one comma: up to the next element
  * that stays, or from the end of the last one that stays. */
 struct run {
-	size_t from, to; /* of the present run; from 0: no run */
+	size_t from, to; /* range of the present run; from 0: no run */
 	size_t kept_end; /* end of the last element that stays; 0: none */
 };
 /* Adds an element that is removed (`goes`) or stays. run_end() cuts the last run. Both return 0
@@ -40,7 +40,7 @@ cut_member(struct cutting *c, struct json_member *m, struct json_event *ev, int 
 }
 /* Reads to the end of a value whose first token was read. *ev becomes its last token. */
 int cut_pass(struct cutting *c, struct json_event *ev);
-/* The same; if the value is a string, *to is its text. */
+/* Reads a value as cut_pass() does. If the value is a string, *to is its text. */
 int cut_text(struct cutting *c, struct json_event *ev, struct span *to);
 /* Return the start of a value by its first token, and the end by its last token, including
  * quotes. */

@@ -16,11 +16,11 @@ struct policy_rank {
 		TARGET_IN,
 		TARGET_TRIED,	/* used by an earlier attempt of this request */
 		TARGET_EJECTED, /* unhealthy, or ejected by an operator */
-		TARGET_BUSY,	/* as many requests in flight as its provider may have */
+		TARGET_BUSY,	/* the provider has as many requests in flight as it may have */
 		TARGET_WINDOW,	/* the request is longer than the model's window */
 		TARGET_OUTPUT,	/* the request asks for more output than the model can write */
 		TARGET_PINNED,	/* the request names something that only another target has */
-		TARGET_KEYLESS, /* its credential cannot be used now */
+		TARGET_KEYLESS, /* the gateway's credential for it cannot be used now */
 		/* found out after the choice: */
 		TARGET_LIMIT, /* a limit has no room for the request there */
 		TARGET_FORM,  /* the target's forms cannot express the request */
@@ -44,10 +44,11 @@ struct policy_target_facts {
 struct policy_facts {
 	const struct identity *identity;
 	const struct route *route;
-	const struct target *target; /* one of the route's targets; NULL: the first */
-	const struct policy_rank
-		*ranks; /* for each target; NULL: all are available, in the route's order */
-	const struct policy_target_facts *at; /* for each target; NULL: nothing is known */
+	const struct target *target;	 /* one of the route's targets; NULL: the first */
+	const struct policy_rank *ranks; /* one rank for each target; NULL: all are available,
+					  * in the route's order */
+	const struct policy_target_facts
+		*at; /* facts about each target; NULL: nothing is known */
 	struct span method, host, path;
 	struct span conversation; /* request.conversation */
 	const struct span *tags;  /* request.tags */
@@ -60,7 +61,7 @@ struct policy_facts {
 	/* prompt.tool_results, if they are recorded; NULL: they are read from `raw` */
 	const struct span *results;
 	size_t nresults;
-	struct span model;	  /* without a body: the model in the path */
+	struct span model;	  /* the model in the path, for a request without a body */
 	const struct span *media; /* prompt.media */
 	size_t nmedia;
 	const struct entity_set *entities; /* found, with scores over their thresholds */
@@ -109,14 +110,14 @@ struct rule_outcome {
 	 * redacts a finding; NULL: none */
 	const struct rule *rule;
 	bool failed; /* denied because a condition failed (on_error: deny) */
-	int status;  /* of a denial; 0 for a denied call */
+	int status;  /* status of a denial; 0 for a denied call */
 	const char *reason;
 	/* shadow mode: the result if all rules were enforced */
 	bool shadowed;
 	enum rule_effect shadow_effect;
 	const struct rule *shadow_rule;
 	struct rule_trace *trace; /* one entry for each rule of the phase */
-	/* of all rules that matched, also in shadow mode; without duplicates */
+	/* tags of all rules that matched, also in shadow mode; without duplicates */
 	const char **tags;
 	size_t ntags;
 };
@@ -147,7 +148,7 @@ struct policy_candidate {
 		CANDIDATE_OUT
 	} fate;
 	enum target_out out; /* reason for CANDIDATE_OUT */
-	/* that denied the target or routed elsewhere; NULL: the default */
+	/* the rule that denied the target or routed elsewhere; NULL: the default */
 	const struct rule *rule;
 	struct rule_trace
 		/* results of the rules with this target; shared if no rule reads the target */
@@ -157,7 +158,7 @@ struct policy_candidate {
 /* Changes by rules to a permitted request. */
 struct policy_changes {
 	const struct target *target; /* the target that receives the request */
-	/* of the first rule that names one, else of the target; NULL: unchanged */
+	/* model of the first rule that names one, else of the target; NULL: unchanged */
 	const char *model;
 	const struct rule *model_rule; /* NULL: the target's model */
 	uint64_t max_output_tokens;    /* the lowest of all rules; 0: no cap */
@@ -172,17 +173,17 @@ struct policy_verdict {
 	 * denial */
 	struct rule_outcome ruled;
 	bool waits; /* facts->whole is false, and a rule that could decide needs the body */
-	struct redactions redact; /* of the findings */
+	struct redactions redact; /* redactions of the findings */
 	bool redacts;
 	bool strips; /* a rule that redacts has `strips` */
 	struct policy_changes changes;
-	struct policy_candidate *candidates; /* in the route's order */
+	struct policy_candidate *candidates; /* candidates in the route's order */
 	size_t ncandidates;
 	/* the rules leave targets, but facts->ranks has none of them available */
 	bool none_in;
 	/* bits of recognizers that some rule that matched for any target requires */
 	uint64_t may_require;
-	struct policy_changes shadow_changes; /* if `shadowed` */
+	struct policy_changes shadow_changes; /* valid if `shadowed` is true */
 	uint32_t data_read;		      /* bit i: a rule read data source i */
 	struct entity_set classes_hit;	      /* bit i: policy class i is in prompt.classes */
 };

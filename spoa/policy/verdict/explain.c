@@ -8,7 +8,7 @@
 #include "base/scoped.h"
 #include "policy/verdict/facts.h"
 
-enum { SAID_BYTES = 160 }; /* most bytes of one value in a sentence */
+enum { SAID_BYTES = 160 }; /* the most bytes of one value in a sentence */
 
 const char *const explain_outcomes[] = { "not reached", "not matched", "matched", "error",
 	"waits" };
@@ -34,7 +34,7 @@ struct telling {
 	const struct detect_rules *names;
 	bool verified, whole;
 	const struct rule_outcome *verdict;
-	bool waits; /* for the body */
+	bool waits; /* the decision waits for the body */
 	const struct slot_set *missing;
 	struct buf says;
 };

@@ -24,13 +24,13 @@ struct slot_set {
 json_t *policy_explain(const struct policy *p, const struct policy_facts *f,
 	const struct policy_verdict *verdict, const struct slot_set *missing, struct arena *a);
 
-/* The same for a response and its rules. The object has no "default", because a response that
- * no rule denies is passed. */
+/* Explains the verdict on a response. The object has no "default", because a response that no
+ * rule denies is passed. */
 json_t *policy_answer_explain(const struct policy *p, const struct answer_request *asked,
 	const struct answer_facts *f, const struct answer_verdict *verdict,
 	const struct slot_set *missing, struct arena *a);
 
-/* The same for a call. */
+/* Explains the verdict on a call. */
 json_t *policy_tool_explain(const struct policy *p, const struct answer_request *asked,
 	const struct tool_call *c, const struct tool_verdict *verdict, struct arena *a);
 

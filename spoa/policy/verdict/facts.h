@@ -12,7 +12,7 @@ struct facts_view {
 	const struct target *target; /* NULL: no route */
 	struct arena *a;
 	struct entity_set classes_hit;
-	/* of a response; NULL: none yet */
+	/* facts of a response; NULL: none yet */
 	const struct answer_facts *answer;
 	struct entity_set answer_classes;
 	const struct tool_call *call; /* NULL: the decision is not about a call */

@@ -28,7 +28,7 @@ struct tracks {
 /* Returns true if a match of this rule is only recorded, as in shadow mode: its denial or
  * redaction, also the redaction of a permit. */
 bool rule_lifted(const struct policy *p, bool verified, const struct rule *r);
-/* The same for the effect with which the rule ends the evaluation. */
+/* Returns true if the effect with which this rule ends the evaluation is only recorded. */
 bool rule_end_lifted(const struct policy *p, bool verified, const struct rule *r);
 /* Adds the result of a rule to its trace and to both tracks. `hit` is that of facts_test(). A
  * failure denies, unless the rule has on_error: skip. */
@@ -59,7 +59,7 @@ struct pass {
 	struct facts_view view;
 	const struct target *targets;
 	size_t ntargets;
-	struct evaluation *e; /* one, or one for each target */
+	struct evaluation *e; /* one evaluation, or one for each target */
 	bool each;
 	bool verified; /* the caller's identity: shadow mode applies to verified callers only */
 	struct policy_verdict *out;

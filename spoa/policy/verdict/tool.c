@@ -239,7 +239,7 @@ fails_for_good(const struct rule *r, const struct tool_call *c)
 
 struct entry {
 	bool may, may_state;	   /* a permit that may match comes before */
-	const struct rule *permit; /* that ended the evaluation */
+	const struct rule *permit; /* the permit that ended the evaluation */
 	const struct rule *denial;
 };
 

@@ -18,9 +18,9 @@ extern const char tool_odd_uri[];	/* why a call with such a URI is denied */
 
 enum tool_as {
 	TOOL_CALLED,
-	TOOL_LISTED,  /* in an MCP list: arguments, and fields of a body, are unknown */
-	TOOL_OFFERED, /* by a chat request: arguments are unknown */
-	/* the same, but the provider runs the tool, so there is no later call to deny */
+	TOOL_LISTED, /* listed by an MCP server: arguments, and fields of a body, are unknown */
+	TOOL_OFFERED, /* offered by a chat request: arguments are unknown */
+	/* as TOOL_OFFERED, but the provider runs the tool, so there is no later call to deny */
 	TOOL_HOSTED,
 };
 
@@ -30,16 +30,16 @@ struct tool_call {
 	/* of MCP; for an entry of a list, the method that would use it, such as tools/call; ""
 	 * in a response and for tools that a chat request offers */
 	struct span method;
-	struct span name;   /* of the tool or prompt */
+	struct span name;   /* name of the tool or prompt */
 	struct span server; /* name of the provider; "" in a response */
-	struct span uri;    /* of the resource */
+	struct span uri;    /* URI of the resource */
 	bool odd_uri;	    /* the URI has several spellings: base/codec/uri.h */
 	struct span description;
-	struct span arguments; /* as written: JSON, or text that is not JSON */
+	struct span arguments; /* arguments as written: JSON, or text that is not JSON */
 	/* the arguments exceed the bound on what is kept, so reading them fails (prose: ok
 	 * what) */
 	bool lost;
-	bool undescribed; /* the same for the descriptions of the request's tools */
+	bool undescribed; /* the descriptions of the request's tools exceed that bound */
 	enum tool_state state;
 	bool any; /* TOOL_HOSTED: any tool of the server, because the request names none */
 };
@@ -101,9 +101,9 @@ struct tool_list *tool_list_new(
  * the rule that hides it, or NULL if its description changed or its URI has several
  * spellings. */
 bool tool_list_hides(struct tool_list *l, const struct tool_call *c, const struct rule **rule);
-/* The same for a tool that the provider runs (TOOL_HOSTED). A denial without `hide` refuses the
+/* Judges a tool that the provider runs (TOOL_HOSTED). A denial without `hide` refuses the
  * request that offers the tool. A permit or denial that depends on arguments does not count.
- * For `any`, a rule that denies some tools of that very server denies it. *rule is the rule
+ * For `any`, a rule that denies some tools of this server denies the call. *rule is the rule
  * that hides or refuses, or NULL if the URI has several spellings. */
 enum tool_hosted { HOSTED_SHOWN, HOSTED_HIDDEN, HOSTED_REFUSED };
 enum tool_hosted tool_list_hosted(

@@ -24,11 +24,11 @@ struct tool_cuts {
 	struct splice *v;
 	size_t n, room;
 	size_t hidden, shown; /* numbers of entries */
-	/* of a JSON-RPC message: it is a response (result or error) to the request with this
-	 * id, as written; empty: no id */
+	/* set for a JSON-RPC message: whether it is a response (result or error), and the id of
+	 * its request as written; empty: no id */
 	bool answers;
 	struct span id;
-	/* of a chat request: */
+	/* set for a chat request: */
 	const struct rule *by; /* first rule that hides something; NULL: none */
 	bool refuses;	       /* offers a tool that is denied and cannot be removed */
 	/* rule that denies it; NULL: a server's URI has several spellings */

@@ -679,7 +679,7 @@ static const char *const choices[] = { "tool_choice", "toolChoice", "function_ca
 static const char *const configs[] = { "toolConfig", "tool_config" };
 static const char *const further[] = { "additionalModelRequestFields", "session",
 	"completion_args", "generation_config", "extra_body" };
-/* of Responses: some items contain tools */
+/* members of Responses requests in which some items contain tools */
 static const char *const items[] = { "input", "items" };
 static const char *const of_tools[] = { "parallel_tool_calls", "max_tool_calls" };
 /* clang-format on */

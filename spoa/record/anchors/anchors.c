@@ -82,7 +82,7 @@ enum {
 	FIRST_US = 1000000,
 	/* µs until the first retry after a failure; doubled with each further failure */
 	RETRY_US = 1000000,
-	/* the longest wait of that kind, in µs */
+	/* µs; the longest wait before a retry */
 	MOST_US = 60000000,
 	/* seconds; a longer Retry-After of a place is shortened to this */
 	ASKED_MOST_S = 86400,

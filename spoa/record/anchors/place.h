@@ -40,7 +40,7 @@ enum place_state { PLACE_WAITS, PLACE_ASKS, PLACE_RECORDS };
 struct place {
 	struct tag tag;
 	struct anchors *all;	       /* owner of the place */
-	const struct anchor_place *at; /* its configuration; borrowed */
+	const struct anchor_place *at; /* the place's configuration; borrowed */
 	char name[PLACE_TEXT];	       /* shown to people: an address without its query */
 	enum place_state state;
 	ev_timer due;		/* runs in WAITS */
@@ -64,7 +64,7 @@ struct place {
 		enum anchor_end end;
 		uint64_t size;	     /* records in the last accepted checkpoint */
 		uint64_t taken_us;   /* monotonic µs: when it was accepted */
-		int64_t taken_ns;    /* the same on the wall clock, ns since 1970 */
+		int64_t taken_ns;    /* taken_us as wall clock, ns since 1970 */
 		uint64_t since_us;   /* monotonic µs: since when `end` is the result */
 		uint64_t asked_us;   /* monotonic µs: begin of the attempt; 0: none runs */
 		char why[PLACE_WHY]; /* the reason for `end`; "": accepted */

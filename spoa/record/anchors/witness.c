@@ -51,7 +51,8 @@ struct witness {
 	struct signkey key;
 	struct metrics *metrics;
 	int lock;			    /* descriptor of STATE.lock; an exclusive flock */
-	struct seen seen[CAP_WITNESS_LOGS]; /* in the order of cfg->witness_logs */
+	struct seen seen[CAP_WITNESS_LOGS]; /* one for each log, in the order of
+					     * cfg->witness_logs */
 	struct buf others; /* lines of the file whose origins are not configured */
 };
 
@@ -181,7 +182,7 @@ write_state(struct witness *w, struct buf *why)
 struct answer {
 	enum metric metric;
 	unsigned status;
-	const char *text; /* with its line end; NULL: the body is made by witness_add() */
+	const char *text; /* the body, with its line end; NULL: witness_add() makes the body */
 };
 /* clang-format off */
 static const struct answer

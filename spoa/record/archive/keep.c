@@ -646,8 +646,8 @@ int64_t keep_texts_calm_s = 600;
 
 struct texts_found {
 	char name[TEXTS_NAME_MAX];
-	int64_t end_s;	/* when it was written last, seconds since 1970 */
-	uint64_t bytes; /* its size */
+	int64_t end_s;	/* seconds since 1970: the last write to the file */
+	uint64_t bytes; /* size of the file */
 };
 
 /* The files of this node, sorted by name, which is by age. */

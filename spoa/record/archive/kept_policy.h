@@ -23,7 +23,7 @@
 #define KEPT_POLICY_HEX	   (2 * SHA256_BYTES + 1)
 
 struct kept_policy {
-	const char *label, *version; /* as in records */
+	const char *label, *version; /* label and version as records state them */
 	const char *root;	     /* the file or folder that tollgate.yaml names */
 	const char *detectors; /* folder of detection rules; NULL: the files of FILE_BUILT_IN */
 	struct file_set files; /* also owns the strings above */

@@ -14,7 +14,7 @@ struct texts_file {
 	/* The times between which it was written, RFC 3339. A file is of one day, so the
 	 * begin is derived from the end. */
 	char begin[CLOCK_RFC3339_LEN], end[CLOCK_RFC3339_LEN];
-	uint64_t bytes; /* its size */
+	uint64_t bytes; /* size of the file */
 	unsigned char sha256[CHAIN_HASH_BYTES];
 };
 #define TEXTS_FILE_BYTES 1024 /* bytes of a description, at most */

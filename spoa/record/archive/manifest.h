@@ -19,11 +19,11 @@ struct manifest {
 	/* the latest time in this segment or in earlier segments; the clock may have been set
 	 * back */
 	char end[CLOCK_RFC3339_LEN];
-	uint64_t bytes, packed_bytes;		/* of the plain and of the compressed file */
+	uint64_t bytes, packed_bytes; /* sizes of the plain and of the compressed file */
 	unsigned char prev[CHAIN_HASH_BYTES];	/* hash of the record before the first one */
 	unsigned char head[CHAIN_HASH_BYTES];	/* hash of the last record */
-	unsigned char sha256[CHAIN_HASH_BYTES]; /* of the plain file */
-	unsigned char packed_sha256[CHAIN_HASH_BYTES]; /* of the compressed file */
+	unsigned char sha256[CHAIN_HASH_BYTES]; /* hash of the plain file */
+	unsigned char packed_sha256[CHAIN_HASH_BYTES]; /* hash of the compressed file */
 };
 
 /* Appends the manifest, one line of JSON. */

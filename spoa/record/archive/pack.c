@@ -176,7 +176,7 @@ pack_survey(int fd, const struct manifest *before, const struct pack_to *to,
 
 /* A file that is being written. */
 struct maker {
-	struct seekable_writer w; /* not used for leaves */
+	struct seekable_writer w; /* unused while packing leaves */
 	struct buf out;		  /* bytes that were not written yet */
 	int fd;
 	uint64_t began_us; /* monotonic µs: end of the last pause */

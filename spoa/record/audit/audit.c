@@ -90,8 +90,8 @@ audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
 #define RECENT_US      3000
 #define RECENT_AT_ONCE 3
 #define RECENT_COMMITS 16
-#define STOP_MIRROR_US 2000000 /* for the mirror to finish at a stop */
-#define REKEY_US       2000000 /* that a reload waits for a rotation */
+#define STOP_MIRROR_US 2000000 /* a stop waits this long for the mirror */
+#define REKEY_US       2000000 /* a reload waits this long for a key rotation */
 #define LOCK_TRIES     20      /* 100 ms apart, because a previous daemon may just be ending */
 
 /* Entries, linked through mail.next. owner: audit. */
@@ -147,7 +147,7 @@ struct audit {
 	/* wall clock minus monotonic clock at the last commit, in ns; 0: no commit yet
 	 */
 	int64_t clock_off_ns;
-	/* while failing: entries refused; monotonic µs of the next try */
+	/* while the disk refuses: number of refused entries; monotonic µs of the next try */
 	uint64_t refused, retry_us;
 	size_t took; /* entries in the last commit */
 	struct {
@@ -158,7 +158,7 @@ struct audit {
 	unsigned next_recent;
 	struct startpoint startpoint; /* offset 0: no start checkpoint is used */
 	bool started;		      /* the thread runs */
-	/* since when the disk refuses, RFC 3339 */
+	/* RFC 3339 time since which the disk refuses records */
 	char since[CLOCK_RFC3339_LEN];
 	/* members of a record that reports the loss of the open segment; "" */
 	char alarm[320];
@@ -566,8 +566,8 @@ struct making {
 	/* wall clock, ns since 1970 */
 	int64_t now_ns;
 	int64_t clock_off_ns;  /* now_ns minus the monotonic clock */
-	struct queue took;     /* the entries in it */
-	bool checkpoint, keys; /* it has a checkpoint; it has key records */
+	struct queue took;     /* the entries in the commit */
+	bool checkpoint, keys; /* the commit has a checkpoint; the commit has key records */
 	bool note;	       /* shares note how far they have followed the journal */
 };
 

@@ -44,7 +44,7 @@ struct audit_entry {
 	uint64_t seq;		/* the record's sequence number, if `err` is 0 */
 	unsigned char hash[32]; /* the record's hash (record/journal/chain.h) */
 	size_t waits;		/* owner: audit; bytes of this entry that wait for the disk */
-	/* for done() */
+	/* owned by the caller, for use in done() */
 	void *arg;
 	bool with_audit; /* owner: audit; appended and not yet answered */
 	bool keep;	 /* wait while the disk refuses; such entries are then written first */

@@ -47,7 +47,7 @@ struct audit_keys {
 	struct pubkey root;
 	bool has_root;
 	char node[KEY_NODE_MAX + 1], file[1088]; /* JOURNAL.keys */
-	struct buf log;				 /* its text */
+	struct buf log;				 /* the log's text */
 	/* the text is newer than the file */
 	bool log_dirty;
 	/* statements of the root that may wait to be recorded; owned */

@@ -99,7 +99,8 @@ struct mirror {
 	/* records of a batch; less than BATCH_RECORDS after Redis was full */
 	int batch_most;
 	bool placed;	    /* `follow` is behind the stream's last entry */
-	uint64_t boot, seq; /* of the stream's last entry; seq 0: the stream is empty */
+	uint64_t boot, seq; /* boot and number of the stream's last entry; seq 0: the stream
+			     * is empty */
 	uint64_t begin;	    /* the record with which an empty stream begins */
 	struct follow follow;
 	uint64_t at;	  /* the record that `follow` reads next; 0: any */

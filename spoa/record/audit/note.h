@@ -14,11 +14,11 @@ struct audit_note {
 	char id[NOTE_ID + 1];
 	char trace[NOTE_TRACE]; /* the caller's traceparent; "": none */
 	uint64_t begun_us;	/* monotonic µs: the request arrived */
-	int64_t begun_ns;	/* the same on the wall clock, ns since 1970 */
+	int64_t begun_ns;	/* begun_us as wall clock, ns since 1970 */
 	/* format of the dialect's family, a static string; NULL: none */
 	const char *format;
-	const char *endpoint; /* likewise */
-	/* as in metrics: "", or "other" if the model's name is not known */
+	const char *endpoint; /* endpoint of the request, a static string; NULL: none */
+	/* the model's label in metrics: "", or "other" if its name is not known */
 	char model[NOTE_MODEL];
 	/* µs of the steps that have ended, by enum tally_stage */
 	uint32_t stage_us[NOTE_STAGES];

@@ -100,7 +100,8 @@ static struct node {
 /* open addressing: indexes into `nodes`, by parent and name; 0: free */
 static uint8_t places[PLACES];
 static size_t nnodes = 1;
-static uint64_t version, seeds[RT_COUNT]; /* of the index format; of each term's hash */
+static uint64_t version, seeds[RT_COUNT]; /* version of the index format; a seed for the
+					   * hashes of each term */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* Returns the slot of a member's name, used or free. */

@@ -7,7 +7,7 @@
 #include "record/index/index.h"
 
 enum {
-	TERM_WORDS = 1, /* without commas: some can be given at once */
+	TERM_WORDS = 1, /* values have no comma, so one option can list several */
 	TERM_LATER = 2, /* the value has no comma, so an option can list several */
 	/* an attempt or completion can have another value than the decision */
 	TERM_LIST = 4,

@@ -47,7 +47,7 @@ static const struct {
 
 /* A block as the file has it. */
 struct block {
-	uint64_t offset, bytes, records; /* in the segment: as struct sums_block */
+	uint64_t offset, bytes, records; /* place in the segment, as in struct sums_block */
 	char from[32], to[32];
 	int64_t last_ns; /* the time of the latest record of all groups */
 	struct section {
@@ -61,9 +61,9 @@ struct sums_header {
 	char magic[8];
 	uint64_t version, bytes;
 	struct index_whose whose;
-	uint64_t blocks; /* without the whole */
+	uint64_t blocks; /* number of blocks, not counting the whole */
 	unsigned char
-		check[CHECK_BYTES]; /* of the header up to this member, and of all blocks */
+		check[CHECK_BYTES]; /* checksum of the header up to here, and of all blocks */
 };
 
 /* Reads the rows of a section one after the other. owner: one thread. */
@@ -71,7 +71,7 @@ struct row_reader {
 	size_t section;
 	struct span rest; /* borrowed */
 	uint32_t left;	  /* rows in `rest` */
-	int64_t last_ns;  /* of the block */
+	int64_t last_ns;  /* the block's last_ns */
 	/* the row that next_row() read */
 	struct buf key;
 	struct usage_sums sums;
@@ -340,7 +340,7 @@ struct summing {
 	struct block now, *block;
 	size_t nblocks, room;
 	uint64_t last_line;
-	struct buf rows; /* of all blocks */
+	struct buf rows; /* the rows of all blocks */
 	bool failed;
 };
 
@@ -376,7 +376,8 @@ put_section(struct summing *s, size_t i)
 	size_t from = s->rows.n;
 	uint32_t rows = NO_SECTION;
 
-	INVARIANT(t->ngroups > 0 && t->group[0].n == 0); /* the group of those without room */
+	INVARIANT(t->ngroups > 0 && t->group[0].n == 0); /* the group of records that had no
+							  * room in a group of their own */
 	s->failed |= t->no_memory;
 	if (t->ngroups - 1 <= SUMS_ROWS && !t->full) {
 		struct span before = { NULL, 0 };
@@ -428,7 +429,7 @@ end_block(struct summing *s, uint64_t end)
 
 /* The rows of one section in all blocks of a segment. */
 struct merging {
-	struct row_reader *row; /* of each block that has a row left */
+	struct row_reader *row; /* one reader for each block that has a row left */
 	size_t n;
 };
 

@@ -26,8 +26,9 @@
 extern const struct index_makers record_makers;
 
 struct sums_block {
-	uint64_t offset, bytes; /* in the segment, or the part */
-	uint64_t records;	/* that have a time: from `from` to `to`, as audit_time_of() */
+	uint64_t offset, bytes; /* place in the segment or in its part */
+	uint64_t records;	/* records with a time (audit_time_of()), which is from
+				 * `from` to `to` */
 	char from[CLOCK_RFC3339_LEN], to[CLOCK_RFC3339_LEN];
 };
 

@@ -40,7 +40,7 @@ struct tree {
 
 	/* owner: audit */
 	bool known;
-	struct merkle_range range; /* of every durable record, if `known` */
+	struct merkle_range range; /* range over every durable record, if `known` */
 	uint64_t seq;		   /* durable records */
 	/* monotonic µs: the oldest record without a checkpoint; 0: none */
 	uint64_t uncovered_us;
@@ -91,7 +91,7 @@ struct tree {
 	struct follow follow;
 	struct buf why;
 	bool failing;
-	uint64_t again_us; /* while failing: µs until the next try */
+	uint64_t again_us; /* µs until the next try, while the files cannot be written */
 	/* monotonic µs of the next pass; while passes fail, waking does not hasten it */
 	uint64_t next_us;
 };

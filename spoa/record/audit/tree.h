@@ -24,7 +24,7 @@ struct tree_pace {
 	 * than a second */
 	uint64_t uncovered_us;
 	uint64_t idle_us; /* µs after the last checkpoint, if there are no records */
-	bool hurries;	  /* also before a close, and with an alarm */
+	bool hurries;	  /* makes checkpoints also before a close, and with an alarm */
 };
 extern struct tree_pace tree_pace;
 extern uint64_t
@@ -40,7 +40,8 @@ enum tree_state {
 
 struct tree_status {
 	enum tree_state state;
-	uint64_t size, age_us; /* of the newest durable checkpoint; size 0: none yet */
+	uint64_t size, age_us; /* size and age of the newest durable checkpoint; size 0: none
+				* yet */
 	uint64_t files;	       /* leaves in the hash files */
 	uint64_t records;      /* durable records */
 	uint64_t errors;       /* errors of the hash files since the start */

@@ -37,7 +37,7 @@ static const enum record_place spread_places[SPREADS] = {
 
 /* ---- lines ---- */
 
-enum { MOST_MEMBERS = 32 }; /* that are wanted of one object */
+enum { MOST_MEMBERS = 32 }; /* the most members read from one object */
 
 void
 usage_members(struct span object, const char *const *names, struct span *out)
@@ -52,7 +52,7 @@ usage_members(struct span object, const char *const *names, struct span *out)
 	line_members(object, name, n, out);
 }
 
-/* The same of fields. */
+/* Reads fields of an object, as usage_members() reads members. */
 static void
 fields_in(struct span object, const enum record_field *fields, size_t n, struct span *out)
 {
@@ -61,7 +61,8 @@ fields_in(struct span object, const enum record_field *fields, size_t n, struct 
 	INVARIANT(n <= MOST_MEMBERS);
 	for (size_t i = 0; i < n; i++) {
 		const struct record_row *row = &record_rows[fields[i]];
-		name[i] = span_of(row->name, row->key_bytes - 4u); /* ,"NAME": */
+		name[i] = span_of(row->name, row->key_bytes - 4u); /* without the ,"": of
+								    * ,"NAME": */
 	}
 	line_members(object, name, n, out);
 }
@@ -328,9 +329,9 @@ usage_count_attempts(struct usage_table *t)
 		t->group[i].of.sum[SUM_REQUESTS] += t->group[i].of.sum[SUM_FURTHER];
 }
 
-/* The values of a record by which it is summed up. */
+/* The values of a record that select its groups and add to the sums. */
 struct place {
-	const struct span *m; /* by enum record_place */
+	const struct span *m; /* raw values, indexed by enum record_place */
 	struct span value[BY_DIMS];
 	bool decision;
 };

@@ -69,7 +69,7 @@ extern const char *const usage_sum_names[SUMS];
 /* clang-format off */
 #define USAGE_SPREADS(X) \
   X(SPREAD_PROMPT, "prompt_tokens",  RP_USAGE_INPUT_TOKENS) \
-  X(SPREAD_FIRST,  "first_token_us", RP_ANSWER_FIRST_TEXT_US) /* of streams */ \
+  X(SPREAD_FIRST,  "first_token_us", RP_ANSWER_FIRST_TEXT_US) /* streams only */ \
   X(SPREAD_TOTAL,  "total_us",       RP_DURATION_US)
 /* clang-format on */
 enum usage_spread {
@@ -84,14 +84,13 @@ enum { USAGE_ID_MAX = 32 };
 struct usage_sums {
 	uint64_t sum[SUMS];
 	struct distribution spread[SPREADS];
-	/* The request with the largest prompt, of equal ones that with the smallest id; "":
-	 * none. */
+	/* id of the request with the largest prompt; the smallest id if several are equal; "":
+	 * no prompt */
 	char largest_id[USAGE_ID_MAX];
-	int64_t last_ns; /* of the last record */
+	int64_t last_ns; /* wall clock: time of the last record */
 };
 
-/* One set of values, JSON strings as the records have them, one after the other with a NUL
- * after each. */
+/* A group: its values as JSON strings, as the records have them, each followed by a NUL. */
 struct usage_group {
 	char *key;
 	size_t n;
@@ -101,24 +100,25 @@ struct usage_group {
 struct usage_table {
 	enum usage_dim by[BY_DIMS];
 	size_t nby;
-	struct usage_group *group; /* [0]: all that had no room */
+	struct usage_group *group; /* [0]: sums of all groups that had no room */
 	size_t ngroups, size;
-	struct usage_slot {	      /* of the index, by hash */
-		uint32_t hash, place; /* place: 1 and more */
+	struct usage_slot {	      /* the index: an open-addressing hash table */
+		uint32_t hash, place; /* place: index of the group; 0: the slot is free */
 	} * index;
 	size_t index_size;
 	struct usage_sums total;
 	bool full, no_memory;
-	struct buf key, target, tool; /* of the record that is added */
+	struct buf key, target, tool; /* names of the record that is being added */
 };
 
-/* Groups in one table, after which further ones are "other". */
+/* The most groups in one table. Further groups are summed up as "other". */
 #define CAP_USAGE_GROUPS 500000u
 
-/* In a table by target, provider or model, a request counts for each target that was asked, as
- * its cost does; in the total it counts once. Call it once, after the last record. */
+/* In a table by target, provider or model, a request counts once for each target that was
+ * asked, as its cost does. In the total it counts once. Call this function once, after the last
+ * record. */
 void usage_count_attempts(struct usage_table *t);
-/* 0 or ERR_NOMEM. */
+/* Returns 0 or ERR_NOMEM. */
 int usage_table_init(struct usage_table *t);
 void usage_table_free(struct usage_table *t);
 /* Empties the table, which keeps its names. Returns 0 or ERR_NOMEM. */
@@ -133,15 +133,15 @@ void usage_add_each(struct usage_table *t, size_t n, const struct span *place, s
  * table. */
 void usage_merge(
 	struct usage_table *t, const struct span value[BY_DIMS], const struct usage_sums *add);
-/* Adds to the total alone. */
+/* Adds sums to the total only. */
 void usage_merge_total(struct usage_table *t, const struct usage_sums *add);
-/* Adds `add` to `to`, of which the caller owns the distributions. Returns false without memory:
- * `to` is then only to be freed. */
+/* Adds `add` to `to`; the caller owns the distributions of `to`. Returns false if memory is
+ * exhausted: then `to` may only be freed. */
 bool usage_sums_add(struct usage_sums *to, const struct usage_sums *add);
 void usage_sums_free(struct usage_sums *s);
 /* Sets the id if it has only letters and digits, and fits; otherwise removes it. */
 void usage_set_largest(struct usage_sums *s, struct span id);
-/* The group with the key, or NULL. */
+/* Returns the group with the key, or NULL. */
 const struct usage_group *usage_find(const struct usage_table *t, struct span key);
 
 /* Reads members of an object in one pass. `names` ends with NULL; `out` has the raw value of

@@ -134,7 +134,7 @@ index_same(struct index *a, struct index *b)
 	       !memcmp(a->image + sizeof(x), b->image + sizeof(y), n);
 }
 
-/* Reads a number at *at, which ends before `end`. */
+/* Reads a LEB128 number at *at, which must end before `end`. */
 static uint64_t
 index_number(struct index *ix, uint64_t *at, uint64_t end)
 {
@@ -178,7 +178,7 @@ find_term(struct index *ix, uint64_t term, uint32_t *place)
 			return true;
 		}
 		if (hash < low_hash || hash > high_hash) {
-			ix->bad = true; /* not sorted */
+			ix->bad = true; /* the table is not sorted */
 			return false;
 		}
 		if (hash < term) {
@@ -281,21 +281,21 @@ struct hit {
 	int64_t time_ns;
 	uint64_t offset;
 	uint32_t flags;
-	uint32_t uses;		/* the last of its terms, a place in `use`; 0: none */
-	uint32_t further, last; /* the first and last record after that at `offset`; 0: none */
+	uint32_t uses;		/* the hit's last term: an index into `use`; 0: no term */
+	uint32_t further, last; /* the hit's second and last record; 0: it has one record */
 };
 
 struct making {
 	struct hit *hit;
 	size_t nhits, hits_room;
-	struct term { /* open addressing; `times` 0: free */
+	struct term { /* a hash table with open addressing; times 0: a free slot */
 		uint64_t hash;
-		uint32_t times,
-			first; /* 1 + its last hit; at the end: the begin of its postings */
+		uint32_t times, first; /* 1 + the term's last hit; at the end, where its
+					  postings begin */
 	} * term;
 	size_t nterms, terms_bits;
 	struct use {
-		uint32_t term, next; /* slot of the term; next use of the hit, 0: none */
+		uint32_t term, next; /* slot of the term; the hit's next use, 0: none */
 	} * use;
 	size_t nuses, uses_room;
 	struct further {
@@ -363,7 +363,7 @@ add_use(struct making *m, uint64_t hash, uint32_t hit)
 	size_t slot = term_slot(m, hash);
 	struct term *t = &m->term[slot];
 	if (t->times && t->first == hit + 1)
-		return; /* the hit has the term already */
+		return; /* the term is already noted for this hit */
 	m->nterms += t->times == 0;
 	t->hash = hash;
 	t->times++;
@@ -372,7 +372,7 @@ add_use(struct making *m, uint64_t hash, uint32_t hit)
 	h->uses = (uint32_t)m->nuses;
 }
 
-/* Returns the hit of a record: that of its id, or a new one. */
+/* Returns the hit of a record: the hit with the same id, or a new one. */
 static uint32_t
 hit_of(struct making *m, const struct index_record *r, uint64_t offset)
 {
@@ -480,7 +480,8 @@ sort_terms(struct making *m, uint32_t *hits, struct term *sorted)
 	for (size_t i = 0; m->term && i >> m->terms_bits == 0; i++) {
 		m->term[i].first = at;
 		at += m->term[i].times;
-		m->term[i].times = 0; /* from now on: the number of hits that were written */
+		m->term[i].times =
+			0; /* from here on, `times` counts the hits that were written */
 	}
 	INVARIANT(at == m->nuses);
 	for (size_t i = 0; i < m->nhits; i++)
@@ -575,7 +576,7 @@ image_of(struct making *m)
 	return ix;
 }
 
-/* ---- the lines ---- */
+/* ---- reading lines ---- */
 
 enum { READ_BYTES = 1 << 20 };
 
@@ -617,7 +618,7 @@ index_read_lines(const struct index_segment *s, const struct index_makers *m,
 	void *const making[INDEX_MAKERS], const atomic_bool *stop, struct buf *why)
 {
 	struct index_line l = { .hash = NULL };
-	uint64_t at = 0; /* offset of the buffer's begin */
+	uint64_t at = 0; /* offset of the buffer's first byte */
 	unsigned over = 0;
 	int err = 0;
 
@@ -644,7 +645,7 @@ index_read_lines(const struct index_segment *s, const struct index_makers *m,
 		}
 		INVARIANT(rest.n <= b.n);
 		size_t used = b.n - rest.n;
-		/* The line is longer than a record can be, and is left out. */
+		/* A line longer than any record is left out. */
 		if (rest.n > CHAIN_LINE_MAX + READ_BYTES / 2)
 			used = b.n;
 		buf_consume(&b, used);
@@ -760,7 +761,7 @@ const struct index_maker index_maker = { INDEX_FILES, index_version, is_sound_in
 
 struct text {
 	struct lines l;
-	uint64_t begin, end; /* of the part; end 0: the end of the file */
+	uint64_t begin, end; /* range of the part; end 0: to the end of the file */
 };
 
 static long
@@ -917,7 +918,8 @@ index_whose_not(const struct index_whose *w, const struct index_segment *s)
 	return NULL;
 }
 
-/* Returns true if the tables follow each other, with the lengths of their counts. */
+/* Returns true if the tables follow each other and have the lengths that their counts
+ * require. */
 static bool
 header_fits(const struct header *h, uint64_t bytes)
 {
@@ -928,7 +930,7 @@ header_fits(const struct header *h, uint64_t bytes)
 	       h->bytes - h->sums == blocks_of(h) * SUM_BYTES;
 }
 
-/* Returns NULL, or a text with the defect. */
+/* Checks the header. Returns NULL, or a text that describes the defect. */
 static const char *
 check(struct index *ix, const struct index_segment *s, const struct index_terms *t)
 {
@@ -1026,7 +1028,7 @@ index_write(const char *dir, const char *path, struct span bytes, struct buf *wh
 	if (!make_folder(dir))
 		return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
 	int err = replace_file(AT_FDCWD, path, 0600, bytes, why);
-	return err == ERR_BAD_STATE ? 0 : err; /* another process writes the same bytes */
+	return err == ERR_BAD_STATE ? 0 : err; /* another process is writing the same bytes */
 }
 
 int

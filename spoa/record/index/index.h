@@ -27,17 +27,17 @@
 #include "base/span.h"
 #include "record/journal/journal.h"
 
-#define INDEX_SUFFIX   ".index" /* after the journal's folder: the folder of indexes */
+#define INDEX_SUFFIX   ".index" /* suffix of the journal's folder, for the folder of indexes */
 #define INDEX_NAME_MAX JOURNAL_NAME_MAX
 
 /* The facts of a line that an index needs. */
 struct index_record {
-	uint64_t id; /* the term of its id; 0: the record is a hit of its own */
+	uint64_t id; /* hash of the record's id; 0: the record is a hit of its own */
 	uint64_t seq;
 	int64_t time_ns;
-	bool first;   /* a decision, with which its hit begins */
-	bool expects; /* a completion follows the decision */
-	bool ends;    /* that completion */
+	bool first;   /* the record is a decision and begins a hit */
+	bool expects; /* a completion will follow this decision */
+	bool ends;    /* the record is a completion */
 };
 
 /* A line that was parsed once for all makers. */
@@ -48,7 +48,7 @@ struct index_line {
 	bool is_record; /* false: the next three members are not set */
 	struct index_record record;
 	struct span time;
-	uint64_t *hash; /* of each term of the line */
+	uint64_t *hash; /* the hash of each term of the line */
 	size_t nhash, hash_room;
 	struct span place[INDEX_PLACES]; /* raw values; the terms' read() assigns the places */
 	bool no_memory;
@@ -62,14 +62,14 @@ struct index_terms {
 	void (*read)(struct index_line *l); /* parses l->line into the other members */
 };
 
-/* A segment, a part of a segment, or another file of lines, open for reading. Offsets are from
- * its begin. */
+/* An open segment, part of a segment, or other file of lines. Offsets are relative to its
+ * begin. */
 struct index_segment {
-	char name[INDEX_NAME_MAX]; /* of a part: NAME@BEGIN */
+	char name[INDEX_NAME_MAX]; /* NAME; a part is NAME@BEGIN */
 	uint64_t bytes;
-	int64_t mtime_ns; /* 0: not compared */
+	int64_t mtime_ns; /* the file's time; 0: not compared */
 	void *arg;
-	/* As pread(2); negative: an error. */
+	/* Reads like pread(2). A negative result is an error. */
 	long (*read)(void *arg, uint64_t offset, void *to, size_t n);
 };
 
@@ -77,15 +77,15 @@ struct index_segment {
 struct index;
 
 #define INDEX_FIRST 1 /* the hit begins with its decision */
-#define INDEX_OPEN  2 /* and its completion is in a later segment, or missing */
-#define INDEX_ALONE 4 /* a record of another type */
-/* The term of all open hits. */
+#define INDEX_OPEN  2 /* INDEX_FIRST, and the completion is in a later segment or missing */
+#define INDEX_ALONE 4 /* the hit is a record of another type */
+/* The term that all open hits have. */
 #define INDEX_TERM_OPEN 1
 struct index_hit {
 	int64_t time_ns;
 	unsigned flags;
-	size_t n;	     /* records */
-	uint64_t offset[64]; /* of the first 64 records */
+	size_t n;	     /* number of records */
+	uint64_t offset[64]; /* offsets of the first 64 records */
 };
 
 struct index_facts {
@@ -124,17 +124,17 @@ bool index_hit(struct index *ix, uint32_t hit, struct index_hit *out);
 
 /* ---- files beside segments ---- */
 
-enum { INDEX_VERSION_AT = 8 }; /* after the magic bytes */
+enum { INDEX_VERSION_AT = 8 }; /* offset of the version, after the magic bytes */
 /* A kind of file that is made from a segment and kept in JOURNAL.index: indexes and sums. */
 struct index_maker {
-	const char *suffix; /* ".idx" */
-	/* The version of the files that this program makes. A file has it at INDEX_VERSION_AT.
-	 */
+	const char *suffix; /* suffix of the file's name, such as ".idx" */
+	/* The version of the files that this program makes. Each file has its version at
+	 * INDEX_VERSION_AT. */
 	uint64_t (*version)(const struct index_terms *t);
-	/* Returns true if there is a sound file. */
+	/* Returns true if the file exists and is sound. */
 	bool (*sound)(
 		const struct index_segment *s, const char *dir, const struct index_terms *t);
-	void *(*begin)(const struct index_terms *t); /* returns NULL without memory */
+	void *(*begin)(const struct index_terms *t); /* returns NULL if memory is exhausted */
 	/* Takes the next line. Returns false if the maker needs no more lines. */
 	bool (*line)(void *making, const struct index_line *l);
 	/* Writes the file, unless `err` is an error already, and frees `making`. Returns as
@@ -145,7 +145,7 @@ struct index_maker {
 /* The maker of indexes. */
 #define INDEX_FILES ".idx"
 extern const struct index_maker index_maker;
-/* All makers of a program, that of indexes first. */
+/* All makers of a program. The maker of indexes is the first. */
 #define INDEX_MAKERS 2
 struct index_makers {
 	const struct index_terms *terms;
@@ -214,8 +214,9 @@ int index_line(const struct index_segment *s, uint64_t offset, struct buf *out);
 struct index_whose {
 	uint64_t segment_bytes;
 	int64_t segment_mtime;
-	uint64_t last_line;				       /* its offset */
-	unsigned char first[SHA256_BYTES], last[SHA256_BYTES]; /* of the first and last line */
+	uint64_t last_line;				       /* offset of the last line */
+	unsigned char first[SHA256_BYTES], last[SHA256_BYTES]; /* hashes of the first and
+								* last line */
 	char segment[INDEX_NAME_MAX];
 };
 void index_whose(const struct index_segment *s, uint64_t last_line, struct index_whose *out);

@@ -15,7 +15,7 @@ enum {
 	BLOCK_BYTES = 16 << 10,
 	SUM_BYTES = 8,
 };
-#define ONLY_HIT  (1u << 31) /* in a term: no posting */
+#define ONLY_HIT  (1u << 31) /* flag of a term with a single hit and no posting */
 #define NO_MORE	  UINT32_MAX
 #define HITS_MAX  (ONLY_HIT - 1)
 #define INDEX_MAX (3ull << 30) /* bytes: an index that would be larger is not made */
@@ -27,14 +27,15 @@ struct header {
 	int64_t segment_mtime;
 	uint64_t records, first_seq, last_seq;
 	int64_t from_ns, to_ns;
-	uint64_t last_line; /* offset */
+	uint64_t last_line; /* offset of the last line */
 	uint32_t hits, terms;
 	uint64_t more, term, posting,
 		sums; /* offsets of the tables; `hits` follows the header */
-	unsigned char first[SHA256_BYTES], last[SHA256_BYTES]; /* of the first and last line */
+	unsigned char first[SHA256_BYTES], last[SHA256_BYTES]; /* hashes of the first and
+								* last line */
 	char segment[INDEX_NAME_MAX];
 	unsigned char
-		sum[SUM_BYTES]; /* checksum of the header up to this member, and of the sums */
+		sum[SUM_BYTES]; /* checksum of the header up to this member, and of `sums` */
 };
 
 struct index {

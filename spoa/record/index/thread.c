@@ -27,8 +27,8 @@ struct index_thread {
 	const struct index_makers *makers;
 	unsigned settled_s;
 	struct service service;
-	bool versions; /* a turn has compared the versions of all files, and made old ones again
-			*/
+	bool versions; /* a turn has compared the versions of all files and rebuilt outdated
+			* ones */
 };
 
 static bool
@@ -169,7 +169,8 @@ tidy(const struct index_thread *t, const struct journal_list *all)
 		stem.n -= strlen(m->suffix);
 		size_t at = span_chr(stem, '@');
 		bool part = at < stem.n;
-		/* That of a part is NAME.jsonl@BEGIN, of the whole NAME. */
+		/* A part's file has the stem NAME.jsonl@BEGIN. A whole segment's file has the
+		 * stem NAME. */
 		snprintf(name, sizeof(name), "%.*s%s", (int)at, stem.p, part ? "" : ".jsonl");
 		bool gone =
 			!bsearch(name, all->seg, all->n, sizeof(*all->seg), segment_by_name);
@@ -191,7 +192,7 @@ index_turn(struct index_thread *t)
 
 	SCOPED_BUF(why, 4096);
 	if (journal_list_all(t->journal, NULL, true, &all, &why) == 0) {
-		/* From the end: the last one of each node is open. */
+		/* Begins at the end of the list. Each node's last segment is open. */
 		for (size_t i = all.n; i-- > 0 && failed < FAILED_MOST && !stopped(t);) {
 			const struct journal_segment *s = &all.seg[i];
 			size_t next = i + 1;

@@ -23,7 +23,7 @@
 #define CHAIN_NODE_MAX	 64
 /* bytes; a replaced byte becomes the three bytes of U+FFFD */
 #define CHAIN_LINE_MAX	     (3 * CAP_RECORD_BYTES + 1024)
-#define CHAIN_COMMIT_RECORDS 4096 /* most records in one commit */
+#define CHAIN_COMMIT_RECORDS 4096 /* the most records in one commit */
 
 /* A line of the chain. The spans borrow from the line. */
 struct chain_line {
@@ -34,10 +34,10 @@ struct chain_line {
 	struct span time;
 	/* `time` in ns since 1970 */
 	int64_t time_ns;
-	/* only in a record */
+	/* set only for a record */
 	unsigned char prev[CHAIN_HASH_BYTES];
 	struct span type;
-	/* only in a commit */
+	/* set only for a commit */
 	uint64_t first;
 	unsigned char head[CHAIN_HASH_BYTES];
 	/* the bytes that are signed */

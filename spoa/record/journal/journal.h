@@ -20,7 +20,7 @@
 #define JOURNAL_AHEAD	 (256u << 10) /* bytes that are filled with NUL at a time */
 /* µs between two checks of the names of folder and segment */
 #define JOURNAL_PLACED_US 10000
-/* most segments in one folder; with more, listing fails with ERR_LIMIT */
+/* the most segments in one folder; with more, listing fails with ERR_LIMIT */
 #define JOURNAL_SEGMENTS 1000000
 
 /* The place of a segment. PLAIN: in the journal's folder. PACKED: compressed in that folder (a
@@ -38,7 +38,7 @@ struct journal_segment {
 	enum journal_form form;
 	bool ours;     /* the name is a segment of the requested node */
 	char node[65]; /* the node in the name, if the name is a segment's */
-	/* from the name: boot and first record */
+	/* boot and first record, from the segment's name */
 	uint64_t boot, first;
 	/* size of the file */
 	uint64_t bytes;
@@ -83,8 +83,8 @@ struct journal {
 	uint64_t size;		 /* size of the file, with the NUL bytes after `good` */
 	/* monotonic µs: when the names of folder and segment were last checked */
 	uint64_t placed_us;
-	bool placing; /* that check is part of this commit */
-	/* from this size on, the next commit begins a new segment */
+	bool placing; /* the check of the names is part of this commit */
+	/* once a segment has this size, the next commit begins a new segment */
 	uint64_t segment_bytes;
 	/* a sync or a cut failed: nothing may be appended to the open segment */
 	bool suspect;

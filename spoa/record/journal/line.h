@@ -78,7 +78,7 @@ line_member(struct line_rd *r, struct span *name)
 	}
 	return line_member_spaced(r, name);
 }
-/* The same for an array: moves to its next item. */
+/* Moves to the next item of an array, as line_member() does for an object. */
 bool line_item(struct line_rd *r);
 
 /* Finds the members `names` of an object in one pass. out[i] is the raw value of names[i], or

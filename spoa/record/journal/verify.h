@@ -68,8 +68,8 @@ struct verify_result {
 	uint64_t first, last; /* sequence numbers; 0: none */
 	uint64_t boot;
 	unsigned char head[CHAIN_HASH_BYTES];
-	char time[CLOCK_RFC3339_LEN]; /* of the last record */
-	char type[32];		      /* of the last record */
+	char time[CLOCK_RFC3339_LEN]; /* time of the last record */
+	char type[32];		      /* type of the last record */
 	/* the trim record that explains the missing first records; 0: none */
 	uint64_t trim_seq;
 	char key[SIGNKEY_ID_LEN + 1]; /* id of the key that signed the last commit */

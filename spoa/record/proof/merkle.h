@@ -9,7 +9,7 @@
 
 #define MERKLE_BYTES	 SHA256_BYTES
 #define MERKLE_LEVELS	 64
-#define MERKLE_PROOF_MAX (2 * MERKLE_LEVELS) /* most hashes that a valid proof has */
+#define MERKLE_PROOF_MAX (2 * MERKLE_LEVELS) /* the most hashes that a valid proof has */
 
 struct merkle_hash {
 	unsigned char b[MERKLE_BYTES];
@@ -71,7 +71,8 @@ bool merkle_consistent(uint64_t old, const struct merkle_hash *old_root, uint64_
  *
  * Collects the inclusion proof of one leaf while all leaves pass by in their order, for a
  * reader who has the lines of a journal but no files of the tree. Leaves that a source
- * already knows are taken from it, so that only later leaves need to pass. owner: one thread. */
+ * already knows are taken from it, so that only later leaves need to pass. owner: one thread.
+ */
 
 /* A subtree beside the way from the leaf to the root: the leaves from..to-1. */
 struct path_side {

@@ -11,9 +11,10 @@
 /* The statement of a checkpoint record, or of the `tree` of a boot record. */
 struct tree_said {
 	uint64_t seq, size;
-	/* ranged: it has a range; signature: its note's signature was verified and is valid */
+	/* ranged: the statement has a range; signature: the note's signature was verified and
+	 * is valid */
 	bool checkpoint, ranged, signature;
-	struct merkle_hash root; /* only of a checkpoint */
+	struct merkle_hash root; /* set only for a checkpoint */
 	char origin[NOTE_NAME_MAX + 1];
 	struct merkle_range range;
 	/* why it cannot be read or does not verify; NULL: nothing is wrong */
@@ -52,7 +53,7 @@ struct tree_against {
 
 /* Zero it, then set `verifier` and `against`. */
 struct tree_check {
-	struct verifier *verifier; /* gets what is found */
+	struct verifier *verifier; /* receives the findings */
 	struct tree_against against;
 
 	bool known; /* `range` covers all records before the next one */

@@ -13,7 +13,7 @@
 #define AUDITOR_NAME_MAX 64
 
 struct auditor {
-	char name[AUDITOR_NAME_MAX + 1]; /* of [A-Za-z0-9_.-] */
+	char name[AUDITOR_NAME_MAX + 1]; /* characters of [A-Za-z0-9_.-] */
 	unsigned char key[HPKE_KEY_BYTES];
 	/* names the key: the beginning of SHA-256("tollgate-auditor-key-v1" ‖ 0x00 ‖ key) in
 	 * hexadecimal */

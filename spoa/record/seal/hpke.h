@@ -14,7 +14,7 @@
  * or ERR_NOMEM. */
 int hpke_seal(const unsigned char to[HPKE_KEY_BYTES], struct span info, struct span aad,
 	struct span plain, unsigned char enc[HPKE_KEY_BYTES], unsigned char *out);
-/* The same with a given ephemeral private key, for the RFC's test vectors. */
+/* Seals with a given ephemeral private key, for the RFC's test vectors. */
 int hpke_seal_by(const unsigned char ephemeral[HPKE_KEY_BYTES],
 	const unsigned char to[HPKE_KEY_BYTES], struct span info, struct span aad,
 	struct span plain, unsigned char enc[HPKE_KEY_BYTES], unsigned char *out);

@@ -66,7 +66,7 @@ struct sealed {
 	char seal[SEAL_ID_LEN + 1];
 	uint64_t step, share; /* i, and the share's number */
 	uint64_t bytes;	      /* bytes of plaintext that were kept */
-	/* of the ciphertexts of its parts with their tags, in order */
+	/* SHA-256 over the ciphertexts of all parts with their tags, in order */
 	unsigned char sha256[SHA256_BYTES];
 	uint64_t *at; /* positions of its parts; owned by the sealing */
 	size_t nat;

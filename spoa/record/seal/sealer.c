@@ -287,10 +287,8 @@ struct sealing {
 	struct sha256 hash;
 	int err;
 	bool ended, cut;
-	bool full; /* it ignores further bytes */
+	bool full; /* the text is full, and ignores further bytes */
 };
-
-/* ---- a worker's seals ---- */
 
 struct sealer *
 sealer_new(struct seals *seals, struct shares *shares, struct texts *texts, const char *node,
@@ -659,9 +657,7 @@ seal_drop(struct sealing **t)
 	*t = NULL;
 }
 
-/* ---- opening ---- */
-
-/* ---- keys ---- */
+/* ---- opening: keys ---- */
 
 void
 seal_ratchet(unsigned char state[SHARE_BYTES], uint64_t steps)
@@ -743,7 +739,7 @@ seal_open_share(const json_t *record, const char *node, const unsigned char key[
 		   : 0;
 }
 
-/* ---- texts ---- */
+/* ---- opening: texts ---- */
 
 /* The contents of a member `kept`. */
 struct kept {

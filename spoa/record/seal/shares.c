@@ -497,7 +497,7 @@ take_shares_out(struct shares *s, chosen_fn *is, void *arg, int64_t now_ns)
 	return err;
 }
 
-/* ---- by holder ---- */
+/* ---- erasing: by holder ---- */
 
 struct by_holder {
 	bool (*is)(void *arg, struct span holder);
@@ -584,7 +584,7 @@ shares_erase_forgotten(struct shares *s, const char *erasure, int64_t serial)
 	note_done(s, erasure, 0, serial);
 }
 
-/* ---- by pseudonym ---- */
+/* ---- erasing: by pseudonym ---- */
 
 struct by_pseudonym {
 	const char (*v)[PSEUDONYM_LEN + 1];

@@ -26,7 +26,7 @@ struct shares;
 
 struct share {
 	unsigned char key[SHARE_BYTES]; /* the caller erases it after use */
-	uint64_t number;		/* from 1 on, below 2^53 */
+	uint64_t number;		/* greater than 0, less than 2^53 */
 };
 
 /* The state of a number: the share exists, was erased, was given but is in no file, or was

@@ -314,7 +314,7 @@ read_share_line(struct shares *s, struct span line, uint64_t at)
 		if (!mem_room(&s->gone, &s->gone_room, s->ngone + 1, sizeof(*s->gone)))
 			return ERR_NOMEM;
 		s->gone[s->ngone++] = (struct share_bytes){ at + secret, line.n - secret };
-		s->notes_due = true; /* possibly only the head knows that it is erased */
+		s->notes_due = true; /* possibly only the head states that this share was erased */
 		return 0;
 	}
 	if (!cut_check(&line) || shares_is_lost(s, number))
@@ -820,7 +820,7 @@ read_erase_records(struct erase_records *r, uint64_t seen, int fd)
 
 	if (got < 0)
 		return got;
-	if (l.tableless) { /* its erasures cannot be read */
+	if (l.tableless) { /* the erasures of this record cannot be read */
 		lines_close(&l);
 		return ERR_SYNTAX;
 	}

@@ -39,7 +39,7 @@
 
 /* A share. The holder follows. */
 struct share_entry {
-	struct share_entry *next; /* in its bucket */
+	struct share_entry *next; /* the next entry of the same bucket */
 	uint64_t hash, number;
 	uint64_t at; /* offset of its line in the file; guarded by io */
 	unsigned char key[SHARE_BYTES];
@@ -62,8 +62,8 @@ struct lost_shares {
 /* The erasures of one name (gate/changes) that were carried out. */
 struct erasure {
 	char name[ERASURE_NAME_MAX + 1];
-	int64_t serial;	   /* of the last one carried out; 0: none */
-	int64_t forgotten; /* of the last one that caches have forgotten; 0: none */
+	int64_t serial;	   /* serial of the last erasure that was carried out; 0: none */
+	int64_t forgotten; /* serial of the last erasure that caches have forgotten; 0: none */
 };
 
 /* Bytes of the file that must be overwritten. */
@@ -75,7 +75,7 @@ struct shares {
 	/* Guarded by `lock`: */
 	pthread_rwlock_t lock;
 	uint64_t seed;
-	struct share_entry **bucket; /* nbuckets of them, a power of two */
+	struct share_entry **bucket; /* an array of nbuckets lists; nbuckets is a power of two */
 	size_t nbuckets;
 	struct share_entry **entry; /* by ascending number */
 	size_t n, room;
@@ -86,7 +86,7 @@ struct shares {
 	struct erasure *erasure;
 	size_t nerasures, erasures_room;
 	uint64_t given;	       /* the last number that was given */
-	_Atomic uint64_t last; /* the same, for readers without the lock */
+	_Atomic uint64_t last; /* the last number, for readers without the lock */
 	_Atomic uint64_t erasures;
 
 	/* Guarded by `io`, which is taken before `lock`: */

@@ -17,7 +17,7 @@
 #define TEXTS_HEAD_BYTES    128
 #define TEXTS_FRAME_BYTES   16
 #define TEXTS_PART_MAX	    (64u << 10) /* bytes of plaintext in a part, at most */
-/* of the folder, after the journal's path, and of its files */
+/* suffix of the folder JOURNAL.texts and of the files in it */
 #define TEXTS_SUFFIX ".texts"
 
 struct texts;

@@ -143,7 +143,8 @@ note_taken_part(struct taken *t, const struct ledger_entry *e, const struct quot
 	size_t i = t->n++;
 
 	INVARIANT(i < PUBLISH_MAX && e->epoch != t->asked.epoch);
-	/* before the count becomes smaller, because notes must never exceed it */
+	/* drop the notes before the count becomes smaller, because notes must never exceed the
+	 * count */
 	if (e->cell.kind == CELL_SUB)
 		notes_drop(t->asked.quota, e->key, e->epoch, e->cell.id);
 	t->of[i].epoch = e->epoch;
@@ -285,7 +286,7 @@ publish_again(struct quota *qt, struct redis *node, struct life *l, int64_t now_
 static void
 publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
-	/* before that, it is not known whether the journal's amounts are counted already */
+	/* in LIFE_ASKS, it is not known whether the journal's amounts are counted already */
 	INVARIANT(l->state != LIFE_ASKS);
 	int64_t now_ms = redis_life_ms(redis_life(node), now_us);
 	struct redis_pipe *p = NULL;
@@ -354,8 +355,9 @@ full:
 
 enum {
 	POLL_US = 20000,
-	/* A worker that runs and reaches Redis has arrived by then: it tries to connect every
-	 * second, and sees another epoch within a beat. */
+	/* The longest wait for the other workers. A worker that runs and reaches Redis arrives
+	 * within this time: it tries to connect every second, and sees another epoch within a
+	 * beat. */
 	SETTLE_US = 5000000,
 	/* The wait for other workers that found a lost Redis again, if their number is not
 	 * configured. */
@@ -385,25 +387,25 @@ enum {
 struct quota_lives {
 	uint64_t in; /* the epoch, if there is only one server; 0: none yet */
 	struct life life[LIVES];
-	size_t next;	     /* index of the next one to use */
+	size_t next;	     /* index of the next entry of `life` to use */
 	/* number of members at the last count; 0: this worker has never taken part */
 	int64_t members;
-	int64_t handed;	     /* how many of the members have retired */
-	int64_t first;	     /* number of workers that it waits for in its first epoch */
-	int64_t workers;     /* workers of this daemon; 0: not set */
-	bool guesses;	     /* tollgate.yaml does not state the number of daemons */
+	int64_t handed;	 /* number of members that have retired */
+	int64_t first;	 /* number of workers for which this worker waits in its first epoch */
+	int64_t workers; /* workers of this daemon; 0: not set */
+	bool guesses;	 /* tollgate.yaml does not state the number of daemons */
 	/* the largest deciding() that Redis showed lately; 0: never asked */
 	int64_t most;
-	uint64_t most_us;    /* monotonic, when it was last seen */
+	uint64_t most_us;    /* monotonic, when `most` was last seen */
 	/* the most workers that were present for long; 0: not more than `first` */
 	int64_t lasting;
-	bool said;	     /* the log has that these are more */
+	bool said;	     /* the log reports that more workers than `first` are present */
 	uint64_t id;	     /* this worker's name */
 	uint64_t moves;	     /* redis_moves() at the last turn */
 	uint64_t crowded_us; /* the caller's value of lives_unknown() */
-	/* members as last read, in an epoch from which nobody is missing */
+	/* the members as last read in an epoch in which no worker is missing */
 	struct names names;
-	bool no_names;	    /* Redis did not list them */
+	bool no_names;	    /* Redis did not list the members */
 	bool retired;	    /* set by lives_retire() */
 	struct quota_daemon *daemon; /* NULL: the workers of this daemon share nothing */
 	/* values of the daemon's members and doubts that were last seen */
@@ -985,7 +987,7 @@ next_life_place(struct quota *qt)
 	struct redis *node[REDIS_HOLDERS_MAX];
 	size_t n = redis_holders(qt->redis, node);
 
-	/* otherwise no place would be free and the loop would not end */
+	/* if n were LIVES, no place would be free and the loop would not end */
 	INVARIANT(n < LIVES);
 	for (;;) {
 		struct life *l = &all->life[all->next++ % LIVES];

@@ -7,7 +7,8 @@
 enum {
 	LIVES = 4 * REDIS_HOLDERS_MAX, /* epochs that are remembered */
 	BEAT_US = 100000,
-	NAMES_MAX = 512, /* workers; with more, it is not known whether all have arrived */
+	NAMES_MAX = 512, /* the most names of workers; with more workers, nobody knows whether all
+			  * have arrived */
 };
 
 /* Workers that take part in an epoch. */
@@ -24,28 +25,28 @@ struct life {
 	char keys_tag[16];  /* tag of the epoch's keys, as redis_life.tag */
 	uint64_t tagged_us; /* monotonic, when the tag changed; 0: never */
 	enum life_state state;
-	size_t chain;	     /* the chain of the ledger to look at next */
-	size_t unanswered;   /* pipelines of additions without a reply */
-	size_t published;    /* number of counters added */
-	/* how many of these Redis had lost; without a cluster all of them */
+	size_t chain;	   /* index of the ledger's chain that is read next */
+	size_t unanswered; /* pipelines of additions without a reply */
+	size_t published;  /* number of counters added */
+	/* number of published counters that Redis had lost; without a cluster, all of them */
 	size_t lost;
-	bool spoilt;	     /* an addition failed */
-	bool unsure;	     /* it is not known how much of it was moved to another epoch */
-	bool left;	     /* abandoned for another epoch */
-	/* this worker saw first that it ended, and informed the others */
+	bool spoilt; /* an addition failed */
+	bool unsure; /* it is not known how much of the sum was moved to another epoch */
+	bool left;   /* this worker has left the epoch for another one */
+	/* this worker was the first to see that the epoch ended, and informed the others */
 	bool ended;
-	uint64_t seen_us;    /* monotonic, when this worker first saw it */
-	/* monotonic, when limits were reduced to a share; 0: they are not */
+	uint64_t seen_us;    /* monotonic, when this worker first saw the epoch */
+	/* monotonic, when limits were reduced to a share; 0: limits are not reduced */
 	uint64_t settled_us;
-	/* the workers of the epoch before; owner: the life. NULL: not known */
+	/* names of the workers of the previous epoch; owner: the life. NULL: not known */
 	struct names *missed;
-	uint64_t reduced_until_us; /* the latest end of a window that was reduced */
+	uint64_t reduced_until_us; /* the latest end of a window whose limit was reduced */
 	uint64_t names_us; /* monotonic, when the members were last requested; 0: never */
-	/* the epoch of that request while Redis has not answered; else 0 */
+	/* the epoch whose members were requested, until Redis answers; otherwise 0 */
 	uint64_t names_of;
 	uint64_t beat_us, renewed_us, asked_us;
-	int64_t expected, came; /* numbers of workers */
-	bool begun;		/* another worker already continues in it */
+	int64_t expected, came; /* number of workers: expected, and arrived so far */
+	bool begun;		/* another worker already continues in this epoch */
 };
 
 /* Argument of a callback; the server may have another epoch when it runs. */
