@@ -385,10 +385,9 @@ keep_heavy(struct request *r, const struct series_part *parts, size_t n)
 void
 gate_count_heavy(struct request *r)
 {
-	struct heavy *h = r->gate->tally.heavy;
-
-	if (!r->out.has_heavy)
+	if (!r->out.has_heavy) /* `tollgate decide` has no gate, and counts nothing */
 		return;
+	struct heavy *h = r->gate->tally.heavy;
 	heavy_add(&h[HEAVY_TEAM], r->found.identity.team, r->out.heavy);
 	heavy_add(&h[HEAVY_PERSON], request_person_shown(r), r->out.heavy);
 	heavy_add(&h[HEAVY_KEY], r->found.identity.key_id, r->out.heavy);
