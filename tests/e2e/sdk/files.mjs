@@ -64,7 +64,7 @@ const CASES = [
 	["a PDF without a finding, on a route that replaces files", STRIP, "clean.pdf", "whole"],
 	["a PDF without text", DENY, "scanned.pdf", /no_text/],
 	["a scanned PDF with an account number, with OCR", OCR, "scanned.pdf", /page 1 of a file \(pdf\)/],
-	["an image, without OCR", DENY, "small.png", /cannot be read/],
+	["an image, without OCR", DENY, "small.png", /cannot inspect/],
 	["an image without a finding, with OCR", OCR, "small.png", "whole"],
 	["a photograph without a finding, with OCR", OCR, "small.jpg", "whole"],
 	["an image with an account number, with OCR", OCR, "page.png", /a file \(png\)/],
