@@ -18,7 +18,7 @@ const states = [
 	{ state: "Redis is down", begin: () => shell(`mv ${REDIS_SOCKET} ${REDIS_SOCKET}.away; redis-cli -s ${REDIS_SOCKET}.away client kill type normal`), end: () => shell(`mv ${REDIS_SOCKET}.away ${REDIS_SOCKET}`),
 		views: [["overview", /not ready The daemon is not ready: redis: [^]*Degraded parts[^]*redis\s+degraded[^]*does not answer/], ["now", /not ready The daemon is not ready: redis: /], ["people", /Keys created at run time/]] },
 	{ state: "the journal's disk is full", begin: () => { files("1"); shell(ASK_SPARE); }, end: () => files("unlimited"),
-		views: [["overview", /not ready The daemon is not ready: [^\n]*audit: the journal cannot be written: File too large[^\n]*\.\n[^]*Degraded parts[^]*journal\s+degraded/], ["audit", /the journal cannot be written: File too large\s+(anchor [^\n]*: away\s+)?Chain/], ["search?since=1h", /503: nothing was done: it cannot be recorded[^]*Try again/]] },
+		views: [["overview", /not ready The daemon is not ready: [^\n]*audit: the journal cannot be written: File too large[^\n]*\.\n[^]*Degraded parts[^]*journal\s+degraded/], ["audit", /the journal cannot be written: File too large\s+(anchor [^\n]*: away\s+)?Chain/], ["search?since=1h", /503: nothing was done, because it cannot be recorded[^]*Try again/]] },
 ];
 
 await start();
