@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/codec/json_text.h"
 #include "base/utf8.h"
@@ -392,12 +393,6 @@ begins_formula(struct span s)
 	return s.n && strchr("=+-@", s.p[0]) && s.p[0];
 }
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Copies the text and puts an apostrophe before everything that begins a formula. This is
  * necessary at the begin of the cell, after spaces, and after each character that ends a
  * cell for readers that use another separator. */
@@ -414,12 +409,12 @@ put_safe(struct buf *out, struct span s, bool *fresh)
 			buf_str(out, "\ufffd");
 		} else if (c == '"') {
 			buf_str(out, "\"\"");
-		} else if (((unsigned char)c < ' ' && !is_blank(c)) || c == 0x7f) {
+		} else if (((unsigned char)c < ' ' && !is_space(c)) || c == 0x7f) {
 			buf_putc(out, '?');
 		} else {
 			buf_put(out, rest.p, n);
 		}
-		*fresh = is_blank(c) ? *fresh || c != ' ' : c && strchr(",;|\"'", c) != NULL;
+		*fresh = is_space(c) ? *fresh || c != ' ' : c && strchr(",;|\"'", c) != NULL;
 		i += n ? n : 1;
 	}
 }
@@ -434,10 +429,10 @@ export_cell(struct buf *out, struct span text)
 	buf_putc(out, '"');
 	while (rest.n && rest.p[0] == ' ')
 		rest = span_cut(rest, 1, rest.n);
-	if (text.n && ((is_blank(text.p[0]) && text.p[0] != ' ') ||
+	if (text.n && ((is_space(text.p[0]) && text.p[0] != ' ') ||
 			      (rest.n < text.n && begins_formula(rest)))) {
 		buf_putc(out, '\'');
-		fresh = is_blank(text.p[0]) && text.p[0] != ' ';
+		fresh = is_space(text.p[0]) && text.p[0] != ' ';
 	}
 	put_safe(out, text, &fresh);
 	buf_putc(out, '"');

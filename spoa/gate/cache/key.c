@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "gate/cache/key.h"
 
 #define KEYED(name)                                                                            \
@@ -140,16 +141,10 @@ struct keying {
 	const char *why; /* why there is no key; NULL: no reason so far */
 };
 
-static bool
-is_json_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static size_t
 past_json_blanks(struct span s, size_t at)
 {
-	while (at < s.n && is_json_blank(s.p[at]))
+	while (at < s.n && is_space(s.p[at]))
 		at++;
 	return at;
 }
@@ -190,10 +185,10 @@ past_value(struct span s, size_t at, bool *blanks)
 				return at;
 			continue;
 		}
-		if (!depth && (c == ',' || c == '}' || c == ']' || is_json_blank(c)))
+		if (!depth && (c == ',' || c == '}' || c == ']' || is_space(c)))
 			return at;
 		depth += c == '{' || c == '[';
-		*blanks |= is_json_blank(c);
+		*blanks |= is_space(c);
 		at++;
 		if ((c == '}' || c == ']') && --depth == 0)
 			return at;
@@ -293,7 +288,7 @@ hash_tokens(struct keying *k, struct span s, bool blanks)
 			at = past_string(s, at);
 			continue;
 		}
-		if (!is_json_blank(s.p[at])) {
+		if (!is_space(s.p[at])) {
 			at++;
 			continue;
 		}

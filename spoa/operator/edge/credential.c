@@ -7,6 +7,7 @@
  * comment `# tollgate: no credential` exempts a line. */
 #include <stdio.h>
 
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/codec/credentials.h"
 #include "base/scoped.h"
@@ -42,12 +43,6 @@ condition_at(const struct haproxy_line *l)
 		if (span_is(l->word[i], "if") || span_is(l->word[i], "unless"))
 			return i;
 	return l->n;
-}
-
-static bool
-credential_holds(struct span s, const char *text)
-{
-	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
 }
 
 /* ---- keys written literally ---- */
@@ -190,7 +185,7 @@ target_holds_key(struct span target, bool query, bool looked_up)
 	while (target.n) {
 		struct span value = span_next(&target, '&'), name = span_next(&value, '=');
 		if (credential_query(name) &&
-			(is_written_out(value) || (looked_up && credential_holds(value, "%["))))
+			(is_written_out(value) || (looked_up && span_holds(value, SPAN_LIT("%[")))))
 			return true;
 	}
 	return false;
@@ -200,7 +195,7 @@ target_holds_key(struct span target, bool query, bool looked_up)
 static bool
 exempt_by_comment(const struct haproxy_line *l)
 {
-	return credential_holds(l->source, "tollgate: no credential");
+	return span_holds(l->source, SPAN_LIT("tollgate: no credential"));
 }
 
 /* ---- variables ---- */
@@ -360,7 +355,7 @@ word_level(const struct variables *v, struct span word)
 	}
 	rest = word;
 	for (size_t i = 0; i < COUNT_OF(places); i++)
-		if (credential_holds(word, places[i]))
+		if (span_holds(word, span_str(places[i])))
 			level = LOOKED_UP;
 	while (rest.n && (p = memmem(rest.p, rest.n, "var(", 4)) != NULL) {
 		bool read = p == word.p || p[-1] != '-'; /* skip set-var( */
@@ -375,7 +370,7 @@ word_level(const struct variables *v, struct span word)
 	}
 	const struct variable *id = variable_named(v, SPAN_LIT("unique-id"));
 	if (id && id->level > level &&
-		(credential_holds(word, "unique-id") || credential_holds(word, "%ID")))
+		(span_holds(word, SPAN_LIT("unique-id")) || span_holds(word, SPAN_LIT("%ID"))))
 		level = id->level;
 	return level;
 }

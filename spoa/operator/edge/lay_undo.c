@@ -6,6 +6,7 @@
  * none. A changed line has its former text in a comment. */
 #include <stdio.h>
 
+#include "base/among.h"
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "operator/edge/lay.h"
@@ -59,12 +60,6 @@ struct undo {
 
 /* ---- the kind of a line ---- */
 
-static bool
-undo_holds(struct span s, const char *text)
-{
-	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
-}
-
 struct span
 lay_plain(struct arena *a, struct span source)
 {
@@ -100,8 +95,8 @@ find_kind(struct undo *u, struct undo_line *l)
 			l->plain = &undo_plain[i];
 		}
 	if (!l->plain && (shipped_earlier(l->text) || shipped_laid(l->text)))
-		l->kind = undo_holds(l->text, "return status 503") &&
-					  !undo_holds(l->text, "x-tollgate-leaving")
+		l->kind = span_holds(l->text, SPAN_LIT("return status 503")) &&
+					  !span_holds(l->text, SPAN_LIT("x-tollgate-leaving"))
 				  ? UNDO_GUARD
 				  : UNDO_LAID;
 }
@@ -310,7 +305,7 @@ names_ours(const struct haproxy_section *s, const struct haproxy_line *l)
 	for (size_t i = 0; i < l->n; i++) {
 		struct span w = l->word[i];
 		for (size_t k = 0; k < COUNT_OF(files); k++)
-			if (undo_holds(w, files[k]))
+			if (span_holds(w, span_str(files[k])))
 				return files[k];
 		for (size_t k = 0; i && k < COUNT_OF(backends); k++)
 			if (span_is(w, backends[k]))
@@ -394,7 +389,7 @@ without_from(struct span s)
 static bool
 has_our_defaults(const struct undo_line *l)
 {
-	return undo_holds(l->text, " from tollgate-gate") ||
+	return span_holds(l->text, SPAN_LIT(" from tollgate-gate")) ||
 	       span_starts(l->text, SPAN_LIT("defaults tollgate-base"));
 }
 
@@ -450,7 +445,7 @@ note_guard(struct undo *u, size_t i)
 {
 	const struct haproxy_section *s = section_at(u, i);
 
-	if (!undo_holds(u->line[i].text, "did not pass the gate"))
+	if (!span_holds(u->line[i].text, SPAN_LIT("did not pass the gate")))
 		return; /* the guard's second line was reported with the first */
 	if (s && credential_of(s) && !u->asked->keep_guards)
 		buf_printf(&u->lay->notes,

@@ -1,5 +1,6 @@
 /* Finds the shipped files and the stanza's pieces, and recognizes the lines that this version
  * or an earlier one laid. */
+#include "base/among.h"
 #include "operator/edge/haproxy_file.h"
 #include "operator/edge/shipped.h"
 
@@ -34,23 +35,17 @@ shipped_piece(enum shipped_piece piece)
 	return span_of(NULL, 0);
 }
 
-static bool
-shipped_holds(struct span s, const char *text)
-{
-	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
-}
-
 enum shipped_later
 shipped_later(struct span line)
 {
-	if (shipped_holds(line, "header x-tollgate-said ") ||
-		shipped_holds(line, "header x-tollgate-why "))
+	if (span_holds(line, SPAN_LIT("header x-tollgate-said ")) ||
+		span_holds(line, SPAN_LIT("header x-tollgate-why ")))
 		return LATER_SAID;
-	if (shipped_holds(line, "unset-var(txn.tollgate.via)"))
+	if (span_holds(line, SPAN_LIT("unset-var(txn.tollgate.via)")))
 		return LATER_SOCKET;
-	if (shipped_holds(line, "var(txn.tollgate.internal)"))
+	if (span_holds(line, SPAN_LIT("var(txn.tollgate.internal)")))
 		return LATER_CALLER;
-	return shipped_holds(line, "var(txn.tollgate.set_") ? LATER_CREDENTIAL : LATER_NONE;
+	return span_holds(line, SPAN_LIT("var(txn.tollgate.set_")) ? LATER_CREDENTIAL : LATER_NONE;
 }
 
 /* Writes a shipped line as earlier versions had it, so that a user's old line is recognized.
@@ -63,13 +58,13 @@ shipped_older(struct span line, struct buf *out)
 					"var(txn.tollgate_gated) -m found }";
 	/* These lines applied to both passes. */
 	const char *was =
-		shipped_holds(line, "del-header") ? "tollgate" : "tollgate !tollgate-inner";
+		span_holds(line, SPAN_LIT("del-header")) ? "tollgate" : "tollgate !tollgate-inner";
 	struct {
 		const char *text, *was;
 	} const changed[] = { { gated, was }, { undecided, "" } };
 
-	if (shipped_holds(line, "acl tollgate-gated") ||
-		shipped_holds(line, "set-var(txn.tollgate_gated)"))
+	if (span_holds(line, SPAN_LIT("acl tollgate-gated")) ||
+		span_holds(line, SPAN_LIT("set-var(txn.tollgate_gated)")))
 		return;
 	while (line.n) {
 		size_t at = line.n, which = 0;

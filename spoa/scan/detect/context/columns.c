@@ -15,18 +15,12 @@
 
 /* ---- SQL ---- */
 
-static bool
-is_sql_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Returns the offset of the first byte from `at` on that is neither a space character nor a
  * line's end. */
 static size_t
 sql_past_blanks(struct span t, size_t at)
 {
-	return span_past(t, at, is_sql_blank);
+	return span_past(t, at, is_space);
 }
 
 /* Returns true for "COPY t (a, b) FROM stdin;" if *cut separates the fields of the rows below:
@@ -62,7 +56,7 @@ is_sql_name(char c)
 static bool
 is_before_values(char c)
 {
-	return is_word(c) || is_sql_blank(c) || is_one_of(c, ".\"'+\\");
+	return is_word(c) || is_space(c) || is_one_of(c, ".\"'+\\");
 }
 
 /* Returns the offset after VALUES or VALUE, at which a tuple begins, in the text after the
