@@ -67,7 +67,7 @@ tokens_of(const struct ranks *ranks, struct span text)
 static bool
 is_prompt(const struct body *b, const struct segment *s)
 {
-	const struct segment *key = limits_key_of(b, s);
+	const struct segment *key = body_key_of(b, s);
 
 	if (s->opaque || s->counted || s->sealed || s->reserved)
 		return false;

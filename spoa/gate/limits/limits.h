@@ -10,14 +10,6 @@
 /* Above any count: a condition that compares a token count with it never matches. */
 #define LIMITS_NO_BOUND (INT64_MAX / 8)
 
-/* Returns the key whose value `s` is, or the key above it if `s` is a key; NULL: there is none.
- */
-static inline const struct segment *
-limits_key_of(const struct body *b, const struct segment *s)
-{
-	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
-}
-
 /* tokens.c: returns true if a condition reads prompt.tokens and the whole body is present. */
 bool request_tokens_needed(const struct request *r);
 /* Returns the model's own vocabulary; NULL: unknown, or not installed. */

@@ -43,8 +43,8 @@ is_under(const struct count *c, const struct segment *s, const char *name)
 {
 	const struct segment *top = s;
 
-	for (int depth = 0; depth < 64 && limits_key_of(c->b, top); depth++)
-		top = limits_key_of(c->b, top);
+	for (int depth = 0; depth < 64 && body_key_of(c->b, top); depth++)
+		top = body_key_of(c->b, top);
 	return is_named_key(top, name);
 }
 
@@ -56,7 +56,7 @@ add_tool_key(struct count *c, const struct segment *s)
 
 	if (is_named_key(s, "properties")) {
 		token_sum_plain(&c->sum, f->properties);
-	} else if (is_named_key(limits_key_of(c->b, s), "properties")) {
+	} else if (is_named_key(body_key_of(c->b, s), "properties")) {
 		token_sum_plain(&c->sum, f->property);
 		add_text(c, s->text);
 	} else if (is_named_key(s, "enum")) {
@@ -73,7 +73,7 @@ add_tool_value(struct count *c, const struct segment *s, const struct segment *k
 		token_sum_plain(&c->sum, f->tools);
 	c->tools = true;
 	/* a parameter may also be called `name` */
-	if (is_named_key(key, "name") && !is_named_key(limits_key_of(c->b, key), "properties"))
+	if (is_named_key(key, "name") && !is_named_key(body_key_of(c->b, key), "properties"))
 		token_sum_plain(&c->sum, f->function);
 	else if (is_named_key(key, "enum"))
 		token_sum_plain(&c->sum, f->enum_item);
@@ -85,7 +85,7 @@ add_tool_value(struct count *c, const struct segment *s, const struct segment *k
 static void
 add_segment(struct count *c, const struct segment *s)
 {
-	const struct segment *key = limits_key_of(c->b, s);
+	const struct segment *key = body_key_of(c->b, s);
 
 	if (s->role == ROLE_KEY) {
 		if (is_under(c, s, "tools") || is_under(c, s, "functions"))

@@ -40,7 +40,7 @@ limits_names_tool(const struct body *b, const struct segment *s)
 {
 	static const char *const of[] = { "tools", "function", "functions",
 		"functionDeclarations", "function_declarations", "toolSpec" };
-	const struct segment *k = limits_key_of(b, s), *in = limits_key_of(b, k);
+	const struct segment *k = body_key_of(b, s), *in = body_key_of(b, k);
 
 	if (s->role != ROLE_TOOL_DEFINITION || !k || !in)
 		return false;

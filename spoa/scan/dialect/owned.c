@@ -77,18 +77,12 @@ static const struct json_place places[] = {
 };
 /* clang-format on */
 
-static const struct segment *
-owned_key_of(const struct body *b, const struct segment *s)
-{
-	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
-}
-
 /* Returns true if the segment is a reference. Names inside the arguments and results of tools
  * do not count, because any tool may use these names. */
 static bool
 names_one(const struct body *b, const struct segment *s)
 {
-	const struct segment *key = owned_key_of(b, s), *holder = owned_key_of(b, key);
+	const struct segment *key = body_key_of(b, s), *holder = body_key_of(b, key);
 
 	if (!key || s->role == ROLE_KEY || s->role == ROLE_TOOL_CALL || !s->text.n)
 		return false;
@@ -165,7 +159,7 @@ body_has_member(const struct body *b, const char *name)
 {
 	for (size_t i = 0; i < b->nsegments; i++)
 		if (b->segments[i].role == ROLE_KEY && span_is(b->segments[i].text, name) &&
-			!owned_key_of(b, &b->segments[i]))
+			!body_key_of(b, &b->segments[i]))
 			return true;
 	return false;
 }
@@ -202,7 +196,7 @@ static bool
 body_says_type(const struct body *b, const char *type)
 {
 	for (size_t i = 0; i < b->nsegments; i++) {
-		const struct segment *s = &b->segments[i], *key = owned_key_of(b, s);
+		const struct segment *s = &b->segments[i], *key = body_key_of(b, s);
 		if (s->role != ROLE_KEY && key && span_is(key->text, "type") &&
 			span_starts(s->text, span_str(type)))
 			return true;
@@ -215,7 +209,7 @@ body_says_type(const struct body *b, const char *type)
 static bool
 names_thread_turn(const struct body *b, const struct segment *s)
 {
-	const struct segment *key = owned_key_of(b, s), *holder = owned_key_of(b, key);
+	const struct segment *key = body_key_of(b, s), *holder = body_key_of(b, key);
 
 	return holder && span_is(holder->text, "thread") &&
 	       span_is(key->text, "previous_message_id");
@@ -239,12 +233,12 @@ add_body_names(const struct body *b, struct kept_name *out, size_t *n)
 	bool items = body_says_type(b, "item_reference"), sums = body_says_type(b, "compaction");
 
 	for (size_t i = b->nsegments; i-- > 0;) {
-		const struct segment *s = &b->segments[i], *key = owned_key_of(b, s);
+		const struct segment *s = &b->segments[i], *key = body_key_of(b, s);
 		if (!key || s->role == ROLE_KEY || !s->text.n)
 			continue;
 		bool turn = SPAN_IN(key->text, turns) || names_thread_turn(b, s);
 		bool other = names_one(b, s) && !span_is(key->text, "previous_message_id");
-		const struct segment *holder = owned_key_of(b, key);
+		const struct segment *holder = body_key_of(b, key);
 		bool stands = items && span_is(key->text, "id");
 		bool prompt = holder && span_is(holder->text, "prompt") &&
 			      span_is(key->text, "id");

@@ -201,6 +201,14 @@ struct body {
 	} marks;
 };
 
+/* Returns the key whose value `s` is, or the key above it if `s` is a key; NULL: there is none.
+ */
+static inline const struct segment *
+body_key_of(const struct body *b, const struct segment *s)
+{
+	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
+}
+
 struct body_param {
 	struct span name;
 	enum { PARAM_STRING, PARAM_NUMBER, PARAM_BOOL, PARAM_NULL } kind;
