@@ -46,7 +46,8 @@ refuse_frame(struct ws_reader *r, int err, enum ws_code code, const char *why)
 
 #define PROTOCOL(r, why) refuse_frame(r, ERR_SYNTAX, WS_PROTOCOL_ERROR, why)
 
-bool
+/* Returns true if a close frame may carry this code. */
+static bool
 ws_code_sent(unsigned code)
 {
 	if (code < 1000 || code > 4999)

@@ -96,8 +96,6 @@ void ws_put(struct buf *out, enum ws_op op, bool fin, struct span payload,
  * WS_NO_STATUS: without code and reason. */
 void ws_put_close(
 	struct buf *out, enum ws_code code, struct span reason, const unsigned char mask[4]);
-/* Returns true if a close frame may carry this code. */
-bool ws_code_sent(unsigned code);
 
 /* Returns true if a request head asks for a WebSocket and nothing else (RFC 6455 4.1): GET, one
  * Upgrade with the value `websocket`, version 13, no body. The key is not checked, because

@@ -584,7 +584,8 @@ report_line(void *arg, struct span line)
 	count_reported_decision(r, line, c);
 }
 
-void
+/* Adds bytes at the end of a segment that are not a complete line. */
+static void
 report_torn(void *arg, size_t bytes)
 {
 	((struct report *)arg)->torn += bytes;

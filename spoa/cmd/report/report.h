@@ -38,9 +38,8 @@ struct report {
 	bool no_memory;
 };
 
-/* Add a line of the source, in order, and bytes that are no complete line. */
+/* Adds a line of the source. The lines must be in order. */
 void report_line(void *arg, struct span line);
-void report_torn(void *arg, size_t bytes);
 /* Completes the report after the last line. */
 void report_end(struct report *r);
 

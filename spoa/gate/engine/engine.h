@@ -21,12 +21,6 @@ void gate_run(struct request *r);
 /* Counts tokens that the provider reported, by route, provider and model. */
 void gate_count_answer(struct request *r, const struct guard_report *a);
 void gate_count_tokens(struct request *r, const struct usage *u);
-/* Adds decisions, tokens and cost that are not counted yet to the request's team, person and
- * key, as its record names them: with the tokens of a response, or when the request ends. One
- * addition then has the decision, too. */
-void gate_count_heavy(struct request *r);
-/* Continues after the current step with its result. A denial skips all steps but the record. */
-void gate_advance(struct request *r, enum step_result s);
 /* Runs the steps again from `step`, when the mailbox is next read. done() is called with the
  * verdict. */
 void exchange_run_steps(struct exchange *x, size_t step, void (*done)(struct request *r));
@@ -113,12 +107,6 @@ void together_begin(struct exchange *x, void (*then)(struct exchange *x));
 void meaning_keep(struct exchange *x);
 /* Ends the waiting: this exchange does not wait, and the others stop waiting for it. */
 void together_over(struct exchange *x, enum cache_flight_end how);
-/* Returns how long in µs the request may wait now, so that enough time is left to send it
- * afterwards: a share of the time left, at most `most_us`. */
-uint64_t together_share_us(const struct exchange *x, uint64_t now_us, uint64_t most_us);
-/* The result of a question arrived. Returns false if the relay released the request meanwhile:
- * it may be freed. */
-bool together_still_waits(struct request *r);
 /* The caller left, or the daemon stops: the exchange stops waiting. */
 void together_gone(struct exchange *x);
 /* Does the same for all exchanges of the gate. */

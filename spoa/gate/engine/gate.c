@@ -43,6 +43,9 @@ offload_wanted(const struct request *r)
 	       (r->in.body_raw.n + r->in.said_bytes > request_inline_most(r) || r->in.coding.n);
 }
 
+/* Continues after the current step with its result. A denial skips all steps but the record. */
+static void gate_advance(struct request *r, enum step_result s);
+
 static void
 offload_back(struct mail *m, void *worker UNUSED)
 {
@@ -382,7 +385,10 @@ keep_heavy(struct request *r, const struct series_part *parts, size_t n)
 		}
 }
 
-void
+/* Adds decisions, tokens and cost that are not counted yet to the request's team, person and
+ * key, as its record names them: with the tokens of a response, or when the request ends. One
+ * addition then has the decision, too. */
+static void
 gate_count_heavy(struct request *r)
 {
 	if (!r->out.has_heavy) /* `tollgate decide` has no gate, and counts nothing */
@@ -568,7 +574,7 @@ give_verdict(struct request *r)
 	r->run.done(r);
 }
 
-void
+static void
 gate_advance(struct request *r, enum step_result s)
 {
 	INVARIANT(r->run.step < nsteps && s != STEP_WAIT);

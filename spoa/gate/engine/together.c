@@ -27,6 +27,14 @@
 #include "gate/engine/engine.h"
 #include "policy/prices.h"
 
+/* Returns how long in µs the request may wait now, so that enough time is left to send it
+ * afterwards: a share of the time left, at most `most_us`. */
+static uint64_t together_share_us(const struct exchange *x, uint64_t now_us, uint64_t most_us);
+
+/* The result of a question arrived. Returns false if the relay released the request meanwhile:
+ * it may be freed. */
+static bool together_still_waits(struct request *r);
+
 /* ---- prompts of the same meaning ---- */
 
 enum {
@@ -429,7 +437,7 @@ together_over(struct exchange *x, enum cache_flight_end how)
 
 /* ---- the end of a wait ---- */
 
-uint64_t
+static uint64_t
 together_share_us(const struct exchange *x, uint64_t now_us, uint64_t most_us)
 {
 	uint64_t end_us = x->plan.deadline_us;
@@ -566,7 +574,7 @@ draws_or_waits(struct exchange *x)
 		wait_for(x, TOGETHER_FOLLOWS);
 }
 
-bool
+static bool
 together_still_waits(struct request *r)
 {
 	if (r->run.life != LIFE_ANSWERED) {

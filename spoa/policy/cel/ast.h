@@ -126,6 +126,5 @@ struct cel_check {
 	int64_t fold_steps; /* steps that folding may still take */
 	size_t fold_bytes;
 };
-bool cel_check(struct cel_check *k, struct cel_node *n);
 
 #endif

@@ -245,6 +245,9 @@ check_ident(struct cel_check *k, struct cel_node *n)
 	return true;
 }
 
+/* Checks the types of a node and of those below it. Returns false after an error. */
+static bool cel_check(struct cel_check *k, struct cel_node *n);
+
 static bool
 check_select(struct cel_check *k, struct cel_node *n)
 {
@@ -567,7 +570,7 @@ check_macro(struct cel_check *k, struct cel_node *n)
 	return macro_type(k, n);
 }
 
-bool
+static bool
 cel_check(struct cel_check *k, struct cel_node *n)
 {
 	switch ((enum cel_op)n->op) {

@@ -359,7 +359,10 @@ config_is_second(void)
 	return instance && !strcmp(instance, "b");
 }
 
-const char *
+/* Returns the name of a node without `node`: the kept name, else the name in the newest segment
+ * of the journal's folder (versions up to 0.2 kept no name), else node_of_host(). `journal` may
+ * be NULL. The result lives in the arena; NULL: out of memory. */
+static const char *
 node_of_journal(struct arena *a, const char *journal)
 {
 	char node[NODE_NAME_MAX + 1];

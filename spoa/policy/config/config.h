@@ -35,7 +35,8 @@ enum audit_persons /* audit.persons */ { PERSONS_PLAIN, PERSONS_PSEUDONYM };
 struct config {
 	const char *file;	      /* path of the file */
 	const struct yaml_node *root; /* parsed tree of the file, for config_at() */
-	const char *node;	      /* [A-Za-z0-9_.-]{1,64}; default: node_of_journal() */
+	/* [A-Za-z0-9_.-]{1,64}; default: the node of the journal's folder, or node_of_host() */
+	const char *node;
 	unsigned workers;	      /* 0 (auto): one per core */
 
 	struct address agent[CONFIG_LISTENERS_MAX]; /* agent.listen */
@@ -245,10 +246,6 @@ enum { NODE_NAME_MAX = 64 };
 /* Writes the name of the host, with '-' for each character that a node name cannot contain, or
  * "tollgate" if the host has no name. */
 void node_of_host(char out[NODE_NAME_MAX + 1]);
-/* Returns the name of a node without `node`: the kept name, else the name in the newest segment
- * of the journal's folder (versions up to 0.2 kept no name), else node_of_host(). `journal` may
- * be NULL. The result lives in the arena; NULL: out of memory. */
-const char *node_of_journal(struct arena *a, const char *journal);
 /* Keeps the name for the next start. The file is durable on return. Returns 0, or a negative
  * error with *why. Called by the daemon that has locked the journal. */
 int node_keep(const char *journal, const char *node, struct buf *why);

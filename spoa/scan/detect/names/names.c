@@ -199,7 +199,9 @@ past_particles(const struct names_sweep *w, size_t at)
 	return at;
 }
 
-size_t
+/* Returns where small words such as "de la" before `at` begin if a title precedes them, as in
+ * "mevrouw van den Heuvel"; else `at`. */
+static size_t
 titled_from(struct names_sweep *w, size_t at)
 {
 	const char *p = w->text.p + at;

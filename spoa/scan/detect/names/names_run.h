@@ -97,8 +97,6 @@ known_maybe(const struct names_sweep *w, uint64_t hash)
 size_t past_glyph(struct span t, size_t i);
 /* Returns where small words such as "de la" before `at` begin, or `at`. */
 size_t past_particles(const struct names_sweep *w, size_t at);
-/* The same, but only if a title precedes the small words: "mevrouw van den Heuvel". */
-size_t titled_from(struct names_sweep *w, size_t at);
 
 /* ---- names_reject.c ---- */
 

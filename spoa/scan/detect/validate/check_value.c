@@ -584,7 +584,8 @@ value_is_words(struct span s)
 
 /* ---- references ---- */
 
-bool
+/* Returns true if the text contains "pass", "token", "key" or a similar word. */
+static bool
 value_names_secret(struct span s)
 {
 	static const char *const words[] = { "pass", "pwd", "secret", "token", "key", "cred" };

@@ -32,8 +32,6 @@ bool value_is_template(struct span s);
 /* Returns true for code that computes the value: name(…), a.b.c, a->b, a::b, someName2 before a
  * bracket. */
 bool value_is_code(const struct candidate *c, const struct value *v);
-/* Returns true if the text contains "pass", "token", "key" or a similar word. */
-bool value_names_secret(struct span s);
 /* Returns true for a placeholder: REPLACE_WITH_…, your-key-here, xxxx. */
 bool value_is_placeholder(struct span s);
 /* The same for a part of the candidate's text, with the memo of the scan. */
