@@ -237,8 +237,8 @@ goes_on(const struct event_template *t, struct span json, size_t at, size_t was,
 }
 
 /* Returns true if the event equals the kept one outside of the gaps, and sets the gaps'
- * contents. Words and numbers mostly stay the same, so everything up to the next text is
- * compared at once first. */
+ * contents. Words and numbers mostly stay the same, so the bytes up to the next text are first
+ * compared with a single memcmp(). */
 static bool
 is_another(const struct event_template *t, struct span event, struct span json,
 	struct filling now[TEMPLATE_GAPS])

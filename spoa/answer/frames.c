@@ -100,7 +100,7 @@ frames_array_end(struct frames *f, struct span in, bool *ends, int *err)
 	*err = 0;
 	*ends = f->array.at == ARRAY_CLOSED;
 	if (*ends) {
-		/* Spaces after the array are a frame at once, without waiting for more. */
+		/* Spaces after the array are a frame of their own; more input is not awaited. */
 		i = span_past(span_cut(in, 0, f->cap_bytes), 0, is_space);
 		*err = i == 0 ? ERR_SYNTAX : 0;
 		return i;

@@ -1,5 +1,6 @@
 /* The placeholders' names as a tree with one character per node. Text that arrives in pieces is
- * compared with all placeholders at once, and is held back only while one of them may continue.
+ * compared with all placeholders in one pass, and is held back only while one of them may
+ * continue.
  *
  * Example: with <EMAIL_1> and <EMAIL_2> the tree is E-M-A-I-L-_, then the nodes 1 and 2 with a
  * value each. Memory is bounded by CAP_VAULT_BYTES, which vault_add() checks. */

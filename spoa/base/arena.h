@@ -1,4 +1,4 @@
-/* An arena allocates memory that is released all at once, at the end of a request or a snapshot.
+/* An arena allocates memory that is released as a whole, at the end of a request or a snapshot.
  * A failed allocation latches: every later one fails too, so that a step needs to check
  * arena_failed() only once, at its end. owner: the holder of the arena; one thread at a time. */
 #ifndef BASE_ARENA_H

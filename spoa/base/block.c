@@ -1,7 +1,7 @@
 /* Finds the members of sets in blocks of 64 bytes.
  *
  * With AVX2, a set is a table of 16 bytes: the lower half of a byte selects an entry, and the
- * upper half selects a bit in it. One shuffle instruction looks up 32 bytes at once. Bytes
+ * upper half selects a bit in it. One shuffle instruction looks up 32 bytes. Bytes
  * beyond ASCII have a table of their own.
  *
  * Without AVX2, one look-up in `of` returns all sets of a byte. Eight bytes are collected in a

@@ -110,8 +110,8 @@
 #define CAP_SOCKET_MESSAGE     (1u << 20)   /* bytes: default of a route's websocket: {message}; close 1009, for a provider's message 1011 */
 #define CAP_SOCKET_MESSAGE_MAX (16u << 20)  /* largest permitted value of websocket: {message}, in bytes: `check` refuses more */
 #define CAP_SOCKET_FRAGMENTS   1024         /* frames of one message: close 1009, for a provider's message 1011 */
-#define CAP_SOCKET_CONTROLS    64           /* pings and pongs at once, and again in each ten seconds: close 1008 */
-#define CAP_SOCKET_DECIDED     250          /* messages of a client decided at once, and again in each ten seconds; reading the client pauses */
+#define CAP_SOCKET_CONTROLS    64           /* pings and pongs of a burst, and as many more in each ten seconds: close 1008 */
+#define CAP_SOCKET_DECIDED     250          /* messages of a client decided in a burst, and as many more in each ten seconds; reading the client pauses */
 #define CAP_SOCKET_TURNS       8            /* concurrent responses of one session: an error event, close 1008 */
 #define CAP_SOCKET_JOINED      16           /* messages of a session that wait for a shared record; the next message has a record of its own */
 #define CAP_SOCKET_RESPONSE_ID 128          /* bytes of a response's id: close 1011 */
@@ -119,7 +119,7 @@
 #define CAP_STREAM_HELD        4096         /* bytes of a stream held back for an open candidate; it becomes a finding, or counts as uninspected */
 #define CAP_CROSSINGS          1024         /* values across the ends of a stream's blocks that are kept; more count as uninspected */
 #define CAP_TICKET_BYTES       96           /* a ticket: 503 */
-#define CAP_HTTP_CALLS         1024         /* the daemon's own HTTP calls in flight of a thread: refused at once */
+#define CAP_HTTP_CALLS         1024         /* the daemon's own HTTP calls in flight of a thread; a further call is refused immediately */
 #define CAP_HTTP_HEAD          (64u << 10)  /* bytes of the head of a response to such a call: the call fails */
 #define CAP_RULE_WORDS         1000         /* words in a list of a detector rule: refused at load */
 #define CAP_RULE_LITERALS      20000        /* literals, and words that patterns begin with, of all rules: refused at load */

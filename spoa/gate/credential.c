@@ -14,7 +14,7 @@ enum {
 	 * base64 */
 	DISGUISE_LEAST = 12,
 	HEX_LEAST = 2 * DISGUISE_LEAST,
-	VIEW_BYTES = 16 << 10, /* encoded bytes decoded at once */
+	VIEW_BYTES = 16 << 10, /* encoded bytes decoded in one step */
 	VIEW_STEP = VIEW_BYTES / 2,
 	ESCAPED_MOST = 3, /* levels of escapes in one another */
 	BETWEEN_MOST = 4, /* separators between two bytes in hexadecimal: ', ' or "\\ */

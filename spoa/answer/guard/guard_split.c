@@ -222,7 +222,7 @@ guard_members_edit(
 }
 
 enum {
-	FOLLOWED_MAX = 32, /* members that are followed at once */
+	FOLLOWED_MAX = 32, /* members that are followed at the same time */
 	PIECE_MAX = 1024,  /* bytes; of a longer text, only the two ends are followed */
 	PIECE_END = 512,   /* bytes of each of these ends */
 	/* A member has ended after this many events without it; the second number is for

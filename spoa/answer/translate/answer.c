@@ -8,8 +8,8 @@
  * others wait until it ends. An inconsistent response is an error: an incomplete call or a
  * mixture of two is never written as a complete one.
  *
- * Example: pieces of calls 0, 1, 0 arrive. Call 0 is written at once, and call 1 when call 0 is
- * complete. */
+ * Example: pieces of calls 0, 1, 0 arrive. Call 0 is written immediately, and call 1 when
+ * call 0 is complete. */
 #include <stdlib.h>
 
 #include "answer/document.h"

@@ -120,7 +120,7 @@ camel_of(struct question *q, struct span key)
 	return span_of(camel.p, n);
 }
 
-/* Puts an element that stands in place of a list into a list. */
+/* Wraps an element in a list, because the API expects a list there. */
 static void
 put_in_list(struct question *q, struct node *n)
 {

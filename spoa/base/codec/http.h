@@ -88,7 +88,7 @@ struct http_body {
 	size_t trailer_bytes; /* bytes of all trailers */
 	bool done;	      /* the whole body was consumed */
 };
-/* Begins a body. `done` is set at once if the body is empty. */
+/* Begins a body. `done` is set immediately if the body is empty. */
 void http_body_init(struct http_body *b, enum http_framing framing, uint64_t length);
 /* Consumes the front of `in`. Returns the number of bytes consumed; *payload is a view of the
  * payload among them, at most one run for each call. Returns ERR_SYNTAX, or ERR_LIMIT if a size

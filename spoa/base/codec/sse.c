@@ -1,8 +1,8 @@
 /* An incremental parser for event streams (WHATWG HTML 9.2.6). Lines end with CR LF, LF or CR;
  * an empty line ends a block; a leading BOM is ignored.
  *
- * The end of a block needs no lookahead: a CR ends it at once, so that no event is delayed by a
- * byte. If the input was split between CR and LF, the LF is a block of its own without data.
+ * The end of a block needs no lookahead: a CR ends it immediately, so that no event is delayed by
+ * a byte. If the input was split between CR and LF, the LF is a block of its own without data.
  * Only whole blocks are interpreted. */
 #include "base/codec/sse.h"
 

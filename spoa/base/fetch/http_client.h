@@ -35,7 +35,7 @@ struct http_call_options {
 	struct span body;	   /* sent with POST; p NULL: GET */
 	const char *const *fields; /* "Name: value", without line breaks */
 	size_t nfields;
-	const char *ca_file;  /* PEM file; NULL: the system's authorities */
+	const char *ca_file;  /* PEM file; NULL: the system's certificate authorities */
 	uint64_t deadline_us; /* from now to the response's last byte */
 	size_t answer_bytes;  /* longest response body; a longer one is ERR_LIMIT */
 };

@@ -22,15 +22,15 @@ void keysets_free(struct keysets **s);
 bool keysets_ready(struct keysets *s, struct buf *out);
 
 struct keyset_options {
-	const char *url, *ca_file; /* ca_file NULL: the system's authorities */
+	const char *url, *ca_file; /* ca_file NULL: the system's certificate authorities */
 	/* longest time between fetches; Cache-Control: max-age may shorten it */
 	uint64_t refresh_us;
 	/* after this time without a valid response, the keys are no longer used */
 	uint64_t stale_us;
 };
 
-/* Returns the open set with these options, or a new one, whose first fetch begins at once. Not
- * for the path of a request. Returns NULL if memory is exhausted. */
+/* Returns the open set with these options, or a new one, whose first fetch begins immediately. Do
+ * not call it on the path of a request. Returns NULL if memory is exhausted. */
 struct keyset *keyset_open(struct keysets *s, const struct keyset_options *o);
 void keyset_close(struct keyset **k);
 
@@ -52,7 +52,7 @@ struct keyset_waiter {
 /* For a key that the set does not have: joins the fetch in progress, or starts one. Returns
  * false, without touching the waiter, if the last attempt is less than KEYSET_AGAIN_US ago, so
  * that a stream of unknown keys costs the issuer nothing. If an attempt ended after since_us,
- * the set may be new: the waiter is woken at once. */
+ * the set may be new: the waiter is woken immediately. */
 bool keyset_wait(struct keyset *k, struct keyset_waiter *w);
 
 #define KEYSET_AGAIN_US 10000000u

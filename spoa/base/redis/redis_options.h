@@ -69,7 +69,7 @@ struct redis_options {
 	char sentinel_user[REDIS_NAME_MAX];
 	char sentinel_password_file[REDIS_FILE_MAX]; /* "": Sentinels need no password */
 	char client_name[REDIS_NAME_MAX];	     /* for CLIENT SETNAME; "": none */
-	char tls_ca[REDIS_FILE_MAX];		     /* "": the system's authorities */
+	char tls_ca[REDIS_FILE_MAX];		     /* PEM file; "": the system's certificate authorities */
 	char tls_cert[REDIS_FILE_MAX], tls_key[REDIS_FILE_MAX];
 	/* evicted data can be made again: the memory in use is asked for once a second */
 	bool may_evict;

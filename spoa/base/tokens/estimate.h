@@ -44,8 +44,8 @@ int64_t token_sum_tokens(uint64_t thousandths);
 enum { LEARNED_SLOTS = 1024, LEARNED_ENOUGH = 20, LEARNED_FROM = 64 };
 
 /* For each model and script: the reported tokens as a share of the estimate, on average. Any
- * thread; if two threads add to the same slot at once, one value may be lost. If the table is
- * full, further models are not learned. */
+ * thread; if two threads add to the same slot at the same time, one value may be lost. If the
+ * table is full, further models are not learned. */
 struct token_learned {
 	struct learned_slot {
 		_Atomic uint64_t key;	     /* 0: free */

@@ -201,8 +201,8 @@ change_refused(struct quota *qt, const struct change *c)
 
 /* Takes the replies to a correction. A Redis that evicts keys may have lost the count. A
  * refund then leaves a negative count without a TTL, which would hide later usage, so the
- * count is raised to 0. If two workers do this at once, the count is too high, which never
- * over-admits. */
+ * count is raised to 0. If two workers do this at the same time, the count is too high, which
+ * never over-admits. */
 static void
 on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {

@@ -48,7 +48,8 @@ struct provider_tally {
 			_Atomic int status; /* 0: free */
 			_Atomic uint64_t n;
 		} answer[PROVIDER_STATUSES];
-		_Atomic uint64_t last_error;	/* ms since 1970 << 16 | status; 0: none */
+		/* ms since 1970 in the upper 48 bits, and the status in the lower 16; 0: none */
+		_Atomic uint64_t last_error;
 		_Atomic uint64_t last_good;	/* ms since 1970 */
 		struct histogram first_byte[2]; /* whole, streamed; in ms */
 		struct exemplars first_byte_of[2];

@@ -1,8 +1,8 @@
 /* Opens sealed texts (record/seal/seal.h) for commands.
  *
- * Opening a text needs three things: an auditor's private key; the `seal` record in the
- * journal, which holds share A for that key; and share B, which the daemon returns and
- * records, or which a file of shares holds. */
+ * Three things are needed to open a text: an auditor's private key, share A, and share B. Share
+ * A is in the journal, in a `seal` record, encrypted for that key. Share B is in a file of
+ * shares, or the daemon returns it and records that it did. */
 #ifndef CMD_RECORDS_OPENING_H
 #define CMD_RECORDS_OPENING_H
 

@@ -1,6 +1,6 @@
 /* One worker's calls to tollgate-extract: HTTP over its unix socket. At most EXTRACT_CALLS
- * files are in flight at once, and the others wait. A file is copied only when it is sent, so
- * a waiting file costs no memory beyond the request's. owner: worker. */
+ * files are in flight at the same time, and the others wait. A file is copied only when it is
+ * sent, so a waiting file costs no memory beyond the request's. owner: worker. */
 #ifndef GATE_SOURCES_EXTRACT_H
 #define GATE_SOURCES_EXTRACT_H
 

@@ -10,7 +10,7 @@
 
 enum { WAYS = 8, KEPT_S = 31 * 86400, REDIS_KEY = sizeof("tollgate:pin:") + 2 * PIN_KEY_BYTES };
 
-/* If two threads write one place at once, the sum does not match and the place counts as
+/* If two threads write one place at the same time, the sum does not match and the place counts as
  * empty. */
 struct pin_table {
 	struct pin {

@@ -1,7 +1,7 @@
 /* The thread tg-pins. A pass reads and joins the changes of other daemons, writes the changes
  * made here to disk, and sends them to Redis. Lines are joined and never replaced blindly: if
- * two daemons write the same pin at once, the next pass of one of them corrects the result.
- */
+ * two daemons write the same pin at the same time, the next pass of one of them corrects the
+ * result. */
 #include "gate/toolpins/sync.h"
 
 #include <stdio.h>

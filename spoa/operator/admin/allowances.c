@@ -24,9 +24,9 @@ static const struct {
 		 each_us, /* least cost of a record */
 		 kb_us;	  /* cost of each 1024 bytes of a record */
 } kinds[ALLOWANCES] = {
-	/* 32 at once, then 4 a second and 2 KB a second */
+	/* a burst of 32, then 4 a second and 2 KB a second */
 	[ALLOW_READS]	= { 8000000, 250000, 500000 },
-	/* 200 at once, then 20 a second and 16 KB a second */
+	/* a burst of 200, then 20 a second and 16 KB a second */
 	[ALLOW_CHANGES] = { 10000000, 50000, 62500 },
 };
 /* clang-format on */

@@ -1,7 +1,7 @@
 /* Limits the records that one caller of the admin server causes, so that a caller with few
  * rights cannot fill the disk.
  *
- * Each caller has a bucket for readings and one for changes: a number of records at once, a
+ * Each caller has a bucket for readings and one for changes: a burst of records, a
  * rate, and a rate of bytes. A reading beyond the limit is not refused but added to a sum,
  * which becomes one record each second. So no reading goes unrecorded, and no reader has to
  * wait. Any admin thread may call these functions; a lock protects the state, and a thread of

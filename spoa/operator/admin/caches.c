@@ -1,8 +1,9 @@
 /* Shows and purges the response cache, and removes entries of persons for erasures.
  *
  * A job runs on a thread of its own: STATS and PURGE while the connection of their request is
- * suspended, FORGET without a connection. At most two jobs of a kind run at once, and one
- * FORGET. A FORGET that is ordered while one runs is done by the running thread afterwards. */
+ * suspended, FORGET without a connection. At most two jobs of a kind run at the same
+ * time, and one FORGET. A FORGET that is ordered while one runs is done by the running thread
+ * afterwards. */
 #include "operator/admin/caches.h"
 
 #include <pthread.h>

@@ -660,7 +660,7 @@ set_after(struct viewer *v, struct span after, struct buf *why)
 /* Opens a viewer and puts it into the list. The thread that reads the journal starts with the
  * first viewer. A viewer without a position begins at the journal's end, minus the `last`
  * events that the caller wants to see. The limits for all viewers and for one caller are
- * checked under the lock, so two calls at once cannot exceed them. */
+ * checked under the lock, so two concurrent calls cannot exceed them. */
 struct viewer *
 decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	const struct viewer_calls *calls, void *arg, int *status, struct buf *why)

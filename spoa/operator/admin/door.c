@@ -32,7 +32,7 @@
 #include "operator/server/opens.h"
 #include "operator/server/server.h"
 
-#define FULL	10u	 /* wrong tokens that a source may send at once */
+#define FULL	10u	 /* wrong tokens that a source may send in a burst */
 #define EACH_US 6000000u /* time after which one wrong token is forgotten */
 
 /* Buckets by source, guarded by `lock`. */

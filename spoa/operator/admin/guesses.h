@@ -1,4 +1,4 @@
-/* Counts wrong tokens by source: ten at once, then ten a minute. Each counted one is logged. A
+/* Counts wrong tokens by source: a burst of ten, then ten a minute. Each counted one is logged. A
  * source beyond this must wait, but a right token is accepted at any time. Any admin thread; a
  * lock guards the counts. Implemented in door.c. */
 #ifndef OPERATOR_ADMIN_GUESSES_H

@@ -1,7 +1,7 @@
 /* The window of nonces: buckets of eight words. A word has 40 bits of the nonce's hash and 24
  * bits of the second until which it counts. A worker stores a word by compare-and-swap and then
- * counts again: if two workers stored the same nonce at once, at most one of them counts a
- * single word. */
+ * counts again: if two workers stored the same nonce at the same time, at most one of them
+ * counts a single word. */
 #include "policy/identity/nonce.h"
 
 #include <stdatomic.h>

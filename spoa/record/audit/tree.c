@@ -243,7 +243,7 @@ tree_range_find(const char *dir, const char *node, const struct chain *at,
  * it reads missing leaves, and those that are wrong in the files, from the journal's lines. If
  * that fails, it logs and counts the failure and tries again; no other thread waits for it. */
 
-/* leaves written at once; leaves of a tile (C2SP tlog-tiles) */
+/* leaves in one write; leaves of a tile (C2SP tlog-tiles) */
 #define BATCH	     1024
 #define TILE	     256
 #define AGAIN_US     10000000  /* µs until the next try after a failure, */

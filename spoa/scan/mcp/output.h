@@ -10,8 +10,8 @@
  * format, pattern, lengths, or a key that the schema does not allow. `was` and `now`: the
  * message with the result before and after the replacement. `tool`: the server's description of
  * the tool. Any `format`, and any `pattern` except those that match every text, counts as
- * violated, because neither is evaluated. Keywords that are not implemented count as satisfied.
- * Returns true if there is no schema, no structuredContent, or no JSON. Any thread. */
+ * violated, because neither is evaluated. Other keywords are ignored, as if they were
+ * satisfied. Returns true if there is no schema, no structuredContent, or no JSON. Any thread. */
 bool mcp_output_fits(struct span tool, struct span was, struct span now);
 
 #endif

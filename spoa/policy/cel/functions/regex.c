@@ -9,8 +9,8 @@
  *
  * The second part runs PCRE2 with limits on backtracking and memory. The search is part of the
  * pattern (.*? before it), so one limit, in proportion to the text, counts all work: no pattern
- * and no text take longer. PCRE2 allocates from an arena or, while matching, from scratch
- * memory of the thread, so nothing has to be freed. */
+ * and no text take longer. PCRE2 allocates patterns from an arena, and takes memory for
+ * matching from the thread's scratch buffer. Neither has to be freed. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdalign.h>

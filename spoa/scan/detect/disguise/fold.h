@@ -9,7 +9,7 @@
 
 #include "base/codec/letters.h"
 
-/* Returns the same as letters_fold(), but at once for most letters of the world. */
+/* Returns the same as letters_fold(). Most letters need no search. */
 struct folded fold_char(uint32_t cp);
 
 /* Returns how many bytes from p on are valid, non-ASCII UTF-8 that stands for no other

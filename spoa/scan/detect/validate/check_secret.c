@@ -613,7 +613,7 @@ macaroon_field(struct macaroon *m)
 	return type;
 }
 
-/* pypi.org/help#apitoken; the token is "pypi-" and a version 2 macaroon
+/* An API token of PyPI (pypi.org/help#apitoken) is "pypi-" and a macaroon of version 2
  * (libmacaroons doc/format.txt): a header, caveats, and a signature of 32 bytes. */
 enum check_result
 check_pypi(struct candidate *c)
