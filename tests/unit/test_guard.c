@@ -1,5 +1,5 @@
-/* Responses through the guard: the output for whole ones and for streams, cut anywhere, under
- * rules with phase: response. */
+/* Responses through the guard under rules with phase: response. Each row is a response, whole
+ * or streamed, and the output for it. The output is the same wherever the bytes are cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,20 +9,470 @@
 
 #include "answer/document.h"
 #include "answer/frames.h"
-#include "support/answer_blocks.h"
 #include "support/answer_fix.h"
-#include "support/answer_members.h"
 #include "support/answer_run.h"
-#include "support/answer_streams.h"
 
 #define SEAL "{\"encrypted_content\":\"SIG\"},"
-
 #define LAST4                                                                                  \
 	"rules: [{name: a, phase: response, redact: {entities: [CREDIT_CARD], with: "          \
 	"last4}}]\n"
 #define NO_DROP                                                                                \
 	"rules: [{name: a, phase: response, when: 'response.tool_calls.exists(c, c.name == "   \
 	"\"drop_table\")', deny: {reason: no drops}}]\n"
+
+/* ---- values across the ends of blocks, and escapes in arguments ---- */
+
+#define DELTA(text)                                                                            \
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"            \
+	"\"function\":{" text "}}]}}]}\n\n"
+
+static const struct answer_case answer_blocks[] = {
+	{ "what its escapes spell is read, and no half of an escape goes", REDACT, "openai",
+		"/v1/chat/completions", "application/json",
+		"{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\","
+		"\"arguments\":\"{\\\"to\\\":\\\"hi,\\\\n" MAIL
+		"\\\\nZo\\\\u00eb O'Neill\\\\tok \\\\ud83d\\\\ude00\\\"}\"}}]},"
+		"\"finish_reason\":\"tool_calls\"}]}",
+		"arguments 0.0 "
+		"{\"to\":\"hi,\\n<EMAIL_ADDRESS>\\n<PERSON>\\tok \\ud83d\\ude00\"}|finish "
+		"tool_calls|found 2|redacted 2|tool f|" },
+	{ "in a stream too, cut anywhere", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		DELTA("\"name\":\"f\",\"arguments\":\"{\\\"to\\\":\\\"hi,\\\\njane\"")
+			DELTA("\"arguments\":\".doe@example.org\\\\nZo\\\\u0\"")
+				DELTA("\"arguments\":\"0eb O'Neill\\\\tok \\\\ud83d\"")
+					DELTA("\"arguments\":\"\\\\ude00\\\"}\"") STOP,
+		"arguments 0.0 "
+		"{\"to\":\"hi,\\n<EMAIL_ADDRESS>\\n<PERSON>\\tok \\ud83d\\ude00\"}|finish "
+		"stop|found 2|redacted 2|tool f|" },
+	{ "a value over two blocks of a stream", REDACT, "anthropic", "/v1/messages",
+		"text/event-stream",
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"to jane.d\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"oe@exam\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+		"event: ping\ndata: {\"type\":\"ping\"}\n\n"
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"ple.o\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"rg and on. \"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":1}\n\n"
+		"data: "
+		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
+		"\"usage\":{\"output_tokens\":9}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text 1.0  and on. |finish end_turn|found "
+		"1|redacted 1|" },
+	{ "over three, and another one at the next end", REDACT, "anthropic", "/v1/messages",
+		"text/event-stream",
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"to jane.doe@\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"exam\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":1}\n\n"
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":2,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"ple.org, 4111 1111 1111 \"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":2}\n\n"
+		": so\n\n"
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":3,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":3,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"1111 and on\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":3}\n\n"
+		"data: "
+		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
+		"\"usage\":{\"output_tokens\":9}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text 2.0 , <CREDIT_CARD>|text 3.0  and on|finish "
+		"end_turn|found 2|redacted 2|" },
+	{ "what is whole in a block stays one, whatever comes next", REDACT, "anthropic",
+		"/v1/messages", "text/event-stream",
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"4111 1111 1111 1111\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"7 and on\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":1}\n\n"
+		"data: "
+		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
+		"\"usage\":{\"output_tokens\":9}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
+		"text 0.0 <CREDIT_CARD>|text 1.0 7 and on|finish end_turn|found 1|redacted "
+		"1|" },
+	{ "a call between them is an end", REDACT, "anthropic", "/v1/messages",
+		"text/event-stream",
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"at bob@exam\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":"
+		"\"tool_use\",\"name\":\"f\",\"input\":{}}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":1}\n\n"
+		"data: "
+		"{\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":"
+		"\"text\",\"text\":\"\"}}\n\n"
+		"data: "
+		"{\"type\":\"content_block_delta\",\"index\":2,\"delta\":{\"type\":\"text_"
+		"delta\",\"text\":\"ple.org\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":2}\n\n"
+		"data: "
+		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
+		"\"usage\":{\"output_tokens\":9}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
+		"text 0.0 at bob@exam|text 2.0 ple.org|finish end_turn|tool f|" },
+	{ "across two items of a response, repeated twice", REDACT, "openai", "/v1/responses",
+		"text/event-stream",
+		"data: "
+		"{\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":"
+		"0,\"delta\":\"to jane.doe@exam\"}\n\n"
+		"data: "
+		"{\"type\":\"response.output_text.done\",\"output_index\":0,\"content_index\":"
+		"0,\"text\":\"to jane.doe@exam\"}\n\n"
+		"data: "
+		"{\"type\":\"response.output_text.delta\",\"output_index\":1,\"content_index\":"
+		"0,\"delta\":\"ple.org and on. \"}\n\n"
+		"data: "
+		"{\"type\":\"response.output_text.done\",\"output_index\":1,\"content_index\":"
+		"0,\"text\":\"ple.org and on. \"}\n\n"
+		"data: "
+		"{\"type\":\"response.completed\",\"response\":{\"status\":\"completed\","
+		"\"output\":[{\"type\":\"message\",\"content\":[{\"type\":\"output_text\","
+		"\"text\":\"to "
+		"jane.doe@exam\"}]},{\"type\":\"message\",\"content\":[{\"type\":\"output_"
+		"text\",\"text\":\"ple.org and on. \"}]}]}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>to "
+		"<EMAIL_ADDRESS>|text 1.0  and on. |text= 1.0  and on.  and on. |finish "
+		"completed|found 1|redacted 3|" },
+	{ "over two of Bedrock's", REDACT, "bedrock", "/model/x/converse-stream", CONVERSE,
+		"contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"to "
+		"jane.doe@exam\"}}\ncontentBlockStop {\"contentBlockIndex\":0}\n"
+		"contentBlockDelta "
+		"{\"contentBlockIndex\":1,\"delta\":{\"text\":\"ple.org.\"}}\ncontentBlockStop "
+		"{\"contentBlockIndex\":1}\n"
+		"messageStop {\"stopReason\":\"end_turn\"}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text 1.0 .|finish end_turn|found 1|redacted 1|" },
+};
+
+/* ---- members with equal texts, and texts that interleave ---- */
+
+#define READS_ARGUMENTS                                                                        \
+	"rules: [{name: r, phase: response, redact: {classes: [pii]}}, {name: a, phase: "      \
+	"response, when: 'response.tool_calls.exists(c, c.name == \"f\" && "                   \
+	"has(c.arguments.n) "                                                                  \
+	"&& c.arguments.n > 10)', deny: {reason: too many}}]\n"
+#define EVENT(json)	"data: " json "\n\n"
+#define CHOICE(members) EVENT("{\"choices\":[{\"index\":0," members "}]}")
+#define TWICE(text)	CHOICE("\"text\":\"" text "\",\"delta\":{\"content\":\"" text "\"}")
+#define BOTH(delta, all)                                                                       \
+	CHOICE("\"delta\":{\"content\":\"" delta "\"},\"message\":{\"content\":\"" all "\"}")
+#define CALLS(arguments)                                                                       \
+	CHOICE("\"delta\":{\"function_call\":{\"arguments\":\"" arguments                      \
+	       "\"},\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"" arguments     \
+	       "\"}}]}")
+#define STOPS		 ",\"finishReason\":\"STOP\""
+#define PART(part, more) "{\"candidates\":[{\"content\":{\"parts\":[{" part "}]}" more "}]}"
+#define PATH(path, text, more)                                                                 \
+	PART("\"functionCall\":{\"partialArgs\":[{\"jsonPath\":\"" path                        \
+	     "\",\"stringValue\":\"" text "\"" more "}],\"willContinue\":true}",               \
+		"")
+#define OF_ONE(part)                                                                           \
+	"{\"candidates\":[{\"index\":1,\"content\":{\"parts\":[{" part "}]}" STOPS "}]}"
+
+static const struct answer_case answer_members[] = {
+	{ "a text under two names, in which nothing is found", REDACT, "openai",
+		"/v1/completions", "text/event-stream",
+		TWICE("of 4111 11") TWICE("11 it is. ") STOP,
+		"text 0.0 of of 4111 1111 it is. 4111 1111 it is. |finish stop|" },
+	{ "and a value over two events", REDACT, "openai", "/v1/completions",
+		"text/event-stream", TWICE("to jane.doe@") TWICE("example.org") STOP,
+		"text 0.0 to to <EMAIL_ADDRESS><EMAIL_ADDRESS>|finish stop|found 2|redacted "
+		"2|" },
+	{ "all so far next to what is new", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		BOTH("to jane", "to jane") BOTH(".doe@", "to jane.doe@")
+			BOTH("example.org it ", "to jane.doe@example.org it ")
+				BOTH("is.", "to jane.doe@example.org it is.") STOP,
+		"text 0.0 to to to to to to <EMAIL_ADDRESS> it is.<EMAIL_ADDRESS> it "
+		"is.|finish stop|found 2|redacted 2|" },
+	{ "what is new, twice", REDACT, "openai", "/v1/chat/completions", "text/event-stream",
+		BOTH("to jane", "to jane") BOTH(".doe@", ".doe@")
+			BOTH("example.org it is. ", "example.org it is. ") STOP,
+		"text 0.0 to to <EMAIL_ADDRESS> it is. <EMAIL_ADDRESS> it is. |finish "
+		"stop|found 2|redacted 2|" },
+	{ "two members for a call's arguments", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		CALLS("{\\\"to\\\":\\\"jane.doe@") CALLS("example.org\\\"}") STOP,
+		"arguments 0.0 {\"to\":{\"to\":\"<EMAIL_ADDRESS>\"}\"<EMAIL_ADDRESS>\"}|finish "
+		"stop|found 2|redacted 2|" },
+	{ "which rules read each for itself", READS_ARGUMENTS, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		CHOICE("\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"},"
+		       "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"n\\\":"
+		       "11}\"}}]}") STOP,
+		"arguments 0.0 {}{\"n\":11}|denied too many|finish stop|tool f|" },
+	{ "Ollama's two endpoints in one line", REDACT, "ollama", "/api/chat",
+		"application/x-ndjson",
+		"{\"response\":\"to jane.doe@\",\"message\":{\"content\":\"to jane.doe@\"}}\n"
+		"{\"response\":\"example.org it \",\"message\":{\"content\":\"example.org it "
+		"\"}}\n{\"done\":true}\n",
+		"text 0.0 to to <EMAIL_ADDRESS> it <EMAIL_ADDRESS> it |found 2|redacted 2|" },
+	{ "reasoning under two names, by Bedrock's invoke", REDACT, "bedrock",
+		"/invoke-with-response-stream", FRAMES,
+		"{\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"to jane.doe@\","
+		"\"reasoning_content\":\"to jane.doe@\"}}]}\n"
+		"{\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"example.org it \","
+		"\"reasoning_content\":\"example.org it \"}}]}\n"
+		"{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n",
+		"reasoning 0.0 to to <EMAIL_ADDRESS> it <EMAIL_ADDRESS> it |finish stop|found "
+		"2|redacted 2|" },
+	{ "a reasoning's text and its summary have numbers of their own", REDACT, "openai",
+		"/v1/responses", "text/event-stream",
+		EVENT("{\"type\":\"response.reasoning_text.delta\",\"output_index\":0,"
+		      "\"content_index\":0,\"delta\":\"to jane.doe@\"}")
+			EVENT("{\"type\":\"response.reasoning_summary_text.delta\","
+			      "\"output_index\":0,\"summary_index\":0,\"delta\":\"of "
+			      "bob@\"}")
+				EVENT("{\"type\":\"response.reasoning_text.delta\","
+				      "\"output_index\":0,\"content_index\":0,\"delta\":"
+				      "\"example.org \"}")
+					EVENT("{\"type\":\"response.reasoning_summary_text."
+					      "delta\",\"output_index\":0,\"summary_index\":0,"
+					      "\"delta\":\"example.net \"}")
+						EVENT("{\"type\":\"response.completed\"}"),
+		"reasoning 0.0 to of <EMAIL_ADDRESS> <EMAIL_ADDRESS> |found 2|redacted 2|" },
+	{ "details of reasoning by their number, not their place", REDACT, "openai",
+		"/v1/chat/completions", "text/event-stream",
+		CHOICE("\"delta\":{\"reasoning_details\":[{\"index\":0,\"text\":\"so. \"},{"
+		       "\"index\":1,\"text\":\"to jane.doe@\"}]}")
+			CHOICE("\"delta\":{\"reasoning_details\":[{\"index\":1,\"text\":"
+			       "\"example.org \"}]}") STOP,
+		"reasoning 0.0 so. |reasoning 0.1 to <EMAIL_ADDRESS> |finish stop|found "
+		"1|redacted 1|" },
+	{ "a plan after a block of thoughts is another text", REDACT, "cohere", "/v2/chat",
+		"text/event-stream",
+		EVENT("{\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{"
+		      "\"content\":{\"thinking\":\"so it is. \"}}}}")
+			EVENT("{\"type\":\"content-end\",\"index\":0}")
+				EVENT("{\"type\":\"tool-plan-delta\",\"delta\":{\"message\":{"
+				      "\"tool_plan\":\"I ask. \"}}}")
+					EVENT("{\"type\":\"message-end\",\"delta\":{"
+					      "\"finish_reason\":\"TOOL_CALL\"}}"),
+		"same|" },
+	{ "an array that ends while text waits", REDACT, "gemini",
+		"/v1beta/models/g:streamGenerateContent", "application/json",
+		"[" PART("\"text\":\"to jane.doe@\"", "") ",\n" PART(
+			"\"text\":\"example.org\"", "") "\n]\n",
+		"text 0.0 to <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "and one of which all text does", REDACT, "gemini",
+		"/v1beta/models/g:streamGenerateContent", "application/json",
+		"[" PART("\"text\":\"jane.doe@example.org\"", "") "]",
+		"text 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "a finish reason in each event, as from Vertex", REDACT, "gemini",
+		"/v1/publishers/google/models/g:streamGenerateContent", "text/event-stream",
+		EVENT(PART("\"text\":\"to jane.\"", STOPS))
+			EVENT(PART("\"text\":\"doe@example\"", STOPS)) ": so\n\n" EVENT(
+				PART("\"text\":\".org and on. \"", STOPS))
+				EVENT(PART("\"text\":\"At bob@example.net\"", STOPS)),
+		"text 0.0 to <EMAIL_ADDRESS> and on. At <EMAIL_ADDRESS>|finish STOP|found "
+		"2|redacted 2|" },
+	{ "in an array, of two candidates, with thoughts", REDACT, "gemini",
+		"/v1/publishers/google/models/g:streamGenerateContent", "application/json",
+		"[" PART("\"text\":\"of jane\",\"thought\":true", STOPS) "," OF_ONE(
+			"\"text\":\"to bob\"") "," PART("\"text\":\".doe@example.org. "
+							"\",\"thought\":true",
+			STOPS) "," PART("\"text\":\"so. \"",
+			STOPS) "," OF_ONE("\"text\":\"@example.net\"") "]",
+		"text 0.1 of <EMAIL_ADDRESS>. |text 1.0 to <EMAIL_ADDRESS>|text 0.0 so. "
+		"|finish "
+		"STOP|found 2|redacted 2|" },
+	{ "one finish and what comes after it go as they came", REDACT, "gemini",
+		"/v1beta/models/g:streamGenerateContent", "text/event-stream",
+		EVENT(PART("\"text\":\"So it is. \"", "")) EVENT(PART("\"text\":\"4111\"",
+			STOPS)) ": so\n\n" EVENT("{\"usageMetadata\":{\"promptTokenCount\":3,"
+						 "\"candidatesTokenCount\":4,"
+						 "\"totalTokenCount\":7}}") ": so\n\n",
+		"same|" },
+	{ "a call's arguments by their paths, in pieces", READS_ARGUMENTS, "gemini",
+		"/v1/publishers/google/models/g:streamGenerateContent", "text/event-stream",
+		EVENT(PART("\"functionCall\":{\"name\":\"g\",\"willContinue\":true}", ""))
+			EVENT(PATH("$.to", "jane.d", ",\"willContinue\":true"))
+				EVENT(PATH("$.of", "bob@example", ",\"willContinue\":true"))
+					EVENT(PATH("$.to", "oe@example.org", "")) EVENT(
+						PATH("$.of", ".net", ",\"willContinue\":true"))
+						EVENT(PATH("$.of", "", ""))
+							EVENT(PART("\"functionCall\":"
+								   "{}",
+								STOPS)),
+		"input 0.0 <EMAIL_ADDRESS><EMAIL_ADDRESS>|finish STOP|found 2|redacted 2|tool "
+		"g|" },
+	{ "which rules on arguments cannot read", READS_ARGUMENTS, "gemini",
+		"/v1/publishers/google/models/g:streamGenerateContent", "text/event-stream",
+		EVENT(PART("\"functionCall\":{\"name\":\"f\",\"willContinue\":true}", ""))
+			EVENT(PATH("$.n", "11", "")) EVENT(PART("\"functionCall\":{}", STOPS)),
+		"input 0.0 11|denied a rule of the policy could not be evaluated|finish "
+		"STOP|tool f|" },
+	{ "a result of Bedrock's own tool, in pieces", REDACT, "bedrock",
+		"/model/x/converse-stream", CONVERSE,
+		"contentBlockStart {\"contentBlockIndex\":1,\"start\":{\"toolResult\":{"
+		"\"toolUseId\":\"t\",\"status\":\"success\"}}}\n"
+		"contentBlockDelta "
+		"{\"contentBlockIndex\":1,\"delta\":{\"toolResult\":[{\"text\":"
+		"\"to jane.doe@\"}]}}\n"
+		"contentBlockDelta "
+		"{\"contentBlockIndex\":1,\"delta\":{\"toolResult\":[{\"text\":"
+		"\"exam\"},{\"text\":\"ple.org\"}]}}\n"
+		"contentBlockStop {\"contentBlockIndex\":1}\n"
+		"messageStop {\"stopReason\":\"end_turn\"}\n",
+		"text 1.0 to <EMAIL_ADDRESS>|finish end_turn|found 1|redacted 1|" },
+	{ "an event's retry that is no number", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		"retry: DE89370400440532013000\nid: 7\n" CHUNK(
+			"it is. ") "retry: 250000\n\n" STOP,
+		"text 0.0 it is. |finish stop|found 1|redacted 1|" },
+};
+
+/* ---- one stream of each dialect, with a value across two events ---- */
+
+static const struct answer_case answer_streams[] = {
+	{ "Bedrock's converse-stream", REDACT, "bedrock", "/model/x/converse-stream", CONVERSE,
+		"messageStart {\"role\":\"assistant\"}\n"
+		"contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"to "
+		"jane.doe@\"}}\n"
+		"contentBlockDelta "
+		"{\"contentBlockIndex\":0,\"delta\":{\"text\":\"example.org\"}}\n"
+		"contentBlockStop {\"contentBlockIndex\":0}\n"
+		"contentBlockDelta {\"contentBlockIndex\":1,\"delta\":{\"toolUse\":{\"input\":"
+		"\"{\\\"to\\\":\\\"jane.doe@\"}}}\n"
+		"contentBlockDelta {\"contentBlockIndex\":1,\"delta\":{\"toolUse\":{\"input\":"
+		"\"example.org\\\"}\"}}}\n"
+		"contentBlockStop {\"contentBlockIndex\":1}\n"
+		"messageStop {\"stopReason\":\"tool_use\"}\n"
+		"metadata "
+		"{\"usage\":{\"inputTokens\":3,\"outputTokens\":4,\"totalTokens\":7}}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|arguments 1.0 "
+		"{\"to\":\"<EMAIL_ADDRESS>\"}|finish tool_use|found 2|redacted 2|usage 3 4|" },
+	{ "Cohere's chat", REDACT, "cohere", "/v2/chat", "text/event-stream",
+		"data: {\"type\":\"content-start\",\"index\":0}\n\n"
+		"data: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{"
+		"\"content\":{\"text\":\"to jane.doe@\"}}}}\n\n"
+		"data: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{"
+		"\"content\":{\"text\":\"example.org\"}}}}\n\n"
+		"data: {\"type\":\"content-end\",\"index\":0}\n\n"
+		"data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\","
+		"\"usage\":{\"tokens\":{\"input_tokens\":3,\"output_tokens\":4}}}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish COMPLETE|found 1|redacted 1|usage 3 4|" },
+	{ "TGI's stream", REDACT, "tgi", "/generate_stream", "text/event-stream",
+		"data: {\"index\":1,\"token\":{\"id\":7,\"text\":\"to jane.doe@\"},"
+		"\"generated_text\":null}\n\n"
+		"data: {\"index\":2,\"token\":{\"id\":8,\"text\":\"example.org\"},"
+		"\"generated_text\":\"to " MAIL "\",\"details\":{\"finish_reason\":\"length\","
+		"\"generated_tokens\":2}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|finish length|found "
+		"2|redacted 2|" },
+	{ "Ollama's generate", REDACT, "ollama", "/api/generate", "application/x-ndjson",
+		"{\"model\":\"l\",\"response\":\"to jane.doe@\",\"done\":false}\n"
+		"{\"model\":\"l\",\"response\":\"example.org\",\"done\":false}\n"
+		"{\"model\":\"l\",\"response\":\"\",\"done\":true,\"done_reason\":\"stop\","
+		"\"prompt_eval_count\":3,\"eval_count\":2}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|usage 3 2|" },
+	{ "OpenAI's completions", REDACT, "openai", "/v1/completions", "text/event-stream",
+		"data: {\"choices\":[{\"index\":0,\"text\":\"to jane.doe@\"}]}\n\n"
+		"data: {\"choices\":[{\"index\":0,\"text\":\"example.org\",\"finish_reason\":"
+		"\"stop\"}]}\n\n"
+		"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}"
+		"\n\ndata: [DONE]\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|usage 3 4|" },
+	{ "a chat by Azure's path, with its filters", REDACT, "openai",
+		"/openai/deployments/d/chat/completions", "text/event-stream",
+		"data: {\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0,"
+		"\"content_filter_results\":{\"hate\":{\"filtered\":false,\"severity\":"
+		"\"safe\"}}}]}\n\n" CHUNK("to jane.doe@") CHUNK("example.org") STOP,
+		"other 0.0 safe|text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "a transcription", REDACT, "openai", "/v1/audio/transcriptions", "text/event-stream",
+		"data: {\"type\":\"transcript.text.delta\",\"delta\":\"to jane.doe@\"}\n\n"
+		"data: {\"type\":\"transcript.text.delta\",\"delta\":\"example.org\"}\n\n"
+		"data: {\"type\":\"transcript.text.done\",\"text\":\"to " MAIL "\",\"usage\":{"
+		"\"type\":\"tokens\",\"input_tokens\":3,\"output_tokens\":4}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|other 0.0 "
+		"tokens|found 2|redacted "
+		"2|usage 3 4|" },
+	{ "Mistral's transcription", REDACT, "mistral", "/v1/audio/transcriptions",
+		"text/event-stream",
+		"data: {\"type\":\"transcription.language\",\"audio_language\":\"en\"}\n\n"
+		"data: {\"type\":\"transcription.text.delta\",\"text\":\"to jane.doe@\"}\n\n"
+		"data: {\"type\":\"transcription.text.delta\",\"text\":\"example.org\"}\n\n"
+		"data: {\"type\":\"transcription.done\",\"model\":\"m\",\"text\":\"to " MAIL
+		"\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7}}"
+		"\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|found 2|redacted "
+		"2|usage 3 4|" },
+	{ "an image's events", REDACT, "openai", "/v1/images/generations", "text/event-stream",
+		"data: {\"type\":\"image_generation.partial_image\",\"b64_json\":\"QUJD\"}\n\n"
+		"data: "
+		"{\"type\":\"image_generation.completed\",\"b64_json\":\"QUJD\",\"usage\":{"
+		"\"input_tokens\":3,\"output_tokens\":4}}\n\n",
+		"same|" },
+	{ "Gemini's last event, with text and the count", REDACT, "gemini",
+		"/v1beta/models/g:streamGenerateContent", "text/event-stream",
+		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"to "
+		"jane.doe@\"}]}}]}\n\n"
+		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"example.org\"}]},"
+		"\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":3,"
+		"\"candidatesTokenCount\":4,\"totalTokenCount\":7}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish STOP|found 1|redacted 1|usage 3 4|" },
+	{ "Mistral by Bedrock's invoke", REDACT, "bedrock", "/invoke-with-response-stream",
+		FRAMES,
+		"{\"outputs\":[{\"text\":\"to jane.doe@\",\"stop_reason\":null}]}\n"
+		"{\"outputs\":[{\"text\":\"example.org\",\"stop_reason\":\"stop\"}]}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "Cohere by it", REDACT, "bedrock", "/invoke-with-response-stream", FRAMES,
+		"{\"event_type\":\"text-generation\",\"text\":\"to jane.doe@\"}\n"
+		"{\"event_type\":\"text-generation\",\"text\":\"example.org\"}\n"
+		"{\"event_type\":\"stream-end\",\"finish_reason\":\"COMPLETE\"}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish COMPLETE|found 1|redacted 1|" },
+	{ "what no table knows", REDACT, "rest", "/x", "text/event-stream",
+		"data: {\"out\":{\"words\":\"to jane.doe@\"}}\n\n"
+		"data: {\"out\":{\"words\":\"example.org now\"}}\n\n",
+		"other 0.0 outwordsto <EMAIL_ADDRESS>outwords now|found 1|redacted 1|" },
+	{ "lines of text that no table knows", REDACT, "rest", "/x", "text/event-stream",
+		"data: to jane.doe@\n\ndata: example.org now\n\n", "found 1|redacted 1|" },
+};
+
+/* ---- other responses ---- */
 
 static const struct answer_case rows[] = {
 	{ "a whole answer is redacted", REDACT, "openai", "/v1/chat/completions",
@@ -66,7 +516,8 @@ static const struct answer_case rows[] = {
 	{ "JSON that calls itself audio", REDACT, "openai", "/v1/audio/speech", "audio/mpeg",
 		"{\"x\":\"" MAIL "\"}", "other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
 	{ "an answer that is broken", REDACT, "openai", "/v1/chat/completions",
-		"application/json", "{\"choices\":[", "broken the response is not strict JSON|" },
+		"application/json", "{\"choices\":[",
+		"broken the response is not strict JSON|" },
 	{ "a file of lines: what a batch came to", REDACT, "openai", "/v1/files/f/content",
 		"application/octet-stream",
 		"{\"id\":\"1\",\"t\":\"to " MAIL "\"}\n\n{\"t\":\"of bob@\"}\n"
@@ -342,7 +793,8 @@ static const struct answer_case rows[] = {
 		CHUNK("to 4111 1111 ") "data: "
 				       "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_"
 				       "reason\":\"stop\"}]}\n\n" CHUNK("1111 1111") STOP,
-		"text 0.0 to 4111 1111 |broken text follows the end of its choice or block|finish stop|" },
+		"text 0.0 to 4111 1111 |broken text follows the end of its choice or "
+		"block|finish stop|" },
 	{ "a signature beside other words is one", REDACT, "anthropic", "/v1/messages",
 		"text/event-stream",
 		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
@@ -484,7 +936,8 @@ static const struct answer_case rows[] = {
 		"{\"contentBlockStop\":{\"contentBlockIndex\":0}}\n"
 		"{\"contentBlockDelta\":{\"delta\":{\"text\":\"4111 1111\"},"
 		"\"contentBlockIndex\":0}}\n",
-		"text 0.0 to <EMAIL_ADDRESS>|broken text follows the end of its choice or block|found 1|redacted 1|" },
+		"text 0.0 to <EMAIL_ADDRESS>|broken text follows the end of its choice or "
+		"block|found 1|redacted 1|" },
 	{ "one that speaks like OpenAI's", REDACT, "bedrock", "/invoke-with-response-stream",
 		FRAMES,
 		"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"to jane.doe@\"}}]}\n"
@@ -593,11 +1046,14 @@ static const struct answer_case rows[] = {
 		"/v1/chat/completions", "text/event-stream",
 		"data: {\"p\":\"abcdef\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so "
 		"it is. \"}}]}\n\ndata: {oops\n\n",
-		"other 0.0 abcdef|text 0.0 so it is. |broken an event of the stream is not JSON|" },
+		"other 0.0 abcdef|text 0.0 so it is. |broken an event of the stream is not "
+		"JSON|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is not JSON|" },
 };
+
+/* ---- every cut ---- */
 
 static void
 try_cuts(const struct answer_case *all, size_t n)

@@ -1,5 +1,6 @@
 /* Calls in a model's response that rules with phase: tool deny or redact: the client's
- * response, whole and streamed. test_guard_calls_cut.c cuts the bytes in every way. */
+ * response, whole, streamed, and cut at each byte; reports, counters and limits; placeholders,
+ * and frames around frames. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,22 +8,24 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "answer/frames.h"
+#include "answer/vault.h"
+#include "base/caps.h"
 #include "support/answer_fix.h"
 
 #define RULES                                                                                  \
 	"rules:\n"                                                                             \
-	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: {reason: not "       \
+	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: {reason: not "      \
 	"here}}\n"                                                                             \
-	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                        \
+	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                       \
 	"tool.arguments.amount > 100', deny: {reason: too much}}\n"                            \
-	"  - {name: never, phase: tool, when: 'tool.name == \"drop\"', deny: {as: error}}\n"    \
-	"  - {name: mail, phase: tool, when: 'tool.name == \"send\"', redact: {classes: "       \
+	"  - {name: never, phase: tool, when: 'tool.name == \"drop\"', deny: {as: error}}\n"   \
+	"  - {name: mail, phase: tool, when: 'tool.name == \"send\"', redact: {classes: "      \
 	"[pii]}}\n"                                                                            \
-	"  - {name: quiet, phase: tool, mode: shadow, when: 'tool.name == \"look\"', deny: "    \
+	"  - {name: quiet, phase: tool, mode: shadow, when: 'tool.name == \"look\"', deny: "   \
 	"true}\n"
-#define RM  "The call of the tool rm was denied: not here"
-#define PAY "The call of the tool pay was denied: too much"
-
+#define RM   "The call of the tool rm was denied: not here"
+#define PAY  "The call of the tool pay was denied: too much"
 #define JSON "application/json"
 #define SSE  "text/event-stream"
 #define CHAT "openai", "/v1/chat/completions"
@@ -33,6 +36,7 @@
 #define WHOLE(message, finish)                                                                 \
 	"{\"id\":\"c\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"," message \
 	"},\"finish_reason\":\"" finish "\"}],\"usage\":{\"total_tokens\":3}}"
+
 #define FN(name, args)                                                                         \
 	"{\"id\":\"" name "1\",\"type\":\"function\",\"function\":{\"name\":\"" name           \
 	"\",\"arguments\":\"" args "\"}}"
@@ -47,50 +51,51 @@
 	      "1\",\"type\":\"function\",\"function\":{\"name\":\"" name                       \
 	      "\",\"arguments\":\"\"}}]")
 #define MORE(index, args)                                                                      \
-	DELTA("\"tool_calls\":[{\"index\":" index ",\"function\":{\"arguments\":\"" args "\"}}]")
+	DELTA("\"tool_calls\":[{\"index\":" index ",\"function\":{\"arguments\":\"" args       \
+	      "\"}}]")
 
 /* the others */
-#define GEM    "gemini", "/v1beta/models/g:generateContent"
+#define GEM "gemini", "/v1beta/models/g:generateContent"
+
 #define AWS    "bedrock", "/model/m/converse"
 #define COHERE "cohere", "/v2/chat"
 #define OLLAMA "ollama", "/api/chat"
 #define CANDIDATE(parts)                                                                       \
-	"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[" parts                 \
+	"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[" parts                  \
 	"]},\"finishReason\":\"STOP\"}]}"
 #define CALL(name, args) "{\"functionCall\":{\"name\":\"" name "\",\"args\":" args "}}"
 #define GEMINI_PARTS(parts, more)                                                              \
 	"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[" parts "]}" more "}]}"
 #define OLLAMA_LINE(text, name)                                                                \
-	"{\"message\":{\"content\":\"" text "\",\"tool_calls\":[{\"function\":{\"name\":\"" name   \
+	"{\"message\":{\"content\":\"" text                                                    \
+	"\",\"tool_calls\":[{\"function\":{\"name\":\"" name                                   \
 	"\",\"arguments\":{}}}]},\"done\":false}\n"
 #define CONVERSE(blocks, stop)                                                                 \
-	"{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[" blocks                 \
+	"{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[" blocks                \
 	"]}},\"stopReason\":\"" stop "\"}"
 #define TOOL_USE(name, input)                                                                  \
 	"{\"toolUse\":{\"toolUseId\":\"t\",\"name\":\"" name "\",\"input\":" input "}}"
 #define TOOL_CALLS(inner) ",\"delta\":{\"message\":{\"tool_calls\":{" inner "}}}"
 #define TOOL_START(index, name)                                                                \
 	EVENT("tool-call-start",                                                               \
-		",\"index\":" index TOOL_CALLS("\"id\":\"" name                               \
-						 "1\",\"type\":\"function\",\"function\":{"    \
-						 "\"name\":\"" name                               \
-						 "\",\"arguments\":\"\"}"))
+		",\"index\":" index TOOL_CALLS(                                                \
+			"\"id\":\"" name "1\",\"type\":\"function\",\"function\":{"            \
+			"\"name\":\"" name "\",\"arguments\":\"\"}"))
 #define TOOL_MORE(index, args)                                                                 \
 	EVENT("tool-call-delta",                                                               \
 		",\"index\":" index TOOL_CALLS("\"function\":{\"arguments\":\"" args "\"}"))
-#define TOOL_END(index) EVENT("tool-call-end", ",\"index\":" index)
-#define COHERE_END(finish)                                                                     \
-	EVENT("message-end", ",\"delta\":{\"finish_reason\":\"" finish "\"}")
+#define TOOL_END(index)	   EVENT("tool-call-end", ",\"index\":" index)
+#define COHERE_END(finish) EVENT("message-end", ",\"delta\":{\"finish_reason\":\"" finish "\"}")
 
 /* Anthropic */
 #define MESSAGE(blocks, stop)                                                                  \
 	"{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[" blocks       \
 	"],\"stop_reason\":\"" stop "\",\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}"
+
 #define USE(name, input)                                                                       \
 	"{\"type\":\"tool_use\",\"id\":\"" name "1\",\"name\":\"" name "\",\"input\":" input "}"
-#define TEXT(text) "{\"type\":\"text\",\"text\":\"" text "\"}"
-#define EVENT(type, rest)                                                                      \
-	"event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
+#define TEXT(text)	  "{\"type\":\"text\",\"text\":\"" text "\"}"
+#define EVENT(type, rest) "event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
 #define START                                                                                  \
 	EVENT("message_start",                                                                 \
 		",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\","      \
@@ -113,21 +118,22 @@
 
 /* responses */
 #define RESP "openai", "/v1/responses"
+
 #define RESPONSE(store, output)                                                                \
-	"{\"id\":\"r\",\"object\":\"response\",\"status\":\"completed\",\"store\":" store           \
+	"{\"id\":\"r\",\"object\":\"response\",\"status\":\"completed\",\"store\":" store      \
 	",\"output\":[" output "]}"
 #define FC(name, args)                                                                         \
-	"{\"type\":\"function_call\",\"id\":\"fc_" name "\",\"call_id\":\"c" name                \
+	"{\"type\":\"function_call\",\"id\":\"fc_" name "\",\"call_id\":\"c" name              \
 	"\",\"name\":\"" name "\",\"arguments\":\"" args "\",\"status\":\"completed\"}"
 #define MSG(id, text)                                                                          \
-	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"completed\",\"role\":"            \
-	"\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"" text                    \
+	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"completed\",\"role\":"       \
+	"\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"" text                \
 	"\",\"annotations\":[]}]}"
 #define NUMBERED(type, n, rest)                                                                \
 	"event: " type "\ndata: {\"type\":\"" type "\",\"sequence_number\":" n rest "}\n\n"
 #define CREATED(store)                                                                         \
 	NUMBERED("response.created", "0",                                                      \
-		",\"response\":{\"id\":\"r\",\"status\":\"in_progress\",\"store\":" store          \
+		",\"response\":{\"id\":\"r\",\"status\":\"in_progress\",\"store\":" store      \
 		",\"output\":[]}")
 #define ADDED(n, i, item)                                                                      \
 	NUMBERED("response.output_item.added", n, ",\"output_index\":" i ",\"item\":" item)
@@ -136,45 +142,54 @@
 		",\"item_id\":\"fc_" name "\",\"output_index\":" i ",\"delta\":\"" args "\"")
 #define ARGS_DONE(n, i, name, args)                                                            \
 	NUMBERED("response.function_call_arguments.done", n,                                   \
-		",\"item_id\":\"fc_" name "\",\"output_index\":" i ",\"arguments\":\"" args "\"")
+		",\"item_id\":\"fc_" name "\",\"output_index\":" i ",\"arguments\":\"" args    \
+		"\"")
 #define ITEM_DONE(n, i, item)                                                                  \
 	NUMBERED("response.output_item.done", n, ",\"output_index\":" i ",\"item\":" item)
 #define COMPLETED(n, output)                                                                   \
 	NUMBERED("response.completed", n, ",\"response\":" RESPONSE("false", output))
 #define OWN(type, n, i, id, rest)                                                              \
 	NUMBERED(type, n,                                                                      \
-		",\"item_id\":\"msg_" id "\",\"output_index\":" i ",\"content_index\":0," rest)
+		",\"item_id\":\"msg_" id "\",\"output_index\":" i                              \
+		",\"content_index\":0," rest)
 #define OWN_TEXT(n0, n1, n2, n3, i, id, text)                                                  \
 	OWN("response.content_part.added", n0, i, id,                                          \
-		"\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}")            \
+		"\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}")        \
 	OWN("response.output_text.delta", n1, i, id, "\"delta\":\"" text "\"")                 \
 	OWN("response.output_text.done", n2, i, id, "\"text\":\"" text "\"")                   \
 	OWN("response.content_part.done", n3, i, id,                                           \
-		"\"part\":{\"type\":\"output_text\",\"text\":\"" text "\",\"annotations\":[]}")
+		"\"part\":{\"type\":\"output_text\",\"text\":\"" text                          \
+		"\",\"annotations\":[]}")
 #define MSG_BEGUN(id)                                                                          \
-	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"in_progress\",\"role\":"          \
+	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"in_progress\",\"role\":"     \
 	"\"assistant\",\"content\":[]}"
 
 /* stored turns */
 #define INTER "gemini", "/v1beta/interactions"
+
 #define STEP(name, args)                                                                       \
-	"{\"type\":\"function_call\",\"id\":\"" name "1\",\"name\":\"" name "\",\"arguments\":" args \
-	"}"
+	"{\"type\":\"function_call\",\"id\":\"" name "1\",\"name\":\"" name                    \
+	"\",\"arguments\":" args "}"
 #define INTERACTION(list, steps)                                                               \
 	"{\"id\":\"v1\",\"status\":\"requires_action\",\"" list "\":[" steps "]}"
-#define IEVENT(type, rest)                                                                     \
-	"event: " type "\ndata: {\"event_type\":\"" type "\"" rest "}\n\n"
-#define IDONE IEVENT("interaction.completed", ",\"interaction\":{\"id\":\"v1\",\"status\":\"done\"}")
-#define CONV  "mistral", "/v1/conversations"
+#define IEVENT(type, rest) "event: " type "\ndata: {\"event_type\":\"" type "\"" rest "}\n\n"
+#define IDONE                                                                                  \
+	IEVENT("interaction.completed", ",\"interaction\":{\"id\":\"v1\",\"status\":"          \
+					"\"done\"}")
+#define CONV "mistral", "/v1/conversations"
 #define MCALL(name, args)                                                                      \
-	"event: function.call.delta\ndata: {\"type\":\"function.call.delta\",\"output_index\":0,"  \
+	"event: function.call.delta\ndata: "                                                   \
+	"{\"type\":\"function.call.delta\",\"output_index\":0,"                                \
 	"\"tool_call_id\":\"t1\",\"name\":\"" name "\",\"arguments\":\"" args "\"}\n\n"
-#define MDONE "event: conversation.response.done\ndata: {\"type\":\"conversation.response.done\"}\n\n"
+#define MDONE                                                                                  \
+	"event: conversation.response.done\ndata: "                                            \
+	"{\"type\":\"conversation.response.done\"}\n\n"
 
 static const char SAME[] = "as it came, in whatever pieces";
 static const char ANYHOW[] = "it goes";
+
 #define ID_CALL(index, id, name, args)                                                         \
-	DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"" id                               \
+	DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"" id                              \
 	      "\",\"function\":{\"name\":\"" name "\",\"arguments\":\"" args "\"}}]")
 
 static const struct row {
@@ -741,8 +756,8 @@ static const struct row {
 	{ "what the signed one takes with it", GEM, JSON,
 		CANDIDATE("{\"functionCall\":{\"name\":\"rm\",\"args\":{}},"
 			  "\"thoughtSignature\":\"c2ln\"}," CALL("a", "{}")),
-		CANDIDATE("{\"text\":\"" RM
-			  "\"},{\"text\":\"The call of the tool a was denied: the call belongs to "
+		CANDIDATE("{\"text\":\"" RM "\"},{\"text\":\"The call of the tool a was "
+			  "denied: the call belongs to "
 			  "the same step as a denied call\"}"),
 		0 },
 	{ "one that is signed itself goes alone", GEM, JSON,
@@ -844,7 +859,8 @@ piece_of(struct span event, size_t *from, size_t *to)
 {
 	static const char *const marks[] = { "\"delta\":{\"content\":\"",
 		"\"function\":{\"arguments\":\"", "_delta\",\"text\":\"",
-		"_delta\",\"partial_json\":\"", "\"message\":{\"content\":{\"text\":\"", "_index\":0,\"delta\":\"" };
+		"_delta\",\"partial_json\":\"", "\"message\":{\"content\":{\"text\":\"",
+		"_index\":0,\"delta\":\"" };
 
 	for (size_t i = 0; i < COUNT_OF(marks); i++) {
 		const char *at = memmem(event.p, event.n, marks[i], strlen(marks[i]));
@@ -901,8 +917,10 @@ count_arguments(struct span all, size_t n[256])
 	memset(n, 0, 256 * sizeof(*n));
 	for (size_t i = 0; i < COUNT_OF(marks); i++)
 		for (const char *at = all.p, *end = all.p + all.n;
-			at && (at = memmem(at, (size_t)(end - at), marks[i], strlen(marks[i])));)
-			for (at += strlen(marks[i]); at < end && *at != '"' && *at != '}'; at++) {
+			at &&
+			(at = memmem(at, (size_t)(end - at), marks[i], strlen(marks[i])));)
+			for (at += strlen(marks[i]); at < end && *at != '"' && *at != '}';
+				at++) {
 				at += *at == '\\';
 				n[(unsigned char)*at]++;
 			}
@@ -961,7 +979,6 @@ check(const struct row *row, size_t step, bool at)
 	buf_free(&expected);
 }
 
-#ifndef CUT_ANYWHERE
 static void
 denied_call_of_several_is_removed(void **state)
 {
@@ -970,8 +987,6 @@ denied_call_of_several_is_removed(void **state)
 		check(&rows[i], SIZE_MAX / 2, false);
 	assert_int_equal(failures, 0);
 }
-
-#else
 
 static void
 cut_calls_give_the_same_output(void **state)
@@ -985,17 +1000,325 @@ cut_calls_give_the_same_output(void **state)
 	}
 	assert_int_equal(failures, 0);
 }
-#endif
+
+/* ---- reports and limits ---- */
+
+#define REPORT_RULES                                                                           \
+	"rules:\n"                                                                             \
+	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: {reason: not "      \
+	"here}, tag: [seen]}\n"                                                                \
+	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                       \
+	"tool.arguments.amount > 100', deny: {reason: too much}}\n"                            \
+	"  - {name: mail, phase: tool, when: 'tool.name == \"send\"', redact: {classes: "      \
+	"[pii]}}\n"                                                                            \
+	"  - {name: never, phase: response, when: 'response.tool_calls.exists(c, c.name == "   \
+	"\"rm\")', deny: "                                                                     \
+	"true}\n"
+#define CHAT_DELTA(delta)                                                                      \
+	"data: {\"choices\":[{\"index\":0,\"delta\":{" delta "},\"finish_reason\":null}]}\n\n"
+#define CHAT_CALL(index, name, args)                                                           \
+	CHAT_DELTA("\"tool_calls\":[{\"index\":" index                                         \
+		   ",\"id\":\"i\",\"function\":{\"name\":\"" name "\",\"arguments\":\"" args   \
+		   "\"}}]")
+#define CHAT_END                                                                               \
+	"data: "                                                                               \
+	"{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n"
+#define USAGE                                                                                  \
+	"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7,"       \
+	"\"total_tokens\":18}}\n\n"
+
+static const struct answer_case chat = { "chat", REPORT_RULES, "openai", "/v1/chat/completions",
+	SSE, "", "" };
+
+static void
+removed_calls_are_counted_and_reported(void **state)
+{
+	struct guard_rig r;
+
+	(void)state;
+	guard_rig_open(&r, &chat);
+	guard_rig_feed(&r, SPAN_LIT(CHAT_CALL("0", "rm", "{}") CHAT_CALL("1", "list", "{}")
+					   CHAT_END USAGE DONE));
+	guard_rig_end(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	const struct guard_report *a = guard_report(r.g);
+	struct usage u = guard_usage(r.g);
+	assert_true(u.known);
+	assert_int_equal(u.input_tokens, 11);
+	assert_int_equal(u.output_tokens, 7);
+	assert_string_equal(a->finish, "tool_calls");
+	assert_true(a->content && a->ended);
+	assert_int_equal(a->ntools, 2);
+	assert_int_equal(a->ncalled, 2);
+	assert_string_equal(a->called[0].name, "rm");
+	assert_int_equal(a->called[0].ruled.effect, RULE_DENY);
+	assert_string_equal(a->called[0].ruled.rule->name, "no-rm");
+	assert_string_equal(a->called[1].name, "list");
+	assert_int_equal(a->called[1].ruled.effect, RULE_PERMIT);
+	assert_int_equal(a->sum.ruled.effect, RULE_REDACT);
+	assert_string_equal(a->sum.ruled.rule->name, "no-rm");
+	assert_int_equal(a->sum.ruled.ntags, 1);
+	/* response rules read the remaining response */
+	assert_int_equal(a->verdict.ruled.effect, RULE_PERMIT);
+	guard_rig_close(&r);
+}
+
+/* The relay must not take a held response for silence. */
+static void
+held_calls_count_as_content(void **state)
+{
+	struct guard_rig r;
+
+	(void)state;
+	guard_rig_open(&r, &chat);
+	guard_rig_feed(&r, SPAN_LIT(CHAT_CALL("0", "list", "{")));
+	assert_int_equal(r.out.n, 0);
+	assert_true(guard_report(r.g)->content);
+	assert_true(guard_held(r.g) >= strlen(CHAT_CALL("0", "list", "{")));
+	assert_false(guard_is_long(r.g, 1));
+	for (unsigned i = 0; i < 64; i++)
+		guard_rig_feed(&r, SPAN_LIT(CHAT_CALL("0", "list", " ")));
+	/* all of it may be forwarded with the next byte */
+	assert_int_equal(r.out.n, 0);
+	assert_true(guard_is_long(r.g, 1));
+	guard_rig_close(&r);
+}
+
+static enum guard_result
+long_call(const char *name, size_t pieces, const char *piece, struct buf *in, struct buf *out)
+{
+	struct guard_rig r;
+
+	buf_clear(in);
+	buf_printf(in, CHAT_CALL("0", "%s", "{\\\"x\\\":\\\""), name);
+	for (size_t i = 0; i < pieces; i++)
+		buf_printf(in,
+			CHAT_DELTA("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+				   "\"%s\"}}]"),
+			piece);
+	buf_str(in, CHAT_DELTA("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+			       "\"\\\"}\"}}]") CHAT_END DONE);
+	guard_rig_open(&r, &chat);
+	guard_rig_feed(&r, buf_view(in));
+	guard_rig_end(&r);
+	buf_clear(out);
+	buf_span(out, buf_view(&r.out));
+	enum guard_result got = r.got;
+	guard_rig_close(&r);
+	return got;
+}
+
+static size_t
+dots(const struct buf *b)
+{
+	struct span s = buf_view(b);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == '.';
+	return n;
+}
+
+static void
+long_calls_are_limited(void **state)
+{
+	char piece[1025];
+	struct buf in, out;
+
+	(void)state;
+	memset(piece, '.', sizeof(piece) - 1);
+	piece[sizeof(piece) - 1] = '\0';
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	assert_int_equal(long_call("list", 80, piece, &in, &out), GUARD_PASS);
+	assert_int_equal(dots(&in), dots(&out));
+	/* the arguments contain no amount */
+	assert_int_equal(long_call("pay", 80, piece, &in, &out), GUARD_PASS);
+	assert_non_null(memmem(out.p, out.n, "evaluated", 9));
+	assert_null(memmem(out.p, out.n, "tool_calls", 10));
+	/* text that waits behind the call is limited */
+	assert_int_equal(
+		long_call("list", CAP_CALL_ARGUMENTS / sizeof(piece) + 8, piece, &in, &out),
+		GUARD_UNREAD);
+	assert_int_equal(out.n, 0);
+	buf_free(&in);
+	buf_free(&out);
+}
+
+static void
+number_of_calls_is_limited(void **state)
+{
+	struct guard_rig r;
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 0);
+	for (unsigned i = 0; i < CAP_CALLS + 1; i++)
+		buf_printf(&in, CHAT_CALL("%u", "rm", "{}"), i);
+	guard_rig_open(&r, &chat);
+	guard_rig_feed(&r, buf_view(&in));
+	assert_int_equal(r.got, GUARD_UNREAD);
+	guard_rig_close(&r);
+	buf_free(&in);
+}
+
+/* Events between the pieces of a call wait for its end. */
+static void
+events_that_wait_for_a_call_are_limited(void **state)
+{
+	struct guard_rig r;
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 0);
+	buf_str(&in, "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"");
+	for (unsigned i = 0; i < 1 << 20; i++)
+		buf_putc(&in, '.');
+	buf_str(&in, "\"}}]}\n\n");
+	guard_rig_open(&r, &chat);
+	guard_rig_feed(&r, SPAN_LIT(CHAT_CALL("0", "list", "{")));
+	/* a third of the limit is accepted, the whole is not, because each event needs further
+	 * memory */
+	for (size_t i = 0; i < CAP_CALLS_HELD / 3 / in.n; i++)
+		guard_rig_feed(&r, buf_view(&in));
+	assert_int_equal(r.got, GUARD_PASS);
+	for (size_t i = 0; i < CAP_CALLS_HELD / in.n; i++)
+		guard_rig_feed(&r, buf_view(&in));
+	assert_int_equal(r.got, GUARD_UNREAD);
+	assert_int_equal(r.out.n, 0);
+	guard_rig_close(&r);
+	buf_free(&in);
+}
+
+static void
+number_of_choices_is_limited(void **state)
+{
+	struct guard_rig r;
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 0);
+	guard_rig_open(&r, &chat);
+	for (unsigned i = 0; i <= 128; i++) {
+		assert_int_equal(r.got, GUARD_PASS);
+		buf_clear(&in);
+		buf_printf(&in, "data: {\"choices\":[{\"index\":%u,\"delta\":{}}]}\n\n", i);
+		guard_rig_feed(&r, buf_view(&in));
+	}
+	assert_int_equal(r.got, GUARD_UNREAD);
+	guard_rig_close(&r);
+	buf_free(&in);
+}
+
+static void
+placeholders_are_restored_in_permitted_calls(void **state)
+{
+	struct vault *v = vault_new();
+	struct guard_rig r;
+
+	(void)state;
+	assert_int_equal(
+		vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("jane@x.org")), 0);
+	guard_rig_load(&r, &chat);
+	r.plan.vault = v;
+	guard_rig_begin(&r, &chat);
+	guard_rig_feed(&r,
+		SPAN_LIT(CHAT_CALL("0", "rm", "{\\\"to\\\":\\\"<EMAIL_ADDRESS_1>\\\"}")
+				CHAT_CALL("1", "list", "{\\\"to\\\":\\\"<EMAIL_ADDRESS_1>\\\"}")
+					CHAT_END DONE));
+	guard_rig_end(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	assert_true(span_is(buf_view(&r.out),
+		CHAT_DELTA("\"content\":\"The call of the tool rm was denied: not \"")
+			CHAT_DELTA("\"content\":\"here\"") CHAT_CALL(
+				"0", "list", "{\\\"to\\\":\\\"jane@x.org\\\"}") CHAT_END DONE));
+	guard_rig_close(&r);
+	vault_free(&v);
+}
+
+/* Claude's events within those of AWS (InvokeModelWithResponseStream). */
+static void
+wrapped_frames_are_edited(void **state)
+{
+	static const char *const in[] = { "{\"type\":\"content_block_start\",\"index\":0,"
+					  "\"content_block\":{\"type\":\"tool_use\","
+					  "\"id\":\"t\",\"name\":\"rm\",\"input\":{}}}",
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_"
+		"json_delta\","
+		"\"partial_json\":\"{}\"}}",
+		"{\"type\":\"content_block_stop\",\"index\":0}",
+		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"}}",
+		"{\"type\":\"message_stop\"}" };
+	static const char want[] =
+		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
+		"\"text\","
+		"\"text\":\"\"}}\n"
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\","
+		"\"text\":\"The call of the tool rm was denied: not \"}}\n"
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\","
+		"\"text\":\"here\"}}\n"
+		"{\"type\":\"content_block_stop\",\"index\":0}\n"
+		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n"
+		"{\"type\":\"message_stop\"}\n";
+	static const struct answer_case c = { "invoke", REPORT_RULES, "bedrock",
+		"/model/claude/invoke-with-response-stream", FRAMES, "", "" };
+	struct frame_writer w;
+	struct frames frames;
+	struct frame f;
+	struct guard_rig r;
+	struct buf bytes, said, inner;
+
+	(void)state;
+	buf_init(&bytes, 0);
+	buf_init(&said, 0);
+	buf_init(&inner, 0);
+	frame_writer_init(&w, FRAMES_EVENTSTREAM);
+	w.wrap = true;
+	for (size_t i = 0; i < COUNT_OF(in); i++)
+		assert_int_equal(
+			frame_write(&w, SPAN_LIT("chunk"), span_str(in[i]), &bytes), 0);
+	for (size_t step = 1; step < bytes.n; step += 97) {
+		guard_rig_open(&r, &c);
+		for (size_t at = 0; at < bytes.n; at += step)
+			guard_rig_feed(&r, span_cut(buf_view(&bytes), at, at + step));
+		guard_rig_end(&r);
+		assert_int_equal(r.got, GUARD_PASS);
+		struct span out = buf_view(&r.out);
+		frames_init(&frames, FRAMES_EVENTSTREAM, 0);
+		buf_clear(&said);
+		while (frames_next(&frames, &out, &f) > 0) {
+			buf_clear(&inner);
+			assert_true(span_is(f.type, "chunk"));
+			assert_int_equal(frame_unwrap(&f, &inner), 0);
+			buf_span(&said, f.data);
+			buf_putc(&said, '\n');
+		}
+		frames_free(&frames);
+		if (!span_is(buf_view(&said), want))
+			fail_msg("in steps of %zu:\n%.*s", step, SPAN_ARG(buf_view(&said)));
+		guard_rig_close(&r);
+	}
+	buf_free(&bytes);
+	buf_free(&said);
+	buf_free(&inner);
+}
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-#ifndef CUT_ANYWHERE
+	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(denied_call_of_several_is_removed),
-#else
 		cmocka_unit_test(cut_calls_give_the_same_output),
-#endif
+		cmocka_unit_test(removed_calls_are_counted_and_reported),
+		cmocka_unit_test(held_calls_count_as_content),
+		cmocka_unit_test(long_calls_are_limited),
+		cmocka_unit_test(number_of_calls_is_limited),
+		cmocka_unit_test(events_that_wait_for_a_call_are_limited),
+		cmocka_unit_test(number_of_choices_is_limited),
+		cmocka_unit_test(placeholders_are_restored_in_permitted_calls),
+		cmocka_unit_test(wrapped_frames_are_edited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
