@@ -94,6 +94,10 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c tests/scenario/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/%.c=$(B)/tests/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_RUN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
+# What several test programs and benchmarks share: each tests/support/NAME.c that has a NAME.h, except for programs.
+# The linker takes the files that a program needs.
+SUPPORT_SRC := $(filter-out tests/support/findings.c tests/support/traffic.c,$(filter $(patsubst %.h,%.c,$(wildcard tests/support/*.h)),$(wildcard tests/support/*.c)))
+SUPPORT     := $(B)/tests/libsupport.a
 
 .DEFAULT_GOAL := all
 .PHONY: all
@@ -522,9 +526,6 @@ accuracy: deps ## precision and recall per entity on labelled texts (DATA="FILEâ
 	@$(B)/tests/support/accuracy $(or $(DATA),../shared/data/detect-dev/pii.jsonl ../shared/data/detect-dev/secrets.jsonl)
 	@$(if $(DATA),,tests/support/injection $(B)/tollgate-train $(INJECT) ../shared/data/injection)
 
-# What make fidelity and its part in make test are made of.
-FIDELITY_OBJ := $(B)/tests/support/fidelity_run.o $(B)/tests/support/fidelity_docs.o
-$(B)/tests/support/fidelity $(B)/tests/unit/test_fidelity: $(FIDELITY_OBJ)
 
 .PHONY: fidelity
 fidelity: deps-run ## values that redaction misses or cuts, and bytes it takes too many, in everyday documents (SEED=N MB=N SHOW=N)
@@ -550,9 +551,9 @@ faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBS
 # The benchmark: tests/bench/run and what it needs beside the stack.
 BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets $(B)/bench/tree $(B)/bench/keep $(B)/bench/tools $(B)/bench/tool_list $(B)/bench/views
 
-$(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(LIB)
+$(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS)
 
 SOAK    ?= 100000
 HAPROXY ?= haproxy
@@ -592,9 +593,9 @@ bench-detect: deps-run ## microseconds a KB of each stage of detection beside on
 	@$(B)/bench/detect $(DETECT_BENCH)
 
 # make bench-answers ANSWERS_BENCH="FILEâ€¦"
-$(B)/bench/answers: tests/bench/answers.c $(TEXTS_OBJ) $(LIB)
+$(B)/bench/answers: tests/bench/answers.c $(TEXTS_OBJ) $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) -lcmocka $(ALL_LIBS)
 
 .PHONY: bench-answers
 bench-answers: deps-run ## CPU us a token event of a stream, ms a whole answer of 1 MB
@@ -606,18 +607,18 @@ bench-tool-list: deps-run ## CPU ms a list of 500 tools from an MCP server, filt
 	@$(MAKE) --no-print-directory $(B)/bench/tool_list
 	@$(B)/bench/tool_list
 
-$(B)/bench/quota: tests/bench/quota.c $(LIB)
+$(B)/bench/quota: tests/bench/quota.c $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS) -lcmocka
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS)
 
 # Instructions a request (tests/bench/count), of what is shipped: the same objects.
 COUNT_WRAP := memcpy memmove memset malloc calloc realloc __memcpy_chk __memmove_chk __memset_chk \
 	sodium_memzero explicit_bzero __explicit_bzero_chk
 
-$(B)/bench/count: tests/bench/count.c $(LIB)
+$(B)/bench/count: tests/bench/count.c $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS) \
-		-lcmocka $(patsubst %,-Wl$(comma)--wrap=%,$(COUNT_WRAP))
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS) \
+		$(patsubst %,-Wl$(comma)--wrap=%,$(COUNT_WRAP))
 
 .PHONY: count
 count: deps ## instructions a request, by callgrind (COUNT="--against FILE")
@@ -631,9 +632,9 @@ count-haproxy: deps ## HAProxy's instructions a request, by callgrind (COUNT="--
 	@tests/bench/count-haproxy-run $(B) $(COUNT)
 
 # Instructions of texts made to be dear: fifty a day (COUNT, of FIRST on).
-$(B)/bench/effort: tests/bench/effort.c $(LIB)
+$(B)/bench/effort: tests/bench/effort.c $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS)
 
 .PHONY: effort
 effort: ## instructions of searches in texts made to be dear, by callgrind, at two sizes (FIRST=N COUNT=N)
@@ -651,9 +652,9 @@ bench-quota: deps ## Redis' CPU a reservation and a settlement, beside a Lua scr
 	@$(MAKE) --no-print-directory $(B)/bench/quota
 	@$(B)/bench/quota
 
-$(B)/bench/policy: tests/bench/policy.c $(LIB)
+$(B)/bench/policy: tests/bench/policy.c $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS)
 
 .PHONY: bench-policy
 bench-policy: deps-run ## what rules and tokens cost, beside a SPOP round trip
@@ -726,7 +727,11 @@ $(B)/tests/%.o: tests/%.c | $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(TEST_OPT) -c -o $@ $<
 
-$(B)/tests/%: $(B)/tests/%.o $(LIB)
+$(SUPPORT): $(SUPPORT_SRC:%.c=$(B)/%.o)
+	@rm -f $@
+	$(call say,AR)$(AR) rcs $@ $^
+
+$(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(TEST_LINK) $(TEST_WRAP:%=-Wl$(comma)--wrap=%) -o $@ $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
 
 .SECONDARY: $(UNIT_BIN:%=%.o) $(FUZZ_RUN:%=%.o)
@@ -770,11 +775,11 @@ fuzz: deps ## coverage-guided fuzzing with clang, FUZZTIME seconds a target
 	@tests/support/deps clang:clang
 	@set -e; for s in $(FUZZ_SRC); do n=$$(basename $$s .c); echo "== $$n"; \
 		$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang OPT="-O1 -g" \
-			SAN=address,undefined,fuzzer-no-link $(B)/fuzz/libtollgate.a >/dev/null; \
+			SAN=address,undefined,fuzzer-no-link $(B)/fuzz/libtollgate.a $(B)/fuzz/tests/libsupport.a >/dev/null; \
 		mkdir -p $(B)/fuzz/corpus/$$n; \
 		clang $(CPPFLAGS) -Itests -std=gnu11 -O1 -g -fno-strict-aliasing -pthread \
 			-fsanitize=address,undefined,fuzzer -DTG_SANITIZE=1 -o $(B)/fuzz/$$n $$s \
-			$(B)/fuzz/libtollgate.a $(ALL_LIBS) $(WSLAY); \
+			$(B)/fuzz/tests/libsupport.a $(B)/fuzz/libtollgate.a -lcmocka $(ALL_LIBS) $(WSLAY); \
 		$(B)/fuzz/$$n -max_total_time=$(FUZZTIME) -rss_limit_mb=4096 -timeout=20 \
 			-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n \
 			tests/fuzz/seeds/$${n#fuzz_}; done

@@ -96,19 +96,19 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	bool more = true;
 	switch (how) {
 	case HANG:
-		rig_hang(c);
+		http_rig_hang(c);
 		more = false;
 		break;
-	case GARBAGE: rig_answer(c, 200, "", SPAN_LIT("<html>busy</html>")); break;
+	case GARBAGE: http_rig_answer(c, 200, "", SPAN_LIT("<html>busy</html>")); break;
 	case BEHIND:
-		rig_answer(c, 200, "",
+		http_rig_answer(c, 200, "",
 			SPAN_LIT("[[{\"entity_type\":\"PER\",\"start\":0,\"end\":9999,"
 				 "\"score\":1}]]"));
 		break;
-	case STATUS: rig_answer(c, 500, "", SPAN_LIT("no")); break;
+	case STATUS: http_rig_answer(c, 500, "", SPAN_LIT("no")); break;
 	case CLOSE: more = false; break;
 	default:
-		rig_answer(c, 200, "Content-Type: application/json\r\n", span_str(text));
+		http_rig_answer(c, 200, "Content-Type: application/json\r\n", span_str(text));
 		break;
 	}
 	free(text);

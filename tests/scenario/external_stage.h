@@ -28,7 +28,7 @@ up_for(struct stage *s, const char *timeout, const char *keys, const char *more)
 	struct buf b;
 
 	memset(&sim, 0, sizeof(sim));
-	rig = rig_start(on_request, NULL, NULL, NULL);
+	rig = http_rig_start(on_request, NULL, NULL, NULL);
 	buf_init(&b, 0);
 	buf_printf(&b,
 		"detectors:\n  external:\n    - {name: ner, url: "
@@ -47,7 +47,7 @@ static inline void
 down(struct stage *s)
 {
 	stage_down(s);
-	rig_stop(&rig);
+	http_rig_stop(&rig);
 }
 
 /* Turns the loop until the call is answered. */

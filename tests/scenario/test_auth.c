@@ -50,10 +50,12 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	if (!span_is(q->body, want) || !span_is(q->path, "/T/oauth2/v2.0/token"))
 		atomic_fetch_add(&wrong_forms, 1);
 	switch ((enum mood)atomic_load(&mood)) {
-	case HANGS: rig_hang(c); return false;
-	case FAILS: return rig_answer(c, 500, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
-	case HTML: return rig_answer(c, 200, "", SPAN_LIT("<html>sign in</html>"));
-	case REFUSES: return rig_answer(c, 400, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
+	case HANGS: http_rig_hang(c); return false;
+	case FAILS:
+		return http_rig_answer(c, 500, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
+	case HTML: return http_rig_answer(c, 200, "", SPAN_LIT("<html>sign in</html>"));
+	case REFUSES:
+		return http_rig_answer(c, 400, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
 	/* refuses the first request and returns a Date that differs from the daemon's clock */
 	case OLD_CLOCK: {
 		time_t now = time(NULL);
@@ -62,7 +64,7 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 		snprintf(fields, sizeof(fields), "Date: %s\r\n", date);
 		if (n == 1)
-			return rig_answer(
+			return http_rig_answer(
 				c, 400, fields, SPAN_LIT("{\"error\":\"invalid_grant\"}"));
 		break;
 	}
@@ -76,7 +78,7 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	int len = snprintf(text, sizeof(text),
 		"{\"token_type\":\"%s\",\"expires_in\":%s,\"access_token\":\"token-%u%s\"}",
 		type, life, n, more);
-	return rig_answer(c, 200, "", span_of(text, (size_t)len));
+	return http_rig_answer(c, 200, "", span_of(text, (size_t)len));
 }
 
 /* ---- the stage ---- */
@@ -119,7 +121,7 @@ up(enum mood m)
 	atomic_store(&asked, 0);
 	atomic_store(&wrong_forms, 0);
 	put_secret("first");
-	stage.rig = rig_start(on_request, NULL, NULL, NULL);
+	stage.rig = http_rig_start(on_request, NULL, NULL, NULL);
 	stage.all = auths_new(&stage.metrics);
 	snprintf(stage.url, sizeof(stage.url), "http://127.0.0.1:%u/T/oauth2/v2.0/token",
 		stage.rig->port);
@@ -143,7 +145,7 @@ down(void)
 	auth_close(&stage.a);
 	auths_stop(stage.all);
 	auths_free(&stage.all);
-	rig_stop(&stage.rig);
+	http_rig_stop(&stage.rig);
 	atomic_store(&passed_us, 0);
 	atomic_store(&wall_off_ns, 0);
 	assert_int_equal(atomic_load(&wrong_forms), 0);

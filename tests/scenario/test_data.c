@@ -168,29 +168,29 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 {
 	(void)arg;
 	if (span_is(q->path, "/rows"))
-		return rig_answer(c, 200, "",
+		return http_rig_answer(c, 200, "",
 			SPAN_LIT("{\"alice\": {\"leave\": true, \"days\": 3, \"rate\": 0.5}}"));
 	if (span_is(q->path, "/token")) {
 		bool given = memmem(q->head.p, q->head.n, "Bearer s3cret\r\n", 15) != NULL;
-		return rig_answer(c, given ? 200 : 401, "", SPAN_LIT("[1,\"a\",null]"));
+		return http_rig_answer(c, given ? 200 : 401, "", SPAN_LIT("[1,\"a\",null]"));
 	}
 	if (span_is(q->path, "/twice"))
-		return rig_answer(c, 200, "", SPAN_LIT("{\"a\":1,\"a\":2}"));
+		return http_rig_answer(c, 200, "", SPAN_LIT("{\"a\":1,\"a\":2}"));
 	if (span_is(q->path, "/deep")) {
 		char deep[128];
 		memset(deep, '[', 64);
 		memset(deep + 64, ']', 64);
-		return rig_answer(c, 200, "", span_of(deep, sizeof(deep)));
+		return http_rig_answer(c, 200, "", span_of(deep, sizeof(deep)));
 	}
 	if (span_is(q->path, "/slow"))
-		rig_hang(c);
-	return rig_answer(c, span_is(q->path, "/text") ? 200 : 404, "", SPAN_LIT("hello"));
+		http_rig_hang(c);
+	return http_rig_answer(c, span_is(q->path, "/text") ? 200 : 404, "", SPAN_LIT("hello"));
 }
 
 static void
 document_is_fetched_with_its_token(void **state)
 {
-	struct http_rig *rig = rig_start(on_request, NULL, NULL, NULL);
+	struct http_rig *rig = http_rig_start(on_request, NULL, NULL, NULL);
 	struct data_cache *c = data_cache_new(loop, NULL, &metrics);
 	static const char *const failing[] = { "twice", "deep", "slow", "text", "absent" };
 	char url[64];
@@ -243,7 +243,7 @@ document_is_fetched_with_its_token(void **state)
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/rows", rig->port);
 	assert_true(data_get(c, &s, &v, &w) < 0);
 	data_cache_free(&c);
-	rig_stop(&rig);
+	http_rig_stop(&rig);
 }
 
 static int

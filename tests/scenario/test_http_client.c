@@ -24,44 +24,47 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 
 	(void)arg;
 	if (span_is(q->path, "/echo"))
-		return rig_answer(c, 200, "ETag: \"a\"\r\nX-Two: 1\r\nX-Two: 2\r\n", q->body);
+		return http_rig_answer(
+			c, 200, "ETag: \"a\"\r\nX-Two: 1\r\nX-Two: 2\r\n", q->body);
 	if (span_is(q->path, "/head"))
-		return rig_answer(c, 200, "", q->head);
+		return http_rig_answer(c, 200, "", q->head);
 	if (span_is(q->path, "/missing"))
-		return rig_answer(c, 404, "", SPAN_LIT("no"));
+		return http_rig_answer(c, 404, "", SPAN_LIT("no"));
 	if (span_is(q->path, "/elsewhere"))
-		return rig_answer(
+		return http_rig_answer(
 			c, 302, "Location: http://127.0.0.1:1/\r\n", SPAN_LIT("there"));
 	if (span_is(q->path, "/slow")) {
-		rig_hang(c);
+		http_rig_hang(c);
 		return false;
 	}
 	if (span_is(q->path, "/drip")) {
-		rig_send(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 41);
-		for (int i = 0; i < 1000 && rig_send(c, "x", 1); i++)
+		http_rig_send(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 41);
+		for (int i = 0; i < 1000 && http_rig_send(c, "x", 1); i++)
 			usleep(20000);
 		return false;
 	}
 	if (span_is(q->path, "/cut")) {
-		rig_send(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", 42);
+		http_rig_send(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", 42);
 		return false;
 	}
 	if (span_is(q->path, "/huge"))
-		return rig_answer(c, 200, "", span_of(big, sizeof(big)));
+		return http_rig_answer(c, 200, "", span_of(big, sizeof(big)));
 	if (span_is(q->path, "/endless")) {
-		rig_send(c, "HTTP/1.1 200 OK\r\n\r\n", 19);
-		while (rig_send(c, big, sizeof(big)))
+		http_rig_send(c, "HTTP/1.1 200 OK\r\n\r\n", 19);
+		while (http_rig_send(c, big, sizeof(big)))
 			;
 		return false;
 	}
 	if (span_is(q->path, "/fields")) {
-		rig_send(c, "HTTP/1.1 200 OK\r\n", 17);
-		for (int i = 0; i < 100 && rig_send(c, "X: ", 3) && rig_send(c, big, 2000); i++)
-			rig_send(c, "\r\n", 2);
-		rig_send(c, "\r\n", 2);
+		http_rig_send(c, "HTTP/1.1 200 OK\r\n", 17);
+		for (int i = 0;
+			i < 100 && http_rig_send(c, "X: ", 3) && http_rig_send(c, big, 2000);
+			i++)
+			http_rig_send(c, "\r\n", 2);
+		http_rig_send(c, "\r\n", 2);
 		return false;
 	}
-	rig_send(c, "220 ready for mail\r\n", 20); /* /garbage */
+	http_rig_send(c, "220 ready for mail\r\n", 20); /* /garbage */
 	return false;
 }
 
@@ -112,7 +115,7 @@ setup(void **state)
 
 	s.loop = ev_loop_new(0);
 	s.c = http_client_new(s.loop, 4);
-	s.rig = rig_start(on_request, NULL, NULL, NULL);
+	s.rig = http_rig_start(on_request, NULL, NULL, NULL);
 	*state = &s;
 	return s.c ? 0 : -1;
 }
@@ -124,7 +127,7 @@ teardown(void **state)
 
 	http_client_free(&s->c);
 	ev_loop_destroy(s->loop);
-	rig_stop(&s->rig);
+	http_rig_stop(&s->rig);
 	return 0;
 }
 
@@ -392,14 +395,14 @@ unix_socket_is_supported(void **state)
 	char path[64], where[128];
 
 	snprintf(path, sizeof(path), "%s/s.sock", dir);
-	struct http_rig *rig = rig_start(on_request, NULL, NULL, path);
+	struct http_rig *rig = http_rig_start(on_request, NULL, NULL, path);
 	snprintf(where, sizeof(where), "unix:%s:/echo", path);
 	call(s, (struct http_call_options){ .url = where, .body = SPAN_LIT("hello") }, &seen);
 	assert_int_equal(seen.err, 0);
 	assert_true(span_is(buf_view(&seen.body), "hello"));
 	seen_clear(&seen);
 	http_client_free(&s->c);
-	rig_stop(&rig);
+	http_rig_stop(&rig);
 	unlink(path);
 }
 
@@ -412,9 +415,10 @@ certificate_must_verify_and_name_the_host(void **state)
 
 	snprintf(good, sizeof(good), "%s/good.pem", dir);
 	snprintf(other, sizeof(other), "%s/other.pem", dir);
-	struct http_rig *rig = rig_start(on_request, NULL, rig_tls("127.0.0.1", good), NULL);
-	SSL_CTX *wrong = rig_tls("example.com", other);
-	struct http_rig *named = rig_start(on_request, NULL, wrong, NULL);
+	struct http_rig *rig =
+		http_rig_start(on_request, NULL, http_rig_tls("127.0.0.1", good), NULL);
+	SSL_CTX *wrong = http_rig_tls("example.com", other);
+	struct http_rig *named = http_rig_start(on_request, NULL, wrong, NULL);
 	snprintf(https, sizeof(https), "https://127.0.0.1:%u/echo", rig->port);
 	struct http_call_options o = { .url = https, .body = SPAN_LIT("t"), .ca_file = good };
 
@@ -445,8 +449,8 @@ certificate_must_verify_and_name_the_host(void **state)
 	assert_true(seen.err == ERR_IO || seen.err == ERR_TIMEOUT);
 	assert_int_equal(atomic_load(&s->rig->requests), 0);
 	http_client_free(&s->c);
-	rig_stop(&rig);
-	rig_stop(&named);
+	http_rig_stop(&rig);
+	http_rig_stop(&named);
 	unlink(good);
 	unlink(other);
 }

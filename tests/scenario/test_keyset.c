@@ -42,16 +42,16 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 
 	(void)arg;
 	switch (atomic_load(&mood)) {
-	case HANGS: rig_hang(c); return false;
-	case FAILS: return rig_answer(c, 500, "", SPAN_LIT("down"));
-	case GARBAGE: return rig_answer(c, 200, "", SPAN_LIT("{\"keys\":[]}"));
+	case HANGS: http_rig_hang(c); return false;
+	case FAILS: return http_rig_answer(c, 500, "", SPAN_LIT("down"));
+	case GARBAGE: return http_rig_answer(c, 200, "", SPAN_LIT("{\"keys\":[]}"));
 	}
 	unsigned v = atomic_load(&version);
 	snprintf(etag, sizeof(etag), "\"v%u\"", v);
 	snprintf(fields, sizeof(fields), "ETag: %s\r\n", etag);
 	if (memmem(q->head.p, q->head.n, etag, strlen(etag))) {
 		atomic_fetch_add(&unchanged, 1);
-		return rig_answer(c, 304, fields, SPAN_LIT(""));
+		return http_rig_answer(c, 304, fields, SPAN_LIT(""));
 	}
 	atomic_fetch_add(&bodies, 1);
 	buf_init(&b, 0);
@@ -60,7 +60,7 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	snprintf(kid, sizeof(kid), "k%u", v);
 	put_jwk(&b, &issuer[v], kid, NULL);
 	buf_str(&b, "]}");
-	bool ok = rig_answer(c, 200, fields, buf_view(&b));
+	bool ok = http_rig_answer(c, 200, fields, buf_view(&b));
 	buf_free(&b);
 	return ok;
 }
@@ -103,7 +103,7 @@ up(uint64_t refresh_us, uint64_t stale_us)
 	atomic_store(&bodies, 0);
 	atomic_store(&unchanged, 0);
 	atomic_store(&passed_us, 0);
-	stage.rig = rig_start(on_request, NULL, NULL, NULL);
+	stage.rig = http_rig_start(on_request, NULL, NULL, NULL);
 	stage.all = keysets_new(&stage.metrics);
 	assert_non_null(stage.all);
 	snprintf(stage.url, sizeof(stage.url), "http://127.0.0.1:%u/keys", stage.rig->port);
@@ -120,7 +120,7 @@ down(void)
 	keyset_close(&stage.k);
 	keysets_stop(stage.all);
 	keysets_free(&stage.all);
-	rig_stop(&stage.rig);
+	http_rig_stop(&stage.rig);
 	atomic_store(&mood, FINE);
 }
 
@@ -324,7 +324,7 @@ cached_token_ends_with_its_key(void **state)
 	atomic_store(&passed_us, 0);
 	assert_non_null(mkdtemp(sock));
 	snprintf(path, sizeof(path), "%s/s", sock);
-	struct http_rig *rig = rig_start(on_request, NULL, NULL, path);
+	struct http_rig *rig = http_rig_start(on_request, NULL, NULL, path);
 	snprintf(text, sizeof(text),
 		POLICY_HEAD "identity:\n  - jwt: {issuer: i, audience: a, jwks: "
 			    "\"unix:%s:/keys\", refresh: 1s, max_stale: 10m}\n",
@@ -374,7 +374,7 @@ cached_token_ends_with_its_key(void **state)
 	identity_keys_free(&keys);
 	keysets_stop(all);
 	keysets_free(&all);
-	rig_stop(&rig);
+	http_rig_stop(&rig);
 	identity_cache_free(&cache);
 	fix_done(&fix);
 	diag_free(&d);

@@ -109,7 +109,7 @@ teardown(void **s)
 {
 	anchors_stop(&anchors);
 	if (server)
-		rig_stop(&server);
+		http_rig_stop(&server);
 	log_close(&l);
 	buf_free(&audit.note);
 	buf_free(&audit.records);
@@ -227,7 +227,7 @@ serve(rig_handler *handle, enum anchor_kind kind, const char *rest)
 {
 	char url[128];
 
-	server = rig_start(handle, NULL, NULL, NULL);
+	server = http_rig_start(handle, NULL, NULL, NULL);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", server->port, rest);
 	add(kind, url);
 }

@@ -38,8 +38,8 @@ findings_one(struct findings_run *run, const char *how, const struct finding *f)
 {
 	char line[256];
 	const char *name = detect_entity_name(run->rules, f->entity);
-	int n = snprintf(line, sizeof(line), "%s %s %zu %zu %.4f %x\n", how, name, (size_t)f->start,
-		(size_t)f->end, (double)f->score, (unsigned)f->flags);
+	int n = snprintf(line, sizeof(line), "%s %s %zu %zu %.4f %x\n", how, name,
+		(size_t)f->start, (size_t)f->end, (double)f->score, (unsigned)f->flags);
 
 	findings_hash(run, line, (size_t)n);
 	run->findings++;
@@ -75,7 +75,8 @@ findings_add(struct findings_run *run, struct span text)
 	for (size_t at = 0; !err && at < text.n && at < FINDINGS_WHOLE;) {
 		size_t n = 1 + text_random(&state) % 200;
 
-		err = detect_stream_feed(s, run->scratch, span_cut(text, at, at + n), findings_piece, run);
+		err = detect_stream_feed(
+			s, run->scratch, span_cut(text, at, at + n), findings_piece, run);
 		at += n;
 	}
 	if (!err)
@@ -103,8 +104,8 @@ findings_begin(struct findings_run *run, const char *source)
 static inline void
 findings_end(struct findings_run *run, FILE *to)
 {
-	fprintf(to, "%s: %zu texts, %zu bytes, %zu findings, %016llx\n", run->source, run->texts,
-		run->bytes, run->findings, (unsigned long long)run->hash);
+	fprintf(to, "%s: %zu texts, %zu bytes, %zu findings, %016llx\n", run->source,
+		run->texts, run->bytes, run->findings, (unsigned long long)run->hash);
 }
 
 /* The generator's texts and the examples of the rules. */
@@ -114,9 +115,9 @@ findings_own(struct findings_run *run, FILE *to)
 	static char text[FINDINGS_TEXT];
 
 	for (size_t k = 0; k < text_kinds_count + text_hostile_count; k++) {
-		const struct text_kind *kind = k < text_kinds_count ?
-			&text_kinds[k] :
-			&text_hostile[k - text_kinds_count];
+		const struct text_kind *kind = k < text_kinds_count
+						       ? &text_kinds[k]
+						       : &text_hostile[k - text_kinds_count];
 
 		findings_begin(run, kind->name);
 		kind->fill(kind, text, sizeof(text));

@@ -9,28 +9,9 @@
 #include <unistd.h>
 
 /* Returns a copy of n bytes from p. The last byte is directly before a PROT_NONE page. */
-static inline char *
-guard_dup(const void *p, size_t n)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (n + page - 1) / page * page;
-	char *map = mmap(
-		NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (map == MAP_FAILED || mprotect(map + room, page, PROT_NONE) != 0)
-		abort();
-	if (n)
-		memcpy(map + room - n, p, n);
-	return map + room - n;
-}
+char *guard_dup(const void *p, size_t n);
 
 /* n must be the length that guard_dup() was given. */
-static inline void
-guard_free(char *p, size_t n)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (n + page - 1) / page * page;
-
-	if (p)
-		munmap(p + n - room, room + page);
-}
+void guard_free(char *p, size_t n);
 
 #endif

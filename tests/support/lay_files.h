@@ -12,26 +12,14 @@
 	"frontend web\n    bind :80\n    bind :443\n    http-request set-header x-a b\n"       \
 	"    use_backend two if { path_beg /v1/messages }\n    default_backend one\n"
 
-static void
-put_tree(const char *haproxy, const char *extraopts)
-{
-	char cmd[256];
-
-	snprintf(cmd, sizeof(cmd), "rm -rf %s/etc && mkdir -p %s/etc/haproxy %s/etc/default",
-		dir, dir, dir);
-	assert_int_equal(system(cmd), 0);
-	put("etc/haproxy/haproxy.cfg", haproxy);
-	if (extraopts)
-		put("etc/default/haproxy", extraopts);
-}
+void put_tree(const char *haproxy, const char *extraopts);
 
 #define PROVIDERS                                                                              \
 	"backend one\n    http-request set-header authorization \"Bearer x\"\n"                \
 	"    server a api.openai.com:443\nbackend two\n    http-request set-header x-api-key " \
 	"x\n    server a api.anthropic.com:443\nbackend site\n    server a :1\n"
-
 #define INIT(...)                                                                              \
-	tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", "--close-others",  \
+	tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", "--close-others", \
 		__VA_ARGS__, NULL)
 
 #endif

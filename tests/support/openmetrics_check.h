@@ -146,7 +146,8 @@ om_exemplar(struct om_check *c, const char *p, double from, double to)
 	if (*p++ != ' ' || !om_number(&p, &value))
 		return om_wrong(c, "an exemplar's value");
 	if (value > to || (value <= from && from > 0))
-		return om_wrong(c, "an exemplar of %g in a bucket from %g to %g", value, from, to);
+		return om_wrong(
+			c, "an exemplar of %g in a bucket from %g to %g", value, from, to);
 	if (*p == ' ' && (p++, !om_number(&p, &at)))
 		return om_wrong(c, "an exemplar's time");
 	c->exemplars++;
@@ -200,9 +201,9 @@ om_sample(struct om_check *c, const char *line)
 	snprintf(suffix, sizeof(suffix), "%.31s", name + f);
 	bool counter = !strcmp(c->type, "counter"), histogram = !strcmp(c->type, "histogram"),
 	     bucket = histogram && !strcmp(suffix, "_bucket");
-	if (counter ? strcmp(suffix, "_total") != 0
-		    : histogram ? !bucket && strcmp(suffix, "_sum") && strcmp(suffix, "_count")
-				: suffix[0] != '\0')
+	if (counter	    ? strcmp(suffix, "_total") != 0
+		: histogram ? !bucket && strcmp(suffix, "_sum") && strcmp(suffix, "_count")
+			    : suffix[0] != '\0')
 		return om_wrong(c, "%s is no sample of a %s", name, c->type);
 	int n = om_labels(c, &p, l);
 	if (n < 0)
@@ -225,10 +226,9 @@ om_sample(struct om_check *c, const char *line)
 		return om_wrong(c, "_count is not the bucket +Inf");
 	c->samples++;
 	if (!strncmp(p, " # ", 3))
-		return bucket || counter
-			       ? om_exemplar(c, p + 3, bucket ? c->below : -1e308,
-					 bucket ? c->le : 1e308)
-			       : om_wrong(c, "an exemplar at a %s", c->type);
+		return bucket || counter ? om_exemplar(c, p + 3, bucket ? c->below : -1e308,
+						   bucket ? c->le : 1e308)
+					 : om_wrong(c, "an exemplar at a %s", c->type);
 	return *p == '\0' ? true : om_wrong(c, "more after the value: %s", p);
 }
 
@@ -250,7 +250,8 @@ om_meta(struct om_check *c, char *line)
 		snprintf(c->family, sizeof(c->family), "%s", name);
 		snprintf(c->type, sizeof(c->type), "%s", text);
 		c->stage = 0;
-		if (strcmp(text, "counter") && strcmp(text, "gauge") && strcmp(text, "histogram"))
+		if (strcmp(text, "counter") && strcmp(text, "gauge") &&
+			strcmp(text, "histogram"))
 			return om_wrong(c, "type %s", text);
 		return true;
 	}

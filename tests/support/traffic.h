@@ -152,10 +152,9 @@ traffic_identity(
 		buf_printf(b, ",\"department\":\"department-%u\"", team % 12);
 	buf_printf(b, ",\"team\":\"team-%u\"", team);
 	if (whole)
-		buf_str(b,
-			",\"tier\":\"standard\",\"clearance\":1,\"roles\":[\"analyst\"],"
-			"\"attributes\":{\"roles\":[\"analyst\"],\"plan\":\"standard\"},"
-			"\"issuer\":\"https://issuer.example.com/\"");
+		buf_str(b, ",\"tier\":\"standard\",\"clearance\":1,\"roles\":[\"analyst\"],"
+			   "\"attributes\":{\"roles\":[\"analyst\"],\"plan\":\"standard\"},"
+			   "\"issuer\":\"https://issuer.example.com/\"");
 	buf_printf(b, ",\"key\":\"idp-%u\"", q->person % 3);
 	buf_putc(b, '}');
 }
@@ -323,7 +322,8 @@ traffic_completion(struct traffic_run *r, const struct traffic_request *q, struc
 		buf_printf(b, ",\"cost_nanousd\":%u", cost);
 	if (!failed && q->how != TR_MCP)
 		buf_printf(b,
-			",\"answer\":{%s\"model\":\"%s\",\"finish_reason\":\"stop\",\"texts\":[{"
+			",\"answer\":{%s\"model\":\"%s\",\"finish_reason\":\"stop\",\"texts\":["
+			"{"
 			"\"kind\":\"text\",\"choice\":0,\"bytes\":%u,\"hmac_sha256\":\"%s\"}],"
 			"\"text_bytes\":%u,\"first_text_us\":%u}",
 			q->person % 2 ? "\"streamed\":true," : "", traffic_models[q->model],

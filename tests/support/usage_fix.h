@@ -5,47 +5,13 @@
 #include "answer/document.h"
 #include "base/err.h"
 
-static inline const struct dialect *
-dialect(const char *name)
-{
-	return dialect_find(span_str(name));
-}
+const struct dialect *dialect(const char *name);
 
 /* Returns 0, ERR_NOTFOUND if the usage is unknown, or the parser's error. */
-static inline int
-whole_usage(const struct dialect *d, struct span json, struct usage *u)
-{
-	struct answer_document doc;
-	struct arena a;
-	const char *why;
+int whole_usage(const struct dialect *d, struct span json, struct usage *u);
 
-	arena_init(&a, 0, false);
-	int err = answer_read(&answer_any, d, SPAN_LIT(""), json, &a, &doc, &why);
-	usage_whole(err ? NULL : doc.usage, u);
-	arena_reset(&a);
-	return err ? err : u->known ? 0 : ERR_NOTFOUND;
-}
+void event_usage(const struct dialect *d, struct span type, struct span json, struct usage *u);
 
-static inline void
-event_usage(const struct dialect *d, struct span type, struct span json, struct usage *u)
-{
-	struct answer_document doc;
-	struct arena a;
-	const char *why;
-
-	arena_init(&a, 0, false);
-	int err = answer_read(&answer_any, d, type, json, &a, &doc, &why);
-	if (err == ERR_DUPLICATE)
-		usage_spoil(d, u);
-	else if (!err)
-		usage_event(doc.usage, type, u);
-	arena_reset(&a);
-}
-
-static inline void
-event(const char *d, const char *type, const char *data, struct usage *u)
-{
-	event_usage(dialect(d), span_str(type), span_str(data), u);
-}
+void event(const char *d, const char *type, const char *data, struct usage *u);
 
 #endif

@@ -186,10 +186,10 @@ on_web(void *arg, struct rig_conn *c, const struct rig_request *q)
 	web.n = q->body.n < sizeof(web.got) ? q->body.n : sizeof(web.got);
 	memcpy(web.got, q->body.p, web.n);
 	if (web.hang) {
-		rig_hang(c);
+		http_rig_hang(c);
 		return false;
 	}
-	return rig_answer(c, web.status, web.fields ? web.fields : "", web.body);
+	return http_rig_answer(c, web.status, web.fields ? web.fields : "", web.body);
 }
 
 static void
@@ -406,8 +406,8 @@ syslog_over_tls_verifies_the_certificate(void **s)
 	(void)s;
 	snprintf(ca, sizeof(ca), "%s", path("syslog.pem"));
 	snprintf(other_ca, sizeof(other_ca), "%s", path("other.pem"));
-	SSL_CTX_free(rig_tls("127.0.0.1", other_ca));
-	collector_start("tls", rig_tls("127.0.0.1", ca));
+	SSL_CTX_free(http_rig_tls("127.0.0.1", other_ca));
+	collector_start("tls", http_rig_tls("127.0.0.1", ca));
 	places[0].tls_ca = ca;
 	begin();
 	wait_records(1);
@@ -424,7 +424,7 @@ syslog_over_tls_verifies_the_certificate(void **s)
 	collector_stop();
 	/* A certificate for another name. */
 	cfg.nanchors = 0;
-	collector_start("tls", rig_tls("logs.example", ca));
+	collector_start("tls", http_rig_tls("logs.example", ca));
 	places[0].tls_ca = ca;
 	begin();
 	wait_count(ANCHOR_SYSLOG, ANCHOR_AWAY, 2);
@@ -453,7 +453,7 @@ slow_collector_is_left_in_time(void **s)
 	(void)s;
 	snprintf(ca, sizeof(ca), "%s", path("syslog.pem"));
 	anchor_syslog_us = 200000;
-	collector_start("tls", rig_tls("127.0.0.1", ca));
+	collector_start("tls", http_rig_tls("127.0.0.1", ca));
 	collector.drips = true;
 	places[0].tls_ca = ca;
 	begin();
@@ -473,7 +473,7 @@ hanging_attempt_is_shown(void **s)
 
 	(void)s;
 	snprintf(ca, sizeof(ca), "%s", path("syslog.pem"));
-	collector_start("tls", rig_tls("127.0.0.1", ca));
+	collector_start("tls", http_rig_tls("127.0.0.1", ca));
 	places[0].tls_ca = ca;
 	begin();
 	wait_records(1);

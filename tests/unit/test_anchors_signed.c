@@ -137,7 +137,7 @@ on_tsa(void *arg, struct rig_conn *c, const struct rig_request *q)
 		buf_free(&b);
 		b = other;
 	}
-	bool more = rig_answer(
+	bool more = http_rig_answer(
 		c, 200, "Content-Type: application/timestamp-reply\r\n", buf_view(&b));
 	buf_free(&b);
 	return more;
@@ -226,7 +226,7 @@ wrong_timestamp_is_refused_counted_and_logged(void **s)
 		assert_int_equal(count(ANCHOR_TSA, ANCHOR_TAKEN), 0);
 		assert_shown("\"state\":\"refused\"", lies[i].why);
 		anchors_stop(&anchors);
-		rig_stop(&server);
+		http_rig_stop(&server);
 	}
 	tsa_off_s = 3600;
 }
@@ -257,7 +257,7 @@ timestamp_with_a_wrong_certificate_is_refused(void **s)
 		if (!recorded("\"result\":\"refused\"") || !recorded(rows[i].why))
 			fail_msg("%s: %s", rows[i].name, buf_view(&audit.records).p);
 		anchors_stop(&anchors);
-		rig_stop(&server);
+		http_rig_stop(&server);
 	}
 }
 
@@ -287,12 +287,12 @@ on_witness(void *arg, struct rig_conn *c, const struct rig_request *q)
 	if (other.status == -1)
 		return false;
 	if (other.status)
-		return rig_answer(c, other.status, other.fields ? other.fields : "",
+		return http_rig_answer(c, other.status, other.fields ? other.fields : "",
 			span_str(other.body ? other.body : ""));
 	buf_init(&b, 0);
 	unsigned status = witness_add(other.witness, q->body, &b, &type);
 	snprintf(fields, sizeof(fields), "Content-Type: %s\r\n", type);
-	bool more = rig_answer(c, (int)status, fields, buf_view(&b));
+	bool more = http_rig_answer(c, (int)status, fields, buf_view(&b));
 	buf_free(&b);
 	return more;
 }
@@ -330,7 +330,7 @@ witness_teardown(void **s)
 {
 	anchors_stop(&anchors);
 	if (server)
-		rig_stop(&server);
+		http_rig_stop(&server);
 	witness_close(&other.witness);
 	return teardown(s);
 }

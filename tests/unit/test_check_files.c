@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "policy/config/config.h"
 #include "support/run_cmd.h"
 
 /* The arguments end with NULL. */

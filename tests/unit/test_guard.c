@@ -1064,11 +1064,11 @@ try_cuts(const struct answer_case *all, size_t n)
 		struct buf out, say, out2, say2;
 		struct arena a;
 		struct answer_request asked;
-		load(r->rules, &f, &a, &asked);
+		answer_load(r->rules, &f, &a, &asked);
 		struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
 		buf_init(&out, 0);
 		buf_init(&say, 0);
-		run(r, f.p, &asked, scratch, NULL, 0, SIZE_MAX / 2, &out, &say);
+		answer_case_run(r, f.p, &asked, scratch, NULL, 0, SIZE_MAX / 2, &out, &say);
 		if (strcmp(buf_view(&say).p, r->want) != 0)
 			fail_msg("%s:\n got  %s\n want %s\n out %.*s", r->name,
 				buf_view(&say).p, r->want, SPAN_ARG(buf_view(&out)));
@@ -1079,7 +1079,8 @@ try_cuts(const struct answer_case *all, size_t n)
 		for (size_t cut = 0; cut < strlen(r->in); cut++) {
 			buf_init(&out2, 0);
 			buf_init(&say2, 0);
-			run(r, f.p, &asked, scratch, NULL, cut, cut ? 0 : 1, &out2, &say2);
+			answer_case_run(
+				r, f.p, &asked, scratch, NULL, cut, cut ? 0 : 1, &out2, &say2);
 			if (!span_eq(buf_view(&out), buf_view(&out2)) ||
 				!span_eq(buf_view(&say), buf_view(&say2)))
 				fail_msg("%s, cut at %zu:\n got  %s %.*s\n want %s %.*s",
@@ -1180,13 +1181,13 @@ try_restored(const struct answer_case *r, const struct vault *v)
 	struct arena a;
 	struct answer_request asked;
 
-	load(r->rules, &f, &a, &asked);
+	answer_load(r->rules, &f, &a, &asked);
 	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
 	for (size_t cut = 0; cut < strlen(c.in); cut++) {
 		struct buf out, say;
 		buf_init(&out, 0);
 		buf_init(&say, 0);
-		run(&c, f.p, &asked, scratch, v, cut, cut ? 0 : 1, &out, &say);
+		answer_case_run(&c, f.p, &asked, scratch, v, cut, cut ? 0 : 1, &out, &say);
 		if (strcmp(buf_view(&say).p, c.want) != 0)
 			fail_msg("%s, cut at %zu:\n got  %s\n want %s\n out %.*s", r->name, cut,
 				buf_view(&say).p, c.want, SPAN_ARG(buf_view(&out)));

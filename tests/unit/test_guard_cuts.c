@@ -198,7 +198,8 @@ told(struct tried *t, const struct way *w, const char *type, struct buf *in, siz
 	buf_putc(in, '\0');
 	c.type = type;
 	c.in = buf_view(in).p;
-	run(&c, t->f.p, &t->asked, t->scratch, NULL, 0, step ? step : SIZE_MAX / 2, &out, say);
+	answer_case_run(&c, t->f.p, &t->asked, t->scratch, NULL, 0, step ? step : SIZE_MAX / 2,
+		&out, say);
 	buf_free(&out);
 }
 
@@ -236,7 +237,7 @@ whole_and_streamed_responses_are_equal(void **state)
 	(void)state;
 	struct tried t = { .scratch = detect_scratch_new(detect_fix()->rules) };
 
-	load(REDACT, &t.f, &t.a, &t.asked);
+	answer_load(REDACT, &t.f, &t.a, &t.asked);
 	for (uint32_t seed = 1; seed <= SEEDS; seed++)
 		for (size_t w = 0; w < COUNT_OF(ways); w++)
 			try_seed(&t, &ways[w], seed);

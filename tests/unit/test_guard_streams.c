@@ -307,9 +307,9 @@ held_text_is_measured(void **state)
 	struct buf out;
 
 	(void)state;
-	load(row.rules, &f, &a, &asked);
+	answer_load(row.rules, &f, &a, &asked);
 	buf_init(&out, 0);
-	struct guard_plan plan = plan_of(&row, f.p, &asked, scratch);
+	struct guard_plan plan = answer_plan(&row, f.p, &asked, scratch);
 	struct guard *g = guard_new(&plan, &head);
 	const struct guard_report *r = guard_report(g);
 	for (int i = 0; i < 3; i++) {

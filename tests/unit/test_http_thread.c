@@ -41,14 +41,14 @@ ask(struct mail *m, void *consumer)
 static bool
 hang(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q UNUSED)
 {
-	rig_hang(c);
+	http_rig_hang(c);
 	return false;
 }
 
 static bool
 greet(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q UNUSED)
 {
-	return rig_answer(c, 200, "", SPAN_LIT(""));
+	return http_rig_answer(c, 200, "", SPAN_LIT(""));
 }
 
 static void
@@ -65,7 +65,7 @@ mail_runs_on_the_thread_and_calls_end_with_it(void **state UNUSED)
 	static rig_handler *const handlers[] = { greet, hang };
 
 	for (int row = 0; row < 2; row++) {
-		struct http_rig *rig = rig_start(handlers[row], NULL, NULL, NULL);
+		struct http_rig *rig = http_rig_start(handlers[row], NULL, NULL, NULL);
 		struct http_thread *o = http_thread_new(NULL, NULL);
 		struct letter l = { .mail.run = ask };
 
@@ -83,7 +83,7 @@ mail_runs_on_the_thread_and_calls_end_with_it(void **state UNUSED)
 		assert_int_equal(atomic_load(&last_err), row ? ERR_CLOSED : 0);
 		http_thread_free(&o);
 		assert_null(o);
-		rig_stop(&rig);
+		http_rig_stop(&rig);
 	}
 }
 

@@ -47,19 +47,21 @@ receive(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q)
 	}
 	pthread_mutex_unlock(&got.lock);
 	switch (mode) {
-	case HANGS: rig_hang(c); return false;
-	case NOT_HTTP: rig_send(c, "220 smtp\r\n", 10); return false;
+	case HANGS: http_rig_hang(c); return false;
+	case NOT_HTTP: http_rig_send(c, "220 smtp\r\n", 10); return false;
 	case HUGE_ANSWER: {
 		static char much[CAP_NOTIFY_ANSWER + 1000];
 		memset(much, 'x', sizeof(much));
-		return rig_answer(c, 200, "", span_of(much, sizeof(much)));
+		return http_rig_answer(c, 200, "", span_of(much, sizeof(much)));
 	}
-	case AGAIN_LATER: return rig_answer(c, 429, "Retry-After: 0\r\n", SPAN_LIT(""));
-	case IN_A_SECOND: return rig_answer(c, 503, "Retry-After: 1\r\n", SPAN_LIT(""));
-	case IN_A_YEAR: return rig_answer(c, 503, "Retry-After: 31536000\r\n", SPAN_LIT(""));
+	case AGAIN_LATER: return http_rig_answer(c, 429, "Retry-After: 0\r\n", SPAN_LIT(""));
+	case IN_A_SECOND: return http_rig_answer(c, 503, "Retry-After: 1\r\n", SPAN_LIT(""));
+	case IN_A_YEAR:
+		return http_rig_answer(c, 503, "Retry-After: 31536000\r\n", SPAN_LIT(""));
 	case 302:
-		return rig_answer(c, 302, "Location: http://127.0.0.1:1/else\r\n", SPAN_LIT(""));
-	default: return rig_answer(c, mode, "", SPAN_LIT("ok"));
+		return http_rig_answer(
+			c, 302, "Location: http://127.0.0.1:1/else\r\n", SPAN_LIT(""));
+	default: return http_rig_answer(c, mode, "", SPAN_LIT("ok"));
 	}
 }
 
@@ -85,7 +87,7 @@ begin(int mode)
 		.give_up_us = 60000000,
 		.deadline_us = 5000000 };
 	if (!rig) {
-		rig = rig_start(receive, NULL, NULL, NULL);
+		rig = http_rig_start(receive, NULL, NULL, NULL);
 		snprintf(url, sizeof(url), "http://127.0.0.1:%u/hook/SECRET-IN-URL", rig->port);
 	}
 	cfg = (struct config){ .notify_url = url, .notify_events = 15, .node = "gw-1" };
@@ -114,7 +116,7 @@ end(void)
 	notify_free(&notify);
 	http_thread_free(&out);
 	if (rig)
-		rig_stop(&rig);
+		http_rig_stop(&rig);
 }
 
 static uint64_t
@@ -201,8 +203,8 @@ notice_is_a_json_object_with_a_readable_line(void **state UNUSED)
 	assert_string_equal(text_of(j, "name"), "a/m1");
 	assert_string_equal(text_of(j, "node"), "gw-1");
 	assert_int_equal(strlen(text_of(j, "since")), 20);
-	assert_string_equal(text_of(j, "text"),
-		"tollgate gw-1: target a/m1 is out: failures in a row");
+	assert_string_equal(
+		text_of(j, "text"), "tollgate gw-1: target a/m1 is out: failures in a row");
 	const json_t *numbers = json_object_get(j, "numbers");
 	assert_int_equal(json_integer_value(json_object_get(numbers, "percent")), 90);
 	assert_string_equal(text_of(numbers, "why"), "a \"b\"\n");
@@ -412,7 +414,8 @@ notices_of_a_kind_are_sent_one_at_a_time(void **state UNUSED)
 		"tollgate gw-1: line 19 (and 19 more since the last message)");
 	const json_t *also = json_object_get(j, "also");
 	assert_int_equal(json_array_size(also), WEBHOOK_ALSO);
-	assert_string_equal(json_string_value(json_array_get(also, WEBHOOK_ALSO - 1)), "line 18");
+	assert_string_equal(
+		json_string_value(json_array_get(also, WEBHOOK_ALSO - 1)), "line 18");
 	assert_int_equal(counted(M_NOTIFY_SUPPRESSED), 19);
 	json_decref(j);
 	assert_int_equal(atomic_load(&got.n), 3);
@@ -699,10 +702,10 @@ receiver_with_an_invalid_certificate_gets_nothing(void **state UNUSED)
 
 	snprintf(ca, sizeof(ca), "%s", path("ca"));
 	snprintf(other, sizeof(other), "%s", path("other"));
-	SSL_CTX *unused = rig_tls("127.0.0.1", other);
+	SSL_CTX *unused = http_rig_tls("127.0.0.1", other);
 	SSL_CTX_free(unused);
 	for (int row = 0; row < 2; row++) {
-		rig = rig_start(receive, NULL, rig_tls("127.0.0.1", ca), NULL);
+		rig = http_rig_start(receive, NULL, http_rig_tls("127.0.0.1", ca), NULL);
 		snprintf(url, sizeof(url), "https://127.0.0.1:%u/hook", rig->port);
 		begin(200);
 		cfg.notify_ca = row ? ca : other;

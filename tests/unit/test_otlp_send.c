@@ -43,7 +43,7 @@ collect(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q)
 	got.bytes[signal] = q->body.n;
 	atomic_fetch_add(&got.n[signal], 1);
 	pthread_mutex_unlock(&got.lock);
-	return rig_answer(c, status, status == 200 ? "" : got.fields,
+	return http_rig_answer(c, status, status == 200 ? "" : got.fields,
 		span_str(status == 200 && signal == TRACES ? got.said : "{}"));
 }
 
@@ -72,7 +72,7 @@ begin(int traces, int points)
 	atomic_store(&got.status[METRICS], points);
 	got.fields = "";
 	got.said = "{}";
-	rig = rig_start(collect, NULL, NULL, NULL);
+	rig = http_rig_start(collect, NULL, NULL, NULL);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u", rig->port);
 	cfg.node = "gw-1";
 	cfg.otlp.url = url;
@@ -100,7 +100,7 @@ end(void)
 	http_thread_stop(out);
 	otlp_free(&otlp);
 	http_thread_free(&out);
-	rig_stop(&rig);
+	http_rig_stop(&rig);
 	cfg = (struct config){ .node = NULL };
 }
 

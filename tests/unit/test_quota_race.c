@@ -235,7 +235,7 @@ fault_happens(struct racer *all_of, const struct race *r, size_t halves)
 			server_kill(&trio.server[master]);
 		}
 		if (halves % 8 == 4) {
-			server_run(&trio.server[master], false);
+			server_exec(&trio.server[master], false);
 			master = !master;
 		}
 		break;
@@ -346,16 +346,16 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		{ "sixteen processes never exceed the limit, and use it",
 			processes_never_exceed_the_limit, NULL, NULL, &races[0] },
-		{ "some processes are killed",
-			processes_never_exceed_the_limit, NULL, NULL, &races[1] },
-		{ "Redis is stopped and continued",
-			processes_never_exceed_the_limit, NULL, NULL, &races[2] },
-		{ "Redis restarts empty",
-			processes_never_exceed_the_limit, NULL, NULL, &races[3] },
-		{ "Sentinels promote a replica",
-			processes_never_exceed_the_limit, NULL, NULL, &races[4] },
-		{ "clocks are 40 s apart and step",
-			processes_never_exceed_the_limit, NULL, NULL, &races[5] },
+		{ "some processes are killed", processes_never_exceed_the_limit, NULL, NULL,
+			&races[1] },
+		{ "Redis is stopped and continued", processes_never_exceed_the_limit, NULL,
+			NULL, &races[2] },
+		{ "Redis restarts empty", processes_never_exceed_the_limit, NULL, NULL,
+			&races[3] },
+		{ "Sentinels promote a replica", processes_never_exceed_the_limit, NULL, NULL,
+			&races[4] },
+		{ "clocks are 40 s apart and step", processes_never_exceed_the_limit, NULL,
+			NULL, &races[5] },
 	};
 
 	all = mmap(

@@ -364,7 +364,7 @@ main(void)
 	loop = ev_default_loop(0);
 	log_setup(LOG_LOGFMT, getenv("TG_TEST_LOG") ? LOG_INFO : LOG_ERROR);
 	if (!server_installed())
-		return failed + cmocka_run_group_tests(servers_missing, NULL, NULL);
+		return failed + servers_missing();
 	failed += cmocka_run_group_tests(tests, cluster_start, cluster_stop);
 	cluster_tls = redis_tls_built;
 	return failed + (cluster_tls ? cmocka_run_group_tests_name(

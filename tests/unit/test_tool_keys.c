@@ -182,7 +182,7 @@ key_that_differs_in_case_fails_the_rule_that_reads_it(void **state)
 		struct policy_fix x;
 		struct tool_verdict v;
 		struct arena a;
-		load(rows[i].rules, &x, &a, &asked);
+		answer_load(rows[i].rules, &x, &a, &asked);
 		struct tool_call c = { .name = SPAN_LIT("pay"),
 			.arguments = span_str(rows[i].arguments) };
 		assert_int_equal(policy_tool(x.p, &asked, &c, &a, &v), 0);
