@@ -94,9 +94,10 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c tests/scenario/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/%.c=$(B)/tests/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_RUN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
-# What several test programs and benchmarks share: each tests/support/NAME.c that has a NAME.h, except for programs.
-# The linker takes the files that a program needs.
-SUPPORT_SRC := $(filter-out tests/support/findings.c tests/support/traffic.c,$(filter $(patsubst %.h,%.c,$(wildcard tests/support/*.h)),$(wildcard tests/support/*.c)))
+# What several test programs and benchmarks share: each tests/support/NAME.c that has a NAME.h, and the relay's
+# stage. The linker takes the files that a program needs.
+SUPPORT_SRC := $(filter-out %_clock.c,$(filter $(patsubst %.h,%.c,$(wildcard tests/support/*.h)),$(wildcard tests/support/*.c))) \
+	$(addprefix tests/scenario/,fake_gate.c relay_attempts.c relay_stage.c)
 SUPPORT     := $(B)/tests/libsupport.a
 
 .DEFAULT_GOAL := all
@@ -431,9 +432,9 @@ MOCK_OBJ := $(MOCK_SRC:%.c=$(B)/%.o)
 $(B)/mockllm: $(MOCK_OBJ) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
 
-$(B)/traffic: tests/support/traffic.c $(LIB)
+$(B)/traffic: tests/support/traffic.c $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) $(ALL_LIBS)
 
 $(B)/extract_tool: $(B)/tests/support/extract_tool.o
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
@@ -615,9 +616,9 @@ $(B)/bench/quota: tests/bench/quota.c $(SUPPORT) $(LIB)
 COUNT_WRAP := memcpy memmove memset malloc calloc realloc __memcpy_chk __memmove_chk __memset_chk \
 	sodium_memzero explicit_bzero __explicit_bzero_chk
 
-$(B)/bench/count: tests/bench/count.c $(SUPPORT) $(LIB)
+$(B)/bench/count: tests/bench/count.c $(B)/tests/support/fake_clock.o $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS) \
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(B)/tests/support/fake_clock.o $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS) \
 		$(patsubst %,-Wl$(comma)--wrap=%,$(COUNT_WRAP))
 
 .PHONY: count
@@ -732,7 +733,7 @@ $(SUPPORT): $(SUPPORT_SRC:%.c=$(B)/%.o)
 	$(call say,AR)$(AR) rcs $@ $^
 
 $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(TEST_LINK) $(TEST_WRAP:%=-Wl$(comma)--wrap=%) -o $@ $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(TEST_LINK) $(TEST_WRAP:%=-Wl$(comma)--wrap=%) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
 
 .SECONDARY: $(UNIT_BIN:%=%.o) $(FUZZ_RUN:%=%.o)
 $(UNIT_BIN:%=%.o): private TEST_OPT = -O0 $(if $(SAN),,-g0 -U_FORTIFY_SOURCE)
@@ -747,6 +748,16 @@ $(B)/tests/unit/test_watch: private TEST_WRAP += ev_timer_again
 $(B)/tests/unit/test_evasion: private TEST_WRAP += heuristics_edit heuristic_digits heuristic_named_separator heuristic_line \
 	heuristic_address heuristic_leet heuristic_leet_iban heuristic_number normalise_edit fold_char unescape \
 	terminal_sequence blob_find blob_codes
+
+# The gate's stage and the clocks replace functions of the daemon. So they are linked by name, and not from a library.
+GATE_STAGE  := scenario/test_external $(filter-out %_threads,$(patsubst tests/%.c,%,$(wildcard tests/scenario/test_gate*.c)))
+FAKE_CLOCK  := $(GATE_STAGE) fuzz/fuzz_translate_answer scenario/test_data \
+	$(addprefix unit/test_,admin_changes door guard_streams judge_certificate otlp_send signed translate_answer \
+	translate_guarded translate_refused translate_tools)
+MOVED_CLOCK := scenario/test_auth $(addprefix unit/test_,audit audit_open keep keep_stops sealed_read service)
+$(GATE_STAGE:%=$(B)/tests/%): $(B)/tests/scenario/gate_stage.o
+$(FAKE_CLOCK:%=$(B)/tests/%): $(B)/tests/support/fake_clock.o
+$(MOVED_CLOCK:%=$(B)/tests/%): $(B)/tests/support/moved_clock.o
 
 $(B)/libshipped.a: $(B)/tests/support/shipped_once.o
 	@rm -f $@
@@ -779,6 +790,7 @@ fuzz: deps ## coverage-guided fuzzing with clang, FUZZTIME seconds a target
 		mkdir -p $(B)/fuzz/corpus/$$n; \
 		clang $(CPPFLAGS) -Itests -std=gnu11 -O1 -g -fno-strict-aliasing -pthread \
 			-fsanitize=address,undefined,fuzzer -DTG_SANITIZE=1 -o $(B)/fuzz/$$n $$s \
+			$$(case " $(FAKE_CLOCK) " in *" fuzz/$$n "*) echo tests/support/fake_clock.c;; esac) \
 			$(B)/fuzz/tests/libsupport.a $(B)/fuzz/libtollgate.a -lcmocka $(ALL_LIBS) $(WSLAY); \
 		$(B)/fuzz/$$n -max_total_time=$(FUZZTIME) -rss_limit_mb=4096 -timeout=20 \
 			-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n \

@@ -251,10 +251,8 @@ bench_tokens(void)
 			 "jwks: jwks.json, claims: {person: sub, roles: roles, team: team}}\n"
 			 "routes: [{name: r, match: {path_prefix: /}, backend: b}]\n"));
 	snprintf(path, sizeof(path), "%s/p.yaml", dir);
-	arena_init(&fix.a, 0, false);
-	diag_init(&fix.d);
 	diag_init(&d);
-	t.p = policy_load(&fix.a, path, NULL, detect_fix()->rules, &fix.d);
+	t.p = fix_load_file(&fix, NULL, path);
 	t.keys = t.p ? identity_keys_load(t.p, false, NULL, &d) : NULL;
 	INVARIANT(t.keys);
 	buf_str(&b, "Bearer ");

@@ -425,7 +425,7 @@ main(int argc, char **argv)
 {
 	(void)argc;
 	signal(SIGPIPE, SIG_IGN);
-	setup(NULL);
+	quota_setup(NULL);
 	if (!server.pid)
 		return 2;
 	clock_getcpuclockid(server.pid, &redis_cpu);
@@ -449,5 +449,5 @@ main(int argc, char **argv)
 		if (chosen(&lone[s], argv + 1))
 			print_lone(&lone[s]);
 	line_down(&l);
-	return teardown(NULL);
+	return quota_teardown(NULL);
 }

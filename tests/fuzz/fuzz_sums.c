@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "record/index/private.h"
-#include "support/traffic.h"
+#include "support/traffic_journal.h"
 
 /* Every check of the file succeeds. */
 #define memcmp(a, b, n) ((n) == CHECK_BYTES ? 0 : __builtin_memcmp(a, b, n))

@@ -40,74 +40,17 @@ struct stage {
 	int edge_fd, egress_fd;
 };
 
-static inline int
-listener(const char *path)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	return fd;
-}
-
-static inline void
-stage_open(struct stage *s)
-{
-	memset(s, 0, sizeof(*s));
-	strcpy(s->dir, "/tmp/tg-relay-XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
-	snprintf(s->edge_path, sizeof(s->edge_path), "%s/edge", s->dir);
-	snprintf(s->egress_path, sizeof(s->egress_path), "%s/egress", s->dir);
-	s->edge_fd = listener(s->edge_path);
-	s->egress_fd = listener(s->egress_path);
-	s->loop = ev_loop_new(EVFLAG_AUTO);
-	fake_init(&s->gate, s->loop);
-	s->options = (struct relay_options){ .egress = s->egress_path,
-		.read_us = 5000000,
-		.response_us = 5000000,
-		.idle_us = 5000000,
-		.pool = 4 };
-}
+void stage_open(struct stage *s);
 
 /* Starts the relay; the test has set the options before. */
-static inline void
-stage_start(struct stage *s)
-{
-	s->relay = relay_new(s->loop, &fake_ops, &s->gate, &s->options, &s->metrics);
-	assert_non_null(s->relay);
-	assert_int_equal(relay_listen(s->relay, s->edge_fd, false), 0);
-}
+void stage_start(struct stage *s);
 
-static inline void
-stage_close(struct stage *s)
-{
-	/* Ends all open exchanges; after that, nothing may be left. */
-	for (struct exchange *x = s->gate.exchanges; x; x = x->next)
-		ev_timer_stop(s->loop, &x->later);
-	relay_free(&s->relay);
-	fake_free(&s->gate);
-	ev_loop_destroy(s->loop);
-	close(s->edge_fd);
-	close(s->egress_fd);
-	unlink(s->edge_path);
-	unlink(s->egress_path);
-	rmdir(s->dir);
-}
+void stage_close(struct stage *s);
 
-static inline uint64_t
-count(struct stage *s, enum metric id)
-{
-	return atomic_load(&s->metrics.v[id]);
-}
+uint64_t relay_count(struct stage *s, enum metric id);
 
 /* Turns the loop once, without waiting. */
-static inline void
-turn(struct stage *s)
-{
-	ev_run(s->loop, EVRUN_NOWAIT);
-}
+void relay_turn(struct stage *s);
 
 /* Turns the loop until the condition holds. Fails the test if that takes too long. */
 #define until(s, condition)                                                                    \
@@ -116,216 +59,57 @@ turn(struct stage *s)
 		while (!(condition)) {                                                         \
 			if (clock_mono_us() > until_us_)                                       \
 				fail_msg("never: %s", #condition);                             \
-			turn(s);                                                               \
+			relay_turn(s);                                                         \
 			usleep(20);                                                            \
 		}                                                                              \
 	} while (0)
 
 /* Turns the loop for some milliseconds. */
-static inline void
-pass(struct stage *s, unsigned ms)
-{
-	uint64_t end = clock_mono_us() + ms * 1000ull;
+void pass(struct stage *s, unsigned ms);
 
-	while (clock_mono_us() < end) {
-		turn(s);
-		usleep(100);
-	}
-}
+struct peer peer_of(int fd);
 
-static inline struct peer
-peer_of(int fd)
-{
-	struct peer p = { .fd = fd };
-
-	assert_true(fd >= 0);
-	buf_init(&p.in, 0);
-	return p;
-}
-
-static inline struct peer
-edge_connect(struct stage *s)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", s->edge_path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	return peer_of(fd);
-}
+struct peer edge_connect(struct stage *s);
 
 /* Accepts the relay's next connection to the inner bind. */
-static inline struct peer
-egress_accept(struct stage *s)
-{
-	int fd = -1;
+struct peer egress_accept(struct stage *s);
 
-	until(s, (fd = accept4(s->egress_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0);
-	return peer_of(fd);
-}
+void no_egress(struct stage *s);
 
-static inline void
-no_egress(struct stage *s)
-{
-	assert_int_equal(accept4(s->egress_fd, NULL, NULL, SOCK_NONBLOCK), -1);
-}
-
-static inline void
-peer_close(struct peer *p)
-{
-	if (p->fd >= 0)
-		close(p->fd);
-	p->fd = -1;
-	buf_free(&p->in);
-}
+void peer_close(struct peer *p);
 
 /* Writes all bytes and turns the loop while the socket is full. Returns false if the connection
  * was closed. */
-static inline bool
-say_span(struct stage *s, struct peer *p, struct span bytes)
-{
-	uint64_t end = clock_mono_us() + WAIT_MS * 1000ull;
+bool say_span(struct stage *s, struct peer *p, struct span bytes);
 
-	while (bytes.n) {
-		ssize_t n = send(p->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
-		if (n > 0) {
-			bytes = span_cut(bytes, (size_t)n, bytes.n);
-		} else if (errno == EAGAIN) {
-			if (clock_mono_us() > end)
-				fail_msg("the relay reads no more");
-		} else {
-			return false;
-		}
-		turn(s);
-	}
-	return true;
-}
+bool say(struct stage *s, struct peer *p, const char *text);
 
-static inline bool
-say(struct stage *s, struct peer *p, const char *text)
-{
-	return say_span(s, p, span_str(text));
-}
+void listen_in(struct peer *p);
 
-static inline void
-listen_in(struct peer *p)
-{
-	char bytes[65536];
+bool heard(struct peer *p, const char *text);
 
-	while (!p->eof) {
-		ssize_t n = recv(p->fd, bytes, sizeof(bytes), 0);
-		if (n > 0) {
-			buf_put(&p->in, bytes, (size_t)n);
-			continue;
-		}
-		p->eof = n == 0 || errno != EAGAIN;
-		p->reset = n < 0 && errno == ECONNRESET;
-		break;
-	}
-}
+bool heard_n(struct peer *p, size_t n);
 
-static inline bool
-heard(struct peer *p, const char *text)
-{
-	listen_in(p);
-	return p->in.n && memmem(p->in.p + p->in.start, p->in.n, text, strlen(text));
-}
-
-static inline bool
-heard_n(struct peer *p, size_t n)
-{
-	listen_in(p);
-	return p->in.n >= n;
-}
-
-static inline bool
-closed(struct peer *p)
-{
-	listen_in(p);
-	return p->eof;
-}
+bool closed(struct peer *p);
 
 /* Waits for exactly these bytes and consumes them. */
-static inline void
-expect_bytes(struct stage *s, struct peer *p, const char *text)
-{
-	uint64_t end = clock_mono_us() + WAIT_MS * 1000ull;
-	size_t n = strlen(text);
-
-	while (!heard_n(p, n) && !p->eof && clock_mono_us() < end) {
-		turn(s);
-		usleep(20);
-	}
-	if (!span_eq(span_cut(buf_view(&p->in), 0, n), span_of(text, n)))
-		fail_msg("got \"%.*s\" instead of \"%s\"", SPAN_ARG(buf_view(&p->in)), text);
-	buf_consume(&p->in, n);
-}
+void expect_bytes(struct stage *s, struct peer *p, const char *text);
 
 /* Returns the newest exchange. */
-static inline struct exchange *
-exchange(struct stage *s)
-{
-	assert_non_null(s->gate.exchanges);
-	return s->gate.exchanges;
-}
+struct exchange *exchange(struct stage *s);
 
 /* For cmocka: each test has a stage of its own. */
-static inline int
-setup(void **state)
-{
-	struct stage *s = calloc(1, sizeof(*s));
+int relay_setup(void **state);
 
-	assert_non_null(s);
-	stage_open(s);
-	*state = s;
-	return 0;
-}
-
-static inline int
-teardown(void **state)
-{
-	stage_close(*state);
-	free(*state);
-	return 0;
-}
+int relay_teardown(void **state);
 
 /* Sends the text in pieces of `step` bytes, one per turn. */
-static inline void
-say_slowly(struct stage *s, struct peer *p, const char *text, size_t step)
-{
-	struct span rest = span_str(text);
-
-	while (rest.n) {
-		/* The relay may close the connection if bytes follow a complete message. */
-		if (!say_span(s, p, span_cut(rest, 0, step)))
-			return;
-		turn(s);
-		rest = span_cut(rest, step, rest.n);
-	}
-}
+void say_slowly(struct stage *s, struct peer *p, const char *text, size_t step);
 
 /* Runs one exchange on a fresh stage, which leaves its connection in the pool. */
-static inline struct peer
-pooled(struct stage *s, struct peer *edge)
-{
-	say(s, edge, POST("content-length: 1\r\n") "x");
-	struct peer up = egress_accept(s);
-	until(s, heard(&up, "\r\n\r\nx"));
-	buf_clear(&up.in);
-	say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
-	expect_bytes(s, edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\na");
-	until(s, exchange(s)->freed);
-	turn(s);
-	assert_int_equal(s->relay->npool, 1);
-	return up;
-}
+struct peer pooled(struct stage *s, struct peer *edge);
 
 /* Asserts that each opened exchange was finished once and that none is left open. */
-static inline void
-settled(struct stage *s)
-{
-	until(s, s->gate.finishes == s->gate.opened);
-	until(s, relay_active(s->relay) == 0);
-}
+void settled(struct stage *s);
 
 #endif

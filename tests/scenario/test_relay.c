@@ -4,7 +4,7 @@
 
 #include "answer/vault.h"
 
-#define UP_HEAD	  "POST /v1/x HTTP/1.1\r\nhost: h\r\n"
+#define UP_HEAD "POST /v1/x HTTP/1.1\r\nhost: h\r\n"
 
 /* ---- one exchange, with the bytes cut in every way ---- */
 
@@ -219,7 +219,7 @@ copy_once(struct stage *s, const struct copy_case *c, struct peer *edge, struct 
 	until(s, exchange(s)->freed);
 	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
 	assert_int_equal(s->gate.finishes, s->gate.opened);
-	turn(s);
+	relay_turn(s);
 }
 
 static void
@@ -296,13 +296,13 @@ connections_of_both_sides_are_reused(void **state)
 	struct peer edge = edge_connect(s), up = { .fd = -1 };
 	for (int i = 0; i < 5; i++)
 		copy_once(s, &copies[0], &edge, &up, 1000, 1000);
-	assert_int_equal(count(s, M_RELAY_CONNS), 1);
-	assert_int_equal(count(s, M_RELAY_UPSTREAM), 1);
-	assert_int_equal(count(s, M_RELAY_REUSED), 4);
+	assert_int_equal(relay_count(s, M_RELAY_CONNS), 1);
+	assert_int_equal(relay_count(s, M_RELAY_UPSTREAM), 1);
+	assert_int_equal(relay_count(s, M_RELAY_REUSED), 4);
 	/* Another edge connection uses the same pooled connection. */
 	struct peer other = edge_connect(s);
 	copy_once(s, &copies[1], &other, &up, 1000, 1000);
-	assert_int_equal(count(s, M_RELAY_UPSTREAM), 1);
+	assert_int_equal(relay_count(s, M_RELAY_UPSTREAM), 1);
 	/* Idle connections hold no buffers. */
 	const struct edge *c;
 	LIST_FOREACH (c, &s->relay->edges, all) {
@@ -429,7 +429,7 @@ edge_gets_100_continue_once_the_body_is_wanted(void **state)
 		say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
 		expect_bytes(s, &edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\na");
 		until(s, exchange(s)->freed);
-		turn(s);
+		relay_turn(s);
 	}
 	/* No 100 Continue if the body has already arrived, or before a refusal. */
 	s->gate.claim_s = 0;
@@ -518,7 +518,7 @@ usage_is_read_and_hidden_from_the_caller(void **state)
 		assert_int_equal(exchange(s)->result.usage.output_tokens, 5);
 		assert_true(exchange(s)->result.output_begun);
 		buf_clear(&edge.in);
-		turn(s);
+		relay_turn(s);
 	}
 	/* A JSON response passes unchanged, byte by byte. */
 	say(s, &edge, POST("content-length: 1\r\n") "x");
@@ -551,7 +551,7 @@ response_bytes_are_sent_in_the_turn_of_their_arrival(void **state)
 	for (int i = 0; i < 20; i++) {
 		buf_clear(&edge.in);
 		assert_int_equal(send(up.fd, "9\r\ndata: x\n\n\r\n", 14, 0), 14);
-		turn(s);
+		relay_turn(s);
 		assert_true(heard(&edge, "00000009\r\ndata: x\n\n\r\n"));
 		/* between two bytes, a stream keeps no read buffer */
 		assert_null(LIST_FIRST(&s->relay->edges)->up->in.p);
@@ -584,7 +584,7 @@ large_bodies_pass_in_bounded_memory_on_both_sides(void **state)
 			sent += (size_t)n;
 			idle = 0;
 		}
-		turn(s);
+		relay_turn(s);
 	}
 	const struct edge *c = LIST_FIRST(&s->relay->edges);
 	assert_true(sent < 4u << 20);
@@ -598,7 +598,7 @@ large_bodies_pass_in_bounded_memory_on_both_sides(void **state)
 				n < sizeof(block) - at ? n : sizeof(block) - at, MSG_NOSIGNAL);
 			sent += k > 0 ? (size_t)k : 0;
 		}
-		turn(s);
+		relay_turn(s);
 		listen_in(&up);
 		if (got == 0 && up.in.n) {
 			until(s, heard(&up, "\r\n\r\n"));
@@ -627,7 +627,7 @@ large_bodies_pass_in_bounded_memory_on_both_sides(void **state)
 			sent += (size_t)n;
 			idle = 0;
 		}
-		turn(s);
+		relay_turn(s);
 	}
 	assert_true(sent < 4u << 20);
 	assert_true(c->out.size <= 1u << 20);
@@ -641,7 +641,7 @@ large_bodies_pass_in_bounded_memory_on_both_sides(void **state)
 				n < sizeof(block) - at ? n : sizeof(block) - at, MSG_NOSIGNAL);
 			sent += k > 0 ? (size_t)k : 0;
 		}
-		turn(s);
+		relay_turn(s);
 		listen_in(&edge);
 		struct span v = buf_view(&edge.in);
 		for (size_t i = 0; i < v.n; i++)
@@ -690,7 +690,7 @@ large_replaced_and_deferred_bodies_pass(void **state)
 		say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
 		expect_bytes(s, &edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\na");
 		until(s, exchange(s)->freed);
-		turn(s);
+		relay_turn(s);
 	}
 	peer_close(&edge);
 	peer_close(&up);
@@ -742,26 +742,30 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(http_10_client_gets_no_chunks, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			exchange_passes_however_its_bytes_are_cut, setup, teardown),
+			http_10_client_gets_no_chunks, relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			connections_of_both_sides_are_reused, setup, teardown),
+			exchange_passes_however_its_bytes_are_cut, relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			last_byte_waits_for_the_record, setup, teardown),
+			connections_of_both_sides_are_reused, relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			edge_gets_100_continue_once_the_body_is_wanted, setup, teardown),
-		cmocka_unit_test_setup_teardown(deferred_body_may_be_denied, setup, teardown),
+			last_byte_waits_for_the_record, relay_setup, relay_teardown),
+		cmocka_unit_test_setup_teardown(edge_gets_100_continue_once_the_body_is_wanted,
+			relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			usage_is_read_and_hidden_from_the_caller, setup, teardown),
+			deferred_body_may_be_denied, relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			response_bytes_are_sent_in_the_turn_of_their_arrival, setup, teardown),
+			usage_is_read_and_hidden_from_the_caller, relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			large_bodies_pass_in_bounded_memory_on_both_sides, setup, teardown),
+			response_bytes_are_sent_in_the_turn_of_their_arrival, relay_setup,
+			relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			large_replaced_and_deferred_bodies_pass, setup, teardown),
+			large_bodies_pass_in_bounded_memory_on_both_sides, relay_setup,
+			relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			digests_of_an_edited_response_are_removed, setup, teardown),
+			large_replaced_and_deferred_bodies_pass, relay_setup, relay_teardown),
+		cmocka_unit_test_setup_teardown(
+			digests_of_an_edited_response_are_removed, relay_setup, relay_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,7 +212,7 @@ body_too_long_to_keep_gets_a_fresh_connection(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, relay_setup, relay_teardown)
 	const struct CMUnitTest tests[] = {
 		T(request_that_was_not_read_is_sent_again),
 		T(request_that_was_read_is_never_sent_again),

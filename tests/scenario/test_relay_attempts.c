@@ -47,12 +47,12 @@ failure_before_content_leads_to_the_next_plan(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	for (size_t i = 0; i < COUNT_OF(failures_of); i++)
 		for (int bytewise = 0; bytewise < 2; bytewise++) {
 			struct peer edge = edge_connect(s);
 			say(s, &edge, HELLO);
-			struct peer up = attempt(s);
+			struct peer up = attempts_accept(s);
 			if (failures_of[i].answer && bytewise)
 				say_slowly(s, &up, failures_of[i].answer, 1);
 			else if (failures_of[i].answer)
@@ -68,7 +68,7 @@ failure_before_content_leads_to_the_next_plan(void **state)
 				fail_msg("%s: said %d, %d, %.*s", failures_of[i].name, e->said,
 					e->result.status,
 					SPAN_ARG(buf_view(&exchange(s)->document)));
-			struct peer next = attempt(s);
+			struct peer next = attempts_accept(s);
 			listen_in(&edge);
 			assert_int_equal(edge.in.n, 0);
 			say(s, &next, OK_ANSWER);
@@ -88,14 +88,15 @@ requested_wait_is_reported(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 1);
+	attempts_start(s, 1);
 	struct peer edge = edge_connect(s);
 	say(s, &edge, HELLO);
-	struct peer up = attempt(s);
+	struct peer up = attempts_accept(s);
 	say(s, &up, BUSY);
 	/* the last attempt's response is forwarded unchanged */
 	expect_bytes(s, &edge,
-		"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 3\r\n" FIELDS
+		"HTTP/1.1 503 Service Unavailable\r\ncontent-type: "
+		"application/json\r\nretry-after: 3\r\n" FIELDS
 		"content-length: 13\r\n\r\n{\"error\":\"x\"}");
 	assert_int_equal(exchange(s)->end.result.asked_us, 3000000);
 	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
@@ -111,7 +112,7 @@ requested_wait_is_reported(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		up = attempt(s);
+		up = attempts_accept(s);
 		say(s, &up, "HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n");
 		say(s, &up, rows[i].answer);
 		say(s, &up, "\r\n\r\n");
@@ -129,11 +130,11 @@ error_caused_by_the_gateway_becomes_a_503(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 1);
+	attempts_start(s, 1);
 	s->gate.last = AGAIN_UNAVAILABLE;
 	struct peer edge = edge_connect(s);
 	say(s, &edge, HELLO);
-	struct peer up = attempt(s);
+	struct peer up = attempts_accept(s);
 	say(s, &up, ERROR("401 No", "3\r\n\r\nkey"));
 	until(s, heard(&edge, "HTTP/1.1 503 "));
 	until(s, heard(&edge, "provider_unavailable"));
@@ -163,13 +164,13 @@ stream_that_fails_before_content_is_a_failed_attempt(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	for (int reads = 0; reads < 2; reads++)
 		for (size_t i = 0; i < COUNT_OF(before_content); i++) {
 			s->gate.plan.reads_answer = reads;
 			struct peer edge = edge_connect(s);
 			say(s, &edge, HELLO);
-			struct peer up = attempt(s);
+			struct peer up = attempts_accept(s);
 			say(s, &up, STREAM);
 			for (size_t k = 0; k < 4 && before_content[i].events[k]; k++)
 				chunk(s, &up, before_content[i].events[k]);
@@ -181,7 +182,7 @@ stream_that_fails_before_content_is_a_failed_attempt(void **state)
 			if (exchange(s)->end.said != before_content[i].said)
 				fail_msg("%s, %d: %d", before_content[i].name, reads,
 					exchange(s)->end.said);
-			struct peer next = attempt(s);
+			struct peer next = attempts_accept(s);
 			listen_in(&edge);
 			assert_int_equal(edge.in.n, 0);
 			say(s, &next, STREAM);
@@ -204,12 +205,12 @@ events_before_the_content_are_forwarded_with_it(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	for (int reads = 0; reads < 2; reads++) {
 		s->gate.plan.reads_answer = reads;
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		say(s, &up, STREAM);
 		chunk(s, &up, ": ping\n\n");
 		chunk(s, &up, ROLE);
@@ -245,13 +246,13 @@ events_before_the_content_may_be_long(void **state)
 	memset(part, 'x', PART);
 	memcpy(part, ": ", 2);
 	memcpy(part + PART - 2, "\n\n", 3);
-	start(s, 2);
+	attempts_start(s, 2);
 	for (int reads = 0; reads < 2; reads++)
 		for (int room = reads; room < 2; room++) {
 			s->gate.plan.reads_answer = reads;
 			struct peer edge = edge_connect(s);
 			say(s, &edge, HELLO);
-			struct peer up = attempt(s);
+			struct peer up = attempts_accept(s);
 			s->gate.hold_cap = room ? SIZE_MAX : exchange(s)->held + 2 * PART;
 			say(s, &up, STREAM);
 			for (int i = 0; i < PARTS; i++)
@@ -263,7 +264,7 @@ events_before_the_content_may_be_long(void **state)
 				peer_close(&up);
 			} else {
 				until(s, exchange(s)->agains == 1);
-				struct peer next = attempt(s);
+				struct peer next = attempts_accept(s);
 				listen_in(&edge);
 				assert_int_equal(edge.in.n, 0);
 				say(s, &next, STREAM);
@@ -287,12 +288,12 @@ stream_with_a_reason_for_no_content_is_the_response(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	for (int reads = 0; reads < 2; reads++) {
 		s->gate.plan.reads_answer = reads;
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		say(s, &up, STREAM);
 		chunk(s, &up, ROLE);
 		chunk(s, &up, EMPTY);
@@ -315,14 +316,15 @@ compressed_stream_is_the_response(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	for (int reads = 0; reads < 2; reads++) {
 		s->gate.plan.reads_answer = reads;
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		say(s, &up,
-			"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n"
+			"HTTP/1.1 200 OK\r\ncontent-type: "
+			"text/event-stream\r\ncontent-encoding: gzip\r\n"
 			"transfer-encoding: chunked\r\n\r\n");
 		chunk(s, &up, "\x1f\x8b\x08");
 		until(s, heard(&edge, "\x1f\x8b\x08"));
@@ -343,12 +345,12 @@ unknown_lines_are_the_response(void **state)
 	static const char *const lines[] = { "{\"n\":1}\n", "no JSON\n" };
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	for (int i = 0; i < 4; i++) {
 		s->gate.plan.reads_answer = i & 1;
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		say(s, &up,
 			"HTTP/1.1 200 OK\r\ncontent-type: application/jsonl\r\n"
 			"transfer-encoding: chunked\r\n\r\n");
@@ -369,10 +371,10 @@ response_of_the_last_attempt_is_not_held(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 1);
+	attempts_start(s, 1);
 	struct peer edge = edge_connect(s);
 	say(s, &edge, HELLO);
-	struct peer up = attempt(s);
+	struct peer up = attempts_accept(s);
 	say(s, &up, STREAM);
 	chunk(s, &up, ROLE);
 	until(s, heard(&edge, "assistant"));
@@ -389,11 +391,11 @@ abort_between_attempts_ends_the_exchange_once(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	s->gate.again_s = HELD_S;
 	struct peer edge = edge_connect(s);
 	say(s, &edge, HELLO);
-	struct peer up = attempt(s);
+	struct peer up = attempts_accept(s);
 	say(s, &up, BUSY);
 	until(s, exchange(s)->agains == 1);
 	peer_close(&edge);
@@ -407,23 +409,25 @@ abort_between_attempts_ends_the_exchange_once(void **state)
 static void
 silent_target_is_left_in_time(void **state)
 {
-	static const char *const before[] = { "", STREAM, "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\nx",
+	static const char *const before[] = { "", STREAM,
+		"HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\nx",
 		"HTTP/1.1 103 Early Hints\r\n\r\n",
-		"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n" };
+		"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: "
+		"chunked\r\n\r\n" };
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	s->gate.plan.waits.head_us = 30000;
 	s->gate.plan.waits.first_content_us = 60000;
 	for (size_t i = 0; i < COUNT_OF(before); i++) {
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		say(s, &up, before[i]);
 		until(s, exchange(s)->agains == 1);
-		assert_int_equal(exchange(s)->end.said,
-			i == 2 ? ATTEMPT_ANSWERED : ATTEMPT_CUT);
-		struct peer next = attempt(s);
+		assert_int_equal(
+			exchange(s)->end.said, i == 2 ? ATTEMPT_ANSWERED : ATTEMPT_CUT);
+		struct peer next = attempts_accept(s);
 		say(s, &next, OK_ANSWER);
 		expect_bytes(s, &edge, OK_HEARD);
 		peer_close(&edge);
@@ -438,7 +442,7 @@ silent_last_target_is_left_in_time(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 1);
+	attempts_start(s, 1);
 	for (int i = 0; i < 4; i++) {
 		bool reads = i & 1, overall = i & 2;
 		s->gate.plan.reads_answer = reads;
@@ -446,7 +450,7 @@ silent_last_target_is_left_in_time(void **state)
 		s->gate.plan.overall_us = overall ? clock_mono_us() + 60000 : 0;
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		say(s, &up, STREAM);
 		if (reads)
 			chunk(s, &up, ROLE);
@@ -474,7 +478,7 @@ rest_of_a_freed_body_is_not_sent(void **state)
 	assert_non_null(document);
 	memset(body, 'b', LONG);
 	memset(document, 'd', DOCUMENT);
-	start(s, 1);
+	attempts_start(s, 1);
 	s->gate.plan.body = span_of(body, LONG);
 	s->gate.again_s = 0.1;
 	struct peer edge = edge_connect(s);
@@ -489,13 +493,13 @@ rest_of_a_freed_body_is_not_sent(void **state)
 	until(s, heard(&edge, "dddd"));
 	for (int i = 0; i < 2000; i++) {
 		listen_in(&up);
-		turn(s);
+		relay_turn(s);
 	}
 	document[READ] = 'd';
 	document[DOCUMENT - READ] = '\0';
 	say(s, &up, document);
 	while (!heard_n(&edge, DOCUMENT))
-		turn(s);
+		relay_turn(s);
 	until(s, closed(&up)); /* the connection is never pooled */
 	assert_true(up.in.n < LONG);
 	assert_null(memchr(buf_view(&up.in).p, '#', up.in.n));
@@ -515,7 +519,7 @@ error_before_the_request_was_sent_whole_is_an_error(void **state)
 
 	assert_non_null(body);
 	memset(body, 'b', LONG);
-	start(s, 2);
+	attempts_start(s, 2);
 	s->gate.plan.body = span_of(body, LONG);
 	struct peer edge = edge_connect(s);
 	say(s, &edge, HELLO);
@@ -525,7 +529,7 @@ error_before_the_request_was_sent_whole_is_an_error(void **state)
 	until(s, closed(&up)); /* the connection is never pooled */
 	struct peer next = egress_accept(s);
 	while (!heard_n(&next, LONG))
-		turn(s);
+		relay_turn(s);
 	say(s, &next, OK_ANSWER);
 	expect_bytes(s, &edge, OK_HEARD);
 	peer_close(&edge);
@@ -545,7 +549,7 @@ response_before_the_request_was_sent_whole_keeps_the_body(void **state)
 
 	assert_non_null(body);
 	memset(body, 'b', LONG);
-	start(s, 2);
+	attempts_start(s, 2);
 	s->gate.plan.body = span_of(body, LONG);
 	struct peer edge = edge_connect(s);
 	say(s, &edge, HELLO);
@@ -602,14 +606,14 @@ attempts_share_a_deadline_and_a_silent_stream_ends(void **state)
 		{ "idle: a stream after its content", STREAM, TEXT, true } };
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		bool content = !strcmp(rows[i].event, TEXT);
 		s->gate.plan.waits.idle_us = rows[i].idle ? 60000 : 0;
 		s->gate.plan.overall_us = rows[i].idle ? 0 : clock_mono_us() + 60000;
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		say(s, &up, rows[i].answer);
 		if (rows[i].event[0])
 			chunk(s, &up, rows[i].event);
@@ -662,7 +666,7 @@ other_methods_and_versions_get_a_second_attempt(void **state)
 	};
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		bool head = !strncmp(rows[i].request, "HEAD", 4);
 		s->gate.plan.head.method = head ? SPAN_LIT("HEAD") : SPAN_LIT("POST");
@@ -700,18 +704,18 @@ draining_waits_for_the_next_attempt(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	s->gate.again_s = HELD_S;
 	struct peer edge = edge_connect(s);
 	say(s, &edge, HELLO);
-	struct peer up = attempt(s);
+	struct peer up = attempts_accept(s);
 	say(s, &up, BUSY);
 	until(s, exchange(s)->agains == 1);
 	relay_drain(s->relay);
 	pass(s, 20);
 	assert_int_equal(relay_active(s->relay), 1);
 	gate_release(&s->gate);
-	struct peer next = attempt(s);
+	struct peer next = attempts_accept(s);
 	say(s, &next, OK_ANSWER);
 	expect_bytes(
 		s, &edge, DOWN_HEAD FIELDS "content-length: 2\r\nconnection: close\r\n\r\nok");
@@ -730,13 +734,13 @@ each_attempt_has_its_own_connection(void **state)
 {
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	s->relay->options.pool = 4;
 	struct peer edge = edge_connect(s);
 	say(s, &edge, HELLO);
-	struct peer up = attempt(s);
+	struct peer up = attempts_accept(s);
 	say(s, &up, BUSY);
-	struct peer next = attempt(s);
+	struct peer next = attempts_accept(s);
 	assert_int_equal(s->relay->npool, 1);
 	say(s, &next, OK_ANSWER);
 	expect_bytes(s, &edge, OK_HEARD);
@@ -746,7 +750,7 @@ each_attempt_has_its_own_connection(void **state)
 	settled(s);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, relay_setup, relay_teardown)
 
 int
 main(void)

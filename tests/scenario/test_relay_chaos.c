@@ -329,7 +329,7 @@ random_disconnects_leave_nothing_behind(void **state)
 		assert_int_equal(fd, -1);
 		for (int i = 0; i < PROVIDERS; i++)
 			provider_acts(&providers[i]);
-		turn(s);
+		relay_turn(s);
 	}
 	for (int i = 0; i < CALLERS; i++)
 		caller_ends(&callers[i]);
@@ -343,11 +343,11 @@ random_disconnects_leave_nothing_behind(void **state)
 		"%zu requests, %zu answers and %zu denials were whole, %llu exchanges cut, "
 		"%llu connections reused\n",
 		whole_requests, whole_answers, denials,
-		(unsigned long long)count(s, M_RELAY_ABORTS),
-		(unsigned long long)count(s, M_RELAY_REUSED));
+		(unsigned long long)relay_count(s, M_RELAY_ABORTS),
+		(unsigned long long)relay_count(s, M_RELAY_REUSED));
 	/* The test would prove nothing if nearly all exchanges were cut. */
 	assert_true(whole_answers > 200 && denials > 10 && s->gate.asides > 100);
-	assert_true(count(s, M_RELAY_ABORTS) > 10 && count(s, M_RELAY_REUSED) > 50);
+	assert_true(relay_count(s, M_RELAY_ABORTS) > 10 && relay_count(s, M_RELAY_REUSED) > 50);
 	vault_free(&vault);
 }
 
@@ -356,7 +356,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			random_disconnects_leave_nothing_behind, setup, teardown),
+			random_disconnects_leave_nothing_behind, relay_setup, relay_teardown),
 	};
 	dice = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
 	print_message("seed %llu\n", (unsigned long long)dice);

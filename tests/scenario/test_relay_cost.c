@@ -51,8 +51,8 @@ cost_of_a_whole_response_is_in_its_head(void **state)
 		if (heard(&edge, "x-tollgate-cost: 0.5\r\n") != rows[i].cost)
 			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(buf_view(&edge.in)));
 		assert_true(heard(&edge, "HTTP/1.1 200 "));
-		turn(s);
-		turn(s);
+		relay_turn(s);
+		relay_turn(s);
 		buf_clear(&edge.in);
 	}
 	peer_close(&edge);
@@ -64,7 +64,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			cost_of_a_whole_response_is_in_its_head, setup, teardown),
+			cost_of_a_whole_response_is_in_its_head, relay_setup, relay_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,13 +13,13 @@ error_with_a_success_status_is_a_failed_attempt(void **state)
 		JSON "transfer-encoding: chunked\r\n\r\n33\r\n" WRONG "\r\n0\r\n\r\n" };
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	s->gate.plan.doubts = true;
 	for (unsigned i = 0; i < 8; i++) {
 		s->gate.plan.reads_answer = i & 1;
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		if (i & 2)
 			say_slowly(s, &up, framed[i >> 2], 1);
 		else
@@ -28,7 +28,7 @@ error_with_a_success_status_is_a_failed_attempt(void **state)
 		assert_int_equal(exchange(s)->end.said, ATTEMPT_ANSWERED);
 		assert_int_equal(exchange(s)->end.result.status, 200);
 		assert_true(span_is(buf_view(&exchange(s)->document), WRONG));
-		struct peer next = attempt(s);
+		struct peer next = attempts_accept(s);
 		listen_in(&edge);
 		assert_int_equal(edge.in.n, 0);
 		say(s, &next, OK_ANSWER);
@@ -69,14 +69,14 @@ successful_response_is_forwarded_unchanged(void **state)
 	};
 	struct stage *s = *state;
 
-	start(s, 2);
+	attempts_start(s, 2);
 	for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
 		s->gate.plan.reads_answer = i & 1;
 		s->gate.plan.doubts = rows[i / 2].doubts;
 		s->gate.attempts = rows[i / 2].attempts;
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		say(s, &up, rows[i / 2].answer);
 		if (rows[i / 2].rest && rows[i / 2].rest[0]) {
 			/* after a second, the head is forwarded */
@@ -93,7 +93,7 @@ successful_response_is_forwarded_unchanged(void **state)
 	}
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, relay_setup, relay_teardown)
 
 /* The response of an operator's HAProxy rule: no other target is asked, no guard reads it, and
  * the result names HAProxy as the source. */
@@ -113,12 +113,12 @@ response_of_a_haproxy_rule_goes_to_the_caller(void **state)
 		{ "401 Unauthorized", "garbage", END_COMPLETE, 1 } };
 	struct stage *s = *state;
 
-	start(s, 1);
+	attempts_start(s, 1);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		char answer[300], want[300];
 		struct peer edge = edge_connect(s);
 		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
+		struct peer up = attempts_accept(s);
 		snprintf(answer, sizeof(answer),
 			"HTTP/1.1 %s\r\nx-tollgate-why: %s\r\ncontent-length: 6\r\n\r\ntheirs",
 			rows[i].status, rows[i].why);

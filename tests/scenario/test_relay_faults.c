@@ -68,7 +68,7 @@ bad_request_is_not_forwarded(void **state)
 			snprintf(status, sizeof(status), "HTTP/1.1 %d ", b->status);
 			uint64_t end = clock_mono_us() + WAIT_MS * 1000ull;
 			while (!closed(&edge) && clock_mono_us() < end)
-				turn(s);
+				relay_turn(s);
 			if (!edge.eof || !heard(&edge, status))
 				fail_msg("%s: \"%.*s\"", b->name, SPAN_ARG(buf_view(&edge.in)));
 			/* There is one response, not two. */
@@ -80,7 +80,7 @@ bad_request_is_not_forwarded(void **state)
 			no_egress(s);
 		}
 	assert_int_equal(s->gate.opened, s->gate.finishes);
-	assert_int_equal(count(s, M_TICKET_WRONG), 4 * 3);
+	assert_int_equal(relay_count(s, M_TICKET_WRONG), 4 * 3);
 }
 
 /* Exactly at the limit, in each framing. */
@@ -472,7 +472,7 @@ abort_is_forwarded_within_a_few_turns(void **state)
 			for (int idle = 0; idle < 50; idle++) {
 				if (send(edge.fd, block, sizeof(block), MSG_NOSIGNAL) > 0)
 					idle = 0;
-				turn(s);
+				relay_turn(s);
 			}
 			assert_true(request_paused(LIST_FIRST(&s->relay->edges)));
 		}
@@ -487,7 +487,7 @@ abort_is_forwarded_within_a_few_turns(void **state)
 			/* The response is stuck: the edge reads nothing. */
 			if (send(up.fd, block, sizeof(block), MSG_NOSIGNAL) > 0)
 				idle = 0;
-			turn(s);
+			relay_turn(s);
 		}
 		pass(s, 2);
 		peer_close(&edge);
@@ -529,7 +529,9 @@ edge_may_disconnect_while_the_gate_decides(void **state)
 			until(s, heard(&up, "hello"));
 			say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
 		}
-		until(s, when == 0 ? s->gate.claims == 1 : when == 1 ? exchange(s)->verdict != NULL : s->gate.finishes == 3);
+		until(s, when == 0   ? s->gate.claims == 1
+			 : when == 1 ? exchange(s)->verdict != NULL
+				     : s->gate.finishes == 3);
 		peer_close(&edge);
 		pass(s, 5);
 		if (ev_is_active(&exchange(s)->later))
@@ -549,7 +551,7 @@ edge_may_disconnect_while_the_gate_decides(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, relay_setup, relay_teardown)
 	const struct CMUnitTest tests[] = {
 		T(bad_request_is_not_forwarded),
 		T(deferred_body_may_be_as_long_as_the_limit),

@@ -91,7 +91,7 @@ other_exchanges_are_served_while_a_helper_reads(void **state)
 	assert_true(say(s, &a.up, long_end));
 	peer_close(&a.up);
 	for (unsigned i = 0; i < 50; i++)
-		turn(s);
+		relay_turn(s);
 	assert_int_equal(s->gate.asides, 1);
 	s->gate.help_s = 0;
 	ev_timer_stop(s->loop, &reads->later);
@@ -172,7 +172,7 @@ end_of_an_exchange_waits_for_the_helper(void **state)
 		if (rows[i].leaves)
 			peer_close(&a.edge);
 		for (unsigned k = 0; k < 100; k++)
-			turn(s);
+			relay_turn(s);
 		assert_false(x->finished);
 		assert_int_equal(relay_active(s->relay), 1);
 		assert_int_equal(atomic_load(&m->v[M_RELAY_ABORTS]), aborts);
@@ -181,7 +181,8 @@ end_of_an_exchange_waits_for_the_helper(void **state)
 		settled(s);
 		if (x->result.end != rows[i].end)
 			fail_msg("%s: ended as %d", rows[i].name, x->result.end);
-		assert_string_equal(guard_report(x->guard)->why, "the client no longer waits for the response");
+		assert_string_equal(guard_report(x->guard)->why,
+			"the client no longer waits for the response");
 		assert_int_equal(guard_report(x->guard)->events, 1);
 		act_end(&a);
 		stage_close(s);
@@ -203,10 +204,10 @@ sent_bytes_are_not_sent_again(void **state)
 	s->gate.plan.reads_answer = true;
 	s->gate.vault = vault;
 	s->gate.helps = true;
-	start(s, 2);
+	attempts_start(s, 2);
 	struct peer edge = edge_connect(s);
 	say(s, &edge, HELLO);
-	struct peer up = attempt(s);
+	struct peer up = attempts_accept(s);
 	buf_clear(&up.in);
 	say(s, &up, SSE TEXT);
 	until(s, heard(&edge, "hi"));
@@ -226,14 +227,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(other_exchanges_are_served_while_a_helper_reads,
+			relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			other_exchanges_are_served_while_a_helper_reads, setup, teardown),
-		cmocka_unit_test_setup_teardown(memory_of_a_stream_is_held, setup, teardown),
+			memory_of_a_stream_is_held, relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			stream_over_the_limit_of_held_bytes_ends, setup, teardown),
+			stream_over_the_limit_of_held_bytes_ends, relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			end_of_an_exchange_waits_for_the_helper, setup, teardown),
-		cmocka_unit_test_setup_teardown(sent_bytes_are_not_sent_again, setup, teardown),
+			end_of_an_exchange_waits_for_the_helper, relay_setup, relay_teardown),
+		cmocka_unit_test_setup_teardown(
+			sent_bytes_are_not_sent_again, relay_setup, relay_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,7 +148,7 @@ connections_wait_without_descriptors(void **state)
 
 	stage_start(s);
 	struct peer edge = edge_connect(s);
-	turn(s);
+	relay_turn(s);
 	struct peer waits = edge_connect(s);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
 	now = was;
@@ -185,7 +185,7 @@ early_response_passes_although_the_body_is_not_read(void **state)
 		for (int idle = 0; idle < 20; idle++) {
 			if (send(edge.fd, block, sizeof(block), MSG_NOSIGNAL) > 0)
 				idle = 0;
-			turn(s);
+			relay_turn(s);
 		}
 		say(s, &up, "HTTP/1.1 413 Content Too Large\r\ncontent-length: 1\r\n\r\na");
 		if (closes)
@@ -306,7 +306,7 @@ held_bytes_are_limited(void **state)
 		peer_close(&edge);
 		settled(s);
 	}
-	assert_int_equal(count(s, M_HELD_REFUSED), 2);
+	assert_int_equal(relay_count(s, M_HELD_REFUSED), 2);
 	no_egress(s);
 }
 
@@ -355,8 +355,8 @@ workers_share_the_connections(void **state)
 	until(s, !ev_is_active(&s->relay->acceptor.later)); /* the acceptor that paused */
 	edges[0] = edge_connect(s);
 	edges[1] = edge_connect(s);
-	turn(s);
-	turn(s);
+	relay_turn(s);
+	relay_turn(s);
 	assert_int_equal(s->relay->nedges, 2);
 	peer_close(&edges[0]);
 	peer_close(&edges[1]);
@@ -530,7 +530,7 @@ freed_relay_leaves_no_exchange_open(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, relay_setup, relay_teardown)
 	const struct CMUnitTest tests[] = {
 		T(connection_that_was_closed_or_sent_bytes_is_not_reused),
 		T(missing_listener_gets_503_and_nothing_is_sent),

@@ -164,14 +164,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(metadata_document_is_returned_by_the_relay,
+			relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			metadata_document_is_returned_by_the_relay, setup, teardown),
+			metadata_document_waits_for_its_record, relay_setup, relay_teardown),
+		cmocka_unit_test_setup_teardown(login_request_of_a_server_is_not_forwarded,
+			relay_setup, relay_teardown),
 		cmocka_unit_test_setup_teardown(
-			metadata_document_waits_for_its_record, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			login_request_of_a_server_is_not_forwarded, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			redirect_to_another_host_is_not_forwarded, setup, teardown),
+			redirect_to_another_host_is_not_forwarded, relay_setup, relay_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

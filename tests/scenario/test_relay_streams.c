@@ -245,7 +245,7 @@ client_that_reads_nothing_is_disconnected(void **state)
 	for (int i = 0; i < 200 && !s->gate.finishes; i++) {
 		if (send(up.fd, event, 6 + 0xea58 + 2, MSG_NOSIGNAL) < 0)
 			break;
-		turn(s);
+		relay_turn(s);
 	}
 	until(s, s->gate.finishes == 1);
 	assert_int_equal(exchange(s)->result.end, END_CLIENT_ABORT);
@@ -314,12 +314,12 @@ html_page_is_no_mcp_response(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, relay_setup, relay_teardown)
 	const struct CMUnitTest tests[] = {
 		{ .name = "mcp-sap-docs#75: a silent stream is kept alive",
 			.test_func = silent_stream_is_kept_alive,
-			.setup_func = setup,
-			.teardown_func = teardown },
+			.setup_func = relay_setup,
+			.teardown_func = relay_teardown },
 		T(line_stream_gets_no_comments),
 		T(comment_is_never_sent_within_an_event),
 		T(stream_for_a_call_is_kept_alive_until_its_deadline),

@@ -37,18 +37,14 @@ answer_load(
 	const char *rules, struct policy_fix *f, struct arena *a, struct answer_request *asked)
 {
 	struct identity id = { .verified = true };
-	struct buf text;
 
-	buf_init(&text, 0);
-	buf_printf(&text, "%s%s%c", H, rules, 0);
-	fix_must_load(f, buf_view(&text).p);
+	fix_load_rules(f, rules);
 	arena_init(a, 0, false);
 	struct policy_facts facts = { .identity = &id,
 		.route = &f->p->routes[0],
 		.whole = true,
 		.rules = detect_fix()->rules };
 	assert_int_equal(policy_answer_request(f->p, &facts, a, asked), 0);
-	buf_free(&text);
 }
 
 void

@@ -6,30 +6,11 @@
 
 #include "policy/courtesy.h"
 
-static struct arena arena;
-static const struct courtesy *courtesy;
+extern struct arena courtesy_arena;
+extern const struct courtesy *courtesy;
 
-static int
-set_up(void **state)
-{
-	struct diag d;
+int courtesy_setup(void **state);
 
-	(void)state;
-	arena_init(&arena, 0, false);
-	diag_init(&d);
-	courtesy = courtesy_load(&arena, NULL, &d);
-	if (!courtesy)
-		fprintf(stderr, "%.*s\n", SPAN_ARG(buf_view(&d.text)));
-	diag_free(&d);
-	return courtesy ? 0 : -1;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	arena_reset(&arena);
-	return 0;
-}
+int courtesy_teardown(void **state);
 
 #endif

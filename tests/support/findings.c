@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/findings.h"
+#include "support/findings_run.h"
 
 static void
 one_text(const char *key, json_t *v, struct findings_run *run)

@@ -15,11 +15,8 @@ identity_load(const char *policy)
 {
 	struct diag d;
 
-	(void)fix_config; /* this rig uses no configuration */
 	put("policy.yaml", policy);
-	arena_init(&fix.a, 0, false);
-	diag_init(&fix.d);
-	fix.p = policy_load(&fix.a, path("policy.yaml"), NULL, detect_fix()->rules, &fix.d);
+	fix_load_file(&fix, NULL, path("policy.yaml"));
 	diag_init(&d);
 	keys = fix.p ? identity_keys_load(fix.p, false, NULL, &d) : NULL;
 	if (!keys)

@@ -45,12 +45,24 @@ fix_must_load(struct policy_fix *f, const char *text)
 }
 
 const struct policy *
-fix_load_file(struct policy_fix *f, const char *file)
+fix_load_rules(struct policy_fix *f, const char *sections)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_printf(&text, "%s%s%c", POLICY_HEAD, sections, 0);
+	fix_must_load(f, buf_view(&text).p);
+	buf_free(&text);
+	return f->p;
+}
+
+const struct policy *
+fix_load_file(struct policy_fix *f, const struct config *cfg, const char *file)
 {
 	arena_init(&f->a, 0, false);
 	diag_init(&f->d);
 	f->own = NULL;
-	f->p = policy_load(&f->a, file, &fix_config, detect_fix()->rules, &f->d);
+	f->p = policy_load(&f->a, file, cfg, detect_fix()->rules, &f->d);
 	return f->p;
 }
 

@@ -33,8 +33,13 @@ const struct policy *fix_load(struct policy_fix *f, const struct config *cfg, co
 /* Compiles a text that must have no error. */
 const struct policy *fix_must_load(struct policy_fix *f, const char *text);
 
-/* Compiles the policy in a file, with the files that it names. */
-const struct policy *fix_load_file(struct policy_fix *f, const char *file);
+/* Compiles POLICY_HEAD and these sections, which must have no error. */
+const struct policy *fix_load_rules(struct policy_fix *f, const char *sections);
+
+/* Compiles the policy in a file, with the files that it names. `cfg` NULL: without a
+ * configuration. */
+const struct policy *fix_load_file(
+	struct policy_fix *f, const struct config *cfg, const char *file);
 
 void fix_done(struct policy_fix *f);
 

@@ -17,66 +17,23 @@
 #include "budget/quota/quota_private.h"
 #include "support/redis_rig.h"
 
-static inline void
-dim_set(struct quota_dim *d, const char *name, uint64_t limit, uint64_t window_s, uint64_t n)
-{
-	*d = (struct quota_dim){
-		.limit = limit, .span.window_s = window_s, .n = n, .name = name
-	};
-	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:0123}", name);
-}
+void dim_set(
+	struct quota_dim *d, const char *name, uint64_t limit, uint64_t window_s, uint64_t n);
 
 /* The dimension of tokens settles at this number, the others at what they reserved. */
-static inline void
-settle_tokens(struct quota *qt, struct quota_request *q, uint64_t tokens, uint64_t now_us)
-{
-	for (size_t k = 0; k < q->ndims; k++)
-		q->dim[k].actual = q->dim[k].unit == QUOTA_TOKENS ? tokens : q->dim[k].n;
-	quota_settle(qt, q, now_us);
-}
+void settle_tokens(struct quota *qt, struct quota_request *q, uint64_t tokens, uint64_t now_us);
 
-static char dir[64];
-static struct redis_rig server;
-static struct ev_loop *loop;
-static struct mailbox self;
+extern char quota_dir[64];
+extern struct redis_rig server;
+extern struct ev_loop *loop;
+extern struct mailbox self;
 
-static inline int
-setup(void **state)
-{
-	(void)state;
-	log_setup(LOG_LOGFMT, LOG_ERROR);
-	snprintf(dir, sizeof(dir), "/tmp/tollgate-quota-XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
-	loop = ev_loop_new(EVFLAG_AUTO);
-	mailbox_init(&self, NULL, NULL);
-	if (redis_rig_installed())
-		redis_rig_start(&server, dir);
-	else
-		print_message("redis-server is not installed: tests on it are skipped\n");
-	return 0;
-}
+int quota_setup(void **state);
 
-static inline int
-teardown(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	redis_rig_stop(&server);
-	ev_loop_destroy(loop);
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
-	return system(cmd);
-}
+int quota_teardown(void **state);
 
 /* Replaces the loop, so that nothing of a failed row affects the next one. */
-static inline void
-loop_anew(void)
-{
-	ev_loop_destroy(loop);
-	loop = ev_loop_new(EVFLAG_AUTO);
-	mailbox_init(&self, NULL, NULL);
-}
+void loop_anew(void);
 
 #define NEEDS_REDIS                                                                            \
 	do {                                                                                   \
@@ -88,69 +45,21 @@ loop_anew(void)
 	} while (0)
 
 /* Makes a listener that connections find at `url`. */
-static inline int
-listen_at(char url[128], const char *name)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+int listen_at(char url[128], const char *name);
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, name);
-	snprintf(url, 128, "unix:%s", a.sun_path);
-	unlink(a.sun_path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	return fd;
-}
-
-static inline int
-connect_server(void)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", server.socket);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	return fd;
-}
+int connect_server(void);
 
 /* The longest wait for a condition on any machine, and for a running Redis. */
 enum { RIG_PATIENT_US = 30000000 };
 
-static inline void
-run_for(uint64_t us)
-{
-	uint64_t now = clock_mono_us(), until = now + us;
-
-	while (now < until) {
-		ev_run(loop, EVRUN_NOWAIT);
-		mailbox_drain(&self, NULL);
-		usleep(300);
-		now = clock_mono_us();
-	}
-}
+void run_for(uint64_t us);
 
 /* Sets how long the client waits for replies, also to commands that were already sent. Short
  * while the test has its server stopped. */
-static inline void
-redis_waits(struct redis *r, uint64_t us)
-{
-	struct redis_pipe *p;
-
-	r->deadline_us = us;
-	TAILQ_FOREACH (p, &r->f->sent, of_sent)
-		p->deadline_us = clock_mono_us() + us;
-}
+void redis_waits(struct redis *r, uint64_t us);
 
 /* A wait of a second or more lasts as long as necessary. */
-static inline bool
-run_until_up(struct redis *r, uint64_t us)
-{
-	uint64_t until = clock_mono_us() + (us < 1000000 ? us : RIG_PATIENT_US);
-
-	while (!(redis_up(r) && redis_life(r)->epoch) && clock_mono_us() < until)
-		run_for(1000);
-	return redis_up(r);
-}
+bool run_until_up(struct redis *r, uint64_t us);
 
 struct ask {
 	struct quota_request q;
@@ -158,101 +67,25 @@ struct ask {
 	uint64_t sent_us, done_us;
 };
 
-static inline void
-asked(struct quota_request *q)
-{
-	struct ask *a = q->arg;
+void asked(struct quota_request *q);
 
-	assert_false(a->done);
-	a->done = true;
-	a->done_us = clock_mono_us();
-}
+void ask(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_t n);
 
-static inline void
-ask(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_t n)
-{
-	*a = (struct ask){ .sent_us = clock_mono_us() };
-	a->q.ndims = tokens ? 2 : 1;
-	dim_set(&a->q.dim[0], "r", requests, 60, 1);
-	dim_set(&a->q.dim[1], "t", tokens, 60, n);
-	a->q.dim[1].unit = QUOTA_TOKENS;
-	a->q.done = asked;
-	a->q.arg = a;
-	quota_reserve(qt, &a->q);
-	assert_false(a->done);
-}
+void asked_out(const struct ask *a);
 
-static inline void
-asked_out(const struct ask *a)
-{
-	uint64_t until = clock_mono_us() + 2ull * RIG_PATIENT_US;
-
-	while (!a->done && clock_mono_us() < until)
-		run_for(300);
-	assert_true(a->done);
-}
-
-static inline void
-ask_wait(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_t n)
-{
-	ask(qt, a, requests, tokens, n);
-	asked_out(a);
-}
+void ask_wait(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_t n);
 
 /* Returns the sum of all keys that contain this name (of an epoch; 0: of any). Asserts that
  * each has a TTL and none is negative. */
-static inline long long
-stored_in(const char *name, uint64_t epoch)
-{
-	char life[SPAN_DECIMAL + 1] = "*";
-	long long sum = 0;
+long long stored_in(const char *name, uint64_t epoch);
 
-	if (epoch)
-		life[span_decimal(life, (int64_t)epoch)] = '\0';
-	redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:{%s:*:%s:*", name, life);
-
-	for (size_t i = 0; i < keys->elements; i++) {
-		const char *key = keys->element[i]->str;
-		redisReply *v = redisCommand(server.c, "GET %s", key);
-		long long n = strtoll(v->str, NULL, 10),
-			  ttl = redis_rig_do(&server, "TTL %s", key);
-		assert_true(n >= 0);
-		assert_true(ttl > 60 && ttl <= 80);
-		sum += n;
-		freeReplyObject(v);
-	}
-	freeReplyObject(keys);
-	return sum;
-}
-
-static inline long long
-stored(const char *name)
-{
-	return stored_in(name, 0);
-}
+long long stored(const char *name);
 
 /* Waits until commands in flight have arrived and `want` is stored. Returns what is stored in
  * the end. */
-static inline long long
-stored_soon(const char *name, long long want)
-{
-	uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+long long stored_soon(const char *name, long long want);
 
-	while (stored(name) != want && clock_mono_us() < until)
-		run_for(3000);
-	return stored(name);
-}
-
-static inline long long
-count_at(const struct quota_dim *d, struct quota_place at)
-{
-	redisReply *v = redisCommand(server.c, "GET %s:%llu:%lld", d->key,
-		(unsigned long long)at.epoch, (long long)at.bucket);
-	long long n = v->str ? strtoll(v->str, NULL, 10) : 0;
-
-	freeReplyObject(v);
-	return n;
-}
+long long count_at(const struct quota_dim *d, struct quota_place at);
 
 struct line {
 	struct redis *redis;
@@ -260,59 +93,19 @@ struct line {
 	struct metrics m;
 };
 
-static inline void
-line_up_at(struct line *l, const char *url, uint64_t deadline_us)
-{
-	memset(l, 0, sizeof(*l));
-	l->redis = redis_new(loop, url, deadline_us, &l->m);
-	assert_non_null(l->redis);
-	l->quota = quota_new(l->redis, NULL, &self, &l->m);
-}
+void line_up_at(struct line *l, const char *url, uint64_t deadline_us);
 
-static inline void
-line_up(struct line *l, uint64_t deadline_us)
-{
-	line_up_at(l, server.url, deadline_us);
-}
+void line_up(struct line *l, uint64_t deadline_us);
 
 /* Waits until nothing is queued and every command is answered: admitted requests are counted in
  * the current epoch, and settled ones are settled. */
-static inline void
-line_done(struct line *l)
-{
-	uint64_t until = clock_mono_us() + RIG_PATIENT_US;
-	bool done = false;
+void line_done(struct line *l);
 
-	while (!done && clock_mono_us() < until) {
-		run_for(1000);
-		done = l->quota->nlate == 0 && lives_all_settled(l->quota) &&
-		       TAILQ_EMPTY(&l->redis->f->sent);
-	}
-	assert_true(done);
-}
-
-static inline void
-line_down(struct line *l)
-{
-	quota_free(&l->quota);
-	redis_free(&l->redis);
-}
+void line_down(struct line *l);
 
 /* Starts n workers and waits until each is connected. */
-static inline void
-lines_up(struct line *l, int n)
-{
-	for (int k = 0; k < n; k++) {
-		line_up(&l[k], RIG_PATIENT_US);
-		assert_true(run_until_up(l[k].redis, RIG_PATIENT_US));
-	}
-}
+void lines_up(struct line *l, int n);
 
-static inline void
-lines_down(struct line *l, int n)
-{
-	for (int k = 0; k < n; k++)
-		line_down(&l[k]);
-}
+void lines_down(struct line *l, int n);
 
 #endif

@@ -6,28 +6,12 @@
 #include "support/detect_fix.h"
 #include "support/stream_run.h"
 
-static struct detect_rules *rules;
-static struct detect_scratch *scratch;
-static struct stream_run one, two;
+extern struct detect_rules *rules;
+extern struct detect_scratch *scratch;
+extern struct stream_run one, two;
 
-static inline int
-setup(void **state)
-{
-	(void)state;
-	rules = detect_fix()->rules;
-	scratch = detect_fix()->scratch;
-	return 0;
-}
+int stream_setup(void **state);
 
-static inline int
-teardown(void **state)
-{
-	(void)state;
-	buf_free(&one.text);
-	buf_free(&one.out);
-	buf_free(&two.text);
-	buf_free(&two.out);
-	return 0;
-}
+int stream_teardown(void **state);
 
 #endif

@@ -1,5 +1,5 @@
-/* Writes generated traffic (traffic.h) into a journal's folder before a daemon is started on
- * it:
+/* Writes generated traffic (traffic_journal.h) into a journal's folder before a daemon is
+ * started on it:
  *
  *   traffic JOURNAL KEY [--node N] [--records N] [--days D] [--until RFC3339] [--people P]
  *           [--commit N] [--segment BYTES] [--checkpoint N] [--strange] [--index]
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "record/audit/sums.h"
-#include "support/traffic.h"
+#include "support/traffic_journal.h"
 
 static int
 fail(const char *what, const char *why)

@@ -7,33 +7,18 @@
 #include <cmocka.h>
 
 #include "policy/config/config.h"
+#include "support/config_fix.h"
 #include "support/temp_dir.h"
 
 #define BASE  "policy: p.yaml\nnode: gw-1\nagent: {listen: unix@/a.sock}\n"
 #define AUDIT BASE "audit: {journal: j/, key: audit.key}\n"
-
-static const struct config *
-load(struct arena *a, struct diag *d, const char *text)
-{
-	put("c.yaml", text);
-	arena_init(a, 0, false);
-	diag_init(d);
-	return config_load(a, path("c.yaml"), d);
-}
-
-static void
-done(struct arena *a, struct diag *d)
-{
-	diag_free(d);
-	arena_reset(a);
-}
 
 static void
 every_kind_of_anchor_is_read_with_its_defaults(void **state)
 {
 	struct arena a;
 	struct diag d;
-	const struct config *c = load(&a, &d,
+	const struct config *c = config_fix_load(&a, &d,
 		AUDIT "anchors:\n"
 		      "  - {file: notes}\n"
 		      "  - {syslog: 'tls://[::1]:6514', tls_ca: ca.pem, every: 5m}\n"
@@ -64,7 +49,7 @@ every_kind_of_anchor_is_read_with_its_defaults(void **state)
 	assert_string_equal(c->witness_state, path("j.witness"));
 	assert_int_equal(c->nwitness_logs, 1);
 	assert_string_equal(c->witness_logs[0].origin, "o");
-	done(&a, &d);
+	config_fix_done(&a, &d);
 }
 
 /* clang-format off */
@@ -108,12 +93,12 @@ errors_in_anchors_have_their_position(void **state)
 	for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
 		struct arena a;
 		struct diag d;
-		const struct config *c = load(&a, &d, mistakes[i].text);
+		const struct config *c = config_fix_load(&a, &d, mistakes[i].text);
 		buf_putc(&d.text, '\0');
 		if (c || !strstr(buf_view(&d.text).p, mistakes[i].want))
 			fail_msg("%s: not \"%s\": %s", mistakes[i].name, mistakes[i].want,
 				buf_view(&d.text).p);
-		done(&a, &d);
+		config_fix_done(&a, &d);
 	}
 }
 
@@ -140,14 +125,15 @@ change_of_anchors_needs_a_restart(void **state)
 		struct arena a, b;
 		struct diag d, e;
 		struct buf out;
-		const struct config *x = load(&a, &d, one), *y = load(&b, &e, rows[i].text);
+		const struct config *x = config_fix_load(&a, &d, one),
+				    *y = config_fix_load(&b, &e, rows[i].text);
 		assert_true(x && y);
 		buf_init(&out, 0);
 		config_fixed_changes(x, y, &out);
 		assert_true(span_is(buf_view(&out), rows[i].want));
 		buf_free(&out);
-		done(&a, &d);
-		done(&b, &e);
+		config_fix_done(&a, &d);
+		config_fix_done(&b, &e);
 	}
 }
 

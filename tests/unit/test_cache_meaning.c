@@ -187,5 +187,5 @@ main(void)
 		cmocka_unit_test(vectors_are_read_or_refused),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, courtesy_setup, courtesy_teardown);
 }

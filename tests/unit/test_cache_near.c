@@ -22,7 +22,7 @@ same_of(const char *text)
 	buf_init(&b, 0);
 	const char *why = near_text(courtesy, span_str(text), &b);
 	assert_int_equal(why != NULL, b.n == 0);
-	struct span s = arena_printf(&arena, "%.*s", SPAN_ARG(buf_view(&b)));
+	struct span s = arena_printf(&courtesy_arena, "%.*s", SPAN_ARG(buf_view(&b)));
 	buf_free(&b);
 	return s;
 }
@@ -478,5 +478,5 @@ main(void)
 		cmocka_unit_test(irrelevant_parts_make_no_other_prompt),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, courtesy_setup, courtesy_teardown);
 }

@@ -242,8 +242,8 @@ request_without_a_near_key_has_a_reason(void **state)
 	static char blanks[NEAR_BODY_MOST + 1];
 	memset(blanks, ' ', sizeof(blanks));
 	struct cache_ask large = { .form = FORM_CHAT, .body = span_of(blanks, sizeof(blanks)) };
-	assert_string_equal(
-		cache_near_key(&large, courtesy, secret, &none, key), "the request is too long to be compared");
+	assert_string_equal(cache_near_key(&large, courtesy, secret, &none, key),
+		"the request is too long to be compared");
 	large.body.n--;
 	assert_string_equal(cache_near_key(&large, courtesy, secret, &none, key),
 		"the body cannot be compared");
@@ -291,7 +291,7 @@ error_in_courtesies_is_reported_with_its_place(void **state)
 		const char *file = courtesies_at(rows[i].text);
 		struct diag d;
 		diag_init(&d);
-		assert_null(courtesy_load(&arena, file, &d));
+		assert_null(courtesy_load(&courtesy_arena, file, &d));
 		if (!memmem(d.text.p, d.text.n, rows[i].says, strlen(rows[i].says)) ||
 			!memmem(d.text.p, d.text.n, file, strlen(file)))
 			fail_msg("%s: %.*s", rows[i].text, SPAN_ARG(buf_view(&d.text)));
@@ -401,5 +401,5 @@ main(void)
 		cmocka_unit_test(invalid_nearness_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, courtesy_setup, courtesy_teardown);
 }

@@ -44,7 +44,7 @@ string(const char *s)
 static struct cel_value
 lookup(void *ctx, size_t slot, bool *present)
 {
-	static struct cel_value roles[2], classes[2], row[4], people[2], attributes[2];
+	static struct cel_value roles[2], classes[2], cel_row[4], people[2], attributes[2];
 
 	(void)ctx;
 	asked[slot]++;
@@ -68,12 +68,12 @@ lookup(void *ctx, size_t slot, bool *present)
 	case INJECTION: return (struct cel_value){ .type = CEL_DOUBLE, .d = 0.95 };
 	case EXTERNAL: return cel_bool(true);
 	case DATA:
-		row[0] = string("level");
-		row[1] = cel_int(7);
-		row[2] = string("tags");
-		row[3] = cel_list(roles, 0);
+		cel_row[0] = string("level");
+		cel_row[1] = cel_int(7);
+		cel_row[2] = string("tags");
+		cel_row[3] = cel_list(roles, 0);
 		people[0] = string("people");
-		people[1] = (struct cel_value){ .type = CEL_MAP, .list = { row, 2 } };
+		people[1] = (struct cel_value){ .type = CEL_MAP, .list = { cel_row, 2 } };
 		return (struct cel_value){ .type = CEL_MAP, .list = { people, 1 } };
 	default: return (struct cel_value){ .type = CEL_TIMESTAMP, .t = { 1751351400, 0 } };
 	}
@@ -86,7 +86,7 @@ static void
 condition_has_its_value(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "an int field is compared", "identity.clearance < 2", "true" },
 		{ "an int field is compared with a double", "identity.clearance < 1.5", "true" },
 		{ "a double field is compared with an int", "prompt.injection >= 1", "false" },
@@ -130,7 +130,7 @@ static void
 invalid_condition_is_refused_with_its_place(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "an unknown field with its nearest name", "identity.persn == \"a\"", "1:1: identity.persn: no such field; did you mean identity.person?" },
 		{ "its line and column", "target.external &&\n  identity.clearence < 2", "2:3: identity.clearence: no such field; did you mean identity.clearance?" },
 		{ "columns count characters", "\"\xc3\xa4\" == \"\xc3\xb6\" || persn == \"\"", "1:15: persn: no such field; did you mean identity.person?" },
@@ -185,7 +185,7 @@ static void
 each_value_has_its_text(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "lists and maps as JSON", "[1, 2u, 1.5, \"a\\n\", b\"\\xff\", null, {1: [true]}]", "[1,2,1.5,\"a\\n\",\"/w==\",null,{\"1\":[true]}]" },
 		{ "doubles keep their point", "[1.0, -0.0, 1e300, 0.1 + 0.2, 1.0/0.0]", "[1.0,-0.0,1e+300,0.30000000000000004,\"Infinity\"]" },
 		{ "times as text", "[timestamp(\"2025-07-01T06:30:00.5+02:00\"), duration(\"-90m\")]", "[\"2025-07-01T04:30:00.5Z\",\"-5400s\"]" },
@@ -222,7 +222,7 @@ static void
 patterns_have_the_syntax_of_re2(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "$ is the very end", "\"a\\n\".matches(\"a$\")", "false" },
 		{ "\\s without the vertical tab", "\"\\v\".matches(r\"\\s\")", "false" },
 		{ "[\\s] without the vertical tab", "\"\\v\".matches(r\"[\\s]\")", "false" },
@@ -277,7 +277,7 @@ field_is_read_once_and_only_if_needed(void **state)
 	(void)state;
 	arena_init(&a, 0, false);
 	memset(asked, 0, sizeof(asked));
-	assert_string_equal(run(&a, &env, &act, CEL_BOOL,
+	assert_string_equal(cel_row_run(&a, &env, &act, CEL_BOOL,
 				    "identity.clearance == 1 && identity.clearance < 2 || "
 				    "identity.person == \"x\""),
 		"true");

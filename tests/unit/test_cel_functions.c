@@ -17,7 +17,7 @@ static void
 string_functions_have_their_results(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "replacing nothing puts it between all characters", "'aé'.replace('', '-')", "\"-a-é-\"" },
 		{ "replacing nothing in nothing", "''.replace('', 'x')", "\"x\"" },
 		{ "replacing at most once", "'aaa'.replace('a', 'b', 1)", "\"baa\"" },
@@ -58,7 +58,7 @@ static void
 number_functions_have_their_results(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "text of doubles", "[string(0.1), string(1e21), string(1e-7), string(-0.0), string(123456789.0), string(5e-324)]",
 		  "[\"0.1\",\"1e+21\",\"1e-07\",\"-0\",\"123456789\",\"5e-324\"]" },
 		{ "NaN and infinities as text", "[string(0.0/0.0), string(-1.0/0.0), string(double('-inf')), string(double('NaN'))]",
@@ -90,7 +90,7 @@ static void
 time_functions_have_their_results(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "a duration in all units", "string(duration('1h1m1s1ms1us1ns'))", "\"3661.001001001s\"" },
 		{ "a duration of micros with either letter", "duration('1\u00b5s') == duration('1\u03bcs')", "true" },
 		{ "a duration of zero", "[string(duration('0')), string(duration('-0s'))]", "[\"0s\",\"0s\"]" },
@@ -124,7 +124,7 @@ static void
 address_functions_have_their_results(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "the longest run of zeros is short", "string(ip('1:0:0:2:0:0:0:3'))", "\"1:0:0:2::3\"" },
 		{ "the first of two equal runs", "string(ip('1:0:0:2:3:0:0:4'))", "\"1::2:3:0:0:4\"" },
 		{ "a single zero stays", "string(ip('1:0:2:3:4:5:6:7'))", "\"1:0:2:3:4:5:6:7\"" },
@@ -145,7 +145,7 @@ static void
 globs_and_patterns_match(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "a star is any run, also of nothing", "['gpt-5'.glob('gpt*'), 'gpt'.glob('gpt*'), 'xgpt'.glob('gpt*'), 'a/b/c'.glob('a*c')]", "[true,true,false,true]" },
 		{ "several stars", "['abcbd'.glob('a*b?'), 'aab'.glob('*a*a*b*'), 'ab'.glob('*a*a*')]", "[true,true,false]" },
 		{ "one character, not one byte", "['é'.glob('?'), 'éa'.glob('?'), ''.glob('?')]", "[true,false,false]" },
@@ -162,7 +162,7 @@ static void
 versions_are_ordered_by_semver(void **state)
 {
 	(void)state;
-	static const struct row rows[] = {
+	static const struct cel_row rows[] = {
 		{ "the order of semver.org, section 11", "['1.0.0-alpha', '1.0.0-alpha.1', '1.0.0-alpha.beta', '1.0.0-beta', '1.0.0-beta.2', '1.0.0-beta.11', '1.0.0-rc.1', '1.0.0', '2.0.0', '2.1.0', '2.1.1'].transformList(i, v, i < 10, semver.compare(v, ['1.0.0-alpha.1', '1.0.0-alpha.beta', '1.0.0-beta', '1.0.0-beta.2', '1.0.0-beta.11', '1.0.0-rc.1', '1.0.0', '2.0.0', '2.1.0', '2.1.1'][i])).all(x, x == -1)", "true" },
 		{ "what follows a plus has no order", "semver.compare('1.0.0+a', '1.0.0+b')", "0" },
 		{ "what is no version", "[semver.valid('1.2'), semver.valid('01.2.3'), semver.valid('1.2.3-01'), semver.valid('1.2.3-'), semver.valid('v1.2.3'), semver.valid('1.2.3+'), semver.valid('99999999999999999999.0.0'), semver.valid('')]", "[false,false,false,false,false,false,false,false]" },

@@ -14,32 +14,17 @@
 #include "policy/config/config.h"
 #include "policy/config/options.h"
 #include "policy/config/read.h"
+#include "support/config_fix.h"
 #include "support/temp_dir.h"
 
 #define BASE "policy: p.yaml\nagent: {listen: unix@/a.sock}\n"
-
-static const struct config *
-load(struct arena *a, struct diag *d, const char *text)
-{
-	put("c.yaml", text);
-	arena_init(a, 0, false);
-	diag_init(d);
-	return config_load(a, path("c.yaml"), d);
-}
-
-static void
-done(struct arena *a, struct diag *d)
-{
-	diag_free(d);
-	arena_reset(a);
-}
 
 static void
 defaults_equal_those_of_the_manual(void **state)
 {
 	struct arena a;
 	struct diag d;
-	const struct config *c = load(&a, &d, BASE);
+	const struct config *c = config_fix_load(&a, &d, BASE);
 	char want[160];
 
 	(void)state;
@@ -74,7 +59,7 @@ defaults_equal_those_of_the_manual(void **state)
 	assert_int_equal(c->nbackends, 0);
 	snprintf(want, sizeof(want), "%s/p.yaml", dir);
 	assert_string_equal(c->policy, want);
-	done(&a, &d);
+	config_fix_done(&a, &d);
 }
 
 /* A quarter of the memory for all, but at least one body. */
@@ -98,10 +83,10 @@ memory_per_identity_follows_from_the_total(void **state)
 		struct arena a;
 		struct diag d;
 		snprintf(text, sizeof(text), "%s%s", BASE, rows[i].limits);
-		const struct config *c = load(&a, &d, text);
+		const struct config *c = config_fix_load(&a, &d, text);
 		assert_non_null(c);
 		assert_int_equal(c->held_identity_bytes, rows[i].held_mb << 20);
-		done(&a, &d);
+		config_fix_done(&a, &d);
 	}
 }
 
@@ -125,11 +110,11 @@ ticket_outlives_the_queue_of_the_shipped_file(void **state)
 			assert_int_equal(duration_parse(span_str(value), &connect_us), 0);
 	}
 	fclose(f);
-	const struct config *c = load(&a, &d, BASE);
+	const struct config *c = config_fix_load(&a, &d, BASE);
 	assert_non_null(c);
 	assert_true(queue_us > 0 && connect_us > 0);
 	assert_true(queue_us + connect_us < c->ticket_ttl_us);
-	done(&a, &d);
+	config_fix_done(&a, &d);
 }
 
 static void
@@ -137,7 +122,7 @@ each_option_is_read(void **state)
 {
 	struct arena a;
 	struct diag d;
-	const struct config *c = load(&a, &d,
+	const struct config *c = config_fix_load(&a, &d,
 		"node: gate-1\nworkers: 3\ngroup: haproxy\npolicy: /p.yaml\ndetectors: det\n"
 		"backends: [openai, local]\ndemo_issuer: iss.yaml\nbody_variable: true\n"
 		"agent: {listen: ['unix@/a', 127.0.0.1:12345, '[::1]:1', localhost:9], "
@@ -146,8 +131,10 @@ each_option_is_read(void **state)
 		"1s,\n"
 		"  response_timeout: 1m, idle_timeout: 2m, pool: 0}\n"
 		"admin: {listen: unix@/adm, tcp: '127.0.0.1:9464', token_file: t,\n"
-		"  tls: {listen: '0.0.0.0:9443', certificate: c, key: /k, clients: ca}, tokens: /t,\n"
-		"  users: {alice: operator, '1005': [viewer, auditor]}, hosts: [gw.example], console: true}\n"
+		"  tls: {listen: '0.0.0.0:9443', certificate: c, key: /k, clients: ca}, "
+		"tokens: /t,\n"
+		"  users: {alice: operator, '1005': [viewer, auditor]}, hosts: [gw.example], "
+		"console: true}\n"
 		"redis: {url: 'redis://:pw@h:1/2', deadline: 20ms}\n"
 		"audit: {journal: j, key: k, segment: 1m, stream_maxlen: 0, origin: logs/x}\n"
 		"limits: {body: 1m, held: 1g, held_per_identity: 2m, min_rate: 0, "
@@ -199,7 +186,7 @@ each_option_is_read(void **state)
 	assert_int_equal(c->log_to, LOG_TO_JOURNALD);
 	snprintf(want, sizeof(want), "%s/iss.yaml", dir);
 	assert_string_equal(c->demo_issuer, want);
-	done(&a, &d);
+	config_fix_done(&a, &d);
 }
 
 static void
@@ -413,12 +400,12 @@ configuration_errors_have_their_position(void **state)
 		struct arena a;
 		struct diag d;
 		char want[512];
-		const struct config *c = load(&a, &d, rows[i].in);
+		const struct config *c = config_fix_load(&a, &d, rows[i].in);
 		struct span got = buf_view(&d.text);
 		snprintf(want, sizeof(want), "%s%s", path("c.yaml"), rows[i].want);
 		if (c || d.errors != 1 || !span_starts(got, span_str(want)))
 			fail_msg("%s: %u errors: %.*s", rows[i].name, d.errors, SPAN_ARG(got));
-		done(&a, &d);
+		config_fix_done(&a, &d);
 	}
 }
 
@@ -429,9 +416,10 @@ all_errors_are_reported_together(void **state)
 	struct diag d;
 
 	(void)state;
-	assert_null(load(&a, &d, "policy: p\nx: 1\nworkers: no\nlog: {level: 1, color: 2}\n"));
+	assert_null(config_fix_load(
+		&a, &d, "policy: p\nx: 1\nworkers: no\nlog: {level: 1, color: 2}\n"));
 	assert_int_equal(d.errors, 5); /* x, missing agent, workers, level, color */
-	done(&a, &d);
+	config_fix_done(&a, &d);
 }
 
 static void
@@ -441,14 +429,12 @@ shipped_sample_loads(void **state)
 	struct diag d;
 
 	(void)state;
-	arena_init(&a, 0, false);
-	diag_init(&d);
-	const struct config *c = config_load(&a, "policies/tollgate.yaml", &d);
+	const struct config *c = config_fix_file(&a, &d, "policies/tollgate.yaml");
 	if (!c)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 	assert_true(c->relay && c->has_admin && c->journal);
 	assert_string_equal(c->policy, "policies/default.yaml");
-	done(&a, &d);
+	config_fix_done(&a, &d);
 }
 
 /* The sample names every option of the table, with the table's default. */
@@ -508,11 +494,11 @@ reload_reports_options_that_need_a_restart(void **state)
 	struct arena a, b;
 	struct diag d, e;
 	struct buf got;
-	const struct config *now = load(&a, &d, BASE);
+	const struct config *now = config_fix_load(&a, &d, BASE);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct config *next = load(&b, &e, rows[i].text);
+		const struct config *next = config_fix_load(&b, &e, rows[i].text);
 		buf_init(&got, 0);
 		if (!next)
 			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(buf_view(&e.text)));
@@ -520,9 +506,9 @@ reload_reports_options_that_need_a_restart(void **state)
 		if (!span_is(buf_view(&got), rows[i].want))
 			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(buf_view(&got)));
 		buf_free(&got);
-		done(&b, &e);
+		config_fix_done(&b, &e);
 	}
-	done(&a, &d);
+	config_fix_done(&a, &d);
 }
 
 static void

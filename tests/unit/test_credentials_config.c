@@ -12,6 +12,7 @@
 #include "policy/config/config.h"
 #include "policy/own.h"
 #include "policy/policy.h"
+#include "support/config_fix.h"
 #include "support/temp_dir.h"
 
 #define BASE                                                                                   \
@@ -19,29 +20,13 @@
 	"relay: {listen: unix@/r.sock, egress: unix@/i.sock}\ncredentials:\n"
 #define NO_RELAY "policy: p.yaml\nagent: {listen: unix@/a.sock}\ncredentials:\n"
 
-static const struct config *
-load(struct arena *a, struct diag *d, const char *text)
-{
-	put("c.yaml", text);
-	arena_init(a, 0, false);
-	diag_init(d);
-	return config_load(a, path("c.yaml"), d);
-}
-
-static void
-done(struct arena *a, struct diag *d)
-{
-	diag_free(d);
-	arena_reset(a);
-}
-
 static void
 every_kind_of_credential_is_read_with_its_defaults(void **state)
 {
 	struct arena a;
 	struct diag d;
 	char want[256];
-	const struct config *c = load(&a, &d,
+	const struct config *c = config_fix_load(&a, &d,
 		BASE
 		"  b: {sigv4: {region: eu-west-1, file: aws}}\n"
 		"  v: {vertex: {service_account_file: sa.json, url: 'unix:/t.sock:/token'}}\n"
@@ -72,7 +57,7 @@ every_kind_of_credential_is_read_with_its_defaults(void **state)
 	assert_string_equal(x[3].file, "/abs/key");
 	assert_string_equal(x[3].prefix, "Bearer ");
 	assert_int_equal(x[3].index, 3);
-	done(&a, &d);
+	config_fix_done(&a, &d);
 }
 
 static void
@@ -121,12 +106,12 @@ errors_in_credentials_have_their_position(void **state)
 		struct arena a;
 		struct diag d;
 		char want[512];
-		const struct config *c = load(&a, &d, rows[i].in);
+		const struct config *c = config_fix_load(&a, &d, rows[i].in);
 		struct span got = buf_view(&d.text);
 		snprintf(want, sizeof(want), "%s%s", path("c.yaml"), rows[i].want);
 		if (c || d.errors != 1 || !span_starts(got, span_str(want)))
 			fail_msg("%s: %u errors: %.*s", rows[i].name, d.errors, SPAN_ARG(got));
-		done(&a, &d);
+		config_fix_done(&a, &d);
 	}
 }
 
@@ -144,8 +129,8 @@ target_has_its_providers_credential_and_takes_the_relay(void **state)
 	struct arena a;
 	struct diag d;
 	struct detect_rules *rules = NULL;
-	const struct config *c =
-		load(&a, &d, BASE "  aws: {sigv4: {region: r, file: f}}\nbackends: [x]\n");
+	const struct config *c = config_fix_load(
+		&a, &d, BASE "  aws: {sigv4: {region: r, file: f}}\nbackends: [x]\n");
 
 	(void)state;
 	put("p.yaml", POLICY);
@@ -158,7 +143,7 @@ target_has_its_providers_credential_and_takes_the_relay(void **state)
 	assert_ptr_equal(p->routes[1].targets[0].credential, &c->credentials[0]);
 	assert_true(p->routes[1].targets[0].relay);
 	detect_free(&rules);
-	done(&a, &d);
+	config_fix_done(&a, &d);
 }
 
 static void
@@ -184,7 +169,7 @@ credential_of_an_unknown_provider_is_an_error(void **state)
 			rows[i].shadow);
 		if (rows[i].in_shadow)
 			memcpy(text, "policy: q", 9);
-		const struct config *c = load(&a, &d, text);
+		const struct config *c = config_fix_load(&a, &d, text);
 		assert_non_null(c);
 		const struct policy *p = policy_open(&a,
 			rows[i].in_shadow ? c->shadow_policy : c->policy, c, NULL, &rules, &d);
@@ -194,7 +179,7 @@ credential_of_an_unknown_provider_is_an_error(void **state)
 				: p || !memmem(said.p, said.n, "asw, did you mean aws?", 22))
 			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(said));
 		detect_free(&rules);
-		done(&a, &d);
+		config_fix_done(&a, &d);
 	}
 }
 

@@ -8,12 +8,10 @@
 #include <stdio.h>
 
 #include "answer/guard/guard_private.h"
-#include "answer/vault.h"
 #include "base/codec/eventstream.h"
 #include "base/codec/http.h"
 #include "support/answer_fix.h"
 #include "support/answer_run.h"
-#include "support/fake_clock.h"
 
 #define SSN    "536-22-1840"
 #define ANSWER "{\"choices\":[{\"message\":{\"content\":\"my ssn is " SSN " and so on\"}}]}"

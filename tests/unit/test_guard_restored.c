@@ -9,10 +9,7 @@
 
 #include "answer/guard/guard_private.h"
 #include "answer/vault.h"
-#include "base/codec/eventstream.h"
-#include "base/codec/http.h"
 #include "support/answer_fix.h"
-#include "support/fake_clock.h"
 
 /* ---- texts for the record ---- */
 

@@ -8,9 +8,6 @@
 #include <stdio.h>
 
 #include "answer/guard/guard_private.h"
-#include "answer/vault.h"
-#include "base/codec/eventstream.h"
-#include "base/codec/http.h"
 #include "base/scoped.h"
 #include "support/answer_fix.h"
 #include "support/answer_run.h"

@@ -393,5 +393,5 @@ main(void)
 		cmocka_unit_test(examples_of_mentions_match),
 	};
 
-	return cmocka_run_group_tests(tests, load, unload);
+	return cmocka_run_group_tests(tests, inject_setup, inject_teardown);
 }

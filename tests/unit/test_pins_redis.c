@@ -84,5 +84,5 @@ main(void)
 		cmocka_unit_test(pin_is_found_by_another_daemon),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

@@ -17,16 +17,12 @@
 static void
 shipped_policy_loads(void **state)
 {
-	struct arena a;
-	struct diag d;
+	struct policy_fix f;
+	const struct policy *p = fix_load_file(&f, &fix_config, "policies/default.yaml");
 
 	(void)state;
-	arena_init(&a, 0, false);
-	diag_init(&d);
-	const struct policy *p =
-		policy_load(&a, "policies/default.yaml", &fix_config, detect_fix()->rules, &d);
 	if (!p)
-		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
+		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
 	assert_string_equal(p->identities[0].keys_file, "policies/keys.yaml");
 	/* Anthropic's SDKs send the keys in this header. */
 	assert_string_equal(p->identities[1].header, "x-api-key");
@@ -35,8 +31,7 @@ shipped_policy_loads(void **state)
 	assert_false(p->unusual_credential);
 	assert_int_equal(p->nroutes, 6);
 	assert_int_equal(p->nlimits, 2);
-	diag_free(&d);
-	arena_reset(&a);
+	fix_done(&f);
 }
 
 static void
@@ -453,8 +448,8 @@ demo_issuer_fills_a_jwt_entry(void **state)
 	fix_done(&f);
 	assert_null(
 		fix_load(&f, &cfg, H "identity: [{jwt: {demo_issuer: true, issuer: x}}]\n"));
-	assert_non_null(
-		strstr(buf_view(&f.d.text).p, "t.yaml:5:38: issuer: demo_issuer already sets it"));
+	assert_non_null(strstr(
+		buf_view(&f.d.text).p, "t.yaml:5:38: issuer: demo_issuer already sets it"));
 	fix_done(&f);
 	o = fopen(issuer, "w");
 	assert_non_null(o);

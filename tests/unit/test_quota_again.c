@@ -200,5 +200,5 @@ main(void)
 		cmocka_unit_test(long_hold_that_others_cannot_see_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

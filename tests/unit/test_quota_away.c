@@ -407,7 +407,7 @@ briefly_lost_redis_is_found_soon(void **state)
 		for (int k = 0; k < 1000 && redis_up(d.line.redis); k++)
 			run_for(30000);
 		assert_false(redis_up(d.line.redis));
-		redis_rig_start(&server, dir);
+		redis_rig_start(&server, quota_dir);
 		uint64_t back_us = clock_mono_us();
 		assert_true(run_until_up(d.line.redis, 3000000));
 		took_us = clock_mono_us() - back_us;
@@ -430,5 +430,5 @@ main(void)
 		cmocka_unit_test(briefly_lost_redis_is_found_soon),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

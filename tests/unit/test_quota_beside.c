@@ -264,5 +264,5 @@ main(void)
 		cmocka_unit_test(new_place_of_redis_wakes_resting_workers),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

@@ -26,12 +26,12 @@ struct line {
 static void
 lines_up(struct line l[static LINES])
 {
-	struct redis_options o = options("redis+cluster://127.0.0.1:%u", node[1].port);
+	struct redis_options o = loop_options("redis+cluster://127.0.0.1:%u", node[1].port);
 
 	for (int i = 0; i < LINES; i++) {
-		l[i].redis = begin(&o);
+		l[i].redis = loop_begin(&o);
 		l[i].quota = quota_new(l[i].redis, NULL, &self, &l[i].m);
-		assert_true(becomes(l[i].redis, true));
+		assert_true(loop_becomes(l[i].redis, true));
 	}
 }
 
@@ -91,7 +91,7 @@ wait_for(const struct ask *a, size_t n)
 	uint64_t until = clock_mono_us() + 60000000;
 
 	for (size_t i = 0; i < n && clock_mono_us() < until;) {
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 		mailbox_drain(&self, NULL);
 		usleep(200);
 		while (i < n && a[i].done)
@@ -105,15 +105,15 @@ wait_for(const struct ask *a, size_t n)
 static void
 node_found_by_a_tick_is_connected(void **state)
 {
-	struct redis_options o = options("redis+cluster://127.0.0.1:%u", node[1].port);
-	struct redis *r = begin(&o);
+	struct redis_options o = loop_options("redis+cluster://127.0.0.1:%u", node[1].port);
+	struct redis *r = loop_begin(&o);
 	static struct redis_map m;
 	uint64_t version = 0;
 
 	(void)state;
 	while (!redis_finder_new_map(r->f->finder, &version, &m))
 		usleep(1000);
-	ev_invoke(loop, &r->f->tick, EV_TIMER);
+	ev_invoke(test_loop, &r->f->tick, EV_TIMER);
 	assert_int_equal(r->f->nodes, NODES);
 	for (size_t i = 0; i < r->f->nodes; i++)
 		assert_non_null(r->f->node[i]->ac);
@@ -125,12 +125,12 @@ node_found_by_a_tick_is_connected(void **state)
 static void
 slot_that_moved_back_at_once_is_found(void **state)
 {
-	struct redis_options o = options("redis+cluster://127.0.0.1:%u", node[1].port);
-	struct redis *r = begin(&o);
+	struct redis_options o = loop_options("redis+cluster://127.0.0.1:%u", node[1].port);
+	struct redis *r = loop_begin(&o);
 	struct span key = span_str(key_of(0, 1));
 
 	(void)state;
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	struct redis *at = redis_at(r, key), *other = redis_at(r, span_str(key_of(1, 1)));
 	assert_ptr_not_equal(at, other);
 	redis_finder_report_moved(r->f->finder, redis_slot(key), &other->place);
@@ -138,7 +138,7 @@ slot_that_moved_back_at_once_is_found(void **state)
 	for (size_t i = 0; i < COUNT_OF(way); i++) {
 		for (uint64_t until = clock_mono_us() + 5000000;
 			redis_at(r, key) != way[i] && clock_mono_us() < until;)
-			ev_run(loop, EVRUN_ONCE);
+			ev_run(test_loop, EVRUN_ONCE);
 		assert_ptr_equal(redis_at(r, key), way[i]);
 	}
 	redis_free(&r);
@@ -202,7 +202,7 @@ limits_on_several_nodes_apply(void **state)
 		quota_settle(l[i % LINES].quota, q, clock_mono_us());
 	}
 	for (uint64_t until = clock_mono_us() + 100000; clock_mono_us() < until;)
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 	dim_at(&more.q.dim[0], (int)(2 + 2) % NODES, 202, QUOTA_IN_FLIGHT, LIMIT, 1);
 	ask(l[1].quota, &more);
 	wait_for(&more, 1);
@@ -257,7 +257,7 @@ counts_soon(struct server *s, const struct quota_dim *d, long long want)
 
 	while (counted_at(s, d) != want && clock_mono_us() < until)
 		for (int i = 0; i < 10; i++) {
-			ev_run(loop, EVRUN_NOWAIT);
+			ev_run(test_loop, EVRUN_NOWAIT);
 			usleep(200);
 		}
 	assert_int_equal(counted_at(s, d), want);
@@ -269,7 +269,7 @@ settle_at(struct quota *qt, struct quota_request *q, uint64_t used)
 	q->dim[0].actual = used;
 	quota_settle(qt, q, clock_mono_us());
 	for (uint64_t until = clock_mono_us() + 10000; clock_mono_us() < until;)
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 }
 
 /* The node has run the command, and replies after its connection was given up. */
@@ -287,23 +287,23 @@ late_answered_settlement_is_counted_once(void **state)
 	assert_int_equal(a.q.result, QUOTA_ADMITTED);
 	/* The note of its slice is answered. */
 	for (uint64_t until = clock_mono_us() + 50000; clock_mono_us() < until;)
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 	kill(node[0].pid, SIGSTOP);
 	uint64_t patient_us = l[0].redis->deadline_us;
 	l[0].redis->deadline_us = 50000;
 	settle_at(l[0].quota, &a.q, 6);
-	assert_true(becomes(l[0].redis, false));
+	assert_true(loop_becomes(l[0].redis, false));
 	for (uint64_t until = clock_mono_us() + 2200000; clock_mono_us() < until;) {
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 		usleep(1000);
 	}
 	assert_int_equal(l[0].quota->nlate, 1);
 	kill(node[0].pid, SIGCONT);
 	l[0].redis->deadline_us = patient_us;
-	assert_true(becomes(l[0].redis, true));
+	assert_true(loop_becomes(l[0].redis, true));
 	for (uint64_t until = clock_mono_us() + 60000000;
 		l[0].quota->nlate && clock_mono_us() < until;) {
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 		usleep(200);
 	}
 	counts_soon(&node[0], &a.q.dim[0], 6);
@@ -507,7 +507,7 @@ limit_applies_before_all_workers_know_of_a_move(void **state)
 		if ((n = admitted_of(&l[1], &d, 2 * MORE, LIMIT + MORE)) != MORE)
 			fail_msg("%s: %zu of %d", rows[row].name, n, MORE);
 		l[0].redis->f->before_write = turn;
-		run_until(l[0].redis, false, 1500);
+		loop_until(l[0].redis, false, 1500);
 		if ((n = admitted_of(&l[2], &d, 2 * MORE, LIMIT + 2 * MORE)) != MORE)
 			fail_msg("%s: %zu of %d after the move", rows[row].name, n, MORE);
 		lines_down(l);
@@ -573,7 +573,7 @@ becomes_tagged(struct line l[static LINES], const struct quota_dim *d, unsigned 
 	bool all = false;
 
 	while (!all && clock_mono_us() < until) {
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 		mailbox_drain(&self, NULL);
 		usleep(200);
 		all = true;
@@ -621,7 +621,7 @@ epoch_continues_while_slots_move(void **state)
 			ask(l[n % LINES].quota, &a[n]);
 			wait_for(a, n + 1);
 		}
-		run_until(l[0].redis, false, 300); /* the write that follows an epoch's key */
+		loop_until(l[0].redis, false, 300); /* the write that follows an epoch's key */
 		uint64_t epoch = life_at(&l[0], d)->epoch;
 		unsigned slot = slot_of_epoch(&l[0], d);
 		for (unsigned i = 0; i <= rows[row].moves; i++) {
@@ -666,7 +666,7 @@ worker_that_connects_after_a_move_keeps_the_epoch(void **state)
 	dim_at(&d, 0, 560, QUOTA_ROLLING, LIMIT, 1);
 	for (size_t row = 0; row < COUNT_OF(rows); row++) {
 		lines_up(l);
-		run_until(l[0].redis, false, 300); /* the second key is written */
+		loop_until(l[0].redis, false, 300); /* the second key is written */
 		uint64_t epoch = life_at(&l[0], &d)->epoch;
 		unsigned slot = slot_of_epoch(&l[0], &d);
 		assert_true(epoch);
@@ -694,17 +694,17 @@ second_key_is_written_once_redis_permits_it(void **state)
 	(void)state;
 	dim_at(&d, 0, 566, QUOTA_ROLLING, LIMIT, 1);
 	lines_up(l);
-	run_until(l[0].redis, false, 300);
+	loop_until(l[0].redis, false, 300);
 	snprintf(spare, sizeof(spare), "%s", life_at(&l[0], &d)->spare);
 	assert_true(spare[0]);
 	lines_down(l);
 	server_do(&node[0], "DEL %s", spare);
 	server_do(&node[0], "ACL SETUSER default -set");
 	lines_up(l);
-	run_until(l[0].redis, false, 1200);
+	loop_until(l[0].redis, false, 1200);
 	assert_string_equal(server_do(&node[0], "EXISTS %s", spare), "0");
 	server_do(&node[0], "ACL SETUSER default +set");
-	run_until(l[0].redis, false, 2500);
+	loop_until(l[0].redis, false, 2500);
 	assert_string_equal(server_do(&node[0], "EXISTS %s", spare), "1");
 	assert_true(atoi(server_do(&node[0], "TTL %s", spare)) > 0);
 	assert_true(atoi(server_do(&node[0], "TTL %s", life_at(&l[0], &d)->key)) > 0);
@@ -722,7 +722,7 @@ epoch_continues_while_its_key_changes_again(void **state)
 	(void)state;
 	dim_at(&d, 0, 570, QUOTA_ROLLING, LIMIT, 1);
 	lines_up(l);
-	run_until(l[0].redis, false, 300);
+	loop_until(l[0].redis, false, 300);
 	struct redis *r = redis_at(l[0].redis, span_str(d.key));
 	const struct redis_life was = r->life;
 	/* after this number of turns of the loop */
@@ -734,11 +734,11 @@ epoch_continues_while_its_key_changes_again(void **state)
 			snprintf(tag, sizeof(tag), "{%s}", number);
 			redis_conn_tags(r, tag, was.spare_tag);
 			for (unsigned k = 0; k < turns; k++)
-				ev_run(loop, EVRUN_ONCE);
+				ev_run(test_loop, EVRUN_ONCE);
 		}
 		for (uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
 			(!r->life.epoch || r->life_asked) && clock_mono_us() < until;)
-			ev_run(loop, EVRUN_NOWAIT);
+			ev_run(test_loop, EVRUN_NOWAIT);
 		if (r->life.epoch != was.epoch)
 			fail_msg("after %u turns: another epoch", turns);
 		char value[SPAN_DECIMAL + 1] = { 0 };
@@ -769,7 +769,7 @@ long_holds_are_counted_after_the_slot_of_the_epoch_moved(void **state)
 			ask(l[0].quota, &a[i]);
 	}
 	wait_for(a, LIMIT / 2);
-	run_until(l[0].redis, false, 300);
+	loop_until(l[0].redis, false, 300);
 	const struct quota_dim *d = &a[0].q.dim[0];
 	unsigned slot = slot_of_epoch(&l[0], d);
 	move_slot(slot, &node[0], &node[1]);
@@ -809,7 +809,7 @@ becomes_served_by(
 	bool all = false;
 
 	while (!all && clock_mono_us() < until) {
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 		mailbox_drain(&self, NULL);
 		usleep(200);
 		all = true;
@@ -888,11 +888,11 @@ request_waits_for_the_epoch_of_a_node_that_gets_slots(void **state)
 	redis_conn_tags(r, redis_life(redis_at(l[0].redis, span_str(key_of(1, 800))))->tag, "");
 	for (uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
 		(r->life.epoch || r->life_asked) && clock_mono_us() < until;)
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 	assert_int_equal(r->life.epoch, 0);
 	ask(l[0].quota, &a);
 	for (uint64_t until = clock_mono_us() + 50000; clock_mono_us() < until;) {
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 		mailbox_drain(&self, NULL);
 	}
 	assert_false(a.done);
@@ -913,10 +913,10 @@ lost_node_fails_only_its_own_limits(void **state)
 	(void)state;
 	lines_up(l);
 	/* the workers of the previous test no longer count */
-	assert_false(run_until(l[0].redis, false, 3500));
+	assert_false(loop_until(l[0].redis, false, 3500));
 	cluster_waits(1000);
 	server_kill(&node[0]);
-	assert_true(becomes(l[0].redis, false));
+	assert_true(loop_becomes(l[0].redis, false));
 	dim_at(&mine.q.dim[0], 0, 300, QUOTA_ROLLING, LIMIT, 1);
 	dim_at(&mine.q.dim[1], 1, 301, QUOTA_ROLLING, LIMIT, 1);
 	dim_at(&other.q.dim[0], 1, 301, QUOTA_ROLLING, LIMIT, 1);
@@ -933,7 +933,7 @@ lost_node_fails_only_its_own_limits(void **state)
 		wait_for(&other, 1);
 	}
 	assert_int_equal(other.q.result, QUOTA_ADMITTED);
-	assert_true(becomes(l[0].redis, true));
+	assert_true(loop_becomes(l[0].redis, true));
 	/* The request fails until the other workers have found the promoted node too, 5 s at
 	 * most. */
 	for (int i = 0; i < 100 && mine.q.result == QUOTA_FAILED; i++) {
@@ -970,7 +970,7 @@ main(void)
 		cmocka_unit_test(lost_node_fails_only_its_own_limits),
 	};
 
-	loop = ev_default_loop(0);
+	test_loop = ev_default_loop(0);
 	mailbox_init(&self, NULL, NULL);
 	log_setup(LOG_LOGFMT, getenv("TG_TEST_LOG") ? LOG_INFO : LOG_ERROR);
 	return server_installed() ? cmocka_run_group_tests(tests, cluster_start, cluster_stop)

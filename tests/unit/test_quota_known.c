@@ -760,7 +760,8 @@ three_at_once_come_back(struct line *l, struct line *by)
 	assert_int_equal(a[3].q.result, QUOTA_ADMITTED);
 	assert_true(a[3].q.dim[0].counted_ms - first_ms > SHORT_S * 1010);
 	/* Retry-After of a refusal has whole seconds. */
-	return tried_ms - first_ms <= SHORT_S * 1020 && said_ms - first_ms <= SHORT_S * 1020 + 1010;
+	return tried_ms - first_ms <= SHORT_S * 1020 &&
+	       said_ms - first_ms <= SHORT_S * 1020 + 1010;
 }
 
 static bool
@@ -961,5 +962,5 @@ main(void)
 		cmocka_unit_test(two_daemons_at_a_full_limit_never_exceed_it),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

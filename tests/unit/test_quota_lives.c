@@ -58,7 +58,7 @@ admitted_requests_count_in_the_next_epoch(void **state)
 		} else {
 			redis_rig_stop(&server);
 			run_for(5000);
-			redis_rig_start(&server, dir);
+			redis_rig_start(&server, quota_dir);
 			for (int k = 0; k < 2; k++) {
 				run_for(30000);
 				assert_true(run_until_up(l[k].redis, 3000000));
@@ -418,8 +418,10 @@ missing_member_is_known_by_name(void **state)
 		bool back;
 		size_t nodes;
 	} rows[] = {
-		{ "all", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(2, 1, 0), W(1, 1, 0)), true, 2 },
-		{ "one is missing", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0)), false, 1 },
+		{ "all", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(2, 1, 0), W(1, 1, 0)), true,
+			2 },
+		{ "one is missing", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0)), false,
+			1 },
 		{ "another node", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0), W(3, 1, 0)),
 			false, 2 },
 		{ "another node, often", NAMES(W(1, 1, 0), W(2, 1, 0)),
@@ -440,8 +442,8 @@ missing_member_is_known_by_name(void **state)
 			names_nodes(&rows[i].is) != rows[i].nodes)
 			fail_msg("%s", rows[i].name);
 	assert_int_equal(worker_name(7, 1 << 22 | 5, 3), W(7, 5, 3));
-	const struct span pairs[] = { SPAN_LIT("-1"), SPAN_LIT("5"), SPAN_LIT("x"), SPAN_LIT("5"),
-		SPAN_LIT("12"), SPAN_LIT("5") };
+	const struct span pairs[] = { SPAN_LIT("-1"), SPAN_LIT("5"), SPAN_LIT("x"),
+		SPAN_LIT("5"), SPAN_LIT("12"), SPAN_LIT("5") };
 	struct names read;
 	names_read(&read, pairs, 3);
 	assert_int_equal(read.n, 2);
@@ -925,5 +927,5 @@ main(void)
 		cmocka_unit_test(late_charge_is_counted_again),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

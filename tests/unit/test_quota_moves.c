@@ -132,7 +132,8 @@ failed_request_releases_its_heads_charge(void **state)
 		ask_again(l.quota, &body, &head);
 		asked_out(&body);
 		assert_int_equal(body.q.result, QUOTA_FAILED);
-		redis_rig_start(&server, dir); /* empty: the admitted amounts are added again */
+		redis_rig_start(
+			&server, quota_dir); /* empty: the admitted amounts are added again */
 		assert_true(run_until_up(l.redis, RIG_PATIENT_US));
 		line_done(&l);
 		if (counted_soon(rows[r].left) != rows[r].left)
@@ -150,5 +151,5 @@ main(void)
 		cmocka_unit_test(failed_request_releases_its_heads_charge),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

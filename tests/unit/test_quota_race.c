@@ -225,7 +225,7 @@ fault_happens(struct racer *all_of, const struct race *r, size_t halves)
 			break;
 		went(all_of);
 		redis_rig_stop(&server);
-		redis_rig_start(&server, dir);
+		redis_rig_start(&server, quota_dir);
 		all_of->away[all_of->naway - 1].back_us = clock_mono_us();
 		break;
 	/* the former master returns as a master, until a Sentinel reconfigures it */
@@ -278,7 +278,7 @@ processes_never_exceed_the_limit(void **state)
 	memset(all, 0, sizeof(*all));
 	if (r->fault == FAILS_OVER) {
 		master = 0;
-		trio_start(&trio, dir, "");
+		trio_start(&trio, quota_dir, "");
 		trio_loses_soon(&trio);
 		racer.until_us = clock_mono_us() + 500000 + seconds * 1000000;
 	}
@@ -362,5 +362,5 @@ main(void)
 		NULL, sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (all == MAP_FAILED)
 		return 2;
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

@@ -90,11 +90,16 @@ settlement_answered_late_is_counted_once(void **state)
 		enum quota_orphan orphan;
 		uint64_t stopped_us, used;
 	} rows[] = {
-		{ "rolling, the connection stays", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 300000, 672 },
-		{ "rolling, another connection", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 2200000, 672 },
-		{ "a day, the connection stays", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 300000, 672 },
-		{ "a day, another connection", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 2200000, 672 },
-		{ "a hold that expires, below it", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 300000, 150 },
+		{ "rolling, the connection stays", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 300000,
+			672 },
+		{ "rolling, another connection", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 2200000,
+			672 },
+		{ "a day, the connection stays", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 300000,
+			672 },
+		{ "a day, another connection", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 2200000,
+			672 },
+		{ "a hold that expires, below it", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 300000,
+			150 },
 		{ "a hold that expires, another connection", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP,
 			2200000, 672 },
 	};
@@ -292,7 +297,7 @@ killed_redis_fails_at_once_and_recovers(void **state)
 	assert_false(redis_up(l.redis));
 	ask_wait(l.quota, &a, 100, 0, 0);
 	assert_int_equal(a.q.result, QUOTA_FAILED);
-	redis_rig_start(&server, dir);
+	redis_rig_start(&server, quota_dir);
 	assert_true(run_until_up(l.redis, 3000000));
 	ask_wait(l.quota, &a, 100, 0, 0);
 	assert_int_equal(a.q.result, QUOTA_ADMITTED);
@@ -621,7 +626,8 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 		notes += strstr(at, "tollgate:p:") == at + 10 + strcspn(at + 10, "t");
 	for (int i = notes; i > 0; i--)
 		say(f, ":1\r\n");
-	for (int i = times(in, "\r\nINCRBY\r\n") - asks; (f->counts || f->began_us) && i > 0; i--)
+	for (int i = times(in, "\r\nINCRBY\r\n") - asks; (f->counts || f->began_us) && i > 0;
+		i--)
 		say(f, ":1\r\n");
 	if (f->began_us && asks)
 		say_counts(f, times(in, "MGET") - beats > 1);
@@ -936,5 +942,5 @@ main(void)
 		cmocka_unit_test(connection_to_a_vanished_peer_is_given_up),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

@@ -82,7 +82,7 @@ node_address_is_read(void **state)
 static struct redis_options
 cluster(void)
 {
-	struct redis_options o = options("redis%s+cluster://127.0.0.1:1,127.0.0.1:%u",
+	struct redis_options o = loop_options("redis%s+cluster://127.0.0.1:1,127.0.0.1:%u",
 		cluster_tls ? "s" : "", node_port(1));
 
 	if (cluster_tls) {
@@ -98,14 +98,15 @@ static void
 key_is_sent_to_its_node(void **state)
 {
 	struct redis_options o = cluster();
-	struct redis *r = begin(&o);
+	struct redis *r = loop_begin(&o);
 	char keys[200];
 
 	(void)state;
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	for (int round = 1; round <= 2; round++)
 		for (unsigned k = 0; k < 60; k++)
-			assert_int_equal(count(r, key_of((int)(k % NODES), k)).i, round);
+			assert_int_equal(
+				redis_count_up(r, key_of((int)(k % NODES), k)).i, round);
 	for (int i = 0; i < NODES; i++)
 		assert_string_equal(
 			server_do(&node[i], "GET %s", key_of(i, 3 + (unsigned)i)), "2");
@@ -137,7 +138,7 @@ static void
 moving_slot_is_followed(void **state)
 {
 	struct redis_options o = cluster();
-	struct redis *r = begin(&o);
+	struct redis *r = loop_begin(&o);
 	char a[48], b[48], c[48];
 
 	(void)state;
@@ -145,9 +146,9 @@ moving_slot_is_followed(void **state)
 	snprintf(b, sizeof(b), "%s.b", key_of(0, 100));
 	snprintf(c, sizeof(c), "%s.c", key_of(0, 100));
 	unsigned slot = redis_slot(span_str(a));
-	assert_true(becomes(r, true));
-	assert_int_equal(count(r, a).i, 1);
-	assert_int_equal(count(r, b).i, 1);
+	assert_true(loop_becomes(r, true));
+	assert_int_equal(redis_count_up(r, a).i, 1);
+	assert_int_equal(redis_count_up(r, b).i, 1);
 	server_do(&node[1], "CLUSTER SETSLOT %u IMPORTING %s", slot, id(&node[0]));
 	server_do(&node[0], "CLUSTER SETSLOT %u MIGRATING %s", slot, id(&node[1]));
 	assert_string_equal(
@@ -155,9 +156,9 @@ moving_slot_is_followed(void **state)
 	for (int round = 2; round <= 3; round++) {
 		/* One key has moved, one has not, and one does not exist yet and is made on the
 		 * new node. */
-		assert_int_equal(count(r, a).i, round);
-		assert_int_equal(count(r, b).i, round);
-		assert_int_equal(count(r, c).i, round - 1);
+		assert_int_equal(redis_count_up(r, a).i, round);
+		assert_int_equal(redis_count_up(r, b).i, round);
+		assert_int_equal(redis_count_up(r, c).i, round - 1);
 		struct told t = told(r, "MGET", a, b, c, "nothing", a, NULL);
 		assert_int_equal(t.err, 0);
 		assert_int_equal(t.first.n, 5);
@@ -172,9 +173,9 @@ moving_slot_is_followed(void **state)
 	for (int i = 1; i >= 0; i--)
 		server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
 	struct redis *before = redis_at(r, span_str(a));
-	assert_int_equal(count(r, a).i, 4);
+	assert_int_equal(redis_count_up(r, a).i, 4);
 	assert_true(redis_at(r, span_str(a)) != before);
-	assert_int_equal(count(r, b).i, 4);
+	assert_int_equal(redis_count_up(r, b).i, 4);
 	assert_int_equal(told(r, "MGET", a, b, c, NULL).first.list[2], 2);
 	redis_free(&r);
 }
@@ -191,8 +192,8 @@ redirected_worker_informs_the_others(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		r[i] = redis_new_at(loop, f, PATIENT_MS * 1000ull, &metrics);
-		assert_true(becomes(r[i], true));
+		r[i] = redis_new_at(test_loop, f, PATIENT_MS * 1000ull, &metrics);
+		assert_true(loop_becomes(r[i], true));
 	}
 	snprintf(key, sizeof(key), "%s", key_of(0, 170));
 	unsigned slot = redis_slot(span_str(key));
@@ -200,8 +201,8 @@ redirected_worker_informs_the_others(void **state)
 	uint64_t moves = redis_moves(r[1]);
 	for (int i = 1; i >= 0; i--)
 		server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
-	assert_int_equal(count(r[0], key).i, 1);
-	ev_run(loop, EVRUN_NOWAIT);
+	assert_int_equal(redis_count_up(r[0], key).i, 1);
+	ev_run(test_loop, EVRUN_NOWAIT);
 	assert_ptr_not_equal(redis_at(r[1], span_str(key)), was);
 	assert_ptr_equal(redis_at(r[1], span_str(key)), redis_at(r[1], span_str(key_of(1, 1))));
 	assert_true(redis_moves(r[1]) != moves);
@@ -217,10 +218,10 @@ consecutive_slot_moves_are_noticed_soon(void **state)
 {
 	enum { MOVED = 8, MOST_MS = 4000 };
 	struct redis_options o = cluster();
-	struct redis *r = begin(&o);
+	struct redis *r = loop_begin(&o);
 
 	(void)state;
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	struct redis *to = redis_at(r, span_str(key_of(1, 1)));
 	uint64_t began_us = clock_mono_us();
 	for (unsigned i = 0; i < MOVED; i++) {
@@ -228,7 +229,7 @@ consecutive_slot_moves_are_noticed_soon(void **state)
 		for (int n = NODES; n-- > 0;)
 			server_do(&node[n], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
 		while (r->f->owner[slot] != to && clock_mono_us() < began_us + 60000000) {
-			ev_run(loop, EVRUN_NOWAIT);
+			ev_run(test_loop, EVRUN_NOWAIT);
 			usleep(1000);
 		}
 	}
@@ -254,7 +255,7 @@ static void
 count_precedes_the_following_read(void **state)
 {
 	struct redis_options o = cluster();
-	struct redis *r = begin(&o);
+	struct redis *r = loop_begin(&o);
 	struct told t = { 0 }, *arg = &t;
 	char a[48], b[48];
 
@@ -262,9 +263,9 @@ count_precedes_the_following_read(void **state)
 	snprintf(a, sizeof(a), "%s.a", key_of(2, 150));
 	snprintf(b, sizeof(b), "%s.b", key_of(2, 150));
 	unsigned slot = redis_slot(span_str(a));
-	assert_true(becomes(r, true));
-	assert_int_equal(count(r, a).i, 1);
-	assert_int_equal(count(r, b).i, 1);
+	assert_true(loop_becomes(r, true));
+	assert_int_equal(redis_count_up(r, a).i, 1);
+	assert_int_equal(redis_count_up(r, b).i, 1);
 	server_do(&node[1], "CLUSTER SETSLOT %u IMPORTING %s", slot, id(&node[2]));
 	server_do(&node[2], "CLUSTER SETSLOT %u MIGRATING %s", slot, id(&node[1]));
 	server_do(&node[2], "MIGRATE 127.0.0.1 %u %s 0 1000", node_port(1), a);
@@ -276,13 +277,13 @@ count_precedes_the_following_read(void **state)
 	redis_command(p, 2, (const char *[]){ "MGET", b }, (const size_t[]){ 4, strlen(b) });
 	redis_send(p);
 	for (uint64_t until = clock_mono_us() + 60000; clock_mono_us() < until;) {
-		ev_run(loop, EVRUN_NOWAIT);
+		ev_run(test_loop, EVRUN_NOWAIT);
 		usleep(1000);
 	}
 	assert_false(t.done);
 	assert_string_equal(server_do(&node[2], "INCRBY %s 10", b), "11");
 	while (!t.done)
-		ev_run(loop, EVRUN_ONCE);
+		ev_run(test_loop, EVRUN_ONCE);
 	assert_int_equal(t.err, 0);
 	assert_int_equal(t.i, 11);
 	server_do(&node[1], "CLUSTER SETSLOT %u STABLE", slot);
@@ -294,26 +295,26 @@ static void
 lost_node_affects_only_its_own_keys(void **state)
 {
 	struct redis_options o = cluster();
-	struct redis *r = begin(&o);
+	struct redis *r = loop_begin(&o);
 	struct buf why;
 
 	(void)state;
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	const char *mine = key_of(0, 200), *other = key_of(2, 200);
 	struct redis *at = redis_at(r, span_str(mine));
 	uint64_t life = redis_life(at)->epoch,
 		 others = redis_life(redis_at(r, span_str(other)))->epoch;
-	assert_int_equal(count(r, mine).i, 1);
+	assert_int_equal(redis_count_up(r, mine).i, 1);
 	server_do(&node[0], "WAIT 1 1000");
 	cluster_waits(1000);
 	server_kill(&node[0]);
-	assert_true(becomes(r, false));
-	assert_int_equal(count(r, mine).err, ERR_IO);
+	assert_true(loop_becomes(r, false));
+	assert_int_equal(redis_count_up(r, mine).err, ERR_IO);
 	assert_true(redis_up(redis_at(r, span_str(other))));
-	assert_int_equal(count(r, other).i, 1);
+	assert_int_equal(redis_count_up(r, other).i, 1);
 	/* Its replica is promoted: that node has a new epoch, the others keep theirs. */
 	uint64_t began = clock_mono_us();
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	double took_s = (double)(clock_mono_us() - began) / 1e6;
 	print_message("promotion followed after %.1f s\n", took_s);
 	/* The nodes are queried as soon as one is lost, and not only after the usual 10 s. */
@@ -321,8 +322,8 @@ lost_node_affects_only_its_own_keys(void **state)
 	at = redis_at(r, span_str(mine));
 	assert_true(redis_life(at)->epoch != life);
 	assert_int_equal(redis_life(redis_at(r, span_str(other)))->epoch, others);
-	assert_int_equal(count(r, mine).i, 2);
-	assert_int_equal(count(r, other).i, 2);
+	assert_int_equal(redis_count_up(r, mine).i, 2);
+	assert_int_equal(redis_count_up(r, other).i, 2);
 	redis_free(&r);
 	/* The blocking client finds a key's node too. */
 	buf_init(&why, 8192);
@@ -361,7 +362,7 @@ main(void)
 	};
 	int failed = cmocka_run_group_tests(pure, NULL, NULL);
 
-	loop = ev_default_loop(0);
+	test_loop = ev_default_loop(0);
 	log_setup(LOG_LOGFMT, getenv("TG_TEST_LOG") ? LOG_INFO : LOG_ERROR);
 	if (!server_installed())
 		return failed + servers_missing();

@@ -124,7 +124,7 @@ begin_all(void **state)
 
 	if (temp_dir_make(state))
 		return -1;
-	loop = ev_loop_new(EVFLAG_AUTO);
+	test_loop = ev_loop_new(EVFLAG_AUTO);
 	have = redis_rig_installed();
 	if (!have)
 		return 0;
@@ -146,7 +146,7 @@ end_all(void **state)
 		close(proxy.listener);
 		redis_rig_stop(&server);
 	}
-	ev_loop_destroy(loop);
+	ev_loop_destroy(test_loop);
 	return temp_dir_remove(state);
 }
 
@@ -181,9 +181,11 @@ static const struct {
 	{ "an empty list", "*0\r\n", 1, true },
 	{ "a list of a billion", "*1000000000\r\n", 1, true },
 	{ "lists in lists", "*100000\r\n*100000\r\n*100000\r\n", 1, true },
-	{ "lists too deep", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", 1, true },
+	{ "lists too deep", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", 1,
+		true },
 	{ "what is no reply", "HTTP/1.1 400 Bad Request\r\n", 1, true },
-	{ "too many clients, as it is told", "-ERR max number of clients reached\r\n", 1, true },
+	{ "too many clients, as it is told", "-ERR max number of clients reached\r\n", 1,
+		true },
 	{ "a text that does not end", "$2000000000\r\n", 1, false },
 	{ "a number with a body", "$-7\r\n", 1, true },
 };
@@ -192,22 +194,22 @@ static void
 unexpected_bytes_end_the_connection(void **state)
 {
 	NEEDS_REDIS;
-	struct redis_options o = options("unix:%s", proxy.path);
-	struct redis *r = begin_with(&o, 500000);
-	assert_true(becomes(r, true));
+	struct redis_options o = loop_options("unix:%s", proxy.path);
+	struct redis *r = loop_begin_with(&o, 500000);
+	assert_true(loop_becomes(r, true));
 	long before = most_memory();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint64_t began = clock_mono_us();
 		add(rows[i].bytes, rows[i].times);
 		/* a pipeline in flight may be answered before or after */
-		if (rows[i].ends && !becomes(r, false))
+		if (rows[i].ends && !loop_becomes(r, false))
 			fail_msg("%s: the connection stays", rows[i].name);
-		while (!rows[i].ends && count(r, "n").err == 0)
+		while (!rows[i].ends && redis_count_up(r, "n").err == 0)
 			if (clock_mono_us() - began > PATIENT_MS * 1000ull)
 				fail_msg("%s: it is answered", rows[i].name);
-		if (!becomes(r, true))
+		if (!loop_becomes(r, true))
 			fail_msg("%s: it is not up again", rows[i].name);
-		struct told t = count(r, "n");
+		struct told t = redis_count_up(r, "n");
 		if (t.err || t.reply)
 			fail_msg("%s: %d %d", rows[i].name, t.err, t.reply);
 	}
@@ -232,21 +234,21 @@ static void
 oversized_reply_ends_the_connection(void **state)
 {
 	NEEDS_REDIS;
-	struct redis_options o = options("unix:%s", proxy.path);
-	struct redis *r = begin_with(&o, PATIENT_MS * 1000ull);
-	assert_true(becomes(r, true));
+	struct redis_options o = loop_options("unix:%s", proxy.path);
+	struct redis *r = loop_begin_with(&o, PATIENT_MS * 1000ull);
+	assert_true(loop_becomes(r, true));
 	redis_rig_do(&server, "CLIENT PAUSE 300 WRITE");
 	add(endless(), 100);
-	struct told t = count(r, "n");
+	struct told t = redis_count_up(r, "n");
 	assert_int_equal(t.err, ERR_IO);
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	redis_free(&r);
 }
 
 static redisReply *
 asked(const char *bytes, size_t times, char why[200])
 {
-	struct redis_options o = options("unix:%s", proxy.path);
+	struct redis_options o = loop_options("unix:%s", proxy.path);
 	SCOPED_BUF(said, 4096);
 	redisContext *c = redis_dial(&o, SPAN_LIT("k"), 5000000, &said);
 
@@ -285,21 +287,21 @@ client_survives_altered_replies(void **state)
 	unsigned lost = 0, taken = 0;
 
 	NEEDS_REDIS;
-	struct redis_options o = options("unix:%s", proxy.path);
-	struct redis *r = begin_with(&o, 200000);
-	assert_true(becomes(r, true));
+	struct redis_options o = loop_options("unix:%s", proxy.path);
+	struct redis *r = loop_begin_with(&o, 200000);
+	assert_true(loop_becomes(r, true));
 	long before = most_memory();
 	atomic_store(&proxy.altered, 50);
 	for (uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
 		(taken < 50 || lost < 5) && clock_mono_us() < until;) {
-		struct told t = count(r, "n");
+		struct told t = redis_count_up(r, "n");
 		taken += !t.err && !t.reply;
 		lost += t.err != 0;
 		if (t.err)
-			run_until(r, true, 50);
+			loop_until(r, true, 50);
 	}
 	atomic_store(&proxy.altered, 0);
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	assert_true(taken >= 50 && lost >= 5);
 	redis_free(&r);
 	assert_true(most_memory() - before < 128 << 10);
@@ -313,15 +315,15 @@ altered_reply_is_not_taken_for_an_epoch(void **state)
 	unsigned asks = 0;
 
 	NEEDS_REDIS;
-	struct redis_options o = options("unix:%s", proxy.path);
-	struct redis *r = begin_with(&o, 200000);
-	assert_true(becomes(r, true));
+	struct redis_options o = loop_options("unix:%s", proxy.path);
+	struct redis *r = loop_begin_with(&o, 200000);
+	assert_true(loop_becomes(r, true));
 	atomic_store(&proxy.altered, 300);
 	for (uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
 		asks < ASKS && clock_mono_us() < until;) {
 		const struct redis_life *life = redis_life(r);
 		char value[SPAN_DECIMAL + 1] = { 0 };
-		ev_run(loop, EVRUN_ONCE);
+		ev_run(test_loop, EVRUN_ONCE);
 		if (!life->epoch)
 			continue;
 		span_decimal(value, (int64_t)life->epoch);

@@ -65,21 +65,21 @@ login_must_be_valid(void **state)
 	server_start(&s, dir, false,
 		"user default off\nuser tg on >one ~* +@all\nuser open on nopass ~* +@all\n");
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct redis_options o = options("redis://%s%s%s127.0.0.1:%u/3", rows[i].user,
-			rows[i].password, rows[i].user[0] ? "@" : "", s.port);
+		struct redis_options o = loop_options("redis://%s%s%s127.0.0.1:%u/3",
+			rows[i].user, rows[i].password, rows[i].user[0] ? "@" : "", s.port);
 		strcpy(o.client_name, "tollgate-gw-1");
 		if (rows[i].file) {
 			secret("pw", rows[i].file);
 			chmod(path("pw"), (mode_t)rows[i].mode);
 			strcpy(o.password_file, path("pw"));
 		}
-		struct redis *r = begin(&o);
-		if (run_until(r, true, rows[i].in ? PATIENT_MS : 250) != rows[i].in)
+		struct redis *r = loop_begin(&o);
+		if (loop_until(r, true, rows[i].in ? PATIENT_MS : 250) != rows[i].in)
 			fail_msg("%s: %s", rows[i].name, rows[i].in ? "not in" : "in");
 		if (rows[i].in)
-			assert_int_equal(count(r, "k").err, 0);
+			assert_int_equal(redis_count_up(r, "k").err, 0);
 		else
-			assert_int_equal(count(r, "k").err, ERR_IO);
+			assert_int_equal(redis_count_up(r, "k").err, ERR_IO);
 		if (dials(&o) != rows[i].in)
 			fail_msg("%s: the blocking client differs", rows[i].name);
 		redis_free(&r);
@@ -88,10 +88,10 @@ login_must_be_valid(void **state)
 	server_do(&s, "SELECT 3");
 	/* Four rows connected, each once, with the requested database and client name. */
 	assert_string_equal(server_do(&s, "GET k"), "4");
-	struct redis_options o = options("redis://tg:one@127.0.0.1:%u", s.port);
+	struct redis_options o = loop_options("redis://tg:one@127.0.0.1:%u", s.port);
 	strcpy(o.client_name, "tollgate-gw-1");
-	struct redis *r = begin(&o);
-	assert_true(becomes(r, true));
+	struct redis *r = loop_begin(&o);
+	assert_true(loop_becomes(r, true));
 	assert_non_null(strstr(server_do(&s, "CLIENT LIST"), "name=tollgate-gw-1 "));
 	redis_free(&r);
 	server_kill(&s);
@@ -107,18 +107,18 @@ password_may_change_at_run_time(void **state)
 	server_start(&s, dir, false, "requirepass one\n");
 	server_do(&s, "AUTH one");
 	secret("pw", "one\n");
-	struct redis_options o = options("redis://127.0.0.1:%u", s.port);
+	struct redis_options o = loop_options("redis://127.0.0.1:%u", s.port);
 	strcpy(o.password_file, path("pw"));
-	struct redis *r = begin(&o);
-	assert_true(becomes(r, true));
+	struct redis *r = loop_begin(&o);
+	assert_true(loop_becomes(r, true));
 	secret("pw", "two\n");
 	assert_string_equal(server_do(&s, "CONFIG SET requirepass two"), "OK");
 	/* An existing connection stays open; the next one uses the new password. */
-	assert_int_equal(count(r, "k").i, 1);
+	assert_int_equal(redis_count_up(r, "k").i, 1);
 	server_do(&s, "CLIENT KILL TYPE normal SKIPME yes");
-	assert_true(becomes(r, false));
-	assert_true(becomes(r, true));
-	assert_int_equal(count(r, "k").i, 2);
+	assert_true(loop_becomes(r, false));
+	assert_true(loop_becomes(r, true));
+	assert_int_equal(redis_count_up(r, "k").i, 2);
 	redis_free(&r);
 	server_kill(&s);
 }
@@ -132,7 +132,7 @@ is_said(struct redis *r, const char *why)
 	bool is = false;
 
 	while (!is && clock_mono_us() < until) {
-		run_until(r, true, 50);
+		loop_until(r, true, 50);
 		FILE *f = fopen(path("log"), "r");
 		said[f ? fread(said, 1, sizeof(said) - 1, f) : 0] = '\0';
 		if (f)
@@ -152,16 +152,16 @@ changed_reason_is_logged(void **state)
 	(void)state;
 	server_start(&s, dir, false, "requirepass one\n");
 	secret("pw", "");
-	struct redis_options o = options("redis://127.0.0.1:%u", s.port);
+	struct redis_options o = loop_options("redis://127.0.0.1:%u", s.port);
 	strcpy(o.password_file, path("pw"));
 	dup2(log, 2);
 	log_setup(LOG_LOGFMT, LOG_INFO);
 	assert_int_equal(log_start(), 0);
-	struct redis *r = begin(&o);
+	struct redis *r = loop_begin(&o);
 	is_said(r, "a line of 1 to 255 bytes is expected");
 	secret("pw", "two\n");
 	is_said(r, "WRONGPASS");
-	run_until(r, true, 4500); /* several further attempts fail */
+	loop_until(r, true, 4500); /* several further attempts fail */
 	redis_free(&r);
 	log_stop(PATIENT_MS * 1000ull);
 	dup2(keep, 2);
@@ -202,14 +202,14 @@ name_is_resolved_outside_of_the_loop(void **state)
 	(void)state;
 	needs_localhost();
 	server_start(&s, dir, false, "");
-	struct redis_options o = options("redis://localhost:%u", s.port);
-	struct redis *r = begin(&o);
-	assert_true(becomes(r, true));
+	struct redis_options o = loop_options("redis://localhost:%u", s.port);
+	struct redis *r = loop_begin(&o);
+	assert_true(loop_becomes(r, true));
 	redis_free(&r);
-	o = options("redis://nobody.invalid:%u", s.port);
-	r = begin(&o);
-	assert_false(run_until(r, true, 200));
-	assert_int_equal(count(r, "k").err, ERR_IO);
+	o = loop_options("redis://nobody.invalid:%u", s.port);
+	r = loop_begin(&o);
+	assert_false(loop_until(r, true, 200));
+	assert_int_equal(redis_count_up(r, "k").err, ERR_IO);
 	redis_free(&r);
 	server_kill(&s);
 }
@@ -222,11 +222,11 @@ server_that_starts_later_is_found(void **state)
 
 	(void)state;
 	needs_localhost();
-	struct redis_options o = options("redis://localhost:%u", s.port);
-	struct redis *r = begin(&o);
-	assert_false(run_until(r, true, 300));
+	struct redis_options o = loop_options("redis://localhost:%u", s.port);
+	struct redis *r = loop_begin(&o);
+	assert_false(loop_until(r, true, 300));
 	server_start(&s, dir, false, "");
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	redis_free(&r);
 	server_kill(&s);
 }
@@ -268,7 +268,7 @@ tls_verifies_authority_and_name(void **state)
 	server_start(&s, dir, false, conf);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct redis_options o =
-			options("rediss://:pw@%s:%u", rows[i].host, s.tls_port);
+			loop_options("rediss://:pw@%s:%u", rows[i].host, s.tls_port);
 		if (rows[i].ca)
 			strcpy(o.tls_ca, path(rows[i].ca));
 		if (rows[i].cert) {
@@ -277,11 +277,11 @@ tls_verifies_authority_and_name(void **state)
 			snprintf(o.tls_key, sizeof(o.tls_key), "%s/%s.key", dir, rows[i].cert);
 		}
 		strcpy(o.tls_name, rows[i].server_name);
-		struct redis *r = begin(&o);
-		if (run_until(r, true, rows[i].in ? PATIENT_MS : 300) != rows[i].in)
+		struct redis *r = loop_begin(&o);
+		if (loop_until(r, true, rows[i].in ? PATIENT_MS : 300) != rows[i].in)
 			fail_msg("%s: %s", rows[i].name, rows[i].in ? "not in" : "in");
 		for (int k = 0; rows[i].in && k < 100; k++)
-			assert_int_equal(count(r, "k").err, 0);
+			assert_int_equal(redis_count_up(r, "k").err, 0);
 		if (dials(&o) != rows[i].in)
 			fail_msg("%s: the blocking client differs", rows[i].name);
 		redis_free(&r);
@@ -293,22 +293,22 @@ tls_verifies_authority_and_name(void **state)
 static struct redis *
 failed_over(const struct redis_options *o, struct trio *t)
 {
-	struct redis *r = begin(o);
+	struct redis *r = loop_begin(o);
 
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	assert_true(dials(o));
 	uint64_t life = redis_life(r)->epoch;
-	assert_int_equal(count(r, "k").i, 1);
+	assert_int_equal(redis_count_up(r, "k").i, 1);
 	assert_string_equal(server_do(&t->server[0], "WAIT 1 2000"), "1");
 	trio_loses_soon(t);
 	server_kill(&t->server[0]);
-	assert_true(becomes(r, false));
+	assert_true(loop_becomes(r, false));
 	uint64_t began = clock_mono_us();
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	print_message(
 		"failover followed after %.1f s\n", (double)(clock_mono_us() - began) / 1e6);
 	assert_true(redis_life(r)->epoch != life);
-	assert_int_equal(count(r, "k").i, 2);
+	assert_int_equal(redis_count_up(r, "k").i, 2);
 	return r;
 }
 
@@ -326,13 +326,13 @@ failover_is_followed_over_tls(void **state)
 	assert_true(certificates_made(dir));
 	trio_start_tls(&t, dir, "", true);
 	trio_url(&t, url);
-	struct redis_options o = options("%s", url);
+	struct redis_options o = loop_options("%s", url);
 	strcpy(o.tls_cert, path("client.pem"));
 	strcpy(o.tls_key, path("client.key"));
 	strcpy(o.tls_ca, path("other.pem"));
 	strcpy(o.tls_name, "redis.test");
-	struct redis *r = begin(&o);
-	assert_false(run_until(r, true, 1500)); /* another authority */
+	struct redis *r = loop_begin(&o);
+	assert_false(loop_until(r, true, 1500)); /* another authority */
 	assert_false(dials(&o));
 	redis_free(&r);
 	strcpy(o.tls_ca, path("ca.pem"));
@@ -352,9 +352,9 @@ failover_is_followed(void **state)
 	(void)state;
 	trio_start(&t, dir, "requirepass sp\nsentinel sentinel-pass sp\n");
 	trio_url(&t, url);
-	struct redis_options o = options("%s", url);
-	struct redis *r = begin(&o);
-	assert_false(run_until(r, true, 300)); /* no password */
+	struct redis_options o = loop_options("%s", url);
+	struct redis *r = loop_begin(&o);
+	assert_false(loop_until(r, true, 300)); /* no password */
 	assert_false(dials(&o));
 	redis_free(&r);
 	secret("sp", "sp\n");
@@ -367,8 +367,8 @@ failover_is_followed(void **state)
 		server_dial(&t.server[i]);
 		server_do(&t.server[i], "AUTH pw");
 	}
-	assert_int_equal(count(r, "k").i, 3);
-	assert_int_equal(count(r, "k").i, 4);
+	assert_int_equal(redis_count_up(r, "k").i, 3);
+	assert_int_equal(redis_count_up(r, "k").i, 4);
 	assert_string_equal(server_do(&t.server[1], "GET k"), "4");
 	redis_free(&r);
 	trio_kill(&t);
@@ -393,26 +393,28 @@ master_must_confirm_its_role(void **state)
 		server_start(&sentinel[i], dir, true, conf);
 	}
 	for (int turn = 0; turn < 2; turn++) {
-		struct redis_options o = options("redis+sentinel://127.0.0.1:%u,127.0.0.1:%u/m",
-			sentinel[turn].port, sentinel[1 - turn].port);
-		struct redis *r = begin(&o);
-		assert_true(becomes(r, true));
-		count(r, "where");
+		struct redis_options o =
+			loop_options("redis+sentinel://127.0.0.1:%u,127.0.0.1:%u/m",
+				sentinel[turn].port, sentinel[1 - turn].port);
+		struct redis *r = loop_begin(&o);
+		assert_true(loop_becomes(r, true));
+		redis_count_up(r, "where");
 		redis_free(&r);
 	}
 	assert_string_equal(server_do(&s[0], "GET where"), "(nil)");
 	assert_string_equal(server_do(&s[1], "GET where"), "2");
-	struct redis_options o = options("redis+sentinel://127.0.0.1:%u/m", sentinel[0].port);
-	struct redis *r = begin(&o);
-	assert_true(becomes(r, true));
+	struct redis_options o =
+		loop_options("redis+sentinel://127.0.0.1:%u/m", sentinel[0].port);
+	struct redis *r = loop_begin(&o);
+	assert_true(loop_becomes(r, true));
 	/* The master was demoted while connected: the first write shows it. */
 	server_do(&s[1], "REPLICAOF 127.0.0.1 %u", s[0].port);
-	assert_int_equal(count(r, "where").reply, ERR_SYNTAX);
-	assert_true(becomes(r, false));
-	assert_false(run_until(r, true, 1500));
+	assert_int_equal(redis_count_up(r, "where").reply, ERR_SYNTAX);
+	assert_true(loop_becomes(r, false));
+	assert_false(loop_until(r, true, 1500));
 	assert_false(dials(&o));
 	server_do(&s[1], "REPLICAOF NO ONE");
-	assert_true(becomes(r, true));
+	assert_true(loop_becomes(r, true));
 	redis_free(&r);
 	for (int i = 0; i < 2; i++) {
 		server_kill(&sentinel[i]);
@@ -464,7 +466,7 @@ main(void)
 		cmocka_unit_test(servers_end_with_an_aborted_test),
 	};
 
-	loop = ev_default_loop(0);
+	test_loop = ev_default_loop(0);
 	log_setup(LOG_LOGFMT, getenv("TG_TEST_LOG") ? LOG_INFO : LOG_ERROR);
 	return server_installed()
 		       ? cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove)

@@ -93,5 +93,5 @@ main(void)
 		cmocka_unit_test(redis_without_writes_is_detected),
 		cmocka_unit_test(replica_is_down_until_it_accepts_writes),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, quota_setup, quota_teardown);
 }

@@ -1,5 +1,6 @@
-/* Records contain what rules read: audit explain and policy replay decide recorded requests
- * again, with the same outcomes. */
+/* Records contain what rules read, and the state of a route's targets; each later attempt has a
+ * record of its own. audit explain and policy replay decide recorded requests again, with the
+ * same outcomes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,10 +9,63 @@
 
 #include "answer/guard/guard.h"
 #include "cmd/policies/decide.h"
+#include "gate/engine/engine.h"
 #include "gate/steps/record.h"
 #include "policy/verdict/explain.h"
 #include "scan/text/body.h"
-#include "support/replay.h"
+#include "support/run_cmd.h"
+
+enum { RECORDS_MAX = 32 };
+
+/* Writes the records that the daemon would write, one line per request, with ids in order. */
+static char ids[RECORDS_MAX][DECISION_ID_LEN + 1];
+static size_t nids;
+
+static void
+record_one(FILE *f, struct request *r)
+{
+	static struct gate gate;
+	static struct gate_shared shared;
+	struct buf b;
+
+	gate.shared = &shared;
+	r->gate = &gate;
+	buf_init(&b, 0);
+	record_decision(r, &b);
+	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));
+	assert_true(nids < sizeof(ids) / sizeof(ids[0]));
+	memcpy(ids[nids++], r->id, sizeof(ids[0]));
+	buf_free(&b);
+	r->gate = NULL;
+}
+
+static int
+replay(const char *policy, const char *option, const char *value)
+{
+	char p[192], f[192];
+
+	snprintf(p, sizeof(p), "%s", path(policy));
+	snprintf(f, sizeof(f), "%s", path("records.jsonl"));
+	return tollgate(
+		"", "policy", "replay", "--policy", p, "--file", f, option, value, NULL);
+}
+
+static int
+explain(const char *policy, const char *id, const char *option)
+{
+	char p[192], f[192];
+
+	snprintf(p, sizeof(p), "%s", path(policy));
+	snprintf(f, sizeof(f), "%s", path("records.jsonl"));
+	return tollgate("", "audit", "explain", id, "--policy", p, "--file", f, option, NULL);
+}
+
+static void
+holds(const char *text, const char *what)
+{
+	if (!strstr(text, what))
+		fail_msg("lacks: %s\nhas: %s", what, text);
+}
 
 #define HEAD                                                                                   \
 	"tollgate: 1\nname: t\ndefault: permit\n"                                              \
@@ -38,7 +92,6 @@
 	"  - {name: pii, when: '\"EMAIL_ADDRESS\" in prompt.entities', redact: {classes: "     \
 	"[pii]}}\n"                                                                            \
 	"  - {name: media, when: 'prompt.media.size() > 0 || prompt.evasion', deny: true}\n"
-
 #define AT(time, rest) "{\"path\":\"/v1/chat/completions\",\"time\":\"" time "\"," rest "}"
 #define NOON	       "2026-11-20T12:00:00.123456789Z"
 #define SAYS(model, more, text)                                                                \
@@ -235,7 +288,8 @@ missing_data_of_a_record_is_reported(void **state)
 	holds(cmd_out, "4 decisions: 1 the same, 0 different, 3 not compared\n");
 	holds(cmd_out, "not compared 1: request.user was not recorded, and a rule reads it\n");
 	holds(cmd_out, "not compared 1: request.path was not recorded, and a rule reads it\n");
-	holds(cmd_out, "not compared 1: decided before the rules were evaluated, or by an older version\n");
+	holds(cmd_out, "not compared 1: decided before the rules were evaluated, or by an "
+		       "older version\n");
 	assert_int_equal(explain("p.yaml", ids[0], NULL), 0);
 	holds(cmd_out,
 		"request.user was not recorded, so the results are copied from the record");
@@ -637,10 +691,246 @@ since_and_until_limit_the_replay(void **state)
 	holds(cmd_out, "\"same\": 19");
 }
 
+/* ---- targets and attempts ---- */
+
+#define HELLO                                                                                  \
+	"{\"path\":\"/v1/chat/completions\",\"time\":\"2026-11-20T12:00:00Z\",\"headers\":"    \
+	"{\"content-type\":\"application/json\"},\"body\":\"{\\\"model\\\":\\\"m\\\","         \
+	"\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"hello\\\"}]}\"}"
+#define TARGETS                                                                                \
+	"tollgate: 1\nname: t\ndefault: permit\n"                                              \
+	"identity: [{none: {person: nobody}}]\n"                                               \
+	"providers: {a: {backend: a, dialect: openai}, b: {backend: b, dialect: openai}, "     \
+	"c: {backend: c, dialect: openai}}\n"                                                  \
+	"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: ["
+#define ALL "a, b, c]}]\nrules:\n"
+#define READS                                                                                  \
+	"  - {name: slow, when: 'target.latency > 1.0', deny: true}\n"                         \
+	"  - {name: dear, when: 'target.price > 0.01', deny: true}\n"                          \
+	"  - {name: bad, when: 'target.errors > 0.5', deny: true}\n"
+
+static const struct policy_rank in_order[] = { { .place = 0 }, { .place = 1 }, { .place = 2 } };
+static const struct policy_target_facts calm[] = { { .price = 0.001, .latency = 0.1 },
+	{ .price = 0.002, .latency = 0.2 }, { .price = 0.003, .latency = 0.3 } };
+
+static const struct target before = { .name = "a", .region = "" };
+
+/* Evaluates the rules with these ranks and values, for the request or for attempt n. */
+static void
+record_choice(FILE *f, struct snapshot *snap, const struct policy_rank *ranks,
+	const struct policy_target_facts *at, unsigned attempt)
+{
+	struct attempts tries = { .n = attempt - 1 };
+	struct exchange x = { .tries = attempt > 1 ? &tries : NULL };
+	struct policy_rank own[3];
+	struct policy_facts facts;
+	const char *why;
+	json_t *in = json_loads(HELLO, 0, NULL);
+	struct request *r = decide_run(snap, in, &why);
+
+	assert_non_null(r);
+	memcpy(own, ranks, sizeof(own));
+	r->found.ranks = own;
+	r->found.at = at;
+	request_facts(r, &facts);
+	assert_int_equal(policy_decide(snap->policy, &facts, &r->arena, &r->found.verdict), 0);
+	if (r->found.verdict.ruled.effect == RULE_DENY)
+		r->out.decision.kind = D_DENY;
+	r->out.decision.via = VIA_RELAY;
+	for (unsigned i = 0; i + 1 < attempt; i++)
+		tries.v[i] = (struct attempt){ .to = &before, .target = "a" };
+	r->x = attempt > 1 ? &x : NULL;
+	record_one(f, r);
+	r->x = NULL;
+	request_free(&r);
+	json_decref(in);
+}
+
+static void
+decision_is_repeated_with_the_recorded_target_state(void **state)
+{
+	static const struct {
+		const char *name;
+		struct policy_rank ranks[3];
+		struct policy_target_facts at[3];
+		const char *target;	    /* at that time */
+		const char *otherwise, *is; /* with these rules of another policy */
+	} rows[] = {
+		{ "places", { { .place = 2 }, { .place = 0 }, { .place = 1 } },
+			{ { .price = 0.001 } }, "b",
+			"  - {name: e, when: 'target.name == \"b\"', deny: true}\n",
+			"target b → c" },
+		{ "who is out", { { .out = TARGET_EJECTED }, { .place = 1 }, { .place = 2 } },
+			{ { .price = 0.001 } }, "b",
+			"  - {name: e, route: {targets: [a, c]}}\n", "target b → c" },
+		{ "a latency", { { 0 }, { .place = 1 }, { .place = 2 } },
+			{ { .latency = 1.5 }, { .latency = 0.9 } }, "b",
+			"  - {name: slow, when: 'target.latency > 0.8', deny: true}\n",
+			"target b → c" },
+		{ "a price", { { 0 }, { .place = 1 }, { .place = 2 } },
+			{ { .price = 0.010000001 }, { .price = 0.01 } }, "b",
+			"  - {name: dear, when: 'target.price > 0.02', deny: true}\n",
+			"target b → a" },
+		{ "errors", { { 0 }, { .place = 1 }, { .place = 2 } },
+			{ { .errors = 0.6 }, { .errors = 0.5 } }, "b",
+			"  - {name: bad, when: 'target.errors >= 0.5', deny: true}\n",
+			"target b → c" },
+	};
+	char policy[2048];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		put("p.yaml", TARGETS ALL READS);
+		struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
+		assert_non_null(snap);
+		FILE *f = fopen(path("records.jsonl"), "w");
+		assert_non_null(f);
+		nids = 0;
+		record_choice(f, snap, rows[i].ranks, rows[i].at, 1);
+		fclose(f);
+		snapshot_unref(&snap);
+		cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+		snprintf(policy, sizeof(policy), "\"target\":\"%s\"", rows[i].target);
+		holds(cmd_out, policy);
+		if (replay("p.yaml", NULL, NULL) != 0)
+			fail_msg("%s: %s%s", rows[i].name, cmd_out, cmd_err);
+		assert_string_equal(cmd_out, "1 decisions: 1 the same, 0 different\n");
+		snprintf(policy, sizeof(policy), TARGETS ALL "%s", rows[i].otherwise);
+		put("q.yaml", policy);
+		assert_int_equal(replay("q.yaml", NULL, NULL), 1);
+		if (!strstr(cmd_out, rows[i].is))
+			fail_msg("%s: %s%s", rows[i].name, cmd_out, cmd_err);
+		assert_int_equal(explain("p.yaml", ids[0], NULL), 0);
+	}
+}
+
+static void
+later_attempts_are_decided_again(void **state)
+{
+	static const struct policy_rank second[] = { { .out = TARGET_TRIED }, { .place = 1 },
+		{ .place = 2 } },
+					third[] = { { .out = TARGET_TRIED },
+						{ .place = 1, .out = TARGET_TRIED },
+						{ .place = 2 } };
+
+	(void)state;
+	put("p.yaml", TARGETS ALL READS);
+	struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
+	assert_non_null(snap);
+	FILE *f = fopen(path("records.jsonl"), "w");
+	assert_non_null(f);
+	nids = 0;
+	record_choice(f, snap, in_order, calm, 1);
+	record_choice(f, snap, second, calm, 2);
+	record_choice(f, snap, third, calm, 3);
+	fprintf(f,
+		"{\"v\":1,\"type\":\"completion\",\"id\":\"%s\",\"status\":200,"
+		"\"attempts\":[{\"target\":\"a\",\"cause\":\"perhaps_billed\",\"ms\":12,"
+		"\"tokens\":30,\"cost\":1500,\"maybe_billed\":true},{\"target\":\"b\","
+		"\"cause\":\"throttled\",\"ms\":1,\"status\":429},{\"target\":\"c\","
+		"\"cause\":\"done\",\"ms\":2,\"status\":200,\"tokens\":7}]}\n",
+		ids[0]);
+	fclose(f);
+	snapshot_unref(&snap);
+	/* all of one request */
+	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+	for (size_t i = 1; i < 3; i++)
+		memcpy(strstr(cmd_out, ids[i]), ids[0], strlen(ids[0]));
+	put("records.jsonl", cmd_out);
+	assert_int_equal(replay("p.yaml", NULL, NULL), 0);
+	holds(cmd_out, "1 decisions: 1 the same, 0 different\n"
+		       "2 later attempts: 2 the same, 0 different\n");
+	assert_int_equal(explain("p.yaml", ids[0], NULL), 0);
+	const char *two = strstr(cmd_out, "\nattempt 2 at b: permit"),
+		   *three = strstr(cmd_out, "\nattempt 3 at c: permit"),
+		   *ends = strstr(cmd_out,
+			   "\nattempt 1: a: perhaps_billed, 12 ms, 30 tokens, "
+			   "$0.000001500, perhaps billed\nattempt 2: b: "
+			   "throttled, status 429, 1 ms, 0 tokens\nattempt 3: c: "
+			   "done, status 200, 2 ms, 7 tokens\n");
+	if (!two || !three || !ends || two > three || three > ends)
+		fail_msg("%s", cmd_out);
+	assert_int_equal(explain("p.yaml", ids[0], "--json"), 0);
+	json_t *o = json_loads(cmd_out, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(o, "later_attempts")), 2);
+	assert_int_equal(json_array_size(json_object_get(o, "attempts")), 3);
+	json_decref(o);
+	/* with rules that let the second attempt use another target */
+	put("q.yaml", TARGETS ALL "  - {name: no, when: 'target.name == \"b\"', deny: true}\n");
+	assert_int_equal(replay("q.yaml", NULL, NULL), 1);
+	holds(cmd_out, "2 later attempts: 1 the same, 1 different\n  target       1\n");
+	holds(cmd_out, " attempt 2: target b → c\n");
+	assert_int_equal(replay("q.yaml", "--json", NULL), 1);
+	holds(cmd_out, "\"attempts\": {\n    \"total\": 2");
+	/* with other targets */
+	put("q.yaml", TARGETS "a, c]}]\n");
+	assert_int_equal(replay("q.yaml", NULL, NULL), 0);
+	holds(cmd_out, "not compared 2: the route has other targets now, so their state at "
+		       "that time is unknown");
+	/* a change of a later attempt's record is noticed */
+	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+	memcpy(strstr(strstr(cmd_out, "\"type\":\"attempt\""), "\"outcomes\":\"n"),
+		"\"outcomes\":\"m", strlen("\"outcomes\":\"m"));
+	put("records.jsonl", cmd_out);
+	assert_int_equal(explain("p.yaml", ids[0], NULL), 1);
+	holds(cmd_out, "rule slow has another result than recorded");
+}
+
+/* A request that every target refuses ends before its body is made for one. Its record has the
+ * caller's model, whatever the target's model is. */
+static void
+request_refused_before_its_model_was_set_is_repeated(void **state)
+{
+	static const struct policy_rank none[] = { { .out = TARGET_TRIED },
+		{ .place = 1, .out = TARGET_EJECTED }, { .place = 2, .out = TARGET_BUSY } };
+	static const enum decision_kind kinds[] = { D_DENY, D_OBSERVED };
+
+	(void)state;
+	put("p.yaml", TARGETS "{provider: a, model: own}, b, c]}]\n");
+	struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
+	assert_non_null(snap);
+	FILE *f = fopen(path("records.jsonl"), "w");
+	assert_non_null(f);
+	nids = 0;
+	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+		struct attempts tries = { .n = 1, .v = { { .to = &before, .target = "a" } } };
+		struct exchange x = { .tries = &tries };
+		struct policy_rank ranks[3];
+		struct policy_facts facts;
+		const char *why;
+		json_t *in = json_loads(HELLO, 0, NULL);
+		struct request *r = decide_run(snap, in, &why);
+		assert_non_null(r);
+		memcpy(ranks, none, sizeof(ranks));
+		r->found.ranks = ranks;
+		r->in.asked_model = (struct span){ NULL, 0 };
+		r->in.body.model = SPAN_LIT("m");
+		request_facts(r, &facts);
+		assert_int_equal(
+			policy_decide(snap->policy, &facts, &r->arena, &r->found.verdict), 0);
+		assert_true(r->found.verdict.none_in);
+		r->out.decision.kind = kinds[i];
+		r->out.decision.via = VIA_RELAY;
+		r->x = &x;
+		record_one(f, r);
+		r->x = NULL;
+		request_free(&r);
+		json_decref(in);
+	}
+	fclose(f);
+	snapshot_unref(&snap);
+	int code = replay("p.yaml", NULL, NULL);
+	assert_string_equal(cmd_out,
+		"0 decisions: 0 the same, 0 different\n"
+		"2 later attempts: 2 the same, 0 different\n"
+		"  observed     1: the rules' decision was not enforced\n");
+	assert_int_equal(code, 0);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
+	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decision_is_repeated_from_its_record),
 		cmocka_unit_test(observed_requests_are_compared_and_counted),
 		cmocka_unit_test(explain_prints_each_rule_in_words_and_as_json),
@@ -653,6 +943,10 @@ main(void)
 		cmocka_unit_test(calls_are_judged_again_from_their_entries),
 		cmocka_unit_test(changes_of_response_verdicts_are_counted),
 		cmocka_unit_test(since_and_until_limit_the_replay),
+		cmocka_unit_test(decision_is_repeated_with_the_recorded_target_state),
+		cmocka_unit_test(later_attempts_are_decided_again),
+		cmocka_unit_test(request_refused_before_its_model_was_set_is_repeated),
 	};
+
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

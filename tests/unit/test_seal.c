@@ -1,15 +1,234 @@
 /* Sealing and opening texts: whole and in pieces, by each of several auditors; steps, midnight,
- * other auditors, forgotten and erased holders; many threads. The caller passes the time. */
+ * other auditors, forgotten and erased holders; many threads. The caller passes the time. Of
+ * sealed texts that are cut, changed, swapped, missing, of another text, or recorded wrongly,
+ * the damage is named, and the text is never opened as another one. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
-
+#include <fcntl.h>
 #include <pthread.h>
+#include <sodium.h>
 
 #include "base/attr.h"
-#include "support/sealer_rig.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json_put.h"
+#include "record/seal/private.h"
+#include "support/temp_dir.h"
+
+#define DAY_1 (INT64_C(20780) * CLOCK_DAY_NS) /* 2026-11-23 */
+#define NODE  "gw-1"
+
+struct pair {
+	unsigned char key[HPKE_KEY_BYTES];
+	struct auditor public;
+};
+
+static struct pair one, two, stranger;
+static struct seals *seals;
+static struct shares *shares;
+static struct texts *texts;
+static struct sealer *sealer;
+static struct buf why, opened_text;
+
+static struct pair
+make_pair(const char *name)
+{
+	unsigned char public[HPKE_KEY_BYTES];
+	char base64[64];
+	struct pair p;
+
+	randombytes_buf(p.key, sizeof(p.key));
+	crypto_scalarmult_base(public, p.key);
+	sodium_bin2base64(
+		base64, sizeof(base64), public, sizeof(public), sodium_base64_VARIANT_ORIGINAL);
+	assert_int_equal(auditor_read(span_str(name), span_str(base64), &p.public, &why), 0);
+	return p;
+}
+
+static int
+begin_seals(void **state)
+{
+	struct buf lost_why;
+	uint64_t lost;
+
+	buf_init(&why, 4096);
+	buf_init(&opened_text, 0);
+	buf_init(&lost_why, 4096);
+	if (temp_dir_make(state))
+		return -1;
+	one = make_pair("one");
+	two = make_pair("two");
+	stranger = make_pair("stranger");
+	const struct auditor to[] = { one.public, two.public };
+	seals = seals_start(NODE, to, 2, &why);
+	shares = shares_open(path("shares"), path("head"), NODE, &lost, &lost_why, &why);
+	texts = texts_open(path("journal"), NODE, &why);
+	sealer = sealer_new(seals, shares, texts, NODE, 3);
+	buf_free(&lost_why);
+	return seals && shares && texts && sealer ? 0 : -1;
+}
+
+static int
+end_seals(void **state)
+{
+	sealer_free(&sealer);
+	seals_stop(&seals);
+	shares_close(&shares);
+	texts_close(&texts);
+	buf_free(&why);
+	buf_free(&opened_text);
+	return temp_dir_remove(state);
+}
+
+/* Returns the fields of a record as an object. */
+static json_t *
+object_of(struct buf *fields)
+{
+	json_t *o = json_loadb(buf_view(fields).p, fields->n, 0, NULL);
+
+	assert_non_null(o);
+	return o;
+}
+
+/* A sealed text. */
+struct text {
+	json_t *seal; /* record of its seal, NULL: recorded earlier */
+	json_t *kept;
+	char id[32];
+	enum seal_kind kind;
+};
+
+static void
+free_text(struct text *t)
+{
+	json_decref(t->seal);
+	json_decref(t->kept);
+}
+
+static size_t
+write_parts(struct text_part *p)
+{
+	size_t n = 0;
+
+	for (struct text_part *next; p; p = next, n++) {
+		next = p->next;
+		assert_int_equal(texts_write(texts, p), 0);
+		free(p);
+	}
+	return n;
+}
+
+static json_t *
+kept_of(const struct sealed *s)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	json_put_open(&b, NULL, '{');
+	json_put_str(&b, "how", "full");
+	json_put_str(&b, "seal", s->seal);
+	json_put_uint(&b, "step", s->step);
+	json_put_uint(&b, "share", s->share);
+	json_put_uint(&b, "bytes", s->bytes);
+	json_put_open(&b, "at", '[');
+	for (size_t i = 0; i < s->nat; i++)
+		json_put_uint(&b, NULL, s->at[i]);
+	json_put_close(&b, ']');
+	json_put_name(&b, "sha256");
+	buf_putc(&b, '"');
+	buf_hex(&b, s->sha256, sizeof(s->sha256));
+	buf_putc(&b, '"');
+	if (s->cut)
+		json_put_bool(&b, "cut", true);
+	json_put_close(&b, '}');
+	json_t *o = object_of(&b);
+	buf_free(&b);
+	return o;
+}
+
+/* Seals the text in pieces of `piece` bytes, writes and syncs it. */
+static struct text
+seal_text(struct sealer *by, const char *holder, const char *id, enum seal_kind kind,
+	int64_t now, struct span text, size_t piece)
+{
+	struct text t = { .kind = kind };
+	struct text_part *parts = NULL;
+	struct sealed said;
+	struct buf record;
+	int err;
+
+	snprintf(t.id, sizeof(t.id), "%s", id);
+	buf_init(&record, 0);
+	buf_putc(&record, '{');
+	struct sealing *s =
+		seal_begin(by, span_str(holder), 0, span_str(id), kind, now, &record, &err);
+	if (!s)
+		fail_msg("seal_begin: %s", err_str(err));
+	buf_putc(&record, '}');
+	if (record.n > 2)
+		t.seal = object_of(&record);
+	while (text.n) {
+		assert_int_equal(seal_add(s, span_cut(text, 0, piece), &parts), 0);
+		text = span_cut(text, piece, text.n);
+	}
+	assert_int_equal(seal_end(s, false, &parts, &said), 0);
+	t.kept = kept_of(&said);
+	size_t n = write_parts(parts);
+	assert_int_equal(n, said.nat);
+	seal_drop(&s);
+	assert_int_equal(texts_sync(texts), 0);
+	buf_free(&record);
+	return t;
+}
+
+/* Opens the text with the record of the seal and that auditor's key, with seal_open_text(). */
+static int
+open_text(const struct text *t, const json_t *seal, const struct pair *by)
+{
+	unsigned char s0[SHARE_BYTES], k[32];
+	struct share b;
+
+	buf_clear(&why);
+	buf_clear(&opened_text);
+	int err = seal_open_share(seal, NODE, by->key, by->public.id, s0, &why);
+	if (err)
+		return err;
+	uint64_t share = (uint64_t)json_integer_value(json_object_get(t->kept, "share"));
+	if (shares_find(shares, share, &b, NULL) != SHARE_HERE)
+		return ERR_BAD_STATE;
+	seal_text_key(s0, (uint64_t)json_integer_value(json_object_get(t->kept, "step")), &b,
+		NODE, span_str(t->id), t->kind, k);
+	return seal_open_text(t->kept, path("journal"), NODE, k, &opened_text, &why);
+}
+
+static void
+opens(const struct text *t, const json_t *seal, const struct pair *by, struct span want)
+{
+	int err = open_text(t, seal, by);
+
+	if (err)
+		fail_msg("%s: %.*s", err_str(err), SPAN_ARG(buf_view(&why)));
+	if (!span_eq(buf_view(&opened_text), want))
+		fail_msg("another text of %zu bytes, not %zu", opened_text.n, want.n);
+	buf_clear(&why);
+	if (seal_check_text(t->kept, path("journal"), NODE, &why))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+}
+
+static struct span
+some_text(size_t n)
+{
+	static char text[20u << 20];
+
+	if (!text[0])
+		for (size_t i = 0; i < sizeof(text); i++)
+			text[i] = (char)(1 + (i * 2654435761u >> 13) % 255);
+	return span_of(text, n);
+}
 
 /* ---- auditors and texts ---- */
 
@@ -177,8 +396,8 @@ concurrent_texts_have_their_own_steps(void **state)
 	buf_putc(&record, '{');
 	for (unsigned i = 0; i < 4; i++) {
 		t[i] = (struct text){ .id = "same", .kind = SEAL_PROMPT };
-		s[i] = seal_begin(sealer, SPAN_LIT("ann"), 0, SPAN_LIT("same"), SEAL_PROMPT, DAY_1,
-			&record, &err);
+		s[i] = seal_begin(sealer, SPAN_LIT("ann"), 0, SPAN_LIT("same"), SEAL_PROMPT,
+			DAY_1, &record, &err);
 		assert_non_null(s[i]);
 	}
 	buf_putc(&record, '}');
@@ -333,8 +552,8 @@ longest_unused_of_too_many_holders_begins_a_new_seal(void **state)
 		for (int i = 0; i < CAP_SEALS; i++) {
 			buf_clear(&record);
 			snprintf(holder, sizeof(holder), "h%d", i);
-			struct sealing *s = seal_begin(sealer, span_str(holder), 0, SPAN_LIT("id"),
-				SEAL_PROMPT, DAY_1, &record, &err);
+			struct sealing *s = seal_begin(sealer, span_str(holder), 0,
+				SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err);
 			assert_non_null(s);
 			assert_int_equal(record.n == 0, round == 1);
 			assert_int_equal(seal_end(s, false, &parts, &said), 0);
@@ -369,8 +588,8 @@ erased_text_does_not_open_and_a_new_seal_begins(void **state)
 	buf_init(&erased, 0);
 	struct text t = seal_text(sealer, "ann", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
 	struct text bob = seal_text(sealer, "bob", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
-	struct sealing *s = seal_begin(
-		sealer, SPAN_LIT("ann"), 0, SPAN_LIT("id"), SEAL_RESPONSE, DAY_1, &record, &err);
+	struct sealing *s = seal_begin(sealer, SPAN_LIT("ann"), 0, SPAN_LIT("id"),
+		SEAL_RESPONSE, DAY_1, &record, &err);
 	assert_int_equal(record.n, 0);
 	assert_int_equal(shares_sync(shares), 0);
 	assert_int_equal(shares_erase(shares, is_ann, NULL, "e1", 1, DAY_1, &erased), 0);
@@ -525,11 +744,147 @@ workers_share_everything_except_their_seals(void **state)
 	}
 }
 
+/* ---- damage ---- */
+
+static int
+check_all(const struct text *t, const json_t *seal)
+{
+	buf_clear(&why);
+	int checked = seal_check_text(t->kept, path("journal"), NODE, &why);
+	size_t said = why.n;
+	int err = open_text(t, seal, &one);
+
+	assert_int_equal(opened_text.n, 0);
+	assert_true(said > 0 && why.n > 0);
+	assert_int_equal(checked, err);
+	return err;
+}
+
+static void
+changed_ciphertext_does_not_open(void **state)
+{
+	(void)state;
+	struct text t =
+		seal_text(sealer, "ann", "id", SEAL_PROMPT, DAY_1, some_text(70000), 70000);
+	int fd = open(path("journal.texts/gw-1-0000000000000000.texts"), O_RDWR);
+	for (size_t i = 0; i < 70000; i += 997) {
+		off_t at = TEXTS_HEAD_BYTES + TEXTS_FRAME_BYTES + (off_t)i;
+		unsigned char c;
+		assert_int_equal(pread(fd, &c, 1, at), 1);
+		c ^= 4;
+		assert_int_equal(pwrite(fd, &c, 1, at), 1);
+		assert_int_equal(check_all(&t, t.seal), ERR_AUTH);
+		c ^= 4;
+		assert_int_equal(pwrite(fd, &c, 1, at), 1);
+	}
+	opens(&t, t.seal, &one, some_text(70000));
+	assert_int_equal(ftruncate(fd, TEXTS_HEAD_BYTES + 50000), 0);
+	assert_int_equal(check_all(&t, t.seal), ERR_TRUNCATED);
+	unlink(path("journal.texts/gw-1-0000000000000000.texts"));
+	assert_int_equal(check_all(&t, t.seal), ERR_NOTFOUND);
+	close(fd);
+	free_text(&t);
+}
+
+/* The member `kept` with another list of places. */
+static void
+swapped_or_missing_parts_do_not_open(void **state)
+{
+	(void)state;
+	struct text t =
+		seal_text(sealer, "ann", "id-1", SEAL_PROMPT, DAY_1, some_text(190000), 190000);
+	struct text u =
+		seal_text(sealer, "ann", "id-2", SEAL_PROMPT, DAY_1, some_text(190000), 190000);
+	json_t *is = json_object_get(t.kept, "at"), *of_u = json_object_get(u.kept, "at");
+	json_int_t a[3], b[3];
+	for (size_t i = 0; i < 3; i++) {
+		a[i] = json_integer_value(json_array_get(is, i));
+		b[i] = json_integer_value(json_array_get(of_u, i));
+	}
+	const struct {
+		json_int_t at[4];
+		size_t n;
+		int want;
+	} rows[] = { { { a[1], a[0], a[2] }, 3, ERR_AUTH }, { { a[0], a[1] }, 2, ERR_AUTH },
+		{ { a[1], a[2] }, 2, ERR_AUTH }, { { a[0], a[1], a[1], a[2] }, 4, ERR_AUTH },
+		{ { a[0], b[1], a[2] }, 3, ERR_AUTH }, { { b[0], b[1], b[2] }, 3, ERR_AUTH },
+		{ { a[0], a[1], a[2] + 16 }, 3, ERR_SYNTAX },
+		{ { a[0], a[1], -1 }, 3, ERR_SYNTAX },
+		{ { a[0], a[1], INT64_MAX }, 3, ERR_NOTFOUND }, { { 0 }, 0, ERR_SYNTAX } };
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		json_t *list = json_array();
+		for (size_t j = 0; j < rows[i].n; j++)
+			json_array_append_new(list, json_integer(rows[i].at[j]));
+		json_object_set_new(t.kept, "at", list);
+		int err = check_all(&t, t.seal);
+		if (err != rows[i].want)
+			fail_msg("row %zu: %s", i, err_str(err));
+	}
+	/* The record names the other text's parts and hash, but the key does not match. */
+	for (size_t i = 0; i < 3; i++)
+		json_array_insert_new(json_object_get(t.kept, "at"), i, json_integer(b[i]));
+	json_object_set(t.kept, "sha256", json_object_get(u.kept, "sha256"));
+	assert_int_equal(open_text(&t, t.seal, &one), ERR_AUTH);
+	assert_int_equal(opened_text.n, 0);
+	opens(&u, t.seal, &one, some_text(190000));
+	json_object_set_new(u.kept, "bytes", json_integer(189999));
+	assert_int_equal(check_all(&u, t.seal), ERR_AUTH);
+	free_text(&t);
+	free_text(&u);
+}
+
+static void
+malformed_records_of_seals_are_refused(void **state)
+{
+	static const char *const kept[] = { "{}", "[]", "{'at':[128],'bytes':1}",
+		"{'at':128,'bytes':1,'sha256':'%s'}", "{'at':[],'bytes':1,'sha256':'%s'}",
+		"{'at':['128'],'bytes':1,'sha256':'%s'}",
+		"{'at':[128],'bytes':-1,'sha256':'%s'}",
+		"{'at':[128],'bytes':'1','sha256':'%s'}",
+		"{'at':[128],'bytes':1,'sha256':'00'}",
+		"{'at':[128.0],'bytes':1,'sha256':'%s'}" };
+	static const char *const seal[] = { "{}", "{'type':'seal'}",
+		"{'type':'seal','seal':'1','to':[]}",
+		"{'type':'seal','seal':'00000000000000000000000000000000','to':{}}",
+		"{'type':'seal','seal':'00000000000000000000000000000000','to':[{'key':'%s'}]}",
+		"{'type':'seal','seal':'00000000000000000000000000000000','to':[{'key':'%s','"
+		"enc':"
+		"'AAAA','sealed':'AAAA'}]}" };
+	unsigned char k[32] = "";
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(kept) + COUNT_OF(seal); i++) {
+		bool is_seal = i >= COUNT_OF(kept);
+		const char *form = is_seal ? seal[i - COUNT_OF(kept)] : kept[i];
+		const char *place = strstr(form, "%s");
+		snprintf(text, sizeof(text), "%.*s%s%s", place ? (int)(place - form) : 500,
+			form,
+			!place	  ? ""
+			: is_seal ? one.public.id
+				  : "000000000000000000000000000000000000000000000000000000"
+				    "0000000000",
+			place ? place + 2 : "");
+		for (char *p = text; *p; p++)
+			*p = *p == '\'' ? '"' : *p;
+		json_t *o = json_loads(text, 0, NULL);
+		assert_non_null(o);
+		buf_clear(&why);
+		int err = is_seal ? seal_open_share(o, NODE, one.key, one.public.id, k, &why)
+				  : seal_open_text(
+					    o, path("journal"), NODE, k, &opened_text, &why);
+		if (err != ERR_SYNTAX || !why.n)
+			fail_msg("%s: %s", text, err_str(err));
+		json_decref(o);
+	}
+}
+
+#define SEALED(f) cmocka_unit_test_setup_teardown(f, begin_seals, end_seals)
+
 int
 main(void)
 {
-#define SEALED(f) cmocka_unit_test_setup_teardown(f, begin_seals, end_seals)
-	const struct CMUnitTest tests[] = {
+	static const struct CMUnitTest tests[] = {
 		SEALED(only_the_configured_auditors_can_open),
 		SEALED(text_of_any_length_is_sealed_in_any_pieces),
 		SEALED(text_over_256_parts_keeps_its_beginning),
@@ -546,6 +901,9 @@ main(void)
 		SEALED(text_of_an_erased_share_is_not_begun),
 		SEALED(holder_without_a_name_is_refused),
 		SEALED(workers_share_everything_except_their_seals),
+		SEALED(changed_ciphertext_does_not_open),
+		SEALED(swapped_or_missing_parts_do_not_open),
+		SEALED(malformed_records_of_seals_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,11 @@
 /* Shares B: created, found, durable; files that are cut, damaged, accessible to others, of
- * another node, older or missing; erasure interrupted at each point; many threads. */
+ * another node, older or missing; erasure interrupted at each point; many threads; erasures
+ * that the journal records, which are carried out in a restored file. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
-
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,14 +14,130 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/codec/seekable.h"
 #include "base/err.h"
 #include "base/replace.h"
 #include "base/stops.h"
 #include "record/journal/chain.h"
 #include "record/journal/journal.h"
+#include "record/seal/shares.h"
 #include "support/failing_disk.h"
 #include "support/shares_count.h"
-#include "support/shares_rig.h"
+#include "support/temp_dir.h"
+
+#define NOW (INT64_C(1795600000) * 1000000000)
+
+static struct buf why, lost_why, erased;
+static uint64_t lost;
+
+static int
+fresh_folder(void **state)
+{
+	buf_init(&why, 4096);
+	buf_init(&lost_why, 4096);
+	buf_init(&erased, 0);
+	return temp_dir_make(state);
+}
+
+static int
+drop_folder(void **state)
+{
+	buf_free(&why);
+	buf_free(&lost_why);
+	buf_free(&erased);
+	journal_io = (struct journal_io){ pwrite, fdatasync, ftruncate };
+	replace_io = (struct replace_io){ write, fsync, renameat };
+	return temp_dir_remove(state);
+}
+
+static struct shares *
+try_open(const char *node)
+{
+	buf_clear(&why);
+	buf_clear(&lost_why);
+	return shares_open(path("shares"), path("head"), node, &lost, &lost_why, &why);
+}
+
+static struct shares *
+opened(void)
+{
+	struct shares *s = try_open("gw-1");
+
+	if (!s)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	return s;
+}
+
+static struct share
+of(struct shares *s, const char *holder)
+{
+	struct share b;
+
+	assert_int_equal(shares_get(s, span_str(holder), true, &b), 0);
+	return b;
+}
+
+static bool
+said(const struct buf *b, const char *text)
+{
+	return b->n && memmem(buf_view(b).p, b->n, text, strlen(text));
+}
+
+static struct span
+read_file(const char *name, struct buf *text)
+{
+	buf_clear(text);
+	assert_true(buf_file(text, path(name)));
+	return buf_view(text);
+}
+
+/* Returns true if the file contains the key in hexadecimal. */
+static bool
+file_has(const char *name, const struct share *b)
+{
+	struct buf text, hex;
+
+	buf_init(&text, 0);
+	buf_init(&hex, 0);
+	buf_hex(&hex, b->key, SHARE_BYTES);
+	struct span t = read_file(name, &text);
+	bool has = memmem(t.p, t.n, buf_view(&hex).p, hex.n) != NULL;
+	buf_free(&text);
+	buf_free(&hex);
+	return has;
+}
+
+static bool
+is_holder(void *arg, struct span holder)
+{
+	return span_is(holder, arg);
+}
+
+/* Erases a share together with its record. */
+static int
+erase(struct shares *s, const char *holder, const char *erasure, int64_t serial)
+{
+	buf_clear(&erased);
+	int err = shares_erase(
+		s, is_holder, (void *)(uintptr_t)holder, erasure, serial, NOW, &erased);
+	if (!err)
+		shares_erase_recorded(s, erasure, serial);
+	return err;
+}
+
+static struct share
+two_shares(void)
+{
+	struct shares *s = opened();
+	struct share b = of(s, "ann");
+
+	of(s, "bob");
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+	return b;
+}
+
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fresh_folder, drop_folder)
 
 /* ---- shares and files ---- */
 
@@ -147,7 +263,8 @@ share_file_of_another_node_is_refused(void **state)
 	assert_true(said(&why, "the file belongs to node gw-1, not to node gw-2"));
 	unlink(path("head"));
 	assert_null(try_open("gw-2"));
-	assert_true(said(&why, "shares: line 1: the file belongs to node gw-1, not to node gw-2"));
+	assert_true(
+		said(&why, "shares: line 1: the file belongs to node gw-1, not to node gw-2"));
 }
 
 /* Each byte of each line is changed. Only a last line without its end is no damage. */
@@ -851,9 +968,9 @@ similar_names_are_found_nearest_first(void **state)
 		of(s, holders[i]);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		size_t n = shares_near(s, span_str(rows[i].name), near, COUNT_OF(near));
-		if (n != rows[i].n ||
-			(n && (near[0].slips != rows[i].slips ||
-				      !span_is(span_of(near[0].name, near[0].n), rows[i].first))))
+		if (n != rows[i].n || (n && (near[0].slips != rows[i].slips ||
+						    !span_is(span_of(near[0].name, near[0].n),
+							    rows[i].first))))
 			fail_msg("%s: %zu, %.*s", rows[i].name, n, (int)(n ? near[0].n : 0),
 				near[0].name);
 	}
@@ -882,10 +999,231 @@ nearest_of_many_names_are_kept(void **state)
 	}
 }
 
+/* ---- erasures that the journal records ---- */
+
+/* Makes a journal of two segments. The first one contains records of these erasures, by
+ * pseudonym, from the second record on; the second one contains none. */
+static uint64_t
+put_journal(const char (*pseudonym)[PSEUDONYM_LEN + 1], size_t n)
+{
+	struct chain c = { .node = "gw-1", .boot = 1 };
+	struct buf text;
+	char fields[256], name[JOURNAL_NAME_MAX + 16];
+
+	buf_init(&text, 0);
+	mkdir(path("journal"), 0700);
+	chain_record(&text, &c, NOW, SPAN_LIT("\"type\":\"boot\""));
+	for (size_t i = 0; i < n; i++) {
+		snprintf(fields, sizeof(fields),
+			"\"type\":\"erase\",\"erasure\":\"e\",\"serial\":%zu,"
+			"\"pseudonyms\":[\"p_00000000000000000000000000000000\",\"%s\"],"
+			"\"why\":\"w\"",
+			i + 1, pseudonym[i]);
+		chain_record(&text, &c, NOW, span_str(fields));
+	}
+	put_span("journal/gw-1-00000001-0000000000000001.jsonl", buf_view(&text));
+	snprintf(name, sizeof(name), "journal/gw-1-00000001-%016llu.jsonl",
+		(unsigned long long)c.seq + 1);
+	buf_clear(&text);
+	chain_record(&text, &c, NOW, SPAN_LIT("\"type\":\"close\""));
+	put_span(name, buf_view(&text));
+	buf_free(&text);
+	return c.seq;
+}
+
+/* Opens the files and follows the journal. Returns how many shares were erased. */
+static size_t
+followed(struct shares **out)
+{
+	size_t n = 0;
+
+	*out = opened();
+	buf_clear(&why);
+	if (shares_follow(*out, path("journal"), "gw-1", &n, &why))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	return n;
+}
+
+static void
+recorded_erasures_are_repeated_in_a_restored_file_and_head(void **state)
+{
+	struct share ann = two_shares(), b;
+	char p[1][PSEUDONYM_LEN + 1];
+	struct shares *s;
+
+	(void)state;
+	share_pseudonym(&ann, p[0]);
+	uint64_t end = put_journal((const char(*)[PSEUDONYM_LEN + 1]) p, 1);
+	assert_int_equal(followed(&s), 1);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
+	assert_false(file_has("shares", &ann));
+	/* the next record of an erasure does not name her */
+	assert_int_equal(erase(s, "nobody", "e1", 1), 0);
+	assert_int_equal(erased.n, 0);
+	of(s, "ann"); /* later, under another pseudonym */
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+	assert_int_equal(followed(&s), 0);
+	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_HERE);
+	shares_seen(s, end, true);
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+}
+
+static void
+journal_is_read_from_the_position_in_the_head(void **state)
+{
+	char p[2][PSEUDONYM_LEN + 1];
+	struct share ann = two_shares(), bob;
+	struct shares *s;
+
+	(void)state;
+	share_pseudonym(&ann, p[0]);
+	uint64_t end = put_journal(NULL, 0);
+	assert_int_equal(followed(&s), 0);
+	shares_seen(s, end + 1, true);
+	shares_sync(s);
+	bob = of(s, "bob");
+	shares_close(&s);
+	share_pseudonym(&bob, p[1]);
+	/* the first record is record 2, which was read before; the second one is record 3 */
+	put_journal((const char(*)[PSEUDONYM_LEN + 1]) p, 2);
+	struct buf head;
+	buf_init(&head, 0);
+	read_file("head", &head);
+	assert_true(said(&head, "journal 3 "));
+	assert_int_equal(followed(&s), 0);
+	shares_close(&s);
+	/* the head of an earlier version has no position: everything is read */
+	char *line = memmem(head.p, head.n, "journal 3 ", 10);
+	size_t before = (size_t)(line - (char *)head.p), length = strcspn(line, "\n") + 1;
+	memmove(line, line + length, head.n - before - length);
+	put_span("head", span_cut(buf_view(&head), 0, head.n - length));
+	assert_int_equal(followed(&s), 2);
+	shares_close(&s);
+	buf_free(&head);
+}
+
+static void
+killed_repeated_erasure_is_completed_by_the_next_start(void **state)
+{
+	static const char *const points[] = { "shares-appended", "shares-erasing",
+		"shares-overwritten" };
+	char p[1][PSEUDONYM_LEN + 1];
+	struct share b;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(points); i++) {
+		unlink(path("shares"));
+		unlink(path("head"));
+		struct share ann = two_shares();
+		share_pseudonym(&ann, p[0]);
+		put_journal((const char(*)[PSEUDONYM_LEN + 1]) p, 1);
+		pid_t child = fork();
+		if (child == 0) {
+			struct shares *s;
+			stops_point = points[i];
+			stops_hook = stops_kill;
+			followed(&s);
+			_exit(0);
+		}
+		int status;
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status));
+		struct shares *s;
+		followed(&s);
+		assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+		assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
+		assert_false(file_has("shares", &ann));
+		shares_close(&s);
+	}
+}
+
+static void
+unreadable_journal_does_not_count_as_read(void **state)
+{
+	struct share ann = two_shares();
+	char p[1][PSEUDONYM_LEN + 1];
+	struct shares *s = opened();
+	size_t n;
+
+	(void)state;
+	share_pseudonym(&ann, p[0]);
+	assert_int_not_equal(shares_follow(s, path("none"), "gw-1", &n, &why), 0);
+	shares_seen(s, 9, true);
+	shares_sync(s);
+	shares_close(&s);
+	put_journal((const char(*)[PSEUDONYM_LEN + 1]) p, 1);
+	assert_int_equal(followed(&s), 1);
+	shares_close(&s);
+}
+
+/* The other segment is damaged: a byte is changed, or its end is missing. */
+static void
+readable_segments_are_followed(bool cut)
+{
+	struct share ann = two_shares(), b;
+	char p[1][PSEUDONYM_LEN + 1], name[JOURNAL_NAME_MAX + 32];
+	struct shares *s = opened();
+	size_t n;
+
+	share_pseudonym(&ann, p[0]);
+	uint64_t end = put_journal((const char(*)[PSEUDONYM_LEN + 1]) p, 1);
+	snprintf(name, sizeof(name), "journal/gw-1-00000001-%016llu.jsonl",
+		(unsigned long long)end);
+	struct seekable_writer w;
+	struct buf packed;
+	buf_init(&packed, 0);
+	assert_int_equal(unlink(path(name)), 0);
+	assert_int_equal(seekable_begin(&w), 0);
+	assert_int_equal(seekable_encode(&w, SPAN_LIT("{\"type\":\"close\"}\n"), &packed), 0);
+	size_t frames = packed.n;
+	packed.p[packed.n / 2] ^= cut ? 0 : 0x55;
+	assert_int_equal(seekable_finish(&w, &packed), 0);
+	seekable_end(&w);
+	mkdir(path("journal.keep"), 0700);
+	snprintf(name, sizeof(name), "journal.keep/gw-1-00000001-%016llu.jsonl.zst",
+		(unsigned long long)end);
+	put_span(name, span_cut(buf_view(&packed), 0, cut ? frames : packed.n));
+	buf_free(&packed);
+	assert_int_not_equal(shares_follow(s, path("journal"), "gw-1", &n, &why), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+	/* the head notes the readable segment, and the next start reads the damaged one
+	 * again */
+	struct buf head;
+	buf_init(&head, 0);
+	read_file("head", &head);
+	snprintf(name, sizeof(name), "journal %llu ", (unsigned long long)end - 1);
+	assert_true(said(&head, name));
+	buf_free(&head);
+	shares_seen(s, 9, true);
+	shares_sync(s);
+	shares_close(&s);
+	s = opened();
+	assert_int_not_equal(shares_follow(s, path("journal"), "gw-1", &n, &why), 0);
+	shares_close(&s);
+}
+
+static void
+erasures_in_readable_segments_are_carried_out(void **state)
+{
+	(void)state;
+	readable_segments_are_followed(false);
+}
+
+static void
+segment_without_its_frame_table_does_not_count_as_read(void **state)
+{
+	(void)state;
+	readable_segments_are_followed(true);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
+	static const struct CMUnitTest tests[] = {
 		IN_FOLDER(share_belongs_to_its_holder_and_is_kept),
 		IN_FOLDER(holder_has_1_to_1024_bytes_and_longer_names_are_hashed),
 		IN_FOLDER(derived_values_of_a_share_are_fixed),
@@ -908,6 +1246,12 @@ main(void)
 		IN_FOLDER(similar_names_are_found_nearest_first),
 		IN_FOLDER(nearest_of_many_names_are_kept),
 		IN_FOLDER(erasure_known_only_to_the_head_is_repeated),
+		IN_FOLDER(recorded_erasures_are_repeated_in_a_restored_file_and_head),
+		IN_FOLDER(journal_is_read_from_the_position_in_the_head),
+		IN_FOLDER(killed_repeated_erasure_is_completed_by_the_next_start),
+		IN_FOLDER(unreadable_journal_does_not_count_as_read),
+		IN_FOLDER(erasures_in_readable_segments_are_carried_out),
+		IN_FOLDER(segment_without_its_frame_table_does_not_count_as_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

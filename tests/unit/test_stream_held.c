@@ -171,5 +171,5 @@ main(void)
 		cmocka_unit_test(custom_term_is_held_while_it_may_continue),
 		cmocka_unit_test(stream_takes_less_than_11_kb),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, stream_setup, stream_teardown);
 }

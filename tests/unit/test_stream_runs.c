@@ -225,5 +225,5 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_runs_are_given_out_as_text),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, stream_setup, stream_teardown);
 }

@@ -448,5 +448,5 @@ main(void)
 		cmocka_unit_test(ordinary_terminal_output_has_no_finding),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, stream_setup, stream_teardown);
 }

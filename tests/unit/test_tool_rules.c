@@ -242,19 +242,6 @@ request_of(const struct policy *p, bool verified, struct arena *a, struct answer
 	assert_int_equal(policy_answer_request(p, &f, a, out), 0);
 }
 
-static const struct policy *
-load(struct policy_fix *x, const char *rules)
-{
-	struct buf policy;
-
-	buf_init(&policy, 0);
-	buf_printf(&policy, "%s%s", H, rules);
-	buf_putc(&policy, 0);
-	const struct policy *p = fix_must_load(x, buf_view(&policy).p);
-	buf_free(&policy);
-	return p;
-}
-
 static void
 tool_rules_give_their_verdict(void **state)
 {
@@ -265,7 +252,7 @@ tool_rules_give_their_verdict(void **state)
 		struct answer_request asked;
 		struct tool_verdict v;
 		struct buf text;
-		const struct policy *p = load(&x, row->rules);
+		const struct policy *p = fix_load_rules(&x, row->rules);
 		request_of(p, row->verified, &x.a, &asked);
 		assert_int_equal(policy_tool(p, &asked, &row->c, &x.a, &v), 0);
 		buf_init(&text, 0);
@@ -357,7 +344,7 @@ tool_rules_hide_list_entries(void **state)
 		struct policy_fix x;
 		struct answer_request asked;
 		const struct rule *by;
-		const struct policy *p = load(&x, row->rules);
+		const struct policy *p = fix_load_rules(&x, row->rules);
 		enum tool_as as = row->as ? row->as : TOOL_LISTED;
 		struct tool_call c = { .as = as,
 			.name = span_str(row->tool),
@@ -410,7 +397,7 @@ routes_whose_responses_may_have_calls_are_inspected(void **state)
 			"rules: [{name: a, phase: tool, when: '%s', deny: true}]\n",
 			reaches[i].when);
 		buf_putc(&text, 0);
-		const struct policy *p = load(&x, buf_view(&text).p);
+		const struct policy *p = fix_load_rules(&x, buf_view(&text).p);
 		for (size_t k = 0; k < p->nroutes; k++) {
 			const struct route *r = &p->routes[k];
 			assert_int_equal(r->uses.calls, (r->response & RESP_INSPECT) != 0);
@@ -435,7 +422,7 @@ limit_of_calls_counts_only_calls(void **state)
 	struct policy_fix x;
 	struct policy_limit_hit *hits;
 	size_t n;
-	const struct policy *p = load(&x,
+	const struct policy *p = fix_load_rules(&x,
 		"limits:\n"
 		"  - {name: all, requests: 9, window: 60s}\n"
 		"  - {name: each, per: [identity.person, tool.name], requests: 2, window: "
@@ -466,7 +453,7 @@ static void
 data_for_tool_rules_is_kept_with_that_for_responses(void **state)
 {
 	struct policy_fix x;
-	const struct policy *p = load(&x,
+	const struct policy *p = fix_load_rules(&x,
 		"rules:\n"
 		"  - {name: a, phase: tool, when: 'tool.name == identity.agent', deny: true}\n"
 		"  - {name: b, phase: response, when: 'response.bytes > 1 && identity.team == "
@@ -491,7 +478,7 @@ lack_of_memory_does_not_permit_a_call(void **state)
 	struct answer_request asked;
 	struct tool_verdict v;
 	const struct rule *by;
-	const struct policy *p = load(&x,
+	const struct policy *p = fix_load_rules(&x,
 		"rules: [{name: a, phase: tool, when: 'tool.name == identity.person', deny: "
 		"{hide: true}}]\n");
 	struct tool_call c = { .name = SPAN_LIT("alice") };
@@ -533,7 +520,8 @@ static const struct {
 		"rules with phase: response can read it" },
 	{ "a denied call with a status",
 		H "rules:\n  - {name: a, phase: tool, deny: {status: 403}}\n",
-		":6:35: status: a denied call has no HTTP status: write as: result, which the agent "
+		":6:35: status: a denied call has no HTTP status: write as: result, which the "
+		"agent "
 		"reads before it continues, or as: error, a JSON-RPC error" },
 	{ "a denied call as something else",
 		H "rules:\n  - {name: a, phase: tool, deny: {as: text}}\n",
@@ -551,7 +539,8 @@ static const struct {
 		":6:5: the rule has no effect: deny, permit, redact or tag is expected" },
 	{ "a limit of tokens that counts calls",
 		H "limits:\n  - {name: a, per: tool.name, tokens: 5, window: 60s}\n",
-		":6:5: a limit that reads a field of a call counts calls: only `requests` can count them" },
+		":6:5: a limit that reads a field of a call counts calls: only `requests` can "
+		"count them" },
 };
 
 static void

@@ -12,7 +12,7 @@
 #include "record/audit/sums.h"
 #include "record/index/private.h"
 #include "support/run_cmd.h"
-#include "support/traffic.h"
+#include "support/traffic_journal.h"
 
 enum { RECORDS = 9000 };
 

@@ -1,40 +1,6 @@
-/* Generated traffic: a journal of many records with a valid chain, signatures and checkpoints,
- * as left by a daemon that ran for a while and was stopped. Half of the records are decisions,
- * half completions. They have several people, teams, routes, models and targets; denials,
- * redactions, limits, tool calls, failed attempts, errors, and responses without a price or
- * usage. Equal parameters make equal records. */
-#ifndef TESTS_TRAFFIC_H
-#define TESTS_TRAFFIC_H
-
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/clock.h"
-#include "base/err.h"
-#include "record/journal/chain.h"
-#include "record/journal/journal.h"
-#include "record/proof/note.h"
-
-struct traffic {
-	const char *journal, *node; /* an existing folder without segments of the node */
-	struct signkey key;
-	uint64_t records, days, people;
-	int64_t until_ns; /* the last day */
-	uint64_t commit, segment,
-		every; /* records; bytes; records between checkpoints, 0: no checkpoints */
-	bool strange;  /* a few names contain markup, or characters that reverse the line */
-};
-
-#define TRAFFIC(dir, name)                                                                     \
-	{                                                                                      \
-		.journal = dir, .node = name, .records = 100000, .days = 30, .people = 2000,   \
-		.commit = 20, .segment = 64u << 20, .every = 2000                              \
-	}
+/* Writes generated traffic into a journal. A generator with a fixed seed draws the requests;
+ * the records are written in commits, as the audit thread writes them. */
+#include "support/traffic_journal.h"
 
 enum { TRAFFIC_IN_FLIGHT = 256, TRAFFIC_TEAM = 20 /* people */ };
 
@@ -59,6 +25,7 @@ struct traffic_run {
 /* clang-format off */
 enum traffic_how { TR_PERMIT, TR_REDACT, TR_SECRET, TR_LIMIT, TR_MODEL, TR_LOGIN, TR_MCP,
 	TR_MCP_DENIED, TR_CALLS, TR_FAILED, TR_AGAIN, TR_UNPRICED, TR_UNKNOWN };
+
 static const struct {
 	unsigned of_1000;
 	const char *decision, *rule, *denial;
@@ -77,21 +44,28 @@ static const struct {
 	[TR_UNPRICED] =   { 12,  "permit", "default", NULL },
 	[TR_UNKNOWN] =    { 8,   "permit", "default", NULL },
 };
+
 /* clang-format on */
 
 static const char *const traffic_routes[] = { "chat", "messages", "embeddings", "responses",
 	"agents" };
+
 static const char *const traffic_models[] = { "gpt-4o", "gpt-4o-mini", "claude-sonnet-4",
 	"gemini-2.5", "mistral-large", "llama-3.3-70b", "text-embedding-3" };
+
 static const char *const traffic_targets[] = { "openai", "anthropic", "google", "local" };
+
 static const char *const traffic_entities[] = { "EMAIL_ADDRESS", "CREDIT_CARD", "PHONE_NUMBER",
 	"PERSON_NAME", "IBAN_CODE" };
+
 static const char *const traffic_tools[] = { "search", "read_file", "tickets/create",
 	"tickets/delete", "weather" };
+
 static const char *const traffic_servers[] = { "files", "tickets", "web" };
+
 static const char *const traffic_tags[] = { "internal", "customer", "batch", "urgent" };
 
-static inline unsigned
+static unsigned
 traffic_pick(struct traffic_run *r, unsigned n)
 {
 	r->state ^= r->state << 13;
@@ -102,7 +76,7 @@ traffic_pick(struct traffic_run *r, unsigned n)
 
 #define TRAFFIC_ONE(r, list) list[traffic_pick(r, COUNT_OF(list))]
 
-static inline void
+static void
 traffic_hex(struct traffic_run *r, char out[65])
 {
 	for (size_t i = 0; i < 64; i++)
@@ -110,7 +84,7 @@ traffic_hex(struct traffic_run *r, char out[65])
 	out[64] = '\0';
 }
 
-static inline void
+static void
 traffic_id(struct traffic_run *r, char id[27], int64_t ns)
 {
 	static const char letters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -123,7 +97,7 @@ traffic_id(struct traffic_run *r, char id[27], int64_t ns)
 	id[26] = '\0';
 }
 
-static inline void
+static void
 traffic_model(const struct traffic_run *r, const struct traffic_request *q, struct buf *b)
 {
 	bool strange = r->t->strange && q->person % 997 == 3;
@@ -133,7 +107,7 @@ traffic_model(const struct traffic_run *r, const struct traffic_request *q, stru
 	buf_putc(b, '"');
 }
 
-static inline void
+static void
 traffic_identity(
 	const struct traffic_run *r, const struct traffic_request *q, struct buf *b, bool whole)
 {
@@ -159,7 +133,7 @@ traffic_identity(
 	buf_putc(b, '}');
 }
 
-static inline void
+static void
 traffic_place(const struct traffic_run *r, const struct traffic_request *q, struct buf *b)
 {
 	const char *target = traffic_targets[q->target];
@@ -178,7 +152,7 @@ traffic_place(const struct traffic_run *r, const struct traffic_request *q, stru
 	traffic_model(r, q, b);
 }
 
-static inline void
+static void
 traffic_call(struct traffic_run *r, const struct traffic_request *q, struct buf *b,
 	const char *by, bool deny)
 {
@@ -192,7 +166,7 @@ traffic_call(struct traffic_run *r, const struct traffic_request *q, struct buf 
 	buf_printf(b, ",\"arguments_bytes\":%u}", traffic_pick(r, 900));
 }
 
-static inline void
+static void
 traffic_tag(struct buf *b, const struct traffic_request *q)
 {
 	if (q->person % 4 == 1)
@@ -202,7 +176,7 @@ traffic_tag(struct buf *b, const struct traffic_request *q)
 			traffic_tags[q->model % 4]);
 }
 
-static inline void
+static void
 traffic_decision(struct traffic_run *r, struct traffic_request *q, struct buf *b)
 {
 	char when[CLOCK_RFC3339_LEN], hash[65];
@@ -261,7 +235,7 @@ traffic_decision(struct traffic_run *r, struct traffic_request *q, struct buf *b
 		q->how == TR_LIMIT ? 0 : traffic_pick(r, 600), when);
 }
 
-static inline void
+static void
 traffic_completion(struct traffic_run *r, const struct traffic_request *q, struct buf *b)
 {
 	char hash[65];
@@ -332,8 +306,7 @@ traffic_completion(struct traffic_run *r, const struct traffic_request *q, struc
 }
 
 /* ---- the chain ---- */
-
-static inline void
+static void
 traffic_grow(struct traffic_run *r)
 {
 	struct merkle_hash leaf;
@@ -342,7 +315,7 @@ traffic_grow(struct traffic_run *r)
 	merkle_append(&r->tree, &leaf);
 }
 
-static inline void
+static void
 traffic_record(struct traffic_run *r, int64_t ns)
 {
 	chain_record(&r->out, &r->chain, ns, buf_view(&r->fields));
@@ -350,7 +323,7 @@ traffic_record(struct traffic_run *r, int64_t ns)
 	traffic_grow(r);
 }
 
-static inline void
+static void
 traffic_checkpoint(struct traffic_run *r, int64_t ns)
 {
 	struct merkle_hash root;
@@ -385,7 +358,7 @@ traffic_checkpoint(struct traffic_run *r, int64_t ns)
 }
 
 /* Writes the records since the last commit into the open segment, or into a new one. */
-static inline void
+static void
 traffic_commit(struct traffic_run *r, int64_t ns)
 {
 	char path[JOURNAL_PATH_MAX];
@@ -411,7 +384,7 @@ traffic_commit(struct traffic_run *r, int64_t ns)
 		traffic_checkpoint(r, ns);
 }
 
-static inline void
+static void
 traffic_put(struct traffic_run *r, int64_t ns)
 {
 	traffic_record(r, ns);
@@ -421,7 +394,7 @@ traffic_put(struct traffic_run *r, int64_t ns)
 }
 
 /* Writes the responses that have arrived by then (INT64_MAX: all), the earliest first. */
-static inline void
+static void
 traffic_answers(struct traffic_run *r, int64_t by_ns)
 {
 	for (;;) {
@@ -441,7 +414,7 @@ traffic_answers(struct traffic_run *r, int64_t by_ns)
 	}
 }
 
-static inline void
+static void
 traffic_ask(struct traffic_run *r, size_t i, int64_t ns)
 {
 	unsigned people = (unsigned)r->t->people, at = traffic_pick(r, 1000);
@@ -467,8 +440,7 @@ traffic_ask(struct traffic_run *r, size_t i, int64_t ns)
 	*slot = q;
 }
 
-/* Returns 0, or an error with errno. */
-static inline int
+int
 traffic_make(const struct traffic *t)
 {
 	struct traffic_run *r = calloc(1, sizeof(*r));
@@ -507,5 +479,3 @@ traffic_make(const struct traffic *t)
 	free(r);
 	return err;
 }
-
-#endif

@@ -1,39 +1,15 @@
-/* All findings of the detectors in a set of texts, as one line: source, texts, findings, hash.
- * Equal lines mean equal findings. */
-#ifndef SUPPORT_FINDINGS_H
-#define SUPPORT_FINDINGS_H
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "bench/detect_texts.h"
-#include "base/fnv.h"
-#include "scan/detect/detect.h"
-#include "scan/detect/engine.h"
-#include "scan/detect/stream/stream.h"
-#include "scan/inject/inject.h"
+/* Scans texts whole and as streams, scores them, and hashes all findings of a source. */
+#include "support/findings_run.h"
 
 enum { FINDINGS_TEXT = 6000, FINDINGS_WHOLE = 1 << 20, FINDINGS_SCORED = 1 << 18 };
 
-struct findings_run {
-	struct detect_rules *rules;
-	struct detect_scratch *scratch;
-	struct arena arena, model;
-	const struct inject *inject;
-	FILE *verbose;
-	const char *source;
-	size_t texts, bytes, findings;
-	uint64_t hash;
-};
-
-static inline void
+static void
 findings_hash(struct findings_run *run, const void *p, size_t n)
 {
 	run->hash = fnv64_bytes(run->hash, p, n);
 }
 
-static inline void
+static void
 findings_one(struct findings_run *run, const char *how, const struct finding *f)
 {
 	char line[256];
@@ -47,7 +23,7 @@ findings_one(struct findings_run *run, const char *how, const struct finding *f)
 		fprintf(run->verbose, "%s:%zu: %s", run->source, run->texts, line);
 }
 
-static inline int
+static int
 findings_piece(void *arg, const struct stream_piece *p)
 {
 	struct findings_run *run = arg;
@@ -57,7 +33,7 @@ findings_piece(void *arg, const struct stream_piece *p)
 	return 0;
 }
 
-static inline void
+void
 findings_add(struct findings_run *run, struct span text)
 {
 	struct findings found = { 0 };
@@ -93,7 +69,7 @@ findings_add(struct findings_run *run, struct span text)
 	run->bytes += text.n;
 }
 
-static inline void
+void
 findings_begin(struct findings_run *run, const char *source)
 {
 	run->source = source;
@@ -101,15 +77,14 @@ findings_begin(struct findings_run *run, const char *source)
 	run->hash = FNV64_BASIS;
 }
 
-static inline void
+void
 findings_end(struct findings_run *run, FILE *to)
 {
 	fprintf(to, "%s: %zu texts, %zu bytes, %zu findings, %016llx\n", run->source,
 		run->texts, run->bytes, run->findings, (unsigned long long)run->hash);
 }
 
-/* The generator's texts and the examples of the rules. */
-static inline void
+void
 findings_own(struct findings_run *run, FILE *to)
 {
 	static char text[FINDINGS_TEXT];
@@ -131,7 +106,7 @@ findings_own(struct findings_run *run, FILE *to)
 	findings_end(run, to);
 }
 
-static inline struct findings_run *
+struct findings_run *
 findings_new(FILE *verbose)
 {
 	struct findings_run *run = calloc(1, sizeof(*run));
@@ -150,7 +125,7 @@ findings_new(FILE *verbose)
 	return run;
 }
 
-static inline void
+void
 findings_free(struct findings_run *run)
 {
 	detect_scratch_free(&run->scratch);
@@ -159,5 +134,3 @@ findings_free(struct findings_run *run)
 	arena_reset(&run->model);
 	free(run);
 }
-
-#endif
