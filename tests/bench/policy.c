@@ -3,6 +3,7 @@
  *
  *   policy [RULES]     rules of the measured policy, 200 by default */
 #include <ev.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
  * framing of the input, no denied call, no new gap in its numbers, and an end that agrees with
  * its calls. The first byte selects the dialect, the second the framing, the third the length
  * of the pieces. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "answer/calls/tree.h"

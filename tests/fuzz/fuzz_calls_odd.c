@@ -3,6 +3,7 @@
  * some calls by name, some by arguments. A client must not find any of them in the output. The
  * first byte selects the dialect. Each further three bytes are an event: the kind of change,
  * the event, and the new value. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "answer/calls/tree.h"

@@ -2,6 +2,7 @@
  * rest: a whole Authorization value, which must never verify; a payload, which is signed here;
  * or header, line feed and payload, signed too. */
 #include <stdint.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,6 +1,7 @@
 /* SPOP: the input as bytes from HAProxy, first to the codec, and then, cut into pieces whose
  * sizes the input selects, to an agent that answers every second NOTIFY at once. */
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/caps.h"
 #include "base/err.h"

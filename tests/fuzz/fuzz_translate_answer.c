@@ -4,6 +4,7 @@
  * selects events of a table, one byte each. Alternatively, the second byte names any two forms,
  * which may have several choices. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "support/fake_clock.h"
 #include "support/translate_client.h"
@@ -99,7 +100,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int status = data[0] & REFUSED ? 429 : 200;
 	if (pair) {
 		from = (enum form)(FORM_CHAT + data[1] % (FORMS_OF_TALK - 1));
-		to = (enum form)(FORM_CHAT + data[1] / (FORMS_OF_TALK - 1) % (FORMS_OF_TALK - 1));
+		to = (enum form)(
+			FORM_CHAT + data[1] / (FORMS_OF_TALK - 1) % (FORMS_OF_TALK - 1));
 	}
 	translate_choices = pair ? data[0] / CHOICES % 4 : 0;
 	if (data[0] & PROGRAM && !pair)

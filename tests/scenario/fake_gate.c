@@ -1,5 +1,7 @@
 /* A gate that follows a script: a table of functions for the relay, which record each call and
  * call back by a timer. */
+#include <stdlib.h>
+
 #include "scenario/fake_gate.h"
 
 void

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-
+#include <openssl/pem.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "support/admin_certs.h"

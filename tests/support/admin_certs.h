@@ -2,9 +2,7 @@
 #ifndef TESTS_ADMIN_CERTS_H
 #define TESTS_ADMIN_CERTS_H
 
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 
 #include "base/span.h"
 #include "support/temp_dir.h"

@@ -4,6 +4,8 @@
 #ifndef TESTS_SUPPORT_AGENT_RIG_H
 #define TESTS_SUPPORT_AGENT_RIG_H
 
+#include <sys/socket.h>
+
 #include "net/agent_int.h"
 #include "support/spop_peer.h"
 

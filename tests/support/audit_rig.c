@@ -1,5 +1,12 @@
 /* A journal of the test's own. Starts the audit thread on it, adds records, reads and verifies
  * the journal, and damages it with shell commands. */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "support/audit_rig.h"
 
 void

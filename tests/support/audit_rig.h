@@ -3,14 +3,8 @@
 #ifndef TESTS_AUDIT_RIG_H
 #define TESTS_AUDIT_RIG_H
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <semaphore.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "cmd/records/audit.h"

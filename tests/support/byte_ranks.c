@@ -1,4 +1,8 @@
 /* Makes a vocabulary of single bytes in memory and opens it as a file. */
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "support/byte_ranks.h"
 
 int

@@ -2,10 +2,6 @@
 #ifndef SUPPORT_BYTE_RANKS_H
 #define SUPPORT_BYTE_RANKS_H
 
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "base/err.h"
 #include "base/tokens/ranks.h"
 

@@ -1,4 +1,11 @@
 /* A fork that waits until the other threads sleep. It reads their states in /proc. */
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "support/calm_fork.h"
 
 static bool

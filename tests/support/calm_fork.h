@@ -4,13 +4,7 @@
 #ifndef TESTS_CALM_FORK_H
 #define TESTS_CALM_FORK_H
 
-#include <dirent.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/types.h>
-#include <unistd.h>
 
 pid_t calm_fork(void);
 

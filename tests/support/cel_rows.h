@@ -2,9 +2,6 @@
 #ifndef SUPPORT_CEL_ROWS_H
 #define SUPPORT_CEL_ROWS_H
 
-#include <stdio.h>
-#include <string.h>
-
 #include "policy/cel/cel.h"
 
 /* Returns the value as JSON, "error: ..." for an error at run time, or "line:column: ..." for

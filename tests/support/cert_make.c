@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
 
 #include "support/cert_make.h"
 

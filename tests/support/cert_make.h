@@ -4,8 +4,6 @@
 #define TESTS_CERT_MAKE_H
 
 #include <openssl/evp.h>
-#include <openssl/x509v3.h>
-#include <stdio.h>
 
 #include "base/span.h"
 

@@ -1,4 +1,7 @@
 /* Builds a chain record by record with a fixed key and fixed times, and verifies chains. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "support/chain_build.h"
 
 void

@@ -2,9 +2,6 @@
 #ifndef TESTS_CHAIN_BUILD_H
 #define TESTS_CHAIN_BUILD_H
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/err.h"
 #include "record/journal/verify.h"
 #include "record/proof/note.h"

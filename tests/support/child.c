@@ -1,4 +1,8 @@
 /* A child that ends with its parent, by PR_SET_PDEATHSIG. */
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include "support/child.h"
 
 void

@@ -2,9 +2,7 @@
 #ifndef TESTS_CHILD_H
 #define TESTS_CHILD_H
 
-#include <signal.h>
-#include <sys/prctl.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 /* Call first in the child. `parent` is the value of getpid() before the fork. The kernel treats
  * the thread that forked as the parent; here that is the test's first thread. */

@@ -1,4 +1,6 @@
 /* The shipped list of polite phrases, loaded by the setup of a test. */
+#include <stdio.h>
+
 #include "support/courtesy_fix.h"
 
 struct arena courtesy_arena;

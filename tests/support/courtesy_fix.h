@@ -2,8 +2,6 @@
 #ifndef TESTS_COURTESY_FIX_H
 #define TESTS_COURTESY_FIX_H
 
-#include <stdio.h>
-
 #include "policy/courtesy.h"
 
 extern struct arena courtesy_arena;

@@ -1,4 +1,8 @@
 /* The shipped detectors for the tests of a program: loaded once, at the first call. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
 #include "support/detect_fix.h"
 
 struct detect_fix *

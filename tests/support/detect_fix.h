@@ -4,10 +4,6 @@
 #ifndef TESTS_SUPPORT_DETECT_FIX_H
 #define TESTS_SUPPORT_DETECT_FIX_H
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
 #include "scan/detect/detect.h"
 #include "support/guard.h"
 

@@ -1,4 +1,7 @@
 /* Replacements of fdatasync() and ftruncate() that fail as often as the test sets. */
+#include <errno.h>
+#include <unistd.h>
+
 #include "support/failing_disk.h"
 
 _Atomic int syncs_to_fail, cuts_to_fail;

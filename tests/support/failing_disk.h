@@ -2,8 +2,7 @@
 #ifndef SUPPORT_FAILING_DISK_H
 #define SUPPORT_FAILING_DISK_H
 
-#include <errno.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 extern _Atomic int syncs_to_fail, cuts_to_fail;
 

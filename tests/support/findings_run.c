@@ -1,4 +1,7 @@
 /* Scans texts whole and as streams, scores them, and hashes all findings of a source. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "support/findings_run.h"
 
 enum { FINDINGS_TEXT = 6000, FINDINGS_WHOLE = 1 << 20, FINDINGS_SCORED = 1 << 18 };

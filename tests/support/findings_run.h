@@ -4,8 +4,6 @@
 #define SUPPORT_FINDINGS_RUN_H
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "bench/detect_texts.h"
 #include "base/fnv.h"

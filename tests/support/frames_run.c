@@ -1,4 +1,6 @@
 /* Feeds a stream to frames.h in pieces and writes what was read as text. */
+#include <stdlib.h>
+
 #include "support/frames_run.h"
 
 void

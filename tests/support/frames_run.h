@@ -4,8 +4,6 @@
 #ifndef TESTS_SUPPORT_FRAMES_RUN_H
 #define TESTS_SUPPORT_FRAMES_RUN_H
 
-#include <stdlib.h>
-
 #include "answer/frames.h"
 #include "base/err.h"
 

@@ -1,5 +1,10 @@
 /* Copies that end at an inaccessible page: the bytes lie at the end of a mapping, directly
  * before a PROT_NONE page. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "support/guard.h"
 
 char *

@@ -3,10 +3,7 @@
 #ifndef TESTS_SUPPORT_GUARD_H
 #define TESTS_SUPPORT_GUARD_H
 
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <stddef.h>
 
 /* Returns a copy of n bytes from p. The last byte is directly before a PROT_NONE page. */
 char *guard_dup(const void *p, size_t n);

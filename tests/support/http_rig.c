@@ -1,5 +1,17 @@
 /* A small HTTP/1.1 server for tests. One thread accepts connections, and each connection has a
  * thread that reads requests and calls the test's function. */
+#include <arpa/inet.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include "support/http_rig.h"
 
 bool

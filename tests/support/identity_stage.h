@@ -3,6 +3,7 @@
 #ifndef TESTS_IDENTITY_STAGE_H
 #define TESTS_IDENTITY_STAGE_H
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

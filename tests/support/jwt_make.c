@@ -1,4 +1,13 @@
 /* Makes keys, key sets and tokens with OpenSSL's EVP, independently of the code under test. */
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
+#include <openssl/hmac.h>
+#include <openssl/rsa.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "support/jwt_make.h"
 
 void

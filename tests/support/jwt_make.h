@@ -2,15 +2,7 @@
 #ifndef TESTS_JWT_MAKE_H
 #define TESTS_JWT_MAKE_H
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rsa.h>
-#include <sodium.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"

@@ -3,6 +3,7 @@
 #define TESTS_KEEP_RIG_H
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/wait.h>
 

@@ -2,9 +2,6 @@
 #ifndef SUPPORT_LAY_FILES_H
 #define SUPPORT_LAY_FILES_H
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "support/run_cmd.h"
 
 #define SITE                                                                                   \

@@ -1,5 +1,7 @@
 /* The clocks plus an offset that the test sets. This object replaces base/clock.c, so it must
  * be linked explicitly: in a library it would replace the clock of every program. */
+#include <stdatomic.h>
+
 #include "support/moved_clock.h"
 
 #define clock_mono_us real_mono_us

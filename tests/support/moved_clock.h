@@ -4,8 +4,6 @@
 #ifndef TESTS_MOVED_CLOCK_H
 #define TESTS_MOVED_CLOCK_H
 
-#include <stdatomic.h>
-
 #include "base/clock.h"
 
 extern _Atomic uint64_t passed_us;  /* added to the monotonic clock */

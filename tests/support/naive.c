@@ -1,5 +1,7 @@
 /* Finds values as the engine does, without a prefilter: every pattern at every place. Slow and
  * simple, so that the engine can be compared with it. */
+#include <stdlib.h>
+
 #include "support/naive.h"
 
 void

@@ -6,8 +6,6 @@
 #ifndef SUPPORT_NAIVE_H
 #define SUPPORT_NAIVE_H
 
-#include <stdlib.h>
-
 #include "base/ascii.h"
 #include "base/err.h"
 #include "scan/detect/engine.h"

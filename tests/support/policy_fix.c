@@ -1,4 +1,7 @@
 /* Compiles policies from text or from a file, and counts wrong reports of mistakes. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "support/policy_fix.h"
 
 static const char *fix_backends[] = { "openai", "anthropic", "local" };

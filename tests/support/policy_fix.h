@@ -3,9 +3,6 @@
 #ifndef TESTS_POLICY_FIX_H
 #define TESTS_POLICY_FIX_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "policy/own.h"
 #include "policy/verdict/answer.h"
 #include "policy/verdict/decide.h"

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "base/codec/base64.h"
 #include "base/sha256.h"

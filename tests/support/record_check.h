@@ -4,13 +4,6 @@
 #ifndef TESTS_RECORD_CHECK_H
 #define TESTS_RECORD_CHECK_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-
 #include "record/audit/record_fields.h"
 
 extern const char *const record_type_names[];

@@ -1,4 +1,7 @@
 /* Starts a cluster of three nodes and a replica, and waits until all of them know it. */
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "support/redis_cluster.h"
 
 struct server node[NODES + 1]; /* the last one is a replica of the first */

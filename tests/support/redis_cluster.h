@@ -2,8 +2,6 @@
 #ifndef TESTS_REDIS_CLUSTER_H
 #define TESTS_REDIS_CLUSTER_H
 
-#include <sys/stat.h>
-
 #include "base/redis/redis_map.h"
 #include "support/redis_servers.h"
 #include "support/temp_dir.h"

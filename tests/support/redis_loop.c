@@ -1,5 +1,7 @@
 /* The asynchronous Redis client in a test: turns one loop until the client is ready, or until a
  * reply has arrived. */
+#include <stdarg.h>
+
 #include "support/redis_loop.h"
 
 struct ev_loop *test_loop;

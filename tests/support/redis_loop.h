@@ -3,8 +3,6 @@
 #ifndef TESTS_REDIS_LOOP_H
 #define TESTS_REDIS_LOOP_H
 
-#include <stdarg.h>
-
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"

@@ -1,4 +1,12 @@
 /* Starts a private redis-server on a socket and sends commands to it. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "support/redis_rig.h"
 
 /* $REDIS_SERVER is the program of another server. */

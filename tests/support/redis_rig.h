@@ -3,14 +3,6 @@
 #ifndef TESTS_REDIS_RIG_H
 #define TESTS_REDIS_RIG_H
 
-#include <fcntl.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/redis/redis.h"

@@ -5,6 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "support/redis_servers.h"
 
@@ -82,6 +92,16 @@ certificates_made(const char *below)
 		"copy -out $who.pem || exit 1; done",
 		below);
 	return system(command) == 0;
+}
+
+void
+tls_conf(struct server *s, const char *below, const char *more, char out[TLS_CONF_MAX])
+{
+	s->tls_port = free_port();
+	snprintf(out, TLS_CONF_MAX,
+		"tls-port %u\ntls-cert-file %.90s/server.pem\ntls-key-file %.90s/server.key\n"
+		"tls-ca-cert-file %.90s/ca.pem\n%s",
+		s->tls_port, below, below, below, more);
 }
 
 void

@@ -3,18 +3,7 @@
 #ifndef TESTS_REDIS_SERVERS_H
 #define TESTS_REDIS_SERVERS_H
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <hiredis/hiredis.h>
 
 #include "base/err.h"
@@ -41,18 +30,11 @@ unsigned free_port(void);
  * "client" a certificate of the first for redis.test and localhost. */
 bool certificates_made(const char *below);
 
-/* Lines of redis.conf for TLS on its own port with these certificates. `more`: further
- * lines. */
 #define TLS_CONF_MAX 1024
-static inline void
-tls_conf(struct server *s, const char *below, const char *more, char out[TLS_CONF_MAX])
-{
-	s->tls_port = free_port();
-	snprintf(out, TLS_CONF_MAX,
-		"tls-port %u\ntls-cert-file %.90s/server.pem\ntls-key-file %.90s/server.key\n"
-		"tls-ca-cert-file %.90s/ca.pem\n%s",
-		s->tls_port, below, below, below, more);
-}
+
+/* Writes lines of redis.conf for TLS on a port of its own, with the certificates of
+ * certificates_made(). `more`: further lines. */
+void tls_conf(struct server *s, const char *below, const char *more, char out[TLS_CONF_MAX]);
 
 void server_exec(struct server *s, bool sentinel);
 

@@ -1,4 +1,7 @@
 /* Starts a master, its replica and three Sentinels, and waits until they know each other. */
+#include <string.h>
+#include <unistd.h>
+
 #include "support/redis_trio.h"
 
 static unsigned

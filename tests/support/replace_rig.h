@@ -3,14 +3,7 @@
 #ifndef SUPPORT_REPLACE_RIG_H
 #define SUPPORT_REPLACE_RIG_H
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/replace.h"
 

@@ -3,13 +3,6 @@
 #ifndef TESTS_RUN_CMD_H
 #define TESTS_RUN_CMD_H
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "cmd/cmd.h"
 #include "scan/detect/detect.h"
 #include "scan/inject/inject.h"

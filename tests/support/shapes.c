@@ -1,4 +1,6 @@
 /* Generates texts that are expensive to search from pieces of the rules and of decoders. */
+#include <string.h>
+
 #include "support/shapes.h"
 
 /* clang-format off */

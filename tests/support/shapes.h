@@ -6,7 +6,6 @@
 #define TESTS_SUPPORT_SHAPES_H
 
 #include <stdio.h>
-#include <string.h>
 
 #include "scan/detect/rules/rule.h"
 

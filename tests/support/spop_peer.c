@@ -1,4 +1,11 @@
 /* The HAProxy side of a SPOP connection: writes and reads frames on a socket. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "support/spop_peer.h"
 
 void

@@ -3,13 +3,6 @@
 #ifndef TESTS_SUPPORT_SPOP_PEER_H
 #define TESTS_SUPPORT_SPOP_PEER_H
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "base/codec/spop.h"
 
 void peer_kv(struct buf *b, const char *key, struct spop_value v);

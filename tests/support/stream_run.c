@@ -1,4 +1,6 @@
 /* Feeds a text to a stream in pieces, and checks the order and the offsets of its output. */
+#include <stdlib.h>
+
 #include "support/stream_run.h"
 
 int

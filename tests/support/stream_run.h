@@ -2,8 +2,6 @@
 #ifndef TESTS_STREAM_RUN_H
 #define TESTS_STREAM_RUN_H
 
-#include <stdlib.h>
-
 #include "base/buf.h"
 #include "scan/detect/stream/stream.h"
 

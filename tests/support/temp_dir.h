@@ -2,11 +2,6 @@
 #ifndef SUPPORT_TEMP_DIR_H
 #define SUPPORT_TEMP_DIR_H
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "base/span.h"
 
 extern char dir[64];

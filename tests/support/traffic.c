@@ -8,7 +8,9 @@
  * contain markup or characters that reverse the line. --index writes the indexes as the
  * daemon's thread does, and prints the cost. `tests/support/stack up --records N` calls this
  * program. */
+#include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "record/audit/sums.h"
 #include "support/traffic_journal.h"

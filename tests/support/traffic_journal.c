@@ -1,5 +1,13 @@
 /* Writes generated traffic into a journal. A generator with a fixed seed draws the requests;
  * the records are written in commits, as the audit thread writes them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "support/traffic_journal.h"
 
 enum { TRAFFIC_IN_FLIGHT = 256, TRAFFIC_TEAM = 20 /* people */ };

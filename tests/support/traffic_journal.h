@@ -6,14 +6,6 @@
 #ifndef TESTS_TRAFFIC_JOURNAL_H
 #define TESTS_TRAFFIC_JOURNAL_H
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/err.h"
 #include "record/journal/chain.h"

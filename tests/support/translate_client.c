@@ -1,5 +1,6 @@
 /* Reads translated responses as a client of the dialect reads them, whole or as a stream. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "support/translate_client.h"
 

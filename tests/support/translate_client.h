@@ -7,8 +7,6 @@
 #ifndef TESTS_SUPPORT_TRANSLATE_CLIENT_H
 #define TESTS_SUPPORT_TRANSLATE_CLIENT_H
 
-#include <stdlib.h>
-
 #include "answer/calls/tree.h"
 #include "answer/frames.h"
 #include "answer/translate/answer_private.h"

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include <cmocka.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "support/audit_rig.h"

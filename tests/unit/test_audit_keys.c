@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "record/audit/keys.h"
 #include "support/audit_rig.h"

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/caps.h"
 #include "base/err.h"

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "support/run_cmd.h"
 

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <cmocka.h>
+#include <stdlib.h>
 
 #include "scan/dialect/family.h"
 #include "support/body_dump.h"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 #include <zlib.h>
+#include <stdlib.h>
 
 #include "base/scoped.h"
 #include "extract/frame.h"

@@ -1,5 +1,6 @@
 /* Requests that a killed daemon left in its journal: settled at their reservation on Redis, and
  * counted again in the process. */
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/codec/lines.h"

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <sys/wait.h>
 
 #include "base/log.h"
 #include "support/redis_loop.h"

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <unistd.h>
 
 #include "base/attr.h"
 #include "base/caps.h"

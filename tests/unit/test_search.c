@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 
 #include "base/codec/json_text.h"
 #include "base/replace.h"

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <openssl/hmac.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "record/proof/tree_check.h"
 #include "support/chain_build.h"

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <openssl/pem.h>
 #include <sys/stat.h>
 #include <unistd.h>
