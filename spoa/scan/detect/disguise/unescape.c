@@ -423,7 +423,7 @@ assigns_nothing(struct span t, size_t at)
 static bool
 looks_quoted(struct span t, size_t at, size_t end, int v)
 {
-	enum { KEY_LEAST = 16, WORK_SIGN = 6 }; /* units of effort for each = nearby */
+	enum { KEY_LEAST = 16, WORK_SIGN = 4 }; /* units of effort for each = nearby */
 	size_t from = at > 96 ? at - 96 : 0, to = end + 96 < t.n ? end + 96 : t.n;
 
 	/* An encoded space before a word, and the encoded = itself, are in most lines of
