@@ -14,6 +14,8 @@
 #include "gate/cache/near.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 
 _Static_assert(
 	(int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "longer responses are not stored");

@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "gate/auth/auth.h"
 #include "gate/exchange.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 
 static bool
 is_in_names(struct span name, const char *const *list)

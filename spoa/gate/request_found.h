@@ -12,6 +12,7 @@
 #include "gate/cache/entry.h"
 #include "gate/sources/data.h"
 #include "policy/identity/probekey.h"
+#include "policy/route.h"
 #include "policy/verdict/tool.h"
 #include "record/seal/counters.h"
 #include "record/seal/seal.h"

@@ -31,7 +31,10 @@
 #include "gate/engine/engine.h"
 #include "policy/config/read.h"
 #include "policy/data.h"
+#include "policy/external.h"
 #include "policy/identity/claims.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
 

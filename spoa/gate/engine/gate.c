@@ -21,6 +21,7 @@
 #include "gate/files/files.h"
 #include "gate/sealing/sealing.h"
 #include "policy/identity/nonce.h"
+#include "policy/policy.h"
 #include "policy/prices.h"
 
 /* ---- helper threads ---- */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/scoped.h"
 #include "gate/engine/engine.h"
+#include "policy/policy.h"
 
 /* The list being filled. */
 struct vars {

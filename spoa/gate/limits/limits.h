@@ -6,6 +6,7 @@
 #define GATE_LIMITS_LIMITS_H
 
 #include "gate/request.h"
+#include "policy/limit.h"
 
 /* Above any count: a condition that compares a token count with it never matches. */
 #define LIMITS_NO_BOUND (INT64_MAX / 8)

@@ -18,6 +18,7 @@
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 #include "gate/targets/rank.h"
+#include "policy/policy.h"
 
 /* ---- conversations ---- */
 

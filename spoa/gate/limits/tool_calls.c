@@ -9,6 +9,7 @@
 #include "base/scoped.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
+#include "policy/policy.h"
 
 /* limits of one request; beyond them ERR_LIMIT */
 enum { TOOLS_MAX = 256, COUNTERS_MAX = 512, COUNTERS_A_TOOL = 8 };

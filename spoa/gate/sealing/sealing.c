@@ -11,6 +11,7 @@
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "gate/exchange.h"
+#include "policy/limit.h"
 #include "record/audit/audit.h"
 
 enum { SEAL_RECORD_BYTES = 4096 };

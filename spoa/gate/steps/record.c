@@ -23,6 +23,7 @@
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
 #include "policy/prices.h"
+#include "policy/rule.h"
 #include "policy/verdict/explain.h"
 #include "policy/verdict/tool.h"
 

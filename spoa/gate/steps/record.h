@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "gate/sealing/sealing.h"
 #include "gate/steps/steps.h"
+#include "policy/policy.h"
 #include "policy/verdict/answer.h"
 #include "record/audit/record_fields.h"
 

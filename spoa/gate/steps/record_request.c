@@ -11,6 +11,8 @@
 #include "gate/limits/limits.h"
 #include "gate/steps/record.h"
 #include "policy/cel/value.h"
+#include "policy/env.h"
+#include "policy/external.h"
 #include "policy/section.h"
 
 /* The findings of one entity. */

@@ -15,6 +15,9 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "policy/external.h"
+#include "policy/policy.h"
+#include "scan/recognizer/recognizer.h"
 
 /* a longer segment is not searched for candidates but redacted as a whole */
 enum { SLICE_BYTES = 256 << 10 };

@@ -14,6 +14,8 @@
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
 #include "gate/steps/steps.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 
 /* ---- signed reasoning ---- */
 

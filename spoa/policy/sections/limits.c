@@ -6,6 +6,10 @@
 #include "policy/build.h"
 #include "base/ascii.h"
 #include "policy/cel/time.h"
+#include "policy/data.h"
+#include "policy/env.h"
+#include "policy/limit.h"
+#include "policy/policy.h"
 
 #define LIMIT_NANO 1000000000ull    /* nano-dollars in a dollar */
 enum { LIMIT_USD_MAX = 100000000 }; /* dollars */
