@@ -306,7 +306,7 @@ park_request(struct request *r)
 }
 
 static void
-count_decision(struct request *r)
+count_decision(const struct request *r)
 {
 	/* clang-format off */
 	static const struct { int status; enum metric m; } by_status[] = {

@@ -197,7 +197,7 @@ token_scopes(const struct request *r)
 }
 
 static void
-say_scopes(struct request *r, const struct login *l, struct buf *to)
+say_scopes(const struct request *r, const struct login *l, struct buf *to)
 {
 	struct span first = span_str(l ? l->scope : ""), none = { NULL, 0 },
 		    lacks = span_str(r->out.decision.scope), has = none;

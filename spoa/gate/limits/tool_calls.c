@@ -63,7 +63,7 @@ find_tool_counts(struct call_limits *c, struct span name)
 /* ---- their counters ---- */
 
 static int
-add_counter(struct request *r, struct call_limits *c, struct tool_counts *t,
+add_counter(const struct request *r, struct call_limits *c, struct tool_counts *t,
 	const struct policy_limit_hit *hit, bool burst)
 {
 	struct quota_dim d;

@@ -238,7 +238,7 @@ prepare_part(struct external_job *j, struct part *p)
 
 /* `tollgate decide`: takes the given answers; without one the recognizer counts as silent. */
 static void
-read_given(struct part *p, struct request *r)
+read_given(struct part *p, const struct request *r)
 {
 	for (size_t i = 0; i < p->nasks; i++) {
 		struct ask *a = &p->asks[i];
