@@ -1,8 +1,8 @@
-/* The parts of struct request_found that gate/limits/ fills: what a request takes of limits, how
- * it fits its target, and what limits and rules changed in it. They are declared here and not in
- * limits/, because that folder is above the request. Other folders only read them, with two
- * exceptions: request_estimate_tokens() clears by_bytes before it counts again, and
- * request_let_go() drops what points into the freed arena. */
+/* The parts of struct request_found that gate/limits/ fills: the amounts of limits that a request
+ * takes, its fit to the target, and changes that limits and rules made to it. They are declared
+ * here and not in limits/, because that folder is above the request. Other folders only read
+ * them, with two exceptions: request_estimate_tokens() clears by_bytes before it counts again,
+ * and request_let_go() drops the parts that point into the freed arena. */
 #ifndef GATE_REQUEST_LIMITS_H
 #define GATE_REQUEST_LIMITS_H
 
