@@ -5,6 +5,8 @@
 #include <signal.h>
 
 #include "gate/sources/recognize.h"
+#include "policy/external.h"
+#include "policy/policy.h"
 #include "scenario/gate_stage.h"
 #include "support/http_rig.h"
 

@@ -3,7 +3,10 @@
 #ifndef TESTS_POLICY_FIX_H
 #define TESTS_POLICY_FIX_H
 
+#include "policy/config/config.h"
 #include "policy/own.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 #include "policy/verdict/answer.h"
 #include "policy/verdict/decide.h"
 #include "support/detect_fix.h"
@@ -25,6 +28,8 @@ struct policy_fix {
 
 extern struct config fix_config;
 
+/* Compiles a text, which may have errors. Returns NULL and counts them in f->d if it has. The
+ * caller calls fix_done() in both cases. */
 const struct policy *fix_load(struct policy_fix *f, const struct config *cfg, const char *text);
 
 /* Compiles a text that must have no error. */
@@ -38,6 +43,7 @@ const struct policy *fix_load_rules(struct policy_fix *f, const char *sections);
 const struct policy *fix_load_file(
 	struct policy_fix *f, const struct config *cfg, const char *file);
 
+/* Frees the policy. */
 void fix_done(struct policy_fix *f);
 
 /* A policy with one error, and the report of the error after the file's name. */

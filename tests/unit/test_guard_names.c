@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "answer/guard/guard.h"
+#include "policy/route.h"
 #include "support/answer_fix.h"
 
 /* ---- the alias of a model ---- */

@@ -11,6 +11,7 @@
 #include "cmd/policies/decide.h"
 #include "gate/engine/engine.h"
 #include "gate/steps/record.h"
+#include "policy/rule.h"
 #include "policy/verdict/explain.h"
 #include "scan/text/body.h"
 #include "support/run_cmd.h"
