@@ -75,8 +75,10 @@ struct gate {
 	size_t claims, opened, finishes, asides;
 };
 
+/* Prepares a gate whose exchanges copy bodies and have a deadline of a minute. */
 void fake_init(struct gate *g, struct ev_loop *loop);
 
+/* Frees all exchanges and stops their timers. */
 void fake_free(struct gate *g);
 
 /* A value of claim_s, verdict_s and finish_s: wait until gate_release(). */

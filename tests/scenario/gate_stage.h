@@ -63,6 +63,7 @@ extern const char *stage_key_says[STAGE_KEY_MAX];
 /* The owner of each key, if it is not the person of the same index; else NULL. */
 extern const char *stage_key_is_of[STAGE_KEY_MAX];
 
+/* Writes a file. */
 void stage_write(const char *file, const char *text);
 
 /* Starts the stage. `more` follows the head of the policy and holds routes, rules and
@@ -81,10 +82,13 @@ void stage_disk(struct stage *s, int err);
 /* Lets the store and the disk answer until nothing is asked any more. */
 void stage_settle(struct stage *s);
 
+/* Lets time pass on the fake clock and turns both workers. */
 void stage_pass(struct stage *s, uint64_t us);
 
+/* Returns the number of requests that the gates of both workers still hold. */
 size_t stage_alive(const struct stage *s);
 
+/* Returns a counter as the sum of both workers. */
 uint64_t stage_count(const struct stage *s, enum metric m);
 
 /* Returns the value that /metrics has for both workers on the line that begins with tollgate_
@@ -102,6 +106,7 @@ void stage_down(struct stage *s);
  * values as JSON, "" if absent. Valid until the next call. */
 const char *stage_field(size_t i, const char *path);
 
+/* Returns true if a record that the disk was given contains the text. */
 bool stage_records_hold(const char *text);
 
 /* ---- NOTIFYs ---- */
@@ -144,13 +149,16 @@ struct call {
 	struct spop_message message;
 };
 
+/* The ACK of a call: stores its variables. `arg` is the call. */
 void call_answered(void *arg, const struct spop_action *a, size_t n);
 
 /* Returns a variable of the ACK, or "" if it was not set. */
 const char *call_var(const struct call *c, const char *name);
 
+/* Returns a string value of SPOP. */
 struct spop_value note_str(struct span s);
 
+/* Appends a header field as HAProxy sends it in `hdrs`. */
 void put_field(struct buf *b, struct span name, struct span value);
 
 /* Sends a NOTIFY to worker w. */
@@ -177,6 +185,7 @@ struct pass {
 	int done_err;
 };
 
+/* Claims a ticket on worker w. The claim is answered in a later turn. */
 void pass_send(struct stage *s, unsigned w, struct pass *p, const char *ticket,
 	const char *method, int64_t length);
 
@@ -184,10 +193,13 @@ void pass_send(struct stage *s, unsigned w, struct pass *p, const char *ticket,
 int pass_claim(
 	struct stage *s, unsigned w, struct pass *p, const struct call *c, int64_t length);
 
+/* The verdict on a deferred body. `arg` is the pass. */
 void pass_ruled(void *arg, const struct exchange_denial *d);
 
+/* The end of an exchange. `arg` is the pass. */
 void pass_done(void *arg, int err);
 
+/* Ends the exchange as the relay does. `in` and `out` are tokens; in < 0: no usage is known. */
 void pass_finish(struct pass *p, enum exchange_end end, int status, int64_t in, int64_t out);
 
 #endif

@@ -21,8 +21,10 @@
 #define DONE  "data: [DONE]\n\n"
 #define HELLO POST("content-length: 5\r\n") "hello"
 
+/* Starts the relay with a gate that has a replaced body and this many attempts. */
 void attempts_start(struct stage *s, unsigned attempts);
 
+/* Accepts the connection of the next attempt and waits until its request has arrived. */
 struct peer attempts_accept(struct stage *s);
 
 #endif

@@ -40,13 +40,16 @@ struct stage {
 	int edge_fd, egress_fd;
 };
 
+/* Opens both listeners in a new folder, and the fake gate. */
 void stage_open(struct stage *s);
 
 /* Starts the relay; the test has set the options before. */
 void stage_start(struct stage *s);
 
+/* Stops the relay, frees everything and removes the folder. */
 void stage_close(struct stage *s);
 
+/* Returns a counter of the relay. */
 uint64_t relay_count(struct stage *s, enum metric id);
 
 /* Turns the loop once, without waiting. */
@@ -67,29 +70,38 @@ void relay_turn(struct stage *s);
 /* Turns the loop for some milliseconds. */
 void pass(struct stage *s, unsigned ms);
 
+/* Returns a peer for a connected socket, which the peer owns. */
 struct peer peer_of(int fd);
 
+/* Connects to the relay as HAProxy does for a request. */
 struct peer edge_connect(struct stage *s);
 
 /* Accepts the relay's next connection to the inner bind. */
 struct peer egress_accept(struct stage *s);
 
+/* Asserts that the relay has opened no further connection. */
 void no_egress(struct stage *s);
 
+/* Closes the connection, if it is open, and frees the received bytes. */
 void peer_close(struct peer *p);
 
 /* Writes all bytes and turns the loop while the socket is full. Returns false if the connection
  * was closed. */
 bool say_span(struct stage *s, struct peer *p, struct span bytes);
 
+/* Like say_span(), for a string. */
 bool say(struct stage *s, struct peer *p, const char *text);
 
+/* Reads what has arrived, without waiting. */
 void listen_in(struct peer *p);
 
+/* Reads what has arrived. Returns true if the bytes so far contain the text. */
 bool heard(struct peer *p, const char *text);
 
+/* Reads what has arrived. Returns true if there are at least n bytes. */
 bool heard_n(struct peer *p, size_t n);
 
+/* Reads what has arrived. Returns true if the other side closed the connection. */
 bool closed(struct peer *p);
 
 /* Waits for exactly these bytes and consumes them. */

@@ -7,6 +7,7 @@
 #include "base/span.h"
 #include "support/temp_dir.h"
 
+/* Writes a certificate, a private key, or both into a file of the folder, with mode 0600. */
 void write_pem(const char *name, X509 *x, EVP_PKEY *key);
 
 /* Makes an authority, the server's key pair, the clients alice and mallory, and a certificate

@@ -34,6 +34,7 @@ enum { KINDS_NAMED = 7 };
 
 extern const char *const answer_kinds[KINDS_NAMED];
 
+/* Returns the plan for a case: inspection, and denial of uninspected content. */
 struct guard_plan answer_plan(const struct answer_case *r, const struct policy *p,
 	const struct answer_request *asked, struct detect_scratch *scratch);
 
@@ -53,16 +54,22 @@ struct guard_rig {
 	enum guard_result got; /* the result that ended the response, or GUARD_PASS */
 };
 
+/* Compiles the policy of the case and makes the plan, which the test may change. */
 void guard_rig_load(struct guard_rig *r, const struct answer_case *c);
 
+/* Makes the guard, for a response with status 200. */
 void guard_rig_begin(struct guard_rig *r, const struct answer_case *c);
 
+/* guard_rig_load() and guard_rig_begin(). */
 void guard_rig_open(struct guard_rig *r, const struct answer_case *c);
 
+/* Feeds bytes, unless the response has ended. Appends the output to r->out. */
 void guard_rig_feed(struct guard_rig *r, struct span in);
 
+/* Ends the response, unless it has ended before. */
 void guard_rig_end(struct guard_rig *r);
 
+/* Frees everything that guard_rig_load() and guard_rig_begin() made. */
 void guard_rig_close(struct guard_rig *r);
 
 #endif

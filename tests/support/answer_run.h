@@ -20,6 +20,8 @@ struct joined {
 	size_t n;
 };
 
+/* Reads the output as a client of the dialect does, and joins the texts of each channel in `j`.
+ */
 void read_out(const struct answer_case *r, struct span out, bool streamed, struct joined *j);
 
 /* Puts each line into a frame as Bedrock's InvokeModel does, or, with `typed`, as a type and a

@@ -8,6 +8,7 @@
 /* Opens a vocabulary from the bytes of a file, like ranks_open(). */
 int ranks_over(struct span bytes, struct ranks **out, const char **why);
 
+/* Returns the vocabulary, which the caller closes. */
 struct ranks *byte_ranks(void);
 
 #endif

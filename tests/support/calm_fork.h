@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+/* Like fork(). Waits at most about two seconds for the other threads. */
 pid_t calm_fork(void);
 
 #endif

@@ -13,6 +13,7 @@ struct cel_row {
 	const char *name, *input, *want;
 };
 
+/* Evaluates each row with these facts. Fails the test if a result differs. */
 void run_rows(const struct cel_row *rows, size_t n, const struct cel_env *e,
 	const struct cel_activation *with, enum cel_type want);
 

@@ -17,6 +17,7 @@ struct made {
 /* `subject`: "CN=a,OU=b"; `san`: in the form of OpenSSL's configuration, or NULL. */
 struct made make_cert(const char *subject, const char *san, int64_t from_s, int64_t to_s);
 
+/* Returns the bytes of a certificate, which belong to `m`. */
 struct span der_of(struct made m);
 
 #endif

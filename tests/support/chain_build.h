@@ -16,10 +16,13 @@ struct chain_build {
 	struct merkle_range tree;
 };
 
+/* Begins an empty chain of this node. */
 void chain_build_init(struct chain_build *b, const char *node);
 
+/* Frees the bytes of the chain. */
 void chain_build_free(struct chain_build *b);
 
+/* Appends a record with these fields to the open commit. */
 void chain_build_record(struct chain_build *b, const char *fields);
 
 /* Appends a signed note over all records up to now. */
@@ -31,6 +34,7 @@ void chain_build_range(const struct chain_build *b, struct buf *out);
 /* Appends a checkpoint record, which is the first of the open commit. */
 void chain_build_checkpoint(struct chain_build *b);
 
+/* Signs and ends the open commit. */
 void chain_build_commit(struct chain_build *b);
 
 /* Appends the boot record and its commit. */

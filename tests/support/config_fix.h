@@ -13,6 +13,7 @@ const struct config *config_fix_file(struct arena *a, struct diag *d, const char
  * support/temp_dir.h. */
 const struct config *config_fix_load(struct arena *a, struct diag *d, const char *text);
 
+/* Frees the arena and the diagnostics. */
 void config_fix_done(struct arena *a, struct diag *d);
 
 #endif

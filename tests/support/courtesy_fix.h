@@ -7,8 +7,10 @@
 extern struct arena courtesy_arena;
 extern const struct courtesy *courtesy;
 
+/* For cmocka: loads the list into `courtesy`. */
 int courtesy_setup(void **state);
 
+/* For cmocka: frees the list. */
 int courtesy_teardown(void **state);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "policy/courtesy.h"
 
+/* Returns the list, which is never freed. */
 const struct courtesy *shipped_courtesy(void);
 
 #endif

@@ -13,8 +13,11 @@ struct detect_fix {
 	struct arena arena;
 };
 
+/* Returns the detectors, which are the same at each call. Ends the program if they cannot be
+ * loaded. */
 struct detect_fix *detect_fix(void);
 
+/* For cmocka: *state becomes detect_fix(). */
 int detect_setup(void **state);
 
 /* Returns the CPU time of this thread, so that a busy machine makes no test of costs fail. */

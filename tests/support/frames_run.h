@@ -14,12 +14,16 @@ struct frames_run {
 	int err;
 };
 
+/* Begins a stream. `cap`: limit of a frame in bytes, 0: the default. */
 void frames_run_init(struct frames_run *r, enum frames_kind kind, size_t cap);
 
+/* Frees the reader and the results. */
 void frames_run_free(struct frames_run *r);
 
+/* Reads a piece of the stream. `in` may be freed afterwards. */
 void frames_run_feed(struct frames_run *r, struct span in);
 
+/* Ends the stream and writes down an error, if there is one. */
 void frames_run_end(struct frames_run *r);
 
 #endif

@@ -36,8 +36,10 @@ struct http_rig {
 	struct rig_conn conn[RIG_CONNS];
 };
 
+/* Sends n bytes. Returns false if the connection is closed. */
 bool http_rig_send(struct rig_conn *c, const char *p, size_t n);
 
+/* Sends a response with a length. `fields`: further header fields, each with CRLF. */
 bool http_rig_answer(struct rig_conn *c, int status, const char *fields, struct span body);
 
 /* Hangs until the rig stops or the peer disconnects. */
@@ -49,6 +51,7 @@ SSL_CTX *http_rig_tls(const char *name, const char *ca_file);
 /* `path`: a Unix socket instead of a port of 127.0.0.1. Takes ownership of `tls`. */
 struct http_rig *http_rig_start(rig_handler *handle, void *arg, SSL_CTX *tls, const char *path);
 
+/* Closes all connections, joins the threads, frees the server and sets *rp to NULL. */
 void http_rig_stop(struct http_rig **rp);
 
 #endif

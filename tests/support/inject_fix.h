@@ -7,8 +7,10 @@
 
 extern const struct inject *inject;
 
+/* For cmocka: loads the model into `inject`. */
 int inject_setup(void **state);
 
+/* For cmocka: frees the model. */
 int inject_teardown(void **state);
 
 #endif

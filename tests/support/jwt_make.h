@@ -14,10 +14,14 @@ struct jwt_key {
 	EVP_PKEY *pkey;
 };
 
+/* Appends n bytes in base64url without padding. */
 void put_b64url(struct buf *b, const void *p, size_t n);
 
+/* Makes a key. `bits` is for RSA only. The caller frees k.pkey. */
 struct jwt_key jwt_key_new(enum jwt_key_kind kind, unsigned bits);
 
+/* Appends a number of the public key in base64url. `pad`: its length in bytes, 0: no padding.
+ */
 void put_bn(struct buf *b, const struct jwt_key *k, const char *param, int pad);
 
 /* Appends the public key as a member of a set. kid NULL: no kid. `more`: further members. */

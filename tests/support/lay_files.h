@@ -9,6 +9,7 @@
 	"frontend web\n    bind :80\n    bind :443\n    http-request set-header x-a b\n"       \
 	"    use_backend two if { path_beg /v1/messages }\n    default_backend one\n"
 
+/* Makes the tree of files: HAProxy's configuration, and its options of /etc/default. */
 void put_tree(const char *haproxy, const char *extraopts);
 
 #define PROVIDERS                                                                              \

@@ -4,6 +4,7 @@
 
 #include "support/lay_files.h"
 
+/* Returns the content of a file of the folder, valid until the third call after this one. */
 char *whole(const char *name);
 
 /* Asserts that the lines of the result that begin with these words occur once each, in this

@@ -19,6 +19,7 @@ void log_grow(struct log_rig *l, uint64_t to, unsigned char salt);
 void log_open(struct log_rig *l, const char *origin, const char *journal, unsigned char seed,
 	const char *key_file);
 
+/* Closes the files of the log. */
 void log_close(struct log_rig *l);
 
 /* Appends the checkpoint of the whole log. */

@@ -19,8 +19,10 @@ struct naive {
 	size_t nkeys;
 };
 
+/* Frees the search. */
 void naive_free(struct naive *v);
 
+/* Prepares the search with these rules. */
 void naive_init(struct naive *v, const struct detect_rules *rules);
 
 /* Returns the first byte that only one of engine and naive scan covers, or text.n if there is

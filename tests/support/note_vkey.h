@@ -5,6 +5,7 @@
 #include "base/codec/base64.h"
 #include "record/proof/note.h"
 
+/* Appends the verifier key of a signer with this name. */
 void note_vkey(
 	struct buf *out, enum note_type type, struct span name, const struct pubkey *key);
 

@@ -11,8 +11,11 @@ enum { NODES = 3 };
 extern struct server node[NODES + 1]; /* the last one is a replica of the first */
 extern bool cluster_tls;	      /* TLS to the cluster and among its nodes */
 
+/* Returns the port for clients, with TLS if the cluster has it. */
 unsigned node_port(int i);
 
+/* Waits at most 30 s until the reply to a command contains `what`. Returns false if it never
+ * does. */
 bool says(struct server *s, const char *command, const char *what);
 
 /* Sets how long a node may be silent before the others consider it lost. The default of 15 s is
@@ -22,8 +25,10 @@ void cluster_waits(unsigned ms);
 /* Valid until the fourth call after this one. */
 const char *id(struct server *s);
 
+/* For cmocka: starts the cluster in a new folder and waits until it is complete. */
 int cluster_start(void **state);
 
+/* For cmocka: kills the nodes and removes the folder. */
 int cluster_stop(void **state);
 
 /* Returns a key in the slots of node i. */

@@ -35,8 +35,10 @@ struct told told(struct redis *r, ...);
 /* Sends INCRBY by one and returns the reply. */
 struct told redis_count_up(struct redis *r, const char *key);
 
+/* Makes a client. `deadline_us`: how long it waits for a reply. */
 struct redis *loop_begin_with(const struct redis_options *o, uint64_t deadline_us);
 
+/* Makes a client that waits PATIENT_MS for a reply. */
 struct redis *loop_begin(const struct redis_options *o);
 
 __attribute__((format(printf, 1, 2))) struct redis_options loop_options(const char *fmt, ...);

@@ -16,11 +16,13 @@ struct redis_rig {
 	redisContext *c;
 };
 
+/* Returns true if the server program exists. */
 bool redis_rig_installed(void);
 
 /* Starts an empty server in `folder` and waits until it answers. */
 void redis_rig_start(struct redis_rig *r, const char *folder);
 
+/* Kills the server, if it runs. */
 void redis_rig_stop(struct redis_rig *r);
 
 /* Runs a command. Returns its integer, or the number of elements; -1: an error. */

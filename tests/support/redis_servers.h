@@ -16,6 +16,7 @@ struct server {
 	redisContext *c; /* the test's own connection, without TLS; NULL: none */
 };
 
+/* Returns true if the server program exists. */
 bool server_installed(void);
 
 /* Runs one test, which is skipped, instead of the tests of a program that needs servers.
@@ -36,6 +37,7 @@ bool certificates_made(const char *below);
  * certificates_made(). `more`: further lines. */
 void tls_conf(struct server *s, const char *below, const char *more, char out[TLS_CONF_MAX]);
 
+/* Starts the process of a server whose folder and configuration exist. */
 void server_exec(struct server *s, bool sentinel);
 
 /* Waits until the server answers on its plain port. */
@@ -45,6 +47,7 @@ void server_dial(struct server *s);
  * 0: a free port. */
 void server_start(struct server *s, const char *below, bool sentinel, const char *conf);
 
+/* Kills the server, also a stopped one, and closes the connection to it. */
 void server_kill(struct server *s);
 
 /* Runs a command. */

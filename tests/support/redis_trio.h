@@ -15,6 +15,7 @@ struct trio {
 /* tls: also among themselves, with the files of certificates_made(). */
 void trio_start_tls(struct trio *t, const char *below, const char *sentinel_conf, bool tls);
 
+/* Starts the trio without TLS. */
 void trio_start(struct trio *t, const char *below, const char *sentinel_conf);
 
 /* The first Sentinel in the URL does not exist. */
@@ -24,6 +25,7 @@ void trio_url(const struct trio *t, char url[TRIO_URL_MAX]);
  * the machine has no effect. */
 void trio_loses_soon(struct trio *t);
 
+/* Kills all servers. */
 void trio_kill(struct trio *t);
 
 #endif

@@ -19,8 +19,10 @@ struct replace_rig {
 
 extern struct replace_rig replace_rig;
 
+/* Begins a log in this file; no step fails until the test sets one. */
 void replace_rig_begin(const char *log);
 
+/* Restores the real operations. */
 void replace_rig_end(void);
 
 /* Asserts for each renamed file that it was synced after its last write, and that its folder

@@ -11,6 +11,7 @@
 
 extern char cmd_out[2 << 20], cmd_err[65536];
 
+/* Reads a file of the folder into `to`, at most size - 1 bytes. */
 void cmd_slurp(const char *name, char *to, size_t size);
 
 /* Loads what the commands of a program load, before they are forked. */

@@ -16,10 +16,13 @@ struct shape {
 	size_t n;
 };
 
+/* Makes shape `number`. */
 void shape_make(const struct detect_rules *r, uint32_t number, struct shape *s);
 
+/* Fills n bytes with repetitions of the shape. */
 void shape_fill(const struct shape *s, char *to, size_t n);
 
+/* Prints the shape, with escapes for bytes that are not printable. */
 void shape_print(FILE *to, const struct shape *s);
 
 #endif

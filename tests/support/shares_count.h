@@ -8,6 +8,7 @@ struct shares_count {
 	uint64_t here, erased, lost;
 };
 
+/* Returns how many shares of the file exist, were erased, and are lost. */
 struct shares_count shares_count(struct shares *s);
 
 #endif

@@ -10,8 +10,10 @@ extern struct detect_rules *rules;
 extern struct detect_scratch *scratch;
 extern struct stream_run one, two;
 
+/* For cmocka: loads the shipped rules. */
 int stream_setup(void **state);
 
+/* For cmocka: frees the texts of both runs. */
 int stream_teardown(void **state);
 
 #endif

@@ -20,6 +20,7 @@ struct stream_run {
 	bool wrong; /* pieces are out of order, or a finding differs from its piece */
 };
 
+/* Takes a piece of output. `arg` is the run. */
 int stream_run_take(void *arg, const struct stream_piece *p);
 
 /* Cuts at the sorted offsets `at`, or, if `each` is not 0, every `each` bytes. */
@@ -27,6 +28,7 @@ int stream_run(struct stream_run *r, const struct detect_rules *rules,
 	struct detect_scratch *scratch, const struct detect_options *opt, struct span text,
 	const size_t *at, size_t nat, size_t each);
 
+/* Returns true if both runs have equal text, output, findings and uninspected bytes. */
 bool stream_run_same(const struct stream_run *a, const struct stream_run *b);
 
 #endif
