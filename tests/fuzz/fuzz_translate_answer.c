@@ -100,8 +100,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int status = data[0] & REFUSED ? 429 : 200;
 	if (pair) {
 		from = (enum form)(FORM_CHAT + data[1] % (FORMS_OF_TALK - 1));
-		to = (enum form)(
-			FORM_CHAT + data[1] / (FORMS_OF_TALK - 1) % (FORMS_OF_TALK - 1));
+		to = (enum form)(FORM_CHAT + data[1] / (FORMS_OF_TALK - 1) % (FORMS_OF_TALK - 1));
 	}
 	translate_choices = pair ? data[0] / CHOICES % 4 : 0;
 	if (data[0] & PROGRAM && !pair)

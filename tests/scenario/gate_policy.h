@@ -7,9 +7,9 @@
 #define ROUTES                                                                                 \
 	"routes:\n"                                                                            \
 	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
-	"openai, backend: openai, reserve: estimate}\n"                                        \
+	"openai, backend: openai, reserve: estimate}\n"                                                           \
 	"  - {name: metered, match: {methods: [POST], path: /v1/metered}, dialect: openai, "   \
-	"backend: openai, response: [meter], reserve: estimate}\n"                             \
+	"backend: openai, response: [meter], reserve: estimate}\n"                                                \
 	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
 #define LIMITS                                                                                 \
 	"limits:\n"                                                                            \

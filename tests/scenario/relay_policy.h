@@ -8,7 +8,7 @@
 #define ROUTES                                                                                 \
 	"routes:\n"                                                                            \
 	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
-	"openai, backend: openai, response: [meter], reserve: estimate}\n"                     \
+	"openai, backend: openai, response: [meter], reserve: estimate}\n"                                        \
 	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
 #define LIMITS                                                                                 \
 	"limits:\n"                                                                            \
@@ -17,8 +17,8 @@
 	"output_default: 100\n"
 #define POLICY ROUTES RULES LIMITS
 
-#define LARGE  "{\"model\":\"m\",\"max_tokens\":900,\"messages\":[]}"
-#define LEN(s) ((int64_t)sizeof(s) - 1)
+#define LARGE	 "{\"model\":\"m\",\"max_tokens\":900,\"messages\":[]}"
+#define LEN(s)	 ((int64_t)sizeof(s) - 1)
 /* Tokens reserved for `hello`: the request's cap of 100, the prompt estimated by its bytes for
  * an unknown model ((4 + 5) x 1.7 / 3), the message and the reply. */
 #define RESERVED (100 + 6 + 5 + 3)

@@ -12,7 +12,7 @@
 	"  payments: [tools/pay, tools/7-4111111111111111, /pay]\n"                            \
 	"  tickets: [\"tools/*\"]\n"                                                           \
 	"routes:\n"                                                                            \
-	"  - {name: tools, match: {path: /mcp}, targets: tools}\n"                             \
+	"  - {name: tools, match: {path: /mcp}, targets: tools}\n" \
 	"  - {name: transfer, match: {path: /transfer}, targets: bank, about: {operation: "    \
 	"payments}}\n"                                                                         \
 	"  - {name: chat, match: {path: /v1/chat/completions}, targets: model}\n"              \

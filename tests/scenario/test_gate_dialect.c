@@ -10,15 +10,11 @@
 	"  anthropic: {backend: anthropic, dialect: anthropic}\n"                              \
 	"  azure: {backend: azure, dialect: openai}\n"                                         \
 	"routes:\n"                                                                            \
-	"  - {name: gemini, match: {path_prefix: /v1beta}, targets: gemini, reserve: "         \
-	"estimate}\n"                                                                          \
-	"  - {name: bedrock, match: {path_prefix: /model}, targets: bedrock, reserve: "        \
-	"estimate}\n"                                                                          \
-	"  - {name: ollama, match: {path_prefix: /api}, targets: ollama, reserve: estimate}\n" \
-	"  - {name: azure, match: {path_prefix: /openai}, targets: azure, reserve: "           \
-	"estimate}\n"                                                                          \
-	"  - {name: batch, match: {path: /v1/messages/batches}, targets: anthropic, reserve: " \
-	"estimate}\n"                                                                          \
+	"  - {name: gemini, match: {path_prefix: /v1beta}, targets: gemini, reserve: estimate}\n"                 \
+	"  - {name: bedrock, match: {path_prefix: /model}, targets: bedrock, reserve: estimate}\n"                \
+	"  - {name: ollama, match: {path_prefix: /api}, targets: ollama, reserve: estimate}\n"                    \
+	"  - {name: azure, match: {path_prefix: /openai}, targets: azure, reserve: estimate}\n"                   \
+	"  - {name: batch, match: {path: /v1/messages/batches}, targets: anthropic, reserve: estimate}\n"         \
 	"  - {name: rest, match: {path_prefix: /rest}, backend: rest, dialect: rest}\n"        \
 	"models:\n"                                                                            \
 	"  quick: {targets: [{provider: gemini, model: g-1}, {provider: anthropic, model: "    \

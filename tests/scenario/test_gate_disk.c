@@ -98,8 +98,7 @@ claim_waits_for_the_record_and_the_ack_does_not(void **state)
 								     : "completion");
 		if (disk == DISK_LATE && rows[i / 2].unrecorded) {
 			assert_string_equal(stage_field(1, "outcome"), "abandoned");
-			assert_string_equal(
-				stage_field(1, "why"), "the record was not written in time");
+			assert_string_equal(stage_field(1, "why"), "the record was not written in time");
 		}
 		assert_int_equal(
 			stage_charged(&s, "tokens", "alice"), rows[i / 2].unrecorded ? 0 : 30);

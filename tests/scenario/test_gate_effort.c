@@ -122,8 +122,7 @@ denied_text_counts_for_request_limits(void **state)
 		put_body(&body, OVER, DEAR / 2);
 		if (ruled) {
 			body.n -= sizeof("]}") - 1;
-			buf_str(&body,
-				",{\"role\":\"user\",\"content\":\"AKIAQ3EGRTZK7VXW2YUB\"}]}");
+			buf_str(&body, ",{\"role\":\"user\",\"content\":\"AKIAQ3EGRTZK7VXW2YUB\"}]}");
 		}
 		struct stage s;
 		struct call c;
@@ -131,8 +130,8 @@ denied_text_counts_for_request_limits(void **state)
 		for (int n = 1; n <= TWENTY; n++) {
 			const char *status = sent_dear(&s, buf_view(&body), later, &c);
 			if (strcmp(status, n > LIMIT ? "429" : ruled ? "403" : "413"))
-				fail_msg("%s: request %d: %s",
-					later ? "later" : "with the NOTIFY", n, status);
+				fail_msg("%s: request %d: %s", later ? "later" : "with the NOTIFY",
+					n, status);
 			assert_int_equal(
 				stage_charged(&s, "few", "alice"), n <= LIMIT ? n : LIMIT);
 			assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);

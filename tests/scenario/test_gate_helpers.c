@@ -184,10 +184,9 @@ body_that_takes_little_work_is_read_by_the_worker(void **state)
 		{ "a worker decides a short body at once", false, 45000, "redact" },
 		{ "a helper decides a long body that arrives by the relay", false, 60000,
 			"defer" },
-		{ "a worker decides a body that decompresses to a short one", true, 45000,
-			"redact" },
-		{ "a helper decides a body that decompresses to a long one", true, 900000,
-			"defer" },
+		{ "a worker decides a body that decompresses to a short one", true, 45000, "redact" },
+		{ "a helper decides a body that decompresses to a long one", true,
+			900000, "defer" },
 	};
 
 	(void)state;

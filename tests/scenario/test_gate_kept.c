@@ -161,10 +161,9 @@ run_talk(struct stage *s, const struct talk *t)
 	}
 }
 
-#define CHATS(text)                                                                            \
-	"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]}"
+#define CHATS(text) "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]}"
 #define CHATTED(text)                                                                          \
-	"{\"id\":\"c\",\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":"  \
+	"{\"id\":\"c\",\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":"   \
 	"{\"role\":\"assistant\",\"content\":\"" text "\"},\"finish_reason\":\"stop\"}]}"
 
 /* ---- spellings ---- */
@@ -233,26 +232,25 @@ each_spelling_is_restored_as_written(void **state)
 
 /* ---- conversations that the provider stores ---- */
 
-#define R	  "/v1/responses"
-#define ASK(text) "{\"model\":\"m\",\"input\":\"" text "\"}"
+#define R	   "/v1/responses"
+#define ASK(text)  "{\"model\":\"m\",\"input\":\"" text "\"}"
 #define ON(id, text)                                                                           \
 	"{\"model\":\"m\",\"previous_response_id\":\"" id "\",\"input\":\"" text "\"}"
-#define IN(id, text) "{\"model\":\"m\",\"conversation\":\"" id "\",\"input\":\"" text "\"}"
+#define IN(id, text)                                                                           \
+	"{\"model\":\"m\",\"conversation\":\"" id "\",\"input\":\"" text "\"}"
 #define SAYS(id, text)                                                                         \
-	"{\"id\":\"" id "\",\"object\":\"response\",\"output\":[{\"type\":\"message\",\"id\":" \
-	"\"msg_" id                                                                            \
-	"\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":"           \
+	"{\"id\":\"" id "\",\"object\":\"response\",\"output\":[{\"type\":\"message\",\"id\":"    \
+	"\"msg_" id "\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":"    \
 	"\"" text "\"}]}]}"
 #define CALLS(id, arguments)                                                                   \
-	"{\"id\":\"" id "\",\"object\":\"response\",\"output\":[{\"type\":\"function_call\","  \
-	"\"id\":\"fc_1\",\"call_id\":\"call_1\",\"name\":\"send_mail\",\"arguments\":"         \
-	"\"" arguments "\"}]}"
-#define M	   "/v1/messages"
-#define MSG(more)  "{\"model\":\"m\",\"max_tokens\":9," more "}"
+	"{\"id\":\"" id "\",\"object\":\"response\",\"output\":[{\"type\":\"function_call\","     \
+	"\"id\":\"fc_1\",\"call_id\":\"call_1\",\"name\":\"send_mail\",\"arguments\":\"" arguments \
+	"\"}]}"
+#define M	  "/v1/messages"
+#define MSG(more) "{\"model\":\"m\",\"max_tokens\":9," more "}"
 #define USER(text) "\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
 #define REPLY(id, text)                                                                        \
-	"{\"id\":\"" id                                                                        \
-	"\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":"               \
+	"{\"id\":\"" id "\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":"    \
 	"\"text\",\"text\":\"" text "\"}]}"
 
 static void
@@ -430,8 +428,7 @@ placeholder_means_one_value_in_a_kept_conversation(void **state)
 static const char *
 placeholder_in(const char *text, char out[80])
 {
-	const char *from = strstr(text, "<EMAIL_ADDRESS_"),
-		   *to = from ? strchr(from, '>') : NULL;
+	const char *from = strstr(text, "<EMAIL_ADDRESS_"), *to = from ? strchr(from, '>') : NULL;
 
 	assert_non_null(to);
 	snprintf(out, 80, "%.*s", (int)(to - from + 1), from);

@@ -146,8 +146,7 @@ webhook_reports_each_of_many_near_limits(void **state)
 	(void)state;
 	for (int i = 0; i < LIMITS; i++)
 		at += (size_t)snprintf(policy + at, sizeof(policy) - at,
-			"  - {name: few-%d, per: [identity.person], requests: 4, window: 1h, "
-			"soft: 25%%}\n",
+			"  - {name: few-%d, per: [identity.person], requests: 4, window: 1h, soft: 25%%}\n",
 			i);
 	stage_up(&s, policy);
 	mailbox_init(&told, no_wake, NULL);

@@ -269,10 +269,10 @@ get_and_delete_carry_no_message(void **state)
 	"default: permit\n"
 #define MAILS(id, text) RPC "\"id\":" id ",\"result\":{" text "}}"
 #define ANN		"ann@example.com"
-#define LISTED(list)	RPC "\"id\":7,\"result\":{\"tools\":[" list "],\"nextCursor\":\"2\"}}"
-#define DROPS		"{\"name\":\"drop_all\"}"
-#define READS		"{\"name\":\"read\"}"
-#define STREAM		"text/event-stream"
+#define LISTED(list) RPC "\"id\":7,\"result\":{\"tools\":[" list "],\"nextCursor\":\"2\"}}"
+#define DROPS	     "{\"name\":\"drop_all\"}"
+#define READS	     "{\"name\":\"read\"}"
+#define STREAM	     "text/event-stream"
 
 /* clang-format off */
 static const struct {
@@ -428,8 +428,7 @@ result_that_violates_its_schema_is_denied(void **state)
 #define LIST	  RPC "\"id\":7,\"method\":\"tools/list\"}"
 #define PROMPTS	  RPC "\"id\":7,\"method\":\"prompts/list\"}"
 #define BEGIN                                                                                  \
-	RPC "\"id\":7,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-"    \
-	    "25\","                                                                            \
+	RPC "\"id\":7,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\"," \
 	    "\"capabilities\":{},\"clientInfo\":{\"name\":\"c\",\"version\":\"1\"}}}"
 #define ADD(said) "{\"name\":\"add\",\"description\":\"" said "\"}"
 #define RESULT(r) RPC "\"id\":7,\"result\":{" r "}}"

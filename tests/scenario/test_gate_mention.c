@@ -21,7 +21,7 @@
 #define PERMIT "rules: []\n"
 /* the rest of the key after its t */
 #define OTHERS "g_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk"
-#define OTHER  "tg_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk"
+#define OTHER "tg_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk"
 #define SAYS(text)                                                                             \
 	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
 

@@ -13,8 +13,7 @@
 	"routes:\n"                                                                            \
 	"  - {name: o, match: {path_prefix: /v1/responses}, targets: [a, b], response: "       \
 	"meter, reserve: estimate}\n"                                                          \
-	"  - {name: c, match: {path_prefix: /v1/chat/completions}, targets: [a, b], "          \
-	"response: "                                                                           \
+	"  - {name: c, match: {path_prefix: /v1/chat/completions}, targets: [a, b], response: " \
 	"meter, reserve: estimate}\n"                                                          \
 	"  - {name: f, match: {path_prefix: /v1/files}, targets: [a, b], response: meter, "    \
 	"reserve: estimate}\n"                                                                 \
@@ -191,8 +190,8 @@ unusable_id_is_not_remembered(void **state)
 			ask(&s, "alice", rows[i].path, rows[i].body, rows[i].answer, false),
 			"b");
 		admit(&s, "a");
-		const char *to =
-			ask(&s, "alice", rows[i].then, rows[i].with, RESPONSE("resp_9"), false);
+		const char *to = ask(
+			&s, "alice", rows[i].then, rows[i].with, RESPONSE("resp_9"), false);
 		if (strcmp(to, rows[i].want) != 0)
 			fail_msg("%s: %s", rows[i].name, to);
 		stage_down(&s);

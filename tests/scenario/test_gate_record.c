@@ -388,8 +388,7 @@ record_names_what_was_searched(void **state)
 		stage_down(&s);
 	}
 	stage_up(&s, USES_EMAIL);
-	snapshot_announce(
-		s.snap, &(struct announcement){ .text = NULL }, (struct audit *)&disk_queue);
+	snapshot_announce(s.snap, &(struct announcement){ .text = NULL }, (struct audit *)&disk_queue);
 	assert_string_equal(stage_field(0, "type"), "policy");
 	assert_string_equal(stage_field(0, "searched"), list);
 	assert_string_equal(stage_field(0, "entities"), "[\"EMAIL_ADDRESS\"]");

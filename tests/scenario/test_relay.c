@@ -3,7 +3,7 @@
 #include "answer/vault.h"
 #include "scenario/relay_stage.h"
 
-#define UP_HEAD "POST /v1/x HTTP/1.1\r\nhost: h\r\n"
+#define UP_HEAD	  "POST /v1/x HTTP/1.1\r\nhost: h\r\n"
 
 /* ---- one exchange, with the bytes cut in every way ---- */
 

@@ -96,8 +96,7 @@ requested_wait_is_reported(void **state)
 	say(s, &up, BUSY);
 	/* the last attempt's response is forwarded unchanged */
 	expect_bytes(s, &edge,
-		"HTTP/1.1 503 Service Unavailable\r\ncontent-type: "
-		"application/json\r\nretry-after: 3\r\n" FIELDS
+		"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 3\r\n" FIELDS
 		"content-length: 13\r\n\r\n{\"error\":\"x\"}");
 	assert_int_equal(exchange(s)->end.result.asked_us, 3000000);
 	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
@@ -324,8 +323,7 @@ compressed_stream_is_the_response(void **state)
 		say(s, &edge, HELLO);
 		struct peer up = attempts_accept(s);
 		say(s, &up,
-			"HTTP/1.1 200 OK\r\ncontent-type: "
-			"text/event-stream\r\ncontent-encoding: gzip\r\n"
+			"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n"
 			"transfer-encoding: chunked\r\n\r\n");
 		chunk(s, &up, "\x1f\x8b\x08");
 		until(s, heard(&edge, "\x1f\x8b\x08"));
@@ -410,11 +408,9 @@ abort_between_attempts_ends_the_exchange_once(void **state)
 static void
 silent_target_is_left_in_time(void **state)
 {
-	static const char *const before[] = { "", STREAM,
-		"HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\nx",
+	static const char *const before[] = { "", STREAM, "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\nx",
 		"HTTP/1.1 103 Early Hints\r\n\r\n",
-		"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: "
-		"chunked\r\n\r\n" };
+		"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n" };
 	struct stage *s = *state;
 
 	attempts_start(s, 2);

@@ -529,9 +529,7 @@ edge_may_disconnect_while_the_gate_decides(void **state)
 			until(s, heard(&up, "hello"));
 			say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
 		}
-		until(s, when == 0   ? s->gate.claims == 1
-			 : when == 1 ? exchange(s)->verdict != NULL
-				     : s->gate.finishes == 3);
+		until(s, when == 0 ? s->gate.claims == 1 : when == 1 ? exchange(s)->verdict != NULL : s->gate.finishes == 3);
 		peer_close(&edge);
 		pass(s, 5);
 		if (ev_is_active(&exchange(s)->later))

@@ -181,8 +181,7 @@ end_of_an_exchange_waits_for_the_helper(void **state)
 		settled(s);
 		if (x->result.end != rows[i].end)
 			fail_msg("%s: ended as %d", rows[i].name, x->result.end);
-		assert_string_equal(guard_report(x->guard)->why,
-			"the client no longer waits for the response");
+		assert_string_equal(guard_report(x->guard)->why, "the client no longer waits for the response");
 		assert_int_equal(guard_report(x->guard)->events, 1);
 		act_end(&a);
 		stage_close(s);

@@ -50,8 +50,7 @@ hits_of(struct detect_fix *f, const struct segment *whole, size_t *n)
 	struct hit *own = arena_array(&f->arena, found.n, sizeof(*own));
 	for (size_t i = 0; i < found.n; i++) {
 		own[i] = (struct hit){ .segment = whole, .f = found.v[i] };
-		if (detect_value_spreads(
-			    f->rules, found.v[i].entity, hit_value(&own[i]), &how) &&
+		if (detect_value_spreads(f->rules, found.v[i].entity, hit_value(&own[i]), &how) &&
 			mention_add(set, hit_value(&own[i]), how, (uint32_t)i))
 			abort();
 	}

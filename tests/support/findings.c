@@ -27,9 +27,11 @@ one_text(const char *key, json_t *v, struct findings_run *run)
 	if (json_is_string(v))
 		findings_add(run, (struct span){ json_string_value(v), json_string_length(v) });
 	else if (json_is_object(v))
-		json_object_foreach(v, name, of) one_text(name, of, run);
+		json_object_foreach(v, name, of)
+			one_text(name, of, run);
 	else if (json_is_array(v))
-		json_array_foreach(v, i, of) one_text(NULL, of, run);
+		json_array_foreach(v, i, of)
+			one_text(NULL, of, run);
 }
 
 static void

@@ -27,8 +27,8 @@ static const struct row apart_rows[] = {
 		"    http-request allow if { path_beg /health }\n    acl tollgate ", "allow if",
 		NULL, NULL, false },
 	{ "changed-after", "a header that what is relayed does not have", BELOW,
-		"    http-request set-header x-team blue\n" BELOW, "x-team blue",
-		"unless tollgate-gated", NULL, false },
+		"    http-request set-header x-team blue\n" BELOW, "x-team blue", "unless tollgate-gated", NULL,
+		false },
 	{ "inner-answered", "a provider's backend that wants TLS", "backend anthropic\n",
 		"backend anthropic\n\thttp-request redirect scheme https code 301 unless { "
 		"ssl_fc }\n",

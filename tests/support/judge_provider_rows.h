@@ -130,8 +130,7 @@ static const struct row provider_rows[] = {
 		"%[var(txn.vault.value)]\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "by a converter in a condition", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header x-ok yes if { "
-		"env(API_KEY),set-var(txn.c) "
+		"\nbackend site\n\thttp-request set-header x-ok yes if { env(API_KEY),set-var(txn.c) "
 		"-m found }\n\thttp-request set-header x-up %[var(txn.c)]\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "of the unique id", "\nbackend site\n",

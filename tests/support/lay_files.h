@@ -17,7 +17,7 @@ void put_tree(const char *haproxy, const char *extraopts);
 	"    server a api.openai.com:443\nbackend two\n    http-request set-header x-api-key " \
 	"x\n    server a api.anthropic.com:443\nbackend site\n    server a :1\n"
 #define INIT(...)                                                                              \
-	tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", "--close-others", \
+	tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", "--close-others",  \
 		__VA_ARGS__, NULL)
 
 #endif

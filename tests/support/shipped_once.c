@@ -16,8 +16,10 @@ struct detect_rules *__wrap_detect_load_with(
 struct detect_rules *__wrap_detect_load(const char *dir, struct buf *errors);
 void __real_detect_free(struct detect_rules **r);
 void __wrap_detect_free(struct detect_rules **r);
-const struct inject *__real_inject_load(struct arena *a, const char *file, struct buf *errors);
-const struct inject *__wrap_inject_load(struct arena *a, const char *file, struct buf *errors);
+const struct inject *__real_inject_load(
+	struct arena *a, const char *file, struct buf *errors);
+const struct inject *__wrap_inject_load(
+	struct arena *a, const char *file, struct buf *errors);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct detect_rules *shipped;
@@ -31,7 +33,8 @@ is_changed(void)
 }
 
 struct detect_rules *
-__wrap_detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *errors)
+__wrap_detect_load_with(
+	const char *dir, const struct detect_extra *extra, struct buf *errors)
 {
 	struct detect_rules *r;
 

@@ -490,8 +490,8 @@ boot_record_has_the_hashes_of_program_and_files(void **state)
 	assert_measured("haproxy", ours, "");
 	assert_false(rig_holds(&r, ".swp"));
 	assert_false(rig_holds(&r, "errors"));
-	snprintf(want, sizeof(want), "\"commit\":\"%s\",\"build_id\":\"%s\",", program_commit(),
-		program_build_id(id));
+	snprintf(want, sizeof(want), "\"commit\":\"%s\",\"build_id\":\"%s\",",
+		program_commit(), program_build_id(id));
 	assert_true(rig_holds(&r, want));
 	/* A missing file has no hash, and the daemon starts nevertheless. */
 	r.cfg.policy = beneath;
@@ -509,8 +509,7 @@ boot_record_has_the_hashes_of_program_and_files(void **state)
 	assert_started();
 	audit_stop(&r.audit);
 	measure_haproxy = "/nowhere"; /* later tests start daemons too */
-	snprintf(want, sizeof(want), "\"what\":\"haproxy\",\"file\":\"%s\",\"sha256\":null",
-		folder);
+	snprintf(want, sizeof(want), "\"what\":\"haproxy\",\"file\":\"%s\",\"sha256\":null", folder);
 	assert_true(rig_holds(&r, want));
 }
 

@@ -242,8 +242,8 @@ request_without_a_near_key_has_a_reason(void **state)
 	static char blanks[NEAR_BODY_MOST + 1];
 	memset(blanks, ' ', sizeof(blanks));
 	struct cache_ask large = { .form = FORM_CHAT, .body = span_of(blanks, sizeof(blanks)) };
-	assert_string_equal(cache_near_key(&large, courtesy, secret, &none, key),
-		"the request is too long to be compared");
+	assert_string_equal(
+		cache_near_key(&large, courtesy, secret, &none, key), "the request is too long to be compared");
 	large.body.n--;
 	assert_string_equal(cache_near_key(&large, courtesy, secret, &none, key),
 		"the body cannot be compared");

@@ -210,8 +210,7 @@ purge_ends_if_stopped(void **state)
 	atomic_store(&stop, true);
 	assert_int_equal(cache_redis_purge(rig.c, &p, &stop, LATER, &out, &why), ERR_BAD_STATE);
 	atomic_store(&stop, false);
-	assert_true(
-		span_is(buf_view(&why), "the daemon is stopping: purge again after its start"));
+	assert_true(span_is(buf_view(&why), "the daemon is stopping: purge again after its start"));
 	assert_int_equal(redis_rig_do(&rig, "DBSIZE"), 1);
 	/* the last test, because the server is gone afterwards */
 	kill(rig.pid, SIGKILL);

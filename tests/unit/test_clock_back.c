@@ -36,10 +36,8 @@ decision(size_t i, int64_t at_ns)
 	clock_rfc3339(at_ns, time);
 	snprintf(fields, sizeof(fields),
 		"\"type\":\"decision\",\"id\":\"01AAAAAAAAAAAAAAAAAAAAA%03zu\",\"decided_at\":"
-		"\"%s\",\"decision\":\"permit\",\"via\":\"direct\",\"route\":\"chat\","
-		"\"target\":"
-		"\"openai\",\"model\":\"m1\",\"identity\":{\"method\":\"jwt\",\"person\":"
-		"\"ann\"}",
+		"\"%s\",\"decision\":\"permit\",\"via\":\"direct\",\"route\":\"chat\",\"target\":"
+		"\"openai\",\"model\":\"m1\",\"identity\":{\"method\":\"jwt\",\"person\":\"ann\"}",
 		i, time);
 	chain_record(&b.out, &b.chain, at_ns, span_str(fields));
 	chain_build_commit(&b);
@@ -144,13 +142,12 @@ finds_all(const char *what, int64_t since_ns, int64_t until_ns, bool back)
 			args[n++] = until;
 		}
 		int code = tollgate_argv("", args);
-		size_t got =
-			c->each ? times_in(cmd_out, c->each) : number_after(cmd_out, c->number);
+		size_t got = c->each ? times_in(cmd_out, c->each)
+				     : number_after(cmd_out, c->number);
 		if (code || got != within(since_ns, until_ns))
-			fail_msg("%s: %s --since %s%s%s: exit %d, %zu of %zu\n%.2000s%.2000s",
-				what, c->name, since, until_ns ? " --until " : "",
-				until_ns ? until : "", code, got, within(since_ns, until_ns),
-				cmd_out, cmd_err);
+			fail_msg("%s: %s --since %s%s%s: exit %d, %zu of %zu\n%.2000s%.2000s", what,
+				c->name, since, until_ns ? " --until " : "", until_ns ? until : "",
+				code, got, within(since_ns, until_ns), cmd_out, cmd_err);
 		if (!c->silent && !strstr(cmd_err, "node gw-1: times go back") == back)
 			fail_msg("%s: %s: reports that times go back: %s", what, c->name,
 				cmd_err);
@@ -199,18 +196,16 @@ clock_leap_does_not_confirm_itself(void **state)
 		{ "at the last two starts", { 0, 60, 14400, 14410, INT64_MAX }, 72, 0 },
 		{ "ahead, corrected, ahead again", { 14400, 60, 14410, INT64_MAX }, 68, 0 },
 		{ "and corrected since then", { 0, 60, 14400, 120, INT64_MAX }, 124, 0 },
-		{ "ahead from the beginning, and corrected", { 14400, 120, INT64_MAX }, 124,
-			0 },
+		{ "ahead from the beginning, and corrected", { 14400, 120, INT64_MAX }, 124, 0 },
 		{ "behind at the last start", { 0, 60, -120, INT64_MAX }, -116, 0 },
 		{ "behind by hours, and corrected", { 0, 60, -500, 70, INT64_MAX }, 74, 0 },
 		{ "behind by a day, and corrected", { 0, 60, -1440, 70, INT64_MAX }, -1432, 0 },
 		{ "a night off", { 0, 700, INT64_MAX }, 704, 0 },
 		{ "at the last three starts", { 0, 14400, 14410, 14420, INT64_MAX }, 4 + 3 * 4,
 			0 },
-		{ "behind by a day while it ran, and corrected",
-			{ 0, 60, -1380, 62, INT64_MAX }, 66, 1 << 2 | 1 << 3 },
-		{ "and started again", { 0, 60, -1380, 62, 70, INT64_MAX }, 74,
-			1 << 2 | 1 << 3 },
+		{ "behind by a day while it ran, and corrected", { 0, 60, -1380, 62, INT64_MAX },
+			66, 1 << 2 | 1 << 3 },
+		{ "and started again", { 0, 60, -1380, 62, 70, INT64_MAX }, 74, 1 << 2 | 1 << 3 },
 		{ "behind by a day at the start, and corrected while it ran",
 			{ 0, 60, -1380, 62, INT64_MAX }, 66, 1 << 3 },
 		{ "ahead while it ran, twice", { 0, 14400, 62, 14410, INT64_MAX }, 70,

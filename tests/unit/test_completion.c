@@ -28,17 +28,15 @@ each_place_offers_the_words_of_its_form(void **state)
 {
 	static const struct {
 		const char *words[6];
-		const char *offers[4], *not [3];
+		const char *offers[4], *not[3];
 	} rows[] = {
 		{ { "" }, { "serve", "audit", "completion" }, { "list" } },
 		{ { "audit", "" }, { "list", "search", "--journal", "-c" }, { "--route" } },
 		{ { "audit", "list", "--" }, { "--route", "--json", "--journal" },
 			{ "search", "--octets", "--zone" } },
-		{ { "audit", "export", "--format", "" }, { "jsonl", "csv", "syslog" },
-			{ "--out" } },
+		{ { "audit", "export", "--format", "" }, { "jsonl", "csv", "syslog" }, { "--out" } },
 		{ { "audit", "key", "" }, { "certify", "revoke" }, { "list" } },
-		{ { "audit", "search", "--" }, { "--text-hash", "--person", "--where" },
-			{ "--TERM" } },
+		{ { "audit", "search", "--" }, { "--text-hash", "--person", "--where" }, { "--TERM" } },
 		{ { "audit", "list", "--person", "" }, { NULL }, { "--route", ":files" } },
 		{ { "usage", "--by", "" }, { "person", "team", "day" }, { "--since" } },
 		{ { "check", "--haproxy", "" }, { ":files" }, { "--policy" } },
@@ -58,11 +56,10 @@ each_place_offers_the_words_of_its_form(void **state)
 		assert_int_equal(tollgate_argv("", argv), 0);
 		for (size_t i = 0; i < 4 && rows[r].offers[i]; i++)
 			if (!said(rows[r].offers[i]))
-				fail_msg(
-					"row %zu lacks %s:\n%s", r, rows[r].offers[i], cmd_out);
-		for (size_t i = 0; i < 3 && rows[r].not [i]; i++)
-			if (said(rows[r].not [i]))
-				fail_msg("row %zu has %s:\n%s", r, rows[r].not [i], cmd_out);
+				fail_msg("row %zu lacks %s:\n%s", r, rows[r].offers[i], cmd_out);
+		for (size_t i = 0; i < 3 && rows[r].not[i]; i++)
+			if (said(rows[r].not[i]))
+				fail_msg("row %zu has %s:\n%s", r, rows[r].not[i], cmd_out);
 	}
 }
 
@@ -94,23 +91,22 @@ every_option_is_offered(void **state)
 			int depth = 0;
 			for (const char *q = text; q < p; q++) {
 				depth += (*q == '[' || *q == '(') - (*q == ']' || *q == ')');
-				if (depth == 0 &&
-					(!strncmp(q, " | ", 3) || !strncmp(q, "; all", 5)))
+				if (depth == 0 && (!strncmp(q, " | ", 3) || !strncmp(q, "; all", 5)))
 					from = q + 3;
 			}
 			snprintf(verb, sizeof(verb), "%.*s",
 				(int)strspn(from, "abcdefghijklmnopqrstuvwxyz-"), from);
 			const char *argv[] = { "completion", "words", forms[i].name,
-				from == text + (strstr(text, "; all") - text) + 3 ? "" : verb,
-				"--", NULL };
+				from == text + (strstr(text, "; all") - text) + 3 ? "" : verb, "--",
+				NULL };
 			if (!argv[3][0] || argv[3][0] == '-') {
 				argv[3] = "--";
 				argv[4] = NULL;
 			}
 			assert_int_equal(tollgate_argv("", argv), 0);
 			if (!said(option))
-				fail_msg("tollgate %s %s: %s is not offered", forms[i].name,
-					argv[3], option);
+				fail_msg("tollgate %s %s: %s is not offered", forms[i].name, argv[3],
+					option);
 			p += n;
 		}
 	}
@@ -128,8 +124,7 @@ shell_completes_with_its_script(void **state)
 			  " _tollgate; [ \"${COMPREPLY[*]}\" = export ]" },
 		{ "zsh", "autoload -Uz compinit; compinit -D -u; compdef() { :; };"
 			 " tollgate() { \"$T\" \"$@\"; }; eval \"$(\"$T\" completion zsh)\";"
-			 " compadd() { print -l $found; }; words=(tollgate audit expo); "
-			 "CURRENT=3;"
+			 " compadd() { print -l $found; }; words=(tollgate audit expo); CURRENT=3;"
 			 " _tollgate | grep -qx export" },
 		{ "fish", "function tollgate; $T $argv; end; $T completion fish | source;"
 			  " complete -C 'tollgate audit expo' | grep -qx export" },

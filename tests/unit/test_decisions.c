@@ -427,13 +427,11 @@ unknown_position_is_reported_as_a_gap(void **state)
 		usleep(1000);
 	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("gw-2/1") }), 200);
 	assert_true(until(&l, "event: gap", 4096));
-	assert_true(has(
-		&l, "\"from\":0,\"to\":2,\"why\":\"the position belongs to another node\""));
+	assert_true(has(&l, "\"from\":0,\"to\":2,\"why\":\"the position belongs to another node\""));
 	leave(&l);
 	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("gw-1/900") }), 200);
 	assert_true(until(&l, "event: gap", 4096));
-	assert_true(has(
-		&l, "\"from\":3,\"to\":900,\"why\":\"the journal ends before this position\""));
+	assert_true(has(&l, "\"from\":3,\"to\":900,\"why\":\"the journal ends before this position\""));
 	leave(&l);
 }
 
@@ -494,9 +492,8 @@ removed_records_are_reported_as_a_gap(void **state)
 	assert_true(until(&l, "\"four\"", 4096));
 	char want[100];
 	snprintf(want, sizeof(want),
-		"\"from\":%" PRIu64 ",\"to\":%" PRIu64
-		",\"why\":\"these records are not in the journal\"",
-		two, two);
+		"\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"why\":\"these records are not in the journal\"", two,
+		two);
 	assert_true(has(&l, want));
 	assert_false(has(&l, "\"two\""));
 	leave(&l);

@@ -517,8 +517,7 @@ static const struct answer_case rows[] = {
 	{ "JSON that calls itself audio", REDACT, "openai", "/v1/audio/speech", "audio/mpeg",
 		"{\"x\":\"" MAIL "\"}", "other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
 	{ "an answer that is broken", REDACT, "openai", "/v1/chat/completions",
-		"application/json", "{\"choices\":[",
-		"broken the response is not strict JSON|" },
+		"application/json", "{\"choices\":[", "broken the response is not strict JSON|" },
 	{ "a file of lines: what a batch came to", REDACT, "openai", "/v1/files/f/content",
 		"application/octet-stream",
 		"{\"id\":\"1\",\"t\":\"to " MAIL "\"}\n\n{\"t\":\"of bob@\"}\n"
@@ -794,8 +793,7 @@ static const struct answer_case rows[] = {
 		CHUNK("to 4111 1111 ") "data: "
 				       "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_"
 				       "reason\":\"stop\"}]}\n\n" CHUNK("1111 1111") STOP,
-		"text 0.0 to 4111 1111 |broken text follows the end of its choice or "
-		"block|finish stop|" },
+		"text 0.0 to 4111 1111 |broken text follows the end of its choice or block|finish stop|" },
 	{ "a signature beside other words is one", REDACT, "anthropic", "/v1/messages",
 		"text/event-stream",
 		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
@@ -937,8 +935,7 @@ static const struct answer_case rows[] = {
 		"{\"contentBlockStop\":{\"contentBlockIndex\":0}}\n"
 		"{\"contentBlockDelta\":{\"delta\":{\"text\":\"4111 1111\"},"
 		"\"contentBlockIndex\":0}}\n",
-		"text 0.0 to <EMAIL_ADDRESS>|broken text follows the end of its choice or "
-		"block|found 1|redacted 1|" },
+		"text 0.0 to <EMAIL_ADDRESS>|broken text follows the end of its choice or block|found 1|redacted 1|" },
 	{ "one that speaks like OpenAI's", REDACT, "bedrock", "/invoke-with-response-stream",
 		FRAMES,
 		"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"to jane.doe@\"}}]}\n"
@@ -1047,8 +1044,7 @@ static const struct answer_case rows[] = {
 		"/v1/chat/completions", "text/event-stream",
 		"data: {\"p\":\"abcdef\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so "
 		"it is. \"}}]}\n\ndata: {oops\n\n",
-		"other 0.0 abcdef|text 0.0 so it is. |broken an event of the stream is not "
-		"JSON|" },
+		"other 0.0 abcdef|text 0.0 so it is. |broken an event of the stream is not JSON|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is not JSON|" },

@@ -199,10 +199,9 @@ document_is_not_read_as_events(void **state)
 static enum guard_result
 after(const char *texts)
 {
-	struct answer_case c = { "",
-		REDACT
-		"on_failure: {classifier: {pii: deny, secret: permit, default: permit}}\n",
-		"openai", "/v1/chat/completions", "text/event-stream", "", "" };
+	struct answer_case c = { "", REDACT
+		"on_failure: {classifier: {pii: deny, secret: permit, default: permit}}\n", "openai",
+		"/v1/chat/completions", "text/event-stream", "", "" };
 	struct guard_rig r;
 	struct buf in;
 

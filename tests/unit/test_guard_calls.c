@@ -15,14 +15,14 @@
 
 #define RULES                                                                                  \
 	"rules:\n"                                                                             \
-	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: {reason: not "      \
+	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: {reason: not "       \
 	"here}}\n"                                                                             \
-	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                       \
+	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                        \
 	"tool.arguments.amount > 100', deny: {reason: too much}}\n"                            \
-	"  - {name: never, phase: tool, when: 'tool.name == \"drop\"', deny: {as: error}}\n"   \
-	"  - {name: mail, phase: tool, when: 'tool.name == \"send\"', redact: {classes: "      \
+	"  - {name: never, phase: tool, when: 'tool.name == \"drop\"', deny: {as: error}}\n"    \
+	"  - {name: mail, phase: tool, when: 'tool.name == \"send\"', redact: {classes: "       \
 	"[pii]}}\n"                                                                            \
-	"  - {name: quiet, phase: tool, mode: shadow, when: 'tool.name == \"look\"', deny: "   \
+	"  - {name: quiet, phase: tool, mode: shadow, when: 'tool.name == \"look\"', deny: "    \
 	"true}\n"
 #define RM   "The call of the tool rm was denied: not here"
 #define PAY  "The call of the tool pay was denied: too much"
@@ -51,8 +51,7 @@
 	      "1\",\"type\":\"function\",\"function\":{\"name\":\"" name                       \
 	      "\",\"arguments\":\"\"}}]")
 #define MORE(index, args)                                                                      \
-	DELTA("\"tool_calls\":[{\"index\":" index ",\"function\":{\"arguments\":\"" args       \
-	      "\"}}]")
+	DELTA("\"tool_calls\":[{\"index\":" index ",\"function\":{\"arguments\":\"" args "\"}}]")
 
 /* the others */
 #define GEM "gemini", "/v1beta/models/g:generateContent"
@@ -61,31 +60,32 @@
 #define COHERE "cohere", "/v2/chat"
 #define OLLAMA "ollama", "/api/chat"
 #define CANDIDATE(parts)                                                                       \
-	"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[" parts                  \
+	"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[" parts                 \
 	"]},\"finishReason\":\"STOP\"}]}"
 #define CALL(name, args) "{\"functionCall\":{\"name\":\"" name "\",\"args\":" args "}}"
 #define GEMINI_PARTS(parts, more)                                                              \
 	"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[" parts "]}" more "}]}"
 #define OLLAMA_LINE(text, name)                                                                \
-	"{\"message\":{\"content\":\"" text                                                    \
-	"\",\"tool_calls\":[{\"function\":{\"name\":\"" name                                   \
+	"{\"message\":{\"content\":\"" text "\",\"tool_calls\":[{\"function\":{\"name\":\"" name   \
 	"\",\"arguments\":{}}}]},\"done\":false}\n"
 #define CONVERSE(blocks, stop)                                                                 \
-	"{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[" blocks                \
+	"{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[" blocks                 \
 	"]}},\"stopReason\":\"" stop "\"}"
 #define TOOL_USE(name, input)                                                                  \
 	"{\"toolUse\":{\"toolUseId\":\"t\",\"name\":\"" name "\",\"input\":" input "}}"
 #define TOOL_CALLS(inner) ",\"delta\":{\"message\":{\"tool_calls\":{" inner "}}}"
 #define TOOL_START(index, name)                                                                \
 	EVENT("tool-call-start",                                                               \
-		",\"index\":" index TOOL_CALLS(                                                \
-			"\"id\":\"" name "1\",\"type\":\"function\",\"function\":{"            \
-			"\"name\":\"" name "\",\"arguments\":\"\"}"))
+		",\"index\":" index TOOL_CALLS("\"id\":\"" name                               \
+						 "1\",\"type\":\"function\",\"function\":{"    \
+						 "\"name\":\"" name                               \
+						 "\",\"arguments\":\"\"}"))
 #define TOOL_MORE(index, args)                                                                 \
 	EVENT("tool-call-delta",                                                               \
 		",\"index\":" index TOOL_CALLS("\"function\":{\"arguments\":\"" args "\"}"))
-#define TOOL_END(index)	   EVENT("tool-call-end", ",\"index\":" index)
-#define COHERE_END(finish) EVENT("message-end", ",\"delta\":{\"finish_reason\":\"" finish "\"}")
+#define TOOL_END(index) EVENT("tool-call-end", ",\"index\":" index)
+#define COHERE_END(finish)                                                                     \
+	EVENT("message-end", ",\"delta\":{\"finish_reason\":\"" finish "\"}")
 
 /* Anthropic */
 #define MESSAGE(blocks, stop)                                                                  \
@@ -94,8 +94,9 @@
 
 #define USE(name, input)                                                                       \
 	"{\"type\":\"tool_use\",\"id\":\"" name "1\",\"name\":\"" name "\",\"input\":" input "}"
-#define TEXT(text)	  "{\"type\":\"text\",\"text\":\"" text "\"}"
-#define EVENT(type, rest) "event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
+#define TEXT(text) "{\"type\":\"text\",\"text\":\"" text "\"}"
+#define EVENT(type, rest)                                                                      \
+	"event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
 #define START                                                                                  \
 	EVENT("message_start",                                                                 \
 		",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\","      \
@@ -120,20 +121,20 @@
 #define RESP "openai", "/v1/responses"
 
 #define RESPONSE(store, output)                                                                \
-	"{\"id\":\"r\",\"object\":\"response\",\"status\":\"completed\",\"store\":" store      \
+	"{\"id\":\"r\",\"object\":\"response\",\"status\":\"completed\",\"store\":" store           \
 	",\"output\":[" output "]}"
 #define FC(name, args)                                                                         \
-	"{\"type\":\"function_call\",\"id\":\"fc_" name "\",\"call_id\":\"c" name              \
+	"{\"type\":\"function_call\",\"id\":\"fc_" name "\",\"call_id\":\"c" name                \
 	"\",\"name\":\"" name "\",\"arguments\":\"" args "\",\"status\":\"completed\"}"
 #define MSG(id, text)                                                                          \
-	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"completed\",\"role\":"       \
-	"\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"" text                \
+	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"completed\",\"role\":"            \
+	"\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"" text                    \
 	"\",\"annotations\":[]}]}"
 #define NUMBERED(type, n, rest)                                                                \
 	"event: " type "\ndata: {\"type\":\"" type "\",\"sequence_number\":" n rest "}\n\n"
 #define CREATED(store)                                                                         \
 	NUMBERED("response.created", "0",                                                      \
-		",\"response\":{\"id\":\"r\",\"status\":\"in_progress\",\"store\":" store      \
+		",\"response\":{\"id\":\"r\",\"status\":\"in_progress\",\"store\":" store          \
 		",\"output\":[]}")
 #define ADDED(n, i, item)                                                                      \
 	NUMBERED("response.output_item.added", n, ",\"output_index\":" i ",\"item\":" item)
@@ -142,54 +143,47 @@
 		",\"item_id\":\"fc_" name "\",\"output_index\":" i ",\"delta\":\"" args "\"")
 #define ARGS_DONE(n, i, name, args)                                                            \
 	NUMBERED("response.function_call_arguments.done", n,                                   \
-		",\"item_id\":\"fc_" name "\",\"output_index\":" i ",\"arguments\":\"" args    \
-		"\"")
+		",\"item_id\":\"fc_" name "\",\"output_index\":" i ",\"arguments\":\"" args "\"")
 #define ITEM_DONE(n, i, item)                                                                  \
 	NUMBERED("response.output_item.done", n, ",\"output_index\":" i ",\"item\":" item)
 #define COMPLETED(n, output)                                                                   \
 	NUMBERED("response.completed", n, ",\"response\":" RESPONSE("false", output))
 #define OWN(type, n, i, id, rest)                                                              \
 	NUMBERED(type, n,                                                                      \
-		",\"item_id\":\"msg_" id "\",\"output_index\":" i                              \
-		",\"content_index\":0," rest)
+		",\"item_id\":\"msg_" id "\",\"output_index\":" i ",\"content_index\":0," rest)
 #define OWN_TEXT(n0, n1, n2, n3, i, id, text)                                                  \
 	OWN("response.content_part.added", n0, i, id,                                          \
-		"\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}")        \
+		"\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}")            \
 	OWN("response.output_text.delta", n1, i, id, "\"delta\":\"" text "\"")                 \
 	OWN("response.output_text.done", n2, i, id, "\"text\":\"" text "\"")                   \
 	OWN("response.content_part.done", n3, i, id,                                           \
-		"\"part\":{\"type\":\"output_text\",\"text\":\"" text                          \
-		"\",\"annotations\":[]}")
+		"\"part\":{\"type\":\"output_text\",\"text\":\"" text "\",\"annotations\":[]}")
 #define MSG_BEGUN(id)                                                                          \
-	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"in_progress\",\"role\":"     \
+	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"in_progress\",\"role\":"          \
 	"\"assistant\",\"content\":[]}"
 
 /* stored turns */
 #define INTER "gemini", "/v1beta/interactions"
 
 #define STEP(name, args)                                                                       \
-	"{\"type\":\"function_call\",\"id\":\"" name "1\",\"name\":\"" name                    \
-	"\",\"arguments\":" args "}"
+	"{\"type\":\"function_call\",\"id\":\"" name "1\",\"name\":\"" name "\",\"arguments\":" args \
+	"}"
 #define INTERACTION(list, steps)                                                               \
 	"{\"id\":\"v1\",\"status\":\"requires_action\",\"" list "\":[" steps "]}"
-#define IEVENT(type, rest) "event: " type "\ndata: {\"event_type\":\"" type "\"" rest "}\n\n"
-#define IDONE                                                                                  \
-	IEVENT("interaction.completed", ",\"interaction\":{\"id\":\"v1\",\"status\":"          \
-					"\"done\"}")
-#define CONV "mistral", "/v1/conversations"
+#define IEVENT(type, rest)                                                                     \
+	"event: " type "\ndata: {\"event_type\":\"" type "\"" rest "}\n\n"
+#define IDONE IEVENT("interaction.completed", ",\"interaction\":{\"id\":\"v1\",\"status\":\"done\"}")
+#define CONV  "mistral", "/v1/conversations"
 #define MCALL(name, args)                                                                      \
-	"event: function.call.delta\ndata: "                                                   \
-	"{\"type\":\"function.call.delta\",\"output_index\":0,"                                \
+	"event: function.call.delta\ndata: {\"type\":\"function.call.delta\",\"output_index\":0,"  \
 	"\"tool_call_id\":\"t1\",\"name\":\"" name "\",\"arguments\":\"" args "\"}\n\n"
-#define MDONE                                                                                  \
-	"event: conversation.response.done\ndata: "                                            \
-	"{\"type\":\"conversation.response.done\"}\n\n"
+#define MDONE "event: conversation.response.done\ndata: {\"type\":\"conversation.response.done\"}\n\n"
 
 static const char SAME[] = "as it came, in whatever pieces";
 static const char ANYHOW[] = "it goes";
 
 #define ID_CALL(index, id, name, args)                                                         \
-	DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"" id                              \
+	DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"" id                               \
 	      "\",\"function\":{\"name\":\"" name "\",\"arguments\":\"" args "\"}}]")
 
 static const struct row {
@@ -859,8 +853,7 @@ piece_of(struct span event, size_t *from, size_t *to)
 {
 	static const char *const marks[] = { "\"delta\":{\"content\":\"",
 		"\"function\":{\"arguments\":\"", "_delta\",\"text\":\"",
-		"_delta\",\"partial_json\":\"", "\"message\":{\"content\":{\"text\":\"",
-		"_index\":0,\"delta\":\"" };
+		"_delta\",\"partial_json\":\"", "\"message\":{\"content\":{\"text\":\"", "_index\":0,\"delta\":\"" };
 
 	for (size_t i = 0; i < COUNT_OF(marks); i++) {
 		const char *at = memmem(event.p, event.n, marks[i], strlen(marks[i]));
@@ -917,10 +910,8 @@ count_arguments(struct span all, size_t n[256])
 	memset(n, 0, 256 * sizeof(*n));
 	for (size_t i = 0; i < COUNT_OF(marks); i++)
 		for (const char *at = all.p, *end = all.p + all.n;
-			at &&
-			(at = memmem(at, (size_t)(end - at), marks[i], strlen(marks[i])));)
-			for (at += strlen(marks[i]); at < end && *at != '"' && *at != '}';
-				at++) {
+			at && (at = memmem(at, (size_t)(end - at), marks[i], strlen(marks[i])));)
+			for (at += strlen(marks[i]); at < end && *at != '"' && *at != '}'; at++) {
 				at += *at == '\\';
 				n[(unsigned char)*at]++;
 			}

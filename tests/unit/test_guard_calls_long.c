@@ -482,9 +482,9 @@ static void
 keys_that_differ_in_case_deny_the_call(void **state)
 {
 	const struct span odd = SPAN_LIT("{\"path\":\"/tmp\",\"text\":\"int x\","
-					 "\"\\u0050ath\":\"/etc/x\"}"),
-			  plain = SPAN_LIT("{\"path\":\"/tmp\",\"text\":{\"Id\":1,"
-					   "\"id\":2},\"TEXT\":\"a\"}");
+					       "\"\\u0050ath\":\"/etc/x\"}"),
+				 plain = SPAN_LIT("{\"path\":\"/tmp\",\"text\":{\"Id\":1,"
+						 "\"id\":2},\"TEXT\":\"a\"}");
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(shapes); i++) {

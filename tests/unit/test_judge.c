@@ -70,10 +70,8 @@ laid_as(struct buf *out, enum layout layout)
 		put_older(out, FORM_LAST_UNDECIDED, "your frontend", false);
 		put_older(out, FORM_LAST_UNDECIDED, "the same frontend", false);
 	} else {
-		buf_span(out,
-			shipped_piece(layout == JOINT ? PIECE_JOINT_STANZA : PIECE_STANZA));
-		buf_span(out,
-			shipped_piece(layout == JOINT ? PIECE_JOINT_ROUTES : PIECE_ROUTES));
+		buf_span(out, shipped_piece(layout == JOINT ? PIECE_JOINT_STANZA : PIECE_STANZA));
+		buf_span(out, shipped_piece(layout == JOINT ? PIECE_JOINT_ROUTES : PIECE_ROUTES));
 	}
 	buf_str(out, own);
 	buf_str(out, "backend openai\n");
@@ -93,10 +91,8 @@ laid(struct buf *out)
 static const struct config *cfg;
 
 /* The targets of judge_target_rows.h; NULL for tests without its rows. */
-static const struct target chat_targets[] = {
-	{ .name = "a", .backend = "openai", .external = true },
-	{ .name = "b", .backend = "anthropic", .external = true }
-};
+static const struct target chat_targets[] = { { .name = "a", .backend = "openai", .external = true },
+	{ .name = "b", .backend = "anthropic", .external = true } };
 static const struct provider_credential credential = {
 	.provider = "c", .kind = BY_SIGV4, .host = "h.example"
 };
@@ -193,10 +189,10 @@ judge_row(const struct row *r, enum layout layout)
 		buf_init(&mine, 0);
 		buf_span(&mine, shipped("haproxy/haproxy.cfg"));
 	} else {
-		laid_as(&mine,
-			!strcmp(r->rule, "scope-changed") || !strcmp(r->rule, "stanza-older")
-				? OLDER
-				: layout);
+		laid_as(&mine, !strcmp(r->rule, "scope-changed") ||
+					       !strcmp(r->rule, "stanza-older")
+				       ? OLDER
+				       : layout);
 	}
 	buf_init(&ours, 0);
 	buf_span(&ours, shipped("haproxy/tollgate.cfg"));
@@ -371,9 +367,7 @@ static void
 route_without_a_backend_is_reported(void **state)
 {
 	static const struct target anywhere[] = { { .name = "d" } };
-	static const struct route loose = {
-		.name = "loose", .targets = anywhere, .ntargets = 1
-	};
+	static const struct route loose = { .name = "loose", .targets = anywhere, .ntargets = 1 };
 	static const struct policy p = { .routes = &loose, .nroutes = 1 };
 
 	(void)state;
@@ -408,8 +402,8 @@ rules_only_met_by_the_second_pass_are_reported(void **state)
 	(void)state;
 	for (int met = 0; met < 2; met++) {
 		laid_as(&mine, JOINT);
-		snprintf(text, sizeof(text), "%s%s    bind unix@",
-			rule + (met ? sizeof(rule) - 1 : 0), both);
+		snprintf(text, sizeof(text), "%s%s    bind unix@", rule + (met ? sizeof(rule) - 1 : 0),
+			both);
 		change(&mine, "    bind unix@", text);
 		snprintf(text, sizeof(text),
 			"\nfrontend https\n\tbind :8443\n%s%s\tacl tollgate req.hdr(host) -i "
@@ -427,8 +421,7 @@ rules_only_met_by_the_second_pass_are_reported(void **state)
 				line_of(buf_view(&mine), "code 301 unless acme"));
 			assert_non_null(strstr(j.errors.p, text));
 			assert_non_null(strstr(at, "frontend https have not met this rule"));
-			assert_non_null(
-				strstr(at, "unless acme or { so_name tollgate-inner }"));
+			assert_non_null(strstr(at, "unless acme or { so_name tollgate-inner }"));
 			assert_null(strstr(at, "path /old"));
 		}
 		judged_free(&j);
@@ -502,8 +495,7 @@ second_frontend_has_its_order(void **state)
 		"    http-request del-header ^x[-_]tollgate[-_] -m reg\n    http-request "
 		"set-var(txn.tollgate.set_authorization) ");
 	judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
-	assert_non_null(
-		strstr(j.errors.p, ": inner-lines: this line of the stanza must stand below "));
+	assert_non_null(strstr(j.errors.p, ": inner-lines: this line of the stanza must stand below "));
 	judged_free(&j);
 	buf_free(&mine);
 }

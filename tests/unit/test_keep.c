@@ -732,7 +732,8 @@ archive_is_whole(void)
 
 /* The machine was lost: restores from its archive, and verifies. */
 static void
-restore_elsewhere(const char *name, int restored, int archived, int verified, const char *wants)
+restore_elsewhere(
+	const char *name, int restored, int archived, int verified, const char *wants)
 {
 	rig_sh("rm -rf %s/lost*; mkdir %s/lost", r.dir, r.dir);
 	int code = audit("restore --journal %s/lost --archive %s --public-key %s.pub --since "
@@ -785,8 +786,7 @@ archive_without_its_first_or_last_segment_is_incomplete(void **state)
 	stop();
 	rig_sh("mv %s %s.whole", archive, archive);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		rig_sh("cd %s && rm -rf archive && cp -r archive.whole archive && cd archive "
-		       "&& "
+		rig_sh("cd %s && rm -rf archive && cp -r archive.whole archive && cd archive && "
 		       "FIRST=$(ls *.json | sed 's/.json//;q') && "
 		       "LAST=$(ls *.json | sed '$!d;s/.json//') && %s",
 			r.dir, rows[i].lose);

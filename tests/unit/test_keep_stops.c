@@ -19,8 +19,8 @@
 static const char *const points[] = { "pack-written", "pack-synced", "pack-verified",
 	"pack-manifest", "pack-placed", "plain-remove", "plain-removed", "archive-written",
 	"replace-aside", "archive-put", "archive-segment", "archive-hashes", "archive-manifest",
-	"archive-latest", "archive-marked", "trim-record", "trim-recorded", "trim-plain",
-	"trim-packed" };
+	"archive-latest",
+	"archive-marked", "trim-record", "trim-recorded", "trim-plain", "trim-packed" };
 
 static void
 kill_at_any_step_loses_nothing(void **state)

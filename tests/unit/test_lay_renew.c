@@ -85,10 +85,8 @@ static void
 put_joint_tree(void)
 {
 	static const char *const names[] = { "one", "two" };
-	static const char *const keys[] = {
-		"authorization \"Bearer x\"\n    server a api.openai.com:443",
-		"x-api-key x\n    server a api.anthropic.com:443"
-	};
+	static const char *const keys[] = { "authorization \"Bearer x\"\n    server a api.openai.com:443",
+		"x-api-key x\n    server a api.anthropic.com:443" };
 	struct buf text;
 
 	buf_init(&text, 0);
@@ -99,10 +97,8 @@ put_joint_tree(void)
 		SPAN_ARG(shipped_piece(PIECE_JOINT_STANZA)),
 		SPAN_ARG(shipped_piece(PIECE_JOINT_ROUTES)));
 	for (size_t i = 0; i < COUNT_OF(names); i++)
-		buf_printf(&text,
-			"backend %s\n%.*s    timeout server 10m\n    http-request set-header "
-			"%s\n",
-			names[i], SPAN_ARG(shipped_piece(PIECE_GUARD)), keys[i]);
+		buf_printf(&text, "backend %s\n%.*s    timeout server 10m\n    http-request set-header %s\n", names[i],
+			SPAN_ARG(shipped_piece(PIECE_GUARD)), keys[i]);
 	buf_putc(&text, 0);
 	put_tree(text.p, NULL);
 	buf_free(&text);
@@ -111,9 +107,8 @@ put_joint_tree(void)
 static const char *const later_in_order[] = { "set-var(txn.tollgate.id) ",
 	"set-var(txn.tollgate.set_authorization) ", "set-var(txn.tollgate.set_api_key) ",
 	"set-var(txn.tollgate.set_x_amz_security_token) ", "del-header ^x[-_]tollgate[-_]",
-	"del-header " CREDENTIAL_BEGINS "(authorization|", "set-header authorization %[",
-	"set-header api-key %[", "set-header x-amz-security-token %[",
-	"http-response del-header ^(set-cookie",
+	"del-header " CREDENTIAL_BEGINS "(authorization|", "set-header authorization %[", "set-header api-key %[",
+	"set-header x-amz-security-token %[", "http-response del-header ^(set-cookie",
 	"http-response set-header x-tollgate-said provider",
 	"http-after-response set-header x-tollgate-why " };
 
@@ -125,7 +120,8 @@ older_stanza_is_renewed_in_place(void **state)
 		"\tfilter spoe", "\thttp-request set-var(txn.tollgate_gated) bool(false)\n",
 		"\thttp-request set-var(txn.tollgate_gated) bool(true) if tollgate "
 		"!tollgate-inner\n",
-		OWN_NOTE "\thttp-request return status 503 ", "x-tollgate-leaving",
+		OWN_NOTE "\thttp-request return status 503 ",
+		"x-tollgate-leaving",
 		"\thttp-request send-spoe-group tollgate request if "
 		"tollgate-gated ",
 		"    http-request set-header host api.example.net\n",
@@ -134,9 +130,8 @@ older_stanza_is_renewed_in_place(void **state)
 	(void)state;
 	put_older_tree();
 	put("older", whole("etc/haproxy/haproxy.cfg"));
-	assert_int_equal(
-		tollgate("", "check", "--haproxy-only", "--haproxy", path("older"), "--haproxy",
-			"haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("older"), "--haproxy",
+				 "haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
 		1);
 	assert_non_null(strstr(cmd_err, ": scope-changed: "));
 	assert_non_null(strstr(cmd_out, ": stanza-older: "));
@@ -145,8 +140,7 @@ older_stanza_is_renewed_in_place(void **state)
 	in_order(whole("etc/haproxy/haproxy.cfg"), later_in_order, COUNT_OF(later_in_order));
 	assert_null(strstr(whole("etc/haproxy/haproxy.cfg"), "request if tollgate !"));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg.before-tollgate"), whole("older"));
-	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy",
-				 path("etc/haproxy/haproxy.cfg"),
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("etc/haproxy/haproxy.cfg"),
 				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
 				 "2.6.12", NULL),
 		0);
@@ -197,9 +191,8 @@ older_stanza_is_only_reported_without_the_option(void **state)
 	char *own = strstr(text, "    http-request set-header host");
 	memset(own, ' ', strcspn(own, "\n"));
 	put("older", text);
-	assert_int_equal(
-		tollgate("", "check", "--haproxy-only", "--haproxy", path("older"), "--haproxy",
-			"haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("older"), "--haproxy",
+				 "haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
 		0);
 	assert_string_equal(cmd_err, "");
 	assert_non_null(strstr(cmd_out, "advice: "));
@@ -245,9 +238,7 @@ lines_beside_todays(const char *text, struct buf *out)
 			for (struct span piece = shipped_piece(i); piece.n;) {
 				struct span l = span_trim(span_next(&piece, '\n'), " ");
 				l = span_trim(span_cut(l, 0, unquoted_at(l, "#")), " ");
-				today |= span_eq(
-					l, span_trim(span_cut(line, 0, unquoted_at(line, "#")),
-						   " "));
+				today |= span_eq(l, span_trim(span_cut(line, 0, unquoted_at(line, "#")), " "));
 			}
 		if (!today)
 			buf_printf(out, "%.*s\n", SPAN_ARG(line));
@@ -276,30 +267,24 @@ each_earlier_form_is_renewed(void **state)
 		buf_putc(&beside, 0);
 		if (strcmp(beside.p, "bind :80\nhttp-request set-header x-own rule\n"
 				     "http-request set-header host api.example.net\n"
-				     "http-after-response set-header x-own "
-				     "answer\ndefault_backend one\n") != 0)
+				     "http-after-response set-header x-own answer\ndefault_backend one\n") != 0)
 			fail_msg("form %u: beside the lines of today:\n%s", form, beside.p);
 		for (enum shipped_piece i = PIECE_JOINT_STANZA; i <= PIECE_JOINT_ROUTES; i++)
 			for (struct span piece = shipped_piece(i); piece.n;) {
 				struct span l = span_trim(span_next(&piece, '\n'), " ");
 				char line[4096];
 				snprintf(line, sizeof(line), "\t%.*s\n", SPAN_ARG(l));
-				if (l.n && *l.p != '#' &&
-					!span_starts(l, SPAN_LIT("acl tollgate ")) &&
-					!(form < 9 &&
-						span_is(l, "option idle-close-on-response")) &&
+				if (l.n && *l.p != '#' && !span_starts(l, SPAN_LIT("acl tollgate ")) &&
+					!(form < 9 && span_is(l, "option idle-close-on-response")) &&
 					times(text, line) != 1)
-					fail_msg("form %u has %u times\n%s", form,
-						times(text, line), line);
+					fail_msg("form %u has %u times\n%s", form, times(text, line), line);
 			}
 		assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy",
-					 path("etc/haproxy/haproxy.cfg"),
-					 path("etc/haproxy/tollgate/tollgate.cfg"),
+					 path("etc/haproxy/haproxy.cfg"), path("etc/haproxy/tollgate/tollgate.cfg"),
 					 "--haproxy-version", "2.6.12", NULL),
 			0);
 		assert_string_equal(cmd_err, "");
-		for (const char *rule[] = { "stanza-", "answer-lines", "-lines: " }, **p = rule;
-			p < rule + 3; p++)
+		for (const char *rule[] = { "stanza-", "answer-lines", "-lines: " }, **p = rule; p < rule + 3; p++)
 			if (strstr(cmd_out, *p))
 				fail_msg("form %u: %s", form, cmd_out);
 		assert_int_equal(INIT("--write"), 0);
@@ -318,8 +303,8 @@ each_earlier_form_is_renewed(void **state)
 static void
 last_form_equals_the_current_stanza(void **state)
 {
-	static const char *const marks[] = { "your global", "your frontend",
-		"the same frontend", "each backend" };
+	static const char *const marks[] = { "your global", "your frontend", "the same frontend",
+		"each backend" };
 	struct buf form, today;
 
 	(void)state;
@@ -362,10 +347,8 @@ line_changed_by_the_operator_is_kept(void **state)
 	put("etc/haproxy/haproxy.cfg", text.p);
 	assert_int_equal(INIT("--write"), 0);
 	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"), own));
-	assert_int_equal(
-		times(whole("etc/haproxy/haproxy.cfg"), "set-header x-tollgate-policy"), 1);
-	assert_int_equal(
-		times(whole("etc/haproxy/haproxy.cfg"), "set-header x-tollgate-receipt"), 1);
+	assert_int_equal(times(whole("etc/haproxy/haproxy.cfg"), "set-header x-tollgate-policy"), 1);
+	assert_int_equal(times(whole("etc/haproxy/haproxy.cfg"), "set-header x-tollgate-receipt"), 1);
 	buf_free(&text);
 }
 
@@ -425,8 +408,7 @@ newer_lines_are_added_in_place(void **state)
 	put_before(&text, span_str(whole("etc/haproxy/haproxy.cfg")));
 	buf_putc(&text, 0);
 	assert_string_equal(text.p, before.p);
-	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy",
-				 path("etc/haproxy/haproxy.cfg"),
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("etc/haproxy/haproxy.cfg"),
 				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
 				 "2.6.12", NULL),
 		0);
@@ -453,8 +435,7 @@ second_frontend_of_the_complete_example_is_renewed(void **state)
 	const char *text = strstr(whole("etc/haproxy/haproxy.cfg"), "frontend egress ");
 	assert_non_null(text);
 	in_order(text, later_in_order, COUNT_OF(later_in_order));
-	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy",
-				 path("etc/haproxy/haproxy.cfg"),
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("etc/haproxy/haproxy.cfg"),
 				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
 				 "2.6.12", NULL),
 		0);

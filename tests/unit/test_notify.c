@@ -203,8 +203,8 @@ notice_is_a_json_object_with_a_readable_line(void **state UNUSED)
 	assert_string_equal(text_of(j, "name"), "a/m1");
 	assert_string_equal(text_of(j, "node"), "gw-1");
 	assert_int_equal(strlen(text_of(j, "since")), 20);
-	assert_string_equal(
-		text_of(j, "text"), "tollgate gw-1: target a/m1 is out: failures in a row");
+	assert_string_equal(text_of(j, "text"),
+		"tollgate gw-1: target a/m1 is out: failures in a row");
 	const json_t *numbers = json_object_get(j, "numbers");
 	assert_int_equal(json_integer_value(json_object_get(numbers, "percent")), 90);
 	assert_string_equal(text_of(numbers, "why"), "a \"b\"\n");
@@ -414,8 +414,7 @@ notices_of_a_kind_are_sent_one_at_a_time(void **state UNUSED)
 		"tollgate gw-1: line 19 (and 19 more since the last message)");
 	const json_t *also = json_object_get(j, "also");
 	assert_int_equal(json_array_size(also), WEBHOOK_ALSO);
-	assert_string_equal(
-		json_string_value(json_array_get(also, WEBHOOK_ALSO - 1)), "line 18");
+	assert_string_equal(json_string_value(json_array_get(also, WEBHOOK_ALSO - 1)), "line 18");
 	assert_int_equal(counted(M_NOTIFY_SUPPRESSED), 19);
 	json_decref(j);
 	assert_int_equal(atomic_load(&got.n), 3);

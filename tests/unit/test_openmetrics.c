@@ -384,8 +384,8 @@ write_all(bool open)
 static void
 fill(void)
 {
-	const struct span label[SERIES_LABELS] = { SPAN_LIT("a \"route\"\\"),
-		SPAN_LIT("openai"), SPAN_LIT("other") };
+	const struct span label[SERIES_LABELS] = { SPAN_LIT("a \"route\"\\"), SPAN_LIT("openai"),
+		SPAN_LIT("other") };
 
 	for (int i = 0; i < 2; i++) {
 		w[i] = calloc(1, sizeof(*w[i]));
@@ -393,8 +393,7 @@ fill(void)
 			histogram_add(&w[i]->stage[STAGE_TOTAL], us);
 			histogram_add(&w[i]->stage[STAGE_READ], us);
 		}
-		series_count(
-			&w[i]->series, label, &(struct series_part){ SERIES_PERMIT, 3 }, 1);
+		series_count(&w[i]->series, label, &(struct series_part){ SERIES_PERMIT, 3 }, 1);
 		struct provider_entry *e = provider_entry(&w[i]->providers, SPAN_LIT("openai"));
 		provider_heard(e, true, 1234567);
 		provider_answered(e, 200, 1);
@@ -446,8 +445,9 @@ exemplars_are_written_only_in_openmetrics(void **state)
 	exemplar_put(&e->first_byte_of[1], 1234, TRACE, ID, 1790000000123);
 	char *after = write_all(false), *s = write_all(true);
 	assert_string_equal(before, after); /* the text format has no exemplars */
-	assert_non_null(strstr(s, "le=\"2.5e-05\"} 6 # {trace_id=\"" TRACE
-				  "\",decision_id=\"" ID "\"} 0.000021 1790000000.123\n"));
+	assert_non_null(strstr(s,
+		"le=\"2.5e-05\"} 6 # {trace_id=\"" TRACE "\",decision_id=\"" ID
+		"\"} 0.000021 1790000000.123\n"));
 	assert_non_null(strstr(s, "le=\"+Inf\"} 30 # {trace_id="));
 	assert_non_null(strstr(s, "} 1.234000 1790000000.123\n"));
 	assert_null(strstr(s, "OLDER"));

@@ -1,6 +1,5 @@
-/* Each option of the command line belongs to verbs. The table of options (option_rows) and the
- * usage lines (CMD_TABLE) agree, and a verb refuses each option of other verbs with a message
- * that names them. */
+/* Each option of the command line belongs to verbs. The table of options (option_rows) and the usage lines (CMD_TABLE)
+ * agree, and a verb refuses each option of other verbs with a message that names them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,8 +84,7 @@ next_named(struct span *text, char out[OPTION_WHAT_MAX])
 			dashes = 1;
 		word = span_cut(word, dashes, word.n);
 		size_t n = 0;
-		while (n < word.n &&
-			((word.p[n] >= 'a' && word.p[n] <= 'z') || word.p[n] == '-'))
+		while (n < word.n && ((word.p[n] >= 'a' && word.p[n] <= 'z') || word.p[n] == '-'))
 			n++;
 		if (!dashes || !n)
 			continue;
@@ -143,11 +141,9 @@ form_has_value(const struct usage_form *f, const char *option)
 	char want[OPTION_WHAT_MAX];
 	size_t n = (size_t)snprintf(want, sizeof(want), "%s%s", option[1] ? "--" : "-", option);
 
-	for (const char *p = f->text.p;
-		(p = memmem(p, (size_t)(f->text.p + f->text.n - p), want, n)); p += n)
+	for (const char *p = f->text.p; (p = memmem(p, (size_t)(f->text.p + f->text.n - p), want, n)); p += n)
 		if (p[n] == '=' || (p[n] == '[' && p[n + 1] == '=') ||
-			(p[n] == ' ' && !strchr("-(|<", p[n + 1]) &&
-				strncmp(p + n, " [-", 3) != 0))
+			(p[n] == ' ' && !strchr("-(|<", p[n + 1]) && strncmp(p + n, " [-", 3) != 0))
 			return true;
 		else if (strchr(" ])", p[n]))
 			return false;
@@ -161,12 +157,11 @@ row_has_a_value_if_the_usage_line_has_one(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < nforms; i++)
-		for (struct span text = forms[i].text;
-			!forms[i].all && next_named(&text, name);) {
+		for (struct span text = forms[i].text; !forms[i].all && next_named(&text, name);) {
 			const struct option_row *row = row_of(&forms[i], name);
 			if (row && form_has_value(&forms[i], name) != (row->value != NULL))
-				fail_msg("%s %s: --%s: value: %s", forms[i].command,
-					forms[i].verb, name, row->value ? row->value : "none");
+				fail_msg("%s %s: --%s: value: %s", forms[i].command, forms[i].verb, name,
+					row->value ? row->value : "none");
 		}
 }
 
@@ -181,8 +176,8 @@ options_of_usage_lines_are_in_the_table(void **state)
 		for (struct span text = forms[i].text;
 			!forms[i].all && next_named(&text, name);)
 			if (!belongs(&forms[i], name))
-				fail_msg("%s %s: --%s is in no row", forms[i].command,
-					forms[i].verb, name);
+				fail_msg("%s %s: --%s is in no row", forms[i].command, forms[i].verb,
+					name);
 }
 
 /* The rows that commands parse, as in the sources: { "NAME", .text = … }. */
@@ -191,9 +186,7 @@ parsed_options_have_a_usage_line(void **state)
 {
 	static char text[65536];
 	size_t n = 0;
-	FILE *f = popen(
-		"grep -rhoE '\\{ \"[a-z-]+\", *\\.(text|flag|count)' spoa/cmd --include='*.c'",
-		"r");
+	FILE *f = popen("grep -rhoE '\\{ \"[a-z-]+\", *\\.(text|flag|count)' spoa/cmd --include='*.c'", "r");
 
 	(void)state;
 	assert_non_null(f);
@@ -347,16 +340,13 @@ help_has_options_and_an_example(void **state)
 		const struct usage_form *f = &forms[i];
 		if (f->all)
 			continue;
-		const char *args[] = { f->command, f->verb[0] ? f->verb : "--help", "--help",
-			NULL };
+		const char *args[] = { f->command, f->verb[0] ? f->verb : "--help", "--help", NULL };
 		assert_int_equal(tollgate_argv("", args), EXIT_DONE);
 		for (const struct option_row *row = option_rows; row->name; row++) {
 			char line[OPTION_WHAT_MAX];
-			snprintf(line, sizeof(line), "\n  %s%s", row->name[1] ? "--" : "-",
-				row->name);
+			snprintf(line, sizeof(line), "\n  %s%s", row->name[1] ? "--" : "-", row->name);
 			if (belongs(f, row->name) && !strstr(cmd_out, line))
-				fail_msg("%s %s: no line for --%s", f->command, f->verb,
-					row->name);
+				fail_msg("%s %s: no line for --%s", f->command, f->verb, row->name);
 		}
 		char example[OPTION_WHAT_MAX];
 		snprintf(example, sizeof(example), "\n  tollgate %s", f->command);
@@ -372,17 +362,14 @@ static void
 help_names_the_verbs_of_its_options(void **state)
 {
 	static const char *const rows[][2] = {
-		{ "policy", "\n  --since TIME                replay, history: only records "
-			    "from this time on" },
-		{ "policy", "\n  --since TIME                apply, back: replay records from "
-			    "this time on" },
+		{ "policy", "\n  --since TIME                replay, history: only records from this time on" },
+		{ "policy", "\n  --since TIME                apply, back: replay records from this time on" },
 		{ "limit", "\n  --until TIME                set: when the key" },
 		{ "limit", "\n  --json                      print JSON" },
 		{ "quota", "\n  --team NAME                 the team" },
 		{ "audit", "\n  --octets                    export: put" },
 		{ "audit", "\n  --no-index                  read every record" },
-		{ "audit",
-			"\n  --by TERM                   search: count records by this term" },
+		{ "audit", "\n  --by TERM                   search: count records by this term" },
 		{ "audit", "\n  --person NAME               subject, erase: the person" },
 		{ "tools", "\n  --all                       approve: approve all tools" },
 	};
@@ -400,9 +387,8 @@ verb_may_follow_its_options(void **state)
 {
 	(void)state;
 	assert_int_equal(tollgate("", "key", "--ttl", "3d", "list", NULL), 2);
-	assert_non_null(strstr(cmd_err,
-		"tollgate: key list: --ttl is an option of key new, key change, "
-		"key rotate\n"));
+	assert_non_null(strstr(cmd_err, "tollgate: key list: --ttl is an option of key new, key change, "
+					"key rotate\n"));
 	assert_int_equal(tollgate("", "audit", "list", "--unknown", NULL), 2);
 	assert_non_null(strstr(cmd_err, "tollgate: --unknown: no such option; see --help\n"));
 }

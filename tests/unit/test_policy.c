@@ -452,8 +452,8 @@ demo_issuer_fills_a_jwt_entry(void **state)
 	fix_done(&f);
 	assert_null(
 		fix_load(&f, &cfg, H "identity: [{jwt: {demo_issuer: true, issuer: x}}]\n"));
-	assert_non_null(strstr(
-		buf_view(&f.d.text).p, "t.yaml:5:38: issuer: demo_issuer already sets it"));
+	assert_non_null(
+		strstr(buf_view(&f.d.text).p, "t.yaml:5:38: issuer: demo_issuer already sets it"));
 	fix_done(&f);
 	o = fopen(issuer, "w");
 	assert_non_null(o);

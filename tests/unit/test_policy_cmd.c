@@ -89,19 +89,16 @@ rule_that_changed_the_target_is_covered(void **state)
 		"identity: [{none: {person: nobody}}]\n"
 		"providers: {us: {backend: u, dialect: openai, region: us}, "
 		"eu: {backend: e, dialect: openai, region: eu}}\n"
-		"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: [us, "
-		"eu]}]\n"
+		"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: [us, eu]}]\n"
 		"rules:\n"
-		"  - {name: stay, when: '\"pii\" in prompt.classes && target.region != "
-		"\"eu\"', "
+		"  - {name: stay, when: '\"pii\" in prompt.classes && target.region != \"eu\"', "
 		"deny: true}\n"
 		"  - {name: here, when: 'model.name == \"local\"', route: {targets: [eu]}}\n"
 		"  - {name: never, when: 'model.name == \"none\" && target.name == \"us\"', "
 		"deny: true}\n");
 	put("t.test.yaml", HEAD
 		"  - {name: moved, request: {prompt: a@example.com}, expect: {target: eu}}\n"
-		"  - {name: routed, request: {prompt: hi, model: local}, expect: {target: "
-		"eu}}\n");
+		"  - {name: routed, request: {prompt: hi, model: local}, expect: {target: eu}}\n");
 	assert_int_equal(tollgate("", "policy", "test", "--require-coverage", dir, NULL), 1);
 	holds(cmd_out, "# t: 2 of 3 rules matched in 2 cases; not matched: never\n");
 }

@@ -141,8 +141,8 @@ errors_in_data_are_found_at_load(void **state)
 	struct policy_fix f;
 	assert_null(
 		load(&f, POLICY_HEAD "rules: [{name: r, when: 'data.x == 1', deny: true}]\n"));
-	assert_non_null(strstr(buf_view(&f.d.text).p,
-		"when: data: the policy has no data source of that name"));
+	assert_non_null(strstr(
+		buf_view(&f.d.text).p, "when: data: the policy has no data source of that name"));
 	fix_done(&f);
 }
 

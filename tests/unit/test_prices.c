@@ -34,8 +34,7 @@ read_list_of(const char *text)
 static const struct {
 	const char *name, *in, *at, *says;
 } mistakes[] = {
-	{ "no version", "providers: {}\n", "1:1",
-		"prices: the version of the format is missing" },
+	{ "no version", "providers: {}\n", "1:1", "prices: the version of the format is missing" },
 	{ "another version", "prices: 2\nproviders: {}\n", "1:9", "1 is expected, found 2" },
 	{ "no providers", "prices: 1\n", "1:1", "providers is missing" },
 	{ "an unknown key", HEAD "    - {model: a, input: 1, output: 2, cachd: 3}\n", "4:39",
@@ -60,8 +59,7 @@ static const struct {
 		HEAD "    - {model: a, input: 0.1234567, output: 2}\n", "4:25",
 		"at most 1000000 US dollars with at most 6 digits after the point" },
 	{ "a price for one", HEAD "    - {model: a, input: 0, output: 0, search: 1 USD}\n",
-		"4:47",
-		"search: US dollars for one, such as 2.50, without sign and exponent, are" },
+		"4:47", "search: US dollars for one, such as 2.50, without sign and exponent, are" },
 	{ "a day that there is not",
 		HEAD "    - {model: a, from: 2026-02-31, input: 1, output: "
 		     "2}\n",
@@ -382,8 +380,7 @@ errors_of_prices_in_a_policy_are_reported(void **state)
 		{ POLICY("prices: nowhere.yaml\n", ""), "nowhere.yaml" },
 		{ POLICY("prices: prices.yaml\n", ", prices: cheep"),
 			"has no provider cheep, did you mean cheap?" },
-		{ POLICY("", ", prices: cheap"),
-			"prices: the policy has no price file: add prices: FILE" },
+		{ POLICY("", ", prices: cheap"), "prices: the policy has no price file: add prices: FILE" },
 		{ POLICY("unknown_price: free\n", ""),
 			"unknown_price: deny, or prices such as {input: 10, output: 50}, is "
 			"expected, found free" },
@@ -439,8 +436,7 @@ models_without_a_price_are_remarked(void **state)
 		"  - {name: good, when: 'model.name == \"x\"', route: {model: m}}\n"
 		"  - {name: bad, when: 'model.name == \"x\"', route: {model: o}}\n"
 		"limits:\n"
-		"  - {name: l, usd: 5, window: 1h, at_limit: {model: p}, when: 'route.name != "
-		"\"spared\"'}\n";
+		"  - {name: l, usd: 5, window: 1h, at_limit: {model: p}, when: 'route.name != \"spared\"'}\n";
 	struct policy_fix f;
 	int64_t now;
 
@@ -453,17 +449,14 @@ models_without_a_price_are_remarked(void **state)
 	fix_config.cache_redis = NULL;
 	remarks[0] = '\0';
 	policy_price_notes(f.p, now, &(struct noting){ .note = remark });
-	const char *want[] = {
-		"prices.yaml: the prices are as of 2026-03-02, 91 days ago: compare them with",
+	const char *want[] = { "prices.yaml: the prices are as of 2026-03-02, 91 days ago: compare them with",
 		"\n7 target azure: model n has no price in ",
 		"\n18 rule bad: model o has no price in ",
 		"\n20 limit l: model p has no price in ",
 		"prices.yaml: limits in dollars refuse it: add the price\n",
 		"route d: cache: embeddings model vectors has no price in ",
 		"prices.yaml: its cost is not counted\n",
-		"\n8 route c: mine has no price list: limit l refuses every request: add the "
-		"provider to the list, or set unknown_price\n"
-	};
+		"\n8 route c: mine has no price list: limit l refuses every request: add the provider to the list, or set unknown_price\n" };
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		if (!strstr(remarks, want[i]))
 			fail_msg("%s is not in: %s", want[i], remarks);

@@ -120,8 +120,7 @@ node_found_by_a_tick_is_connected(void **state)
 	redis_free(&r);
 }
 
-/* A slot moves and moves back before the map is read: the map is the same, but a redirection
- * has been followed. */
+/* A slot moves and moves back before the map is read: the map is the same, but a redirection has been followed. */
 static void
 slot_that_moved_back_at_once_is_found(void **state)
 {
@@ -412,16 +411,15 @@ move_slot(unsigned slot, struct server *from, struct server *to)
 		server_do(from, "CLUSTER SETSLOT %u MIGRATING %s", slot, ids[1]), "OK");
 	redisReply *keys = redisCommand(from->c, "CLUSTER GETKEYSINSLOT %u 1000", slot);
 	for (size_t i = 0; i < keys->elements; i++)
-		server_do(from, "MIGRATE 127.0.0.1 %u %s 0 5000", to->port,
-			keys->element[i]->str);
+		server_do(from, "MIGRATE 127.0.0.1 %u %s 0 5000", to->port, keys->element[i]->str);
 	freeReplyObject(keys);
 	server_do(to, "CLUSTER SETSLOT %u NODE %s", slot, ids[1]);
 	for (int i = 0; i < NODES; i++)
 		server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, ids[1]);
 }
 
-/* `redis-cli --cluster del-node` resets a node that has been emptied: the node then knows of no
- * slot, and redirects nobody. A worker may not know yet that the slot has moved. */
+/* `redis-cli --cluster del-node` resets a node that has been emptied: the node then knows of no slot, and
+ * redirects nobody. A worker may not know yet that the slot has moved. */
 static void
 node_without_slots_is_left(void **state)
 {
@@ -473,8 +471,7 @@ admitted_of(struct line *l, const struct quota_dim *d, size_t n, uint64_t limit)
 	return admitted;
 }
 
-/* One worker has admitted the whole limit and does not know that its slot has moved. Another
- * worker knows. */
+/* One worker has admitted the whole limit and does not know that its slot has moved. Another worker knows. */
 static void
 limit_applies_before_all_workers_know_of_a_move(void **state)
 {
@@ -514,8 +511,7 @@ limit_applies_before_all_workers_know_of_a_move(void **state)
 	}
 }
 
-/* The new node owns the slot already, but the old node does not know yet and still answers ASK.
- */
+/* The new node owns the slot already, but the old node does not know yet and still answers ASK. */
 static void
 limit_applies_while_two_nodes_disagree(void **state)
 {
@@ -533,16 +529,14 @@ limit_applies_while_two_nodes_disagree(void **state)
 		snprintf(from, sizeof(from), "%s", id(&node[0]));
 		server_do(&node[1], "CLUSTER SETSLOT %u IMPORTING %s", slot, from);
 		server_do(&node[0], "CLUSTER SETSLOT %u MIGRATING %s", slot, id(&node[1]));
-		redisReply *keys =
-			redisCommand(node[0].c, "CLUSTER GETKEYSINSLOT %u 1000", slot);
+		redisReply *keys = redisCommand(node[0].c, "CLUSTER GETKEYSINSLOT %u 1000", slot);
 		for (size_t i = 0; i < keys->elements; i++)
 			server_do(&node[0], "MIGRATE 127.0.0.1 %u %s 0 5000", node[1].port,
 				keys->element[i]->str);
 		freeReplyObject(keys);
 		server_do(&node[1], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
 		redis_note_moved_slot(l[1].redis, slot, to);
-		struct ask a[2] = { { .q.ndims = 1, .q.dim[0] = d },
-			{ .q.ndims = 1, .q.dim[0] = d } };
+		struct ask a[2] = { { .q.ndims = 1, .q.dim[0] = d }, { .q.ndims = 1, .q.dim[0] = d } };
 		for (int i = 0; i < 2; i++)
 			ask(l[i].quota, &a[i]);
 		wait_for(a, 2);
@@ -567,7 +561,7 @@ slot_of_epoch(const struct line *l, const struct quota_dim *d)
 
 /* Runs until the key of the epoch is in another slot for each worker. */
 static void
-becomes_tagged(struct line l[static LINES], const struct quota_dim *d, unsigned not )
+becomes_tagged(struct line l[static LINES], const struct quota_dim *d, unsigned not)
 {
 	uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
 	bool all = false;
@@ -580,8 +574,8 @@ becomes_tagged(struct line l[static LINES], const struct quota_dim *d, unsigned 
 		for (int i = 0; i < LINES; i++) {
 			/* the write that is tried once a second comes at the worst moment */
 			redis_at(l[i].redis, span_str(d->key))->write_at_us = 0;
-			all = all && life_at(&l[i], d)->epoch &&
-			      slot_of_epoch(&l[i], d) != not &&!redis_life_asked(l[i].redis);
+			all = all && life_at(&l[i], d)->epoch && slot_of_epoch(&l[i], d) != not &&
+			      !redis_life_asked(l[i].redis);
 		}
 	}
 	assert_true(all);
@@ -593,8 +587,7 @@ epoch_continues_while_slots_move(void **state)
 {
 	static const struct {
 		const char *name;
-		unsigned moves; /* of the slot with the key of the epoch, before the workers
-				   look */
+		unsigned moves; /* of the slot with the key of the epoch, before the workers look */
 		int flush;	/* before which of them the node is flushed; -1: never */
 		bool same;	/* the epoch is the same */
 	} rows[] = {
@@ -711,8 +704,7 @@ second_key_is_written_once_redis_permits_it(void **state)
 	lines_down(l);
 }
 
-/* While a worker looks for the epoch under a new key, the map gives the epoch yet another key.
- */
+/* While a worker looks for the epoch under a new key, the map gives the epoch yet another key. */
 static void
 epoch_continues_while_its_key_changes_again(void **state)
 {
@@ -791,8 +783,7 @@ promote(struct server *s)
 	assert_true(says(s, "INFO replication", "master_link_status:up"));
 	/* After slots have moved, the other masters may refuse their votes; the last attempts
 	 * need none. */
-	for (int i = 0; i < 300 && !strstr(server_line(s, "INFO replication"), "role:master");
-		i++) {
+	for (int i = 0; i < 300 && !strstr(server_line(s, "INFO replication"), "role:master"); i++) {
 		if (i % 30 == 0)
 			server_do(s, i < 60 ? "CLUSTER FAILOVER" : "CLUSTER FAILOVER TAKEOVER");
 		usleep(100000);
@@ -802,8 +793,7 @@ promote(struct server *s)
 
 /* Runs until the limit is counted by this server, in an epoch that all workers have entered. */
 static void
-becomes_served_by(
-	struct line l[static LINES], const struct quota_dim *d, const struct server *s)
+becomes_served_by(struct line l[static LINES], const struct quota_dim *d, const struct server *s)
 {
 	uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
 	bool all = false;
@@ -815,8 +805,7 @@ becomes_served_by(
 		all = true;
 		for (int i = 0; i < LINES; i++) {
 			const struct redis *r = redis_at(l[i].redis, span_str(d->key));
-			all = all && r && r->place.port == s->port &&
-			      lives_settled(l[i].quota, d);
+			all = all && r && r->place.port == s->port && lives_settled(l[i].quota, d);
 		}
 	}
 	assert_true(all);
@@ -829,7 +818,7 @@ limit_is_full_after_slot_returns(void **state)
 {
 	static const struct {
 		const char *name;
-		bool fails_over;       /* else only its slot moves */
+		bool fails_over; /* else only its slot moves */
 		struct server *way[4]; /* after node 0, until NULL */
 	} rows[] = {
 		{ "a slot moves to another node and back", false, { &node[1], &node[0] } },

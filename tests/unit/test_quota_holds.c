@@ -455,15 +455,13 @@ amount_released_while_redis_clock_is_ahead_is_free(void **state)
 		store_up(true);
 		struct redis_life *life =
 			(struct redis_life *)(uintptr_t)redis_life(st.line.redis);
-		assert_int_equal(
-			reserve_dim(st.quota, &a, dim(shapes[i], 10, 1)), QUOTA_ADMITTED);
+		assert_int_equal(reserve_dim(st.quota, &a, dim(shapes[i], 10, 1)), QUOTA_ADMITTED);
 		const struct redis_life was = *life;
 		life->offset_us += 32 * 60000000ll;
 		quota_release(st.quota, &a.q, clock_mono_us());
 		*life = was;
 		run_for(5000);
-		assert_int_equal(
-			reserve_dim(st.quota, &b, dim(shapes[i], 10, 1)), QUOTA_ADMITTED);
+		assert_int_equal(reserve_dim(st.quota, &b, dim(shapes[i], 10, 1)), QUOTA_ADMITTED);
 		counts_are("after it", &b, 0, 1, 9);
 		keys_expire_after(1);
 		store_down();

@@ -762,8 +762,7 @@ three_at_once_come_back(struct line *l, struct line *by)
 	assert_int_equal(a[3].q.result, QUOTA_ADMITTED);
 	assert_true(a[3].q.dim[0].counted_ms - first_ms > SHORT_S * 1010);
 	/* Retry-After of a refusal has whole seconds. */
-	return tried_ms - first_ms <= SHORT_S * 1020 &&
-	       said_ms - first_ms <= SHORT_S * 1020 + 1010;
+	return tried_ms - first_ms <= SHORT_S * 1020 && said_ms - first_ms <= SHORT_S * 1020 + 1010;
 }
 
 static bool

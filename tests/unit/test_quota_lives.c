@@ -423,10 +423,8 @@ missing_member_is_known_by_name(void **state)
 		bool back;
 		size_t nodes;
 	} rows[] = {
-		{ "all", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(2, 1, 0), W(1, 1, 0)), true,
-			2 },
-		{ "one is missing", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0)), false,
-			1 },
+		{ "all", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(2, 1, 0), W(1, 1, 0)), true, 2 },
+		{ "one is missing", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0)), false, 1 },
 		{ "another node", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0), W(3, 1, 0)),
 			false, 2 },
 		{ "another node, often", NAMES(W(1, 1, 0), W(2, 1, 0)),
@@ -447,8 +445,8 @@ missing_member_is_known_by_name(void **state)
 			names_nodes(&rows[i].is) != rows[i].nodes)
 			fail_msg("%s", rows[i].name);
 	assert_int_equal(worker_name(7, 1 << 22 | 5, 3), W(7, 5, 3));
-	const struct span pairs[] = { SPAN_LIT("-1"), SPAN_LIT("5"), SPAN_LIT("x"),
-		SPAN_LIT("5"), SPAN_LIT("12"), SPAN_LIT("5") };
+	const struct span pairs[] = { SPAN_LIT("-1"), SPAN_LIT("5"), SPAN_LIT("x"), SPAN_LIT("5"),
+		SPAN_LIT("12"), SPAN_LIT("5") };
 	struct names read;
 	names_read(&read, pairs, 3);
 	assert_int_equal(read.n, 2);

@@ -347,16 +347,16 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		{ "sixteen processes never exceed the limit, and use it",
 			processes_never_exceed_the_limit, NULL, NULL, &races[0] },
-		{ "some processes are killed", processes_never_exceed_the_limit, NULL, NULL,
-			&races[1] },
-		{ "Redis is stopped and continued", processes_never_exceed_the_limit, NULL,
-			NULL, &races[2] },
-		{ "Redis restarts empty", processes_never_exceed_the_limit, NULL, NULL,
-			&races[3] },
-		{ "Sentinels promote a replica", processes_never_exceed_the_limit, NULL, NULL,
-			&races[4] },
-		{ "clocks are 40 s apart and step", processes_never_exceed_the_limit, NULL,
-			NULL, &races[5] },
+		{ "some processes are killed",
+			processes_never_exceed_the_limit, NULL, NULL, &races[1] },
+		{ "Redis is stopped and continued",
+			processes_never_exceed_the_limit, NULL, NULL, &races[2] },
+		{ "Redis restarts empty",
+			processes_never_exceed_the_limit, NULL, NULL, &races[3] },
+		{ "Sentinels promote a replica",
+			processes_never_exceed_the_limit, NULL, NULL, &races[4] },
+		{ "clocks are 40 s apart and step",
+			processes_never_exceed_the_limit, NULL, NULL, &races[5] },
 	};
 
 	all = mmap(

@@ -159,8 +159,7 @@ each_checkpoint_leads_to_the_same_state(void)
 	fold_lines(all, buf_view(&text), 0, lines);
 	quota_fold_write(all, &whole);
 	for (size_t k = 0; k <= lines; k++) {
-		struct quota_fold *first = quota_fold_new(shares),
-				  *next = quota_fold_new(shares);
+		struct quota_fold *first = quota_fold_new(shares), *next = quota_fold_new(shares);
 		quota_fold_clock(first, all->now_ms);
 		quota_fold_clock(next, all->now_ms);
 		fold_lines(first, buf_view(&text), 0, k);
@@ -535,8 +534,7 @@ segment_of_a_clock_that_was_behind_hides_no_earlier_one(void **state)
 	const struct quota_recall_into into = { t, NULL, clock_wall_ns() / 1000000, shares,
 		keep_line, NULL, NULL };
 	buf_init(&why, 4096);
-	assert_int_equal(
-		quota_recall_read(&r, journal, "n", time(NULL) - 3600, &into, &why), 0);
+	assert_int_equal(quota_recall_read(&r, journal, "n", time(NULL) - 3600, &into, &why), 0);
 	assert_true(r.records > 0);
 	unlink(path);
 	buf_free(&why);
@@ -725,16 +723,15 @@ too_long_line_is_skipped(void **state)
 	memset(signature, 'A', sizeof(signature) - 1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct quota_table *t = quota_table_new(&self);
-		const struct quota_recall_into into = { t, NULL, clock_wall_ns() / 1000000,
-			shares, keep_line, NULL, NULL };
+		const struct quota_recall_into into = { t, NULL, clock_wall_ns() / 1000000, shares,
+			keep_line, NULL, NULL };
 		struct quota_recall r;
 		SCOPED_BUF(why, 4096);
 		journal_begins();
 		if (i > 0)
 			fprintf(segment,
 				"{\"v\":1,\"commit\":{\"node\":\"n\",\"boot\":1,\"first\":1,"
-				"\"seq\":1,\"head\":\"%064d\",\"time\":\"2026-11-21T00:00:"
-				"00Z\"},"
+				"\"seq\":1,\"head\":\"%064d\",\"time\":\"2026-11-21T00:00:00Z\"},"
 				"\"key\":\"%016d\",\"sig\":\"%s==\"}\n",
 				0, 0, signature);
 		for (size_t k = 0; k < 2 * LINES_MAX_BYTES + 1; k++)
@@ -814,11 +811,9 @@ fold_month(struct quota_fold *f, unsigned n, int64_t end_s)
 
 	snprintf(d.key, sizeof(d.key), "tollgate:q:{month:%024u}", n);
 	int bytes = snprintf(line, sizeof(line),
-		"{\"type\":\"decision\",\"id\":\"R%u\",\"decision\":\"permit\",\"reserved\":["
-		"\"%.*s\"]}",
+		"{\"type\":\"decision\",\"id\":\"R%u\",\"decision\":\"permit\",\"reserved\":[\"%.*s\"]}",
 		n, (int)quota_write(&d, charge), charge);
-	quota_fold_line(
-		f, "n-00000001-0000000000000001.jsonl", 0, span_of(line, (size_t)bytes));
+	quota_fold_line(f, "n-00000001-0000000000000001.jsonl", 0, span_of(line, (size_t)bytes));
 }
 
 static void
@@ -851,16 +846,12 @@ charges_of_all_slices_share_one_entry(void **state)
 		struct quota_fold *f = quota_fold_new(NULL);
 		for (int slice = 1; slice <= QUOTA_SLICES; slice++) {
 			char charge[QUOTA_TEXT_MAX], line[1024];
-			struct quota_dim d = { .span = { .kind = QUOTA_ROLLING,
-						       .window_s = 60 },
-				.at = { .bucket = 295379537,
-					.epoch = epochs[i],
-					.slice = slice },
+			struct quota_dim d = { .span = { .kind = QUOTA_ROLLING, .window_s = 60 },
+				.at = { .bucket = 295379537, .epoch = epochs[i], .slice = slice },
 				.n = 1 };
 			strcpy(d.key, "tollgate:q:{r:0123}");
 			int bytes = snprintf(line, sizeof(line),
-				"{\"type\":\"decision\",\"id\":\"R%d\",\"decision\":\"permit\","
-				"\"reserved\":[\"%.*s\"]}",
+				"{\"type\":\"decision\",\"id\":\"R%d\",\"decision\":\"permit\",\"reserved\":[\"%.*s\"]}",
 				slice, (int)quota_write(&d, charge), charge);
 			quota_fold_line(f, "n-00000001-0000000000000001.jsonl", 0,
 				span_of(line, (size_t)bytes));

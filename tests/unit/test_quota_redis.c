@@ -90,16 +90,11 @@ settlement_answered_late_is_counted_once(void **state)
 		enum quota_orphan orphan;
 		uint64_t stopped_us, used;
 	} rows[] = {
-		{ "rolling, the connection stays", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 300000,
-			672 },
-		{ "rolling, another connection", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 2200000,
-			672 },
-		{ "a day, the connection stays", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 300000,
-			672 },
-		{ "a day, another connection", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 2200000,
-			672 },
-		{ "a hold that expires, below it", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 300000,
-			150 },
+		{ "rolling, the connection stays", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 300000, 672 },
+		{ "rolling, another connection", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 2200000, 672 },
+		{ "a day, the connection stays", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 300000, 672 },
+		{ "a day, another connection", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 2200000, 672 },
+		{ "a hold that expires, below it", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 300000, 150 },
 		{ "a hold that expires, another connection", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP,
 			2200000, 672 },
 	};
@@ -626,8 +621,7 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 		notes += strstr(at, "tollgate:p:") == at + 10 + strcspn(at + 10, "t");
 	for (int i = notes; i > 0; i--)
 		say(f, ":1\r\n");
-	for (int i = times(in, "\r\nINCRBY\r\n") - asks; (f->counts || f->began_us) && i > 0;
-		i--)
+	for (int i = times(in, "\r\nINCRBY\r\n") - asks; (f->counts || f->began_us) && i > 0; i--)
 		say(f, ":1\r\n");
 	if (f->began_us && asks)
 		say_counts(f, times(in, "MGET") - beats > 1);

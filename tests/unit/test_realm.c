@@ -23,8 +23,7 @@ static const char realms_text[] =
 	"  - jwt: {header: x-second, issuer: https://idp/, audience: gw, jwks: jwks.json,\n"
 	"      realm: Acme-2.eu_x}\n"
 	"  - signed_headers: {keys: hmac.yaml}\n"
-	"  - signed_headers: {prefix: x-proxy-, signature: x-proxy-signature, keys: "
-	"hmac.yaml,\n"
+	"  - signed_headers: {prefix: x-proxy-, signature: x-proxy-signature, keys: hmac.yaml,\n"
 	"      realm: proxy}\n"
 	"  - api_key: {keys: keys.yaml}\n"
 	"  - client_certificate: {person: subject.CN, realm: machines}\n"
@@ -102,17 +101,16 @@ token_names_a_person_of_its_realm(void **state)
 			arena_init(&a, 0, false);
 			buf_init(&b, 0);
 			snprintf(payload, sizeof(payload),
-				"{\"iss\":\"https://%s/\",\"aud\":\"gw\",\"sub\":\"%s\"," TIMES
-				"}",
+				"{\"iss\":\"https://%s/\",\"aud\":\"gw\",\"sub\":\"%s\"," TIMES "}",
 				tokens[i].issuer, tokens[i].sub);
 			put_bearer(&b, &ed, ED_A, payload);
-			int err = ask_at(
-				tokens[i].header, buf_view(&b), 0, cache, &a, &id, &why, &hit);
+			int err = ask_at(tokens[i].header, buf_view(&b), 0, cache, &a, &id, &why,
+				&hit);
 			expect_person(tokens[i].name, err, &id, tokens[i].person, why);
 			assert_int_equal(hit, k && tokens[i].person);
 			if (!err)
-				assert_int_equal(id.nrecorded,
-					span_starts(id.person, SPAN_LIT("acme/")));
+				assert_int_equal(
+					id.nrecorded, span_starts(id.person, SPAN_LIT("acme/")));
 			buf_free(&b);
 			arena_reset(&a);
 		}
@@ -136,8 +134,7 @@ key_names_a_person_in_full(void **state)
 		bool hit;
 		arena_init(&a, 0, false);
 		snprintf(bearer, sizeof(bearer), "Bearer %s", rows[i].key);
-		int err =
-			ask_at("authorization", span_str(bearer), 0, NULL, &a, &id, &why, &hit);
+		int err = ask_at("authorization", span_str(bearer), 0, NULL, &a, &id, &why, &hit);
 		expect_person(rows[i].person, err, &id, rows[i].person, why);
 		err = identity_again(fix.p, keys, NULL, &id, NOW * SEC, &a, &again, &why);
 		expect_person("asked again", err, &again, rows[i].person, why);
@@ -179,7 +176,8 @@ signed_headers_name_a_person_of_their_realm(void **state)
 		buf_str(&text, "tollgate-v1\nGET\n/\n");
 		for (size_t k = 0; k < COUNT_OF(names); k++) {
 			f[k] = (struct http_field){
-				arena_printf(&a, "%s%s", rows[i].prefix, names[k]), values[k]
+				arena_printf(&a, "%s%s", rows[i].prefix, names[k]),
+				values[k]
 			};
 			buf_printf(&text, "%.*s:", SPAN_ARG(f[k].name));
 			buf_span(&text, values[k]);
@@ -190,8 +188,8 @@ signed_headers_name_a_person_of_their_realm(void **state)
 		sodium_bin2hex(hex, sizeof(hex), mac, n);
 		f[3] = (struct http_field){ arena_printf(&a, "%ssignature", rows[i].prefix),
 			span_str(hex) };
-		int err = identity_verify(fix.p, keys, NULL,
-			&(struct credentials){ .head = &h }, NOW * SEC, &a, &id, &why, &hit);
+		int err = identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
+			NOW * SEC, &a, &id, &why, &hit);
 		if (err != (rows[i].person.n ? 0 : ERR_AUTH) ||
 			(!err && !span_eq(id.person, rows[i].person)))
 			fail_msg("%s: %d %s", rows[i].name, err, why);
@@ -214,8 +212,8 @@ certificate_names_a_person_of_its_realm(void **state)
 		bool hit;
 		arena_init(&a, 0, false);
 		int err = identity_verify(fix.p, keys, cache,
-			&(struct credentials){ .head = &h, .certificate = der_of(m) },
-			NOW * SEC, &a, &id, &why, &hit);
+			&(struct credentials){ .head = &h, .certificate = der_of(m) }, NOW * SEC,
+			&a, &id, &why, &hit);
 		OPENSSL_free(m.der);
 		expect_person("a certificate", err, &id, "machines/alice", why);
 		arena_reset(&a);

@@ -181,11 +181,9 @@ static const struct {
 	{ "an empty list", "*0\r\n", 1, true },
 	{ "a list of a billion", "*1000000000\r\n", 1, true },
 	{ "lists in lists", "*100000\r\n*100000\r\n*100000\r\n", 1, true },
-	{ "lists too deep", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", 1,
-		true },
+	{ "lists too deep", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", 1, true },
 	{ "what is no reply", "HTTP/1.1 400 Bad Request\r\n", 1, true },
-	{ "too many clients, as it is told", "-ERR max number of clients reached\r\n", 1,
-		true },
+	{ "too many clients, as it is told", "-ERR max number of clients reached\r\n", 1, true },
 	{ "a text that does not end", "$2000000000\r\n", 1, false },
 	{ "a number with a body", "$-7\r\n", 1, true },
 };

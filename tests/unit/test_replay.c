@@ -289,8 +289,7 @@ missing_data_of_a_record_is_reported(void **state)
 	holds(cmd_out, "4 decisions: 1 the same, 0 different, 3 not compared\n");
 	holds(cmd_out, "not compared 1: request.user was not recorded, and a rule reads it\n");
 	holds(cmd_out, "not compared 1: request.path was not recorded, and a rule reads it\n");
-	holds(cmd_out, "not compared 1: decided before the rules were evaluated, or by an "
-		       "older version\n");
+	holds(cmd_out, "not compared 1: decided before the rules were evaluated, or by an older version\n");
 	assert_int_equal(explain("p.yaml", ids[0], NULL), 0);
 	holds(cmd_out,
 		"request.user was not recorded, so the results are copied from the record");

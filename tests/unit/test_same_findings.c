@@ -34,8 +34,7 @@ findings_equal_the_stored_lines(void **state)
 		if (!same || strcmp(got, want))
 			fail_msg("line %d of " KEPT " is\n  %swhere the detectors say\n  %s"
 				 "If that is meant: build/tests/support/findings >" KEPT,
-				line, feof(kept) ? "(none)\n" : want,
-				feof(to) ? "(none)\n" : got);
+				line, feof(kept) ? "(none)\n" : want, feof(to) ? "(none)\n" : got);
 	}
 	fclose(kept);
 	fclose(to);

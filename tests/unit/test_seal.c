@@ -397,8 +397,8 @@ concurrent_texts_have_their_own_steps(void **state)
 	buf_putc(&record, '{');
 	for (unsigned i = 0; i < 4; i++) {
 		t[i] = (struct text){ .id = "same", .kind = SEAL_PROMPT };
-		s[i] = seal_begin(sealer, SPAN_LIT("ann"), 0, SPAN_LIT("same"), SEAL_PROMPT,
-			DAY_1, &record, &err);
+		s[i] = seal_begin(sealer, SPAN_LIT("ann"), 0, SPAN_LIT("same"), SEAL_PROMPT, DAY_1,
+			&record, &err);
 		assert_non_null(s[i]);
 	}
 	buf_putc(&record, '}');
@@ -553,8 +553,8 @@ longest_unused_of_too_many_holders_begins_a_new_seal(void **state)
 		for (int i = 0; i < CAP_SEALS; i++) {
 			buf_clear(&record);
 			snprintf(holder, sizeof(holder), "h%d", i);
-			struct sealing *s = seal_begin(sealer, span_str(holder), 0,
-				SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err);
+			struct sealing *s = seal_begin(sealer, span_str(holder), 0, SPAN_LIT("id"),
+				SEAL_PROMPT, DAY_1, &record, &err);
 			assert_non_null(s);
 			assert_int_equal(record.n == 0, round == 1);
 			assert_int_equal(seal_end(s, false, &parts, &said), 0);
@@ -589,8 +589,8 @@ erased_text_does_not_open_and_a_new_seal_begins(void **state)
 	buf_init(&erased, 0);
 	struct text t = seal_text(sealer, "ann", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
 	struct text bob = seal_text(sealer, "bob", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
-	struct sealing *s = seal_begin(sealer, SPAN_LIT("ann"), 0, SPAN_LIT("id"),
-		SEAL_RESPONSE, DAY_1, &record, &err);
+	struct sealing *s = seal_begin(
+		sealer, SPAN_LIT("ann"), 0, SPAN_LIT("id"), SEAL_RESPONSE, DAY_1, &record, &err);
 	assert_int_equal(record.n, 0);
 	assert_int_equal(shares_sync(shares), 0);
 	assert_int_equal(shares_erase(shares, is_ann, NULL, "e1", 1, DAY_1, &erased), 0);

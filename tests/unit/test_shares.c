@@ -265,8 +265,7 @@ share_file_of_another_node_is_refused(void **state)
 	assert_true(said(&why, "the file belongs to node gw-1, not to node gw-2"));
 	unlink(path("head"));
 	assert_null(try_open("gw-2"));
-	assert_true(
-		said(&why, "shares: line 1: the file belongs to node gw-1, not to node gw-2"));
+	assert_true(said(&why, "shares: line 1: the file belongs to node gw-1, not to node gw-2"));
 }
 
 /* Each byte of each line is changed. Only a last line without its end is no damage. */
@@ -970,9 +969,9 @@ similar_names_are_found_nearest_first(void **state)
 		of(s, holders[i]);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		size_t n = shares_near(s, span_str(rows[i].name), near, COUNT_OF(near));
-		if (n != rows[i].n || (n && (near[0].slips != rows[i].slips ||
-						    !span_is(span_of(near[0].name, near[0].n),
-							    rows[i].first))))
+		if (n != rows[i].n ||
+			(n && (near[0].slips != rows[i].slips ||
+				      !span_is(span_of(near[0].name, near[0].n), rows[i].first))))
 			fail_msg("%s: %zu, %.*s", rows[i].name, n, (int)(n ? near[0].n : 0),
 				near[0].name);
 	}

@@ -96,11 +96,12 @@ daemon_starts(void)
 	table = quota_table_new(&self);
 	const struct quota_recall_into into = { table, NULL, clock_wall_ns() / 1000000, NULL,
 		NULL, audit_startpoint(r.audit), &end };
-	assert_int_equal(quota_recall_read(&found, r.journal, "gw-1", 0, &into, &r.why), 0);
+	assert_int_equal(
+		quota_recall_read(&found, r.journal, "gw-1", 0, &into, &r.why), 0);
 	uint64_t n = bytes_read() - before - program_bytes();
-	from = (struct startpoints_from){
-		.fold = found.fold, .at = found.at, .whole = !into.from || found.whole
-	};
+	from = (struct startpoints_from){ .fold = found.fold,
+		.at = found.at,
+		.whole = !into.from || found.whole };
 	if (into.from)
 		startpoint_copy(&from.used, into.from);
 	found.fold->full |= starts_full;
@@ -143,8 +144,7 @@ daemon_writes(const char *id, const char *type, const char *member, size_t n, si
 	sem_init(&came, 0, 0);
 	e.arg = &came;
 	buf_init(&e.fields, 0);
-	buf_printf(
-		&e.fields, "\"type\":\"%s\",\"id\":\"%s\",\"decision\":\"permit\",", type, id);
+	buf_printf(&e.fields, "\"type\":\"%s\",\"id\":\"%s\",\"decision\":\"permit\",", type, id);
 	buf_printf(&e.fields, "\"via\":\"relay\",\"%s\":[\"%.*s\"],\"pad\":\"%0*d\"", member,
 		(int)quota_write(&d, charge), charge, (int)padding, 0);
 	audit_append(r.audit, &e);
@@ -423,8 +423,8 @@ altered_or_cut_checkpoint_is_refused(void **state)
 		unsigned char sig[SIGNKEY_SIG_BYTES];
 		struct span id;
 		SCOPED_BUF(sign, 512);
-		assert_int_not_equal(
-			startpoint_parse(span_cut(buf_view(&text), 0, n), &p, &sign, &id, sig),
+		assert_int_not_equal(startpoint_parse(span_cut(buf_view(&text), 0, n), &p, &sign,
+					     &id, sig),
 			0);
 		startpoint_free(&p);
 	}
@@ -477,8 +477,8 @@ checkpoint_of_another_key_node_or_journal_is_refused(void **state)
 
 	/* A journal of the same node and key that was begun again. */
 	char cmd[800];
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s' '%s.head' '%s.tree' '%s.keys'", r.journal,
-		r.journal, r.journal, r.journal);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s' '%s.head' '%s.tree' '%s.keys'", r.journal, r.journal,
+		r.journal, r.journal);
 	assert_int_equal(system(cmd), 0);
 	daemon_starts();
 	assert_int_equal(rig_count(&r, M_START_REFUSED), 1);

@@ -510,25 +510,20 @@ values_named_by_a_format_are_found_in_any_cut(void **state)
 	} rows[] = {
 		{ "HL7",
 			"MSH|^~\\&|ADM|H|LAB|H|202403121200||ADT^A01|M1|P|2.5\r\n"
-			"PID|1||83726112^^^H^MR||Qvexley^Brunor^T||19620914|F|||4 Elm "
-			"St^^Dover\r\n"
+			"PID|1||83726112^^^H^MR||Qvexley^Brunor^T||19620914|F|||4 Elm St^^Dover\r\n"
 			"NK1|1|Zorvath^Elmin|SPO\r\n",
 			4 },
 		{ "HL7, a segment behind another in one line",
 			"PID|1||83726112^^^H^MR||Qvexley^Ada|Zorvath^Elmin|19620914|F to our "
-			"office on Monday, and the customer sent it to nobody, nor to the "
-			"office, "
-			"which knew the number "
-			"PID|1||83726112^^^H^MR||Qvexley^Ada||19620914|F\n"
+			"office on Monday, and the customer sent it to nobody, nor to the office, "
+			"which knew the number PID|1||83726112^^^H^MR||Qvexley^Ada||19620914|F\n"
 			"Please send the parts again on Monday, the office knew the number.\n",
 			9 },
-		{ "X12",
-			"ST*837*0001~\nNM1*IL*1*QVEXLEY*BRUNOR*T***MI*W795005566~\n"
-			"N3*1420 ORCHARD LN~\nN4*DOVER*DE*19901~\nDMG*D8*19620914*F~\n",
+		{ "X12", "ST*837*0001~\nNM1*IL*1*QVEXLEY*BRUNOR*T***MI*W795005566~\n"
+			 "N3*1420 ORCHARD LN~\nN4*DOVER*DE*19901~\nDMG*D8*19620914*F~\n",
 			3 },
 		{ "FHIR",
-			"{\"resourceType\":\"Patient\",\"name\":[{\"use\":\"official\","
-			"\"family\":"
+			"{\"resourceType\":\"Patient\",\"name\":[{\"use\":\"official\",\"family\":"
 			"\"Qvexley\",\"given\":[\"Brunor\",\"Elmin\"]}],\"birthDate\":"
 			"\"1962-09-14\"}\n{\"given\":[\"Tovik\"],\"family\":\"Zorvath\"}\n",
 			5 },

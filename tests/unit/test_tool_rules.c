@@ -523,8 +523,7 @@ static const struct {
 		"rules with phase: response can read it" },
 	{ "a denied call with a status",
 		H "rules:\n  - {name: a, phase: tool, deny: {status: 403}}\n",
-		":6:35: status: a denied call has no HTTP status: write as: result, which the "
-		"agent "
+		":6:35: status: a denied call has no HTTP status: write as: result, which the agent "
 		"reads before it continues, or as: error, a JSON-RPC error" },
 	{ "a denied call as something else",
 		H "rules:\n  - {name: a, phase: tool, deny: {as: text}}\n",
@@ -542,8 +541,7 @@ static const struct {
 		":6:5: the rule has no effect: deny, permit, redact or tag is expected" },
 	{ "a limit of tokens that counts calls",
 		H "limits:\n  - {name: a, per: tool.name, tokens: 5, window: 60s}\n",
-		":6:5: a limit that reads a field of a call counts calls: only `requests` can "
-		"count them" },
+		":6:5: a limit that reads a field of a call counts calls: only `requests` can count them" },
 };
 
 static void

@@ -13,9 +13,9 @@
 #include "support/translate_client.h"
 #include "support/translate_said.h"
 
-#define HI     "'input':'hi','tools':["
+#define HI "'input':'hi','tools':["
 #define CUSTOM "{'type':'custom','name':'patch'}"
-#define LONG   "a123456789012345678901234567890123456789012345678901234567890123456789"
+#define LONG "a123456789012345678901234567890123456789012345678901234567890123456789"
 
 /* clang-format off */
 static const struct {
@@ -81,33 +81,24 @@ name_offered(struct span sent)
 }
 
 static void
-put_provider_call(
-	struct buf *in, enum form to, bool streamed, struct span name, const char *arguments)
+put_provider_call(struct buf *in, enum form to, bool streamed, struct span name, const char *arguments)
 {
 	char text[2048];
 
 	if (to == FORM_GENERATE)
-		buf_printf(in,
-			"%s{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"id\":"
-			"\"a\",\"name\":\"%.*s\",\"args\":%s}}]},\"finishReason\":\"STOP\"}]}%"
-			"s",
-			streamed ? "data: " : "", SPAN_ARG(name), arguments,
-			streamed ? "\n\n" : "");
+		buf_printf(in, "%s{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"id\":\"a\",\"name\":\"%.*s\",\"args\":%s}}]},\"finishReason\":\"STOP\"}]}%s",
+			streamed ? "data: " : "", SPAN_ARG(name), arguments, streamed ? "\n\n" : "");
 	else if (to == FORM_CHAT && streamed)
-		buf_printf(in,
-			BEGINS("0", "a", "%.*s") GROWS("0", "%s") FINISH("tool_calls") DONE,
+		buf_printf(in, BEGINS("0", "a", "%.*s") GROWS("0", "%s") FINISH("tool_calls") DONE,
 			SPAN_ARG(name), arguments);
 	else if (to == FORM_CHAT)
 		buf_printf(in,
-			CHAT("\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":"
-			     "{"
+			CHAT("\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{"
 			     "\"name\":\"%.*s\",\"arguments\":\"%s\"}}]},\"finish_reason\":"
 			     "\"tool_calls\"}]}"),
 			SPAN_ARG(name), arguments);
 	else if (streamed)
-		buf_printf(in,
-			START TOOL("0", "a", "%.*s") INPUT("0", "%s") STOP("0") WHY("tool_use")
-				LAST,
+		buf_printf(in, START TOOL("0", "a", "%.*s") INPUT("0", "%s") STOP("0") WHY("tool_use") LAST,
 			SPAN_ARG(name), arguments);
 	else {
 		size_t n = 0;
@@ -116,8 +107,7 @@ put_provider_call(
 				text[n++] = *c;
 		text[n] = '\0';
 		buf_printf(in,
-			MESSAGE("{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"%.*s\","
-				"\"input\":%s}",
+			MESSAGE("{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"%.*s\",\"input\":%s}",
 				"tool_use"),
 			SPAN_ARG(name), text);
 	}
@@ -128,10 +118,8 @@ call_is_returned_with_the_callers_name(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		char *body = double_quoted(rows[i].request),
-		     *offers = double_quoted(rows[i].offers),
-		     *gets = double_quoted(rows[i].gets),
-		     *arguments = double_quoted(rows[i].arguments);
+		char *body = double_quoted(rows[i].request), *offers = double_quoted(rows[i].offers),
+		     *gets = double_quoted(rows[i].gets), *arguments = double_quoted(rows[i].arguments);
 		struct translated_request made;
 		struct arena a;
 		struct buf sent;
@@ -144,8 +132,8 @@ call_is_returned_with_the_callers_name(void **state)
 			.cap_tokens = 9 };
 		int err = translate_request(&ask, &a, &sent, &made);
 		if (err || !memmem(buf_view(&sent).p, sent.n, offers, strlen(offers)))
-			fail_msg("%s: %d %.*s %s\n%.*s", rows[i].name, err,
-				SPAN_ARG(made.refused), made.why, SPAN_ARG(buf_view(&sent)));
+			fail_msg("%s: %d %.*s %s\n%.*s", rows[i].name, err, SPAN_ARG(made.refused),
+				made.why, SPAN_ARG(buf_view(&sent)));
 		struct span name = rows[i].name_called ? span_str(rows[i].name_called)
 						       : name_offered(buf_view(&sent));
 		assert_true(name.n <= 64);
@@ -165,8 +153,7 @@ call_is_returned_with_the_callers_name(void **state)
 				if (streamed && rows[i].from == FORM_CHAT)
 					want = "\"custom\":{\"input\":\"x\"}";
 				if (err || !memmem(got.p, got.n, want, strlen(want)))
-					fail_msg("%s, %d: %s\n%.*s", rows[i].name, streamed,
-						why, SPAN_ARG(got));
+					fail_msg("%s, %d: %s\n%.*s", rows[i].name, streamed, why, SPAN_ARG(got));
 				buf_free(&in);
 				buf_free(&out);
 			}
@@ -187,35 +174,20 @@ static const struct {
 	const char *body;
 } named[] = {
 	{ FORM_CHAT, 64,
-		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':["
-		"{'id':'a','type':'function','function':{'name':'~','arguments':'{}'}}]},"
-		"{'role':'tool','tool_call_id':'a','name':'~','content':'1'}],'tools':[{'type':"
-		"'function','function':{'name':'~'}}],'tool_choice':{'type':'function','"
-		"function':{'name':'~'}}}" },
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'~','arguments':'{}'}}]},"
+		"{'role':'tool','tool_call_id':'a','name':'~','content':'1'}],'tools':[{'type':'function','function':{'name':'~'}}],'tool_choice':{'type':'function','function':{'name':'~'}}}" },
 	{ FORM_RESPONSES, 128,
-		"{'input':[{'role':'user','content':'hi'},{'type':'function_call','call_id':'a'"
-		",'name':'~','arguments':'{}'},{'type':'function_call_output','call_id':'a','"
-		"output':'1'}],"
-		"'tools':[{'type':'function','name':'~'}],'tool_choice':{'type':'function','"
-		"name':'~'}}" },
+		"{'input':[{'role':'user','content':'hi'},{'type':'function_call','call_id':'a','name':'~','arguments':'{}'},{'type':'function_call_output','call_id':'a','output':'1'}],"
+		"'tools':[{'type':'function','name':'~'}],'tool_choice':{'type':'function','name':'~'}}" },
 	{ FORM_MESSAGES, 128,
-		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'"
-		"type':'tool_use','id':'a','name':'~','input':{}}]},{'role':'user','content':[{"
-		"'type':'tool_result','tool_use_id':'a','content':'1'}]}],"
-		"'tools':[{'name':'~','input_schema':{'type':'object'}}],'tool_choice':{'type':"
-		"'tool','name':'~'}}" },
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'~','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'}]}],"
+		"'tools':[{'name':'~','input_schema':{'type':'object'}}],'tool_choice':{'type':'tool','name':'~'}}" },
 	{ FORM_GENERATE, 128, /* as Google's Python SDK sends it, without ids */
-		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':["
-		"{'functionCall':{'name':'~','args':{}}}]},{'role':'user','parts':[{'"
-		"functionResponse':{'name':'~','response':{'output':'1'}}}]}],"
-		"'tools':[{'functionDeclarations':[{'name':'~'}]}],'toolConfig':{'"
-		"functionCallingConfig':{'mode':'ANY','allowedFunctionNames':['~']}}}" },
+		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'name':'~','args':{}}}]},{'role':'user','parts':[{'functionResponse':{'name':'~','response':{'output':'1'}}}]}],"
+		"'tools':[{'functionDeclarations':[{'name':'~'}]}],'toolConfig':{'functionCallingConfig':{'mode':'ANY','allowedFunctionNames':['~']}}}" },
 	{ FORM_CONVERSE, 64,
-		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','"
-		"content':[{'toolUse':{'toolUseId':'a','name':'~','input':{}}}]},{'role':'user'"
-		",'content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}]}}]}],"
-		"'toolConfig':{'tools':[{'toolSpec':{'name':'~','inputSchema':{'json':{'type':'"
-		"object'}}}}],'toolChoice':{'tool':{'name':'~'}}}}" },
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'~','input':{}}}]},{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}]}}]}],"
+		"'toolConfig':{'tools':[{'toolSpec':{'name':'~','inputSchema':{'json':{'type':'object'}}}}],'toolChoice':{'tool':{'name':'~'}}}}" },
 };
 
 static size_t
@@ -236,8 +208,7 @@ put_answer_of(struct buf *in, enum form to, bool streamed, struct span name)
 	const char *why;
 
 	put_provider_call(to == FORM_CHAT ? in : &chat, FORM_CHAT, streamed, name, "{}");
-	if (to != FORM_CHAT &&
-		translate_run_to(FORM_CHAT, to, streamed, 200, buf_view(&chat), 0, 0, in, &why))
+	if (to != FORM_CHAT && translate_run_to(FORM_CHAT, to, streamed, 200, buf_view(&chat), 0, 0, in, &why))
 		fail_msg("%s: %s", form_name(to), why);
 	buf_free(&chat);
 }
@@ -261,8 +232,7 @@ check_long_name(size_t from, size_t to, const char *name)
 		.model = SPAN_LIT("m"),
 		.cap_tokens = 9 };
 	if (translate_request(&ask, &a, &sent, &made))
-		fail_msg("%s to %s: %.*s %s", form_name(ask.from), form_name(ask.to),
-			SPAN_ARG(made.refused), made.why);
+		fail_msg("%s to %s: %.*s %s", form_name(ask.from), form_name(ask.to), SPAN_ARG(made.refused), made.why);
 	struct span as = name_offered(buf_view(&sent));
 	char known[129];
 	snprintf(known, sizeof(known), "%.*s", SPAN_ARG(as));
@@ -270,20 +240,16 @@ check_long_name(size_t from, size_t to, const char *name)
 	size_t places = ask.to == FORM_GENERATE ? 4 : 3;
 	if (as.n > named[to].most || count_of(buf_view(&sent), known) != places ||
 		(strlen(name) <= named[to].most) != span_is(as, name))
-		fail_msg("%s to %s: %.*s", form_name(ask.from), form_name(ask.to),
-			SPAN_ARG(buf_view(&sent)));
+		fail_msg("%s to %s: %.*s", form_name(ask.from), form_name(ask.to), SPAN_ARG(buf_view(&sent)));
 	for (int streamed = 0; streamed < 2; streamed++) {
 		struct buf in = { 0 }, out = { 0 };
 		const char *why;
 		put_answer_of(&in, ask.to, streamed, as);
 		translate_aliases = made.aliases;
-		int err = translate_run_to(
-			ask.to, ask.from, streamed, 200, buf_view(&in), 1, 0, &out, &why);
+		int err = translate_run_to(ask.to, ask.from, streamed, 200, buf_view(&in), 1, 0, &out, &why);
 		translate_aliases = NULL;
-		if (err || !count_of(buf_view(&out), name) ||
-			(!span_is(as, name) && count_of(buf_view(&out), known)))
-			fail_msg("%s from %s, %d: %s %.*s", form_name(ask.from),
-				form_name(ask.to), streamed, why, SPAN_ARG(buf_view(&out)));
+		if (err || !count_of(buf_view(&out), name) || (!span_is(as, name) && count_of(buf_view(&out), known)))
+			fail_msg("%s from %s, %d: %s %.*s", form_name(ask.from), form_name(ask.to), streamed, why, SPAN_ARG(buf_view(&out)));
 		buf_free(&in);
 		buf_free(&out);
 	}
@@ -316,18 +282,16 @@ custom_call_has_its_own_events(void **state)
 		.sent = SPAN_LIT("patch"), .name = SPAN_LIT("patch"), .custom = true
 	};
 	static const char *const want[] = { "event: response.custom_tool_call_input.delta",
-		"\"delta\":\"x\"", "event: response.custom_tool_call_input.done",
-		"\"input\":\"x\"" };
+		"\"delta\":\"x\"", "event: response.custom_tool_call_input.done", "\"input\":\"x\"" };
 	struct buf out = { 0 };
 	const char *why;
 
 	(void)state;
 	translate_aliases = &as;
-	assert_int_equal(
-		translate_run_to(FORM_CHAT, FORM_RESPONSES, true, 200,
-			SPAN_LIT(BEGINS("0", "a", "patch") GROWS("0", "{\\\"input\\\":")
-					GROWS("0", "\\\"x\\\"}") FINISH("tool_calls") DONE),
-			0, 0, &out, &why),
+	assert_int_equal(translate_run_to(FORM_CHAT, FORM_RESPONSES, true, 200,
+				 SPAN_LIT(BEGINS("0", "a", "patch") GROWS("0", "{\\\"input\\\":")
+						 GROWS("0", "\\\"x\\\"}") FINISH("tool_calls") DONE),
+				 0, 0, &out, &why),
 		0);
 	translate_aliases = NULL;
 	struct span rest = buf_view(&out);
@@ -349,11 +313,9 @@ half_of_a_custom_call_is_omitted(void **state)
 		.sent = SPAN_LIT("patch"), .name = SPAN_LIT("patch"), .custom = true
 	};
 	static const char *const in[] = {
-		CHAT("\"content\":\"so\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":"
-		     "\"patch\",\"arguments\":"
+		CHAT("\"content\":\"so\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"patch\",\"arguments\":"
 		     "\"{\\\"input\\\":\\\"rm -r \"}}]},\"finish_reason\":\"length\"}]}"),
-		SAYS("so") BEGINS("0", "a", "patch") GROWS("0", "{\\\"input\\\":\\\"rm -r ")
-			FINISH("length") DONE,
+		SAYS("so") BEGINS("0", "a", "patch") GROWS("0", "{\\\"input\\\":\\\"rm -r ") FINISH("length") DONE,
 	};
 
 	(void)state;
@@ -361,12 +323,10 @@ half_of_a_custom_call_is_omitted(void **state)
 		struct buf out = { 0 };
 		const char *why;
 		translate_aliases = &as;
-		assert_int_equal(translate_run_to(FORM_CHAT, FORM_RESPONSES, streamed, 200,
-					 span_str(in[streamed]), 0, 0, &out, &why),
-			0);
+		assert_int_equal(translate_run_to(FORM_CHAT, FORM_RESPONSES, streamed, 200, span_str(in[streamed]), 0, 0,
+					 &out, &why), 0);
 		translate_aliases = NULL;
-		if (memmem(out.p, out.n, "rm -r", 5) ||
-			!memmem(out.p, out.n, "\"reason\":\"max_output_tokens\"", 28))
+		if (memmem(out.p, out.n, "rm -r", 5) || !memmem(out.p, out.n, "\"reason\":\"max_output_tokens\"", 28))
 			fail_msg("%.*s", SPAN_ARG(buf_view(&out)));
 		buf_free(&out);
 	}
@@ -378,10 +338,8 @@ static void
 call_of_an_unoffered_tool_is_omitted(void **state)
 {
 	static const char body[] =
-		"{\"messages\":[{\"role\":\"user\",\"content\":\"go\"},{\"role\":\"assistant\","
-		"\"tool_calls\":[{"
-		"\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":"
-		"\"{}\"}}]},"
+		"{\"messages\":[{\"role\":\"user\",\"content\":\"go\"},{\"role\":\"assistant\",\"tool_calls\":[{"
+		"\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
 		"{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"1\"}]}";
 	const struct translate_ask ask = { .from = FORM_CHAT,
 		.to = FORM_CONVERSE,
@@ -399,22 +357,17 @@ call_of_an_unoffered_tool_is_omitted(void **state)
 	translate_aliases = made.aliases;
 	for (int streamed = 0; streamed < 2; streamed++) {
 		static const char *const in[] = {
-			MESSAGE("{\"type\":\"text\",\"text\":\"so\"},{\"type\":\"tool_use\","
-				"\"id\":\"a\",\"name\":"
-				"\"no_tool\",\"input\":{}}",
-				"tool_use"),
-			START TEXT("0") WORDS("0", "so") STOP("0") TOOL("1", "a", "no_tool")
-				INPUT("1", "{}") STOP("1") WHY("tool_use") LAST,
+			MESSAGE("{\"type\":\"text\",\"text\":\"so\"},{\"type\":\"tool_use\",\"id\":\"a\",\"name\":"
+				"\"no_tool\",\"input\":{}}", "tool_use"),
+			START TEXT("0") WORDS("0", "so") STOP("0") TOOL("1", "a", "no_tool") INPUT("1", "{}")
+				STOP("1") WHY("tool_use") LAST,
 		};
 		struct buf out = { 0 };
 		const char *why;
-		assert_int_equal(
-			translate_run_to(FORM_MESSAGES, FORM_CHAT, streamed, 200,
-				span_str(in[streamed]), (size_t)streamed, 0, &out, &why),
-			0);
+		assert_int_equal(translate_run_to(FORM_MESSAGES, FORM_CHAT, streamed, 200, span_str(in[streamed]),
+					 (size_t)streamed, 0, &out, &why), 0);
 		if (!memmem(out.p, out.n, "\"finish_reason\":\"stop\"", 22) ||
-			memmem(out.p, out.n, "no_tool", 7) ||
-			memmem(out.p, out.n, "tool_calls", 10))
+			memmem(out.p, out.n, "no_tool", 7) || memmem(out.p, out.n, "tool_calls", 10))
 			fail_msg("%.*s", SPAN_ARG(buf_view(&out)));
 		buf_free(&out);
 	}
@@ -425,57 +378,28 @@ call_of_an_unoffered_tool_is_omitted(void **state)
 
 /* ---- custom tools for a model that supports them ---- */
 
-#define ASKS_RESPONSES_MEMBERS                                                                 \
-	"'input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'hi'" \
-	"}]},{'type':'custom_tool_call','call_id':'x','name':'patch','input':'1 \\u0022'},"    \
-	"{'type':'custom_tool_call_output','call_id':'x','output':'2'}],'tools':[{'type':'"    \
-	"custom','name':'patch','description':'d','format':{'type':'grammar','syntax':'lark'," \
-	"'definition':'start: X'}},"                                                           \
-	"{'type':'custom','name':'any'}],'tool_choice':{'type':'custom','name':'patch'},'"     \
-	"store':false}"
-#define ASKS_CHAT_MEMBERS                                                                      \
-	"'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'" \
-	"x','type':'custom','custom':{'name':'patch','input':'1 \\u0022'}}],'content':null},"  \
-	"{'role':'tool','tool_call_id':'x','content':'2'}],'tools':[{'type':'custom','custom'" \
-	":{'name':'patch','description':'d','format':{'type':'grammar','grammar':{'syntax':'"  \
-	"lark','definition':'start: X'}}}},"                                                   \
-	"{'type':'custom','custom':{'name':'any'}}],'tool_choice':{'type':'custom','custom':{" \
-	"'name':'patch'}}}"
+#define ASKS_RESPONSES_MEMBERS "'input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'hi'}]},{'type':'custom_tool_call','call_id':'x','name':'patch','input':'1 \\u0022'}," \
+	"{'type':'custom_tool_call_output','call_id':'x','output':'2'}],'tools':[{'type':'custom','name':'patch','description':'d','format':{'type':'grammar','syntax':'lark','definition':'start: X'}}," \
+	"{'type':'custom','name':'any'}],'tool_choice':{'type':'custom','name':'patch'},'store':false}"
+#define ASKS_CHAT_MEMBERS "'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'x','type':'custom','custom':{'name':'patch','input':'1 \\u0022'}}],'content':null}," \
+	"{'role':'tool','tool_call_id':'x','content':'2'}],'tools':[{'type':'custom','custom':{'name':'patch','description':'d','format':{'type':'grammar','grammar':{'syntax':'lark','definition':'start: X'}}}}," \
+	"{'type':'custom','custom':{'name':'any'}}],'tool_choice':{'type':'custom','custom':{'name':'patch'}}}"
 #define ASKS_CUSTOM	 "{" ASKS_RESPONSES_MEMBERS
 #define ASKS_CHAT_CUSTOM "{" ASKS_CHAT_MEMBERS
-#define CHAT_CUSTOM(input, why)                                                                \
-	"{'id':'c1','model':'gpt','choices':[{'index':0,'message':{'role':'assistant','"       \
-	"content':null,'tool_calls':[{'id':'a','type':'custom','custom':{'name':'patch','"     \
-	"input':'" input "'}}]},'finish_reason':'" why "'}]}"
-#define PIECE_OF(delta)                                                                        \
-	"data: "                                                                               \
-	"{'id':'c1','model':'gpt','choices':[{'index':0,'delta':{'tool_calls':[{'index':"      \
-	"0," delta "}]},'finish_reason':null}]}\n\n"
-#define CHAT_PIECES(why)                                                                       \
-	PIECE_OF("'id':'a','type':'custom','custom':{'name':'patch','input':''}")              \
-	PIECE_OF("'custom':{'input':'{\\u0022input'}") PIECE_OF(                               \
-		"'custom':{'input':'\\u0022:1}'}") "data: "                                    \
-						   "{'id':'c1','model':'gpt','choices':[{'"    \
-						   "index':0,'delta':{},'finish_reason':'" why \
-						   "'}]}\n\ndata: [DONE]\n\n"
-#define CUSTOM_ITEM(input)                                                                     \
-	"{'type':'custom_tool_call','id':'ctc','status':'completed','call_id':'a','name':'"    \
-	"patch','input':'" input "'}"
-#define RESPONSE(status, more, items)                                                          \
-	"{'id':'r1','object':'response','model':'gpt','status':'" status "'" more              \
-	",'output':[" items "]}"
+#define CHAT_CUSTOM(input, why) "{'id':'c1','model':'gpt','choices':[{'index':0,'message':{'role':'assistant','content':null,'tool_calls':[{'id':'a','type':'custom','custom':{'name':'patch','input':'" input "'}}]},'finish_reason':'" why "'}]}"
+#define PIECE_OF(delta) "data: {'id':'c1','model':'gpt','choices':[{'index':0,'delta':{'tool_calls':[{'index':0," delta "}]},'finish_reason':null}]}\n\n"
+#define CHAT_PIECES(why) PIECE_OF("'id':'a','type':'custom','custom':{'name':'patch','input':''}") PIECE_OF("'custom':{'input':'{\\u0022input'}") PIECE_OF("'custom':{'input':'\\u0022:1}'}") \
+	"data: {'id':'c1','model':'gpt','choices':[{'index':0,'delta':{},'finish_reason':'" why "'}]}\n\ndata: [DONE]\n\n"
+#define CUSTOM_ITEM(input) "{'type':'custom_tool_call','id':'ctc','status':'completed','call_id':'a','name':'patch','input':'" input "'}"
+#define RESPONSE(status, more, items) "{'id':'r1','object':'response','model':'gpt','status':'" status "'" more ",'output':[" items "]}"
 #define SAYS_EVENT(type, rest) "event: " type "\ndata: {'type':'" type "'," rest "}\n\n"
-#define RESPONSE_EVENTS(last, whole)                                                           \
-	SAYS_EVENT("response.created", "'response':" RESPONSE("in_progress", "", ""))          \
-	SAYS_EVENT("response.output_item.added", "'output_index':0,'item':" CUSTOM_ITEM(""))   \
-	SAYS_EVENT("response.custom_tool_call_input.delta",                                    \
-		"'output_index':0,'item_id':'ctc','delta':'{\\u0022input'")                    \
-	SAYS_EVENT("response.custom_tool_call_input.delta",                                    \
-		"'output_index':0,'item_id':'ctc','delta':'\\u0022:1}'")                       \
-	SAYS_EVENT("response.custom_tool_call_input.done",                                     \
-		"'output_index':0,'item_id':'ctc','input':'{\\u0022input\\u0022:1}'")          \
-	SAYS_EVENT("response.output_item.done",                                                \
-		"'output_index':0,'item':" CUSTOM_ITEM("{\\u0022input\\u0022:1}"))             \
+#define RESPONSE_EVENTS(last, whole) \
+	SAYS_EVENT("response.created", "'response':" RESPONSE("in_progress", "", "")) \
+	SAYS_EVENT("response.output_item.added", "'output_index':0,'item':" CUSTOM_ITEM("")) \
+	SAYS_EVENT("response.custom_tool_call_input.delta", "'output_index':0,'item_id':'ctc','delta':'{\\u0022input'") \
+	SAYS_EVENT("response.custom_tool_call_input.delta", "'output_index':0,'item_id':'ctc','delta':'\\u0022:1}'") \
+	SAYS_EVENT("response.custom_tool_call_input.done", "'output_index':0,'item_id':'ctc','input':'{\\u0022input\\u0022:1}'") \
+	SAYS_EVENT("response.output_item.done", "'output_index':0,'item':" CUSTOM_ITEM("{\\u0022input\\u0022:1}")) \
 	SAYS_EVENT(last, "'response':" whole)
 
 /* clang-format off */
@@ -507,41 +431,29 @@ custom_tool_stays_custom_if_the_model_supports_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(customs); i++) {
 		char *body = double_quoted(customs[i].request);
-		struct translate_ask ask = { .from = customs[i].from,
-			.to = customs[i].to,
-			.body = span_str(body),
-			.model = SPAN_LIT("m"),
-			.custom_tools = true };
+		struct translate_ask ask = { .from = customs[i].from, .to = customs[i].to, .body = span_str(body), .model = SPAN_LIT("m"), .custom_tools = true };
 		struct translated_request made;
 		struct buf sent = { 0 };
 		struct arena a;
 		arena_init(&a, 0, false);
 		if (translate_request(&ask, &a, &sent, &made))
-			fail_msg("%s: %.*s %s", customs[i].name, SPAN_ARG(made.refused),
-				made.why);
+			fail_msg("%s: %.*s %s", customs[i].name, SPAN_ARG(made.refused), made.why);
 		assert_int_equal(made.ndropped, 0);
 		char *want = double_quoted(ask.to == FORM_CHAT
 						   ? "{'model':'m'," ASKS_CHAT_MEMBERS
 						   : "{'model':'m'," ASKS_RESPONSES_MEMBERS);
 		if (!span_is(buf_view(&sent), want))
-			fail_msg("%s:\n got %.*s\nwant %s", customs[i].name,
-				SPAN_ARG(buf_view(&sent)), want);
+			fail_msg("%s:\n got %.*s\nwant %s", customs[i].name, SPAN_ARG(buf_view(&sent)), want);
 		translate_aliases = made.aliases;
 		for (int streamed = 0; streamed < 2; streamed++)
 			for (size_t step = 0; step < 8; step += 7) {
-				char *in = double_quoted(customs[i].responses[streamed]),
-				     *gets = double_quoted(customs[i].gets[streamed]);
+				char *in = double_quoted(customs[i].responses[streamed]), *gets = double_quoted(customs[i].gets[streamed]);
 				struct buf out = { 0 };
 				const char *why = NULL;
-				int err = translate_run_to(ask.to, ask.from, streamed, 200,
-					span_str(in), step, 0, &out, &why);
-				bool half = strstr(customs[i].name, "was cut") &&
-					    memmem(out.p, out.n, "patch", 5);
-				if (err || half || !memmem(out.p, out.n, gets, strlen(gets)) ||
-					memmem(out.p, out.n, "rm", 2))
-					fail_msg("%s, %d: %d %s\n%.*s", customs[i].name,
-						streamed, err, why ? why : "",
-						SPAN_ARG(buf_view(&out)));
+				int err = translate_run_to(ask.to, ask.from, streamed, 200, span_str(in), step, 0, &out, &why);
+				bool half = strstr(customs[i].name, "was cut") && memmem(out.p, out.n, "patch", 5);
+				if (err || half || !memmem(out.p, out.n, gets, strlen(gets)) || memmem(out.p, out.n, "rm", 2))
+					fail_msg("%s, %d: %d %s\n%.*s", customs[i].name, streamed, err, why ? why : "", SPAN_ARG(buf_view(&out)));
 				buf_free(&out);
 				free(in);
 				free(gets);
@@ -560,22 +472,9 @@ other_models_get_a_function(void **state)
 {
 	char *body = double_quoted(ASKS_CUSTOM);
 	struct translate_ask asks[] = {
-		{ .from = FORM_RESPONSES,
-			.to = FORM_CHAT,
-			.body = span_str(body),
-			.model = SPAN_LIT("m") },
-		{ .from = FORM_RESPONSES,
-			.to = FORM_CHAT,
-			.body = span_str(body),
-			.model = SPAN_LIT("m"),
-			.custom_tools = true,
-			.dialect = dialect_find(SPAN_LIT("mistral")) },
-		{ .from = FORM_RESPONSES,
-			.to = FORM_MESSAGES,
-			.body = span_str(body),
-			.model = SPAN_LIT("m"),
-			.custom_tools = true,
-			.cap_tokens = 9 },
+		{ .from = FORM_RESPONSES, .to = FORM_CHAT, .body = span_str(body), .model = SPAN_LIT("m") },
+		{ .from = FORM_RESPONSES, .to = FORM_CHAT, .body = span_str(body), .model = SPAN_LIT("m"), .custom_tools = true, .dialect = dialect_find(SPAN_LIT("mistral")) },
+		{ .from = FORM_RESPONSES, .to = FORM_MESSAGES, .body = span_str(body), .model = SPAN_LIT("m"), .custom_tools = true, .cap_tokens = 9 },
 	};
 
 	(void)state;
