@@ -790,7 +790,7 @@ fuzz: deps ## coverage-guided fuzzing with clang, FUZZTIME seconds a target
 		mkdir -p $(B)/fuzz/corpus/$$n; \
 		clang $(CPPFLAGS) -Itests -std=gnu11 -O1 -g -fno-strict-aliasing -pthread \
 			-fsanitize=address,undefined,fuzzer -DTG_SANITIZE=1 -o $(B)/fuzz/$$n $$s \
-			$$(case " $(FAKE_CLOCK) " in *" fuzz/$$n "*) echo tests/support/fake_clock.c;; esac) \
+			$$(case " $(filter fuzz/%,$(FAKE_CLOCK)) " in *" fuzz/$$n "*) echo tests/support/fake_clock.c;; esac) \
 			$(B)/fuzz/tests/libsupport.a $(B)/fuzz/libtollgate.a -lcmocka $(ALL_LIBS) $(WSLAY); \
 		$(B)/fuzz/$$n -max_total_time=$(FUZZTIME) -rss_limit_mb=4096 -timeout=20 \
 			-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n \
