@@ -614,9 +614,10 @@ value_is_template(struct span s)
 		"ssm:", "env:", "file:", "secret://", "secretref:", "secrets.", "projects/",
 		"@Microsoft.KeyVault", "AzureKeyVault", "!Ref", "!vault",
 		"{{resolve:", "urn:", "ENC[", "ENC(" };
+	static const char *const fonts[] = { "\\fB", "\\fI", "\\fP", "\\fR" }; /* groff_man(7) */
 	static const char *const opens[] = { "[[", "{{", "${", "$(", "#{", "{%", "<%" };
 
-	if (s.n == 0)
+	if (s.n == 0 || SPAN_AMONG(s, fonts, span_holds))
 		return true;
 	/* vault:secret/db#password, but not vault:9Doors! */
 	if (SPAN_AMONG(s, schemes, span_istarts))
