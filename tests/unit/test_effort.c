@@ -169,12 +169,12 @@ searches_of_a_stream_are_paid_by_arriving_bytes(void **state)
 
 enum { HONEST_TENTHS = 6 }; /* tenths of its budget that an ordinary text may use */
 
-/* Tags that each digit reads again, and cells that are scanned one by one, once counted as the
- * few bytes they have. */
+/* Tags that each digit reads again, equals signs that each escape reads again, and cells that are
+ * scanned one by one, once counted as the few bytes they have. */
 static void
-tags_after_digits_and_short_cells_are_counted(void **state)
+repeated_readings_and_short_cells_are_counted(void **state)
 {
-	static const char *const units[] = { "0\\><A&", "cap,cap**a\ncap\\|" };
+	static const char *const units[] = { "0\\><A&", "24\\==", "cap,cap**a\ncap\\|" };
 	enum { BYTES = 16 << 10 };
 	struct detect_fix *f = *state;
 
@@ -362,7 +362,7 @@ main(void)
 		cmocka_unit_test(work_of_a_text_grows_linearly),
 		cmocka_unit_test(work_of_a_stream_grows_linearly),
 		cmocka_unit_test(searches_of_a_stream_are_paid_by_arriving_bytes),
-		cmocka_unit_test(tags_after_digits_and_short_cells_are_counted),
+		cmocka_unit_test(repeated_readings_and_short_cells_are_counted),
 		cmocka_unit_test(ordinary_texts_use_a_part_of_their_budget),
 		cmocka_unit_test(lists_in_a_stream_stay_within_their_budget),
 		cmocka_unit_test(value_is_read_once_for_all_keys_before_it),
