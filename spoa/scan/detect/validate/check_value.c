@@ -794,11 +794,14 @@ opens_literal(struct span s)
 {
 	size_t digits = 0;
 
+	effort_add(s.n);
 	for (size_t i = 0; i + 1 < s.n; i++) {
 		digits += is_digit(s.p[i]);
+		if (is_word(s.p[i]))
+			continue;
 		if (is_one_of(s.p[i], "({[") && is_quote(s.p[i + 1]))
 			return digits <= 3;
-		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "()[]{}.:*&$>-"))
+		if (!is_one_of(s.p[i], "()[]{}.:*&$>-"))
 			return false;
 	}
 	return false;
