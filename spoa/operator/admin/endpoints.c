@@ -3,6 +3,9 @@
  *
  * Rows of one area stand together, in the table and in the lists of parameters above it.
  *
+ * The endpoints that read records, or try the text of a policy, run a command of tollgate as a
+ * child process. Each has a row (struct reader) with the command, and a list of parameters.
+ *
  * ---- the console's files ----
  *
  * The files change only with the program. Each has an ETag, and browsers revalidate it at each
@@ -24,7 +27,7 @@
 #include "operator/admin/change.h"
 #include "operator/admin/door.h"
 #include "operator/admin/endpoint.h"
-#include "operator/admin/reads.h"
+#include "operator/admin/reader.h"
 #include "operator/admin/sealed.h"
 #include "operator/admin/verifying.h"
 #include "operator/console/asset.h"
@@ -35,6 +38,139 @@
 #include "policy/config/read.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
+#include "record/audit/record_terms.h"
+
+/* ---- records and policies, read by a child ---- */
+
+/* clang-format off */
+#define SEARCHED \
+	{ "at",      PARAM_TEXT, .text = "Around this time, as `audit search --at`." }, \
+	{ "between", PARAM_TEXT, .text = "Between two times, as A..B." }, \
+	{ "since",   PARAM_TEXT, .text = "Begin: 2026-12-01, 11:47, yesterday, 7d." }, \
+	{ "until",   PARAM_TEXT, .text = "Before when." }, \
+	{ "zone",    PARAM_TEXT, .text = "The time zone of times without a zone; default: UTC." }
+
+static const struct param search_asked[] = {
+	SEARCHED,
+	{ "where",  PARAM_TEXT, .max = 4096, .text = "A CEL condition on `record`." },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "Records per page; 100." },
+	{ "after",  PARAM_TEXT, .text = "The value of `after` in the previous page." },
+	{ "oldest", PARAM_BOOLEAN, .text = "Oldest records first." },
+	{ "count",  PARAM_BOOLEAN, .text = "Return only the number of records." },
+	{ "by",     PARAM_TEXT, .text = "Count by this term, or by day." },
+#define X(id, name, paths, flags, what) \
+	{ name, PARAM_TEXT, PARAM_MANY, .max = 1024, .text = what[0] ? what : "This value; x* matches a prefix; - matches absence." },
+	RECORD_TERMS(X) /* rows without a name end the list */
+#undef X
+};
+
+static const struct reader read_search = {
+	.step = { { .command = { "audit", "search", "--json" }, .member = "records", .shape = READ_LINES } },
+	.other = { { "by", "counts" }, { "count", "counts" } },
+	.records = true,
+};
+
+static const struct param show_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, { .name = NULL },
+};
+static const struct reader read_show = {
+	.step = { { .command = { "audit", "show" }, .member = "records", .no = MHD_HTTP_NOT_FOUND },
+		  { { "audit", "show", "--proof" }, .member = "proof", .shape = READ_TEXT, .soft = true } },
+	.operand = "id", .records = true,
+};
+
+static const struct reader read_page = {
+	.step = { { .command = { "audit", "show", "--proof=html" }, .member = "page", .shape = READ_TEXT, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "id", .records = true,
+};
+
+static const struct param explain_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, { .name = NULL },
+};
+static const struct reader read_explain = {
+	.step = { { .command = { "audit", "explain", "--json" }, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "id", .records = true, .policy = true,
+};
+
+static const struct param report_asked[] = {
+	{ "since",   PARAM_TIME, .text = "Beginning of the period." },
+	{ "until",   PARAM_TIME, .text = "Before when." },
+	{ "article", PARAM_CHOICE, .words = "12 14 19 26", .text = "The requirements of this article of the AI Act." }, { .name = NULL },
+};
+static const struct reader read_report = {
+	.step = { { .command = { "audit", "report", "--json" } } },
+	.records = true, .policy = true,
+};
+
+static const struct param usage_asked[] = {
+	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Columns, with commas: person, team, model, route, tag, key, provider, target, tool, day." },
+	{ "since", PARAM_TIME, .text = "Beginning of the period." },
+	{ "until", PARAM_TIME, .text = "Before when." },
+	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen prompt_max name", .text = "The order; cost." },
+	{ "limit", PARAM_INTEGER, .min = 1, .max = 1000, .text = "Rows per page." },
+	{ "after", PARAM_TEXT, .max = 4096, .text = "The value of `after` in the previous page." },
+	{ "match", PARAM_TEXT, .text = "Only rows in which a value contains this text." }, { .name = NULL },
+};
+static const struct reader read_usage = {
+	.step = { { .command = { "usage", "--json" } } },
+	.records = true,
+};
+
+/* ---- policies ---- */
+
+#define WHERE_IT_WOULD_DIFFER "--where=has(record.shadow_policy) && has(record.shadow_policy.differs) && size(record.shadow_policy.differs) > 0"
+
+static const struct param versions_asked[] = {
+	{ "since",  PARAM_TEXT, .text = "Beginning of the period, as for records." },
+	{ "until",  PARAM_TEXT, .text = "Before when." },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "Entries per page; 100." },
+	{ "after",  PARAM_TEXT, .text = "The value of `after` in the previous page." }, { .name = NULL },
+};
+static const struct reader read_versions = {
+	.step = { { .command = { "audit", "search", "--json", "--type=policy" }, .member = "versions", .shape = READ_LINES } },
+	.records = true,
+};
+static const struct param version_asked[] = {
+	{ "version", PARAM_TEXT, PARAM_NEEDED, .min = 6, .max = 128, .text = "A version, its first 6 digits or more, or a label." }, { .name = NULL },
+};
+static const struct reader read_version = {
+	.step = { { .command = { "policy", "show" }, .member = "text", .shape = READ_TEXT, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "version",
+};
+static const struct reader read_shadow = {
+	.step = { { .command = { "audit", "search", "--json", WHERE_IT_WOULD_DIFFER }, .member = "records", .shape = READ_LINES } },
+	.records = true,
+};
+
+#define POLICY_TEXT(flags) \
+	{ "policy", PARAM_TEXT, flags, .max = 64 << 10, .text = "The policy's text; it may include only files that the policy in force includes." }
+
+static const struct param check_asked[] = { POLICY_TEXT(PARAM_NEEDED), { .name = NULL } };
+static const struct reader try_check = {
+	.step = { { .command = { "check", "--policy=-", "--json" } } },
+	.input = "policy", .policy = true,
+};
+static const struct param decide_asked[] = {
+	{ "request", PARAM_OBJECT, PARAM_NEEDED, .text = "method, path, headers, body and so on, as `tollgate decide` takes them." },
+	POLICY_TEXT(0), { .name = NULL },
+};
+static const struct reader try_decide = {
+	.step = { { .command = { "decide", "--policy=-", "--explain" } } },
+	.input = "*", .policy = true,
+};
+static const struct param replay_asked[] = {
+	POLICY_TEXT(PARAM_NEEDED),
+	{ "since",    PARAM_TIME, .text = "Beginning of the period." },
+	{ "until",    PARAM_TIME, .text = "Before when." },
+	{ "examples", PARAM_INTEGER, .min = 0, .max = 100, .text = "The number of examples of each kind of difference; default: 5." }, { .name = NULL },
+};
+/* Policies: the versions that were in force, the decisions of the shadow policy, and trials of
+ * a text. */
+static const struct reader try_replay = {
+	.step = { { .command = { "policy", "replay", "--policy=-", "--json" } } },
+	.input = "policy", .records = true, .policy = true,
+};
+/* clang-format on */
 
 #define PAGE_PATH "/console/"
 
@@ -97,7 +233,7 @@ admin_page(struct asking *q)
 
 /* ---- GET /policy ----
  *
- * Trying a policy's text is done by a child process (reads.c). */
+ * Trying a policy's text is done by a child process (try_check and others). */
 
 enum { TEXT_MAX = 1 << 20 };
 
@@ -292,6 +428,12 @@ admin_series(
 	return MHD_HTTP_OK;
 }
 
+static const struct param trends_asked[] = {
+	{ "by", PARAM_CHOICE, .words = "total route target provider model team rule person key tool", .text = "The kind of the rows; default: total." },
+	{ "name", PARAM_TEXT, .text = "Only the row of this name." },
+	{ "range", PARAM_CHOICE, .words = "1h 24h 7d 90d", .text = "How far back; 1h." }, { .name = NULL },
+};
+
 static unsigned
 admin_trends(
 	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
@@ -348,7 +490,6 @@ admin_limits_fullest(
 	sampling_fullest(s, count ? (size_t)json_integer_value(count) : FULLEST_COUNT, out);
 	return MHD_HTTP_OK;
 }
-
 
 /* ---- small handlers of the table ---- */
 
@@ -513,11 +654,6 @@ static const struct param fullest_asked[] = {
 static const struct param series_asked[] = {
 	{ "window", PARAM_DURATION, .text = "The length of the period, up to 1h; default: 1h." },
 	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "Only series of this kind." }, { .name = NULL },
-};
-static const struct param trends_asked[] = {
-	{ "by", PARAM_CHOICE, .words = "total route target provider model team rule person key tool", .text = "The kind of the rows; default: total." },
-	{ "name", PARAM_TEXT, .text = "Only the row of this name." },
-	{ "range", PARAM_CHOICE, .words = "1h 24h 7d 90d", .text = "How far back; 1h." }, { .name = NULL },
 };
 static const struct param decisions_seen[] = {
 	{ "decision", PARAM_TEXT, .text = "Decisions, separated by commas: permit, redact, deny, observed." },
