@@ -253,6 +253,7 @@ enum step_result {
 /* Returns the counters that this run charges, made at the first call in the arena; NULL: out of
  * memory. */
 struct quota_request *request_quota(struct request *r);
+
 /* Returns the k-th counter that the request charges, those that the head alone determines
  * first. NULL: there are no more. */
 static inline const struct quota_dim *
@@ -264,6 +265,7 @@ request_dim(const struct request *r, size_t k)
 	       : k - head->ndims < body->ndims ? &body->dim[k - head->ndims]
 					       : NULL;
 }
+
 /* Returns true if a record of the decision was written or is being written. Another decision
  * would be the second under the same id. */
 static inline bool
@@ -271,6 +273,7 @@ request_on_record(const struct request *r)
 {
 	return r->run.on_record != RECORD_NONE;
 }
+
 /* Fills in the facts that conditions read, as far as they are known now. Borrows from the
  * request. */
 void request_facts(struct request *r, struct policy_facts *f);
@@ -309,16 +312,10 @@ enum step_result request_no_session(struct request *r);
 bool request_is_session(const struct request *r, struct span field);
 /* Writes the key that binds sessions to the caller, route and server. */
 void request_session_key(const struct request *r, unsigned char out[SHA256_BYTES]);
-/* Reads in.raw as a message and compares it with the header fields. Returns STEP_NEXT, or
- * denies as the specification demands. */
-enum step_result request_read_message(struct request *r);
 /* Applies the rules with phase: tool, after the rules on requests. Adds their redactions and
  * tags to the verdict. Denies unknown methods that no such rule permits, and names with
  * characters outside [A-Za-z0-9_./-]. */
 enum step_result request_message_passes(struct request *r);
-/* Writes the denial as a JSON-RPC error, with its HTTP status. Returns false if the request
- * holds no message to reply to. */
-bool request_message_denial(const struct request *r, int *status, struct buf *out);
 /* Returns how a denial of the response begins, in `own`; NULL: no id waits for a response, or
  * out of memory. */
 const struct mcp_refusal *request_message_refusal(const struct request *r, struct arena *own);
@@ -365,12 +362,6 @@ bool request_set_target(struct request *r, struct span path, struct span query, 
  * Returns 0, or ERR_AMBIGUOUS if there are several lengths, no number, or both a length and
  * chunks (RFC 9112 6.3). */
 int request_read_length(struct request *r, bool *chunked);
-/* Copies the rest of the head into the arena, without the body, so that the agent's frame may
- * be reused. Returns false if memory ran out. */
-bool request_own_head(struct request *r);
-/* Copies the body, so that in.body_raw outlives the frame. Returns false if a limit of held
- * bytes is reached, or memory ran out. */
-bool request_keep_body(struct request *r);
 /* Frees the copy that request_keep_body() made. */
 void request_drop_kept(struct request *r);
 /* Drops what arrived and all that points into it. Copies what the relay and records still need
@@ -510,6 +501,7 @@ int exchange_keep_placeholders(struct request *r, struct exchange *x, struct are
 void exchange_save_placeholders(struct exchange *x);
 
 /* ---- facts.c ---- */
+
 /* Returns true if the gateway must read the response: for the route's rules or usage, for the
  * cache, to restore the requested model name, to translate it, or because it is MCP. */
 static inline bool
@@ -520,6 +512,7 @@ request_reads_answer(const struct request *r)
 	return !r->found.probe && (route->response || route->cache.ttl_us || route->alias ||
 					  route->translates || request_is_mcp(r));
 }
+
 /* Returns true for a GET of a list of models if a rule reads the model's name. The rules then
  * decide about each model, and denied models are removed from the response. */
 bool request_lists_models(const struct request *r);

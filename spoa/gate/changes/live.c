@@ -470,6 +470,14 @@ set_latest(struct live *l, enum live_kind kind, json_t *o)
 	return serial;
 }
 
+/* Call this without the lock: reports that an erasure came into force. */
+static void
+live_erasure_came(struct live *l)
+{
+	if (l->erase)
+		l->erase(l->erase_arg);
+}
+
 int
 live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, struct buf *why)
 {
@@ -699,6 +707,16 @@ no_room(struct live *l, const char *field)
 	return false;
 }
 
+/* Returns true if the entry ended a day ago or earlier, so that it may be purged. The
+ * revocation of a file's key never ends. */
+static bool
+live_entry_is_over(const struct live_entry *e, int64_t now_ns)
+{
+	bool of_file = e->kind == LIVE_KEY && sodium_is_zero(e->key.sha256, SHA256_BYTES);
+
+	return !of_file && live_day_after(e->over_ns, now_ns);
+}
+
 /* Decides about an entry that we do not have. Returns the entry if it may come into force.
  * Returns NULL if the entry was purged, or has ended so long ago that nothing needs to be
  * kept. live_missing() overwrites such old copies in Redis. */
@@ -883,17 +901,6 @@ live_missing(struct live *l, const struct live_item *items, size_t n,
 		if (!buf_failed(&text) && !items_have(items, n, item, &i))
 			each(arg, item);
 	}
-}
-
-void
-live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct live_item item),
-	void *arg)
-{
-	SCOPED_LOCK(&l->lock);
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i]->put > since)
-			each(arg, (struct live_item){ .field = span_str(l->v[i]->field),
-					  .text = l->v[i]->text });
 }
 
 /* ---- purging ---- */

@@ -41,8 +41,6 @@ struct live {
 /* Returns the index of the field, or where it would be inserted. */
 size_t live_place(const struct live *l, const char *field, bool *found);
 
-/* Call this without the lock: reports that an erasure came into force. */
-void live_erasure_came(struct live *l);
 /* Writes to Redis which erasures were carried out here, unless Redis has this already.
  * Returns false if Redis does not answer. */
 bool live_erased_note(struct live *l, struct redis_service *service);

@@ -127,19 +127,6 @@ attempts_open(struct request *r, struct exchange *x)
 	return make_plan(r, x);
 }
 
-void
-attempts_free(struct exchange *x)
-{
-	if (!x->tries)
-		return;
-	INVARIANT(!ev_is_active(&x->tries->pause));
-	buf_free(&x->tries->charges);
-	TAG_CLEAR(attempts, x->tries);
-	free(x->tries);
-	x->tries = NULL;
-	arena_reset(&x->own);
-}
-
 /* ---- the end of an attempt ---- */
 
 /* Notes how the attempt ended, for the record and its target. */
@@ -296,21 +283,6 @@ attempts_none(struct exchange *x)
 		return;
 	x->tries->n = 0;
 	request_attempt_over(x->r, CAUSE_ABORTED, 0, false, 0);
-}
-
-void
-attempts_stop(struct exchange *x)
-{
-	struct attempts *t = x->tries;
-	struct request *r = x->r;
-
-	if (!t)
-		return;
-	if (ev_is_active(&t->pause)) {
-		INVARIANT(r->run.pending > 0 && t->life == ATTEMPTS_BETWEEN);
-		ev_timer_stop(r->gate->loop, &t->pause);
-		r->run.pending--;
-	}
 }
 
 /* ---- the next attempt ---- */

@@ -125,6 +125,7 @@ void target_notice(struct target_state *s, enum target_noticed kind, bool over, 
  * is given and the current value is another one, the value stays and the result is false. */
 bool target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was,
 	bool ejected, uint64_t at_us);
+
 /* Returns the entry, the target's or its provider's, by which the target is ejected; the
  * later change counts. Returns NULL if the target is not ejected. */
 static inline const struct target_state *
@@ -135,11 +136,10 @@ target_ejected(const struct target_state *s)
 
 	return !((own > all ? own : all) & 1) ? NULL : own > all ? s : of;
 }
+
 /* Call it before a word that holds the target back is set. Notes the time if the target was
  * healthy so far. */
 void target_falls_ill(struct target_state *s, uint64_t now_us);
-/* Forgets everything that holds the target back, except an ejection. */
-void target_clear(struct target_state *s);
 /* Notes that a request of this caller would use the target if it were not out. rank.c calls
  * this, so that a daemon with requests asks for the lease of the probe. */
 void target_wanted(const struct target_state *s, uint32_t caller, uint64_t now_us);

@@ -636,24 +636,6 @@ out_by_key(struct target_state *s, int status, uint64_t now_us)
 	target_notice(s, NOTICED_KEY, false, why);
 }
 
-void
-target_clear(struct target_state *s)
-{
-	atomic_store(&s->open, 0);
-	atomic_store(&s->probe_until, 0);
-	atomic_store(&s->failures, 0);
-	atomic_store(&s->successes, 0);
-	atomic_store(&s->opens, 0);
-	atomic_store(&s->throttled_until, 0);
-	atomic_store(&s->early_us, 0);
-	atomic_store(&s->key_probe, 0);
-	target_notice(s, NOTICED_OPEN, true, "");
-	target_notice(s, NOTICED_KEY, true, "");
-	callers_forget(&s->callers);
-	for (size_t i = 0; i < TARGET_WINDOW_S; i++)
-		atomic_store(&s->tries.second[i], 0);
-}
-
 enum target_condition
 target_condition_for(const struct target_state *s, uint32_t caller, bool breaker,
 	uint64_t now_us, uint64_t *back_us, double *ramp)

@@ -85,8 +85,6 @@ struct span last_value(const struct haproxy_line *l, const char *word);
  * !tollgate-gated in each branch, or `unless tollgate-gated`, or !tollgate where `acl tollgate`
  * still has its original meaning. */
 bool excludes_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
-/* Returns true if the rule applies only to requests that have passed the gate. */
-bool requires_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
 /* The things that a term of a condition may refer to: GATED, the variable that the stanza's
  * first line sets; NAMED, `acl tollgate`; INNER, the relay's second pass (so_name, or an ACL
  * for it); DECIDED, the existence of a verdict. */
@@ -176,9 +174,6 @@ bool line_holds(const struct haproxy_line *l, const char *text);
 /* Returns the value of the last line of `global` that begins with this word, or an empty span.
  */
 struct span global_value(const struct haproxy *h, const char *word);
-/* Reads a time such as "600s", "2m" or "1500" (milliseconds) as microseconds. Returns false if
- * the text is not a time. */
-bool haproxy_time(struct span text, uint64_t *us);
 
 /* A `listen` section is both a frontend and a backend. */
 static inline bool
