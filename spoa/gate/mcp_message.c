@@ -27,17 +27,6 @@ request_message_waits(const struct request *r)
 	       r->in.body_state != BODY_STATE_NONE;
 }
 
-/* Streams that the server begins by itself: GET (2025), subscriptions/listen (2026). */
-bool
-request_stays(const struct request *r)
-{
-	const struct found_message *f = r->found.message;
-
-	return request_is_mcp(r) &&
-	       (span_is(r->in.head.method, "GET") ||
-		       (f && span_is(f->said.method, "subscriptions/listen")));
-}
-
 /* ---- pinned descriptions ---- */
 
 bool
@@ -189,22 +178,6 @@ request_message_passes(struct request *r)
 				"the name must consist of letters, digits and _ . / - and have "
 				"at most 128 bytes"));
 	return STEP_NEXT;
-}
-
-const struct mcp_refusal *
-request_message_refusal(const struct request *r, struct arena *own)
-{
-	struct mcp_refusal *out;
-	int status;
-
-	if (!r->found.message || r->found.message->said.kind != MCP_REQUEST ||
-		!(out = arena_new(own, struct mcp_refusal)))
-		return NULL;
-	*out = (struct mcp_refusal){ 0 };
-	mcp_denied(&r->found.message->said, out, &status);
-	out->id = arena_dup(own, out->id);
-	out->code = MCP_CODE_DENIED;
-	return out;
 }
 
 /* Sets *out to the redactions of the call's result; NULL: none. */

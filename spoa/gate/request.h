@@ -293,9 +293,6 @@ bool request_is_mcp(const struct request *r);
 /* Returns true if the MCP server's descriptions of its tools are compared with the earlier
  * ones. */
 bool request_is_pinned(const struct request *r);
-/* Returns true if an event stream in the response has no end of its own (GET,
- * subscriptions/listen). */
-bool request_stays(const struct request *r);
 /* Returns true if the decision must wait for the relay: only the relay can send a JSON-RPC
  * error with status 200. */
 bool request_message_waits(const struct request *r);
@@ -316,9 +313,6 @@ void request_session_key(const struct request *r, unsigned char out[SHA256_BYTES
  * tags to the verdict. Denies unknown methods that no such rule permits, and names with
  * characters outside [A-Za-z0-9_./-]. */
 enum step_result request_message_passes(struct request *r);
-/* Returns how a denial of the response begins, in `own`; NULL: no id waits for a response, or
- * out of memory. */
-const struct mcp_refusal *request_message_refusal(const struct request *r, struct arena *own);
 /* Fills in how messages of the response are read. `asked`: the facts that rules read. *out
  * borrows from `own` and from the request. Returns 0 or ERR_NOMEM. */
 struct guard_messages;

@@ -506,7 +506,7 @@ on_pause(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 	struct attempts *t = TAGGED(attempts, w->data);
 
 	INVARIANT(t->life == ATTEMPTS_BETWEEN && t->x->tries == t);
-	exchange_run_steps(t->x, step_policy_at, next_decided);
+	exchange_run_steps(t->x, STEP_AT_policy, next_decided);
 }
 
 static void
@@ -623,7 +623,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	request_forget_target(r);
 	/* run the steps for the next target */
 	if (!n.wait_us) {
-		exchange_run_steps(x, step_policy_at, next_decided);
+		exchange_run_steps(x, STEP_AT_policy, next_decided);
 		return;
 	}
 	ev_timer_init(&t->pause, on_pause, (double)n.wait_us / 1e6, 0.);

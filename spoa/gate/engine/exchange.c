@@ -597,7 +597,7 @@ exchange_run_steps(struct exchange *x, size_t step, void (*done)(struct request 
 {
 	struct request *r = x->r;
 
-	INVARIANT(step <= nsteps && r->run.pending > 0 && !x->done);
+	INVARIANT(step <= STEPS_COUNT && r->run.pending > 0 && !x->done);
 	r->run.step = step;
 	request_enter(r, LIFE_STEPS);
 	r->run.resumed = true;
@@ -627,7 +627,7 @@ gate_body(struct exchange *x, struct span body,
 	INVARIANT(x->plan.body_mode == BODY_DEFER && r->in.body_state == BODY_STATE_PARTIAL);
 	r->in.body_raw = body;
 	r->in.body_state = BODY_STATE_WHOLE;
-	resume_at(x, step_read_at, verdict, arg);
+	resume_at(x, STEP_AT_read, verdict, arg);
 }
 
 void
@@ -642,7 +642,7 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	/* One id has one decision: a recorded one is withdrawn, which its completion states. */
 	if (request_on_record(r))
 		request_withdraw(r, why);
-	resume_at(x, request_on_record(r) ? nsteps : nsteps - 1, verdict, arg);
+	resume_at(x, request_on_record(r) ? STEPS_COUNT : STEPS_COUNT - 1, verdict, arg);
 }
 
 struct span

@@ -550,7 +550,7 @@ show_decision(struct request *r)
 static void
 stage_ends(struct request *r, uint64_t now_us)
 {
-	const struct step *s = &steps[r->run.step < nsteps ? r->run.step : nsteps - 1];
+	const struct step *s = &steps[r->run.step < STEPS_COUNT ? r->run.step : STEPS_COUNT - 1];
 
 	if (!s->looks_at_all || r->run.resumed || r->in.body_state != BODY_STATE_PARTIAL) {
 		histogram_add(&r->gate->tally.stage[s->stage], now_us - r->run.stage_us);
@@ -595,17 +595,17 @@ give_verdict(struct request *r)
 static void
 gate_advance(struct request *r, enum step_result s)
 {
-	INVARIANT(r->run.step < nsteps && s != STEP_WAIT);
-	size_t next = s == STEP_REWRITES   ? step_rewrite_at
-		      : s == STEP_REROUTES ? step_policy_at
-		      : s == STEP_CHARGES  ? step_quota_at
+	INVARIANT(r->run.step < STEPS_COUNT && s != STEP_WAIT);
+	size_t next = s == STEP_REWRITES   ? STEP_AT_rewrite
+		      : s == STEP_REROUTES ? STEP_AT_policy
+		      : s == STEP_CHARGES  ? STEP_AT_quota
 					   : r->run.step + 1;
 
-	if (s == STEP_DECIDED && next < nsteps)
-		next = nsteps - 1;
+	if (s == STEP_DECIDED && next < STEPS_COUNT)
+		next = STEPS_COUNT - 1;
 	/* the clock is read only if the step asked something outside */
 	const struct policy *p = r->snap->policy;
-	if (next < nsteps && steps[next].stage != steps[r->run.step].stage &&
+	if (next < STEPS_COUNT && steps[next].stage != steps[r->run.step].stage &&
 		(steps[r->run.step].stage != STAGE_OUTSIDE || p->ndata || p->nexternals))
 		stage_ends(r, clock_mono_us());
 	r->run.step = next;
@@ -615,7 +615,7 @@ void
 gate_run(struct request *r)
 {
 	INVARIANT(r->run.life == LIFE_STEPS);
-	while (r->run.step < nsteps) {
+	while (r->run.step < STEPS_COUNT) {
 		if (offload_wanted(r)) {
 			r->run.wait = WAIT_HELPER;
 			park_request(r);
@@ -738,7 +738,7 @@ go_late(struct request *r, const char *code)
 	deny_late(r, code);
 	r->run.late = true;
 	r->run.wait = WAIT_NONE;
-	r->run.step = nsteps - 1;
+	r->run.step = STEPS_COUNT - 1;
 	gate_run(r);
 }
 

@@ -1,5 +1,5 @@
-/* What is dropped before the steps run again from the rewrite or the policy, and which denial
- * counts if no target is left. gate/steps/step_quota.c determines when they run again. */
+/* Drops the results of steps that run again, from the rewrite or the policy, and keeps the denial
+ * that counts if no target is left. gate/steps/step_quota.c determines when they run again. */
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/scoped.h"

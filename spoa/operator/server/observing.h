@@ -7,8 +7,6 @@
 
 struct server;
 
-/* Logs the state if it has changed. */
-void observing_look(struct server *s);
 /* Logs the state again, because another policy is in force, or the first one. */
 void observing_again(struct server *s);
 
