@@ -4,6 +4,10 @@
  * unknown, the rule may reach the route. */
 #include <stdio.h>
 
+#include "policy/env.h"
+#include "policy/limit.h"
+#include "policy/policy.h"
+
 #include "policy/build.h"
 
 /* Effects that come too late for a response, and all but the first for a call. */

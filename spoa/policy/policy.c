@@ -15,8 +15,11 @@
 #include "base/clock.h"
 #include "base/wall.h"
 #include "policy/build.h"
+#include "policy/config/config.h"
 #include "policy/config/include.h"
+#include "policy/courtesy.h"
 #include "policy/policy.h"
+#include "scan/inject/inject.h"
 
 /* Hashes one piece: its kind, its length and its bytes. */
 static bool

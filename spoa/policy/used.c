@@ -5,6 +5,10 @@
 
 #include "base/sha256.h"
 #include "policy/build.h"
+#include "policy/env.h"
+#include "policy/external.h"
+#include "policy/limit.h"
+#include "policy/policy.h"
 
 /* Argument of cel_names(). */
 struct naming {

@@ -8,7 +8,10 @@
 
 #include "answer/guard/guard_private.h"
 #include "base/clock.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 #include "policy/verdict/tool.h"
+#include "scan/inject/inject.h"
 
 enum {
 	KEPT_MAX = 64,			 /* calls and texts kept for rules */

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/push.h"
 #include "base/sha256.h"
+#include "policy/policy.h"
 #include "policy/verdict/tool.h"
 
 /* ---- calls ---- */

@@ -21,7 +21,9 @@
 #include "gate/files/files.h"
 #include "gate/sealing/sealing.h"
 #include "policy/identity/nonce.h"
+#include "policy/policy.h"
 #include "policy/prices.h"
+#include "policy/rule.h"
 
 /* ---- helper threads ---- */
 
@@ -305,7 +307,7 @@ park_request(struct request *r)
 }
 
 static void
-count_decision(struct request *r)
+count_decision(const struct request *r)
 {
 	/* clang-format off */
 	static const struct { int status; enum metric m; } by_status[] = {

@@ -18,6 +18,11 @@
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "policy/config/config.h"
+#include "policy/policy.h"
+#include "policy/route.h"
+#include "policy/rule.h"
+#include "policy/target.h"
+#include "scan/dialect/dialect.h"
 
 /* ---- findings ---- */
 

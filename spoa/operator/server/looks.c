@@ -21,6 +21,8 @@
 #include "operator/server/observing.h"
 #include "operator/server/sampling.h"
 #include "operator/server/server.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
 #include "record/audit/audit.h"

@@ -8,6 +8,7 @@
 #include "base/codec/jws.h"
 #include "policy/cel/value.h"
 #include "policy/data.h"
+#include "policy/policy.h"
 
 enum { DEPTH_MAX = 8 }; /* levels of attributes, and of actors */
 

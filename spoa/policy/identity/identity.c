@@ -18,6 +18,7 @@
 #include "base/fetch/jwks.h"
 #include "base/scoped.h"
 #include "base/sha256.h"
+#include "policy/cel/cel.h"
 #include "policy/cel/functions/glob.h"
 #include "policy/config/secret.h"
 #include "policy/identity/apikeys.h"
@@ -26,6 +27,7 @@
 #include "policy/identity/identity.h"
 #include "policy/identity/keylimits.h"
 #include "policy/identity/signed.h"
+#include "policy/policy.h"
 
 /* The keys of all entries. Immutable, shared by all workers of a snapshot. */
 struct identity_keys {

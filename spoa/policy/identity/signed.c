@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
+#include "policy/cel/cel.h"
 #include "policy/config/secret.h"
 #include "policy/identity/claims.h"
 #include "policy/identity/nonce.h"

@@ -5,6 +5,9 @@
 #include "base/ascii.h"
 #include "base/codec/credentials.h"
 #include "policy/build.h"
+#include "policy/env.h"
+#include "policy/external.h"
+#include "policy/policy.h"
 
 enum { TAGS_MAX = 16, HEADERS_MAX = 16, HEADER_BYTES = 1024, MODEL_BYTES = 128 };
 

@@ -7,6 +7,7 @@
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "policy/build.h"
+#include "policy/policy.h"
 
 #define WELL_KNOWN "/.well-known/oauth-protected-resource"
 

@@ -6,7 +6,10 @@
 #include "base/caps.h"
 #include "base/codec/uri.h"
 #include "policy/build.h"
+#include "policy/config/config.h"
 #include "policy/config/read.h"
+#include "policy/courtesy.h"
+#include "policy/policy.h"
 
 static const char *const response_later[] = { "cache", NULL };
 

@@ -3,6 +3,11 @@
  * have one line for each of them. */
 #include <stdio.h>
 
+#include "policy/config/config.h"
+#include "policy/data.h"
+#include "policy/env.h"
+#include "policy/policy.h"
+
 #include "policy/build.h"
 
 /* Effects that a rule with `deny` cannot have. */

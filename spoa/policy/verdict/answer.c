@@ -5,6 +5,9 @@
 #include "base/err.h"
 #include "base/scoped.h"
 #include "policy/cel/value.h"
+#include "policy/data.h"
+#include "policy/route.h"
+#include "policy/rule.h"
 #include "policy/verdict/pass.h"
 #include "policy/verdict/tool.h"
 

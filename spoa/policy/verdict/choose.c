@@ -1,6 +1,9 @@
 /* From the results of the rules to a target: which candidates are left, in which order, and how
  * the rules change the request. */
 #include "base/err.h"
+#include "policy/route.h"
+#include "policy/rule.h"
+#include "policy/target.h"
 #include "policy/verdict/pass.h"
 
 const char *const target_outs[TARGET_OUTS] = { "", "tried", "ejected", "busy", "window",

@@ -4,6 +4,10 @@
 #include "policy/verdict/decide.h"
 
 #include "base/err.h"
+#include "policy/external.h"
+#include "policy/route.h"
+#include "policy/rule.h"
+#include "policy/target.h"
 #include "policy/verdict/pass.h"
 
 /* Returns the result of a rule that does not read the target, if it was evaluated for an

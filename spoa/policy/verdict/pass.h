@@ -2,6 +2,8 @@
 #ifndef POLICY_VERDICT_PASS_H
 #define POLICY_VERDICT_PASS_H
 
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "policy/verdict/facts.h"
 
 /* One outcome in progress. */

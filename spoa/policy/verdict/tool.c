@@ -3,6 +3,8 @@
 #include "policy/verdict/tool.h"
 
 #include "base/err.h"
+#include "policy/route.h"
+#include "policy/rule.h"
 #include "policy/verdict/pass.h"
 
 const char *const tool_states[] = { "", "new", "approved", "changed", "unlisted" };

@@ -2,6 +2,7 @@
  * enforced one and the one without shadow mode, so that a shadow period shows the effect of
  * enforcing. */
 #include "base/err.h"
+#include "policy/rule.h"
 #include "policy/verdict/pass.h"
 
 bool
