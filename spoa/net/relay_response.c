@@ -629,7 +629,7 @@ stream_keep_alive(struct edge *c)
 	edge_flush(c);
 }
 
-/* ---- the head ---- */
+/* ---- refusals by the guard ---- */
 
 /* Answers for a response that the guard refused, with the guard's reason. */
 static void

@@ -112,12 +112,6 @@ check_parts(const struct ranks *r)
 	return used == h->tokens ? NULL : "its table is invalid";
 }
 
-struct out {
-	int (*each)(void *arg, uint32_t id); /* NULL: tokens are only counted */
-	void *arg;
-	uint64_t tokens;
-};
-
 static void
 ranks_checksum(const struct ranks_head *h, const char *rest, unsigned char out[SHA256_BYTES])
 {
@@ -351,21 +345,6 @@ crosses_place(const struct ranks *r, const char *p, size_t n, size_t m)
 	return n == 3 && m == 3 ? crossed_by(r->cross, p, 3, 3) : crossed_by(r->cross, p, n, m);
 }
 
-enum { LANES = 8, NEVER = INT32_MAX };
-
-enum { SHORT_PIECE = 100 }; /* bytes */
-
-/* key: the rank of a part joined with the next one, times 128, plus the part's number. The
- * smallest key is the lowest rank, and the leftmost one of equal ranks. */
-struct parts {
-	const struct ranks *r;
-	const char *p;
-	size_t n; /* initial number of parts */
-	uint32_t start[SHORT_PIECE + 1];
-	int32_t key[SHORT_PIECE + LANES];
-	uint8_t next[SHORT_PIECE], before[SHORT_PIECE];
-};
-
 /* Writes the starts of the parts from which a piece is merged to start[0 … result]; the last one
  * is n. There must be room for n + 1. Merging from these parts has the same result as merging
  * from bytes. */
@@ -420,14 +399,6 @@ rank_within(const struct ranks *r, const char *p, size_t n)
 		return RANK_NONE;
 	return low > all ? low : all;
 }
-
-struct part {
-	uint32_t start;
-	/* numbers of the neighboring parts. The last part has the end as its next one; the
-	 * first part has itself as the part before. */
-	uint32_t next, before;
-	uint32_t rank;	       /* rank of this part joined with the next part */
-};
 
 /* Notes the characters of a token, of which the first and the last may be partial. */
 static void
@@ -796,6 +767,14 @@ out:
 
 /* ---- merging ---- */
 
+enum { SHORT_PIECE = 100 }; /* bytes */
+
+struct out {
+	int (*each)(void *arg, uint32_t id); /* NULL: tokens are only counted */
+	void *arg;
+	uint64_t tokens;
+};
+
 static int
 emit_token(struct out *o, uint32_t id)
 {
@@ -803,8 +782,20 @@ emit_token(struct out *o, uint32_t id)
 	return o->each ? o->each(o->arg, id) : 0;
 }
 
+enum { LANES = 8, NEVER = INT32_MAX };
 /* ---- short pieces ---- */
 _Static_assert(RANKS_TOKENS_MAX <= 1u << 21 && SHORT_PIECE < 128, "a key holds both");
+
+/* key: the rank of a part joined with the next one, times 128, plus the part's number. The
+ * smallest key is the lowest rank, and the leftmost one of equal ranks. */
+struct parts {
+	const struct ranks *r;
+	const char *p;
+	size_t n; /* initial number of parts */
+	uint32_t start[SHORT_PIECE + 1];
+	int32_t key[SHORT_PIECE + LANES];
+	uint8_t next[SHORT_PIECE], before[SHORT_PIECE];
+};
 
 static inline void
 key_again(struct parts *s, size_t at)
@@ -872,6 +863,14 @@ merge_short(const struct ranks *r, const char *p, size_t bytes, struct out *o)
 }
 
 /* ---- long pieces ---- */
+
+struct part {
+	uint32_t start;
+	/* numbers of the neighboring parts. The last part has the end as its next one; the
+	 * first part has itself as the part before. */
+	uint32_t next, before;
+	uint32_t rank;	       /* rank of this part joined with the next part */
+};
 
 struct heap {
 	uint64_t *v; /* rank << 32 | part */

@@ -48,16 +48,6 @@
 
 enum { NOTES = 256, NOTE_WAYS = 8 /* places that a note may have */, WAIT_US = 20000 };
 
-/* A correction on its way to Redis. */
-struct sent {
-	struct tag tag;
-	struct quota *quota;
-	struct change change;
-	size_t own, spent; /* index of the reply to each addition */
-	bool spent_alone;  /* sent without renewing the key's TTL */
-	bool reduces;	   /* the reply before `own` belongs to the note */
-};
-
 /* owner: worker */
 struct quota_notes {
 	size_t n; /* number of elements in `waits` */
@@ -291,6 +281,16 @@ notes_reduced(struct quota *qt, const struct change *c, const struct redis_reply
 
 /* ---- corrections ---- */
 
+/* A correction on its way to Redis. */
+struct sent {
+	struct tag tag;
+	struct quota *quota;
+	struct change change;
+	size_t own, spent; /* index of the reply to each addition */
+	bool spent_alone;  /* sent without renewing the key's TTL */
+	bool reduces;	   /* the reply before `own` belongs to the note */
+};
+
 enum {
 	REVISION_S = 60,     /* outlives every count that was read under it */
 	/* corrections that wait for Redis; further ones are dropped and counted as lost */
@@ -390,7 +390,7 @@ redis_ms(const struct quota *qt, const struct quota_dim *d)
 	return redis_life_ms(counts_life(qt, d), clock_mono_us());
 }
 
-/* ---- corrections ---- */
+/* ---- corrections that wait ---- */
 
 void
 counts_keep(struct quota *qt, const struct change *c)

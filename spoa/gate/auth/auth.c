@@ -286,7 +286,7 @@ auth_refused(struct auth *a, unsigned generation, const struct http_head *head)
 	return head->status == 401 && auth_fetches(a) && drop_auth(a, generation);
 }
 
-/* ---- the thread ---- */
+/* ---- bounds of the thread ---- */
 
 /* Times in microseconds, sizes in bytes. A token that has been missing for MISSING_US is logged
  * as an error. */

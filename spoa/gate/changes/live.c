@@ -625,7 +625,7 @@ live_close(struct live **lp)
 	free(l);
 }
 
-/* ---- merging and purging ---- */
+/* ---- merging ---- */
 
 /* The entries that one merge refuses. `field` and `why` describe the first one that the
  * previous merge did not refuse. */

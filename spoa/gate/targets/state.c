@@ -924,8 +924,6 @@ static const struct {
 	[FACT_KEY] = {
 		'k', TARGET_KEY_PROBE_US, 0, offsetof(struct target_state, key_probe) } };
 
-/* ---- texts ---- */
-
 static bool
 read_node(struct span node, char out[FACT_NODE_BYTES])
 {

@@ -417,7 +417,7 @@ tls_trust(const struct tls *t)
 	return t->trust;
 }
 
-/* ---- requests ---- */
+/* ---- limits, and objects of a request ---- */
 
 #define JSON_TYPE "application/json"
 

@@ -214,7 +214,7 @@ access_is_named(struct access *a)
 	return a->file[0] || a->nhosts;
 }
 
-/* ---- creation and reload ---- */
+/* ---- roles: creation and reload ---- */
 
 /* The configuration is freed with its snapshot, so users and hosts are copied. */
 void

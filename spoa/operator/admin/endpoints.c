@@ -378,8 +378,6 @@ admin_models(struct server *s, struct buf *out)
 	calls_json(out, json_pack("{s:o}", "models", list));
 }
 
-/* ---- the console's files ---- */
-
 /* ---- records and policies, read by a child ---- */
 
 /* clang-format off */
@@ -456,7 +454,7 @@ static const struct reader read_usage = {
 	.records = true,
 };
 
-/* ---- policies ---- */
+/* ---- policies: versions in force, decisions of the shadow policy, trials of a text ---- */
 
 #define WHERE_IT_WOULD_DIFFER "--where=has(record.shadow_policy) && has(record.shadow_policy.differs) && size(record.shadow_policy.differs) > 0"
 
@@ -504,13 +502,13 @@ static const struct param replay_asked[] = {
 	{ "until",    PARAM_TIME, .text = "Before when." },
 	{ "examples", PARAM_INTEGER, .min = 0, .max = 100, .text = "The number of examples of each kind of difference; default: 5." }, { .name = NULL },
 };
-/* Policies: the versions that were in force, the decisions of the shadow policy, and trials of
- * a text. */
 static const struct reader try_replay = {
 	.step = { { .command = { "policy", "replay", "--policy=-", "--json" } } },
 	.input = "policy", .records = true, .policy = true,
 };
 /* clang-format on */
+
+/* ---- the console's files ---- */
 
 #define PAGE_PATH "/console/"
 
@@ -768,12 +766,6 @@ admin_series(
 	return MHD_HTTP_OK;
 }
 
-static const struct param trends_asked[] = {
-	{ "by", PARAM_CHOICE, .words = "total route target provider model team rule person key tool", .text = "The kind of the rows; default: total." },
-	{ "name", PARAM_TEXT, .text = "Only the row of this name." },
-	{ "range", PARAM_CHOICE, .words = "1h 24h 7d 90d", .text = "How far back; 1h." }, { .name = NULL },
-};
-
 static unsigned
 admin_trends(
 	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
@@ -994,6 +986,11 @@ static const struct param fullest_asked[] = {
 static const struct param series_asked[] = {
 	{ "window", PARAM_DURATION, .text = "The length of the period, up to 1h; default: 1h." },
 	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "Only series of this kind." }, { .name = NULL },
+};
+static const struct param trends_asked[] = {
+	{ "by", PARAM_CHOICE, .words = "total route target provider model team rule person key tool", .text = "The kind of the rows; default: total." },
+	{ "name", PARAM_TEXT, .text = "Only the row of this name." },
+	{ "range", PARAM_CHOICE, .words = "1h 24h 7d 90d", .text = "How far back; 1h." }, { .name = NULL },
 };
 static const struct param decisions_seen[] = {
 	{ "decision", PARAM_TEXT, .text = "Decisions, separated by commas: permit, redact, deny, observed." },

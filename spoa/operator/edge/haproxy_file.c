@@ -259,7 +259,7 @@ peek_word(const struct words *w, size_t ahead)
 }
 
 /* Adds "file:line: text\n" to h->notes, unless HAPROXY_NOTES_BYTES are reached. */
-static void
+__attribute__((format(printf, 4, 5))) static void
 haproxy_note(struct haproxy *h, const char *file, unsigned line, const char *fmt, ...)
 {
 	va_list ap;

@@ -226,7 +226,7 @@ record_anchor(
 /* Ends the attempt. `answer` is the response for the record, written as text, or in base64 if
  * `base64` is set; n 0: none. `why` is the reason; it is ignored if the checkpoint was
  * accepted. */
-static void
+__attribute__((format(printf, 5, 6))) static void
 place_over(struct place *p, enum anchor_end end, struct span answer, bool base64,
 	const char *fmt, ...)
 {
