@@ -81,6 +81,7 @@ void check_names(struct buf *out);
 	X("generic",  check_generic,  "looks random, no stop word") /* key=value: drawn by chance, or of several classes of characters */ \
 	X("alternative", check_alternative, "looks random, no stop word") /* the second of two alternative values of a key: 'A' | 'B' */ \
 	X("chance",   check_chance,   "drawn by chance, no stop word") /* a value after the name of a secret, in any syntax */ \
+	X("before",   check_before,   "drawn by chance, no stop word") /* a value before the name of a secret */ \
 	X("password", check_password, "no stop word") /* key=value, chosen by a person */ \
 	X("argument", check_argument, "no stop word") /* a value after the option or statement that takes it */ \
 	X("bearer",   check_bearer,   "looks random") /* a credential in a header */ \
