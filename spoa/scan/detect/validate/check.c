@@ -1,5 +1,5 @@
-/* The table of validators (check.h): finds a validator by its name, and runs it. Also the
- * functions that several validators share, such as the Luhn checksum and the entropy. */
+/* Finds a validator by its name in the tables of the other files, and runs it (check.h). Also
+ * the functions that several validators share, such as the Luhn checksum and the entropy. */
 #include "scan/detect/validate/check_digits.h"
 
 #include <math.h>
@@ -9,26 +9,37 @@
 #include "base/effort.h"
 #include "scan/detect/validate/check_value.h"
 
-static const struct check checks[] = {
-#define X(name, fn, proof) { name, fn, proof },
-	CHECK_TABLE(X)
-#undef X
+static enum check_result
+check_none(struct candidate *c UNUSED)
+{
+	return CHECK_SHAPE;
+}
+
+static const struct check checks_plain[] = {
+	{ "none", check_none, "", NULL }, /* the pattern is sufficient */
+	{ NULL, NULL, NULL, NULL },
 };
 
-enum { CHECKS = COUNT_OF(checks) };
-
-static const struct check *
-check_at(size_t i)
-{
-	return i < CHECKS ? &checks[i] : check_digits_row(i - CHECKS);
-}
+static const struct check *const tables[] = {
+	checks_net,
+	checks_phone,
+	checks_finance,
+	checks_secret,
+	checks_generic,
+	checks_plain,
+	checks_id,
+};
 
 const struct check *
 check_find(struct span name)
 {
 	const struct check *k;
 
-	for (size_t i = 0; (k = check_at(i)); i++)
+	for (size_t t = 0; t < COUNT_OF(tables); t++)
+		for (k = tables[t]; k->name; k++)
+			if (span_is(name, k->name))
+				return k;
+	for (size_t i = 0; (k = check_digits_row(i)); i++)
 		if (span_is(name, k->name))
 			return k;
 	return NULL;
@@ -37,13 +48,13 @@ check_find(struct span name)
 bool
 check_ends_early(const struct check *k)
 {
-	return k->run == check_generic || k->run == check_password || k->run == check_chance;
+	return k->is_over != NULL;
 }
 
 bool
 check_is_over(const struct check *k, const struct candidate *c)
 {
-	return k->run == check_chance ? chance_is_over(c) : value_is_prose(c);
+	return k->is_over(c);
 }
 
 enum check_result
@@ -52,20 +63,18 @@ check_run(const struct check *k, struct candidate *c)
 	return k->run ? k->run(c) : check_digits(k, c);
 }
 
-enum check_result
-check_none(struct candidate *c UNUSED)
-{
-	return CHECK_SHAPE;
-}
-
 void
 check_names(struct buf *out)
 {
-	const struct check *k, *last = NULL;
+	const struct check *k;
+	const char *last = "";
 
-	for (size_t i = 0; (k = check_at(i)); last = k, i++)
-		if (!last || strcmp(last->name, k->name))
-			buf_printf(out, "%s%s", last ? ", " : "", k->name);
+	for (size_t t = 0; t < COUNT_OF(tables); t++)
+		for (k = tables[t]; k->name; k++)
+			buf_printf(out, "%s%s", out->n ? ", " : "", k->name);
+	for (size_t i = 0; (k = check_digits_row(i)); last = k->name, i++)
+		if (strcmp(last, k->name))
+			buf_printf(out, ", %s", k->name);
 }
 
 bool

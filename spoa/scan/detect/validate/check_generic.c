@@ -507,7 +507,7 @@ generic_value(struct candidate *c, struct value v)
 	return CHECK_SHAPE;
 }
 
-enum check_result
+static enum check_result
 check_generic(struct candidate *c)
 {
 	return generic_value(c, value_read(c));
@@ -815,7 +815,7 @@ name_is_near(struct value_memo *m, struct span name)
 
 /* A value that was surely drawn by chance belongs to the name of a secret before it, whatever the
  * language writes between the two: a space, a comma, an arrow, a call, some words. */
-enum check_result
+static enum check_result
 check_chance(struct candidate *c)
 {
 	enum { VALUE_MAX = 512 }; /* bytes */
@@ -887,7 +887,7 @@ find_key_on_line(struct candidate *c, size_t at)
 }
 
 /* The second of two alternatives: 'A' | 'B', env.TOKEN || "B". */
-enum check_result
+static enum check_result
 check_alternative(struct candidate *c)
 {
 	size_t match = c->match;
@@ -905,7 +905,7 @@ check_alternative(struct candidate *c)
 
 /* The vendor's name and the value's exact shape replace the test for randomness. The key must
  * not name something else (algolia_index_name, datadog_public_id). */
-enum check_result
+static enum check_result
 check_vendor(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end), name = key_name(c);
@@ -936,7 +936,7 @@ is_no_word(const struct candidate *c, struct span s, struct mix m)
 
 /* Finds passwords that people chose: shorter and less random, but after a word that leaves no
  * doubt. */
-enum check_result
+static enum check_result
 check_password(struct candidate *c)
 {
 	struct value v = value_read(c);
@@ -965,7 +965,7 @@ check_password(struct candidate *c)
 }
 
 /* Finds passwords after the option or statement that takes one. */
-enum check_result
+static enum check_result
 check_argument(struct candidate *c)
 {
 	struct value v = value_read(c);
@@ -979,3 +979,16 @@ check_argument(struct candidate *c)
 		       ? CHECK_NO
 		       : CHECK_SHAPE;
 }
+
+/* The validators of this file (check.h). */
+/* clang-format off */
+const struct check checks_generic[] = {
+	{ "vendor",      check_vendor,      "its key names a secret", NULL },
+	{ "generic",     check_generic,     "looks random, no stop word", value_is_prose }, /* key=value: drawn by chance, or of several classes of characters */
+	{ "alternative", check_alternative, "looks random, no stop word", NULL }, /* the second of two alternative values of a key: 'A' | 'B' */
+	{ "chance",      check_chance,      "drawn by chance, no stop word", chance_is_over }, /* a value after the name of a secret, in any syntax */
+	{ "password",    check_password,    "no stop word", value_is_prose }, /* key=value, chosen by a person */
+	{ "argument",    check_argument,    "no stop word", NULL }, /* a value after the option or statement that takes it */
+	{ NULL, NULL, NULL, NULL },
+};
+/* clang-format on */

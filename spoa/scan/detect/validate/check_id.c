@@ -10,7 +10,7 @@
 
 /* Rijksregister, royal decree of 3 April 1984: 97 - n mod 97, from 2000 on with a 2
  * before n; BIS numbers have the month raised by 20 or 40. */
-enum check_result
+static enum check_result
 check_be_nrn(struct candidate *c)
 {
 	char d[11];
@@ -24,7 +24,7 @@ check_be_nrn(struct candidate *c)
 }
 
 /* INSEE: 97 - n mod 97; 2A and 2B of Corsica count as 19 and 18. */
-enum check_result
+static enum check_result
 check_fr_nir(struct candidate *c)
 {
 	char v[15];
@@ -43,7 +43,7 @@ check_fr_nir(struct candidate *c)
 }
 
 /* DGFiP, numéro SPI: ten digits mod 511 are the last three. */
-enum check_result
+static enum check_result
 check_fr_spi(struct candidate *c)
 {
 	char d[13];
@@ -54,7 +54,7 @@ check_fr_spi(struct candidate *c)
 
 /* BZSt: ISO 7064 MOD 11,10; of the first ten digits exactly one occurs twice or three
  * times, the others at most once. */
-enum check_result
+static enum check_result
 check_de_tax(struct candidate *c)
 {
 	char d[11];
@@ -74,7 +74,7 @@ check_de_tax(struct candidate *c)
 
 /* Personalausweis and Reisepass: BSI TR-03110, ICAO Doc 9303: the check digit is in
  * the machine readable zone, the nine characters alone on the front. */
-enum check_result
+static enum check_result
 check_de_document(struct candidate *c)
 {
 	char v[10];
@@ -86,7 +86,7 @@ check_de_document(struct candidate *c)
 
 /* VKVV section 2: the letter as two digits, weights 2 1 2 5 7 1 2 1 2 1 2 1, sum of the
  * products' digits mod 10. */
-enum check_result
+static enum check_result
 check_de_rvnr(struct candidate *c)
 {
 	char v[12], d[12];
@@ -113,7 +113,7 @@ static const char spanish[] = "TRWAGMYFPDXBNJZSQVHLCKE";
 
 /* Ministerio del Interior: the number mod 23 picks the letter; of foreigners X, Y, Z
  * count as 0, 1, 2. */
-enum check_result
+static enum check_result
 check_es_nif(struct candidate *c)
 {
 	char v[9];
@@ -127,7 +127,7 @@ check_es_nif(struct candidate *c)
 
 /* Seguridad Social: province and number mod 97; a number below ten million is joined
  * without its leading zero. */
-enum check_result
+static enum check_result
 check_es_nss(struct candidate *c)
 {
 	char d[12];
@@ -142,7 +142,7 @@ check_es_nss(struct candidate *c)
 
 /* Decreto ministeriale 23 December 1976: tables for odd and even places; letters for
  * digits where two people would share a code. */
-enum check_result
+static enum check_result
 check_it_fiscal(struct candidate *c)
 {
 	static const unsigned char odd[26] = { 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20,
@@ -175,7 +175,7 @@ check_it_fiscal(struct candidate *c)
 
 /* Department of Social Protection: weights 8 to 2, a second letter counts 9 times,
  * mod 23 picks the letter, 0 is W. */
-enum check_result
+static enum check_result
 check_ie_ppsn(struct candidate *c)
 {
 	char v[9];
@@ -193,7 +193,7 @@ check_ie_ppsn(struct candidate *c)
 
 /* Règlement grand-ducal of 18 June 2014: Luhn over the first eleven digits, Verhoeff over
  * the same eleven. */
-enum check_result
+static enum check_result
 check_lu_nin(struct candidate *c)
 {
 	char d[13], v[12];
@@ -208,7 +208,7 @@ check_lu_nin(struct candidate *c)
 }
 
 /* Digi- ja väestötietovirasto: date and number mod 31. */
-enum check_result
+static enum check_result
 check_fi_hetu(struct candidate *c)
 {
 	static const char letters[] = "0123456789ABCDEFHJKLMNPRSTUVWXY";
@@ -223,7 +223,7 @@ check_fi_hetu(struct candidate *c)
 
 /* Zákon 133/2000 Sb.: ten digits divide by eleven; until 1985 also remainder 10 with a
  * last digit 0. Women's months are raised by 50, full ones by 20 more. */
-enum check_result
+static enum check_result
 check_cz_rodne_cislo(struct candidate *c)
 {
 	char d[10];
@@ -239,7 +239,7 @@ check_cz_rodne_cislo(struct candidate *c)
 
 /* PMLP: 1101 less a weighted sum, mod 11; numbers since 2017 begin with 32 and hold
  * neither date nor check digit. */
-enum check_result
+static enum check_result
 check_lv_pk(struct candidate *c)
 {
 	char d[11];
@@ -254,7 +254,7 @@ check_lv_pk(struct candidate *c)
 }
 
 /* Social Fund of Russia: weights 9 to 1 mod 101, 100 is 0. */
-enum check_result
+static enum check_result
 check_ru_snils(struct candidate *c)
 {
 	char d[11];
@@ -264,7 +264,7 @@ check_ru_snils(struct candidate *c)
 }
 
 /* HMRC NIM39110: letters and pairs that no number begins with. */
-enum check_result
+static enum check_result
 check_uk_nino(struct candidate *c)
 {
 	static const char pairs[] = "BG GB NK KN TN NT ZZ";
@@ -278,7 +278,7 @@ check_uk_nino(struct candidate *c)
 }
 
 /* HMRC, unique taxpayer reference: the first digit checks the others. */
-enum check_result
+static enum check_result
 check_uk_utr(struct candidate *c)
 {
 	char d[10];
@@ -289,7 +289,7 @@ check_uk_utr(struct candidate *c)
 
 /* DVLA: five letters of the name filled with 9, decade, month (women 50 more), day,
  * year, two initials or 9, then three characters of DVLA's own. */
-enum check_result
+static enum check_result
 check_uk_driving(struct candidate *c)
 {
 	char v[16];
@@ -304,7 +304,7 @@ check_uk_driving(struct candidate *c)
 }
 
 /* Royal Mail PAF: the areas in use. */
-enum check_result
+static enum check_result
 check_uk_postcode(struct candidate *c)
 {
 	static const char areas[] =
@@ -328,7 +328,7 @@ check_uk_postcode(struct candidate *c)
 
 /* SSA: no area 000, 666 or 900-999 (also after randomisation in 2011), no group
  * 00, no serial 0000. */
-enum check_result
+static enum check_result
 check_ssn(struct candidate *c)
 {
 	char d[9];
@@ -343,7 +343,7 @@ check_ssn(struct candidate *c)
 }
 
 /* 49 CFR 565.15: letters to digits, weights, mod 11 at the ninth place, 10 is X. */
-enum check_result
+static enum check_result
 check_vin(struct candidate *c)
 {
 	static const char values[] = "12345678?12345?7?923456789";
@@ -365,7 +365,7 @@ check_vin(struct candidate *c)
 }
 
 /* RENAPO, instructivo normativo CURP: 0-9, A-N, Ñ, O-Z count 0 to 36. */
-enum check_result
+static enum check_result
 check_mx_curp(struct candidate *c)
 {
 	char v[18];
@@ -381,7 +381,7 @@ check_mx_curp(struct candidate *c)
 }
 
 /* SAT: date, and a check character mod 11 that registers do not always hold to. */
-enum check_result
+static enum check_result
 check_mx_rfc(struct candidate *c)
 {
 	/* 0-9, A-N, &, O-Z, space, Ñ count 0 to 38. */
@@ -402,14 +402,14 @@ check_mx_rfc(struct candidate *c)
 	return v[12] == (r == 10 ? 'A' : (char)('0' + r)) ? CHECK_VALID : CHECK_SHAPE;
 }
 
-enum check_result
+static enum check_result
 check_mx_rfc_strict(struct candidate *c)
 {
 	return valid_if(check_mx_rfc(c) == CHECK_VALID);
 }
 
 /* GSTN: state, PAN, and a check character by Luhn over base 36. */
-enum check_result
+static enum check_result
 check_in_gstin(struct candidate *c)
 {
 	char v[15];
@@ -425,7 +425,7 @@ check_in_gstin(struct candidate *c)
 }
 
 /* GB 11643-1999: area, date, ISO 7064 MOD 11-2. */
-enum check_result
+static enum check_result
 check_cn_id(struct candidate *c)
 {
 	char v[18];
@@ -440,7 +440,7 @@ check_cn_id(struct candidate *c)
 }
 
 /* Household Registration of Taiwan: the letter as two digits, weights 1 9 8 … 1 1. */
-enum check_result
+static enum check_result
 check_tw_id(struct candidate *c)
 {
 	static const unsigned char letters[26] = { 10, 11, 12, 13, 14, 15, 16, 17, 34, 18, 19,
@@ -457,7 +457,7 @@ check_tw_id(struct candidate *c)
 
 /* Immigration Department of Hong Kong: 9 to 2 mod 11. A single letter has a space before it,
  * which counts 36. */
-enum check_result
+static enum check_result
 check_hk_id(struct candidate *c)
 {
 	char v[9];
@@ -476,7 +476,7 @@ check_hk_id(struct candidate *c)
 }
 
 /* ICA of Singapore: 2 7 6 5 4 3 2 mod 11; T and G add 4, M adds 3. */
-enum check_result
+static enum check_result
 check_sg_nric(struct candidate *c)
 {
 	char v[9];
@@ -493,7 +493,7 @@ check_sg_nric(struct candidate *c)
 }
 
 /* Australian Business Register: the first digit less one, mod 89. */
-enum check_result
+static enum check_result
 check_au_abn(struct candidate *c)
 {
 	char d[11];
@@ -503,7 +503,7 @@ check_au_abn(struct candidate *c)
 }
 
 /* CMS, NPI check digit: Luhn over 80840 and the number; the prefix adds 24. */
-enum check_result
+static enum check_result
 check_us_npi(struct candidate *c)
 {
 	char v[15] = "80840";
@@ -513,7 +513,7 @@ check_us_npi(struct candidate *c)
 }
 
 /* DEA Diversion Control, registration numbers: registrant type, then seven digits. */
-enum check_result
+static enum check_result
 check_us_dea(struct candidate *c)
 {
 	char v[9];
@@ -526,7 +526,7 @@ check_us_dea(struct candidate *c)
 }
 
 /* CMS, understanding the MBI: the grammar of the eleven places; no S, L, O, I, B, Z. */
-enum check_result
+static enum check_result
 check_us_mbi(struct candidate *c)
 {
 	static const char grammar[] = "CAXNAXNAANN";
@@ -546,7 +546,7 @@ check_us_mbi(struct candidate *c)
 
 /* Section 290 SGB V, GKV-Spitzenverband: the letter as two digits, weights 1 2 1 2 …, sum
  * of the products' digits mod 10. */
-enum check_result
+static enum check_result
 check_de_kvnr(struct candidate *c)
 {
 	char v[10], d[11];
@@ -566,7 +566,7 @@ check_de_kvnr(struct candidate *c)
 
 /* HISO 10046: letters without I and O count from 1; the old form checks mod 11, the new
  * one with a letter mod 23, in the standard's first edition mod 24. */
-enum check_result
+static enum check_result
 check_nz_nhi(struct candidate *c)
 {
 	static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZ";
@@ -631,7 +631,7 @@ is_date(const struct candidate *c, const struct counts *n)
 			       sum_date(last, sum_two(d), sum_two(d + 2))));
 }
 
-enum check_result
+static enum check_result
 check_named(struct candidate *c)
 {
 	struct counts n = count_kinds(c);
@@ -640,7 +640,7 @@ check_named(struct candidate *c)
 										  : CHECK_SHAPE;
 }
 
-enum check_result
+static enum check_result
 check_mrn(struct candidate *c)
 {
 	struct counts n = count_kinds(c);
@@ -649,7 +649,7 @@ check_mrn(struct candidate *c)
 									  : CHECK_SHAPE;
 }
 
-enum check_result
+static enum check_result
 check_id_text(struct candidate *c)
 {
 	struct counts n = count_kinds(c);
@@ -659,7 +659,7 @@ check_id_text(struct candidate *c)
 	return CHECK_SHAPE;
 }
 
-enum check_result
+static enum check_result
 check_plate(struct candidate *c)
 {
 	struct counts n = count_kinds(c);
@@ -668,14 +668,14 @@ check_plate(struct candidate *c)
 }
 
 /* IEEE 802: refuses an address with one repeated digit, such as the broadcast address. */
-enum check_result
+static enum check_result
 check_mac(struct candidate *c)
 {
 	return count_kinds(c).same ? CHECK_NO : CHECK_SHAPE;
 }
 
 /* A date of the calendar in any order. A year with four digits is between 1850 and 2099. */
-enum check_result
+static enum check_result
 check_date(struct candidate *c)
 {
 	unsigned part[3] = { 0 }, digits[3] = { 0 };
@@ -705,3 +705,51 @@ check_date(struct candidate *c)
 		return CHECK_NO;
 	return sum_date(y, a, b) || sum_date(y, b, a) ? CHECK_SHAPE : CHECK_NO;
 }
+
+/* The validators of this file (check.h). */
+/* clang-format off */
+const struct check checks_id[] = {
+	{ "ssn",            check_ssn,            "area, group and serial in use", NULL },
+	{ "uk_nino",        check_uk_nino,        "prefixes in use", NULL },
+	{ "uk_driving",     check_uk_driving,     "date", NULL },
+	{ "uk_postcode",    check_uk_postcode,    "areas in use", NULL },
+	{ "us_mbi",         check_us_mbi,         "grammar", NULL },
+	{ "named",          check_named,          "enough digits, no date", NULL },
+	{ "mrn",            check_mrn,            "enough digits, no date", NULL },
+	{ "id_text",        check_id_text,        "enough digits, no date", NULL },
+	{ "plate",          check_plate,          "letters and digits", NULL },
+	{ "mac",            check_mac,            "not all one digit", NULL },
+	{ "date",           check_date,           "calendar", NULL },
+	{ "be_nrn",         check_be_nrn,         CHECK_DIGITS, NULL },
+	{ "fr_nir",         check_fr_nir,         CHECK_DIGITS, NULL },
+	{ "fr_spi",         check_fr_spi,         CHECK_DIGITS, NULL },
+	{ "de_tax",         check_de_tax,         CHECK_DIGITS, NULL },
+	{ "de_document",    check_de_document,    CHECK_DIGITS, NULL },
+	{ "de_rvnr",        check_de_rvnr,        CHECK_DIGITS, NULL },
+	{ "es_nif",         check_es_nif,         CHECK_DIGITS, NULL },
+	{ "es_nss",         check_es_nss,         CHECK_DIGITS, NULL },
+	{ "it_fiscal",      check_it_fiscal,      CHECK_DIGITS, NULL },
+	{ "ie_ppsn",        check_ie_ppsn,        CHECK_DIGITS, NULL },
+	{ "lu_nin",         check_lu_nin,         CHECK_DIGITS, NULL },
+	{ "fi_hetu",        check_fi_hetu,        CHECK_DIGITS, NULL },
+	{ "cz_rodne_cislo", check_cz_rodne_cislo, CHECK_DIGITS, NULL },
+	{ "lv_pk",          check_lv_pk,          CHECK_DIGITS, NULL },
+	{ "ru_snils",       check_ru_snils,       CHECK_DIGITS, NULL },
+	{ "uk_utr",         check_uk_utr,         CHECK_DIGITS, NULL },
+	{ "vin",            check_vin,            CHECK_DIGITS, NULL },
+	{ "mx_curp",        check_mx_curp,        CHECK_DIGITS, NULL },
+	{ "mx_rfc",         check_mx_rfc,         CHECK_DIGITS, NULL },
+	{ "mx_rfc_strict",  check_mx_rfc_strict,  CHECK_DIGITS, NULL },
+	{ "in_gstin",       check_in_gstin,       CHECK_DIGITS, NULL },
+	{ "cn_id",          check_cn_id,          CHECK_DIGITS, NULL },
+	{ "tw_id",          check_tw_id,          CHECK_DIGITS, NULL },
+	{ "hk_id",          check_hk_id,          CHECK_DIGITS, NULL },
+	{ "sg_nric",        check_sg_nric,        CHECK_DIGITS, NULL },
+	{ "au_abn",         check_au_abn,         CHECK_DIGITS, NULL },
+	{ "us_npi",         check_us_npi,         CHECK_DIGITS, NULL },
+	{ "us_dea",         check_us_dea,         CHECK_DIGITS, NULL },
+	{ "de_kvnr",        check_de_kvnr,        CHECK_DIGITS, NULL },
+	{ "nz_nhi",         check_nz_nhi,         CHECK_DIGITS, NULL },
+	{ NULL, NULL, NULL, NULL },
+};
+/* clang-format on */
