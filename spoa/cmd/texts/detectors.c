@@ -14,7 +14,6 @@
 #include "cmd/texts/scan.h"
 #include "policy/config/read.h"
 #include "scan/detect/custom/custom.h"
-#include "scan/detect/custom/fingerprint.h"
 #include "scan/detect/info.h"
 
 enum list_form { LIST_TABLE, LIST_JSON, LIST_MARKDOWN };
