@@ -82,9 +82,7 @@ queue_is_full(const struct event_queue *q, const struct event *e)
 	return q->bytes + e->bytes > QUEUE_MOST || q->held_bytes > QUEUE_HELD_MOST;
 }
 
-/* guard_stream.c: passes an event or frame through all stages, and sends it if nothing holds it
- * back. */
-enum guard_result guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out);
+/* guard_stream.c */
 size_t guard_queue_held(const struct guard *g);
 void guard_queue_free(struct guard *g);
 
