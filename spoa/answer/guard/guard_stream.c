@@ -994,7 +994,7 @@ more(void *arg, size_t entry, struct span arguments)
 	return (int)g->failed;
 }
 
-/* ---- calls: what holds them ---- */
+/* ---- calls: how they are held and released ---- */
 
 static int
 pass_frame(void *arg, struct frame *f)
