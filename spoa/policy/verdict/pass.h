@@ -1,4 +1,4 @@
-/* One decision in progress. For decide.c, choose.c, answer.c, tool.c and tracks.c only. */
+/* One decision in progress. For decide.c, answer.c, tool.c and tracks.c only. */
 #ifndef POLICY_VERDICT_PASS_H
 #define POLICY_VERDICT_PASS_H
 
@@ -77,26 +77,5 @@ pass_unchanged(const struct pass *ps, const struct rule *r)
 {
 	return r->shadow || ps->p->shadow;
 }
-
-/* Returns the effect of a track and sets *rule to its rule. */
-enum rule_effect pass_conclude(
-	const struct pass *ps, const struct track *t, const struct rule **rule);
-
-/* choose.c: the result for the enforced or the full tracks. */
-struct choice {
-	size_t at;		 /* index of the chosen target, or of the denied one */
-	enum rule_effect effect; /* deny: no target is left */
-	const struct rule *rule;
-	bool routed;  /* no target is left, and no rule denied one */
-	bool none_in; /* the rules leave targets, but none is available */
-	struct policy_changes changes;
-};
-/* Chooses a target. Returns 0 or ERR_NOMEM. */
-int pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidates,
-	struct choice *out);
-/* Returns true if the body may still change the choice. */
-bool pass_waits(const struct pass *ps, const struct policy_candidate *candidates);
-/* Collects tags, and the recognizers that may be required. Returns 0 or ERR_NOMEM. */
-int pass_collect(const struct pass *ps);
 
 #endif
