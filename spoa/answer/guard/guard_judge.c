@@ -194,6 +194,20 @@ guard_called_more(struct guard *g, const struct answer_text *t)
 	add_arguments(g, c, t->text);
 }
 
+/* Counts text that the model made. */
+static void
+guard_count(struct guard *g, struct span text)
+{
+	struct guard_report *r = &g->report;
+
+	r->output_bytes += text.n;
+	if (r->streamed || !text.n)
+		return;
+	buf_span(&g->heard, text);
+	buf_putc(&g->heard, '\0');
+	r->heard = buf_failed(&g->heard) ? (struct span){ NULL, 0 } : buf_view(&g->heard);
+}
+
 /* ---- verdicts on calls ---- */
 
 static void
@@ -385,19 +399,6 @@ transcript_of(struct guard *g, const struct answer_text *t)
 	buf_init(&s->text, TRANSCRIPT_BYTES);
 	STAILQ_INSERT_TAIL(&g->transcripts, s, all);
 	return s;
-}
-
-void
-guard_count(struct guard *g, struct span text)
-{
-	struct guard_report *r = &g->report;
-
-	r->output_bytes += text.n;
-	if (r->streamed || !text.n)
-		return;
-	buf_span(&g->heard, text);
-	buf_putc(&g->heard, '\0');
-	r->heard = buf_failed(&g->heard) ? (struct span){ NULL, 0 } : buf_view(&g->heard);
 }
 
 void

@@ -482,8 +482,6 @@ void guard_heard(struct guard *g, const struct answer_text *t);
 /* Records the text that is sent, or a piece of it, before placeholders are restored. */
 void guard_transcribe(struct guard *g, const struct answer_text *t, struct span text);
 void guard_transcripts_free(struct guard *g);
-/* Counts text that the model made. */
-void guard_count(struct guard *g, struct span text);
 
 /* guard_metadata.c: replaces findings in the parts of a frame besides its payload. Called
  * before the payload is unwrapped. */

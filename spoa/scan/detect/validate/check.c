@@ -1,12 +1,13 @@
 /* Finds a validator by its name in the tables of the other files, and runs it (check.h). Also
  * the functions that several validators share, such as the Luhn checksum and the entropy. */
-#include "scan/detect/validate/check_digits.h"
+#include "scan/detect/validate/check.h"
 
 #include <math.h>
 
 #include "base/ascii.h"
 #include "base/attr.h"
 #include "base/effort.h"
+#include "base/sha256.h"
 #include "scan/detect/validate/check_value.h"
 
 static enum check_result
@@ -155,4 +156,93 @@ digits_of(const struct candidate *c, char *to, size_t cap)
 		n++;
 	}
 	return n;
+}
+
+bool
+sum_chars(const struct candidate *c, char *v, size_t n)
+{
+	size_t k = 0;
+
+	for (size_t i = c->start; i < c->end; i++) {
+		char x = c->text.p[i];
+		if (!is_alnum(x))
+			continue;
+		if (k == n)
+			return false;
+		v[k++] = to_upper(x);
+	}
+	return k == n && !inside_uuid(c);
+}
+
+uint64_t
+sum_number(const char *d, size_t n)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v = v * 10 + (uint64_t)(d[i] - '0');
+	return v;
+}
+
+unsigned
+sum_two(const char *d)
+{
+	return (unsigned)(d[0] - '0') * 10 + (unsigned)(d[1] - '0');
+}
+
+static uint32_t
+bech32_step(uint32_t sum, unsigned value)
+{
+	static const uint32_t generator[] = { 0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
+		0x2a1462b3 };
+	uint32_t top = sum >> 25;
+
+	sum = (sum & 0x1ffffff) << 5 ^ value;
+	for (unsigned i = 0; i < 5; i++)
+		if (top >> i & 1)
+			sum ^= generator[i];
+	return sum;
+}
+
+bool
+sum_bech32(struct span s, size_t one, uint32_t *sum)
+{
+	static const char charset[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+
+	*sum = 1;
+	for (size_t i = 0; i < one; i++)
+		*sum = bech32_step(*sum, (unsigned char)(s.p[i] | 0x20) >> 5);
+	*sum = bech32_step(*sum, 0);
+	for (size_t i = 0; i < one; i++)
+		*sum = bech32_step(*sum, (s.p[i] | 0x20) & 31);
+	for (size_t i = one + 1; i < s.n; i++) {
+		char x = to_lower(s.p[i]);
+		const char *at = memchr(charset, x, 32);
+		if (!at)
+			return false;
+		*sum = bech32_step(*sum, (unsigned)(at - charset));
+	}
+	return true;
+}
+
+bool
+sum_base58check(struct span s, const char *alphabet, size_t n)
+{
+	unsigned char v[SUM_BASE58_MAX] = { 0 }, hash[SHA256_BYTES];
+
+	for (size_t i = 0; i < s.n; i++) {
+		const char *at = memchr(alphabet, s.p[i], 58);
+		if (!at)
+			return false;
+		unsigned carry = (unsigned)(at - alphabet);
+		for (size_t k = n; k-- > 0; carry >>= 8) {
+			carry += 58u * v[k];
+			v[k] = (unsigned char)carry;
+		}
+		if (carry)
+			return false;
+	}
+	sha256(span_of(v, n - 4), hash);
+	sha256(span_of(hash, sizeof(hash)), hash);
+	return !memcmp(hash, v + n - 4, 4);
 }

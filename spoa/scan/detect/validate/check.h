@@ -33,7 +33,7 @@ struct candidate {
 
 struct check {
 	const char *name;
-	enum check_result (*run)(struct candidate *c); /* NULL: a row of check_digits.c */
+	enum check_result (*run)(struct candidate *c); /* NULL: a row of `numbers` in check_id.c */
 	const char *proof; /* description of the rule, for people; NULL: CHECK_DIGITS */
 	/* Returns true if no further text makes a value of a candidate whose text has not ended. NULL:
 	 * the validator decides only when the text has ended. */
@@ -42,7 +42,7 @@ struct check {
 #define CHECK_DIGITS "check digits, ranges or a date"
 
 /* The validators of one file each. A row whose name is NULL ends a table. The rows of
- * check_digits.c are not among these. */
+ * `numbers` in check_id.c are not among these. */
 extern const struct check checks_net[], checks_phone[], checks_finance[], checks_id[],
 	checks_secret[], checks_generic[];
 
@@ -56,6 +56,13 @@ bool check_ends_early(const struct check *k);
 bool check_is_over(const struct check *k, const struct candidate *c);
 /* Appends all names, separated by commas, to an empty buffer, for messages. */
 void check_names(struct buf *out);
+
+/* ---- rows of `numbers` (check_id.c) ---- */
+
+/* Returns the i-th row, or NULL after the last. Adjacent rows may share a name: the first row
+ * with the candidate's number of digits decides. */
+const struct check *check_digits_row(size_t i);
+enum check_result check_digits(const struct check *row, const struct candidate *c);
 
 /* ---- shared by the validators ---- */
 
@@ -79,6 +86,28 @@ bool inside_uuid(const struct candidate *c);
 size_t digits_of(const struct candidate *c, char *to, size_t cap);
 /* Returns true if all digits are equal; no such number is issued. */
 bool one_digit_repeated(const char *digits, size_t n);
+
+/* Copies the candidate's letters, as capitals, and digits to v. Returns false unless these are
+ * exactly n characters, not inside a UUID. */
+bool sum_chars(const struct candidate *c, char *v, size_t n);
+/* Returns the number that n digits, or two digits, represent. */
+uint64_t sum_number(const char *d, size_t n);
+unsigned sum_two(const char *d);
+/* Sets *sum to the checksum of a bech32 text (BIP 173) whose human-readable part ends at the 1
+ * at `one`. The correct checksum is 1, and 0x2bc830a3 for bech32m (BIP 350). Returns false if a
+ * character is not in the alphabet. */
+bool sum_bech32(struct span s, size_t one, uint32_t *sum);
+/* Returns true if the text encodes n bytes, at most SUM_BASE58_MAX, in Base58Check (Bitcoin
+ * wiki): the last four are the first four of the double SHA-256 of the others. */
+enum { SUM_BASE58_MAX = 82 };
+#define SUM_BASE58 "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+bool sum_base58check(struct span s, const char *alphabet, size_t n);
+
+static inline enum check_result
+valid_if(bool yes)
+{
+	return yes ? CHECK_VALID : CHECK_NO;
+}
 
 /* Bytes before a match in which check_curl() looks for "curl". No other validator reads more
  * than a word there. */

@@ -5,7 +5,6 @@
 #include "base/ascii.h"
 #include "base/effort.h"
 #include "scan/detect/validate/check.h"
-#include "scan/detect/validate/check_sum.h"
 
 /* ---- CREDIT_CARD ---- */
 

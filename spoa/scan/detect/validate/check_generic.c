@@ -848,7 +848,9 @@ check_chance(struct candidate *c)
 	return CHECK_SHAPE;
 }
 
-bool
+/* Returns true if no further text can be a value of the name at c->match for check_chance():
+ * the name names no secret, or too many words follow it. */
+static bool
 chance_is_over(const struct candidate *c)
 {
 	struct drawn_place none = { 0 };

@@ -3,7 +3,7 @@
  * are only shapes, so they need a context word. The pattern matches digits with separators and
  * an optional extension. */
 #include "base/ascii.h"
-#include "scan/detect/validate/check_sum.h"
+#include "scan/detect/validate/check.h"
 
 /* Country codes with the lengths of their numbers, generated from
  * policies/detectors/phone_codes.txt. */

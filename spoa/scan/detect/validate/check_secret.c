@@ -10,7 +10,7 @@
 #include "base/ascii.h"
 #include "base/codec/digits.h"
 #include "base/sha256.h"
-#include "scan/detect/validate/check_sum.h"
+#include "scan/detect/validate/check.h"
 #include "scan/detect/validate/check_value.h"
 
 /* Decodes base64 of either alphabet (RFC 4648) up to the first other character, or until `to`
