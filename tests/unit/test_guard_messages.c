@@ -1,4 +1,4 @@
-/* answer/guard/guard_messages.c: responses of an MCP server. Hidden entries are removed from
+/* answer/guard/guard_whole.c: responses of an MCP server. Hidden entries are removed from
  * lists, whole and in streams. A response that might contain a list in an unknown form is not
  * forwarded. */
 #include <setjmp.h>

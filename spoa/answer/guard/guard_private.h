@@ -323,20 +323,13 @@ kind_is_shown(enum answer_kind kind)
  * edits. */
 size_t guard_rename(
 	const struct guard *g, const struct answer_document *d, struct splice *v, size_t n);
-/* guard_whole.c: scans all texts of a document, asks the rules, and edits the document. */
-enum guard_result guard_document(struct guard *g, struct span raw, struct answer_document *d,
-	enum answer_when when, struct buf *out);
 /* guard_list.c: removes the models that the caller may not use from a list of models. */
 enum guard_result guard_filter_list(struct guard *g);
-/* guard_messages.c: removes hidden entries of lists from a response of MCP, which is whole
- * in g->body, or is an event of a stream. */
-enum guard_result guard_message_whole(struct guard *g);
+/* guard_whole.c: removes hidden entries of lists from a message of MCP that is an event of a
+ * stream. */
 enum guard_result guard_message_event(struct guard *g, struct frame *f);
 /* Adds the replacements that rules with `phase: tool` request to a verdict of the rules. */
 void guard_message_judged(struct guard *g, struct answer_verdict *v);
-/* Applies the edits, unless the edited result would violate the output schema of its tool. */
-enum guard_result guard_message_fits(
-	struct guard *g, struct span raw, struct splice *v, size_t n, struct buf *out);
 /* Returns true for an event that clients of MCP ignore. */
 bool guard_message_is_none(const struct guard *g, const struct frame *f);
 /* Decides whether a part of a message may be sent uninspected. A part that may contain lists

@@ -95,7 +95,7 @@ bool guard_boundary_may_go(const struct guard *g, const struct event *e);
 enum guard_result guard_boundary_take(struct guard *g, struct event *e, bool *waits);
 enum guard_result guard_boundary_end(struct guard *g);
 
-/* guard_messages.c: edits and sends an event that is a message of its own. */
+/* guard_whole.c: edits and sends an event that is a message of its own. */
 enum guard_result guard_message_say(struct guard *g, struct event *e, struct buf *out);
 
 /* guard_split.c: notes the value, asks the rules if it is new, and sets its replacement. Later
