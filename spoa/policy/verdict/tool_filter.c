@@ -1,4 +1,4 @@
-/* Cuts hidden entries out of MCP lists and out of chat requests. tool.c judges the entries.
+/* Cuts hidden entries out of MCP lists and out of chat requests. tool_list_hides() judges the entries.
  *
  * The functions after "cuts" remove elements from JSON lists and objects. tool_filter_list() walks
  * through the lists of an MCP message.
