@@ -9,6 +9,7 @@
 #include "base/why.h"
 #include "cmd/cmd.h"
 #include "policy/config/config.h"
+#include "policy/policy.h"
 #include "record/archive/kept_policy.h"
 #include "scan/detect/detect.h"
 

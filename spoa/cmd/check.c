@@ -41,7 +41,11 @@
 #include "policy/config/options.h"
 #include "policy/config/read.h"
 #include "policy/identity/identity.h"
+#include "policy/identity_entry.h"
+#include "policy/on_failure.h"
 #include "policy/own.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 #include "record/anchors/anchors.h"
 #include "record/anchors/witness.h"
 #include "record/archive/keep.h"
@@ -50,6 +54,7 @@
 #include "record/journal/recover.h"
 #include "record/journal/signkey.h"
 #include "record/seal/store.h"
+#include "scan/detect/detect.h"
 
 /* Converts a mistake such as "file:line:column: message" to a JSON object. The column, or
  * the line and the column, may be missing; the object then lacks them. */

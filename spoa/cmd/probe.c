@@ -25,6 +25,8 @@
 #include "policy/config/config.h"
 #include "policy/identity/probekey.h"
 #include "policy/policy.h"
+#include "policy/route.h"
+#include "scan/dialect/dialect.h"
 
 enum {
 	ANSWER_BYTES = 64 << 10, /* the part of a response's body that is kept; the rest is not

@@ -14,6 +14,8 @@
 #include "gate/cache/near.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 
 _Static_assert(
 	(int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "longer responses are not stored");
@@ -233,7 +235,7 @@ say_hit(struct request *r, const struct cache_answer *a)
 	return ok;
 }
 
-static bool keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
+static bool keep_entry(const struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 	const struct cache_stamp *st, const struct cache_answer *a);
 
 /* Reads a pointer to a similar prompt's response. Sets look_key to that response if the prompts
@@ -526,7 +528,8 @@ put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 
 /* SET has the ttl, because an entry without one would stay for ever. */
 static void
-put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
+put_in_redis(
+	const struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
 {
 	struct entry_put put = { .redis = r->gate->cache_redis,
 		.metrics = r->gate->metrics,
@@ -567,7 +570,7 @@ request_cache_keeps(const struct request *r)
 }
 
 static bool
-keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
+keep_entry(const struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 	const struct cache_stamp *st, const struct cache_answer *a)
 {
 	struct cache *c = r->gate->shared->cache;
@@ -590,7 +593,7 @@ keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 
 /* Stores a pointer to this response under the key of similar prompts. */
 static void
-keep_pointer(struct request *r)
+keep_pointer(const struct request *r)
 {
 	const struct found_cache *f = &r->found.cache;
 

@@ -2,6 +2,10 @@
  * models. */
 #include "gate/request.h"
 
+#include "policy/env.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
+
 void
 request_facts(struct request *r, struct policy_facts *f)
 {

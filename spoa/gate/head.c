@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "gate/auth/auth.h"
 #include "gate/exchange.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 
 static bool
 is_in_names(struct span name, const char *const *list)
@@ -196,7 +198,7 @@ add_head_field(struct http_head *h, const char *name, struct span value)
 
 /* Adds the headers of rules. Names and values belong to the policy's snapshot. */
 static void
-add_set(struct request *r, struct http_head *out)
+add_set(const struct request *r, struct http_head *out)
 {
 	size_t rule = 0, at = 0;
 	const struct header *h;

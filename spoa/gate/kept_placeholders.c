@@ -252,7 +252,7 @@ request_kept_tables(struct request *r)
 /* New values get placeholders with a tag of the caller, so that they cannot equal numbers given
  * elsewhere. */
 static void
-tag_new_values(struct request *r, struct placeholders *p)
+tag_new_values(const struct request *r, struct placeholders *p)
 {
 	unsigned char key[PLACEHOLDER_TAG_KEY];
 

@@ -8,6 +8,8 @@
 #include "base/codec/uri.h"
 #include "base/err.h"
 #include "gate/toolpins/tool_pins.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "scan/mcp/message.h"
 #include "scan/mcp/session.h"
 

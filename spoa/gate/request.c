@@ -14,6 +14,7 @@
 #include "base/wall.h"
 #include "gate/cache/near.h"
 #include "gate/exchange.h"
+#include "policy/policy.h"
 #include "policy/prices.h"
 #include "record/seal/shares.h"
 

@@ -22,6 +22,7 @@
 #include "gate/request_in.h"
 #include "gate/snapshot.h"
 #include "gate/targets/state.h"
+#include "policy/route.h"
 #include "record/audit/audit.h"
 #include "scan/text/style.h"
 

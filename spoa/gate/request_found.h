@@ -3,15 +3,15 @@
 #ifndef GATE_REQUEST_FOUND_H
 #define GATE_REQUEST_FOUND_H
 
-#include "answer/translate/request.h"
 #include "base/caps.h"
 #include "base/codec/trace.h"
 #include "base/sha256.h"
-#include "base/tokens/estimate.h"
 #include "budget/quota/quota.h"
 #include "gate/cache/entry.h"
+#include "gate/request_limits.h"
 #include "gate/sources/data.h"
 #include "policy/identity/probekey.h"
+#include "policy/route.h"
 #include "policy/verdict/tool.h"
 #include "record/seal/counters.h"
 #include "record/seal/seal.h"
@@ -101,33 +101,9 @@ struct request_found {
 	 * before the learned correction. */
 	int64_t prompt_tokens;
 	const struct token_family *tokens_by; /* NULL: estimated from bytes */
-	struct found_tokens {
-		int64_t mean, most; /* expected, and upper bound */
-		uint64_t key;	    /* key of the learned correction */
-		bool estimated;	    /* the count is not exact: another vocabulary, tools or
-				     * media */
-		/* by_bytes: not counted; at most `bound` tokens (one a byte) are reserved.
-		 * bound 0: the bound was accepted, or replaced by a count */
-		bool by_bytes;
-		int64_t bound;
-		bool late; /* counted after the reservation, at the end */
-	} tokens;
-	/* gate/limits/fit.c: the prompt's tokens by script, counted to compare with context
-	 * windows */
-	struct found_fit {
-		const struct ranks *by; /* the vocabulary; NULL: estimated */
-		bool known;		/* false: not counted yet */
-		uint64_t tokens[TEXT_SCRIPTS];
-		/* the largest window that a provider reported as exceeded; 0: none */
-		uint64_t passed;
-	} fit;
-	/* A prompt reserved by its bytes: its segments, and the rest of its count. Counted at
-	 * the end if the response reports no usage. */
-	struct found_texts {
-		struct span *text;
-		size_t n;
-		struct token_sum rest;
-	} texts;
+	struct found_tokens tokens;
+	struct found_fit fit;
+	struct found_texts texts;
 	struct entity_set entities;    /* found in any segment */
 	uint16_t *roles;	       /* for each entity, bits by enum seg_role; NULL: no
 					* entity was found */
@@ -157,18 +133,7 @@ struct request_found {
 	struct data_value *data_held[CAP_DATA]; /* references that keep `data` alive */
 	uint64_t required;   /* bits by recognizer: a rule may require its reply */
 	uint64_t considered; /* bits by recognizer: a step has decided whether to ask it */
-	/* gate/limits/step_pins.c: the target at which an object that the request names or
-	 * contains was made */
-	struct {
-		bool asked; /* looked up, on a route with several targets */
-		/* a later request may refer to the response by its id; set while the body is
-		 * present */
-		bool turn_is_kept;
-		unsigned char who[SHA256_BYTES]; /* hash that names the caller */
-		const struct target *to;	 /* NULL: any target, or not known */
-		bool seals; /* only signed or sealed reasoning binds the request to `to` */
-		bool drops; /* that reasoning is removed, because `to` is unavailable */
-	} pin;
+	struct found_pin pin;
 	/* gate/kept_placeholders.c: how placeholders continue those of earlier turns */
 	struct found_kept {
 		enum dialect_keeping keeps; /* whether the provider keeps the conversation */
@@ -220,13 +185,7 @@ struct request_found {
 	bool quota_failed; /* Redis did not answer */
 	/* limits on tool calls: gate/limits/tool_calls.c; NULL: none */
 	struct call_limits *calls;
-	/* The policy's limits that apply to this run and model, in the arena */
-	struct found_limits {
-		struct policy_limit_hit *hit;
-		size_t n, nall;	     /* nall: including those of the API key */
-		struct span model;   /* model for which these were collected */
-		bool known, resumed; /* collected, and in the second run */
-	} limits;
+	struct found_limits limits;
 	/* Limits that refuse without a counter: a single request exceeds message_over; the
 	 * model has no price for `unpriced` */
 	const struct limit *message_over, *unpriced;
@@ -250,17 +209,7 @@ struct request_found {
 		const struct tool_verdict *ruled;
 		struct mcp_error wrong; /* code 0: no error */
 	} * message;
-	/* gate/limits/target_form.c: the translation into the target's form, in the arena;
-	 * NULL: sent as it arrived */
-	struct found_form {
-		enum form from, to;
-		/* the target's form cannot hold the request: `made` has the field and the
-		 * reason */
-		bool refused;
-		/* refused because the request names a thread, and the target keeps none */
-		bool thread;
-		struct translated_request made;
-	} * form;
+	struct found_form *form; /* in the arena; NULL: sent as it arrived */
 	/* gate/cached.c: the lookup in the response cache */
 	struct found_cache {
 		enum cached { CACHED_NONE, CACHED_OFF, CACHED_MISS, CACHED_HIT } state;
@@ -302,15 +251,7 @@ struct request_found {
 	} cache;
 	struct found_seal *seal; /* NULL: no route keeps texts */
 	bool no_session;	 /* the request names a session that is not its caller's */
-	/* gate/limits/offered.c: tools in the request that rules hide, for this attempt */
-	struct found_offer {
-		struct splice *cut; /* edits that remove them, in the arena */
-		size_t ncuts, hidden;
-		const struct rule *by; /* the first rule that hides a tool; NULL: none */
-		/* the tools as listed to the caller, in the arena; only if the body is one
-		 * request */
-		struct tools_told told;
-	} offer;
+	struct found_offer offer;
 	/* An MCP message as completions record it: names as records may hold them, "" if
 	 * none. `is`: the message is a call. */
 	struct found_call {
@@ -321,22 +262,9 @@ struct request_found {
 	struct span session; /* the server's id of the session; empty: none */
 	bool has_session;    /* session_hmac, the keyed hash of it, is valid */
 	unsigned char session_hmac[SHA256_BYTES];
-	/* gate/limits/dims.c: cost of a batch's input file, or of all files of a batch job */
-	struct {
-		enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;
-		uint64_t input_tokens, output_tokens, nanousd; /* nanousd 0: no price */
-		/* remembered for the job instead of charged */
-		bool kept;
-	} file;
+	struct found_file file;
 	uint64_t most_nanousd; /* upper bound of its cost; 0: no price */
-	/* at_limit or at_soft, once applied */
-	struct {
-		const struct limit *limit; /* NULL: none was applied */
-		const struct limit_change *change;
-		bool soft;
-		/* the limit's amount, if the request was let past it; else 0 */
-		uint64_t amount;
-	} fell;
+	struct found_fell fell;
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "gate/overlay.h"
 #include "gate/sources/recognize.h"
+#include "policy/effect.h"
 #include "scan/text/inner.h"
 #include "scan/text/needles.h"
 

@@ -14,8 +14,12 @@
 #include "base/scoped.h"
 #include "gate/auth/auth.h"
 #include "policy/config/models.h"
+#include "policy/entities.h"
 #include "policy/own.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 #include "record/audit/audit.h"
+#include "scan/detect/detect.h"
 
 /* Verified tokens in a worker's cache of identities. */
 enum { TOKEN_CACHE_ENTRIES = 4096 };

@@ -12,6 +12,10 @@
 #include "base/tokens/models.h"
 #include "policy/identity/identity.h"
 
+struct config;
+struct diag;
+struct policy;
+
 /* One thread's own data for a snapshot. owner: that worker or helper thread. A helper
  * thread (engine/gate.c) has no cache of identities, because it verifies nobody. */
 struct snapshot_local {

@@ -16,6 +16,7 @@
 #include "gate/snapshot.h"
 #include "net/agent.h"
 #include "net/relay.h"
+#include "policy/config/config.h"
 
 enum worker_order {
 	/* The hand-over to another process begins with WORKER_FREEZE, which calls

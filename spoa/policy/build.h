@@ -5,9 +5,13 @@
 #ifndef POLICY_BUILD_H
 #define POLICY_BUILD_H
 
+#include "policy/cel/cel.h"
 #include "policy/config/read.h"
-#include "policy/policy.h"
+#include "policy/route.h"
+#include "policy/rule.h"
 #include "policy/section.h"
+
+struct policy;
 
 /* One provider of `providers`. Lives in the arena. */
 struct provider {

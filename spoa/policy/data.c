@@ -12,6 +12,9 @@
 #include "base/fetch/http_client.h"
 #include "base/search.h"
 #include "policy/build.h"
+#include "policy/config/config.h"
+#include "policy/env.h"
+#include "policy/policy.h"
 
 /* ---- values ---- */
 

@@ -1,5 +1,5 @@
-/* The fields that conditions may read, from the table in policy/policy.h. */
-#include "policy/policy.h"
+/* The fields that conditions may read, from the table in policy/env.h. */
+#include "policy/env.h"
 
 static const struct cel_var vars[] = {
 #define X(id, path, type, elem) [id] = { path, type, elem },

@@ -9,8 +9,10 @@
 
 #include "policy/config/include.h"
 #include "policy/config/read.h"
+#include "policy/policy.h"
 #include "policy/section.h"
 #include "scan/detect/custom/custom.h"
+#include "scan/detect/detect.h"
 
 enum { SHINGLES_LEAST = 64 }; /* highest value of `shingles` */
 

@@ -2,8 +2,11 @@
 #ifndef POLICY_OWN_H
 #define POLICY_OWN_H
 
-#include "policy/policy.h"
 #include "scan/detect/custom/custom.h"
+
+struct config;
+struct policy;
+struct yaml_node;
 
 /* Reads the classes that have detectors of their own. Errors are added to *d; the correct ones
  * are returned, in the arena. */

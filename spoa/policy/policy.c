@@ -26,7 +26,13 @@
 #include "base/sha256.h"
 #include "base/wall.h"
 #include "policy/build.h"
+#include "policy/config/config.h"
 #include "policy/config/include.h"
+#include "policy/courtesy.h"
+#include "policy/env.h"
+#include "policy/external.h"
+#include "policy/limit.h"
+#include "scan/inject/inject.h"
 
 /* Argument of cel_names(). */
 struct naming {

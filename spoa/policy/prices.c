@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "policy/build.h"
+#include "policy/policy.h"
 
 /* State of one load. Lives on its stack. */
 struct reader {

@@ -4,7 +4,10 @@
 
 #include "base/codec/yaml.h"
 #include "base/price/price.h"
-#include "policy/policy.h"
+
+struct policy;
+struct target;
+struct usage;
 
 /* Reads a list into the arena. Returns NULL with errors in *d. */
 const struct prices *prices_read(

@@ -6,6 +6,11 @@
 #include "policy/build.h"
 #include "policy/config/read.h"
 #include "policy/config/rows.h"
+#include "policy/data.h"
+#include "policy/external.h"
+#include "policy/identity_entry.h"
+#include "policy/limit.h"
+#include "policy/policy.h"
 #include "scan/detect/custom/custom.h"
 
 #define S   SECOND_US

@@ -1,8 +1,8 @@
 /* The cost of detection, in microseconds for each KB, stage by stage. For comparison: every
  * pattern searched one by one with PCRE2's JIT on the same text in the same run.
  *
- *   detect [FILE…]        the built-in texts, or these files
- *   detect --search N     N random texts of the rules' own literals: the slowest of them
+ *   detect [FILE…]             the built-in texts, or these files
+ *   detect --search N [SEED]   N random texts of the rules' own literals: the slowest of them
  *
  * A stage is a row of `stages`. Figures are CPU time, the best of several runs, so that they
  * show the cost of the code and not the load of the machine. No figure makes it fail. */
@@ -481,11 +481,10 @@ by_cost(const void *a, const void *b)
 
 /* From random starts and the units of the hostile texts, always the slower text. */
 static void
-search_worst(struct bench *b, size_t tries)
+search_worst(struct bench *b, size_t tries, uint64_t random)
 {
 	static struct unit kept[KEPT + 1];
 	char *room = malloc(SEARCH_BYTES);
-	uint64_t random = 97;
 
 	if (!room)
 		abort();
@@ -673,8 +672,9 @@ main(int argc, char **argv)
 	int failed = 0;
 
 	load(&b);
-	if (argc == 3 && !strcmp(argv[1], "--search")) {
-		search_worst(&b, strtoul(argv[2], NULL, 10));
+	if (argc > 2 && !strcmp(argv[1], "--search")) {
+		search_worst(&b, strtoul(argv[2], NULL, 10),
+			argc > 3 ? strtoull(argv[3], NULL, 10) : 97);
 	} else if (argc > 1) {
 		heading();
 		for (int i = 1; i < argc; i++)

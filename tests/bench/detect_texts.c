@@ -548,5 +548,8 @@ const struct text_kind text_hostile[] = {
 	{ "hex", shuffled, "0123456789abcdef" },
 	{ "upper and digits", shuffled, "ABCDEFGHJKLMNPRSTUVWXYZ0123456789" },
 	{ "upper, digits, blanks", shuffled, "ABCDEFGHJKLMNPRSTUVWXYZ0123456789  " },
+	{ "digits before tags", repeat, "0\\><A&" },
+	{ "equals signs", repeat, "24\\==" },
+	{ "short cells below a key", repeat, "cap,cap**a\ncap\\|" },
 };
 const size_t text_hostile_count = sizeof(text_hostile) / sizeof(text_hostile[0]);

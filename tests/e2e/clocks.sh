@@ -128,7 +128,8 @@ throttled() {
 	echo "$status"
 }
 decisions() { audit list --json --since "$began" | grep -c '"type":"decision"'; }
-written() { { cat "$JOURNAL"/*.jsonl; zstd -dcq "$JOURNAL.keep"/*.zst 2>/dev/null; } | tr -d '\0' | grep -o '"type":"decision","id":"[^"]*"' | sort -u | wc -l; }
+# written: prints the number of decisions in the journals of all daemons; with Redis, audit list shows them all
+written() { { cat "$D"/journal{,-b}/*.jsonl; zstd -dcq "$D"/journal{,-b}.keep/*.zst; } 2>/dev/null | tr -d '\0' | grep -o '"type":"decision","id":"[^"]*"' | sort -u | wc -l; }
 stamped() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"anchor"' | grep '"kind":"tsa"' | grep -c '"result":"taken"'; }
 anchored() { cat "$D/anchors.txt" 2>/dev/null | wc -l; }
 opened() { audit open "$1" --key "$D/ann.key" --part prompt --shares "$JOURNAL.shares" --reason test; }

@@ -8,9 +8,12 @@
 
 #include "base/caps.h"
 #include "base/codec/jws.h"
+#include "base/codec/yaml.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "policy/identity/identity.h"
+#include "policy/policy.h"
+#include "scan/detect/detect.h"
 #include "support/jwt_make.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

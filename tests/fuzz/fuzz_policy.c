@@ -3,7 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/codec/yaml.h"
 #include "base/err.h"
+#include "policy/policy.h"
 #include "policy/verdict/decide.h"
 #include "support/detect_fix.h"
 

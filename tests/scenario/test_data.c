@@ -9,6 +9,7 @@
 #include "base/caps.h"
 #include "base/log.h"
 #include "gate/sources/data.h"
+#include "policy/policy.h"
 #include "support/fake_clock.h"
 #include "support/http_rig.h"
 #include "support/redis_rig.h"

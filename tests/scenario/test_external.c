@@ -8,6 +8,8 @@
 #include "scenario/external_stage.h"
 
 #include "gate/sources/recognize.h"
+#include "policy/external.h"
+#include "policy/policy.h"
 
 static void
 recognizer_findings_are_redacted_and_recorded(void **state)

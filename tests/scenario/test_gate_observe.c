@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include "policy/policy.h"
 #include "scenario/gate_policy.h"
 
 /* The clock of these scenarios begins at 2026-09-21T14:13:20Z. */

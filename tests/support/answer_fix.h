@@ -4,6 +4,9 @@
 #define SUPPORT_ANSWER_FIX_H
 
 #include "answer/guard/guard.h"
+#include "policy/policy.h"
+#include "policy/route.h"
+#include "policy/rule.h"
 #include "support/policy_fix.h"
 
 #define H      POLICY_HEAD

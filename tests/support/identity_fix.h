@@ -3,6 +3,7 @@
 #ifndef TESTS_IDENTITY_FIX_H
 #define TESTS_IDENTITY_FIX_H
 
+#include "policy/config/config.h"
 #include "policy/identity/identity.h"
 #include "support/policy_fix.h"
 #include "support/temp_dir.h"

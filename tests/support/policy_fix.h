@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/config/config.h"
 #include "policy/own.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 #include "policy/verdict/answer.h"
 #include "policy/verdict/decide.h"
 #include "support/detect_fix.h"

@@ -7,8 +7,10 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "policy/rule.h"
 #include "policy/verdict/answer.h"
 #include "scan/text/body.h"
+#include "scan/text/style.h"
 #include "support/policy_fix.h"
 
 #define H POLICY_HEAD

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "policy/rule.h"
 #include "policy/verdict/explain.h"
 #include "policy/verdict/tool.h"
 #include "support/answer_fix.h"

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "policy/rule.h"
 #include "scan/text/body.h"
 #include "support/policy_fix.h"
 

@@ -12,6 +12,7 @@
 #include "policy/config/config.h"
 #include "policy/own.h"
 #include "policy/policy.h"
+#include "policy/route.h"
 #include "support/temp_dir.h"
 
 #define BASE                                                                                   \

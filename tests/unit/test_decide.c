@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "policy/limit.h"
+#include "policy/rule.h"
 #include "scan/text/body.h"
 #include "support/policy_fix.h"
 

@@ -16,9 +16,12 @@
 #include "cmd/cmd.h"
 #include "policy/cel/fn.h"
 #include "policy/config/options.h"
+#include "policy/env.h"
 #include "policy/own.h"
+#include "policy/policy.h"
 #include "policy/section.h"
 #include "record/audit/record_terms.h"
+#include "scan/detect/detect.h"
 #include "support/pages.h"
 #include "support/record_check.h"
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/attr.h"
@@ -167,6 +168,23 @@ searches_of_a_stream_are_paid_by_arriving_bytes(void **state)
 /* ---- ordinary texts ---- */
 
 enum { HONEST_TENTHS = 6 }; /* tenths of its budget that an ordinary text may use */
+
+/* Tags that each digit reads again, equals signs that each escape reads again, and cells that are
+ * scanned one by one, once counted as the few bytes they have. */
+static void
+repeated_readings_and_short_cells_are_counted(void **state)
+{
+	static const char *const units[] = { "0\\><A&", "24\\==", "cap,cap**a\ncap\\|" };
+	enum { BYTES = 16 << 10 };
+	struct detect_fix *f = *state;
+
+	for (size_t k = 0; k < COUNT_OF(units); k++) {
+		for (size_t i = 0; i < BYTES; i++)
+			room[i] = units[k][i % strlen(units[k])];
+		assert_true(units_of(f, span_of(room, BYTES)) >
+			    (uint64_t)CAP_WORK_RATIO * BYTES);
+	}
+}
 
 static void
 ordinary_texts_use_a_part_of_their_budget(void **state)
@@ -344,6 +362,7 @@ main(void)
 		cmocka_unit_test(work_of_a_text_grows_linearly),
 		cmocka_unit_test(work_of_a_stream_grows_linearly),
 		cmocka_unit_test(searches_of_a_stream_are_paid_by_arriving_bytes),
+		cmocka_unit_test(repeated_readings_and_short_cells_are_counted),
 		cmocka_unit_test(ordinary_texts_use_a_part_of_their_budget),
 		cmocka_unit_test(lists_in_a_stream_stay_within_their_budget),
 		cmocka_unit_test(value_is_read_once_for_all_keys_before_it),

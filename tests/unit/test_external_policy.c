@@ -11,6 +11,9 @@
 
 #include "support/policy_fix.h"
 
+#include "policy/external.h"
+#include "policy/rule.h"
+#include "scan/recognizer/recognizer.h"
 #include "scan/text/body.h"
 
 #define H POLICY_HEAD

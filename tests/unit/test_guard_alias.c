@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "answer/guard/guard.h"
+#include "policy/route.h"
 
 #define SSE  "text/event-stream"
 #define JSON "application/json"

@@ -12,6 +12,8 @@
 
 #include "base/caps.h"
 #include "policy/config/include.h"
+#include "policy/identity_entry.h"
+#include "policy/rule.h"
 #include "support/policy_fix.h"
 #include "support/temp_dir.h"
 

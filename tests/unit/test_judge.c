@@ -11,6 +11,10 @@
 
 #include "operator/edge/judge.h"
 #include "operator/edge/judge_private.h"
+#include "policy/policy.h"
+#include "policy/route.h"
+#include "policy/target.h"
+#include "scan/dialect/dialect.h"
 #include "support/judge_apart_rows.h"
 #include "support/judge_provider_rows.h"
 #include "support/judge_silent.h"

@@ -10,6 +10,10 @@
 #include <unistd.h>
 
 #include "base/fetch/jwks.h"
+#include "policy/env.h"
+#include "policy/identity_entry.h"
+#include "policy/limit.h"
+#include "policy/rule.h"
 #include "support/policy_fix.h"
 
 #define H POLICY_HEAD

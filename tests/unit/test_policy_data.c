@@ -6,7 +6,9 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "base/caps.h"
 #include "policy/data.h"
+#include "policy/rule.h"
 #include "support/policy_fix.h"
 #include "support/temp_dir.h"
 

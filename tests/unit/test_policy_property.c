@@ -9,8 +9,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/codec/yaml.h"
 #include "base/err.h"
 #include "gate/snapshot.h"
+#include "policy/policy.h"
+#include "policy/route.h"
+#include "policy/rule.h"
 #include "policy/verdict/decide.h"
 #include "support/temp_dir.h"
 

@@ -9,6 +9,7 @@
 #include "answer/guard/guard.h"
 #include "cmd/policies/decide.h"
 #include "gate/steps/record.h"
+#include "policy/rule.h"
 #include "policy/verdict/explain.h"
 #include "scan/text/body.h"
 #include "support/replay.h"

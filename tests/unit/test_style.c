@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/keyfile.h"
+#include "policy/rule.h"
 #include "scan/text/placeholder.h"
 #include "scan/text/style.h"
 #include "support/policy_fix.h"

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/caps.h"
 #include "base/clock.h"
 #include "gate/targets/state.h"
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/caps.h"
 #include "gate/targets/rank.h"
 #include "gate/targets/share.h"
 

@@ -10,6 +10,7 @@
 
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "policy/rule.h"
 #include "policy/verdict/tool_filter.h"
 #include "support/policy_fix.h"
 

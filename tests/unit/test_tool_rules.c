@@ -8,8 +8,11 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "policy/env.h"
+#include "policy/rule.h"
 #include "policy/verdict/tool.h"
 #include "scan/text/body.h"
+#include "scan/text/style.h"
 #include "support/policy_fix.h"
 
 #define H POLICY_HEAD

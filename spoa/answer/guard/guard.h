@@ -13,6 +13,7 @@
 #include "answer/restore.h"
 #include "answer/translate/answer.h"
 #include "base/sha256.h"
+#include "policy/effect.h"
 #include "policy/verdict/tool_filter.h"
 #include "scan/detect/detect.h"
 #include "scan/dialect/dialect.h"

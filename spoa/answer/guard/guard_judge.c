@@ -21,7 +21,10 @@
 #include "base/err.h"
 #include "base/push.h"
 #include "base/sha256.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 #include "policy/verdict/tool.h"
+#include "scan/inject/inject.h"
 
 /* ---- calls ---- */
 

@@ -10,6 +10,7 @@
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "base/push.h"
+#include "policy/route.h"
 #include "scan/text/model_names.h"
 
 struct list {

@@ -31,6 +31,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "policy/route.h"
 #include "policy/verdict/tool.h"
 
 enum { SAID_ONCE = 16 };

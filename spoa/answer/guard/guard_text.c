@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/fnv.h"
 #include "base/push.h"
+#include "policy/on_failure.h"
 #include "scan/text/style.h"
 
 /* limits of the names and keys that are remembered as scanned: their number, and the bytes of

@@ -25,9 +25,12 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
+#include "policy/config/config.h"
 #include "policy/identity/apikeys.h"
 #include "policy/identity/identity.h"
 #include "policy/identity/keylimits.h"
+#include "policy/identity_entry.h"
+#include "policy/policy.h"
 
 /* The keys of the file, and the descriptor of the lock that keeps the file from changing;
  * -1: not locked. */

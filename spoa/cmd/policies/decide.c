@@ -31,7 +31,10 @@
 #include "gate/engine/engine.h"
 #include "policy/config/read.h"
 #include "policy/data.h"
+#include "policy/external.h"
 #include "policy/identity/claims.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
 
@@ -67,7 +70,7 @@ decide_unless_empty(json_t *v)
 }
 
 static json_t *
-recognizers_json(struct request *r)
+recognizers_json(const struct request *r)
 {
 	json_t *list = json_array();
 
@@ -183,7 +186,7 @@ mentions_json(struct request *r)
 }
 
 static json_t *
-classes_json(struct request *r)
+classes_json(const struct request *r)
 {
 	json_t *list = json_array();
 
@@ -216,7 +219,7 @@ candidates_json(const struct request *r)
 
 /* Returns what the rules change besides the body. */
 static json_t *
-changes_json(struct request *r)
+changes_json(const struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
 	bool sent = r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED;

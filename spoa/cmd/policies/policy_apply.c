@@ -39,6 +39,7 @@
 #include "policy/config/config.h"
 #include "policy/config/include.h"
 #include "policy/differences.h"
+#include "policy/policy.h"
 #include "record/archive/kept_policy.h"
 #include "record/audit/record_terms.h"
 

@@ -20,6 +20,7 @@
 #include "cmd/records/opening.h"
 #include "cmd/records/query.h"
 #include "cmd/records/recorded.h"
+#include "policy/rule.h"
 #include "record/journal/chain.h"
 
 /* ---- counts ---- */

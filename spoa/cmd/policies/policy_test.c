@@ -20,6 +20,8 @@
 #include "cmd/policies/decide.h"
 #include "cmd/policies/policy.h"
 #include "policy/config/read.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 
 /* ---- cases ---- */
 

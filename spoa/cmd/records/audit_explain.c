@@ -12,6 +12,8 @@
 #include "cmd/plain.h"
 #include "cmd/records/audit.h"
 #include "cmd/records/recorded.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "record/archive/kept_policy.h"
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"

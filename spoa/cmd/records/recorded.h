@@ -7,6 +7,7 @@
 
 #include "cmd/alone.h"
 #include "policy/verdict/explain.h"
+#include "scan/text/body.h"
 
 /* A decision that was read back. It borrows from the record and from the arena given to
  * recorded_read(). */

@@ -5,7 +5,10 @@
 #include "base/json_put.h"
 #include "cmd/cmd.h"
 #include "cmd/texts/scan.h"
+#include "policy/entities.h"
+#include "policy/policy.h"
 #include "scan/inject/inject.h"
+#include "scan/text/body.h"
 
 /* The classes of the findings, each once, in order of appearance. */
 struct class_list {

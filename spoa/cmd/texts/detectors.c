@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/texts/scan.h"
 #include "policy/config/read.h"
+#include "policy/policy.h"
 #include "scan/detect/custom/custom.h"
 #include "scan/detect/info.h"
 

@@ -11,7 +11,9 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/texts/scan.h"
+#include "policy/entities.h"
 #include "policy/own.h"
+#include "policy/policy.h"
 
 int
 scan_rules_load(struct scan_rules *r, const char *command, const char *dir, const char *policy)

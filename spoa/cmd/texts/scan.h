@@ -5,8 +5,10 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "policy/policy.h"
+#include "scan/detect/detect.h"
 #include "scan/text/inner.h"
+
+struct policy;
 
 /* The detectors of a command: the shipped ones, those of a folder, or either with the
  * classes and thresholds of a policy. Owned by the command; freed by scan_rules_free(). */

@@ -23,7 +23,10 @@
 #include "cmd/plain.h"
 #include "cmd/records/recorded.h"
 #include "cmd/usage/usage.h"
+#include "policy/policy.h"
 #include "policy/prices.h"
+#include "policy/route.h"
+#include "policy/target.h"
 
 /* ---- prices import ---- */
 

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "gate/engine/engine.h"
 #include "gate/sealing/sealing.h"
+#include "policy/policy.h"
 #include "policy/prices.h"
 
 /* Used while a vault is filled. */

@@ -438,7 +438,7 @@ report_next(struct exchange *x, enum again what)
 
 /* Keeps the results of the steps for the attempt that ended. */
 static void
-remember_results(struct request *r, struct attempts *t)
+remember_results(const struct request *r, struct attempts *t)
 {
 	INVARIANT(t->life == ATTEMPTS_UNDER_WAY && t->settled);
 	t->was.found = r->found;

@@ -14,6 +14,7 @@
 #include "gate/engine/session.h"
 #include "gate/exchange.h"
 #include "gate/sealing/sealing.h"
+#include "policy/rule.h"
 #include "scan/mcp/session.h"
 
 /* ---- opening ---- */

@@ -21,6 +21,7 @@
 #include "gate/files/files.h"
 #include "gate/sealing/sealing.h"
 #include "policy/identity/nonce.h"
+#include "policy/policy.h"
 #include "policy/prices.h"
 
 /* ---- helper threads ---- */
@@ -305,7 +306,7 @@ park_request(struct request *r)
 }
 
 static void
-count_decision(struct request *r)
+count_decision(const struct request *r)
 {
 	/* clang-format off */
 	static const struct { int status; enum metric m; } by_status[] = {

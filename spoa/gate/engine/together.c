@@ -66,7 +66,7 @@ meaning_done(struct exchange *x, bool found)
 
 /* Removes a vector whose response is not stored any more. */
 static void
-forget_meaning(struct request *r)
+forget_meaning(const struct request *r)
 {
 	const struct found_cache *f = &r->found.cache;
 	char name[CACHE_REDIS_NAME];

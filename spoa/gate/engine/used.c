@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/tokens/estimate.h"
 #include "gate/engine/session.h"
+#include "policy/rule.h"
 #include "record/audit/note.h"
 
 enum {

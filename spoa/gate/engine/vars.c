@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/scoped.h"
 #include "gate/engine/engine.h"
+#include "policy/policy.h"
 
 /* The list being filled. */
 struct vars {
@@ -196,7 +197,7 @@ token_scopes(const struct request *r)
 }
 
 static void
-say_scopes(struct request *r, const struct login *l, struct buf *to)
+say_scopes(const struct request *r, const struct login *l, struct buf *to)
 {
 	struct span first = span_str(l ? l->scope : ""), none = { NULL, 0 },
 		    lacks = span_str(r->out.decision.scope), has = none;

@@ -15,6 +15,8 @@
 #include "base/push.h"
 #include "gate/files/files.h"
 #include "gate/gate_private.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 

@@ -4,6 +4,7 @@
 #include "base/sha256.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
+#include "policy/policy.h"
 #include "scan/text/table.h"
 
 uint64_t

@@ -27,6 +27,7 @@
 #include "gate/limits/limits.h"
 #include "gate/sealing/sealing.h"
 #include "policy/identity/claims.h"
+#include "policy/policy.h"
 #include "policy/prices.h"
 
 /* ---- changes while the daemon runs ---- */

@@ -6,6 +6,7 @@
 #define GATE_LIMITS_LIMITS_H
 
 #include "gate/request.h"
+#include "policy/limit.h"
 
 /* Above any count: a condition that compares a token count with it never matches. */
 #define LIMITS_NO_BOUND (INT64_MAX / 8)
@@ -237,7 +238,7 @@ struct target_asks request_asks(
 	const struct request *r, const struct target *to, struct target_load *beside);
 /* Call when an attempt that began as a first one repeats a failed one: takes it from the
  * caller's retry budget. Returns false if the budget is used up. */
-bool request_draws(struct request *r);
+bool request_draws(const struct request *r);
 /* The provider reported that it does not have the requested model. */
 void request_lacks_model(const struct request *r);
 /* The first content arrived, took_us after the request's last byte. */

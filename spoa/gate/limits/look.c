@@ -12,6 +12,7 @@
 #include "policy/data.h"
 #include "policy/identity/claims.h"
 #include "policy/identity/keylimits.h"
+#include "policy/policy.h"
 
 /* seconds; nothing is held, but a reservation needs an end */
 enum { LOOK_HOLD_S = 60 };

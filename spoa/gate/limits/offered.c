@@ -8,6 +8,8 @@
 
 #include "base/err.h"
 #include "base/scoped.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "policy/verdict/tool_filter.h"
 
 /* Keeps the cuts of one request, which begins at offset `from` of the body. */

@@ -18,6 +18,7 @@
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 #include "gate/targets/rank.h"
+#include "policy/policy.h"
 
 /* ---- conversations ---- */
 
@@ -443,7 +444,7 @@ request_asks(const struct request *r, const struct target *to, struct target_loa
 }
 
 bool
-request_draws(struct request *r)
+request_draws(const struct request *r)
 {
 	const struct target *to = request_target(r);
 	struct target_load beside = { 0 };

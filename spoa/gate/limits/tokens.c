@@ -5,6 +5,7 @@
 #include "base/tokens/estimate.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
+#include "policy/policy.h"
 
 /* One pass over a body's segments, in order. */
 struct count {

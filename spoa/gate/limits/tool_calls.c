@@ -9,6 +9,7 @@
 #include "base/scoped.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
+#include "policy/policy.h"
 
 /* limits of one request; beyond them ERR_LIMIT */
 enum { TOOLS_MAX = 256, COUNTERS_MAX = 512, COUNTERS_A_TOOL = 8 };
@@ -62,7 +63,7 @@ find_tool_counts(struct call_limits *c, struct span name)
 /* ---- their counters ---- */
 
 static int
-add_counter(struct request *r, struct call_limits *c, struct tool_counts *t,
+add_counter(const struct request *r, struct call_limits *c, struct tool_counts *t,
 	const struct policy_limit_hit *hit, bool burst)
 {
 	struct quota_dim d;

@@ -11,6 +11,7 @@
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "gate/exchange.h"
+#include "policy/limit.h"
 #include "record/audit/audit.h"
 
 enum { SEAL_RECORD_BYTES = 4096 };
@@ -419,7 +420,7 @@ put_calls(const struct guard *g, struct buf *b)
 
 /* Seals the text that `put` writes from what the guard kept. */
 static int
-end_texts(struct request *r, struct kept_text *k,
+end_texts(const struct request *r, struct kept_text *k,
 	void (*put)(const struct guard *, struct buf *), bool whole, struct audit_entry *e)
 {
 	const struct guard *g = r->x->guard;

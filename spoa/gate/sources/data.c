@@ -11,6 +11,7 @@
 #include "base/fetch/http_client.h"
 #include "base/log.h"
 #include "base/tag.h"
+#include "policy/policy.h"
 
 enum { HTTP_IDLE = 4 };
 

@@ -11,6 +11,7 @@
 #include "policy/data.h"
 
 struct data_cache;
+struct policy;
 
 /* An immutable value and its memory. */
 struct data_value {

@@ -18,6 +18,9 @@
 #include "base/scoped.h"
 #include "budget/tally/names.h"
 #include "gate/sources/recognize.h"
+#include "policy/external.h"
+#include "policy/policy.h"
+#include "scan/recognizer/recognizer.h"
 
 enum { SLOTS_MAX = 1 << 16 };
 

@@ -9,7 +9,6 @@
 
 #include "base/sha256.h"
 #include "base/tag.h"
-#include "policy/policy.h"
 #include "scan/detect/detect.h"
 
 enum ask_outcome {
@@ -28,7 +27,9 @@ enum ask_outcome {
 };
 extern const char *const ask_outcome_names[ASK_OUTCOMES];
 
+struct external;
 struct peer;
+struct policy;
 /* One call: a few texts for one recognizer. In the caller's memory until done(). */
 struct ask {
 	struct tag tag;

@@ -23,6 +23,7 @@
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
 #include "policy/prices.h"
+#include "policy/rule.h"
 #include "policy/verdict/explain.h"
 #include "policy/verdict/tool.h"
 
@@ -515,7 +516,7 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 
 /* Lists all attempts. */
 static void
-record_attempts(struct request *r, struct buf *b)
+record_attempts(const struct request *r, struct buf *b)
 {
 	const struct attempts *t = r->x ? r->x->tries : NULL;
 
@@ -541,7 +542,7 @@ record_attempts(struct request *r, struct buf *b)
 /* Writes the members of a later attempt's decision: its number, the attempts before it, and
  * their charges. */
 static void
-record_attempt(struct request *r, struct buf *b)
+record_attempt(const struct request *r, struct buf *b)
 {
 	struct attempts *t = r->x->tries;
 
@@ -563,7 +564,7 @@ enum called_by { BY_MCP, BY_ANSWER, BY_API };
 static const char *const called_by[] = { "mcp", "answer", "api" };
 
 static void
-put_head(struct request *r, struct buf *b, enum called_by by, struct span server,
+put_head(const struct request *r, struct buf *b, enum called_by by, struct span server,
 	struct span method, struct span tool, const char *operation)
 {
 	put_name(b, RF_CALLS_BY, called_by[by]);
@@ -629,7 +630,7 @@ search_call_names(struct request *r)
 }
 
 static void
-put_message(struct request *r, struct buf *b)
+put_message(const struct request *r, struct buf *b)
 {
 	const struct found_message *m = r->found.message;
 	const struct tool_verdict *v = m->ruled;
@@ -653,7 +654,7 @@ put_message(struct request *r, struct buf *b)
 
 /* Begins the entry of the request's own call. Returns false if the request is no call. */
 static bool
-begin_own_call(struct request *r, struct buf *b, size_t n)
+begin_own_call(const struct request *r, struct buf *b, size_t n)
 {
 	const struct found_call *c = &r->found.call;
 
@@ -855,7 +856,7 @@ enum { DATA_MAX = 8192 /* bytes of one value of `data` */ };
 /* Writes charges as text. If this daemon is killed, the next one reads them from the journal.
  */
 static void
-put_charges(struct request *r, struct buf *b, enum record_field f)
+put_charges(const struct request *r, struct buf *b, enum record_field f)
 {
 	const struct quota_dim *d;
 	char text[QUOTA_TEXT_MAX];
@@ -876,7 +877,7 @@ put_charges(struct request *r, struct buf *b, enum record_field f)
 }
 
 static void
-put_quota(struct request *r, struct buf *b)
+put_quota(const struct request *r, struct buf *b)
 {
 	const struct quota_dim *d;
 	char when[CLOCK_RFC3339_LEN];
@@ -980,7 +981,7 @@ put_billionths(struct buf *b, enum record_field f, double v)
 /* If the route has a choice: the targets considered, with the reason why they were not chosen.
  */
 static void
-put_candidates(struct request *r, struct buf *b)
+put_candidates(const struct request *r, struct buf *b)
 {
 	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere",
 		"out" };
@@ -1051,7 +1052,7 @@ put_changes(struct request *r, struct buf *b)
 /* Writes the rules' verdict, whatever the decision became, and the rules that matched or
  * failed. */
 static void
-put_verdict(struct request *r, struct buf *b)
+put_verdict(const struct request *r, struct buf *b)
 {
 	const struct policy_verdict *v = &r->found.verdict;
 	const struct policy_changes *would = &v->shadow_changes;
@@ -1131,7 +1132,7 @@ put_data(struct request *r, struct buf *b)
 
 /* Writes the shadow policy's verdict. */
 static void
-put_shadow(struct request *r, struct buf *b)
+put_shadow(const struct request *r, struct buf *b)
 {
 	static const char *const names[] = { "decision", "rule", "redactions", "route" };
 	const struct shadow *s = &r->found.shadow;

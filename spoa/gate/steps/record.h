@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "gate/sealing/sealing.h"
 #include "gate/steps/steps.h"
+#include "policy/policy.h"
 #include "policy/verdict/answer.h"
 #include "record/audit/record_fields.h"
 
@@ -23,13 +24,13 @@ void record_kept(struct buf *b, enum record_field first, const struct kept_text 
 void record_identity(struct request *r, struct buf *b);
 void record_request(struct request *r, struct buf *b);
 void record_prompt(struct request *r, struct buf *b);
-void record_not_inspected(struct request *r, struct buf *b);
+void record_not_inspected(const struct request *r, struct buf *b);
 /* Lists the fields of conditions that this record could not hold. */
 void record_not_held(struct request *r, struct buf *b);
 /* Writes how often each entity was found, with its best score. */
-void record_findings(struct request *r, struct buf *b);
+void record_findings(const struct request *r, struct buf *b);
 /* Lists the recognizers that were asked, with the result. */
-void record_recognitions(struct request *r, struct buf *b);
+void record_recognitions(const struct request *r, struct buf *b);
 
 /* record.c: writes the member `verdict` of a response: the values that the rules read,
  * and the result of each rule, by the last evaluation. Names of called tools appear only if a

@@ -11,6 +11,8 @@
 #include "gate/limits/limits.h"
 #include "gate/steps/record.h"
 #include "policy/cel/value.h"
+#include "policy/env.h"
+#include "policy/external.h"
 #include "policy/section.h"
 
 /* The findings of one entity. */
@@ -38,7 +40,7 @@ add_findings_of(struct tally *t, const struct hit *hits, size_t n, size_t entity
 
 /* Lists the recognizers that found the entity. */
 static void
-put_sources(struct request *r, struct buf *b, unsigned sources)
+put_sources(const struct request *r, struct buf *b, unsigned sources)
 {
 	const struct policy *p = r->snap->policy;
 	size_t n = 0;
@@ -53,7 +55,7 @@ put_sources(struct request *r, struct buf *b, unsigned sources)
 /* Writes the outcome of on_failure.classifier, if it is by classes and a detector or recognizer
  * failed. */
 static void
-put_unclassified(struct request *r, struct buf *b)
+put_unclassified(const struct request *r, struct buf *b)
 {
 	const struct policy_class *by = r->found.unclassified_by;
 	bool silent = r->found.search != SEARCH_WHOLE ||
@@ -70,7 +72,7 @@ put_unclassified(struct request *r, struct buf *b)
 }
 
 void
-record_recognitions(struct request *r, struct buf *b)
+record_recognitions(const struct request *r, struct buf *b)
 {
 	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
 		const struct recognition *c = &r->scan.recognitions[i];
@@ -90,7 +92,7 @@ record_recognitions(struct request *r, struct buf *b)
 
 /* Writes the injection score with the digits that rules read. */
 static void
-put_injection(struct request *r, struct buf *b)
+put_injection(const struct request *r, struct buf *b)
 {
 	if (!r->snap->policy->scores)
 		return;
@@ -104,7 +106,7 @@ put_injection(struct request *r, struct buf *b)
 }
 
 void
-record_findings(struct request *r, struct buf *b)
+record_findings(const struct request *r, struct buf *b)
 {
 	bool first = true;
 
@@ -271,7 +273,7 @@ param_of(const struct request *r, size_t slot)
 }
 
 static void
-put_params(struct request *r, struct buf *b)
+put_params(const struct request *r, struct buf *b)
 {
 	size_t n = 0;
 
@@ -388,7 +390,7 @@ put_file_read(struct buf *b, const struct file *f)
 
 /* Lists what was found in a file and on which page, once each: "IBAN 3". */
 static void
-put_found_in(struct request *r, struct buf *b, const struct file *f)
+put_found_in(const struct request *r, struct buf *b, const struct file *f)
 {
 	struct {
 		size_t entity;
@@ -419,7 +421,7 @@ put_found_in(struct request *r, struct buf *b, const struct file *f)
 }
 
 static void
-put_files(struct request *r, struct buf *b)
+put_files(const struct request *r, struct buf *b)
 {
 	size_t n = r->in.nfiles < LIST_MAX ? r->in.nfiles : LIST_MAX;
 
@@ -443,7 +445,7 @@ put_files(struct request *r, struct buf *b)
 
 /* Writes the uninspected parts. Kinds of opaque parts are constants. */
 static void
-put_unread(struct request *r, struct buf *b)
+put_unread(const struct request *r, struct buf *b)
 {
 	const struct unread *u = &r->in.unread;
 
@@ -492,7 +494,7 @@ put_results(struct request *r, struct buf *b)
 }
 
 void
-record_not_inspected(struct request *r, struct buf *b)
+record_not_inspected(const struct request *r, struct buf *b)
 {
 	const struct {
 		bool is;

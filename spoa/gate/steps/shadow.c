@@ -2,6 +2,8 @@
  * own, and never enforced. Failures are counted. */
 #include "base/scoped.h"
 #include "gate/steps/steps.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 
 /* memory for its evaluation; beyond it the result is `failed` */
 enum { ARENA_BYTES = 16 << 20 };

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "policy/policy.h"
+#include "scan/inject/inject.h"
 #include "scan/text/mention.h"
 #include "scan/text/needles.h"
 #include "scan/text/opaque.h"

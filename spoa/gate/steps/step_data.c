@@ -2,6 +2,8 @@
  */
 #include "gate/steps/steps.h"
 
+#include "policy/policy.h"
+
 static void
 data_came(struct data_wait *w)
 {

@@ -15,6 +15,9 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "policy/external.h"
+#include "policy/policy.h"
+#include "scan/recognizer/recognizer.h"
 
 /* a longer segment is not searched for candidates but redacted as a whole */
 enum { SLICE_BYTES = 256 << 10 };
@@ -235,7 +238,7 @@ prepare_part(struct external_job *j, struct part *p)
 
 /* `tollgate decide`: takes the given answers; without one the recognizer counts as silent. */
 static void
-read_given(struct part *p, struct request *r)
+read_given(struct part *p, const struct request *r)
 {
 	for (size_t i = 0; i < p->nasks; i++) {
 		struct ask *a = &p->asks[i];

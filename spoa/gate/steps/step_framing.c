@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/caps.h"
+#include "policy/policy.h"
 
 static bool
 method_is(const struct request *r, const char *m)

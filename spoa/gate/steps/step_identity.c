@@ -4,6 +4,8 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "policy/identity_entry.h"
+#include "policy/policy.h"
 
 /* Returns true if the API key may be used on this route: it has no scopes, or names the route.
  */

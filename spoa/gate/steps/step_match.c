@@ -3,6 +3,8 @@
  * rebinding of the MCP specification. */
 #include "gate/steps/steps.h"
 
+#include "policy/policy.h"
+
 bool
 request_names_model(const struct request *r, const struct segment *s)
 {

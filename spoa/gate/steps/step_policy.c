@@ -10,6 +10,8 @@
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
 #include "gate/steps/steps.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "scan/text/table.h"
 
 /* ---- the caller's tags ---- */

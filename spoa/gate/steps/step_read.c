@@ -9,6 +9,8 @@
 #include "base/push.h"
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
+#include "policy/env.h"
+#include "policy/policy.h"
 #include "scan/dialect/live.h"
 #include "scan/text/model_names.h"
 #include "scan/text/opaque.h"

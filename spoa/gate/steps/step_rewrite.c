@@ -14,6 +14,8 @@
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
 #include "gate/steps/steps.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 
 /* ---- signed reasoning ---- */
 
@@ -54,7 +56,7 @@ mark_signed_blocks(struct request *r, const struct hit *v, size_t n, bool *crede
 
 /* Removes hits inside marked blocks, which are not edited. */
 static void
-remove_block_hits(struct request *r, struct hit *v, size_t *n)
+remove_block_hits(const struct request *r, struct hit *v, size_t *n)
 {
 	size_t kept = 0;
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/caps.h"
 #include "gate/targets/state.h"
 
 static inline uint64_t

@@ -3,7 +3,7 @@
 #ifndef GATE_TARGETS_NEXT_H
 #define GATE_TARGETS_NEXT_H
 
-#include "policy/policy.h"
+#include "policy/target.h"
 
 /* One of the route's targets, by index. */
 struct next_candidate {

@@ -4,6 +4,7 @@
 #define GATE_TARGETS_RANK_H
 
 #include "gate/targets/state.h"
+#include "policy/route.h"
 #include "policy/verdict/decide.h"
 
 struct rank_target {

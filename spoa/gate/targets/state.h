@@ -24,7 +24,7 @@
 #define GATE_TARGETS_STATE_H
 
 #include "base/buf.h"
-#include "policy/policy.h"
+#include "policy/target.h"
 
 /* Size classes of requests, by prompt tokens. */
 enum target_size { TARGET_SMALL, TARGET_MIDDLE, TARGET_LARGE, TARGET_SIZES };

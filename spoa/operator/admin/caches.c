@@ -28,6 +28,8 @@
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 
 enum { AT_ONCE = 2 /* jobs of a kind */, RETRY_S = 5 };
 #define ANSWER_US 1000000u

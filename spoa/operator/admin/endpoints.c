@@ -33,6 +33,10 @@
 #include "operator/telemetry/openmetrics.h"
 #include "policy/config/config.h"
 #include "policy/config/read.h"
+#include "policy/limit.h"
+#include "policy/policy.h"
+#include "policy/route.h"
+#include "policy/rule.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
 

@@ -11,6 +11,8 @@
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
+#include "policy/identity_entry.h"
+#include "policy/policy.h"
 
 /* ---- members ---- */
 

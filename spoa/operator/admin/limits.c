@@ -22,6 +22,7 @@
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
+#include "policy/policy.h"
 
 /* ---- overrides ---- */
 

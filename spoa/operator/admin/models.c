@@ -17,7 +17,9 @@
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
+#include "policy/policy.h"
 #include "policy/prices.h"
+#include "policy/route.h"
 
 void
 admin_targets(struct server *s, struct buf *out)

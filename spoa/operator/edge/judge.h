@@ -7,7 +7,8 @@
 
 #include "operator/edge/credential.h"
 #include "policy/config/config.h"
-#include "policy/policy.h"
+
+struct policy;
 
 /* bytes of errors and of advice, each; findings beyond are counted but not written */
 enum { JUDGE_TEXT_BYTES = 16 << 20 };

@@ -4,6 +4,10 @@
 
 #include "operator/edge/judge_private.h"
 #include "policy/config/config.h"
+#include "policy/policy.h"
+#include "policy/route.h"
+#include "policy/rule.h"
+#include "scan/dialect/dialect.h"
 
 /* ---- the shipped files ---- */
 

@@ -8,6 +8,10 @@
 
 #include "base/codec/credentials.h"
 #include "operator/edge/judge_private.h"
+#include "policy/policy.h"
+#include "policy/route.h"
+#include "policy/target.h"
+#include "scan/dialect/dialect.h"
 
 /* ---- which targets, and which backends ---- */
 

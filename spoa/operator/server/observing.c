@@ -7,6 +7,7 @@
 #include "base/scoped.h"
 #include "base/wall.h"
 #include "operator/server/server.h"
+#include "policy/policy.h"
 
 void
 observing_look(struct server *s)

@@ -12,6 +12,8 @@
 #include "gate/toolpins/sync.h"
 #include "operator/server/server.h"
 #include "policy/config/load.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 #include "scan/dialect/dialect.h"
 
 #define FIRST_US 2000000 /* a start waits this long for Redis */

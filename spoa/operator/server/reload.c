@@ -21,6 +21,7 @@
 #include "base/watch.h"
 #include "gate/targets/state.h"
 #include "operator/server/server.h"
+#include "policy/policy.h"
 #include "record/audit/audit.h"
 #include "record/audit/keys.h"
 #include "record/seal/store.h"

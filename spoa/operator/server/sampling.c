@@ -12,6 +12,8 @@
 #include "base/wall.h"
 #include "operator/group/group.h"
 #include "operator/server/server.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
 

@@ -42,6 +42,7 @@
 #include "operator/telemetry/notify.h"
 #include "operator/telemetry/otlp.h"
 #include "policy/identity/probekey.h"
+#include "policy/policy.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"

@@ -19,6 +19,8 @@
 #include "operator/group/group.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"

@@ -3,7 +3,12 @@
 #ifndef POLICY_ADVICE_NOTES_H
 #define POLICY_ADVICE_NOTES_H
 
-#include "policy/policy.h"
+#include <stdint.h>
+
+struct config;
+struct detect_rules;
+struct policy;
+struct yaml_node;
 
 /* The subjects of the notes, and the function that receives each of them. Borrowed by all
  * functions below for the time of the call. */

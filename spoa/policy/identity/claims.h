@@ -7,6 +7,7 @@
 #include "base/codec/cert.h"
 #include "base/err.h"
 #include "policy/identity/identity.h"
+#include "policy/identity_entry.h"
 
 /* The string members of an identity: their names in claims, headers and records, and their
  * places. */

@@ -29,6 +29,7 @@
 #include "base/fetch/jwks.h"
 #include "base/scoped.h"
 #include "base/sha256.h"
+#include "policy/cel/cel.h"
 #include "policy/cel/functions/glob.h"
 #include "policy/cel/value.h"
 #include "policy/config/secret.h"
@@ -38,6 +39,7 @@
 #include "policy/identity/idcache.h"
 #include "policy/identity/keylimits.h"
 #include "policy/identity/signed.h"
+#include "policy/policy.h"
 
 /* ---- the cache of verified tokens ---- */
 

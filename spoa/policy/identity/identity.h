@@ -7,10 +7,13 @@
 #include "base/codec/http.h"
 #include "base/fetch/keyset.h"
 #include "base/sha256.h"
-#include "policy/policy.h"
 
-struct nonce_window;
 struct apikeys;
+struct cel_value;
+struct diag;
+struct limit;
+struct nonce_window;
+struct policy;
 
 /* A caller. Strings are views of the request's arena or of the snapshot; empty if unknown. */
 struct identity {

@@ -5,7 +5,7 @@
 #define POLICY_IDENTITY_KEYLIMITS_H
 
 #include "policy/identity/apikeys.h"
-#include "policy/policy.h"
+#include "policy/limit.h"
 
 enum { KEY_LIMITS_MAX = 8 };
 

@@ -12,6 +12,9 @@
 #include "base/codec/jws.h"
 #include "base/codec/uri.h"
 #include "policy/identity/apikeys.h"
+#include "policy/identity_entry.h"
+#include "policy/policy.h"
+#include "policy/route.h"
 
 bool
 observe_host(const struct policy *p, struct span host, int64_t now_wall_ns)

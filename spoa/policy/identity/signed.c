@@ -18,6 +18,7 @@
 #include "base/sha256.h"
 #include "base/utf8.h"
 #include "base/wall.h"
+#include "policy/cel/cel.h"
 #include "policy/config/secret.h"
 #include "policy/identity/claims.h"
 #include "policy/identity/nonce.h"

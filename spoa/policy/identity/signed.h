@@ -17,6 +17,7 @@
 #define POLICY_IDENTITY_SIGNED_H
 
 #include "policy/identity/identity.h"
+#include "policy/identity_entry.h"
 
 struct hmac_keys;
 

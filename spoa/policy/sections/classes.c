@@ -7,6 +7,8 @@
 #include "base/scoped.h"
 #include "policy/build.h"
 #include "policy/own.h"
+#include "policy/policy.h"
+#include "scan/inject/inject.h"
 #include "scan/text/body.h"
 
 void

@@ -7,7 +7,10 @@
 #include "base/fetch/http_client.h"
 #include "base/fetch/jwks.h"
 #include "policy/build.h"
+#include "policy/config/config.h"
 #include "policy/config/secret.h"
+#include "policy/identity_entry.h"
+#include "policy/policy.h"
 
 static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
 

@@ -13,6 +13,9 @@
 #include "base/fetch/http_client.h"
 #include "base/scoped.h"
 #include "policy/build.h"
+#include "policy/external.h"
+#include "policy/policy.h"
+#include "scan/recognizer/recognizer.h"
 #include "scan/text/body.h"
 
 /* the categories of OpenAI's omni-moderation */

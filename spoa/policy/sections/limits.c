@@ -6,6 +6,10 @@
 #include "policy/build.h"
 #include "base/ascii.h"
 #include "policy/cel/time.h"
+#include "policy/data.h"
+#include "policy/env.h"
+#include "policy/limit.h"
+#include "policy/policy.h"
 
 #define LIMIT_NANO 1000000000ull    /* nano-dollars in a dollar */
 enum { LIMIT_USD_MAX = 100000000 }; /* dollars */
@@ -483,7 +487,7 @@ build_limit(struct builder *b, const struct yaml_node *n, struct limit *l)
  * limit are settled when they end. HAProxy does not report the end of a request that goes
  * direct, so routes that the limit may reach use the relay (told_of_end). */
 static void
-limit_told(struct builder *b, struct limit *l)
+limit_told(struct builder *b, const struct limit *l)
 {
 	if (l->of != LIMIT_CONCURRENT && l->of != LIMIT_USD)
 		return;

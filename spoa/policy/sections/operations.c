@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/caps.h"
+#include "policy/policy.h"
 
 enum { TOOL_BYTES = 256 };
 /* A name for one tool takes precedence over one for all tools of a server ("*"). */

@@ -3,6 +3,7 @@
  * the most specific one applies. */
 #include "base/price/price.h"
 #include "policy/build.h"
+#include "policy/policy.h"
 
 enum { OUTPUT_MOST = 10000000, OUTPUT_ROWS = 64 };
 

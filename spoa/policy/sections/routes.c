@@ -14,7 +14,10 @@
 #include "base/codec/uri.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
+#include "policy/config/config.h"
 #include "policy/config/read.h"
+#include "policy/courtesy.h"
+#include "policy/policy.h"
 
 #define WELL_KNOWN "/.well-known/oauth-protected-resource"
 

@@ -10,6 +10,11 @@
 #include "base/among.h"
 #include "base/ascii.h"
 #include "base/codec/credentials.h"
+#include "policy/config/config.h"
+#include "policy/data.h"
+#include "policy/env.h"
+#include "policy/external.h"
+#include "policy/policy.h"
 
 enum { TAGS_MAX = 16, HEADERS_MAX = 16, HEADER_BYTES = 1024, MODEL_BYTES = 128 };
 

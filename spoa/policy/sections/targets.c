@@ -7,6 +7,10 @@
  * be translated, and `translate` what they may lose. */
 #include <stdio.h>
 
+#include "policy/config/config.h"
+#include "policy/config/credentials.h"
+#include "policy/policy.h"
+
 #include "policy/build.h"
 
 /* ---- forms ---- */

@@ -3,8 +3,14 @@
 #ifndef POLICY_VERDICT_DECIDE_H
 #define POLICY_VERDICT_DECIDE_H
 
+#include "policy/cel/cel.h"
+#include "policy/effect.h"
+#include "policy/entities.h"
 #include "policy/identity/identity.h"
 
+struct external;
+struct on_failure;
+struct policy_class;
 struct tool_call;
 
 /* The position of a target before rules are evaluated, by price, load, health and earlier

@@ -6,6 +6,9 @@
 
 #include "base/utf8.h"
 #include "base/scoped.h"
+#include "policy/external.h"
+#include "policy/policy.h"
+#include "policy/rule.h"
 #include "policy/verdict/facts.h"
 
 enum { SAID_BYTES = 160 }; /* the most bytes of one value in a sentence */

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "policy/env.h"
 #include "policy/verdict/tool.h"
 
 /* Slots whose value is unknown, because a record does not contain it. */

@@ -3,6 +3,7 @@
 #ifndef POLICY_VERDICT_FACTS_H
 #define POLICY_VERDICT_FACTS_H
 
+#include "policy/env.h"
 #include "policy/verdict/tool.h"
 
 /* One view. Lives in the arena of the decision. */

@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "policy/limit.h"
+#include "policy/policy.h"
 #include "policy/verdict/facts.h"
 
 /* The values of one dimension: one, or each member of a list once. */

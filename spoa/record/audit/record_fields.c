@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "policy/policy.h"
+#include "policy/env.h"
 
 const struct record_row record_rows[RECORD_FIELDS_COUNT] = {
 #define X(id, object, name, type, in, by, slot, called)                                        \

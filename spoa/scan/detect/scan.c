@@ -20,7 +20,7 @@
 #include "scan/detect/validate/check.h"
 
 /* Units of work for functions that do not count their own work (base/effort.h). */
-enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 64 };
+enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 64, WORK_CELL = 128 };
 
 enum {
 	/* if back_max of a pattern is at most this, each possible start is tried */
@@ -742,6 +742,7 @@ sweep_cell(void *arg, struct span name, size_t start, size_t end)
 {
 	struct sweep *w = arg;
 
+	effort_add(WORK_CELL);
 	sweep_keyed(w, name, span_cut(w->text, start, end), start);
 	return w->err == 0;
 }

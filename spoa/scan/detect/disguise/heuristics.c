@@ -11,7 +11,7 @@
 #include "base/bits.h"
 #include "base/effort.h"
 
-enum { WORK_GUESS = 10 }; /* units of effort for each place examined */
+enum { WORK_GUESS = 10, WORK_TAG = 16 }; /* units of effort for each place and each tag examined */
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512 };
 
 /* clang-format off */
@@ -203,27 +203,33 @@ spelled_row(struct heuristic *l, size_t i)
 
 /* ---- markup inside a word ---- */
 
-/* Tags inside a word and around one. */
-static const char *const inline_tags[] = { "b", "i", "u", "s", "em", "strong", "span", "wbr",
-	"font", "code", "mark", "small", "sub", "sup", "tt", "kbd", "var", "br", "a", "del",
-	"ins", NULL };
-static const char *const cell_tags[] = { "td", "th", "tr", "li", "p", "div", "dd", "dt", NULL };
+/* Tags inside a word and around one. The last entry is empty. */
+static const struct span inline_tags[] = { { "b", 1 }, { "i", 1 }, { "u", 1 }, { "s", 1 },
+	{ "em", 2 }, { "strong", 6 }, { "span", 4 }, { "wbr", 3 }, { "font", 4 },
+	{ "code", 4 }, { "mark", 4 }, { "small", 5 }, { "sub", 3 }, { "sup", 3 }, { "tt", 2 },
+	{ "kbd", 3 }, { "var", 3 }, { "br", 2 }, { "a", 1 }, { "del", 3 }, { "ins", 3 },
+	{ NULL, 0 } };
+static const struct span cell_tags[] = { { "td", 2 }, { "th", 2 }, { "tr", 2 }, { "li", 2 },
+	{ "p", 1 }, { "div", 3 }, { "dd", 2 }, { "dt", 2 }, { NULL, 0 } };
 
+/* Returns the end of the tag at i if its name is in `names`; 0 if there is none. */
 static size_t
-tag_end(const struct heuristic *l, size_t i, const char *const *names)
+tag_end(const struct heuristic *l, size_t i, const struct span *names)
 {
+	enum { TAG = 96 }; /* bytes of a tag, at most */
 	size_t k = i + 1 + (byte_at(l, i + 1) == '/');
 	size_t n = span_past(span_cut(l->t, 0, k + 8), k, is_alpha) - k;
+	struct span name = span_cut(l->t, k, k + n);
 
-	for (; n && *names; names++) {
-		if (!span_ieq(span_cut(l->t, k, k + n), span_str(*names)))
-			continue;
-		for (k += n; k - i < 96 && byte_at(l, k) && byte_at(l, k) != '\n'; k++)
-			if (byte_at(l, k) == '>')
-				return k + 1;
+	effort_add(WORK_TAG);
+	while (names->n && !span_ieq(name, *names))
+		names++;
+	if (!names->n)
 		return 0;
-	}
-	return 0;
+	struct span rest = span_cut(l->t, k + n, i + TAG);
+	size_t end = span_chr(rest, '>');
+	effort_add(end);
+	return end < rest.n && !memchr(rest.p, '\n', end) ? k + n + end + 1 : 0;
 }
 
 /* Returns the end of a comment or of the beginning of a CDATA section; 0 if there is none. */
@@ -266,6 +272,7 @@ heuristic_markup(const struct heuristic *l, size_t i)
 		for (to = k; byte_at(l, to) == c && to - k < 3;)
 			to++;
 	}
+	effort_add(4 * (k - i));
 	return k;
 }
 

@@ -423,7 +423,7 @@ assigns_nothing(struct span t, size_t at)
 static bool
 looks_quoted(struct span t, size_t at, size_t end, int v)
 {
-	enum { KEY_LEAST = 16 };
+	enum { KEY_LEAST = 16, WORK_SIGN = 4 }; /* units of effort for each = nearby */
 	size_t from = at > 96 ? at - 96 : 0, to = end + 96 < t.n ? end + 96 : t.n;
 
 	/* An encoded space before a word, and the encoded = itself, are in most lines of
@@ -444,6 +444,7 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 		const char *sign = memchr(t.p + i, '=', to - 2 - i);
 		if (!sign)
 			break;
+		effort_add(WORK_SIGN);
 		i = (size_t)(sign - t.p);
 		bool breaks = t.p[i + 1] == '\n' || (t.p[i + 1] == '\r' && t.p[i + 2] == '\n');
 		if ((breaks && !assigns_nothing(t, i)) ||
