@@ -268,6 +268,37 @@ add_credential(struct request *r, struct arena *a, struct http_head *out)
 	return err;
 }
 
+/* Returns true if an event stream in the response has no end of its own (GET,
+ * subscriptions/listen). Streams that the server begins by itself: GET (2025),
+ * subscriptions/listen (2026). */
+static bool
+request_stays(const struct request *r)
+{
+	const struct found_message *f = r->found.message;
+
+	return request_is_mcp(r) &&
+	       (span_is(r->in.head.method, "GET") ||
+		       (f && span_is(f->said.method, "subscriptions/listen")));
+}
+
+/* Returns how a denial of the response begins, in `own`; NULL: no id waits for a response, or
+ * out of memory. */
+static const struct mcp_refusal *
+request_message_refusal(const struct request *r, struct arena *own)
+{
+	struct mcp_refusal *out;
+	int status;
+
+	if (!r->found.message || r->found.message->said.kind != MCP_REQUEST ||
+		!(out = arena_new(own, struct mcp_refusal)))
+		return NULL;
+	*out = (struct mcp_refusal){ 0 };
+	mcp_denied(&r->found.message->said, out, &status);
+	out->id = arena_dup(own, out->id);
+	out->code = MCP_CODE_DENIED;
+	return out;
+}
+
 int
 exchange_head(struct request *r, struct arena *a, struct http_head *out)
 {

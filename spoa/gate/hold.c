@@ -144,16 +144,6 @@ hold_wait(struct holds *h, size_t slot, size_t n)
 }
 
 void
-hold_waited(struct holds *h, size_t slot, size_t n)
-{
-	size_t was = slot < HOLD_SLOTS ? atomic_fetch_sub_explicit(
-						 &h->waiting[slot], n, memory_order_relaxed)
-				       : n;
-
-	INVARIANT(was >= n);
-}
-
-void
 hold_expired(struct holds *h, size_t slot, uint64_t now_us)
 {
 	uint64_t was, then, most = now_us + (uint64_t)HOLD_EXPIRED_MAX * HOLD_FORGIVE_US;

@@ -60,8 +60,6 @@ void hold_give(struct holds *h, size_t slot, size_t own, size_t n);
 /* Marks n bytes of the slot as waiting for a ticket to be taken up. Returns false if the slot's
  * limit for waiting bytes is reached. The first ticket of a slot may wait whatever it holds. */
 bool hold_wait(struct holds *h, size_t slot, size_t n);
-/* Ends hold_wait(): the ticket was taken up, or expired. */
-void hold_waited(struct holds *h, size_t slot, size_t n);
 /* Notes that a ticket of the slot expired. */
 void hold_expired(struct holds *h, size_t slot, uint64_t now_us);
 /* Returns for how many µs the slot's requests are refused because of expired tickets, or

@@ -29,60 +29,6 @@ request_message_waits(const struct request *r)
 	       r->in.body_state != BODY_STATE_NONE;
 }
 
-/* Streams that the server begins by itself: GET (2025), subscriptions/listen (2026). */
-bool
-request_stays(const struct request *r)
-{
-	const struct found_message *f = r->found.message;
-
-	return request_is_mcp(r) &&
-	       (span_is(r->in.head.method, "GET") ||
-		       (f && span_is(f->said.method, "subscriptions/listen")));
-}
-
-/* The gateway's own code, for logs and records. */
-static const char *
-code_of(enum mcp_code code)
-{
-	switch (code) {
-	case MCP_CODE_PARSE: return "invalid_json";
-	case MCP_CODE_HEADER: return "header_mismatch";
-	case MCP_CODE_VERSION: return "unsupported_version";
-	default: return "invalid_request";
-	}
-}
-
-enum step_result
-request_read_message(struct request *r)
-{
-	struct found_message *f = arena_new(&r->arena, struct found_message);
-
-	if (!f)
-		return request_overload(r);
-	int err = mcp_read(r->in.raw, &r->arena, &f->said, &f->wrong);
-	if (!err)
-		err = mcp_headers(&r->in.head, &f->said, &r->arena, &f->wrong);
-	if (err == ERR_NOMEM)
-		return request_overload(r);
-	f->call = (struct tool_call){
-		.method = f->said.method,
-		.name = f->said.about == MCP_ABOUT_RESOURCE ? SPAN_LIT("") : f->said.name,
-		.uri = f->said.about == MCP_ABOUT_RESOURCE ? f->said.name : SPAN_LIT(""),
-		.server = span_str(r->found.route->targets->name),
-		.description = SPAN_LIT(""),
-		.arguments = f->said.arguments,
-	};
-	f->call.odd_uri =
-		f->call.uri.n && !(f->said.refers ? uri_template_is_normal(f->call.uri)
-						  : uri_is_normal(f->call.uri));
-	r->found.message = f;
-	r->found.call = (struct found_call){ .is = tool_is_call(&f->call) && !f->said.refers };
-	if (err)
-		return request_deny(
-			r, f->wrong.status, code_of(f->wrong.code), "", span_str(f->wrong.why));
-	return STEP_NEXT;
-}
-
 /* ---- pinned descriptions ---- */
 
 bool
@@ -234,71 +180,6 @@ request_message_passes(struct request *r)
 				"the name must consist of letters, digits and _ . / - and have "
 				"at most 128 bytes"));
 	return STEP_NEXT;
-}
-
-/* Returns true if a rule or the data denies, so that an agent can read the reason and continue.
- * Denials about the caller, the token's scope, limits or failures are HTTP errors. */
-static bool
-is_denied_by_content(const struct decision *d)
-{
-	return (d->status == 403 && !d->scope) || d->status == 451 ||
-	       (d->status == 404 && d->rule && *d->rule);
-}
-
-/* Fills in how the denial is worded, except for its message, and the HTTP status. */
-static void
-word_mcp_denial(const struct request *r, struct mcp_refusal *out, int *status)
-{
-	const struct decision *d = &r->out.decision;
-	const struct found_message *f = r->found.message;
-
-	*status = d->status;
-	*out = (struct mcp_refusal){
-		.id = f->said.id,
-		.era = f->said.era,
-		.code = d->status >= 500   ? MCP_CODE_INTERNAL
-			: d->status == 400 ? MCP_CODE_REQUEST
-					   : MCP_CODE_DENIED,
-		.reason = d->code,
-	};
-	if (f->wrong.code && d->status == f->wrong.status) {
-		out->code = f->wrong.code;
-		out->reason = f->wrong.code == MCP_CODE_VERSION ? NULL : d->code;
-		out->requested = f->said.version;
-	} else if (is_denied_by_content(d)) {
-		mcp_denied(&f->said, out, status);
-		out->result &= !f->as_error;
-	}
-}
-
-bool
-request_message_denial(const struct request *r, int *status, struct buf *out)
-{
-	struct mcp_refusal said;
-
-	if (!r->found.message)
-		return false;
-	word_mcp_denial(r, &said, status);
-	said.message = r->out.decision.message;
-	said.decision = span_str(r->id);
-	mcp_refuse(&said, out);
-	return true;
-}
-
-const struct mcp_refusal *
-request_message_refusal(const struct request *r, struct arena *own)
-{
-	struct mcp_refusal *out;
-	int status;
-
-	if (!r->found.message || r->found.message->said.kind != MCP_REQUEST ||
-		!(out = arena_new(own, struct mcp_refusal)))
-		return NULL;
-	*out = (struct mcp_refusal){ 0 };
-	mcp_denied(&r->found.message->said, out, &status);
-	out->id = arena_dup(own, out->id);
-	out->code = MCP_CODE_DENIED;
-	return out;
 }
 
 /* Sets *out to the redactions of the call's result; NULL: none. */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
@@ -284,47 +285,6 @@ request_read_length(struct request *r, bool *chunked)
 	return 0;
 }
 
-/* The certificate and the bodies stay in the frame, so their views are cleared. */
-bool
-request_own_head(struct request *r)
-{
-	struct http_field *f = arena_array(&r->arena, r->in.head.nfields, sizeof(*f));
-
-	if (!f)
-		return false;
-	r->in.head.method = arena_dup(&r->arena, r->in.head.method);
-	for (size_t i = 0; i < r->in.head.nfields; i++) {
-		f[i].name = arena_dup(&r->arena, r->in.head.fields[i].name);
-		f[i].value = arena_dup(&r->arena, r->in.head.fields[i].value);
-	}
-	r->in.head.fields = f;
-	r->in.coding = arena_dup(&r->arena, r->in.coding);
-	r->in.src = arena_dup(&r->arena, r->in.src);
-	r->in.certificate = r->in.body_raw = r->in.prefix = r->in.raw =
-		(struct span){ NULL, 0 };
-	return !arena_failed(&r->arena);
-}
-
-/* A compressed body is not copied: the relay would have to decompress it again. */
-bool
-request_keep_body(struct request *r)
-{
-	struct span body = r->in.body_raw;
-
-	if (!body.n || r->out.kept.p || r->in.coding.n)
-		return true;
-	if (!request_hold(r, body.n))
-		return false;
-	char *p = mem_get(body.n);
-	if (!p) {
-		request_unhold(r, body.n);
-		return false;
-	}
-	memcpy(p, body.p, body.n);
-	r->in.body_raw = r->out.kept = span_of(p, body.n);
-	return true;
-}
-
 void
 request_drop_kept(struct request *r)
 {
@@ -475,6 +435,33 @@ request_path_state(struct request *r)
 			request_credential_in(r, r->in.head.path) || value_in_path(r)))
 		r->found.path_state = PATH_FOUND;
 	return r->found.path_state;
+}
+
+/* Returns true for lower-case hexadecimal digits that are not all 0. */
+static bool
+is_trace_id(struct span s)
+{
+	return span_all(s, is_lower_hex) && span_past_set(s, 0, "0") < s.n;
+}
+
+/* Returns the first TRACE_BYTES of a valid value, as a view, without surrounding
+ * spaces. A later version may have more after them. Empty: the value is not valid.
+ * traceparent = version "-" trace-id "-" parent-id "-" flags; a version above 00 may
+ * have more. */
+static struct span
+trace_read(struct span v)
+{
+	const struct span none = { NULL, 0 };
+
+	v = span_trim(v, " \t");
+	if (v.n < TRACE_BYTES ||
+		(v.n > TRACE_BYTES && (v.p[TRACE_BYTES] != '-' || !memcmp(v.p, "00", 2))) ||
+		v.p[2] != '-' || v.p[35] != '-' || v.p[52] != '-' || !memcmp(v.p, "ff", 2) ||
+		!is_trace_id(span_cut(v, 3, 35)) || !is_trace_id(span_cut(v, 36, 52)) ||
+		!span_all(span_cut(v, 0, 2), is_lower_hex) ||
+		!span_all(span_cut(v, 53, 55), is_lower_hex))
+		return none;
+	return span_cut(v, 0, TRACE_BYTES);
 }
 
 struct span

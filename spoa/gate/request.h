@@ -254,6 +254,7 @@ enum step_result {
 /* Returns the counters that this run charges, made at the first call in the arena; NULL: out of
  * memory. */
 struct quota_request *request_quota(struct request *r);
+
 /* Returns the k-th counter that the request charges, those that the head alone determines
  * first. NULL: there are no more. */
 static inline const struct quota_dim *
@@ -265,6 +266,7 @@ request_dim(const struct request *r, size_t k)
 	       : k - head->ndims < body->ndims ? &body->dim[k - head->ndims]
 					       : NULL;
 }
+
 /* Returns true if a record of the decision was written or is being written. Another decision
  * would be the second under the same id. */
 static inline bool
@@ -272,6 +274,7 @@ request_on_record(const struct request *r)
 {
 	return r->run.on_record != RECORD_NONE;
 }
+
 /* Fills in the facts that conditions read, as far as they are known now. Borrows from the
  * request. */
 void request_facts(struct request *r, struct policy_facts *f);
@@ -291,9 +294,6 @@ bool request_is_mcp(const struct request *r);
 /* Returns true if the MCP server's descriptions of its tools are compared with the earlier
  * ones. */
 bool request_is_pinned(const struct request *r);
-/* Returns true if an event stream in the response has no end of its own (GET,
- * subscriptions/listen). */
-bool request_stays(const struct request *r);
 /* Returns true if the decision must wait for the relay: only the relay can send a JSON-RPC
  * error with status 200. */
 bool request_message_waits(const struct request *r);
@@ -310,19 +310,10 @@ enum step_result request_no_session(struct request *r);
 bool request_is_session(const struct request *r, struct span field);
 /* Writes the key that binds sessions to the caller, route and server. */
 void request_session_key(const struct request *r, unsigned char out[SHA256_BYTES]);
-/* Reads in.raw as a message and compares it with the header fields. Returns STEP_NEXT, or
- * denies as the specification demands. */
-enum step_result request_read_message(struct request *r);
 /* Applies the rules with phase: tool, after the rules on requests. Adds their redactions and
  * tags to the verdict. Denies unknown methods that no such rule permits, and names with
  * characters outside [A-Za-z0-9_./-]. */
 enum step_result request_message_passes(struct request *r);
-/* Writes the denial as a JSON-RPC error, with its HTTP status. Returns false if the request
- * holds no message to reply to. */
-bool request_message_denial(const struct request *r, int *status, struct buf *out);
-/* Returns how a denial of the response begins, in `own`; NULL: no id waits for a response, or
- * out of memory. */
-const struct mcp_refusal *request_message_refusal(const struct request *r, struct arena *own);
 /* Fills in how messages of the response are read. `asked`: the facts that rules read. *out
  * borrows from `own` and from the request. Returns 0 or ERR_NOMEM. */
 struct guard_messages;
@@ -366,12 +357,6 @@ bool request_set_target(struct request *r, struct span path, struct span query, 
  * Returns 0, or ERR_AMBIGUOUS if there are several lengths, no number, or both a length and
  * chunks (RFC 9112 6.3). */
 int request_read_length(struct request *r, bool *chunked);
-/* Copies the rest of the head into the arena, without the body, so that the agent's frame may
- * be reused. Returns false if memory ran out. */
-bool request_own_head(struct request *r);
-/* Copies the body, so that in.body_raw outlives the frame. Returns false if a limit of held
- * bytes is reached, or memory ran out. */
-bool request_keep_body(struct request *r);
 /* Frees the copy that request_keep_body() made. */
 void request_drop_kept(struct request *r);
 /* Drops what arrived and all that points into it. Copies what the relay and records still need
@@ -511,6 +496,7 @@ int exchange_keep_placeholders(struct request *r, struct exchange *x, struct are
 void exchange_save_placeholders(struct exchange *x);
 
 /* ---- facts.c ---- */
+
 /* Returns true if the gateway must read the response: for the route's rules or usage, for the
  * cache, to restore the requested model name, to translate it, or because it is MCP. */
 static inline bool
@@ -521,6 +507,7 @@ request_reads_answer(const struct request *r)
 	return !r->found.probe && (route->response || route->cache.ttl_us || route->alias ||
 					  route->translates || request_is_mcp(r));
 }
+
 /* Returns true for a GET of a list of models if a rule reads the model's name. The rules then
  * decide about each model, and denied models are removed from the response. */
 bool request_lists_models(const struct request *r);

@@ -133,7 +133,7 @@ struct edge {
 	unsigned char moves;
 
 	/* The current attempt. All of it is used only if the plan permits another attempt
-	 * (relay_retry.c). */
+	 * (relay_response.c). */
 	struct edge_attempt {
 		struct guard
 			/* finds the first content of a response that is not inspected; NULL:
@@ -389,14 +389,6 @@ void response_give_up(struct edge *c, const char *why);
 void response_progress(struct upstream *u);
 /* Handles the end of the connection: the provider closed (err 0), or an error occurred. */
 void response_eof(struct upstream *u, int err);
-/* Notes how long an error response asks to wait. For a 401 or 403 to a credential of the
- * gateway, informs the gate. Called once for each response. */
-void response_failed(struct edge *c, const struct http_head *h);
-/* Adjusts the bytes of a stream that the gate counts as held, in steps. Returns false if the
- * limit on held bytes is reached. */
-bool response_hold(struct edge *c);
-/* Sends the bytes of the response that were held back. */
-void response_goes_on(struct upstream *u);
 /* Ends a stream with a proper HTTP end. */
 void response_ends(struct edge *c);
 
@@ -440,31 +432,15 @@ void socket_free(struct edge *c);
 /* The daemon drains: closes the socket unless a response is in progress. */
 void socket_drain(struct edge *c);
 
-/* relay_retry.c: an attempt that may be followed by another one */
-/* Returns true if a response whose head arrived is held back: a stream, or a short document that
- * may be an error. `g` NULL: nothing inspects the response. */
-bool retry_keeps(struct edge *c, const struct http_message *m, const struct guard *g);
-/* Returns true if a failure of this attempt may still lead to another one. */
-bool retry_may(const struct edge *c);
+/* relay_response.c: an attempt that may be followed by another one */
 /* Returns true if no byte of this attempt's response may be sent yet. */
 bool retry_holds(const struct edge *c);
-/* Makes this attempt final: its first content has arrived, or another attempt is pointless. */
-void retry_stands(struct edge *c);
 /* Called when the whole request was sent, which may be after retry_stands(). */
 void retry_sent(struct edge *c);
 /* Returns true if the gate was asked for another attempt: the caller then does nothing more.
  * Returns false if the failure is final. */
 bool retry_failed(
 	struct edge *c, enum failure_kind kind, const char *why, const struct failure *f);
-/* Notes what HAProxy reports in a response that it made because the provider did not respond. */
-void retry_unanswered(struct upstream *u, const struct http_message *m);
-/* Looks at an error response. Returns true if it is held back: more of it is awaited, or the
- * gate was asked. `head`: the length of the head, in bytes. */
-bool retry_head(struct upstream *u, const struct http_message *m, size_t head);
-/* Called after some of a stream was read. Returns true if none of it is sent yet. */
-bool retry_event(struct upstream *u);
-/* Returns true while an error document is being collected. */
-bool retry_gathers(const struct edge *c);
 /* Returns when the attempt has lasted too long, in monotonic µs; UINT64_MAX: never. */
 uint64_t retry_due(const struct edge *c);
 /* Handles that deadline. Returns false if it is a failure of the attempt. */

@@ -1,11 +1,20 @@
-/* The provider's response, from its head to the last byte but one. The framing is removed and
- * written again, x-tollgate-* and hop-by-hop fields are dropped, and the body of a response that
- * is inspected passes through its guard (answer/guard/guard.h). The last byte waits for
- * gate_finish (relay_answer.c).
+/* The provider's response, from its head to the last byte but one, and the attempts before it.
+ * The framing is removed and written again, x-tollgate-* and hop-by-hop fields are dropped, and
+ * the body of a response that is inspected passes through its guard (answer/guard/guard.h). The
+ * last byte waits for gate_finish (relay_answer.c).
  *
  * A response that is withheld collects in `head` and `spool` until the guard has seen all of it.
  * A long piece of the body is inspected by a helper thread, and the exchange continues in
- * read_aside_done(). */
+ * read_aside_done().
+ *
+ * While the plan permits another attempt (plan->asks), no byte of the response is written before
+ * its first content. If the attempt fails before that, the gate is asked and returns another
+ * plan, or none.
+ *
+ * An attempt can fail in three ways (enum retry_why). Without a response: the connection failed,
+ * or time is over. With an error document: up to 64 KB of it are collected for one second,
+ * because the gate decides by its content. With the status of a success: the stream, or a short
+ * JSON document, reports an error before any content. */
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -13,6 +22,502 @@
 #include "base/wall.h"
 #include "gate/targets/next.h"
 #include "net/relay_conn.h"
+#include "net/relay_said.h"
+
+/* ---- attempts that may be followed by another one ---- */
+
+#define DOCUMENT_MOST 65536u   /* most bytes of an error document that are collected */
+#define DOCUMENT_US   1000000u /* and for how long, in µs */
+#define SUCCESS_MOST  16384    /* most bytes of an error with the status of a success */
+
+/* ---- asking ---- */
+
+/* Drops the response of this attempt. */
+static void
+forget_answer(struct edge *c)
+{
+	if (c->answer.held)
+		c->relay->ops->unhold(c->x, c->answer.held);
+	edge_forget_answer(c);
+	c->attempt.watch = NULL;
+	c->result = (struct exchange_result){ 0 };
+}
+
+/* Informs the gate, once, that the body has begun. */
+static void
+note_body_heard(struct edge *c)
+{
+	if (!c->answer.heard && c->answer.whose != SAID_BY_RULE)
+		c->relay->ops->heard(c->x, c->answer.streams);
+	c->answer.heard = true;
+}
+
+static void
+complete_response(struct upstream *u, bool whole_at_once)
+{
+	struct edge *c = u->edge;
+
+	INVARIANT(c->up == u && u->answer.head_done && c->held == 0);
+	note_body_heard(c);
+	if (!c->body.done)
+		c->last_request = true;
+	c->answer.terminator = c->answer.framing == HTTP_CHUNKED;
+	/* A response that arrived in one read leaves in one write. Of any other response, the
+	 * last byte waits for gate_finish. */
+	if ((whole_at_once && !c->answer.streams) || c->answer.life == RESPONSE_WHOLE)
+		c->held = c->out.n;
+	else if (c->answer.framing == HTTP_LENGTH || c->answer.framing == HTTP_UNTIL_CLOSE)
+		c->held = c->out.n ? 1 : 0;
+	else if (c->answer.framing == HTTP_NO_BODY)
+		c->held = c->out.n;
+	upstream_release(u, upstream_sent(u) && !u->request.failed && !u->answer.close &&
+				    u->in.n == 0 && u->answer.body.framing != HTTP_UNTIL_CLOSE);
+	answer_finish(c, END_COMPLETE, NULL);
+}
+
+/* Returns true if the body has begun, but nothing of it may be sent yet. The head then waits
+ * too, so that a denial of the first event can still have its own status. */
+static bool
+head_waits(const struct edge *c)
+{
+	return c->guard && c->answer.streams && guard_edits(c->guard) && !c->answer.said &&
+	       !c->answer.sent && c->result.response_bytes;
+}
+
+/* Sends the bytes of the response that were held back. */
+static void
+response_goes_on(struct upstream *u)
+{
+	struct edge *c = u->edge;
+	bool done = u->answer.body.done;
+
+	if (done)
+		complete_response(u, c->reading.at_once);
+	if (done || !(head_waits(c) || stream_opens(c)))
+		edge_flush(c);
+}
+
+/* The attempt is final: the caller gets its response, or the error of its failure. */
+static void
+it_stays(struct edge *c, enum again what)
+{
+	struct upstream *u = c->up;
+
+	c->attempt.stands = true;
+	edge_enter(c, EDGE_EXCHANGE);
+	/* Meanwhile, steps that ran for another target have released the body: no more of it can
+	 * be sent. */
+	if (u && !upstream_sent(u) && !c->plan->body.p)
+		u->request.failed = true;
+	if (what == AGAIN_UNAVAILABLE && c->attempt.why != RETRY_FAILED) {
+		int status = c->result.status;
+		forget_answer(c);
+		c->result.status = status;
+		answer_fail(c,
+			c->attempt.said == ATTEMPT_NEVER_SENT ? FAIL_NOT_REACHED : FAIL_REFUSED,
+			NULL);
+		return;
+	}
+	switch (c->attempt.why) {
+	case RETRY_FAILED:
+		answer_fail_now(c, c->attempt.failed, c->attempt.failed_why, c->attempt.sent);
+		break;
+	case RETRY_DOCUMENT:
+		u->answer.scan = (struct http_scan){ 0, 0 };
+		response_progress(u);
+		if (c->up == u && c->attempt.eof)
+			response_eof(u, 0);
+		break;
+	case RETRY_EVENT: response_goes_on(u); break;
+	}
+	if (c->up == u && u && c->state == EDGE_EXCHANGE) {
+		upstream_resume(u);
+		upstream_flush(u);
+	}
+}
+
+/* The gate's answer: another plan (AGAIN_GOES), or none. */
+static void
+told_next(void *arg, enum again what)
+{
+	struct edge *c = TAGGED(edge, arg);
+
+	if (c->fd < 0)
+		return;
+	INVARIANT(c->state == EDGE_AGAIN && c->attempt.asked);
+	c->active_us = clock_mono_us();
+	if (what != AGAIN_GOES) {
+		it_stays(c, what);
+		edge_update(c);
+		return;
+	}
+	if (c->up)
+		upstream_release(c->up, c->attempt.poolable);
+	forget_answer(c);
+	c->attempt = (struct edge_attempt){ 0 };
+	c->plan = c->relay->ops->plan(c->x);
+	edge_enter(c, EDGE_EXCHANGE);
+	upstream_begin(c);
+	edge_update(c);
+}
+
+/* Asks the gate for another plan. The edge waits in EDGE_AGAIN. */
+static void
+relay_asks_again(struct edge *c, enum retry_why why, struct attempt_end *e)
+{
+	INVARIANT(!c->attempt.asked && !c->attempt.stands);
+	INVARIANT(why == RETRY_FAILED ? !c->up : c->up != NULL);
+	c->attempt.why = why;
+	c->attempt.asked = true;
+	c->attempt.said = e->said;
+	if (c->guard)
+		c->result.usage = guard_usage(c->guard);
+	e->result = c->result;
+	if (c->up)
+		upstream_rest(c->up);
+	edge_enter(c, EDGE_AGAIN);
+	c->relay->ops->again(c->x, e, told_next, c);
+}
+
+/* Returns true if a failure of this attempt may still lead to another one. */
+static bool
+retry_may(const struct edge *c)
+{
+	return c->plan && c->plan->asks && !c->attempt.stands && !c->attempt.asked &&
+	       c->state == EDGE_EXCHANGE && !c->answer.sent;
+}
+
+bool
+retry_holds(const struct edge *c)
+{
+	return retry_may(c) && c->plan->holds;
+}
+
+/* Frees the request, which another attempt would have needed. */
+static void
+let_relay_go(struct edge *c, uint64_t sent_us)
+{
+	INVARIANT(c->plan->asks && upstream_sent(c->up));
+	upstream_forget_sent(c->up);
+	c->relay->ops->stands(c->x, sent_us);
+	request_free_whole(c);
+}
+
+/* Makes this attempt final: its first content has arrived, or another attempt is pointless. */
+static void
+retry_stands(struct edge *c)
+{
+	if (!c->plan->asks)
+		return;
+	c->attempt.stands = true;
+	c->attempt.watch = NULL;
+	if (c->up && upstream_sent(c->up))
+		let_relay_go(c, c->answer.whose == SAID_BY_RULE ? 0 : c->up->request.done_us);
+}
+
+void
+retry_sent(struct edge *c)
+{
+	if (c->state == EDGE_EXCHANGE && c->plan->asks && c->attempt.stands)
+		let_relay_go(c, 0); /* no time has passed since the last byte */
+}
+
+/* ---- failures without a response ---- */
+
+/* Returns true if the connection closed right after the request was sent. From 3.0 on, HAProxy
+ * closes so if its own idle connection to the provider broke as it was used. */
+static bool
+broke_early(const struct upstream *u)
+{
+	return u && u->request.done_us && clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
+}
+
+bool
+retry_failed(struct edge *c, enum failure_kind kind, const char *why, const struct failure *f)
+{
+	struct attempt_end e = { .said = ATTEMPT_CUT };
+
+	if (!retry_may(c))
+		return false;
+	c->attempt.sent = c->up && c->up->request.began;
+	switch (kind) {
+	case FAIL_NOT_REACHED: e.said = ATTEMPT_NEVER_SENT; break;
+	case FAIL_NOT_ANSWERED: e.said = c->attempt.said; break;
+	case FAIL_UNHEARD: e.broke_early = broke_early(c->up); break;
+	case FAIL_SILENT:
+	case FAIL_ABORTED:
+	case FAIL_ANSWER: break;
+	default: return false;
+	}
+	if (!c->attempt.sent)
+		e.said = ATTEMPT_NEVER_SENT;
+	if (c->attempt.broke_early)
+		e.broke_early = true;
+	c->attempt.failed = kind;
+	c->attempt.failed_why = why;
+	c->result.code = f->code;
+	c->result.end = c->attempt.sent ? f->end : END_NEVER_SENT;
+	c->result.why = why ? why : f->why;
+	if (c->up)
+		upstream_release(c->up, false);
+	relay_asks_again(c, RETRY_FAILED, &e);
+	return true;
+}
+
+/* ---- error documents ---- */
+
+/* Appends the payload that has arrived after the head. Returns 1 if it is whole, and sets *more
+ * if bytes follow it; 0 if not yet; a negative value if the framing is malformed. */
+static int
+document_payload(const struct upstream *u, const struct http_message *m, size_t head,
+	struct buf *out, bool *more)
+{
+	struct span rest = span_cut(buf_view(&u->in), head, u->in.n);
+	struct http_body body;
+
+	http_body_init(&body, m->framing, m->length);
+	while (rest.n && !body.done) {
+		struct span part;
+		ssize_t n = http_body_next(&body, rest, &part);
+		if (n < 0)
+			return -1;
+		buf_span(out, part);
+		rest = span_cut(rest, (size_t)n, rest.n);
+	}
+	*more = rest.n > 0;
+	return body.done;
+}
+
+static enum attempt_said
+said_of(enum relay_said said)
+{
+	switch (said) {
+	case SAID_NEVER_SENT: return ATTEMPT_NEVER_SENT;
+	case SAID_INSTEAD:
+	case SAID_PERHAPS_BILLED: return ATTEMPT_CUT;
+	case SAID_BY_RULE: /* read_response_head() asks for no other attempt */
+	case SAID_NOTHING:
+	case SAID_BY_PROVIDER: break;
+	}
+	return ATTEMPT_ANSWERED;
+}
+
+/* Notes what HAProxy reports in a response that it made because the provider did not
+ * respond. HAProxy responded in the provider's place. An older HAProxy file does not
+ * report why: the request counts as cut off. */
+static void
+retry_unanswered(struct upstream *u, const struct http_message *m)
+{
+	struct edge_attempt *a = &u->edge->attempt;
+	enum relay_said said = relay_said_in(&m->head);
+
+	a->said = said == SAID_NOTHING ? ATTEMPT_CUT : said_of(said);
+	a->broke_early = said == SAID_PERHAPS_BILLED && broke_early(u);
+}
+
+/* Notes how long an error response asks to wait. For a 401 or 403 to a credential of the
+ * gateway, informs the gate. Called once for each response. */
+static void
+response_failed(struct edge *c, const struct http_head *h)
+{
+	c->result.asked_us = next_asked_us(h, wall_now_ns() / 1000000000);
+	if (c->plan->credential && !c->attempt.asked && (h->status == 401 || h->status == 403))
+		c->relay->ops->refused(c->x, h);
+}
+
+/* Looks at an error response. Returns true if it is held back: more of it is awaited, or the
+ * gate was asked. `head`: the length of the head, in bytes. */
+static bool
+retry_head(struct upstream *u, const struct http_message *m, size_t head)
+{
+	struct edge *c = u->edge;
+	struct attempt_end e = { .said = said_of(relay_said_in(&m->head)) };
+
+	if (!retry_may(c) || m->head.status < 400)
+		return false;
+	if (!c->attempt.head_us)
+		c->attempt.head_us = clock_mono_us();
+	SCOPED_BUF(doc, 0);
+	bool more = false;
+	int whole = document_payload(u, m, head, &doc, &more);
+	bool enough = whole || doc.n >= DOCUMENT_MOST || c->attempt.eof || c->attempt.late;
+	if (!enough)
+		return true; /* more of the document is read */
+	c->result.status = m->head.status;
+	c->result.end = END_COMPLETE;
+	c->attempt.poolable = whole > 0 && !more && upstream_sent(u) && !u->request.failed &&
+			      !m->close && m->framing != HTTP_UNTIL_CLOSE;
+	response_failed(c, &m->head);
+	e.type = http_field_first(&m->head, "x-amzn-errortype");
+	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
+	relay_asks_again(c, RETRY_DOCUMENT, &e);
+	return true;
+}
+
+/* Returns true while an error document is being collected. */
+static bool
+retry_gathers(const struct edge *c)
+{
+	return c->attempt.head_us && !c->attempt.asked;
+}
+
+/* ---- errors with the status of a success ---- */
+
+/* Returns true if a response whose head arrived is held back: a stream, or a short document that
+ * may be an error. `g` NULL: nothing inspects the response. */
+static bool
+retry_keeps(struct edge *c, const struct http_message *m, const struct guard *g)
+{
+	if (!retry_holds(c) || !g)
+		return false;
+	if (guard_report(g)->streamed)
+		return true;
+	bool is_short = m->framing == HTTP_CHUNKED ||
+			(m->framing == HTTP_LENGTH && m->length <= SUCCESS_MOST);
+	if (c->plan->doubts && is_short && m->head.status / 100 == 2 &&
+		span_ieq(http_media_type(http_field_first(&m->head, "content-type")),
+			SPAN_LIT("application/json")))
+		c->attempt.whole_us = clock_mono_us();
+	return c->attempt.whole_us != 0;
+}
+
+static bool
+waits_for_whole(const struct edge *c)
+{
+	return c->attempt.whole_us && retry_holds(c);
+}
+
+/* Called after some of a short document was read. */
+static bool
+whole_event(struct upstream *u)
+{
+	struct edge *c = u->edge;
+	bool done = u->answer.body.done;
+	struct attempt_end e = { .said = ATTEMPT_ANSWERED };
+
+	if (!done && c->result.response_bytes <= SUCCESS_MOST)
+		return true;
+	SCOPED_BUF(nowhere, 0);
+	if (done && c->attempt.watch && guard_end(c->attempt.watch, &nowhere))
+		c->attempt.watch = NULL;
+	const struct guard *g = c->guard ? c->guard : c->attempt.watch;
+	const struct guard_report *r = g ? guard_report(g) : NULL;
+	if (!done || !r || !r->provider_error || r->finish[0]) {
+		retry_stands(c);
+		return false;
+	}
+	e.type = r->error_type;
+	e.document = r->error;
+	c->result.end = END_COMPLETE;
+	relay_asks_again(c, RETRY_EVENT, &e);
+	return true;
+}
+
+/* Adjusts the bytes of a stream that the gate counts as held, in steps. Returns false
+ * if the limit on held bytes is reached. Holds in steps of 4 KB, which most streams
+ * never reach. */
+static bool
+response_hold(struct edge *c)
+{
+	enum { STEP = 4096 };
+	bool keeps = c->guard ? c->answer.streams : retry_holds(c);
+	size_t n =
+		(c->guard && keeps ? guard_held(c->guard) : 0) + (keeps ? edge_unsent(c) : 0);
+	size_t held = c->answer.held;
+
+	INVARIANT(c->state == EDGE_EXCHANGE && c->x && !c->reading.away);
+	if (c->guard && !c->relay->ops->keep(c->x))
+		return false;
+	n -= n % STEP;
+	if (n > held && !c->relay->ops->hold(c->x, n - held))
+		return false;
+	if (n < held)
+		c->relay->ops->unhold(c->x, held - n);
+	c->answer.held = n;
+	return true;
+}
+
+/* Called after some of a stream was read. Returns true if none of it is sent yet. */
+static bool
+retry_event(struct upstream *u)
+{
+	struct edge *c = u->edge;
+	struct guard *g = c->guard ? c->guard : c->attempt.watch;
+	struct attempt_end e = { .said = ATTEMPT_ANSWERED };
+
+	if (!retry_holds(c))
+		return false;
+	if (c->attempt.whole_us)
+		return whole_event(u);
+	const struct guard_report *r = g ? guard_report(g) : NULL;
+	/* A model that states why it produced nothing has responded, just as in a response
+	 * without a stream. */
+	bool answered =
+		u->answer.body.done && r && r->ended && r->finish[0] && !r->provider_error;
+	if (!r || r->content || !r->streamed || answered || edge_unsent(c) > CAP_PREAMBLE ||
+		!response_hold(c)) {
+		retry_stands(c);
+		return false;
+	}
+	if (!r->provider_error && !u->answer.body.done)
+		return true; /* no content yet that a caller could use */
+	e.type = r->error_type;
+	e.document = r->error;
+	if (!r->provider_error) {
+		e.said = ATTEMPT_CUT;
+		c->result.why = "the stream ended before any content";
+	}
+	c->result.end = END_COMPLETE;
+	relay_asks_again(c, RETRY_EVENT, &e);
+	return true;
+}
+
+/* ---- time ---- */
+
+uint64_t
+retry_due(const struct edge *c)
+{
+	const struct upstream *u = c->up;
+	const struct plan_waits *w = &c->plan->waits;
+	uint64_t at = UINT64_MAX, sent = u ? u->request.done_us : 0;
+	const struct guard *g = c->guard ? c->guard : c->attempt.watch;
+	/* In the last attempt, nothing watches a response that is not inspected: any byte counts
+	 * as content. */
+	bool content = g ? guard_report(g)->content : c->result.response_bytes != 0;
+
+	if (retry_gathers(c))
+		return c->attempt.head_us + DOCUMENT_US;
+	if (waits_for_whole(c))
+		return c->attempt.whole_us + DOCUMENT_US;
+	if (c->plan->overall_us && (retry_may(c) || (c->attempt.streams && !content)))
+		at = c->plan->overall_us;
+	if (sent && w->head_us && !u->answer.head_done && sent + w->head_us < at)
+		at = sent + w->head_us;
+	if (sent && w->first_content_us && c->attempt.streams && !content &&
+		sent + w->first_content_us < at)
+		at = sent + w->first_content_us;
+	if (w->idle_us && c->attempt.streams && u->active_us + w->idle_us < at)
+		at = u->active_us + w->idle_us;
+	return at;
+}
+
+bool
+retry_late(struct edge *c)
+{
+	if (waits_for_whole(c) && c->up &&
+		clock_mono_us() >= c->attempt.whole_us + DOCUMENT_US) {
+		retry_stands(c);
+		response_goes_on(c->up);
+		return true;
+	}
+	if (!retry_gathers(c) || !c->up)
+		return false;
+	c->attempt.late = true;
+	response_progress(c->up);
+	return true;
+}
+
+/* ---- the response ---- */
 
 /* The size of a chunk whose length is not known yet. The digits are filled in later; leading
  * zeros are permitted (RFC 9112 7.1). All bytes of one read thus become one chunk in place. */
@@ -124,7 +629,7 @@ stream_keep_alive(struct edge *c)
 	edge_flush(c);
 }
 
-/* ---- the head ---- */
+/* ---- refusals by the guard ---- */
 
 /* Answers for a response that the guard refused, with the guard's reason. */
 static void
@@ -258,14 +763,6 @@ put_response_head(struct edge *c, const struct upstream *u, const struct http_me
 		return err;
 	put_framing(c, c->answer.declared);
 	return buf_failed(&c->out) ? ERR_NOMEM : 0;
-}
-
-void
-response_failed(struct edge *c, const struct http_head *h)
-{
-	c->result.asked_us = next_asked_us(h, wall_now_ns() / 1000000000);
-	if (c->plan->credential && !c->attempt.asked && (h->status == 401 || h->status == 403))
-		c->relay->ops->refused(c->x, h);
 }
 
 /* Replaces the MCP server's session ids with the ids that callers get. An id for which none can
@@ -487,15 +984,6 @@ chunk_close(struct edge *c, size_t from)
 	buf_str(&c->out, "\r\n");
 }
 
-/* Informs the gate, once, that the body has begun. */
-static void
-note_body_heard(struct edge *c)
-{
-	if (!c->answer.heard && c->answer.whose != SAID_BY_RULE)
-		c->relay->ops->heard(c->x, c->answer.streams);
-	c->answer.heard = true;
-}
-
 /* Lets the watching guard see the bytes, to learn whether content has begun. Its output is
  * dropped. */
 static int
@@ -590,52 +1078,7 @@ read_response_body(struct upstream *u, struct buf *to)
 	return err ? err : buf_failed(to) ? ERR_NOMEM : 0;
 }
 
-/* Holds in steps of 4 KB, which most streams never reach. */
-bool
-response_hold(struct edge *c)
-{
-	enum { STEP = 4096 };
-	bool keeps = c->guard ? c->answer.streams : retry_holds(c);
-	size_t n =
-		(c->guard && keeps ? guard_held(c->guard) : 0) + (keeps ? edge_unsent(c) : 0);
-	size_t held = c->answer.held;
-
-	INVARIANT(c->state == EDGE_EXCHANGE && c->x && !c->reading.away);
-	if (c->guard && !c->relay->ops->keep(c->x))
-		return false;
-	n -= n % STEP;
-	if (n > held && !c->relay->ops->hold(c->x, n - held))
-		return false;
-	if (n < held)
-		c->relay->ops->unhold(c->x, held - n);
-	c->answer.held = n;
-	return true;
-}
-
 /* ---- the end ---- */
-
-static void
-complete_response(struct upstream *u, bool whole_at_once)
-{
-	struct edge *c = u->edge;
-
-	INVARIANT(c->up == u && u->answer.head_done && c->held == 0);
-	note_body_heard(c);
-	if (!c->body.done)
-		c->last_request = true;
-	c->answer.terminator = c->answer.framing == HTTP_CHUNKED;
-	/* A response that arrived in one read leaves in one write. Of any other response, the
-	 * last byte waits for gate_finish. */
-	if ((whole_at_once && !c->answer.streams) || c->answer.life == RESPONSE_WHOLE)
-		c->held = c->out.n;
-	else if (c->answer.framing == HTTP_LENGTH || c->answer.framing == HTTP_UNTIL_CLOSE)
-		c->held = c->out.n ? 1 : 0;
-	else if (c->answer.framing == HTTP_NO_BODY)
-		c->held = c->out.n;
-	upstream_release(u, upstream_sent(u) && !u->request.failed && !u->answer.close &&
-				    u->in.n == 0 && u->answer.body.framing != HTTP_UNTIL_CLOSE);
-	answer_finish(c, END_COMPLETE, NULL);
-}
 
 void
 response_ends(struct edge *c)
@@ -647,15 +1090,6 @@ response_ends(struct edge *c)
 	upstream_release(c->up, false);
 	answer_finish(c, END_COMPLETE, NULL);
 	edge_flush(c);
-}
-
-/* Returns true if the body has begun, but nothing of it may be sent yet. The head then waits
- * too, so that a denial of the first event can still have its own status. */
-static bool
-head_waits(const struct edge *c)
-{
-	return c->guard && c->answer.streams && guard_edits(c->guard) && !c->answer.said &&
-	       !c->answer.sent && c->result.response_bytes;
 }
 
 /* Sends what was read: the bytes of `out` from `from` on become one chunk. `err`: the result of
@@ -685,18 +1119,6 @@ body_passes(struct upstream *u, size_t from, int err)
 		if (c->up == u && c->state == EDGE_EXCHANGE && !response_hold(c))
 			answer_fail(c, FAIL_ANSWER_HELD, NULL);
 	}
-}
-
-void
-response_goes_on(struct upstream *u)
-{
-	struct edge *c = u->edge;
-	bool done = u->answer.body.done;
-
-	if (done)
-		complete_response(u, c->reading.at_once);
-	if (done || !(head_waits(c) || stream_opens(c)))
-		edge_flush(c);
 }
 
 /* Returns the buffer for the bytes of the body, and in *from where they begin. */

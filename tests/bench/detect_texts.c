@@ -550,6 +550,8 @@ const struct text_kind text_hostile[] = {
 	{ "upper, digits, blanks", shuffled, "ABCDEFGHJKLMNPRSTUVWXYZ0123456789  " },
 	{ "digits before tags", repeat, "0\\><A&" },
 	{ "equals signs", repeat, "24\\==" },
+	{ "columns of numbers", repeat, "5::026\\230" },
+	{ "members of a value", repeat, ":...9-:Sec\"ret-" },
 	{ "short cells below a key", repeat, "cap,cap**a\ncap\\|" },
 };
 const size_t text_hostile_count = sizeof(text_hostile) / sizeof(text_hostile[0]);

@@ -8,9 +8,6 @@
 
 enum { TRACE_BYTES = 55, TRACE_ID_AT = 3, TRACE_PARENT_AT = 36 };
 
-/* Returns the first TRACE_BYTES of a valid value, as a view, without surrounding spaces. A later
- * version may have more after them. Empty: the value is not valid. */
-struct span trace_read(struct span value);
 /* Returns true if the sender records the trace: the flag sampled (2.2.5.1), which is the lowest
  * bit of the last hexadecimal digit. `value` is what trace_read() returned. */
 static inline bool

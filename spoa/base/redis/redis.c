@@ -351,6 +351,19 @@ redis_new_at(struct ev_loop *loop, struct redis_finder *finder, uint64_t deadlin
 	return r;
 }
 
+/* Ends all pipelines without their callbacks. */
+static void
+redis_pipes_end(struct redis *r)
+{
+	struct redis_pipe *p;
+
+	TAILQ_FOREACH (p, &r->f->sent, of_sent)
+		p->answered = true;
+	for (p = r->f->failed; p; p = p->next)
+		p->answered = true;
+	redis_pipes_failed(r);
+}
+
 void
 redis_free(struct redis **rp)
 {

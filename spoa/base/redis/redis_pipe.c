@@ -761,18 +761,6 @@ redis_pipes_late(struct redis *r, uint64_t now)
 	}
 }
 
-void
-redis_pipes_end(struct redis *r)
-{
-	struct redis_pipe *p;
-
-	TAILQ_FOREACH (p, &r->f->sent, of_sent)
-		p->answered = true;
-	for (p = r->f->failed; p; p = p->next)
-		p->answered = true;
-	redis_pipes_failed(r);
-}
-
 /* ---- a stream that gives way ---- */
 
 /* the stream's end records how far it is, so the stream is never emptied */

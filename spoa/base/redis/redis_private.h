@@ -174,8 +174,6 @@ void redis_conn_end(struct redis *r);
 void redis_pipes_late(struct redis *r, uint64_t now_us);
 /* Calls the callbacks of pipelines that failed before they were sent. */
 void redis_pipes_failed(struct redis *r);
-/* Ends all pipelines without their callbacks. */
-void redis_pipes_end(struct redis *r);
 
 /* Converts a reply. */
 void redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply);

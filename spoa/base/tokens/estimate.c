@@ -110,17 +110,6 @@ token_sum_bytes(struct token_sum *sum, size_t bytes, int32_t tokens_kb)
 	token_sum_plain(sum, (int64_t)((bytes + 1023) / 1024) * tokens_kb);
 }
 
-enum text_script
-token_sum_script(const struct token_sum *sum)
-{
-	enum text_script best = SCRIPT_PROSE;
-
-	for (enum text_script s = 0; s < TEXT_SCRIPTS; s++)
-		if (sum->by_script[s] > sum->by_script[best])
-			best = s;
-	return best;
-}
-
 int64_t
 token_sum_tokens(uint64_t thousandths)
 {

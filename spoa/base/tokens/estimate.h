@@ -34,8 +34,6 @@ void token_sum_estimate(const struct token_meter *m, size_t bytes, struct token_
 void token_sum_plain(struct token_sum *sum, int64_t tokens);
 /* Adds `tokens_kb` tokens for each KB (1,024 bytes, the last one rounded up). */
 void token_sum_bytes(struct token_sum *sum, size_t bytes, int32_t tokens_kb);
-/* Returns the script of the largest share. */
-enum text_script token_sum_script(const struct token_sum *sum);
 /* Converts to whole tokens, rounded up, at most INT64_MAX / 4. */
 int64_t token_sum_tokens(uint64_t thousandths);
 

@@ -59,8 +59,6 @@ struct ranks {
  * another format. *why (never NULL) has the reason. */
 int ranks_open(const char *file, struct ranks **out, const char **why);
 void ranks_close(struct ranks **r);
-/* Returns the rank of these bytes, or RANK_NONE if they are not a token. */
-uint32_t ranks_find(const struct ranks *r, const char *p, size_t n);
 /* As ranks_find() in two steps, for n > 0 bytes that are probably a token. The first step
  * prefetches the memory that the second reads. */
 struct ranks_word {
@@ -69,7 +67,7 @@ struct ranks_word {
 	uint64_t key, hash;
 };
 void ranks_word(const struct ranks *r, const char *p, size_t n, struct ranks_word *w);
-uint32_t ranks_find_word(const struct ranks *r, const struct ranks_word *w);
+
 /* Returns the bytes of a token; rank < tokens. */
 static inline struct span
 ranks_token(const struct ranks *r, uint32_t rank)
@@ -82,11 +80,6 @@ ranks_token(const struct ranks *r, uint32_t rank)
  * ERR_NOMEM, with the line (0: none) in *line and the reason in *why. */
 int ranks_pack(struct span lines, const char *name, const struct split_pattern *pattern,
 	struct buf *out, size_t *line, const char **why);
-
-/* Writes the starts of the parts from which a piece is merged to start[0 … result]; the last one
- * is n. There must be room for n + 1. Merging from these parts has the same result as merging
- * from bytes. */
-size_t ranks_parts(const struct ranks *r, const char *p, size_t n, uint32_t *start);
 
 /* ---- the files of a folder ---- */
 

@@ -373,6 +373,18 @@ correct_table(struct mail *m, void *worker UNUSED)
 	free(c);
 }
 
+/* Returns the place of an amount that is counted without a decision. The slice is the one of
+ * now_ms. */
+static struct quota_place
+cell_place_at(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
+{
+	struct quota_place at = cell_place(d, now_ms, epoch);
+
+	if (d->span.kind == QUOTA_ROLLING)
+		at.slice = window_slice(d, now_ms) + 1;
+	return at;
+}
+
 /* Reduces a correction to the part that still has an effect.
  *
  * A refund is made where the charge was counted, and only while that place exists. Usage

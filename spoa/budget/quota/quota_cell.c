@@ -55,16 +55,6 @@ cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
 	return at;
 }
 
-struct quota_place
-cell_place_at(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
-{
-	struct quota_place at = cell_place(d, now_ms, epoch);
-
-	if (d->span.kind == QUOTA_ROLLING)
-		at.slice = window_slice(d, now_ms) + 1;
-	return at;
-}
-
 bool
 cell_in_time(const struct quota_dim *d, int64_t now_ms)
 {
@@ -187,42 +177,6 @@ cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, str
 		out[n++] = calendars[d->span.calendar];
 	n += span_decimal(out + n, c.id);
 	INVARIANT(n <= CELL_KEY_TEXT);
-	return n;
-}
-
-/* Adds a cell to the list, unless it is the charge's own, whose count the reply to the
- * addition contains. */
-static size_t
-add_hold(const struct quota_dim *d, bool looks, struct cell c, struct cell *out)
-{
-	struct cell own = cell_own(d, &d->at);
-
-	if (!looks && own.kind == c.kind && own.id == c.id)
-		return 0;
-	*out = c;
-	return 1;
-}
-
-size_t
-cell_reads(const struct quota_dim *d, bool looks, bool longs, struct cell out[CELL_READ_MAX])
-{
-	size_t n = 0;
-
-	if (d->span.kind == QUOTA_CALENDAR && (looks || d->unit != QUOTA_REQUESTS))
-		out[n++] = (struct cell){ d->unit == QUOTA_REQUESTS ? CELL_TOTAL : CELL_USED,
-			d->at.bucket };
-	if (!cell_expires(d)) {
-		if (looks && d->unit != QUOTA_REQUESTS)
-			out[n++] = (struct cell){ CELL_TOTAL, d->at.bucket };
-		return n;
-	}
-	for (int i = 0; i < CELL_SHORT_READ; i++)
-		n += add_hold(d, looks,
-			(struct cell){ CELL_SHORT, d->asked_s / CELL_SHORT_S + i }, out + n);
-	for (int i = 0; longs && i < CELL_LONG_READ; i++)
-		n += add_hold(d, looks,
-			(struct cell){ CELL_LONG, d->asked_s / CELL_LONG_S + i }, out + n);
-	INVARIANT(n <= CELL_READ_MAX);
 	return n;
 }
 

@@ -52,9 +52,6 @@ enum {
 
 /* Returns the place of a charge at this time of the counts' clock. */
 struct quota_place cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
-/* Returns the place of an amount that is counted without a decision. The slice is the one of
- * now_ms. */
-struct quota_place cell_place_at(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
 /* Returns true if a charge that was sent to d->at at d->asked_s still belongs to the window
  * of now_ms. */
 bool cell_in_time(const struct quota_dim *d, int64_t now_ms);
@@ -91,10 +88,6 @@ bool cell_spends(const struct quota_dim *d, const struct quota_place *at);
 /* Settles a charge at its `actual` and returns the correction: a reserved amount becomes the
  * amount spent; a final charge is corrected. The dim has the settled values afterwards. */
 struct change cell_settle(struct quota_dim *d);
-/* Writes the cells to read after adding to the own cell; the amount spent comes first.
- * `looks`: reads without adding. `longs`: includes CELL_LONG. Returns their number. */
-size_t cell_reads(
-	const struct quota_dim *d, bool looks, bool longs, struct cell out[CELL_READ_MAX]);
 /* Computes the arguments of cell_judge() from the reply to the addition (*own; 0 for a read)
  * and the cells that were read. */
 void cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n,

@@ -19,6 +19,44 @@ enum {
 	LONGS_S = 3 * CELL_HOLD_MAX_S, /* lifetime of "longs" */
 };
 
+/* Adds a cell to the list, unless it is the charge's own, whose count the reply to the
+ * addition contains. */
+static size_t
+add_hold(const struct quota_dim *d, bool looks, struct cell c, struct cell *out)
+{
+	struct cell own = cell_own(d, &d->at);
+
+	if (!looks && own.kind == c.kind && own.id == c.id)
+		return 0;
+	*out = c;
+	return 1;
+}
+
+/* Writes the cells to read after adding to the own cell; the amount spent comes first.
+ * `looks`: reads without adding. `longs`: includes CELL_LONG. Returns their number. */
+static size_t
+cell_reads(const struct quota_dim *d, bool looks, bool longs, struct cell out[CELL_READ_MAX])
+{
+	size_t n = 0;
+
+	if (d->span.kind == QUOTA_CALENDAR && (looks || d->unit != QUOTA_REQUESTS))
+		out[n++] = (struct cell){ d->unit == QUOTA_REQUESTS ? CELL_TOTAL : CELL_USED,
+			d->at.bucket };
+	if (!cell_expires(d)) {
+		if (looks && d->unit != QUOTA_REQUESTS)
+			out[n++] = (struct cell){ CELL_TOTAL, d->at.bucket };
+		return n;
+	}
+	for (int i = 0; i < CELL_SHORT_READ; i++)
+		n += add_hold(d, looks,
+			(struct cell){ CELL_SHORT, d->asked_s / CELL_SHORT_S + i }, out + n);
+	for (int i = 0; longs && i < CELL_LONG_READ; i++)
+		n += add_hold(d, looks,
+			(struct cell){ CELL_LONG, d->asked_s / CELL_LONG_S + i }, out + n);
+	INVARIANT(n <= CELL_READ_MAX);
+	return n;
+}
+
 /* Writes the cells of a dim in the order in which they are read. Rolling: the neighbors, then
  * the own one. Returns their number. */
 static size_t

@@ -55,26 +55,13 @@ void quota_take_back(struct quota *qt, const struct quota_dim *d, uint64_t now_u
 bool quota_note(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, uint64_t epoch);
 
-/* ---- quota_notes.c ---- */
-struct quota_notes *notes_new(void);
 /* Notes that an amount is counted at that place, whose slice is known. The note is sent
  * later. */
 void notes_add(
 	struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n);
-/* Returns true if an unsent note has at least n, and reduces it by n. */
-bool notes_take(
-	struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n);
-/* Sends the notes if reservations are sent too, or if they have waited for long. */
-void notes_send(struct quota *qt, uint64_t now_us);
-/* Adds the command that reduces a note before a refund. */
-void notes_reduce(struct redis_pipe *p, const struct change *c);
 /* Removes the notes of a sub-bucket: its charges then leave the window with the sub-bucket.
  */
 void notes_drop(struct quota *qt, const char *name, uint64_t epoch, int64_t bucket);
-/* Takes the reply to that command; NULL: there is none. If it is not certain that a smaller
- * count has a smaller note, the notes of the sub-bucket are removed. If the command created
- * the key, the key gets a TTL. */
-void notes_reduced(struct quota *qt, const struct change *c, const struct redis_reply_ints *reply);
 
 /* ---- quota_redis.c ---- */
 bool counts_new(struct quota *qt); /* Returns false if memory is exhausted. */
@@ -93,7 +80,7 @@ void counts_queue(struct quota *qt, struct quota_request *q);
 void counts_longs(
 	struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s);
 
-/* ---- quota_change.c ---- */
+/* ---- corrections in quota_redis.c ---- */
 /* The number of commands that cell_add() writes. */
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
@@ -116,8 +103,5 @@ void counts_change(struct quota *qt, const struct change *c);
 void counts_keep(struct quota *qt, const struct change *c);
 /* Gives the key of the dim's own cell a TTL. */
 void counts_make(struct quota *qt, const struct quota_dim *d);
-/* Sends the corrections that were kept; frees them. */
-void counts_send_late(struct quota *qt);
-void counts_free_late(struct quota *qt);
 
 #endif

@@ -81,16 +81,10 @@ void quota_fold_clock(struct quota_fold *f, int64_t now_ms);
 /* Takes the next line, which begins at offset `at` of that segment. */
 void quota_fold_line(
 	struct quota_fold *f, const char *segment, uint64_t at, struct span line);
-/* Replaces a hidden counter name by the real one. Returns false if the share no longer
- * exists. */
-bool quota_fold_name(struct shares *shares, struct span id, struct quota_dim *d);
 
-/* Returns when the charge's window or hold ends, in ms. */
-int64_t quota_fold_over_ms(const struct quota_dim *d);
 /* Iterate over the chains: return the next chain that is not empty, from *i on, and move *i
  * behind it; NULL after the last. */
 struct fold_count *quota_fold_counts(const struct quota_fold *f, size_t *i);
-struct quota_orphan_of *quota_fold_open(const struct quota_fold *f, size_t *i);
 
 /* Writes the state as text, without windows that have ended. */
 void quota_fold_write(struct quota_fold *f, struct buf *out);

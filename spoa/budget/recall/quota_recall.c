@@ -1,17 +1,575 @@
 /* Reads charges back from the journal: chooses the first segment, takes its lines into a
- * state (quota_fold.h), gives the counts to the table or the ledger, and lists the orphans.
- */
+ * state, gives the counts to the table or the ledger, and lists the orphans.
+ *
+ * The first section (quota_fold.h) builds the state of limits from the lines of a journal, and
+ * writes and reads the state as text. A decision adds its reserved charges; an attempt replaces the
+ * charges of the attempt before it; a completion, or a later denial, settles them. */
 #include "budget/recall/quota_recall.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/codec/lines.h"
 #include "base/err.h"
 #include "base/scoped.h"
+#include "budget/recall/quota_fold.h"
 #include "record/journal/chain.h"
+
+/* ---- the state of limits ---- */
+
+enum { PLACES = 1 << 16, CHAINS = 1 << 14, SWEEP_AFTER = 1024 };
+
+struct quota_fold *
+quota_fold_new(struct shares *shares)
+{
+	struct quota_fold *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->shares = shares;
+	f->most = FOLD_COUNTS_MAX;
+	f->open = calloc(PLACES, sizeof(struct quota_orphan_of *));
+	f->count = calloc(CHAINS, sizeof(struct fold_count *));
+	if (!f->open || !f->count)
+		quota_fold_free(&f);
+	return f;
+}
+
+void
+quota_fold_free(struct quota_fold **fp)
+{
+	struct quota_fold *f = *fp;
+
+	if (!f)
+		return;
+	for (size_t i = 0; f->open && i < PLACES; i++)
+		while (f->open[i]) {
+			struct quota_orphan_of *o = f->open[i];
+			f->open[i] = o->next;
+			free(o);
+		}
+	for (size_t i = 0; f->count && i < CHAINS; i++)
+		while (f->count[i]) {
+			struct fold_count *c = f->count[i];
+			f->count[i] = c->next;
+			free(c);
+		}
+	free(f->open);
+	free(f->count);
+	free(f);
+	*fp = NULL;
+}
+
+void
+quota_fold_clock(struct quota_fold *f, int64_t now_ms)
+{
+	if (now_ms > f->now_ms)
+		f->now_ms = now_ms;
+}
+
+static struct quota_orphan_of **
+orphan_place(struct quota_fold *f, struct span id)
+{
+	struct quota_orphan_of **o = &f->open[span_hash(id) % PLACES];
+
+	while (*o && !span_is(id, (*o)->id))
+		o = &(*o)->next;
+	return o;
+}
+
+/* ---- counts ---- */
+
+static void
+sweep_counts(struct quota_fold *f)
+{
+	for (size_t i = 0; i < CHAINS; i++)
+		for (struct fold_count **c = &f->count[i]; *c;) {
+			struct fold_count *over = *c;
+			if (f->now_ms < over->over_ms) {
+				c = &over->next;
+				continue;
+			}
+			INVARIANT(f->ncounts > 0);
+			*c = over->next;
+			free(over);
+			f->ncounts--;
+		}
+	f->kept = f->ncounts;
+}
+
+/* Returns the number of the share in a hidden name, or 0 if the name is not hidden. */
+static uint64_t
+hiding_share(const char *key)
+{
+	const char *at = strstr(key, ":~");
+	struct span rest = at ? span_str(at + 2) : (struct span){ "", 0 };
+	uint64_t share = 0;
+
+	return at && span_u64(span_next(&rest, '.'), &share) == 0 ? share : 0;
+}
+
+/* Replaces a hidden counter name by the real one. Returns false if the share no longer
+ * exists. */
+static bool
+quota_fold_name(struct shares *shares, struct span id, struct quota_dim *d)
+{
+	if (!counter_is_hidden(d->key))
+		return true;
+	if (counter_show(shares, id, d->key, sizeof(d->key)))
+		return false;
+	d->hash = span_hash(span_str(d->key));
+	return true;
+}
+
+/* Returns when the charge's window or hold ends, in ms. */
+static int64_t
+quota_fold_over_ms(const struct quota_dim *d)
+{
+	return d->span.kind == QUOTA_CALENDAR ? d->at.end_s * 1000
+					      : cell_ends_ms(d, &d->at, cell_own(d, &d->at));
+}
+
+static struct fold_count *
+make_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recorded,
+	struct span charge, uint64_t share, int64_t ends_ms)
+{
+	/* A full state cannot become a checkpoint, so it is not swept again for each counter.
+	 */
+	if (f->ncounts >= 2 * f->kept + SWEEP_AFTER || (f->ncounts >= f->most && !f->full))
+		sweep_counts(f);
+	struct fold_count *c =
+		f->ncounts < f->most ? calloc(1, sizeof(*c) + charge.n + 1) : NULL;
+	if (!c) {
+		f->full = true;
+		return NULL;
+	}
+	INVARIANT(id.n < sizeof(c->id) && charge.n < QUOTA_TEXT_MAX);
+	c->hash = span_hash(charge);
+	c->share = share;
+	c->over_ms = ends_ms;
+	if (counter_is_hidden(as_recorded->key)) {
+		memcpy(c->id, id.p, id.n);
+		memcpy(c->hidden, as_recorded->key, sizeof(c->hidden));
+	}
+	memcpy(c->charge, charge.p, charge.n);
+	c->next = f->count[c->hash % CHAINS];
+	f->count[c->hash % CHAINS] = c;
+	f->ncounts++;
+	return c;
+}
+
+/* Adds to the place of a charge. The counter's name is as in a record of the request `id`. */
+static void
+add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recorded, int64_t own,
+	int64_t spent)
+{
+	struct quota_dim d = *as_recorded;
+	char text[QUOTA_TEXT_MAX];
+	uint64_t share = hiding_share(d.key);
+	int64_t ends_ms = quota_fold_over_ms(&d);
+
+	if (f->now_ms >= ends_ms || (d.at.epoch == 0 && d.span.kind == QUOTA_IN_FLIGHT))
+		return;
+	if (id.n >= sizeof(((struct fold_count *)0)->id) ||
+		!quota_fold_name(f->shares, id, &d)) {
+		f->unnamed++;
+		return;
+	}
+	d.n = 0;
+	/* Sums are kept for sub-buckets; otherwise one caller would need a place for each
+	 * slice. An amount then leaves with its sub-bucket, later than with its slice. */
+	if (d.span.kind == QUOTA_ROLLING)
+		d.at.slice = 0;
+	struct span charge = span_of(text, quota_write(&d, text));
+	struct fold_count *c = f->count[span_hash(charge) % CHAINS];
+	while (c && (c->share != share || !span_is(charge, c->charge)))
+		c = c->next;
+	if (!c)
+		c = make_count(f, id, as_recorded, charge, share, ends_ms);
+	if (!c)
+		return;
+	c->own += own;
+	c->spent += spent;
+}
+
+static void
+on_charged(struct quota_fold *f, struct span id, const struct quota_dim *d)
+{
+	int64_t n = (int64_t)d->n;
+
+	add_count(f, id, d, n, d->at.epoch && cell_spends(d, &d->at) ? n : 0);
+}
+
+static void
+on_settled(struct quota_fold *f, struct span id, const struct quota_dim *was, uint64_t used)
+{
+	struct quota_dim d = *was;
+
+	d.actual = used;
+	/* In this process everything is charged finally, so only the difference is added. */
+	struct change c = cell_settle(&d);
+	if (was->at.epoch)
+		add_count(f, id, was, c.own, c.spent);
+	else
+		add_count(f, id, was, (int64_t)used - (int64_t)was->n, 0);
+}
+
+struct fold_count *
+quota_fold_counts(const struct quota_fold *f, size_t *i)
+{
+	while (*i < CHAINS && !f->count[*i])
+		++*i;
+	return *i < CHAINS ? f->count[(*i)++] : NULL;
+}
+
+static struct quota_orphan_of *
+quota_fold_open(const struct quota_fold *f, size_t *i)
+{
+	while (*i < PLACES && !f->open[*i])
+		++*i;
+	return *i < PLACES ? f->open[(*i)++] : NULL;
+}
+
+/* ---- lines ---- */
+
+/* Returns a string member without its quotes. */
+static struct span
+recalled_text(struct span line, const char *key)
+{
+	struct span s = chain_member(line, key);
+
+	return s.n >= 2 ? span_cut(s, 1, s.n - 1) : (struct span){ NULL, 0 };
+}
+
+/* Reads the charges in a list of strings. Returns their number. */
+static size_t
+read_charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
+{
+	size_t n = 0;
+
+	span_next(&list, '"');
+	while (list.n && n < QUOTA_DIMS_MAX) {
+		if (quota_read(span_next(&list, '"'), &dim[n]))
+			n++;
+		span_next(&list, '"');
+	}
+	return n;
+}
+
+/* The current line, and its place in the journal. */
+struct fold_line {
+	const char *segment;
+	uint64_t at;
+	struct span text;
+};
+
+static void
+remember_line(struct quota_orphan_of *o, const struct fold_line *l)
+{
+	snprintf(o->line.segment, sizeof(o->line.segment), "%s", l->segment);
+	o->line.at = l->at;
+	o->line.bytes = l->text.n;
+}
+
+/* Returns true if the id has no spaces, because ids are words of the state's text. */
+static bool
+is_fold_word(struct span id, size_t room)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if ((unsigned char)id.p[i] <= ' ')
+			return false;
+	return id.n > 0 && id.n < room;
+}
+
+static void
+open_decision(struct quota_fold *f, struct span id, const struct fold_line *l,
+	const struct quota_dim *dim, size_t n)
+{
+	struct quota_orphan_of **at = orphan_place(f, id);
+	INVARIANT(!*at && n <= QUOTA_DIMS_MAX); /* a decision is open only once */
+	struct quota_orphan_of *o = f->nopen < QUOTA_ORPHANS_MAX
+					    ? calloc(1, sizeof(*o) + n * sizeof(dim[0]))
+					    : NULL;
+
+	if (!o) {
+		f->full = true;
+		return;
+	}
+	INVARIANT(id.n < sizeof(o->id));
+	memcpy(o->id, id.p, id.n);
+	remember_line(o, l);
+	o->ndims = n;
+	memcpy(o->dim, dim, n * sizeof(dim[0]));
+	*at = o;
+	f->nopen++;
+}
+
+static void
+on_decision(struct quota_fold *f, const struct fold_line *l)
+{
+	struct quota_dim dim[QUOTA_DIMS_MAX];
+	struct span id = recalled_text(l->text, "id");
+	size_t n = read_charges(chain_member(l->text, "reserved"), dim);
+
+	for (size_t k = 0; k < n; k++)
+		on_charged(f, id, &dim[k]);
+	/* A request without limits reserved nothing, but still needs a completion record. */
+	if (is_fold_word(id, sizeof(((struct quota_orphan_of *)0)->id)) &&
+		span_is(recalled_text(l->text, "via"), "relay") && !*orphan_place(f, id))
+		open_decision(f, id, l, dim, n);
+}
+
+/* Returns the last charge of the list with the same counter as *d, or NULL. */
+static const struct quota_dim *
+same_counter(const struct quota_dim *d, const struct quota_dim *v, size_t n)
+{
+	while (n && strcmp(v[n - 1].key, d->key) != 0)
+		n--;
+	return n ? &v[n - 1] : NULL;
+}
+
+static uint64_t
+used_of(const struct quota_dim *d, const struct quota_dim *v, size_t n)
+{
+	const struct quota_dim *used = same_counter(d, v, n);
+
+	return used ? used->n : 0;
+}
+
+/* Settles the charges of a decision. "settled" lists the same charges as "reserved", with the
+ * amounts used. */
+static void
+on_completion(struct quota_fold *f, struct span line)
+{
+	struct span id = recalled_text(line, "id");
+	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
+	struct quota_dim dim[QUOTA_DIMS_MAX];
+	size_t n = read_charges(chain_member(line, "settled"), dim);
+
+	if (!o)
+		return;
+	for (size_t k = 0; k < o->ndims; k++)
+		on_settled(f, id, &o->dim[k], used_of(&o->dim[k], dim, n));
+	INVARIANT(f->nopen > 0);
+	*at = o->next;
+	free(o);
+	f->nopen--;
+}
+
+/* Returns true if the charge belongs to the caller's request and not to one attempt, so that
+ * the next attempt keeps it. */
+static bool
+is_kept(const struct quota_dim *d, const struct quota_dim *v, size_t n)
+{
+	return (d->unit == QUOTA_REQUESTS || d->unit == QUOTA_CONCURRENT) &&
+	       same_counter(d, v, n);
+}
+
+/* Settles the charges of the previous attempt, and adds those of the attempt at the next
+ * target. */
+static void
+on_attempt(struct quota_fold *f, const struct fold_line *l)
+{
+	struct span id = recalled_text(l->text, "id");
+	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
+	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
+	size_t n = read_charges(chain_member(l->text, "reserved"), now),
+	       nwas = read_charges(chain_member(l->text, "settled"), was);
+
+	if (!o) { /* the decision is in a record that was not read */
+		on_decision(f, l);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!is_kept(&now[i], o->dim, o->ndims))
+			on_charged(f, id, &now[i]);
+	for (size_t k = 0; k < o->ndims; k++)
+		if (!is_kept(&o->dim[k], now, n))
+			on_settled(f, id, &o->dim[k], used_of(&o->dim[k], was, nwas));
+		else
+			for (size_t i = 0; i < n; i++)
+				if (strcmp(now[i].key, o->dim[k].key) == 0)
+					now[i] = o->dim[k];
+	struct quota_orphan_of *next = realloc(o, sizeof(*o) + n * sizeof(now[0]));
+	if (!next) {
+		f->full = true;
+		return;
+	}
+	remember_line(next, l);
+	next->ndims = n;
+	memcpy(next->dim, now, n * sizeof(now[0]));
+	*at = next;
+}
+
+void
+quota_fold_line(struct quota_fold *f, const char *segment, uint64_t at, struct span line)
+{
+	const struct fold_line l = { segment, at, line };
+	struct span type = recalled_text(line, "type");
+	bool decision = span_is(type, "decision");
+
+	f->records++;
+	/* If the relay refuses a permitted request later (an invalid body, a late record),
+	 * the refusal gives back the reservation of the first decision, and no completion
+	 * follows. */
+	if (span_is(type, "completion") ||
+		(decision && span_is(recalled_text(line, "decision"), "deny")))
+		on_completion(f, line);
+	else if (span_is(type, "attempt"))
+		on_attempt(f, &l);
+	else if (decision)
+		on_decision(f, &l);
+}
+
+/* ---- the state as text ---- */
+
+static int
+by_charge(const void *a, const void *b)
+{
+	const struct fold_count *x = *(struct fold_count *const *)a,
+				*y = *(struct fold_count *const *)b;
+	int by = strcmp(x->charge, y->charge);
+
+	return by ? by : (x->share > y->share) - (x->share < y->share);
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	return strcmp((*(struct quota_orphan_of *const *)a)->id,
+		(*(struct quota_orphan_of *const *)b)->id);
+}
+
+/* Writes the charge as recorded, with the counter's hidden name. */
+static void
+write_fold_count(struct buf *out, const struct fold_count *c)
+{
+	const char *rest = strrchr(c->charge, '}');
+
+	buf_printf(out, "count %" PRId64 " %" PRId64 " ", c->own, c->spent);
+	if (c->hidden[0] && rest)
+		buf_printf(out, "%s %s%s\n", c->id, c->hidden, rest + 1);
+	else
+		buf_printf(out, "- %s\n", c->charge);
+}
+
+static void
+write_open(struct buf *out, const struct quota_orphan_of *o)
+{
+	char text[QUOTA_TEXT_MAX];
+
+	buf_printf(out, "open %s %s %" PRIu64 " %zu %zu\n", o->id, o->line.segment, o->line.at,
+		o->line.bytes, o->ndims);
+	for (size_t k = 0; k < o->ndims; k++) {
+		buf_span(out, span_of(text, quota_write(&o->dim[k], text)));
+		buf_putc(out, '\n');
+	}
+}
+
+void
+quota_fold_write(struct quota_fold *f, struct buf *out)
+{
+	size_t n = 0;
+
+	sweep_counts(f);
+	void **all = malloc((f->ncounts + f->nopen + 1) * sizeof(*all));
+	if (!all) {
+		f->full = true;
+		return;
+	}
+	for (size_t i = 0; i < CHAINS; i++)
+		for (struct fold_count *c = f->count[i]; c; c = c->next)
+			all[n++] = c;
+	/* a state that lost a counter must not become a checkpoint */
+	INVARIANT(n == f->ncounts);
+	qsort(all, n, sizeof(*all), by_charge);
+	for (size_t i = 0; i < n; i++)
+		write_fold_count(out, all[i]);
+	n = 0;
+	for (size_t i = 0; i < PLACES; i++)
+		for (struct quota_orphan_of *o = f->open[i]; o; o = o->next)
+			all[n++] = o;
+	INVARIANT(n == f->nopen);
+	qsort(all, n, sizeof(*all), by_id);
+	for (size_t i = 0; i < n; i++)
+		write_open(out, all[i]);
+	free(all);
+}
+
+/* Reads a sum, which may be negative. Returns false if the text is not a number. */
+static bool
+read_sum(struct span s, int64_t *out)
+{
+	bool below = s.n && s.p[0] == '-';
+	uint64_t n;
+
+	if (span_u64(span_cut(s, below, s.n), &n) || n > INT64_MAX)
+		return false;
+	*out = below ? -(int64_t)n : (int64_t)n;
+	return true;
+}
+
+static bool
+read_fold_count(struct quota_fold *f, struct span line)
+{
+	int64_t own, spent;
+	struct quota_dim d;
+
+	if (!read_sum(span_next(&line, ' '), &own) || !read_sum(span_next(&line, ' '), &spent))
+		return false;
+	struct span id = span_next(&line, ' ');
+	if (id.n == 0 || id.n >= sizeof(((struct fold_count *)0)->id) || !quota_read(line, &d))
+		return false;
+	add_count(f, id, &d, own, spent);
+	return true;
+}
+
+static bool
+read_open(struct quota_fold *f, struct span line, struct span *rest)
+{
+	struct span id = span_next(&line, ' '), segment = span_next(&line, ' ');
+	struct fold_line l = { .at = 0 };
+	char name[JOURNAL_NAME_MAX] = "";
+	struct quota_dim dim[QUOTA_DIMS_MAX];
+	uint64_t bytes, n;
+
+	if (!is_fold_word(id, sizeof(((struct quota_orphan_of *)0)->id)) || segment.n == 0 ||
+		segment.n >= sizeof(name) || memchr(segment.p, '/', segment.n) ||
+		span_u64(span_next(&line, ' '), &l.at) || l.at > INT64_MAX ||
+		span_u64(span_next(&line, ' '), &bytes) || bytes > CHAIN_LINE_MAX ||
+		span_u64(line, &n) || n > QUOTA_DIMS_MAX || *orphan_place(f, id))
+		return false;
+	for (size_t k = 0; k < n; k++)
+		if (!quota_read(span_next(rest, '\n'), &dim[k]))
+			return false;
+	memcpy(name, segment.p, segment.n);
+	l.segment = name;
+	l.text = (struct span){ NULL, (size_t)bytes };
+	open_decision(f, id, &l, dim, (size_t)n);
+	return true;
+}
+
+int
+quota_fold_read(struct quota_fold *f, struct span text)
+{
+	while (text.n) {
+		struct span line = span_next(&text, '\n'), what = span_next(&line, ' ');
+		bool good = span_is(what, "count")  ? read_fold_count(f, line)
+			    : span_is(what, "open") ? read_open(f, line, &text)
+						    : false;
+		if (!good)
+			return ERR_SYNTAX;
+		if (f->full)
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* ---- reading back ---- */
 
 /* ---- the counts of the state ---- */
 

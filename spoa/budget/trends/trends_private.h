@@ -1,4 +1,4 @@
-/* The slots and sums of trends, shared by the files of this folder. */
+/* The slots and sums of trends, shared by trends.c and trends_view.c. */
 #ifndef BUDGET_TRENDS_TRENDS_PRIVATE_H
 #define BUDGET_TRENDS_TRENDS_PRIVATE_H
 
@@ -11,7 +11,7 @@ enum { MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400, ROW_TOTAL = 0 };
 
 struct trends;
 
-/* ---- slots (slots.c) ---- */
+/* ---- slots ---- */
 
 /* The values of one minute or hour that are not 0. Each is packed as a row, a value's id and a
  * number, all in LEB128 (seven bits a byte). If a row and value occur several times, readers
@@ -22,6 +22,7 @@ struct slot {
 	size_t n, merged; /* bytes now, and bytes after the last merge */
 	bool folded;	  /* rows other than the total were moved to the coarse step's slot */
 };
+
 static inline struct span
 slot_view(const struct slot *s)
 {
@@ -42,27 +43,13 @@ struct packed_value {
 	unsigned row, value;
 	uint64_t n;
 };
-void slot_pack(struct buf *b, const struct packed_value *v);
-/* Takes the first value out of `s`. Returns false if none is left. */
-bool slot_unpack(struct span *s, struct packed_value *out);
 
-bool slots_make(struct slots *s, const char *word, int64_t unit_s, int64_t coarse, size_t fine,
-	size_t most);
-void slots_drop(struct slots *s);
 /* Returns the index of the first slot at that time or later. */
 size_t slots_from(const struct slots *s, int64_t at);
 /* Returns true if there is a slot at that time. */
 bool slots_has(const struct slots *s, int64_t at);
-/* Adds values to the slot of that time. If a clock was set back, the slot may be an old one. If
- * there are too many slots, the oldest is dropped. */
-void slots_add(struct slots *s, int64_t at, struct span packed);
-/* Moves all rows except the total into slots of coarse steps. The `fine` newest slots, and
- * slots of the last `fine` units before now_at, stay as they are. */
-void slots_fold(struct slots *s, int64_t now_at);
-/* Moves the values of each row to the row as[row], which may have ROW_COUNTS. */
-void slots_move(struct slots *s, const uint16_t *as);
 
-/* ---- sums (slots.c) ---- */
+/* ---- sums ---- */
 
 /* The sums of some rows over some steps. The sum of a median is the sum of median times
  * requests; the number of these requests has a column of its own. */
@@ -86,9 +73,6 @@ uint64_t slot_sums_value(const uint64_t v[COLUMNS], unsigned value);
 /* Returns the weight by which names are ordered: the cost in billionths of a dollar, plus
  * tokens and requests. */
 uint64_t slot_sums_weight(const uint64_t v[COLUMNS]);
-/* Packs the first step of sums of TRENDS_ROWS rows. The TRENDS_SLOT_NAMES names of each kind
- * with the most weight are kept; the rest is added to the kind's "other". */
-void slot_sums_pack(struct slot_sums *s, struct buf *packed);
 
 /* ---- names ---- */
 

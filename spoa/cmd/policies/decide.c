@@ -822,11 +822,11 @@ decide_run(struct snapshot *snap, json_t *in, const char **why)
 	r->run.given = give_external;
 	r->run.given_arg = &answers;
 	enum step_result s = check_head(r);
-	for (size_t i = 0; s != STEP_DECIDED && i < nsteps; i++)
+	for (size_t i = 0; s != STEP_DECIDED && i < STEPS_COUNT; i++)
 		if (!identified || steps[i].run != step_identity) {
 			s = steps[i].run(r);
 			if (s == STEP_REROUTES)
-				i = step_policy_at - 1;
+				i = STEP_AT_policy - 1;
 		}
 	if (s == STEP_DECIDED)
 		request_observed(r);

@@ -5,9 +5,5 @@
 int policy_test(int argc, char **argv);
 int policy_diff(int argc, char **argv);
 int policy_replay(int argc, char **argv);
-int policy_apply(int argc, char **argv);
-int policy_back(int argc, char **argv);
-int policy_history(int argc, char **argv);
-int policy_show(int argc, char **argv);
 
 #endif

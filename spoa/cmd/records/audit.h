@@ -21,7 +21,6 @@ enum {
 	AUDIT_TOOL,
 	AUDIT_FILTERS
 };
-extern const enum record_field audit_filters[AUDIT_FILTERS];
 
 #define AUDIT_STATEMENTS 16 /* the largest number of --statement options */
 #define AUDIT_PROGRAMS	 16 /* the largest number of --program options */
@@ -112,15 +111,12 @@ int audit_verify(struct audit_args *a);
 /* verify --texts: verifies the sealed texts, in cmd/sealed/. Sets *ok to false if one is
  * wrong. Returns 0, or an error with *why. */
 int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why);
-int audit_list(struct audit_args *a);
 int audit_key(int argc, char **argv); /* argv[0] is "key" */
-int audit_open(int argc, char **argv);
 int audit_erase(int argc, char **argv);
 /* Builds a->ring from the given keys, the root, and the statements. The statements include
  * JOURNAL.keys of the journal that is named or configured. Returns 0, or an error with
  * *why. */
 int audit_ring(struct audit_args *a, struct buf *why);
-int audit_show(struct audit_args *a);
 /* The record that `audit show` looks for. */
 struct audit_wanted {
 	struct buf id; /* the id as in a record, with its quotes; empty: any id */

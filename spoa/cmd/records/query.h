@@ -208,8 +208,5 @@ struct query_feeds {
 /* Passes all lines that exist now. Returns 0, or an exit code after a message. */
 int query_feeds_turn(struct query_feeds *f);
 void query_feeds_free(struct query_feeds *f);
-/* Passes the lines of q->journal and every line that is added, until the command is ended.
- * Returns an exit code. */
-int query_follow(const struct query *q);
 
 #endif

@@ -159,37 +159,3 @@ query_feeds_free(struct query_feeds *all)
 	all->feed = NULL;
 	all->n = 0;
 }
-
-static void
-give_fed_line(void *arg, struct query_feed *f, struct span line)
-{
-	(void)f;
-	query_give(arg, line);
-}
-
-static bool
-is_over(void *arg, const struct journal_segment *s, const struct journal_segment *next)
-{
-	const struct query *q = arg;
-
-	return query_ended_before(q, q->journal, s, next);
-}
-
-int
-query_follow(const struct query *q)
-{
-	const struct timespec pause = { 0, QUERY_POLL_NS };
-	struct query_feeds feeds = { .what = q->what,
-		.dir = q->journal,
-		.follow = true,
-		.arg = (void *)(uintptr_t)q,
-		.line = give_fed_line,
-		.passed = q->since_ns ? is_over : NULL };
-	int code;
-
-	do
-		code = query_feeds_turn(&feeds);
-	while (code == EXIT_DONE && fflush(stdout) != EOF && nanosleep(&pause, NULL) == 0);
-	query_feeds_free(&feeds);
-	return code;
-}

@@ -611,6 +611,43 @@ on_anew(void *arg)
 	json_object_clear(p->counts);
 }
 
+static void
+search_sources_free(struct search_sources *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct search_source *s = &all->source[i];
+		if (s->s.read)
+			index_segment_close(&s->s);
+		index_free(&s->ix);
+		free(s->hit);
+	}
+	free(all->source);
+}
+
+/* Reads a position from a cursor, TIME/NODE/SEQ. Returns false if the text is no cursor. */
+static bool
+search_place_read(struct span text, struct search_place *out)
+{
+	struct span time = span_next(&text, '/'), node = span_next(&text, '/');
+
+	*out = (struct search_place){ 0 };
+	if (clock_parse(time.p, time.n, &out->time_ns) || !chain_node_valid(node) ||
+		span_u64(text, &out->seq))
+		return false;
+	snprintf(out->node, sizeof(out->node), "%.*s", SPAN_ARG(node));
+	return true;
+}
+
+/* Writes a position as a cursor. */
+static void
+search_place_write(const struct search_place *p, struct buf *out)
+{
+	char time[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(p->time_ns, time);
+	buf_printf(out, "%s/%s/%" PRIu64, time, p->node, p->seq);
+}
+
 static int
 finish(const struct printing *p)
 {

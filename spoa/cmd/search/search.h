@@ -106,15 +106,10 @@ int search_add_streams(struct search_sources *all);
 /* Makes the index of each closed segment again and compares it with the existing one. Returns
  * EXIT_DONE, EXIT_NO if an index differs, or EXIT_CANNOT. */
 int search_check(const struct search_sources *all);
-void search_sources_free(struct search_sources *all);
 
 /* ---- the search ---- */
 
 /* Runs the search. Returns 0, or an exit code after a message. */
 int search_run(const struct search *q, struct search_sources *all);
-/* Read and write a position as a cursor, TIME/NODE/SEQ. Reading returns false if the text is no
- * cursor. */
-bool search_place_read(struct span text, struct search_place *out);
-void search_place_write(const struct search_place *p, struct buf *out);
 
 #endif

@@ -1,22 +1,39 @@
-/* The credentials in force. A request gets its header fields from them, and responses that
- * refuse a credential change its state. auth_thread.c supplies the values.
+/* The credentials in force, and the thread that keeps them. A request gets its header fields from
+ * them, and responses that refuse a credential change its state.
  *
  * The first part is the cell that holds a value. The writer makes the sequence number odd,
  * writes the words and makes the number even again. A reader that sees an odd number, or
  * another number after its copy, copies again. Each word is stored with release and loaded
  * with acquire order, so that a reader that saw a word of the next value also sees the next
- * value's sequence number. */
+ * value's sequence number.
+ *
+ * The thread (tg-credentials) reads files when they change. Tokens are fetched at start and again
+ * after four fifths of their lifetime. The current value stays in force until it expires.
+ *
+ * A credential with a token is fetched (`call` is set). There are three results:
+ *   in force   publish_auth() stores the value, and the timer fetches again
+ *   failing    (failing_us) the fetch is repeated after 0.5 s, doubled up to 60 s
+ *   final      refused for good: the daemon does not ask again until the file changes, or a
+ *              reload opens the credential again */
+#include <pthread.h>
 #include <sched.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/codec/credentials.h"
 #include "base/err.h"
+#include "base/fetch/http_client.h"
 #include "base/log.h"
+#include "base/scoped.h"
+#include "base/timer.h"
+#include "base/watch.h"
 #include "gate/auth/auth_private.h"
+#include "gate/auth/token.h"
 
 /* HEAD: bytes of the lengths. SPINS: a reader yields the CPU after so many interrupted
  * copies. */
@@ -196,7 +213,23 @@ auth_fields(struct auth *a, struct arena *arena, const struct http_head *head,
 
 /* ---- responses that refuse a credential ---- */
 
-bool
+/* owner: main for opening and closing; the thread for the state of each credential. */
+struct auths {
+	struct tag tag;
+	pthread_mutex_t lock; /* guards the list and the references */
+	struct auth *first;
+	struct http_thread *http; /* starts with the first credential */
+	bool running;
+	struct watch *watch;
+	struct metrics *metrics, own;
+	void *on_new_value_arg; /* set before `on_new_value` */
+	void (*_Atomic on_new_value)(void *arg, const char *provider);
+};
+
+/* If `date` (an HTTP Date) differs from our clock by five minutes or more, uses the
+ * provider's clock from now on, logs this and returns true. `by` names the source of the date
+ * in the log. */
+static bool
 auth_clock(struct auth *a, struct span date, const char *by)
 {
 	int64_t at_s, ours_s = auth_now_s(a);
@@ -210,6 +243,14 @@ auth_clock(struct auth *a, struct span date, const char *by)
 	log_event(LOG_WARN, "credential.clock", LS("provider", a->c->provider), LS("by", by),
 		LI("seconds", at_s - ours_s));
 	return true;
+}
+
+/* Wakes the thread to fetch a new token. Any thread. */
+static void
+auth_fetch_soon(struct auth *a)
+{
+	atomic_store(&a->asked, true);
+	http_thread_wake(a->all->http);
 }
 
 /* Drops the token of this generation and has a new one fetched, at most once in
@@ -243,4 +284,500 @@ auth_refused(struct auth *a, unsigned generation, const struct http_head *head)
 		       http_field_one(head, "date", &date) == 1 &&
 		       auth_clock(a, date, "provider");
 	return head->status == 401 && auth_fetches(a) && drop_auth(a, generation);
+}
+
+/* ---- bounds of the thread ---- */
+
+/* Times in microseconds, sizes in bytes. A token that has been missing for MISSING_US is logged
+ * as an error. */
+enum {
+	FETCH_US = 5000000,
+	RETRY_US = 500000,
+	RETRY_MOST_US = 60000000,
+	MISSING_US = 10000000,
+	ANSWER_MAX = 64 << 10,
+	FORM_MAX = 64 << 10,
+	WHY_MAX = 4096,
+	POLL_US = 2000
+};
+#define FOR_EVER UINT64_MAX
+
+/* ---- values ---- */
+
+static void
+publish_auth(struct auth *a, struct span x, struct span y, struct span z, uint64_t until_us)
+{
+	const struct span parts[CELL_PARTS] = { x, y, z };
+
+	/* the file's parser has limited the parts' lengths */
+	INVARIANT(cell_put(&a->cell, parts));
+	atomic_fetch_add(&a->generation, 1);
+	atomic_store(&a->until_us, until_us);
+}
+
+/* Publishes the values of a file that holds the credential itself, not a secret to fetch a
+ * token with. */
+static void
+take_material(struct auth *a, const struct material *m)
+{
+	struct span none = { NULL, 0 };
+
+	memcpy(a->hash, m->hash, sizeof(a->hash));
+	if (a->c->kind == BY_SIGV4)
+		publish_auth(a, m->keys.id, m->keys.secret, m->keys.token, FOR_EVER);
+	else if (!auth_fetches(a))
+		publish_auth(a, m->text, none, none, FOR_EVER);
+}
+
+static void
+report_new_value(const struct auth *a)
+{
+	void (*on_new_value)(void *arg, const char *provider) =
+		atomic_load_explicit(&a->all->on_new_value, memory_order_acquire);
+
+	if (on_new_value)
+		on_new_value(a->all->on_new_value_arg, a->c->provider);
+}
+
+void
+auths_tell(struct auths *s, void (*on_new_value)(void *arg, const char *provider), void *arg)
+{
+	s->on_new_value_arg = arg;
+	atomic_store_explicit(&s->on_new_value, on_new_value, memory_order_release);
+}
+
+/* ---- fetching ---- */
+
+static void
+again_after(struct auth *a, uint64_t us)
+{
+	timer_after(a->all->http->loop, &a->timer, us);
+}
+
+/* Logs once that requests are refused because the credential is missing. An endpoint that
+ * does not respond may only be starting: the log event waits for MISSING_US of failures. */
+static void
+log_expired(struct auth *a)
+{
+	uint64_t since_us = a->failing_us;
+
+	if (auth_usable(a) || a->expired_said ||
+		(!a->final && (!since_us || clock_mono_us() - since_us < MISSING_US)))
+		return;
+	a->expired_said = true;
+	log_event(LOG_ERROR, "credential.missing", LS("provider", a->c->provider),
+		LS("note", "requests to the provider get 503 or are sent to the next target: "
+			   "correct its credential"));
+}
+
+static void
+auth_failed(struct auth *a, const char *why, int status)
+{
+	uint64_t now = clock_mono_us(), until = atomic_load(&a->until_us);
+
+	metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
+	if (!a->failing_us) {
+		log_event(LOG_WARN, "credential.fetch_failed", LS("provider", a->c->provider),
+			LS("url", a->c->url), LS("why", why), LI("status", status));
+		a->failing_us = now;
+	}
+	a->backoff_us = wait_doubled(a->backoff_us, RETRY_US, RETRY_MOST_US);
+	/* The timer fires no later than the expiry of the current token, so that the expiry
+	 * is logged. */
+	bool before = until > now && until - now < a->backoff_us;
+	again_after(a, before ? until - now : a->backoff_us);
+	log_expired(a);
+}
+
+/* The endpoint refused the credential with a known code. Only the operator can correct this,
+ * so the daemon stops asking. */
+static void
+token_refused(struct auth *a, const char *code, int status)
+{
+	metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
+	a->final = true;
+	ev_timer_stop(a->all->http->loop, &a->timer);
+	log_event(LOG_ERROR, "credential.refused", LS("provider", a->c->provider),
+		LS("url", a->c->url), LS("code", code), LI("status", status),
+		LS("note", "the token endpoint refuses the credential: correct its file, or reload "
+			   "after you correct the account; the daemon retries only then"));
+	uint64_t now = clock_mono_us(), until = atomic_load(&a->until_us);
+	if (until > now)
+		again_after(a, until - now);
+	log_expired(a);
+}
+
+/* Puts a fetched token in force. */
+static void
+take_token(struct auth *a, const struct token_answer *t)
+{
+	uint64_t life_us = t->seconds * 1000000;
+	struct span none = { NULL, 0 };
+	char value[CAP_CREDENTIAL_BYTES + 1];
+	int n = snprintf(value, sizeof(value), "Bearer %.*s", SPAN_ARG(t->token));
+
+	publish_auth(a, span_of(value, (size_t)n), none, none, a->asked_us + life_us);
+	sodium_memzero(value, sizeof(value));
+	metric_inc(a->all->metrics, M_CREDENTIALS_FETCHED);
+	log_event(a->failing_us || a->expired_said ? LOG_INFO : LOG_DEBUG, "credential.fetched",
+		LS("provider", a->c->provider), LI("seconds", t->seconds));
+	a->final = a->expired_said = a->clock_tried = false;
+	a->failing_us = 0;
+	a->backoff_us = 0;
+	report_new_value(a);
+	again_after(a, life_us / 5 * 4);
+}
+
+static void
+take_answer(struct auth *a, const struct http_answer *got)
+{
+	struct token_answer t;
+	const char *why = NULL, *code;
+
+	SCOPED_ARENA(arena, 4 * ANSWER_MAX, true);
+	if (got->status == 200) {
+		if (token_answer(got->body, &arena, &t, &why) == 0)
+			take_token(a, &t);
+		else
+			auth_failed(a, why, got->status);
+	} else if (got->status >= 400 && got->status < 500 &&
+		   (code = token_refusal(got->body, &arena))) {
+		/* A refusal may be caused by a wrong clock on our side: an assertion is valid
+		 * only for a time. Adopt the endpoint's clock once and retry after 1 µs. */
+		if (!a->clock_tried &&
+			auth_clock(a, http_answer_field(got, "date"), "endpoint")) {
+			a->clock_tried = true;
+			again_after(a, 1);
+		} else {
+			token_refused(a, code, got->status);
+		}
+	} else {
+		auth_failed(a,
+			"the token endpoint's response is neither 200 nor an OAuth error",
+			got->status);
+	}
+}
+
+static void
+on_auth_answer(void *arg, const struct http_answer *got)
+{
+	struct auth *a = TAGGED(auth, arg);
+
+	a->call = NULL;
+	if (got->err)
+		auth_failed(a, got->why, 0);
+	else
+		take_answer(a, got);
+	atomic_store(&a->tried, true);
+}
+
+/* Sends the request for a token. The secret is read from the file for each fetch and is not
+ * kept in memory between fetches. */
+static void
+fetch_token(struct auth *a)
+{
+	static const char *const fields[] = { "Accept: application/json",
+		"Content-Type: application/x-www-form-urlencoded" };
+	struct material m;
+
+	if (a->call || a->final)
+		return;
+	SCOPED_BUF(form, FORM_MAX);
+	SCOPED_BUF(why, WHY_MAX);
+	int err = material_read(a->c, &m, &why);
+	if (!err)
+		err = token_form(a->c, &m, auth_now_s(a), &form);
+	const struct http_call_options o = { .url = a->c->url,
+		.body = buf_view(&form),
+		.fields = fields,
+		.nfields = COUNT_OF(fields),
+		.ca_file = a->c->ca_file,
+		.deadline_us = FETCH_US,
+		.answer_bytes = ANSWER_MAX };
+	if (!err) {
+		memcpy(a->hash, m.hash, sizeof(a->hash));
+		a->asked_us = clock_mono_us();
+		a->call = http_call(a->all->http->client, &o, on_auth_answer, a);
+	}
+	if (!a->call) {
+		buf_putc(&why, '\0');
+		auth_failed(a,
+			err && why.n > 1
+				? buf_view(&why).p
+				: "the daemon could not start a request to the token endpoint",
+			0);
+		atomic_store(&a->tried, true);
+	}
+	material_free(&m);
+}
+
+static void
+on_auth_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct auth *a = TAGGED(auth, w->data);
+
+	log_expired(a);
+	fetch_token(a);
+}
+
+/* ---- files ---- */
+
+/* Reads a file that has changed. If the file is incomplete or wrong, the previous credential
+ * stays in force. */
+static void
+read_again(struct auth *a)
+{
+	struct material m;
+
+	SCOPED_BUF(why, WHY_MAX);
+	int err = material_read(a->c, &m, &why);
+	if (err) {
+		struct span now = buf_view(&why);
+		if (now.n > sizeof(a->unusable) - 1)
+			now.n = sizeof(a->unusable) - 1;
+		if (!span_is(now, a->unusable)) /* log each different mistake once */
+			log_event(LOG_ERROR, "credential.unusable",
+				LS("provider", a->c->provider), LSP("why", buf_view(&why)),
+				LS("note", "the previous credential stays in force: correct "
+					   "the file"));
+		memcpy(a->unusable, now.p, now.n);
+		a->unusable[now.n] = 0;
+		metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
+	} else if (a->unusable[0] || memcmp(a->hash, m.hash, sizeof(a->hash)) != 0) {
+		a->unusable[0] = 0;
+		a->final = false;
+		a->backoff_us = 0;
+		take_material(a, &m);
+		log_event(LOG_INFO, "credential.replaced", LS("provider", a->c->provider));
+		report_new_value(a);
+		if (auth_fetches(a)) {
+			/* the call was made with the old secret */
+			http_call_cancel(&a->call);
+			fetch_token(a);
+		}
+	}
+	material_free(&m);
+}
+
+static void
+on_change(void *arg, const char *file UNUSED)
+{
+	struct auths *s = TAGGED(auths, arg);
+
+	SCOPED_LOCK(&s->lock);
+	for (struct auth *a = s->first; a; a = a->next)
+		if (a->refs)
+			read_again(a);
+}
+
+/* Watches the files of all credentials. Call with s->lock held. */
+static void
+watch_all(struct auths *s)
+{
+	int64_t since_ns = INT64_MAX;
+
+	SCOPED_BUF(files, 0);
+	for (struct auth *a = s->first; a; a = a->next) {
+		buf_str(&files, a->c->file);
+		buf_putc(&files, '\0');
+		if (a->read_ns < since_ns)
+			since_ns = a->read_ns;
+	}
+	if (!watch_files(s->watch, buf_view(&files), false, since_ns))
+		log_event(LOG_WARN, "credential.unwatched",
+			LS("why", "there are more credential files than the daemon watches: "
+				  "reload after you change one"));
+}
+
+/* ---- the thread ---- */
+
+static void
+auth_destroy(struct auth *a)
+{
+	ev_timer_stop(a->all->http->loop, &a->timer);
+	http_call_cancel(&a->call);
+	cell_wipe(&a->cell);
+	arena_reset(&a->a);
+	TAG_CLEAR(auth, a);
+	sodium_memzero(a, sizeof(*a));
+	free(a);
+}
+
+static bool
+auths_woken(void *arg, bool stopping UNUSED)
+{
+	struct auths *s = TAGGED(auths, arg);
+	bool changed = false;
+
+	SCOPED_LOCK(&s->lock);
+	for (struct auth **at = &s->first; *at;) {
+		struct auth *a = *at;
+		if (a->refs == 0) {
+			*at = a->next;
+			auth_destroy(a);
+			changed = true;
+			continue;
+		}
+		changed |= !a->started;
+		bool asked = atomic_exchange(&a->asked, false);
+		if (!a->started || (asked && (a->final || !auth_usable(a)))) {
+			a->started = true;
+			a->final = false;
+			if (auth_fetches(a))
+				fetch_token(a);
+		}
+		at = &a->next;
+	}
+	if (changed)
+		watch_all(s);
+	return true;
+}
+
+struct auths *
+auths_new(struct metrics *m)
+{
+	struct auths *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	TAG(auths, s);
+	pthread_mutex_init(&s->lock, NULL);
+	s->metrics = m ? m : &s->own;
+	return s;
+}
+
+/* Starts the thread if it does not run. Call with s->lock held. */
+static bool
+start_auth_thread(struct auths *s)
+{
+	if (s->running)
+		return true;
+	if (!s->http)
+		s->http = http_thread_new(auths_woken, s);
+	if (s->http && !s->watch)
+		s->watch = watch_new(s->http->loop, on_change, s);
+	s->running = s->watch && http_thread_start(s->http, "tg-credentials") == 0;
+	return s->running;
+}
+
+void
+auths_stop(struct auths *s)
+{
+	if (!s || !s->running)
+		return;
+	http_thread_stop(s->http);
+	s->running = false;
+	for (struct auth *a = s->first; a; a = a->next)
+		http_call_cancel(&a->call);
+}
+
+void
+auths_free(struct auths **sp)
+{
+	struct auths *s = *sp;
+
+	if (!s)
+		return;
+	auths_stop(s);
+	for (struct auth *a = s->first, *next; a; a = next) {
+		next = a->next;
+		auth_destroy(a);
+	}
+	watch_free(&s->watch);
+	http_thread_free(&s->http);
+	pthread_mutex_destroy(&s->lock);
+	TAG_CLEAR(auths, s);
+	free(s);
+	*sp = NULL;
+}
+
+void
+auths_first(struct auths *s, uint64_t wait_us)
+{
+	uint64_t until_us = clock_mono_us() + wait_us;
+
+	for (bool all = false; !all && clock_mono_us() < until_us;) {
+		all = true;
+		pthread_mutex_lock(&s->lock);
+		for (struct auth *a = s->first; a; a = a->next)
+			all = all && (!auth_fetches(a) || atomic_load(&a->tried));
+		pthread_mutex_unlock(&s->lock);
+		if (!all)
+			usleep(POLL_US);
+	}
+}
+
+/* ---- opening ---- */
+
+static struct auth *
+make_auth(struct auths *s, const struct provider_credential *c, struct buf *why)
+{
+	struct auth *a = calloc(1, sizeof(*a));
+	struct material m;
+
+	if (!a)
+		return NULL;
+	TAG(auth, a);
+	a->all = s;
+	a->read_ns = clock_wall_ns();
+	arena_init(&a->a, 0, true);
+	ev_timer_init(&a->timer, on_auth_timer, 0., 0.);
+	a->timer.data = a;
+	a->c = credential_copy(&a->a, c);
+	int err = a->c ? material_read(c, &m, why) : ERR_NOMEM;
+	if (a->c && !err)
+		take_material(a, &m);
+	if (a->c)
+		material_free(&m);
+	if (err) {
+		arena_reset(&a->a);
+		free(a);
+		return NULL;
+	}
+	a->next = s->first;
+	s->first = a;
+	return a;
+}
+
+struct auth *
+auth_open(struct auths *s, const struct provider_credential *c, struct buf *why)
+{
+	struct material m;
+
+	if (!s) {
+		material_read(c, &m, why);
+		material_free(&m);
+		return NULL;
+	}
+	pthread_mutex_lock(&s->lock);
+	struct auth *a = s->first;
+	while (a && !credential_same(a->c, c))
+		a = a->next;
+	if (a)
+		atomic_store(&a->asked, true);
+	else if (start_auth_thread(s))
+		a = make_auth(s, c, why);
+	if (a)
+		a->refs++;
+	pthread_mutex_unlock(&s->lock);
+	if (a)
+		http_thread_wake(s->http);
+	else if (!why->n)
+		buf_str(why, "the daemon is out of memory, threads or file descriptors");
+	return a;
+}
+
+void
+auth_close(struct auth **ap)
+{
+	struct auth *a = *ap;
+
+	*ap = NULL;
+	if (!a)
+		return;
+	struct auths *s = a->all;
+	pthread_mutex_lock(&s->lock);
+	a->refs--;
+	pthread_mutex_unlock(&s->lock);
+	http_thread_wake(s->http);
 }

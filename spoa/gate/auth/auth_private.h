@@ -1,4 +1,4 @@
-/* The parts of a credential that auth.c and auth_thread.c share. */
+/* The parts of a credential that auth.c and its tests share. */
 #ifndef GATE_AUTH_AUTH_PRIVATE_H
 #define GATE_AUTH_AUTH_PRIVATE_H
 
@@ -92,11 +92,5 @@ auth_fetches(const struct auth *a)
 /* Returns wall-clock seconds, by the provider's clock if its difference from ours is known.
  */
 int64_t auth_now_s(struct auth *a);
-/* If `date` (an HTTP Date) differs from our clock by five minutes or more, uses the
- * provider's clock from now on, logs this and returns true. `by` names the source of the date
- * in the log. */
-bool auth_clock(struct auth *a, struct span date, const char *by);
-/* Wakes the thread to fetch a new token. Any thread. */
-void auth_fetch_soon(struct auth *a);
 
 #endif

@@ -80,9 +80,6 @@ struct cache_purge {
 	int64_t before_ms;  /* stored before this wall-clock time */
 	const char *prefix; /* prefix of names in Redis; NULL: CACHE_REDIS_PREFIX */
 };
-/* Returns true if `p` selects this entry. An entry without a readable stamp is always selected.
- */
-bool cache_purges(const struct cache_purge *p, struct span sealed);
 /* Removes the selected entries. Returns their number. */
 size_t cache_purge(struct cache *c, const struct cache_purge *p);
 

@@ -59,8 +59,6 @@ bool cache_is_bound(const struct cache_keys *k, const unsigned char set[CACHE_KE
  * ERR_NOMEM. */
 int cache_seal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
 	const struct cache_stamp *st, const struct cache_answer *a, struct buf *out);
-/* Reads only the stamp. Returns false if this is not an entry. */
-bool cache_stamp_of(struct span sealed, struct cache_stamp *st);
 /* Opens an entry. *plain owns the bytes that *a points to. Returns 0, or ERR_AUTH if the
  * bytes were not sealed for this key. */
 int cache_unseal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],

@@ -307,13 +307,6 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	return e;
 }
 
-bool
-live_entry_like(struct span field, struct span text)
-{
-	return field.n < LIVE_FIELD_MAX && span_chr(field, ':') < field.n &&
-	       signed_like(text, CAP_LIVE_ENTRY_BYTES);
-}
-
 struct live_entry *
 live_entry_read(struct span text, struct span field, const unsigned char key[SHA256_BYTES],
 	struct buf *why)
@@ -353,14 +346,6 @@ bool
 live_day_after(int64_t ns, int64_t now_ns)
 {
 	return ns != LIVE_NEVER && now_ns > 0 && ns <= now_ns - CLOCK_DAY_NS;
-}
-
-bool
-live_entry_is_over(const struct live_entry *e, int64_t now_ns)
-{
-	bool of_file = e->kind == LIVE_KEY && sodium_is_zero(e->key.sha256, SHA256_BYTES);
-
-	return !of_file && live_day_after(e->over_ns, now_ns);
 }
 
 bool

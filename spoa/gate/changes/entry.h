@@ -99,8 +99,6 @@ struct live_entry {
 	struct live_erasure erase;  /* for LIVE_ERASE */
 };
 
-/* Returns true if the text has the form of an entry, under any state_key. */
-bool live_entry_like(struct span field, struct span text);
 /* Verifies and reads an entry that was found in `field` (empty: in no field). Returns one
  * reference, which the caller owns. Returns NULL with the reason in *why if the line does not
  * verify, belongs to another field, or has an invalid value. */
@@ -115,9 +113,6 @@ struct live_entry *live_entry_make(
 json_t *live_entry_object(const struct live_entry *e);
 /* Returns true if `ns` is a day or more before now_ns (both wall clock). */
 bool live_day_after(int64_t ns, int64_t now_ns);
-/* Returns true if the entry ended a day ago or earlier, so that it may be purged. The
- * revocation of a file's key never ends. */
-bool live_entry_is_over(const struct live_entry *e, int64_t now_ns);
 /* Returns true if x replaces y. Both have the same field. */
 bool live_entry_beats(const struct live_entry *x, const struct live_entry *y);
 /* Drops one reference and sets *e to NULL. Call with the lock of the struct live held, if the

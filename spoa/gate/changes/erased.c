@@ -26,13 +26,6 @@ live_on_erasure(struct live *l, void (*carry_out)(void *arg), void *arg)
 }
 
 void
-live_erasure_came(struct live *l)
-{
-	if (l->erase)
-		l->erase(l->erase_arg);
-}
-
-void
 live_tag(const struct live *l, struct span holder, unsigned char tag[SHA256_BYTES])
 {
 	live_erase_tag(l->key, holder, tag);

@@ -1,9 +1,21 @@
-/* The set of entries, the view that workers read, and the rules for replacing an entry.
+/* The set of entries, the view that workers read, the rules for replacing an entry, and the merge
+ * with the entries of Redis.
  *
  * A view is an immutable copy of the list of entries with an index of the overrides. A change
  * makes a new view and swaps the pointer. A worker announces the view that it reads in
- * `reads`, and a view that no worker has announced is freed. */
+ * `reads`, and a view that no worker has announced is freed.
+ *
+ * A merge takes the entries of Redis into the set, and finds those that Redis lacks. The result
+ * of a merge does not depend on the order of the entries, so all daemons arrive at the same set.
+ *
+ * Entries that have ended are purged. An old copy of a purged entry may still exist in Redis or on
+ * the disk of a daemon that was down. As long as such a copy could come into force again, a line
+ * with the entry's name and serial is kept. The line is in the file of entries, with an HMAC like
+ * theirs, and in the entry's field in Redis. A binary search finds a purged name by its field. */
+#include "gate/changes/live.h"
+
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/caps.h"
@@ -14,9 +26,134 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/wall.h"
-#include "gate/changes/live.h"
+#include "gate/changes/gone.h"
 #include "gate/changes/live_private.h"
 #include "gate/store/signed.h"
+
+/* ---- purged names ---- */
+
+static const char *
+gone_field_of(const void *list, size_t at)
+{
+	return ((const struct gone_list *)list)->v[at].field;
+}
+
+static size_t
+gone_place(const struct gone_list *g, const char *field, bool *found)
+{
+	return field_place(g, g->n, gone_field_of, field, found);
+}
+
+/* Returns NULL if the entry was not purged, or if its name is forgotten. */
+static const struct gone *
+gone_find(const struct gone_list *g, const char *field)
+{
+	bool found;
+	size_t at = gone_place(g, field, &found);
+
+	return found ? &g->v[at] : NULL;
+}
+
+/* Returns true if the purged name keeps the entry out: the entry is not newer than the purged
+ * one, or the purged key was revoked. */
+static bool
+gone_beats(const struct gone *g, const struct live_entry *e)
+{
+	return g->final || e->serial <= g->serial;
+}
+
+/* Adds or replaces a name. Returns 0, ERR_FULL (CAP_LIVE_GONE) or ERR_NOMEM. */
+static int
+gone_add(struct gone_list *g, const struct gone *one)
+{
+	bool found;
+	size_t at = gone_place(g, one->field, &found);
+
+	if (found) {
+		g->v[at] = *one;
+		return 0;
+	}
+	if (g->n == CAP_LIVE_GONE)
+		return ERR_FULL;
+	if (!mem_room(&g->v, &g->room, g->n + 1, sizeof(*g->v)))
+		return ERR_NOMEM;
+	memmove(g->v + at + 1, g->v + at, (g->n - at) * sizeof(*g->v));
+	g->v[at] = *one;
+	g->n++;
+	return 0;
+}
+
+static void
+gone_drop(struct gone_list *g, const char *field)
+{
+	bool found;
+	size_t at = gone_place(g, field, &found);
+
+	if (found)
+		memmove(g->v + at, g->v + at + 1, (--g->n - at) * sizeof(*g->v));
+}
+
+/* Removes a name once no copy of its entry can be in force. */
+static void
+gone_forget(struct gone_list *g, int64_t now_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		if (!live_day_after(g->v[i].latest_ns, now_ns))
+			g->v[kept++] = g->v[i];
+	g->n = kept;
+}
+
+static void
+gone_free(struct gone_list *g)
+{
+	free(g->v);
+	*g = (struct gone_list){ NULL, 0, 0 };
+}
+
+/* Returns the name of an entry that is about to be purged. */
+static struct gone
+gone_of(const struct live_entry *e)
+{
+	struct gone one = { .serial = e->serial,
+		.latest_ns = e->latest_ns,
+		.final = e->kind == LIVE_KEY && e->ended };
+
+	INVARIANT(strlen(e->field) < sizeof(one.field));
+	strcpy(one.field, e->field);
+	return one;
+}
+
+/* Appends the name's signed line. */
+static void
+gone_write(const struct gone *one, const unsigned char key[SHA256_BYTES], struct buf *out)
+{
+	json_auto_t *o = json_pack("{s:s s:s s:I s:b}", "kind", "gone", "field", one->field,
+		"serial", (json_int_t)one->serial, "final", one->final);
+
+	if (one->latest_ns != LIVE_NEVER)
+		live_put_time(o, "latest", one->latest_ns);
+	if (signed_write(o, key, out))
+		buf_putc(out, '\n');
+}
+
+/* Reads the object of a verified line. Returns false if the object is not a purged name. */
+static bool
+gone_read(json_t *object, struct gone *out)
+{
+	struct span field = json_span(json_object_get(object, "field")),
+		    latest = json_span(json_object_get(object, "latest"));
+
+	*out = (struct gone){ .latest_ns = LIVE_NEVER };
+	if (!span_is(json_span(json_object_get(object, "kind")), "gone") || !field.n ||
+		field.n >= sizeof(out->field))
+		return false;
+	memcpy(out->field, field.p, field.n);
+	out->serial = json_integer_value(json_object_get(object, "serial"));
+	out->final = json_is_true(json_object_get(object, "final"));
+	return !latest.n || clock_parse(latest.p, latest.n, &out->latest_ns) == 0;
+}
 
 static void
 live_view_free(struct live_view *v)
@@ -104,9 +241,8 @@ live_view_of(struct live_entry **v, size_t n)
 
 /* ---- publishing ---- */
 
-
-/* Call with the lock held. */
-void
+/* Frees old views that no worker reads. Call with the lock held. */
+static void
 live_drop_old(struct live *l)
 {
 	for (struct live_view **at = &l->old; *at;) {
@@ -123,7 +259,9 @@ live_drop_old(struct live *l)
 	}
 }
 
-void
+/* Publishes the next view. If memory is exhausted, the current view stays and the next change
+ * tries again. */
+static void
 live_publish(struct live *l)
 {
 	struct live_view *next = live_view_of(l->v, l->n);
@@ -190,7 +328,9 @@ live_is_full(const struct live *l, const struct live_entry *e)
 	return l->n - l->nerasures >= CAP_LIVE_ENTRIES + (e->ended ? CAP_LIVE_ENDED : 0);
 }
 
-bool
+/* Adds or replaces the entry. Returns false, and leaves the entry to the caller, if there is
+ * no room. */
+static bool
 live_set(struct live *l, struct live_entry *e)
 {
 	bool found;
@@ -215,7 +355,8 @@ live_set(struct live *l, struct live_entry *e)
 	return true;
 }
 
-void
+/* Removes the entry at this index. */
+static void
 live_take_out(struct live *l, size_t at)
 {
 	INVARIANT(at < l->n && l->nerasures <= l->n);
@@ -327,6 +468,14 @@ set_latest(struct live *l, enum live_kind kind, json_t *o)
 	if (latest != LIVE_NEVER)
 		live_put_time(o, "latest", latest);
 	return serial;
+}
+
+/* Call this without the lock: reports that an erasure came into force. */
+static void
+live_erasure_came(struct live *l)
+{
+	if (l->erase)
+		l->erase(l->erase_arg);
 }
 
 int
@@ -474,4 +623,313 @@ live_close(struct live **lp)
 	pthread_mutex_destroy(&l->lock);
 	sodium_memzero(l->key, sizeof(l->key));
 	free(l);
+}
+
+/* ---- merging ---- */
+
+/* The entries that one merge refuses. `field` and `why` describe the first one that the
+ * previous merge did not refuse. */
+struct refusals {
+	uint64_t *hash;
+	size_t n, room, fresh;
+	struct span field;
+	char why[128];
+};
+
+static int
+by_hash(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return a < b ? -1 : a > b;
+}
+
+static void
+refuse_item(const struct live *l, struct refusals *r, struct live_item *item, struct span why)
+{
+	uint64_t h = span_hash(item->field) * 31 + span_hash(item->text);
+
+	item->forged = true;
+	if (mem_room(&r->hash, &r->room, r->n + 1, sizeof(h)))
+		r->hash[r->n++] = h;
+	if (l->nrefused && bsearch(&h, l->refused, l->nrefused, sizeof(h), by_hash))
+		return;
+	if (r->fresh++ == 0) {
+		r->field = item->field;
+		snprintf(r->why, sizeof(r->why), "%.*s", SPAN_ARG(why));
+	}
+}
+
+void
+live_junk(struct live *l, size_t n, struct span first, const char *why)
+{
+	metric_add(l->metrics, M_LIVE_FORGED, n);
+	log_event(LOG_WARN, "live.refused", LSP("field", span_cut(first, 0, 64)),
+		LS("why", why), LI("fields", n));
+}
+
+/* Logs that Redis has an older version than ours. live_missing() makes sync.c write ours again. */
+static void
+log_older_entry(struct live *l, const struct live_entry *e, int64_t ours, size_t *older)
+{
+	*older += 1;
+	metric_inc(l->metrics, M_LIVE_OLDER);
+	log_event(LOG_WARN, "live.older", LS("field", e->field), LI("serial", e->serial),
+		LI("ours", ours));
+}
+
+/* Logs that a change that was made here is replaced by one of another daemon that did not know
+ * it: both were made at about the same time, and the daemon whose clock is ahead has the higher
+ * serial. */
+static void
+log_crossed_change(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
+{
+	json_auto_t *o = live_entry_object(e);
+	/* missing in entries of versions before 0.3.0 */
+	const json_t *replaces = json_object_get(o, "replaces");
+
+	if (!ours->put || !replaces || json_integer_value(replaces) >= ours->serial)
+		return;
+	metric_inc(l->metrics, M_LIVE_OLDER);
+	log_event(LOG_WARN, "live.crossed", LS("field", e->field),
+		LSP("node", json_span(json_object_get(o, "node"))),
+		LSP("by", json_span(json_object_get(o, "by"))), LI("serial", e->serial),
+		LI("ours", ours->serial),
+		LS("why", "another daemon, which did not know your change, replaced it: if "
+			  "your change should be in force, repeat it"));
+}
+
+static bool
+no_room(struct live *l, const char *field)
+{
+	metric_inc(l->metrics, M_LIVE_FULL);
+	log_event(LOG_ERROR, "live.failed", LS("field", field), LS("why", err_str(ERR_FULL)));
+	return false;
+}
+
+/* Returns true if the entry ended a day ago or earlier, so that it may be purged. The
+ * revocation of a file's key never ends. */
+static bool
+live_entry_is_over(const struct live_entry *e, int64_t now_ns)
+{
+	bool of_file = e->kind == LIVE_KEY && sodium_is_zero(e->key.sha256, SHA256_BYTES);
+
+	return !of_file && live_day_after(e->over_ns, now_ns);
+}
+
+/* Decides about an entry that we do not have. Returns the entry if it may come into force.
+ * Returns NULL if the entry was purged, or has ended so long ago that nothing needs to be
+ * kept. live_missing() overwrites such old copies in Redis. */
+static struct live_entry *
+let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *older)
+{
+	const struct gone *g = gone_find(&l->gone, e->field);
+	int64_t now = wall_least_ns();
+
+	item->stale = !g && live_entry_is_over(e, now) && live_day_after(e->latest_ns, now);
+	if (!item->stale && (!g || !gone_beats(g, e)))
+		return e;
+	if (g && !e->ended)
+		log_older_entry(l, e, g->serial, older);
+	if (g && e->ended && e->kind == LIVE_KEY && !g->final) {
+		struct gone one = *g;
+		one.final = true;
+		gone_add(&l->gone, &one);
+	}
+	live_entry_unref(&e);
+	return NULL;
+}
+
+/* Takes a name that another daemon purged. Returns true if this changed something. */
+static bool
+merge_gone(struct live *l, const struct gone *one, struct live_item *item)
+{
+	bool found;
+	size_t at = live_place(l, one->field, &found);
+	const struct gone *was = gone_find(&l->gone, one->field);
+	struct gone next = *one;
+
+	item->stale = live_day_after(one->latest_ns, wall_least_ns());
+	if (item->stale || (found && !gone_beats(one, l->v[at])))
+		return false;
+	if (was) {
+		next.final |= was->final;
+		next.serial = was->serial > next.serial ? was->serial : next.serial;
+		next.latest_ns =
+			was->latest_ns > next.latest_ns ? was->latest_ns : next.latest_ns;
+		if (next.final == was->final && next.serial == was->serial &&
+			next.latest_ns == was->latest_ns)
+			return false;
+	}
+	if (gone_add(&l->gone, &next))
+		return no_room(l, one->field);
+	if (found)
+		live_take_out(l, at);
+	return true;
+}
+
+/* Reads one item. Returns NULL if the item is a purged name (then *taken is set if the name
+ * is new here) or if the item is refused. */
+static struct live_entry *
+read_item(struct live *l, struct live_item *item, struct buf *lines, struct refusals *refused,
+	bool *taken)
+{
+	struct span field = item->field.n ? item->field : SPAN_LIT("?");
+	struct live_entry *e = NULL;
+	struct gone one;
+
+	SCOPED_BUF(why, 1024);
+	json_auto_t *o = signed_read(item->text, CAP_LIVE_ENTRY_BYTES, l->key, &why);
+	bool gone = o && gone_read(o, &one) && span_is(field, one.field);
+	if (gone && (*taken = merge_gone(l, &one, item)))
+		gone_write(gone_find(&l->gone, one.field), l->key, lines);
+	if (!gone && o)
+		e = live_entry_read(item->text, field, l->key, &why);
+	if (!gone && !e)
+		refuse_item(l, refused, item, buf_view(&why));
+	return e;
+}
+
+/* Merges one item. Returns true if this changed something. */
+static bool
+merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refusals *refused,
+	size_t *older, size_t *erasures)
+{
+	bool found;
+
+	char field[LIVE_FIELD_MAX] = "";
+	if (item->field.n < sizeof(field) && item->field.n)
+		memcpy(field, item->field.p, item->field.n);
+	size_t at = live_place(l, field, &found);
+	if (found && span_eq(l->v[at]->text, item->text))
+		return false;
+	bool taken = false;
+	struct live_entry *e = read_item(l, item, lines, refused, &taken);
+	if (!e)
+		return taken;
+	/* Two versions were made at the same time. Either may be in some copy, so the later
+	 * end counts for both. */
+	if (found && l->v[at]->latest_ns < e->latest_ns)
+		l->v[at]->latest_ns = e->latest_ns;
+	else if (found)
+		e->latest_ns = l->v[at]->latest_ns;
+	if (found && !live_entry_beats(e, l->v[at])) {
+		log_older_entry(l, e, l->v[at]->serial, older);
+		live_entry_unref(&e);
+		return false;
+	}
+	if (found)
+		log_crossed_change(l, l->v[at], e);
+	if (!found && !(e = let_in(l, e, item, older)))
+		return false;
+	buf_span(lines, e->text);
+	buf_putc(lines, '\n');
+	bool erases = e->kind == LIVE_ERASE;
+	if (live_set(l, e)) {
+		*erasures += erases;
+		return true;
+	}
+	no_room(l, e->field);
+	live_entry_unref(&e);
+	return false;
+}
+
+void
+live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
+{
+	struct refusals refused = { .n = 0 };
+	size_t taken = 0, erasures = 0;
+
+	*older = 0;
+	SCOPED_BUF(lines, 0);
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < n; i++)
+		taken += merge_one(l, &items[i], &lines, &refused, older, &erasures);
+	/* Redis is read every few seconds, so refusals that were logged last time are not
+	 * logged again. */
+	if (refused.fresh)
+		live_junk(l, refused.fresh, refused.field, refused.why);
+	if (refused.n)
+		qsort(refused.hash, refused.n, sizeof(*refused.hash), by_hash);
+	free(l->refused);
+	l->refused = refused.hash;
+	l->nrefused = refused.n;
+	/* The changes are in force even if the disk refuses them, because one of them may be
+	 * a revocation. */
+	if (taken)
+		live_publish(l);
+	store_keep(&l->store, &lines, taken);
+	live_drop_old(l);
+	pthread_mutex_unlock(&l->lock);
+	if (erasures)
+		live_erasure_came(l);
+}
+
+/* Returns true if the items include this one. *i is the number of items with a smaller field.
+ */
+static bool
+items_have(const struct live_item *items, size_t n, struct live_item item, size_t *i)
+{
+	while (*i < n && span_order(items[*i].field, item.field) < 0)
+		++*i;
+	return *i < n && span_eq(items[*i].field, item.field) &&
+	       span_eq(items[*i].text, item.text);
+}
+
+void
+live_missing(struct live *l, const struct live_item *items, size_t n,
+	void (*each)(void *arg, struct live_item item), void *arg)
+{
+	size_t i = 0;
+
+	SCOPED_BUF(text, 0);
+	SCOPED_LOCK(&l->lock);
+	for (size_t e = 0; e < l->n; e++) {
+		struct live_item item = { .field = span_str(l->v[e]->field),
+			.text = l->v[e]->text };
+		if (!items_have(items, n, item, &i))
+			each(arg, item);
+	}
+	/* Names of purged entries are also written to Redis. A daemon that was down may have
+	 * the purged entry on its disk. */
+	i = 0;
+	for (size_t g = 0; g < l->gone.n; g++) {
+		buf_clear(&text);
+		gone_write(&l->gone.v[g], l->key, &text);
+		struct live_item item = { .field = span_str(l->gone.v[g].field),
+			.text = span_cut(buf_view(&text), 0, text.n ? text.n - 1 : 0) };
+		if (!buf_failed(&text) && !items_have(items, n, item, &i))
+			each(arg, item);
+	}
+}
+
+/* ---- purging ---- */
+
+/* If the disk refuses the rewritten file, the old file still has all entries, and the next
+ * write tries again. */
+size_t
+live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
+{
+	size_t kept = 0, n = 0;
+
+	SCOPED_LOCK(&l->lock);
+	gone_forget(&l->gone, now_ns);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct live_entry *e = l->v[i];
+		struct gone one = gone_of(e);
+		if (n == most || !live_entry_is_over(e, now_ns) ||
+			(!live_day_after(e->latest_ns, now_ns) && gone_add(&l->gone, &one))) {
+			l->v[kept++] = l->v[i];
+			continue;
+		}
+		buf_printf(fields, "%s\"%s\"", n++ ? "," : "", l->v[i]->field);
+		live_entry_unref(&l->v[i]);
+	}
+	l->n = kept;
+	if (n) {
+		live_publish(l);
+		store_rewrite(&l->store);
+	}
+	live_drop_old(l);
+	return n;
 }

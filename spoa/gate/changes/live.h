@@ -115,8 +115,5 @@ void live_junk(struct live *l, size_t n, struct span first, const char *why);
  * another version. */
 void live_missing(struct live *l, const struct live_item *items, size_t n,
 	void (*each)(void *arg, struct live_item item), void *arg);
-/* Calls each() with each entry that was put after `changes` was `since`. */
-void live_put_since(struct live *l, uint64_t since,
-	void (*each)(void *arg, struct live_item item), void *arg);
 
 #endif

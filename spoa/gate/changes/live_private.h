@@ -1,4 +1,4 @@
-/* The set of entries as live.c, merge.c, erased.c and sync.c share it. */
+/* The set of entries as live.c, erased.c and sync.c share it. */
 #ifndef GATE_CHANGES_LIVE_PRIVATE_H
 #define GATE_CHANGES_LIVE_PRIVATE_H
 
@@ -40,19 +40,7 @@ struct live {
 
 /* Returns the index of the field, or where it would be inserted. */
 size_t live_place(const struct live *l, const char *field, bool *found);
-/* Adds or replaces the entry. Returns false, and leaves the entry to the caller, if there is
- * no room. */
-bool live_set(struct live *l, struct live_entry *e);
-/* Removes the entry at this index. */
-void live_take_out(struct live *l, size_t at);
-/* Publishes the next view. If memory is exhausted, the current view stays and the next change
- * tries again. */
-void live_publish(struct live *l);
-/* Frees old views that no worker reads. */
-void live_drop_old(struct live *l);
 
-/* Call this without the lock: reports that an erasure came into force. */
-void live_erasure_came(struct live *l);
 /* Writes to Redis which erasures were carried out here, unless Redis has this already.
  * Returns false if Redis does not answer. */
 bool live_erased_note(struct live *l, struct redis_service *service);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "gate/changes/live_private.h"
+#include "gate/store/signed.h"
 
 #define POLL_US	 300000u
 #define FULL_US	 10000000u
@@ -169,6 +170,14 @@ drop_field(struct live_sync *s, struct drop *d, struct span field)
 	return d->argc < 2 + DROP_MAX || drop_flush(s, d);
 }
 
+/* Returns true if the text has the form of an entry, under any state_key. */
+static bool
+live_entry_like(struct span field, struct span text)
+{
+	return field.n < LIVE_FIELD_MAX && span_chr(field, ':') < field.n &&
+	       signed_like(text, CAP_LIVE_ENTRY_BYTES);
+}
+
 /* Takes one page of HSCAN, which may return a field twice. A field that does not have an
  * entry's form is removed at once, because every pass would read it again. Returns false if
  * Redis does not answer. */
@@ -297,6 +306,18 @@ remove_stale(struct live_sync *s, const struct found *f, struct live_writes *t)
 		append_change(t, 3, argv, lens);
 		s->removed_us = now;
 	}
+}
+
+/* Calls each() with each entry that was put after `changes` was `since`. */
+static void
+live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct live_item item),
+	void *arg)
+{
+	SCOPED_LOCK(&l->lock);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i]->put > since)
+			each(arg, (struct live_item){ .field = span_str(l->v[i]->field),
+					  .text = l->v[i]->text });
 }
 
 /* Writes the entries that Redis lacks: those missing in *f, or those put since the last pass

@@ -127,19 +127,6 @@ attempts_open(struct request *r, struct exchange *x)
 	return make_plan(r, x);
 }
 
-void
-attempts_free(struct exchange *x)
-{
-	if (!x->tries)
-		return;
-	INVARIANT(!ev_is_active(&x->tries->pause));
-	buf_free(&x->tries->charges);
-	TAG_CLEAR(attempts, x->tries);
-	free(x->tries);
-	x->tries = NULL;
-	arena_reset(&x->own);
-}
-
 /* ---- the end of an attempt ---- */
 
 /* Notes how the attempt ended, for the record and its target. */
@@ -296,21 +283,6 @@ attempts_none(struct exchange *x)
 		return;
 	x->tries->n = 0;
 	request_attempt_over(x->r, CAUSE_ABORTED, 0, false, 0);
-}
-
-void
-attempts_stop(struct exchange *x)
-{
-	struct attempts *t = x->tries;
-	struct request *r = x->r;
-
-	if (!t)
-		return;
-	if (ev_is_active(&t->pause)) {
-		INVARIANT(r->run.pending > 0 && t->life == ATTEMPTS_BETWEEN);
-		ev_timer_stop(r->gate->loop, &t->pause);
-		r->run.pending--;
-	}
 }
 
 /* ---- the next attempt ---- */
@@ -534,7 +506,7 @@ on_pause(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 	struct attempts *t = TAGGED(attempts, w->data);
 
 	INVARIANT(t->life == ATTEMPTS_BETWEEN && t->x->tries == t);
-	exchange_run_steps(t->x, step_policy_at, next_decided);
+	exchange_run_steps(t->x, STEP_AT_policy, next_decided);
 }
 
 static void
@@ -651,7 +623,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	request_forget_target(r);
 	/* run the steps for the next target */
 	if (!n.wait_us) {
-		exchange_run_steps(x, step_policy_at, next_decided);
+		exchange_run_steps(x, STEP_AT_policy, next_decided);
 		return;
 	}
 	ev_timer_init(&t->pause, on_pause, (double)n.wait_us / 1e6, 0.);

@@ -11,9 +11,6 @@
 /* gate.c: the table of calls to higher levels */
 extern const struct request_calls gate_calls;
 
-/* used.c: counts the rule that decided, and the rule in shadow that would have decided
- * otherwise. */
-void gate_rules_did(const struct request *r, const char *rule);
 /* Starts the timer if a request, a ticket or a question to a recognizer has a deadline. */
 void gate_tick(struct gate *g);
 /* Runs the steps from r->run.step until one waits or the decision is made. */
@@ -95,9 +92,6 @@ enum used_by exchange_used(
 /* attempts.c: if request_repeats(), makes x->tries and the plan of the first attempt. Returns
  * 0, ERR_NOMEM or ERR_LIMIT (held bytes). */
 int attempts_open(struct request *r, struct exchange *x);
-/* After gate_finish(): no further attempt begins, and results for an attempt that was not made
- * are dropped. */
-void attempts_stop(struct exchange *x);
 /* The relay refuses the request before it sent anything: there was no attempt. */
 void attempts_none(struct exchange *x);
 /* together.c: calls then() at once if no identical request is open; else when that request has
@@ -117,7 +111,6 @@ bool together_tick(struct gate *g, uint64_t now_us);
 void attempts_over(struct exchange *x);
 /* Notes how the last attempt ended; exchange_used() may be corrected. */
 void attempts_ended(struct exchange *x);
-void attempts_free(struct exchange *x);
 /* Replaces *out by the values to restore in the response; NULL: none. Returns 0 or ERR_NOMEM.
  */
 int request_vault(const struct request *r, struct vault **out);

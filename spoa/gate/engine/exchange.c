@@ -19,6 +19,29 @@
 
 /* ---- opening ---- */
 
+/* Copies the rest of the head into the arena, without the body, so that the agent's
+ * frame may be reused. Returns false if memory ran out. The certificate and the bodies
+ * stay in the frame, so their views are cleared. */
+static bool
+request_own_head(struct request *r)
+{
+	struct http_field *f = arena_array(&r->arena, r->in.head.nfields, sizeof(*f));
+
+	if (!f)
+		return false;
+	r->in.head.method = arena_dup(&r->arena, r->in.head.method);
+	for (size_t i = 0; i < r->in.head.nfields; i++) {
+		f[i].name = arena_dup(&r->arena, r->in.head.fields[i].name);
+		f[i].value = arena_dup(&r->arena, r->in.head.fields[i].value);
+	}
+	r->in.head.fields = f;
+	r->in.coding = arena_dup(&r->arena, r->in.coding);
+	r->in.src = arena_dup(&r->arena, r->in.src);
+	r->in.certificate = r->in.body_raw = r->in.prefix = r->in.raw =
+		(struct span){ NULL, 0 };
+	return !arena_failed(&r->arena);
+}
+
 /* Keeps everything, because the request may be sent to another target, until a response has
  * begun. */
 static int
@@ -114,6 +137,17 @@ exchange_body_sent(const struct request *r)
 	case SENDS_REWRITTEN: break;
 	}
 	return buf_view(&r->out.rewritten);
+}
+
+/* Ends hold_wait(): the ticket was taken up, or expired. */
+static void
+hold_waited(struct holds *h, size_t slot, size_t n)
+{
+	size_t was = slot < HOLD_SLOTS ? atomic_fetch_sub_explicit(
+						 &h->waiting[slot], n, memory_order_relaxed)
+				       : n;
+
+	INVARIANT(was >= n);
 }
 
 static void
@@ -229,6 +263,50 @@ exchange_open(struct request *r)
 	else
 		gate_tick(g);
 	return err;
+}
+
+static void
+attempts_free(struct exchange *x)
+{
+	if (!x->tries)
+		return;
+	INVARIANT(!ev_is_active(&x->tries->pause));
+	buf_free(&x->tries->charges);
+	TAG_CLEAR(attempts, x->tries);
+	free(x->tries);
+	x->tries = NULL;
+	arena_reset(&x->own);
+}
+
+/* After gate_finish(): no further attempt begins, and results for an attempt that was not made
+ * are dropped. */
+static void
+attempts_stop(struct exchange *x)
+{
+	struct attempts *t = x->tries;
+	struct request *r = x->r;
+
+	if (!t)
+		return;
+	if (ev_is_active(&t->pause)) {
+		INVARIANT(r->run.pending > 0 && t->life == ATTEMPTS_BETWEEN);
+		ev_timer_stop(r->gate->loop, &t->pause);
+		r->run.pending--;
+	}
+}
+
+static void
+session_free(struct exchange *x)
+{
+	if (x->session) {
+		INVARIANT(LIST_EMPTY(&x->session->said) && !x->session->finishing);
+		placeholders_close(&x->session->placeholders);
+		vault_free(&x->session->vault);
+		TAG_CLEAR(session, x->session);
+	}
+	free(x->session);
+	x->session = NULL;
+	x->socket.joined = NULL;
 }
 
 void
@@ -520,7 +598,7 @@ exchange_run_steps(struct exchange *x, size_t step, void (*done)(struct request 
 {
 	struct request *r = x->r;
 
-	INVARIANT(step <= nsteps && r->run.pending > 0 && !x->done);
+	INVARIANT(step <= STEPS_COUNT && r->run.pending > 0 && !x->done);
 	r->run.step = step;
 	request_enter(r, LIFE_STEPS);
 	r->run.resumed = true;
@@ -550,7 +628,7 @@ gate_body(struct exchange *x, struct span body,
 	INVARIANT(x->plan.body_mode == BODY_DEFER && r->in.body_state == BODY_STATE_PARTIAL);
 	r->in.body_raw = body;
 	r->in.body_state = BODY_STATE_WHOLE;
-	resume_at(x, step_read_at, verdict, arg);
+	resume_at(x, STEP_AT_read, verdict, arg);
 }
 
 void
@@ -565,7 +643,7 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	/* One id has one decision: a recorded one is withdrawn, which its completion states. */
 	if (request_on_record(r))
 		request_withdraw(r, why);
-	resume_at(x, request_on_record(r) ? nsteps : nsteps - 1, verdict, arg);
+	resume_at(x, request_on_record(r) ? STEPS_COUNT : STEPS_COUNT - 1, verdict, arg);
 }
 
 struct span

@@ -23,6 +23,7 @@
 #include "policy/identity/nonce.h"
 #include "policy/policy.h"
 #include "policy/prices.h"
+#include "policy/rule.h"
 
 /* ---- helper threads ---- */
 
@@ -492,6 +493,24 @@ gate_count_tokens(struct request *r, const struct usage *u)
 	gate_count_heavy(r);
 }
 
+/* Counts the rule that decided, and the rule in shadow that would have decided
+ * otherwise. */
+static void
+gate_rules_did(const struct request *r, const char *rule)
+{
+	static const enum rule_did did[] = { [D_PERMIT] = RULE_DID_PERMIT,
+		[D_REDACT] = RULE_DID_REDACT,
+		[D_DENY] = RULE_DID_DENY,
+		[D_OBSERVED] = RULE_DID_WOULD };
+	struct rule_tally *t = &r->gate->tally.rules;
+	int64_t ms = r->now_wall_ns / 1000000;
+
+	rule_tally_add(t, rule, did[r->out.decision.kind], ms);
+	if (r->found.have_verdict && r->found.verdict.ruled.shadow_rule &&
+		r->found.verdict.ruled.shadowed)
+		rule_tally_add(t, r->found.verdict.ruled.shadow_rule->name, RULE_DID_WOULD, ms);
+}
+
 static void
 show_decision(struct request *r)
 {
@@ -533,7 +552,7 @@ show_decision(struct request *r)
 static void
 stage_ends(struct request *r, uint64_t now_us)
 {
-	const struct step *s = &steps[r->run.step < nsteps ? r->run.step : nsteps - 1];
+	const struct step *s = &steps[r->run.step < STEPS_COUNT ? r->run.step : STEPS_COUNT - 1];
 
 	if (!s->looks_at_all || r->run.resumed || r->in.body_state != BODY_STATE_PARTIAL) {
 		histogram_add(&r->gate->tally.stage[s->stage], now_us - r->run.stage_us);
@@ -578,17 +597,17 @@ give_verdict(struct request *r)
 static void
 gate_advance(struct request *r, enum step_result s)
 {
-	INVARIANT(r->run.step < nsteps && s != STEP_WAIT);
-	size_t next = s == STEP_REWRITES   ? step_rewrite_at
-		      : s == STEP_REROUTES ? step_policy_at
-		      : s == STEP_CHARGES  ? step_quota_at
+	INVARIANT(r->run.step < STEPS_COUNT && s != STEP_WAIT);
+	size_t next = s == STEP_REWRITES   ? STEP_AT_rewrite
+		      : s == STEP_REROUTES ? STEP_AT_policy
+		      : s == STEP_CHARGES  ? STEP_AT_quota
 					   : r->run.step + 1;
 
-	if (s == STEP_DECIDED && next < nsteps)
-		next = nsteps - 1;
+	if (s == STEP_DECIDED && next < STEPS_COUNT)
+		next = STEPS_COUNT - 1;
 	/* the clock is read only if the step asked something outside */
 	const struct policy *p = r->snap->policy;
-	if (next < nsteps && steps[next].stage != steps[r->run.step].stage &&
+	if (next < STEPS_COUNT && steps[next].stage != steps[r->run.step].stage &&
 		(steps[r->run.step].stage != STAGE_OUTSIDE || p->ndata || p->nexternals))
 		stage_ends(r, clock_mono_us());
 	r->run.step = next;
@@ -598,7 +617,7 @@ void
 gate_run(struct request *r)
 {
 	INVARIANT(r->run.life == LIFE_STEPS);
-	while (r->run.step < nsteps) {
+	while (r->run.step < STEPS_COUNT) {
 		if (offload_wanted(r)) {
 			r->run.wait = WAIT_HELPER;
 			park_request(r);
@@ -721,7 +740,7 @@ go_late(struct request *r, const char *code)
 	deny_late(r, code);
 	r->run.late = true;
 	r->run.wait = WAIT_NONE;
-	r->run.step = nsteps - 1;
+	r->run.step = STEPS_COUNT - 1;
 	gate_run(r);
 }
 

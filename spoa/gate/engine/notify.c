@@ -263,7 +263,7 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 	r->run.stage_us = r->run.run_us = r->begun_us;
 	g->alive++;
 	if (read_notify(r, m) == STEP_DECIDED)
-		r->run.step = nsteps - 1;
+		r->run.step = STEPS_COUNT - 1;
 	/* the verdict may end the request inside gate_run() */
 	bool answered = false;
 	r->run.answered_flag = &answered;

@@ -232,20 +232,6 @@ session_finish(struct exchange *x, const struct exchange_result *res, void (*don
 	return true;
 }
 
-void
-session_free(struct exchange *x)
-{
-	if (x->session) {
-		INVARIANT(LIST_EMPTY(&x->session->said) && !x->session->finishing);
-		placeholders_close(&x->session->placeholders);
-		vault_free(&x->session->vault);
-		TAG_CLEAR(session, x->session);
-	}
-	free(x->session);
-	x->session = NULL;
-	x->socket.joined = NULL;
-}
-
 /* ---- a message as a request ---- */
 
 /* Makes the request of a message, in the state of a deferred one: the head counts as decided,

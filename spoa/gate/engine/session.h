@@ -61,6 +61,5 @@ struct session {
  * called later. */
 bool session_finish(struct exchange *x, const struct exchange_result *res,
 	void (*done)(void *, int), void *arg);
-void session_free(struct exchange *x);
 
 #endif

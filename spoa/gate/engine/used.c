@@ -265,19 +265,3 @@ gate_shared_tell(struct gate_shared *s)
 {
 	s->tells = true;
 }
-
-void
-gate_rules_did(const struct request *r, const char *rule)
-{
-	static const enum rule_did did[] = { [D_PERMIT] = RULE_DID_PERMIT,
-		[D_REDACT] = RULE_DID_REDACT,
-		[D_DENY] = RULE_DID_DENY,
-		[D_OBSERVED] = RULE_DID_WOULD };
-	struct rule_tally *t = &r->gate->tally.rules;
-	int64_t ms = r->now_wall_ns / 1000000;
-
-	rule_tally_add(t, rule, did[r->out.decision.kind], ms);
-	if (r->found.have_verdict && r->found.verdict.ruled.shadow_rule &&
-		r->found.verdict.ruled.shadowed)
-		rule_tally_add(t, r->found.verdict.ruled.shadow_rule->name, RULE_DID_WOULD, ms);
-}

@@ -136,6 +136,57 @@ put_limits(struct vars *vs)
 	}
 }
 
+/* Returns true if a rule or the data denies, so that an agent can read the reason and continue.
+ * Denials about the caller, the token's scope, limits or failures are HTTP errors. */
+static bool
+is_denied_by_content(const struct decision *d)
+{
+	return (d->status == 403 && !d->scope) || d->status == 451 ||
+	       (d->status == 404 && d->rule && *d->rule);
+}
+
+/* Fills in how the denial is worded, except for its message, and the HTTP status. */
+static void
+word_mcp_denial(const struct request *r, struct mcp_refusal *out, int *status)
+{
+	const struct decision *d = &r->out.decision;
+	const struct found_message *f = r->found.message;
+
+	*status = d->status;
+	*out = (struct mcp_refusal){
+		.id = f->said.id,
+		.era = f->said.era,
+		.code = d->status >= 500   ? MCP_CODE_INTERNAL
+			: d->status == 400 ? MCP_CODE_REQUEST
+					   : MCP_CODE_DENIED,
+		.reason = d->code,
+	};
+	if (f->wrong.code && d->status == f->wrong.status) {
+		out->code = f->wrong.code;
+		out->reason = f->wrong.code == MCP_CODE_VERSION ? NULL : d->code;
+		out->requested = f->said.version;
+	} else if (is_denied_by_content(d)) {
+		mcp_denied(&f->said, out, status);
+		out->result &= !f->as_error;
+	}
+}
+
+/* Writes the denial as a JSON-RPC error, with its HTTP status. Returns false if the request
+ * holds no message to reply to. */
+static bool
+request_message_denial(const struct request *r, int *status, struct buf *out)
+{
+	struct mcp_refusal said;
+
+	if (!r->found.message)
+		return false;
+	word_mcp_denial(r, &said, status);
+	said.message = r->out.decision.message;
+	said.decision = span_str(r->id);
+	mcp_refuse(&said, out);
+	return true;
+}
+
 /* Returns the denial in the caller's dialect, and its status; empty: out of memory. */
 static struct span
 error_document(struct request *r, int *status)

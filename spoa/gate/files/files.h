@@ -55,8 +55,6 @@ struct file *request_file_of(const struct request *r, const struct segment *s, u
 bool request_strip_files(struct request *r, const struct overlay *o, const struct file **why);
 /* Returns the file in whose text or data the finding is, or NULL. */
 struct file *request_file_hit(const struct request *r, const struct hit *h);
-/* Returns true if the verdict removes everything that could not be inspected. */
-bool request_files_go(const struct request *r);
 /* Returns true if a file is marked for removal. */
 bool request_stripped(const struct request *r);
 /* Appends the edits that replace each marked file by a text. Edits and files inside a removed

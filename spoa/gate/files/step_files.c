@@ -605,22 +605,6 @@ request_strip_files(struct request *r, const struct overlay *o, const struct fil
 }
 
 bool
-request_files_go(const struct request *r)
-{
-	size_t unread = 0;
-
-	for (size_t i = 0; i < r->in.nfiles; i++) {
-		const struct file *f = &r->in.files[i];
-		if (!f->why)
-			continue;
-		if (!f->media.part)
-			return false;
-		unread++;
-	}
-	return r->found.verdict.strips && unread == r->in.unread.nmedia;
-}
-
-bool
 request_stripped(const struct request *r)
 {
 	bool any = false;

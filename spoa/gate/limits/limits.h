@@ -62,10 +62,6 @@ const struct limit *limits_of(const struct request *r, const char *name);
 /* Returns true if the request takes less than a hundredth of the rest of each limit, and of the
  * rest before it warns, by this worker's last report from Redis. */
 bool limits_have_room(const struct request *r);
-/* tokens.c, after limits_collect(): if the prompt is not counted yet and limits_have_room(),
- * reserves the bound (one token a byte). Otherwise counts the prompt and sets the amounts
- * again. */
-void limits_count_prompt(struct request *r);
 
 /* dims.c: returns true once if the request is a batch's job and the cost of its files must be
  * looked up. The counters of this run then ask Redis for it. */
@@ -74,15 +70,8 @@ bool limits_ask_files(struct request *r);
  * known. */
 void limits_files(struct request *r, struct quota_request *q);
 
-/* fallback.c: applies at_limit (soft: at_soft) of the limit, once for each request. Returns
- * true if another model or output limit is requested: the request must be rewritten and
- * reserved again. */
-bool limits_fall(struct request *r, const struct limit *l, bool soft);
 /* Drops the results of the rewrite step, which will run again. */
 void limits_forget_rewrite(struct request *r);
-/* After a reservation was admitted: adds the tags of soft limits that it reached, and notes the
- * rest of a limit past which it was let. */
-void limits_admitted(struct request *r, struct quota_request *q);
 
 /* amendment.c, for reserve: learned: returns true once if the output limit is lowered to the
  * learned one; the request must be rewritten. */
@@ -114,12 +103,6 @@ void limits_expect(struct request *r);
  */
 bool limits_send_default(struct request *r);
 
-/* fallback.c: call when a limit denies the request at its target, where it takes n of the
- * counter `key` (NULL: no counter). If another target is left at which the limit does not count
- * or takes less, keeps the decision, marks this target as out, drops all that was made for it,
- * and returns true. */
-bool limits_elsewhere(struct request *r, const struct limit *of, enum limit_of counts,
-	const char *key, uint64_t n);
 /* Keeps the current denial if none was kept yet, or if it has a shorter wait than the kept one.
  * Returns false if memory ran out. */
 bool limits_keep_denial(struct request *r);
@@ -191,9 +174,6 @@ enum begun {
 /* offered.c: sets found.offer. Returns STEP_NEXT, or denies a request that offers a tool which
  * must not run. */
 enum step_result request_filter_offered(struct request *r);
-/* Adds found.offer's cuts to the n edits of the body, which need room for ncuts more, and
- * removes edits inside a cut. Returns the number of edits. */
-size_t request_cut_offered(struct request *r, struct splice *edits, size_t n);
 
 /* ---- for steps and the engine ---- */
 struct attempt;

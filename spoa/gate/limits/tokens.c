@@ -192,6 +192,18 @@ request_tokens_needed(const struct request *r)
 	       (p->reads_tokens || (shadow && shadow->reads_tokens));
 }
 
+/* Returns the script of the largest share. */
+static enum text_script
+token_sum_script(const struct token_sum *sum)
+{
+	enum text_script best = SCRIPT_PROSE;
+
+	for (enum text_script s = 0; s < TEXT_SCRIPTS; s++)
+		if (sum->by_script[s] > sum->by_script[best])
+			best = s;
+	return best;
+}
+
 void
 request_count_tokens(struct request *r)
 {
@@ -241,22 +253,6 @@ request_bound_tokens(struct request *r)
 	if (t->bound > r->found.input_tokens)
 		r->found.input_tokens = t->bound;
 	return true;
-}
-
-void
-limits_count_prompt(struct request *r)
-{
-	struct found_tokens *t = &r->found.tokens;
-
-	if (!t->bound)
-		return;
-	t->bound = 0;
-	/* The bound is reserved, because many concurrent requests with dense segments could
-	 * pass a limit by the error of an estimate. */
-	if (limits_have_room(r))
-		return;
-	request_count_tokens(r);
-	limits_amounts(r);
 }
 
 void

@@ -12,8 +12,8 @@
 #include "gate/sources/extract.h"
 #include "gate/sources/extract_health.h"
 
-const char extract_away[] = "extractor_away", extract_late[] = "extractor_late",
-	   extract_nonsense[] = "extractor_nonsense";
+const char extract_away[] = "extractor_away", extract_nonsense[] = "extractor_nonsense";
+static const char extract_late[] = "extractor_late";
 
 static const struct span no_answer;
 

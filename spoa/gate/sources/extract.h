@@ -40,8 +40,8 @@ struct extract_ask {
 	void *arg;
 };
 
-/* Words of `why`: not reachable, too slow, an invalid response. */
-extern const char extract_away[], extract_late[], extract_nonsense[];
+/* Words of `why`: not reachable, an invalid response. A third one, "extractor_late", is too slow. */
+extern const char extract_away[], extract_nonsense[];
 
 void extractor_init(
 	struct extractor *x, struct ev_loop *loop, struct metrics *m, const char *path);

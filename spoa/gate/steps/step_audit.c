@@ -148,7 +148,7 @@ decision_recorded(struct audit_entry *e, int err)
 		if (err)
 			record_failed(r);
 		r->run.wait = WAIT_NONE;
-		r->run.step = nsteps;
+		r->run.step = STEPS_COUNT;
 	}
 	r->calls->back(r);
 }

@@ -194,6 +194,23 @@ deny_by_rule(struct request *r)
 	return STEP_DECIDED;
 }
 
+/* Returns true if the verdict removes everything that could not be inspected. */
+static bool
+request_files_go(const struct request *r)
+{
+	size_t unread = 0;
+
+	for (size_t i = 0; i < r->in.nfiles; i++) {
+		const struct file *f = &r->in.files[i];
+		if (!f->why)
+			continue;
+		if (!f->media.part)
+			return false;
+		unread++;
+	}
+	return r->found.verdict.strips && unread == r->in.unread.nmedia;
+}
+
 /* Denies requests that the rules permit but that must not pass. Returns STEP_NEXT if there is
  * no reason. */
 static enum step_result

@@ -4,6 +4,8 @@
 
 #include "base/caps.h"
 #include "base/codec/inflate.h"
+#include "base/codec/uri.h"
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "base/err.h"
 #include "base/push.h"
@@ -170,6 +172,51 @@ needs_none(const struct request *r)
 	       !(request_is_mcp(r) && span_is(r->in.head.method, "POST"));
 }
 
+/* The gateway's own code, for logs and records. */
+static const char *
+code_of(enum mcp_code code)
+{
+	switch (code) {
+	case MCP_CODE_PARSE: return "invalid_json";
+	case MCP_CODE_HEADER: return "header_mismatch";
+	case MCP_CODE_VERSION: return "unsupported_version";
+	default: return "invalid_request";
+	}
+}
+
+/* Reads in.raw as a message and compares it with the header fields. Returns STEP_NEXT, or
+ * denies as the specification demands. */
+static enum step_result
+request_read_message(struct request *r)
+{
+	struct found_message *f = arena_new(&r->arena, struct found_message);
+
+	if (!f)
+		return request_overload(r);
+	int err = mcp_read(r->in.raw, &r->arena, &f->said, &f->wrong);
+	if (!err)
+		err = mcp_headers(&r->in.head, &f->said, &r->arena, &f->wrong);
+	if (err == ERR_NOMEM)
+		return request_overload(r);
+	f->call = (struct tool_call){
+		.method = f->said.method,
+		.name = f->said.about == MCP_ABOUT_RESOURCE ? SPAN_LIT("") : f->said.name,
+		.uri = f->said.about == MCP_ABOUT_RESOURCE ? f->said.name : SPAN_LIT(""),
+		.server = span_str(r->found.route->targets->name),
+		.description = SPAN_LIT(""),
+		.arguments = f->said.arguments,
+	};
+	f->call.odd_uri =
+		f->call.uri.n && !(f->said.refers ? uri_template_is_normal(f->call.uri)
+						  : uri_is_normal(f->call.uri));
+	r->found.message = f;
+	r->found.call = (struct found_call){ .is = tool_is_call(&f->call) && !f->said.refers };
+	if (err)
+		return request_deny(
+			r, f->wrong.status, code_of(f->wrong.code), "", span_str(f->wrong.why));
+	return STEP_NEXT;
+}
+
 static enum step_result
 read_request_body(struct request *r)
 {
@@ -289,6 +336,28 @@ add_query_models(struct request *r)
 			model_key_path(v[v[i].key].text) &&
 			model_add_other(&r->in.body, v[i].text, &r->arena))
 			return false;
+	return true;
+}
+
+/* Copies the body, so that in.body_raw outlives the frame. Returns false if a limit of
+ * held bytes is reached, or memory ran out. A compressed body is not copied: the relay
+ * would have to decompress it again. */
+static bool
+request_keep_body(struct request *r)
+{
+	struct span body = r->in.body_raw;
+
+	if (!body.n || r->out.kept.p || r->in.coding.n)
+		return true;
+	if (!request_hold(r, body.n))
+		return false;
+	char *p = mem_get(body.n);
+	if (!p) {
+		request_unhold(r, body.n);
+		return false;
+	}
+	memcpy(p, body.p, body.n);
+	r->in.body_raw = r->out.kept = span_of(p, body.n);
 	return true;
 }
 

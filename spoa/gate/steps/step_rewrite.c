@@ -471,6 +471,45 @@ cut_stripped(struct request *r, struct edits *e, struct edits *target UNUSED)
 	return edits_room(e, r->in.nfiles) ? request_cut_files(r, e->v, &e->n) : ERR_NOMEM;
 }
 
+static int
+offered_by_start(const void *x, const void *y)
+{
+	const struct splice *a = x, *b = y;
+
+	return a->start != b->start ? (a->start < b->start ? -1 : 1)
+				    : (a->end > b->end) - (a->end < b->end);
+}
+
+/* Adds found.offer's cuts to the n edits of the body, which need room for ncuts more, and
+ * removes edits inside a cut. Returns the number of edits. */
+static size_t
+request_cut_offered(struct request *r, struct splice *edits, size_t n)
+{
+	struct found_offer *f = &r->found.offer;
+	struct splice *cut = arena_array(&r->arena, f->ncuts, sizeof(*cut));
+	size_t kept = 0, k = 0;
+
+	if (!f->ncuts || !cut)
+		return n;
+	memcpy(cut, f->cut, f->ncuts * sizeof(*cut));
+	qsort(cut, f->ncuts, sizeof(*cut), offered_by_start);
+	if (n)
+		qsort(edits, n, sizeof(*edits), offered_by_start);
+	for (size_t i = 0; i < n; i++) {
+		while (k < f->ncuts && cut[k].end <= edits[i].start)
+			k++;
+		const struct splice *e = &edits[i];
+		if (k == f->ncuts || cut[k].start > e->start)
+			edits[kept++] = *e;
+		else if (e->start == e->end && e->start == cut[k].start)
+			/* text inserted where a cut begins becomes the cut's replacement */
+			cut[k].with = arena_printf(&r->arena, "%.*s%.*s", SPAN_ARG(cut[k].with),
+				SPAN_ARG(e->with));
+	}
+	memcpy(edits + kept, cut, f->ncuts * sizeof(*cut));
+	return kept + f->ncuts;
+}
+
 /* Removes the tools that the caller may not use. */
 static int
 cut_offered(struct request *r, struct edits *e, struct edits *target UNUSED)

@@ -14,10 +14,6 @@ struct step {
 	uint8_t stage; /* enum tally_stage (budget/tally/tally.h) to which its time counts */
 };
 extern const struct step steps[];
-/* The number of steps, and the indexes at which the steps resume: after a deferred body
- * arrived, for another target, to rewrite the request again, and to charge a request that is
- * denied. */
-extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at, step_quota_at;
 
 /* The steps of a decision, in the order of the path: the list to read first.
  * X(name, looks at all of the body, stage of the tallies) */
@@ -48,6 +44,12 @@ extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at, step_
 #define STEP_FUNCTION(name, all, stage) enum step_result step_##name(struct request *r);
 /* clang-format on */
 STEPS(STEP_FUNCTION)
+
+/* The index of each step, STEP_AT_read and so on, and the number of steps. The steps resume at
+ * `read` after a deferred body arrived, at `policy` for another target, at `rewrite` to rewrite
+ * the request again, and at `quota` to charge a request that is denied. */
+#define STEP_INDEX(name, all, stage) STEP_AT_##name,
+enum step_index { STEPS(STEP_INDEX) STEPS_COUNT };
 
 /* observe.c: request_observe() determines whether the request is a cutover's, once its host is
  * known. The body of such a request is read if it arrived whole, whatever its framing.
@@ -87,7 +89,7 @@ void request_estimate_tokens(struct request *r);
  * that the first one read. */
 void request_shadow(struct request *r, const struct policy_facts *mine);
 
-/* ---- overlay.c ---- */
+/* ---- step_mentions.c: the parts to redact ---- */
 /* Returns segment i in the order of classification: those of the target, then those of the
  * body. NULL: the end. */
 const struct segment *request_segment(const struct request *r, size_t i);
@@ -97,11 +99,6 @@ bool request_segment_before(
 	const struct request *r, const struct segment *a, const struct segment *b);
 /* For qsort_r() with the request as argument: by segment, then by offset. */
 int request_order_hits(const void *x, const void *y, void *arg);
-/* Returns true if the verdict redacts the hit. */
-bool request_goes(const struct request *r, const struct hit *h);
-/* Fills in the parts to redact, from the findings of all sources. `failed`: also segments that
- * the detectors could not search. In the arena. Returns 0 or ERR_NOMEM. */
-int request_overlay(struct request *r, bool failed, struct overlay *out);
 
 /* record.c: writes the members of the records. */
 void record_decision(struct request *r, struct buf *out);

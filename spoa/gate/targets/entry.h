@@ -80,7 +80,7 @@ struct target_state {
 			key_probe;
 	/* when an operator last changed it << 1 | ejected; 0: never */
 	_Atomic uint64_t by_hand;
-	/* share.c: until when a probe needs a lease, until when this daemon has the lease,
+	/* share.h: until when a probe needs a lease, until when this daemon has the lease,
 	 * and when a request last wanted the target */
 	_Atomic uint64_t leases_until, lease_until, wanted_us;
 	_Atomic bool named;		/* a route names it, not only one of its models */
@@ -126,6 +126,7 @@ void target_notice(struct target_state *s, enum target_noticed kind, bool over, 
  * is given and the current value is another one, the value stays and the result is false. */
 bool target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was,
 	bool ejected, uint64_t at_us);
+
 /* Returns the entry, the target's or its provider's, by which the target is ejected; the
  * later change counts. Returns NULL if the target is not ejected. */
 static inline const struct target_state *
@@ -136,16 +137,10 @@ target_ejected(const struct target_state *s)
 
 	return !((own > all ? own : all) & 1) ? NULL : own > all ? s : of;
 }
-/* Call it before a word that holds the target back is set. Notes the time if the target was
- * healthy so far. */
-void target_falls_ill(struct target_state *s, uint64_t now_us);
-/* Forgets everything that holds the target back, except an ejection. */
-void target_clear(struct target_state *s);
+
 /* Notes that a request of this caller would use the target if it were not out. rank.c calls
  * this, so that a daemon with requests asks for the lease of the probe. */
 void target_wanted(const struct target_state *s, uint32_t caller, uint64_t now_us);
-/* Returns true if more than half of the attempts of the last three seconds succeeded. */
-bool target_comes_through(const struct target_state *s, uint64_t now_us);
 
 /* Bits of target_state.open and throttled_until. The FOR_ONE bits: the state holds for one
  * caller only. */
@@ -164,9 +159,6 @@ target_second(uint64_t now_us)
 	return (uint32_t)(now_us / 1000000) + TARGET_WINDOW_S;
 }
 
-/* Returns the caller's slot, and takes a free one if the caller has none. Returns
- * TARGET_CALLERS if none is free. */
-size_t callers_slot(struct target_callers *c, uint32_t caller, uint32_t now_s);
 /* The callers whose last attempt ended within the window; age_s is how many seconds ago. */
 struct callers_known {
 	size_t n;
@@ -176,12 +168,6 @@ struct callers_known {
 		uint32_t age_s;
 	} of[TARGET_CALLERS];
 };
-void callers_list(const struct target_callers *c, uint32_t now_s, struct callers_known *out);
-/* Returns the caller with the most failures in a row, or 0 if nobody has any. */
-uint32_t callers_most(const struct target_callers *c);
-/* Takes over from another daemon how a caller's last attempt ended, at the second at_s. */
-void callers_told(struct target_callers *c, uint32_t caller, unsigned failures, uint32_t now_s,
-	uint32_t at_s);
 /* Forgets how all attempts ended. */
 void callers_forget(struct target_callers *c);
 

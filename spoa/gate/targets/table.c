@@ -182,6 +182,25 @@ target_eject(struct target_table *t, struct span name)
 	return true;
 }
 
+/* Forgets everything that holds the target back, except an ejection. */
+static void
+target_clear(struct target_state *s)
+{
+	atomic_store(&s->open, 0);
+	atomic_store(&s->probe_until, 0);
+	atomic_store(&s->failures, 0);
+	atomic_store(&s->successes, 0);
+	atomic_store(&s->opens, 0);
+	atomic_store(&s->throttled_until, 0);
+	atomic_store(&s->early_us, 0);
+	atomic_store(&s->key_probe, 0);
+	target_notice(s, NOTICED_OPEN, true, "");
+	target_notice(s, NOTICED_KEY, true, "");
+	callers_forget(&s->callers);
+	for (size_t i = 0; i < TARGET_WINDOW_S; i++)
+		atomic_store(&s->tries.second[i], 0);
+}
+
 static void
 admit_target(struct target_table *t, struct target_state *s)
 {

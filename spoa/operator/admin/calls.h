@@ -55,8 +55,6 @@ unsigned admin_keys(struct server *s, struct buf *out);
 
 /* {"overrides": […]}: overrides that were not cleared, with their states. */
 unsigned admin_limits(struct server *s, struct buf *out);
-/* {"targets": […]}: the targets of the policy in force, as target_table_json(). */
-void admin_targets(struct server *s, struct buf *out);
 
 /* {"state_key": …, "full": [servers], "tools": […]}: the pins, as tool_pins_list(). "look" is
  * a hash over all pins of the tool's server. */
@@ -66,7 +64,5 @@ admin_call_fn admin_tool_show;
 /* Parameters: identity (an object) or key (the id of an API key), route, model. Returns
  * {"limits": […]} and changes nothing. */
 admin_call_fn admin_quota;
-/* GET /models: {"models": […]}. */
-void admin_models(struct server *s, struct buf *out);
 
 #endif

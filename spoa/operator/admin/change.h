@@ -63,8 +63,6 @@ extern const struct change_row admin_key_new, admin_key_change, admin_key_rotate
 	admin_key_revoke;
 /* set: limit, for (an object), to, until or ttl. clear: id, or limit and for. */
 extern const struct change_row admin_limit_set, admin_limit_clear;
-/* target: PROVIDER for all of its models, or PROVIDER/MODEL. Lasts until the process ends. */
-extern const struct change_row admin_target_eject, admin_target_admit;
 /* server, kind, name; hash with at least 32 digits; only: approvals of other texts end; none,
  * without a hash: no text is approved. */
 extern const struct change_row admin_tool_approve;

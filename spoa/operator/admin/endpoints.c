@@ -1,30 +1,46 @@
 /* The table of the admin server's endpoints, and the handlers that are too small for a file of
- * their own: the console's files, GET /policy, the log level, webhooks, and time series.
+ * their own: verification, targets and models, the console's files, GET /policy, the log level,
+ * webhooks, and time series.
  *
  * Rows of one area stand together, in the table and in the lists of parameters above it.
  *
- * ---- the console's files ----
+ * The endpoints that read records, or try the text of a policy, run a command of tollgate as a
+ * child process. Each has a row (struct reader) with the command, and a list of parameters.
+ * POST /records/verify runs `audit verify` as a child in the long lane and keeps its result. No
+ * connection waits for it.
  *
- * The files change only with the program. Each has an ETag, and browsers revalidate it at each
- * use, which costs a response without a body. */
+ * A model in GET /models was used, or a target of the policy in force sends it, or both. Use is
+ * what the workers count by model (budget/tally/series.h), where the number of names is capped.
+ * For configured models the response has their targets' health and prices.
+ *
+ * The console's files change only with the program. Each has an ETag, and browsers revalidate it
+ * at each use, which costs a response without a body. */
 #include <errno.h>
+#include <inttypes.h>
 #include <microhttpd.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/codec/json_text.h"
+#include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/wall.h"
+#include "gate/snapshot.h"
+#include "gate/targets/sync.h"
 #include "operator/admin/admin.h"
 #include "operator/admin/caches.h"
 #include "operator/admin/calls.h"
 #include "operator/admin/change.h"
 #include "operator/admin/door.h"
 #include "operator/admin/endpoint.h"
-#include "operator/admin/reads.h"
+#include "operator/admin/reader.h"
 #include "operator/admin/sealed.h"
 #include "operator/admin/verifying.h"
 #include "operator/console/asset.h"
@@ -35,10 +51,464 @@
 #include "policy/config/read.h"
 #include "policy/limit.h"
 #include "policy/policy.h"
+#include "policy/prices.h"
 #include "policy/route.h"
 #include "policy/rule.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
+#include "record/audit/record_terms.h"
+
+/* ---- verification of the whole chain ---- */
+
+enum { SAID_BYTES = 256 << 10 };
+
+static const struct reader verify_read = {
+	.step = { { .command = { "audit", "verify", "--json" } } },
+	.records = true,
+};
+
+/* The one verification of this process, guarded by `lock`. */
+static struct verifying {
+	pthread_mutex_t lock;
+	bool running;
+	int64_t began_ns;
+	struct children *children;
+	struct reading *r; /* the child while it runs, owned by the children's thread */
+	char *last;	   /* result as JSON; NULL: none yet */
+} now = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Writes the result: one object for each chain that the output has. If the child did not
+ * finish, the reason instead. */
+static void
+write_last(struct buf *b, const struct child *c, int64_t began_ns)
+{
+	char *said = malloc(SAID_BYTES);
+	ssize_t n = said ? pread(c->out, said, SAID_BYTES, 0) : 0;
+	struct span rest = span_of(said, n > 0 ? (size_t)n : 0);
+	bool over = c->end == CHILD_EXITED && c->code <= 1;
+
+	json_put_open(b, NULL, '{');
+	json_put_time(b, "began", began_ns);
+	json_put_time(b, "ended", clock_wall_ns());
+	if (over)
+		json_put_bool(b, "holds", c->code == 0);
+	else
+		json_put_null(b, "holds");
+	json_put_open(b, "chains", '[');
+	while (over && rest.n) {
+		struct span line = span_next(&rest, '\n');
+		if (span_starts(line, SPAN_LIT("{")))
+			json_put_raw(b, NULL, line);
+	}
+	json_put_close(b, ']');
+	if (!over || c->error[0])
+		json_put_str(b, "why",
+			c->end == CHILD_LATE	  ? "the verification was stopped after an "
+						    "hour"
+			: c->end == CHILD_STOPPED ? "the daemon is stopping"
+			: c->error[0]		  ? c->error
+						  : "the child process ended without a result");
+	json_put_close(b, '}');
+	free(said);
+}
+
+static void
+keep_verification(struct child *c)
+{
+	struct reading *r = (struct reading *)c;
+
+	SCOPED_BUF(b, 2 * SAID_BYTES);
+	pthread_mutex_lock(&now.lock);
+	write_last(&b, c, now.began_ns);
+	buf_putc(&b, '\0');
+	free(now.last);
+	now.last = buf_failed(&b) ? NULL : strdup(buf_view(&b).p);
+	now.running = false;
+	now.r = NULL;
+	pthread_mutex_unlock(&now.lock);
+	child_release(now.children, c);
+	reading_args_free(r);
+	free(r);
+}
+
+/* Starts a verification: 202, or 409 if one is running. */
+static enum MHD_Result
+verifying_begin(struct asking *q)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+	enum MHD_Result ok;
+	int err = r ? 0 : ERR_NOMEM;
+
+	SCOPED_BUF(why, 1024);
+	if (!err && !q->server->audit)
+		err = ERR_NOTFOUND;
+	if (!err && !reading_args(r, &verify_read, 0, NULL, q->in, q->server->config_file, &why))
+		err = ERR_NOMEM;
+	if (!err) {
+		r->peer = q->peer;
+		r->c.who = r->peer.who;
+		r->c.lane = CHILD_LONG;
+		r->c.client = -1;
+		r->c.done = keep_verification;
+		SCOPED_LOCK(&now.lock);
+		now.children = admin_children(q->admin);
+		err = now.running ? ERR_LIMIT : child_ask(now.children, &r->c);
+		if (!err) {
+			now.running = true;
+			now.r = r;
+			now.began_ns = clock_wall_ns();
+		}
+	}
+	if (!err) {
+		buf_str(&why, "{\"running\":true}\n");
+		ok = asking_answer(q, MHD_HTTP_ACCEPTED, &why);
+	} else {
+		ok = err == ERR_NOTFOUND ? asking_refuse(q, MHD_HTTP_CONFLICT,
+						   "the daemon writes no records: set "
+						   "audit.journal in tollgate.yaml")
+		     : err == ERR_LIMIT	 ? asking_refuse(q, MHD_HTTP_CONFLICT,
+						   "a verification is running: GET /records/verify has its state")
+					 : asking_refuse(q, MHD_HTTP_SERVICE_UNAVAILABLE,
+						   "the verification could not start: %s", err_str(err));
+		if (r)
+			reading_args_free(r);
+		free(r);
+	}
+	return ok;
+}
+
+/* Writes {"running", "began", "last": {"holds", "chains": […], …} or null, "state": …}. */
+static void
+admin_verifying(struct server *s, struct buf *out)
+{
+	pthread_mutex_lock(&now.lock);
+	json_put_open(out, NULL, '{');
+	json_put_bool(out, "running", now.running);
+	if (now.running)
+		json_put_time(out, "began", now.began_ns);
+	json_put_raw(out, "last", span_str(now.last ? now.last : "null"));
+	json_put_name(out, "state");
+	pthread_mutex_unlock(&now.lock);
+	/* The state of this daemon's chain, without reading it. */
+	static const char *const members[] = { "node", "audit", "audit_key", "anchors" };
+
+	SCOPED_BUF(text, 0);
+	server_status(s, &text);
+	json_auto_t *all = json_loadb(buf_view(&text).p, buf_view(&text).n, 0, NULL),
+		    *some = json_object();
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		json_object_set(some, members[i], json_object_get(all, members[i]));
+	char *said = json_dumps(some, JSON_COMPACT);
+	buf_str(out, said ? said : "null");
+	free(said);
+	buf_str(out, "}\n");
+}
+
+void
+verifying_free(void)
+{
+	free(now.last);
+	now.last = NULL;
+}
+
+/* ---- targets and models ---- */
+
+/* {"targets": […]}: the targets of the policy in force, as target_table_json(). */
+static void
+admin_targets(struct server *s, struct buf *out)
+{
+	json_put_form(out, "{'targets':");
+	server_targets(s, out, NULL);
+	buf_str(out, "}\n");
+}
+
+static bool
+change_target(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	const char *name = change_text(c, "target");
+	struct nearest near;
+
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (!name || !name[0])
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"target: this parameter is missing: send PROVIDER or PROVIDER/MODEL");
+	if (!server_target_find(c->s, name, &near))
+		return change_refuse(c, MHD_HTTP_NOT_FOUND,
+			"%.160s: the policy in force has no such target%s", name,
+			nearest_hint(&near));
+	*after = json_pack("{s:s}", "id", name);
+	return change_sign(c, *after);
+}
+
+static void
+apply_ejection(struct change *c, const json_t *after)
+{
+	target_eject(gate_targets(c->s->shared), json_span(json_object_get(after, "id")));
+	target_sync_soon(c->s->target_sync);
+}
+
+static void
+apply_readmission(struct change *c, const json_t *after)
+{
+	target_admit(gate_targets(c->s->shared), json_span(json_object_get(after, "id")));
+	target_sync_soon(c->s->target_sync);
+}
+
+const struct change_row admin_target_eject = { "target", 0, "eject", change_target,
+	apply_ejection };
+
+/* target: PROVIDER for all of its models, or PROVIDER/MODEL. Lasts until the process ends. */
+static const struct change_row admin_target_admit = { "target", 0, "admit", change_target,
+	apply_readmission };
+
+/* ---- models ---- */
+
+/* Returns the object of a model, which is created if needed. */
+static json_t *
+model_of(json_t *models, const char *name)
+{
+	json_t *m = json_object_get(models, name);
+
+	if (m)
+		return m;
+	m = json_pack("{s:s,s:b,s:[],s:i,s:i,s:i,s:i,s:I,s:I,s:I}", "model", name, "configured",
+		0, "targets", "permit", 0, "redact", 0, "deny", 0, "observed", 0,
+		"input_tokens", (json_int_t)0, "output_tokens", (json_int_t)0, "cost_nanousd",
+		(json_int_t)0);
+	json_object_set_new(models, name, m);
+	return m;
+}
+
+static void
+add_seen(json_t *models, const struct series *s)
+{
+	static const struct {
+		enum series_value of;
+		const char *name;
+	} parts[] = { { SERIES_PERMIT, "permit" }, { SERIES_REDACT, "redact" },
+		{ SERIES_DENY, "deny" }, { SERIES_OBSERVED, "observed" },
+		{ SERIES_INPUT, "input_tokens" }, { SERIES_OUTPUT, "output_tokens" },
+		{ SERIES_COST, "cost_nanousd" }, { SERIES_UNPRICED, "unpriced_answers" } };
+	size_t n = atomic_load_explicit(&s->n, memory_order_acquire);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct series_entry *e = &s->entry[i];
+		const char *name = e->key.label[SERIES_MODEL];
+		if (!strcmp(name, "-"))
+			continue; /* requests without a model */
+		json_t *m = model_of(models, name);
+		for (size_t k = 0; m && k < COUNT_OF(parts); k++) {
+			uint64_t more =
+				atomic_load_explicit(&e->v[parts[k].of], memory_order_relaxed);
+			json_object_set_new(m, parts[k].name,
+				json_integer(json_int_in(m, parts[k].name) + (json_int_t)more));
+		}
+	}
+}
+
+/* Adds the prices in US dollars for a million tokens. */
+static void
+add_price(json_t *m, const struct price_row *row)
+{
+	static const enum price_kind kinds[] = { PRICE_INPUT, PRICE_CACHED, PRICE_OUTPUT };
+	json_t *price = json_object();
+
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		if (row->rates.has >> kinds[i] & 1)
+			json_object_set_new(price, price_names[kinds[i]],
+				json_real((double)row->rates.pico[kinds[i]] / 1e6));
+	if (row->model)
+		json_object_set_new(price, "row", json_string(row->model));
+	json_object_set_new(m, "usd_per_million", price);
+}
+
+static void
+add_targets(json_t *models, const struct policy *p, const struct route *routes, size_t n,
+	const json_t *states)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < routes[i].ntargets; k++) {
+			const struct target *t = &routes[i].targets[k];
+			json_t *m = t->model ? model_of(models, t->model) : NULL, *one,
+			       *found = NULL;
+			char name[256];
+			size_t at;
+			if (!m)
+				continue;
+			snprintf(name, sizeof(name), "%s/%s", t->name, t->model);
+			json_array_foreach(states, at, one)
+			{
+				if (str_same(json_str_in(one, "target"), name))
+					found = one;
+			}
+			json_object_set_new(m, "configured", json_true());
+			json_array_append_new(json_object_get(m, "targets"),
+				json_pack("{s:s,s:s,s:O?,s:O?,s:O?}", "target", name, "route",
+					routes[i].name, "state",
+					json_object_get(found, "state"), "errors",
+					json_object_get(found, "errors"), "last_failure",
+					json_object_get(found, "last_failure")));
+			const struct price_row *row =
+				policy_price(p, t, span_str(t->model), clock_wall_ns());
+			if (row)
+				add_price(m, row);
+		}
+}
+
+/* GET /models: {"models": […]}. */
+static void
+admin_models(struct server *s, struct buf *out)
+{
+	SCOPED_SNAPSHOT(snap, s);
+	const struct policy *p = snap->policy;
+	json_auto_t *models = json_object();
+	json_t *list = json_array(), *m;
+	const char *name;
+
+	SCOPED_BUF(text, 0);
+	server_targets(s, &text, NULL);
+	json_auto_t *states = json_loadb(buf_view(&text).p, text.n, 0, NULL);
+	for (unsigned i = 0; i < s->nworkers; i++)
+		add_seen(models, &gate_tally(s->workers[i].gate)->series);
+	add_targets(models, p, p->routes, p->nroutes, states);
+	for (size_t i = 0; i < p->nroutes; i++)
+		add_targets(models, p, p->routes[i].aliases, p->routes[i].naliases, states);
+	json_object_foreach(models, name, m) json_array_append(list, m);
+	calls_json(out, json_pack("{s:o}", "models", list));
+}
+
+/* ---- records and policies, read by a child ---- */
+
+/* clang-format off */
+#define SEARCHED \
+	{ "at",      PARAM_TEXT, .text = "Around this time, as `audit search --at`." }, \
+	{ "between", PARAM_TEXT, .text = "Between two times, as A..B." }, \
+	{ "since",   PARAM_TEXT, .text = "Begin: 2026-12-01, 11:47, yesterday, 7d." }, \
+	{ "until",   PARAM_TEXT, .text = "Before when." }, \
+	{ "zone",    PARAM_TEXT, .text = "The time zone of times without a zone; default: UTC." }
+
+static const struct param search_asked[] = {
+	SEARCHED,
+	{ "where",  PARAM_TEXT, .max = 4096, .text = "A CEL condition on `record`." },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "Records per page; 100." },
+	{ "after",  PARAM_TEXT, .text = "The value of `after` in the previous page." },
+	{ "oldest", PARAM_BOOLEAN, .text = "Oldest records first." },
+	{ "count",  PARAM_BOOLEAN, .text = "Return only the number of records." },
+	{ "by",     PARAM_TEXT, .text = "Count by this term, or by day." },
+#define X(id, name, paths, flags, what) \
+	{ name, PARAM_TEXT, PARAM_MANY, .max = 1024, .text = what[0] ? what : "This value; x* matches a prefix; - matches absence." },
+	RECORD_TERMS(X) /* rows without a name end the list */
+#undef X
+};
+
+static const struct reader read_search = {
+	.step = { { .command = { "audit", "search", "--json" }, .member = "records", .shape = READ_LINES } },
+	.other = { { "by", "counts" }, { "count", "counts" } },
+	.records = true,
+};
+
+static const struct param show_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, { .name = NULL },
+};
+static const struct reader read_show = {
+	.step = { { .command = { "audit", "show" }, .member = "records", .no = MHD_HTTP_NOT_FOUND },
+		  { { "audit", "show", "--proof" }, .member = "proof", .shape = READ_TEXT, .soft = true } },
+	.operand = "id", .records = true,
+};
+
+static const struct reader read_page = {
+	.step = { { .command = { "audit", "show", "--proof=html" }, .member = "page", .shape = READ_TEXT, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "id", .records = true,
+};
+
+static const struct param explain_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, { .name = NULL },
+};
+static const struct reader read_explain = {
+	.step = { { .command = { "audit", "explain", "--json" }, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "id", .records = true, .policy = true,
+};
+
+static const struct param report_asked[] = {
+	{ "since",   PARAM_TIME, .text = "Beginning of the period." },
+	{ "until",   PARAM_TIME, .text = "Before when." },
+	{ "article", PARAM_CHOICE, .words = "12 14 19 26", .text = "The requirements of this article of the AI Act." }, { .name = NULL },
+};
+static const struct reader read_report = {
+	.step = { { .command = { "audit", "report", "--json" } } },
+	.records = true, .policy = true,
+};
+
+static const struct param usage_asked[] = {
+	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Columns, with commas: person, team, model, route, tag, key, provider, target, tool, day." },
+	{ "since", PARAM_TIME, .text = "Beginning of the period." },
+	{ "until", PARAM_TIME, .text = "Before when." },
+	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen prompt_max name", .text = "The order; cost." },
+	{ "limit", PARAM_INTEGER, .min = 1, .max = 1000, .text = "Rows per page." },
+	{ "after", PARAM_TEXT, .max = 4096, .text = "The value of `after` in the previous page." },
+	{ "match", PARAM_TEXT, .text = "Only rows in which a value contains this text." }, { .name = NULL },
+};
+static const struct reader read_usage = {
+	.step = { { .command = { "usage", "--json" } } },
+	.records = true,
+};
+
+/* ---- policies: versions in force, decisions of the shadow policy, trials of a text ---- */
+
+#define WHERE_IT_WOULD_DIFFER "--where=has(record.shadow_policy) && has(record.shadow_policy.differs) && size(record.shadow_policy.differs) > 0"
+
+static const struct param versions_asked[] = {
+	{ "since",  PARAM_TEXT, .text = "Beginning of the period, as for records." },
+	{ "until",  PARAM_TEXT, .text = "Before when." },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "Entries per page; 100." },
+	{ "after",  PARAM_TEXT, .text = "The value of `after` in the previous page." }, { .name = NULL },
+};
+static const struct reader read_versions = {
+	.step = { { .command = { "audit", "search", "--json", "--type=policy" }, .member = "versions", .shape = READ_LINES } },
+	.records = true,
+};
+static const struct param version_asked[] = {
+	{ "version", PARAM_TEXT, PARAM_NEEDED, .min = 6, .max = 128, .text = "A version, its first 6 digits or more, or a label." }, { .name = NULL },
+};
+static const struct reader read_version = {
+	.step = { { .command = { "policy", "show" }, .member = "text", .shape = READ_TEXT, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "version",
+};
+static const struct reader read_shadow = {
+	.step = { { .command = { "audit", "search", "--json", WHERE_IT_WOULD_DIFFER }, .member = "records", .shape = READ_LINES } },
+	.records = true,
+};
+
+#define POLICY_TEXT(flags) \
+	{ "policy", PARAM_TEXT, flags, .max = 64 << 10, .text = "The policy's text; it may include only files that the policy in force includes." }
+
+static const struct param check_asked[] = { POLICY_TEXT(PARAM_NEEDED), { .name = NULL } };
+static const struct reader try_check = {
+	.step = { { .command = { "check", "--policy=-", "--json" } } },
+	.input = "policy", .policy = true,
+};
+static const struct param decide_asked[] = {
+	{ "request", PARAM_OBJECT, PARAM_NEEDED, .text = "method, path, headers, body and so on, as `tollgate decide` takes them." },
+	POLICY_TEXT(0), { .name = NULL },
+};
+static const struct reader try_decide = {
+	.step = { { .command = { "decide", "--policy=-", "--explain" } } },
+	.input = "*", .policy = true,
+};
+static const struct param replay_asked[] = {
+	POLICY_TEXT(PARAM_NEEDED),
+	{ "since",    PARAM_TIME, .text = "Beginning of the period." },
+	{ "until",    PARAM_TIME, .text = "Before when." },
+	{ "examples", PARAM_INTEGER, .min = 0, .max = 100, .text = "The number of examples of each kind of difference; default: 5." }, { .name = NULL },
+};
+static const struct reader try_replay = {
+	.step = { { .command = { "policy", "replay", "--policy=-", "--json" } } },
+	.input = "policy", .records = true, .policy = true,
+};
+/* clang-format on */
+
+/* ---- the console's files ---- */
 
 #define PAGE_PATH "/console/"
 
@@ -101,7 +571,7 @@ admin_page(struct asking *q)
 
 /* ---- GET /policy ----
  *
- * Trying a policy's text is done by a child process (reads.c). */
+ * Trying a policy's text is done by a child process (try_check and others). */
 
 enum { TEXT_MAX = 1 << 20 };
 
@@ -178,7 +648,7 @@ admin_policy(struct server *s, struct buf *out)
 /* ---- GET and POST /log ----
  *
  * The log level can be changed while the daemon runs. The change ends at the given time
- * (operator/server/sampling.c checks it) or with the process. */
+ * (operator/server/looks.c checks it) or with the process. */
 
 #define FOR_MOST_US (7 * 86400 * SECOND_US)
 
@@ -353,7 +823,6 @@ admin_limits_fullest(
 	return MHD_HTTP_OK;
 }
 
-
 /* ---- small handlers of the table ---- */
 
 static void
@@ -452,7 +921,7 @@ static const struct param limit_clear[] = {
 	{ "id", PARAM_TEXT, .text = "The override." },
 	{ "limit", PARAM_TEXT, .text = "Or its limit" }, { "for", PARAM_OBJECT, .text = "and whose limit it is." }, SIGNED, { .name = NULL },
 };
-static const struct param target_named[] = {
+static const struct param target_asked[] = {
 	{ "target", PARAM_TEXT, PARAM_NEEDED, .text = "PROVIDER, or PROVIDER/MODEL." }, SIGNED, { .name = NULL },
 };
 static const struct param cache_purged[] = {
@@ -579,9 +1048,9 @@ const struct admin_endpoint admin_endpoints[] = {
 { "GET", "/targets", ROLE_VIEWER, "Lists the targets with their health.",
   .show = admin_targets, .shape = "targets:array", .tcp = true },
 { "POST", "/targets/eject", ROLE_OPERATOR, "Ejects a target.",
-  .params = target_named, .change = &admin_target_eject, .shape = "id:string" },
+  .params = target_asked, .change = &admin_target_eject, .shape = "id:string" },
 { "POST", "/targets/admit", ROLE_OPERATOR, "Readmits a target.",
-  .params = target_named, .change = &admin_target_admit, .shape = "id:string" },
+  .params = target_asked, .change = &admin_target_admit, .shape = "id:string" },
 { "GET", "/tools", ROLE_VIEWER, "Pins of tools, prompts and instructions of MCP servers.",
   .write = admin_tools, .shape = "state_key:boolean full:array tools:array", .tcp = true },
 { "POST", "/tools/show", ROLE_VIEWER, "One pin with its texts.",

@@ -54,7 +54,7 @@ void reader_on_behalf(struct children *all, struct admin_peer *peer);
 /* Notes that a child has recorded its reading, so that the daemon does not record it again. */
 void reader_told(struct children *all, const struct admin_peer *peer);
 
-/* ---- a reading without a waiting connection (verifying.c) ---- */
+/* ---- a reading without a waiting connection (verifying.h) ---- */
 
 /* One child with its arguments and caller. */
 struct reading {

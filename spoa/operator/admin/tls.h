@@ -14,21 +14,10 @@
 
 struct tls;
 
-/* Reads the files. Returns NULL with a message in *why. There can be only one struct tls.
- * *end_s receives the end of the certificate in Unix seconds, also after a change, and must
- * live as long as the result. */
-struct tls *tls_new(const struct admin_tls *files, _Atomic int64_t *end_s, struct buf *why);
 /* Checks the files, including key and authorities. Returns the end of the certificate in Unix
  * seconds, or 0 with a message in *why. */
 int64_t tls_look(const struct admin_tls *files, struct buf *why);
-void tls_free(struct tls **t);
-/* For MHD_start_daemon: the values of MHD_OPTION_HTTPS_CERT_CALLBACK, _PRIORITIES and, unless
- * NULL, _MEM_TRUST, which is valid as long as *t. */
-int tls_on_handshake(gnutls_session_t s, const gnutls_datum_t *dn, int n,
-	const gnutls_pk_algorithm_t *algos, int nalgos, gnutls_pcert_st **chain,
-	unsigned *length, gnutls_privkey_t *key);
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-const char *tls_trust(const struct tls *t);
 
 /* Stores the name in the client's certificate if the client proved its key and an authority of
  * admin.tls.clients signed it for clients: the CN, otherwise the first DNS name or mail

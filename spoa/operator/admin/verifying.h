@@ -5,10 +5,6 @@
 
 #include "operator/admin/endpoint.h"
 
-/* Writes {"running", "began", "last": {"holds", "chains": […], …} or null, "state": …}. */
-void admin_verifying(struct server *s, struct buf *out);
-/* Starts a verification: 202, or 409 if one is running. */
-admin_begin_fn verifying_begin;
 /* Frees the kept result. Call this after children_free(). */
 void verifying_free(void);
 

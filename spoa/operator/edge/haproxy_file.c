@@ -1,8 +1,18 @@
 /* Reads HAProxy files and folders into sections, and answers questions about a section's lines.
  *
- * A file is read line by line: haproxy_words.c cuts the line, a line that begins with a dot
+ * A file is read line by line, and each line is cut into words. A line that begins with a dot
  * changes the stack of .if branches, a section keyword starts a section, and any other line is
- * added to the current section. haproxy_resolve() then links sections to their defaults. */
+ * added to the current section. haproxy_resolve() then links sections to their defaults.
+ *
+ * Words follow HAProxy's parse_line() (configuration.txt 2.2 and 2.3). A line writes a variable
+ * by an action, by a converter in any of its expressions, or by set-var in `global` (2.8,
+ * 7.3.1). Converters' arguments may be quoted and escaped a second time, so their names are
+ * read without quotes and backslashes.
+ *
+ * The first section determines what depends on the machine: HAProxy's version, the variables that
+ * its files may use, and which files Debian's service loads. */
+#include "operator/edge/haproxy_file.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +22,439 @@
 #include "base/err.h"
 #include "base/scoped.h"
 #include "operator/edge/credential.h"
+
+/* ---- version and environment ---- */
+
+bool
+haproxy_set_version(struct haproxy *h, struct span text)
+{
+	size_t i = 0;
+
+	while (i < text.n && !is_digit(text.p[i]))
+		i++;
+	for (size_t part = 0; part < COUNT_OF(h->version); part++) {
+		unsigned v = 0;
+		if (i >= text.n || !is_digit(text.p[i]))
+			return part >= 2;
+		while (i < text.n && is_digit(text.p[i]) && v < 1000)
+			v = v * 10 + (unsigned)(text.p[i++] - '0');
+		h->version[part] = v;
+		if (i >= text.n || text.p[i] != '.')
+			return part >= 1;
+		i++;
+	}
+	return true;
+}
+
+bool
+haproxy_ask_version(struct haproxy *h, const char *binary)
+{
+	char command[4096], line[256] = "";
+
+	if (binary && strchr(binary, '\''))
+		return false;
+	snprintf(command, sizeof(command), "'%s' -vv 2>/dev/null", binary ? binary : "haproxy");
+	FILE *f = popen(command, "re");
+	if (!f)
+		return false;
+	bool got = fgets(line, sizeof(line), f) != NULL;
+	while (getc(f) != EOF)
+		/* Read to the end, so that HAProxy is not killed by SIGPIPE and its exit status
+		 * counts. */
+		;
+	return pclose(f) == 0 && got && haproxy_set_version(h, span_str(line));
+}
+
+bool
+haproxy_version_atleast(const struct haproxy *h, unsigned major, unsigned minor, unsigned patch)
+{
+	const unsigned want[] = { major, minor, patch };
+
+	if (!h->version[0])
+		return false;
+	for (size_t i = 0; i < COUNT_OF(want); i++)
+		if (h->version[i] != want[i])
+			return h->version[i] > want[i];
+	return true;
+}
+
+/* Returns a variable's value, from the files or from this process' environment; p is NULL if
+ * the variable is not set. */
+static struct span
+haproxy_variable(const struct haproxy *h, struct span name)
+{
+	char text[256];
+
+	for (size_t i = h->nvariable; i-- > 0;) {
+		struct span v = h->variable[i];
+		if (v.n > name.n && v.p[name.n] == '=' && span_starts(v, name))
+			return span_cut(v, name.n + 1, v.n);
+	}
+	if (name.n >= sizeof(text))
+		return span_of(NULL, 0);
+	memcpy(text, name.p, name.n);
+	text[name.n] = 0;
+	return span_str(getenv(text));
+}
+
+void
+haproxy_setenv(struct haproxy *h, struct span name, struct span value)
+{
+	struct span *v = arena_grow(
+		&h->arena, h->variable, h->nvariable, &h->variable_room, sizeof(*v), 16);
+
+	if (!v)
+		return;
+	h->variable = v;
+	v[h->nvariable++] =
+		arena_printf(&h->arena, "%.*s=%.*s", SPAN_ARG(name), SPAN_ARG(value));
+}
+
+void
+haproxy_environment(struct haproxy *h, const char *file)
+{
+	SCOPED_BUF(text, 1 << 20);
+	if (buf_file(&text, file)) {
+		struct span rest = buf_view(&text);
+		while (rest.p) {
+			struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
+			struct span value = line, name = span_next(&value, '=');
+			if (name.n == 0 || !value.p || *name.p == '#')
+				continue;
+			value = span_trim(value, " \t");
+			if (value.n >= 2 && (*value.p == '"' || *value.p == '\'') &&
+				value.p[value.n - 1] == *value.p)
+				value = span_cut(value, 1, value.n - 1);
+			haproxy_setenv(h, name, value);
+		}
+	}
+}
+
+const char *
+haproxy_config(const struct haproxy *h)
+{
+	struct span config = haproxy_variable(h, SPAN_LIT("CONFIG"));
+
+	return config.n ? config.p : "/etc/haproxy/haproxy.cfg";
+}
+
+size_t
+haproxy_extraopts(
+	const struct haproxy *h, struct arena *a, const char **files, size_t n, size_t most)
+{
+	struct span rest = haproxy_variable(h, SPAN_LIT("EXTRAOPTS"));
+	struct span folder = SPAN_LIT("/etc/haproxy");
+	const char *config = haproxy_config(h);
+	bool debian = false, file = false, named = false, has_config = false;
+
+	for (size_t i = 0; i < n; i++) {
+		debian |= span_starts(span_str(files[i]), folder) &&
+			  (!files[i][folder.n] || files[i][folder.n] == '/');
+		has_config |= !strcmp(files[i], config);
+	}
+	while (debian && rest.p && n < most) {
+		struct span word = span_next(&rest, ' ');
+		bool there = false;
+		for (size_t i = 0; i < n; i++)
+			there |= span_is(word, files[i]);
+		named |= file && there;
+		if (file && word.n && !there)
+			files[n++] = arena_dup(a, word).p;
+		file = span_is(word, "-f");
+	}
+	if (named && !has_config && n < most) {
+		memmove(files + 1, files, n++ * sizeof(*files));
+		files[0] = arena_strdup(a, config);
+	}
+	return n;
+}
+
+/* ---- words of a line ---- */
+
+static const struct span writers[] = { SPAN_LIT("set-var("), SPAN_LIT("set-var-fmt("),
+	SPAN_LIT("do-resolve(") };
+
+/* Finds the first of these writers in a text and returns what follows its opening parenthesis;
+ * p is NULL if there is none. "unset-var(" also matches, because it contains "set-var(". */
+static struct span
+after_writer(struct span text)
+{
+	struct span first = { NULL, 0 };
+
+	for (size_t i = 0; i < COUNT_OF(writers); i++) {
+		const char *p = memmem(text.p, text.n, writers[i].p, writers[i].n);
+		size_t at = p ? (size_t)(p - text.p) + writers[i].n : 0;
+		if (p && (!first.p || text.p + at < first.p))
+			first = span_cut(text, at, text.n);
+	}
+	return first;
+}
+
+bool
+haproxy_written(const struct haproxy_line *l, struct haproxy_written *w, struct span *name)
+{
+	size_t n = 0;
+
+	if (w->word == 0 && w->at == 0 &&
+		(span_is(l->word[0], "set-var") || span_is(l->word[0], "set-var-fmt"))) {
+		w->word = 1;
+		*name = haproxy_word(l, 1);
+		return name->n != 0;
+	}
+	for (; w->word < l->n; w->word++, w->at = 0) {
+		struct span word = l->word[w->word];
+		struct span rest = after_writer(span_cut(word, w->at, word.n));
+		if (!rest.p)
+			continue;
+		for (; rest.n && *rest.p != ',' && *rest.p != ')';
+			rest = span_cut(rest, 1, rest.n))
+			if (!strchr("\"'\\ \t", *rest.p) && n < sizeof(w->name))
+				w->name[n++] = *rest.p;
+		w->at = (size_t)(rest.p - word.p);
+		*name = span_of(w->name, n);
+		return true;
+	}
+	return false;
+}
+
+bool
+haproxy_writes(const struct haproxy_line *l, struct span name)
+{
+	struct haproxy_written w = { .word = 0 };
+	struct span written;
+
+	while (haproxy_written(l, &w, &written))
+		if (span_eq(written, name))
+			return true;
+	return false;
+}
+
+/* The state of cutting one line. A word ends at an unquoted space, tab or CR; '...' takes
+ * everything literally, "..." resolves escapes and variables, and # outside quotes begins a
+ * comment. */
+
+struct words {
+	struct haproxy *h;
+	struct haproxy_line *line;
+	struct span in;
+	size_t at;
+	char quote; /* the quote that is open; 0: none */
+	bool open;  /* a word has begun, possibly an empty one ("") */
+	bool failed;
+	struct buf out;
+	struct span word[HAPROXY_WORDS_MAX];
+	size_t n;
+};
+
+static bool
+blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static char
+peek_word(const struct words *w, size_t ahead)
+{
+	return w->at + ahead < w->in.n ? w->in.p[w->at + ahead] : 0;
+}
+
+/* Adds "file:line: text\n" to h->notes, unless HAPROXY_NOTES_BYTES are reached. */
+__attribute__((format(printf, 4, 5))) static void
+haproxy_note(struct haproxy *h, const char *file, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+	char text[512];
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (h->notes.n + strlen(file) + sizeof(text) + 16 < HAPROXY_NOTES_BYTES)
+		buf_printf(&h->notes, "%s:%u: %s\n", file, line, text);
+}
+
+static void
+word_failed(struct words *w, const char *why)
+{
+	haproxy_note(
+		w->h, w->line->file, w->line->line, "%s: tollgate did not read this line", why);
+	w->failed = true;
+}
+
+static void
+word_end(struct words *w)
+{
+	if (w->open && w->n == HAPROXY_WORDS_MAX)
+		word_failed(w, "more than 256 words");
+	else if (w->open)
+		w->word[w->n++] = arena_dup(&w->h->arena, buf_view(&w->out));
+	buf_clear(&w->out);
+	w->open = false;
+}
+
+/* Resolves a backslash outside '...'. Only the pairs below and \xHH are escapes; in all other
+ * pairs the backslash is kept. */
+static void
+word_escape(struct words *w)
+{
+	static const char from[] = " \\#'\"$tnr", to[] = " \\#'\"$\t\n\r";
+	const char *which = peek_word(w, 1) ? strchr(from, peek_word(w, 1)) : NULL;
+
+	w->open = true;
+	if (which) {
+		buf_putc(&w->out, to[which - from]);
+		w->at += 2;
+	} else if (peek_word(w, 1) == 'x' && is_hex(peek_word(w, 2)) &&
+		   is_hex(peek_word(w, 3))) {
+		buf_putc(&w->out,
+			(char)(hex_value(peek_word(w, 2)) << 4 | hex_value(peek_word(w, 3))));
+		w->at += 4;
+	} else {
+		buf_putc(&w->out, '\\');
+		w->at++;
+	}
+}
+
+/* Returns true for variables that HAProxy sets itself before it reads its files
+ * (configuration.txt 2.3). Their values are unknown here and are not secret. */
+static bool
+set_by_haproxy(struct span name)
+{
+	static const char *const names[] = { "HAPROXY_BRANCH", "HAPROXY_CFGFILES",
+		"HAPROXY_CLI", "HAPROXY_HTTPS_LOG_FMT", "HAPROXY_HTTP_CLF_LOG_FMT",
+		"HAPROXY_HTTP_LOG_FMT", "HAPROXY_KEYLOG_BC_LOG_FMT",
+		"HAPROXY_KEYLOG_FC_LOG_FMT", "HAPROXY_LOCALPEER", "HAPROXY_MASTER_CLI",
+		"HAPROXY_MWORKER", "HAPROXY_STARTUP_VERSION", "HAPROXY_TCP_CLF_LOG_FMT",
+		"HAPROXY_TCP_LOG_FMT" };
+
+	return SPAN_IN(name, names) || name.p[0] == '.';
+}
+
+/* Replaces $NAME, ${NAME}, ${NAME-default} or ${NAME[*]} inside "..." with its value. A name
+ * that begins with a dot is HAProxy's own (.FILE, .LINE, .SECTION). */
+static void
+word_variable(struct words *w)
+{
+	bool brace = peek_word(w, 1) == '{', list = false;
+	size_t from = w->at + 1 + brace, to = from;
+	struct span other = { NULL, 0 };
+
+	while (to < w->in.n && (is_word(w->in.p[to]) || (to == from && w->in.p[to] == '.')))
+		to++;
+	struct span name = span_cut(w->in, from, to);
+	if (name.n == 0) {
+		word_failed(w, "\"$\" without the name of a variable");
+		return;
+	}
+	if (brace && span_starts(span_cut(w->in, to, w->in.n), SPAN_LIT("[*]"))) {
+		list = true;
+		to += 3;
+	}
+	if (brace && to < w->in.n && w->in.p[to] == '-') {
+		struct span rest = span_cut(w->in, to + 1, w->in.n);
+		other = span_cut(rest, 0, span_chr(rest, '}'));
+		to += 1 + other.n;
+	}
+	if (brace && (to >= w->in.n || w->in.p[to] != '}')) {
+		word_failed(w, "\"${\" without \"}\"");
+		return;
+	}
+	w->at = to + brace;
+	struct span value = haproxy_variable(w->h, name);
+	if (!value.p && set_by_haproxy(name))
+		value = name;
+	else if (!value.p && !other.p)
+		haproxy_note(w->h, w->line->file, w->line->line,
+			"%.*s is not set, so tollgate read it as empty; export the variable "
+			"or add it to /etc/default/haproxy",
+			SPAN_ARG(name));
+	if (!value.p)
+		value = other;
+	if (!w->line->environment && !set_by_haproxy(name))
+		w->line->environment = w->n ? w->n : 1;
+	w->open = true;
+	if (list) {
+		/* ${NAME[*]} becomes one word for each word of the value. */
+		for (size_t i = 0; i < value.n && !w->failed; i++)
+			if (blank(value.p[i])) {
+				word_end(w);
+			} else {
+				buf_putc(&w->out, value.p[i]);
+				w->open = true;
+			}
+	} else
+		buf_span(&w->out, value);
+}
+
+static void
+word_char(struct words *w)
+{
+	char c = w->in.p[w->at];
+
+	if (c == 0) {
+		word_failed(w, "the line contains a NUL character");
+	} else if (w->quote ? c == w->quote : c == '"' || c == '\'') {
+		w->quote = w->quote ? 0 : c;
+		w->open = true;
+		w->at++;
+	} else if (c == '\\' && w->quote != '\'') {
+		word_escape(w);
+	} else if (c == '$' && w->quote == '"') {
+		word_variable(w);
+	} else if (blank(c) && !w->quote) {
+		word_end(w);
+		w->at++;
+	} else if (c == '#' && !w->quote) {
+		w->at = w->in.n;
+	} else {
+		buf_putc(&w->out, c);
+		w->open = true;
+		w->at++;
+	}
+}
+
+bool
+haproxy_words(struct haproxy *h, struct haproxy_line *line)
+{
+	struct words w = { .h = h, .line = line, .in = line->source };
+
+	buf_init(&w.out, HAPROXY_BYTES_MAX);
+	while (w.at < w.in.n && !w.failed)
+		word_char(&w);
+	if (w.quote && !w.failed)
+		word_failed(&w, "a quote is not closed");
+	word_end(&w);
+	buf_free(&w.out);
+	if (w.failed || arena_failed(&h->arena))
+		return false;
+	size_t first = w.n > 1 && (span_is(w.word[0], "no") || span_is(w.word[0], "default"));
+	line->negated = first;
+	line->environment -= first && line->environment > 1;
+	line->n = w.n - first;
+	line->word = arena_array(&h->arena, line->n, sizeof(struct span));
+	if (line->word && line->n)
+		memcpy(line->word, w.word + first, line->n * sizeof(struct span));
+	return line->word != NULL;
+}
+
+size_t
+unquoted_at(struct span s, const char *any)
+{
+	char quote = 0;
+	size_t i = 0;
+
+	for (; i < s.n; i++) {
+		char c = s.p[i];
+		if (!quote && is_one_of(c, any))
+			break;
+		if (c == '\\' && quote != '\'')
+			i++;
+		else if (quote ? c == quote : c == '"' || c == '\'')
+			quote = quote ? 0 : c;
+	}
+	return i < s.n ? i : s.n;
+}
+
+/* ---- files and sections ---- */
 
 /* Returns the last `defaults` section with this name among the first `before` sections, as
  * HAProxy does, or NULL. */
@@ -172,19 +615,6 @@ haproxy_free(struct haproxy *h)
 {
 	buf_free(&h->notes);
 	arena_reset(&h->arena);
-}
-
-void
-haproxy_note(struct haproxy *h, const char *file, unsigned line, const char *fmt, ...)
-{
-	va_list ap;
-	char text[512];
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (h->notes.n + strlen(file) + sizeof(text) + 16 < HAPROXY_NOTES_BYTES)
-		buf_printf(&h->notes, "%s:%u: %s\n", file, line, text);
 }
 
 /* ---- the condition of .if and .elif ---- */

@@ -148,14 +148,8 @@ size_t unquoted_at(struct span s, const char *any);
 /* Evaluates the condition of an .if. Returns 1 if true, 0 if false, -1 if the value cannot be
  * determined outside HAProxy. */
 int haproxy_condition(struct haproxy *h, struct span text);
-/* Returns a variable's value, from the files or from this process' environment; p is NULL if
- * the variable is not set. */
-struct span haproxy_variable(const struct haproxy *h, struct span name);
 /* Sets a variable for the lines that are read afterwards. */
 void haproxy_setenv(struct haproxy *h, struct span name, struct span value);
-/* Adds "file:line: text\n" to h->notes, unless HAPROXY_NOTES_BYTES are reached. */
-__attribute__((format(printf, 4, 5))) void haproxy_note(
-	struct haproxy *h, const char *file, unsigned line, const char *fmt, ...);
 
 /* Iterates over the variables that a line writes. Start with a zeroed *w; each call stores the
  * next name in *name, which borrows from *w or from the line. Returns false after the last. */
@@ -190,12 +184,14 @@ const struct haproxy_line *haproxy_own(
 	const struct haproxy_section *s, const char *a, const char *b);
 /* Returns the word that follows `word`, searched from index `from`, or an empty span. */
 struct span value_after(const struct haproxy_line *l, size_t from, const char *word);
+
 /* Returns word i of the line, or an empty span if the line has fewer words. */
 static inline struct span
 haproxy_word(const struct haproxy_line *l, size_t i)
 {
 	return i < l->n ? l->word[i] : span_of("", 0);
 }
+
 static inline bool
 haproxy_begins(const struct haproxy_line *l, const char *a, const char *b)
 {

@@ -1,5 +1,5 @@
 /* Checks an operator's HAProxy files for tollgate's needs, by a table of rules
- * (judge_private.h). Each rule has a name and a severity. An error lets a request reach a
+ * (judge.c). Each rule has a name and a severity. An error lets a request reach a
  * provider uninspected, reveals a provider's key, or keeps the gate from working; every other
  * finding is advice. A finding has file, line, rule, reason and the lines to paste. */
 #ifndef OPERATOR_EDGE_JUDGE_H

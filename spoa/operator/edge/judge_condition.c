@@ -281,18 +281,6 @@ excludes_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
 	       !scope_changed_before(s, l);
 }
 
-/* Without the engine, the names mean nothing. `acl tollgate` counts as long as no rule lets it
- * match more requests than before. */
-bool
-requires_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
-{
-	unsigned decided = INNER | (engine_of(s) ? GATED : 0);
-
-	return condition_requires(s, l, decided) ||
-	       (engine_of(s) && condition_requires(s, l, decided | NAMED) &&
-		       !scope_widened_before(s, l));
-}
-
 /* ---- conditions in the relay's second pass ---- */
 
 /* The value of a condition in the second pass: NO and YES hold for each request; OPEN depends

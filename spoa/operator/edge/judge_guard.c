@@ -220,6 +220,19 @@ may_make(struct span made, struct span name)
 	return may;
 }
 
+/* Returns true if the rule applies only to requests that have passed the gate. Without
+ * the engine, the names mean nothing. `acl tollgate` counts as long as no rule lets it
+ * match more requests than before. */
+static bool
+requires_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	unsigned decided = INNER | (engine_of(s) ? GATED : 0);
+
+	return condition_requires(s, l, decided) ||
+	       (engine_of(s) && condition_requires(s, l, decided | NAMED) &&
+		       !scope_widened_before(s, l));
+}
+
 const struct haproxy_line *
 way_to(const struct haproxy_section *front, const struct haproxy_section *back)
 {

@@ -1,5 +1,5 @@
 /* Shared by the judge_*.c files: the facts about the configuration, the helpers that rules use,
- * and the table of rules.
+ * and the rules.
  *
  * Terms: the gate is a frontend that loads the SPOE engine `tollgate`. The stanza is the block
  * of lines that tollgate ships for it. `acl tollgate` selects the requests that pass the gate.
@@ -85,8 +85,6 @@ struct span last_value(const struct haproxy_line *l, const char *word);
  * !tollgate-gated in each branch, or `unless tollgate-gated`, or !tollgate where `acl tollgate`
  * still has its original meaning. */
 bool excludes_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
-/* Returns true if the rule applies only to requests that have passed the gate. */
-bool requires_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
 /* The things that a term of a condition may refer to: GATED, the variable that the stanza's
  * first line sets; NAMED, `acl tollgate`; INNER, the relay's second pass (so_name, or an ACL
  * for it); DECIDED, the existence of a verdict. */
@@ -169,9 +167,6 @@ bool is_before(const struct haproxy_section *s, const struct haproxy_line *l,
 /* Reads the file that a `filter spoe` line names into one section. Returns false if the file
  * cannot be read. */
 bool read_engine(const struct haproxy_line *filter, struct haproxy *spoe);
-/* Returns the section's first line that equals `l`, or NULL. */
-const struct haproxy_line *find_line(
-	const struct haproxy_section *s, const struct haproxy_line *l);
 /* Returns true if both lines have the same words. */
 bool same_line(const struct haproxy_line *a, const struct haproxy_line *b);
 /* Returns true if one of the line's words contains `text`. */
@@ -179,20 +174,20 @@ bool line_holds(const struct haproxy_line *l, const char *text);
 /* Returns the value of the last line of `global` that begins with this word, or an empty span.
  */
 struct span global_value(const struct haproxy *h, const char *word);
-/* Reads a time such as "600s", "2m" or "1500" (milliseconds) as microseconds. Returns false if
- * the text is not a time. */
-bool haproxy_time(struct span text, uint64_t *us);
+
 /* A `listen` section is both a frontend and a backend. */
 static inline bool
 is_front(const struct haproxy_section *s)
 {
 	return s->kind == HAPROXY_FRONTEND || s->kind == HAPROXY_LISTEN;
 }
+
 static inline bool
 is_back(const struct haproxy_section *s)
 {
 	return s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
 }
+
 /* Returns the dialect that a section's servers speak, by their addresses and, if `by_name`, by
  * the section's name. NULL: no known provider. */
 const char *dialect_of_servers(const struct haproxy_section *s, bool by_name);
@@ -200,59 +195,32 @@ const char *dialect_of_servers(const struct haproxy_section *s, bool by_name);
  * tollgate.cfg are not providers. */
 bool is_provider(const struct judge *j, const struct haproxy_section *s);
 
-/* The rules are in judge_guard.c, judge_stanza.c, judge_scope.c, judge_own.c, judge_setup.c,
- * judge_tuning.c, judge_targets.c and judge_certificate.c. */
-/* clang-format off */
-/*  name                     error   asked  function                     one line for the manual.  GATES: asked for each frontend that loads the engine */
-#define JUDGE_RULES(X) \
-  X("haproxy-version",       ADVICE, ONCE,  rule_version,               "tollgate is tested with this version of HAProxy") \
-  X("stanza-absent",         ERROR,  ONCE,  rule_stanza_absent,         "a frontend loads the SPOE engine of tollgate") \
-  X("shipped-missing",       ERROR,  ONCE,  rule_shipped_missing,       "HAProxy loads tollgate.cfg in addition to your own files") \
-  X("gate-mode",             ERROR,  GATES, rule_gate_mode,             "the frontend of the gate speaks HTTP") \
-  X("stanza-scope",          ERROR,  GATES, rule_stanza_scope,          "the ACL of the gate matches a host or a bind, never a path") \
-  X("stanza-lines",          ERROR,  GATES, rule_stanza_lines,          "the stanza has every line of the shipped stanza, without a change") \
-  X("scope-changed",         ERROR,  GATES, rule_scope_changed,         "no rule changes the values of the stanza's ACL so that requests bypass it") \
-  X("stanza-order",          ERROR,  GATES, rule_stanza_order,          "the stanza's lines have the shipped order") \
-  X("routes-after-own",      ERROR,  GATES, rule_routes_after_own,      "the stanza's use_backend lines come before any other") \
-  X("inner-lines",           ERROR,  ONCE,  rule_inner_lines,           "the relay's second pass has its own rules") \
-  X("inner-bind",            ERROR,  ONCE,  rule_inner_bind,            "only tollgate can connect to the relay's bind, which is a Unix socket") \
-  X("inner-routes",          ERROR,  ONCE,  rule_inner_routes,          "each relayed request has a backend") \
-  X("inner-answered",        ERROR,  ONCE,  rule_inner_answered,        "no rule answers relayed requests for values that differ in the second pass") \
-  X("credential-unguarded",  ERROR,  ONCE,  rule_credential_unguarded,  "each backend that holds a credential begins with the guard") \
-  X("credential-in-front",   ERROR,  ONCE,  rule_credential_in_front,   "no frontend sets a provider's credential") \
-  X("ungated-provider",      ERROR,  ONCE,  rule_ungated_provider,      "a request that bypasses the gate reaches no provider without key and guard") \
-  X("own-variables",         ERROR,  ONCE,  rule_own_variables,         "only the shipped rules write the variables that the gate reads") \
-  X("variables-limit",       ERROR,  ONCE,  rule_variables_limit,       "no limit of HAProxy's memory drops variables that the gate reads") \
-  X("ends-before",           ERROR,  GATES, rule_ends_before,           "no `allow` before the stanza ends the evaluation of HAProxy's rules") \
-  X("cached-answers",        ERROR,  GATES, rule_cached_answers,        "no HAProxy cache answers requests that pass the gate") \
-  X("own-origins",           ERROR,  GATES, rule_own_origins,           "only origins.lst determines which pages may read responses") \
-  X("deny-answers",          ERROR,  ONCE,  rule_deny_answers,          "the backend tollgate-deny forwards no denied request") \
-  X("sockets",               ERROR,  ONCE,  rule_sockets,               "HAProxy connects to tollgate's sockets, also from its chroot") \
-  X("deadlines",             ERROR,  ONCE,  rule_deadlines,             "HAProxy's timeouts are longer than tollgate's own") \
-  X("compression-filter",    ERROR,  GATES, rule_compression_filter,    "a frontend with compression and SPOE declares its compression filter") \
-  X("compression-overflow",  ERROR,  ONCE,  rule_compression_overflow,  "large buffers leave enough space for the worst case of compression") \
-  X("retried-answers",       ERROR,  ONCE,  rule_retried_answers,       "no provider's backend repeats a request that may have been charged") \
-  X("credential-lines",      ERROR,  ONCE,  rule_credential_lines,      "the relay's second pass sets the credentials of tollgate.yaml") \
-  X("credential-twice",      ERROR,  ONCE,  rule_credential_twice,      "a backend sets a credential or gets one from tollgate.yaml, not both") \
-  X("signed-host",           ERROR,  ONCE,  rule_signed_host,           "a backend sends the Host header that the relay signs for it") \
-  X("socket-group",          ADVICE, ONCE,  rule_socket_group,          "HAProxy is in the group of tollgate's sockets") \
-  X("shipped-differs",       ADVICE, ONCE,  rule_shipped_differs,       "tollgate.cfg and spoe.cfg are the files of this version") \
-  X("stanza-older",          ADVICE, GATES, rule_stanza_older,          "the stanza evaluates its ACL once for each request") \
-  X("attempt-lines",         ADVICE, ONCE,  rule_attempt_lines,         "HAProxy reports why an attempt failed, if a route allows another attempt") \
-  X("argument-lines",        ADVICE, ONCE,  rule_argument_lines,        "header fields with arguments of MCP reach the server") \
-  X("socket-lines",          ADVICE, ONCE,  rule_socket_lines,          "the policy decides WebSockets on routes that allow them") \
-  X("caller-lines",          ADVICE, GATES, rule_caller_lines,          "external providers receive no header that reveals a caller's origin") \
-  X("caller-address",        ADVICE, ONCE,  rule_caller_address,        "no option or rule adds the caller's address for external providers") \
-  X("login-lines",           ADVICE, ONCE,  rule_login_lines,           "clients of MCP receive the login address, and pages in origins.lst may connect") \
-  X("answer-lines",          ADVICE, GATES, rule_answer_lines,          "callers receive all header fields that the shipped stanza adds") \
-  X("own-rules-twice",       ADVICE, GATES, rule_own_rules_twice,       "rules before the stanza do not run again on the relay's second pass") \
-  X("changed-after",         ADVICE, GATES, rule_changed_after,         "no rule changes the path or method after the policy's decision") \
-  X("ungated-guarded",       ADVICE, ONCE,  rule_ungated_guarded,       "no frontend without the stanza leads to a guarded backend") \
-  X("certificates",          ADVICE, ONCE,  rule_certificates,          "no certificate expires within 14 days")
-/* clang-format on */
-
-#define X(name, is_error, gates, fn, about) void fn(struct judge *j);
-JUDGE_RULES(X)
-#undef X
+/* The rules, by file. The table in judge.c has their names and severities. */
+void rule_stanza_absent(struct judge *j); /* judge_stanza.c */
+void rule_stanza_lines(struct judge *j); /* judge_stanza.c */
+void rule_stanza_order(struct judge *j); /* judge_stanza.c */
+void rule_routes_after_own(struct judge *j); /* judge_stanza.c */
+void rule_inner_lines(struct judge *j); /* judge_stanza.c */
+void rule_answer_lines(struct judge *j); /* judge_stanza.c */
+void rule_stanza_scope(struct judge *j); /* judge_scope.c */
+void rule_scope_changed(struct judge *j); /* judge_scope.c */
+void rule_variables_limit(struct judge *j); /* judge_scope.c */
+void rule_stanza_older(struct judge *j); /* judge_scope.c */
+void rule_inner_answered(struct judge *j); /* judge_own.c */
+void rule_own_variables(struct judge *j); /* judge_own.c */
+void rule_ends_before(struct judge *j); /* judge_own.c */
+void rule_cached_answers(struct judge *j); /* judge_own.c */
+void rule_own_origins(struct judge *j); /* judge_own.c */
+void rule_own_rules_twice(struct judge *j); /* judge_own.c */
+void rule_changed_after(struct judge *j); /* judge_own.c */
+void rule_credential_unguarded(struct judge *j); /* judge_guard.c */
+void rule_credential_in_front(struct judge *j); /* judge_guard.c */
+void rule_ungated_provider(struct judge *j); /* judge_guard.c */
+void rule_ungated_guarded(struct judge *j); /* judge_guard.c */
+void rule_version(struct judge *j); /* judge_tuning.c */
+void rule_deadlines(struct judge *j); /* judge_tuning.c */
+void rule_compression_filter(struct judge *j); /* judge_tuning.c */
+void rule_compression_overflow(struct judge *j); /* judge_tuning.c */
+void rule_certificates(struct judge *j); /* judge_certificate.c */
 
 #endif

@@ -8,6 +8,31 @@
 
 /* ---- times ---- */
 
+/* Reads a time such as "600s", "2m" or "1500" (milliseconds) as microseconds. Returns false if
+ * the text is not a time. */
+static bool
+haproxy_time(struct span text, uint64_t *us)
+{
+	static const struct {
+		const char *unit;
+		uint64_t us;
+	} units[] = { { "", 1000 }, { "us", 1 }, { "ms", 1000 }, { "s", 1000000 },
+		{ "m", 60000000 }, { "h", 3600000000 }, { "d", 86400000000 } };
+	size_t digits = 0;
+	uint64_t v = 0;
+
+	while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9')
+		digits++;
+	if (span_u64(span_cut(text, 0, digits), &v) != 0 || v > UINT64_MAX / 86400000000)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(units); i++)
+		if (span_is(span_cut(text, digits, text.n), units[i].unit)) {
+			*us = v * units[i].us;
+			return true;
+		}
+	return false;
+}
+
 static bool
 timeout_of(const struct haproxy_section *s, const char *which, uint64_t *us,
 	const struct haproxy_line **at)

@@ -76,6 +76,19 @@ lay_plain(struct arena *a, struct span source)
 	return span_of(p, n);
 }
 
+static bool
+shipped_laid(struct span line)
+{
+	for (enum shipped_piece i = PIECE_GLOBAL; line.n && i <= PIECE_JOINT_ROUTES; i++)
+		for (struct span piece = shipped_piece(i); piece.n;) {
+			struct span l = span_next(&piece, '\n');
+			l = span_cut(l, 0, unquoted_at(l, "#"));
+			if (span_eq(span_trim(l, " \t"), line))
+				return true;
+		}
+	return false;
+}
+
 static void
 find_kind(struct undo *u, struct undo_line *l)
 {

@@ -122,16 +122,3 @@ shipped_earlier(struct span line)
 	}
 	return false;
 }
-
-bool
-shipped_laid(struct span line)
-{
-	for (enum shipped_piece i = PIECE_GLOBAL; line.n && i <= PIECE_JOINT_ROUTES; i++)
-		for (struct span piece = shipped_piece(i); piece.n;) {
-			struct span l = span_next(&piece, '\n');
-			l = span_cut(l, 0, unquoted_at(l, "#"));
-			if (span_eq(span_trim(l, " \t"), line))
-				return true;
-		}
-	return false;
-}

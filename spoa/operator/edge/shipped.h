@@ -41,7 +41,6 @@ void shipped_older(struct span line, struct buf *out);
  * shipped_laid() returns true if a piece of this version has the line. Both take the line
  * without indent, comment and double spaces. */
 bool shipped_earlier(struct span line);
-bool shipped_laid(struct span line);
 /* Lines that stanzas before 0.3 lack: LATER_SAID reports who answered an attempt,
  * LATER_CREDENTIAL sets credentials of tollgate.yaml, LATER_SOCKET permits WebSockets, and
  * LATER_CALLER removes headers with the caller's origin. */

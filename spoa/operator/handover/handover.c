@@ -73,6 +73,16 @@ give_shared(const struct config *cfg, bool given)
 		listen_given(&all[i], given);
 }
 
+/* Sets a time limit for each later send and receive. */
+static void
+handover_bound(int socket, unsigned ms)
+{
+	const struct timeval t = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
+
+	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
 static int
 dial_deciding_instance(const struct config *cfg)
 {

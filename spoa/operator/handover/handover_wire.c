@@ -35,15 +35,6 @@ static const struct {
 };
 /* clang-format on */
 
-void
-handover_bound(int socket, unsigned ms)
-{
-	const struct timeval t = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
-
-	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
-	setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
-}
-
 static int
 wire_error(void)
 {

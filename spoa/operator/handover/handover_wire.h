@@ -46,7 +46,5 @@ int handover_send(
  * ERR_TRUNCATED (only a part arrived), ERR_TIMEOUT, ERR_IO or ERR_UNSUPPORTED (another format).
  */
 int handover_receive(int socket, struct handover_msg *m, struct buf *bytes);
-/* Sets a time limit for each later send and receive. */
-void handover_bound(int socket, unsigned ms);
 
 #endif

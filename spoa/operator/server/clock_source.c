@@ -17,40 +17,6 @@
 #include "operator/server/server.h"
 #include "record/journal/times.h"
 
-void
-clock_says(struct buf *out)
-{
-	static const struct {
-		const char *file, *source;
-	} services[] = { { "/run/chrony/chronyd.pid", "chrony" },
-		{ "/run/chronyd.pid", "chrony" }, { "/run/ntpd.pid", "ntpd" },
-		{ "/var/run/ntpd.pid", "ntpd" },
-		{ "/run/systemd/timesync/synchronized", "systemd-timesyncd" } };
-	struct timex t = { .modes = 0 };
-	const char *source = NULL;
-
-	for (size_t i = 0; i < COUNT_OF(services) && !source; i++)
-		if (access(services[i].file, F_OK) == 0)
-			source = services[i].source;
-	json_put_opt(out, "source", source);
-	int state = adjtimex(&t);
-	if (state < 0)
-		json_put_null(out, "synchronized");
-	else
-		json_put_bool(
-			out, "synchronized", state != TIME_ERROR && !(t.status & STA_UNSYNC));
-	/* The kernel's clock source, for example "tsc" or "kvm-clock". */
-	char name[32] = "";
-	FILE *f =
-		fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "re");
-
-	if (f && fscanf(f, "%31[a-z0-9_-]", name) != 1)
-		name[0] = '\0';
-	if (f)
-		fclose(f);
-	json_put_opt(out, "counter", name[0] ? name : NULL);
-}
-
 /* ---- the believed clock ---- */
 
 /* `tollgate status` reports for this time that the clock was set */

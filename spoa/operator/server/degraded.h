@@ -68,9 +68,6 @@ void degraded_say(struct degraded *d, struct buf *out);
 /* Appends tollgate_degraded of each part to /metrics. Any thread. */
 void degraded_metrics(struct degraded *d, struct buf *out);
 
-/* Appends the state of this machine's clock as members of a record: "source", "synchronized"
- * and "counter"; null if unknown. */
-void clock_says(struct buf *out);
 /* The believed clock (base/wall.h). clock_begin() runs before the journal is opened,
  * clock_look() once a second. clock_away() returns true if a step of the clock is not followed
  * yet, with the reason in *why. clock_status() appends lines for `tollgate status`, if there is

@@ -7,14 +7,7 @@
 
 struct server;
 
-/* Logs the state if it has changed. */
-void observing_look(struct server *s);
 /* Logs the state again, because another policy is in force, or the first one. */
 void observing_again(struct server *s);
-
-/* For the admin thread: append a line of /readyz, if hosts are observed, and the value of
- * "observe" in /status. */
-void observing_ready(const struct policy *p, struct buf *out);
-void observing_status(const struct policy *p, struct buf *out);
 
 #endif

@@ -31,8 +31,6 @@ struct sampling {
 
 /* Returns 0 or ERR_NOMEM. The rates exist until sampling_free(). */
 int sampling_start(struct server *s);
-/* Takes a sample if its time has come. Called each second. */
-void sampling_look(struct server *s);
 void sampling_free(struct sampling *g);
 /* Writes what each rule of the policy in force did, since the start and since the policy is in
  * force, and when it last applied. JSON; any thread. */

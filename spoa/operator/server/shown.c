@@ -257,6 +257,39 @@ retention_says(struct keep *keep, struct buf *out)
 
 /* ---- /readyz ---- */
 
+/* Appends a line of /readyz, if hosts are observed. */
+static void
+observing_ready(const struct policy *p, struct buf *out)
+{
+	if (!p->observe.backend)
+		return;
+	buf_str(out, "observe: ");
+	observe_says(p, wall_now_ns(), out);
+	buf_putc(out, '\n');
+}
+
+/* Appends the value of "observe" in /status. */
+static void
+observing_status(const struct policy *p, struct buf *out)
+{
+	static const char *const words[] = { "", "on", "near its end", "over" };
+	const struct observe *o = &p->observe;
+	int64_t days;
+
+	if (!o->backend) {
+		buf_str(out, "null");
+		return;
+	}
+	json_put_form(out, "{'state':%s", words[observe_state(p, wall_now_ns(), &days)]);
+	json_put_time(out, "until", o->until_ns);
+	json_put_str(out, "backend", o->backend);
+	if (o->nhosts)
+		json_put_open(out, "hosts", '[');
+	for (size_t i = 0; i < o->nhosts; i++)
+		json_put_str(out, NULL, o->hosts[i]);
+	buf_str(out, o->nhosts ? "]}" : "}");
+}
+
 bool
 server_ready(struct server *s, struct buf *out)
 {

@@ -60,11 +60,4 @@ enum telemetry_name {
 };
 extern const char *const telemetry_names[NAMES_COUNT];
 
-/* Returns the value of gen_ai.provider.name for the format of a target, or NULL if the format
- * is not that of a model. */
-const char *names_provider(const char *format);
-/* Returns the value of gen_ai.operation.name for an endpoint of that format, or NULL if no
- * model runs there. */
-const char *names_operation(const char *format, const char *endpoint);
-
 #endif

@@ -14,10 +14,6 @@ struct otlp_resource {
 /* Append one attribute. The caller writes "attributes":[ and its end. A text that is empty or
  * not UTF-8 is left out. */
 void otlp_text(struct buf *b, const char *name, struct span value);
-void otlp_int(struct buf *b, const char *name, int64_t value);
-void otlp_double(struct buf *b, const char *name, double value);
-/* Appends an attribute with a list of one text. */
-void otlp_list(struct buf *b, const char *name, struct span value);
 /* Appends "name":"nanoseconds". */
 void otlp_time(struct buf *b, const char *name, int64_t ns);
 /* Appends {"resource":…,"scopeKEY":[{"scope":…,"KEY":[ and its end. */

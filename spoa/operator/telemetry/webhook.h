@@ -17,9 +17,6 @@ struct webhook_also {
 /* Adds a notice's line. */
 void webhook_also(struct webhook_also *a, const char *line);
 
-/* Writes the body: one JSON object, valid whatever the notice contains. */
-void webhook_body(struct buf *out, const struct notice *m, const struct webhook_also *also,
-	const char *node);
 /* Removes markup, mentions and links from a text that a chat will show, in place. */
 void webhook_plain(char *text);
 /* Signs a body with each secret of the file and writes "v1,BASE64 v1,BASE64". Each line of the

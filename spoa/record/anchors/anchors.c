@@ -6,16 +6,29 @@
  * anchor_ways[] begins the attempt, place_over() gets its result, and anchor_recorded()
  * schedules the next turn. File and syslog may block, so they run on a pool of threads
  * ("errands"). The URL, TSA and witness requests are asynchronous on the loop of this
- * thread. */
+ * thread.
+ *
+ * The first section is the client of a witness (C2SP tlog-witness, add-checkpoint). A request names
+ * the size that the witness has seen ("old N"), a proof that the checkpoint continues the log of
+ * that size, and the checkpoint. If the size is wrong, the witness responds with 409 and the size
+ * that it has seen, and the client tries once more with that size. So nothing needs to be stored:
+ * the first request of a start sends "old 0".
+ *
+ * The second section has the time stamps of RFC 3161 over the SHA-256 of a checkpoint's note. A
+ * response is accepted only if its status is "granted" (not "granted with modifications"), and it
+ * has our imprint and our nonce. A certificate that is for time stamping alone and is issued under
+ * the authorities in `ca` must have signed it. The time in it must be close to the local clock. */
 #include "record/anchors/anchors.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <openssl/err.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -27,68 +40,16 @@
 #include "base/fetch/http_client.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/scoped.h"
 #include "base/timer.h"
 #include "base/wall.h"
 #include "base/why.h"
 #include "record/anchors/place.h"
-
-/* ---- file ---- */
-static int
-append_note(int fd, struct span note)
-{
-	struct stat before;
-
-	if (fstat(fd, &before) < 0)
-		return -1;
-	if (!S_ISREG(before.st_mode)) {
-		errno = EINVAL;
-		return -1;
-	}
-	/* The note is appended with one write, so a program that follows the file never sees
-	 * half a note. Only a full disk can cut the write short, and then the half is
-	 * truncated away. */
-	ssize_t n = write(fd, note.p, note.n);
-	if (n == (ssize_t)note.n)
-		return fdatasync(fd);
-	int why = n < 0 ? errno : ENOSPC;
-	if (n > 0 && ftruncate(fd, before.st_size) < 0)
-		why = errno;
-	errno = why;
-	return -1;
-}
-
-/* Appends the note to the file and syncs it. The file is opened again for each note, because
- * other programs may rotate it. Blocks. Returns 0, or ERR_IO with the reason in `why`. */
-static int
-anchor_append(const char *file, struct span note, char why[PLACE_WHY])
-{
-	/* O_NONBLOCK: opening a pipe that has no reader would otherwise block. */
-	SCOPED_FD(fd,
-		open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-			0600));
-	int err = fd < 0 || append_note(fd, note) < 0 ? ERR_IO : 0;
-
-	if (err)
-		snprintf(why, PLACE_WHY, "%s",
-			errno == EINVAL ? "the path is not a regular file" : strerror(errno));
-	return err;
-}
+#include "record/anchors/witness.h"
+#include "record/proof/tiles.h"
 
 /* ---- places ---- */
-
-enum {
-	/* µs between two looks for a checkpoint while the log has none yet */
-	FIRST_US = 1000000,
-	/* µs until the first retry after a failure; doubled with each further failure */
-	RETRY_US = 1000000,
-	/* µs; the longest wait before a retry */
-	MOST_US = 60000000,
-	/* seconds; a longer Retry-After of a place is shortened to this */
-	ASKED_MOST_S = 86400,
-	/* µs; at a stop, a blocked errand is abandoned after this time */
-	STOP_US = 2000000,
-};
 
 #define NO_ANSWER_YET "no reply yet: check the disk and the name resolver"
 
@@ -108,21 +69,35 @@ struct anchors {
 	struct place place[];
 };
 
+/* ---- the turn of a place ---- */
+
+enum {
+	/* µs between two looks for a checkpoint while the log has none yet */
+	FIRST_US = 1000000,
+	/* µs until the first retry after a failure; doubled with each further failure */
+	RETRY_US = 1000000,
+	/* µs; the longest wait before a retry */
+	MOST_US = 60000000,
+	/* seconds; a longer Retry-After of a place is shortened to this */
+	ASKED_MOST_S = 86400,
+	/* µs; at a stop, a blocked errand is abandoned after this time */
+	STOP_US = 2000000,
+};
+
 static const char *const end_words[ANCHOR_ENDS] = { "taken", "refused", "away" };
 
-const char *
+/* The journal's folder and the node's name, both borrowed from the configuration. */
+static const char *
 place_journal(const struct place *p)
 {
 	return p->all->cfg->journal;
 }
 
-const char *
+static const char *
 place_node(const struct place *p)
 {
 	return p->all->cfg->node;
 }
-
-/* ---- turns ---- */
 
 /* Moves the place to the state `next`. Aborts the program if that state cannot follow the
  * current one, for example if one attempt ended twice. */
@@ -157,8 +132,6 @@ next_after(struct place *p)
 
 	next_turn(p, p->wait_us ? p->wait_us : every > gone ? every - gone : 0);
 }
-
-/* ---- results ---- */
 
 /* Stores the result in p->shown. Returns true if the result, or the reason of a refusal,
  * differs from the previous one. */
@@ -250,7 +223,10 @@ record_anchor(
 	p->all->audit.append(p->all->audit.arg, e);
 }
 
-void
+/* Ends the attempt. `answer` is the response for the record, written as text, or in base64 if
+ * `base64` is set; n 0: none. `why` is the reason; it is ignored if the checkpoint was
+ * accepted. */
+__attribute__((format(printf, 5, 6))) static void
 place_over(struct place *p, enum anchor_end end, struct span answer, bool base64,
 	const char *fmt, ...)
 {
@@ -283,9 +259,10 @@ place_over(struct place *p, enum anchor_end end, struct span answer, bool base64
 		next_after(p);
 }
 
-/* ---- requests by HTTP ---- */
-
-void
+/* Sends `body` by POST to the address of the place with `suffix` appended. `answer_bytes`
+ * bounds the response. `cb` gets the response, unless the request cannot even begin: then
+ * place_over() is called. */
+static void
 place_post(struct place *p, const char *suffix, const char *type, struct span body,
 	size_t answer_bytes, http_cb *cb)
 {
@@ -313,7 +290,9 @@ place_post(struct place *p, const char *suffix, const char *type, struct span bo
 		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false, "out of memory");
 }
 
-bool
+/* If the request got no response, calls place_over() and returns true. Every callback of
+ * place_post() calls it first. */
+static bool
 place_unanswered(struct place *p, const struct http_answer *a)
 {
 	p->call = NULL;
@@ -339,7 +318,10 @@ asked_wait_s(const struct http_answer *a)
 	return s < ASKED_MOST_S ? s : ASKED_MOST_S;
 }
 
-void
+/* Ends the attempt for a response whose status is not the success status. The statuses 429
+ * and 5xx count as no response, and Retry-After is respected. Other statuses end the attempt
+ * with `other`. */
+static void
 place_failed(struct place *p, const struct http_answer *a, enum anchor_end other)
 {
 	bool throttles = a->status == 429;
@@ -357,6 +339,504 @@ place_failed(struct place *p, const struct http_answer *a, enum anchor_end other
 		place_over(p, throttles || a->status >= 500 ? ANCHOR_AWAY : other, status,
 			false, "the place returned status %d", a->status);
 }
+
+/* ---- witnesses ---- */
+
+static const struct span nothing = { NULL, 0 };
+
+/* ---- keys and cosignatures ---- */
+
+int
+witness_keys(const char *file, struct pubkey *out, size_t max, struct buf *why)
+{
+	size_t n = 0;
+
+	SCOPED_BUF(text, 64 << 10);
+	int pem = pubkeys_load(file, out, max, why);
+	if (pem == ERR_SYNTAX && buf_file(&text, file))
+		for (struct span rest = buf_view(&text), name; rest.n && n < max;) {
+			enum note_type type;
+			n += note_vkey_parse(span_next(&rest, '\n'), &type, &name, &out[n]) ==
+				     0 &&
+			     type == NOTE_COSIGNATURE;
+		}
+	if (n)
+		buf_clear(why);
+	return n ? (int)n : pem;
+}
+
+struct span
+witness_cosignature(struct span note, struct span answer, const struct pubkey *keys,
+	size_t nkeys, uint64_t *time)
+{
+	struct span found = nothing, rest = answer;
+	struct note_signature one;
+	struct checkpoint c;
+	const char *why;
+
+	SCOPED_BUF(whole, NOTE_MAX);
+	buf_span(&whole, note);
+	buf_span(&whole, answer);
+	bool read = !buf_failed(&whole) && checkpoint_parse(buf_view(&whole), &c, &why) == 0;
+	while (read && !found.n && note_signature_next(&rest, &one) > 0)
+		for (size_t i = 0; i < nkeys && !found.n; i++)
+			if ((*time = checkpoint_cosigned(&c, one.name, &keys[i])))
+				found = one.line;
+	return found;
+}
+
+/* ---- requests ---- */
+
+static void ask_submit(struct place *p, uint64_t old);
+
+static void
+submit_refused(struct place *p, const char *why)
+{
+	place_over(p, ANCHOR_REFUSED, nothing, false, "%s", why);
+}
+
+/* Status 200: the response must have a cosignature that verifies. */
+static void
+take_cosignature(struct place *p, struct span answer)
+{
+	struct pubkey keys[SIGNKEYS_MAX];
+	uint64_t time = 0;
+
+	SCOPED_BUF(why, PLACE_WHY);
+	int n = witness_keys(p->at->key, keys, SIGNKEYS_MAX, &why);
+	struct span line =
+		n > 0 ? witness_cosignature(buf_view(&p->note), answer, keys, (size_t)n, &time)
+		      : nothing;
+	if (n <= 0)
+		place_over(p, ANCHOR_AWAY, nothing, false, "%.*s", SPAN_ARG(buf_view(&why)));
+	else if (!line.n)
+		submit_refused(p, "the response has no cosignature that verifies with the key "
+				  "of the witness");
+	else
+		place_over(p, ANCHOR_TAKEN, line, false, " ");
+	if (line.n)
+		p->witness.old = p->checkpoint.size;
+}
+
+/* Status 409: the witness has seen another size than the request stated. */
+static void
+resolve_conflict(struct place *p, const struct http_answer *a)
+{
+	struct span text = a->body, type = http_answer_field(a, "content-type");
+	uint64_t seen, size = p->checkpoint.size;
+
+	if (text.n && text.p[text.n - 1] == '\n')
+		text.n--;
+	if (!span_is(type, "text/x.tlog.size") || span_u64(text, &seen) < 0)
+		place_over(p, ANCHOR_REFUSED, nothing, false,
+			"the witness returned status 409 without a size");
+	else if (seen > size)
+		place_over(p, ANCHOR_REFUSED, nothing, false,
+			"the witness has seen %" PRIu64
+			" records of this log, which has %" PRIu64
+			" now: its end was cut off, an old copy was restored, or another log "
+			"uses this origin",
+			seen, size);
+	else if (seen == size && seen == p->witness.old)
+		place_over(p, ANCHOR_REFUSED, nothing, false,
+			"the witness has seen another log with this origin and size: the "
+			"journal was forked, or two daemons use one origin");
+	else if (p->witness.again || seen == p->witness.old)
+		place_over(p, ANCHOR_AWAY, nothing, false,
+			"the size that the witness reports keeps changing: check whether two "
+			"daemons use one origin");
+	else {
+		p->witness.again = true;
+		ask_submit(p, seen);
+	}
+}
+
+static void
+on_submit_answer(void *arg, const struct http_answer *a)
+{
+	struct place *p = TAGGED(place, arg);
+
+	if (place_unanswered(p, a))
+		return;
+	switch (a->status) {
+	case 200: take_cosignature(p, a->body); break;
+	case 409: resolve_conflict(p, a); break;
+	case 400:
+		submit_refused(p, "the witness reports that the request is malformed (400)");
+		break;
+	case 403:
+		submit_refused(
+			p, "the witness has no key that verifies this log's signature (403): "
+			   "after a rotation, add the new public key at the witness");
+		break;
+	case 404:
+		submit_refused(p, "the witness does not know the origin of this log (404): add "
+				  "the log at the witness");
+		break;
+	case 422:
+		submit_refused(p, "this log does not continue the log that the witness has "
+				  "seen (422): the journal was forked or restored from an old "
+				  "copy, or two daemons use one origin");
+		break;
+	default: place_failed(p, a, ANCHOR_AWAY);
+	}
+}
+
+/* Checks that the files of the tree match the checkpoint. A proof from damaged files would
+ * look like a fork to the witness, which would report one. */
+static bool
+proof_matches_checkpoint(const struct place *p, const struct merkle_source *s, uint64_t old,
+	const struct merkle_hash *proof, size_t n)
+{
+	struct merkle_range range;
+	struct merkle_hash root;
+
+	if (merkle_range_at(s, old, &range))
+		return false;
+	merkle_root(&range, &root);
+	return merkle_consistent(old, &root, p->checkpoint.size, &p->checkpoint.root, proof, n);
+}
+
+/* Appends the consistency proof from `old` records to the checkpoint, a hash in base64 on
+ * each line. Returns 0, or an error with the reason in *why. */
+static int
+put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
+{
+	struct merkle_hash proof[MERKLE_PROOF_MAX];
+	struct tiles t;
+	size_t n = 0;
+
+	if (old == 0 || old == p->checkpoint.size)
+		return 0;
+	int err = tiles_open(&t, place_journal(p), place_node(p), false, why);
+	if (err)
+		return err;
+	if (t.n < p->checkpoint.size) {
+		err = why_err(why, ERR_NOTFOUND,
+			"the files of the tree do not reach the checkpoint yet: the next turn "
+			"tries again");
+	} else {
+		struct merkle_source s = tiles_source(&t);
+		err = merkle_consistency(&s, old, p->checkpoint.size, proof, &n);
+		if (err || n > WITNESS_PROOF_MAX) {
+			buf_str(why, "the files of the tree cannot be read for a proof");
+		} else if (!proof_matches_checkpoint(p, &s, old, proof, n)) {
+			err = why_err(why, ERR_AUTH,
+				"the files of the tree do not match the checkpoint: restart "
+				"the daemon, which rebuilds them");
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		base64_put(body, proof[i].b, MERKLE_BYTES);
+		buf_putc(body, '\n');
+	}
+	tiles_close(&t);
+	return err;
+}
+
+/* Sends the checkpoint with `old`, the number of records that the witness is believed to have
+ * seen. */
+static void
+ask_submit(struct place *p, uint64_t old)
+{
+	/* The witness has seen more records than the checkpoint has. "old 0" makes the
+	 * witness report its size. */
+	p->witness.old = old = old > p->checkpoint.size ? 0 : old;
+	SCOPED_BUF(body, 0);
+	SCOPED_BUF(why, PLACE_WHY);
+	buf_printf(&body, "old %" PRIu64 "\n", old);
+	int err = put_proof(p, old, &body, &why);
+	buf_putc(&body, '\n');
+	buf_span(&body, buf_view(&p->note));
+	if (err)
+		place_over(p, ANCHOR_AWAY, nothing, false,
+			"there is no proof from record %" PRIu64 ": %.*s", old,
+			SPAN_ARG(buf_view(&why)));
+	else
+		place_post(p, "/add-checkpoint", "text/plain; charset=utf-8", buf_view(&body),
+			CAP_ANCHOR_ANSWER, on_submit_answer);
+}
+
+static void
+place_take_witness(struct place *p)
+{
+	ask_submit(p, p->witness.old);
+}
+
+/* ---- time stamps ---- */
+
+#if OPENSSL_VERSION_NUMBER <                                                                   \
+	0x30400000L /* OpenSSL 3.4 renamed the function, which takes over the store */
+#define TS_VERIFY_CTX_set0_store TS_VERIFY_CTX_set_store
+#endif
+
+TS_REQ *
+tsa_query(struct span note)
+{
+	unsigned char nonce[8], hash[SHA256_BYTES];
+	TS_REQ *q = TS_REQ_new();
+	TS_MSG_IMPRINT *imprint = TS_MSG_IMPRINT_new();
+	X509_ALGOR *algo = X509_ALGOR_new();
+	BIGNUM *bn = NULL;
+	ASN1_INTEGER *number = NULL;
+
+	sha256(note, hash);
+	random_bytes(nonce, sizeof(nonce));
+	nonce[0] = (unsigned char)((nonce[0] & 0x7f) |
+				   0x40); /* the nonce always has the same length */
+	bool ok = q && imprint && algo && (bn = BN_bin2bn(nonce, sizeof(nonce), NULL)) &&
+		  (number = BN_to_ASN1_INTEGER(bn, NULL)) &&
+		  X509_ALGOR_set0(algo, OBJ_nid2obj(NID_sha256), V_ASN1_NULL, NULL) &&
+		  TS_MSG_IMPRINT_set_algo(imprint, algo) &&
+		  TS_MSG_IMPRINT_set_msg(imprint, hash, SHA256_BYTES) &&
+		  TS_REQ_set_version(q, 1) && TS_REQ_set_msg_imprint(q, imprint) &&
+		  TS_REQ_set_nonce(q, number) && TS_REQ_set_cert_req(q, 1);
+	ASN1_INTEGER_free(number);
+	BN_free(bn);
+	X509_ALGOR_free(algo);
+	TS_MSG_IMPRINT_free(imprint);
+	if (ok)
+		return q;
+	TS_REQ_free(q);
+	return NULL;
+}
+
+/* Appends the status of a refused request, and at most 100 characters of the authority's
+ * text, with "?" for bytes that are not printable ASCII. */
+static void
+put_tsa_status(TS_STATUS_INFO *info, struct buf *why)
+{
+	const STACK_OF(ASN1_UTF8STRING) *texts = TS_STATUS_INFO_get0_text(info);
+
+	buf_printf(why, "the status of the response is %ld, not granted",
+		ASN1_INTEGER_get(TS_STATUS_INFO_get0_status(info)));
+	const ASN1_STRING *first = texts && sk_ASN1_UTF8STRING_num(texts)
+					   ? sk_ASN1_UTF8STRING_value(texts, 0)
+					   : NULL;
+	if (!first)
+		return;
+	buf_str(why, ": ");
+	for (int i = 0; i < ASN1_STRING_length(first) && i < 100; i++) {
+		char c = (char)ASN1_STRING_get0_data(first)[i];
+		buf_putc(why, c >= ' ' && c <= '~' ? c : '?');
+	}
+}
+
+/* Appends OpenSSL's last error. */
+static void
+put_openssl_error(struct buf *why)
+{
+	unsigned long e = ERR_peek_last_error();
+	const char *reason = e ? ERR_reason_error_string(e) : NULL, *data = NULL;
+	int flags = 0;
+
+	ERR_peek_last_error_data(&data, &flags);
+	buf_printf(why, "the time stamp does not verify: %s", reason ? reason : "?");
+	if (data && *data && flags & ERR_TXT_STRING)
+		buf_printf(why, " (%.160s)", data);
+}
+
+/* Verifies the token as `v` requires. Frees `v`, which may be NULL (out of memory: false). */
+static bool
+token_holds(TS_VERIFY_CTX *v, int flags, TS_RESP *r, X509_STORE *store)
+{
+	if (!v)
+		return false;
+	TS_VERIFY_CTX_add_flags(v, flags);
+	X509_STORE_up_ref(store);
+	TS_VERIFY_CTX_set0_store(v, store); /* `v` owns this reference */
+	bool ok = TS_RESP_verify_response(v, r) == 1;
+	TS_VERIFY_CTX_free(v);
+	return ok;
+}
+
+int64_t tsa_off_s = 3600;
+
+/* A time stamp is evidence of a time. If the authority's clock or the local clock is far off,
+ * the stamp is rejected, because it would be evidence of a wrong time. */
+static bool
+time_fits(TS_RESP *r, struct buf *why)
+{
+	struct tm then;
+
+	if (ASN1_TIME_to_tm(TS_TST_INFO_get_time(TS_RESP_get_tst_info(r)), &then) != 1) {
+		buf_str(why, "the time in the time stamp cannot be read");
+		return false;
+	}
+	int64_t off = (int64_t)timegm(&then) - clock_wall_ns() / 1000000000;
+	if (off <= tsa_off_s && off >= -tsa_off_s)
+		return true;
+	/* Only whole hours are named: each new reason becomes a record, and this text must
+	 * not change at each attempt. */
+	buf_printf(why,
+		"the time of the stamp is %" PRId64
+		" hours %s the local clock: correct the clock that is wrong",
+		(off < 0 ? -off : off) / 3600, off < 0 ? "before" : "after");
+	return false;
+}
+
+int
+tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why)
+{
+	const unsigned char *at = (const unsigned char *)response.p;
+	int err = ERR_AUTH;
+
+	ERR_clear_error();
+	X509_STORE *store = X509_STORE_new();
+	TS_RESP *r = response.n && response.n <= CAP_ANCHOR_ANSWER
+			     ? d2i_TS_RESP(NULL, &at, (long)response.n)
+			     : NULL;
+	if (!r || at != (const unsigned char *)response.p + response.n)
+		buf_str(why, "the response is not a time stamp response of RFC 3161");
+	else if (ASN1_INTEGER_get(TS_STATUS_INFO_get0_status(TS_RESP_get_status_info(r))) !=
+		 TS_STATUS_GRANTED)
+		put_tsa_status(TS_RESP_get_status_info(r), why);
+	else if (!store || !X509_STORE_load_file(store, ca))
+		buf_printf(why, "%s: the certificates cannot be read", ca);
+	else if (!token_holds(TS_REQ_to_TS_VERIFY_CTX(query, NULL),
+			 TS_VFY_VERSION | TS_VFY_IMPRINT | TS_VFY_NONCE | TS_VFY_SIGNATURE, r,
+			 store))
+		put_openssl_error(why);
+	else if (time_fits(r, why))
+		err = 0;
+	TS_RESP_free(r);
+	X509_STORE_free(store);
+	ERR_clear_error();
+	return err;
+}
+
+static bool
+is_over_hash(TS_TST_INFO *tst, const unsigned char hash[SHA256_BYTES])
+{
+	TS_MSG_IMPRINT *imprint = TS_TST_INFO_get_msg_imprint(tst);
+	const ASN1_OCTET_STRING *got = TS_MSG_IMPRINT_get_msg(imprint);
+	const ASN1_OBJECT *algo = NULL;
+
+	X509_ALGOR_get0(&algo, NULL, NULL, TS_MSG_IMPRINT_get_algo(imprint));
+	return OBJ_obj2nid(algo) == NID_sha256 && ASN1_STRING_length(got) == SHA256_BYTES &&
+	       memcmp(ASN1_STRING_get0_data(got), hash, SHA256_BYTES) == 0;
+}
+
+/* Verifies with certificates that were valid at the time of the stamp. */
+static bool
+signed_then(TS_RESP *r, TS_TST_INFO *tst, X509_STORE *store)
+{
+	struct tm then;
+
+	if (ASN1_TIME_to_tm(TS_TST_INFO_get_time(tst), &then) != 1)
+		return false;
+	X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), timegm(&then));
+	return token_holds(TS_VERIFY_CTX_new(), TS_VFY_VERSION | TS_VFY_SIGNATURE, r, store);
+}
+
+int
+tsa_token_check(struct span response, const unsigned char hash[SHA256_BYTES], const char *ca,
+	struct buf *why)
+{
+	const unsigned char *at = (const unsigned char *)response.p;
+	int err = ERR_AUTH;
+
+	ERR_clear_error();
+	X509_STORE *store = ca ? X509_STORE_new() : NULL;
+	TS_RESP *r = d2i_TS_RESP(NULL, &at, (long)response.n);
+	TS_TST_INFO *tst = r ? TS_RESP_get_tst_info(r) : NULL;
+	if (!tst)
+		buf_str(why, "the file is not a time stamp of RFC 3161");
+	else if (!is_over_hash(tst, hash))
+		buf_str(why, "the time stamp is for other data than this checkpoint");
+	else if (!ca)
+		err = 0;
+	else if (!store || !X509_STORE_load_file(store, ca))
+		buf_printf(why, "%s: the certificates cannot be read", ca);
+	else if (signed_then(r, tst, store))
+		err = 0;
+	else
+		put_openssl_error(why);
+	TS_RESP_free(r);
+	X509_STORE_free(store);
+	ERR_clear_error();
+	return err;
+}
+
+static void
+on_token(void *arg, const struct http_answer *a)
+{
+	struct place *p = TAGGED(place, arg);
+
+	if (place_unanswered(p, a))
+		return;
+	if (a->status != 200) {
+		place_failed(p, a, ANCHOR_REFUSED);
+		return;
+	}
+	SCOPED_BUF(why, PLACE_WHY);
+	bool ok = tsa_verify(p->query, a->body, p->at->ca, &why) == 0;
+	/* A response that does not verify is recorded, too: it is evidence. */
+	place_over(p, ok ? ANCHOR_TAKEN : ANCHOR_REFUSED, a->body, true, "%.*s",
+		SPAN_ARG(buf_view(&why)));
+}
+
+/* Begin an attempt to send p->note to a time stamp authority (RFC 3161) or a witness. Each
+ * attempt ends with exactly one place_over(), during the call or later. */
+static void
+place_take_tsa(struct place *p)
+{
+	unsigned char *der = NULL;
+
+	TS_REQ_free(p->query);
+	p->query = tsa_query(buf_view(&p->note));
+	int n = p->query ? i2d_TS_REQ(p->query, &der) : 0;
+	if (n <= 0)
+		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false, "out of memory");
+	else
+		place_post(p, "", "application/timestamp-query",
+			span_of((const char *)der, (size_t)n), CAP_ANCHOR_ANSWER, on_token);
+	OPENSSL_free(der);
+}
+
+/* ---- file ---- */
+static int
+append_note(int fd, struct span note)
+{
+	struct stat before;
+
+	if (fstat(fd, &before) < 0)
+		return -1;
+	if (!S_ISREG(before.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	/* The note is appended with one write, so a program that follows the file never sees
+	 * half a note. Only a full disk can cut the write short, and then the half is
+	 * truncated away. */
+	ssize_t n = write(fd, note.p, note.n);
+	if (n == (ssize_t)note.n)
+		return fdatasync(fd);
+	int why = n < 0 ? errno : ENOSPC;
+	if (n > 0 && ftruncate(fd, before.st_size) < 0)
+		why = errno;
+	errno = why;
+	return -1;
+}
+
+/* Appends the note to the file and syncs it. The file is opened again for each note, because
+ * other programs may rotate it. Blocks. Returns 0, or ERR_IO with the reason in `why`. */
+static int
+anchor_append(const char *file, struct span note, char why[PLACE_WHY])
+{
+	/* O_NONBLOCK: opening a pipe that has no reader would otherwise block. */
+	SCOPED_FD(fd,
+		open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			0600));
+	int err = fd < 0 || append_note(fd, note) < 0 ? ERR_IO : 0;
+
+	if (err)
+		snprintf(why, PLACE_WHY, "%s",
+			errno == EINVAL ? "the path is not a regular file" : strerror(errno));
+	return err;
+}
+
+/* ---- requests by HTTP ---- */
 
 static void
 on_posted(void *arg, const struct http_answer *a)

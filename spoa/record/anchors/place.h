@@ -71,32 +71,6 @@ struct place {
 	} shown;
 };
 
-/* Begin an attempt to send p->note to a time stamp authority (RFC 3161) or a witness. Each
- * attempt ends with exactly one place_over(), during the call or later. */
-void place_take_tsa(struct place *p);
-void place_take_witness(struct place *p);
-
-/* Ends the attempt. `answer` is the response for the record, written as text, or in base64 if
- * `base64` is set; n 0: none. `why` is the reason; it is ignored if the checkpoint was
- * accepted. */
-void place_over(struct place *p, enum anchor_end end, struct span answer, bool base64,
-	const char *why, ...) __attribute__((format(printf, 5, 6)));
-/* Sends `body` by POST to the address of the place with `suffix` appended. `answer_bytes`
- * bounds the response. `cb` gets the response, unless the request cannot even begin: then
- * place_over() is called. */
-void place_post(struct place *p, const char *suffix, const char *type, struct span body,
-	size_t answer_bytes, http_cb *cb);
-/* If the request got no response, calls place_over() and returns true. Every callback of
- * place_post() calls it first. */
-bool place_unanswered(struct place *p, const struct http_answer *a);
-/* Ends the attempt for a response whose status is not the success status. The statuses 429
- * and 5xx count as no response, and Retry-After is respected. Other statuses end the attempt
- * with `other`. */
-void place_failed(struct place *p, const struct http_answer *a, enum anchor_end other);
-/* The journal's folder and the node's name, both borrowed from the configuration. */
-const char *place_journal(const struct place *p);
-const char *place_node(const struct place *p);
-
 /* Checks a time stamp response (RFC 3161). It must be granted without modifications, be for
  * exactly this query, verify with the certificates in the file `ca`, and its time must be
  * within tsa_off_s of the local clock. Returns 0, or ERR_AUTH with the reason in *why. */

@@ -347,6 +347,7 @@ archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 	stop_at("archive-manifest");
 	return err ? err : keep_mark(k, m->segment, why);
 }
+
 /* ---- segments ---- */
 
 /* Returns true if the compressed form exists and matches its manifest in size. */
@@ -577,6 +578,46 @@ gather_due(struct keep *k, const struct journal_list *l, size_t from, size_t clo
 		n++;
 	}
 	return n;
+}
+
+enum trim_due
+trim_due(const struct trim_rules *r, const struct manifest *m, uint64_t bytes)
+{
+	int64_t end_ns;
+
+	if (clock_parse(m->end, strlen(m->end), &end_ns))
+		return TRIM_NOT;
+	int64_t age_s = r->now_s - end_ns / 1000000000;
+	if (r->age_s && age_s > 0 && (uint64_t)age_s > r->age_s)
+		return TRIM_AGE;
+	if (!r->size || bytes <= r->size)
+		return TRIM_NOT;
+	return age_s > SIX_MONTHS_S || r->below_six_months ? TRIM_SIZE : TRIM_TOO_YOUNG;
+}
+
+/* Appends the members of a trim record that names these segments. A trim record has the hash of
+ * the last record of each segment. `audit verify` accepts a chain that begins after such a segment
+ * if its first `prev` is that hash (record/journal/verify.c). `archive` may be NULL. */
+static void
+trim_fields(struct buf *out, const struct manifest *m, size_t n, enum trim_due why,
+	const char *archive)
+{
+	char hex[2 * CHAIN_HASH_BYTES + 1];
+
+	json_put_form(out, "'type':'trim','first':%u,'last':%u,'why':%s", m[0].first,
+		m[n - 1].last, why == TRIM_AGE ? "age" : "size");
+	json_put_opt(out, "archive", archive);
+	json_put_form(out, "'begin':%s,'end':%s,'segments':[", m[0].begin, m[n - 1].end);
+	for (size_t i = 0; i < n; i++) {
+		chain_hex(m[i].head, hex);
+		json_put_form(out, "{'segment':%s,'first':%u,'last':%u,'head':%s", m[i].segment,
+			m[i].first, m[i].last, hex);
+		chain_hex(m[i].sha256, hex);
+		json_put_form(out, "'bytes':%u,'sha256':%s", m[i].bytes, hex);
+		chain_hex(m[i].packed_sha256, hex);
+		json_put_form(out, "'packed_sha256':%s}", hex);
+	}
+	json_put_close(out, ']');
 }
 
 /* Trims segments: records what is removed, then removes it. */

@@ -1,5 +1,4 @@
-/* Decides which closed segments are trimmed, and writes the record that is appended before
- * they are removed. */
+/* Decides which closed segments are trimmed. keep.c appends a record before they are removed. */
 #ifndef RECORD_ARCHIVE_TRIM_H
 #define RECORD_ARCHIVE_TRIM_H
 
@@ -24,8 +23,5 @@ enum trim_due {
 
 /* Decides about the oldest segment if all segments together have `bytes` bytes. */
 enum trim_due trim_due(const struct trim_rules *r, const struct manifest *m, uint64_t bytes);
-/* Appends the members of a trim record that names these segments. `archive` may be NULL. */
-void trim_fields(struct buf *out, const struct manifest *m, size_t n, enum trim_due why,
-	const char *archive);
 
 #endif

@@ -42,7 +42,7 @@ struct verify_options {
 	void *arg;
 };
 
-/* Writes the text by which a trim record (record/archive/trim.c) names the record before
+/* Writes the text by which a trim record (record/archive/keep.c) names the record before
  * `first`, whose hash is `prev`. */
 #define VERIFY_TRIM_BYTES 128
 void verify_trim_text(uint64_t first, const unsigned char prev[CHAIN_HASH_BYTES],

@@ -157,6 +157,8 @@ context_touches(struct span t, size_t start, size_t end)
 	       (letter_before(t, end) && letter_at(t, end));
 }
 
+enum { WORK_BLOCK = 40 }; /* units of effort for each block of a window (base/effort.h) */
+
 /* Returns the distance from the candidate to the nearest word of the list in the window `t`, or
  * SIZE_MAX if there is none within `bytes`. `ahead`: the window follows the candidate. */
 static size_t
@@ -165,6 +167,7 @@ nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 	size_t blocks = w->n ? (t.n + BLOCK - 1) / BLOCK : 0;
 	bool plain = set_begins_alnum(w->first);
 
+	effort_add(blocks * WORK_BLOCK);
 	for (size_t n = 0; n < blocks; n++) {
 		size_t from = (ahead ? n : blocks - 1 - n) * BLOCK;
 		struct word_starts x = word_starts(t, from);

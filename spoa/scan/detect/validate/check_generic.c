@@ -119,6 +119,27 @@ is_key_name_char(char c)
 	return is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
 }
 
+/* Returns the length of the quotation mark, bracket, arrow or other sign of UTF-8 at `at`, or 0
+ * if there is none: U+00A0 to U+00BF, U+2000 to U+2BFF, U+3000 to U+303F, and the full-width
+ * forms of ASCII's signs. */
+static size_t
+foreign_sign_at(struct span t, size_t at)
+{
+	unsigned char c = (unsigned char)t.p[at];
+	unsigned char next = at + 1 < t.n ? (unsigned char)t.p[at + 1] : 0;
+	unsigned char last = at + 2 < t.n ? (unsigned char)t.p[at + 2] : 0;
+
+	if (next < 0x80)
+		return 0;
+	if (c == 0xC2)
+		return 2;
+	if (last < 0x80)
+		return 0;
+	if ((c == 0xE2 && next < 0xB0) || (c == 0xE3 && next == 0x80))
+		return 3;
+	return c == 0xEF && next == 0xBC && (last < 0x90 || (last > 0x99 && last < 0xA1)) ? 3 : 0;
+}
+
 /* Returns the key's name: the identifier around the beginning of the match. */
 static struct span
 key_name(const struct candidate *c)
@@ -131,6 +152,13 @@ key_name(const struct candidate *c)
 
 	from = span_back(c->text, from, from > 64 ? from - 64 : 0, is_key_name_char);
 	to = span_past(span_cut(c->text, 0, c->start), to, is_key_name_char);
+	for (size_t i = from, n; i < to; i += n ? n : 1) {
+		n = is_high(c->text.p[i]) ? foreign_sign_at(c->text, i) : 0;
+		if (n && i >= c->match)
+			to = i;
+		else if (n)
+			from = i + n;
+	}
 	/* "API key" as people write it */
 	if (to + 4 <= c->start && c->text.p[to] == ' ' &&
 		span_ieq(span_of(c->text.p + to + 1, 3), SPAN_LIT("key")))
@@ -140,11 +168,12 @@ key_name(const struct candidate *c)
 	while (to > from + PARTICLE &&
 		SPAN_AMONG(span_cut(c->text, from, to), particles, span_ends))
 		to -= PARTICLE;
-	/* "signing key" too */
+	/* "signing key" and "secret key" too */
 	struct span one = span_cut(c->text, from, to);
 	if (from > 1 && c->text.p[from - 1] == ' ' && span_ieq(one, SPAN_LIT("key"))) {
 		size_t word = span_back(c->text, from - 1, from > 24 ? from - 24 : 0, is_alpha);
-		if (in_list(&qualifies, span_cut(c->text, word, from - 1)))
+		struct span before = span_cut(c->text, word, from - 1);
+		if (in_list(&qualifies, before) || in_list(&secrets, before))
 			from = word;
 	}
 	effort_add(32 + to - from);
@@ -179,6 +208,16 @@ ends_in_list(const struct word_list *l, struct span w)
 	return w.n && span_among(span_cut(w, 1, w.n), l->v, l->n, span_iends);
 }
 
+/* Returns the first word of an option's value without the option's letter, as in -Dapi-key=…
+ * and -PapiKey=…, or an empty span. `before`: the name before the word. */
+static struct span
+without_option(struct span before, struct span word)
+{
+	bool option = span_is(before, "-") && is_one_of(word.p[0], "DP");
+
+	return option ? span_cut(word, 1, word.n) : SPAN_LIT("");
+}
+
 enum key_kind { KEY_NO, KEY_WEAK, KEY_SECRET, KEY_PASSWORD };
 
 /* Returns the kind of secret that the key's name promises. "key" alone is weak, because any
@@ -203,7 +242,8 @@ key_kind_of(struct span name)
 			kind = kind > KEY_SECRET ? kind : KEY_SECRET;
 		else if (span_ieq(w, SPAN_LIT("key")) || span_ieq(w, SPAN_LIT("keys")))
 			key = true, key_last |= last;
-		else if (key && in_list(&qualifies, w) && kind < KEY_SECRET)
+		else if (key && kind < KEY_SECRET &&
+			 (in_list(&qualifies, w) || in_list(&qualifies, without_option(name, w))))
 			kind = KEY_SECRET;
 	}
 	return kind == KEY_NO && key_last ? KEY_WEAK : kind;
@@ -373,18 +413,38 @@ is_no_secret(const struct candidate *c, const struct value *v, bool thrown)
 	       (!thrown && value_is_code(c, v));
 }
 
+/* Returns true if letters of one case and digits alternate as they do in random values only. For
+ * hexadecimal digits that suffices. Names of programs have one or two numbers inside, as in
+ * scryptsalsa208sha256, and pairs of letters that are far from chance. */
+static bool
+alternates(struct span s, struct mix m, float entropy)
+{
+	enum { LEAST = 20, CHANGES = 4, OF_EACH = 3, NAME = -8 };
+	size_t changes = 0;
+
+	if (m.other || m.foreign || (m.lower && m.upper) || m.digit < OF_EACH ||
+		m.lower + m.upper < OF_EACH || (s.n >= LEAST && entropy < 3.0f))
+		return false;
+	effort_add(s.n);
+	for (size_t i = 1; i < s.n; i++)
+		changes += is_digit(s.p[i]) != is_digit(s.p[i - 1]);
+	return changes >= CHANGES &&
+	       (span_all(s, is_hex) || (s.n >= LEAST && value_chance(s) >= NAME));
+}
+
 /* Returns true if the value was drawn by chance and is long enough to show that. It then is no
  * word, name or path, even if it lacks some classes of characters. Signs also join names, so a
  * value with signs needs more evidence. */
 static bool
 is_drawn_by_chance(struct span s, struct mix m, float bits)
 {
-	enum { LEAST = 15, SURE = 4, SIGNS = 14, SIGNS_IN_MIXED = 9 };
+	enum { LEAST = 15, SURE = 4, SIGNS = 14, SIGNS_IN_MIXED = 6 };
 	bool mixed = m.digit > 1 && m.upper > 1 && m.lower > 1;
 	float sure = !m.other ? SURE : mixed ? SIGNS_IN_MIXED : SIGNS;
 
 	return s.n >= LEAST && bits >= 2.4f && m.foreign == 0 &&
-	       span_is_alnum(s, "_-+/=.!@#%^&*?") && value_chance(s) >= sure;
+	       span_is_alnum(s, "_-+/=.!@#%^&*?") &&
+	       (value_chance(s) >= sure || alternates(s, m, bits));
 }
 
 /* Returns true if the key may belong to the value. In set("token", "…") and setToken("…"), the
@@ -411,6 +471,8 @@ key_says_more(struct span name)
 	for (struct span w; (w = last_word(&name)).n;) {
 		session |= span_ieq(w, SPAN_LIT("session"));
 		secret |= span_ieq(w, SPAN_LIT("secret")) || in_list(&passwords, w) ||
+			  (span_some(w, is_high) &&
+				  (in_list(&secrets, w) || ends_in_list(&secret_ends, w))) ||
 			  span_ieq(w, SPAN_LIT("apikey")) || span_ieq(w, SPAN_LIT("accesskey"));
 		bool token = span_ieq(w, SPAN_LIT("token"));
 		word |= token || span_ieq(w, SPAN_LIT("key"));
@@ -587,19 +649,32 @@ is_argument_char(char c)
 	return !is_space(c);
 }
 
-/* Returns true if the name is in the argument of a verb: "redis-cli SET api_key …", "set-header
- * X-Token …", "npm config set //registry/:token …". */
+/* Returns true if the name is in the first or second argument of a verb: "redis-cli SET api_key
+ * …", "dict set cfg api_key …", "set-header X-Token …", "npm config set //registry/:token …". */
 static bool
 is_set_by_command(struct span text, size_t at)
 {
 	static const char *const verbs[] = { "set", "put", "set-header", "add-header" };
-	enum { VERB = 16, ARGUMENT = 64 };
+	enum { VERB = 16, ARGUMENT = 64, ARGUMENTS = 2 };
 
 	at = span_back(text, at, at > ARGUMENT ? at - ARGUMENT : 0, is_argument_char);
-	if (at < 2 || text.p[at - 1] != ' ')
-		return false;
-	size_t from = span_back(text, at - 1, at > VERB ? at - VERB : 0, is_argument_char);
-	return SPAN_AMONG(span_cut(text, from, at - 1), verbs, span_ieq);
+	for (int i = 0; i < ARGUMENTS; i++) {
+		if (at < 2 || text.p[at - 1] != ' ')
+			return false;
+		size_t from = span_back(text, at - 1, at > VERB ? at - VERB : 0, is_argument_char);
+		if (SPAN_AMONG(span_cut(text, from, at - 1), verbs, span_ieq))
+			return true;
+		at = from;
+	}
+	return false;
+}
+
+/* Returns true if the name and the value are one literal: line="api_key …". */
+static bool
+is_quoted_pair(struct span text, size_t from, size_t end)
+{
+	return from && end < text.n && is_quote(text.p[from - 1]) &&
+	       text.p[end] == text.p[from - 1];
 }
 
 /* Returns true if the name is the first cell of a table's row: "| name | value |". */
@@ -633,8 +708,11 @@ is_id_in_prose(struct span text, struct span name, struct span value)
 			      (is_upper(name.p[i]) && is_lower(name.p[i - 1]));
 	struct span word = word_in_front(text, from),
 		    both = span_cut(text, word.n ? (size_t)(word.p - text.p) : from, from + name.n);
-	bool said = between.n == 1 && key_says_more(both) && has_article(text, both);
-	bool given = is_set_by_command(text, from) || said, cell = is_first_cell(text, from, between);
+	bool said = between.n == 1 && key_says_more(both) &&
+		    (has_article(text, both) ||
+			    (span_chr(name, ' ') < name.n && has_article(text, name)));
+	bool given = is_set_by_command(text, from) || is_quoted_pair(text, from, end) || said;
+	bool cell = is_first_cell(text, from, between);
 	joined |= identifier || given || cell || promises_in_prose(name, both, hex);
 	bool commit = hex && !given && !(cell && identifier) &&
 		      (value.n == SHA1 || (value.n == SHA256 && !identifier));
@@ -670,9 +748,10 @@ is_drawn_token(struct span text, size_t at, struct span s)
 	struct mix m = mix_of(s);
 	bool quoted = at && is_quote(text.p[at - 1]);
 	bool digits = m.digit * 12 > s.n || (m.digit && s.n < 20) || m.other;
-	float least = (float)s.n / (digits ? 5 : quoted ? 4 : 2);
-	return m.lower + m.upper > 0 && is_drawn_by_chance(s, m, shannon_entropy(s)) &&
-	       value_chance(s) >= least && !looks_like_a_name(s) && !looks_like_a_path(s);
+	float least = (float)s.n / (digits ? 5 : quoted ? 4 : 2), bits = shannon_entropy(s);
+	return m.lower + m.upper > 0 && is_drawn_by_chance(s, m, bits) &&
+	       (value_chance(s) >= least || alternates(s, m, bits)) && !looks_like_a_name(s) &&
+	       !looks_like_a_path(s);
 }
 
 /* Returns the first token in [from, to) of the text that was drawn by chance, or an empty span. A
@@ -708,24 +787,40 @@ next_drawn(struct drawn_place *d, struct span text, size_t from, size_t to)
 	return span_of(d->start, (size_t)(d->end - d->start));
 }
 
-/* Returns true if a sentence ends, or if there are many words or lines, between a name and its
- * value. A word has a space before it and none but letters. */
-static bool
-is_too_far(struct span between)
+/* The text between a name and its value: its words, those without short ones such as "is", "de"
+ * and "the", and its line ends. A word has a space before it and none but letters. */
+struct distance {
+	size_t all, words, lines;
+	bool sentences; /* a sentence ends in the text */
+};
+
+static struct distance
+distance_of(struct span between)
 {
-	enum { LINES = 3, WORDS = 4 };
-	size_t words = 0, lines = 0;
+	enum { SHORT = 3 };
+	struct distance d = { 0 };
 
 	for (size_t i = 1; i < between.n; i++) {
-		lines += between.p[i] == '\n';
+		d.lines += between.p[i] == '\n';
 		if (between.p[i - 1] != ' ' || !is_letter_or_digit(between.p[i]))
 			continue;
-		if (i > 1 && is_one_of(between.p[i - 2], ".!?") && is_upper(between.p[i]))
-			return true;
+		d.sentences |= i > 1 && is_one_of(between.p[i - 2], ".!?") && is_upper(between.p[i]);
 		size_t end = span_past(between, i, is_letter_or_digit);
-		words += end == between.n || is_one_of(between.p[end], " ,.:;");
+		bool whole = end == between.n || is_one_of(between.p[end], " ,.;\r\n");
+		d.words += whole && (end - i > SHORT || is_digit(between.p[i]));
+		d.all += whole;
 	}
-	return lines > LINES || words > (lines > 1 ? 0 : WORDS);
+	return d;
+}
+
+/* Returns true if a value is too far from the name, whatever text follows. */
+static bool
+is_too_far(struct distance d)
+{
+	enum { LINES = 3, WORDS = 4, WEIGHT = 6 };
+
+	/* A short word weighs half. */
+	return d.sentences || d.lines > LINES || (d.all > WORDS && d.all + d.words > WEIGHT);
 }
 
 static bool
@@ -734,25 +829,98 @@ parts_members(char c)
 	return is_one_of(c, "=:,;{}[]|&(");
 }
 
-/* Returns true if the value has a name of its own between the secret's name and the value, as
- * in token="…" user="…". Names such as `value` and `default` are none: {"name": "token",
- * "value": "…"}. */
 static bool
-has_other_name(struct span between)
+ends_type(char c)
+{
+	return is_one_of(c, "=,;{}()|&\"'\n");
+}
+
+/* Returns true for the type of a declaration before the value: ": []const u8 = ". */
+static bool
+is_type(struct span between)
+{
+	size_t end = span_back_set(between, between.n, 0, " \"'`");
+
+	return between.n && between.p[0] == ':' && end > 2 && between.p[end - 1] == '=' &&
+	       between.p[end - 2] == ' ' && end < between.n && between.p[end] == ' ' &&
+	       !span_some(span_cut(between, 1, end - 1), ends_type);
+}
+
+/* Returns the name of its own that the value has between the secret's name and the value, as in
+ * token="…" user="…", or an empty span. */
+static struct span
+own_name(struct span between)
 {
 	size_t end = span_back_set(between, between.n, 0, " \t\r\n\"'`(<[{@\\$*_|!-+&");
 
 	if (end && between.p[end - 1] == '>')
 		end--;
-	if (end == 0 || !is_one_of(between.p[end - 1], "=:"))
-		return false;
+	if (end == 0 || !is_one_of(between.p[end - 1], "=:") || is_type(between))
+		return SPAN_LIT("");
 	end = span_back_set(between, end, 0, "=:> \t\"'`*?\\");
 	size_t from = span_back(between, end, 0, is_key_name_char);
 	struct span own = span_cut(between, from, end);
 	if (own.n <= 1 || !span_some(span_cut(between, 0, from), parts_members))
-		return false;
+		return SPAN_LIT("");
+	return own;
+}
+
+/* Returns true if the value belongs to another name. Names such as `value` and `default` are
+ * none: {"name": "token", "value": "…"}. */
+static bool
+has_other_name(struct span own)
+{
 	struct span w = last_word(&own);
-	return !in_list(&value_names, w) && !in_list(&secrets, w) && !in_list(&passwords, w);
+
+	return w.n && !in_list(&value_names, w) && !in_list(&secrets, w) && !in_list(&passwords, w);
+}
+
+/* Returns true if a line ends in a colon directly before the value: "has been created:". */
+static bool
+is_introduced(struct span between)
+{
+	size_t end = span_back(between, between.n, 0, is_space);
+
+	return end && between.p[end - 1] == ':' &&
+	       span_chr(span_cut(between, end, between.n), '\n') < between.n - end;
+}
+
+/* Returns true if the value is not in the name's line or the next one, and words stand between
+ * them that neither introduce it nor are members of the name: "Key:\n  Type: String\n
+ * Default: …". */
+static bool
+is_apart(struct distance d, struct span between, struct span own)
+{
+	size_t sign = span_past_set(between, 0, " \"'`");
+	bool member = own.n && sign < between.n && is_one_of(between.p[sign], "=:");
+
+	return d.lines > 1 && d.all > 0 && !member && !is_introduced(between);
+}
+
+/* Returns true if only signs, an option of a command, or the dash of a list's item separate a
+ * name from its value: "keys:\n  - …", "--name /shop/api_key --value …". */
+static bool
+is_item_or_argument(struct span between)
+{
+	size_t end = span_back_set(between, between.n, 0, " ");
+
+	if (end && between.p[end - 1] == '-') {
+		end = span_back_set(between, end - 1, 0, " \t\r\n");
+		return end && between.p[end - 1] == ':';
+	}
+	for (size_t i = 1; i + 1 < between.n; i++)
+		if (between.p[i - 1] == ' ' && between.p[i] == '-' &&
+			(is_alpha(between.p[i + 1]) || between.p[i + 1] == '-'))
+			return span_chr(between, '\n') == between.n;
+	return false;
+}
+
+/* Returns true for a sign beyond ASCII directly before `at`: “, «, 「, →. */
+static bool
+is_foreign_sign_before(struct span t, size_t at)
+{
+	return (at > 2 && foreign_sign_at(t, at - 3) == 3) ||
+	       (at > 1 && foreign_sign_at(t, at - 2) == 2);
 }
 
 /* Returns true if a value is a digest: behind words, that many hexadecimal digits are a secret
@@ -760,13 +928,15 @@ has_other_name(struct span between)
 static bool
 is_bare_digest(struct span text, struct span name, struct span s)
 {
-	enum { MD5 = 32, SHA1 = 40, SHA256 = 64 };
+	enum { SHA1 = 40, SHA256 = 64 };
 	size_t from = (size_t)(name.p - text.p), start = (size_t)(s.p - text.p);
 	struct span between = span_cut(text, from + name.n, start), word = word_in_front(text, from);
 	size_t sign = span_back_set(between, between.n, 0, " ");
 
-	if ((s.n != MD5 && s.n != SHA1 && s.n != SHA256) || !span_all(s, is_hex) || sign == 0 ||
-		is_one_of(between.p[sign - 1], "=:\"'`>|<([{"))
+	if ((s.n != SHA1 && s.n != SHA256) || !span_all(s, is_hex) || sign == 0 ||
+		is_one_of(between.p[sign - 1], "=:\"'`>|<([{") || is_item_or_argument(between) ||
+		is_foreign_sign_before(between, sign) ||
+		is_quoted_pair(text, from, start + s.n))
 		return false;
 	size_t first = word.n ? (size_t)(word.p - text.p) : from;
 	return span_some(between, is_alpha) || span_chr(between, '/') < between.n ||
@@ -813,6 +983,27 @@ name_is_near(struct value_memo *m, struct span name)
 	return m->name.near;
 }
 
+/* Returns true for the call that types a value into a field: get("#password").type("…"). */
+static bool
+is_typed(struct span between)
+{
+	size_t end = span_back_set(between, between.n, 0, " \"'`");
+
+	return span_ends(span_cut(between, 0, end), SPAN_LIT(".type("));
+}
+
+/* Returns true if a word before the value states another meaning: "the token for user …", "commit
+ * …", sha256(…). */
+static bool
+is_of_another_kind(struct span between)
+{
+	struct span words = between;
+
+	return is_of_a_harmless_word(between) ||
+	       (in_list(&not_the_secret, last_word(&words)) && !is_typed(between) &&
+		       !is_introduced(between));
+}
+
 /* A value that was surely drawn by chance belongs to the name of a secret before it, whatever the
  * language writes between the two: a space, a comma, an arrow, a call, some words. */
 static enum check_result
@@ -828,12 +1019,14 @@ check_chance(struct candidate *c)
 	if (s.n == 0)
 		return CHECK_NO;
 	size_t start = (size_t)(s.p - text.p), end = start + s.n;
-	struct span between = span_cut(text, from, start), words = between;
+	struct span between = span_cut(text, from, start);
 	/* -----BEGIN PRIVATE KEY----- (RFC 7468), ---- BEGIN SSH2 PRIVATE KEY ---- (RFC 4716) */
 	if (span_starts(span_trim(between, " "), SPAN_LIT("----")))
 		return CHECK_NO;
-	if (is_too_far(between) || has_other_name(between) || is_of_a_harmless_word(between) ||
-		in_list(&not_the_secret, last_word(&words)))
+	struct distance distance = distance_of(between);
+	struct span own = own_name(between);
+	if (is_too_far(distance) || has_other_name(own) || is_apart(distance, between, own) ||
+		is_of_another_kind(between))
 		return CHECK_NO;
 	if (is_bare_digest(text, name, s) || is_in_file_name(text, end) || is_id_in_prose(text, name, s))
 		return CHECK_NO;
@@ -844,6 +1037,48 @@ check_chance(struct candidate *c)
 	s = span_cut(text, c->start, c->end);
 	if (value_is_template(s) || candidate_is_placeholder(c, s) || is_sequence(c, s) ||
 		is_public_key(s) || span_ieq(s, name) || (value_is_uuid(s) && !key_says_more(name)))
+		return CHECK_NO;
+	return CHECK_SHAPE;
+}
+
+/* Returns true if the text names a secret and no harmless thing. The last word decides what the
+ * thing is: "the token id". */
+static bool
+names_a_secret(const struct candidate *c, size_t from, size_t to)
+{
+	struct span words = span_cut(c->text, from, to);
+	bool found = false;
+
+	effort_add(to - from);
+	if (is_of_a_harmless_word(words) || in_list(&not_the_secret, last_word(&words)))
+		return false;
+	for (size_t i = from; i < to && !found; i++) {
+		struct candidate name = { .text = span_cut(c->text, 0, to), .match = i, .start = to };
+		if (!is_letter_or_digit(c->text.p[i]))
+			continue;
+		found = key_kind_of(key_name(&name)) >= KEY_SECRET;
+		i = span_past(name.text, i, is_key_name_char);
+	}
+	return found;
+}
+
+/* Finds a value before its name: "use … as your API key", {"value": "…", "name": "API_KEY"}. The
+ * candidate extends from the value to the end of the name. */
+static enum check_result
+check_before(struct candidate *c)
+{
+	enum { SHA1 = 40, SHA256 = 64 }; /* digits */
+	struct span text = span_cut(c->text, 0, c->end);
+	size_t end = span_back_set(text, span_past(text, c->start, is_blob_char), c->start, ".");
+	struct span s = span_cut(text, c->start, end);
+	bool quoted = end < text.n && is_quote(text.p[end]);
+
+	if (!is_drawn_token(text, c->start, s) || !names_a_secret(c, end, c->end) ||
+		(!quoted && (s.n == SHA1 || s.n == SHA256) && span_all(s, is_hex)))
+		return CHECK_NO;
+	c->end = end;
+	if (value_is_template(s) || candidate_is_placeholder(c, s) || is_sequence(c, s) ||
+		is_public_key(s) || value_is_uuid(s))
 		return CHECK_NO;
 	return CHECK_SHAPE;
 }
@@ -862,7 +1097,7 @@ chance_is_over(const struct candidate *c)
 	if (!may_be_near(name))
 		return true;
 	end = span_back(text, end, from, is_token_char);
-	return is_too_far(span_cut(text, from, end)) &&
+	return is_too_far(distance_of(span_cut(text, from, end))) &&
 	       next_drawn(&none, text, from, end).n == 0;
 }
 
@@ -961,7 +1196,8 @@ check_password(struct candidate *c)
 	/* A sentence of a user interface. */
 	if (m.digit == 0 && c->end > c->start + s.n)
 		return CHECK_NO;
-	if (value_is_stock(s))
+	/* the first of a list, too: password1,password2 */
+	if (value_is_stock(s) || value_is_stock(span_cut(s, 0, span_chr(s, ','))))
 		return CHECK_NO;
 	return CHECK_SHAPE;
 }
@@ -989,6 +1225,7 @@ const struct check checks_generic[] = {
 	{ "generic",     check_generic,     "looks random, no stop word", value_is_prose }, /* key=value: drawn by chance, or of several classes of characters */
 	{ "alternative", check_alternative, "looks random, no stop word", NULL }, /* the second of two alternative values of a key: 'A' | 'B' */
 	{ "chance",      check_chance,      "drawn by chance, no stop word", chance_is_over }, /* a value after the name of a secret, in any syntax */
+	{ "before",      check_before,      "drawn by chance, no stop word", NULL }, /* a value before the name of a secret */
 	{ "password",    check_password,    "no stop word", value_is_prose }, /* key=value, chosen by a person */
 	{ "argument",    check_argument,    "no stop word", NULL }, /* a value after the option or statement that takes it */
 	{ NULL, NULL, NULL, NULL },

@@ -614,9 +614,10 @@ value_is_template(struct span s)
 		"ssm:", "env:", "file:", "secret://", "secretref:", "secrets.", "projects/",
 		"@Microsoft.KeyVault", "AzureKeyVault", "!Ref", "!vault",
 		"{{resolve:", "urn:", "ENC[", "ENC(" };
+	static const char *const fonts[] = { "\\fB", "\\fI", "\\fP", "\\fR" }; /* groff_man(7) */
 	static const char *const opens[] = { "[[", "{{", "${", "$(", "#{", "{%", "<%" };
 
-	if (s.n == 0)
+	if (s.n == 0 || SPAN_AMONG(s, fonts, span_holds))
 		return true;
 	/* vault:secret/db#password, but not vault:9Doors! */
 	if (SPAN_AMONG(s, schemes, span_istarts))
@@ -793,11 +794,14 @@ opens_literal(struct span s)
 {
 	size_t digits = 0;
 
+	effort_add(s.n);
 	for (size_t i = 0; i + 1 < s.n; i++) {
 		digits += is_digit(s.p[i]);
+		if (is_word(s.p[i]))
+			continue;
 		if (is_one_of(s.p[i], "({[") && is_quote(s.p[i + 1]))
 			return digits <= 3;
-		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "()[]{}.:*&$>-"))
+		if (!is_one_of(s.p[i], "()[]{}.:*&$>-"))
 			return false;
 	}
 	return false;
