@@ -18,7 +18,6 @@ int vault_add(struct vault *v, struct span placeholder, struct span value);
 void vault_free(struct vault **v);
 /* Permits its values in URLs. */
 void vault_allow_urls(struct vault *v);
-bool vault_urls(const struct vault *v);
 /* Returns the number of placeholders; v NULL: 0. */
 size_t vault_count(const struct vault *v);
 /* Lets restorers count unknown placeholders. Such a placeholder is not in the vault, and its
@@ -28,11 +27,5 @@ struct detect_rules;
 void vault_count_unknown(struct vault *v, const struct detect_rules *rules, bool alone);
 /* Returns true if there is a value to restore or a placeholder to count. v may be NULL. */
 bool vault_matters(const struct vault *v);
-/* Returns true if the name, without its brackets, is that of an unknown placeholder. */
-bool vault_is_unknown(const struct vault *v, struct span name);
-/* Returns the names for spelling_at(). They borrow from the vault. */
-struct spelling_names vault_names(const struct vault *v);
-/* Returns the value at the node where spelling_at() ended. Borrows from the vault. */
-struct span vault_value(const struct vault *v, uint32_t node);
 
 #endif

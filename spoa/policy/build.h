@@ -101,13 +101,7 @@ const char *build_bearer(struct builder *b, const struct yaml_node *n);
 /* Reads host names or *.example.com into lower case. */
 void build_hosts(struct builder *b, const struct yaml_node *n, const char *what,
 	const char ***out, size_t *count);
-/* routes.c: returns why a path is not in normal form, or NULL. build_host_ok() returns true for
- * a host name or *.example.com. */
-const char *build_path_fault(struct span path);
-bool build_host_ok(struct span host);
-/* login.c: `login` of a route, read after its match and targets. build_scope() returns scopes with
- * spaces between them, or NULL after an error. */
-void build_login(struct builder *b, const struct yaml_node *n, struct route *r);
+/* routes.c: returns scopes with spaces between them, or NULL after an error. */
 const char *build_scope(struct builder *b, const struct yaml_node *n);
 void build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
 /* Before the routes, whose targets get their lists from build_price_list(). `v` NULL: a route
@@ -146,22 +140,12 @@ void build_class_members(struct builder *b, const struct yaml_node *n, struct en
  * injection score. */
 void build_roles(struct builder *b, const struct yaml_node *n, uint16_t may, uint16_t *out);
 
-/* changes.c: returns true if a condition reads target.*. `prog` may be NULL. */
+/* rules.c: returns true if a condition reads target.*. `prog` may be NULL. */
 bool build_reads_target(const struct cel_program *prog);
-/* changes.c: the effects of a rule except deny, permit and redact. */
-void build_change(struct builder *b, const struct yaml_node *n, struct rule *r);
 
-/* phase.c: checks the effects of a response or tool rule after they were read. build_answers()
- * runs after all rules and routes: which routes the rules may reach, and what they use of
- * responses. */
+/* policy.c: checks the effects of a response or tool rule after they were read. */
 void build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r);
 void build_tool_rule(struct builder *b, const struct yaml_node *n, struct rule *r);
-void build_answers(struct builder *b);
-
-/* used.c: after all conditions and classes. build_names() reports names of classes and entities
- * that nothing can have. */
-void build_names(struct builder *b);
-void build_used(struct builder *b);
 
 /* Compiles a condition. Sets *reads_body to true if it needs the body. Returns NULL after an
  * error. */
@@ -174,7 +158,7 @@ const struct cel_program *build_expression(struct builder *b, const struct yaml_
 
 /* limits.c: on_failure.quota */
 void build_quota_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
-/* changes.c: tags for records */
+/* rules.c: tags for records */
 void build_tags(
 	struct builder *b, const struct yaml_node *n, const char ***tags, size_t *ntags);
 

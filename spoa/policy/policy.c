@@ -6,20 +6,470 @@
  * version also covers the detectors, the price list, the polite phrases of a cache, and the
  * injection model if it is used, because with other detectors the same text has another
  * meaning. The length precedes every piece, so that two trees never have the same
- * serialization. */
+ * serialization.
+ *
+ * After the sections, two questions about the whole policy are answered. build_used() determines
+ * the entities that the policy can use: all that a condition, a recognizer's condition or an
+ * effect names, directly or by a class. The gateway searches only for these, unless a condition
+ * may depend on any entity. build_answers() determines the routes that rules on responses and on
+ * calls may reach. If a rule may read the responses of a route, these are inspected in any case.
+ * Conditions are evaluated with the fields that are known for all requests of a route; if the
+ * result is unknown, the rule may reach the route. */
+#include "policy/policy.h"
+
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/sha256.h"
 #include "base/wall.h"
 #include "policy/build.h"
 #include "policy/config/config.h"
 #include "policy/config/include.h"
 #include "policy/courtesy.h"
-#include "policy/policy.h"
+#include "policy/env.h"
+#include "policy/external.h"
+#include "policy/limit.h"
 #include "scan/inject/inject.h"
+
+/* Argument of cel_names(). */
+struct naming {
+	const struct policy *p;
+	const struct detect_rules *r;
+	struct entity_set *out;
+};
+
+static void
+name_entity(void *arg, struct span name)
+{
+	const struct naming *n = arg;
+	int e = detect_entity_find(n->r, name);
+
+	if (e >= 0)
+		entity_add(n->out, (size_t)e);
+}
+
+static void
+name_class(void *arg, struct span name)
+{
+	const struct naming *n = arg;
+
+	for (size_t k = 0; k < n->p->nclasses; k++)
+		if (span_is(name, n->p->classes[k].name))
+			entities_join(n->out, &n->p->classes[k].entities);
+}
+
+/* Adds the entities that a condition names in the given slots. Returns false if it may depend on
+ * any entity. */
+static bool
+names_used(struct naming *n, const struct cel_program *when, enum policy_slot entities,
+	enum policy_slot classes, enum policy_slot evasion)
+{
+	return !when ||
+	       (cel_names(when, entities, name_entity, n) &&
+		       cel_names(when, classes, name_class, n) && !cel_reads(when, evasion));
+}
+
+bool
+policy_names_used(const struct policy *p, const struct detect_rules *r,
+	const struct cel_program *when, struct entity_set *out)
+{
+	struct naming n = { p, r, out };
+
+	return names_used(&n, when, V_PROMPT_ENTITIES, V_PROMPT_CLASSES, V_PROMPT_EVASION);
+}
+
+bool
+policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
+	const struct cel_program *when, struct entity_set *out)
+{
+	struct naming n = { p, r, out };
+
+	return names_used(
+		&n, when, V_RESPONSE_ENTITIES, V_RESPONSE_CLASSES, V_RESPONSE_EVASION);
+}
+
+bool
+policy_condition_next(const struct policy *p, struct policy_condition *c)
+{
+	size_t i = c->next, per = c->per;
+
+	if (i < p->nall_rules) {
+		const struct rule *r = &p->rules[i];
+		*c = (struct policy_condition){ "rule", r->name, r->at, r->when, i + 1, 0 };
+		return true;
+	}
+	i -= p->nall_rules;
+	if (i < p->nlimits) {
+		const struct limit *l = &p->limits[i];
+		bool more = per < l->nper;
+		*c = (struct policy_condition){ "limit", l->name, l->at,
+			per ? l->per[per - 1] : l->when, more ? c->next : c->next + 1,
+			more ? per + 1 : 0 };
+		return true;
+	}
+	i -= p->nlimits;
+	if (i < p->nexternals) {
+		const struct external *x = &p->externals[i];
+		*c = (struct policy_condition){ "external", x->rec.name, x->at, x->when,
+			c->next + 1, 0 };
+		return true;
+	}
+	return false;
+}
+
+void
+policy_entities_hash(const struct detect_rules *r, const struct entity_set *set, char out[17])
+{
+	unsigned char digest[SHA256_BYTES];
+	struct sha256 h;
+
+	sha256_begin(&h);
+	for (size_t e = 0; e < detect_entity_count(r); e++)
+		if (entity_in(set, e)) {
+			sha256_add(&h, span_str(detect_entity_name(r, e)));
+			sha256_add(&h, SPAN_LIT("\n"));
+		}
+	sha256_end(&h, digest);
+	for (size_t i = 0; i < 8; i++)
+		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* A condition, and the field in which names are checked. A misspelled "NAME" in prompt.classes is
+ * valid CEL and never matches. */
+struct named {
+	const struct builder *b;
+	const struct policy_condition *of;
+	enum policy_slot field;
+};
+
+/* Reports a class or entity that does not exist. */
+static void
+known_name(void *arg, struct span name)
+{
+	const struct named *m = arg;
+	const struct policy *p = m->b->p;
+	bool class = m->field == V_PROMPT_CLASSES || m->field == V_RESPONSE_CLASSES;
+	size_t n = class ? p->nclasses : detect_entity_count(m->b->rules);
+	struct nearest near = nearest_to(name);
+
+	for (size_t i = 0; i < n; i++)
+		if (nearest_is(&near,
+			    class ? p->classes[i].name : detect_entity_name(m->b->rules, i)))
+			return;
+	diag_at(m->b->d, m->of->at, "%s %s: no %s can be \"%.*s\"%s", m->of->what, m->of->name,
+		policy_env.vars[m->field].path, SPAN_ARG(name), nearest_hint(&near));
+}
+
+/* Reports names of classes and entities that nothing can have. Called after all conditions and
+ * classes are compiled. */
+static void
+build_names(struct builder *b)
+{
+	static const enum policy_slot fields[] = { V_PROMPT_CLASSES, V_PROMPT_ENTITIES,
+		V_RESPONSE_CLASSES, V_RESPONSE_ENTITIES };
+
+	for (struct policy_condition c = { 0 }; policy_condition_next(b->p, &c);)
+		for (size_t i = 0; c.when && i < COUNT_OF(fields); i++) {
+			struct named m = { b, &c, fields[i] };
+			cel_names(c.when, fields[i], known_name, &m);
+		}
+}
+
+/* Adds the classes that on_failure.classifier names. */
+static void
+use_on_failure(struct policy *p, const struct on_failure *of)
+{
+	for (size_t i = 0; i < of->nby_class; i++)
+		entities_join(&p->used, &p->classes[of->by_class[i].class].entities);
+}
+
+static void
+build_used(struct builder *b)
+{
+	struct policy *p = b->p;
+	bool all = false;
+
+	/* entities in requests; build_answers() determines those in responses */
+	for (struct policy_condition c = { 0 }; policy_condition_next(p, &c);)
+		all |= !policy_names_used(p, b->rules, c.when, &p->used);
+	/* arguments of calls are part of requests */
+	for (size_t i = 0; i < p->nall_rules; i++)
+		if (p->rules[i].phase != PHASE_RESPONSE)
+			entities_join(&p->used, &p->rules[i].redact);
+	use_on_failure(p, &p->on_failure);
+	for (size_t i = 0; i < p->nroutes; i++)
+		use_on_failure(p, &p->routes[i].on_failure);
+	p->uses_all = all;
+}
+
+/* Effects that come too late for a response, and all but the first for a call. */
+static const char *const of_requests[] = { "permit", "route", "max_output_tokens", "require",
+	"set_headers", NULL };
+
+/* ---- rules on responses and calls: one rule ---- */
+
+/* Argument of cel_names(): some name is a class with an injection score. */
+struct scored {
+	const struct policy *p;
+	bool any;
+};
+
+static void
+name_scored(void *arg, struct span name)
+{
+	struct scored *s = arg;
+
+	for (size_t k = 0; k < s->p->nclasses; k++)
+		s->any |=
+			s->p->classes[k].injection > 0 && span_is(name, s->p->classes[k].name);
+}
+
+/* Returns true if the condition may depend on the injection score, directly or by a class. */
+static bool
+reads_score(const struct policy *p, const struct rule *r)
+{
+	struct scored s = { p, false };
+
+	if (!r->when)
+		return false;
+	if (cel_reads(r->when, V_RESPONSE_INJECTION))
+		return true;
+	if (!cel_names(r->when, V_RESPONSE_CLASSES, name_scored, &s))
+		for (size_t k = 0; k < p->nclasses; k++)
+			s.any |= p->classes[k].injection > 0;
+	return s.any;
+}
+
+/* Returns the first field that a stream has only at the end of a block, or NULL. */
+static const char *
+late_field(const struct rule *r)
+{
+	static const enum policy_slot late[] = { V_RESPONSE_FINISH, V_RESPONSE_BYTES,
+		V_RESPONSE_TOKENS };
+
+	for (size_t i = 0; r->when && i < COUNT_OF(late); i++)
+		if (cel_reads(r->when, late[i]))
+			return policy_env.vars[late[i]].path;
+	return r->reads_score ? policy_env.vars[V_RESPONSE_INJECTION].path : NULL;
+}
+
+/* Reports effects that the rule's phase cannot have. */
+static void
+not_of_requests(struct builder *b, const struct yaml_node *n, size_t from, const char *says)
+{
+	const struct yaml_node *c;
+
+	for (size_t i = from; of_requests[i]; i++)
+		if ((c = yaml_get(n, of_requests[i])))
+			diag_at(b->d, c->key, "%s: a rule with %s", of_requests[i], says);
+}
+
+void
+build_tool_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	not_of_requests(b, n, 1, "phase: tool may permit, deny, redact and tag");
+	r->reads_method = r->when && cel_reads(r->when, V_MCP_METHOD);
+	r->reads_state = r->when && cel_reads(r->when, V_TOOL_STATE);
+}
+
+void
+build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *c;
+
+	r->reads_score = reads_score(b->p, r);
+	const char *late = late_field(r);
+	not_of_requests(b, n, 0, "phase: response may deny, redact and tag");
+	r->reads_finish = r->when && cel_reads(r->when, V_RESPONSE_FINISH);
+	r->reads_late = late != NULL;
+	if (late && (c = yaml_get(n, "redact")))
+		diag_at(b->d, c->key,
+			"redact: the rule reads %s, which a stream has only at the end of a "
+			"block, after its text was sent: use deny or tag",
+			late);
+}
+
+/* ---- rules on responses and calls: the routes they reach ---- */
+
+/* A route and one of its targets, whose fields are known for every request. */
+struct reach {
+	const struct route *route;
+	const struct target *target;
+	bool mcp;     /* calls are MCP calls, otherwise calls in responses of a model */
+	bool offered; /* tools that a request offers: their server may be named there */
+};
+
+static bool
+is_mcp(const struct route *r)
+{
+	return r->dialect && span_is(span_str("mcp"), dialect_name(r->dialect));
+}
+
+/* Returns true if the field has the same value for every request of the route. */
+static bool
+reach_known(void *ctx, size_t slot)
+{
+	const struct reach *x = ctx;
+	const struct route *r = x->route;
+
+	switch (slot) {
+	case V_TOOL_SERVER: return !x->offered;
+	case V_RESOURCE_URI: return !x->mcp && !x->offered;
+	case V_TOOL_STATE:
+	case V_MCP_METHOD: return !x->mcp; /* a request that is no MCP message has no method */
+	case V_ROUTE_NAME:
+	case V_TARGET_NAME:
+	case V_TARGET_REGION:
+	case V_TARGET_EXTERNAL: return true;
+	case V_REQUEST_METHOD: return r->nmethods == 1;
+	case V_REQUEST_PATH: return r->npaths == 1 && r->nprefixes == 0 && !r->api;
+	default: return false;
+	}
+}
+
+static struct cel_value
+reach_value(void *ctx, size_t slot, bool *present)
+{
+	const struct reach *x = ctx;
+	const char *s;
+
+	*present = true;
+	switch (slot) {
+	case V_ROUTE_NAME: s = x->route->name; break;
+	case V_TARGET_NAME: s = x->target->name; break;
+	case V_TARGET_REGION: s = x->target->region; break;
+	case V_REQUEST_METHOD: s = x->route->methods[0]; break;
+	case V_REQUEST_PATH: s = x->route->paths[0]; break;
+	case V_TOOL_SERVER: s = x->mcp ? x->target->name : ""; break;
+	case V_TOOL_STATE:
+	case V_RESOURCE_URI:
+	case V_MCP_METHOD: s = ""; break;
+	default: return cel_bool(x->target->external);
+	}
+	*present = s && s[0];
+	return cel_string(span_str(s));
+}
+
+/* Returns true if the condition may be true for a request of the route to any of its
+ * targets. */
+static bool
+may_reach(struct arena *a, const struct cel_program *when, const struct route *route,
+	bool offered)
+{
+	for (size_t i = 0; i < route->ntargets; i++) {
+		struct reach x = { route, &route->targets[i], is_mcp(route), offered };
+		struct cel_activation act = { .ctx = &x, .lookup = reach_value };
+		if (!when || cel_partial(when, &act, reach_known, a) != 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+policy_may_reach(struct arena *a, const struct cel_program *when, const struct route *route)
+{
+	return may_reach(a, when, route, false);
+}
+
+/* Adds the parts of responses that a rule uses. */
+static void
+add_uses(struct builder *b, const struct rule *r, struct answer_uses *u)
+{
+	u->any = true;
+	entities_join(&u->entities, &r->redact);
+	u->all |= !policy_answer_names_used(b->p, b->rules, r->when, &u->entities);
+	u->injection |= r->reads_score;
+	u->calls |= r->phase == PHASE_TOOL;
+	u->arguments |= r->phase == PHASE_TOOL &&
+			(r->redacts || (r->when && cel_reads(r->when, V_TOOL_ARGUMENTS)));
+	u->tool_calls |= u->calls || (r->when && cel_reads(r->when, V_RESPONSE_TOOL_CALLS));
+	u->media |= r->when && cel_reads(r->when, V_RESPONSE_MEDIA);
+}
+
+/* Returns true if limits count the calls in the route's responses. With `response: ignore`,
+ * they do not. */
+static bool
+counts_calls(struct builder *b, const struct route *route)
+{
+	bool model = !route->dialect || dialect_has_model(route->dialect);
+
+	if (is_mcp(route) || !model || route->response_ignore)
+		return false;
+	for (size_t i = 0; i < b->p->nlimits; i++)
+		if (b->p->limits[i].reads_tool &&
+			policy_may_reach(b->a, b->p->limits[i].when, route))
+			return true;
+	return false;
+}
+
+/* Determines which rules may reach the route, and inspects its responses if any does. */
+static void
+build_route_uses(struct builder *b, struct route *route)
+{
+	const struct rule *first = NULL;
+	/* a dialect without models has no calls in responses */
+	bool mcp = is_mcp(route),
+	     calls = !route->dialect || mcp || dialect_has_model(route->dialect);
+
+	/* rules with phase: tool follow those with phase: response */
+	for (size_t i = 0; i < b->p->nanswer_rules + b->p->ntool_rules; i++) {
+		const struct rule *r = &b->p->answer_rules[i];
+		if (r->phase == PHASE_TOOL && !calls)
+			continue;
+		if (r->phase == PHASE_TOOL && !mcp)
+			route->uses.offered |= may_reach(b->a, r->when, route, true);
+		if (r->phase == PHASE_TOOL && r->when && !r->shadow &&
+			may_reach(b->a, r->when, route, !mcp))
+			route->uses.uris |= cel_reads(r->when, V_RESOURCE_URI) ||
+					    cel_reads(r->when, V_TOOL_SERVER);
+		if (!policy_may_reach(b->a, r->when, route))
+			continue;
+		first = first ? first : r;
+		add_uses(b, r, &route->uses);
+	}
+	if (counts_calls(b, route)) {
+		route->uses.any = route->uses.calls = route->uses.tool_calls = true;
+		route->response |= RESP_INSPECT;
+		policy_entities_hash(b->rules, &route->uses.entities, route->uses.searched);
+	}
+	if (!first)
+		return;
+	if (route->response_ignore)
+		diag_at(b->d, route->response_ignore,
+			"response: ignore: rule %s, at %s:%u:%u, reads the responses of this "
+			"route: use response: [inspect]",
+			first->name, first->at->file, first->at->line, first->at->column);
+	route->response |= RESP_INSPECT;
+	if (route->uses.all || route->find_all)
+		snprintf(route->uses.searched, sizeof(route->uses.searched), "all");
+	else
+		policy_entities_hash(b->rules, &route->uses.entities, route->uses.searched);
+}
+
+static void
+build_answers(struct builder *b)
+{
+	struct policy *p = b->p;
+	uint16_t *slots = arena_array(b->a, p->env->n, sizeof(*slots));
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nroutes; i++)
+		build_route_uses(b, &b->routes[i]);
+	/* keep the request's fields that these rules read */
+	for (size_t slot = 0; slots && slot < p->env->n; slot++) {
+		bool reads = false;
+		for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
+			reads |= p->answer_rules[i].when &&
+				 cel_reads(p->answer_rules[i].when, slot);
+		if (reads && !policy_slot_reads_answer(slot) && !policy_slot_reads_tool(slot))
+			slots[n++] = (uint16_t)slot;
+	}
+	p->answer_slots = slots;
+	p->nanswer_slots = slots ? n : 0;
+}
 
 /* Hashes one piece: its kind, its length and its bytes. */
 static bool

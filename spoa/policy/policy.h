@@ -129,7 +129,7 @@ struct policy {
 	/* bit by enum seg_role: segments that are scored; 0: all that can be */
 	uint16_t inject_roles;
 	bool scores;		 /* a rule, limit or class reads the injection score */
-	struct entity_set used;	 /* entities that conditions and effects name: policy/used.c */
+	struct entity_set used;	 /* entities that conditions and effects name: policy/policy.c */
 	bool uses_all;		 /* some condition may depend on any entity */
 	bool skip_samples;	 /* detectors.samples: ignore */
 	bool labeled_names;	 /* detectors.names: labeled */

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "scan/detect/custom/custom_regex.h"
 #include "scan/detect/custom/dictionary.h"
-#include "scan/detect/custom/fingerprint.h"
+#include "scan/detect/custom/custom.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -16,7 +16,6 @@
 #include "scan/detect/custom/custom_regex.h"
 #include "scan/detect/custom/custom_words.h"
 #include "scan/detect/custom/dictionary.h"
-#include "scan/detect/custom/fingerprint.h"
 #include "support/guard.h"
 #include "support/policy_fix.h"
 

@@ -12,7 +12,7 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "scan/detect/engine.h"
-#include "scan/detect/validate/check_digits.h"
+#include "scan/detect/validate/check.h"
 #include "support/detect_fix.h"
 
 static enum check_result
@@ -148,7 +148,7 @@ published_numbers_validate(void **state)
 }
 
 /* Of random numbers, most of which contain a date: how many are valid, and how many have the
- * right form, for each row of check_digits.c. */
+ * right form, for each row of `numbers` in check_id.c. */
 static void
 random_numbers_have_the_known_results(void **state)
 {

@@ -43,7 +43,7 @@ struct run {
 	bool over;     /* its channel has ended: the channel does not see later text */
 	struct channel *channel;
 	struct member *member;	       /* used by guard_split.c */
-	struct transcript *transcript; /* used by guard_record.c */
+	struct transcript *transcript; /* used by guard_judge.c */
 	struct url_place *place;       /* a member's place in a URL; NULL: unknown */
 	bool placed;
 };
@@ -176,7 +176,7 @@ struct guard {
 		unsigned media; /* a bit for each enum answer_media */
 	};
 
-	/* guard_calls.c: calls that wait for a decision */
+	/* guard_stream.c: calls that wait for a decision */
 	struct {
 		struct calls *held; /* NULL: no call can be taken out */
 		struct buf *held_out;
@@ -272,7 +272,7 @@ struct guard {
 	size_t nkept;
 	unsigned grown; /* a bit for each kind whose text arrived in pieces */
 
-	/* guard_record.c: for the record */
+	/* guard_judge.c: for the record */
 	struct {
 		STAILQ_HEAD(, transcript) transcripts;
 		size_t ntranscripts, transcript_bytes;
@@ -323,20 +323,13 @@ kind_is_shown(enum answer_kind kind)
  * edits. */
 size_t guard_rename(
 	const struct guard *g, const struct answer_document *d, struct splice *v, size_t n);
-/* guard_whole.c: scans all texts of a document, asks the rules, and edits the document. */
-enum guard_result guard_document(struct guard *g, struct span raw, struct answer_document *d,
-	enum answer_when when, struct buf *out);
 /* guard_list.c: removes the models that the caller may not use from a list of models. */
 enum guard_result guard_filter_list(struct guard *g);
-/* guard_messages.c: removes hidden entries of lists from a response of MCP, which is whole
- * in g->body, or is an event of a stream. */
-enum guard_result guard_message_whole(struct guard *g);
+/* guard_whole.c: removes hidden entries of lists from a message of MCP that is an event of a
+ * stream. */
 enum guard_result guard_message_event(struct guard *g, struct frame *f);
 /* Adds the replacements that rules with `phase: tool` request to a verdict of the rules. */
 void guard_message_judged(struct guard *g, struct answer_verdict *v);
-/* Applies the edits, unless the edited result would violate the output schema of its tool. */
-enum guard_result guard_message_fits(
-	struct guard *g, struct span raw, struct splice *v, size_t n, struct buf *out);
 /* Returns true for an event that clients of MCP ignore. */
 bool guard_message_is_none(const struct guard *g, const struct frame *f);
 /* Decides whether a part of a message may be sent uninspected. A part that may contain lists
@@ -418,17 +411,6 @@ void guard_put_json(struct buf *out, const struct json_scan *at, bool json, stru
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
 
-/* guard_record.c, which keeps an entry for each call: notes the calls of a document whose
- * arguments are JSON values. */
-void guard_called_note(struct guard *g, const struct answer_document *d);
-/* Notes the verdicts of the rules, v[i] about tool i. The strongest one counts. */
-void guard_called_judged(
-	struct guard *g, const struct answer_facts *f, const struct tool_verdict *const *v);
-/* Returns true if rules with `phase: tool` permitted this call when it had ended. */
-bool guard_called_was(
-	const struct guard *g, struct span name, const struct kept_text *arguments);
-/* guard_judge.c: copies a word of the provider in the form that records may hold. */
-void guard_word(struct guard *g, char *to, size_t size, struct span word);
 static inline bool
 kind_is_call(enum answer_kind kind)
 {
@@ -451,23 +433,12 @@ void guard_called_went_on(struct guard *g, size_t entry, struct span arguments);
  * itself. */
 enum guard_result guard_replace(struct guard *g, const struct answer_text *t,
 	const struct findings *found, const struct redactions *what, struct span *out);
-/* guard_judge.c: notes the name of a tool for the record. */
-void guard_note_tool(struct guard *g, struct span name);
 /* Adds the verdict of rules with `phase: tool` on a call to the verdict on the response. */
 void guard_sum_call(struct guard *g, const struct tool_verdict *v, enum call_verdict is);
 
-/* guard_calls.c: makes g->held, if rules read the calls of such responses. 0, or ERR_NOMEM. */
+/* guard_stream.c: makes g->held, if rules read the calls of such responses. 0, or ERR_NOMEM. */
 int guard_calls_new(struct guard *g);
 void guard_calls_free(struct guard *g);
-/* Sends the frame by guard_queue_pass() as soon as no undecided call waits. */
-enum guard_result guard_calls_pass(struct guard *g, struct frame *f, struct buf *out);
-/* Called when the stream ended properly: all calls count as complete. */
-enum guard_result guard_calls_end(struct guard *g, struct buf *out);
-/* Called when the stream stopped without its end: calls that may be complete count as
- * complete. */
-enum guard_result guard_calls_stop(struct guard *g, struct buf *out);
-/* Called when the stream was cut. If a call still waits, the response fails with `how`. */
-enum guard_result guard_calls_cut(struct guard *g, enum guard_result how, const char *why);
 /* Decides the calls of a response that is whole in g->body. */
 enum guard_result guard_calls_whole(struct guard *g);
 
@@ -499,13 +470,11 @@ void guard_place_note(struct guard *g, const struct answer_text *t, const struct
  * is the beginning of the names of a family. NULL: there are no more. */
 const char *guard_field_passes(size_t i);
 
-/* guard_record.c: records a text that the provider sent. */
+/* guard_judge.c: records a text that the provider sent. */
 void guard_heard(struct guard *g, const struct answer_text *t);
 /* Records the text that is sent, or a piece of it, before placeholders are restored. */
 void guard_transcribe(struct guard *g, const struct answer_text *t, struct span text);
 void guard_transcripts_free(struct guard *g);
-/* Counts text that the model made. */
-void guard_count(struct guard *g, struct span text);
 
 /* guard_metadata.c: replaces findings in the parts of a frame besides its payload. Called
  * before the payload is unwrapped. */

@@ -82,9 +82,7 @@ queue_is_full(const struct event_queue *q, const struct event *e)
 	return q->bytes + e->bytes > QUEUE_MOST || q->held_bytes > QUEUE_HELD_MOST;
 }
 
-/* guard_stream.c: passes an event or frame through all stages, and sends it if nothing holds it
- * back. */
-enum guard_result guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out);
+/* guard_stream.c */
 size_t guard_queue_held(const struct guard *g);
 void guard_queue_free(struct guard *g);
 
@@ -97,7 +95,7 @@ bool guard_boundary_may_go(const struct guard *g, const struct event *e);
 enum guard_result guard_boundary_take(struct guard *g, struct event *e, bool *waits);
 enum guard_result guard_boundary_end(struct guard *g);
 
-/* guard_messages.c: edits and sends an event that is a message of its own. */
+/* guard_whole.c: edits and sends an event that is a message of its own. */
 enum guard_result guard_message_say(struct guard *g, struct event *e, struct buf *out);
 
 /* guard_split.c: notes the value, asks the rules if it is new, and sets its replacement. Later

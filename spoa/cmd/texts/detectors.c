@@ -15,7 +15,6 @@
 #include "policy/config/read.h"
 #include "policy/policy.h"
 #include "scan/detect/custom/custom.h"
-#include "scan/detect/custom/fingerprint.h"
 #include "scan/detect/info.h"
 
 enum list_form { LIST_TABLE, LIST_JSON, LIST_MARKDOWN };

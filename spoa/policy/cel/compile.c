@@ -7,6 +7,9 @@
  * the environment, a type, or (without an environment) looked up at run time. The longest
  * dotted name is used. Language definition, "Name Resolution", "Gradual Type Checking".
  *
+ * A function's overloads are found by its name in the tables of all families (fn.h); programs hold
+ * pointers to their rows.
+ *
  * Then constants are folded, so that literals, timestamp("...") and lists of constants cost
  * nothing at run time.
  *
@@ -17,11 +20,108 @@
  * cel_lets_nan() finds conditions that a NaN passes. double("NaN") is a number for which every
  * comparison except != is false (IEEE 754). So `double(x) > 100.0` is false for a text that is
  * not an amount. Language definition, "Numeric Values". */
+
 #include "base/err.h"
 #include "policy/cel/ast.h"
 #include "policy/cel/eval.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/value.h"
+
+/* ---- the registry of functions ---- */
+
+static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert, cel_fns_time,
+	cel_fns_string, cel_fns_math, cel_fns_net, cel_fns_ours };
+#define NTABLES (COUNT_OF(tables))
+
+static enum cel_type
+cel_fn_type(char letter)
+{
+	static const char letters[] = "nbiudsylmtDTIC"; /* a letter for each type, in the
+							 * order of enum cel_type */
+	const char *at = strchr(letters, letter);
+
+	return at && letter ? (enum cel_type)(at - letters) : CEL_DYN;
+}
+
+/* Returns the next overload with that name and style after `after` (NULL: the first), or
+ * NULL. */
+static const struct cel_fn *
+cel_fn_next(const struct cel_fn *after, struct span name, bool member)
+{
+	bool passed = !after;
+
+	for (size_t i = 0; i < NTABLES; i++)
+		for (const struct cel_fn *fn = tables[i]; fn->name; fn++) {
+			if (passed && fn->member == member && span_is(name, fn->name))
+				return fn;
+			passed |= fn == after;
+		}
+	return NULL;
+}
+
+bool
+cel_fn_fits(const struct cel_fn *fn, const uint8_t *types, size_t n)
+{
+	const char *want = fn->args;
+
+	for (size_t i = 0; i < n; i++) {
+		if (*want == 0)
+			return false;
+		enum cel_type t = cel_fn_type(*want);
+		if (t != CEL_DYN && types[i] != CEL_DYN && t != (enum cel_type)types[i])
+			return false;
+		if (want[1] != '+')
+			want++;
+	}
+	return *want == 0 || (n > 0 && want[1] == '+');
+}
+
+/* Returns the number of edits that turn a into b, at most `cap`. */
+static size_t
+cel_distance(struct span a, struct span b, size_t cap)
+{
+	size_t row[65];
+
+	if (a.n > 64 || b.n > 64)
+		return cap;
+	for (size_t j = 0; j <= b.n; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.n; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= b.n; j++) {
+			size_t best = diagonal + (a.p[i - 1] != b.p[j - 1]);
+			diagonal = row[j];
+			if (best > row[j] + 1)
+				best = row[j] + 1;
+			if (best > row[j - 1] + 1)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[b.n] < cap ? row[b.n] : cap;
+}
+
+/* Returns the known name that is spelled most like `name`, for "did you mean", or NULL. */
+static const char *
+cel_fn_nearest(struct span name)
+{
+	const char *best = NULL;
+	size_t least = name.n / 3 + 2;
+
+	for (size_t i = 0; i < NTABLES; i++)
+		for (const struct cel_fn *fn = tables[i]; fn->name; fn++) {
+			size_t d = cel_distance(name, span_str(fn->name), least);
+			if (d < least) {
+				least = d;
+				best = fn->name;
+			}
+		}
+	return best;
+}
+
+/* Checks the types of a node and of those below it. Returns false after an error. */
+static bool cel_check(struct cel_check *k, struct cel_node *n);
 
 /* ---- checking ---- */
 
@@ -244,9 +344,6 @@ check_ident(struct cel_check *k, struct cel_node *n)
 	n->local = (uint8_t)local;
 	return true;
 }
-
-/* Checks the types of a node and of those below it. Returns false after an error. */
-static bool cel_check(struct cel_check *k, struct cel_node *n);
 
 static bool
 check_select(struct cel_check *k, struct cel_node *n)

@@ -63,15 +63,7 @@ struct cel_fn {
 extern const struct cel_fn cel_fns_core[], cel_fns_convert[], cel_fns_time[], cel_fns_string[],
 	cel_fns_math[], cel_fns_net[], cel_fns_ours[];
 
-/* Returns the next overload with that name and style after `after` (NULL: the first), or
- * NULL. */
-const struct cel_fn *cel_fn_next(const struct cel_fn *after, struct span name, bool member);
 /* Returns true if arguments of these types fit. CEL_DYN fits everything. */
 bool cel_fn_fits(const struct cel_fn *fn, const uint8_t *types, size_t n);
-enum cel_type cel_fn_type(char letter);
-/* Returns the known name that is spelled most like `name`, for "did you mean", or NULL. */
-const char *cel_fn_nearest(struct span name);
-/* Returns the number of edits that turn a into b, at most `cap`. */
-size_t cel_distance(struct span a, struct span b, size_t cap);
 
 #endif

@@ -35,11 +35,5 @@ struct admin_tls {
 };
 
 extern const struct section admin_tls_fields;
-/* Reads the sections into *out. Strings live in the arena, and errors are added to *d.
- * admin_users_read() sets *count to the number of rows. */
-void admin_tls_read(
-	struct arena *a, struct diag *d, const struct yaml_node *n, struct admin_tls *out);
-void admin_users_read(struct arena *a, struct diag *d, const struct yaml_node *n,
-	struct admin_user **out, size_t *count);
 
 #endif

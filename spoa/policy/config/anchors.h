@@ -37,9 +37,5 @@ struct witness_log {
 };
 
 extern const struct section anchor_section;
-/* Reads the list into an array in the arena and sets *count. Errors are added to *d. *out is
- * NULL if `n` is not a list. */
-void anchors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
-	struct anchor_place **out, size_t *count);
 
 #endif

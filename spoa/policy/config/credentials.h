@@ -29,10 +29,6 @@ struct provider_credential {
 				      * key */
 };
 
-/* Reads the mapping into an array in the arena and sets *count. Errors are added to *d. */
-void credentials_read(struct arena *a, struct diag *d, const struct yaml_node *n,
-	struct provider_credential **out, size_t *count);
-
 /* Returns true if both credentials are equal except for their place in the list. */
 bool credential_same(const struct provider_credential *x, const struct provider_credential *y);
 /* Returns a copy in the arena, without a position for errors. NULL: out of memory. */

@@ -57,28 +57,10 @@ struct section {
 	bool bare; /* messages do not name the section */
 };
 
-/* Reads a value into the member at `at`. If the value is wrong, reports an error within section
- * `within` ("" for none) and leaves the member unchanged. Kinds outside of enum field_kind are
- * not read. */
-void field_read(struct arena *a, struct diag *d, const struct yaml_node *n,
-	const struct field *f, void *at, const char *within);
-/* Reports keys that the section does not have. Returns false if `n` is not a mapping. */
-bool fields_known(struct diag *d, const struct yaml_node *n, const struct section *s);
-/* Calls fields_known(), and reads all rows with a place into the struct at `out`. A missing or
- * wrong value leaves the member unchanged, or sets its fallback. `out` may be NULL if no row
- * has a place. */
+/* Reports keys that the section does not have, and reads all rows with a place into the struct at `out`. A missing or
+ * wrong value leaves the member unchanged, or sets its fallback. Returns false if `n` is
+ * not a mapping. `out` may be NULL if no row has a place. */
 bool fields_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	const struct section *s, void *out);
-/* Reads a list of such mappings into an array in the arena and sets *count. Each struct begins
- * with `const struct yaml_node *at` and the string of the first row, which must be unique.
- * Returns NULL if `n` is not a list or was refused. */
-void *fields_list(struct arena *a, struct diag *d, const struct yaml_node *n,
-	const struct section *s, size_t *count);
-/* Return true if two structs, or two arrays of structs, have equal values in all rows. Values
- * of kind FIELD_OTHER are not compared. */
-bool field_same(const struct field *f, const void *x, const void *y);
-bool fields_same(const struct section *s, const void *x, const void *y);
-bool fields_same_list(
-	const struct section *s, const void *x, size_t nx, const void *y, size_t ny);
 
 #endif

@@ -39,18 +39,4 @@ auth_refused(const char **why, const char *phrase)
 	return ERR_AUTH;
 }
 
-/* Reads the claims by the map. Returns 0; ERR_AUTH with a fixed phrase in *why if a mapped
- * claim has the wrong type or the person is missing; or ERR_NOMEM. *out lives in the arena. */
-int claims_read(const struct claim_map *map, json_t *claims, struct arena *a,
-	struct identity *out, const char **why);
-/* Puts the person into the entry's realm, in the arena, and sets the attributes that records
- * keep. Returns 0; ERR_AUTH if an entry without a realm names a person of a declared realm; or
- * ERR_NOMEM. */
-int claims_in_realm(const struct policy *p, const struct identity_entry *e, struct arena *a,
-	struct identity *out, const char **why);
-/* Makes an identity from a certificate. The map has fields of the certificate instead of paths
- * of claims. */
-int claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena *a,
-	struct identity *out, const char **why);
-
 #endif

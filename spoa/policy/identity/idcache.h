@@ -21,11 +21,4 @@ struct cached {
 	bool referenced; /* used since the clock hand last passed */
 };
 
-/* Returns NULL if there is no such entry. The result is valid until the next idcache_put(). */
-struct cached *idcache_find(struct identity_cache *c, const unsigned char key[32]);
-/* Keeps a copy of the identity. If memory is exhausted, nothing is kept. */
-void idcache_put(struct identity_cache *c, const unsigned char key[32],
-	const struct identity_entry *e, const struct identity *id, const struct token_times *t,
-	unsigned generation);
-
 #endif

@@ -11,10 +11,6 @@ struct nonce_window;
  * Returns NULL if memory is exhausted. */
 struct nonce_window *nonce_window_new(size_t entries, uint64_t started_us);
 void nonce_window_free(struct nonce_window **w);
-/* Returns the start time of the process in wall seconds of the present clock. Signatures with an
- * earlier time may have been seen by the previous process. If the clock was ahead at the
- * start and is corrected, the result moves with it. */
-int64_t nonce_window_started(const struct nonce_window *w);
 
 /* Any thread. Returns 0 if the nonce was not seen before; it is now remembered until `until_s`
  * (wall seconds). Returns ERR_DUPLICATE if it was seen, or ERR_LIMIT if its bucket is full. */

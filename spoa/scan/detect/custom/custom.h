@@ -45,6 +45,13 @@ struct detect_extra {
 void detect_own_costs(const struct detect_rules *r,
 	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg);
 
+/* A list of fingerprints is this line, then the lines of fingerprint_make(). */
+#define FINGERPRINT_HEAD "# tollgate fingerprints 1"
+enum { SHINGLES_MAX = 1000000 }; /* fingerprints in a list */
+/* Appends the fingerprints of a document, one a line of 16 hexadecimal digits. Returns their
+ * number. */
+size_t fingerprint_make(struct span text, struct buf *out);
+
 /* Appends pieces of a sample text for measurements until `out` has at least `bytes` bytes. The text is
  * equal in every run: e-mail, prose, code, logs, tables and JSON in the proportions of a company's
  * prompts, with varying numbers and names. */

@@ -98,23 +98,10 @@ size_t past_glyph(struct span t, size_t i);
 /* Returns where small words such as "de la" before `at` begin, or `at`. */
 size_t past_particles(const struct names_sweep *w, size_t at);
 
-/* ---- names_reject.c ---- */
-
-/* Returns true if thresholds and text allow the early reject. */
-bool words_rejectable(const struct names_sweep *w);
-/* Returns the end of a capitalized word in which the finders cannot find anything, or 0 if they
- * have to look. */
-size_t word_rejected(struct names_sweep *w, size_t at);
-/* Returns the end of a word that is no part of a known person's name, or 0 if the word must be
- * read. */
-size_t word_unknown(const struct names_sweep *w, size_t at);
-
 /* ---- names_tokens.c ---- */
 
 /* Reads the word that begins at `at`. Returns false if that character is no letter. */
 bool word_read(const struct names_sweep *w, size_t at, struct word *out);
-/* Returns true if neither a letter nor a character that may join letters is at i. */
-bool word_ends(struct span t, size_t i);
 /* Returns true if the word counts as capitalized. */
 bool word_stands_out(const struct names_sweep *w, const struct word *word);
 /* Returns the number of words of the longest term with a flag of `want` at word i of the run, 0
@@ -129,14 +116,6 @@ run_phrase(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 }
 /* Reads the rest of the run whose first word was read already. */
 void run_read(const struct names_sweep *w, struct run *run);
-/* Returns true if characters of code touch the word: foo.Bar, Foo(), Foo::bar, a/Foo. The tables
- * have the characters that are sufficient directly before or after a word. */
-extern const bool code_before[256], code_after[256];
-bool touches_code(struct span t, size_t start, size_t end);
-/* Early reject of the text at `at` after a run. Returns true if at most `most` small words
- * follow and then none that belongs to the run. Returns false for anything that is not plain
- * small letters. */
-bool run_ends(const struct names_sweep *w, size_t at, size_t most);
 /* Returns those flags of `want` that a term ending before `at` has. If the result is not 0,
  * *label is set if a colon, an equals sign or a quote stands between, and *start to where the
  * term begins. */
@@ -147,6 +126,14 @@ uint32_t words_before(
 uint32_t word_after(const struct names_sweep *w, size_t at);
 /* Returns true if a sentence, a line or the text begins at `at`. */
 bool sentence_begins(struct span text, size_t at);
+/* Returns true if thresholds and text allow the early reject. */
+bool words_rejectable(const struct names_sweep *w);
+/* Returns the end of a capitalized word in which the finders cannot find anything, or 0 if they
+ * have to look. */
+size_t word_rejected(struct names_sweep *w, size_t at);
+/* Returns the end of a word that is no part of a known person's name, or 0 if the word must be
+ * read. */
+size_t word_unknown(const struct names_sweep *w, size_t at);
 
 /* ---- names_person.c and its siblings ---- */
 

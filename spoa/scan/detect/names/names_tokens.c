@@ -1,8 +1,14 @@
 /* Reads words and runs of words for the finders of names. A name lies in a run: capitalized
- * words with one space between them, initials, and the small words between. */
-#include "base/among.h"
-#include "base/utf8.h"
+ * words with one space between them, initials, and the small words between.
+ *
+ * Most capitalized words stand alone, and nothing next to them makes a name of them. The early
+ * reject at the end of this file skips only words in which the finders would find nothing; all
+ * others are read and passed to the finders. */
 #include "scan/detect/names/names_run.h"
+
+#include "base/among.h"
+#include "base/ascii.h"
+#include "base/utf8.h"
 
 enum { WORD_MAX = 64, BACK_GAP = 8 };
 
@@ -100,7 +106,8 @@ read_plain(struct span t, size_t at, struct reading *r)
 	return i;
 }
 
-bool
+/* Returns true if neither a letter nor a character that may join letters is at i. */
+static bool
 word_ends(struct span t, size_t i)
 {
 	return i >= t.n || ((unsigned char)t.p[i] < 0x80 && !is_alpha(t.p[i]) &&
@@ -148,19 +155,21 @@ read_letters(const struct names_sweep *w, size_t at, struct word *out, struct re
 }
 
 /* clang-format off */
-const bool code_before[256] = {
+/* The characters that are sufficient directly before or after a word to show that it is code. */
+static const bool code_before[256] = {
 	['_'] = 1, ['/'] = 1, ['\\'] = 1, ['@'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,
 	['&'] = 1, ['~'] = 1, ['^'] = 1, ['`'] = 1, ['{'] = 1, ['+'] = 1, ['<'] = 1,
 	['0' ... '9'] = 1,
 };
-const bool code_after[256] = {
+static const bool code_after[256] = {
 	['_'] = 1, ['('] = 1, ['\\'] = 1, ['@'] = 1, ['='] = 1, ['{'] = 1, ['['] = 1,
 	['`'] = 1, ['+'] = 1, ['~'] = 1, ['^'] = 1, ['%'] = 1, ['$'] = 1, ['#'] = 1,
 	['0' ... '9'] = 1,
 };
 /* clang-format on */
 
-bool
+/* Returns true if characters of code touch the word: foo.Bar, Foo(), Foo::bar, a/Foo. */
+static bool
 touches_code(struct span t, size_t start, size_t end)
 {
 	char b = start > 0 ? t.p[start - 1] : ' ', c = end < t.n ? t.p[end] : ' ';
@@ -315,7 +324,10 @@ small_joins(const struct names_sweep *w, struct span s)
 	return names_flags_small(w->t, h) & W_PARTICLE;
 }
 
-bool
+/* Early reject of the text at `at` after a run. Returns true if at most `most` small words
+ * follow and then none that belongs to the run. Returns false for anything that is not plain
+ * small letters. */
+static bool
 run_ends(const struct names_sweep *w, size_t at, size_t most)
 {
 	struct span t = w->text;
@@ -595,4 +607,124 @@ sentence_begins(struct span t, size_t at)
 	size_t i = span_back_set(t, at, 0, " \"\t");
 
 	return i == 0 || strchr(".!?\n*-#>|:", t.p[i - 1]);
+}
+
+/* ---- the early reject ---- */
+
+enum {
+	LONG = 24, /* bytes of the longest word that is judged */
+	ROOM = 32, /* bytes from the word's beginning on that must exist, because they may be
+		    * read */
+};
+
+/* The highest score of a single word without a cue before it or a number next to it. */
+#define WORTH_PERSON 0.25f /* an ordinary word that is also a name */
+#define WORTH_PLACE  0.38f /* a region */
+#define WORTH_NATION 0.40f
+
+bool
+words_rejectable(const struct names_sweep *w)
+{
+	return !w->lower && !w->person_key &&
+	       w->threshold[FIND_PERSON] > WORTH_PERSON + 0.01f &&
+	       w->threshold[FIND_PLACE] > WORTH_PLACE + 0.01f &&
+	       w->threshold[FIND_NATION] > WORTH_NATION + 0.01f;
+}
+
+/* Returns true if no other word follows in a run. [at, end) contains only letters. */
+static bool
+alone(const struct names_sweep *w, size_t at, size_t end)
+{
+	const char *p = w->text.p + end;
+
+	switch (p[0]) {
+	case ' ': return run_ends(w, end + 1 + (p[1] == ' '), SMALL_WORDS);
+	case ',': return p[1] != ' ' || run_ends(w, end + 2 + (p[2] == ' '), 0);
+	case '.': return end - at > 2;
+	case '-': return (unsigned char)p[1] < 0x80 && !is_alpha(p[1]);
+	case '\'': return false;
+	default: return (unsigned char)p[0] < 0x80 || memcmp(p, "\xe2\x80\x99", 3) != 0;
+	}
+}
+
+/* Returns true if a word with these flags cannot be a name when it stands alone. */
+static bool
+is_little(const struct names_sweep *w, size_t at, size_t end, uint32_t flags)
+{
+	struct span word = span_of(w->text.p + at, end - at);
+	bool initial = word.n == 1 || (word.n == 2 && is_high(word.p[0]));
+
+	if (flags & (W_COUNTRY | W_STREET) || (flags & W_TITLE && w->text.p[end] == '.'))
+		return false;
+	if (flags & W_NAME && !(flags & W_COMMON) && !initial)
+		return false;
+	if (flags & W_PLACE && place_stands_out(w->text, at, end))
+		return false;
+	if (!(flags & ~(uint32_t)W_MORE) && names_surname_end(w->t, word))
+		return false;
+	return flags & (W_COMMON | W_GIVEN) || !names_street_end(w->t, word);
+}
+
+/* Returns the end of the letters of one word from `at` on, and sets *hash. Returns 0 if the word
+ * is too long. */
+static inline size_t
+letters_from(struct span t, size_t at, uint64_t *hash)
+{
+	uint64_t h = HASH_SEED, folded;
+	unsigned n;
+	size_t i = at;
+
+	for (; i - at < LONG; i++) {
+		unsigned char c = (unsigned char)(t.p[i] | 0x20);
+		if ((unsigned char)(c - 'a') >= 26)
+			break;
+		h = hash_step(h, c);
+	}
+	for (; is_letter(t.p[i]); i += n) {
+		enum letter k = glyph_at_alpha(t, i, &n, &folded);
+		if (k == LETTER_NONE || k == LETTER_HAN)
+			break;
+		if (i - at >= LONG)
+			return 0;
+		h = folded ? hash_step(h, folded) : h;
+	}
+	*hash = h;
+	return i;
+}
+
+/* Returns true if a word before it leads to a name or to a street. */
+static bool
+is_led(struct names_sweep *w, size_t at)
+{
+	bool label;
+	size_t start;
+
+	return words_before(w, at, W_LEAD | W_PARTICLE, &label, &start) &&
+	       (words_before(w, at, W_LEAD, &label, &start) || street_leads(w, at));
+}
+
+size_t
+word_rejected(struct names_sweep *w, size_t at)
+{
+	struct span t = w->text;
+	uint64_t h;
+	size_t end = t.n - at < ROOM ? 0 : letters_from(t, at, &h);
+
+	if (!end || !alone(w, at, end))
+		return 0;
+	if ((at > 0 && code_before[(unsigned char)t.p[at - 1]]) ||
+		code_after[(unsigned char)t.p[end]])
+		return end;
+	if (is_little(w, at, end, names_flags(w->t, h)) && !is_led(w, at))
+		return end;
+	return touches_code(t, at, end) ? end : 0;
+}
+
+size_t
+word_unknown(const struct names_sweep *w, size_t at)
+{
+	uint64_t h;
+	size_t end = w->text.n - at < ROOM ? 0 : letters_from(w->text, at, &h);
+
+	return end && word_ends(w->text, end) && !known_maybe(w, h) ? end : 0;
 }

@@ -5,7 +5,6 @@
 #include "base/ascii.h"
 #include "base/effort.h"
 #include "scan/detect/validate/check.h"
-#include "scan/detect/validate/check_sum.h"
 
 /* ---- CREDIT_CARD ---- */
 
@@ -37,7 +36,7 @@ is_issued(const char *digits, size_t n)
 
 /* The pattern matches the longest run of groups. The card is the longest number that ends with
  * a group and has a valid checksum. In "4716 3791 4202 1968 123", the CVV is excluded. */
-enum check_result
+static enum check_result
 check_card(struct candidate *c)
 {
 	char digits[20];
@@ -98,7 +97,7 @@ iban_valid(const char *v, size_t n)
 	return rest == 1;
 }
 
-enum check_result
+static enum check_result
 check_iban(struct candidate *c)
 {
 	char v[34];
@@ -119,7 +118,7 @@ check_iban(struct candidate *c)
 /* ---- BIC ---- */
 
 /* ISO 9362: places five and six are a country of ISO 3166-1, or XK. */
-enum check_result
+static enum check_result
 check_bic(struct candidate *c)
 {
 	static const char *const countries[] = {
@@ -137,7 +136,7 @@ check_bic(struct candidate *c)
 enum { BASE58_CHARS_MAX = 36, BASE58_BYTES = 25 };
 
 /* A version byte, twenty bytes, and four of the double SHA-256 of both. */
-enum check_result
+static enum check_result
 check_base58(struct candidate *c)
 {
 	static const char ripple[] =
@@ -149,7 +148,7 @@ check_base58(struct candidate *c)
 }
 
 /* The human-readable part ends at the last 1. Mixed case is invalid. */
-enum check_result
+static enum check_result
 check_bech32(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -215,7 +214,7 @@ keccak256(const unsigned char *text, size_t n, unsigned char out[32])
 
 /* EIP-55: a letter is a capital where the hash of the small letters has a digit from 8
  * on. All small or all capital letters carry no checksum. */
-enum check_result
+static enum check_result
 check_ethereum(struct candidate *c)
 {
 	const char *p = c->text.p + c->start + 2;
@@ -239,3 +238,16 @@ check_ethereum(struct candidate *c)
 	}
 	return wrong ? CHECK_NO : CHECK_VALID;
 }
+
+/* The validators of this file (check.h). */
+/* clang-format off */
+const struct check checks_finance[] = {
+	{ "card",     check_card,     "issuer range, length, Luhn (ISO/IEC 7812-1)", NULL },
+	{ "iban",     check_iban,     "country length, mod 97 (ISO 13616)", NULL },
+	{ "bic",      check_bic,      "ISO 3166 country", NULL },
+	{ "base58",   check_base58,   "Base58Check", NULL },
+	{ "bech32",   check_bech32,   "bech32 or bech32m", NULL },
+	{ "ethereum", check_ethereum, "EIP-55", NULL },
+	{ NULL, NULL, NULL, NULL },
+};
+/* clang-format on */

@@ -569,7 +569,7 @@ generic_value(struct candidate *c, struct value v)
 	return CHECK_SHAPE;
 }
 
-enum check_result
+static enum check_result
 check_generic(struct candidate *c)
 {
 	return generic_value(c, value_read(c));
@@ -1006,7 +1006,7 @@ is_of_another_kind(struct span between)
 
 /* A value that was surely drawn by chance belongs to the name of a secret before it, whatever the
  * language writes between the two: a space, a comma, an arrow, a call, some words. */
-enum check_result
+static enum check_result
 check_chance(struct candidate *c)
 {
 	enum { VALUE_MAX = 512 }; /* bytes */
@@ -1064,7 +1064,7 @@ names_a_secret(const struct candidate *c, size_t from, size_t to)
 
 /* Finds a value before its name: "use … as your API key", {"value": "…", "name": "API_KEY"}. The
  * candidate extends from the value to the end of the name. */
-enum check_result
+static enum check_result
 check_before(struct candidate *c)
 {
 	enum { SHA1 = 40, SHA256 = 64 }; /* digits */
@@ -1083,7 +1083,9 @@ check_before(struct candidate *c)
 	return CHECK_SHAPE;
 }
 
-bool
+/* Returns true if no further text can be a value of the name at c->match for check_chance():
+ * the name names no secret, or too many words follow it. */
+static bool
 chance_is_over(const struct candidate *c)
 {
 	struct drawn_place none = { 0 };
@@ -1122,7 +1124,7 @@ find_key_on_line(struct candidate *c, size_t at)
 }
 
 /* The second of two alternatives: 'A' | 'B', env.TOKEN || "B". */
-enum check_result
+static enum check_result
 check_alternative(struct candidate *c)
 {
 	size_t match = c->match;
@@ -1140,7 +1142,7 @@ check_alternative(struct candidate *c)
 
 /* The vendor's name and the value's exact shape replace the test for randomness. The key must
  * not name something else (algolia_index_name, datadog_public_id). */
-enum check_result
+static enum check_result
 check_vendor(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end), name = key_name(c);
@@ -1171,7 +1173,7 @@ is_no_word(const struct candidate *c, struct span s, struct mix m)
 
 /* Finds passwords that people chose: shorter and less random, but after a word that leaves no
  * doubt. */
-enum check_result
+static enum check_result
 check_password(struct candidate *c)
 {
 	struct value v = value_read(c);
@@ -1201,7 +1203,7 @@ check_password(struct candidate *c)
 }
 
 /* Finds passwords after the option or statement that takes one. */
-enum check_result
+static enum check_result
 check_argument(struct candidate *c)
 {
 	struct value v = value_read(c);
@@ -1215,3 +1217,17 @@ check_argument(struct candidate *c)
 		       ? CHECK_NO
 		       : CHECK_SHAPE;
 }
+
+/* The validators of this file (check.h). */
+/* clang-format off */
+const struct check checks_generic[] = {
+	{ "vendor",      check_vendor,      "its key names a secret", NULL },
+	{ "generic",     check_generic,     "looks random, no stop word", value_is_prose }, /* key=value: drawn by chance, or of several classes of characters */
+	{ "alternative", check_alternative, "looks random, no stop word", NULL }, /* the second of two alternative values of a key: 'A' | 'B' */
+	{ "chance",      check_chance,      "drawn by chance, no stop word", chance_is_over }, /* a value after the name of a secret, in any syntax */
+	{ "before",      check_before,      "drawn by chance, no stop word", NULL }, /* a value before the name of a secret */
+	{ "password",    check_password,    "no stop word", value_is_prose }, /* key=value, chosen by a person */
+	{ "argument",    check_argument,    "no stop word", NULL }, /* a value after the option or statement that takes it */
+	{ NULL, NULL, NULL, NULL },
+};
+/* clang-format on */

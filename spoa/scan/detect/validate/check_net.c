@@ -233,13 +233,13 @@ check_address(struct candidate *c, bool special)
 	return span_chr(s, ':') < s.n ? check_v6(c, special) : check_v4(c, special);
 }
 
-enum check_result
+static enum check_result
 check_ip(struct candidate *c)
 {
 	return check_address(c, false);
 }
 
-enum check_result
+static enum check_result
 check_ip_special(struct candidate *c)
 {
 	return check_address(c, true);
@@ -349,7 +349,7 @@ inside_userinfo(struct span t, size_t start, size_t sign)
 	return colon;
 }
 
-enum check_result
+static enum check_result
 check_email(struct candidate *c)
 {
 	struct span whole = span_cut(c->text, c->start, c->end);
@@ -385,3 +385,13 @@ check_email(struct candidate *c)
 		return CHECK_NO;
 	return inside_userinfo(c->text, start, at) ? CHECK_NO : CHECK_VALID;
 }
+
+/* The validators of this file (check.h). */
+/* clang-format off */
+const struct check checks_net[] = {
+	{ "ip",         check_ip,         "RFC 4291", NULL }, /* RFC 5952; version numbers are refused */
+	{ "ip_special", check_ip_special, "RFC 6890, public resolvers", NULL },
+	{ "email",      check_email,      "RFC 5321 grammar", NULL }, /* 4.1.2; RFC 6531 */
+	{ NULL, NULL, NULL, NULL },
+};
+/* clang-format on */

@@ -3,7 +3,7 @@
  * are only shapes, so they need a context word. The pattern matches digits with separators and
  * an optional extension. */
 #include "base/ascii.h"
-#include "scan/detect/validate/check_sum.h"
+#include "scan/detect/validate/check.h"
 
 /* Country codes with the lengths of their numbers, generated from
  * policies/detectors/phone_codes.txt. */
@@ -235,7 +235,7 @@ check_national(
 	return weak_phone(c, 0.25f);
 }
 
-enum check_result
+static enum check_result
 check_phone(struct candidate *c)
 {
 	leave_out_parentheses(c);
@@ -262,3 +262,11 @@ check_phone(struct candidate *c)
 	bool one = n == 11 && d[0] == '1';
 	return check_national(c, &r, d + one, n - one, grouped);
 }
+
+/* The validators of this file (check.h). */
+/* clang-format off */
+const struct check checks_phone[] = {
+	{ "phone", check_phone, "country plan and length", NULL }, /* E.164, NANP, national shapes */
+	{ NULL, NULL, NULL, NULL },
+};
+/* clang-format on */

@@ -10,7 +10,7 @@
 #include "base/ascii.h"
 #include "base/codec/digits.h"
 #include "base/sha256.h"
-#include "scan/detect/validate/check_sum.h"
+#include "scan/detect/validate/check.h"
 #include "scan/detect/validate/check_value.h"
 
 /* Decodes base64 of either alphabet (RFC 4648) up to the first other character, or until `to`
@@ -37,7 +37,7 @@ decode64(struct span s, unsigned char *to, size_t cap)
 
 /* ---- JWT ---- */
 
-enum check_result
+static enum check_result
 check_jwt(struct candidate *c)
 {
 	struct span rest = span_cut(c->text, c->start, c->end), head = span_next(&rest, '.');
@@ -163,7 +163,7 @@ has_body(struct span s)
 	return false;
 }
 
-enum check_result
+static enum check_result
 check_pem(struct candidate *c)
 {
 	static const char begin[] = "-----BEGIN ";
@@ -189,7 +189,7 @@ check_pem(struct candidate *c)
 
 /* The PuTTY manual, appendix C: the file ends with its MAC. If the MAC is missing, or another
  * key's header is before it, another pattern finds the key. */
-enum check_result
+static enum check_result
 check_ppk(struct candidate *c)
 {
 	enum { PPK_MAX = 16 << 10 };
@@ -229,7 +229,7 @@ token_is_placeholder(struct span s)
 	return longest >= 10 || longest * 2 > s.n;
 }
 
-enum check_result
+static enum check_result
 check_token(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -245,7 +245,7 @@ no_password(struct span s)
 	return value_is_template(s) || value_is_placeholder(s) || value_is_stock(s);
 }
 
-enum check_result
+static enum check_result
 check_userinfo(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -318,7 +318,7 @@ names_credential(struct span lead)
 	return SPAN_AMONG(lead, words, span_iholds);
 }
 
-enum check_result
+static enum check_result
 check_bearer(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -357,7 +357,7 @@ after_curl(const struct candidate *c)
 	return false;
 }
 
-enum check_result
+static enum check_result
 check_curl(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -462,7 +462,7 @@ next_entry(struct span t, size_t *at, struct span *name)
 
 /* Finds the values in the data of a Kubernetes Secret, one after the other. Empty values,
  * templates and certificates are skipped. */
-enum check_result
+static enum check_result
 check_k8s(struct candidate *c)
 {
 	struct span text = span_cut(c->text, 0, c->end), name, value;
@@ -510,7 +510,7 @@ crc_of(struct span s)
  * characters are a CRC-32 of an earlier part. For classic tokens that part is published: it
  * begins after the underscore. For github_pat_ it is not published, and there are several
  * underscores, so the part after each is tried. */
-enum check_result
+static enum check_result
 check_crc62(struct candidate *c)
 {
 	static const char base62[] =
@@ -536,7 +536,7 @@ check_crc62(struct candidate *c)
 
 /* Grafana, pkg/components/satokengen: glsa_SECRET_XXXXXXXX. The last eight digits are the
  * CRC-32 of the text before their underscore, lowest byte first. */
-enum check_result
+static enum check_result
 check_grafana(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -556,7 +556,7 @@ check_grafana(struct candidate *c)
 
 /* BIP 173: age identities (age-encryption.org/v1, "AGE-SECRET-KEY-"), Nostr's nsec
  * (NIP-19). The human-readable part ends at the last 1. */
-enum check_result
+static enum check_result
 check_bech32_key(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -574,7 +574,7 @@ check_bech32_key(struct candidate *c)
 
 /* BIP 32, "Serialization format": 78 bytes and the first four of their double
  * SHA-256, in base 58. */
-enum check_result
+static enum check_result
 check_xprv(struct candidate *c)
 {
 	enum { BYTES = 82 };
@@ -615,7 +615,7 @@ macaroon_field(struct macaroon *m)
 
 /* An API token of PyPI (pypi.org/help#apitoken) is "pypi-" and a macaroon of version 2
  * (libmacaroons doc/format.txt): a header, caveats, and a signature of 32 bytes. */
-enum check_result
+static enum check_result
 check_pypi(struct candidate *c)
 {
 	enum { LOCATION = 1, IDENTIFIER = 2, SIGNATURE = 6, SIGNATURE_BYTES = 32 };
@@ -641,7 +641,7 @@ check_pypi(struct candidate *c)
 
 /* A token that contains JSON in base64 (Sentry sntrys_, Grafana glc_, 1Password ops_). The part
  * from "eyJ" to the end, "=" or "_" must decode to an object. */
-enum check_result
+static enum check_result
 check_json64(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -664,7 +664,7 @@ check_json64(struct candidate *c)
 
 /* Discord, reference/authentication: the part before the first dot is the bot's id
  * (a decimal snowflake) in base64. */
-enum check_result
+static enum check_result
 check_discord(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -676,7 +676,7 @@ check_discord(struct candidate *c)
 
 /* AWS IAM user guide, "Unique identifiers": four letters, then base32. Bits 1 to 40
  * of keys made since 2019 are the account, twelve decimal digits. */
-enum check_result
+static enum check_result
 check_aws_id(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start + 4, c->end);
@@ -699,7 +699,7 @@ check_aws_id(struct candidate *c)
 }
 
 /* RFC 7617 section 2: base64 of user ":" password. */
-enum check_result
+static enum check_result
 check_basic(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
@@ -716,3 +716,27 @@ check_basic(struct candidate *c)
 		return CHECK_NO;
 	return colon && n >= 5 ? CHECK_VALID : check_bearer(c);
 }
+
+/* The validators of this file (check.h). */
+/* clang-format off */
+const struct check checks_secret[] = {
+	{ "k8s",        check_k8s,        "the data of a Kubernetes Secret", NULL },
+	{ "ppk",        check_ppk,        "grammar to its MAC", NULL },
+	{ "crc62",      check_crc62,      "CRC-32 in base 62", NULL }, /* GitHub, npm */
+	{ "grafana",    check_grafana,    "CRC-32 in hex", NULL },
+	{ "bech32_key", check_bech32_key, "bech32 (BIP 173)", NULL }, /* age, Nostr */
+	{ "xprv",       check_xprv,       "Base58Check of 78 bytes (BIP 32)", NULL },
+	{ "pypi",       check_pypi,       "a macaroon in base64", NULL },
+	{ "json64",     check_json64,     "JSON in base64", NULL },
+	{ "discord",    check_discord,    "a snowflake in base64", NULL },
+	{ "aws_id",     check_aws_id,     "an account number in base32", NULL },
+	{ "basic",      check_basic,      "user:password in base64 (RFC 7617)", NULL },
+	{ "jwt",        check_jwt,        "its header is JSON with alg (RFC 7515)", NULL },
+	{ "pem",        check_pem,        "a private key's body (RFC 7468)", NULL }, /* with or without its END line */
+	{ "token",      check_token,      "looks random", NULL }, /* refuses placeholders, and runs of one byte */
+	{ "bearer",     check_bearer,     "looks random", NULL }, /* a credential in a header */
+	{ "userinfo",   check_userinfo,   "no stop word", NULL }, /* scheme://user:password@host */
+	{ "curl",       check_curl,       "no stop word", NULL }, /* curl -u user:password */
+	{ NULL, NULL, NULL, NULL },
+};
+/* clang-format on */

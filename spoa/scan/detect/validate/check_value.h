@@ -19,9 +19,6 @@ struct value value_read(struct candidate *c);
  * consists of letters, and two more words follow. No validator then accepts it, whatever text
  * follows. */
 bool value_is_prose(const struct candidate *c);
-/* Returns true if no further text can be a value of the name at c->match for check_chance():
- * the name names no secret, or too many words follow it. */
-bool chance_is_over(const struct candidate *c);
 /* Returns true if the separator assigns the value to the key, and is not part of a list of
  * arguments, a generic type or a pipe. */
 bool value_is_assigned(const struct candidate *c, const struct value *v);
