@@ -580,6 +580,9 @@ from_piece(struct evade *e, const struct blob *b, const uint32_t *where, size_t 
 	}
 }
 
+/* units of effort for a scan of decoded text, however short the text is */
+enum { WORK_DECODED = 512 };
+
 /* Scans the bytes [start, start + n) of the piece, which are text. */
 static int
 read_decoded(struct evade *e, const struct blob *b, const struct detect_options *opt,
@@ -592,6 +595,7 @@ read_decoded(struct evade *e, const struct blob *b, const struct detect_options 
 
 	if (e->depth == CAP_DECODE_DEPTH)
 		return ERR_LIMIT;
+	effort_add(WORK_DECODED);
 	if (start)
 		inside.before = (struct span){ NULL, 0 };
 	e->depth++;

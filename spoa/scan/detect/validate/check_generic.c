@@ -358,6 +358,7 @@ looks_like_a_name(struct span s)
 	enum { PART_MAX = 14 };
 	size_t parts = 0, at = 0;
 
+	effort_add(2 * s.n);
 	for (size_t i = 0; i <= s.n; i++) {
 		size_t n = i - at;
 		if (i < s.n && s.p[i] != '-' && s.p[i] != '_' && s.p[i] != ':') {

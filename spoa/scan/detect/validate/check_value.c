@@ -733,6 +733,7 @@ callee(struct span s)
 {
 	size_t i = s.n > 1 && is_one_of(s.p[0], "!*&$") ? 1 : 0, from = i;
 
+	effort_add(s.n / 2);
 	while (i < s.n && (is_word(s.p[i]) || is_one_of(s.p[i], ".:$?>-")))
 		i++;
 	if (i == from || i >= s.n || !is_one_of(s.p[i], "([{"))
