@@ -386,7 +386,7 @@ static const struct {
 		"a pattern needs regex, start and a score" },
 	{ "an unknown check",
 		HEAD "check: luhm\npatterns: [{regex: a, score: 1, start: anywhere}]\n" TAIL,
-		"unknown check; give one of card, ssn" },
+		"unknown check; give one of ip, ip_special" },
 	{ "an undefined piece",
 		HEAD "patterns: [{regex: '%{s}a', score: 1, start: anywhere}]\n" TAIL,
 		"%{s} is not defined" },
