@@ -85,12 +85,6 @@ vault_allow_urls(struct vault *v)
 	v->urls = true;
 }
 
-static bool
-vault_urls(const struct vault *v)
-{
-	return v->urls;
-}
-
 size_t
 vault_count(const struct vault *v)
 {
@@ -595,7 +589,7 @@ leave(struct restorer *r, struct span spelling)
 static bool
 stays(const struct restorer *r)
 {
-	return !vault_urls(r->vault) && (url_place_inside(&r->url) || r->waits.stays ||
+	return !r->vault->urls && (url_place_inside(&r->url) || r->waits.stays ||
 						(r->url.mode == URL_CALL && r->url.found));
 }
 
@@ -642,7 +636,7 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 			pass_text(r, span_cut(in, from, at), out);
 			/* a string of a call is read to its end before values are put into
 			 * it */
-			r->waits.on |= r->url.mode == URL_CALL && !vault_urls(r->vault);
+			r->waits.on |= r->url.mode == URL_CALL && !r->vault->urls;
 			put_back(r, &s, span_cut(rest, 0, s.raw), out);
 			from = at += s.raw;
 			continue;

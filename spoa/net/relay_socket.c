@@ -173,8 +173,8 @@ socket_denied(struct edge *c)
 
 /* ---- reading ---- */
 
-/* Counts one more event and returns true if its sender is too fast: more than a burst of
- * `most` events, and as many more in each PACE_US. */
+/* Counts one more event. Returns true if its sender is too fast: it may send a burst of `most`
+ * events, and after that `most` events in each PACE_US. */
 static bool
 pace_is_over(uint64_t *paid_us, unsigned most)
 {

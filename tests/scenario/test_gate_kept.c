@@ -633,7 +633,7 @@ struct model_sees {
 
 static const enum form_of_talk {
 	TALK_TURNS,	   /* previous_response_id, with forks and tool loops */
-	TALK_CONVERSATION, /* a conversation used by two callers at once */
+	TALK_CONVERSATION, /* a conversation used by two callers at the same time */
 	TALK_THREAD,	   /* a thread of Anthropic */
 	TALK_ASSISTANT,	   /* messages of an assistant's thread */
 	TALK_ITEMS,	   /* the caller's turns are sent again, the model's by reference */

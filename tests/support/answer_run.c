@@ -16,7 +16,7 @@ join(struct joined *j, const struct answer_document *d)
 		const struct answer_text *t = &d->texts[i];
 		char name[32];
 		size_t k = 0;
-		/* Of texts beside the response text, only replaced ones are listed. */
+		/* A text beside the response text is listed only if it was replaced. */
 		if (t->aside && span_chr(t->text, '<') == t->text.n)
 			continue;
 		snprintf(name, sizeof(name), "%s%s %u.%u",

@@ -113,7 +113,6 @@ replace_rig_begin(const char *log)
 {
 	snprintf(replace_rig.log, sizeof(replace_rig.log), "%s", log);
 	unlink(log);
-	unlink(log);
 	replace_rig.step = REPLACE_NONE;
 	replace_io = (struct replace_io){ replace_rig_write, replace_rig_fsync,
 		replace_rig_renameat };

@@ -464,7 +464,7 @@ hidden_entries_are_removed_from_lists(void **state)
 	}
 }
 
-/* Of a subscription: the next line may arrive much later. */
+/* The next line of a subscription may arrive much later. */
 static void
 line_of_a_subscription_is_forwarded_at_once(void **state)
 {

@@ -9,7 +9,7 @@
  * differences and the other daemons, runs the policy's tests, replays recent decisions, and
  * asks for confirmation. Finally it writes the files, orders a reload, and waits until every
  * worker uses the new version. If the daemon refuses the policy, the old files are restored.
- * At the end, the other daemons of the group are ordered.
+ * At the end, it orders a reload of the other daemons of the group.
  *
  * tollgate policy history lists the policies that were in force, with the time, the person
  * who ordered them, the reason and the changes. tollgate policy show prints the text of one

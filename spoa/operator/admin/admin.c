@@ -411,12 +411,6 @@ tls_look(const struct admin_tls *files, struct buf *why)
 	return fine ? end_s : 0;
 }
 
-static const char *
-tls_trust(const struct tls *t)
-{
-	return t->trust;
-}
-
 /* ---- limits, and objects of a request ---- */
 
 #define JSON_TYPE "application/json"
@@ -833,7 +827,7 @@ static int
 serve_side(struct side *s, struct buf *why)
 {
 	const enum admin_door door = s->door;
-	const char *trust = door == DOOR_TLS ? tls_trust(s->admin->tls) : NULL;
+	const char *trust = door == DOOR_TLS ? s->admin->tls->trust : NULL;
 
 	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 					     (door == DOOR_TLS ? MHD_USE_TLS : 0),

@@ -1,4 +1,4 @@
-/* The daemon's periodic tasks. A task that has nothing to do returns at once.
+/* The daemon's periodic tasks. A task that has nothing to do returns immediately.
  *
  * Two tasks are here as well. The end of an observation depends only on the clock, so the state is
  * checked each second and logged when it changes. Samples are taken at their times, and this file

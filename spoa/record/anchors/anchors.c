@@ -86,19 +86,6 @@ enum {
 
 static const char *const end_words[ANCHOR_ENDS] = { "taken", "refused", "away" };
 
-/* The journal's folder and the node's name, both borrowed from the configuration. */
-static const char *
-place_journal(const struct place *p)
-{
-	return p->all->cfg->journal;
-}
-
-static const char *
-place_node(const struct place *p)
-{
-	return p->all->cfg->node;
-}
-
 /* Moves the place to the state `next`. Aborts the program if that state cannot follow the
  * current one, for example if one attempt ended twice. */
 static void
@@ -508,7 +495,7 @@ put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 
 	if (old == 0 || old == p->checkpoint.size)
 		return 0;
-	int err = tiles_open(&t, place_journal(p), place_node(p), false, why);
+	int err = tiles_open(&t, p->all->cfg->journal, p->all->cfg->node, false, why);
 	if (err)
 		return err;
 	if (t.n < p->checkpoint.size) {
@@ -927,7 +914,7 @@ place_take_aside(struct place *p)
 	e->kind = p->at->kind;
 	snprintf(e->where, sizeof(e->where), "%s", p->at->place);
 	snprintf(e->tls_ca, sizeof(e->tls_ca), "%s", p->at->tls_ca ? p->at->tls_ca : "");
-	snprintf(e->node, sizeof(e->node), "%s", place_node(p));
+	snprintf(e->node, sizeof(e->node), "%s", p->all->cfg->node);
 	e->work.run = errand_run;
 	INVARIANT(!p->errand);
 	p->errand = true;

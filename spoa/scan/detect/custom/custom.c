@@ -65,7 +65,7 @@ struct fingerprints {
 	uint64_t *slots; /* open addressing; 0: a free slot */
 	size_t nslots, n;
 	struct hash_bits bits; /* for early rejection */
-	uint64_t sum[2];
+	uint64_t sum[2]; /* two sums over all shingles, independent of their order */
 };
 
 /* Returns BASE^SHINGLE_WORDS modulo 2^64, the factor of the word that leaves the window. */
@@ -263,26 +263,6 @@ fingerprints_load(const char *file, const struct yaml_node *at, struct diag *dia
 	if (diag->errors != errors)
 		fingerprints_free(&f);
 	return f;
-}
-
-static size_t
-fingerprints_count(const struct fingerprints *f)
-{
-	return f->n;
-}
-
-static size_t
-fingerprints_bytes(const struct fingerprints *f)
-{
-	return f->nslots * sizeof(*f->slots) + hash_bits_size(f->bits);
-}
-
-/* Returns a sum over all shingles that does not depend on their order. `which`: 0 or 1, two
- * different sums. */
-static uint64_t
-fingerprints_sum(const struct fingerprints *f, unsigned which)
-{
-	return f->sum[which & 1];
 }
 
 /* ---- runs of known shingles ---- */
@@ -556,10 +536,9 @@ add_version(struct detect_rules *r)
 	if (c->words)
 		crypto_hash_sha256_update(&h, dictionary_digest(c->words), 32);
 	for (size_t i = 0; i < c->nlists; i++) {
-		const uint64_t v[] = { c->lists[i].entity, c->lists[i].least,
-			fingerprints_count(c->lists[i].prints),
-			fingerprints_sum(c->lists[i].prints, 0),
-			fingerprints_sum(c->lists[i].prints, 1) };
+		const struct fingerprints *f = c->lists[i].prints;
+		const uint64_t v[] = { c->lists[i].entity, c->lists[i].least, f->n, f->sum[0],
+			f->sum[1] };
 		crypto_hash_sha256_update(&h, (const unsigned char *)v, sizeof(v));
 	}
 	crypto_hash_sha256_final(&h, digest);
@@ -807,10 +786,11 @@ detect_own_costs(const struct detect_rules *r,
 		note(arg, c->words_at, line);
 	}
 	for (size_t i = 0; i < c->nlists; i++) {
+		const struct fingerprints *f = c->lists[i].prints;
+		size_t bytes = f->nslots * sizeof(*f->slots) + hash_bits_size(f->bits);
 		snprintf(line, sizeof(line),
-			"fingerprints: %zu different shingles, %.1f MB of memory",
-			fingerprints_count(c->lists[i].prints),
-			(double)fingerprints_bytes(c->lists[i].prints) / 1e6);
+			"fingerprints: %zu different shingles, %.1f MB of memory", f->n,
+			(double)bytes / 1e6);
 		note(arg, c->lists[i].at, line);
 	}
 }

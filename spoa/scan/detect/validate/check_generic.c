@@ -416,9 +416,9 @@ is_no_secret(const struct candidate *c, const struct value *v, bool thrown)
 
 /* Returns true if letters of one case and digits alternate as they do in random values only. For
  * hexadecimal digits that suffices. Names of programs have one or two numbers inside, as in
- * scryptsalsa208sha256, and pairs of letters that are far from chance. */
+ * scryptsalsa208sha256, and pairs of letters that are far from chance. `chance`: value_chance(s). */
 static bool
-alternates(struct span s, struct mix m, float entropy)
+alternates(struct span s, struct mix m, float entropy, float chance)
 {
 	enum { LEAST = 20, CHANGES = 4, OF_EACH = 3, NAME = -8 };
 	size_t changes = 0;
@@ -430,22 +430,24 @@ alternates(struct span s, struct mix m, float entropy)
 	for (size_t i = 1; i < s.n; i++)
 		changes += is_digit(s.p[i]) != is_digit(s.p[i - 1]);
 	return changes >= CHANGES &&
-	       (span_all(s, is_hex) || (s.n >= LEAST && value_chance(s) >= NAME));
+	       (span_all(s, is_hex) || (s.n >= LEAST && chance >= NAME));
 }
 
 /* Returns true if the value was drawn by chance and is long enough to show that. It then is no
  * word, name or path, even if it lacks some classes of characters. Signs also join names, so a
- * value with signs needs more evidence. */
+ * value with signs needs more evidence. `least`: bits of evidence (value_chance()) that the
+ * caller needs. */
 static bool
-is_drawn_by_chance(struct span s, struct mix m, float bits)
+is_drawn_by_chance(struct span s, struct mix m, float bits, float least)
 {
 	enum { LEAST = 15, SURE = 4, SIGNS = 14, SIGNS_IN_MIXED = 6 };
 	bool mixed = m.digit > 1 && m.upper > 1 && m.lower > 1;
 	float sure = !m.other ? SURE : mixed ? SIGNS_IN_MIXED : SIGNS;
 
-	return s.n >= LEAST && bits >= 2.4f && m.foreign == 0 &&
-	       span_is_alnum(s, "_-+/=.!@#%^&*?") &&
-	       (value_chance(s) >= sure || alternates(s, m, bits));
+	if (s.n < LEAST || bits < 2.4f || m.foreign || !span_is_alnum(s, "_-+/=.!@#%^&*?"))
+		return false;
+	float chance = value_chance(s);
+	return chance >= (least > sure ? least : sure) || alternates(s, m, bits, chance);
 }
 
 /* Returns true if the key may belong to the value. In set("token", "…") and setToken("…"), the
@@ -549,7 +551,7 @@ generic_value(struct candidate *c, struct value v)
 		return CHECK_NO;
 	if (!v.quoted && value_has_any(values, s, "(["))
 		return CHECK_NO;
-	bool thrown = key != KEY_WEAK && is_drawn_by_chance(s, m, bits);
+	bool thrown = key != KEY_WEAK && is_drawn_by_chance(s, m, bits, 0);
 	if (!thrown && m.digit == 0 && (s.n < 20 || !random_letters(s)))
 		return CHECK_NO;
 	/* a hexadecimal value has at most 4 bits per byte, so a long one needs fewer */
@@ -686,6 +688,8 @@ is_first_cell(struct span text, size_t at, struct span between)
 	       (at == 2 || text.p[at - 3] == '\n') && span_chr(between, '|') < between.n;
 }
 
+enum { SHA1 = 40, SHA256 = 64 }; /* hexadecimal digits of a digest */
+
 /* Returns true if a value in prose is a hash or an id. Change logs, lists and prose have them
  * after words such as "key", with a space, ( or | between: "Refactor auth 3f786850e3…",
  * "signing key 4AEE18F83AFDEB23", "SPL token EPjF…". A secret needs a name there that promises
@@ -694,7 +698,6 @@ is_first_cell(struct span text, size_t at, struct span between)
 static bool
 is_id_in_prose(struct span text, struct span name, struct span value)
 {
-	enum { SHA1 = 40, SHA256 = 64 }; /* digits */
 	size_t from = (size_t)(name.p - text.p), end = (size_t)(value.p - text.p) + value.n;
 	struct span between = span_cut(text, from + name.n, (size_t)(value.p - text.p));
 	bool bare = true, option = name.p[0] == '-', hex = span_all(value, is_hex);
@@ -749,10 +752,9 @@ is_drawn_token(struct span text, size_t at, struct span s)
 	struct mix m = mix_of(s);
 	bool quoted = at && is_quote(text.p[at - 1]);
 	bool digits = m.digit * 12 > s.n || (m.digit && s.n < 20) || m.other;
-	float least = (float)s.n / (digits ? 5 : quoted ? 4 : 2), bits = shannon_entropy(s);
-	return m.lower + m.upper > 0 && is_drawn_by_chance(s, m, bits) &&
-	       (value_chance(s) >= least || alternates(s, m, bits)) && !looks_like_a_name(s) &&
-	       !looks_like_a_path(s);
+	float least = (float)s.n / (digits ? 5 : quoted ? 4 : 2);
+	return m.lower + m.upper > 0 && is_drawn_by_chance(s, m, shannon_entropy(s), least) &&
+	       !looks_like_a_name(s) && !looks_like_a_path(s);
 }
 
 /* Returns the first token in [from, to) of the text that was drawn by chance, or an empty span. A
@@ -924,17 +926,23 @@ is_foreign_sign_before(struct span t, size_t at)
 	       (at > 1 && foreign_sign_at(t, at - 2) == 2);
 }
 
+/* Returns true if the value has the length and the digits of SHA-1 or SHA-256 in hexadecimal. */
+static bool
+is_hex_digest(struct span s)
+{
+	return (s.n == SHA1 || s.n == SHA256) && span_all(s, is_hex);
+}
+
 /* Returns true if a value is a digest: behind words, that many hexadecimal digits are a secret
  * only in quotes, after a sign, or directly behind a name that promises more than "token". */
 static bool
 is_bare_digest(struct span text, struct span name, struct span s)
 {
-	enum { SHA1 = 40, SHA256 = 64 };
 	size_t from = (size_t)(name.p - text.p), start = (size_t)(s.p - text.p);
 	struct span between = span_cut(text, from + name.n, start), word = word_in_front(text, from);
 	size_t sign = span_back_set(between, between.n, 0, " ");
 
-	if ((s.n != SHA1 && s.n != SHA256) || !span_all(s, is_hex) || sign == 0 ||
+	if (!is_hex_digest(s) || sign == 0 ||
 		is_one_of(between.p[sign - 1], "=:\"'`>|<([{") || is_item_or_argument(between) ||
 		is_foreign_sign_before(between, sign) ||
 		is_quoted_pair(text, from, start + s.n))
@@ -969,7 +977,7 @@ may_be_near(struct span name)
 	enum { BARE = 3, LONGEST = 64 }; /* key, pwd; a longer name is a list */
 
 	return name.n && name.n <= LONGEST && (name.n > BARE || is_high(name.p[0])) && key_kind_of(name) >= KEY_SECRET &&
-	       !is_drawn_by_chance(name, mix_of(name), shannon_entropy(name));
+	       !is_drawn_by_chance(name, mix_of(name), shannon_entropy(name), 0);
 }
 
 /* Returns the same from the memo: apikeykeykey holds three names that are one. */
@@ -1068,14 +1076,13 @@ names_a_secret(const struct candidate *c, size_t from, size_t to)
 static enum check_result
 check_before(struct candidate *c)
 {
-	enum { SHA1 = 40, SHA256 = 64 }; /* digits */
 	struct span text = span_cut(c->text, 0, c->end);
 	size_t end = span_back_set(text, span_past(text, c->start, is_blob_char), c->start, ".");
 	struct span s = span_cut(text, c->start, end);
 	bool quoted = end < text.n && is_quote(text.p[end]);
 
 	if (!is_drawn_token(text, c->start, s) || !names_a_secret(c, end, c->end) ||
-		(!quoted && (s.n == SHA1 || s.n == SHA256) && span_all(s, is_hex)))
+		(!quoted && is_hex_digest(s)))
 		return CHECK_NO;
 	c->end = end;
 	if (value_is_template(s) || candidate_is_placeholder(c, s) || is_sequence(c, s) ||
