@@ -62,17 +62,10 @@ buf_move(struct buf *to, struct buf *from)
 	buf_free(from);
 }
 
-char *
-buf_reserve(struct buf *b, size_t n)
+/* Makes room for n bytes by moving the live bytes or by allocation. */
+static char *
+make_room(struct buf *b, size_t n)
 {
-	if (b->failed)
-		return NULL;
-	if (n > SIZE_MAX / 4 || (b->cap && (n > b->cap || b->n > b->cap - n))) {
-		b->failed = true;
-		return NULL;
-	}
-	if (b->size - b->start - b->n >= n && b->p)
-		return b->p + b->start + b->n;
 	INVARIANT(b->start + b->n <= b->size);
 	if (b->start) {
 		memmove(b->p, b->p + b->start, b->n);
@@ -93,6 +86,20 @@ buf_reserve(struct buf *b, size_t n)
 	b->p = p;
 	b->size = size;
 	return b->p + b->n;
+}
+
+char *
+buf_reserve(struct buf *b, size_t n)
+{
+	if (b->failed)
+		return NULL;
+	if (n > SIZE_MAX / 4 || (b->cap && (n > b->cap || b->n > b->cap - n))) {
+		b->failed = true;
+		return NULL;
+	}
+	if (b->size - b->start - b->n >= n && b->p)
+		return b->p + b->start + b->n;
+	return make_room(b, n);
 }
 
 void
@@ -116,7 +123,12 @@ buf_put(struct buf *b, const void *p, size_t n)
 void
 buf_putc(struct buf *b, char c)
 {
-	buf_put(b, &c, 1);
+	char *to = buf_reserve(b, 1);
+
+	if (to) {
+		*to = c;
+		b->n++;
+	}
 }
 
 void

@@ -41,7 +41,7 @@ span_ieq(struct span a, struct span b)
 	if (a.n != b.n)
 		return false;
 	for (size_t i = 0; i < a.n; i++)
-		if (to_lower(a.p[i]) != to_lower(b.p[i]))
+		if (a.p[i] != b.p[i] && to_lower(a.p[i]) != to_lower(b.p[i]))
 			return false;
 	return true;
 }
@@ -135,21 +135,24 @@ span_decimal(char out[SPAN_DECIMAL], int64_t v)
 				    "25262728293031323334353637383940414243444546474849"
 				    "50515253545556575859606162636465666768697071727374"
 				    "75767778798081828384858687888990919293949596979899";
-	char digits[SPAN_DECIMAL];
-	size_t at = sizeof(digits);
-	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v, rest = u;
+	size_t n = v < 0;
 
+	out[0] = '-';
+	for (; rest >= 100; rest /= 100)
+		n += 2;
+	n += rest < 10 ? 1 : 2;
+	INVARIANT(n <= SPAN_DECIMAL);
+	char *to = out + n;
 	for (; u >= 100; u /= 100) {
-		at -= 2;
-		memcpy(digits + at, pairs + 2 * (u % 100), 2);
+		to -= 2;
+		memcpy(to, pairs + 2 * (u % 100), 2);
 	}
-	digits[--at] = pairs[2 * u + 1];
-	if (u >= 10)
-		digits[--at] = pairs[2 * u];
-	if (v < 0)
-		digits[--at] = '-';
-	memcpy(out, digits + at, sizeof(digits) - at);
-	return sizeof(digits) - at;
+	if (u < 10)
+		to[-1] = (char)('0' + u);
+	else
+		memcpy(to - 2, pairs + 2 * u, 2);
+	return n;
 }
 
 void

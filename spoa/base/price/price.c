@@ -92,13 +92,13 @@ price_matches(const char *pattern, struct span name)
 /* In a shape, 0 is any digit, MM and DD are a month and a day, and all other characters are
  * themselves. */
 static bool
-has_shape(struct span s, const char *shape)
+has_shape(struct span s, struct span of)
 {
-	size_t n = strlen(shape);
+	const char *shape = of.p;
 
-	if (s.n != n)
+	if (s.n != of.n)
 		return false;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < of.n; i++) {
 		bool digit = is_digit(s.p[i]);
 		uint64_t two;
 		if (shape[i] == 'M' || shape[i] == 'D') {
@@ -118,8 +118,9 @@ has_shape(struct span s, const char *shape)
 static bool
 is_version(struct span s)
 {
-	static const char *const shapes[] = { "-2000MMDD", "-2000-MM-DD", "@2000MMDD",
-		"@2000-MM-DD", "-MMDD", "-000", "-latest" };
+	static const struct span shapes[] = { SPAN_LIT("-2000MMDD"), SPAN_LIT("-2000-MM-DD"),
+		SPAN_LIT("@2000MMDD"), SPAN_LIT("@2000-MM-DD"), SPAN_LIT("-MMDD"),
+		SPAN_LIT("-000"), SPAN_LIT("-latest") };
 	uint64_t v;
 
 	for (size_t i = 0; i < COUNT_OF(shapes); i++)

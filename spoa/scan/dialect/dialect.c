@@ -44,6 +44,8 @@ segment_matches(struct span segment, struct span pattern, struct span *model)
 {
 	struct span placeholder = SPAN_LIT("{model}");
 
+	if (!pattern.n || *pattern.p != '{')
+		return span_eq(segment, pattern);
 	if (span_is(pattern, "{id}"))
 		return segment.n > 0;
 	if (!span_starts(pattern, placeholder))
@@ -160,9 +162,11 @@ endpoint_row_find(const struct dialect *d, const struct endpoint_index *x, struc
 		for (size_t i = x->first[bucket_of(segment, behind)]; i; i = x->next[i - 1]) {
 			struct span base, named;
 			r = &x->rows[i - 1];
+			if (!takes(r, method))
+				continue;
 			unsigned n = path_matches(path, span_str(r->path), &base, &named);
 			if (n < most || n == 0 || (n == most && r > best) ||
-				!takes(r, method) || (whole && !is_base(d, r, base)))
+				(whole && !is_base(d, r, base)))
 				continue;
 			based = whole || is_base(d, r, base);
 			most = n;

@@ -178,17 +178,15 @@ folds_to(struct span key, struct span want)
 
 	while (i < key.n && k < want.n) {
 		struct span rest = span_cut(key, i, key.n);
-		char c = key.p[i], w = want.p[k++];
-		if (span_starts(rest, SPAN_LIT("\xc5\xbf"))) {
+		char c = key.p[i++], w = want.p[k++];
+		if ((signed char)c < 0 && span_starts(rest, SPAN_LIT("\xc5\xbf"))) {
 			c = 's';
-			i += 2;
-		} else if (span_starts(rest, SPAN_LIT("\xe2\x84\xaa"))) {
+			i += 1;
+		} else if ((signed char)c < 0 && span_starts(rest, SPAN_LIT("\xe2\x84\xaa"))) {
 			c = 'k';
-			i += 3;
-		} else {
-			i++;
+			i += 2;
 		}
-		if (to_lower(c) != to_lower(w))
+		if (c != w && to_lower(c) != to_lower(w))
 			return false;
 	}
 	return i == key.n && k == want.n;
