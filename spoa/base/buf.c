@@ -66,6 +66,12 @@ buf_move(struct buf *to, struct buf *from)
 static char *
 make_room(struct buf *b, size_t n)
 {
+	if (b->failed)
+		return NULL;
+	if (n > SIZE_MAX / 4 || (b->cap && (n > b->cap || b->n > b->cap - n))) {
+		b->failed = true;
+		return NULL;
+	}
 	INVARIANT(b->start + b->n <= b->size);
 	if (b->start) {
 		memmove(b->p, b->p + b->start, b->n);
@@ -88,18 +94,18 @@ make_room(struct buf *b, size_t n)
 	return b->p + b->n;
 }
 
+/* Returns true if n bytes fit behind the live bytes. */
+static inline bool
+has_room(const struct buf *b, size_t n)
+{
+	return b->p && n <= b->size - b->start - b->n && !b->failed &&
+	       (!b->cap || b->n + n <= b->cap);
+}
+
 char *
 buf_reserve(struct buf *b, size_t n)
 {
-	if (b->failed)
-		return NULL;
-	if (n > SIZE_MAX / 4 || (b->cap && (n > b->cap || b->n > b->cap - n))) {
-		b->failed = true;
-		return NULL;
-	}
-	if (b->size - b->start - b->n >= n && b->p)
-		return b->p + b->start + b->n;
-	return make_room(b, n);
+	return has_room(b, n) ? b->p + b->start + b->n : make_room(b, n);
 }
 
 void

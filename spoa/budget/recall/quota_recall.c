@@ -18,6 +18,7 @@
 #include "base/scoped.h"
 #include "budget/recall/quota_fold.h"
 #include "record/journal/chain.h"
+#include "record/journal/line.h"
 
 /* ---- the state of limits ---- */
 
@@ -238,10 +239,8 @@ quota_fold_open(const struct quota_fold *f, size_t *i)
 
 /* Returns a string member without its quotes. */
 static struct span
-recalled_text(struct span line, const char *key)
+within_quotes(struct span s)
 {
-	struct span s = chain_member(line, key);
-
 	return s.n >= 2 ? span_cut(s, 1, s.n - 1) : (struct span){ NULL, 0 };
 }
 
@@ -260,12 +259,28 @@ read_charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
 	return n;
 }
 
-/* The current line, and its place in the journal. */
+/* The current line, its place in the journal, and its members. Members that are missing are
+ * empty. */
 struct fold_line {
 	const char *segment;
 	uint64_t at;
 	struct span text;
+	struct span type, id, decision, via; /* without their quotes */
+	struct span reserved, settled;	     /* lists of charges */
 };
+
+static struct fold_line
+fold_line_of(const char *segment, uint64_t at, struct span text)
+{
+	static const struct span names[] = { SPAN_LIT("type"), SPAN_LIT("id"),
+		SPAN_LIT("decision"), SPAN_LIT("via"), SPAN_LIT("reserved"),
+		SPAN_LIT("settled") };
+	struct span v[COUNT_OF(names)];
+
+	line_members(text, names, COUNT_OF(names), v);
+	return (struct fold_line){ segment, at, text, within_quotes(v[0]), within_quotes(v[1]),
+		within_quotes(v[2]), within_quotes(v[3]), v[4], v[5] };
+}
 
 static void
 remember_line(struct quota_orphan_of *o, const struct fold_line *l)
@@ -312,15 +327,14 @@ static void
 on_decision(struct quota_fold *f, const struct fold_line *l)
 {
 	struct quota_dim dim[QUOTA_DIMS_MAX];
-	struct span id = recalled_text(l->text, "id");
-	size_t n = read_charges(chain_member(l->text, "reserved"), dim);
+	size_t n = read_charges(l->reserved, dim);
 
 	for (size_t k = 0; k < n; k++)
-		on_charged(f, id, &dim[k]);
+		on_charged(f, l->id, &dim[k]);
 	/* A request without limits reserved nothing, but still needs a completion record. */
-	if (is_fold_word(id, sizeof(((struct quota_orphan_of *)0)->id)) &&
-		span_is(recalled_text(l->text, "via"), "relay") && !*orphan_place(f, id))
-		open_decision(f, id, l, dim, n);
+	if (is_fold_word(l->id, sizeof(((struct quota_orphan_of *)0)->id)) &&
+		span_is(l->via, "relay") && !*orphan_place(f, l->id))
+		open_decision(f, l->id, l, dim, n);
 }
 
 /* Returns the last charge of the list with the same counter as *d, or NULL. */
@@ -343,17 +357,16 @@ used_of(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 /* Settles the charges of a decision. "settled" lists the same charges as "reserved", with the
  * amounts used. */
 static void
-on_completion(struct quota_fold *f, struct span line)
+on_completion(struct quota_fold *f, const struct fold_line *l)
 {
-	struct span id = recalled_text(line, "id");
-	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
+	struct quota_orphan_of **at = orphan_place(f, l->id), *o = *at;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
-	size_t n = read_charges(chain_member(line, "settled"), dim);
+	size_t n = read_charges(l->settled, dim);
 
 	if (!o)
 		return;
 	for (size_t k = 0; k < o->ndims; k++)
-		on_settled(f, id, &o->dim[k], used_of(&o->dim[k], dim, n));
+		on_settled(f, l->id, &o->dim[k], used_of(&o->dim[k], dim, n));
 	INVARIANT(f->nopen > 0);
 	*at = o->next;
 	free(o);
@@ -374,11 +387,9 @@ is_kept(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 static void
 on_attempt(struct quota_fold *f, const struct fold_line *l)
 {
-	struct span id = recalled_text(l->text, "id");
-	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
+	struct quota_orphan_of **at = orphan_place(f, l->id), *o = *at;
 	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
-	size_t n = read_charges(chain_member(l->text, "reserved"), now),
-	       nwas = read_charges(chain_member(l->text, "settled"), was);
+	size_t n = read_charges(l->reserved, now), nwas = read_charges(l->settled, was);
 
 	if (!o) { /* the decision is in a record that was not read */
 		on_decision(f, l);
@@ -386,10 +397,10 @@ on_attempt(struct quota_fold *f, const struct fold_line *l)
 	}
 	for (size_t i = 0; i < n; i++)
 		if (!is_kept(&now[i], o->dim, o->ndims))
-			on_charged(f, id, &now[i]);
+			on_charged(f, l->id, &now[i]);
 	for (size_t k = 0; k < o->ndims; k++)
 		if (!is_kept(&o->dim[k], now, n))
-			on_settled(f, id, &o->dim[k], used_of(&o->dim[k], was, nwas));
+			on_settled(f, l->id, &o->dim[k], used_of(&o->dim[k], was, nwas));
 		else
 			for (size_t i = 0; i < n; i++)
 				if (strcmp(now[i].key, o->dim[k].key) == 0)
@@ -408,18 +419,16 @@ on_attempt(struct quota_fold *f, const struct fold_line *l)
 void
 quota_fold_line(struct quota_fold *f, const char *segment, uint64_t at, struct span line)
 {
-	const struct fold_line l = { segment, at, line };
-	struct span type = recalled_text(line, "type");
-	bool decision = span_is(type, "decision");
+	const struct fold_line l = fold_line_of(segment, at, line);
+	bool decision = span_is(l.type, "decision");
 
 	f->records++;
 	/* If the relay refuses a permitted request later (an invalid body, a late record),
 	 * the refusal gives back the reservation of the first decision, and no completion
 	 * follows. */
-	if (span_is(type, "completion") ||
-		(decision && span_is(recalled_text(line, "decision"), "deny")))
-		on_completion(f, line);
-	else if (span_is(type, "attempt"))
+	if (span_is(l.type, "completion") || (decision && span_is(l.decision, "deny")))
+		on_completion(f, &l);
+	else if (span_is(l.type, "attempt"))
 		on_attempt(f, &l);
 	else if (decision)
 		on_decision(f, &l);
