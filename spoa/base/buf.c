@@ -14,7 +14,10 @@
 #include "base/file_set.h"
 #include "base/scoped.h"
 
-enum { FILE_PIECE = 32768 }; /* bytes of one read of a file */
+enum {
+	FILE_PIECE = 32768, /* bytes of one read of a file */
+	PLAIN_BLOCK = 16,   /* bytes that are compared at once */
+};
 
 void
 buf_init(struct buf *b, size_t cap_bytes)
@@ -197,31 +200,29 @@ buf_consume(struct buf *b, size_t n)
 	b->start = b->n ? b->start + n : 0;
 }
 
-/* Returns true if none of these eight bytes needs escaping in JSON. Returns false also for some
- * bytes that do not, because a borrow can run into the next byte. */
+/* Returns true if none of these PLAIN_BLOCK bytes needs escaping in JSON. */
 static bool
 are_plain(const char *p)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-	uint64_t w;
+	typedef unsigned char block __attribute__((vector_size(PLAIN_BLOCK)));
+	block v;
+	uint64_t hit[2];
 
-	memcpy(&w, p, 8);
-	uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
-	uint64_t hit = (w - ones * 0x20) & ~w; /* bytes below a space */
-	hit |= (quote - ones) & ~quote;
-	hit |= (slash - ones) & ~slash;
-	return !(hit & high);
+	memcpy(&v, p, sizeof(v));
+	const block hits = (block)(v < ' ') | (block)(v == '"') | (block)(v == '\\');
+	memcpy(hit, &hits, sizeof(hit));
+	return !(hit[0] | hit[1]);
 }
 
 /* Returns the offset of the first byte from i on that needs escaping, or n. */
 static size_t
 past_plain_json(const char *p, size_t i, size_t n)
 {
-	while (n - i >= 8 && are_plain(p + i))
-		i += 8;
-	if (n >= 8 && n - i < 8 && are_plain(p + n - 8))
+	while (n - i >= PLAIN_BLOCK && are_plain(p + i))
+		i += PLAIN_BLOCK;
+	if (n >= PLAIN_BLOCK && n - i < PLAIN_BLOCK && are_plain(p + n - PLAIN_BLOCK))
 		return n;
-	while (i < n && (unsigned char)p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
+	while (i < n && (unsigned char)p[i] >= ' ' && p[i] != '"' && p[i] != '\\')
 		i++;
 	return i;
 }

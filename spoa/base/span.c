@@ -64,6 +64,16 @@ span_ends(struct span s, struct span suffix)
 	return s.n >= suffix.n && span_eq(span_cut(s, s.n - suffix.n, s.n), suffix);
 }
 
+bool
+span_is_ascii(struct span s)
+{
+	unsigned char all = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		all |= (unsigned char)s.p[i];
+	return all < 0x80;
+}
+
 int
 span_order(struct span a, struct span b)
 {

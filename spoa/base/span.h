@@ -67,6 +67,7 @@ bool span_starts(struct span s, struct span prefix);
 /* As span_starts(), without regard to the case of ASCII letters. */
 bool span_istarts(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);
+bool span_is_ascii(struct span s);
 /* Compares by bytes; a prefix sorts before the longer span. Returns -1, 0 or 1. */
 int span_order(struct span a, struct span b);
 /* Removes c from the front of *s. Returns false if *s does not begin with c. */

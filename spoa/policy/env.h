@@ -114,7 +114,7 @@ bool policy_slot_reads_body(size_t slot);
 bool policy_slot_reads_answer(size_t slot);
 /* Returns true for fields of a call. */
 bool policy_slot_reads_tool(size_t slot);
-/* Returns the name of a parameter after "request.", or NULL for other slots. */
-const char *policy_slot_parameter(size_t slot);
+/* Returns the name of a parameter after "request.", or an empty span for other slots. */
+struct span policy_slot_parameter(size_t slot);
 
 #endif

@@ -581,7 +581,7 @@ audit_page_has_every_field_of_records(void **state)
 				"%s is in no row that is %s", r->path, record_type_names[type]);
 	}
 	for (size_t slot = 0; slot < V_COUNT; slot++)
-		if (!policy_slot_parameter(slot) && !policy_slot_reads_answer(slot) &&
+		if (!policy_slot_parameter(slot).n && !policy_slot_reads_answer(slot) &&
 			!policy_slot_reads_tool(slot) && slot != V_TARGET_REGION &&
 			slot != V_TARGET_EXTERNAL && from[slot] != 1)
 			fail_msg("%s is read back from %u fields of a decision",

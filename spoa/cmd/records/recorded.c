@@ -242,7 +242,7 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 	/* Every value without a field in the record is missing, except for the target's
 	 * values, which the policy defines. */
 	for (size_t slot = 0; slot < V_COUNT; slot++)
-		missing[slot] = !policy_slot_parameter(slot) && slot != V_TARGET_REGION &&
+		missing[slot] = !policy_slot_parameter(slot).n && slot != V_TARGET_REGION &&
 				slot != V_TARGET_EXTERNAL;
 	for (size_t f = 0; f < RECORD_FIELDS_COUNT; f++)
 		if (record_rows[f].slot < V_COUNT && record_rows[f].in & RECORD_DECISION)

@@ -114,7 +114,7 @@ put_entities(struct buf *b, const struct answer_facts *f, const struct answer_ve
 		if (!any)
 			put_object(b, RF_ANSWER_VERDICT_ENTITIES);
 		any = true;
-		key_in_map(b, detect_entity_name(f->rules, e));
+		key_in_map(b, span_str(detect_entity_name(f->rules, e)));
 		buf_putc(b, '{');
 		put_roles(b, RF_ENTITIES_ROLES, f->roles ? f->roles[e] : 0);
 		if (entity_in(&v->redact.of, e) && v->ruled.effect != RULE_DENY)
@@ -1120,7 +1120,7 @@ put_data(struct request *r, struct buf *b)
 		} else {
 			if (n++ == 0)
 				put_object(b, RF_DATA);
-			key_in_map(b, p->data[i].name);
+			key_in_map(b, span_str(p->data[i].name));
 			buf_span(b, buf_view(&text));
 		}
 		buf_free(&text);
@@ -1225,6 +1225,7 @@ void
 record_decision(struct request *r, struct buf *b)
 {
 	const struct decision *d = &r->out.decision;
+	struct held_attributes attributes;
 	char when[CLOCK_RFC3339_LEN];
 
 	put_name(b, RF_TYPE,
@@ -1253,10 +1254,12 @@ record_decision(struct request *r, struct buf *b)
 	put_name(b, RF_SEARCHED,
 		r->found.route && r->found.route->find_all ? "all" : r->snap->searched);
 	put_verdict(r, b);
-	record_not_held(r, b);
+	held_attributes(r, &attributes);
+	record_not_held(r, &attributes, b);
 	put_changes(r, b);
 	record_request(r, b);
-	record_identity(r, b);
+	record_identity(r, &attributes, b);
+	buf_free(&attributes.json);
 	record_calls(r, b);
 	record_offered(r, b);
 	record_findings(r, b);

@@ -21,12 +21,19 @@ enum {
  * if no text was kept. */
 void record_kept(struct buf *b, enum record_field first, const struct kept_text *k);
 /* record_request.c: */
-void record_identity(struct request *r, struct buf *b);
+/* The caller's attributes that the record holds. */
+struct held_attributes {
+	struct buf json; /* an object */
+	int64_t n;	 /* their number; -1: they are too long */
+};
+/* The caller frees out->json. */
+void held_attributes(struct request *r, struct held_attributes *out);
+void record_identity(struct request *r, const struct held_attributes *held, struct buf *b);
 void record_request(struct request *r, struct buf *b);
 void record_prompt(struct request *r, struct buf *b);
 void record_not_inspected(const struct request *r, struct buf *b);
 /* Lists the fields of conditions that this record could not hold. */
-void record_not_held(struct request *r, struct buf *b);
+void record_not_held(struct request *r, const struct held_attributes *held, struct buf *b);
 /* Writes how often each entity was found, with its best score. */
 void record_findings(const struct request *r, struct buf *b);
 /* Lists the recognizers that were asked, with the result. */
@@ -57,10 +64,10 @@ put_member_key(struct buf *b, enum record_field f)
 
 /* Writes a key of a map. The name is a constant that needs no escaping. */
 static inline void
-key_in_map(struct buf *b, const char *name)
+key_in_map(struct buf *b, struct span name)
 {
 	buf_str(b, is_first(b) ? "\"" : ",\"");
-	buf_str(b, name);
+	buf_span(b, name);
 	buf_str(b, "\":");
 }
 
@@ -167,9 +174,13 @@ put_str(struct buf *b, enum record_field f, struct span s)
 	if (s.n == 0)
 		return;
 	s = cut_utf8(s, VALUE_MAX);
+	put_member_key(b, f);
+	if (span_is_ascii(s)) {
+		buf_json_str(b, s);
+		return;
+	}
 	for (size_t i = 0; i < s.n; i++)
 		clean[i] = (signed char)s.p[i] < 0 ? '?' : s.p[i];
-	put_member_key(b, f);
 	buf_json_str(b, span_of(clean, s.n));
 }
 

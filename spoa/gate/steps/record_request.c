@@ -132,7 +132,7 @@ record_findings(const struct request *r, struct buf *b)
 		add_findings_of(&t, r->scan.extra, r->scan.nextra, e);
 		if (t.n == 0)
 			continue;
-		key_in_map(b, detect_entity_name(r->snap->rules, e));
+		key_in_map(b, span_str(detect_entity_name(r->snap->rules, e)));
 		/* other occurrences of the entity's values, which are replaced, too */
 		size_t further = 0;
 		for (size_t i = 0; i < r->scan.overlay.nhits; i++)
@@ -183,21 +183,19 @@ attributes_kept(struct request *r)
 	return v;
 }
 
-/* Writes the attributes that records keep as JSON into *out, which the caller frees. Returns
- * their number, or -1 if they are too long. */
-static int64_t
-held_attributes(struct request *r, struct buf *out)
+void
+held_attributes(struct request *r, struct held_attributes *out)
 {
 	const struct cel_value v = attributes_kept(r);
 
-	buf_init(out, ATTRIBUTES_MAX);
+	buf_init(&out->json, ATTRIBUTES_MAX);
 	if (v.list.n)
-		cel_json(&v, out);
-	return buf_failed(out) ? -1 : (int64_t)v.list.n;
+		cel_json(&v, &out->json);
+	out->n = buf_failed(&out->json) ? -1 : (int64_t)v.list.n;
 }
 
 void
-record_identity(struct request *r, struct buf *b)
+record_identity(struct request *r, const struct held_attributes *held, struct buf *b)
 {
 	const struct identity *id = &r->found.identity;
 
@@ -214,17 +212,12 @@ record_identity(struct request *r, struct buf *b)
 	put_end(b, id->nroles);
 	if (id->nroles > LIST_MAX)
 		put_int(b, RF_IDENTITY_ROLES_TOTAL, (int64_t)id->nroles);
-	if (id->nattributes) {
-		struct buf attrs;
-		int64_t n = held_attributes(r, &attrs);
-		if (n > 0) {
-			put_member_key(b, RF_IDENTITY_ATTRIBUTES);
-			buf_span(b, buf_view(&attrs));
-		}
-		if (n < (int64_t)id->nattributes)
-			put_int(b, RF_IDENTITY_ATTRIBUTES_TOTAL, (int64_t)id->nattributes);
-		buf_free(&attrs);
+	if (held->n > 0) {
+		put_member_key(b, RF_IDENTITY_ATTRIBUTES);
+		buf_span(b, buf_view(&held->json));
 	}
+	if (held->n < (int64_t)id->nattributes)
+		put_int(b, RF_IDENTITY_ATTRIBUTES_TOTAL, (int64_t)id->nattributes);
 	put_utf8(b, RF_IDENTITY_ISSUER, id->issuer);
 	put_utf8(b, RF_IDENTITY_KEY, id->key_id);
 	buf_putc(b, '}');
@@ -253,7 +246,7 @@ readable_number(struct span s)
 static const struct body_param *
 param_of(const struct request *r, size_t slot)
 {
-	struct span name = span_str(policy_slot_parameter(slot));
+	struct span name = policy_slot_parameter(slot);
 	bool words = slot == V_REQ_SERVICE_TIER || slot == V_REQ_TOOL_CHOICE ||
 		     slot == V_REQ_REASONING || slot == V_REQ_VERBOSITY;
 
@@ -281,7 +274,7 @@ put_params(const struct request *r, struct buf *b)
 		return;
 	for (size_t slot = V_REQ_TEMPERATURE; slot < V_COUNT; slot++) {
 		const struct body_param *p =
-			policy_slot_parameter(slot) ? param_of(r, slot) : NULL;
+			policy_slot_parameter(slot).n ? param_of(r, slot) : NULL;
 		if (!p)
 			continue;
 		if (n++ == 0)
@@ -330,10 +323,7 @@ put_chosen(struct request *r, struct buf *b, enum record_field f, struct span s)
 static bool
 held_ascii(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((signed char)s.p[i] < 0)
-			return false;
-	return s.n <= VALUE_MAX;
+	return s.n <= VALUE_MAX && span_is_ascii(s);
 }
 
 /* Returns true if the record may hold the conversation's id, which the caller may have chosen.
@@ -466,7 +456,7 @@ put_references(const struct body *body, struct buf *b)
 {
 	put_object(b, RF_PROMPT_REFERENCES);
 	for (size_t i = 0; i < body->nrefs; i++) {
-		key_in_map(b, body->refs[i].kind);
+		key_in_map(b, span_str(body->refs[i].kind));
 		buf_int(b, (int64_t)body->refs[i].n);
 	}
 	buf_putc(b, '}');
@@ -573,7 +563,7 @@ held_roles(const struct identity *id)
 static bool
 held_parameter(const struct request *r, size_t slot)
 {
-	struct span name = span_str(policy_slot_parameter(slot));
+	struct span name = policy_slot_parameter(slot);
 
 	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++)
 		if (span_eq(r->in.body.params[i].name, name))
@@ -583,12 +573,10 @@ held_parameter(const struct request *r, size_t slot)
 
 /* Returns true if the record has the slot's value as conditions read it. */
 static bool
-is_held(struct request *r, size_t slot)
+is_held(struct request *r, const struct held_attributes *held, size_t slot)
 {
 	const struct identity *id = &r->found.identity;
 	char own[CONVERSATION_DIGITS + 1];
-	struct buf attributes;
-	bool is;
 
 	switch (slot) {
 	case V_IDENTITY_PERSON:
@@ -599,10 +587,7 @@ is_held(struct request *r, size_t slot)
 	case V_IDENTITY_TEAM: return id->team.n <= VALUE_MAX;
 	case V_IDENTITY_TIER: return id->tier.n <= VALUE_MAX;
 	case V_IDENTITY_ROLES: return held_roles(id);
-	case V_IDENTITY_ATTRIBUTES:
-		is = held_attributes(r, &attributes) == (int64_t)id->nattributes;
-		buf_free(&attributes);
-		return is;
+	case V_IDENTITY_ATTRIBUTES: return held->n == (int64_t)id->nattributes;
 	case V_PROMPT_MEDIA: return r->in.nmedia <= LIST_MAX;
 	case V_PROMPT_TOOL_RESULTS: return put_results(r, NULL);
 	case V_MODEL_NAME:
@@ -616,17 +601,17 @@ is_held(struct request *r, size_t slot)
 	case V_REQUEST_CONVERSATION:
 		return held_conversation(r) &&
 		       span_eq(request_conversation_shown(r, own), r->found.conversation);
-	default: return !policy_slot_parameter(slot) || held_parameter(r, slot);
+	default: return !policy_slot_parameter(slot).n || held_parameter(r, slot);
 	}
 }
 
 void
-record_not_held(struct request *r, struct buf *b)
+record_not_held(struct request *r, const struct held_attributes *held, struct buf *b)
 {
 	size_t n = 0;
 
 	for (size_t slot = 0; r->found.have_verdict && slot < V_COUNT; slot++) {
-		if (is_held(r, slot))
+		if (is_held(r, held, slot))
 			continue;
 		put_text_item(b, RF_NOT_HELD, n++, span_str(policy_env.vars[slot].path));
 	}

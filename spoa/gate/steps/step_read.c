@@ -99,8 +99,8 @@ keep_parameters(struct body *b)
 
 	for (size_t i = 0; i < b->nparams; i++)
 		for (size_t slot = V_REQ_TEMPERATURE; slot < V_COUNT; slot++) {
-			const char *name = policy_slot_parameter(slot);
-			if (!name || !span_is(b->params[i].name, name))
+			struct span name = policy_slot_parameter(slot);
+			if (!name.n || !span_eq(b->params[i].name, name))
 				continue;
 			b->params[n++] = b->params[i];
 			break;

@@ -330,7 +330,7 @@ tool_results(struct facts_view *v)
 static struct cel_value
 parameter_value(struct facts_view *v, size_t slot, bool *present)
 {
-	struct span name = span_str(policy_slot_parameter(slot));
+	struct span name = policy_slot_parameter(slot);
 	const struct body *b = v->f->body;
 	const struct body_param *found = NULL;
 
@@ -428,7 +428,7 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 		return identity_value(f->identity, slot);
 	if (slot >= V_COUNT)
 		return data_value(v, slot - V_COUNT);
-	if (policy_slot_parameter(slot))
+	if (policy_slot_parameter(slot).n)
 		return parameter_value(v, slot, present);
 	if (policy_slot_reads_answer(slot))
 		return facts_of_answer(v, slot);
@@ -488,7 +488,7 @@ facts_lookup(void *ctx, size_t slot, bool *present)
 		bool given = true;
 		v->value[slot] = fact_value(v, (enum policy_slot)slot, &given);
 		v->present[slot] =
-			given && (policy_slot_parameter(slot) || has_content(&v->value[slot]));
+			given && (policy_slot_parameter(slot).n || has_content(&v->value[slot]));
 		v->known[slot] = true;
 	}
 	*present = v->present[slot];
