@@ -67,7 +67,7 @@ buf_move(struct buf *to, struct buf *from)
 
 /* Makes room for n bytes by moving the live bytes or by allocation. */
 static char *
-make_room(struct buf *b, size_t n)
+grow_buf(struct buf *b, size_t n)
 {
 	if (b->failed)
 		return NULL;
@@ -108,7 +108,7 @@ has_room(const struct buf *b, size_t n)
 char *
 buf_reserve(struct buf *b, size_t n)
 {
-	return has_room(b, n) ? b->p + b->start + b->n : make_room(b, n);
+	return has_room(b, n) ? b->p + b->start + b->n : grow_buf(b, n);
 }
 
 void

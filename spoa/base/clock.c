@@ -48,21 +48,21 @@ void
 clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_LEN])
 {
 	int64_t s = wall_ns / 1000000000, ns = wall_ns % 1000000000;
-	struct tm tm;
+	struct clock_civil t;
 
 	if (ns < 0) {
 		ns += 1000000000;
 		s--;
 	}
-	time_t t = (time_t)s;
-	gmtime_r(&t, &tm);
+	/* not gmtime_r(), which takes libc's lock of time zones */
+	clock_civil(s, &t);
 	memcpy(out, "0000-00-00T00:00:00.000000000Z", CLOCK_RFC3339_LEN);
-	put_digits(out + 4, (unsigned)(tm.tm_year + 1900) % 10000u);
-	put_digits(out + 7, (unsigned)tm.tm_mon + 1);
-	put_digits(out + 10, (unsigned)tm.tm_mday);
-	put_digits(out + 13, (unsigned)tm.tm_hour);
-	put_digits(out + 16, (unsigned)tm.tm_min);
-	put_digits(out + 19, (unsigned)tm.tm_sec);
+	put_digits(out + 4, (unsigned)t.year % 10000u);
+	put_digits(out + 7, (unsigned)t.month);
+	put_digits(out + 10, (unsigned)t.day);
+	put_digits(out + 13, (unsigned)t.hour);
+	put_digits(out + 16, (unsigned)t.minute);
+	put_digits(out + 19, (unsigned)t.second);
 	put_digits(out + 29, (unsigned)ns);
 }
 
@@ -114,6 +114,35 @@ clock_days(int64_t year, int month, int day)
 
 	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
 	       day_of_year - 719468;
+}
+
+void
+clock_civil(int64_t s, struct clock_civil *out)
+{
+	int64_t days = s / 86400, rest = s % 86400;
+
+	if (rest < 0) {
+		rest += 86400;
+		days--;
+	}
+	int64_t z = days + 719468;
+	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+	int64_t day_of_era = z - era * 146097;
+	int64_t year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) /
+		365;
+	int64_t day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t mp = (5 * day_of_year + 2) / 153;
+
+	out->day = (int)(day_of_year - (153 * mp + 2) / 5 + 1);
+	out->month = (int)(mp < 10 ? mp + 3 : mp - 9);
+	out->year = year_of_era + era * 400 + (out->month <= 2);
+	out->hour = (int)(rest / 3600);
+	out->minute = (int)(rest / 60 % 60);
+	out->second = (int)(rest % 60);
+	out->weekday = (int)(((days + 4) % 7 + 7) % 7);
+	out->yearday = (int)(days - clock_days(out->year, 1, 1));
 }
 
 /* date-time = date "T" time [ "." 1*9DIGIT ] ( "Z" / ("+" / "-") hh ":" mm ) */

@@ -31,6 +31,15 @@ void clock_second(int64_t wall_ns, char out[CLOCK_SECOND_LEN]);
 /* Returns the days since 1970-01-01 in the proleptic Gregorian calendar. Month 13 is January of
  * the next year. */
 int64_t clock_days(int64_t year, int month, int day);
+/* A date and time of the proleptic Gregorian calendar. */
+struct clock_civil {
+	int64_t year;
+	int month, day, hour, minute, second; /* month 1-12, day 1-31 */
+	int weekday;			      /* 0: Sunday */
+	int yearday;			      /* 0: January 1 */
+};
+/* Converts seconds since 1970 to the calendar. clock_days() is the inverse. */
+void clock_civil(int64_t s, struct clock_civil *out);
 /* Parses RFC 3339 with any offset and up to nine fractional digits. Returns 0, ERR_SYNTAX or
  * ERR_RANGE. */
 int clock_parse(const char *s, size_t n, int64_t *wall_ns);

@@ -295,9 +295,9 @@ read_amount(const struct time_words *s, size_t at, int64_t *n, const struct unit
 static int64_t
 months_before(int64_t day, int64_t n)
 {
-	struct cel_civil c;
+	struct clock_civil c;
 
-	cel_civil(day * DAY_S, &c);
+	clock_civil(day * DAY_S, &c);
 	int64_t m = c.year * 12 + c.month - 1 - n, year = m / 12;
 	int64_t first = clock_days(year, (int)(m % 12) + 1, 1),
 		next = clock_days(year, (int)(m % 12) + 2, 1);
@@ -358,8 +358,8 @@ last_words(struct time_words *s)
 		return set_day(s, this ? monday : monday - 7, 7);
 	}
 	if (word_is(w, "month") || word_is(w, "year")) {
-		struct cel_civil c;
-		cel_civil(day * DAY_S, &c);
+		struct clock_civil c;
+		clock_civil(day * DAY_S, &c);
 		if (word_is(w, "month")) {
 			int64_t m = c.year * 12 + c.month - 1 - !this;
 			return set_civil(s, m / 12, m % 12 + 1, 0);
@@ -384,7 +384,7 @@ month_words(struct time_words *s)
 		    next = s->i + 1 < s->n ? s->word[s->i + 1] : (struct span){ NULL, 0 };
 	int64_t day = 0, year = 0;
 	size_t month = word_in_list(w, months, 12);
-	struct cel_civil c;
+	struct clock_civil c;
 
 	if (month < 12) {
 		if (!digits_between(next, 0, 1, 31, &day))
@@ -399,7 +399,7 @@ month_words(struct time_words *s)
 		s->i++;
 	if (year)
 		return set_civil(s, year, (int64_t)month + 1, day);
-	cel_civil(day_of_today(s) * DAY_S, &c);
+	clock_civil(day_of_today(s) * DAY_S, &c);
 	bool ahead = clock_days(c.year, (int)month + 1, 1) + day - 1 > day_of_today(s);
 	return set_civil(s, c.year - ahead, (int64_t)month + 1, day);
 }

@@ -624,7 +624,7 @@ json_unit_at(const char *p, const char *end)
 struct span
 json_text(struct arena *a, struct span in, const struct json_event *ev)
 {
-	struct span raw = span_cut(in, ev->start, ev->end);
+	struct span raw = span_of(in.p + ev->start, ev->end - ev->start);
 
 	if (!ev->escaped)
 		return raw;

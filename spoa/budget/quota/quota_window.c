@@ -197,7 +197,7 @@ void
 calendar_window(const struct quota_span *span, int64_t s, int64_t *begin, int64_t *end)
 {
 	int64_t local = s + offset_at(span->zone, s), day = floor_to(local, DAY_S) / DAY_S;
-	struct cel_civil c;
+	struct clock_civil c;
 
 	switch (span->calendar) {
 	case QUOTA_HOUR:
@@ -209,7 +209,7 @@ calendar_window(const struct quota_span *span, int64_t s, int64_t *begin, int64_
 		*end = day_begins(span->zone, day + 7);
 		break;
 	case QUOTA_MONTH:
-		cel_civil(local, &c);
+		clock_civil(local, &c);
 		day = clock_days(c.year, c.month, 1);
 		*end = day_begins(span->zone, clock_days(c.year, c.month + 1, 1));
 		break;

@@ -14,37 +14,6 @@
 #define MIN_S (-62135596800) /* 0001-01-01T00:00:00Z */
 #define MAX_S 253402300799   /* 9999-12-31T23:59:59Z */
 
-/* --- the calendar --- */
-
-void
-cel_civil(int64_t s, struct cel_civil *out)
-{
-	int64_t days = s / 86400, rest = s % 86400;
-
-	if (rest < 0) {
-		rest += 86400;
-		days--;
-	}
-	int64_t z = days + 719468;
-	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-	int64_t day_of_era = z - era * 146097;
-	int64_t year_of_era =
-		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) /
-		365;
-	int64_t day_of_year =
-		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	int64_t mp = (5 * day_of_year + 2) / 153;
-
-	out->day = (int)(day_of_year - (153 * mp + 2) / 5 + 1);
-	out->month = (int)(mp < 10 ? mp + 3 : mp - 9);
-	out->year = year_of_era + era * 400 + (out->month <= 2);
-	out->hour = (int)(rest / 3600);
-	out->minute = (int)(rest / 60 % 60);
-	out->second = (int)(rest % 60);
-	out->weekday = (int)(((days + 4) % 7 + 7) % 7);
-	out->yearday = (int)(days - clock_days(out->year, 1, 1));
-}
-
 /* --- text --- */
 
 /* Cuts exactly n digits from *s. Returns their value, or -1. */
@@ -192,7 +161,7 @@ cel_duration_parse(struct span s, struct cel_value *out)
 size_t
 cel_time_write(const struct cel_value *v, char out[CEL_TIME_TEXT])
 {
-	struct cel_civil c;
+	struct clock_civil c;
 	char frac[11]; /* ".5" without trailing zeros, "" for 0 */
 	int n, ns = v->t.ns < 0 ? -v->t.ns : v->t.ns;
 
@@ -205,7 +174,7 @@ cel_time_write(const struct cel_value *v, char out[CEL_TIME_TEXT])
 		n = snprintf(out, CEL_TIME_TEXT, "%s%llu%ss", negative ? "-" : "",
 			(unsigned long long)s, frac);
 	} else {
-		cel_civil(v->t.s, &c);
+		clock_civil(v->t.s, &c);
 		n = snprintf(out, CEL_TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d%sZ",
 			(int)c.year % 10000, c.month, c.day, c.hour, c.minute, c.second, frac);
 	}

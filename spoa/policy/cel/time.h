@@ -18,16 +18,6 @@ int cel_duration_parse(struct span s, struct cel_value *out);
 /* Writes RFC 3339 in UTC, or for a duration seconds: "1.5s". Returns the length. */
 size_t cel_time_write(const struct cel_value *v, char out[CEL_TIME_TEXT]);
 
-/* A date and time of the proleptic Gregorian calendar. */
-struct cel_civil {
-	int64_t year;
-	int month, day, hour, minute, second; /* month 1-12, day 1-31 */
-	int weekday;			      /* 0: Sunday */
-	int yearday;			      /* 0: January 1 */
-};
-/* Converts seconds since 1970 to the calendar. clock_days() is the inverse. */
-void cel_civil(int64_t s, struct cel_civil *out);
-
 /* Loads a zone's rules into the arena; immutable. Names are those of the IANA database, or an
  * offset "+02:00", "02:00" or "-09:30". Returns NULL with *why. */
 struct cel_zone;

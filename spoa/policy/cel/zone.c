@@ -145,11 +145,11 @@ rule_time(const struct rule *rule, int64_t year)
 static int32_t
 footer_offset(const struct cel_zone *z, int64_t s)
 {
-	struct cel_civil c;
+	struct clock_civil c;
 
 	if (!z->has_dst)
 		return z->standard;
-	cel_civil(s + z->standard, &c);
+	clock_civil(s + z->standard, &c);
 	int64_t start = rule_time(&z->start, c.year) - z->standard;
 	int64_t end = rule_time(&z->end, c.year) - z->dst;
 	bool dst = start < end ? s >= start && s < end : s >= start || s < end;

@@ -372,9 +372,9 @@ dialect_may_reason(const struct dialect *d, struct span model, const struct body
 	if (SPAN_AMONG(model, tells, span_holds))
 		return true;
 	for (size_t i = 0; i < COUNT_OF(open); i++)
-		for (const char *const *p = open[i].prefixes; *p; p++)
-			if (!strcmp(open[i].dialect, d->name) &&
-				span_starts(name, span_str(*p)))
+		for (const char *const *p = open[i].prefixes;
+			*p && !strcmp(open[i].dialect, d->name); p++)
+			if (span_starts(name, span_str(*p)))
 				return b && has_key(b, asks, COUNT_OF(asks));
 	return true;
 }

@@ -32,7 +32,7 @@ last_segment(struct span *path, struct span *segment)
 
 	if (!at)
 		return false;
-	*segment = span_cut(*path, at, path->n);
+	*segment = span_of(path->p + at, path->n - at);
 	path->n = at - 1;
 	return true;
 }

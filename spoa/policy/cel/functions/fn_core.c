@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "base/utf8.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/functions/regex.h"
@@ -376,7 +377,7 @@ zone_prepare(struct arena *a, const struct cel_value *name, const char **why)
 
 /* Converts v[0] to the calendar of zone v[1], or of UTC without one. */
 static bool
-local_time(CEL_ARGS, struct cel_civil *civil)
+local_time(CEL_ARGS, struct clock_civil *civil)
 {
 	int32_t offset = 0;
 
@@ -396,7 +397,7 @@ local_time(CEL_ARGS, struct cel_civil *civil)
 		}
 		offset = cel_zone_offset(z, v->t.s);
 	}
-	cel_civil(v->t.s + offset, civil);
+	clock_civil(v->t.s + offset, civil);
 	return true;
 }
 
@@ -404,7 +405,7 @@ local_time(CEL_ARGS, struct cel_civil *civil)
 #define ACCESSOR(function, expr) \
 	static void function(CEL_ARGS) \
 	{ \
-		struct cel_civil t; \
+		struct clock_civil t; \
 		if (local_time(c, v, n, out, &t)) \
 			*out = cel_int(expr); \
 	}
