@@ -16,7 +16,7 @@
 
 enum {
 	FILE_PIECE = 32768, /* bytes of one read of a file */
-	PLAIN_BLOCK = 16,   /* bytes that are compared at once */
+	PLAIN_BLOCK = 16,   /* bytes that are_plain() examines */
 };
 
 void
@@ -65,7 +65,8 @@ buf_move(struct buf *to, struct buf *from)
 	buf_free(from);
 }
 
-/* Makes room for n bytes by moving the live bytes or by allocation. */
+/* Makes room for n bytes by moving the live bytes or by allocation. Returns NULL if the buffer
+ * has failed, its cap is too small, or memory is exhausted. */
 static char *
 grow_buf(struct buf *b, size_t n)
 {
@@ -97,7 +98,7 @@ grow_buf(struct buf *b, size_t n)
 	return b->p + b->n;
 }
 
-/* Returns true if n bytes fit behind the live bytes. */
+/* Returns true if n more bytes fit at the end, without moving or allocating. */
 static inline bool
 has_room(const struct buf *b, size_t n)
 {

@@ -54,7 +54,7 @@ clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_LEN])
 		ns += 1000000000;
 		s--;
 	}
-	/* not gmtime_r(), which takes libc's lock of time zones */
+	/* gmtime_r() would take libc's lock for time zones in every thread. */
 	clock_civil(s, &t);
 	memcpy(out, "0000-00-00T00:00:00.000000000Z", CLOCK_RFC3339_LEN);
 	put_digits(out + 4, (unsigned)t.year % 10000u);

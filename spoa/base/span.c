@@ -148,10 +148,6 @@ span_decimal(char out[SPAN_DECIMAL], int64_t v)
 	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v, rest = u;
 	size_t n = v < 0;
 
-	if (v >= 0 && v < 10) { /* most numbers */
-		out[0] = (char)('0' + v);
-		return 1;
-	}
 	out[0] = '-';
 	for (; rest >= 100; rest /= 100)
 		n += 2;

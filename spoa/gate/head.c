@@ -4,21 +4,13 @@
  * pass of HAProxy reads. */
 #include <stdlib.h>
 
+#include "base/among.h"
 #include "base/codec/credentials.h"
 #include "base/err.h"
 #include "gate/auth/auth.h"
 #include "gate/exchange.h"
 #include "policy/policy.h"
 #include "policy/rule.h"
-
-static bool
-is_in_names(struct span name, const struct span *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (span_ieq(name, list[i]))
-			return true;
-	return false;
-}
 
 /* Returns true if an earlier rule sets the header. */
 static bool
@@ -61,15 +53,12 @@ request_sets_header(const struct request *r, struct span name)
 }
 
 /* Removed in every case. */
-static const struct span hop_by_hop[] = { SPAN_LIT("connection"), SPAN_LIT("keep-alive"),
-	SPAN_LIT("proxy-connection"), SPAN_LIT("te"), SPAN_LIT("trailer"),
-	SPAN_LIT("transfer-encoding"), SPAN_LIT("upgrade"), SPAN_LIT("content-length"),
-	SPAN_LIT("expect") };
+static const char *const hop_by_hop[] = { "connection", "keep-alive", "proxy-connection", "te",
+	"trailer", "transfer-encoding", "upgrade", "content-length", "expect" };
 /* Removed if the body changes: digests of a body that is no longer sent (RFC 9530, RFC 3230,
  * RFC 1864). */
-static const struct span of_the_body[] = { SPAN_LIT("content-encoding"),
-	SPAN_LIT("content-digest"), SPAN_LIT("repr-digest"), SPAN_LIT("digest"),
-	SPAN_LIT("content-md5"), SPAN_LIT("want-content-digest") };
+static const char *const of_the_body[] = { "content-encoding", "content-digest", "repr-digest",
+	"digest", "content-md5", "want-content-digest" };
 
 /* By form: the prefix of the header fields of its providers, and a field that they require. */
 static const struct {
@@ -171,7 +160,7 @@ asks_unencoded(const struct request *r)
 bool
 request_sends(const struct request *r, struct span name, struct span value)
 {
-	if (name.n == 0 || is_in_names(name, hop_by_hop, COUNT_OF(hop_by_hop)) || in_connection(&r->in.head, name))
+	if (name.n == 0 || SPAN_AMONG(name, hop_by_hop, span_ieq) || in_connection(&r->in.head, name))
 		return false;
 	if (begins_as(name, SPAN_LIT("x-tollgate-")) || header_overrides(name))
 		return false;
@@ -187,7 +176,7 @@ request_sends(const struct request *r, struct span name, struct span value)
 		return false;
 	return !is_of_form(r->found.form, name) &&
 	       !auth_drops(request_auth(r, request_target(r)), name) &&
-	       !(r->out.sends != SENDS_RECEIVED && is_in_names(name, of_the_body, COUNT_OF(of_the_body))) &&
+	       !(r->out.sends != SENDS_RECEIVED && SPAN_AMONG(name, of_the_body, span_ieq)) &&
 	       !request_sets_header(r, name) &&
 	       !(asks_unencoded(r) && span_ieq(name, SPAN_LIT("accept-encoding")));
 }

@@ -38,7 +38,6 @@ policy_slot_parameter(size_t slot)
 		POLICY_ENV(X)
 #undef X
 	};
-
 	const size_t at = sizeof("request.") - 1;
 
 	return slot >= V_REQ_TEMPERATURE && slot < V_COUNT

@@ -129,7 +129,7 @@ exceeded_limit_is_sticky(void **state)
 	buf_free(&b);
 }
 
-/* The code examines eight bytes at a time: tests each byte at each position beside each
+/* The code examines sixteen bytes at a time: tests each byte at each position beside each
  * kind. */
 static void
 each_byte_of_a_json_text_is_escaped(void **state)

@@ -353,8 +353,6 @@ caller_field(struct span name)
 	for (const char *const *f = caller_fields; *f; f++) {
 		const char *p = *f;
 		size_t i = 0;
-		if (name.n && to_lower(*name.p) != *p)
-			continue;
 		for (; i < name.n && *p && *p != '*'; i++, p++)
 			if (to_lower(name.p[i]) != *p && !(*p == '-' && name.p[i] == '_'))
 				break;

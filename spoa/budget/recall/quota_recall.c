@@ -259,8 +259,8 @@ read_charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
 	return n;
 }
 
-/* The current line, its place in the journal, and its members. Members that are missing are
- * empty. */
+/* The current line, its place in the journal, and its members. A member that the line does not
+ * have is empty. */
 struct fold_line {
 	const char *segment;
 	uint64_t at;

@@ -100,12 +100,12 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 {
 	struct live *live = r->gate->shared->live;
 	const struct live_view *v = live ? live_enter(live, r->worker) : NULL;
-
+	bool any = v && v->nlimits;
 	struct span values[LIVE_PAIR_NAMES] = { 0 };
 
-	for (size_t k = 0; v && v->nlimits && k < LIVE_PAIR_NAMES; k++)
+	for (size_t k = 0; any && k < LIVE_PAIR_NAMES; k++)
 		values[k] = override_value(r, f, live_pair_names[k]);
-	for (size_t i = 0; v && v->nlimits && i < n; i++) {
+	for (size_t i = 0; any && i < n; i++) {
 		hits[i].limit = hits[i].of; /* undo an earlier override, if called again */
 		const struct live_override *o = override_of(r, v, hits[i].of, values);
 		struct limit *l = o ? arena_new(&r->arena, struct limit) : NULL;

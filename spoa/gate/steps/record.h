@@ -24,7 +24,7 @@ void record_kept(struct buf *b, enum record_field first, const struct kept_text 
 /* The caller's attributes that the record holds. */
 struct held_attributes {
 	struct buf json; /* an object */
-	int64_t n;	 /* their number; -1: they are too long */
+	int64_t n;	 /* number of attributes; -1: their JSON is too long for a record */
 };
 /* The caller frees out->json. */
 void held_attributes(struct request *r, struct held_attributes *out);

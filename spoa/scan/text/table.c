@@ -178,15 +178,17 @@ folds_to(struct span key, struct span want)
 
 	while (i < key.n && k < want.n) {
 		struct span rest = span_cut(key, i, key.n);
-		char c = key.p[i++], w = want.p[k++];
-		if ((signed char)c < 0 && span_starts(rest, SPAN_LIT("\xc5\xbf"))) {
+		char c = key.p[i], w = want.p[k++];
+		if (c == '\xc5' && span_starts(rest, SPAN_LIT("\xc5\xbf"))) {
 			c = 's';
-			i += 1;
-		} else if ((signed char)c < 0 && span_starts(rest, SPAN_LIT("\xe2\x84\xaa"))) {
-			c = 'k';
 			i += 2;
+		} else if (c == '\xe2' && span_starts(rest, SPAN_LIT("\xe2\x84\xaa"))) {
+			c = 'k';
+			i += 3;
+		} else {
+			i++;
 		}
-		if (c != w && to_lower(c) != to_lower(w))
+		if (to_lower(c) != to_lower(w))
 			return false;
 	}
 	return i == key.n && k == want.n;
