@@ -36,10 +36,12 @@
 #include "operator/edge/reach.h"
 #include "operator/server/opens.h"
 #include "operator/telemetry/otlp.h"
+#include "policy/advice/keys.h"
 #include "policy/advice/notes.h"
 #include "policy/config/models.h"
 #include "policy/config/options.h"
 #include "policy/config/read.h"
+#include "policy/identity/apikeys.h"
 #include "policy/identity/identity.h"
 #include "policy/identity_entry.h"
 #include "policy/on_failure.h"
@@ -299,6 +301,58 @@ check_observed(struct check *c, const struct observe *o)
 
 /* ---- the policy ---- */
 
+enum { RIGHTS_NOTES = 20 };
+
+/* Notes scopes and models of the file's valid keys that the policy does not have. */
+static void
+note_rights_in_file(struct check *c, const struct policy *p, const char *file, size_t *n)
+{
+	SCOPED_DIAG(again); /* errors were reported when the identity's keys were loaded */
+	struct apikeys *keys = apikeys_load(file, &again);
+	int64_t now = clock_wall_ns();
+	SCOPED_BUF(why, 1024);
+
+	for (size_t i = 0; keys && i < keys->n; i++) {
+		const struct apikey *k = &keys->keys[i];
+		size_t all = apikey_live(k, now) ? k->nscopes + k->nmodels : 0;
+		for (size_t v = 0; v < all; v++) {
+			bool scope = v < k->nscopes;
+			buf_clear(&why);
+			if (scope ? policy_key_scope(p, span_str(k->scopes[v]), &why)
+				  : policy_key_model(
+					    p, span_str(k->models[v - k->nscopes]), &why))
+				continue;
+			if ((*n)++ < RIGHTS_NOTES)
+				buf_printf(&c->notes, "note: %s: key %s of %s: %s: %.*s\n", file,
+					k->id, k->person, scope ? "scopes" : "models",
+					SPAN_ARG(buf_view(&why)));
+		}
+	}
+	apikeys_free(&keys);
+}
+
+/* Notes what the policy does not have of the keys in all files: such a key is refused on every
+ * route of its scopes. */
+static void
+note_key_rights(struct check *c, const struct policy *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const char *file = p->identities[i].keys_file;
+		bool again = p->identities[i].kind != ID_API_KEY;
+		for (size_t k = 0; k < i; k++)
+			again = again || (p->identities[k].kind == ID_API_KEY &&
+						 !strcmp(p->identities[k].keys_file, file));
+		if (!again)
+			note_rights_in_file(c, p, file, &n);
+	}
+	if (n > RIGHTS_NOTES)
+		buf_printf(&c->notes, "note: %zu more scopes and models of keys are not in the "
+				      "policy\n",
+			n - RIGHTS_NOTES);
+}
+
 /* Loads the key files as serve does. A file that does not exist yet is reported by
  * add_lack(), because `tollgate key new` creates it. */
 static void
@@ -317,6 +371,8 @@ check_keys(struct check *c, const struct policy *p)
 	if (missing)
 		return;
 	struct identity_keys *keys = identity_keys_load(p, false, NULL, &c->d);
+	if (keys)
+		note_key_rights(c, p);
 	identity_keys_free(&keys);
 }
 

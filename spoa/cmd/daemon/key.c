@@ -25,6 +25,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
+#include "policy/advice/keys.h"
 #include "policy/config/config.h"
 #include "policy/identity/apikeys.h"
 #include "policy/identity/identity.h"
@@ -238,6 +239,9 @@ change_key(struct key_live *k, const char *page, const char *id, const char *don
 			      "with api_key, so requests with this key get 401: add one to "
 			      "the policy\n",
 				stderr);
+		const char *models = json_str_in(answer, "unknown_models");
+		if (models)
+			fprintf(stderr, "tollgate: key: models: %s\n", models);
 		const char *text = json_str_in(answer, "key");
 		if (text && k->c.json)
 			printf("{\"id\":\"%s\",\"key\":\"%s\"}\n", json_str_in(answer, "id"),
@@ -560,6 +564,61 @@ warn_unpriced(const char *limits, const char *config, struct policy_alone *polic
 			limits, policy->p->label);
 }
 
+/* Returns true if an identity entry of the policy names this file of API keys. */
+static bool
+is_file_of_policy(const struct policy *p, const char *file)
+{
+	char ours[PATH_MAX], theirs[PATH_MAX];
+
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const struct identity_entry *e = &p->identities[i];
+		if (e->kind != ID_API_KEY)
+			continue;
+		if (!strcmp(e->keys_file, file) || (realpath(e->keys_file, theirs) &&
+							   realpath(file, ours) &&
+							   !strcmp(ours, theirs)))
+			return true;
+	}
+	return false;
+}
+
+/* Compares the scopes and models of a new key with the policy that accepts the keys of the file.
+ * Returns false after a message if a scope is no route of the policy. Loads the policy if that
+ * has not been done. If no policy names the file, reports that nothing was compared. */
+static bool
+rights_fit_policy(const struct key_args *args, struct policy_alone *policy)
+{
+	struct span scopes = span_str(args->o.lists[1] ? args->o.lists[1] : ""),
+		    models = span_str(args->o.lists[2] ? args->o.lists[2] : "");
+	SCOPED_BUF(why, 1024);
+
+	if (!scopes.n && !models.n)
+		return true;
+	if (!policy->p && config_find(args->o.c.config) &&
+		!policy_alone_load(policy, "key", args->o.c.config, NULL))
+		return false;
+	if (!policy->p || !is_file_of_policy(policy->p, args->file)) {
+		fprintf(stderr,
+			"tollgate: key: --scopes and --models were not compared with a policy, "
+			"because no configured policy names %s: run tollgate check\n",
+			args->file);
+		return true;
+	}
+	while (scopes.n) {
+		if (!policy_key_scope(policy->p, span_trim(span_next(&scopes, ','), " "), &why)) {
+			cmd_fail("key new", "--scopes: %.*s", SPAN_ARG(buf_view(&why)));
+			return false;
+		}
+	}
+	while (models.n) {
+		buf_clear(&why);
+		if (!policy_key_model(policy->p, span_trim(span_next(&models, ','), " "), &why))
+			fprintf(stderr, "tollgate: key: --models: %.*s\n",
+				SPAN_ARG(buf_view(&why)));
+	}
+	return true;
+}
+
 /* Runs the verb on the key file. Returns -1 if there is no such verb. */
 static int
 in_file(struct key_args *args, struct policy_alone *policy, int n, char **operands)
@@ -572,7 +631,7 @@ in_file(struct key_args *args, struct policy_alone *policy, int n, char **operan
 	if (code != EXIT_DONE)
 		return code;
 	if (!strcmp(verb, "new") && n == 1)
-		return key_new(args);
+		return rights_fit_policy(args, policy) ? key_new(args) : EXIT_CANNOT;
 	if (!strcmp(verb, "list") && n == 1)
 		return key_list(args);
 	if (!strcmp(verb, "rotate") && n == 2)

@@ -4,6 +4,8 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/scoped.h"
+#include "base/utf8.h"
 #include "policy/identity_entry.h"
 #include "policy/policy.h"
 
@@ -16,6 +18,34 @@ key_in_scope(const struct request *r)
 		if (!strcmp(r->found.identity.scopes[i], r->found.route->name))
 			return true;
 	return r->found.identity.nscopes == 0;
+}
+
+struct span
+request_listed(struct request *r, const char *const *names, size_t n)
+{
+	enum { BYTES_SHOWN = 256 };
+	SCOPED_BUF(list, 0);
+
+	for (size_t i = 0; i < n && list.n <= BYTES_SHOWN; i++)
+		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+	struct span all = buf_view(&list);
+	struct span shown = span_cut(all, 0, BYTES_SHOWN);
+	shown.n = utf8_prefix(shown);
+	return arena_printf(&r->arena, "%.*s%s", SPAN_ARG(shown), shown.n < all.n ? " …" : "");
+}
+
+/* Returns the reason for refusing a request whose route is not among the key's scopes, as a string
+ * in the request's arena. */
+static struct span
+why_out_of_scope(struct request *r)
+{
+	struct span scopes =
+		request_listed(r, r->found.identity.scopes, r->found.identity.nscopes);
+	struct span why = arena_printf(&r->arena,
+		"the API key is not permitted on route %s: its scopes are %.*s",
+		r->found.route->name, SPAN_ARG(scopes));
+
+	return why.n ? why : SPAN_LIT("the API key is not permitted on this route");
 }
 
 /* The issuer's keys arrived, or could not be fetched. */
@@ -75,7 +105,7 @@ request_identity_again(struct request *r)
 		live_leave(live, r->worker);
 	if (err)
 		return why;
-	return key_in_scope(r) ? NULL : "the API key is not permitted on this route";
+	return key_in_scope(r) ? NULL : why_out_of_scope(r).p;
 }
 
 /* Returns true if a web page could have opened the WebSocket with its visitor's address or
@@ -191,7 +221,6 @@ step_identity(struct request *r)
 	if (request_keep_credential(r, given.verified) < 0)
 		return request_overload(r);
 	if (!key_in_scope(r))
-		return request_deny(r, 403, "permission_denied", "",
-			SPAN_LIT("the API key is not permitted on this route"));
+		return request_deny(r, 403, "permission_denied", "", why_out_of_scope(r));
 	return identity_known(r);
 }

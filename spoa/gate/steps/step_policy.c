@@ -413,9 +413,13 @@ judge_request(struct request *r)
 	enum begun begun;
 
 	if (!key_allows_models(r)) {
+		struct span models =
+			request_listed(r, r->found.identity.models, r->found.identity.nmodels);
+		struct span why = arena_printf(&r->arena,
+			"the API key is not permitted to use this model: its models are %.*s",
+			SPAN_ARG(models));
 		request_hide_model(r);
-		return request_deny(r, 403, "permission_denied", "",
-			SPAN_LIT("the API key is not permitted to use this model"));
+		return request_deny(r, 403, "permission_denied", "", why);
 	}
 	request_estimate_tokens(r);
 	request_conversation(r);

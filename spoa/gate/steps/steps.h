@@ -60,6 +60,8 @@ void request_observed(struct request *r);
 /* step_identity.c: found.identity is an identity of perhaps hours ago, and is brought up to
  * date. Returns NULL, or why the caller would not be admitted now. */
 const char *request_identity_again(struct request *r);
+/* Returns the names with commas between them, cut after 256 bytes, in the request's arena. */
+struct span request_listed(struct request *r, const char *const *names, size_t n);
 
 /* step_match.c: returns true if the path's segment names the model. */
 bool request_names_model(const struct request *r, const struct segment *s);

@@ -6,10 +6,12 @@
 #include <sodium.h>
 
 #include "base/attr.h"
+#include "base/scoped.h"
 #include "base/wall.h"
 #include "gate/snapshot.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
+#include "policy/advice/keys.h"
 #include "policy/config/read.h"
 #include "policy/identity_entry.h"
 #include "policy/policy.h"
@@ -26,6 +28,36 @@ is_member(const char *name)
 		if (!strcmp(name, apikey_lists[i].name))
 			return true;
 	return !strcmp(name, "clearance");
+}
+
+/* Compares the call's scopes and models with the policy in force. A scope that is no route is
+ * refused, because the key could not be used. A model that the policy does not name is reported
+ * in `unknown_models`, because a provider may know it. gate/changes/entry.c refuses values that
+ * are not lists of texts. */
+static bool
+rights_fit(struct change *c)
+{
+	SCOPED_SNAPSHOT(snap, c->s);
+	SCOPED_BUF(why, 1024);
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(c->in, "scopes"), i, v)
+	{
+		if (json_is_string(v) &&
+			!policy_key_scope(snap->policy, span_str(json_string_value(v)), &why))
+			return change_refuse(c, MHD_HTTP_BAD_REQUEST, "scopes: %.*s",
+				SPAN_ARG(buf_view(&why)));
+	}
+	json_array_foreach(json_object_get(c->in, "models"), i, v)
+	{
+		buf_clear(&why);
+		if (json_is_string(v) &&
+			!policy_key_model(snap->policy, span_str(json_string_value(v)), &why))
+			json_object_set_new(c->answer, "unknown_models",
+				json_stringn(buf_view(&why).p, buf_view(&why).n));
+	}
+	return true;
 }
 
 static bool
@@ -50,7 +82,8 @@ set_members(struct change *c, json_t *entry)
 		else
 			json_object_set(entry, name, v);
 	}
-	if (!change_until(c, "ttl", "expires", &ns, &given) || !change_sign(c, entry))
+	if (!rights_fit(c) || !change_until(c, "ttl", "expires", &ns, &given) ||
+		!change_sign(c, entry))
 		return false;
 	if (given)
 		change_set_time(entry, "expires", ns);
