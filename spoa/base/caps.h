@@ -93,6 +93,7 @@
 #define CAP_VAULT_BYTES        (8u << 20)   /* bytes of a request's values kept to be restored in its response; further ones stay placeholders */
 #define CAP_NONCES             (1u << 19)   /* nonces of signed headers that are remembered for the permitted clock skew; beyond, 401 */
 #define CAP_OPERATION_TOOLS    1024         /* tools that `operations` of a policy names: refused at load */
+#define CAP_TOOL_NAMES         1024         /* names in `tools` of a policy: refused at load */
 #define CAP_DATA               16           /* sources of a policy's `data`: refused at load */
 #define CAP_DATA_BYTES         (1u << 20)   /* bytes of a hash or document from outside: the source's on_failure */
 #define CAP_DATA_FIELDS        10000        /* fields of a hash: the source's on_failure */

@@ -119,6 +119,8 @@ void build_translate(struct builder *b, const struct yaml_node *n, struct route 
 /* Checks that the credentials of tollgate.yaml belong to providers of the policy. After
  * build_providers(). */
 void build_credentials(struct builder *b);
+/* Before the routes, which use its rows. */
+void build_tools(struct builder *b, const struct yaml_node *n);
 void build_routes(struct builder *b, const struct yaml_node *n);
 /* targets.c: reads a route's targets and its retries. Called after the route's match. */
 void build_destination(struct builder *b, const struct yaml_node *n, struct route *r);

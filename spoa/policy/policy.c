@@ -951,6 +951,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	build_prices(&b, root);
 	build_providers(&b, yaml_get(root, "providers"));
 	build_credentials(&b);
+	build_tools(&b, yaml_get(root, "tools"));
 	if ((c = yaml_get(root, "routes")))
 		build_routes(&b, c);
 	else

@@ -20,6 +20,7 @@ struct detect_options;
 struct diag;
 struct login;
 struct route;
+struct tool_row;
 struct yaml_node;
 
 /* `observe`: callers of these hosts who show no key of ours are passed to one backend, with the
@@ -98,6 +99,8 @@ struct policy {
 	size_t nlimits;
 	const struct operation_tool *operations;
 	size_t noperations;
+	const struct tool_row *tools; /* policy/tools.h */
+	size_t ntools;
 	const struct prices *prices; /* NULL: no price file */
 	/* NULL: limits in dollars refuse unknown models */
 	const struct price_row *unknown_price;

@@ -146,8 +146,9 @@ struct route {
 	const struct limit *told_of_end;
 	/* position of `response: ignore`; NULL: not set */
 	const struct yaml_node *response_ignore;
-	const char **keeping; /* restore.tools: tools that only store their arguments */
-	size_t nkeeping;
+	/* rows of restore.tools and of the policy's `tools` (policy/tools.h) */
+	const struct tool_row *tools;
+	size_t ntools;
 	struct answer_uses uses;
 	enum record_text record_prompt, record_answer,
 		record_tools; /* arguments and results of tool calls */

@@ -11,6 +11,7 @@
 #include "policy/identity_entry.h"
 #include "policy/limit.h"
 #include "policy/policy.h"
+#include "policy/tools.h"
 #include "scan/detect/custom/custom.h"
 
 #define S   SECOND_US
@@ -26,6 +27,7 @@ static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* 
 static const char *const media_words[] = { "deny", "strip", NULL };
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
 static const char *const text_words[] = { "hash", "off", "redacted", "full", NULL }; /* enum record_text */
+static const char *const argument_words[] = { "stay", "command", "leave", NULL }; /* enum tool_arguments */
 static const char *const find_words[] = { "used", "all", NULL };
 const char *const phase_words[] = { "request", "response", "tool", NULL }; /* enum rule_phase */
 static const char *const as_words[] = { "result", "error", NULL };
@@ -64,6 +66,7 @@ const struct section sections[] = {
   { "models", OTHER(MAPOF(REF("model"))), "names that callers may ask for, and the targets that they stand for" },
   { "routes", OTHER(LIST(REF("route"))), "requests that are served; a request that matches none gets 404" },
   { "rules", OTHER(LIST(REF("rule"))), "evaluated from top to bottom; deny and permit end the evaluation, the other effects add up" },
+  { "tools", OTHER(LIST(REF("tool"))), "what becomes of the arguments of tools that models call; it determines in which of them values are restored" },
   { "operations", OTHER(MAPOF(TEXTS)), "names, each with the tools that it stands for: SERVER/TOOL, SERVER/*, or /TOOL in responses of models; records can be searched and listed by the name" },
   { "default", A_FLAG(policy, default_permit, effect_words), "decision if no rule ends the evaluation" },
   { "limits", OTHER(LIST(REF("limit"))), "bounds on requests, tokens and cost" },
@@ -248,7 +251,7 @@ const struct section sections[] = {
   { "record", OTHER(REF("record")), "how prompts and responses are recorded" },
   { "about", OTHER(REF("about")), "purpose of the route, for records" },
   { "login", OTHER(REF("login")), "for a route to an MCP server: where its clients get tokens (RFC 9728)" },
-  { "restore", OTHER(REF("restore")), "tools in whose arguments values are restored next to a URL" },
+  { "restore", OTHER(REF("restore")), "rows of tools for this route alone" },
   { "translate", OTHER(REF("translate")), "fields that a translation to another form may drop" },
   { "cache", OTHER(REF("route_cache")), "stored responses for equal or similar requests" },
   { "on_failure", OTHER(REF("on_failure")), "replaces the policy's on_failure" },
@@ -314,7 +317,7 @@ const struct section sections[] = {
   { "receipt", A_BOOL(route, receipt), "send x-tollgate-receipt with the id of the record" },
 }},
 [SECTION_RESTORE] = { "restore", "[\"tools\"]", .fields = {
-  { "tools", OTHER(TEXTS), "tools that only store their arguments: values are restored in them, except in URLs" },
+  { "tools", OTHER(TEXTS), "tools with arguments: stay, before the rows of the policy's tools" },
 }},
 [SECTION_TRANSLATE] = { "translate", "[\"drop\"]", .fields = {
   { "drop", OTHER(TEXTS), "members that may be dropped if the target's form has no place for them: top_k, messages[*].name" },
@@ -339,6 +342,10 @@ const struct section sections[] = {
 [SECTION_CACHE_SEMANTIC] = { "cache_semantic", "[\"embeddings\"]", .fields = {
   { "embeddings", OTHER(TEXT), "PROVIDER/MODEL: a provider with dialect openai, and one of its embeddings models" },
   { "similarity", OTHER("\"type\":\"number\",\"minimum\":0.8,\"maximum\":1"), "least cosine of both prompts' vectors: 0.8 to 1, default 0.95" },
+}},
+[SECTION_TOOL] = { "tool", "[\"names\",\"arguments\"]", .fields = {
+  { "names", OTHER(TEXTS), "names of tools, as models write them, or patterns such as *__write_file; the first row that matches applies" },
+  { "arguments", A_WORD(tool_row, arguments, argument_words), "stay: written to files of the caller's machine; command: a shell command, which itself determines where they go; leave: sent to other machines" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", .fields = {
   { "name", OTHER(TEXT), "name in records, headers and errors" },

@@ -8,6 +8,7 @@
 
 #include "budget/tally/calls.h"
 #include "cmd/usage/usage.h"
+#include "policy/tools.h"
 #include "support/guard.h"
 #include "support/policy_fix.h"
 #include "support/run_cmd.h"
@@ -189,6 +190,46 @@ tool_has_the_name_of_its_own_row_first(void **state)
 	fix_done(&f);
 }
 
+static void
+first_row_of_a_tool_determines_where_its_arguments_go(void **state)
+{
+	static const struct {
+		const char *name;
+		enum tool_arguments in_route, elsewhere;
+	} t[] = {
+		{ "Write", ARGUMENTS_STAY, ARGUMENTS_STAY },
+		{ "write", ARGUMENTS_UNLISTED, ARGUMENTS_UNLISTED },
+		{ "WriteMail", ARGUMENTS_UNLISTED, ARGUMENTS_UNLISTED },
+		{ "Bash", ARGUMENTS_COMMAND, ARGUMENTS_COMMAND },
+		{ "mcp__fs__write_file", ARGUMENTS_STAY, ARGUMENTS_STAY },
+		{ "mcp__drive__write_file", ARGUMENTS_STAY, ARGUMENTS_LEAVE },
+		{ "", ARGUMENTS_UNLISTED, ARGUMENTS_UNLISTED },
+	};
+	struct policy_fix f;
+
+	(void)state;
+	assert_non_null(fix_load(&f, &fix_config,
+		"tollgate: 1\nname: t\nroutes:\n  - {name: a, match: {path: /a}}\n"
+		"  - {name: own, match: {path: /own}, response: [restore], restore: {tools: "
+		     "[mcp__drive__write_file]}}\n"
+		     "  - {name: other, match: {path: /other}, response: [restore]}\n"
+		     "tools:\n"
+		     "  - {names: mcp__drive__*, arguments: leave}\n"
+		     "  - {names: [Write, \"*__write_file\"], arguments: stay}\n"
+		     "  - {names: [Bash], arguments: command}\n"));
+	assert_int_equal(f.p->nroutes, 3);
+	for (size_t i = 0; i < COUNT_OF(t); i++) {
+		const struct route *own = &f.p->routes[1], *other = &f.p->routes[2];
+		assert_int_equal(policy_tool_arguments(
+					 own->tools, own->ntools, span_str(t[i].name)),
+			t[i].in_route);
+		assert_int_equal(policy_tool_arguments(
+					 other->tools, other->ntools, span_str(t[i].name)),
+			t[i].elsewhere);
+	}
+	fix_done(&f);
+}
+
 /* A name from a caller or a model that needs escapes, or exceeds the number of names, is not
  * used as a label. */
 static void
@@ -237,6 +278,7 @@ main(void)
 		cmocka_unit_test(each_call_counts_for_its_own_tool),
 		cmocka_unit_test(operation_names_an_existing_tool),
 		cmocka_unit_test(tool_has_the_name_of_its_own_row_first),
+		cmocka_unit_test(first_row_of_a_tool_determines_where_its_arguments_go),
 		cmocka_unit_test(call_metrics_have_server_tool_and_decision),
 	};
 

@@ -374,7 +374,10 @@ static const struct {
 		CHUNK("to ") CHUNK("jane@x.org.") STOP, NULL, NULL, NULL },
 };
 /* clang-format on */
-static const char *const keeping[] = { "Edit", "Write" };
+static const char *staying[] = { "Edit", "Write" };
+static const struct tool_row tools[] = { { .names = staying,
+	.nnames = COUNT_OF(staying),
+	.arguments = ARGUMENTS_STAY } };
 
 /* In two pieces, cut anywhere; an event stream also gets its end. */
 static void
@@ -422,8 +425,8 @@ uninspected_response_is_restored(void **state)
 			.dialect = dialect_find(name),
 			.path = at,
 			.vault = v,
-			.keeping = keeping,
-			.nkeeping = COUNT_OF(keeping) };
+			.tools = tools,
+			.ntools = COUNT_OF(tools) };
 		struct guard_head head = { .status = 200,
 			.content_type = span_str(
 				restored[i].type ? restored[i].type : "text/event-stream") };

@@ -90,9 +90,9 @@ struct guard_plan {
 	const struct route *aliases; /* aliases to add to a list of models */
 	size_t naliases;
 	const struct vault *vault; /* placeholders to restore; NULL: none */
-	/* tools that only store their input, so values are restored beside URLs too */
-	const char *const *keeping;
-	size_t nkeeping;
+	/* rows of tools, with the use of their arguments (policy/tools.h) */
+	const struct tool_row *tools;
+	size_t ntools;
 	/* The part of the texts that is kept for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */

@@ -11,6 +11,7 @@
 #include "answer/guard/guard.h"
 #include "base/utf8.h"
 #include "base/scoped.h"
+#include "policy/tools.h"
 #include "scan/text/body.h"
 #include "scan/text/spelled.h"
 
@@ -220,8 +221,7 @@ struct guard {
 	struct {
 		struct named_call { /* in g->life */
 			uint32_t slot[ANSWER_SLOTS];
-			/* index in plan.keeping; plan.nkeeping: the tool is not in the list */
-			size_t keeping;
+			enum tool_arguments arguments;
 			bool over;
 		} * calls;
 		size_t ncalls, calls_room;

@@ -7,8 +7,9 @@
  * Replaced values are remembered (struct known). If a stream or an MCP message repeats a value
  * in a text that is read alone, the value is replaced again.
  *
- * Placeholders are restored with values of the vault. Tools that the route names as keeping
- * their input get values beside URLs; any other tool may send its input to a host in it. */
+ * Placeholders are restored with values of the vault. Tools whose arguments stay on the
+ * caller's machine, by the policy's `tools`, get values beside URLs; any other tool may send
+ * its arguments to a host in them. */
 #include "answer/guard/guard_stream.h"
 #include "base/ascii.h"
 #include "base/caps.h"
@@ -140,27 +141,25 @@ call_at(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 }
 
 /* A name in pieces may be the joined name or one of the pieces, depending on the client. If
- * they differ in `keeping`, the call counts as not keeping. */
+ * the policy's `tools` differ for them, the call counts as one of an unlisted tool. */
 void
 guard_restore_call(struct guard *g, const struct answer_call *c)
 {
-	struct named_call *n = g->plan.nkeeping ? call_at(g, c->slot) : NULL;
+	struct named_call *n = g->plan.ntools ? call_at(g, c->slot) : NULL;
 	bool is_new = !n || n->over;
-	size_t i = 0;
 
-	if (!g->plan.nkeeping || !c->name.n)
+	if (!g->plan.ntools || !c->name.n)
 		return;
 	if (!n && g->ncalls < CAP_ANSWER_CHANNELS)
 		n = ARENA_PUSH(&g->life, g->calls, g->ncalls, g->calls_room, 16,
 			(struct named_call){ .over = true });
 	if (!n)
-		return; /* not a keeping tool */
-	while (i < g->plan.nkeeping && !span_is(c->name, g->plan.keeping[i]))
-		i++;
+		return; /* counts as one of an unlisted tool */
+	enum tool_arguments is = policy_tool_arguments(g->plan.tools, g->plan.ntools, c->name);
 	if (is_new)
-		*n = (struct named_call){ .keeping = i };
-	else if (n->keeping != i)
-		n->keeping = g->plan.nkeeping;
+		*n = (struct named_call){ .arguments = is };
+	else if (n->arguments != is)
+		n->arguments = ARGUMENTS_UNLISTED;
 	memcpy(n->slot, c->slot, sizeof(n->slot));
 }
 
@@ -231,7 +230,7 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 	}
 	/* a repeated text must be restored in the same way as the first time */
 	if (kind_is_call(t->kind) || t->strict)
-		restorer_arguments(r, n && n->keeping < g->plan.nkeeping,
+		restorer_arguments(r, n && n->arguments == ARGUMENTS_STAY,
 			g->report.streamed && !t->deep ? CAP_STREAM_HELD : SIZE_MAX);
 	const struct url_place *at = url_place_of(g, t, false);
 	if (at)

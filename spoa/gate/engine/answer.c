@@ -197,8 +197,8 @@ request_guard_plan(const struct request *r, struct span path,
 		.hash_key = r->snap->hash_key_set ? r->snap->hash_key : NULL,
 		.plain_form = r->snap->policy->plain_placeholders,
 		.vault = vault_matters(vault) ? vault : NULL,
-		.keeping = route->keeping,
-		.nkeeping = route->nkeeping,
+		.tools = route->tools,
+		.ntools = route->ntools,
 	};
 	if (route->response & RESP_INSPECT) {
 		out->inspects = true;

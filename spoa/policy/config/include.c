@@ -38,6 +38,7 @@ static const struct {
 	{ "providers", MERGE_MAP },
 	{ "models", MERGE_MAP },
 	{ "routes", MERGE_LIST },
+	{ "tools", MERGE_LIST },
 	{ "rules", MERGE_LIST },
 	{ "limits", MERGE_LIST },
 };

@@ -18,6 +18,7 @@
 #include "policy/config/read.h"
 #include "policy/courtesy.h"
 #include "policy/policy.h"
+#include "policy/tools.h"
 
 #define WELL_KNOWN "/.well-known/oauth-protected-resource"
 
@@ -643,18 +644,27 @@ build_about(struct builder *b, const struct yaml_node *n, struct about *out)
 	}
 }
 
-/* restore: {tools: […]}: tools that only store their arguments. In these, values are restored
- * in strings with a URL too, except in the URL itself. */
+/* restore: {tools: […]}: tools whose arguments stay on the caller's machine, as a row before
+ * those of the policy's `tools`. */
 static void
 build_restore(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	const struct yaml_node *tools = yaml_get(n, "tools");
 
+	r->tools = b->p->tools;
+	r->ntools = b->p->ntools;
 	if (!build_section(b, n, SECTION_RESTORE, r))
 		return;
-	if (tools)
-		read_texts(b->a, b->d, tools, "tools", &r->keeping, &r->nkeeping);
-	else
+	struct tool_row *rows = build_array(b, n, b->p->ntools + 1, sizeof(*rows));
+	if (rows && tools) {
+		rows[0] = (struct tool_row){ .arguments = ARGUMENTS_STAY, .at = n };
+		read_texts(b->a, b->d, tools, "tools", &rows[0].names, &rows[0].nnames);
+		if (b->p->ntools)
+			memcpy(rows + 1, b->p->tools, b->p->ntools * sizeof(*rows));
+		r->tools = rows;
+		r->ntools = b->p->ntools + 1;
+	}
+	if (!tools)
 		diag_at(b->d, n->key,
 			"restore: tools is missing: list the tools that only store their "
 			"arguments");
