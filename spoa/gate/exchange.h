@@ -157,8 +157,8 @@ struct attempt {
 	enum attempt_cause cause;
 	uint64_t begun_us, took_us;
 	uint64_t asked_us; /* wait in µs that its error response asks for; 0: none */
-	bool our_key;	   /* the failure concerns the gateway's key or credit */
-	int status;	   /* the provider's; 0: none */
+	enum attempt_refused refused;
+	int status; /* the provider's; 0: none */
 	uint64_t tokens, nanousd;
 	bool priced;	   /* nanousd is valid */
 	bool maybe_billed; /* the attempt's cost is unknown, so its reservation stays charged */

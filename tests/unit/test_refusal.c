@@ -18,8 +18,8 @@ struct row {
 
 /* clang-format off */
 static const struct row rows[] = {
-	{ "a status alone says what it can: no key", 401, "", "", REFUSAL_KEY },
-	{ "no money", 402, "", "<html>", REFUSAL_CREDIT },
+	{ "a status alone does not name the key", 401, "", "", REFUSAL_ACCESS },
+	{ "nor the account", 402, "", "<html>", REFUSAL_ACCESS },
 	{ "not allowed", 403, "", "", REFUSAL_ACCESS },
 	{ "too often", 429, "", "", REFUSAL_RATE },
 	{ "overloaded", 503, "", "", REFUSAL_OVERLOADED },
@@ -59,6 +59,25 @@ static const struct row rows[] = {
 	{ "Amazon's token, with a 403", 403, "ExpiredTokenException", "{\"message\":\"The security token included in the request is expired\"}", REFUSAL_KEY },
 	{ "Amazon's clock", 403, "", "{\"__type\":\"com.amazon.coral.service#InvalidSignatureException\",\"message\":\"Signature expired: 20261122T115000Z is now earlier than 20261122T120000Z\"}", REFUSAL_SIGNATURE },
 	{ "a 403 that names no key", 403, "", "{\"error\":{\"code\":403,\"message\":\"Permission denied on resource\",\"status\":\"PERMISSION_DENIED\"}}", REFUSAL_ACCESS },
+
+	{ "a scope that OpenAI's restricted key lacks", 401, "", "{\"error\":{\"message\":\"You have insufficient permissions for this operation. Missing scopes: model.request.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"missing_scope\"}}", REFUSAL_SCOPE },
+	{ "the same without a code", 401, "", "{\"error\":{\"message\":\"You have insufficient permissions for this operation. Missing scopes: api.responses.write.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}", REFUSAL_SCOPE },
+	{ "a scope outranks the type beside it", 401, "", "{\"error\":{\"type\":\"authentication_error\",\"code\":\"missing_scope\"}}", REFUSAL_SCOPE },
+	{ "an organization that the caller named", 401, "", "{\"error\":{\"message\":\"OpenAI-Organization header should match organization for API key\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"mismatched_organization\"}}", REFUSAL_ACCESS },
+	{ "Azure's principal without the operation", 401, "", "{\"error\":{\"code\":\"PermissionDenied\",\"message\":\"The principal `x` lacks the required data action `y` to perform `POST /z` operation.\"}}", REFUSAL_SCOPE },
+	{ "Azure's key", 401, "", "{\"error\":{\"code\":\"401\",\"message\":\"Access denied due to invalid subscription key or wrong API endpoint.\"}}", REFUSAL_KEY },
+	{ "Google's key at an endpoint that needs OAuth", 401, "", "{\"error\":{\"code\":401,\"message\":\"API keys are not supported by this API.\",\"status\":\"UNAUTHENTICATED\",\"details\":[{\"reason\":\"CREDENTIALS_MISSING\"}]}}", REFUSAL_SCOPE },
+	{ "Google's suspended consumer", 403, "", "{\"error\":{\"code\":403,\"message\":\"x\",\"status\":\"PERMISSION_DENIED\",\"details\":[{\"reason\":\"CONSUMER_SUSPENDED\"}]}}", REFUSAL_KEY },
+	{ "Anthropic's key", 401, "", "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"invalid x-api-key\"}}", REFUSAL_KEY },
+	{ "Cohere's key", 401, "", "{\"message\":\"invalid api token\"}", REFUSAL_KEY },
+	{ "Mistral's 401 names nothing", 401, "", "{\"message\":\"Unauthorized\",\"request_id\":\"x\"}", REFUSAL_ACCESS },
+	{ "Amazon's path that is none", 403, "MissingAuthenticationTokenException", "{\"message\":\"Missing Authentication Token\"}", REFUSAL_ACCESS },
+	{ "OpenRouter's credit", 402, "", "{\"error\":{\"code\":402,\"message\":\"Insufficient credits. Add more using https://openrouter.ai/credits\"}}", REFUSAL_CREDIT },
+	{ "a request that costs more than OpenRouter's account has", 402, "", "{\"error\":{\"code\":402,\"message\":\"This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford 3395.\"}}", REFUSAL_REQUEST },
+	{ "a prompt that OpenRouter's moderation flagged", 403, "", "{\"error\":{\"code\":403,\"message\":\"openai/gpt-4 requires moderation on OpenAI. Your input was flagged for \\\"x\\\".\",\"metadata\":{}}}", REFUSAL_REQUEST },
+	{ "a request larger than OpenAI's rate limit", 429, "", "{\"error\":{\"message\":\"Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 40000.\",\"type\":\"tokens\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}", REFUSAL_REQUEST },
+	{ "a model that Groq's project blocks", 403, "", "{\"error\":{\"message\":\"x\",\"type\":\"permissions_error\",\"code\":\"model_permission_blocked_project\"}}", REFUSAL_MODEL },
+	{ "DeepSeek's account", 402, "", "{\"error\":{\"message\":\"Insufficient Balance\",\"type\":\"unknown_error\",\"param\":null,\"code\":\"invalid_request_error\"}}", REFUSAL_CREDIT },
 
 	{ "OpenAI's credit, with a 429", 429, "", "{\"error\":{\"message\":\"You exceeded your current quota\",\"type\":\"insufficient_quota\",\"param\":null,\"code\":\"insufficient_quota\"}}", REFUSAL_CREDIT },
 	{ "OpenAI's rate", 429, "", "{\"error\":{\"message\":\"Rate limit reached for gpt-4o\",\"type\":\"tokens\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}", REFUSAL_RATE },

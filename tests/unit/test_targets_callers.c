@@ -524,18 +524,199 @@ occasional_connection_failures_do_not_open_the_breaker(void **state)
 	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
 }
 
-/* ---- missing models ---- */
+/* ---- a target that is out, and the callers who probe it ---- */
+
+static void
+attempt_as(struct target_attempt *a, uint32_t caller, bool quiet)
+{
+	assert_int_equal(
+		target_begin(a, a_target(), &the_target,
+			&(struct target_asks){ .caller = caller, .quiet = quiet }, now),
+		TARGET_BEGUN);
+}
+
+/* However a caller's probe ends without success, it does not keep the target from others. */
+static void
+one_callers_probes_do_not_keep_a_target_out(void **state)
+{
+	static const struct target_end refused = { .cause = CAUSE_REFUSED_US,
+		.status = 401,
+		.refused = REFUSED_HERE },
+				       only = { .cause = CAUSE_REFUSED_US,
+					       .status = 402,
+					       .refused = REFUSED_ONLY },
+				       is_400 = { .cause = CAUSE_FINAL, .status = 400 },
+				       left = { .cause = CAUSE_ABORTED };
+	static const struct target_end *const how[] = { &refused, &only, &is_400, &left,
+		&is_500, &is_403, &is_429, &is_429_20s };
+
+	for (size_t k = 0; k < COUNT_OF(how); k++) {
+		fresh(state);
+		asks(BAD, &no_key);
+		assert_int_equal(for_caller(GOOD), TARGET_OUT);
+		now += 60 * S;
+		/* ten requests a second for three minutes */
+		for (int i = 0; i < 1800; i++, now += S / 10)
+			asks(BAD, how[k]);
+		if (for_caller(GOOD) != TARGET_PROBE_DUE &&
+			for_caller(GOOD) != TARGET_THROTTLED)
+			fail_msg("%zu: the target is %s", k,
+				target_conditions[for_caller(GOOD)]);
+		now += 20 * S; /* as long as a throttled target asked for */
+		assert_int_equal(asks(GOOD, &well), TARGET_BEGUN);
+		assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+		assert_int_equal(for_caller(GOOD + 1), TARGET_CLOSED);
+	}
+}
+
+/* The caller whose key error put it out probes, and the response takes long. */
+static void
+probe_of_a_refused_caller_does_not_hold_back_others(void **state)
+{
+	struct target_attempt slow, also;
+
+	(void)state;
+	asks(BAD, &no_key);
+	now += 60 * S;
+	attempt_as(&slow, BAD, false);
+	assert_int_equal(for_caller(BAD + 1), TARGET_PROBE_DUE);
+	attempt_as(&also, GOOD, false);
+	assert_int_equal(for_caller(BAD + 1), TARGET_PROBED);
+	target_over(&slow, &is_500, now);
+	assert_int_equal(for_caller(BAD + 1), TARGET_PROBED);
+	target_over(&also, &well, now);
+	assert_int_equal(for_caller(BAD + 1), TARGET_CLOSED);
+}
+
+/* A key that is named as bad stays out for all, whoever probed. */
+static void
+probe_that_names_the_key_keeps_the_target_out(void **state)
+{
+	(void)state;
+	asks(BAD, &no_key);
+	now += 60 * S;
+	asks(GOOD, &no_key);
+	assert_int_equal(for_caller(GOOD + 1), TARGET_OUT);
+	now += 60 * S;
+	assert_int_equal(for_caller(GOOD + 1), TARGET_PROBE_DUE);
+}
+
+/* A list of models or a count of tokens shows nothing about the key. */
+static void
+quiet_attempt_takes_no_probe(void **state)
+{
+	struct target_attempt a;
+
+	(void)state;
+	asks(BAD, &no_key);
+	now += 60 * S;
+	attempt_as(&a, BAD + 1, true);
+	assert_true(a.quiet && !a.probe_us);
+	assert_int_equal(for_caller(GOOD), TARGET_PROBE_DUE);
+	target_over(&a, &well, now);
+	assert_int_equal(for_caller(GOOD), TARGET_PROBE_DUE);
+}
+
+/* ---- missing models and endpoints ---- */
+
+static const struct target_request *
+request_for(const char *model, uint32_t caller)
+{
+	static struct target_request of;
+
+	of = (struct target_request){ span_str(model), SPAN_LIT("chat"), caller };
+	return &of;
+}
+
+/* Reports a refusal of the gateway's key at an endpoint. Returns true if the key is bad for
+ * all. */
+static bool
+refuses(uint32_t caller, const char *endpoint)
+{
+	const struct target_request of = { SPAN_LIT("m"), span_str(endpoint), caller };
+
+	return target_refuses(table, a_target(), &of, 401, now);
+}
+
+static bool
+no_access(uint32_t caller, const char *endpoint)
+{
+	const struct target_request of = { SPAN_LIT("m"), span_str(endpoint), caller };
+	const char *what = target_is_without(table, a_target(), &of, now);
+
+	assert_true(!what || !strcmp(what, "no_access"));
+	return what;
+}
+
+static void
+refusal_without_a_key_holds_for_its_caller_and_endpoint(void **state)
+{
+	const struct target_request embeddings = { SPAN_LIT("m"), SPAN_LIT("embeddings"), BAD };
+
+	(void)state;
+	assert_false(no_access(BAD, "embeddings"));
+	for (int i = 0; i < 50; i++)
+		assert_false(refuses(BAD, "embeddings"));
+	assert_true(no_access(BAD, "embeddings"));
+	assert_false(no_access(BAD, "chat"));
+	assert_false(no_access(GOOD, "embeddings"));
+	/* also if this caller is refused everywhere */
+	for (int i = 0; i < 50; i++)
+		assert_false(refuses(BAD, i % 2 ? "images" : "speech"));
+	assert_false(no_access(GOOD, "images"));
+	/* a second caller at this endpoint */
+	now += S;
+	target_has(table, a_target(), &embeddings);
+	assert_false(no_access(BAD, "embeddings"));
+	now += 60 * S;
+	assert_false(no_access(BAD, "images"));
+	assert_false(refuses(BAD, "embeddings"));
+	assert_false(refuses(GOOD, "embeddings"));
+	assert_true(no_access(GOOD + 1, "embeddings"));
+	assert_false(no_access(GOOD + 1, "chat"));
+	now += 60 * S;
+	assert_false(no_access(GOOD + 1, "embeddings"));
+}
+
+static void
+two_callers_refused_at_two_endpoints_show_a_bad_key(void **state)
+{
+	(void)state;
+	assert_false(refuses(BAD, "embeddings"));
+	assert_true(refuses(GOOD, "chat"));
+	/* not if a request succeeded in between: the key works */
+	fresh(state);
+	assert_false(refuses(BAD, "embeddings"));
+	now += S;
+	asks(GOOD, &well);
+	assert_false(refuses(GOOD, "images"));
+	/* nor after a minute */
+	fresh(state);
+	assert_false(refuses(BAD, "embeddings"));
+	now += 60 * S;
+	assert_false(refuses(GOOD, "chat"));
+	/* the endpoint where two callers were refused counts for each of them */
+	fresh(state);
+	assert_false(refuses(BAD, "embeddings"));
+	assert_false(refuses(GOOD, "embeddings"));
+	assert_true(refuses(BAD, "chat"));
+	/* nor at another target */
+	fresh(state);
+	assert_false(refuses(BAD, "embeddings"));
+	const struct target_request of = { SPAN_LIT("m"), SPAN_LIT("chat"), GOOD };
+	assert_false(target_refuses(table, target_state(table, "b", "m"), &of, 401, now));
+}
 
 static bool
 is_without(const char *model, uint32_t caller)
 {
-	return target_is_without(table, a_target(), span_str(model), caller, now);
+	return target_is_without(table, a_target(), request_for(model, caller), now);
 }
 
 static void
 lacks(const char *model, uint32_t caller)
 {
-	target_lacks(table, a_target(), span_str(model), caller, now);
+	target_lacks(table, a_target(), request_for(model, caller), now);
 }
 
 static void
@@ -553,16 +734,19 @@ missing_model_is_not_requested_for_five_minutes(void **state)
 	lacks("m1", GOOD);
 	assert_true(is_without("m1", GOOD + 1));
 	assert_false(target_is_without(
-		table, target_state(table, "b", NULL), SPAN_LIT("m1"), GOOD, now));
+		table, target_state(table, "b", NULL), request_for("m1", GOOD), now));
 	/* the same for the provider without a model, and for a target that names the model */
 	assert_true(target_is_without(
-		table, target_state(table, "a", NULL), SPAN_LIT("m1"), GOOD, now));
+		table, target_state(table, "a", NULL), request_for("m1", GOOD), now));
+	/* and not at another endpoint */
+	assert_false(target_is_without(table, a_target(),
+		&(struct target_request){ SPAN_LIT("m1"), SPAN_LIT("responses"), GOOD }, now));
 	now += 300 * S;
 	assert_false(is_without("m1", GOOD));
 	lacks("m1", GOOD);
 	assert_false(is_without("m1", BAD));
 	lacks("m1", BAD);
-	target_has(table, a_target(), SPAN_LIT("m1"));
+	target_has(table, a_target(), request_for("m1", GOOD));
 	assert_false(is_without("m1", BAD));
 }
 
@@ -609,7 +793,7 @@ target_without_the_model_is_the_last_choice(void **state)
 {
 	static const struct target b = { .name = "b", .weight = 1, .priority = 1 };
 	struct rank_target t[2] = {
-		{ .target = &the_target, .state = a_target(), .lacks = true },
+		{ .target = &the_target, .state = a_target(), .lacks = "no_model" },
 		{ .target = &b, .state = target_state(table, "b", NULL) }
 	};
 	struct policy_rank out[2];
@@ -781,6 +965,12 @@ main(void)
 		T(repeat_refused_without_budget_takes_no_place),
 		T(repeats_are_budgeted_per_caller),
 		T(free_repeat_at_a_healthy_target_needs_no_budget),
+		T(one_callers_probes_do_not_keep_a_target_out),
+		T(probe_of_a_refused_caller_does_not_hold_back_others),
+		T(probe_that_names_the_key_keeps_the_target_out),
+		T(quiet_attempt_takes_no_probe),
+		T(refusal_without_a_key_holds_for_its_caller_and_endpoint),
+		T(two_callers_refused_at_two_endpoints_show_a_bad_key),
 		T(missing_model_is_not_requested_for_five_minutes),
 		T(failure_for_one_caller_is_no_failure_of_the_target),
 		T(occasional_connection_failures_do_not_open_the_breaker),

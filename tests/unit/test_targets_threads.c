@@ -61,9 +61,12 @@ run(void *arg)
 			.beside = first ? NULL : &none,
 			.free = i % 8 == 0,
 			.early = i % 16 < 8 };
-		target_lacks(table, s, span_str(name), asks.caller, at);
-		if (!target_is_without(table, s, span_str(name), asks.caller, at) && i % 7 == 0)
-			target_has(table, s, span_str(name));
+		const struct target_request of = { span_str(name), SPAN_LIT("chat"),
+			asks.caller };
+		target_lacks(table, s, &of, at);
+		target_refuses(table, s, &of, 401, at);
+		if (!target_is_without(table, s, &of, at) && i % 7 == 0)
+			target_has(table, s, &of);
 		if (target_begin(&a, s, &t, &asks, at) != TARGET_BEGUN)
 			continue;
 		r->begun++;

@@ -147,7 +147,7 @@ note_attempt(struct exchange *x, enum attempt_cause cause)
 		x->used_by = USED_RESERVED;
 		a->maybe_billed = true;
 	}
-	request_attempt_over(x->r, cause, a->status, a->our_key, a->asked_us);
+	request_attempt_over(x->r, cause, a->status, a->refused, a->asked_us);
 	exchange_took(x->r, a);
 }
 
@@ -192,7 +192,8 @@ settle_attempt(struct exchange *x, enum attempt_cause cause)
 
 /* Further facts that an error response states. */
 struct refused {
-	bool our_key, too_long, no_model;
+	enum attempt_refused what;
+	bool too_long, no_model;
 };
 static enum attempt_cause cause_of(const struct attempt_end *e, struct refused *says);
 
@@ -242,7 +243,7 @@ only_attempt_over(struct exchange *x)
 	struct refused says = { 0 };
 
 	if (x->plan.replays) { /* nothing was sent */
-		request_attempt_over(x->r, CAUSE_ABORTED, 0, false, 0);
+		request_attempt_over(x->r, CAUSE_ABORTED, 0, REFUSED_NOT, 0);
 		return;
 	}
 	if (res->end == END_NEVER_SENT)
@@ -256,7 +257,7 @@ only_attempt_over(struct exchange *x)
 	if (says.no_model)
 		request_lacks_model(x->r);
 	x->r->attempt.quiet |= x->credential.mended;
-	request_attempt_over(x->r, cause, res->status, says.our_key, res->asked_us);
+	request_attempt_over(x->r, cause, res->status, says.what, res->asked_us);
 }
 
 void
@@ -282,7 +283,7 @@ attempts_none(struct exchange *x)
 	if (!request_tried(x->r) || request_settled(x->r))
 		return;
 	x->tries->n = 0;
-	request_attempt_over(x->r, CAUSE_ABORTED, 0, false, 0);
+	request_attempt_over(x->r, CAUSE_ABORTED, 0, REFUSED_NOT, 0);
 }
 
 /* ---- the next attempt ---- */
@@ -304,17 +305,19 @@ cause_of(const struct attempt_end *e, struct refused *says)
 	enum refusal why = dialect_refusal(status < 400 ? 0 : status, e->type, e->document, &a);
 	says->too_long = why == REFUSAL_CONTEXT;
 	says->no_model = why == REFUSAL_MODEL;
-	says->our_key =
-		status == 401 || status == 402 || why == REFUSAL_KEY || why == REFUSAL_CREDIT;
-	if (says->our_key || status == 403)
-		return CAUSE_REFUSED_US;
 	switch (why) {
 	case REFUSAL_OVERLOADED:
 	case REFUSAL_RATE: return CAUSE_THROTTLED;
-	case REFUSAL_ACCESS:
+	case REFUSAL_REQUEST:
+		says->what = REFUSED_ONLY;
+		return status == 402 || status == 403 ? CAUSE_REFUSED_US : CAUSE_THROTTLED;
 	case REFUSAL_MODEL:
-	case REFUSAL_CONTEXT:
-	case REFUSAL_SIGNATURE: return CAUSE_REFUSED_US;
+	case REFUSAL_CONTEXT: says->what = REFUSED_ONLY; return CAUSE_REFUSED_US;
+	case REFUSAL_ACCESS:
+	case REFUSAL_SCOPE:
+	case REFUSAL_SIGNATURE: says->what = REFUSED_HERE; return CAUSE_REFUSED_US;
+	case REFUSAL_KEY:
+	case REFUSAL_CREDIT: says->what = REFUSED_KEY; return CAUSE_REFUSED_US;
 	default: break;
 	}
 	if (status == 429 || status == 503 || status == 529)
@@ -493,7 +496,7 @@ next_decided(struct request *r)
 		report_next(x, AGAIN_GOES);
 		return;
 	}
-	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
+	request_attempt_over(r, CAUSE_ABORTED, 0, REFUSED_NOT, 0);
 	request_release(r);
 	t->no_further = "refused";
 	restore_results(r);
@@ -584,7 +587,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	x->said = e->said;
 	struct refused says;
 	last.cause = cause_of(e, &says);
-	last.our_key = says.our_key;
+	last.our_key = says.what == REFUSED_KEY;
 	if (says.too_long)
 		request_was_too_long(r);
 	if (says.no_model)
@@ -595,10 +598,10 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	together_over(x, last.cause == CAUSE_FINAL ? FLIGHT_ENDS_IN_VAIN : FLIGHT_ENDS_FAILED);
 	t->v[t->n - 1].cause = last.cause;
 	/* a credential that is already replaced does not concern the target */
-	t->v[t->n - 1].our_key = last.our_key && !mended;
+	t->v[t->n - 1].refused = mended ? REFUSED_NOT : says.what;
 	t->v[t->n - 1].asked_us = last.asked_us;
 	r->attempt.quiet |= mended;
-	request_attempt_over(r, last.cause, last.status, last.our_key, last.asked_us);
+	request_attempt_over(r, last.cause, last.status, says.what, last.asked_us);
 	t->free = is_free(x, last.cause);
 	struct next n = next_attempt_of(x, last);
 	t->free = t->free && n.what == NEXT_TARGET;

@@ -5,8 +5,9 @@
  * Long bodies and responses are handled on helper threads. A step that looks at a whole body
  * (decompressing, reading, searching, rewriting) would delay all other requests of its worker.
  * The request is parked meanwhile and belongs to the helper. The worker touches only
- * `pointless`, and gets the request back by mail. Only bodies that the relay read are handled in
- * this way, because the agent's deadline does not apply to those; bodies in a NOTIFY are short. */
+ * `pointless`, and gets the request back by mail. Only bodies that the relay read are handled
+ * in this way, because the agent's deadline does not apply to those; bodies in a NOTIFY are
+ * short. */
 #include <stdlib.h>
 
 #include "answer/guard/guard.h"
@@ -552,7 +553,8 @@ show_decision(struct request *r)
 static void
 stage_ends(struct request *r, uint64_t now_us)
 {
-	const struct step *s = &steps[r->run.step < STEPS_COUNT ? r->run.step : STEPS_COUNT - 1];
+	const struct step *s =
+		&steps[r->run.step < STEPS_COUNT ? r->run.step : STEPS_COUNT - 1];
 
 	if (!s->looks_at_all || r->run.resumed || r->in.body_state != BODY_STATE_PARTIAL) {
 		histogram_add(&r->gate->tally.stage[s->stage], now_us - r->run.stage_us);
@@ -1032,7 +1034,7 @@ request_ends(struct request *r)
 {
 	gate_count_heavy(r);
 	request_unqueue(r);
-	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
+	request_attempt_over(r, CAUSE_ABORTED, 0, REFUSED_NOT, 0);
 	request_drop_job(r);
 	request_drop_files(r);
 	request_drop_mentions(r);

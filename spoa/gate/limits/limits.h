@@ -226,8 +226,8 @@ void request_first_content(struct request *r, uint64_t took_us);
 /* Returns the time in µs within which the route wants the response's head; 0: no limit. */
 uint64_t request_head_within(const struct request *r);
 /* The attempt ended. Only the first report counts. */
-void request_attempt_over(struct request *r, enum attempt_cause cause, int status, bool our_key,
-	uint64_t asked_us);
+void request_attempt_over(struct request *r, enum attempt_cause cause, int status,
+	enum attempt_refused refused, uint64_t asked_us);
 /* For WAIT_ROOM: returns true if a place may be free now, or if waiting is useless. */
 bool request_has_room(const struct request *r);
 /* Leaves the queue of a target. */

@@ -2,10 +2,10 @@
  * that conditions read. After the choice: takes a place at the target, waits for one, and
  * reports how the attempt ended. A route with one target that is never out skips all of this.
  *
- * The first section names the conversation that a request belongs to (request.conversation). The
- * policy's sources are tried in order: a header, the dialect's id, or a keyed hash of what stays
- * the same as a conversation grows: the caller, the system prompt and the first user message. It
- * also makes the number that keeps a choice of target stable. */
+ * The first section names the conversation that a request belongs to (request.conversation).
+ * The policy's sources are tried in order: a header, the dialect's id, or a keyed hash of what
+ * stays the same as a conversation grows: the caller, the system prompt and the first user
+ * message. It also makes the number that keeps a choice of target stable. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -178,12 +178,26 @@ is_keyless(const struct request *r, const struct target *t)
 	return !auth_usable(request_auth(r, t));
 }
 
-/* Returns true if the target's provider reported that it does not have the requested model. */
-static bool
+/* Returns what a refusal by this target would concern. An endpoint without a name of its own is
+ * named by its route, because callers can invent any number of paths. */
+static struct target_request
+refusable(const struct request *r, struct span model)
+{
+	const char *name = r->found.endpoint.name;
+
+	return (struct target_request){ .model = model,
+		.endpoint = span_str(name ? name : r->found.route->name),
+		.caller = r->found.caller };
+}
+
+/* Returns "no_model" or "no_access" if the target's provider refused this model, or the
+ * gateway's key at this endpoint; otherwise NULL. */
+static const char *
 is_without(const struct request *r, const struct target *to, uint64_t now_us)
 {
-	return target_is_without(shared_target_table(r), target_state_here(r, to),
-		limits_model_at(r, to), r->found.caller, now_us);
+	const struct target_request of = refusable(r, limits_model_at(r, to));
+
+	return target_is_without(shared_target_table(r), target_state_here(r, to), &of, now_us);
 }
 
 /* Returns true if the targets of the route need an order or a state. */
@@ -248,7 +262,7 @@ request_rank(struct request *r)
 						   : limits_fit(r, to),
 			.early = r->found.early >> i & 1,
 			.price_nanousd = UINT64_MAX };
-		x->lacks = x->state && is_without(r, to, ask.now_us);
+		x->lacks = x->state ? is_without(r, to, ask.now_us) : NULL;
 		at[i] = (struct policy_target_facts){ 0 };
 		if (priced && limits_price(r, to, &x->price_nanousd))
 			at[i].price = (double)x->price_nanousd / 1e9;
@@ -372,8 +386,8 @@ waits_for_first_back(struct request *r)
 
 /* All permitted targets are out and none comes back soon. Chooses the one that last responded,
  * among those out for failures, and tries it before its time. Otherwise chooses one that lacked
- * the model when last asked, so that its provider reports this itself. Returns false if there
- * is none. */
+ * the model or refused the key when last asked, so that its provider reports this itself.
+ * Returns false if there is none. */
 static bool
 asks_likeliest(struct request *r)
 {
@@ -432,6 +446,9 @@ struct target_asks
 request_asks(const struct request *r, const struct target *to, struct target_load *beside)
 {
 	struct target_asks asks = { .caller = r->found.caller,
+		.quiet = r->in.body_state == BODY_STATE_NONE ||
+			 (r->found.endpoint.free &&
+				 !dialect_is_of_mcp(r->found.endpoint.family)),
 		.early = r->found.early >> (to - r->found.route->targets) & 1 };
 
 	*beside = (struct target_load){ 0 };
@@ -463,7 +480,7 @@ request_begin(struct request *r)
 	const struct route *route = r->found.route;
 	const struct target *to = request_target(r);
 
-	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
+	request_attempt_over(r, CAUSE_ABORTED, 0, REFUSED_NOT, 0);
 	/* the WebSocket already has its place, and its messages use it */
 	if (!r->gate || r->in.message || !gate_cfg(r->gate)->relay || !r->found.ranks ||
 		v->ruled.effect == RULE_DENY || route->direct || request_lists_models(r) ||
@@ -478,11 +495,7 @@ request_begin(struct request *r)
 	struct target_load beside;
 	const struct target_asks asks = request_asks(r, to, &beside);
 	switch (target_begin(&r->attempt, s, to, &asks, clock_mono_us())) {
-	case TARGET_BEGUN:
-		r->attempt.quiet = r->in.body_state == BODY_STATE_NONE ||
-				   (r->found.endpoint.free &&
-					   !dialect_is_of_mcp(r->found.endpoint.family));
-		return BEGUN;
+	case TARGET_BEGUN: return BEGUN;
 	case TARGET_NO_ROOM:
 		if (waits_for_room(r, to))
 			return BEGUN_WAITS;
@@ -542,32 +555,49 @@ request_lacks_model(const struct request *r)
 
 	struct span model = model_sent_there(r);
 
+	const struct target_request of = refusable(r, model);
 	if (r->attempt.of && !r->attempt.quiet && is_model_of(p->routes, p->nroutes, model))
-		target_lacks(shared_target_table(r), r->attempt.of, model, r->found.caller,
-			clock_mono_us());
+		target_lacks(shared_target_table(r), r->attempt.of, &of, clock_mono_us());
+}
+
+/* Notes a good response of the target. */
+static void
+note_has(const struct request *r)
+{
+	const struct target_request of = refusable(r, model_sent_there(r));
+
+	target_has(shared_target_table(r), r->attempt.of, &of);
 }
 
 void
 request_first_content(struct request *r, uint64_t took_us)
 {
 	if (r->attempt.of && !r->attempt.quiet)
-		target_has(shared_target_table(r), r->attempt.of, model_sent_there(r));
+		note_has(r);
 	target_first_content(
 		&r->attempt, target_size(r->found.input_tokens), took_us, clock_mono_us());
 }
 
 void
-request_attempt_over(struct request *r, enum attempt_cause cause, int status, bool our_key,
-	uint64_t asked_us)
+request_attempt_over(struct request *r, enum attempt_cause cause, int status,
+	enum attempt_refused refused, uint64_t asked_us)
 {
+	bool our_key = refused == REFUSED_KEY;
+
 	if (!r->attempt.of)
 		return;
 	if (cause == CAUSE_DONE && !r->attempt.quiet)
-		target_has(shared_target_table(r), r->attempt.of, model_sent_there(r));
+		note_has(r);
+	if (refused == REFUSED_HERE && !r->attempt.quiet) {
+		const struct target_request of = refusable(r, model_sent_there(r));
+		our_key = target_refuses(
+			shared_target_table(r), r->attempt.of, &of, status, clock_mono_us());
+	}
 	target_over(&r->attempt,
 		&(struct target_end){ .cause = cause,
 			.status = status,
 			.our_key = our_key,
+			.refused = refused,
 			.asked_us = asked_us,
 			.size = target_size(r->found.input_tokens),
 			.head_us = request_head_within(r) },

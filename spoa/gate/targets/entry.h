@@ -35,6 +35,9 @@ enum { TARGET_CALLERS = 64 };
 struct target_callers {
 	_Atomic uint64_t ended[TARGET_CALLERS];
 	_Atomic uint32_t asked[TARGET_CALLERS]; /* the second of the caller's last request */
+	/* the second in which an attempt of the caller put the target out, or probed it in vain
+	 * while it was out; 0: never */
+	_Atomic uint32_t refused[TARGET_CALLERS];
 	/* first attempts and repeats of each caller; the last element counts for all callers
 	 * without a slot */
 	struct target_window budget[TARGET_CALLERS + 1];
@@ -66,18 +69,19 @@ struct target_state {
 	 */
 	_Atomic uint32_t open_for;
 	_Atomic uint64_t closed_us; /* monotonic µs: when the breaker last closed; 0: never */
-	_Atomic uint64_t probe_until; /* until when a probe is in flight; 0: no probe */
-	_Atomic uint64_t early_us;    /* no early probe before this time */
-	_Atomic uint32_t well_s;      /* the second of the last good response */
+	/* until when a probe is in flight; 0: no probe; the lowest bit is PROBE_YIELDS */
+	_Atomic uint64_t probe_until;
+	_Atomic uint64_t early_us; /* no early probe before this time */
+	_Atomic uint32_t well_s;   /* the second of the last good response */
 	/* failures in a row that no caller can have caused */
 	_Atomic unsigned failures;
 	/* probes that succeeded in a row; times that it opened in a row */
 	_Atomic unsigned successes, opens;
-	_Atomic uint64_t throttled_until;  /* the lowest bit is THROTTLED_FOR_ONE */
+	_Atomic uint64_t throttled_until; /* the lowest bit is THROTTLED_FOR_ONE */
 	_Atomic uint64_t
 		/* out because of our key or credit: when the next probe may begin; 0: not out
 		 */
-			key_probe;
+		key_probe;
 	/* when an operator last changed it << 1 | ejected; 0: never */
 	_Atomic uint64_t by_hand;
 	/* share.h: until when a probe needs a lease, until when this daemon has the lease,
@@ -96,9 +100,13 @@ struct target_state {
 	_Atomic int64_t all_under_way, queued;
 };
 
-/* A model that a target does not have. The place is free after `until_us`. */
+/* A model that a target does not have, or an endpoint at which it refuses the gateway's key.
+ * The place is free after `until_us`. */
 struct target_lack {
-	_Atomic uint64_t key; /* hash of target and model */
+	/* hash of provider, model and endpoint, or of target and endpoint */
+	_Atomic uint64_t key;
+	/* the key without the endpoint */
+	_Atomic uint64_t any;
 	_Atomic uint64_t until_us;
 	_Atomic uint32_t caller; /* the caller who got the error; 0: more than one caller did */
 };
@@ -121,7 +129,8 @@ struct target_table {
 enum target_noticed { NOTICED_OPEN, NOTICED_KEY, NOTICED_HAND };
 /* Sends a notice (base/notice.h) that the target is out, or that the reason is over. Each is
  * sent once. */
-void target_notice(struct target_state *s, enum target_noticed kind, bool over, const char *why);
+void target_notice(
+	struct target_state *s, enum target_noticed kind, bool over, const char *why);
 /* Sets whether the target is ejected by hand. at_us: when the operator asked for it. If `was`
  * is given and the current value is another one, the value stays and the result is false. */
 bool target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was,
@@ -148,6 +157,9 @@ void target_wanted(const struct target_state *s, uint32_t caller, uint64_t now_u
 #define OPEN_FOR_ONE	  UINT64_C(2)
 #define OPEN_BITS	  2
 #define THROTTLED_FOR_ONE UINT64_C(1)
+/* In probe_until: the prober's earlier attempt kept the target out, so any other caller may
+ * probe as well. */
+#define PROBE_YIELDS	  UINT64_C(1)
 #define TARGET_OPENS_MOST 15u
 
 /* ---- callers ---- */

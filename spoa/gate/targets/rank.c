@@ -68,7 +68,7 @@ look_at_rank(const struct rank_ask *ask, const struct rank_target *t, struct key
 	if (c != TARGET_CLOSED && c != TARGET_RAMP)
 		target_wanted(t->state, ask->caller, ask->now_us);
 	if (t->lacks && !t->early) {
-		*state = "no_model";
+		*state = t->lacks;
 		return TARGET_EJECTED;
 	}
 	if (t->early && c == TARGET_OPEN)

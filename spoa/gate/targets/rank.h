@@ -12,8 +12,7 @@ struct rank_target {
 	const struct target_state *state; /* NULL: nothing is known */
 	/* why it is out already: tried, window, output, pinned; 0: it is not */
 	enum target_out out;
-	/* the target does not have the model: target_is_without() */
-	bool lacks;
+	const char *lacks; /* target_is_without(); NULL: nothing is known */
 	/* no other target is left, so this one is asked before its time: target_may_early()
 	 */
 	bool early;

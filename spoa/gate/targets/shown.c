@@ -23,9 +23,10 @@ state_shown(const struct target_table *t, const struct target_state *s, enum tar
 		return target_conditions[c];
 	if (is_target_keyless(s))
 		return "keyless";
-	return c <= TARGET_RAMP && target_is_without(t, s, model, 0, now_us)
-		       ? "no_model"
-		       : target_conditions[c];
+	const char *lacks =
+		target_is_without(t, s, &(struct target_request){ .model = model }, now_us);
+
+	return c <= TARGET_RAMP && lacks ? lacks : target_conditions[c];
 }
 
 static void

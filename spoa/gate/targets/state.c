@@ -4,9 +4,9 @@
  *
  * The first section has the callers of a target, and how the last attempt of each ended. A slot
  * is a word that is changed by compare and swap. It is reused only if its caller neither asked
- * nor got a response for ten seconds. Therefore a flood of new names cannot displace callers who
- * count, and cannot make the failures of a few callers half of what is left. With more than 64
- * callers in ten seconds, those in the slots stand for all.
+ * nor got a response for ten seconds. Therefore a flood of new names cannot displace callers
+ * who count, and cannot make the failures of a few callers half of what is left. With more than
+ * 64 callers in ten seconds, those in the slots stand for all.
  *
  * The last section (share.h) converts words to facts and back, and merges facts. A word that
  * differs from the one seen in the last turn was changed here: a fact with a new stamp. */
@@ -32,9 +32,9 @@ struct target_counts {
 struct callers_blame {
 	/* only one caller was seen, or at least two callers, and half of all, failed last */
 	bool half;
-	bool single;	 /* only one caller was seen */
-	bool one;	 /* nobody else failed */
-	bool some;	 /* some callers, but not all, failed */
+	bool single; /* only one caller was seen */
+	bool one;    /* nobody else failed */
+	bool some;   /* some callers, but not all, failed */
 	/* the sum of failures in a row; each caller counts at most half of `enough` */
 	unsigned weight;
 };
@@ -96,9 +96,9 @@ target_window_sum(const struct target_window *w, uint32_t now_s, uint32_t since_
 }
 
 /* Returns true if one more repeat is allowed: repeats may be a fifth of the first attempts,
- * or a small number. A few repeats are always allowed: as many as open a breaker, and TARGET_BUDGET_LEAST more.
- * A breaker that needs more failures than TARGET_WINDOW_LEAST is opened by its share of
- * failures first. */
+ * or a small number. A few repeats are always allowed: as many as open a breaker, and
+ * TARGET_BUDGET_LEAST more. A breaker that needs more failures than TARGET_WINDOW_LEAST is
+ * opened by its share of failures first. */
 static bool
 target_budget_fits(struct target_counts sum, const struct target_load *beside)
 {
@@ -179,6 +179,8 @@ callers_slot(struct target_callers *c, uint32_t caller, uint32_t now_s)
 		at = find_slot(c, caller, now_s, &is_his, &seen);
 	while (!is_his && at < TARGET_CALLERS &&
 		!atomic_compare_exchange_strong(&c->ended[at], &seen, (uint64_t)caller << 32));
+	if (at < TARGET_CALLERS && !is_his)
+		atomic_store_explicit(&c->refused[at], 0, memory_order_relaxed);
 	if (at < TARGET_CALLERS &&
 		atomic_load_explicit(&c->asked[at], memory_order_relaxed) != now_s)
 		atomic_store_explicit(&c->asked[at], now_s, memory_order_relaxed);
@@ -301,6 +303,42 @@ callers_forget(struct target_callers *c)
 {
 	for (size_t i = 0; i < TARGET_CALLERS; i++)
 		atomic_fetch_and(&c->ended[i], ~UINT64_C(0xffffffff));
+}
+
+static void
+callers_unrefuse(struct target_callers *c)
+{
+	for (size_t i = 0; i < TARGET_CALLERS; i++)
+		atomic_store_explicit(&c->refused[i], 0, memory_order_relaxed);
+}
+
+/* Notes that the caller's attempt put the target out, or probed it in vain while it was out. */
+static void
+callers_refused(struct target_callers *c, uint32_t caller, uint32_t now_s)
+{
+	size_t at = callers_slot(c, caller, now_s);
+
+	if (at < TARGET_CALLERS)
+		atomic_store_explicit(&c->refused[at], now_s, memory_order_relaxed);
+}
+
+/* Returns when that was, or 0. For caller 0: the latest time of any caller. */
+static uint32_t
+callers_refused_at(const struct target_callers *c, uint32_t caller)
+{
+	uint32_t latest = 0;
+
+	if (caller) {
+		size_t at = caller_slot_of(c, caller);
+		return at == TARGET_CALLERS
+			       ? 0
+			       : atomic_load_explicit(&c->refused[at], memory_order_relaxed);
+	}
+	for (size_t i = 0; i < TARGET_CALLERS; i++) {
+		uint32_t s = atomic_load_explicit(&c->refused[i], memory_order_relaxed);
+		latest = s > latest ? s : latest;
+	}
+	return latest;
 }
 
 /* Looks at the callers whose last attempt ended in the window. For the weight, failures after
@@ -473,7 +511,8 @@ target_falls_ill(struct target_state *s, uint64_t now_us)
 void
 target_notice(struct target_state *s, enum target_noticed kind, bool over, const char *why)
 {
-	static const char *const what[][2] = { [NOTICED_OPEN] = { "target_open", "target_closed" },
+	static const char *const what[][2] = { [NOTICED_OPEN] = { "target_open",
+						       "target_closed" },
 		[NOTICED_KEY] = { "target_out", "target_back" },
 		[NOTICED_HAND] = { "target_ejected", "target_admitted" } };
 	unsigned was = over ? atomic_fetch_and(&s->noticed, ~(1u << kind))
@@ -494,7 +533,8 @@ target_notice(struct target_state *s, enum target_noticed kind, bool over, const
 
 /* Opens the breaker. A breaker that is open for all callers is not narrowed to one. */
 static void
-open_breaker(struct target_state *s, const struct target_attempt *a, uint64_t bits, uint64_t now_us)
+open_breaker(
+	struct target_state *s, const struct target_attempt *a, uint64_t bits, uint64_t now_us)
 {
 	uint64_t was = target_word(&s->open);
 	bool by_share = bits & OPEN_BY_SHARE, widens = was & ~bits & OPEN_FOR_ONE;
@@ -512,8 +552,7 @@ open_breaker(struct target_state *s, const struct target_attempt *a, uint64_t bi
 	atomic_store(&s->failures, 0);
 	atomic_store(&s->successes, 0);
 	log_event(LOG_WARN, "target.open", LS("target", s->name),
-		LS("why",
-			by_share ? "half of its responses fail" : "failures in a row"),
+		LS("why", by_share ? "half of its responses fail" : "failures in a row"),
 		LS("last", attempt_causes[atomic_load(&s->why) & 0xff]),
 		LS("callers", bits & OPEN_FOR_ONE ? "one" : "all"), LI("for_ms", us / 1000));
 	target_notice(s, NOTICED_OPEN, false,
@@ -558,6 +597,7 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 	if (atomic_load_explicit(&s->failures, memory_order_relaxed))
 		atomic_store(&s->failures, 0);
 	if (probe && atomic_exchange(&s->key_probe, 0)) {
+		callers_unrefuse(&s->callers);
 		log_event(LOG_WARN, "target.back", LS("target", s->name));
 		target_notice(s, NOTICED_KEY, true, "");
 	} else if (open && is_over(s, probe, a->caller, open, now_us) &&
@@ -611,7 +651,7 @@ target_failed(struct target_state *s, struct target_attempt *a, enum attempt_cau
 	if (!a->breaks)
 		return;
 	if (a->probe_us && target_word(&s->key_probe)) {
-		atomic_store(&s->key_probe, now_us + TARGET_KEY_PROBE_US);
+		/* the failure may be this caller's, so others may probe at once */
 	} else if (a->probe_us) {
 		atomic_store(&s->early_us, now_us + TARGET_EARLY_US);
 		open_breaker(s, a, open & OPEN_FOR_ONE, now_us);
@@ -650,6 +690,27 @@ out_by_key(struct target_state *s, int status, uint64_t now_us)
 		log_event(LOG_ERROR, "target.out", LS("target", s->name), LI("status", status),
 			LS("why", why));
 	target_notice(s, NOTICED_KEY, false, why);
+}
+
+/* Returns until when the caller must leave the probe of a target that is out to others; 0: not
+ * at all. */
+static uint64_t
+yields_probe(const struct target_state *s, uint32_t caller, uint64_t now_us)
+{
+	uint32_t at_s = callers_refused_at(&s->callers, caller), now_s = target_second(now_us);
+
+	if (!at_s || now_s - at_s >= TARGET_KEY_PROBE_US / 1000000)
+		return 0;
+	return now_us - now_us % 1000000 + TARGET_KEY_PROBE_US -
+	       (now_s - at_s) * UINT64_C(1000000);
+}
+
+/* Returns true if another probe is in flight that this caller must wait for. */
+static bool
+is_probed(const struct target_state *s, uint64_t probe, uint32_t caller, uint64_t now_us)
+{
+	return probe > now_us &&
+	       !(probe & PROBE_YIELDS && caller && !callers_refused_at(&s->callers, caller));
 }
 
 enum target_condition
@@ -698,8 +759,10 @@ target_condition_for(const struct target_state *s, uint32_t caller, bool breaker
 		 * failures */
 		ours = ours && (!caller || callers_first_to_probe(
 						   &s->callers, caller, target_second(now_us)));
-		c = probe > now_us || !ours ? TARGET_PROBED : TARGET_PROBE_DUE;
-		back = probe > now_us ? probe : ours ? 0 : now_us + TARGET_SHARE_US;
+		uint64_t yields = key ? yields_probe(s, caller, now_us) : 0;
+		bool probed = is_probed(s, probe, caller, now_us);
+		c = yields ? TARGET_OUT : probed || !ours ? TARGET_PROBED : TARGET_PROBE_DUE;
+		back = yields ? yields : probed ? probe : ours ? 0 : now_us + TARGET_SHARE_US;
 	} else if (closed && now_us - closed < TARGET_RAMP_US &&
 		   !(caller && whom && whom != caller)) {
 		c = TARGET_RAMP;
@@ -772,16 +835,21 @@ target_begin(struct target_attempt *a, struct target_state *s, const struct targ
 	uint32_t now_s = target_second(now_us), well_s;
 	uint64_t probe = target_word(&s->probe_until);
 
-	if (c == TARGET_OPEN && asks && asks->early &&
-		target_may_early(s, caller, now_us, &well_s))
+	if (c == TARGET_PROBE_DUE && asks && asks->quiet)
+		c = TARGET_CLOSED; /* shows nothing, so another request probes the target */
+	else if (c == TARGET_OPEN && asks && asks->early &&
+		 target_may_early(s, caller, now_us, &well_s))
 		c = TARGET_PROBE_DUE;
 	*a = (struct target_attempt){ .caller = caller,
 		.breaks = t->breaker.on && !s->shared,
+		.quiet = asks && asks->quiet,
 		.failures = t->breaker.failures ? t->breaker.failures : 1,
 		.open_us = t->breaker.open_us ? t->breaker.open_us : 5000000 };
 	if (c == TARGET_PROBE_DUE) {
-		uint64_t until = now_us + TARGET_PROBE_LEASE_US;
-		if (probe > now_us ||
+		uint64_t until = (now_us + TARGET_PROBE_LEASE_US) & ~PROBE_YIELDS;
+		if (callers_refused_at(&s->callers, caller))
+			until |= PROBE_YIELDS;
+		if (is_probed(s, probe, caller, now_us) ||
 			!atomic_compare_exchange_strong(&s->probe_until, &probe, until))
 			return TARGET_NO_PROBE;
 		a->probe_us = until;
@@ -826,6 +894,8 @@ enum conclusion { NOTHING, WELL, FAILED, THROTTLED, KEY };
 static enum conclusion
 conclusion_of(const struct target_end *e)
 {
+	if (e->refused && !e->our_key)
+		return NOTHING;
 	switch (e->cause) {
 	case CAUSE_DONE: return WELL;
 	case CAUSE_NEVER_SENT:
@@ -842,6 +912,7 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 	struct target_state *s = a->of;
 	enum conclusion t = a->quiet ? NOTHING : conclusion_of(e);
 	struct callers_blame b = { .half = true };
+	bool vain = a->probe_us && t != WELL && !a->heard;
 
 	if (!s)
 		return;
@@ -850,7 +921,7 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 		b = callers_blame(&s->callers, target_second(now_us), atomic_load(&s->well_s),
 			a->failures);
 	}
-	if (t == FAILED || t == THROTTLED || t == KEY)
+	if (t == FAILED || t == THROTTLED || t == KEY || e->refused == REFUSED_HERE)
 		atomic_store(&s->why, (unsigned)e->status << 8 | e->cause);
 	/* a failure of one caller alone does not make the target slow for others */
 	if ((t == FAILED || t == THROTTLED || t == KEY) &&
@@ -864,6 +935,8 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 		note_throttled(s, e->asked_us, &b, now_us);
 	else if (t == KEY && a->breaks)
 		out_by_key(s, e->status, now_us);
+	if (t == KEY || (vain && target_word(&s->key_probe)))
+		callers_refused(&s->callers, a->caller, target_second(now_us));
 	atomic_fetch_add_explicit(&s->ended[e->cause], 1, memory_order_relaxed);
 	probe_given_back(s, a);
 	int64_t here = atomic_fetch_sub(&s->under_way, 1);
@@ -1051,7 +1124,8 @@ obey_fact(const struct target_sharing *w, struct target_state *s, enum target_fa
 {
 	static const char *const on[FACTS] = { [FACT_OPEN] = "open", [FACT_KEY] = "out" };
 	static const char *const off[FACTS] = { [FACT_OPEN] = "closed", [FACT_KEY] = "back" };
-	uint64_t us = f->value ? shift_clock(f->value, -w->offset_us) : 0, word = us, was = *seen;
+	uint64_t us = f->value ? shift_clock(f->value, -w->offset_us) : 0, word = us,
+		 was = *seen;
 
 	if (kind == FACT_HAND) {
 		uint64_t at = shift_clock(f->stamp, -w->offset_us);

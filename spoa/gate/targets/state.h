@@ -14,7 +14,9 @@
  *       └───────── two probes succeed ──────────────── half open ─────────┘
  *
  * A target can also be throttled (for as long as it asked), out (because of our key or
- * credit: one probe each minute), or ejected (by an operator).
+ * credit: one probe each minute), or ejected (by an operator). While it is out, a caller whose
+ * attempt there ended without success sends no other probe for a minute, and a probe of such a
+ * caller does not hold back the probes of others.
  *
  * Failures that a caller's requests may have caused count for that caller. A target is open
  * or throttled for all callers only if the last attempts of at least two callers, and of half
@@ -31,26 +33,28 @@ enum target_size { TARGET_SMALL, TARGET_MIDDLE, TARGET_LARGE, TARGET_SIZES };
 enum target_size target_size(int64_t prompt_tokens);
 
 enum {
-	TARGET_WINDOW_S = 10,	  /* failures and repeats count for this many seconds */
+	TARGET_WINDOW_S = 10, /* failures and repeats count for this many seconds */
 	/* attempts in the window before a share of failures counts */
 	TARGET_WINDOW_LEAST = 20,
-	TARGET_PROBES = 2,	  /* successful probes in a row that close the breaker */
+	TARGET_PROBES = 2, /* successful probes in a row that close the breaker */
 	/* repeats in a window that are always allowed, besides as many as open a breaker */
 	TARGET_BUDGET_LEAST = 3,
-	TARGET_BUDGET_SHARE = 5,  /* one repeat for this many first attempts */
-	TARGET_NAME_BYTES = 160,  /* targets with longer names share one entry */
+	TARGET_BUDGET_SHARE = 5, /* one repeat for this many first attempts */
+	TARGET_NAME_BYTES = 160, /* targets with longer names share one entry */
 };
 #define TARGET_RAMP_US	      10000000
 #define TARGET_OPEN_MOST_US   300000000
 #define TARGET_THROTTLED_US   60000000 /* the longest time, whatever the target asks for */
 #define TARGET_KEY_PROBE_US   60000000
-#define TARGET_PROBE_LEASE_US 30000000	/* a probe without a result is given up after this */
+#define TARGET_PROBE_LEASE_US 30000000 /* a probe without a result is given up after this */
 /* interval at which daemons share: gate/targets/share.h */
-#define TARGET_SHARE_US	      1000000
-#define TARGET_EARLY_US	      1000000	/* pause after an early probe that failed */
+#define TARGET_SHARE_US 1000000
+#define TARGET_EARLY_US 1000000 /* pause after an early probe that failed */
 /* a target is not asked for a model that it lacks for this long */
-#define TARGET_LACKS_US	      300000000
-#define TARGET_UNKNOWN_US     1000000	/* latency of a target that was never asked */
+#define TARGET_LACKS_US 300000000
+/* nor at an endpoint at which it refuses the gateway's key */
+#define TARGET_REFUSES_US TARGET_KEY_PROBE_US
+#define TARGET_UNKNOWN_US 1000000 /* latency of a target that was never asked */
 #define TARGET_FIRST_BYTE_US                                                                   \
 	60000000 /* the latency that a failure counts as, if the route sets no limit */
 
@@ -105,6 +109,8 @@ struct target_asks {
 	 */
 	bool free;
 	bool early; /* no other target is left: may be an early probe */
+	/* the attempt will be quiet (struct target_attempt), so it cannot probe the target */
+	bool quiet;
 };
 
 /* Begins an attempt, before anything is sent. Only TARGET_BEGUN puts it in flight. Otherwise
@@ -124,10 +130,19 @@ enum target_begun target_begin(struct target_attempt *a, struct target_state *s,
 void target_first_content(
 	struct target_attempt *a, enum target_size size, uint64_t took_us, uint64_t now_us);
 
+/* How far a refusal reaches, if the provider refuses a request because of the gateway. */
+enum attempt_refused {
+	REFUSED_NOT,
+	REFUSED_ONLY, /* only this request or its model: nothing is known about others */
+	REFUSED_HERE, /* the key or account at this endpoint; no code names either */
+	REFUSED_KEY,  /* the error's code names the key or the credit */
+};
 struct target_end {
 	enum attempt_cause cause;
-	int status;	   /* 0: no response */
-	bool our_key;	   /* 401, 402, or an error that names the key or the credit */
+	int status;   /* 0: no response */
+	bool our_key; /* REFUSED_KEY, or target_refuses() returned true */
+	/* REFUSED_ONLY or REFUSED_HERE: the target did not fail */
+	enum attempt_refused refused;
 	uint64_t asked_us; /* wait that Retry-After asks for; 0: none */
 	enum target_size size;
 	uint64_t head_us; /* the route's limit until the head; 0: TARGET_FIRST_BYTE_US */
@@ -194,16 +209,34 @@ target_condition(const struct target_state *s, bool breaker, uint64_t now_us, ui
 bool target_may_early(
 	const struct target_state *s, uint32_t caller, uint64_t now_us, uint32_t *well_s);
 
-/* ---- models that a target does not have (table.c) ---- */
+/* ---- what a target refuses (table.c) ---- */
 
+/* A request as far as the provider's refusal may concern others too. */
+struct target_request {
+	struct span model;
+	/* the endpoint's name, which the dialect or the policy gives; empty: any endpoint */
+	struct span endpoint;
+	uint32_t caller;
+};
 /* target_lacks() notes for TARGET_LACKS_US that the provider returned an error to this caller
- * because it lacks the model. If only one caller got the error, the model is missing only for
- * that caller. target_has() forgets this after a response with the model. */
-void target_lacks(struct target_table *t, const struct target_state *s, struct span model,
-	uint32_t caller, uint64_t now_us);
-void target_has(struct target_table *t, const struct target_state *s, struct span model);
-bool target_is_without(const struct target_table *t, const struct target_state *s,
-	struct span model, uint32_t caller, uint64_t now_us);
+ * because it lacks the model at this endpoint. If only one caller got the error, the model is
+ * missing only for that caller. */
+void target_lacks(struct target_table *t, const struct target_state *s,
+	const struct target_request *of, uint64_t now_us);
+/* Notes for TARGET_REFUSES_US that the provider refused the gateway's key or account to this
+ * caller at this endpoint, with an error that does not name the key. The note holds for all
+ * callers at the endpoint as soon as two got the error. Returns true if another caller got
+ * such an error at another endpoint of the target since its last good response: then the key
+ * is bad for all. */
+bool target_refuses(struct target_table *t, const struct target_state *s,
+	const struct target_request *of, int status, uint64_t now_us);
+/* Forgets both after a good response to this request. */
+void target_has(
+	struct target_table *t, const struct target_state *s, const struct target_request *of);
+/* Returns "no_model" or "no_access" if the target would refuse the request, as far as is known,
+ * or NULL. */
+const char *target_is_without(const struct target_table *t, const struct target_state *s,
+	const struct target_request *of, uint64_t now_us);
 
 /* ---- by hand, and a reload ---- */
 

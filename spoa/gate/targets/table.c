@@ -147,8 +147,8 @@ split_target_name(struct span name, char out[TARGET_NAME_BYTES], const char **mo
 }
 
 bool
-target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was, bool ejected,
-	uint64_t at_us)
+target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was,
+	bool ejected, uint64_t at_us)
 {
 	uint64_t old = was ? *was : atomic_load(&s->by_hand);
 
@@ -268,18 +268,32 @@ target_named(struct target_state *s, bool keyless)
 	atomic_store_explicit(&s->named, true, memory_order_relaxed);
 }
 
-/* ---- missing models ----
+/* ---- what a target refuses ----
  *
- * A provider's error about a missing model may have been caused by the rest of the caller's
- * request. Therefore it holds for that caller until another caller gets the same error. */
+ * A provider's error about a missing model, or about a key that may not do this, may have been
+ * caused by the rest of the caller's request, or hold for one endpoint. Therefore it holds for
+ * that caller at that endpoint, until another caller gets the same error there. */
 
 /* Returns 0 if the name cannot be kept. */
 static uint64_t
-lack_key(const struct target_state *s, struct span model)
+model_key(const struct target_state *s, struct span model)
 {
 	size_t n;
 
 	return s->shared || !model.n ? 0 : target_name_hash(s->provider->name, model, &n);
+}
+
+/* A key belongs to all models of a target's entry. */
+static uint64_t
+access_key(const struct target_state *s)
+{
+	return s->shared ? 0 : target_mixed(s->hash);
+}
+
+static uint64_t
+lack_key_at(uint64_t any, struct span endpoint)
+{
+	return any ? target_mixed(any ^ fnv64_bytes(FNV64_BASIS, endpoint.p, endpoint.n)) : 0;
 }
 
 static struct target_lack *
@@ -308,54 +322,136 @@ free_lack(struct target_table *t, uint64_t now_us)
 	return &t->lack[i];
 }
 
-void
-target_lacks(struct target_table *t, const struct target_state *s, struct span model,
-	uint32_t caller, uint64_t now_us)
+/* Returns true if the note is the first one for its key. Call it with `making` held. */
+static bool
+note_lack(struct target_table *t, uint64_t any, const struct target_request *of,
+	uint64_t for_us, uint64_t now_us)
 {
-	uint64_t key = lack_key(s, model);
-	bool first;
-
-	if (!key)
-		return;
-	/* rare: at most once in five minutes for each model */
-	pthread_mutex_lock(&t->making);
+	uint64_t key = lack_key_at(any, of->endpoint);
 	struct target_lack *l = find_lack(t, key);
-	first = !l || atomic_load(&l->until_us) <= now_us;
-	if (!l && (l = free_lack(t, now_us)))
+	bool first = !l || atomic_load(&l->until_us) <= now_us;
+
+	if (!l && (l = free_lack(t, now_us))) {
+		atomic_store(&l->any, any);
 		atomic_store(&l->key, key);
-	if (l) {
-		if (first || atomic_load(&l->caller) == caller)
-			atomic_store(&l->caller, caller);
-		else
-			atomic_store(&l->caller, 0);
-		atomic_store(&l->until_us, now_us + TARGET_LACKS_US);
 	}
-	pthread_mutex_unlock(&t->making);
-	if (l && first)
-		log_event(LOG_WARN, "target.lacks", LS("target", s->provider->name),
-			LSP("model", model), LI("for_s", TARGET_LACKS_US / 1000000));
+	if (!l)
+		return false;
+	if (first || atomic_load(&l->caller) == of->caller)
+		atomic_store(&l->caller, of->caller);
+	else
+		atomic_store(&l->caller, 0);
+	atomic_store(&l->until_us, now_us + for_us);
+	return first;
 }
 
 void
-target_has(struct target_table *t, const struct target_state *s, struct span model)
+target_lacks(struct target_table *t, const struct target_state *s,
+	const struct target_request *of, uint64_t now_us)
 {
-	struct target_lack *l = atomic_load_explicit(&t->nlacks, memory_order_relaxed)
-					? find_lack(t, lack_key(s, model))
-					: NULL;
+	uint64_t any = model_key(s, of->model);
+	bool first;
 
-	if (l && atomic_load_explicit(&l->until_us, memory_order_relaxed))
-		atomic_store(&l->until_us, 0);
+	if (!any)
+		return;
+	/* rare: at most once in five minutes for each model and endpoint */
+	pthread_mutex_lock(&t->making);
+	first = note_lack(t, any, of, TARGET_LACKS_US, now_us);
+	pthread_mutex_unlock(&t->making);
+	if (first)
+		log_event(LOG_WARN, "target.lacks", LS("target", s->provider->name),
+			LSP("model", of->model), LSP("endpoint", of->endpoint),
+			LI("for_s", TARGET_LACKS_US / 1000000));
+}
+
+/* Returns true if another caller was refused at another endpoint since the target's last good
+ * response. */
+static bool
+is_refused_elsewhere(const struct target_table *t, const struct target_state *s, uint64_t any,
+	const struct target_request *of, uint64_t now_us)
+{
+	size_t n = atomic_load_explicit(&t->nlacks, memory_order_acquire);
+	uint64_t here = lack_key_at(any, of->endpoint);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct target_lack *l = &t->lack[i];
+		uint64_t until = atomic_load(&l->until_us);
+		if (atomic_load(&l->any) == any && atomic_load(&l->key) != here &&
+			until > now_us && atomic_load(&l->caller) != of->caller &&
+			target_second(until - TARGET_REFUSES_US) > atomic_load(&s->well_s))
+			return true;
+	}
+	return false;
 }
 
 bool
-target_is_without(const struct target_table *t, const struct target_state *s, struct span model,
-	uint32_t caller, uint64_t now_us)
+target_refuses(struct target_table *t, const struct target_state *s,
+	const struct target_request *of, int status, uint64_t now_us)
+{
+	uint64_t any = access_key(s);
+	bool first, elsewhere;
+
+	if (!any)
+		return false;
+	pthread_mutex_lock(&t->making);
+	first = note_lack(t, any, of, TARGET_REFUSES_US, now_us);
+	elsewhere = is_refused_elsewhere(t, s, any, of, now_us);
+	pthread_mutex_unlock(&t->making);
+	if (first)
+		log_event(LOG_WARN, "target.no_access", LS("target", s->name),
+			LSP("endpoint", of->endpoint), LI("status", status),
+			LI("for_s", TARGET_REFUSES_US / 1000000));
+	return elsewhere;
+}
+
+void
+target_has(
+	struct target_table *t, const struct target_state *s, const struct target_request *of)
+{
+	const uint64_t any[] = { model_key(s, of->model), access_key(s) };
+
+	if (!atomic_load_explicit(&t->nlacks, memory_order_relaxed))
+		return;
+	for (size_t i = 0; i < COUNT_OF(any); i++) {
+		struct target_lack *l =
+			any[i] ? find_lack(t, lack_key_at(any[i], of->endpoint)) : NULL;
+		if (l && atomic_load_explicit(&l->until_us, memory_order_relaxed))
+			atomic_store(&l->until_us, 0);
+	}
+}
+
+/* Returns true if a note with that key holds for the caller; `any`: at any endpoint. */
+static bool
+is_lacking(
+	const struct target_table *t, uint64_t key, bool any, uint32_t caller, uint64_t now_us)
+{
+	size_t n = atomic_load_explicit(&t->nlacks, memory_order_acquire);
+
+	for (size_t i = 0; key && i < n; i++) {
+		const struct target_lack *l = &t->lack[i];
+		if (atomic_load_explicit(any ? &l->any : &l->key, memory_order_relaxed) !=
+				key ||
+			atomic_load(&l->until_us) <= now_us)
+			continue;
+		uint32_t who = atomic_load(&l->caller);
+		if (!who || who == caller)
+			return true;
+	}
+	return false;
+}
+
+const char *
+target_is_without(const struct target_table *t, const struct target_state *s,
+	const struct target_request *of, uint64_t now_us)
 {
 	if (!atomic_load_explicit(&t->nlacks, memory_order_relaxed))
-		return false;
-	const struct target_lack *l = find_lack(t, lack_key(s, model));
-	if (!l || atomic_load(&l->until_us) <= now_us)
-		return false;
-	uint32_t who = atomic_load(&l->caller);
-	return !who || who == caller;
+		return NULL;
+	uint64_t model = model_key(s, of->model), access = access_key(s);
+	if (!of->endpoint.n)
+		return is_lacking(t, model, true, of->caller, now_us) ? "no_model" : NULL;
+	if (is_lacking(t, lack_key_at(model, of->endpoint), false, of->caller, now_us))
+		return "no_model";
+	return is_lacking(t, lack_key_at(access, of->endpoint), false, of->caller, now_us)
+		       ? "no_access"
+		       : NULL;
 }

@@ -1,11 +1,16 @@
 /* Classifies error documents of providers; error.c writes such documents. An error has a
  * status, words (codes and types) and a sentence. The status gives a first reason; words and
- * sentences raise it to a more specific one.
+ * sentences raise it to a more specific one. A status never names the key: OpenAI's restricted
+ * keys get 401 for an endpoint that they may not use, Azure's principals too, and OpenRouter's
+ * 402 may be about one request's price. REFUSAL_KEY and REFUSAL_CREDIT therefore need a code
+ * or a sentence that the provider documents for its keys and accounts.
  *
  * Sources: the error pages named in error.c; the source texts of vLLM, llama.cpp, Ollama, TGI;
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html;
  * https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/api-errors;
- * https://docs.cohere.com/reference/errors. */
+ * https://docs.cohere.com/reference/errors; google.api.ErrorReason;
+ * https://openrouter.ai/docs/errors; https://console.groq.com/docs/errors;
+ * https://api-docs.deepseek.com/quick_start/error_codes. */
 #include "scan/dialect/refusal.h"
 
 #include "base/ascii.h"
@@ -15,15 +20,15 @@
 enum { DOCUMENT_MAX = 64 << 10, TEXT_MAX_BYTES = 320 };
 
 const char *const refusal_names[REFUSALS] = { "none", "caller", "server", "overloaded", "rate",
-	"access", "model", "context", "signature", "key", "credit" };
+	"access", "model", "context", "request", "signature", "key", "credit", "scope" };
 
 /* clang-format off */
 static const struct {
 	int status;
 	enum refusal kind;
 } statuses[] = {
-	{ 401, REFUSAL_KEY },
-	{ 402, REFUSAL_CREDIT },
+	{ 401, REFUSAL_ACCESS },
+	{ 402, REFUSAL_ACCESS },
 	{ 403, REFUSAL_ACCESS },
 	{ 408, REFUSAL_SERVER },
 	{ 409, REFUSAL_SERVER },
@@ -54,13 +59,23 @@ static const char *const words[REFUSALS][WORDS_MOST + 1] = {
 		"model_context_window_exceeded",
 		"model_max_prompt_tokens_exceeded", /* GitHub Copilot */ },
 	[REFUSAL_MODEL] = { "model_not_found", "DeploymentNotFound", /* Azure */
-		"invalid_model", /* Mistral */ "ResourceNotFoundException", /* Bedrock */ },
-	[REFUSAL_KEY] = { "invalid_api_key", "authentication_error", "account_deactivated",
-		"UNAUTHENTICATED", "API_KEY_INVALID", "ACCESS_TOKEN_EXPIRED",
-		"UnrecognizedClientException", "ExpiredTokenException", "InvalidClientTokenId",
-		"MissingAuthenticationTokenException", "IncompleteSignature", },
+		"invalid_model", /* Mistral */ "ResourceNotFoundException", /* Bedrock */
+		"model_permission_blocked_org", "model_permission_blocked_project", /* Groq */ },
+	/* Not among them are words that a valid key gets too: UNAUTHENTICATED (Google's API keys
+	 * at endpoints that need OAuth) and MissingAuthenticationTokenException (Amazon's unknown
+	 * paths). */
+	[REFUSAL_KEY] = { "invalid_api_key", "account_deactivated", /* OpenAI, Groq, Together */
+		"authentication_error", /* Anthropic, llama.cpp, DeepSeek */
+		"API_KEY_INVALID", "ACCESS_TOKEN_EXPIRED", "ACCOUNT_STATE_INVALID", /* Google */
+		"CONSUMER_SUSPENDED", "CONSUMER_INVALID",
+		"UnrecognizedClientException", "ExpiredTokenException", /* Amazon */
+		"InvalidClientTokenId", },
+	[REFUSAL_SCOPE] = { "missing_scope", "insufficient_permissions", /* OpenAI */
+		"PermissionDenied", /* Azure */
+		"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "ACCESS_TOKEN_TYPE_UNSUPPORTED", /* Google */
+		"API_KEY_SERVICE_BLOCKED", "CREDENTIALS_MISSING", "IAM_PERMISSION_DENIED", },
 	[REFUSAL_SIGNATURE] = { "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired",
-		"RequestTimeTooSkewed", },
+		"RequestTimeTooSkewed", "IncompleteSignature", },
 	[REFUSAL_CREDIT] = { "insufficient_quota", "billing_hard_limit_reached", "billing_not_active",
 		"billing_error", "enforced_spend_limit_reached", "BILLING_DISABLED", },
 	[REFUSAL_ACCESS] = { "permission_error", "PERMISSION_DENIED", "AccessDeniedException", },
@@ -119,8 +134,22 @@ static const struct {
 	{ "invocation of model id * isn*t supported*",               REFUSAL_MODEL },
 	{ "you don't have access to the model*",                     REFUSAL_MODEL },
 
+	{ "this request requires more credits, or fewer max_tokens*", REFUSAL_REQUEST }, /* OpenRouter, with 402 */
+	{ "*requires moderation*input was flagged*",                 REFUSAL_REQUEST }, /* OpenRouter, with 403 */
+	{ "content violates usage guidelines*",                      REFUSAL_REQUEST }, /* xAI, with 403 */
+	{ "request too large for *",                                 REFUSAL_REQUEST }, /* OpenAI, Groq, with 429 or 413 */
+	{ "extra usage is required for long context*",               REFUSAL_REQUEST }, /* Anthropic, with 429 */
+
+	{ "you have insufficient permissions for this operation*",   REFUSAL_SCOPE }, /* OpenAI, with 401 or 403 */
+	{ "the principal * lacks the required data action*",         REFUSAL_SCOPE }, /* Azure, with 401 */
+	{ "principal does not have access to api/operation*",        REFUSAL_SCOPE },
+
 	{ "incorrect api key provided*",                             REFUSAL_KEY },
 	{ "invalid api key*",                                        REFUSAL_KEY },
+	{ "invalid api token*",                                      REFUSAL_KEY }, /* Cohere */
+	{ "access denied due to invalid subscription key*",          REFUSAL_KEY }, /* Azure */
+	{ "your api key was reported as leaked*",                    REFUSAL_KEY }, /* Gemini, with 403 */
+	{ "no auth credentials found*",                              REFUSAL_KEY }, /* OpenRouter */
 	{ "api key not valid*",                                      REFUSAL_KEY }, /* Gemini, with 400 */
 	{ "api key expired*",                                        REFUSAL_KEY },
 	{ "the security token included in the request is *",         REFUSAL_KEY }, /* AWS */
@@ -131,6 +160,7 @@ static const struct {
 	{ "you exceeded your current quota, please check your plan and billing details. for more information on this error, read the docs: https://platform.openai.com*", REFUSAL_CREDIT },
 	{ "insufficient balance*",                                   REFUSAL_CREDIT }, /* DeepSeek */
 	{ "insufficient credits*",                                   REFUSAL_CREDIT }, /* OpenRouter */
+	{ "*your account or api key has insufficient credits*",      REFUSAL_CREDIT },
 	{ "this api method requires billing to be enabled*",         REFUSAL_CREDIT }, /* Google */
 
 	{ "the model is overloaded*",                                REFUSAL_OVERLOADED }, /* Gemini */

@@ -14,13 +14,18 @@ enum refusal {
 	REFUSAL_SERVER,	    /* the provider failed, perhaps after it had begun */
 	REFUSAL_OVERLOADED, /* the provider is overloaded for all its customers */
 	REFUSAL_RATE,	    /* the gateway's key exceeds its rate limit */
-	REFUSAL_ACCESS,	    /* the gateway's key may not do this */
-	REFUSAL_MODEL,	    /* the model does not exist, or not for this key */
-	REFUSAL_CONTEXT,    /* the prompt exceeds the model's context window */
+	/* the gateway's key or account may not do this, and no code states whether it may do
+	 * anything else */
+	REFUSAL_ACCESS,
+	REFUSAL_MODEL,	 /* the model does not exist, or not for this key */
+	REFUSAL_CONTEXT, /* the prompt exceeds the model's context window */
+	/* only this request is refused: its content, its size, or its price */
+	REFUSAL_REQUEST,
 	/* the request's signature is invalid: clocks differ, or the key is wrong */
 	REFUSAL_SIGNATURE,
-	REFUSAL_KEY,	/* the gateway's key is missing, invalid or revoked */
-	REFUSAL_CREDIT, /* the account is empty, or over its spending limit */
+	REFUSAL_KEY,	/* a code names the gateway's key: missing, invalid or revoked */
+	REFUSAL_CREDIT, /* a code names the account: empty, or over its spending limit */
+	REFUSAL_SCOPE,	/* the gateway's key is valid, but may not use this endpoint */
 	REFUSALS
 };
 extern const char *const refusal_names[REFUSALS]; /* "caller", "context", …, for log lines */
