@@ -14,7 +14,7 @@ for f in haproxy.cfg tollgate.cfg spoe.cfg 503.http origins.lst; do
 		-e "s#bind :8080#bind 127.0.0.1:$port#" -e "s#^\( *server \(openai\|anthropic\|local\)\) .*#\1 ${PROVIDER#http://}#" \
 		"$root/haproxy/$f" >"$D/jailed/$f"
 done
-check "the shipped socket paths are used unchanged" grep -q 'server a unix@/tollgate/agent.sock' "$D/jailed/tollgate.cfg"
+check "the shipped socket paths are used unchanged" grep -q 'presetenv TOLLGATE_SOCKETS /tollgate$' "$D/jailed/tollgate.cfg"
 ln -s . "$SOCKETS/tollgate" # inside the chroot, /tollgate/agent.sock is the stack's socket
 setsid "$HAPROXY" -db -f "$D/jailed/haproxy.cfg" -f "$D/jailed/tollgate.cfg" </dev/null >"$D/jailed.log" 2>&1 &
 echo "$! $(sed 's/.*) //' "/proc/$!/stat" | cut -d' ' -f20) haproxy" >>"$D/.pids"

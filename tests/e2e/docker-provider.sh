@@ -74,7 +74,7 @@ mkdir "$D/in"
 sed -f "$root/docker/edge.sed" "$root/haproxy/haproxy.cfg" >"$D/in/edge.cfg"
 cp "$root"/haproxy/{tollgate.cfg,spoe.cfg,503.http,origins.lst} "$root/docker/health.cfg" "$D/in/"
 sed -i -e "s#/etc/haproxy/tollgate/#$D/in/#g" -e "s#unix@/run/tollgate/inner.sock mode 660 user haproxy group tollgate#unix@$SOCKETS/inner.sock#" \
-	-e "s#unix@/tollgate/#unix@$SOCKETS/#" -e "s#bind :8080#bind 127.0.0.1:$port#" -e "s#bind :8405#bind 127.0.0.1:$health#" "$D"/in/*
+	-e "s#presetenv TOLLGATE_SOCKETS .*#setenv TOLLGATE_SOCKETS $SOCKETS#" -e "s#bind :8080#bind 127.0.0.1:$port#" -e "s#bind :8405#bind 127.0.0.1:$health#" "$D"/in/*
 sed -i "s#^ *parse-resolv-conf#    nameserver own 127.0.0.1:$(cat "$D/dns.port")\n    hold nx 1s\n    hold valid 1s\n    timeout resolve 1s#" "$D/in/edge.cfg"
 EDGE=http://127.0.0.1:$port
 begin() { # PROVIDER [PROVIDER_CA]

@@ -92,7 +92,7 @@ docker/haproxy.Dockerfile|s#-g 991 tollgate#-g 992 tollgate#|group tollgate
 docker/health.cfg|s#:8405#:8406#|HAProxy's ports
 docker/prometheus/prometheus.yml|s#:9464#:9999#|what Prometheus scrapes
 haproxy/haproxy.cfg|s#bind :8080#bind :8088#|HAProxy's ports
-haproxy/tollgate.cfg|s#unix@/tollgate/agent.sock#unix@/run/agent.sock#|is in a volume of haproxy
+haproxy/tollgate.cfg|s#presetenv TOLLGATE_SOCKETS /tollgate#presetenv TOLLGATE_SOCKETS /run#|is in a volume of haproxy
 docker/kubernetes.yaml|s#^    maxmemory 700mb#    maxmemory 2gb#|Redis' maxmemory is 80 % of
 docker/compose.yaml|s#--maxmemory, 700mb#--maxmemory, 300mb#|Redis' maxmemory: 
 docker/compose.yaml|s#noeviction#allkeys-lru#|Redis' maxmemory-policy

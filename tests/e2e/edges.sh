@@ -1,6 +1,7 @@
 # tollgate init on configurations as companies have them (tests/e2e/edges). Each is changed by init, runs on the real
 # HAProxy, and is tested by `check --probe` and by direct and relayed requests to each host. The responses of the
-# company's own sites must be the same as before.
+# company's own sites must be the same as before. The files of the package stay as dpkg installed them, and `init --undo`
+# restores each file of the company to the byte.
 # Once: no version of HAProxy differs here.
 #
 # The lines at the top of an edge's file describe its test:
@@ -13,6 +14,7 @@
 #   # file: NAME WORDS...      a file below /etc/haproxy, two words a line; _ is a space within a word
 #   # default: LINE            a line of /etc/default/haproxy
 #   # agent: PORT              an SPOE agent listens there (edges/agent.mjs)
+#   # run: COMMAND             runs before HAProxy first starts
 # Each runs in its own mount and network namespace, two at the same time.
 . "$(dirname "$0")/lib.sh"
 
@@ -52,7 +54,7 @@ done
 mount -t tmpfs -o mode=755 tmpfs /run
 ip link set lo up
 for a in 203.0.113.10 203.0.113.11 198.51.100.7; do ip addr add $a/32 dev lo; done
-rm -rf /etc/tollgate /etc/haproxy/tollgate /var/lib/tollgate
+rm -rf /etc/tollgate /etc/haproxy/tollgate /var/lib/tollgate /etc/systemd/system/tollgate*
 systemd-sysusers "$root/docs/tollgate.sysusers" 2>/dev/null
 systemd-tmpfiles --create "$root/docs/tollgate.tmpfiles" 2>/dev/null
 install -d -o haproxy -g haproxy /run/haproxy
@@ -75,6 +77,8 @@ words file | while read -r name rest; do
 	fi >"/etc/haproxy/$name"
 done
 [ ! -e /etc/haproxy/maps/blocked.lst ] || tr ' ' '\n' </etc/haproxy/maps/blocked.lst >/etc/haproxy/maps/b && [ ! -e /etc/haproxy/maps/b ] || mv /etc/haproxy/maps/b /etc/haproxy/maps/blocked.lst
+words run >"$W/run" && bash -e "$W/run"
+mkdir -p "$W/original" && cp -r /etc/haproxy /etc/default "$W/original/"
 haproxy -D -f "$D/sites.cfg"
 "$B/mockllm" --listen 127.0.0.1:8001 >"$W/mock.log" 2>&1 &
 redis-server --port 6379 --save '' --daemonize no >"$W/redis.log" 2>&1 &
@@ -124,12 +128,20 @@ sites >"$W/before"
 haproxy_down
 
 # ---- tollgate, installed as README describes ----
+package() { (cd "$root/haproxy" && printf '%s\n' tollgate.cfg spoe.cfg 503.http origins.lst); }
+install -d /etc/haproxy/tollgate
+package | while read -r f; do cp "$root/haproxy/$f" /etc/haproxy/tollgate/; done
 eval "set -- $(words init)"
 tollgate init "$@" --write >"$W/init.out" 2>"$W/init.err"
 code=$?
 say "init adds the stanza" "$code" 0
 key=$(grep -h -o '^tg_[0-9a-z_]*' "$W/init.out" | head -1)
 [ $code = 0 ] || exit
+package | while read -r f; do cmp -s "$root/haproxy/$f" "/etc/haproxy/tollgate/$f" || echo "$f"; done >"$W/changed"
+say "init leaves the package's files as they are" "$(cat "$W/changed")" ""
+cp -r /etc/haproxy /etc/default "$W/over/"
+# systemd runs this before it starts the daemon
+sed -n 's/^ExecStartPre=+//p' /etc/systemd/system/tollgate.service.d/*.conf 2>/dev/null | bash -e
 # from here on, the provider is simulated
 for f in /etc/haproxy/haproxy.cfg /etc/haproxy/conf.d/*.cfg; do
 	[ ! -e "$f" ] || sed -i -E 's/(server +[^ ]+) +api\.[a-z.]*:443 .*/\1 127.0.0.1:8001/' "$f"
@@ -185,6 +197,10 @@ say "refused requests are not recorded" "$(tollgate audit list --since 1h | wc -
 say "probes are not counted as usage" "$(tollgate usage --by person --since 1h --json | grep -c '"requests":0')" 0
 kill $daemon
 haproxy_down
+cp -r "$W/over/haproxy" "$W/over/default" /etc/
+tollgate init --undo --write >"$W/undo.out" 2>"$W/undo.err"
+say "init --undo removes what init wrote" "$? $(cat "$W/undo.err")" "0 "
+say "each file is as before, to the byte" "$(cd "$W/original" && find . -type f | while read -r f; do cmp "$f" "/etc/$f" 2>&1; done)" ""
 pkill -P $$ 2>/dev/null
 kill "$(pgrep -f "$D/sites.cfg")" 2>/dev/null
 exit 0

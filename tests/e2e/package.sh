@@ -41,6 +41,32 @@ for f in tollgate.cfg spoe.cfg 503.http origins.lst; do
 done
 is "README installs the package that make deb builds" "$(grep -o 'apt install ./build/deb/[^ `]*' "$root/README.md")" "apt install ./build/deb/tollgate_*.deb"
 
+# ---- after init, two upgrades ask nothing, whatever HAProxy's chroot is ----
+# a package with the conffiles, in a dpkg database of its own; a question at a conffile fails, because there is no input
+conffiles() { # VERSION: each version changes each of the files
+	rm -rf "$D/deb" && mkdir -p "$D/deb/DEBIAN" "$D/deb/etc/haproxy/tollgate"
+	cp "$root"/haproxy/{tollgate.cfg,spoe.cfg,503.http,origins.lst} "$D/deb/etc/haproxy/tollgate/"
+	[ "$1" = 1 ] || for f in "$D"/deb/etc/haproxy/tollgate/*; do echo "# version $1" >>"$f"; done
+	(cd "$D/deb" && find etc -type f | sed 's#^#/#') >"$D/deb/DEBIAN/conffiles"
+	printf 'Package: tollgate\nVersion: %s\nArchitecture: all\nMaintainer: test <test@localhost>\nDescription: conffiles\n' "$1" >"$D/deb/DEBIAN/control"
+	dpkg-deb --root-owner-group -b "$D/deb" "$D/tollgate-$1.deb" >/dev/null
+}
+for version_of in 1 2 3; do conffiles $version_of; done
+for chroot in none /var/lib/haproxy /srv/jail; do
+	rm -rf "$D/dpkg" && mkdir -p "$D"/dpkg/var/lib/dpkg/{info,updates} "$D/dpkg/etc/haproxy" && touch "$D/dpkg/var/lib/dpkg/status"
+	installs() { dpkg --root="$D/dpkg" --force-not-root --force-bad-path --log=/dev/null -i "$D/tollgate-$1.deb" >"$D/dpkg.log" 2>&1 </dev/null; }
+	grep -v '^#+' "$here/bolt-on/person.cfg" | sed "s#chroot .*#chroot $chroot#; /chroot none/d" >"$D/dpkg/etc/haproxy/haproxy.cfg"
+	installs 1
+	is "chroot $chroot: dpkg installs the files" "$?" 0
+	"$build/tollgate" init --root "$D/dpkg" --host ai.example.com --close-others --backend openai=openai \
+		--backend anthropic=anthropic --backend local=rest --backend own=rest --haproxy-binary true --write >"$D/out" 2>"$D/err"
+	is "chroot $chroot: init adds the stanza" "$? $(grep -c differs "$D/out")" "0 0"
+	for v in 2 3; do
+		installs $v
+		is "chroot $chroot: upgrade $v asks nothing, and replaces the files" "$? $(tail -qn 1 "$D"/dpkg/etc/haproxy/tollgate/* | sort -u)" "0 # version $v"
+	done
+done
+
 # ---- a package of a newer commit has a newer version ----
 tree=$D/tree
 mkdir -p "$tree/tests/support" "$D/bin"

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/keyfile.h"
 #include "base/replace.h"
@@ -606,15 +607,17 @@ init_try(struct init *in)
 static const struct made {
 	const char *path;
 	const char *shipped; /* the shipped file that is copied; NULL: make() writes the file */
-	void (*make)(const struct lay *l, struct buf *out);
+	void (*make)(const struct lay *l, struct buf *out); /* an empty text: no file */
 	bool ours; /* the file belongs to this version, so other contents are reported */
 } made[] = {
-	{ OURS "tollgate.cfg", NULL, lay_backends, true },
+	{ OURS "tollgate.cfg", "haproxy/tollgate.cfg", NULL, true },
 	{ OURS "spoe.cfg", "haproxy/spoe.cfg", NULL, true },
 	{ OURS "503.http", "haproxy/503.http", NULL, true },
 	{ OURS "origins.lst", "haproxy/origins.lst", NULL, false },
 	{ "/etc/tollgate/tollgate.yaml", NULL, lay_config, false },
 	{ "/etc/tollgate/default.yaml", NULL, lay_policy, false },
+	{ "/etc/systemd/system/tollgate.service.d/chroot.conf", NULL, lay_unit, false },
+	{ "/etc/systemd/system/tollgate@.service.d/chroot.conf", NULL, lay_unit, false },
 };
 static const char audit_key[] = "/etc/tollgate/audit.key";
 static const char state_key[] = "/etc/tollgate/state.key";
@@ -668,6 +671,8 @@ plan_file(struct init *in, const struct made *m)
 	else
 		m->make(&in->lay, &want);
 	put_schema(in, &want);
+	if (want.n == 0)
+		return;
 	if (!init_exists(in, m->path)) {
 		if (!in->write || init_write_file(in, m->path, buf_view(&want)) == 0)
 			say_made(in, m->path, "");
@@ -920,21 +925,48 @@ init_read(struct init *in)
 	return in->code;
 }
 
-/* An existing tollgate.cfg is kept. One of an earlier version lacks the frontend for the
- * relay's second pass, which is an error. */
-static bool
-has_inner(struct init *in)
+/* In an installation of an earlier version, init wrote the folder of the sockets into
+ * tollgate.cfg itself. That file stays right. */
+static void
+forget_sockets_of_file(struct init *in)
 {
+	struct lay *l = &in->lay;
+
+	if (!l->sockets || !init_exists(in, OURS "tollgate.cfg"))
+		return;
+	SCOPED_BUF(text, INIT_TEXT_BYTES);
+	buf_file(&text, init_rooted(in, OURS "tollgate.cfg"));
+	if (span_holds(buf_view(&text), arena_printf(&in->a, "unix@%s/", l->sockets)))
+		l->sockets = NULL;
+}
+
+/* An existing tollgate.cfg is kept. One of an earlier version may lack the frontend for the
+ * relay's second pass, or not read the folder of the sockets, which is an error. */
+static bool
+tollgate_cfg_fits(struct init *in)
+{
+	const struct {
+		bool needed;
+		const char *text, *what;
+	} rows[] = {
+		{ in->lay.lays_switch, INNER_SWITCH, "lacks the frontend tollgate-inner" },
+		{ in->lay.lays_sockets, SOCKETS_VARIABLE, "does not read " SOCKETS_VARIABLE },
+	};
+
 	SCOPED_BUF(text, INIT_TEXT_BYTES);
 	if (!init_exists(in, OURS "tollgate.cfg") ||
-		!buf_file(&text, init_rooted(in, OURS "tollgate.cfg")) ||
-		memmem(buf_view(&text).p, text.n, INNER_SWITCH, strlen(INNER_SWITCH)))
+		!buf_file(&text, init_rooted(in, OURS "tollgate.cfg")))
 		return true;
-	cmd_fail("init",
-		OURS "tollgate.cfg is from an older version and lacks the frontend "
-		     "tollgate-inner: copy share/tollgate/haproxy/tollgate.cfg over it and "
-		     "run this again");
-	return false;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].needed && !span_holds(buf_view(&text), span_str(rows[i].text))) {
+			cmd_fail("init",
+				OURS "tollgate.cfg is from an older version and %s: copy "
+				     "share/tollgate/haproxy/tollgate.cfg over it and run "
+				     "this again",
+				rows[i].what);
+			return false;
+		}
+	return true;
 }
 
 static int
@@ -951,11 +983,12 @@ init_plan(struct init *in)
 			SPAN_ARG(buf_view(&in->lay.choices)));
 		return EXIT_CANNOT;
 	}
+	forget_sockets_of_file(in);
 	plan_extraopts(in);
 	lay_edits(&in->lay, h);
 	if (arena_failed(&in->a))
 		return cmd_fail("init", "out of memory");
-	if (in->lay.lays_switch && !has_inner(in))
+	if (!tollgate_cfg_fits(in))
 		return EXIT_CANNOT;
 	init_try(in);
 	return in->code == EXIT_DONE ? init_run(in) : in->code;

@@ -139,17 +139,27 @@ piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, e
 	}
 }
 
-/* Adds the lines of `global`. inner: tollgate.cfg provides the frontend of the second pass, so
- * the switch is needed. */
-static void
-lay_global(struct lay *l, const struct haproxy *h, bool inner)
+/* Returns the value of a variable that HAProxy's files or environment set, or an empty span. */
+static struct span
+variable_of(const struct haproxy *h, const char *name)
 {
-	const struct haproxy_section *s = haproxy_global(h);
+	struct span value = { NULL, 0 };
+
+	for (size_t i = 0; i < h->nvariable; i++) {
+		struct span rest = h->variable[i];
+		if (span_is(span_next(&rest, '='), name))
+			value = rest;
+	}
+	return value;
+}
+
+/* Writes the lines of the shipped piece that `global` lacks. inner: tollgate.cfg provides the
+ * frontend of the second pass, so the switch is needed. */
+static void
+put_global(struct lay *l, const struct haproxy_section *s, bool inner, struct buf *out)
+{
 	struct span piece = shipped_piece(PIECE_GLOBAL);
 
-	SCOPED_BUF(out, 4096);
-	if (!s)
-		buf_str(&out, "global\n");
 	while (piece.n) {
 		struct span line = span_trim(span_next(&piece, '\n'), " \t"), rest = line;
 		struct span word = span_next(&rest, ' ');
@@ -163,12 +173,49 @@ lay_global(struct lay *l, const struct haproxy *h, bool inner)
 				(!set || span_is(haproxy_word(&s->line[i], 1), INNER_SWITCH)))
 				own = &s->line[i];
 		if (!own)
-			buf_printf(&out, "%.*s%.*s\n", SPAN_ARG(indent_of(s)), SPAN_ARG(line));
+			buf_printf(out, "%.*s%.*s\n", SPAN_ARG(indent_of(s)), SPAN_ARG(line));
 		else if (!has_line(s, line))
 			buf_printf(&l->notes,
 				"%s:%u: this line was left unchanged; tollgate ships `%.*s`\n",
 				own->file, own->line, SPAN_ARG(line));
 	}
+}
+
+/* Writes the folder of the daemon's sockets, unless a line of the operator sets it. */
+static void
+put_sockets(struct lay *l, const struct haproxy *h, struct buf *out)
+{
+	struct span set = variable_of(h, SOCKETS_VARIABLE);
+
+	if (!l->sockets || span_is(set, l->sockets))
+		return;
+	if (set.p)
+		buf_printf(&l->notes,
+			SOCKETS_VARIABLE " is %.*s; for your chroot, the daemon's sockets are in "
+					 "%s: correct the value, or agent.listen and "
+					 "relay.listen in /etc/tollgate/tollgate.yaml\n",
+			SPAN_ARG(set), l->sockets);
+	else
+		buf_printf(out,
+			"%.*ssetenv " SOCKETS_VARIABLE
+			" %s  # the folder of the daemon's sockets, as HAProxy sees it\n",
+			SPAN_ARG(indent_of(haproxy_global(h))), l->sockets);
+	l->lays_sockets |= !set.p;
+}
+
+/* Adds lines to `global`. stanza: a frontend gets the stanza. */
+static void
+lay_global(struct lay *l, const struct haproxy *h, bool stanza, bool inner)
+{
+	const struct haproxy_section *s = haproxy_global(h);
+
+	SCOPED_BUF(lines, 4096);
+	SCOPED_BUF(out, 4096);
+	if (stanza)
+		put_global(l, s, inner, &lines);
+	put_sockets(l, h, &lines);
+	if (lines.n)
+		buf_printf(&out, "%s%.*s", s ? "" : "global\n", SPAN_ARG(buf_view(&lines)));
 	if (s)
 		insert_block(l, s, "global", s->head->file,
 			place_outside_ifs(
@@ -678,10 +725,13 @@ void
 lay_edits(struct lay *l, const struct haproxy *h)
 {
 	const struct haproxy_section *inner = inner_of(h);
-	bool global = false;
+	bool stanza = false;
 
 	if (inner && !engine_of(inner))
 		lay_renew(l, h, inner);
+	for (size_t i = 0; i < l->nfront; i++)
+		stanza |= !engine_of(l->front[i]) && !answers_all(l->front[i]);
+	lay_global(l, h, stanza, !inner);
 	for (size_t i = 0; i < l->nfront; i++)
 		if (engine_of(l->front[i])) {
 			/* the complete example has no `acl tollgate` and is not renewed as a
@@ -689,9 +739,6 @@ lay_edits(struct lay *l, const struct haproxy *h)
 			if (haproxy_own(l->front[i], "acl", "tollgate"))
 				lay_renew(l, h, l->front[i]);
 		} else if (!answers_all(l->front[i])) {
-			if (!global)
-				lay_global(l, h, !inner);
-			global = true;
 			lay_frontend(l, h, l->front[i]);
 		}
 	for (size_t i = 0; i < h->n; i++)

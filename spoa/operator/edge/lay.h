@@ -77,7 +77,12 @@ struct lay {
 	const char *host[LAY_HOSTS_MAX];
 	size_t nhost;
 	bool lays_switch;   /* tollgate.cfg must define the frontend of the second pass */
-	struct span chroot; /* HAProxy's chroot; empty: none */
+	bool lays_sockets;  /* tollgate.cfg must read SOCKETS_VARIABLE */
+	/* the value that `global` must set SOCKETS_VARIABLE to; NULL: that of tollgate.cfg */
+	const char *sockets;
+	/* the folder for the daemon's sockets inside HAProxy's chroot, if the chroot does not
+	 * contain SOCKETS_FOLDER; otherwise NULL */
+	const char *moved;
 	struct lay_backend backend[LAY_BACKENDS_MAX];
 	size_t nbackend;
 	/* defaults for which an `answers` block is laid */
@@ -141,12 +146,10 @@ bool lay_no_route(const struct lay *l);
  * one, unless the dialect's paths are unknown. */
 bool lay_has_route(const struct lay *l, size_t i);
 
-/* Write tollgate's own files for these choices: the backends for HAProxy (tollgate.cfg),
- * tollgate.yaml and the policy. */
-/* Debian's chroot of HAProxy, which contains the daemon's sockets */
-#define LAY_CHROOT "/var/lib/haproxy"
-void lay_backends(const struct lay *l, struct buf *out);
+/* Write tollgate's own files for these choices: tollgate.yaml, the policy, and lines for the
+ * daemon's units, which are empty unless l->moved is set. */
 void lay_config(const struct lay *l, struct buf *out);
 void lay_policy(const struct lay *l, struct buf *out);
+void lay_unit(const struct lay *l, struct buf *out);
 
 #endif

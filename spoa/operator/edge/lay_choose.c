@@ -491,24 +491,22 @@ note_own_answers(struct lay *l)
 			by->file, by->line);
 }
 
-/* The daemon's sockets are in Debian's chroot. With another chroot, the operator must move
- * them. */
+/* Determines how HAProxy finds the daemon's sockets. Inside a chroot that contains their folder,
+ * and without a chroot, the path in tollgate.cfg is set. Another chroot cannot contain that
+ * folder, so the daemon's sockets are moved into the chroot. */
 static void
-note_chroot(struct lay *l, const struct haproxy *h)
+choose_sockets(struct lay *l, const struct haproxy *h)
 {
-	struct span c = global_value(h, "chroot");
+	struct span folder = SPAN_LIT(SOCKETS_FOLDER), c = global_value(h, "chroot");
 
-	while (c.n > 1 && c.p[c.n - 1] == '/')
+	while (c.n && c.p[c.n - 1] == '/')
 		c.n--;
-	l->chroot = c;
-	if (c.n && !span_is(c, LAY_CHROOT))
-		buf_printf(&l->notes,
-			"HAProxy's chroot is %.*s: create %.*s/tollgate (owner tollgate, "
-			"group haproxy, mode 750), set `agent: {listen: "
-			"unix@%.*s/tollgate/agent.sock}` and relay.listen likewise in "
-			"/etc/tollgate/tollgate.yaml, and let the service write there "
-			"(systemctl edit tollgate: [Service] ReadWritePaths=%.*s/tollgate)\n",
-			SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c));
+	if (!span_starts(folder, c) || folder.p[c.n] != '/') {
+		l->moved = arena_printf(l->arena, "%.*s" SOCKETS_IN_CHROOT, SPAN_ARG(c)).p;
+		return;
+	}
+	if (!span_is(span_cut(folder, c.n, folder.n), SOCKETS_IN_CHROOT))
+		l->sockets = folder.p + c.n;
 }
 
 void
@@ -540,7 +538,7 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 				"/etc/tollgate/default.yaml: no route leads to backend %s: "
 				"add it to the `targets` of a route, or add a route\n",
 				l->backend[i].name);
-	note_chroot(l, h);
+	choose_sockets(l, h);
 }
 
 void

@@ -159,23 +159,18 @@ lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span te
 
 /* ---- tollgate's own files ---- */
 
-/* Without a chroot, HAProxy needs the full path of the daemon's sockets. */
-void
-lay_backends(const struct lay *l, struct buf *out)
+/* Writes a line of tollgate.yaml with the sockets in the folder l->moved. */
+static void
+put_moved(const struct lay *l, struct span line, struct buf *out)
 {
-	struct span text = shipped("haproxy/tollgate.cfg"), at = SPAN_LIT(" unix@/tollgate/");
+	const struct span folder = SPAN_LIT(SOCKETS_FOLDER "/");
+	const char *p = l->moved ? memmem(line.p, line.n, folder.p, folder.n) : NULL;
+	size_t n = p ? (size_t)(p - line.p) : line.n;
 
-	while (text.n) {
-		struct span line = span_next(&text, '\n');
-		const char *p = l->chroot.n ? NULL : memmem(line.p, line.n, at.p, at.n);
-		size_t n = p ? (size_t)(p - line.p) : line.n;
-		buf_span(out, span_cut(line, 0, n));
-		if (p) {
-			buf_str(out, " unix@" LAY_CHROOT "/tollgate/");
-			buf_span(out, span_cut(line, n + at.n, line.n));
-		}
-		buf_putc(out, '\n');
-	}
+	buf_span(out, span_cut(line, 0, n));
+	if (p)
+		buf_printf(out, "%s/", l->moved);
+	put_lay_line(out, span_cut(line, n + (p ? folder.n : 0), line.n));
 }
 
 void
@@ -195,7 +190,7 @@ lay_config(const struct lay *l, struct buf *out)
 			continue;
 		}
 		if (!span_starts(line, SPAN_LIT("backends:"))) {
-			put_lay_line(out, line);
+			put_moved(l, line, out);
 			continue;
 		}
 		buf_str(out, "backends: [");
@@ -203,6 +198,22 @@ lay_config(const struct lay *l, struct buf *out)
 			buf_printf(out, "%s%s", i ? ", " : "", l->backend[i].name);
 		buf_str(out, "]\n");
 	}
+}
+
+/* systemd runs the line with "+" outside the unit's sandbox, as root. The folder may be missing
+ * at a start, for example if the chroot is in a tmpfs. */
+void
+lay_unit(const struct lay *l, struct buf *out)
+{
+	if (l->moved)
+		buf_printf(out,
+			"# The daemon's sockets are inside HAProxy's chroot. Written by "
+			"tollgate init.\n"
+			"[Service]\n"
+			"ExecStartPre=+/usr/bin/install -d -o tollgate -g haproxy -m 750 "
+			"\"%s\"\n"
+			"ReadWritePaths=\"%s\"\n",
+			l->moved, l->moved);
 }
 
 static const struct lay_backend *

@@ -31,6 +31,13 @@ enum shipped_piece {
 /* The environment variable with which `global` activates the frontend tollgate-inner in
  * tollgate.cfg. */
 #define INNER_SWITCH "TOLLGATE_INNER"
+/* The environment variable in tollgate.cfg with the folder of the daemon's sockets, as HAProxy
+ * sees it from its chroot. tollgate.cfg presets SOCKETS_IN_CHROOT, which is right for Debian's
+ * chroot /var/lib/haproxy. */
+#define SOCKETS_VARIABLE  "TOLLGATE_SOCKETS"
+#define SOCKETS_IN_CHROOT "/tollgate"
+/* The same folder outside every chroot, as the package makes it. */
+#define SOCKETS_FOLDER "/var/lib/haproxy/tollgate"
 /* Returns the piece's lines with their comments, without the line "#---". */
 struct span shipped_piece(enum shipped_piece piece);
 /* Appends a line of the joint stanza in the form that was shipped before the stanza decided
