@@ -5,7 +5,7 @@
 #include "support/run_cmd.h"
 
 #define SITE                                                                                   \
-	"global\n    user haproxy\ndefaults\n    mode http\n    timeout server 50s\n"          \
+	"global\n    group haproxy\ndefaults\n    mode http\n    timeout server 50s\n"          \
 	"frontend web\n    bind :80\n    bind :443\n    http-request set-header x-a b\n"       \
 	"    use_backend two if { path_beg /v1/messages }\n    default_backend one\n"
 

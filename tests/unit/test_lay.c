@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "operator/edge/lay.h"
+#include "operator/edge/shipped.h"
 #include "support/lay_rig.h"
 
 /* Files and given options, and the choices that init asks for; "": none. */
@@ -111,7 +112,7 @@ unclear_choices_are_asked_for(void **state)
 	}
 }
 
-#define HOSTS "global\n    user haproxy\ndefaults\n    mode http\nfrontend web\n    bind :80\n"
+#define HOSTS "global\n    group haproxy\ndefaults\n    mode http\nfrontend web\n    bind :80\n"
 #define ONE "backend one\n    http-request set-header authorization \"Bearer x\"\n    server a api.openai.com:443\n"
 
 /* Other hosts and frontends that lead to a backend which gets the guard, and the questions of
@@ -326,7 +327,7 @@ response_lines_have_their_own_defaults(void **state)
 		const char *name = own ? answers[k].name : no_answers[k].name;
 		const char *mine = own ? answers[k].text : no_answers[k].text;
 		bool two = strstr(mine, "frontend api") != NULL;
-		snprintf(text, sizeof(text), "global\n    user haproxy\n%s%s", mine, PROVIDERS);
+		snprintf(text, sizeof(text), "global\n    group haproxy\n%s%s", mine, PROVIDERS);
 		put_tree(text, NULL);
 		int code = two ? INIT("--host", "h", both[0], both[1], both[2], both[3], "--write")
 			       : INIT("--host", "h", "--write");
@@ -404,7 +405,15 @@ older_tollgate_cfg_is_not_overwritten(void **state)
 	put("etc/haproxy/tollgate/tollgate.cfg", "# older\n");
 	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 2);
 	assert_non_null(strstr(cmd_err, "lacks the frontend tollgate-inner: copy "));
+	put("etc/haproxy/tollgate/tollgate.cfg", "# TOLLGATE_INNER\n");
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 2);
+	assert_non_null(strstr(cmd_err, "does not read TOLLGATE_SOCKETS: copy "));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
+	/* one that an earlier init wrote for a HAProxy without chroot stays right */
+	put("etc/haproxy/tollgate/tollgate.cfg",
+		"# TOLLGATE_INNER unix@/var/lib/haproxy/tollgate/agent.sock\n");
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_null(strstr(whole("etc/haproxy/haproxy.cfg"), "TOLLGATE_SOCKETS"));
 }
 
 static void
@@ -613,32 +622,53 @@ static void
 sockets_are_placed_where_haproxy_looks(void **state)
 {
 	static const struct {
-		const char *global, *server, *said;
+		const char *global, *set, *listen; /* NULL: not set; the default */
 	} rows[] = {
-		{ "global\n    chroot /var/lib/haproxy/\n", " a unix@/tollgate/agent.sock",
-			NULL },
-		{ "", " a unix@/var/lib/haproxy/tollgate/agent.sock", NULL },
-		{ "global\n    chroot /srv/jail\n", " a unix@/tollgate/agent.sock",
-			"unix@/srv/jail/tollgate/agent.sock" },
+		{ "global\n    chroot /var/lib/haproxy/\n", NULL, NULL },
+		{ "", "/var/lib/haproxy/tollgate", NULL },
+		{ "global\n    user haproxy\n    group haproxy\n",
+			"/var/lib/haproxy/tollgate", NULL },
+		{ "global\n    chroot /var/lib\n", "/haproxy/tollgate", NULL },
+		{ "global\n    chroot /\n", "/var/lib/haproxy/tollgate", NULL },
+		{ "global\n    chroot /srv/jail/\n", NULL, "/srv/jail/tollgate" },
+		{ "global\n    setenv TOLLGATE_SOCKETS /var/lib/haproxy/tollgate\n", NULL, NULL },
 	};
+	const char *unit = "etc/systemd/system/tollgate.service.d/chroot.conf";
+	static char shipped_cfg[64 << 10];
+	struct span cfg = shipped("haproxy/tollgate.cfg");
 
 	(void)state;
+	assert_true(cfg.n < sizeof(shipped_cfg));
+	memcpy(shipped_cfg, cfg.p, cfg.n);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char text[4096];
+		char text[4096], want[256];
 		snprintf(text, sizeof(text), "%s" SITE PROVIDERS, rows[i].global);
 		put_tree(text, NULL);
+		/* the package's tollgate.cfg, which is the same on each machine */
+		assert_int_equal(mkdir(path("etc/haproxy/tollgate"), 0755), 0);
+		put("etc/haproxy/tollgate/tollgate.cfg", shipped_cfg);
 		assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
-		if (rows[i].said)
-			assert_non_null(strstr(cmd_out, rows[i].said));
-		assert_non_null(
-			strstr(whole("etc/haproxy/tollgate/tollgate.cfg"), rows[i].server));
+		assert_null(strstr(cmd_out, "it differs from the file of this version"));
+		snprintf(want, sizeof(want), "    setenv TOLLGATE_SOCKETS %s  #",
+			rows[i].set ? rows[i].set : "");
+		const char *laid = strstr(whole("etc/haproxy/haproxy.cfg"), want);
+		assert_true((laid != NULL) == (rows[i].set != NULL));
+		snprintf(want, sizeof(want), "  listen: unix@%s/relay.sock\n",
+			rows[i].listen ? rows[i].listen : "/var/lib/haproxy/tollgate");
+		assert_non_null(strstr(whole("etc/tollgate/tollgate.yaml"), want));
+		assert_true((access(path(unit), F_OK) == 0) == (rows[i].listen != NULL));
+		if (rows[i].listen) {
+			snprintf(want, sizeof(want), "\nReadWritePaths=\"%s\"\n",
+				rows[i].listen);
+			assert_non_null(strstr(whole(unit), want));
+		}
 		/* a second run changes nothing, and check has no finding */
 		assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
 		assert_non_null(strstr(cmd_out, "Nothing to do."));
 		tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), "--haproxy",
 			path("etc/haproxy/haproxy.cfg"),
 			path("etc/haproxy/tollgate/tollgate.cfg"), NULL);
-		assert_int_equal(strstr(cmd_err, ": sockets: ") != NULL, rows[i].said != NULL);
+		assert_null(strstr(cmd_err, ": sockets: "));
 	}
 }
 
@@ -811,7 +841,7 @@ files_and_folders_form_one_configuration(void **state)
 	char cmd[256];
 
 	(void)state;
-	put_tree("global\n    user haproxy\ndefaults\n    mode http\n", NULL);
+	put_tree("global\n    group haproxy\ndefaults\n    mode http\n", NULL);
 	snprintf(cmd, sizeof(cmd), "mkdir %s/etc/haproxy/conf.d", dir);
 	assert_int_equal(system(cmd), 0);
 	put("etc/haproxy/conf.d/20-back.cfg", PROVIDERS);
@@ -833,7 +863,7 @@ files_and_folders_form_one_configuration(void **state)
 	assert_int_equal(INIT(CONF_D, "--host", "ai.example.com", "--write"), 0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
 	/* Debian's service names the folder */
-	put_tree("global\n    user haproxy\ndefaults\n    mode http\n",
+	put_tree("global\n    group haproxy\ndefaults\n    mode http\n",
 		"EXTRAOPTS=\"-f /etc/haproxy/conf.d\"\n");
 	assert_int_equal(system(cmd), 0);
 	put("etc/haproxy/conf.d/web.cfg", "frontend web\n    bind :80\n" PROVIDERS);
@@ -846,7 +876,7 @@ files_and_folders_form_one_configuration(void **state)
 	put_tree("", "CONFIG=\"/etc/haproxy/conf.d\"\n");
 	assert_int_equal(system(cmd), 0);
 	assert_int_equal(unlink(path("etc/haproxy/haproxy.cfg")), 0);
-	put("etc/haproxy/conf.d/web.cfg", "global\n    user haproxy\ndefaults\n    mode http\n"
+	put("etc/haproxy/conf.d/web.cfg", "global\n    group haproxy\ndefaults\n    mode http\n"
 					  "frontend web\n    bind :80\n" PROVIDERS);
 	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
 	assert_non_null(
@@ -863,7 +893,7 @@ stanza_is_never_inside_a_condition(void **state)
 		".if version_atleast(2.5)\n    use_backend two" };
 
 	(void)state;
-	put_tree("global\n    user haproxy\n.if version_atleast(2.4)\n    maxconn 9\n.endif\n"
+	put_tree("global\n    group haproxy\n.if version_atleast(2.4)\n    maxconn 9\n.endif\n"
 		 "defaults\n    mode http\nfrontend web\n.if version_atleast(2.4)\n    bind "
 		 ":80\n.else\n    bind :81\n.endif\n    acl x path_beg /x\n"
 		 ".if version_atleast(2.5)\n    use_backend two if x\n.endif\n" PROVIDERS,
@@ -1002,7 +1032,7 @@ result_that_haproxy_refuses_is_not_written(void **state)
 		1);
 	assert_non_null(strstr(cmd_err, "systemd-sysusers tollgate.conf (README, step 1)"));
 	/* Debian's own file has no frontend, so there is none to choose */
-	put_tree("global\n    user haproxy\ndefaults\n    mode http\n", NULL);
+	put_tree("global\n    group haproxy\ndefaults\n    mode http\n", NULL);
 	assert_int_equal(INIT("--host", "h"), 2);
 	assert_non_null(strstr(cmd_err, "tollgate: init: no frontend speaks HTTP"));
 }

@@ -28,7 +28,7 @@ older_text(unsigned form, struct buf *text)
 	buf_init(&stanza, 0);
 	if (form)
 		put_older(&stanza, form, "your frontend", true);
-	buf_str(text, "global\n    user haproxy\n");
+	buf_str(text, "global\n    group haproxy\n");
 	if (form)
 		put_older(text, form, "your global", true);
 	buf_str(text, "defaults\n    mode http\n    timeout server 50s\n"
@@ -91,7 +91,7 @@ put_joint_tree(void)
 
 	buf_init(&text, 0);
 	buf_printf(&text,
-		"global\n    user haproxy\n    tune.bufsize 262144\n    tune.maxrewrite 16384\n"
+		"global\n    group haproxy\n    tune.bufsize 262144\n    tune.maxrewrite 16384\n"
 		"defaults\n    mode http\n    timeout server 50s\nfrontend web\n    bind :80\n"
 		"%.*s%.*s    default_backend one\n",
 		SPAN_ARG(shipped_piece(PIECE_JOINT_STANZA)),
@@ -396,7 +396,7 @@ newer_lines_are_added_in_place(void **state)
 	(void)state;
 	put_joint_tree();
 	assert_int_equal(INIT("--write"), 0);
-	assert_null(strstr(whole("etc/haproxy/haproxy.cfg"), "setenv"));
+	assert_null(strstr(whole("etc/haproxy/haproxy.cfg"), "setenv TOLLGATE_INNER"));
 	buf_init(&before, 0);
 	put_before(&before, span_str(whole("etc/haproxy/haproxy.cfg")));
 	buf_putc(&before, 0);
@@ -448,7 +448,7 @@ static void
 each_named_frontend_gets_the_stanza(void **state)
 {
 #define TWO                                                                                    \
-	"global\n    user haproxy\ndefaults\n    mode http\nfrontend plain\n    bind :80\n"    \
+	"global\n    group haproxy\ndefaults\n    mode http\nfrontend plain\n    bind :80\n"    \
 	"    default_backend one\nfrontend tls\n    bind :443\n    default_backend one\n"
 	(void)state;
 	put_tree(TWO PROVIDERS, NULL);

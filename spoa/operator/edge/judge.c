@@ -611,6 +611,51 @@ rule_inner_bind(struct judge *j)
 			j->cfg->relay_egress.path, j->cfg->file);
 }
 
+/* Returns the last component of a path with its slash. */
+static struct span
+socket_file(struct span path)
+{
+	const char *p = path.n ? memrchr(path.p, '/', path.n) : NULL;
+
+	return p ? span_cut(path, (size_t)(p - path.p), path.n) : path;
+}
+
+/* Writes how HAProxy and the daemon can have the same path: HAProxy gets the daemon's folder if
+ * its chroot contains that folder, otherwise the daemon gets a folder in the chroot. */
+static void
+found_socket(struct judge *j, const struct haproxy_line *l, struct span server,
+	struct span chroot, const struct address *listen, const char *key)
+{
+	struct span path = span_str(listen && listen->path ? listen->path : ""), file;
+	char where[256] = "without a chroot", paste[512] = "";
+
+	if (chroot.n)
+		snprintf(where, sizeof(where), "inside its chroot %.*s", SPAN_ARG(chroot));
+	if (path.n && span_starts(path, chroot) && path.p[chroot.n] == '/') {
+		file = socket_file(path);
+		path = span_cut(path, chroot.n, path.n - file.n);
+		snprintf(paste, sizeof(paste), "setenv " SOCKETS_VARIABLE " %.*s",
+			SPAN_ARG(path));
+		found(j, l, paste,
+			"HAProxy connects to %.*s (%s), but %s of %s is %s. %s",
+			SPAN_ARG(server), where, key, j->cfg->file, listen->text,
+			l->environment
+				? "Add this line to `global`, in a file that HAProxy reads "
+				  "before tollgate.cfg"
+				: "Copy share/tollgate/haproxy/tollgate.cfg again, whose paths "
+				  "begin with the value of this line of `global`");
+		return;
+	}
+	file = socket_file(path.n ? path : server);
+	found(j, l, NULL,
+		"HAProxy connects to %.*s (%s), but %s of %s is %s: set that key to "
+		"unix@%.*s%.*s%.*s, in a folder that belongs to user tollgate and group "
+		"haproxy with mode 750",
+		SPAN_ARG(server), where, key, j->cfg->file,
+		listen ? listen->text : "not set", SPAN_ARG(chroot),
+		SPAN_ARG(span_cut(server, 0, server.n - socket_file(server).n)), SPAN_ARG(file));
+}
+
 /* Compares the Unix sockets of a backend's servers, prefixed with HAProxy's chroot, with the
  * addresses on which the daemon listens. */
 static void
@@ -618,29 +663,34 @@ judge_servers(struct judge *j, const char *backend, const struct address *listen
 	const char *key)
 {
 	const struct haproxy_section *s = backend_named(j->h, span_str(backend));
-	struct span chroot = span_trim(global_value(j->h, "chroot"), "");
+	struct span chroot = global_value(j->h, "chroot"), server, first_path = { NULL, 0 };
 	const struct haproxy_line *first = NULL;
-	char path[4096] = "";
+	bool alike = false;
+	char path[4096];
 
+	while (chroot.n && chroot.p[chroot.n - 1] == '/')
+		chroot.n--;
 	for (size_t i = 0; s && i < s->n; i++) {
-		struct span server;
+		bool of_key = false;
 		if (!span_is(s->line[i].word[0], "server") ||
 			!unix_path(haproxy_word(&s->line[i], 2), &server))
 			continue;
-		while (chroot.n && chroot.p[chroot.n - 1] == '/')
-			chroot.n--;
 		snprintf(path, sizeof(path), "%.*s%.*s", SPAN_ARG(chroot), SPAN_ARG(server));
 		for (size_t k = 0; k < n; k++)
 			if (listen[k].path && !strcmp(listen[k].path, path))
 				return;
-		first = first ? first : &s->line[i];
+			else if (listen[k].path)
+				of_key |= span_eq(socket_file(span_str(listen[k].path)),
+					socket_file(server));
+		/* the sockets of workers and of the second instance have other names */
+		if (!first || (of_key && !alike)) {
+			first = &s->line[i];
+			first_path = server;
+		}
+		alike |= of_key;
 	}
 	if (first)
-		found(j, first, NULL,
-			"HAProxy connects to %s (inside its chroot, here \"%.*s\"), but %s of "
-			"%s is %s: set that key to unix@%s",
-			path, SPAN_ARG(chroot), key, j->cfg->file,
-			n ? listen[0].text : "not set", path);
+		found_socket(j, first, first_path, chroot, n ? &listen[0] : NULL, key);
 }
 
 static void
@@ -661,14 +711,17 @@ rule_socket_group(struct judge *j)
 	const struct haproxy_section *relay = backend_named(j->h, SPAN_LIT("tollgate-agent"));
 	struct span user = global_value(j->h, "user"), group = global_value(j->h, "group");
 
-	if (!relay || global_value(j->h, "gid").n || span_is(group, "haproxy") ||
+	const char *sockets = j->cfg && j->cfg->socket_group ? j->cfg->socket_group : "haproxy";
+
+	if (!relay || global_value(j->h, "gid").n || span_is(group, sockets) ||
 		span_is(user, "root") || span_is(user, "tollgate") ||
 		(!user.n && !group.n && !global_value(j->h, "uid").n))
 		return;
-	found(j, NULL, "group haproxy",
-		"HAProxy runs in the group %.*s, but only the group haproxy can use "
-		"tollgate's sockets, so every request gets 503. Set the group in `global`",
-		SPAN_ARG(group.n ? group : SPAN_LIT("of root without root's rights")));
+	found(j, NULL, arena_printf(&j->pieces.arena, "group %s", sockets).p,
+		"HAProxy runs in the group %.*s, but only the group %s can use tollgate's "
+		"sockets, so every request gets 503. Set the group in `global`",
+		SPAN_ARG(group.n ? group : SPAN_LIT("of root without root's rights")),
+		sockets);
 }
 
 /* ---- rules about what the policy's targets need ---- */
@@ -1108,7 +1161,7 @@ const struct judge_rule judge_rules[] = {
   { "credential-lines",      ERROR,  ONCE,  rule_credential_lines,      "the relay's second pass sets the credentials of tollgate.yaml" },
   { "credential-twice",      ERROR,  ONCE,  rule_credential_twice,      "a backend sets a credential or gets one from tollgate.yaml, not both" },
   { "signed-host",           ERROR,  ONCE,  rule_signed_host,           "a backend sends the Host header that the relay signs for it" },
-  { "socket-group",          ADVICE, ONCE,  rule_socket_group,          "HAProxy is in the group of tollgate's sockets" },
+  { "socket-group",          ERROR,  ONCE,  rule_socket_group,          "HAProxy is in the group of tollgate's sockets" },
   { "shipped-differs",       ADVICE, ONCE,  rule_shipped_differs,       "tollgate.cfg and spoe.cfg are the files of this version" },
   { "stanza-older",          ADVICE, GATES, rule_stanza_older,          "the stanza evaluates its ACL once for each request" },
   { "attempt-lines",         ADVICE, ONCE,  rule_attempt_lines,         "HAProxy reports why an attempt failed, if a route allows another attempt" },
