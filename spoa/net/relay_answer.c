@@ -46,16 +46,19 @@ compose_own_response(struct edge *c, int status, struct span fields, struct span
 		buf_span(&c->out, body);
 }
 
+/* `sent`: the request was sent to the provider. */
 static void
-compose_error(struct edge *c, int status, const char *code, const char *message)
+compose_error(struct edge *c, int status, const char *code, const char *message, bool sent)
 {
 	SCOPED_BUF(body, 4 * CAP_ERROR_BYTES);
 	if (!c->body.done)
 		c->last_request = true;
 	if (c->plan && c->plan->mcp) {
-		mcp_answer_refused(
-			c->plan->mcp, code, span_str(message), id_of_edge(c), false, &body);
-		if (mcp_is_denial(code))
+		/* a gateway error asks clients to try again, which a call that was sent must not */
+		sent &= status == 503;
+		mcp_answer_refused(c->plan->mcp, code, span_str(message), id_of_edge(c), sent,
+			false, &body);
+		if (mcp_is_denial(code) || mcp_refuses_by_result(c->plan->mcp, code, sent))
 			status = 200;
 	} else {
 		dialect_error(dialect_of_edge(c), status, code, span_str(message),
@@ -70,7 +73,7 @@ answer_error(struct edge *c, int status, const char *code, const char *message)
 {
 	INVARIANT(!c->x);
 	c->last_request = true;
-	compose_error(c, status, code, message);
+	compose_error(c, status, code, message, false);
 	edge_enter(c, EDGE_FLUSH);
 	edge_flush(c);
 }
@@ -86,7 +89,9 @@ finish_done(void *arg, int err)
 	/* This happens while the exchange still exists, because the error carries its fields. */
 	if (err && c->fd >= 0 && !c->answer.sent)
 		compose_error(
-			c, 503, "audit_unavailable", "the completion could not be recorded");
+			c, 503, "audit_unavailable", "the completion could not be recorded",
+			c->result.end != END_NEVER_SENT && c->result.end != END_DENIED &&
+				c->result.end != END_RULED);
 	socket_free(c);
 	c->x = NULL;
 	c->plan = NULL;
@@ -195,6 +200,13 @@ cut_answer(struct edge *c, bool denied, const char *code, const char *why)
 	c->answer.cut = !c->answer.terminator;
 }
 
+/* Returns false if HAProxy states that it sent nothing to the provider. */
+static bool
+is_heard(const struct edge *c)
+{
+	return c->answer.whose != SAID_BY_RULE && c->answer.whose != SAID_NEVER_SENT;
+}
+
 static void
 fail_exchange(struct edge *c, enum exchange_end end, int status, const char *code,
 	const char *why, bool sent)
@@ -208,7 +220,7 @@ fail_exchange(struct edge *c, enum exchange_end end, int status, const char *cod
 	if (c->answer.sent) {
 		cut_answer(c, end == END_ANSWER_DENIED, code, why);
 	} else {
-		compose_error(c, status, code, why);
+		compose_error(c, status, code, why, sent && is_heard(c));
 		c->held = c->out.n;
 	}
 	answer_finish(c, sent ? end : END_NEVER_SENT, why);

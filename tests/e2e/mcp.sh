@@ -97,6 +97,24 @@ is "an HTML page becomes a 502 with a JSON-RPC error" "$status $(code)" '502 [7,
 req GET /own -H "$auth" -H 'accept: text/event-stream' -H 'x-do: endpoint'
 is "the older transport becomes a 502 with an explanation" "$status $(jq -r '.error.message|test("older HTTP.SSE")' <<<"$body")" '502 true'
 
+# ---- long results, and results that are lost after the tool has run ----
+# long MODE KB: prints status, isError, retry-after, length of the text, and whether an address was replaced
+long() {
+	post "$(call)" -H "x-do: $1" -H "x-kb: $2"
+	echo "$status $(sed 's/^data: //; /^event:/d' <<<"$body" | grep . | jq -c '[.result.isError, .error.code, (.result.content[0].text | length / 1024 | floor), (.result.content[0].text | test("mail <EMAIL_ADDRESS"))]') $(header retry-after)"
+}
+for mode in big big-stream; do
+	is "a result of 3 MB passes, with an address replaced ($mode)" "$(long $mode 3000)" '200 [null,null,2999,true] '
+	is "a result of 9 MB becomes a result with isError and no retry-after ($mode)" "$(long $mode 9000)" '200 [true,null,0,false] '
+	post "$(call)" -H "x-do: $mode" -H 'x-kb: 9000'
+	like "its reason is the length ($mode)" "$body" 'the tool may have run, but its result is missing: the server.s message has more than 8 MB'
+done
+is "a result that is no strict JSON becomes a result with isError" "$(long twice 0)" '200 [true,null,0,false] '
+is "a result that breaks off becomes a result with isError" "$(long break 0)" '200 [true,null,0,false] '
+is "a connection that closes after the call was sent becomes a result with isError" "$(long silent 0)" '200 [true,null,0,false] '
+post "$(list '')" -H 'x-do: twice'
+is "a list that is no strict JSON is an error, since no tool has run" "$status $(code) $(header retry-after)" '503 [7,-32603] 1'
+
 # ---- sessions ----
 at_server() { curl -s "http://127.0.0.1:$own/seen" | jq -c '[.[].headers["mcp-session-id"]]'; }
 begin='{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}'
@@ -142,9 +160,9 @@ check "if the client disconnects, the stream at the server ends" wait_for open_a
 
 # ---- results that never end ----
 req POST /soon -H "$auth" -H 'content-type: application/json' -H "$accept" -H 'x-do: endless' -d "$(call)"
-is "a result that never ends becomes a JSON-RPC error" "$status $(jq -c '[.id,.error.data.code]' <<<"$body")" '503 [7,"provider_timeout"]'
+is "a result that never ends becomes a result with isError, because the tool has run" "$status $(jq -c '[.id,.result.isError]' <<<"$body")" '200 [7,true]'
 req POST /soon -H "$auth" -H 'content-type: application/json' -H "$accept" -H 'x-do: endless-stream' -d "$(call)"
-is "in a stream it becomes an error event" "$status $(sed -n 's/^data: //p' <<<"$body" | jq -c 'select(.id)|[.id,.error.data.code]')" '200 [7,"provider_timeout"]'
+is "in a stream it becomes such a result" "$status $(sed -n 's/^data: //p' <<<"$body" | jq -c 'select(.id)|[.id,.result.isError]')" '200 [7,true]'
 
 req GET /own -H "authorization: Bearer $(token --bad expired)"
 is "a caller without a credential gets a 401" "$status" 401

@@ -72,7 +72,7 @@ for policy in "$root"/policies/*.yaml; do
 		key=$(tollgate key new --live -c "$config" --person P --scopes chat,messages 2>/dev/null)
 		req POST /mcp/tickets -H "authorization: Bearer $key" -H 'content-type: application/json' -d '{"jsonrpc":"2.0","id":1,"method":"ping"}'
 		like "the refusal names the route and the key's scopes" "$status $body" '^403 .*the API key is not permitted on route tickets-tools: its scopes are chat, messages'
-		# a key of before, in the file
+		# an earlier key, in the file
 		sed -i 's/scopes: \["chat"/scopes: ["tools"/' "$work/policies/keys.yaml"
 		like "check notes a key whose scope is no route" "$(tollgate check -c "$config")" 'note: .*keys.yaml: key [0-9a-z]* of P: scopes: the policy agents-mcp@[^ ]* has no route tools'
 	fi

@@ -614,15 +614,18 @@ refusal_repeats_only_a_valid_revision(void **state)
 	buf_free(&out);
 }
 
-/* A tool's result states that a rule decided; an outage is an error. */
+/* A tool's result states that a rule decided, or that a call that was sent has no result. An
+ * outage before that is an error. */
 static void
 refused_response_is_a_denial_or_an_outage(void **state)
 {
 	static const struct {
 		const char *code;
-		bool denied;
-	} t[] = { { "content_policy_violation", true }, { "permission_denied", true },
-		{ "unreadable_content", true }, { "quota_exceeded", false }, { NULL, false } };
+		bool sent, denied;
+	} t[] = { { "content_policy_violation", false, true },
+		{ "permission_denied", true, true }, { "unreadable_content", false, true },
+		{ "provider_error", true, true }, { NULL, true, true },
+		{ "quota_exceeded", false, false }, { NULL, false, false } };
 	const struct mcp_refusal of = {
 		.id = SPAN_LIT("1"), .result = true, .code = MCP_CODE_DENIED
 	};
@@ -632,7 +635,8 @@ refused_response_is_a_denial_or_an_outage(void **state)
 	buf_init(&out, 0);
 	for (size_t i = 0; i < COUNT_OF(t); i++) {
 		buf_clear(&out);
-		mcp_answer_refused(&of, t[i].code, SPAN_LIT("no"), SPAN_LIT("D"), i % 2, &out);
+		mcp_answer_refused(&of, t[i].code, SPAN_LIT("no"), SPAN_LIT("D"), t[i].sent,
+			i % 2, &out);
 		struct span s = buf_view(&out);
 		bool event = span_starts(s, SPAN_LIT("event: message\ndata: {"));
 		bool result = memmem(s.p, s.n, "\"isError\":true", 14) != NULL;

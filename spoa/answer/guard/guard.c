@@ -174,7 +174,8 @@ go_as_stream(struct guard *g, enum frames_kind kind, bool encoded)
 {
 	g->report.streamed = true;
 	g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
-	frames_init(&g->frames, kind, 0);
+	/* an event of MCP is a whole response */
+	frames_init(&g->frames, kind, g->plan.messages.is ? CAP_ANSWER_BYTES : 0);
 	frame_writer_init(&g->writer, kind);
 	g->writer.wrap = kind == FRAMES_EVENTSTREAM &&
 			 span_ends(g->plan.path, SPAN_LIT("/invoke-with-response-stream"));
@@ -491,8 +492,9 @@ guard_ended(struct guard *g, struct span bytes, struct buf *out)
 	if (g->plan.may_use && g->status / 100 == 2)
 		return guard_fail(
 			g, GUARD_BROKEN, "the list of models is longer than the gateway reads");
-	if (guard_message_unread(g) || guard_unread(g, g->body.n + bytes.n,
-					       "the response is longer than the gateway reads"))
+	if (guard_message_unread(g, guard_long_message) ||
+		guard_unread(g, g->body.n + bytes.n,
+			"the response is longer than the gateway reads"))
 		return g->failed;
 	buf_span(out, buf_view(&g->body));
 	buf_free(&g->body);
@@ -533,7 +535,7 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 	const char *hidden = guard_hides(g, s);
 	g->way = WAY_OPAQUE;
 	g->media |= 1u << g->type_media;
-	if (guard_message_unread(g))
+	if (guard_message_unread(g, guard_unread_list))
 		return;
 	if (hidden && guard_unread(g, g->body.n + bytes.n, hidden))
 		return;
@@ -607,7 +609,7 @@ is_other_stream(struct guard *g, struct span bytes, struct buf *out)
 		!(guard_is_no_text(g, bytes) || is_document(g, bytes)))
 		return false;
 	g->way = WAY_OPAQUE;
-	if (guard_message_unread(g) || guard_unread(g, before + bytes.n,
+	if (guard_message_unread(g, guard_unread_list) || guard_unread(g, before + bytes.n,
 					       "the response is an event stream, but its "
 					       "Content-Type names another format"))
 		return true;
@@ -662,7 +664,7 @@ feed_way(struct guard *g, struct span bytes, struct buf *out)
 		if (g->translator && g->coding[0])
 			return guard_fail(g, GUARD_BROKEN, guard_coded);
 		g->report.opaque_bytes += bytes.n;
-		if (guard_message_unread(g))
+		if (guard_message_unread(g, guard_unread_list))
 			return g->failed;
 		if (g->report.streamed && g->coding[0] &&
 			guard_unread(g, bytes.n, "the stream is compressed or encoded"))

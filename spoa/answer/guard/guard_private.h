@@ -333,8 +333,9 @@ void guard_message_judged(struct guard *g, struct answer_verdict *v);
 /* Returns true for an event that clients of MCP ignore. */
 bool guard_message_is_none(const struct guard *g, const struct frame *f);
 /* Decides whether a part of a message may be sent uninspected. A part that may contain lists
- * may not. */
-enum guard_result guard_message_unread(struct guard *g);
+ * may not; the response then ends with this reason, such as one of the two below. */
+enum guard_result guard_message_unread(struct guard *g, const char *why);
+extern const char guard_unread_list[], guard_long_message[];
 /* Ends the response: nothing more is sent. Returns the first result that ended it. */
 enum guard_result guard_fail(struct guard *g, enum guard_result result, const char *why);
 enum guard_result guard_no_memory(struct guard *g);

@@ -1130,7 +1130,7 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 	if (r == FRAME_OVER) {
 		if (guard_calls_cut(g, GUARD_UNREAD,
 			    "an event with a tool call is longer than the gateway holds") ||
-			guard_queue_end(g, out) || guard_message_unread(g) ||
+			guard_queue_end(g, out) || guard_message_unread(g, guard_long_message) ||
 			guard_unread(g, f->raw.n, "an event is longer than the gateway holds"))
 			return g->failed;
 		frame_pass(&g->writer, f, out);
@@ -1204,7 +1204,7 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		buf_str(out, half ? "\n\n" : "\n");
 		SCOPED_BUF(event, 0);
 		if (g->plan.mcp)
-			mcp_answer_refused(g->plan.mcp, code, message, id, true, out);
+			mcp_answer_refused(g->plan.mcp, code, message, id, true, true, out);
 		else if (g->plan.rpc_ids.n)
 			dialect_rpc_error(g->plan.rpc_ids, code, message, id, out);
 		else
@@ -1215,7 +1215,7 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 	}
 	if (g->plan.mcp && g->frames.kind == FRAMES_LINES) {
 		buf_str(out, half ? "\n" : "");
-		mcp_answer_refused(g->plan.mcp, code, message, id, false, out);
+		mcp_answer_refused(g->plan.mcp, code, message, id, true, false, out);
 		buf_putc(out, '\n');
 		return;
 	}

@@ -311,14 +311,16 @@ guard_document(struct guard *g, struct span raw, struct answer_document *d,
 
 static const char older[] = "the server uses the older HTTP+SSE transport (its stream begins "
 			    "with an `endpoint` event), but this route is for streamable HTTP";
-static const char unread_list[] =
+const char guard_unread_list[] =
 	"the response cannot be read, so hidden tools could not be removed from a list in it";
+const char guard_long_message[] = "the server's message has more than 8 MB, which is more than "
+				  "the gateway reads";
 
 enum guard_result
-guard_message_unread(struct guard *g)
+guard_message_unread(struct guard *g, const char *why)
 {
 	return g->plan.messages.filters && g->status / 100 == 2
-		       ? guard_fail(g, GUARD_BROKEN, unread_list)
+		       ? guard_fail(g, GUARD_BROKEN, why)
 		       : g->failed;
 }
 
@@ -442,7 +444,7 @@ guard_message_event(struct guard *g, struct frame *f)
 	if (!g->plan.messages.filters)
 		return g->failed;
 	if (g->frames.kind != FRAMES_SSE && g->frames.kind != FRAMES_LINES)
-		return guard_message_unread(g);
+		return guard_message_unread(g, guard_unread_list);
 	if (guard_message_is_none(g, f) || filter(g, f->data, &now) || now.p == f->data.p)
 		return g->failed;
 	buf_init(&b, 0);

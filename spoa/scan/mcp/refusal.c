@@ -74,18 +74,30 @@ mcp_is_denial(const char *code)
 	return code && SPAN_IN(span_str(code), codes);
 }
 
+bool
+mcp_refuses_by_result(const struct mcp_refusal *of, const char *code, bool sent)
+{
+	return of->result && (sent || mcp_is_denial(code));
+}
+
 void
 mcp_answer_refused(const struct mcp_refusal *of, const char *code, struct span message,
-	struct span id, bool event, struct buf *out)
+	struct span id, bool sent, bool event, struct buf *out)
 {
 	struct mcp_refusal r = *of;
+	SCOPED_BUF(lost, 0);
 
 	r.reason = code ? code : "service_unavailable";
 	r.message = message;
 	r.decision = id;
-	if (!mcp_is_denial(code)) {
-		r.result = false;
+	r.result = mcp_refuses_by_result(of, code, sent);
+	if (!r.result && !mcp_is_denial(code))
 		r.code = MCP_CODE_INTERNAL;
+	if (r.result && !mcp_is_denial(code)) {
+		buf_printf(&lost, "the call was sent, and the tool may have run, but its result "
+				  "is missing: %.*s; a further call would run the tool again",
+			SPAN_ARG(message));
+		r.message = buf_failed(&lost) ? message : buf_view(&lost);
 	}
 	if (event)
 		mcp_refuse_event(&r, out);

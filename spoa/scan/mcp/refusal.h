@@ -35,10 +35,14 @@ void mcp_refuse_event(const struct mcp_refusal *r, struct buf *out);
 /* Returns true if this code of tollgate means that a rule or a finding denied the response. For
  * other codes the response was not available. */
 bool mcp_is_denial(const char *code);
+/* Returns true if the refusal of a response with this code is a tool's result. `sent`: the
+ * request was sent to the server. A tool may have run then, so its caller gets a result, which
+ * invites no further call, and not an error. */
+bool mcp_refuses_by_result(const struct mcp_refusal *of, const char *code, bool sent);
 /* Appends the refusal of a response. `of`: the refusal as mcp_denied() filled it for the
  * request. `message` and `id` (the decision's) as in dialect_error(). `event`: the response is
  * a stream. */
 void mcp_answer_refused(const struct mcp_refusal *of, const char *code, struct span message,
-	struct span id, bool event, struct buf *out);
+	struct span id, bool sent, bool event, struct buf *out);
 
 #endif

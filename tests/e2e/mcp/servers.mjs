@@ -68,9 +68,16 @@ const sdk = http.createServer(async (req, res) => {
 
 let seen = [];
 const open = new Set(); // streams of `stream`; GET /open returns their number, GET /say sends an event on each
+const big = (m, req) => JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'mail jane@example.com '.padEnd(1024 * Number(req.headers['x-kb']), 'one line after another\n') }], resultType: 'complete' } });
 const answers = {
 	result: (res, m) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'fine' }], resultType: 'complete' } })),
 	ssn: (res, m) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'his ssn is 536-22-1840 ok' }] } })),
+	// results of as many kilobytes as x-kb states; the last one breaks off before its end
+	big: (res, m, req) => res.writeHead(200, { 'content-type': 'application/json' }).end(big(m, req)),
+	'big-stream': (res, m, req) => res.writeHead(200, { 'content-type': 'text/event-stream' }).end(`data: ${big(m, req)}\n\n`),
+	twice: (res, m) => res.writeHead(200, { 'content-type': 'application/json' }).end(`{"jsonrpc":"2.0","id":${m.id},"result":{},"result":{"content":[]}}`),
+	'break': (res, m, req) => { res.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 }); res.write('{"jsonrpc":"2.0"'); setTimeout(() => res.destroy(), 50); },
+	silent: (res) => res.destroy(),
 	'ssn-stream': (res, m) => {
 		res.writeHead(200, { 'content-type': 'text/event-stream' });
 		res.write('data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}\n\n');
