@@ -133,7 +133,8 @@ void build_operations(struct builder *b, const struct yaml_node *n);
 void build_rules(struct builder *b, const struct yaml_node *n);
 void build_limits(struct builder *b, const struct yaml_node *n);
 
-/* Adds the entities named in a scalar or list. Unknown names are reported. */
+/* Adds the entities named in a scalar or list, and all special entities below them. Unknown
+ * names are reported. */
 void build_entities(
 	struct builder *b, const struct yaml_node *n, const char *what, struct entity_set *out);
 /* Adds the entities of the classes named in a scalar or list. Unknown names are reported. */

@@ -48,7 +48,7 @@ name_entity(void *arg, struct span name)
 	int e = detect_entity_find(n->r, name);
 
 	if (e >= 0)
-		entity_add(n->out, (size_t)e);
+		detect_entity_below(n->r, (size_t)e, n->out->bit);
 }
 
 static void

@@ -133,6 +133,7 @@ struct policy {
 	uint16_t inject_roles;
 	bool scores;		 /* a rule, limit or class reads the injection score */
 	struct entity_set used;	 /* entities that conditions and effects name: policy/policy.c */
+	struct entity_set lists; /* entities that lists of classes and rules name */
 	bool uses_all;		 /* some condition may depend on any entity */
 	bool skip_samples;	 /* detectors.samples: ignore */
 	bool labeled_names;	 /* detectors.names: labeled */

@@ -180,8 +180,30 @@ static const struct {
 		"prompt.classes)', deny: true}]\n",
 		{ .who = ALICE, AKEY }, "deny a 403 denied by policy m" },
 	{ "entities too",
-		"rules: [{name: a, when: 'prompt.entities == [\"US_SSN\"]', permit: true}]\n",
+		"rules: [{name: a, when: 'prompt.entities == [\"NATIONAL_ID\", \"US_SSN\"]', "
+		"permit: true}]\n",
 		{ .who = ALICE, SSN }, "permit a m" },
+	{ "a general entity is present if a special one is",
+		"rules: [{name: a, when: '\"NATIONAL_ID\" in prompt.entities', permit: "
+		"true}]\n",
+		{ .who = ALICE, SSN }, "permit a m" },
+	{ "a class with a general entity has the special ones",
+		"classes: {mine: [NATIONAL_ID]}\nrules: [{name: a, when: '\"mine\" in "
+		"prompt.classes', deny: true}]\n",
+		{ .who = ALICE, SSN }, "deny a 403 denied by policy m" },
+	{ "a redaction of a general entity replaces the special ones",
+		"rules: [{name: a, redact: {entities: NATIONAL_ID}}, {name: b, permit: "
+		"true}]\n",
+		{ .who = ALICE, SSN }, "redact a US_SSN mm" },
+	{ "without removes the named entity alone",
+		"classes: {mine: {entities: [NATIONAL_ID], without: [US_SSN]}}\nrules: [{name: "
+		"a, "
+		"when: '\"mine\" in prompt.classes', deny: true}, {name: b, permit: true}]\n",
+		{ .who = ALICE, SSN }, "permit b nm" },
+	{ "without a general entity keeps the special ones",
+		"classes: {mine: {entities: [NATIONAL_ID], without: [NATIONAL_ID]}}\nrules: "
+		"[{name: a, when: '\"mine\" in prompt.classes', deny: true}]\n",
+		{ .who = ALICE, SSN }, "deny a 403 denied by policy m" },
 	{ "a policy's list replaces a class",
 		"classes: {pii: [EMAIL_ADDRESS]}\nrules: [{name: a, when: "
 		"'prompt.classes.size() == 0', permit: true}]\n",
@@ -411,7 +433,7 @@ full_arena_is_an_error_without_a_verdict(void **state)
 	(void)state;
 	fix_must_load(&f,
 		H "rules: [{name: a, when: '\"pii\" in prompt.classes && "
-		  "prompt.entities.size() == 2', permit: true}]\n"
+		  "prompt.entities.size() == 3', permit: true}]\n"
 		  "limits: [{name: a, per: [identity.person, model.name], requests: 5, window: "
 		  "1m}]\n");
 	for (size_t cap = 1; cap < 16384; cap += 64) {

@@ -48,29 +48,33 @@ static const struct {
 		"ZED                        pii           0.50        1        2 \n", "" },
 	{ "a page: where a shape begins, what confirms it, its score with a word near",
 		{ "detectors", "list", "--markdown" }, "", 0,
-		"\n| CREDIT_CARD | digits | issuer range, length, Luhn (ISO/IEC 7812-1) | no | "
+		"\n| CREDIT_CARD |  | digits | issuer range, length, Luhn (ISO/IEC 7812-1) | "
+		"no | "
 		"0.70–0.85 (+0.35) | ISO/IEC 7812-1 (Luhn, annex B); issuer",
 		"" },
 	{ "its literals in order, of many the first, each once",
 		{ "detectors", "list", "--markdown" }, "", 0,
-		"| GITHUB_TOKEN | `gho_`, `ghp_`, `ghr_`, `ghs_`, `ghu_` … | CRC-32 in base 62 "
+		"| GITHUB_TOKEN | GENERIC_SECRET | `gho_`, `ghp_`, `ghr_`, `ghs_`, `ghu_` … | "
+		"CRC-32 in base 62 "
 		"| "
 		"no | 0.95 |",
 		"" },
 	{ "a table a class", { "detectors", "list", "--markdown" }, "", 0,
-		"\n## secret\n\n| entity | begins at | confirmed by |", "" },
+		"\n## secret\n\n| entity | is | begins at | confirmed by |", "" },
 	{ "names are found by words", { "detectors", "list", "--markdown" }, "", 0,
-		"\n| FACILITY | words |  |  |  | ", "" },
+		"\n| FACILITY | LOCATION, ORGANIZATION | words |  |  |  | ", "" },
 	{ "its thresholds say whether a word is needed",
 		{ "detectors", "list", "--markdown", "--policy=policy.yaml" }, "", 0,
-		"\n| US_SSN | digits | area, group and serial in use | yes | 0.20–0.60 (+0.35) "
+		"\n| US_SSN | NATIONAL_ID | digits | area, group and serial in use | yes | "
+		"0.20–0.60 (+0.35) "
 		"|",
 		"" },
 	{ "a page of a directory", { "detectors", "list", "--markdown", "--dir", "good.yaml" },
 		"", 0,
-		"## pii\n\n| entity | begins at | confirmed by | word near it needed | score | "
-		"source of the format |\n|---|---|---|---|---|---|\n"
-		"| ZED | `ZED-` |  | no | 0.90 | a test |\n",
+		"## pii\n\n| entity | is | begins at | confirmed by | word near it needed | "
+		"score | "
+		"source of the format |\n|---|---|---|---|---|---|---|\n"
+		"| ZED |  | `ZED-` |  | no | 0.90 | a test |\n",
 		"" },
 	{ "with a policy's own", { "detectors", "list", "--json", "--policy=policy.yaml" }, "",
 		0, "{\"entity\":\"BOTH\",\"class\":\"both\",\"threshold\":0.50,\"patterns\":0,",

@@ -282,7 +282,7 @@ static const struct policy_mistake rows[] = {
 		"roles: name the" },
 	{ "a class without what is not in it",
 		H "classes: {pii: {without: [AWS_ACCESS_KEY]}}\n",
-		":5:26: without: AWS_ACCESS_KEY is not in class pii" },
+		":5:27: without: AWS_ACCESS_KEY is not in class pii" },
 	{ "a class without an unknown entity", H "classes: {pii: {without: [PERSN]}}\n",
 		":5:27: PERSN: no such entity, did you mean PERSON?" },
 	{ "a class without a mapping", H "classes: {pii: {without: {a: b}}}\n",

@@ -33,16 +33,47 @@ add_once(struct buf *out, char between, const char *what)
 		buf_str(out, what);
 }
 
+/* Appends the names of the general entities that directly contain an entity, or of all special
+ * ones that it contains, separated by commas. */
 static void
-list_json(const struct detect_info *e, struct span checks, struct buf *out)
+add_related(const struct detect_rules *r, size_t entity, bool general, struct buf *out)
 {
+	uint64_t below[DETECT_ENTITIES_MAX / 64] = { 0 };
+	size_t is;
+
+	for (size_t i = 0; general && detect_entity_is(r, entity, i, &is); i++)
+		add_once(out, ',', detect_entity_name(r, is));
+	if (!general)
+		detect_entity_below(r, entity, below);
+	for (size_t e = 0; e < detect_entity_count(r); e++)
+		if (e != entity && below[e / 64] >> (e % 64) & 1)
+			add_once(out, ',', detect_entity_name(r, e));
+}
+
+static void
+put_related(struct buf *out, const char *name, struct span list)
+{
+	json_put_open(out, name, '[');
+	while (list.n)
+		json_put_text(out, NULL, span_next(&list, ','));
+	json_put_close(out, ']');
+}
+
+static void
+list_json(const struct detect_rules *r, size_t entity, const struct detect_info *e,
+	struct span checks, struct buf *out)
+{
+	SCOPED_BUF(is, 0);
+	SCOPED_BUF(contains, 0);
+	add_related(r, entity, true, &is);
+	add_related(r, entity, false, &contains);
 	json_put_form(out, "{'entity':%t,'class':%t", span_str(e->name), span_str(e->class));
 	json_put_printf(out, "threshold", "%.2f", (double)e->threshold);
-	json_put_form(out, "'patterns':%u,'examples':%u,'validators':[", (uint64_t)e->patterns,
+	json_put_form(out, "'patterns':%u,'examples':%u", (uint64_t)e->patterns,
 		(uint64_t)e->examples);
-	while (checks.n)
-		json_put_text(out, NULL, span_next(&checks, ','));
-	json_put_close(out, ']');
+	put_related(out, "validators", checks);
+	put_related(out, "is", buf_view(&is));
+	put_related(out, "contains", buf_view(&contains));
 	json_put_str(out, "source", e->source);
 	json_put_bool(out, "own", e->own);
 	buf_str(out, "}\n");
@@ -114,6 +145,7 @@ markdown_row(
 
 	SCOPED_BUF(starts, 0);
 	SCOPED_BUF(proof, 0);
+	SCOPED_BUF(is, 0);
 	detect_literals(s->rules, entity, keep_literal, &literals);
 	for (size_t i = 0; detect_pattern_info(s->rules, entity, i, &p); i++) {
 		low = p.score < low ? p.score : low;
@@ -121,7 +153,13 @@ markdown_row(
 		add_once(&proof, ';', p.proof);
 		add_once(&starts, ';', !strcmp(p.start, "literal") ? "" : p.start);
 	}
+	add_related(s->rules, entity, true, &is);
 	buf_printf(out, "| %s | ", e->name);
+	for (struct span rest = buf_view(&is); rest.n;) {
+		buf_span(out, span_next(&rest, ','));
+		buf_str(out, rest.n ? ", " : "");
+	}
+	buf_str(out, " | ");
 	for (size_t i = 0; i < literals.n; i++) {
 		buf_str(out, i ? ", `" : "`");
 		put_cell(out, literals.v[i]);
@@ -165,9 +203,9 @@ list_markdown(const struct scan_rules *s, const float *thresholds, struct buf *o
 		if (known)
 			continue;
 		buf_printf(out,
-			"%s## %s\n\n| entity | begins at | confirmed by | word near it needed "
-			"| "
-			"score | source of the format |\n|---|---|---|---|---|---|\n",
+			"%s## %s\n\n| entity | is | begins at | confirmed by | word near it "
+			"needed | score | source of the format |\n"
+			"|---|---|---|---|---|---|---|\n",
 			first ? "\n" : "", class);
 		for (size_t i = first; i < n; i++) {
 			struct detect_info e;
@@ -202,7 +240,7 @@ print_detectors(const struct scan_rules *s, enum list_form form)
 		for (size_t k = 0; detect_pattern_info(s->rules, i, k, &p); k++)
 			add_once(&checks, ',', p.check);
 		if (form == LIST_JSON)
-			list_json(&e, buf_view(&checks), &out);
+			list_json(s->rules, i, &e, buf_view(&checks), &out);
 		else
 			buf_printf(&out, "%-26s %-8s %9.2f %8zu %8zu %.*s\n", e.name, e.class,
 				(double)e.threshold, e.patterns, e.examples,
@@ -247,6 +285,20 @@ show_words(const struct detect_rules *r, size_t entity, bool against)
 }
 
 static void
+show_related(const struct detect_rules *r, size_t entity, bool general)
+{
+	SCOPED_BUF(names, 0);
+
+	add_related(r, entity, general, &names);
+	if (names.n)
+		printf("%s: ", general ? "is" : "contains");
+	for (struct span rest = buf_view(&names); rest.n;) {
+		struct span name = span_next(&rest, ',');
+		printf("%.*s%s", SPAN_ARG(name), rest.n ? ", " : "\n");
+	}
+}
+
+static void
 put_class(void *arg, const char *class)
 {
 	bool *first = arg;
@@ -277,6 +329,8 @@ show_one(const struct scan_rules *s, const char *name)
 	scan_rules_classes(s, entity, put_class, &first);
 	printf("\nsource: %s\nthreshold: %.2f\n", e.source,
 		(double)(s->policy ? s->policy->thresholds[entity] : e.threshold));
+	show_related(s->rules, entity, true);
+	show_related(s->rules, entity, false);
 	show_words(s->rules, entity, false);
 	show_words(s->rules, entity, true);
 	for (size_t i = 0; detect_pattern_info(s->rules, entity, i, &p); i++)

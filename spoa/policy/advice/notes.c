@@ -1015,6 +1015,46 @@ policy_price_notes(const struct policy *p, int64_t now_wall_ns, const struct not
 	note_unlisted(&c);
 }
 
+/* ---- entities ---- */
+
+/* Returns the number of special entities below a general one. *named: the policy's lists name
+ * all of them, too. */
+static size_t
+special_below(const struct noting *r, size_t general, bool *named)
+{
+	struct entity_set below = { { 0 } };
+	size_t n = 0;
+
+	*named = true;
+	detect_entity_below(r->rules, general, below.bit);
+	for (size_t e = 0; e < detect_entity_count(r->rules); e++)
+		if (e != general && entity_in(&below, e)) {
+			*named = *named && entity_in(&r->p->lists, e);
+			n++;
+		}
+	return n;
+}
+
+/* General entities in the policy's lists: each also means the special ones below it. */
+static void
+note_general(const struct noting *r)
+{
+	SCOPED_BUF(names, 0);
+
+	for (size_t e = 0; e < detect_entity_count(r->rules); e++) {
+		bool named;
+		size_t n = entity_in(&r->p->lists, e) ? special_below(r, e, &named) : 0;
+		if (n && !named)
+			buf_printf(&names, "%s%s (%zu)", names.n ? ", " : "",
+				detect_entity_name(r->rules, e), n);
+	}
+	if (names.n)
+		note_say(r, NULL,
+			"entities that include others (how many): %.*s. `tollgate detectors show "
+			"NAME` lists them; `without:` of a class removes one",
+			SPAN_ARG(buf_view(&names)));
+}
+
 /* ---- all notes ---- */
 
 void
@@ -1043,6 +1083,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	note_unreached_rules(&r, p->tool_rules, p->ntool_rules);
 	note_provider_tools(&r);
 	note_nan(&r);
+	note_general(&r);
 	policy_literals(&r);
 	policy_price_notes(p, clock_wall_ns(), &r);
 	detect_own_costs(rules, note_with_place, &to);

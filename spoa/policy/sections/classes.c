@@ -146,8 +146,10 @@ build_entities(
 
 	for (; c; c = yaml_next(n, c)) {
 		int e = entity_find(b, c, c->s);
-		if (e >= 0)
-			entity_add(out, (size_t)e);
+		if (e < 0)
+			continue;
+		entity_add(&b->p->lists, (size_t)e);
+		detect_entity_below(b->rules, (size_t)e, out->bit);
 	}
 }
 
@@ -167,22 +169,20 @@ build_class_members(struct builder *b, const struct yaml_node *n, struct entity_
 	}
 }
 
-/* without: [PERSON]: removes members. Removing an entity that is no member is an error. */
+/* without: [PERSON]: removes members, but not the special entities below them. Removing an
+ * entity that is no member is an error. */
 static void
 remove_members(struct builder *b, const struct yaml_node *n, struct policy_class *k)
 {
-	struct entity_set *all = arena_new(b->a, struct entity_set);
+	const struct yaml_node *c = build_each(b, n, "without", NULL, NULL);
 
-	if (!all)
-		return;
-	build_entities(b, n, "without", all);
-	for (size_t i = 0; i < detect_entity_count(b->rules); i++) {
-		if (!entity_in(all, i))
+	for (; c; c = yaml_next(n, c)) {
+		int e = entity_find(b, c, c->s);
+		if (e < 0)
 			continue;
-		if (!entity_in(&k->entities, i))
-			diag_at(b->d, n, "without: %s is not in class %s",
-				detect_entity_name(b->rules, i), k->name);
-		k->entities.bit[i / 64] &= ~(1ull << (i % 64));
+		if (!entity_in(&k->entities, (size_t)e))
+			diag_at(b->d, c, "without: %s is not in class %s", c->s.p, k->name);
+		k->entities.bit[e / 64] &= ~(1ull << (e % 64));
 	}
 }
 

@@ -107,15 +107,20 @@ facts_classes(struct facts_view *v, const struct entity_set *hit)
 	return cel_list(list, n);
 }
 
+/* Returns the names of the entities that were found, and of the general ones above them. */
 static struct cel_value
 facts_entities(
 	struct facts_view *v, const struct detect_rules *rules, const struct entity_set *found)
 {
 	size_t count = found && rules ? detect_entity_count(rules) : 0, n = 0;
 	struct cel_value *list = arena_array(v->a, count, sizeof(*list));
+	struct entity_set named = { { 0 } };
 
-	for (size_t e = 0; list && e < count; e++)
+	for (size_t e = 0; e < count; e++)
 		if (entity_in(found, e))
+			detect_entity_above(rules, e, named.bit);
+	for (size_t e = 0; list && e < count; e++)
+		if (entity_in(&named, e))
 			list[n++] = cel_string(span_str(detect_entity_name(rules, e)));
 	return cel_list(list, n);
 }

@@ -62,6 +62,16 @@ detect_literals(const struct detect_rules *r, size_t entity,
 }
 
 bool
+detect_entity_is(const struct detect_rules *r, size_t entity, size_t nth, size_t *out)
+{
+	INVARIANT(entity < r->nentities);
+	if (nth >= r->entities[entity].nis)
+		return false;
+	*out = r->entities[entity].is[nth];
+	return true;
+}
+
+bool
 detect_context_word(
 	const struct detect_rules *r, size_t entity, bool against, size_t nth, struct span *out)
 {

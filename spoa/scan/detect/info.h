@@ -15,6 +15,10 @@ struct detect_info {
 };
 void detect_info(const struct detect_rules *r, size_t entity, struct detect_info *out);
 
+/* Sets *out to number `nth` of the general entities that directly contain an entity. Returns
+ * false after the last. */
+bool detect_entity_is(const struct detect_rules *r, size_t entity, size_t nth, size_t *out);
+
 struct detect_pattern_info {
 	const char *name, *regex;
 	const char *check; /* name of its validator; "": it has none */

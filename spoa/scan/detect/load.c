@@ -28,6 +28,7 @@ struct loader {
 	const char *file;  /* name of the file that is being loaded, in the rule set's arena */
 	struct diag *d;
 	struct detect_rules *r;
+	const struct yaml_node **is; /* the `is` of each entity's file; NULL: it has none */
 	size_t nliterals;
 	bool full;			    /* too many literals were reported already */
 	uint16_t alike[1u << LITERAL_BITS]; /* number of literals, by hash */
@@ -675,6 +676,9 @@ rule_of(struct loader *l, const struct yaml_node *root)
 			e->class = rule_text(l, c, "class").p;
 		} else if (span_is(k, "source")) {
 			e->source = c->kind == YAML_SCALAR ? arena_strdup(l->a, c->s.p) : "";
+		} else if (span_is(k, "is")) {
+			if (rule_is_kind(l, c, YAML_SEQUENCE, "is"))
+				l->is[index] = c;
 		} else if (span_is(k, "threshold")) {
 			e->threshold = rule_number(l, c, "threshold");
 		} else if (span_is(k, "boost")) {
@@ -778,6 +782,38 @@ load_own(struct loader *l, const struct detect_extra *extra)
 	}
 }
 
+/* Links each entity to the general ones that its file names in `is`. Called after all files are
+ * read, because a file may name the entity of a later one. */
+static void
+link_entities(struct loader *l)
+{
+	struct detect_rules *r = l->r;
+
+	for (size_t e = 0; e < r->nentities; e++) {
+		const struct yaml_node *list = l->is[e];
+		uint16_t *is = list ? arena_array(l->a, list->count, sizeof(*is)) : NULL;
+		if (!is)
+			continue;
+		r->entities[e].is = is;
+		for (const struct yaml_node *c = list->child; c; c = c->next) {
+			struct span name = rule_text(l, c, "is");
+			int to = detect_entity_find(r, name);
+			if (to >= 0)
+				is[r->entities[e].nis++] = (uint16_t)to;
+			else if (name.n)
+				diag_at(l->d, c, "is: %.*s has no rule", SPAN_ARG(name));
+		}
+	}
+	for (size_t e = 0; e < r->nentities; e++) {
+		uint64_t above[DETECT_ENTITIES_MAX / 64] = { 0 };
+		for (size_t i = 0; i < r->entities[e].nis; i++)
+			detect_entity_above(r, r->entities[e].is[i], above);
+		if (above[e / 64] >> (e % 64) & 1)
+			diag_at(l->d, l->is[e], "is: %s contains itself by these entities",
+				r->entities[e].name);
+	}
+}
+
 /* Sets the word lists of the finders: those of the folder DIR/names if it exists, else the
  * compiled-in lists. */
 static void
@@ -819,9 +855,10 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 	arena_init(&r->arena, 64u << 20, false);
 	arena_init(&l.tree, 64u << 20, false);
 	r->entities = arena_array(l.a, DETECT_ENTITIES_MAX, sizeof(*r->entities));
+	l.is = arena_array(&l.tree, DETECT_ENTITIES_MAX, sizeof(*l.is));
 	r->patterns = arena_array(l.a, DETECT_PATTERNS_MAX, sizeof(*r->patterns));
 	r->prefilter.literals = arena_array(l.a, 1u << LITERAL_BITS, sizeof(struct literal *));
-	if (!arena_failed(l.a)) {
+	if (!arena_failed(l.a) && l.is) {
 		if (dir)
 			load_dir(&l, dir);
 		for (size_t i = 0; !dir && i < detect_builtin_count; i++) {
@@ -832,6 +869,7 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 			if (root)
 				rule_of(&l, root);
 		}
+		link_entities(&l);
 		load_own(&l, extra);
 		load_names(&l, dir);
 	}

@@ -130,6 +130,7 @@ hash_rules(struct detect_rules *r)
 		hash_bytes(&h, numbers, sizeof(numbers));
 		hash_bytes(&h, &e->separators, sizeof(e->separators));
 		hash_bytes(&h, &e->spreads, sizeof(e->spreads));
+		hash_bytes(&h, e->is, e->nis * sizeof(*e->is));
 		hash_spans(&h, e->context.words.v, e->context.words.n);
 		hash_spans(&h, e->context.against.v, e->context.against.n);
 		hash_spans(&h, e->samples, e->nsamples);

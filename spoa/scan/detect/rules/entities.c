@@ -101,6 +101,31 @@ detect_entity_find(const struct detect_rules *r, struct span name)
 	return -1;
 }
 
+void
+detect_entity_above(const struct detect_rules *r, size_t entity, uint64_t *set)
+{
+	INVARIANT(entity < r->nentities);
+	const struct entity_rule *e = &r->entities[entity];
+	uint64_t bit = UINT64_C(1) << (entity % 64);
+
+	if (set[entity / 64] & bit)
+		return;
+	set[entity / 64] |= bit;
+	for (size_t i = 0; i < e->nis; i++)
+		detect_entity_above(r, e->is[i], set);
+}
+
+void
+detect_entity_below(const struct detect_rules *r, size_t entity, uint64_t *set)
+{
+	for (size_t i = 0; i < r->nentities; i++) {
+		uint64_t above[DETECT_ENTITIES_MAX / 64] = { 0 };
+		detect_entity_above(r, i, above);
+		if (above[entity / 64] >> (entity % 64) & 1)
+			set[i / 64] |= UINT64_C(1) << (i % 64);
+	}
+}
+
 int
 detect_entity_add(struct detect_rules *r, const char *name, const char *class)
 {

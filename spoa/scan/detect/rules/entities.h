@@ -40,6 +40,11 @@ enum spreads detect_value_spreads(const struct detect_rules *r, size_t entity,
 bool detect_entity_is_name(struct span name);
 /* Returns the index of the entity with this name, or -1. */
 int detect_entity_find(const struct detect_rules *r, struct span name);
+/* The graph of entities (`is` in rule files): a US_PASSPORT is a PASSPORT. A general entity
+ * contains the special ones below it. These functions add the entity itself and all entities
+ * below it, or above it, to `set`: a bit for each, DETECT_ENTITIES_MAX bits. */
+void detect_entity_below(const struct detect_rules *r, size_t entity, uint64_t *set);
+void detect_entity_above(const struct detect_rules *r, size_t entity, uint64_t *set);
 /* Adds an entity that only external recognizers report. Returns its index (the existing one if
  * the name is known), or -1 if the name is invalid, there are too many entities, or memory is
  * exhausted. Call this before the rules are shared between threads. */

@@ -33,6 +33,10 @@ struct example {
 struct entity_rule {
 	const char *name, *class;
 	const char *source;
+	/* indexes of the more general entities that directly contain this one; the graph has no
+	 * cycle */
+	const uint16_t *is;
+	size_t nis;
 	/* The entity is a policy's own class. Its findings win overlaps; of a finding that it
 	 * covers only partly, the rest stays a finding. */
 	bool own;

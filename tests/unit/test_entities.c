@@ -1,0 +1,215 @@
+/* The graph of entities: a general entity contains the special ones below it (`is` in rule
+ * files). A policy that names only the general entity must find every example of the special
+ * ones, whichever entity wins where both match. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/rule.h"
+#include "scan/detect/rules/rule.h"
+#include "support/policy_fix.h"
+
+static bool
+is_member(const uint64_t *set, size_t e)
+{
+	return set[e / 64] >> (e % 64) & 1;
+}
+
+/* Returns true if a search for some entities finds the value of an example, and if the entity
+ * of each finding in the value is a member of the set. */
+static bool
+example_found(const struct example *x, const struct detect_used *used, const uint64_t *set)
+{
+	struct detect_options opt = { .before = x->before, .used = used };
+	struct findings f;
+	size_t n = 0;
+
+	if (detect_fix_scan(detect_fix(), x->text, &opt, &f))
+		return false;
+	for (size_t i = 0; i < f.n; i++) {
+		struct span value = span_cut(x->text, f.v[i].start, f.v[i].end);
+		if (!memmem(value.p, value.n, x->find.p, x->find.n))
+			continue;
+		if (!is_member(set, f.v[i].entity))
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
+/* Counts the examples of an entity that a search for the entities of the set misses, and
+ * prints each. */
+static unsigned
+missed(const char *by, size_t entity, const uint64_t *set)
+{
+	const struct detect_rules *r = detect_fix()->rules;
+	const struct entity_rule *e = &r->entities[entity];
+	struct detect_used *used = detect_used_new(r, set, NULL);
+	unsigned n = 0;
+
+	assert_non_null(used);
+	for (size_t i = 0; i < e->nexamples; i++)
+		if (e->examples[i].find.p && !example_found(&e->examples[i], used, set)) {
+			fprintf(stderr, "%s misses %s in: %.*s\n", by, e->name,
+				SPAN_ARG(e->examples[i].text));
+			n++;
+		}
+	detect_used_free(&used);
+	arena_reset(&detect_fix()->arena);
+	return n;
+}
+
+static void
+a_general_entity_finds_every_example_of_the_special_ones(void **state)
+{
+	const struct detect_rules *r = detect_fix()->rules;
+	unsigned pairs = 0, bad = 0;
+
+	(void)state;
+	for (size_t general = 0; general < r->nentities; general++) {
+		uint64_t below[DETECT_ENTITIES_MAX / 64] = { 0 };
+		detect_entity_below(r, general, below);
+		for (size_t e = 0; e < r->nentities; e++)
+			if (e != general && is_member(below, e)) {
+				bad += missed(r->entities[general].name, e, below);
+				pairs++;
+			}
+	}
+	assert_true(pairs > 250);
+	assert_int_equal(bad, 0);
+}
+
+static void
+above_and_below_are_the_same_graph(void **state)
+{
+	const struct detect_rules *r = detect_fix()->rules;
+
+	(void)state;
+	for (size_t a = 0; a < r->nentities; a++) {
+		uint64_t below[DETECT_ENTITIES_MAX / 64] = { 0 };
+		detect_entity_below(r, a, below);
+		for (size_t b = 0; b < r->nentities; b++) {
+			uint64_t above[DETECT_ENTITIES_MAX / 64] = { 0 };
+			detect_entity_above(r, b, above);
+			assert_int_equal(is_member(above, a), is_member(below, b));
+		}
+	}
+}
+
+/* Every entity of the class `secret` is a GENERIC_SECRET, so that a list with that name leaves
+ * no secret out. */
+static void
+every_secret_is_a_generic_secret(void **state)
+{
+	const struct detect_rules *r = detect_fix()->rules;
+	uint64_t below[DETECT_ENTITIES_MAX / 64] = { 0 };
+
+	(void)state;
+	detect_entity_below(
+		r, (size_t)detect_entity_find(r, SPAN_LIT("GENERIC_SECRET")), below);
+	for (size_t e = 0; e < r->nentities; e++)
+		if (!strcmp(r->entities[e].class, "secret") && !is_member(below, e))
+			fail_msg("%s is no GENERIC_SECRET", r->entities[e].name);
+}
+
+/* The entities that some rule on requests replaces. */
+static struct entity_set
+replaced_by(const struct policy *p)
+{
+	struct entity_set all = { { 0 } };
+
+	for (size_t i = 0; i < p->nall_rules; i++)
+		if (p->rules[i].phase == PHASE_REQUEST)
+			entities_join(&all, &p->rules[i].redact);
+	return all;
+}
+
+/* Health numbers are replaced only by policies whose purpose includes them. gdpr-eu.yaml denies
+ * them to callers without a role. */
+static void
+shipped_policies_replace_identity_numbers_of_all_countries(void **state)
+{
+	static const struct {
+		const char *policy;
+		bool health;
+	} rows[] = { { "default", true }, { "hipaa", true }, { "gdpr-eu", false },
+		{ "coding-agents", false }, { "agents-mcp", false }, { "budgets", false } };
+	static const char *const general[] = { "NATIONAL_ID", "TAX_ID", "PASSPORT",
+		"DRIVER_LICENSE", "HEALTH_PLAN_ID", "MEDICAL_RECORD" };
+	const struct detect_rules *r = detect_fix()->rules;
+	uint64_t numbers[DETECT_ENTITIES_MAX / 64] = { 0 };
+	unsigned bad = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(general) / sizeof(*general); i++)
+		detect_entity_below(
+			r, (size_t)detect_entity_find(r, span_str(general[i])), numbers);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char path[64];
+		struct policy_fix f;
+		snprintf(path, sizeof(path), "policies/%s.yaml", rows[i].policy);
+		const struct policy *p = fix_load_file(&f, NULL, path);
+		assert_non_null(p);
+		struct entity_set set = replaced_by(p);
+		for (size_t e = 0; e < r->nentities; e++)
+			if (is_member(numbers, e) &&
+				(rows[i].health || strcmp(r->entities[e].class, "phi")))
+				bad += missed(rows[i].policy, e, set.bit);
+		fix_done(&f);
+	}
+	assert_int_equal(bad, 0);
+}
+
+/* Reads one file whole. */
+static char *
+page_read(const char *path)
+{
+	static char text[256 << 10];
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	size_t n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	return text;
+}
+
+static void
+the_page_has_the_same_graph(void **state)
+{
+	const struct detect_rules *r = detect_fix()->rules;
+	const char *page = page_read("docs/detectors.md");
+
+	(void)state;
+	for (size_t g = 0; g < r->nentities; g++) {
+		char row[4096];
+		int n = snprintf(row, sizeof(row), "\n| %s | `", r->entities[g].name), none = n;
+		for (size_t e = 0; e < r->nentities; e++)
+			for (size_t i = 0; i < r->entities[e].nis; i++)
+				if (r->entities[e].is[i] == g)
+					n += snprintf(row + n, sizeof(row) - (size_t)n, "%s%s",
+						n > none ? ", " : "", r->entities[e].name);
+		snprintf(row + n, sizeof(row) - (size_t)n, "` |\n");
+		if (n > none && strcmp(r->entities[g].name, "GENERIC_SECRET") &&
+			!strstr(page, row))
+			fail_msg("docs/detectors.md lacks the row%s", row);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_general_entity_finds_every_example_of_the_special_ones),
+		cmocka_unit_test(above_and_below_are_the_same_graph),
+		cmocka_unit_test(every_secret_is_a_generic_secret),
+		cmocka_unit_test(shipped_policies_replace_identity_numbers_of_all_countries),
+		cmocka_unit_test(the_page_has_the_same_graph),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
