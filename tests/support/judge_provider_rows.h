@@ -166,6 +166,10 @@ static const struct row provider_rows[] = {
 		"a "
 		"vllm-1:8000 check\nbackend site\n",
 		"default_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "the option that adds the guard", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tdefault_backend vllm\nbackend vllm\n\tserver "
+		"a vllm-1:8000 check\nbackend site\n",
+		"default_backend vllm", "tollgate init --backend vllm=openai", NULL, false },
 	{ "ungated-provider", "by a rule of its own", "\nbackend site\n",
 		"\nfrontend plain\n\tbind :80\n\thttp-request redirect scheme https if { path "
 		"/ "

@@ -153,6 +153,10 @@ static const struct {
 		"acl office src 10.0.0.0/8\n    http-request deny unless office or { so_name "
 		"tollgate-inner }\n    " SPOE,
 		NULL },
+	{ "changed-after", "after the question of another engine", SPOE,
+		"http-request send-spoe-group coraza coraza-req\n    http-request set-path "
+		"/v1/other\n    " SPOE,
+		NULL },
 	{ "changed-after", "before the question", SPOE,
 		"http-request set-path /v1/other\n    " SPOE, NULL },
 	{ "credential-unguarded", "a page of a site", "\nbackend site\n",

@@ -277,6 +277,7 @@ judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
 	for (size_t i = 0; i < j->h->n; i++) {
 		const struct haproxy_section *front = &j->h->section[i];
 		const struct haproxy_line *l;
+		const char *api = dialect_of_servers(back, true);
 		if (!is_front(front) || (front == j->inner && !engine_of(front)) ||
 			gates_all(front) || (guarded && engine_of(front)) ||
 			answers_all(front) || !(l = way_to(front, back)))
@@ -290,14 +291,20 @@ judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
 				SPAN_ARG(front->name));
 		else
 			found(j, l, engine_of(back) ? NULL : paste,
-				"%s of %.*s reach %.*s, a provider's backend without key and "
-				"guard: the provider answers them uninspected. Add the stanza "
-				"to the frontend (tollgate init --frontend) or the guard to "
-				"the backend; or, if the backend is no provider or the old "
-				"way in of a cutover, append `# tollgate: no guard` to its "
-				"line",
-				engine_of(front) ? "requests that bypass the gate" : "comes in",
-				SPAN_ARG(front->name), SPAN_ARG(back->name));
+				"requests of frontend %.*s%s reach %.*s, a provider's backend "
+				"without key and guard, so the provider answers them "
+				"uninspected. %s add the guard to the backend (tollgate init "
+				"--backend %.*s=%s). If the backend is no provider, or is the "
+				"old entrance of a cutover, append `# tollgate: no guard` to "
+				"its line instead",
+				SPAN_ARG(front->name),
+				engine_of(front) ? " that bypass the gate" : "",
+				SPAN_ARG(back->name),
+				engine_of(front) ? "Let them pass the gate (tollgate init "
+						   "--host), or"
+						 : "Add the stanza to the frontend (tollgate "
+						   "init --frontend), or",
+				SPAN_ARG(back->name), api ? api : "API");
 	}
 }
 

@@ -497,7 +497,7 @@ found_after(struct judge *j, const char *const *names, size_t n, const char *why
 	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
 		struct span name = haproxy_word(l, 1);
-		if (span_is(name, "send-spoe-group"))
+		if (asks_daemon(l))
 			asked = true;
 		else if (asked && span_is(l->word[0], "http-request") &&
 			 span_find(name, names, n) < n && !excludes_the_gate(j->gate, l) &&

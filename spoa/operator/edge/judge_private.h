@@ -167,6 +167,9 @@ bool is_before(const struct haproxy_section *s, const struct haproxy_line *l,
 /* Reads the file that a `filter spoe` line names into one section. Returns false if the file
  * cannot be read. */
 bool read_engine(const struct haproxy_line *filter, struct haproxy *spoe);
+/* Returns true for the rule that sends the request to tollgate's SPOE engine. Engines of others,
+ * such as CrowdSec or Coraza, have groups of their own. */
+bool asks_daemon(const struct haproxy_line *l);
 /* Returns true if both lines have the same words. */
 bool same_line(const struct haproxy_line *a, const struct haproxy_line *b);
 /* Returns true if one of the line's words contains `text`. */

@@ -38,7 +38,7 @@ older_stanza(const struct haproxy_section *s)
 	for (size_t i = 0; i < s->n; i++) {
 		if (line_holds(&s->line[i], GATED_VARIABLE))
 			return false;
-		asks |= span_is(haproxy_word(&s->line[i], 1), "send-spoe-group");
+		asks |= asks_daemon(&s->line[i]);
 		named |= is_scope(&s->line[i]);
 	}
 	return asks && named;
@@ -376,7 +376,7 @@ stanza_begins(const struct haproxy_section *s)
 		if (span_is(s->line[i].word[0], "http-request") &&
 			(line_holds(&s->line[i], "txn.tollgate") ||
 				line_holds(&s->line[i], "x-tollgate-") ||
-				span_is(haproxy_word(&s->line[i], 1), "send-spoe-group")))
+				asks_daemon(&s->line[i])))
 			return &s->line[i];
 	return NULL;
 }

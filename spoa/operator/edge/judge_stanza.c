@@ -201,12 +201,18 @@ judge_second_acls(struct judge *j)
 	}
 }
 
+bool
+asks_daemon(const struct haproxy_line *l)
+{
+	return span_is(haproxy_word(l, 1), "send-spoe-group") &&
+	       span_is(haproxy_word(l, 2), "tollgate");
+}
+
 static bool
 sends_group(const struct haproxy_section *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (span_is(haproxy_word(&s->line[i], 1), "send-spoe-group") &&
-			span_is(haproxy_word(&s->line[i], 2), "tollgate"))
+		if (asks_daemon(&s->line[i]))
 			return true;
 	return false;
 }
