@@ -10,6 +10,7 @@
 #include "gate/sources/recognize.h"
 #include "policy/effect.h"
 #include "scan/text/inner.h"
+#include "scan/text/marked.h"
 #include "scan/text/needles.h"
 
 struct external_job;
@@ -117,6 +118,7 @@ struct request_scan {
 	/* from this offset the next window's findings count; end of the last finding seen */
 	size_t keep, seen;
 	struct inner inner; /* the current segment parsed as JSON, if it is JSON */
+	struct marked marked; /* the last block of a client's marks that was read */
 	/* the columns of a segment of several windows; NULL: one window */
 	struct column_table *table;
 	/* segments that could not be searched, for on_failure.classifier: redact */

@@ -14,6 +14,7 @@
 #include "base/scoped.h"
 #include "policy/policy.h"
 #include "scan/inject/inject.h"
+#include "scan/text/marked.h"
 #include "scan/text/mention.h"
 #include "scan/text/needles.h"
 #include "scan/text/opaque.h"
@@ -29,7 +30,9 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 			sizeof(struct hit)))
 		return false;
 	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL, value };
-	return request_add_entity(r, f->entity, segment_roles(s));
+	uint16_t roles =
+		marked_roles(&r->in.body, s, f->start, f->end, &r->scan.marked);
+	return request_add_entity(r, f->entity, roles);
 }
 
 /* Long segments are searched in windows that overlap. A finding counts in the window in whose

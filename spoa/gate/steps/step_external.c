@@ -303,7 +303,9 @@ merge_part(struct request *r, struct part *p)
 			to[k] = (struct hit){ s, request_in_target(r, s), *f,
 				recognizer_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL,
 				{ NULL, 0 } };
-			if (!request_add_entity(r, f->entity, segment_roles(s)))
+			uint16_t roles = marked_roles(
+				&r->in.body, s, f->start, f->end, &r->scan.marked);
+			if (!request_add_entity(r, f->entity, roles))
 				return ERR_NOMEM;
 		}
 	}
