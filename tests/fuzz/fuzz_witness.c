@@ -1,6 +1,7 @@
 /* Any bytes as a request to a witness, and as responses of witnesses and timestamp authorities.
  * Only checkpoints that the log's key signed are cosigned: those of the seeds. */
 #include <openssl/pem.h>
+#include <stdlib.h>
 
 #include "base/codec/base64.h"
 #include "base/err.h"

@@ -9,6 +9,7 @@
 
 #include "support/moved_clock.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/codec/credentials.h"

@@ -8,6 +8,7 @@
 
 /* The clock plus the offset that the test adds; threads read it. */
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define clock_mono_us real_mono_us

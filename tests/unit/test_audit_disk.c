@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/log.h"

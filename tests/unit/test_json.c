@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 #include <sodium.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/caps.h"

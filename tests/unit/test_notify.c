@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/attr.h"

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 
 #include "base/redis/redis_private.h"
 #include "budget/quota/quota_private.h"

@@ -1,5 +1,7 @@
 /* Calendar windows, money and requests in flight: used, held and released amounts, on Redis and
  * in a table of this process. */
+#include <stdlib.h>
+
 #include "budget/quota/quota_table.h"
 #include "support/quota_rig.h"
 

@@ -1,6 +1,7 @@
 /* Charges that rely on adjacent buckets read earlier: their commands, and that no daemon
  * exceeds a limit because of them. Buckets have 1.01 seconds. On a busy machine, a test that
  * must end within one bucket is repeated if it does not. */
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "budget/quota/quota_known.h"

@@ -1,6 +1,7 @@
 /* Limits on a Redis that loses its counts, has another clock, or has a long latency. Amounts
  * are counted again in the next Redis epoch, also under holds, by another worker, only half of
  * them or too many of them. */
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "budget/quota/lives/quota_lives_private.h"

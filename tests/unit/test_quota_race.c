@@ -4,6 +4,7 @@
  * over changes of the Redis epoch, and nearly all of it must be used. RACE_S: seconds (default
  * 6). From 30 on, the sustained rate must be what ten sub-buckets permit. RACE: the name of the
  * only race to run. */
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>

@@ -1,6 +1,7 @@
 /* Limits on a real Redis that is busy, stopped, killed, loading or locked, and on a server that
  * answers as the test wants. */
 #include <arpa/inet.h>
+#include <stdlib.h>
 
 #include "support/quota_rig.h"
 

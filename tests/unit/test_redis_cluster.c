@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 
 #include "base/redis/redis_private.h"
 #include "support/redis_cluster.h"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include "base/codec/json_text.h"
 #include "base/replace.h"

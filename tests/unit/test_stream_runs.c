@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <sodium.h>
+#include <stdlib.h>
 
 #include "base/caps.h"
 #include "scan/detect/engine.h"

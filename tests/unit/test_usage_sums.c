@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "cmd/usage/usage.h"
 #include "support/guard.h"

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <openssl/pem.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
