@@ -69,7 +69,8 @@ cache_scope(const struct request *r, struct span out[SCOPE_PARTS])
 	const struct identity *id = &r->found.identity;
 	enum cache_per per = r->found.route->cache.per;
 
-	bool found = r->scan.nhits || r->scan.nextra || r->found.unclassified;
+	bool found = r->scan.nhits || r->scan.nextra || r->scan.nborder ||
+		     r->found.unclassified;
 
 	out[1] = id->issuer;
 	if (per == CACHE_ORG && !found && id->verified) {

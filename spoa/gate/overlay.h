@@ -25,7 +25,18 @@ struct hit {
 	const struct hit *of;
 	/* the value that the text spells, if it differs from the bytes; else p is NULL */
 	struct span value;
+	/* A finding over several parts of a message has a hit in each of them. The first one
+	 * stands for the finding: only it is counted. */
+	enum { PIECE_NONE, PIECE_FIRST, PIECE_FURTHER } piece : 8;
+	bool inside; /* a finding over several parts covers the hit, so it is not counted */
 };
+
+/* Returns true if the hit is counted: each finding once. */
+static inline bool
+hit_counts(const struct hit *h)
+{
+	return h->piece != PIECE_FURTHER && !h->inside;
+}
 
 /* Returns the value that the hit stands for. */
 static inline struct span

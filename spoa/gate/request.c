@@ -113,6 +113,7 @@ drop_scan(struct request *r)
 {
 	free(r->scan.hits);
 	free(r->scan.extra);
+	free(r->scan.border);
 	free((void *)r->scan.failed);
 	r->scan = (struct request_scan){ 0 };
 }
@@ -407,10 +408,12 @@ value_in_path(const struct request *r)
 {
 	enum mention_how how;
 
-	if (r->scan.nhits * r->in.head.path.n > PATH_LOOKS)
+	const struct request_scan *c = &r->scan;
+
+	if ((c->nhits + c->nborder) * r->in.head.path.n > PATH_LOOKS)
 		return true;
-	for (size_t i = 0; i < r->scan.nhits; i++) {
-		const struct hit *h = &r->scan.hits[i];
+	for (size_t i = 0; i < c->nhits + c->nborder; i++) {
+		const struct hit *h = i < c->nhits ? &c->hits[i] : &c->border[i - c->nhits];
 		struct span value = hit_value(h);
 		if (value.n < MENTION_LEAST ||
 			!detect_value_spreads(r->snap->rules, h->f.entity, value, &how))

@@ -117,6 +117,11 @@ struct request_scan {
 	size_t from, end;
 	/* from this offset the next window's findings count; end of the last finding seen */
 	size_t keep, seen;
+	/* Findings that only the joined texts of a run have, in the order of classification; they
+	 * may overlap those in `hits`. `borders`: the search for them; in the arena */
+	struct hit *border;
+	size_t nborder, border_size;
+	struct border_job *borders;
 	struct inner inner; /* the current segment parsed as JSON, if it is JSON */
 	struct marked marked; /* the last block of a client's marks that was read */
 	/* the columns of a segment of several windows; NULL: one window */

@@ -144,18 +144,29 @@ add_hits(struct request *r, const struct hit *h, size_t n, json_t *list,
 	}
 }
 
+/* Adds the findings of a list, each once, with their places. */
+static void
+add_counted(struct request *r, const struct hit *v, size_t nv, json_t *list)
+{
+	struct hit *own = arena_array(&r->arena, nv, sizeof(*own));
+
+	for (size_t i = 0, n; own && i < nv; i += n) {
+		size_t kept = 0;
+		for (n = 0; i + n < nv && v[i + n].segment == v[i].segment; n++)
+			if (hit_counts(&v[i + n]))
+				own[kept++] = v[i + n];
+		if (kept)
+			add_hits(r, own, kept, list, finding_json);
+	}
+}
+
 static json_t *
 findings_json(struct request *r)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0, n; i < r->scan.nhits; i += n) {
-		for (n = 1; i + n < r->scan.nhits &&
-			    r->scan.hits[i + n].segment == r->scan.hits[i].segment;
-			n++)
-			;
-		add_hits(r, &r->scan.hits[i], n, list, finding_json);
-	}
+	add_counted(r, r->scan.hits, r->scan.nhits, list);
+	add_counted(r, r->scan.border, r->scan.nborder, list);
 	/* these hits may overlap each other and those above */
 	for (size_t i = 0; i < r->scan.nextra; i++)
 		if (r->scan.extra[i].kind < HIT_POSSIBLE)

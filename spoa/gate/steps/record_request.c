@@ -28,7 +28,7 @@ add_findings_of(struct tally *t, const struct hit *hits, size_t n, size_t entity
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct finding *f = &hits[i].f;
-		if (f->entity != entity || hits[i].kind >= HIT_POSSIBLE)
+		if (f->entity != entity || hits[i].kind >= HIT_POSSIBLE || !hit_counts(&hits[i]))
 			continue;
 		t->n++;
 		t->samples += (f->flags & FINDING_SAMPLE) != 0;
@@ -121,7 +121,7 @@ record_findings(const struct request *r, struct buf *b)
 	}
 	buf_putc(b, ']');
 	put_injection(r, b);
-	if (r->scan.nhits + r->scan.nextra == 0)
+	if (r->scan.nhits + r->scan.nextra + r->scan.nborder == 0)
 		return;
 	put_object(b, RF_ENTITIES);
 	for (size_t e = 0; e < detect_entity_count(r->snap->rules); e++) {
@@ -130,6 +130,7 @@ record_findings(const struct request *r, struct buf *b)
 			continue;
 		add_findings_of(&t, r->scan.hits, r->scan.nhits, e);
 		add_findings_of(&t, r->scan.extra, r->scan.nextra, e);
+		add_findings_of(&t, r->scan.border, r->scan.nborder, e);
 		if (t.n == 0)
 			continue;
 		key_in_map(b, span_str(detect_entity_name(r->snap->rules, e)));

@@ -231,7 +231,7 @@ says_something(const struct request *r)
 		tools |= b->segments[i].role >= ROLE_TOOL_CALL &&
 			 b->segments[i].role <= ROLE_TOOL_DEFINITION;
 	return tools || b->nparams || b->nrefs || r->in.unread.nmedia || r->in.unread.sealed ||
-	       r->scan.nhits || r->scan.nextra || r->scan.nrecognitions ||
+	       r->scan.nhits || r->scan.nextra || r->scan.nborder || r->scan.nrecognitions ||
 	       r->found.ncredentials || r->found.evasion || r->found.search != SEARCH_WHOLE ||
 	       r->found.shadow.differs || r->found.shadow.state == SHADOW_FAILED ||
 	       v->ruled.shadowed || v->ruled.ntags || v->data_read;

@@ -11,6 +11,8 @@
 #include "base/effort.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/ascii.h"
+#include "base/push.h"
 #include "base/scoped.h"
 #include "policy/policy.h"
 #include "scan/inject/inject.h"
@@ -29,7 +31,9 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 		!mem_room(&r->scan.hits, &r->scan.hits_size, r->scan.nhits + 1,
 			sizeof(struct hit)))
 		return false;
-	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL, value };
+	r->scan.hits[r->scan.nhits++] = (struct hit){
+		.segment = s, .in_target = in_target, .f = *f, .kind = HIT_SPAN, .value = value
+	};
 	uint16_t roles =
 		marked_roles(&r->in.body, s, f->start, f->end, &r->scan.marked);
 	return request_add_entity(r, f->entity, roles);
@@ -229,6 +233,432 @@ place_findings(const struct request *r, const struct window *w, struct findings 
 	}
 }
 
+/* ---- borders of parts ----
+ *
+ * A model may read the parts of a message as one text. So the texts of a run (struct text_run) are
+ * searched once more around each border, joined without anything between them, and joined with a
+ * line end, because providers differ. Borders that are near each other share a stretch of joined
+ * text, so each byte is searched at most once more in each way. A finding of a stretch is mapped
+ * back to the parts that it covers. */
+
+enum {
+	NEAR = 4 << 10,	    /* bytes before and after a border that are searched with it */
+	STRETCH = 64 << 10, /* a stretch of several borders is at most this long */
+	EDGE = 256, /* so near the cut end of a stretch, only a finding over a border counts */
+};
+
+/* A part of the current run. `at`: its offset in the run, which has nothing between its parts. */
+struct run_text {
+	const struct segment *segment;
+	size_t at;
+};
+/* The place of a part in the joined text. */
+struct joint {
+	size_t at;   /* offset in the joined text */
+	size_t from; /* offset in the run */
+	size_t n;
+};
+/* A finding of the joined text, with offsets in the run. */
+struct border_found {
+	struct finding f;
+	struct span value;
+};
+
+/* owner: the request, on its worker or helper thread. In the request's arena. */
+struct border_job {
+	size_t run;	    /* index of the current run */
+	struct run_text *v; /* its parts, without empty ones; NULL: the run is not open */
+	size_t n, bytes;
+	size_t border; /* the next border: that after part `border` */
+	bool seam;     /* a line end is between the parts */
+	/* The current stretch: its place in the run, and its text as a segment. */
+	size_t left, right;
+	struct segment joined;
+	char *text;
+	size_t text_room;
+	struct joint *joint;
+	size_t njoints, joints_room;
+	struct border_found *found; /* of the current run; the first nplain without line ends */
+	size_t nfound, nplain, found_room;
+};
+
+/* Returns true if the segment is the text of a stretch. */
+static bool
+is_stretch(const struct request *r, const struct segment *s)
+{
+	return r->scan.borders && s == &r->scan.borders->joined;
+}
+
+/* Returns the index of the part that holds the byte at an offset of the run. */
+static size_t
+part_at(const struct border_job *j, size_t offset)
+{
+	size_t low = 0, high = j->n;
+
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+		if (j->v[mid].at <= offset)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static size_t
+run_part_end(const struct border_job *j, size_t part)
+{
+	return j->v[part].at + j->v[part].segment->text.n;
+}
+
+/* Returns the index of the segment's first hit that ends after `offset`, or of the first hit of a
+ * later segment. Hits of a segment do not overlap. */
+static size_t
+hit_after(const struct request *r, const struct segment *s, size_t offset)
+{
+	size_t low = 0, high = r->scan.nhits;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct hit *h = &r->scan.hits[mid];
+		bool before = h->segment == s ? h->f.end <= offset
+					      : request_segment_before(r, h->segment, s);
+		if (before)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static bool
+is_hit_of(const struct request *r, size_t i, const struct segment *s)
+{
+	return i < r->scan.nhits && r->scan.hits[i].segment == s;
+}
+
+static int
+open_run(struct request *r, struct border_job *j)
+{
+	const struct body *b = &r->in.body;
+	const struct text_run *run = &b->runs[j->run];
+	uint32_t at = run->first;
+
+	j->v = arena_array(&r->arena, run->n, sizeof(*j->v));
+	if (!j->v)
+		return ERR_NOMEM;
+	j->n = j->bytes = j->border = j->nfound = 0;
+	j->seam = false;
+	for (uint32_t i = 0; i < run->n; i++, at = b->parts[at].next) {
+		const struct segment *s = &b->segments[b->parts[at].segment];
+		if (!s->text.n)
+			continue;
+		j->v[j->n++] = (struct run_text){ s, j->bytes };
+		j->bytes += s->text.n;
+	}
+	return 0;
+}
+
+/* Returns true if the border needs no line end, because there is a space at it. */
+static bool
+has_space(const struct border_job *j, size_t border)
+{
+	struct span a = j->v[border].segment->text, b = j->v[border + 1].segment->text;
+
+	return is_space(a.p[a.n - 1]) || is_space(b.p[0]);
+}
+
+/* Returns where the text to search with the border begins, as an offset in the run. If a finding
+ * reaches the border, it may continue, so the text begins with that finding. */
+static size_t
+border_begin(const struct request *r, const struct border_job *j, size_t border)
+{
+	const struct segment *s = j->v[border].segment;
+	size_t end = run_part_end(j, border), from = end > NEAR ? end - NEAR : 0;
+	size_t after = s->text.n > TO_THE_END ? s->text.n - TO_THE_END : 0;
+
+	for (size_t i = hit_after(r, s, after); is_hit_of(r, i, s); i++) {
+		size_t start = r->scan.hits[i].f.start;
+		start = j->v[border].at + (start > LEFT ? start - LEFT : 0);
+		if (start < from && end - start <= STRETCH / 2)
+			from = start;
+	}
+	return from;
+}
+
+/* Sets the next stretch of the run. Returns false after the last one. */
+static bool
+next_stretch(const struct request *r, struct border_job *j)
+{
+	bool any = false;
+
+	for (; j->border + 1 < j->n; j->border++) {
+		if (j->seam && has_space(j, j->border))
+			continue;
+		size_t from = border_begin(r, j, j->border);
+		size_t to = run_part_end(j, j->border) + NEAR;
+		if (any && (from > j->right || to - j->left > STRETCH))
+			break;
+		if (!any || from < j->left)
+			j->left = from;
+		j->right = to < j->bytes ? to : j->bytes;
+		any = true;
+	}
+	return any;
+}
+
+/* Moves an offset of the run to the beginning of its character. */
+static size_t
+run_utf8_begin(const struct border_job *j, size_t offset)
+{
+	if (offset >= j->bytes)
+		return j->bytes;
+	size_t part = part_at(j, offset);
+	return j->v[part].at + utf8_begin(j->v[part].segment->text, offset - j->v[part].at);
+}
+
+/* Joins the texts of the stretch into j->joined. Returns 0 or ERR_NOMEM. */
+static int
+join_stretch(struct request *r, struct border_job *j)
+{
+	size_t n = 0;
+
+	j->left = run_utf8_begin(j, j->left);
+	j->right = run_utf8_begin(j, j->right);
+	size_t first = part_at(j, j->left), last = part_at(j, j->right - 1);
+	size_t room = j->right - j->left + (last - first);
+	if (room > j->text_room) {
+		j->text_room = 2 * room;
+		j->text = arena_array(&r->arena, j->text_room, 1);
+		if (!j->text)
+			return ERR_NOMEM;
+	}
+	j->njoints = 0;
+	for (size_t i = first; i <= last; i++) {
+		size_t from = i == first ? j->left : j->v[i].at;
+		size_t to = i == last ? j->right : run_part_end(j, i);
+		if (!ARENA_PUSH(&r->arena, j->joint, j->njoints, j->joints_room, 16,
+			    (struct joint){ n, from, to - from }))
+			return ERR_NOMEM;
+		memcpy(j->text + n, j->v[i].segment->text.p + (from - j->v[i].at), to - from);
+		n += to - from;
+		if (j->seam && i < last)
+			j->text[n++] = '\n';
+	}
+	j->joined = *j->v[first].segment;
+	j->joined.form = SEG_TEXT;
+	j->joined.text = span_of(j->text, n);
+	return 0;
+}
+
+/* Returns the offset in the run of an offset in the joined text. */
+static size_t
+run_offset(const struct border_job *j, size_t offset)
+{
+	size_t low = 0, high = j->njoints;
+
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+		if (j->joint[mid].at <= offset)
+			low = mid;
+		else
+			high = mid;
+	}
+	size_t in = offset - j->joint[low].at;
+	return j->joint[low].from + (in < j->joint[low].n ? in : j->joint[low].n);
+}
+
+static int
+found_by_place(const void *x, const void *y)
+{
+	const struct finding *a = &((const struct border_found *)x)->f;
+	const struct finding *b = &((const struct border_found *)y)->f;
+
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	if (a->end != b->end)
+		return a->end < b->end ? -1 : 1;
+	return (int)a->entity - (int)b->entity;
+}
+
+static bool
+is_found_plain(const struct border_job *j, const struct border_found *f)
+{
+	return bsearch(f, j->found, j->nplain, sizeof(*f), found_by_place);
+}
+
+/* Returns true if a part's own validated value ends with its part, and a finding over the border
+ * only adds a word to it: "jane@example.com", "Please reply". Tokens of mixed case are no words. */
+static bool
+adds_word(const struct request *r, const struct border_job *j, const struct finding *f)
+{
+	size_t part = part_at(j, f->start);
+	const struct segment *s = j->v[part].segment;
+	size_t at = f->start - j->v[part].at, i = hit_after(r, s, at);
+	const struct hit *h = &r->scan.hits[i];
+
+	return is_hit_of(r, i, s) && h->f.start == at && h->f.end == s->text.n &&
+	       h->f.entity == f->entity && (h->f.flags & FINDING_VALIDATED) &&
+	       strcmp(detect_entity_class(r->snap->rules, f->entity), "secret") != 0 &&
+	       is_lower(s->text.p[s->text.n - 1]) &&
+	       is_upper(j->v[part + 1].segment->text.p[0]);
+}
+
+/* Keeps a finding of the joined text if it is over a border, or has its context beyond one: then
+ * the part by itself has no finding there. A line end between the parts is no evasion. Returns
+ * false if memory ran out. */
+static bool
+add_border(struct request *r, const struct finding *f, struct span value)
+{
+	struct border_job *j = r->scan.borders;
+	struct border_found found = { *f, value };
+
+	found.f.start = run_offset(j, f->start);
+	found.f.end = run_offset(j, f->end);
+	if (found.f.start >= found.f.end)
+		return true;
+	size_t part = part_at(j, found.f.start);
+	if (found.f.end <= run_part_end(j, part)) {
+		const struct segment *s = j->v[part].segment;
+		size_t at = found.f.start - j->v[part].at, end = found.f.end - j->v[part].at;
+		if ((j->left && found.f.start < j->left + EDGE) ||
+			(j->right < j->bytes && found.f.end + EDGE > j->right))
+			return true;
+		size_t i = hit_after(r, s, at);
+		if (is_hit_of(r, i, s) && r->scan.hits[i].f.start < end)
+			return true;
+	} else if (adds_word(r, j, &found.f)) {
+		return true;
+	} else if (j->seam) {
+		found.f.flags &= (uint16_t)~FINDING_EVASION;
+	}
+	if (j->seam && is_found_plain(j, &found))
+		return true;
+	if (!value.p)
+		found.value =
+			arena_dup(&r->arena, span_cut(j->joined.text, f->start, f->end));
+	return found.value.p &&
+	       ARENA_PUSH(&r->arena, j->found, j->nfound, j->found_room, 8, found);
+}
+
+/* Returns the value of a finding of the run: as it was found, or, if another finding cut it, its
+ * bytes. */
+static struct span
+value_in_run(struct request *r, const struct border_job *j, const struct finding *f)
+{
+	struct border_found want = { *f, { NULL, 0 } }, *same;
+
+	same = bsearch(&want, j->found, j->nfound, sizeof(*j->found), found_by_place);
+	if (same)
+		return same->value;
+	char *p = arena_array(&r->arena, f->end - f->start, 1);
+	size_t n = 0;
+	for (size_t i = part_at(j, f->start); p && i < j->n && j->v[i].at < f->end; i++) {
+		size_t from = f->start > j->v[i].at ? f->start - j->v[i].at : 0;
+		struct span piece =
+			span_cut(j->v[i].segment->text, from, f->end - j->v[i].at);
+		memcpy(p + n, piece.p, piece.n);
+		n += piece.n;
+	}
+	return span_of(p, n);
+}
+
+/* Marks the hits that a piece of a finding over a border covers. A validated hit stays if the
+ * finding is not validated: both count. */
+static void
+mark_inside(struct request *r, const struct hit *piece)
+{
+	const struct segment *s = piece->segment;
+
+	for (size_t i = hit_after(r, s, piece->f.start);
+		is_hit_of(r, i, s) && r->scan.hits[i].f.start < piece->f.end; i++) {
+		struct hit *h = &r->scan.hits[i];
+		h->inside |= (piece->f.flags & FINDING_VALIDATED) ||
+			     !(h->f.flags & FINDING_VALIDATED) ||
+			     h->f.entity == piece->f.entity;
+	}
+}
+
+/* Adds the hits of a finding in the run, one in each part. Returns 0, ERR_LIMIT or ERR_NOMEM. */
+static int
+place_border(struct request *r, const struct border_job *j, const struct finding *f)
+{
+	size_t first = part_at(j, f->start);
+	bool over = f->end > run_part_end(j, first);
+	struct span value = value_in_run(r, j, f);
+
+	if (!value.p)
+		return ERR_NOMEM;
+	r->found.evasion |= (f->flags & FINDING_EVASION) != 0;
+	for (size_t i = first; i < j->n && j->v[i].at < f->end; i++) {
+		const struct run_text *t = &j->v[i];
+		size_t end = f->end - t->at;
+		struct hit h = { .segment = t->segment,
+			.f = *f,
+			.kind = HIT_SPAN,
+			.value = value,
+			.piece = !over ? PIECE_NONE : i == first ? PIECE_FIRST : PIECE_FURTHER };
+		h.f.start = i == first ? f->start - t->at : 0;
+		h.f.end = end < t->segment->text.n ? end : t->segment->text.n;
+		if (r->scan.nborder == CAP_FINDINGS)
+			return ERR_LIMIT;
+		if (!mem_room(&r->scan.border, &r->scan.border_size, r->scan.nborder + 1,
+			    sizeof(h)) ||
+			!request_add_entity(r, f->entity,
+				marked_roles(&r->in.body, t->segment, h.f.start, h.f.end,
+					&r->scan.marked)))
+			return ERR_NOMEM;
+		r->scan.border[r->scan.nborder++] = h;
+		if (over)
+			mark_inside(r, &h);
+	}
+	return 0;
+}
+
+/* Notes that a segment, or each part of a stretch, could not be searched. Returns 0 or ERR_NOMEM.
+ */
+static int
+note_unsearched(struct request *r, const struct segment *s)
+{
+	const struct border_job *j = r->scan.borders;
+	bool joined = is_stretch(r, s);
+	size_t first = joined ? part_at(j, j->left) : 0,
+	       last = joined ? part_at(j, j->right - 1) : 0;
+
+	if (!mem_room((void *)&r->scan.failed, &r->scan.failed_size,
+		    r->scan.nfailed + 1 + last - first, sizeof(*r->scan.failed)))
+		return ERR_NOMEM;
+	for (size_t i = first; i <= last; i++)
+		r->scan.failed[r->scan.nfailed++] = joined ? j->v[i].segment : s;
+	return 0;
+}
+
+/* Makes hits of what was found in the run. */
+static int
+settle_run(struct request *r, struct border_job *j)
+{
+	struct finding *v = arena_array(&r->arena, j->nfound, sizeof(*v));
+	struct findings out = { 0 };
+	int err = v ? 0 : ERR_NOMEM;
+
+	for (size_t i = 0; v && i < j->nfound; i++)
+		v[i] = j->found[i].f;
+	if (j->nfound > 1)
+		qsort(j->found, j->nfound, sizeof(*j->found), found_by_place);
+	if (!err && j->nfound)
+		err = detect_resolve(r->snap->rules, v, j->nfound, &r->arena, &out);
+	for (size_t i = 0; i < out.n && !err; i++)
+		err = place_border(r, j, &out.v[i]);
+	if (err != ERR_LIMIT)
+		return err;
+	if (r->found.search == SEARCH_WHOLE)
+		r->found.search = SEARCH_FAILED;
+	for (size_t i = 0; i < j->n; i++)
+		if (note_unsearched(r, j->v[i].segment))
+			return ERR_NOMEM;
+	return 0;
+}
+
 /* Turns the findings that count in this window into hits. Returns 0, ERR_LIMIT or ERR_NOMEM. */
 static int
 take_findings(struct request *r, const struct segment *s, bool in_target,
@@ -254,7 +684,8 @@ take_findings(struct request *r, const struct segment *s, bool in_target,
 		if (r->scan.inner.n)
 			value = arena_dup(
 				&r->arena, span_cut(said, found->v[i].start, found->v[i].end));
-		if (!add_hit(r, s, in_target, &f, value))
+		if (is_stretch(r, s) ? !add_border(r, &f, value)
+				    : !add_hit(r, s, in_target, &f, value))
 			return ERR_LIMIT;
 	}
 	return 0;
@@ -303,7 +734,7 @@ scan_window(
 	opt.used = detectors_for(r, s, in_target, said);
 	if (!err)
 		err = find_in_segment(r, mine, s, said, &opt, &r->arena, &found);
-	r->found.evasion |= found.evasion;
+	r->found.evasion |= found.evasion && !is_stretch(r, s);
 	if (!err || err == ERR_LIMIT)
 		score_injection(r, s, said);
 	if (!err)
@@ -321,10 +752,7 @@ scan_window(
 			r->found.search = SEARCH_TOO_DEAR;
 		else if (r->found.search == SEARCH_WHOLE)
 			r->found.search = SEARCH_FAILED;
-		if (!mem_room((void *)&r->scan.failed, &r->scan.failed_size,
-			    r->scan.nfailed + 1, sizeof(*r->scan.failed)))
-			return ERR_NOMEM;
-		r->scan.failed[r->scan.nfailed++] = s;
+		return note_unsearched(r, s);
 	}
 	return 0;
 }
@@ -352,6 +780,63 @@ scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 	return 0;
 }
 
+/* Searches the next stretch of the current run, or settles the run after its last one. Returns as
+ * scan_window(). */
+static int
+scan_borders(struct request *r, struct border_job *j, size_t *work)
+{
+	char names[SEGMENT_NAMES];
+	struct span before = SPAN_LIT("");
+	int err = j->v ? 0 : open_run(r, j);
+
+	*work = 0;
+	if (err)
+		return err;
+	if (next_stretch(r, j)) {
+		if (j->left == 0)
+			before = segment_names(r->in.body.segments, j->v[0].segment, names);
+		err = join_stretch(r, j);
+		return err ? err : scan_window(r, &j->joined, false, before, work);
+	}
+	j->border = 0;
+	if (!j->seam) {
+		if (j->nfound > 1)
+			qsort(j->found, j->nfound, sizeof(*j->found), found_by_place);
+		j->nplain = j->nfound;
+		j->seam = true;
+		return 0;
+	}
+	err = settle_run(r, j);
+	j->v = NULL;
+	j->run++;
+	return err;
+}
+
+/* Searches the borders of all runs. Returns 1 if the turn is over. */
+static int
+scan_runs(struct request *r)
+{
+	struct border_job *j = r->scan.borders;
+	struct turn t = turn_begin(r);
+	size_t work;
+
+	if (!j)
+		j = r->scan.borders = arena_new(&r->arena, struct border_job);
+	if (!j)
+		return ERR_NOMEM;
+	while (j->run < r->in.body.nruns) {
+		int err = scan_borders(r, j, &work);
+		if (err)
+			return err;
+		if (turn_over(r, &t, work + TO_THE_END))
+			return 1;
+	}
+	if (r->scan.nborder > 1)
+		qsort_r(r->scan.border, r->scan.nborder, sizeof(*r->scan.border),
+			request_order_hits, r);
+	return 0;
+}
+
 static enum step_result
 classify_segments(struct request *r, struct segment *v, size_t n, size_t *at)
 {
@@ -360,6 +845,8 @@ classify_segments(struct request *r, struct segment *v, size_t n, size_t *at)
 	if (!mine)
 		return request_overload(r);
 	int err = scan_all(r, v, n, at);
+	if (!err && v != r->in.target && r->in.body.nruns)
+		err = scan_runs(r);
 	detect_scratch_wipe(mine->scratch);
 	if (err > 0)
 		return turn_next(r);
@@ -378,6 +865,18 @@ step_target(struct request *r)
 	return s;
 }
 
+static size_t
+findings_counted(const struct request *r)
+{
+	size_t n = r->scan.nhits;
+
+	for (size_t i = 0; r->scan.nborder && i < r->scan.nhits; i++)
+		n -= r->scan.hits[i].inside;
+	for (size_t i = 0; i < r->scan.nborder; i++)
+		n += hit_counts(&r->scan.border[i]);
+	return n;
+}
+
 enum step_result
 step_classify(struct request *r)
 {
@@ -392,7 +891,7 @@ step_classify(struct request *r)
 		policy_unclassified(r->snap->policy, request_on_failure(r), &r->found.entities,
 			r->found.roles, r->found.injection, &r->found.unclassified_by);
 	if (r->gate) {
-		metric_add(r->gate->metrics, M_FINDINGS, r->scan.nhits);
+		metric_add(r->gate->metrics, M_FINDINGS, findings_counted(r));
 		metric_add(r->gate->metrics, M_SCANNED_BYTES,
 			r->in.have_body ? r->in.body.inspected_bytes : 0);
 		if (r->found.evasion)

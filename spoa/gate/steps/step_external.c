@@ -300,9 +300,10 @@ merge_part(struct request *r, struct part *p)
 			return ERR_LIMIT;
 		for (size_t k = 0; k < n; k++) {
 			const struct finding *f = &p->found[i].v[k];
-			to[k] = (struct hit){ s, request_in_target(r, s), *f,
-				recognizer_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL,
-				{ NULL, 0 } };
+			to[k] = (struct hit){ .segment = s,
+				.in_target = request_in_target(r, s),
+				.f = *f,
+				.kind = recognizer_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN };
 			uint16_t roles = marked_roles(
 				&r->in.body, s, f->start, f->end, &r->scan.marked);
 			if (!request_add_entity(r, f->entity, roles))
@@ -355,8 +356,10 @@ whole_text(struct request *r, const struct segment *s)
 
 	if (!to)
 		return ERR_LIMIT;
-	*to = (struct hit){ s, request_in_target(r, s), { .start = 0, .end = s->text.n },
-		HIT_UNKNOWN, NULL, { NULL, 0 } };
+	*to = (struct hit){ .segment = s,
+		.in_target = request_in_target(r, s),
+		.f.end = s->text.n,
+		.kind = HIT_UNKNOWN };
 	return 0;
 }
 
@@ -399,8 +402,10 @@ find_candidates(struct external_job *j, const struct segment *s, bool patterns)
 	if (err || (found.n && !to))
 		return err ? err : ERR_LIMIT;
 	for (size_t i = 0; i < found.n; i++)
-		to[i] = (struct hit){ s, request_in_target(r, s), found.v[i], HIT_POSSIBLE,
-			NULL, { NULL, 0 } };
+		to[i] = (struct hit){ .segment = s,
+			.in_target = request_in_target(r, s),
+			.f = found.v[i],
+			.kind = HIT_POSSIBLE };
 	return 0;
 }
 

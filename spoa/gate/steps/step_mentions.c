@@ -85,8 +85,10 @@ collect_wholes(struct request *r, bool failed, struct overlay *o)
 			v[n++] = r->scan.extra[i];
 	for (k = 0; failed && k < r->scan.nfailed; k++) {
 		const struct segment *s = r->scan.failed[k];
-		v[n++] = (struct hit){ s, request_in_target(r, s),
-			{ .start = 0, .end = s->text.n }, HIT_UNKNOWN, NULL, { NULL, 0 } };
+		v[n++] = (struct hit){ .segment = s,
+			.in_target = request_in_target(r, s),
+			.f.end = s->text.n,
+			.kind = HIT_UNKNOWN };
 	}
 	qsort_r(v, n, sizeof(*v), request_order_hits, r);
 	for (size_t i = 0; i < n; i++)
@@ -129,8 +131,7 @@ hits_lay_over(const struct hit *own, size_t nown, const struct hit *extra, size_
 	return n;
 }
 
-/* Copies the hits of segment s from *at on that are parts to redact, and returns their number.
- */
+/* Copies the hits of segment s from *at on that are parts to redact, and returns their number. */
 static size_t
 copy_segment_hits(const struct request *r, const struct hit *list, size_t n, size_t *at,
 	const struct segment *s, struct hit *out)
@@ -144,33 +145,47 @@ copy_segment_hits(const struct request *r, const struct hit *list, size_t n, siz
 	return made;
 }
 
-/* Fills in the parts to redact, from the findings of all sources. `failed`: also segments that
+/* Returns the earlier one of s and the segment of the list's first hit; s may be NULL. */
+static const struct segment *
+earlier_segment(const struct request *r, const struct segment *s, const struct hit *list,
+	size_t n)
+{
+	return n && (!s || request_segment_before(r, list->segment, s)) ? list->segment : s;
+}
+
+/* Fills in the parts to redact, from the findings of all sources. A finding over a border keeps
+ * its place, then a finding of a segment, then those of recognizers. `failed`: also segments that
  * the detectors could not search. In the arena. Returns 0 or ERR_NOMEM. */
 static int
 request_overlay(struct request *r, bool failed, struct overlay *o)
 {
-	size_t most = r->scan.nhits + r->scan.nextra, i = 0, k = 0, w = 0;
-	struct hit *own = arena_array(&r->arena, most, sizeof(*own)),
-		   *extra = arena_array(&r->arena, r->scan.nextra, sizeof(*extra));
+	const struct request_scan *c = &r->scan;
+	size_t n = c->nhits + c->nborder, most = n + c->nextra, i = 0, b = 0, k = 0, w = 0;
+	struct hit *own = arena_array(&r->arena, c->nhits, sizeof(*own)),
+		   *over = arena_array(&r->arena, c->nborder, sizeof(*over)),
+		   *extra = arena_array(&r->arena, c->nextra, sizeof(*extra)),
+		   /* each hit can cut one of the next source in two */
+		*both = c->nborder ? arena_array(&r->arena, 2 * n, sizeof(*both)) : own;
 
 	*o = (struct overlay){ 0 };
-	/* each own hit can cut an extra one in two */
-	o->hits = arena_array(&r->arena, 2 * most, sizeof(*o->hits));
-	if (!own || !extra || !o->hits || collect_wholes(r, failed, o) < 0)
+	o->hits = arena_array(&r->arena, 4 * most, sizeof(*o->hits));
+	if (!own || !over || !extra || !both || !o->hits || collect_wholes(r, failed, o) < 0)
 		return ERR_NOMEM;
-	while (i < r->scan.nhits || k < r->scan.nextra) {
-		const struct segment *s = i < r->scan.nhits ? r->scan.hits[i].segment : NULL;
-		if (!s || (k < r->scan.nextra &&
-				  request_segment_before(r, r->scan.extra[k].segment, s)))
-			s = r->scan.extra[k].segment;
-		size_t nown = copy_segment_hits(r, r->scan.hits, r->scan.nhits, &i, s, own),
-		       nextra = copy_segment_hits(
-			       r, r->scan.extra, r->scan.nextra, &k, s, extra);
+	while (i < c->nhits || b < c->nborder || k < c->nextra) {
+		const struct segment *s =
+			earlier_segment(r, NULL, c->hits + i, c->nhits - i);
+		s = earlier_segment(r, s, c->border + b, c->nborder - b);
+		s = earlier_segment(r, s, c->extra + k, c->nextra - k);
+		size_t nown = copy_segment_hits(r, c->hits, c->nhits, &i, s, own),
+		       nover = copy_segment_hits(r, c->border, c->nborder, &b, s, over),
+		       nextra = copy_segment_hits(r, c->extra, c->nextra, &k, s, extra);
+		if (c->nborder)
+			nown = hits_lay_over(over, nover, own, nown, both);
 		while (w < o->nwholes && request_segment_before(r, o->wholes[w].segment, s))
 			w++;
 		if (w < o->nwholes && o->wholes[w].segment == s)
 			continue;
-		o->nhits += hits_lay_over(own, nown, extra, nextra, o->hits + o->nhits);
+		o->nhits += hits_lay_over(both, nown, extra, nextra, o->hits + o->nhits);
 	}
 	return 0;
 }
@@ -231,7 +246,12 @@ add_needle(void *arg, const struct needle *which, struct span at)
 static const struct hit *
 hit_at(const struct request *r, size_t i)
 {
-	return i < r->scan.nhits ? &r->scan.hits[i] : &r->scan.extra[i - r->scan.nhits];
+	const struct request_scan *c = &r->scan;
+
+	if (i < c->nhits)
+		return &c->hits[i];
+	i -= c->nhits;
+	return i < c->nextra ? &c->extra[i] : &c->border[i - c->nextra];
 }
 
 /* Adds values that spread. Returns 1 if the turn is over. */
@@ -241,9 +261,10 @@ add_values(struct request *r)
 	struct mention_job *j = r->scan.mentions;
 	enum mention_how how;
 
-	for (; j->at < r->scan.nhits + r->scan.nextra; j->at++) {
+	for (; j->at < r->scan.nhits + r->scan.nextra + r->scan.nborder; j->at++) {
 		const struct hit *h = hit_at(r, j->at);
-		if (h->kind != HIT_SPAN || (h->f.flags & FINDING_RUN) || !request_goes(r, h))
+		if (h->kind != HIT_SPAN || (h->f.flags & FINDING_RUN) || !hit_counts(h) ||
+			!request_goes(r, h))
 			continue;
 		struct span value = hit_value(h);
 		enum spreads spreads =

@@ -248,6 +248,10 @@ replacement_of_hit(struct request *r, const struct hit *h, const struct inner *i
 
 	if (own && !value.p)
 		return value;
+	if (h->piece && r->found.verdict.redact.with[f->entity] == STYLE_MASK)
+		value = span_cut(s->text, f->start, f->end);
+	else if (h->piece == PIECE_FURTHER)
+		return SPAN_LIT("");
 	if (h->kind == HIT_UNKNOWN)
 		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER,
 			SPAN_LIT("UNCLASSIFIED"), s->text, false, is_rewrite_name(s));
@@ -334,6 +338,37 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 	return err;
 }
 
+/* Returns true if the edits leave nothing of a text that a model reads. */
+static bool
+edits_empty(const struct segment *s, const struct text_edit *v, size_t n)
+{
+	size_t at = 0;
+
+	if (s->form != SEG_JSON || s->role == ROLE_KEY)
+		return false;
+	for (size_t i = 0; i <= n; i++) {
+		size_t to = i < n ? v[i].from : s->text.n;
+		if (span_past(s->text, at, is_space) < to || (i < n && v[i].with.n))
+			return false;
+		at = i < n ? v[i].to : to;
+	}
+	return true;
+}
+
+/* Providers refuse a part or a message without text. If the edits leave nothing, the first hit
+ * gets the text that stands for its value once more. */
+static int
+keep_filled(struct request *r, const struct hit *h, size_t n, struct text_edit *v)
+{
+	if (!edits_empty(h->segment, v, n) || h->kind != HIT_SPAN)
+		return 0;
+	v->with = redactor_get(r->out.redactor,
+		(enum redact_style)r->found.verdict.redact.with[h->f.entity],
+		span_str(detect_entity_name(r->snap->rules, h->f.entity)), hit_value(h),
+		detect_entity_folds(r->snap->rules, h->f.entity), true);
+	return v->with.p ? 0 : ERR_NOMEM;
+}
+
 /* Edits all hits. Those of one segment are adjacent. */
 static int
 edit_hits(struct request *r, struct edits *body, struct edits *target)
@@ -354,6 +389,8 @@ edit_hits(struct request *r, struct edits *body, struct edits *target)
 		if (!te)
 			return ERR_NOMEM;
 		err = hits_edits(r, h, n, te);
+		if (!err)
+			err = keep_filled(r, h, n, te);
 		if (!err)
 			err = edit_segment(r, h->in_target ? target : body, h->segment, te, n);
 	}

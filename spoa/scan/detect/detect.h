@@ -55,6 +55,14 @@ void detect_used_free(struct detect_used **u);
 int detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt, struct arena *a, struct findings *out);
 
+/* Makes findings of candidates of one text, sorted by start and without overlaps. A validated
+ * candidate wins over a longer one, and a longer one over a higher score. If a secret loses, the
+ * bytes that the winner does not cover become a finding of their own, so that no part of a secret
+ * stays readable. v has n candidates and is reordered. *out is in the arena. Returns 0, ERR_NOMEM
+ * or ERR_LIMIT. */
+int detect_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
+	struct findings *out);
+
 /* Makes the table that the parts of a long text have in common, for detect_options.table: the
  * header of the columns may be in one part and the rows in later parts.
  * scan/detect/context/columns.h describes when a table ends. Call it before the first part. The

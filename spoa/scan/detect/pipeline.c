@@ -319,12 +319,8 @@ resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, si
 	return err;
 }
 
-/* Makes findings of candidates, sorted by start and without overlaps. A validated candidate
- * wins over a longer one, and a longer one over a higher score. If a secret loses, the bytes
- * that the winner does not cover become a finding of their own, so that no part of a secret
- * stays readable. v has n candidates and is reordered. Returns 0, ERR_NOMEM or ERR_LIMIT. */
-static int
-overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
+int
+detect_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
 	struct findings *out)
 {
 	/* Each placed finding can cut a later candidate once more, so there are at most 2n parts in
@@ -457,7 +453,7 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	if (!err && opt && opt->all_candidates)
 		err = keep_all(s, a, out);
 	else if (!err)
-		err = overlap_resolve(r, s->v, s->n, a, out);
+		err = detect_resolve(r, s->v, s->n, a, out);
 	s->overworked = effort.over;
 	if (opened)
 		effort_close();

@@ -4,6 +4,7 @@
 #include "scan/text/body.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/among.h"
 #include "base/ascii.h"
@@ -11,6 +12,7 @@
 #include "base/codec/uri.h"
 #include "base/utf8.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "base/tokens/ranks.h"
 #include "scan/media/media_file.h"
 #include "scan/text/media.h"
@@ -73,6 +75,98 @@ looks_like_form(struct span raw)
 		if (!pair.has_value || !pair.name.n)
 			return false;
 	return true;
+}
+
+/* ---- runs of parts ---- */
+
+static int
+run_add(struct body *b, struct run_rooms *rooms, struct text_run *run, uint32_t segment,
+	struct arena *a)
+{
+	uint32_t at = (uint32_t)b->nparts;
+
+	if (!ARENA_PUSH(a, b->parts, b->nparts, rooms->parts, 8,
+		    (struct run_part){ .segment = segment }))
+		return ERR_NOMEM;
+	if (run->n)
+		b->parts[run->last].next = at;
+	else
+		run->first = at;
+	run->last = at;
+	run->n++;
+	return 0;
+}
+
+int
+run_join(struct body *b, struct run_rooms *rooms, struct run_open *o, size_t segment,
+	struct arena *a)
+{
+	int err = 0;
+
+	if (!o->run && !o->alone) {
+		o->alone = (uint32_t)segment + 1;
+		return 0;
+	}
+	if (!o->run) {
+		if (!ARENA_PUSH(a, b->runs, b->nruns, rooms->runs, 4, (struct text_run){ 0 }))
+			return ERR_NOMEM;
+		o->run = (uint32_t)b->nruns;
+		err = run_add(b, rooms, &b->runs[o->run - 1], o->alone - 1, a);
+	}
+	return err ? err : run_add(b, rooms, &b->runs[o->run - 1], (uint32_t)segment, a);
+}
+
+struct field_value { /* a value of a form, with the segment of its name */
+	struct span name;
+	uint32_t key, value;
+};
+
+static int
+fields_by_name(const void *x, const void *y)
+{
+	const struct field_value *a = x, *b = y;
+	size_t n = a->name.n < b->name.n ? a->name.n : b->name.n;
+	int c = n ? memcmp(a->name.p, b->name.p, n) : 0;
+
+	if (c == 0 && a->name.n != b->name.n)
+		c = a->name.n < b->name.n ? -1 : 1;
+	return c ? c : (a->value > b->value) - (a->value < b->value);
+}
+
+int
+runs_of_fields(struct body *b, struct run_rooms *rooms, struct arena *a)
+{
+	size_t n = 0;
+	int err = 0;
+
+	if (b->nsegments < 4) /* two names and two values */
+		return 0;
+	struct field_value *v = arena_array(a, b->nsegments / 2 + 1, sizeof(*v));
+	if (!v)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < b->nsegments; i++) {
+		const struct segment *s = &b->segments[i];
+		const struct segment *key = body_key_of(b, s);
+		if (s->role == ROLE_KEY || !key || key->key != SEGMENT_NO_KEY)
+			continue;
+		/* A part with a file's name, or with a document in it, has several values. */
+		bool several = n && v[n - 1].key == s->key;
+		if (several)
+			v[n - 1].value = SEGMENT_NO_KEY;
+		else if (n < b->nsegments / 2 + 1)
+			v[n++] = (struct field_value){ key->text, s->key,
+				s->reserved || s->opaque || s->sealed ? SEGMENT_NO_KEY
+								      : (uint32_t)i };
+	}
+	if (n > 1)
+		qsort(v, n, sizeof(*v), fields_by_name);
+	for (size_t i = 0, next; i < n && !err; i = next) {
+		struct run_open run = { 0 };
+		for (next = i; next < n && span_eq(v[next].name, v[i].name) && !err; next++)
+			if (v[next].value != SEGMENT_NO_KEY)
+				err = run_join(b, rooms, &run, v[next].value, a);
+	}
+	return err;
 }
 
 int
@@ -205,7 +299,9 @@ body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 	out->format = BODY_FORM;
 	out->segments = l.v;
 	out->nsegments = l.n;
-	return 0;
+	return runs_of_fields(out, &m.runs_room, a)
+		       ? refuse_room(why, "the form has too many fields")
+		       : 0;
 }
 
 static int

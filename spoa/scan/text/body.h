@@ -117,6 +117,18 @@ struct signed_block {
 			    * NULL: nothing */
 };
 
+/* A run: the texts of one message, in order, which a model may read as one text. It has two
+ * parts or more. A signed block, a tool call and a text that the dialect reads end a run; an image
+ * or a file between two texts does not. */
+struct text_run {
+	uint32_t first, last; /* indices in body.parts */
+	uint32_t n;
+};
+struct run_part {
+	uint32_t segment; /* index of the segment */
+	uint32_t next;	  /* index of the run's next part; meaningless in the last one */
+};
+
 enum body_format { BODY_EMPTY, BODY_JSON, BODY_FORM, BODY_TEXT, BODY_MULTIPART, BODY_LINES };
 
 struct table;
@@ -161,6 +173,10 @@ struct body {
 	size_t nids, ids_bytes;
 	struct signed_block *reasoning;
 	size_t nreasoning;
+	struct text_run *runs;
+	size_t nruns;
+	struct run_part *parts; /* of all runs; the parts of one run are linked */
+	size_t nparts;
 	struct span *tools; /* names of the tools that are called in the body */
 	size_t ntools;
 	struct body_param *params; /* scalar members for `request.NAME` in conditions: the

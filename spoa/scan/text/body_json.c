@@ -80,6 +80,8 @@ struct frame {
 	} seal[WALK_SEALS];
 	unsigned nseals;
 	struct reasoning_frame said; /* state for the signed blocks */
+	struct run_open run; /* of a list of parts: the run of its texts */
+	bool lists;	     /* of a part: it has a list of parts of its own */
 	/* The member that is being read. */
 	const struct node *member;
 	struct span name;
@@ -96,6 +98,7 @@ struct walk {
 	struct seglist segs;
 	size_t tools_room, params_room, frames_room, refs_room, models_room, caps_room,
 		requests_room;
+	struct run_rooms runs_room;
 	size_t refs;	 /* references found so far */
 	size_t contents; /* strings found where a part holds its own data */
 	struct reasoning reasoning;
@@ -800,6 +803,59 @@ settle_reasoning(struct walk *w, struct frame *f, size_t end)
 		       : 0;
 }
 
+/* ---- runs of parts ----
+ *
+ * The texts of a list of parts form a run (struct text_run): elements that are strings, and the
+ * members "text" of elements that are objects. */
+
+/* Returns true if the segment is the text of the part `f`: its own member "text", or one that
+ * the dialect knows further inside (Bedrock's guardContent). */
+static bool
+is_part_text(const struct walk *w, const struct frame *f, const struct segment *s)
+{
+	const struct segment *key = s->key < w->segs.n ? &w->segs.v[s->key] : NULL;
+
+	return s->role != ROLE_KEY && key && s->key >= f->first && span_is(key->text, "text") &&
+	       (key->reserved || key->key == f->key);
+}
+
+/* Adds a text to the run of the list `f`. Returns 0 or ERR_NOMEM. */
+static int
+walk_join(struct walk *w, struct frame *f, size_t segment)
+{
+	const struct segment *s = &w->segs.v[segment];
+
+	if (s->reserved || s->opaque || s->sealed || s->data) {
+		f->run = (struct run_open){ 0 };
+		return 0;
+	}
+	for (struct frame *g = f; !f->run.alone && g > w->frames; g--)
+		if (g->part) {
+			g->lists = true;
+			break;
+		}
+	return run_join(w->out, &w->runs_room, &f->run, segment, w->a) ? walk_no_memory(w) : 0;
+}
+
+/* Ends an element of a list of parts. A file leaves the run as it is; an element without a text
+ * ends the run, and so does a signed one. */
+static int
+walk_join_part(struct walk *w, const struct frame *f, struct frame *list, bool file)
+{
+	size_t text = 0, n = 0;
+
+	for (size_t i = f->first; i < w->segs.n && !f->lists && !f->said.signs; i++)
+		if (is_part_text(w, f, &w->segs.v[i])) {
+			text = i;
+			n++;
+		}
+	if (n == 1)
+		return walk_join(w, list, text);
+	if (n || !file)
+		list->run = (struct run_open){ 0 };
+	return 0;
+}
+
 /* ---- the walk ---- */
 
 static int
@@ -992,6 +1048,9 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 		s->candidate = s->media && walk_may_be_opaque(text);
 	}
 	note_seal(w, ev, text);
+	if (row && row->read == READ_PART && ev->tok == JSON_STRING && w->depth &&
+		!w->frames[w->depth].object && walk_join(w, &w->frames[w->depth], w->segs.n - 1))
+		return ERR_NOMEM;
 	if (node && node->param)
 		err = add_param(w, span_str(node->param), ev, text);
 	else if (w->depth == 1 && w->frames[1].object && !is_elsewhere(w->t, w->frames[1].name))
@@ -1072,6 +1131,7 @@ pop(struct walk *w, const struct json_event *ev)
 {
 	INVARIANT(w->depth > 0); /* the JSON parser closes only what it opened */
 	struct frame *f = &w->frames[w->depth--];
+	size_t files = w->out->unread.nmedia;
 	int err = f->part ? walk_part_end(w, f, ev->end) : 0;
 
 	INVARIANT(f->ids <= w->segs.n && f->first <= w->segs.n);
@@ -1080,8 +1140,11 @@ pop(struct walk *w, const struct json_event *ev)
 	settle_seals(w, f);
 	if (!err)
 		err = settle_reasoning(w, f, ev->end);
-	/* In "models": {"x": {}} the key x is the model. */
 	struct frame *holder = &w->frames[w->depth];
+	if (!err && f->part && !holder->object)
+		err = walk_join_part(w, f, holder,
+			w->out->unread.nmedia > files || w->refs > f->refs);
+	/* In "models": {"x": {}} the key x is the model. */
 	if (f->names && f->object && !f->told && holder->object && holder->names) {
 		f->told = true;
 		if (model_add_other(w->out, holder->name, w->a))

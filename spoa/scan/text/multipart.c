@@ -141,6 +141,15 @@ merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key)
 		err = ref_add(m->out, &m->refs_room, &sub->refs[i], m->a);
 	for (size_t i = 0; i < sub->nothers && !err; i++)
 		err = model_add_other(m->out, sub->others[i], m->a);
+	for (size_t i = 0; i < sub->nruns && !err; i++) {
+		struct run_open run = { 0 };
+		uint32_t at = sub->runs[i].first;
+		for (uint32_t k = 0; k < sub->runs[i].n && !err; k++) {
+			const struct run_part *p = &sub->parts[at];
+			err = run_join(m->out, &m->runs_room, &run, first + p->segment, m->a);
+			at = p->next;
+		}
+	}
 	return err ? err : add_marks(m, sub, base);
 }
 
@@ -843,5 +852,7 @@ body_multipart(const struct table *t, struct span content_type, struct span raw,
 		err = check_batch(&r);
 	out->segments = r.segs.v;
 	out->nsegments = r.segs.n;
+	if (!err && runs_of_fields(out, &r.merge.runs_room, a))
+		return refuse_room(why, "the body has too many parts");
 	return err;
 }

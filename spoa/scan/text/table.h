@@ -233,12 +233,28 @@ int seglist_piece(struct seglist *l, enum seg_role role, enum seg_form form, uin
  * Returns 0 or ERR_NOMEM. */
 int ref_add(struct body *b, size_t *room, const struct body_ref *r, struct arena *a);
 
+/* Builds the runs of a body. */
+struct run_rooms { /* of body.runs and body.parts, as for ARENA_PUSH */
+	size_t runs, parts;
+};
+struct run_open { /* the run that a list of parts builds; all zero: no part yet */
+	uint32_t alone; /* index + 1 of the segment of the first part, while it is the only one */
+	uint32_t run;	/* index + 1 of the run, once it has two parts */
+};
+/* Adds a part to the run. A single part costs no memory. Returns 0 or ERR_NOMEM. */
+int run_join(struct body *b, struct run_rooms *rooms, struct run_open *o, size_t segment,
+	struct arena *a);
+/* Makes a run of the values of each name that occurs several times in a form. Returns 0 or
+ * ERR_NOMEM. */
+int runs_of_fields(struct body *b, struct run_rooms *rooms, struct arena *a);
+
 /* The state of merging several documents into one body. The rooms belong to the arrays of `out`. */
 struct merge {
 	struct arena *a;
 	struct body *out;
 	struct seglist *segs;
 	size_t params_room, refs_room, models_room, caps_room, requests_room;
+	struct run_rooms runs_room;
 };
 /* Adds a model that the body names. Returns 0 or ERR_NOMEM. */
 int merge_model(struct merge *m, const struct model_mark *mark);
