@@ -653,14 +653,17 @@ settle_offered(struct offered *o, const struct asked *is, bool counts)
 	out->refused = is->refuses;
 }
 
+/* A tool that the provider runs has no description, whatever the caller writes beside it. */
 static struct tool_call
 call_of(const struct tool *t, enum tool_as as, struct span name)
 {
+	bool described = as != TOOL_HOSTED && t->description.p;
+
 	return (struct tool_call){ .as = as,
 		.name = name,
 		.server = SPAN_LIT(""),
 		.uri = SPAN_LIT(""),
-		.description = t->description.p ? t->description : SPAN_LIT("") };
+		.description = described ? t->description : SPAN_LIT("") };
 }
 
 static struct tool_call
